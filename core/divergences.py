@@ -1,0 +1,82 @@
+"""Comparing two distributions without a critic.
+
+A divergence is called with the passes and the space it compares: `divergence(passes, space)`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.distributions import Distribution, Gaussian, sum_events
+from core.passes import Passes, Space
+from core.shapes import Loss, Losses, Samples
+
+
+def kl(q: Distribution, p: Distribution, drawn: Samples) -> Losses:
+    """KL(q || p) in nats, [batch]: in closed form for two Gaussians, else from one draw of q.
+
+    Gaussians: sum log s_p / s_q + (s_q^2 + (m_q - m_p)^2) / (2 s_p^2) - 1/2
+    (Kingma and Welling, ICLR 2014, appendix B).
+    """
+    if not (isinstance(q, Gaussian) and isinstance(p, Gaussian)):
+        return q.log_prob(drawn) - p.log_prob(drawn)
+    log_ratio = p.log_std - q.log_std
+    spread = torch.exp(-2 * log_ratio) + ((q.mean - p.mean) * torch.exp(-p.log_std)) ** 2
+    return sum_events(log_ratio + 0.5 * (spread - 1))
+
+
+@dataclass(frozen=True)
+class KL:
+    """In z: KL(q(z given x) || p(z)), per sample. In x: -log p(x) of a density, per sample."""
+
+    @property
+    def networks(self) -> dict[Space, tuple[str, ...]]:
+        """The networks that each space needs."""
+        return {"z": ("encoder", "prior"), "x": ("density",)}
+
+    def __call__(self, passes: Passes, space: Space) -> Losses:
+        if space == "x":
+            return -passes.density.log_prob(passes.x)
+        return kl(passes.posterior, passes.prior, passes.z_encoded)
+
+
+BANDWIDTHS = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Length scales of the kernel mixture, in units of the samples' median distance at N(0, I)."""
+
+
+def inverse_multiquadratic(a: Samples, b: Samples) -> Tensor:
+    """Kernel sum over scales s of C / (C + |a - b|^2) with C = 2 dim s, [rows of a, rows of b].
+
+    Its heavy tails keep a gradient far from the prior (Tolstikhin et al., ICLR 2018, section 4).
+    """
+    squared = torch.cdist(a.flatten(1), b.flatten(1)) ** 2
+    constants = [2.0 * a.flatten(1).shape[1] * scale for scale in BANDWIDTHS]
+    return torch.stack([c / (c + squared) for c in constants]).sum(0)
+
+
+def mmd(a: Samples, b: Samples) -> Loss:
+    """Squared maximum mean discrepancy, unbiased: its mean is 0 for equal distributions.
+
+    Gretton et al., JMLR 2012, equation 3. At least two samples a side.
+    """
+    within = sum(_off_diagonal_mean(inverse_multiquadratic(s, s)) for s in (a, b))
+    return within - 2 * inverse_multiquadratic(a, b).mean()
+
+
+def _off_diagonal_mean(kernel: Tensor) -> Tensor:
+    count = len(kernel)
+    return (kernel.sum() - kernel.diagonal().sum()) / (count * (count - 1))
+
+
+@dataclass(frozen=True)
+class MMD:
+    """Maximum mean discrepancy of the aggregates: one value for the batch, none per sample."""
+
+    @property
+    def networks(self) -> dict[Space, tuple[str, ...]]:
+        return {"z": ("encoder", "prior"), "x": ("decoder", "prior")}
+
+    def __call__(self, passes: Passes, space: Space) -> Loss:
+        (reference,), (produced,) = passes.reference(space), passes.produced(space)
+        return mmd(produced, reference)

@@ -1,0 +1,112 @@
+"""One batch seen both ways; each quantity is computed once, and only when a term asks for it.
+
+    inference   x --encoder--> z --decoder--> x^
+    generation  z --decoder--> x --encoder--> z^
+
+Hu, Yang, Salakhutdinov and Xing, On Unifying Deep Generative Models, ICLR 2018.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from torch import Tensor, nn
+
+from core.distributions import Distribution
+from core.shapes import Latents, Samples, Scores
+
+Space = Literal["x", "z", "xz", "xc"]
+"""Where samples are compared: data, latents, the two joints, data with its condition."""
+
+Point = tuple[Tensor, ...]
+"""A sample of a space: (x,), (z,), (x, z) or (x, c)."""
+
+Networks = nn.ModuleDict
+"""The networks of a model by the theory's names: encoder, decoder, prior, density, critic_x ..."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Data x [batch *event] with its condition c, if any."""
+
+    x: Samples
+    c: Tensor | None = None
+
+
+class Passes:
+    """The two passes of one batch through `networks`.
+
+    Each network returns a distribution: encoder(x, c) is q(z given x, c), decoder(z, c) is
+    p(x given z, c), prior(batch_size, c) is p(z given c), density(batch_size, c) is p(x given c).
+    """
+
+    def __init__(self, networks: Networks, batch: Batch):
+        self.networks, self.x, self.c = networks, batch.x, batch.c
+
+    @cached_property
+    def posterior(self) -> Distribution:
+        """q(z given x, c)."""
+        return self.networks["encoder"](self.x, self.c)
+
+    @cached_property
+    def prior(self) -> Distribution:
+        """p(z given c)."""
+        return self.networks["prior"](len(self.x), self.c)
+
+    @cached_property
+    def density(self) -> Distribution:
+        """p(x given c) of a model whose likelihood is exact."""
+        return self.networks["density"](len(self.x), self.c)
+
+    @cached_property
+    def z_encoded(self) -> Latents:
+        return self.posterior.rsample()
+
+    @cached_property
+    def z_drawn(self) -> Latents:
+        return self.prior.rsample()
+
+    @cached_property
+    def reconstruction(self) -> Distribution:
+        """p(x given z encoded, c)."""
+        return self.networks["decoder"](self.z_encoded, self.c)
+
+    @cached_property
+    def generation(self) -> Distribution:
+        """p(x given z drawn, c)."""
+        return self.networks["decoder"](self.z_drawn, self.c)
+
+    @cached_property
+    def x_generated(self) -> Samples:
+        return self.generation.rsample()
+
+    @cached_property
+    def dream(self) -> Distribution:
+        """q(z given x generated, c)."""
+        return self.networks["encoder"](self.x_generated, self.c)
+
+    def reference(self, space: Space) -> Point:
+        """Samples of `space` as they should be."""
+        return self._point(space, self.x, lambda: self.z_drawn if space == "z" else self.z_encoded)
+
+    def produced(self, space: Space) -> Point:
+        """Samples of `space` as the model makes them."""
+        if space == "z":
+            return (self.z_encoded,)
+        return self._point(space, self.x_generated, lambda: self.z_drawn)
+
+    def _point(self, space: Space, x: Samples, z: Callable[[], Latents]) -> Point:
+        if space == "x":
+            return (x,)
+        if space == "z":
+            return (z(),)
+        if space == "xz":
+            return (x, z())
+        if self.c is None:
+            raise ValueError("space 'xc' needs a condition, and this batch has none")
+        return (x, self.c)
+
+    def score(self, space: Space, point: Point) -> Scores:
+        """The critic of `space` on one of its points."""
+        return self.networks[f"critic_{space}"](*point)

@@ -1,0 +1,248 @@
+"""The table of contents of the theory: a model is a short list of statements, a recipe names it.
+
+`networks` follow from the statements: a domain builds those, under these names, and any recipe
+runs in any domain.
+
+>>> RECIPES["aae"].networks
+('critic_z', 'decoder', 'encoder', 'prior')
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from core.adversarial import (
+    Adversarial,
+    GradientPenalty,
+    hinge,
+    least_squares,
+    logistic,
+    wasserstein,
+)
+from core.config import ConfigError
+from core.distributions import Delta, Distribution, Gaussian
+from core.divergences import KL, MMD
+from core.terms import Match, Reconstruct, Term
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a model was published."""
+
+    key: str
+    authors: str
+    title: str
+    venue: str
+    year: int
+
+    @property
+    def bibtex(self) -> str:
+        fields = {
+            "author": self.authors,
+            "title": f"{{{self.title}}}",
+            "booktitle": self.venue,
+            "year": str(self.year),
+        }
+        lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+        return "\n".join([f"@inproceedings{{{self.key},", *lines, "}"])
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model: its statements, its paper, and what kind of q(z given x) its encoder returns."""
+
+    terms: tuple[Term, ...]
+    paper: Paper
+    remark: str = ""
+    posterior: type[Distribution] = Gaussian
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The networks that the statements look through, sorted."""
+        return tuple(sorted({name for term in self.terms for name in term.networks}))
+
+    @property
+    def critics(self) -> tuple[Match, ...]:
+        """The statements that are games, each with a critic of its own."""
+        return tuple(
+            term
+            for term in self.terms
+            if isinstance(term, Match) and isinstance(term.by, Adversarial)
+        )
+
+    def weighted(self, weights: Mapping[str, float]) -> "Recipe":
+        """The same recipe with other weights, by the names of its terms."""
+        names = [term.name for term in self.terms]
+        for name in weights:
+            if name not in names:
+                raise ConfigError(
+                    f"no term is called '{name}' in this recipe: it has {', '.join(names)}"
+                )
+        terms = [_weigh(term, weights.get(term.name, term.weight)) for term in self.terms]
+        return replace(self, terms=tuple(terms))
+
+
+def _weigh(term: Term, weight: float) -> Term:
+    if weight == term.weight:
+        return term
+    assert isinstance(term, Reconstruct | Match)
+    return replace(term, weight=weight)
+
+
+KINGMA = Paper(
+    "kingma2014vae",
+    "Kingma, Diederik P. and Welling, Max",
+    "Auto-Encoding Variational Bayes",
+    "ICLR",
+    2014,
+)
+GOODFELLOW = Paper(
+    "goodfellow2014gan",
+    "Goodfellow, Ian and Pouget-Abadie, Jean and Mirza, Mehdi and Xu, Bing and "
+    "Warde-Farley, David and Ozair, Sherjil and Courville, Aaron and Bengio, Yoshua",
+    "Generative Adversarial Nets",
+    "NIPS",
+    2014,
+)
+
+WGAN_GP = Adversarial(wasserstein, critic_steps=5, penalty=GradientPenalty(10.0))
+
+RECIPES: dict[str, Recipe] = {
+    "ae": Recipe(
+        (Reconstruct("x"),),
+        Paper(
+            "hinton2006reducing",
+            "Hinton, Geoffrey E. and Salakhutdinov, Ruslan R.",
+            "Reducing the Dimensionality of Data with Neural Networks",
+            "Science",
+            2006,
+        ),
+        "reconstructs; its z has no known distribution to draw from",
+        posterior=Delta,
+    ),
+    "vae": Recipe(
+        (Reconstruct("x"), Match("z", KL(), trains=("encoder",))),
+        KINGMA,
+        "the evidence lower bound",
+    ),
+    "beta_vae": Recipe(
+        (Reconstruct("x"), Match("z", KL(), trains=("encoder",), weight=4.0)),
+        Paper(
+            "higgins2017beta",
+            "Higgins, Irina and Matthey, Loic and Pal, Arka and Burgess, Christopher and "
+            "Glorot, Xavier and Botvinick, Matthew and Mohamed, Shakir and Lerchner, Alexander",
+            "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework",
+            "ICLR",
+            2017,
+        ),
+        "beta is the weight of match_z",
+    ),
+    "gan": Recipe(
+        (Match("x", Adversarial(logistic), trains=("decoder",)),),
+        GOODFELLOW,
+        "the non-saturating game",
+    ),
+    "lsgan": Recipe(
+        (Match("x", Adversarial(least_squares), trains=("decoder",)),),
+        Paper(
+            "mao2017lsgan",
+            "Mao, Xudong and Li, Qing and Xie, Haoran and Lau, Raymond Y. K. and Wang, Zhen and "
+            "Smolley, Stephen Paul",
+            "Least Squares Generative Adversarial Networks",
+            "ICCV",
+            2017,
+        ),
+    ),
+    "hinge": Recipe(
+        (Match("x", Adversarial(hinge, play="linear"), trains=("decoder",)),),
+        Paper(
+            "lim2017geometric",
+            "Lim, Jae Hyun and Ye, Jong Chul",
+            "Geometric GAN",
+            "arXiv 1705.02894",
+            2017,
+        ),
+    ),
+    "wgan": Recipe(
+        (Match("x", Adversarial(wasserstein, critic_steps=5, clip=0.05), trains=("decoder",)),),
+        Paper(
+            "arjovsky2017wgan",
+            "Arjovsky, Martin and Chintala, Soumith and Bottou, Leon",
+            "Wasserstein Generative Adversarial Networks",
+            "ICML",
+            2017,
+        ),
+        "the critic's weights are clipped",
+    ),
+    "wgan_gp": Recipe(
+        (Match("x", WGAN_GP, trains=("decoder",)),),
+        Paper(
+            "gulrajani2017wgangp",
+            "Gulrajani, Ishaan and Ahmed, Faruk and Arjovsky, Martin and Dumoulin, Vincent and "
+            "Courville, Aaron",
+            "Improved Training of Wasserstein GANs",
+            "NIPS",
+            2017,
+        ),
+        "the critic's gradient has norm 1",
+    ),
+    "aae": Recipe(
+        (Reconstruct("x"), Match("z", Adversarial(logistic), trains=("encoder",))),
+        Paper(
+            "makhzani2016aae",
+            "Makhzani, Alireza and Shlens, Jonathon and Jaitly, Navdeep and Goodfellow, Ian and "
+            "Frey, Brendan",
+            "Adversarial Autoencoders",
+            "ICLR Workshop",
+            2016,
+        ),
+        "matches the aggregate of the posteriors, where the VAE matches each",
+        posterior=Delta,
+    ),
+    "wae_mmd": Recipe(
+        (Reconstruct("x"), Match("z", MMD(), trains=("encoder",), weight=100.0)),
+        Paper(
+            "tolstikhin2018wae",
+            "Tolstikhin, Ilya and Bousquet, Olivier and Gelly, Sylvain and Schoelkopf, Bernhard",
+            "Wasserstein Auto-Encoders",
+            "ICLR",
+            2018,
+        ),
+        "matches the aggregate of the posteriors by kernels",
+        posterior=Delta,
+    ),
+    "vae_gan": Recipe(
+        (
+            Reconstruct("features"),
+            Match("z", KL(), trains=("encoder",)),
+            Match("x", Adversarial(logistic), trains=("decoder",)),
+        ),
+        Paper(
+            "larsen2016vaegan",
+            "Larsen, Anders Boesen Lindbo and Soenderby, Soeren Kaae and Larochelle, Hugo and "
+            "Winther, Ole",
+            "Autoencoding beyond Pixels Using a Learned Similarity Metric",
+            "ICML",
+            2016,
+        ),
+        "reconstructs in the features of the critic",
+    ),
+    "autoregressive": Recipe(
+        (Match("x", KL(), trains=("density",)),),
+        Paper(
+            "vaswani2017attention",
+            "Vaswani, Ashish and Shazeer, Noam and Parmar, Niki and Uszkoreit, Jakob and "
+            "Jones, Llion and Gomez, Aidan N. and Kaiser, Lukasz and Polosukhin, Illia",
+            "Attention Is All You Need",
+            "NIPS",
+            2017,
+        ),
+        "an exact likelihood, part after part",
+    ),
+}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of this name; an unknown name is a `ConfigError` that lists the known ones."""
+    if name not in RECIPES:
+        raise ConfigError(f"no model is called '{name}': there are {', '.join(RECIPES)}")
+    return RECIPES[name]

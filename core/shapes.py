@@ -1,0 +1,23 @@
+"""The tensor types of the theory: every axis named, every range stated.
+
+A domain refines `Samples`: a roll is `batch track state bar step pitch`, a clip is
+`batch rgb time height width`. Under test each annotation is checked at every call.
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+Samples = Float[Tensor, "batch *event"]
+"""Visible x (or any other batch): the first axis counts samples, the rest is the event."""
+
+Latents = Float[Tensor, "batch latent"]
+"""Latent z, unbounded reals."""
+
+Scores = Float[Tensor, " batch"]
+"""A critic's verdict on each sample: a logit or an unbounded value; higher is more like data."""
+
+Losses = Float[Tensor, " batch"]
+"""One loss per sample, in nats where it is a likelihood, summed over the event's axes."""
+
+Loss = Float[Tensor, ""]
+"""A loss of the whole batch: of a divergence that has no value per sample."""

@@ -1,0 +1,94 @@
+"""The two statements of which every model is a list.
+
+A term is called with the passes of a batch and returns one loss per sample (MMD: one per batch).
+It names the networks it `trains` and its `weight`. Any such callable is a term.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from core.adversarial import Adversarial
+from core.distributions import Delta
+from core.divergences import KL, MMD
+from core.passes import Passes, Space
+from core.shapes import Loss, Losses
+
+
+class Term(Protocol):
+    """What a model states."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """The networks that this statement moves."""
+        ...
+
+    @property
+    def weight(self) -> float: ...
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The networks that this statement looks through."""
+        ...
+
+    def __call__(self, passes: Passes) -> Losses | Loss: ...
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """Come back to where you started.
+
+    x:        -log p(x given z), z ~ q(z given x)
+    z:        -log q(z given x), x ~ p(x given z), z ~ p(z)
+    features: the same as x, measured in the features of the critic of x (Larsen et al. 2016, eq. 8)
+    """
+
+    space: Literal["x", "z", "features"]
+    trains: tuple[str, ...] = ("encoder", "decoder")
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"reconstruct_{self.space}"
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        extra = {"x": (), "z": ("prior",), "features": ("critic_x",)}
+        return ("encoder", "decoder", *extra[self.space])
+
+    def __call__(self, passes: Passes) -> Losses:
+        if self.space == "x":
+            return -passes.reconstruction.log_prob(passes.x)
+        if self.space == "z":
+            return -passes.dream.log_prob(passes.z_drawn)
+        features = passes.networks["critic_x"].features
+        made = Delta(features(passes.reconstruction.rsample()))
+        return -made.log_prob(features(passes.x).detach())
+
+
+Comparison = KL | MMD | Adversarial
+
+
+@dataclass(frozen=True)
+class Match:
+    """Make the produced samples of a space look like its reference samples."""
+
+    space: Space
+    by: Comparison
+    trains: tuple[str, ...]
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"match_{self.space}"
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        if not isinstance(self.by, Adversarial):
+            return self.by.networks[self.space]
+        passes = {"x": ("decoder", "prior"), "xc": ("decoder", "prior")}
+        needed = passes.get(self.space, ("encoder", "prior", *self.trains))
+        return (*needed, f"critic_{self.space}")
+
+    def __call__(self, passes: Passes) -> Losses | Loss:
+        return self.by(passes, self.space)
