@@ -5,7 +5,7 @@ It names the networks it `trains` and its `weight`. Any such callable is a term.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from core.adversarial import Adversarial
 from core.distributions import Delta
@@ -14,6 +14,7 @@ from core.passes import Passes, Space
 from core.shapes import Loss, Losses
 
 
+@runtime_checkable
 class Term(Protocol):
     """What a model states."""
 

@@ -1,0 +1,208 @@
+"""What is learned, and one step of it: networks, their optimizers, their averages.
+
+A step trains exactly the networks that a term names, with one backward for each distinct set of
+them: `backward(inputs=...)` plays the part that `detach` plays elsewhere.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from core.adversarial import Adversarial
+from core.config import Strict
+from core.passes import Batch, Networks, Passes
+from core.recipes import Recipe
+from core.terms import Match
+
+Batches = Callable[[int], Batch]
+"""Draw n -> the batch of that draw: a function of n alone, so that a resumed run sees the same."""
+
+
+class Optimisation(Strict):
+    """Adam's settings for a group of networks; gradients are clipped to `clip_norm` unless 0."""
+
+    learning_rate: float = Field(2e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.9)
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float = Field(0.0, ge=0)
+
+
+@dataclass
+class Learning:
+    """The state of a training: everything that a checkpoint holds."""
+
+    networks: Networks
+    recipe: Recipe
+    learner: Optimisation
+    critic: Optimisation
+    average_decay: float = 0.0
+    bf16: bool = False
+    optimizers: dict[str, torch.optim.Optimizer] = field(init=False)
+    averages: Networks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.optimizers = {
+            name: _adamw(network, self.critic if is_critic(name) else self.learner)
+            for name, network in self.networks.items()
+            if any(True for _ in network.parameters())
+        }
+        generating = {name: n for name, n in self.networks.items() if not is_critic(name)}
+        self.averages = copy.deepcopy(nn.ModuleDict(generating)).requires_grad_(False).eval()
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.networks.parameters()).device
+
+    @property
+    def critic_steps(self) -> int:
+        """Critic updates for one of the learners; 0 where no critic plays."""
+        return max((game(term).critic_steps for term in self.recipe.critics), default=0)
+
+    def parameters(self, names: Iterable[str]) -> list[nn.Parameter]:
+        return [p for name in names for p in self.networks[name].parameters()]
+
+    def state(self) -> dict[str, dict[str, object]]:
+        """Everything to be stored, by group."""
+        return {
+            "networks": self.networks.state_dict(),
+            "averages": self.averages.state_dict(),
+            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
+        }
+
+    def load(self, state: dict[str, dict[str, object]]) -> None:
+        """The inverse of `state`."""
+        self.networks.load_state_dict(state["networks"])
+        self.averages.load_state_dict(state["averages"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])  # type: ignore[arg-type]
+
+
+def is_critic(name: str) -> bool:
+    return name.startswith("critic")
+
+
+def game(term: Match) -> Adversarial:
+    """The game that a term plays."""
+    assert isinstance(term.by, Adversarial)
+    return term.by
+
+
+def _adamw(network: nn.Module, settings: Optimisation) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        network.parameters(),
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+    )
+
+
+def step(learning: Learning, batches: Batches, number: int, seed: int) -> dict[str, float]:
+    """Critics, then learners, then averages; returns each loss by name.
+
+    Step `number` (from 0) and `seed` decide all randomness, so that a resumed run repeats an
+    unbroken one to the bit. A loss or gradient that is not finite leaves every weight unchanged
+    for that update and is counted under `skipped`.
+    """
+    torch.manual_seed(seed * 1_000_003 + number)
+    first = number * (learning.critic_steps + 1)
+    logged: dict[str, float] = {"skipped": 0.0}
+    for draw in range(learning.critic_steps):
+        _merge(logged, critic_step(learning, batches(first + draw)))
+    _merge(logged, learner_step(learning, batches(first + learning.critic_steps)))
+    update_averages(learning)
+    return logged
+
+
+def _merge(logged: dict[str, float], losses: dict[str, float]) -> None:
+    skipped = logged["skipped"] + losses.pop("skipped")
+    logged.update(losses, skipped=skipped)
+
+
+def critic_step(learning: Learning, batch: Batch) -> dict[str, float]:
+    """One update of every critic on a batch."""
+    passes = Passes(learning.networks, batch)
+    losses: dict[str, Tensor] = {}
+    for term in learning.recipe.critics:
+        critic = f"critic_{term.space}"
+        with _autocast(learning):
+            parts = game(term).critic_loss(passes, term.space)
+        named = {f"{critic}_{part}": loss.mean() for part, loss in parts.items()}
+        _zero(learning.parameters([critic]))
+        sum(named.values(), torch.zeros(())).backward(inputs=learning.parameters([critic]))
+        losses.update(named)
+    return _update(learning, [f"critic_{t.space}" for t in learning.recipe.critics], losses)
+
+
+def learner_step(learning: Learning, batch: Batch) -> dict[str, float]:
+    """One update of every network that a term trains."""
+    passes = Passes(learning.networks, batch)
+    with _autocast(learning):
+        losses = {term.name: term(passes).mean() for term in learning.recipe.terms}
+    trained = sorted({name for term in learning.recipe.terms for name in term.trains})
+    _zero(learning.parameters(trained))
+    for names, loss in _by_trained(learning.recipe, losses):
+        loss.backward(inputs=learning.parameters(names), retain_graph=True)
+    return _update(learning, trained, losses)
+
+
+def _by_trained(
+    recipe: Recipe, losses: dict[str, Tensor]
+) -> Iterator[tuple[tuple[str, ...], Tensor]]:
+    """The weighted sum of the losses for each distinct set of trained networks."""
+    weighted: dict[tuple[str, ...], Tensor] = {}
+    for term in recipe.terms:
+        if term.weight:
+            loss = term.weight * losses[term.name]
+            weighted[term.trains] = weighted.get(term.trains, torch.zeros(())) + loss
+    yield from weighted.items()
+
+
+def _autocast(learning: Learning) -> torch.autocast:
+    return torch.autocast(learning.device.type, torch.bfloat16, enabled=learning.bf16)
+
+
+def _zero(parameters: list[nn.Parameter]) -> None:
+    for parameter in parameters:
+        parameter.grad = None
+
+
+def _update(learning: Learning, names: list[str], losses: dict[str, Tensor]) -> dict[str, float]:
+    """Clip, check and take the optimizers' step; returns the losses as numbers."""
+    norms = {name: _clip(learning, name) for name in names if name in learning.optimizers}
+    verdict = torch.stack([*losses.values(), *norms.values()]).detach().float().cpu()
+    finite = bool(torch.isfinite(verdict).all())
+    for name in norms if finite else ():
+        learning.optimizers[name].step()
+    for term in learning.recipe.critics if finite else ():
+        _clamp(learning, term)
+    values = dict(zip(losses, verdict.tolist(), strict=False))
+    return values | {"skipped": 0.0 if finite else 1.0}
+
+
+def _clip(learning: Learning, name: str) -> Tensor:
+    """The norm of a network's gradient, after clipping it where its settings ask for that."""
+    settings = learning.critic if is_critic(name) else learning.learner
+    bound = settings.clip_norm or float("inf")
+    return nn.utils.clip_grad_norm_(learning.networks[name].parameters(), bound)
+
+
+def _clamp(learning: Learning, term: Match) -> None:
+    bound = game(term).clip
+    for parameter in learning.parameters([f"critic_{term.space}"]) if bound else ():
+        parameter.data.clamp_(-bound, bound)
+
+
+@torch.no_grad()
+def update_averages(learning: Learning) -> None:
+    """average <- decay * average + (1 - decay) * network; buffers are copied."""
+    decay = learning.average_decay
+    for name, average in learning.averages.items():
+        network = learning.networks[name]
+        for mean, weight in zip(average.parameters(), network.parameters(), strict=True):
+            mean.lerp_(weight, 1 - decay)
+        for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
+            kept.copy_(buffer)

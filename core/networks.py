@@ -1,0 +1,64 @@
+"""Networks that any domain can use: each ends in a distribution or in a score."""
+
+import torch
+from torch import Tensor, nn
+
+from core.distributions import Delta, Distribution, Gaussian
+from core.shapes import Latents, Samples, Scores
+
+LOG_STD_BOUND = 6.0
+"""Log standard deviations are kept in [-bound, bound], so that no exponential overflows."""
+
+
+class MLP(nn.Sequential):
+    """Linear layers with LeakyReLU 0.2 between them.
+
+    >>> MLP(3, 16, 2)(torch.zeros(5, 3)).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(self, *widths: int):
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
+        super().__init__(*layers[:-1])
+
+
+class Standard(nn.Module):
+    """The prior N(0, I) over a flat z; the condition does not move it."""
+
+    mean: Tensor
+
+    def __init__(self, latent: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(latent))
+
+    def forward(self, batch: int, c: Tensor | None = None) -> Gaussian:
+        mean = self.mean.expand(batch, -1)
+        return Gaussian(mean, torch.zeros_like(mean))
+
+
+class PosteriorHead(nn.Module):
+    """features [batch width] -> q(z given x): a Gaussian with its own spread, or a point."""
+
+    def __init__(self, width: int, latent: int, kind: type[Distribution]):
+        super().__init__()
+        self.kind = kind
+        self.linear = nn.Linear(width, latent if kind is Delta else 2 * latent)
+
+    def forward(self, features: Samples) -> Distribution:
+        if self.kind is Delta:
+            return Delta(self.linear(features))
+        mean, log_std = self.linear(features).chunk(2, -1)
+        return Gaussian(mean, log_std.clamp(-LOG_STD_BOUND, LOG_STD_BOUND))
+
+
+class LatentCritic(nn.Module):
+    """Scores points of a flat latent space."""
+
+    def __init__(self, latent: int, width: int = 256):
+        super().__init__()
+        self.layers = MLP(latent, width, width, 1)
+
+    def forward(self, z: Latents) -> Scores:
+        return self.layers(z).squeeze(-1)

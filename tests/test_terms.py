@@ -1,0 +1,178 @@
+"""The two statements on hand-made networks: what each computes and what each moves."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from core.adversarial import Adversarial, wasserstein
+from core.distributions import Delta, Gaussian
+from core.divergences import KL, MMD
+from core.learning import Learning, Optimisation, learner_step
+from core.networks import Standard
+from core.passes import Batch, Networks, Passes
+from core.recipes import RECIPES, Paper, Recipe
+from core.terms import Match, Reconstruct
+
+PAPER = Paper("nobody2026", "Nobody", "None", "Nowhere", 2026)
+SGD_LIKE = Optimisation(learning_rate=0.1)
+
+
+class Affine(nn.Module):
+    """A linear Gaussian network: N(scale * input + shift, std^2)."""
+
+    def __init__(self, scale: float, shift: float, std: float):
+        super().__init__()
+        self.scale, self.shift = (nn.Parameter(torch.tensor(v)) for v in (scale, shift))
+        self.std = std
+
+    def forward(self, value, c=None):
+        mean = self.scale * value + self.shift
+        return Gaussian(mean, torch.full_like(mean, math.log(self.std)))
+
+
+class Score(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(2.0))
+
+    def features(self, x):
+        return self.weight * x
+
+    def forward(self, *point):
+        return self.weight * sum(p.sum(-1) for p in point)
+
+
+def networks(**others: nn.Module) -> Networks:
+    parts = {"encoder": Affine(0.5, 0.1, 0.2), "decoder": Affine(2.0, -0.3, 0.5)}
+    return Networks(parts | {"prior": Standard(1)} | others)
+
+
+X = torch.tensor([[1.0], [-2.0], [0.25]])
+
+
+def test_reconstruction_of_x_is_the_decoders_surprise():
+    passes = Passes(networks(), Batch(X))
+    mean = 2.0 * passes.z_encoded - 0.3
+    expected = 0.5 * ((X - mean) / 0.5) ** 2 + math.log(0.5) + 0.5 * math.log(2 * math.pi)
+    torch.testing.assert_close(Reconstruct("x")(passes), expected.squeeze(-1))
+
+
+def test_reconstruction_of_z_is_the_encoders_surprise():
+    passes = Passes(networks(), Batch(X))
+    mean = 0.5 * passes.x_generated + 0.1
+    squared = 0.5 * ((passes.z_drawn - mean) / 0.2) ** 2
+    expected = squared + math.log(0.2) + 0.5 * math.log(2 * math.pi)
+    torch.testing.assert_close(Reconstruct("z")(passes), expected.squeeze(-1))
+
+
+def test_reconstruction_in_features_scales_with_them():
+    passes = Passes(networks(critic_x=Score()), Batch(X))
+    made = passes.reconstruction
+    torch.manual_seed(7)
+    ours = Reconstruct("features")(passes)
+    torch.manual_seed(7)
+    expected = 0.5 * (2 * (made.rsample() - X)) ** 2
+    torch.testing.assert_close(ours, expected.squeeze(-1))
+
+
+def test_the_evidence_bound_of_a_linear_gaussian_model():
+    """ELBO <= log p(x) of probabilistic PCA, equal at the true posterior (Tipping and Bishop)."""
+    scale, std = 1.7, 0.6
+    exact = torch.distributions.Normal(0.4, math.sqrt(scale**2 + std**2)).log_prob(X).squeeze(-1)
+    gain = scale / (scale**2 + std**2)
+    spread = math.sqrt(1 - gain * scale)
+    true = Affine(gain, -0.4 * gain, spread)
+    for encoder, tolerance in ((true, 0.02), (Affine(0.5, 0.1, 0.2), None)):
+        model = Networks(
+            {"encoder": encoder, "decoder": Affine(scale, 0.4, std), "prior": Standard(1)}
+        )
+        torch.manual_seed(8)
+        passes = Passes(model, Batch(X.repeat(20_000, 1)))
+        losses = Reconstruct("x")(passes) + Match("z", KL(), trains=("encoder",))(passes)
+        bound = -losses.view(-1, 3).mean(0)
+        if tolerance:
+            torch.testing.assert_close(bound, exact, atol=tolerance, rtol=0)
+        else:
+            assert (bound < exact - 0.05).all()
+
+
+def test_a_quantity_is_computed_once():
+    passes = Passes(networks(), Batch(X))
+    assert passes.z_encoded is passes.z_encoded
+    assert passes.reference("xz")[1] is passes.z_encoded
+    assert passes.produced("xz")[1] is passes.z_drawn
+
+
+def test_a_space_without_condition_says_so():
+    with pytest.raises(ValueError, match="condition"):
+        Passes(networks(), Batch(X)).reference("xc")
+
+
+def test_match_in_z_trains_the_side_that_is_named():
+    """The game is symmetric: with trains=prior, the prior moves towards the codes."""
+    critic = Score()
+    passes = Passes(networks(critic_z=critic), Batch(X))
+    passes.prior = Delta(torch.full((3, 1), 0.5, requires_grad=True))
+    loss = Match("z", Adversarial(wasserstein), trains=("prior",))(passes).sum()
+    (gradient,) = torch.autograd.grad(loss, passes.prior.point)
+    torch.testing.assert_close(gradient, torch.full((3, 1), 2.0))  # down the score of reference
+
+
+STATEMENTS = {
+    "wake-sleep": (
+        (Reconstruct("x", trains=("decoder",)), Reconstruct("z", trains=("encoder",))),
+        {"encoder", "decoder"},
+    ),
+    "wake alone": ((Reconstruct("x", trains=("decoder",)),), {"decoder"}),
+    "sleep alone": ((Reconstruct("z", trains=("encoder",)),), {"encoder"}),
+    "generator": ((Match("x", Adversarial(wasserstein), trains=("decoder",)),), {"decoder"}),
+    "moments": ((Match("x", MMD(), trains=("decoder",)),), {"decoder"}),
+    "weightless": ((Reconstruct("x", trains=("decoder",), weight=0.0),), set()),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_step_moves_exactly_the_networks_named(name):
+    terms, expected = STATEMENTS[name]
+    parts = networks(critic_x=Score())
+    learning = Learning(parts, Recipe(terms, PAPER), SGD_LIKE, SGD_LIKE)
+    before = {key: value.clone() for key, value in parts.state_dict().items()}
+    torch.manual_seed(9)
+    losses = learner_step(learning, Batch(X))
+    moved = {k.split(".")[0] for k, v in parts.state_dict().items() if not torch.equal(v, before[k])}
+    assert moved == expected
+    assert terms[0].name in losses  # a term of weight 0 is still logged
+
+
+def test_wake_and_sleep_gradients_do_not_mix():
+    """One step of both equals each alone: wake's gradient never reaches the encoder."""
+    both = networks()
+    terms = STATEMENTS["wake-sleep"][0]
+    learning = Learning(both, Recipe(terms, PAPER), SGD_LIKE, SGD_LIKE)
+    torch.manual_seed(11)
+    learner_step(learning, Batch(X))
+    torch.manual_seed(11)
+    again = Passes(networks(), Batch(X))
+    for term, name in zip(terms, ("decoder", "encoder"), strict=True):
+        alone = torch.autograd.grad(
+            term(again).mean(), list(again.networks[name].parameters()), retain_graph=True
+        )
+        ours = [p.grad for p in both[name].parameters()]
+        torch.testing.assert_close(list(alone), ours)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_name_their_networks_paper_and_weights(name):
+    recipe = RECIPES[name]
+    trained = {network for term in recipe.terms for network in term.trains}
+    assert trained <= set(recipe.networks)
+    assert recipe.paper.bibtex.startswith("@inproceedings{" + recipe.paper.key)
+    term = recipe.terms[-1]
+    assert recipe.weighted({term.name: 0.125}).terms[-1].weight == 0.125
+
+
+def test_an_unknown_term_is_refused():
+    with pytest.raises(Exception, match="match_z"):
+        RECIPES["vae"].weighted({"match_y": 1.0})
