@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from core.distributions import Delta, Distribution, Gaussian
-from core.shapes import Latents, Samples, Scores
+from core.shapes import Features, Latents, Scores
 
 LOG_STD_BOUND = 6.0
 """Log standard deviations are kept in [-bound, bound], so that no exponential overflows."""
@@ -46,7 +46,7 @@ class PosteriorHead(nn.Module):
         self.kind = kind
         self.linear = nn.Linear(width, latent if kind is Delta else 2 * latent)
 
-    def forward(self, features: Samples) -> Distribution:
+    def forward(self, features: Features) -> Distribution:
         if self.kind is Delta:
             return Delta(self.linear(features))
         mean, log_std = self.linear(features).chunk(2, -1)

@@ -12,7 +12,7 @@ from core.distributions import Distribution, Gaussian
 from core.networks import MLP, LatentCritic, PosteriorHead, Standard
 from core.passes import Batch, Networks
 from core.recipes import Recipe
-from core.shapes import Latents, Samples, Scores
+from core.shapes import Features, Latents, Samples, Scores
 
 MODES, RADIUS, STD = 8, 2.0, 0.1
 LATENT, WIDTH = 2, 128
@@ -80,7 +80,7 @@ class Critic(nn.Module):
         self.body = nn.Sequential(MLP(2, WIDTH, WIDTH), nn.LeakyReLU(0.2))
         self.last = nn.Linear(WIDTH, 1)
 
-    def features(self, x: Samples) -> Samples:
+    def features(self, x: Samples) -> Features:
         return self.body(x)
 
     def forward(self, x: Samples) -> Scores:

@@ -122,6 +122,7 @@ def resume(run: Run, learning: Learning, config: TrainConfig) -> Clock:
     if checkpoint is None:
         return Clock(config)
     learning.load(checkpoint.state())
+    run.forget_after(int(checkpoint.facts["step"]))
     return Clock(config, int(checkpoint.facts["step"]), float(checkpoint.facts["seconds"]))
 
 
