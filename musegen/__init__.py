@@ -1,0 +1,1 @@
+"""Music: x is a roll, `batch track state bar step pitch`."""

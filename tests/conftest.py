@@ -1,0 +1,40 @@
+"""What every test runs under: one thread, no network, and real data only where it lies at hand."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; child processes inherit it
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The optional folder of real data: `data/` in $PIANOREEL_SHARED or beside the repository."""
+    folder = Path(os.environ.get("PIANOREEL_SHARED", REPOSITORY.parent / "shared")) / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is absent (set PIANOREEL_SHARED)")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that reaches for the network, even where the code swallows the refusal."""
+    attempts: list[object] = []
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and address[0] not in LOOPBACK:
+            attempts.append(address)
+            raise OSError(f"no network in tests: {address}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    yield
+    assert not attempts, f"tried to connect to {attempts}"

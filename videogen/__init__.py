@@ -1,0 +1,1 @@
+"""Video: x is a clip, `batch rgb time height width`."""
