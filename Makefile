@@ -1,0 +1,29 @@
+# Each target sets up what it needs in .venv, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: demo test test-slow check benchmarks
+
+demo: $(READY)  ## write eight songs to demo/
+	$(BIN)/pianoreel music sample --count 8 --seed 1 --to demo
+
+test: $(READY)  ## the fast tests
+	$(BIN)/pytest -q
+
+test-slow: $(READY)  ## the tests that take minutes
+	$(BIN)/pytest -q -m "slow and not gpu"
+
+check: $(READY)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+benchmarks: $(READY)  ## what is promised about speed, measured here
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
