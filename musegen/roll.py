@@ -1,0 +1,130 @@
+"""The roll: cells [track bar step pitch], and the notes that fill them.
+
+A cell is SILENT, HOLD or ONSET: an onset starts a note, holds continue it, and a repeated note is
+an onset again, so that two notes never become one. A drum hit is one onset; it has no length.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from pydantic import Field
+
+from core.config import Strict
+from musegen.tracks import Track
+
+SILENT, HOLD, ONSET = 0, 1, 2
+
+Cells = UInt8[np.ndarray, "track bar step pitch"]
+Column = Int[np.ndarray, " note"]
+
+
+class Grid(Strict):
+    """How time and pitch are divided. `lowest_pitch` is a MIDI number: 24 is C1."""
+
+    steps_per_beat: int = Field(12, gt=0)
+    beats_per_bar: int = Field(4, gt=0)
+    lowest_pitch: int = Field(24, ge=0, le=127)
+    pitches: int = Field(84, gt=0, le=128)
+
+    @property
+    def steps_per_bar(self) -> int:
+        return self.steps_per_beat * self.beats_per_bar
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Notes as columns, in order of (start, track, pitch).
+
+    start: steps from the beginning; pitch: above the grid's lowest; length: steps, at least 1;
+    velocity: 1 to 127.
+    """
+
+    track: Column
+    start: Column
+    pitch: Column
+    length: Column
+    velocity: Column
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def __getitem__(self, chosen: slice | np.ndarray) -> "Notes":
+        return Notes(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
+    def ordered(self) -> "Notes":
+        return self[np.lexsort((self.pitch, self.track, self.start))]
+
+
+@dataclass(frozen=True)
+class Roll:
+    """A piece: its cells, who plays them, and the tempo of each bar in beats a minute."""
+
+    cells: Cells
+    tracks: tuple[Track, ...]
+    grid: Grid
+    tempo_bpm: Float[np.ndarray, " bar"]
+    name: str = ""
+
+    @property
+    def bars(self) -> int:
+        return self.cells.shape[1]
+
+    @property
+    def seconds(self) -> float:
+        """How long it plays."""
+        return float((60.0 * self.grid.beats_per_bar / self.tempo_bpm).sum())
+
+
+def separate(notes: Notes, grid: Grid) -> Notes:
+    """Notes that share no cell: of two on one pitch the later cuts the earlier.
+
+    Of two that start together the longest stays. A track's drum hits are already one step long.
+    """
+    order = np.lexsort((-notes.length, notes.start, notes.pitch, notes.track))
+    notes = notes[order]
+    line = notes.track.astype(np.int64) * grid.pitches + notes.pitch
+    same = line[1:] == line[:-1]
+    first = np.concatenate([[True], ~(same & (notes.start[1:] == notes.start[:-1]))])
+    notes, line = notes[first[: len(notes)]], line[first[: len(line)]]
+    gap = np.where(line[1:] == line[:-1], np.diff(notes.start), np.iinfo(np.int32).max)
+    until_next = np.concatenate([gap, [np.iinfo(np.int32).max]])[: len(notes)]
+    cut = np.minimum(notes.length, until_next).astype(notes.length.dtype)
+    return Notes(notes.track, notes.start, notes.pitch, cut, notes.velocity).ordered()
+
+
+def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:
+    """Notes -> cells. What starts before step 0 is cut and struck there; no Python loop."""
+    steps = bars * grid.steps_per_bar
+    cells = np.zeros((tracks, steps, grid.pitches), np.uint8)
+    start, end = np.maximum(notes.start, 0), np.minimum(notes.start + notes.length, steps)
+    length = np.maximum(end - start, 0)
+    note = np.repeat(np.arange(len(notes)), length)
+    within = np.arange(len(note)) - np.repeat(np.cumsum(length) - length, length)
+    cells[notes.track[note], start[note] + within, notes.pitch[note]] = HOLD
+    there = length > 0
+    cells[notes.track[there], start[there], notes.pitch[there]] = ONSET
+    return cells.reshape(tracks, bars, grid.steps_per_bar, grid.pitches)
+
+
+def notes_of(cells: Cells, velocity: int = 100) -> Notes:
+    """Cells -> notes; a hold that follows silence starts a note. The inverse of `fill`."""
+    tracks, bars, steps, pitches = cells.shape
+    flat = cells.reshape(tracks, bars * steps, pitches)
+    sounding = flat > SILENT
+    before = np.zeros_like(sounding)
+    before[:, 1:] = sounding[:, :-1]
+    onset = (flat == ONSET) | (sounding & ~before)
+    track, start, pitch = np.nonzero(onset)
+    length = _next_end(sounding & ~onset)[track, start + 1, pitch] - start
+    loud = np.full(len(start), velocity)
+    return Notes(track, start, pitch, length, loud).ordered()
+
+
+def _next_end(held: np.ndarray) -> np.ndarray:
+    """The first step at or after each step that is not held, [track steps+1 pitch]."""
+    steps = held.shape[1]
+    ends = np.where(held, steps, np.arange(steps)[:, None])
+    last = np.full_like(ends[:, :1], steps)
+    backwards = np.concatenate([ends, last], 1)[:, ::-1]
+    return np.minimum.accumulate(backwards, 1)[:, ::-1]
