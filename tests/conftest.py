@@ -24,7 +24,7 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     """Fail a test that reaches for the network, even where the code swallows the refusal."""
     attempts: list[object] = []
     connect = socket.socket.connect
@@ -36,5 +36,5 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
-    yield
+    yield attempts
     assert not attempts, f"tried to connect to {attempts}"
