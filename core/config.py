@@ -47,13 +47,19 @@ class Strict(BaseModel):
 class Limits(Strict):
     """How much one source file may ask for, before it is rejected with its reason."""
 
-    file_bytes: int = Field(8_000_000, gt=0, description="bytes of one MIDI file")
-    notes: int = Field(200_000, gt=0, description="notes of one file")
-    beats: int = Field(20_000, gt=0, description="beats from the start of a file to its end")
-    seconds: float = Field(20.0, gt=0, description="seconds that reading one file may take")
-    memory_mb: int = Field(300, gt=0, description="MB that a reading process may hold")
-    archive_members: int = Field(1_000_000, gt=0, description="files of one archive")
-    archive_ratio: float = Field(200.0, ge=1, description="unpacked bytes for one packed byte")
+    file_bytes: int = Field(default=8_000_000, gt=0, description="bytes of one MIDI file")
+    notes: int = Field(default=200_000, gt=0, description="notes of one file")
+    beats: int = Field(
+        default=20_000, gt=0, description="beats from the start of a file to its end"
+    )
+    seconds: float = Field(
+        default=20.0, gt=0, description="seconds that reading one file may take"
+    )
+    memory_mb: int = Field(default=300, gt=0, description="MB that a reading process may hold")
+    archive_members: int = Field(default=1_000_000, gt=0, description="files of one archive")
+    archive_ratio: float = Field(
+        default=200.0, ge=1, description="unpacked bytes for one packed byte"
+    )
 
 
 class _Loader(yaml.SafeLoader):

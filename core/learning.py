@@ -25,10 +25,10 @@ Batches = Callable[[int], Batch]
 class Optimisation(Strict):
     """Adam's settings for a group of networks; gradients are clipped to `clip_norm` unless 0."""
 
-    learning_rate: float = Field(2e-4, gt=0)
+    learning_rate: float = Field(default=2e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.9)
-    weight_decay: float = Field(0.0, ge=0)
-    clip_norm: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip_norm: float = Field(default=0.0, ge=0)
 
 
 @dataclass

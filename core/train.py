@@ -22,21 +22,21 @@ from core.run import Interruption, Run
 class TrainConfig(Strict):
     """How long, how fast and how often. `steps` or `minutes` is the budget; both: the first met."""
 
-    steps: int | None = Field(None, gt=0)
-    minutes: float | None = Field(None, gt=0)
-    batch_size: int = Field(64, gt=0)
+    steps: int | None = Field(default=None, gt=0)
+    minutes: float | None = Field(default=None, gt=0)
+    batch_size: int = Field(default=64, gt=0)
     learner: Optimisation = Optimisation()
     critic: Optimisation = Optimisation()
-    warmup_steps: int = Field(0, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
     decay: Literal["constant", "linear", "cosine"] = "constant"
-    average_decay: float = Field(0.999, ge=0, lt=1)
+    average_decay: float = Field(default=0.999, ge=0, lt=1)
     bf16: bool = False
-    seed: int = Field(0, ge=0)
-    log_every_steps: int = Field(20, gt=0)
-    sample_every_steps: int = Field(1000, gt=0)
-    save_every_steps: int = Field(1000, gt=0)
-    save_every_minutes: float = Field(5.0, gt=0)
-    skips_allowed: int = Field(10, gt=0)
+    seed: int = Field(default=0, ge=0)
+    log_every_steps: int = Field(default=20, gt=0)
+    sample_every_steps: int = Field(default=1000, gt=0)
+    save_every_steps: int = Field(default=1000, gt=0)
+    save_every_minutes: float = Field(default=5.0, gt=0)
+    skips_allowed: int = Field(default=10, gt=0)
 
     @model_validator(mode="after")
     def _has_budget(self) -> "TrainConfig":

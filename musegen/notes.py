@@ -35,10 +35,10 @@ Hidden = Float[Tensor, "n width"]
 class DensityConfig(Strict):
     """Sizes of the causal transformer, and how daring it samples (1: as it has learned)."""
 
-    width: int = Field(256, gt=0)
-    layers: int = Field(5, gt=0)
-    heads: int = Field(4, gt=0)
-    temperature: float = Field(1.0, gt=0)
+    width: int = Field(default=256, gt=0)
+    layers: int = Field(default=5, gt=0)
+    heads: int = Field(default=4, gt=0)
+    temperature: float = Field(default=1.0, gt=0)
 
 
 @dataclass

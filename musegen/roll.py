@@ -22,10 +22,10 @@ Column = Int[np.ndarray, " note"]
 class Grid(Strict):
     """How time and pitch are divided. `lowest_pitch` is a MIDI number: 24 is C1."""
 
-    steps_per_beat: int = Field(12, gt=0)
-    beats_per_bar: int = Field(4, gt=0)
-    lowest_pitch: int = Field(24, ge=0, le=127)
-    pitches: int = Field(84, gt=0, le=128)
+    steps_per_beat: int = Field(default=12, gt=0)
+    beats_per_bar: int = Field(default=4, gt=0)
+    lowest_pitch: int = Field(default=24, ge=0, le=127)
+    pitches: int = Field(default=84, gt=0, le=128)
 
     @property
     def steps_per_bar(self) -> int:

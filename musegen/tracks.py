@@ -23,11 +23,13 @@ class Track(Strict):
     """
 
     name: str
-    program: int = Field(0, ge=0, le=127, description="General MIDI program that plays it, from 0")
+    program: int = Field(
+        default=0, ge=0, le=127, description="General MIDI program that plays it, from 0"
+    )
     is_drum: bool = False
     programs: tuple[tuple[int, int], ...] = ()
     name_pattern: str = ""
-    order: int | None = Field(None, ge=0)
+    order: int | None = Field(default=None, ge=0)
     rest: bool = False
 
     def claims(self, part: "Part") -> bool:

@@ -14,7 +14,7 @@ class Rate(Strict):
 
 
 class Settings(Strict):
-    steps: int | None = Field(None, gt=0)
+    steps: int | None = Field(default=None, gt=0)
     learner: Rate = Rate()
     critics: dict[str, Rate] = {}
     name: str = ""
