@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import symusic
 from jaxtyping import Float
 
 from core.config import Limits
@@ -62,8 +63,6 @@ def read_midi(
     name: str = "",
 ) -> Song:
     """Read a file, or its bytes; `RejectedFile` says why one cannot be used."""
-    import symusic
-
     data = _bytes(source, limits)
     ticks_per_beat = _check(data, limits)
     try:
@@ -168,8 +167,8 @@ class _Found:
     ticks_per_beat: int
 
     @classmethod
-    def of(cls, score: object, ticks_per_beat: int, limits: Limits) -> "_Found":
-        sounding = [track for track in score.tracks if len(track.notes)]  # type: ignore[attr-defined]
+    def of(cls, score: symusic.core.ScoreTick, ticks_per_beat: int, limits: Limits) -> "_Found":
+        sounding = [track for track in score.tracks if len(track.notes)]
         columns = [track.notes.numpy() for track in sounding]
         notes = sum(len(c["time"]) for c in columns)
         if notes == 0:
@@ -180,8 +179,8 @@ class _Found:
         def column(key: str) -> np.ndarray:
             return np.concatenate([c[key] for c in columns]).astype(np.int64)
 
-        tempi = score.tempos.numpy()  # type: ignore[attr-defined]
-        meters = score.time_signatures.numpy()  # type: ignore[attr-defined]
+        tempi = score.tempos.numpy()
+        meters = score.time_signatures.numpy()
         found = cls(
             [Part(n, t.name, t.program, t.is_drum) for n, t in enumerate(sounding)],
             np.repeat(np.arange(len(columns)), [len(c["time"]) for c in columns]),
@@ -292,6 +291,15 @@ class _Found:
 
         bar_ticks = grid.beats_per_bar * self.ticks_per_beat
         return 60.0 * grid.beats_per_bar / (seconds(starts + bar_ticks) - seconds(starts))
+
+
+def song_of(roll: Roll, name: str = "") -> Song:
+    """A roll as a song of one stretch."""
+    notes = notes_of(roll.cells)
+    whole = ((0, roll.bars),)
+    return Song(
+        notes, roll.bars, roll.tempo_bpm, whole, roll.tracks, roll.grid, name or roll.name
+    )
 
 
 def write_midi(roll: Roll, path: Path | str, velocity: int = 100) -> None:
