@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -20,6 +20,9 @@ class Clear(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
         except Exception as error:
             code = _exit_code(error)
             if code is None or os.environ.get("PIANOREEL_DEBUG") == "1":
@@ -50,6 +53,15 @@ def _sentence(error: Exception) -> str:
     kind = type(error).__name__
     return f"{kind}: {error} (a fault of pianoreel; PIANOREEL_DEBUG=1 shows where)"
 
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Set any key of the configuration; repeatable."
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
 
 app = typer.Typer(
     cls=Clear,
@@ -116,7 +128,7 @@ def cite(
 
 @app.command()
 def doctor() -> None:
-    """Print versions, devices and limits, and mend what does not fit. Exits 1 where it does not."""
+    """Print versions, devices and limits, and what mends parts that do not fit (then exits 1)."""
     from core import doctor as machine
     from musegen.render import SOUNDFONT
 
@@ -129,6 +141,160 @@ def doctor() -> None:
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     raise typer.Exit(bool(faults))
+
+
+@music.command()
+def prepare(
+    to: Annotated[Path, typer.Option(help="Folder to write the prepared collection to.")],
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Folders, files, patterns, .zip or .tar.gz of MIDI.", show_default=False
+        ),
+    ] = None,
+    tracks: Annotated[str, typer.Option(help="lakh, voices, quartet, or a YAML file.")] = "lakh",
+    steps_per_beat: Annotated[int, typer.Option(min=1, help="12 keeps triplets.")] = 12,
+    beats_per_bar: Annotated[int, typer.Option(min=1, help="Quarter notes of a bar.")] = 4,
+    meter: Annotated[
+        Literal["kept", "any"],
+        typer.Option(help="kept: only bars of that metre. any: divide the beats of all anew."),
+    ] = "kept",
+    bars: Annotated[int, typer.Option(min=1, help="Bars of a phrase.")] = 4,
+    hop: Annotated[int, typer.Option(min=1, help="Bars from one phrase to the next.")] = 1,
+    min_tracks: Annotated[int, typer.Option(min=1, help="Tracks that sound in a phrase.")] = 3,
+    lpd: Annotated[bool, typer.Option("--lpd", help="Read .npz of the Lakh Pianoroll.")] = False,
+    band: Annotated[int | None, typer.Option(min=1, help="Songs by the band, no sources.")] = None,
+    seed: Seed = 0,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Reading processes.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 where one is rejected.")
+    ] = False,
+    settings: Set = None,
+) -> None:
+    """Read songs into a collection to train on.
+
+    Each file is kept, or named in TO/rejects.jsonl with its reason.
+    The same command goes on where it was stopped.
+
+    pianoreel music prepare ~/midi songs.zip --to data/mine
+
+    pianoreel music prepare quartets/ --tracks quartet --min-tracks 2 --to data/quartets
+
+    pianoreel music prepare --band 200 --to data/band
+    """
+    from rich.progress import Progress
+
+    from core.config import ConfigError, override, resolve
+    from musegen import data
+    from musegen.tracks import track_list
+
+    if bool(sources) == bool(band):
+        raise ConfigError("give either SOURCES or --band N")
+    chosen = {
+        "grid": {"steps_per_beat": steps_per_beat, "beats_per_bar": beats_per_bar},
+        "tracks": [track.model_dump(mode="json") for track in track_list(tracks)],
+        "meter": meter,
+        "bars": bars,
+        "hop": hop,
+        "min_tracks": min_tracks,
+        "seed": seed,
+    }
+    config = resolve(data.PrepareConfig, override(chosen, settings or []), "music prepare")
+    with Progress(transient=True) as progress:
+        task = progress.add_task("reading")
+        if band:
+            summary = data.prepare_band(band, to, config)
+        else:
+            summary = data.prepare(
+                sources or [],
+                to,
+                config,
+                lpd=lpd,
+                jobs=jobs or os.cpu_count() or 1,
+                tick=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+    print("\n".join(summary.lines))
+    raise typer.Exit(strict and bool(summary.rejects))
+
+
+@music.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="A collection, as `prepare` writes it.")],
+    to: Annotated[Path, typer.Option(help="The run's folder; an unfinished run goes on.")],
+    model: Annotated[
+        str, typer.Option(help="musegan, notes, or one that `models` lists.")
+    ] = "musegan",
+    wiring: Annotated[
+        Literal["composer", "jamming", "hybrid"] | None,
+        typer.Option(help="Who hears which part of z."),
+    ] = None,
+    preset: Annotated[str, typer.Option(help="tiny, small (CPU) or base (GPU).")] = "small",
+    steps: Annotated[int | None, typer.Option(min=1, help="Budget in steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Budget in minutes.")] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    settings: Set = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the configuration.")] = False,
+) -> None:
+    """Train a model. Ctrl-C saves and stops; the same command goes on.
+
+    pianoreel music train data/mine --to runs/mine --minutes 60
+
+    pianoreel music train data/mine --to runs/jam --model musegan --wiring jamming --preset base
+
+    pianoreel music train data/mine --to runs/vae --model vae --set train.batch_size=32
+    """
+    import yaml
+
+    from musegen.collection import Collection
+    from musegen.model import configure
+    from musegen.model import train as train_model
+
+    collection = Collection.open(data)
+    assignments = [*_budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
+    if dry_run:
+        config = configure(collection, model, wiring, preset, assignments)
+        print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), end="")
+        return
+    train_model(collection, to, model, wiring, preset, device, assignments)
+    print(f"trained: {to}; hear it with pianoreel music sample {to} --to songs")
+
+
+def _budget(steps: int | None, minutes: float | None) -> list[str]:
+    """The budget that was asked for in place of the preset's; both: the first met ends the run."""
+    if steps is None and minutes is None:
+        return []
+    asked = {"steps": steps, "minutes": minutes}
+    return [f"train.{name}={'null' if value is None else value}" for name, value in asked.items()]
+
+
+@music.command()
+def sample(
+    run: Annotated[
+        str | None, typer.Argument(help="A run's folder; without it the weights that ship.")
+    ] = None,
+    to: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("songs"),
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="Songs to make.")] = 8,
+    seed: Seed = 0,
+    bars: Annotated[int, typer.Option(min=1, max=1024, help="Bars of a song.")] = 16,
+    tempo_bpm: Annotated[float, typer.Option(min=10, max=400, help="Beats a minute.")] = 120.0,
+    npz: Annotated[bool, typer.Option("--npz", help="Also write .npz for pypianoroll.")] = False,
+    soundfont: Annotated[Path | None, typer.Option(help="Your own .sf2 to play with.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Make songs: .mid, .wav and .png of each.
+
+    pianoreel music sample --count 8 --seed 1 --to songs
+
+    pianoreel music sample runs/mine --bars 32 --tempo-bpm 96 --to songs
+    """
+    from musegen.model import Model
+    from musegen.render import write_song
+
+    to.mkdir(parents=True, exist_ok=True)
+    for roll in Model.load(run, device).sample(count, bars, seed, tempo_bpm):
+        for path in write_song(roll, to, npz=npz, soundfont=soundfont):
+            print(path)
 
 
 def _section(title: str, rows: dict[str, str]) -> None:
