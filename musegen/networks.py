@@ -1,0 +1,314 @@
+"""MuseGAN's networks: bar generators (decoder), track encoder, phrase reader (critic and encoder).
+
+Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018, tables 4 to 6, with the chroma and onset streams and
+the binary neurons of Dong and Yang, arXiv 1804.09399. Nearly every convolution there has a kernel
+as long as its stride: it is one linear map of each cell, and is written as one, for all players at
+once. Sizes follow from the grid: a bar falls into beats and steps by their prime factors, pitches
+into octaves, so any grid, number of bars and number of tracks will do.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.config import Strict
+from core.distributions import Bernoulli, Binarisation, Distribution
+from core.networks import LatentCritic, PosteriorHead, Standard
+from core.passes import Networks
+from core.recipes import Recipe
+from core.shapes import Features, Latents, Samples, Scores
+from musegen.latents import Wires, Wiring, latent_sizes
+from musegen.roll import Grid
+from musegen.states import HeldNotes, States
+from musegen.streams import COUNTS, OCTAVE, bar_counts, harmony, harmony_values, hear, onset_counts
+from musegen.tracks import Track
+
+STATES = 2  # sounding and onset; a generator's neurons are onset and hold
+LEAK = 0.2
+RARE, LIKELY = -4.0, 1.5
+"""Logits of onset and hold before training: music is mostly silence, and its notes are held."""
+
+Places = Float[Tensor, "player place channel"]
+"""What each player holds at each place of a flattened grid (batch, bar, ...)."""
+
+
+class MuseGANConfig(Strict):
+    """Sizes of the networks. `channels` are those of a generator at its finest step (paper: 128).
+
+    `latent`: what a player is given for each bar. `given`: tracks that come as condition c.
+    """
+
+    wiring: Wiring = "hybrid"
+    latent: int = Field(default=128, ge=4)
+    channels: int = Field(default=64, gt=0)
+    critic_channels: int = Field(default=64, gt=0)
+    binarisation: Binarisation = "stochastic"
+    slope: float = Field(default=1.0, gt=0)
+    given: int = Field(default=0, ge=0)
+
+
+def prime_factors(number: int) -> list[int]:
+    """Ascending.
+
+    >>> prime_factors(24)
+    [2, 2, 2, 3]
+    """
+    for factor in range(2, math.isqrt(number) + 1):
+        if number % factor == 0:
+            return [factor, *prime_factors(number // factor)]
+    return [number] if number > 1 else []
+
+
+def divisions(grid: Grid) -> list[int]:
+    """How a bar is divided, coarse to fine: first into beats, then into steps.
+
+    >>> divisions(Grid(beats_per_bar=3, steps_per_beat=4))
+    [3, 2, 2]
+    """
+    return prime_factors(grid.beats_per_bar) + prime_factors(grid.steps_per_beat)
+
+
+def level_channels(grid: Grid, channels: int) -> list[int]:
+    """Channels of each level from the whole bar to the step: doubled for each halving, 8 at most."""
+    lengths = [1]
+    for factor in divisions(grid):
+        lengths.append(lengths[-1] * factor)
+    return [channels * min(8, max(1, lengths[-1] // length)) for length in lengths]
+
+
+def octaves(grid: Grid) -> int:
+    """Octaves that hold all pitches; the last may be cut."""
+    return math.ceil(grid.pitches / OCTAVE)
+
+
+class Linear(nn.Module):
+    """One linear map for each player, all in one product."""
+
+    def __init__(self, players: int, inputs: int, outputs: int):
+        super().__init__()
+        bound = inputs**-0.5
+        self.weight = nn.Parameter(torch.empty(players, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(players, 1, outputs))
+
+    def forward(self, x: Places) -> Places:
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+class Divide(nn.Module):
+    """A transposed convolution whose kernel is its stride: each place becomes `factor` places."""
+
+    def __init__(self, players: int, inputs: int, outputs: int, factor: int):
+        super().__init__()
+        self.linear = Linear(players, inputs, factor * outputs)
+        self.norm = nn.LayerNorm(outputs)
+        self.factor = factor
+
+    def forward(self, x: Places) -> Places:
+        return F.relu(self.norm(split_places(self.linear(x), self.factor)))
+
+
+class Gather(nn.Module):
+    """A convolution whose kernel is its stride: each `factor` places become one. No normalisation."""
+
+    def __init__(self, players: int, inputs: int, outputs: int, factor: int):
+        super().__init__()
+        self.linear = Linear(players, factor * inputs, outputs)
+        self.factor = factor
+
+    def forward(self, x: Places) -> Places:
+        return F.leaky_relu(self.linear(join_places(x, self.factor)), LEAK)
+
+
+def split_places(x: Places, factor: int) -> Places:
+    """[player place factor*channel] -> [player place*factor channel]."""
+    return x.unflatten(2, (factor, -1)).flatten(1, 2)
+
+
+def join_places(x: Places, factor: int) -> Places:
+    """The inverse of `split_places`."""
+    return x.unflatten(1, (-1, factor)).flatten(2)
+
+
+class BarGenerators(nn.Module):
+    """Latents of each player and bar -> logits of its tracks' onset and hold neurons.
+
+    latent -> bar -> beats -> steps -> octaves -> pitches; each level is one `Divide`. Maps of a
+    given track join the level of their size.
+    """
+
+    def __init__(self, players: int, tracks: int, grid: Grid, config: MuseGANConfig):
+        super().__init__()
+        self.grid, self.tracks = grid, tracks
+        widths = level_channels(grid, config.channels)
+        fine = max(8, config.channels // 2)
+        heard = GIVEN_CHANNELS if config.given else 0
+        self.bar = Divide(players, config.latent, widths[0], 1)
+        self.levels = nn.ModuleList(
+            Divide(players, a + heard, b, factor)
+            for a, b, factor in zip(widths, widths[1:], divisions(grid), strict=False)
+        )
+        self.octaves = Divide(players, widths[-1] + heard, fine, octaves(grid))
+        self.pitches = Linear(players, fine, OCTAVE * tracks * STATES)
+        start = torch.tensor([RARE, LIKELY]).repeat(OCTAVE * tracks)
+        self.pitches.bias.data += start
+
+    def forward(
+        self, z: Float[Tensor, "batch player bar latent"], given: Sequence[Places] = ()
+    ) -> Float[Tensor, "batch track state bar step pitch"]:
+        batch, players, bars = z.shape[:3]
+        x = self.bar(z.transpose(0, 1).flatten(1, 2))
+        maps = iter(given)
+        for level in (*self.levels, self.octaves):
+            x = level(_join(x, next(maps, None)))
+        logits = self.pitches(x).float()  # rare events need more than bfloat16
+        shape = (batch, bars, self.grid.steps_per_bar, octaves(self.grid), OCTAVE)
+        cells = logits.view(players, *shape, self.tracks, STATES)
+        cells = cells.permute(1, 0, 6, 7, 2, 3, 4, 5).flatten(1, 2).flatten(5, 6)
+        return cells[..., : self.grid.pitches]
+
+
+def _join(x: Places, given: Places | None) -> Places:
+    if given is None:
+        return x
+    return torch.cat([x, given.expand(len(x), -1, -1)], 2)
+
+
+GIVEN_CHANNELS = 16
+"""Channels of each map of a given track (AAAI 2018, table 5)."""
+
+
+class TrackEncoder(nn.Module):
+    """Given tracks c -> a map for each level of the bar generators, coarse to fine."""
+
+    def __init__(self, grid: Grid, given: int):
+        super().__init__()
+        self.step = Gather(1, given * STATES * grid.pitches, GIVEN_CHANNELS, 1)
+        self.coarser = nn.ModuleList(
+            Gather(1, GIVEN_CHANNELS, GIVEN_CHANNELS, factor) for factor in divisions(grid)[::-1]
+        )
+
+    def forward(self, c: States) -> list[Places]:
+        cells = c.permute(0, 3, 4, 1, 2, 5).flatten(3).flatten(0, 2)[None]
+        maps = [self.step(cells)]
+        for gather in self.coarser:
+            maps.append(gather(maps[-1]))
+        return maps[::-1]
+
+
+class Decoder(nn.Module):
+    """z (and given tracks c) -> p(x given z, c): the wires, then the players' bar generators."""
+
+    sustained: Tensor
+
+    def __init__(self, config: MuseGANConfig, grid: Grid, tracks: Sequence[Track], bars: int):
+        super().__init__()
+        players = 1 if config.wiring == "composer" else len(tracks)
+        sizes = latent_sizes(config.wiring, config.latent)
+        self.wires = Wires(sizes, players, bars, 8 * config.channels)
+        self.generators = BarGenerators(players, len(tracks) // players, grid, config)
+        self.given = TrackEncoder(grid, config.given) if config.given else None
+        self.binarisation, self.slope = config.binarisation, config.slope
+        held = torch.tensor([not track.is_drum for track in tracks])
+        self.register_buffer("sustained", held.float(), persistent=False)
+
+    def forward(self, z: Latents, c: Samples | None = None) -> HeldNotes:
+        maps = self.given(c) if self.given and c is not None else ()
+        onset, hold = self.generators(self.wires(z), maps).unbind(2)
+        return HeldNotes(self._neurons(onset), self._neurons(hold), self.sustained)
+
+    def _neurons(self, logits: Tensor) -> Bernoulli:
+        return Bernoulli(logits, self.binarisation, self.slope)
+
+
+class PhraseReader(nn.Module):
+    """x (and given tracks c) -> features: what each judge makes of the tracks it hears.
+
+    Cells are read octave by octave, then step by step up to the bar, then the phrase. The streams of
+    `musegen.streams` join at the level of their size. LeakyReLU 0.2 and no normalisation.
+    """
+
+    def __init__(self, judges: int, tracks: int, grid: Grid, bars: int, channels: int):
+        super().__init__()
+        self.judges, self.grid, self.bars = judges, grid, bars
+        self.width = 8 * channels
+        widths = level_channels(grid, channels)[::-1]
+        factors = divisions(grid)[::-1]
+        self.beat_level = len(prime_factors(grid.steps_per_beat))
+        joining = {0: tracks * STATES, self.beat_level: harmony_values(tracks)}
+        inputs = [width + joining.get(i, 0) for i, width in enumerate(widths)]
+        self.cells = Gather(judges, tracks * STATES * OCTAVE, channels, 1)
+        self.octaves = Gather(judges, channels, channels, octaves(grid))
+        self.levels = nn.ModuleList(
+            Gather(judges, a, b, factor)
+            for a, b, factor in zip(inputs, widths[1:], factors, strict=False)
+        )
+        self.phrase = Gather(judges, widths[-1] + tracks * COUNTS, self.width, bars)
+        self.last = Gather(judges, self.width, self.width, 1)
+
+    def forward(self, x: States, c: States | None = None) -> Float[Tensor, "judge batch feature"]:
+        heard = hear(x, self.judges, c)
+        joining = {
+            0: onset_counts(heard),
+            self.beat_level: harmony(heard, self.grid.steps_per_beat),
+        }
+        cells = heard.permute(0, 1, 4, 5, 6, 2, 3, 7).flatten(5).flatten(1, 4)
+        h = self.octaves(self.cells(cells))
+        for i, level in enumerate(self.levels):
+            h = level(torch.cat([h, joining[i].flatten(1, -2)], 2) if i in joining else h)
+        return self.last(self.phrase(torch.cat([h, bar_counts(heard).flatten(1, 2)], 2)))
+
+
+class Encoder(nn.Module):
+    """x (and c) -> q(z given x, c) over the flat z."""
+
+    def __init__(self, reader: PhraseReader, latent: int, kind: type[Distribution]):
+        super().__init__()
+        self.reader = reader
+        self.head = PosteriorHead(reader.width, latent, kind)
+
+    def forward(self, x: States, c: States | None = None) -> Distribution:
+        return self.head(self.reader(x, c)[0].float())
+
+
+class Critic(nn.Module):
+    """x (and c) -> score: the sum over the judges, one of all tracks or one of each (jamming)."""
+
+    def __init__(self, reader: PhraseReader):
+        super().__init__()
+        self.reader = reader
+        self.score = Linear(reader.judges, reader.width, 1)
+
+    def features(self, x: States, c: States | None = None) -> Features:
+        """The last hidden layer of all judges."""
+        return self.reader(x, c).transpose(0, 1).flatten(1)
+
+    def forward(self, x: States, c: States | None = None) -> Scores:
+        return self.score(self.reader(x, c)).float().sum((0, 2))
+
+
+def build(
+    config: MuseGANConfig, grid: Grid, tracks: Sequence[Track], bars: int, recipe: Recipe
+) -> Networks:
+    """The networks that the recipe asks for, by the theory's names."""
+    decoder = Decoder(config, grid, tracks, bars)
+    latent = decoder.wires.latent
+    judges = len(tracks) if config.wiring == "jamming" else 1
+
+    def reader(judges: int) -> PhraseReader:
+        heard = len(tracks) // judges + config.given
+        return PhraseReader(judges, heard, grid, bars, config.critic_channels)
+
+    builders: dict[str, Callable[[], nn.Module]] = {
+        "decoder": lambda: decoder,
+        "encoder": lambda: Encoder(reader(1), latent, recipe.posterior),
+        "prior": lambda: Standard(latent),
+        "critic_x": lambda: Critic(reader(judges)),
+        "critic_xc": lambda: Critic(reader(judges)),
+        "critic_z": lambda: LatentCritic(latent),
+    }
+    return Networks({name: builders[name]() for name in recipe.networks})
