@@ -165,7 +165,8 @@ def observer(run: Run, data: Collection, config: MusicConfig) -> Observe:
     from musegen.midi import write_midi
     from musegen.render import draw_phrases
 
-    judge = Yardstick.of(data)
+    real = data.rolls(spread(data.indices("train"), 4096))
+    judge = Yardstick.of(real, data.grid, data.tracks)
 
     def observe(averages: Networks, step: int) -> dict[str, float]:
         model = Model(averages, config.model, config.form, run.folder.name)
