@@ -9,9 +9,10 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
+from core.config import Strict
 from core.shapes import Latents as FlatLatents
 
 Wiring = Literal["composer", "jamming", "hybrid"]
@@ -19,13 +20,11 @@ Wiring = Literal["composer", "jamming", "hybrid"]
 BarLatents = Float[Tensor, "batch player bar latent"]
 
 
-class LatentSizes(BaseModel):
+class LatentSizes(Strict):
     """Sizes of the four parts: z and z_t are heard by all, z_i and z_it by one player each.
 
     z and z_i are the same in every bar; z_t and z_it are expanded over the bars.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shared: NonNegativeInt = 32
     shared_temporal: NonNegativeInt = 32
@@ -51,13 +50,9 @@ def latent_sizes(wiring: Wiring, size: int) -> LatentSizes:
     """
     half, quarter = size // 2, size // 4
     if wiring == "composer":
-        return LatentSizes(
-            shared=half, shared_temporal=size - half, private=0, private_temporal=0
-        )
+        return LatentSizes(shared=half, shared_temporal=size - half, private=0, private_temporal=0)
     if wiring == "jamming":
-        return LatentSizes(
-            shared=0, shared_temporal=0, private=half, private_temporal=size - half
-        )
+        return LatentSizes(shared=0, shared_temporal=0, private=half, private_temporal=size - half)
     return LatentSizes(
         shared=quarter,
         shared_temporal=quarter,
@@ -69,8 +64,8 @@ def latent_sizes(wiring: Wiring, size: int) -> LatentSizes:
 class TemporalGenerator(nn.Module):
     """One latent -> a latent for each bar, by two transposed convolutions over the bars.
 
-    z -> bars/2 positions of `width` -> kernel bars/2 + 1 -> bars. Four bars give the paper's kernels
-    2 and 3 (AAAI 2018, table 4); any number of bars >= 1 works.
+    z -> bars/2 positions of `width` -> kernel bars/2 + 1 -> bars. Four bars give the paper's
+    kernels 2 and 3 (AAAI 2018, table 4); any number of bars >= 1 works.
     """
 
     def __init__(self, latent: int, bars: int, width: int):
@@ -103,7 +98,7 @@ class Wires(nn.Module):
         """Length of the flat z."""
         return sum(self.sizes.parts(self.players))
 
-    def forward(self, z: FlatLatents) -> BarLatents:
+    def forward(self, z: Float[Tensor, "batch flat"]) -> BarLatents:
         shared, shared_temporal, private, private_temporal = self._split(z)
         own = private.unflatten(1, (self.players, self.sizes.private))
         moving = private_temporal.unflatten(1, (self.players, self.sizes.private_temporal))
@@ -117,7 +112,7 @@ class Wires(nn.Module):
         return torch.cat([p.expand(-1, self.players, self.bars, -1) for p in parts], 3)
 
     def next_phrase(self, z: FlatLatents, fresh: FlatLatents) -> FlatLatents:
-        """The z of a phrase to follow z's: what stays over the bars from z, what moves from fresh."""
+        """The z of the next phrase: what stays over the bars is z's, what moves is fresh's."""
         kept, drawn = self._split(z), self._split(fresh)
         return torch.cat([kept[0], drawn[1], kept[2], drawn[3]], 1)
 

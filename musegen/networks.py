@@ -1,10 +1,10 @@
-"""MuseGAN's networks: bar generators (decoder), track encoder, phrase reader (critic and encoder).
+"""MuseGAN's networks: bar generators, track encoder, phrase reader (of critic and encoder).
 
-Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018, tables 4 to 6, with the chroma and onset streams and
-the binary neurons of Dong and Yang, arXiv 1804.09399. Nearly every convolution there has a kernel
-as long as its stride: it is one linear map of each cell, and is written as one, for all players at
-once. Sizes follow from the grid: a bar falls into beats and steps by their prime factors, pitches
-into octaves, so any grid, number of bars and number of tracks will do.
+Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018, tables 4 to 6, with the chroma and onset streams
+and the binary neurons of Dong and Yang, arXiv 1804.09399. Nearly every convolution there has a
+kernel as long as its stride: it is one linear map of each place, and is written as one, for all
+players at once. Sizes follow from the grid: a bar falls into beats and steps by their prime
+factors, pitches into octaves, so any grid, number of bars and number of tracks will do.
 """
 
 import math
@@ -35,6 +35,12 @@ RARE, LIKELY = -4.0, 1.5
 
 Places = Float[Tensor, "player place channel"]
 """What each player holds at each place of a flattened grid (batch, bar, ...)."""
+
+Moved = Float[Tensor, "player _ _"]
+"""The same at other places or with other channels."""
+
+Map = Float[Tensor, "1 _ _"]
+"""What all players hear of a given track at each place."""
 
 
 class MuseGANConfig(Strict):
@@ -74,7 +80,7 @@ def divisions(grid: Grid) -> list[int]:
 
 
 def level_channels(grid: Grid, channels: int) -> list[int]:
-    """Channels of each level from the whole bar to the step: doubled for each halving, 8 at most."""
+    """Channels of each level, from the bar to the step: doubled for each halving, 8-fold."""
     lengths = [1]
     for factor in divisions(grid):
         lengths.append(lengths[-1] * factor)
@@ -95,7 +101,7 @@ class Linear(nn.Module):
         self.weight = nn.Parameter(torch.empty(players, inputs, outputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(players, 1, outputs))
 
-    def forward(self, x: Places) -> Places:
+    def forward(self, x: Places) -> Moved:
         return torch.baddbmm(self.bias, x, self.weight)
 
 
@@ -108,28 +114,28 @@ class Divide(nn.Module):
         self.norm = nn.LayerNorm(outputs)
         self.factor = factor
 
-    def forward(self, x: Places) -> Places:
+    def forward(self, x: Places) -> Moved:
         return F.relu(self.norm(split_places(self.linear(x), self.factor)))
 
 
 class Gather(nn.Module):
-    """A convolution whose kernel is its stride: each `factor` places become one. No normalisation."""
+    """A convolution whose kernel is its stride: each `factor` places become one."""
 
     def __init__(self, players: int, inputs: int, outputs: int, factor: int):
         super().__init__()
         self.linear = Linear(players, factor * inputs, outputs)
         self.factor = factor
 
-    def forward(self, x: Places) -> Places:
+    def forward(self, x: Places) -> Moved:
         return F.leaky_relu(self.linear(join_places(x, self.factor)), LEAK)
 
 
-def split_places(x: Places, factor: int) -> Places:
+def split_places(x: Places, factor: int) -> Moved:
     """[player place factor*channel] -> [player place*factor channel]."""
     return x.unflatten(2, (factor, -1)).flatten(1, 2)
 
 
-def join_places(x: Places, factor: int) -> Places:
+def join_places(x: Places, factor: int) -> Moved:
     """The inverse of `split_places`."""
     return x.unflatten(1, (-1, factor)).flatten(2)
 
@@ -158,7 +164,7 @@ class BarGenerators(nn.Module):
         self.pitches.bias.data += start
 
     def forward(
-        self, z: Float[Tensor, "batch player bar latent"], given: Sequence[Places] = ()
+        self, z: Float[Tensor, "batch player bar latent"], given: Sequence[Map] = ()
     ) -> Float[Tensor, "batch track state bar step pitch"]:
         batch, players, bars = z.shape[:3]
         x = self.bar(z.transpose(0, 1).flatten(1, 2))
@@ -172,7 +178,7 @@ class BarGenerators(nn.Module):
         return cells[..., : self.grid.pitches]
 
 
-def _join(x: Places, given: Places | None) -> Places:
+def _join(x: Places, given: Map | None) -> Moved:
     if given is None:
         return x
     return torch.cat([x, given.expand(len(x), -1, -1)], 2)
@@ -192,7 +198,7 @@ class TrackEncoder(nn.Module):
             Gather(1, GIVEN_CHANNELS, GIVEN_CHANNELS, factor) for factor in divisions(grid)[::-1]
         )
 
-    def forward(self, c: States) -> list[Places]:
+    def forward(self, c: States) -> list[Map]:
         cells = c.permute(0, 3, 4, 1, 2, 5).flatten(3).flatten(0, 2)[None]
         maps = [self.step(cells)]
         for gather in self.coarser:
@@ -212,7 +218,8 @@ class Decoder(nn.Module):
         self.wires = Wires(sizes, players, bars, 8 * config.channels)
         self.generators = BarGenerators(players, len(tracks) // players, grid, config)
         self.given = TrackEncoder(grid, config.given) if config.given else None
-        self.binarisation, self.slope = config.binarisation, config.slope
+        self.binarisation: Binarisation = config.binarisation
+        self.slope = config.slope
         held = torch.tensor([not track.is_drum for track in tracks])
         self.register_buffer("sustained", held.float(), persistent=False)
 
@@ -228,8 +235,8 @@ class Decoder(nn.Module):
 class PhraseReader(nn.Module):
     """x (and given tracks c) -> features: what each judge makes of the tracks it hears.
 
-    Cells are read octave by octave, then step by step up to the bar, then the phrase. The streams of
-    `musegen.streams` join at the level of their size. LeakyReLU 0.2 and no normalisation.
+    Cells are read octave by octave, then step by step up to the bar, then the phrase. The streams
+    of `musegen.streams` join at the level of their size. LeakyReLU 0.2 and no normalisation.
     """
 
     def __init__(self, judges: int, tracks: int, grid: Grid, bars: int, channels: int):

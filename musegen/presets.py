@@ -1,9 +1,12 @@
-"""Named configurations, each with what it is for and what it costs."""
+"""Named configurations: what each is for, what to expect of it, what it costs.
+
+pianoreel music train DATA --preset small --to RUN
+"""
 
 from dataclasses import dataclass
 
 from core.learning import Optimisation
-from core.recipes import RECIPES
+from core.recipes import recipe
 from core.train import TrainConfig
 from musegen.networks import MuseGANConfig
 from musegen.notes import DensityConfig
@@ -13,7 +16,7 @@ DEFAULT_PRESET = "small"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a preset decides."""
+    """What a model needs besides its recipe: sizes of its networks, and how they are trained."""
 
     musegan: MuseGANConfig
     density: DensityConfig
@@ -22,43 +25,69 @@ class Settings:
 
 @dataclass(frozen=True)
 class Preset:
-    """A size of the models, for a machine and a time."""
+    """A captioned configuration, for models with critics and for models without."""
 
     caption: str
+    paper: str
+    expected: str
+    cost: str
     musegan: MuseGANConfig
     density: DensityConfig
     games: TrainConfig
-    densities: TrainConfig
+    likelihoods: TrainConfig
 
-    def of(self, recipe: str) -> Settings:
-        """The settings for a recipe: games and densities are trained differently."""
-        density = "density" in RECIPES[recipe].networks
-        return Settings(
-            self.musegan, self.density, self.densities if density else self.games
-        )
+    def of(self, name: str) -> Settings:
+        """The settings for the recipe of this name."""
+        train = self.games if recipe(name).critics else self.likelihoods
+        return Settings(self.musegan, self.density, train)
 
 
-GAME = Optimisation(learning_rate=5e-4, betas=(0.5, 0.9))
+MUSEGAN = "Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018"
+GAME = Optimisation(learning_rate=5e-4, betas=(0.0, 0.9))
 LIKELIHOOD = Optimisation(
     learning_rate=1e-3, betas=(0.9, 0.95), weight_decay=0.01, clip_norm=150.0
 )
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
-        "for tests: seconds on a CPU; what it makes is noise",
-        MuseGANConfig(latent=8, temporal_width=8, generator_width=16, critic_width=16),
-        DensityConfig(width=16, layers=1, heads=2),
-        TrainConfig(steps=20, batch_size=4, sample_every_steps=10, log_every_steps=1),
-        TrainConfig(steps=20, batch_size=4, sample_every_steps=10, log_every_steps=1),
+        caption="the smallest networks that have every part: for tests and for trying a command",
+        paper=MUSEGAN,
+        expected="noise",
+        cost="seconds on one CPU core",
+        musegan=MuseGANConfig(latent=8, channels=4, critic_channels=4),
+        density=DensityConfig(width=16, layers=1, heads=2),
+        games=TrainConfig(
+            steps=20,
+            batch_size=4,
+            learner=GAME,
+            critic=GAME,
+            log_every_steps=1,
+            sample_every_steps=10,
+        ),
+        likelihoods=TrainConfig(
+            steps=20,
+            batch_size=4,
+            learner=LIKELIHOOD,
+            log_every_steps=1,
+            sample_every_steps=10,
+        ),
     ),
     "small": Preset(
-        "for two CPU cores: an hour",
-        MuseGANConfig(),
-        DensityConfig(),
-        TrainConfig(
-            minutes=60, batch_size=32, learner=GAME, critic=GAME, sample_every_steps=500
+        caption="a few hundred songs on a CPU",
+        paper=MUSEGAN + "; half its channels",
+        expected="see EXPERIMENTS.md: the yardstick's distance of each recipe on permissive songs",
+        cost="an hour on two CPU cores",
+        musegan=MuseGANConfig(channels=32, critic_channels=32),
+        density=DensityConfig(),
+        games=TrainConfig(
+            minutes=60,
+            batch_size=64,
+            learner=GAME,
+            critic=GAME,
+            bf16=True,
+            sample_every_steps=500,
         ),
-        TrainConfig(
+        likelihoods=TrainConfig(
             minutes=60,
             batch_size=32,
             learner=LIKELIHOOD,
@@ -70,16 +99,20 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "base": Preset(
-        "for one GPU: the paper's latent sizes (MuseGAN, AAAI 2018), wider networks",
-        MuseGANConfig(temporal_width=1024, generator_width=512, critic_width=512),
-        DensityConfig(width=512, layers=8, heads=8),
-        TrainConfig(steps=50_000, batch_size=64, learner=GAME, critic=GAME),
-        TrainConfig(
-            steps=20_000,
+        caption="the paper's sizes, for a large collection",
+        paper=MUSEGAN,
+        expected="not measured yet: needs a GPU and a collection of many thousand songs",
+        cost="a day on one GPU",
+        musegan=MuseGANConfig(channels=128, critic_channels=128),
+        density=DensityConfig(width=512, layers=8, heads=8),
+        games=TrainConfig(steps=50_000, batch_size=64, learner=GAME, critic=GAME, bf16=True),
+        likelihoods=TrainConfig(
+            steps=100_000,
             batch_size=64,
             learner=LIKELIHOOD,
-            warmup_steps=500,
+            warmup_steps=1000,
             decay="cosine",
+            average_decay=0.999,
             bf16=True,
         ),
     ),
