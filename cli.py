@@ -99,21 +99,33 @@ def _options(
 
 @app.command()
 def models() -> None:
-    """List the models: their statements, their papers."""
+    """List the models with their statements and papers, and the presets of music."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     from core.recipes import RECIPES
+    from musegen.presets import PRESETS
 
-    table = Table("model", "statements", "paper", "remark")
+    table = Table("model", "statements", "first author", "remark", box=box.SIMPLE)
     for name, recipe in RECIPES.items():
-        statements = " + ".join(
-            f"{term.weight:g} {term.name}" if term.weight != 1 else term.name
-            for term in recipe.terms
-        )
-        paper = f"{recipe.paper.venue}, {recipe.paper.year}"
-        table.add_row(name, statements, paper, recipe.remark)
-    Console().print(table)
+        statements = " + ".join(map(_statement, recipe.terms))
+        first = recipe.paper.authors.split(",")[0]
+        table.add_row(name, statements, f"{first} {recipe.paper.year}", recipe.remark)
+    presets = Table("preset", "what for", "cost", box=box.SIMPLE)
+    for name, preset in PRESETS.items():
+        presets.add_row(name, preset.caption, preset.cost)
+    console = Console()
+    console.print(table, presets)
+
+
+def _statement(term: Any) -> str:
+    """A term as one reads it: 4 Match(z, KL)."""
+    by = getattr(term, "by", None)
+    how = getattr(by, "game", None) or type(by)
+    inside = f"{term.space}, {how.__name__}" if by else term.space
+    weight = "" if term.weight == 1 else f"{term.weight:g} "
+    return f"{weight}{type(term).__name__}({inside})"
 
 
 @app.command()
