@@ -52,6 +52,9 @@ class Limits(Strict):
     beats: int = Field(
         default=20_000, gt=0, description="beats from the start of a file to its end"
     )
+    cells: int = Field(
+        default=2_000_000, gt=0, description="cells of one file's roll in which a note sounds"
+    )
     seconds: float = Field(
         default=20.0, gt=0, description="seconds that reading one file may take"
     )

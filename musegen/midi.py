@@ -4,11 +4,10 @@ Reading is by symusic, behind guards: a file is refused with its reason before a
 made of it. Writing is by pretty_midi.
 """
 
-import re
-import struct
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import symusic
@@ -16,28 +15,28 @@ from jaxtyping import Float
 
 from core.config import Limits
 from musegen.roll import Grid, Notes, Roll, fill, notes_of, separate
-from musegen.tracks import TRACK_LISTS, Part, Track, assign
+from musegen.smf import RejectedFile, check_times, mark_channels, midi_bytes
+from musegen.tracks import LAKH, Part, Track, assign
 
 TICKS_PER_BEAT = 480
 """Of written files: a multiple of 4, 12 and 24 steps a beat."""
 
+DEFAULT_BPM = 120.0
+"""Of a file that names no tempo, as the standard has it."""
+
 Meter = Literal["kept", "any"]
 """kept: only bars in the grid's metre. any: the beats are divided anew, whatever the file says."""
 
-
-class RejectedFile(Exception):
-    """Why a file is left out: a short reason, and the sentence that explains it."""
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
+GRID = Grid()
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
 class Song:
     """A file on the grid: the kept bars in a row.
 
-    `stretches` are (first bar, bars) between which bars of another metre were left out.
+    `stretches` are (first bar, bars) between which bars were left out. `skipped_bars` counts those
+    in another metre, `dropped_notes` what no track claims, out of the pitch range or in no bar.
     """
 
     notes: Notes
@@ -48,6 +47,7 @@ class Song:
     grid: Grid
     name: str = ""
     dropped_notes: int = 0
+    skipped_bars: int = 0
 
     def roll(self) -> Roll:
         cells = fill(self.notes, len(self.tracks), self.bars, self.grid)
@@ -56,286 +56,253 @@ class Song:
 
 def read_midi(
     source: Path | bytes,
-    tracks: tuple[Track, ...] = TRACK_LISTS["lakh"],
-    grid: Grid = Grid(),
+    tracks: tuple[Track, ...] = LAKH,
+    grid: Grid = GRID,
     meter: Meter = "kept",
-    limits: Limits = Limits(),
+    limits: Limits = LIMITS,
     name: str = "",
 ) -> Song:
-    """Read a file, or its bytes; `RejectedFile` says why one cannot be used."""
-    data = _bytes(source, limits)
-    ticks_per_beat = _check(data, limits)
+    """Read a file, or its bytes; `RejectedFile` says why one cannot be used.
+
+    Onsets and ends go to the nearest step; a note is at least one step long. A file without time
+    signature is in 4/4. A metre of as many quarter beats as the grid's is the grid's (2/2 is 4/4).
+    """
+    midi = midi_bytes(source, limits)
+    score = _parsed(midi)
+    check_times(midi)
+    by_channel = any(track.channel for track in tracks)
+    parts = _parts(score, _channels(midi) if by_channel else None)
+    found = _Found(score, parts, limits)
+    title = source.stem if isinstance(source, Path) else ""
+    return found.song(tracks, grid, meter, name or title)
+
+
+def _parsed(midi: bytes) -> symusic.core.ScoreTick:
     try:
-        score = symusic.Score.from_midi(data)
+        return symusic.core.ScoreTick.from_midi(midi)
     except Exception as error:  # the parser raises many kinds, all meaning the same to the user
-        raise RejectedFile("unreadable", f"the MIDI parser says: {error}") from error
-    found = _Found.of(score, ticks_per_beat, limits)
-    return found.song(tracks, grid, meter, name or (source.stem if isinstance(source, Path) else ""))
+        said = str(error).removesuffix(": iostream error")
+        raise RejectedFile("unreadable", f"the MIDI parser says: {said}") from error
 
 
-def _bytes(source: Path | bytes, limits: Limits) -> bytes:
-    if isinstance(source, bytes):
-        return source
-    try:
-        size = source.stat().st_size
-        if size > limits.file_bytes:
-            raise RejectedFile("too-large", f"{size} bytes, at most {limits.file_bytes} are read")
-        return source.read_bytes()
-    except OSError as error:
-        raise RejectedFile("unreadable", f"{error.strerror}") from error
+def _sounding(score: symusic.core.ScoreTick) -> list[symusic.core.TrackTick]:
+    return [track for track in score.tracks if len(track.notes)]
 
 
-def _check(data: bytes, limits: Limits) -> int:
-    """Look at the header and the times; returns ticks per beat."""
-    if not data:
-        raise RejectedFile("empty-file", "the file has no bytes")
-    if len(data) > limits.file_bytes:
-        raise RejectedFile("too-large", f"{len(data)} bytes, at most {limits.file_bytes} are read")
-    begin = data.find(b"MThd", 0, 4096)
-    if begin < 0 or len(data) < begin + 14:
-        raise RejectedFile("not-midi", "no MIDI header (MThd) at its beginning")
-    kind, _, division = struct.unpack(">HHH", data[begin + 8 : begin + 14])
-    if kind > 1:
-        raise RejectedFile("format", f"MIDI format {kind} is not read, only 0 and 1 are")
-    if division >= 0x8000:
-        raise RejectedFile("smpte", "times are in SMPTE frames, not in beats")
-    if division == 0:
-        raise RejectedFile("division", "0 ticks a beat")
-    if _LONG_DELTA.search(data) and _ticks(data) > limits.beats * division:
-        raise RejectedFile("too-long", f"more than {limits.beats} beats")
-    return division
+def _channels(midi: bytes) -> list[int]:
+    """The channel of each part that sounds."""
+    marked = _sounding(_parsed(mark_channels(midi)))
+    return [int(part.notes[0].velocity) for part in marked]
 
 
-_LONG_DELTA = re.compile(rb"[\x80-\xff]{3}[\x00-\x7f]")
-"""Time steps above 2 million ticks look like this; so do some texts, hence the closer look."""
+def _parts(score: symusic.core.ScoreTick, channels: list[int] | None) -> list[Part]:
+    sounding = _sounding(score)
+    known = channels or [0] * len(sounding)
+    return [
+        Part(order, part.name, part.program, part.is_drum, channel)
+        for order, (part, channel) in enumerate(zip(sounding, known, strict=True))
+    ]
 
 
-def _ticks(data: bytes) -> int:
-    """Ticks to the end of the longest track, read event by event: slow, for suspects only."""
-    longest, at = 0, data.find(b"MTrk")
-    while at >= 0:
-        size = int.from_bytes(data[at + 4 : at + 8], "big")
-        longest = max(longest, _track_ticks(data[at + 8 : at + 8 + size]))
-        at = data.find(b"MTrk", at + 8)
-    return longest
+@dataclass(frozen=True)
+class _Bars:
+    """The bars of the wanted metre: the ticks at which they start, and where they are in a row."""
+
+    starts: np.ndarray
+    stretches: tuple[tuple[int, int], ...]
+    skipped: int
+
+    def until(self, bars: int) -> "_Bars":
+        """The first `bars` of them."""
+        shorter = tuple((a, min(n, bars - a)) for a, n in self.stretches if a < bars)
+        return _Bars(self.starts[:bars], shorter, self.skipped)
 
 
-def _track_ticks(events: bytes) -> int:
-    """The sum of a track's time steps, up to its end or to what cannot be read."""
-    total = at = 0
-    lengths = {0xC: 1, 0xD: 1}
-    status = 0
-    try:
-        while at < len(events):
-            delta, at = _variable_length(events, at)
-            total += delta
-            if events[at] >= 0x80:
-                status, at = events[at], at + 1
-            if status >= 0xF0:
-                at += status == 0xFF  # the kind of a meta event
-                skipped, at = _variable_length(events, at)
-                at += skipped
-            else:
-                at += lengths.get(status >> 4, 2)
-    except IndexError:
-        pass
-    return total
+def _check_count(notes: int, limits: Limits) -> None:
+    if notes == 0:
+        raise RejectedFile("no-notes", "there is no note in it")
+    if notes > limits.notes:
+        raise RejectedFile("too-many-notes", f"{notes} notes, at most {limits.notes} are read")
 
 
-def _variable_length(data: bytes, at: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, and where it ends."""
-    value = 0
-    while data[at] & 0x80:
-        value, at = value << 7 | data[at] & 0x7F, at + 1
-    return value << 7 | data[at], at + 1
-
-
-@dataclass
 class _Found:
-    """What the parser found, as columns in ticks."""
+    """What the parser found, as columns in ticks: within the limits, and playable."""
 
-    parts: list[Part]
-    part: np.ndarray
-    start: np.ndarray
-    duration: np.ndarray
-    pitch: np.ndarray
-    velocity: np.ndarray
-    tempo_at: np.ndarray
-    microseconds_per_beat: np.ndarray
-    signature_at: np.ndarray
-    beats: np.ndarray
-    ticks_per_beat: int
-
-    @classmethod
-    def of(cls, score: symusic.core.ScoreTick, ticks_per_beat: int, limits: Limits) -> "_Found":
-        sounding = [track for track in score.tracks if len(track.notes)]
-        columns = [track.notes.numpy() for track in sounding]
-        notes = sum(len(c["time"]) for c in columns)
-        if notes == 0:
-            raise RejectedFile("no-notes", "there is no note in it")
-        if notes > limits.notes:
-            raise RejectedFile("too-many-notes", f"{notes} notes, at most {limits.notes} are read")
+    def __init__(self, score: symusic.core.ScoreTick, parts: list[Part], limits: Limits):
+        self.limits, self.parts = limits, parts
+        columns = [track.notes.numpy() for track in _sounding(score)]
+        counts = [len(column["time"]) for column in columns]
+        _check_count(sum(counts), limits)
 
         def column(key: str) -> np.ndarray:
             return np.concatenate([c[key] for c in columns]).astype(np.int64)
 
-        tempi = score.tempos.numpy()
-        meters = score.time_signatures.numpy()
-        found = cls(
-            [Part(n, t.name, t.program, t.is_drum) for n, t in enumerate(sounding)],
-            np.repeat(np.arange(len(columns)), [len(c["time"]) for c in columns]),
-            column("time"),
-            column("duration"),
-            column("pitch"),
-            column("velocity"),
-            tempi["time"].astype(np.int64),
-            tempi["mspq"].astype(np.float64),
-            meters["time"].astype(np.int64),
-            4 * meters["numerator"] / np.maximum(meters["denominator"], 1),
-            ticks_per_beat,
-        )
-        found._guard(limits)
-        return found
+        self.part = np.repeat(np.arange(len(columns)), counts)
+        self.start, self.duration = column("time"), column("duration")
+        self.pitch, self.velocity = column("pitch"), column("velocity").clip(1, 127)
+        tempi, metres = score.tempos.numpy(), score.time_signatures.numpy()
+        self.tempo_at = tempi["time"].astype(np.int64)
+        self.seconds_per_beat = tempi["mspq"] / 1e6
+        self.metre_at = metres["time"].astype(np.int64)
+        unit = np.maximum(metres["denominator"].astype(np.float64), 1)
+        self.metre_beats = 4.0 * metres["numerator"] / unit
+        self.ticks_per_beat = int(score.ticks_per_quarter)
+        self._guard()
 
-    def _guard(self, limits: Limits) -> None:
-        end = int((self.start + self.duration).max())
-        if self.start.min() < 0 or self.duration.min() < 0 or end > limits.beats * self.ticks_per_beat:
-            raise RejectedFile("too-long", f"more than {limits.beats} beats")
-        if (self.microseconds_per_beat <= 0).any():
+    def _guard(self) -> None:
+        times = (self.start, self.duration, self.tempo_at, self.metre_at)
+        if min(int(t.min(initial=0)) for t in times) < 0 or self._too_long():
+            raise RejectedFile("too-long", f"more than {self.limits.beats} beats")
+        if (self.seconds_per_beat <= 0).any():
             raise RejectedFile("tempo", "a tempo of 0 microseconds a beat")
-        if (self.beats <= 0).any():
+        if (self.metre_beats <= 0).any():
             raise RejectedFile("time-signature", "a time signature of 0 beats")
+
+    def _too_long(self) -> bool:
+        return self.end > self.limits.beats * self.ticks_per_beat
+
+    @cached_property
+    def end(self) -> int:
+        """The tick at which all has ended; a time signature there lengthens a silent ending."""
+        last = int((self.start + np.maximum(self.duration, 1)).max())
+        return max(last, int(self.metre_at.max(initial=0)))
 
     def song(self, tracks: tuple[Track, ...], grid: Grid, meter: Meter, name: str) -> Song:
         """Place the notes on the bars of the wanted metre."""
-        starts, stretches = self._bars(grid, meter)
-        if not len(starts):
+        bars = self._bars(grid, meter)
+        if not len(bars.starts):
             wanted = f"{grid.beats_per_bar}/4"
-            raise RejectedFile("time-signature", f"no bar is in {wanted}; --meter any would use it")
-        notes = self._placed(starts, stretches, tracks, grid)
-        if not len(notes):
-            raise RejectedFile("no-notes", "no note belongs to a track within the pitch range")
-        kept = separate(notes, grid)
-        bars = 1 + int((kept.start + kept.length - 1).max()) // grid.steps_per_bar
-        cut = tuple((first, min(n, bars - first)) for first, n in stretches if first < bars)
-        tempo = self._tempo(starts[:bars], grid)
-        return Song(kept, bars, tempo, cut, tracks, grid, name, len(self.start) - len(notes))
+            raise RejectedFile(
+                "time-signature", f"no bar is in {wanted}; with meter 'any' it counts"
+            )
+        placed = self._placed(bars, tracks, grid)
+        if not len(placed):
+            raise RejectedFile(
+                "no-notes", "no note is in a kept bar, in the pitch range and in a track's part"
+            )
+        notes = separate(placed, grid)
+        self._check_cells(notes)
+        last = int((notes.start + notes.length - 1).max()) // grid.steps_per_bar
+        declared = int(np.searchsorted(bars.starts, self.metre_at.max(initial=0)))
+        kept = bars.until(max(1 + last, declared))
+        tempo = self._tempo(kept.starts, grid)
+        dropped = len(self.start) - len(placed)
+        count = len(kept.starts)
+        return Song(notes, count, tempo, kept.stretches, tracks, grid, name, dropped, kept.skipped)
 
-    def _bars(self, grid: Grid, meter: Meter) -> tuple[np.ndarray, list[tuple[int, int]]]:
-        """Ticks at which the kept bars start, and the stretches that follow without a gap."""
+    def _check_cells(self, notes: Notes) -> None:
+        if (cells := int(notes.length.sum())) > self.limits.cells:
+            raise RejectedFile(
+                "too-dense", f"notes sound in {cells} cells, at most {self.limits.cells} are read"
+            )
+
+    def _bars(self, grid: Grid, meter: Meter) -> _Bars:
+        """The bars in a row from each signature on; one that the next cuts short is left out."""
         bar_ticks = grid.beats_per_bar * self.ticks_per_beat
-        end = int((self.start + np.maximum(self.duration, 1)).max())
-        starts: list[np.ndarray] = []
+        starts = [np.zeros(0, np.int64)]
         stretches: list[tuple[int, int]] = []
-        count = 0
-        for begin, until, beats in self._metres(end, meter, grid):
+        count = skipped = follows = 0
+        for begin, until, beats in self._metres(grid, meter):
             if beats != grid.beats_per_bar:
+                skipped += int(np.ceil((until - begin) / (beats * self.ticks_per_beat)))
                 continue
-            whole = -(-(until - begin) // bar_ticks) if until >= end else (until - begin) // bar_ticks
-            if whole <= 0:
-                continue
-            starts.append(begin + bar_ticks * np.arange(whole))
-            joins = count and begin == starts[-2][-1] + bar_ticks
-            first, bars = stretches.pop() if joins else (count, 0)
-            stretches.append((first, bars + whole))
-            count += whole
-        return np.concatenate(starts or [np.zeros(0, np.int64)]), stretches
+            bars = (until - begin) // bar_ticks
+            if bars:
+                first, before = stretches.pop() if count and begin == follows else (count, 0)
+                stretches.append((first, before + bars))
+                starts.append(begin + bar_ticks * np.arange(bars))
+                count, follows = count + bars, begin + bars * bar_ticks
+        return _Bars(np.concatenate(starts), tuple(stretches), skipped)
 
-    def _metres(self, end: int, meter: Meter, grid: Grid) -> list[tuple[int, int, float]]:
-        """(from tick, until tick, beats a bar); 4/4 where the file does not say."""
+    def _metres(self, grid: Grid, meter: Meter) -> list[tuple[int, int, float]]:
+        """(from tick, until tick, beats a bar); the last goes on to a bar line after the end."""
+        at, beats = self.metre_at, self.metre_beats
         if meter == "any":
-            return [(0, end, grid.beats_per_bar)]
-        at, beats = self.signature_at, self.beats
-        if not len(at) or at[0] > 0:
-            at, beats = np.concatenate([[0], at]), np.concatenate([[4.0], beats])
-        until = np.concatenate([at[1:], [max(end, at[-1])]])
-        return list(zip(at.tolist(), np.minimum(until, end).tolist(), beats.tolist(), strict=True))
+            at, beats = np.array([0]), np.array([float(grid.beats_per_bar)])
+        elif not len(at) or at[0] > 0:
+            at, beats = np.append(0, at), np.append(4.0, beats)
+        step = self.ticks_per_beat / grid.steps_per_beat
+        end = max(self.end, float(self.start.max()) + step)
+        bar = beats[-1] * self.ticks_per_beat
+        last = at[-1] + bar * np.ceil(max(end - at[-1], 0) / bar)
+        return list(zip(at.tolist(), [*at[1:].tolist(), int(last)], beats.tolist(), strict=True))
 
-    def _placed(
-        self,
-        starts: np.ndarray,
-        stretches: list[tuple[int, int]],
-        tracks: tuple[Track, ...],
-        grid: Grid,
-    ) -> Notes:
-        """The notes that belong to a track, the pitch range and a kept bar."""
-        step_ticks = self.ticks_per_beat / grid.steps_per_beat
+    def _placed(self, bars: _Bars, tracks: tuple[Track, ...], grid: Grid) -> Notes:
+        """The notes that belong to a track, the pitch range and a kept bar, cut at its stretch."""
+        step_ticks, per_bar = self.ticks_per_beat / grid.steps_per_beat, grid.steps_per_bar
         track = np.array(assign(self.parts, tracks))[self.part]
         pitch = self.pitch - grid.lowest_pitch
-        bar = np.searchsorted(starts, self.start + step_ticks / 2, side="right") - 1
-        offset = self.start - starts[np.maximum(bar, 0)]
+        bar = np.searchsorted(bars.starts, self.start + step_ticks / 2, side="right") - 1
+        offset = self.start - bars.starts[np.maximum(bar, 0)]
         step = np.floor(offset / step_ticks + 0.5).astype(np.int64)
-        end = np.floor((offset + self.duration) / step_ticks + 0.5).astype(np.int64)
-        last = np.array([first + bars for first, bars in stretches]) * grid.steps_per_bar
-        begin = bar * grid.steps_per_bar + step
-        limit = last[np.searchsorted(last, begin, side="right").clip(max=len(last) - 1)]
-        length = np.minimum(np.maximum(end - step, 1), limit - begin)
-        drums = np.array([t.is_drum for t in tracks])[np.maximum(track, 0)]
-        inside = (pitch >= 0) & (pitch < grid.pitches) & (step >= 0) & (step < grid.steps_per_bar)
-        kept = (track >= 0) & (bar >= 0) & inside & (length > 0)
-        length = np.where(drums, 1, length)
-        return Notes(track, begin, pitch, length, self.velocity)[kept]
+        in_bar = (bar >= 0) & (step >= 0) & (step < per_bar)
+        kept = (track >= 0) & (pitch >= 0) & (pitch < grid.pitches) & in_bar
+        start = bar * per_bar + step
+        end = start - step + np.floor((offset + self.duration) / step_ticks + 0.5).astype(np.int64)
+        borders = np.array([first + count for first, count in bars.stretches]) * per_bar
+        border = borders[np.searchsorted(borders[:-1], start, side="right")]
+        drums = np.array([t.is_drum for t in tracks])[track]
+        length = np.where(drums, 1, np.clip(end - start, 1, np.maximum(border - start, 1)))
+        return Notes(track, start, pitch, length, self.velocity)[kept]
 
     def _tempo(self, starts: np.ndarray, grid: Grid) -> np.ndarray:
         """Mean tempo of each bar in beats a minute, weighted by time."""
-        at, per_beat = self.tempo_at, self.microseconds_per_beat / 1e6
+        at, per_beat = self.tempo_at, self.seconds_per_beat
         if not len(at) or at[0] > 0:
-            at, per_beat = np.concatenate([[0], at]), np.concatenate([[0.5], per_beat])
+            at, per_beat = np.append(0, at), np.append(60 / DEFAULT_BPM, per_beat)
         at, index = np.unique(at[::-1], return_index=True)  # the last of those at one tick counts
-        per_beat = per_beat[::-1][index]
-        elapsed = np.concatenate([[0], np.cumsum(np.diff(at) / self.ticks_per_beat * per_beat[:-1])])
-
-        def seconds(tick: np.ndarray) -> np.ndarray:
-            piece = np.searchsorted(at, tick, side="right") - 1
-            return elapsed[piece] + (tick - at[piece]) / self.ticks_per_beat * per_beat[piece]
-
-        bar_ticks = grid.beats_per_bar * self.ticks_per_beat
-        return 60.0 * grid.beats_per_bar / (seconds(starts + bar_ticks) - seconds(starts))
+        per_tick = per_beat[::-1][index] / self.ticks_per_beat
+        elapsed = np.append(0, np.cumsum(np.diff(at) * per_tick[:-1]))
+        ticks = np.stack([starts, starts + grid.beats_per_bar * self.ticks_per_beat])
+        piece = np.searchsorted(at, ticks, side="right") - 1
+        begin, end = elapsed[piece] + (ticks - at[piece]) * per_tick[piece]
+        return 60.0 * grid.beats_per_bar / (end - begin)
 
 
 def song_of(roll: Roll, name: str = "") -> Song:
     """A roll as a song of one stretch."""
-    notes = notes_of(roll.cells)
     whole = ((0, roll.bars),)
-    return Song(
-        notes, roll.bars, roll.tempo_bpm, whole, roll.tracks, roll.grid, name or roll.name
-    )
+    notes, title = notes_of(roll.cells), name or roll.name
+    return Song(notes, roll.bars, roll.tempo_bpm, whole, roll.tracks, roll.grid, title)
 
 
 def write_midi(roll: Roll, path: Path | str, velocity: int = 100) -> None:
-    """Write a roll: named tracks with their programs, drums on channel 10, a tempo for each bar."""
+    """Write a roll: named tracks with their programs, drums on channel 10, a tempo for each bar.
+
+    A second time signature at the end keeps the length of a roll that ends in silence.
+    """
     import pretty_midi
 
-    changes = np.concatenate([[True], np.diff(roll.tempo_bpm) != 0])
-    midi = pretty_midi.PrettyMIDI(
-        resolution=TICKS_PER_BEAT, initial_tempo=float(roll.tempo_bpm[0])
-    )
-    ticks_per_bar = TICKS_PER_BEAT * roll.grid.beats_per_bar
-    scales = 60.0 / (roll.tempo_bpm[changes] * TICKS_PER_BEAT)
-    bars = np.flatnonzero(changes)
-    midi._tick_scales = [  # pretty_midi has no public way to set tempo changes
-        (int(bar * ticks_per_bar), float(scale)) for bar, scale in zip(bars, scales, strict=True)
-    ]
-    midi._update_tick_to_time(roll.bars * ticks_per_bar + TICKS_PER_BEAT)
-    midi.time_signature_changes.append(
-        pretty_midi.TimeSignature(roll.grid.beats_per_bar, 4, 0.0)
-    )
-    for track, cells in zip(roll.tracks, roll.cells, strict=True):
-        midi.instruments.append(_instrument(midi, track, cells, roll.grid, velocity))
+    bar_ticks = TICKS_PER_BEAT * roll.grid.beats_per_bar
+    midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_BEAT)
+    # pretty_midi reads changes of tempo but has no public way to make them
+    midi._tick_scales = _tick_scales(roll, bar_ticks)
+    midi._update_tick_to_time(roll.bars * bar_ticks)
+    seconds = midi._PrettyMIDI__tick_to_time  # pyright: ignore[reportAttributeAccessIssue]
+    for tick in (0, roll.bars * bar_ticks):
+        metre = pretty_midi.TimeSignature(roll.grid.beats_per_bar, 4, float(seconds[tick]))
+        midi.time_signature_changes.append(metre)
+    notes = notes_of(roll.cells, velocity)
+    for number, track in enumerate(roll.tracks):
+        instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
+        instrument.notes = _written(notes[notes.track == number], roll.grid, seconds)
+        midi.instruments.append(instrument)
     midi.write(str(path))
 
 
-def _instrument(midi: object, track: Track, cells: np.ndarray, grid: Grid, velocity: int) -> object:
-    import pretty_midi
+def _tick_scales(roll: Roll, bar_ticks: int) -> list[tuple[int, float]]:
+    """(tick, seconds a tick) of the first bar and of each bar of another tempo."""
+    changes = np.flatnonzero(np.append(True, np.diff(roll.tempo_bpm) != 0))
+    scales = 60.0 / (roll.tempo_bpm[changes] * TICKS_PER_BEAT)
+    return list(zip((changes * bar_ticks).tolist(), scales.tolist(), strict=True))
 
-    instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
+
+def _written(notes: Notes, grid: Grid, seconds: np.ndarray) -> list[Any]:
+    """The `pretty_midi.Note`s of one track; `seconds` is the time of each tick."""
+    from pretty_midi import Note
+
     step_ticks = TICKS_PER_BEAT / grid.steps_per_beat
-    notes = notes_of(cells[None], velocity)
-    begin = np.rint(notes.start * step_ticks).astype(int).tolist()
-    end = np.rint((notes.start + notes.length) * step_ticks).astype(int).tolist()
-    times = midi._PrettyMIDI__tick_to_time  # type: ignore[attr-defined]
-    for pitch, first, last in zip(notes.pitch.tolist(), begin, end, strict=True):
-        instrument.notes.append(
-            pretty_midi.Note(velocity, pitch + grid.lowest_pitch, times[first], times[last])
-        )
-    return instrument
+    steps = np.stack([notes.start, notes.start + notes.length])
+    begin, end = seconds[np.rint(steps * step_ticks).astype(np.int64)].tolist()
+    pitch = (notes.pitch + grid.lowest_pitch).tolist()
+    return list(map(Note, notes.velocity.tolist(), pitch, begin, end))

@@ -4,7 +4,7 @@ A cell is SILENT, HOLD or ONSET: an onset starts a note, holds continue it, and 
 an onset again, so that two notes never become one. A drum hit is one onset; it has no length.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -22,7 +22,7 @@ Column = Int[np.ndarray, " note"]
 class Grid(Strict):
     """How time and pitch are divided. `lowest_pitch` is a MIDI number: 24 is C1."""
 
-    steps_per_beat: int = Field(default=12, gt=0)
+    steps_per_beat: int = Field(default=12, gt=0, le=240)
     beats_per_bar: int = Field(default=4, gt=0)
     lowest_pitch: int = Field(default=24, ge=0, le=127)
     pitches: int = Field(default=84, gt=0, le=128)
@@ -53,7 +53,9 @@ class Notes:
         return Notes(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
     def ordered(self) -> "Notes":
-        return self[np.lexsort((self.pitch, self.track, self.start))]
+        tracks, pitches = self.track.max(initial=0) + 1, self.pitch.max(initial=0) + 1
+        track = self.start.astype(np.int64) * tracks + self.track
+        return self[np.argsort(track * pitches + self.pitch, kind="stable")]
 
 
 @dataclass(frozen=True)
@@ -81,16 +83,17 @@ def separate(notes: Notes, grid: Grid) -> Notes:
 
     Of two that start together the longest stays. A track's drum hits are already one step long.
     """
-    order = np.lexsort((-notes.length, notes.start, notes.pitch, notes.track))
-    notes = notes[order]
     line = notes.track.astype(np.int64) * grid.pitches + notes.pitch
-    same = line[1:] == line[:-1]
-    first = np.concatenate([[True], ~(same & (notes.start[1:] == notes.start[:-1]))])
-    notes, line = notes[first[: len(notes)]], line[first[: len(line)]]
-    gap = np.where(line[1:] == line[:-1], np.diff(notes.start), np.iinfo(np.int32).max)
-    until_next = np.concatenate([gap, [np.iinfo(np.int32).max]])[: len(notes)]
-    cut = np.minimum(notes.length, until_next).astype(notes.length.dtype)
-    return Notes(notes.track, notes.start, notes.pitch, cut, notes.velocity).ordered()
+    steps, longest = notes.start.max(initial=0) + 1, notes.length.max(initial=0)
+    key = (line * steps + notes.start) * (longest + 1) + longest - notes.length
+    order = np.argsort(key, kind="stable")
+    line, start = line[order], notes.start[order]
+    same_line = line[1:] == line[:-1]
+    again = np.concatenate([[False], same_line & (start[1:] == start[:-1])])[: len(notes)]
+    notes, line = notes[order[~again]], line[~again]
+    until_next = np.where(line[1:] == line[:-1], np.diff(notes.start), longest)
+    cut = np.minimum(notes.length, np.append(until_next, longest)[: len(notes)])
+    return replace(notes, length=cut).ordered()
 
 
 def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:
@@ -110,21 +113,14 @@ def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:
 def notes_of(cells: Cells, velocity: int = 100) -> Notes:
     """Cells -> notes; a hold that follows silence starts a note. The inverse of `fill`."""
     tracks, bars, steps, pitches = cells.shape
-    flat = cells.reshape(tracks, bars * steps, pitches)
-    sounding = flat > SILENT
-    before = np.zeros_like(sounding)
-    before[:, 1:] = sounding[:, :-1]
-    onset = (flat == ONSET) | (sounding & ~before)
-    track, start, pitch = np.nonzero(onset)
-    length = _next_end(sounding & ~onset)[track, start + 1, pitch] - start
-    loud = np.full(len(start), velocity)
-    return Notes(track, start, pitch, length, loud).ordered()
-
-
-def _next_end(held: np.ndarray) -> np.ndarray:
-    """The first step at or after each step that is not held, [track steps+1 pitch]."""
-    steps = held.shape[1]
-    ends = np.where(held, steps, np.arange(steps)[:, None])
-    last = np.full_like(ends[:, :1], steps)
-    backwards = np.concatenate([ends, last], 1)[:, ::-1]
-    return np.minimum.accumulate(backwards, 1)[:, ::-1]
+    flat = cells.reshape(tracks, bars * steps, pitches).transpose(0, 2, 1)
+    rows = np.zeros((tracks, pitches, bars * steps + 1), np.uint8)  # a silent step ends each row
+    rows[..., :-1] = flat
+    line = rows.ravel()
+    sounding = line > SILENT
+    before = np.concatenate([[False], sounding[:-1]])
+    onset = np.flatnonzero((line == ONSET) | (sounding & ~before))
+    end = np.flatnonzero((line != HOLD) & before)  # each step at which a note has ended
+    length = end[np.searchsorted(end, onset, side="right")] - onset
+    track, pitch, start = np.unravel_index(onset, rows.shape)
+    return Notes(track, start, pitch, length, np.full(len(onset), velocity)).ordered()

@@ -9,78 +9,125 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from core.config import ConfigError, Strict, nearest, read_yaml, resolve
 
+Family = Literal["piano", "guitar", "bass", "strings"]
+
+FAMILIES: dict[Family, tuple[tuple[int, int], ...]] = {
+    "piano": ((0, 7),),
+    "guitar": ((24, 31),),
+    "bass": ((32, 39),),
+    "strings": ((8, 23), (40, 95), (104, 111)),
+}
+"""General MIDI programs from 0, first and last of each range."""
+
 
 class Track(Strict):
-    """One track. A part belongs to the first track of the list that claims it.
+    """One track, and the rules by which it claims parts of a MIDI file; any one rule is enough.
 
-    A track claims parts by General MIDI program ranges (0-127, both ends included), by a pattern in
-    the part's name, by the part's order in the file (0 is the first), or as the rest.
+    A part is what one channel plays with one program in one track of a file.
     """
 
     name: str
     program: int = Field(
         default=0, ge=0, le=127, description="General MIDI program that plays it, from 0"
     )
-    is_drum: bool = False
-    programs: tuple[tuple[int, int], ...] = ()
-    name_pattern: str = ""
-    order: int | None = Field(default=None, ge=0)
-    rest: bool = False
+    is_drum: bool = Field(
+        default=False, description="played on channel 10; without another rule, claims drum parts"
+    )
+    family: Family | None = Field(default=None, description="claims the programs of a family")
+    programs: tuple[tuple[int, int], ...] = Field(
+        default=(), description="claims programs, first and last of each range, from 0"
+    )
+    name_pattern: str = Field(
+        default="", description="claims parts in whose name this regular expression is found"
+    )
+    order: int | None = Field(default=None, ge=0, description="claims a part: 0 is the first")
+    channel: int | None = Field(
+        default=None, ge=1, le=16, description="claims the parts of a channel, from 1"
+    )
+    rest: bool = Field(default=False, description="claims what no other track claims")
 
-    def claims(self, part: "Part") -> bool:
-        if self.rest or (self.order is not None and self.order == part.order):
-            return True
-        if self.name_pattern and re.search(self.name_pattern, part.name, re.IGNORECASE):
-            return True
+    @field_validator("name_pattern")
+    @classmethod
+    def _is_pattern(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"not a regular expression ({error})") from error
+        return pattern
+
+    def has_name(self, part: "Part") -> bool:
+        pattern = self.name_pattern
+        return bool(pattern) and re.search(pattern, part.name, re.IGNORECASE) is not None
+
+    def has_place(self, part: "Part") -> bool:
+        by_order = self.order is not None and self.order == part.order
+        return by_order or (self.channel is not None and self.channel == part.channel)
+
+    def has_program(self, part: "Part") -> bool:
+        ranges = self.programs + (FAMILIES[self.family] if self.family else ())
         if part.is_drum:
-            return self.is_drum and not (self.name_pattern or self.order is not None)
-        return any(first <= part.program <= last for first, last in self.programs)
+            by_place = self.order is not None or self.channel is not None
+            return self.is_drum and not (ranges or self.name_pattern or by_place)
+        return any(first <= part.program <= last for first, last in ranges)
+
+    def has_rest(self, part: "Part") -> bool:
+        return self.rest
 
 
 @dataclass(frozen=True)
 class Part:
-    """One instrument of a MIDI file."""
+    """One instrument of a MIDI file. `order`: among those that sound; `channel`: 1 to 16."""
 
     order: int
     name: str
     program: int
     is_drum: bool
+    channel: int = 0
 
 
-STRINGS = ((8, 23), (40, 95), (104, 111))
+LAKH = (
+    Track(name="Drums", is_drum=True),
+    Track(name="Piano", program=0, family="piano"),
+    Track(name="Guitar", program=24, family="guitar"),
+    Track(name="Bass", program=33, family="bass"),
+    Track(name="Strings", program=48, family="strings"),
+)
 
-TRACK_LISTS: dict[str, tuple[Track, ...]] = {
-    "lakh": (
-        Track(name="Drums", is_drum=True),
-        Track(name="Piano", program=0, programs=((0, 7),)),
-        Track(name="Guitar", program=24, programs=((24, 31),)),
-        Track(name="Bass", program=33, programs=((32, 39),)),
-        Track(name="Strings", program=48, programs=STRINGS),
-    ),
-    "voices": (
-        Track(name="Soprano", program=52, order=0),
-        Track(name="Alto", program=52, order=1),
-        Track(name="Tenor", program=52, order=2),
-        Track(name="Bass", program=52, order=3),
-    ),
-    "quartet": (
-        Track(name="Violin 1", program=40, order=0),
-        Track(name="Violin 2", program=40, order=1),
-        Track(name="Viola", program=41, order=2),
-        Track(name="Cello", program=42, order=3),
-    ),
-}
+VOICES = tuple(
+    Track(name=name, program=52, name_pattern=f"^{name}$", order=order)
+    for order, name in enumerate(("Soprano", "Alto", "Tenor", "Bass"))
+)
+
+QUARTET = tuple(
+    Track(name=name, program=program, name_pattern=f"^{name}$", order=order)
+    for order, (name, program) in enumerate(
+        (("Violin 1", 40), ("Violin 2", 40), ("Viola", 41), ("Cello", 42))
+    )
+)
+
+TRACK_LISTS: dict[str, tuple[Track, ...]] = {"lakh": LAKH, "voices": VOICES, "quartet": QUARTET}
 
 
 class TrackFile(Strict):
     """A track list in a YAML file: `tracks:` and a list of `Track`."""
 
     tracks: tuple[Track, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _are_played(self) -> "TrackFile":
+        names = [track.name for track in self.tracks]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two tracks have one name: {', '.join(names)}")
+        for track in self.tracks:
+            if track == Track(name=track.name, program=track.program):
+                raise ValueError(f"track '{track.name}' has no rule that says which parts play it")
+        return self
 
 
 def track_list(name: str) -> tuple[Track, ...]:
@@ -95,10 +142,13 @@ def track_list(name: str) -> tuple[Track, ...]:
 def assign(parts: Sequence[Part], tracks: Sequence[Track]) -> list[int]:
     """The track of each part, -1 for a part that no track claims.
 
+    A name claims before order and channel, these before programs, and the rest comes last; among
+    equals the first track of the list.
+
     >>> guitar = Part(order=3, name="solo", program=30, is_drum=False)
-    >>> assign([guitar], TRACK_LISTS["lakh"])
+    >>> assign([guitar], LAKH)
     [2]
     """
-    return [
-        next((n for n, track in enumerate(tracks) if track.claims(part)), -1) for part in parts
-    ]
+    rules = (Track.has_name, Track.has_place, Track.has_program, Track.has_rest)
+    ordered = [(rule, n, track) for rule in rules for n, track in enumerate(tracks)]
+    return [next((n for rule, n, track in ordered if rule(track, p)), -1) for p in parts]
