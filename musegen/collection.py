@@ -159,3 +159,10 @@ class Collection:
         chosen = generator.choice(self.indices(split), size)
         most = transpose_semitones
         return self.rolls(chosen, generator.integers(-most, most + 1, size))
+
+
+def spread(indices: Int[np.ndarray, " phrase"], most: int) -> Int[np.ndarray, " chosen"]:
+    """At most `most` of the phrases, evenly from the first to the last."""
+    if len(indices) <= most:
+        return indices
+    return indices[np.linspace(0, len(indices) - 1, most).astype(np.int64)]

@@ -1,9 +1,9 @@
 """A music model as its user meets it: train on a collection, load, sample, get rolls.
 
-    train("data/songs", "runs/songs", preset="small")
-    model = Model.load("runs/songs")           # or Model.load() for the weights that ship
-    rolls = model.sample(count=8, bars=16, seed=1)
-    write_midi(rolls[0], "song.mid")
+train("data/songs", "runs/songs", preset="small")
+model = Model.load("runs/songs")           # or Model.load() for the weights that ship
+rolls = model.sample(count=8, bars=16, seed=1)
+write_midi(rolls[0], "song.mid")
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from core.recipes import RECIPES, Recipe, recipe
 from core.run import Run
 from core.train import Observe, TrainConfig
 from core.train import train as train_run
-from musegen.collection import Collection
+from musegen.collection import Collection, spread
 from musegen.networks import MuseGANConfig, build
 from musegen.notes import DensityConfig, NoteDensity
 from musegen.presets import DEFAULT_PRESET, PRESETS
