@@ -165,7 +165,7 @@ def observer(run: Run, data: Collection, config: MusicConfig) -> Observe:
     from musegen.midi import write_midi
     from musegen.render import draw_phrases
 
-    real = data.rolls(spread(data.indices("train"), 4096))
+    real = data.rolls(spread(data.indices("train"), 1024))
     judge = Yardstick.of(real, data.grid, data.tracks)
 
     def observe(averages: Networks, step: int) -> dict[str, float]:
