@@ -7,9 +7,7 @@
 It is written aside, synced and renamed, so that it is whole or absent. Nothing in it can run code.
 """
 
-import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -23,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.config import Resumable, UserError
+from core.files import digest, sync
 
 State = Mapping[str, Any]
 """Nested dictionaries and lists of tensors, numbers, strings and None."""
@@ -104,33 +103,19 @@ def _write(folder: Path, state: State, facts: Mapping[str, Any]) -> None:
         if tensors:
             path = folder / f"{name}.safetensors"
             save_file(tensors, path)
-            _sync(path)
+            sync(path)
             files[path.name] = {"sha256": digest(path), "bytes": path.stat().st_size}
     index = {"facts": dict(facts), "groups": groups, "files": files}
     (folder / INDEX).write_text(json.dumps(index, indent=1), encoding="utf-8")
-    _sync(folder / INDEX)
-    _sync(folder)
+    sync(folder / INDEX)
+    sync(folder)
 
 
 def _replace(aside: Path, folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     aside.rename(folder)
-    _sync(folder.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def digest(path: Path) -> str:
-    """sha256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    sync(folder.parent)
 
 
 def _check(path: Path, kept: Mapping[str, Any]) -> None:

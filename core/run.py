@@ -1,17 +1,16 @@
 """A run is a folder that explains itself.
 
-    config.yaml       all that is needed to repeat it
-    metrics.jsonl     one line a logged step
-    samples/          what it made while it trained
-    checkpoints/      step-00001000/ ..., the newest few, and the best under best/
-    run.lock          while a command works in it
+config.yaml       all that is needed to repeat it
+metrics.jsonl     one line a logged step
+samples/          what it made while it trained
+checkpoints/      step-00001000/ ..., the newest few, and the best under best/
+.lock             while a command works in it
 """
 
+import contextlib
 import json
-import os
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import nn
 
 from core.checkpoint import Checkpoint, Corrupt, State, checkpoints, save_checkpoint
 from core.config import ConfigError, UserError, read_yaml
+from core.files import locked, write_text
 
 KEPT = 2
 """How many of the newest checkpoints stay, besides the best."""
@@ -33,7 +33,7 @@ class Run:
 
     def __init__(self, folder: Path, config: dict[str, Any]):
         self.folder, self.config = folder, config
-        self._lock: Path | None = None
+        self._held = contextlib.ExitStack()
 
     @classmethod
     def open(
@@ -46,11 +46,13 @@ class Run:
         """
         folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder, dict(config))
-        run._take_lock()
         path = folder / "config.yaml"
-        if path.exists():
-            _refuse_changes(folder, read_yaml(path), run.config, changeable)
-        path.write_text(yaml.safe_dump(run.config, sort_keys=False), encoding="utf-8")
+        with contextlib.ExitStack() as held:
+            held.enter_context(locked(folder))
+            if path.exists():
+                _refuse_changes(folder, read_yaml(path), run.config, changeable)
+            write_text(path, yaml.safe_dump(run.config, sort_keys=False))
+            run._held = held.pop_all()
         return run
 
     @classmethod
@@ -70,19 +72,7 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._lock:
-            self._lock.unlink(missing_ok=True)
-
-    def _take_lock(self) -> None:
-        lock = self.folder / "run.lock"
-        owner = _owner(lock)
-        if owner and _is_alive(owner):
-            raise UserError(
-                f"process {owner['pid']} on {owner['host']} works in {self.folder}: "
-                "wait for it or choose another folder"
-            )
-        lock.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
-        self._lock = lock
+        self._held.close()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append one line to metrics.jsonl."""
@@ -95,7 +85,7 @@ class Run:
         if path.exists():
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if _step_of(line) <= step]
-            path.write_text("".join(kept), encoding="utf-8")
+            write_text(path, "".join(kept))
 
     @property
     def samples(self) -> Path:
@@ -146,28 +136,29 @@ class Run:
         return checkpoint
 
 
+def export(run: Run, to: Path) -> Path:
+    """A run to share: its configuration and its best averaged weights, in half precision.
+
+    Half precision keeps 11 bits of each weight; what is loaded from it trains and samples as usual.
+    """
+    checkpoint = run.best() or run.latest()
+    if checkpoint is None:
+        raise UserError(f"{run.folder} holds no checkpoint yet: train it first")
+    halved = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in checkpoint.group("averages").items()
+    }
+    to.mkdir(parents=True, exist_ok=True)
+    write_text(to / "config.yaml", yaml.safe_dump(run.config, sort_keys=False))
+    save_checkpoint(to / "checkpoints" / "best", {"averages": halved}, checkpoint.facts)
+    return to
+
+
 def _step_of(line: str) -> int:
     try:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return sys.maxsize  # a line cut short by a kill
-
-
-def _owner(lock: Path) -> dict[str, Any] | None:
-    try:
-        return json.loads(lock.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _is_alive(owner: Mapping[str, Any]) -> bool:
-    if owner.get("host") != socket.gethostname():
-        return True  # it cannot be seen from here
-    try:
-        os.kill(int(owner["pid"]), 0)
-    except (OSError, ValueError, KeyError):
-        return False
-    return int(owner["pid"]) != os.getpid()
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""Files that are whole or absent, and folders in which one command works at a time."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.config import UserError
+
+
+LOCK = ".lock"
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file aside, sync it, and give it its name: it is never seen half written."""
+    aside = path.with_name(f".{path.name}.aside")
+    aside.write_text(text, encoding="utf-8")
+    sync(aside)
+    aside.rename(path)
+    sync(path.parent)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process; `UserError` names the process that holds it already.
+
+    The system lets go of the lock when its process ends, however it ends. The file stays, empty:
+    removing it could take it from under a process that has just opened it.
+    """
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _take(handle, folder)
+        yield
+        os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise UserError(
+            f"{_owner(handle)} works in {folder}: wait for it or choose another folder"
+        ) from error
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, json.dumps([os.getpid(), socket.gethostname()]).encode(), 0)
+
+
+def _owner(handle: int) -> str:
+    try:
+        process, host = json.loads(os.pread(handle, 4096, 0))
+    except ValueError:
+        return "another process"
+    return f"process {process} on {host}"
