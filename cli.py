@@ -309,6 +309,47 @@ def sample(
             print(path)
 
 
+@music.command()
+def evaluate(
+    against: Annotated[Path, typer.Option(help="The collection to measure against.")],
+    subject: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN|FOLDER]", help="A run, or a folder of MIDI files."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=2, max=10_000, help="Phrases to sample.")] = 256,
+    seed: Seed = 0,
+    other: Annotated[
+        Path | None, typer.Option(help="Another collection, measured beside it.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Measure made music beside real songs. Without RUN the weights that ship.
+
+    pianoreel music evaluate runs/mine --against data/mine --to report
+
+    pianoreel music evaluate songs/ --against data/mine --other data/chorales
+    """
+    from rich.console import Console
+
+    from musegen import evaluation, scorecard
+    from musegen.collection import Collection
+
+    data = Collection.open(against)
+    made = evaluation.made_phrases(subject, data, count, seed, device)
+    beside = Collection.open(other) if other else None
+    report = evaluation.evaluate(made, data, subject or "shipped weights", beside, seed)
+    if json:
+        print(report.json())
+    else:
+        Console().print(*scorecard.tables(report))
+    if to:
+        to.mkdir(parents=True, exist_ok=True)
+        (to / "evaluation.json").write_text(report.json(), encoding="utf-8")
+        scorecard.draw_report(report, to / "evaluation.png")
+
+
 def _section(title: str, rows: dict[str, str]) -> None:
     print(title)
     for name, value in rows.items():

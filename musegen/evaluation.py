@@ -1,19 +1,21 @@
 """How near made music is to real songs: what `pianoreel music evaluate` prints and writes.
 
 Every set of phrases is measured against the same half of the training songs' phrases. Beside what
-was made stand real rows, which say how near is near (the other half; songs that were held out), and
+was made stand real rows, which say how near is near (the other half; songs held out), and
 baselines that must be beaten (tracks shuffled between phrases, independent cells, other songs).
 """
 
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from core.config import UserError
+from core.config import Limits, UserError
+from musegen.band import songs
 from musegen.collection import Collection
 from musegen.metrics import (
     METRICS,
@@ -28,11 +30,17 @@ from musegen.metrics import (
     overlapped_area,
 )
 from musegen.midi import RejectedFile, read_midi
-from musegen.roll import HOLD, ONSET, SILENT
-from musegen.sources import MIDI, find
+from musegen.roll import HOLD, ONSET, SILENT, Roll
+from musegen.sources import MIDI, roots, walk
+from musegen.tracks import TRACK_LISTS
+
+Kind = Literal["made", "real", "baseline"]
+Sets = Iterator[tuple[str, Kind, Phrases]]
 
 REFERENCE_PHRASES = 1000
 """At most so many phrases of each half of the data are measured."""
+
+BAND_SONGS = 40
 
 SCORED_PHRASES = 128
 """Of each set, for the distributions over phrases."""
@@ -42,13 +50,15 @@ SCORED_PHRASES = 128
 class Row:
     """One set of phrases against the reference.
 
+    kind: made, real (of this collection) or baseline (to be beaten, or real but of other songs).
     parts: the yardstick's distance of each metric. overlap: for each metric and track the area
     that the distributions over phrases share with the reference's, 0 to 1. alike: mean Jaccard
-    similarity of two phrases. copied: share of its bars that stand note for note in the training
-    songs; NaN for the training songs themselves.
+    similarity of two phrases. copied: share of its bars that stand note for note in the measured
+    training phrases; NaN for those themselves.
     """
 
     name: str
+    kind: Kind
     phrases: int
     distance: float
     parts: dict[str, float]
@@ -63,7 +73,6 @@ class Report:
     """All rows; the first is the reference itself, the second what was made."""
 
     rows: tuple[Row, ...]
-    pairs: tuple[str, ...] = field(default=())
 
     @property
     def made(self) -> Row:
@@ -94,28 +103,30 @@ def evaluate(
     """
     generator = np.random.default_rng(seed)
     judge = _Judge.of(data, generator)
-    sets = [(name, made), *_real(data, judge, generator), *_baselines(judge.reference, generator)]
+    rows = [judge.row("training songs", "real", judge.reference), judge.row(name, "made", made)]
+    rows += [judge.row(*one) for one in _real(data, judge, generator)]
+    rows += [judge.row(*one) for one in _baselines(data, judge.reference, generator)]
     if other:
-        sets.append((f"other songs ({other.store.folder.name})", _drawn(other, generator, data)))
-    reference = judge.row("training songs, one half", judge.reference)
-    return Report((reference, *(judge.row(label, cells) for label, cells in sets)))
+        songs = _drawn(other, generator, data)
+        rows.append(judge.row(f"other songs ({other.store.folder.name})", "baseline", songs))
+    return Report(tuple(rows))
 
 
-def _real(
-    data: Collection, judge: "_Judge", generator: np.random.Generator
-) -> Iterator[tuple[str, Phrases]]:
-    yield "training songs, other half", judge.other_half
+def _real(data: Collection, judge: "_Judge", generator: np.random.Generator) -> Sets:
+    yield "training songs, other half", "real", judge.other_half
     test = data.indices("test")
     if len(test):
         chosen = generator.permutation(test)[:REFERENCE_PHRASES]
-        yield "held-out songs", data.rolls(np.sort(chosen))
+        yield "held-out songs", "real", data.rolls(np.sort(chosen))
 
 
-def _baselines(
-    reference: Phrases, generator: np.random.Generator
-) -> Iterator[tuple[str, Phrases]]:
-    yield "tracks shuffled between phrases", shuffled_tracks(reference, generator)
-    yield "independent cells", independent_cells(reference, generator)
+def _baselines(data: Collection, reference: Phrases, generator: np.random.Generator) -> Sets:
+    yield "tracks shuffled", "baseline", shuffled_tracks(reference, generator)
+    yield "independent cells", "baseline", independent_cells(reference, generator)
+    if (data.tracks, data.grid.beats_per_bar) == (TRACK_LISTS["lakh"], 4):
+        rolls = [roll for roll, _ in songs(BAND_SONGS, seed=0, grid=data.grid)]
+        played = [phrase for roll in rolls for phrase in _phrases(roll, data.bars)]
+        yield "the procedural band", "baseline", np.stack(played)
 
 
 def shuffled_tracks(cells: Phrases, generator: np.random.Generator) -> Phrases:
@@ -169,11 +180,12 @@ class _Judge:
         yardstick = Yardstick.of(reference, data.grid, data.tracks)
         return cls(data, reference, other, yardstick, _scores(reference, data))
 
-    def row(self, name: str, cells: Phrases) -> Row:
-        is_training = name.startswith("training")
+    def row(self, name: str, kind: Kind, cells: Phrases) -> Row:
+        is_training = cells is self.reference or cells is self.other_half
         parts = self.yardstick.parts(cells)
         return Row(
             name,
+            kind,
             len(cells),
             float(np.nanmean(list(parts.values()))),
             parts,
@@ -211,17 +223,40 @@ def _by_phrase(cells: np.ndarray, data: Collection, metric: Metric) -> np.ndarra
     return np.array([metric.of(Heard(one[None], data.grid)) for one in cells])
 
 
-def read_phrases(folder: Path, data: Collection) -> Phrases:
-    """The phrases of a folder of MIDI files, in the data's form, one after another."""
+def _phrases(roll: Roll, bars: int) -> list[np.ndarray]:
+    """The roll's whole phrases, [track bar step pitch] each."""
+    return [roll.cells[:, n : n + bars] for n in range(0, roll.bars - bars + 1, bars)]
+
+
+def made_phrases(
+    subject: str | None, data: Collection, count: int, seed: int, device: str = "auto"
+) -> Phrases:
+    """Phrases in the data's form: `count` samples of a run, or those of a folder of MIDI files.
+
+    None: of the weights that ship.
+    """
+    folder = Path(subject or "")
+    if subject and folder.is_dir() and not (folder / "config.yaml").exists():
+        return _read_phrases(folder, data)
+    from musegen.model import Model  # torch is needed for a run only
+
+    model = Model.load(subject, device)
+    if (model.form.grid, model.form.tracks) != (data.grid, data.tracks):
+        raise UserError(
+            f"{subject or 'the shipped model'} has another grid or tracks than the data"
+        )
+    return model.cells(count, seed, data.bars)
+
+
+def _read_phrases(folder: Path, data: Collection) -> Phrases:
+    """The whole phrases of a folder's MIDI files, one after another; broken files are left out."""
     phrases: list[np.ndarray] = []
-    for source in find([str(folder)], MIDI, _limits()):
+    for source in walk(roots([str(folder)]), MIDI, Limits()):
         try:
-            song = read_midi(source.read(_limits()), data.tracks, data.grid)
+            song = read_midi(source.read(Limits()), data.tracks, data.grid)
         except RejectedFile:
             continue
-        cells = song.roll().cells
-        whole = cells.shape[1] // data.bars
-        phrases += [cells[:, n * data.bars : (n + 1) * data.bars] for n in range(whole)]
+        phrases += _phrases(song.roll(), data.bars)
     if not phrases:
         raise UserError(f"{folder} holds no run and no MIDI file of {data.bars} bars or more")
     return np.stack(phrases)
