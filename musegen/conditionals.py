@@ -71,7 +71,10 @@ class NoteParts(nn.Module):
         return log_chosen(self.advances(hidden, before), end)
 
     def draw(self, hidden: Hidden, before: Told, earliest: int, temperature: float) -> Told:
-        """A next note for each row, not before step `earliest`; step `steps` means the end."""
+        """A next note for each row; step `steps` means the end.
+
+        Neither a note nor the end comes before step `earliest`, so that a continuation has a note.
+        """
         step = self._draw_step(hidden, before, earliest, temperature)
         ended = step < 0  # such a row draws a note too, which is forgotten
         hidden = self._after_step(hidden, before, torch.where(ended, self._now(before), step))
@@ -97,7 +100,7 @@ class NoteParts(nn.Module):
     ) -> Chosen:
         """The step of the next note, -1 if there is none."""
         now, choice = self._now(before), torch.arange(self.steps + 1, device=hidden.device)
-        early = (now[:, None] + choice < earliest) & (choice < self.steps)
+        early = torch.where(choice < self.steps, now[:, None] + choice, now[:, None]) < earliest
         advance = choose(_forbid(self.advances(hidden, before), early), temperature)
         return torch.where(advance == self.steps, -1, now + advance)
 

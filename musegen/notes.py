@@ -135,7 +135,8 @@ class Phrases(Distribution):
     def continued(self, known: Known | None) -> States:
         """Phrases that begin with the `known` bars, fewer than a phrase has.
 
-        A note that reaches their end may sound on.
+        A note that reaches their end may sound on. What follows is not empty: else pieces would
+        fall silent, since in phrases an empty bar at the end is mostly the end of a song.
         """
         density, steps, told = self.density, 0, None
         if known is not None and known.shape[3] > 0:
