@@ -16,7 +16,7 @@ import numpy as np
 
 from core.config import Limits, UserError
 from musegen.band import songs
-from musegen.collection import Collection
+from musegen.collection import Collection, spread
 from musegen.metrics import (
     METRICS,
     Heard,
@@ -103,7 +103,10 @@ def evaluate(
     """
     generator = np.random.default_rng(seed)
     judge = _Judge.of(data, generator)
-    rows = [judge.row("training songs", "real", judge.reference), judge.row(name, "made", made)]
+    rows = [
+        judge.row("training, one half", "real", judge.reference),
+        judge.row(name, "made", made),
+    ]
     rows += [judge.row(*one) for one in _real(data, judge, generator)]
     rows += [judge.row(*one) for one in _baselines(data, judge.reference, generator)]
     if other:
@@ -113,7 +116,7 @@ def evaluate(
 
 
 def _real(data: Collection, judge: "_Judge", generator: np.random.Generator) -> Sets:
-    yield "training songs, other half", "real", judge.other_half
+    yield "training, other half", "real", judge.other_half
     test = data.indices("test")
     if len(test):
         chosen = generator.permutation(test)[:REFERENCE_PHRASES]
@@ -209,9 +212,10 @@ class _Judge:
 
 def _scores(cells: Phrases, data: Collection) -> dict[str, dict[str, np.ndarray]]:
     """Each metric of each track, phrase by phrase."""
+    scored = cells[spread(np.arange(len(cells)), SCORED_PHRASES)]
     return {
         metric.name: {
-            track.name: _by_phrase(cells[:SCORED_PHRASES, number], data, metric)
+            track.name: _by_phrase(scored[:, number], data, metric)
             for number, track in enumerate(data.tracks)
             if metric.applies(track)
         }

@@ -47,7 +47,9 @@ def _metrics(report: Report) -> Table:
     for metric, of in report.rows[0].metrics.items():
         for number, track in enumerate(of):
             heads = (metric, UNITS[metric]) if number == 0 else ("", "")
-            table.add_row(*heads, track, *(_value(row, metric, track) for row in shown))
+            reference = _told(report.rows[0].metrics[metric][track])
+            values = [_value(row, metric, track) for row in shown[1:]]
+            table.add_row(*heads, track, reference, *values)
     return table
 
 
@@ -64,7 +66,7 @@ def _told(value: float) -> str:
 def draw_report(report: Report, path: Path | str) -> None:
     """Above, the distance of each row; below, metrics by track, made beside real."""
     figure = Figure(figsize=(15, 11), dpi=100, layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[1, 2])
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 2])[:, 0]
     _draw_distances(above.subplots(), report)
     for axes, metric in zip(below.subplots(2, 4).flat, PLOTTED, strict=True):
         _draw_metric(axes, report, metric)
