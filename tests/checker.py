@@ -1,0 +1,5 @@
+"""The type checker of the tests: beartype, to which an int is a float, as PEP 484 and pyright say."""
+
+from beartype import BeartypeConf, beartype
+
+check = beartype(conf=BeartypeConf(is_pep484_tower=True))
