@@ -33,12 +33,11 @@ class Clear(TyperGroup):
 
 def _exit_code(error: Exception) -> int | None:
     """The exit code of a failure; None where typer itself knows what to do."""
+    if type(error).__module__.startswith("typer") or isinstance(error, BrokenPipeError):
+        return None
     from core.config import UserError
 
-    if isinstance(error, UserError):
-        return error.exit_code
-    own = type(error).__module__.startswith("typer") or isinstance(error, BrokenPipeError)
-    return None if own else 1
+    return error.exit_code if isinstance(error, UserError) else 1
 
 
 def _sentence(error: Exception) -> str:
@@ -50,8 +49,8 @@ def _sentence(error: Exception) -> str:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     if type(error).__name__ == "OutOfMemoryError":
         return "the device has too little memory: lower the batch with --set train.batch_size=N"
-    kind = type(error).__name__
-    return f"{kind}: {error} (a fault of pianoreel; PIANOREEL_DEBUG=1 shows where)"
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{said} (a fault of pianoreel; PIANOREEL_DEBUG=1 shows where)"
 
 
 Set = Annotated[
