@@ -6,6 +6,7 @@ made of it. Writing is by pretty_midi.
 
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ import numpy as np
 import symusic
 from jaxtyping import Float
 
-from core.config import Limits
+from core.config import Limits, UserError
 from musegen.roll import Grid, Notes, Roll, fill, notes_of, separate
 from musegen.smf import RejectedFile, check_times, mark_channels, midi_bytes
 from musegen.tracks import LAKH, Part, Track, assign
@@ -23,6 +24,9 @@ TICKS_PER_BEAT = 480
 
 DEFAULT_BPM = 120.0
 """Of a file that names no tempo, as the standard has it."""
+
+SLOWEST_BPM = 4.0
+"""A tempo is 24 bits of microseconds a beat."""
 
 Meter = Literal["kept", "any"]
 """kept: only bars in the grid's metre. any: the beats are divided anew, whatever the file says."""
@@ -78,8 +82,8 @@ def read_midi(
 
 
 def _parsed(midi: bytes) -> symusic.core.ScoreTick:
-    try:
-        return symusic.core.ScoreTick.from_midi(midi)
+    try:  # a pitch above 127 would be written beyond the parser's memory, hence sanitize_data
+        return symusic.core.ScoreTick.from_midi(midi, sanitize_data=True)
     except Exception as error:  # the parser raises many kinds, all meaning the same to the user
         said = str(error).removesuffix(": iostream error")
         raise RejectedFile("unreadable", f"the MIDI parser says: {said}") from error
@@ -266,15 +270,15 @@ def song_of(roll: Roll, name: str = "") -> Song:
     return Song(notes, roll.bars, roll.tempo_bpm, whole, roll.tracks, roll.grid, title)
 
 
-def write_midi(roll: Roll, path: Path | str, velocity: int = 100) -> None:
-    """Write a roll: named tracks with their programs, drums on channel 10, a tempo for each bar.
+def write_midi(roll: Roll, path: Path | str | BytesIO, velocity: int = 100) -> None:
+    """Write a roll: named tracks with their programs, drums on channel 10, the tempo of each bar.
 
     A second time signature at the end keeps the length of a roll that ends in silence.
     """
     import pretty_midi
 
     bar_ticks = TICKS_PER_BEAT * roll.grid.beats_per_bar
-    midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_BEAT)
+    midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_BEAT, charset="utf-8")
     # pretty_midi reads changes of tempo but has no public way to make them
     midi._tick_scales = _tick_scales(roll, bar_ticks)
     midi._update_tick_to_time(roll.bars * bar_ticks)
@@ -287,13 +291,16 @@ def write_midi(roll: Roll, path: Path | str, velocity: int = 100) -> None:
         instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
         instrument.notes = _written(notes[notes.track == number], roll.grid, seconds)
         midi.instruments.append(instrument)
-    midi.write(str(path))
+    midi.write(str(path) if isinstance(path, Path) else path)
 
 
 def _tick_scales(roll: Roll, bar_ticks: int) -> list[tuple[int, float]]:
     """(tick, seconds a tick) of the first bar and of each bar of another tempo."""
-    changes = np.flatnonzero(np.append(True, np.diff(roll.tempo_bpm) != 0))
-    scales = 60.0 / (roll.tempo_bpm[changes] * TICKS_PER_BEAT)
+    if not (roll.tempo_bpm >= SLOWEST_BPM).all():
+        raise UserError(f"a MIDI file holds tempi from {SLOWEST_BPM:g} beats a minute up")
+    microseconds = np.rint(6e7 / roll.tempo_bpm)
+    changes = np.flatnonzero(np.append(True, np.diff(microseconds) != 0))
+    scales = (microseconds[changes] + 0.25) / 1e6 / TICKS_PER_BEAT  # pretty_midi cuts fractions
     return list(zip((changes * bar_ticks).tolist(), scales.tolist(), strict=True))
 
 

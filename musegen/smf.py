@@ -16,6 +16,7 @@ from core.config import Limits
 
 LARGEST_TICK = 2**31 - 1
 HEADER_BYTES = 14
+TRACK = b"MTrk"
 SEARCHED_BYTES = 4096
 
 
@@ -28,9 +29,11 @@ class RejectedFile(Exception):
 
 
 def midi_bytes(source: Path | bytes, limits: Limits) -> bytes:
-    """The file from its MIDI header on: a RIFF wrapper, or junk before the header, is cut off.
+    """The file made plain: its header, then its tracks with their true count and lengths.
 
-    Raises `RejectedFile` where it has none, or one that cannot be read in beats.
+    A RIFF wrapper, junk before the header or after the tracks and chunks of other kinds are left
+    out. The parser would trust a wrong length or count and read on beyond the end of the file.
+    Raises `RejectedFile` where there is no header, or none that can be read in beats.
     """
     data = source if isinstance(source, bytes) else _read(source, limits)
     if not data:
@@ -39,8 +42,21 @@ def midi_bytes(source: Path | bytes, limits: Limits) -> bytes:
     begin = data.find(b"MThd", 0, SEARCHED_BYTES)
     if begin < 0 or len(data) < begin + HEADER_BYTES:
         raise RejectedFile("not-midi", "no MIDI header (MThd) at its beginning")
-    _check_header(data[begin : begin + HEADER_BYTES])
-    return data[begin:]
+    kind, _, division = struct.unpack(">HHH", data[begin + 8 : begin + HEADER_BYTES])
+    _check_header(kind, division)
+    tracks = [TRACK + struct.pack(">I", len(t)) + t for t in _tracks(data, begin + HEADER_BYTES)]
+    count = min(len(tracks), 0xFFFF)
+    header = struct.pack(">4sIHHH", b"MThd", 6, kind, count, division)
+    return b"".join([header, *tracks[:count]])
+
+
+def _tracks(data: bytes, at: int) -> Iterator[bytes]:
+    """The events of each track chunk; what lies between two of them is passed over."""
+    while (at := data.find(TRACK, at)) >= 0:
+        length = int.from_bytes(data[at + 4 : at + 8], "big")
+        track = data[at + 8 : at + 8 + length]
+        yield track
+        at += 8 + len(track)
 
 
 def _read(path: Path, limits: Limits) -> bytes:
@@ -56,8 +72,7 @@ def _at_most(size: int, limits: Limits) -> None:
         raise RejectedFile("too-large", f"{size} bytes, at most {limits.file_bytes} are read")
 
 
-def _check_header(header: bytes) -> None:
-    kind, _, division = struct.unpack(">HHH", header[8:])
+def _check_header(kind: int, division: int) -> None:
     if kind > 1:
         raise RejectedFile("format", f"MIDI format {kind} is not read, only 0 and 1 are")
     if division >= 0x8000:
@@ -76,36 +91,29 @@ class Event(NamedTuple):
 
 
 def events(midi: bytes) -> Iterator[Event]:
-    """The events of all tracks in turn. Slow: for the few files that need a closer look.
+    """The events of all tracks of a plain file in turn, each track to its end-of-track event.
 
-    A track goes on to its end-of-track event, to what cannot be read, or to the end of the file,
-    whatever the length in its header says.
+    Slow: for the few files that need a closer look.
     """
-    track, at = 0, midi.find(b"MTrk")
-    while at >= 0:
-        at += 8
-        for event, after in _track_events(midi, track, at):
-            yield event
-            at = after
-        track, at = track + 1, midi.find(b"MTrk", at)
+    track, at = 0, HEADER_BYTES
+    while at < len(midi):
+        begin, length = at + 8, int.from_bytes(midi[at + 4 : at + 8], "big")
+        yield from _track_events(midi, track, begin, begin + length)
+        track, at = track + 1, begin + length
 
 
-def _track_events(midi: bytes, track: int, at: int) -> Iterator[tuple[Event, int]]:
-    """Each event of one track, and where the next begins."""
+def _track_events(midi: bytes, track: int, at: int, end: int) -> Iterator[Event]:
     status = 0
-    try:
-        while True:
-            delta, at = _variable_length(midi, at)
-            if midi[at] >= 0x80:
-                status, at = midi[at], at + 1
-            data, at = at, _after(midi, status, at)
-            if status < 0x80 or at > len(midi):
-                return
-            yield Event(track, delta, status, data), at
-            if status == 0xFF and midi[data] == 0x2F:
-                return
-    except IndexError:
-        return
+    while at < end:
+        delta, at = _variable_length(midi, at)
+        if at < end and midi[at] >= 0x80:
+            status, at = midi[at], at + 1
+        data, at = at, _after(midi, status, at)
+        if status < 0x80 or at > end:  # no event, or not a whole one
+            return
+        yield Event(track, delta, status, data)
+        if status == 0xFF and midi[data] == 0x2F:
+            return
 
 
 def _after(midi: bytes, status: int, at: int) -> int:
@@ -117,11 +125,11 @@ def _after(midi: bytes, status: int, at: int) -> int:
 
 
 def _variable_length(midi: bytes, at: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, and where it ends."""
+    """A number of 7 bits a byte, and where it ends; past the end all bytes are 0."""
     value = 0
-    while midi[at] & 0x80:
+    while at < len(midi) and midi[at] & 0x80:
         value, at = value << 7 | midi[at] & 0x7F, at + 1
-    return value << 7 | midi[at], at + 1
+    return value << 7 | (midi[at] if at < len(midi) else 0), at + 1
 
 
 def check_times(midi: bytes) -> None:
