@@ -407,8 +407,10 @@ Made = tuple[Grid, int, list[tuple[int, ...]], list[float]]
 
 @st.composite
 def rolls(draw: st.DrawFn) -> Made:
-    """Grid, number of tracks, notes and the tempo of each bar: odd sizes, repeated notes that touch
-    and notes held over bar lines."""
+    """Grid, number of tracks, notes and the tempo of each bar.
+
+    All of odd sizes, with repeated notes that touch and notes held over bar lines.
+    """
     steps = draw(st.sampled_from([1, 4, 5, 7, 12, 24]))
     beats, tracks, bars = draw(st.integers(1, 5)), draw(st.integers(1, 7)), draw(st.integers(1, 4))
     low = draw(st.integers(0, 100))
