@@ -80,6 +80,16 @@ class Recipe:
         terms = [_weigh(term, weights.get(term.name, term.weight)) for term in self.terms]
         return replace(self, terms=tuple(terms))
 
+    def paced(self, critic_steps: int) -> "Recipe":
+        """The same recipe with this many critic updates for one of the learners."""
+        terms = [
+            replace(term, by=replace(term.by, critic_steps=critic_steps))
+            if term in self.critics
+            else term
+            for term in self.terms
+        ]
+        return replace(self, terms=tuple(terms))
+
 
 def _weigh(term: Term, weight: float) -> Term:
     if weight == term.weight:

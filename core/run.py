@@ -97,7 +97,7 @@ class Run:
     def save(
         self, step: int, state: State, facts: Mapping[str, Any], best: float | None = None
     ) -> None:
-        """Save a checkpoint; where `best` is the smallest value so far, keep it as the best too."""
+        """Save a checkpoint, and keep it as the best too where `best` is the smallest so far."""
         folder = self.folder / "checkpoints"
         save_checkpoint(folder / f"step-{step:08d}", state, facts)
         if best is not None and best < self._best_value():
@@ -139,7 +139,7 @@ class Run:
 def export(run: Run, to: Path) -> Path:
     """A run to share: its configuration and its best averaged weights, in half precision.
 
-    Half precision keeps 11 bits of each weight; what is loaded from it trains and samples as usual.
+    Half precision keeps 11 bits of each weight, which is what sampling needs.
     """
     checkpoint = run.best() or run.latest()
     if checkpoint is None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from pydantic import Field
 
 from core.config import ConfigError, Strict, UserError, nearest, override, resolve
 from core.learning import Batches, Learning
@@ -62,16 +63,18 @@ class Form(Strict):
 
 
 class ModelConfig(Strict):
-    """A model: its recipe, the weights of its terms where they differ, its networks' sizes."""
+    """A model: its recipe, what differs from it, its networks' sizes."""
 
     recipe: str = "wgan_gp"
     weights: dict[str, float] = {}
+    critic_steps: int | None = Field(default=None, gt=0)
     musegan: MuseGANConfig = MuseGANConfig()
     density: DensityConfig = DensityConfig()
 
     @property
     def statements(self) -> Recipe:
-        return recipe(self.recipe).weighted(self.weights)
+        statements = recipe(self.recipe).weighted(self.weights)
+        return statements.paced(self.critic_steps) if self.critic_steps else statements
 
 
 class MusicConfig(Strict):

@@ -26,9 +26,7 @@ def learn(name: str, steps: int) -> torch.Tensor:
     """Points made by a recipe after `steps` on the ring."""
     recipe = RECIPES[name]
     torch.manual_seed(0)
-    learner, critic = (
-        Optimisation(learning_rate=rate) for rate in (learner_rate(recipe), 1e-3)
-    )
+    learner, critic = (Optimisation(learning_rate=rate) for rate in (learner_rate(recipe), 1e-3))
     learning = Learning(ring.networks(recipe), recipe, learner, critic, average_decay=0.99)
     for number in range(steps):
         step(learning, ring.batch, number, seed=0)
@@ -67,7 +65,11 @@ def test_a_step_of_every_recipe_is_finite_and_moves_what_it_trains(name):
     losses = step(learning, ring.batch, 0, seed=3)
     assert all(value == value and abs(value) < 1e6 for value in losses.values())
     assert losses["skipped"] == 0
-    moved = {k.split(".")[0] for k, v in before.items() if not torch.equal(v, learning.networks.state_dict()[k])}
+    moved = {
+        k.split(".")[0]
+        for k, v in before.items()
+        if not torch.equal(v, learning.networks.state_dict()[k])
+    }
     trained = {name for term in recipe.terms for name in term.trains}
     assert moved == trained | {f"critic_{term.space}" for term in recipe.critics}
 

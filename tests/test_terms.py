@@ -141,7 +141,9 @@ def test_a_step_moves_exactly_the_networks_named(name):
     before = {key: value.clone() for key, value in parts.state_dict().items()}
     torch.manual_seed(9)
     losses = learner_step(learning, Batch(X))
-    moved = {k.split(".")[0] for k, v in parts.state_dict().items() if not torch.equal(v, before[k])}
+    moved = {
+        k.split(".")[0] for k, v in parts.state_dict().items() if not torch.equal(v, before[k])
+    }
     assert moved == expected
     assert terms[0].name in losses  # a term of weight 0 is still logged
 
@@ -176,3 +178,10 @@ def test_recipes_name_their_networks_paper_and_weights(name):
 def test_an_unknown_term_is_refused():
     with pytest.raises(Exception, match="match_z"):
         RECIPES["vae"].weighted({"match_y": 1.0})
+
+
+def test_a_recipe_can_be_paced():
+    paced = RECIPES["vae_gan"].paced(3)
+    assert [term.name for term in paced.terms] == [t.name for t in RECIPES["vae_gan"].terms]
+    assert [term.by.critic_steps for term in paced.critics] == [3]
+    assert RECIPES["ae"].paced(3) == RECIPES["ae"]
