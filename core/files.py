@@ -11,7 +11,6 @@ from pathlib import Path
 
 from core.config import UserError
 
-
 LOCK = ".lock"
 
 

@@ -1,16 +1,18 @@
 """Prepared data on disk: shards of named columns, memory-mapped, with a digest of each file.
 
-    index.json            facts, and the shards with their digests
-    shard-00000/          one `.npy` a column, and shard.json with what the domain notes of it
+    index.json            facts, the number of shards, sha256 of every file
+    shard-00000/          one `.npy` a column, and shard.json: what the domain notes, and digests
+    ...
+    shard-00007/          the last one: columns of the whole, that find a record in the others
     rejects.jsonl         path, reason and detail of all that was left out
 
-A column is an array whose first axis counts; how columns belong together is the domain's matter. A
-shard is written aside and renamed, so that it is whole or absent, and a finished one is kept when
-the work is begun again.
+A column is an array whose first axis counts; a ragged one has a column of lengths beside it. How
+columns belong together is the domain's matter. A shard is written aside, synced and renamed, so
+that it is whole or absent, and a finished one is kept when the work is begun again.
 """
 
+import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -19,103 +21,133 @@ from typing import Any
 
 import numpy as np
 
-from core.checkpoint import digest
-from core.config import UserError
+from core.config import Resumable, UserError
+from core.files import digest, sync, write_text
 
 Columns = Mapping[str, np.ndarray]
+Reject = tuple[str, str, str]
+"""Path, reason and detail."""
+
+NOTES = "shard.json"
+INDEX = "index.json"
 
 
 def shard_folder(folder: Path, number: int) -> Path:
+    """Where a shard lies."""
     return folder / f"shard-{number:05d}"
 
 
-def write_shard(folder: Path, number: int, columns: Columns, notes: Mapping[str, Any]) -> None:
-    """Write one shard, at once or not at all."""
+def write_shard(folder: Path, number: int, columns: Columns, notes: Any = None) -> None:
+    """Write one shard, at once or not at all; `notes` is anything that JSON can hold.
+
+    A full disk is `Resumable`: what was finished before stays.
+    """
     final = shard_folder(folder, number)
     aside = final.with_name(f".{final.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    try:
+        _write(aside, columns, notes)
+        shutil.rmtree(final, ignore_errors=True)
+        aside.rename(final)
+        sync(folder)
+    except OSError as error:
+        raise Resumable(
+            f"cannot write to {folder} ({error.strerror}); finished parts are kept and the same "
+            "command goes on"
+        ) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write(folder: Path, columns: Columns, notes: Any) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for name, column in columns.items():
-        np.save(aside / f"{name}.npy", column)
-    (aside / "shard.json").write_text(json.dumps(notes), encoding="utf-8")
-    for path in aside.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    shutil.rmtree(final, ignore_errors=True)
-    aside.rename(final)
+        np.save(folder / f"{name}.npy", column)
+        sync(folder / f"{name}.npy")
+    digests = {path.name: digest(path) for path in sorted(folder.iterdir())}
+    write_text(folder / NOTES, json.dumps({"notes": notes, "sha256": digests}))
 
 
-def read_notes(folder: Path, number: int) -> dict[str, Any] | None:
-    """What was noted of a finished shard, None where there is none yet."""
-    path = shard_folder(folder, number) / "shard.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+def finished(folder: Path, number: int) -> bool:
+    """Whether a shard is there, and as it was written."""
+    shard = shard_folder(folder, number)
+    try:
+        kept = json.loads((shard / NOTES).read_text(encoding="utf-8"))["sha256"]
+        return all(digest(shard / name) == sha256 for name, sha256 in kept.items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def read_notes(folder: Path, number: int) -> Any:
+    """What was noted of a finished shard."""
+    path = shard_folder(folder, number) / NOTES
+    return json.loads(path.read_text(encoding="utf-8"))["notes"]
+
+
+def read_columns(folder: Path, number: int) -> dict[str, np.ndarray]:
+    """The columns of a finished shard, memory-mapped."""
+    paths = sorted(shard_folder(folder, number).glob("*.npy"))
+    return {path.stem: np.load(path, mmap_mode="r").view(np.ndarray) for path in paths}
 
 
 def write_index(folder: Path, shards: int, facts: Mapping[str, Any], columns: Columns) -> None:
-    """Finish a store: what belongs to the whole, and a digest of every file."""
-    write_shard(folder, shards, columns, {})
-    folders = [shard_folder(folder, number) for number in range(shards + 1)]
+    """Finish a store: columns and facts of the whole, and the digests of every file."""
+    write_shard(folder, shards, columns)
     digests = {
         f"{shard.name}/{path.name}": digest(path)
-        for shard in folders
+        for shard in (shard_folder(folder, number) for number in range(shards + 1))
         for path in sorted(shard.iterdir())
     }
-    aside = folder / ".index.json"
-    aside.write_text(json.dumps({"facts": facts, "shards": shards, "sha256": digests}, indent=1))
-    aside.rename(folder / "index.json")
+    index = {"facts": facts, "shards": shards, "sha256": digests}
+    write_text(folder / INDEX, json.dumps(index, indent=1))
 
 
-def write_rejects(folder: Path, rejects: Iterable[tuple[str, str, str]]) -> None:
-    """One line of JSON for each (path, reason, detail)."""
-    lines = [
-        json.dumps({"path": path, "reason": reason, "detail": detail})
-        for path, reason, detail in rejects
-    ]
-    (folder / "rejects.jsonl").write_text("".join(line + "\n" for line in lines))
+def write_rejects(folder: Path, rejects: Iterable[Reject]) -> None:
+    """One line of JSON for each."""
+    lines = (json.dumps(dict(zip(("path", "reason", "detail"), r, strict=True))) for r in rejects)
+    write_text(folder / "rejects.jsonl", "".join(line + "\n" for line in lines))
 
 
 class Store:
-    """A finished store, opened for reading; columns are memory-mapped."""
+    """A finished store, opened for reading; every file is checked by its digest."""
 
     def __init__(self, folder: Path):
+        """`UserError` names the file that is missing or damaged, and says how to mend it."""
         self.folder = folder
-        try:
-            self.index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
+        path = folder / INDEX
+        if not path.is_file():
             raise UserError(
-                f"{folder} holds no prepared data: make it with `pianoreel music prepare`"
-            ) from error
-        except ValueError as error:
-            raise UserError(f"{folder}/index.json is damaged: prepare the data again") from error
+                f"{folder} holds no prepared data, or it is unfinished: the command that "
+                "prepares it goes on where it stopped"
+            )
+        try:
+            self.index = json.loads(path.read_text(encoding="utf-8"))
+            self.facts: dict[str, Any] = self.index["facts"]
+            self._digests: dict[str, str] = dict(self.index["sha256"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is damaged: delete {folder} and prepare it again") from error
         self._check()
 
     def _check(self) -> None:
-        for name, kept in self.index["sha256"].items():
+        for name, kept in self._digests.items():
             path = self.folder / name
             if not path.is_file() or digest(path) != kept:
-                raise UserError(f"{path} is missing or has changed: prepare the data again")
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        return self.index["facts"]
+                raise UserError(
+                    f"{path} is missing or has changed since it was written: "
+                    "the command that prepared it mends it"
+                )
 
     @property
     def digest(self) -> str:
         """A digest of all the data, from the digests of its files."""
-        import hashlib
-
-        return hashlib.sha256(json.dumps(self.index["sha256"]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self._digests).encode()).hexdigest()
 
     @cached_property
     def shards(self) -> list[dict[str, np.ndarray]]:
         """The columns of each shard."""
-        return [self._columns(number) for number in range(self.index["shards"])]
+        return [read_columns(self.folder, number) for number in range(self.index["shards"])]
 
     @cached_property
     def whole(self) -> dict[str, np.ndarray]:
         """The columns that belong to all shards together."""
-        return self._columns(self.index["shards"])
-
-    def _columns(self, number: int) -> dict[str, np.ndarray]:
-        paths = sorted(shard_folder(self.folder, number).glob("*.npy"))
-        return {path.stem: np.load(path, mmap_mode="r") for path in paths}
+        return read_columns(self.folder, self.index["shards"])

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from core.config import UserError
-from core.store import Columns, Store
+from core.store import Store
 from musegen.roll import HOLD, ONSET, Grid, Notes
 from musegen.tracks import Track
 
@@ -31,7 +31,7 @@ NOTE_COLUMNS = {
 
 
 def cut_at_bars(notes: Notes, bars: int, grid: Grid) -> dict[str, np.ndarray]:
-    """Notes as the columns of a song: pieces that end with their bar, and where each bar begins."""
+    """Notes as the columns of a song: pieces that end with their bar, and how many a bar has."""
     per_bar = grid.steps_per_bar
     first, last = notes.start // per_bar, (notes.start + notes.length - 1) // per_bar
     pieces = last - first + 1
@@ -109,39 +109,50 @@ class Collection:
     def rolls(self, indices: np.ndarray, transpose: np.ndarray | None = None) -> Phrases:
         """The cells of phrases, each moved by `transpose` semitones (drums are not).
 
-        A note that was held into a phrase is struck at its beginning. A move that would lead out of
-        the pitch range is made as far as the range allows.
+        A note that was held into a phrase is struck at its beginning. A move that would lead out
+        of the pitch range is made as far as the range allows.
         """
         steps = self.bars * self.grid.steps_per_bar
         cells = np.zeros((len(indices), len(self.tracks), steps, self.grid.pitches), np.uint8)
-        for place, phrase in enumerate(indices):
-            columns = self._notes(int(phrase))
-            shift = int(transpose[place]) if transpose is not None else 0
-            self._draw(cells[place], columns, shift)
+        phrase, notes = self._notes(indices)
+        pitch = notes["pitch"].astype(np.int64)
+        if transpose is not None:
+            melodic = self.sustained[notes["track"]]
+            pitch[melodic] += self._moves(phrase[melodic], pitch[melodic], transpose)
+        first = np.ravel_multi_index((phrase, notes["track"], notes["step"], pitch), cells.shape)
+        flat, length = cells.reshape(-1), notes["length"].astype(np.int64)
+        note = np.repeat(np.arange(len(first)), length)
+        within = np.arange(len(note)) - (np.cumsum(length) - length)[note]
+        flat[first[note] + within * self.grid.pitches] = HOLD
+        flat[first[~notes["held"] | (notes["step"] == 0)]] = ONSET
         shape = (len(indices), len(self.tracks), self.bars, self.grid.steps_per_bar, -1)
         return cells.reshape(shape)
 
-    def _notes(self, phrase: int) -> dict[str, np.ndarray]:
-        """The notes of a phrase, their steps counted from its beginning."""
-        whole = self.store.whole
-        shard, bar = int(whole["shard"][phrase]), int(whole["bar"][phrase])
-        first = self._first_notes[shard][bar : bar + self.bars + 1]
-        columns = {n: self.store.shards[shard][n][first[0] : first[-1]] for n in NOTE_COLUMNS}
-        of_bar = np.repeat(np.arange(self.bars), np.diff(first))
-        return columns | {"step": columns["step"] + of_bar * self.grid.steps_per_bar}
+    def _notes(self, indices: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The notes of phrases: of each its place in `indices`, and its columns, the steps counted
+        from the phrase's beginning."""
+        whole, bars = self.store.whole, np.arange(self.bars + 1)
+        shards, begins = whole["shard"][indices], whole["bar"][indices]
+        firsts = np.array(
+            [self._first_notes[s][b + bars] for s, b in zip(shards, begins, strict=True)]
+        ).reshape(-1, self.bars + 1)
+        parts = [(self.store.shards[s], f[0], f[-1]) for s, f in zip(shards, firsts, strict=True)]
+        columns = {
+            name: np.concatenate([np.zeros(0, kind), *(s[name][a:b] for s, a, b in parts)])
+            for name, kind in NOTE_COLUMNS.items()
+        }
+        in_bar = np.diff(firsts, axis=1)
+        bar = np.repeat(np.tile(bars[:-1], len(indices)), in_bar.ravel())
+        columns["step"] = columns["step"] + bar * self.grid.steps_per_bar
+        return np.repeat(np.arange(len(indices)), in_bar.sum(1)), columns
 
-    def _draw(self, cells: np.ndarray, notes: Columns, shift: int) -> None:
-        track, length = notes["track"], notes["length"].astype(np.int64)
-        melodic = self.sustained[track]
-        pitch = notes["pitch"].astype(np.int64)
-        if shift and melodic.any():
-            low, high = pitch[melodic].min(), pitch[melodic].max()
-            pitch = pitch + melodic * int(np.clip(shift, -low, self.grid.pitches - 1 - high))
-        note = np.repeat(np.arange(len(track)), length)
-        within = np.arange(len(note)) - np.repeat(np.cumsum(length) - length, length)
-        cells[track[note], notes["step"][note] + within, pitch[note]] = HOLD
-        struck = ~notes["held"] | (notes["step"] == 0)
-        cells[track[struck], notes["step"][struck], pitch[struck]] = ONSET
+    def _moves(self, phrase: np.ndarray, pitch: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """How far each note is moved: as wanted of its phrase, as far as all its notes allow."""
+        low = np.full(len(wanted), self.grid.pitches)
+        high = np.full(len(wanted), 0)
+        np.minimum.at(low, phrase, pitch)
+        np.maximum.at(high, phrase, pitch)
+        return np.clip(wanted, -low, self.grid.pitches - 1 - high)[phrase]
 
     def batch(
         self,
@@ -153,7 +164,7 @@ class Collection:
     ) -> Phrases:
         """Batch `number`: a function of the number and the seed alone, so that runs resume.
 
-        Phrases are drawn with replacement, each transposed by up to `transpose_semitones` either way.
+        Phrases are drawn with replacement, each moved by up to `transpose_semitones` either way.
         """
         generator = np.random.default_rng([seed, number])
         chosen = generator.choice(self.indices(split), size)

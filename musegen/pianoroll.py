@@ -28,7 +28,7 @@ def read_lpd(
 
     _check(data, limits)
     try:
-        multitrack = pypianoroll.load(io.BytesIO(data))
+        multitrack = pypianoroll.load(io.BytesIO(data))  # pyright: ignore[reportArgumentType]
     except Exception as error:  # pypianoroll passes on whatever numpy and json raise
         raise RejectedFile("unreadable", f"pypianoroll says: {error}") from error
     if not multitrack.resolution or multitrack.resolution % grid.steps_per_beat:
@@ -86,7 +86,7 @@ def _cells(pianoroll: np.ndarray, factor: int, grid: Grid, is_drum: bool) -> np.
     sounding, struck = (a.reshape(-1, factor, a.shape[1]).any(1) for a in padded)
     if is_drum:
         return struck.astype(np.uint8) * ONSET
-    return np.where(struck, ONSET, sounding * HOLD).astype(np.uint8)
+    return np.maximum(struck * ONSET, sounding * HOLD).astype(np.uint8)
 
 
 def write_lpd(roll: Roll, path: Path | str) -> None:
