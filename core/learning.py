@@ -82,6 +82,7 @@ class Learning:
 
 
 def is_critic(name: str) -> bool:
+    """Whether a network of this name only judges, so that nothing is sampled with it."""
     return name.startswith("critic")
 
 

@@ -17,6 +17,7 @@ from musegen.roll import HOLD, ONSET, SILENT, Grid
 from musegen.tracks import Track
 
 Phrases = UInt8[np.ndarray, "phrase track bar step pitch"]
+CoarsePhrases = UInt8[np.ndarray, "phrase track bar step_of_4 pitch_of_72"]
 
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 TONAL_RADII = (1.0, 1.0, 0.5)
@@ -245,7 +246,7 @@ YARDSTICK_PAIRS = ("Piano-Guitar", "Guitar-Bass")
 BASS = "Bass"
 
 
-def regrid(cells: Phrases, grid: Grid) -> Phrases:
+def regrid(cells: Phrases, grid: Grid) -> CoarsePhrases:
     """Cells at 4 steps a beat and pitches 24 to 95, where the yardstick is defined.
 
     Onsets and ends go to the nearest step; two that meet there become one.

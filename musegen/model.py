@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 from pydantic import Field
 
 from core.config import ConfigError, Strict, UserError, nearest, override, resolve
-from core.learning import Batches, Learning
+from core.learning import Batches, Learning, is_critic
 from core.passes import Batch, Networks
 from core.recipes import RECIPES, Recipe, recipe
 from core.run import Run
@@ -213,7 +213,8 @@ class Model:
         folder = _folder(run)
         stored = Run.read(folder)
         config = resolve(MusicConfig, stored.config, str(folder / "config.yaml"))
-        made = networks(config.model, config.form)
+        whole = networks(config.model, config.form)
+        made = Networks({name: part for name, part in whole.items() if not is_critic(name)})
         stored.fill(made, group="averages")
         return cls(made.eval().to(choose_device(device)), config.model, config.form, folder.name)
 
