@@ -37,7 +37,7 @@ SHIPPED = Path(__file__).parent / "weights"
 DEFAULT = "notes"
 """The shipped model that is sampled where none is named."""
 
-ALIASES = {"musegan": "wgan_gp", "notes": "autoregressive"}
+ALIASES = {"notes": "autoregressive"}
 """What the domain calls a recipe."""
 
 CHANGEABLE = tuple(
@@ -65,7 +65,7 @@ class Form(Strict):
 class ModelConfig(Strict):
     """A model: its recipe, what differs from it, its networks' sizes."""
 
-    recipe: str = "wgan_gp"
+    recipe: str = "musegan"
     weights: dict[str, float] = {}
     critic_steps: int | None = Field(default=None, gt=0)
     musegan: MuseGANConfig = MuseGANConfig()
