@@ -106,6 +106,10 @@ class Collection:
         """The song that a phrase comes from."""
         return self.songs[int(self.store.whole["song"][phrase])]
 
+    def first_bar_of(self, phrase: int) -> int:
+        """The bar of its song, among those that were kept, at which a phrase begins; from 0."""
+        return int(self.store.whole["first_bar"][phrase])
+
     def rolls(self, indices: np.ndarray, transpose: np.ndarray | None = None) -> Phrases:
         """The cells of phrases, each moved by `transpose` semitones (drums are not).
 

@@ -222,8 +222,11 @@ def _untarred(
         return None, ("link", "links and devices in archives are not followed")
     if info.size > limits.file_bytes:
         return None, ("too-large", f"{info.size} bytes, at most {limits.file_bytes} are read")
-    file = archive.extractfile(info)
-    return file.read() if file else b"", None
+    try:
+        file = archive.extractfile(info)
+        return file.read() if file else b"", None
+    except (*UNREADABLE, tarfile.TarError) as error:  # here the archive breaks off
+        return None, ("unreadable", str(error))
 
 
 class _CheckedHeader(tarfile.TarInfo):
