@@ -10,7 +10,7 @@ the learner plays follows from it:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -97,6 +97,8 @@ class Adversarial:
     `critic_steps`: critic updates for one of the learners. `clip`: bound on each of the critic's
     weights after its update (the first WGAN), 0 for none.
     """
+
+    verb: ClassVar[str] = "match"
 
     game: Game
     play: Play = "swap"

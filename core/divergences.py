@@ -4,6 +4,7 @@ A divergence is called with the passes and the space it compares: `divergence(pa
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -29,6 +30,8 @@ def kl(q: Distribution, p: Distribution, drawn: Samples) -> Losses:
 @dataclass(frozen=True)
 class KL:
     """In z: KL(q(z given x) || p(z)), per sample. In x: -log p(x) of a density, per sample."""
+
+    verb: ClassVar[str] = "match"
 
     @property
     def networks(self) -> dict[Space, tuple[str, ...]]:
@@ -73,6 +76,8 @@ def _off_diagonal_mean(kernel: Tensor) -> Tensor:
 class MMD:
     """Maximum mean discrepancy of the aggregates: one value for the batch, none per sample."""
 
+    verb: ClassVar[str] = "match"
+
     @property
     def networks(self) -> dict[Space, tuple[str, ...]]:
         return {"z": ("encoder", "prior"), "x": ("decoder", "prior")}
@@ -80,3 +85,32 @@ class MMD:
     def __call__(self, passes: Passes, space: Space) -> Loss:
         (reference,), (produced,) = passes.reference(space), passes.produced(space)
         return mmd(produced, reference)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Feature matching: the mean of what the critic counts in its samples, made against real.
+
+    Sum over statistics of (mean made - mean real)^2 / (variance real + 0.001), one value for the
+    batch. Salimans et al., NIPS 2016, section 3.1; there the features are learned, here they are
+    what `critic.statistics(x)` tells, groups of [count statistic].
+    """
+
+    verb: ClassVar[str] = "moments"
+
+    @property
+    def networks(self) -> dict[Space, tuple[str, ...]]:
+        return {"x": ("decoder", "prior", "critic_x")}
+
+    def __call__(self, passes: Passes, space: Space) -> Loss:
+        statistics = passes.networks[f"critic_{space}"].statistics
+        (reference,), (produced,) = passes.reference(space), passes.produced(space)
+        with torch.no_grad():
+            real = statistics(reference)
+        pairs = zip(statistics(produced), real, strict=True)
+        return torch.stack([_moment_gap(made, wanted) for made, wanted in pairs]).sum()
+
+
+def _moment_gap(made: Tensor, real: Tensor) -> Tensor:
+    made, real = made.float(), real.float()
+    return ((made.mean(0) - real.mean(0)) ** 2 / (real.var(0) + 1e-3)).sum()

@@ -20,7 +20,7 @@ from core.adversarial import (
 )
 from core.config import ConfigError
 from core.distributions import Delta, Distribution, Gaussian
-from core.divergences import KL, MMD
+from core.divergences import KL, MMD, Moments
 from core.terms import Match, Reconstruct, Term
 
 
@@ -194,6 +194,21 @@ RECIPES: dict[str, Recipe] = {
             2017,
         ),
         "the critic's gradient has norm 1",
+    ),
+    "musegan": Recipe(
+        (
+            Match("x", WGAN_GP, trains=("decoder",)),
+            Match("x", Moments(), trains=("decoder",), weight=10.0),
+        ),
+        Paper(
+            "dong2018musegan",
+            "Dong, Hao-Wen and Hsiao, Wen-Yi and Yang, Li-Chia and Yang, Yi-Hsuan",
+            "MuseGAN: Multi-track Sequential Generative Adversarial Networks for Symbolic Music "
+            "Generation and Accompaniment",
+            "AAAI",
+            2018,
+        ),
+        "wgan_gp with feature matching on what the critic counts (Salimans et al. 2016)",
     ),
     "aae": Recipe(
         (Reconstruct("x"), Match("z", Adversarial(logistic), trains=("encoder",))),

@@ -83,6 +83,10 @@ class Critic(nn.Module):
     def features(self, x: Samples) -> Features:
         return self.body(x)
 
+    def statistics(self, x: Samples) -> tuple[Features, ...]:
+        """First and second moments."""
+        return (x, x**2)
+
     def forward(self, x: Samples) -> Scores:
         return self.last(self.features(x)).squeeze(-1)
 

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from core.adversarial import Adversarial
 from core.distributions import Delta
-from core.divergences import KL, MMD
+from core.divergences import KL, MMD, Moments
 from core.passes import Passes, Space
 from core.shapes import Loss, Losses
 
@@ -67,7 +67,7 @@ class Reconstruct:
         return -made.log_prob(features(passes.x).detach())
 
 
-Comparison = KL | MMD | Adversarial
+Comparison = KL | MMD | Moments | Adversarial
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Match:
 
     @property
     def name(self) -> str:
-        return f"match_{self.space}"
+        return f"{self.by.verb}_{self.space}"
 
     @property
     def networks(self) -> tuple[str, ...]:

@@ -21,17 +21,17 @@ from core.distributions import Bernoulli, Binarisation, Distribution
 from core.networks import LatentCritic, PosteriorHead, Standard
 from core.passes import Networks
 from core.recipes import Recipe
-from core.shapes import Features, Latents, Samples, Scores
+from core.shapes import Features, Latents, Scores
 from musegen.latents import Wires, Wiring, latent_sizes
 from musegen.roll import Grid
-from musegen.states import HeldNotes, States
+from musegen.states import GatedNotes, Given, HeldNotes, States
 from musegen.streams import COUNTS, OCTAVE, bar_counts, harmony, harmony_values, hear, onset_counts
 from musegen.tracks import Track
 
 STATES = 2  # sounding and onset; a generator's neurons are onset and hold
 LEAK = 0.2
-RARE, LIKELY = -4.0, 1.5
-"""Logits of onset and hold before training: music is mostly silence, and its notes are held."""
+RARE, LIKELY, PLAYS, USES = -2.0, 1.5, 1.5, -2.3
+"""Logits before training: notes start rarely and are held, a track plays, on few pitches."""
 
 Places = Float[Tensor, "player place channel"]
 """What each player holds at each place of a flattened grid (batch, bar, ...)."""
@@ -41,6 +41,13 @@ Moved = Float[Tensor, "player _ _"]
 
 Map = Float[Tensor, "1 _ _"]
 """What all players hear of a given track at each place."""
+
+Logits = tuple[
+    Float[Tensor, "batch track bar"],
+    Float[Tensor, "batch track bar pitch"],
+    Float[Tensor, "batch track state bar step pitch"],
+]
+"""Of which tracks play in a bar, which pitches they use, and where notes start and hold."""
 
 
 class MuseGANConfig(Strict):
@@ -162,18 +169,34 @@ class BarGenerators(nn.Module):
         self.pitches = Linear(players, fine, OCTAVE * tracks * STATES)
         start = torch.tensor([RARE, LIKELY]).repeat(OCTAVE * tracks)
         self.pitches.bias.data += start
+        self.plays = Linear(players, widths[0], tracks)
+        self.uses = Linear(players, widths[0], tracks * grid.pitches)
+        self.plays.bias.data += PLAYS
+        self.uses.bias.data += USES
 
     def forward(
         self, z: Float[Tensor, "batch player bar latent"], given: Sequence[Map] = ()
+    ) -> Logits:
+        """Logits of the gates (see `GatedNotes`) and of onset and hold."""
+        bar = self.bar(z.transpose(0, 1).flatten(1, 2))
+        size = (z.shape[0], z.shape[2])
+        plays = self._of_bars(self.plays(bar), size)[..., 0]
+        return plays, self._of_bars(self.uses(bar), size), self._cells(bar, given, size)
+
+    def _of_bars(self, x: Moved, size: tuple[int, int]) -> Tensor:
+        """[player batch*bar track*value] -> [batch track bar value]."""
+        apart = x.float().unflatten(2, (self.tracks, -1)).unflatten(1, size)
+        return apart.permute(1, 0, 3, 2, 4).flatten(1, 2)
+
+    def _cells(
+        self, x: Moved, given: Sequence[Map], size: tuple[int, int]
     ) -> Float[Tensor, "batch track state bar step pitch"]:
-        batch, players, bars = z.shape[:3]
-        x = self.bar(z.transpose(0, 1).flatten(1, 2))
         maps = iter(given)
         for level in (*self.levels, self.octaves):
             x = level(_join(x, next(maps, None)))
         logits = self.pitches(x).float()  # rare events need more than bfloat16
-        shape = (batch, bars, self.grid.steps_per_bar, octaves(self.grid), OCTAVE)
-        cells = logits.view(players, *shape, self.tracks, STATES)
+        shape = (*size, self.grid.steps_per_bar, octaves(self.grid), OCTAVE)
+        cells = logits.view(len(x), *shape, self.tracks, STATES)
         cells = cells.permute(1, 0, 6, 7, 2, 3, 4, 5).flatten(1, 2).flatten(5, 6)
         return cells[..., : self.grid.pitches]
 
@@ -198,7 +221,7 @@ class TrackEncoder(nn.Module):
             Gather(1, GIVEN_CHANNELS, GIVEN_CHANNELS, factor) for factor in divisions(grid)[::-1]
         )
 
-    def forward(self, c: States) -> list[Map]:
+    def forward(self, c: Given) -> list[Map]:
         cells = c.permute(0, 3, 4, 1, 2, 5).flatten(3).flatten(0, 2)[None]
         maps = [self.step(cells)]
         for gather in self.coarser:
@@ -223,10 +246,12 @@ class Decoder(nn.Module):
         held = torch.tensor([not track.is_drum for track in tracks])
         self.register_buffer("sustained", held.float(), persistent=False)
 
-    def forward(self, z: Latents, c: Samples | None = None) -> HeldNotes:
+    def forward(self, z: Latents, c: Given | None = None) -> GatedNotes:
         maps = self.given(c) if self.given and c is not None else ()
-        onset, hold = self.generators(self.wires(z), maps).unbind(2)
-        return HeldNotes(self._neurons(onset), self._neurons(hold), self.sustained)
+        plays, uses, cells = self.generators(self.wires(z), maps)
+        onset, hold = cells.unbind(2)
+        notes = HeldNotes(self._neurons(onset), self._neurons(hold), self.sustained)
+        return GatedNotes(self._neurons(plays), self._neurons(uses), notes)
 
     def _neurons(self, logits: Tensor) -> Bernoulli:
         return Bernoulli(logits, self.binarisation, self.slope)
@@ -257,7 +282,7 @@ class PhraseReader(nn.Module):
         self.phrase = Gather(judges, widths[-1] + tracks * COUNTS, self.width, bars)
         self.last = Gather(judges, self.width, self.width, 1)
 
-    def forward(self, x: States, c: States | None = None) -> Float[Tensor, "judge batch feature"]:
+    def forward(self, x: States, c: Given | None = None) -> Float[Tensor, "judge batch feature"]:
         heard = hear(x, self.judges, c)
         joining = {
             0: onset_counts(heard),
@@ -278,7 +303,7 @@ class Encoder(nn.Module):
         self.reader = reader
         self.head = PosteriorHead(reader.width, latent, kind)
 
-    def forward(self, x: States, c: States | None = None) -> Distribution:
+    def forward(self, x: States, c: Given | None = None) -> Distribution:
         return self.head(self.reader(x, c)[0].float())
 
 
@@ -290,11 +315,17 @@ class Critic(nn.Module):
         self.reader = reader
         self.score = Linear(reader.judges, reader.width, 1)
 
-    def features(self, x: States, c: States | None = None) -> Features:
+    def features(self, x: States, c: Given | None = None) -> Features:
         """The last hidden layer of all judges."""
         return self.reader(x, c).transpose(0, 1).flatten(1)
 
-    def forward(self, x: States, c: States | None = None) -> Scores:
+    def statistics(self, x: States, c: Given | None = None) -> tuple[Tensor, ...]:
+        """What the critic counts: of each bar, and of the harmony of each beat."""
+        heard = hear(x, 1, c)
+        beats = harmony(heard, self.reader.grid.steps_per_beat)
+        return bar_counts(heard)[0].flatten(0, 1), beats[0].flatten(0, 2)
+
+    def forward(self, x: States, c: Given | None = None) -> Scores:
         return self.score(self.reader(x, c)).float().sum((0, 2))
 
 

@@ -12,6 +12,9 @@ from core.distributions import Bernoulli, Distribution, sum_events
 from core.shapes import Losses
 
 States = Float[Tensor, "batch track state bar step pitch"]
+Given = Float[Tensor, "batch given state bar step pitch"]
+"""The states of tracks that are given as a condition."""
+
 Cells = UInt8[Tensor, "batch track bar step pitch"]
 Notes = Float[Tensor, "batch track bar step pitch"]
 """One quantity of each cell: a neuron's output, a probability or a logit."""
@@ -74,12 +77,50 @@ class HeldNotes(Distribution):
 
         A legal x is assumed: a cell that sounds without onset sounded a step earlier.
         """
+        return sum_events(self.cell_log_prob(value))
+
+    def cell_log_prob(self, value: States) -> Notes:
+        """The same for each cell."""
         sounding, onset = value.unbind(2)
         could_hold = _earlier(sounding) * (1 - onset) * self.sustained
-        hold = -torch.nn.functional.binary_cross_entropy_with_logits(
-            self.hold.logits, sounding, reduction="none"
-        )
-        return self.onset.log_prob(onset) + sum_events(could_hold * hold)
+        hold = cell_losses(self.hold.logits, sounding)
+        return -cell_losses(self.onset.logits, onset) - could_hold * hold
+
+
+class GatedNotes(Distribution):
+    """Notes behind gates: `plays` [batch track bar] and `uses` [batch track bar pitch].
+
+    A track sounds in a bar only where it plays, and only the pitches that it uses there. So an
+    empty bar is one decision and not a thousand, and a bar keeps to its pitch classes.
+    """
+
+    def __init__(self, plays: Bernoulli, uses: Bernoulli, notes: HeldNotes):
+        self.plays, self.uses, self.notes = plays, uses, notes
+
+    @property
+    def mean(self) -> States:
+        """The probability of (sounding, onset) in each cell, as if held notes could not be cut."""
+        gate = self.plays.mean[..., None] * self.uses.mean
+        return self.notes.mean * gate[:, :, None, :, None]
+
+    def rsample(self) -> States:
+        gate = (self.plays.rsample()[..., None] * self.uses.rsample())[:, :, :, None]
+        onset = self.notes.onset.rsample() * gate
+        hold = self.notes.hold.rsample() * gate * self.notes.sustained
+        return torch.stack([sustain(onset, hold), onset], dim=2)
+
+    def log_prob(self, value: States) -> Losses:
+        """log p of x together with the gates that it shows: a lower bound of log p(x)."""
+        used = value[:, :, 0].amax(3)
+        played = used.amax(3)
+        uses = -cell_losses(self.uses.logits, used) * played[..., None]
+        notes = self.notes.cell_log_prob(value) * used[:, :, :, None]
+        return self.plays.log_prob(played) + sum_events(uses) + sum_events(notes)
+
+
+def cell_losses(logits: Tensor, value: Tensor) -> Tensor:
+    """-log of the probability of each binary event, in nats."""
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, value, reduction="none")
 
 
 def _earlier(value: Tensor) -> Tensor:

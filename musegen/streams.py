@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from musegen.states import States
+from musegen.states import Given, States
 
 OCTAVE = 12
 COUNTS = 7
@@ -25,7 +25,7 @@ PerBeat = Float[Tensor, "judge batch bar beat value"]
 PerStep = Float[Tensor, "judge batch bar step value"]
 
 
-def hear(x: States, judges: int, c: States | None = None) -> Heard:
+def hear(x: States, judges: int, c: Given | None = None) -> Heard:
     """Give each judge its tracks (all to a single judge) and the given tracks c; fold octaves."""
     own = x.unflatten(1, (judges, -1)).transpose(0, 1)
     if c is not None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from core.distributions import Delta, Gaussian
-from core.divergences import kl, mmd
+from core.divergences import Moments, kl, mmd
+from core.passes import Batch, Networks, Passes
 
 
 def gaussian(mean: list[float], std: list[float]) -> Gaussian:
@@ -47,3 +48,20 @@ def test_mmd_grows_with_the_shift():
     a, b = (torch.randn(200, 3, generator=generator) for _ in range(2))
     near, far = mmd(a, b + 0.5).item(), mmd(a, b + 2.0).item()
     assert 0.02 < near < far
+
+
+class Counter(torch.nn.Module):
+    def statistics(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (x[:, :1], x[:, 1:])
+
+
+class Made(Passes):
+    def produced(self, space):
+        return (torch.tensor([[4.0, 1.0, 5.0], [4.0, 3.0, 5.0]]),)
+
+
+def test_moments_by_hand():
+    real = torch.tensor([[1.0, 2.0, 0.0], [3.0, 2.0, 4.0]])  # variances 2, 0 and 8
+    passes = Made(Networks({"critic_x": Counter()}), Batch(real))
+    expected = (4 - 2) ** 2 / 2.001 + 0 / 0.001 + (5 - 2) ** 2 / 8.001
+    assert Moments()(passes, "x").item() == pytest.approx(expected, rel=1e-5)

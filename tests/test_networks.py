@@ -85,7 +85,7 @@ def gradient_reach(wiring: str) -> torch.Tensor:
     rows = []
     for track in range(3):
         moved = latent.clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(decoder.generators(moved)[:, track].sum(), moved)
+        (gradient,) = torch.autograd.grad(decoder.generators(moved)[2][:, track].sum(), moved)
         rows.append(gradient.abs().sum((0, 2, 3)) > 0)
     return torch.stack(rows)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.distributions import Bernoulli
-from musegen.states import HeldNotes, sustain, to_cells, to_states
+from musegen.states import GatedNotes, HeldNotes, sustain, to_cells, to_states
 
 
 def cells_of(steps: list[int]) -> torch.Tensor:
@@ -98,3 +98,33 @@ def test_gradients_reach_both_neurons_through_the_binary_sample():
     assert onset.grad is not None and hold.grad is not None
     assert onset.grad.abs().sum() > 0
     assert hold.grad.abs().sum() > 0
+
+
+def gated(plays: float, uses: float, onset: float) -> GatedNotes:
+    """One track, one bar, two steps, three pitches, each neuron with its probability."""
+
+    def neurons(probability: float, *shape: int) -> Bernoulli:
+        return Bernoulli(torch.logit(torch.full(shape, probability)))
+
+    cells = (1, 1, 1, 2, 3)
+    notes = HeldNotes(neurons(onset, *cells), neurons(0.25, *cells), torch.ones(1))
+    return GatedNotes(neurons(plays, 1, 1, 1), neurons(uses, 1, 1, 1, 3), notes)
+
+
+def test_a_gated_note_by_hand():
+    """One held note: it plays, uses 1 of 3 pitches, starts once and is held once."""
+    x = torch.zeros(1, 1, 2, 1, 2, 3)
+    x[..., 0, :, :, 1] = 1
+    x[..., 1, :, 0, 1] = 1
+    probability = gated(0.8, 0.3, 0.4).log_prob(x).exp().item()
+    assert probability == pytest.approx(0.8 * 0.3 * 0.7**2 * 0.4 * 0.6 * 0.25, rel=1e-5)
+
+
+def test_a_silent_bar_is_one_decision():
+    silent = torch.zeros(1, 1, 2, 1, 2, 3)
+    assert gated(0.8, 0.3, 0.4).log_prob(silent).exp().item() == pytest.approx(0.2, rel=1e-5)
+
+
+def test_what_does_not_play_is_silent():
+    assert gated(1e-9, 0.999, 0.999).rsample().sum() == 0
+    assert gated(0.9999999, 1e-9, 0.999).rsample().sum() == 0
