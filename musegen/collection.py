@@ -102,11 +102,11 @@ class Collection:
             for shard in self.store.shards
         ]
 
-    def song_of(self, phrase: int) -> Song:
+    def song_of(self, phrase: int | np.integer) -> Song:
         """The song that a phrase comes from."""
         return self.songs[int(self.store.whole["song"][phrase])]
 
-    def first_bar_of(self, phrase: int) -> int:
+    def first_bar_of(self, phrase: int | np.integer) -> int:
         """The bar of its song, among those that were kept, at which a phrase begins; from 0."""
         return int(self.store.whole["first_bar"][phrase])
 
@@ -129,17 +129,16 @@ class Collection:
         within = np.arange(len(note)) - (np.cumsum(length) - length)[note]
         flat[first[note] + within * self.grid.pitches] = HOLD
         flat[first[~notes["held"] | (notes["step"] == 0)]] = ONSET
-        shape = (len(indices), len(self.tracks), self.bars, self.grid.steps_per_bar, -1)
-        return cells.reshape(shape)
+        bars = (self.bars, self.grid.steps_per_bar, self.grid.pitches)
+        return cells.reshape(len(indices), len(self.tracks), *bars)
 
     def _notes(self, indices: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """The notes of phrases: of each its place in `indices`, and its columns, the steps counted
         from the phrase's beginning."""
         whole, bars = self.store.whole, np.arange(self.bars + 1)
         shards, begins = whole["shard"][indices], whole["bar"][indices]
-        firsts = np.array(
-            [self._first_notes[s][b + bars] for s, b in zip(shards, begins, strict=True)]
-        ).reshape(-1, self.bars + 1)
+        rows = [self._first_notes[s][b + bars] for s, b in zip(shards, begins, strict=True)]
+        firsts = np.array(rows, dtype=np.int64).reshape(-1, self.bars + 1)
         parts = [(self.store.shards[s], f[0], f[-1]) for s, f in zip(shards, firsts, strict=True)]
         columns = {
             name: np.concatenate([np.zeros(0, kind), *(s[name][a:b] for s, a, b in parts)])
