@@ -18,7 +18,7 @@ test-slow: $(READY)  ## the tests that take minutes
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 benchmarks: $(READY)  ## what is promised about speed, measured here
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done

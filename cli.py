@@ -151,7 +151,7 @@ def doctor() -> None:
     _section("sound", {"soundfont": str(SOUNDFONT)})
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
-    raise typer.Exit(bool(faults))
+    raise typer.Exit(int(bool(faults)))
 
 
 @music.command()
@@ -193,6 +193,7 @@ def prepare(
 
     pianoreel music prepare --band 200 --to data/band
     """
+    from rich.console import Console
     from rich.progress import Progress
 
     from core.config import ConfigError, override, resolve
@@ -211,21 +212,20 @@ def prepare(
         "seed": seed,
     }
     config = resolve(data.PrepareConfig, override(chosen, settings or []), "music prepare")
-    with Progress(transient=True) as progress:
-        task = progress.add_task("reading")
+    console = Console(stderr=True)
+    with Progress(transient=True, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("reading", total=None)
+
+        def tick(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        workers = jobs or os.cpu_count() or 1
         if band:
-            summary = data.prepare_band(band, to, config)
+            summary = data.prepare_band(band, to, config, jobs=workers, tick=tick)
         else:
-            summary = data.prepare(
-                sources or [],
-                to,
-                config,
-                lpd=lpd,
-                jobs=jobs or os.cpu_count() or 1,
-                tick=lambda done, total: progress.update(task, completed=done, total=total),
-            )
+            summary = data.prepare(sources or [], to, config, lpd=lpd, jobs=workers, tick=tick)
     print("\n".join(summary.lines))
-    raise typer.Exit(strict and bool(summary.rejects))
+    raise typer.Exit(int(strict and bool(summary.rejects)))
 
 
 @music.command()
@@ -302,8 +302,9 @@ def sample(
     from musegen.model import Model
     from musegen.render import write_song
 
+    rolls = Model.load(run, device).sample(count, bars, seed, tempo_bpm)
     to.mkdir(parents=True, exist_ok=True)
-    for roll in Model.load(run, device).sample(count, bars, seed, tempo_bpm):
+    for roll in rolls:
         for path in write_song(roll, to, npz=npz, soundfont=soundfont):
             print(path)
 

@@ -1,6 +1,6 @@
 """Music made a second, MIDI writing included, against the time it plays (4 bars at 120 bpm: 8 s).
 
-    python benchmarks/sample.py [MODEL ...] [--count 256]       the shipped models by default
+python benchmarks/sample.py [MODEL ...] [--count 256]       the shipped models by default
 """
 
 import argparse
@@ -29,6 +29,7 @@ def measure(model: Model, count: int) -> tuple[float, float]:
 
 
 def main() -> None:
+    """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("models", nargs="*")
     arguments.add_argument("--count", type=int, default=256)

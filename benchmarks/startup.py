@@ -28,7 +28,8 @@ def main() -> None:
     help_ = fastest_seconds(["-c", "from cli import main; main()", "--help"])
     ratio = help_ / nothing
     print(
-        f"pianoreel --help {1000 * help_:.0f} ms, python -c pass {1000 * nothing:.0f} ms: {ratio:.1f} times"
+        f"pianoreel --help {1000 * help_:.0f} ms, "
+        f"python -c pass {1000 * nothing:.0f} ms: {ratio:.1f} times"
     )
     sys.exit(ratio > BOUND)
 

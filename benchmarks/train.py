@@ -1,6 +1,6 @@
 """Steps a second of training, by preset and model, on the procedural band.
 
-    python benchmarks/train.py [--preset small] [--steps 10]
+python benchmarks/train.py [--preset small] [--steps 10]
 """
 
 import argparse
@@ -38,6 +38,7 @@ def measure(data: Collection, model: str, wiring: str | None, preset: str, steps
 
 
 def main() -> None:
+    """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--preset", default="small")
     arguments.add_argument("--steps", type=int, default=10)

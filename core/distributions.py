@@ -93,7 +93,7 @@ class Bernoulli(Distribution):
 
     Forward, a neuron is 1 when its probability exceeds a uniform number (stochastic) or one half
     (deterministic); backward it is its probability sigmoid(slope * logit). Bengio, Leonard and
-    Courville, arXiv 1308.3432; the slope is annealed upwards as in Dong and Yang, arXiv 1804.09399.
+    Courville, arXiv 1308.3432; the slope is that of Dong and Yang, arXiv 1804.09399.
     """
 
     def __init__(
@@ -118,7 +118,9 @@ class Bernoulli(Distribution):
         return torch.rand_like(self.logits)
 
     def log_prob(self, value: Samples) -> Losses:
-        return sum_events(-F.binary_cross_entropy_with_logits(self.logits, value, reduction="none"))
+        return sum_events(
+            -F.binary_cross_entropy_with_logits(self.logits, value, reduction="none")
+        )
 
 
 class Categorical(Distribution):

@@ -7,6 +7,7 @@ them: `backward(inputs=...)` plays the part that `detach` plays elsewhere.
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -65,7 +66,7 @@ class Learning:
     def parameters(self, names: Iterable[str]) -> list[nn.Parameter]:
         return [p for name in names for p in self.networks[name].parameters()]
 
-    def state(self) -> dict[str, dict[str, object]]:
+    def state(self) -> dict[str, dict[str, Any]]:
         """Everything to be stored, by group."""
         return {
             "networks": self.networks.state_dict(),
@@ -73,12 +74,12 @@ class Learning:
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
         }
 
-    def load(self, state: dict[str, dict[str, object]]) -> None:
+    def load(self, state: dict[str, dict[str, Any]]) -> None:
         """The inverse of `state`."""
         self.networks.load_state_dict(state["networks"])
         self.averages.load_state_dict(state["averages"])
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])  # type: ignore[arg-type]
+            optimizer.load_state_dict(state["optimizers"][name])
 
 
 def is_critic(name: str) -> bool:

@@ -1,5 +1,7 @@
 """Networks that any domain can use: each ends in a distribution or in a score."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,7 @@ class MLP(nn.Sequential):
 
     def __init__(self, *widths: int):
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(widths):
             layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
         super().__init__(*layers[:-1])
 

@@ -41,7 +41,7 @@ class Reconstruct:
 
     x:        -log p(x given z), z ~ q(z given x)
     z:        -log q(z given x), x ~ p(x given z), z ~ p(z)
-    features: the same as x, measured in the features of the critic of x (Larsen et al. 2016, eq. 8)
+    features: the same as x, measured in the features of the critic (Larsen et al. 2016, eq. 8)
     """
 
     space: Literal["x", "z", "features"]

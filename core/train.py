@@ -1,6 +1,6 @@
 """The loop: it knows steps, logs and checkpoints, and nothing of the model or the domain.
 
-    pianoreel music train DATA --to RUN     the same command on the same folder resumes
+pianoreel music train DATA --to RUN     the same command on the same folder resumes
 """
 
 import math
@@ -20,7 +20,7 @@ from core.run import Interruption, Run
 
 
 class TrainConfig(Strict):
-    """How long, how fast and how often. `steps` or `minutes` is the budget; both: the first met."""
+    """How long, how fast, how often. The budget is `steps` or `minutes`; of both the first met."""
 
     steps: int | None = Field(default=None, gt=0)
     minutes: float | None = Field(default=None, gt=0)
@@ -46,7 +46,7 @@ class TrainConfig(Strict):
 
 
 Observe = Callable[[Networks, int], dict[str, float]]
-"""(averaged networks, step) -> facts to log; `distance`, where present, decides the best so far."""
+"""(averaged networks, step) -> facts to log; the least `distance` is the best so far."""
 
 
 @dataclass
@@ -143,7 +143,7 @@ class Keeper:
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if losses["skipped"] else 0
         if self.skipped_in_a_row >= self.clock.config.skips_allowed:
             raise Resumable(
-                f"{self.skipped_in_a_row} steps in a row gave a loss or gradient that is not finite; "
+                f"{self.skipped_in_a_row} steps in a row gave losses or gradients not finite; "
                 f"the last checkpoint in {self.run.folder} is intact: lower the learning rate"
             )
 

@@ -1,8 +1,8 @@
 """The procedural band: five-track songs from a seed, of which all is known.
 
 Key, mode, tempo, chord of every bar, groove and form are drawn first and told as the song's
-`Answers`; then drums, bass, piano, guitar and strings play them. A melody repeats its motif over the
-chords, sections bring tracks in and out, and each fourth bar ends with a fill.
+`Answers`; then drums, bass, piano, guitar and strings play them. A melody repeats its motif over
+the chords, sections bring tracks in and out, and each fourth bar ends with a fill.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ SIXTEENTHS: Beats = tuple(n / 4 for n in range(16))
 
 @dataclass(frozen=True)
 class Style:
-    """What a groove is: beats of the bar at which each strikes; `swing` moves the off-beats late."""
+    """What a groove is: at which beats of the bar each strikes; `swing` delays the off-beats."""
 
     tempo_bpm: tuple[int, int]
     kick: Beats
@@ -195,7 +195,7 @@ class _Score:
         chord = self.chord(bar, 55)
         if section in ("intro", "bridge") or self.style == "ballad":
             for number, beat in enumerate(EIGHTHS):
-                self.put(PIANO, bar, beat, (chord + [chord[1]])[number % 4], 0.5)
+                self.put(PIANO, bar, beat, [*chord, chord[1]][number % 4], 0.5)
             return
         beats = STYLES[self.style].chords
         for beat, until in zip(beats, (*beats[1:], 4.0), strict=True):

@@ -42,7 +42,7 @@ class Heard:
     @cached_property
     def bar_sounds(self) -> np.ndarray:
         """[phrase bar]"""
-        return self.sounding.any((2, 3))
+        return np.asarray(self.sounding.any((2, 3)))
 
     @cached_property
     def voices(self) -> np.ndarray:
@@ -63,7 +63,7 @@ class Heard:
     @cached_property
     def chroma(self) -> Float[np.ndarray, "phrase beat pitch_class"]:
         """Cells that sound in each pitch class of a beat; pitch class 0 is C."""
-        phrases, bars, steps, pitches = self.cells.shape
+        phrases, bars, steps = self.cells.shape[:3]
         beats = bars * steps // self.grid.steps_per_beat
         folded = np.zeros((phrases, bars * steps, 12))
         for pitch_class in range(12):
@@ -124,7 +124,7 @@ def note_length(track: Heard) -> float:
 
 def pitch_range(track: Heard) -> float:
     """Semitones from the lowest to the highest note of a phrase that sounds."""
-    used = track.sounding.any((1, 2))
+    used = np.asarray(track.sounding.any((1, 2)))
     there = used.any(1)
     high = used.shape[1] - 1 - used[:, ::-1].argmax(1)
     return _mean((high - used.argmax(1))[there])
@@ -155,13 +155,13 @@ def drum_pattern(track: Heard) -> float:
 
 def groove_consistency(track: Heard) -> float:
     """1 - mean distance of neighbouring bars' onset patterns, 0 to 1 (muspy)."""
-    struck = track.onset.any(3)
+    struck = np.asarray(track.onset.any(3))
     changed = (struck[:, 1:] != struck[:, :-1]).mean(2)
     return 1 - _mean(changed)
 
 
 def tonal_centroid(chroma: Float[np.ndarray, "*place pitch_class"]) -> np.ndarray:
-    """Six coordinates of a chroma on three circles, [*place 6] (Harte, Sandler and Gasser 2006)."""
+    """Six coordinates of a chroma on three circles, [*place 6] (Harte et al. 2006)."""
     pitch_class = np.arange(12)
     angles = [7 * np.pi / 6, 3 * np.pi / 2, 2 * np.pi / 3]
     rows = [
@@ -227,8 +227,7 @@ def measure(cells: Phrases, grid: Grid, tracks: tuple[Track, ...]) -> Table:
     }
     melodic = [(t.name, h) for t, h in zip(tracks, heard, strict=True) if not t.is_drum]
     table["TD"] = {
-        f"{a}-{b}": tonal_distance(one, other)
-        for (a, one), (b, other) in combinations(melodic, 2)
+        f"{a}-{b}": tonal_distance(one, other) for (a, one), (b, other) in combinations(melodic, 2)
     }
     return table
 

@@ -24,6 +24,7 @@ from core.run import Run
 from core.train import Observe, TrainConfig
 from core.train import train as train_run
 from musegen.collection import Collection, spread
+from musegen.latents import Wires
 from musegen.networks import MuseGANConfig, build
 from musegen.notes import DensityConfig, NoteDensity
 from musegen.presets import DEFAULT_PRESET, PRESETS
@@ -141,7 +142,7 @@ def train(
     device: str = "auto",
     assignments: Sequence[str] = (),
 ) -> "Model":
-    """Train on prepared data into the run folder `to`; the same call on the same folder resumes."""
+    """Train on prepared data into the run folder `to`; the same call resumes there."""
     collection = data if isinstance(data, Collection) else Collection.open(data)
     if not len(collection.indices("train")):
         raise UserError(f"{collection.store.folder} has no phrase to train on")
@@ -234,10 +235,12 @@ class Model:
     def _phrases(self, count: int, phrases: int) -> torch.Tensor:
         """Phrases in a row: the shared parts of z stay, the moving parts are drawn anew."""
         decoder, prior = self.networks["decoder"], self.networks["prior"]
+        wires = decoder.get_submodule("wires")
+        assert isinstance(wires, Wires)
         z = prior(count).rsample()
         made = [decoder(z).rsample()]
         for _ in range(phrases - 1):
-            z = decoder.wires.next_phrase(z, prior(count).rsample())
+            z = wires.next_phrase(z, prior(count).rsample())
             made.append(decoder(z).rsample())
         return torch.cat(made, dim=3)
 

@@ -4,11 +4,13 @@ draw_roll(roll, "song.png")       lanes of tracks, bars and beats, note names
 write_sound(roll, "song.wav")     by the soundfont that pretty_midi ships, or your own
 """
 
+import tempfile
 import wave
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import symusic
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
@@ -51,7 +53,7 @@ SOUNDFONT = _soundfont()
 def write_song(
     roll: Roll, folder: Path, npz: bool = False, soundfont: Path | None = None
 ) -> Iterator[Path]:
-    """Write NAME.mid, .wav and .png (and .npz for pypianoroll); yields each path when it is there."""
+    """Write NAME.mid, .wav, .png (and .npz for pypianoroll); yields each path once it is there."""
     stem = folder / roll.name.replace(" ", "-").replace("/", "-")
     write_midi(roll, stem.with_suffix(".mid"))
     yield stem.with_suffix(".mid")
@@ -143,7 +145,7 @@ def _number_bars(axes: Axes, roll: Roll, first: int) -> None:
 
 
 def draw_phrases(rolls: Sequence[Roll], path: Path | str) -> None:
-    """Phrases beside one another, all tracks in one picture each: to see at a glance what changes."""
+    """Phrases beside one another, all tracks in one: to see at a glance what they share."""
     columns = min(4, len(rolls))
     rows = -(-len(rolls) // columns)
     figure = Figure(figsize=(4.2 * columns, 2.6 * rows), dpi=90, layout="constrained")
@@ -171,7 +173,11 @@ def _number_octaves(axes: Axes, roll: Roll) -> None:
     low = roll.grid.lowest_pitch
     octaves = [p for p in range(0, 128, 12) if 0 <= p - low < roll.grid.pitches]
     axes.set_yticks([p - low for p in octaves], [f"C{p // 12 - 1}" for p in octaves], fontsize=6)
-    axes.set_xticks(range(0, steps, roll.grid.steps_per_bar), range(1, roll.bars + 1), fontsize=6)
+    axes.set_xticks(
+        range(0, steps, roll.grid.steps_per_bar),
+        [str(bar + 1) for bar in range(roll.bars)],
+        fontsize=6,
+    )
     axes.grid(color="#e3e7ee", linewidth=0.6)
     axes.set_title(roll.name, fontsize=7)
 
@@ -184,7 +190,6 @@ def _add_names(figure: Figure, roll: Roll) -> None:
 
 def sound(roll: Roll, soundfont: Path | None = None) -> Float[np.ndarray, "channel sample"]:
     """Stereo at 44.1 kHz: -16 LUFS, peaks below -1 dBFS, faded out after its last note."""
-    import symusic
     import torch
     import torchaudio
 
@@ -206,11 +211,7 @@ def sound(roll: Roll, soundfont: Path | None = None) -> Float[np.ndarray, "chann
     return fade(samples).numpy()
 
 
-def _score(roll: Roll) -> object:
-    import tempfile
-
-    import symusic
-
+def _score(roll: Roll) -> "symusic.core.ScoreTick":
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "roll.mid"
         write_midi(roll, path)

@@ -1,4 +1,4 @@
-"""The type checker of the tests: beartype, to which an int is a float, as PEP 484 and pyright say."""
+"""The type checker of the tests: beartype, to which an int is a float, as PEP 484 says."""
 
 from beartype import BeartypeConf, beartype
 

@@ -57,6 +57,7 @@ def test_minimax_reverses_the_critics_gradient():
     ours, critics = (FAKE.clone().requires_grad_() for _ in range(2))
     Adversarial(logistic, "minimax")(FixedPasses(ours), "x").sum().backward()
     logistic(REAL, critics).sum().backward()
+    assert critics.grad is not None
     torch.testing.assert_close(ours.grad, -critics.grad)
 
 

@@ -5,7 +5,7 @@ import torch
 
 from core import ring
 from core.divergences import mmd
-from core.learning import Learning, Optimisation, step
+from core.learning import Learning, Optimisation, game, step
 from core.recipes import RECIPES, Recipe
 
 REAL = ring.points(2000, seed=999_999)
@@ -14,12 +14,12 @@ RECONSTRUCTING = {"ae"}  # has no prior to draw from: judged by what it reconstr
 
 MODES_COVERED = 7
 BOUND = 0.06
-"""Largest squared MMD to the ring; two halves of the ring differ by 0.00, its mean alone by 1.4."""
+"""Largest squared MMD to the ring, to which two halves of it have 0.00."""
 
 
 def learner_rate(recipe: Recipe) -> float:
     """A learner that plays several critic steps moves slower than its critic."""
-    return 2e-4 if any(term.by.critic_steps > 1 for term in recipe.critics) else 1e-3
+    return 2e-4 if any(game(term).critic_steps > 1 for term in recipe.critics) else 1e-3
 
 
 def learn(name: str, steps: int) -> torch.Tensor:

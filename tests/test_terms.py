@@ -9,7 +9,7 @@ from torch import nn
 from core.adversarial import Adversarial, wasserstein
 from core.distributions import Delta, Gaussian
 from core.divergences import KL, MMD
-from core.learning import Learning, Optimisation, learner_step
+from core.learning import Learning, Optimisation, game, learner_step
 from core.networks import Standard
 from core.passes import Batch, Networks, Passes
 from core.recipes import RECIPES, Paper, Recipe
@@ -183,5 +183,5 @@ def test_an_unknown_term_is_refused():
 def test_a_recipe_can_be_paced():
     paced = RECIPES["vae_gan"].paced(3)
     assert [term.name for term in paced.terms] == [t.name for t in RECIPES["vae_gan"].terms]
-    assert [term.by.critic_steps for term in paced.critics] == [3]
+    assert [game(term).critic_steps for term in paced.critics] == [3]
     assert RECIPES["ae"].paced(3) == RECIPES["ae"]
