@@ -4,7 +4,7 @@ A divergence is called with the passes and the space it compares: `divergence(pa
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -103,11 +103,11 @@ class Moments:
         return {"x": ("decoder", "prior", "critic_x")}
 
     def __call__(self, passes: Passes, space: Space) -> Loss:
-        statistics = passes.networks[f"critic_{space}"].statistics
+        critic: Any = passes.networks[f"critic_{space}"]
         (reference,), (produced,) = passes.reference(space), passes.produced(space)
         with torch.no_grad():
-            real = statistics(reference)
-        pairs = zip(statistics(produced), real, strict=True)
+            real = critic.statistics(reference)
+        pairs = zip(critic.statistics(produced), real, strict=True)
         return torch.stack([_moment_gap(made, wanted) for made, wanted in pairs]).sum()
 
 

@@ -82,13 +82,13 @@ class Recipe:
 
     def paced(self, critic_steps: int) -> "Recipe":
         """The same recipe with this many critic updates for one of the learners."""
-        terms = [
-            replace(term, by=replace(term.by, critic_steps=critic_steps))
-            if term in self.critics
-            else term
-            for term in self.terms
-        ]
-        return replace(self, terms=tuple(terms))
+        return replace(self, terms=tuple(_pace(term, critic_steps) for term in self.terms))
+
+
+def _pace(term: Term, critic_steps: int) -> Term:
+    if isinstance(term, Match) and isinstance(term.by, Adversarial):
+        return replace(term, by=replace(term.by, critic_steps=critic_steps))
+    return term
 
 
 def _weigh(term: Term, weight: float) -> Term:

@@ -5,7 +5,7 @@ It names the networks it `trains` and its `weight`. Any such callable is a term.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from core.adversarial import Adversarial
 from core.distributions import Delta
@@ -62,9 +62,9 @@ class Reconstruct:
             return -passes.reconstruction.log_prob(passes.x)
         if self.space == "z":
             return -passes.dream.log_prob(passes.z_drawn)
-        features = passes.networks["critic_x"].features
-        made = Delta(features(passes.reconstruction.rsample()))
-        return -made.log_prob(features(passes.x).detach())
+        critic: Any = passes.networks["critic_x"]
+        made = Delta(critic.features(passes.reconstruction.rsample()))
+        return -made.log_prob(critic.features(passes.x).detach())
 
 
 Comparison = KL | MMD | Moments | Adversarial

@@ -104,7 +104,7 @@ def train(
     clock = resume(run, learning, config)
     keeper = Keeper(run, learning, clock, observe)
     with Interruption() as interruption, _progress(console) as progress:
-        task = progress.add_task("", total=1.0, completed=clock.fraction)
+        task = progress.add_task("", total=1.0)
         while clock.fraction < 1:
             _set_rates(learning, config, clock)
             losses = step(learning, batches, clock.step, config.seed)

@@ -8,6 +8,7 @@ import tempfile
 import wave
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import symusic
@@ -211,7 +212,7 @@ def sound(roll: Roll, soundfont: Path | None = None) -> Float[np.ndarray, "chann
     return fade(samples).numpy()
 
 
-def _score(roll: Roll) -> "symusic.core.ScoreTick":
+def _score(roll: Roll) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "roll.mid"
         write_midi(roll, path)
