@@ -14,7 +14,7 @@ that it is whole or absent, and a finished one is kept when the work is begun ag
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,12 @@ class Store:
     @cached_property
     def shards(self) -> list[dict[str, np.ndarray]]:
         """The columns of each shard."""
-        return [read_columns(self.folder, number) for number in range(self.index["shards"])]
+        return list(self.each())
+
+    def each(self) -> Iterator[dict[str, np.ndarray]]:
+        """The columns of one shard after another, each in memory only while it is used."""
+        for number in range(self.index["shards"]):
+            yield read_columns(self.folder, number)
 
     @cached_property
     def whole(self) -> dict[str, np.ndarray]:

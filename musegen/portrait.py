@@ -35,7 +35,7 @@ class Counts:
         pitch = np.zeros((tracks, data.grid.pitches), np.int64)
         classes = np.zeros(len(TEMPI_BPM) - 1, np.int64), np.zeros(len(DENSITIES) - 1, np.int64)
         counts = cls(0, np.zeros(tracks, np.int64), pitch, *classes)
-        for shard in data.store.shards:
+        for shard in data.store.each():
             counts.add(shard)
         return counts
 

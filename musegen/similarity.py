@@ -17,7 +17,7 @@ FEWEST = 8
 COMMON_SONGS, COMMON_SHARE = 50, 1 / 8
 """A shape in more songs than this, both in number and in share, is common."""
 
-COMPARED = 1 << 23
+COMPARED = 1 << 22
 """Shapes compared at most; of more a sample is taken, the same of each song (Broder 1997)."""
 
 NEIGHBOURS = 200
@@ -72,17 +72,16 @@ def clusters(hashes: np.ndarray, count: np.ndarray) -> np.ndarray:
 def _near(hashes: np.ndarray, count: np.ndarray) -> list[np.ndarray]:
     """For each song the later songs that it shares enough with."""
     songs = np.repeat(np.arange(len(count), dtype=np.int32), count)
-    order = np.argsort(hashes, kind="stable")
+    order = np.argsort(hashes, kind="stable").astype(np.int32)
     holders = songs[order]  # songs by the shape that they have, those of one shape in a row
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    later = np.searchsorted(hashes[order], hashes, side="right") - place - 1
-    holding = later + place + 1 - np.searchsorted(hashes[order], hashes)
-    rare = holding <= max(COMMON_SONGS, COMMON_SHARE * len(count))
+    holding, later = _runs(hashes[order])
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    rare = (holding <= max(COMMON_SONGS, COMMON_SHARE * len(count)))[place]
     rare_count = np.bincount(songs[rare], minlength=len(count))
 
     def near(song: int, mine: slice) -> np.ndarray:
-        following = np.minimum(later[mine], NEIGHBOURS)
+        following = np.minimum(later[place[mine]], NEIGHBOURS)
         others, of = np.unique(holders[_ranges(place[mine] + 1, following)], return_inverse=True)
         shared = np.bincount(of, minlength=len(others))
         shared_rare = np.bincount(of, np.repeat(rare[mine], following), minlength=len(others))
@@ -93,6 +92,18 @@ def _near(hashes: np.ndarray, count: np.ndarray) -> list[np.ndarray]:
 
     ends = np.cumsum(count)
     return [near(song, slice(end - count[song], end)) for song, end in enumerate(ends.tolist())]
+
+
+def _runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each of sorted values how many are equal to it, and how many of those come later.
+
+    >>> _runs(np.array([3, 5, 5, 5, 9]))
+    (array([1, 3, 3, 3, 1], dtype=int32), array([0, 2, 1, 0, 0], dtype=int32))
+    """
+    edges = np.flatnonzero(np.diff(values, prepend=values[:1] - 1, append=values[-1:] + 1))
+    length = np.diff(edges).astype(np.int32)
+    ends = np.repeat(edges[1:].astype(np.int32), length)
+    return np.repeat(length, length), ends - np.arange(1, 1 + len(ends), dtype=np.int32)
 
 
 def _least(share: float, count: np.ndarray, song: int, others: np.ndarray) -> np.ndarray:
