@@ -7,14 +7,12 @@ players at once. Sizes follow from the grid: a bar falls into beats and steps by
 factors, pitches into octaves, so any grid, number of bars and number of tracks will do.
 """
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from core.config import Strict
 from core.distributions import Bernoulli, Binarisation, Distribution
@@ -23,24 +21,26 @@ from core.passes import Networks
 from core.recipes import Recipe
 from core.shapes import Features, Latents, Scores
 from musegen.latents import Wires, Wiring, latent_sizes
+from musegen.levels import (
+    Divide,
+    Gather,
+    Linear,
+    Map,
+    Moved,
+    Places,
+    divisions,
+    level_channels,
+    octaves,
+    prime_factors,
+)
 from musegen.roll import Grid
-from musegen.states import GatedNotes, Given, HeldNotes, States
-from musegen.streams import COUNTS, OCTAVE, bar_counts, harmony, harmony_values, hear, onset_counts
+from musegen.states import OCTAVE, GatedNotes, Given, HeldNotes, PitchClasses, States
+from musegen.streams import COUNTS, bar_counts, harmony, harmony_values, hear, onset_counts
 from musegen.tracks import Track
 
 STATES = 2  # sounding and onset; a generator's neurons are onset and hold
-LEAK = 0.2
-RARE, LIKELY, PLAYS, USES = -2.0, 1.5, 1.5, -2.3
+RARE, LIKELY, PLAYS, USES = -2.0, 1.5, 1.5, -1.5
 """Logits before training: notes start rarely and are held, a track plays, on few pitches."""
-
-Places = Float[Tensor, "player place channel"]
-"""What each player holds at each place of a flattened grid (batch, bar, ...)."""
-
-Moved = Float[Tensor, "player _ _"]
-"""The same at other places or with other channels."""
-
-Map = Float[Tensor, "1 _ _"]
-"""What all players hear of a given track at each place."""
 
 Logits = tuple[
     Float[Tensor, "batch track bar"],
@@ -63,88 +63,6 @@ class MuseGANConfig(Strict):
     binarisation: Binarisation = "stochastic"
     slope: float = Field(default=1.0, gt=0)
     given: int = Field(default=0, ge=0)
-
-
-def prime_factors(number: int) -> list[int]:
-    """Ascending.
-
-    >>> prime_factors(24)
-    [2, 2, 2, 3]
-    """
-    for factor in range(2, math.isqrt(number) + 1):
-        if number % factor == 0:
-            return [factor, *prime_factors(number // factor)]
-    return [number] if number > 1 else []
-
-
-def divisions(grid: Grid) -> list[int]:
-    """How a bar is divided, coarse to fine: first into beats, then into steps.
-
-    >>> divisions(Grid(beats_per_bar=3, steps_per_beat=4))
-    [3, 2, 2]
-    """
-    return prime_factors(grid.beats_per_bar) + prime_factors(grid.steps_per_beat)
-
-
-def level_channels(grid: Grid, channels: int) -> list[int]:
-    """Channels of each level, from the bar to the step: doubled for each halving, 8-fold."""
-    lengths = [1]
-    for factor in divisions(grid):
-        lengths.append(lengths[-1] * factor)
-    return [channels * min(8, max(1, lengths[-1] // length)) for length in lengths]
-
-
-def octaves(grid: Grid) -> int:
-    """Octaves that hold all pitches; the last may be cut."""
-    return math.ceil(grid.pitches / OCTAVE)
-
-
-class Linear(nn.Module):
-    """One linear map for each player, all in one product."""
-
-    def __init__(self, players: int, inputs: int, outputs: int):
-        super().__init__()
-        bound = inputs**-0.5
-        self.weight = nn.Parameter(torch.empty(players, inputs, outputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.zeros(players, 1, outputs))
-
-    def forward(self, x: Places) -> Moved:
-        return torch.baddbmm(self.bias, x, self.weight)
-
-
-class Divide(nn.Module):
-    """A transposed convolution whose kernel is its stride: each place becomes `factor` places."""
-
-    def __init__(self, players: int, inputs: int, outputs: int, factor: int):
-        super().__init__()
-        self.linear = Linear(players, inputs, factor * outputs)
-        self.norm = nn.LayerNorm(outputs)
-        self.factor = factor
-
-    def forward(self, x: Places) -> Moved:
-        return F.relu(self.norm(split_places(self.linear(x), self.factor)))
-
-
-class Gather(nn.Module):
-    """A convolution whose kernel is its stride: each `factor` places become one."""
-
-    def __init__(self, players: int, inputs: int, outputs: int, factor: int):
-        super().__init__()
-        self.linear = Linear(players, factor * inputs, outputs)
-        self.factor = factor
-
-    def forward(self, x: Places) -> Moved:
-        return F.leaky_relu(self.linear(join_places(x, self.factor)), LEAK)
-
-
-def split_places(x: Places, factor: int) -> Moved:
-    """[player place factor*channel] -> [player place*factor channel]."""
-    return x.unflatten(2, (factor, -1)).flatten(1, 2)
-
-
-def join_places(x: Places, factor: int) -> Moved:
-    """The inverse of `split_places`."""
-    return x.unflatten(1, (-1, factor)).flatten(2)
 
 
 class BarGenerators(nn.Module):
@@ -211,6 +129,22 @@ GIVEN_CHANNELS = 16
 """Channels of each map of a given track (AAAI 2018, table 5)."""
 
 
+class Harmony(nn.Module):
+    """What all players hear in a bar -> logits of the pitch classes that are open to them."""
+
+    def __init__(self, shared: int, channels: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(shared, 8 * channels),
+            nn.LayerNorm(8 * channels),
+            nn.ReLU(),
+            nn.Linear(8 * channels, OCTAVE),
+        )
+
+    def forward(self, shared: Float[Tensor, "batch bar latent"]) -> PitchClasses:
+        return self.layers(shared).float()
+
+
 class TrackEncoder(nn.Module):
     """Given tracks c -> a map for each level of the bar generators, coarse to fine."""
 
@@ -240,6 +174,8 @@ class Decoder(nn.Module):
         sizes = latent_sizes(config.wiring, config.latent)
         self.wires = Wires(sizes, players, bars, 8 * config.channels)
         self.generators = BarGenerators(players, len(tracks) // players, grid, config)
+        self.shared = sizes.shared + sizes.shared_temporal
+        self.harmony = Harmony(self.shared, config.channels) if self.shared else None
         self.given = TrackEncoder(grid, config.given) if config.given else None
         self.binarisation: Binarisation = config.binarisation
         self.slope = config.slope
@@ -248,10 +184,17 @@ class Decoder(nn.Module):
 
     def forward(self, z: Latents, c: Given | None = None) -> GatedNotes:
         maps = self.given(c) if self.given and c is not None else ()
-        plays, uses, cells = self.generators(self.wires(z), maps)
+        heard = self.wires(z)
+        plays, uses, cells = self.generators(heard, maps)
         onset, hold = cells.unbind(2)
         notes = HeldNotes(self._neurons(onset), self._neurons(hold), self.sustained)
-        return GatedNotes(self._neurons(plays), self._neurons(uses), notes)
+        harmony = self.harmony(heard[:, 0, :, : self.shared]) if self.harmony else None
+        return GatedNotes(
+            self._neurons(plays),
+            self._neurons(uses),
+            notes,
+            self._neurons(harmony) if harmony is not None else None,
+        )
 
     def _neurons(self, logits: Tensor) -> Bernoulli:
         return Bernoulli(logits, self.binarisation, self.slope)

@@ -19,7 +19,11 @@ Cells = UInt8[Tensor, "batch track bar step pitch"]
 Notes = Float[Tensor, "batch track bar step pitch"]
 """One quantity of each cell: a neuron's output, a probability or a logit."""
 
+PitchClasses = Float[Tensor, "batch bar pitch_class"]
+"""One quantity of each pitch class, counted from the grid's lowest pitch."""
+
 SILENT, HOLD, ONSET = 0, 1, 2
+OCTAVE = 12
 
 
 def to_states(cells: Cells) -> States:
@@ -39,17 +43,15 @@ def sustain(onset: Notes, hold: Notes) -> Notes:
     """Solve sounding(t) = onset(t) + (1 - onset(t)) hold(t) sounding(t-1) over the whole phrase.
 
     Exact for binary states; for probabilities of independent neurons it is the probability of
-    sounding. A scan in log2(steps) passes (Hillis and Steele, CACM 1986). Silent before the start.
+    sounding. Silent before the start. Step after step: five times faster here than a parallel scan,
+    since a step's cells stay in the cache.
     """
-    shape = onset.shape
-    sounding = onset.flatten(2, 3)
-    carry = ((1 - onset) * hold).flatten(2, 3)
-    distance = 1
-    while distance < sounding.shape[2]:
-        sounding = sounding + carry * _delay(sounding, distance)
-        carry = carry * _delay(carry, distance)
-        distance *= 2
-    return sounding.unflatten(2, shape[2:4])
+    carried = ((1 - onset) * hold).flatten(2, 3).unbind(2)
+    starts = onset.flatten(2, 3).unbind(2)
+    sounding = [starts[0]]
+    for start, carry in zip(starts[1:], carried[1:], strict=True):
+        sounding.append(torch.addcmul(start, carry, sounding[-1]))
+    return torch.stack(sounding, 2).unflatten(2, onset.shape[2:4])
 
 
 class HeldNotes(Distribution):
@@ -88,34 +90,67 @@ class HeldNotes(Distribution):
 
 
 class GatedNotes(Distribution):
-    """Notes behind gates: `plays` [batch track bar] and `uses` [batch track bar pitch].
+    """Notes behind gates, each one decision for a whole bar.
 
-    A track sounds in a bar only where it plays, and only the pitches that it uses there. So an
-    empty bar is one decision and not a thousand, and a bar keeps to its pitch classes.
+    `plays` [batch track bar]: does the track sound; `uses` [batch track bar pitch]: which pitches;
+    `harmony` [batch bar pitch_class], if any: the pitch classes open to all melodic tracks. So an
+    empty bar is one decision and not a thousand, a bar keeps to few pitches, and the tracks to one
+    chord.
     """
 
-    def __init__(self, plays: Bernoulli, uses: Bernoulli, notes: HeldNotes):
-        self.plays, self.uses, self.notes = plays, uses, notes
+    def __init__(
+        self, plays: Bernoulli, uses: Bernoulli, notes: HeldNotes, harmony: Bernoulli | None = None
+    ):
+        self.plays, self.uses, self.notes, self.harmony = plays, uses, notes, harmony
 
     @property
     def mean(self) -> States:
         """The probability of (sounding, onset) in each cell, as if held notes could not be cut."""
-        gate = self.plays.mean[..., None] * self.uses.mean
-        return self.notes.mean * gate[:, :, None, :, None]
+        harmony = self.harmony.mean if self.harmony else None
+        gate = self._gate(self.plays.mean, self.uses.mean, harmony)
+        return self.notes.mean * gate[:, :, None]
 
     def rsample(self) -> States:
-        gate = (self.plays.rsample()[..., None] * self.uses.rsample())[:, :, :, None]
+        harmony = self.harmony.rsample() if self.harmony else None
+        gate = self._gate(self.plays.rsample(), self.uses.rsample(), harmony)
         onset = self.notes.onset.rsample() * gate
         hold = self.notes.hold.rsample() * gate * self.notes.sustained
         return torch.stack([sustain(onset, hold), onset], dim=2)
+
+    def _gate(
+        self, plays: Tensor, uses: Tensor, harmony: Tensor | None
+    ) -> Float[Tensor, "batch track bar 1 pitch"]:
+        gate = plays[..., None] * uses
+        if harmony is not None:
+            gate = gate * self._open(harmony)
+        return gate[:, :, :, None]
+
+    def _open(self, harmony: PitchClasses) -> Float[Tensor, "batch track bar pitch"]:
+        """Harmony laid over the octaves of each melodic track; drums are free."""
+        pitches = self.uses.logits.shape[-1]
+        classes = torch.arange(pitches, device=harmony.device) % OCTAVE
+        melodic = self.notes.sustained[:, :, 0]
+        return 1 - melodic + melodic * harmony[:, None, :, classes]
 
     def log_prob(self, value: States) -> Losses:
         """log p of x together with the gates that it shows: a lower bound of log p(x)."""
         used = value[:, :, 0].amax(3)
         played = used.amax(3)
-        uses = -cell_losses(self.uses.logits, used) * played[..., None]
+        total = self.plays.log_prob(played)
+        possible = played[..., None]
+        if self.harmony:
+            shown = self._shown(used)
+            total = total + self.harmony.log_prob(shown)
+            possible = possible * self._open(shown)
+        uses = -cell_losses(self.uses.logits, used) * possible
         notes = self.notes.cell_log_prob(value) * used[:, :, :, None]
-        return self.plays.log_prob(played) + sum_events(uses) + sum_events(notes)
+        return total + sum_events(uses) + sum_events(notes)
+
+    def _shown(self, used: Float[Tensor, "batch track bar pitch"]) -> PitchClasses:
+        """The pitch classes of each bar that any melodic track uses."""
+        melodic = (used * self.notes.sustained[:, :, 0]).amax(1)
+        octaves = torch.nn.functional.pad(melodic, (0, -melodic.shape[-1] % OCTAVE))
+        return octaves.unflatten(-1, (-1, OCTAVE)).amax(2)
 
 
 def cell_losses(logits: Tensor, value: Tensor) -> Tensor:
@@ -125,10 +160,6 @@ def cell_losses(logits: Tensor, value: Tensor) -> Tensor:
 
 def _earlier(value: Tensor) -> Tensor:
     """The same quantity one step before, over bar lines; 0 before the phrase."""
-    return _delay(value.flatten(2, 3), 1).unflatten(2, value.shape[2:4])
-
-
-def _delay(value: Tensor, steps: int) -> Tensor:
-    """Shift axis 2 later by `steps`, filled with zeros."""
-    kept = value[:, :, : value.shape[2] - steps]
-    return torch.cat([torch.zeros_like(value[:, :, :steps]), kept], dim=2)
+    line = value.flatten(2, 3)
+    before = torch.cat([torch.zeros_like(line[:, :, :1]), line[:, :, :-1]], dim=2)
+    return before.unflatten(2, value.shape[2:4])

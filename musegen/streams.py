@@ -13,9 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from musegen.states import Given, States
+from musegen.states import OCTAVE, Given, States
 
-OCTAVE = 12
 COUNTS = 7
 """Values of `bar_counts` for each track."""
 

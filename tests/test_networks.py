@@ -5,16 +5,8 @@ import torch
 
 from core.passes import Batch, Passes
 from core.recipes import RECIPES, recipe
-from musegen.networks import (
-    Decoder,
-    Linear,
-    MuseGANConfig,
-    build,
-    divisions,
-    join_places,
-    level_channels,
-    split_places,
-)
+from musegen.levels import Linear, divisions, join_places, level_channels, split_places
+from musegen.networks import Decoder, MuseGANConfig, build
 from musegen.presets import PRESETS
 from musegen.roll import Grid
 from musegen.tracks import TRACK_LISTS

@@ -128,3 +128,30 @@ def test_a_silent_bar_is_one_decision():
 def test_what_does_not_play_is_silent():
     assert gated(1e-9, 0.999, 0.999).rsample().sum() == 0
     assert gated(0.9999999, 1e-9, 0.999).rsample().sum() == 0
+
+
+def in_harmony(open_classes: list[float]) -> GatedNotes:
+    """A drum track and two melodic ones, one bar of one step, fourteen pitches, sure of all else."""
+
+    def sure(*shape: int) -> Bernoulli:
+        return Bernoulli(torch.full(shape, 30.0))
+
+    cells = (1, 3, 1, 1, 14)
+    notes = HeldNotes(sure(*cells), sure(*cells), torch.tensor([0.0, 1, 1]))
+    harmony = Bernoulli(torch.logit(torch.tensor(open_classes)).view(1, 1, 12))
+    return GatedNotes(sure(1, 3, 1), sure(1, 3, 1, 14), notes, harmony)
+
+
+def test_melodic_tracks_keep_to_one_harmony_in_every_octave_and_drums_do_not():
+    x = in_harmony([1e-9, 1 - 1e-7] + [1e-9] * 10).rsample()[0, :, 1, 0, 0]
+    assert x[0].sum() == 14
+    assert x[1].nonzero().flatten().tolist() == x[2].nonzero().flatten().tolist() == [1, 13]
+
+
+def test_the_probability_of_a_harmony_is_that_of_its_classes():
+    x = torch.zeros(1, 3, 2, 1, 1, 14)
+    x[:, 0] = 1
+    x[:, 1:, :, :, :, [1, 13]] = 1
+    classes = [0.1, 0.7] + [0.05] * 10
+    by_hand = 0.9 * 0.7 * 0.95**10
+    assert in_harmony(classes).log_prob(x).exp().item() == pytest.approx(by_hand, rel=1e-5)
