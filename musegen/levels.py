@@ -4,7 +4,7 @@ import math
 
 import torch
 from jaxtyping import Float
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from musegen.roll import Grid

@@ -43,7 +43,7 @@ def sustain(onset: Notes, hold: Notes) -> Notes:
     """Solve sounding(t) = onset(t) + (1 - onset(t)) hold(t) sounding(t-1) over the whole phrase.
 
     Exact for binary states; for probabilities of independent neurons it is the probability of
-    sounding. Silent before the start. Step after step: five times faster here than a parallel scan,
+    sounding. Silent before the start. Step after step: five times faster than a parallel scan,
     since a step's cells stay in the cache.
     """
     carried = ((1 - onset) * hold).flatten(2, 3).unbind(2)

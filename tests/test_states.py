@@ -131,7 +131,7 @@ def test_what_does_not_play_is_silent():
 
 
 def in_harmony(open_classes: list[float]) -> GatedNotes:
-    """A drum track and two melodic ones, one bar of one step, fourteen pitches, sure of all else."""
+    """A drum track and two melodic ones, one bar of one step, fourteen pitches; all else sure."""
 
     def sure(*shape: int) -> Bernoulli:
         return Bernoulli(torch.full(shape, 30.0))
