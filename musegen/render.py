@@ -37,6 +37,8 @@ SAMPLE_RATE = 44_100
 LOUDNESS_LUFS = -16.0
 PEAK_DBFS = -1.0
 FADE_SECONDS = 0.05
+HIGHEST_SOUND = 100
+"""Above this MIDI pitch symusic 0.5.9 never returns from some instruments of the soundfont."""
 
 
 def _soundfont() -> Path:
@@ -213,10 +215,16 @@ def sound(roll: Roll, soundfont: Path | None = None) -> Float[np.ndarray, "chann
 
 
 def _score(roll: Roll) -> Any:
+    """The roll for the synthesizer: notes above `HIGHEST_SOUND` sound octaves lower."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "roll.mid"
         write_midi(roll, path)
-        return symusic.Score.from_midi(path.read_bytes())
+        score = symusic.Score.from_midi(path.read_bytes())
+    for track in score.tracks:
+        for note in track.notes:
+            if not track.is_drum and note.pitch > HIGHEST_SOUND:
+                note.pitch -= 12 * -(-(note.pitch - HIGHEST_SOUND) // 12)
+    return score
 
 
 def _without_silent_end(audio: np.ndarray) -> np.ndarray:
