@@ -75,7 +75,8 @@ PRESETS: dict[str, Preset] = {
     "small": Preset(
         caption="a few hundred songs on a CPU",
         paper=MUSEGAN + "; half its channels",
-        expected="see EXPERIMENTS.md: the yardstick's distance of each recipe on permissive songs",
+        expected="on 300 permissive songs, 4 steps a beat: distance 0.24 for musegan after 160 steps, "
+        "0.10 to 0.13 for notes after 600 to 1000 (held-out songs: 0.10)",
         cost="an hour on two CPU cores",
         musegan=MuseGANConfig(channels=32, critic_channels=32),
         density=DensityConfig(),
@@ -84,8 +85,9 @@ PRESETS: dict[str, Preset] = {
             batch_size=64,
             learner=GAME,
             critic=GAME,
+            average_decay=0.99,
             bf16=True,
-            sample_every_steps=500,
+            sample_every_steps=200,
         ),
         likelihoods=TrainConfig(
             minutes=60,
