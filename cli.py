@@ -343,7 +343,9 @@ def evaluate(
     if json:
         print(report.json())
     else:
-        Console().print(*scorecard.tables(report))
+        console = Console()
+        console.width = max(console.width, scorecard.WIDTH)
+        console.print(*scorecard.tables(report))
     if to:
         to.mkdir(parents=True, exist_ok=True)
         (to / "evaluation.json").write_text(report.json(), encoding="utf-8")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import UInt8
 
 from core.config import Limits, UserError
 from musegen.band import songs
@@ -169,7 +170,7 @@ class _Judge:
 
     data: Collection
     reference: Phrases
-    other_half: Phrases
+    other_half: UInt8[np.ndarray, "other track bar step pitch"]
     yardstick: Yardstick
     scores: dict[str, dict[str, np.ndarray]]
 
@@ -246,9 +247,8 @@ def made_phrases(
 
     model = Model.load(subject, device)
     if (model.form.grid, model.form.tracks) != (data.grid, data.tracks):
-        raise UserError(
-            f"{subject or 'the shipped model'} has another grid or tracks than the data"
-        )
+        name = subject or "the shipped model"
+        raise UserError(f"{name} and {data.store.folder} have different grids or tracks")
     return model.cells(count, seed, data.bars)
 
 

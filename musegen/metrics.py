@@ -335,7 +335,7 @@ def diversity(cells: Phrases, pairs: int = 500, seed: int = 0) -> float:
     return _mean(together)
 
 
-def copied_bars(made: Phrases, data: Phrases) -> float:
+def copied_bars(made: Phrases, data: UInt8[np.ndarray, "known track _ step pitch"]) -> float:
     """Share of sounding bars, all tracks together, that stand note for note in the data."""
     known = {bar.tobytes() for bar in _packed_bars(data)}
     bars = [bar.tobytes() for bar in _packed_bars(made)]

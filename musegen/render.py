@@ -219,7 +219,7 @@ def _score(roll: Roll) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "roll.mid"
         write_midi(roll, path)
-        score = symusic.Score.from_midi(path.read_bytes())
+        score = symusic.core.ScoreTick.from_midi(path.read_bytes())
     for track in score.tracks:
         for note in track.notes:
             if not track.is_drum and note.pitch > HIGHEST_SOUND:

@@ -14,6 +14,9 @@ from musegen.metrics import METRICS, YARDSTICK
 
 MADE, REAL, BASELINE = "#bf616a", "#3f6fa3", "#9aa3b2"
 UNITS = {metric.name: metric.unit for metric in METRICS} | {"TD": "distance of two tracks"}
+WIDTH = 120
+"""Characters that the tables need."""
+
 PLOTTED = ("EB", "UPC", "QN", "PP", "notes", "length", "TD", "DP")
 
 
@@ -25,7 +28,7 @@ def tables(report: Report) -> Iterator[Table]:
 
 def _distances(report: Report) -> Table:
     table = Table(title="distance to real songs (0 is the same)", box=box.SIMPLE)
-    table.add_column("phrases of")
+    table.add_column("phrases of", overflow="fold")
     for name in ("distance", *YARDSTICK, "alike", "copied"):
         table.add_column(name, justify="right")
     for row in report.rows[1:]:
@@ -38,18 +41,15 @@ def _distances(report: Report) -> Table:
 
 def _metrics(report: Report) -> Table:
     """Values of a metric, and in brackets the overlap of its distribution with the reference's."""
-    shown = [row for row in report.rows if row.kind != "baseline"]
-    table = Table(title="metrics by track (overlap with real songs)", box=box.SIMPLE)
-    for name in ("metric", "unit", "track"):
-        table.add_column(name)
-    for row in shown:
+    reference, *shown = _compared(report)
+    table = Table("track", title="metrics by track (overlap with real songs)", box=box.SIMPLE)
+    for row in (reference, *shown):
         table.add_column(row.name, justify="right")
-    for metric, of in report.rows[0].metrics.items():
-        for number, track in enumerate(of):
-            heads = (metric, UNITS[metric]) if number == 0 else ("", "")
-            reference = _told(report.rows[0].metrics[metric][track])
-            values = [_value(row, metric, track) for row in shown[1:]]
-            table.add_row(*heads, track, reference, *values)
+    for metric, of in reference.metrics.items():
+        table.add_row(f"{metric}: {UNITS[metric]}", style="bold")
+        for track in of:
+            values = [_value(row, metric, track) for row in shown]
+            table.add_row(f"  {track}", _told(of[track]), *values)
     return table
 
 

@@ -6,8 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+import wave
 from pathlib import Path
 
+import pretty_midi
+import pypianoroll
 import pytest
 from conftest import REPOSITORY
 from typer.testing import CliRunner
@@ -69,9 +72,43 @@ def test_a_song_is_written_as_midi_sound_picture_and_pianoroll(trained: Path, tm
     assert code == 0
     written = sorted(Path(line) for line in said.splitlines())
     assert written == sorted(tmp_path.iterdir())
-    assert sorted(path.suffix for path in written) == 2 * [".mid"] + 2 * [".npz"] + 2 * [
-        ".png"
-    ] + 2 * [".wav"]
+    names = [f"tiny-{n}{kind}" for n in (1, 2) for kind in (".mid", ".npz", ".png", ".wav")]
+    assert [path.name for path in written] == names
+    midi = pretty_midi.PrettyMIDI(str(tmp_path / "tiny-1.mid"))
+    played = [(part.name, part.program, part.is_drum) for part in midi.instruments]
+    assert played[0] == ("Drums", 0, True)
+    assert played[3] == ("Bass", 33, False)
+    assert midi.get_tempo_changes()[1] == pytest.approx([96.0], abs=0.01)
+    with wave.open(str(tmp_path / "tiny-1.wav")) as file:
+        assert 0 < file.getnframes() / file.getframerate() < SONG_SECONDS + 10
+    assert (tmp_path / "tiny-1.png").read_bytes().startswith(b"\x89PNG")
+    pianoroll = pypianoroll.load(tmp_path / "tiny-1.npz")
+    assert [track.name for track in pianoroll.tracks] == [name for name, _, _ in played]
+
+
+def test_a_run_and_its_songs_are_measured_beside_real_songs(
+    data: Path, trained: Path, tmp_path: Path
+):
+    songs = tmp_path / "songs"
+    run("music", "sample", trained, "--count", 2, "--bars", 8, "--device", "cpu", "--to", songs)
+    for subject, phrases in ((trained, 6), (songs, 4)):
+        command = ["music", "evaluate", subject, "--against", data, "--count", 6, "--json"]
+        code, said, complaint = run(*command, "--device", "cpu", "--to", tmp_path / "report")
+        assert (code, complaint) == (0, "")
+        rows = {row["name"]: row for row in json.loads(said)["rows"]}
+        assert rows[str(subject)]["phrases"] == phrases
+        assert rows["training, other half"]["distance"] < rows["independent cells"]["distance"]
+        assert rows["training, other half"]["distance"] < rows[str(subject)]["distance"]
+        assert json.loads((tmp_path / "report" / "evaluation.json").read_text())["rows"]
+        assert (tmp_path / "report" / "evaluation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_evaluation_is_printed_as_tables(data: Path, trained: Path):
+    command = ["music", "evaluate", trained, "--against", data, "--count", 4, "--device", "cpu"]
+    code, said, _ = run(*command)
+    assert code == 0
+    for told in ("distance", "held-out songs", "independent cells", "Piano-Bass", "% empty bars"):
+        assert told in said
 
 
 def test_the_same_seed_gives_the_same_song_and_another_seed_another(trained: Path, tmp_path: Path):
@@ -188,6 +225,16 @@ def test_unknown_names_get_the_known_ones(data: Path, tmp_path: Path):
     refused(2, "did you mean 'voices'", "music", "prepare", data, *to, "--tracks", "voice")
     refused(2, "vae_gan", "cite", "nothing")
     refused(2, "auto, cpu, cuda", "music", "train", data, *to, "--device", "tpu")
+
+
+def test_a_run_of_another_form_is_not_measured(trained: Path, tmp_path: Path):
+    other = tmp_path / "coarse"
+    run("music", "prepare", "--band", 3, "--steps-per-beat", 12, "--to", other)
+    refused(1, "different grids", "music", "evaluate", trained, "--against", other)
+
+
+def test_a_folder_without_music_is_not_measured(data: Path, tmp_path: Path):
+    refused(1, "no run and no MIDI", "music", "evaluate", tmp_path, "--against", data)
 
 
 def test_data_that_was_never_prepared(tmp_path: Path):
