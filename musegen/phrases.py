@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from core.config import Limits, Strict
 from core.workers import Lost
@@ -19,12 +19,14 @@ from musegen.smf import RejectedFile
 from musegen.sources import Source
 from musegen.tracks import LAKH, Track
 
+MOST_STEPS = int(np.iinfo(NOTE_COLUMNS["step"]).max)
+
 
 class PrepareConfig(Strict):
     """What a phrase is, which are taken, and how they are split."""
 
     grid: Grid = Grid()
-    tracks: tuple[Track, ...] = LAKH
+    tracks: tuple[Track, ...] = Field(default=LAKH, min_length=1, max_length=255)
     meter: Meter = "kept"
     bars: int = Field(default=4, gt=0, description="bars of a phrase")
     hop: int = Field(default=1, gt=0, description="bars from one phrase to the next")
@@ -32,6 +34,15 @@ class PrepareConfig(Strict):
     test_share: float = Field(default=0.15, ge=0, lt=1, description="share of songs held out")
     seed: int = Field(default=0, ge=0, description="which songs are held out; which band plays")
     limits: Limits = Limits()
+
+    @field_validator("grid")
+    @classmethod
+    def _has_room(cls, grid: Grid) -> Grid:
+        if grid.steps_per_bar > MOST_STEPS:
+            raise ValueError(
+                f"a bar of {grid.steps_per_bar} steps, at most {MOST_STEPS} are stored"
+            )
+        return grid
 
     @property
     def tracks_needed(self) -> int:

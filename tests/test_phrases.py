@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from handmade import midi, note, number
+from pydantic import ValidationError
 from tunes import tune
 
 from core.config import Limits
@@ -58,6 +59,22 @@ def test_phrases_are_where_enough_tracks_sound():
     every_other = read(midi(bass, guitar), bars=2, min_tracks=2, hop=2)
     assert isinstance(every_other, Packed)
     assert every_other.phrases.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"grid": {"steps_per_beat": 20_000}},
+        {"tracks": []},
+        {"tracks": 256 * [{"name": "x", "rest": True}]},
+        {"bars": 0},
+        {"test_share": 1.0},
+        {"seed": -1},
+    ],
+)
+def test_what_cannot_be_stored_or_split_is_refused(settings: dict[str, object]):
+    with pytest.raises(ValidationError):
+        PrepareConfig.model_validate(settings)
 
 
 def test_the_content_is_of_the_notes_alone():
