@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+from peak import CODE
 from tunes import tune, write_tunes
 
 from core.config import ConfigError, UserError
@@ -215,13 +216,15 @@ def test_odd_files_end_as_kept_or_with_a_reason(shared_data: Path, tmp_path: Pat
     assert {json.loads(line)["path"] for line in lines} | kept == {str(path) for path in paths}
 
 
-MEMORY = """
-import resource, sys
+MEMORY = (
+    CODE
+    + """
 from musegen import data
 data.SOURCES_PER_SHARD = 50
 data.prepare([sys.argv[1]], sys.argv[2], jobs=1)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_mb())
 """
+)
 
 
 @pytest.mark.slow

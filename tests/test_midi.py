@@ -12,6 +12,7 @@ import symusic
 from handmade import midi, name, note, number, program, signature, tempo
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from peak import CODE
 from test_roll import notes, rows
 
 from core.config import Limits, UserError
@@ -253,17 +254,18 @@ def test_limits_are_what_is_still_allowed():
     assert len(read_midi(midi(note(60, 480) * 3), limits=limits).notes) == 3
 
 
-READ_ALL = """
-import resource, sys
-from pathlib import Path
+READ_ALL = (
+    CODE
+    + """
 from musegen.midi import RejectedFile, read_midi
 for path in sorted(Path(sys.argv[1]).rglob("*.mid")):
     try:
         print(path.name, len(read_midi(path).roll().cells) and "kept", sep=":")
     except RejectedFile as error:
         print(path.name, error.reason, sep=":")
-print("MB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, sep=":")
+print("MB", round(peak_mb()), sep=":")
 """
+)
 
 
 def read_all(folder: Path) -> dict[str, str]:

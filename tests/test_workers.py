@@ -1,7 +1,6 @@
 """Child processes: order, limits, and that a bad item costs only itself."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import REPOSITORY
+from peak import peak_mb
 
 from core.workers import AHEAD, HANDED, Lost, work
 
@@ -38,7 +38,7 @@ def misbehave(item: Any) -> Any:
         return len(bytearray(400 << 20))
     if item == "resident":
         bytearray(100 << 20)
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return peak_mb()
     return item
 
 
