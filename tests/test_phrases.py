@@ -1,10 +1,10 @@
 """Reading a source in a child process: what is found in it, and what it may cost."""
 
-import sys
 from pathlib import Path
 
 import pytest
 from handmade import midi, note, number
+from peak import peak_mb
 from pydantic import ValidationError
 from tunes import tune
 
@@ -64,7 +64,7 @@ def test_phrases_are_where_enough_tracks_sound():
 @pytest.mark.parametrize(
     "settings",
     [
-        {"grid": {"steps_per_beat": 20_000}},
+        {"grid": {"beats_per_bar": 6000}},
         {"tracks": []},
         {"tracks": 256 * [{"name": "x", "rest": True}]},
         {"bars": 0},
@@ -96,11 +96,8 @@ def test_a_reject_says_what_is_missing():
 
 def read_within(source: object) -> tuple[str, float]:
     """What became of a source, and the most memory that its process has held, in MB."""
-    import resource
-
     made = read_source(source, PrepareConfig(min_tracks=1))  # type: ignore[arg-type]
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return getattr(made, "reason", "kept"), held / (1024 if sys.platform == "linux" else 1 << 20)
+    return getattr(made, "reason", "kept"), peak_mb()
 
 
 def memory_of_readers(folder: Path) -> dict[str, tuple[str, float]]:
