@@ -178,9 +178,9 @@ def _set_rates(learning: Learning, config: TrainConfig, clock: Clock) -> None:
 
 
 def _progress(console: Console | None) -> Progress:
-    return Progress(
-        BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn(), console=console
-    )
+    shown = console or Console(stderr=True)
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    return Progress(*columns, console=shown, disable=not shown.is_terminal)
 
 
 def _describe(clock: Clock, losses: dict[str, float]) -> str:
