@@ -211,7 +211,7 @@ RECIPES: dict[str, Recipe] = {
         "wgan_gp with feature matching on what the critic counts (Salimans et al. 2016)",
     ),
     "aae": Recipe(
-        (Reconstruct("x"), Match("z", Adversarial(logistic), trains=("encoder",))),
+        (Reconstruct("x"), Match("z", Adversarial(logistic), trains=("encoder",), weight=50.0)),
         Paper(
             "makhzani2016aae",
             "Makhzani, Alireza and Shlens, Jonathon and Jaitly, Navdeep and Goodfellow, Ian and "
