@@ -131,7 +131,8 @@ def gone(processes: list[int]) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_child_outlives_its_parent(number: signal.Signals):
     code = (
-        "import sys; sys.path[:0] = ['tests']\n"
+        "import signal, sys; sys.path[:0] = ['tests']\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's & ignores it
         "from core.workers import work\n"
         "from test_workers import misbehave\n"
         "for item, _ in work(misbehave, ['begun', 'hang'], 2, 3.0, 300): print(item, flush=True)"
