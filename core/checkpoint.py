@@ -2,37 +2,58 @@
 
     step-00001000/
       networks.safetensors  averages.safetensors  optimizers.safetensors
-      state.json            facts, what is no tensor, sha256 and size of each file
+      state.json            facts, what is no tensor, sha256 and size of each file, its own sha256
 
 It is written aside, synced and renamed, so that it is whole or absent. Nothing in it can run code.
 """
 
+import contextlib
+import hashlib
 import json
+import re
 import shutil
+import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import torch
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from core.config import Resumable, UserError
+from core.config import Resumable, Strict, UserError
 from core.files import digest, sync
-
-State = Mapping[str, Any]
-"""Nested dictionaries and lists of tensors, numbers, strings and None."""
+from core.state import State, join, split
 
 INDEX = "state.json"
-TENSOR = "tensor:"
-"""In JSON, a string that starts so stands for the tensor of that name."""
 
 
 class Corrupt(UserError):
     """A checkpoint whose files are not as they were written."""
+
+
+class Stored(Strict):
+    """What a file was when it was written."""
+
+    sha256: str
+    bytes: int
+
+
+class Index(Strict):
+    """The contents of state.json. `sha256` is of the rest; indices of old may lack it."""
+
+    facts: dict[str, Any]
+    groups: dict[str, Any]
+    files: dict[Annotated[str, Field(pattern=r"^\w+\.safetensors$")], Stored]
+    sha256: str = ""
+
+    def seal(self) -> str:
+        """The digest of all but itself."""
+        values = self.model_dump(exclude={"sha256"})
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -40,121 +61,190 @@ class Checkpoint:
     """A complete checkpoint on disk."""
 
     folder: Path
-    facts: dict[str, Any]
-    index: dict[str, Any]
+    index: Index
 
     @classmethod
     def open(cls, folder: Path) -> "Checkpoint":
-        """Read and check the index; `Corrupt` names the file that is missing or changed."""
-        path = folder / INDEX
-        try:
-            index = json.loads(path.read_text(encoding="utf-8"))
-            facts, files = index["facts"], index["files"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise Corrupt(f"{path} is missing or damaged") from error
-        for name, kept in files.items():
-            _check(folder / Path(name).name, kept)
-        return cls(folder, facts, index)
+        """Check every digest; `Corrupt` names the file that is missing or changed."""
+        index = _read_index(folder / INDEX)
+        for name, stored in index.files.items():
+            _check(folder / name, stored)
+        return cls(folder, index)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return self.index.facts
 
     @property
     def groups(self) -> tuple[str, ...]:
-        return tuple(self.index["groups"])
+        return tuple(self.index.groups)
 
     def group(self, name: str) -> Any:
-        """One group of the state as it was saved."""
-        if name not in self.index["groups"]:
+        """One group of the state as it was saved, to the bit."""
+        if name not in self.index.groups:
             raise Corrupt(f"{self.folder} holds no '{name}'")
         path = self.folder / f"{name}.safetensors"
         try:
-            tensors = load_file(path) if path.exists() else {}
-        except SafetensorError as error:
-            raise Corrupt(f"{path} is no safetensors file") from error
-        return _join(self.index["groups"][name], tensors)
+            tensors = load_file(path) if path.name in self.index.files else {}
+            value = join(self.index.groups[name], tensors)
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
+            raise Corrupt(f"{path} does not hold what {INDEX} says") from error
+        if tensors:
+            raise Corrupt(f"{path} holds more than {INDEX} says: {', '.join(tensors)}")
+        return value
 
     def state(self) -> dict[str, Any]:
         """The whole state as it was saved."""
         return {name: self.group(name) for name in self.groups}
 
+    def fill(self, module: nn.Module, group: str) -> None:
+        """Load `group` into `module`; `UserError` names tensors missing, unknown or misshapen."""
+        weights = self.group(group)
+        wanted, stored = _shapes(module.state_dict()), _shapes(weights)
+        wrong = sorted(k for k in wanted.keys() | stored.keys() if wanted.get(k) != stored.get(k))
+        if wrong:
+            key, others = wrong[0], f" and {len(wrong) - 1} more" if wrong[1:] else ""
+            raise UserError(
+                f"the weights in {self.folder} do not fit its configuration: {key} is "
+                f"{stored.get(key, 'absent')} where {wanted.get(key, 'nothing')} belongs{others}"
+            )
+        module.load_state_dict(weights)
+
 
 def save_checkpoint(folder: Path, state: State, facts: Mapping[str, Any]) -> None:
-    """Write `state` and `facts` to a new `folder`, at once or not at all.
+    """Write `state` and `facts` to `folder`, at once or not at all, in place of an earlier one.
 
-    A full disk is `Resumable`, and what was there before stays. Values that are not finite are
-    refused: `ValueError`.
+    `Resumable` where the disk is full or a value is not finite; what was there before stays.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
+    aside = _hidden(folder)
     try:
-        aside.mkdir()
-        _write(aside, state, facts)
-        _replace(aside, folder)
-    except OSError as error:
-        raise Resumable(
-            f"cannot save to {folder}: {error.strerror}; earlier checkpoints are intact"
-        ) from error
+        with resumable(f"save to {folder}"):
+            aside.mkdir(parents=True)
+            _write(aside, state, facts)
+            _replace(folder, aside)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def resumable(task: str) -> Iterator[None]:
+    """Turn a failure to write (safetensors has an exception of its own) into `Resumable`."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Resumable(
+            f"cannot {task}: {reason}; earlier checkpoints are intact, and the same command "
+            "goes on from them"
+        ) from error
+
+
 def _write(folder: Path, state: State, facts: Mapping[str, Any]) -> None:
-    groups, files = {}, {}
+    groups: dict[str, Any] = {}
+    files: dict[str, Stored] = {}
     for name, value in state.items():
-        groups[name], tensors = _split(value)
+        groups[name], tensors = split(value, name)
         if tensors:
             path = folder / f"{name}.safetensors"
             save_file(tensors, path)
             sync(path)
-            files[path.name] = {"sha256": digest(path), "bytes": path.stat().st_size}
-    index = {"facts": dict(facts), "groups": groups, "files": files}
-    (folder / INDEX).write_text(json.dumps(index, indent=1), encoding="utf-8")
+            files[path.name] = Stored(sha256=digest(path), bytes=path.stat().st_size)
+    plain = json.loads(json.dumps({"facts": dict(facts), "groups": groups}))
+    index = Index(**plain, files=files)
+    sealed = {**index.model_dump(), "sha256": index.seal()}
+    (folder / INDEX).write_text(json.dumps(sealed, indent=1), encoding="utf-8")
     sync(folder / INDEX)
     sync(folder)
 
 
-def _replace(aside: Path, folder: Path) -> None:
+def _replace(folder: Path, aside: Path) -> None:
+    """Give `aside` its name. A kill between two lines leaves what `recover` puts right."""
+    former = _hidden(folder)
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(former)
     aside.rename(folder)
     sync(folder.parent)
+    shutil.rmtree(former, ignore_errors=True)
 
 
-def _check(path: Path, kept: Mapping[str, Any]) -> None:
+def _hidden(folder: Path) -> Path:
+    """A new name beside `folder`, which `recover` leads back to it."""
+    return folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+
+
+def recover(folder: Path) -> None:
+    """Clear up after a killed command: whole checkpoints get their names, partial ones go."""
+    for left in folder.glob(".*"):
+        if not re.fullmatch(r"\.(step-\d+|best)\.[0-9a-f]{8}", left.name):
+            continue
+        named = folder / left.name[1:].rpartition(".")[0]
+        if not named.exists() and _is_whole(left):
+            left.rename(named)
+        else:
+            print(f"removed what a stopped command left unfinished: {left}", file=sys.stderr)
+            shutil.rmtree(left)
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return bool(Checkpoint.open(folder))
+    except Corrupt:
+        return False
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoint folders in `folder`, newest first; unfinished ones are not among them."""
+    found = [path for path in folder.glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
+    return sorted(found, key=step_of, reverse=True)
+
+
+def step_of(folder: Path) -> int:
+    """The step that a checkpoint's folder is named after."""
+    return int(folder.name.removeprefix("step-"))
+
+
+def first_whole(folders: Iterable[Path]) -> Checkpoint | None:
+    """The first checkpoint whose digests fit; damaged ones before it are named on stderr.
+
+    None where there are no folders; `Corrupt`, naming the files, where all are damaged.
+    """
+    damages: list[str] = []
+    for folder in folders:
+        try:
+            found = Checkpoint.open(folder)
+        except Corrupt as error:
+            damages.append(str(error))
+            continue
+        for damage in damages:
+            print(f"passed over a damaged checkpoint: {damage}", file=sys.stderr)
+        return found
+    if damages:
+        raise Corrupt(f"no checkpoint is whole: {'; '.join(damages)}")
+    return None
+
+
+def _shapes(weights: Any) -> dict[str, list[int]]:
+    if not isinstance(weights, Mapping):
+        return {}
+    return {k: list(v.shape) for k, v in weights.items() if isinstance(v, Tensor)}
+
+
+def _read_index(path: Path) -> Index:
+    try:
+        index = Index.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise Corrupt(f"{path} is missing or damaged") from error
+    if index.sha256 and index.sha256 != index.seal():
+        raise Corrupt(f"{path} has changed since it was written: its digest does not fit")
+    return index
+
+
+def _check(path: Path, stored: Stored) -> None:
     if not path.is_file():
         raise Corrupt(f"{path} is missing")
-    if path.stat().st_size != kept["bytes"] or digest(path) != kept["sha256"]:
+    try:
+        fits = path.stat().st_size == stored.bytes and digest(path) == stored.sha256
+    except OSError as error:
+        raise Corrupt(f"{path} cannot be read: {error.strerror}") from error
+    if not fits:
         raise Corrupt(f"{path} has changed since it was written: its digest does not fit")
-
-
-def _split(value: Any) -> tuple[Any, dict[str, Tensor]]:
-    """A value as JSON with names for its tensors, and the tensors by those names."""
-    tensors: dict[str, Tensor] = {}
-
-    def name(value: Any, path: str) -> Any:
-        if isinstance(value, Tensor):
-            if value.is_floating_point() and not torch.isfinite(value).all():
-                raise ValueError(f"{path} is not finite and is not saved")
-            tensors[path] = value.detach().cpu().contiguous().clone()
-            return TENSOR + path
-        if isinstance(value, Mapping):
-            return {"dict": [[k, name(v, f"{path}/{k}")] for k, v in value.items()]}
-        if isinstance(value, list | tuple):
-            return {"list": [name(v, f"{path}/{i}") for i, v in enumerate(value)]}
-        return value
-
-    return name(value, ""), tensors
-
-
-def _join(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """The inverse of `_split`; a tuple comes back as a list."""
-    if isinstance(value, str) and value.startswith(TENSOR):
-        return tensors[value.removeprefix(TENSOR)]
-    if isinstance(value, dict) and "dict" in value:
-        return {key: _join(entry, tensors) for key, entry in value["dict"]}
-    if isinstance(value, dict):
-        return [_join(entry, tensors) for entry in value["list"]]
-    return value
-
-
-def checkpoints(folder: Path) -> Iterator[Path]:
-    """The checkpoint folders in `folder`, newest first; unfinished ones are not among them."""
-    yield from sorted(folder.glob("step-*"), reverse=True)

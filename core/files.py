@@ -5,7 +5,10 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import socket
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,24 +35,40 @@ def sync(path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a file aside, sync it, and give it its name: it is never seen half written."""
     aside = path.with_name(f".{path.name}.aside")
-    aside.write_text(text, encoding="utf-8")
-    sync(aside)
-    aside.rename(path)
+    try:
+        aside.write_text(text, encoding="utf-8")
+        sync(aside)
+        aside.rename(path)
+    finally:
+        aside.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def require_space(folder: Path, size_bytes: int) -> None:
+    """`UserError` where the disk that holds `folder` has less room than `size_bytes`."""
+    free = shutil.disk_usage(folder).free
+    if free < size_bytes:
+        raise UserError(
+            f"{folder} needs {size_bytes / 1e6:,.0f} MB and its disk has {free / 1e6:,.0f} MB "
+            "free: make room or choose another folder"
+        )
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process; `UserError` names the process that holds it already.
 
-    The system lets go of the lock when its process ends, however it ends. The file stays, empty:
-    removing it could take it from under a process that has just opened it.
+    The system lets go of the lock when its process ends, however it ends; the lock of a killed one
+    is taken over, and that is said. The file stays, empty: removing it could take it from under a
+    process that has just opened it.
     """
     handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _take(handle, folder)
-        yield
-        os.ftruncate(handle, 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(handle, 0)
     finally:
         os.close(handle)
 
@@ -57,17 +76,20 @@ def locked(folder: Path) -> Iterator[None]:
 def _take(handle: int, folder: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         raise UserError(
             f"{_owner(handle)} works in {folder}: wait for it or choose another folder"
         ) from error
+    if os.fstat(handle).st_size:
+        print(f"{_owner(handle)} was stopped in {folder}: going on from there", file=sys.stderr)
     os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps([os.getpid(), socket.gethostname()]).encode(), 0)
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    os.pwrite(handle, json.dumps([os.getpid(), socket.gethostname(), now]).encode(), 0)
 
 
 def _owner(handle: int) -> str:
     try:
-        process, host = json.loads(os.pread(handle, 4096, 0))
-    except ValueError:
+        process, host, begun = json.loads(os.pread(handle, 4096, 0))
+    except (ValueError, TypeError):
         return "another process"
-    return f"process {process} on {host}"
+    return f"process {process} on {host} (since {begun})"

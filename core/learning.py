@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from core.adversarial import Adversarial
+from core.checkpoint import Checkpoint
 from core.config import Strict
 from core.passes import Batch, Networks, Passes
 from core.recipes import Recipe
@@ -74,12 +75,13 @@ class Learning:
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
         }
 
-    def load(self, state: dict[str, dict[str, Any]]) -> None:
-        """The inverse of `state`."""
-        self.networks.load_state_dict(state["networks"])
-        self.averages.load_state_dict(state["averages"])
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Go back to a stored `state`; `UserError` where its weights do not fit the networks."""
+        checkpoint.fill(self.networks, "networks")
+        checkpoint.fill(self.averages, "averages")
+        optimizers = checkpoint.group("optimizers")
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
+            optimizer.load_state_dict(optimizers[name])
 
 
 def is_critic(name: str) -> bool:

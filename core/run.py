@@ -9,20 +9,32 @@ checkpoints/      step-00001000/ ..., the newest few, and the best under best/
 
 import contextlib
 import json
+import math
 import shutil
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any
 
+import torch
 import yaml
 from torch import nn
 
-from core.checkpoint import Checkpoint, Corrupt, State, checkpoints, save_checkpoint
+from core.checkpoint import (
+    Checkpoint,
+    Corrupt,
+    checkpoints,
+    first_whole,
+    recover,
+    resumable,
+    save_checkpoint,
+    step_of,
+)
 from core.config import ConfigError, UserError, read_yaml
-from core.files import locked, write_text
+from core.doctor import versions
+from core.files import locked, require_space, write_text
+from core.state import State
 
 KEPT = 2
 """How many of the newest checkpoints stay, besides the best."""
@@ -42,18 +54,27 @@ class Run:
         """Create the folder, or go on in it: then `config` must be the one that it holds.
 
         `changeable`: keys, as a.b, that may differ (the budget, how often to save). Raises
-        `ConfigError` with the fields that changed, `UserError` where another command works in it.
+        `ConfigError` with the fields that changed, `UserError` where another command works in it
+        or it cannot be written. What a killed command left half done is cleared up.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder, dict(config))
-        path = folder / "config.yaml"
-        with contextlib.ExitStack() as held:
-            held.enter_context(locked(folder))
-            if path.exists():
-                _refuse_changes(folder, read_yaml(path), run.config, changeable)
-            write_text(path, yaml.safe_dump(run.config, sort_keys=False))
-            run._held = held.pop_all()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.ExitStack() as held:
+                held.enter_context(locked(folder))
+                run._begin(changeable)
+                run._held = held.pop_all()
+        except OSError as error:
+            raise UserError(f"cannot work in {folder}: {error.strerror}") from error
         return run
+
+    def _begin(self, changeable: Sequence[str]) -> None:
+        path = self.folder / "config.yaml"
+        if path.exists():
+            _refuse_changes(self.folder, read_yaml(path), self.config, changeable)
+            _warn_of_other_parts(path)
+        write_text(path, _explained(self.config))
+        recover(self.checkpoints)
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
@@ -75,17 +96,28 @@ class Run:
         self._held.close()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Append one line to metrics.jsonl."""
-        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
+        """Append one line to metrics.jsonl; a value that is not finite is null, as JSON has it."""
+        finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
+        path = self.folder / "metrics.jsonl"
+        with resumable(f"write to {path}"), path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **finite}) + "\n")
 
     def forget_after(self, step: int) -> None:
-        """Drop the log lines after `step`, which a resumed run will write again."""
+        """Drop log lines and (damaged) checkpoints after `step`: a resumed run makes them anew."""
+        for folder in checkpoints(self.checkpoints):
+            if step_of(folder) > step:
+                shutil.rmtree(folder)
         path = self.folder / "metrics.jsonl"
         if path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if _step_of(line) <= step]
-            write_text(path, "".join(kept))
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+            kept = [line for line in lines if _logged_step(line) <= step]
+            with resumable(f"write to {path}"):
+                write_text(path, "".join(kept))
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.folder / "checkpoints"
 
     @property
     def samples(self) -> Path:
@@ -97,64 +129,102 @@ class Run:
     def save(
         self, step: int, state: State, facts: Mapping[str, Any], best: float | None = None
     ) -> None:
-        """Save a checkpoint, and keep it as the best too where `best` is the smallest so far."""
-        folder = self.folder / "checkpoints"
-        save_checkpoint(folder / f"step-{step:08d}", state, facts)
+        """Save a checkpoint, and keep it as the best too where `best` is the smallest so far.
+
+        `Resumable` where that fails. The best goes first: a run killed between the two comes to
+        this step again, and a best that is known is never lost.
+        """
         if best is not None and best < self._best_value():
-            save_checkpoint(folder / "best", state, {**facts, "best": best})
-        for old in list(checkpoints(folder))[KEPT:]:
-            shutil.rmtree(old)
+            save_checkpoint(self.checkpoints / "best", state, {**facts, "best": best})
+        save_checkpoint(self.checkpoints / f"step-{step:08d}", state, facts)
+        for old in checkpoints(self.checkpoints)[KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def require_space(self, checkpoint_bytes: int) -> None:
+        """`UserError` where the disk has no room for the checkpoints that are to come.
+
+        Those are the newest `KEPT`, the best, and one of each while it takes another's place.
+        """
+        there = len(checkpoints(self.checkpoints)) + len(self._best_folder())
+        require_space(self.folder, (KEPT + 3 - min(there, KEPT + 1)) * checkpoint_bytes)
+
+    def _best_folder(self) -> list[Path]:
+        folder = self.checkpoints / "best"
+        return [folder] if folder.is_dir() else []
 
     def _best_value(self) -> float:
-        best = self.best()
-        return float(best.facts["best"]) if best else float("inf")
+        try:
+            best = self.best()
+        except Corrupt as error:
+            print(f"the best checkpoint is damaged and gives way: {error}", file=sys.stderr)
+            return math.inf
+        return float(best.facts["best"]) if best else math.inf
 
     def latest(self) -> Checkpoint | None:
-        """The newest checkpoint whose digests fit; those that do not are named on stderr."""
-        for folder in checkpoints(self.folder / "checkpoints"):
-            try:
-                return Checkpoint.open(folder)
-            except Corrupt as error:
-                print(f"passed over a damaged checkpoint: {error}", file=sys.stderr)
-        return None
+        """The newest checkpoint whose digests fit; damaged ones are named on stderr.
+
+        None before the first one; `Corrupt` where there are some and all are damaged.
+        """
+        return first_whole(checkpoints(self.checkpoints))
 
     def best(self) -> Checkpoint | None:
-        """The checkpoint of the smallest distance so far."""
-        folder = self.folder / "checkpoints" / "best"
-        return Checkpoint.open(folder) if folder.is_dir() else None
+        """The checkpoint of the smallest distance so far; `Corrupt` where it is damaged."""
+        return first_whole(self._best_folder())
+
+    def best_or_latest(self) -> Checkpoint:
+        """What to sample from: the best, else the newest that is whole; else `UserError`."""
+        found = first_whole([*self._best_folder(), *checkpoints(self.checkpoints)])
+        if found is None:
+            raise UserError(f"{self.folder} holds no checkpoint yet: train it first")
+        return found
 
     def fill(self, networks: nn.ModuleDict, group: str) -> Checkpoint:
         """Load the best (else newest) weights of `group` into `networks`; returns their origin."""
-        checkpoint = self.best() or self.latest()
-        if checkpoint is None:
-            raise UserError(f"{self.folder} holds no checkpoint yet: train it first")
-        weights = checkpoint.group(group)
-        try:
-            networks.load_state_dict(weights)
-        except (RuntimeError, TypeError, AttributeError) as error:
-            raise UserError(f"the weights in {checkpoint.folder} do not fit its config") from error
+        checkpoint = self.best_or_latest()
+        checkpoint.fill(networks, group)
         return checkpoint
 
 
 def export(run: Run, to: Path) -> Path:
     """A run to share: its configuration and its best averaged weights, in half precision.
 
-    Half precision keeps 11 bits of each weight, which is what sampling needs.
+    Half precision keeps 11 bits of each weight: it is off by 0.05 % at most (2^-11), and by 3e-8
+    where a weight is smaller than 6e-5. One beyond 65504 is refused as not finite.
     """
-    checkpoint = run.best() or run.latest()
-    if checkpoint is None:
-        raise UserError(f"{run.folder} holds no checkpoint yet: train it first")
+    checkpoint = run.best_or_latest()
     halved = {
         name: value.half() if value.is_floating_point() else value
         for name, value in checkpoint.group("averages").items()
     }
     to.mkdir(parents=True, exist_ok=True)
-    write_text(to / "config.yaml", yaml.safe_dump(run.config, sort_keys=False))
+    write_text(to / "config.yaml", _explained(run.config))
     save_checkpoint(to / "checkpoints" / "best", {"averages": halved}, checkpoint.facts)
     return to
 
 
-def _step_of(line: str) -> int:
+def _explained(config: Mapping[str, Any]) -> str:
+    """config.yaml: a first line that says by what, then the settings."""
+    return f"{_made_by()}\n{yaml.safe_dump(dict(config), sort_keys=False)}"
+
+
+def _made_by() -> str:
+    found = versions()
+    parts = ", ".join(f"{name} {found[name]}" for name in ("python", "torch", "numpy"))
+    return f"# made by {parts}, threads {torch.get_num_threads()}"
+
+
+def _warn_of_other_parts(path: Path) -> None:
+    """A resumed run repeats an unbroken one to the bit only on the parts it was begun with."""
+    before = path.read_text(encoding="utf-8").partition("\n")[0]
+    if before.startswith("# made by") and before != _made_by():
+        print(
+            f"{path.parent} was {before[2:]} and goes on with {_made_by()[10:]}: "
+            "no longer equal to the bit",
+            file=sys.stderr,
+        )
+
+
+def _logged_step(line: str) -> int:
     try:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
@@ -189,43 +259,3 @@ def _refuse_changes(
             f"{folder} was begun with other settings ({listed}): repeat them to resume, "
             "or choose another folder"
         )
-
-
-class Interruption:
-    """Notes the first Ctrl-C or SIGTERM, so that the step can be finished and saved.
-
-    The second one acts at once.
-    """
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self._handlers: dict[int, Any] = {}
-
-    @property
-    def noted(self) -> bool:
-        return self.signal is not None
-
-    def __enter__(self) -> "Interruption":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.noted:
-            raise SystemExit(128 + number)
-        self.signal = number
-
-    def raise_if_noted(self, run: Run) -> None:
-        """Leave with exit code 130 or 143 and the sentence that says how to go on."""
-        if self.signal is not None:
-            print(f"stopped; the same command resumes in {run.folder}", file=sys.stderr)
-            raise SystemExit(128 + self.signal)

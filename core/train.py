@@ -14,9 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from core.config import Resumable, Strict
+from core.interruption import Interruption
 from core.learning import Batches, Learning, Optimisation, is_critic, step
 from core.passes import Networks
-from core.run import Interruption, Run
+from core.run import Run
+from core.state import size_bytes
 
 
 class TrainConfig(Strict):
@@ -117,11 +119,16 @@ def train(
 
 
 def resume(run: Run, learning: Learning, config: TrainConfig) -> Clock:
-    """Load the newest valid checkpoint, if any, into `learning`."""
+    """Load the newest valid checkpoint, if any, into `learning`.
+
+    `UserError` where the disk has no room for the weights, their averages and Adam's two moments.
+    """
+    run.require_space(4 * size_bytes(learning.networks.state_dict()))
     checkpoint = run.latest()
     if checkpoint is None:
+        run.forget_after(0)
         return Clock(config)
-    learning.load(checkpoint.state())
+    learning.load(checkpoint)
     run.forget_after(int(checkpoint.facts["step"]))
     return Clock(config, int(checkpoint.facts["step"]), float(checkpoint.facts["seconds"]))
 
