@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from musegen.midi import write_midi
-from musegen.model import SHIPPED, Model
+from musegen.model import DOMAIN, Model
 
 
 def measure(model: Model, count: int) -> tuple[float, float]:
@@ -34,7 +34,7 @@ def main() -> None:
     arguments.add_argument("models", nargs="*")
     arguments.add_argument("--count", type=int, default=256)
     chosen = arguments.parse_args()
-    names = chosen.models or sorted(p.name for p in SHIPPED.iterdir() if p.is_dir())
+    names = chosen.models or sorted(p.name for p in DOMAIN.shipped.iterdir() if p.is_dir())
     table = Table("model", "phrases a second", "times faster than it plays")
     for name in names:
         rate, faster = measure(Model.load(name, device="cpu"), chosen.count)

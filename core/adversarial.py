@@ -90,12 +90,20 @@ def gradient_norm(critic: Critic, point: Point) -> Losses:
     return torch.sqrt(squared + 1e-12)  # the root's gradient is infinite at 0
 
 
+def mismatch(point: Point) -> tuple[Point, Tensor]:
+    """Each sample with its neighbour's condition, and whether that differs from its own."""
+    x, c = point
+    wrong = c.roll(1, 0)
+    return (x, wrong), (wrong != c).flatten(1).any(1)
+
+
 @dataclass(frozen=True)
 class Adversarial:
     """Match by a game against the critic of the space.
 
     `critic_steps`: critic updates for one of the learners. `clip`: bound on each of the critic's
-    weights after its update (the first WGAN), 0 for none.
+    weights after its update (the first WGAN), 0 for none. `mismatched`: half of what the critic is
+    told to reject is data with another sample's condition (Reed et al., ICML 2016, algorithm 1).
     """
 
     verb: ClassVar[str] = "match"
@@ -105,6 +113,7 @@ class Adversarial:
     critic_steps: int = 1
     penalty: GradientPenalty | None = None
     clip: float = 0.0
+    mismatched: bool = False
 
     def __call__(self, passes: Passes, space: Space) -> Losses:
         """The learner's loss."""
@@ -118,7 +127,14 @@ class Adversarial:
         """The critic's loss and its penalty; no gradient reaches any other network."""
         with torch.no_grad():
             reference, produced = passes.reference(space), passes.produced(space)
-        losses = {"game": self.game(passes.score(space, reference), passes.score(space, produced))}
+        real = passes.score(space, reference)
+        losses = {"game": self.game(real, passes.score(space, produced))}
+        if self.mismatched:
+            wrong, differs = mismatch(reference)
+            against_wrong = self.game(real, passes.score(space, wrong))
+            losses["game"] = torch.where(
+                differs, 0.5 * (losses["game"] + against_wrong), losses["game"]
+            )
         if self.penalty:
             critic = passes.networks[f"critic_{space}"]
             losses["penalty"] = self.penalty(critic, reference, produced)

@@ -70,12 +70,12 @@ class Gaussian(Distribution):
 class Delta(Distribution):
     """All mass at one point: a deterministic network.
 
-    Its log_prob is that of N(point, 1) up to a constant, so that coming back to the point costs
-    half the squared error.
+    Its log_prob is that of N(point, std^2) up to a constant: coming back to the point costs half
+    the squared error in units of `std`, the error that is overlooked.
     """
 
-    def __init__(self, point: Samples):
-        self.point = point
+    def __init__(self, point: Samples, std: float = 1.0):
+        self.point, self.std = point, std
 
     @property
     def mean(self) -> Samples:
@@ -85,7 +85,7 @@ class Delta(Distribution):
         return self.point
 
     def log_prob(self, value: Samples) -> Losses:
-        return sum_events(-0.5 * (value - self.point) ** 2)
+        return -0.5 / self.std**2 * sum_events((value - self.point) ** 2)
 
 
 class Bernoulli(Distribution):

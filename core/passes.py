@@ -39,10 +39,19 @@ class Passes:
 
     Each network returns a distribution: encoder(x, c) is q(z given x, c), decoder(z, c) is
     p(x given z, c), prior(batch_size, c) is p(z given c), density(batch_size, c) is p(x given c).
+    Where there is a network `condition`, it reads the batch's raw condition for all of them; a
+    critic of "xc" reads it itself.
     """
 
     def __init__(self, networks: Networks, batch: Batch):
-        self.networks, self.x, self.c = networks, batch.x, batch.c
+        self.networks, self.x, self.condition = networks, batch.x, batch.c
+
+    @cached_property
+    def c(self) -> Tensor | None:
+        """The condition as encoder, decoder and prior are given it."""
+        if self.condition is None or "condition" not in self.networks:
+            return self.condition
+        return self.networks["condition"](self.condition)
 
     @cached_property
     def posterior(self) -> Distribution:
@@ -103,9 +112,9 @@ class Passes:
             return (z(),)
         if space == "xz":
             return (x, z())
-        if self.c is None:
+        if self.condition is None:
             raise ValueError("space 'xc' needs a condition, and this batch has none")
-        return (x, self.c)
+        return (x, self.condition)
 
     def score(self, space: Space, point: Point) -> Scores:
         """The critic of `space` on one of its points."""

@@ -7,7 +7,7 @@ runs in any domain.
 ('critic_z', 'decoder', 'encoder', 'prior')
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from core.adversarial import (
@@ -18,10 +18,10 @@ from core.adversarial import (
     logistic,
     wasserstein,
 )
-from core.config import ConfigError
+from core.config import ConfigError, nearest
 from core.distributions import Delta, Distribution, Gaussian
 from core.divergences import KL, MMD, Moments
-from core.terms import Match, Reconstruct, Term
+from core.terms import Coherence, Match, Reconstruct, Term
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,12 @@ class Recipe:
         return tuple(sorted({name for term in self.terms for name in term.networks}))
 
     @property
+    def needs(self) -> frozenset[str]:
+        """What a domain must have beyond x: a condition, a gist that is drawn first."""
+        spaces = {getattr(term, "space", "gist") for term in self.terms}
+        return frozenset({"xc": "condition", "gist": "gist"}[s] for s in spaces & {"xc", "gist"})
+
+    @property
     def critics(self) -> tuple[Match, ...]:
         """The statements that are games, each with a critic of its own."""
         return tuple(
@@ -80,6 +86,24 @@ class Recipe:
         terms = [_weigh(term, weights.get(term.name, term.weight)) for term in self.terms]
         return replace(self, terms=tuple(terms))
 
+    def without(self, names: Collection[str]) -> "Recipe":
+        """The same recipe without the terms of these names."""
+        return replace(self, terms=tuple(t for t in self.terms if t.name not in names))
+
+    def playing(self, game: str) -> "Recipe":
+        """The same recipe with another game (of `GAMES`) for each of its critics."""
+        if game not in GAMES:
+            raise ConfigError(f"no game is called '{game}': {nearest(game, list(GAMES))}")
+        return replace(self, terms=tuple(_play(term, GAMES[game]) for term in self.terms))
+
+    def conditional(self) -> "Recipe":
+        """The same recipe for networks that are all given c: two more learn it.
+
+        Whatever moves encoder or decoder moves how the condition is read, and what draws the
+        posterior to the prior draws the prior, p(z given c), to the posterior.
+        """
+        return replace(self, terms=tuple(_condition(term) for term in self.terms))
+
     def paced(self, critic_steps: int) -> "Recipe":
         """The same recipe with this many critic updates for one of the learners."""
         return replace(self, terms=tuple(_pace(term, critic_steps) for term in self.terms))
@@ -91,10 +115,23 @@ def _pace(term: Term, critic_steps: int) -> Term:
     return term
 
 
+def _play(term: Term, game: Adversarial) -> Term:
+    if isinstance(term, Match) and isinstance(term.by, Adversarial):
+        return replace(term, by=replace(game, mismatched=term.by.mismatched))
+    return term
+
+
+def _condition(term: Term) -> Term:
+    assert isinstance(term, Reconstruct | Match | Coherence)
+    readers = ("condition",) if {"encoder", "decoder"} & set(term.trains) else ()
+    prior = ("prior",) if isinstance(term, Match) and isinstance(term.by, KL) else ()
+    return replace(term, trains=(*term.trains, *readers, *prior))
+
+
 def _weigh(term: Term, weight: float) -> Term:
     if weight == term.weight:
         return term
-    assert isinstance(term, Reconstruct | Match)
+    assert isinstance(term, Reconstruct | Match | Coherence)
     return replace(term, weight=weight)
 
 
@@ -114,7 +151,25 @@ GOODFELLOW = Paper(
     2014,
 )
 
+LI = Paper(
+    "li2018video",
+    "Li, Yitong and Min, Martin Renqiang and Shen, Dinghan and Carlson, David and Carin, Lawrence",
+    "Video Generation from Text",
+    "AAAI",
+    2018,
+)
+
 WGAN_GP = Adversarial(wasserstein, critic_steps=5, penalty=GradientPenalty(10.0))
+
+GAMES: dict[str, Adversarial] = {
+    "logistic": Adversarial(logistic),
+    "minimax": Adversarial(logistic, play="minimax"),
+    "least_squares": Adversarial(least_squares),
+    "hinge": Adversarial(hinge, play="linear"),
+    "wgan": Adversarial(wasserstein, critic_steps=5, clip=0.05),
+    "wgan_gp": WGAN_GP,
+}
+"""The games by name, each as the recipes play it."""
 
 RECIPES: dict[str, Recipe] = {
     "ae": Recipe(
@@ -250,6 +305,26 @@ RECIPES: dict[str, Recipe] = {
             2016,
         ),
         "reconstructs in the features of the critic",
+    ),
+    "text_to_video": Recipe(
+        (
+            Reconstruct("gist"),
+            Match("z", KL(), trains=("encoder",)),
+            Match("xc", Adversarial(logistic, mismatched=True), trains=("decoder",)),
+            Coherence(),
+        ),
+        LI,
+        "a gist by a conditional VAE, the clip by a game that sees the caption",
+    ),
+    "gist": Recipe(
+        (
+            Reconstruct("x"),
+            Reconstruct("gist"),
+            Match("z", KL(), trains=("encoder",)),
+            Match("xc", Adversarial(hinge, play="linear", mismatched=True), trains=("decoder",)),
+        ),
+        LI,
+        "the same networks, and the whole clip is reconstructed too",
     ),
     "autoregressive": Recipe(
         (Match("x", KL(), trains=("density",)),),

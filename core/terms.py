@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from core.adversarial import Adversarial
-from core.distributions import Delta
+from core.distributions import Delta, sum_events
 from core.divergences import KL, MMD, Moments
 from core.passes import Passes, Space
 from core.shapes import Loss, Losses
@@ -42,9 +42,10 @@ class Reconstruct:
     x:        -log p(x given z), z ~ q(z given x)
     z:        -log q(z given x), x ~ p(x given z), z ~ p(z)
     features: the same as x, measured in the features of the critic (Larsen et al. 2016, eq. 8)
+    gist:     -log p(gist of x given z): what the decoder draws before the rest (Li et al. 2018)
     """
 
-    space: Literal["x", "z", "features"]
+    space: Literal["x", "z", "features", "gist"]
     trains: tuple[str, ...] = ("encoder", "decoder")
     weight: float = 1.0
 
@@ -54,17 +55,44 @@ class Reconstruct:
 
     @property
     def networks(self) -> tuple[str, ...]:
-        extra = {"x": (), "z": ("prior",), "features": ("critic_x",)}
+        extra = {"x": (), "z": ("prior",), "features": ("critic_x",), "gist": ()}
         return ("encoder", "decoder", *extra[self.space])
 
     def __call__(self, passes: Passes) -> Losses:
         if self.space == "x":
             return -passes.reconstruction.log_prob(passes.x)
+        if self.space == "gist":
+            decoder: Any = passes.networks["decoder"]
+            drawn_first: Any = passes.reconstruction
+            return -drawn_first.gist.log_prob(decoder.gist_of(passes.x))
         if self.space == "z":
             return -passes.dream.log_prob(passes.z_drawn)
         critic: Any = passes.networks["critic_x"]
         made = Delta(critic.features(passes.reconstruction.rsample()))
         return -made.log_prob(critic.features(passes.x).detach())
+
+
+@dataclass(frozen=True)
+class Coherence:
+    """What the decoder keeps still is what it drew first: |still - gist|_1 (Li et al. 2018).
+
+    Of the generation; the gist itself is not moved by it.
+    """
+
+    trains: tuple[str, ...] = ("decoder",)
+    weight: float = 0.1
+
+    @property
+    def name(self) -> str:
+        return "coherence"
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("decoder", "prior")
+
+    def __call__(self, passes: Passes) -> Losses:
+        made: Any = passes.generation
+        return sum_events((made.still - made.gist.mean.detach()).abs())
 
 
 Comparison = KL | MMD | Moments | Adversarial

@@ -9,20 +9,17 @@ write_midi(rolls[0], "song.mid")
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from pydantic import Field
 
-from core.config import ConfigError, Strict, UserError, nearest, override, resolve
-from core.learning import Batches, Learning, is_critic
+from core.config import Strict, UserError, resolve
+from core.learning import Batches
+from core.model import Domain, ModelConfig, RunConfig, choose_device, fit, load
 from core.passes import Batch, Networks
-from core.recipes import RECIPES, Recipe, recipe
 from core.run import Run
-from core.train import Observe, TrainConfig
-from core.train import train as train_run
+from core.train import Observe
 from musegen.collection import Collection, spread
 from musegen.latents import Wires
 from musegen.networks import MuseGANConfig, build
@@ -32,27 +29,14 @@ from musegen.roll import Grid, Roll
 from musegen.states import to_cells, to_states
 from musegen.tracks import Track
 
-SHIPPED = Path(__file__).parent / "weights"
-"""The weights that ship with the package, a run folder for each model."""
-
-DEFAULT = "notes"
-"""The shipped model that is sampled where none is named."""
-
-ALIASES = {"notes": "autoregressive"}
-"""What the domain calls a recipe."""
-
-CHANGEABLE = tuple(
-    f"train.{name}"
-    for name in (
-        "steps",
-        "minutes",
-        "log_every_steps",
-        "sample_every_steps",
-        "save_every_steps",
-        "save_every_minutes",
-    )
+DOMAIN = Domain(
+    name="music",
+    presets=PRESETS,
+    shipped=Path(__file__).parent / "weights",
+    default="notes",
+    offers=frozenset(),
+    aliases={"notes": "autoregressive"},
 )
-"""What may differ when a run is resumed: how long and how often, not what."""
 
 
 class Form(Strict):
@@ -63,28 +47,18 @@ class Form(Strict):
     bars: int
 
 
-class ModelConfig(Strict):
-    """A model: its recipe, what differs from it, its networks' sizes."""
+class MusicModel(ModelConfig):
+    """A model of music: its recipe, what differs from it, its networks' sizes."""
 
-    recipe: str = "musegan"
-    weights: dict[str, float] = {}
-    critic_steps: int | None = Field(default=None, gt=0)
     musegan: MuseGANConfig = MuseGANConfig()
     density: DensityConfig = DensityConfig()
 
-    @property
-    def statements(self) -> Recipe:
-        statements = recipe(self.recipe).weighted(self.weights)
-        return statements.paced(self.critic_steps) if self.critic_steps else statements
 
-
-class MusicConfig(Strict):
+class MusicConfig(RunConfig):
     """All that a run needs in order to be understood and repeated."""
 
-    model: ModelConfig
+    model: MusicModel
     form: Form
-    train: TrainConfig
-    data_sha256: str = ""
 
 
 def configure(
@@ -95,25 +69,13 @@ def configure(
     assignments: Sequence[str] = (),
 ) -> MusicConfig:
     """The preset's configuration for this data, with `a.b=value` assignments on top."""
-    name = ALIASES.get(model, model)
-    if name not in RECIPES:
-        raise ConfigError(f"no model is called '{model}': {nearest(model, [*ALIASES, *RECIPES])}")
-    if preset not in PRESETS:
-        raise ConfigError(f"no preset is called '{preset}': {nearest(preset, list(PRESETS))}")
-    chosen = PRESETS[preset].of(name)
-    values: dict[str, Any] = {
-        "model": {"recipe": name, "musegan": chosen.musegan.model_dump(mode="json")},
-        "form": Form(grid=data.grid, tracks=data.tracks, bars=data.bars).model_dump(mode="json"),
-        "train": chosen.train.model_dump(mode="json"),
-        "data_sha256": data.store.digest,
-    }
-    values["model"]["density"] = chosen.density.model_dump(mode="json")
-    if wiring:
-        values["model"]["musegan"]["wiring"] = wiring
-    return resolve(MusicConfig, override(values, assignments), "the configuration")
+    form = Form(grid=data.grid, tracks=data.tracks, bars=data.bars)
+    values = {"form": form.model_dump(mode="json"), "data_sha256": data.store.digest}
+    wired = [f"model.musegan.wiring={wiring}"] if wiring else []
+    return DOMAIN.configure(MusicConfig, model, preset, values, [*wired, *assignments])
 
 
-def networks(config: ModelConfig, form: Form) -> Networks:
+def networks(config: MusicModel, form: Form) -> Networks:
     """The networks that the recipe asks for, for phrases of this form."""
     statements = config.statements
     if "density" in statements.networks:
@@ -148,19 +110,16 @@ def train(
         raise UserError(f"{collection.store.folder} has no phrase to train on")
     config = configure(collection, model, wiring, preset, assignments)
     chosen = choose_device(device)
-    torch.manual_seed(config.train.seed)
-    learning = Learning(
-        networks(config.model, config.form).to(chosen),
+    averages = fit(
+        to,
+        config,
         config.model.statements,
-        config.train.learner,
-        config.train.critic,
-        config.train.average_decay,
-        config.train.bf16,
+        lambda: networks(config.model, config.form),
+        batches(collection, config.train.batch_size, config.train.seed, chosen),
+        lambda run: observer(run, collection, config),
+        chosen,
     )
-    draw = batches(collection, config.train.batch_size, config.train.seed, chosen)
-    with Run.open(Path(to), config.model_dump(mode="json"), CHANGEABLE) as run:
-        train_run(run, learning, draw, config.train, observer(run, collection, config))
-    return Model(learning.averages, config.model, config.form, Path(to).name)
+    return Model(averages, config.model, config.form, Path(to).name)
 
 
 def observer(run: Run, data: Collection, config: MusicConfig) -> Observe:
@@ -183,41 +142,23 @@ def observer(run: Run, data: Collection, config: MusicConfig) -> Observe:
     return observe
 
 
-def choose_device(name: str) -> torch.device:
-    """auto: a CUDA device where there is one, then Apple's, then the CPU."""
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        return torch.device(next(kind for kind, there in available.items() if there))
-    if name.split(":")[0] not in available:
-        raise ConfigError(f"no device is called '{name}': there are auto, cpu, cuda, mps")
-    if not available[name.split(":")[0]]:
-        raise UserError(f"there is no {name} device here: use --device cpu")
-    return torch.device(name)
-
-
 @dataclass
 class Model:
     """Trained networks with what they need to write rolls."""
 
     networks: Networks
-    config: ModelConfig
+    config: MusicModel
     form: Form
     name: str = ""
 
     @classmethod
     def load(cls, run: str | Path | None = None, device: str = "auto") -> "Model":
         """The best weights of a run folder, or a shipped model by its name; None: the default."""
-        folder = _folder(run)
+        folder = DOMAIN.folder(run)
         stored = Run.read(folder)
         config = resolve(MusicConfig, stored.config, str(folder / "config.yaml"))
-        whole = networks(config.model, config.form)
-        made = Networks({name: part for name, part in whole.items() if not is_critic(name)})
-        stored.fill(made, group="averages")
-        return cls(made.eval().to(choose_device(device)), config.model, config.form, folder.name)
+        made = load(stored, networks(config.model, config.form), device)
+        return cls(made, config.model, config.form, folder.name)
 
     @torch.no_grad()
     def cells(
@@ -259,11 +200,3 @@ class Model:
     ) -> list[Roll]:
         """Make `count` pieces of `bars` bars (by default the bars of a phrase)."""
         return self.rolls(self.cells(count, seed, bars), tempo_bpm)
-
-
-def _folder(run: str | Path | None) -> Path:
-    shipped = SHIPPED / str(run or DEFAULT)
-    folder = shipped if shipped.is_dir() else Path(run or shipped)
-    if not folder.is_dir():
-        raise UserError(f"{folder} is no folder: give a run, as `pianoreel music train` makes it")
-    return folder

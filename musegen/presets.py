@@ -3,43 +3,13 @@
 pianoreel music train DATA --preset small --to RUN
 """
 
-from dataclasses import dataclass
-
 from core.learning import Optimisation
-from core.recipes import recipe
+from core.model import Preset
 from core.train import TrainConfig
 from musegen.networks import MuseGANConfig
 from musegen.notes import DensityConfig
 
 DEFAULT_PRESET = "small"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a model needs besides its recipe: sizes of its networks, and how they are trained."""
-
-    musegan: MuseGANConfig
-    density: DensityConfig
-    train: TrainConfig
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A captioned configuration, for models with critics and for models without."""
-
-    caption: str
-    paper: str
-    expected: str
-    cost: str
-    musegan: MuseGANConfig
-    density: DensityConfig
-    games: TrainConfig
-    likelihoods: TrainConfig
-
-    def of(self, name: str) -> Settings:
-        """The settings for the recipe of this name."""
-        train = self.games if recipe(name).critics else self.likelihoods
-        return Settings(self.musegan, self.density, train)
 
 
 MUSEGAN = "Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018"
@@ -54,8 +24,10 @@ PRESETS: dict[str, Preset] = {
         paper=MUSEGAN,
         expected="noise",
         cost="seconds on one CPU core",
-        musegan=MuseGANConfig(latent=8, channels=4, critic_channels=4),
-        density=DensityConfig(width=16, layers=1, heads=2),
+        networks={
+            "musegan": MuseGANConfig(latent=8, channels=4, critic_channels=4),
+            "density": DensityConfig(width=16, layers=1, heads=2),
+        },
         games=TrainConfig(
             steps=20,
             batch_size=4,
@@ -78,8 +50,10 @@ PRESETS: dict[str, Preset] = {
         expected="on 300 songs, 4 steps a beat: distance 0.24 for musegan in 160 steps, "
         "0.10 to 0.13 for notes after 600 to 1000 (held-out songs: 0.10)",
         cost="an hour on two CPU cores",
-        musegan=MuseGANConfig(channels=32, critic_channels=32),
-        density=DensityConfig(),
+        networks={
+            "musegan": MuseGANConfig(channels=32, critic_channels=32),
+            "density": DensityConfig(),
+        },
         games=TrainConfig(
             minutes=60,
             batch_size=64,
@@ -105,8 +79,10 @@ PRESETS: dict[str, Preset] = {
         paper=MUSEGAN,
         expected="not measured yet: needs a GPU and a collection of many thousand songs",
         cost="a day on one GPU",
-        musegan=MuseGANConfig(channels=128, critic_channels=128),
-        density=DensityConfig(width=512, layers=8, heads=8),
+        networks={
+            "musegan": MuseGANConfig(channels=128, critic_channels=128),
+            "density": DensityConfig(width=512, layers=8, heads=8),
+        },
         games=TrainConfig(steps=50_000, batch_size=64, learner=GAME, critic=GAME, bf16=True),
         likelihoods=TrainConfig(
             steps=100_000,

@@ -149,7 +149,7 @@ def test_prepare_says_what_the_python_api_means():
     assert f"[default: {defaults.grid.steps_per_beat}]" in shown
     from inspect import signature
 
-    from cli import prepare
+    from musegen.commands import prepare
 
     stated = {name: p.default for name, p in signature(prepare).parameters.items()}
     for name in ("bars", "hop", "min_tracks", "meter", "seed"):

@@ -1,0 +1,177 @@
+"""What every model has in common, whatever it makes: configuration, training, loading.
+
+A domain refines `ModelConfig` and `RunConfig` with what is its own, names its presets, and builds
+the networks; the rest is here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from pydantic import Field
+
+from core.config import ConfigError, Strict, UserError, nearest, override, resolve
+from core.learning import Batches, Learning, is_critic
+from core.passes import Networks
+from core.recipes import RECIPES, Recipe, recipe
+from core.run import Run
+from core.train import Observe, TrainConfig
+from core.train import train as train_run
+
+CHANGEABLE = tuple(
+    f"train.{name}"
+    for name in (
+        "steps",
+        "minutes",
+        "log_every_steps",
+        "sample_every_steps",
+        "save_every_steps",
+        "save_every_minutes",
+    )
+)
+"""What may differ when a run is resumed: how long and how often, not what."""
+
+
+class ModelConfig(Strict):
+    """A model: its recipe, and what differs from it."""
+
+    recipe: str
+    weights: dict[str, float] = {}
+    critic_steps: int | None = Field(default=None, gt=0)
+    game: str | None = None
+
+    @property
+    def statements(self) -> Recipe:
+        statements = recipe(self.recipe)
+        statements = statements.playing(self.game) if self.game else statements
+        statements = statements.weighted(self.weights)
+        return statements.paced(self.critic_steps) if self.critic_steps else statements
+
+
+class RunConfig(Strict):
+    """All that a run needs to be understood and repeated, but for what the domain adds."""
+
+    train: TrainConfig
+    data_sha256: str = ""
+
+
+Config = TypeVar("Config", bound=RunConfig)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named, captioned configuration, for models with critics and for models without.
+
+    `networks`: sizes, by the key under which the domain's model holds them.
+    """
+
+    caption: str
+    paper: str
+    expected: str
+    cost: str
+    networks: Mapping[str, Strict]
+    games: TrainConfig
+    likelihoods: TrainConfig
+
+    def values(self, name: str) -> dict[str, Any]:
+        """Configuration for the recipe of this name."""
+        sizes = {key: config.model_dump(mode="json") for key, config in self.networks.items()}
+        train = self.games if recipe(name).critics else self.likelihoods
+        return {"model": {"recipe": name, **sizes}, "train": train.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a domain calls its things. `offers`: what of a recipe's needs it can meet."""
+
+    name: str
+    presets: Mapping[str, Preset]
+    shipped: Path
+    default: str
+    offers: frozenset[str]
+    aliases: Mapping[str, str]
+
+    def configure(
+        self,
+        config: type[Config],
+        model: str,
+        preset: str,
+        values: Mapping[str, Any],
+        assignments: Sequence[str],
+    ) -> Config:
+        """The preset's configuration for a model, `values` beside it, assignments on top."""
+        name = self.aliases.get(model, model)
+        if name not in RECIPES:
+            known = nearest(model, [*self.aliases, *RECIPES])
+            raise ConfigError(f"no model is called '{model}': {known}")
+        if preset not in self.presets:
+            known = nearest(preset, list(self.presets))
+            raise ConfigError(f"no preset is called '{preset}': {known}")
+        self._require(name)
+        chosen = {**self.presets[preset].values(name), **values}
+        return resolve(config, override(chosen, assignments), "the configuration")
+
+    def _require(self, name: str) -> None:
+        missing = sorted(recipe(name).needs - self.offers)
+        if missing:
+            raise ConfigError(f"{name} needs a {' and a '.join(missing)}: {self.name} has none")
+
+    def folder(self, run: str | Path | None) -> Path:
+        """A run's folder, or that of a shipped model by its name; None: the default one."""
+        shipped = self.shipped / str(run or self.default)
+        folder = shipped if shipped.is_dir() else Path(run or shipped)
+        if not folder.is_dir():
+            raise UserError(
+                f"{folder} is no folder: give a run, as `pianoreel {self.name} train` makes it"
+            )
+        return folder
+
+
+def fit(
+    to: str | Path,
+    config: RunConfig,
+    statements: Recipe,
+    build: Callable[[], Networks],
+    draw: Batches,
+    observe: Callable[[Run], Observe],
+    device: torch.device,
+) -> Networks:
+    """Train into the run folder `to`, or go on there; returns the averaged networks."""
+    torch.manual_seed(config.train.seed)
+    train = config.train
+    learning = Learning(
+        build().to(device),
+        statements,
+        train.learner,
+        train.critic,
+        train.average_decay,
+        train.bf16,
+    )
+    with Run.open(Path(to), config.model_dump(mode="json"), CHANGEABLE) as run:
+        train_run(run, learning, draw, train, observe(run))
+    return learning.averages
+
+
+def load(run: Run, whole: Networks, device: str) -> Networks:
+    """The run's best averaged weights, in those of the networks that do not only judge."""
+    made = Networks({name: part for name, part in whole.items() if not is_critic(name)})
+    run.fill(made, group="averages")
+    return made.eval().to(choose_device(device))
+
+
+def choose_device(name: str) -> torch.device:
+    """auto: a CUDA device where there is one, then Apple's, then the CPU."""
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, there in available.items() if there))
+    if name.split(":")[0] not in available:
+        raise ConfigError(f"no device is called '{name}': there are auto, cpu, cuda, mps")
+    if not available[name.split(":")[0]]:
+        raise UserError(f"there is no {name} device here: use --device cpu")
+    return torch.device(name)

@@ -1,0 +1,196 @@
+"""The commands of music: prepare, train, sample, evaluate.
+
+Each imports what it needs inside itself, so that --help is quick.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from core.commands import (
+    Device,
+    DryRun,
+    Jobs,
+    Json,
+    Minutes,
+    Preset,
+    Report,
+    RunFolder,
+    Seed,
+    Set,
+    Steps,
+    StrictOption,
+    budget,
+    print_config,
+    show_report,
+    ticking,
+)
+
+music = typer.Typer(help="Songs: prepare, train, sample, evaluate.", no_args_is_help=True)
+
+
+@music.command()
+def prepare(
+    to: Annotated[Path, typer.Option(help="Folder to write the prepared collection to.")],
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Folders, files, patterns, .zip or .tar.gz of MIDI.", show_default=False
+        ),
+    ] = None,
+    tracks: Annotated[str, typer.Option(help="lakh, voices, quartet, or a YAML file.")] = "lakh",
+    steps_per_beat: Annotated[int, typer.Option(min=1, help="12 keeps triplets.")] = 12,
+    beats_per_bar: Annotated[int, typer.Option(min=1, help="Quarter notes of a bar.")] = 4,
+    meter: Annotated[
+        Literal["kept", "any"],
+        typer.Option(help="kept: only bars of that metre. any: divide the beats of all anew."),
+    ] = "kept",
+    bars: Annotated[int, typer.Option(min=1, help="Bars of a phrase.")] = 4,
+    hop: Annotated[int, typer.Option(min=1, help="Bars from one phrase to the next.")] = 1,
+    min_tracks: Annotated[int, typer.Option(min=1, help="Tracks that sound in a phrase.")] = 3,
+    lpd: Annotated[bool, typer.Option("--lpd", help="Read .npz of the Lakh Pianoroll.")] = False,
+    band: Annotated[int | None, typer.Option(min=1, help="Songs by the band, no sources.")] = None,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    strict: StrictOption = False,
+    settings: Set = None,
+) -> None:
+    """Read songs into a collection to train on.
+
+    Each file is kept, or named in TO/rejects.jsonl with its reason.
+    The same command goes on where it was stopped.
+
+    pianoreel music prepare ~/midi songs.zip --to data/mine
+
+    pianoreel music prepare quartets/ --tracks quartet --min-tracks 2 --to data/quartets
+
+    pianoreel music prepare --band 200 --to data/band
+    """
+    from core.config import ConfigError, override, resolve
+    from musegen import data
+    from musegen.tracks import track_list
+
+    if bool(sources) == bool(band):
+        raise ConfigError("give either SOURCES or --band N")
+    chosen = {
+        "grid": {"steps_per_beat": steps_per_beat, "beats_per_bar": beats_per_bar},
+        "tracks": [track.model_dump(mode="json") for track in track_list(tracks)],
+        "meter": meter,
+        "bars": bars,
+        "hop": hop,
+        "min_tracks": min_tracks,
+        "seed": seed,
+    }
+    config = resolve(data.PrepareConfig, override(chosen, settings or []), "music prepare")
+    workers = jobs or os.cpu_count() or 1
+    with ticking("reading") as tick:
+        if band:
+            summary = data.prepare_band(band, to, config, jobs=workers, tick=tick)
+        else:
+            summary = data.prepare(sources or [], to, config, lpd=lpd, jobs=workers, tick=tick)
+    print("\n".join(summary.lines))
+    raise typer.Exit(int(strict and bool(summary.rejects)))
+
+
+@music.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="A collection, as `prepare` writes it.")],
+    to: RunFolder,
+    model: Annotated[
+        str, typer.Option(help="musegan, notes, or one that `models` lists.")
+    ] = "musegan",
+    wiring: Annotated[
+        Literal["composer", "jamming", "hybrid"] | None,
+        typer.Option(help="Who hears which part of z."),
+    ] = None,
+    preset: Preset = "small",
+    steps: Steps = None,
+    minutes: Minutes = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    settings: Set = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Train a model. Ctrl-C saves and stops; the same command goes on.
+
+    pianoreel music train data/mine --to runs/mine --minutes 60
+
+    pianoreel music train data/mine --to runs/jam --model musegan --wiring jamming --preset base
+
+    pianoreel music train data/mine --to runs/vae --model vae --set train.batch_size=32
+    """
+    from musegen.collection import Collection
+    from musegen.model import configure
+    from musegen.model import train as train_model
+
+    collection = Collection.open(data)
+    assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
+    if dry_run:
+        print_config(configure(collection, model, wiring, preset, assignments))
+        return
+    train_model(collection, to, model, wiring, preset, device, assignments)
+    print(f"trained: {to}; hear it with pianoreel music sample {to} --to songs")
+
+
+@music.command()
+def sample(
+    run: Annotated[
+        str | None, typer.Argument(help="A run's folder; without it the weights that ship.")
+    ] = None,
+    to: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("songs"),
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="Songs to make.")] = 8,
+    seed: Seed = 0,
+    bars: Annotated[int, typer.Option(min=1, max=1024, help="Bars of a song.")] = 16,
+    tempo_bpm: Annotated[float, typer.Option(min=10, max=400, help="Beats a minute.")] = 120.0,
+    npz: Annotated[bool, typer.Option("--npz", help="Also write .npz for pypianoroll.")] = False,
+    soundfont: Annotated[Path | None, typer.Option(help="Your own .sf2 to play with.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Make songs: .mid, .wav and .png of each.
+
+    pianoreel music sample --count 8 --seed 1 --to songs
+
+    pianoreel music sample runs/mine --bars 32 --tempo-bpm 96 --to songs
+    """
+    from musegen.model import Model
+    from musegen.render import write_song
+
+    rolls = Model.load(run, device).sample(count, bars, seed, tempo_bpm)
+    to.mkdir(parents=True, exist_ok=True)
+    for roll in rolls:
+        for path in write_song(roll, to, npz=npz, soundfont=soundfont):
+            print(path)
+
+
+@music.command()
+def evaluate(
+    against: Annotated[Path, typer.Option(help="The collection to measure against.")],
+    subject: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN|FOLDER]", help="A run, or a folder of MIDI files."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=2, max=10_000, help="Phrases to sample.")] = 256,
+    seed: Seed = 0,
+    other: Annotated[
+        Path | None, typer.Option(help="Another collection, measured beside it.")
+    ] = None,
+    to: Report = None,
+    json: Json = False,
+    device: Device = "auto",
+) -> None:
+    """Measure made music beside real songs. Without RUN the weights that ship.
+
+    pianoreel music evaluate runs/mine --against data/mine --to report
+
+    pianoreel music evaluate songs/ --against data/mine --other data/chorales
+    """
+    from musegen import evaluation, scorecard
+    from musegen.collection import Collection
+
+    data = Collection.open(against)
+    made = evaluation.made_phrases(subject, data, count, seed, device)
+    beside = Collection.open(other) if other else None
+    report = evaluation.evaluate(made, data, subject or "shipped weights", beside, seed)
+    show_report(report, scorecard, to, json)
