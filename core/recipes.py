@@ -62,9 +62,11 @@ class Recipe:
 
     @property
     def needs(self) -> frozenset[str]:
-        """What a domain must have beyond x: a condition, a gist that is drawn first."""
+        """What a domain must have beyond x: a density, a condition, a gist that is drawn first."""
         spaces = {getattr(term, "space", "gist") for term in self.terms}
-        return frozenset({"xc": "condition", "gist": "gist"}[s] for s in spaces & {"xc", "gist"})
+        found = {"xc": "condition", "gist": "gist"}
+        extra = {"density"} & set(self.networks)
+        return frozenset(extra | {need for space, need in found.items() if space in spaces})
 
     @property
     def critics(self) -> tuple[Match, ...]:
@@ -96,6 +98,10 @@ class Recipe:
             raise ConfigError(f"no game is called '{game}': {nearest(game, list(GAMES))}")
         return replace(self, terms=tuple(_play(term, GAMES[game]) for term in self.terms))
 
+    def pairing(self, mismatched: bool) -> "Recipe":
+        """The same recipe with or without wrong conditions for the critics that see them."""
+        return replace(self, terms=tuple(_pair(term, mismatched) for term in self.terms))
+
     def conditional(self) -> "Recipe":
         """The same recipe for networks that are all given c: two more learn it.
 
@@ -121,10 +127,17 @@ def _play(term: Term, game: Adversarial) -> Term:
     return term
 
 
+def _pair(term: Term, mismatched: bool) -> Term:
+    if isinstance(term, Match) and isinstance(term.by, Adversarial) and term.space == "xc":
+        return replace(term, by=replace(term.by, mismatched=mismatched))
+    return term
+
+
 def _condition(term: Term) -> Term:
     assert isinstance(term, Reconstruct | Match | Coherence)
     readers = ("condition",) if {"encoder", "decoder"} & set(term.trains) else ()
-    prior = ("prior",) if isinstance(term, Match) and isinstance(term.by, KL) else ()
+    matched = isinstance(term, Match) and isinstance(term.by, KL) and term.space == "z"
+    prior = ("prior",) if matched else ()
     return replace(term, trains=(*term.trains, *readers, *prior))
 
 

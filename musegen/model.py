@@ -34,7 +34,7 @@ DOMAIN = Domain(
     presets=PRESETS,
     shipped=Path(__file__).parent / "weights",
     default="notes",
-    offers=frozenset(),
+    offers=frozenset({"density"}),
     aliases={"notes": "autoregressive"},
 )
 

@@ -149,6 +149,13 @@ class ClipByGist(Distribution):
         return self._decoder.streams(self._z, self._c, gist)
 
     @property
+    def parts(self) -> dict[str, Tensor]:
+        """What the clip is made of, by name; all in [-1, 1] but the mask, in [0, 1]."""
+        foreground, mask, background = self.streams
+        parts = {"background": background, "mask": mask, "foreground": foreground}
+        return {"gist": self.gist.mean, **parts} if self._decoder.has_gist else parts
+
+    @property
     def still(self) -> Pictures:
         return self.streams[2]
 

@@ -276,10 +276,9 @@ def _read(cover: Cover, colours: Tensor, scale: float) -> list[Shape]:
     ways = _best_way(centres, scale).tolist()
     kinds = [*itertools.product(KINDS, SIZES), (NONE, NONE)]
     names, paths = [*COLOURS, NONE], [*WAYS, (NONE, NONE)]
-    return [
-        Shape(*kinds[drawing], names[colour], *paths[way])
-        for drawing, colour, way in zip(drawings, colours.tolist(), ways, strict=True)
-    ]
+    chosen = zip(drawings, colours.tolist(), ways, strict=True)
+    read = [(kinds[drawing], names[colour], paths[way]) for drawing, colour, way in chosen]
+    return [Shape(kind, size, colour, *way) for (kind, size), colour, way in read]
 
 
 def _centres(cover: Cover) -> Points:
@@ -317,6 +316,38 @@ def _least(errors: Float[Tensor, "batch choice"], worst: float) -> Tensor:
     """The choice of the least error; -1 where even that is too great (or not a number)."""
     least = errors.min(1)
     return torch.where(least.values < worst, least.indices, -1)
+
+
+ATTRIBUTES = ("kind", "size", "colour", "path", "direction")
+
+
+def agreement(captions: Sequence[str], clips: Clips) -> dict[str, float]:
+    """Share of shapes whose clip shows what the caption says, for each attribute and for `all`.
+
+    Of two shapes the caption's first is compared with whichever the judge saw that it agrees with
+    more, so that their order does not matter.
+    """
+    right: list[list[bool]] = []
+    for count in SCALES:
+        chosen = [n for n, caption in enumerate(captions) if len(parse(caption)) == count]
+        verdicts = judge(clips[chosen], count) if chosen else []
+        for number, verdict in zip(chosen, verdicts, strict=True):
+            right += _compare(parse(captions[number]), verdict)
+    shares = np.array(right, dtype=float).mean(0).tolist()
+    return dict(zip((*ATTRIBUTES, "all"), shares, strict=True))
+
+
+def _compare(asked: Sequence[Shape], seen: Sequence[Shape]) -> list[list[bool]]:
+    """For each asked shape which attributes agree, and whether all do; the best pairing counts."""
+    pairings = [
+        [
+            [getattr(wanted, name) == getattr(shown, name) for name in ATTRIBUTES]
+            for wanted, shown in zip(asked, order, strict=True)
+        ]
+        for order in itertools.permutations(seen)
+    ]
+    best = max(pairings, key=lambda rows: sum(map(sum, rows)))
+    return [[*row, all(row)] for row in best]
 
 
 class MovingShapes:

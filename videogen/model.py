@@ -1,0 +1,228 @@
+"""A video model as its user meets it: train on captioned clips, load, sample from sentences.
+
+train("data/clips", "runs/clips", preset="small")
+model = Model.load("runs/clips")           # or Model.load() for the weights that ship
+clips = model.clips(["A small red circle is moving in a zigzag path towards north"], seed=1)
+write_mp4(to_frames(clips)[0], "clip.mp4", model.form.frames_per_second)
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from pydantic import Field
+
+from core.config import Strict, UserError, resolve
+from core.learning import Batches
+from core.model import Domain, ModelConfig, RunConfig, choose_device, fit, load
+from core.passes import Batch, Networks
+from core.recipes import Recipe
+from core.run import Run
+from core.train import Observe
+from videogen.clip import Clips, FrameBatch, to_clips
+from videogen.networks import ClipByGist, VideoConfig, build
+from videogen.presets import DEFAULT_PRESET, PRESETS
+from videogen.shapes import MovingShapes, Split, agreement
+from videogen.text import Captions
+
+DOMAIN = Domain(
+    name="video",
+    presets=PRESETS,
+    shipped=Path(__file__).parent / "weights",
+    default="shapes",
+    offers=frozenset({"condition", "gist"}),
+    aliases={},
+)
+CHUNK = 64
+"""Clips that are made at once."""
+
+
+class Clipped(Protocol):
+    """Captioned clips to train on: a prepared collection, or moving shapes."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def frames_per_second(self) -> float: ...
+    @property
+    def words(self) -> tuple[str, ...]: ...
+    @property
+    def digest(self) -> str: ...
+    def batch(
+        self, number: int, size: int, seed: int, split: Split = "train"
+    ) -> tuple[FrameBatch, list[str]]: ...
+
+
+class Form(Strict):
+    """What a clip is, and which words its captions have. Networks are built for one form.
+
+    `shapes`: how many moving shapes a clip shows; 0 for clips from files.
+    """
+
+    size: int = Field(ge=16, le=256)
+    frames: int = Field(ge=2, le=256)
+    frames_per_second: float = Field(gt=0)
+    words: tuple[str, ...]
+    shapes: int = 0
+
+
+class VideoModel(ModelConfig):
+    """A model of video: its recipe, what differs from it, its networks' sizes.
+
+    `pairs`: whether a critic that sees the caption is also shown wrong ones. Without it and
+    without `video.gist` this is the paper's DT2V, without the gist alone PT2V.
+    """
+
+    video: VideoConfig = VideoConfig()
+    pairs: bool = True
+
+    @property
+    def statements(self) -> Recipe:
+        """The recipe for networks that are all given the caption."""
+        statements = super().statements.conditional().pairing(self.pairs)
+        return (
+            statements
+            if self.video.gist
+            else statements.without({"reconstruct_gist", "coherence"})
+        )
+
+
+class VideoRun(RunConfig):
+    """All that a run needs in order to be understood and repeated."""
+
+    model: VideoModel
+    form: Form
+
+
+def configure(
+    data: Clipped,
+    model: str = "gist",
+    preset: str = DEFAULT_PRESET,
+    assignments: Sequence[str] = (),
+) -> VideoRun:
+    """The preset's configuration for this data, with `a.b=value` assignments on top."""
+    form = Form(
+        size=data.size,
+        frames=data.frames,
+        frames_per_second=data.frames_per_second,
+        words=data.words,
+        shapes=data.shapes if isinstance(data, MovingShapes) else 0,
+    )
+    values = {"form": form.model_dump(mode="json"), "data_sha256": data.digest}
+    return DOMAIN.configure(VideoRun, model, preset, values, assignments)
+
+
+def networks(config: VideoModel, form: Form) -> Networks:
+    """The networks that the recipe asks for, for clips of this form."""
+    return build(config.video, form.size, form.frames, len(form.words), config.statements)
+
+
+def batches(data: Clipped, form: Form, size: int, seed: int, device: torch.device) -> Batches:
+    """Clips as x and tokens as c; each batch is a function of its number and the seed."""
+    captions = Captions(form.words)
+
+    def draw(number: int) -> Batch:
+        frames, told = data.batch(number, size, seed)
+        return Batch(to_clips(frames).to(device), captions.encode(told).to(device))
+
+    return draw
+
+
+def train(
+    data: Clipped,
+    to: str | Path,
+    model: str = "gist",
+    preset: str = DEFAULT_PRESET,
+    device: str = "auto",
+    assignments: Sequence[str] = (),
+) -> "Model":
+    """Train on captioned clips into the run folder `to`; the same call resumes there."""
+    config = configure(data, model, preset, assignments)
+    chosen, size, seed = choose_device(device), config.train.batch_size, config.train.seed
+    averages = fit(
+        to,
+        config,
+        config.model.statements,
+        lambda: networks(config.model, config.form),
+        batches(data, config.form, size, seed, chosen),
+        lambda run: observer(run, data, config),
+        chosen,
+    )
+    return Model(averages, config.model, config.form, Path(to).name)
+
+
+def observer(run: Run, data: Clipped, config: VideoRun) -> Observe:
+    """Samples while training: a picture of clips of fixed captions; with moving shapes the share
+    of captions whose clip the judge reads otherwise."""
+    from videogen.render import draw_grid
+
+    seed = config.train.seed
+    _, shown = data.batch(0, 8, seed + 1)
+    told = data.batch(1, 128, seed + 1)[1] if isinstance(data, MovingShapes) else []
+
+    def observe(averages: Networks, step: int) -> dict[str, float]:
+        model = Model(averages, config.model, config.form, run.folder.name)
+        draw_grid(model.clips(shown, seed), shown, run.samples / f"step-{step:08d}.png")
+        if not isinstance(data, MovingShapes):
+            return {}
+        facts = agreement(told, model.clips(told, seed))
+        return {**facts, "distance": 1 - facts["all"]}
+
+    return observe
+
+
+@dataclass
+class Model:
+    """Trained networks with what they need to make clips."""
+
+    networks: Networks
+    config: VideoModel
+    form: Form
+    name: str = ""
+
+    @classmethod
+    def load(cls, run: str | Path | None = None, device: str = "auto") -> "Model":
+        """The best weights of a run folder, or a shipped model by its name; None: the default."""
+        folder = DOMAIN.folder(run)
+        stored = Run.read(folder)
+        config = resolve(VideoRun, stored.config, str(folder / "config.yaml"))
+        made = load(stored, networks(config.model, config.form), device)
+        return cls(made, config.model, config.form, folder.name)
+
+    @property
+    def captions(self) -> Captions:
+        """How captions are read, with the words that are known."""
+        return Captions(self.form.words)
+
+    def clips(self, captions: Sequence[str], seed: int = 0) -> Clips:
+        """One clip for each caption; the same seed gives the same clips."""
+        return torch.cat([made.mean.clamp(-1, 1).cpu() for made in self._made(captions, seed)])
+
+    def parts(self, captions: Sequence[str], seed: int = 0) -> dict[str, torch.Tensor]:
+        """Of the same clips gist and background (pictures), mask and foreground (clips)."""
+        made = [one.parts for one in self._made(captions, seed)]
+        return {name: torch.cat([one[name].cpu() for one in made]) for name in made[0]}
+
+    @torch.no_grad()
+    def _made(self, captions: Sequence[str], seed: int) -> Iterator[ClipByGist]:
+        if not captions:
+            raise UserError("a clip needs a caption")
+        for number, chunk in enumerate(batched(captions, CHUNK)):
+            torch.manual_seed(seed * 1_000_003 + number)
+            c = self.networks["condition"](self.captions.encode(chunk).to(self._device))
+            z = self.networks["prior"](len(chunk), c).rsample()
+            yield self.networks["decoder"](z, c)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.networks.parameters()).device
+
+
+def batched(captions: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """The captions in groups of `size`, the last one smaller."""
+    for start in range(0, len(captions), size):
+        yield captions[start : start + size]
