@@ -22,12 +22,12 @@ from rich.console import Console
 from rich.table import Table
 
 from core.config import Limits
+from core.sources import RejectedFile, Source, roots, walk
 from core.workers import Lost
 from musegen.band import song
 from musegen.midi import read_midi, write_midi
 from musegen.phrases import PrepareConfig, read_source
-from musegen.smf import RejectedFile
-from musegen.sources import MIDI, Source, roots, walk
+from musegen.smf import MIDI
 
 STEPS_PER_BEAT = 12
 RUNS = 3

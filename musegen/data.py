@@ -22,14 +22,15 @@ import numpy as np
 
 from core.config import ConfigError, UserError
 from core.files import LOCK, locked, write_text
+from core.sources import RejectedFile, listing, roots, walk
 from core.store import finished, shard_folder, write_index, write_rejects, write_shard
 from core.workers import Lost, work
 from musegen.catalogue import Catalogue
 from musegen.collection import Collection
 from musegen.midi import song_of
 from musegen.phrases import Packed, PrepareConfig, columns_of, pack, read_source
-from musegen.smf import RejectedFile
-from musegen.sources import LPD, MIDI, listing, roots, walk
+from musegen.pianoroll import LPD
+from musegen.smf import MIDI
 from musegen.tracks import LAKH
 
 SOURCES_PER_SHARD = 256

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from core.config import Limits, UserError
+from core.sources import RejectedFile, roots, walk
 from musegen.band import songs
 from musegen.collection import Collection, spread
 from musegen.metrics import (
@@ -30,9 +31,9 @@ from musegen.metrics import (
     measure,
     overlapped_area,
 )
-from musegen.midi import RejectedFile, read_midi
+from musegen.midi import read_midi
 from musegen.roll import HOLD, ONSET, SILENT, Roll
-from musegen.sources import MIDI, roots, walk
+from musegen.smf import MIDI
 from musegen.tracks import TRACK_LISTS
 
 Kind = Literal["made", "real", "baseline"]

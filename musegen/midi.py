@@ -15,8 +15,9 @@ import symusic
 from jaxtyping import Float
 
 from core.config import Limits, UserError
+from core.sources import RejectedFile
 from musegen.roll import Grid, Notes, Roll, fill, notes_of, separate
-from musegen.smf import RejectedFile, check_times, mark_channels, midi_bytes
+from musegen.smf import check_times, mark_channels, midi_bytes
 from musegen.tracks import LAKH, Part, Track, assign
 
 TICKS_PER_BEAT = 480

@@ -9,14 +9,13 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from core.config import Limits, Strict
+from core.sources import RejectedFile, Source
 from core.workers import Lost
 from musegen.collection import NOTE_COLUMNS, cut_at_bars
 from musegen.midi import Meter, Song, read_midi
 from musegen.pianoroll import read_lpd
 from musegen.roll import Grid
 from musegen.similarity import shapes
-from musegen.smf import RejectedFile
-from musegen.sources import Source
 from musegen.tracks import LAKH, Track
 
 MOST_STEPS = int(np.iinfo(NOTE_COLUMNS["step"]).max)

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.lib import format as npy
 
 from core.config import Limits
+from core.sources import RejectedFile
 from musegen.midi import DEFAULT_BPM, Meter, Song
 from musegen.roll import HOLD, ONSET, Grid, Roll, notes_of
-from musegen.smf import RejectedFile
 from musegen.tracks import Part, Track, assign
+
+LPD = (".npz",)
+"""What such files are called."""
 
 VELOCITY = 100
 PITCHES = 128

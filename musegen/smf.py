@@ -13,19 +13,15 @@ from typing import NamedTuple
 import numpy as np
 
 from core.config import Limits
+from core.sources import RejectedFile
+
+MIDI = (".mid", ".midi", ".kar", ".rmi")
+"""What such files are called."""
 
 LARGEST_TICK = 2**31 - 1
 HEADER_BYTES = 14
 TRACK = b"MTrk"
 SEARCHED_BYTES = 4096
-
-
-class RejectedFile(Exception):
-    """Why a file is left out: a short reason, and the sentence that explains it."""
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
 
 
 def midi_bytes(source: Path | bytes, limits: Limits) -> bytes:

@@ -22,7 +22,7 @@ from core.workers import Lost
 from musegen.collection import Collection
 from musegen.data import Summary, play_song, prepare, prepare_band
 from musegen.phrases import PrepareConfig
-from musegen.sources import MIDI
+from musegen.smf import MIDI
 from musegen.tracks import TRACK_LISTS
 
 

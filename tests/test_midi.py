@@ -16,7 +16,8 @@ from peak import CODE
 from test_roll import notes, rows
 
 from core.config import Limits, UserError
-from musegen.midi import RejectedFile, Song, read_midi, song_of, write_midi
+from core.sources import RejectedFile
+from musegen.midi import Song, read_midi, song_of, write_midi
 from musegen.roll import Grid, Roll, fill, separate
 from musegen.tracks import LAKH, QUARTET, VOICES, Track, track_list
 
@@ -257,7 +258,8 @@ def test_limits_are_what_is_still_allowed():
 READ_ALL = (
     CODE
     + """
-from musegen.midi import RejectedFile, read_midi
+from core.sources import RejectedFile
+from musegen.midi import read_midi
 for path in sorted(Path(sys.argv[1]).rglob("*.mid")):
     try:
         print(path.name, len(read_midi(path).roll().cells) and "kept", sep=":")

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from tunes import tune
 
 from core.config import Limits
+from core.sources import Source, roots, walk
 from core.workers import Lost, work
 from musegen.phrases import Packed, PrepareConfig, read_source
-from musegen.sources import MIDI, Source, roots, walk
+from musegen.smf import MIDI
 
 BOMBS = {
     "one-late-note.mid": midi(note(60, 480, after=0x0FFFFFFF)),

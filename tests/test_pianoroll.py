@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from core.config import Limits
+from core.sources import RejectedFile
 from musegen.midi import Meter, Song
 from musegen.pianoroll import read_lpd, write_lpd
 from musegen.roll import HOLD, ONSET, Grid, Roll
-from musegen.smf import RejectedFile
 from musegen.tracks import LAKH
 
 LIMITS = Limits()

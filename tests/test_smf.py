@@ -7,7 +7,8 @@ import pytest
 from handmade import END, meta, midi, name, note, number, signature
 
 from core.config import Limits
-from musegen.smf import RejectedFile, check_times, events, mark_channels, midi_bytes
+from core.sources import RejectedFile
+from musegen.smf import check_times, events, mark_channels, midi_bytes
 
 LIMITS = Limits()
 PLAIN = midi(note(60, 480))

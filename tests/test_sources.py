@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from core.config import Limits, UserError
-from musegen.smf import RejectedFile
-from musegen.sources import LPD, MIDI, Source, listing, roots, walk
+from core.sources import RejectedFile, Source, listing, roots, walk
+from musegen.pianoroll import LPD
+from musegen.smf import MIDI
 
 LIMITS = Limits()
 

@@ -1,4 +1,4 @@
-"""Where songs come from: folders, patterns, single files, and zip and tar.gz archives of them.
+"""Where data comes from: folders, patterns, single files, and zip and tar.gz archives of them.
 
 Nothing of an archive is unpacked to disk, so no name in it can lead anywhere. Sources are walked,
 never listed: what is held does not grow with their number.
@@ -17,10 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.config import Limits, UserError
-from musegen.smf import RejectedFile
 
-MIDI = (".mid", ".midi", ".kar", ".rmi")
-LPD = (".npz",)
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
 UNREADABLE = (OSError, EOFError, RuntimeError, NotImplementedError, zlib.error, ValueError)
 """What broken and encrypted archives raise, besides errors of zipfile and tarfile themselves."""
@@ -33,6 +30,14 @@ LONG_NAMES = (
 )
 HEADER_BYTES = 1 << 20
 """More than an honest tar header has of these kinds, which tarfile reads into memory whole."""
+
+
+class RejectedFile(Exception):
+    """Why a file is left out: a short reason, and the sentence that explains it."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +115,17 @@ def walk(
     suffixes: tuple[str, ...],
     limits: Limits,
     passed_over: Counter[str] | None = None,
+    archives: tuple[str, ...] = ARCHIVES,
 ) -> Iterator[Source]:
     """All sources in a fixed order, folders to the bottom; linked folders are not entered.
 
-    With `passed_over` members of archives are named and not read.
+    With `passed_over` members of archives are named and not read; with no suffix for `archives`
+    these are files like others.
     """
     named = set(starts)
     for path in _files(starts):
         name = path.name.lower()
-        if name.endswith(ARCHIVES):
+        if name.endswith(archives):
             yield from _members(path, suffixes, limits, passed_over)
         elif name.endswith(suffixes) or path in named:
             yield _source(path)
