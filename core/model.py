@@ -4,6 +4,7 @@ A domain refines `ModelConfig` and `RunConfig` with what is its own, names its p
 the networks; the rest is here.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,20 @@ class Domain:
         missing = sorted(recipe(name).needs - self.offers)
         if missing:
             raise ConfigError(f"{name} needs a {' and a '.join(missing)}: {self.name} has none")
+
+    def leading_run(self, told: Sequence[str]) -> tuple[str | None, list[str]]:
+        """What was told as a run, if it begins with one, and the rest.
+
+        A run is a folder, a shipped model's name, or what can only be a path.
+        """
+        if not told:
+            return None, []
+        first = told[0]
+        path_like = os.sep in first and " " not in first
+        named = " " not in first and (self.shipped / first).is_dir()
+        if path_like or named or Path(first).is_dir():
+            return first, list(told[1:])
+        return None, list(told)
 
     def folder(self, run: str | Path | None) -> Path:
         """A run's folder, or that of a shipped model by its name; None: the default one."""

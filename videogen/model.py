@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from pydantic import Field
 
-from core.config import Strict, UserError, resolve
+from core.config import ConfigError, Strict, UserError, resolve
 from core.learning import Batches
 from core.model import Domain, ModelConfig, RunConfig, choose_device, fit, load
 from core.passes import Batch, Networks
@@ -23,7 +23,7 @@ from core.run import Run
 from core.train import Observe
 from videogen.clip import Clips, FrameBatch, to_clips
 from videogen.networks import ClipByGist, VideoConfig, build
-from videogen.presets import DEFAULT_PRESET, PRESETS
+from videogen.presets import DEFAULT_PRESET, PRESETS, SHAPES_SIZE
 from videogen.shapes import MovingShapes, Split, agreement
 from videogen.text import Captions
 
@@ -37,6 +37,7 @@ DOMAIN = Domain(
 )
 CHUNK = 64
 """Clips that are made at once."""
+EXAMPLES = 8
 
 
 class Clipped(Protocol):
@@ -57,10 +58,22 @@ class Clipped(Protocol):
     ) -> tuple[FrameBatch, list[str]]: ...
 
 
+def find_data(folder: Path | None, shapes: bool, pairs: bool, preset: str) -> Clipped:
+    """The collection in `folder`, or moving shapes of the preset's size."""
+    if bool(folder) == shapes or (pairs and not shapes):
+        raise ConfigError("give either DATA, or --shapes (and with it --pairs)")
+    if folder is None:
+        return MovingShapes(SHAPES_SIZE.get(preset, 64), shapes=2 if pairs else 1)
+    from videogen.collection import Collection
+
+    return Collection.open(folder)
+
+
 class Form(Strict):
     """What a clip is, and which words its captions have. Networks are built for one form.
 
-    `shapes`: how many moving shapes a clip shows; 0 for clips from files.
+    `shapes`: how many moving shapes a clip shows; 0 for clips from files. `examples`: captions of
+    the training data, to try the model with.
     """
 
     size: int = Field(ge=16, le=256)
@@ -68,6 +81,7 @@ class Form(Strict):
     frames_per_second: float = Field(gt=0)
     words: tuple[str, ...]
     shapes: int = 0
+    examples: tuple[str, ...] = ()
 
 
 class VideoModel(ModelConfig):
@@ -111,6 +125,7 @@ def configure(
         frames_per_second=data.frames_per_second,
         words=data.words,
         shapes=data.shapes if isinstance(data, MovingShapes) else 0,
+        examples=tuple(dict.fromkeys(data.batch(0, EXAMPLES, seed=0)[1])),
     )
     values = {"form": form.model_dump(mode="json"), "data_sha256": data.digest}
     return DOMAIN.configure(VideoRun, model, preset, values, assignments)
@@ -220,6 +235,18 @@ class Model:
     @property
     def _device(self) -> torch.device:
         return next(self.networks.parameters()).device
+
+
+def read_prompts(path: Path) -> list[str]:
+    """The captions of a text file, one in each line; `UserError` where there is none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    captions = [line.strip() for line in lines if line.strip()]
+    if not captions:
+        raise UserError(f"{path} holds no caption: write one in each line")
+    return captions
 
 
 def batched(captions: Sequence[str], size: int) -> Iterator[Sequence[str]]:
