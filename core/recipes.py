@@ -330,14 +330,24 @@ RECIPES: dict[str, Recipe] = {
         "a gist by a conditional VAE, the clip by a game that sees the caption",
     ),
     "gist": Recipe(
+        (Reconstruct("x"), Reconstruct("gist"), Match("z", KL(), trains=("encoder",))),
+        LI,
+        "the same networks as a conditional VAE: the whole clip is reconstructed, no game",
+    ),
+    "gist_gan": Recipe(
         (
             Reconstruct("x"),
             Reconstruct("gist"),
             Match("z", KL(), trains=("encoder",)),
-            Match("xc", Adversarial(hinge, play="linear", mismatched=True), trains=("decoder",)),
+            Match(
+                "xc",
+                Adversarial(hinge, play="linear", mismatched=True),
+                trains=("decoder",),
+                weight=10.0,
+            ),
         ),
         LI,
-        "the same networks, and the whole clip is reconstructed too",
+        "gist with the game of text_to_video beside it",
     ),
     "autoregressive": Recipe(
         (Match("x", KL(), trains=("density",)),),

@@ -30,7 +30,8 @@ from videogen.clip import Clips
 from videogen.text import CaptionEncoder, Condition, TextConfig, Tokens
 
 Pictures = Float[Tensor, "batch 3 height width"]
-Maps = Float[Tensor, "batch channel height width"]
+Maps = Float[Tensor, "batch channel row column"]
+Masks = Float[Tensor, "batch 1 time height width"]
 
 RGB = 3
 FINEST = 4
@@ -50,13 +51,13 @@ class VideoConfig(Strict):
     overlook. `gist` and `text_filter`: without the one DT2V, without the other GT2V.
     """
 
-    latent: int = Field(default=32, ge=4)
+    latent: int = Field(default=16, ge=4)
     channels: int = Field(default=32, ge=4)
     critic_channels: int = Field(default=24, ge=4)
     width: int = Field(default=256, ge=16)
     seen_frames: int = Field(default=4, gt=0)
     filters: int = Field(default=32, gt=0)
-    pixel_std: float = Field(default=0.1, gt=0)
+    pixel_std: float = Field(default=1.0, gt=0)
     gist: bool = True
     text_filter: bool = True
     text: TextConfig = TextConfig()
@@ -143,7 +144,7 @@ class ClipByGist(Distribution):
         return Delta(self._decoder.picture(self._z, self._c), self._decoder.pixel_std)
 
     @cached_property
-    def streams(self) -> tuple[Clips, Clips, Pictures]:
+    def streams(self) -> tuple[Clips, Masks, Pictures]:
         """Foreground, mask in [0, 1], background."""
         gist = self.gist.mean if self._decoder.has_gist else None
         return self._decoder.streams(self._z, self._c, gist)
@@ -206,15 +207,16 @@ class Decoder(nn.Module):
 
     def streams(
         self, z: Latents, c: Condition, gist: Pictures | None
-    ) -> tuple[Clips, Clips, Pictures]:
+    ) -> tuple[Clips, Masks, Pictures]:
         """Foreground, mask in [0, 1] and background."""
         whole = self.whole(self._read(z, c, gist))
         moments = self._moments(whole)
         made = self.foreground(moments.flatten(0, 1)).float()
         made = made.unflatten(0, moments.shape[:2]).unflatten(2, (TOGETHER, RGB + 1))
-        made = made.flatten(1, 2).transpose(1, 2)
+        made = made.flatten(1, 2).transpose(1, 2).contiguous()
         background = self.background(whole).float()
-        return made[:, :RGB], torch.sigmoid(made[:, RGB:]), background
+        foreground, mask = made.split((RGB, 1), 1)
+        return foreground, torch.sigmoid(mask), background
 
     def _read(self, z: Latents, c: Condition, gist: Pictures | None) -> Features:
         if gist is None:
@@ -222,7 +224,7 @@ class Decoder(nn.Module):
         seen = self.fold(self.filter(gist, c))
         return torch.cat([z[:, self.gist_latent :], c, seen], 1)
 
-    def _moments(self, whole: Features) -> Float[Tensor, "batch moment feature"]:
+    def _moments(self, whole: Features) -> Float[Tensor, "batch moment code"]:
         """A code for every few frames: the whole and the time."""
         count = self.frames // TOGETHER
         time = torch.linspace(0, math.pi, count, device=whole.device)

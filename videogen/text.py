@@ -31,7 +31,7 @@ BUCKETS = 2048
 
 Tokens = Int[Tensor, "batch word token"]
 """Of each word its number in the vocabulary (from 2; 1: not in it; 0: no word), then triples."""
-Condition = Float[Tensor, "batch feature"]
+Condition = Float[Tensor, "batch condition"]
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
@@ -111,7 +111,7 @@ class CaptionEncoder(nn.Module):
             return self.out(self._read((self.word(read[..., 0]) + triples).float(), lengths))
 
     def _read(
-        self, words: Float[Tensor, "batch word feature"], lengths: Int[Tensor, " batch"]
+        self, words: Float[Tensor, "batch word condition"], lengths: Int[Tensor, " batch"]
     ) -> Condition:
         """The last state in each direction, so that padding is never read."""
         packed = nn.utils.rnn.pack_padded_sequence(

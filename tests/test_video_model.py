@@ -1,0 +1,104 @@
+"""Every recipe in the domain of video, through the API that a user has."""
+
+import pytest
+import torch
+
+from core.config import ConfigError, UserError
+from core.recipes import RECIPES
+from core.run import Run, export
+from videogen.model import Model, configure, find_data, networks, read_prompts, train
+from videogen.shapes import MovingShapes
+
+SHAPES = MovingShapes(size=16, frames=4)
+CAPTION = "A small red circle is moving in a zigzag path towards north"
+
+
+def tiny(folder, model="gist", steps=2, *assignments):
+    settings = [f"train.steps={steps}", "train.sample_every_steps=2", "train.batch_size=2"]
+    return train(SHAPES, folder, model, "tiny", "cpu", [*settings, *assignments])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_trains_and_samples(tmp_path, name):
+    if name == "ae":
+        pytest.skip("an autoencoder has no prior to draw from")
+    missing = RECIPES[name].needs - {"condition", "gist"}
+    if missing:
+        with pytest.raises(ConfigError, match=f"{name} needs a .*: video has none"):
+            tiny(tmp_path / "run", name)
+        return
+    tiny(tmp_path / "run", name)
+    model = Model.load(tmp_path / "run", device="cpu")
+    clips = model.clips([CAPTION, "A dog"], seed=1)
+    assert clips.shape == (2, 3, 4, 16, 16)
+    assert clips.abs().max() <= 1
+    assert (tmp_path / "run/samples/step-00000002.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "ablation",
+    [
+        ["model.video.gist=false", "model.pairs=false"],
+        ["model.video.gist=false"],
+        ["model.video.text_filter=false"],
+    ],
+    ids=["DT2V", "PT2V", "GT2V"],
+)
+def test_every_ablation_of_the_paper_trains(tmp_path, ablation):
+    model = tiny(tmp_path / "run", "text_to_video", 2, *ablation)
+    assert ("gist" in model.parts([CAPTION])) == ("model.video.gist=false" not in ablation)
+
+
+def test_the_same_seed_makes_the_same_clips(tmp_path):
+    model = tiny(tmp_path / "run")
+    first, again, other = (model.clips([CAPTION] * 3, seed=seed) for seed in (4, 4, 5))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first[0], first[1])
+    torch.testing.assert_close(model.parts([CAPTION] * 3, seed=4)["mask"].shape[0], 3)
+
+
+def test_a_resumed_run_is_bit_equal(tmp_path):
+    whole = tiny(tmp_path / "whole", steps=4)
+    tiny(tmp_path / "parts", steps=2)
+    parts = tiny(tmp_path / "parts", steps=4)
+    for key, value in whole.networks.state_dict().items():
+        assert torch.equal(value, parts.networks.state_dict()[key]), key
+
+
+def test_a_run_is_bound_to_its_data(tmp_path):
+    tiny(tmp_path / "run")
+    with pytest.raises(ConfigError, match="form"):
+        train(MovingShapes(16, 4, shapes=2), tmp_path / "run", "gist", "tiny", "cpu")
+
+
+def test_exported_weights_are_those_of_the_run(tmp_path):
+    run = tiny(tmp_path / "run")
+    shared = Model.load(export(Run.read(tmp_path / "run"), tmp_path / "weights"), "cpu")
+    for key, value in shared.networks.state_dict().items():
+        torch.testing.assert_close(value, run.networks.state_dict()[key], rtol=1e-3, atol=1e-6)
+    assert shared.form == run.form
+
+
+def test_networks_are_those_the_recipe_names():
+    config = configure(SHAPES, "text_to_video", "tiny")
+    built = networks(config.model, config.form)
+    assert set(built) == {"condition", *RECIPES["text_to_video"].networks}
+    trained = {name for term in config.model.statements.terms for name in term.trains}
+    assert {"condition", "prior", "encoder", "decoder"} == trained
+
+
+def test_data_is_a_folder_or_shapes():
+    assert find_data(None, True, True, "small").size == 32
+    for told in ((None, False, False), (None, False, True)):
+        with pytest.raises(ConfigError, match="--shapes"):
+            find_data(*told, "small")
+
+
+def test_prompts_are_lines(tmp_path):
+    (tmp_path / "told.txt").write_text("a dog\n\n  a cat \n")
+    assert read_prompts(tmp_path / "told.txt") == ["a dog", "a cat"]
+    (tmp_path / "none.txt").write_text("\n")
+    for name in ("none.txt", "absent.txt"):
+        with pytest.raises(UserError, match=name):
+            read_prompts(tmp_path / name)
