@@ -49,18 +49,20 @@ def work(
     jobs: int,
     seconds: float,
     memory_mb: int,
+    handed: int = HANDED,
 ) -> Iterator[tuple[Item, Result | Lost]]:
     """Each item with what `function` makes of it, in the order of the items.
 
     `jobs` child processes work at once; 0 means in this process, where nothing is limited and what
     `function` raises is raised here. `seconds` bound one item, `memory_mb` what a child holds in
     all. `function` must be importable. Few items are read ahead, so that memory does not grow with
-    their number.
+    their number: fewer where less is `handed` to a child at once.
     """
     if not jobs:
         yield from ((item, function(item)) for item in items)
         return
-    crew = _Crew(pickle.dumps((function, seconds, memory_mb)), iter(items), jobs)
+    task = pickle.dumps((function, seconds, memory_mb))
+    crew = _Crew(task, iter(items), jobs, handed)
     try:
         yield from crew.run()
     finally:
@@ -106,6 +108,7 @@ class _Crew:
     task: bytes
     source: Iterator[Any]
     jobs: int
+    handed: int
     children: list[_Child] = field(default_factory=list)
     items: dict[int, Any] = field(default_factory=dict)
     answers: dict[int, Any] = field(default_factory=dict)
@@ -125,7 +128,7 @@ class _Crew:
         """Give idle children their next items; then those that have said something, or ended."""
         idle = self._idle()
         while self._refill() and (child := next(idle, None)):
-            given = [self.waiting.popleft() for _ in range(min(HANDED, len(self.waiting)))]
+            given = [self.waiting.popleft() for _ in range(min(self.handed, len(self.waiting)))]
             child.hand({number: self.items[number] for number in given})
         pipes = {child.pipe: child for child in self.children if child.items}
         said = wait(pipes) if pipes else []
@@ -140,7 +143,8 @@ class _Crew:
 
     def _refill(self) -> bool:
         """Read items ahead, but not far; whether one waits for a child."""
-        most = min(HANDED - len(self.waiting), self.jobs * HANDED * AHEAD - len(self.items))
+        ahead = self.jobs * self.handed * AHEAD - len(self.items)
+        most = min(self.handed - len(self.waiting), ahead)
         for item in islice(self.source, max(0, most)):
             self.items[self.read] = item
             self.waiting.append(self.read)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field, field_validator
 
+from core.catalogue import joined, lengths_of
 from core.config import Limits, Strict
 from core.sources import RejectedFile, Source
 from core.workers import Lost
@@ -126,15 +127,11 @@ def columns_of(songs: Sequence[Packed]) -> dict[str, np.ndarray]:
     """The columns of songs in a row; of those that vary in length also how much is each song's."""
     kinds = {**NOTE_COLUMNS, "notes_in_bar": np.uint32}
     made = {
-        name: _joined([song.columns[name] for song in songs], kind) for name, kind in kinds.items()
+        name: joined([song.columns[name] for song in songs], kind) for name, kind in kinds.items()
     }
-    made["tempo_bpm"] = _joined([song.tempo_bpm for song in songs], np.float32)
+    made["tempo_bpm"] = joined([song.tempo_bpm for song in songs], np.float32)
     for name, kind in (("shapes", np.uint32), ("phrases", np.int32)):
         parts = [getattr(song, name) for song in songs]
-        made[name] = _joined(parts, kind)
-        made[f"{name}_of_song"] = np.array([len(part) for part in parts], dtype=np.int64)
+        made[name] = joined(parts, kind)
+        made[f"{name}_of_source"] = lengths_of(parts)
     return made
-
-
-def _joined(parts: Sequence[np.ndarray], kind: Any) -> np.ndarray:
-    return np.concatenate([np.zeros(0, kind), *parts]).astype(kind)

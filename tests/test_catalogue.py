@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from musegen.catalogue import held_out
+from core.catalogue import held_out
 
 
 def contents(count: int) -> list[str]:

@@ -61,8 +61,8 @@ def test_every_file_is_kept_or_told_why_not(tmp_path: Path):
     assert summary == Summary(
         folder=tmp_path / "data",
         sources=10,
-        songs=5,
-        phrases={"train": 12, "test": 3},  # of 6 bars each song has 3 phrases of 4
+        kept=5,
+        pieces={"train": 12, "test": 3},  # of 6 bars each song has 3 phrases of 4
         rejects=Counter({"no-phrase": 2, "unreadable": 1, "duplicate": 1, "empty-file": 1}),
         passed_over=Counter({".txt": 1}),
     )
@@ -77,7 +77,7 @@ def test_what_a_phrase_is_can_be_set(tmp_path: Path):
     songs = write_tunes(tmp_path / "songs", 2, bars=9)
     config = PrepareConfig(bars=3, hop=2, min_tracks=1, tracks=TRACK_LISTS["voices"])
     summary = prepare([str(songs)], tmp_path / "data", config, jobs=0)
-    assert summary.phrases == {"train": 4, "test": 4}, "from bars 0, 2, 4 and 6"
+    assert summary.pieces == {"train": 4, "test": 4}, "from bars 0, 2, 4 and 6"
     data = Collection.open(tmp_path / "data")
     assert data.batch(0, 2, seed=0).shape == (2, 4, 3, 48, 84)
 
@@ -135,13 +135,14 @@ def test_nothing_kept_is_told_with_the_reasons_and_the_folder_stays_free(tmp_pat
     with pytest.raises(UserError, match=r"of 3 files \(2 no-phrase, 1 empty-file\)"):
         prepare([str(songs)], tmp_path / "data", PrepareConfig(bars=9), jobs=0)
     assert set(rejects(tmp_path / "data")) == {"000.mid", "001.mid", "empty.mid"}
-    assert prepare([str(songs)], tmp_path / "data", jobs=0).songs == 2
+    assert prepare([str(songs)], tmp_path / "data", jobs=0).kept == 2
 
 
 PREPARE = """
 import os, signal, sys
+from core import preparation
 from musegen import data
-data.SOURCES_PER_SHARD = 2
+preparation.SOURCES_PER_SHARD = 2
 def tick(done, total):
     if done == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -209,7 +210,7 @@ def test_odd_files_end_as_kept_or_with_a_reason(shared_data: Path, tmp_path: Pat
     summary = prepare([str(odd)], tmp_path / "data", PrepareConfig(min_tracks=1))
     paths = [path for path in odd.rglob("*") if path.suffix.lower() in MIDI]
     assert summary.sources == len(paths) == 99
-    assert summary.songs + summary.rejects.total() == 99
+    assert summary.kept + summary.rejects.total() == 99
     assert not {"crash", "time", "memory", "error"} & set(summary.rejects)
     kept = {song.source for song in Collection.open(tmp_path / "data").songs}
     lines = (tmp_path / "data" / "rejects.jsonl").read_text().splitlines()
@@ -219,8 +220,9 @@ def test_odd_files_end_as_kept_or_with_a_reason(shared_data: Path, tmp_path: Pat
 MEMORY = (
     CODE
     + """
+from core import preparation
 from musegen import data
-data.SOURCES_PER_SHARD = 50
+preparation.SOURCES_PER_SHARD = 50
 data.prepare([sys.argv[1]], sys.argv[2], jobs=1)
 print(peak_mb())
 """
@@ -245,7 +247,7 @@ def test_the_band_is_prepared_with_its_answers(tmp_path: Path):
     summary = prepare_band(4, tmp_path / "band", config)
     data = Collection.open(tmp_path / "band")
     names = [f"band-3-0000{n}" for n in range(4)]
-    assert (summary.songs, summary.rejects) == (4, Counter())
+    assert (summary.kept, summary.rejects) == (4, Counter())
     assert [song.name for song in data.songs] == names
     lines = (tmp_path / "band" / "answers.jsonl").read_text().splitlines()
     answers = [json.loads(line) for line in lines]
@@ -256,7 +258,7 @@ def test_the_band_is_prepared_with_its_answers(tmp_path: Path):
     assert {"song": names[0], **json.loads(json.dumps(first.answers))} == answers[0]
     assert len(answers[0]["chords"]) == data.songs[0].bars
     again = prepare_band(4, tmp_path / "again", config, jobs=2)
-    assert again.phrases == summary.phrases
+    assert again.pieces == summary.pieces
     assert files(tmp_path / "again") == files(tmp_path / "band")
 
 
@@ -275,6 +277,6 @@ def test_lakh_pianorolls_are_prepared(tmp_path: Path):
     (songs / "broken.npz").write_bytes(b"PK")
     prepare([str(songs)], tmp_path / "midi", jobs=0)
     summary = prepare([str(songs)], tmp_path / "lpd", lpd=True)
-    assert (summary.songs, summary.rejects) == (3, Counter({"unreadable": 1}))
+    assert (summary.kept, summary.rejects) == (3, Counter({"unreadable": 1}))
     both = [Collection.open(tmp_path / name) for name in ("midi", "lpd")]
     assert (both[0].batch(0, 8, 0) == both[1].batch(0, 8, 0)).all()

@@ -35,7 +35,10 @@ def test_the_grammar_has_360_sentences():
     assert len(CAPTIONS) == len(set(CAPTIONS)) == 360
     assert {ZIGZAG, DIAGONAL} <= set(CAPTIONS)
     assert parse(DIAGONAL) == (Shape("square", "large", "blue", "diagonal", "southwest"),)
-    assert [shape.colour for shape in parse(f"{ZIGZAG} and {DIAGONAL.lower()}.")] == ["red", "blue"]
+    assert [shape.colour for shape in parse(f"{ZIGZAG} and {DIAGONAL.lower()}.")] == [
+        "red",
+        "blue",
+    ]
 
 
 @pytest.mark.parametrize("caption", ["", "A dog", f"{ZIGZAG} and", ZIGZAG.replace("red", "pink")])
@@ -108,7 +111,7 @@ def test_the_order_of_two_shapes_does_not_matter():
 
 
 def test_a_square_is_where_its_way_leads():
-    """Towards the south by half a frame: the rows of its centre, in the first frame and the last."""
+    """Towards the south by half a frame: the rows of its centre, first and last."""
     clip = draw(["A large white square is moving in a straight line towards south"], 2, 50)[0]
     rows = ((clip + 1) / 2).mean(0).sum(2) @ (torch.arange(50.0) + 0.5)
     area = ((clip + 1) / 2).mean(0).sum((1, 2))

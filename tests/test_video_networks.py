@@ -44,7 +44,8 @@ def test_a_clip_is_its_streams_behind_each_other():
     assert foreground.shape == (3, 3, FRAMES, SIZE, SIZE)
     assert mask.shape == (3, 1, FRAMES, SIZE, SIZE)
     assert background.shape == (3, 3, SIZE, SIZE)
-    assert 0 <= mask.min() and mask.max() <= 1
+    assert mask.min() >= 0
+    assert mask.max() <= 1
     torch.testing.assert_close(clip.mean, mask * foreground + (1 - mask) * background[:, :, None])
     assert clip.gist.mean.shape == (3, 3, SIZE, SIZE)
     assert set(clip.parts) == {"gist", "background", "mask", "foreground"}

@@ -106,10 +106,15 @@ class VideoModel(ModelConfig):
 
 
 class VideoRun(RunConfig):
-    """All that a run needs in order to be understood and repeated."""
+    """All that a run needs in order to be understood and repeated.
+
+    `wrong_captions`: each clip is given its neighbour's caption. What such a model scores is
+    chance, beside which others are measured.
+    """
 
     model: VideoModel
     form: Form
+    wrong_captions: bool = False
 
 
 def configure(
@@ -136,12 +141,14 @@ def networks(config: VideoModel, form: Form) -> Networks:
     return build(config.video, form.size, form.frames, len(form.words), config.statements)
 
 
-def batches(data: Clipped, form: Form, size: int, seed: int, device: torch.device) -> Batches:
+def batches(data: Clipped, config: VideoRun, device: torch.device) -> Batches:
     """Clips as x and tokens as c; each batch is a function of its number and the seed."""
-    captions = Captions(form.words)
+    captions, size, seed = Captions(config.form.words), config.train.batch_size, config.train.seed
 
     def draw(number: int) -> Batch:
         frames, told = data.batch(number, size, seed)
+        if config.wrong_captions:
+            told = [*told[1:], told[0]]
         clips = to_clips(frames).contiguous()  # strided ones are mixed at a third of the speed
         return Batch(clips.to(device), captions.encode(told).to(device))
 
@@ -158,13 +165,13 @@ def train(
 ) -> "Model":
     """Train on captioned clips into the run folder `to`; the same call resumes there."""
     config = configure(data, model, preset, assignments)
-    chosen, size, seed = choose_device(device), config.train.batch_size, config.train.seed
+    chosen = choose_device(device)
     averages = fit(
         to,
         config,
         config.model.statements,
         lambda: networks(config.model, config.form),
-        batches(data, config.form, size, seed, chosen),
+        batches(data, config, chosen),
         lambda run: observer(run, data, config),
         chosen,
     )
