@@ -1,11 +1,12 @@
-"""Music made a second, MIDI writing included, against the time it plays (4 bars at 120 bpm: 8 s).
+"""What is made a second, files included, against the time it plays, by the weights that ship.
 
-python benchmarks/sample.py [MODEL ...] [--count 256]       the shipped models by default
+python benchmarks/sample.py [--count 64]        songs of 4 bars at 120 bpm, clips of 16 frames
 """
 
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -13,31 +14,49 @@ from rich.console import Console
 from rich.table import Table
 
 from musegen.midi import write_midi
-from musegen.model import DOMAIN, Model
+from musegen.model import DOMAIN as MUSIC
+from musegen.model import Model as MusicModel
+from videogen.clip import to_frames, write_mp4
+from videogen.model import DOMAIN as VIDEO
+from videogen.model import Model as VideoModel
 
 
-def measure(model: Model, count: int) -> tuple[float, float]:
-    """(phrases a second, seconds of music for each second), after one phrase to warm up."""
-    model.sample(1)
-    with tempfile.TemporaryDirectory() as folder:
-        begin = time.perf_counter()
-        rolls = model.sample(count)
-        for number, roll in enumerate(rolls):
-            write_midi(roll, Path(folder) / f"{number}.mid")
-        elapsed = time.perf_counter() - begin
-    return count / elapsed, sum(roll.seconds for roll in rolls) / elapsed
+def songs(model: MusicModel, count: int, folder: Path) -> float:
+    """Write so many phrases as MIDI; the seconds that they play."""
+    rolls = model.sample(count)
+    for number, roll in enumerate(rolls):
+        write_midi(roll, folder / f"{number}.mid")
+    return sum(roll.seconds for roll in rolls)
+
+
+def clips(model: VideoModel, count: int, folder: Path) -> float:
+    """Write so many clips as mp4; the seconds that they play."""
+    form, examples = model.form, model.form.examples
+    captions = [examples[number % len(examples)] for number in range(count)]
+    for number, frames in enumerate(to_frames(model.clips(captions))):
+        write_mp4(frames, folder / f"{number}.mp4", form.frames_per_second)
+    return count * form.frames / form.frames_per_second
+
+
+def measure(count: int) -> Iterator[tuple[str, float, float]]:
+    """(model, samples a second, seconds of play for each second), the first one not counted."""
+    for domain, load, write in ((MUSIC, MusicModel.load, songs), (VIDEO, VideoModel.load, clips)):
+        for name in sorted(p.name for p in domain.shipped.iterdir() if p.is_dir()):
+            model = load(name, device="cpu")
+            with tempfile.TemporaryDirectory() as folder:
+                write(model, 1, Path(folder))  # type: ignore[arg-type]
+                begin = time.perf_counter()
+                played = write(model, count, Path(folder))  # type: ignore[arg-type]
+                elapsed = time.perf_counter() - begin
+            yield f"{domain.name} {name}", count / elapsed, played / elapsed
 
 
 def main() -> None:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("models", nargs="*")
-    arguments.add_argument("--count", type=int, default=256)
-    chosen = arguments.parse_args()
-    names = chosen.models or sorted(p.name for p in DOMAIN.shipped.iterdir() if p.is_dir())
-    table = Table("model", "phrases a second", "times faster than it plays")
-    for name in names:
-        rate, faster = measure(Model.load(name, device="cpu"), chosen.count)
+    arguments.add_argument("--count", type=int, default=64)
+    table = Table("model", "samples a second", "times faster than it plays")
+    for name, rate, faster in measure(arguments.parse_args().count):
         table.add_row(name, f"{rate:.1f}", f"{faster:.0f}")
     Console().print(f"{torch.get_num_threads()} threads")
     Console().print(table)

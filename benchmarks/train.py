@@ -1,40 +1,90 @@
-"""Steps a second of training, by preset and model, on the procedural band.
+"""Steps a second of training, by domain, model and preset, and the memory that it takes.
 
-python benchmarks/train.py [--preset small] [--steps 10]
+python benchmarks/train.py [--preset small] [--steps 10] [--device cpu]
+
+Music is the procedural band's, clips are moving shapes; what drawing these takes of a step is the
+last column.
 """
 
 import argparse
+import resource
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from core.learning import Learning, step
+from core.learning import Batches, Learning, step
+from core.model import ModelConfig, RunConfig, choose_device
+from core.passes import Networks
+from musegen import model as music
 from musegen.collection import Collection
 from musegen.data import prepare_band
-from musegen.model import batches, configure, networks
+from videogen import model as video
+from videogen.presets import SHAPES_SIZE
+from videogen.shapes import MovingShapes
 
-MODELS = (("musegan", "hybrid"), ("musegan", "composer"), ("musegan", "jamming"), ("notes", None))
+MUSIC = (("musegan", "hybrid"), ("musegan", "composer"), ("musegan", "jamming"), ("notes", None))
+VIDEO = ("gist", "gist_gan", "text_to_video")
+ONCE = ["train.steps=1"]
+WARM_UP = 2
+
+Row = tuple[str, ModelConfig, RunConfig, Networks, Batches]
 
 
-def measure(data: Collection, model: str, wiring: str | None, preset: str, steps: int) -> float:
-    """Steps a second, the first two not counted."""
-    config = configure(data, model, wiring, preset, ["train.steps=1"])
-    torch.manual_seed(0)
-    parts = networks(config.model, config.form)
+def music_rows(preset: str, device: torch.device) -> Iterator[Row]:
+    """Each wiring of MuseGAN, and the density over notes."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepare_band(20, Path(folder) / "band")
+        data = Collection.open(Path(folder) / "band")
+        for model, wiring in MUSIC:
+            config = music.configure(data, model, wiring, preset, ONCE)
+            parts = music.networks(config.model, config.form)
+            draw = music.batches(data, config.train.batch_size, 0, device)
+            yield f"music {model} {wiring or ''}", config.model, config, parts, draw
+
+
+def video_rows(preset: str, device: torch.device) -> Iterator[Row]:
+    """The recipes by way of a gist."""
+    data = MovingShapes(SHAPES_SIZE[preset])
+    for model in VIDEO:
+        config = video.configure(data, model, preset, ONCE)
+        parts = video.networks(config.model, config.form)
+        yield f"video {model}", config.model, config, parts, video.batches(data, config, device)
+
+
+def measure(row: Row, steps: int, device: torch.device) -> tuple[float, float]:
+    """(seconds of a step, share of it in which its batches are drawn); the first are not counted."""
+    _, model, config, parts, draw = row
     train = config.train
     learning = Learning(
-        parts, config.model.statements, train.learner, train.critic, bf16=train.bf16
+        parts.to(device), model.statements, train.learner, train.critic, bf16=train.bf16
     )
-    draw = batches(data, train.batch_size, 0, torch.device("cpu"))
-    for number in range(steps + 2):
-        if number == 2:
-            begin = time.perf_counter()
-        step(learning, draw, number, seed=0)
-    return steps / (time.perf_counter() - begin)
+    drawing = 0.0
+
+    def timed(number: int) -> object:
+        nonlocal drawing
+        begin = time.perf_counter()
+        batch = draw(number)
+        drawing += time.perf_counter() - begin
+        return batch
+
+    for number in range(steps + WARM_UP):
+        if number == WARM_UP:
+            begin, drawing = time.perf_counter(), 0.0
+        step(learning, timed, number, seed=0)  # type: ignore[arg-type]
+    elapsed = time.perf_counter() - begin
+    return elapsed / steps, drawing / elapsed
+
+
+def memory_mb(device: torch.device) -> float:
+    """The most that was held so far: of the device where it has a memory of its own."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:
@@ -42,17 +92,18 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--preset", default="small")
     arguments.add_argument("--steps", type=int, default=10)
+    arguments.add_argument("--device", default="auto")
     chosen = arguments.parse_args()
-    table = Table("model", "wiring", "preset", "steps a second", "phrases a second")
-    with tempfile.TemporaryDirectory() as folder:
-        prepare_band(20, Path(folder) / "band")
-        data = Collection.open(Path(folder) / "band")
-        for model, wiring in MODELS:
-            rate = measure(data, model, wiring, chosen.preset, chosen.steps)
-            size = configure(data, model, wiring, chosen.preset).train.batch_size
-            row = (model, wiring or "", chosen.preset, f"{rate:.2f}", f"{rate * size:.0f}")
-            table.add_row(*row)
-    Console().print(f"{torch.get_num_threads()} threads")
+    device = choose_device(chosen.device)
+    table = Table("model", "steps a second", "samples a second", "peak MB so far", "drawing")
+    for rows in (music_rows, video_rows):
+        for row in rows(chosen.preset, device):
+            torch.manual_seed(0)
+            seconds, drawing = measure(row, chosen.steps, device)
+            size = row[2].train.batch_size
+            rate = (f"{1 / seconds:.2f}", f"{size / seconds:.0f}")
+            table.add_row(row[0], *rate, f"{memory_mb(device):.0f}", f"{drawing:.0%}")
+    Console().print(f"preset {chosen.preset} on {device}, {torch.get_num_threads()} threads")
     Console().print(table)
 
 
