@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from core import preparation
+from core.catalogue import Catalogue
 from core.config import ConfigError, UserError
 from core.files import write_text
 from core.preparation import Job, Tick, begun, pieces_by_split, read_all
 from core.sources import RejectedFile, listing, roots, walk
 from core.store import write_index
 from core.workers import Lost
-from musegen.catalogue import Catalogue
+from musegen.catalogue import cluster, phrases_of
 from musegen.collection import Collection
 from musegen.midi import song_of
 from musegen.phrases import Packed, PrepareConfig, columns_of, pack, read_source
@@ -117,10 +118,10 @@ def play_song(number: int, config: PrepareConfig) -> Packed | Lost:
 
 
 def _prepare(folder: Path, job: Job, config: PrepareConfig, passed_over: Counter[str]) -> Summary:
-    """Read all, find duplicates, split by cluster, index the phrases, write reports and picture."""
-    found = read_all(folder, job, Catalogue, "bars", "the same notes", "song")
-    found.split(found.cluster(folder), config.test_share, config.seed)
-    phrases = found.phrases(folder)
+    """Read all, split by cluster, index the phrases, write the reports and the picture."""
+    found = read_all(folder, job, "bars", "the same notes", "song")
+    found.split(cluster(found, folder), config.test_share, config.seed)
+    phrases = phrases_of(found, folder)
     write_index(folder, found.shards, _facts(found, config), phrases)
     pieces = pieces_by_split(phrases["is_test"])
     summary = Summary(folder, job.count, len(found.sources), pieces, found.reasons, passed_over)
