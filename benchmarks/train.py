@@ -57,7 +57,7 @@ def video_rows(preset: str, device: torch.device) -> Iterator[Row]:
 
 
 def measure(row: Row, steps: int, device: torch.device) -> tuple[float, float]:
-    """(seconds of a step, share of it in which its batches are drawn); the first are not counted."""
+    """(seconds of a step, share in which its batches are drawn); the first are not counted."""
     _, model, config, parts, draw = row
     train = config.train
     learning = Learning(

@@ -20,7 +20,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -106,6 +106,7 @@ SHAPES = tuple(
     for kind, size, colour, (path, direction) in itertools.product(KINDS, SIZES, COLOURS, WAYS)
 )
 CAPTIONS = tuple(shape.caption for shape in SHAPES)
+WORDS = tuple(sorted({"and", *(word for text in CAPTIONS for word in text.lower().split())}))
 _BY_CAPTION = {shape.caption.lower(): shape for shape in SHAPES}
 
 
@@ -355,14 +356,7 @@ class MovingShapes:
 
     def __init__(self, size: int = 64, frames: int = 16, shapes: int = 1):
         self.size, self.frames, self.shapes = size, frames, shapes
-        self.frames_per_second = FRAMES_PER_SECOND
-
-    @cached_property
-    def words(self) -> tuple[str, ...]:
-        """All words of the captions, in small letters."""
-        return tuple(
-            sorted({word for text in CAPTIONS for word in text.lower().split()} | {"and"})
-        )
+        self.frames_per_second, self.words = FRAMES_PER_SECOND, WORDS
 
     @property
     def digest(self) -> str:
