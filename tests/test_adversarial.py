@@ -136,3 +136,24 @@ def test_a_trained_critics_value_is_the_distance_of_two_parallel_lines():
         optimizer.step()
         values.append(-game.item())
     assert sum(values[-50:]) / 50 == pytest.approx(gap, abs=0.15)
+
+
+class Pairs(torch.nn.Module):
+    """A critic that scores a sample by itself and by its condition."""
+
+    def forward(self, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+        return x.squeeze(-1) + c.squeeze(-1)
+
+
+def test_half_of_what_is_rejected_is_data_with_anothers_condition():
+    """Where the neighbour's condition is the same, all of it is what was produced."""
+    c = torch.tensor([[1.0], [2.0], [2.0]])
+    passes = Passes(Networks({"critic_xc": Pairs()}), Batch(REAL[:, None], c))
+    passes.__dict__["x_generated"] = FAKE[:, None]
+    losses = Adversarial(logistic, mismatched=True).critic_loss(passes, "xc")["game"]
+    right, made = REAL + c[:, 0], logistic(REAL + c[:, 0], FAKE + c[:, 0])
+    wrong = logistic(right, REAL + torch.tensor([2.0, 1.0, 2.0]))
+    expected = torch.where(torch.tensor([True, True, False]), (made + wrong) / 2, made)
+    torch.testing.assert_close(losses, expected)
+    alone = Adversarial(logistic).critic_loss(passes, "xc")["game"]
+    torch.testing.assert_close(alone, made)

@@ -13,7 +13,7 @@ from core.learning import Learning, Optimisation, game, learner_step
 from core.networks import Standard
 from core.passes import Batch, Networks, Passes
 from core.recipes import RECIPES, Paper, Recipe
-from core.terms import Match, Reconstruct
+from core.terms import Coherence, Match, Reconstruct
 
 PAPER = Paper("nobody2026", "Nobody", "None", "Nowhere", 2026)
 SGD_LIKE = Optimisation(learning_rate=0.1)
@@ -185,3 +185,90 @@ def test_a_recipe_can_be_paced():
     assert [term.name for term in paced.terms] == [t.name for t in RECIPES["vae_gan"].terms]
     assert [game(term).critic_steps for term in paced.critics] == [3]
     assert RECIPES["ae"].paced(3) == RECIPES["ae"]
+
+
+class Drawn(Delta):
+    """A clip that is its gist twice, and the half of it kept still."""
+
+    def __init__(self, gist):
+        super().__init__(torch.cat([gist, gist], 1))
+        self.gist, self.still = Delta(gist, std=0.5), gist / 2
+
+
+class GistFirst(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(3.0))
+
+    def forward(self, z, c=None):
+        return Drawn(self.scale * z)
+
+    def gist_of(self, x):
+        return x[:, :1]
+
+
+def test_a_gist_is_reconstructed_by_what_is_drawn_first():
+    parts = Networks({"encoder": Affine(0.5, 0.1, 0.2), "decoder": GistFirst()})
+    passes = Passes(parts, Batch(X))
+    expected = 0.5 * ((X - 3 * passes.z_encoded) / 0.5) ** 2
+    torch.testing.assert_close(Reconstruct("gist")(passes), expected.squeeze(-1))
+
+
+def test_coherence_moves_what_is_still_and_not_the_gist():
+    parts = Networks({"decoder": GistFirst(), "prior": Standard(1)})
+    passes = Passes(parts, Batch(X))
+    loss = Coherence()(passes)
+    torch.testing.assert_close(loss, (3 * passes.z_drawn).abs().squeeze(-1) / 2)
+    (gradient,) = torch.autograd.grad(loss.sum(), list(parts["decoder"].parameters()))
+    still_below = -passes.z_drawn.abs() / 2  # half of 3 z is nearer to 3 z where it grows
+    torch.testing.assert_close(gradient, still_below.sum())
+
+
+def test_given_a_condition_two_more_networks_learn():
+    conditional = RECIPES["gist_gan"].conditional()
+    trains = {term.name: set(term.trains) for term in conditional.terms}
+    assert trains == {
+        "reconstruct_x": {"encoder", "decoder", "condition"},
+        "reconstruct_gist": {"encoder", "decoder", "condition"},
+        "match_z": {"encoder", "condition", "prior"},
+        "match_xc": {"decoder", "condition"},
+    }
+    assert RECIPES["autoregressive"].conditional().terms[0].trains == ("density",)
+
+
+def test_a_condition_is_read_once_for_all_networks_and_not_for_the_critic():
+    class Twice(nn.Module):
+        def forward(self, c):
+            return 2 * c
+
+    class Tell(nn.Module):
+        def forward(self, value, c):
+            return Delta(value + c)
+
+    parts = Networks({"condition": Twice(), "encoder": Tell()})
+    passes = Passes(parts, Batch(X, c=torch.full((3, 1), 5.0)))
+    torch.testing.assert_close(passes.z_encoded, X + 10)
+    assert torch.equal(passes.reference("xc")[1], torch.full((3, 1), 5.0))
+
+
+def test_a_recipe_can_be_played_otherwise():
+    played = RECIPES["gist_gan"].playing("wgan_gp")
+    assert game(played.critics[0]).game is wasserstein
+    assert game(played.critics[0]).mismatched
+    assert not game(played.pairing(mismatched=False).critics[0]).mismatched
+    assert [t.name for t in RECIPES["gist"].without({"match_z"}).terms] == [
+        "reconstruct_x",
+        "reconstruct_gist",
+    ]
+    with pytest.raises(Exception, match="'wgan_gp'"):
+        RECIPES["gan"].playing("wgangp")
+
+
+def test_recipes_name_what_a_domain_must_have():
+    needs = {name: set(recipe.needs) for name, recipe in RECIPES.items() if recipe.needs}
+    assert needs == {
+        "text_to_video": {"condition", "gist"},
+        "gist": {"gist"},
+        "gist_gan": {"condition", "gist"},
+        "autoregressive": {"density"},
+    }
