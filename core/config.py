@@ -71,6 +71,7 @@ class Limits(Strict):
         default=500, gt=0, description="MB that a process reading video may hold"
     )
     caption_characters: int = Field(default=1000, gt=0, description="characters of one caption")
+    manifest_bytes: int = Field(default=200_000_000, gt=0, description="bytes of one manifest")
     archive_members: int = Field(default=1_000_000, gt=0, description="files of one archive")
     archive_ratio: float = Field(
         default=200.0, ge=1, description="unpacked bytes for one packed byte"

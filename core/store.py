@@ -14,17 +14,20 @@ that it is whole or absent, and a finished one is kept when the work is begun ag
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from core.config import Resumable, UserError
 from core.files import digest, sync, write_text
 
-Columns = Mapping[str, np.ndarray]
+Columns = Mapping[str, np.ndarray | Sequence[np.ndarray]]
+"""A column is an array, or its parts in a row, which then need not be in memory together."""
+
 Reject = tuple[str, str, str]
 """Path, reason and detail."""
 
@@ -62,10 +65,23 @@ def _write(folder: Path, columns: Columns, notes: Any) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, column in columns.items():
-        np.save(folder / f"{name}.npy", column)
+        _save(folder / f"{name}.npy", column)
         sync(folder / f"{name}.npy")
     digests = {path.name: digest(path) for path in sorted(folder.iterdir())}
     write_text(folder / NOTES, json.dumps({"notes": notes, "sha256": digests}))
+
+
+def _save(path: Path, column: np.ndarray | Sequence[np.ndarray]) -> None:
+    if isinstance(column, np.ndarray):
+        np.save(path, column)
+        return
+    first = column[0]
+    shape = (sum(len(part) for part in column), *first.shape[1:])
+    header = {"descr": npy.dtype_to_descr(first.dtype), "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        npy.write_array_header_1_0(file, header)
+        for part in column:
+            np.ascontiguousarray(part, first.dtype).tofile(file)
 
 
 def finished(folder: Path, number: int) -> bool:

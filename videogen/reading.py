@@ -19,7 +19,6 @@ from pydantic import Field
 
 from core.config import Limits, Strict
 from core.sources import RejectedFile
-from videogen.clip import Frames
 
 VIDEO = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".gif", ".avi", ".mpg", ".mpeg"),
@@ -38,6 +37,7 @@ NARROWEST = 16
 
 Picture = UInt8[np.ndarray, "height width 3"]
 Square = UInt8[np.ndarray, "size size 3"]
+Film = UInt8[np.ndarray, "time size size 3"]
 
 
 class View(Strict):
@@ -59,7 +59,7 @@ class View(Strict):
         return np.frombuffer(bytes.fromhex(self.background[1:]), np.uint8)
 
 
-def read_frames(path: Path, view: View, limits: Limits = Limits()) -> Frames:
+def read_frames(path: Path, view: View, limits: Limits = Limits()) -> Film:
     """All of a video's frames, at the rate and size of `view`.
 
     A frame is shown until the next one's time; each wanted frame is what is shown in the middle of
