@@ -117,7 +117,7 @@ class Domain:
     def _require(self, name: str) -> None:
         missing = sorted(recipe(name).needs - self.offers)
         if missing:
-            raise ConfigError(f"{name} needs a {' and a '.join(missing)}: {self.name} has none")
+            raise ConfigError(f"{name} needs what {self.name} lacks: {', '.join(missing)}")
 
     def leading_run(self, told: Sequence[str]) -> tuple[str | None, list[str]]:
         """What was told as a run, if it begins with one, and the rest.

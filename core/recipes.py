@@ -62,11 +62,14 @@ class Recipe:
 
     @property
     def needs(self) -> frozenset[str]:
-        """What a domain must have beyond x: a density, a condition, a gist that is drawn first."""
+        """What a domain must have beyond x: a condition, a gist that is drawn first, a density,
+        a critic that counts statistics."""
         spaces = {getattr(term, "space", "gist") for term in self.terms}
         found = {"xc": "condition", "gist": "gist"}
-        extra = {"density"} & set(self.networks)
-        return frozenset(extra | {need for space, need in found.items() if space in spaces})
+        needs = {need for space, need in found.items() if space in spaces}
+        if any(isinstance(getattr(term, "by", None), Moments) for term in self.terms):
+            needs.add("statistics")
+        return frozenset(needs | ({"density"} & set(self.networks)))
 
     @property
     def critics(self) -> tuple[Match, ...]:

@@ -34,7 +34,7 @@ DOMAIN = Domain(
     presets=PRESETS,
     shipped=Path(__file__).parent / "weights",
     default="notes",
-    offers=frozenset({"density"}),
+    offers=frozenset({"density", "statistics"}),
     aliases={"notes": "autoregressive"},
 )
 

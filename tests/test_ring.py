@@ -12,7 +12,7 @@ REAL = ring.points(2000, seed=999_999)
 DENSITIES = {"autoregressive"}  # points have no parts to go through one after the other
 RECONSTRUCTING = {"ae"}  # has no prior to draw from: judged by what it reconstructs
 
-PLAIN = sorted(n for n in set(RECIPES) - DENSITIES if not RECIPES[n].needs)
+PLAIN = sorted(n for n in set(RECIPES) - DENSITIES if not RECIPES[n].needs & {"condition", "gist"})
 """The ring has no condition and no gist."""
 MODES_COVERED = 7
 BOUND = 0.06

@@ -267,6 +267,7 @@ def test_a_recipe_can_be_played_otherwise():
 def test_recipes_name_what_a_domain_must_have():
     needs = {name: set(recipe.needs) for name, recipe in RECIPES.items() if recipe.needs}
     assert needs == {
+        "musegan": {"statistics"},
         "text_to_video": {"condition", "gist"},
         "gist": {"gist"},
         "gist_gan": {"condition", "gist"},

@@ -9,7 +9,7 @@ write_mp4(to_frames(clips)[0], "clip.mp4", model.form.frames_per_second)
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from pydantic import Field
@@ -40,6 +40,7 @@ CHUNK = 64
 EXAMPLES = 8
 
 
+@runtime_checkable
 class Clipped(Protocol):
     """Captioned clips to train on: a prepared collection, or moving shapes."""
 

@@ -19,6 +19,7 @@ from videogen.model import Model
 
 Row = tuple[str, Frames]
 """A title, and pictures beside each other."""
+Enlarged = UInt8[np.ndarray, "time rows columns 3"]
 
 DPI = 100
 WIDTH_PX = 1500
@@ -31,7 +32,7 @@ COLUMNS = 8
 NAME_LETTERS = 60
 
 
-def enlarged(frames: Frames, height_px: int) -> Frames:
+def enlarged(frames: Frames, height_px: int) -> Enlarged:
     """Each pixel as a square of whole pixels, so that the height is about `height_px`."""
     factor = max(1, round(height_px / frames.shape[1]))
     return frames.repeat(factor, 1).repeat(factor, 2)
