@@ -90,6 +90,16 @@ class Summary:
         write_text(self.folder / "summary.txt", "\n".join(self.lines) + "\n")
 
 
+class NothingKept(UserError):
+    """All sources were rejected, for the reasons in `found`."""
+
+    def __init__(self, thing: str, folder: Path, found: Catalogue):
+        counted = ", ".join(f"{count} {reason}" for reason, count in found.reasons.most_common())
+        self.kept = f"no {thing} could be kept of {len(found.rejects)} files ({counted})"
+        self.rejects = found.rejects
+        super().__init__(f"{self.kept}: {folder}/rejects.jsonl says why")
+
+
 def pieces_by_split(is_test: np.ndarray) -> dict[str, int]:
     """How many pieces are trained on, and how many held out."""
     return {"train": int((~is_test).sum()), "test": int(is_test.sum())}
@@ -135,7 +145,7 @@ def _refuse_other(folder: Path, wanted: dict[str, Any]) -> None:
 def read_all(folder: Path, job: Job, extent: str, alike: str, thing: str) -> Catalogue:
     """Write the shards that are missing and the rejects; the catalogue of what is kept.
 
-    See `Catalogue.of`. Raises `UserError` where no `thing` is kept.
+    See `Catalogue.of`. Raises `NothingKept` where no `thing` is.
     """
     shards = -(-job.count // SOURCES_PER_SHARD)
     missing = [number for number in range(shards) if not finished(folder, number)]
@@ -148,11 +158,7 @@ def read_all(folder: Path, job: Job, extent: str, alike: str, thing: str) -> Cat
     write_rejects(folder, found.rejects)
     if not found.sources:
         _leave_reasons(folder, shards)
-        counted = ", ".join(f"{count} {reason}" for reason, count in found.reasons.most_common())
-        raise UserError(
-            f"no {thing} could be kept of {job.count} files ({counted}): "
-            f"{folder}/rejects.jsonl says why"
-        )
+        raise NothingKept(thing, folder, found)
     return found
 
 

@@ -7,17 +7,15 @@ any phrase are one slice. Cells are made when they are asked for.
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from core.config import UserError
+from core.collection import Prepared, Split
 from core.store import Store
 from musegen.roll import HOLD, ONSET, Grid, Notes
 from musegen.tracks import Track
 
-Split = Literal["train", "test"]
 Phrases = UInt8[np.ndarray, "batch track bar step pitch"]
 
 NOTE_COLUMNS = {
@@ -63,14 +61,14 @@ class Song:
     bars: int
 
 
-class Collection:
+class Collection(Prepared):
     """Prepared phrases of one form."""
 
+    DOMAIN = "music"
+
     def __init__(self, store: Store):
-        self.store = store
+        super().__init__(store)
         facts = store.facts
-        if facts.get("domain") != "music":
-            raise UserError(f"{store.folder} holds no prepared music")
         self.grid = Grid.model_validate(facts["grid"])
         self.tracks = tuple(Track.model_validate(track) for track in facts["tracks"])
         self.bars = int(facts["bars"])
@@ -84,15 +82,6 @@ class Collection:
     @cached_property
     def songs(self) -> list[Song]:
         return [Song(**song) for song in self.store.facts["songs"]]
-
-    @cached_property
-    def _indices(self) -> dict[str, np.ndarray]:
-        split = self.store.whole["is_test"]
-        return {"train": np.flatnonzero(~split), "test": np.flatnonzero(split)}
-
-    def indices(self, split: Split) -> Int[np.ndarray, " phrase"]:
-        """The numbers of the phrases of a split."""
-        return self._indices[split]
 
     @cached_property
     def _first_notes(self) -> list[np.ndarray]:

@@ -6,16 +6,13 @@ On disk a video is its frames and its caption, one record; clips begin in it and
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Int
 
-from core.config import UserError
+from core.collection import Prepared, Split
 from core.store import Store
 from videogen.clip import FrameBatch
-
-Split = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
@@ -28,14 +25,14 @@ class Video:
     caption: str
 
 
-class Collection:
+class Collection(Prepared):
     """Prepared clips of one form."""
 
+    DOMAIN = "video"
+
     def __init__(self, store: Store):
-        self.store = store
+        super().__init__(store)
         facts = store.facts
-        if facts.get("domain") != "video":
-            raise UserError(f"{store.folder} holds no prepared video")
         self.frames, self.size = int(facts["frames"]), int(facts["size"])
         self.frames_per_second = float(facts["frames_per_second"])
         self.words: tuple[str, ...] = tuple(facts["words"])
@@ -57,15 +54,6 @@ class Collection:
             Video(**source, caption=text.tobytes().decode())
             for source, text in zip(self.store.facts["sources"], texts, strict=True)
         ]
-
-    @cached_property
-    def _indices(self) -> dict[str, np.ndarray]:
-        split = self.store.whole["is_test"]
-        return {"train": np.flatnonzero(~split), "test": np.flatnonzero(split)}
-
-    def indices(self, split: Split) -> Int[np.ndarray, " clip"]:
-        """The numbers of the clips of a split."""
-        return self._indices[split]
 
     def frames_of(self, indices: Int[np.ndarray, " clip"]) -> FrameBatch:
         """The frames of clips."""

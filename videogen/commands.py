@@ -3,23 +3,27 @@
 Each imports what it needs inside itself, so that --help is quick.
 """
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from core.commands import (
     Device,
     DryRun,
+    Jobs,
     Minutes,
     Preset,
     RunFolder,
     Seed,
     Set,
     Steps,
+    StrictOption,
     budget,
     print_config,
+    ticking,
 )
 
 video = typer.Typer(help="Clips: prepare, train, sample, evaluate.", no_args_is_help=True)
@@ -29,6 +33,85 @@ Shapes = Annotated[
     typer.Option("--shapes", help="Moving shapes, drawn as they are needed, in place of DATA."),
 ]
 Pairs = Annotated[bool, typer.Option("--pairs", help="With --shapes: two in each clip.")]
+
+
+@video.command()
+def prepare(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders, files, patterns or manifests (.csv, .jsonl) of clips.",
+            show_default=False,
+        ),
+    ],
+    to: Annotated[
+        Path | None, typer.Option(help="Folder to write the prepared collection to.")
+    ] = None,
+    size: Annotated[int, typer.Option(min=4, max=1024, help="Pixels of a side.")] = 64,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of a clip.")] = 16,
+    fps: Annotated[float, typer.Option(min=0.001, help="Frames a second.")] = 8.0,
+    fit: Annotated[
+        Literal["crop", "fit", "stretch"],
+        typer.Option(help="crop: the centre. fit: all of it, with bars. stretch: out of shape."),
+    ] = "crop",
+    hop: Annotated[
+        int | None,
+        typer.Option(min=1, help="Frames from one clip to the next; without it they touch."),
+    ] = None,
+    short: Annotated[
+        Literal["pad", "loop", "drop"],
+        typer.Option(help="Too few frames: the last stays, all again from the first, left out."),
+    ] = "pad",
+    captions: Annotated[
+        Literal["auto", "manifest", "text", "folder", "name"],
+        typer.Option(help="Where captions come from; auto: the first of the others there is."),
+    ] = "auto",
+    background: Annotated[
+        str, typer.Option(help="Behind what is transparent, and of bars.")
+    ] = "#000000",
+    check: Annotated[bool, typer.Option("--check", help="Do all but write.")] = False,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    strict: StrictOption = False,
+    settings: Set = None,
+) -> None:
+    """Read captioned videos into a collection to train on.
+
+    Captions: rows of clips.csv or clips.jsonl (path, caption), else rex.txt beside rex.mp4,
+    else the name of the class folder, else the file's own name.
+
+    Each file is kept, or named in TO/rejects.jsonl with its reason.
+    The same command goes on where it was stopped.
+
+    pianoreel video prepare ~/clips --to data/mine --size 64 --frames 16 --fps 8
+
+    pianoreel video prepare ~/clips/captions.csv --to data/mine --hop 8 --short loop
+
+    pianoreel video prepare ~/clips --check
+    """
+    from core.config import ConfigError, override, resolve
+    from videogen.data import prepare as prepare_clips
+    from videogen.records import PrepareConfig
+
+    if check == bool(to):
+        raise ConfigError("give either --to FOLDER or --check")
+    chosen = {
+        "size": size,
+        "frames": frames,
+        "frames_per_second": fps,
+        "fit": fit,
+        "background": background,
+        "hop": hop,
+        "short": short,
+        "captions": captions,
+        "seed": seed,
+    }
+    config = resolve(PrepareConfig, override(chosen, settings or []), "video prepare")
+    with ticking("reading") as tick:
+        workers = jobs or os.cpu_count() or 1
+        summary = prepare_clips(sources, to, config, jobs=workers, tick=tick)
+    print("\n".join(summary.lines))
+    raise typer.Exit(int(strict and bool(summary.rejects)))
 
 
 @video.command()

@@ -19,7 +19,8 @@ import numpy as np
 
 from core import preparation
 from core.catalogue import Catalogue, joined, lengths_of
-from core.preparation import Job, Tick, begun, pieces_by_split, read_all
+from core.config import UserError
+from core.preparation import Job, NothingKept, Tick, begun, pieces_by_split, read_all
 from core.store import Reject, write_index
 from videogen.collection import Collection
 from videogen.records import Packed, PrepareConfig, check_clip, columns_of, read_clip
@@ -51,12 +52,15 @@ class Summary(preparation.Summary):
         origins = ", ".join(f"{count} of {name}" for name, count in self.captions.most_common())
         lines = [*super().lines, f"captions: {origins}", self.stored]
         if self.checked is not None:
-            lines.append("nothing was written: it was a check")
-            for path, reason, detail in self.checked[:SHOWN_REJECTS]:
-                lines.append(f"  {path}: {reason}: {detail}")
-            if len(self.checked) > SHOWN_REJECTS:
-                lines.append(f"  and {len(self.checked) - SHOWN_REJECTS} more")
+            lines += ["nothing was written: it was a check", *_shown(self.checked)]
         return lines
+
+
+def _shown(rejects: Sequence[Reject]) -> list[str]:
+    """The first rejects with their reasons, and how many more there are."""
+    lines = [f"  {': '.join(reject)}" for reject in rejects[:SHOWN_REJECTS]]
+    more = len(rejects) - len(lines)
+    return lines + [f"  and {more} more"] * bool(more)
 
 
 def prepare(
@@ -86,8 +90,11 @@ def _folder(to: str | Path | None, wanted: dict[str, Any]) -> Iterator[Path]:
         with begun(Path(to), wanted) as folder:
             yield folder
         return
-    with tempfile.TemporaryDirectory() as aside, begun(Path(aside), wanted) as folder:
-        yield folder
+    try:
+        with tempfile.TemporaryDirectory() as aside, begun(Path(aside), wanted) as folder:
+            yield folder
+    except NothingKept as error:
+        raise UserError("\n".join([error.kept, *_shown(error.rejects)])) from error
 
 
 def _job(
