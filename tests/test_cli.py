@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import wave
 from pathlib import Path
@@ -12,26 +10,13 @@ from pathlib import Path
 import pretty_midi
 import pypianoroll
 import pytest
-from conftest import REPOSITORY
+from command import run, start
 from typer.testing import CliRunner
 
 from cli import app
 from musegen.data import PrepareConfig
 
 SONG_SECONDS = 6 * 4 * 60 / 96  # 6 bars of 4 beats at 96 bpm
-
-
-def run(*arguments: object) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return result.exit_code, result.stdout, result.stderr
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    """The command in a process of its own."""
-    command = [sys.executable, "-m", "cli", *map(str, arguments)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=pipe, stderr=pipe)
 
 
 @pytest.fixture(scope="module")
