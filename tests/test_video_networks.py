@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from core.passes import Batch, Passes
+from core.passes import Batch, Networks, Passes
 from core.recipes import RECIPES, recipe
-from videogen.networks import Text2Filter, VideoConfig, build
+from videogen.networks import ClipByGist, Decoder, Encoder, Text2Filter, VideoConfig, build
 from videogen.text import Captions, TextConfig
 
 WORDS = ("a", "blue", "circle", "red", "square")
@@ -25,6 +25,18 @@ def made(name="gist_gan", config=TINY):
     return build(config, SIZE, FRAMES, len(WORDS), recipe(name).conditional())
 
 
+def generated(passes: Passes) -> ClipByGist:
+    clip = passes.generation
+    assert isinstance(clip, ClipByGist)
+    return clip
+
+
+def decoder_of(networks: Networks) -> Decoder:
+    decoder = networks["decoder"]
+    assert isinstance(decoder, Decoder)
+    return decoder
+
+
 HERE = [n for n, r in RECIPES.items() if not r.needs & {"density", "statistics"}]
 
 
@@ -37,7 +49,7 @@ def test_every_recipe_runs_in_this_domain(name):
 
 def test_a_clip_is_its_streams_behind_each_other():
     passes = Passes(made(), batch())
-    clip = passes.generation
+    clip = generated(passes)
     foreground, mask, background = clip.streams
     assert foreground.shape == (3, 3, FRAMES, SIZE, SIZE)
     assert mask.shape == (3, 1, FRAMES, SIZE, SIZE)
@@ -51,19 +63,20 @@ def test_a_clip_is_its_streams_behind_each_other():
 
 def test_the_gist_of_a_clip_is_its_first_frame():
     networks, x = made(), batch().x
-    assert torch.equal(networks["decoder"].gist_of(x), x[:, :, 0])
+    assert torch.equal(decoder_of(networks).gist_of(x), x[:, :, 0])
 
 
 def test_the_condition_is_read_once_and_reaches_every_network():
     networks, x = made(), batch().x[:1].repeat(2, 1, 1, 1, 1)
     passes = Passes(networks, Batch(x, Captions(WORDS).encode(["a red circle", "a blue square"])))
-    assert passes.c is passes.c
-    assert passes.c.shape == (2, 8)
+    c = passes.c
+    assert c is not None
+    assert c is passes.c
+    assert c.shape == (2, 8)
     one, other = passes.score("xc", passes.reference("xc"))
     assert one != other
     assert passes.prior.mean[0].ne(passes.prior.mean[1]).any()
-    decoder, z = networks["decoder"], torch.zeros(2, 6)
-    clips = decoder(z, passes.c)
+    clips = decoder_of(networks)(torch.zeros(2, 6), c)
     assert clips.gist.mean[0].ne(clips.gist.mean[1]).any()
     assert clips.mean[0].ne(clips.mean[1]).any()
 
@@ -90,7 +103,7 @@ def test_without_a_gist_the_clip_comes_from_z_and_the_caption():
     config = TINY.model_copy(update={"gist": False})
     passes = Passes(made("gan", config), batch())
     assert passes.x_generated.shape == passes.x.shape
-    assert set(passes.generation.parts) == {"background", "mask", "foreground"}
+    assert set(generated(passes).parts) == {"background", "mask", "foreground"}
 
 
 @pytest.mark.parametrize(("size", "frames"), [(16, 2), (32, 4), (64, 8)])
@@ -109,7 +122,9 @@ def test_what_enters_the_networks_leaves_them_with_its_variance():
     networks = build(config, 32, 8, len(WORDS), recipe("gist_gan").conditional())
     x = torch.randn(16, 3, 8, 32, 32)
     c = networks["condition"](Captions(WORDS).encode([CAPTIONS[0]] * 16))
-    features = networks["encoder"].fold(x[:, :, [0, 2, 5, 7]].flatten(1, 2))
+    encoder = networks["encoder"]
+    assert isinstance(encoder, Encoder)
+    features = encoder.fold(x[:, :, [0, 2, 5, 7]].flatten(1, 2))
     assert 0.1 < features.pow(2).mean() < 10
     spread = networks["decoder"](torch.randn(16, config.latent), c).mean.std(0).mean()
     assert 0.05 < spread < 10

@@ -187,8 +187,8 @@ def sample(
     from videogen.render import write_samples
 
     run, captions = DOMAIN.leading_run(told or [])
+    captions += read_prompts(prompts) if prompts else []
     model = Model.load(run, device)
-    captions = [*captions, *(read_prompts(prompts) if prompts else [])]
     captions = captions or list(model.form.examples)
     for caption in captions:
         if unknown := model.captions.unknown(caption):

@@ -17,8 +17,8 @@ from core.config import UserError
 from videogen.clip import Clips, Frames, to_frames, write_gif, write_mp4
 from videogen.model import Model
 
-Row = tuple[str, Frames]
-"""A title, and pictures beside each other."""
+Row = tuple[str, UInt8[np.ndarray, "_ height width 3"]]
+"""A title, and pictures beside each other; rows may differ in how many."""
 Enlarged = UInt8[np.ndarray, "time rows columns 3"]
 
 DPI = 100
