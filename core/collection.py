@@ -27,6 +27,12 @@ class Prepared:
         split = self.store.whole["is_test"]
         return {"train": np.flatnonzero(~split), "test": np.flatnonzero(split)}
 
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """Those that have any pieces."""
+        both: tuple[Split, ...] = ("train", "test")
+        return tuple(split for split in both if len(self.indices(split)))
+
     def indices(self, split: Split) -> Int[np.ndarray, " piece"]:
         """The numbers of the pieces of a split."""
         return self._indices[split]

@@ -93,3 +93,10 @@ def _owner(handle: int) -> str:
     except (ValueError, TypeError):
         return "another process"
     return f"process {process} on {host} (since {begun})"
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: $PIANOREEL_CACHE, else as the XDG standard says."""
+    told = os.environ.get("PIANOREEL_CACHE")
+    standard = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(told) if told else Path(standard) / "pianoreel"

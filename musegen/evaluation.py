@@ -5,17 +5,15 @@ was made stand real rows, which say how near is near (the other half; songs held
 baselines that must be beaten (tracks shuffled between phrases, independent cells, other songs).
 """
 
-import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
 
 from core.config import Limits, UserError
+from core.report import Kind, Report
 from core.sources import RejectedFile, roots, walk
 from musegen.band import songs
 from musegen.collection import Collection, spread
@@ -36,7 +34,6 @@ from musegen.roll import HOLD, ONSET, SILENT, Roll
 from musegen.smf import MIDI
 from musegen.tracks import TRACK_LISTS
 
-Kind = Literal["made", "real", "baseline"]
 Sets = Iterator[tuple[str, Kind, Phrases]]
 
 REFERENCE_PHRASES = 1000
@@ -52,11 +49,11 @@ SCORED_PHRASES = 128
 class Row:
     """One set of phrases against the reference.
 
-    kind: made, real (of this collection) or baseline (to be beaten, or real but of other songs).
-    parts: the yardstick's distance of each metric. overlap: for each metric and track the area
-    that the distributions over phrases share with the reference's, 0 to 1. alike: mean Jaccard
-    similarity of two phrases. copied: share of its bars that stand note for note in the measured
-    training phrases; NaN for those themselves.
+    A baseline is to be beaten, or is real but of other songs. parts: the yardstick's distance of
+    each metric. overlap: for each metric and track the area that the distributions over phrases
+    share with the reference's, 0 to 1. alike: mean Jaccard similarity of two phrases. copied:
+    share of its bars that stand note for note in the measured training phrases; NaN for those
+    themselves.
     """
 
     name: str
@@ -68,28 +65,6 @@ class Row:
     overlap: Table
     alike: float
     copied: float
-
-
-@dataclass(frozen=True)
-class Report:
-    """All rows; the first is the reference itself, the second what was made."""
-
-    rows: tuple[Row, ...]
-
-    @property
-    def made(self) -> Row:
-        return self.rows[1]
-
-    def json(self) -> str:
-        """All numbers; what does not exist is null."""
-        rows = [_plain(row.__dict__) for row in self.rows]
-        return json.dumps({"rows": rows}, indent=1, allow_nan=False)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def evaluate(

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
-from musegen.evaluation import Report, Row
+from core.report import COLOURS, Report, told
+from musegen.evaluation import Row
 from musegen.metrics import METRICS, YARDSTICK
 
-MADE, REAL, BASELINE = "#bf616a", "#3f6fa3", "#9aa3b2"
 UNITS = {metric.name: metric.unit for metric in METRICS} | {"TD": "distance of two tracks"}
 WIDTH = 120
 """Characters that the tables need."""
@@ -32,9 +32,9 @@ def _distances(report: Report) -> Table:
     for name in ("distance", *YARDSTICK, "alike", "copied"):
         table.add_column(name, justify="right")
     for row in report.rows[1:]:
-        parts = [_told(row.parts[name]) for name in YARDSTICK]
+        parts = [told(row.parts[name]) for name in YARDSTICK]
         style = "bold" if row is report.made else ""
-        numbers = [f"{row.distance:.3f}", *parts, _told(row.alike), _told(row.copied)]
+        numbers = [f"{row.distance:.3f}", *parts, told(row.alike), told(row.copied)]
         table.add_row(row.name, *numbers, style=style)
     return table
 
@@ -49,18 +49,14 @@ def _metrics(report: Report) -> Table:
         table.add_row(f"{metric}: {UNITS[metric]}", style="bold")
         for track in of:
             values = [_value(row, metric, track) for row in shown]
-            table.add_row(f"  {track}", _told(of[track]), *values)
+            table.add_row(f"  {track}", told(of[track]), *values)
     return table
 
 
 def _value(row: Row, metric: str, track: str) -> str:
     overlap = row.overlap.get(metric, {}).get(track)
-    told = _told(row.metrics[metric][track])
-    return told if overlap is None else f"{told} ({overlap:.2f})"
-
-
-def _told(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.3g}"
+    value = told(row.metrics[metric][track])
+    return value if overlap is None else f"{value} ({overlap:.2f})"
 
 
 def draw_report(report: Report, path: Path | str) -> None:
@@ -80,10 +76,6 @@ def draw_report(report: Report, path: Path | str) -> None:
     figure.savefig(path)
 
 
-def _colour(row: Row) -> str:
-    return {"made": MADE, "real": REAL, "baseline": BASELINE}[row.kind]
-
-
 def _compared(report: Report) -> list[Row]:
     """The reference and what was made, with what is held out where there is any."""
     return [row for row in report.rows if row.kind != "baseline"]
@@ -94,7 +86,7 @@ def _draw_distances(axes: Axes, report: Report) -> None:
     bars = axes.barh(
         [row.name for row in rows],
         [row.distance for row in rows],
-        color=[_colour(row) for row in rows],
+        color=[COLOURS[row.kind] for row in rows],
     )
     axes.bar_label(bars, fmt="%.3f", padding=3)
     axes.invert_yaxis()
@@ -112,7 +104,7 @@ def _draw_metric(axes: Axes, report: Report, metric: str) -> None:
         values = [row.metrics[metric][track] for track in tracks]
         alpha = 1.0 if row.kind == "made" else shade
         where = place + width * (number - (len(rows) - 1) / 2)
-        axes.bar(where, values, width, color=_colour(row), alpha=alpha, label=row.name)
+        axes.bar(where, values, width, color=COLOURS[row.kind], alpha=alpha, label=row.name)
     axes.set_xticks(place, tracks, rotation=30, ha="right", fontsize=8)
     axes.set_title(f"{metric}: {UNITS[metric]}", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)

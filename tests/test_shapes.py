@@ -57,7 +57,7 @@ def test_one_caption_in_ten_is_held_out_and_all_its_words_are_known():
 
 @pytest.mark.parametrize(("size", "shapes"), list(itertools.product([32, 64], [1, 2])))
 def test_the_judge_is_right_on_what_is_drawn_and_under_noise(size, shapes):
-    data = MovingShapes(size, 16, shapes)
+    data = MovingShapes(size, 16, [shapes])
     captions = data.captions(64, np.random.default_rng(3), "train")
     clips = draw(captions, 5, size)
     assert wrong(captions, clips) == 0
@@ -68,7 +68,7 @@ def test_the_judge_is_right_on_what_is_drawn_and_under_noise(size, shapes):
 @pytest.mark.slow
 @pytest.mark.parametrize("shapes", [1, 2])
 def test_the_judge_is_right_in_999_of_1000(shapes):
-    data, failures = MovingShapes(32, 16, shapes), 0
+    data, failures = MovingShapes(32, 16, [shapes]), 0
     for number in range(30):
         captions = data.captions(100, np.random.default_rng(number), "train")
         clips = draw(captions, number, 32)
@@ -130,4 +130,12 @@ def test_a_batch_is_a_function_of_its_number_and_seed():
     assert data.batch(4, 5, seed=1)[1] != captions
     assert {split_of(c) for c in data.batch(0, 50, seed=2, split="test")[1]} == {"test"}
     assert {word for c in captions for word in c.lower().split()} <= set(data.words)
-    assert data.digest != MovingShapes(16, 4, shapes=2).digest
+    assert data.digest != MovingShapes(16, 4, counts=[2]).digest
+
+
+def test_a_clip_has_one_of_the_wished_numbers_of_shapes():
+    captions = MovingShapes(16, 4, counts=(1, 2)).batch(0, 64, seed=1)[1]
+    counts = [len(parse(caption)) for caption in captions]
+    assert set(counts) == {1, 2}
+    assert 16 < counts.count(2) < 48
+    assert all(len({s.colour for s in parse(c)}) == len(parse(c)) for c in captions)

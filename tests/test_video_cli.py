@@ -1,5 +1,6 @@
 """The commands of video as a user meets them, and what is said of bad input."""
 
+import json
 from pathlib import Path
 
 import av
@@ -106,3 +107,22 @@ def test_bad_input_gets_a_sentence(arguments, code, sentence, tmp_path, monkeypa
     assert answered == code
     assert sentence in complaint
     assert complaint.startswith("error: ")
+
+
+def test_a_run_is_measured_beside_another_one(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("videogen.classifier.STEPS", 2)
+    told = ["video", "evaluate", trained, "--count", 8, "--device", "cpu"]
+    code, said, complaint = run(*told, "--beside", trained, "--to", tmp_path / "report")
+    assert (code, complaint) == (0, "")
+    assert "held-out captions" in said
+    assert (tmp_path / "report" / "evaluation.png").is_file()
+    code, said, _ = run(*told, "--json")
+    rows = json.loads(said)["rows"]
+    assert [row["name"] for row in rows[:3]] == ["tiny", "real clips", "captions exchanged"]
+    assert rows[1]["shown"]["all"] == 1
+    written = json.loads((tmp_path / "report" / "evaluation.json").read_text())["rows"]
+    assert written[0] == rows[0]
+    assert [row["name"] for row in written[:4]][3] == "tiny"

@@ -68,7 +68,7 @@ def test_a_resumed_run_is_bit_equal(tmp_path):
 def test_a_run_is_bound_to_its_data(tmp_path):
     tiny(tmp_path / "run")
     with pytest.raises(ConfigError, match="form"):
-        train(MovingShapes(16, 4, shapes=2), tmp_path / "run", "gist", "tiny", "cpu")
+        train(MovingShapes(16, 4, counts=(2,)), tmp_path / "run", "gist", "tiny", "cpu")
 
 
 def test_exported_weights_are_those_of_the_run(tmp_path):

@@ -14,8 +14,10 @@ from core.commands import (
     Device,
     DryRun,
     Jobs,
+    Json,
     Minutes,
     Preset,
+    Report,
     RunFolder,
     Seed,
     Set,
@@ -23,6 +25,7 @@ from core.commands import (
     StrictOption,
     budget,
     print_config,
+    show_report,
     ticking,
 )
 
@@ -32,7 +35,7 @@ Shapes = Annotated[
     bool,
     typer.Option("--shapes", help="Moving shapes, drawn as they are needed, in place of DATA."),
 ]
-Pairs = Annotated[bool, typer.Option("--pairs", help="With --shapes: two in each clip.")]
+Pairs = Annotated[bool, typer.Option("--pairs", help="With --shapes: one or two in a clip.")]
 
 
 @video.command()
@@ -195,3 +198,44 @@ def sample(
             print(f"warning: never seen in training: {', '.join(unknown)}", file=sys.stderr)
     for path in write_samples(model, captions, count, seed, to, parts=parts):
         print(path)
+
+
+@video.command()
+def evaluate(
+    run: Annotated[
+        str | None, typer.Argument(help="A run's folder; without it the weights that ship.")
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="The collection to measure against; moving shapes need none."),
+    ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(help="Another run to measure on the same captions; repeatable."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=8, max=10_000, help="Clips of each group.")] = 256,
+    seed: Seed = 0,
+    to: Report = None,
+    json: Json = False,
+    device: Device = "auto",
+) -> None:
+    """Measure whether clips show what their captions say, beside real clips and chance.
+
+    The first evaluation against a collection trains a classifier of it, which is kept.
+
+    pianoreel video evaluate
+
+    pianoreel video evaluate runs/mine --against data/mine --to report
+
+    pianoreel video evaluate runs/gist --beside runs/paper --beside runs/wrong
+    """
+    from videogen import evaluation, scorecard
+    from videogen.collection import Collection
+    from videogen.model import Model
+
+    model = Model.load(run, device)
+    data = Collection.open(against) if against else evaluation.data_of(model.form)
+    others = [Model.load(other, device) for other in beside or []]
+    with ticking("training a classifier of real clips") as tick:
+        report = evaluation.evaluate(model, data, count, seed, others, tick)
+    show_report(report, scorecard, to, json)

@@ -54,6 +54,8 @@ class Clipped(Protocol):
     def words(self) -> tuple[str, ...]: ...
     @property
     def digest(self) -> str: ...
+    @property
+    def splits(self) -> tuple[Split, ...]: ...
     def batch(
         self, number: int, size: int, seed: int, split: Split = "train"
     ) -> tuple[FrameBatch, list[str]]: ...
@@ -64,7 +66,7 @@ def find_data(folder: Path | None, shapes: bool, pairs: bool, preset: str) -> Cl
     if bool(folder) == shapes or (pairs and not shapes):
         raise ConfigError("give either DATA, or --shapes (and with it --pairs)")
     if folder is None:
-        return MovingShapes(SHAPES_SIZE.get(preset, 64), shapes=2 if pairs else 1)
+        return MovingShapes(SHAPES_SIZE.get(preset, 64), counts=(1, 2) if pairs else (1,))
     from videogen.collection import Collection
 
     return Collection.open(folder)
@@ -73,8 +75,8 @@ def find_data(folder: Path | None, shapes: bool, pairs: bool, preset: str) -> Cl
 class Form(Strict):
     """What a clip is, and which words its captions have. Networks are built for one form.
 
-    `shapes`: how many moving shapes a clip shows; 0 for clips from files. `examples`: captions of
-    the training data, to try the model with.
+    `shapes`: how many moving shapes a clip may show; 0 for clips from files. `examples`: captions
+    of the training data, to try the model with.
     """
 
     size: int = Field(ge=16, le=256)
@@ -130,7 +132,7 @@ def configure(
         frames=data.frames,
         frames_per_second=data.frames_per_second,
         words=data.words,
-        shapes=data.shapes if isinstance(data, MovingShapes) else 0,
+        shapes=max(data.counts) if isinstance(data, MovingShapes) else 0,
         examples=tuple(dict.fromkeys(data.batch(0, EXAMPLES, seed=0)[1])),
     )
     values = {"form": form.model_dump(mode="json"), "data_sha256": data.digest}
@@ -222,27 +224,28 @@ class Model:
         """How captions are read, with the words that are known."""
         return Captions(self.form.words)
 
+    @torch.no_grad()
     def clips(self, captions: Sequence[str], seed: int = 0) -> Clips:
         """One clip for each caption; the same seed gives the same clips."""
         return torch.cat([made.mean.clamp(-1, 1).cpu() for made in self._made(captions, seed)])
 
+    @torch.no_grad()
     def parts(self, captions: Sequence[str], seed: int = 0) -> dict[str, torch.Tensor]:
         """Of the same clips gist and background (pictures), mask and foreground (clips)."""
         made = [one.parts for one in self._made(captions, seed)]
         return {name: torch.cat([one[name].cpu() for one in made]) for name in made[0]}
 
-    @torch.no_grad()
     def _made(self, captions: Sequence[str], seed: int) -> Iterator[ClipByGist]:
         if not captions:
             raise UserError("a clip needs a caption")
         for number, chunk in enumerate(batched(captions, CHUNK)):
             torch.manual_seed(seed * 1_000_003 + number)
-            c = self.networks["condition"](self.captions.encode(chunk).to(self._device))
+            c = self.networks["condition"](self.captions.encode(chunk).to(self.device))
             z = self.networks["prior"](len(chunk), c).rsample()
             yield self.networks["decoder"](z, c)
 
     @property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
         return next(self.networks.parameters()).device
 
 

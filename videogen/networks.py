@@ -31,6 +31,7 @@ from videogen.text import CaptionEncoder, Condition, TextConfig, Tokens
 
 Pictures = Float[Tensor, "batch 3 height width"]
 Maps = Float[Tensor, "batch channel row column"]
+Moments = Float[Tensor, "batch moment feature"]
 Masks = Float[Tensor, "batch 1 time height width"]
 
 RGB = 3
@@ -276,10 +277,13 @@ class ClipFeatures(nn.Module):
         )
 
     def forward(self, clips: Clips) -> Features:
+        return self.whole(self.moments(clips).flatten(1))
+
+    def moments(self, clips: Clips) -> Moments:
+        """What each few frames show, without the order in time."""
         moments = clips.unflatten(2, (-1, TOGETHER)).permute(0, 2, 3, 1, 4, 5)
-        size = moments.shape[:2]
         read = self.moment(self.fold(moments.flatten(0, 1).flatten(1, 2)))
-        return self.whole(read.unflatten(0, size).flatten(1))
+        return read.unflatten(0, moments.shape[:2])
 
 
 class Critic(nn.Module):

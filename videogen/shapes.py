@@ -352,25 +352,31 @@ def _compare(asked: Sequence[Shape], seen: Sequence[Shape]) -> list[list[bool]]:
 
 
 class MovingShapes:
-    """Moving shapes as data to train on: drawn anew in every batch, never stored."""
+    """Moving shapes as data to train on: drawn anew in every batch, never stored.
 
-    def __init__(self, size: int = 64, frames: int = 16, shapes: int = 1):
-        self.size, self.frames, self.shapes = size, frames, shapes
+    `counts`: how many shapes a clip may show; each number is as frequent as the others.
+    """
+
+    splits: tuple[Split, ...] = ("train", "test")
+
+    def __init__(self, size: int = 64, frames: int = 16, counts: Sequence[int] = (1,)):
+        self.size, self.frames, self.counts = size, frames, tuple(counts)
         self.frames_per_second, self.words = FRAMES_PER_SECOND, WORDS
 
     @property
     def digest(self) -> str:
         """Stands for the data: what is drawn follows from these."""
-        settings = (self.size, self.frames, self.shapes, SIZES, COLOURS, TRAVEL, SWING, SWINGS)
+        settings = (self.size, self.frames, self.counts, SIZES, COLOURS, TRAVEL, SWING, SWINGS)
         return hashlib.sha256(repr(settings).encode()).hexdigest()
 
     def captions(self, count: int, generator: np.random.Generator, split: Split) -> list[str]:
         """Draw captions of a split; the shapes of one clip differ in colour."""
         found: list[str] = []
         while len(found) < count:
-            chosen = [SHAPES[n] for n in generator.integers(len(SHAPES), size=self.shapes)]
+            shapes = self.counts[generator.integers(len(self.counts))]
+            chosen = [SHAPES[n] for n in generator.integers(len(SHAPES), size=shapes)]
             caption = " and ".join([chosen[0].caption, *(_joined(s.caption) for s in chosen[1:])])
-            if len({s.colour for s in chosen}) == self.shapes and split_of(caption) == split:
+            if len({s.colour for s in chosen}) == shapes and split_of(caption) == split:
                 found.append(caption)
         return found
 

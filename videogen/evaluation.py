@@ -1,0 +1,185 @@
+"""How well clips show what their captions say: what `pianoreel video evaluate` prints and writes.
+
+Captions that were trained on and captions held out stand apart, and so do clips of one moving
+shape and of two. In each group real clips of the same captions say what the best would score, and
+the model's own clips with their captions exchanged say what chance scores.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.config import UserError
+from core.report import Kind, Report
+from videogen.classifier import Classifier, Tick, trained
+from videogen.clip import Clips, FrameBatch, to_clips, to_frames
+from videogen.metrics import diversity, first_choice, frechet, right_over_wrong
+from videogen.model import Clipped, Form, Model
+from videogen.shapes import MovingShapes, Split, agreement, draw
+
+EXAMPLES = 6
+"""Captions of which a real and a made clip are kept to be shown."""
+
+SPLITS: dict[Split, str] = {"train": "seen", "test": "held-out"}
+NUMBERS = {1: "one shape", 2: "two shapes"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One set of clips, each with the caption that it was made for.
+
+    shown: share of moving shapes that the judge reads as the caption says, for each attribute and
+    for all; empty for other clips. right: how often a clip is nearer to its caption than to
+    another one (chance: 0.5). first: how often its caption is the nearest of all `captions`
+    (chance: 1 / captions). clip_distance, frame_distance: squared Frechet distances to real clips,
+    in features of the classifier. diversity: how far two clips of a caption differ, 0 to 1.
+    What is not measured is NaN.
+    """
+
+    group: str
+    name: str
+    kind: Kind
+    clips: int
+    captions: int
+    shown: dict[str, float]
+    right: float
+    first: float
+    clip_distance: float
+    frame_distance: float
+    diversity: float
+
+
+@dataclass(frozen=True)
+class Evaluation(Report):
+    """The rows, group by group, and a few captions with a real and a made clip of each."""
+
+    captions: tuple[str, ...]
+    real_frames: FrameBatch
+    made_frames: FrameBatch
+
+
+@dataclass(frozen=True)
+class Group:
+    """Captions to make clips of, real clips of these captions, and as many other real ones."""
+
+    name: str
+    captions: list[str]
+    real: Clips
+    others: Clips
+    again: Clips | None
+    """Real clips of the captions once more, where they can be had."""
+
+    @classmethod
+    def of(cls, name: str, data: Clipped, split: Split, count: int, seed: int) -> "Group":
+        """Draw `count` clips of a split."""
+        frames, captions = data.batch(0, count, seed, split)
+        others, _ = data.batch(1, count, seed, split)
+        shapes = isinstance(data, MovingShapes)
+        again = draw(captions, [seed, 1], data.size, data.frames) if shapes else None
+        return cls(name, captions, to_clips(frames), to_clips(others), again)
+
+
+def evaluate(
+    model: Model,
+    data: Clipped,
+    count: int = 256,
+    seed: int = 0,
+    beside: Sequence[Model] = (),
+    tick: Tick = lambda done, total: None,
+) -> Evaluation:
+    """Measure a model beside real clips, beside chance, and beside other models.
+
+    `count` clips of each group. `tick` is told of the classifier's training, where there is none
+    of this data yet. Raises `UserError` where a model makes clips of another form.
+    """
+    for one in (model, *beside):
+        _require_form(one, data)
+    judge = _Judge(trained(data, model.device, tick), isinstance(data, MovingShapes))
+    rows: list[Row] = []
+    groups = [Group.of(name, part, split, count, seed) for name, part, split in _groups(data)]
+    for group in groups:
+        rows += judge.rows(group, model, beside, seed)
+    first = groups[0]
+    told = first.captions[:EXAMPLES]
+    made = to_frames(model.clips(told, seed))
+    return Evaluation(tuple(rows), tuple(told), to_frames(first.real[:EXAMPLES]), made)
+
+
+def _require_form(model: Model, data: Clipped) -> None:
+    form, wanted = model.form, (data.size, data.frames)
+    if (form.size, form.frames) != wanted:
+        raise UserError(
+            f"{model.name} makes clips of {form.frames} frames of {form.size} pixels, and these "
+            f"are of {data.frames} frames of {data.size}"
+        )
+
+
+def _groups(data: Clipped) -> Iterator[tuple[str, Clipped, Split]]:
+    """What stands apart: numbers of shapes, and seen or held out."""
+    for split in data.splits:
+        if not isinstance(data, MovingShapes):
+            yield f"{SPLITS[split]} videos", data, split
+            continue
+        for count in data.counts:
+            part = MovingShapes(data.size, data.frames, [count])
+            yield f"{NUMBERS[count]}, {SPLITS[split]} captions", part, split
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """All that clips are measured by."""
+
+    classifier: Classifier
+    knows_shapes: bool
+
+    def rows(
+        self, group: Group, model: Model, beside: Sequence[Model], seed: int
+    ) -> Iterator[Row]:
+        """What the model made, real clips, chance, other models."""
+        clips, again = (model.clips(group.captions, seed + n) for n in range(2))
+        yield self.row(group, model.name, "made", clips, again)
+        yield self.row(group, "real clips", "real", group.real, group.again)
+        exchanged = [*group.captions[1:], group.captions[0]]
+        yield self.row(group, "captions exchanged", "baseline", clips, captions=exchanged)
+        for other in beside:
+            clips, again = (other.clips(group.captions, seed + n) for n in range(2))
+            yield self.row(group, other.name, "baseline", clips, again)
+
+    def row(
+        self,
+        group: Group,
+        name: str,
+        kind: Kind,
+        clips: Clips,
+        again: Clips | None = None,
+        captions: Sequence[str] | None = None,
+    ) -> Row:
+        """Measure clips; `captions` stand in for those of the group."""
+        told = group.captions if captions is None else captions
+        similarity = self.classifier.similarity(clips, told)
+        return Row(
+            group.name,
+            name,
+            kind,
+            len(clips),
+            len(set(told)),
+            agreement(told, clips) if self.knows_shapes else {},
+            right_over_wrong(similarity, told),
+            first_choice(similarity, told),
+            self._distance(self.classifier.features, clips, group.others),
+            self._distance(self.classifier.moments, clips, group.others),
+            float("nan") if again is None else diversity(clips, again),
+        )
+
+    def _distance(
+        self, features: Callable[[Clips], np.ndarray], clips: Clips, others: Clips
+    ) -> float:
+        return frechet(features(clips), features(others))
+
+
+def data_of(form: Form) -> MovingShapes:
+    """The data of a model of moving shapes; `UserError` for another one."""
+    if not form.shapes:
+        raise UserError("this model was trained on your clips: give them with --against DATA")
+    return MovingShapes(form.size, form.frames, range(1, form.shapes + 1))
