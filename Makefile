@@ -6,8 +6,9 @@ READY := $(VENV)/ready
 
 .PHONY: demo test test-slow check benchmarks
 
-demo: $(READY)  ## write eight songs to demo/
+demo: $(READY)  ## write eight songs and eight clips to demo/
 	$(BIN)/pianoreel music sample --count 8 --seed 1 --to demo
+	$(BIN)/pianoreel video sample --seed 1 --to demo
 
 test: $(READY)  ## the fast tests
 	$(BIN)/pytest -q

@@ -46,22 +46,24 @@ def _options(
 
 @app.command()
 def models() -> None:
-    """List the models with their statements and papers, and the presets of music."""
+    """List the models with their statements and papers, and the presets of both domains."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     from core.recipes import RECIPES
-    from musegen.presets import PRESETS
+    from musegen.presets import PRESETS as MUSIC
+    from videogen.presets import PRESETS as VIDEO
 
     table = Table("model", "statements", "first author", "remark", box=box.SIMPLE)
     for name, recipe in RECIPES.items():
         statements = " + ".join(map(_statement, recipe.terms))
         first = recipe.paper.authors.split(",")[0]
         table.add_row(name, statements, f"{first} {recipe.paper.year}", recipe.remark)
-    presets = Table("preset", "what for", "cost", box=box.SIMPLE)
-    for name, preset in PRESETS.items():
-        presets.add_row(name, preset.caption, preset.cost)
+    presets = Table("preset", "what for", "what to expect", "cost", box=box.SIMPLE)
+    for domain, named in (("music", MUSIC), ("video", VIDEO)):
+        for name, preset in named.items():
+            presets.add_row(f"{domain} {name}", preset.caption, preset.expected, preset.cost)
     console = Console()
     console.print(table, presets)
 
