@@ -7,6 +7,7 @@ the networks; the rest is here.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -164,9 +165,18 @@ def fit(
         train.average_decay,
         train.bf16,
     )
-    with Run.open(Path(to), config.model_dump(mode="json"), CHANGEABLE) as run:
+    values = config.model_dump(mode="json")
+    with Run.open(Path(to), values, CHANGEABLE, partial(_completed, type(config))) as run:
         train_run(run, learning, draw, train, observe(run))
     return learning.averages
+
+
+def _completed(kind: type[RunConfig], stored: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an earlier version, with those that have come since at their defaults."""
+    try:
+        return resolve(kind, stored, "config.yaml").model_dump(mode="json")
+    except ConfigError:
+        return stored  # what it says is compared as it stands
 
 
 def load(run: Run, whole: Networks, device: str) -> Networks:

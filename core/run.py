@@ -12,7 +12,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,11 +49,16 @@ class Run:
 
     @classmethod
     def open(
-        cls, folder: Path, config: Mapping[str, Any], changeable: Sequence[str] = ()
+        cls,
+        folder: Path,
+        config: Mapping[str, Any],
+        changeable: Sequence[str] = (),
+        complete: Callable[[dict[str, Any]], Mapping[str, Any]] = dict,
     ) -> "Run":
         """Create the folder, or go on in it: then `config` must be the one that it holds.
 
-        `changeable`: keys, as a.b, that may differ (the budget, how often to save). Raises
+        `changeable`: keys, as a.b, that may differ (the budget, how often to save). `complete`:
+        gives what an earlier version wrote the settings that have come since. Raises
         `ConfigError` with the fields that changed, `UserError` where another command works in it
         or it cannot be written. What a killed command left half done is cleared up.
         """
@@ -62,16 +67,21 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             with contextlib.ExitStack() as held:
                 held.enter_context(locked(folder))
-                run._begin(changeable)
+                run._begin(changeable, complete)
                 run._held = held.pop_all()
         except OSError as error:
             raise UserError(f"cannot work in {folder}: {error.strerror}") from error
         return run
 
-    def _begin(self, changeable: Sequence[str]) -> None:
+    def _begin(
+        self,
+        changeable: Sequence[str],
+        complete: Callable[[dict[str, Any]], Mapping[str, Any]],
+    ) -> None:
         path = self.folder / "config.yaml"
         if path.exists():
-            _refuse_changes(self.folder, read_yaml(path), self.config, changeable)
+            stored = complete(read_yaml(path))
+            _refuse_changes(self.folder, stored, self.config, changeable)
             _warn_of_other_parts(path)
         write_text(path, _explained(self.config))
         recover(self.checkpoints)

@@ -71,6 +71,17 @@ def test_a_run_is_bound_to_its_data(tmp_path):
         train(MovingShapes(16, 4, counts=(2,)), tmp_path / "run", "gist", "tiny", "cpu")
 
 
+def test_a_run_of_an_earlier_version_goes_on(tmp_path):
+    """Its configuration lacks a setting that has come since."""
+    tiny(tmp_path / "run", steps=1)
+    path = tmp_path / "run" / "config.yaml"
+    stored = path.read_text()
+    path.write_text(stored.replace("wrong_captions: false\n", ""))
+    assert path.read_text() != stored
+    tiny(tmp_path / "run", steps=2)
+    assert "wrong_captions: false" in path.read_text()
+
+
 def test_exported_weights_are_those_of_the_run(tmp_path):
     run = tiny(tmp_path / "run")
     shared = Model.load(export(Run.read(tmp_path / "run"), tmp_path / "weights"), "cpu")
