@@ -42,7 +42,7 @@ def music_rows(preset: str, device: torch.device) -> Iterator[Row]:
         data = Collection.open(Path(folder) / "band")
         for model, wiring in MUSIC:
             config = music.configure(data, model, wiring, preset, ONCE)
-            parts = music.networks(config.model, config.form)
+            parts = music.networks(config)
             draw = music.batches(data, config.train.batch_size, 0, device)
             yield f"music {model} {wiring or ''}", config.model, config, parts, draw
 
@@ -52,7 +52,7 @@ def video_rows(preset: str, device: torch.device) -> Iterator[Row]:
     data = MovingShapes(SHAPES_SIZE[preset])
     for model in VIDEO:
         config = video.configure(data, model, preset, ONCE)
-        parts = video.networks(config.model, config.form)
+        parts = video.networks(config)
         yield f"video {model}", config.model, config, parts, video.batches(data, config, device)
 
 

@@ -38,10 +38,17 @@ class Resumable(UserError):
     exit_code: ClassVar[int] = 3
 
 
+Kind = TypeVar("Kind", bound="Strict")
+
+
 class Strict(BaseModel):
     """A frozen model that refuses unknown keys and numbers that are not finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def but(self: Kind, **changes: Any) -> Kind:
+        """The same with other values, which are checked."""
+        return type(self)(**{**dict(self), **changes})
 
 
 class Limits(Strict):

@@ -17,6 +17,7 @@ from pydantic import Field
 from core.config import ConfigError, Strict, UserError, nearest, override, resolve
 from core.learning import Batches, Learning, is_critic
 from core.passes import Networks
+from core.presets import Preset
 from core.recipes import RECIPES, Recipe, recipe
 from core.run import Run
 from core.train import Observe, TrainConfig
@@ -60,28 +61,6 @@ class RunConfig(Strict):
 
 
 Config = TypeVar("Config", bound=RunConfig)
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named, captioned configuration, for models with critics and for models without.
-
-    `networks`: sizes, by the key under which the domain's model holds them.
-    """
-
-    caption: str
-    paper: str
-    expected: str
-    cost: str
-    networks: Mapping[str, Strict]
-    games: TrainConfig
-    likelihoods: TrainConfig
-
-    def values(self, name: str) -> dict[str, Any]:
-        """Configuration for the recipe of this name."""
-        sizes = {key: config.model_dump(mode="json") for key, config in self.networks.items()}
-        train = self.games if recipe(name).critics else self.likelihoods
-        return {"model": {"recipe": name, **sizes}, "train": train.model_dump(mode="json")}
 
 
 @dataclass(frozen=True)
@@ -179,11 +158,23 @@ def _completed(kind: type[RunConfig], stored: dict[str, Any]) -> dict[str, Any]:
         return stored  # what it says is compared as it stands
 
 
-def load(run: Run, whole: Networks, device: str) -> Networks:
-    """The run's best averaged weights, in those of the networks that do not only judge."""
-    made = Networks({name: part for name, part in whole.items() if not is_critic(name)})
-    run.fill(made, group="averages")
-    return made.eval().to(choose_device(device))
+def restore(
+    domain: Domain,
+    kind: type[Config],
+    build: Callable[[Config], Networks],
+    run: str | Path | None,
+    device: str,
+) -> tuple[Networks, Config, str]:
+    """A run's best averaged weights with its configuration and name, ready to sample.
+
+    Networks that only judge are left out. `run`: see `Domain.folder`.
+    """
+    folder = domain.folder(run)
+    stored = Run.read(folder)
+    config = resolve(kind, stored.config, str(folder / "config.yaml"))
+    made = Networks({name: part for name, part in build(config).items() if not is_critic(name)})
+    stored.fill(made, group="averages")
+    return made.eval().to(choose_device(device)), config, folder.name
 
 
 def choose_device(name: str) -> torch.device:

@@ -63,15 +63,20 @@ class Source:
             raise RejectedFile(*self.fault)
         if self.data is not None:
             return self.data
-        path = Path(self.name)
-        try:
-            _at_most(path.stat().st_size, limits)
-            return path.read_bytes()
-        except OSError as error:
-            raise RejectedFile("unreadable", str(error.strerror)) from error
+        return read_bytes(Path(self.name), limits)
 
 
-def _at_most(size: int, limits: Limits) -> None:
+def read_bytes(path: Path, limits: Limits) -> bytes:
+    """A file's bytes, no more than the limit allows; `RejectedFile` says why not."""
+    try:
+        at_most(path.stat().st_size, limits)
+        return path.read_bytes()
+    except OSError as error:
+        raise RejectedFile("unreadable", str(error.strerror)) from error
+
+
+def at_most(size: int, limits: Limits) -> None:
+    """`RejectedFile` for more bytes than the limit allows."""
     if size > limits.file_bytes:
         raise RejectedFile("too-large", f"{size} bytes, at most {limits.file_bytes} are read")
 
@@ -191,14 +196,14 @@ def _unzipped(
 ) -> tuple[bytes | None, tuple[str, str] | None]:
     """A member's bytes, or why there are none; what it says of its size is not believed."""
     try:
-        _at_most(info.file_size, limits)
+        at_most(info.file_size, limits)
         if stat.S_ISLNK(info.external_attr >> 16):
             raise RejectedFile("link", "links in archives are not followed")
         if info.file_size > limits.archive_ratio * max(info.compress_size, 100):
             raise RejectedFile("archive", f"{info.file_size} bytes of {info.compress_size}")
         with archive.open(info) as file:
             data = file.read(limits.file_bytes + 1)
-        _at_most(len(data), limits)
+        at_most(len(data), limits)
     except RejectedFile as error:
         return None, (error.reason, error.detail)
     except (*UNREADABLE, zipfile.BadZipFile) as error:

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from core.config import Strict, UserError, resolve
+from core.config import Strict, UserError
 from core.learning import Batches
-from core.model import Domain, ModelConfig, RunConfig, choose_device, fit, load
+from core.model import Domain, ModelConfig, RunConfig, choose_device, fit, restore
 from core.passes import Batch, Networks
 from core.run import Run
 from core.train import Observe
@@ -75,14 +75,12 @@ def configure(
     return DOMAIN.configure(MusicConfig, model, preset, values, [*wired, *assignments])
 
 
-def networks(config: MusicModel, form: Form) -> Networks:
-    """The networks that the recipe asks for, for phrases of this form."""
-    statements = config.statements
+def networks(config: MusicConfig) -> Networks:
+    """The networks that the recipe asks for, for phrases of the run's form."""
+    model, form, statements = config.model, config.form, config.model.statements
     if "density" in statements.networks:
-        return Networks(
-            {"density": NoteDensity(config.density, form.grid, form.tracks, form.bars)}
-        )
-    return build(config.musegan, form.grid, form.tracks, form.bars, statements)
+        return Networks({"density": NoteDensity(model.density, form.grid, form.tracks, form.bars)})
+    return build(model.musegan, form.grid, form.tracks, form.bars, statements)
 
 
 def batches(data: Collection, size: int, seed: int, device: torch.device) -> Batches:
@@ -114,7 +112,7 @@ def train(
         to,
         config,
         config.model.statements,
-        lambda: networks(config.model, config.form),
+        lambda: networks(config),
         batches(collection, config.train.batch_size, config.train.seed, chosen),
         lambda run: observer(run, collection, config),
         chosen,
@@ -154,11 +152,8 @@ class Model:
     @classmethod
     def load(cls, run: str | Path | None = None, device: str = "auto") -> "Model":
         """The best weights of a run folder, or a shipped model by its name; None: the default."""
-        folder = DOMAIN.folder(run)
-        stored = Run.read(folder)
-        config = resolve(MusicConfig, stored.config, str(folder / "config.yaml"))
-        made = load(stored, networks(config.model, config.form), device)
-        return cls(made, config.model, config.form, folder.name)
+        made, config, name = restore(DOMAIN, MusicConfig, networks, run, device)
+        return cls(made, config.model, config.form, name)
 
     @torch.no_grad()
     def cells(

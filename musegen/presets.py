@@ -4,7 +4,7 @@ pianoreel music train DATA --preset small --to RUN
 """
 
 from core.learning import Optimisation
-from core.model import Preset
+from core.presets import GENTLE, TRIAL, Preset
 from core.train import TrainConfig
 from musegen.networks import MuseGANConfig
 from musegen.notes import DensityConfig
@@ -28,21 +28,8 @@ PRESETS: dict[str, Preset] = {
             "musegan": MuseGANConfig(latent=8, channels=4, critic_channels=4),
             "density": DensityConfig(width=16, layers=1, heads=2),
         },
-        games=TrainConfig(
-            steps=20,
-            batch_size=4,
-            learner=GAME,
-            critic=GAME,
-            log_every_steps=1,
-            sample_every_steps=10,
-        ),
-        likelihoods=TrainConfig(
-            steps=20,
-            batch_size=4,
-            learner=LIKELIHOOD,
-            log_every_steps=1,
-            sample_every_steps=10,
-        ),
+        games=TRIAL.but(learner=GAME, critic=GAME),
+        likelihoods=TRIAL.but(learner=LIKELIHOOD),
     ),
     "small": Preset(
         caption="a few hundred songs on a CPU",
@@ -63,16 +50,7 @@ PRESETS: dict[str, Preset] = {
             bf16=True,
             sample_every_steps=200,
         ),
-        likelihoods=TrainConfig(
-            minutes=60,
-            batch_size=32,
-            learner=LIKELIHOOD,
-            warmup_steps=200,
-            decay="cosine",
-            average_decay=0.99,
-            bf16=True,
-            sample_every_steps=500,
-        ),
+        likelihoods=GENTLE.but(batch_size=32, learner=LIKELIHOOD),
     ),
     "base": Preset(
         caption="the paper's sizes, for a large collection",
@@ -84,14 +62,13 @@ PRESETS: dict[str, Preset] = {
             "density": DensityConfig(width=512, layers=8, heads=8),
         },
         games=TrainConfig(steps=50_000, batch_size=64, learner=GAME, critic=GAME, bf16=True),
-        likelihoods=TrainConfig(
+        likelihoods=GENTLE.but(
+            minutes=None,
             steps=100_000,
-            batch_size=64,
             learner=LIKELIHOOD,
             warmup_steps=1000,
-            decay="cosine",
             average_decay=0.999,
-            bf16=True,
+            sample_every_steps=1000,
         ),
     ),
 }

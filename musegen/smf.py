@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.config import Limits
-from core.sources import RejectedFile
+from core.sources import RejectedFile, at_most, read_bytes
 
 MIDI = (".mid", ".midi", ".kar", ".rmi")
 """What such files are called."""
@@ -31,10 +31,10 @@ def midi_bytes(source: Path | bytes, limits: Limits) -> bytes:
     out. The parser would trust a wrong length or count and read on beyond the end of the file.
     Raises `RejectedFile` where there is no header, or none that can be read in beats.
     """
-    data = source if isinstance(source, bytes) else _read(source, limits)
+    data = source if isinstance(source, bytes) else read_bytes(source, limits)
     if not data:
         raise RejectedFile("empty-file", "the file has no bytes")
-    _at_most(len(data), limits)
+    at_most(len(data), limits)
     begin = data.find(b"MThd", 0, SEARCHED_BYTES)
     if begin < 0 or len(data) < begin + HEADER_BYTES:
         raise RejectedFile("not-midi", "no MIDI header (MThd) at its beginning")
@@ -53,19 +53,6 @@ def _tracks(data: bytes, at: int) -> Iterator[bytes]:
         track = data[at + 8 : at + 8 + length]
         yield track
         at += 8 + len(track)
-
-
-def _read(path: Path, limits: Limits) -> bytes:
-    try:
-        _at_most(path.stat().st_size, limits)
-        return path.read_bytes()
-    except OSError as error:
-        raise RejectedFile("unreadable", str(error.strerror)) from error
-
-
-def _at_most(size: int, limits: Limits) -> None:
-    if size > limits.file_bytes:
-        raise RejectedFile("too-large", f"{size} bytes, at most {limits.file_bytes} are read")
 
 
 def _check_header(kind: int, division: int) -> None:

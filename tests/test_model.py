@@ -104,4 +104,4 @@ def test_networks_are_those_the_recipe_names(band):
         if recipe.needs - DOMAIN.offers:
             continue
         config = configure(band, name, preset="tiny")
-        assert tuple(sorted(networks(config.model, config.form))) == recipe.networks
+        assert tuple(sorted(networks(config))) == recipe.networks

@@ -40,7 +40,7 @@ class Oracle(Model):
 
 def oracle(data: MovingShapes, name: str, shift: int = 0) -> Oracle:
     config = configure(data, "gist", "tiny")
-    made = Oracle(networks(config.model, config.form), config.model, config.form, name)
+    made = Oracle(networks(config), config.model, config.form, name)
     made.shift = shift
     return made
 

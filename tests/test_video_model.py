@@ -92,7 +92,7 @@ def test_exported_weights_are_those_of_the_run(tmp_path):
 
 def test_networks_are_those_the_recipe_names():
     config = configure(SHAPES, "text_to_video", "tiny")
-    built = networks(config.model, config.form)
+    built = networks(config)
     assert set(built) == {"condition", *RECIPES["text_to_video"].networks}
     trained = {name for term in config.model.statements.terms for name in term.trains}
     assert {"condition", "prior", "encoder", "decoder"} == trained

@@ -14,9 +14,9 @@ from typing import Protocol, runtime_checkable
 import torch
 from pydantic import Field
 
-from core.config import ConfigError, Strict, UserError, resolve
+from core.config import ConfigError, Strict, UserError
 from core.learning import Batches
-from core.model import Domain, ModelConfig, RunConfig, choose_device, fit, load
+from core.model import Domain, ModelConfig, RunConfig, choose_device, fit, restore
 from core.passes import Batch, Networks
 from core.recipes import Recipe
 from core.run import Run
@@ -139,9 +139,10 @@ def configure(
     return DOMAIN.configure(VideoRun, model, preset, values, assignments)
 
 
-def networks(config: VideoModel, form: Form) -> Networks:
-    """The networks that the recipe asks for, for clips of this form."""
-    return build(config.video, form.size, form.frames, len(form.words), config.statements)
+def networks(config: VideoRun) -> Networks:
+    """The networks that the recipe asks for, for clips of the run's form."""
+    model, form = config.model, config.form
+    return build(model.video, form.size, form.frames, len(form.words), model.statements)
 
 
 def batches(data: Clipped, config: VideoRun, device: torch.device) -> Batches:
@@ -173,7 +174,7 @@ def train(
         to,
         config,
         config.model.statements,
-        lambda: networks(config.model, config.form),
+        lambda: networks(config),
         batches(data, config, chosen),
         lambda run: observer(run, data, config),
         chosen,
@@ -213,11 +214,8 @@ class Model:
     @classmethod
     def load(cls, run: str | Path | None = None, device: str = "auto") -> "Model":
         """The best weights of a run folder, or a shipped model by its name; None: the default."""
-        folder = DOMAIN.folder(run)
-        stored = Run.read(folder)
-        config = resolve(VideoRun, stored.config, str(folder / "config.yaml"))
-        made = load(stored, networks(config.model, config.form), device)
-        return cls(made, config.model, config.form, folder.name)
+        made, config, name = restore(DOMAIN, VideoRun, networks, run, device)
+        return cls(made, config.model, config.form, name)
 
     @property
     def captions(self) -> Captions:

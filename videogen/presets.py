@@ -4,8 +4,7 @@ pianoreel video train --shapes --preset small --to RUN
 """
 
 from core.learning import Optimisation
-from core.model import Preset
-from core.train import TrainConfig
+from core.presets import GENTLE, TRIAL, Preset
 from videogen.networks import VideoConfig
 from videogen.text import TextConfig
 
@@ -17,6 +16,9 @@ SHAPES_SIZE = {"tiny": 16, "small": 32, "base": 64}
 LI = "Li, Min, Shen, Carlson and Carin, Video Generation from Text, AAAI 2018"
 LEARNER = Optimisation(learning_rate=1e-3, betas=(0.9, 0.99))
 CRITIC = Optimisation(learning_rate=4e-4, betas=(0.0, 0.99))
+LONG = GENTLE.but(
+    minutes=None, steps=60_000, warmup_steps=500, average_decay=0.999, sample_every_steps=1000
+)
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
@@ -29,17 +31,8 @@ PRESETS: dict[str, Preset] = {
                 latent=8, channels=4, critic_channels=4, width=32, text=TextConfig(width=16)
             )
         },
-        games=TrainConfig(
-            steps=20,
-            batch_size=4,
-            learner=LEARNER,
-            critic=CRITIC,
-            log_every_steps=1,
-            sample_every_steps=10,
-        ),
-        likelihoods=TrainConfig(
-            steps=20, batch_size=4, learner=LEARNER, log_every_steps=1, sample_every_steps=10
-        ),
+        games=TRIAL.but(learner=LEARNER, critic=CRITIC),
+        likelihoods=TRIAL.but(learner=LEARNER),
     ),
     "small": Preset(
         caption="clips of 32x32 pixels and 16 frames on a CPU",
@@ -47,27 +40,8 @@ PRESETS: dict[str, Preset] = {
         expected="",
         cost="an hour and a half on two CPU cores",
         networks={"video": VideoConfig()},
-        games=TrainConfig(
-            minutes=90,
-            batch_size=64,
-            learner=LEARNER,
-            critic=CRITIC,
-            warmup_steps=200,
-            decay="cosine",
-            average_decay=0.99,
-            bf16=True,
-            sample_every_steps=500,
-        ),
-        likelihoods=TrainConfig(
-            minutes=90,
-            batch_size=64,
-            learner=LEARNER,
-            warmup_steps=200,
-            decay="cosine",
-            average_decay=0.99,
-            bf16=True,
-            sample_every_steps=500,
-        ),
+        games=GENTLE.but(minutes=90, learner=LEARNER, critic=CRITIC),
+        likelihoods=GENTLE.but(minutes=90, learner=LEARNER),
     ),
     "base": Preset(
         caption="clips of 64x64 pixels and 16 frames on a GPU",
@@ -83,24 +57,7 @@ PRESETS: dict[str, Preset] = {
                 text=TextConfig(width=256, layers=2),
             )
         },
-        games=TrainConfig(
-            steps=60_000,
-            batch_size=64,
-            learner=LEARNER,
-            critic=CRITIC,
-            warmup_steps=500,
-            decay="cosine",
-            average_decay=0.999,
-            bf16=True,
-        ),
-        likelihoods=TrainConfig(
-            steps=60_000,
-            batch_size=64,
-            learner=LEARNER,
-            warmup_steps=500,
-            decay="cosine",
-            average_decay=0.999,
-            bf16=True,
-        ),
+        games=LONG.but(learner=LEARNER, critic=CRITIC),
+        likelihoods=LONG.but(learner=LEARNER),
     ),
 }

@@ -1,0 +1,45 @@
+"""Named configurations: what a preset is, and the schedules that presets begin from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.config import Strict
+from core.recipes import recipe
+from core.train import TrainConfig
+
+TRIAL = TrainConfig(steps=20, batch_size=4, log_every_steps=1, sample_every_steps=10)
+"""Enough to see that all parts work."""
+
+GENTLE = TrainConfig(
+    minutes=60,
+    batch_size=64,
+    warmup_steps=200,
+    decay="cosine",
+    average_decay=0.99,
+    bf16=True,
+    sample_every_steps=500,
+)
+"""A rate that rises at first and falls to nothing: for what has no opponent."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named, captioned configuration, for models with critics and for models without.
+
+    `networks`: sizes, by the key under which the domain's model holds them.
+    """
+
+    caption: str
+    paper: str
+    expected: str
+    cost: str
+    networks: Mapping[str, Strict]
+    games: TrainConfig
+    likelihoods: TrainConfig
+
+    def values(self, name: str) -> dict[str, Any]:
+        """Configuration for the recipe of this name."""
+        sizes = {key: config.model_dump(mode="json") for key, config in self.networks.items()}
+        train = self.games if recipe(name).critics else self.likelihoods
+        return {"model": {"recipe": name, **sizes}, "train": train.model_dump(mode="json")}
