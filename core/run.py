@@ -113,10 +113,14 @@ class Run:
             file.write(json.dumps({"step": step, **finite}) + "\n")
 
     def forget_after(self, step: int) -> None:
-        """Drop log lines and (damaged) checkpoints after `step`: a resumed run makes them anew."""
+        """Drop log lines and (damaged) checkpoints after `step`: a resumed run makes them anew.
+
+        Of the others those go that a kill has left beyond the newest.
+        """
         for folder in checkpoints(self.checkpoints):
             if step_of(folder) > step:
                 shutil.rmtree(folder)
+        self._prune()
         path = self.folder / "metrics.jsonl"
         if path.exists():
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
@@ -141,12 +145,17 @@ class Run:
     ) -> None:
         """Save a checkpoint, and keep it as the best too where `best` is the smallest so far.
 
+        Of equals the latest is the best: it has seen more.
         `Resumable` where that fails. The best goes first: a run killed between the two comes to
         this step again, and a best that is known is never lost.
         """
-        if best is not None and best < self._best_value():
+        if best is not None and best <= self._best_value():
             save_checkpoint(self.checkpoints / "best", state, {**facts, "best": best})
         save_checkpoint(self.checkpoints / f"step-{step:08d}", state, facts)
+        self._prune()
+
+    def _prune(self) -> None:
+        """Keep the newest checkpoints; of these the newest is whole."""
         for old in checkpoints(self.checkpoints)[KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
 

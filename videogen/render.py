@@ -57,13 +57,14 @@ def draw_rows(rows: Sequence[Row], path: str | Path) -> None:
 
 
 def _lines(row: Row) -> Iterator[tuple[str, UInt8[np.ndarray, "height width 3"]]]:
-    """A row as strips of pictures no wider than the page; only the first has the title."""
+    """A row as strips of about equal length, no wider than the page; the first has the title."""
     title, frames = row
     pictures = enlarged(frames, PICTURE_PX)
     apart = np.pad(pictures, ((0, 0), (0, 0), (0, GAP_PX), (0, 0)), constant_values=255)
     fitting = max(1, WIDTH_PX // apart.shape[2])
-    for first in range(0, len(apart), fitting):
-        yield ("" if first else title), np.concatenate(list(apart[first : first + fitting]), 1)
+    strips = -(-len(apart) // fitting)
+    for number, strip in enumerate(np.array_split(apart, strips)):
+        yield ("" if number else title), np.concatenate(list(strip), 1)
 
 
 def draw_filmstrip(frames: Frames, path: str | Path, caption: str) -> None:
