@@ -72,6 +72,10 @@ RunFolder = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the configuration.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Reading processes.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit 1 where one is rejected.")]
+Places = Annotated[int, typer.Option(min=2, max=1000, help="Places on the way, ends included.")]
+Strength = Annotated[
+    float, typer.Option(min=0, max=1, help="0: the place itself. 1: nothing is left of it.")
+]
 Report = Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")]
 
@@ -105,6 +109,17 @@ def ticking(task: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(shown, completed=done, total=total)
 
         yield tick
+
+
+def leading_run(domain: Any, told: list[str], count: int | None) -> tuple[Any, list[str]]:
+    """The run that was told first, if any, and the rest; `ConfigError` for another count of it."""
+    from core.config import ConfigError
+
+    run, rest = domain.leading_run(told)
+    if not rest or (count is not None and len(rest) != count):
+        wanted = "one or more" if count is None else count
+        raise ConfigError(f"expected {wanted} after [RUN], found {len(rest)}: see --help")
+    return run, rest
 
 
 def show_report(report: Any, scorecard: Any, to: Path | None, as_json: bool) -> None:

@@ -65,7 +65,10 @@ Config = TypeVar("Config", bound=RunConfig)
 
 @dataclass(frozen=True)
 class Domain:
-    """What a domain calls its things. `offers`: what of a recipe's needs it can meet."""
+    """What a domain calls its things.
+
+    `offers`: what of a recipe's needs it can meet. `files`: the suffixes of its users' files.
+    """
 
     name: str
     presets: Mapping[str, Preset]
@@ -73,6 +76,7 @@ class Domain:
     default: str
     offers: frozenset[str]
     aliases: Mapping[str, str]
+    files: tuple[str, ...]
 
     def configure(
         self,
@@ -107,7 +111,8 @@ class Domain:
         if not told:
             return None, []
         first = told[0]
-        path_like = os.sep in first and " " not in first
+        own = Path(first).suffix.lower() in self.files
+        path_like = os.sep in first and " " not in first and not own
         named = " " not in first and (self.shipped / first).is_dir()
         if path_like or named or Path(first).is_dir():
             return first, list(told[1:])

@@ -15,12 +15,14 @@ from core.commands import (
     Jobs,
     Json,
     Minutes,
+    Places,
     Preset,
     Report,
     RunFolder,
     Seed,
     Set,
     Steps,
+    Strength,
     StrictOption,
     budget,
     print_config,
@@ -194,3 +196,93 @@ def evaluate(
     beside = Collection.open(other) if other else None
     report = evaluation.evaluate(made, data, subject or "shipped weights", beside, seed)
     show_report(report, scorecard, to, json)
+
+
+Told = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[RUN] PLACE...",
+        help="A run's folder (else the musegan that ships), then MIDI files or seeds' numbers.",
+        show_default=False,
+    ),
+]
+Songs = Annotated[Path, typer.Option(help="Folder to write to.")]
+
+
+@music.command()
+def interpolate(
+    told: Told,
+    places: Places = 9,
+    to: Songs = Path("songs"),
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Walk from one phrase to another one, as one song: two seeds, or two of your own files.
+
+    pianoreel music interpolate 1 2 --to songs
+
+    pianoreel music interpolate runs/vae calm.mid wild.mid --places 16 --to songs
+
+    Files need a model with an encoder, as --model vae trains one.
+    """
+    from core.latent import walk
+    from musegen.places import open_model, places_of, write_places
+
+    model, (first, last) = open_model(told, 2, device)
+    path = walk(places_of(model, first)[:1], places_of(model, last)[:1], places)
+    write_places(model, path, "path", to, seed)
+
+
+@music.command()
+def arithmetic(
+    told: Told, to: Songs = Path("songs"), seed: Seed = 0, device: Device = "auto"
+) -> None:
+    """A - B + C: what the first phrase has beyond the second one, added to the third.
+
+    pianoreel music arithmetic 1 2 3 --to songs
+
+    pianoreel music arithmetic runs/vae busy.mid calm.mid mine.mid --to songs
+    """
+    from core.latent import arithmetic as combined
+    from musegen.places import open_model, places_of, write_places
+
+    model, phrases = open_model(told, 3, device)
+    a, b, c = (places_of(model, phrase)[:1] for phrase in phrases)
+    write_places(model, combined(a, b, c), "sum", to, seed)
+
+
+@music.command()
+def reconstruct(
+    told: Told, to: Songs = Path("songs"), seed: Seed = 0, device: Device = "auto"
+) -> None:
+    """Let your own songs pass through the latent space: what a model keeps of them.
+
+    pianoreel music reconstruct runs/vae song.mid --to songs
+    """
+    from musegen.places import open_model, places_of, write_places
+
+    model, songs = open_model(told, None, device)
+    for song in songs:
+        write_places(model, places_of(model, song), f"again-{Path(song).stem}", to, seed)
+
+
+@music.command()
+def vary(
+    told: Told,
+    strength: Strength = 0.3,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Variations.")] = 4,
+    to: Songs = Path("songs"),
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Make variations of a phrase: of a seed, or of the first phrase of your own file.
+
+    pianoreel music vary 1 --strength 0.2 --count 8 --to songs
+    """
+    from core.latent import variations
+    from musegen.places import open_model, places_of, write_places
+
+    model, (phrase,) = open_model(told, 1, device)
+    around = variations(places_of(model, phrase)[:1], strength, count, seed)
+    for number in range(count):
+        write_places(model, around[number : number + 1], f"variation-{number + 1}", to, seed)

@@ -26,6 +26,7 @@ from musegen.networks import MuseGANConfig, build
 from musegen.notes import DensityConfig, NoteDensity
 from musegen.presets import DEFAULT_PRESET, PRESETS
 from musegen.roll import Grid, Roll
+from musegen.smf import MIDI
 from musegen.states import to_cells, to_states
 from musegen.tracks import Track
 
@@ -36,6 +37,7 @@ DOMAIN = Domain(
     default="notes",
     offers=frozenset({"density", "statistics"}),
     aliases={"notes": "autoregressive"},
+    files=MIDI,
 )
 
 
@@ -154,6 +156,10 @@ class Model:
         """The best weights of a run folder, or a shipped model by its name; None: the default."""
         made, config, name = restore(DOMAIN, MusicConfig, networks, run, device)
         return cls(made, config.model, config.form, name)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.networks.parameters()).device
 
     @torch.no_grad()
     def cells(

@@ -16,12 +16,14 @@ from core.commands import (
     Jobs,
     Json,
     Minutes,
+    Places,
     Preset,
     Report,
     RunFolder,
     Seed,
     Set,
     Steps,
+    Strength,
     StrictOption,
     budget,
     print_config,
@@ -239,3 +241,95 @@ def evaluate(
     with ticking("training a classifier of real clips") as tick:
         report = evaluation.evaluate(model, data, count, seed, others, tick)
     show_report(report, scorecard, to, json)
+
+
+Told = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[RUN] PLACE...",
+        help="A run's folder (else the weights that ship), then sentences or video files.",
+        show_default=False,
+    ),
+]
+Clips = Annotated[Path, typer.Option(help="Folder to write to.")]
+
+
+@video.command()
+def interpolate(
+    told: Told,
+    places: Places = 9,
+    to: Clips = Path("clips"),
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Walk from one clip to another one: two sentences, or two of your own files.
+
+    pianoreel video interpolate "A small red circle is moving in a straight line towards north" \\
+        "A large blue square is moving in a straight line towards north" --to clips
+
+    pianoreel video interpolate runs/mine first.mp4 last.mp4 --places 16 --to clips
+    """
+    from core.latent import walk
+    from videogen.places import open_model, place_of, write_places
+
+    model, (first, last) = open_model(told, 2, device)
+    path = walk(place_of(model, first, seed), place_of(model, last, seed), places)
+    titles = [f"{number / (places - 1):.0%}" for number in range(places)]
+    titles[0], titles[-1] = first, last
+    write_places(model, path, titles, "path", to)
+
+
+@video.command()
+def arithmetic(
+    told: Told, to: Clips = Path("clips"), seed: Seed = 0, device: Device = "auto"
+) -> None:
+    """A - B + C: what the first clip has beyond the second one, added to the third.
+
+    pianoreel video arithmetic "A small red circle is moving in a straight line towards north" \\
+        "A small red circle is moving in a straight line towards south" \\
+        "A large blue square is moving in a straight line towards south" --to clips
+    """
+    from core.latent import arithmetic as combined
+    from core.latent import joined
+    from videogen.places import open_model, place_of, write_places
+
+    model, clips = open_model(told, 3, device)
+    a, b, c = (place_of(model, clip, seed) for clip in clips)
+    titles = [f"{sign} {clip}" for sign, clip in zip(" -+", clips, strict=True)]
+    write_places(model, joined([a, b, c, combined(a, b, c)]), [*titles, "="], "sum", to)
+
+
+@video.command()
+def reconstruct(told: Told, to: Clips = Path("clips"), device: Device = "auto") -> None:
+    """Let your own clips pass through the latent space: what a model keeps of them.
+
+    pianoreel video reconstruct runs/mine clip.mp4 --to clips
+    """
+    from videogen.places import open_model, write_again
+
+    model, clips = open_model(told, None, device)
+    for clip in clips:
+        write_again(model, Path(clip), to)
+
+
+@video.command()
+def vary(
+    told: Told,
+    strength: Strength = 0.3,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Variations.")] = 4,
+    to: Clips = Path("clips"),
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Make variations of a clip: of a sentence's, or of your own file.
+
+    pianoreel video vary runs/mine clip.mp4 --strength 0.2 --count 8 --to clips
+    """
+    from core.latent import joined, variations
+    from videogen.places import open_model, place_of, write_places
+
+    model, (clip,) = open_model(told, 1, device)
+    place = place_of(model, clip, seed)
+    around = joined([place, variations(place, strength, count, seed)])
+    titles = [clip, *(f"variation {number + 1}" for number in range(count))]
+    write_places(model, around, titles, "variations", to)

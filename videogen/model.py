@@ -24,6 +24,7 @@ from core.train import Observe
 from videogen.clip import Clips, FrameBatch, to_clips
 from videogen.networks import ClipByGist, VideoConfig, build
 from videogen.presets import DEFAULT_PRESET, PRESETS, SHAPES_SIZE
+from videogen.reading import VIDEO
 from videogen.shapes import MovingShapes, Split, agreement
 from videogen.text import Captions
 
@@ -34,6 +35,7 @@ DOMAIN = Domain(
     default="shapes",
     offers=frozenset({"condition", "gist"}),
     aliases={},
+    files=VIDEO,
 )
 CHUNK = 64
 """Clips that are made at once."""

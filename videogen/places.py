@@ -1,0 +1,98 @@
+"""Sentences and videos as places in a model's latent space, and places as clips."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core.commands import leading_run
+from core.config import UserError
+from core.latent import LatentSpace, Places
+from core.sources import RejectedFile
+from videogen.clip import Clips, Frames, to_clips, to_frames
+from videogen.model import DOMAIN, Model
+from videogen.reading import VIDEO, View, read_frames
+from videogen.render import draw_grid, write_clip
+from videogen.sources import listing
+
+
+def open_model(told: list[str], count: int | None, device: str) -> tuple[Model, list[str]]:
+    """The model that was told first, else the one that ships, and the places told."""
+    run, rest = leading_run(DOMAIN, told, count)
+    return Model.load(run, device), rest
+
+
+def space_of(model: Model) -> LatentSpace:
+    """The latent space of a model; `UserError` where it has none."""
+    return LatentSpace(model.networks, model.name)
+
+
+def is_video(told: str) -> bool:
+    """Whether what was told is a video file, and no sentence."""
+    return Path(told).suffix.lower() in VIDEO
+
+
+@torch.no_grad()
+def place_of(model: Model, told: str, seed: int = 0) -> Places:
+    """One place: that of a video file, or one that the prior draws for a sentence."""
+    if is_video(told):
+        return _encoded(model, *read_clip(model, Path(told)))
+    tokens = model.captions.encode([told]).to(model.device)
+    return space_of(model).draw(1, tokens, seed)
+
+
+def _encoded(model: Model, frames: Frames, caption: str) -> Places:
+    clips = to_clips(frames[None]).contiguous().to(model.device)
+    return space_of(model).encode(clips, model.captions.encode([caption]).to(model.device))
+
+
+def read_clip(model: Model, path: Path) -> tuple[Frames, str]:
+    """The first clip of a video in the model's form, and its caption: see `sources`.
+
+    The last frame of a video that is too short stays. `UserError` for what cannot be read.
+    """
+    form = model.form
+    view = View(size=form.size, frames_per_second=form.frames_per_second)
+    (captioned,) = listing([str(path)]).clips
+    if captioned.fault:
+        raise UserError(f"{path}: {captioned.fault[1]}")
+    try:
+        film = read_frames(path, view)
+    except RejectedFile as error:
+        raise UserError(f"{path}: {error.detail}") from error
+    shown = np.minimum(np.arange(form.frames), len(film) - 1)
+    return film[shown], captioned.caption
+
+
+@torch.no_grad()
+def clips_at(model: Model, places: Places) -> Clips:
+    """The clips that the decoder makes of places."""
+    return space_of(model).decode(places).mean.clamp(-1, 1).cpu()
+
+
+def write_places(model: Model, places: Places, titles: Sequence[str], name: str, to: Path) -> None:
+    """Write the clips of places, and one picture of all; print what was written."""
+    clips = clips_at(model, places)
+    to.mkdir(parents=True, exist_ok=True)
+    draw_grid(clips, titles, to / f"{name}.png")
+    print(to / f"{name}.png")
+    for number, (title, frames) in enumerate(zip(titles, to_frames(clips), strict=True)):
+        stem = to / f"{name}-{number + 1:03d}"
+        for path in write_clip(frames, stem, title, model.form.frames_per_second):
+            print(path)
+
+
+@torch.no_grad()
+def write_again(model: Model, path: Path, to: Path) -> None:
+    """Write what comes back of a video's first clip, and a picture of both; print what was."""
+    frames, caption = read_clip(model, path)
+    clip = clips_at(model, _encoded(model, frames, caption))
+    to.mkdir(parents=True, exist_ok=True)
+    both = torch.cat([to_clips(frames[None]), clip])
+    picture = to / f"again-{path.stem}-both.png"
+    draw_grid(both, [f"{path.name}: {caption}", "again"], picture)
+    print(picture)
+    stem = to / f"again-{path.stem}"
+    for written in write_clip(to_frames(clip)[0], stem, caption, model.form.frames_per_second):
+        print(written)
