@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Int, UInt8
 from pydantic import Field
 
 from core.catalogue import joined, lengths_of
@@ -18,6 +19,8 @@ from core.sources import RejectedFile
 from core.workers import Lost
 from videogen.reading import Film, View, read_frames
 from videogen.sources import Captioned, How, Origin
+
+Kept = UInt8[np.ndarray, "kept height width 3"]
 
 
 class PrepareConfig(View):
@@ -54,8 +57,8 @@ class Packed:
     name: str
     caption: str
     origin: Origin
-    frames: Film
-    clips: np.ndarray
+    frames: Kept
+    clips: Int[np.ndarray, " clip"]
     content: str
     pictures: str
 
@@ -92,7 +95,7 @@ def _packed(name: str, caption: str, origin: Origin, film: Film, config: Prepare
     return Packed(Path(name).stem, caption, origin, frames, clips, content, pictures)
 
 
-def cut(film: Film, config: PrepareConfig) -> tuple[Film, np.ndarray]:
+def cut(film: Film, config: PrepareConfig) -> tuple[Kept, Int[np.ndarray, " clip"]]:
     """The frames that are kept, and where the clips begin in them."""
     count, wanted, step = len(film), config.frames, config.step
     if count < wanted:
