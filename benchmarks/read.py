@@ -1,0 +1,110 @@
+"""Reading videos of 640x480 to clips of 64x64, every frame, against PyAV's plain reformat.
+
+python benchmarks/read.py [FILE]...       at least 3 times as fast, or it exits with 1
+
+Without FILE: films of ten seconds that it draws, one for each codec. At their own rate every frame
+is converted, as the plain reader does; at 8 frames a second only those that are wanted.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from core.config import Limits
+from videogen.reading import View, read_frames
+
+SIZE = 64
+HEIGHT, WIDTH, FRAMES, FRAMES_PER_SECOND = 480, 640, 300, 30
+CODECS = {"libx264": ".mp4", "mpeg4": ".avi", "libvpx-vp9": ".webm"}
+RUNS = 3
+BOUND = 3.0
+
+Read = Callable[[Path], np.ndarray]
+
+
+def plain(path: Path) -> np.ndarray:
+    """Every frame, as the documentation of PyAV has it."""
+    with av.open(str(path)) as container:
+        frames = container.decode(video=0)
+        return np.stack([f.reformat(SIZE, SIZE, "rgb24").to_ndarray() for f in frames])
+
+
+def ours(path: Path, frames_per_second: float | None) -> np.ndarray:
+    """As `prepare` reads it; None: at the file's own rate."""
+    rate = frames_per_second or own_rate(path)
+    view = View(size=SIZE, fit="stretch", frames_per_second=rate)
+    return read_frames(path, view, Limits())
+
+
+def own_rate(path: Path) -> float:
+    """Frames a second, as the file says."""
+    with av.open(str(path)) as container:
+        return float(container.streams.video[0].average_rate or FRAMES_PER_SECOND)
+
+
+def films(folder: Path) -> Iterator[Path]:
+    """A disc that circles over a gradient, in every codec."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    still = np.stack([x * 255 / WIDTH, y * 255 / HEIGHT, (x + y) % 256], 2).astype(np.uint8)
+    for codec, suffix in CODECS.items():
+        path = folder / f"{codec}{suffix}"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=FRAMES_PER_SECOND)
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"  # type: ignore[attr-defined]
+            for number in range(FRAMES):
+                angle = number / 20
+                far = np.hypot(x - 320 - 150 * np.cos(angle), y - 240 - 150 * np.sin(angle))
+                frame = np.where(far[..., None] < 60, np.uint8(255), still)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))  # type: ignore[attr-defined]
+            container.mux(stream.encode())  # type: ignore[attr-defined]
+        yield path
+
+
+def seconds(read: Read, path: Path) -> float:
+    """The fastest of some runs."""
+    taken = []
+    for _ in range(RUNS):
+        begin = time.perf_counter()
+        read(path)
+        taken.append(time.perf_counter() - begin)
+    return min(taken)
+
+
+def measure(paths: list[Path]) -> bool:
+    """Time each reader on every film, in turn; whether the bound holds on the whole."""
+    readers: dict[str, Read] = {
+        "plain reformat": plain,
+        "all frames": partial(ours, frames_per_second=None),
+        "8 frames a second": partial(ours, frames_per_second=8.0),
+    }
+    taken = np.array([[seconds(read, path) for read in readers.values()] for path in paths])
+    table = Table("film", "frames", *readers, "times as fast, all", "at 8")
+    for path, row in zip(paths, taken, strict=True):
+        times = [f"{1000 * value:.0f} ms" for value in row]
+        frames = str(len(plain(path)))
+        table.add_row(
+            path.name, frames, *times, f"{row[0] / row[1]:.1f}", f"{row[0] / row[2]:.1f}"
+        )
+    total = taken.sum(0)
+    Console().print(table)
+    print(f"on the whole {total[0] / total[1]:.1f} and {total[0] / total[2]:.1f} times as fast")
+    return bool(total[0] / total[1] >= BOUND)
+
+
+def main() -> None:
+    """Measure and print; exit 1 where reading is slower than promised."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(told) for told in sys.argv[1:]] or list(films(Path(folder)))
+        sys.exit(not measure(paths))
+
+
+if __name__ == "__main__":
+    main()
