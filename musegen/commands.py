@@ -1,4 +1,4 @@
-"""The commands of music: prepare, train, sample, evaluate.
+"""The commands of music, from files to songs.
 
 Each imports what it needs inside itself, so that --help is quick.
 """
@@ -30,7 +30,9 @@ from core.commands import (
     ticking,
 )
 
-music = typer.Typer(help="Songs: prepare, train, sample, evaluate.", no_args_is_help=True)
+music = typer.Typer(
+    help="Songs: prepare, train, sample, evaluate, and more.", no_args_is_help=True
+)
 
 
 @music.command()

@@ -1,4 +1,4 @@
-"""The commands of video: prepare, train, sample, evaluate.
+"""The commands of video, from files to clips.
 
 Each imports what it needs inside itself, so that --help is quick.
 """
@@ -31,7 +31,9 @@ from core.commands import (
     ticking,
 )
 
-video = typer.Typer(help="Clips: prepare, train, sample, evaluate.", no_args_is_help=True)
+video = typer.Typer(
+    help="Clips: prepare, train, sample, evaluate, and more.", no_args_is_help=True
+)
 
 Shapes = Annotated[
     bool,
@@ -117,6 +119,28 @@ def prepare(
         summary = prepare_clips(sources, to, config, jobs=workers, tick=tick)
     print("\n".join(summary.lines))
     raise typer.Exit(int(strict and bool(summary.rejects)))
+
+
+@video.command()
+def sprites(
+    parts: Annotated[
+        Path, typer.Argument(help="Folder with body/, hair/, topwear/ ... of sprite sheets.")
+    ],
+    to: Annotated[Path, typer.Option(help="Folder to write clips and captions to.")],
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="Clips to compose.")] = 1000,
+    seed: Seed = 0,
+) -> None:
+    """Compose captioned clips of characters from sheets of the Liberated Pixel Cup.
+
+    pianoreel video sprites parts/ --to sprites --count 1000
+
+    pianoreel video prepare sprites/clips.jsonl --to data/sprites --frames 8 --fps 8
+    """
+    from videogen.sprites import write_sprites
+
+    with ticking("composing") as tick:
+        written = write_sprites(parts, to, count, seed, tick)
+    print(f"{written} clips: prepare them with pianoreel video prepare {to}/clips.jsonl")
 
 
 @video.command()
