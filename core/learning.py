@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from core.adversarial import Adversarial
 from core.checkpoint import Checkpoint
 from core.config import Strict
-from core.passes import Batch, Networks, Passes
+from core.passes import Batch, Networks
 from core.recipes import Recipe
 from core.terms import Match
 
@@ -128,7 +128,7 @@ def _merge(logged: dict[str, float], losses: dict[str, float]) -> None:
 
 def critic_step(learning: Learning, batch: Batch) -> dict[str, float]:
     """One update of every critic on a batch."""
-    passes = Passes(learning.networks, batch)
+    passes = learning.recipe.passes(learning.networks, batch)
     losses: dict[str, Tensor] = {}
     for term in learning.recipe.critics:
         critic = f"critic_{term.space}"
@@ -143,7 +143,7 @@ def critic_step(learning: Learning, batch: Batch) -> dict[str, float]:
 
 def learner_step(learning: Learning, batch: Batch) -> dict[str, float]:
     """One update of every network that a term trains."""
-    passes = Passes(learning.networks, batch)
+    passes = learning.recipe.passes(learning.networks, batch)
     with _autocast(learning):
         losses = {term.name: term(passes).mean() for term in learning.recipe.terms}
     trained = sorted({name for term in learning.recipe.terms for name in term.trains})

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from core.distributions import Delta, Distribution, Gaussian
-from core.shapes import Features, Latents, Scores
+from core.shapes import Features, Latents, Samples, Scores
 
 LOG_STD_BOUND = 6.0
 """Log standard deviations are kept in [-bound, bound], so that no exponential overflows."""
@@ -64,3 +64,15 @@ class LatentCritic(nn.Module):
 
     def forward(self, z: Latents) -> Scores:
         return self.layers(z).squeeze(-1)
+
+
+class JointCritic(nn.Module):
+    """Scores x with what goes with it, z or c: `reader` makes features [batch n] of x."""
+
+    def __init__(self, reader: nn.Module, features: int, beside: int, width: int = 256):
+        super().__init__()
+        self.reader = reader
+        self.layers = MLP(features + beside, width, width, 1)
+
+    def forward(self, x: Samples, beside: Latents) -> Scores:
+        return self.layers(torch.cat([self.reader(x).float(), beside], 1)).squeeze(-1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from core.distributions import Distribution
@@ -43,8 +44,14 @@ class Passes:
     critic of "xc" reads it itself.
     """
 
-    def __init__(self, networks: Networks, batch: Batch):
+    def __init__(self, networks: Networks, batch: Batch, corruption: float = 0.0):
         self.networks, self.x, self.condition = networks, batch.x, batch.c
+        self.corruption = corruption
+
+    @cached_property
+    def x_seen(self) -> Samples:
+        """What the encoder sees of x: with Gaussian noise where the model says so."""
+        return self.x + self.corruption * torch.randn_like(self.x) if self.corruption else self.x
 
     @cached_property
     def c(self) -> Tensor | None:
@@ -56,7 +63,7 @@ class Passes:
     @cached_property
     def posterior(self) -> Distribution:
         """q(z given x, c)."""
-        return self.networks["encoder"](self.x, self.c)
+        return self.networks["encoder"](self.x_seen, self.c)
 
     @cached_property
     def prior(self) -> Distribution:

@@ -10,6 +10,7 @@ runs in any domain.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from core import papers
 from core.adversarial import (
     Adversarial,
     GradientPenalty,
@@ -21,44 +22,30 @@ from core.adversarial import (
 from core.config import ConfigError, nearest
 from core.distributions import Delta, Distribution, Gaussian
 from core.divergences import KL, MMD, Moments
+from core.papers import Paper
+from core.passes import Batch, Networks, Passes
 from core.terms import Coherence, Match, Reconstruct, Term
 
 
 @dataclass(frozen=True)
-class Paper:
-    """Where a model was published."""
-
-    key: str
-    authors: str
-    title: str
-    venue: str
-    year: int
-
-    @property
-    def bibtex(self) -> str:
-        fields = {
-            "author": self.authors,
-            "title": f"{{{self.title}}}",
-            "booktitle": self.venue,
-            "year": str(self.year),
-        }
-        lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
-        return "\n".join([f"@inproceedings{{{self.key},", *lines, "}"])
-
-
-@dataclass(frozen=True)
 class Recipe:
-    """A model: its statements, its paper, and what kind of q(z given x) its encoder returns."""
+    """A model: its statements, its paper, and what kind of q(z given x) its encoder returns.
+
+    `corruption`: standard deviation of the noise on what the encoder sees, in units of x.
+    """
 
     terms: tuple[Term, ...]
     paper: Paper
     remark: str = ""
     posterior: type[Distribution] = Gaussian
+    corruption: float = 0.0
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """The networks that the statements look through, sorted."""
-        return tuple(sorted({name for term in self.terms for name in term.networks}))
+        """The networks that the statements look through, sorted, and what reads a condition."""
+        looked_through = {name for term in self.terms for name in term.networks}
+        reading = {"condition"} & {name for term in self.terms for name in term.trains}
+        return tuple(sorted(looked_through | reading))
 
     @property
     def needs(self) -> frozenset[str]:
@@ -67,9 +54,14 @@ class Recipe:
         spaces = {getattr(term, "space", "gist") for term in self.terms}
         found = {"xc": "condition", "gist": "gist"}
         needs = {need for space, need in found.items() if space in spaces}
+        needs |= {"condition"} & set(self.networks)
         if any(isinstance(getattr(term, "by", None), Moments) for term in self.terms):
             needs.add("statistics")
         return frozenset(needs | ({"density"} & set(self.networks)))
+
+    def passes(self, networks: Networks, batch: Batch) -> Passes:
+        """The two passes of a batch, as this model sees it."""
+        return Passes(networks, batch, self.corruption)
 
     @property
     def critics(self) -> tuple[Match, ...]:
@@ -141,7 +133,8 @@ def _condition(term: Term) -> Term:
     readers = ("condition",) if {"encoder", "decoder"} & set(term.trains) else ()
     matched = isinstance(term, Match) and isinstance(term.by, KL) and term.space == "z"
     prior = ("prior",) if matched else ()
-    return replace(term, trains=(*term.trains, *readers, *prior))
+    trains = dict.fromkeys((*term.trains, *readers, *prior))
+    return replace(term, trains=tuple(trains))
 
 
 def _weigh(term: Term, weight: float) -> Term:
@@ -151,217 +144,147 @@ def _weigh(term: Term, weight: float) -> Term:
     return replace(term, weight=weight)
 
 
-KINGMA = Paper(
-    "kingma2014vae",
-    "Kingma, Diederik P. and Welling, Max",
-    "Auto-Encoding Variational Bayes",
-    "ICLR",
-    2014,
-)
-GOODFELLOW = Paper(
-    "goodfellow2014gan",
-    "Goodfellow, Ian and Pouget-Abadie, Jean and Mirza, Mehdi and Xu, Bing and "
-    "Warde-Farley, David and Ozair, Sherjil and Courville, Aaron and Bengio, Yoshua",
-    "Generative Adversarial Nets",
-    "NIPS",
-    2014,
-)
-
-LI = Paper(
-    "li2018video",
-    "Li, Yitong and Min, Martin Renqiang and Shen, Dinghan and Carlson, David and Carin, Lawrence",
-    "Video Generation from Text",
-    "AAAI",
-    2018,
-)
-
+HINGE = Adversarial(hinge, play="linear")
 WGAN_GP = Adversarial(wasserstein, critic_steps=5, penalty=GradientPenalty(10.0))
 
 GAMES: dict[str, Adversarial] = {
     "logistic": Adversarial(logistic),
     "minimax": Adversarial(logistic, play="minimax"),
     "least_squares": Adversarial(least_squares),
-    "hinge": Adversarial(hinge, play="linear"),
+    "hinge": HINGE,
     "wgan": Adversarial(wasserstein, critic_steps=5, clip=0.05),
     "wgan_gp": WGAN_GP,
 }
 """The games by name, each as the recipes play it."""
 
+ENCODER, DECODER, BOTH = ("encoder",), ("decoder",), ("encoder", "decoder")
+RECONSTRUCT = Reconstruct("x")
+TO_PRIOR = Match("z", KL(), trains=ENCODER)
+FOOL = Match("x", Adversarial(logistic), trains=DECODER)
+"""The statements that most models share."""
+
 RECIPES: dict[str, Recipe] = {
     "ae": Recipe(
-        (Reconstruct("x"),),
-        Paper(
-            "hinton2006reducing",
-            "Hinton, Geoffrey E. and Salakhutdinov, Ruslan R.",
-            "Reducing the Dimensionality of Data with Neural Networks",
-            "Science",
-            2006,
-        ),
+        (RECONSTRUCT,),
+        papers.HINTON_2006,
         "reconstructs; its z has no known distribution to draw from",
         posterior=Delta,
     ),
-    "vae": Recipe(
-        (Reconstruct("x"), Match("z", KL(), trains=("encoder",))),
-        KINGMA,
-        "the evidence lower bound",
+    "denoising_ae": Recipe(
+        (RECONSTRUCT,),
+        papers.VINCENT_2008,
+        "the encoder sees x with noise",
+        posterior=Delta,
+        corruption=0.3,
     ),
+    "vae": Recipe((RECONSTRUCT, TO_PRIOR), papers.KINGMA_2014, "the evidence lower bound"),
     "beta_vae": Recipe(
-        (Reconstruct("x"), Match("z", KL(), trains=("encoder",), weight=4.0)),
-        Paper(
-            "higgins2017beta",
-            "Higgins, Irina and Matthey, Loic and Pal, Arka and Burgess, Christopher and "
-            "Glorot, Xavier and Botvinick, Matthew and Mohamed, Shakir and Lerchner, Alexander",
-            "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework",
-            "ICLR",
-            2017,
-        ),
+        (RECONSTRUCT, Match("z", KL(), trains=ENCODER, weight=4.0)),
+        papers.HIGGINS_2017,
         "beta is the weight of match_z",
     ),
-    "gan": Recipe(
-        (Match("x", Adversarial(logistic), trains=("decoder",)),),
-        GOODFELLOW,
-        "the non-saturating game",
+    "cvae": Recipe(
+        (RECONSTRUCT, TO_PRIOR),
+        papers.SOHN_2015,
+        "all networks are given c, and p(z given c) is learned",
+    ).conditional(),
+    "wake_sleep": Recipe(
+        (Reconstruct("x", trains=DECODER), Reconstruct("z", trains=ENCODER)),
+        papers.HINTON_1995,
+        "awake the decoder learns from data, asleep the encoder from dreams",
     ),
-    "lsgan": Recipe(
-        (Match("x", Adversarial(least_squares), trains=("decoder",)),),
-        Paper(
-            "mao2017lsgan",
-            "Mao, Xudong and Li, Qing and Xie, Haoran and Lau, Raymond Y. K. and Wang, Zhen and "
-            "Smolley, Stephen Paul",
-            "Least Squares Generative Adversarial Networks",
-            "ICCV",
-            2017,
-        ),
+    "gan": Recipe((FOOL,), papers.GOODFELLOW_2014, "the non-saturating game"),
+    "gan_minimax": Recipe(
+        (Match("x", Adversarial(logistic, play="minimax"), trains=DECODER),),
+        papers.GOODFELLOW_2014,
+        "the game as it was first written",
     ),
-    "hinge": Recipe(
-        (Match("x", Adversarial(hinge, play="linear"), trains=("decoder",)),),
-        Paper(
-            "lim2017geometric",
-            "Lim, Jae Hyun and Ye, Jong Chul",
-            "Geometric GAN",
-            "arXiv 1705.02894",
-            2017,
-        ),
-    ),
+    "lsgan": Recipe((Match("x", Adversarial(least_squares), trains=DECODER),), papers.MAO_2017),
+    "hinge": Recipe((Match("x", HINGE, trains=DECODER),), papers.LIM_2017),
     "wgan": Recipe(
-        (Match("x", Adversarial(wasserstein, critic_steps=5, clip=0.05), trains=("decoder",)),),
-        Paper(
-            "arjovsky2017wgan",
-            "Arjovsky, Martin and Chintala, Soumith and Bottou, Leon",
-            "Wasserstein Generative Adversarial Networks",
-            "ICML",
-            2017,
-        ),
+        (Match("x", Adversarial(wasserstein, critic_steps=5, clip=0.05), trains=DECODER),),
+        papers.ARJOVSKY_2017,
         "the critic's weights are clipped",
     ),
     "wgan_gp": Recipe(
-        (Match("x", WGAN_GP, trains=("decoder",)),),
-        Paper(
-            "gulrajani2017wgangp",
-            "Gulrajani, Ishaan and Ahmed, Faruk and Arjovsky, Martin and Dumoulin, Vincent and "
-            "Courville, Aaron",
-            "Improved Training of Wasserstein GANs",
-            "NIPS",
-            2017,
-        ),
+        (Match("x", WGAN_GP, trains=DECODER),),
+        papers.GULRAJANI_2017,
         "the critic's gradient has norm 1",
     ),
-    "musegan": Recipe(
-        (
-            Match("x", WGAN_GP, trains=("decoder",)),
-            Match("x", Moments(), trains=("decoder",), weight=10.0),
-        ),
-        Paper(
-            "dong2018musegan",
-            "Dong, Hao-Wen and Hsiao, Wen-Yi and Yang, Li-Chia and Yang, Yi-Hsuan",
-            "MuseGAN: Multi-track Sequential Generative Adversarial Networks for Symbolic Music "
-            "Generation and Accompaniment",
-            "AAAI",
-            2018,
-        ),
-        "wgan_gp with feature matching on what the critic counts (Salimans et al. 2016)",
+    "gmmn": Recipe(
+        (Match("x", MMD(), trains=DECODER),), papers.LI_2015, "compares by kernels, no critic"
+    ),
+    "cgan": Recipe(
+        (Match("xc", Adversarial(logistic), trains=DECODER),),
+        papers.MIRZA_2014,
+        "the critic sees c",
+    ).conditional(),
+    "gan_cls": Recipe(
+        (Match("xc", Adversarial(logistic, mismatched=True), trains=DECODER),),
+        papers.REED_2016,
+        "and is also shown wrong ones",
+    ).conditional(),
+    "infogan": Recipe(
+        (FOOL, Reconstruct("z", trains=BOTH, weight=0.1)),
+        papers.CHEN_2016,
+        "z can be read back from what was made of it",
+    ),
+    "bigan": Recipe(
+        (Match("xz", Adversarial(logistic), trains=BOTH),),
+        papers.DONAHUE_2017,
+        "compares the joints, so the encoder inverts the decoder",
+        posterior=Delta,
     ),
     "aae": Recipe(
-        (Reconstruct("x"), Match("z", Adversarial(logistic), trains=("encoder",), weight=50.0)),
-        Paper(
-            "makhzani2016aae",
-            "Makhzani, Alireza and Shlens, Jonathon and Jaitly, Navdeep and Goodfellow, Ian and "
-            "Frey, Brendan",
-            "Adversarial Autoencoders",
-            "ICLR Workshop",
-            2016,
-        ),
+        (RECONSTRUCT, Match("z", Adversarial(logistic), trains=ENCODER, weight=50.0)),
+        papers.MAKHZANI_2016,
         "matches the aggregate of the posteriors, where the VAE matches each",
         posterior=Delta,
     ),
     "wae_mmd": Recipe(
-        (Reconstruct("x"), Match("z", MMD(), trains=("encoder",), weight=100.0)),
-        Paper(
-            "tolstikhin2018wae",
-            "Tolstikhin, Ilya and Bousquet, Olivier and Gelly, Sylvain and Schoelkopf, Bernhard",
-            "Wasserstein Auto-Encoders",
-            "ICLR",
-            2018,
-        ),
+        (RECONSTRUCT, Match("z", MMD(), trains=ENCODER, weight=100.0)),
+        papers.TOLSTIKHIN_2018,
         "matches the aggregate of the posteriors by kernels",
         posterior=Delta,
     ),
     "vae_gan": Recipe(
-        (
-            Reconstruct("features"),
-            Match("z", KL(), trains=("encoder",)),
-            Match("x", Adversarial(logistic), trains=("decoder",)),
-        ),
-        Paper(
-            "larsen2016vaegan",
-            "Larsen, Anders Boesen Lindbo and Soenderby, Soeren Kaae and Larochelle, Hugo and "
-            "Winther, Ole",
-            "Autoencoding beyond Pixels Using a Learned Similarity Metric",
-            "ICML",
-            2016,
-        ),
+        (Reconstruct("features"), TO_PRIOR, FOOL),
+        papers.LARSEN_2016,
         "reconstructs in the features of the critic",
+    ),
+    "musegan": Recipe(
+        (Match("x", WGAN_GP, trains=DECODER), Match("x", Moments(), trains=DECODER, weight=10.0)),
+        papers.DONG_2018,
+        "wgan_gp with feature matching on what the critic counts (Salimans et al. 2016)",
     ),
     "text_to_video": Recipe(
         (
             Reconstruct("gist"),
-            Match("z", KL(), trains=("encoder",)),
-            Match("xc", Adversarial(logistic, mismatched=True), trains=("decoder",)),
+            TO_PRIOR,
+            Match("xc", Adversarial(logistic, mismatched=True), trains=DECODER),
             Coherence(),
         ),
-        LI,
+        papers.LI_2018,
         "a gist by a conditional VAE, the clip by a game that sees the caption",
     ),
     "gist": Recipe(
-        (Reconstruct("x"), Reconstruct("gist"), Match("z", KL(), trains=("encoder",))),
-        LI,
+        (RECONSTRUCT, Reconstruct("gist"), TO_PRIOR),
+        papers.LI_2018,
         "the same networks as a conditional VAE: the whole clip is reconstructed, no game",
     ),
     "gist_gan": Recipe(
         (
-            Reconstruct("x"),
+            RECONSTRUCT,
             Reconstruct("gist"),
-            Match("z", KL(), trains=("encoder",)),
-            Match(
-                "xc",
-                Adversarial(hinge, play="linear", mismatched=True),
-                trains=("decoder",),
-                weight=10.0,
-            ),
+            TO_PRIOR,
+            Match("xc", replace(HINGE, mismatched=True), trains=DECODER, weight=10.0),
         ),
-        LI,
+        papers.LI_2018,
         "gist with the game of text_to_video beside it",
     ),
     "autoregressive": Recipe(
         (Match("x", KL(), trains=("density",)),),
-        Paper(
-            "vaswani2017attention",
-            "Vaswani, Ashish and Shazeer, Noam and Parmar, Niki and Uszkoreit, Jakob and "
-            "Jones, Llion and Gomez, Aidan N. and Kaiser, Lukasz and Polosukhin, Illia",
-            "Attention Is All You Need",
-            "NIPS",
-            2017,
-        ),
+        papers.VASWANI_2017,
         "an exact likelihood, part after part",
     ),
 }

@@ -4,18 +4,22 @@ x is a point [batch 2]: one of eight modes at radius 2, standard deviation 0.1.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from core.distributions import Distribution, Gaussian
-from core.networks import MLP, LatentCritic, PosteriorHead, Standard
+from core.networks import MLP, JointCritic, LatentCritic, PosteriorHead, Standard
 from core.passes import Batch, Networks
 from core.recipes import Recipe
 from core.shapes import Features, Latents, Samples, Scores
 
 MODES, RADIUS, STD = 8, 2.0, 0.1
 LATENT, WIDTH = 2, 128
+CONDITION = 8
+"""Numbers as which a label is read."""
 
 
 def modes() -> Samples:
@@ -24,11 +28,17 @@ def modes() -> Samples:
     return RADIUS * torch.stack([angle.cos(), angle.sin()], 1)
 
 
-def points(count: int, seed: int) -> Samples:
-    """Draw points of the ring, [count 2]."""
+def labelled(count: int, seed: int) -> Batch:
+    """Points of the ring, x [count 2], with the number of the mode as one-hot c [count 8]."""
     generator = torch.Generator().manual_seed(seed)
     mode = torch.randint(MODES, (count,), generator=generator)
-    return modes()[mode] + STD * torch.randn(count, 2, generator=generator)
+    x = modes()[mode] + STD * torch.randn(count, 2, generator=generator)
+    return Batch(x, F.one_hot(mode, MODES).float())
+
+
+def points(count: int, seed: int) -> Samples:
+    """Draw points of the ring, [count 2]."""
+    return labelled(count, seed).x
 
 
 def batch(draw: int, size: int = 256) -> Batch:
@@ -36,40 +46,70 @@ def batch(draw: int, size: int = 256) -> Batch:
     return Batch(points(size, seed=draw))
 
 
+def labelled_batch(draw: int, size: int = 256) -> Batch:
+    """The same points with their labels."""
+    return labelled(size, seed=draw)
+
+
+def batches(recipe: Recipe) -> Callable[[int], Batch]:
+    """What a recipe trains on: points, with their labels where it has a condition."""
+    return labelled_batch if "condition" in recipe.networks else batch
+
+
 def networks(recipe: Recipe) -> Networks:
-    """The networks of a recipe for points of the ring."""
+    """The networks of a recipe for points of the ring; with a condition they read labels."""
+    read = CONDITION if "condition" in recipe.networks else 0
     builders = {
-        "encoder": lambda: Encoder(recipe.posterior),
-        "decoder": Decoder,
-        "prior": lambda: Standard(LATENT),
+        "encoder": lambda: Encoder(recipe.posterior, read),
+        "decoder": lambda: Decoder(read),
+        "prior": lambda: LabelPrior() if read else Standard(LATENT),
+        "condition": lambda: nn.Linear(MODES, CONDITION),
         "critic_x": Critic,
+        "critic_xz": lambda: JointCritic(nn.Identity(), 2, LATENT, WIDTH),
+        "critic_xc": lambda: JointCritic(nn.Identity(), 2, MODES, WIDTH),
         "critic_z": lambda: LatentCritic(LATENT, WIDTH),
     }
     return Networks({name: builders[name]() for name in recipe.networks})
 
 
-class Encoder(nn.Module):
-    """x [batch 2] -> q(z given x)."""
+def _beside(x: Tensor, c: Tensor | None) -> Tensor:
+    return x if c is None else torch.cat([x, c], 1)
 
-    def __init__(self, kind: type[Distribution]):
+
+class Encoder(nn.Module):
+    """x [batch 2], c -> q(z given x, c)."""
+
+    def __init__(self, kind: type[Distribution], read: int = 0):
         super().__init__()
-        self.body = nn.Sequential(MLP(2, WIDTH, WIDTH), nn.LeakyReLU(0.2))
+        self.body = nn.Sequential(MLP(2 + read, WIDTH, WIDTH), nn.LeakyReLU(0.2))
         self.head = PosteriorHead(WIDTH, LATENT, kind)
 
     def forward(self, x: Samples, c: Tensor | None = None) -> Distribution:
-        return self.head(self.body(x))
+        return self.head(self.body(_beside(x, c)))
 
 
 class Decoder(nn.Module):
-    """z [batch 2] -> p(x given z), with the spread of one mode."""
+    """z [batch 2], c -> p(x given z, c), with the spread of one mode."""
+
+    def __init__(self, read: int = 0) -> None:
+        super().__init__()
+        self.layers = MLP(LATENT + read, WIDTH, WIDTH, WIDTH, 2)
+
+    def forward(self, z: Latents, c: Tensor | None = None) -> Gaussian:
+        mean = self.layers(_beside(z, c))
+        return Gaussian(mean, torch.full_like(mean, math.log(STD)))
+
+
+class LabelPrior(nn.Module):
+    """p(z given c): a Gaussian for each label."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = MLP(LATENT, WIDTH, WIDTH, WIDTH, 2)
+        self.linear = nn.Linear(CONDITION, 2 * LATENT)
 
-    def forward(self, z: Latents, c: Tensor | None = None) -> Gaussian:
-        mean = self.layers(z)
-        return Gaussian(mean, torch.full_like(mean, math.log(STD)))
+    def forward(self, batch: int, c: Tensor) -> Gaussian:
+        mean, log_std = self.linear(c).chunk(2, 1)
+        return Gaussian(mean, log_std)
 
 
 class Critic(nn.Module):
@@ -101,3 +141,9 @@ def coverage(x: Samples) -> tuple[int, float]:
     counts = torch.bincount(nearest[good], minlength=MODES)
     covered = (counts >= 0.25 * len(x) / MODES).sum().item()
     return int(covered), good.float().mean().item()
+
+
+def agreement(x: Samples, c: Tensor) -> float:
+    """Share of points that lie nearest to the mode of their label."""
+    nearest = torch.cdist(x, modes()).argmin(1)
+    return (nearest == c.argmax(1)).float().mean().item()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from core.config import Strict
 from core.distributions import Bernoulli, Binarisation, Distribution
-from core.networks import LatentCritic, PosteriorHead, Standard
+from core.networks import JointCritic, LatentCritic, PosteriorHead, Standard
 from core.passes import Networks
 from core.recipes import Recipe
 from core.shapes import Features, Latents, Scores
@@ -250,6 +250,17 @@ class Encoder(nn.Module):
         return self.head(self.reader(x, c)[0].float())
 
 
+class OneJudge(nn.Module):
+    """x -> what one judge makes of it, [batch feature]."""
+
+    def __init__(self, reader: PhraseReader):
+        super().__init__()
+        self.reader = reader
+
+    def forward(self, x: States) -> Features:
+        return self.reader(x)[0]
+
+
 class Critic(nn.Module):
     """x (and c) -> score: the sum over the judges, one of all tracks or one of each (jamming)."""
 
@@ -272,6 +283,11 @@ class Critic(nn.Module):
         return self.score(self.reader(x, c)).float().sum((0, 2))
 
 
+def joint(reader: PhraseReader, latent: int) -> JointCritic:
+    """A critic of phrases with their z."""
+    return JointCritic(OneJudge(reader), reader.width, latent)
+
+
 def build(
     config: MuseGANConfig, grid: Grid, tracks: Sequence[Track], bars: int, recipe: Recipe
 ) -> Networks:
@@ -290,6 +306,7 @@ def build(
         "prior": lambda: Standard(latent),
         "critic_x": lambda: Critic(reader(judges)),
         "critic_xc": lambda: Critic(reader(judges)),
+        "critic_xz": lambda: joint(reader(1), latent),
         "critic_z": lambda: LatentCritic(latent),
     }
     return Networks({name: builders[name]() for name in recipe.networks})

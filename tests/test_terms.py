@@ -1,6 +1,7 @@
 """The two statements on hand-made networks: what each computes and what each moves."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from core.distributions import Delta, Gaussian
 from core.divergences import KL, MMD
 from core.learning import Learning, Optimisation, game, learner_step
 from core.networks import Standard
+from core.papers import Paper
 from core.passes import Batch, Networks, Passes
-from core.recipes import RECIPES, Paper, Recipe
+from core.recipes import RECIPES, Recipe
 from core.terms import Coherence, Match, Reconstruct
 
 PAPER = Paper("nobody2026", "Nobody", "None", "Nowhere", 2026)
@@ -175,6 +177,15 @@ def test_recipes_name_their_networks_paper_and_weights(name):
     assert recipe.weighted({term.name: 0.125}).terms[-1].weight == 0.125
 
 
+def test_a_denoising_encoder_sees_noise_of_the_stated_size():
+    x = torch.zeros(1000, 2)
+    passes = replace(RECIPES["ae"], corruption=0.5).passes(networks(), Batch(x))
+    assert passes.x_seen is passes.x_seen
+    assert passes.x_seen.std().item() == pytest.approx(0.5, rel=0.05)
+    assert passes.reference("x")[0] is x
+    assert RECIPES["ae"].passes(networks(), Batch(x)).x_seen is x
+
+
 def test_an_unknown_term_is_refused():
     with pytest.raises(Exception, match="match_z"):
         RECIPES["vae"].weighted({"match_y": 1.0})
@@ -267,6 +278,7 @@ def test_a_recipe_can_be_played_otherwise():
 def test_recipes_name_what_a_domain_must_have():
     needs = {name: set(recipe.needs) for name, recipe in RECIPES.items() if recipe.needs}
     assert needs == {
+        **{name: {"condition"} for name in ("cvae", "cgan", "gan_cls")},
         "musegan": {"statistics"},
         "text_to_video": {"condition", "gist"},
         "gist": {"gist"},

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from core.config import Strict
 from core.distributions import Delta, Distribution, Gaussian
-from core.networks import LOG_STD_BOUND, MLP, LatentCritic, PosteriorHead
+from core.networks import LOG_STD_BOUND, MLP, JointCritic, LatentCritic, PosteriorHead
 from core.passes import Networks
 from core.recipes import Recipe
 from core.shapes import Features, Latents, Losses, Samples, Scores
@@ -329,8 +329,11 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         "condition": lambda: CaptionEncoder(config.text, words),
         "critic_x": lambda: Critic(config, size, frames),
         "critic_xc": lambda: Critic(config, size, frames, words),
+        "critic_xz": lambda: JointCritic(
+            ClipFeatures(config, size, frames), config.width, config.latent, config.width
+        ),
         "critic_z": lambda: LatentCritic(config.latent),
     }
-    built = Networks({name: builders[name]() for name in ("condition", *recipe.networks)})
+    built = Networks({name: builders[name]() for name in recipe.networks})
     built.apply(_keep_variance)
     return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU

@@ -1,0 +1,199 @@
+"""Where models were published: one constant for each paper, by first author and year."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a model was published."""
+
+    key: str
+    authors: str
+    title: str
+    venue: str
+    year: int
+
+    @property
+    def bibtex(self) -> str:
+        fields = {
+            "author": self.authors,
+            "title": f"{{{self.title}}}",
+            "booktitle": self.venue,
+            "year": str(self.year),
+        }
+        lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+        return "\n".join([f"@inproceedings{{{self.key},", *lines, "}"])
+
+
+HINTON_1995 = Paper(
+    "hinton1995wake",
+    "Hinton, Geoffrey E. and Dayan, Peter and Frey, Brendan J. and Neal, Radford M.",
+    "The Wake-Sleep Algorithm for Unsupervised Neural Networks",
+    "Science",
+    1995,
+)
+HINTON_2006 = Paper(
+    "hinton2006reducing",
+    "Hinton, Geoffrey E. and Salakhutdinov, Ruslan R.",
+    "Reducing the Dimensionality of Data with Neural Networks",
+    "Science",
+    2006,
+)
+VINCENT_2008 = Paper(
+    "vincent2008denoising",
+    "Vincent, Pascal and Larochelle, Hugo and Bengio, Yoshua and Manzagol, Pierre-Antoine",
+    "Extracting and Composing Robust Features with Denoising Autoencoders",
+    "ICML",
+    2008,
+)
+GOODFELLOW_2014 = Paper(
+    "goodfellow2014gan",
+    "Goodfellow, Ian and Pouget-Abadie, Jean and Mirza, Mehdi and Xu, Bing and "
+    "Warde-Farley, David and Ozair, Sherjil and Courville, Aaron and Bengio, Yoshua",
+    "Generative Adversarial Nets",
+    "NIPS",
+    2014,
+)
+KINGMA_2014 = Paper(
+    "kingma2014vae",
+    "Kingma, Diederik P. and Welling, Max",
+    "Auto-Encoding Variational Bayes",
+    "ICLR",
+    2014,
+)
+MIRZA_2014 = Paper(
+    "mirza2014cgan",
+    "Mirza, Mehdi and Osindero, Simon",
+    "Conditional Generative Adversarial Nets",
+    "arXiv 1411.1784",
+    2014,
+)
+LI_2015 = Paper(
+    "li2015gmmn",
+    "Li, Yujia and Swersky, Kevin and Zemel, Richard",
+    "Generative Moment Matching Networks",
+    "ICML",
+    2015,
+)
+SOHN_2015 = Paper(
+    "sohn2015cvae",
+    "Sohn, Kihyuk and Lee, Honglak and Yan, Xinchen",
+    "Learning Structured Output Representation using Deep Conditional Generative Models",
+    "NIPS",
+    2015,
+)
+CHEN_2016 = Paper(
+    "chen2016infogan",
+    "Chen, Xi and Duan, Yan and Houthooft, Rein and Schulman, John and Sutskever, Ilya "
+    "and Abbeel, Pieter",
+    "InfoGAN: Interpretable Representation Learning by Information Maximizing Generative "
+    "Adversarial Nets",
+    "NIPS",
+    2016,
+)
+LARSEN_2016 = Paper(
+    "larsen2016vaegan",
+    "Larsen, Anders Boesen Lindbo and Soenderby, Soeren Kaae and Larochelle, Hugo and "
+    "Winther, Ole",
+    "Autoencoding beyond Pixels Using a Learned Similarity Metric",
+    "ICML",
+    2016,
+)
+MAKHZANI_2016 = Paper(
+    "makhzani2016aae",
+    "Makhzani, Alireza and Shlens, Jonathon and Jaitly, Navdeep and Goodfellow, Ian and "
+    "Frey, Brendan",
+    "Adversarial Autoencoders",
+    "ICLR Workshop",
+    2016,
+)
+REED_2016 = Paper(
+    "reed2016matching",
+    "Reed, Scott and Akata, Zeynep and Yan, Xinchen and Logeswaran, Lajanugen and "
+    "Schiele, Bernt and Lee, Honglak",
+    "Generative Adversarial Text to Image Synthesis",
+    "ICML",
+    2016,
+)
+ARJOVSKY_2017 = Paper(
+    "arjovsky2017wgan",
+    "Arjovsky, Martin and Chintala, Soumith and Bottou, Leon",
+    "Wasserstein Generative Adversarial Networks",
+    "ICML",
+    2017,
+)
+DONAHUE_2017 = Paper(
+    "donahue2017bigan",
+    "Donahue, Jeff and Kraehenbuehl, Philipp and Darrell, Trevor",
+    "Adversarial Feature Learning",
+    "ICLR",
+    2017,
+)
+GULRAJANI_2017 = Paper(
+    "gulrajani2017wgangp",
+    "Gulrajani, Ishaan and Ahmed, Faruk and Arjovsky, Martin and Dumoulin, Vincent and "
+    "Courville, Aaron",
+    "Improved Training of Wasserstein GANs",
+    "NIPS",
+    2017,
+)
+HIGGINS_2017 = Paper(
+    "higgins2017beta",
+    "Higgins, Irina and Matthey, Loic and Pal, Arka and Burgess, Christopher and Glorot, "
+    "Xavier and Botvinick, Matthew and Mohamed, Shakir and Lerchner, Alexander",
+    "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework",
+    "ICLR",
+    2017,
+)
+LIM_2017 = Paper(
+    "lim2017geometric",
+    "Lim, Jae Hyun and Ye, Jong Chul",
+    "Geometric GAN",
+    "arXiv 1705.02894",
+    2017,
+)
+MAO_2017 = Paper(
+    "mao2017lsgan",
+    "Mao, Xudong and Li, Qing and Xie, Haoran and Lau, Raymond Y. K. and Wang, Zhen and "
+    "Smolley, Stephen Paul",
+    "Least Squares Generative Adversarial Networks",
+    "ICCV",
+    2017,
+)
+VASWANI_2017 = Paper(
+    "vaswani2017attention",
+    "Vaswani, Ashish and Shazeer, Noam and Parmar, Niki and Uszkoreit, Jakob and Jones, "
+    "Llion and Gomez, Aidan N. and Kaiser, Lukasz and Polosukhin, Illia",
+    "Attention Is All You Need",
+    "NIPS",
+    2017,
+)
+DONG_2018 = Paper(
+    "dong2018musegan",
+    "Dong, Hao-Wen and Hsiao, Wen-Yi and Yang, Li-Chia and Yang, Yi-Hsuan",
+    "MuseGAN: Multi-track Sequential Generative Adversarial Networks for Symbolic Music "
+    "Generation and Accompaniment",
+    "AAAI",
+    2018,
+)
+LI_2018 = Paper(
+    "li2018video",
+    "Li, Yitong and Min, Martin Renqiang and Shen, Dinghan and Carlson, David and Carin, Lawrence",
+    "Video Generation from Text",
+    "AAAI",
+    2018,
+)
+TOLSTIKHIN_2018 = Paper(
+    "tolstikhin2018wae",
+    "Tolstikhin, Ilya and Bousquet, Olivier and Gelly, Sylvain and Schoelkopf, Bernhard",
+    "Wasserstein Auto-Encoders",
+    "ICLR",
+    2018,
+)
+CHILD_2021 = Paper(
+    "child2021vdvae",
+    "Child, Rewon",
+    "Very Deep VAEs Generalize Autoregressive Models and Can Outperform Them on Images",
+    "ICLR",
+    2021,
+)
