@@ -117,7 +117,7 @@ def step(learning: Learning, batches: Batches, number: int, seed: int) -> dict[s
     for draw in range(learning.critic_steps):
         _merge(logged, critic_step(learning, batches(first + draw)))
     _merge(logged, learner_step(learning, batches(first + learning.critic_steps)))
-    update_averages(learning)
+    update_averages(learning, number)
     return logged
 
 
@@ -200,10 +200,19 @@ def _clamp(learning: Learning, term: Match) -> None:
         parameter.data.clamp_(-bound, bound)
 
 
+def average_decay(learning: Learning, number: int) -> float:
+    """The decay of the averages after step `number`: at first they forget faster.
+
+    (1 + n) / (10 + n) until that is more than the decay, so that a short run's averages are of
+    what it learned and not of how it began.
+    """
+    return min(learning.average_decay, (1 + number) / (10 + number))
+
+
 @torch.no_grad()
-def update_averages(learning: Learning) -> None:
+def update_averages(learning: Learning, number: int) -> None:
     """average <- decay * average + (1 - decay) * network; buffers are copied."""
-    decay = learning.average_decay
+    decay = average_decay(learning, number)
     for name, average in learning.averages.items():
         network = learning.networks[name]
         for mean, weight in zip(average.parameters(), network.parameters(), strict=True):

@@ -83,15 +83,16 @@ def test_the_best_step_is_kept(tmp_path):
     assert best.facts["step"] == 4
 
 
-def test_averages_follow_by_their_decay():
+@pytest.mark.parametrize(("number", "decay"), [(1000, 0.75), (0, 0.1), (2, 0.25)])
+def test_averages_follow_by_their_decay_and_faster_at_first(number, decay):
     learned = learning("gan", tiny(1, average_decay=0.75))
     before = next(learned.averages["decoder"].parameters()).clone()
     weight = next(learned.networks["decoder"].parameters())
     with torch.no_grad():
         weight += 4.0
-    update_averages(learned)
+    update_averages(learned, number)
     after = next(learned.averages["decoder"].parameters())
-    torch.testing.assert_close(after, before + 1.0)
+    torch.testing.assert_close(after, before + 4.0 * (1 - decay))
 
 
 def test_rates_warm_up_and_decay():

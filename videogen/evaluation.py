@@ -7,6 +7,7 @@ the model's own clips with their captions exchanged say what chance scores.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
@@ -153,10 +154,10 @@ class _Judge:
         kind: Kind,
         clips: Clips,
         again: Clips | None = None,
-        captions: Sequence[str] | None = None,
+        captions: Sequence[str] = (),
     ) -> Row:
-        """Measure clips; `captions` stand in for those of the group."""
-        told = group.captions if captions is None else captions
+        """Measure clips; `captions` stand in for those of the group, and only they are judged."""
+        told = captions or group.captions
         similarity = self.classifier.similarity(clips, told)
         return Row(
             group.name,
@@ -167,9 +168,9 @@ class _Judge:
             agreement(told, clips) if self.knows_shapes else {},
             right_over_wrong(similarity, told),
             first_choice(similarity, told),
-            self._distance(self.classifier.features, clips, group.others),
-            self._distance(self.classifier.moments, clips, group.others),
-            float("nan") if again is None else diversity(clips, again),
+            nan if captions else self._distance(self.classifier.features, clips, group.others),
+            nan if captions else self._distance(self.classifier.moments, clips, group.others),
+            nan if again is None else diversity(clips, again),
         )
 
     def _distance(
