@@ -10,11 +10,11 @@ import torch
 from core.config import UserError
 from videogen.classifier import Classifier, learn, trained
 from videogen.clip import to_clips
-from videogen.evaluation import data_of, evaluate
+from videogen.evaluation import data_of, evaluate, told_nothing
 from videogen.metrics import right_over_wrong
 from videogen.model import Form, Model, configure, networks
 from videogen.scorecard import draw_report, tables
-from videogen.shapes import MovingShapes, draw
+from videogen.shapes import MovingShapes, Split, agreement, draw
 
 DATA = MovingShapes(size=32, frames=4)
 
@@ -132,6 +132,27 @@ def test_moments_are_of_one_clip_each():
     both = classifier.clip.moments(clips)
     expected = torch.stack([both[0, 0], both[1, 1], both[2, 0]]).detach().numpy()
     assert np.allclose(classifier.moments(clips), expected, atol=1e-6)
+
+
+def test_the_model_that_was_told_nothing_stands_beside_its_like():
+    shapes = Model.load("shapes", "cpu")
+    (chance,) = told_nothing(shapes, "cpu")
+    assert chance.name == "wrong_captions"
+    assert not told_nothing(chance, "cpu")
+    assert not told_nothing(oracle(DATA, "other"), "cpu")
+
+
+@pytest.mark.slow
+def test_the_weights_that_ship_hold_what_their_card_says():
+    """Colour, size and direction 95 %, shape and path 90 %; all five 80 % seen, 60 % held out."""
+    model = Model.load("shapes", "cpu")
+    wanted: dict[Split, float] = {"train": 0.8, "test": 0.6}
+    for split, least in wanted.items():
+        captions = MovingShapes(32, 16).batch(0, 256, seed=5, split=split)[1]
+        shown = agreement(captions, model.clips(captions, seed=5))
+        assert min(shown[name] for name in ("colour", "size", "direction")) >= 0.95
+        assert min(shown[name] for name in ("kind", "path")) >= 0.9
+        assert shown["all"] >= least
 
 
 def test_a_run_knows_its_moving_shapes_and_not_your_clips():

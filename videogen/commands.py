@@ -180,7 +180,7 @@ def train(
         print_config(configure(found, model, preset, assignments))
         return
     train_model(found, to, model, preset, device, assignments)
-    print(f'trained: {to}; see it with pianoreel video sample "A CAPTION" --run {to} --to clips')
+    print(f'trained: {to}; see it with pianoreel video sample {to} "A CAPTION" --to clips')
 
 
 @video.command()
@@ -253,7 +253,9 @@ def evaluate(
 
     pianoreel video evaluate runs/mine --against data/mine --to report
 
-    pianoreel video evaluate runs/gist --beside runs/paper --beside runs/wrong
+    pianoreel video evaluate runs/gist --beside runs/paper
+
+    A run with --set wrong_captions=true says what chance scores; for moving shapes one ships.
     """
     from videogen import evaluation, scorecard
     from videogen.collection import Collection
@@ -262,6 +264,7 @@ def evaluate(
     model = Model.load(run, device)
     data = Collection.open(against) if against else evaluation.data_of(model.form)
     others = [Model.load(other, device) for other in beside or []]
+    others += evaluation.told_nothing(model, device)
     with ticking("training a classifier of real clips") as tick:
         report = evaluation.evaluate(model, data, count, seed, others, tick)
     show_report(report, scorecard, to, json)

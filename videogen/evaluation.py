@@ -22,6 +22,9 @@ from videogen.shapes import MovingShapes, Split, agreement, draw
 EXAMPLES = 6
 """Captions of which a real and a made clip are kept to be shown."""
 
+WRONG_CAPTIONS = "wrong_captions"
+"""Weights that ship."""
+
 SPLITS: dict[Split, str] = {"train": "seen", "test": "held-out"}
 NUMBERS = {1: "one shape", 2: "two shapes"}
 
@@ -177,6 +180,16 @@ class _Judge:
         self, features: Callable[[Clips], np.ndarray], clips: Clips, others: Clips
     ) -> float:
         return frechet(features(clips), features(others))
+
+
+def told_nothing(model: Model, device: str = "auto") -> list[Model]:
+    """The model that ships and was given wrong captions, where it makes clips as `model` does.
+
+    What it scores is chance. For clips of your own train one with --set wrong_captions=true.
+    """
+    chance = Model.load(WRONG_CAPTIONS, device)
+    forms = [(m.form.size, m.form.frames, m.form.shapes) for m in (model, chance)]
+    return [chance] if forms[0] == forms[1] and model.name != chance.name else []
 
 
 def data_of(form: Form) -> MovingShapes:

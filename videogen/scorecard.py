@@ -16,7 +16,7 @@ from videogen.clip import Frames
 from videogen.evaluation import Evaluation, Row
 from videogen.shapes import ATTRIBUTES
 
-WIDTH = 132
+WIDTH = 140
 """Characters that the tables need."""
 
 SHOWN_FRAMES = 8
