@@ -37,7 +37,8 @@ PRESETS: dict[str, Preset] = {
     "small": Preset(
         caption="clips of 32x32 pixels and 16 frames on a CPU",
         paper=LI + "; sizes of our own",
-        expected="",
+        expected="of moving shapes all five attributes in 88 % of clips after 15 minutes, in 99 % "
+        "after 90",
         cost="an hour and a half on two CPU cores",
         networks={"video": VideoConfig()},
         games=GENTLE.but(minutes=90, learner=LEARNER, critic=CRITIC),
