@@ -197,3 +197,46 @@ CHILD_2021 = Paper(
     "ICLR",
     2021,
 )
+CHEN_2017 = Paper(
+    "chen2017vlae",
+    "Chen, Xi and Kingma, Diederik P. and Salimans, Tim and Duan, Yan and Dhariwal, "
+    "Prafulla and Schulman, John and Sutskever, Ilya and Abbeel, Pieter",
+    "Variational Lossy Autoencoder",
+    "ICLR",
+    2017,
+)
+DINH_2015 = Paper(
+    "dinh2015nice",
+    "Dinh, Laurent and Krueger, David and Bengio, Yoshua",
+    "NICE: Non-linear Independent Components Estimation",
+    "ICLR Workshop",
+    2015,
+)
+DINH_2017 = Paper(
+    "dinh2017realnvp",
+    "Dinh, Laurent and Sohl-Dickstein, Jascha and Bengio, Samy",
+    "Density Estimation using Real NVP",
+    "ICLR",
+    2017,
+)
+KINGMA_2018 = Paper(
+    "kingma2018glow",
+    "Kingma, Diederik P. and Dhariwal, Prafulla",
+    "Glow: Generative Flow with Invertible 1x1 Convolutions",
+    "NIPS",
+    2018,
+)
+DEMPSTER_1977 = Paper(
+    "dempster1977em",
+    "Dempster, Arthur P. and Laird, Nan M. and Rubin, Donald B.",
+    "Maximum Likelihood from Incomplete Data via the EM Algorithm",
+    "Journal of the Royal Statistical Society B",
+    1977,
+)
+TIPPING_1999 = Paper(
+    "tipping1999ppca",
+    "Tipping, Michael E. and Bishop, Christopher M.",
+    "Probabilistic Principal Component Analysis",
+    "Journal of the Royal Statistical Society B",
+    1999,
+)

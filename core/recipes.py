@@ -7,8 +7,10 @@ runs in any domain.
 ('critic_z', 'decoder', 'encoder', 'prior')
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+
+from torch import nn
 
 from core import papers
 from core.adversarial import (
@@ -22,6 +24,8 @@ from core.adversarial import (
 from core.config import ConfigError, nearest
 from core.distributions import Delta, Distribution, Gaussian
 from core.divergences import KL, MMD, Moments
+from core.flow import glow, nice, realnvp
+from core.mixture import GaussianMixture, LinearGaussian
 from core.papers import Paper
 from core.passes import Batch, Networks, Passes
 from core.terms import Coherence, Match, Reconstruct, Term
@@ -32,6 +36,8 @@ class Recipe:
     """A model: its statements, its paper, and what kind of q(z given x) its encoder returns.
 
     `corruption`: standard deviation of the noise on what the encoder sees, in units of x.
+    `prior`: what plays p(z given c), of (size of z, size of c), where that is not the domain's
+    own; `density`: what plays p(x), of (size of x), where x is a vector of real numbers.
     """
 
     terms: tuple[Term, ...]
@@ -39,6 +45,8 @@ class Recipe:
     remark: str = ""
     posterior: type[Distribution] = Gaussian
     corruption: float = 0.0
+    prior: Callable[[int, int], nn.Module] | None = None
+    density: Callable[[int], nn.Module] | None = None
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -49,15 +57,17 @@ class Recipe:
 
     @property
     def needs(self) -> frozenset[str]:
-        """What a domain must have beyond x: a condition, a gist that is drawn first, a density,
-        a critic that counts statistics."""
+        """What a domain must have beyond x: a condition, a gist that is drawn first, a density
+        of its own, x that are vectors of real numbers, a critic that counts statistics."""
         spaces = {getattr(term, "space", "gist") for term in self.terms}
         found = {"xc": "condition", "gist": "gist"}
         needs = {need for space, need in found.items() if space in spaces}
         needs |= {"condition"} & set(self.networks)
         if any(isinstance(getattr(term, "by", None), Moments) for term in self.terms):
             needs.add("statistics")
-        return frozenset(needs | ({"density"} & set(self.networks)))
+        if "density" in self.networks:
+            needs.add("vectors" if self.density else "density")
+        return frozenset(needs)
 
     def passes(self, networks: Networks, batch: Batch) -> Passes:
         """The two passes of a batch, as this model sees it."""
@@ -161,6 +171,7 @@ ENCODER, DECODER, BOTH = ("encoder",), ("decoder",), ("encoder", "decoder")
 RECONSTRUCT = Reconstruct("x")
 TO_PRIOR = Match("z", KL(), trains=ENCODER)
 FOOL = Match("x", Adversarial(logistic), trains=DECODER)
+LIKELIHOOD = Match("x", KL(), trains=("density",))
 """The statements that most models share."""
 
 RECIPES: dict[str, Recipe] = {
@@ -282,8 +293,21 @@ RECIPES: dict[str, Recipe] = {
         papers.LI_2018,
         "gist with the game of text_to_video beside it",
     ),
+    "vae_flow": Recipe(
+        (RECONSTRUCT, Match("z", KL(), trains=("encoder", "prior"))),
+        papers.CHEN_2017,
+        "the prior is a flow, and comes to meet the posteriors",
+        prior=realnvp,
+    ),
+    "nice": Recipe((LIKELIHOOD,), papers.DINH_2015, "a flow of shifts", density=nice),
+    "realnvp": Recipe((LIKELIHOOD,), papers.DINH_2017, "of shifts and scales", density=realnvp),
+    "glow": Recipe((LIKELIHOOD,), papers.KINGMA_2018, "and of learned rotations", density=glow),
+    "gaussian_mixture": Recipe(
+        (LIKELIHOOD,), papers.DEMPSTER_1977, "a baseline", density=GaussianMixture
+    ),
+    "ppca": Recipe((LIKELIHOOD,), papers.TIPPING_1999, "a baseline", density=LinearGaussian),
     "autoregressive": Recipe(
-        (Match("x", KL(), trains=("density",)),),
+        (LIKELIHOOD,),
         papers.VASWANI_2017,
         "an exact likelihood, part after part",
     ),

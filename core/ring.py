@@ -15,6 +15,7 @@ from core.networks import MLP, JointCritic, LatentCritic, PosteriorHead, Standar
 from core.passes import Batch, Networks
 from core.recipes import Recipe
 from core.shapes import Features, Latents, Samples, Scores
+from core.terms import Match, Reconstruct
 
 MODES, RADIUS, STD = 8, 2.0, 0.1
 LATENT, WIDTH = 2, 128
@@ -61,8 +62,9 @@ def networks(recipe: Recipe) -> Networks:
     read = CONDITION if "condition" in recipe.networks else 0
     builders = {
         "encoder": lambda: Encoder(recipe.posterior, read),
-        "decoder": lambda: Decoder(read),
-        "prior": lambda: LabelPrior() if read else Standard(LATENT),
+        "decoder": lambda: Decoder(read, learned=_dreams(recipe)),
+        "prior": lambda: _prior(recipe, read),
+        "density": lambda: recipe.density(2) if recipe.density else None,
         "condition": lambda: nn.Linear(MODES, CONDITION),
         "critic_x": Critic,
         "critic_xz": lambda: JointCritic(nn.Identity(), 2, LATENT, WIDTH),
@@ -70,6 +72,21 @@ def networks(recipe: Recipe) -> Networks:
         "critic_z": lambda: LatentCritic(LATENT, WIDTH),
     }
     return Networks({name: builders[name]() for name in recipe.networks})
+
+
+def _dreams(recipe: Recipe) -> bool:
+    """Whether no statement shows data to the encoder."""
+    return "encoder" in recipe.networks and not any(
+        "encoder" in term.trains and term.space != "z"
+        for term in recipe.terms
+        if isinstance(term, Reconstruct | Match)
+    )
+
+
+def _prior(recipe: Recipe, read: int) -> nn.Module:
+    if recipe.prior:
+        return recipe.prior(LATENT, read)
+    return LabelPrior() if read else Standard(LATENT)
 
 
 def _beside(x: Tensor, c: Tensor | None) -> Tensor:
@@ -89,15 +106,21 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """z [batch 2], c -> p(x given z, c), with the spread of one mode."""
+    """z [batch 2], c -> p(x given z, c), with the spread of one mode.
 
-    def __init__(self, read: int = 0) -> None:
+    `learned`: or with one that is learned from a wide one on. An encoder that sees nothing but
+    dreams never finds the data unless dreams reach them from the start.
+    """
+
+    def __init__(self, read: int = 0, learned: bool = False) -> None:
         super().__init__()
         self.layers = MLP(LATENT + read, WIDTH, WIDTH, WIDTH, 2)
+        self.wider = nn.Parameter(torch.tensor(-math.log(STD))) if learned else None
 
     def forward(self, z: Latents, c: Tensor | None = None) -> Gaussian:
         mean = self.layers(_beside(z, c))
-        return Gaussian(mean, torch.full_like(mean, math.log(STD)))
+        wider = 0.0 if self.wider is None else self.wider.clamp(min=0)
+        return Gaussian(mean, torch.full_like(mean, math.log(STD)) + wider)
 
 
 class LabelPrior(nn.Module):

@@ -303,7 +303,7 @@ def build(
     builders: dict[str, Callable[[], nn.Module]] = {
         "decoder": lambda: decoder,
         "encoder": lambda: Encoder(reader(1), latent, recipe.posterior),
-        "prior": lambda: Standard(latent),
+        "prior": lambda: recipe.prior(latent, 0) if recipe.prior else Standard(latent),
         "critic_x": lambda: Critic(reader(judges)),
         "critic_xc": lambda: Critic(reader(judges)),
         "critic_xz": lambda: joint(reader(1), latent),

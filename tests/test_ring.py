@@ -1,11 +1,14 @@
 """Every recipe learns the ring of eight Gaussians; a constant and an untrained model do not."""
 
+import math
+
 import pytest
 import torch
 
 from core import ring
 from core.divergences import mmd
 from core.learning import Learning, Optimisation, game, step
+from core.mixture import best_log_likelihood
 from core.recipes import RECIPES
 
 EVALUATED = ring.labelled(2000, seed=999_999)
@@ -23,8 +26,16 @@ BOUND = 0.06
 """Largest squared MMD to the ring, to which two halves of it have 0.00."""
 
 
+LOOSE = {"wake_sleep": 0.12}
+"""Bounds of those that bound no likelihood and play no game."""
+STRAIGHT = {"ppca"}
+"""One direction and noise make no ring: judged by the closed form."""
+
+
 def rates(name: str) -> tuple[float, float]:
     """Learning rates of learner and critic: who plays fewer steps, or follows, moves slower."""
+    if name == "wake_sleep":
+        return 3e-4, 1e-3
     if name == "aae":
         return 1e-3, 5e-4
     slower = any(game(term).critic_steps > 1 for term in RECIPES[name].critics)
@@ -47,6 +58,8 @@ def made(learning: Learning) -> torch.Tensor:
     """Points of the prior, for the labels of the real ones where labels are read; of a model
     without a prior what it reconstructs."""
     networks = learning.averages
+    if "density" in networks:
+        return networks["density"](len(REAL)).rsample()
     c = networks["condition"](LABELS) if "condition" in networks else None
     if "prior" in networks:
         z = networks["prior"](len(REAL), c).rsample()
@@ -68,17 +81,17 @@ def distance(x: torch.Tensor) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", [name for name in HERE if name not in STRAIGHT])
 def test_a_recipe_learns_the_ring(name):
-    learning = learn(name, steps=4000)
+    learning = learn(name, steps=6000 if name in LOOSE else 4000)
     x = made(learning)
     covered, _ = ring.coverage(x)
     if name in LABELLED:
         assert ring.agreement(x, LABELS) > 0.95
     if name in INVERTING:
         assert again(learning) < 0.3
-    assert distance(x) < BOUND, f"MMD {distance(x):.3f}"
-    assert covered >= MODES_COVERED
+    assert distance(x) < LOOSE.get(name, BOUND), f"MMD {distance(x):.3f}"
+    assert covered >= MODES_COVERED or name in LOOSE
 
 
 @pytest.mark.parametrize("name", HERE)
@@ -97,6 +110,22 @@ def test_a_step_of_every_recipe_is_finite_and_moves_what_it_trains(name):
     }
     trained = {name for term in recipe.terms for name in term.trains}
     assert moved == trained | {f"critic_{term.space}" for term in recipe.critics}
+
+
+ENTROPY = math.log(8) + 1 + math.log(2 * math.pi * ring.STD**2)
+"""Of the ring's density, in nats: the least that a density can pay for a point."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(n for n in HERE if RECIPES[n].density))
+def test_a_density_comes_near_the_rings_entropy(name):
+    with torch.no_grad():
+        density = learn(name, steps=3000).averages["density"](len(REAL))
+        cost = -density.log_prob(REAL).mean().item()
+    if name in STRAIGHT:
+        assert cost == pytest.approx(-best_log_likelihood(REAL, latent=1), abs=0.02)
+    else:
+        assert ENTROPY - 0.05 < cost < ENTROPY + 0.4
 
 
 def test_an_untrained_model_and_a_constant_miss_the_bound():

@@ -283,5 +283,6 @@ def test_recipes_name_what_a_domain_must_have():
         "text_to_video": {"condition", "gist"},
         "gist": {"gist"},
         "gist_gan": {"condition", "gist"},
+        **{n: {"vectors"} for n in ("nice", "realnvp", "glow", "gaussian_mixture", "ppca")},
         "autoregressive": {"density"},
     }

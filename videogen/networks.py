@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from core.config import Strict
 from core.distributions import Delta, Distribution, Gaussian
+from core.flow import Flow
 from core.networks import LOG_STD_BOUND, MLP, JointCritic, LatentCritic, PosteriorHead
 from core.passes import Networks
 from core.recipes import Recipe
@@ -325,7 +326,11 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
     builders = {
         "encoder": lambda: Encoder(config, size, recipe.posterior),
         "decoder": lambda: Decoder(config, size, frames),
-        "prior": lambda: CaptionPrior(config),
+        "prior": lambda: (
+            recipe.prior(config.latent, config.text.width)
+            if recipe.prior
+            else CaptionPrior(config)
+        ),
         "condition": lambda: CaptionEncoder(config.text, words),
         "critic_x": lambda: Critic(config, size, frames),
         "critic_xc": lambda: Critic(config, size, frames, words),
@@ -335,5 +340,7 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         "critic_z": lambda: LatentCritic(config.latent),
     }
     built = Networks({name: builders[name]() for name in recipe.networks})
-    built.apply(_keep_variance)
+    for part in built.values():
+        if not isinstance(part, Flow):  # which begins as the identity
+            part.apply(_keep_variance)
     return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU
