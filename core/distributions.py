@@ -43,6 +43,10 @@ class Distribution(ABC):
     def log_prob(self, value: Samples) -> Losses:
         """log p(value) in nats, [batch]."""
 
+    def nearest(self, value: Samples) -> Samples:
+        """What can be drawn and is nearest to `value`, with the gradient of `value`."""
+        return value
+
 
 class Gaussian(Distribution):
     """N(mean, exp(log_std)^2), independent over the event's axes.

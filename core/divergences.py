@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from core.distributions import Distribution, Gaussian, sum_events
+from core.distributions import Delta, Distribution, Gaussian, sum_events
 from core.passes import Passes, Space
 from core.shapes import Loss, Losses, Samples
 
@@ -17,9 +17,13 @@ from core.shapes import Loss, Losses, Samples
 def kl(q: Distribution, p: Distribution, drawn: Samples) -> Losses:
     """KL(q || p) in nats, [batch]: in closed form for two Gaussians, else from one draw of q.
 
+    Of a point q only -log p is left: its own part is a constant.
+
     Gaussians: sum log s_p / s_q + (s_q^2 + (m_q - m_p)^2) / (2 s_p^2) - 1/2
     (Kingma and Welling, ICLR 2014, appendix B).
     """
+    if isinstance(q, Delta):
+        return -p.log_prob(drawn)
     if not (isinstance(q, Gaussian) and isinstance(p, Gaussian)):
         return q.log_prob(drawn) - p.log_prob(drawn)
     log_ratio = p.log_std - q.log_std
@@ -114,3 +118,22 @@ class Moments:
 def _moment_gap(made: Tensor, real: Tensor) -> Tensor:
     made, real = made.float(), real.float()
     return ((made.mean(0) - real.mean(0)) ** 2 / (real.var(0) + 1e-3)).sum()
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """|z - what the prior's tables write for it|^2, per sample (van den Oord et al. 2017, eq. 3).
+
+    With trains=("prior",) the tables follow the encoder, with trains=("encoder",) the encoder
+    commits itself: the two stop-gradients of the paper. `verb` tells the two apart.
+    """
+
+    verb: str
+
+    @property
+    def networks(self) -> dict[Space, tuple[str, ...]]:
+        return {"z": ("encoder", "prior")}
+
+    def __call__(self, passes: Passes, space: Space) -> Losses:
+        prior: Any = passes.prior
+        return prior.gap(passes.posterior.mean)

@@ -240,3 +240,17 @@ TIPPING_1999 = Paper(
     "Journal of the Royal Statistical Society B",
     1999,
 )
+OORD_2017 = Paper(
+    "vandenoord2017vqvae",
+    "van den Oord, Aaron and Vinyals, Oriol and Kavukcuoglu, Koray",
+    "Neural Discrete Representation Learning",
+    "NIPS",
+    2017,
+)
+RAZAVI_2019 = Paper(
+    "razavi2019vqvae2",
+    "Razavi, Ali and van den Oord, Aaron and Vinyals, Oriol",
+    "Generating Diverse High-Fidelity Images with VQ-VAE-2",
+    "NIPS",
+    2019,
+)

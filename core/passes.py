@@ -77,7 +77,9 @@ class Passes:
 
     @cached_property
     def z_encoded(self) -> Latents:
-        return self.posterior.rsample()
+        """z drawn from the posterior; where the prior knows some points only, the nearest one."""
+        drawn = self.posterior.rsample()
+        return self.prior.nearest(drawn) if "prior" in self.networks else drawn
 
     @cached_property
     def z_drawn(self) -> Latents:

@@ -21,9 +21,10 @@ from core.adversarial import (
     logistic,
     wasserstein,
 )
+from core.codebook import CodePrior, two_tables
 from core.config import ConfigError, nearest
 from core.distributions import Delta, Distribution, Gaussian
-from core.divergences import KL, MMD, Moments
+from core.divergences import KL, MMD, Moments, Nearest
 from core.flow import glow, nice, realnvp
 from core.mixture import GaussianMixture, LinearGaussian
 from core.papers import Paper
@@ -171,6 +172,12 @@ ENCODER, DECODER, BOTH = ("encoder",), ("decoder",), ("encoder", "decoder")
 RECONSTRUCT = Reconstruct("x")
 TO_PRIOR = Match("z", KL(), trains=ENCODER)
 FOOL = Match("x", Adversarial(logistic), trains=DECODER)
+CODED = (
+    RECONSTRUCT,
+    Match("z", Nearest("codes"), trains=("prior",)),
+    Match("z", Nearest("commit"), trains=ENCODER, weight=0.25),
+    Match("z", KL(), trains=("prior",)),
+)
 LIKELIHOOD = Match("x", KL(), trains=("density",))
 """The statements that most models share."""
 
@@ -298,6 +305,12 @@ RECIPES: dict[str, Recipe] = {
         papers.CHEN_2017,
         "the prior is a flow, and comes to meet the posteriors",
         prior=realnvp,
+    ),
+    "vq_vae": Recipe(
+        CODED, papers.OORD_2017, "z is told in codes, one after the other", Delta, prior=CodePrior
+    ),
+    "vq_vae_2": Recipe(
+        CODED, papers.RAZAVI_2019, "in coarse codes, then in fine ones", Delta, prior=two_tables
     ),
     "nice": Recipe((LIKELIHOOD,), papers.DINH_2015, "a flow of shifts", density=nice),
     "realnvp": Recipe((LIKELIHOOD,), papers.DINH_2017, "of shifts and scales", density=realnvp),

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from core.adversarial import Adversarial
 from core.distributions import Delta, sum_events
-from core.divergences import KL, MMD, Moments
+from core.divergences import KL, MMD, Moments, Nearest
 from core.passes import Passes, Space
 from core.shapes import Loss, Losses
 
@@ -95,7 +95,7 @@ class Coherence:
         return sum_events((made.still - made.gist.mean.detach()).abs())
 
 
-Comparison = KL | MMD | Moments | Adversarial
+Comparison = KL | MMD | Moments | Nearest | Adversarial
 
 
 @dataclass(frozen=True)

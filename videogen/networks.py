@@ -20,6 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.codebook import CodePrior
 from core.config import Strict
 from core.distributions import Delta, Distribution, Gaussian
 from core.flow import Flow
@@ -341,6 +342,6 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
     }
     built = Networks({name: builders[name]() for name in recipe.networks})
     for part in built.values():
-        if not isinstance(part, Flow):  # which begins as the identity
+        if not isinstance(part, Flow | CodePrior):  # they know how to begin
             part.apply(_keep_variance)
     return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU
