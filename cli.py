@@ -72,7 +72,7 @@ def _statement(term: Any) -> str:
     """A term as one reads it: 4 Match(z, KL)."""
     by = getattr(term, "by", None)
     how = getattr(by, "game", None) or type(by)
-    inside = f"{term.space}, {how.__name__}" if by else getattr(term, "space", "gist")
+    inside = f"{term.space}, {how.__name__}" if by else getattr(term, "space", "x")
     weight = "" if term.weight == 1 else f"{term.weight:g} "
     return f"{weight}{type(term).__name__}({inside})"
 

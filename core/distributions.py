@@ -71,6 +71,16 @@ class Gaussian(Distribution):
         return sum_events(-0.5 * standard**2 - self.log_std - 0.5 * math.log(2 * math.pi))
 
 
+LOG_STD_BOUND = 6.0
+"""Log standard deviations are kept in [-bound, bound], so that no exponential overflows."""
+
+
+def as_gaussian(numbers: Samples) -> Gaussian:
+    """Means and log standard deviations, side by side in the last axis, as a distribution."""
+    mean, log_std = numbers.float().chunk(2, -1)
+    return Gaussian(mean, log_std.clamp(-LOG_STD_BOUND, LOG_STD_BOUND))
+
+
 class Delta(Distribution):
     """All mass at one point: a deterministic network.
 

@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from core.distributions import Distribution
-from core.networks import LOG_STD_BOUND
+from core.distributions import LOG_STD_BOUND, Distribution
 from core.shapes import Losses
 
 Vectors = Float[Tensor, "batch number"]

@@ -5,11 +5,9 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from core.distributions import Delta, Distribution, Gaussian
+from core.distributions import Delta, Distribution, Gaussian, as_gaussian
+from core.hierarchy import LevelHead, Levels
 from core.shapes import Features, Latents, Samples, Scores
-
-LOG_STD_BOUND = 6.0
-"""Log standard deviations are kept in [-bound, bound], so that no exponential overflows."""
 
 
 class MLP(nn.Sequential):
@@ -41,18 +39,21 @@ class Standard(nn.Module):
 
 
 class PosteriorHead(nn.Module):
-    """features [batch width] -> q(z given x): a Gaussian with its own spread, or a point."""
+    """features [batch width] -> q(z given x): a Gaussian, a point, or levels of Gaussians."""
 
     def __init__(self, width: int, latent: int, kind: type[Distribution]):
         super().__init__()
         self.kind = kind
-        self.linear = nn.Linear(width, latent if kind is Delta else 2 * latent)
+        if kind is Levels:
+            self.linear: nn.Module = LevelHead(width, latent)
+        else:
+            self.linear = nn.Linear(width, latent if kind is Delta else 2 * latent)
 
     def forward(self, features: Features) -> Distribution:
-        if self.kind is Delta:
-            return Delta(self.linear(features))
-        mean, log_std = self.linear(features).chunk(2, -1)
-        return Gaussian(mean, log_std.clamp(-LOG_STD_BOUND, LOG_STD_BOUND))
+        made = self.linear(features)
+        if self.kind is Levels:
+            return made
+        return Delta(made) if self.kind is Delta else as_gaussian(made)
 
 
 class LatentCritic(nn.Module):

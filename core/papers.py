@@ -254,3 +254,17 @@ RAZAVI_2019 = Paper(
     "NIPS",
     2019,
 )
+ISOLA_2017 = Paper(
+    "isola2017pix2pix",
+    "Isola, Phillip and Zhu, Jun-Yan and Zhou, Tinghui and Efros, Alexei A.",
+    "Image-to-Image Translation with Conditional Adversarial Networks",
+    "CVPR",
+    2017,
+)
+ZHU_2017 = Paper(
+    "zhu2017cyclegan",
+    "Zhu, Jun-Yan and Park, Taesung and Isola, Phillip and Efros, Alexei A.",
+    "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
+    "ICCV",
+    2017,
+)

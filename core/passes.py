@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from core.distributions import Distribution
+from core.distributions import Delta, Distribution
 from core.shapes import Latents, Samples, Scores
 
 Space = Literal["x", "z", "xz", "xc"]
@@ -29,10 +29,11 @@ Networks = nn.ModuleDict
 
 @dataclass(frozen=True)
 class Batch:
-    """Data x [batch *event] with its condition c, if any."""
+    """Data x [batch *event] with its condition c, if any, and samples of another collection."""
 
     x: Samples
     c: Tensor | None = None
+    other: Samples | None = None
 
 
 class Passes:
@@ -46,7 +47,7 @@ class Passes:
 
     def __init__(self, networks: Networks, batch: Batch, corruption: float = 0.0):
         self.networks, self.x, self.condition = networks, batch.x, batch.c
-        self.corruption = corruption
+        self.corruption, self.other = corruption, batch.other
 
     @cached_property
     def x_seen(self) -> Samples:
@@ -67,7 +68,9 @@ class Passes:
 
     @cached_property
     def prior(self) -> Distribution:
-        """p(z given c)."""
+        """p(z given c); a second collection, where the batch brings samples of one."""
+        if self.other is not None:
+            return Delta(self.other)
         return self.networks["prior"](len(self.x), self.c)
 
     @cached_property

@@ -26,10 +26,11 @@ from core.config import ConfigError, nearest
 from core.distributions import Delta, Distribution, Gaussian
 from core.divergences import KL, MMD, Moments, Nearest
 from core.flow import glow, nice, realnvp
+from core.hierarchy import LevelPrior, Levels
 from core.mixture import GaussianMixture, LinearGaussian
 from core.papers import Paper
 from core.passes import Batch, Networks, Passes
-from core.terms import Coherence, Match, Reconstruct, Term
+from core.terms import Coherence, Match, Predict, Reconstruct, Term
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Recipe:
 
     `corruption`: standard deviation of the noise on what the encoder sees, in units of x.
     `prior`: what plays p(z given c), of (size of z, size of c), where that is not the domain's
-    own; `density`: what plays p(x), of (size of x), where x is a vector of real numbers.
+    own; `other`: z is data too, drawn from a second collection. `density`: what plays p(x), of
+    (size of x), where x is a vector of real numbers.
     """
 
     terms: tuple[Term, ...]
@@ -47,6 +49,7 @@ class Recipe:
     posterior: type[Distribution] = Gaussian
     corruption: float = 0.0
     prior: Callable[[int, int], nn.Module] | None = None
+    other: bool = False
     density: Callable[[int], nn.Module] | None = None
 
     @property
@@ -54,13 +57,14 @@ class Recipe:
         """The networks that the statements look through, sorted, and what reads a condition."""
         looked_through = {name for term in self.terms for name in term.networks}
         reading = {"condition"} & {name for term in self.terms for name in term.trains}
-        return tuple(sorted(looked_through | reading))
+        return tuple(sorted((looked_through | reading) - ({"prior"} if self.other else set())))
 
     @property
     def needs(self) -> frozenset[str]:
         """What a domain must have beyond x: a condition, a gist that is drawn first, a density
-        of its own, x that are vectors of real numbers, a critic that counts statistics."""
-        spaces = {getattr(term, "space", "gist") for term in self.terms}
+        of its own, x that are vectors of real numbers,
+        another collection, a critic that counts statistics."""
+        spaces = {getattr(term, "space", "") for term in self.terms}
         found = {"xc": "condition", "gist": "gist"}
         needs = {need for space, need in found.items() if space in spaces}
         needs |= {"condition"} & set(self.networks)
@@ -68,7 +72,7 @@ class Recipe:
             needs.add("statistics")
         if "density" in self.networks:
             needs.add("vectors" if self.density else "density")
-        return frozenset(needs)
+        return frozenset(needs | ({"other"} if self.other else set()))
 
     def passes(self, networks: Networks, batch: Batch) -> Passes:
         """The two passes of a batch, as this model sees it."""
@@ -140,7 +144,7 @@ def _pair(term: Term, mismatched: bool) -> Term:
 
 
 def _condition(term: Term) -> Term:
-    assert isinstance(term, Reconstruct | Match | Coherence)
+    assert isinstance(term, Reconstruct | Match | Predict | Coherence)
     readers = ("condition",) if {"encoder", "decoder"} & set(term.trains) else ()
     matched = isinstance(term, Match) and isinstance(term.by, KL) and term.space == "z"
     prior = ("prior",) if matched else ()
@@ -151,7 +155,7 @@ def _condition(term: Term) -> Term:
 def _weigh(term: Term, weight: float) -> Term:
     if weight == term.weight:
         return term
-    assert isinstance(term, Reconstruct | Match | Coherence)
+    assert isinstance(term, Reconstruct | Match | Predict | Coherence)
     return replace(term, weight=weight)
 
 
@@ -201,6 +205,13 @@ RECIPES: dict[str, Recipe] = {
         papers.HIGGINS_2017,
         "beta is the weight of match_z",
     ),
+    "hierarchical_vae": Recipe(
+        (RECONSTRUCT, Match("z", KL(), trains=("encoder", "prior"))),
+        papers.CHILD_2021,
+        "z on two levels, each given the one above",
+        posterior=Levels,
+        prior=LevelPrior,
+    ),
     "cvae": Recipe(
         (RECONSTRUCT, TO_PRIOR),
         papers.SOHN_2015,
@@ -242,6 +253,23 @@ RECIPES: dict[str, Recipe] = {
         papers.REED_2016,
         "and is also shown wrong ones",
     ).conditional(),
+    "pix2pix": Recipe(
+        (Predict(weight=10.0), Match("xc", Adversarial(logistic), trains=DECODER)),
+        papers.ISOLA_2017,
+        "x is said from c, and a critic sees both",
+    ).conditional(),
+    "cyclegan": Recipe(
+        (
+            Match("x", Adversarial(least_squares), trains=DECODER),
+            Match("z", Adversarial(least_squares), trains=ENCODER),
+            Reconstruct("x", weight=10.0),
+            Reconstruct("z", weight=10.0),
+        ),
+        papers.ZHU_2017,
+        "z is data of another collection: encoder and decoder translate, and come back",
+        posterior=Delta,
+        other=True,
+    ),
     "infogan": Recipe(
         (FOOL, Reconstruct("z", trains=BOTH, weight=0.1)),
         papers.CHEN_2016,

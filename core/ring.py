@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.distributions import Distribution, Gaussian
+from core.distributions import Delta, Distribution, Gaussian
 from core.networks import MLP, JointCritic, LatentCritic, PosteriorHead, Standard
 from core.passes import Batch, Networks
 from core.recipes import Recipe
@@ -52,8 +52,22 @@ def labelled_batch(draw: int, size: int = 256) -> Batch:
     return labelled(size, seed=draw)
 
 
+def other_points(count: int, seed: int) -> Samples:
+    """Points of another ring: half as large, and turned by half of the way between two modes."""
+    turn = math.pi / MODES
+    turned = torch.tensor([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
+    return 0.5 * points(count, seed) @ turned
+
+
+def two_rings(draw: int, size: int = 256) -> Batch:
+    """Points of both rings; which belong together nobody knows."""
+    return Batch(points(size, seed=2 * draw), other=other_points(size, seed=2 * draw + 1))
+
+
 def batches(recipe: Recipe) -> Callable[[int], Batch]:
-    """What a recipe trains on: points, with their labels where it has a condition."""
+    """What a recipe trains on: points, with labels or points of another ring where it asks."""
+    if recipe.other:
+        return two_rings
     return labelled_batch if "condition" in recipe.networks else batch
 
 
@@ -62,7 +76,9 @@ def networks(recipe: Recipe) -> Networks:
     read = CONDITION if "condition" in recipe.networks else 0
     builders = {
         "encoder": lambda: Encoder(recipe.posterior, read),
-        "decoder": lambda: Decoder(read, learned=_dreams(recipe)),
+        "decoder": lambda: (
+            Encoder(Delta) if recipe.other else Decoder(read, learned=_dreams(recipe))
+        ),
         "prior": lambda: _prior(recipe, read),
         "density": lambda: recipe.density(2) if recipe.density else None,
         "condition": lambda: nn.Linear(MODES, CONDITION),

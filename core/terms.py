@@ -79,6 +79,7 @@ class Coherence:
     Of the generation; the gist itself is not moved by it.
     """
 
+    space: Literal["gist"] = "gist"
     trains: tuple[str, ...] = ("decoder",)
     weight: float = 0.1
 
@@ -93,6 +94,25 @@ class Coherence:
     def __call__(self, passes: Passes) -> Losses:
         made: Any = passes.generation
         return sum_events((made.still - made.gist.mean.detach()).abs())
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Say x from its condition alone: -log p(x given z drawn, c) (Isola et al., CVPR 2017)."""
+
+    trains: tuple[str, ...] = ("decoder",)
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return "predict_x"
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("decoder", "prior")
+
+    def __call__(self, passes: Passes) -> Losses:
+        return -passes.generation.log_prob(passes.x)
 
 
 Comparison = KL | MMD | Moments | Nearest | Adversarial

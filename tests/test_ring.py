@@ -19,7 +19,7 @@ DENSITIES = {"autoregressive"}  # points have no parts to go through one after t
 GISTS = {name for name, recipe in RECIPES.items() if "gist" in recipe.needs}
 HERE = sorted(set(RECIPES) - DENSITIES - GISTS)
 LABELLED = [name for name in HERE if "condition" in RECIPES[name].networks]
-INVERTING = {"bigan", "infogan", "wake_sleep"}
+INVERTING = {"bigan", "infogan", "wake_sleep", "cyclegan"}
 """Without a term that reconstructs x, encoder and decoder still invert each other."""
 MODES_COVERED = 7
 BOUND = 0.06
@@ -60,6 +60,8 @@ def made(learning: Learning) -> torch.Tensor:
     networks = learning.averages
     if "density" in networks:
         return networks["density"](len(REAL)).rsample()
+    if learning.recipe.other:
+        return networks["decoder"](ring.other_points(len(REAL), seed=999_998)).mean
     c = networks["condition"](LABELS) if "condition" in networks else None
     if "prior" in networks:
         z = networks["prior"](len(REAL), c).rsample()

@@ -278,11 +278,12 @@ def test_a_recipe_can_be_played_otherwise():
 def test_recipes_name_what_a_domain_must_have():
     needs = {name: set(recipe.needs) for name, recipe in RECIPES.items() if recipe.needs}
     assert needs == {
-        **{name: {"condition"} for name in ("cvae", "cgan", "gan_cls")},
+        **{name: {"condition"} for name in ("cvae", "cgan", "gan_cls", "pix2pix")},
         "musegan": {"statistics"},
         "text_to_video": {"condition", "gist"},
         "gist": {"gist"},
         "gist_gan": {"condition", "gist"},
         **{n: {"vectors"} for n in ("nice", "realnvp", "glow", "gaussian_mixture", "ppca")},
+        "cyclegan": {"other"},
         "autoregressive": {"density"},
     }

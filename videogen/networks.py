@@ -22,9 +22,9 @@ from torch.nn import functional as F
 
 from core.codebook import CodePrior
 from core.config import Strict
-from core.distributions import Delta, Distribution, Gaussian
+from core.distributions import Delta, Distribution, Gaussian, as_gaussian
 from core.flow import Flow
-from core.networks import LOG_STD_BOUND, MLP, JointCritic, LatentCritic, PosteriorHead
+from core.networks import MLP, JointCritic, LatentCritic, PosteriorHead
 from core.passes import Networks
 from core.recipes import Recipe
 from core.shapes import Features, Latents, Losses, Samples, Scores
@@ -263,8 +263,7 @@ class CaptionPrior(nn.Module):
         self.layers = MLP(config.text.width, config.width, 2 * config.latent)
 
     def forward(self, batch: int, c: Condition) -> Gaussian:
-        mean, log_std = self.layers(c).float().chunk(2, 1)
-        return Gaussian(mean, log_std.clamp(-LOG_STD_BOUND, LOG_STD_BOUND))
+        return as_gaussian(self.layers(c))
 
 
 class ClipFeatures(nn.Module):
