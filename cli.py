@@ -2,11 +2,12 @@
 
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from core.commands import Clear
+from core.commands import Clear, ticking
 from musegen.commands import music
 from videogen.commands import video
 
@@ -45,8 +46,20 @@ def _options(
 
 
 @app.command()
-def models() -> None:
-    """List the models with their statements and papers, and the presets of both domains."""
+def models(
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Folder for models.md and ring.png: each trained on a toy. Minutes."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Of the report, for each model.")] = 4000,
+) -> None:
+    """List the models with their statements and papers, and the presets of both domains.
+
+    pianoreel models --report docs/models
+    """
+    if report:
+        _survey(report, steps)
+        return
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -66,6 +79,15 @@ def models() -> None:
             presets.add_row(f"{domain} {name}", preset.caption, preset.expected, preset.cost)
     console = Console()
     console.print(table, presets)
+
+
+def _survey(to: Path, steps: int) -> None:
+    from core.survey import on_the_ring, survey, write
+
+    with ticking("learning the ring") as tick:
+        results = list(survey(on_the_ring(), steps, tick))
+    for path in write(results, steps, to):
+        print(path)
 
 
 def _statement(term: Any) -> str:

@@ -6,18 +6,12 @@ import pytest
 import torch
 
 from core import ring
-from core.divergences import mmd
-from core.learning import Learning, Optimisation, game, step
+from core.learning import Learning, Optimisation, step
 from core.mixture import best_log_likelihood
 from core.recipes import RECIPES
+from core.survey import REAL, begin, distance, labels, learn, made, on_the_ring, survey, write
 
-EVALUATED = ring.labelled(2000, seed=999_999)
-REAL = EVALUATED.x
-assert EVALUATED.c is not None
-LABELS = EVALUATED.c
-DENSITIES = {"autoregressive"}  # points have no parts to go through one after the other
-GISTS = {name for name, recipe in RECIPES.items() if "gist" in recipe.needs}
-HERE = sorted(set(RECIPES) - DENSITIES - GISTS)
+HERE = on_the_ring()
 LABELLED = [name for name in HERE if "condition" in RECIPES[name].networks]
 INVERTING = {"bigan", "infogan", "wake_sleep", "cyclegan"}
 """Without a term that reconstructs x, encoder and decoder still invert each other."""
@@ -32,54 +26,12 @@ STRAIGHT = {"ppca"}
 """One direction and noise make no ring: judged by the closed form."""
 
 
-def rates(name: str) -> tuple[float, float]:
-    """Learning rates of learner and critic: who plays fewer steps, or follows, moves slower."""
-    if name == "wake_sleep":
-        return 3e-4, 1e-3
-    if name == "aae":
-        return 1e-3, 5e-4
-    slower = any(game(term).critic_steps > 1 for term in RECIPES[name].critics)
-    return (2e-4 if slower else 1e-3), 1e-3
-
-
-def learn(name: str, steps: int) -> Learning:
-    """A recipe after `steps` on the ring."""
-    recipe = RECIPES[name]
-    torch.manual_seed(0)
-    learner, critic = (Optimisation(learning_rate=rate) for rate in rates(name))
-    learning = Learning(ring.networks(recipe), recipe, learner, critic, average_decay=0.99)
-    for number in range(steps):
-        step(learning, ring.batches(recipe), number, seed=0)
-    return learning
-
-
-@torch.no_grad()
-def made(learning: Learning) -> torch.Tensor:
-    """Points of the prior, for the labels of the real ones where labels are read; of a model
-    without a prior what it reconstructs."""
-    networks = learning.averages
-    if "density" in networks:
-        return networks["density"](len(REAL)).rsample()
-    if learning.recipe.other:
-        return networks["decoder"](ring.other_points(len(REAL), seed=999_998)).mean
-    c = networks["condition"](LABELS) if "condition" in networks else None
-    if "prior" in networks:
-        z = networks["prior"](len(REAL), c).rsample()
-    else:
-        z = networks["encoder"](REAL, c).rsample()
-    return networks["decoder"](z, c).rsample()
-
-
 @torch.no_grad()
 def again(learning: Learning) -> float:
     """How far a point of the ring comes back from, through z, in units of its radius."""
     networks = learning.averages
     x = networks["decoder"](networks["encoder"](REAL).mean).mean
     return ((x - REAL).norm(dim=1).median() / ring.RADIUS).item()
-
-
-def distance(x: torch.Tensor) -> float:
-    return mmd(x, REAL).item()
 
 
 @pytest.mark.slow
@@ -89,7 +41,7 @@ def test_a_recipe_learns_the_ring(name):
     x = made(learning)
     covered, _ = ring.coverage(x)
     if name in LABELLED:
-        assert ring.agreement(x, LABELS) > 0.95
+        assert ring.agreement(x, labels()) > 0.95
     if name in INVERTING:
         assert again(learning) < 0.3
     assert distance(x) < LOOSE.get(name, BOUND), f"MMD {distance(x):.3f}"
@@ -131,9 +83,7 @@ def test_a_density_comes_near_the_rings_entropy(name):
 
 
 def test_an_untrained_model_and_a_constant_miss_the_bound():
-    recipe = RECIPES["gan"]
-    torch.manual_seed(0)
-    untrained = made(Learning(ring.networks(recipe), recipe, Optimisation(), Optimisation()))
+    untrained = made(begin("gan"))
     constant = REAL.mean(0).expand(len(REAL), -1) + 0.01 * torch.randn(len(REAL), 2)
     for x in (untrained, constant):
         assert distance(x) > 3 * BOUND
@@ -150,3 +100,12 @@ def test_the_real_ring_is_covered():
 def test_batches_are_a_function_of_their_number():
     assert torch.equal(ring.batch(7).x, ring.batch(7).x)
     assert not torch.equal(ring.batch(7).x, ring.batch(8).x)
+
+
+def test_a_survey_is_a_table_and_a_picture(tmp_path):
+    results = list(survey(["gan", "realnvp", "cyclegan"], steps=2))
+    assert [r.name for r in results] == ["gan", "realnvp", "cyclegan"]
+    assert all(r.points.shape == (2000, 2) and r.parameters > 1000 for r in results)
+    table, picture = write(results, 2, tmp_path / "docs")
+    assert "| `realnvp` |" in table.read_text()
+    assert picture.stat().st_size > 5000

@@ -1,0 +1,162 @@
+"""Every model on the ring: how near it comes, how long it takes, and what it looks like.
+
+pianoreel models --report docs/models      writes models.md and ring.png
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from core import ring
+from core.divergences import mmd
+from core.learning import Learning, Optimisation, game, step
+from core.recipes import RECIPES, Recipe
+
+STEPS = 4000
+COLUMNS = 6
+SHOWN_POINTS = 1000
+
+_EVALUATED = ring.labelled(2000, seed=999_999)
+REAL = _EVALUATED.x
+"""Points that no training draws."""
+
+
+def labels() -> Float[Tensor, "point mode"]:
+    """The labels of `REAL`, one-hot."""
+    assert _EVALUATED.c is not None
+    return _EVALUATED.c
+
+
+def on_the_ring() -> list[str]:
+    """The recipes that a ring can be learned by; the others need what it lacks."""
+    met = {"condition", "vectors", "other", "statistics"}
+    return [name for name, recipe in RECIPES.items() if recipe.needs <= met]
+
+
+def rates(name: str) -> tuple[float, float]:
+    """Learning rates of learner and critic: who plays fewer steps, or follows, moves slower."""
+    if name == "wake_sleep":
+        return 3e-4, 1e-3
+    if name == "aae":
+        return 1e-3, 5e-4
+    slower = any(game(term).critic_steps > 1 for term in RECIPES[name].critics)
+    return (2e-4 if slower else 1e-3), 1e-3
+
+
+def begin(name: str) -> Learning:
+    """A recipe before its first step on the ring; the same every time."""
+    recipe = RECIPES[name]
+    torch.manual_seed(0)
+    learner, critic = (Optimisation(learning_rate=rate) for rate in rates(name))
+    return Learning(ring.networks(recipe), recipe, learner, critic, average_decay=0.99)
+
+
+def learn(name: str, steps: int = STEPS) -> Learning:
+    """A recipe after `steps` on the ring."""
+    learning = begin(name)
+    draw = ring.batches(learning.recipe)
+    for number in range(steps):
+        step(learning, draw, number, seed=0)
+    return learning
+
+
+@torch.no_grad()
+def made(learning: Learning) -> Float[Tensor, "point 2"]:
+    """As many points as `REAL` has, for its labels where labels are read.
+
+    Of a model without a prior what it reconstructs; of a translation what it makes of the other
+    ring.
+    """
+    networks = learning.averages
+    if "density" in networks:
+        return networks["density"](len(REAL)).rsample()
+    if learning.recipe.other:
+        return networks["decoder"](ring.other_points(len(REAL), seed=999_998)).mean
+    c = networks["condition"](labels()) if "condition" in networks else None
+    prior = (
+        networks["prior"](len(REAL), c) if "prior" in networks else networks["encoder"](REAL, c)
+    )
+    return networks["decoder"](prior.rsample(), c).rsample()
+
+
+def distance(x: Float[Tensor, "point 2"]) -> float:
+    """Squared maximum mean discrepancy to the ring: 0.00 for another half of it."""
+    return mmd(x, REAL).item()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one recipe. `modes`: of 8; `near`: share of points within 5 std of one."""
+
+    name: str
+    recipe: Recipe
+    points: Float[np.ndarray, "point 2"]
+    distance: float
+    modes: int
+    near: float
+    seconds: float
+    parameters: int
+
+
+def survey(
+    names: Sequence[str], steps: int, tick: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[Result]:
+    """Train each recipe on the ring and judge what it makes."""
+    for number, name in enumerate(names):
+        begun = time.perf_counter()
+        learning = learn(name, steps)
+        seconds = time.perf_counter() - begun
+        x = made(learning)
+        modes, near = ring.coverage(x)
+        size = sum(p.numel() for p in learning.networks.parameters())
+        tick(number + 1, len(names))
+        yield Result(name, RECIPES[name], x.numpy(), distance(x), modes, near, seconds, size)
+
+
+def write(results: Sequence[Result], steps: int, to: Path) -> list[Path]:
+    """Write the table as models.md and the points as ring.png."""
+    to.mkdir(parents=True, exist_ok=True)
+    rows = [
+        f"| `{r.name}` | {r.distance:.3f} | {r.modes} | {100 * r.near:.0f} | {r.seconds:.0f} | "
+        f"{r.parameters:,} | {r.recipe.remark} |"
+        for r in results
+    ]
+    head = [
+        "# The models on the ring of eight Gaussians",
+        "",
+        f"`pianoreel models --report {to}`: {steps:,} steps of 256 points each, one seed, one",
+        "after the other on the same machine. Distance: squared maximum mean discrepancy (another",
+        "half of the ring: 0.00). Near: points within five standard deviations of a mode.",
+        "",
+        "![What each has learned](ring.png)",
+        "",
+        "| model | distance | modes | % near | seconds | parameters | |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    (to / "models.md").write_text("\n".join([*head, *rows]) + "\n", encoding="utf-8")
+    draw(results, to / "ring.png")
+    return [to / "models.md", to / "ring.png"]
+
+
+def draw(results: Sequence[Result], path: Path) -> None:
+    """The points that each model makes, over the real ones."""
+    rows = -(-len(results) // COLUMNS)
+    figure = Figure(figsize=(2.4 * COLUMNS, 2.6 * rows), dpi=90, layout="constrained")
+    real = REAL.numpy()[:SHOWN_POINTS]
+    for axes in (every := figure.subplots(rows, COLUMNS, squeeze=False)).flat:
+        axes.set_axis_off()
+    for axes, result in zip(every.flat, results, strict=False):
+        axes.scatter(*real.T, s=2, color="#d8dee9")
+        axes.scatter(*result.points[:SHOWN_POINTS].T, s=2, color="#3f6fa3")
+        axes.set_xlim(-3, 3)
+        axes.set_ylim(-3, 3)
+        axes.set_aspect("equal")
+        axes.set_title(f"{result.name}  {result.distance:.3f}", fontsize=9)
+    figure.savefig(path)
