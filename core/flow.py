@@ -108,7 +108,7 @@ class ActNorm(Bijection):
     @torch.no_grad()
     def _begin(self, x: Vectors) -> None:
         self.shift.copy_(-x.mean(0))
-        self.log_scale.copy_(-x.std(0).clamp(min=1e-3).log())
+        self.log_scale.copy_(-x.std(0, correction=0).clamp(min=1e-3).log())
         self.begun.fill_(1)
 
 

@@ -96,7 +96,7 @@ def test_the_first_batch_of_actnorm_has_mean_0_and_variance_1():
     x = 7 + 3 * torch.randn(100, SIZE)
     y, log_det = norm(x)
     torch.testing.assert_close(y.mean(0), torch.zeros(SIZE), atol=1e-4, rtol=0)
-    torch.testing.assert_close(y.std(0), torch.ones(SIZE), atol=1e-4, rtol=0)
+    torch.testing.assert_close(y.std(0, correction=0), torch.ones(SIZE), atol=1e-4, rtol=0)
     assert log_det[0].item() == pytest.approx(-SIZE * math.log(3), abs=0.6)
     other, _ = norm(x + 1)
     torch.testing.assert_close(other - y, norm.log_scale.exp().expand_as(y), atol=1e-4, rtol=1e-4)
