@@ -239,7 +239,7 @@ def test_no_reader_holds_more_than_500_mb(shared_data: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "clips"), [("signs", 20), ("clips", 32), ("scenes", 109)])
+@pytest.mark.parametrize(("name", "clips"), [("signs", 20), ("clips", 32), ("scenes", 108)])
 def test_real_clips_are_prepared(shared_data: Path, tmp_path: Path, name: str, clips: int):
     summary = prepare([str(shared_data / "video" / name)], tmp_path / "data")
     assert not summary.rejects
