@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from pydantic import Field
@@ -58,6 +58,7 @@ class RunConfig(Strict):
 
     train: TrainConfig
     data_sha256: str = ""
+    model: ModelConfig
 
 
 Config = TypeVar("Config", bound=RunConfig)
@@ -131,9 +132,8 @@ class Domain:
 
 def fit(
     to: str | Path,
-    config: RunConfig,
-    statements: Recipe,
-    build: Callable[[], Networks],
+    config: Config,
+    build: Callable[[Config], Networks],
     draw: Batches,
     observe: Callable[[Run], Observe],
     device: torch.device,
@@ -142,8 +142,8 @@ def fit(
     torch.manual_seed(config.train.seed)
     train = config.train
     learning = Learning(
-        build().to(device),
-        statements,
+        build(config).to(device),
+        config.model.statements,
         train.learner,
         train.critic,
         train.average_decay,
@@ -180,6 +180,33 @@ def restore(
     made = Networks({name: part for name, part in build(config).items() if not is_critic(name)})
     stored.fill(made, group="averages")
     return made.eval().to(choose_device(device)), config, folder.name
+
+
+Loaded = TypeVar("Loaded", bound="Trained")
+
+
+@dataclass
+class Trained:
+    """Trained networks with what they need to make samples; a domain says of which kind."""
+
+    networks: Networks
+    config: Any
+    form: Any
+    name: str = ""
+
+    BELONGS: ClassVar[tuple[Domain, type[RunConfig], Callable[..., Networks]]]
+    """The domain, its run's configuration, and what builds networks from that."""
+
+    @classmethod
+    def load(cls: type[Loaded], run: str | Path | None = None, device: str = "auto") -> Loaded:
+        """The best weights of a run folder, or a shipped model by its name; None: the default."""
+        domain, kind, build = cls.BELONGS
+        made, config, name = restore(domain, kind, build, run, device)
+        return cls(made, config.model, config.form, name)  # type: ignore[attr-defined]  # a domain's run has a form
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.networks.parameters()).device
 
 
 def choose_device(name: str) -> torch.device:

@@ -7,7 +7,6 @@ write_midi(rolls[0], "song.mid")
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from jaxtyping import UInt8
 
 from core.config import Strict, UserError
 from core.learning import Batches
-from core.model import Domain, ModelConfig, RunConfig, choose_device, fit, restore
+from core.model import Domain, ModelConfig, RunConfig, Trained, choose_device, fit
 from core.passes import Batch, Networks
 from core.run import Run
 from core.train import Observe
@@ -113,8 +112,7 @@ def train(
     averages = fit(
         to,
         config,
-        config.model.statements,
-        lambda: networks(config),
+        networks,
         batches(collection, config.train.batch_size, config.train.seed, chosen),
         lambda run: observer(run, collection, config),
         chosen,
@@ -142,24 +140,12 @@ def observer(run: Run, data: Collection, config: MusicConfig) -> Observe:
     return observe
 
 
-@dataclass
-class Model:
+class Model(Trained):
     """Trained networks with what they need to write rolls."""
 
-    networks: Networks
     config: MusicModel
     form: Form
-    name: str = ""
-
-    @classmethod
-    def load(cls, run: str | Path | None = None, device: str = "auto") -> "Model":
-        """The best weights of a run folder, or a shipped model by its name; None: the default."""
-        made, config, name = restore(DOMAIN, MusicConfig, networks, run, device)
-        return cls(made, config.model, config.form, name)
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.networks.parameters()).device
+    BELONGS = (DOMAIN, MusicConfig, networks)
 
     @torch.no_grad()
     def cells(

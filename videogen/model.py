@@ -7,7 +7,6 @@ write_mp4(to_frames(clips)[0], "clip.mp4", model.form.frames_per_second)
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -16,7 +15,7 @@ from pydantic import Field
 
 from core.config import ConfigError, Strict, UserError
 from core.learning import Batches
-from core.model import Domain, ModelConfig, RunConfig, choose_device, fit, restore
+from core.model import Domain, ModelConfig, RunConfig, Trained, choose_device, fit
 from core.passes import Batch, Networks
 from core.recipes import Recipe
 from core.run import Run
@@ -175,8 +174,7 @@ def train(
     averages = fit(
         to,
         config,
-        config.model.statements,
-        lambda: networks(config),
+        networks,
         batches(data, config, chosen),
         lambda run: observer(run, data, config),
         chosen,
@@ -204,20 +202,12 @@ def observer(run: Run, data: Clipped, config: VideoRun) -> Observe:
     return observe
 
 
-@dataclass
-class Model:
+class Model(Trained):
     """Trained networks with what they need to make clips."""
 
-    networks: Networks
     config: VideoModel
     form: Form
-    name: str = ""
-
-    @classmethod
-    def load(cls, run: str | Path | None = None, device: str = "auto") -> "Model":
-        """The best weights of a run folder, or a shipped model by its name; None: the default."""
-        made, config, name = restore(DOMAIN, VideoRun, networks, run, device)
-        return cls(made, config.model, config.form, name)
+    BELONGS = (DOMAIN, VideoRun, networks)
 
     @property
     def captions(self) -> Captions:
@@ -243,10 +233,6 @@ class Model:
             c = self.networks["condition"](self.captions.encode(chunk).to(self.device))
             z = self.networks["prior"](len(chunk), c).rsample()
             yield self.networks["decoder"](z, c)
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.networks.parameters()).device
 
 
 def read_prompts(path: Path) -> list[str]:
