@@ -1,6 +1,6 @@
 """Steps a second of training, by domain, model and preset, and the memory that it takes.
 
-python benchmarks/train.py [--preset small] [--steps 10] [--device cpu]
+python benchmarks/train.py [--preset small] [--steps 10] [--device cpu] [--give-back]
 
 Music is the procedural band's, clips are moving shapes; what drawing these takes of a step is the
 last column.
@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.learning import Batches, Learning, step
+from core.memory import keep_freed_memory
 from core.model import ModelConfig, RunConfig, choose_device
 from core.passes import Networks
 from musegen import model as music
@@ -93,7 +94,10 @@ def main() -> None:
     arguments.add_argument("--preset", default="small")
     arguments.add_argument("--steps", type=int, default=10)
     arguments.add_argument("--device", default="auto")
+    arguments.add_argument("--give-back", action="store_true", help="freed memory, as glibc does")
     chosen = arguments.parse_args()
+    if not chosen.give_back:
+        keep_freed_memory()
     device = choose_device(chosen.device)
     table = Table("model", "steps a second", "samples a second", "peak MB so far", "drawing")
     for rows in (music_rows, video_rows):

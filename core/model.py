@@ -16,6 +16,7 @@ from pydantic import Field
 
 from core.config import ConfigError, Strict, UserError, nearest, override, resolve
 from core.learning import Batches, Learning, is_critic
+from core.memory import keep_freed_memory
 from core.passes import Networks
 from core.presets import Preset
 from core.recipes import RECIPES, Recipe, recipe
@@ -139,6 +140,7 @@ def fit(
     device: torch.device,
 ) -> Networks:
     """Train into the run folder `to`, or go on there; returns the averaged networks."""
+    keep_freed_memory()
     torch.manual_seed(config.train.seed)
     train = config.train
     learning = Learning(
