@@ -21,6 +21,7 @@ from core.learning import Batches, Learning, step
 from core.memory import keep_freed_memory
 from core.model import ModelConfig, RunConfig, choose_device
 from core.passes import Networks
+from core.precision import computes_bf16
 from musegen import model as music
 from musegen.collection import Collection
 from musegen.data import prepare_band
@@ -61,9 +62,8 @@ def measure(row: Row, steps: int, device: torch.device) -> tuple[float, float]:
     """(seconds of a step, share in which its batches are drawn); the first are not counted."""
     _, model, config, parts, draw = row
     train = config.train
-    learning = Learning(
-        parts.to(device), model.statements, train.learner, train.critic, bf16=train.bf16
-    )
+    bf16 = train.bf16 and computes_bf16(device)
+    learning = Learning(parts.to(device), model.statements, train.learner, train.critic, bf16=bf16)
     drawing = 0.0
 
     def timed(number: int) -> object:

@@ -23,7 +23,10 @@ def devices() -> dict[str, str]:
     """What can train here, by the names that `--device` takes."""
     import torch  # here, so that the rest can be said where torch does not load
 
-    found = {"cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads used"}
+    from core.precision import computes_bf16
+
+    half = "" if computes_bf16(torch.device("cpu")) else "; no bfloat16, so single precision"
+    found = {"cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads used{half}"}
     for number in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(number)
         found[f"cuda:{number}"] = f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB"

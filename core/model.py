@@ -18,6 +18,7 @@ from core.config import ConfigError, Strict, UserError, nearest, override, resol
 from core.learning import Batches, Learning, is_critic
 from core.memory import keep_freed_memory
 from core.passes import Networks
+from core.precision import computes_bf16
 from core.presets import Preset
 from core.recipes import RECIPES, Recipe, recipe
 from core.run import Run
@@ -149,7 +150,7 @@ def fit(
         train.learner,
         train.critic,
         train.average_decay,
-        train.bf16,
+        train.bf16 and computes_bf16(device),
     )
     values = config.model_dump(mode="json")
     with Run.open(Path(to), values, CHANGEABLE, partial(_completed, type(config))) as run:

@@ -22,7 +22,10 @@ from core.state import size_bytes
 
 
 class TrainConfig(Strict):
-    """How long, how fast, how often. The budget is `steps` or `minutes`; of both the first met."""
+    """How long, how fast, how often. The budget is `steps` or `minutes`; of both the first met.
+
+    `bf16`: half precision, where the device computes with it; elsewhere single precision.
+    """
 
     steps: int | None = Field(default=None, gt=0)
     minutes: float | None = Field(default=None, gt=0)
