@@ -76,6 +76,10 @@ Places = Annotated[int, typer.Option(min=2, max=1000, help="Places on the way, e
 Strength = Annotated[
     float, typer.Option(min=0, max=1, help="0: the place itself. 1: nothing is left of it.")
 ]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="A model to take part; repeatable. Without it all that can."),
+]
 Report = Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")]
 
@@ -120,6 +124,29 @@ def leading_run(domain: Any, told: list[str], count: int | None) -> tuple[Any, l
         wanted = "one or more" if count is None else count
         raise ConfigError(f"expected {wanted} after [RUN], found {len(rest)}: see --help")
     return run, rest
+
+
+COMPARISON_WIDTH = 140
+"""Characters that the tables of a comparison need."""
+
+
+def show_comparison(
+    models: Any, runs: Path, report: Any, tables: Any, picture: str, to: Path
+) -> None:
+    """Print a comparison and write it, with the report's numbers, into `to`.
+
+    `tables` are the report's; `runs` holds the models' folders.
+    """
+    from rich.console import Console
+
+    from core.comparison import costs, write
+
+    shown = [costs(models, runs), *tables]
+    console = Console()
+    console.width = max(console.width, COMPARISON_WIDTH)
+    console.print(*shown)
+    (to / "evaluation.json").write_text(report.json(), encoding="utf-8")
+    print(write(shown, [picture], " ".join(["pianoreel", *sys.argv[1:]]), to))
 
 
 def show_report(report: Any, scorecard: Any, to: Path | None, as_json: bool) -> None:

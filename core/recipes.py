@@ -74,6 +74,11 @@ class Recipe:
             needs.add("vectors" if self.density else "density")
         return frozenset(needs | ({"other"} if self.other else set()))
 
+    @property
+    def samples(self) -> bool:
+        """Whether something is drawn of it from nothing, or from a second collection."""
+        return self.other or bool({"prior", "density"} & set(self.networks))
+
     def passes(self, networks: Networks, batch: Batch) -> Passes:
         """The two passes of a batch, as this model sees it."""
         return Passes(networks, batch, self.corruption)

@@ -15,6 +15,7 @@ from core.commands import (
     Jobs,
     Json,
     Minutes,
+    Models,
     Places,
     Preset,
     Report,
@@ -26,6 +27,7 @@ from core.commands import (
     StrictOption,
     budget,
     print_config,
+    show_comparison,
     show_report,
     ticking,
 )
@@ -177,6 +179,10 @@ def evaluate(
     ] = None,
     count: Annotated[int, typer.Option(min=2, max=10_000, help="Phrases to sample.")] = 256,
     seed: Seed = 0,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(help="Another run or folder to measure; repeatable."),
+    ] = None,
     other: Annotated[
         Path | None, typer.Option(help="Another collection, measured beside it.")
     ] = None,
@@ -194,10 +200,55 @@ def evaluate(
     from musegen.collection import Collection
 
     data = Collection.open(against)
-    made = evaluation.made_phrases(subject, data, count, seed, device)
-    beside = Collection.open(other) if other else None
-    report = evaluation.evaluate(made, data, subject or "shipped weights", beside, seed)
+    subjects = [subject, *(beside or [])]
+    made = [evaluation.made_of(one, data, count, seed, device) for one in subjects]
+    real = Collection.open(other) if other else None
+    report = evaluation.evaluate(made[0], data, made[1:], real, seed)
     show_report(report, scorecard, to, json)
+
+
+@music.command()
+def compare(
+    data: Annotated[Path, typer.Argument(help="A collection, as `prepare` writes it.")],
+    to: Annotated[Path, typer.Option(help="Folder for the runs, the tables and the picture.")],
+    models: Models = None,
+    preset: Preset = "small",
+    steps: Steps = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Of each model.")] = None,
+    count: Annotated[int, typer.Option(min=2, max=10_000, help="Phrases to sample.")] = 256,
+    seed: Seed = 0,
+    device: Device = "auto",
+    settings: Set = None,
+) -> None:
+    """Train models for the same time on the same songs, and measure them side by side.
+
+    pianoreel music compare data/mine --minutes 10 --to comparison
+
+    pianoreel music compare data/mine --model vae --model vq_vae --minutes 30 --to comparison
+
+    The same command goes on where it was stopped.
+    """
+    from core.comparison import contenders, train_each
+    from musegen import evaluation, scorecard
+    from musegen.collection import Collection
+    from musegen.model import DOMAIN, Model
+    from musegen.model import train as train_model
+    from musegen.render import draw_phrases
+
+    collection = Collection.open(data)
+    assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
+
+    def train(name: str, folder: Path) -> Model:
+        train_model(collection, folder, name, None, preset, device, assignments)
+        return Model.load(folder, device)
+
+    trained = train_each(contenders(DOMAIN, models or []), to / "runs", train)
+    made = [evaluation.made_by(model, collection, count, seed) for model in trained]
+    report = evaluation.evaluate(made[0], collection, made[1:], seed=seed)
+    shown = [model.rolls(one.phrases[:1])[0] for model, one in zip(trained, made, strict=True)]
+    draw_phrases(shown, to / "models.png")
+    tables = [scorecard.distances(report)]
+    show_comparison(trained, to / "runs", report, tables, "models.png", to)
 
 
 Told = Annotated[

@@ -5,9 +5,10 @@ was made stand real rows, which say how near is near (the other half; songs held
 baselines that must be beaten (tracks shuffled between phrases, independent cells, other songs).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
@@ -28,11 +29,15 @@ from musegen.metrics import (
     diversity,
     measure,
     overlapped_area,
+    returned_notes,
 )
 from musegen.midi import read_midi
 from musegen.roll import HOLD, ONSET, SILENT, Roll
 from musegen.smf import MIDI
 from musegen.tracks import TRACK_LISTS
+
+if TYPE_CHECKING:
+    from musegen.model import Model
 
 Sets = Iterator[tuple[str, Kind, Phrases]]
 
@@ -44,6 +49,18 @@ BAND_SONGS = 40
 SCORED_PHRASES = 128
 """Of each set, for the distributions over phrases."""
 
+RETURNED_PHRASES = 128
+"""So many phrases of the data pass through a model that can encode them."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made, by what, and how much of the data comes back (NaN: nothing is encoded)."""
+
+    name: str
+    phrases: Phrases
+    again: float = float("nan")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -53,7 +70,7 @@ class Row:
     each metric. overlap: for each metric and track the area that the distributions over phrases
     share with the reference's, 0 to 1. alike: mean Jaccard similarity of two phrases. copied:
     share of its bars that stand note for note in the measured training phrases; NaN for those
-    themselves.
+    themselves. again: what comes back of held-out phrases, see `returned_notes`.
     """
 
     name: str
@@ -65,24 +82,25 @@ class Row:
     overlap: Table
     alike: float
     copied: float
+    again: float = float("nan")
 
 
 def evaluate(
-    made: Phrases,
+    made: Made,
     data: Collection,
-    name: str = "made",
+    beside: Sequence[Made] = (),
     other: Collection | None = None,
     seed: int = 0,
 ) -> Report:
-    """Measure `made` [phrase track bar step pitch], in the data's form, beside real rows.
+    """Measure what was made, in the data's form, beside real rows.
 
-    `other`: another real collection of the same form, as one more row.
+    `beside`: what others made. `other`: another real collection of the same form, as one more row.
     """
     generator = np.random.default_rng(seed)
     judge = _Judge.of(data, generator)
     rows = [
         judge.row("training, one half", "real", judge.reference),
-        judge.row(name, "made", made),
+        *(judge.row(one.name, "made", one.phrases, one.again) for one in (made, *beside)),
     ]
     rows += [judge.row(*one) for one in _real(data, judge, generator)]
     rows += [judge.row(*one) for one in _baselines(data, judge.reference, generator)]
@@ -160,7 +178,7 @@ class _Judge:
         yardstick = Yardstick.of(reference, data.grid, data.tracks)
         return cls(data, reference, other, yardstick, _scores(reference, data))
 
-    def row(self, name: str, kind: Kind, cells: Phrases) -> Row:
+    def row(self, name: str, kind: Kind, cells: Phrases, again: float = float("nan")) -> Row:
         is_training = cells is self.reference or cells is self.other_half
         parts = self.yardstick.parts(cells)
         return Row(
@@ -173,6 +191,7 @@ class _Judge:
             self._overlap(cells),
             diversity(cells),
             float("nan") if is_training else copied_bars(cells, self._training),
+            again,
         )
 
     @property
@@ -209,23 +228,39 @@ def _phrases(roll: Roll, bars: int) -> list[np.ndarray]:
     return [roll.cells[:, n : n + bars] for n in range(0, roll.bars - bars + 1, bars)]
 
 
-def made_phrases(
+def made_of(
     subject: str | None, data: Collection, count: int, seed: int, device: str = "auto"
-) -> Phrases:
+) -> Made:
     """Phrases in the data's form: `count` samples of a run, or those of a folder of MIDI files.
 
     None: of the weights that ship.
     """
     folder = Path(subject or "")
     if subject and folder.is_dir() and not (folder / "config.yaml").exists():
-        return _read_phrases(folder, data)
+        return Made(subject, _read_phrases(folder, data))
     from musegen.model import Model  # torch is needed for a run only
 
     model = Model.load(subject, device)
     if (model.form.grid, model.form.tracks) != (data.grid, data.tracks):
         name = subject or "the shipped model"
         raise UserError(f"{name} and {data.store.folder} have different grids or tracks")
-    return model.cells(count, seed, data.bars)
+    return made_by(model, data, count, seed)
+
+
+def made_by(model: "Model", data: Collection, count: int, seed: int) -> Made:
+    """`count` phrases of a model, and what it gives back of the data."""
+    return Made(model.name, model.cells(count, seed, data.bars), again(model, data, seed))
+
+
+def again(model: "Model", data: Collection, seed: int) -> float:
+    """How much of held-out phrases comes back through the latent space; NaN without encoder."""
+    if "encoder" not in model.networks or model.form.bars != data.bars:
+        return float("nan")
+    from musegen.places import encoded, phrases_at
+
+    known = data.indices(data.splits[-1])
+    phrases = data.rolls(spread(known, RETURNED_PHRASES))
+    return returned_notes(phrases, phrases_at(model, encoded(model, phrases), seed))
 
 
 def _read_phrases(folder: Path, data: Collection) -> Phrases:

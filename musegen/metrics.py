@@ -348,6 +348,13 @@ def _packed_bars(cells: Phrases) -> np.ndarray:
     return np.concatenate([np.packbits(bars > SILENT, 1), np.packbits(bars == ONSET, 1)], 1)
 
 
+def returned_notes(phrases: Phrases, again: Phrases) -> float:
+    """F1 of onsets: 1 where every note comes back in its place, and none beside them."""
+    wanted, found = phrases == ONSET, again == ONSET
+    both = wanted.sum() + found.sum()
+    return float(2 * (wanted & found).sum() / both) if both else 1.0
+
+
 def overlapped_area(made: np.ndarray, real: np.ndarray, bins: int = 50) -> float:
     """Area under both densities, on one grid, 0 to 1 (Yang and Lerch 2020)."""
     made, real = made[~np.isnan(made)], real[~np.isnan(real)]

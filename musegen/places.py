@@ -39,8 +39,14 @@ def places_of(model: Model, told: str) -> Places:
     space = space_of(model)
     if told.isdecimal():
         return space.draw(1, None, int(told))
-    phrases = torch.from_numpy(np.stack(list(_phrases(model, Path(told)))))
-    return space.encode(to_states(phrases.to(model.device)), None)
+    return encoded(model, np.stack(list(_phrases(model, Path(told)))))
+
+
+@torch.no_grad()
+def encoded(model: Model, phrases: MadePhrases) -> Places:
+    """The places of phrases; `UserError` where the model has no encoder."""
+    states = to_states(torch.from_numpy(phrases).to(model.device))
+    return space_of(model).encode(states, None)
 
 
 def _phrases(model: Model, path: Path) -> Iterator[np.ndarray]:

@@ -22,19 +22,21 @@ PLOTTED = ("EB", "UPC", "QN", "PP", "notes", "length", "TD", "DP")
 
 def tables(report: Report) -> Iterator[Table]:
     """The yardstick of every row, then each metric of each track, made beside real."""
-    yield _distances(report)
+    yield distances(report)
     yield _metrics(report)
 
 
-def _distances(report: Report) -> Table:
+def distances(report: Report) -> Table:
+    """The yardstick of every row."""
     table = Table(title="distance to real songs (0 is the same)", box=box.SIMPLE)
     table.add_column("phrases of", overflow="fold")
-    for name in ("distance", *YARDSTICK, "alike", "copied"):
+    for name in ("distance", *YARDSTICK, "alike", "copied", "again"):
         table.add_column(name, justify="right")
     for row in report.rows[1:]:
         parts = [told(row.parts[name]) for name in YARDSTICK]
-        style = "bold" if row is report.made else ""
-        numbers = [f"{row.distance:.3f}", *parts, told(row.alike), told(row.copied)]
+        style = "bold" if row.kind == "made" else ""
+        rest = [told(value) for value in (row.alike, row.copied, row.again)]
+        numbers = [f"{row.distance:.3f}", *parts, *rest]
         table.add_row(row.name, *numbers, style=style)
     return table
 
@@ -77,8 +79,8 @@ def draw_report(report: Report, path: Path | str) -> None:
 
 
 def _compared(report: Report) -> list[Row]:
-    """The reference and what was made, with what is held out where there is any."""
-    return [row for row in report.rows if row.kind != "baseline"]
+    """The reference and what was made first, with what is held out where there is any."""
+    return [row for row in report.rows if row.kind == "real" or row is report.made]
 
 
 def _draw_distances(axes: Axes, report: Report) -> None:

@@ -11,9 +11,10 @@ from core.config import UserError
 from musegen.collection import Collection
 from musegen.data import PrepareConfig, prepare_band
 from musegen.evaluation import (
+    Made,
     evaluate,
     independent_cells,
-    made_phrases,
+    made_of,
     shuffled_tracks,
 )
 from musegen.roll import HOLD, ONSET, SILENT, Grid
@@ -71,10 +72,12 @@ def test_independent_cells_have_the_frequencies_of_the_data_and_are_legal():
 def test_the_data_is_near_itself_and_each_baseline_has_its_fault(
     data: Collection, phrases: np.ndarray
 ):
-    report = evaluate(phrases, data, "all of it")
+    report = evaluate(Made("all of it", phrases), data, [Made("a part", phrases[:9], 0.5)])
     rows = {row.name: row for row in report.rows}
     assert report.rows[0].distance == 0
     assert report.made.name == "all of it"
+    assert (rows["a part"].kind, rows["a part"].again) == ("made", 0.5)
+    assert math.isnan(report.made.again)
     assert 3 * report.made.distance < rows["independent cells"].distance
     assert report.made.copied == 1
     assert rows["independent cells"].copied == 0
@@ -84,7 +87,7 @@ def test_the_data_is_near_itself_and_each_baseline_has_its_fault(
 
 def test_silence_is_counted_and_what_it_lacks_is_null(data: Collection, tmp_path: Path):
     silence = np.zeros((3, 5, data.bars, data.grid.steps_per_bar, data.grid.pitches), np.uint8)
-    report = evaluate(silence, data)
+    report = evaluate(Made("silence", silence), data)
     assert report.made.metrics["EB"] == dict.fromkeys([t.name for t in data.tracks], 100.0)
     assert math.isnan(report.made.metrics["UPC"]["Piano"])
     told = json.loads(report.json())["rows"][1]
@@ -99,11 +102,11 @@ def test_songs_of_another_form_are_refused(
 ):
     monkeypatch.setattr(other, "bars", 3)
     with pytest.raises(UserError, match="other tracks, grid or bars"):
-        evaluate(phrases[:2], data, other=other)
+        evaluate(Made("few", phrases[:2]), data, other=other)
 
 
 def test_another_collection_is_a_row(data: Collection, phrases: np.ndarray, other: Collection):
-    report = evaluate(phrases[:20], data, other=other)
+    report = evaluate(Made("some", phrases[:20]), data, other=other)
     assert (report.rows[-1].name, report.rows[-1].kind) == ("other songs (more)", "baseline")
 
 
@@ -114,6 +117,6 @@ def test_a_folder_of_midi_is_cut_into_whole_phrases(data: Collection, tmp_path: 
     roll, _ = song(5, data.grid)
     write_midi(roll, tmp_path / "song.mid")
     (tmp_path / "broken.mid").write_bytes(b"MThd")
-    made = made_phrases(str(tmp_path), data, count=1, seed=0)
+    made = made_of(str(tmp_path), data, count=1, seed=0).phrases
     assert len(made) == roll.bars // data.bars
     assert (made[1] == roll.cells[:, data.bars : 2 * data.bars]).all()

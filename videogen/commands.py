@@ -16,6 +16,7 @@ from core.commands import (
     Jobs,
     Json,
     Minutes,
+    Models,
     Places,
     Preset,
     Report,
@@ -27,6 +28,7 @@ from core.commands import (
     StrictOption,
     budget,
     print_config,
+    show_comparison,
     show_report,
     ticking,
 )
@@ -266,8 +268,61 @@ def evaluate(
     others = [Model.load(other, device) for other in beside or []]
     others += evaluation.told_nothing(model, device)
     with ticking("training a classifier of real clips") as tick:
-        report = evaluation.evaluate(model, data, count, seed, others, tick)
+        report = evaluation.evaluate(model, data, count, seed, others, tick=tick)
     show_report(report, scorecard, to, json)
+
+
+@video.command()
+def compare(
+    to: Annotated[Path, typer.Option(help="Folder for the runs, the tables and the picture.")],
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="A collection, as `prepare` writes it.", show_default=False),
+    ] = None,
+    shapes: Shapes = False,
+    pairs: Pairs = False,
+    models: Models = None,
+    preset: Preset = "small",
+    steps: Steps = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Of each model.")] = None,
+    count: Annotated[int, typer.Option(min=8, max=10_000, help="Clips of each group.")] = 256,
+    seed: Seed = 0,
+    device: Device = "auto",
+    settings: Set = None,
+) -> None:
+    """Train models for the same time on the same clips, and measure them side by side.
+
+    pianoreel video compare --shapes --minutes 10 --to comparison
+
+    pianoreel video compare data/mine --model gist --model vq_vae --minutes 30 --to comparison
+
+    The same command goes on where it was stopped.
+    """
+    import torch
+
+    from core.comparison import contenders, train_each
+    from videogen import evaluation, scorecard
+    from videogen.model import DOMAIN, Model, find_data
+    from videogen.model import train as train_model
+    from videogen.render import draw_grid
+
+    found = find_data(data, shapes, pairs, preset)
+    assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
+
+    def train(name: str, folder: Path) -> Model:
+        train_model(found, folder, name, preset, device, assignments)
+        return Model.load(folder, device)
+
+    trained = train_each(contenders(DOMAIN, models or []), to / "runs", train)
+    with ticking("training a classifier of real clips") as tick:
+        report = evaluation.evaluate(
+            trained[0], found, count, seed, trained[1:], kind="made", tick=tick
+        )
+    caption = report.captions[0]
+    clips = torch.cat([model.clips([caption], seed) for model in trained])
+    draw_grid(clips, [f"{model.name}: {caption}" for model in trained], to / "models.png")
+    tables = scorecard.tables(report)
+    show_comparison(trained, to / "runs", report, tables, "models.png", to)
 
 
 Told = Annotated[

@@ -6,7 +6,7 @@ the model's own clips with their captions exchanged say what chance scores.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
@@ -15,7 +15,7 @@ from core.config import UserError
 from core.report import Kind, Report
 from videogen.classifier import Classifier, Tick, trained
 from videogen.clip import Clips, FrameBatch, to_clips, to_frames
-from videogen.metrics import diversity, first_choice, frechet, right_over_wrong
+from videogen.metrics import diversity, first_choice, frechet, returned, right_over_wrong
 from videogen.model import Clipped, Form, Model
 from videogen.shapes import MovingShapes, Split, agreement, draw
 
@@ -38,7 +38,7 @@ class Row:
     another one (chance: 0.5). first: how often its caption is the nearest of all `captions`
     (chance: 1 / captions). clip_distance, frame_distance: squared Frechet distances to real clips,
     in features of the classifier. diversity: how far two clips of a caption differ, 0 to 1.
-    What is not measured is NaN.
+    again: how much of real clips comes back, see `returned`. What is not measured is NaN.
     """
 
     group: str
@@ -52,6 +52,7 @@ class Row:
     clip_distance: float
     frame_distance: float
     diversity: float
+    again: float = nan
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,14 @@ def evaluate(
     count: int = 256,
     seed: int = 0,
     beside: Sequence[Model] = (),
+    kind: Kind = "baseline",
     tick: Tick = lambda done, total: None,
 ) -> Evaluation:
     """Measure a model beside real clips, beside chance, and beside other models.
 
-    `count` clips of each group. `tick` is told of the classifier's training, where there is none
-    of this data yet. Raises `UserError` where a model makes clips of another form.
+    `count` clips of each group. `kind`: what the others count as. `tick` is told of the
+    classifier's training, where there is none of this data yet. Raises `UserError` where a model
+    makes clips of another form.
     """
     for one in (model, *beside):
         _require_form(one, data)
@@ -103,7 +106,7 @@ def evaluate(
     rows: list[Row] = []
     groups = [Group.of(name, part, split, count, seed) for name, part, split in _groups(data)]
     for group in groups:
-        rows += judge.rows(group, model, beside, seed)
+        rows += judge.rows(group, model, beside, kind, seed)
     first = groups[0]
     told = first.captions[:EXAMPLES]
     made = to_frames(model.clips(told, seed))
@@ -138,17 +141,21 @@ class _Judge:
     knows_shapes: bool
 
     def rows(
-        self, group: Group, model: Model, beside: Sequence[Model], seed: int
+        self, group: Group, model: Model, beside: Sequence[Model], kind: Kind, seed: int
     ) -> Iterator[Row]:
-        """What the model made, real clips, chance, other models."""
-        clips, again = (model.clips(group.captions, seed + n) for n in range(2))
-        yield self.row(group, model.name, "made", clips, again)
-        yield self.row(group, "real clips", "real", group.real, group.again)
+        """What the model made, real clips, chance, and of that `kind` other models."""
+        made = self._made(group, model, "made", seed)
+        yield made[0]
+        yield self.row(group, "real clips", "real", group.real, again=group.again)
         exchanged = [*group.captions[1:], group.captions[0]]
-        yield self.row(group, "captions exchanged", "baseline", clips, captions=exchanged)
+        yield self.row(group, "captions exchanged", "baseline", made[1], captions=exchanged)
         for other in beside:
-            clips, again = (other.clips(group.captions, seed + n) for n in range(2))
-            yield self.row(group, other.name, "baseline", clips, again)
+            yield self._made(group, other, kind, seed)[0]
+
+    def _made(self, group: Group, model: Model, kind: Kind, seed: int) -> tuple[Row, Clips]:
+        clips, again = (model.clips(group.captions, seed + n) for n in range(2))
+        row = self.row(group, model.name, kind, clips, again=again)
+        return replace(row, again=returned_by(model, group)), clips
 
     def row(
         self,
@@ -156,10 +163,14 @@ class _Judge:
         name: str,
         kind: Kind,
         clips: Clips,
+        *,
         again: Clips | None = None,
         captions: Sequence[str] = (),
     ) -> Row:
-        """Measure clips; `captions` stand in for those of the group, and only they are judged."""
+        """Measure clips; `captions` stand in for those of the group, and only they are judged.
+
+        `again`: clips of the same captions once more.
+        """
         told = captions or group.captions
         similarity = self.classifier.similarity(clips, told)
         return Row(
@@ -180,6 +191,15 @@ class _Judge:
         self, features: Callable[[Clips], np.ndarray], clips: Clips, others: Clips
     ) -> float:
         return frechet(features(clips), features(others))
+
+
+def returned_by(model: Model, group: Group) -> float:
+    """How much of the group's real clips comes back through the latent space."""
+    if "encoder" not in model.networks:
+        return nan
+    from videogen.places import clips_at, encoded
+
+    return returned(group.real, clips_at(model, encoded(model, group.real, group.captions)))
 
 
 def told_nothing(model: Model, device: str = "auto") -> list[Model]:

@@ -74,3 +74,9 @@ def diversity(one: Clips, other: Clips) -> float:
     """
     apart = ((one.float() - other.float()) / 2).square().mean((1, 2, 3, 4)).sqrt()
     return float(apart.mean())
+
+
+def returned(clips: Clips, again: Clips) -> float:
+    """Share of the clips' variance that comes back: 1 for all of it, 0 for their mean clip."""
+    error = ((clips - again) ** 2).mean()
+    return float(1 - error / ((clips - clips.mean(0)) ** 2).mean())

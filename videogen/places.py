@@ -37,14 +37,17 @@ def is_video(told: str) -> bool:
 def place_of(model: Model, told: str, seed: int = 0) -> Places:
     """One place: that of a video file, or one that the prior draws for a sentence."""
     if is_video(told):
-        return _encoded(model, *read_clip(model, Path(told)))
+        frames, caption = read_clip(model, Path(told))
+        return encoded(model, to_clips(frames[None]), [caption])
     tokens = model.captions.encode([told]).to(model.device)
     return space_of(model).draw(1, tokens, seed)
 
 
-def _encoded(model: Model, frames: Frames, caption: str) -> Places:
-    clips = to_clips(frames[None]).contiguous().to(model.device)
-    return space_of(model).encode(clips, model.captions.encode([caption]).to(model.device))
+@torch.no_grad()
+def encoded(model: Model, clips: Clips, captions: Sequence[str]) -> Places:
+    """The places of clips with their captions; `UserError` where the model has no encoder."""
+    tokens = model.captions.encode(captions).to(model.device)
+    return space_of(model).encode(clips.contiguous().to(model.device), tokens)
 
 
 def read_clip(model: Model, path: Path) -> tuple[Frames, str]:
@@ -87,9 +90,10 @@ def write_places(model: Model, places: Places, titles: Sequence[str], name: str,
 def write_again(model: Model, path: Path, to: Path) -> None:
     """Write what comes back of a video's first clip, and a picture of both; print what was."""
     frames, caption = read_clip(model, path)
-    clip = clips_at(model, _encoded(model, frames, caption))
+    real = to_clips(frames[None])
+    clip = clips_at(model, encoded(model, real, [caption]))
     to.mkdir(parents=True, exist_ok=True)
-    both = torch.cat([to_clips(frames[None]), clip])
+    both = torch.cat([real, clip])
     picture = to / f"again-{path.stem}-both.png"
     draw_grid(both, [f"{path.name}: {caption}", "again"], picture)
     print(picture)

@@ -28,7 +28,7 @@ def tables(report: Evaluation) -> Iterator[Table]:
     for group in dict.fromkeys(row.group for row in report.rows):
         table = Table(title=group, title_justify="left", box=box.SIMPLE)
         table.add_column("clips of", min_width=20, overflow="fold")
-        for name in (*shown, "right", "first of", "FD clips", "FD frames", "diversity"):
+        for name in (*shown, "right", "first of", "FD clips", "FD frames", "diversity", "again"):
             table.add_column(name, justify="right", no_wrap=True)
         for row in (row for row in report.rows if row.group == group):
             style = "bold" if row.kind == "made" else ""
@@ -44,6 +44,7 @@ def _cells(row: Row, shown: list[str]) -> list[str]:
         told(row.clip_distance),
         told(row.frame_distance),
         told(row.diversity, ".3f"),
+        told(row.again, ".2f"),
     ]
 
 
