@@ -10,7 +10,7 @@ the learner plays follows from it:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -22,6 +22,15 @@ from core.shapes import Losses, Scores
 
 Game = Callable[[Scores, Scores], Losses]
 Critic = Callable[..., Scores]
+
+
+@runtime_checkable
+class Penalty(Protocol):
+    """What a critic pays beside its game, for each sample."""
+
+    name: ClassVar[str]
+
+    def __call__(self, critic: Critic, reference: Point, produced: Point) -> Losses: ...
 
 
 def logistic(real: Scores, fake: Scores) -> Losses:
@@ -59,11 +68,25 @@ class GradientPenalty:
     over all axes of the event.
     """
 
+    name: ClassVar[str] = "penalty"
+
     weight: float = 10.0
 
     def __call__(self, critic: Critic, reference: Point, produced: Point) -> Losses:
         between = _interpolate(reference, produced)
         return self.weight * (gradient_norm(critic, between) - 1) ** 2
+
+
+@dataclass(frozen=True)
+class R1:
+    """weight / 2 * |gradient of the critic|^2 at the reference. Mescheder et al., ICML 2018."""
+
+    name: ClassVar[str] = "r1"
+
+    weight: float = 1.0
+
+    def __call__(self, critic: Critic, reference: Point, produced: Point) -> Losses:
+        return 0.5 * self.weight * gradient_norm(critic, reference) ** 2
 
 
 def _interpolate(reference: Point, produced: Point) -> Point:
@@ -104,6 +127,7 @@ class Adversarial:
     `critic_steps`: critic updates for one of the learners. `clip`: bound on each of the critic's
     weights after its update (the first WGAN), 0 for none. `mismatched`: half of what the critic is
     told to reject is data with another sample's condition (Reed et al., ICML 2016, algorithm 1).
+    `smoothing`, `noise` and `augment`: see `core.aids`.
     """
 
     verb: ClassVar[str] = "match"
@@ -111,31 +135,57 @@ class Adversarial:
     game: Game
     play: Play = "swap"
     critic_steps: int = 1
-    penalty: GradientPenalty | None = None
+    penalties: tuple[Penalty, ...] = ()
     clip: float = 0.0
     mismatched: bool = False
+    smoothing: float = 0.0
+    noise: float = 0.0
+    augment: bool = False
 
     def __call__(self, passes: Passes, space: Space) -> Losses:
         """The learner's loss."""
-        real = passes.score(space, passes.reference(space))
-        fake = passes.score(space, passes.produced(space))
+        real = self._score(passes, space, passes.reference(space))
+        fake = self._score(passes, space, passes.produced(space))
         if self.play == "minimax":
             return -self.game(real, fake)
         return real - fake if self.play == "linear" else self.game(fake, real)
 
     def critic_loss(self, passes: Passes, space: Space) -> dict[str, Losses]:
-        """The critic's loss and its penalty; no gradient reaches any other network."""
+        """The critic's loss and its penalties; no gradient reaches any other network."""
         with torch.no_grad():
             reference, produced = passes.reference(space), passes.produced(space)
-        real = passes.score(space, reference)
-        losses = {"game": self.game(real, passes.score(space, produced))}
+        real = self._score(passes, space, reference)
+        losses = {"game": self._smoothed(real, self._score(passes, space, produced))}
         if self.mismatched:
             wrong, differs = mismatch(reference)
-            against_wrong = self.game(real, passes.score(space, wrong))
+            against_wrong = self._smoothed(real, self._score(passes, space, wrong))
             losses["game"] = torch.where(
                 differs, 0.5 * (losses["game"] + against_wrong), losses["game"]
             )
-        if self.penalty:
-            critic = passes.networks[f"critic_{space}"]
-            losses["penalty"] = self.penalty(critic, reference, produced)
+        critic = passes.networks[f"critic_{space}"]
+        for penalty in self.penalties:
+            losses[penalty.name] = penalty(critic, reference, produced)
         return losses
+
+    def _smoothed(self, real: Scores, fake: Scores) -> Losses:
+        """The game in which a share of what is real is called produced.
+
+        A game is the cost of real plus the cost of fake, so that moving a share of the one to the
+        other is the difference of two games against a score of 0, but for a constant.
+        """
+        losses = self.game(real, fake)
+        if not self.smoothing:
+            return losses
+        zero = torch.zeros_like(real)
+        return losses + self.smoothing * (self.game(zero, real) - self.game(real, zero))
+
+    def _score(self, passes: Passes, space: Space, point: Point) -> Scores:
+        """The critic on a point as it is shown to it."""
+        if self.augment:
+            shown: Any = passes.networks[f"critic_{space}"]
+            point = (shown.augment(point[0]), *point[1:])
+        if self.noise:
+            point = tuple(
+                p + self.noise * torch.randn_like(p) if p.is_floating_point() else p for p in point
+            )
+        return passes.score(space, point)

@@ -76,6 +76,9 @@ Places = Annotated[int, typer.Option(min=2, max=1000, help="Places on the way, e
 Strength = Annotated[
     float, typer.Option(min=0, max=1, help="0: the place itself. 1: nothing is left of it.")
 ]
+Other = Annotated[
+    Path | None, typer.Option(help="A second collection, for a model that goes between two.")
+]
 Models = Annotated[
     list[str] | None,
     typer.Option("--model", help="A model to take part; repeatable. Without it all that can."),

@@ -121,6 +121,33 @@ def _moment_gap(made: Tensor, real: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Features:
+    """Feature matching: |mean of the critic's features made - mean of real|^2, one for the batch.
+
+    Salimans et al., NIPS 2016, section 3.1.
+    """
+
+    verb: ClassVar[str] = "features"
+
+    @property
+    def networks(self) -> dict[Space, tuple[str, ...]]:
+        generating = ("decoder", "prior")
+        return {
+            "x": (*generating, "critic_x"),
+            "xc": (*generating, "critic_xc"),
+            "z": ("encoder", "prior", "critic_z"),
+            "xz": ("encoder", *generating, "critic_xz"),
+        }
+
+    def __call__(self, passes: Passes, space: Space) -> Loss:
+        critic: Any = passes.networks[f"critic_{space}"]
+        with torch.no_grad():
+            real = critic.features(*passes.reference(space)).float().mean(0)
+        made = critic.features(*passes.produced(space)).float().mean(0)
+        return ((made - real) ** 2).sum()
+
+
+@dataclass(frozen=True)
 class Nearest:
     """|z - what the prior's tables write for it|^2, per sample (van den Oord et al. 2017, eq. 3).
 

@@ -59,7 +59,9 @@ class LatentSpace:
         """Places as the prior has them; c raw, [count *condition]."""
         condition = self._read(c)
         torch.manual_seed(seed)
-        prior = self.networks["prior"](count, condition)
+        prior = self._prior(count, condition)
+        if prior is None:
+            raise UserError(f"{self.name} has no prior to draw a place from: give it files")
         return Places(_in_units(prior, prior.rsample()), condition)
 
     def encode(self, x: Samples, c: Tensor | None) -> Places:
@@ -71,12 +73,16 @@ class LatentSpace:
             )
         condition = self._read(c)
         z = self.networks["encoder"](x, condition).mean
-        return Places(_in_units(self.networks["prior"](len(x), condition), z), condition)
+        return Places(_in_units(self._prior(len(x), condition), z), condition)
 
     def decode(self, places: Places) -> Distribution:
         """p(x given z, c) of places."""
-        prior = self.networks["prior"](len(places), places.c)
+        prior = self._prior(len(places), places.c)
         return self.networks["decoder"](_out_of_units(prior, places.u), places.c)
+
+    def _prior(self, count: int, c: Tensor | None) -> Distribution | None:
+        """p(z given c); None where the model has none."""
+        return self.networks["prior"](count, c) if "prior" in self.networks else None
 
     def _read(self, c: Tensor | None) -> Tensor | None:
         if c is None or "condition" not in self.networks:
@@ -84,11 +90,11 @@ class LatentSpace:
         return cast(Tensor, self.networks["condition"](c))
 
 
-def _in_units(prior: Distribution, z: Latents) -> Latents:
+def _in_units(prior: Distribution | None, z: Latents) -> Latents:
     return (z - prior.mean) * torch.exp(-prior.log_std) if isinstance(prior, Gaussian) else z
 
 
-def _out_of_units(prior: Distribution, u: Latents) -> Latents:
+def _out_of_units(prior: Distribution | None, u: Latents) -> Latents:
     return prior.mean + u * torch.exp(prior.log_std) if isinstance(prior, Gaussian) else u
 
 

@@ -35,7 +35,11 @@ class Optimisation(Strict):
 
 @dataclass
 class Learning:
-    """The state of a training: everything that a checkpoint holds."""
+    """The state of a training: everything that a checkpoint holds.
+
+    `history`: weight of |weights - their average|^2, which every network then pays that is trained
+    (Salimans et al., NIPS 2016, section 3.3); the critics' averages are then `past`.
+    """
 
     networks: Networks
     recipe: Recipe
@@ -43,8 +47,10 @@ class Learning:
     critic: Optimisation
     average_decay: float = 0.0
     bf16: bool = False
+    history: float = 0.0
     optimizers: dict[str, torch.optim.Optimizer] = field(init=False)
     averages: Networks = field(init=False)
+    past: Networks = field(init=False)
 
     def __post_init__(self) -> None:
         self.optimizers = {
@@ -52,8 +58,14 @@ class Learning:
             for name, network in self.networks.items()
             if any(True for _ in network.parameters())
         }
-        generating = {name: n for name, n in self.networks.items() if not is_critic(name)}
-        self.averages = copy.deepcopy(nn.ModuleDict(generating)).requires_grad_(False).eval()
+        self.averages = self._copies(not is_critic(name) for name in self.networks)
+        self.past = self._copies(is_critic(n) and self.history > 0 for n in self.networks)
+
+    def _copies(self, chosen: Iterable[bool]) -> Networks:
+        """Copies of some networks, which do not learn."""
+        pairs = zip(self.networks.items(), chosen, strict=True)
+        copied = nn.ModuleDict({name: network for (name, network), is_one in pairs if is_one})
+        return copy.deepcopy(copied).requires_grad_(False).eval()
 
     @property
     def device(self) -> torch.device:
@@ -72,6 +84,7 @@ class Learning:
         return {
             "networks": self.networks.state_dict(),
             "averages": self.averages.state_dict(),
+            **({"past": self.past.state_dict()} if self.history else {}),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
         }
 
@@ -79,6 +92,8 @@ class Learning:
         """Go back to a stored `state`; `UserError` where its weights do not fit the networks."""
         checkpoint.fill(self.networks, "networks")
         checkpoint.fill(self.averages, "averages")
+        if self.history:
+            checkpoint.fill(self.past, "past")
         optimizers = checkpoint.group("optimizers")
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(optimizers[name])
@@ -176,6 +191,8 @@ def _zero(parameters: list[nn.Parameter]) -> None:
 
 def _update(learning: Learning, names: list[str], losses: dict[str, Tensor]) -> dict[str, float]:
     """Clip, check and take the optimizers' step; returns the losses as numbers."""
+    for name in names if learning.history else ():
+        _recall(learning, name)
     norms = {name: _clip(learning, name) for name in names if name in learning.optimizers}
     verdict = torch.stack([*losses.values(), *norms.values()]).detach().float().cpu()
     finite = bool(torch.isfinite(verdict).all())
@@ -185,6 +202,14 @@ def _update(learning: Learning, names: list[str], losses: dict[str, Tensor]) -> 
         _clamp(learning, term)
     values = dict(zip(losses, verdict.tolist(), strict=False))
     return values | {"skipped": 0.0 if finite else 1.0}
+
+
+def _recall(learning: Learning, name: str) -> None:
+    """Add the gradient of history * |weights - their average|^2."""
+    means = (learning.past if is_critic(name) else learning.averages)[name].parameters()
+    for weight, mean in zip(learning.networks[name].parameters(), means, strict=True):
+        if weight.grad is not None:
+            weight.grad.add_(weight.detach() - mean, alpha=2 * learning.history)
 
 
 def _clip(learning: Learning, name: str) -> Tensor:
@@ -213,7 +238,7 @@ def average_decay(learning: Learning, number: int) -> float:
 def update_averages(learning: Learning, number: int) -> None:
     """average <- decay * average + (1 - decay) * network; buffers are copied."""
     decay = average_decay(learning, number)
-    for name, average in learning.averages.items():
+    for name, average in (*learning.averages.items(), *learning.past.items()):
         network = learning.networks[name]
         for mean, weight in zip(average.parameters(), network.parameters(), strict=True):
             mean.lerp_(weight, 1 - decay)

@@ -13,8 +13,12 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
+from core.aids import Aids
 from core.config import ConfigError, Strict, UserError, nearest, override, resolve
+from core.distributions import Distribution
+from core.latent import LatentSpace
 from core.learning import Batches, Learning, is_critic
 from core.memory import keep_freed_memory
 from core.passes import Networks
@@ -46,13 +50,14 @@ class ModelConfig(Strict):
     weights: dict[str, float] = {}
     critic_steps: int | None = Field(default=None, gt=0)
     game: str | None = None
+    aids: Aids = Aids()
 
     @property
     def statements(self) -> Recipe:
         statements = recipe(self.recipe)
         statements = statements.playing(self.game) if self.game else statements
-        statements = statements.weighted(self.weights)
-        return statements.paced(self.critic_steps) if self.critic_steps else statements
+        statements = statements.paced(self.critic_steps) if self.critic_steps else statements
+        return self.aids.on(statements.weighted(self.weights))
 
 
 class RunConfig(Strict):
@@ -60,6 +65,7 @@ class RunConfig(Strict):
 
     train: TrainConfig
     data_sha256: str = ""
+    other_sha256: str = ""
     model: ModelConfig
 
 
@@ -97,14 +103,18 @@ class Domain:
         if preset not in self.presets:
             known = nearest(preset, list(self.presets))
             raise ConfigError(f"no preset is called '{preset}': {known}")
-        self._require(name)
+        self._require(name, bool(values.get("other_sha256")))
         chosen = {**self.presets[preset].values(name), **values}
         return resolve(config, override(chosen, assignments), "the configuration")
 
-    def _require(self, name: str) -> None:
+    def _require(self, name: str, has_other: bool) -> None:
         missing = sorted(recipe(name).needs - self.offers)
         if missing:
             raise ConfigError(f"{name} needs what {self.name} lacks: {', '.join(missing)}")
+        if recipe(name).other and not has_other:
+            raise ConfigError(f"{name} goes between two collections: give the second by --other")
+        if has_other and not recipe(name).other:
+            raise ConfigError(f"{name} learns from one collection: leave --other out")
 
     def leading_run(self, told: Sequence[str]) -> tuple[str | None, list[str]]:
         """What was told as a run, if it begins with one, and the rest.
@@ -145,12 +155,13 @@ def fit(
     torch.manual_seed(config.train.seed)
     train = config.train
     learning = Learning(
-        build(config).to(device),
+        config.model.aids.fit(build(config)).to(device),
         config.model.statements,
         train.learner,
         train.critic,
         train.average_decay,
         train.bf16 and computes_bf16(device),
+        config.model.aids.historical_averaging,
     )
     values = config.model_dump(mode="json")
     with Run.open(Path(to), values, CHANGEABLE, partial(_completed, type(config))) as run:
@@ -210,6 +221,33 @@ class Trained:
     @property
     def device(self) -> torch.device:
         return next(self.networks.parameters()).device
+
+    @property
+    def space(self) -> LatentSpace:
+        """Its latent space; `UserError` where it has none."""
+        if self.translates:
+            raise UserError(f"{self.name} translates and has no latent space: see `translate`")
+        return LatentSpace(self.networks, self.name)
+
+    @property
+    def translates(self) -> bool:
+        """Whether it makes samples of another collection's, and none of its own."""
+        return recipe(self.config.recipe).other
+
+    @property
+    def draws(self) -> bool:
+        """Whether it makes samples from nothing."""
+        return bool({"prior", "density"} & set(self.networks))
+
+    def prior(self, count: int, c: Tensor | None = None) -> Distribution:
+        """p(z given c); `UserError` where there is nothing to draw z from."""
+        if "prior" in self.networks:
+            return self.networks["prior"](count, c)
+        if self.translates:
+            raise UserError(f"{self.name} translates: give it files, as `translate` does")
+        raise UserError(
+            f"{self.name} has no prior to draw from: it can `reconstruct` your own files"
+        )
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,6 +1,7 @@
 """Networks that any domain can use: each ends in a distribution or in a score."""
 
 import itertools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,12 @@ class MLP(nn.Sequential):
         for inputs, outputs in itertools.pairwise(widths):
             layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
         super().__init__(*layers[:-1])
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """What the last map reads."""
+        for layer in list(self)[:-1]:
+            x = layer(x)
+        return x
 
 
 class Standard(nn.Module):
@@ -61,19 +68,41 @@ class LatentCritic(nn.Module):
 
     def __init__(self, latent: int, width: int = 256):
         super().__init__()
-        self.layers = MLP(latent, width, width, 1)
+        self.layers, self.width = MLP(latent, width, width, 1), width
+
+    def augment(self, z: Latents) -> Latents:
+        """As it is: nothing moves z and leaves it a z."""
+        return z
+
+    def features(self, z: Latents) -> Features:
+        """The last hidden layer."""
+        return self.layers.hidden(z)
 
     def forward(self, z: Latents) -> Scores:
         return self.layers(z).squeeze(-1)
 
 
 class JointCritic(nn.Module):
-    """Scores x with what goes with it, z or c: `reader` makes features [batch n] of x."""
+    """Scores x with what goes with it, z or c: `reader` makes features [batch n] of x.
 
-    def __init__(self, reader: nn.Module, features: int, beside: int, width: int = 256):
+    `augment` moves x, where that is wanted.
+    """
+
+    def __init__(
+        self,
+        reader: nn.Module,
+        features: int,
+        beside: int,
+        augment: Callable[[Tensor], Tensor],
+        width: int = 256,
+    ):
         super().__init__()
-        self.reader = reader
-        self.layers = MLP(features + beside, width, width, 1)
+        self.reader, self.augment = reader, augment
+        self.layers, self.width = MLP(features + beside, width, width, 1), width
+
+    def features(self, x: Samples, beside: Latents) -> Features:
+        """The last hidden layer."""
+        return self.layers.hidden(torch.cat([self.reader(x).float(), beside], 1))
 
     def forward(self, x: Samples, beside: Latents) -> Scores:
         return self.layers(torch.cat([self.reader(x).float(), beside], 1)).squeeze(-1)

@@ -121,8 +121,11 @@ class Recipe:
         """The same recipe for networks that are all given c: two more learn it.
 
         Whatever moves encoder or decoder moves how the condition is read, and what draws the
-        posterior to the prior draws the prior, p(z given c), to the posterior.
+        posterior to the prior draws the prior, p(z given c), to the posterior. Where z is data
+        of another collection nothing is: its samples have conditions of their own.
         """
+        if self.other:
+            return self
         return replace(self, terms=tuple(_condition(term) for term in self.terms))
 
     def paced(self, critic_steps: int) -> "Recipe":
@@ -165,7 +168,7 @@ def _weigh(term: Term, weight: float) -> Term:
 
 
 HINGE = Adversarial(hinge, play="linear")
-WGAN_GP = Adversarial(wasserstein, critic_steps=5, penalty=GradientPenalty(10.0))
+WGAN_GP = Adversarial(wasserstein, critic_steps=5, penalties=(GradientPenalty(10.0),))
 
 GAMES: dict[str, Adversarial] = {
     "logistic": Adversarial(logistic),

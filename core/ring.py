@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.augmentation import SHARE
 from core.distributions import Delta, Distribution, Gaussian
 from core.networks import MLP, JointCritic, LatentCritic, PosteriorHead, Standard
 from core.passes import Batch, Networks
@@ -83,8 +84,8 @@ def networks(recipe: Recipe) -> Networks:
         "density": lambda: recipe.density(2) if recipe.density else None,
         "condition": lambda: nn.Linear(MODES, CONDITION),
         "critic_x": Critic,
-        "critic_xz": lambda: JointCritic(nn.Identity(), 2, LATENT, WIDTH),
-        "critic_xc": lambda: JointCritic(nn.Identity(), 2, MODES, WIDTH),
+        "critic_xz": lambda: JointCritic(nn.Identity(), 2, LATENT, turned, WIDTH),
+        "critic_xc": lambda: JointCritic(nn.Identity(), 2, MODES, turned, WIDTH),
         "critic_z": lambda: LatentCritic(LATENT, WIDTH),
     }
     return Networks({name: builders[name]() for name in recipe.networks})
@@ -151,6 +152,16 @@ class LabelPrior(nn.Module):
         return Gaussian(mean, log_std)
 
 
+def turned(x: Samples) -> Samples:
+    """Half of the points turned by up to half of the way between two modes."""
+    chosen = torch.rand(len(x), 1) < SHARE
+    angle = chosen * (2 * torch.rand(len(x), 1) - 1) * math.pi / MODES
+    right, up = x.split(1, 1)
+    return torch.cat(
+        [right * angle.cos() - up * angle.sin(), right * angle.sin() + up * angle.cos()], 1
+    )
+
+
 class Critic(nn.Module):
     """x [batch 2] -> score [batch]."""
 
@@ -158,6 +169,10 @@ class Critic(nn.Module):
         super().__init__()
         self.body = nn.Sequential(MLP(2, WIDTH, WIDTH), nn.LeakyReLU(0.2))
         self.last = nn.Linear(WIDTH, 1)
+        self.width = WIDTH
+
+    def augment(self, x: Samples) -> Samples:
+        return turned(x)
 
     def features(self, x: Samples) -> Features:
         return self.body(x)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from core.adversarial import Adversarial
 from core.distributions import Delta, sum_events
-from core.divergences import KL, MMD, Moments, Nearest
+from core.divergences import KL, MMD, Features, Moments, Nearest
 from core.passes import Passes, Space
 from core.shapes import Loss, Losses
 
@@ -115,7 +115,7 @@ class Predict:
         return -passes.generation.log_prob(passes.x)
 
 
-Comparison = KL | MMD | Moments | Nearest | Adversarial
+Comparison = KL | MMD | Moments | Features | Nearest | Adversarial
 
 
 @dataclass(frozen=True)

@@ -95,10 +95,12 @@ def songs(count: int, seed: int = 0, grid: Grid = Grid()) -> Iterator[tuple[Roll
         yield song([seed, number], grid)
 
 
-def song(seed: int | list[int], grid: Grid = Grid()) -> tuple[Roll, Answers]:
-    """One song, as five tracks of the Lakh order."""
+def song(
+    seed: int | list[int], grid: Grid = Grid(), style: str | None = None
+) -> tuple[Roll, Answers]:
+    """One song, as five tracks of the Lakh order; of `STYLES` a drawn one, or the one given."""
     chance = np.random.default_rng(seed)
-    score = _Score.drawn(chance, grid)
+    score = _Score.drawn(chance, grid, style)
     for bar in range(len(score.degrees)):
         score.play(bar)
     return score.roll(), score.answers()
@@ -120,9 +122,10 @@ class _Score:
     notes: list[tuple[int, float, int, float]]
 
     @classmethod
-    def drawn(cls, chance: np.random.Generator, grid: Grid) -> "_Score":
+    def drawn(cls, chance: np.random.Generator, grid: Grid, wanted: str | None = None) -> "_Score":
         mode = str(chance.choice(list(MODES)))
-        style = str(chance.choice(list(STYLES)))
+        drawn = str(chance.choice(list(STYLES)))
+        style = wanted or drawn
         form = FORMS[chance.integers(len(FORMS))]
         options = PROGRESSIONS[mode]
         of_section = {name: options[chance.integers(len(options))] for name in SECTIONS}

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from core.collection import Prepared, Split
+from core.config import UserError
 from core.store import Store
 from musegen.roll import HOLD, ONSET, Grid, Notes
 from musegen.tracks import Track
@@ -78,6 +79,11 @@ class Collection(Prepared):
     def open(cls, folder: str | Path) -> "Collection":
         """Open a folder that `prepare` has written; its digests are checked."""
         return cls(Store(Path(folder)))
+
+    def require_form_of(self, other: "Collection") -> None:
+        """`UserError` unless the phrases of both are of one form."""
+        if (other.grid, other.tracks, other.bars) != (self.grid, self.tracks, self.bars):
+            raise UserError(f"{other.store.folder} was prepared with other tracks, grid or bars")
 
     @cached_property
     def songs(self) -> list[Song]:

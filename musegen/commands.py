@@ -16,6 +16,7 @@ from core.commands import (
     Json,
     Minutes,
     Models,
+    Other,
     Places,
     Preset,
     Report,
@@ -58,6 +59,9 @@ def prepare(
     min_tracks: Annotated[int, typer.Option(min=1, help="Tracks that sound in a phrase.")] = 3,
     lpd: Annotated[bool, typer.Option("--lpd", help="Read .npz of the Lakh Pianoroll.")] = False,
     band: Annotated[int | None, typer.Option(min=1, help="Songs by the band, no sources.")] = None,
+    style: Annotated[
+        str | None, typer.Option(help="Of the band: pop, rock, ballad, funk, bossa or swing.")
+    ] = None,
     seed: Seed = 0,
     jobs: Jobs = None,
     strict: StrictOption = False,
@@ -80,6 +84,8 @@ def prepare(
 
     if bool(sources) == bool(band):
         raise ConfigError("give either SOURCES or --band N")
+    if style and not band:
+        raise ConfigError("--style is the band's: give --band N with it")
     chosen = {
         "grid": {"steps_per_beat": steps_per_beat, "beats_per_bar": beats_per_bar},
         "tracks": [track.model_dump(mode="json") for track in track_list(tracks)],
@@ -93,7 +99,7 @@ def prepare(
     workers = jobs or os.cpu_count() or 1
     with ticking("reading") as tick:
         if band:
-            summary = data.prepare_band(band, to, config, jobs=workers, tick=tick)
+            summary = data.prepare_band(band, to, config, style=style, jobs=workers, tick=tick)
         else:
             summary = data.prepare(sources or [], to, config, lpd=lpd, jobs=workers, tick=tick)
     print("\n".join(summary.lines))
@@ -115,6 +121,7 @@ def train(
     steps: Steps = None,
     minutes: Minutes = None,
     seed: Seed = 0,
+    other: Other = None,
     device: Device = "auto",
     settings: Set = None,
     dry_run: DryRun = False,
@@ -126,17 +133,20 @@ def train(
     pianoreel music train data/mine --to runs/jam --model musegan --wiring jamming --preset base
 
     pianoreel music train data/mine --to runs/vae --model vae --set train.batch_size=32
+
+    pianoreel music train data/bach --other data/pop --model cyclegan --to runs/bach
     """
     from musegen.collection import Collection
     from musegen.model import configure
     from musegen.model import train as train_model
 
     collection = Collection.open(data)
+    second = Collection.open(other) if other else None
     assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
     if dry_run:
-        print_config(configure(collection, model, wiring, preset, assignments))
+        print_config(configure(collection, model, wiring, preset, assignments, second))
         return
-    train_model(collection, to, model, wiring, preset, device, assignments)
+    train_model(collection, to, model, wiring, preset, device, assignments, second)
     print(f"trained: {to}; hear it with pianoreel music sample {to} --to songs")
 
 
@@ -184,7 +194,8 @@ def evaluate(
         typer.Option(help="Another run or folder to measure; repeatable."),
     ] = None,
     other: Annotated[
-        Path | None, typer.Option(help="Another collection, measured beside it.")
+        Path | None,
+        typer.Option(help="Another collection, measured beside it; what a translation is given."),
     ] = None,
     to: Report = None,
     json: Json = False,
@@ -201,8 +212,8 @@ def evaluate(
 
     data = Collection.open(against)
     subjects = [subject, *(beside or [])]
-    made = [evaluation.made_of(one, data, count, seed, device) for one in subjects]
     real = Collection.open(other) if other else None
+    made = [evaluation.made_of(one, data, count, seed, device, real) for one in subjects]
     report = evaluation.evaluate(made[0], data, made[1:], real, seed)
     show_report(report, scorecard, to, json)
 
@@ -217,6 +228,7 @@ def compare(
     minutes: Annotated[float | None, typer.Option(min=0, help="Of each model.")] = None,
     count: Annotated[int, typer.Option(min=2, max=10_000, help="Phrases to sample.")] = 256,
     seed: Seed = 0,
+    other: Other = None,
     device: Device = "auto",
     settings: Set = None,
 ) -> None:
@@ -229,6 +241,7 @@ def compare(
     The same command goes on where it was stopped.
     """
     from core.comparison import contenders, train_each
+    from core.recipes import recipe
     from musegen import evaluation, scorecard
     from musegen.collection import Collection
     from musegen.model import DOMAIN, Model
@@ -236,15 +249,18 @@ def compare(
     from musegen.render import draw_phrases
 
     collection = Collection.open(data)
+    second = Collection.open(other) if other else None
     assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
 
     def train(name: str, folder: Path) -> Model:
-        train_model(collection, folder, name, None, preset, device, assignments)
+        source = second if recipe(DOMAIN.aliases.get(name, name)).other else None
+        train_model(collection, folder, name, None, preset, device, assignments, source)
         return Model.load(folder, device)
 
-    trained = train_each(contenders(DOMAIN, models or []), to / "runs", train)
-    made = [evaluation.made_by(model, collection, count, seed) for model in trained]
-    report = evaluation.evaluate(made[0], collection, made[1:], seed=seed)
+    names = contenders(DOMAIN, models or [], bool(second))
+    trained = train_each(names, to / "runs", train)
+    made = [evaluation.made_by(model, collection, count, seed, second) for model in trained]
+    report = evaluation.evaluate(made[0], collection, made[1:], second, seed)
     shown = [model.rolls(one.phrases[:1])[0] for model, one in zip(trained, made, strict=True)]
     draw_phrases(shown, to / "models.png")
     tables = [scorecard.distances(report)]
@@ -317,6 +333,32 @@ def reconstruct(
     model, songs = open_model(told, None, device)
     for song in songs:
         write_places(model, places_of(model, song), f"again-{Path(song).stem}", to, seed)
+
+
+@music.command()
+def translate(
+    run: Annotated[str, typer.Argument(help="The folder of a run that goes between two.")],
+    songs: Annotated[list[Path], typer.Argument(help="MIDI files.")],
+    back: Annotated[
+        bool, typer.Option("--back", help="From the data's manner into the other one.")
+    ] = False,
+    to: Songs = Path("songs"),
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Bring songs of one collection into the manner of another, bar by bar.
+
+    pianoreel music train data/bach --other data/pop --model cyclegan --to runs/bach
+
+    pianoreel music translate runs/bach pop.mid --to songs
+
+    pianoreel music translate runs/bach chorale.mid --back --to songs
+    """
+    from musegen.places import translation, write_phrases
+
+    for song in songs:
+        model, phrases = translation(run, song, back, seed, device)
+        write_phrases(model, phrases, f"translated-{song.stem}", to)
 
 
 @music.command()

@@ -16,12 +16,13 @@ from typing import Any
 
 from core import preparation
 from core.catalogue import Catalogue
-from core.config import ConfigError, UserError
+from core.config import ConfigError, UserError, nearest
 from core.files import write_text
 from core.preparation import Job, Tick, begun, pieces_by_split, read_all
 from core.sources import RejectedFile, listing, roots, walk
 from core.store import write_index
 from core.workers import Lost
+from musegen.band import STYLES, song
 from musegen.catalogue import cluster, phrases_of
 from musegen.collection import Collection
 from musegen.midi import song_of
@@ -72,15 +73,23 @@ def prepare_band(
     to: str | Path,
     config: PrepareConfig = PrepareConfig(),
     *,
+    style: str | None = None,
     jobs: int = 0,
     tick: Tick = lambda done, total: None,
 ) -> Summary:
-    """Songs of the procedural band, and what is known of each in answers.jsonl."""
+    """Songs of the procedural band, and what is known of each in answers.jsonl.
+
+    `style`: all of this one; else each of a drawn one.
+    """
     if config.tracks != LAKH:
         raise ConfigError("the band plays drums, piano, guitar, bass and strings: --tracks lakh")
-    play, name = partial(play_song, config=config), partial(band_name, seed=config.seed)
+    if style and style not in STYLES:
+        raise ConfigError(f"the band has no style '{style}': {nearest(style, list(STYLES))}")
+    play = partial(play_song, config=config, style=style)
+    name = partial(band_name, seed=config.seed)
     job = _job(range(count), count, play, name, config, jobs, tick)
-    with begun(Path(to), {**_wanted(config), "band": count}) as folder:
+    asked = {"band": count, "style": style} if style else {"band": count}
+    with begun(Path(to), {**_wanted(config), **asked}) as folder:
         return _prepare(folder, job, config, Counter())
 
 
@@ -106,11 +115,9 @@ def band_name(number: int, seed: int) -> str:
     return f"band-{seed}-{number:05d}"
 
 
-def play_song(number: int, config: PrepareConfig) -> Packed | Lost:
+def play_song(number: int, config: PrepareConfig, style: str | None = None) -> Packed | Lost:
     """A song of the band, packed with its answers."""
-    from musegen.band import song
-
-    roll, answers = song([config.seed, number], config.grid)
+    roll, answers = song([config.seed, number], config.grid, style)
     try:
         return pack(song_of(roll, band_name(number, config.seed)), config, asdict(answers))
     except RejectedFile as error:

@@ -152,8 +152,7 @@ def independent_cells(cells: Phrases, generator: np.random.Generator) -> Phrases
 
 
 def _drawn(other: Collection, generator: np.random.Generator, data: Collection) -> Phrases:
-    if (other.grid, other.tracks, other.bars) != (data.grid, data.tracks, data.bars):
-        raise UserError(f"{other.store.folder} was prepared with other tracks, grid or bars")
+    data.require_form_of(other)
     indices = np.concatenate([other.indices("train"), other.indices("test")])
     return other.rolls(np.sort(generator.permutation(indices)[:REFERENCE_PHRASES]))
 
@@ -229,11 +228,16 @@ def _phrases(roll: Roll, bars: int) -> list[np.ndarray]:
 
 
 def made_of(
-    subject: str | None, data: Collection, count: int, seed: int, device: str = "auto"
+    subject: str | None,
+    data: Collection,
+    count: int,
+    seed: int,
+    device: str = "auto",
+    other: Collection | None = None,
 ) -> Made:
     """Phrases in the data's form: `count` samples of a run, or those of a folder of MIDI files.
 
-    None: of the weights that ship.
+    None: of the weights that ship. `other`: what a model that translates is given.
     """
     folder = Path(subject or "")
     if subject and folder.is_dir() and not (folder / "config.yaml").exists():
@@ -244,23 +248,40 @@ def made_of(
     if (model.form.grid, model.form.tracks) != (data.grid, data.tracks):
         name = subject or "the shipped model"
         raise UserError(f"{name} and {data.store.folder} have different grids or tracks")
-    return made_by(model, data, count, seed)
+    return made_by(model, data, count, seed, other)
 
 
-def made_by(model: "Model", data: Collection, count: int, seed: int) -> Made:
-    """`count` phrases of a model, and what it gives back of the data."""
-    return Made(model.name, model.cells(count, seed, data.bars), again(model, data, seed))
+def made_by(
+    model: "Model", data: Collection, count: int, seed: int, other: Collection | None = None
+) -> Made:
+    """`count` phrases of a model, and how much of held-out ones comes back of its encoding."""
+    return Made(
+        model.name, _phrases_of(model, data, count, seed, other), _again(model, data, seed)
+    )
 
 
-def again(model: "Model", data: Collection, seed: int) -> float:
-    """How much of held-out phrases comes back through the latent space; NaN without encoder."""
+def _phrases_of(
+    model: "Model", data: Collection, count: int, seed: int, other: Collection | None
+) -> Phrases:
+    """Drawn from nothing, or made of held-out phrases."""
+    if model.draws:
+        return model.cells(count, seed, data.bars)
+    source = other or data
+    if model.translates and not other:
+        raise UserError(f"{model.name} translates: say from which collection with --other")
+    return model.again(_held_out(source, count), seed)
+
+
+def _held_out(data: Collection, count: int) -> Phrases:
+    return data.rolls(spread(data.indices(data.splits[-1]), count))
+
+
+def _again(model: "Model", data: Collection, seed: int) -> float:
     if "encoder" not in model.networks or model.form.bars != data.bars:
         return float("nan")
-    from musegen.places import encoded, phrases_at
-
-    known = data.indices(data.splits[-1])
-    phrases = data.rolls(spread(known, RETURNED_PHRASES))
-    return returned_notes(phrases, phrases_at(model, encoded(model, phrases), seed))
+    phrases = _held_out(data, RETURNED_PHRASES)
+    there = model.again(phrases, seed, back=True)
+    return returned_notes(phrases, model.again(there, seed) if model.translates else there)
 
 
 def _read_phrases(folder: Path, data: Collection) -> Phrases:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 
 from core.config import Strict, UserError
 from core.learning import Batches
@@ -19,7 +18,7 @@ from core.model import Domain, ModelConfig, RunConfig, Trained, choose_device, f
 from core.passes import Batch, Networks
 from core.run import Run
 from core.train import Observe
-from musegen.collection import Collection, spread
+from musegen.collection import Collection, Phrases, spread
 from musegen.latents import Wires
 from musegen.networks import MuseGANConfig, build
 from musegen.notes import DensityConfig, NoteDensity
@@ -29,12 +28,15 @@ from musegen.smf import MIDI
 from musegen.states import to_cells, to_states
 from musegen.tracks import Track
 
+OBSERVED = 128
+"""Phrases that are made at a time while training."""
+
 DOMAIN = Domain(
     name="music",
     presets=PRESETS,
     shipped=Path(__file__).parent / "weights",
     default="notes",
-    offers=frozenset({"density", "statistics"}),
+    offers=frozenset({"density", "statistics", "other"}),
     aliases={"notes": "autoregressive"},
     files=MIDI,
 )
@@ -68,10 +70,17 @@ def configure(
     wiring: str | None = None,
     preset: str = DEFAULT_PRESET,
     assignments: Sequence[str] = (),
+    other: Collection | None = None,
 ) -> MusicConfig:
-    """The preset's configuration for this data, with `a.b=value` assignments on top."""
+    """The preset's configuration for this data, with `a.b=value` assignments on top.
+
+    `other`: the second collection of a model that goes between two.
+    """
     form = Form(grid=data.grid, tracks=data.tracks, bars=data.bars)
     values = {"form": form.model_dump(mode="json"), "data_sha256": data.store.digest}
+    if other:
+        data.require_form_of(other)
+        values["other_sha256"] = other.store.digest
     wired = [f"model.musegan.wiring={wiring}"] if wiring else []
     return DOMAIN.configure(MusicConfig, model, preset, values, [*wired, *assignments])
 
@@ -84,12 +93,19 @@ def networks(config: MusicConfig) -> Networks:
     return build(model.musegan, form.grid, form.tracks, form.bars, statements)
 
 
-def batches(data: Collection, size: int, seed: int, device: torch.device) -> Batches:
-    """Phrases of the training split as x; each batch is a function of its number and the seed."""
+def batches(
+    data: Collection, size: int, seed: int, device: torch.device, other: Collection | None = None
+) -> Batches:
+    """Phrases of the training split as x, with those of another collection, if any.
+
+    Each batch is a function of its number and the seed.
+    """
+
+    def states(source: Collection, number: int) -> torch.Tensor:
+        return to_states(torch.from_numpy(source.batch(number, size, seed)).to(device))
 
     def draw(number: int) -> Batch:
-        cells = torch.from_numpy(data.batch(number, size, seed))
-        return Batch(to_states(cells.to(device)))
+        return Batch(states(data, number), other=states(other, number) if other else None)
 
     return draw
 
@@ -102,36 +118,49 @@ def train(
     preset: str = DEFAULT_PRESET,
     device: str = "auto",
     assignments: Sequence[str] = (),
+    other: Collection | None = None,
 ) -> "Model":
-    """Train on prepared data into the run folder `to`; the same call resumes there."""
+    """Train on prepared data into the run folder `to`; the same call resumes there.
+
+    `other`: the second collection of a model that goes between two.
+    """
     collection = data if isinstance(data, Collection) else Collection.open(data)
-    if not len(collection.indices("train")):
-        raise UserError(f"{collection.store.folder} has no phrase to train on")
-    config = configure(collection, model, wiring, preset, assignments)
+    for one in (collection, other) if other else (collection,):
+        if not len(one.indices("train")):
+            raise UserError(f"{one.store.folder} has no phrase to train on")
+    config = configure(collection, model, wiring, preset, assignments, other)
     chosen = choose_device(device)
     averages = fit(
         to,
         config,
         networks,
-        batches(collection, config.train.batch_size, config.train.seed, chosen),
-        lambda run: observer(run, collection, config),
+        batches(collection, config.train.batch_size, config.train.seed, chosen, other),
+        lambda run: observer(run, collection, config, other),
         chosen,
     )
     return Model(averages, config.model, config.form, Path(to).name)
 
 
-def observer(run: Run, data: Collection, config: MusicConfig) -> Observe:
-    """Samples while training: a picture, a MIDI file, and the yardstick's distance to the data."""
+def observer(
+    run: Run, data: Collection, config: MusicConfig, other: Collection | None = None
+) -> Observe:
+    """Samples while training: a picture, a MIDI file, and the yardstick's distance to the data.
+
+    A model without a prior begins from phrases: those of the other collection, or the data's.
+    """
     from musegen.metrics import Yardstick
     from musegen.midi import write_midi
     from musegen.render import draw_phrases
 
     real = data.rolls(spread(data.indices("train"), 1024))
     judge = Yardstick.of(real, data.grid, data.tracks)
+    source = other or data
+    given = source.rolls(spread(source.indices("train"), OBSERVED))
 
     def observe(averages: Networks, step: int) -> dict[str, float]:
         model = Model(averages, config.model, config.form, run.folder.name)
-        cells = model.cells(count=128, seed=config.train.seed)
+        seed = config.train.seed
+        cells = model.cells(OBSERVED, seed) if model.draws else model.again(given, seed)
         rolls = model.rolls(cells[:8])
         draw_phrases(rolls, run.samples / f"step-{step:08d}.png")
         write_midi(rolls[0], run.samples / f"step-{step:08d}.mid")
@@ -148,9 +177,7 @@ class Model(Trained):
     BELONGS = (DOMAIN, MusicConfig, networks)
 
     @torch.no_grad()
-    def cells(
-        self, count: int, seed: int = 0, bars: int | None = None
-    ) -> UInt8[np.ndarray, "batch track bar step pitch"]:
+    def cells(self, count: int, seed: int = 0, bars: int | None = None) -> Phrases:
         """Sample phrases of any length; the same seed gives the same cells."""
         torch.manual_seed(seed)
         bars = bars or self.form.bars
@@ -162,19 +189,30 @@ class Model(Trained):
 
     def _phrases(self, count: int, phrases: int) -> torch.Tensor:
         """Phrases in a row: the shared parts of z stay, the moving parts are drawn anew."""
-        decoder, prior = self.networks["decoder"], self.networks["prior"]
-        wires = decoder.get_submodule("wires")
-        assert isinstance(wires, Wires)
-        z = prior(count).rsample()
+        decoder, z = self.networks["decoder"], self.prior(count).rsample()
         made = [decoder(z).rsample()]
         for _ in range(phrases - 1):
-            z = wires.next_phrase(z, prior(count).rsample())
+            wires = decoder.get_submodule("wires")
+            assert isinstance(wires, Wires)
+            z = wires.next_phrase(z, self.prior(count).rsample())
             made.append(decoder(z).rsample())
         return torch.cat(made, dim=3)
 
-    def rolls(
-        self, cells: UInt8[np.ndarray, "batch track bar step pitch"], tempo_bpm: float = 120.0
-    ) -> list[Roll]:
+    @torch.no_grad()
+    def again(self, cells: Phrases, seed: int = 0, back: bool = False) -> Phrases:
+        """Phrases that passed through the model: translated, or encoded and decoded.
+
+        `back`: translated from the data's manner into the other collection's.
+        """
+        torch.manual_seed(seed)
+        x = to_states(torch.from_numpy(cells).to(self.device))
+        if self.translates:
+            made = self.networks["encoder" if back else "decoder"](x)
+        else:
+            made = self.networks["decoder"](self.networks["encoder"](x).mean)
+        return to_cells(made.rsample()).cpu().numpy()
+
+    def rolls(self, cells: Phrases, tempo_bpm: float = 120.0) -> list[Roll]:
         """Cells as rolls, named after the model and numbered."""
         tempo = np.full(cells.shape[2], tempo_bpm)
         return [

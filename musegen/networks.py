@@ -14,6 +14,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from core.augmentation import shifted
 from core.config import Strict
 from core.distributions import Bernoulli, Binarisation, Distribution
 from core.networks import JointCritic, LatentCritic, PosteriorHead, Standard
@@ -38,6 +39,8 @@ from musegen.states import OCTAVE, GatedNotes, Given, HeldNotes, PitchClasses, S
 from musegen.streams import COUNTS, bar_counts, harmony, harmony_values, hear, onset_counts
 from musegen.tracks import Track
 
+GIVEN_CHANNELS = 16
+"""Channels of each map of a given track (AAAI 2018, table 5)."""
 STATES = 2  # sounding and onset; a generator's neurons are onset and hold
 RARE, LIKELY, PLAYS, USES = -2.0, 1.5, 1.5, -1.5
 """Logits before training: notes start rarely and are held, a track plays, on few pitches."""
@@ -68,16 +71,17 @@ class MuseGANConfig(Strict):
 class BarGenerators(nn.Module):
     """Latents of each player and bar -> logits of its tracks' onset and hold neurons.
 
-    latent -> bar -> beats -> steps -> octaves -> pitches; each level is one `Divide`. Maps of a
-    given track join the level of their size.
+    latent -> bar -> beats -> steps -> octaves -> pitches; each level is one `Divide`. Maps of
+    given tracks, of `heard` channels, join the level of their size.
     """
 
-    def __init__(self, players: int, tracks: int, grid: Grid, config: MuseGANConfig):
+    def __init__(
+        self, players: int, tracks: int, grid: Grid, config: MuseGANConfig, heard: int = 0
+    ):
         super().__init__()
         self.grid, self.tracks = grid, tracks
         widths = level_channels(grid, config.channels)
         fine = max(8, config.channels // 2)
-        heard = GIVEN_CHANNELS if config.given else 0
         self.bar = Divide(players, config.latent, widths[0], 1)
         self.levels = nn.ModuleList(
             Divide(players, a + heard, b, factor)
@@ -125,10 +129,6 @@ def _join(x: Places, given: Map | None) -> Moved:
     return torch.cat([x, given.expand(len(x), -1, -1)], 2)
 
 
-GIVEN_CHANNELS = 16
-"""Channels of each map of a given track (AAAI 2018, table 5)."""
-
-
 class Harmony(nn.Module):
     """What all players hear in a bar -> logits of the pitch classes that are open to them."""
 
@@ -148,11 +148,11 @@ class Harmony(nn.Module):
 class TrackEncoder(nn.Module):
     """Given tracks c -> a map for each level of the bar generators, coarse to fine."""
 
-    def __init__(self, grid: Grid, given: int):
+    def __init__(self, grid: Grid, given: int, channels: int = GIVEN_CHANNELS):
         super().__init__()
-        self.step = Gather(1, given * STATES * grid.pitches, GIVEN_CHANNELS, 1)
+        self.step = Gather(1, given * STATES * grid.pitches, channels, 1)
         self.coarser = nn.ModuleList(
-            Gather(1, GIVEN_CHANNELS, GIVEN_CHANNELS, factor) for factor in divisions(grid)[::-1]
+            Gather(1, channels, channels, factor) for factor in divisions(grid)[::-1]
         )
 
     def forward(self, c: Given) -> list[Map]:
@@ -173,7 +173,8 @@ class Decoder(nn.Module):
         players = 1 if config.wiring == "composer" else len(tracks)
         sizes = latent_sizes(config.wiring, config.latent)
         self.wires = Wires(sizes, players, bars, 8 * config.channels)
-        self.generators = BarGenerators(players, len(tracks) // players, grid, config)
+        heard = GIVEN_CHANNELS if config.given else 0
+        self.generators = BarGenerators(players, len(tracks) // players, grid, config, heard)
         self.shared = sizes.shared + sizes.shared_temporal
         self.harmony = Harmony(self.shared, config.channels) if self.shared else None
         self.given = TrackEncoder(grid, config.given) if config.given else None
@@ -198,6 +199,52 @@ class Decoder(nn.Module):
 
     def _neurons(self, logits: Tensor) -> Bernoulli:
         return Bernoulli(logits, self.binarisation, self.slope)
+
+
+KEPT = 3.0
+"""How much a translation trusts, before training, what it reads: a logit."""
+
+
+class Translator(nn.Module):
+    """Phrases of one collection -> p(the same in the manner of another), for CycleGAN.
+
+    The players' bar generators hear the phrase at every level, and begin by playing it again.
+    """
+
+    sustained: Tensor
+
+    def __init__(self, config: MuseGANConfig, grid: Grid, tracks: Sequence[Track]):
+        super().__init__()
+        channels = 4 * GIVEN_CHANNELS
+        self.players = 1 if config.wiring == "composer" else len(tracks)
+        self.read = TrackEncoder(grid, len(tracks), channels)
+        self.tell = nn.Linear(channels, self.players * config.latent)
+        shares = len(tracks) // self.players
+        self.generators = BarGenerators(self.players, shares, grid, config, channels)
+        self.kept = nn.Parameter(torch.full((4, len(tracks)), KEPT))
+        self.binarisation: Binarisation = config.binarisation
+        held = torch.tensor([not track.is_drum for track in tracks])
+        self.register_buffer("sustained", held.float(), persistent=False)
+
+    def forward(self, x: States, c: Given | None = None) -> GatedNotes:
+        maps = self.read(x)
+        bars = self.tell(maps[0][0]).unflatten(0, (len(x), -1))  # [batch bar player*latent]
+        told = bars.unflatten(2, (self.players, -1)).transpose(1, 2)
+        plays, uses, cells = self.generators(told, maps)
+        onset, hold = cells.unbind(2)
+        sounding, struck = x.unbind(2)
+        used = sounding.amax(3)
+        pairs = zip(
+            (plays, uses, onset, hold), (used.amax(3), used, struck, sounding), strict=True
+        )
+        neurons = [self._keep(n, logits, seen) for n, (logits, seen) in enumerate(pairs)]
+        notes = HeldNotes(neurons[2], neurons[3], self.sustained)
+        return GatedNotes(neurons[0], neurons[1], notes)
+
+    def _keep(self, number: int, logits: Tensor, seen: Tensor) -> Bernoulli:
+        """Neurons that lean towards what is seen in their place, [batch track ...]."""
+        kept = self.kept[number].view(-1, *[1] * (seen.ndim - 2))
+        return Bernoulli(logits + kept * (2 * seen - 1), self.binarisation)
 
 
 class PhraseReader(nn.Module):
@@ -261,17 +308,25 @@ class OneJudge(nn.Module):
         return self.reader(x)[0]
 
 
+def moved(x: States) -> States:
+    """Half of the phrases up to a tone and a bar elsewhere, for critics that see few."""
+    return shifted(x, {-1: 2, 3: 1})
+
+
 class Critic(nn.Module):
     """x (and c) -> score: the sum over the judges, one of all tracks or one of each (jamming)."""
 
     def __init__(self, reader: PhraseReader):
         super().__init__()
-        self.reader = reader
+        self.reader, self.width = reader, reader.judges * reader.width
         self.score = Linear(reader.judges, reader.width, 1)
 
     def features(self, x: States, c: Given | None = None) -> Features:
         """The last hidden layer of all judges."""
         return self.reader(x, c).transpose(0, 1).flatten(1)
+
+    def augment(self, x: States) -> States:
+        return moved(x)
 
     def statistics(self, x: States, c: Given | None = None) -> tuple[Tensor, ...]:
         """What the critic counts: of each bar, and of the harmony of each beat."""
@@ -285,7 +340,7 @@ class Critic(nn.Module):
 
 def joint(reader: PhraseReader, latent: int) -> JointCritic:
     """A critic of phrases with their z."""
-    return JointCritic(OneJudge(reader), reader.width, latent)
+    return JointCritic(OneJudge(reader), reader.width, latent, moved)
 
 
 def build(
@@ -309,4 +364,7 @@ def build(
         "critic_xz": lambda: joint(reader(1), latent),
         "critic_z": lambda: LatentCritic(latent),
     }
+    if recipe.other:  # z is a phrase too
+        builders |= dict.fromkeys(("encoder", "decoder"), lambda: Translator(config, grid, tracks))
+        builders["critic_z"] = builders["critic_x"]
     return Networks({name: builders[name]() for name in recipe.networks})

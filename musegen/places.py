@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 
 from core.commands import leading_run
 from core.config import UserError
-from core.latent import LatentSpace, Places
+from core.latent import Places
 from core.sources import RejectedFile
 from musegen.midi import read_midi
 from musegen.model import DOMAIN, Model
@@ -28,25 +28,14 @@ def open_model(told: list[str], count: int | None, device: str) -> tuple[Model, 
     return Model.load(run or "musegan", device), rest
 
 
-def space_of(model: Model) -> LatentSpace:
-    """The latent space of a model; `UserError` where it has none."""
-    return LatentSpace(model.networks, model.name)
-
-
 @torch.no_grad()
 def places_of(model: Model, told: str) -> Places:
     """The places of a MIDI file's phrases, or the one that the prior draws for a seed's number."""
-    space = space_of(model)
+    space = model.space
     if told.isdecimal():
         return space.draw(1, None, int(told))
-    return encoded(model, np.stack(list(_phrases(model, Path(told)))))
-
-
-@torch.no_grad()
-def encoded(model: Model, phrases: MadePhrases) -> Places:
-    """The places of phrases; `UserError` where the model has no encoder."""
-    states = to_states(torch.from_numpy(phrases).to(model.device))
-    return space_of(model).encode(states, None)
+    phrases = torch.from_numpy(np.stack(list(_phrases(model, Path(told)))))
+    return space.encode(to_states(phrases.to(model.device)), None)
 
 
 def _phrases(model: Model, path: Path) -> Iterator[np.ndarray]:
@@ -66,12 +55,26 @@ def _phrases(model: Model, path: Path) -> Iterator[np.ndarray]:
 def phrases_at(model: Model, places: Places, seed: int = 0) -> MadePhrases:
     """The phrases that the decoder makes of places; where its neurons draw, the seed decides."""
     torch.manual_seed(seed)
-    return to_cells(space_of(model).decode(places).rsample()).cpu().numpy()
+    return to_cells(model.space.decode(places).rsample()).cpu().numpy()
+
+
+def translation(
+    run: str, song: Path, back: bool, seed: int, device: str
+) -> tuple[Model, MadePhrases]:
+    """A song's phrases as a run translates them; `UserError` where it does not."""
+    model = Model.load(run, device)
+    if not model.translates:
+        raise UserError(f"{run} does not translate: train it with --model cyclegan")
+    return model, model.again(np.stack(list(_phrases(model, song))), seed, back)
 
 
 def write_places(model: Model, places: Places, name: str, to: Path, seed: int) -> None:
     """Write places as one song, phrase after phrase, and print what was written."""
-    phrases = phrases_at(model, places, seed)
+    write_phrases(model, phrases_at(model, places, seed), name, to)
+
+
+def write_phrases(model: Model, phrases: MadePhrases, name: str, to: Path) -> None:
+    """Write phrases as one song, and print what was written."""
     cells = np.concatenate(list(phrases), axis=1)
     tempo_bpm = np.full(cells.shape[1], TEMPO_BPM)
     to.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.augmentation import shifted
 from core.codebook import CodePrior
 from core.config import Strict
 from core.distributions import Delta, Distribution, Gaussian, as_gaussian
@@ -287,6 +288,12 @@ class ClipFeatures(nn.Module):
         return read.unflatten(0, moments.shape[:2])
 
 
+def moved(clips: Clips) -> Clips:
+    """Half of the clips up to an eighth of their size elsewhere, for critics that see few."""
+    most = clips.shape[-1] // 8
+    return shifted(clips, {-1: most, -2: most})
+
+
 class Critic(nn.Module):
     """Scores clips, or clips with their captions.
 
@@ -295,14 +302,21 @@ class Critic(nn.Module):
 
     def __init__(self, config: VideoConfig, size: int, frames: int, words: int | None = None):
         super().__init__()
-        self.features = ClipFeatures(config, size, frames)
+        self.reader, self.width = ClipFeatures(config, size, frames), config.width
         self.alone = nn.Linear(config.width, 1)
         if words is not None:
             self.read = CaptionEncoder(config.text, words)
             self.pair = nn.Linear(config.text.width, config.width)
 
+    def features(self, clips: Clips, tokens: Tokens | None = None) -> Features:
+        """What is seen in clips, before captions are read."""
+        return self.reader(clips)
+
+    def augment(self, clips: Clips) -> Clips:
+        return moved(clips)
+
     def forward(self, clips: Clips, tokens: Tokens | None = None) -> Scores:
-        features = self.features(clips)
+        features = self.reader(clips)
         score = self.alone(features).squeeze(1)
         if tokens is None:
             return score
@@ -335,7 +349,7 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         "critic_x": lambda: Critic(config, size, frames),
         "critic_xc": lambda: Critic(config, size, frames, words),
         "critic_xz": lambda: JointCritic(
-            ClipFeatures(config, size, frames), config.width, config.latent, config.width
+            ClipFeatures(config, size, frames), config.width, config.latent, moved, config.width
         ),
         "critic_z": lambda: LatentCritic(config.latent),
     }

@@ -8,7 +8,7 @@ import torch
 
 from core.commands import leading_run
 from core.config import UserError
-from core.latent import LatentSpace, Places
+from core.latent import Places
 from core.sources import RejectedFile
 from videogen.clip import Clips, Frames, to_clips, to_frames
 from videogen.model import DOMAIN, Model
@@ -23,11 +23,6 @@ def open_model(told: list[str], count: int | None, device: str) -> tuple[Model, 
     return Model.load(run, device), rest
 
 
-def space_of(model: Model) -> LatentSpace:
-    """The latent space of a model; `UserError` where it has none."""
-    return LatentSpace(model.networks, model.name)
-
-
 def is_video(told: str) -> bool:
     """Whether what was told is a video file, and no sentence."""
     return Path(told).suffix.lower() in VIDEO
@@ -40,14 +35,14 @@ def place_of(model: Model, told: str, seed: int = 0) -> Places:
         frames, caption = read_clip(model, Path(told))
         return encoded(model, to_clips(frames[None]), [caption])
     tokens = model.captions.encode([told]).to(model.device)
-    return space_of(model).draw(1, tokens, seed)
+    return model.space.draw(1, tokens, seed)
 
 
 @torch.no_grad()
 def encoded(model: Model, clips: Clips, captions: Sequence[str]) -> Places:
     """The places of clips with their captions; `UserError` where the model has no encoder."""
     tokens = model.captions.encode(captions).to(model.device)
-    return space_of(model).encode(clips.contiguous().to(model.device), tokens)
+    return model.space.encode(clips.contiguous().to(model.device), tokens)
 
 
 def read_clip(model: Model, path: Path) -> tuple[Frames, str]:
@@ -71,7 +66,7 @@ def read_clip(model: Model, path: Path) -> tuple[Frames, str]:
 @torch.no_grad()
 def clips_at(model: Model, places: Places) -> Clips:
     """The clips that the decoder makes of places."""
-    return space_of(model).decode(places).mean.clamp(-1, 1).cpu()
+    return model.space.decode(places).mean.clamp(-1, 1).cpu()
 
 
 def write_places(model: Model, places: Places, titles: Sequence[str], name: str, to: Path) -> None:
