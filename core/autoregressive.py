@@ -5,6 +5,8 @@ Vaswani et al., NIPS 2017; normalisation before each block as in Child et al., a
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -52,11 +54,14 @@ class Memory:
 
 
 class Block(nn.Module):
-    """Causal self-attention, then a two-layer network, each added to its input."""
+    """Causal self-attention, then a two-layer network, each added to its input.
 
-    def __init__(self, width: int, heads: int):
+    `sees`: how queries, keys and values [batch head part width] are brought together.
+    """
+
+    def __init__(self, width: int, heads: int, sees: "Attention | None" = None):
         super().__init__()
-        self.heads = heads
+        self.heads, self.sees = heads, sees or attend_earlier
         self.before_attention, self.before_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attend = nn.Linear(width, 3 * width)
         self.join = nn.Linear(width, width)
@@ -74,23 +79,81 @@ class Block(nn.Module):
         split = self.attend(x).unflatten(2, (3, self.heads, -1))
         query, key, value = split.permute(2, 0, 3, 1, 4)  # [batch head part width/heads]
         if memory is None:
-            seen = _attend_earlier(query, key, value)
+            seen = self.sees(query, key, value)
         else:
             key, value = memory.extend(key, value)
             seen = F.scaled_dot_product_attention(query, key, value, visible)
         return seen.transpose(1, 2).flatten(2)
 
 
-def _attend_earlier(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Attention of every part to itself and earlier ones, [batch head part width].
+Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""query, key, value [batch head part width] -> what each part has seen."""
+
+
+def attend_earlier(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention of every part to itself and earlier ones."""
+    parts = query.shape[2]
+    future = torch.ones(parts, parts, dtype=torch.bool, device=query.device).triu(1)
+    return _attend(query, key, value, future)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, hidden: Tensor) -> Tensor:
+    """Attention [batch head query width] to all keys but the hidden ones [query key].
 
     Written out because on CPUs the gradient of torch's fused kernel takes twice as long.
     """
-    parts = query.shape[2]
-    future = torch.full((parts, parts), -math.inf, dtype=query.dtype, device=query.device)
+    mask = torch.zeros(hidden.shape, dtype=query.dtype, device=query.device)
     q, k, v = ((t.flatten(0, 1)) for t in (query * query.shape[-1] ** -0.5, key, value))
-    scores = torch.baddbmm(future.triu(1), q, k.transpose(1, 2))
+    scores = torch.baddbmm(mask.masked_fill(hidden, -math.inf), q, k.transpose(1, 2))
     return (scores.softmax(-1).to(v.dtype) @ v).unflatten(0, query.shape[:2])
+
+
+@dataclass(frozen=True)
+class Recent:
+    """Attention to the last `stride` parts (Child et al., arXiv 1904.10509, A1 of section 4.2).
+
+    Each block of `stride` parts is compared with itself and the one before: parts * 2 stride
+    products in place of parts^2.
+    """
+
+    stride: int
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        parts, stride = query.shape[2], self.stride
+        q, k, v = (_blocks(t, stride) for t in (query, key, value))  # [batch head block part w]
+        k, v = (torch.cat([F.pad(t, (0, 0, 0, 0, 1, 0))[:, :, :-1], t], 3) for t in (k, v))
+        at = torch.arange(stride, device=query.device)[:, None] + stride
+        other = torch.arange(2 * stride, device=query.device)
+        hidden = (other > at) | (other <= at - stride)
+        first = _attend(q[:, :, 0], k[:, :, 0], v[:, :, 0], hidden | (other < stride))
+        q_later, k_later, v_later = (t[:, :, 1:].flatten(1, 2) for t in (q, k, v))
+        later = _attend(q_later, k_later, v_later, hidden)
+        seen = torch.cat([first[:, :, None], later.unflatten(1, (q.shape[1], -1))], 2)
+        return seen.flatten(2, 3)[:, :, :parts]
+
+
+@dataclass(frozen=True)
+class Strided:
+    """Attention to each `stride`-th part before, and to itself (A2 of the same section).
+
+    Parts of equal remainder are a sequence of their own: parts^2 / stride products.
+    """
+
+    stride: int
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        parts, count = query.shape[2], len(query)
+        apart = [
+            _blocks(t, self.stride).permute(3, 0, 1, 2, 4).flatten(0, 1)
+            for t in (query, key, value)
+        ]
+        seen = attend_earlier(*apart).unflatten(0, (self.stride, count))
+        return seen.permute(1, 2, 3, 0, 4).flatten(2, 3)[:, :, :parts]
+
+
+def _blocks(x: Tensor, size: int) -> Tensor:
+    """[batch head part width] -> [batch head block part width], filled up with zeros."""
+    return F.pad(x, (0, 0, 0, -x.shape[2] % size)).unflatten(2, (-1, size))
 
 
 def _visible(queries: int, keys: int, padding: Padding | None, like: Tensor) -> Visible | None:
@@ -111,11 +174,18 @@ class CausalTransformer(nn.Module):
 
     It knows nothing of a part's place but what is in its vector. With memories it takes the next
     parts only; sequences of different lengths are then aligned at their ends, with `padding`.
+    `stride`: layers see by turns the last so many parts and each so-manieth before; two of them
+    reach all (Child et al. 2019). Such a transformer has no memories.
     """
 
-    def __init__(self, width: int, layers: int, heads: int):
+    def __init__(self, width: int, layers: int, heads: int, stride: int = 0):
         super().__init__()
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        turns: tuple[Attention | None, ...] = (None,)
+        if stride:
+            turns = (Recent(stride), Strided(stride))
+        self.blocks = nn.ModuleList(
+            Block(width, heads, turns[layer % len(turns)]) for layer in range(layers)
+        )
         self.last = nn.LayerNorm(width)
 
     def forward(

@@ -137,6 +137,7 @@ class Features:
             "xc": (*generating, "critic_xc"),
             "z": ("encoder", "prior", "critic_z"),
             "xz": ("encoder", *generating, "critic_xz"),
+            "domain": ("encoder", "critic_domain"),
         }
 
     def __call__(self, passes: Passes, space: Space) -> Loss:

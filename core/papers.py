@@ -268,3 +268,55 @@ ZHU_2017 = Paper(
     "ICCV",
     2017,
 )
+HU_2018 = Paper(
+    "hu2018unifying",
+    "Hu, Zhiting and Yang, Zichao and Salakhutdinov, Ruslan and Xing, Eric P.",
+    "On Unifying Deep Generative Models",
+    "ICLR",
+    2018,
+)
+OORD_2016 = Paper(
+    "oord2016pixel",
+    "van den Oord, Aaron and Kalchbrenner, Nal and Kavukcuoglu, Koray",
+    "Pixel Recurrent Neural Networks",
+    "ICML",
+    2016,
+)
+OORD_2016_WAVENET = Paper(
+    "oord2016wavenet",
+    "van den Oord, Aaron and Dieleman, Sander and Zen, Heiga and Simonyan, Karen and "
+    "Vinyals, Oriol and Graves, Alex and Kalchbrenner, Nal and Senior, Andrew and "
+    "Kavukcuoglu, Koray",
+    "WaveNet: A Generative Model for Raw Audio",
+    "arXiv 1609.03499",
+    2016,
+)
+CHILD_2019 = Paper(
+    "child2019sparse",
+    "Child, Rewon and Gray, Scott and Radford, Alec and Sutskever, Ilya",
+    "Generating Long Sequences with Sparse Transformers",
+    "arXiv 1904.10509",
+    2019,
+)
+RUMELHART_1986 = Paper(
+    "rumelhart1986learning",
+    "Rumelhart, David E. and Hinton, Geoffrey E. and Williams, Ronald J.",
+    "Learning Representations by Back-Propagating Errors",
+    "Nature",
+    1986,
+)
+GANIN_2016 = Paper(
+    "ganin2016domain",
+    "Ganin, Yaroslav and Ustinova, Evgeniya and Ajakan, Hana and Germain, Pascal and "
+    "Larochelle, Hugo and Laviolette, Francois and Marchand, Mario and Lempitsky, Victor",
+    "Domain-Adversarial Training of Neural Networks",
+    "JMLR",
+    2016,
+)
+TZENG_2017 = Paper(
+    "tzeng2017adda",
+    "Tzeng, Eric and Hoffman, Judy and Saenko, Kate and Darrell, Trevor",
+    "Adversarial Discriminative Domain Adaptation",
+    "CVPR",
+    2017,
+)

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from core.distributions import Delta, Distribution
 from core.shapes import Latents, Samples, Scores
 
-Space = Literal["x", "z", "xz", "xc"]
-"""Where samples are compared: data, latents, the two joints, data with its condition."""
+Space = Literal["x", "z", "xz", "xc", "domain"]
+"""Where samples are compared: data, latents, the two joints, data with its condition, and the
+latents of two collections of data."""
 
 Point = tuple[Tensor, ...]
 """A sample of a space: (x,), (z,), (x, z) or (x, c)."""
@@ -99,6 +100,25 @@ class Passes:
         return self.networks["decoder"](self.z_drawn, self.c)
 
     @cached_property
+    def z_of_source(self) -> Latents:
+        """z of labelled data, by an encoder of its own where the model keeps one."""
+        name = "source" if "source" in self.networks else "encoder"
+        return self.networks[name](self.x, None).rsample()
+
+    @cached_property
+    def z_of_target(self) -> Latents:
+        """z of the other collection's data, which has no labels."""
+        if self.other is None:
+            raise ValueError("space 'domain' needs another collection, and this batch has none")
+        return self.networks["encoder"](self.other, None).rsample()
+
+    @cached_property
+    def imagined(self) -> "Passes":
+        """The passes of what was generated, as if it were data."""
+        x = self.x_generated.detach()
+        return Passes(self.networks, Batch(x, self.condition), self.corruption)
+
+    @cached_property
     def x_generated(self) -> Samples:
         return self.generation.rsample()
 
@@ -109,10 +129,14 @@ class Passes:
 
     def reference(self, space: Space) -> Point:
         """Samples of `space` as they should be."""
+        if space == "domain":
+            return (self.z_of_source,)
         return self._point(space, self.x, lambda: self.z_drawn if space == "z" else self.z_encoded)
 
     def produced(self, space: Space) -> Point:
         """Samples of `space` as the model makes them."""
+        if space == "domain":
+            return (self.z_of_target,)
         if space == "z":
             return (self.z_encoded,)
         return self._point(space, self.x_generated, lambda: self.z_drawn)

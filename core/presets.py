@@ -1,11 +1,13 @@
 """Named configurations: what a preset is, and the schedules that presets begin from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from core.config import Strict
-from core.recipes import recipe
+from core.learning import game
+from core.recipes import RECIPES, recipe
+from core.terms import Match
 from core.train import TrainConfig
 
 TRIAL = TrainConfig(steps=20, batch_size=4, log_every_steps=1, sample_every_steps=10)
@@ -27,7 +29,8 @@ GENTLE = TrainConfig(
 class Preset:
     """A named, captioned configuration, for models with critics and for models without.
 
-    `networks`: sizes, by the key under which the domain's model holds them.
+    `networks`: sizes, by the key under which the domain's model holds them. `models`: what differs
+    for a recipe in this domain, by its name.
     """
 
     caption: str
@@ -37,9 +40,25 @@ class Preset:
     networks: Mapping[str, Strict]
     games: TrainConfig
     likelihoods: TrainConfig
+    models: Mapping[str, Mapping[str, Any]]
 
     def values(self, name: str) -> dict[str, Any]:
         """Configuration for the recipe of this name."""
         sizes = {key: config.model_dump(mode="json") for key, config in self.networks.items()}
         train = self.games if recipe(name).critics else self.likelihoods
-        return {"model": {"recipe": name, **sizes}, "train": train.model_dump(mode="json")}
+        model = {"recipe": name, **sizes, **self.models.get(name, {})}
+        return {"model": model, "train": train.model_dump(mode="json")}
+
+
+def calm(names: Iterable[str], r1: float) -> dict[str, dict[str, Any]]:
+    """What differs for games whose critic would otherwise be right before anything is learned."""
+    return {name: {"aids": {"r1": r1}} for name in names}
+
+
+def _is_steep(term: Match) -> bool:
+    by = game(term)
+    return term.space != "z" and not (by.penalties or by.clip)
+
+
+STEEP = tuple(name for name, known in RECIPES.items() if any(map(_is_steep, known.critics)))
+"""Recipes with a critic of data that is kept from steepness by nothing."""

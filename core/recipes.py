@@ -30,7 +30,8 @@ from core.hierarchy import LevelPrior, Levels
 from core.mixture import GaussianMixture, LinearGaussian
 from core.papers import Paper
 from core.passes import Batch, Networks, Passes
-from core.terms import Coherence, Match, Predict, Reconstruct, Term
+from core.symbols import Body, pixelcnn, sparse_transformer, transformer, wavenet
+from core.terms import Activated, Classify, Coherence, Match, Predict, Reconstruct, Term
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ class Recipe:
 
     `corruption`: standard deviation of the noise on what the encoder sees, in units of x.
     `prior`: what plays p(z given c), of (size of z, size of c), where that is not the domain's
-    own; `other`: z is data too, drawn from a second collection. `density`: what plays p(x), of
-    (size of x), where x is a vector of real numbers.
+    own; `other`: there is a second collection, of which z is drawn, or which has no labels.
+    `density`: what plays p(x), of (size of x), where x is a vector of real numbers; `sequence`:
+    what reads the symbols so far, where x is a sequence of them. `begins`: the model whose
+    encoder and classifier it begins with.
     """
 
     terms: tuple[Term, ...]
@@ -51,27 +54,32 @@ class Recipe:
     prior: Callable[[int, int], nn.Module] | None = None
     other: bool = False
     density: Callable[[int], nn.Module] | None = None
+    sequence: Body | None = None
+    begins: str = ""
 
     @property
     def networks(self) -> tuple[str, ...]:
         """The networks that the statements look through, sorted, and what reads a condition."""
         looked_through = {name for term in self.terms for name in term.networks}
         reading = {"condition"} & {name for term in self.terms for name in term.trains}
-        return tuple(sorted((looked_through | reading) - ({"prior"} if self.other else set())))
+        own = {"source"} if self.begins else set()
+        less = {"prior"} if self.other else set()
+        return tuple(sorted((looked_through | reading | own) - less))
 
     @property
     def needs(self) -> frozenset[str]:
-        """What a domain must have beyond x: a condition, a gist that is drawn first, a density
-        of its own, x that are vectors of real numbers,
-        another collection, a critic that counts statistics."""
+        """What a domain must have beyond x: a condition, labels, a gist that is drawn first, a
+        density of its own, x that are vectors of real numbers or sequences of symbols, another
+        collection, a critic that counts statistics."""
         spaces = {getattr(term, "space", "") for term in self.terms}
-        found = {"xc": "condition", "gist": "gist"}
+        found = {"xc": "condition", "gist": "gist", "labels": "labels"}
         needs = {need for space, need in found.items() if space in spaces}
         needs |= {"condition"} & set(self.networks)
         if any(isinstance(getattr(term, "by", None), Moments) for term in self.terms):
             needs.add("statistics")
         if "density" in self.networks:
-            needs.add("vectors" if self.density else "density")
+            kinds = {"vectors": self.density, "symbols": self.sequence}
+            needs.add(next((kind for kind, builder in kinds.items() if builder), "density"))
         return frozenset(needs | ({"other"} if self.other else set()))
 
     @property
@@ -152,7 +160,7 @@ def _pair(term: Term, mismatched: bool) -> Term:
 
 
 def _condition(term: Term) -> Term:
-    assert isinstance(term, Reconstruct | Match | Predict | Coherence)
+    assert isinstance(term, Reconstruct | Match | Predict | Coherence | Classify | Activated)
     readers = ("condition",) if {"encoder", "decoder"} & set(term.trains) else ()
     matched = isinstance(term, Match) and isinstance(term.by, KL) and term.space == "z"
     prior = ("prior",) if matched else ()
@@ -163,7 +171,7 @@ def _condition(term: Term) -> Term:
 def _weigh(term: Term, weight: float) -> Term:
     if weight == term.weight:
         return term
-    assert isinstance(term, Reconstruct | Match | Predict | Coherence)
+    assert isinstance(term, Reconstruct | Match | Predict | Coherence | Classify | Activated)
     return replace(term, weight=weight)
 
 
@@ -306,6 +314,15 @@ RECIPES: dict[str, Recipe] = {
         papers.LARSEN_2016,
         "reconstructs in the features of the critic",
     ),
+    "aavae": Recipe(
+        (
+            Activated(RECONSTRUCT, BOTH),
+            Activated(TO_PRIOR, ENCODER),
+            Match("x", Adversarial(logistic), trains=(), weight=0.0),
+        ),
+        papers.HU_2018,
+        "learns from what it makes too, as far as the critic takes it for data",
+    ),
     "musegan": Recipe(
         (Match("x", WGAN_GP, trains=DECODER), Match("x", Moments(), trains=DECODER, weight=10.0)),
         papers.DONG_2018,
@@ -355,6 +372,43 @@ RECIPES: dict[str, Recipe] = {
         (LIKELIHOOD,), papers.DEMPSTER_1977, "a baseline", density=GaussianMixture
     ),
     "ppca": Recipe((LIKELIHOOD,), papers.TIPPING_1999, "a baseline", density=LinearGaussian),
+    "pixelcnn": Recipe((LIKELIHOOD,), papers.OORD_2016, "masked convolutions", sequence=pixelcnn),
+    "wavenet": Recipe(
+        (LIKELIHOOD,), papers.OORD_2016_WAVENET, "causal dilated convolutions", sequence=wavenet
+    ),
+    "transformer": Recipe(
+        (LIKELIHOOD,), papers.VASWANI_2017, "attention to all before", sequence=transformer
+    ),
+    "sparse_transformer": Recipe(
+        (LIKELIHOOD,),
+        papers.CHILD_2019,
+        "attention by strides",
+        sequence=sparse_transformer,
+    ),
+    "classifier": Recipe(
+        (Classify(),), papers.RUMELHART_1986, "a baseline that knows one collection", Delta
+    ),
+    "dann": Recipe(
+        (
+            Classify(),
+            Match("domain", Adversarial(logistic, play="minimax"), trains=ENCODER),
+        ),
+        papers.GANIN_2016,
+        "z must not tell which collection x is of: gradient reversal",
+        posterior=Delta,
+        other=True,
+    ),
+    "adda": Recipe(
+        (
+            Classify(trains=(), weight=0.0),
+            Match("domain", Adversarial(logistic), trains=ENCODER),
+        ),
+        papers.TZENG_2017,
+        "an encoder for the other collection, by a game against the first one's",
+        posterior=Delta,
+        other=True,
+        begins="classifier",
+    ),
     "autoregressive": Recipe(
         (LIKELIHOOD,),
         papers.VASWANI_2017,

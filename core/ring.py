@@ -5,18 +5,19 @@ x is a point [batch 2]: one of eight modes at radius 2, standard deviation 0.1.
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.augmentation import SHARE
-from core.distributions import Delta, Distribution, Gaussian
+from core.distributions import Categorical, Delta, Distribution, Gaussian
 from core.networks import MLP, JointCritic, LatentCritic, PosteriorHead, Standard
 from core.passes import Batch, Networks
 from core.recipes import Recipe
 from core.shapes import Features, Latents, Samples, Scores
-from core.terms import Match, Reconstruct
+from core.symbols import SymbolDensity
 
 MODES, RADIUS, STD = 8, 2.0, 0.1
 LATENT, WIDTH = 2, 128
@@ -65,11 +66,56 @@ def two_rings(draw: int, size: int = 256) -> Batch:
     return Batch(points(size, seed=2 * draw), other=other_points(size, seed=2 * draw + 1))
 
 
+TURN, ASIDE = 0.25, 0.3
+"""How the shifted ring lies: turned (of pi / 4 between two modes) and moved to the right."""
+
+
+def shifted_points(count: int, seed: int) -> Samples:
+    """Points of the ring after it was turned and moved."""
+    turned = torch.tensor([[math.cos(TURN), math.sin(TURN)], [-math.sin(TURN), math.cos(TURN)]])
+    return points(count, seed) @ turned + torch.tensor([ASIDE, 0.0])
+
+
+def shifted_ring(draw: int, size: int = 256) -> Batch:
+    """Points of the ring with labels, and of the shifted one without."""
+    batch = labelled(size, seed=2 * draw)
+    return replace(batch, other=shifted_points(size, seed=2 * draw + 1))
+
+
+LEVELS, EDGE = 6, 3.0
+"""Symbols of a point, each a quadrant of the one before, and half the side of the first square."""
+
+
+def to_symbols(x: Samples) -> Samples:
+    """Points [batch 2] as symbols [batch 6 4], one-hot: which quadrant, of that which, and so on.
+
+    Points beyond the square count as of its edge.
+    """
+    cell = ((x + EDGE) / (2 * EDGE) * 2**LEVELS).long().clamp(0, 2**LEVELS - 1)
+    level = torch.arange(LEVELS - 1, -1, -1)
+    right, up = ((cell[:, axis, None] >> level) & 1 for axis in range(2))
+    return F.one_hot(2 * right + up, 4).float()
+
+
+def from_symbols(symbols: Samples) -> Samples:
+    """Symbols as points, each anywhere in its square."""
+    chosen, level = symbols.argmax(2), 2.0 ** torch.arange(LEVELS - 1, -1, -1)
+    cell = torch.stack([((chosen // 2) * level).sum(1), ((chosen % 2) * level).sum(1)], 1)
+    return (cell + torch.rand_like(cell)) / 2**LEVELS * 2 * EDGE - EDGE
+
+
+def told(draw: int, size: int = 256) -> Batch:
+    """The points of a draw, told in symbols."""
+    return Batch(to_symbols(points(size, seed=draw)))
+
+
 def batches(recipe: Recipe) -> Callable[[int], Batch]:
     """What a recipe trains on: points, with labels or points of another ring where it asks."""
+    if recipe.sequence:
+        return told
     if recipe.other:
-        return two_rings
-    return labelled_batch if "condition" in recipe.networks else batch
+        return shifted_ring if "classifier" in recipe.networks else two_rings
+    return labelled_batch if recipe.needs & {"condition", "labels"} else batch
 
 
 def networks(recipe: Recipe) -> Networks:
@@ -81,12 +127,15 @@ def networks(recipe: Recipe) -> Networks:
             Encoder(Delta) if recipe.other else Decoder(read, learned=_dreams(recipe))
         ),
         "prior": lambda: _prior(recipe, read),
-        "density": lambda: recipe.density(2) if recipe.density else None,
+        "density": lambda: _density(recipe),
         "condition": lambda: nn.Linear(MODES, CONDITION),
         "critic_x": Critic,
         "critic_xz": lambda: JointCritic(nn.Identity(), 2, LATENT, turned, WIDTH),
         "critic_xc": lambda: JointCritic(nn.Identity(), 2, MODES, turned, WIDTH),
         "critic_z": lambda: LatentCritic(LATENT, WIDTH),
+        "critic_domain": lambda: LatentCritic(LATENT, WIDTH),
+        "source": lambda: Encoder(recipe.posterior),
+        "classifier": Classifier,
     }
     return Networks({name: builders[name]() for name in recipe.networks})
 
@@ -94,10 +143,15 @@ def networks(recipe: Recipe) -> Networks:
 def _dreams(recipe: Recipe) -> bool:
     """Whether no statement shows data to the encoder."""
     return "encoder" in recipe.networks and not any(
-        "encoder" in term.trains and term.space != "z"
-        for term in recipe.terms
-        if isinstance(term, Reconstruct | Match)
+        "encoder" in term.trains and getattr(term, "space", "x") != "z" for term in recipe.terms
     )
+
+
+def _density(recipe: Recipe) -> nn.Module:
+    if recipe.sequence:
+        return SymbolDensity(LEVELS, 4, recipe.sequence)
+    assert recipe.density
+    return recipe.density(2)
 
 
 def _prior(recipe: Recipe, read: int) -> nn.Module:
@@ -138,6 +192,17 @@ class Decoder(nn.Module):
         mean = self.layers(_beside(z, c))
         wider = 0.0 if self.wider is None else self.wider.clamp(min=0)
         return Gaussian(mean, torch.full_like(mean, math.log(STD)) + wider)
+
+
+class Classifier(nn.Module):
+    """z [batch 2] -> p(label given z)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = MLP(LATENT, WIDTH, MODES)
+
+    def forward(self, z: Latents) -> Categorical:
+        return Categorical(self.layers(z))
 
 
 class LabelPrior(nn.Module):

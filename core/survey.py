@@ -17,6 +17,7 @@ from torch import Tensor
 from core import ring
 from core.divergences import mmd
 from core.learning import Learning, Optimisation, game, step
+from core.passes import Networks
 from core.recipes import RECIPES, Recipe
 
 STEPS = 4000
@@ -36,8 +37,13 @@ def labels() -> Float[Tensor, "point mode"]:
 
 def on_the_ring() -> list[str]:
     """The recipes that a ring can be learned by; the others need what it lacks."""
-    met = {"condition", "vectors", "other", "statistics"}
+    met = {"condition", "vectors", "other", "statistics", "symbols"}
     return [name for name, recipe in RECIPES.items() if recipe.needs <= met]
+
+
+def adapting() -> list[str]:
+    """The recipes that say labels: they make no points, and are judged on the shifted ring."""
+    return [name for name, recipe in RECIPES.items() if "labels" in recipe.needs]
 
 
 def rates(name: str) -> tuple[float, float]:
@@ -55,7 +61,20 @@ def begin(name: str) -> Learning:
     recipe = RECIPES[name]
     torch.manual_seed(0)
     learner, critic = (Optimisation(learning_rate=rate) for rate in rates(name))
-    return Learning(ring.networks(recipe), recipe, learner, critic, average_decay=0.99)
+    networks = ring.networks(recipe)
+    if recipe.begins:
+        _begin_with(networks, learn(recipe.begins).averages)
+    return Learning(networks, recipe, learner, critic, average_decay=0.99)
+
+
+def _begin_with(networks: Networks, learned: Networks) -> None:
+    """Both encoders, and the classifier, begin as those of another recipe."""
+    for name, begun in (
+        ("source", "encoder"),
+        ("encoder", "encoder"),
+        ("classifier", "classifier"),
+    ):
+        networks[name].load_state_dict(learned[begun].state_dict())
 
 
 def learn(name: str, steps: int = STEPS) -> Learning:
@@ -76,7 +95,8 @@ def made(learning: Learning) -> Float[Tensor, "point 2"]:
     """
     networks = learning.averages
     if "density" in networks:
-        return networks["density"](len(REAL)).rsample()
+        drawn = networks["density"](len(REAL)).rsample()
+        return ring.from_symbols(drawn) if learning.recipe.sequence else drawn
     if learning.recipe.other:
         return networks["decoder"](ring.other_points(len(REAL), seed=999_998)).mean
     c = networks["condition"](labels()) if "condition" in networks else None
@@ -84,6 +104,20 @@ def made(learning: Learning) -> Float[Tensor, "point 2"]:
         networks["prior"](len(REAL), c) if "prior" in networks else networks["encoder"](REAL, c)
     )
     return networks["decoder"](prior.rsample(), c).rsample()
+
+
+@torch.no_grad()
+def accuracy(learning: Learning) -> tuple[float, float]:
+    """Share of labels that are said right: of the ring's points, and of the shifted ring's."""
+    networks = learning.averages
+    begun = networks["source"] if "source" in networks else networks["encoder"]
+    shifted = ring.shifted_points(len(REAL), seed=999_999)  # the same points, elsewhere
+    said = (
+        networks["classifier"](begun(REAL).mean).mean,
+        networks["classifier"](networks["encoder"](shifted).mean).mean,
+    )
+    here, there = ((s.argmax(1) == labels().argmax(1)).float().mean().item() for s in said)
+    return here, there
 
 
 def distance(x: Float[Tensor, "point 2"]) -> float:

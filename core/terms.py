@@ -7,6 +7,8 @@ It names the networks it `trains` and its `weight`. Any such callable is a term.
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import torch
+
 from core.adversarial import Adversarial
 from core.distributions import Delta, sum_events
 from core.divergences import KL, MMD, Features, Moments, Nearest
@@ -115,6 +117,28 @@ class Predict:
         return -passes.generation.log_prob(passes.x)
 
 
+@dataclass(frozen=True)
+class Classify:
+    """Say the label c from z: -log p(c given z), z of labelled data."""
+
+    space: Literal["labels"] = "labels"
+    trains: tuple[str, ...] = ("classifier", "encoder")
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return "classify"
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("encoder", "classifier")
+
+    def __call__(self, passes: Passes) -> Losses:
+        if passes.condition is None:
+            raise ValueError("labels are needed, and this batch has none")
+        return -passes.networks["classifier"](passes.z_of_source).log_prob(passes.condition)
+
+
 Comparison = KL | MMD | Moments | Features | Nearest | Adversarial
 
 
@@ -135,9 +159,45 @@ class Match:
     def networks(self) -> tuple[str, ...]:
         if not isinstance(self.by, Adversarial):
             return self.by.networks[self.space]
-        passes = {"x": ("decoder", "prior"), "xc": ("decoder", "prior")}
+        passes = {"x": ("decoder", "prior"), "xc": ("decoder", "prior"), "domain": ("encoder",)}
         needed = passes.get(self.space, ("encoder", "prior", *self.trains))
         return (*needed, f"critic_{self.space}")
 
     def __call__(self, passes: Passes) -> Losses | Loss:
         return self.by(passes, self.space)
+
+
+@dataclass(frozen=True)
+class Activated:
+    """A statement over data and over what is generated, each sample weighted by the critic's
+    probability that it is data (Hu et al., ICLR 2018, eq. 11).
+
+    What is generated, and the weights, are taken as they are: no gradient goes through them. Of a
+    critic that knows data by heart the statement over data alone is left.
+    """
+
+    inner: Reconstruct | Match
+    trains: tuple[str, ...]
+    weight: float = 1.0
+
+    @property
+    def space(self) -> str:
+        return self.inner.space
+
+    @property
+    def name(self) -> str:
+        return f"activated_{self.inner.name}"
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return (*self.inner.networks, "decoder", "prior", "critic_x")
+
+    def __call__(self, passes: Passes) -> Losses:
+        sides = (passes, passes.imagined)
+        return sum((_probability(p) * self.inner(p) for p in sides), torch.zeros(()))
+
+
+@torch.no_grad()
+def _probability(passes: Passes) -> Losses:
+    """That x is data, as the critic says: sigmoid(score)."""
+    return torch.sigmoid(passes.score("x", (passes.x,)))

@@ -4,7 +4,7 @@ pianoreel music train DATA --preset small --to RUN
 """
 
 from core.learning import Optimisation
-from core.presets import GENTLE, TRIAL, Preset
+from core.presets import GENTLE, STEEP, TRIAL, Preset, calm
 from core.train import TrainConfig
 from musegen.networks import MuseGANConfig
 from musegen.notes import DensityConfig
@@ -18,6 +18,13 @@ LIKELIHOOD = Optimisation(
     learning_rate=1e-3, betas=(0.9, 0.95), weight_decay=0.01, clip_norm=150.0
 )
 
+CYCLE_WEIGHT = 0.01
+"""Of coming back, in nats of a phrase's hundreds, beside a game of a few."""
+MODELS = calm(STEEP, r1=10.0)
+MODELS["cyclegan"] |= {
+    "weights": {"reconstruct_x": CYCLE_WEIGHT, "reconstruct_z": CYCLE_WEIGHT},
+}
+
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
         caption="the smallest networks that have every part: for tests and for trying a command",
@@ -30,6 +37,7 @@ PRESETS: dict[str, Preset] = {
         },
         games=TRIAL.but(learner=GAME, critic=GAME),
         likelihoods=TRIAL.but(learner=LIKELIHOOD),
+        models=MODELS,
     ),
     "small": Preset(
         caption="a few hundred songs on a CPU",
@@ -51,6 +59,7 @@ PRESETS: dict[str, Preset] = {
             sample_every_steps=200,
         ),
         likelihoods=GENTLE.but(batch_size=32, learner=LIKELIHOOD),
+        models=MODELS,
     ),
     "base": Preset(
         caption="the paper's sizes, for a large collection",
@@ -70,5 +79,6 @@ PRESETS: dict[str, Preset] = {
             average_decay=0.999,
             sample_every_steps=1000,
         ),
+        models=MODELS,
     ),
 }

@@ -4,7 +4,7 @@ pianoreel video train --shapes --preset small --to RUN
 """
 
 from core.learning import Optimisation
-from core.presets import GENTLE, TRIAL, Preset
+from core.presets import GENTLE, STEEP, TRIAL, Preset, calm
 from videogen.networks import VideoConfig
 from videogen.text import TextConfig
 
@@ -20,6 +20,8 @@ LONG = GENTLE.but(
     minutes=None, steps=60_000, warmup_steps=500, average_decay=0.999, sample_every_steps=1000
 )
 
+MODELS = calm(STEEP, r1=10.0)
+
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
         caption="the smallest networks that have every part: for tests and for trying a command",
@@ -33,6 +35,7 @@ PRESETS: dict[str, Preset] = {
         },
         games=TRIAL.but(learner=LEARNER, critic=CRITIC),
         likelihoods=TRIAL.but(learner=LEARNER),
+        models=MODELS,
     ),
     "small": Preset(
         caption="clips of 32x32 pixels and 16 frames on a CPU",
@@ -43,6 +46,7 @@ PRESETS: dict[str, Preset] = {
         networks={"video": VideoConfig()},
         games=GENTLE.but(minutes=90, learner=LEARNER, critic=CRITIC),
         likelihoods=GENTLE.but(minutes=90, learner=LEARNER),
+        models=MODELS,
     ),
     "base": Preset(
         caption="clips of 64x64 pixels and 16 frames on a GPU",
@@ -60,5 +64,6 @@ PRESETS: dict[str, Preset] = {
         },
         games=LONG.but(learner=LEARNER, critic=CRITIC),
         likelihoods=LONG.but(learner=LEARNER),
+        models=MODELS,
     ),
 }
