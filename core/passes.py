@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from core.distributions import Delta, Distribution
-from core.shapes import Latents, Samples, Scores
+from core.shapes import Samples, Scores
 
 Space = Literal["x", "z", "xz", "xc", "domain"]
 """Where samples are compared: data, latents, the two joints, data with its condition, and the
@@ -80,13 +80,13 @@ class Passes:
         return self.networks["density"](len(self.x), self.c)
 
     @cached_property
-    def z_encoded(self) -> Latents:
+    def z_encoded(self) -> Samples:
         """z drawn from the posterior; where the prior knows some points only, the nearest one."""
         drawn = self.posterior.rsample()
         return self.prior.nearest(drawn) if "prior" in self.networks else drawn
 
     @cached_property
-    def z_drawn(self) -> Latents:
+    def z_drawn(self) -> Samples:
         return self.prior.rsample()
 
     @cached_property
@@ -100,13 +100,13 @@ class Passes:
         return self.networks["decoder"](self.z_drawn, self.c)
 
     @cached_property
-    def z_of_source(self) -> Latents:
+    def z_of_source(self) -> Samples:
         """z of labelled data, by an encoder of its own where the model keeps one."""
         name = "source" if "source" in self.networks else "encoder"
         return self.networks[name](self.x, None).rsample()
 
     @cached_property
-    def z_of_target(self) -> Latents:
+    def z_of_target(self) -> Samples:
         """z of the other collection's data, which has no labels."""
         if self.other is None:
             raise ValueError("space 'domain' needs another collection, and this batch has none")
@@ -141,7 +141,7 @@ class Passes:
             return (self.z_encoded,)
         return self._point(space, self.x_generated, lambda: self.z_drawn)
 
-    def _point(self, space: Space, x: Samples, z: Callable[[], Latents]) -> Point:
+    def _point(self, space: Space, x: Samples, z: Callable[[], Samples]) -> Point:
         if space == "x":
             return (x,)
         if space == "z":

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,6 +19,10 @@ from core.passes import Batch, Networks
 from core.recipes import Recipe
 from core.shapes import Features, Latents, Samples, Scores
 from core.symbols import SymbolDensity
+
+Points = Float[Tensor, "batch 2"]
+Told = Float[Tensor, "batch part symbol"]
+"""Points in symbols, one-hot."""
 
 MODES, RADIUS, STD = 8, 2.0, 0.1
 LATENT, WIDTH = 2, 128
@@ -86,7 +91,7 @@ LEVELS, EDGE = 6, 3.0
 """Symbols of a point, each a quadrant of the one before, and half the side of the first square."""
 
 
-def to_symbols(x: Samples) -> Samples:
+def to_symbols(x: Points) -> Told:
     """Points [batch 2] as symbols [batch 6 4], one-hot: which quadrant, of that which, and so on.
 
     Points beyond the square count as of its edge.
@@ -97,14 +102,14 @@ def to_symbols(x: Samples) -> Samples:
     return F.one_hot(2 * right + up, 4).float()
 
 
-def from_symbols(symbols: Samples) -> Samples:
+def from_symbols(symbols: Told) -> Points:
     """Symbols as points, each anywhere in its square."""
     chosen, level = symbols.argmax(2), 2.0 ** torch.arange(LEVELS - 1, -1, -1)
     cell = torch.stack([((chosen // 2) * level).sum(1), ((chosen % 2) * level).sum(1)], 1)
     return (cell + torch.rand_like(cell)) / 2**LEVELS * 2 * EDGE - EDGE
 
 
-def told(draw: int, size: int = 256) -> Batch:
+def told_batch(draw: int, size: int = 256) -> Batch:
     """The points of a draw, told in symbols."""
     return Batch(to_symbols(points(size, seed=draw)))
 
@@ -112,7 +117,7 @@ def told(draw: int, size: int = 256) -> Batch:
 def batches(recipe: Recipe) -> Callable[[int], Batch]:
     """What a recipe trains on: points, with labels or points of another ring where it asks."""
     if recipe.sequence:
-        return told
+        return told_batch
     if recipe.other:
         return shifted_ring if "classifier" in recipe.networks else two_rings
     return labelled_batch if recipe.needs & {"condition", "labels"} else batch

@@ -9,6 +9,7 @@ from core.recipes import RECIPES
 from core.run import export
 from musegen.collection import Collection
 from musegen.data import PrepareConfig, prepare_band
+from musegen.metrics import returned_notes
 from musegen.model import DOMAIN, Model, configure, networks, train
 from musegen.roll import HOLD, ONSET, SILENT, Grid
 
@@ -24,26 +25,62 @@ def band(tmp_path_factory) -> Collection:
     return Collection.open(folder)
 
 
-def tiny(band, folder, model, wiring=None, steps=2):
+@pytest.fixture(scope="module")
+def ballads(tmp_path_factory) -> Collection:
+    """Other songs of the same form."""
+    folder = tmp_path_factory.mktemp("data") / "ballads"
+    config = PrepareConfig(grid=Grid(steps_per_beat=STEPS_PER_BEAT), bars=BARS)
+    prepare_band(2, folder, config, style="ballad")
+    return Collection.open(folder)
+
+
+def tiny(band, folder, model, wiring=None, steps=2, other=None):
     assignments = [f"train.steps={steps}", "train.sample_every_steps=2", "train.batch_size=2"]
-    return train(band, folder, model, wiring, "tiny", "cpu", assignments)
+    return train(band, folder, model, wiring, "tiny", "cpu", assignments, other)
 
 
 @pytest.mark.parametrize("name", [*RECIPES, *DOMAIN.aliases])
-def test_every_recipe_trains_and_samples(band, tmp_path, name):
-    if name in ("ae", "denoising_ae"):
-        pytest.skip("an autoencoder has no prior to draw from")
+def test_every_recipe_trains_and_samples(band, ballads, tmp_path, name):
     if name in RECIPES and RECIPES[name].needs - DOMAIN.offers:
         with pytest.raises(ConfigError, match=f"{name} needs what music lacks"):
             tiny(band, tmp_path / "run", name)
         return
-    tiny(band, tmp_path / "run", name)
+    goes_between = name in RECIPES and RECIPES[name].other
+    tiny(band, tmp_path / "run", name, other=ballads if goes_between else None)
     model = Model.load(tmp_path / "run", device="cpu")
+    assert (tmp_path / "run/samples/step-00000002.png").stat().st_size > 1000
+    if not model.draws:
+        with pytest.raises(UserError, match=r"has no prior|translates"):
+            model.sample()
+        phrases = ballads.rolls(ballads.indices("train")[:2])
+        assert model.again(phrases).shape == phrases.shape
+        return
     rolls = model.sample(count=2, bars=4, seed=1, tempo_bpm=90.0)
     assert [roll.cells.shape for roll in rolls] == [(5, 4, 16, 84)] * 2
     assert set(np.unique(rolls[0].cells)) <= {SILENT, HOLD, ONSET}
     assert rolls[0].seconds == pytest.approx(4 * 4 * 60 / 90)
-    assert (tmp_path / "run/samples/step-00000002.png").stat().st_size > 1000
+
+
+def test_a_translation_needs_a_second_collection_of_the_same_form(band, ballads, tmp_path):
+    with pytest.raises(ConfigError, match="give the second by --other"):
+        tiny(band, tmp_path / "run", "cyclegan")
+    with pytest.raises(ConfigError, match="vae learns from one collection"):
+        tiny(band, tmp_path / "run", "vae", other=ballads)
+    prepare_band(2, tmp_path / "finer", PrepareConfig(bars=BARS))
+    with pytest.raises(UserError, match="other tracks, grid or bars"):
+        tiny(band, tmp_path / "run", "cyclegan", other=Collection.open(tmp_path / "finer"))
+
+
+def test_a_translation_begins_by_playing_what_it_hears(band, ballads):
+    """Before training most notes come back, and each way has networks of its own."""
+    config = configure(band, "cyclegan", preset="tiny", other=ballads)
+    torch.manual_seed(0)
+    model = Model(networks(config), config.model, config.form)
+    phrases = ballads.rolls(ballads.indices("train"))
+    there = model.again(phrases, seed=1)
+    assert returned_notes(phrases, there) > 0.6
+    assert not np.array_equal(there, model.again(phrases, seed=1, back=True))
+    assert returned_notes(phrases, phrases) == 1
 
 
 @pytest.mark.parametrize("wiring", ["composer", "jamming", "hybrid"])
@@ -99,9 +136,9 @@ def test_corrupted_weights_are_refused(band, tmp_path):
         Model.load(tmp_path / "run", "cpu")
 
 
-def test_networks_are_those_the_recipe_names(band):
+def test_networks_are_those_the_recipe_names(band, ballads):
     for name, recipe in RECIPES.items():
         if recipe.needs - DOMAIN.offers:
             continue
-        config = configure(band, name, preset="tiny")
+        config = configure(band, name, preset="tiny", other=ballads if recipe.other else None)
         assert tuple(sorted(networks(config))) == recipe.networks

@@ -9,7 +9,19 @@ from core import ring
 from core.learning import Learning, Optimisation, step
 from core.mixture import FullGaussian, best_log_likelihood
 from core.recipes import RECIPES
-from core.survey import REAL, begin, distance, labels, learn, made, on_the_ring, survey, write
+from core.survey import (
+    REAL,
+    accuracy,
+    adapting,
+    begin,
+    distance,
+    labels,
+    learn,
+    made,
+    on_the_ring,
+    survey,
+    write,
+)
 
 HERE = on_the_ring()
 LABELLED = [name for name in HERE if "condition" in RECIPES[name].networks]
@@ -48,7 +60,7 @@ def test_a_recipe_learns_the_ring(name):
     assert covered >= MODES_COVERED or name in LOOSE
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", [*HERE, *adapting()])
 def test_a_step_of_every_recipe_is_finite_and_moves_what_it_trains(name):
     recipe = RECIPES[name]
     torch.manual_seed(0)
@@ -78,6 +90,52 @@ EXACT = sorted(name for name in HERE if RECIPES[name].density)
 def cost(learning: Learning) -> float:
     """What a density pays for a point of the ring, in nats."""
     return -learning.averages["density"](len(REAL)).log_prob(REAL).mean().item()
+
+
+TOLD = sorted(name for name in HERE if RECIPES[name].sequence)
+SQUARE = math.log((2 * ring.EDGE / 2**ring.LEVELS) ** 2)
+"""A point's square in symbols: log of its area."""
+
+
+@torch.no_grad()
+def cost_in_symbols(learning: Learning) -> float:
+    """What a density over symbols pays for a point, spread over its square, in nats."""
+    density = learning.averages["density"](len(REAL))
+    return SQUARE - density.log_prob(ring.to_symbols(REAL)).mean().item()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TOLD)
+def test_a_density_over_symbols_comes_near_the_rings_entropy(name):
+    assert ENTROPY - 0.05 < cost_in_symbols(learn(name, steps=2000)) < ENTROPY + 0.3
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_an_untrained_density_over_symbols_misses_it(name):
+    """It is about uniform: log 36 nats, 2.6 above; and so is a constant one."""
+    assert cost_in_symbols(begin(name)) > ENTROPY + 1.5
+    assert math.log(36) > ENTROPY + 1.5
+
+
+KNOWN = 0.9
+"""Share of the shifted ring's labels that one who knows only the ring says right, at most."""
+
+
+@pytest.mark.slow
+def test_who_knows_one_ring_errs_on_the_shifted_one_and_who_adapts_does_not():
+    here, there = accuracy(learn("classifier", steps=1500))
+    assert here > 0.99
+    assert 0.7 < there < KNOWN
+    for name in ("dann", "adda"):
+        here, there = accuracy(learn(name, steps=1500))
+        assert here > 0.99
+        assert there > KNOWN + 0.04, (name, there)
+
+
+def test_who_has_not_learned_says_no_label():
+    """Nor does who always says the same one."""
+    assert max(accuracy(begin("dann"))) < 0.5
+    assert labels().mean(0).max() < 0.2
 
 
 def test_every_density_has_a_bound():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.adversarial import Adversarial, wasserstein
+from core.adversarial import Adversarial, logistic, wasserstein
 from core.distributions import Delta, Gaussian
 from core.divergences import KL, MMD
 from core.learning import Learning, Optimisation, game, learner_step
@@ -15,7 +15,7 @@ from core.networks import Standard
 from core.papers import Paper
 from core.passes import Batch, Networks, Passes
 from core.recipes import RECIPES, Recipe
-from core.terms import Coherence, Match, Reconstruct
+from core.terms import Activated, Coherence, Match, Reconstruct
 
 PAPER = Paper("nobody2026", "Nobody", "None", "Nowhere", 2026)
 SGD_LIKE = Optimisation(learning_rate=0.1)
@@ -284,6 +284,120 @@ def test_recipes_name_what_a_domain_must_have():
         "gist": {"gist"},
         "gist_gan": {"condition", "gist"},
         **{n: {"vectors"} for n in ("nice", "realnvp", "glow", "gaussian_mixture", "ppca")},
+        **{n: {"symbols"} for n in ("pixelcnn", "wavenet", "transformer", "sparse_transformer")},
         "cyclegan": {"other"},
+        "classifier": {"labels"},
+        **{name: {"labels", "other"} for name in ("dann", "adda")},
         "autoregressive": {"density"},
     }
+
+
+class Knows(nn.Module):
+    """A critic that knows data by heart: the samples X score high, all others low."""
+
+    def forward(self, x):
+        known = (x[:, None] == X[None]).all(2).any(1)
+        return torch.where(known, 1e4, -1e4)
+
+
+def test_an_adversary_activated_vae_with_a_degenerate_critic_is_the_vae():
+    """Losses and gradients of all statements (Hu et al. 2018, section 4.2)."""
+
+    def gradients(name: str, **others: nn.Module) -> tuple[list[float], list[torch.Tensor]]:
+        made, recipe = networks(**others), RECIPES[name]
+        torch.manual_seed(3)
+        passes = Passes(made, Batch(X))
+        passes.z_encoded  # noqa: B018  # the same draw in both
+        terms = [term for term in recipe.terms if term.weight]
+        losses = [term(passes) for term in terms]
+        total = torch.stack([t.weight * loss.sum() for t, loss in zip(terms, losses, strict=True)])
+        weights = [made[name].get_parameter(p) for name in ("encoder", "decoder") for p in SCALED]
+        return [loss.sum().item() for loss in losses], list(
+            torch.autograd.grad(total.sum(), weights)
+        )
+
+    losses, slopes = gradients("aavae", critic_x=Knows())
+    expected_losses, expected_slopes = gradients("vae")
+    assert losses == pytest.approx(expected_losses)
+    torch.testing.assert_close(slopes, expected_slopes)
+
+
+SCALED = ("scale", "shift")
+
+
+class Half(nn.Module):
+    """A critic that cannot tell: D = 1/2."""
+
+    def forward(self, x):
+        return torch.zeros(len(x))
+
+
+def test_what_is_generated_counts_as_far_as_the_critic_takes_it_for_data():
+    passes = Passes(networks(critic_x=Half()), Batch(X))
+    inner = Reconstruct("x")
+    made = Activated(inner, ("encoder", "decoder"))(passes)
+    assert not passes.imagined.x.requires_grad
+    torch.testing.assert_close(made, 0.5 * (inner(passes) + inner(passes.imagined)))
+
+
+def test_minimax_between_two_collections_is_gradient_reversal():
+    """The encoder's gradient is minus the one that the critic's loss would give it."""
+    made = networks(critic_domain=Score())
+    other = torch.tensor([[0.5], [3.0], [-1.0]])
+    term = RECIPES["dann"].critics[0]
+    weights = list(made["encoder"].parameters())
+
+    def slopes(loss):
+        torch.manual_seed(0)
+        passes = Passes(made, Batch(X, other=other))
+        return torch.autograd.grad(loss(passes).sum(), weights)
+
+    def critics(passes):
+        return logistic(
+            made["critic_domain"](passes.z_of_source), made["critic_domain"](passes.z_of_target)
+        )
+
+    for ours, theirs in zip(slopes(term), slopes(critics), strict=True):
+        torch.testing.assert_close(ours, -theirs)
+        assert ours.abs() > 1e-3
+
+
+def test_adda_moves_the_encoder_alone_against_a_source_that_stays():
+    other = torch.tensor([[0.5], [3.0], [-1.0]])
+    made = networks(critic_domain=Score(), source=Affine(0.7, 0.0, 0.1))
+    passes = Passes(made, Batch(X, other=other))
+    (real,), (fake,) = passes.reference("domain"), passes.produced("domain")
+    torch.testing.assert_close(real, 0.7 * X, atol=0.5, rtol=0)
+    torch.testing.assert_close(fake, 0.5 * other + 0.1, atol=0.9, rtol=0)
+    assert RECIPES["adda"].critics[0].trains == ("encoder",)
+    assert "source" in RECIPES["adda"].networks
+
+
+def test_space_domain_needs_another_collection():
+    with pytest.raises(ValueError, match="another collection"):
+        Passes(networks(), Batch(X)).produced("domain")
+
+
+def test_a_linear_autoencoder_spans_the_principal_subspace():
+    """What comes back of a trained linear one is the projection of PCA (Baldi and Hornik 1989)."""
+    torch.manual_seed(0)
+    scales = torch.tensor([3.0, 2.0, 0.5, 0.3])
+    turn = torch.linalg.qr(torch.randn(4, 4)).Q
+    x = torch.randn(500, 4) * scales @ turn.T
+
+    class Linear(nn.Module):
+        def __init__(self, inputs: int, outputs: int):
+            super().__init__()
+            self.linear = nn.Linear(inputs, outputs, bias=False)
+
+        def forward(self, value, c=None):
+            return Delta(self.linear(value))
+
+    made = Networks({"encoder": Linear(4, 2), "decoder": Linear(2, 4)})
+    rate = Optimisation(learning_rate=0.02, betas=(0.9, 0.99))
+    learning = Learning(made, RECIPES["ae"], rate, rate)
+    for _ in range(600):
+        learner_step(learning, Batch(x))
+    down, up = (made[name].get_parameter("linear.weight") for name in ("encoder", "decoder"))
+    leading = torch.linalg.svd(x, full_matrices=False).Vh[:2]
+    torch.testing.assert_close((up @ down).detach(), leading.T @ leading, atol=0.02, rtol=0)
