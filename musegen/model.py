@@ -209,7 +209,7 @@ class Model(Trained):
         if self.translates:
             made = self.networks["encoder" if back else "decoder"](x)
         else:
-            made = self.networks["decoder"](self.networks["encoder"](x).mean)
+            made = self.space.decode(self.space.encode(x, None))
         return to_cells(made.rsample()).cpu().numpy()
 
     def rolls(self, cells: Phrases, tempo_bpm: float = 120.0) -> list[Roll]:

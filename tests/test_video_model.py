@@ -6,32 +6,69 @@ import torch
 from core.config import ConfigError, UserError
 from core.recipes import RECIPES
 from core.run import Run, export
-from videogen.model import DOMAIN, Model, configure, find_data, networks, read_prompts, train
+from videogen.clip import to_clips
+from videogen.model import (
+    DOMAIN,
+    Model,
+    configure,
+    find_data,
+    find_other,
+    networks,
+    read_prompts,
+    train,
+)
 from videogen.shapes import MovingShapes
 
 SHAPES = MovingShapes(size=16, frames=4)
 CAPTION = "A small red circle is moving in a zigzag path towards north"
 
 
-def tiny(folder, model="gist", steps=2, *assignments):
+OTHERS = MovingShapes(size=16, frames=4, showing="blue")
+
+
+def tiny(folder, model="gist", steps=2, *assignments, other=None):
     settings = [f"train.steps={steps}", "train.sample_every_steps=2", "train.batch_size=2"]
-    return train(SHAPES, folder, model, "tiny", "cpu", [*settings, *assignments])
+    return train(SHAPES, folder, model, "tiny", "cpu", [*settings, *assignments], other)
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_trains_and_samples(tmp_path, name):
-    if name in ("ae", "denoising_ae"):
-        pytest.skip("an autoencoder has no prior to draw from")
     if RECIPES[name].needs - DOMAIN.offers:
         with pytest.raises(ConfigError, match=f"{name} needs what video lacks"):
             tiny(tmp_path / "run", name)
         return
-    tiny(tmp_path / "run", name)
+    tiny(tmp_path / "run", name, other=OTHERS if RECIPES[name].other else None)
     model = Model.load(tmp_path / "run", device="cpu")
+    assert (tmp_path / "run/samples/step-00000002.png").stat().st_size > 1000
+    if not model.draws:
+        with pytest.raises(UserError, match=r"has no prior|translates"):
+            model.clips([CAPTION])
+        frames, told = OTHERS.batch(0, 3, seed=1)
+        assert model.again(to_clips(frames), told).shape == (3, 3, 4, 16, 16)
+        return
     clips = model.clips([CAPTION, "A dog"], seed=1)
     assert clips.shape == (2, 3, 4, 16, 16)
     assert clips.abs().max() <= 1
-    assert (tmp_path / "run/samples/step-00000002.png").stat().st_size > 1000
+
+
+def test_a_translation_needs_a_second_collection_of_the_same_form(tmp_path):
+    with pytest.raises(ConfigError, match="give the second by --other"):
+        tiny(tmp_path / "run", "cyclegan")
+    with pytest.raises(ConfigError, match="gist learns from one collection"):
+        tiny(tmp_path / "run", "gist", other=OTHERS)
+    with pytest.raises(UserError, match="other sizes or frames"):
+        tiny(tmp_path / "run", "cyclegan", other=MovingShapes(32, 4))
+
+
+def test_a_second_collection_of_shapes_is_named_by_a_word():
+    other = find_other("blue", SHAPES)
+    assert isinstance(other, MovingShapes)
+    _, captions = other.batch(3, 20, seed=2)
+    assert all(" blue " in caption for caption in captions)
+    assert other.digest != SHAPES.digest
+    with pytest.raises(ConfigError, match="did you mean 'blue'"):
+        find_other("bleu", SHAPES)
+    assert find_other(None, SHAPES) is None
 
 
 @pytest.mark.parametrize(

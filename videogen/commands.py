@@ -41,6 +41,15 @@ Shapes = Annotated[
     bool,
     typer.Option("--shapes", help="Moving shapes, drawn as they are needed, in place of DATA."),
 ]
+Showing = Annotated[
+    str, typer.Option(help="With --shapes: only those whose captions have this word.")
+]
+Other = Annotated[
+    str | None,
+    typer.Option(
+        help="A second collection, for a model that goes between two; with --shapes a word."
+    ),
+]
 Pairs = Annotated[bool, typer.Option("--pairs", help="With --shapes: one or two in a clip.")]
 
 
@@ -154,6 +163,8 @@ def train(
     ] = None,
     shapes: Shapes = False,
     pairs: Pairs = False,
+    showing: Showing = "",
+    other: Other = None,
     model: Annotated[
         str, typer.Option(help="gist, text_to_video, or one that `models` lists.")
     ] = "gist",
@@ -172,16 +183,19 @@ def train(
     pianoreel video train --shapes --to runs/shapes --preset small
 
     pianoreel video train --shapes --to runs/paper --model text_to_video --set model.game=hinge
+
+    pianoreel video train --shapes --showing red --other blue --model cyclegan --to runs/red
     """
-    from videogen.model import configure, find_data
+    from videogen.model import configure, find_data, find_other
     from videogen.model import train as train_model
 
-    found = find_data(data, shapes, pairs, preset)
+    found = find_data(data, shapes, pairs, preset, showing)
+    second = find_other(other, found)
     assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
     if dry_run:
-        print_config(configure(found, model, preset, assignments))
+        print_config(configure(found, model, preset, assignments, second))
         return
-    train_model(found, to, model, preset, device, assignments)
+    train_model(found, to, model, preset, device, assignments, second)
     print(f'trained: {to}; see it with pianoreel video sample {to} "A CAPTION" --to clips')
 
 
@@ -241,6 +255,10 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Another run to measure on the same captions; repeatable."),
     ] = None,
+    other: Annotated[
+        str | None,
+        typer.Option(help="What a translation is given: a collection, or a word of shapes."),
+    ] = None,
     count: Annotated[int, typer.Option(min=8, max=10_000, help="Clips of each group.")] = 256,
     seed: Seed = 0,
     to: Report = None,
@@ -261,14 +279,15 @@ def evaluate(
     """
     from videogen import evaluation, scorecard
     from videogen.collection import Collection
-    from videogen.model import Model
+    from videogen.model import Model, find_other
 
     model = Model.load(run, device)
     data = Collection.open(against) if against else evaluation.data_of(model.form)
     others = [Model.load(other, device) for other in beside or []]
     others += evaluation.told_nothing(model, device)
     with ticking("training a classifier of real clips") as tick:
-        report = evaluation.evaluate(model, data, count, seed, others, tick=tick)
+        second = find_other(other, data)
+        report = evaluation.evaluate(model, data, count, seed, others, other=second, tick=tick)
     show_report(report, scorecard, to, json)
 
 
@@ -281,6 +300,8 @@ def compare(
     ] = None,
     shapes: Shapes = False,
     pairs: Pairs = False,
+    showing: Showing = "",
+    other: Other = None,
     models: Models = None,
     preset: Preset = "small",
     steps: Steps = None,
@@ -298,29 +319,29 @@ def compare(
 
     The same command goes on where it was stopped.
     """
-    import torch
-
     from core.comparison import contenders, train_each
+    from core.recipes import recipe
     from videogen import evaluation, scorecard
-    from videogen.model import DOMAIN, Model, find_data
+    from videogen.model import DOMAIN, Model, find_data, find_other
     from videogen.model import train as train_model
     from videogen.render import draw_grid
 
-    found = find_data(data, shapes, pairs, preset)
+    found = find_data(data, shapes, pairs, preset, showing)
+    second = find_other(other, found)
     assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
 
     def train(name: str, folder: Path) -> Model:
-        train_model(found, folder, name, preset, device, assignments)
+        source = second if recipe(name).other else None
+        train_model(found, folder, name, preset, device, assignments, source)
         return Model.load(folder, device)
 
-    trained = train_each(contenders(DOMAIN, models or []), to / "runs", train)
+    trained = train_each(contenders(DOMAIN, models or [], bool(second)), to / "runs", train)
     with ticking("training a classifier of real clips") as tick:
         report = evaluation.evaluate(
-            trained[0], found, count, seed, trained[1:], kind="made", tick=tick
+            trained[0], found, count, seed, trained[1:], "made", second, tick
         )
-    caption = report.captions[0]
-    clips = torch.cat([model.clips([caption], seed) for model in trained])
-    draw_grid(clips, [f"{model.name}: {caption}" for model in trained], to / "models.png")
+    captions, clips = evaluation.examples(trained, found, seed, second)
+    draw_grid(clips, captions, to / "models.png")
     tables = scorecard.tables(report)
     show_comparison(trained, to / "runs", report, tables, "models.png", to)
 
@@ -392,6 +413,33 @@ def reconstruct(told: Told, to: Clips = Path("clips"), device: Device = "auto") 
     model, clips = open_model(told, None, device)
     for clip in clips:
         write_again(model, Path(clip), to)
+
+
+@video.command()
+def translate(
+    run: Annotated[str, typer.Argument(help="The folder of a run that goes between two.")],
+    videos: Annotated[list[Path], typer.Argument(help="Video files.")],
+    back: Annotated[
+        bool, typer.Option("--back", help="From the data's manner into the other one.")
+    ] = False,
+    to: Clips = Path("clips"),
+    device: Device = "auto",
+) -> None:
+    """Bring clips of one collection into the manner of another.
+
+    pianoreel video train --shapes --showing red --other blue --model cyclegan --to runs/red
+
+    pianoreel video translate runs/red blue.mp4 --to clips
+    """
+    from core.config import UserError
+    from videogen.model import Model
+    from videogen.places import write_again
+
+    model = Model.load(run, device)
+    if not model.translates:
+        raise UserError(f"{run} does not translate: train it with --model cyclegan")
+    for video_file in videos:
+        write_again(model, video_file, to, "translated", back)
 
 
 @video.command()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
+import torch
 
 from core.config import UserError
 from core.report import Kind, Report
@@ -74,15 +75,24 @@ class Group:
     others: Clips
     again: Clips | None
     """Real clips of the captions once more, where they can be had."""
+    source: Clips | None = None
+    """Clips of another collection, with captions of their own, for models that translate."""
+    source_captions: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, data: Clipped, split: Split, count: int, seed: int) -> "Group":
-        """Draw `count` clips of a split."""
+    def of(
+        cls, name: str, data: Clipped, split: Split, count: int, seed: int, other: Clipped | None
+    ) -> "Group":
+        """Draw `count` clips of a split, and as many of another collection, if any."""
         frames, captions = data.batch(0, count, seed, split)
         others, _ = data.batch(1, count, seed, split)
         shapes = isinstance(data, MovingShapes)
         again = draw(captions, [seed, 1], data.size, data.frames) if shapes else None
-        return cls(name, captions, to_clips(frames), to_clips(others), again)
+        group = cls(name, captions, to_clips(frames), to_clips(others), again)
+        if not other:
+            return group
+        found, told = other.batch(0, count, seed, split if split in other.splits else "train")
+        return replace(group, source=to_clips(found), source_captions=tuple(told))
 
 
 def evaluate(
@@ -92,11 +102,13 @@ def evaluate(
     seed: int = 0,
     beside: Sequence[Model] = (),
     kind: Kind = "baseline",
+    other: Clipped | None = None,
     tick: Tick = lambda done, total: None,
 ) -> Evaluation:
     """Measure a model beside real clips, beside chance, and beside other models.
 
-    `count` clips of each group. `kind`: what the others count as. `tick` is told of the
+    `count` clips of each group. `kind`: what the others count as. `other`: the collection that
+    models translate; what they make of it is judged by its captions. `tick` is told of the
     classifier's training, where there is none of this data yet. Raises `UserError` where a model
     makes clips of another form.
     """
@@ -104,13 +116,40 @@ def evaluate(
         _require_form(one, data)
     judge = _Judge(trained(data, model.device, tick), isinstance(data, MovingShapes))
     rows: list[Row] = []
-    groups = [Group.of(name, part, split, count, seed) for name, part, split in _groups(data)]
+    groups = [Group.of(*one, count, seed, other) for one in _groups(data)]
     for group in groups:
         rows += judge.rows(group, model, beside, kind, seed)
-    first = groups[0]
-    told = first.captions[:EXAMPLES]
-    made = to_frames(model.clips(told, seed))
-    return Evaluation(tuple(rows), tuple(told), to_frames(first.real[:EXAMPLES]), made)
+    shown, made = made_of(model, groups[0], seed)
+    real = groups[0].source if model.translates else groups[0].real
+    assert real is not None
+    told = tuple(shown.captions[:EXAMPLES])
+    return Evaluation(tuple(rows), told, to_frames(real[:EXAMPLES]), to_frames(made[:EXAMPLES]))
+
+
+def examples(
+    models: Sequence[Model], data: Clipped, seed: int, other: Clipped | None = None
+) -> tuple[list[str], Clips]:
+    """One clip of each model with its name and what it was made for."""
+    name, part, split = next(_groups(data))
+    group = Group.of(name, part, split, 2, seed, other)
+    made = [made_of(model, group, seed) for model in models]
+    titles = [f"{m.name}: {one.captions[0]}" for m, (one, _) in zip(models, made, strict=True)]
+    return titles, torch.cat([clips[:1] for _, clips in made])
+
+
+def made_of(model: Model, group: Group, seed: int) -> tuple[Group, Clips]:
+    """What a model makes of a group, and the group with the captions by which that is judged.
+
+    Drawn for the captions; without a prior made of real clips, or of the other collection's.
+    """
+    if model.draws:
+        return group, model.clips(group.captions, seed)
+    if not model.translates:
+        return group, model.again(group.real, group.captions)
+    if group.source is None:
+        raise UserError(f"{model.name} translates: say from which collection with --other")
+    told = list(group.source_captions)
+    return replace(group, captions=told), model.again(group.source, told)
 
 
 def _require_form(model: Model, data: Clipped) -> None:
@@ -129,7 +168,7 @@ def _groups(data: Clipped) -> Iterator[tuple[str, Clipped, Split]]:
             yield f"{SPLITS[split]} videos", data, split
             continue
         for count in data.counts:
-            part = MovingShapes(data.size, data.frames, [count])
+            part = MovingShapes(data.size, data.frames, [count], data.showing)
             yield f"{NUMBERS[count]}, {SPLITS[split]} captions", part, split
 
 
@@ -149,12 +188,16 @@ class _Judge:
         yield self.row(group, "real clips", "real", group.real, again=group.again)
         exchanged = [*group.captions[1:], group.captions[0]]
         yield self.row(group, "captions exchanged", "baseline", made[1], captions=exchanged)
+        if group.source is not None:
+            judged = replace(group, captions=list(group.source_captions))
+            yield self.row(judged, "other clips", "baseline", group.source)
         for other in beside:
             yield self._made(group, other, kind, seed)[0]
 
     def _made(self, group: Group, model: Model, kind: Kind, seed: int) -> tuple[Row, Clips]:
-        clips, again = (model.clips(group.captions, seed + n) for n in range(2))
-        row = self.row(group, model.name, kind, clips, again=again)
+        judged, clips = made_of(model, group, seed)
+        again = made_of(model, group, seed + 1)[1] if model.draws else None
+        row = self.row(judged, model.name, kind, clips, again=again)
         return replace(row, again=returned_by(model, group)), clips
 
     def row(
@@ -194,12 +237,12 @@ class _Judge:
 
 
 def returned_by(model: Model, group: Group) -> float:
-    """How much of the group's real clips comes back through the latent space."""
+    """How much of the group's real clips comes back."""
     if "encoder" not in model.networks:
         return nan
-    from videogen.places import clips_at, encoded
-
-    return returned(group.real, clips_at(model, encoded(model, group.real, group.captions)))
+    there = model.again(group.real, group.captions, back=True)
+    back = model.again(there, group.captions) if model.translates else there
+    return returned(group.real, back)
 
 
 def told_nothing(model: Model, device: str = "auto") -> list[Model]:
@@ -216,4 +259,4 @@ def data_of(form: Form) -> MovingShapes:
     """The data of a model of moving shapes; `UserError` for another one."""
     if not form.shapes:
         raise UserError("this model was trained on your clips: give them with --against DATA")
-    return MovingShapes(form.size, form.frames, range(1, form.shapes + 1))
+    return MovingShapes(form.size, form.frames, range(1, form.shapes + 1), form.showing)

@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 
 from core.config import ConfigError, Strict, UserError
+from core.distributions import Distribution
 from core.learning import Batches
 from core.model import Domain, ModelConfig, RunConfig, Trained, choose_device, fit
 from core.passes import Batch, Networks
@@ -32,7 +33,7 @@ DOMAIN = Domain(
     presets=PRESETS,
     shipped=Path(__file__).parent / "weights",
     default="shapes",
-    offers=frozenset({"condition", "gist"}),
+    offers=frozenset({"condition", "gist", "other"}),
     aliases={},
     files=VIDEO,
 )
@@ -62,22 +63,36 @@ class Clipped(Protocol):
     ) -> tuple[FrameBatch, list[str]]: ...
 
 
-def find_data(folder: Path | None, shapes: bool, pairs: bool, preset: str) -> Clipped:
+def find_data(
+    folder: Path | None, shapes: bool, pairs: bool, preset: str, showing: str = ""
+) -> Clipped:
     """The collection in `folder`, or moving shapes of the preset's size."""
-    if bool(folder) == shapes or (pairs and not shapes):
-        raise ConfigError("give either DATA, or --shapes (and with it --pairs)")
+    if bool(folder) == shapes or ((pairs or showing) and not shapes):
+        raise ConfigError("give either DATA, or --shapes (and with it --pairs, --showing)")
     if folder is None:
-        return MovingShapes(SHAPES_SIZE.get(preset, 64), counts=(1, 2) if pairs else (1,))
+        counts = (1, 2) if pairs else (1,)
+        return MovingShapes(SHAPES_SIZE.get(preset, 64), counts=counts, showing=showing)
     from videogen.collection import Collection
 
     return Collection.open(folder)
 
 
+def find_other(told: str | None, data: Clipped) -> Clipped | None:
+    """A second collection: a folder, or beside moving shapes those whose captions have a word."""
+    if told is None:
+        return None
+    if isinstance(data, MovingShapes):
+        return MovingShapes(data.size, data.frames, data.counts, showing=told)
+    from videogen.collection import Collection
+
+    return Collection.open(told)
+
+
 class Form(Strict):
     """What a clip is, and which words its captions have. Networks are built for one form.
 
-    `shapes`: how many moving shapes a clip may show; 0 for clips from files. `examples`: captions
-    of the training data, to try the model with.
+    `shapes`: how many moving shapes a clip may show; 0 for clips from files; `showing`: the word
+    that their captions have. `examples`: captions of the training data, to try the model with.
     """
 
     size: int = Field(ge=16, le=256)
@@ -85,6 +100,7 @@ class Form(Strict):
     frames_per_second: float = Field(gt=0)
     words: tuple[str, ...]
     shapes: int = 0
+    showing: str = ""
     examples: tuple[str, ...] = ()
 
 
@@ -126,17 +142,26 @@ def configure(
     model: str = "gist",
     preset: str = DEFAULT_PRESET,
     assignments: Sequence[str] = (),
+    other: Clipped | None = None,
 ) -> VideoRun:
-    """The preset's configuration for this data, with `a.b=value` assignments on top."""
+    """The preset's configuration for this data, with `a.b=value` assignments on top.
+
+    `other`: the second collection of a model that goes between two.
+    """
     form = Form(
         size=data.size,
         frames=data.frames,
         frames_per_second=data.frames_per_second,
         words=data.words,
         shapes=max(data.counts) if isinstance(data, MovingShapes) else 0,
+        showing=data.showing if isinstance(data, MovingShapes) else "",
         examples=tuple(dict.fromkeys(data.batch(0, EXAMPLES, seed=0)[1])),
     )
     values = {"form": form.model_dump(mode="json"), "data_sha256": data.digest}
+    if other:
+        if (other.size, other.frames) != (data.size, data.frames):
+            raise UserError("the two collections were prepared with other sizes or frames")
+        values["other_sha256"] = other.digest
     return DOMAIN.configure(VideoRun, model, preset, values, assignments)
 
 
@@ -146,16 +171,27 @@ def networks(config: VideoRun) -> Networks:
     return build(model.video, form.size, form.frames, len(form.words), model.statements)
 
 
-def batches(data: Clipped, config: VideoRun, device: torch.device) -> Batches:
-    """Clips as x and tokens as c; each batch is a function of its number and the seed."""
+def batches(
+    data: Clipped, config: VideoRun, device: torch.device, other: Clipped | None = None
+) -> Batches:
+    """Clips as x and tokens as c; each batch is a function of its number and the seed.
+
+    With another collection its clips, and no captions: those of two clips have nothing in common.
+    """
     captions, size, seed = Captions(config.form.words), config.train.batch_size, config.train.seed
 
+    def drawn(source: Clipped, number: int) -> tuple[Clips, list[str]]:
+        frames, told = source.batch(number, size, seed)
+        clips = to_clips(frames).contiguous()  # strided ones are mixed at a third of the speed
+        return clips.to(device), told
+
     def draw(number: int) -> Batch:
-        frames, told = data.batch(number, size, seed)
+        clips, told = drawn(data, number)
+        if other:
+            return Batch(clips, other=drawn(other, number)[0])
         if config.wrong_captions:
             told = [*told[1:], told[0]]
-        clips = to_clips(frames).contiguous()  # strided ones are mixed at a third of the speed
-        return Batch(clips.to(device), captions.encode(told).to(device))
+        return Batch(clips, captions.encode(told).to(device))
 
     return draw
 
@@ -167,34 +203,44 @@ def train(
     preset: str = DEFAULT_PRESET,
     device: str = "auto",
     assignments: Sequence[str] = (),
+    other: Clipped | None = None,
 ) -> "Model":
-    """Train on captioned clips into the run folder `to`; the same call resumes there."""
-    config = configure(data, model, preset, assignments)
+    """Train on captioned clips into the run folder `to`; the same call resumes there.
+
+    `other`: the second collection of a model that goes between two.
+    """
+    config = configure(data, model, preset, assignments, other)
     chosen = choose_device(device)
     averages = fit(
         to,
         config,
         networks,
-        batches(data, config, chosen),
-        lambda run: observer(run, data, config),
+        batches(data, config, chosen, other),
+        lambda run: observer(run, data, config, other),
         chosen,
     )
     return Model(averages, config.model, config.form, Path(to).name)
 
 
-def observer(run: Run, data: Clipped, config: VideoRun) -> Observe:
+def observer(run: Run, data: Clipped, config: VideoRun, other: Clipped | None = None) -> Observe:
     """Samples while training: a picture of clips of fixed captions; with moving shapes the share
-    of captions whose clip the judge reads otherwise."""
+    of captions whose clip the judge reads otherwise.
+
+    A model without a prior begins from clips: those of the other collection, or the data's.
+    """
     from videogen.render import draw_grid
 
     seed = config.train.seed
-    _, shown = data.batch(0, 8, seed + 1)
-    told = data.batch(1, 128, seed + 1)[1] if isinstance(data, MovingShapes) else []
+    frames, shown = (other or data).batch(0, 8, seed + 1)
+    given = to_clips(frames)
+    judged = isinstance(data, MovingShapes) and not other
+    told = data.batch(1, 128, seed + 1)[1] if judged else []
 
     def observe(averages: Networks, step: int) -> dict[str, float]:
         model = Model(averages, config.model, config.form, run.folder.name)
-        draw_grid(model.clips(shown, seed), shown, run.samples / f"step-{step:08d}.png")
-        if not isinstance(data, MovingShapes):
+        clips = model.clips(shown, seed) if model.draws else model.again(given, shown)
+        draw_grid(clips, shown, run.samples / f"step-{step:08d}.png")
+        if not judged or not model.draws:
             return {}
         facts = agreement(told, model.clips(told, seed))
         return {**facts, "distance": 1 - facts["all"]}
@@ -220,18 +266,41 @@ class Model(Trained):
         return torch.cat([made.mean.clamp(-1, 1).cpu() for made in self._made(captions, seed)])
 
     @torch.no_grad()
+    def again(self, clips: Clips, captions: Sequence[str], back: bool = False) -> Clips:
+        """Clips that passed through the model: translated, or encoded and decoded.
+
+        `back`: translated from the data's manner into the other collection's.
+        """
+        made: list[torch.Tensor] = []
+        for x, told in zip(clips.split(CHUNK), batched(captions, CHUNK), strict=True):
+            made.append(self._passed(x.contiguous().to(self.device), told, back).mean)
+        return torch.cat(made).clamp(-1, 1).cpu()
+
+    def _passed(self, x: torch.Tensor, told: Sequence[str], back: bool) -> Distribution:
+        if self.translates:
+            return self.networks["encoder" if back else "decoder"](x)
+        tokens = self.captions.encode(told).to(self.device)
+        return self.space.decode(self.space.encode(x, tokens))
+
+    @torch.no_grad()
     def parts(self, captions: Sequence[str], seed: int = 0) -> dict[str, torch.Tensor]:
         """Of the same clips gist and background (pictures), mask and foreground (clips)."""
         made = [one.parts for one in self._made(captions, seed)]
         return {name: torch.cat([one[name].cpu() for one in made]) for name in made[0]}
+
+    def _read(self, captions: Sequence[str]) -> torch.Tensor | None:
+        """Captions as the networks are given them; None where they read none."""
+        if "condition" not in self.networks:
+            return None
+        return self.networks["condition"](self.captions.encode(captions).to(self.device))
 
     def _made(self, captions: Sequence[str], seed: int) -> Iterator[ClipByGist]:
         if not captions:
             raise UserError("a clip needs a caption")
         for number, chunk in enumerate(batched(captions, CHUNK)):
             torch.manual_seed(seed * 1_000_003 + number)
-            c = self.networks["condition"](self.captions.encode(chunk).to(self.device))
-            z = self.networks["prior"](len(chunk), c).rsample()
+            c = self._read(chunk)
+            z = self.prior(len(chunk), c).rsample()
             yield self.networks["decoder"](z, c)
 
 

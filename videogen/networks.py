@@ -12,6 +12,7 @@ of the size.
 
 import itertools
 import math
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
@@ -42,6 +43,8 @@ FINEST = 4
 """Height and width of the coarsest maps."""
 TOGETHER = 2
 """Frames that are made by one map, in its channels: they differ little."""
+BLOCKS = 4
+"""Of residual convolutions in a translation."""
 HARMONICS = 6
 """Sines and cosines that tell a generator the time."""
 
@@ -256,6 +259,52 @@ class Encoder(nn.Module):
         return self.head(self.body(torch.cat([features, c], 1)))
 
 
+class Residual(nn.Module):
+    """Two convolutions, added to what they read; they also hear the mean over all moments."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            _convolution(2 * channels, channels), nn.Conv2d(channels, channels, 3, 1, 1)
+        )
+
+    def forward(self, maps: Float[Tensor, "batch moment channel row column"]) -> Tensor:
+        whole = maps.mean(1, keepdim=True).expand_as(maps)
+        heard = torch.cat([maps, whole], 2).flatten(0, 1)
+        return maps + self.convolutions(heard).unflatten(0, maps.shape[:2])
+
+
+class Translator(nn.Module):
+    """Clips of one collection -> p(the same in the manner of another), for CycleGAN.
+
+    A few frames at a time, at a quarter of the size, and so on from what was read (Zhu et al.,
+    ICCV 2017, section 7.1): what is made is added to it.
+    """
+
+    def __init__(self, config: VideoConfig):
+        super().__init__()
+        channels = 2 * config.channels
+        self.pixel_std = config.pixel_std
+        self.read = nn.Sequential(
+            _convolution(RGB * TOGETHER, config.channels, 2),
+            _convolution(config.channels, channels, 2),
+        )
+        self.blocks = nn.Sequential(*[Residual(channels) for _ in range(BLOCKS)])
+        self.write = nn.Sequential(
+            nn.Upsample(scale_factor=2),
+            _convolution(channels, channels),
+            nn.Conv2d(channels, 4 * RGB * TOGETHER, 3, 1, 1),
+            nn.PixelShuffle(2),
+        )
+
+    def forward(self, clips: Clips, c: Condition | None = None) -> Delta:
+        moments = clips.unflatten(2, (-1, TOGETHER)).permute(0, 2, 1, 3, 4, 5)
+        flat = moments.flatten(0, 1).flatten(1, 2)
+        maps = self.blocks(self.read(flat).unflatten(0, moments.shape[:2]))
+        made = self.write(maps.flatten(0, 1)).float().view_as(moments)
+        return Delta(clips + made.permute(0, 2, 1, 3, 4, 5).flatten(2, 3), self.pixel_std)
+
+
 class CaptionPrior(nn.Module):
     """p(z given c): a Gaussian for each caption."""
 
@@ -337,7 +386,7 @@ def _keep_variance(layer: nn.Module) -> None:
 
 def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recipe) -> Networks:
     """The networks of a recipe, for clips of this size and captions of so many known words."""
-    builders = {
+    builders: dict[str, Callable[[], nn.Module]] = {
         "encoder": lambda: Encoder(config, size, recipe.posterior),
         "decoder": lambda: Decoder(config, size, frames),
         "prior": lambda: (
@@ -353,6 +402,9 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         ),
         "critic_z": lambda: LatentCritic(config.latent),
     }
+    if recipe.other:  # z is a clip too
+        builders |= dict.fromkeys(("encoder", "decoder"), lambda: Translator(config))
+        builders["critic_z"] = builders["critic_x"]
     built = Networks({name: builders[name]() for name in recipe.networks})
     for part in built.values():
         if not isinstance(part, Flow | CodePrior):  # they know how to begin

@@ -32,17 +32,14 @@ def is_video(told: str) -> bool:
 def place_of(model: Model, told: str, seed: int = 0) -> Places:
     """One place: that of a video file, or one that the prior draws for a sentence."""
     if is_video(told):
-        frames, caption = read_clip(model, Path(told))
-        return encoded(model, to_clips(frames[None]), [caption])
+        return _encoded(model, *read_clip(model, Path(told)))
     tokens = model.captions.encode([told]).to(model.device)
     return model.space.draw(1, tokens, seed)
 
 
-@torch.no_grad()
-def encoded(model: Model, clips: Clips, captions: Sequence[str]) -> Places:
-    """The places of clips with their captions; `UserError` where the model has no encoder."""
-    tokens = model.captions.encode(captions).to(model.device)
-    return model.space.encode(clips.contiguous().to(model.device), tokens)
+def _encoded(model: Model, frames: Frames, caption: str) -> Places:
+    clips = to_clips(frames[None]).contiguous().to(model.device)
+    return model.space.encode(clips, model.captions.encode([caption]).to(model.device))
 
 
 def read_clip(model: Model, path: Path) -> tuple[Frames, str]:
@@ -81,17 +78,20 @@ def write_places(model: Model, places: Places, titles: Sequence[str], name: str,
             print(path)
 
 
-@torch.no_grad()
-def write_again(model: Model, path: Path, to: Path) -> None:
-    """Write what comes back of a video's first clip, and a picture of both; print what was."""
+def write_again(
+    model: Model, path: Path, to: Path, prefix: str = "again", back: bool = False
+) -> None:
+    """Write what becomes of a video's first clip, and a picture of both; print what was.
+
+    `back`: see `Model.again`.
+    """
     frames, caption = read_clip(model, path)
     real = to_clips(frames[None])
-    clip = clips_at(model, encoded(model, real, [caption]))
+    clip = model.again(real, [caption], back)
     to.mkdir(parents=True, exist_ok=True)
-    both = torch.cat([real, clip])
-    picture = to / f"again-{path.stem}-both.png"
-    draw_grid(both, [f"{path.name}: {caption}", "again"], picture)
+    picture = to / f"{prefix}-{path.stem}-both.png"
+    draw_grid(torch.cat([real, clip]), [f"{path.name}: {caption}", prefix], picture)
     print(picture)
-    stem = to / f"again-{path.stem}"
+    stem = to / f"{prefix}-{path.stem}"
     for written in write_clip(to_frames(clip)[0], stem, caption, model.form.frames_per_second):
         print(written)

@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.config import UserError
+from core.config import ConfigError, UserError, nearest
 from videogen.clip import Clips, FrameBatch, to_frames
 
 KINDS = ("square", "circle", "triangle")
@@ -354,20 +354,26 @@ def _compare(asked: Sequence[Shape], seen: Sequence[Shape]) -> list[list[bool]]:
 class MovingShapes:
     """Moving shapes as data to train on: drawn anew in every batch, never stored.
 
-    `counts`: how many shapes a clip may show; each number is as frequent as the others.
+    `counts`: how many shapes a clip may show; each number is as frequent as the others. `showing`:
+    a word that each caption has.
     """
 
     splits: tuple[Split, ...] = ("train", "test")
 
-    def __init__(self, size: int = 64, frames: int = 16, counts: Sequence[int] = (1,)):
-        self.size, self.frames, self.counts = size, frames, tuple(counts)
+    def __init__(
+        self, size: int = 64, frames: int = 16, counts: Sequence[int] = (1,), showing: str = ""
+    ):
+        if showing and showing not in WORDS:
+            raise ConfigError(f"no caption says '{showing}': {nearest(showing, WORDS)}")
+        self.size, self.frames, self.counts, self.showing = size, frames, tuple(counts), showing
         self.frames_per_second, self.words = FRAMES_PER_SECOND, WORDS
 
     @property
     def digest(self) -> str:
         """Stands for the data: what is drawn follows from these."""
         settings = (self.size, self.frames, self.counts, SIZES, COLOURS, TRAVEL, SWING, SWINGS)
-        return hashlib.sha256(repr(settings).encode()).hexdigest()
+        told = f"{settings!r}{self.showing}"
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def captions(self, count: int, generator: np.random.Generator, split: Split) -> list[str]:
         """Draw captions of a split; the shapes of one clip differ in colour."""
@@ -376,7 +382,9 @@ class MovingShapes:
             shapes = self.counts[generator.integers(len(self.counts))]
             chosen = [SHAPES[n] for n in generator.integers(len(SHAPES), size=shapes)]
             caption = " and ".join([chosen[0].caption, *(_joined(s.caption) for s in chosen[1:])])
-            if len({s.colour for s in chosen}) == shapes and split_of(caption) == split:
+            said = not self.showing or self.showing in caption.lower().split()
+            different = len({s.colour for s in chosen}) == shapes
+            if said and different and split_of(caption) == split:
                 found.append(caption)
         return found
 
