@@ -6,7 +6,7 @@ baselines that must be beaten (tracks shuffled between phrases, independent cell
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -248,7 +248,8 @@ def made_of(
     if (model.form.grid, model.form.tracks) != (data.grid, data.tracks):
         name = subject or "the shipped model"
         raise UserError(f"{name} and {data.store.folder} have different grids or tracks")
-    return made_by(model, data, count, seed, other)
+    made = made_by(model, data, count, seed, other)
+    return replace(made, name=subject or "shipped weights")
 
 
 def made_by(

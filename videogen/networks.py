@@ -43,7 +43,7 @@ FINEST = 4
 """Height and width of the coarsest maps."""
 TOGETHER = 2
 """Frames that are made by one map, in its channels: they differ little."""
-BLOCKS = 4
+BLOCKS = 3
 """Of residual convolutions in a translation."""
 HARMONICS = 6
 """Sines and cosines that tell a generator the time."""
@@ -259,6 +259,11 @@ class Encoder(nn.Module):
         return self.head(self.body(torch.cat([features, c], 1)))
 
 
+def _begin_with_nothing(layer: nn.Module) -> None:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class Residual(nn.Module):
     """Two convolutions, added to what they read; they also hear the mean over all moments."""
 
@@ -267,6 +272,7 @@ class Residual(nn.Module):
         self.convolutions = nn.Sequential(
             _convolution(2 * channels, channels), nn.Conv2d(channels, channels, 3, 1, 1)
         )
+        _begin_with_nothing(self.convolutions[1])
 
     def forward(self, maps: Float[Tensor, "batch moment channel row column"]) -> Tensor:
         whole = maps.mean(1, keepdim=True).expand_as(maps)
@@ -283,11 +289,9 @@ class Translator(nn.Module):
 
     def __init__(self, config: VideoConfig):
         super().__init__()
-        channels = 2 * config.channels
-        self.pixel_std = config.pixel_std
+        channels, self.pixel_std = config.channels, config.pixel_std
         self.read = nn.Sequential(
-            _convolution(RGB * TOGETHER, config.channels, 2),
-            _convolution(config.channels, channels, 2),
+            _convolution(RGB * TOGETHER, channels, 2), _convolution(channels, channels, 2)
         )
         self.blocks = nn.Sequential(*[Residual(channels) for _ in range(BLOCKS)])
         self.write = nn.Sequential(
@@ -296,6 +300,7 @@ class Translator(nn.Module):
             nn.Conv2d(channels, 4 * RGB * TOGETHER, 3, 1, 1),
             nn.PixelShuffle(2),
         )
+        _begin_with_nothing(self.write[2])
 
     def forward(self, clips: Clips, c: Condition | None = None) -> Delta:
         moments = clips.unflatten(2, (-1, TOGETHER)).permute(0, 2, 1, 3, 4, 5)
@@ -407,6 +412,6 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         builders["critic_z"] = builders["critic_x"]
     built = Networks({name: builders[name]() for name in recipe.networks})
     for part in built.values():
-        if not isinstance(part, Flow | CodePrior):  # they know how to begin
+        if not isinstance(part, Flow | CodePrior | Translator):  # they know how to begin
             part.apply(_keep_variance)
     return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU

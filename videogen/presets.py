@@ -20,7 +20,12 @@ LONG = GENTLE.but(
     minutes=None, steps=60_000, warmup_steps=500, average_decay=0.999, sample_every_steps=1000
 )
 
-MODELS = calm(STEEP, r1=10.0)
+CYCLE_WEIGHT = 0.01
+"""Of coming back, in thousands of pixels, beside a game of a few nats."""
+MODELS = calm(STEEP, r1=1.0)
+MODELS["cyclegan"] |= {
+    "weights": {"reconstruct_x": CYCLE_WEIGHT, "reconstruct_z": CYCLE_WEIGHT},
+}
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
