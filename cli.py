@@ -82,16 +82,18 @@ def models(
 
 
 def _survey(to: Path, steps: int) -> None:
-    from core.survey import on_the_ring, survey, write
+    from core.survey import on_the_ring, survey, survey_adapting, write
 
     with ticking("learning the ring") as tick:
         results = list(survey(on_the_ring(), steps, tick))
-    for path in write(results, steps, to):
+    for path in write(results, list(survey_adapting(steps)), steps, to):
         print(path)
 
 
 def _statement(term: Any) -> str:
     """A term as one reads it: 4 Match(z, KL)."""
+    if inner := getattr(term, "inner", None):
+        return f"Activated({_statement(inner)})"
     by = getattr(term, "by", None)
     how = getattr(by, "game", None) or type(by)
     inside = f"{term.space}, {how.__name__}" if by else getattr(term, "space", "x")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -56,14 +57,17 @@ def rates(name: str) -> tuple[float, float]:
     return (2e-4 if slower else 1e-3), 1e-3
 
 
-def begin(name: str) -> Learning:
-    """A recipe before its first step on the ring; the same every time."""
+def begin(name: str, before: int = STEPS) -> Learning:
+    """A recipe before its first step on the ring; the same every time.
+
+    `before`: steps of the recipe that it begins with, if any.
+    """
     recipe = RECIPES[name]
     torch.manual_seed(0)
     learner, critic = (Optimisation(learning_rate=rate) for rate in rates(name))
     networks = ring.networks(recipe)
     if recipe.begins:
-        _begin_with(networks, learn(recipe.begins).averages)
+        _begin_with(networks, learn(recipe.begins, before).averages)
     return Learning(networks, recipe, learner, critic, average_decay=0.99)
 
 
@@ -79,7 +83,7 @@ def _begin_with(networks: Networks, learned: Networks) -> None:
 
 def learn(name: str, steps: int = STEPS) -> Learning:
     """A recipe after `steps` on the ring."""
-    learning = begin(name)
+    learning = begin(name, steps)
     draw = ring.batches(learning.recipe)
     for number in range(steps):
         step(learning, draw, number, seed=0)
@@ -106,16 +110,22 @@ def made(learning: Learning) -> Float[Tensor, "point 2"]:
     return networks["decoder"](prior.rsample(), c).rsample()
 
 
+def shifted_points() -> Float[Tensor, "point 2"]:
+    """The points of `REAL` after the ring was turned and moved."""
+    return ring.shifted_points(len(REAL), seed=999_999)
+
+
 @torch.no_grad()
+def say(learning: Learning, x: Float[Tensor, "point 2"], encoder: str = "encoder") -> Tensor:
+    """Probabilities of the labels of points."""
+    networks = learning.averages
+    return networks["classifier"](networks[encoder](x).mean).mean
+
+
 def accuracy(learning: Learning) -> tuple[float, float]:
     """Share of labels that are said right: of the ring's points, and of the shifted ring's."""
-    networks = learning.averages
-    begun = networks["source"] if "source" in networks else networks["encoder"]
-    shifted = ring.shifted_points(len(REAL), seed=999_999)  # the same points, elsewhere
-    said = (
-        networks["classifier"](begun(REAL).mean).mean,
-        networks["classifier"](networks["encoder"](shifted).mean).mean,
-    )
+    of_the_ring = "source" if "source" in learning.averages else "encoder"
+    said = say(learning, REAL, of_the_ring), say(learning, shifted_points())
     here, there = ((s.argmax(1) == labels().argmax(1)).float().mean().item() for s in said)
     return here, there
 
@@ -154,43 +164,114 @@ def survey(
         yield Result(name, RECIPES[name], x.numpy(), distance(x), modes, near, seconds, size)
 
 
-def write(results: Sequence[Result], steps: int, to: Path) -> list[Path]:
-    """Write the table as models.md and the points as ring.png."""
-    to.mkdir(parents=True, exist_ok=True)
-    rows = [
-        f"| `{r.name}` | {r.distance:.3f} | {r.modes} | {100 * r.near:.0f} | {r.seconds:.0f} | "
-        f"{r.parameters:,} | {r.recipe.remark} |"
-        for r in results
-    ]
-    head = [
+@dataclass(frozen=True)
+class Adapted:
+    """What became of a recipe that says labels: shares said right, here and on the shifted ring.
+
+    `points` of the shifted ring, `said`: the label that each is given.
+    """
+
+    name: str
+    recipe: Recipe
+    here: float
+    there: float
+    points: Float[np.ndarray, "point 2"]
+    said: Int[np.ndarray, " point"]
+
+
+def survey_adapting(steps: int) -> Iterator[Adapted]:
+    """Train each recipe that says labels and judge what it says."""
+    for name in adapting():
+        learning = learn(name, steps)
+        shifted = shifted_points()
+        yield Adapted(
+            name,
+            RECIPES[name],
+            *accuracy(learning),
+            shifted.numpy(),
+            say(learning, shifted).argmax(1).numpy(),
+        )
+
+
+def write(
+    results: Sequence[Result], adapted: Sequence[Adapted], steps: int, to: Path
+) -> list[Path]:
+    """Write the tables as models.md, all points as ring.png, each model's as ring/NAME.png."""
+    (to / "ring").mkdir(parents=True, exist_ok=True)
+    lines = [*_head(steps, to), *map(_row, results)]
+    if adapted:
+        lines += ["", *ADAPTED_HEAD, *map(_adapted_row, adapted)]
+    (to / "models.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    draw(results, to / "ring.png")
+    for result in results:
+        draw([result], to / "ring" / f"{result.name}.png")
+    for one in adapted:
+        draw_adapted(one, to / "ring" / f"{one.name}.png")
+    return [to / "models.md", to / "ring.png", to / "ring"]
+
+
+def _head(steps: int, to: Path) -> list[str]:
+    return [
         "# The models on the ring of eight Gaussians",
         "",
-        f"`pianoreel models --report {to}`: {steps:,} steps of 256 points each, one seed, one",
-        "after the other on the same machine. Distance: squared maximum mean discrepancy (another",
-        "half of the ring: 0.00). Near: points within five standard deviations of a mode.",
+        f"`pianoreel models --report {to} --steps {steps}`: so many steps of 256 points each,",
+        "one seed, one after the other on the same machine. Distance: squared maximum mean",
+        "discrepancy (another half of the ring: 0.00). Near: points within five standard",
+        "deviations of a mode.",
         "",
         "![What each has learned](ring.png)",
         "",
         "| model | distance | modes | % near | seconds | parameters | |",
         "|---|---|---|---|---|---|---|",
     ]
-    (to / "models.md").write_text("\n".join([*head, *rows]) + "\n", encoding="utf-8")
-    draw(results, to / "ring.png")
-    return [to / "models.md", to / "ring.png"]
+
+
+def _row(r: Result) -> str:
+    return (
+        f"| `{r.name}` | {r.distance:.3f} | {r.modes} | {100 * r.near:.0f} | {r.seconds:.0f} | "
+        f"{r.parameters:,} | {r.recipe.remark} |"
+    )
+
+
+ADAPTED_HEAD = (
+    "Labels, learned on the ring and said of one that is turned and moved, whose labels are not",
+    "told; % right:",
+    "",
+    "| model | ring | shifted ring | |",
+    "|---|---|---|---|",
+)
+
+
+def _adapted_row(a: Adapted) -> str:
+    return f"| `{a.name}` | {100 * a.here:.0f} | {100 * a.there:.0f} | {a.recipe.remark} |"
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
     """The points that each model makes, over the real ones."""
-    rows = -(-len(results) // COLUMNS)
-    figure = Figure(figsize=(2.4 * COLUMNS, 2.6 * rows), dpi=90, layout="constrained")
-    real = REAL.numpy()[:SHOWN_POINTS]
-    for axes in (every := figure.subplots(rows, COLUMNS, squeeze=False)).flat:
-        axes.set_axis_off()
-    for axes, result in zip(every.flat, results, strict=False):
-        axes.scatter(*real.T, s=2, color="#d8dee9")
+    columns = min(COLUMNS, len(results))
+    rows = -(-len(results) // columns)
+    figure = Figure(figsize=(2.4 * columns, 2.6 * rows), dpi=90, layout="constrained")
+    every = figure.subplots(rows, columns, squeeze=False).flat
+    for result, axes in zip(results, every, strict=False):
+        _over_the_ring(axes)
         axes.scatter(*result.points[:SHOWN_POINTS].T, s=2, color="#3f6fa3")
-        axes.set_xlim(-3, 3)
-        axes.set_ylim(-3, 3)
-        axes.set_aspect("equal")
         axes.set_title(f"{result.name}  {result.distance:.3f}", fontsize=9)
+    for axes in every:
+        axes.set_axis_off()
     figure.savefig(path)
+
+
+def draw_adapted(adapted: Adapted, path: Path) -> None:
+    """The shifted ring's points, each in the colour of the label that is said of it."""
+    figure = Figure(figsize=(2.4, 2.6), dpi=90, layout="constrained")
+    axes = figure.subplots()
+    _over_the_ring(axes)
+    axes.scatter(*adapted.points[:SHOWN_POINTS].T, s=2, c=adapted.said[:SHOWN_POINTS], cmap="Set1")
+    axes.set_title(f"{adapted.name}  {adapted.there:.0%}", fontsize=9)
+    figure.savefig(path)
+
+
+def _over_the_ring(axes: Axes) -> None:
+    axes.scatter(*REAL.numpy()[:SHOWN_POINTS].T, s=2, color="#d8dee9")
+    axes.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
+    axes.set_axis_off()

@@ -20,6 +20,7 @@ from core.survey import (
     made,
     on_the_ring,
     survey,
+    survey_adapting,
     write,
 )
 
@@ -191,6 +192,10 @@ def test_a_survey_is_a_table_and_a_picture(tmp_path):
     results = list(survey(["gan", "realnvp", "cyclegan"], steps=2))
     assert [r.name for r in results] == ["gan", "realnvp", "cyclegan"]
     assert all(r.points.shape == (2000, 2) and r.parameters > 1000 for r in results)
-    table, picture = write(results, 2, tmp_path / "docs")
+    adapted = list(survey_adapting(2))
+    assert [(a.name, a.said.shape) for a in adapted] == [(n, (2000,)) for n in adapting()]
+    table, picture, each = write(results, adapted, 2, tmp_path / "docs")
     assert "| `realnvp` |" in table.read_text()
+    assert "| `dann` |" in table.read_text()
     assert picture.stat().st_size > 5000
+    assert len(list(each.glob("*.png"))) == 6
