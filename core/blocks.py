@@ -13,6 +13,7 @@ CVPR 2020 (StyleGAN2).
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -137,6 +138,12 @@ class StyleBased(nn.Module):
         for convolution in self.doublings:
             maps = _activate(convolution(F.interpolate(maps, scale_factor=2.0), style))
         return self.last(maps, style)
+
+
+Blocks = Literal["paper", "dcgan", "style"]
+"""What a domain's generators are made of: what its paper says, or one of the two here."""
+
+MADE_OF = {"dcgan": DCGAN, "style": StyleBased}
 
 
 def _activate(maps: Maps) -> Maps:

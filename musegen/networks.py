@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from core.augmentation import shifted
+from core.blocks import MADE_OF, Blocks
 from core.config import Strict
 from core.distributions import Bernoulli, Binarisation, Distribution
 from core.networks import JointCritic, LatentCritic, PosteriorHead, Standard
@@ -57,6 +58,8 @@ class MuseGANConfig(Strict):
     """Sizes of the networks. `channels` are those of a generator at its finest step (paper: 128).
 
     `latent`: what a player is given for each bar. `given`: tracks that come as condition c.
+    `blocks`: what generators are made of; but for those of the paper they hear all players at once
+    and no given tracks.
     """
 
     wiring: Wiring = "hybrid"
@@ -65,7 +68,14 @@ class MuseGANConfig(Strict):
     critic_channels: int = Field(default=64, gt=0)
     binarisation: Binarisation = "stochastic"
     slope: float = Field(default=1.0, gt=0)
+    blocks: Blocks = "paper"
     given: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _hears_what_is_given(self) -> "MuseGANConfig":
+        if self.given and self.blocks != "paper":
+            raise ValueError("only blocks: paper hears given tracks")
+        return self
 
 
 class BarGenerators(nn.Module):
@@ -123,10 +133,64 @@ class BarGenerators(nn.Module):
         return cells[..., : self.grid.pitches]
 
 
+class MapGenerators(nn.Module):
+    """What all players are given for a bar -> the same logits, by doubling maps of step and pitch.
+
+    With blocks that any domain can use, see `core.blocks`.
+    """
+
+    def __init__(self, players: int, tracks: int, grid: Grid, config: MuseGANConfig):
+        super().__init__()
+        self.grid, self.tracks = grid, players * tracks
+        code = players * config.latent
+        size = (grid.steps_per_bar, grid.pitches)
+        doublings = _common_doublings(size)
+        coarsest = [length // 2**doublings for length in size]
+        made_of = MADE_OF[config.blocks]
+        self.maps = made_of(code, config.channels, coarsest, doublings, self.tracks * STATES)
+        self.maps.last.bias.data += torch.tensor([RARE, LIKELY]).repeat(self.tracks)
+        self.plays = nn.Linear(code, self.tracks)
+        self.uses = nn.Linear(code, self.tracks * grid.pitches)
+        self.plays.bias.data += PLAYS
+        self.uses.bias.data += USES
+
+    def forward(
+        self, z: Float[Tensor, "batch player bar latent"], given: Sequence[Map] = ()
+    ) -> Logits:
+        """See `BarGenerators`."""
+        code = z.transpose(1, 2).flatten(2)  # [batch bar player*latent]
+        maps = self.maps(code.flatten(0, 1)).float()
+        cells = maps.unflatten(0, code.shape[:2]).unflatten(2, (self.tracks, STATES))
+        uses = self.uses(code).float().unflatten(2, (self.tracks, -1))
+        return (
+            self.plays(code).float().transpose(1, 2),
+            uses.transpose(1, 2),
+            cells.permute(0, 2, 3, 1, 4, 5),
+        )
+
+
+def _common_doublings(size: tuple[int, int]) -> int:
+    """How often both lengths can be halved, and leave at least three places."""
+    doublings = 0
+    while all(length % 2 ** (doublings + 1) == 0 for length in size) and (
+        min(size) // 2 ** (doublings + 1) >= 3
+    ):
+        doublings += 1
+    return doublings
+
+
 def _join(x: Places, given: Map | None) -> Moved:
     if given is None:
         return x
     return torch.cat([x, given.expand(len(x), -1, -1)], 2)
+
+
+def _generators(players: int, tracks: int, grid: Grid, config: MuseGANConfig) -> nn.Module:
+    """The players' generators, made of the chosen blocks; each player writes so many tracks."""
+    if config.blocks != "paper":
+        return MapGenerators(players, tracks, grid, config)
+    heard = GIVEN_CHANNELS if config.given else 0
+    return BarGenerators(players, tracks, grid, config, heard)
 
 
 class Harmony(nn.Module):
@@ -173,8 +237,7 @@ class Decoder(nn.Module):
         players = 1 if config.wiring == "composer" else len(tracks)
         sizes = latent_sizes(config.wiring, config.latent)
         self.wires = Wires(sizes, players, bars, 8 * config.channels)
-        heard = GIVEN_CHANNELS if config.given else 0
-        self.generators = BarGenerators(players, len(tracks) // players, grid, config, heard)
+        self.generators = _generators(players, len(tracks) // players, grid, config)
         self.shared = sizes.shared + sizes.shared_temporal
         self.harmony = Harmony(self.shared, config.channels) if self.shared else None
         self.given = TrackEncoder(grid, config.given) if config.given else None

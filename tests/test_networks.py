@@ -6,7 +6,7 @@ import torch
 from core.passes import Batch, Passes
 from core.recipes import RECIPES, recipe
 from musegen.levels import Linear, divisions, join_places, level_channels, split_places
-from musegen.networks import Decoder, MuseGANConfig, build
+from musegen.networks import Decoder, MapGenerators, MuseGANConfig, build
 from musegen.presets import PRESETS
 from musegen.roll import Grid
 from musegen.tracks import TRACK_LISTS
@@ -116,3 +116,26 @@ def test_a_preset_is_captioned_and_knows_every_recipe(name):
     preset = PRESETS[name]
     assert preset.caption and preset.paper and preset.expected and preset.cost
     assert preset.values("wgan_gp")["train"] != preset.values("vae")["train"]
+
+
+@pytest.mark.parametrize("blocks", ["dcgan", "style"])
+@pytest.mark.parametrize("wiring", ["composer", "jamming", "hybrid"])
+def test_generators_can_be_made_of_blocks_of_any_domain(wiring, blocks):
+    torch.manual_seed(0)
+    config = MuseGANConfig(wiring=wiring, latent=8, channels=4, critic_channels=4, blocks=blocks)
+    grid = Grid(steps_per_beat=4, beats_per_bar=3, pitches=20)  # bars of 12 x 20: halved once
+    made = build(config, grid, LAKH, 2, recipe("gan"))
+    assert isinstance(made["decoder"].generators, MapGenerators)
+    passes = Passes(made, Batch(rolls(3, 5, 2, grid)))
+    assert passes.x_generated.shape == (3, 5, 2, 2, 12, 20)
+    assert set(passes.x_generated.unique().tolist()) <= {0.0, 1.0}
+    passes.score("x", (passes.x_generated,)).sum().backward()
+    silent = [
+        n for n, p in made["decoder"].named_parameters() if p.grad is None or not p.grad.any()
+    ]
+    assert not [name for name in silent if name.startswith("generators")]
+
+
+def test_blocks_of_any_domain_hear_no_given_tracks():
+    with pytest.raises(ValueError, match="only blocks: paper"):
+        MuseGANConfig(blocks="style", given=1)

@@ -128,3 +128,21 @@ def test_what_enters_the_networks_leaves_them_with_its_variance():
     assert 0.1 < features.pow(2).mean() < 10
     spread = networks["decoder"](torch.randn(16, config.latent), c).mean.std(0).mean()
     assert 0.05 < spread < 10
+
+
+@pytest.mark.parametrize("blocks", ["dcgan", "style"])
+def test_generators_can_be_made_of_blocks_of_any_domain(blocks):
+    """All of them learn, and what enters leaves them neither silent nor loud."""
+    torch.manual_seed(0)
+    config = VideoConfig(latent=8, channels=8, width=32, text=TextConfig(width=16), blocks=blocks)
+    made = build(config, 32, 6, 20, recipe("gist").conditional())
+    tokens = Captions(["red"]).encode(["red", "a dog", "red dog"])
+    passes = Passes(made, Batch(torch.randn(3, 3, 6, 32, 32), tokens))
+    clips = passes.generation.mean
+    assert clips.shape == (3, 3, 6, 32, 32)
+    assert 0.02 < clips.std() < 20
+    clips.square().sum().backward()
+    silent = [
+        n for n, p in made["decoder"].named_parameters() if p.grad is None or not p.grad.any()
+    ]
+    assert silent == []

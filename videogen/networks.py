@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.augmentation import shifted
+from core.blocks import DCGAN, MADE_OF, Blocks, StyleBased
 from core.codebook import CodePrior
 from core.config import Strict
 from core.distributions import Delta, Distribution, Gaussian, as_gaussian
@@ -55,7 +56,8 @@ class VideoConfig(Strict):
     `latent`: of z; its first half makes the gist. `channels`: of the finest maps of the generator,
     `critic_channels` of the critic. `seen_frames`: what the encoder sees, evenly spaced (the
     paper: 1, the first). `pixel_std`: the error of a pixel, in [-1, 1], that reconstructions
-    overlook. `gist` and `text_filter`: without the one DT2V, without the other GT2V.
+    overlook. `gist` and `text_filter`: without the one DT2V, without the other GT2V. `blocks`:
+    what generators are made of.
     """
 
     latent: int = Field(default=16, ge=4)
@@ -67,6 +69,7 @@ class VideoConfig(Strict):
     pixel_std: float = Field(default=1.0, gt=0)
     gist: bool = True
     text_filter: bool = True
+    blocks: Blocks = "paper"
     text: TextConfig = TextConfig()
 
 
@@ -99,6 +102,15 @@ class Unfold(nn.Module):
         for double in self.doublings:
             maps = double(maps)
         return F.pixel_shuffle(self.last(maps), 2)
+
+
+def _generator(config: VideoConfig, size: int, outputs: int) -> nn.Module:
+    """A code -> maps of the wanted size, made of the chosen blocks."""
+    if config.blocks == "paper":
+        return Unfold(config.width, config.channels, size, outputs)
+    doublings = _doublings(size) + 1
+    made_of = MADE_OF[config.blocks]
+    return made_of(config.width, config.channels, (FINEST, FINEST), doublings, outputs)
 
 
 class Fold(nn.Module):
@@ -192,14 +204,14 @@ class Decoder(nn.Module):
         read = config.latent + c
         if config.gist:
             self.gist_code = nn.Sequential(MLP(self.gist_latent + c, width), nn.LeakyReLU(0.2))
-            self.gist = Unfold(width, config.channels, size, RGB)
+            self.gist = _generator(config, size, RGB)
             self.filter = Text2Filter(c, config.filters, config.text_filter)
             self.fold = Fold(config.filters, config.channels, size // 2)
             read = config.latent - self.gist_latent + c + self.fold.features
         self.whole = nn.Sequential(MLP(read, width, width), nn.LeakyReLU(0.2))
         self.moment = nn.Sequential(MLP(width + 2 * HARMONICS, width, width), nn.LeakyReLU(0.2))
-        self.foreground = Unfold(width, config.channels, size, TOGETHER * (RGB + 1))
-        self.background = Unfold(width, config.channels, size, RGB)
+        self.foreground = _generator(config, size, TOGETHER * (RGB + 1))
+        self.background = _generator(config, size, RGB)
 
     def forward(self, z: Latents, c: Condition) -> ClipByGist:
         return ClipByGist(self, z, c)
@@ -378,15 +390,23 @@ class Critic(nn.Module):
         return score + pair / math.sqrt(features.shape[1])
 
 
-def _keep_variance(layer: nn.Module) -> None:
+BEGUN = (Flow, CodePrior, Translator, DCGAN, StyleBased)
+"""Parts that know how to begin."""
+
+
+def _keep_variance(part: nn.Module) -> None:
     """Weights with which what enters a network leaves it with its variance (He et al., 2015).
 
     Without it a clip would follow neither z nor c for the first thousands of steps.
     """
-    if isinstance(layer, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_normal_(layer.weight, a=0.2)
-        assert layer.bias is not None
-        nn.init.zeros_(layer.bias)
+    if isinstance(part, BEGUN):
+        return
+    if isinstance(part, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(part.weight, a=0.2)
+        assert part.bias is not None
+        nn.init.zeros_(part.bias)
+    for inner in part.children():
+        _keep_variance(inner)
 
 
 def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recipe) -> Networks:
@@ -411,7 +431,5 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         builders |= dict.fromkeys(("encoder", "decoder"), lambda: Translator(config))
         builders["critic_z"] = builders["critic_x"]
     built = Networks({name: builders[name]() for name in recipe.networks})
-    for part in built.values():
-        if not isinstance(part, Flow | CodePrior | Translator):  # they know how to begin
-            part.apply(_keep_variance)
+    _keep_variance(built)
     return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU
