@@ -51,6 +51,10 @@ class CodePrior(nn.Module):
         told = self.place.new_zeros(batch, 1) if c is None else c
         return CodeSequence(self, self.begin(told.float()))
 
+    def facts(self) -> dict[str, float]:
+        """How many rows of each table are in use."""
+        return {f"perplexity_{n + 1}": perplexity(use) for n, use in enumerate(self.use)}
+
     @property
     def table_of(self) -> Int[Tensor, " place"]:
         """Which table each place is written with: the first places with the first one."""
@@ -144,7 +148,6 @@ def two_tables(latent: int, condition: int = 0) -> CodePrior:
     return CodePrior(latent, condition, tables=2)
 
 
-def perplexity(rows: Int[Tensor, " row"]) -> float:
+def perplexity(use: Float[Tensor, " row"]) -> float:
     """How many rows are in use: exp of the entropy of their frequencies, 1 to their number."""
-    share = torch.bincount(rows).float() / len(rows)
-    return float(torch.special.entr(share).sum().exp())
+    return float(torch.special.entr(use / use.sum()).sum().exp())

@@ -7,7 +7,7 @@ them: `backward(inputs=...)` plays the part that `detach` plays elsewhere.
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from pydantic import Field
@@ -133,7 +133,20 @@ def step(learning: Learning, batches: Batches, number: int, seed: int) -> dict[s
         _merge(logged, critic_step(learning, batches(first + draw)))
     _merge(logged, learner_step(learning, batches(first + learning.critic_steps)))
     update_averages(learning, number)
-    return logged
+    return logged | _facts(learning.networks)
+
+
+def _facts(networks: Networks) -> dict[str, float]:
+    """What networks tell of themselves, beside the losses."""
+    told = {n: network.facts() for n, network in networks.items() if isinstance(network, Telling)}
+    return {f"{name}_{key}": value for name, facts in told.items() for key, value in facts.items()}
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A network with facts to be logged."""
+
+    def facts(self) -> dict[str, float]: ...
 
 
 def _merge(logged: dict[str, float], losses: dict[str, float]) -> None:

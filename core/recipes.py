@@ -62,9 +62,8 @@ class Recipe:
         """The networks that the statements look through, sorted, and what reads a condition."""
         looked_through = {name for term in self.terms for name in term.networks}
         reading = {"condition"} & {name for term in self.terms for name in term.trains}
-        own = {"source"} if self.begins else set()
         less = {"prior"} if self.other else set()
-        return tuple(sorted((looked_through | reading | own) - less))
+        return tuple(sorted((looked_through | reading) - less))
 
     @property
     def needs(self) -> frozenset[str]:
@@ -397,10 +396,11 @@ RECIPES: dict[str, Recipe] = {
         "z must not tell which collection x is of: gradient reversal",
         posterior=Delta,
         other=True,
+        begins="classifier",
     ),
     "adda": Recipe(
         (
-            Classify(trains=(), weight=0.0),
+            Classify(trains=(), weight=0.0, encoder="source"),
             Match("domain", Adversarial(logistic), trains=ENCODER),
         ),
         papers.TZENG_2017,

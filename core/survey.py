@@ -72,13 +72,11 @@ def begin(name: str, before: int = STEPS) -> Learning:
 
 
 def _begin_with(networks: Networks, learned: Networks) -> None:
-    """Both encoders, and the classifier, begin as those of another recipe."""
-    for name, begun in (
-        ("source", "encoder"),
-        ("encoder", "encoder"),
-        ("classifier", "classifier"),
-    ):
-        networks[name].load_state_dict(learned[begun].state_dict())
+    """Encoders and classifier begin as those of another recipe."""
+    for name, network in networks.items():
+        begun = "encoder" if name == "source" else name
+        if begun in learned:
+            network.load_state_dict(learned[begun].state_dict())
 
 
 def learn(name: str, steps: int = STEPS) -> Learning:

@@ -119,11 +119,12 @@ class Predict:
 
 @dataclass(frozen=True)
 class Classify:
-    """Say the label c from z: -log p(c given z), z of labelled data."""
+    """Say the label c from z: -log p(c given z), z of labelled data, as `encoder` has it."""
 
     space: Literal["labels"] = "labels"
     trains: tuple[str, ...] = ("classifier", "encoder")
     weight: float = 1.0
+    encoder: str = "encoder"
 
     @property
     def name(self) -> str:
@@ -131,7 +132,7 @@ class Classify:
 
     @property
     def networks(self) -> tuple[str, ...]:
-        return ("encoder", "classifier")
+        return (self.encoder, "classifier")
 
     def __call__(self, passes: Passes) -> Losses:
         if passes.condition is None:

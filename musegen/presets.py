@@ -21,7 +21,9 @@ LIKELIHOOD = Optimisation(
 CYCLE_WEIGHT = 0.01
 """Of coming back, in nats of a phrase's hundreds, beside a game of a few."""
 MODELS = calm(STEEP, r1=10.0)
-MODELS["cyclegan"] |= {
+MODELS["cyclegan"] = {
+    "game": "wgan_gp",
+    "critic_steps": 2,
     "weights": {"reconstruct_x": CYCLE_WEIGHT, "reconstruct_z": CYCLE_WEIGHT},
 }
 

@@ -1,6 +1,7 @@
 """Games: textbook gradients, optimal values, penalties."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -115,27 +116,50 @@ def test_the_penalty_moves_the_critic_and_leaves_conditions_alone():
     torch.testing.assert_close(weight.grad, torch.tensor([2 * 2 * (2.0 - 1)]))
 
 
-def test_a_trained_critics_value_is_the_distance_of_two_parallel_lines():
-    gap = 1.5
+def value_of_a_trained_critic(draw: Callable[[], tuple[torch.Tensor, torch.Tensor]]) -> float:
+    """Of the Wasserstein game, on samples real and fake [batch number]."""
     torch.manual_seed(6)
-    critic = torch.nn.Sequential(torch.nn.Linear(2, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1))
+    numbers = draw()[0].shape[1]
+    critic = torch.nn.Sequential(
+        torch.nn.Linear(numbers, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1)
+    )
     optimizer = torch.optim.Adam(critic.parameters(), lr=3e-3, betas=(0.5, 0.9))
     values = []
+
+    def score(x):
+        return critic(x).squeeze(-1)
+
     for _ in range(400):
-        heights = torch.rand(64)
-        real = torch.stack([torch.zeros(64), heights], 1)
-        fake = torch.stack([torch.full((64,), gap), torch.rand(64)], 1)
-
-        def score(x):
-            return critic(x).squeeze(-1)
-
+        real, fake = draw()
         game = wasserstein(score(real), score(fake)).mean()
         penalty = GradientPenalty(10.0)(score, (real,), (fake,)).mean()
         optimizer.zero_grad()
         (game + penalty).backward()
         optimizer.step()
         values.append(-game.item())
-    assert sum(values[-50:]) / 50 == pytest.approx(gap, abs=0.15)
+    return sum(values[-50:]) / 50
+
+
+def test_a_trained_critics_value_is_the_distance_of_two_parallel_lines():
+    gap = 1.5
+
+    def draw():
+        real = torch.stack([torch.zeros(64), torch.rand(64)], 1)
+        return real, torch.stack([torch.full((64,), gap), torch.rand(64)], 1)
+
+    assert value_of_a_trained_critic(draw) == pytest.approx(gap, abs=0.15)
+
+
+def test_a_trained_critics_value_is_the_exact_distance_on_a_line():
+    """On a line it is the mean gap of the sorted samples."""
+
+    def draw():
+        moved = torch.where(torch.rand(256, 1) < 0.25, -2.0, 1.0)
+        return 0.3 * torch.randn(256, 1), 0.3 * torch.randn(256, 1) + moved
+
+    real, fake = (torch.cat(many) for many in zip(*(draw() for _ in range(200)), strict=True))
+    exact = (real.sort(0).values - fake.sort(0).values).abs().mean().item()
+    assert value_of_a_trained_critic(draw) == pytest.approx(exact, abs=0.12)
 
 
 class Pairs(torch.nn.Module):

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from core import codebook
+from core import codebook, ring
 from core.codebook import CodePrior, perplexity, two_tables
 from core.distributions import Delta
-from core.learning import Learning, Optimisation, learner_step
+from core.learning import Learning, Optimisation, learner_step, step
 from core.passes import Batch, Networks
 from core.recipes import RECIPES
 
@@ -138,8 +138,19 @@ def test_the_first_batch_fills_the_tables():
 
 
 def test_perplexity_counts_rows_in_use():
-    assert perplexity(torch.tensor([0, 1, 2, 3])) == pytest.approx(4)
-    assert perplexity(torch.tensor([2, 2, 2])) == pytest.approx(1)
-    assert perplexity(torch.tensor([0, 0, 0, 1])) == pytest.approx(
+    assert perplexity(torch.tensor([2.0, 2, 2, 2])) == pytest.approx(4)
+    assert perplexity(torch.tensor([0.0, 9, 0, 0])) == pytest.approx(1)
+    assert perplexity(torch.tensor([3.0, 1, 0, 0])) == pytest.approx(
         math.exp(-0.75 * math.log(0.75) - 0.25 * math.log(0.25))
     )
+
+
+@pytest.mark.parametrize(("name", "tables"), [("vq_vae", 1), ("vq_vae_2", 2)])
+def test_training_tells_how_many_rows_are_in_use(name: str, tables: int):
+    torch.manual_seed(0)
+    recipe = RECIPES[name]
+    learning = Learning(ring.networks(recipe), recipe, Optimisation(), Optimisation())
+    logged = step(learning, ring.batches(recipe), 0, seed=0)
+    told = [logged[f"prior_perplexity_{n + 1}"] for n in range(tables)]
+    assert all(1 <= rows <= codebook.CODES for rows in told)
+    assert f"prior_perplexity_{tables + 1}" not in logged

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from core import ring
+from core.divergences import mmd
 from core.learning import Learning, Optimisation, step
 from core.mixture import FullGaussian, best_log_likelihood
+from core.networks import Standard
 from core.recipes import RECIPES
 from core.survey import (
     REAL,
@@ -59,6 +61,22 @@ def test_a_recipe_learns_the_ring(name):
         assert again(learning) < 0.3
     assert distance(x) < LOOSE.get(name, BOUND), f"MMD {distance(x):.3f}"
     assert covered >= MODES_COVERED or name in LOOSE
+
+
+@torch.no_grad()
+def from_the_prior(learning: Learning) -> float:
+    """How far the aggregate of the posteriors lies from the prior: squared MMD."""
+    networks = learning.averages
+    prior = Standard(ring.LATENT)(len(REAL))
+    return mmd(networks["encoder"](REAL).rsample(), prior.rsample()).item()
+
+
+@pytest.mark.slow
+def test_aggregate_posteriors_come_to_the_prior_where_they_are_matched():
+    assert from_the_prior(learn("ae", steps=2000)) > 0.1
+    for name in ("aae", "wae_mmd"):
+        assert from_the_prior(begin(name)) > 0.1
+        assert from_the_prior(learn(name, steps=2000)) < 0.03, name
 
 
 @pytest.mark.parametrize("name", [*HERE, *adapting()])

@@ -311,7 +311,7 @@ def test_an_adversary_activated_vae_with_a_degenerate_critic_is_the_vae():
         terms = [term for term in recipe.terms if term.weight]
         losses = [term(passes) for term in terms]
         pairs = zip(terms, losses, strict=True)
-        total = sum(t.weight * loss.sum() for t, loss in pairs)
+        total = torch.stack([t.weight * loss.sum() for t, loss in pairs])
         weights = [made[name].get_parameter(p) for name in ("encoder", "decoder") for p in SCALED]
         return [loss.sum().item() for loss in losses], list(
             torch.autograd.grad(total.sum(), weights)
