@@ -119,3 +119,17 @@ def test_tests_cannot_reach_the_network(no_network: list[object]):
         socket.create_connection(("192.0.2.1", 80), timeout=1)
     assert no_network == [("192.0.2.1", 80)]
     no_network.clear()  # this attempt was meant
+
+
+def test_the_theory_tells_every_model():
+    """Each recipe by name, and each that the ring can learn with its picture."""
+    from core.recipes import RECIPES
+    from core.survey import adapting, on_the_ring
+
+    docs = REPOSITORY / "docs"
+    told = (docs / "theory.md").read_text(encoding="utf-8")
+    assert [name for name in RECIPES if f"`{name}`" not in told] == []
+    for name in (*on_the_ring(), *adapting()):
+        assert f"models/ring/{name}.png" in told
+        assert (docs / "models" / "ring" / f"{name}.png").is_file()
+        assert f"| `{name}` |" in (docs / "models" / "models.md").read_text(encoding="utf-8")
