@@ -74,7 +74,7 @@ class Aids(Strict):
         matched = tuple(
             Match(term.space, Features(), term.trains, self.feature_matching)
             for term in recipe.critics
-            if self.feature_matching
+            if self.feature_matching and term.trains
         )
         return replace(recipe, terms=(*terms, *matched))
 

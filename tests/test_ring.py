@@ -12,6 +12,7 @@ from core.mixture import FullGaussian, best_log_likelihood
 from core.networks import Standard
 from core.recipes import RECIPES
 from core.survey import (
+    ADAPTING_STEPS,
     REAL,
     accuracy,
     adapting,
@@ -142,11 +143,11 @@ KNOWN = 0.9
 
 @pytest.mark.slow
 def test_who_knows_one_ring_errs_on_the_shifted_one_and_who_adapts_does_not():
-    here, there = accuracy(learn("classifier", steps=1500))
+    here, there = accuracy(learn("classifier", ADAPTING_STEPS))
     assert here > 0.99
     assert 0.7 < there < KNOWN
     for name in ("dann", "adda"):
-        here, there = accuracy(learn(name, steps=1500))
+        here, there = accuracy(learn(name, ADAPTING_STEPS))
         assert here > 0.99
         assert there > KNOWN + 0.04, (name, there)
 
