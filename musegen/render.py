@@ -152,10 +152,13 @@ def draw_phrases(rolls: Sequence[Roll], path: Path | str) -> None:
     columns = min(4, len(rolls))
     rows = -(-len(rolls) // columns)
     figure = Figure(figsize=(4.2 * columns, 2.6 * rows), dpi=90, layout="constrained")
-    for axes, roll in zip(figure.subplots(rows, columns, squeeze=False).flat, rolls, strict=False):
+    every = figure.subplots(rows, columns, squeeze=False).flat
+    for roll, axes in zip(rolls, every, strict=False):
         for number in reversed(range(len(roll.tracks))):
             _draw_dense(axes, roll, number)
         _number_octaves(axes, roll)
+    for axes in every:  # those that are left
+        axes.set_axis_off()
     _add_names(figure, rolls[0])
     figure.savefig(path)
 
