@@ -74,10 +74,11 @@ def from_the_prior(learning: Learning) -> float:
 
 @pytest.mark.slow
 def test_aggregate_posteriors_come_to_the_prior_where_they_are_matched():
-    assert from_the_prior(learn("ae", steps=2000)) > 0.1
+    """Two draws of the prior: 0.00. Untrained, or not matched: 0.6 and more."""
+    assert from_the_prior(learn("ae", steps=2000)) > 0.3
     for name in ("aae", "wae_mmd"):
-        assert from_the_prior(begin(name)) > 0.1
-        assert from_the_prior(learn(name, steps=2000)) < 0.03, name
+        assert from_the_prior(begin(name)) > 0.3
+        assert from_the_prior(learn(name, steps=2000)) < 0.1, name
 
 
 @pytest.mark.parametrize("name", [*HERE, *adapting()])
