@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.distributions import sum_events
-from core.passes import Passes, Point, Space
+from core.passes import Passes, Point, Space, critic_of
 from core.shapes import Losses, Scores
 
 Game = Callable[[Scores, Scores], Losses]
@@ -162,7 +162,7 @@ class Adversarial:
             losses["game"] = torch.where(
                 differs, 0.5 * (losses["game"] + against_wrong), losses["game"]
             )
-        critic = passes.networks[f"critic_{space}"]
+        critic = passes.networks[critic_of(space)]
         for penalty in self.penalties:
             losses[penalty.name] = penalty(critic, reference, produced)
         return losses
@@ -182,7 +182,7 @@ class Adversarial:
     def _score(self, passes: Passes, space: Space, point: Point) -> Scores:
         """The critic on a point as it is shown to it."""
         if self.augment:
-            shown: Any = passes.networks[f"critic_{space}"]
+            shown: Any = passes.networks[critic_of(space)]
             point = (shown.augment(point[0]), *point[1:])
         if self.noise:
             point = tuple(

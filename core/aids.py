@@ -20,7 +20,7 @@ from torch.nn.utils import parametrize
 from core.adversarial import R1, Adversarial, GradientPenalty, Penalty
 from core.config import ConfigError, Strict
 from core.divergences import Features
-from core.passes import Networks
+from core.passes import Networks, Space, is_critic
 from core.recipes import Recipe
 from core.shapes import Scores
 from core.terms import Match
@@ -65,37 +65,30 @@ class Aids(Strict):
             return recipe
         if not recipe.critics:
             raise ConfigError("model.aids are for games, and this model plays none")
-        terms = [
-            self._helped(term)
-            if isinstance(term, Match) and isinstance(term.by, Adversarial)
-            else term
-            for term in recipe.terms
-        ]
         matched = tuple(
             Match(term.space, Features(), term.trains, self.feature_matching)
             for term in recipe.critics
             if self.feature_matching and term.trains
         )
-        return replace(recipe, terms=(*terms, *matched))
+        helped = recipe.with_games(self._help)
+        return replace(helped, terms=(*helped.terms, *matched))
 
-    def _helped(self, term: Match) -> Match:
-        assert isinstance(term.by, Adversarial)
-        penalties: list[Penalty] = list(term.by.penalties)
+    def _help(self, space: Space, game: Adversarial) -> Adversarial:
+        penalties: list[Penalty] = list(game.penalties)
         penalties += [R1(self.r1)] * bool(self.r1)
         penalties += [GradientPenalty(self.gradient_penalty)] * bool(self.gradient_penalty)
-        by = replace(
-            term.by,
+        return replace(
+            game,
             penalties=tuple(penalties),
             smoothing=self.smoothing,
             noise=self.noise,
             augment=self.augment,
         )
-        return replace(term, by=by)
 
     def fit(self, networks: Networks) -> Networks:
         """The networks with what their critics need for these aids."""
         for name, network in list(networks.items()):
-            if name.startswith("critic"):
+            if is_critic(name):
                 networks[name] = self._fitted(network)
         return networks
 

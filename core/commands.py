@@ -66,6 +66,7 @@ Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same res
 Preset = Annotated[str, typer.Option(help="tiny, small (CPU) or base (GPU).")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Budget in steps.")]
 Minutes = Annotated[float | None, typer.Option(min=0, help="Budget in minutes.")]
+MinutesEach = Annotated[float | None, typer.Option(min=0, help="Budget of each model.")]
 RunFolder = Annotated[
     Path, typer.Option("--to", help="The run's folder; an unfinished run goes on.")
 ]
@@ -79,6 +80,10 @@ Strength = Annotated[
 Other = Annotated[
     Path | None, typer.Option(help="A second collection, for a model that goes between two.")
 ]
+Translator = Annotated[
+    str, typer.Argument(metavar="RUN", help="The folder of a run that goes between two.")
+]
+Back = Annotated[bool, typer.Option("--back", help="From the data's manner into the other one.")]
 Models = Annotated[
     list[str] | None,
     typer.Option("--model", help="A model to take part; repeatable. Without it all that can."),

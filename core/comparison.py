@@ -17,7 +17,7 @@ from rich.table import Table
 from core.config import ConfigError, UserError
 from core.files import write_text
 from core.model import Domain, Trained
-from core.recipes import RECIPES, recipe
+from core.recipes import RECIPES
 from core.run import Run
 
 Model = TypeVar("Model", bound=Trained)
@@ -47,10 +47,13 @@ def contenders(domain: Domain, names: Sequence[str], two: bool = False) -> list[
     """
     if names:
         for name in names:
-            recipe(domain.aliases.get(name, name))
+            domain.recipe_name(name)
         return list(names)
-    offers = domain.offers if two else domain.offers - {"other"}
-    return [name for name, known in RECIPES.items() if known.needs <= offers and known.samples]
+    return [
+        name
+        for name, known in RECIPES.items()
+        if known.needs <= domain.offers and (two if known.other else known.draws)
+    ]
 
 
 def train_each(names: Sequence[str], to: Path, train: Callable[[str, Path], Model]) -> list[Model]:

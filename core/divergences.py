@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core.distributions import Delta, Distribution, Gaussian, sum_events
-from core.passes import Passes, Space
+from core.passes import Passes, Space, critic_of
 from core.shapes import Loss, Losses, Samples
 
 
@@ -107,7 +107,7 @@ class Moments:
         return {"x": ("decoder", "prior", "critic_x")}
 
     def __call__(self, passes: Passes, space: Space) -> Loss:
-        critic: Any = passes.networks[f"critic_{space}"]
+        critic: Any = passes.networks[critic_of(space)]
         (reference,), (produced,) = passes.reference(space), passes.produced(space)
         with torch.no_grad():
             real = critic.statistics(reference)
@@ -141,7 +141,7 @@ class Features:
         }
 
     def __call__(self, passes: Passes, space: Space) -> Loss:
-        critic: Any = passes.networks[f"critic_{space}"]
+        critic: Any = passes.networks[critic_of(space)]
         with torch.no_grad():
             real = critic.features(*passes.reference(space)).float().mean(0)
         made = critic.features(*passes.produced(space)).float().mean(0)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from core.adversarial import Adversarial
 from core.checkpoint import Checkpoint
 from core.config import Strict
-from core.passes import Batch, Networks
+from core.passes import Batch, Networks, critic_of, is_critic
 from core.recipes import Recipe
 from core.terms import Match
 
@@ -99,11 +99,6 @@ class Learning:
             optimizer.load_state_dict(optimizers[name])
 
 
-def is_critic(name: str) -> bool:
-    """Whether a network of this name only judges, so that nothing is sampled with it."""
-    return name.startswith("critic")
-
-
 def game(term: Match) -> Adversarial:
     """The game that a term plays."""
     assert isinstance(term.by, Adversarial)
@@ -159,14 +154,14 @@ def critic_step(learning: Learning, batch: Batch) -> dict[str, float]:
     passes = learning.recipe.passes(learning.networks, batch)
     losses: dict[str, Tensor] = {}
     for term in learning.recipe.critics:
-        critic = f"critic_{term.space}"
+        critic = critic_of(term.space)
         with _autocast(learning):
             parts = game(term).critic_loss(passes, term.space)
         named = {f"{critic}_{part}": loss.mean() for part, loss in parts.items()}
         _zero(learning.parameters([critic]))
         sum(named.values(), torch.zeros(())).backward(inputs=learning.parameters([critic]))
         losses.update(named)
-    return _update(learning, [f"critic_{t.space}" for t in learning.recipe.critics], losses)
+    return _update(learning, [critic_of(t.space) for t in learning.recipe.critics], losses)
 
 
 def learner_step(learning: Learning, batch: Batch) -> dict[str, float]:
@@ -234,7 +229,7 @@ def _clip(learning: Learning, name: str) -> Tensor:
 
 def _clamp(learning: Learning, term: Match) -> None:
     bound = game(term).clip
-    for parameter in learning.parameters([f"critic_{term.space}"]) if bound else ():
+    for parameter in learning.parameters([critic_of(term.space)]) if bound else ():
         parameter.data.clamp_(-bound, bound)
 
 

@@ -13,15 +13,15 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.aids import Aids
 from core.config import ConfigError, Strict, UserError, nearest, override, resolve
 from core.distributions import Distribution
 from core.latent import LatentSpace
-from core.learning import Batches, Learning, is_critic
+from core.learning import Batches, Learning
 from core.memory import keep_freed_memory
-from core.passes import Networks
+from core.passes import Networks, is_critic
 from core.precision import computes_bf16
 from core.presets import Preset
 from core.recipes import RECIPES, Recipe, recipe
@@ -96,16 +96,25 @@ class Domain:
         assignments: Sequence[str],
     ) -> Config:
         """The preset's configuration for a model, `values` beside it, assignments on top."""
-        name = self.aliases.get(model, model)
-        if name not in RECIPES:
-            known = nearest(model, [*self.aliases, *RECIPES])
-            raise ConfigError(f"no model is called '{model}': {known}")
+        name = self.recipe_name(model)
         if preset not in self.presets:
             known = nearest(preset, list(self.presets))
             raise ConfigError(f"no preset is called '{preset}': {known}")
         self._require(name, bool(values.get("other_sha256")))
         chosen = {**self.presets[preset].values(name), **values}
         return resolve(config, override(chosen, assignments), "the configuration")
+
+    def recipe_name(self, model: str) -> str:
+        """The recipe of a model as this domain calls it; `ConfigError` for an unknown name."""
+        name = self.aliases.get(model, model)
+        if name not in RECIPES:
+            known = nearest(model, [*self.aliases, *RECIPES])
+            raise ConfigError(f"no model is called '{model}': {known}")
+        return name
+
+    def between_two(self, model: str) -> bool:
+        """Whether a model needs a second collection."""
+        return recipe(self.recipe_name(model)).other
 
     def _require(self, name: str, has_other: bool) -> None:
         missing = sorted(recipe(name).needs - self.offers)
@@ -237,7 +246,16 @@ class Trained:
     @property
     def draws(self) -> bool:
         """Whether it makes samples from nothing."""
-        return bool({"prior", "density"} & set(self.networks))
+        return recipe(self.config.recipe).draws
+
+    def translator(self, back: bool) -> nn.Module:
+        """What translates into the data's manner, or `back` into the other collection's.
+
+        `UserError` where it does not translate.
+        """
+        if not self.translates:
+            raise UserError(f"{self.name} does not translate: train it with --model cyclegan")
+        return self.networks["encoder" if back else "decoder"]
 
     def prior(self, count: int, c: Tensor | None = None) -> Distribution:
         """p(z given c); `UserError` where there is nothing to draw z from."""

@@ -28,6 +28,16 @@ Networks = nn.ModuleDict
 """The networks of a model by the theory's names: encoder, decoder, prior, density, critic_x ..."""
 
 
+def critic_of(space: str) -> str:
+    """The name of the network that judges samples of a space."""
+    return f"critic_{space}"
+
+
+def is_critic(name: str) -> bool:
+    """Whether a network of this name only judges, so that nothing is sampled with it."""
+    return name.startswith("critic_")
+
+
 @dataclass(frozen=True)
 class Batch:
     """Data x [batch *event] with its condition c, if any, and samples of another collection."""
@@ -154,4 +164,4 @@ class Passes:
 
     def score(self, space: Space, point: Point) -> Scores:
         """The critic of `space` on one of its points."""
-        return self.networks[f"critic_{space}"](*point)
+        return self.networks[critic_of(space)](*point)

@@ -29,7 +29,7 @@ from core.flow import glow, nice, realnvp
 from core.hierarchy import LevelPrior, Levels
 from core.mixture import GaussianMixture, LinearGaussian
 from core.papers import Paper
-from core.passes import Batch, Networks, Passes
+from core.passes import Batch, Networks, Passes, Space
 from core.symbols import Body, pixelcnn, sparse_transformer, transformer, wavenet
 from core.terms import Activated, Classify, Coherence, Match, Predict, Reconstruct, Term
 
@@ -82,9 +82,9 @@ class Recipe:
         return frozenset(needs | ({"other"} if self.other else set()))
 
     @property
-    def samples(self) -> bool:
-        """Whether something is drawn of it from nothing, or from a second collection."""
-        return self.other or bool({"prior", "density"} & set(self.networks))
+    def draws(self) -> bool:
+        """Whether something is drawn of it from nothing."""
+        return bool({"prior", "density"} & set(self.networks))
 
     def passes(self, networks: Networks, batch: Batch) -> Passes:
         """The two passes of a batch, as this model sees it."""
@@ -118,11 +118,27 @@ class Recipe:
         """The same recipe with another game (of `GAMES`) for each of its critics."""
         if game not in GAMES:
             raise ConfigError(f"no game is called '{game}': {nearest(game, list(GAMES))}")
-        return replace(self, terms=tuple(_play(term, GAMES[game]) for term in self.terms))
+        return self.with_games(lambda space, by: replace(GAMES[game], mismatched=by.mismatched))
 
     def pairing(self, mismatched: bool) -> "Recipe":
         """The same recipe with or without wrong conditions for the critics that see them."""
-        return replace(self, terms=tuple(_pair(term, mismatched) for term in self.terms))
+        return self.with_games(
+            lambda space, by: replace(by, mismatched=mismatched) if space == "xc" else by
+        )
+
+    def paced(self, critic_steps: int) -> "Recipe":
+        """The same recipe with this many critic updates for one of the learners."""
+        return self.with_games(lambda space, by: replace(by, critic_steps=critic_steps))
+
+    def with_games(self, change: Callable[[Space, Adversarial], Adversarial]) -> "Recipe":
+        """The same recipe with each of its games changed."""
+        terms = [
+            replace(term, by=change(term.space, term.by))
+            if isinstance(term, Match) and isinstance(term.by, Adversarial)
+            else term
+            for term in self.terms
+        ]
+        return replace(self, terms=tuple(terms))
 
     def conditional(self) -> "Recipe":
         """The same recipe for networks that are all given c: two more learn it.
@@ -134,28 +150,6 @@ class Recipe:
         if self.other:
             return self
         return replace(self, terms=tuple(_condition(term) for term in self.terms))
-
-    def paced(self, critic_steps: int) -> "Recipe":
-        """The same recipe with this many critic updates for one of the learners."""
-        return replace(self, terms=tuple(_pace(term, critic_steps) for term in self.terms))
-
-
-def _pace(term: Term, critic_steps: int) -> Term:
-    if isinstance(term, Match) and isinstance(term.by, Adversarial):
-        return replace(term, by=replace(term.by, critic_steps=critic_steps))
-    return term
-
-
-def _play(term: Term, game: Adversarial) -> Term:
-    if isinstance(term, Match) and isinstance(term.by, Adversarial):
-        return replace(term, by=replace(game, mismatched=term.by.mismatched))
-    return term
-
-
-def _pair(term: Term, mismatched: bool) -> Term:
-    if isinstance(term, Match) and isinstance(term.by, Adversarial) and term.space == "xc":
-        return replace(term, by=replace(term.by, mismatched=mismatched))
-    return term
 
 
 def _condition(term: Term) -> Term:

@@ -12,7 +12,7 @@ import torch
 from core.adversarial import Adversarial
 from core.distributions import Delta, sum_events
 from core.divergences import KL, MMD, Features, Moments, Nearest
-from core.passes import Passes, Space
+from core.passes import Passes, Space, critic_of
 from core.shapes import Loss, Losses
 
 
@@ -162,7 +162,7 @@ class Match:
             return self.by.networks[self.space]
         passes = {"x": ("decoder", "prior"), "xc": ("decoder", "prior"), "domain": ("encoder",)}
         needed = passes.get(self.space, ("encoder", "prior", *self.trains))
-        return (*needed, f"critic_{self.space}")
+        return (*needed, critic_of(self.space))
 
     def __call__(self, passes: Passes) -> Losses | Loss:
         return self.by(passes, self.space)

@@ -15,8 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from core.config import Resumable, Strict
 from core.interruption import Interruption
-from core.learning import Batches, Learning, Optimisation, is_critic, step
-from core.passes import Networks
+from core.learning import Batches, Learning, Optimisation, step
+from core.passes import Networks, is_critic
 from core.run import Run
 from core.state import size_bytes
 

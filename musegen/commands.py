@@ -10,11 +10,13 @@ from typing import Annotated, Literal
 import typer
 
 from core.commands import (
+    Back,
     Device,
     DryRun,
     Jobs,
     Json,
     Minutes,
+    MinutesEach,
     Models,
     Other,
     Places,
@@ -26,6 +28,7 @@ from core.commands import (
     Steps,
     Strength,
     StrictOption,
+    Translator,
     budget,
     print_config,
     show_comparison,
@@ -225,7 +228,7 @@ def compare(
     models: Models = None,
     preset: Preset = "small",
     steps: Steps = None,
-    minutes: Annotated[float | None, typer.Option(min=0, help="Of each model.")] = None,
+    minutes: MinutesEach = None,
     count: Annotated[int, typer.Option(min=2, max=10_000, help="Phrases to sample.")] = 256,
     seed: Seed = 0,
     other: Other = None,
@@ -241,7 +244,6 @@ def compare(
     The same command goes on where it was stopped.
     """
     from core.comparison import contenders, train_each
-    from core.recipes import recipe
     from musegen import evaluation, scorecard
     from musegen.collection import Collection
     from musegen.model import DOMAIN, Model
@@ -253,7 +255,7 @@ def compare(
     assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
 
     def train(name: str, folder: Path) -> Model:
-        source = second if recipe(DOMAIN.aliases.get(name, name)).other else None
+        source = second if DOMAIN.between_two(name) else None
         train_model(collection, folder, name, None, preset, device, assignments, source)
         return Model.load(folder, device)
 
@@ -328,20 +330,19 @@ def reconstruct(
 
     pianoreel music reconstruct runs/vae song.mid --to songs
     """
-    from musegen.places import open_model, places_of, write_places
+    from musegen.places import open_model, read_phrases, write_phrases
 
     model, songs = open_model(told, None, device)
-    for song in songs:
-        write_places(model, places_of(model, song), f"again-{Path(song).stem}", to, seed)
+    for song in map(Path, songs):
+        made = model.again(read_phrases(model, song), seed)
+        write_phrases(model, made, f"again-{song.stem}", to)
 
 
 @music.command()
 def translate(
-    run: Annotated[str, typer.Argument(help="The folder of a run that goes between two.")],
+    run: Translator,
     songs: Annotated[list[Path], typer.Argument(help="MIDI files.")],
-    back: Annotated[
-        bool, typer.Option("--back", help="From the data's manner into the other one.")
-    ] = False,
+    back: Back = False,
     to: Songs = Path("songs"),
     seed: Seed = 0,
     device: Device = "auto",
@@ -354,11 +355,13 @@ def translate(
 
     pianoreel music translate runs/bach chorale.mid --back --to songs
     """
-    from musegen.places import translation, write_phrases
+    from musegen.model import Model
+    from musegen.places import read_phrases, write_phrases
 
+    model = Model.load(run, device)
     for song in songs:
-        model, phrases = translation(run, song, back, seed, device)
-        write_phrases(model, phrases, f"translated-{song.stem}", to)
+        made = model.translate(read_phrases(model, song), seed, back)
+        write_phrases(model, made, f"translated-{song.stem}", to)
 
 
 @music.command()

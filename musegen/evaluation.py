@@ -123,7 +123,7 @@ def _baselines(data: Collection, reference: Phrases, generator: np.random.Genera
     yield "independent cells", "baseline", independent_cells(reference, generator)
     if (data.tracks, data.grid.beats_per_bar) == (TRACK_LISTS["lakh"], 4):
         rolls = [roll for roll, _ in songs(BAND_SONGS, seed=0, grid=data.grid)]
-        played = [phrase for roll in rolls for phrase in _phrases(roll, data.bars)]
+        played = [phrase for roll in rolls for phrase in _whole_phrases(roll, data.bars)]
         yield "the procedural band", "baseline", np.stack(played)
 
 
@@ -222,7 +222,7 @@ def _by_phrase(cells: np.ndarray, data: Collection, metric: Metric) -> np.ndarra
     return np.array([metric.of(Heard(one[None], data.grid)) for one in cells])
 
 
-def _phrases(roll: Roll, bars: int) -> list[np.ndarray]:
+def _whole_phrases(roll: Roll, bars: int) -> list[np.ndarray]:
     """The roll's whole phrases, [track bar step pitch] each."""
     return [roll.cells[:, n : n + bars] for n in range(0, roll.bars - bars + 1, bars)]
 
@@ -256,33 +256,31 @@ def made_by(
     model: "Model", data: Collection, count: int, seed: int, other: Collection | None = None
 ) -> Made:
     """`count` phrases of a model, and how much of held-out ones comes back of its encoding."""
-    return Made(
-        model.name, _phrases_of(model, data, count, seed, other), _again(model, data, seed)
-    )
+    made = _sampled(model, data, count, seed, other)
+    return Made(model.name, made, returned_by(model, data, seed))
 
 
-def _phrases_of(
+def _sampled(
     model: "Model", data: Collection, count: int, seed: int, other: Collection | None
 ) -> Phrases:
     """Drawn from nothing, or made of held-out phrases."""
     if model.draws:
         return model.cells(count, seed, data.bars)
-    source = other or data
     if model.translates and not other:
         raise UserError(f"{model.name} translates: say from which collection with --other")
-    return model.again(_held_out(source, count), seed)
+    return model.transform(_held_out(other or data, count), seed)
 
 
 def _held_out(data: Collection, count: int) -> Phrases:
     return data.rolls(spread(data.indices(data.splits[-1]), count))
 
 
-def _again(model: "Model", data: Collection, seed: int) -> float:
+def returned_by(model: "Model", data: Collection, seed: int) -> float:
+    """How much of held-out phrases comes back."""
     if "encoder" not in model.networks or model.form.bars != data.bars:
         return float("nan")
     phrases = _held_out(data, RETURNED_PHRASES)
-    there = model.again(phrases, seed, back=True)
-    return returned_notes(phrases, model.again(there, seed) if model.translates else there)
+    return returned_notes(phrases, model.again(phrases, seed))
 
 
 def _read_phrases(folder: Path, data: Collection) -> Phrases:
@@ -293,7 +291,7 @@ def _read_phrases(folder: Path, data: Collection) -> Phrases:
             song = read_midi(source.read(Limits()), data.tracks, data.grid)
         except RejectedFile:
             continue
-        phrases += _phrases(song.roll(), data.bars)
+        phrases += _whole_phrases(song.roll(), data.bars)
     if not phrases:
         raise UserError(f"{folder} holds no run and no MIDI file of {data.bars} bars or more")
     return np.stack(phrases)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from core.config import Strict, UserError
+from core.latent import Places
 from core.learning import Batches
 from core.model import Domain, ModelConfig, RunConfig, Trained, choose_device, fit
 from core.passes import Batch, Networks
@@ -25,7 +26,7 @@ from musegen.notes import DensityConfig, NoteDensity
 from musegen.presets import DEFAULT_PRESET, PRESETS
 from musegen.roll import Grid, Roll
 from musegen.smf import MIDI
-from musegen.states import to_cells, to_states
+from musegen.states import States, to_cells, to_states
 from musegen.tracks import Track
 
 OBSERVED = 128
@@ -160,7 +161,7 @@ def observer(
     def observe(averages: Networks, step: int) -> dict[str, float]:
         model = Model(averages, config.model, config.form, run.folder.name)
         seed = config.train.seed
-        cells = model.cells(OBSERVED, seed) if model.draws else model.again(given, seed)
+        cells = model.cells(OBSERVED, seed) if model.draws else model.transform(given, seed)
         rolls = model.rolls(cells[:8])
         draw_phrases(rolls, run.samples / f"step-{step:08d}.png")
         write_midi(rolls[0], run.samples / f"step-{step:08d}.mid")
@@ -199,18 +200,36 @@ class Model(Trained):
         return torch.cat(made, dim=3)
 
     @torch.no_grad()
-    def again(self, cells: Phrases, seed: int = 0, back: bool = False) -> Phrases:
-        """Phrases that passed through the model: translated, or encoded and decoded.
+    def encode(self, cells: Phrases) -> Places:
+        """Where the encoder places phrases."""
+        return self.space.encode(self._states(cells), None)
 
-        `back`: translated from the data's manner into the other collection's.
-        """
+    @torch.no_grad()
+    def decode(self, places: Places, seed: int = 0) -> Phrases:
+        """The phrases of places; where the decoder's neurons draw, the seed decides."""
         torch.manual_seed(seed)
-        x = to_states(torch.from_numpy(cells).to(self.device))
+        return to_cells(self.space.decode(places).rsample()).cpu().numpy()
+
+    @torch.no_grad()
+    def translate(self, cells: Phrases, seed: int = 0, back: bool = False) -> Phrases:
+        """Phrases in the manner of the data, or `back` in the other collection's."""
+        torch.manual_seed(seed)
+        return to_cells(self.translator(back)(self._states(cells)).rsample()).cpu().numpy()
+
+    def transform(self, cells: Phrases, seed: int = 0) -> Phrases:
+        """What it makes of phrases: translates them, or encodes and decodes."""
         if self.translates:
-            made = self.networks["encoder" if back else "decoder"](x)
-        else:
-            made = self.space.decode(self.space.encode(x, None))
-        return to_cells(made.rsample()).cpu().numpy()
+            return self.translate(cells, seed)
+        return self.decode(self.encode(cells), seed)
+
+    def again(self, cells: Phrases, seed: int = 0) -> Phrases:
+        """What comes back of the data's phrases: through z, or from the other collection."""
+        return self.transform(
+            self.translate(cells, seed, back=True) if self.translates else cells, seed
+        )
+
+    def _states(self, cells: Phrases) -> States:
+        return to_states(torch.from_numpy(cells).to(self.device))
 
     def rolls(self, cells: Phrases, tempo_bpm: float = 120.0) -> list[Roll]:
         """Cells as rolls, named after the model and numbered."""

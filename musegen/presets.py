@@ -4,7 +4,7 @@ pianoreel music train DATA --preset small --to RUN
 """
 
 from core.learning import Optimisation
-from core.presets import GENTLE, STEEP, TRIAL, Preset, calm
+from core.presets import GENTLE, STEEP, TRIAL, Preset, calm, coming_back
 from core.train import TrainConfig
 from musegen.networks import MuseGANConfig
 from musegen.notes import DensityConfig
@@ -18,14 +18,8 @@ LIKELIHOOD = Optimisation(
     learning_rate=1e-3, betas=(0.9, 0.95), weight_decay=0.01, clip_norm=150.0
 )
 
-CYCLE_WEIGHT = 0.01
-"""Of coming back, in nats of a phrase's hundreds, beside a game of a few."""
 MODELS = calm(STEEP, r1=10.0)
-MODELS["cyclegan"] = {
-    "game": "wgan_gp",
-    "critic_steps": 2,
-    "weights": {"reconstruct_x": CYCLE_WEIGHT, "reconstruct_z": CYCLE_WEIGHT},
-}
+MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2, **coming_back(0.01)}
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(

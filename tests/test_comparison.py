@@ -10,11 +10,16 @@ from rich.table import Table
 
 from core.comparison import contenders, markdown
 from core.config import ConfigError
+from musegen.band import song
+from musegen.midi import read_midi, write_midi
 from musegen.model import DOMAIN as MUSIC
+from musegen.roll import Grid
+from musegen.tracks import LAKH
 from videogen.model import DOMAIN as VIDEO
 
 TINY = ("--preset", "tiny", "--steps", 2, "--device", "cpu")
 SHAPES = ("--shapes", "--set", "train.batch_size=2")
+GRID = Grid(steps_per_beat=4)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -91,22 +96,21 @@ def test_models_of_clips_are_trained_and_measured_side_by_side(tmp_path: Path):
     assert (tmp_path / "models.png").stat().st_size > 1000
 
 
-def test_a_song_is_translated_and_back(translating: Path, tmp_path: Path):
-    from musegen.band import song
-    from musegen.midi import read_midi, write_midi
-    from musegen.roll import Grid
-    from musegen.tracks import LAKH
-
-    grid = Grid(steps_per_beat=4)
-    roll, _ = song(5, grid)
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    roll, _ = song(5, GRID)
     write_midi(roll, tmp_path / "mine.mid")
+    return tmp_path / "mine.mid"
+
+
+def test_a_song_is_translated_and_back(translating: Path, mine: Path, tmp_path: Path):
     for back in ((), ("--back",)):
-        told = ("music", "translate", translating, tmp_path / "mine.mid", *back)
+        told = ("music", "translate", translating, mine, *back)
         code, said, _ = run(*told, "--device", "cpu", "--to", tmp_path / "to")
         assert code == 0
         assert str(tmp_path / "to" / "translated-mine.mid") in said
-    made = read_midi(tmp_path / "to" / "translated-mine.mid", LAKH, grid).roll()
-    assert abs(made.bars - roll.bars) <= 4
+    made = read_midi(tmp_path / "to" / "translated-mine.mid", LAKH, GRID).roll()
+    assert abs(made.bars - read_midi(mine, LAKH, GRID).roll().bars) <= 4
     assert np.any(made.cells)
 
 
@@ -127,7 +131,9 @@ def test_a_clip_is_translated(tmp_path: Path):
     assert run(*wanted, "--other", "blue")[0] == 0
 
 
-def test_what_does_not_translate_says_so(translating: Path, collections, tmp_path: Path):
+def test_what_does_not_translate_says_so(
+    translating: Path, collections: tuple[Path, Path], mine: Path, tmp_path: Path
+):
     funk, _ = collections
     code, _, complaint = run("music", "sample", translating, "--to", tmp_path)
     assert (code, "translates: give it files" in complaint) == (1, True)
@@ -136,7 +142,7 @@ def test_what_does_not_translate_says_so(translating: Path, collections, tmp_pat
     code, _, complaint = run("music", "vary", translating, 1, "--to", tmp_path)
     assert (code, "has no latent space" in complaint) == (1, True)
     assert run("music", "train", funk, "--model", "vae", *TINY, "--to", tmp_path / "vae")[0] == 0
-    code, _, complaint = run("music", "translate", tmp_path / "vae", tmp_path / "song.mid")
+    code, _, complaint = run("music", "translate", tmp_path / "vae", mine)
     assert (code, "does not translate" in complaint) == (1, True)
 
 

@@ -53,7 +53,7 @@ def test_every_recipe_trains_and_samples(band, ballads, tmp_path, name):
         with pytest.raises(UserError, match=r"has no prior|translates"):
             model.sample()
         phrases = ballads.rolls(ballads.indices("train")[:2])
-        assert model.again(phrases).shape == phrases.shape
+        assert model.transform(phrases).shape == phrases.shape
         return
     rolls = model.sample(count=2, bars=4, seed=1, tempo_bpm=90.0)
     assert [roll.cells.shape for roll in rolls] == [(5, 4, 16, 84)] * 2
@@ -77,9 +77,9 @@ def test_a_translation_begins_by_playing_what_it_hears(band, ballads):
     torch.manual_seed(0)
     model = Model(networks(config), config.model, config.form)
     phrases = ballads.rolls(ballads.indices("train"))
-    there = model.again(phrases, seed=1)
+    there = model.translate(phrases, seed=1)
     assert returned_notes(phrases, there) > 0.6
-    assert not np.array_equal(there, model.again(phrases, seed=1, back=True))
+    assert not np.array_equal(there, model.translate(phrases, seed=1, back=True))
     assert returned_notes(phrases, phrases) == 1
 
 

@@ -44,7 +44,7 @@ def test_every_recipe_trains_and_samples(tmp_path, name):
         with pytest.raises(UserError, match=r"has no prior|translates"):
             model.clips([CAPTION])
         frames, told = OTHERS.batch(0, 3, seed=1)
-        assert model.again(to_clips(frames), told).shape == (3, 3, 4, 16, 16)
+        assert model.transform(to_clips(frames), told).shape == (3, 3, 4, 16, 16)
         return
     clips = model.clips([CAPTION, "A dog"], seed=1)
     assert clips.shape == (2, 3, 4, 16, 16)

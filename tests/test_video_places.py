@@ -11,7 +11,7 @@ from core.config import UserError
 from core.latent import walk
 from videogen.clip import write_mp4
 from videogen.model import Model, train
-from videogen.places import clips_at, place_of, read_clip
+from videogen.places import place_of, read_clip
 from videogen.shapes import MovingShapes
 
 CAPTION = "A small red circle is moving in a zigzag path towards north"
@@ -58,16 +58,16 @@ def test_a_sentence_is_a_place_of_the_prior_and_a_file_one_of_the_encoder(
 
 
 def test_a_place_of_a_sentence_is_what_sampling_makes(model: Model):
-    made = clips_at(model, place_of(model, CAPTION, seed=0))
+    made = model.decode(place_of(model, CAPTION, seed=0))
     torch.testing.assert_close(made, model.clips([CAPTION], seed=0), atol=1e-5, rtol=1e-4)
 
 
 def test_a_walk_begins_and_ends_where_it_was_told(model: Model, film: Path):
     first, last = place_of(model, CAPTION, 3), place_of(model, str(film))
-    path = clips_at(model, walk(first, last, 5))
+    path = model.decode(walk(first, last, 5))
     assert path.shape == (5, 3, 4, 16, 16)
-    torch.testing.assert_close(path[:1], clips_at(model, first), atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(path[-1:], clips_at(model, last), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(path[:1], model.decode(first), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(path[-1:], model.decode(last), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("name", "said"), [("none.mp4", "does not exist"), ("bad.mp4", "bytes")])

@@ -11,11 +11,13 @@ from typing import Annotated, Literal
 import typer
 
 from core.commands import (
+    Back,
     Device,
     DryRun,
     Jobs,
     Json,
     Minutes,
+    MinutesEach,
     Models,
     Places,
     Preset,
@@ -26,6 +28,7 @@ from core.commands import (
     Steps,
     Strength,
     StrictOption,
+    Translator,
     budget,
     print_config,
     show_comparison,
@@ -305,7 +308,7 @@ def compare(
     models: Models = None,
     preset: Preset = "small",
     steps: Steps = None,
-    minutes: Annotated[float | None, typer.Option(min=0, help="Of each model.")] = None,
+    minutes: MinutesEach = None,
     count: Annotated[int, typer.Option(min=8, max=10_000, help="Clips of each group.")] = 256,
     seed: Seed = 0,
     device: Device = "auto",
@@ -320,7 +323,6 @@ def compare(
     The same command goes on where it was stopped.
     """
     from core.comparison import contenders, train_each
-    from core.recipes import recipe
     from videogen import evaluation, scorecard
     from videogen.model import DOMAIN, Model, find_data, find_other
     from videogen.model import train as train_model
@@ -331,7 +333,7 @@ def compare(
     assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
 
     def train(name: str, folder: Path) -> Model:
-        source = second if recipe(name).other else None
+        source = second if DOMAIN.between_two(name) else None
         train_model(found, folder, name, preset, device, assignments, source)
         return Model.load(folder, device)
 
@@ -408,20 +410,18 @@ def reconstruct(told: Told, to: Clips = Path("clips"), device: Device = "auto") 
 
     pianoreel video reconstruct runs/mine clip.mp4 --to clips
     """
-    from videogen.places import open_model, write_again
+    from videogen.places import open_model, write_beside
 
     model, clips = open_model(told, None, device)
     for clip in clips:
-        write_again(model, Path(clip), to)
+        write_beside(model, Path(clip), to, "again", model.again)
 
 
 @video.command()
 def translate(
-    run: Annotated[str, typer.Argument(help="The folder of a run that goes between two.")],
+    run: Translator,
     videos: Annotated[list[Path], typer.Argument(help="Video files.")],
-    back: Annotated[
-        bool, typer.Option("--back", help="From the data's manner into the other one.")
-    ] = False,
+    back: Back = False,
     to: Clips = Path("clips"),
     device: Device = "auto",
 ) -> None:
@@ -431,15 +431,14 @@ def translate(
 
     pianoreel video translate runs/red blue.mp4 --to clips
     """
-    from core.config import UserError
     from videogen.model import Model
-    from videogen.places import write_again
+    from videogen.places import write_beside
 
     model = Model.load(run, device)
-    if not model.translates:
-        raise UserError(f"{run} does not translate: train it with --model cyclegan")
     for video_file in videos:
-        write_again(model, video_file, to, "translated", back)
+        write_beside(
+            model, video_file, to, "translated", lambda clips, _: model.translate(clips, back)
+        )
 
 
 @video.command()

@@ -145,11 +145,11 @@ def made_of(model: Model, group: Group, seed: int) -> tuple[Group, Clips]:
     if model.draws:
         return group, model.clips(group.captions, seed)
     if not model.translates:
-        return group, model.again(group.real, group.captions)
+        return group, model.transform(group.real, group.captions)
     if group.source is None:
         raise UserError(f"{model.name} translates: say from which collection with --other")
     told = list(group.source_captions)
-    return replace(group, captions=told), model.again(group.source, told)
+    return replace(group, captions=told), model.translate(group.source)
 
 
 def _require_form(model: Model, data: Clipped) -> None:
@@ -240,9 +240,7 @@ def returned_by(model: Model, group: Group) -> float:
     """How much of the group's real clips comes back."""
     if "encoder" not in model.networks:
         return nan
-    there = model.again(group.real, group.captions, back=True)
-    back = model.again(there, group.captions) if model.translates else there
-    return returned(group.real, back)
+    return returned(group.real, model.again(group.real, group.captions))
 
 
 def told_nothing(model: Model, device: str = "auto") -> list[Model]:

@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 
 from core.config import ConfigError, Strict, UserError
-from core.distributions import Distribution
+from core.latent import Places
 from core.learning import Batches
 from core.model import Domain, ModelConfig, RunConfig, Trained, choose_device, fit
 from core.passes import Batch, Networks
@@ -238,7 +238,7 @@ def observer(run: Run, data: Clipped, config: VideoRun, other: Clipped | None = 
 
     def observe(averages: Networks, step: int) -> dict[str, float]:
         model = Model(averages, config.model, config.form, run.folder.name)
-        clips = model.clips(shown, seed) if model.draws else model.again(given, shown)
+        clips = model.clips(shown, seed) if model.draws else model.transform(given, shown)
         draw_grid(clips, shown, run.samples / f"step-{step:08d}.png")
         if not judged or not model.draws:
             return {}
@@ -266,21 +266,35 @@ class Model(Trained):
         return torch.cat([made.mean.clamp(-1, 1).cpu() for made in self._made(captions, seed)])
 
     @torch.no_grad()
-    def again(self, clips: Clips, captions: Sequence[str], back: bool = False) -> Clips:
-        """Clips that passed through the model: translated, or encoded and decoded.
+    def encode(self, clips: Clips, captions: Sequence[str]) -> Places:
+        """Where the encoder places clips."""
+        tokens = self.captions.encode(captions).to(self.device)
+        return self.space.encode(clips.contiguous().to(self.device), tokens)
 
-        `back`: translated from the data's manner into the other collection's.
-        """
-        made: list[torch.Tensor] = []
-        for x, told in zip(clips.split(CHUNK), batched(captions, CHUNK), strict=True):
-            made.append(self._passed(x.contiguous().to(self.device), told, back).mean)
+    @torch.no_grad()
+    def decode(self, places: Places) -> Clips:
+        """The clips of places."""
+        return self.space.decode(places).mean.clamp(-1, 1).cpu()
+
+    @torch.no_grad()
+    def translate(self, clips: Clips, back: bool = False) -> Clips:
+        """Clips in the manner of the data, or `back` in the other collection's."""
+        network = self.translator(back)
+        made = [network(x.contiguous().to(self.device)).mean for x in clips.split(CHUNK)]
         return torch.cat(made).clamp(-1, 1).cpu()
 
-    def _passed(self, x: torch.Tensor, told: Sequence[str], back: bool) -> Distribution:
+    def transform(self, clips: Clips, captions: Sequence[str]) -> Clips:
+        """What it makes of clips: translates them, or encodes and decodes."""
         if self.translates:
-            return self.networks["encoder" if back else "decoder"](x)
-        tokens = self.captions.encode(told).to(self.device)
-        return self.space.decode(self.space.encode(x, tokens))
+            return self.translate(clips)
+        chunks = zip(clips.split(CHUNK), batched(captions, CHUNK), strict=True)
+        return torch.cat([self.decode(self.encode(x, told)) for x, told in chunks])
+
+    def again(self, clips: Clips, captions: Sequence[str]) -> Clips:
+        """What comes back of the data's clips: through z, or from the other collection."""
+        return self.transform(
+            self.translate(clips, back=True) if self.translates else clips, captions
+        )
 
     @torch.no_grad()
     def parts(self, captions: Sequence[str], seed: int = 0) -> dict[str, torch.Tensor]:

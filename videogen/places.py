@@ -1,6 +1,6 @@
 """Sentences and videos as places in a model's latent space, and places as clips."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +32,10 @@ def is_video(told: str) -> bool:
 def place_of(model: Model, told: str, seed: int = 0) -> Places:
     """One place: that of a video file, or one that the prior draws for a sentence."""
     if is_video(told):
-        return _encoded(model, *read_clip(model, Path(told)))
+        frames, caption = read_clip(model, Path(told))
+        return model.encode(to_clips(frames[None]), [caption])
     tokens = model.captions.encode([told]).to(model.device)
     return model.space.draw(1, tokens, seed)
-
-
-def _encoded(model: Model, frames: Frames, caption: str) -> Places:
-    clips = to_clips(frames[None]).contiguous().to(model.device)
-    return model.space.encode(clips, model.captions.encode([caption]).to(model.device))
 
 
 def read_clip(model: Model, path: Path) -> tuple[Frames, str]:
@@ -60,15 +56,9 @@ def read_clip(model: Model, path: Path) -> tuple[Frames, str]:
     return film[shown], captioned.caption
 
 
-@torch.no_grad()
-def clips_at(model: Model, places: Places) -> Clips:
-    """The clips that the decoder makes of places."""
-    return model.space.decode(places).mean.clamp(-1, 1).cpu()
-
-
 def write_places(model: Model, places: Places, titles: Sequence[str], name: str, to: Path) -> None:
     """Write the clips of places, and one picture of all; print what was written."""
-    clips = clips_at(model, places)
+    clips = model.decode(places)
     to.mkdir(parents=True, exist_ok=True)
     draw_grid(clips, titles, to / f"{name}.png")
     print(to / f"{name}.png")
@@ -78,16 +68,13 @@ def write_places(model: Model, places: Places, titles: Sequence[str], name: str,
             print(path)
 
 
-def write_again(
-    model: Model, path: Path, to: Path, prefix: str = "again", back: bool = False
+def write_beside(
+    model: Model, path: Path, to: Path, prefix: str, change: Callable[[Clips, list[str]], Clips]
 ) -> None:
-    """Write what becomes of a video's first clip, and a picture of both; print what was.
-
-    `back`: see `Model.again`.
-    """
+    """Write what becomes of a video's first clip, and a picture of both; print what was."""
     frames, caption = read_clip(model, path)
     real = to_clips(frames[None])
-    clip = model.again(real, [caption], back)
+    clip = change(real, [caption])
     to.mkdir(parents=True, exist_ok=True)
     picture = to / f"{prefix}-{path.stem}-both.png"
     draw_grid(torch.cat([real, clip]), [f"{path.name}: {caption}", prefix], picture)

@@ -4,7 +4,7 @@ pianoreel video train --shapes --preset small --to RUN
 """
 
 from core.learning import Optimisation
-from core.presets import GENTLE, STEEP, TRIAL, Preset, calm
+from core.presets import GENTLE, STEEP, TRIAL, Preset, calm, coming_back
 from videogen.networks import VideoConfig
 from videogen.text import TextConfig
 
@@ -20,12 +20,8 @@ LONG = GENTLE.but(
     minutes=None, steps=60_000, warmup_steps=500, average_decay=0.999, sample_every_steps=1000
 )
 
-CYCLE_WEIGHT = 0.01
-"""Of coming back, in thousands of pixels, beside a game of a few nats."""
 MODELS = calm(STEEP, r1=1.0)
-MODELS["cyclegan"] |= {
-    "weights": {"reconstruct_x": CYCLE_WEIGHT, "reconstruct_z": CYCLE_WEIGHT},
-}
+MODELS["cyclegan"] |= coming_back(0.01)
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
