@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from core.adversarial import Adversarial
 from core.checkpoint import Checkpoint
 from core.config import Strict
+from core.networks import Growing
 from core.passes import Batch, Networks, critic_of, is_critic
 from core.recipes import Recipe
 from core.terms import Match
@@ -122,6 +123,7 @@ def step(learning: Learning, batches: Batches, number: int, seed: int) -> dict[s
     for that update and is counted under `skipped`.
     """
     torch.manual_seed(seed * 1_000_003 + number)
+    _grow(learning.networks, number)
     first = number * (learning.critic_steps + 1)
     logged: dict[str, float] = {"skipped": 0.0}
     for draw in range(learning.critic_steps):
@@ -129,6 +131,12 @@ def step(learning: Learning, batches: Batches, number: int, seed: int) -> dict[s
     _merge(logged, learner_step(learning, batches(first + learning.critic_steps)))
     update_averages(learning, number)
     return logged | _facts(learning.networks)
+
+
+def _grow(networks: Networks, steps: int) -> None:
+    for network in networks.modules():
+        if isinstance(network, Growing):
+            network.grow(steps)
 
 
 def _facts(networks: Networks) -> dict[str, float]:

@@ -9,7 +9,7 @@ Hu, Yang, Salakhutdinov and Xing, On Unifying Deep Generative Models, ICLR 2018.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,15 @@ def is_critic(name: str) -> bool:
     return name.startswith("critic_")
 
 
+@runtime_checkable
+class Gradual(Protocol):
+    """A decoder that draws ever finer."""
+
+    def as_fine(self, x: Samples) -> Samples:
+        """Data with the detail that it draws by now."""
+        ...
+
+
 @dataclass(frozen=True)
 class Batch:
     """Data x [batch *event] with its condition c, if any, and samples of another collection."""
@@ -64,6 +73,12 @@ class Passes:
     def x_seen(self) -> Samples:
         """What the encoder sees of x: with Gaussian noise where the model says so."""
         return self.x + self.corruption * torch.randn_like(self.x) if self.corruption else self.x
+
+    @cached_property
+    def x_as_fine(self) -> Samples:
+        """x as it is compared with what is generated: as fine as that is by now."""
+        decoder = dict(self.networks.items()).get("decoder")
+        return decoder.as_fine(self.x) if isinstance(decoder, Gradual) else self.x
 
     @cached_property
     def c(self) -> Tensor | None:
@@ -141,7 +156,9 @@ class Passes:
         """Samples of `space` as they should be."""
         if space == "domain":
             return (self.z_of_source,)
-        return self._point(space, self.x, lambda: self.z_drawn if space == "z" else self.z_encoded)
+        if space == "z":
+            return (self.z_drawn,)
+        return self._point(space, self.x_as_fine, lambda: self.z_encoded)
 
     def produced(self, space: Space) -> Point:
         """Samples of `space` as the model makes them."""
@@ -154,8 +171,6 @@ class Passes:
     def _point(self, space: Space, x: Samples, z: Callable[[], Samples]) -> Point:
         if space == "x":
             return (x,)
-        if space == "z":
-            return (z(),)
         if space == "xz":
             return (x, z())
         if self.condition is None:

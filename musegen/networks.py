@@ -15,10 +15,16 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from core.augmentation import shifted
-from core.blocks import MADE_OF, Blocks
 from core.config import Strict
 from core.distributions import Bernoulli, Binarisation, Distribution
-from core.networks import JointCritic, LatentCritic, PosteriorHead, Standard
+from core.networks import (
+    MADE_OF,
+    Blocks,
+    JointCritic,
+    LatentCritic,
+    PosteriorHead,
+    Standard,
+)
 from core.passes import Networks
 from core.recipes import Recipe
 from core.shapes import Features, Latents, Scores
@@ -136,7 +142,7 @@ class BarGenerators(nn.Module):
 class MapGenerators(nn.Module):
     """What all players are given for a bar -> the same logits, by doubling maps of step and pitch.
 
-    With blocks that any domain can use, see `core.blocks`.
+    With blocks that any domain can use, see `core.networks`.
     """
 
     def __init__(self, players: int, tracks: int, grid: Grid, config: MuseGANConfig):

@@ -5,10 +5,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from core.blocks import CONVOLVE, DCGAN, GAIN, Double, Modulated, StyleBased
+from core.networks import CONVOLVE, DCGAN, GAIN, Double, Growing, Modulated, StyleBased
 
 STYLE = 4
+LEVEL_STEPS = 10
 PLACES = {1: (9,), 2: (5, 7), 3: (3, 4, 5)}
+
 GENERATORS = [DCGAN, StyleBased]
 
 
@@ -93,3 +95,62 @@ def test_a_generator_over_any_axes_moves_with_its_code_and_all_of_it_learns(gene
     (maps * torch.randn_like(maps)).sum().backward()
     for name, parameter in made.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+def test_a_level_joins_as_a_mixture_with_the_one_before():
+    torch.manual_seed(0)
+    made, code = Growing(5, 4, (3,), 2, 2, LEVEL_STEPS), torch.randn(6, 5)
+    style = made.style(code)
+    pictures = [
+        picture(maps, style)
+        for picture, maps in zip([*made.pictures, made.last], made.levels(style), strict=True)
+    ]
+    coarse, middle, fine = (p.repeat_interleave(12 // p.shape[2], 2) for p in pictures)
+    for steps, expected in {
+        0: coarse,
+        3: 0.7 * coarse + 0.3 * middle,
+        10: middle,
+        15: 0.5 * middle + 0.5 * fine,
+        20: fine,
+        999: fine,
+    }.items():
+        made.grow(steps)
+        torch.testing.assert_close(made(code), expected)
+
+
+def test_fully_grown_it_is_the_style_based_one():
+    torch.manual_seed(0)
+    made, code = Growing(5, 4, (3, 3), 2, 2, LEVEL_STEPS), torch.randn(6, 5)
+    made.grow(2 * LEVEL_STEPS)
+    torch.testing.assert_close(made(code), StyleBased.forward(made, code))
+
+
+def test_all_of_it_learns_while_it_grows():
+    made = Growing(5, 4, (3,), 2, 2, LEVEL_STEPS)
+    for steps in (5, 15):
+        made.grow(steps)
+        made(torch.randn(6, 5)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in made.parameters())
+
+
+def test_levels_to_come_do_not_learn():
+    made = Growing(5, 4, (3,), 2, 2, LEVEL_STEPS)
+    made.grow(LEVEL_STEPS)
+    made(torch.randn(6, 5)).square().sum().backward()
+    assert all(p.grad is None for p in (*made.doublings[1].parameters(), *made.last.parameters()))
+    assert all(p.grad is not None for p in made.doublings[0].parameters())
+
+
+def test_data_are_as_fine_as_what_is_made():
+    """Eight places over three levels of 2, 4 and 8: means by fours, by twos, none."""
+    made = Growing(1, 1, (2,), 2, 1, LEVEL_STEPS)
+    x = torch.tensor([[[1.0, 3, 5, 7, 0, 0, 4, 8]]])
+    for steps, expected in {
+        0: [4.0, 4, 4, 4, 3, 3, 3, 3],
+        5: [3.0, 3, 5, 5, 1.5, 1.5, 4.5, 4.5],
+        10: [2.0, 2, 6, 6, 0, 0, 6, 6],
+        15: [1.5, 2.5, 5.5, 6.5, 0, 0, 5, 7],
+        20: [1.0, 3, 5, 7, 0, 0, 4, 8],
+    }.items():
+        made.grow(steps)
+        torch.testing.assert_close(made.as_fine(x), torch.tensor([[expected]]))

@@ -102,6 +102,17 @@ def test_a_resumed_run_is_bit_equal(tmp_path):
         assert torch.equal(value, parts.networks.state_dict()[key]), key
 
 
+def test_what_grows_goes_on_growing_when_a_run_is_resumed(tmp_path):
+    growing = ["model.video.blocks=growing", "model.video.level_steps=2"]
+    whole = tiny(tmp_path / "whole", "cgan", 4, *growing)
+    foreground = whole.networks["decoder"].get_submodule("foreground")
+    assert foreground.get_buffer("grown") == 1.5  # in the fourth step
+    tiny(tmp_path / "parts", "cgan", 2, *growing)
+    parts = tiny(tmp_path / "parts", "cgan", 4, *growing)
+    for key, value in whole.networks.state_dict().items():
+        assert torch.equal(value, parts.networks.state_dict()[key]), key
+
+
 def test_a_run_is_bound_to_its_data(tmp_path):
     tiny(tmp_path / "run")
     with pytest.raises(ConfigError, match="form"):

@@ -146,3 +146,17 @@ def test_generators_can_be_made_of_blocks_of_any_domain(blocks):
         n for n, p in made["decoder"].named_parameters() if p.grad is None or not p.grad.any()
     ]
     assert silent == []
+
+
+def test_critics_see_clips_as_fine_as_they_are_made():
+    """At first 16 x 16 pixels are made as 4 x 4: of real ones the means over blocks are seen."""
+    config = VideoConfig(latent=8, channels=4, width=16, blocks="growing")
+    made = build(config, 16, 4, 20, recipe("gan").conditional())
+    x = torch.randn(3, 3, 4, 16, 16)
+    passes = Passes(made, Batch(x, Captions(["red"]).encode(["red"] * 3)))
+    (seen,), (produced,) = passes.reference("x"), passes.produced("x")
+    for clips in (seen, produced):
+        blocks = clips.unflatten(4, (4, 4)).unflatten(3, (4, 4))  # row, in it, column, in it
+        torch.testing.assert_close(blocks, blocks[:, :, :, :, :1, :, :1].expand_as(blocks))
+    expected = x[1, 2, 3, 4:8, 8:12].mean()
+    torch.testing.assert_close(seen[1, 2, 3, 4:8, 8:12], expected.expand(4, 4))

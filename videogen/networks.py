@@ -14,6 +14,7 @@ import itertools
 import math
 from collections.abc import Callable
 from functools import cached_property
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -22,12 +23,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.augmentation import shifted
-from core.blocks import DCGAN, MADE_OF, Blocks, StyleBased
 from core.codebook import CodePrior
 from core.config import Strict
 from core.distributions import Delta, Distribution, Gaussian, as_gaussian
 from core.flow import Flow
-from core.networks import MLP, JointCritic, LatentCritic, PosteriorHead
+from core.networks import (
+    DCGAN,
+    MADE_OF,
+    MLP,
+    Blocks,
+    Growing,
+    JointCritic,
+    LatentCritic,
+    PosteriorHead,
+    StyleBased,
+)
 from core.passes import Networks
 from core.recipes import Recipe
 from core.shapes import Features, Latents, Losses, Samples, Scores
@@ -57,7 +67,7 @@ class VideoConfig(Strict):
     `critic_channels` of the critic. `seen_frames`: what the encoder sees, evenly spaced (the
     paper: 1, the first). `pixel_std`: the error of a pixel, in [-1, 1], that reconstructions
     overlook. `gist` and `text_filter`: without the one DT2V, without the other GT2V. `blocks`:
-    what generators are made of.
+    what generators are made of. `level_steps`: steps in which a level of growing ones joins.
     """
 
     latent: int = Field(default=16, ge=4)
@@ -69,7 +79,8 @@ class VideoConfig(Strict):
     pixel_std: float = Field(default=1.0, gt=0)
     gist: bool = True
     text_filter: bool = True
-    blocks: Blocks = "paper"
+    blocks: Blocks | Literal["growing"] = "paper"
+    level_steps: int = Field(default=500, gt=0)
     text: TextConfig = TextConfig()
 
 
@@ -108,9 +119,10 @@ def _generator(config: VideoConfig, size: int, outputs: int) -> nn.Module:
     """A code -> maps of the wanted size, made of the chosen blocks."""
     if config.blocks == "paper":
         return Unfold(config.width, config.channels, size, outputs)
-    doublings = _doublings(size) + 1
-    made_of = MADE_OF[config.blocks]
-    return made_of(config.width, config.channels, (FINEST, FINEST), doublings, outputs)
+    sizes = (config.width, config.channels, (FINEST, FINEST), _doublings(size) + 1, outputs)
+    if config.blocks == "growing":
+        return Growing(*sizes, config.level_steps)
+    return MADE_OF[config.blocks](*sizes)
 
 
 class Fold(nn.Module):
@@ -215,6 +227,14 @@ class Decoder(nn.Module):
 
     def forward(self, z: Latents, c: Condition) -> ClipByGist:
         return ClipByGist(self, z, c)
+
+    def as_fine(self, clips: Clips) -> Clips:
+        """Clips with the detail that it draws by now: all of it, where nothing grows."""
+        if not isinstance(self.foreground, Growing):
+            return clips
+        frames = clips.transpose(1, 2)
+        fine = self.foreground.as_fine(frames.flatten(0, 1))
+        return fine.unflatten(0, frames.shape[:2]).transpose(1, 2)
 
     def gist_of(self, clips: Clips) -> Pictures:
         """What the gist of these clips should be: their first frames."""
