@@ -11,7 +11,7 @@ demo: $(READY)  ## write eight songs and eight clips to demo/
 	$(BIN)/pianoreel video sample --seed 1 --to demo
 
 test: $(READY)  ## the fast tests
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist worksteal
 
 test-slow: $(READY)  ## the tests that take minutes
 	$(BIN)/pytest -q -m "slow and not gpu"
