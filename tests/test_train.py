@@ -11,6 +11,7 @@ from core.learning import Learning, Optimisation, update_averages
 from core.passes import Batch
 from core.recipes import recipe
 from core.run import Run
+from core.survey import adapting, on_the_ring
 from core.train import Clock, TrainConfig, rate_factor, train
 
 
@@ -38,12 +39,13 @@ def run_ring(folder, name, config, observe=nothing, batches=lambda n: ring.batch
     return learned, clock
 
 
-@pytest.mark.parametrize("name", ["wgan_gp", "vae_gan", "aae"])
+@pytest.mark.parametrize("name", [*on_the_ring(), *adapting()])
 def test_a_resumed_run_is_bit_equal_to_an_unbroken_one(tmp_path, name):
-    unbroken, _ = run_ring(tmp_path / "whole", name, tiny(7, decay="constant"))
-    run_ring(tmp_path / "parts", name, tiny(3))
-    resumed, clock = run_ring(tmp_path / "parts", name, tiny(7))
-    assert clock.step == 7
+    batches = ring.batches(recipe(name))
+    unbroken, _ = run_ring(tmp_path / "whole", name, tiny(5), batches=batches)
+    run_ring(tmp_path / "parts", name, tiny(2), batches=batches)
+    resumed, clock = run_ring(tmp_path / "parts", name, tiny(5), batches=batches)
+    assert clock.step == 5
     whole, parts = unbroken.state(), resumed.state()
     for group in ("networks", "averages"):
         for key, value in whole[group].items():
