@@ -43,11 +43,12 @@ class Cost:
 def contenders(domain: Domain, names: Sequence[str], two: bool = False) -> list[str]:
     """The models to compare; without names all that the domain can train and sample.
 
+    `ConfigError` for one that the domain cannot train, before any is trained.
     `two`: there is a second collection, so that those that translate take part.
     """
     if names:
         for name in names:
-            domain.recipe_name(name)
+            domain.require(name, has_other=two and domain.between_two(name))
         return list(names)
     return [
         name

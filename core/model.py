@@ -96,11 +96,11 @@ class Domain:
         assignments: Sequence[str],
     ) -> Config:
         """The preset's configuration for a model, `values` beside it, assignments on top."""
+        self.require(model, bool(values.get("other_sha256")))
         name = self.recipe_name(model)
         if preset not in self.presets:
             known = nearest(preset, list(self.presets))
             raise ConfigError(f"no preset is called '{preset}': {known}")
-        self._require(name, bool(values.get("other_sha256")))
         chosen = {**self.presets[preset].values(name), **values}
         return resolve(config, override(chosen, assignments), "the configuration")
 
@@ -116,7 +116,10 @@ class Domain:
         """Whether a model needs a second collection."""
         return recipe(self.recipe_name(model)).other
 
-    def _require(self, name: str, has_other: bool) -> None:
+    def require(self, model: str, has_other: bool) -> None:
+        """`ConfigError` where the domain lacks what a model needs, or a second collection is
+        missing or in excess."""
+        name = self.recipe_name(model)
         missing = sorted(recipe(name).needs - self.offers)
         if missing:
             raise ConfigError(f"{name} needs what {self.name} lacks: {', '.join(missing)}")

@@ -154,8 +154,13 @@ def test_all_that_can_take_part_do():
         assert out not in (*songs, *clips)
     assert "cyclegan" in contenders(MUSIC, [], two=True)
     assert contenders(MUSIC, ["notes"]) == ["notes"]
-    with pytest.raises(ConfigError, match="no model is called 'van'"):
-        contenders(MUSIC, ["van"])
+    for named, said in {
+        "van": "no model is called 'van'",
+        "ppca": "ppca needs what music lacks: vectors",
+        "cyclegan": "give the second by --other",
+    }.items():
+        with pytest.raises(ConfigError, match=said):
+            contenders(MUSIC, ["vae", named])
 
 
 def test_a_table_is_told_in_markdown():

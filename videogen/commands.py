@@ -40,6 +40,10 @@ video = typer.Typer(
     help="Clips: prepare, train, sample, evaluate, and more.", no_args_is_help=True
 )
 
+Data = Annotated[
+    Path | None,
+    typer.Argument(help="A collection, as `prepare` writes it.", show_default=False),
+]
 Shapes = Annotated[
     bool,
     typer.Option("--shapes", help="Moving shapes, drawn as they are needed, in place of DATA."),
@@ -160,10 +164,7 @@ def sprites(
 @video.command()
 def train(
     to: RunFolder,
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="A collection, as `prepare` writes it.", show_default=False),
-    ] = None,
+    data: Data = None,
     shapes: Shapes = False,
     pairs: Pairs = False,
     showing: Showing = "",
@@ -297,10 +298,7 @@ def evaluate(
 @video.command()
 def compare(
     to: Annotated[Path, typer.Option(help="Folder for the runs, the tables and the picture.")],
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="A collection, as `prepare` writes it.", show_default=False),
-    ] = None,
+    data: Data = None,
     shapes: Shapes = False,
     pairs: Pairs = False,
     showing: Showing = "",

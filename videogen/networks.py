@@ -31,7 +31,6 @@ from core.networks import (
     DCGAN,
     MADE_OF,
     MLP,
-    Blocks,
     Growing,
     JointCritic,
     LatentCritic,
@@ -79,7 +78,7 @@ class VideoConfig(Strict):
     pixel_std: float = Field(default=1.0, gt=0)
     gist: bool = True
     text_filter: bool = True
-    blocks: Blocks | Literal["growing"] = "paper"
+    blocks: Literal["paper", "dcgan", "style", "growing"] = "paper"
     level_steps: int = Field(default=500, gt=0)
     text: TextConfig = TextConfig()
 
