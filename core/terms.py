@@ -100,7 +100,10 @@ class Coherence:
 
 @dataclass(frozen=True)
 class Predict:
-    """Say x from its condition alone: -log p(x given z drawn, c) (Isola et al., CVPR 2017)."""
+    """Say x from its condition alone: |x - mean of p(x given z drawn, c)|_1.
+
+    Isola et al., CVPR 2017, eq. 3.
+    """
 
     trains: tuple[str, ...] = ("decoder",)
     weight: float = 1.0
@@ -114,7 +117,7 @@ class Predict:
         return ("decoder", "prior")
 
     def __call__(self, passes: Passes) -> Losses:
-        return -passes.generation.log_prob(passes.x)
+        return sum_events((passes.x - passes.generation.mean).abs())
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,22 @@ def again(learning: Learning) -> float:
     return ((x - REAL).norm(dim=1).median() / ring.RADIUS).item()
 
 
+@torch.no_grad()
+def code_read_back(learning: Learning) -> float:
+    """Correlation of the code drawn with the code that the encoder reads in its sample."""
+    networks = learning.averages
+    z = Standard(ring.LATENT)(len(REAL)).rsample()
+    read = networks["encoder"](networks["decoder"](z).rsample()).mean
+    return torch.corrcoef(torch.stack([z.flatten(), read.flatten()]))[0, 1].item()
+
+
+CODE_READ = 0.7
+
+
+def test_an_untrained_encoder_reads_no_code():
+    assert abs(code_read_back(begin("infogan"))) < CODE_READ / 3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in HERE if name not in STRAIGHT])
 def test_a_recipe_learns_the_ring(name):
@@ -60,6 +76,8 @@ def test_a_recipe_learns_the_ring(name):
         assert ring.agreement(x, labels()) > 0.95
     if name in INVERTING:
         assert again(learning) < 0.3
+    if name == "infogan":
+        assert code_read_back(learning) > CODE_READ
     assert distance(x) < LOOSE.get(name, BOUND), f"MMD {distance(x):.3f}"
     assert covered >= MODES_COVERED or name in LOOSE
 

@@ -15,7 +15,7 @@ from core.networks import Standard
 from core.papers import Paper
 from core.passes import Batch, Networks, Passes
 from core.recipes import RECIPES, Recipe
-from core.terms import Activated, Coherence, Match, Reconstruct
+from core.terms import Activated, Coherence, Match, Predict, Reconstruct
 
 PAPER = Paper("nobody2026", "Nobody", "None", "Nowhere", 2026)
 SGD_LIKE = Optimisation(learning_rate=0.1)
@@ -233,6 +233,14 @@ def test_coherence_moves_what_is_still_and_not_the_gist():
     (gradient,) = torch.autograd.grad(loss.sum(), list(parts["decoder"].parameters()))
     still_below = -passes.z_drawn.abs() / 2  # half of 3 z is nearer to 3 z where it grows
     torch.testing.assert_close(gradient, still_below.sum())
+
+
+def test_a_prediction_costs_its_l1_distance():
+    """Of what is made of z drawn, whatever the spread that the decoder says."""
+    parts = Networks({"decoder": Affine(0.5, 0.1, 0.2), "prior": Standard(1)})
+    passes = Passes(parts, Batch(X))
+    expected = (X - (0.5 * passes.z_drawn + 0.1)).abs()
+    torch.testing.assert_close(Predict()(passes), expected.squeeze(-1))
 
 
 def test_given_a_condition_two_more_networks_learn():

@@ -22,6 +22,7 @@ LONG = GENTLE.but(
 
 MODELS = calm(STEEP, r1=1.0)
 MODELS["cyclegan"] |= coming_back(0.01)
+MODELS["pix2pix"] |= {"weights": {"predict_x": 0.002}}  # the paper's 100, of a mean over numbers
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
