@@ -49,16 +49,18 @@ def adapting() -> list[str]:
     return [name for name, recipe in RECIPES.items() if "labels" in recipe.needs]
 
 
+RATES = {
+    "wake_sleep": (3e-4, 1e-3),
+    "aae": (1e-3, 5e-4),
+    "dann": (1e-4, 1e-3),
+    "nice": (3e-4, 3e-4),
+}
+
+
 def rates(name: str) -> tuple[float, float]:
     """Learning rates of learner and critic: who plays fewer steps, or follows, moves slower."""
-    if name == "wake_sleep":
-        return 3e-4, 1e-3
-    if name == "aae":
-        return 1e-3, 5e-4
-    if name == "dann":
-        return 1e-4, 1e-3
     slower = any(game(term).critic_steps > 1 for term in RECIPES[name].critics)
-    return (2e-4 if slower else 1e-3), 1e-3
+    return RATES.get(name, (2e-4 if slower else 1e-3, 1e-3))
 
 
 def begin(name: str, before: int = STEPS) -> Learning:

@@ -344,7 +344,6 @@ def translate(
     songs: Annotated[list[Path], typer.Argument(help="MIDI files.")],
     back: Back = False,
     to: Songs = Path("songs"),
-    seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
     """Bring songs of one collection into the manner of another, bar by bar.
@@ -360,7 +359,7 @@ def translate(
 
     model = Model.load(run, device)
     for song in songs:
-        made = model.translate(read_phrases(model, song), seed, back)
+        made = model.translate(read_phrases(model, song), back)
         write_phrases(model, made, f"translated-{song.stem}", to)
 
 

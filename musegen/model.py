@@ -211,22 +211,19 @@ class Model(Trained):
         return to_cells(self.space.decode(places).rsample()).cpu().numpy()
 
     @torch.no_grad()
-    def translate(self, cells: Phrases, seed: int = 0, back: bool = False) -> Phrases:
+    def translate(self, cells: Phrases, back: bool = False) -> Phrases:
         """Phrases in the manner of the data, or `back` in the other collection's."""
-        torch.manual_seed(seed)
-        return to_cells(self.translator(back)(self._states(cells)).rsample()).cpu().numpy()
+        return to_cells(self.translator(back)(self._states(cells)).mean).cpu().numpy()
 
     def transform(self, cells: Phrases, seed: int = 0) -> Phrases:
         """What it makes of phrases: translates them, or encodes and decodes."""
         if self.translates:
-            return self.translate(cells, seed)
+            return self.translate(cells)
         return self.decode(self.encode(cells), seed)
 
     def again(self, cells: Phrases, seed: int = 0) -> Phrases:
         """What comes back of the data's phrases: through z, or from the other collection."""
-        return self.transform(
-            self.translate(cells, seed, back=True) if self.translates else cells, seed
-        )
+        return self.transform(self.translate(cells, back=True) if self.translates else cells, seed)
 
     def _states(self, cells: Phrases) -> States:
         return to_states(torch.from_numpy(cells).to(self.device))

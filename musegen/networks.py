@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from core.augmentation import shifted
 from core.config import Strict
-from core.distributions import Bernoulli, Binarisation, Distribution
+from core.distributions import Bernoulli, Binarisation, Delta, Distribution
 from core.networks import (
     MADE_OF,
     Blocks,
@@ -42,7 +42,7 @@ from musegen.levels import (
     prime_factors,
 )
 from musegen.roll import Grid
-from musegen.states import OCTAVE, GatedNotes, Given, HeldNotes, PitchClasses, States
+from musegen.states import OCTAVE, GatedNotes, Given, HeldNotes, Notes, PitchClasses, States
 from musegen.streams import COUNTS, bar_counts, harmony, harmony_values, hear, onset_counts
 from musegen.tracks import Track
 
@@ -111,6 +111,13 @@ class BarGenerators(nn.Module):
         self.uses = Linear(players, widths[0], tracks * grid.pitches)
         self.plays.bias.data += PLAYS
         self.uses.bias.data += USES
+
+    def begin_silent(self) -> "BarGenerators":
+        """Say nothing before training: all logits are 0."""
+        for last in (self.pitches, self.plays, self.uses):
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
+        return self
 
     def forward(
         self, z: Float[Tensor, "batch player bar latent"], given: Sequence[Map] = ()
@@ -270,14 +277,17 @@ class Decoder(nn.Module):
         return Bernoulli(logits, self.binarisation, self.slope)
 
 
-KEPT = 3.0
-"""How much a translation trusts, before training, what it reads: a logit."""
+KEPT = 1.0
+"""How much a translation leans to what it hears: a logit."""
 
 
 class Translator(nn.Module):
-    """Phrases of one collection -> p(the same in the manner of another), for CycleGAN.
+    """Phrases of one collection -> the same in the manner of another, for CycleGAN.
 
-    The players' bar generators hear the phrase at every level, and begin by playing it again.
+    The players' bar generators hear the phrase at every level. What they say moves the neurons of
+    the phrase that is heard, so that before training it is played again, note for note. Neurons
+    are deterministic and without gates: a translation draws nothing, and a note can begin
+    wherever a critic asks for one.
     """
 
     sustained: Tensor
@@ -289,31 +299,27 @@ class Translator(nn.Module):
         self.read = TrackEncoder(grid, len(tracks), channels)
         self.tell = nn.Linear(channels, self.players * config.latent)
         shares = len(tracks) // self.players
-        self.generators = BarGenerators(self.players, shares, grid, config, channels)
-        self.kept = nn.Parameter(torch.full((4, len(tracks)), KEPT))
-        self.binarisation: Binarisation = config.binarisation
+        self.generators = BarGenerators(
+            self.players, shares, grid, config, channels
+        ).begin_silent()
         held = torch.tensor([not track.is_drum for track in tracks])
         self.register_buffer("sustained", held.float(), persistent=False)
 
-    def forward(self, x: States, c: Given | None = None) -> GatedNotes:
+    def forward(self, x: States, c: Given | None = None) -> Delta:
         maps = self.read(x)
         bars = self.tell(maps[0][0]).unflatten(0, (len(x), -1))  # [batch bar player*latent]
         told = bars.unflatten(2, (self.players, -1)).transpose(1, 2)
         plays, uses, cells = self.generators(told, maps)
         onset, hold = cells.unbind(2)
+        onset = onset + plays[..., None, None] + uses[..., None, :]
         sounding, struck = x.unbind(2)
-        used = sounding.amax(3)
-        pairs = zip(
-            (plays, uses, onset, hold), (used.amax(3), used, struck, sounding), strict=True
-        )
-        neurons = [self._keep(n, logits, seen) for n, (logits, seen) in enumerate(pairs)]
-        notes = HeldNotes(neurons[2], neurons[3], self.sustained)
-        return GatedNotes(neurons[0], neurons[1], notes)
+        notes = HeldNotes(_leaning(onset, struck), _leaning(hold, sounding), self.sustained)
+        return Delta(notes.rsample())
 
-    def _keep(self, number: int, logits: Tensor, seen: Tensor) -> Bernoulli:
-        """Neurons that lean towards what is seen in their place, [batch track ...]."""
-        kept = self.kept[number].view(-1, *[1] * (seen.ndim - 2))
-        return Bernoulli(logits + kept * (2 * seen - 1), self.binarisation)
+
+def _leaning(logits: Notes, heard: Notes) -> Bernoulli:
+    """Neurons that do as is heard in their place, until something moves them."""
+    return Bernoulli(logits + KEPT * (2 * heard - 1), "deterministic")
 
 
 class PhraseReader(nn.Module):
