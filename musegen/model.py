@@ -147,7 +147,8 @@ def observer(
 ) -> Observe:
     """Samples while training: a picture, a MIDI file, and the yardstick's distance to the data.
 
-    A model without a prior begins from phrases: those of the other collection, or the data's.
+    A model without a prior begins from phrases: those of the other collection, or the data's. Of
+    a translation the newest is kept: its distance is least before it has changed anything.
     """
     from musegen.metrics import Yardstick
     from musegen.midi import write_midi
@@ -165,7 +166,7 @@ def observer(
         rolls = model.rolls(cells[:8])
         draw_phrases(rolls, run.samples / f"step-{step:08d}.png")
         write_midi(rolls[0], run.samples / f"step-{step:08d}.mid")
-        return {"distance": judge.distance(cells)}
+        return {"translated" if model.translates else "distance": judge.distance(cells)}
 
     return observe
 

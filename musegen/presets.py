@@ -19,7 +19,7 @@ LIKELIHOOD = Optimisation(
 )
 
 MODELS = calm(STEEP, r1=10.0)
-MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2, **coming_back(0.01)}
+MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2, **coming_back(0.1)}
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
