@@ -50,3 +50,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     monkeypatch.setattr(socket.socket, "connect", guarded)
     yield attempts
     assert not attempts, f"tried to connect to {attempts}"
+
+
+@pytest.fixture
+def quick_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few songs of the band are heard, and few phrases are scored one by one."""
+    monkeypatch.setattr("musegen.evaluation.BAND_SONGS", 5)
+    monkeypatch.setattr("musegen.evaluation.SCORED_PHRASES", 24)

@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 from cli import app
 from musegen.data import PrepareConfig
 
+pytestmark = pytest.mark.usefixtures("quick_evaluation")
+
 SONG_SECONDS = 6 * 4 * 60 / 96  # 6 bars of 4 beats at 96 bpm
 
 

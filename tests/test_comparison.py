@@ -17,6 +17,8 @@ from musegen.roll import Grid
 from musegen.tracks import LAKH
 from videogen.model import DOMAIN as VIDEO
 
+pytestmark = pytest.mark.usefixtures("quick_evaluation")
+
 TINY = ("--preset", "tiny", "--steps", 2, "--device", "cpu")
 SHAPES = ("--shapes", "--set", "train.batch_size=2")
 GRID = Grid(steps_per_beat=4)

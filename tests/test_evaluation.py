@@ -20,6 +20,8 @@ from musegen.evaluation import (
 from musegen.roll import HOLD, ONSET, SILENT, Grid
 from musegen.scorecard import draw_report
 
+pytestmark = pytest.mark.usefixtures("quick_evaluation")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Collection:
