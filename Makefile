@@ -14,7 +14,7 @@ test: $(READY)  ## the fast tests
 	$(BIN)/pytest -q -n auto --dist worksteal
 
 test-slow: $(READY)  ## the tests that take minutes
-	$(BIN)/pytest -q -m "slow and not gpu"
+	$(BIN)/pytest -q -n auto --dist worksteal -m "slow and not gpu"
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .
