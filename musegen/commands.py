@@ -330,12 +330,11 @@ def reconstruct(
 
     pianoreel music reconstruct runs/vae song.mid --to songs
     """
-    from musegen.places import open_model, read_phrases, write_phrases
+    from musegen.places import open_model, write_beside
 
     model, songs = open_model(told, None, device)
-    for song in map(Path, songs):
-        made = model.again(read_phrases(model, song), seed)
-        write_phrases(model, made, f"again-{song.stem}", to)
+    for song in songs:
+        write_beside(model, Path(song), to, "again", lambda heard: model.again(heard, seed))
 
 
 @music.command()
@@ -355,12 +354,11 @@ def translate(
     pianoreel music translate runs/bach chorale.mid --back --to songs
     """
     from musegen.model import Model
-    from musegen.places import read_phrases, write_phrases
+    from musegen.places import write_beside
 
     model = Model.load(run, device)
     for song in songs:
-        made = model.translate(read_phrases(model, song), back)
-        write_phrases(model, made, f"translated-{song.stem}", to)
+        write_beside(model, song, to, "translated", lambda heard: model.translate(heard, back))
 
 
 @music.command()

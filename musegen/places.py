@@ -1,6 +1,7 @@
 """Seeds and songs as places in a model's latent space, and places as music."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from core.sources import RejectedFile
 from musegen.collection import Phrases
 from musegen.midi import read_midi
 from musegen.model import DOMAIN, Model
-from musegen.render import write_song
+from musegen.render import draw_phrases, write_song
 from musegen.roll import Roll
 
 TEMPO_BPM = 120.0
+BESIDE = 4
+"""Phrases of a song that are drawn beside what became of them."""
 
 
 def open_model(told: list[str], count: int | None, device: str) -> tuple[Model, list[str]]:
@@ -62,3 +65,21 @@ def write_phrases(model: Model, phrases: Phrases, name: str, to: Path) -> None:
     to.mkdir(parents=True, exist_ok=True)
     for path in write_song(Roll(cells, model.form.tracks, model.form.grid, tempo_bpm, name), to):
         print(path)
+
+
+def write_beside(
+    model: Model, path: Path, to: Path, prefix: str, change: Callable[[Phrases], Phrases]
+) -> None:
+    """Write what becomes of a song, and a picture of its first phrases both ways; print what was
+    written."""
+    heard = read_phrases(model, path)
+    made = change(heard)
+    name = f"{prefix}-{path.stem}"
+    write_phrases(model, made, name, to)
+    rolls = [
+        replace(roll, name=f"{title}, phrase {number + 1}")
+        for title, cells in ((path.name, heard), (prefix, made))
+        for number, roll in enumerate(model.rolls(cells[:BESIDE]))
+    ]
+    draw_phrases(rolls, to / f"{name}-both.png", columns=len(rolls) // 2)
+    print(to / f"{name}-both.png")

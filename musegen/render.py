@@ -147,9 +147,9 @@ def _number_bars(axes: Axes, roll: Roll, first: int) -> None:
     axes.set_xticks(beats, [f"bar {first + bar + 1}" for bar in shown], fontsize=8, ha="left")
 
 
-def draw_phrases(rolls: Sequence[Roll], path: Path | str) -> None:
+def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> None:
     """Phrases beside one another, all tracks in one: to see at a glance what they share."""
-    columns = min(4, len(rolls))
+    columns = min(columns, len(rolls))
     rows = -(-len(rolls) // columns)
     figure = Figure(figsize=(4.2 * columns, 2.6 * rows), dpi=90, layout="constrained")
     every = figure.subplots(rows, columns, squeeze=False).flat

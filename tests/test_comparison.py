@@ -111,6 +111,7 @@ def test_a_song_is_translated_and_back(translating: Path, mine: Path, tmp_path: 
         code, said, _ = run(*told, "--device", "cpu", "--to", tmp_path / "to")
         assert code == 0
         assert str(tmp_path / "to" / "translated-mine.mid") in said
+        assert str(tmp_path / "to" / "translated-mine-both.png") in said
     made = read_midi(tmp_path / "to" / "translated-mine.mid", LAKH, GRID).roll()
     assert abs(made.bars - read_midi(mine, LAKH, GRID).roll().bars) <= 4
     assert np.any(made.cells)
