@@ -77,7 +77,9 @@ class Passes:
     @cached_property
     def x_as_fine(self) -> Samples:
         """x as it is compared with what is generated: as fine as that is by now."""
-        decoder = dict(self.networks.items()).get("decoder")
+        if "decoder" not in self.networks:
+            return self.x
+        decoder = self.networks["decoder"]
         return decoder.as_fine(self.x) if isinstance(decoder, Gradual) else self.x
 
     @cached_property

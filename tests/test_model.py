@@ -86,6 +86,14 @@ def test_a_translation_begins_by_playing_what_it_hears(band, ballads):
     assert np.array_equal(model.translate(phrases, back=True), phrases)
 
 
+def test_a_translation_that_is_nearly_a_copy_is_not_measured(band, ballads, tmp_path):
+    """Its distance is small before it has learned anything, and would be kept as the best."""
+    for name, other, measured in (("cyclegan", ballads, False), ("vae", None, True)):
+        tiny(band, tmp_path / name, name, other=other)
+        logged = (tmp_path / name / "metrics.jsonl").read_text()
+        assert ('"distance"' in logged) == measured
+
+
 @pytest.mark.parametrize("wiring", ["composer", "jamming", "hybrid"])
 def test_every_wiring_trains_and_samples(band, tmp_path, wiring):
     model = tiny(band, tmp_path / "run", "musegan", wiring)
