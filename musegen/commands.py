@@ -324,7 +324,17 @@ def arithmetic(
 
 @music.command()
 def reconstruct(
-    told: Told, to: Songs = Path("songs"), seed: Seed = 0, device: Device = "auto"
+    told: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[RUN] SONG...",
+            help="A run's folder (else the musegan that ships), then MIDI files.",
+            show_default=False,
+        ),
+    ],
+    to: Songs = Path("songs"),
+    seed: Seed = 0,
+    device: Device = "auto",
 ) -> None:
     """Let your own songs pass through the latent space: what a model keeps of them.
 
