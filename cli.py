@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.commands import Clear, ticking
+from core.app.commands import Clear, ticking
 from musegen.commands import music
 from videogen.commands import video
 
@@ -82,7 +82,7 @@ def models(
 
 
 def _survey(to: Path, steps: int) -> None:
-    from core.survey import on_the_ring, survey, survey_adapting, write
+    from core.ring.benchmark import on_the_ring, survey, survey_adapting, write
 
     with ticking("learning the ring") as tick:
         results = list(survey(on_the_ring(), steps, tick))
@@ -114,8 +114,8 @@ def cite(
 @app.command()
 def doctor() -> None:
     """Print versions, devices and limits, and what mends parts that do not fit (then exits 1)."""
-    from core import doctor as machine
-    from musegen.render import SOUNDFONT
+    from core.app import doctor as machine
+    from musegen.files.sound import SOUNDFONT
 
     faults = list(machine.faults())
     _section("versions", machine.versions())

@@ -21,13 +21,13 @@ import pypianoroll
 from rich.console import Console
 from rich.table import Table
 
-from core.config import Limits
-from core.sources import RejectedFile, Source, roots, walk
-from core.workers import Lost
-from musegen.band import song
-from musegen.midi import read_midi, write_midi
-from musegen.phrases import PrepareConfig, read_source
-from musegen.smf import MIDI
+from core.data.limits import Limits
+from core.data.sources import RejectedFile, Source, roots, walk
+from core.data.workers import Lost
+from musegen.data.band import song
+from musegen.data.records import PrepareConfig, read_source
+from musegen.files.midi import read_midi, write_midi
+from musegen.files.smf import MIDI
 
 STEPS_PER_BEAT = 12
 RUNS = 3

@@ -23,8 +23,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from core.config import Limits
-from videogen.reading import View, read_frames
+from core.data.limits import Limits
+from videogen.files.reading import View, read_frames
 
 SIZE = 64
 HEIGHT, WIDTH, FRAMES, FRAMES_PER_SECOND = 480, 640, 300, 30

@@ -13,10 +13,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from musegen.midi import write_midi
+from musegen.files.midi import write_midi
 from musegen.model import DOMAIN as MUSIC
 from musegen.model import Model as MusicModel
-from videogen.clip import to_frames, write_mp4
+from videogen.files.clip import to_frames, write_mp4
 from videogen.model import DOMAIN as VIDEO
 from videogen.model import Model as VideoModel
 

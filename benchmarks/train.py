@@ -17,17 +17,16 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from core.learning import Batches, Learning, step
-from core.memory import keep_freed_memory
-from core.model import ModelConfig, RunConfig, choose_device
-from core.passes import Networks
-from core.precision import computes_bf16
+from core.app.configuration import ModelConfig, RunConfig
+from core.theory.passes import Networks
+from core.training.device import choose_device, computes_bf16, keep_freed_memory
+from core.training.step import Batches, Learning, step
 from musegen import model as music
-from musegen.collection import Collection
-from musegen.data import prepare_band
+from musegen.data.collection import Collection
+from musegen.data.preparation import prepare_band
 from videogen import model as video
 from videogen.presets import SHAPES_SIZE
-from videogen.shapes import MovingShapes
+from videogen.shapes.moving import MovingShapes
 
 MUSIC = (("musegan", "hybrid"), ("musegan", "composer"), ("musegan", "jamming"), ("notes", None))
 VIDEO = ("gist", "gist_gan", "text_to_video")

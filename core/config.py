@@ -9,33 +9,15 @@ Unknown keys and wrong types are errors, each naming its key and the nearest kno
 
 import difflib
 import json
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from core.errors import ConfigError
+from core.yaml_files import parse_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class UserError(Exception):
-    """One clear sentence for the user: what is wrong, where, and what to do. No traceback."""
-
-    exit_code: ClassVar[int] = 1
-
-
-class ConfigError(UserError):
-    """Wrong usage or configuration."""
-
-    exit_code: ClassVar[int] = 2
-
-
-class Resumable(UserError):
-    """Stopped early, nothing lost: the same command goes on later."""
-
-    exit_code: ClassVar[int] = 3
 
 
 Kind = TypeVar("Kind", bound="Strict")
@@ -51,66 +33,6 @@ class Strict(BaseModel):
         return type(self)(**{**dict(self), **changes})
 
 
-class Limits(Strict):
-    """How much one source file may ask for, before it is rejected with its reason."""
-
-    file_bytes: int = Field(default=8_000_000, gt=0, description="bytes of one MIDI file")
-    notes: int = Field(default=200_000, gt=0, description="notes of one file")
-    beats: int = Field(
-        default=20_000, gt=0, description="beats from the start of a file to its end"
-    )
-    cells: int = Field(
-        default=2_000_000, gt=0, description="cells of one file's roll in which a note sounds"
-    )
-    seconds: float = Field(
-        default=20.0, gt=0, description="seconds that reading one file may take"
-    )
-    memory_mb: int = Field(default=300, gt=0, description="MB that a reading process may hold")
-    video_bytes: int = Field(default=4_000_000_000, gt=0, description="bytes of one video file")
-    pixels: int = Field(default=9_500_000, gt=0, description="pixels of one picture of a video")
-    kept_bytes: int = Field(
-        default=64_000_000, gt=0, description="bytes of one video's frames, at the size wanted"
-    )
-    video_seconds: float = Field(
-        default=120.0, gt=0, description="seconds that reading one video may take"
-    )
-    video_memory_mb: int = Field(
-        default=500, gt=0, description="MB that a process reading video may hold"
-    )
-    caption_characters: int = Field(default=1000, gt=0, description="characters of one caption")
-    manifest_bytes: int = Field(default=200_000_000, gt=0, description="bytes of one manifest")
-    archive_members: int = Field(default=1_000_000, gt=0, description="files of one archive")
-    archive_ratio: float = Field(
-        default=200.0, ge=1, description="unpacked bytes for one packed byte"
-    )
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's numbers (`2e-4` is a number) and JSON's types only (dates stay text)."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith("timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML or JSON file; anything else is a `ConfigError`."""
-    try:
-        values = _parse(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold `key: value` lines, not a {type(values).__name__}")
-    return values
-
-
 def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """A copy of `values` with each `a.b=value` set, the value read as YAML.
 
@@ -122,7 +44,7 @@ def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str,
         path, equals, text = assignment.partition("=")
         if not equals or not all(path.split(".")):
             raise ConfigError(f"--set wants path=value, such as a.b=3, not '{assignment}'")
-        _assign(result, path.split("."), _parse(text, f"--set {assignment}"), assignment)
+        _assign(result, path.split("."), parse_yaml(text, f"--set {assignment}"), assignment)
     return result
 
 
@@ -147,13 +69,6 @@ def nearest(name: str, known: Sequence[str]) -> str:
     matches = difflib.get_close_matches(name, known, n=1)
     guess = f"did you mean '{matches[0]}'? There are " if matches else "there are "
     return guess + ", ".join(known)
-
-
-def _parse(text: str, origin: str) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
 
 
 def _assign(values: dict[str, Any], path: list[str], value: Any, assignment: str) -> None:

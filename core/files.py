@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.config import UserError
+from core.errors import UserError
 
 LOCK = ".lock"
 

@@ -13,7 +13,15 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from core import papers
-from core.adversarial import (
+from core.config import nearest
+from core.densities.closed_form import GaussianMixture, LinearGaussian
+from core.densities.codebook import CodePrior, two_tables
+from core.densities.flow import glow, nice, realnvp
+from core.densities.sequences import Body, pixelcnn, sparse_transformer, transformer, wavenet
+from core.errors import ConfigError
+from core.networks.hierarchy import LevelPrior, Levels
+from core.papers import Paper
+from core.theory.adversarial import (
     Adversarial,
     GradientPenalty,
     hinge,
@@ -21,17 +29,10 @@ from core.adversarial import (
     logistic,
     wasserstein,
 )
-from core.codebook import CodePrior, two_tables
-from core.config import ConfigError, nearest
-from core.distributions import Delta, Distribution, Gaussian
-from core.divergences import KL, MMD, Moments, Nearest
-from core.flow import glow, nice, realnvp
-from core.hierarchy import LevelPrior, Levels
-from core.mixture import GaussianMixture, LinearGaussian
-from core.papers import Paper
-from core.passes import Batch, Networks, Passes, Space
-from core.symbols import Body, pixelcnn, sparse_transformer, transformer, wavenet
-from core.terms import Activated, Classify, Coherence, Match, Predict, Reconstruct, Term
+from core.theory.distributions import Delta, Distribution, Gaussian
+from core.theory.divergences import KL, MMD, Moments, Nearest
+from core.theory.passes import Batch, Networks, Passes, Space
+from core.theory.terms import Activated, Classify, Coherence, Match, Predict, Reconstruct, Term
 
 
 @dataclass(frozen=True)

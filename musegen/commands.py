@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands import (
+from core.app.commands import (
     Back,
     Device,
     DryRun,
@@ -81,8 +81,9 @@ def prepare(
 
     pianoreel music prepare --band 200 --to data/band
     """
-    from core.config import ConfigError, override, resolve
-    from musegen import data
+    from core.config import override, resolve
+    from core.errors import ConfigError
+    from musegen.data import preparation as data
     from musegen.tracks import track_list
 
     if bool(sources) == bool(band):
@@ -139,7 +140,7 @@ def train(
 
     pianoreel music train data/bach --other data/pop --model cyclegan --to runs/bach
     """
-    from musegen.collection import Collection
+    from musegen.data.collection import Collection
     from musegen.model import configure
     from musegen.model import train as train_model
 
@@ -173,8 +174,8 @@ def sample(
 
     pianoreel music sample runs/mine --bars 32 --tempo-bpm 96 --to songs
     """
+    from musegen.files.song import write_song
     from musegen.model import Model
-    from musegen.render import write_song
 
     rolls = Model.load(run, device).sample(count, bars, seed, tempo_bpm)
     to.mkdir(parents=True, exist_ok=True)
@@ -210,8 +211,8 @@ def evaluate(
 
     pianoreel music evaluate songs/ --against data/mine --other data/chorales
     """
-    from musegen import evaluation, scorecard
-    from musegen.collection import Collection
+    from musegen.data.collection import Collection
+    from musegen.measures import evaluation, scorecard
 
     data = Collection.open(against)
     subjects = [subject, *(beside or [])]
@@ -243,12 +244,12 @@ def compare(
 
     The same command goes on where it was stopped.
     """
-    from core.comparison import contenders, train_each
-    from musegen import evaluation, scorecard
-    from musegen.collection import Collection
+    from core.app.comparison import contenders, train_each
+    from musegen.data.collection import Collection
+    from musegen.files.picture import draw_phrases
+    from musegen.measures import evaluation, scorecard
     from musegen.model import DOMAIN, Model
     from musegen.model import train as train_model
-    from musegen.render import draw_phrases
 
     collection = Collection.open(data)
     second = Collection.open(other) if other else None
@@ -296,8 +297,8 @@ def interpolate(
 
     Files need a model with an encoder, as --model vae trains one.
     """
-    from core.latent import walk
-    from musegen.places import open_model, places_of, write_places
+    from core.app.latent import walk
+    from musegen.latent_points import open_model, places_of, write_places
 
     model, (first, last) = open_model(told, 2, device)
     path = walk(places_of(model, first)[:1], places_of(model, last)[:1], places)
@@ -314,8 +315,8 @@ def arithmetic(
 
     pianoreel music arithmetic runs/vae busy.mid calm.mid mine.mid --to songs
     """
-    from core.latent import arithmetic as combined
-    from musegen.places import open_model, places_of, write_places
+    from core.app.latent import arithmetic as combined
+    from musegen.latent_points import open_model, places_of, write_places
 
     model, phrases = open_model(told, 3, device)
     a, b, c = (places_of(model, phrase)[:1] for phrase in phrases)
@@ -340,7 +341,7 @@ def reconstruct(
 
     pianoreel music reconstruct runs/vae song.mid --to songs
     """
-    from musegen.places import open_model, write_beside
+    from musegen.latent_points import open_model, write_beside
 
     model, songs = open_model(told, None, device)
     for song in songs:
@@ -363,8 +364,8 @@ def translate(
 
     pianoreel music translate runs/bach chorale.mid --back --to songs
     """
+    from musegen.latent_points import write_beside
     from musegen.model import Model
-    from musegen.places import write_beside
 
     model = Model.load(run, device)
     for song in songs:
@@ -384,8 +385,8 @@ def vary(
 
     pianoreel music vary 1 --strength 0.2 --count 8 --to songs
     """
-    from core.latent import variations
-    from musegen.places import open_model, places_of, write_places
+    from core.app.latent import variations
+    from musegen.latent_points import open_model, places_of, write_places
 
     model, (phrase,) = open_model(told, 1, device)
     around = variations(places_of(model, phrase)[:1], strength, count, seed)

@@ -12,21 +12,27 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.config import Strict, UserError
-from core.latent import Places
-from core.learning import Batches
-from core.model import Domain, ModelConfig, RunConfig, Trained, choose_device, fit
-from core.passes import Batch, Networks
-from core.run import Run
-from core.train import Observe
-from musegen.collection import Collection, Phrases, spread
-from musegen.latents import Wires
-from musegen.networks import MuseGANConfig, build
-from musegen.notes import DensityConfig, NoteDensity
+from core.app.configuration import ModelConfig, RunConfig
+from core.app.domain import Domain
+from core.app.fit import fit
+from core.app.latent import Places
+from core.app.model import Trained
+from core.config import Strict
+from core.errors import UserError
+from core.theory.passes import Batch, Networks
+from core.training.device import choose_device
+from core.training.loop import Observe
+from core.training.run import Run
+from core.training.step import Batches
+from musegen.data.collection import Collection, Phrases, spread
+from musegen.files.smf import MIDI
+from musegen.networks.bar_generators import MuseGANConfig
+from musegen.networks.musegan import build
+from musegen.networks.note_transformer import DensityConfig, NoteDensity
+from musegen.networks.states import States, to_cells, to_states
+from musegen.networks.wirings import Wires
 from musegen.presets import DEFAULT_PRESET, PRESETS
 from musegen.roll import Grid, Roll
-from musegen.smf import MIDI
-from musegen.states import States, to_cells, to_states
 from musegen.tracks import Track
 
 OBSERVED = 128
@@ -153,9 +159,9 @@ def observer(
     A model without a prior begins from phrases: those of the other collection, or the data's. What
     a translation leaves nearly as it was says nothing of it, and is not measured.
     """
-    from musegen.metrics import Yardstick, returned_notes
-    from musegen.midi import write_midi
-    from musegen.render import draw_phrases
+    from musegen.files.midi import write_midi
+    from musegen.files.picture import draw_phrases
+    from musegen.measures.metrics import Yardstick, returned_notes
 
     real = data.rolls(spread(data.indices("train"), 1024))
     judge = Yardstick.of(real, data.grid, data.tracks)

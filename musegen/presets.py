@@ -3,11 +3,11 @@
 pianoreel music train DATA --preset small --to RUN
 """
 
-from core.learning import Optimisation
-from core.presets import GENTLE, STEEP, TRIAL, Preset, calm, coming_back
-from core.train import TrainConfig
-from musegen.networks import MuseGANConfig
-from musegen.notes import DensityConfig
+from core.training.loop import TrainConfig
+from core.training.presets import GENTLE, STEEP, TRIAL, Preset, calm, coming_back
+from core.training.step import Optimisation
+from musegen.networks.bar_generators import MuseGANConfig
+from musegen.networks.note_transformer import DensityConfig
 
 DEFAULT_PRESET = "small"
 

@@ -13,7 +13,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from core.config import ConfigError, Strict, nearest, read_yaml, resolve
+from core.config import Strict, nearest, resolve
+from core.errors import ConfigError
+from core.yaml_files import read_yaml
 
 Family = Literal["piano", "guitar", "bass", "strings"]
 

@@ -55,5 +55,5 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
 @pytest.fixture
 def quick_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few songs of the band are heard, and few phrases are scored one by one."""
-    monkeypatch.setattr("musegen.evaluation.BAND_SONGS", 5)
-    monkeypatch.setattr("musegen.evaluation.SCORED_PHRASES", 24)
+    monkeypatch.setattr("musegen.measures.evaluation.BAND_SONGS", 5)
+    monkeypatch.setattr("musegen.measures.evaluation.SCORED_PHRASES", 24)

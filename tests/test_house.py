@@ -19,7 +19,7 @@ SOURCES = [
     REPOSITORY / "cli.py",
     *(p for name in PACKAGES for p in (REPOSITORY / name).rglob("*.py")),
 ]
-TREE = [*SOURCES, *(REPOSITORY / "tests").glob("*.py"), *(REPOSITORY / "benchmarks").glob("*.py")]
+TREE = [*SOURCES, *(REPOSITORY / "tests").rglob("*.py"), *(REPOSITORY / "benchmarks").glob("*.py")]
 FORBIDDEN = {
     "core": {"musegen", "videogen", "cli"},
     "musegen": {"videogen", "cli"},
@@ -124,7 +124,7 @@ def test_tests_cannot_reach_the_network(no_network: list[object]):
 def test_the_theory_tells_every_model():
     """Each recipe by name, and each that the ring can learn with its picture."""
     from core.recipes import RECIPES
-    from core.survey import adapting, on_the_ring
+    from core.ring.benchmark import adapting, on_the_ring
 
     docs = REPOSITORY / "docs"
     told = (docs / "theory.md").read_text(encoding="utf-8")

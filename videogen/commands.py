@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands import (
+from core.app.commands import (
     Back,
     Device,
     DryRun,
@@ -114,9 +114,10 @@ def prepare(
 
     pianoreel video prepare ~/clips --check
     """
-    from core.config import ConfigError, override, resolve
-    from videogen.data import prepare as prepare_clips
-    from videogen.records import PrepareConfig
+    from core.config import override, resolve
+    from core.errors import ConfigError
+    from videogen.data.preparation import prepare as prepare_clips
+    from videogen.data.records import PrepareConfig
 
     if check == bool(to):
         raise ConfigError("give either --to FOLDER or --check")
@@ -154,7 +155,7 @@ def sprites(
 
     pianoreel video prepare sprites/clips.jsonl --to data/sprites --frames 8 --fps 8
     """
-    from videogen.sprites import write_sprites
+    from videogen.data.sprites import write_sprites
 
     with ticking("composing") as tick:
         written = write_sprites(parts, to, count, seed, tick)
@@ -232,8 +233,8 @@ def sample(
 
     Without a caption, and without --prompts, some of the training captions are taken.
     """
+    from videogen.files.render import write_samples
     from videogen.model import DOMAIN, Model, read_prompts
-    from videogen.render import write_samples
 
     run, captions = DOMAIN.leading_run(told or [])
     captions += read_prompts(prompts) if prompts else []
@@ -281,8 +282,8 @@ def evaluate(
 
     A run with --set wrong_captions=true says what chance scores; for moving shapes one ships.
     """
-    from videogen import evaluation, scorecard
-    from videogen.collection import Collection
+    from videogen.data.collection import Collection
+    from videogen.measures import evaluation, scorecard
     from videogen.model import Model, find_other
 
     model = Model.load(run, device)
@@ -320,11 +321,11 @@ def compare(
 
     The same command goes on where it was stopped.
     """
-    from core.comparison import contenders, train_each
-    from videogen import evaluation, scorecard
+    from core.app.comparison import contenders, train_each
+    from videogen.files.render import draw_grid
+    from videogen.measures import evaluation, scorecard
     from videogen.model import DOMAIN, Model, find_data, find_other
     from videogen.model import train as train_model
-    from videogen.render import draw_grid
 
     found = find_data(data, shapes, pairs, preset, showing)
     second = find_other(other, found)
@@ -372,8 +373,8 @@ def interpolate(
 
     pianoreel video interpolate runs/mine first.mp4 last.mp4 --places 16 --to clips
     """
-    from core.latent import walk
-    from videogen.places import open_model, place_of, write_places
+    from core.app.latent import walk
+    from videogen.latent_points import open_model, place_of, write_places
 
     model, (first, last) = open_model(told, 2, device)
     path = walk(place_of(model, first, seed), place_of(model, last, seed), places)
@@ -392,9 +393,9 @@ def arithmetic(
         "A small red circle is moving in a straight line towards south" \\
         "A large blue square is moving in a straight line towards south" --to clips
     """
-    from core.latent import arithmetic as combined
-    from core.latent import joined
-    from videogen.places import open_model, place_of, write_places
+    from core.app.latent import arithmetic as combined
+    from core.app.latent import joined
+    from videogen.latent_points import open_model, place_of, write_places
 
     model, clips = open_model(told, 3, device)
     a, b, c = (place_of(model, clip, seed) for clip in clips)
@@ -408,7 +409,7 @@ def reconstruct(told: Told, to: Clips = Path("clips"), device: Device = "auto") 
 
     pianoreel video reconstruct runs/mine clip.mp4 --to clips
     """
-    from videogen.places import open_model, write_beside
+    from videogen.latent_points import open_model, write_beside
 
     model, clips = open_model(told, None, device)
     for clip in clips:
@@ -429,8 +430,8 @@ def translate(
 
     pianoreel video translate runs/red blue.mp4 --to clips
     """
+    from videogen.latent_points import write_beside
     from videogen.model import Model
-    from videogen.places import write_beside
 
     model = Model.load(run, device)
     for video_file in videos:
@@ -452,8 +453,8 @@ def vary(
 
     pianoreel video vary runs/mine clip.mp4 --strength 0.2 --count 8 --to clips
     """
-    from core.latent import joined, variations
-    from videogen.places import open_model, place_of, write_places
+    from core.app.latent import joined, variations
+    from videogen.latent_points import open_model, place_of, write_places
 
     model, (clip,) = open_model(told, 1, device)
     place = place_of(model, clip, seed)

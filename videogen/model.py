@@ -13,20 +13,29 @@ from typing import Protocol, runtime_checkable
 import torch
 from pydantic import Field
 
-from core.config import ConfigError, Strict, UserError
-from core.latent import Places
-from core.learning import Batches
-from core.model import Domain, ModelConfig, RunConfig, Trained, choose_device, fit
-from core.passes import Batch, Networks
+from core.app.configuration import ModelConfig, RunConfig
+from core.app.domain import Domain
+from core.app.fit import fit
+from core.app.latent import Places
+from core.app.model import Trained
+from core.config import Strict
+from core.errors import ConfigError, UserError
 from core.recipes import Recipe
-from core.run import Run
-from core.train import Observe
-from videogen.clip import Clips, FrameBatch, to_clips
-from videogen.networks import ClipByGist, VideoConfig, build
+from core.theory.passes import Batch, Networks
+from core.training.device import choose_device
+from core.training.loop import Observe
+from core.training.run import Run
+from core.training.step import Batches
+from videogen.files.clip import Clips, FrameBatch, to_clips
+from videogen.files.reading import VIDEO
+from videogen.networks.build import build
+from videogen.networks.gist import ClipByGist
+from videogen.networks.sampling import VideoConfig
+from videogen.networks.text import Captions
 from videogen.presets import DEFAULT_PRESET, PRESETS, SHAPES_SIZE
-from videogen.reading import VIDEO
-from videogen.shapes import MovingShapes, Split, agreement
-from videogen.text import Captions
+from videogen.shapes.grammar import Split
+from videogen.shapes.judge import agreement
+from videogen.shapes.moving import MovingShapes
 
 DOMAIN = Domain(
     name="video",
@@ -72,7 +81,7 @@ def find_data(
     if folder is None:
         counts = (1, 2) if pairs else (1,)
         return MovingShapes(SHAPES_SIZE.get(preset, 64), counts=counts, showing=showing)
-    from videogen.collection import Collection
+    from videogen.data.collection import Collection
 
     return Collection.open(folder)
 
@@ -83,7 +92,7 @@ def find_other(told: str | None, data: Clipped) -> Clipped | None:
         return None
     if isinstance(data, MovingShapes):
         return MovingShapes(data.size, data.frames, data.counts, showing=told)
-    from videogen.collection import Collection
+    from videogen.data.collection import Collection
 
     return Collection.open(told)
 
@@ -228,7 +237,7 @@ def observer(run: Run, data: Clipped, config: VideoRun, other: Clipped | None = 
 
     A model without a prior begins from clips: those of the other collection, or the data's.
     """
-    from videogen.render import draw_grid
+    from videogen.files.render import draw_grid
 
     seed = config.train.seed
     frames, shown = (other or data).batch(0, 8, seed + 1)

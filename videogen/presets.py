@@ -3,10 +3,10 @@
 pianoreel video train --shapes --preset small --to RUN
 """
 
-from core.learning import Optimisation
-from core.presets import GENTLE, STEEP, TRIAL, Preset, calm, coming_back
-from videogen.networks import VideoConfig
-from videogen.text import TextConfig
+from core.training.presets import GENTLE, STEEP, TRIAL, Preset, calm, coming_back
+from core.training.step import Optimisation
+from videogen.networks.sampling import VideoConfig
+from videogen.networks.text import TextConfig
 
 DEFAULT_PRESET = "small"
 

@@ -1,0 +1,84 @@
+"""What this machine offers, and whether the installed parts fit each other.
+
+>>> misfit("2.11.0", "2.10.1")
+'torchaudio 2.10.1 does not fit torch 2.11.0: run pip install "torchaudio==2.11.*"'
+"""
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+from core.data.limits import Limits
+
+PARTS = ("torch", "torchaudio", "numpy", "symusic", "pretty_midi", "pypianoroll", "av")
+
+
+def versions() -> dict[str, str]:
+    """The installed version of each part that matters; 'absent' where there is none."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in PARTS}
+
+
+def devices() -> dict[str, str]:
+    """What can train here, by the names that `--device` takes."""
+    import torch  # here, so that the rest can be said where torch does not load
+
+    from core.training.device import computes_bf16
+
+    half = "" if computes_bf16(torch.device("cpu")) else "; no bfloat16, so single precision"
+    found = {"cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads used{half}"}
+    for number in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(number)
+        found[f"cuda:{number}"] = f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB"
+    if torch.backends.mps.is_available():
+        found["mps"] = "Apple GPU"
+    return found
+
+
+def limits() -> dict[str, str]:
+    """What one source file may ask for, each with its meaning."""
+    values = Limits()
+    return {
+        name: f"{getattr(values, name):,}  {field.description or ''}".rstrip()
+        for name, field in Limits.model_fields.items()
+    }
+
+
+def faults() -> Iterator[str]:
+    """A sentence that mends each thing that is wrong; nothing where all is well."""
+    sentence = misfit(_version("torch"), _version("torchaudio"))
+    if sentence:
+        yield sentence
+        return
+    try:
+        import torchaudio  # its library loads only beside its own torch  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as error:
+        yield f"torchaudio does not load ({_first_line(error)}): {_pair()}"
+
+
+def misfit(torch_version: str, torchaudio_version: str) -> str:
+    """What to do where the two are not of the same minor version; '' where they are."""
+    if "absent" in (torch_version, torchaudio_version):
+        return f"torch or torchaudio is absent: {_pair()}"
+    minor = ".".join(torch_version.split(".")[:2])
+    if torchaudio_version.split(".")[:2] == minor.split("."):
+        return ""
+    return (
+        f"torchaudio {torchaudio_version} does not fit torch {torch_version}: "
+        f'run pip install "torchaudio=={minor}.*"'
+    )
+
+
+def _pair() -> str:
+    return 'run pip install "torch==2.11.*" "torchaudio==2.11.*"'
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,53 @@
+"""Train a configured model into a run folder, or go on there."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.app.configuration import CHANGEABLE, Config, RunConfig
+from core.config import resolve
+from core.errors import ConfigError
+from core.theory.passes import Networks
+from core.training.device import computes_bf16, keep_freed_memory
+from core.training.loop import Observe
+from core.training.loop import train as train_run
+from core.training.run import Run
+from core.training.step import Batches, Learning
+
+
+def fit(
+    to: str | Path,
+    config: Config,
+    build: Callable[[Config], Networks],
+    draw: Batches,
+    observe: Callable[[Run], Observe],
+    device: torch.device,
+) -> Networks:
+    """Train into the run folder `to`, or go on there; returns the averaged networks."""
+    keep_freed_memory()
+    torch.manual_seed(config.train.seed)
+    train = config.train
+    learning = Learning(
+        config.model.aids.fit(build(config)).to(device),
+        config.model.statements,
+        train.learner,
+        train.critic,
+        train.average_decay,
+        train.bf16 and computes_bf16(device),
+        config.model.aids.historical_averaging,
+    )
+    values = config.model_dump(mode="json")
+    with Run.open(Path(to), values, CHANGEABLE, partial(_completed, type(config))) as run:
+        train_run(run, learning, draw, train, observe(run))
+    return learning.averages
+
+
+def _completed(kind: type[RunConfig], stored: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an earlier version, with those that have come since at their defaults."""
+    try:
+        return resolve(kind, stored, "config.yaml").model_dump(mode="json")
+    except ConfigError:
+        return stored  # what it says is compared as it stands

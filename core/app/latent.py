@@ -1,0 +1,135 @@
+"""Places in the latent space of a trained model, the paths between them, and their arithmetic.
+
+A place keeps its z in units of the prior, u = (z - mean) / std: there the prior is N(0, I)
+whatever the condition, and a path keeps to lengths that it knows. Where the prior is no Gaussian,
+u is z.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from core.errors import UserError
+from core.theory.distributions import Distribution, Gaussian
+from core.theory.passes import Networks
+from core.theory.shapes import Latents, Samples
+
+
+@dataclass(frozen=True)
+class Places:
+    """Places u [batch latent], with the conditions c as encoder, decoder and prior are given them.
+
+    Of one trained model: places of two models have nothing to do with each other.
+    """
+
+    u: Latents
+    c: Tensor | None = None
+
+    def __getitem__(self, chosen: slice) -> "Places":
+        return Places(self.u[chosen], None if self.c is None else self.c[chosen])
+
+    def __len__(self) -> int:
+        return len(self.u)
+
+
+def joined(places: Sequence[Places]) -> Places:
+    """Places behind one another."""
+    conditions = [one.c for one in places if one.c is not None]
+    return Places(
+        torch.cat([one.u for one in places]), torch.cat(conditions) if conditions else None
+    )
+
+
+@dataclass(frozen=True)
+class LatentSpace:
+    """The latent space of trained networks; `UserError` where the model has none."""
+
+    networks: Networks
+    name: str = "this model"
+
+    def __post_init__(self) -> None:
+        if "decoder" not in self.networks:
+            raise UserError(f"{self.name} has no latent space: it is a density over x itself")
+
+    def draw(self, count: int, c: Tensor | None, seed: int) -> Places:
+        """Places as the prior has them; c raw, [count *condition]."""
+        condition = self._read(c)
+        torch.manual_seed(seed)
+        prior = self._prior(count, condition)
+        if prior is None:
+            raise UserError(f"{self.name} has no prior to draw a place from: give it files")
+        return Places(_in_units(prior, prior.rsample()), condition)
+
+    def encode(self, x: Samples, c: Tensor | None) -> Places:
+        """Where the encoder places samples: the means of q(z given x, c)."""
+        if "encoder" not in self.networks:
+            raise UserError(
+                f"{self.name} has no encoder, so no file can be placed: train a model that "
+                "reconstructs, as --model vae"
+            )
+        condition = self._read(c)
+        z = self.networks["encoder"](x, condition).mean
+        return Places(_in_units(self._prior(len(x), condition), z), condition)
+
+    def decode(self, places: Places) -> Distribution:
+        """p(x given z, c) of places."""
+        prior = self._prior(len(places), places.c)
+        return self.networks["decoder"](_out_of_units(prior, places.u), places.c)
+
+    def _prior(self, count: int, c: Tensor | None) -> Distribution | None:
+        """p(z given c); None where the model has none."""
+        return self.networks["prior"](count, c) if "prior" in self.networks else None
+
+    def _read(self, c: Tensor | None) -> Tensor | None:
+        if c is None or "condition" not in self.networks:
+            return c
+        return cast(Tensor, self.networks["condition"](c))
+
+
+def _in_units(prior: Distribution | None, z: Latents) -> Latents:
+    return (z - prior.mean) * torch.exp(-prior.log_std) if isinstance(prior, Gaussian) else z
+
+
+def _out_of_units(prior: Distribution | None, u: Latents) -> Latents:
+    return prior.mean + u * torch.exp(prior.log_std) if isinstance(prior, Gaussian) else u
+
+
+def walk(start: Places, end: Places, steps: int) -> Places:
+    """`steps` places from one place to another one, both included.
+
+    Along the great circle, so that lengths stay between those of the ends (White,
+    arXiv 1609.04468); conditions are mixed in proportion.
+    """
+    share = torch.linspace(0, 1, steps, device=start.u.device)[:, None]
+    angle = torch.arccos(torch.cosine_similarity(start.u, end.u).clamp(-1, 1))[:, None]
+    if math.sin(angle.item()) < 1e-4:  # the same direction or the opposite one: a straight line
+        u = torch.lerp(start.u.expand(steps, -1), end.u.expand(steps, -1), share)
+    else:
+        u = torch.sin((1 - share) * angle) * start.u + torch.sin(share * angle) * end.u
+        u = u / torch.sin(angle)
+    if start.c is None or end.c is None:
+        return Places(u)
+    part = share.view(-1, *[1] * (start.c.ndim - 1))
+    return Places(u, (1 - part) * start.c + part * end.c)
+
+
+def arithmetic(a: Places, b: Places, c: Places) -> Places:
+    """a - b + c: what a has beyond b, added to c (Radford, Metz and Chintala, ICLR 2016)."""
+    if a.c is None or b.c is None or c.c is None:
+        return Places(a.u - b.u + c.u)
+    return Places(a.u - b.u + c.u, a.c - b.c + c.c)
+
+
+def variations(place: Places, strength: float, count: int, seed: int) -> Places:
+    """Places around one: sqrt(1 - s^2) u + s noise; 0 is the place itself, 1 forgets it.
+
+    What is distributed as the prior stays so.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(count, place.u.shape[1], generator=generator).to(place.u)
+    c = None if place.c is None else place.c.expand(count, *place.c.shape[1:])
+    return Places(math.sqrt(1 - strength**2) * place.u + strength * noise, c)

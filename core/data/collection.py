@@ -1,0 +1,38 @@
+"""A prepared collection: pieces that are trained on, and those that are held out."""
+
+from functools import cached_property
+from typing import ClassVar, Literal
+
+import numpy as np
+from jaxtyping import Int
+
+from core.data.store import Store
+from core.errors import UserError
+
+Split = Literal["train", "test"]
+
+
+class Prepared:
+    """A store of one domain, whose columns of the whole have a row for each piece."""
+
+    DOMAIN: ClassVar[str]
+
+    def __init__(self, store: Store):
+        self.store = store
+        if store.facts.get("domain") != self.DOMAIN:
+            raise UserError(f"{store.folder} holds no prepared {self.DOMAIN}")
+
+    @cached_property
+    def _indices(self) -> dict[str, np.ndarray]:
+        split = self.store.whole["is_test"]
+        return {"train": np.flatnonzero(~split), "test": np.flatnonzero(split)}
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """Those that have any pieces."""
+        both: tuple[Split, ...] = ("train", "test")
+        return tuple(split for split in both if len(self.indices(split)))
+
+    def indices(self, split: Split) -> Int[np.ndarray, " piece"]:
+        """The numbers of the pieces of a split."""
+        return self._indices[split]

@@ -1,0 +1,251 @@
+"""Where data comes from: folders, patterns, single files, and zip and tar.gz archives of them.
+
+Nothing of an archive is unpacked to disk, so no name in it can lead anywhere. Sources are walked,
+never listed: what is held does not grow with their number.
+"""
+
+import glob
+import hashlib
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.data.limits import Limits
+from core.errors import UserError
+
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
+UNREADABLE = (OSError, EOFError, RuntimeError, NotImplementedError, zlib.error, ValueError)
+"""What broken and encrypted archives raise, besides errors of zipfile and tarfile themselves."""
+LONG_NAMES = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+HEADER_BYTES = 1 << 20
+"""More than an honest tar header has of these kinds, which tarfile reads into memory whole."""
+
+
+class RejectedFile(Exception):
+    """Why a file is left out: a short reason, and the sentence that explains it."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file; `name` is how it is reported, `state` changes when the file does.
+
+    `data` holds the bytes of an archive's member, `fault` the reason why there are none.
+    """
+
+    name: str
+    state: str
+    data: bytes | None = None
+    fault: tuple[str, str] | None = None
+
+    @property
+    def stem(self) -> str:
+        """The file's name without folders and suffix."""
+        return Path(self.name if self.data is None else self.name.rpartition("!")[2]).stem
+
+    def read(self, limits: Limits) -> bytes:
+        """Its bytes, no more than the limit allows; `RejectedFile` says why not."""
+        if self.fault:
+            raise RejectedFile(*self.fault)
+        if self.data is not None:
+            return self.data
+        return read_bytes(Path(self.name), limits)
+
+
+def read_bytes(path: Path, limits: Limits) -> bytes:
+    """A file's bytes, no more than the limit allows; `RejectedFile` says why not."""
+    try:
+        at_most(path.stat().st_size, limits)
+        return path.read_bytes()
+    except OSError as error:
+        raise RejectedFile("unreadable", str(error.strerror)) from error
+
+
+def at_most(size: int, limits: Limits) -> None:
+    """`RejectedFile` for more bytes than the limit allows."""
+    if size > limits.file_bytes:
+        raise RejectedFile("too-large", f"{size} bytes, at most {limits.file_bytes} are read")
+
+
+@dataclass
+class Listing:
+    """What a walk would find: how many sources, a digest of their names and states, and the rest.
+
+    `passed_over` counts the files of other kinds by their suffix.
+    """
+
+    count: int = 0
+    sha256: str = ""
+    passed_over: Counter[str] = field(default_factory=Counter)
+
+
+def roots(patterns: Iterable[str]) -> list[Path]:
+    """What the patterns name, none within another; `UserError` for one that names nothing."""
+    found: dict[Path, Path] = {}
+    for pattern in patterns:
+        literal = Path(pattern).exists()
+        paths = [pattern] if literal else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+        if not paths:
+            raise UserError(f"{pattern} does not exist: give a folder, a file or a pattern")
+        found |= {Path(path).resolve(): Path(path) for path in paths}
+    return [path for whole, path in found.items() if not found.keys() & set(whole.parents)]
+
+
+def listing(starts: Sequence[Path], suffixes: tuple[str, ...], limits: Limits) -> Listing:
+    """Walk without reading; see `Listing`."""
+    found, names = Listing(), hashlib.sha256()
+    for source in walk(starts, suffixes, limits, found.passed_over):
+        found.count += 1
+        names.update(f"{source.name}\0{source.state}\n".encode(errors="surrogateescape"))
+    found.sha256 = names.hexdigest()
+    return found
+
+
+def walk(
+    starts: Sequence[Path],
+    suffixes: tuple[str, ...],
+    limits: Limits,
+    passed_over: Counter[str] | None = None,
+    archives: tuple[str, ...] = ARCHIVES,
+) -> Iterator[Source]:
+    """All sources in a fixed order, folders to the bottom; linked folders are not entered.
+
+    With `passed_over` members of archives are named and not read; with no suffix for `archives`
+    these are files like others.
+    """
+    named = set(starts)
+    for path in _files(starts):
+        name = path.name.lower()
+        if name.endswith(archives):
+            yield from _members(path, suffixes, limits, passed_over)
+        elif name.endswith(suffixes) or path in named:
+            yield _source(path)
+        elif passed_over is not None:
+            passed_over[path.suffix.lower() or "no suffix"] += 1
+
+
+def _files(starts: Iterable[Path]) -> Iterator[Path]:
+    for start in starts:
+        if not start.is_dir():
+            yield start
+        for folder, inner, names in os.walk(start):
+            inner.sort()
+            yield from (Path(folder, name) for name in sorted(names))
+
+
+def _source(path: Path) -> Source:
+    try:
+        state = path.stat()
+    except OSError as error:  # such as a link that leads nowhere
+        return Source(str(path), "", fault=("unreadable", str(error.strerror)))
+    if not stat.S_ISREG(state.st_mode):
+        return Source(str(path), "", fault=("unreadable", "neither a file nor a folder"))
+    return Source(str(path), f"{state.st_size} {state.st_mtime_ns}")
+
+
+def _members(
+    path: Path, suffixes: tuple[str, ...], limits: Limits, passed_over: Counter[str] | None
+) -> Iterator[Source]:
+    """The sources in an archive, up to where it cannot be read: that is a fault of its own."""
+    members = _zipped if zipfile.is_zipfile(path) else _tarred
+    count = 0
+    try:
+        for member in members(path, suffixes, limits, passed_over is None):
+            if member.name.lower().endswith(suffixes):
+                yield Source(f"{path}!{member.name}", member.state, member.data, member.fault)
+            elif passed_over is not None:
+                passed_over[Path(member.name).suffix.lower() or "no suffix"] += 1
+            count += 1
+            if count > limits.archive_members:
+                raise RejectedFile("archive", f"more than {limits.archive_members} members")
+    except RejectedFile as error:
+        yield Source(str(path), "", fault=(error.reason, error.detail))
+    except (*UNREADABLE, tarfile.TarError, zipfile.BadZipFile) as error:
+        yield Source(str(path), "", fault=("archive", f"it cannot be read on: {error}"))
+
+
+def _zipped(
+    path: Path, suffixes: tuple[str, ...], limits: Limits, reading: bool
+) -> Iterator[Source]:
+    """All members of a zip, those with such a suffix read."""
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            wanted = reading and info.filename.lower().endswith(suffixes)
+            data, fault = _unzipped(archive, info, limits) if wanted else (None, None)
+            yield Source(info.filename, f"{info.file_size} {info.CRC}", data, fault)
+
+
+def _unzipped(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits
+) -> tuple[bytes | None, tuple[str, str] | None]:
+    """A member's bytes, or why there are none; what it says of its size is not believed."""
+    try:
+        at_most(info.file_size, limits)
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise RejectedFile("link", "links in archives are not followed")
+        if info.file_size > limits.archive_ratio * max(info.compress_size, 100):
+            raise RejectedFile("archive", f"{info.file_size} bytes of {info.compress_size}")
+        with archive.open(info) as file:
+            data = file.read(limits.file_bytes + 1)
+        at_most(len(data), limits)
+    except RejectedFile as error:
+        return None, (error.reason, error.detail)
+    except (*UNREADABLE, zipfile.BadZipFile) as error:
+        return None, ("unreadable", str(error))
+    return data, None
+
+
+def _tarred(
+    path: Path, suffixes: tuple[str, ...], limits: Limits, reading: bool
+) -> Iterator[Source]:
+    """All members of a tar, packed or not, in one pass; those with such a suffix read."""
+    most = limits.archive_ratio * max(path.stat().st_size, 10_000)
+    with tarfile.open(path, "r|*", tarinfo=_CheckedHeader) as archive:
+        while info := archive.next():
+            archive.members.clear()  # type: ignore[attr-defined]  else it keeps them all
+            if info.offset_data + info.size > most:
+                raise RejectedFile("archive", f"unpacks to more than {most:.0f} bytes")
+            if not info.isdir():
+                wanted = reading and info.name.lower().endswith(suffixes)
+                data, fault = _untarred(archive, info, limits) if wanted else (None, None)
+                yield Source(info.name, f"{info.size} {info.mtime}", data, fault)
+
+
+def _untarred(
+    archive: tarfile.TarFile, info: tarfile.TarInfo, limits: Limits
+) -> tuple[bytes | None, tuple[str, str] | None]:
+    if not info.isfile():
+        return None, ("link", "links and devices in archives are not followed")
+    if info.size > limits.file_bytes:
+        return None, ("too-large", f"{info.size} bytes, at most {limits.file_bytes} are read")
+    try:
+        file = archive.extractfile(info)
+        return file.read() if file else b"", None
+    except (*UNREADABLE, tarfile.TarError) as error:  # here the archive breaks off
+        return None, ("unreadable", str(error))
+
+
+class _CheckedHeader(tarfile.TarInfo):
+    """A header whose long name is not longer than names are."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in LONG_NAMES and self.size > HEADER_BYTES:
+            raise RejectedFile("archive", f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]

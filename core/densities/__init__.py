@@ -1,0 +1,1 @@
+"""Densities with an exact or bounded likelihood."""

@@ -1,0 +1,21 @@
+"""Errors that a user is shown: one sentence each, and an exit code."""
+
+from typing import ClassVar
+
+
+class UserError(Exception):
+    """One clear sentence for the user: what is wrong, where, and what to do. No traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(UserError):
+    """Wrong usage or configuration."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class Resumable(UserError):
+    """Stopped early, nothing lost: the same command goes on later."""
+
+    exit_code: ClassVar[int] = 3

@@ -1,0 +1,1 @@
+"""Networks that any domain can use."""

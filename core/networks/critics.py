@@ -1,0 +1,145 @@
+"""Critics of latents and of pairs, and what stabilises any critic: minibatch discrimination and
+spectral normalisation."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from core.networks.heads import MLP
+from core.theory.shapes import Features, Latents, Samples, Scores
+
+
+class LatentCritic(nn.Module):
+    """Scores points of a flat latent space."""
+
+    def __init__(self, latent: int, width: int = 256):
+        super().__init__()
+        self.layers, self.width = MLP(latent, width, width, 1), width
+
+    def augment(self, z: Latents) -> Latents:
+        """As it is: nothing moves z and leaves it a z."""
+        return z
+
+    def features(self, z: Latents) -> Features:
+        """The last hidden layer."""
+        return self.layers.hidden(z)
+
+    def forward(self, z: Latents) -> Scores:
+        return self.layers(z).squeeze(-1)
+
+
+class JointCritic(nn.Module):
+    """Scores x with what goes with it, z or c: `reader` makes features [batch n] of x.
+
+    `augment` moves x, where that is wanted.
+    """
+
+    def __init__(
+        self,
+        reader: nn.Module,
+        features: int,
+        beside: int,
+        augment: Callable[[Tensor], Tensor],
+        width: int = 256,
+    ):
+        super().__init__()
+        self.reader, self.augment = reader, augment
+        self.layers, self.width = MLP(features + beside, width, width, 1), width
+
+    def features(self, x: Samples, beside: Latents) -> Features:
+        """The last hidden layer."""
+        return self.layers.hidden(torch.cat([self.reader(x).float(), beside], 1))
+
+    def forward(self, x: Samples, beside: Latents) -> Scores:
+        return self.layers(torch.cat([self.reader(x).float(), beside], 1)).squeeze(-1)
+
+
+Matrices = Float[Tensor, "matrix row column"]
+
+
+KERNEL = 5
+"""Numbers by which a kernel compares two samples (Salimans et al.: 5 to 16)."""
+
+
+class Minibatch(nn.Module):
+    """A critic that sees each sample beside the others of its batch (section 3.2).
+
+    o_k = sum over others of exp(-|M_k - M_k'|_1), M = features x T, joins what the last map of the
+    critic reads. As that is linear, the score has a part of its own for it.
+    """
+
+    def __init__(self, critic: nn.Module, kernels: int):
+        super().__init__()
+        self.inside: Any = critic
+        self.compare = nn.Linear(self.inside.width, kernels * KERNEL, bias=False)
+        self.score = nn.Linear(kernels, 1, bias=False)
+
+    def features(self, *point: Tensor) -> Float[Tensor, "batch feature"]:
+        return self.inside.features(*point)
+
+    def augment(self, x: Tensor) -> Tensor:
+        return self.inside.augment(x)
+
+    def statistics(self, x: Tensor) -> tuple[Tensor, ...]:
+        return self.inside.statistics(x)
+
+    def forward(self, *point: Tensor) -> Scores:
+        closeness = self.closeness(self.features(*point))
+        return self.inside(*point) + self.score(closeness).squeeze(1)
+
+    def closeness(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch kernel"]:
+        """How near the other samples are, by each kernel; 0 where all are far."""
+        made = self.compare(features).float().unflatten(1, (-1, KERNEL))
+        apart = (made[:, None] - made[None]).abs().sum(3)
+        return torch.exp(-apart).sum(1) - 1
+
+
+def normalise(critic: nn.Module) -> None:
+    """Give each linear map and convolution of a critic norm 1."""
+    for module in list(critic.modules()):
+        weight = getattr(module, "weight", None)
+        is_map = isinstance(weight, nn.Parameter) and weight.ndim > 1
+        if is_map and not isinstance(module, nn.Embedding):
+            parametrize.register_parametrization(module, "weight", SpectralNorm(module))
+
+
+class SpectralNorm(nn.Module):
+    """weight / its largest singular value, which is followed by a power iteration in each step.
+
+    Of torch's own layers the first axis counts outputs; other weights are stacks of matrices, one
+    for each player.
+    """
+
+    left: Tensor
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.stacked = not isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)
+        assert isinstance(module.weight, Tensor)
+        matrices = self._matrices(module.weight.detach())
+        self.register_buffer("left", F.normalize(torch.randn(matrices.shape[:2]), dim=1))
+        for _ in range(15):
+            self._follow(matrices)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        with torch.autocast(weight.device.type, enabled=False):
+            matrices = self._matrices(weight)
+            if self.training:
+                self._follow(matrices.detach())
+            right = F.normalize(torch.einsum("mrc,mr->mc", matrices.detach(), self.left), dim=1)
+            norms = torch.einsum("mr,mrc,mc->m", self.left.clone(), matrices, right)
+            return (matrices / norms[:, None, None]).view_as(weight)
+
+    def _matrices(self, weight: Tensor) -> Matrices:
+        return weight.flatten(0, -3) if self.stacked else weight.flatten(1)[None]
+
+    @torch.no_grad()
+    def _follow(self, matrices: Matrices) -> None:
+        """One step towards the largest singular vector."""
+        right = F.normalize(torch.einsum("mrc,mr->mc", matrices, self.left), dim=1)
+        self.left.copy_(F.normalize(torch.einsum("mrc,mc->mr", matrices, right), dim=1))

@@ -1,0 +1,1 @@
+"""The ring of eight Gaussians: the smallest domain."""

@@ -1,0 +1,1 @@
+"""The theory: two passes, distributions, terms, divergences and games."""

@@ -1,0 +1,70 @@
+"""Named configurations: what a preset is, and the schedules that presets begin from."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.config import Strict
+from core.recipes import RECIPES, recipe
+from core.theory.terms import Match
+from core.training.loop import TrainConfig
+from core.training.step import game
+
+TRIAL = TrainConfig(steps=20, batch_size=4, log_every_steps=1, sample_every_steps=10)
+"""Enough to see that all parts work."""
+
+GENTLE = TrainConfig(
+    minutes=60,
+    batch_size=64,
+    warmup_steps=200,
+    decay="cosine",
+    average_decay=0.99,
+    bf16=True,
+    sample_every_steps=500,
+)
+"""A rate that rises at first and falls to nothing: for what has no opponent."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named, captioned configuration, for models with critics and for models without.
+
+    `networks`: sizes, by the key under which the domain's model holds them. `models`: what differs
+    for a recipe in this domain, by its name.
+    """
+
+    caption: str
+    paper: str
+    expected: str
+    cost: str
+    networks: Mapping[str, Strict]
+    games: TrainConfig
+    likelihoods: TrainConfig
+    models: Mapping[str, Mapping[str, Any]]
+
+    def values(self, name: str) -> dict[str, Any]:
+        """Configuration for the recipe of this name."""
+        sizes = {key: config.model_dump(mode="json") for key, config in self.networks.items()}
+        train = self.games if recipe(name).critics else self.likelihoods
+        model = {"recipe": name, **sizes, **self.models.get(name, {})}
+        return {"model": model, "train": train.model_dump(mode="json")}
+
+
+def calm(names: Iterable[str], r1: float) -> dict[str, dict[str, Any]]:
+    """What differs for games whose critic would otherwise be right before anything is learned."""
+    return {name: {"aids": {"r1": r1}} for name in names}
+
+
+def coming_back(weight: float) -> dict[str, dict[str, float]]:
+    """What differs for both cycles of a translation, in a domain where x has many numbers: their
+    losses are of thousands beside a game of a few nats."""
+    return {"weights": {"reconstruct_x": weight, "reconstruct_z": weight}}
+
+
+def _is_steep(term: Match) -> bool:
+    by = game(term)
+    return term.space != "z" and not (by.penalties or by.clip)
+
+
+STEEP = tuple(name for name, known in RECIPES.items() if any(map(_is_steep, known.critics)))
+"""Recipes with a critic of data that is kept from steepness by nothing."""

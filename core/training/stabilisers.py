@@ -1,0 +1,94 @@
+"""Aids for games: each can be switched on for any model that plays one.
+
+pianoreel music train DATA --model gan --set model.aids.r1=1 --set model.aids.noise=0.1
+
+Salimans, Goodfellow, Zaremba, Cheung, Radford and Chen, Improved Techniques for Training GANs,
+NIPS 2016, unless another paper is named. Averages of the weights are kept for every model, see
+`train.average_decay`.
+"""
+
+from dataclasses import replace
+
+from pydantic import Field
+from torch import nn
+
+from core.config import Strict
+from core.errors import ConfigError
+from core.networks.critics import Minibatch, normalise
+from core.recipes import Recipe
+from core.theory.adversarial import R1, Adversarial, GradientPenalty, Penalty
+from core.theory.divergences import Features
+from core.theory.passes import Networks, Space, is_critic
+from core.theory.terms import Match
+
+
+class Aids(Strict):
+    """What helps a game; 0 and false switch it off, and then nothing differs to the bit."""
+
+    feature_matching: float = Field(
+        default=0.0, ge=0, description="weight of |mean features made - real|^2 for the learner"
+    )
+    minibatch: int = Field(
+        default=0, ge=0, description="kernels by which a critic sees samples beside each other"
+    )
+    historical_averaging: float = Field(
+        default=0.0, ge=0, description="weight of |weights - their average so far|^2 for all"
+    )
+    smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="share of real samples that are called produced"
+    )
+    spectral_norm: bool = Field(
+        default=False, description="each of a critic's maps has norm 1 (Miyato et al. 2018)"
+    )
+    noise: float = Field(
+        default=0.0, ge=0, description="deviation of noise on what critics see (Sonderby 2017)"
+    )
+    r1: float = Field(
+        default=0.0, ge=0, description="weight of the slope at real samples (Mescheder 2018)"
+    )
+    gradient_penalty: float = Field(
+        default=0.0, ge=0, description="weight of (slope - 1)^2 (Gulrajani et al. 2017)"
+    )
+    augment: bool = Field(
+        default=False, description="what critics see is moved (Zhao et al. 2020), for few data"
+    )
+
+    def on(self, recipe: Recipe) -> Recipe:
+        """The recipe with these aids; `ConfigError` where it plays no game."""
+        if self == Aids():
+            return recipe
+        if not recipe.critics:
+            raise ConfigError("model.aids are for games, and this model plays none")
+        matched = tuple(
+            Match(term.space, Features(), term.trains, self.feature_matching)
+            for term in recipe.critics
+            if self.feature_matching and term.trains
+        )
+        helped = recipe.with_games(self._help)
+        return replace(helped, terms=(*helped.terms, *matched))
+
+    def _help(self, space: Space, game: Adversarial) -> Adversarial:
+        penalties: list[Penalty] = list(game.penalties)
+        penalties += [R1(self.r1)] * bool(self.r1)
+        penalties += [GradientPenalty(self.gradient_penalty)] * bool(self.gradient_penalty)
+        return replace(
+            game,
+            penalties=tuple(penalties),
+            smoothing=self.smoothing,
+            noise=self.noise,
+            augment=self.augment,
+        )
+
+    def fit(self, networks: Networks) -> Networks:
+        """The networks with what their critics need for these aids."""
+        for name, network in list(networks.items()):
+            if is_critic(name):
+                networks[name] = self._fitted(network)
+        return networks
+
+    def _fitted(self, critic: nn.Module) -> nn.Module:
+        if self.minibatch:
+            critic = Minibatch(critic, self.minibatch)
+        if self.spectral_norm:
+            normalise(critic)
+        return critic

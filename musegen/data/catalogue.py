@@ -1,0 +1,31 @@
+"""The catalogue of songs: near-duplicates form a cluster, and clusters are split."""
+
+from pathlib import Path
+
+import numpy as np
+
+from core.data.catalogue import Catalogue, joined, lengths_of
+from core.data.store import read_columns
+from musegen.data.similarity import clusters, sampled
+
+
+def cluster(found: Catalogue, folder: Path) -> np.ndarray:
+    """The cluster of each song, which is noted of it too."""
+    owner = clusters(*_shapes(found, folder))
+    for song, number in zip(found.sources, owner.tolist(), strict=True):
+        song["cluster"] = number
+    return owner
+
+
+def _shapes(found: Catalogue, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The shapes of all songs in a row, and how many each has; a sample where all are many."""
+    total = sum(len(read_columns(folder, n)["shapes"]) for n in range(found.shards))
+    rows = [sampled(row, total) for row in found.rows(folder, "shapes")]
+    return joined(rows, np.uint32), lengths_of(rows)
+
+
+def phrases_of(found: Catalogue, folder: Path) -> dict[str, np.ndarray]:
+    """Of each phrase its song, shard, bar in the shard, bar in the song, and split."""
+    names = {"source": "song", "begin": "bar", "first": "first_bar"}
+    pieces = found.pieces(folder, "phrases")
+    return {names.get(name, name): column for name, column in pieces.items()}

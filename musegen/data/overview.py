@@ -1,0 +1,114 @@
+"""A collection as a picture: which tracks sound, in which register, how fast, how densely."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from musegen.data.collection import Collection
+
+COLOURS = ("#4c566a", "#d08770", "#a3be8c", "#b48ead", "#5e81ac", "#ebcb8b", "#88c0d0", "#bf616a")
+TEMPI_BPM = np.arange(30, 331, 6)
+DENSITIES = np.arange(0, 121, 2)
+"""Edges of the histograms; what is beyond is counted at the ends."""
+
+
+@dataclass
+class Counts:
+    """What a picture shows, added up shard by shard.
+
+    use [track]: bars in which a track begins a note; pitch [track pitch]: notes;
+    tempo, density: bars in each class.
+    """
+
+    bars: int
+    use: np.ndarray
+    pitch: np.ndarray
+    tempo: np.ndarray
+    density: np.ndarray
+
+    @classmethod
+    def of(cls, data: Collection) -> "Counts":
+        tracks = len(data.tracks)
+        pitch = np.zeros((tracks, data.grid.pitches), np.int64)
+        classes = np.zeros(len(TEMPI_BPM) - 1, np.int64), np.zeros(len(DENSITIES) - 1, np.int64)
+        counts = cls(0, np.zeros(tracks, np.int64), pitch, *classes)
+        for shard in data.store.each():
+            counts.add(shard)
+        return counts
+
+    def add(self, shard: dict[str, np.ndarray]) -> None:
+        begins = ~shard["held"]
+        bars, tracks = len(shard["notes_in_bar"]), len(self.use)
+        bar = np.repeat(np.arange(bars), shard["notes_in_bar"])[begins]
+        track, pitch = shard["track"][begins].astype(np.int64), shard["pitch"][begins]
+        notes = np.bincount(bar * tracks + track, minlength=bars * tracks).reshape(bars, tracks)
+        self.bars += bars
+        self.use += (notes > 0).sum(0)
+        np.add.at(self.pitch, (track, pitch), 1)
+        self.tempo += _histogram(shard["tempo_bpm"], TEMPI_BPM)
+        self.density += _histogram(notes.sum(1), DENSITIES)
+
+
+def _histogram(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    return np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
+
+
+def draw_collection(data: Collection, path: Path) -> None:
+    """Track use, pitches, tempi and notes a bar, as one PNG."""
+    counts = Counts.of(data)
+    figure = Figure(figsize=(12, 7), dpi=110, layout="constrained")
+    figure.suptitle(_title(data), fontsize=13)
+    use, pitch, tempo, density = figure.subplots(2, 2).flat
+    _draw_use(use, data, counts)
+    _draw_pitches(pitch, data, counts)
+    _draw_classes(tempo, TEMPI_BPM, counts.tempo, COLOURS[4])
+    tempo.set(title="tempo", xlabel="beats a minute", ylabel="bars")
+    _draw_classes(density, DENSITIES, counts.density, COLOURS[1])
+    density.set(title="density", xlabel="notes a bar, all tracks", ylabel="bars")
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path)
+
+
+def _title(data: Collection) -> str:
+    train, test = (len(data.indices(split)) for split in ("train", "test"))
+    return (
+        f"{len(data.songs):,} songs: {train:,} phrases of {data.bars} bars to train on, "
+        f"{test:,} held out"
+    )
+
+
+def _colour(track: int) -> str:
+    return COLOURS[track % len(COLOURS)]
+
+
+def _draw_use(axes: Axes, data: Collection, counts: Counts) -> None:
+    tracks = range(len(data.tracks))
+    share = 100 * counts.use / max(1, counts.bars)
+    bars = axes.barh(tracks, share, color=[_colour(track) for track in tracks])
+    axes.set_yticks(tracks, [track.name for track in data.tracks])
+    axes.bar_label(bars, fmt="%.0f %%", padding=3)
+    axes.set(title="bars in which a track begins a note", xlim=(0, 112), xlabel="% of all bars")
+    axes.invert_yaxis()
+
+
+def _draw_pitches(axes: Axes, data: Collection, counts: Counts) -> None:
+    pitches = data.grid.lowest_pitch + np.arange(data.grid.pitches)
+    for number, track in enumerate(data.tracks):
+        played = counts.pitch[number]
+        if played.any() and not track.is_drum:
+            share = 100 * played / played.sum()
+            axes.plot(pitches, share, color=_colour(number), label=track.name)
+    octaves = [pitch for pitch in pitches.tolist() if pitch % 12 == 0]
+    axes.set_xticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])
+    axes.set(title="pitches", ylabel="% of the track's notes", ylim=(0, None))
+    if axes.lines:
+        axes.legend(frameon=False)
+
+
+def _draw_classes(axes: Axes, edges: np.ndarray, counts: np.ndarray, colour: str) -> None:
+    axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colour)
+    axes.set_xlim(edges[0], edges[-1])

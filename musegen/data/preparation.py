@@ -1,0 +1,162 @@
+"""Songs -> phrases on disk.
+
+    prepare(["songs/"], to="data/songs")        MIDI files, folders, archives
+    prepare_band(200, to="data/band")           the procedural band, with its known answers
+
+See `core.data.preparation` for what holds of each.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from core.config import nearest
+from core.data import preparation
+from core.data.catalogue import Catalogue
+from core.data.preparation import Job, Tick, begun, pieces_by_split, read_all
+from core.data.sources import RejectedFile, listing, roots, walk
+from core.data.store import write_index
+from core.data.workers import Lost
+from core.errors import ConfigError, UserError
+from core.files import write_text
+from musegen.data.band import STYLES, song
+from musegen.data.catalogue import cluster, phrases_of
+from musegen.data.collection import Collection
+from musegen.data.records import Packed, PrepareConfig, columns_of, pack, read_source
+from musegen.files.midi import song_of
+from musegen.files.pianoroll import LPD
+from musegen.files.smf import MIDI
+from musegen.tracks import LAKH
+
+
+@dataclass(frozen=True)
+class Summary(preparation.Summary):
+    """What became of the songs and their phrases."""
+
+    PIECES = "phrases"
+    FEW = 500
+    MORE = "More songs, a smaller --hop or fewer --min-tracks give more"
+    ONE = "all is one song, or its near-duplicates"
+
+
+def prepare(
+    sources: Sequence[str],
+    to: str | Path,
+    config: PrepareConfig = PrepareConfig(),
+    *,
+    lpd: bool = False,
+    jobs: int = 2,
+    tick: Tick = lambda done, total: None,
+) -> Summary:
+    """Read all sources into the folder `to`: each is kept, or is a line of rejects.jsonl.
+
+    `lpd`: the sources are `.npz` of the Lakh Pianoroll Dataset. `jobs`: reading processes; 0 reads
+    in this one, without limits of time and memory. Raises `UserError` where nothing can be kept.
+    """
+    suffixes, limits = LPD if lpd else MIDI, config.limits
+    starts = roots(sources)
+    found = listing(starts, suffixes, limits)
+    if not found.count:
+        raise UserError(f"no {'.npz' if lpd else 'MIDI'} file in {', '.join(sources)}")
+    read = partial(read_source, config=config, lpd=lpd)
+    items = walk(starts, suffixes, limits)
+    job = _job(items, found.count, read, lambda source: source.name, config, jobs, tick)
+    with begun(Path(to), {**_wanted(config), "sources": found.sha256, "lpd": lpd}) as folder:
+        return _prepare(folder, job, config, found.passed_over)
+
+
+def prepare_band(
+    count: int,
+    to: str | Path,
+    config: PrepareConfig = PrepareConfig(),
+    *,
+    style: str | None = None,
+    jobs: int = 0,
+    tick: Tick = lambda done, total: None,
+) -> Summary:
+    """Songs of the procedural band, and what is known of each in answers.jsonl.
+
+    `style`: all of this one; else each of a drawn one.
+    """
+    if config.tracks != LAKH:
+        raise ConfigError("the band plays drums, piano, guitar, bass and strings: --tracks lakh")
+    if style and style not in STYLES:
+        raise ConfigError(f"the band has no style '{style}': {nearest(style, list(STYLES))}")
+    play = partial(play_song, config=config, style=style)
+    name = partial(band_name, seed=config.seed)
+    job = _job(range(count), count, play, name, config, jobs, tick)
+    asked = {"band": count, "style": style} if style else {"band": count}
+    with begun(Path(to), {**_wanted(config), **asked}) as folder:
+        return _prepare(folder, job, config, Counter())
+
+
+def _wanted(config: PrepareConfig) -> dict[str, Any]:
+    return {"config": config.model_dump(mode="json")}
+
+
+def _job(
+    items: Iterable[Any],
+    count: int,
+    made: Callable[[Any], Packed | Lost],
+    name: Callable[[Any], str],
+    config: PrepareConfig,
+    jobs: int,
+    tick: Tick,
+) -> Job:
+    limits = config.limits
+    return Job(items, count, made, name, columns_of, limits.seconds, limits.memory_mb, jobs, tick)
+
+
+def band_name(number: int, seed: int) -> str:
+    """What a song of the band is called."""
+    return f"band-{seed}-{number:05d}"
+
+
+def play_song(number: int, config: PrepareConfig, style: str | None = None) -> Packed | Lost:
+    """A song of the band, packed with its answers."""
+    roll, answers = song([config.seed, number], config.grid, style)
+    try:
+        return pack(song_of(roll, band_name(number, config.seed)), config, asdict(answers))
+    except RejectedFile as error:
+        return Lost(error.reason, error.detail)
+
+
+def _prepare(folder: Path, job: Job, config: PrepareConfig, passed_over: Counter[str]) -> Summary:
+    """Read all, split by cluster, index the phrases, write the reports and the picture."""
+    found = read_all(folder, job, "bars", "the same notes", "song")
+    found.split(cluster(found, folder), config.test_share, config.seed)
+    phrases = phrases_of(found, folder)
+    write_index(folder, found.shards, _facts(found, config), phrases)
+    pieces = pieces_by_split(phrases["is_test"])
+    summary = Summary(folder, job.count, len(found.sources), pieces, found.reasons, passed_over)
+    summary.write()
+    _write_answers(folder, found)
+    _draw(folder)
+    return summary
+
+
+def _facts(found: Catalogue, config: PrepareConfig) -> dict[str, Any]:
+    told = ("source", "name", "bars", "split", "cluster")
+    return {
+        "domain": "music",
+        **config.model_dump(mode="json", include={"grid", "tracks", "bars", "hop", "seed"}),
+        "songs": [{key: song[key] for key in told} for song in found.sources],
+    }
+
+
+def _write_answers(folder: Path, found: Catalogue) -> None:
+    """What is known of each song, where anything is."""
+    known = [{"song": s["name"], **s["answers"]} for s in found.sources if s["answers"]]
+    if known:
+        lines = [json.dumps(answers) + "\n" for answers in known]
+        write_text(folder / "answers.jsonl", "".join(lines))
+
+
+def _draw(folder: Path) -> None:
+    from musegen.data.overview import draw_collection
+
+    draw_collection(Collection.open(folder), folder / "collection.png")

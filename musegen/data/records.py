@@ -1,0 +1,138 @@
+"""A song as it goes to disk, and the phrases in it: what a reading process does with a file."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from core.config import Strict
+from core.data.catalogue import joined, lengths_of
+from core.data.limits import Limits
+from core.data.sources import RejectedFile, Source
+from core.data.workers import Lost
+from musegen.data.collection import NOTE_COLUMNS, cut_at_bars
+from musegen.data.similarity import shapes
+from musegen.files.midi import Meter, Song, read_midi
+from musegen.files.pianoroll import read_lpd
+from musegen.roll import Grid
+from musegen.tracks import LAKH, Track
+
+MOST_STEPS = int(np.iinfo(NOTE_COLUMNS["step"]).max)
+
+
+class PrepareConfig(Strict):
+    """What a phrase is, which are taken, and how they are split."""
+
+    grid: Grid = Grid()
+    tracks: tuple[Track, ...] = Field(default=LAKH, min_length=1, max_length=255)
+    meter: Meter = "kept"
+    bars: int = Field(default=4, gt=0, description="bars of a phrase")
+    hop: int = Field(default=1, gt=0, description="bars from one phrase to the next")
+    min_tracks: int = Field(default=3, gt=0, description="tracks that must sound in a phrase")
+    test_share: float = Field(default=0.15, ge=0, lt=1, description="share of songs held out")
+    seed: int = Field(default=0, ge=0, description="which songs are held out; which band plays")
+    limits: Limits = Limits()
+
+    @field_validator("grid")
+    @classmethod
+    def _has_room(cls, grid: Grid) -> Grid:
+        if grid.steps_per_bar > MOST_STEPS:
+            raise ValueError(
+                f"a bar of {grid.steps_per_bar} steps, at most {MOST_STEPS} are stored"
+            )
+        return grid
+
+    @property
+    def tracks_needed(self) -> int:
+        return min(self.min_tracks, len(self.tracks))
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A song as columns.
+
+    `phrases` are first bars; `content` is a digest of its notes; `answers` is what is known of it.
+    """
+
+    name: str
+    columns: dict[str, np.ndarray]
+    tempo_bpm: np.ndarray
+    shapes: np.ndarray
+    phrases: np.ndarray
+    content: str
+    answers: dict[str, Any] | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is noted of it beside its columns."""
+        noted = {key: getattr(self, key) for key in ("name", "content", "answers")}
+        return {**noted, "bars": len(self.tempo_bpm)}
+
+
+def read_source(source: Source, config: PrepareConfig, lpd: bool = False) -> Packed | Lost:
+    """A source as a song, or why not."""
+    reader = read_lpd if lpd else read_midi
+    try:
+        data = source.read(config.limits)
+        song = reader(data, config.tracks, config.grid, config.meter, config.limits, source.stem)
+        return pack(song, config)
+    except RejectedFile as error:
+        return Lost(error.reason, error.detail)
+
+
+def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = None) -> Packed:
+    """The columns of a song and its phrases; `RejectedFile` where it has none."""
+    columns = cut_at_bars(song.notes, song.bars, song.grid)
+    phrases = _phrases(song, columns, config)
+    if not len(phrases):
+        wanted = f"{config.bars} bars in a row with {config.tracks_needed} tracks sounding"
+        longest = max((bars for _, bars in song.stretches), default=0)
+        heard = len(np.unique(song.notes.track))
+        raise RejectedFile(
+            "no-phrase",
+            f"nowhere {wanted}: {heard} tracks in all, {longest} bars at most in a row",
+        )
+    content = hashlib.sha256()
+    for column in columns.values():
+        content.update(column.tobytes())
+    drums = np.array([track.is_drum for track in song.tracks])
+    return Packed(
+        song.name,
+        columns,
+        song.tempo_bpm.astype(np.float32),
+        shapes(song.notes, drums),
+        phrases,
+        content.hexdigest(),
+        answers,
+    )
+
+
+def _phrases(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig) -> np.ndarray:
+    """First bars of the phrases: within one stretch, with enough tracks sounding."""
+    bar = np.repeat(np.arange(song.bars), columns["notes_in_bar"])
+    sounds = np.zeros((song.bars, len(song.tracks)), bool)
+    sounds[bar, columns["track"]] = True
+    firsts = [
+        first
+        for start, bars in song.stretches
+        for first in range(start, start + bars - config.bars + 1, config.hop)
+        if sounds[first : first + config.bars].any(0).sum() >= config.tracks_needed
+    ]
+    return np.array(firsts, dtype=np.int32)
+
+
+def columns_of(songs: Sequence[Packed]) -> dict[str, np.ndarray]:
+    """The columns of songs in a row; of those that vary in length also how much is each song's."""
+    kinds = {**NOTE_COLUMNS, "notes_in_bar": np.uint32}
+    made = {
+        name: joined([song.columns[name] for song in songs], kind) for name, kind in kinds.items()
+    }
+    made["tempo_bpm"] = joined([song.tempo_bpm for song in songs], np.float32)
+    for name, kind in (("shapes", np.uint32), ("phrases", np.int32)):
+        parts = [getattr(song, name) for song in songs]
+        made[name] = joined(parts, kind)
+        made[f"{name}_of_source"] = lengths_of(parts)
+    return made

@@ -1,0 +1,1 @@
+"""Music files: MIDI, pianoroll archives, sound, pictures."""

@@ -1,0 +1,317 @@
+"""MIDI file <-> notes on a grid.
+
+Reading is by symusic, behind guards: a file is refused with its reason before anything large is
+made of it. Writing is by pretty_midi.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import symusic
+from jaxtyping import Float
+
+from core.data.limits import Limits
+from core.data.sources import RejectedFile
+from core.errors import UserError
+from musegen.files.smf import check_times, mark_channels, midi_bytes
+from musegen.roll import Grid, Notes, Roll, fill, notes_of, separate
+from musegen.tracks import LAKH, Part, Track, assign
+
+TICKS_PER_BEAT = 480
+"""Of written files: a multiple of 4, 12 and 24 steps a beat."""
+
+DEFAULT_BPM = 120.0
+"""Of a file that names no tempo, as the standard has it."""
+
+SLOWEST_BPM = 4.0
+"""A tempo is 24 bits of microseconds a beat."""
+
+Meter = Literal["kept", "any"]
+"""kept: only bars in the grid's metre. any: the beats are divided anew, whatever the file says."""
+
+GRID = Grid()
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Song:
+    """A file on the grid: the kept bars in a row.
+
+    `stretches` are (first bar, bars) between which bars were left out. `skipped_bars` counts those
+    in another metre, `dropped_notes` what no track claims, out of the pitch range or in no bar.
+    """
+
+    notes: Notes
+    bars: int
+    tempo_bpm: Float[np.ndarray, " bar"]
+    stretches: tuple[tuple[int, int], ...]
+    tracks: tuple[Track, ...]
+    grid: Grid
+    name: str = ""
+    dropped_notes: int = 0
+    skipped_bars: int = 0
+
+    def roll(self) -> Roll:
+        cells = fill(self.notes, len(self.tracks), self.bars, self.grid)
+        return Roll(cells, self.tracks, self.grid, self.tempo_bpm, self.name)
+
+
+def read_midi(
+    source: Path | bytes,
+    tracks: tuple[Track, ...] = LAKH,
+    grid: Grid = GRID,
+    meter: Meter = "kept",
+    limits: Limits = LIMITS,
+    name: str = "",
+) -> Song:
+    """Read a file, or its bytes; `RejectedFile` says why one cannot be used.
+
+    Onsets and ends go to the nearest step; a note is at least one step long. A file without time
+    signature is in 4/4. A metre of as many quarter beats as the grid's is the grid's (2/2 is 4/4).
+    """
+    midi = midi_bytes(source, limits)
+    score = _parsed(midi)
+    check_times(midi)
+    by_channel = any(track.channel for track in tracks)
+    parts = _parts(score, _channels(midi) if by_channel else None)
+    found = _Found(score, parts, limits)
+    title = source.stem if isinstance(source, Path) else ""
+    return found.song(tracks, grid, meter, name or title)
+
+
+def _parsed(midi: bytes) -> symusic.core.ScoreTick:
+    try:  # a pitch above 127 would be written beyond the parser's memory, hence sanitize_data
+        return symusic.core.ScoreTick.from_midi(midi, sanitize_data=True)
+    except Exception as error:  # the parser raises many kinds, all meaning the same to the user
+        said = str(error).removesuffix(": iostream error")
+        raise RejectedFile("unreadable", f"the MIDI parser says: {said}") from error
+
+
+def _sounding(score: symusic.core.ScoreTick) -> list[symusic.core.TrackTick]:
+    return [track for track in score.tracks if len(track.notes)]
+
+
+def _channels(midi: bytes) -> list[int]:
+    """The channel of each part that sounds."""
+    marked = _sounding(_parsed(mark_channels(midi)))
+    return [int(part.notes[0].velocity) for part in marked]
+
+
+def _parts(score: symusic.core.ScoreTick, channels: list[int] | None) -> list[Part]:
+    sounding = _sounding(score)
+    known = channels or [0] * len(sounding)
+    return [
+        Part(order, part.name, part.program, part.is_drum, channel)
+        for order, (part, channel) in enumerate(zip(sounding, known, strict=True))
+    ]
+
+
+@dataclass(frozen=True)
+class _Bars:
+    """The bars of the wanted metre: the ticks at which they start, and where they are in a row."""
+
+    starts: np.ndarray
+    stretches: tuple[tuple[int, int], ...]
+    skipped: int
+
+    def until(self, bars: int) -> "_Bars":
+        """The first `bars` of them."""
+        shorter = tuple((a, min(n, bars - a)) for a, n in self.stretches if a < bars)
+        return _Bars(self.starts[:bars], shorter, self.skipped)
+
+
+def _check_count(notes: int, limits: Limits) -> None:
+    if notes == 0:
+        raise RejectedFile("no-notes", "there is no note in it")
+    if notes > limits.notes:
+        raise RejectedFile("too-many-notes", f"{notes} notes, at most {limits.notes} are read")
+
+
+class _Found:
+    """What the parser found, as columns in ticks: within the limits, and playable."""
+
+    def __init__(self, score: symusic.core.ScoreTick, parts: list[Part], limits: Limits):
+        self.limits, self.parts = limits, parts
+        columns = [track.notes.numpy() for track in _sounding(score)]
+        counts = [len(column["time"]) for column in columns]
+        _check_count(sum(counts), limits)
+
+        def column(key: str) -> np.ndarray:
+            return np.concatenate([c[key] for c in columns]).astype(np.int64)
+
+        self.part = np.repeat(np.arange(len(columns)), counts)
+        self.start, self.duration = column("time"), column("duration")
+        self.pitch, self.velocity = column("pitch"), column("velocity").clip(1, 127)
+        tempi, metres = score.tempos.numpy(), score.time_signatures.numpy()
+        self.tempo_at = tempi["time"].astype(np.int64)
+        self.seconds_per_beat = tempi["mspq"] / 1e6
+        self.metre_at = metres["time"].astype(np.int64)
+        unit = np.maximum(metres["denominator"].astype(np.float64), 1)
+        self.metre_beats = 4.0 * metres["numerator"] / unit
+        self.ticks_per_beat = int(score.ticks_per_quarter)
+        self._guard()
+
+    def _guard(self) -> None:
+        times = (self.start, self.duration, self.tempo_at, self.metre_at)
+        if min(int(t.min(initial=0)) for t in times) < 0 or self._too_long():
+            raise RejectedFile("too-long", f"more than {self.limits.beats} beats")
+        if (self.seconds_per_beat <= 0).any():
+            raise RejectedFile("tempo", "a tempo of 0 microseconds a beat")
+        if (self.metre_beats <= 0).any():
+            raise RejectedFile("time-signature", "a time signature of 0 beats")
+
+    def _too_long(self) -> bool:
+        return self.end > self.limits.beats * self.ticks_per_beat
+
+    @cached_property
+    def end(self) -> int:
+        """The tick at which all has ended; a time signature there lengthens a silent ending."""
+        last = int((self.start + np.maximum(self.duration, 1)).max())
+        return max(last, int(self.metre_at.max(initial=0)))
+
+    def song(self, tracks: tuple[Track, ...], grid: Grid, meter: Meter, name: str) -> Song:
+        """Place the notes on the bars of the wanted metre."""
+        bars = self._bars(grid, meter)
+        if not len(bars.starts):
+            wanted = f"{grid.beats_per_bar}/4"
+            raise RejectedFile(
+                "time-signature", f"no bar is in {wanted}; with meter 'any' it counts"
+            )
+        placed = self._placed(bars, tracks, grid)
+        if not len(placed):
+            raise RejectedFile(
+                "no-notes", "no note is in a kept bar, in the pitch range and in a track's part"
+            )
+        notes = separate(placed, grid)
+        self._check_cells(notes)
+        last = int((notes.start + notes.length - 1).max()) // grid.steps_per_bar
+        declared = int(np.searchsorted(bars.starts, self.metre_at.max(initial=0)))
+        kept = bars.until(max(1 + last, declared))
+        tempo = self._tempo(kept.starts, grid)
+        dropped = len(self.start) - len(placed)
+        count = len(kept.starts)
+        return Song(notes, count, tempo, kept.stretches, tracks, grid, name, dropped, kept.skipped)
+
+    def _check_cells(self, notes: Notes) -> None:
+        if (cells := int(notes.length.sum())) > self.limits.cells:
+            raise RejectedFile(
+                "too-dense", f"notes sound in {cells} cells, at most {self.limits.cells} are read"
+            )
+
+    def _bars(self, grid: Grid, meter: Meter) -> _Bars:
+        """The bars in a row from each signature on; one that the next cuts short is left out."""
+        bar_ticks = grid.beats_per_bar * self.ticks_per_beat
+        starts = [np.zeros(0, np.int64)]
+        stretches: list[tuple[int, int]] = []
+        count = skipped = follows = 0
+        for begin, until, beats in self._metres(grid, meter):
+            if beats != grid.beats_per_bar:
+                skipped += int(np.ceil((until - begin) / (beats * self.ticks_per_beat)))
+                continue
+            bars = (until - begin) // bar_ticks
+            if bars:
+                first, before = stretches.pop() if count and begin == follows else (count, 0)
+                stretches.append((first, before + bars))
+                starts.append(begin + bar_ticks * np.arange(bars))
+                count, follows = count + bars, begin + bars * bar_ticks
+        return _Bars(np.concatenate(starts), tuple(stretches), skipped)
+
+    def _metres(self, grid: Grid, meter: Meter) -> list[tuple[int, int, float]]:
+        """(from tick, until tick, beats a bar); the last goes on to a bar line after the end."""
+        at, beats = self.metre_at, self.metre_beats
+        if meter == "any":
+            at, beats = np.array([0]), np.array([float(grid.beats_per_bar)])
+        elif not len(at) or at[0] > 0:
+            at, beats = np.append(0, at), np.append(4.0, beats)
+        step = self.ticks_per_beat / grid.steps_per_beat
+        end = max(self.end, float(self.start.max()) + step)
+        bar = beats[-1] * self.ticks_per_beat
+        last = at[-1] + bar * np.ceil(max(end - at[-1], 0) / bar)
+        return list(zip(at.tolist(), [*at[1:].tolist(), int(last)], beats.tolist(), strict=True))
+
+    def _placed(self, bars: _Bars, tracks: tuple[Track, ...], grid: Grid) -> Notes:
+        """The notes that belong to a track, the pitch range and a kept bar, cut at its stretch."""
+        step_ticks, per_bar = self.ticks_per_beat / grid.steps_per_beat, grid.steps_per_bar
+        track = np.array(assign(self.parts, tracks))[self.part]
+        pitch = self.pitch - grid.lowest_pitch
+        bar = np.searchsorted(bars.starts, self.start + step_ticks / 2, side="right") - 1
+        offset = self.start - bars.starts[np.maximum(bar, 0)]
+        step = np.floor(offset / step_ticks + 0.5).astype(np.int64)
+        in_bar = (bar >= 0) & (step >= 0) & (step < per_bar)
+        kept = (track >= 0) & (pitch >= 0) & (pitch < grid.pitches) & in_bar
+        start = bar * per_bar + step
+        end = start - step + np.floor((offset + self.duration) / step_ticks + 0.5).astype(np.int64)
+        borders = np.array([first + count for first, count in bars.stretches]) * per_bar
+        border = borders[np.searchsorted(borders[:-1], start, side="right")]
+        drums = np.array([t.is_drum for t in tracks])[track]
+        length = np.where(drums, 1, np.clip(end - start, 1, np.maximum(border - start, 1)))
+        return Notes(track, start, pitch, length, self.velocity)[kept]
+
+    def _tempo(self, starts: np.ndarray, grid: Grid) -> np.ndarray:
+        """Mean tempo of each bar in beats a minute, weighted by time."""
+        at, per_beat = self.tempo_at, self.seconds_per_beat
+        if not len(at) or at[0] > 0:
+            at, per_beat = np.append(0, at), np.append(60 / DEFAULT_BPM, per_beat)
+        at, index = np.unique(at[::-1], return_index=True)  # the last of those at one tick counts
+        per_tick = per_beat[::-1][index] / self.ticks_per_beat
+        elapsed = np.append(0, np.cumsum(np.diff(at) * per_tick[:-1]))
+        ticks = np.stack([starts, starts + grid.beats_per_bar * self.ticks_per_beat])
+        piece = np.searchsorted(at, ticks, side="right") - 1
+        begin, end = elapsed[piece] + (ticks - at[piece]) * per_tick[piece]
+        return 60.0 * grid.beats_per_bar / (end - begin)
+
+
+def song_of(roll: Roll, name: str = "") -> Song:
+    """A roll as a song of one stretch."""
+    whole = ((0, roll.bars),)
+    notes, title = notes_of(roll.cells), name or roll.name
+    return Song(notes, roll.bars, roll.tempo_bpm, whole, roll.tracks, roll.grid, title)
+
+
+def write_midi(roll: Roll, path: Path | str | BytesIO, velocity: int = 100) -> None:
+    """Write a roll: named tracks with their programs, drums on channel 10, the tempo of each bar.
+
+    A second time signature at the end keeps the length of a roll that ends in silence.
+    """
+    import pretty_midi
+
+    bar_ticks = TICKS_PER_BEAT * roll.grid.beats_per_bar
+    midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_BEAT, charset="utf-8")
+    # pretty_midi reads changes of tempo but has no public way to make them
+    midi._tick_scales = _tick_scales(roll, bar_ticks)
+    midi._update_tick_to_time(roll.bars * bar_ticks)
+    seconds = midi._PrettyMIDI__tick_to_time  # pyright: ignore[reportAttributeAccessIssue]
+    for tick in (0, roll.bars * bar_ticks):
+        metre = pretty_midi.TimeSignature(roll.grid.beats_per_bar, 4, float(seconds[tick]))
+        midi.time_signature_changes.append(metre)
+    notes = notes_of(roll.cells, velocity)
+    for number, track in enumerate(roll.tracks):
+        instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
+        instrument.notes = _written(notes[notes.track == number], roll.grid, seconds)
+        midi.instruments.append(instrument)
+    midi.write(str(path) if isinstance(path, Path) else path)
+
+
+def _tick_scales(roll: Roll, bar_ticks: int) -> list[tuple[int, float]]:
+    """(tick, seconds a tick) of the first bar and of each bar of another tempo."""
+    if not (roll.tempo_bpm >= SLOWEST_BPM).all():
+        raise UserError(f"a MIDI file holds tempi from {SLOWEST_BPM:g} beats a minute up")
+    microseconds = np.rint(6e7 / roll.tempo_bpm)
+    changes = np.flatnonzero(np.append(True, np.diff(microseconds) != 0))
+    scales = (microseconds[changes] + 0.25) / 1e6 / TICKS_PER_BEAT  # pretty_midi cuts fractions
+    return list(zip((changes * bar_ticks).tolist(), scales.tolist(), strict=True))
+
+
+def _written(notes: Notes, grid: Grid, seconds: np.ndarray) -> list[Any]:
+    """The `pretty_midi.Note`s of one track; `seconds` is the time of each tick."""
+    from pretty_midi import Note
+
+    step_ticks = TICKS_PER_BEAT / grid.steps_per_beat
+    steps = np.stack([notes.start, notes.start + notes.length])
+    begin, end = seconds[np.rint(steps * step_ticks).astype(np.int64)].tolist()
+    pitch = (notes.pitch + grid.lowest_pitch).tolist()
+    return list(map(Note, notes.velocity.tolist(), pitch, begin, end))

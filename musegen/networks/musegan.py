@@ -1,0 +1,88 @@
+"""MuseGAN's decoder, and the networks of any recipe for phrases."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from core.networks.critics import LatentCritic
+from core.networks.heads import Standard
+from core.recipes import Recipe
+from core.theory.distributions import Bernoulli, Binarisation
+from core.theory.passes import Networks
+from core.theory.shapes import Latents
+from musegen.networks.bar_generators import Harmony, MuseGANConfig, TrackEncoder, generators_of
+from musegen.networks.phrase_encoder import Critic, Encoder, PhraseReader, joint
+from musegen.networks.states import (
+    GatedNotes,
+    Given,
+    HeldNotes,
+)
+from musegen.networks.translator import Translator
+from musegen.networks.wirings import Wires, latent_sizes
+from musegen.roll import Grid
+from musegen.tracks import Track
+
+
+class Decoder(nn.Module):
+    """z (and given tracks c) -> p(x given z, c): the wires, then the players' bar generators."""
+
+    sustained: Tensor
+
+    def __init__(self, config: MuseGANConfig, grid: Grid, tracks: Sequence[Track], bars: int):
+        super().__init__()
+        players = 1 if config.wiring == "composer" else len(tracks)
+        sizes = latent_sizes(config.wiring, config.latent)
+        self.wires = Wires(sizes, players, bars, 8 * config.channels)
+        self.generators = generators_of(players, len(tracks) // players, grid, config)
+        self.shared = sizes.shared + sizes.shared_temporal
+        self.harmony = Harmony(self.shared, config.channels) if self.shared else None
+        self.given = TrackEncoder(grid, config.given) if config.given else None
+        self.binarisation: Binarisation = config.binarisation
+        self.slope = config.slope
+        held = torch.tensor([not track.is_drum for track in tracks])
+        self.register_buffer("sustained", held.float(), persistent=False)
+
+    def forward(self, z: Latents, c: Given | None = None) -> GatedNotes:
+        maps = self.given(c) if self.given and c is not None else ()
+        heard = self.wires(z)
+        plays, uses, cells = self.generators(heard, maps)
+        onset, hold = cells.unbind(2)
+        notes = HeldNotes(self._neurons(onset), self._neurons(hold), self.sustained)
+        harmony = self.harmony(heard[:, 0, :, : self.shared]) if self.harmony else None
+        return GatedNotes(
+            self._neurons(plays),
+            self._neurons(uses),
+            notes,
+            self._neurons(harmony) if harmony is not None else None,
+        )
+
+    def _neurons(self, logits: Tensor) -> Bernoulli:
+        return Bernoulli(logits, self.binarisation, self.slope)
+
+
+def build(
+    config: MuseGANConfig, grid: Grid, tracks: Sequence[Track], bars: int, recipe: Recipe
+) -> Networks:
+    """The networks that the recipe asks for, by the theory's names."""
+    decoder = Decoder(config, grid, tracks, bars)
+    latent = decoder.wires.latent
+    judges = len(tracks) if config.wiring == "jamming" else 1
+
+    def reader(judges: int) -> PhraseReader:
+        heard = len(tracks) // judges + config.given
+        return PhraseReader(judges, heard, grid, bars, config.critic_channels)
+
+    builders: dict[str, Callable[[], nn.Module]] = {
+        "decoder": lambda: decoder,
+        "encoder": lambda: Encoder(reader(1), latent, recipe.posterior),
+        "prior": lambda: recipe.prior(latent, 0) if recipe.prior else Standard(latent),
+        "critic_x": lambda: Critic(reader(judges)),
+        "critic_xc": lambda: Critic(reader(judges)),
+        "critic_xz": lambda: joint(reader(1), latent),
+        "critic_z": lambda: LatentCritic(latent),
+    }
+    if recipe.other:  # z is a phrase too
+        builders |= dict.fromkeys(("encoder", "decoder"), lambda: Translator(config, grid, tracks))
+        builders["critic_z"] = builders["critic_x"]
+    return Networks({name: builders[name]() for name in recipe.networks})

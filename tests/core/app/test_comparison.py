@@ -1,0 +1,175 @@
+"""Models side by side, and models that go between two collections, as a user meets them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import run
+from rich.table import Table
+
+from core.app.comparison import contenders, markdown
+from core.errors import ConfigError
+from musegen.data.band import song
+from musegen.files.midi import read_midi, write_midi
+from musegen.model import DOMAIN as MUSIC
+from musegen.roll import Grid
+from musegen.tracks import LAKH
+from videogen.model import DOMAIN as VIDEO
+
+pytestmark = pytest.mark.usefixtures("quick_evaluation")
+
+TINY = ("--preset", "tiny", "--steps", 2, "--device", "cpu")
+SHAPES = ("--shapes", "--set", "train.batch_size=2")
+GRID = Grid(steps_per_beat=4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIANOREEL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr("videogen.measures.classifier.STEPS", 8)
+        yield
+
+
+@pytest.fixture(scope="module")
+def collections(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Funk and ballads of the band."""
+    folder = tmp_path_factory.mktemp("data")
+    for style in ("funk", "ballad"):
+        told = ("--band", 3, "--style", style, "--steps-per-beat", 4, "--to", folder / style)
+        assert run("music", "prepare", *told)[0] == 0
+    return folder / "funk", folder / "ballad"
+
+
+@pytest.fixture(scope="module")
+def translating(collections: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "funk"
+    funk, ballad = collections
+    told = ("--other", ballad, "--model", "cyclegan", *TINY, "--to", folder)
+    assert run("music", "train", funk, *told)[0] == 0
+    return folder
+
+
+def test_the_band_plays_in_one_style(collections: tuple[Path, Path]):
+    for folder, style in zip(collections, ("funk", "ballad"), strict=True):
+        answers = [
+            json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()
+        ]
+        assert {answer["style"] for answer in answers} == {style}
+    code, _, complaint = run("music", "prepare", "--band", 2, "--style", "funky", "--to", "x")
+    assert code == 2
+    assert "did you mean 'funk'" in complaint
+
+
+def test_models_of_songs_are_trained_and_measured_side_by_side(
+    collections: tuple[Path, Path], tmp_path: Path
+):
+    funk, ballad = collections
+    models = [option for name in ("vae", "gan", "cyclegan") for option in ("--model", name)]
+    told = ["music", "compare", funk, "--other", ballad, *models, *TINY, "--count", 6]
+    assert run(*told, "--to", tmp_path)[0] == 0
+    rows = {r["name"]: r for r in json.loads((tmp_path / "evaluation.json").read_text())["rows"]}
+    assert [n for n, r in rows.items() if r["kind"] == "made"] == ["vae", "gan", "cyclegan"]
+    assert rows["gan"]["again"] is None
+    assert 0 <= rows["vae"]["again"] < rows["cyclegan"]["again"] <= 1  # it begins as a copy
+    written = (tmp_path / "comparison.md").read_text()
+    for line in ("| model | steps | seconds | parameters |", "| cyclegan |", "| held-out songs |"):
+        assert line in written
+    assert (tmp_path / "models.png").stat().st_size > 10_000
+
+
+def test_models_of_clips_are_trained_and_measured_side_by_side(tmp_path: Path):
+    models = [option for name in ("gist", "vq_vae", "cyclegan") for option in ("--model", name)]
+    told = ["video", "compare", *SHAPES, "--showing", "red", "--other", "blue", *models, *TINY]
+    code, said, complaint = run(*told, "--count", 8, "--to", tmp_path)
+    assert (code, complaint) == (0, "1 of 3: gist\n2 of 3: vq_vae\n3 of 3: cyclegan\n")
+    newest = tmp_path / "runs" / "gist" / "checkpoints" / "step-00000002"
+    before = newest.stat().st_mtime_ns
+    assert run(*told, "--count", 8, "--to", tmp_path)[:2] == (0, said)  # the same command goes on
+    assert newest.stat().st_mtime_ns == before
+    rows = json.loads((tmp_path / "evaluation.json").read_text())["rows"]
+    of = {(row["group"], row["name"]): row for row in rows}
+    group = "one shape, seen captions"
+    assert of[group, "other clips"]["shown"]["all"] == 1
+    assert of[group, "real clips"]["shown"]["all"] == 1
+    assert of[group, "cyclegan"]["shown"]["path"] > 0.5  # a little trained, nearly a copy
+    assert "| vq_vae |" in (tmp_path / "comparison.md").read_text()
+    assert (tmp_path / "models.png").stat().st_size > 1000
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    roll, _ = song(5, GRID)
+    write_midi(roll, tmp_path / "mine.mid")
+    return tmp_path / "mine.mid"
+
+
+def test_a_song_is_translated_and_back(translating: Path, mine: Path, tmp_path: Path):
+    for back in ((), ("--back",)):
+        told = ("music", "translate", translating, mine, *back)
+        code, said, _ = run(*told, "--device", "cpu", "--to", tmp_path / "to")
+        assert code == 0
+        assert str(tmp_path / "to" / "translated-mine.mid") in said
+        assert str(tmp_path / "to" / "translated-mine-both.png") in said
+    made = read_midi(tmp_path / "to" / "translated-mine.mid", LAKH, GRID).roll()
+    assert abs(made.bars - read_midi(mine, LAKH, GRID).roll().bars) <= 4
+    assert np.any(made.cells)
+
+
+def test_a_clip_is_translated(tmp_path: Path):
+    told = ("video", "train", *SHAPES, "--showing", "red", "--other", "blue", *TINY)
+    assert run(*told, "--model", "cyclegan", "--to", tmp_path / "run")[0] == 0
+    caption = "A small blue circle is moving in a zigzag path towards north"
+    assert run("video", "train", *SHAPES, *TINY, "--to", tmp_path / "gist")[0] == 0
+    run("video", "sample", tmp_path / "gist", caption, "--device", "cpu", "--to", tmp_path / "to")
+    film = next((tmp_path / "to").glob("*.mp4"))
+    code, said, complaint = run("video", "translate", tmp_path / "run", film, "--to", tmp_path)
+    assert (code, complaint) == (0, "")
+    assert (tmp_path / f"translated-{film.stem}-both.png").is_file()
+    assert str(tmp_path / f"translated-{film.stem}.mp4") in said
+    wanted = "video", "evaluate", tmp_path / "run", "--count", 8
+    code, _, complaint = run(*wanted)
+    assert (code, "say from which collection with --other" in complaint) == (1, True)
+    assert run(*wanted, "--other", "blue")[0] == 0
+
+
+def test_what_does_not_translate_says_so(
+    translating: Path, collections: tuple[Path, Path], mine: Path, tmp_path: Path
+):
+    funk, _ = collections
+    code, _, complaint = run("music", "sample", translating, "--to", tmp_path)
+    assert (code, "translates: give it files" in complaint) == (1, True)
+    code, _, complaint = run("music", "evaluate", translating, "--against", funk)
+    assert (code, "--other" in complaint) == (1, True)
+    code, _, complaint = run("music", "vary", translating, 1, "--to", tmp_path)
+    assert (code, "has no latent space" in complaint) == (1, True)
+    assert run("music", "train", funk, "--model", "vae", *TINY, "--to", tmp_path / "vae")[0] == 0
+    code, _, complaint = run("music", "translate", tmp_path / "vae", mine)
+    assert (code, "does not translate" in complaint) == (1, True)
+
+
+def test_all_that_can_take_part_do():
+    songs, clips = contenders(MUSIC, []), contenders(VIDEO, [])
+    assert {"vae", "wgan_gp", "autoregressive", "musegan", "vq_vae"} <= set(songs)
+    assert {"gist", "cgan", "pix2pix"} <= set(clips)
+    for out in ("ae", "cyclegan", "nice", "dann", "pixelcnn"):
+        assert out not in (*songs, *clips)
+    assert "cyclegan" in contenders(MUSIC, [], two=True)
+    assert contenders(MUSIC, ["notes"]) == ["notes"]
+    for named, said in {
+        "van": "no model is called 'van'",
+        "ppca": "ppca needs what music lacks: vectors",
+        "cyclegan": "give the second by --other",
+    }.items():
+        with pytest.raises(ConfigError, match=said):
+            contenders(MUSIC, ["vae", named])
+
+
+def test_a_table_is_told_in_markdown():
+    table = Table(title="sizes")
+    table.add_column("name")
+    table.add_column("size", justify="right")
+    table.add_row("one", "1")
+    lines = ["### sizes", "", "| name | size |", "| --- | --: |", "| one | 1 |"]
+    assert markdown(table).splitlines() == lines

@@ -1,0 +1,93 @@
+"""Places in latent space: units, paths and sums as facts."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from core.app.latent import LatentSpace, Places, arithmetic, joined, variations, walk
+from core.errors import UserError
+from core.theory.distributions import Delta, Gaussian
+from core.theory.passes import Networks
+
+
+class Shifted(nn.Module):
+    """p(z given c) = N(10 c, 2^2), c [batch 2]."""
+
+    def forward(self, batch: int, c: Tensor) -> Gaussian:
+        return Gaussian(10 * c, torch.full_like(c, math.log(2)))
+
+
+class Same(nn.Module):
+    """Encoder or decoder: what is given, and the condition beside it."""
+
+    def forward(self, given: Tensor, c: Tensor) -> Delta:
+        return Delta(torch.cat([given, c], 1) if self.training else given)
+
+
+SPACE = LatentSpace(Networks({"prior": Shifted(), "encoder": Same().eval(), "decoder": Same()}))
+C = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
+
+
+def test_places_are_told_in_units_of_the_prior():
+    x = torch.tensor([[12.0, 4.0], [2.0, 20.0]])
+    places = SPACE.encode(x, C)
+    assert places.u.tolist() == [[1, 2], [1, -5]]
+    assert SPACE.decode(places).mean.tolist() == [[12, 4, 1, 0], [2, 20, 0, 3]]
+    drawn = SPACE.draw(2, C, seed=3)
+    torch.manual_seed(3)
+    assert torch.allclose(drawn.u, torch.randn(2, 2), atol=1e-6)
+
+
+def test_a_walk_keeps_to_the_circle_and_mixes_conditions():
+    start, end = Places(torch.tensor([[3.0, 0]]), C[:1]), Places(torch.tensor([[0, 3.0]]), C[1:])
+    path = walk(start, end, 3)
+    half = 3 * math.sqrt(0.5)
+    expected = torch.tensor([[3, 0], [half, half], [0, 3.0]])
+    torch.testing.assert_close(path.u, expected, atol=1e-6, rtol=0)
+    assert path.c is not None
+    assert path.c.tolist() == [[1, 0], [0.5, 1.5], [0, 3]]
+    assert len(path[1:]) == 2
+
+
+def test_a_walk_between_opposite_or_equal_places_is_straight():
+    one = Places(torch.tensor([[2.0, 0]]))
+    assert walk(one, Places(-one.u), 5).u[:, 0].tolist() == [2, 1, 0, -1, -2]
+    assert walk(one, one, 2).u.tolist() == [[2, 0], [2, 0]]
+
+
+def test_arithmetic_is_that_of_places_and_conditions():
+    a, b, c = (Places(torch.tensor([[n, n**2]])) for n in (5.0, 3.0, 1.0))
+    assert arithmetic(a, b, c).u.tolist() == [[3, 17]]
+    one, other = Places(a.u, C[:1]), Places(b.u, C[1:])
+    assert torch.equal(arithmetic(one, one, other).u, other.u)
+    made = arithmetic(one, other, other)
+    assert made.c is not None and torch.equal(made.c, C[:1])
+
+
+def test_variations_of_what_the_prior_draws_are_as_the_prior_draws():
+    place = Places(torch.tensor([[1.0, -1.0]]), C[:1])
+    assert torch.equal(variations(place, 0, 3, 1).u, place.u.expand(3, 2))
+    forgotten = variations(place, 1, 3, 1)
+    assert torch.equal(forgotten.u, variations(Places(place.u + 9), 1, 3, 1).u)
+    assert forgotten.c is not None and torch.equal(forgotten.c, C[:1].expand(3, 2))
+    torch.manual_seed(0)
+    drawn = torch.randn(4000, 1)
+    varied = torch.cat([variations(Places(u[None]), 0.6, 1, n).u for n, u in enumerate(drawn)])
+    assert varied.std() == pytest.approx(1, abs=0.04)
+    assert (varied * drawn).mean() == pytest.approx(0.8, abs=0.04)
+
+
+def test_what_a_model_lacks_is_said():
+    with pytest.raises(UserError, match="notes has no latent space"):
+        LatentSpace(Networks({"density": Same()}), "notes")
+    space = LatentSpace(Networks({"prior": Shifted(), "decoder": Same()}), "gan")
+    with pytest.raises(UserError, match="gan has no encoder, so no file can be placed"):
+        space.encode(C, C)
+
+
+def test_places_are_joined_with_their_conditions():
+    both = joined([Places(C[:1], C[:1]), Places(C[1:], C[1:])])
+    assert torch.equal(both.u, C) and both.c is not None and torch.equal(both.c, C)
+    assert joined([Places(C)]).c is None

@@ -1,0 +1,228 @@
+"""Finding songs: folders, patterns, archives; and archives that mean harm."""
+
+import gzip
+import io
+import os
+import tarfile
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from core.data.limits import Limits
+from core.data.sources import RejectedFile, Source, listing, roots, walk
+from core.errors import UserError
+from musegen.files.pianoroll import LPD
+from musegen.files.smf import MIDI
+
+LIMITS = Limits()
+
+
+def found(*patterns: object, limits: Limits = LIMITS) -> list[Source]:
+    return list(walk(roots([str(p) for p in patterns]), MIDI, limits))
+
+
+def names(sources: list[Source]) -> list[str]:
+    """The names without the folders before them."""
+    return [source.name.rpartition("/")[2] for source in sources]
+
+
+def reason(source: Source, limits: Limits = LIMITS) -> str:
+    with pytest.raises(RejectedFile) as caught:
+        source.read(limits)
+    return caught.value.reason
+
+
+def zipped(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def tarred(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for info, data in members:
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b/c.mid", "a.MIDI", "b/d.kar", "b/notes.txt", "LICENCE", "e.rmi"):
+        (tmp_path / "songs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "songs" / name).write_bytes(name.encode())
+    return tmp_path / "songs"
+
+
+def test_folders_are_searched_to_the_bottom_in_a_fixed_order(folder: Path):
+    assert names(found(folder)) == ["a.MIDI", "e.rmi", "c.mid", "d.kar"]
+    assert found(folder)[2].read(LIMITS) == b"b/c.mid"
+
+
+def test_files_of_other_kinds_are_counted(folder: Path):
+    counted = listing(roots([str(folder)]), MIDI, LIMITS)
+    assert counted.count == 4
+    assert counted.passed_over == Counter({".txt": 1, "no suffix": 1})
+    assert listing(roots([str(folder)]), LPD, LIMITS).count == 0
+
+
+def test_a_pattern_and_a_file_of_any_name(folder: Path):
+    assert names(found(folder / "**" / "*.mid")) == ["c.mid"]
+    assert names(found(folder / "LICENCE")) == ["LICENCE"]
+    odd = folder / "odd [1].mid"
+    odd.write_bytes(b"")
+    assert names(found(odd)) == ["odd [1].mid"]
+
+
+def test_what_is_named_twice_is_read_once(folder: Path):
+    assert len(found(folder, folder / "b", folder / "b" / "c.mid", f"{folder}/b/../e.rmi")) == 4
+
+
+@pytest.mark.parametrize("pattern", ["absent", "*.absent", ""])
+def test_what_does_not_exist_is_told(tmp_path: Path, pattern: str):
+    with pytest.raises(UserError, match="does not exist"):
+        roots([str(tmp_path / "x" / pattern)])
+
+
+def test_a_change_of_a_file_changes_the_listing(folder: Path):
+    def digest() -> str:
+        return listing(roots([str(folder)]), MIDI, LIMITS).sha256
+
+    before = digest()
+    assert digest() == before
+    (folder / "b" / "notes.txt").write_text("another text")
+    assert digest() == before
+    (folder / "b" / "c.mid").write_bytes(b"longer than before")
+    assert digest() != before
+
+
+def test_a_link_that_leads_nowhere_and_a_pipe_are_rejected(folder: Path):
+    (folder / "nowhere.mid").symlink_to(folder / "absent.mid")
+    os.mkfifo(folder / "pipe.mid")
+    rejected = {s.name.rpartition("/")[2]: reason(s) for s in found(folder) if s.fault}
+    assert rejected == {"nowhere.mid": "unreadable", "pipe.mid": "unreadable"}
+
+
+def test_a_folder_that_links_to_itself_is_entered_once(folder: Path):
+    (folder / "loop").symlink_to(folder)
+    assert len(found(folder)) == 4
+
+
+def test_a_file_above_the_limit_is_not_read(tmp_path: Path):
+    (tmp_path / "big.mid").write_bytes(bytes(101))
+    small = Limits(file_bytes=100)
+    assert reason(found(tmp_path)[0], small) == "too-large"
+    assert len(found(tmp_path)[0].read(Limits(file_bytes=101))) == 101
+
+
+def members() -> dict[str, bytes]:
+    return {"x/one.mid": b"1", "two.MID": b"22", "readme.txt": b"text", "../../three.mid": b"333"}
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz", "tgz"])
+def test_archives_are_read_without_unpacking(tmp_path: Path, kind: str):
+    path = tmp_path / "in" / f"songs.{kind}"
+    path.parent.mkdir()
+    if kind == "zip":
+        zipped(path, members())
+    else:
+        tarred(path, *((tarfile.TarInfo(name), data) for name, data in members().items()))
+    read = [(source.name.partition("!")[2], source.read(LIMITS)) for source in found(path)]
+    assert read == [("x/one.mid", b"1"), ("two.MID", b"22"), ("../../three.mid", b"333")]
+    assert [source.stem for source in found(path)] == ["one", "two", "three"]
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path], "nothing was written"
+    counted = listing(roots([str(path)]), MIDI, LIMITS)
+    assert (counted.count, counted.passed_over) == (3, Counter({".txt": 1}))
+
+
+def test_links_and_devices_in_archives_are_not_followed(tmp_path: Path):
+    link, device = tarfile.TarInfo("link.mid"), tarfile.TarInfo("device.mid")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    device.type = tarfile.CHRTYPE
+    tar = tarred(tmp_path / "a.tar.gz", (link, b""), (device, b""))
+    assert [reason(source) for source in found(tar)] == ["link", "link"]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        info = zipfile.ZipInfo("link.mid")
+        info.external_attr = 0o120777 << 16
+        archive.writestr(info, "/etc/passwd")
+    assert [reason(source) for source in found(tmp_path / "a.zip")] == ["link"]
+
+
+def test_a_member_that_unpacks_to_too_much_is_rejected_alone(tmp_path: Path):
+    path = zipped(tmp_path / "a.zip", {"bomb.mid": bytes(10**6), "good.mid": b"good"})
+    bomb, good = found(path)
+    assert reason(bomb) == "archive"
+    assert good.read(LIMITS) == b"good"
+    small = Limits(file_bytes=10**5)
+    assert [s.fault and s.fault[0] for s in found(path, limits=small)] == ["too-large", None]
+
+
+def test_a_size_that_lies_is_not_believed(tmp_path: Path):
+    path = zipped(tmp_path / "a.zip", {"liar.mid": os.urandom(5000)})
+    data = bytearray(path.read_bytes())
+    for header, at in ((b"PK\1\2", 24), (b"PK\3\4", 22)):
+        begin = data.index(header) + at
+        data[begin : begin + 4] = (10).to_bytes(4, "little")
+    path.write_bytes(data)
+    [liar] = found(path)
+    assert reason(liar) == "unreadable"
+
+
+def test_a_tar_that_unpacks_to_too_much_is_left_there(tmp_path: Path):
+    sizes = {"a.mid": 1, "zeros": 5 * 10**6, "b.mid": 0}
+    members = [(tarfile.TarInfo(name), b"a" * size) for name, size in sizes.items()]
+    path = tarred(tmp_path / "a.tar.gz", *members)
+    strict = Limits(archive_ratio=10)
+    first, fault = found(path, limits=strict)
+    assert first.read(strict) == b"a"
+    assert fault.name == str(path)
+    assert reason(fault) == "archive"
+    assert len(found(path, limits=Limits(archive_ratio=1000))) == 2
+
+
+def test_a_tar_with_an_endless_name_is_refused_before_it_is_read(tmp_path: Path):
+    head = tarfile.TarInfo("x")
+    head.type, head.size = tarfile.GNUTYPE_LONGNAME, 1 << 40
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(head.tobuf(tarfile.GNU_FORMAT)))
+    [fault] = found(path)
+    assert reason(fault) == "archive"
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tgz", "a.tar"])
+@pytest.mark.parametrize("data", [b"", b"no archive", b"PK\3\4", gzip.compress(b"no tar")])
+def test_what_is_no_archive_is_one_reject(tmp_path: Path, name: str, data: bytes):
+    (tmp_path / name).write_bytes(data)
+    (tmp_path / "b.mid").write_bytes(b"b")
+    broken, good = found(tmp_path)
+    assert reason(broken) == "archive"
+    assert good.read(LIMITS) == b"b"
+
+
+def test_a_tar_that_breaks_off_gives_what_comes_before(tmp_path: Path):
+    noise = [(tarfile.TarInfo(f"{n}.mid"), os.urandom(20_000)) for n in range(4)]
+    path = tarred(tmp_path / "a.tar.gz", *noise)
+    path.write_bytes(path.read_bytes()[:50_000])
+    sources = found(path)
+    assert [source.data for source in sources[:2]] == [noise[0][1], noise[1][1]]
+    assert [reason(source) for source in sources[2:]] == ["unreadable", "archive"]
+    assert listing(roots([str(path)]), MIDI, LIMITS).count == len(sources)
+
+
+def test_an_encrypted_member_is_rejected(tmp_path: Path):
+    path = zipped(tmp_path / "a.zip", {"secret.mid": b"secret"})
+    data = bytearray(path.read_bytes())
+    for header, at in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        data[data.index(header) + at] |= 1
+    path.write_bytes(data)
+    assert [reason(source) for source in found(path)] == ["unreadable"]
+
+
+def test_an_archive_of_too_many_members_is_left_at_the_limit(tmp_path: Path):
+    path = zipped(tmp_path / "a.zip", {f"{n}.mid": b"x" for n in range(9)})
+    sources = found(path, limits=Limits(archive_members=5))
+    assert len(sources) == 7
+    assert reason(sources[-1]) == "archive"

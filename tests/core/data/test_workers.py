@@ -1,0 +1,153 @@
+"""Child processes: order, limits, and that a bad item costs only itself."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY
+from peak import peak_mb
+
+from core.data.workers import AHEAD, HANDED, Lost, work
+
+SECONDS = 30.0
+
+
+def half(number: int) -> int:
+    if number % 2:
+        raise ValueError(f"{number} is odd")
+    return number // 2
+
+
+def misbehave(item: Any) -> Any:
+    """Do what the item says."""
+    if item == "hang":
+        time.sleep(100)
+    if item == "spin":
+        sum(range(10**12))  # one call that no Python signal handler could interrupt
+    if item == "die":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if item == "exit":
+        os._exit(7)
+    if item == "hoard":
+        return len(bytearray(400 << 20))
+    if item == "resident":
+        bytearray(100 << 20)
+        return peak_mb()
+    return item
+
+
+def test_results_come_in_the_order_of_the_items():
+    got = list(work(abs, range(-100, 0), jobs=3, seconds=SECONDS, memory_mb=300))
+    assert got == [(n, -n) for n in range(-100, 0)]
+
+
+def test_in_this_process_nothing_is_caught():
+    got = work(half, range(4), 0, SECONDS, 300)
+    assert next(got) == (0, 0)
+    with pytest.raises(ValueError, match="1 is odd"):
+        next(got)
+
+
+def test_an_exception_costs_its_item():
+    got = dict(work(half, range(4), 1, SECONDS, 300))
+    assert got == {
+        0: 0,
+        1: Lost("error", "ValueError: 1 is odd"),
+        2: 1,
+        3: Lost("error", "ValueError: 3 is odd"),
+    }
+
+
+def test_a_child_that_hangs_crashes_or_hoards_costs_its_item():
+    items = [1, "hang", 2, "die", "spin", 3, "exit", "hoard", 4]
+    answers = [answer for _, answer in work(misbehave, items, 2, seconds=0.5, memory_mb=300)]
+    assert [answers[n] for n in (0, 2, 5, 8)] == [1, 2, 3, 4]
+    reasons = {items[n]: answers[n].reason for n in (1, 3, 4, 6, 7)}
+    assert reasons == {
+        "hang": "time", "spin": "time", "die": "crash", "exit": "crash", "hoard": "memory",
+    }  # fmt: skip
+    assert "SIGSEGV" in answers[3].detail
+    assert "7" in answers[6].detail
+
+
+def test_the_memory_limit_counts_all_that_a_child_holds():
+    [(_, resident_mb)] = work(misbehave, ["resident"], 1, SECONDS, memory_mb=300)
+    assert isinstance(resident_mb, float)
+    assert 100 < resident_mb < 300
+    [(_, refused)] = work(misbehave, ["resident"], 1, SECONDS, memory_mb=60)
+    assert refused.reason == "memory"
+
+
+def test_few_items_are_read_ahead():
+    read = 0
+
+    def items() -> Iterator[int]:
+        nonlocal read
+        for number in range(1000):
+            read += 1
+            yield number
+
+    for taken, _ in enumerate(work(abs, items(), 2, SECONDS, 300)):
+        assert read <= taken + 1 + 2 * HANDED * AHEAD
+
+
+def test_a_function_that_no_child_can_import_is_told():
+    with pytest.raises(RuntimeError, match="cannot begin"):
+        list(work(_unknown_elsewhere(), [1], 1, SECONDS, 300))
+
+
+def _unknown_elsewhere() -> type:
+    """A class of a module that only this process knows."""
+    import types
+
+    module = types.ModuleType("known_only_here")
+    exec("class Made:\n    def __init__(self, item): pass", module.__dict__)
+    sys.modules[module.__name__] = module
+    return module.Made
+
+
+def children(process: int) -> list[int]:
+    text = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def gone(processes: list[int]) -> bool:
+    """Whether none of them runs any more, given a little time."""
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{p}/cmdline").exists() for p in processes):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_child_outlives_its_parent(number: signal.Signals):
+    code = (
+        "import signal, sys; sys.path[:0] = ['tests', 'tests/core/data']\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's & ignores it
+        "from core.data.workers import work\n"
+        "from test_workers import misbehave\n"
+        "for item, _ in work(misbehave, ['begun', 'hang'], 2, 3.0, 300): print(item, flush=True)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert parent.stdout and parent.stdout.readline() == "begun\n"
+    started = children(parent.pid)
+    assert started
+    parent.send_signal(number)
+    assert parent.wait(timeout=10) != 0
+    parent.stdout.close()
+    assert gone(started)

@@ -1,0 +1,126 @@
+"""Flows: inverses, volumes against autograd's Jacobian, first batches."""
+
+import math
+
+import pytest
+import torch
+
+from core.densities.flow import (
+    ActNorm,
+    Bijection,
+    Coupling,
+    Flow,
+    InvertibleLinear,
+    Scaling,
+    glow,
+    nice,
+    realnvp,
+)
+from core.theory.distributions import Gaussian
+
+SIZE, CONDITION = 5, 3
+MAPS = {
+    "additive": lambda: Coupling(SIZE, False, affine=False, condition=CONDITION),
+    "affine": lambda: Coupling(SIZE, True, condition=CONDITION),
+    "scaling": lambda: Scaling(SIZE),
+    "actnorm": lambda: ActNorm(SIZE),
+    "linear": lambda: InvertibleLinear(SIZE),
+}
+FLOWS = {"nice": nice, "realnvp": realnvp, "glow": glow}
+
+
+def shaken(module: torch.nn.Module, by: float = 0.2) -> None:
+    """Weights away from the identity at which a flow begins."""
+    torch.manual_seed(1)
+    for parameter in module.parameters():
+        parameter.data += by * torch.randn_like(parameter)
+
+
+def made(name: str) -> Bijection:
+    torch.manual_seed(0)
+    bijection = MAPS[name]().eval()
+    shaken(bijection)
+    return bijection
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_a_map_is_inverted_and_its_volume_is_the_jacobians(name):
+    bijection = made(name)
+    x, c = torch.randn(4, SIZE), torch.randn(4, CONDITION)
+    y, log_det = bijection(x, c)
+    torch.testing.assert_close(bijection.inverse(y, c), x, atol=1e-5, rtol=1e-4)
+    for number in range(4):
+        one = c[number : number + 1]
+        jacobian = torch.autograd.functional.jacobian(
+            lambda v, one=one: bijection(v[None], one)[0][0], x[number]
+        )
+        assert isinstance(jacobian, torch.Tensor)
+        expected = torch.linalg.slogdet(jacobian).logabsdet
+        torch.testing.assert_close(log_det[number], expected, atol=1e-5, rtol=1e-4)
+    assert name in ("additive",) or log_det.abs().max() > 0.01
+
+
+def test_a_coupling_leaves_what_decides():
+    x = torch.randn(2, SIZE)
+    for turned in (False, True):
+        coupling = Coupling(SIZE, turned)
+        shaken(coupling)
+        y, _ = coupling(x)
+        unmoved = (y == x).all(0)
+        assert torch.equal(unmoved, torch.arange(SIZE) % 2 == int(turned))
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_flow_begins_as_the_normal_distribution_and_is_normalised(name):
+    """Over a grid, the density of two numbers sums to 1."""
+    torch.manual_seed(0)
+    flow = FLOWS[name](2).eval()
+    x = torch.randn(6, 2)
+    standard = Gaussian(torch.zeros(6, 2), torch.zeros(6, 2))
+    torch.testing.assert_close(flow(6).log_prob(x), standard.log_prob(x), atol=1e-4, rtol=1e-4)
+    shaken(flow, by=0.03)
+    axis = torch.linspace(-9, 9, 181)
+    grid = torch.cartesian_prod(axis, axis)
+    with torch.no_grad():
+        total = flow(len(grid)).log_prob(grid).exp().sum() * 0.1**2
+        drawn = flow(20_000).rsample()
+    assert total.item() == pytest.approx(1, abs=0.02)
+    weights = flow(len(grid)).log_prob(grid).exp() * 0.1**2
+    torch.testing.assert_close(
+        (weights[:, None] * grid).sum(0), drawn.mean(0), atol=0.05, rtol=0.05
+    )
+
+
+def test_the_first_batch_of_actnorm_has_mean_0_and_variance_1():
+    norm = ActNorm(SIZE)
+    x = 7 + 3 * torch.randn(100, SIZE)
+    y, log_det = norm(x)
+    torch.testing.assert_close(y.mean(0), torch.zeros(SIZE), atol=1e-4, rtol=0)
+    torch.testing.assert_close(y.std(0, correction=0), torch.ones(SIZE), atol=1e-4, rtol=0)
+    assert log_det[0].item() == pytest.approx(-SIZE * math.log(3), abs=0.6)
+    other, _ = norm(x + 1)
+    torch.testing.assert_close(other - y, norm.log_scale.exp().expand_as(y), atol=1e-4, rtol=1e-4)
+
+
+def test_additive_couplings_keep_volumes_and_scales_change_them():
+    flow = nice(SIZE)
+    shaken(flow)
+    scaling = flow.maps[-1]
+    assert isinstance(scaling, Scaling)
+    x = torch.randn(3, SIZE)
+    y = x
+    for bijection in flow.maps:
+        y, _ = bijection(y)
+    base = Gaussian(torch.zeros(3, SIZE), torch.zeros(3, SIZE))
+    expected = base.log_prob(y) + scaling.log_scale.sum()
+    torch.testing.assert_close(flow(3).log_prob(x), expected)
+
+
+def test_a_condition_bends_the_flow():
+    flow = realnvp(2, condition=CONDITION)
+    shaken(flow)
+    x = torch.ones(2, 2)
+    one, other = flow(2, torch.tensor([[1.0, 0, 0], [0, 1, 0]])).log_prob(x)
+    assert one != other
+    assert isinstance(flow, Flow)
+    assert flow(2, torch.zeros(2, 3)).mean.shape == (2, 2)

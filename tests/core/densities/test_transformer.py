@@ -1,0 +1,77 @@
+"""The causal transformer: what a part may see, and that memory changes nothing."""
+
+import pytest
+import torch
+
+from core.densities.transformer import CausalTransformer, choose, log_chosen
+
+
+@pytest.fixture
+def transformer() -> CausalTransformer:
+    torch.manual_seed(1)
+    return CausalTransformer(width=12, layers=3, heads=2).double().eval()
+
+
+def test_a_part_sees_itself_and_earlier_ones_only(transformer: CausalTransformer):
+    x = torch.randn(1, 6, 12, dtype=torch.double, requires_grad=True)
+    for part in range(6):
+        (seen,) = torch.autograd.grad(transformer(x)[0, part].square().sum(), x)
+        assert seen[0, : part + 1].abs().sum(1).gt(0).all()
+        assert seen[0, part + 1 :].eq(0).all()
+
+
+@pytest.mark.parametrize("cuts", [(1, 1, 1, 1, 1, 1, 1), (4, 1, 2), (7,)])
+def test_memory_changes_nothing(transformer: CausalTransformer, cuts: tuple[int, ...]):
+    x = torch.randn(3, 7, 12, dtype=torch.double)
+    memories = transformer.memories()
+    pieces = [transformer(piece, memories) for piece in x.split(cuts, dim=1)]
+    torch.testing.assert_close(torch.cat(pieces, 1), transformer(x))
+
+
+def test_padding_is_not_seen_and_harms_nothing(transformer: CausalTransformer):
+    x = torch.randn(2, 6, 12, dtype=torch.double)
+    memories, padding = transformer.memories(), torch.tensor([0, 4])
+    first = transformer(x[:, :5], memories, padding)
+    then = transformer(x[:, 5:], memories, padding)
+    torch.testing.assert_close(first[0], transformer(x[:1])[0, :5])
+    torch.testing.assert_close(torch.cat([first, then], 1)[1, 4:], transformer(x[1:, 4:])[0])
+    assert first.isfinite().all()
+
+
+def test_a_memory_of_some_sequences_goes_on_without_the_others(transformer: CausalTransformer):
+    x = torch.randn(4, 5, 12, dtype=torch.double)
+    memories, kept = transformer.memories(), torch.tensor([0, 3])
+    transformer(x[:, :4], memories)
+    for memory in memories:
+        memory.keep(kept)
+    after = transformer(x[kept, 4:], memories)[:, 0]
+    torch.testing.assert_close(after, transformer(x[kept])[:, 4])
+
+
+def test_memories_grow_by_doubling(transformer: CausalTransformer):
+    memories = transformer.memories()
+    rooms = []
+    for _ in range(9):
+        transformer(torch.randn(1, 1, 12, dtype=torch.double), memories)
+        rooms.append(memories[0].pairs.shape[3])
+    assert rooms == [2, 2, 6, 6, 6, 6, 14, 14, 14]
+
+
+def test_choices_have_the_frequencies_of_their_probabilities():
+    torch.manual_seed(2)
+    logits = torch.tensor([0.1, 0.2, 0.7]).log().expand(20_000, 3)
+    frequencies = torch.bincount(choose(logits)) / 20_000
+    torch.testing.assert_close(frequencies, torch.tensor([0.1, 0.2, 0.7]), atol=0.01, rtol=0)
+
+
+def test_a_low_temperature_sharpens_choices():
+    torch.manual_seed(3)
+    logits = torch.tensor([1.0, 2.0]).log().expand(20_000, 2)  # 1 : 2, squared 1 : 4
+    assert choose(logits, 0.5).float().mean().item() == pytest.approx(0.8, abs=0.01)
+
+
+def test_log_of_what_was_chosen():
+    found = log_chosen(
+        torch.tensor([[1.0, 2.0, 5.0], [3.0, 3.0, 0.0]]).log(), torch.tensor([2, 0])
+    )
+    assert found.exp().tolist() == pytest.approx([5 / 8, 1 / 2])

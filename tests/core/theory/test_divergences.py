@@ -1,0 +1,67 @@
+"""Divergences against closed forms."""
+
+import math
+
+import pytest
+import torch
+
+from core.theory.distributions import Delta, Gaussian
+from core.theory.divergences import Moments, kl, mmd
+from core.theory.passes import Batch, Networks, Passes
+
+
+def gaussian(mean: list[float], std: list[float]) -> Gaussian:
+    return Gaussian(torch.tensor([mean]), torch.tensor([std]).log())
+
+
+def test_kl_of_gaussians_in_closed_form():
+    q, p = gaussian([1.0, 0.0], [2.0, 0.5]), gaussian([-1.0, 0.5], [3.0, 1.0])
+    first = math.log(3 / 2) + (4 + 4) / 18 - 0.5
+    second = math.log(1 / 0.5) + (0.25 + 0.25) / 2 - 0.5
+    assert kl(q, p, q.mean).item() == pytest.approx(first + second, rel=1e-5)
+
+
+def test_kl_to_itself_is_zero():
+    q = gaussian([1.0, -3.0], [0.2, 5.0])
+    assert kl(q, q, q.mean).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_kl_without_a_closed_form_is_the_log_ratio_of_a_draw():
+    q, p = Delta(torch.tensor([[2.0]])), gaussian([0.0], [1.0])
+    expected = 0.0 - (-2.0 - 0.5 * math.log(2 * math.pi))
+    assert kl(q, p, torch.tensor([[2.0]])).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_mmd_is_unbiased_at_equality():
+    generator = torch.Generator().manual_seed(4)
+    draws = [
+        mmd(torch.randn(24, 3, generator=generator), torch.randn(24, 3, generator=generator))
+        for _ in range(300)
+    ]
+    values = torch.stack(draws)
+    assert abs(values.mean().item()) < 3 * values.std().item() / math.sqrt(300)
+    assert (values < 0).any()  # a biased estimate is never negative
+
+
+def test_mmd_grows_with_the_shift():
+    generator = torch.Generator().manual_seed(5)
+    a, b = (torch.randn(200, 3, generator=generator) for _ in range(2))
+    near, far = mmd(a, b + 0.5).item(), mmd(a, b + 2.0).item()
+    assert 0.02 < near < far
+
+
+class Counter(torch.nn.Module):
+    def statistics(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (x[:, :1], x[:, 1:])
+
+
+class Made(Passes):
+    def produced(self, space):
+        return (torch.tensor([[4.0, 1.0, 5.0], [4.0, 3.0, 5.0]]),)
+
+
+def test_moments_by_hand():
+    real = torch.tensor([[1.0, 2.0, 0.0], [3.0, 2.0, 4.0]])  # variances 2, 0 and 8
+    passes = Made(Networks({"critic_x": Counter()}), Batch(real))
+    expected = (4 - 2) ** 2 / 2.001 + 0 / 0.001 + (5 - 2) ** 2 / 8.001
+    assert Moments()(passes, "x").item() == pytest.approx(expected, rel=1e-5)

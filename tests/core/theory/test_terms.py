@@ -1,0 +1,412 @@
+"""The two statements on hand-made networks: what each computes and what each moves."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from core.networks.heads import Standard
+from core.papers import Paper
+from core.recipes import RECIPES, Recipe
+from core.theory.adversarial import Adversarial, logistic, wasserstein
+from core.theory.distributions import Delta, Gaussian
+from core.theory.divergences import KL, MMD
+from core.theory.passes import Batch, Networks, Passes
+from core.theory.terms import Activated, Coherence, Match, Predict, Reconstruct
+from core.training.step import Learning, Optimisation, game, learner_step
+
+PAPER = Paper("nobody2026", "Nobody", "None", "Nowhere", 2026)
+SGD_LIKE = Optimisation(learning_rate=0.1)
+
+
+class Affine(nn.Module):
+    """A linear Gaussian network: N(scale * input + shift, std^2)."""
+
+    def __init__(self, scale: float, shift: float, std: float):
+        super().__init__()
+        self.scale, self.shift = (nn.Parameter(torch.tensor(v)) for v in (scale, shift))
+        self.std = std
+
+    def forward(self, value, c=None):
+        mean = self.scale * value + self.shift
+        return Gaussian(mean, torch.full_like(mean, math.log(self.std)))
+
+
+class Score(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(2.0))
+
+    def features(self, x):
+        return self.weight * x
+
+    def forward(self, *point):
+        return self.weight * sum(p.sum(-1) for p in point)
+
+
+def networks(**others: nn.Module) -> Networks:
+    parts = {"encoder": Affine(0.5, 0.1, 0.2), "decoder": Affine(2.0, -0.3, 0.5)}
+    return Networks(parts | {"prior": Standard(1)} | others)
+
+
+X = torch.tensor([[1.0], [-2.0], [0.25]])
+
+
+def test_reconstruction_of_x_is_the_decoders_surprise():
+    passes = Passes(networks(), Batch(X))
+    mean = 2.0 * passes.z_encoded - 0.3
+    expected = 0.5 * ((X - mean) / 0.5) ** 2 + math.log(0.5) + 0.5 * math.log(2 * math.pi)
+    torch.testing.assert_close(Reconstruct("x")(passes), expected.squeeze(-1))
+
+
+def test_reconstruction_of_z_is_the_encoders_surprise():
+    passes = Passes(networks(), Batch(X))
+    mean = 0.5 * passes.x_generated + 0.1
+    squared = 0.5 * ((passes.z_drawn - mean) / 0.2) ** 2
+    expected = squared + math.log(0.2) + 0.5 * math.log(2 * math.pi)
+    torch.testing.assert_close(Reconstruct("z")(passes), expected.squeeze(-1))
+
+
+def test_reconstruction_in_features_scales_with_them():
+    passes = Passes(networks(critic_x=Score()), Batch(X))
+    made = passes.reconstruction
+    torch.manual_seed(7)
+    ours = Reconstruct("features")(passes)
+    torch.manual_seed(7)
+    expected = 0.5 * (2 * (made.rsample() - X)) ** 2
+    torch.testing.assert_close(ours, expected.squeeze(-1))
+
+
+def test_the_evidence_bound_of_a_linear_gaussian_model():
+    """ELBO <= log p(x) of probabilistic PCA, equal at the true posterior (Tipping and Bishop)."""
+    scale, std = 1.7, 0.6
+    exact = torch.distributions.Normal(0.4, math.sqrt(scale**2 + std**2)).log_prob(X).squeeze(-1)
+    gain = scale / (scale**2 + std**2)
+    spread = math.sqrt(1 - gain * scale)
+    true = Affine(gain, -0.4 * gain, spread)
+    for encoder, tolerance in ((true, 0.02), (Affine(0.5, 0.1, 0.2), None)):
+        model = Networks(
+            {"encoder": encoder, "decoder": Affine(scale, 0.4, std), "prior": Standard(1)}
+        )
+        torch.manual_seed(8)
+        passes = Passes(model, Batch(X.repeat(20_000, 1)))
+        losses = Reconstruct("x")(passes) + Match("z", KL(), trains=("encoder",))(passes)
+        bound = -losses.view(-1, 3).mean(0)
+        if tolerance:
+            torch.testing.assert_close(bound, exact, atol=tolerance, rtol=0)
+        else:
+            assert (bound < exact - 0.05).all()
+
+
+def test_a_quantity_is_computed_once():
+    passes = Passes(networks(), Batch(X))
+    assert passes.z_encoded is passes.z_encoded
+    assert passes.reference("xz")[1] is passes.z_encoded
+    assert passes.produced("xz")[1] is passes.z_drawn
+
+
+def test_a_space_without_condition_says_so():
+    with pytest.raises(ValueError, match="condition"):
+        Passes(networks(), Batch(X)).reference("xc")
+
+
+def test_match_in_z_trains_the_side_that_is_named():
+    """The game is symmetric: with trains=prior, the prior moves towards the codes."""
+    critic = Score()
+    passes = Passes(networks(critic_z=critic), Batch(X))
+    passes.prior = Delta(torch.full((3, 1), 0.5, requires_grad=True))
+    loss = Match("z", Adversarial(wasserstein), trains=("prior",))(passes).sum()
+    (gradient,) = torch.autograd.grad(loss, passes.prior.point)
+    torch.testing.assert_close(gradient, torch.full((3, 1), 2.0))  # down the score of reference
+
+
+STATEMENTS = {
+    "wake-sleep": (
+        (Reconstruct("x", trains=("decoder",)), Reconstruct("z", trains=("encoder",))),
+        {"encoder", "decoder"},
+    ),
+    "wake alone": ((Reconstruct("x", trains=("decoder",)),), {"decoder"}),
+    "sleep alone": ((Reconstruct("z", trains=("encoder",)),), {"encoder"}),
+    "generator": ((Match("x", Adversarial(wasserstein), trains=("decoder",)),), {"decoder"}),
+    "moments": ((Match("x", MMD(), trains=("decoder",)),), {"decoder"}),
+    "weightless": ((Reconstruct("x", trains=("decoder",), weight=0.0),), set()),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_step_moves_exactly_the_networks_named(name):
+    terms, expected = STATEMENTS[name]
+    parts = networks(critic_x=Score())
+    learning = Learning(parts, Recipe(terms, PAPER), SGD_LIKE, SGD_LIKE)
+    before = {key: value.clone() for key, value in parts.state_dict().items()}
+    torch.manual_seed(9)
+    losses = learner_step(learning, Batch(X))
+    moved = {
+        k.split(".")[0] for k, v in parts.state_dict().items() if not torch.equal(v, before[k])
+    }
+    assert moved == expected
+    assert terms[0].name in losses  # a term of weight 0 is still logged
+
+
+def test_wake_and_sleep_gradients_do_not_mix():
+    """One step of both equals each alone: wake's gradient never reaches the encoder."""
+    both = networks()
+    terms = STATEMENTS["wake-sleep"][0]
+    learning = Learning(both, Recipe(terms, PAPER), SGD_LIKE, SGD_LIKE)
+    torch.manual_seed(11)
+    learner_step(learning, Batch(X))
+    torch.manual_seed(11)
+    again = Passes(networks(), Batch(X))
+    for term, name in zip(terms, ("decoder", "encoder"), strict=True):
+        alone = torch.autograd.grad(
+            term(again).mean(), list(again.networks[name].parameters()), retain_graph=True
+        )
+        ours = [p.grad for p in both[name].parameters()]
+        torch.testing.assert_close(list(alone), ours)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_name_their_networks_paper_and_weights(name):
+    recipe = RECIPES[name]
+    trained = {network for term in recipe.terms for network in term.trains}
+    assert trained <= set(recipe.networks)
+    assert recipe.paper.bibtex.startswith("@inproceedings{" + recipe.paper.key)
+    term = recipe.terms[-1]
+    assert recipe.weighted({term.name: 0.125}).terms[-1].weight == 0.125
+
+
+def test_a_denoising_encoder_sees_noise_of_the_stated_size():
+    x = torch.zeros(1000, 2)
+    passes = replace(RECIPES["ae"], corruption=0.5).passes(networks(), Batch(x))
+    assert passes.x_seen is passes.x_seen
+    assert passes.x_seen.std().item() == pytest.approx(0.5, rel=0.05)
+    assert passes.reference("x")[0] is x
+    assert RECIPES["ae"].passes(networks(), Batch(x)).x_seen is x
+
+
+def test_an_unknown_term_is_refused():
+    with pytest.raises(Exception, match="match_z"):
+        RECIPES["vae"].weighted({"match_y": 1.0})
+
+
+def test_a_recipe_can_be_paced():
+    paced = RECIPES["vae_gan"].paced(3)
+    assert [term.name for term in paced.terms] == [t.name for t in RECIPES["vae_gan"].terms]
+    assert [game(term).critic_steps for term in paced.critics] == [3]
+    assert RECIPES["ae"].paced(3) == RECIPES["ae"]
+
+
+class Drawn(Delta):
+    """A clip that is its gist twice, and the half of it kept still."""
+
+    def __init__(self, gist):
+        super().__init__(torch.cat([gist, gist], 1))
+        self.gist, self.still = Delta(gist, std=0.5), gist / 2
+
+
+class GistFirst(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(3.0))
+
+    def forward(self, z, c=None):
+        return Drawn(self.scale * z)
+
+    def gist_of(self, x):
+        return x[:, :1]
+
+
+def test_a_gist_is_reconstructed_by_what_is_drawn_first():
+    parts = Networks({"encoder": Affine(0.5, 0.1, 0.2), "decoder": GistFirst()})
+    passes = Passes(parts, Batch(X))
+    expected = 0.5 * ((X - 3 * passes.z_encoded) / 0.5) ** 2
+    torch.testing.assert_close(Reconstruct("gist")(passes), expected.squeeze(-1))
+
+
+def test_coherence_moves_what_is_still_and_not_the_gist():
+    parts = Networks({"decoder": GistFirst(), "prior": Standard(1)})
+    passes = Passes(parts, Batch(X))
+    loss = Coherence()(passes)
+    torch.testing.assert_close(loss, (3 * passes.z_drawn).abs().squeeze(-1) / 2)
+    (gradient,) = torch.autograd.grad(loss.sum(), list(parts["decoder"].parameters()))
+    still_below = -passes.z_drawn.abs() / 2  # half of 3 z is nearer to 3 z where it grows
+    torch.testing.assert_close(gradient, still_below.sum())
+
+
+def test_a_prediction_costs_its_l1_distance():
+    """Of what is made of z drawn, whatever the spread that the decoder says."""
+    parts = Networks({"decoder": Affine(0.5, 0.1, 0.2), "prior": Standard(1)})
+    passes = Passes(parts, Batch(X))
+    expected = (X - (0.5 * passes.z_drawn + 0.1)).abs()
+    torch.testing.assert_close(Predict()(passes), expected.squeeze(-1))
+
+
+def test_given_a_condition_two_more_networks_learn():
+    conditional = RECIPES["gist_gan"].conditional()
+    trains = {term.name: set(term.trains) for term in conditional.terms}
+    assert trains == {
+        "reconstruct_x": {"encoder", "decoder", "condition"},
+        "reconstruct_gist": {"encoder", "decoder", "condition"},
+        "match_z": {"encoder", "condition", "prior"},
+        "match_xc": {"decoder", "condition"},
+    }
+    assert RECIPES["autoregressive"].conditional().terms[0].trains == ("density",)
+
+
+def test_a_condition_is_read_once_for_all_networks_and_not_for_the_critic():
+    class Twice(nn.Module):
+        def forward(self, c):
+            return 2 * c
+
+    class Tell(nn.Module):
+        def forward(self, value, c):
+            return Delta(value + c)
+
+    parts = Networks({"condition": Twice(), "encoder": Tell()})
+    passes = Passes(parts, Batch(X, c=torch.full((3, 1), 5.0)))
+    torch.testing.assert_close(passes.z_encoded, X + 10)
+    assert torch.equal(passes.reference("xc")[1], torch.full((3, 1), 5.0))
+
+
+def test_a_recipe_can_be_played_otherwise():
+    played = RECIPES["gist_gan"].playing("wgan_gp")
+    assert game(played.critics[0]).game is wasserstein
+    assert game(played.critics[0]).mismatched
+    assert not game(played.pairing(mismatched=False).critics[0]).mismatched
+    assert [t.name for t in RECIPES["gist"].without({"match_z"}).terms] == [
+        "reconstruct_x",
+        "reconstruct_gist",
+    ]
+    with pytest.raises(Exception, match="'wgan_gp'"):
+        RECIPES["gan"].playing("wgangp")
+
+
+def test_recipes_name_what_a_domain_must_have():
+    needs = {name: set(recipe.needs) for name, recipe in RECIPES.items() if recipe.needs}
+    assert needs == {
+        **{name: {"condition"} for name in ("cvae", "cgan", "gan_cls", "pix2pix")},
+        "musegan": {"statistics"},
+        "text_to_video": {"condition", "gist"},
+        "gist": {"gist"},
+        "gist_gan": {"condition", "gist"},
+        **{n: {"vectors"} for n in ("nice", "realnvp", "glow", "gaussian_mixture", "ppca")},
+        **{n: {"symbols"} for n in ("pixelcnn", "wavenet", "transformer", "sparse_transformer")},
+        "cyclegan": {"other"},
+        "classifier": {"labels"},
+        **{name: {"labels", "other"} for name in ("dann", "adda")},
+        "autoregressive": {"density"},
+    }
+
+
+class Knows(nn.Module):
+    """A critic that knows data by heart: the samples X score high, all others low."""
+
+    def forward(self, x):
+        known = (x[:, None] == X[None]).all(2).any(1)
+        return torch.where(known, 1e4, -1e4)
+
+
+def test_an_adversary_activated_vae_with_a_degenerate_critic_is_the_vae():
+    """Losses and gradients of all statements (Hu et al. 2018, section 4.2)."""
+
+    def gradients(name: str, **others: nn.Module) -> tuple[list[float], list[torch.Tensor]]:
+        made, recipe = networks(**others), RECIPES[name]
+        torch.manual_seed(3)
+        passes = Passes(made, Batch(X))
+        passes.z_encoded  # noqa: B018  # the same draw in both
+        terms = [term for term in recipe.terms if term.weight]
+        losses = [term(passes) for term in terms]
+        pairs = zip(terms, losses, strict=True)
+        total = torch.stack([t.weight * loss.sum() for t, loss in pairs])
+        weights = [made[name].get_parameter(p) for name in ("encoder", "decoder") for p in SCALED]
+        return [loss.sum().item() for loss in losses], list(
+            torch.autograd.grad(total.sum(), weights)
+        )
+
+    losses, slopes = gradients("aavae", critic_x=Knows())
+    expected_losses, expected_slopes = gradients("vae")
+    assert losses == pytest.approx(expected_losses)
+    torch.testing.assert_close(slopes, expected_slopes)
+
+
+SCALED = ("scale", "shift")
+
+
+class Half(nn.Module):
+    """A critic that cannot tell: D = 1/2."""
+
+    def forward(self, x):
+        return torch.zeros(len(x))
+
+
+def test_what_is_generated_counts_as_far_as_the_critic_takes_it_for_data():
+    passes = Passes(networks(critic_x=Half()), Batch(X))
+    inner = Reconstruct("x")
+    made = Activated(inner, ("encoder", "decoder"))(passes)
+    assert not passes.imagined.x.requires_grad
+    torch.testing.assert_close(made, 0.5 * (inner(passes) + inner(passes.imagined)))
+
+
+def test_minimax_between_two_collections_is_gradient_reversal():
+    """The encoder's gradient is minus the one that the critic's loss would give it."""
+    made = networks(critic_domain=Score())
+    other = torch.tensor([[0.5], [3.0], [-1.0]])
+    term = RECIPES["dann"].critics[0]
+    weights = list(made["encoder"].parameters())
+
+    def slopes(loss):
+        torch.manual_seed(0)
+        passes = Passes(made, Batch(X, other=other))
+        return torch.autograd.grad(loss(passes).sum(), weights)
+
+    def critics(passes):
+        return logistic(
+            made["critic_domain"](passes.z_of_source), made["critic_domain"](passes.z_of_target)
+        )
+
+    for ours, theirs in zip(slopes(term), slopes(critics), strict=True):
+        torch.testing.assert_close(ours, -theirs)
+        assert ours.abs() > 1e-3
+
+
+def test_adda_moves_the_encoder_alone_against_a_source_that_stays():
+    other = torch.tensor([[0.5], [3.0], [-1.0]])
+    made = networks(critic_domain=Score(), source=Affine(0.7, 0.0, 0.1))
+    passes = Passes(made, Batch(X, other=other))
+    (real,), (fake,) = passes.reference("domain"), passes.produced("domain")
+    torch.testing.assert_close(real, 0.7 * X, atol=0.5, rtol=0)
+    torch.testing.assert_close(fake, 0.5 * other + 0.1, atol=0.9, rtol=0)
+    assert RECIPES["adda"].critics[0].trains == ("encoder",)
+    assert "source" in RECIPES["adda"].networks
+
+
+def test_space_domain_needs_another_collection():
+    with pytest.raises(ValueError, match="another collection"):
+        Passes(networks(), Batch(X)).produced("domain")
+
+
+def test_a_linear_autoencoder_spans_the_principal_subspace():
+    """What comes back of a trained linear one is the projection of PCA (Baldi and Hornik 1989)."""
+    torch.manual_seed(0)
+    scales = torch.tensor([3.0, 2.0, 0.5, 0.3])
+    turn = torch.linalg.qr(torch.randn(4, 4)).Q
+    x = torch.randn(500, 4) * scales @ turn.T
+
+    class Linear(nn.Module):
+        def __init__(self, inputs: int, outputs: int):
+            super().__init__()
+            self.linear = nn.Linear(inputs, outputs, bias=False)
+
+        def forward(self, value, c=None):
+            return Delta(self.linear(value))
+
+    made = Networks({"encoder": Linear(4, 2), "decoder": Linear(2, 4)})
+    rate = Optimisation(learning_rate=0.02, betas=(0.9, 0.99))
+    learning = Learning(made, RECIPES["ae"], rate, rate)
+    for _ in range(600):
+        learner_step(learning, Batch(x))
+    down, up = (made[name].get_parameter("linear.weight") for name in ("encoder", "decoder"))
+    leading = torch.linalg.svd(x, full_matrices=False).Vh[:2]
+    torch.testing.assert_close((up @ down).detach(), leading.T @ leading, atol=0.02, rtol=0)

@@ -1,0 +1,125 @@
+"""The loop on the ring: budgets, logs, averages, and a resumed run that is bit-equal."""
+
+import json
+
+import pytest
+import torch
+
+from core.errors import Resumable
+from core.recipes import recipe
+from core.ring import domain as ring
+from core.ring.benchmark import adapting, on_the_ring
+from core.theory.passes import Batch
+from core.training.loop import Clock, TrainConfig, rate_factor, train
+from core.training.run import Run
+from core.training.step import Learning, Optimisation, update_averages
+
+
+def tiny(steps: int, **others: object) -> TrainConfig:
+    values = {"batch_size": 16, "average_decay": 0.9, "seed": 5, "log_every_steps": 1}
+    return TrainConfig.model_validate(values | {"steps": steps} | others)
+
+
+def learning(name: str, config: TrainConfig) -> Learning:
+    torch.manual_seed(config.seed)
+    parts = recipe(name)
+    return Learning(
+        ring.networks(parts), parts, config.learner, config.critic, config.average_decay
+    )
+
+
+def nothing(networks, step):
+    return {}
+
+
+def run_ring(folder, name, config, observe=nothing, batches=lambda n: ring.batch(n, 16)):
+    learned = learning(name, config)
+    with Run.open(folder, {"recipe": name}) as run:
+        clock = train(run, learned, batches, config, observe)
+    return learned, clock
+
+
+@pytest.mark.parametrize("name", [*on_the_ring(), *adapting()])
+def test_a_resumed_run_is_bit_equal_to_an_unbroken_one(tmp_path, name):
+    batches = ring.batches(recipe(name))
+    unbroken, _ = run_ring(tmp_path / "whole", name, tiny(5), batches=batches)
+    run_ring(tmp_path / "parts", name, tiny(2), batches=batches)
+    resumed, clock = run_ring(tmp_path / "parts", name, tiny(5), batches=batches)
+    assert clock.step == 5
+    whole, parts = unbroken.state(), resumed.state()
+    for group in ("networks", "averages"):
+        for key, value in whole[group].items():
+            assert torch.equal(value, parts[group][key]), key
+    for optimizer, state in whole["optimizers"].items():
+        for index, moments in state["state"].items():
+            for key, value in moments.items():
+                assert torch.equal(value, parts["optimizers"][optimizer]["state"][index][key])
+
+
+def test_the_log_of_a_resumed_run_has_each_step_once(tmp_path):
+    run_ring(tmp_path / "run", "gan", tiny(2))
+    run_ring(tmp_path / "run", "gan", tiny(5))
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5]
+
+
+def test_losses_that_are_not_finite_stop_the_run_and_leave_the_weights(tmp_path):
+    def batches(number: int) -> Batch:
+        x = ring.batch(number, 16).x
+        return Batch(x * float("nan") if number >= 2 else x)
+
+    config = tiny(50, skips_allowed=3, save_every_steps=1)
+    with pytest.raises(Resumable, match="3 steps in a row"):
+        run_ring(tmp_path / "run", "ae", config, batches=batches)
+    stored = Run.read(tmp_path / "run").latest()
+    assert stored is not None
+    assert all(torch.isfinite(value).all() for value in stored.state()["networks"].values())
+
+
+def test_the_best_step_is_kept(tmp_path):
+    distances = {2: 0.5, 4: 0.2, 6: 0.9}
+    config = tiny(6, sample_every_steps=2)
+    run_ring(tmp_path / "run", "gan", config, observe=lambda n, s: {"distance": distances[s]})
+    best = Run.read(tmp_path / "run").best()
+    assert best is not None
+    assert best.facts["step"] == 4
+
+
+@pytest.mark.parametrize(("number", "decay"), [(1000, 0.75), (0, 0.1), (2, 0.25)])
+def test_averages_follow_by_their_decay_and_faster_at_first(number, decay):
+    learned = learning("gan", tiny(1, average_decay=0.75))
+    before = next(learned.averages["decoder"].parameters()).clone()
+    weight = next(learned.networks["decoder"].parameters())
+    with torch.no_grad():
+        weight += 4.0
+    update_averages(learned, number)
+    after = next(learned.averages["decoder"].parameters())
+    torch.testing.assert_close(after, before + 4.0 * (1 - decay))
+
+
+def test_rates_warm_up_and_decay():
+    config = TrainConfig(steps=100, warmup_steps=10, decay="linear")
+    assert rate_factor(config, 4, 0.04) == pytest.approx(0.5 * 0.96)
+    assert rate_factor(config, 50, 0.5) == pytest.approx(0.5)
+
+
+def test_a_clock_counts_by_the_budget_that_ends_first():
+    clock = Clock(TrainConfig(steps=10, minutes=1.0), step=3, seconds_before=30.0)
+    assert clock.fraction == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_budget_is_needed():
+    with pytest.raises(ValueError, match="budget"):
+        TrainConfig()
+
+
+def test_gradients_are_clipped_by_choice():
+    from core.training.step import learner_step
+
+    learned = learning("ae", tiny(1))
+    learned.learner = Optimisation(clip_norm=0.01)
+    learner_step(learned, ring.batch(0))
+    norm = torch.stack(
+        [p.grad.norm() for p in learned.networks["decoder"].parameters() if p.grad is not None]
+    ).norm()
+    assert norm.item() == pytest.approx(0.01, rel=1e-3)

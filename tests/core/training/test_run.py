@@ -1,0 +1,303 @@
+"""Runs: folders that explain themselves, are worked in by one command, and resume to the bit."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import REPOSITORY
+from faults import in_a_child, kill_at
+
+from core.errors import ConfigError, Resumable, UserError
+from core.files import LOCK
+from core.recipes import recipe
+from core.ring import domain as ring
+from core.theory.passes import Batch
+from core.training.checkpoint import Corrupt
+from core.training.interruption import Interruption
+from core.training.loop import TrainConfig, train
+from core.training.run import Run, export
+from core.training.step import Learning
+
+STATE = {
+    "networks": {"a.weight": torch.tensor([[1.0, -2.5]]), "a.count": torch.tensor(7)},
+    "optimizers": {
+        "a": {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1}]}
+    },
+    "averages": {"a.weight": torch.tensor([[0.5, 1 / 3]])},
+}
+
+
+def test_an_older_checkpoint_stands_in_for_a_damaged_one(tmp_path, capsys):
+    with Run.open(tmp_path / "run", {}) as run:
+        run.save(1, STATE, {"step": 1})
+        run.save(2, STATE, {"step": 2})
+        newest = tmp_path / "run/checkpoints/step-00000002/networks.safetensors"
+        newest.write_bytes(newest.read_bytes()[:-1])
+        stored = run.latest()
+    assert stored is not None and stored.facts["step"] == 1
+    assert "step-00000002" in capsys.readouterr().err
+
+
+def test_the_newest_two_and_the_best_are_kept(tmp_path):
+    with Run.open(tmp_path / "run", {}) as run:
+        for step, distance in ((1, 0.25), (2, 0.25), (3, 0.75), (4, 0.3)):  # the later of equals
+            run.save(step, STATE, {"step": step}, best=distance)
+        names = sorted(p.name for p in (run.folder / "checkpoints").iterdir())
+        assert names == ["best", "step-00000003", "step-00000004"]
+        best = run.best()
+    assert best is not None and best.facts == {"step": 2, "best": 0.25}
+
+
+def test_other_settings_are_refused_but_for_the_budget(tmp_path):
+    config = {"model": {"width": 8}, "train": {"steps": 10}}
+    Run.open(tmp_path / "run", config).__exit__(None, None, None)
+    with pytest.raises(ConfigError, match=r"model.width: 8 -> 16"):
+        Run.open(tmp_path / "run", {"model": {"width": 16}, "train": {"steps": 10}})
+    longer = {"model": {"width": 8}, "train": {"steps": 20}}
+    with Run.open(tmp_path / "run", longer, changeable=["train.steps"]) as run:
+        assert run.config == longer
+
+
+def test_a_folder_in_use_names_the_process(tmp_path, capsys):
+    code = (
+        "import sys, time; from pathlib import Path; from core.training.run import Run\n"
+        f"run = Run.open(Path({str(tmp_path)!r}), {{}}); print('held', flush=True); time.sleep(60)"
+    )
+    root = REPOSITORY
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=root)
+    try:
+        assert other.stdout is not None and other.stdout.readline() == b"held\n"
+        with pytest.raises(UserError, match=rf"process {other.pid} on \S+ \(since 20\d\d-"):
+            Run.open(tmp_path, {})
+    finally:
+        other.kill()
+        other.wait()
+    with Run.open(tmp_path, {}):  # the killed process holds nothing
+        assert f"process {other.pid} " in capsys.readouterr().err
+    with Run.open(tmp_path, {}):  # and whoever left of itself is not mentioned
+        assert capsys.readouterr().err == ""
+
+
+def test_a_folder_that_is_no_run_says_so(tmp_path):
+    with pytest.raises(UserError, match="no run"):
+        Run.read(tmp_path)
+
+
+def test_a_resumed_log_has_no_step_twice(tmp_path):
+    with Run.open(tmp_path / "run", {}) as run:
+        for step in (1, 2, 3):
+            run.log(step, {"loss": step / 2})
+        with (run.folder / "metrics.jsonl").open("a") as file:
+            file.write('{"step": 4, "lo')  # a kill in the middle of a line
+        run.forget_after(2)
+        lines = (run.folder / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"step": 1, "loss": 0.5},
+        {"step": 2, "loss": 1.0},
+    ]
+
+
+def test_the_first_signal_waits_for_the_step_and_the_second_does_not(tmp_path):
+    run = Run(tmp_path, {})
+    with Interruption() as interruption:
+        signal.raise_signal(signal.SIGTERM)
+        assert interruption.noted
+        with pytest.raises(SystemExit) as stopped:
+            interruption.raise_if_noted(run)
+        assert stopped.value.code == 143
+        with pytest.raises(SystemExit):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_an_exported_run_holds_the_best_averages_in_half_precision(tmp_path):
+    with Run.open(tmp_path / "run", {"a": 1}) as run:
+        run.save(5, STATE, {"step": 5}, best=0.1)
+        export(run, tmp_path / "weights")
+    shared = Run.read(tmp_path / "weights")
+    best = shared.best()
+    assert best is not None and best.groups == ("averages",)
+    weights = best.group("averages")["a.weight"]
+    assert weights.dtype == torch.float16
+    torch.testing.assert_close(weights.float(), STATE["averages"]["a.weight"], rtol=1e-3, atol=0)
+
+
+def test_all_checkpoints_damaged_is_an_error_that_loses_nothing(tmp_path):
+    with Run.open(tmp_path / "run", {}) as run:
+        run.save(1, STATE, {"step": 1})
+        (run.checkpoints / "step-00000001/state.json").write_text("{}")
+        with pytest.raises(Corrupt, match=r"step-00000001/state\.json"):
+            run.latest()
+        assert (run.checkpoints / "step-00000001/networks.safetensors").exists()
+
+
+def test_a_damaged_checkpoint_does_not_outlive_a_whole_one(tmp_path):
+    with Run.open(tmp_path / "run", {}) as run:
+        for step in (8, 9):
+            run.save(step, STATE, {"step": step})
+        (run.checkpoints / "step-00000009/state.json").unlink()
+        stored = run.latest()
+        assert stored is not None
+        run.forget_after(stored.facts["step"])
+        run.save(10, STATE, {"step": 10})
+        names = sorted(path.name for path in run.checkpoints.iterdir())
+    assert names == ["step-00000008", "step-00000010"]
+
+
+def test_a_damaged_best_gives_way(tmp_path, capsys):
+    with Run.open(tmp_path / "run", {}) as run:
+        run.save(1, STATE, {"step": 1}, best=0.1)
+        (run.checkpoints / "best/averages.safetensors").unlink()
+        assert run.best_or_latest().folder.name == "step-00000001"
+        run.save(2, STATE, {"step": 2}, best=0.7)
+        best = run.best()
+    assert best is not None and best.facts == {"step": 2, "best": 0.7}
+    assert "best/averages.safetensors is missing" in capsys.readouterr().err
+
+
+def test_checkpoints_are_ordered_by_number(tmp_path):
+    with Run.open(tmp_path / "run", {}) as run:
+        for step in (99_999_999, 100_000_000):
+            run.save(step, STATE, {"step": step})
+        shutil.copytree(run.checkpoints / "step-99999999", run.checkpoints / "step-99999999.mine")
+        stored = run.latest()
+    assert stored is not None and stored.facts["step"] == 100_000_000
+
+
+def test_a_log_is_json_for_every_reader(tmp_path):
+    with Run.open(tmp_path / "run", {}) as run:
+        run.log(1, {"loss": float("nan"), "rate": 0.25, "norm": float("inf")})
+    line = (tmp_path / "run/metrics.jsonl").read_text()
+    assert line == '{"step": 1, "loss": null, "rate": 0.25, "norm": null}\n'
+
+
+def test_a_log_on_a_full_disk_is_resumable(tmp_path):
+    with Run.open(tmp_path / "run", {}) as run:
+        (run.folder / "metrics.jsonl").symlink_to("/dev/full")
+        with pytest.raises(Resumable, match="No space left"):
+            run.log(1, {"loss": 0.5})
+
+
+@pytest.mark.parametrize(("there", "places"), [(0, 5), (1, 4), (4, 2)])
+def test_space_is_asked_for_before_the_start(tmp_path, monkeypatch, there, places):
+    """Two newest and the best, and one of each while it takes another's place."""
+    with Run.open(tmp_path / "run", {}) as run:
+        for step in range(there):
+            run.save(step, STATE, {"step": step}, best=float(step) if there > 1 else None)
+        usage = shutil.disk_usage(tmp_path)
+        free = usage._replace(free=places * 1_000_000)
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+        run.require_space(1_000_000)
+        with pytest.raises(UserError, match=r"needs .* MB and its disk has . MB"):
+            run.require_space(1_000_001)
+
+
+def test_the_configuration_says_by_what_it_was_made(tmp_path, monkeypatch, capsys):
+    with Run.open(tmp_path / "run", {"a": 1}) as run:
+        first = (run.folder / "config.yaml").read_text().splitlines()[0]
+    assert f"torch {torch.__version__.partition('+')[0]}" in first and "threads 1" in first
+    with Run.open(tmp_path / "run", {"a": 1}):
+        assert capsys.readouterr().err == ""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    with Run.open(tmp_path / "run", {"a": 1}):
+        assert "threads 7: no longer equal to the bit" in capsys.readouterr().err
+    assert Run.read(tmp_path / "run").config == {"a": 1}
+
+
+def test_a_place_that_cannot_be_worked_in_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file/below", Path("/proc/none")):
+        with pytest.raises(UserError, match=f"cannot work in {folder}: "):
+            Run.open(folder, {})
+
+
+def test_a_refused_run_is_left_as_it_was(tmp_path):
+    with Run.open(tmp_path, {"a": 1}):
+        pass
+    before = (tmp_path / "config.yaml").read_text()
+    with pytest.raises(ConfigError):
+        Run.open(tmp_path, {"a": 2})
+    assert (tmp_path / "config.yaml").read_text() == before
+    assert (tmp_path / LOCK).read_text() == ""
+    with Run.open(tmp_path, {"a": 1}):
+        pass
+
+
+def ring_run(folder: Path, batches=lambda number: ring.batch(number, 16)) -> None:
+    """Five steps of a WGAN-GP with its critics, saved and judged at each."""
+    config = TrainConfig(
+        steps=5, average_decay=0.9, seed=3, log_every_steps=1, sample_every_steps=1
+    )
+    parts = recipe("wgan_gp")
+    torch.manual_seed(config.seed)
+    learning = Learning(ring.networks(parts), parts, config.learner, config.critic, 0.9)
+
+    def observe(averages, step):
+        return {"distance": 1 / (1 + step % 3)}
+
+    with Run.open(folder, {"recipe": "wgan_gp"}) as run:
+        train(run, learning, batches, config, observe)
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """All weights, averages and optimizers, and the log without its times."""
+    files = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.safetensors")}
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    untimed = [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+    return files | {"log": json.dumps(untimed).encode()}
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What the ring's run writes when nothing stops it."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    assert in_a_child(lambda: ring_run(folder)) == 0
+    return written(folder)
+
+
+@pytest.mark.parametrize("touches", [30, 47])
+def test_a_run_killed_again_and_again_ends_as_an_unbroken_one(tmp_path, unbroken, touches):
+    """SIGKILL at a touch of the disk, each life a little longer than the one before."""
+    parts = tmp_path / "parts"
+
+    def life(touch: int) -> None:
+        kill_at(touch, parts)
+        ring_run(parts)
+
+    codes = []
+    while not codes or codes[-1] == -signal.SIGKILL:
+        codes.append(in_a_child(lambda: life(touches + 7 * len(codes))))
+    assert codes[-1] == 0
+    assert len(codes) > 2
+    assert written(parts) == unbroken
+
+
+@pytest.mark.parametrize(
+    ("number", "times", "code", "step"),
+    [
+        (signal.SIGTERM, 1, 143, 3),
+        (signal.SIGINT, 1, 130, 3),
+        (signal.SIGTERM, 2, 143, 2),
+    ],
+)
+def test_a_signal_in_a_step_saves_that_step_and_two_do_not(
+    tmp_path, unbroken, number, times, code, step
+):
+    parts = tmp_path / "parts"
+
+    def batches(draw: int) -> Batch:
+        if draw == 13:  # in the third step, of six draws each
+            for _ in range(times):
+                os.kill(os.getpid(), number)
+        return ring.batch(draw, 16)
+
+    assert in_a_child(lambda: ring_run(parts, batches)) == code
+    latest = Run.read(parts).latest()
+    assert latest is not None and latest.facts["step"] == step
+    assert in_a_child(lambda: ring_run(parts)) == 0
+    assert written(parts) == unbroken

@@ -1,0 +1,158 @@
+"""Phrases as cells: what is drawn from a collection is what was read from the files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from handmade import midi, note, number, program
+from tunes import write_tunes
+
+from core.data.store import write_index
+from core.errors import UserError
+from musegen.data.collection import Collection, cut_at_bars
+from musegen.data.preparation import prepare
+from musegen.data.records import PrepareConfig
+from musegen.files.midi import read_midi
+from musegen.roll import HOLD, ONSET, Grid, Notes
+
+PIANO, GUITAR, BASS = 1, 2, 3
+
+
+def made(folder: Path, *songs: bytes, **settings: object) -> Collection:
+    """A collection of these files, phrases of two bars of one track or more."""
+    (folder / "songs").mkdir(parents=True)
+    for at, song in enumerate(songs):
+        (folder / "songs" / f"{at}.mid").write_bytes(song)
+    config = PrepareConfig.model_validate({"bars": 2, "min_tracks": 1, **settings})
+    prepare([str(folder / "songs")], folder / "data", config, jobs=0)
+    return Collection.open(folder / "data")
+
+
+@pytest.fixture(scope="module")
+def tunes(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    folder = tmp_path_factory.mktemp("tunes")
+    prepare([str(write_tunes(folder / "songs", 8))], folder / "data", jobs=0)
+    return Collection.open(folder / "data")
+
+
+def test_notes_are_cut_at_bars():
+    """On 4 steps a bar: a note of 6 steps from step 3, and one of step 9."""
+    grid = Grid(steps_per_beat=1)
+    notes = Notes(*(np.array(c) for c in ([0, 1], [3, 9], [7, 5], [6, 1], [90, 80])))
+    columns = cut_at_bars(notes, 4, grid)
+    assert columns["notes_in_bar"].tolist() == [1, 1, 2, 0]
+    assert columns["step"].tolist() == [3, 0, 0, 1]
+    assert columns["length"].tolist() == [1, 4, 1, 1]
+    assert columns["held"].tolist() == [False, True, True, False]
+    assert columns["pitch"].tolist() == [7, 7, 7, 5]
+    assert columns["track"].tolist() == [0, 0, 0, 1]
+
+
+def test_a_phrase_by_hand(tmp_path: Path):
+    """Piano C4 from the third beat for three beats, then E4 twice a beat; 3 bars, 2 a phrase."""
+    notes = note(60, 3 * 480, after=2 * 480) + 6 * note(64, 240) + note(64, 960, after=480)
+    data = made(tmp_path, midi(notes), grid={"steps_per_beat": 2})
+    assert [data.first_bar_of(phrase) for phrase in range(2)] == [0, 1]
+    first, second = data.rolls(np.array([0, 1]))[:, PIANO].reshape(2, 16, 84)
+    assert first[:, 60 - 24].tolist() == 4 * [0] + [ONSET] + 5 * [HOLD] + 6 * [0]
+    assert first[:, 64 - 24].tolist() == 10 * [0] + 6 * [ONSET]
+    assert second[:, 60 - 24].tolist() == [ONSET, HOLD] + 14 * [0], "what is held in is struck"
+    assert second[:, 64 - 24].tolist() == [0, 0] + 6 * [ONSET] + 2 * [0] + [ONSET] + 3 * [
+        HOLD
+    ] + 2 * [0]
+
+
+def test_every_phrase_is_its_window_of_the_song(tunes: Collection):
+    indices = np.arange(len(tunes.store.whole["song"]))
+    for phrase, cells in zip(indices, tunes.rolls(indices), strict=True):
+        song = read_midi(Path(tunes.song_of(phrase).source)).roll().cells
+        bar = tunes.first_bar_of(phrase)
+        window = song[:, bar : bar + 4].copy()
+        window[:, 0, 0][window[:, 0, 0] == HOLD] = ONSET
+        assert np.array_equal(cells, window)
+
+
+def test_phrases_come_in_the_order_asked(tunes: Collection):
+    together = tunes.rolls(np.array([5, 0, 5]))
+    assert np.array_equal(together[0], together[2])
+    assert np.array_equal(together[1], tunes.rolls(np.array([0]))[0])
+    assert tunes.rolls(np.array([], dtype=int)).shape == (0, 5, 4, 48, 84)
+
+
+def test_a_move_shifts_pitches_and_nothing_else(tunes: Collection):
+    indices = np.array([3, 3, 9])
+    still, moved = tunes.rolls(indices), tunes.rolls(indices, np.array([2, -5, 0]))
+    assert np.array_equal(moved[0][..., 2:], still[0][..., :-2])
+    assert np.array_equal(moved[1][..., :-5], still[1][..., 5:])
+    assert np.array_equal(moved[2], still[2])
+
+
+def test_drums_stay_and_a_move_ends_at_the_range(tmp_path: Path):
+    """Of 84 pitches from C1: the top is 107; a piano up to 105 can go up by 2, not by 6."""
+    drums = note(36, 480, channel=10) + note(107, 480, channel=10)
+    piano = program(0) + note(105, 960) + note(30, 960)
+    data = made(tmp_path, midi(drums, piano + note(60, 480)))
+    still, up, down = data.rolls(np.zeros(3, int), np.array([0, 6, -9]))
+    assert np.array_equal(up[0], still[0])
+    assert still[0].any()
+    assert sorted(set(np.nonzero(up[PIANO])[2] + 24)) == [32, 62, 107]
+    assert sorted(set(np.nonzero(down[PIANO])[2] + 24)) == [24, 54, 99]
+    assert [(roll > 0).sum() for roll in (still, up, down)] == 3 * [(still > 0).sum()]
+
+
+def test_a_batch_depends_on_its_number_and_the_seed_alone(tunes: Collection):
+    again = Collection.open(tunes.store.folder)
+    again.batch(3, 5, seed=1)
+    first = tunes.batch(7, 16, seed=1)
+    assert first.shape == (16, 5, 4, 48, 84)
+    assert first.dtype == np.uint8
+    assert np.array_equal(again.batch(7, 16, seed=1), first)
+    assert not np.array_equal(tunes.batch(8, 16, seed=1), first)
+    assert not np.array_equal(tunes.batch(7, 16, seed=2), first)
+
+
+def test_a_batch_is_of_its_split(tunes: Collection):
+    of_test = {cells.tobytes() for cells in tunes.rolls(tunes.indices("test"))}
+    drawn = tunes.batch(0, 64, seed=0, split="test", transpose_semitones=0)
+    assert {cells.tobytes() for cells in drawn} == of_test, "all three phrases of the one song"
+    of_train = tunes.batch(0, 64, seed=0, transpose_semitones=0)
+    assert not {cells.tobytes() for cells in of_train} & of_test
+
+
+def test_a_batch_is_moved_by_up_to_the_semitones_asked(tunes: Collection):
+    """Each phrase of a batch is a phrase moved by -1, 0 or 1; all three are drawn."""
+    still = {cells.tobytes() for cells in tunes.rolls(tunes.indices("train"))}
+    moves = [
+        {move for move in range(-3, 4) if np.roll(cells, -move, axis=-1).tobytes() in still}
+        for cells in tunes.batch(0, 40, seed=0, transpose_semitones=1)
+    ]
+    assert all(len(move) == 1 for move in moves)
+    assert set().union(*moves) == {-1, 0, 1}
+
+
+def test_a_song_knows_its_source_split_and_cluster(tunes: Collection):
+    songs = {song.name: song for song in tunes.songs}
+    assert sorted(songs) == [f"{n:03}" for n in range(8)]
+    assert [song.split for song in tunes.songs].count("test") == 1
+    assert len({song.cluster for song in tunes.songs}) == 8
+    for split in ("train", "test"):
+        assert {tunes.song_of(p).split for p in tunes.indices(split)} == {split}
+    assert songs["003"].source.endswith("003.mid")
+    assert songs["003"].bars == 6
+
+
+def test_other_data_is_refused(tmp_path: Path):
+    write_index(tmp_path, 0, {"domain": "video"}, {})
+    with pytest.raises(UserError, match="no prepared music"):
+        Collection.open(tmp_path)
+
+
+def test_a_phrase_never_crosses_a_change_of_metre(tmp_path: Path):
+    """Four bars of 4/4, two of 3/4, five of 4/4: 3 and 4 phrases of two bars, none between."""
+    metres = b"".join(
+        number(480 * beats) + b"\xff\x58\x04" + bytes([n, 2, 24, 8])
+        for beats, n in ((0, 4), (16, 3), (6, 4))
+    )
+    data = made(tmp_path, midi(metres, 42 * note(60, 480)))
+    assert [data.first_bar_of(phrase) for phrase in range(7)] == [0, 1, 2, 4, 5, 6, 7]
+    assert len(data.store.whole["song"]) == 7

@@ -1,0 +1,282 @@
+"""Preparing: every file is kept or told why not, and what is stopped goes on."""
+
+import io
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+from peak import CODE
+from tunes import tune, write_tunes
+
+from core.data.workers import Lost
+from core.errors import ConfigError, UserError
+from core.files import locked
+from musegen.data.collection import Collection
+from musegen.data.preparation import Summary, play_song, prepare, prepare_band
+from musegen.data.records import PrepareConfig
+from musegen.files.smf import MIDI
+from musegen.tracks import TRACK_LISTS
+
+
+def rejects(folder: Path) -> dict[str, str]:
+    """The reason for each file by its name without folders."""
+    lines = (folder / "rejects.jsonl").read_text().splitlines()
+    return {Path(r["path"]).name: r["reason"] for r in map(json.loads, lines)}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_every_file_is_kept_or_told_why_not(tmp_path: Path):
+    songs = write_tunes(tmp_path / "songs", 5)
+    (songs / "broken.mid").write_bytes(tune(7)[:100])
+    (songs / "copy.mid").write_bytes(tune(2))
+    (songs / "duet.mid").write_bytes(tune(8, parts=2))
+    (songs / "empty.mid").touch()
+    (songs / "short.mid").write_bytes(tune(9, bars=3))
+    (songs / "notes.txt").touch()
+    summary = prepare([str(songs)], tmp_path / "data")
+    assert rejects(tmp_path / "data") == {
+        "broken.mid": "unreadable",
+        "copy.mid": "duplicate",
+        "duet.mid": "no-phrase",
+        "empty.mid": "empty-file",
+        "short.mid": "no-phrase",
+    }
+    data = Collection.open(tmp_path / "data")
+    assert [song.name for song in data.songs] == [f"00{n}" for n in range(5)]
+    assert summary == Summary(
+        folder=tmp_path / "data",
+        sources=10,
+        kept=5,
+        pieces={"train": 12, "test": 3},  # of 6 bars each song has 3 phrases of 4
+        rejects=Counter({"no-phrase": 2, "unreadable": 1, "duplicate": 1, "empty-file": 1}),
+        passed_over=Counter({".txt": 1}),
+    )
+    told = (tmp_path / "data" / "summary.txt").read_text().splitlines()
+    assert told == summary.lines
+    assert told[:2] == ["10 files: 5 kept, 5 rejected", "       2 no-phrase"]
+    assert told[-2] == "12 phrases to train on, 3 held out"
+    assert told[-1].startswith("few phrases")
+
+
+def test_what_a_phrase_is_can_be_set(tmp_path: Path):
+    songs = write_tunes(tmp_path / "songs", 2, bars=9)
+    config = PrepareConfig(bars=3, hop=2, min_tracks=1, tracks=TRACK_LISTS["voices"])
+    summary = prepare([str(songs)], tmp_path / "data", config, jobs=0)
+    assert summary.pieces == {"train": 4, "test": 4}, "from bars 0, 2, 4 and 6"
+    data = Collection.open(tmp_path / "data")
+    assert data.batch(0, 2, seed=0).shape == (2, 4, 3, 48, 84)
+
+
+def test_no_more_tracks_are_needed_than_there_are(tmp_path: Path):
+    songs = write_tunes(tmp_path / "songs", 1)
+    drums_and_rest = (TRACK_LISTS["lakh"][0], TRACK_LISTS["lakh"][1])
+    config = PrepareConfig(tracks=drums_and_rest)
+    assert config.tracks_needed == 2
+    with pytest.raises(UserError, match="1 no-phrase"):
+        prepare([str(songs)], tmp_path / "data", config, jobs=0)
+
+
+def test_a_version_in_another_key_is_held_out_with_its_song(tmp_path: Path):
+    songs = write_tunes(tmp_path / "songs", 6, bars=20)
+    for seed in range(6):
+        (songs / f"{seed:03}-up.mid").write_bytes(tune(seed, bars=20, up=3))
+    prepare([str(songs)], tmp_path / "data", PrepareConfig(test_share=0.4), jobs=0)
+    made = Collection.open(tmp_path / "data").songs
+    assert len(made) == 12, "they are no duplicates"
+    assert len({song.cluster for song in made}) == 6
+    assert [song.split for song in made].count("test") == 4
+    for first, second in zip(made[::2], made[1::2], strict=True):
+        assert (first.split, first.cluster) == (second.split, second.cluster)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar.gz"])
+def test_an_archive_gives_what_its_folder_gives(tmp_path: Path, kind: str):
+    songs = write_tunes(tmp_path / "songs", 3)
+    path = songs
+    if kind == "zip":
+        path = tmp_path / "songs.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for song in sorted(songs.iterdir()):
+                archive.write(song, song.name)
+    if kind == "tar.gz":
+        path = tmp_path / "songs.tar.gz"
+        with tarfile.open(path, "w:gz") as archive:
+            for song in sorted(songs.iterdir()):
+                info = tarfile.TarInfo(song.name)
+                info.size = song.stat().st_size
+                archive.addfile(info, io.BytesIO(song.read_bytes()))
+    prepare([str(path)], tmp_path / "data", jobs=1)
+    data = Collection.open(tmp_path / "data")
+    assert [song.name for song in data.songs] == ["000", "001", "002"]
+    assert data.songs[1].source == f"{path}{'/' if path == songs else '!'}001.mid"
+    prepare([str(songs)], tmp_path / "again", jobs=0)
+    again = Collection.open(tmp_path / "again")
+    assert (data.batch(0, 8, 0) == again.batch(0, 8, 0)).all()
+
+
+def test_nothing_kept_is_told_with_the_reasons_and_the_folder_stays_free(tmp_path: Path):
+    songs = write_tunes(tmp_path / "songs", 2)
+    (songs / "empty.mid").touch()
+    with pytest.raises(UserError, match=r"of 3 files \(2 no-phrase, 1 empty-file\)"):
+        prepare([str(songs)], tmp_path / "data", PrepareConfig(bars=9), jobs=0)
+    assert set(rejects(tmp_path / "data")) == {"000.mid", "001.mid", "empty.mid"}
+    assert prepare([str(songs)], tmp_path / "data", jobs=0).kept == 2
+
+
+PREPARE = """
+import os, signal, sys
+from core.data import preparation
+from musegen.data import preparation as data
+preparation.SOURCES_PER_SHARD = 2
+def tick(done, total):
+    if done == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+data.prepare([sys.argv[1]], sys.argv[2], jobs=2, tick=tick)
+"""
+
+
+def prepared(songs: Path, to: Path, killed_at: int = -1) -> int:
+    """Exit code of a preparation in a process of its own, two files a shard."""
+    command = [sys.executable, "-c", PREPARE, str(songs), str(to), str(killed_at)]
+    return subprocess.run(command, cwd=REPOSITORY, check=False).returncode
+
+
+def test_a_killed_preparation_goes_on_and_ends_with_the_same_bytes(tmp_path: Path):
+    songs = write_tunes(tmp_path / "songs", 7)
+    (songs / "002.mid").write_bytes(b"")
+    assert prepared(songs, tmp_path / "whole") == 0
+    assert prepared(songs, tmp_path / "killed", killed_at=5) == -signal.SIGKILL
+    finished = {path.name for path in (tmp_path / "killed").glob("shard-*")}
+    assert finished == {"shard-00000", "shard-00001"}
+    with pytest.raises(UserError, match="unfinished"):
+        Collection.open(tmp_path / "killed")
+    first = (tmp_path / "killed" / "shard-00000").stat().st_mtime_ns
+    assert prepared(songs, tmp_path / "killed") == 0
+    assert (tmp_path / "killed" / "shard-00000").stat().st_mtime_ns == first, "kept as it was"
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_a_damaged_shard_is_made_again_by_the_same_command(tmp_path: Path):
+    songs = write_tunes(tmp_path / "songs", 3)
+    prepare([str(songs)], tmp_path / "data", jobs=0)
+    whole = files(tmp_path / "data")
+    (tmp_path / "data" / "shard-00000" / "pitch.npy").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"pitch\.npy"):
+        Collection.open(tmp_path / "data")
+    prepare([str(songs)], tmp_path / "data", jobs=0)
+    assert files(tmp_path / "data") == whole
+
+
+def test_a_folder_of_other_files_or_settings_is_refused(tmp_path: Path):
+    songs = write_tunes(tmp_path / "songs", 3)
+    prepare([str(songs)], tmp_path / "data", jobs=0)
+    with pytest.raises(UserError, match="other settings"):
+        prepare([str(songs)], tmp_path / "data", PrepareConfig(hop=2), jobs=0)
+    (songs / "001.mid").write_bytes(tune(11, bars=7))
+    with pytest.raises(UserError, match="changed since"):
+        prepare([str(songs)], tmp_path / "data", jobs=0)
+    with pytest.raises(UserError, match="holds other files"):
+        prepare([str(songs)], songs, jobs=0)
+    with pytest.raises(UserError, match="is no folder"):
+        prepare([str(songs)], songs / "000.mid", jobs=0)
+    with pytest.raises(UserError, match="works in"), locked(tmp_path / "data"):
+        prepare([str(songs)], tmp_path / "data", jobs=0)
+
+
+def test_progress_is_told_for_each_file(tmp_path: Path):
+    told: list[tuple[int, int]] = []
+    songs = write_tunes(tmp_path / "songs", 3)
+    prepare([str(songs)], tmp_path / "data", jobs=0, tick=lambda *state: told.append(state))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_odd_files_end_as_kept_or_with_a_reason(shared_data: Path, tmp_path: Path):
+    odd = shared_data / "music" / "odd"
+    summary = prepare([str(odd)], tmp_path / "data", PrepareConfig(min_tracks=1))
+    paths = [path for path in odd.rglob("*") if path.suffix.lower() in MIDI]
+    assert summary.sources == len(paths) == 99
+    assert summary.kept + summary.rejects.total() == 99
+    assert not {"crash", "time", "memory", "error"} & set(summary.rejects)
+    kept = {song.source for song in Collection.open(tmp_path / "data").songs}
+    lines = (tmp_path / "data" / "rejects.jsonl").read_text().splitlines()
+    assert {json.loads(line)["path"] for line in lines} | kept == {str(path) for path in paths}
+
+
+MEMORY = (
+    CODE
+    + """
+from core.data import preparation
+from musegen.data import preparation as data
+preparation.SOURCES_PER_SHARD = 50
+data.prepare([sys.argv[1]], sys.argv[2], jobs=1)
+print(peak_mb())
+"""
+)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path):
+    """Ten times the songs: less than 8 kB more for each, which is its line of the index."""
+    held = []
+    for count in (100, 1000):
+        songs = write_tunes(tmp_path / str(count), count, bars=60)
+        command = [sys.executable, "-c", MEMORY, str(songs), str(tmp_path / f"data-{count}")]
+        done = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+        held.append(float(done.stdout))
+        shutil.rmtree(songs)
+    assert (held[1] - held[0]) * 1024 < 8 * 900
+
+
+def test_the_band_is_prepared_with_its_answers(tmp_path: Path):
+    config = PrepareConfig(seed=3)
+    summary = prepare_band(4, tmp_path / "band", config)
+    data = Collection.open(tmp_path / "band")
+    names = [f"band-3-0000{n}" for n in range(4)]
+    assert (summary.kept, summary.rejects) == (4, Counter())
+    assert [song.name for song in data.songs] == names
+    lines = (tmp_path / "band" / "answers.jsonl").read_text().splitlines()
+    answers = [json.loads(line) for line in lines]
+    assert [answer["song"] for answer in answers] == names
+    first = play_song(0, config)
+    assert not isinstance(first, Lost)
+    assert first.answers is not None
+    assert {"song": names[0], **json.loads(json.dumps(first.answers))} == answers[0]
+    assert len(answers[0]["chords"]) == data.songs[0].bars
+    again = prepare_band(4, tmp_path / "again", config, jobs=2)
+    assert again.pieces == summary.pieces
+    assert files(tmp_path / "again") == files(tmp_path / "band")
+
+
+def test_the_band_plays_its_own_tracks_only(tmp_path: Path):
+    with pytest.raises(ConfigError, match="--tracks lakh"):
+        prepare_band(2, tmp_path / "band", PrepareConfig(tracks=TRACK_LISTS["voices"]))
+
+
+def test_lakh_pianorolls_are_prepared(tmp_path: Path):
+    from musegen.files.midi import read_midi
+    from musegen.files.pianoroll import write_lpd
+
+    songs = write_tunes(tmp_path / "songs", 3)
+    for song in sorted(songs.iterdir()):
+        write_lpd(read_midi(song).roll(), song.with_suffix(".npz"))
+    (songs / "broken.npz").write_bytes(b"PK")
+    prepare([str(songs)], tmp_path / "midi", jobs=0)
+    summary = prepare([str(songs)], tmp_path / "lpd", lpd=True)
+    assert (summary.kept, summary.rejects) == (3, Counter({"unreadable": 1}))
+    both = [Collection.open(tmp_path / name) for name in ("midi", "lpd")]
+    assert (both[0].batch(0, 8, 0) == both[1].batch(0, 8, 0)).all()

@@ -1,0 +1,125 @@
+"""Reading a source in a child process: what is found in it, and what it may cost."""
+
+from pathlib import Path
+
+import pytest
+from handmade import midi, note, number
+from peak import peak_mb
+from pydantic import ValidationError
+from tunes import tune
+
+from core.data.limits import Limits
+from core.data.sources import Source, roots, walk
+from core.data.workers import Lost, work
+from musegen.data.records import Packed, PrepareConfig, read_source
+from musegen.files.smf import MIDI
+
+BOMBS = {
+    "one-late-note.mid": midi(note(60, 480, after=0x0FFFFFFF)),
+    "eight-late-notes.mid": midi(8 * note(60, 480, after=0x0FFFFFFF)),
+    "one-endless-note.mid": midi(note(60, 0x0FFFFFFF)),
+    "one-tick-a-beat.mid": midi(note(60, 1, after=9_900_000), division=1),
+    "no-tick-a-beat.mid": midi(note(60, 480), division=0),
+    "many-notes.mid": midi(300_000 * note(60, 1)),
+    "every-pitch-for-hours.mid": midi(
+        b"".join(number(0) + bytes([0x90, pitch, 9]) for pitch in range(24, 108))
+        + b"".join(
+            number(480 * 19_000 * (pitch == 24)) + bytes([0x80, pitch, 0])
+            for pitch in range(24, 108)
+        )
+    ),
+}
+
+
+def read(data: bytes, **settings: object) -> Packed | Lost:
+    """What is made of the bytes of a member of an archive."""
+    config = PrepareConfig.model_validate(settings)
+    return read_source(Source("songs.zip!a.mid", "", data), config)
+
+
+def test_a_song_is_packed_with_its_phrases():
+    packed = read(tune(1, bars=6))
+    assert isinstance(packed, Packed)
+    assert packed.name == "a"
+    assert packed.phrases.tolist() == [0, 1, 2]
+    assert packed.tempo_bpm.tolist() == 6 * [120.0]
+    assert packed.facts["bars"] == 6
+
+
+def test_phrases_are_where_enough_tracks_sound():
+    """Bass in bars 0-5, guitar in 2-3, of phrases of two bars with two tracks: from 1, 2 and 3."""
+    bass = bytes([0, 0xC0, 33]) + 24 * note(40, 480)
+    guitar = (
+        bytes([0, 0xC1, 24])
+        + note(60, 960, after=8 * 480, channel=2)
+        + note(60, 9, after=960, channel=2)
+    )
+    packed = read(midi(bass, guitar), bars=2, min_tracks=2)
+    assert isinstance(packed, Packed)
+    assert packed.phrases.tolist() == [1, 2, 3]
+    every_other = read(midi(bass, guitar), bars=2, min_tracks=2, hop=2)
+    assert isinstance(every_other, Packed)
+    assert every_other.phrases.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"grid": {"beats_per_bar": 6000}},
+        {"tracks": []},
+        {"tracks": 256 * [{"name": "x", "rest": True}]},
+        {"bars": 0},
+        {"test_share": 1.0},
+        {"seed": -1},
+    ],
+)
+def test_what_cannot_be_stored_or_split_is_refused(settings: dict[str, object]):
+    with pytest.raises(ValidationError):
+        PrepareConfig.model_validate(settings)
+
+
+def test_the_content_is_of_the_notes_alone():
+    song, renamed = read(tune(1)), read(tune(1).replace(b"tune", b"name"))
+    other = read(tune(1, up=1))
+    assert isinstance(song, Packed)
+    assert isinstance(renamed, Packed)
+    assert isinstance(other, Packed)
+    assert song.content == renamed.content != other.content
+
+
+def test_a_reject_says_what_is_missing():
+    lost = read(tune(8, parts=2))
+    assert isinstance(lost, Lost)
+    assert lost.reason == "no-phrase"
+    assert "4 bars in a row with 3 tracks" in lost.detail
+    assert "2 tracks in all, 6 bars" in lost.detail
+
+
+def read_within(source: object) -> tuple[str, float]:
+    """What became of a source, and the most memory that its process has held, in MB."""
+    made = read_source(source, PrepareConfig(min_tracks=1))  # type: ignore[arg-type]
+    return getattr(made, "reason", "kept"), peak_mb()
+
+
+def memory_of_readers(folder: Path) -> dict[str, tuple[str, float]]:
+    """What became of each file, and what reading it in a process of its own has held."""
+    made = {}
+    for source in walk(roots([str(folder)]), MIDI, Limits()):
+        [(_, answer)] = work(read_within, [source], 1, seconds=30, memory_mb=300)
+        made[Path(source.name).name] = answer
+    return made
+
+
+def test_bombs_are_defused_in_little_memory(tmp_path: Path):
+    for name, data in BOMBS.items():
+        (tmp_path / name).write_bytes(data)
+    made = memory_of_readers(tmp_path)
+    assert set(made) == set(BOMBS)
+    assert not {name for name, (reason, _) in made.items() if reason in ("kept", "crash", "time")}
+    assert max(held for _, held in made.values()) < 300
+
+
+@pytest.mark.slow
+def test_readers_of_odd_files_hold_little_memory(shared_data: Path):
+    made = memory_of_readers(shared_data / "music" / "odd")
+    assert max(held for _, held in made.values()) < 300

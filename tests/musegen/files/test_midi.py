@@ -1,0 +1,562 @@
+"""MIDI file -> notes on the grid -> MIDI file: what is kept, moved, left out and refused."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pretty_midi
+import pytest
+import symusic
+from handmade import midi, name, note, number, program, signature, tempo
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from peak import CODE
+from test_roll import notes, rows
+
+from core.data.limits import Limits
+from core.data.sources import RejectedFile
+from core.errors import UserError
+from musegen.files.midi import Song, read_midi, song_of, write_midi
+from musegen.roll import Grid, Roll, fill, separate
+from musegen.tracks import LAKH, QUARTET, VOICES, Track, track_list
+
+DRUMS, PIANO, GUITAR, BASS, STRINGS = range(5)
+QUARTER = Grid(steps_per_beat=4, lowest_pitch=48, pitches=24)
+
+
+def rejected(data: bytes, **options: object) -> str:
+    with pytest.raises(RejectedFile) as caught:
+        read_midi(data, **options)  # type: ignore[arg-type]
+    assert caught.value.detail
+    return caught.value.reason
+
+
+def written(roll: Roll, folder: Path) -> Path:
+    path = folder / "roll.mid"
+    write_midi(roll, path)
+    return path
+
+
+parsed = symusic.core.ScoreTick.from_midi
+
+
+# reading: time
+
+
+def test_onsets_and_ends_go_to_the_nearest_step_and_a_note_lasts_at_least_one():
+    # a step is 25 ticks: 37 -> 1, 97 -> 4; 138 -> 6, 139 -> 6; 587 -> 23
+    track = note(60, 60, after=37) + note(62, 1, after=41) + note(64, 1, after=448)
+    song = read_midi(midi(track, division=100), grid=QUARTER)
+    assert rows(song.notes) == [(PIANO, 1, 12, 3), (PIANO, 6, 14, 1), (PIANO, 23, 16, 1)]
+    assert song.bars == 2
+
+
+def test_a_note_just_before_a_bar_line_is_heard_on_it():
+    song = read_midi(midi(note(60, 10, after=395), division=100), grid=QUARTER)
+    assert rows(song.notes) == [(PIANO, 16, 12, 1)]
+    assert song.bars == 2
+
+
+@pytest.mark.parametrize(
+    ("steps_per_beat", "triplet", "swing", "sixteenths"),
+    [
+        (12, [0, 4, 8], [0, 8], [0, 3, 6, 9]),
+        (24, [0, 8, 16], [0, 16], [0, 6, 12, 18]),
+        (4, [0, 1, 3], [0, 3], [0, 1, 2, 3]),
+    ],
+)
+def test_triplets_and_swing_survive_at_12_steps_a_beat(
+    steps_per_beat: int, triplet: list[int], swing: list[int], sixteenths: list[int]
+):
+    def starts(*ticks: int) -> list[int]:
+        gaps = np.diff([0, *ticks])
+        track = b"".join(number(g) + b"\x90\x3c\x40\x00\x3c\x00" for g in gaps.tolist())
+        song = read_midi(midi(track), grid=Grid(steps_per_beat=steps_per_beat))
+        return song.notes.start.tolist()
+
+    assert starts(0, 160, 320) == triplet
+    assert starts(0, 320) == swing
+    assert starts(0, 120, 240, 360) == sixteenths
+
+
+# reading: tempo
+
+
+def test_the_tempo_of_a_bar_is_its_mean_over_time():
+    # 2 beats of 1/2 s and 2 of 1 s: 4 beats in 3 s; the next bar 4 s; then 4 beats of 0.4 s
+    conductor = tempo(500_000) + tempo(1_000_000, after=960) + tempo(400_000, after=2880)
+    song = read_midi(midi(conductor, note(60, 480 * 12)))
+    np.testing.assert_allclose(song.tempo_bpm, [80, 60, 150])
+
+
+def test_the_tempo_is_120_until_a_track_says_otherwise():
+    song = read_midi(midi(note(60, 3840), tempo(250_000, after=1920)))
+    np.testing.assert_allclose(song.tempo_bpm, [120, 240])
+
+
+# reading: time signatures
+
+
+def bars_of(track: bytes, grid: Grid = QUARTER, meter: str = "kept") -> Song:
+    """The song of a signature track over one note a beat, each of another pitch."""
+    beats = b"".join(note(48 + beat, 480) for beat in range(16))
+    return read_midi(midi(track, beats), grid=grid, meter=meter)  # type: ignore[arg-type]
+
+
+def kept_beats(song: Song) -> dict[int, int]:
+    """The step of each beat that was kept, by the beat's number in the file."""
+    return dict(zip(song.notes.pitch.tolist(), song.notes.start.tolist(), strict=True))
+
+
+def test_without_signature_it_is_4_4():
+    song = bars_of(b"")
+    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 0)
+    assert kept_beats(song) == {beat: 4 * beat for beat in range(16)}
+
+
+def test_bars_of_another_metre_are_left_out_and_part_the_stretches():
+    # 4/4 for a bar, two bars of 3/4, then 4/4 to the end: beats 4 to 9 are left out
+    song = bars_of(signature(4, 2) + signature(3, 2, after=1920) + signature(4, 2, after=2880))
+    assert (song.bars, song.stretches) == (3, ((0, 1), (1, 2)))
+    assert (song.skipped_bars, song.dropped_notes) == (2, 6)
+    assert kept_beats(song) == {
+        0: 0,
+        1: 4,
+        2: 8,
+        3: 12,
+        10: 16,
+        11: 20,
+        12: 24,
+        13: 28,
+        14: 32,
+        15: 36,
+    }
+
+
+def test_a_note_is_cut_where_its_stretch_ends():
+    signatures = signature(4, 2) + signature(3, 2, after=1920) + signature(4, 2, after=1440)
+    held = note(60, 480 * 9, after=480)
+    assert rows(read_midi(midi(signatures, held), grid=QUARTER).notes) == [(PIANO, 4, 12, 12)]
+
+
+def test_a_pickup_bar_moves_the_bar_lines():
+    song = bars_of(signature(1, 2) + signature(4, 2, after=480))
+    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 1)
+    assert kept_beats(song) == {beat: 4 * (beat - 1) for beat in range(1, 16)}
+
+
+def test_a_signature_within_a_bar_begins_a_new_one():
+    song = bars_of(signature(4, 2) + signature(4, 2, after=480 * 6))
+    assert song.stretches == ((0, 1), (1, 3))
+    assert kept_beats(song)[6] == 16
+    assert not {4, 5} & set(kept_beats(song))
+
+
+def test_a_repeated_signature_on_a_bar_line_changes_nothing():
+    song = bars_of(signature(4, 2) + signature(2, 1, after=1920) + signature(64, 6, after=3840))
+    assert (song.bars, song.stretches) == (4, ((0, 4),))
+
+
+def test_any_metre_can_be_wanted_or_none():
+    three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
+    signatures = signature(6, 3) + signature(4, 2, after=1440)
+    assert kept_beats(bars_of(signatures, three)) == {0: 0, 1: 4, 2: 8}
+    song = bars_of(signatures, three, meter="any")
+    assert (song.bars, song.stretches) == (6, ((0, 6),))
+    assert kept_beats(song)[15] == 60
+
+
+def test_a_file_without_a_bar_of_the_metre_says_so():
+    assert rejected(midi(signature(3, 2) + note(60, 4800))) == "time-signature"
+    assert rejected(midi(signature(4, 7) + note(60, 480))) == "time-signature"
+
+
+# reading: tracks and pitches
+
+
+def test_parts_are_merged_by_family_and_drum_hits_are_one_step():
+    song = read_midi(
+        midi(
+            program(30) + note(60, 480),
+            program(25, 2) + note(60, 240, after=240, channel=2),
+            program(33, 10) + note(36, 960, channel=10),
+            program(120, 3) + note(50, 480, channel=3),
+        )
+    )
+    assert rows(song.notes) == [(DRUMS, 0, 12, 1), (GUITAR, 0, 36, 6), (GUITAR, 6, 36, 6)]
+    assert song.dropped_notes == 1
+
+
+def test_notes_out_of_the_range_are_dropped_and_counted():
+    track = b"".join(note(pitch, 480) for pitch in (47, 48, 71, 72, 127))
+    song = read_midi(midi(track), grid=QUARTER)
+    assert song.notes.pitch.tolist() == [0, 23]
+    assert song.dropped_notes == 3
+
+
+def test_tracks_by_channel():
+    tracks = (Track(name="Two", channel=2), Track(name="Five", channel=5))
+    data = midi(
+        note(60, 480, channel=5) + note(61, 480, channel=1),
+        note(62, 480, channel=2) + program(9, 5) + note(63, 480, channel=5),
+    )
+    song = read_midi(data, tracks)
+    assert rows(song.notes) == [(0, 0, 38, 12), (1, 0, 36, 12), (1, 12, 39, 12)]
+    assert song.notes.velocity.tolist() == [100, 100, 100]
+    assert song.dropped_notes == 1
+
+
+def test_tracks_by_name_order_and_rest():
+    tracks = (
+        Track(name="Rest", rest=True),
+        Track(name="Solo", name_pattern="solo"),
+        Track(name="First", order=0),
+    )
+    data = midi(*(name(n) + note(60 + i, 480) for i, n in enumerate(("a", "b", "the SOLO"))))
+    song = read_midi(data, tracks)
+    assert rows(song.notes) == [(0, 0, 37, 12), (1, 0, 38, 12), (2, 0, 36, 12)]
+
+
+def test_a_name_in_no_known_alphabet_is_no_obstacle():
+    raw = b"\x00\xff\x03\x03\xff\xfe\x80"
+    assert len(read_midi(midi(raw + note(60, 480))).notes) == 1
+
+
+# reading: guards
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "why"),
+    [
+        (midi(b""), {}, "no-notes"),
+        (midi(program(120) + note(60, 480)), {}, "no-notes"),
+        (midi(note(5, 480)), {}, "no-notes"),
+        (midi(note(60, 480))[:-6], {}, "unreadable"),
+        (midi(b"\x00\x9f\x3d\x41\x00\x9f\xdc\x48"), {}, "no-notes"),
+        (midi(tempo(0) + note(60, 480)), {}, "tempo"),
+        (midi(signature(0, 2) + note(60, 480)), {}, "time-signature"),
+        (midi(note(60, 480) * 3), {"limits": Limits(notes=2)}, "too-many-notes"),
+        (midi(note(60, 480) * 3), {"limits": Limits(beats=2)}, "too-long"),
+        (midi(note(60, 480) * 3), {"limits": Limits(cells=35)}, "too-dense"),
+        (midi(note(60, 0x0FFFFFFF)), {}, "too-long"),
+        (midi(note(60, 9_900_000), division=1), {}, "too-long"),
+        (midi(note(60, 480), number(0x0FFFFFFF) + signature(4, 2)[1:]), {}, "too-long"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_its_reason(
+    data: bytes, options: dict[str, object], why: str
+):
+    assert rejected(data, **options) == why
+
+
+def test_limits_are_what_is_still_allowed():
+    limits = Limits(notes=3, beats=3, cells=36)
+    assert len(read_midi(midi(note(60, 480) * 3), limits=limits).notes) == 3
+
+
+READ_ALL = (
+    CODE
+    + """
+from core.data.sources import RejectedFile
+from musegen.files.midi import read_midi
+for path in sorted(Path(sys.argv[1]).rglob("*.mid")):
+    try:
+        print(path.name, len(read_midi(path).roll().cells) and "kept", sep=":")
+    except RejectedFile as error:
+        print(path.name, error.reason, sep=":")
+print("MB", round(peak_mb()), sep=":")
+"""
+)
+
+
+def read_all(folder: Path) -> dict[str, str]:
+    """What each file of a folder ends as, and the peak memory of the process that read them."""
+    command = [sys.executable, "-c", READ_ALL, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return dict(line.rsplit(":", 1) for line in done.stdout.splitlines())
+
+
+def test_no_file_of_a_few_bytes_takes_much_memory(tmp_path: Path):
+    bombs = {
+        "delta": midi(note(60, 0x0FFFFFFF), division=480),
+        "deltas": midi(note(60, 0x0FFFFFFF) * 8),
+        "tpq1": midi(note(60, 9_900_000), division=1),
+        "all-pitches": midi(
+            b"".join(b"\x00\x90" + bytes([p, 1]) for p in range(128))
+            + number(19_999)
+            + b"".join(b"\x00\x80" + bytes([p, 1]) for p in range(128))[1:],
+            division=1,
+        ),
+        "long": midi(note(60, 19_999), division=1),
+        "events": midi(b"\x00\x90\x3c\x40" + b"\x00\x3c\x40" * 2_600_000),
+        "signatures": midi(signature(4, 2, after=1) * 900_000 + note(60, 480)),
+    }
+    for title, data in bombs.items():
+        (tmp_path / f"{title}.mid").write_bytes(data)
+    ends = read_all(tmp_path)
+    assert int(ends.pop("MB")) < 300
+    assert ends == {
+        "delta.mid": "too-long",
+        "deltas.mid": "too-long",
+        "tpq1.mid": "too-long",
+        "all-pitches.mid": "too-dense",
+        "long.mid": "kept",
+        "events.mid": "no-notes",
+        "signatures.mid": "kept",
+    }
+
+
+def test_odd_files_end_as_kept_or_with_a_reason(shared_data: Path):
+    ends = read_all(shared_data / "music" / "odd")
+    assert int(ends.pop("MB")) < 300
+    assert len(ends) == 99
+    expected = {
+        "riff_rmid.mid": "kept",
+        "junk_before_header.mid": "kept",
+        "junk_after_tracks.mid": "kept",
+        "unknown_chunk_between.mid": "kept",
+        "header_says_2_has_1.mid": "kept",
+        "no_end_of_track.mid": "kept",
+        "simutrans-05-keysig-mode255.mid": "kept",
+        "freedoom-program230-low.mid": "kept",
+        "test-vlq-4-byte.mid": "kept",
+        "huge_delta_x40.mid": "too-long",
+        "tempo_zero.mid": "tempo",
+        "type2_two_sequences.mid": "format",
+        "smpte_division_25fps_40.mid": "smpte",
+        "not_midi_html.mid": "not-midi",
+        "zero_bytes.mid": "empty-file",
+        "header_only.mid": "no-notes",
+    }
+    assert {key: ends[key] for key in expected} == expected
+    assert sum(end == "kept" for end in ends.values()) > 50
+
+
+@given(st.data())
+@settings(max_examples=300)
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(data: st.DataObject):
+    whole = midi(
+        name("x") + tempo(500_000) + signature(3, 2) + signature(4, 2, after=1440),
+        program(30) + note(60, 480) + note(61, 20_000, after=300, channel=10),
+    )
+    place = st.integers(0, len(whole) - 1)
+    changes = data.draw(st.lists(st.tuples(place, st.integers(0, 255)), max_size=6))
+    damaged = bytearray(whole[: data.draw(st.integers(len(whole) // 2, len(whole)))])
+    for at, value in changes:
+        damaged[min(at, len(damaged) - 1)] = value
+    try:
+        song = read_midi(bytes(damaged), (*LAKH[:2], Track(name="Two", channel=2)))
+    except RejectedFile as error:
+        assert error.reason and error.detail
+    else:
+        assert len(song.notes) >= 1
+        assert song.roll().cells.any()
+
+
+# writing
+
+
+def test_a_written_file_has_names_programs_channels_tempi_and_its_metre(tmp_path: Path):
+    grid = Grid(steps_per_beat=4, beats_per_bar=3)
+    made = notes((0, 1, 12, 1), (1, 0, 36, 2), (1, 11, 40, 4), (4, 23, 60, 1))
+    cells = fill(made, tracks=5, bars=2, grid=grid)
+    path = written(Roll(cells, LAKH, grid, np.array([60.0, 90.0])), tmp_path)
+    read = pretty_midi.PrettyMIDI(str(path))
+    assert [(i.name, i.program, i.is_drum) for i in read.instruments if i.notes] == [
+        ("Drums", 0, True),
+        ("Piano", 0, False),
+        ("Strings", 48, False),
+    ]
+    times, bpm = read.get_tempo_changes()
+    np.testing.assert_allclose(times, [0, 3], atol=1e-5)
+    np.testing.assert_allclose(bpm, [60, 90], rtol=2e-6)
+    first = read.time_signature_changes[0]
+    assert (first.numerator, first.denominator, first.time) == (3, 4, 0)
+    # the second piano note: steps 11 to 12 at 1/4 s, 12 to 15 at 1/6 s
+    piano = [(n.start, n.end, n.pitch) for n in read.instruments[1].notes]
+    np.testing.assert_allclose(piano, [(0, 0.5, 60), (2.75, 3.5, 64)], atol=1e-5)
+    assert b"\x99" in path.read_bytes()
+
+
+def test_names_of_all_alphabets_are_written(tmp_path: Path):
+    tracks = (Track(name="ピアノ", name_pattern="ピアノ"), Track(name="Geige ä", rest=True))
+    cells = fill(notes((0, 0, 3, 1), (1, 5, 4, 1)), 2, 1, Grid())
+    path = written(Roll(cells, tracks, Grid(), np.array([100.0])), tmp_path)
+    assert [t.name for t in parsed(path.read_bytes()).tracks] == ["ピアノ", "Geige ä"]
+    assert (read_midi(path, tracks).roll().cells == cells).all()
+
+
+def test_a_tempo_that_midi_cannot_hold_is_refused(tmp_path: Path):
+    roll = Roll(fill(notes((0, 0, 0, 1)), 5, 1, Grid()), LAKH, Grid(), np.array([3.0]))
+    with pytest.raises(UserError, match="from 4 beats a minute"):
+        write_midi(roll, tmp_path / "slow.mid")
+
+
+def test_a_silent_roll_is_written_and_has_no_notes_to_read(tmp_path: Path):
+    cells = np.zeros((5, 2, 48, 84), np.uint8)
+    path = written(Roll(cells, LAKH, Grid(), np.full(2, 99.0)), tmp_path)
+    assert rejected(path.read_bytes()) == "no-notes"
+    assert path.read_bytes().count(b"Bass") == 1
+
+
+PLAYERS = tuple(
+    Track(name=f"Part {n}", program=9 * n, name_pattern=f"^Part {n}$") for n in range(6)
+)
+BAND = (Track(name="Drums", is_drum=True), *PLAYERS)
+
+
+Made = tuple[Grid, int, list[tuple[int, ...]], list[float]]
+
+
+@st.composite
+def rolls(draw: st.DrawFn) -> Made:
+    """Grid, number of tracks, notes and the tempo of each bar.
+
+    All of odd sizes, with repeated notes that touch and notes held over bar lines.
+    """
+    steps = draw(st.sampled_from([1, 4, 5, 7, 12, 24]))
+    beats, tracks, bars = draw(st.integers(1, 5)), draw(st.integers(1, 7)), draw(st.integers(1, 4))
+    low = draw(st.integers(0, 100))
+    pitches = draw(st.integers(1, 128 - low))
+    grid = Grid(steps_per_beat=steps, beats_per_bar=beats, lowest_pitch=low, pitches=pitches)
+    last = bars * grid.steps_per_bar - 1
+    row = st.tuples(
+        st.integers(0, tracks - 1),
+        st.integers(0, last),
+        st.integers(0, min(pitches, 3) - 1),
+        st.integers(1, last + 1),
+    )
+    made = draw(st.lists(row, min_size=1, max_size=30))
+    cut = [(t, s, p, 1 if BAND[t].is_drum else min(n, last + 1 - s)) for t, s, p, n in made]
+    tempi = draw(st.lists(st.floats(20, 300), min_size=bars, max_size=bars))
+    return grid, tracks, cut, tempi
+
+
+ODD = Grid(steps_per_beat=12, beats_per_bar=3, lowest_pitch=0, pitches=128)
+
+
+@given(rolls())
+@example((ODD, 1, [(0, 40, 0, 1)], [97.3] * 5))
+@settings(max_examples=150, deadline=None)
+def test_a_roll_comes_back_from_its_file(made: Made):
+    grid, tracks, played, tempi = made
+    cells = fill(separate(notes(*played), grid), tracks, len(tempi), grid)
+    roll = Roll(cells, BAND[:tracks], grid, np.array(tempi))
+    stream = io.BytesIO()
+    write_midi(roll, stream)
+    song = read_midi(stream.getvalue(), roll.tracks, roll.grid)
+    again = song.roll()
+    assert again.cells.shape == roll.cells.shape
+    assert (again.cells == roll.cells).all()
+    np.testing.assert_allclose(again.tempo_bpm, roll.tempo_bpm, rtol=3e-6)
+    assert song.stretches == ((0, roll.bars),)
+    second = io.BytesIO()
+    write_midi(again, second)
+    assert second.getvalue() == stream.getvalue()
+
+
+def on_grid(score: symusic.core.ScoreTick) -> set[tuple[str, int, int, int]]:
+    """(track, start, pitch, length) of each note in ticks of 480 a beat; drums have no length."""
+    unit = 480 // score.ticks_per_quarter
+    return {
+        (t.name, n.time * unit, n.pitch, 0 if t.is_drum else n.duration * unit)
+        for t in score.tracks
+        for n in t.notes
+    }
+
+
+@given(
+    st.sampled_from([4, 12, 24]),
+    st.sampled_from([24, 48, 96, 120, 240, 480]),
+    st.lists(
+        st.tuples(st.integers(0, 6), st.integers(0, 95), st.integers(0, 83), st.integers(1, 40)),
+        min_size=1,
+        max_size=30,
+    ),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_file_keeps_every_note_that_is_on_the_grid(
+    steps_per_beat: int, division: int, made: list[tuple[int, int, int, int]]
+):
+    grid = Grid(steps_per_beat=steps_per_beat)
+    apart = separate(notes(*made), grid)
+    step = division // steps_per_beat
+    tracks = [b""] * 7
+    for number_of, track in enumerate(BAND):
+        channel = 10 if track.is_drum else 1 + number_of
+        mine = [row for row in rows(apart) if row[0] == number_of]
+        on = [(s * step, 1, p) for _, s, p, _ in mine]
+        off = [((s + n) * step, 0, p) for _, s, p, n in mine]
+        at, body = 0, name(track.name) + program(track.program, channel)
+        for tick, is_on, pitch in sorted(on + off):
+            status = (0x90 if is_on else 0x80) + channel - 1
+            body += number(tick - at) + bytes([status, 24 + pitch, 77])
+            at = tick
+        tracks[number_of] = body
+    source = midi(*tracks, division=division)
+    stream = io.BytesIO()
+    write_midi(read_midi(source, BAND, grid).roll(), stream)
+    assert on_grid(parsed(stream.getvalue())) == on_grid(parsed(source))
+
+
+def test_a_roll_is_a_song_of_one_stretch():
+    cells = fill(notes((1, 3, 2, 4)), 5, 3, Grid())
+    song = song_of(Roll(cells, LAKH, Grid(), np.full(3, 90.0), "mine"), "yours")
+    assert (song.bars, song.stretches, song.name) == (3, ((0, 3),), "yours")
+    assert rows(song.notes) == [(1, 3, 2, 4)]
+    assert (song.roll().cells == cells).all()
+
+
+# real songs
+
+
+@pytest.mark.parametrize("folder", ["easyrpg", "blasphemer"])
+def test_real_songs_come_back_from_their_written_rolls(
+    shared_data: Path, folder: str, tmp_path: Path
+):
+    kept = 0
+    for path in sorted((shared_data / "music" / folder / "midi").glob("*.mid"))[:12]:
+        try:
+            roll = read_midi(path).roll()
+        except RejectedFile:
+            continue
+        again = read_midi(written(roll, tmp_path)).roll()
+        assert again.cells.shape == roll.cells.shape, path.name
+        assert (again.cells == roll.cells).all(), path.name
+        np.testing.assert_allclose(again.tempo_bpm, roll.tempo_bpm, rtol=3e-6)
+        kept += 1
+    assert kept >= 8
+
+
+def share(song: Song) -> list[float]:
+    return (np.bincount(song.notes.track, minlength=len(song.tracks)) / len(song.notes)).tolist()
+
+
+def test_chorales_are_four_voices(shared_data: Path):
+    path = shared_data / "music" / "chorales" / "midi" / "test" / "000.mid"
+    song = read_midi(path, VOICES, Grid(steps_per_beat=4))
+    assert song.dropped_notes == 0
+    assert all(voice > 0.15 for voice in share(song))
+    by_voice = [song.notes.pitch[song.notes.track == n].mean() for n in range(4)]
+    assert by_voice == sorted(by_voice, reverse=True)
+
+
+def test_quartets_are_four_parts_in_any_metre(shared_data: Path):
+    path = sorted((shared_data / "music" / "quartets" / "midi").glob("*.mid"))[3]
+    song = read_midi(path, QUARTET, meter="any")
+    assert song.dropped_notes == 0
+    assert all(part > 0.1 for part in share(song))
+    assert len(read_midi(path, QUARTET).stretches) > 1
+
+
+def test_pop909_has_tracks_by_name(shared_data: Path, tmp_path: Path):
+    (tmp_path / "pop.yaml").write_text(
+        "tracks: [{name: Melody, name_pattern: melody}, {name: Bridge, name_pattern: bridge},"
+        " {name: Piano, rest: true}]"
+    )
+    path = shared_data / "music" / "pop909" / "midi" / "001.mid"
+    song = read_midi(path, track_list(str(tmp_path / "pop.yaml")), meter="any")
+    assert song.dropped_notes == 0
+    assert all(part > 0.02 for part in share(song))

@@ -1,0 +1,126 @@
+"""The bytes of a MIDI file: what is refused, and why."""
+
+import struct
+from pathlib import Path
+
+import pytest
+from handmade import END, meta, midi, name, note, number, signature
+
+from core.data.limits import Limits
+from core.data.sources import RejectedFile
+from musegen.files.smf import check_times, events, mark_channels, midi_bytes
+
+LIMITS = Limits()
+PLAIN = midi(note(60, 480))
+
+
+def reason(data: bytes | Path, limits: Limits = LIMITS) -> str:
+    with pytest.raises(RejectedFile) as caught:
+        midi_bytes(data, limits)
+    assert caught.value.detail
+    return caught.value.reason
+
+
+def header(kind: int = 0, division: int = 480) -> bytes:
+    return b"MThd" + struct.pack(">IHHH", 6, kind, 1, division) + PLAIN[14:]
+
+
+def test_a_plain_file_is_taken_as_it_is():
+    assert midi_bytes(PLAIN, LIMITS) == PLAIN
+
+
+def test_lengths_and_the_count_of_tracks_are_made_true():
+    two = midi(note(60, 480), note(62, 480))
+    last = two.rindex(b"MTrk")
+    lying = two[:10] + b"\xff\xff" + two[12:last] + b"XFKM\x00\x00\x00\x02ab"
+    lying += b"MTrk\x7f\xff\xff\xff" + two[last + 8 :]
+    assert midi_bytes(lying, LIMITS) == two
+
+
+def test_a_wrapper_or_junk_before_the_header_is_cut_off():
+    chunk = b"RMIDdata" + struct.pack("<I", len(PLAIN)) + PLAIN
+    riff = b"RIFF" + struct.pack("<I", len(chunk)) + chunk
+    assert midi_bytes(riff, LIMITS) == PLAIN
+    assert midi_bytes(b"\x00" * 128 + PLAIN, LIMITS) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "empty-file"),
+        (b"<html>", "not-midi"),
+        (b"MThd\x00\x00", "not-midi"),
+        (b" " * 5000 + PLAIN, "not-midi"),
+        (header(kind=2), "format"),
+        (header(division=0), "division"),
+        (header(division=0xE728), "smpte"),
+    ],
+)
+def test_what_cannot_be_read_in_beats_is_refused(data: bytes, why: str):
+    assert reason(data) == why
+
+
+def test_large_files_are_refused_before_they_are_read(tmp_path: Path):
+    few = Limits(file_bytes=len(PLAIN) - 1)
+    path = tmp_path / "a.mid"
+    path.write_bytes(PLAIN)
+    assert reason(PLAIN, few) == reason(path, few) == "too-large"
+    assert midi_bytes(path, Limits(file_bytes=len(PLAIN))) == PLAIN
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path):
+    assert reason(tmp_path / "none.mid") == reason(tmp_path) == "unreadable"
+
+
+def test_events_are_walked_with_running_status_and_over_texts():
+    first = name("a\x7f") + b"\x81\x48\x92\x3c\x40" + b"\x10\x3e\x41" + b"\x05\xf0\x02\x01\xf7"
+    found = list(events(midi(first, b"\x03\xc1\x07" + note(50, 300, channel=2))))
+    assert [(e.track, e.delta, e.status) for e in found] == [
+        (0, 0, 0xFF),
+        (0, 200, 0x92),
+        (0, 16, 0x92),
+        (0, 5, 0xF0),
+        (0, 0, 0xFF),
+        (1, 3, 0xC1),
+        (1, 0, 0x91),
+        (1, 300, 0x81),
+        (1, 0, 0xFF),
+    ]
+
+
+def test_a_track_ends_with_its_last_whole_event():
+    cut = midi_bytes(PLAIN[: -len(END) - 1], LIMITS)
+    assert [e.status for e in events(cut)] == [0x90]
+
+
+def test_channels_are_marked_in_the_velocities_of_onsets_alone():
+    plain = midi(note(60, 9, channel=16, velocity=33) + note(61, 9, channel=3, velocity=0))
+    assert mark_channels(plain) == midi(
+        note(60, 9, channel=16, velocity=16) + note(61, 9, channel=3, velocity=0)
+    )
+
+
+def silent_steps(delta: int, count: int) -> bytes:
+    return (number(delta) + b"\xb0\x01\x01") * count
+
+
+@pytest.mark.parametrize(
+    ("delta", "count"),
+    [(0x0FFFFFFF, 8), (0x0FFFFFFF, 16), (2**21 - 1, 1025), (2**14 - 1, 131_081)],
+)
+def test_times_that_add_up_past_what_the_parser_counts_are_refused(delta: int, count: int):
+    past = midi(silent_steps(delta, count) + note(60, 480, after=2**14))
+    with pytest.raises(RejectedFile, match=r"too-long.*2\^31"):
+        check_times(past)
+
+
+@pytest.mark.parametrize(
+    "track",
+    [
+        silent_steps(0x0FFFFFFF, 7) + note(60, 480),
+        meta(0x01, b"\xff" * 4000) + note(60, 480),
+        signature(4, 2) * 1000,
+    ],
+)
+def test_times_below_that_pass(track: bytes):
+    check_times(midi(track, track))

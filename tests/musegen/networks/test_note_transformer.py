@@ -1,0 +1,222 @@
+"""Notes as the unit: sequences and back, probabilities that sum to one, legal samples."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from core.densities.transformer import Memory
+from musegen.networks.note_sequences import Sequences, notes_before, to_sequences, to_x
+from musegen.networks.note_transformer import DensityConfig, NoteDensity, Sampler
+from musegen.networks.states import States, to_cells, to_states
+from musegen.roll import Grid
+from musegen.tracks import Track
+
+DRUMS = Track(name="Drums", program=0, is_drum=True)
+PIANO = Track(name="Piano", program=0)
+GRID = Grid(steps_per_beat=3, beats_per_bar=2, lowest_pitch=40, pitches=7)
+
+
+def density(
+    grid: Grid = GRID, tracks: tuple[Track, ...] = (DRUMS, PIANO, PIANO), bars: int = 2
+) -> NoteDensity:
+    """A density of random weights, far from uniform."""
+    torch.manual_seed(5)
+    made = NoteDensity(DensityConfig(width=16, layers=2, heads=2), grid, tracks, bars)
+    for table in (m.weight for m in made.modules() if isinstance(m, torch.nn.Embedding)):
+        torch.nn.init.normal_(table)
+    return made.double().eval()
+
+
+def random_phrases(batch: int) -> States:
+    """Legal phrases for `GRID` with repeated, held and touching notes."""
+    sounding = torch.rand(batch, 3, 2, 6, 7) < 0.4
+    onset = sounding & (torch.rand(sounding.shape) < 0.3)
+    onset[:, 0] = sounding[:, 0]  # drums have no length
+    x = torch.stack([sounding, onset], 2).float()
+    return to_states(to_cells(_with_starts(x)))
+
+
+def _with_starts(x: States) -> States:
+    """The first cell of what sounds is an onset."""
+    sounding, onset = x.bool().flatten(3, 4).unbind(2)
+    before = torch.nn.functional.pad(sounding[:, :, :-1], (0, 0, 1, 0))
+    return torch.stack([sounding, onset | (sounding & ~before)], 2).float().unflatten(3, (2, 6))
+
+
+def test_a_phrase_as_notes_in_order_of_step_track_and_pitch():
+    x = torch.zeros(2, 2, 2, 2, 3, 4)
+    x[0, 1, 0, 0, 1:, 3] = x[0, 1, 1, 0, 1, 3] = 1  # piano, from step 1 for two steps
+    x[0, 1, 0, 1, 0, 3] = x[0, 1, 1, 1, 0, 3] = 1  # and struck again in the next bar
+    x[0, 0, :, 0, 1, 2] = 1  # a drum at step 1
+    x[0, 1, 0, 0, 0:2, 1] = x[0, 1, 1, 0, 0, 1] = 1
+    notes = to_sequences(x)
+    assert notes.count.tolist() == [4, 0]
+    assert [c[0].tolist() for c in notes.columns] == [
+        [0, 1, 1, 3],  # step
+        [1, 0, 1, 1],  # track
+        [1, 2, 3, 3],  # pitch
+        [2, 1, 2, 1],  # length
+    ]
+
+
+def test_phrases_survive_the_way_to_notes_and_back():
+    torch.manual_seed(1)
+    x = random_phrases(20)
+    x[3] = 0
+    assert torch.equal(to_x(to_sequences(x), 3, 2, GRID), x)
+
+
+def test_what_goes_on_from_before_the_phrase_starts_in_it():
+    x = torch.zeros(1, 1, 2, 1, 6, 7)
+    x[0, 0, 0, 0, :3, 2] = 1
+    notes = to_sequences(x)
+    assert (notes.step.tolist(), notes.length.tolist()) == ([[0]], [[3]])
+
+
+def test_a_later_note_cuts_the_earlier_on_its_pitch():
+    one = torch.tensor([[0, 2]])
+    notes = Sequences(one, torch.zeros_like(one), one * 0, one * 0 + 4, torch.tensor([2]))
+    again = to_sequences(to_x(notes, 1, 1, GRID))
+    assert (again.step.tolist(), again.length.tolist()) == ([[0, 2]], [[2, 4]])
+
+
+LINES = {
+    True: [{}, {0: 1}, {1: 1}, {0: 1, 1: 1}],
+    False: [{}, {0: 1}, {0: 2}, {1: 1}, {0: 1, 1: 1}, {0: 2, 1: 1}],
+}
+"""All that one pitch of a drum or of another track may do in two steps: step -> length."""
+
+
+def all_sequences(pitches: int) -> Sequences:
+    """Every sequence of notes of drums and a piano in two steps; in some, a note cuts another."""
+    places = [(track, pitch) for track in (0, 1) for pitch in range(pitches)]
+    notes = []
+    for lines in itertools.product(*(LINES[track == 0] for track, _ in places)):
+        told = zip(places, lines, strict=True)
+        notes.append(sorted((s, t, p, line[s]) for (t, p), line in told for s in line))
+    longest = max(map(len, notes))
+    padded = torch.tensor([n + [(0, 0, 0, 0)] * (longest - len(n)) for n in notes])
+    return Sequences(*padded.unbind(2), count=torch.tensor([len(n) for n in notes]))
+
+
+def test_the_probabilities_of_all_sequences_sum_to_one():
+    grid = Grid(steps_per_beat=1, beats_per_bar=2, lowest_pitch=40, pitches=2)
+    notes = all_sequences(2)
+    assert len(notes.count) == 4**2 * 6**2
+    p = density(grid, (DRUMS, PIANO), bars=1).log_prob(notes).exp()
+    assert p.min() > 0
+    assert p.max() > 5 * p.median()
+    assert p.sum().item() == pytest.approx(1, abs=1e-5)
+
+
+def test_samples_have_the_frequencies_that_log_prob_tells():
+    grid = Grid(steps_per_beat=1, beats_per_bar=2, lowest_pitch=40, pitches=1)
+    notes, made = all_sequences(1), density(grid, (DRUMS, PIANO), bars=1)
+    p, x = made.log_prob(notes).exp().float(), to_x(notes, 2, 1, grid)
+    torch.manual_seed(3)
+    drawn = made(8000).sample(1)
+    same = (x.flatten(1)[:, None] == x.flatten(1)).all(2).float()  # where the later note cuts
+    found = (drawn.flatten(1)[:, None] == x.flatten(1)).all(2).float().mean(0)
+    assert same.sum() > len(x)
+    torch.testing.assert_close(found, same @ p, atol=0.02, rtol=0)
+
+
+def test_log_prob_does_not_depend_on_the_company():
+    torch.manual_seed(1)
+    x, made = random_phrases(11), density()
+    x[4] = 0
+    alone = torch.cat([made(1).log_prob(one[None]) for one in x])
+    torch.testing.assert_close(made(11).log_prob(x), alone)
+
+
+def test_an_illegal_drum_that_is_held_is_impossible():
+    x = torch.zeros(1, 3, 2, 2, 6, 7)
+    x[0, 0, 0, 0, :2, 2] = x[0, 0, 1, 0, 0, 2] = 1
+    assert density()(1).log_prob(x).item() == -math.inf
+
+
+def test_later_notes_do_not_change_what_was_told_of_earlier_ones():
+    torch.manual_seed(2)
+    made, notes = density(), to_sequences(random_phrases(1))
+    other = Sequences(*(c.clone() for c in notes.columns), count=notes.count)
+    other.pitch[0, 9:] = (other.pitch[0, 9:] + 1) % 7
+    hidden = [made.transformer(made.embedding(notes_before(n, 12, 3))) for n in (notes, other)]
+    assert torch.equal(hidden[0][0, :10], hidden[1][0, :10])
+    assert not torch.allclose(hidden[0][0, 10], hidden[1][0, 10])
+
+
+def test_every_sample_is_legal_and_survives_the_way_back():
+    made = density()
+    torch.manual_seed(4)
+    x = made(64).sample(2)
+    assert x.shape == (64, 3, 2, 2, 6, 7)
+    assert torch.equal(to_states(to_cells(x)), x)
+    assert torch.equal(x[:, 0, 0], x[:, 0, 1]), "drums are held"
+    assert made(64).log_prob(x).isfinite().all()
+
+
+def test_the_batch_shrinks_but_what_is_drawn_stays_apart(monkeypatch: pytest.MonkeyPatch):
+    sizes = []
+    keep = Memory.keep
+    monkeypatch.setattr(
+        Memory, "keep", lambda self, rows: (sizes.append(len(rows)), keep(self, rows))[1]
+    )
+    made = density()
+    torch.manual_seed(4)
+    notes = Sampler(made, 40, None, 0).run()
+    assert len(set(sizes)) > 3
+    assert min(sizes) < 20
+    key = (notes.step * 3 + notes.track) * 7 + notes.pitch
+    later = key[:, 1:] > key[:, :-1]
+    assert later[notes.real[:, 1:]].all(), "notes go forwards in every phrase"
+
+
+def test_a_seed_repeats_the_music_and_another_does_not():
+    made, drawn = density(), []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        drawn.append(made(3).sample(5))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+@pytest.mark.parametrize("bars", [1, 2, 5])
+def test_pieces_have_any_length(bars: int):
+    torch.manual_seed(6)
+    x = density()(7).sample(bars)
+    assert x.shape[3] == bars
+    assert torch.equal(to_states(to_cells(x)), x)
+
+
+def test_a_continuation_begins_with_what_is_known():
+    torch.manual_seed(7)
+    known = random_phrases(60)[:, :, :, 1:]
+    known = to_states(to_cells(known))
+    known[2] = 0  # one of them begins in silence
+    x = density()(60).continued(known)
+    assert torch.equal(x[:, :, :, :1], known)
+    assert x[:, :, 1, 1].flatten(1).sum(1).gt(0).all(), "a continuation is empty"
+
+
+def test_what_is_known_changes_what_follows():
+    made, bar = density(), random_phrases(2)[:, :, :, :1]
+    drawn = []
+    for known in (bar[:1], bar[1:]):
+        torch.manual_seed(8)
+        drawn.append(made(1).continued(known)[:, :, :, 1])
+    assert not torch.equal(drawn[0], drawn[1])
+
+
+def test_a_note_that_reaches_the_known_end_may_sound_on():
+    made = density()
+    known = torch.zeros(200, 3, 2, 1, 6, 7)
+    known[:, 1, 0, 0, 4:, 3] = known[:, 1, 1, 0, 4, 3] = 1  # piano, cut at the bar
+    known[:, 0, :, 0, 5, 1] = 1  # a drum has no length that could go on
+    torch.manual_seed(9)
+    longer = made.lengthened(to_sequences(known), end=6)
+    assert longer.step[0].tolist() == [4, 5]
+    assert longer.length[:, 0].min() == 2
+    assert longer.length[:, 0].max() > 2
+    assert longer.length[:, 1].eq(1).all()

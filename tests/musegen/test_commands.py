@@ -1,0 +1,299 @@
+"""The command as a user meets it: from a collection to songs, and what is said of bad input."""
+
+import json
+import shutil
+import signal
+import time
+import wave
+from pathlib import Path
+
+import pretty_midi
+import pypianoroll
+import pytest
+from command import run, start
+from typer.testing import CliRunner
+
+from cli import app
+from musegen.data.preparation import PrepareConfig
+
+pytestmark = pytest.mark.usefixtures("quick_evaluation")
+
+SONG_SECONDS = 6 * 4 * 60 / 96  # 6 bars of 4 beats at 96 bpm
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A collection of four songs of the band."""
+    folder = tmp_path_factory.mktemp("data") / "band"
+    code, said, complaint = run(
+        "music", "prepare", "--band", 4, "--seed", 5, "--steps-per-beat", 4, "--to", folder
+    )
+    assert (code, complaint) == (0, "")
+    assert "4 files: 4 kept, 0 rejected" in said
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two steps."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    code, said, _ = run(
+        "music", "train", data, "--preset", "tiny", "--steps", 2, "--device", "cpu", "--to", folder
+    )
+    assert code == 0
+    assert str(folder) in said
+    return folder
+
+
+def test_prepared_songs_are_split_by_song(data: Path):
+    facts = json.loads((data / "index.json").read_text())["facts"]
+    assert [song["name"] for song in facts["songs"]] == [f"band-5-{n:05d}" for n in range(4)]
+    assert facts["grid"]["steps_per_beat"] == 4
+    assert {song["split"] for song in facts["songs"]} == {"train", "test"}
+    assert (data / "collection.png").stat().st_size > 10_000
+
+
+def test_a_song_is_written_as_midi_sound_picture_and_pianoroll(trained: Path, tmp_path: Path):
+    options = ["--count", 2, "--bars", 6, "--tempo-bpm", 96, "--npz", "--device", "cpu"]
+    code, said, _ = run("music", "sample", trained, *options, "--to", tmp_path)
+    assert code == 0
+    written = sorted(Path(line) for line in said.splitlines())
+    assert written == sorted(tmp_path.iterdir())
+    names = [f"tiny-{n}{kind}" for n in (1, 2) for kind in (".mid", ".npz", ".png", ".wav")]
+    assert [path.name for path in written] == names
+    midi = pretty_midi.PrettyMIDI(str(tmp_path / "tiny-1.mid"))
+    played = [(part.name, part.program, part.is_drum) for part in midi.instruments]
+    assert played[0] == ("Drums", 0, True)
+    assert played[3] == ("Bass", 33, False)
+    assert midi.get_tempo_changes()[1] == pytest.approx([96.0], abs=0.01)
+    with wave.open(str(tmp_path / "tiny-1.wav")) as file:
+        assert 0 < file.getnframes() / file.getframerate() < SONG_SECONDS + 10
+    assert (tmp_path / "tiny-1.png").read_bytes().startswith(b"\x89PNG")
+    pianoroll = pypianoroll.load(tmp_path / "tiny-1.npz")
+    assert [track.name for track in pianoroll.tracks] == [name for name, _, _ in played]
+
+
+def test_a_run_and_its_songs_are_measured_beside_real_songs(
+    data: Path, trained: Path, tmp_path: Path
+):
+    songs = tmp_path / "songs"
+    run("music", "sample", trained, "--count", 2, "--bars", 8, "--device", "cpu", "--to", songs)
+    for subject, phrases in ((trained, 6), (songs, 4)):
+        command = ["music", "evaluate", subject, "--against", data, "--count", 6, "--json"]
+        code, said, complaint = run(*command, "--device", "cpu", "--to", tmp_path / "report")
+        assert (code, complaint) == (0, "")
+        rows = {row["name"]: row for row in json.loads(said)["rows"]}
+        assert rows[str(subject)]["phrases"] == phrases
+        assert rows["training, other half"]["distance"] < rows["independent cells"]["distance"]
+        assert rows["training, other half"]["distance"] < rows[str(subject)]["distance"]
+        assert json.loads((tmp_path / "report" / "evaluation.json").read_text())["rows"]
+        assert (tmp_path / "report" / "evaluation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_evaluation_is_printed_as_tables(data: Path, trained: Path):
+    command = ["music", "evaluate", trained, "--against", data, "--count", 4, "--device", "cpu"]
+    code, said, _ = run(*command)
+    assert code == 0
+    for told in ("distance", "held-out songs", "independent cells", "Piano-Bass", "% empty bars"):
+        assert told in said
+
+
+def test_the_same_seed_gives_the_same_song_and_another_seed_another(trained: Path, tmp_path: Path):
+    songs = []
+    for number, seed in enumerate((3, 3, 4)):
+        to = tmp_path / str(number)
+        run("music", "sample", trained, "--count", 1, "--bars", 2, "--seed", seed, "--to", to)
+        songs.append(next(to.glob("*.mid")).read_bytes())
+    assert songs[0] == songs[1] != songs[2]
+
+
+def test_a_dry_run_prints_what_would_be_trained_and_writes_nothing(data: Path, tmp_path: Path):
+    arguments = ["--steps", 7, "--seed", 3, "--wiring", "jamming", "--set", "train.batch_size=9"]
+    code, said, _ = run("music", "train", data, *arguments, "--dry-run", "--to", tmp_path / "run")
+    assert code == 0
+    for line in ("steps: 7", "minutes: null", "batch_size: 9", "seed: 3", "wiring: jamming"):
+        assert f"  {line}\n" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_same_command_goes_on_and_another_one_is_refused(
+    data: Path, trained: Path, tmp_path: Path
+):
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    command = ["music", "train", data, "--preset", "tiny", "--device", "cpu", "--to", folder]
+    assert run(*command, "--steps", 3)[0] == 0
+    assert (folder / "checkpoints" / "step-00000003").is_dir()
+    code, _, complaint = run(*command, "--steps", 3, "--seed", 8)
+    assert code == 2
+    assert "train.seed: 0 -> 8" in complaint
+
+
+def test_prepare_says_what_the_python_api_means():
+    """The command's defaults are those of `PrepareConfig`."""
+    shown = run("music", "prepare", "--help")[1]
+    defaults = PrepareConfig()
+    assert f"[default: {defaults.grid.steps_per_beat}]" in shown
+    from inspect import signature
+
+    from musegen.commands import prepare
+
+    stated = {name: p.default for name, p in signature(prepare).parameters.items()}
+    for name in ("bars", "hop", "min_tracks", "meter", "seed"):
+        assert stated[name] == getattr(defaults, name)
+    for name in ("steps_per_beat", "beats_per_bar"):
+        assert stated[name] == getattr(defaults.grid, name)
+
+
+def refused(code: int, said: str, *arguments: object) -> None:
+    """The command ends with `code` and one sentence on stderr that holds `said`."""
+    got, out, complaint = run(*arguments)
+    assert got == code, complaint
+    assert said in complaint
+    assert complaint.startswith("error: ")
+    assert complaint.count("\n") == 1
+    assert "Traceback" not in complaint + out
+
+
+def test_a_missing_folder(tmp_path: Path):
+    refused(1, "does not exist", "music", "prepare", tmp_path / "absent", "--to", tmp_path / "to")
+    assert not (tmp_path / "to").exists()
+
+
+def test_a_folder_without_midi(tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("no music")
+    refused(1, "no MIDI file", "music", "prepare", tmp_path, "--to", tmp_path / "to")
+    assert not (tmp_path / "to").exists()
+
+
+def test_a_folder_of_nothing_but_broken_files(tmp_path: Path):
+    source = tmp_path / "songs"
+    source.mkdir()
+    (source / "empty.mid").touch()
+    (source / "text.mid").write_text("no music")
+    refused(1, "1 not-midi", "music", "prepare", source, "--to", tmp_path / "to")
+    lines = (tmp_path / "to" / "rejects.jsonl").read_text().splitlines()
+    assert [json.loads(line)["reason"] for line in lines] == ["empty-file", "not-midi"]
+
+
+def test_one_broken_file_is_told_and_strict_exits_1(tmp_path: Path, trained: Path):
+    songs = tmp_path / "songs"
+    run("music", "sample", trained, "--count", 1, "--bars", 4, "--to", songs)
+    (songs / "broken.mid").write_bytes(b"MThd")
+    command = ["music", "prepare", songs, "--min-tracks", 1, "--to", tmp_path / "to"]
+    code, said, _ = run(*command)
+    assert code == 0
+    assert "2 files: 1 kept, 1 rejected" in said
+    assert run(*command, "--strict")[0] == 1
+
+
+def test_sources_and_band_exclude_each_other(tmp_path: Path):
+    refused(2, "either SOURCES or --band", "music", "prepare", "--to", tmp_path)
+    refused(2, "either SOURCES or", "music", "prepare", "x", "--band", 3, "--to", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("train.batch_sise=3", "did you mean 'batch_size'"),
+        ("train.batch_size=x", "'train.batch_size'"),
+        ("train", "wants path=value"),
+    ],
+)
+def test_a_wrong_setting(data: Path, tmp_path: Path, setting: str, said: str):
+    refused(2, said, "music", "train", data, "--to", tmp_path / "run", "--set", setting)
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_names_get_the_known_ones(data: Path, tmp_path: Path):
+    to = ("--to", tmp_path / "run")
+    refused(2, "did you mean 'wgan'", "music", "train", data, *to, "--model", "wgann")
+    refused(2, "did you mean 'small'", "music", "train", data, *to, "--preset", "smal")
+    refused(2, "did you mean 'voices'", "music", "prepare", data, *to, "--tracks", "voice")
+    refused(2, "vae_gan", "cite", "nothing")
+    refused(2, "auto, cpu, cuda", "music", "train", data, *to, "--device", "tpu")
+
+
+def test_a_run_of_another_form_is_not_measured(trained: Path, tmp_path: Path):
+    other = tmp_path / "coarse"
+    run("music", "prepare", "--band", 3, "--steps-per-beat", 12, "--to", other)
+    refused(1, "different grids", "music", "evaluate", trained, "--against", other)
+
+
+def test_a_folder_without_music_is_not_measured(data: Path, tmp_path: Path):
+    refused(1, "no run and no MIDI", "music", "evaluate", tmp_path, "--against", data)
+
+
+def test_data_that_was_never_prepared(tmp_path: Path):
+    refused(1, "holds no prepared data", "music", "train", tmp_path, "--to", tmp_path / "run")
+
+
+def test_a_run_that_is_none(tmp_path: Path):
+    refused(1, "is no run", "music", "sample", tmp_path, "--to", tmp_path / "songs")
+    absent = tmp_path / "absent"
+    refused(1, "absent is no folder", "music", "sample", absent, "--to", tmp_path / "songs")
+
+
+def test_corrupted_weights_are_refused_by_the_files_name(trained: Path, tmp_path: Path):
+    run_folder = tmp_path / "run"
+    shutil.copytree(trained, run_folder)
+    for weights in run_folder.rglob("averages.safetensors"):
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+    command = ["music", "sample", run_folder, "--to", tmp_path / "songs"]
+    code, _, complaint = run(*command)
+    assert code == 1
+    assert "averages.safetensors" in complaint
+    assert not (tmp_path / "songs").exists()
+
+
+def test_a_wrong_option_is_wrong_usage():
+    code, _, complaint = run("music", "sample", "--cuont", 3)
+    assert code == 2
+    assert "--cuont" in complaint
+
+
+def test_a_fault_of_ours_is_a_sentence_and_a_traceback_on_request(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    import core.recipes
+
+    monkeypatch.setattr(core.recipes, "recipe", lambda name: 1 // 0)
+    refused(1, "PIANOREEL_DEBUG=1", "cite", "vae")
+    monkeypatch.setenv("PIANOREEL_DEBUG", "1")
+    assert isinstance(CliRunner().invoke(app, ["cite", "vae"]).exception, ZeroDivisionError)
+
+
+def test_models_and_cite_know_the_same_names():
+    code, table, _ = run("models")
+    assert code == 0
+    for name in ("vae", "wgan_gp", "autoregressive"):
+        assert name in table
+        assert run("cite", name)[1].startswith("@")
+
+
+def test_doctor_is_content_here():
+    code, said, complaint = run("doctor")
+    assert (code, complaint) == (0, "")
+    assert "torchaudio" in said
+    assert "200,000" in said
+    assert ".sf2" in said
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_training_saves_and_says_how_to_go_on(
+    data: Path, tmp_path: Path, number: signal.Signals, code: int
+):
+    folder = tmp_path / "run"
+    options = ["--preset", "tiny", "--steps", 100_000, "--device", "cpu"]
+    process = start("music", "train", data, *options, "--to", folder)
+    log = folder / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while not log.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "the same command resumes" in complaint
+    assert list((folder / "checkpoints").glob("step-*"))

@@ -1,0 +1,155 @@
+"""Every recipe in the domain of music, through the API that a user has."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from core.errors import ConfigError, UserError
+from core.recipes import RECIPES
+from core.training.run import export
+from musegen.data.collection import Collection
+from musegen.data.preparation import PrepareConfig, prepare_band
+from musegen.measures.metrics import returned_notes
+from musegen.model import DOMAIN, Model, configure, networks, train
+from musegen.roll import HOLD, ONSET, SILENT, Grid
+
+BARS, STEPS_PER_BEAT = 3, 4
+
+
+@pytest.fixture(scope="module")
+def band(tmp_path_factory) -> Collection:
+    """Phrases of three bars at four steps a beat: no two axes are equal."""
+    folder = tmp_path_factory.mktemp("data") / "band"
+    config = PrepareConfig(grid=Grid(steps_per_beat=STEPS_PER_BEAT), bars=BARS)
+    prepare_band(3, folder, config)
+    return Collection.open(folder)
+
+
+@pytest.fixture(scope="module")
+def ballads(tmp_path_factory) -> Collection:
+    """Other songs of the same form."""
+    folder = tmp_path_factory.mktemp("data") / "ballads"
+    config = PrepareConfig(grid=Grid(steps_per_beat=STEPS_PER_BEAT), bars=BARS)
+    prepare_band(2, folder, config, style="ballad")
+    return Collection.open(folder)
+
+
+def tiny(band, folder, model, wiring=None, steps=2, other=None):
+    assignments = [f"train.steps={steps}", "train.sample_every_steps=2", "train.batch_size=2"]
+    return train(band, folder, model, wiring, "tiny", "cpu", assignments, other)
+
+
+@pytest.mark.parametrize("name", [*RECIPES, *DOMAIN.aliases])
+def test_every_recipe_trains_and_samples(band, ballads, tmp_path, name):
+    if name in RECIPES and RECIPES[name].needs - DOMAIN.offers:
+        with pytest.raises(ConfigError, match=f"{name} needs what music lacks"):
+            tiny(band, tmp_path / "run", name)
+        return
+    goes_between = name in RECIPES and RECIPES[name].other
+    tiny(band, tmp_path / "run", name, other=ballads if goes_between else None)
+    model = Model.load(tmp_path / "run", device="cpu")
+    assert (tmp_path / "run/samples/step-00000002.png").stat().st_size > 1000
+    if not model.draws:
+        with pytest.raises(UserError, match=r"has no prior|translates"):
+            model.sample()
+        phrases = ballads.rolls(ballads.indices("train")[:2])
+        assert model.transform(phrases).shape == phrases.shape
+        return
+    rolls = model.sample(count=2, bars=4, seed=1, tempo_bpm=90.0)
+    assert [roll.cells.shape for roll in rolls] == [(5, 4, 16, 84)] * 2
+    assert set(np.unique(rolls[0].cells)) <= {SILENT, HOLD, ONSET}
+    assert rolls[0].seconds == pytest.approx(4 * 4 * 60 / 90)
+
+
+def test_a_translation_needs_a_second_collection_of_the_same_form(band, ballads, tmp_path):
+    with pytest.raises(ConfigError, match="give the second by --other"):
+        tiny(band, tmp_path / "run", "cyclegan")
+    with pytest.raises(ConfigError, match="vae learns from one collection"):
+        tiny(band, tmp_path / "run", "vae", other=ballads)
+    prepare_band(2, tmp_path / "finer", PrepareConfig(bars=BARS))
+    with pytest.raises(UserError, match="other tracks, grid or bars"):
+        tiny(band, tmp_path / "run", "cyclegan", other=Collection.open(tmp_path / "finer"))
+
+
+def test_a_translation_begins_by_playing_what_it_hears(band, ballads):
+    """Before training, to the note; each way has networks of its own."""
+    config = configure(band, "cyclegan", preset="tiny", other=ballads)
+    torch.manual_seed(0)
+    model = Model(networks(config), config.model, config.form)
+    phrases = ballads.rolls(ballads.indices("train"))
+    assert np.array_equal(model.translate(phrases), phrases)
+    decoder = model.networks["decoder"]
+    nn.init.normal_(decoder.get_submodule("generators.pitches").get_parameter("bias"))
+    there = model.translate(phrases)
+    assert 0 < returned_notes(phrases, there) < 1
+    assert np.array_equal(model.translate(phrases, back=True), phrases)
+
+
+def test_a_translation_that_is_nearly_a_copy_is_not_measured(band, ballads, tmp_path):
+    """Its distance is small before it has learned anything, and would be kept as the best."""
+    for name, other, measured in (("cyclegan", ballads, False), ("vae", None, True)):
+        tiny(band, tmp_path / name, name, other=other)
+        logged = (tmp_path / name / "metrics.jsonl").read_text()
+        assert ('"distance"' in logged) == measured
+
+
+@pytest.mark.parametrize("wiring", ["composer", "jamming", "hybrid"])
+def test_every_wiring_trains_and_samples(band, tmp_path, wiring):
+    model = tiny(band, tmp_path / "run", "musegan", wiring)
+    assert model.sample(count=1, seed=2)[0].bars == BARS
+
+
+def test_the_same_seed_makes_the_same_music(band, tmp_path):
+    model = tiny(band, tmp_path / "run", "musegan")
+    first, again, other = (model.cells(3, seed=seed) for seed in (4, 4, 5))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_resumed_run_is_bit_equal(band, tmp_path):
+    whole = tiny(band, tmp_path / "whole", "notes", steps=4)
+    tiny(band, tmp_path / "parts", "notes", steps=2)
+    parts = tiny(band, tmp_path / "parts", "notes", steps=4)
+    for key, value in whole.networks.state_dict().items():
+        assert torch.equal(value, parts.networks.state_dict()[key]), key
+
+
+def test_a_run_is_bound_to_its_data(band, tmp_path):
+    tiny(band, tmp_path / "run", "musegan")
+    config = PrepareConfig(grid=Grid(steps_per_beat=STEPS_PER_BEAT), bars=BARS, seed=9)
+    prepare_band(3, tmp_path / "other", config)
+    with pytest.raises(ConfigError, match="data_sha256"):
+        tiny(Collection.open(tmp_path / "other"), tmp_path / "run", "musegan")
+
+
+def test_exported_weights_sample_as_the_run_does(band, tmp_path):
+    from core.training.run import Run
+
+    tiny(band, tmp_path / "run", "gan")
+    export(Run.read(tmp_path / "run"), tmp_path / "weights")
+    run, shared = (Model.load(tmp_path / name, "cpu") for name in ("run", "weights"))
+    for key, value in run.networks.state_dict().items():
+        torch.testing.assert_close(shared.networks.state_dict()[key], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("model", ["gann", "notess"])
+def test_a_misspelt_model_names_its_neighbour(band, model):
+    with pytest.raises(ConfigError, match="did you mean"):
+        configure(band, model)
+
+
+def test_corrupted_weights_are_refused(band, tmp_path):
+    tiny(band, tmp_path / "run", "gan")
+    for path in (tmp_path / "run/checkpoints").rglob("averages.safetensors"):
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(UserError, match=r"averages.safetensors|no checkpoint"):
+        Model.load(tmp_path / "run", "cpu")
+
+
+def test_networks_are_those_the_recipe_names(band, ballads):
+    for name, recipe in RECIPES.items():
+        if recipe.needs - DOMAIN.offers:
+            continue
+        config = configure(band, name, preset="tiny", other=ballads if recipe.other else None)
+        assert tuple(sorted(networks(config))) == recipe.networks

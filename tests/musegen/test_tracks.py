@@ -1,0 +1,104 @@
+"""Which part of a file plays in which track."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from core.errors import ConfigError
+from musegen.tracks import LAKH, QUARTET, VOICES, Part, Track, assign, track_list
+
+
+def part(order: int = 0, name: str = "", program: int = 0, channel: int = 1) -> Part:
+    return Part(order, name, program, is_drum=channel == 10, channel=channel)
+
+
+def test_the_families_of_the_lakh_pianoroll_dataset():
+    owners = assign([part(program=n) for n in range(128)], LAKH)
+    names = [LAKH[n].name if n >= 0 else "none" for n in owners]
+    assert Counter(names) == {"Piano": 8, "Guitar": 8, "Bass": 8, "Strings": 80, "none": 24}
+    edges = {7: "Piano", 8: "Strings", 23: "Strings", 24: "Guitar", 31: "Guitar", 32: "Bass"}
+    edges |= {39: "Bass", 40: "Strings", 95: "Strings", 96: "none", 103: "none", 104: "Strings"}
+    edges |= {111: "Strings", 112: "none"}
+    assert {n: names[n] for n in edges} == edges
+
+
+def test_drums_are_drums_whatever_their_program_and_name():
+    drums = part(program=33, name="Bass", channel=10)
+    assert assign([drums], LAKH) == [0]
+    assert assign([drums, part(program=33)], LAKH[1:]) == [-1, 2]
+
+
+def test_a_name_in_a_file_does_not_change_a_family():
+    assert assign([part(program=0, name="Bass")], LAKH) == [1]
+
+
+def test_each_rule_claims_and_a_name_comes_before_a_place_before_a_program():
+    tracks = (
+        Track(name="Rest", rest=True),
+        Track(name="Keys", family="piano", programs=((16, 20),)),
+        Track(name="Third", order=2),
+        Track(name="Channel", channel=7),
+        Track(name="Solo", name_pattern="solo|lead"),
+    )
+    parts = [
+        part(0, program=5),
+        part(1, program=18),
+        part(2, program=5),
+        part(3, program=5, channel=7),
+        part(2, program=5, channel=7, name="My LEAD guitar"),
+        part(5, program=90),
+        part(6, channel=10),
+    ]
+    assert assign(parts, tracks) == [1, 1, 2, 3, 4, 0, 0]
+
+
+def test_several_drum_tracks_by_name():
+    kit = (
+        Track(name="Kick", is_drum=True, name_pattern="kick"),
+        Track(name="Drums", is_drum=True),
+    )
+    assert assign([part(0, "kick", channel=10), part(1, "hats", channel=10)], kit) == [0, 1]
+
+
+def test_voices_go_by_name_and_else_by_order():
+    assert assign([part(0, "Tenor"), part(1, "alto"), part(2), part(4)], VOICES) == [2, 1, 2, -1]
+    assert assign([part(n) for n in range(4)], QUARTET) == [0, 1, 2, 3]
+
+
+def test_lists_have_names_and_files(tmp_path: Path):
+    assert track_list("voices") == VOICES
+    path = tmp_path / "pop.yaml"
+    path.write_text(
+        "tracks:\n"
+        "- {name: Melody, name_pattern: melody}\n"
+        "- {name: Others, program: 24, family: guitar, channel: 3}\n"
+        "- {name: Pads, programs: [[88, 95]]}\n"
+    )
+    melody, others, pads = track_list(str(path))
+    assert melody == Track(name="Melody", name_pattern="melody")
+    assert (others.family, others.channel, others.program) == ("guitar", 3, 24)
+    assert pads.programs == ((88, 95),)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("tracks: [{name: A, name_pattern: '('}]", "not a regular expression"),
+        ("tracks: [{name: A, rest: true}, {name: A, order: 1}]", "two tracks have one name"),
+        ("tracks: [{name: A, program: 3}]", "'A' has no rule"),
+        ("tracks: [{name: A, progam: 3}]", "did you mean 'program'"),
+        ("tracks: [{name: A, channel: 17}]", "channel"),
+        ("tracks: []", "tracks"),
+    ],
+)
+def test_a_wrong_list_is_explained(tmp_path: Path, text: str, says: str):
+    path = tmp_path / "tracks.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        track_list(str(path))
+
+
+def test_an_unknown_list_names_the_known_ones():
+    with pytest.raises(ConfigError, match="did you mean 'voices'"):
+        track_list("voises")

@@ -1,0 +1,249 @@
+"""Preparing clips: every file is kept or told why not, and no caption goes astray."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+from films import greys, write_film
+from peak import CODE
+
+from core.data.limits import Limits
+from core.errors import UserError
+from videogen.data.collection import Collection
+from videogen.data.preparation import prepare
+from videogen.data.records import PrepareConfig
+from videogen.files.clip import write_gif
+from videogen.files.reading import VIDEO
+
+SMALL = PrepareConfig(size=8, frames=4)
+
+
+def write_clips(folder: Path, count: int, frames: int = 4) -> Path:
+    """Gifs of one grey each, 10 apart, that say so in their side text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        level = 10 * number + 5
+        write_gif(greys(*[level] * frames, height=8, width=8), folder / f"{number:03}.gif", 8)
+        (folder / f"{number:03}.txt").write_text(f"grey {level}")
+    return folder
+
+
+def rejects(folder: Path) -> dict[str, str]:
+    lines = (folder / "rejects.jsonl").read_text().splitlines()
+    return {Path(r["path"]).name: r["reason"] for r in map(json.loads, lines)}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def matched(data: Collection) -> int:
+    """How many clips there are; each shows the grey that its caption names."""
+    both = np.concatenate([data.indices("train"), data.indices("test")])
+    for frames, caption in zip(data.frames_of(both), data.captions_of(both), strict=True):
+        assert caption == f"grey {round(float(frames.mean()) - 5, -1) + 5:.0f}"
+    return len(both)
+
+
+def test_a_dropped_clip_takes_its_caption_with_it(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 12)
+    (clips / "000.gif").write_bytes(b"")
+    (clips / "004.gif").write_bytes((clips / "004.gif").read_bytes()[:30])
+    (clips / "007.txt").write_text("\a")
+    shutil.copy(clips / "003.gif", clips / "zzz.gif")
+    shutil.copy(clips / "003.txt", clips / "zzz.txt")
+    summary = prepare([str(clips)], tmp_path / "data", SMALL)
+    found = rejects(tmp_path / "data")
+    assert found.pop("004.gif") in ("damaged", "unreadable", "no-frames")
+    assert found == {"000.gif": "empty-file", "007.gif": "caption", "zzz.gif": "duplicate"}
+    data = Collection.open(tmp_path / "data")
+    assert matched(data) == 9 == summary.kept
+    assert {int(video.name) for video in data.videos} == set(range(12)) - {0, 4, 7}
+    assert summary.lines[0] == "13 files: 9 kept, 4 rejected"
+    assert summary.lines[-2:] == ["captions: 9 of text", "36 frames of 8x8: 0.0 MB"]
+    assert (tmp_path / "data" / "summary.txt").read_text().splitlines() == summary.lines
+    assert (tmp_path / "data" / "collection.png").stat().st_size > 1000
+
+
+def test_clips_of_long_films_are_of_one_side_only(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 6, frames=10)
+    shutil.copy(clips / "002.gif", clips / "again.gif")
+    (clips / "again.txt").write_text("the same pictures in other words")
+    config = SMALL.model_copy(update={"hop": 2, "test_share": 0.4})
+    summary = prepare([str(clips)], tmp_path / "data", config, jobs=0)
+    data = Collection.open(tmp_path / "data")
+    assert summary.kept == 7, "other words make it another record"
+    assert summary.pieces["train"] + summary.pieces["test"] == 7 * 4
+    split = {video.name: video.split for video in data.videos}
+    assert split["002"] == split["again"]
+    assert Counter(split.values())["test"] == 2
+    for side in ("train", "test"):
+        sources = data.store.whole["source"][data.indices(side)]
+        assert {data.videos[source].split for source in sources} == {side}
+
+
+def test_a_single_video_is_trained_on(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 1)
+    summary = prepare([str(clips)], tmp_path / "data", SMALL, jobs=0)
+    assert summary.pieces == {"train": 1, "test": 0}
+
+
+def test_a_batch_is_a_function_of_its_arguments(tmp_path: Path):
+    prepare([str(write_clips(tmp_path / "clips", 8))], tmp_path / "data", SMALL, jobs=0)
+    data = Collection.open(tmp_path / "data")
+    frames, captions = data.batch(3, 16, seed=1)
+    assert frames.shape == (16, 4, 8, 8, 3)
+    again, same = Collection.open(tmp_path / "data").batch(3, 16, seed=1)
+    assert (again == frames).all() and same == captions
+    assert data.batch(4, 16, seed=1)[1] != captions != data.batch(3, 16, seed=2)[1]
+    held = {data.captions_of(data.indices("test"))[0]}
+    assert set(data.batch(0, 16, seed=0, split="test")[1]) == held
+    assert not held & set(captions)
+    numbers = sorted(set(data.captions_of(data.indices("train"))))
+    assert data.words == tuple(sorted({"grey", *(c.split()[1] for c in numbers)}))
+    assert (data.frames, data.size, data.frames_per_second) == (4, 8, 8.0)
+    assert len(data.digest) == 64
+
+
+def test_a_check_says_the_same_and_writes_nothing(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 5, frames=9)
+    (clips / "002.gif").write_bytes(b"")
+    before = files(tmp_path)
+    checked = prepare([str(clips)], None, SMALL)
+    assert files(tmp_path) == before
+    real = prepare([str(clips)], tmp_path / "data", SMALL)
+    count = len(real.lines)
+    assert checked.lines[:count] == real.lines
+    assert checked.lines[count:] == [
+        "nothing was written: it was a check",
+        f"  {clips}/002.gif: empty-file: the file has no bytes",
+    ]
+
+
+def test_nothing_kept_is_told_with_the_reasons(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 2, frames=3)
+    config = SMALL.model_copy(update={"short": "drop"})
+    with pytest.raises(
+        UserError, match=r"no clip could be kept of 2 files \(2 too-short\): .*why"
+    ):
+        prepare([str(clips)], tmp_path / "data", config, jobs=0)
+    assert set(rejects(tmp_path / "data")) == {"000.gif", "001.gif"}
+    with pytest.raises(UserError, match=r"(?s)2 too-short.*001\.gif: too-short: 3 frames"):
+        prepare([str(clips)], None, config, jobs=0)
+    assert prepare([str(clips)], tmp_path / "data", SMALL, jobs=0).kept == 2
+
+
+def test_other_files_or_captions_are_refused(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 3)
+    prepare([str(clips)], tmp_path / "data", SMALL, jobs=0)
+    with pytest.raises(UserError, match="other settings"):
+        prepare([str(clips)], tmp_path / "data", PrepareConfig(size=8), jobs=0)
+    (clips / "001.txt").write_text("other words")
+    with pytest.raises(UserError, match="changed since"):
+        prepare([str(clips)], tmp_path / "data", SMALL, jobs=0)
+
+
+PREPARE = """
+import os, signal, sys
+from core.data import preparation
+from videogen.data import preparation as data
+from videogen.data.records import PrepareConfig
+preparation.SOURCES_PER_SHARD = 2
+data.SPOOLED_BYTES = 1000
+def tick(done, total):
+    if done == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+data.prepare([sys.argv[1]], sys.argv[2], PrepareConfig(size=8, frames=4), jobs=2, tick=tick)
+"""
+
+
+def prepared(clips: Path, to: Path, killed_at: int = -1) -> int:
+    """Exit code of a preparation in a process of its own, two files a shard."""
+    command = [sys.executable, "-c", PREPARE, str(clips), str(to), str(killed_at)]
+    return subprocess.run(command, cwd=REPOSITORY, check=False).returncode
+
+
+def test_a_killed_preparation_goes_on_and_ends_with_the_same_bytes(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 7, frames=12)
+    (clips / "002.gif").write_bytes(b"")
+    assert prepared(clips, tmp_path / "whole") == 0
+    assert prepared(clips, tmp_path / "killed", killed_at=5) == -signal.SIGKILL
+    finished = {path.name for path in (tmp_path / "killed").glob("shard-*")}
+    assert finished == {"shard-00000", "shard-00001"}
+    with pytest.raises(UserError, match="unfinished"):
+        Collection.open(tmp_path / "killed")
+    assert prepared(clips, tmp_path / "killed") == 0
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+    assert matched(Collection.open(tmp_path / "whole")) == 6 * 3
+
+
+def test_many_children_and_none_give_the_same(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 5, frames=9)
+    for jobs in (0, 3):
+        prepare([str(clips)], tmp_path / str(jobs), SMALL, jobs=jobs)
+    assert files(tmp_path / "0") == files(tmp_path / "3")
+
+
+def test_what_asks_for_too_much_costs_only_itself(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 2)
+    write_film(clips / "bomb.mkv", np.zeros((3, 3200, 2900, 3), np.uint8))
+    (clips / "bomb.txt").write_text("black")
+    limits = Limits(video_memory_mb=90)
+    config = SMALL.model_copy(update={"limits": limits})
+    prepare([str(clips)], tmp_path / "data", config)
+    assert rejects(tmp_path / "data")["bomb.mkv"] in ("memory", "damaged", "unreadable", "crash")
+    assert matched(Collection.open(tmp_path / "data")) == 2
+    slow = SMALL.model_copy(update={"limits": Limits(video_seconds=0.02)})
+    prepare([str(clips)], tmp_path / "slow", slow)
+    assert rejects(tmp_path / "slow")["bomb.mkv"] == "time"
+
+
+def test_odd_files_end_as_kept_or_with_a_reason(shared_data: Path, tmp_path: Path):
+    odd = shared_data / "video" / "odd"
+    summary = prepare([str(odd)], tmp_path / "data")
+    paths = [path for path in odd.rglob("*") if path.suffix.lower() in VIDEO]
+    assert summary.sources == len(paths) == 47
+    assert summary.kept + summary.rejects.total() == 47
+    assert summary.kept == 35
+    assert not {"crash", "time", "memory", "error"} & set(summary.rejects)
+
+
+READ = (
+    CODE
+    + """
+from core.data.workers import Lost
+from videogen.data.records import PrepareConfig, read_clip
+from videogen.files.sources import listing
+for clip in listing([sys.argv[1]]).clips:
+    read_clip(clip, PrepareConfig())
+print(peak_mb())
+"""
+)
+
+
+def test_no_reader_holds_more_than_500_mb(shared_data: Path):
+    folder = shared_data / "video" / "odd"
+    command = [sys.executable, "-c", READ, str(folder)]
+    done = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    assert float(done.stdout) < 500, "and that without the limit that children have"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "clips"), [("signs", 20), ("clips", 32), ("scenes", 108)])
+def test_real_clips_are_prepared(shared_data: Path, tmp_path: Path, name: str, clips: int):
+    summary = prepare([str(shared_data / "video" / name)], tmp_path / "data")
+    assert not summary.rejects
+    assert sum(summary.pieces.values()) == clips
+    data = Collection.open(tmp_path / "data")
+    assert data.frames_of(data.indices("train")).std() > 20

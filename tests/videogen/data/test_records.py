@@ -1,0 +1,39 @@
+"""What of a video is kept: windows, and what becomes of one that is too short."""
+
+import numpy as np
+import pytest
+
+from core.data.sources import RejectedFile
+from videogen.data.records import PrepareConfig, cut
+
+
+def film(count: int) -> np.ndarray:
+    return np.arange(count, dtype=np.uint8)[:, None, None, None].repeat(3, 3)
+
+
+def windows(count: int, **config: object) -> list[list[int]]:
+    """The frames of each clip of a film of `count`, by their numbers in the film."""
+    chosen = PrepareConfig.model_validate({"frames": 4, **config})
+    frames, clips = cut(film(count), chosen)
+    return [frames[begin : begin + 4, 0, 0, 0].tolist() for begin in clips]
+
+
+def test_a_long_film_is_many_clips():
+    assert windows(4) == [[0, 1, 2, 3]]
+    assert windows(11) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert windows(7, hop=2) == [[0, 1, 2, 3], [2, 3, 4, 5]]
+    assert windows(14, hop=5) == [[0, 1, 2, 3], [5, 6, 7, 8], [10, 11, 12, 13]]
+
+
+def test_only_frames_of_clips_are_kept():
+    config = PrepareConfig(frames=4, hop=10)
+    assert len(cut(film(30), config)[0]) == 12
+    assert len(cut(film(7), PrepareConfig(frames=4))[0]) == 4
+
+
+def test_a_short_film_is_padded_looped_or_dropped():
+    assert windows(3) == [[0, 1, 2, 2]]
+    assert windows(3, short="loop") == [[0, 1, 2, 0]]
+    assert windows(1, short="loop") == [[0, 0, 0, 0]]
+    with pytest.raises(RejectedFile, match="3 frames, 4 are wanted"):
+        windows(3, short="drop")

@@ -1,0 +1,165 @@
+"""What evaluation says of clips that are right, wrong, or of nothing."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.errors import UserError
+from videogen.files.clip import to_clips
+from videogen.measures.classifier import Classifier, learn, trained
+from videogen.measures.evaluation import data_of, evaluate, told_nothing
+from videogen.measures.metrics import right_over_wrong
+from videogen.measures.scorecard import draw_report, tables
+from videogen.model import Form, Model, configure, networks
+from videogen.shapes.drawing import draw
+from videogen.shapes.grammar import Split
+from videogen.shapes.judge import agreement
+from videogen.shapes.moving import MovingShapes
+
+DATA = MovingShapes(size=32, frames=4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("PIANOREEL_CACHE", str(folder))
+        patch.setattr("videogen.measures.classifier.STEPS", 8)
+        yield folder
+
+
+class Oracle(Model):
+    """Draws what captions say, or what other captions say."""
+
+    shift = 0
+
+    def clips(self, captions, seed=0):
+        told = [*captions[self.shift :], *captions[: self.shift]]
+        return draw(told, [seed, 7], self.form.size, self.form.frames)
+
+
+def oracle(data: MovingShapes, name: str, shift: int = 0) -> Oracle:
+    config = configure(data, "gist", "tiny")
+    made = Oracle(networks(config), config.model, config.form, name)
+    made.shift = shift
+    return made
+
+
+def test_right_clips_score_as_real_ones_and_wrong_ones_score_chance():
+    report = evaluate(oracle(DATA, "oracle"), DATA, 64, 1, [oracle(DATA, "wrong", 1)])
+    rows = {(row.group, row.name): row for row in report.rows}
+    groups = ["one shape, seen captions", "one shape, held-out captions"]
+    names = ["oracle", "real clips", "captions exchanged", "wrong"]
+    assert list(rows) == [(group, name) for group in groups for name in names]
+    for group in groups:
+        made, real, exchanged, wrong = (rows[group, name] for name in names)
+        assert made.shown["all"] == real.shown["all"] == 1
+        assert wrong.shown["all"] == pytest.approx(exchanged.shown["all"], abs=0.05)
+        assert wrong.shown["all"] < 0.2
+        assert wrong.shown["colour"] < 0.5
+        assert made.diversity == pytest.approx(real.diversity, rel=0.1)
+    assert report.made is report.rows[0]
+
+
+def test_one_and_two_shapes_stand_apart():
+    data = MovingShapes(16, 4, counts=(1, 2))
+    report = evaluate(oracle(data, "oracle"), data, 8)
+    assert list(dict.fromkeys(row.group for row in report.rows)) == [
+        "one shape, seen captions",
+        "two shapes, seen captions",
+        "one shape, held-out captions",
+        "two shapes, held-out captions",
+    ]
+
+
+def test_a_report_is_printed_written_and_drawn(tmp_path: Path):
+    report = evaluate(oracle(DATA, "oracle"), DATA, 8)
+    assert len(list(tables(report))) == 2
+    row = json.loads(report.json())["rows"][2]
+    assert row["name"] == "captions exchanged"
+    assert row["diversity"] is None
+    draw_report(report, tmp_path / "evaluation.png")
+    assert (tmp_path / "evaluation.png").stat().st_size > 10_000
+
+
+def test_clips_of_another_form_are_refused():
+    with pytest.raises(UserError, match="4 frames of 16 pixels, and these are of 4 frames of 32"):
+        evaluate(oracle(MovingShapes(16, 4), "small"), DATA, 8)
+
+
+def test_the_classifier_learns_which_caption_belongs_to_which_clip():
+    torch.manual_seed(0)
+    data = MovingShapes(16, 4)
+    classifier = Classifier(16, 4, data.words)
+    frames, captions = data.batch(5, 64, seed=9, split="test")
+    clips = to_clips(frames)
+
+    def right() -> float:
+        return right_over_wrong(classifier.similarity(clips, captions), captions)
+
+    before = right()
+    learn(classifier, data, 60, lambda done, total: None)
+    assert before < 0.65
+    assert right() > 0.8
+
+
+def test_clips_of_one_caption_share_the_choice():
+    """Two pairs, one caption: the loss is log 2 for any classifier that sees two equal clips."""
+    classifier = Classifier(16, 4, DATA.words)
+    clips = torch.zeros(2, 3, 4, 16, 16)
+    tokens = classifier.captions.encode(["a red circle", "a red circle"])
+    assert classifier.loss(clips, tokens).item() == pytest.approx(np.log(2))
+
+
+def test_a_classifier_is_kept_and_taken_again(cache: Path):
+    data = MovingShapes(16, 4, counts=(2,))
+    first = trained(data, torch.device("cpu"))
+    again = trained(data, torch.device("cpu"), tick=lambda done, total: pytest.fail("trained"))
+    frames, captions = data.batch(0, 4, seed=0)
+    clips = to_clips(frames)
+    assert np.array_equal(first.similarity(clips, captions), again.similarity(clips, captions))
+    kept = sorted((cache / "classifiers").glob("*/*.safetensors"))
+    for path in kept:
+        path.write_bytes(b"damaged")
+    ticks: list[int] = []
+    trained(data, torch.device("cpu"), tick=lambda done, total: ticks.append(done))
+    assert ticks == list(range(1, 9))
+
+
+def test_moments_are_of_one_clip_each():
+    classifier = Classifier(16, 4, DATA.words)
+    clips = torch.randn(3, 3, 4, 16, 16)
+    both = classifier.clip.moments(clips)
+    expected = torch.stack([both[0, 0], both[1, 1], both[2, 0]]).detach().numpy()
+    assert np.allclose(classifier.moments(clips), expected, atol=1e-6)
+
+
+def test_the_model_that_was_told_nothing_stands_beside_its_like():
+    shapes = Model.load("shapes", "cpu")
+    (chance,) = told_nothing(shapes, "cpu")
+    assert chance.name == "wrong_captions"
+    assert not told_nothing(chance, "cpu")
+    assert not told_nothing(oracle(DATA, "other"), "cpu")
+
+
+@pytest.mark.slow
+def test_the_weights_that_ship_hold_what_their_card_says():
+    """Colour, size and direction 95 %, shape and path 90 %; all five 80 % seen, 60 % held out."""
+    model = Model.load("shapes", "cpu")
+    wanted: dict[Split, float] = {"train": 0.8, "test": 0.6}
+    for split, least in wanted.items():
+        captions = MovingShapes(32, 16).batch(0, 256, seed=5, split=split)[1]
+        shown = agreement(captions, model.clips(captions, seed=5))
+        assert min(shown[name] for name in ("colour", "size", "direction")) >= 0.95
+        assert min(shown[name] for name in ("kind", "path")) >= 0.9
+        assert shown["all"] >= least
+
+
+def test_a_run_knows_its_moving_shapes_and_not_your_clips():
+    form = Form(size=16, frames=4, frames_per_second=8, words=(), shapes=2)
+    assert data_of(form).counts == (1, 2)
+    with pytest.raises(UserError, match="--against"):
+        data_of(form.model_copy(update={"shapes": 0}))

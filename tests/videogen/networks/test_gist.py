@@ -1,0 +1,164 @@
+"""The networks of video: shapes, what each hears, and what is left out for comparison."""
+
+import pytest
+import torch
+
+from core.recipes import RECIPES, recipe
+from core.theory.passes import Batch, Networks, Passes
+from videogen.networks.build import build
+from videogen.networks.gist import ClipByGist, Decoder, Encoder, Text2Filter
+from videogen.networks.sampling import VideoConfig
+from videogen.networks.text import Captions, TextConfig
+
+WORDS = ("a", "blue", "circle", "red", "square")
+CAPTIONS = ["a red circle", "a blue square", "a red square"]
+TINY = VideoConfig(latent=6, channels=4, critic_channels=4, width=16, text=TextConfig(width=8))
+SIZE, FRAMES = 16, 6
+
+
+def batch(captions=CAPTIONS):
+    torch.manual_seed(1)
+    clips = torch.rand(len(captions), 3, FRAMES, SIZE, SIZE) * 2 - 1
+    return Batch(clips, Captions(WORDS).encode(captions))
+
+
+def made(name="gist_gan", config=TINY):
+    torch.manual_seed(0)
+    return build(config, SIZE, FRAMES, len(WORDS), recipe(name).conditional())
+
+
+def generated(passes: Passes) -> ClipByGist:
+    clip = passes.generation
+    assert isinstance(clip, ClipByGist)
+    return clip
+
+
+def decoder_of(networks: Networks) -> Decoder:
+    decoder = networks["decoder"]
+    assert isinstance(decoder, Decoder)
+    return decoder
+
+
+HERE = [n for n, r in RECIPES.items() if not r.needs - {"condition", "gist"}]
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_every_recipe_runs_in_this_domain(name):
+    passes = Passes(made(name), batch())
+    for term in recipe(name).conditional().terms:
+        assert term(passes).isfinite().all()
+
+
+def test_a_clip_is_its_streams_behind_each_other():
+    passes = Passes(made(), batch())
+    clip = generated(passes)
+    foreground, mask, background = clip.streams
+    assert foreground.shape == (3, 3, FRAMES, SIZE, SIZE)
+    assert mask.shape == (3, 1, FRAMES, SIZE, SIZE)
+    assert background.shape == (3, 3, SIZE, SIZE)
+    assert mask.min() >= 0
+    assert mask.max() <= 1
+    torch.testing.assert_close(clip.mean, mask * foreground + (1 - mask) * background[:, :, None])
+    assert clip.gist.mean.shape == (3, 3, SIZE, SIZE)
+    assert set(clip.parts) == {"gist", "background", "mask", "foreground"}
+
+
+def test_the_gist_of_a_clip_is_its_first_frame():
+    networks, x = made(), batch().x
+    assert torch.equal(decoder_of(networks).gist_of(x), x[:, :, 0])
+
+
+def test_the_condition_is_read_once_and_reaches_every_network():
+    networks, x = made(), batch().x[:1].repeat(2, 1, 1, 1, 1)
+    passes = Passes(networks, Batch(x, Captions(WORDS).encode(["a red circle", "a blue square"])))
+    c = passes.c
+    assert c is not None
+    assert c is passes.c
+    assert c.shape == (2, 8)
+    one, other = passes.score("xc", passes.reference("xc"))
+    assert one != other
+    assert passes.prior.mean[0].ne(passes.prior.mean[1]).any()
+    clips = decoder_of(networks)(torch.zeros(2, 6), c)
+    assert clips.gist.mean[0].ne(clips.gist.mean[1]).any()
+    assert clips.mean[0].ne(clips.mean[1]).any()
+
+
+def test_a_filter_mixes_what_the_learned_filters_answer():
+    """Linear in the picture, and the mixture of the filters is the filter of the mixture."""
+    torch.manual_seed(0)
+    layer, c = Text2Filter(condition=2, filters=3, by_caption=True), torch.randn(1, 2)
+    picture = torch.randn(1, 3, 8, 8)
+    mixture = layer.mixture(c).view(3, 3) / 3**0.5
+    kernel = torch.einsum("oi,iruv->oruv", mixture, layer.basis.weight)
+    whole = torch.nn.functional.conv2d(picture, kernel, mixture @ layer.basis.bias, 2, 2)
+    expected = torch.nn.functional.leaky_relu(whole, 0.2)
+    torch.testing.assert_close(layer(picture, c), expected)
+
+
+def test_without_the_text_filter_the_caption_filters_nothing():
+    layer = Text2Filter(condition=2, filters=3, by_caption=False)
+    picture = torch.randn(1, 3, 8, 8)
+    assert torch.equal(layer(picture, torch.zeros(1, 2)), layer(picture, torch.ones(1, 2)))
+
+
+def test_without_a_gist_the_clip_comes_from_z_and_the_caption():
+    config = TINY.model_copy(update={"gist": False})
+    passes = Passes(made("gan", config), batch())
+    assert passes.x_generated.shape == passes.x.shape
+    assert set(generated(passes).parts) == {"background", "mask", "foreground"}
+
+
+@pytest.mark.parametrize(("size", "frames"), [(16, 2), (32, 4), (64, 8)])
+def test_sizes_follow_from_the_form(size, frames):
+    networks = build(TINY, size, frames, len(WORDS), recipe("gist_gan").conditional())
+    x = torch.zeros(2, 3, frames, size, size)
+    passes = Passes(networks, Batch(x, Captions(WORDS).encode(CAPTIONS[:2])))
+    assert passes.x_generated.shape == x.shape
+    assert passes.score("xc", passes.reference("xc")).shape == (2,)
+    assert passes.z_encoded.shape == (2, TINY.latent)
+
+
+def test_what_enters_the_networks_leaves_them_with_its_variance():
+    """Features of random clips neither vanish nor explode before training."""
+    config = VideoConfig(channels=16, width=64)
+    networks = build(config, 32, 8, len(WORDS), recipe("gist_gan").conditional())
+    x = torch.randn(16, 3, 8, 32, 32)
+    c = networks["condition"](Captions(WORDS).encode([CAPTIONS[0]] * 16))
+    encoder = networks["encoder"]
+    assert isinstance(encoder, Encoder)
+    features = encoder.fold(x[:, :, [0, 2, 5, 7]].flatten(1, 2))
+    assert 0.1 < features.pow(2).mean() < 10
+    spread = networks["decoder"](torch.randn(16, config.latent), c).mean.std(0).mean()
+    assert 0.05 < spread < 10
+
+
+@pytest.mark.parametrize("blocks", ["dcgan", "style"])
+def test_generators_can_be_made_of_blocks_of_any_domain(blocks):
+    """All of them learn, and what enters leaves them neither silent nor loud."""
+    torch.manual_seed(0)
+    config = VideoConfig(latent=8, channels=8, width=32, text=TextConfig(width=16), blocks=blocks)
+    made = build(config, 32, 6, 20, recipe("gist").conditional())
+    tokens = Captions(["red"]).encode(["red", "a dog", "red dog"])
+    passes = Passes(made, Batch(torch.randn(3, 3, 6, 32, 32), tokens))
+    clips = passes.generation.mean
+    assert clips.shape == (3, 3, 6, 32, 32)
+    assert 0.02 < clips.std() < 20
+    clips.square().sum().backward()
+    silent = [
+        n for n, p in made["decoder"].named_parameters() if p.grad is None or not p.grad.any()
+    ]
+    assert silent == []
+
+
+def test_critics_see_clips_as_fine_as_they_are_made():
+    """At first 16 x 16 pixels are made as 4 x 4: of real ones the means over blocks are seen."""
+    config = VideoConfig(latent=8, channels=4, width=16, blocks="growing")
+    made = build(config, 16, 4, 20, recipe("gan").conditional())
+    x = torch.randn(3, 3, 4, 16, 16)
+    passes = Passes(made, Batch(x, Captions(["red"]).encode(["red"] * 3)))
+    (seen,), (produced,) = passes.reference("x"), passes.produced("x")
+    for clips in (seen, produced):
+        blocks = clips.unflatten(4, (4, 4)).unflatten(3, (4, 4))  # row, in it, column, in it
+        torch.testing.assert_close(blocks, blocks[:, :, :, :, :1, :, :1].expand_as(blocks))
+    expected = x[1, 2, 3, 4:8, 8:12].mean()
+    torch.testing.assert_close(seen[1, 2, 3, 4:8, 8:12], expected.expand(4, 4))

@@ -1,0 +1,128 @@
+"""The commands of video as a user meets them, and what is said of bad input."""
+
+import json
+from pathlib import Path
+
+import av
+import pytest
+from command import run
+
+CAPTION = "A small red circle is moving in a zigzag path towards north"
+TINY = ("--shapes", "--preset", "tiny", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two steps on moving shapes."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    code, said, _ = run("video", "train", *TINY, "--steps", 2, "--to", folder)
+    assert code == 0
+    assert str(folder) in said
+    return folder
+
+
+def decoded(path: Path) -> int:
+    with av.open(str(path)) as file:
+        return sum(1 for _ in file.decode(video=0))
+
+
+def test_a_sentence_becomes_files_that_play(trained: Path, tmp_path: Path):
+    told = ["video", "sample", trained, CAPTION, "--count", 2, "--seed", 3, "--parts"]
+    code, said, complaint = run(*told, "--device", "cpu", "--to", tmp_path)
+    assert (code, complaint) == (0, "")
+    written = sorted(Path(line) for line in said.splitlines())
+    assert written == sorted(tmp_path.iterdir())
+    kinds = ("-parts.png", ".gif", ".mp4", ".png")
+    assert [p.name for p in written] == [
+        f"{n:03d}-a-small-red-circle-is-moving-in-a-zigzag-path-towards-north-seed3{kind}"
+        for n in (1, 2)
+        for kind in kinds
+    ]
+    assert {decoded(p) for p in written if p.suffix in (".mp4", ".gif")} == {16}
+
+
+def test_the_same_seed_writes_the_same_bytes(trained: Path, tmp_path: Path):
+    for name, seed in (("one", 4), ("again", 4), ("other", 5)):
+        told = ("video", "sample", trained, CAPTION, "--seed", seed, "--to", tmp_path / name)
+        assert run(*told)[0] == 0
+    one, again, other = (next((tmp_path / n).glob("*.png")) for n in ("one", "again", "other"))
+    assert one.read_bytes() == again.read_bytes() != other.read_bytes()
+
+
+def test_unknown_words_are_named_and_prompts_are_read(trained: Path, tmp_path: Path):
+    (tmp_path / "told.txt").write_text("A purple dog\n\nA red circle\n")
+    told = (
+        "video",
+        "sample",
+        trained,
+        "--prompts",
+        tmp_path / "told.txt",
+        "--to",
+        tmp_path / "to",
+    )
+    code, said, complaint = run(*told)
+    assert code == 0
+    assert complaint == "warning: never seen in training: purple, dog\n"
+    assert {p.name[:8] for p in map(Path, said.splitlines())} == {"001-a-pu", "002-a-re"}
+
+
+def test_without_a_caption_some_of_the_training_captions_are_taken(trained: Path, tmp_path: Path):
+    code, said, _ = run("video", "sample", trained, "--to", tmp_path)
+    assert code == 0
+    assert 1 < len([line for line in said.splitlines() if line.endswith(".mp4")]) <= 8
+
+
+def test_training_goes_on_where_it_stopped(trained: Path):
+    before = (trained / "metrics.jsonl").read_text()
+    code, _, _ = run("video", "train", *TINY, "--steps", 3, "--to", trained)
+    assert code == 0
+    after = (trained / "metrics.jsonl").read_text()
+    assert after.startswith(before)
+    assert '"step": 3' in after.removeprefix(before)
+
+
+def test_a_dry_run_prints_what_can_be_set(tmp_path: Path):
+    settings = ("--set", "model.video.text_filter=false", "--dry-run")
+    code, said, _ = run("video", "train", *TINY, *settings, "--to", tmp_path / "run")
+    assert code == 0
+    assert "text_filter: false" in said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["train", "--to", "run"], 2, "give either DATA, or --shapes"),
+        (["train", "nowhere", "--to", "run"], 1, "nowhere holds no prepared data"),
+        (["train", *TINY, "--to", "run", "--model", "gits"], 2, "did you mean 'gist'"),
+        (["train", *TINY, "--to", "run", "--model", "musegan"], 2, "lacks: statistics"),
+        (["train", *TINY, "--to", "run", "--set", "model.game=hing"], 2, "did you mean 'hinge'"),
+        (["sample", "runs/nowhere", CAPTION], 1, "runs/nowhere is no folder"),
+        (["sample", "--prompts", "absent.txt"], 1, "cannot read absent.txt"),
+    ],
+)
+def test_bad_input_gets_a_sentence(arguments, code, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answered, _, complaint = run("video", *arguments)
+    assert answered == code
+    assert sentence in complaint
+    assert complaint.startswith("error: ")
+
+
+def test_a_run_is_measured_beside_another_one(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("videogen.measures.classifier.STEPS", 2)
+    told = ["video", "evaluate", trained, "--count", 8, "--device", "cpu"]
+    code, said, complaint = run(*told, "--beside", trained, "--to", tmp_path / "report")
+    assert (code, complaint) == (0, "")
+    assert "held-out captions" in said
+    assert (tmp_path / "report" / "evaluation.png").is_file()
+    code, said, _ = run(*told, "--json")
+    rows = json.loads(said)["rows"]
+    assert [row["name"] for row in rows[:3]] == ["tiny", "real clips", "captions exchanged"]
+    assert rows[1]["shown"]["all"] == 1
+    written = json.loads((tmp_path / "report" / "evaluation.json").read_text())["rows"]
+    assert written[0] == rows[0]
+    assert [row["name"] for row in written[:4]][3] == "tiny"

@@ -1,0 +1,101 @@
+"""Sentences and files as places: what is read, what is refused, what commands write."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from command import run
+
+from core.app.latent import walk
+from core.errors import UserError
+from videogen.files.clip import write_mp4
+from videogen.latent_points import place_of, read_clip
+from videogen.model import Model, train
+from videogen.shapes.moving import MovingShapes
+
+CAPTION = "A small red circle is moving in a zigzag path towards north"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    to = tmp_path_factory.mktemp("runs") / "tiny"
+    train(MovingShapes(16, 4), to, "gist", "tiny", "cpu", ["train.steps=1"])
+    return to
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Model:
+    return Model.load(folder, "cpu")
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Three frames at the model's rate, black, grey, white, with a caption beside them."""
+    path = tmp_path / "film.mp4"
+    frames = np.array([0, 128, 255], np.uint8)[:, None, None, None]
+    write_mp4(frames.repeat(32, 1).repeat(32, 2).repeat(3, 3), path, 8.0)
+    path.with_suffix(".txt").write_text("a red circle")
+    return path
+
+
+def test_a_short_film_ends_on_its_last_frame(model: Model, film: Path):
+    frames, caption = read_clip(model, film)
+    assert caption == "a red circle"
+    assert frames.shape == (4, 16, 16, 3)
+    assert frames.mean((1, 2, 3)).tolist() == pytest.approx([0, 128, 255, 255], abs=3)
+
+
+def test_a_sentence_is_a_place_of_the_prior_and_a_file_one_of_the_encoder(
+    model: Model, film: Path
+):
+    one, again, other = (place_of(model, CAPTION, seed) for seed in (1, 1, 2))
+    assert torch.equal(one.u, again.u)
+    assert not torch.equal(one.u, other.u)
+    file = place_of(model, str(film))
+    assert torch.equal(file.u, place_of(model, str(film), seed=5).u)
+    assert file.u.shape == one.u.shape == (1, 8)
+
+
+def test_a_place_of_a_sentence_is_what_sampling_makes(model: Model):
+    made = model.decode(place_of(model, CAPTION, seed=0))
+    torch.testing.assert_close(made, model.clips([CAPTION], seed=0), atol=1e-5, rtol=1e-4)
+
+
+def test_a_walk_begins_and_ends_where_it_was_told(model: Model, film: Path):
+    first, last = place_of(model, CAPTION, 3), place_of(model, str(film))
+    path = model.decode(walk(first, last, 5))
+    assert path.shape == (5, 3, 4, 16, 16)
+    torch.testing.assert_close(path[:1], model.decode(first), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(path[-1:], model.decode(last), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "said"), [("none.mp4", "does not exist"), ("bad.mp4", "bytes")])
+def test_what_cannot_be_read_is_named(model: Model, tmp_path: Path, name: str, said: str):
+    (tmp_path / "bad.mp4").touch()
+    with pytest.raises(UserError, match=f"{name}.*{said}"):
+        place_of(model, str(tmp_path / name))
+
+
+def test_the_commands_write_what_they_name(folder: Path, film: Path, tmp_path: Path):
+    told = {
+        "interpolate": [CAPTION, film, "--places", 3],
+        "arithmetic": [CAPTION, film, "a square"],
+        "vary": [film, "--count", 2],
+        "reconstruct": [film],
+    }
+    clips = {"interpolate": 3, "arithmetic": 4, "vary": 3, "reconstruct": 1}
+    for command, places in told.items():
+        to = tmp_path / command
+        code, said, complaint = run(
+            "video", command, folder, *places, "--device", "cpu", "--to", to
+        )
+        assert (code, complaint) == (0, "")
+        assert sorted(map(Path, said.splitlines())) == sorted(to.iterdir())
+        assert len(list(to.glob("*.mp4"))) == clips[command]
+
+
+def test_too_few_places_are_refused(folder: Path):
+    code, _, complaint = run("video", "interpolate", folder, CAPTION)
+    assert code == 2
+    assert complaint == "error: expected 2 after [RUN], found 1: see --help\n"

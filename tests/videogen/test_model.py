@@ -1,0 +1,162 @@
+"""Every recipe in the domain of video, through the API that a user has."""
+
+import pytest
+import torch
+
+from core.errors import ConfigError, UserError
+from core.recipes import RECIPES
+from core.training.run import Run, export
+from videogen.files.clip import to_clips
+from videogen.model import (
+    DOMAIN,
+    Model,
+    configure,
+    find_data,
+    find_other,
+    networks,
+    read_prompts,
+    train,
+)
+from videogen.shapes.moving import MovingShapes
+
+SHAPES = MovingShapes(size=16, frames=4)
+CAPTION = "A small red circle is moving in a zigzag path towards north"
+
+
+OTHERS = MovingShapes(size=16, frames=4, showing="blue")
+
+
+def tiny(folder, model="gist", steps=2, *assignments, other=None):
+    settings = [f"train.steps={steps}", "train.sample_every_steps=2", "train.batch_size=2"]
+    return train(SHAPES, folder, model, "tiny", "cpu", [*settings, *assignments], other)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_trains_and_samples(tmp_path, name):
+    if RECIPES[name].needs - DOMAIN.offers:
+        with pytest.raises(ConfigError, match=f"{name} needs what video lacks"):
+            tiny(tmp_path / "run", name)
+        return
+    tiny(tmp_path / "run", name, other=OTHERS if RECIPES[name].other else None)
+    model = Model.load(tmp_path / "run", device="cpu")
+    assert (tmp_path / "run/samples/step-00000002.png").stat().st_size > 1000
+    if not model.draws:
+        with pytest.raises(UserError, match=r"has no prior|translates"):
+            model.clips([CAPTION])
+        frames, told = OTHERS.batch(0, 3, seed=1)
+        assert model.transform(to_clips(frames), told).shape == (3, 3, 4, 16, 16)
+        return
+    clips = model.clips([CAPTION, "A dog"], seed=1)
+    assert clips.shape == (2, 3, 4, 16, 16)
+    assert clips.abs().max() <= 1
+
+
+def test_a_translation_needs_a_second_collection_of_the_same_form(tmp_path):
+    with pytest.raises(ConfigError, match="give the second by --other"):
+        tiny(tmp_path / "run", "cyclegan")
+    with pytest.raises(ConfigError, match="gist learns from one collection"):
+        tiny(tmp_path / "run", "gist", other=OTHERS)
+    with pytest.raises(UserError, match="other sizes or frames"):
+        tiny(tmp_path / "run", "cyclegan", other=MovingShapes(32, 4))
+
+
+def test_a_second_collection_of_shapes_is_named_by_a_word():
+    other = find_other("blue", SHAPES)
+    assert isinstance(other, MovingShapes)
+    _, captions = other.batch(3, 20, seed=2)
+    assert all(" blue " in caption for caption in captions)
+    assert other.digest != SHAPES.digest
+    with pytest.raises(ConfigError, match="did you mean 'blue'"):
+        find_other("bleu", SHAPES)
+    assert find_other(None, SHAPES) is None
+
+
+@pytest.mark.parametrize(
+    "ablation",
+    [
+        ["model.video.gist=false", "model.pairs=false"],
+        ["model.video.gist=false"],
+        ["model.video.text_filter=false"],
+    ],
+    ids=["DT2V", "PT2V", "GT2V"],
+)
+def test_every_ablation_of_the_paper_trains(tmp_path, ablation):
+    model = tiny(tmp_path / "run", "text_to_video", 2, *ablation)
+    assert ("gist" in model.parts([CAPTION])) == ("model.video.gist=false" not in ablation)
+
+
+def test_the_same_seed_makes_the_same_clips(tmp_path):
+    model = tiny(tmp_path / "run")
+    first, again, other = (model.clips([CAPTION] * 3, seed=seed) for seed in (4, 4, 5))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first[0], first[1])
+    torch.testing.assert_close(model.parts([CAPTION] * 3, seed=4)["mask"].shape[0], 3)
+
+
+def test_a_resumed_run_is_bit_equal(tmp_path):
+    whole = tiny(tmp_path / "whole", steps=4)
+    tiny(tmp_path / "parts", steps=2)
+    parts = tiny(tmp_path / "parts", steps=4)
+    for key, value in whole.networks.state_dict().items():
+        assert torch.equal(value, parts.networks.state_dict()[key]), key
+
+
+def test_what_grows_goes_on_growing_when_a_run_is_resumed(tmp_path):
+    growing = ["model.video.blocks=growing", "model.video.level_steps=2"]
+    whole = tiny(tmp_path / "whole", "cgan", 4, *growing)
+    foreground = whole.networks["decoder"].get_submodule("foreground")
+    assert foreground.get_buffer("grown") == 1.5  # in the fourth step
+    tiny(tmp_path / "parts", "cgan", 2, *growing)
+    parts = tiny(tmp_path / "parts", "cgan", 4, *growing)
+    for key, value in whole.networks.state_dict().items():
+        assert torch.equal(value, parts.networks.state_dict()[key]), key
+
+
+def test_a_run_is_bound_to_its_data(tmp_path):
+    tiny(tmp_path / "run")
+    with pytest.raises(ConfigError, match="form"):
+        train(MovingShapes(16, 4, counts=(2,)), tmp_path / "run", "gist", "tiny", "cpu")
+
+
+def test_a_run_of_an_earlier_version_goes_on(tmp_path):
+    """Its configuration lacks a setting that has come since."""
+    tiny(tmp_path / "run", steps=1)
+    path = tmp_path / "run" / "config.yaml"
+    stored = path.read_text()
+    path.write_text(stored.replace("wrong_captions: false\n", ""))
+    assert path.read_text() != stored
+    tiny(tmp_path / "run", steps=2)
+    assert "wrong_captions: false" in path.read_text()
+
+
+def test_exported_weights_are_those_of_the_run(tmp_path):
+    run = tiny(tmp_path / "run")
+    shared = Model.load(export(Run.read(tmp_path / "run"), tmp_path / "weights"), "cpu")
+    for key, value in shared.networks.state_dict().items():
+        torch.testing.assert_close(value, run.networks.state_dict()[key], rtol=1e-3, atol=1e-6)
+    assert shared.form == run.form
+
+
+def test_networks_are_those_the_recipe_names():
+    config = configure(SHAPES, "text_to_video", "tiny")
+    built = networks(config)
+    assert set(built) == {"condition", *RECIPES["text_to_video"].networks}
+    trained = {name for term in config.model.statements.terms for name in term.trains}
+    assert {"condition", "prior", "encoder", "decoder"} == trained
+
+
+def test_data_is_a_folder_or_shapes():
+    assert find_data(None, True, True, "small").size == 32
+    for told in ((None, False, False), (None, False, True)):
+        with pytest.raises(ConfigError, match="--shapes"):
+            find_data(*told, "small")
+
+
+def test_prompts_are_lines(tmp_path):
+    (tmp_path / "told.txt").write_text("a dog\n\n  a cat \n")
+    assert read_prompts(tmp_path / "told.txt") == ["a dog", "a cat"]
+    (tmp_path / "none.txt").write_text("\n")
+    for name in ("none.txt", "absent.txt"):
+        with pytest.raises(UserError, match=name):
+            read_prompts(tmp_path / name)

@@ -1,0 +1,148 @@
+"""Characters composed of sprite sheets, as captioned clips: real drawings with known attributes.
+
+write_sprites("parts", "sprites", count=1000)     sprites/0000.gif ... and sprites/clips.jsonl
+
+Sheets are those of the Liberated Pixel Cup: cells of 64x64, a row for each action and direction.
+`parts` holds folders body, bottomwear, topwear, hair, shoes, eyes of sheets, whose names are what
+captions say; the numbered ones of Li and Mandt (Disentangled Sequential Autoencoder, ICML 2018)
+are named here.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.image import imread
+
+from core.errors import UserError
+from videogen.files.clip import Frames, write_gif
+
+CELL = 64
+FRAMES = 8
+FRAMES_PER_SECOND = 8.0
+GROUND = 0.35
+"""Brightness behind a character, in [0, 1]: neither its outlines nor its clothes."""
+
+Sheet = Float[np.ndarray, "height width rgba"]
+
+LAYERS = ("body", "eyes", "shoes", "bottomwear", "topwear", "hair")
+"""From behind to the front."""
+
+ACTIONS = {"walks": (8, 1, 8), "casts a spell": (0, 0, 7), "slashes": (12, 0, 6)}
+"""First row (of four directions), first column, columns."""
+DIRECTIONS = {"to the left": 1, "towards us": 2, "to the right": 3}
+
+NUMBERED = {
+    "body": ["pale", "tan", "grey", "lavender", "brown", "dark", "green"],
+    "eyes": ["blue", "grey", "red", "green", "yellow"],
+    "shoes": ["brown", "golden", "grey"],
+    "bottomwear": ["white", "golden", "red", "steel", "blue", "green", "brown"],
+    "topwear": ["red", "blue", "white", "steel", "leather", "cream", "chain mail"],
+    "hair": [
+        *["green", "blue", "orange", "white", "rose", "purple", "grey", "red", "pink", "golden"]
+    ],
+}
+"""What the sheets of Li and Mandt show, by their numbers."""
+
+
+@dataclass(frozen=True)
+class Character:
+    """One sheet of each layer, by its name, and what the character does."""
+
+    parts: dict[str, str]
+    action: str
+    direction: str
+
+    @property
+    def caption(self) -> str:
+        p = self.parts
+        return (
+            f"a character with {p['body']} skin, {p['hair']} hair, a {p['topwear']} shirt, "
+            f"{p['bottomwear']} trousers and {p['shoes']} shoes {self.action} {self.direction}"
+        )
+
+
+def sheets(parts: Path) -> dict[str, dict[str, Path]]:
+    """layer -> name -> sheet; `UserError` for a layer without one."""
+    found = {
+        layer: {_name(layer, path): path for path in sorted((parts / layer).glob("*.png"))}
+        for layer in LAYERS
+    }
+    missing = [layer for layer, named in found.items() if not named]
+    if missing:
+        raise UserError(f"{parts} holds no sheets (.png) in {', '.join(missing)}")
+    return found
+
+
+def _name(layer: str, path: Path) -> str:
+    names = NUMBERED[layer]
+    known = path.stem.isdecimal() and int(path.stem) < len(names)
+    return names[int(path.stem)] if known else path.stem.replace("_", " ")
+
+
+def characters(found: dict[str, dict[str, Path]], count: int, seed: int) -> list[Character]:
+    """`count` characters drawn at random, no two of one caption; fewer where there are fewer."""
+    generator = np.random.default_rng(seed)
+    drawn: dict[str, Character] = {}
+    for _ in range(20 * count):
+        parts = {layer: str(generator.choice(list(named))) for layer, named in found.items()}
+        action, direction = (str(generator.choice(list(of))) for of in (ACTIONS, DIRECTIONS))
+        character = Character(parts, action, direction)
+        drawn.setdefault(character.caption, character)
+        if len(drawn) == count:
+            break
+    return list(drawn.values())
+
+
+def compose(character: Character, found: dict[str, dict[str, Path]]) -> Frames:
+    """The character's frames, an action over and over where it is short."""
+    row, first, columns = ACTIONS[character.action]
+    top = CELL * (row + DIRECTIONS[character.direction])
+    frames = np.full((FRAMES, CELL, CELL, 3), GROUND)
+    for layer in LAYERS:
+        sheet = _sheet(found[layer][character.parts[layer]])
+        for number, frame in enumerate(frames):
+            left = CELL * (first + number % columns)
+            cell = sheet[top : top + CELL, left : left + CELL]
+            alpha = cell[..., 3:]
+            frame[:] = alpha * cell[..., :3] + (1 - alpha) * frame
+    return (255 * frames).round().astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _sheet(path: Path) -> Sheet:
+    """A sheet in [0, 1]."""
+    try:
+        pixels = imread(path)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path} is no picture that can be read") from error
+    rows = max(row for row, _, _ in ACTIONS.values()) + 4
+    if pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.shape[0] < rows * CELL:
+        raise UserError(f"{path} is no sheet: it wants {rows} rows of {CELL} pixels and an alpha")
+    scale = 255 if pixels.dtype == np.uint8 else 1
+    return pixels.astype(np.float64) / scale
+
+
+def write_sprites(
+    parts: str | Path,
+    to: str | Path,
+    count: int = 1000,
+    seed: int = 0,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Write clips as GIF and their captions as clips.jsonl; how many there are."""
+    found, folder = sheets(Path(parts)), Path(to)
+    drawn = characters(found, count, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number, character in enumerate(drawn):
+        name = f"{number:05d}.gif"
+        write_gif(compose(character, found), folder / name, FRAMES_PER_SECOND)
+        rows.append(json.dumps({"path": name, "caption": character.caption}))
+        tick(number + 1, len(drawn))
+    (folder / "clips.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return len(drawn)

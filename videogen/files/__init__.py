@@ -1,0 +1,1 @@
+"""Video files, manifests and pictures."""
