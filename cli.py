@@ -93,7 +93,7 @@ def _survey(to: Path, steps: int) -> None:
 def _statement(term: Any) -> str:
     """A term as one reads it: 4 Match(z, KL)."""
     if inner := getattr(term, "inner", None):
-        return f"Activated({_statement(inner)})"
+        return f"CriticWeighted({_statement(inner)})"
     by = getattr(term, "by", None)
     how = getattr(by, "game", None) or type(by)
     inside = f"{term.space}, {how.__name__}" if by else getattr(term, "space", "x")

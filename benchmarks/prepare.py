@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from core.data.limits import Limits
-from core.data.sources import RejectedFile, Source, roots, walk
-from core.data.workers import Lost
+from core.data.sources import RejectedFile, Source, find_sources, roots
+from core.data.workers import Failure
 from musegen.data.band import song
 from musegen.data.records import PrepareConfig, read_source
 from musegen.files.midi import read_midi, write_midi
@@ -46,7 +46,7 @@ def to_roll(source: Source) -> object:
 def to_phrases(source: Source, config: PrepareConfig) -> object:
     """File -> what `prepare` stores of it: notes, phrases, shapes and digest."""
     packed = read_source(source, config)
-    if isinstance(packed, Lost):
+    if isinstance(packed, Failure):
         raise RejectedFile(packed.reason, packed.detail)
     return packed
 
@@ -76,7 +76,7 @@ def measure(folder: Path) -> bool:
         "file to roll": to_roll,
         "file to stored phrases": partial(to_phrases, config=PrepareConfig(min_tracks=1, bars=1)),
     }
-    sources = list(walk(roots([str(folder)]), MIDI, Limits()))
+    sources = list(find_sources(roots([str(folder)]), MIDI, Limits()))
     taken = np.array([[seconds(read, source) for read in readers.values()] for source in sources])
     total = taken[~np.isnan(taken).any(1)].sum(0)
     files = int((~np.isnan(taken).any(1)).sum())

@@ -31,7 +31,7 @@ def songs(model: MusicModel, count: int, folder: Path) -> float:
 
 def clips(model: VideoModel, count: int, folder: Path) -> float:
     """Write so many clips as mp4; the seconds that they play."""
-    form, examples = model.form, model.form.examples
+    form, examples = model.spec, model.spec.examples
     captions = [examples[number % len(examples)] for number in range(count)]
     for number, frames in enumerate(to_frames(model.clips(captions))):
         write_mp4(frames, folder / f"{number}.mp4", form.frames_per_second)

@@ -20,7 +20,7 @@ from rich.table import Table
 from core.app.configuration import ModelConfig, RunConfig
 from core.theory.passes import Networks
 from core.training.device import choose_device, computes_bf16, keep_freed_memory
-from core.training.step import Batches, Learning, step
+from core.training.step import Batches, TrainState, step
 from musegen import model as music
 from musegen.data.collection import Collection
 from musegen.data.preparation import prepare_band
@@ -62,7 +62,9 @@ def measure(row: Row, steps: int, device: torch.device) -> tuple[float, float]:
     _, model, config, parts, draw = row
     train = config.train
     bf16 = train.bf16 and computes_bf16(device)
-    learning = Learning(parts.to(device), model.statements, train.learner, train.critic, bf16=bf16)
+    state = TrainState(
+        parts.to(device), model.resolved_recipe, train.learner, train.critic, bf16=bf16
+    )
     drawing = 0.0
 
     def timed(number: int) -> object:
@@ -75,7 +77,7 @@ def measure(row: Row, steps: int, device: torch.device) -> tuple[float, float]:
     for number in range(steps + WARM_UP):
         if number == WARM_UP:
             begin, drawing = time.perf_counter(), 0.0
-        step(learning, timed, number, seed=0)  # type: ignore[arg-type]
+        step(state, timed, number, seed=0)  # type: ignore[arg-type]
     elapsed = time.perf_counter() - begin
     return elapsed / steps, drawing / elapsed
 

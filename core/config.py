@@ -28,7 +28,7 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    def but(self: Kind, **changes: Any) -> Kind:
+    def replace(self: Kind, **changes: Any) -> Kind:
         """The same with other values, which are checked."""
         return type(self)(**{**dict(self), **changes})
 

@@ -19,7 +19,7 @@ from core.densities.codebook import CodePrior, two_tables
 from core.densities.flow import glow, nice, realnvp
 from core.densities.sequences import Body, pixelcnn, sparse_transformer, transformer, wavenet
 from core.errors import ConfigError
-from core.networks.hierarchy import LevelPrior, Levels
+from core.networks.hierarchy import HierarchicalGaussian, HierarchicalPrior
 from core.papers import Paper
 from core.theory.adversarial import (
     Adversarial,
@@ -32,7 +32,7 @@ from core.theory.adversarial import (
 from core.theory.distributions import Delta, Distribution, Gaussian
 from core.theory.divergences import KL, MMD, Moments, Nearest
 from core.theory.passes import Batch, Networks, Passes, Space
-from core.theory.terms import Activated, Classify, Coherence, Match, Predict, Reconstruct, Term
+from core.theory.terms import L1, Classify, Coherence, CriticWeighted, Match, Reconstruct, Term
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Recipe:
 
 
 def _condition(term: Term) -> Term:
-    assert isinstance(term, Reconstruct | Match | Predict | Coherence | Classify | Activated)
+    assert isinstance(term, Reconstruct | Match | L1 | Coherence | Classify | CriticWeighted)
     readers = ("condition",) if {"encoder", "decoder"} & set(term.trains) else ()
     matched = isinstance(term, Match) and isinstance(term.by, KL) and term.space == "z"
     prior = ("prior",) if matched else ()
@@ -165,7 +165,7 @@ def _condition(term: Term) -> Term:
 def _weigh(term: Term, weight: float) -> Term:
     if weight == term.weight:
         return term
-    assert isinstance(term, Reconstruct | Match | Predict | Coherence | Classify | Activated)
+    assert isinstance(term, Reconstruct | Match | L1 | Coherence | Classify | CriticWeighted)
     return replace(term, weight=weight)
 
 
@@ -219,8 +219,8 @@ RECIPES: dict[str, Recipe] = {
         (RECONSTRUCT, Match("z", KL(), trains=("encoder", "prior"))),
         papers.CHILD_2021,
         "z on two levels, each given the one above",
-        posterior=Levels,
-        prior=LevelPrior,
+        posterior=HierarchicalGaussian,
+        prior=HierarchicalPrior,
     ),
     "cvae": Recipe(
         (RECONSTRUCT, TO_PRIOR),
@@ -264,7 +264,7 @@ RECIPES: dict[str, Recipe] = {
         "and is also shown wrong ones",
     ).conditional(),
     "pix2pix": Recipe(
-        (Predict(weight=10.0), Match("xc", Adversarial(logistic), trains=DECODER)),
+        (L1(weight=10.0), Match("xc", Adversarial(logistic), trains=DECODER)),
         papers.ISOLA_2017,
         "x is said from c, and a critic sees both",
     ).conditional(),
@@ -310,8 +310,8 @@ RECIPES: dict[str, Recipe] = {
     ),
     "aavae": Recipe(
         (
-            Activated(RECONSTRUCT, BOTH),
-            Activated(TO_PRIOR, ENCODER),
+            CriticWeighted(RECONSTRUCT, BOTH),
+            CriticWeighted(TO_PRIOR, ENCODER),
             Match("x", Adversarial(logistic), trains=(), weight=0.0),
         ),
         papers.HU_2018,

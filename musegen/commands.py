@@ -19,7 +19,7 @@ from core.app.commands import (
     MinutesEach,
     Models,
     Other,
-    Places,
+    PointCount,
     Preset,
     Report,
     RunFolder,
@@ -256,7 +256,7 @@ def compare(
     assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
 
     def train(name: str, folder: Path) -> Model:
-        source = second if DOMAIN.between_two(name) else None
+        source = second if DOMAIN.is_translation(name) else None
         train_model(collection, folder, name, None, preset, device, assignments, source)
         return Model.load(folder, device)
 
@@ -284,7 +284,7 @@ Songs = Annotated[Path, typer.Option(help="Folder to write to.")]
 @music.command()
 def interpolate(
     told: Told,
-    places: Places = 9,
+    places: PointCount = 9,
     to: Songs = Path("songs"),
     seed: Seed = 0,
     device: Device = "auto",
@@ -297,12 +297,12 @@ def interpolate(
 
     Files need a model with an encoder, as --model vae trains one.
     """
-    from core.app.latent import walk
-    from musegen.latent_points import open_model, places_of, write_places
+    from core.app.latent import slerp
+    from musegen.latent_points import open_model, points_of, write_points
 
     model, (first, last) = open_model(told, 2, device)
-    path = walk(places_of(model, first)[:1], places_of(model, last)[:1], places)
-    write_places(model, path, "path", to, seed)
+    path = slerp(points_of(model, first)[:1], points_of(model, last)[:1], places)
+    write_points(model, path, "path", to, seed)
 
 
 @music.command()
@@ -316,11 +316,11 @@ def arithmetic(
     pianoreel music arithmetic runs/vae busy.mid calm.mid mine.mid --to songs
     """
     from core.app.latent import arithmetic as combined
-    from musegen.latent_points import open_model, places_of, write_places
+    from musegen.latent_points import open_model, points_of, write_points
 
     model, phrases = open_model(told, 3, device)
-    a, b, c = (places_of(model, phrase)[:1] for phrase in phrases)
-    write_places(model, combined(a, b, c), "sum", to, seed)
+    a, b, c = (points_of(model, phrase)[:1] for phrase in phrases)
+    write_points(model, combined(a, b, c), "sum", to, seed)
 
 
 @music.command()
@@ -345,7 +345,7 @@ def reconstruct(
 
     model, songs = open_model(told, None, device)
     for song in songs:
-        write_beside(model, Path(song), to, "again", lambda heard: model.again(heard, seed))
+        write_beside(model, Path(song), to, "again", lambda heard: model.reconstruct(heard, seed))
 
 
 @music.command()
@@ -386,9 +386,9 @@ def vary(
     pianoreel music vary 1 --strength 0.2 --count 8 --to songs
     """
     from core.app.latent import variations
-    from musegen.latent_points import open_model, places_of, write_places
+    from musegen.latent_points import open_model, points_of, write_points
 
     model, (phrase,) = open_model(told, 1, device)
-    around = variations(places_of(model, phrase)[:1], strength, count, seed)
+    around = variations(points_of(model, phrase)[:1], strength, count, seed)
     for number in range(count):
-        write_places(model, around[number : number + 1], f"variation-{number + 1}", to, seed)
+        write_points(model, around[number : number + 1], f"variation-{number + 1}", to, seed)

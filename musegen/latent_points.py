@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from core.app.commands import leading_run
-from core.app.latent import Places
+from core.app.latent import LatentPoints
 from core.data.sources import RejectedFile
 from core.errors import UserError
 from musegen.data.collection import Phrases
@@ -30,7 +30,7 @@ def open_model(told: list[str], count: int | None, device: str) -> tuple[Model, 
 
 
 @torch.no_grad()
-def places_of(model: Model, told: str) -> Places:
+def points_of(model: Model, told: str) -> LatentPoints:
     """The places of a MIDI file's phrases, or the one that the prior draws for a seed's number."""
     if told.isdecimal():
         return model.space.draw(1, None, int(told))
@@ -43,20 +43,20 @@ def read_phrases(model: Model, path: Path) -> Phrases:
 
 
 def _phrases(model: Model, path: Path) -> Iterator[np.ndarray]:
-    form = model.form
+    spec = model.spec
     try:
-        cells = read_midi(path, form.tracks, form.grid).roll().cells
+        cells = read_midi(path, spec.tracks, spec.grid).roll().cells
     except RejectedFile as error:
         raise UserError(f"{path}: {error.detail}") from error
-    for first in range(0, cells.shape[1], form.bars):
-        part = cells[:, first : first + form.bars]
-        missing = form.bars - part.shape[1]
+    for first in range(0, cells.shape[1], spec.bars):
+        part = cells[:, first : first + spec.bars]
+        missing = spec.bars - part.shape[1]
         yield np.pad(part, ((0, 0), (0, missing), (0, 0), (0, 0)))
 
 
-def write_places(model: Model, places: Places, name: str, to: Path, seed: int) -> None:
+def write_points(model: Model, points: LatentPoints, name: str, to: Path, seed: int) -> None:
     """Write places as one song, phrase after phrase, and print what was written."""
-    write_phrases(model, model.decode(places, seed), name, to)
+    write_phrases(model, model.decode(points, seed), name, to)
 
 
 def write_phrases(model: Model, phrases: Phrases, name: str, to: Path) -> None:
@@ -64,7 +64,7 @@ def write_phrases(model: Model, phrases: Phrases, name: str, to: Path) -> None:
     cells = np.concatenate(list(phrases), axis=1)
     tempo_bpm = np.full(cells.shape[1], TEMPO_BPM)
     to.mkdir(parents=True, exist_ok=True)
-    for path in write_song(Roll(cells, model.form.tracks, model.form.grid, tempo_bpm, name), to):
+    for path in write_song(Roll(cells, model.spec.tracks, model.spec.grid, tempo_bpm, name), to):
         print(path)
 
 

@@ -15,7 +15,7 @@ import torch
 from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Domain
 from core.app.fit import fit
-from core.app.latent import Places
+from core.app.latent import LatentPoints
 from core.app.model import Trained
 from core.config import Strict
 from core.errors import UserError
@@ -45,14 +45,14 @@ DOMAIN = Domain(
     name="music",
     presets=PRESETS,
     shipped=Path(__file__).parent / "weights",
-    default="notes",
+    default="note_transformer",
     offers=frozenset({"density", "statistics", "other"}),
-    aliases={"notes": "autoregressive"},
+    aliases={"note_transformer": "autoregressive", "notes": "autoregressive"},
     files=MIDI,
 )
 
 
-class Form(Strict):
+class DataSpec(Strict):
     """What a phrase is. Networks are built for one form."""
 
     grid: Grid
@@ -71,7 +71,7 @@ class MusicConfig(RunConfig):
     """All that a run needs in order to be understood and repeated."""
 
     model: MusicModel
-    form: Form
+    spec: DataSpec
 
 
 def configure(
@@ -86,8 +86,8 @@ def configure(
 
     `other`: the second collection of a model that goes between two.
     """
-    form = Form(grid=data.grid, tracks=data.tracks, bars=data.bars)
-    values = {"form": form.model_dump(mode="json"), "data_sha256": data.store.digest}
+    spec = DataSpec(grid=data.grid, tracks=data.tracks, bars=data.bars)
+    values = {"spec": spec.model_dump(mode="json"), "data_sha256": data.store.digest}
     if other:
         data.require_form_of(other)
         values["other_sha256"] = other.store.digest
@@ -97,10 +97,10 @@ def configure(
 
 def networks(config: MusicConfig) -> Networks:
     """The networks that the recipe asks for, for phrases of the run's form."""
-    model, form, statements = config.model, config.form, config.model.statements
-    if "density" in statements.networks:
-        return Networks({"density": NoteDensity(model.density, form.grid, form.tracks, form.bars)})
-    return build(model.musegan, form.grid, form.tracks, form.bars, statements)
+    model, spec, resolved_recipe = config.model, config.spec, config.model.resolved_recipe
+    if "density" in resolved_recipe.networks:
+        return Networks({"density": NoteDensity(model.density, spec.grid, spec.tracks, spec.bars)})
+    return build(model.musegan, spec.grid, spec.tracks, spec.bars, resolved_recipe)
 
 
 def batches(
@@ -140,7 +140,7 @@ def train(
             raise UserError(f"{one.store.folder} has no phrase to train on")
     config = configure(collection, model, wiring, preset, assignments, other)
     chosen = choose_device(device)
-    averages = fit(
+    ema = fit(
         to,
         config,
         networks,
@@ -148,7 +148,7 @@ def train(
         lambda run: observer(run, collection, config, other),
         chosen,
     )
-    return Model(averages, config.model, config.form, Path(to).name)
+    return Model(ema, config.model, config.spec, Path(to).name)
 
 
 def observer(
@@ -168,8 +168,8 @@ def observer(
     source = other or data
     given = source.rolls(spread(source.indices("train"), OBSERVED))
 
-    def observe(averages: Networks, step: int) -> dict[str, float]:
-        model = Model(averages, config.model, config.form, run.folder.name)
+    def observe(ema: Networks, step: int) -> dict[str, float]:
+        model = Model(ema, config.model, config.spec, run.folder.name)
         seed = config.train.seed
         cells = model.cells(OBSERVED, seed) if model.draws else model.transform(given, seed)
         rolls = model.rolls(cells[:8])
@@ -185,18 +185,18 @@ class Model(Trained):
     """Trained networks with what they need to write rolls."""
 
     config: MusicModel
-    form: Form
+    spec: DataSpec
     BELONGS = (DOMAIN, MusicConfig, networks)
 
     @torch.no_grad()
     def cells(self, count: int, seed: int = 0, bars: int | None = None) -> Phrases:
         """Sample phrases of any length; the same seed gives the same cells."""
         torch.manual_seed(seed)
-        bars = bars or self.form.bars
+        bars = bars or self.spec.bars
         if "density" in self.networks:
             x = self.networks["density"](count).sample(bars)
         else:
-            x = self._phrases(count, -(-bars // self.form.bars))[:, :, :, :bars]
+            x = self._phrases(count, -(-bars // self.spec.bars))[:, :, :, :bars]
         return to_cells(x).cpu().numpy()
 
     def _phrases(self, count: int, phrases: int) -> torch.Tensor:
@@ -211,15 +211,15 @@ class Model(Trained):
         return torch.cat(made, dim=3)
 
     @torch.no_grad()
-    def encode(self, cells: Phrases) -> Places:
+    def encode(self, cells: Phrases) -> LatentPoints:
         """Where the encoder places phrases."""
         return self.space.encode(self._states(cells), None)
 
     @torch.no_grad()
-    def decode(self, places: Places, seed: int = 0) -> Phrases:
+    def decode(self, points: LatentPoints, seed: int = 0) -> Phrases:
         """The phrases of places; where the decoder's neurons draw, the seed decides."""
         torch.manual_seed(seed)
-        return to_cells(self.space.decode(places).rsample()).cpu().numpy()
+        return to_cells(self.space.decode(points).rsample()).cpu().numpy()
 
     @torch.no_grad()
     def translate(self, cells: Phrases, back: bool = False) -> Phrases:
@@ -232,7 +232,7 @@ class Model(Trained):
             return self.translate(cells)
         return self.decode(self.encode(cells), seed)
 
-    def again(self, cells: Phrases, seed: int = 0) -> Phrases:
+    def reconstruct(self, cells: Phrases, seed: int = 0) -> Phrases:
         """What comes back of the data's phrases: through z, or from the other collection."""
         return self.transform(self.translate(cells, back=True) if self.translates else cells, seed)
 
@@ -243,7 +243,7 @@ class Model(Trained):
         """Cells as rolls, named after the model and numbered."""
         tempo = np.full(cells.shape[2], tempo_bpm)
         return [
-            Roll(one, self.form.tracks, self.form.grid, tempo, f"{self.name} {number + 1}")
+            Roll(one, self.spec.tracks, self.spec.grid, tempo, f"{self.name} {number + 1}")
             for number, one in enumerate(cells)
         ]
 

@@ -19,7 +19,7 @@ from core.app.commands import (
     Minutes,
     MinutesEach,
     Models,
-    Places,
+    PointCount,
     Preset,
     Report,
     RunFolder,
@@ -239,7 +239,7 @@ def sample(
     run, captions = DOMAIN.leading_run(told or [])
     captions += read_prompts(prompts) if prompts else []
     model = Model.load(run, device)
-    captions = captions or list(model.form.examples)
+    captions = captions or list(model.spec.examples)
     for caption in captions:
         if unknown := model.captions.unknown(caption):
             print(f"warning: never seen in training: {', '.join(unknown)}", file=sys.stderr)
@@ -287,9 +287,9 @@ def evaluate(
     from videogen.model import Model, find_other
 
     model = Model.load(run, device)
-    data = Collection.open(against) if against else evaluation.data_of(model.form)
+    data = Collection.open(against) if against else evaluation.data_of(model.spec)
     others = [Model.load(other, device) for other in beside or []]
-    others += evaluation.told_nothing(model, device)
+    others += evaluation.chance_model(model, device)
     with ticking("training a classifier of real clips") as tick:
         second = find_other(other, data)
         report = evaluation.evaluate(model, data, count, seed, others, other=second, tick=tick)
@@ -332,7 +332,7 @@ def compare(
     assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
 
     def train(name: str, folder: Path) -> Model:
-        source = second if DOMAIN.between_two(name) else None
+        source = second if DOMAIN.is_translation(name) else None
         train_model(found, folder, name, preset, device, assignments, source)
         return Model.load(folder, device)
 
@@ -361,7 +361,7 @@ Clips = Annotated[Path, typer.Option(help="Folder to write to.")]
 @video.command()
 def interpolate(
     told: Told,
-    places: Places = 9,
+    places: PointCount = 9,
     to: Clips = Path("clips"),
     seed: Seed = 0,
     device: Device = "auto",
@@ -373,14 +373,14 @@ def interpolate(
 
     pianoreel video interpolate runs/mine first.mp4 last.mp4 --places 16 --to clips
     """
-    from core.app.latent import walk
-    from videogen.latent_points import open_model, place_of, write_places
+    from core.app.latent import slerp
+    from videogen.latent_points import open_model, point_of, write_points
 
     model, (first, last) = open_model(told, 2, device)
-    path = walk(place_of(model, first, seed), place_of(model, last, seed), places)
+    path = slerp(point_of(model, first, seed), point_of(model, last, seed), places)
     titles = [f"{number / (places - 1):.0%}" for number in range(places)]
     titles[0], titles[-1] = first, last
-    write_places(model, path, titles, "path", to)
+    write_points(model, path, titles, "path", to)
 
 
 @video.command()
@@ -394,13 +394,13 @@ def arithmetic(
         "A large blue square is moving in a straight line towards south" --to clips
     """
     from core.app.latent import arithmetic as combined
-    from core.app.latent import joined
-    from videogen.latent_points import open_model, place_of, write_places
+    from core.app.latent import concat
+    from videogen.latent_points import open_model, point_of, write_points
 
     model, clips = open_model(told, 3, device)
-    a, b, c = (place_of(model, clip, seed) for clip in clips)
+    a, b, c = (point_of(model, clip, seed) for clip in clips)
     titles = [f"{sign} {clip}" for sign, clip in zip(" -+", clips, strict=True)]
-    write_places(model, joined([a, b, c, combined(a, b, c)]), [*titles, "="], "sum", to)
+    write_points(model, concat([a, b, c, combined(a, b, c)]), [*titles, "="], "sum", to)
 
 
 @video.command()
@@ -413,7 +413,7 @@ def reconstruct(told: Told, to: Clips = Path("clips"), device: Device = "auto") 
 
     model, clips = open_model(told, None, device)
     for clip in clips:
-        write_beside(model, Path(clip), to, "again", model.again)
+        write_beside(model, Path(clip), to, "again", model.reconstruct)
 
 
 @video.command()
@@ -453,11 +453,11 @@ def vary(
 
     pianoreel video vary runs/mine clip.mp4 --strength 0.2 --count 8 --to clips
     """
-    from core.app.latent import joined, variations
-    from videogen.latent_points import open_model, place_of, write_places
+    from core.app.latent import concat, variations
+    from videogen.latent_points import open_model, point_of, write_points
 
     model, (clip,) = open_model(told, 1, device)
-    place = place_of(model, clip, seed)
-    around = joined([place, variations(place, strength, count, seed)])
+    place = point_of(model, clip, seed)
+    around = concat([place, variations(place, strength, count, seed)])
     titles = [clip, *(f"variation {number + 1}" for number in range(count))]
-    write_places(model, around, titles, "variations", to)
+    write_points(model, around, titles, "variations", to)

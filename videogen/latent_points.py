@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from core.app.commands import leading_run
-from core.app.latent import Places
+from core.app.latent import LatentPoints
 from core.data.sources import RejectedFile
 from core.errors import UserError
 from videogen.files.clip import Clips, Frames, to_clips, to_frames
@@ -29,7 +29,7 @@ def is_video(told: str) -> bool:
 
 
 @torch.no_grad()
-def place_of(model: Model, told: str, seed: int = 0) -> Places:
+def point_of(model: Model, told: str, seed: int = 0) -> LatentPoints:
     """One place: that of a video file, or one that the prior draws for a sentence."""
     if is_video(told):
         frames, caption = read_clip(model, Path(told))
@@ -43,8 +43,8 @@ def read_clip(model: Model, path: Path) -> tuple[Frames, str]:
 
     The last frame of a video that is too short stays. `UserError` for what cannot be read.
     """
-    form = model.form
-    view = View(size=form.size, frames_per_second=form.frames_per_second)
+    spec = model.spec
+    view = View(size=spec.size, frames_per_second=spec.frames_per_second)
     (captioned,) = listing([str(path)]).clips
     if captioned.fault:
         raise UserError(f"{path}: {captioned.fault[1]}")
@@ -52,19 +52,21 @@ def read_clip(model: Model, path: Path) -> tuple[Frames, str]:
         film = read_frames(path, view)
     except RejectedFile as error:
         raise UserError(f"{path}: {error.detail}") from error
-    shown = np.minimum(np.arange(form.frames), len(film) - 1)
+    shown = np.minimum(np.arange(spec.frames), len(film) - 1)
     return film[shown], captioned.caption
 
 
-def write_places(model: Model, places: Places, titles: Sequence[str], name: str, to: Path) -> None:
+def write_points(
+    model: Model, points: LatentPoints, titles: Sequence[str], name: str, to: Path
+) -> None:
     """Write the clips of places, and one picture of all; print what was written."""
-    clips = model.decode(places)
+    clips = model.decode(points)
     to.mkdir(parents=True, exist_ok=True)
     draw_grid(clips, titles, to / f"{name}.png")
     print(to / f"{name}.png")
     for number, (title, frames) in enumerate(zip(titles, to_frames(clips), strict=True)):
         stem = to / f"{name}-{number + 1:03d}"
-        for path in write_clip(frames, stem, title, model.form.frames_per_second):
+        for path in write_clip(frames, stem, title, model.spec.frames_per_second):
             print(path)
 
 
@@ -80,5 +82,5 @@ def write_beside(
     draw_grid(torch.cat([real, clip]), [f"{path.name}: {caption}", prefix], picture)
     print(picture)
     stem = to / f"{prefix}-{path.stem}"
-    for written in write_clip(to_frames(clip)[0], stem, caption, model.form.frames_per_second):
+    for written in write_clip(to_frames(clip)[0], stem, caption, model.spec.frames_per_second):
         print(written)

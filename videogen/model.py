@@ -3,7 +3,7 @@
 train("data/clips", "runs/clips", preset="small")
 model = Model.load("runs/clips")           # or Model.load() for the weights that ship
 clips = model.clips(["A small red circle is moving in a zigzag path towards north"], seed=1)
-write_mp4(to_frames(clips)[0], "clip.mp4", model.form.frames_per_second)
+write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from pydantic import Field
 from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Domain
 from core.app.fit import fit
-from core.app.latent import Places
+from core.app.latent import LatentPoints
 from core.app.model import Trained
 from core.config import Strict
 from core.errors import ConfigError, UserError
@@ -97,7 +97,7 @@ def find_other(told: str | None, data: Clipped) -> Clipped | None:
     return Collection.open(told)
 
 
-class Form(Strict):
+class DataSpec(Strict):
     """What a clip is, and which words its captions have. Networks are built for one form.
 
     `shapes`: how many moving shapes a clip may show; 0 for clips from files; `showing`: the word
@@ -124,13 +124,13 @@ class VideoModel(ModelConfig):
     pairs: bool = True
 
     @property
-    def statements(self) -> Recipe:
+    def resolved_recipe(self) -> Recipe:
         """The recipe for networks that are all given the caption."""
-        statements = super().statements.conditional().pairing(self.pairs)
+        resolved_recipe = super().resolved_recipe.conditional().pairing(self.pairs)
         return (
-            statements
+            resolved_recipe
             if self.video.gist
-            else statements.without({"reconstruct_gist", "coherence"})
+            else resolved_recipe.without({"reconstruct_gist", "coherence"})
         )
 
 
@@ -142,7 +142,7 @@ class VideoRun(RunConfig):
     """
 
     model: VideoModel
-    form: Form
+    spec: DataSpec
     wrong_captions: bool = False
 
 
@@ -157,7 +157,7 @@ def configure(
 
     `other`: the second collection of a model that goes between two.
     """
-    form = Form(
+    spec = DataSpec(
         size=data.size,
         frames=data.frames,
         frames_per_second=data.frames_per_second,
@@ -166,7 +166,7 @@ def configure(
         showing=data.showing if isinstance(data, MovingShapes) else "",
         examples=tuple(dict.fromkeys(data.batch(0, EXAMPLES, seed=0)[1])),
     )
-    values = {"form": form.model_dump(mode="json"), "data_sha256": data.digest}
+    values = {"spec": spec.model_dump(mode="json"), "data_sha256": data.digest}
     if other:
         if (other.size, other.frames) != (data.size, data.frames):
             raise UserError("the two collections were prepared with other sizes or frames")
@@ -176,8 +176,8 @@ def configure(
 
 def networks(config: VideoRun) -> Networks:
     """The networks that the recipe asks for, for clips of the run's form."""
-    model, form = config.model, config.form
-    return build(model.video, form.size, form.frames, len(form.words), model.statements)
+    model, spec = config.model, config.spec
+    return build(model.video, spec.size, spec.frames, len(spec.words), model.resolved_recipe)
 
 
 def batches(
@@ -187,7 +187,7 @@ def batches(
 
     With another collection its clips, and no captions: those of two clips have nothing in common.
     """
-    captions, size, seed = Captions(config.form.words), config.train.batch_size, config.train.seed
+    captions, size, seed = Captions(config.spec.words), config.train.batch_size, config.train.seed
 
     def drawn(source: Clipped, number: int) -> tuple[Clips, list[str]]:
         frames, told = source.batch(number, size, seed)
@@ -220,7 +220,7 @@ def train(
     """
     config = configure(data, model, preset, assignments, other)
     chosen = choose_device(device)
-    averages = fit(
+    ema = fit(
         to,
         config,
         networks,
@@ -228,7 +228,7 @@ def train(
         lambda run: observer(run, data, config, other),
         chosen,
     )
-    return Model(averages, config.model, config.form, Path(to).name)
+    return Model(ema, config.model, config.spec, Path(to).name)
 
 
 def observer(run: Run, data: Clipped, config: VideoRun, other: Clipped | None = None) -> Observe:
@@ -245,8 +245,8 @@ def observer(run: Run, data: Clipped, config: VideoRun, other: Clipped | None = 
     judged = isinstance(data, MovingShapes) and not other
     told = data.batch(1, 128, seed + 1)[1] if judged else []
 
-    def observe(averages: Networks, step: int) -> dict[str, float]:
-        model = Model(averages, config.model, config.form, run.folder.name)
+    def observe(ema: Networks, step: int) -> dict[str, float]:
+        model = Model(ema, config.model, config.spec, run.folder.name)
         clips = model.clips(shown, seed) if model.draws else model.transform(given, shown)
         draw_grid(clips, shown, run.samples / f"step-{step:08d}.png")
         if not judged or not model.draws:
@@ -261,13 +261,13 @@ class Model(Trained):
     """Trained networks with what they need to make clips."""
 
     config: VideoModel
-    form: Form
+    spec: DataSpec
     BELONGS = (DOMAIN, VideoRun, networks)
 
     @property
     def captions(self) -> Captions:
         """How captions are read, with the words that are known."""
-        return Captions(self.form.words)
+        return Captions(self.spec.words)
 
     @torch.no_grad()
     def clips(self, captions: Sequence[str], seed: int = 0) -> Clips:
@@ -275,15 +275,15 @@ class Model(Trained):
         return torch.cat([made.mean.clamp(-1, 1).cpu() for made in self._made(captions, seed)])
 
     @torch.no_grad()
-    def encode(self, clips: Clips, captions: Sequence[str]) -> Places:
+    def encode(self, clips: Clips, captions: Sequence[str]) -> LatentPoints:
         """Where the encoder places clips."""
         tokens = self.captions.encode(captions).to(self.device)
         return self.space.encode(clips.contiguous().to(self.device), tokens)
 
     @torch.no_grad()
-    def decode(self, places: Places) -> Clips:
+    def decode(self, points: LatentPoints) -> Clips:
         """The clips of places."""
-        return self.space.decode(places).mean.clamp(-1, 1).cpu()
+        return self.space.decode(points).mean.clamp(-1, 1).cpu()
 
     @torch.no_grad()
     def translate(self, clips: Clips, back: bool = False) -> Clips:
@@ -299,7 +299,7 @@ class Model(Trained):
         chunks = zip(clips.split(CHUNK), batched(captions, CHUNK), strict=True)
         return torch.cat([self.decode(self.encode(x, told)) for x, told in chunks])
 
-    def again(self, clips: Clips, captions: Sequence[str]) -> Clips:
+    def reconstruct(self, clips: Clips, captions: Sequence[str]) -> Clips:
         """What comes back of the data's clips: through z, or from the other collection."""
         return self.transform(
             self.translate(clips, back=True) if self.translates else clips, captions

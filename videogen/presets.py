@@ -16,13 +16,13 @@ SHAPES_SIZE = {"tiny": 16, "small": 32, "base": 64}
 LI = "Li, Min, Shen, Carlson and Carin, Video Generation from Text, AAAI 2018"
 LEARNER = Optimisation(learning_rate=1e-3, betas=(0.9, 0.99))
 CRITIC = Optimisation(learning_rate=4e-4, betas=(0.0, 0.99))
-LONG = GENTLE.but(
-    minutes=None, steps=60_000, warmup_steps=500, average_decay=0.999, sample_every_steps=1000
+LONG = GENTLE.replace(
+    minutes=None, steps=60_000, warmup_steps=500, ema_decay=0.999, sample_every_steps=1000
 )
 
 MODELS = calm(STEEP, r1=1.0)
 MODELS["cyclegan"] |= coming_back(0.01)
-MODELS["pix2pix"] |= {"weights": {"predict_x": 0.002}}  # the paper's 100, of a mean over numbers
+MODELS["pix2pix"] |= {"weights": {"l1_x": 0.002}}  # the paper's 100, of a mean over numbers
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
@@ -35,8 +35,8 @@ PRESETS: dict[str, Preset] = {
                 latent=8, channels=4, critic_channels=4, width=32, text=TextConfig(width=16)
             )
         },
-        games=TRIAL.but(learner=LEARNER, critic=CRITIC),
-        likelihoods=TRIAL.but(learner=LEARNER),
+        games=TRIAL.replace(learner=LEARNER, critic=CRITIC),
+        likelihoods=TRIAL.replace(learner=LEARNER),
         models=MODELS,
     ),
     "small": Preset(
@@ -46,8 +46,8 @@ PRESETS: dict[str, Preset] = {
         "after 90",
         cost="an hour and a half on two CPU cores",
         networks={"video": VideoConfig()},
-        games=GENTLE.but(minutes=90, learner=LEARNER, critic=CRITIC),
-        likelihoods=GENTLE.but(minutes=90, learner=LEARNER),
+        games=GENTLE.replace(minutes=90, learner=LEARNER, critic=CRITIC),
+        likelihoods=GENTLE.replace(minutes=90, learner=LEARNER),
         models=MODELS,
     ),
     "base": Preset(
@@ -64,8 +64,8 @@ PRESETS: dict[str, Preset] = {
                 text=TextConfig(width=256, layers=2),
             )
         },
-        games=LONG.but(learner=LEARNER, critic=CRITIC),
-        likelihoods=LONG.but(learner=LEARNER),
+        games=LONG.replace(learner=LEARNER, critic=CRITIC),
+        likelihoods=LONG.replace(learner=LEARNER),
         models=MODELS,
     ),
 }

@@ -73,7 +73,9 @@ RunFolder = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the configuration.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Reading processes.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit 1 where one is rejected.")]
-Places = Annotated[int, typer.Option(min=2, max=1000, help="Places on the way, ends included.")]
+PointCount = Annotated[
+    int, typer.Option(min=2, max=1000, help="Places on the way, ends included.")
+]
 Strength = Annotated[
     float, typer.Option(min=0, max=1, help="0: the place itself. 1: nothing is left of it.")
 ]

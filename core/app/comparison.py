@@ -49,7 +49,7 @@ def contenders(domain: Domain, names: Sequence[str], two: bool = False) -> list[
     """
     if names:
         for name in names:
-            domain.require(name, has_other=two and domain.between_two(name))
+            domain.require(name, has_other=two and domain.is_translation(name))
         return list(names)
     return [
         name

@@ -7,7 +7,7 @@ from pydantic import Field
 from core.config import Strict
 from core.recipes import Recipe, recipe
 from core.training.loop import TrainConfig
-from core.training.stabilisers import Aids
+from core.training.stabilisers import Stabilisers
 
 CHANGEABLE = tuple(
     f"train.{name}"
@@ -30,14 +30,16 @@ class ModelConfig(Strict):
     weights: dict[str, float] = {}
     critic_steps: int | None = Field(default=None, gt=0)
     game: str | None = None
-    aids: Aids = Aids()
+    stabilisers: Stabilisers = Stabilisers()
 
     @property
-    def statements(self) -> Recipe:
-        statements = recipe(self.recipe)
-        statements = statements.playing(self.game) if self.game else statements
-        statements = statements.paced(self.critic_steps) if self.critic_steps else statements
-        return self.aids.on(statements.weighted(self.weights))
+    def resolved_recipe(self) -> Recipe:
+        resolved_recipe = recipe(self.recipe)
+        resolved_recipe = resolved_recipe.playing(self.game) if self.game else resolved_recipe
+        resolved_recipe = (
+            resolved_recipe.paced(self.critic_steps) if self.critic_steps else resolved_recipe
+        )
+        return self.stabilisers.on(resolved_recipe.weighted(self.weights))
 
 
 class RunConfig(Strict):

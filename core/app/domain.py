@@ -53,7 +53,7 @@ class Domain:
             raise ConfigError(f"no model is called '{model}': {known}")
         return name
 
-    def between_two(self, model: str) -> bool:
+    def is_translation(self, model: str) -> bool:
         """Whether a model needs a second collection."""
         return recipe(self.recipe_name(model)).other
 

@@ -15,7 +15,7 @@ from core.training.device import computes_bf16, keep_freed_memory
 from core.training.loop import Observe
 from core.training.loop import train as train_run
 from core.training.run import Run
-from core.training.step import Batches, Learning
+from core.training.step import Batches, TrainState
 
 
 def fit(
@@ -30,19 +30,19 @@ def fit(
     keep_freed_memory()
     torch.manual_seed(config.train.seed)
     train = config.train
-    learning = Learning(
-        config.model.aids.fit(build(config)).to(device),
-        config.model.statements,
+    state = TrainState(
+        config.model.stabilisers.fit(build(config)).to(device),
+        config.model.resolved_recipe,
         train.learner,
         train.critic,
-        train.average_decay,
+        train.ema_decay,
         train.bf16 and computes_bf16(device),
-        config.model.aids.historical_averaging,
+        config.model.stabilisers.historical_averaging,
     )
     values = config.model_dump(mode="json")
     with Run.open(Path(to), values, CHANGEABLE, partial(_completed, type(config))) as run:
-        train_run(run, learning, draw, train, observe(run))
-    return learning.averages
+        train_run(run, state, draw, train, observe(run))
+    return state.ema
 
 
 def _completed(kind: type[RunConfig], stored: dict[str, Any]) -> dict[str, Any]:

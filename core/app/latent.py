@@ -20,7 +20,7 @@ from core.theory.shapes import Latents, Samples
 
 
 @dataclass(frozen=True)
-class Places:
+class LatentPoints:
     """Places u [batch latent], with the conditions c as encoder, decoder and prior are given them.
 
     Of one trained model: places of two models have nothing to do with each other.
@@ -29,18 +29,18 @@ class Places:
     u: Latents
     c: Tensor | None = None
 
-    def __getitem__(self, chosen: slice) -> "Places":
-        return Places(self.u[chosen], None if self.c is None else self.c[chosen])
+    def __getitem__(self, chosen: slice) -> "LatentPoints":
+        return LatentPoints(self.u[chosen], None if self.c is None else self.c[chosen])
 
     def __len__(self) -> int:
         return len(self.u)
 
 
-def joined(places: Sequence[Places]) -> Places:
+def concat(points: Sequence[LatentPoints]) -> LatentPoints:
     """Places behind one another."""
-    conditions = [one.c for one in places if one.c is not None]
-    return Places(
-        torch.cat([one.u for one in places]), torch.cat(conditions) if conditions else None
+    conditions = [one.c for one in points if one.c is not None]
+    return LatentPoints(
+        torch.cat([one.u for one in points]), torch.cat(conditions) if conditions else None
     )
 
 
@@ -55,16 +55,16 @@ class LatentSpace:
         if "decoder" not in self.networks:
             raise UserError(f"{self.name} has no latent space: it is a density over x itself")
 
-    def draw(self, count: int, c: Tensor | None, seed: int) -> Places:
+    def draw(self, count: int, c: Tensor | None, seed: int) -> LatentPoints:
         """Places as the prior has them; c raw, [count *condition]."""
         condition = self._read(c)
         torch.manual_seed(seed)
         prior = self._prior(count, condition)
         if prior is None:
             raise UserError(f"{self.name} has no prior to draw a place from: give it files")
-        return Places(_in_units(prior, prior.rsample()), condition)
+        return LatentPoints(_in_units(prior, prior.rsample()), condition)
 
-    def encode(self, x: Samples, c: Tensor | None) -> Places:
+    def encode(self, x: Samples, c: Tensor | None) -> LatentPoints:
         """Where the encoder places samples: the means of q(z given x, c)."""
         if "encoder" not in self.networks:
             raise UserError(
@@ -73,12 +73,12 @@ class LatentSpace:
             )
         condition = self._read(c)
         z = self.networks["encoder"](x, condition).mean
-        return Places(_in_units(self._prior(len(x), condition), z), condition)
+        return LatentPoints(_in_units(self._prior(len(x), condition), z), condition)
 
-    def decode(self, places: Places) -> Distribution:
+    def decode(self, points: LatentPoints) -> Distribution:
         """p(x given z, c) of places."""
-        prior = self._prior(len(places), places.c)
-        return self.networks["decoder"](_out_of_units(prior, places.u), places.c)
+        prior = self._prior(len(points), points.c)
+        return self.networks["decoder"](_out_of_units(prior, points.u), points.c)
 
     def _prior(self, count: int, c: Tensor | None) -> Distribution | None:
         """p(z given c); None where the model has none."""
@@ -98,7 +98,7 @@ def _out_of_units(prior: Distribution | None, u: Latents) -> Latents:
     return prior.mean + u * torch.exp(prior.log_std) if isinstance(prior, Gaussian) else u
 
 
-def walk(start: Places, end: Places, steps: int) -> Places:
+def slerp(start: LatentPoints, end: LatentPoints, steps: int) -> LatentPoints:
     """`steps` places from one place to another one, both included.
 
     Along the great circle, so that lengths stay between those of the ends (White,
@@ -112,24 +112,24 @@ def walk(start: Places, end: Places, steps: int) -> Places:
         u = torch.sin((1 - share) * angle) * start.u + torch.sin(share * angle) * end.u
         u = u / torch.sin(angle)
     if start.c is None or end.c is None:
-        return Places(u)
+        return LatentPoints(u)
     part = share.view(-1, *[1] * (start.c.ndim - 1))
-    return Places(u, (1 - part) * start.c + part * end.c)
+    return LatentPoints(u, (1 - part) * start.c + part * end.c)
 
 
-def arithmetic(a: Places, b: Places, c: Places) -> Places:
+def arithmetic(a: LatentPoints, b: LatentPoints, c: LatentPoints) -> LatentPoints:
     """a - b + c: what a has beyond b, added to c (Radford, Metz and Chintala, ICLR 2016)."""
     if a.c is None or b.c is None or c.c is None:
-        return Places(a.u - b.u + c.u)
-    return Places(a.u - b.u + c.u, a.c - b.c + c.c)
+        return LatentPoints(a.u - b.u + c.u)
+    return LatentPoints(a.u - b.u + c.u, a.c - b.c + c.c)
 
 
-def variations(place: Places, strength: float, count: int, seed: int) -> Places:
+def variations(point: LatentPoints, strength: float, count: int, seed: int) -> LatentPoints:
     """Places around one: sqrt(1 - s^2) u + s noise; 0 is the place itself, 1 forgets it.
 
     What is distributed as the prior stays so.
     """
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(count, place.u.shape[1], generator=generator).to(place.u)
-    c = None if place.c is None else place.c.expand(count, *place.c.shape[1:])
-    return Places(math.sqrt(1 - strength**2) * place.u + strength * noise, c)
+    noise = torch.randn(count, point.u.shape[1], generator=generator).to(point.u)
+    c = None if point.c is None else point.c.expand(count, *point.c.shape[1:])
+    return LatentPoints(math.sqrt(1 - strength**2) * point.u + strength * noise, c)

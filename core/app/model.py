@@ -35,7 +35,7 @@ def restore(
     stored = Run.read(folder)
     config = resolve(kind, stored.config, str(folder / "config.yaml"))
     made = Networks({name: part for name, part in build(config).items() if not is_critic(name)})
-    stored.fill(made, group="averages")
+    stored.fill(made, group="ema")
     return made.eval().to(choose_device(device)), config, folder.name
 
 
@@ -48,7 +48,7 @@ class Trained:
 
     networks: Networks
     config: Any
-    form: Any
+    spec: Any
     name: str = ""
 
     BELONGS: ClassVar[tuple[Domain, type[RunConfig], Callable[..., Networks]]]
@@ -59,7 +59,7 @@ class Trained:
         """The best weights of a run folder, or a shipped model by its name; None: the default."""
         domain, kind, build = cls.BELONGS
         made, config, name = restore(domain, kind, build, run, device)
-        return cls(made, config.model, config.form, name)  # type: ignore[attr-defined]  # a domain's run has a form
+        return cls(made, config.model, config.spec, name)  # type: ignore[attr-defined]  # a domain's run has a form
 
     @property
     def device(self) -> torch.device:

@@ -17,7 +17,7 @@ import numpy as np
 
 from core.data.store import Reject, read_columns, read_notes
 
-Noted = dict[str, Any]
+SourceNote = dict[str, Any]
 """What a shard notes of a source: at least `source`, `content`, and its extent."""
 
 
@@ -26,16 +26,16 @@ class Catalogue:
     """The sources of all shards; `place` is (shard, number there, where it begins there)."""
 
     shards: int = 0
-    sources: list[Noted] = field(default_factory=list)
+    sources: list[SourceNote] = field(default_factory=list)
     place: list[tuple[int, int, int]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
     @classmethod
-    def of(cls, folder: Path, shards: int, extent: str, alike: str) -> "Catalogue":
+    def of(cls, folder: Path, shards: int, extent: str, same_as: str) -> "Catalogue":
         """Read the notes of all shards.
 
         `extent` is the note of how much a source fills. What has the content of one before is
-        rejected, being `alike`.
+        rejected, as being `same_as` the first.
         """
         made, first = cls(shards), dict[str, str]()
         for shard in range(shards):
@@ -46,7 +46,7 @@ class Catalogue:
                     continue
                 place, begin = (shard, next(number), begin), begin + note[extent]
                 if note["content"] in first:
-                    why = f"{alike} as {first[note['content']]}"
+                    why = f"{same_as} as {first[note['content']]}"
                     made.rejects.append((note["source"], "duplicate", why))
                     continue
                 first[note["content"]] = note["source"]
@@ -98,7 +98,7 @@ def lengths_of(rows: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([len(row) for row in rows], dtype=np.int64)
 
 
-def joined(rows: Sequence[np.ndarray], kind: Any) -> np.ndarray:
+def concat_rows(rows: Sequence[np.ndarray], kind: Any) -> np.ndarray:
     """Rows in one, of a type that holds without any."""
     return np.concatenate([np.zeros(0, kind), *rows]).astype(kind)
 

@@ -18,13 +18,13 @@ import numpy as np
 
 from core.data.catalogue import Catalogue
 from core.data.store import Columns, finished, shard_folder, write_rejects, write_shard
-from core.data.workers import HANDED, Lost, work
+from core.data.workers import CHUNK_SIZE, Failure, map_in_processes
 from core.errors import UserError
 from core.files import LOCK, locked, write_text
 
 SOURCES_PER_SHARD = 256
 
-BEGUN = "prepare.json"
+SETTINGS_FILE = "prepare.json"
 REPORTS = {"rejects.jsonl", "summary.txt"}
 
 Tick = Callable[[int, int], None]
@@ -41,14 +41,14 @@ class Job:
 
     items: Iterable[Any]
     count: int
-    made: Callable[[Any], Any | Lost]
+    made: Callable[[Any], Any | Failure]
     name: Callable[[Any], str]
     columns: Callable[[Sequence[Any]], Columns]
     seconds: float
     memory_mb: int
     jobs: int
     tick: Tick
-    handed: int = HANDED
+    chunk_size: int = CHUNK_SIZE
     kept: Callable[[Any], Any] = lambda record: record
 
 
@@ -106,7 +106,7 @@ def pieces_by_split(is_test: np.ndarray) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def begun(folder: Path, wanted: dict[str, Any]) -> Iterator[Path]:
+def begin_in(folder: Path, wanted: dict[str, Any]) -> Iterator[Path]:
     """The folder, held for this process, empty or with finished shards of the same preparation.
 
     `wanted` says what is prepared from what; its `sources` are a digest of theirs.
@@ -123,14 +123,14 @@ def begun(folder: Path, wanted: dict[str, Any]) -> Iterator[Path]:
 
 
 def _refuse_other(folder: Path, wanted: dict[str, Any]) -> None:
-    mark = folder / BEGUN
+    mark = folder / SETTINGS_FILE
     if not mark.exists():
         if {path.name for path in folder.iterdir()} - REPORTS - {LOCK}:
             raise UserError(f"{folder} holds other files: choose an empty or a new folder")
         write_text(mark, json.dumps(wanted, indent=1))
         return
-    begun = json.loads(mark.read_text(encoding="utf-8"))
-    changed = sorted(key for key in begun | wanted if begun.get(key) != wanted.get(key))
+    begin_in = json.loads(mark.read_text(encoding="utf-8"))
+    changed = sorted(key for key in begin_in | wanted if begin_in.get(key) != wanted.get(key))
     if changed == ["sources"]:
         raise UserError(
             f"{folder} was prepared from other files, or some have changed since: choose another "
@@ -142,7 +142,7 @@ def _refuse_other(folder: Path, wanted: dict[str, Any]) -> None:
         )
 
 
-def read_all(folder: Path, job: Job, extent: str, alike: str, thing: str) -> Catalogue:
+def read_all(folder: Path, job: Job, extent: str, same_as: str, thing: str) -> Catalogue:
     """Write the shards that are missing and the rejects; the catalogue of what is kept.
 
     See `Catalogue.of`. Raises `NothingKept` where no `thing` is.
@@ -150,11 +150,13 @@ def read_all(folder: Path, job: Job, extent: str, alike: str, thing: str) -> Cat
     shards = -(-job.count // SOURCES_PER_SHARD)
     missing = [number for number in range(shards) if not finished(folder, number)]
     items = _of_shards(job.items, set(missing))
-    results = work(job.made, items, job.jobs, job.seconds, job.memory_mb, job.handed)
+    results = map_in_processes(
+        job.made, items, job.jobs, job.seconds, job.memory_mb, job.chunk_size
+    )
     done = _ticked(results, job, missing)
     for number in missing:
         _write(folder, number, islice(done, SOURCES_PER_SHARD), job)
-    found = Catalogue.of(folder, shards, extent, alike)
+    found = Catalogue.of(folder, shards, extent, same_as)
     write_rejects(folder, found.rejects)
     if not found.sources:
         _leave_reasons(folder, shards)
@@ -177,13 +179,13 @@ def _ticked(results: Iterable[Any], job: Job, missing: Sequence[int]) -> Iterato
         yield result
 
 
-def _write(folder: Path, number: int, done: Iterable[tuple[Any, Any | Lost]], job: Job) -> None:
+def _write(folder: Path, number: int, done: Iterable[tuple[Any, Any | Failure]], job: Job) -> None:
     """One shard: the records' columns in a row, and a note of each source."""
     kept: list[Any] = []
     notes: list[dict[str, Any]] = []
     for item, record in done:
         source = job.name(item)
-        if isinstance(record, Lost):
+        if isinstance(record, Failure):
             notes.append({"source": source, "reason": record.reason, "detail": record.detail})
         else:
             kept.append(job.kept(record))
@@ -195,4 +197,4 @@ def _leave_reasons(folder: Path, shards: int) -> None:
     """Nothing is kept: leave only the reasons, so that the folder can be used again."""
     for number in range(shards):
         shutil.rmtree(shard_folder(folder, number))
-    (folder / BEGUN).unlink()
+    (folder / SETTINGS_FILE).unlink()

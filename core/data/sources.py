@@ -109,14 +109,14 @@ def roots(patterns: Iterable[str]) -> list[Path]:
 def listing(starts: Sequence[Path], suffixes: tuple[str, ...], limits: Limits) -> Listing:
     """Walk without reading; see `Listing`."""
     found, names = Listing(), hashlib.sha256()
-    for source in walk(starts, suffixes, limits, found.passed_over):
+    for source in find_sources(starts, suffixes, limits, found.passed_over):
         found.count += 1
         names.update(f"{source.name}\0{source.state}\n".encode(errors="surrogateescape"))
     found.sha256 = names.hexdigest()
     return found
 
 
-def walk(
+def find_sources(
     starts: Sequence[Path],
     suffixes: tuple[str, ...],
     limits: Limits,

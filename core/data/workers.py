@@ -1,7 +1,7 @@
 """Work on many items in child processes, where one bad item cannot stop the rest.
 
 Each child has a time limit for an item and a memory limit. A child that hangs, crashes or asks for
-too much is replaced, and its item comes back as `Lost` with the reason.
+too much is replaced, and its item comes back as `Failure` with the reason.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
-HANDED = 8
+CHUNK_SIZE = 8
 """Items that a child is given at once: its way back to us costs as much as a small item."""
 
 AHEAD = 4
@@ -36,21 +36,21 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Lost:
+class Failure:
     """An item without result; the reason is time, memory, crash, error, or one of the domain's."""
 
     reason: str
     detail: str
 
 
-def work(
+def map_in_processes(
     function: Callable[[Item], Result],
     items: Iterable[Item],
     jobs: int,
     seconds: float,
     memory_mb: int,
-    handed: int = HANDED,
-) -> Iterator[tuple[Item, Result | Lost]]:
+    chunk_size: int = CHUNK_SIZE,
+) -> Iterator[tuple[Item, Result | Failure]]:
     """Each item with what `function` makes of it, in the order of the items.
 
     `jobs` child processes work at once; 0 means in this process, where nothing is limited and what
@@ -62,7 +62,7 @@ def work(
         yield from ((item, function(item)) for item in items)
         return
     task = pickle.dumps((function, seconds, memory_mb))
-    crew = _Crew(task, iter(items), jobs, handed)
+    crew = _Crew(task, iter(items), jobs, chunk_size)
     try:
         yield from crew.run()
     finally:
@@ -108,7 +108,7 @@ class _Crew:
     task: bytes
     source: Iterator[Any]
     jobs: int
-    handed: int
+    chunk_size: int
     children: list[_Child] = field(default_factory=list)
     items: dict[int, Any] = field(default_factory=dict)
     answers: dict[int, Any] = field(default_factory=dict)
@@ -128,7 +128,9 @@ class _Crew:
         """Give idle children their next items; then those that have said something, or ended."""
         idle = self._idle()
         while self._refill() and (child := next(idle, None)):
-            given = [self.waiting.popleft() for _ in range(min(self.handed, len(self.waiting)))]
+            given = [
+                self.waiting.popleft() for _ in range(min(self.chunk_size, len(self.waiting)))
+            ]
             child.hand({number: self.items[number] for number in given})
         pipes = {child.pipe: child for child in self.children if child.items}
         said = wait(pipes) if pipes else []
@@ -143,8 +145,8 @@ class _Crew:
 
     def _refill(self) -> bool:
         """Read items ahead, but not far; whether one waits for a child."""
-        ahead = self.jobs * self.handed * AHEAD - len(self.items)
-        most = min(self.handed - len(self.waiting), ahead)
+        ahead = self.jobs * self.chunk_size * AHEAD - len(self.items)
+        most = min(self.chunk_size - len(self.waiting), ahead)
         for item in islice(self.source, max(0, most)):
             self.items[self.read] = item
             self.waiting.append(self.read)
@@ -177,12 +179,12 @@ class _Crew:
             child.end()
 
 
-def _lost(exit_code: int) -> Lost:
+def _lost(exit_code: int) -> Failure:
     if exit_code == -signal.SIGALRM:
-        return Lost("time", "took longer than the limit")
+        return Failure("time", "took longer than the limit")
     if exit_code < 0:
-        return Lost("crash", f"the process was ended by {signal.Signals(-exit_code).name}")
-    return Lost("crash", f"the process ended with exit code {exit_code}")
+        return Failure("crash", f"the process was ended by {signal.Signals(-exit_code).name}")
+    return Failure("crash", f"the process ended with exit code {exit_code}")
 
 
 def _tried(function: Callable[[Any], Any], item: Any) -> Any:
@@ -190,9 +192,9 @@ def _tried(function: Callable[[Any], Any], item: Any) -> Any:
     try:
         return function(item)
     except MemoryError:
-        return Lost("memory", "asked for more memory than the limit")
+        return Failure("memory", "asked for more memory than the limit")
     except Exception as error:
-        return Lost("error", f"{type(error).__name__}: {error}")
+        return Failure("error", f"{type(error).__name__}: {error}")
 
 
 def serve(pipe: int) -> None:

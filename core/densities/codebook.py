@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from core.densities.transformer import CausalTransformer, choose, log_chosen
+from core.densities.transformer import CausalTransformer, log_prob_of, sample_logits
 from core.theory.distributions import Distribution, straight_through
 from core.theory.shapes import Latents, Losses
 
@@ -26,7 +26,7 @@ LEAST_USE = 0.1
 """Of its fair share: a row that is used less begins anew where an encoded place lies."""
 
 Rows = Int[Tensor, "batch place"]
-Places = Float[Tensor, "batch place number"]
+CodeVectors = Float[Tensor, "batch place number"]
 
 
 class CodePrior(nn.Module):
@@ -47,9 +47,9 @@ class CodePrior(nn.Module):
         self.transformer = CausalTransformer(WIDTH, LAYERS, HEADS)
         self.out = nn.Linear(WIDTH, CODES)
 
-    def forward(self, batch: int, c: Tensor | None = None) -> "CodeSequence":
+    def forward(self, batch: int, c: Tensor | None = None) -> "CodeDistribution":
         told = self.place.new_zeros(batch, 1) if c is None else c
-        return CodeSequence(self, self.begin(told.float()))
+        return CodeDistribution(self, self.begin(told.float()))
 
     def facts(self) -> dict[str, float]:
         """How many rows of each table are in use."""
@@ -61,22 +61,22 @@ class CodePrior(nn.Module):
         place = torch.arange(self.places, device=self.place.device)
         return place * len(self.tables) // self.places
 
-    def nearest_rows(self, places: Places) -> Rows:
+    def nearest_rows(self, places: CodeVectors) -> Rows:
         """The row nearest to each place."""
         tables = self.tables[self.table_of].detach()
         distance = torch.cdist(places.detach().float().transpose(0, 1), tables)
         return distance.argmin(2).T
 
-    def written(self, rows: Rows) -> Places:
+    def written(self, rows: Rows) -> CodeVectors:
         """What rows stand for."""
         return self.tables[self.table_of, rows]
 
-    def cut(self, z: Latents) -> Places:
+    def cut(self, z: Latents) -> CodeVectors:
         """A latent vector as its places."""
         return z.unflatten(1, (self.places, -1))
 
     @torch.no_grad()
-    def count(self, places: Places, rows: Rows) -> None:
+    def count(self, places: CodeVectors, rows: Rows) -> None:
         """Count how often rows are used; those that are not begin anew among these places."""
         if not self.begun:
             self._scatter(places, torch.ones_like(self.use, dtype=torch.bool))
@@ -87,7 +87,7 @@ class CodePrior(nn.Module):
             self.use[table].lerp_(share.to(self.use), 1 - USE_DECAY)
         self._scatter(places, self.use < LEAST_USE)
 
-    def _scatter(self, places: Places, rows: Tensor) -> None:
+    def _scatter(self, places: CodeVectors, rows: Tensor) -> None:
         """Put these rows [table row] where some of the places lie, and count them as used."""
         for table in range(len(self.tables)):
             pool = places[:, self.table_of == table].flatten(0, 1).float()
@@ -97,7 +97,7 @@ class CodePrior(nn.Module):
         self.use[rows] = 1.0
 
 
-class CodeSequence(Distribution):
+class CodeDistribution(Distribution):
     """p(z given c), one condition for each of a batch."""
 
     def __init__(self, prior: CodePrior, begin: Float[Tensor, "batch width"]):
@@ -110,11 +110,11 @@ class CodeSequence(Distribution):
 
     def rsample(self) -> Latents:
         """Draw row after row; no gradient leads to the probabilities."""
-        memories = self.prior.transformer.memories()
+        kv_caches = self.prior.transformer.kv_caches()
         told, rows = self.begin[:, None], []
         for place in range(self.prior.places):
-            read = self.prior.transformer(told + self.prior.place[place], memories)
-            rows.append(choose(self.prior.out(read[:, 0])))
+            read = self.prior.transformer(told + self.prior.place[place], kv_caches)
+            rows.append(sample_logits(self.prior.out(read[:, 0])))
             table = int(self.prior.table_of[place])
             told = self.prior.row(rows[-1] + table * CODES)[:, None]
         return self.prior.written(torch.stack(rows, 1)).flatten(1)
@@ -125,7 +125,7 @@ class CodeSequence(Distribution):
         told = self.prior.row(rows[:, :-1] + self.prior.table_of[:-1] * CODES)
         heard = torch.cat([self.begin[:, None], told], 1) + self.prior.place
         logits = self.prior.out(self.prior.transformer(heard))
-        return log_chosen(logits.flatten(0, 1), rows.flatten()).view(rows.shape).sum(1)
+        return log_prob_of(logits.flatten(0, 1), rows.flatten()).view(rows.shape).sum(1)
 
     def nearest(self, value: Latents) -> Latents:
         """What the tables can write that is nearest to `value`, with the gradient of `value`."""

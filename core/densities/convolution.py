@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.densities.transformer import Parts
+from core.densities.transformer import Hidden
 
 Page = Float[Tensor, "batch channel row column"]
 
@@ -47,7 +47,7 @@ class MaskedConvolutions(nn.Module):
         self.columns, kernel = columns, 2 * columns - 1
         self.layers = nn.ModuleList(Masked(width, width, kernel) for _ in range(layers))
 
-    def forward(self, x: Parts) -> Parts:
+    def forward(self, x: Hidden) -> Hidden:
         page = x.unflatten(1, (-1, self.columns)).permute(0, 3, 1, 2)
         for layer in self.layers:
             page = page + layer(F.relu(page))
@@ -64,7 +64,7 @@ class DilatedConvolutions(nn.Module):
         )
         self.join = nn.ModuleList(nn.Conv1d(width, width, 1) for _ in range(layers))
 
-    def forward(self, x: Parts) -> Parts:
+    def forward(self, x: Hidden) -> Hidden:
         line = x.transpose(1, 2)
         for level, (layer, join) in enumerate(zip(self.layers, self.join, strict=True)):
             filtered, gate = layer(F.pad(line, (2**level, 0))).chunk(2, 1)

@@ -1,6 +1,6 @@
 """Flows: densities by invertible maps, p(x) = N(f(x)) |det df/dx|.
 
-nice(2), realnvp(2), glow(2)      networks (batch, c) -> Flowing, over vectors of so many numbers
+nice(2), realnvp(2), glow(2)      networks (batch, c) -> FlowDistribution, over vectors [batch 2]
 
 Dinh, Krueger and Bengio, ICLR Workshop 2015 (NICE); Dinh, Sohl-Dickstein and Bengio, ICLR 2017
 (RealNVP); Kingma and Dhariwal, NIPS 2018 (Glow). A flow is a density over x or, over z, what plays
@@ -127,7 +127,7 @@ class InvertibleLinear(Bijection):
         return torch.linalg.solve(self.weight.float(), y.float().T).T
 
 
-class Flowing(Distribution):
+class FlowDistribution(Distribution):
     """p(x given c) of a chain of bijections, one condition for each sample."""
 
     def __init__(self, maps: nn.ModuleList, batch: int, size: int, c: Tensor | None):
@@ -167,8 +167,8 @@ class Flow(nn.Module):
         super().__init__()
         self.size, self.maps = size, nn.ModuleList(maps)
 
-    def forward(self, batch: int, c: Tensor | None = None) -> Flowing:
-        return Flowing(self.maps, batch, self.size, c)
+    def forward(self, batch: int, c: Tensor | None = None) -> FlowDistribution:
+        return FlowDistribution(self.maps, batch, self.size, c)
 
 
 COUPLINGS = 8

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.densities.convolution import DilatedConvolutions, MaskedConvolutions
-from core.densities.transformer import CausalTransformer, Parts, choose
+from core.densities.transformer import CausalTransformer, Hidden, sample_logits
 from core.theory.distributions import Distribution
 from core.theory.shapes import Losses, Samples
 
@@ -46,7 +46,7 @@ def sparse_transformer(width: int, parts: int) -> nn.Module:
     return CausalTransformer(width, LAYERS, HEADS, stride=max(2, round(math.sqrt(parts))))
 
 
-class SymbolDensity(nn.Module):
+class SequenceDensity(nn.Module):
     """(batch, c) -> p(x) over one-hot symbols [batch part symbol]."""
 
     def __init__(self, parts: int, alphabet: int, body: Body):
@@ -57,20 +57,20 @@ class SymbolDensity(nn.Module):
         self.body = body(WIDTH, parts)
         self.odds = nn.Linear(WIDTH, alphabet)
 
-    def forward(self, batch: int, c: Tensor | None = None) -> "Symbols":
-        return Symbols(self, batch)
+    def forward(self, batch: int, c: Tensor | None = None) -> "SequenceDistribution":
+        return SequenceDistribution(self, batch)
 
     def logits(self, x: Samples) -> Float[Tensor, "batch part symbol"]:
         """Of each symbol, given the ones before it."""
         before = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
-        told: Parts = self.symbol(before) + self.place
+        told: Hidden = self.symbol(before) + self.place
         return self.odds(self.body(told))
 
 
-class Symbols(Distribution):
+class SequenceDistribution(Distribution):
     """p(x), once for each of a batch."""
 
-    def __init__(self, density: SymbolDensity, batch: int):
+    def __init__(self, density: SequenceDensity, batch: int):
         self.density, self.batch = density, batch
 
     @property
@@ -84,7 +84,7 @@ class Symbols(Distribution):
         x = density.place.new_zeros(self.batch, density.parts, density.alphabet)
         with torch.no_grad():
             for part in range(density.parts):
-                chosen = choose(density.logits(x)[:, part])
+                chosen = sample_logits(density.logits(x)[:, part])
                 x[torch.arange(self.batch), part, chosen] = 1
         return x
 

@@ -13,17 +13,17 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Parts = Float[Tensor, "batch part width"]
+Hidden = Float[Tensor, "batch part width"]
 """One vector for each part of a sequence."""
 
 Padding = Int[Tensor, " batch"]
 """How many parts at the beginning of each sequence are filling, to be seen by no other part."""
 
-Visible = Bool[Tensor, "rows head query key"]
+AttentionMask = Bool[Tensor, "rows head query key"]
 """Which parts (keys) each part (query) may see."""
 
 
-class Memory:
+class KVCache:
     """Keys and values of the parts seen so far in one layer, so that each is computed once."""
 
     def __init__(self):
@@ -61,7 +61,7 @@ class Block(nn.Module):
 
     def __init__(self, width: int, heads: int, sees: "Attention | None" = None):
         super().__init__()
-        self.heads, self.sees = heads, sees or attend_earlier
+        self.heads, self.sees = heads, sees or causal_attention
         self.before_attention, self.before_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attend = nn.Linear(width, 3 * width)
         self.join = nn.Linear(width, width)
@@ -70,19 +70,19 @@ class Block(nn.Module):
         )
 
     def forward(
-        self, x: Parts, memory: Memory | None = None, visible: Visible | None = None
-    ) -> Parts:
-        x = x + self.join(self._attention(self.before_attention(x), memory, visible))
+        self, x: Hidden, cache: KVCache | None = None, mask: AttentionMask | None = None
+    ) -> Hidden:
+        x = x + self.join(self._attention(self.before_attention(x), cache, mask))
         return x + self.mlp(self.before_mlp(x))
 
-    def _attention(self, x: Parts, memory: Memory | None, visible: Visible | None) -> Parts:
+    def _attention(self, x: Hidden, cache: KVCache | None, mask: AttentionMask | None) -> Hidden:
         split = self.attend(x).unflatten(2, (3, self.heads, -1))
         query, key, value = split.permute(2, 0, 3, 1, 4)  # [batch head part width/heads]
-        if memory is None:
+        if cache is None:
             seen = self.sees(query, key, value)
         else:
-            key, value = memory.extend(key, value)
-            seen = F.scaled_dot_product_attention(query, key, value, visible)
+            key, value = cache.extend(key, value)
+            seen = F.scaled_dot_product_attention(query, key, value, mask)
         return seen.transpose(1, 2).flatten(2)
 
 
@@ -90,7 +90,7 @@ Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 """query, key, value [batch head part width] -> what each part has seen."""
 
 
-def attend_earlier(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Attention of every part to itself and earlier ones."""
     parts = query.shape[2]
     future = torch.ones(parts, parts, dtype=torch.bool, device=query.device).triu(1)
@@ -109,7 +109,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, hidden: Tensor) -> Tensor
 
 
 @dataclass(frozen=True)
-class Recent:
+class LocalAttention:
     """Attention to the last `stride` parts (Child et al., arXiv 1904.10509, A1 of section 4.2).
 
     Each block of `stride` parts is compared with itself and the one before: parts * 2 stride
@@ -133,7 +133,7 @@ class Recent:
 
 
 @dataclass(frozen=True)
-class Strided:
+class StridedAttention:
     """Attention to each `stride`-th part before, and to itself (A2 of the same section).
 
     Parts of equal remainder are a sequence of their own: parts^2 / stride products.
@@ -147,7 +147,7 @@ class Strided:
             _blocks(t, self.stride).permute(3, 0, 1, 2, 4).flatten(0, 1)
             for t in (query, key, value)
         ]
-        seen = attend_earlier(*apart).unflatten(0, (self.stride, count))
+        seen = causal_attention(*apart).unflatten(0, (self.stride, count))
         return seen.permute(1, 2, 3, 0, 4).flatten(2, 3)[:, :, :parts]
 
 
@@ -156,7 +156,7 @@ def _blocks(x: Tensor, size: int) -> Tensor:
     return F.pad(x, (0, 0, 0, -x.shape[2] % size)).unflatten(2, (-1, size))
 
 
-def _visible(queries: int, keys: int, padding: Padding | None, like: Tensor) -> Visible | None:
+def _mask(queries: int, keys: int, padding: Padding | None, like: Tensor) -> AttentionMask | None:
     """Which keys the last `queries` of them may see; None where that is all."""
     if queries == 1 and padding is None:
         return None
@@ -182,34 +182,34 @@ class CausalTransformer(nn.Module):
         super().__init__()
         turns: tuple[Attention | None, ...] = (None,)
         if stride:
-            turns = (Recent(stride), Strided(stride))
+            turns = (LocalAttention(stride), StridedAttention(stride))
         self.blocks = nn.ModuleList(
             Block(width, heads, turns[layer % len(turns)]) for layer in range(layers)
         )
         self.last = nn.LayerNorm(width)
 
     def forward(
-        self, x: Parts, memories: list[Memory] | None = None, padding: Padding | None = None
-    ) -> Parts:
-        if memories is None:
+        self, x: Hidden, kv_caches: list[KVCache] | None = None, padding: Padding | None = None
+    ) -> Hidden:
+        if kv_caches is None:
             for block in self.blocks:
                 x = block(x)
             return self.last(x)
-        visible = _visible(x.shape[1], memories[0].seen + x.shape[1], padding, x)
-        for block, memory in zip(self.blocks, memories, strict=True):
-            x = block(x, memory, visible)
+        mask = _mask(x.shape[1], kv_caches[0].seen + x.shape[1], padding, x)
+        for block, cache in zip(self.blocks, kv_caches, strict=True):
+            x = block(x, cache, mask)
         return self.last(x)
 
-    def memories(self) -> list[Memory]:
+    def kv_caches(self) -> list[KVCache]:
         """Empty memories, one for each layer."""
-        return [Memory() for _ in self.blocks]
+        return [KVCache() for _ in self.blocks]
 
 
-def log_chosen(logits: Float[Tensor, "n choice"], chosen: Tensor) -> Float[Tensor, " n"]:
+def log_prob_of(logits: Float[Tensor, "n choice"], chosen: Tensor) -> Float[Tensor, " n"]:
     """log of the probability of the choice that was made, in full precision."""
     return -F.cross_entropy(logits.float(), chosen, reduction="none")
 
 
-def choose(logits: Float[Tensor, "n choice"], temperature: float = 1.0) -> Tensor:
+def sample_logits(logits: Float[Tensor, "n choice"], temperature: float = 1.0) -> Tensor:
     """Draw a choice for each row, [n] int64, by the global generator."""
     return torch.multinomial((logits.float() / temperature).softmax(-1), 1).squeeze(1)

@@ -66,7 +66,7 @@ KERNEL = 5
 """Numbers by which a kernel compares two samples (Salimans et al.: 5 to 16)."""
 
 
-class Minibatch(nn.Module):
+class MinibatchDiscrimination(nn.Module):
     """A critic that sees each sample beside the others of its batch (section 3.2).
 
     o_k = sum over others of exp(-|M_k - M_k'|_1), M = features x T, joins what the last map of the

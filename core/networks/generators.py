@@ -52,7 +52,7 @@ def widths(channels: int, doublings: int) -> list[int]:
     return [channels * 2**level for level in reversed(range(doublings + 1))]
 
 
-class Double(nn.Sequential):
+class UpBlock(nn.Sequential):
     """Twice as many places along each axis: transposed convolution, normalisation, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, axes: int):
@@ -76,7 +76,7 @@ class DCGAN(nn.Module):
             nn.ReLU(),
         )
         self.doublings = nn.Sequential(
-            *(Double(a, b, axes) for a, b in itertools.pairwise(levels))
+            *(UpBlock(a, b, axes) for a, b in itertools.pairwise(levels))
         )
         self.last = TRANSPOSED[axes](channels, outputs, KERNEL, padding=1)
 
@@ -84,7 +84,7 @@ class DCGAN(nn.Module):
         return self.last(self.doublings(self.first(code)))
 
 
-class Modulated(nn.Module):
+class ModulatedConv(nn.Module):
     """A convolution whose weights a style scales by input channel, then brought back to norm 1.
 
     w' = s_i w_oik, w'' = w' / sqrt(sum over i, k of w'^2) (StyleGAN2, eq. 1 and 3): independent
@@ -129,11 +129,11 @@ class StyleBased(nn.Module):
         axes, style = len(coarsest), levels[0]
         self.style = nn.Sequential(MLP(code, style, style), nn.LeakyReLU(LEAK))
         self.constant = nn.Parameter(torch.randn(levels[0], *coarsest))
-        self.first = Modulated(levels[0], levels[0], axes, style)
+        self.first = ModulatedConv(levels[0], levels[0], axes, style)
         self.doublings = nn.ModuleList(
-            Modulated(a, b, axes, style) for a, b in itertools.pairwise(levels)
+            ModulatedConv(a, b, axes, style) for a, b in itertools.pairwise(levels)
         )
-        self.last = Modulated(channels, outputs, axes, style)
+        self.last = ModulatedConv(channels, outputs, axes, style)
 
     def forward(self, code: Codes) -> Made:
         style = self.style(code)
@@ -171,7 +171,7 @@ class Growing(StyleBased):
         *coarser, _ = levels = widths(channels, doublings)
         self.level_steps = level_steps
         self.pictures = nn.ModuleList(
-            Modulated(width, outputs, len(coarsest), levels[0]) for width in coarser
+            ModulatedConv(width, outputs, len(coarsest), levels[0]) for width in coarser
         )
         self.register_buffer("grown", torch.zeros(()))
 

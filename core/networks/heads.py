@@ -5,7 +5,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from core.networks.hierarchy import LevelHead, Levels
+from core.networks.hierarchy import HierarchicalGaussian, HierarchicalHead
 from core.theory.distributions import Delta, Distribution, Gaussian, as_gaussian
 from core.theory.shapes import Features
 
@@ -30,7 +30,7 @@ class MLP(nn.Sequential):
         return x
 
 
-class Standard(nn.Module):
+class StandardNormal(nn.Module):
     """The prior N(0, I) over a flat z; the condition does not move it."""
 
     mean: Tensor
@@ -50,13 +50,13 @@ class PosteriorHead(nn.Module):
     def __init__(self, width: int, latent: int, kind: type[Distribution]):
         super().__init__()
         self.kind = kind
-        if kind is Levels:
-            self.linear: nn.Module = LevelHead(width, latent)
+        if kind is HierarchicalGaussian:
+            self.linear: nn.Module = HierarchicalHead(width, latent)
         else:
             self.linear = nn.Linear(width, latent if kind is Delta else 2 * latent)
 
     def forward(self, features: Features) -> Distribution:
         made = self.linear(features)
-        if self.kind is Levels:
+        if self.kind is HierarchicalGaussian:
             return made
         return Delta(made) if self.kind is Delta else as_gaussian(made)

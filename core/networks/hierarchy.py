@@ -17,7 +17,7 @@ Below = Callable[[Latents], Gaussian]
 """z_1 -> the distribution of z_2."""
 
 
-class Levels(Distribution):
+class HierarchicalGaussian(Distribution):
     """A Gaussian, and one that depends on what was drawn from it; z = [z_1, z_2]."""
 
     def __init__(self, above: Gaussian, below: Below):
@@ -46,7 +46,7 @@ def two_layers(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, WIDTH), nn.LeakyReLU(0.2), last)
 
 
-class LevelPrior(nn.Module):
+class HierarchicalPrior(nn.Module):
     """(batch, c) -> p(z_1 given c) p(z_2 given z_1, c); half of z on each level."""
 
     def __init__(self, latent: int, condition: int = 0):
@@ -55,11 +55,11 @@ class LevelPrior(nn.Module):
         self.above = two_layers(condition, 2 * self.upper) if condition else None
         self.below = two_layers(self.upper + condition, 2 * (latent - self.upper))
 
-    def forward(self, batch: int, c: Tensor | None = None) -> Levels:
+    def forward(self, batch: int, c: Tensor | None = None) -> HierarchicalGaussian:
         def below(upper: Latents) -> Gaussian:
             return as_gaussian(self.below(upper if c is None else torch.cat([upper, c], 1)))
 
-        return Levels(self._above(batch, c), below)
+        return HierarchicalGaussian(self._above(batch, c), below)
 
     def _above(self, batch: int, c: Tensor | None) -> Gaussian:
         if self.above is not None and c is not None:
@@ -68,7 +68,7 @@ class LevelPrior(nn.Module):
         return Gaussian(zeros, zeros)
 
 
-class LevelHead(nn.Module):
+class HierarchicalHead(nn.Module):
     """features [batch width] -> q(z_1 given x) q(z_2 given z_1, x)."""
 
     def __init__(self, width: int, latent: int):
@@ -77,8 +77,8 @@ class LevelHead(nn.Module):
         self.above = nn.Linear(width, 2 * self.upper)
         self.below = two_layers(self.upper + width, 2 * (latent - self.upper))
 
-    def forward(self, features: Features) -> Levels:
+    def forward(self, features: Features) -> HierarchicalGaussian:
         def below(upper: Latents) -> Gaussian:
             return as_gaussian(self.below(torch.cat([upper, features], 1)))
 
-        return Levels(as_gaussian(self.above(features)), below)
+        return HierarchicalGaussian(as_gaussian(self.above(features)), below)

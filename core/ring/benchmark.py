@@ -19,7 +19,7 @@ from core.recipes import RECIPES, Recipe
 from core.ring import domain as ring
 from core.theory.divergences import mmd
 from core.theory.passes import Networks
-from core.training.step import Learning, Optimisation, game, step
+from core.training.step import Optimisation, TrainState, game, step
 
 STEPS = 4000
 ADAPTING_STEPS = 400
@@ -63,7 +63,7 @@ def rates(name: str) -> tuple[float, float]:
     return RATES.get(name, (2e-4 if slower else 1e-3, 1e-3))
 
 
-def begin(name: str, before: int = STEPS) -> Learning:
+def begin(name: str, before: int = STEPS) -> TrainState:
     """A recipe before its first step on the ring; the same every time.
 
     `before`: steps of the recipe that it begins with, if any.
@@ -73,8 +73,8 @@ def begin(name: str, before: int = STEPS) -> Learning:
     learner, critic = (Optimisation(learning_rate=rate) for rate in rates(name))
     networks = ring.networks(recipe)
     if recipe.begins:
-        _begin_with(networks, learn(recipe.begins, before).averages)
-    return Learning(networks, recipe, learner, critic, average_decay=0.99)
+        _begin_with(networks, learn(recipe.begins, before).ema)
+    return TrainState(networks, recipe, learner, critic, ema_decay=0.99)
 
 
 def _begin_with(networks: Networks, learned: Networks) -> None:
@@ -85,27 +85,27 @@ def _begin_with(networks: Networks, learned: Networks) -> None:
             network.load_state_dict(learned[begun].state_dict())
 
 
-def learn(name: str, steps: int = STEPS) -> Learning:
+def learn(name: str, steps: int = STEPS) -> TrainState:
     """A recipe after `steps` on the ring."""
-    learning = begin(name, steps)
-    draw = ring.batches(learning.recipe)
+    state = begin(name, steps)
+    draw = ring.batches(state.recipe)
     for number in range(steps):
-        step(learning, draw, number, seed=0)
-    return learning
+        step(state, draw, number, seed=0)
+    return state
 
 
 @torch.no_grad()
-def made(learning: Learning) -> Float[Tensor, "point 2"]:
+def made(state: TrainState) -> Float[Tensor, "point 2"]:
     """As many points as `REAL` has, for its labels where labels are read.
 
     Of a model without a prior what it reconstructs; of a translation what it makes of the other
     ring.
     """
-    networks = learning.averages
+    networks = state.ema
     if "density" in networks:
         drawn = networks["density"](len(REAL)).rsample()
-        return ring.from_symbols(drawn) if learning.recipe.sequence else drawn
-    if learning.recipe.other:
+        return ring.from_symbols(drawn) if state.recipe.sequence else drawn
+    if state.recipe.other:
         return networks["decoder"](ring.other_points(len(REAL), seed=999_998)).mean
     c = networks["condition"](labels()) if "condition" in networks else None
     prior = (
@@ -120,16 +120,16 @@ def shifted_points() -> Float[Tensor, "point 2"]:
 
 
 @torch.no_grad()
-def say(learning: Learning, x: Float[Tensor, "point 2"], encoder: str = "encoder") -> Tensor:
+def say(state: TrainState, x: Float[Tensor, "point 2"], encoder: str = "encoder") -> Tensor:
     """Probabilities of the labels of points."""
-    networks = learning.averages
+    networks = state.ema
     return networks["classifier"](networks[encoder](x).mean).mean
 
 
-def accuracy(learning: Learning) -> tuple[float, float]:
+def accuracy(state: TrainState) -> tuple[float, float]:
     """Share of labels that are said right: of the ring's points, and of the shifted ring's."""
-    of_the_ring = "source" if "source" in learning.averages else "encoder"
-    said = say(learning, REAL, of_the_ring), say(learning, shifted_points())
+    of_the_ring = "source" if "source" in state.ema else "encoder"
+    said = say(state, REAL, of_the_ring), say(state, shifted_points())
     here, there = ((s.argmax(1) == labels().argmax(1)).float().mean().item() for s in said)
     return here, there
 
@@ -159,11 +159,11 @@ def survey(
     """Train each recipe on the ring and judge what it makes."""
     for number, name in enumerate(names):
         begun = time.perf_counter()
-        learning = learn(name, steps)
+        state = learn(name, steps)
         seconds = time.perf_counter() - begun
-        x = made(learning)
+        x = made(state)
         modes, near = ring.coverage(x)
-        size = sum(p.numel() for p in learning.networks.parameters())
+        size = sum(p.numel() for p in state.networks.parameters())
         tick(number + 1, len(names))
         yield Result(name, RECIPES[name], x.numpy(), distance(x), modes, near, seconds, size)
 
@@ -186,14 +186,14 @@ class Adapted:
 def survey_adapting(most: int = ADAPTING_STEPS) -> Iterator[Adapted]:
     """Train each recipe that says labels, for at most so many steps, and judge what it says."""
     for name in adapting():
-        learning = learn(name, min(most, ADAPTING_STEPS))
+        state = learn(name, min(most, ADAPTING_STEPS))
         shifted = shifted_points()
         yield Adapted(
             name,
             RECIPES[name],
-            *accuracy(learning),
+            *accuracy(state),
             shifted.numpy(),
-            say(learning, shifted).argmax(1).numpy(),
+            say(state, shifted).argmax(1).numpy(),
         )
 
 

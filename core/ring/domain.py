@@ -12,17 +12,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.densities.sequences import SymbolDensity
+from core.densities.sequences import SequenceDensity
 from core.networks.augmentation import SHARE
 from core.networks.critics import JointCritic, LatentCritic
-from core.networks.heads import MLP, PosteriorHead, Standard
+from core.networks.heads import MLP, PosteriorHead, StandardNormal
 from core.recipes import Recipe
 from core.theory.distributions import Categorical, Delta, Distribution, Gaussian
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Features, Latents, Samples, Scores
 
 Points = Float[Tensor, "batch 2"]
-Told = Float[Tensor, "batch part symbol"]
+OneHotSymbols = Float[Tensor, "batch part symbol"]
 """Points in symbols, one-hot."""
 
 MODES, RADIUS, STD = 8, 2.0, 0.1
@@ -92,7 +92,7 @@ LEVELS, EDGE = 6, 3.0
 """Symbols of a point, each a quadrant of the one before, and half the side of the first square."""
 
 
-def to_symbols(x: Points) -> Told:
+def to_symbols(x: Points) -> OneHotSymbols:
     """Points [batch 2] as symbols [batch 6 4], one-hot: which quadrant, of that which, and so on.
 
     Points beyond the square count as of its edge.
@@ -103,14 +103,14 @@ def to_symbols(x: Points) -> Told:
     return F.one_hot(2 * right + up, 4).float()
 
 
-def from_symbols(symbols: Told) -> Points:
+def from_symbols(symbols: OneHotSymbols) -> Points:
     """Symbols as points, each anywhere in its square."""
     chosen, level = symbols.argmax(2), 2.0 ** torch.arange(LEVELS - 1, -1, -1)
     cell = torch.stack([((chosen // 2) * level).sum(1), ((chosen % 2) * level).sum(1)], 1)
     return (cell + torch.rand_like(cell)) / 2**LEVELS * 2 * EDGE - EDGE
 
 
-def told_batch(draw: int, size: int = 256) -> Batch:
+def symbol_batch(draw: int, size: int = 256) -> Batch:
     """The points of a draw, told in symbols."""
     return Batch(to_symbols(points(size, seed=draw)))
 
@@ -118,7 +118,7 @@ def told_batch(draw: int, size: int = 256) -> Batch:
 def batches(recipe: Recipe) -> Callable[[int], Batch]:
     """What a recipe trains on: points, with labels or points of another ring where it asks."""
     if recipe.sequence:
-        return told_batch
+        return symbol_batch
     if recipe.other:
         return shifted_ring if "classifier" in recipe.networks else two_rings
     return labelled_batch if recipe.needs & {"condition", "labels"} else batch
@@ -155,7 +155,7 @@ def _dreams(recipe: Recipe) -> bool:
 
 def _density(recipe: Recipe) -> nn.Module:
     if recipe.sequence:
-        return SymbolDensity(LEVELS, 4, recipe.sequence)
+        return SequenceDensity(LEVELS, 4, recipe.sequence)
     assert recipe.density
     return recipe.density(2)
 
@@ -163,7 +163,7 @@ def _density(recipe: Recipe) -> nn.Module:
 def _prior(recipe: Recipe, read: int) -> nn.Module:
     if recipe.prior:
         return recipe.prior(LATENT, read)
-    return LabelPrior() if read else Standard(LATENT)
+    return LabelPrior() if read else StandardNormal(LATENT)
 
 
 def _beside(x: Tensor, c: Tensor | None) -> Tensor:

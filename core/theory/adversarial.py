@@ -138,8 +138,8 @@ class Adversarial:
     penalties: tuple[Penalty, ...] = ()
     clip: float = 0.0
     mismatched: bool = False
-    smoothing: float = 0.0
-    noise: float = 0.0
+    label_smoothing: float = 0.0
+    instance_noise: float = 0.0
     augment: bool = False
 
     def __call__(self, passes: Passes, space: Space) -> Losses:
@@ -155,10 +155,10 @@ class Adversarial:
         with torch.no_grad():
             reference, produced = passes.reference(space), passes.produced(space)
         real = self._score(passes, space, reference)
-        losses = {"game": self._smoothed(real, self._score(passes, space, produced))}
+        losses = {"game": self._with_label_smoothing(real, self._score(passes, space, produced))}
         if self.mismatched:
             wrong, differs = mismatch(reference)
-            against_wrong = self._smoothed(real, self._score(passes, space, wrong))
+            against_wrong = self._with_label_smoothing(real, self._score(passes, space, wrong))
             losses["game"] = torch.where(
                 differs, 0.5 * (losses["game"] + against_wrong), losses["game"]
             )
@@ -167,25 +167,26 @@ class Adversarial:
             losses[penalty.name] = penalty(critic, reference, produced)
         return losses
 
-    def _smoothed(self, real: Scores, fake: Scores) -> Losses:
+    def _with_label_smoothing(self, real: Scores, fake: Scores) -> Losses:
         """The game in which a share of what is real is called produced.
 
         A game is the cost of real plus the cost of fake, so that moving a share of the one to the
         other is the difference of two games against a score of 0, but for a constant.
         """
         losses = self.game(real, fake)
-        if not self.smoothing:
+        if not self.label_smoothing:
             return losses
         zero = torch.zeros_like(real)
-        return losses + self.smoothing * (self.game(zero, real) - self.game(real, zero))
+        return losses + self.label_smoothing * (self.game(zero, real) - self.game(real, zero))
 
     def _score(self, passes: Passes, space: Space, point: Point) -> Scores:
         """The critic on a point as it is shown to it."""
         if self.augment:
             shown: Any = passes.networks[critic_of(space)]
             point = (shown.augment(point[0]), *point[1:])
-        if self.noise:
+        if self.instance_noise:
             point = tuple(
-                p + self.noise * torch.randn_like(p) if p.is_floating_point() else p for p in point
+                p + self.instance_noise * torch.randn_like(p) if p.is_floating_point() else p
+                for p in point
             )
         return passes.score(space, point)

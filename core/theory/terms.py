@@ -95,11 +95,11 @@ class Coherence:
 
     def __call__(self, passes: Passes) -> Losses:
         made: Any = passes.generation
-        return sum_events((made.still - made.gist.mean.detach()).abs())
+        return sum_events((made.background - made.gist.mean.detach()).abs())
 
 
 @dataclass(frozen=True)
-class Predict:
+class L1:
     """Say x from its condition alone: |x - mean of p(x given z drawn, c)|_1.
 
     Isola et al., CVPR 2017, eq. 3.
@@ -110,7 +110,7 @@ class Predict:
 
     @property
     def name(self) -> str:
-        return "predict_x"
+        return "l1_x"
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -172,7 +172,7 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Activated:
+class CriticWeighted:
     """A statement over data and over what is generated, each sample weighted by the critic's
     probability that it is data (Hu et al., ICLR 2018, eq. 11).
 
@@ -190,7 +190,7 @@ class Activated:
 
     @property
     def name(self) -> str:
-        return f"activated_{self.inner.name}"
+        return f"critic_weighted_{self.inner.name}"
 
     @property
     def networks(self) -> tuple[str, ...]:

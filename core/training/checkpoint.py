@@ -1,7 +1,7 @@
 """A checkpoint is a folder: tensors as safetensors, everything else as JSON, a digest of each.
 
     step-00001000/
-      networks.safetensors  averages.safetensors  optimizers.safetensors
+      networks.safetensors  ema.safetensors  optimizers.safetensors
       state.json            facts, what is no tensor, sha256 and size of each file, its own sha256
 
 It is written aside, synced and renamed, so that it is whole or absent. Nothing in it can run code.

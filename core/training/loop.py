@@ -19,7 +19,7 @@ from core.theory.passes import Networks, is_critic
 from core.training.interruption import Interruption
 from core.training.run import Run
 from core.training.serialisation import size_bytes
-from core.training.step import Batches, Learning, Optimisation, step
+from core.training.step import Batches, Optimisation, TrainState, step
 
 
 class TrainConfig(Strict):
@@ -35,7 +35,7 @@ class TrainConfig(Strict):
     critic: Optimisation = Optimisation()
     warmup_steps: int = Field(default=0, ge=0)
     decay: Literal["constant", "linear", "cosine"] = "constant"
-    average_decay: float = Field(default=0.999, ge=0, lt=1)
+    ema_decay: float = Field(default=0.999, ge=0, lt=1)
     bf16: bool = False
     seed: int = Field(default=0, ge=0)
     log_every_steps: int = Field(default=20, gt=0)
@@ -56,7 +56,7 @@ Observe = Callable[[Networks, int], dict[str, float]]
 
 
 @dataclass
-class Clock:
+class Budget:
     """How far a run has come, in steps and in seconds of training over all its commands."""
 
     config: TrainConfig
@@ -95,64 +95,64 @@ def rate_factor(config: TrainConfig, step: int, fraction: float) -> float:
 
 def train(
     run: Run,
-    learning: Learning,
+    state: TrainState,
     batches: Batches,
     config: TrainConfig,
     observe: Observe,
     console: Console | None = None,
-) -> Clock:
+) -> Budget:
     """Train until the budget is used, resuming where the run's newest checkpoint stands.
 
     Ctrl-C and SIGTERM finish the step and save. Updates with a loss or gradient that is not finite
     are skipped; after `skips_allowed` steps in a row with one the run stops with `Resumable` and
     keeps its last checkpoint.
     """
-    clock = resume(run, learning, config)
-    keeper = Keeper(run, learning, clock, observe)
+    budget = resume(run, state, config)
+    recorder = Recorder(run, state, budget, observe)
     with Interruption() as interruption, _progress(console) as progress:
         task = progress.add_task("", total=1.0)
-        while clock.fraction < 1:
-            _set_rates(learning, config, clock)
-            losses = step(learning, batches, clock.step, config.seed)
-            clock.step += 1
-            keeper.count(losses)
-            progress.update(task, completed=clock.fraction, description=_describe(clock, losses))
-            keeper.after_step(losses, stopping=interruption.noted or clock.fraction >= 1)
+        while budget.fraction < 1:
+            _set_rates(state, config, budget)
+            losses = step(state, batches, budget.step, config.seed)
+            budget.step += 1
+            recorder.count(losses)
+            progress.update(task, completed=budget.fraction, description=_describe(budget, losses))
+            recorder.after_step(losses, stopping=interruption.noted or budget.fraction >= 1)
             interruption.raise_if_noted(run)
-    return clock
+    return budget
 
 
-def resume(run: Run, learning: Learning, config: TrainConfig) -> Clock:
+def resume(run: Run, state: TrainState, config: TrainConfig) -> Budget:
     """Load the newest valid checkpoint, if any, into `learning`.
 
     `UserError` where the disk has no room for the weights, their averages and Adam's two moments.
     """
-    run.require_space(4 * size_bytes(learning.networks.state_dict()))
+    run.require_space(4 * size_bytes(state.networks.state_dict()))
     checkpoint = run.latest()
     if checkpoint is None:
         run.forget_after(0)
-        return Clock(config)
-    learning.load(checkpoint)
+        return Budget(config)
+    state.load(checkpoint)
     run.forget_after(int(checkpoint.facts["step"]))
-    return Clock(config, int(checkpoint.facts["step"]), float(checkpoint.facts["seconds"]))
+    return Budget(config, int(checkpoint.facts["step"]), float(checkpoint.facts["seconds"]))
 
 
 @dataclass
-class Keeper:
+class Recorder:
     """What is kept of a run while it goes: log lines, samples and checkpoints."""
 
     run: Run
-    learning: Learning
-    clock: Clock
+    state: TrainState
+    budget: Budget
     observe: Observe
 
     def __post_init__(self) -> None:
         self.skipped_in_a_row = 0
-        self.saved_at_seconds = self.clock.seconds
+        self.saved_at_seconds = self.budget.seconds
 
     def count(self, losses: dict[str, float]) -> None:
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if losses["skipped"] else 0
-        if self.skipped_in_a_row >= self.clock.config.skips_allowed:
+        if self.skipped_in_a_row >= self.budget.config.skips_allowed:
             raise Resumable(
                 f"{self.skipped_in_a_row} steps in a row gave losses or gradients not finite; "
                 f"the last checkpoint in {self.run.folder} is intact: lower the learning rate"
@@ -160,29 +160,29 @@ class Keeper:
 
     def after_step(self, losses: dict[str, float], stopping: bool) -> None:
         """Log, show and save what is due after this step."""
-        config, step = self.clock.config, self.clock.step
+        config, step = self.budget.config, self.budget.step
         if step % config.log_every_steps == 0 or stopping:
-            self.run.log(step, losses | {"seconds": round(self.clock.seconds, 3)})
+            self.run.log(step, losses | {"seconds": round(self.budget.seconds, 3)})
         facts = self._observe() if step % config.sample_every_steps == 0 or stopping else {}
-        late = self.clock.seconds - self.saved_at_seconds > 60 * config.save_every_minutes
+        late = self.budget.seconds - self.saved_at_seconds > 60 * config.save_every_minutes
         if stopping or facts or late or step % config.save_every_steps == 0:
             self._save(facts.get("distance"))
 
     def _observe(self) -> dict[str, float]:
-        facts = self.observe(self.learning.averages, self.clock.step)
+        facts = self.observe(self.state.ema, self.budget.step)
         if facts:
-            self.run.log(self.clock.step, facts)
+            self.run.log(self.budget.step, facts)
         return facts
 
     def _save(self, distance: float | None) -> None:
-        facts = {"step": self.clock.step, "seconds": self.clock.seconds}
-        self.run.save(self.clock.step, self.learning.state(), facts, best=distance)
-        self.saved_at_seconds = self.clock.seconds
+        facts = {"step": self.budget.step, "seconds": self.budget.seconds}
+        self.run.save(self.budget.step, self.state.state(), facts, best=distance)
+        self.saved_at_seconds = self.budget.seconds
 
 
-def _set_rates(learning: Learning, config: TrainConfig, clock: Clock) -> None:
-    factor = rate_factor(config, clock.step, clock.fraction)
-    for name, optimizer in learning.optimizers.items():
+def _set_rates(state: TrainState, config: TrainConfig, budget: Budget) -> None:
+    factor = rate_factor(config, budget.step, budget.fraction)
+    for name, optimizer in state.optimizers.items():
         settings = config.critic if is_critic(name) else config.learner
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * factor
@@ -194,6 +194,6 @@ def _progress(console: Console | None) -> Progress:
     return Progress(*columns, console=shown, disable=not shown.is_terminal)
 
 
-def _describe(clock: Clock, losses: dict[str, float]) -> str:
+def _describe(budget: Budget, losses: dict[str, float]) -> str:
     shown = "  ".join(f"{name} {value:.4g}" for name, value in losses.items() if name != "skipped")
-    return f"step {clock.step}  {shown}"
+    return f"step {budget.step}  {shown}"

@@ -18,7 +18,7 @@ GENTLE = TrainConfig(
     batch_size=64,
     warmup_steps=200,
     decay="cosine",
-    average_decay=0.99,
+    ema_decay=0.99,
     bf16=True,
     sample_every_steps=500,
 )
@@ -52,7 +52,7 @@ class Preset:
 
 def calm(names: Iterable[str], r1: float) -> dict[str, dict[str, Any]]:
     """What differs for games whose critic would otherwise be right before anything is learned."""
-    return {name: {"aids": {"r1": r1}} for name in names}
+    return {name: {"stabilisers": {"r1": r1}} for name in names}
 
 
 def coming_back(weight: float) -> dict[str, dict[str, float]]:

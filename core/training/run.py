@@ -214,11 +214,11 @@ def export(run: Run, to: Path) -> Path:
     checkpoint = run.best_or_latest()
     halved = {
         name: value.half() if value.is_floating_point() else value
-        for name, value in checkpoint.group("averages").items()
+        for name, value in checkpoint.group("ema").items()
     }
     to.mkdir(parents=True, exist_ok=True)
     write_text(to / "config.yaml", _explained(run.config))
-    save_checkpoint(to / "checkpoints" / "best", {"averages": halved}, checkpoint.facts)
+    save_checkpoint(to / "checkpoints" / "best", {"ema": halved}, checkpoint.facts)
     return to
 
 

@@ -1,10 +1,10 @@
-"""Aids for games: each can be switched on for any model that plays one.
+"""Stabilisers for games: each can be switched on for any model that plays one.
 
-pianoreel music train DATA --model gan --set model.aids.r1=1 --set model.aids.noise=0.1
+pianoreel music train DATA --model gan --set model.stabilisers.r1=1 --to RUN
 
 Salimans, Goodfellow, Zaremba, Cheung, Radford and Chen, Improved Techniques for Training GANs,
 NIPS 2016, unless another paper is named. Averages of the weights are kept for every model, see
-`train.average_decay`.
+`train.ema_decay`.
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ from torch import nn
 
 from core.config import Strict
 from core.errors import ConfigError
-from core.networks.critics import Minibatch, normalise
+from core.networks.critics import MinibatchDiscrimination, normalise
 from core.recipes import Recipe
 from core.theory.adversarial import R1, Adversarial, GradientPenalty, Penalty
 from core.theory.divergences import Features
@@ -22,25 +22,25 @@ from core.theory.passes import Networks, Space, is_critic
 from core.theory.terms import Match
 
 
-class Aids(Strict):
+class Stabilisers(Strict):
     """What helps a game; 0 and false switch it off, and then nothing differs to the bit."""
 
     feature_matching: float = Field(
         default=0.0, ge=0, description="weight of |mean features made - real|^2 for the learner"
     )
-    minibatch: int = Field(
+    minibatch_discrimination: int = Field(
         default=0, ge=0, description="kernels by which a critic sees samples beside each other"
     )
     historical_averaging: float = Field(
         default=0.0, ge=0, description="weight of |weights - their average so far|^2 for all"
     )
-    smoothing: float = Field(
+    label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="share of real samples that are called produced"
     )
     spectral_norm: bool = Field(
         default=False, description="each of a critic's maps has norm 1 (Miyato et al. 2018)"
     )
-    noise: float = Field(
+    instance_noise: float = Field(
         default=0.0, ge=0, description="deviation of noise on what critics see (Sonderby 2017)"
     )
     r1: float = Field(
@@ -55,10 +55,10 @@ class Aids(Strict):
 
     def on(self, recipe: Recipe) -> Recipe:
         """The recipe with these aids; `ConfigError` where it plays no game."""
-        if self == Aids():
+        if self == Stabilisers():
             return recipe
         if not recipe.critics:
-            raise ConfigError("model.aids are for games, and this model plays none")
+            raise ConfigError("model.stabilisers are for games, and this model plays none")
         matched = tuple(
             Match(term.space, Features(), term.trains, self.feature_matching)
             for term in recipe.critics
@@ -74,8 +74,8 @@ class Aids(Strict):
         return replace(
             game,
             penalties=tuple(penalties),
-            smoothing=self.smoothing,
-            noise=self.noise,
+            label_smoothing=self.label_smoothing,
+            instance_noise=self.instance_noise,
             augment=self.augment,
         )
 
@@ -87,8 +87,8 @@ class Aids(Strict):
         return networks
 
     def _fitted(self, critic: nn.Module) -> nn.Module:
-        if self.minibatch:
-            critic = Minibatch(critic, self.minibatch)
+        if self.minibatch_discrimination:
+            critic = MinibatchDiscrimination(critic, self.minibatch_discrimination)
         if self.spectral_norm:
             normalise(critic)
         return critic

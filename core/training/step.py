@@ -35,7 +35,7 @@ class Optimisation(Strict):
 
 
 @dataclass
-class Learning:
+class TrainState:
     """The state of a training: everything that a checkpoint holds.
 
     `history`: weight of |weights - their average|^2, which every network then pays that is trained
@@ -46,12 +46,12 @@ class Learning:
     recipe: Recipe
     learner: Optimisation
     critic: Optimisation
-    average_decay: float = 0.0
+    ema_decay: float = 0.0
     bf16: bool = False
-    history: float = 0.0
+    historical_averaging: float = 0.0
     optimizers: dict[str, torch.optim.Optimizer] = field(init=False)
-    averages: Networks = field(init=False)
-    past: Networks = field(init=False)
+    ema: Networks = field(init=False)
+    critic_ema: Networks = field(init=False)
 
     def __post_init__(self) -> None:
         self.optimizers = {
@@ -59,8 +59,10 @@ class Learning:
             for name, network in self.networks.items()
             if any(True for _ in network.parameters())
         }
-        self.averages = self._copies(not is_critic(name) for name in self.networks)
-        self.past = self._copies(is_critic(n) and self.history > 0 for n in self.networks)
+        self.ema = self._copies(not is_critic(name) for name in self.networks)
+        self.critic_ema = self._copies(
+            is_critic(n) and self.historical_averaging > 0 for n in self.networks
+        )
 
     def _copies(self, chosen: Iterable[bool]) -> Networks:
         """Copies of some networks, which do not learn."""
@@ -84,17 +86,17 @@ class Learning:
         """Everything to be stored, by group."""
         return {
             "networks": self.networks.state_dict(),
-            "averages": self.averages.state_dict(),
-            **({"past": self.past.state_dict()} if self.history else {}),
+            "ema": self.ema.state_dict(),
+            **({"critic_ema": self.critic_ema.state_dict()} if self.historical_averaging else {}),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
         }
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Go back to a stored `state`; `UserError` where its weights do not fit the networks."""
         checkpoint.fill(self.networks, "networks")
-        checkpoint.fill(self.averages, "averages")
-        if self.history:
-            checkpoint.fill(self.past, "past")
+        checkpoint.fill(self.ema, "ema")
+        if self.historical_averaging:
+            checkpoint.fill(self.critic_ema, "critic_ema")
         optimizers = checkpoint.group("optimizers")
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(optimizers[name])
@@ -115,7 +117,7 @@ def _adamw(network: nn.Module, settings: Optimisation) -> torch.optim.Optimizer:
     )
 
 
-def step(learning: Learning, batches: Batches, number: int, seed: int) -> dict[str, float]:
+def step(state: TrainState, batches: Batches, number: int, seed: int) -> dict[str, float]:
     """Critics, then learners, then averages; returns each loss by name.
 
     Step `number` (from 0) and `seed` decide all randomness, so that a resumed run repeats an
@@ -123,14 +125,14 @@ def step(learning: Learning, batches: Batches, number: int, seed: int) -> dict[s
     for that update and is counted under `skipped`.
     """
     torch.manual_seed(seed * 1_000_003 + number)
-    _grow(learning.networks, number)
-    first = number * (learning.critic_steps + 1)
+    _grow(state.networks, number)
+    first = number * (state.critic_steps + 1)
     logged: dict[str, float] = {"skipped": 0.0}
-    for draw in range(learning.critic_steps):
-        _merge(logged, critic_step(learning, batches(first + draw)))
-    _merge(logged, learner_step(learning, batches(first + learning.critic_steps)))
-    update_averages(learning, number)
-    return logged | _facts(learning.networks)
+    for draw in range(state.critic_steps):
+        _merge(logged, critic_step(state, batches(first + draw)))
+    _merge(logged, learner_step(state, batches(first + state.critic_steps)))
+    update_ema(state, number)
+    return logged | _facts(state.networks)
 
 
 def _grow(networks: Networks, steps: int) -> None:
@@ -157,31 +159,31 @@ def _merge(logged: dict[str, float], losses: dict[str, float]) -> None:
     logged.update(losses, skipped=skipped)
 
 
-def critic_step(learning: Learning, batch: Batch) -> dict[str, float]:
+def critic_step(state: TrainState, batch: Batch) -> dict[str, float]:
     """One update of every critic on a batch."""
-    passes = learning.recipe.passes(learning.networks, batch)
+    passes = state.recipe.passes(state.networks, batch)
     losses: dict[str, Tensor] = {}
-    for term in learning.recipe.critics:
+    for term in state.recipe.critics:
         critic = critic_of(term.space)
-        with _autocast(learning):
+        with _autocast(state):
             parts = game(term).critic_loss(passes, term.space)
         named = {f"{critic}_{part}": loss.mean() for part, loss in parts.items()}
-        _zero(learning.parameters([critic]))
-        sum(named.values(), torch.zeros(())).backward(inputs=learning.parameters([critic]))
+        _zero(state.parameters([critic]))
+        sum(named.values(), torch.zeros(())).backward(inputs=state.parameters([critic]))
         losses.update(named)
-    return _update(learning, [critic_of(t.space) for t in learning.recipe.critics], losses)
+    return _update(state, [critic_of(t.space) for t in state.recipe.critics], losses)
 
 
-def learner_step(learning: Learning, batch: Batch) -> dict[str, float]:
+def learner_step(state: TrainState, batch: Batch) -> dict[str, float]:
     """One update of every network that a term trains."""
-    passes = learning.recipe.passes(learning.networks, batch)
-    with _autocast(learning):
-        losses = {term.name: term(passes).mean() for term in learning.recipe.terms}
-    trained = sorted({name for term in learning.recipe.terms for name in term.trains})
-    _zero(learning.parameters(trained))
-    for names, loss in _by_trained(learning.recipe, losses):
-        loss.backward(inputs=learning.parameters(names), retain_graph=True)
-    return _update(learning, trained, losses)
+    passes = state.recipe.passes(state.networks, batch)
+    with _autocast(state):
+        losses = {term.name: term(passes).mean() for term in state.recipe.terms}
+    trained = sorted({name for term in state.recipe.terms for name in term.trains})
+    _zero(state.parameters(trained))
+    for names, loss in _by_trained(state.recipe, losses):
+        loss.backward(inputs=state.parameters(names), retain_graph=True)
+    return _update(state, trained, losses)
 
 
 def _by_trained(
@@ -196,8 +198,8 @@ def _by_trained(
     yield from weighted.items()
 
 
-def _autocast(learning: Learning) -> torch.autocast:
-    return torch.autocast(learning.device.type, torch.bfloat16, enabled=learning.bf16)
+def _autocast(state: TrainState) -> torch.autocast:
+    return torch.autocast(state.device.type, torch.bfloat16, enabled=state.bf16)
 
 
 def _zero(parameters: list[nn.Parameter]) -> None:
@@ -205,57 +207,57 @@ def _zero(parameters: list[nn.Parameter]) -> None:
         parameter.grad = None
 
 
-def _update(learning: Learning, names: list[str], losses: dict[str, Tensor]) -> dict[str, float]:
+def _update(state: TrainState, names: list[str], losses: dict[str, Tensor]) -> dict[str, float]:
     """Clip, check and take the optimizers' step; returns the losses as numbers."""
-    for name in names if learning.history else ():
-        _recall(learning, name)
-    norms = {name: _clip(learning, name) for name in names if name in learning.optimizers}
+    for name in names if state.historical_averaging else ():
+        _recall(state, name)
+    norms = {name: _clip(state, name) for name in names if name in state.optimizers}
     verdict = torch.stack([*losses.values(), *norms.values()]).detach().float().cpu()
     finite = bool(torch.isfinite(verdict).all())
     for name in norms if finite else ():
-        learning.optimizers[name].step()
-    for term in learning.recipe.critics if finite else ():
-        _clamp(learning, term)
+        state.optimizers[name].step()
+    for term in state.recipe.critics if finite else ():
+        _clamp(state, term)
     values = dict(zip(losses, verdict.tolist(), strict=False))
     return values | {"skipped": 0.0 if finite else 1.0}
 
 
-def _recall(learning: Learning, name: str) -> None:
+def _recall(state: TrainState, name: str) -> None:
     """Add the gradient of history * |weights - their average|^2."""
-    means = (learning.past if is_critic(name) else learning.averages)[name].parameters()
-    for weight, mean in zip(learning.networks[name].parameters(), means, strict=True):
+    means = (state.critic_ema if is_critic(name) else state.ema)[name].parameters()
+    for weight, mean in zip(state.networks[name].parameters(), means, strict=True):
         if weight.grad is not None:
-            weight.grad.add_(weight.detach() - mean, alpha=2 * learning.history)
+            weight.grad.add_(weight.detach() - mean, alpha=2 * state.historical_averaging)
 
 
-def _clip(learning: Learning, name: str) -> Tensor:
+def _clip(state: TrainState, name: str) -> Tensor:
     """The norm of a network's gradient, after clipping it where its settings ask for that."""
-    settings = learning.critic if is_critic(name) else learning.learner
+    settings = state.critic if is_critic(name) else state.learner
     bound = settings.clip_norm or float("inf")
-    return nn.utils.clip_grad_norm_(learning.networks[name].parameters(), bound)
+    return nn.utils.clip_grad_norm_(state.networks[name].parameters(), bound)
 
 
-def _clamp(learning: Learning, term: Match) -> None:
+def _clamp(state: TrainState, term: Match) -> None:
     bound = game(term).clip
-    for parameter in learning.parameters([critic_of(term.space)]) if bound else ():
+    for parameter in state.parameters([critic_of(term.space)]) if bound else ():
         parameter.data.clamp_(-bound, bound)
 
 
-def average_decay(learning: Learning, number: int) -> float:
+def ema_decay(state: TrainState, number: int) -> float:
     """The decay of the averages after step `number`: at first they forget faster.
 
     (1 + n) / (10 + n) until that is more than the decay, so that a short run's averages are of
     what it learned and not of how it began.
     """
-    return min(learning.average_decay, (1 + number) / (10 + number))
+    return min(state.ema_decay, (1 + number) / (10 + number))
 
 
 @torch.no_grad()
-def update_averages(learning: Learning, number: int) -> None:
+def update_ema(state: TrainState, number: int) -> None:
     """average <- decay * average + (1 - decay) * network; buffers are copied."""
-    decay = average_decay(learning, number)
-    for name, average in (*learning.averages.items(), *learning.past.items()):
-        network = learning.networks[name]
+    decay = ema_decay(state, number)
+    for name, average in (*state.ema.items(), *state.critic_ema.items()):
+        network = state.networks[name]
         for mean, weight in zip(average.parameters(), network.parameters(), strict=True):
             mean.lerp_(weight, 1 - decay)
         for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.catalogue import Catalogue, joined, lengths_of
+from core.data.catalogue import Catalogue, concat_rows, lengths_of
 from core.data.store import read_columns
 from musegen.data.similarity import clusters, sampled
 
@@ -21,7 +21,7 @@ def _shapes(found: Catalogue, folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """The shapes of all songs in a row, and how many each has; a sample where all are many."""
     total = sum(len(read_columns(folder, n)["shapes"]) for n in range(found.shards))
     rows = [sampled(row, total) for row in found.rows(folder, "shapes")]
-    return joined(rows, np.uint32), lengths_of(rows)
+    return concat_rows(rows, np.uint32), lengths_of(rows)
 
 
 def phrases_of(found: Catalogue, folder: Path) -> dict[str, np.ndarray]:

@@ -17,16 +17,16 @@ from typing import Any
 from core.config import nearest
 from core.data import preparation
 from core.data.catalogue import Catalogue
-from core.data.preparation import Job, Tick, begun, pieces_by_split, read_all
-from core.data.sources import RejectedFile, listing, roots, walk
+from core.data.preparation import Job, Tick, begin_in, pieces_by_split, read_all
+from core.data.sources import RejectedFile, find_sources, listing, roots
 from core.data.store import write_index
-from core.data.workers import Lost
+from core.data.workers import Failure
 from core.errors import ConfigError, UserError
 from core.files import write_text
 from musegen.data.band import STYLES, song
 from musegen.data.catalogue import cluster, phrases_of
 from musegen.data.collection import Collection
-from musegen.data.records import Packed, PrepareConfig, columns_of, pack, read_source
+from musegen.data.records import PrepareConfig, SongRecord, columns_of, pack, read_source
 from musegen.files.midi import song_of
 from musegen.files.pianoroll import LPD
 from musegen.files.smf import MIDI
@@ -63,9 +63,9 @@ def prepare(
     if not found.count:
         raise UserError(f"no {'.npz' if lpd else 'MIDI'} file in {', '.join(sources)}")
     read = partial(read_source, config=config, lpd=lpd)
-    items = walk(starts, suffixes, limits)
+    items = find_sources(starts, suffixes, limits)
     job = _job(items, found.count, read, lambda source: source.name, config, jobs, tick)
-    with begun(Path(to), {**_wanted(config), "sources": found.sha256, "lpd": lpd}) as folder:
+    with begin_in(Path(to), {**_wanted(config), "sources": found.sha256, "lpd": lpd}) as folder:
         return _prepare(folder, job, config, found.passed_over)
 
 
@@ -90,7 +90,7 @@ def prepare_band(
     name = partial(band_name, seed=config.seed)
     job = _job(range(count), count, play, name, config, jobs, tick)
     asked = {"band": count, "style": style} if style else {"band": count}
-    with begun(Path(to), {**_wanted(config), **asked}) as folder:
+    with begin_in(Path(to), {**_wanted(config), **asked}) as folder:
         return _prepare(folder, job, config, Counter())
 
 
@@ -101,7 +101,7 @@ def _wanted(config: PrepareConfig) -> dict[str, Any]:
 def _job(
     items: Iterable[Any],
     count: int,
-    made: Callable[[Any], Packed | Lost],
+    made: Callable[[Any], SongRecord | Failure],
     name: Callable[[Any], str],
     config: PrepareConfig,
     jobs: int,
@@ -116,13 +116,15 @@ def band_name(number: int, seed: int) -> str:
     return f"band-{seed}-{number:05d}"
 
 
-def play_song(number: int, config: PrepareConfig, style: str | None = None) -> Packed | Lost:
+def play_song(
+    number: int, config: PrepareConfig, style: str | None = None
+) -> SongRecord | Failure:
     """A song of the band, packed with its answers."""
     roll, answers = song([config.seed, number], config.grid, style)
     try:
         return pack(song_of(roll, band_name(number, config.seed)), config, asdict(answers))
     except RejectedFile as error:
-        return Lost(error.reason, error.detail)
+        return Failure(error.reason, error.detail)
 
 
 def _prepare(folder: Path, job: Job, config: PrepareConfig, passed_over: Counter[str]) -> Summary:

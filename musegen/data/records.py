@@ -9,10 +9,10 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from core.config import Strict
-from core.data.catalogue import joined, lengths_of
+from core.data.catalogue import concat_rows, lengths_of
 from core.data.limits import Limits
 from core.data.sources import RejectedFile, Source
-from core.data.workers import Lost
+from core.data.workers import Failure
 from musegen.data.collection import NOTE_COLUMNS, cut_at_bars
 from musegen.data.similarity import shapes
 from musegen.files.midi import Meter, Song, read_midi
@@ -51,7 +51,7 @@ class PrepareConfig(Strict):
 
 
 @dataclass(frozen=True)
-class Packed:
+class SongRecord:
     """A song as columns.
 
     `phrases` are first bars; `content` is a digest of its notes; `answers` is what is known of it.
@@ -72,7 +72,7 @@ class Packed:
         return {**noted, "bars": len(self.tempo_bpm)}
 
 
-def read_source(source: Source, config: PrepareConfig, lpd: bool = False) -> Packed | Lost:
+def read_source(source: Source, config: PrepareConfig, lpd: bool = False) -> SongRecord | Failure:
     """A source as a song, or why not."""
     reader = read_lpd if lpd else read_midi
     try:
@@ -80,10 +80,10 @@ def read_source(source: Source, config: PrepareConfig, lpd: bool = False) -> Pac
         song = reader(data, config.tracks, config.grid, config.meter, config.limits, source.stem)
         return pack(song, config)
     except RejectedFile as error:
-        return Lost(error.reason, error.detail)
+        return Failure(error.reason, error.detail)
 
 
-def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = None) -> Packed:
+def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = None) -> SongRecord:
     """The columns of a song and its phrases; `RejectedFile` where it has none."""
     columns = cut_at_bars(song.notes, song.bars, song.grid)
     phrases = _phrases(song, columns, config)
@@ -99,7 +99,7 @@ def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = Non
     for column in columns.values():
         content.update(column.tobytes())
     drums = np.array([track.is_drum for track in song.tracks])
-    return Packed(
+    return SongRecord(
         song.name,
         columns,
         song.tempo_bpm.astype(np.float32),
@@ -124,15 +124,16 @@ def _phrases(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig) 
     return np.array(firsts, dtype=np.int32)
 
 
-def columns_of(songs: Sequence[Packed]) -> dict[str, np.ndarray]:
+def columns_of(songs: Sequence[SongRecord]) -> dict[str, np.ndarray]:
     """The columns of songs in a row; of those that vary in length also how much is each song's."""
     kinds = {**NOTE_COLUMNS, "notes_in_bar": np.uint32}
     made = {
-        name: joined([song.columns[name] for song in songs], kind) for name, kind in kinds.items()
+        name: concat_rows([song.columns[name] for song in songs], kind)
+        for name, kind in kinds.items()
     }
-    made["tempo_bpm"] = joined([song.tempo_bpm for song in songs], np.float32)
+    made["tempo_bpm"] = concat_rows([song.tempo_bpm for song in songs], np.float32)
     for name, kind in (("shapes", np.uint32), ("phrases", np.int32)):
         parts = [getattr(song, name) for song in songs]
-        made[name] = joined(parts, kind)
+        made[name] = concat_rows(parts, kind)
         made[f"{name}_of_source"] = lengths_of(parts)
     return made

@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 
 from core.app.report import Kind, Report
 from core.data.limits import Limits
-from core.data.sources import RejectedFile, roots, walk
+from core.data.sources import RejectedFile, find_sources, roots
 from core.errors import UserError
 from musegen.data.band import songs
 from musegen.data.collection import Collection, spread
@@ -23,10 +23,10 @@ from musegen.files.midi import read_midi
 from musegen.files.smf import MIDI
 from musegen.measures.metrics import (
     METRICS,
-    Heard,
     Metric,
     Phrases,
     Table,
+    TrackPhrases,
     Yardstick,
     copied_bars,
     diversity,
@@ -81,7 +81,7 @@ class Row:
     parts: dict[str, float]
     metrics: Table
     overlap: Table
-    alike: float
+    self_similarity: float
     copied: float
     again: float = float("nan")
 
@@ -220,7 +220,7 @@ def _scores(cells: Phrases, data: Collection) -> dict[str, dict[str, np.ndarray]
 
 
 def _by_phrase(cells: np.ndarray, data: Collection, metric: Metric) -> np.ndarray:
-    return np.array([metric.of(Heard(one[None], data.grid)) for one in cells])
+    return np.array([metric.of(TrackPhrases(one[None], data.grid)) for one in cells])
 
 
 def _whole_phrases(roll: Roll, bars: int) -> list[np.ndarray]:
@@ -246,7 +246,7 @@ def made_of(
     from musegen.model import Model  # torch is needed for a run only
 
     model = Model.load(subject, device)
-    if (model.form.grid, model.form.tracks) != (data.grid, data.tracks):
+    if (model.spec.grid, model.spec.tracks) != (data.grid, data.tracks):
         name = subject or "the shipped model"
         raise UserError(f"{name} and {data.store.folder} have different grids or tracks")
     made = made_by(model, data, count, seed, other)
@@ -278,16 +278,16 @@ def _held_out(data: Collection, count: int) -> Phrases:
 
 def returned_by(model: "Model", data: Collection, seed: int) -> float:
     """How much of held-out phrases comes back."""
-    if "encoder" not in model.networks or model.form.bars != data.bars:
+    if "encoder" not in model.networks or model.spec.bars != data.bars:
         return float("nan")
     phrases = _held_out(data, RETURNED_PHRASES)
-    return returned_notes(phrases, model.again(phrases, seed))
+    return returned_notes(phrases, model.reconstruct(phrases, seed))
 
 
 def _read_phrases(folder: Path, data: Collection) -> Phrases:
     """The whole phrases of a folder's MIDI files, one after another; broken files are left out."""
     phrases: list[np.ndarray] = []
-    for source in walk(roots([str(folder)]), MIDI, Limits()):
+    for source in find_sources(roots([str(folder)]), MIDI, Limits()):
         try:
             song = read_midi(source.read(Limits()), data.tracks, data.grid)
         except RejectedFile:

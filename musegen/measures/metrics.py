@@ -25,7 +25,7 @@ TONAL_RADII = (1.0, 1.0, 0.5)
 
 
 @dataclass(frozen=True)
-class Heard:
+class TrackPhrases:
     """One track of a set of phrases, and what several metrics need of it."""
 
     cells: UInt8[np.ndarray, "phrase bar step pitch"]
@@ -77,19 +77,19 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def empty_bars(track: Heard) -> float:
+def empty_bars(track: TrackPhrases) -> float:
     """EB: bars in which nothing sounds, in % (MuseGAN, AAAI 2018)."""
     return 100 * (1 - _mean(track.bar_sounds))
 
 
-def used_pitch_classes(track: Heard) -> float:
+def used_pitch_classes(track: TrackPhrases) -> float:
     """UPC: pitch classes of a bar that is not empty, 1 to 12 (MuseGAN, AAAI 2018)."""
     beats = track.cells.shape[2] // track.grid.steps_per_beat
     bars = track.chroma.reshape(len(track.cells), -1, beats, 12)
     return _mean((bars.sum(2) > 0).sum(2)[track.bar_sounds])
 
 
-def used_pitch_classes_paper(track: Heard) -> float:
+def used_pitch_classes_paper(track: TrackPhrases) -> float:
     """UPC as the published code counts it: 12 groups of neighbouring semitones, 0 to 12."""
     pitches = track.cells.shape[3]
     groups = np.array_split(track.sounding.any(2), 12, axis=2) if pitches >= 12 else []
@@ -97,32 +97,32 @@ def used_pitch_classes_paper(track: Heard) -> float:
     return _mean(used[track.bar_sounds])
 
 
-def qualified_notes(track: Heard) -> float:
+def qualified_notes(track: TrackPhrases) -> float:
     """QN: notes of at least a 32nd (an eighth of a beat, 2 steps at least), share of all."""
     return _mean(track.lengths >= max(2, -(-track.grid.steps_per_beat // 8)))
 
 
-def polyphony_rate(track: Heard) -> float:
+def polyphony_rate(track: TrackPhrases) -> float:
     """PP: steps with two or more notes, share of the steps that sound."""
     return _mean(track.voices[track.voices > 0] >= 2)
 
 
-def polyphony(track: Heard) -> float:
+def polyphony(track: TrackPhrases) -> float:
     """Notes that sound together where any does."""
     return _mean(track.voices[track.voices > 0])
 
 
-def notes_per_bar(track: Heard) -> float:
+def notes_per_bar(track: TrackPhrases) -> float:
     """Notes that begin in a bar."""
     return float(track.onset.sum() / track.bar_sounds.size)
 
 
-def note_length(track: Heard) -> float:
+def note_length(track: TrackPhrases) -> float:
     """Mean length of a note in beats."""
     return _mean(track.lengths) / track.grid.steps_per_beat
 
 
-def pitch_range(track: Heard) -> float:
+def pitch_range(track: TrackPhrases) -> float:
     """Semitones from the lowest to the highest note of a phrase that sounds."""
     used = np.asarray(track.sounding.any((1, 2)))
     there = used.any(1)
@@ -130,7 +130,7 @@ def pitch_range(track: Heard) -> float:
     return _mean((high - used.argmax(1))[there])
 
 
-def pitch_class_entropy(track: Heard) -> float:
+def pitch_class_entropy(track: TrackPhrases) -> float:
     """Entropy of a phrase's pitch classes in bits, 0 to 3.58 (muspy)."""
     counts = track.chroma.sum(1)
     counts = counts[counts.sum(1) > 0]
@@ -138,7 +138,7 @@ def pitch_class_entropy(track: Heard) -> float:
     return _mean(-(share * np.log2(np.where(share > 0, share, 1))).sum(1))
 
 
-def scale_consistency(track: Heard) -> float:
+def scale_consistency(track: TrackPhrases) -> float:
     """Share of a phrase's cells in the major scale that fits it best (muspy)."""
     counts = track.chroma.sum(1)
     counts = counts[counts.sum(1) > 0]
@@ -146,14 +146,14 @@ def scale_consistency(track: Heard) -> float:
     return _mean(inside.max(1) / counts.sum(1)) if len(counts) else float("nan")
 
 
-def drum_pattern(track: Heard) -> float:
+def drum_pattern(track: TrackPhrases) -> float:
     """DP: drum onsets on the grid of 16ths, share of all (8- or 16-beat patterns, MuseGAN)."""
     by_step = track.onset.sum((0, 1, 3))
     places = np.arange(len(by_step)) * 4 % track.grid.steps_per_beat == 0
     return float(by_step[places].sum() / by_step.sum()) if by_step.sum() else float("nan")
 
 
-def groove_consistency(track: Heard) -> float:
+def groove_consistency(track: TrackPhrases) -> float:
     """1 - mean distance of neighbouring bars' onset patterns, 0 to 1 (muspy)."""
     struck = np.asarray(track.onset.any(3))
     changed = (struck[:, 1:] != struck[:, :-1]).mean(2)
@@ -173,7 +173,7 @@ def tonal_centroid(chroma: Float[np.ndarray, "*place pitch_class"]) -> np.ndarra
     return (chroma / np.maximum(level, 1e-9)) @ np.stack(rows, 1)
 
 
-def tonal_distance(first: Heard, second: Heard) -> float:
+def tonal_distance(first: TrackPhrases, second: TrackPhrases) -> float:
     """TD: mean Euclidean distance of two tracks' tonal centroids over beats where both sound."""
     both = (first.chroma.sum(2) > 0) & (second.chroma.sum(2) > 0)
     apart = tonal_centroid(first.chroma[both]) - tonal_centroid(second.chroma[both])
@@ -186,7 +186,7 @@ class Metric:
 
     name: str
     unit: str
-    of: Callable[[Heard], float]
+    of: Callable[[TrackPhrases], float]
     drums: bool = False
     melodic: bool = True
 
@@ -216,7 +216,7 @@ Table = dict[str, dict[str, float]]
 
 def measure(cells: Phrases, grid: Grid, tracks: tuple[Track, ...]) -> Table:
     """Every metric of every track, and the tonal distance of every pair of melodic tracks."""
-    heard = [Heard(cells[:, number], grid) for number in range(len(tracks))]
+    heard = [TrackPhrases(cells[:, number], grid) for number in range(len(tracks))]
     table: Table = {
         metric.name: {
             track.name: metric.of(one)

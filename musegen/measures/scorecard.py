@@ -30,12 +30,12 @@ def distances(report: Report) -> Table:
     """The yardstick of every row."""
     table = Table(title="distance to real songs (0 is the same)", box=box.SIMPLE)
     table.add_column("phrases of", overflow="fold")
-    for name in ("distance", *YARDSTICK, "alike", "copied", "again"):
+    for name in ("distance", *YARDSTICK, "self_similarity", "copied", "again"):
         table.add_column(name, justify="right")
     for row in report.rows[1:]:
         parts = [told(row.parts[name]) for name in YARDSTICK]
         style = "bold" if row.kind == "made" else ""
-        rest = [told(value) for value in (row.alike, row.copied, row.again)]
+        rest = [told(value) for value in (row.self_similarity, row.copied, row.again)]
         numbers = [f"{row.distance:.3f}", *parts, *rest]
         table.add_row(row.name, *numbers, style=style)
     return table

@@ -18,12 +18,12 @@ from core.config import Strict
 from core.networks.generators import MADE_OF, Blocks
 from core.theory.distributions import Binarisation
 from musegen.networks.multiscale import (
-    Divide,
-    Gather,
+    Expand,
     Linear,
     Map,
+    Merge,
     Moved,
-    Places,
+    Positions,
     divisions,
     level_channels,
     octaves,
@@ -73,7 +73,7 @@ class MuseGANConfig(Strict):
 class BarGenerators(nn.Module):
     """Latents of each player and bar -> logits of its tracks' onset and hold neurons.
 
-    latent -> bar -> beats -> steps -> octaves -> pitches; each level is one `Divide`. Maps of
+    latent -> bar -> beats -> steps -> octaves -> pitches; each level is one `Expand`. Maps of
     given tracks, of `heard` channels, join the level of their size.
     """
 
@@ -84,12 +84,12 @@ class BarGenerators(nn.Module):
         self.grid, self.tracks = grid, tracks
         widths = level_channels(grid, config.channels)
         fine = max(8, config.channels // 2)
-        self.bar = Divide(players, config.latent, widths[0], 1)
+        self.bar = Expand(players, config.latent, widths[0], 1)
         self.levels = nn.ModuleList(
-            Divide(players, a + heard, b, factor)
+            Expand(players, a + heard, b, factor)
             for a, b, factor in zip(widths, widths[1:], divisions(grid), strict=False)
         )
-        self.octaves = Divide(players, widths[-1] + heard, fine, octaves(grid))
+        self.octaves = Expand(players, widths[-1] + heard, fine, octaves(grid))
         self.pitches = Linear(players, fine, OCTAVE * tracks * STATES)
         start = torch.tensor([RARE, LIKELY]).repeat(OCTAVE * tracks)
         self.pitches.bias.data += start
@@ -135,7 +135,7 @@ class BarGenerators(nn.Module):
 class MapGenerators(nn.Module):
     """What all players are given for a bar -> the same logits, by doubling maps of step and pitch.
 
-    With blocks that any domain can use, see `core.networks`.
+    With blocks that any domain can use, see `core.networks.generators`.
     """
 
     def __init__(self, players: int, tracks: int, grid: Grid, config: MuseGANConfig):
@@ -178,7 +178,7 @@ def _common_doublings(size: tuple[int, int]) -> int:
     return doublings
 
 
-def _join(x: Places, given: Map | None) -> Moved:
+def _join(x: Positions, given: Map | None) -> Moved:
     if given is None:
         return x
     return torch.cat([x, given.expand(len(x), -1, -1)], 2)
@@ -213,9 +213,9 @@ class TrackEncoder(nn.Module):
 
     def __init__(self, grid: Grid, given: int, channels: int = GIVEN_CHANNELS):
         super().__init__()
-        self.step = Gather(1, given * STATES * grid.pitches, channels, 1)
+        self.step = Merge(1, given * STATES * grid.pitches, channels, 1)
         self.coarser = nn.ModuleList(
-            Gather(1, channels, channels, factor) for factor in divisions(grid)[::-1]
+            Merge(1, channels, channels, factor) for factor in divisions(grid)[::-1]
         )
 
     def forward(self, c: Given) -> list[Map]:

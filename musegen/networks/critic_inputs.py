@@ -18,13 +18,13 @@ from musegen.networks.states import OCTAVE, Given, States
 COUNTS = 7
 """Values of `bar_counts` for each track."""
 
-Heard = Float[Tensor, "judge batch heard state bar step octave pitch_class"]
+CriticInput = Float[Tensor, "judge batch heard state bar step octave pitch_class"]
 PerBar = Float[Tensor, "judge batch bar value"]
 PerBeat = Float[Tensor, "judge batch bar beat value"]
 PerStep = Float[Tensor, "judge batch bar step value"]
 
 
-def hear(x: States, judges: int, c: Given | None = None) -> Heard:
+def split_tracks(x: States, judges: int, c: Given | None = None) -> CriticInput:
     """Give each judge its tracks (all to a single judge) and the given tracks c; fold octaves."""
     own = x.unflatten(1, (judges, -1)).transpose(0, 1)
     if c is not None:
@@ -33,20 +33,20 @@ def hear(x: States, judges: int, c: Given | None = None) -> Heard:
     return padded.unflatten(-1, (-1, OCTAVE))
 
 
-def onset_counts(heard: Heard) -> PerStep:
+def onset_counts(heard: CriticInput) -> PerStep:
     """How many notes each track starts, and how many sound, in each step."""
     return heard.sum((6, 7)).permute(0, 1, 4, 5, 2, 3).flatten(4)
 
 
 def chroma(
-    heard: Heard, steps_per_beat: int
+    heard: CriticInput, steps_per_beat: int
 ) -> Float[Tensor, "judge batch heard bar beat pitch_class"]:
     """Cells that sound in each pitch class, summed over a beat and all octaves."""
     sounding = heard[:, :, :, 0].sum(5)
     return sounding.unflatten(4, (-1, steps_per_beat)).sum(5)
 
 
-def harmony(heard: Heard, steps_per_beat: int) -> PerBeat:
+def harmony(heard: CriticInput, steps_per_beat: int) -> PerBeat:
     """Of each beat: chroma of each track (a step counts 1/steps), and tonal distances of pairs.
 
     The distance of two tracks counts where both sound (Harte, Sandler and Gasser 2006).
@@ -76,7 +76,7 @@ def _tonal_basis(like: Tensor) -> Float[Tensor, "pitch_class centroid"]:
     return torch.stack([axis for pair in axes for axis in pair], 1)
 
 
-def bar_counts(heard: Heard) -> PerBar:
+def bar_counts(heard: CriticInput) -> PerBar:
     """Of each track and bar, in [0, 1] or near it: does it sound, pitch classes, notes, notes that
     last one step, steps that sound, steps with two pitches or more, mean pitches at once.
     """

@@ -12,7 +12,7 @@ from musegen.roll import Grid
 
 LEAK = 0.2
 
-Places = Float[Tensor, "player place channel"]
+Positions = Float[Tensor, "player place channel"]
 """What each player holds at each place of a flattened grid (batch, bar, ...)."""
 
 Moved = Float[Tensor, "player _ _"]
@@ -65,11 +65,11 @@ class Linear(nn.Module):
         self.weight = nn.Parameter(torch.empty(players, inputs, outputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(players, 1, outputs))
 
-    def forward(self, x: Places) -> Moved:
+    def forward(self, x: Positions) -> Moved:
         return torch.baddbmm(self.bias, x, self.weight)
 
 
-class Divide(nn.Module):
+class Expand(nn.Module):
     """A transposed convolution whose kernel is its stride: each place becomes `factor` places."""
 
     def __init__(self, players: int, inputs: int, outputs: int, factor: int):
@@ -78,11 +78,11 @@ class Divide(nn.Module):
         self.norm = nn.LayerNorm(outputs)
         self.factor = factor
 
-    def forward(self, x: Places) -> Moved:
+    def forward(self, x: Positions) -> Moved:
         return F.relu(self.norm(split_places(self.linear(x), self.factor)))
 
 
-class Gather(nn.Module):
+class Merge(nn.Module):
     """A convolution whose kernel is its stride: each `factor` places become one."""
 
     def __init__(self, players: int, inputs: int, outputs: int, factor: int):
@@ -90,15 +90,15 @@ class Gather(nn.Module):
         self.linear = Linear(players, factor * inputs, outputs)
         self.factor = factor
 
-    def forward(self, x: Places) -> Moved:
+    def forward(self, x: Positions) -> Moved:
         return F.leaky_relu(self.linear(join_places(x, self.factor)), LEAK)
 
 
-def split_places(x: Places, factor: int) -> Moved:
+def split_places(x: Positions, factor: int) -> Moved:
     """[player place factor*channel] -> [player place*factor channel]."""
     return x.unflatten(2, (factor, -1)).flatten(1, 2)
 
 
-def join_places(x: Places, factor: int) -> Moved:
+def join_places(x: Positions, factor: int) -> Moved:
     """The inverse of `split_places`."""
     return x.unflatten(1, (-1, factor)).flatten(2)

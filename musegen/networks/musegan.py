@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from core.networks.critics import LatentCritic
-from core.networks.heads import Standard
+from core.networks.heads import StandardNormal
 from core.recipes import Recipe
 from core.theory.distributions import Bernoulli, Binarisation
 from core.theory.passes import Networks
 from core.theory.shapes import Latents
 from musegen.networks.bar_generators import Harmony, MuseGANConfig, TrackEncoder, generators_of
-from musegen.networks.phrase_encoder import Critic, Encoder, PhraseReader, joint
+from musegen.networks.phrase_encoder import Critic, Encoder, PhraseEncoder, joint
 from musegen.networks.states import (
     GatedNotes,
     Given,
@@ -69,14 +69,14 @@ def build(
     latent = decoder.wires.latent
     judges = len(tracks) if config.wiring == "jamming" else 1
 
-    def reader(judges: int) -> PhraseReader:
+    def reader(judges: int) -> PhraseEncoder:
         heard = len(tracks) // judges + config.given
-        return PhraseReader(judges, heard, grid, bars, config.critic_channels)
+        return PhraseEncoder(judges, heard, grid, bars, config.critic_channels)
 
     builders: dict[str, Callable[[], nn.Module]] = {
         "decoder": lambda: decoder,
         "encoder": lambda: Encoder(reader(1), latent, recipe.posterior),
-        "prior": lambda: recipe.prior(latent, 0) if recipe.prior else Standard(latent),
+        "prior": lambda: recipe.prior(latent, 0) if recipe.prior else StandardNormal(latent),
         "critic_x": lambda: Critic(reader(judges)),
         "critic_xc": lambda: Critic(reader(judges)),
         "critic_xz": lambda: joint(reader(1), latent),

@@ -18,7 +18,7 @@ Chosen = Int[Tensor, " n"]
 
 
 @dataclass
-class Told:
+class NoteColumns:
     """Notes without an order: one for each of n phrases, or of any places in them."""
 
     step: Tensor
@@ -26,15 +26,15 @@ class Told:
     pitch: Tensor
     length: Tensor
 
-    def rows(self, rows: Tensor) -> "Told":
-        return Told(*(getattr(self, name)[rows] for name in COLUMNS))
+    def rows(self, rows: Tensor) -> "NoteColumns":
+        return NoteColumns(*(getattr(self, name)[rows] for name in COLUMNS))
 
 
-COLUMNS = tuple(f.name for f in fields(Told))
+COLUMNS = tuple(f.name for f in fields(NoteColumns))
 
 
 @dataclass
-class Sequences:
+class PaddedNotes:
     """Notes of a batch of phrases, filled up with zeros; `count` [batch] of each are real."""
 
     step: Padded
@@ -43,10 +43,10 @@ class Sequences:
     length: Padded
     count: Chosen
 
-    def rows(self, rows: Tensor) -> "Sequences":
+    def rows(self, rows: Tensor) -> "PaddedNotes":
         """Some of the phrases, no longer than the longest of them."""
         longest = int(self.count[rows].max())
-        return Sequences(*(c[rows][:, :longest] for c in self.columns), count=self.count[rows])
+        return PaddedNotes(*(c[rows][:, :longest] for c in self.columns), count=self.count[rows])
 
     @property
     def columns(self) -> list[Padded]:
@@ -57,13 +57,13 @@ class Sequences:
         place = torch.arange(self.step.shape[1], device=self.step.device)
         return place < self.count[:, None]
 
-    def at(self, places: Tensor) -> Told:
+    def at(self, places: Tensor) -> NoteColumns:
         """The notes at some places, [batch place] bool; past the last there are none."""
         places = places[:, : self.step.shape[1]]
-        return Told(*(column[places] for column in self.columns))
+        return NoteColumns(*(column[places] for column in self.columns))
 
 
-def gather(notes: Told, phrase: Chosen, place: Chosen, batch: int) -> Sequences:
+def pad_notes(notes: NoteColumns, phrase: Chosen, place: Chosen, batch: int) -> PaddedNotes:
     """Notes put at their places in their phrases."""
     count = torch.bincount(phrase, minlength=batch)
     longest = int(count.max()) if batch else 0
@@ -72,16 +72,16 @@ def gather(notes: Told, phrase: Chosen, place: Chosen, batch: int) -> Sequences:
         column = count.new_zeros(batch, longest)
         column[phrase, place] = getattr(notes, name)
         padded.append(column)
-    return Sequences(*padded, count=count)
+    return PaddedNotes(*padded, count=count)
 
 
-def to_sequences(x: States) -> Sequences:
+def to_notes(x: States) -> PaddedNotes:
     """Phrases as notes. What sounds without an onset after silence starts a note.
 
     >>> x = torch.zeros(1, 1, 2, 1, 4, 3)
     >>> x[0, 0, 0, 0, 1:3, 2] = 1
     >>> x[0, 0, 1, 0, 1, 2] = 1
-    >>> notes = to_sequences(x)
+    >>> notes = to_notes(x)
     >>> notes.step.tolist(), notes.pitch.tolist(), notes.length.tolist()
     ([[1]], [[2]], [[2]])
     """
@@ -93,14 +93,14 @@ def to_sequences(x: States) -> Sequences:
     length = torch.nonzero(lasts)[:, 3] - step + 1  # the n-th start is of the n-th last
     _, tracks, pitches, steps = starts.shape
     order = (((batch * steps + step) * tracks + track) * pitches + pitch).argsort()
-    batch, notes = batch[order], Told(step, track, pitch, length).rows(order)
+    batch, notes = batch[order], NoteColumns(step, track, pitch, length).rows(order)
     count = torch.bincount(batch, minlength=len(x))
     place = torch.arange(len(batch), device=x.device) - (count.cumsum(0) - count)[batch]
-    return gather(notes, batch, place, len(x))
+    return pad_notes(notes, batch, place, len(x))
 
 
-def to_x(notes: Sequences, tracks: int, bars: int, grid: Grid) -> States:
-    """The inverse of `to_sequences`; of two notes on one pitch the later cuts the earlier."""
+def to_x(notes: PaddedNotes, tracks: int, bars: int, grid: Grid) -> States:
+    """The inverse of `to_notes`; of two notes on one pitch the later cuts the earlier."""
     steps, device = bars * grid.steps_per_bar, notes.step.device
     shape = (len(notes.count), tracks, steps, grid.pitches)
     batch, told = torch.nonzero(notes.real)[:, 0], notes.at(notes.real)
@@ -115,8 +115,8 @@ def to_x(notes: Sequences, tracks: int, bars: int, grid: Grid) -> States:
     return x.unflatten(3, (bars, grid.steps_per_bar))
 
 
-def notes_before(notes: Sequences, steps: int, tracks: int) -> Sequences:
+def notes_before(notes: PaddedNotes, steps: int, tracks: int) -> PaddedNotes:
     """At each place the note before it; first a beginning (step `steps`, track `tracks`)."""
     first = {"step": steps, "track": tracks, "pitch": 0, "length": 0}
     shifted = [F.pad(getattr(notes, name), (1, 0), value=first[name]) for name in COLUMNS]
-    return Sequences(*shifted, count=notes.count + 1)
+    return PaddedNotes(*shifted, count=notes.count + 1)

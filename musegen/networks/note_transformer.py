@@ -19,11 +19,11 @@ from musegen.networks.note_heads import NoteEmbedding, NoteParts
 from musegen.networks.note_sequences import (
     COLUMNS,
     Chosen,
-    Sequences,
-    Told,
-    gather,
+    NoteColumns,
+    PaddedNotes,
     notes_before,
-    to_sequences,
+    pad_notes,
+    to_notes,
     to_x,
 )
 from musegen.networks.states import States
@@ -66,10 +66,10 @@ class NoteDensity(nn.Module):
         self.transformer = CausalTransformer(config.width, config.layers, config.heads)
         self.parts = NoteParts(config.width, self.steps, self.sustained, grid.pitches)
 
-    def forward(self, batch: int, c: Tensor | None = None) -> "Phrases":
-        return Phrases(self, batch)
+    def forward(self, batch: int, c: Tensor | None = None) -> "NoteDistribution":
+        return NoteDistribution(self, batch)
 
-    def log_prob(self, notes: Sequences) -> Losses:
+    def log_prob(self, notes: PaddedNotes) -> Losses:
         """log p of each phrase in nats."""
         before = self.before(notes)
         hidden = self.transformer(self.embedding(before))
@@ -79,11 +79,11 @@ class NoteDensity(nn.Module):
         ended = self.parts.ended(hidden[end], before.at(end))
         return ended.index_add(0, torch.nonzero(note)[:, 0], told)
 
-    def before(self, notes: Sequences) -> Sequences:
+    def before(self, notes: PaddedNotes) -> PaddedNotes:
         """What the transformer reads: a beginning, then the notes."""
         return notes_before(notes, self.steps, self.tracks)
 
-    def lengthened(self, notes: Sequences, end: int) -> Sequences:
+    def lengthened(self, notes: PaddedNotes, end: int) -> PaddedNotes:
         """Notes that were cut at step `end` sound on for as long as it is likely that they do."""
         before = self.before(notes)
         cut = notes.real & (notes.step + notes.length == end)
@@ -91,11 +91,11 @@ class NoteDensity(nn.Module):
         hidden = self.transformer(self.embedding(before))[cut_before]
         told = (before.at(cut_before), notes.at(cut), self.config.temperature)
         length = notes.length.masked_scatter(cut, self.parts.lengthen(hidden, *told))
-        return Sequences(notes.step, notes.track, notes.pitch, length, notes.count)
+        return PaddedNotes(notes.step, notes.track, notes.pitch, length, notes.count)
 
 
 @dataclass
-class Phrases(Distribution):
+class NoteDistribution(Distribution):
     """p(x) over a batch of phrases."""
 
     density: NoteDensity
@@ -115,7 +115,7 @@ class Phrases(Distribution):
         Of the sequence of x itself: those in which a note cuts one still held on its pitch, and
         which `to_x` makes the same, are left out. Training data have none, so this hardly counts.
         """
-        notes = to_sequences(value)
+        notes = to_notes(value)
         order = notes.count.argsort()
         groups = order.tensor_split(min(SIMILAR_LENGTHS, len(order)))
         parts = [self.density.log_prob(notes.rows(rows)) for rows in groups]
@@ -133,7 +133,7 @@ class Phrases(Distribution):
 
     @torch.no_grad()
     def continued(self, known: Known | None) -> States:
-        """Phrases that begin with the `known` bars, fewer than a phrase has.
+        """NoteDistribution that begin with the `known` bars, fewer than a phrase has.
 
         A note that reaches their end may sound on. What follows is not empty: else pieces would
         fall silent, since in phrases an empty bar at the end is mostly the end of a song.
@@ -141,7 +141,7 @@ class Phrases(Distribution):
         density, steps, told = self.density, 0, None
         if known is not None and known.shape[3] > 0:
             steps = known.shape[3] * known.shape[4]
-            told = density.lengthened(to_sequences(known), steps)
+            told = density.lengthened(to_notes(known), steps)
         notes = Sampler(density, self.batch, told, steps).run()
         return to_x(notes, density.tracks, density.bars, density.grid)
 
@@ -152,11 +152,11 @@ class Sampler:
     A phrase that has ended is drawn on, unheard, until a part of the batch has ended and leaves.
     """
 
-    def __init__(self, density: NoteDensity, batch: int, known: Sequences | None, earliest: int):
+    def __init__(self, density: NoteDensity, batch: int, known: PaddedNotes | None, earliest: int):
         self.density, self.batch, self.earliest = density, batch, earliest
         self.rows = torch.arange(batch, device=density.sustained.device)
         self.alive = torch.ones_like(self.rows, dtype=torch.bool)
-        self.memories = density.transformer.memories()
+        self.kv_caches = density.transformer.kv_caches()
         self.padding: Chosen | None = None
         known = known or self._nothing()
         self.last, self.place = self._read(known), known.count
@@ -164,7 +164,7 @@ class Sampler:
         places = torch.nonzero(heard)
         self.heard = [(places[:, 0], places[:, 1], known.at(heard))]  # phrase, place in it, note
 
-    def run(self) -> Sequences:
+    def run(self) -> PaddedNotes:
         for _ in range(DENSEST * self.density.steps):
             self.last = self._draw()
             self.alive = self.alive & (self.last.step < self.density.steps)
@@ -175,13 +175,13 @@ class Sampler:
                 self._release()
         phrase, place, notes = zip(*self.heard, strict=True)
         columns = [torch.cat([getattr(n, name) for n in notes]) for name in COLUMNS]
-        return gather(Told(*columns), torch.cat(phrase), torch.cat(place), self.batch)
+        return pad_notes(NoteColumns(*columns), torch.cat(phrase), torch.cat(place), self.batch)
 
-    def _nothing(self) -> Sequences:
+    def _nothing(self) -> PaddedNotes:
         none = self.rows.new_zeros(self.batch, 0)
-        return Sequences(none, none, none, none, none.sum(1))
+        return PaddedNotes(none, none, none, none, none.sum(1))
 
-    def _read(self, known: Sequences) -> Told:
+    def _read(self, known: PaddedNotes) -> NoteColumns:
         """Take in all that is known but its last note, which is returned; ends are aligned."""
         longest = known.step.shape[1]
         filling = longest - known.count
@@ -190,14 +190,14 @@ class Sampler:
         aligned = [column[row, place] for column in self.density.before(known).columns]
         if longest:
             self.padding = filling
-            embedded = self.density.embedding(Told(*(column[:, :-1] for column in aligned)))
-            self.density.transformer(embedded, self.memories, filling)
-        return Told(*(column[:, -1] for column in aligned))
+            embedded = self.density.embedding(NoteColumns(*(column[:, :-1] for column in aligned)))
+            self.density.transformer(embedded, self.kv_caches, filling)
+        return NoteColumns(*(column[:, -1] for column in aligned))
 
-    def _draw(self) -> Told:
+    def _draw(self) -> NoteColumns:
         density = self.density
         embedded = density.embedding(self.last)[:, None]
-        hidden = density.transformer(embedded, self.memories, self.padding)[:, 0]
+        hidden = density.transformer(embedded, self.kv_caches, self.padding)[:, 0]
         return density.parts.draw(hidden, self.last, self.earliest, density.config.temperature)
 
     def _hear(self) -> None:
@@ -210,5 +210,5 @@ class Sampler:
         self.rows, self.place, self.alive = (t[kept] for t in (self.rows, self.place, self.alive))
         self.last = self.last.rows(kept)
         self.padding = self.padding[kept] if self.padding is not None else None
-        for memory in self.memories:
-            memory.keep(kept)
+        for cache in self.kv_caches:
+            cache.keep(kept)

@@ -15,12 +15,12 @@ from musegen.networks.critic_inputs import (
     bar_counts,
     harmony,
     harmony_values,
-    hear,
     onset_counts,
+    split_tracks,
 )
 from musegen.networks.multiscale import (
-    Gather,
     Linear,
+    Merge,
     divisions,
     level_channels,
     octaves,
@@ -30,7 +30,7 @@ from musegen.networks.states import OCTAVE, Given, States
 from musegen.roll import Grid
 
 
-class PhraseReader(nn.Module):
+class PhraseEncoder(nn.Module):
     """x (and given tracks c) -> features: what each judge makes of the tracks it hears.
 
     Cells are read octave by octave, then step by step up to the bar, then the phrase. Onset
@@ -47,17 +47,17 @@ class PhraseReader(nn.Module):
         self.beat_level = len(prime_factors(grid.steps_per_beat))
         joining = {0: tracks * STATES, self.beat_level: harmony_values(tracks)}
         inputs = [width + joining.get(i, 0) for i, width in enumerate(widths)]
-        self.cells = Gather(judges, tracks * STATES * OCTAVE, channels, 1)
-        self.octaves = Gather(judges, channels, channels, octaves(grid))
+        self.cells = Merge(judges, tracks * STATES * OCTAVE, channels, 1)
+        self.octaves = Merge(judges, channels, channels, octaves(grid))
         self.levels = nn.ModuleList(
-            Gather(judges, a, b, factor)
+            Merge(judges, a, b, factor)
             for a, b, factor in zip(inputs, widths[1:], factors, strict=False)
         )
-        self.phrase = Gather(judges, widths[-1] + tracks * COUNTS, self.width, bars)
-        self.last = Gather(judges, self.width, self.width, 1)
+        self.phrase = Merge(judges, widths[-1] + tracks * COUNTS, self.width, bars)
+        self.last = Merge(judges, self.width, self.width, 1)
 
     def forward(self, x: States, c: Given | None = None) -> Float[Tensor, "judge batch feature"]:
-        heard = hear(x, self.judges, c)
+        heard = split_tracks(x, self.judges, c)
         joining = {
             0: onset_counts(heard),
             self.beat_level: harmony(heard, self.grid.steps_per_beat),
@@ -72,7 +72,7 @@ class PhraseReader(nn.Module):
 class Encoder(nn.Module):
     """x (and c) -> q(z given x, c) over the flat z."""
 
-    def __init__(self, reader: PhraseReader, latent: int, kind: type[Distribution]):
+    def __init__(self, reader: PhraseEncoder, latent: int, kind: type[Distribution]):
         super().__init__()
         self.reader = reader
         self.head = PosteriorHead(reader.width, latent, kind)
@@ -84,7 +84,7 @@ class Encoder(nn.Module):
 class OneJudge(nn.Module):
     """x -> what one judge makes of it, [batch feature]."""
 
-    def __init__(self, reader: PhraseReader):
+    def __init__(self, reader: PhraseEncoder):
         super().__init__()
         self.reader = reader
 
@@ -100,7 +100,7 @@ def moved(x: States) -> States:
 class Critic(nn.Module):
     """x (and c) -> score: the sum over the judges, one of all tracks or one of each (jamming)."""
 
-    def __init__(self, reader: PhraseReader):
+    def __init__(self, reader: PhraseEncoder):
         super().__init__()
         self.reader, self.width = reader, reader.judges * reader.width
         self.score = Linear(reader.judges, reader.width, 1)
@@ -114,7 +114,7 @@ class Critic(nn.Module):
 
     def statistics(self, x: States, c: Given | None = None) -> tuple[Tensor, ...]:
         """What the critic counts: of each bar, and of the harmony of each beat."""
-        heard = hear(x, 1, c)
+        heard = split_tracks(x, 1, c)
         beats = harmony(heard, self.reader.grid.steps_per_beat)
         return bar_counts(heard)[0].flatten(0, 1), beats[0].flatten(0, 2)
 
@@ -122,6 +122,6 @@ class Critic(nn.Module):
         return self.score(self.reader(x, c)).float().sum((0, 2))
 
 
-def joint(reader: PhraseReader, latent: int) -> JointCritic:
+def joint(reader: PhraseEncoder, latent: int) -> JointCritic:
     """A critic of phrases with their z."""
     return JointCritic(OneJudge(reader), reader.width, latent, moved)

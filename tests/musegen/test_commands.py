@@ -237,14 +237,14 @@ def test_a_run_that_is_none(tmp_path: Path):
 def test_corrupted_weights_are_refused_by_the_files_name(trained: Path, tmp_path: Path):
     run_folder = tmp_path / "run"
     shutil.copytree(trained, run_folder)
-    for weights in run_folder.rglob("averages.safetensors"):
+    for weights in run_folder.rglob("ema.safetensors"):
         content = bytearray(weights.read_bytes())
         content[-1] ^= 1
         weights.write_bytes(content)
     command = ["music", "sample", run_folder, "--to", tmp_path / "songs"]
     code, _, complaint = run(*command)
     assert code == 1
-    assert "averages.safetensors" in complaint
+    assert "ema.safetensors" in complaint
     assert not (tmp_path / "songs").exists()
 
 

@@ -10,7 +10,7 @@ from command import run
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.files.midi import write_midi
-from musegen.latent_points import places_of
+from musegen.latent_points import points_of
 from musegen.model import Model, train
 from musegen.roll import Grid, Roll
 
@@ -40,11 +40,11 @@ def song(data: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_song_is_as_many_places_as_it_has_phrases(folder: Path, song: Path):
     model = Model.load(folder, "cpu")
-    places = places_of(model, str(song))
-    assert len(places) == 2
-    assert torch.equal(places.u, places_of(model, str(song)).u)
-    assert model.decode(places).shape == (2, 5, 3, 16, 84)
-    one, again, other = (places_of(model, seed).u for seed in ("1", "1", "2"))
+    points = points_of(model, str(song))
+    assert len(points) == 2
+    assert torch.equal(points.u, points_of(model, str(song)).u)
+    assert model.decode(points).shape == (2, 5, 3, 16, 84)
+    one, again, other = (points_of(model, seed).u for seed in ("1", "1", "2"))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
 
@@ -57,10 +57,10 @@ def test_the_commands_write_a_song(folder: Path, song: Path, tmp_path: Path):
         "reconstruct": [song],
     }
     songs = {"interpolate": 1, "arithmetic": 1, "vary": 2, "reconstruct": 1}
-    for command, places in told.items():
+    for command, points in told.items():
         to = tmp_path / command
         code, said, complaint = run(
-            "music", command, folder, *places, "--device", "cpu", "--to", to
+            "music", command, folder, *points, "--device", "cpu", "--to", to
         )
         assert (code, complaint) == (0, "")
         assert sorted(map(Path, said.splitlines())) == sorted(to.iterdir())
@@ -70,7 +70,7 @@ def test_the_commands_write_a_song(folder: Path, song: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        (["notes", "1", "2"], "notes has no latent space: it is a density"),
+        (["note_transformer", "1", "2"], "note_transformer has no latent space: it is a density"),
         (["musegan", "1", "nothing.mid"], "nothing.mid: No such file"),
         (["musegan", "1"], "expected 2 after"),
     ],

@@ -76,7 +76,7 @@ def test_a_translation_begins_by_playing_what_it_hears(band, ballads):
     """Before training, to the note; each way has networks of its own."""
     config = configure(band, "cyclegan", preset="tiny", other=ballads)
     torch.manual_seed(0)
-    model = Model(networks(config), config.model, config.form)
+    model = Model(networks(config), config.model, config.spec)
     phrases = ballads.rolls(ballads.indices("train"))
     assert np.array_equal(model.translate(phrases), phrases)
     decoder = model.networks["decoder"]
@@ -108,9 +108,9 @@ def test_the_same_seed_makes_the_same_music(band, tmp_path):
 
 
 def test_a_resumed_run_is_bit_equal(band, tmp_path):
-    whole = tiny(band, tmp_path / "whole", "notes", steps=4)
-    tiny(band, tmp_path / "parts", "notes", steps=2)
-    parts = tiny(band, tmp_path / "parts", "notes", steps=4)
+    whole = tiny(band, tmp_path / "whole", "note_transformer", steps=4)
+    tiny(band, tmp_path / "parts", "note_transformer", steps=2)
+    parts = tiny(band, tmp_path / "parts", "note_transformer", steps=4)
     for key, value in whole.networks.state_dict().items():
         assert torch.equal(value, parts.networks.state_dict()[key]), key
 
@@ -141,9 +141,9 @@ def test_a_misspelt_model_names_its_neighbour(band, model):
 
 def test_corrupted_weights_are_refused(band, tmp_path):
     tiny(band, tmp_path / "run", "gan")
-    for path in (tmp_path / "run/checkpoints").rglob("averages.safetensors"):
+    for path in (tmp_path / "run/checkpoints").rglob("ema.safetensors"):
         path.write_bytes(path.read_bytes()[:-1] + b"?")
-    with pytest.raises(UserError, match=r"averages.safetensors|no checkpoint"):
+    with pytest.raises(UserError, match=r"ema.safetensors|no checkpoint"):
         Model.load(tmp_path / "run", "cpu")
 
 

@@ -3,21 +3,12 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from note_rows import notes, rows
 
-from musegen.roll import HOLD, ONSET, SILENT, Grid, Notes, Roll, fill, notes_of, separate
+from musegen.roll import HOLD, ONSET, SILENT, Grid, Roll, fill, notes_of, separate
 from musegen.tracks import Track
 
 GRID = Grid(steps_per_beat=2, beats_per_bar=3, lowest_pitch=40, pitches=5)
-
-
-def notes(*rows: tuple[int, ...]) -> Notes:
-    """Notes from rows of (track, start, pitch, length[, velocity])."""
-    full = [(*row, 100)[:5] for row in rows]
-    return Notes(*np.array(full, np.int64).reshape(-1, 5).T)
-
-
-def rows(of: Notes) -> list[tuple[int, ...]]:
-    return list(zip(*(c.tolist() for c in (of.track, of.start, of.pitch, of.length)), strict=True))
 
 
 def test_grid_counts_steps():

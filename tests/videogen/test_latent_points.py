@@ -7,10 +7,10 @@ import pytest
 import torch
 from command import run
 
-from core.app.latent import walk
+from core.app.latent import slerp
 from core.errors import UserError
 from videogen.files.clip import write_mp4
-from videogen.latent_points import place_of, read_clip
+from videogen.latent_points import point_of, read_clip
 from videogen.model import Model, train
 from videogen.shapes.moving import MovingShapes
 
@@ -49,22 +49,22 @@ def test_a_short_film_ends_on_its_last_frame(model: Model, film: Path):
 def test_a_sentence_is_a_place_of_the_prior_and_a_file_one_of_the_encoder(
     model: Model, film: Path
 ):
-    one, again, other = (place_of(model, CAPTION, seed) for seed in (1, 1, 2))
+    one, again, other = (point_of(model, CAPTION, seed) for seed in (1, 1, 2))
     assert torch.equal(one.u, again.u)
     assert not torch.equal(one.u, other.u)
-    file = place_of(model, str(film))
-    assert torch.equal(file.u, place_of(model, str(film), seed=5).u)
+    file = point_of(model, str(film))
+    assert torch.equal(file.u, point_of(model, str(film), seed=5).u)
     assert file.u.shape == one.u.shape == (1, 8)
 
 
 def test_a_place_of_a_sentence_is_what_sampling_makes(model: Model):
-    made = model.decode(place_of(model, CAPTION, seed=0))
+    made = model.decode(point_of(model, CAPTION, seed=0))
     torch.testing.assert_close(made, model.clips([CAPTION], seed=0), atol=1e-5, rtol=1e-4)
 
 
 def test_a_walk_begins_and_ends_where_it_was_told(model: Model, film: Path):
-    first, last = place_of(model, CAPTION, 3), place_of(model, str(film))
-    path = model.decode(walk(first, last, 5))
+    first, last = point_of(model, CAPTION, 3), point_of(model, str(film))
+    path = model.decode(slerp(first, last, 5))
     assert path.shape == (5, 3, 4, 16, 16)
     torch.testing.assert_close(path[:1], model.decode(first), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(path[-1:], model.decode(last), atol=1e-5, rtol=1e-4)
@@ -74,7 +74,7 @@ def test_a_walk_begins_and_ends_where_it_was_told(model: Model, film: Path):
 def test_what_cannot_be_read_is_named(model: Model, tmp_path: Path, name: str, said: str):
     (tmp_path / "bad.mp4").touch()
     with pytest.raises(UserError, match=f"{name}.*{said}"):
-        place_of(model, str(tmp_path / name))
+        point_of(model, str(tmp_path / name))
 
 
 def test_the_commands_write_what_they_name(folder: Path, film: Path, tmp_path: Path):
@@ -85,10 +85,10 @@ def test_the_commands_write_what_they_name(folder: Path, film: Path, tmp_path: P
         "reconstruct": [film],
     }
     clips = {"interpolate": 3, "arithmetic": 4, "vary": 3, "reconstruct": 1}
-    for command, places in told.items():
+    for command, points in told.items():
         to = tmp_path / command
         code, said, complaint = run(
-            "video", command, folder, *places, "--device", "cpu", "--to", to
+            "video", command, folder, *points, "--device", "cpu", "--to", to
         )
         assert (code, complaint) == (0, "")
         assert sorted(map(Path, said.splitlines())) == sorted(to.iterdir())

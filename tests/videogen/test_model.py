@@ -115,7 +115,7 @@ def test_what_grows_goes_on_growing_when_a_run_is_resumed(tmp_path):
 
 def test_a_run_is_bound_to_its_data(tmp_path):
     tiny(tmp_path / "run")
-    with pytest.raises(ConfigError, match="form"):
+    with pytest.raises(ConfigError, match="spec"):
         train(MovingShapes(16, 4, counts=(2,)), tmp_path / "run", "gist", "tiny", "cpu")
 
 
@@ -135,14 +135,14 @@ def test_exported_weights_are_those_of_the_run(tmp_path):
     shared = Model.load(export(Run.read(tmp_path / "run"), tmp_path / "weights"), "cpu")
     for key, value in shared.networks.state_dict().items():
         torch.testing.assert_close(value, run.networks.state_dict()[key], rtol=1e-3, atol=1e-6)
-    assert shared.form == run.form
+    assert shared.spec == run.spec
 
 
 def test_networks_are_those_the_recipe_names():
     config = configure(SHAPES, "text_to_video", "tiny")
     built = networks(config)
     assert set(built) == {"condition", *RECIPES["text_to_video"].networks}
-    trained = {name for term in config.model.statements.terms for name in term.trains}
+    trained = {name for term in config.model.resolved_recipe.terms for name in term.trains}
     assert {"condition", "prior", "encoder", "decoder"} == trained
 
 

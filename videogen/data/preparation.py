@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from core.data import preparation
-from core.data.catalogue import Catalogue, joined, lengths_of
-from core.data.preparation import Job, NothingKept, Tick, begun, pieces_by_split, read_all
+from core.data.catalogue import Catalogue, concat_rows, lengths_of
+from core.data.preparation import Job, NothingKept, Tick, begin_in, pieces_by_split, read_all
 from core.data.store import Reject, write_index
 from core.errors import UserError
 from videogen.data.collection import Collection
-from videogen.data.records import Packed, PrepareConfig, check_clip, columns_of, read_clip
+from videogen.data.records import ClipRecord, PrepareConfig, check_clip, columns_of, read_clip
 from videogen.files.sources import Listing, listing
 from videogen.networks.text import vocabulary
 
@@ -87,11 +87,11 @@ def prepare(
 def _folder(to: str | Path | None, wanted: dict[str, Any]) -> Iterator[Path]:
     """The folder to write to; for a check one that is gone afterwards."""
     if to is not None:
-        with begun(Path(to), wanted) as folder:
+        with begin_in(Path(to), wanted) as folder:
             yield folder
         return
     try:
-        with tempfile.TemporaryDirectory() as aside, begun(Path(aside), wanted) as folder:
+        with tempfile.TemporaryDirectory() as aside, begin_in(Path(aside), wanted) as folder:
             yield folder
     except NothingKept as error:
         raise UserError("\n".join([error.kept, *_shown(error.rejects)])) from error
@@ -111,12 +111,12 @@ def _job(
         config.limits.video_memory_mb,
         jobs,
         tick,
-        handed=1,
+        chunk_size=1,
         kept=partial(_spooled, folder=folder),
     )
 
 
-def _spooled(record: Packed, folder: Path) -> Packed:
+def _spooled(record: ClipRecord, folder: Path) -> ClipRecord:
     """A large record with its frames in a file that has no name any more."""
     if record.frames.nbytes < SPOOLED_BYTES:
         return record
@@ -136,7 +136,10 @@ def _prepare(
     found.split(np.unique(pictures, return_inverse=True)[1], config.test_share, config.seed)
     clips = found.pieces(folder, "clips")
     captions = found.rows(folder, "captions")
-    texts = {"captions": joined(captions, np.uint8), "captions_of_source": lengths_of(captions)}
+    texts = {
+        "captions": concat_rows(captions, np.uint8),
+        "captions_of_source": lengths_of(captions),
+    }
     write_index(folder, found.shards, _facts(found, captions, config), clips | texts)
     frames = sum(source["frames"] for source in found.sources)
     summary = Summary(

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from pydantic import Field
 
-from core.data.catalogue import joined, lengths_of
+from core.data.catalogue import concat_rows, lengths_of
 from core.data.limits import Limits
 from core.data.sources import RejectedFile
-from core.data.workers import Lost
+from core.data.workers import Failure
 from videogen.files.reading import Film, View, read_frames
 from videogen.files.sources import Captioned, How, Origin
 
@@ -48,7 +48,7 @@ class PrepareConfig(View):
 
 
 @dataclass(frozen=True)
-class Packed:
+class ClipRecord:
     """A video's frames with its caption: one record.
 
     `clips` are first frames; `content` is a digest of both, `pictures` of the frames alone.
@@ -69,30 +69,32 @@ class Packed:
         return {**{key: getattr(self, key) for key in noted}, "frames": len(self.frames)}
 
 
-def read_clip(clip: Captioned, config: PrepareConfig) -> Packed | Lost:
+def read_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:
     """A file as a record, or why not."""
     try:
         if clip.fault or not clip.origin:
             raise RejectedFile(*(clip.fault or ("no-caption", "")))
         film = read_frames(Path(clip.name), config, config.limits)
-        return _packed(clip.name, clip.caption, clip.origin, film, config)
+        return _record(clip.name, clip.caption, clip.origin, film, config)
     except RejectedFile as error:
-        return Lost(error.reason, error.detail)
+        return Failure(error.reason, error.detail)
 
 
-def check_clip(clip: Captioned, config: PrepareConfig) -> Packed | Lost:
+def check_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:
     """The same, of which only the facts are kept: the frames are cut to their number."""
     packed = read_clip(clip, config)
-    if isinstance(packed, Lost):
+    if isinstance(packed, Failure):
         return packed
     return replace(packed, frames=packed.frames[:, :0, :0])
 
 
-def _packed(name: str, caption: str, origin: Origin, film: Film, config: PrepareConfig) -> Packed:
+def _record(
+    name: str, caption: str, origin: Origin, film: Film, config: PrepareConfig
+) -> ClipRecord:
     frames, clips = cut(film, config)
     pictures = hashlib.sha256(frames.tobytes()).hexdigest()
     content = hashlib.sha256(f"{pictures} {caption}".encode()).hexdigest()
-    return Packed(Path(name).stem, caption, origin, frames, clips, content, pictures)
+    return ClipRecord(Path(name).stem, caption, origin, frames, clips, content, pictures)
 
 
 def cut(film: Film, config: PrepareConfig) -> tuple[Kept, Int[np.ndarray, " clip"]]:
@@ -112,7 +114,7 @@ def cut(film: Film, config: PrepareConfig) -> tuple[Kept, Int[np.ndarray, " clip
 
 
 def columns_of(
-    records: Sequence[Packed], side: int
+    records: Sequence[ClipRecord], side: int
 ) -> dict[str, np.ndarray | Sequence[np.ndarray]]:
     """The columns of records in a row; of what varies in length also how much is each one's."""
     texts = [np.frombuffer(record.caption.encode(), np.uint8) for record in records]
@@ -121,8 +123,8 @@ def columns_of(
     return {
         "frames": [np.zeros((0, side, side, 3), np.uint8), *films],
         "frames_of_source": lengths_of(films),
-        "captions": joined(texts, np.uint8),
+        "captions": concat_rows(texts, np.uint8),
         "captions_of_source": lengths_of(texts),
-        "clips": joined(clips, np.int32),
+        "clips": concat_rows(clips, np.int32),
         "clips_of_source": lengths_of(clips),
     }

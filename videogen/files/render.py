@@ -116,7 +116,7 @@ def write_samples(
         raise UserError(f"cannot write to {to}: {error.strerror}") from error
     for number, (caption, frames) in enumerate(zip(told, to_frames(clips), strict=True)):
         stem = to / f"{number + 1:03d}-{slug(caption)}-seed{seed}"
-        yield from write_clip(frames, stem, caption, model.form.frames_per_second)
+        yield from write_clip(frames, stem, caption, model.spec.frames_per_second)
         if made:
             path = stem.with_name(f"{stem.name}-parts.png")
             draw_parts({name: part[number] for name, part in made.items()}, path, caption)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.data.limits import Limits
-from core.data.sources import RejectedFile, Source, roots, walk
+from core.data.sources import RejectedFile, Source, find_sources, roots
 from core.errors import UserError
 from videogen.files.manifest import MANIFESTS, caption_of, is_manifest, read_manifest
 from videogen.files.reading import VIDEO
@@ -61,7 +61,9 @@ def listing(patterns: Sequence[str], how: How = "auto", limits: Limits = Limits(
     """
     found, manifests = Listing(), 0
     for start in roots(patterns):
-        files = list(walk([start], (*VIDEO, *MANIFESTS), limits, found.passed_over, archives=()))
+        files = list(
+            find_sources([start], (*VIDEO, *MANIFESTS), limits, found.passed_over, archives=())
+        )
         tables = _manifests(start, files) if how in ("auto", "manifest") else {}
         manifests += len(tables)
         named: set[Path] = set()

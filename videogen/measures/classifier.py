@@ -72,11 +72,11 @@ class Classifier(nn.Module):
         return _numbers(self._in_parts(clips, self.clip))
 
     @torch.no_grad()
-    def moments(self, clips: Clips) -> Float[np.ndarray, "batch feature"]:
+    def chunks(self, clips: Clips) -> Float[np.ndarray, "batch feature"]:
         """Of one moment of each clip, a different one from clip to clip."""
-        moments = self._in_parts(clips, self.clip.moments)
+        chunks = self._in_parts(clips, self.clip.chunks)
         number = torch.arange(len(clips))
-        return _numbers(moments[number, number % moments.shape[1]])
+        return _numbers(chunks[number, number % chunks.shape[1]])
 
     @torch.no_grad()
     def similarity(

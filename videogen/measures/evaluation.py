@@ -17,7 +17,7 @@ from core.errors import UserError
 from videogen.files.clip import Clips, FrameBatch, to_clips, to_frames
 from videogen.measures.classifier import Classifier, Tick, trained
 from videogen.measures.metrics import diversity, first_choice, frechet, returned, right_over_wrong
-from videogen.model import Clipped, Form, Model
+from videogen.model import Clipped, DataSpec, Model
 from videogen.shapes.drawing import draw
 from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
@@ -156,10 +156,10 @@ def made_of(model: Model, group: Group, seed: int) -> tuple[Group, Clips]:
 
 
 def _require_form(model: Model, data: Clipped) -> None:
-    form, wanted = model.form, (data.size, data.frames)
-    if (form.size, form.frames) != wanted:
+    spec, wanted = model.spec, (data.size, data.frames)
+    if (spec.size, spec.frames) != wanted:
         raise UserError(
-            f"{model.name} makes clips of {form.frames} frames of {form.size} pixels, and these "
+            f"{model.name} makes clips of {spec.frames} frames of {spec.size} pixels, and these "
             f"are of {data.frames} frames of {data.size}"
         )
 
@@ -229,7 +229,7 @@ class _Judge:
             right_over_wrong(similarity, told),
             first_choice(similarity, told),
             nan if captions else self._distance(self.classifier.features, clips, group.others),
-            nan if captions else self._distance(self.classifier.moments, clips, group.others),
+            nan if captions else self._distance(self.classifier.chunks, clips, group.others),
             nan if again is None else diversity(clips, again),
         )
 
@@ -243,21 +243,21 @@ def returned_by(model: Model, group: Group) -> float:
     """How much of the group's real clips comes back."""
     if "encoder" not in model.networks:
         return nan
-    return returned(group.real, model.again(group.real, group.captions))
+    return returned(group.real, model.reconstruct(group.real, group.captions))
 
 
-def told_nothing(model: Model, device: str = "auto") -> list[Model]:
+def chance_model(model: Model, device: str = "auto") -> list[Model]:
     """The model that ships and was given wrong captions, where it makes clips as `model` does.
 
     What it scores is chance. For clips of your own train one with --set wrong_captions=true.
     """
     chance = Model.load(WRONG_CAPTIONS, device)
-    forms = [(m.form.size, m.form.frames, m.form.shapes) for m in (model, chance)]
+    forms = [(m.spec.size, m.spec.frames, m.spec.shapes) for m in (model, chance)]
     return [chance] if forms[0] == forms[1] and model.name != chance.name else []
 
 
-def data_of(form: Form) -> MovingShapes:
+def data_of(spec: DataSpec) -> MovingShapes:
     """The data of a model of moving shapes; `UserError` for another one."""
-    if not form.shapes:
+    if not spec.shapes:
         raise UserError("this model was trained on your clips: give them with --against DATA")
-    return MovingShapes(form.size, form.frames, range(1, form.shapes + 1), form.showing)
+    return MovingShapes(spec.size, spec.frames, range(1, spec.shapes + 1), spec.showing)

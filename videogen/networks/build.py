@@ -17,7 +17,7 @@ from videogen.networks.sampling import VideoConfig
 from videogen.networks.text import CaptionEncoder
 from videogen.networks.translator import Translator
 
-BEGUN = (Flow, CodePrior, Translator, DCGAN, StyleBased)
+SELF_INITIALISED = (Flow, CodePrior, Translator, DCGAN, StyleBased)
 """Parts that know how to begin."""
 
 
@@ -26,7 +26,7 @@ def _keep_variance(part: nn.Module) -> None:
 
     Without it a clip would follow neither z nor c for the first thousands of steps.
     """
-    if isinstance(part, BEGUN):
+    if isinstance(part, SELF_INITIALISED):
         return
     if isinstance(part, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(part.weight, a=0.2)

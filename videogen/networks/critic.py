@@ -7,7 +7,7 @@ from torch import nn
 from core.networks.augmentation import shifted
 from core.theory.shapes import Features, Scores
 from videogen.files.clip import Clips
-from videogen.networks.sampling import RGB, TOGETHER, Fold, Moments, VideoConfig
+from videogen.networks.sampling import FRAMES_PER_CHUNK, RGB, Chunks, Downsampler, VideoConfig
 from videogen.networks.text import CaptionEncoder, Tokens
 
 
@@ -16,20 +16,22 @@ class ClipFeatures(nn.Module):
 
     def __init__(self, config: VideoConfig, size: int, frames: int):
         super().__init__()
-        self.fold = Fold(RGB * TOGETHER, config.critic_channels, size)
-        self.moment = nn.Sequential(nn.Linear(self.fold.features, config.width), nn.LeakyReLU(0.2))
+        self.downsample = Downsampler(RGB * FRAMES_PER_CHUNK, config.critic_channels, size)
+        self.chunk = nn.Sequential(
+            nn.Linear(self.downsample.features, config.width), nn.LeakyReLU(0.2)
+        )
         self.whole = nn.Sequential(
-            nn.Linear(config.width * (frames // TOGETHER), config.width), nn.LeakyReLU(0.2)
+            nn.Linear(config.width * (frames // FRAMES_PER_CHUNK), config.width), nn.LeakyReLU(0.2)
         )
 
     def forward(self, clips: Clips) -> Features:
-        return self.whole(self.moments(clips).flatten(1))
+        return self.whole(self.chunks(clips).flatten(1))
 
-    def moments(self, clips: Clips) -> Moments:
+    def chunks(self, clips: Clips) -> Chunks:
         """What each few frames show, without the order in time."""
-        moments = clips.unflatten(2, (-1, TOGETHER)).permute(0, 2, 3, 1, 4, 5)
-        read = self.moment(self.fold(moments.flatten(0, 1).flatten(1, 2)))
-        return read.unflatten(0, moments.shape[:2])
+        chunks = clips.unflatten(2, (-1, FRAMES_PER_CHUNK)).permute(0, 2, 3, 1, 4, 5)
+        read = self.chunk(self.downsample(chunks.flatten(0, 1).flatten(1, 2)))
+        return read.unflatten(0, chunks.shape[:2])
 
 
 def moved(clips: Clips) -> Clips:

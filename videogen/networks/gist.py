@@ -24,10 +24,10 @@ from core.theory.distributions import Delta, Distribution, Gaussian, as_gaussian
 from core.theory.shapes import Features, Latents, Losses, Samples
 from videogen.files.clip import Clips
 from videogen.networks.sampling import (
+    FRAMES_PER_CHUNK,
     HARMONICS,
     RGB,
-    TOGETHER,
-    Fold,
+    Downsampler,
     Maps,
     Masks,
     Pictures,
@@ -84,7 +84,7 @@ class ClipByGist(Distribution):
         return {"gist": self.gist.mean, **parts} if self._decoder.has_gist else parts
 
     @property
-    def still(self) -> Pictures:
+    def background(self) -> Pictures:
         return self.streams[2]
 
     @cached_property
@@ -114,11 +114,11 @@ class Decoder(nn.Module):
             self.gist_code = nn.Sequential(MLP(self.gist_latent + c, width), nn.LeakyReLU(0.2))
             self.gist = generator(config, size, RGB)
             self.filter = Text2Filter(c, config.filters, config.text_filter)
-            self.fold = Fold(config.filters, config.channels, size // 2)
-            read = config.latent - self.gist_latent + c + self.fold.features
+            self.downsample = Downsampler(config.filters, config.channels, size // 2)
+            read = config.latent - self.gist_latent + c + self.downsample.features
         self.whole = nn.Sequential(MLP(read, width, width), nn.LeakyReLU(0.2))
-        self.moment = nn.Sequential(MLP(width + 2 * HARMONICS, width, width), nn.LeakyReLU(0.2))
-        self.foreground = generator(config, size, TOGETHER * (RGB + 1))
+        self.chunk = nn.Sequential(MLP(width + 2 * HARMONICS, width, width), nn.LeakyReLU(0.2))
+        self.foreground = generator(config, size, FRAMES_PER_CHUNK * (RGB + 1))
         self.background = generator(config, size, RGB)
 
     def forward(self, z: Latents, c: Condition) -> ClipByGist:
@@ -145,9 +145,9 @@ class Decoder(nn.Module):
     ) -> tuple[Clips, Masks, Pictures]:
         """Foreground, mask in [0, 1] and background."""
         whole = self.whole(self._read(z, c, gist))
-        moments = self._moments(whole)
-        made = self.foreground(moments.flatten(0, 1)).float()
-        made = made.unflatten(0, moments.shape[:2]).unflatten(2, (TOGETHER, RGB + 1))
+        chunks = self._chunks(whole)
+        made = self.foreground(chunks.flatten(0, 1)).float()
+        made = made.unflatten(0, chunks.shape[:2]).unflatten(2, (FRAMES_PER_CHUNK, RGB + 1))
         made = made.flatten(1, 2).transpose(1, 2).contiguous()
         background = self.background(whole).float()
         foreground, mask = made.split((RGB, 1), 1)
@@ -156,16 +156,16 @@ class Decoder(nn.Module):
     def _read(self, z: Latents, c: Condition, gist: Pictures | None) -> Features:
         if gist is None:
             return torch.cat([z, c], 1)
-        seen = self.fold(self.filter(gist, c))
+        seen = self.downsample(self.filter(gist, c))
         return torch.cat([z[:, self.gist_latent :], c, seen], 1)
 
-    def _moments(self, whole: Features) -> Float[Tensor, "batch moment code"]:
+    def _chunks(self, whole: Features) -> Float[Tensor, "batch moment code"]:
         """A code for every few frames: the whole and the time."""
-        count = self.frames // TOGETHER
+        count = self.frames // FRAMES_PER_CHUNK
         time = torch.linspace(0, math.pi, count, device=whole.device)
         angles = time[:, None] * torch.arange(1, HARMONICS + 1, device=whole.device)
-        clock = torch.cat([angles.sin(), angles.cos()], 1).expand(len(whole), -1, -1)
-        return self.moment(torch.cat([whole[:, None].expand(-1, count, -1), clock], 2))
+        time_embedding = torch.cat([angles.sin(), angles.cos()], 1).expand(len(whole), -1, -1)
+        return self.chunk(torch.cat([whole[:, None].expand(-1, count, -1), time_embedding], 2))
 
 
 class Encoder(nn.Module):
@@ -174,16 +174,16 @@ class Encoder(nn.Module):
     def __init__(self, config: VideoConfig, size: int, kind: type[Distribution]):
         super().__init__()
         self.seen = config.seen_frames
-        self.fold = Fold(RGB * self.seen, config.channels, size)
+        self.downsample = Downsampler(RGB * self.seen, config.channels, size)
         self.body = nn.Sequential(
-            MLP(self.fold.features + config.text.width, config.width), nn.LeakyReLU(0.2)
+            MLP(self.downsample.features + config.text.width, config.width), nn.LeakyReLU(0.2)
         )
         self.head = PosteriorHead(config.width, config.latent, kind)
 
     def forward(self, clips: Clips, c: Condition) -> Distribution:
         last = clips.shape[2] - 1
         chosen = torch.linspace(0, last, self.seen).round().long() if self.seen > 1 else [0]
-        features = self.fold(clips[:, :, chosen].flatten(1, 2))
+        features = self.downsample(clips[:, :, chosen].flatten(1, 2))
         return self.head(self.body(torch.cat([features, c], 1)))
 
 

@@ -16,13 +16,13 @@ from videogen.networks.text import TextConfig
 
 Pictures = Float[Tensor, "batch 3 height width"]
 Maps = Float[Tensor, "batch channel row column"]
-Moments = Float[Tensor, "batch moment feature"]
+Chunks = Float[Tensor, "batch moment feature"]
 Masks = Float[Tensor, "batch 1 time height width"]
 
 RGB = 3
-FINEST = 4
+COARSEST = 4
 """Height and width of the coarsest maps."""
-TOGETHER = 2
+FRAMES_PER_CHUNK = 2
 """Frames that are made by one map, in its channels: they differ little."""
 BLOCKS = 3
 """Of residual convolutions in a translation."""
@@ -56,7 +56,7 @@ class VideoConfig(Strict):
 
 def doublings_to(size: int) -> int:
     """Steps from the coarsest maps to half the size."""
-    return int(math.log2(size // FINEST)) - 1
+    return int(math.log2(size // COARSEST)) - 1
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
@@ -64,13 +64,13 @@ def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1), nn.LeakyReLU(0.2))
 
 
-class Unfold(nn.Module):
+class Upsampler(nn.Module):
     """A code -> maps of half the wanted size -> pixels, by doubling."""
 
     def __init__(self, code: int, channels: int, size: int, outputs: int):
         super().__init__()
         widths = [channels * min(2, 2**n) for n in reversed(range(doublings_to(size) + 1))]
-        self.first = nn.Sequential(nn.Linear(code, widths[0] * FINEST**2), nn.LeakyReLU(0.2))
+        self.first = nn.Sequential(nn.Linear(code, widths[0] * COARSEST**2), nn.LeakyReLU(0.2))
         self.doublings = nn.ModuleList(
             nn.Sequential(nn.Upsample(scale_factor=2), convolution(a, b))
             for a, b in itertools.pairwise(widths)
@@ -80,7 +80,7 @@ class Unfold(nn.Module):
         )
 
     def forward(self, code: Features) -> Maps:
-        maps = self.first(code).unflatten(1, (-1, FINEST, FINEST))
+        maps = self.first(code).unflatten(1, (-1, COARSEST, COARSEST))
         for double in self.doublings:
             maps = double(maps)
         return F.pixel_shuffle(self.last(maps), 2)
@@ -89,14 +89,14 @@ class Unfold(nn.Module):
 def generator(config: VideoConfig, size: int, outputs: int) -> nn.Module:
     """A code -> maps of the wanted size, made of the chosen blocks."""
     if config.blocks == "paper":
-        return Unfold(config.width, config.channels, size, outputs)
-    sizes = (config.width, config.channels, (FINEST, FINEST), doublings_to(size) + 1, outputs)
+        return Upsampler(config.width, config.channels, size, outputs)
+    sizes = (config.width, config.channels, (COARSEST, COARSEST), doublings_to(size) + 1, outputs)
     if config.blocks == "growing":
         return Growing(*sizes, config.level_steps)
     return MADE_OF[config.blocks](*sizes)
 
 
-class Fold(nn.Module):
+class Downsampler(nn.Module):
     """Pictures -> features, by halving down to the coarsest maps."""
 
     def __init__(self, inputs: int, channels: int, size: int):
@@ -104,7 +104,7 @@ class Fold(nn.Module):
         halvings = doublings_to(size) + 1
         widths = [inputs, *[channels * min(4, 2**n) for n in range(halvings)]]
         self.layers = nn.Sequential(*[convolution(a, b, 2) for a, b in itertools.pairwise(widths)])
-        self.features = widths[-1] * FINEST**2
+        self.features = widths[-1] * COARSEST**2
 
     def forward(self, pictures: Maps) -> Features:
         return self.layers(pictures).flatten(1)

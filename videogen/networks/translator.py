@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from core.theory.distributions import Delta
 from videogen.files.clip import Clips
-from videogen.networks.sampling import BLOCKS, RGB, TOGETHER, VideoConfig, convolution
+from videogen.networks.sampling import BLOCKS, FRAMES_PER_CHUNK, RGB, VideoConfig, convolution
 from videogen.networks.text import Condition
 
 
@@ -42,20 +42,20 @@ class Translator(nn.Module):
         super().__init__()
         channels, self.pixel_std = config.channels, config.pixel_std
         self.read = nn.Sequential(
-            convolution(RGB * TOGETHER, channels, 2), convolution(channels, channels, 2)
+            convolution(RGB * FRAMES_PER_CHUNK, channels, 2), convolution(channels, channels, 2)
         )
         self.blocks = nn.Sequential(*[Residual(channels) for _ in range(BLOCKS)])
         self.write = nn.Sequential(
             nn.Upsample(scale_factor=2),
             convolution(channels, channels),
-            nn.Conv2d(channels, 4 * RGB * TOGETHER, 3, 1, 1),
+            nn.Conv2d(channels, 4 * RGB * FRAMES_PER_CHUNK, 3, 1, 1),
             nn.PixelShuffle(2),
         )
         _begin_with_nothing(self.write[2])
 
     def forward(self, clips: Clips, c: Condition | None = None) -> Delta:
-        moments = clips.unflatten(2, (-1, TOGETHER)).permute(0, 2, 1, 3, 4, 5)
-        flat = moments.flatten(0, 1).flatten(1, 2)
-        maps = self.blocks(self.read(flat).unflatten(0, moments.shape[:2]))
-        made = self.write(maps.flatten(0, 1)).float().view_as(moments)
+        chunks = clips.unflatten(2, (-1, FRAMES_PER_CHUNK)).permute(0, 2, 1, 3, 4, 5)
+        flat = chunks.flatten(0, 1).flatten(1, 2)
+        maps = self.blocks(self.read(flat).unflatten(0, chunks.shape[:2]))
+        made = self.write(maps.flatten(0, 1)).float().view_as(chunks)
         return Delta(clips + made.permute(0, 2, 1, 3, 4, 5).flatten(2, 3), self.pixel_std)

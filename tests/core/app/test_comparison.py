@@ -156,7 +156,7 @@ def test_all_that_can_take_part_do():
     for out in ("ae", "cyclegan", "nice", "dann", "pixelcnn"):
         assert out not in (*songs, *clips)
     assert "cyclegan" in contenders(MUSIC, [], two=True)
-    assert contenders(MUSIC, ["notes"]) == ["notes"]
+    assert contenders(MUSIC, ["note_transformer"]) == ["note_transformer"]
     for named, said in {
         "van": "no model is called 'van'",
         "ppca": "ppca needs what music lacks: vectors",

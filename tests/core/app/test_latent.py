@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.app.latent import LatentSpace, Places, arithmetic, joined, variations, walk
+from core.app.latent import LatentPoints, LatentSpace, arithmetic, concat, slerp, variations
 from core.errors import UserError
 from core.theory.distributions import Delta, Gaussian
 from core.theory.passes import Networks
@@ -32,17 +32,20 @@ C = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
 
 def test_places_are_told_in_units_of_the_prior():
     x = torch.tensor([[12.0, 4.0], [2.0, 20.0]])
-    places = SPACE.encode(x, C)
-    assert places.u.tolist() == [[1, 2], [1, -5]]
-    assert SPACE.decode(places).mean.tolist() == [[12, 4, 1, 0], [2, 20, 0, 3]]
+    points = SPACE.encode(x, C)
+    assert points.u.tolist() == [[1, 2], [1, -5]]
+    assert SPACE.decode(points).mean.tolist() == [[12, 4, 1, 0], [2, 20, 0, 3]]
     drawn = SPACE.draw(2, C, seed=3)
     torch.manual_seed(3)
     assert torch.allclose(drawn.u, torch.randn(2, 2), atol=1e-6)
 
 
 def test_a_walk_keeps_to_the_circle_and_mixes_conditions():
-    start, end = Places(torch.tensor([[3.0, 0]]), C[:1]), Places(torch.tensor([[0, 3.0]]), C[1:])
-    path = walk(start, end, 3)
+    start, end = (
+        LatentPoints(torch.tensor([[3.0, 0]]), C[:1]),
+        LatentPoints(torch.tensor([[0, 3.0]]), C[1:]),
+    )
+    path = slerp(start, end, 3)
     half = 3 * math.sqrt(0.5)
     expected = torch.tensor([[3, 0], [half, half], [0, 3.0]])
     torch.testing.assert_close(path.u, expected, atol=1e-6, rtol=0)
@@ -52,29 +55,31 @@ def test_a_walk_keeps_to_the_circle_and_mixes_conditions():
 
 
 def test_a_walk_between_opposite_or_equal_places_is_straight():
-    one = Places(torch.tensor([[2.0, 0]]))
-    assert walk(one, Places(-one.u), 5).u[:, 0].tolist() == [2, 1, 0, -1, -2]
-    assert walk(one, one, 2).u.tolist() == [[2, 0], [2, 0]]
+    one = LatentPoints(torch.tensor([[2.0, 0]]))
+    assert slerp(one, LatentPoints(-one.u), 5).u[:, 0].tolist() == [2, 1, 0, -1, -2]
+    assert slerp(one, one, 2).u.tolist() == [[2, 0], [2, 0]]
 
 
 def test_arithmetic_is_that_of_places_and_conditions():
-    a, b, c = (Places(torch.tensor([[n, n**2]])) for n in (5.0, 3.0, 1.0))
+    a, b, c = (LatentPoints(torch.tensor([[n, n**2]])) for n in (5.0, 3.0, 1.0))
     assert arithmetic(a, b, c).u.tolist() == [[3, 17]]
-    one, other = Places(a.u, C[:1]), Places(b.u, C[1:])
+    one, other = LatentPoints(a.u, C[:1]), LatentPoints(b.u, C[1:])
     assert torch.equal(arithmetic(one, one, other).u, other.u)
     made = arithmetic(one, other, other)
     assert made.c is not None and torch.equal(made.c, C[:1])
 
 
 def test_variations_of_what_the_prior_draws_are_as_the_prior_draws():
-    place = Places(torch.tensor([[1.0, -1.0]]), C[:1])
-    assert torch.equal(variations(place, 0, 3, 1).u, place.u.expand(3, 2))
-    forgotten = variations(place, 1, 3, 1)
-    assert torch.equal(forgotten.u, variations(Places(place.u + 9), 1, 3, 1).u)
+    point = LatentPoints(torch.tensor([[1.0, -1.0]]), C[:1])
+    assert torch.equal(variations(point, 0, 3, 1).u, point.u.expand(3, 2))
+    forgotten = variations(point, 1, 3, 1)
+    assert torch.equal(forgotten.u, variations(LatentPoints(point.u + 9), 1, 3, 1).u)
     assert forgotten.c is not None and torch.equal(forgotten.c, C[:1].expand(3, 2))
     torch.manual_seed(0)
     drawn = torch.randn(4000, 1)
-    varied = torch.cat([variations(Places(u[None]), 0.6, 1, n).u for n, u in enumerate(drawn)])
+    varied = torch.cat(
+        [variations(LatentPoints(u[None]), 0.6, 1, n).u for n, u in enumerate(drawn)]
+    )
     assert varied.std() == pytest.approx(1, abs=0.04)
     assert (varied * drawn).mean() == pytest.approx(0.8, abs=0.04)
 
@@ -88,6 +93,6 @@ def test_what_a_model_lacks_is_said():
 
 
 def test_places_are_joined_with_their_conditions():
-    both = joined([Places(C[:1], C[:1]), Places(C[1:], C[1:])])
+    both = concat([LatentPoints(C[:1], C[:1]), LatentPoints(C[1:], C[1:])])
     assert torch.equal(both.u, C) and both.c is not None and torch.equal(both.c, C)
-    assert joined([Places(C)]).c is None
+    assert concat([LatentPoints(C)]).c is None

@@ -13,7 +13,7 @@ import pytest
 from conftest import REPOSITORY
 from peak import peak_mb
 
-from core.data.workers import AHEAD, HANDED, Lost, work
+from core.data.workers import AHEAD, CHUNK_SIZE, Failure, map_in_processes
 
 SECONDS = 30.0
 
@@ -43,30 +43,32 @@ def misbehave(item: Any) -> Any:
 
 
 def test_results_come_in_the_order_of_the_items():
-    got = list(work(abs, range(-100, 0), jobs=3, seconds=SECONDS, memory_mb=300))
+    got = list(map_in_processes(abs, range(-100, 0), jobs=3, seconds=SECONDS, memory_mb=300))
     assert got == [(n, -n) for n in range(-100, 0)]
 
 
 def test_in_this_process_nothing_is_caught():
-    got = work(half, range(4), 0, SECONDS, 300)
+    got = map_in_processes(half, range(4), 0, SECONDS, 300)
     assert next(got) == (0, 0)
     with pytest.raises(ValueError, match="1 is odd"):
         next(got)
 
 
 def test_an_exception_costs_its_item():
-    got = dict(work(half, range(4), 1, SECONDS, 300))
+    got = dict(map_in_processes(half, range(4), 1, SECONDS, 300))
     assert got == {
         0: 0,
-        1: Lost("error", "ValueError: 1 is odd"),
+        1: Failure("error", "ValueError: 1 is odd"),
         2: 1,
-        3: Lost("error", "ValueError: 3 is odd"),
+        3: Failure("error", "ValueError: 3 is odd"),
     }
 
 
 def test_a_child_that_hangs_crashes_or_hoards_costs_its_item():
     items = [1, "hang", 2, "die", "spin", 3, "exit", "hoard", 4]
-    answers = [answer for _, answer in work(misbehave, items, 2, seconds=0.5, memory_mb=300)]
+    answers = [
+        answer for _, answer in map_in_processes(misbehave, items, 2, seconds=0.5, memory_mb=300)
+    ]
     assert [answers[n] for n in (0, 2, 5, 8)] == [1, 2, 3, 4]
     reasons = {items[n]: answers[n].reason for n in (1, 3, 4, 6, 7)}
     assert reasons == {
@@ -77,10 +79,10 @@ def test_a_child_that_hangs_crashes_or_hoards_costs_its_item():
 
 
 def test_the_memory_limit_counts_all_that_a_child_holds():
-    [(_, resident_mb)] = work(misbehave, ["resident"], 1, SECONDS, memory_mb=300)
+    [(_, resident_mb)] = map_in_processes(misbehave, ["resident"], 1, SECONDS, memory_mb=300)
     assert isinstance(resident_mb, float)
     assert 100 < resident_mb < 300
-    [(_, refused)] = work(misbehave, ["resident"], 1, SECONDS, memory_mb=60)
+    [(_, refused)] = map_in_processes(misbehave, ["resident"], 1, SECONDS, memory_mb=60)
     assert refused.reason == "memory"
 
 
@@ -93,13 +95,13 @@ def test_few_items_are_read_ahead():
             read += 1
             yield number
 
-    for taken, _ in enumerate(work(abs, items(), 2, SECONDS, 300)):
-        assert read <= taken + 1 + 2 * HANDED * AHEAD
+    for taken, _ in enumerate(map_in_processes(abs, items(), 2, SECONDS, 300)):
+        assert read <= taken + 1 + 2 * CHUNK_SIZE * AHEAD
 
 
 def test_a_function_that_no_child_can_import_is_told():
     with pytest.raises(RuntimeError, match="cannot begin"):
-        list(work(_unknown_elsewhere(), [1], 1, SECONDS, 300))
+        list(map_in_processes(_unknown_elsewhere(), [1], 1, SECONDS, 300))
 
 
 def _unknown_elsewhere() -> type:
@@ -133,9 +135,10 @@ def test_no_child_outlives_its_parent(number: signal.Signals):
     code = (
         "import signal, sys; sys.path[:0] = ['tests', 'tests/core/data']\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's & ignores it
-        "from core.data.workers import work\n"
+        "from core.data.workers import map_in_processes\n"
         "from test_workers import misbehave\n"
-        "for item, _ in work(misbehave, ['begun', 'hang'], 2, 3.0, 300): print(item, flush=True)"
+        "for item, _ in map_in_processes(misbehave, ['begun', 'hang'], 2, 3.0, 300):\n"
+        "    print(item, flush=True)"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", code],

@@ -12,7 +12,7 @@ from core.recipes import RECIPES
 from core.ring import domain as ring
 from core.theory.distributions import Delta
 from core.theory.passes import Batch, Networks
-from core.training.step import Learning, Optimisation, learner_step, step
+from core.training.step import Optimisation, TrainState, learner_step, step
 
 X = torch.tensor([[0.3, -1.2], [2.0, 0.4], [-0.7, 0.9]])
 
@@ -45,13 +45,13 @@ def test_the_gradients_are_those_of_the_stop_gradient_formula():
     networks = Networks({"encoder": Linear(), "decoder": Linear(), "prior": prior()})
     recipe = RECIPES["vq_vae"]
     still = Optimisation(learning_rate=1e-12)
-    learning = Learning(networks, recipe, still, still)
+    state = TrainState(networks, recipe, still, still)
     encoder, decoder = (
         networks[n].get_parameter("weight").detach().clone().requires_grad_()
         for n in ("encoder", "decoder")
     )
     tables = networks["prior"].get_parameter("tables").detach().clone().requires_grad_()
-    learner_step(learning, Batch(X))
+    learner_step(state, Batch(X))
     z = X @ encoder
     places = z.unflatten(1, (2, 1))
     rows = (places[:, :, None] - tables[0]).squeeze(-1).abs().argmin(2)
@@ -150,8 +150,8 @@ def test_perplexity_counts_rows_in_use():
 def test_training_tells_how_many_rows_are_in_use(name: str, tables: int):
     torch.manual_seed(0)
     recipe = RECIPES[name]
-    learning = Learning(ring.networks(recipe), recipe, Optimisation(), Optimisation())
-    logged = step(learning, ring.batches(recipe), 0, seed=0)
+    state = TrainState(ring.networks(recipe), recipe, Optimisation(), Optimisation())
+    logged = step(state, ring.batches(recipe), 0, seed=0)
     told = [logged[f"prior_perplexity_{n + 1}"] for n in range(tables)]
     assert all(1 <= rows <= codebook.CODES for rows in told)
     assert f"prior_perplexity_{tables + 1}" not in logged

@@ -7,13 +7,18 @@ import torch
 
 from core.densities.convolution import DilatedConvolutions, MaskedConvolutions
 from core.densities.sequences import (
-    SymbolDensity,
+    SequenceDensity,
     pixelcnn,
     sparse_transformer,
     transformer,
     wavenet,
 )
-from core.densities.transformer import CausalTransformer, Recent, Strided, attend_earlier
+from core.densities.transformer import (
+    CausalTransformer,
+    LocalAttention,
+    StridedAttention,
+    causal_attention,
+)
 from core.ring import domain as ring
 
 BODIES = {
@@ -32,7 +37,7 @@ def all_sequences(parts: int, alphabet: int) -> torch.Tensor:
 @pytest.mark.parametrize("name", BODIES)
 def test_the_probabilities_of_all_sequences_sum_to_1(name: str):
     torch.manual_seed(0)
-    density = SymbolDensity(6, 3, BODIES[name])
+    density = SequenceDensity(6, 3, BODIES[name])
     with torch.no_grad():
         for parameter in density.parameters():
             parameter.mul_(3)  # far from uniform
@@ -45,7 +50,7 @@ def test_the_probabilities_of_all_sequences_sum_to_1(name: str):
 @pytest.mark.parametrize("parts", [6, 9, 10])
 def test_each_symbol_hears_all_before_it_and_none_after(name: str, parts: int):
     torch.manual_seed(1)
-    density = SymbolDensity(parts, 3, BODIES[name])
+    density = SequenceDensity(parts, 3, BODIES[name])
     x = torch.randn(1, parts, 3, requires_grad=True)
     for part in range(parts):
         (slope,) = torch.autograd.grad(density.logits(x)[0, part].square().sum(), x)
@@ -55,7 +60,7 @@ def test_each_symbol_hears_all_before_it_and_none_after(name: str, parts: int):
 
 def test_draws_have_their_probabilities():
     torch.manual_seed(2)
-    density = SymbolDensity(2, 3, transformer)
+    density = SequenceDensity(2, 3, transformer)
     with torch.no_grad():
         density.odds.bias.copy_(torch.tensor([1.0, 0.0, -1.0]))
         drawn = density(20_000).rsample()
@@ -71,14 +76,14 @@ def test_sparse_attention_is_dense_attention_under_its_mask(stride: int, parts: 
     query, key, value = torch.randn(3, 2, 2, parts, 5)
     apart = torch.arange(parts)[:, None] - torch.arange(parts)
     sees = {
-        Recent(stride): (apart >= 0) & (apart < stride),
-        Strided(stride): (apart >= 0) & (apart % stride == 0),
+        LocalAttention(stride): (apart >= 0) & (apart < stride),
+        StridedAttention(stride): (apart >= 0) & (apart % stride == 0),
     }
     for attention, visible in sees.items():
         scores = query @ key.transpose(2, 3) / 5**0.5
         expected = scores.masked_fill(~visible, -torch.inf).softmax(3) @ value
         torch.testing.assert_close(attention(query, key, value), expected)
-    whole = attend_earlier(query, key, value)
+    whole = causal_attention(query, key, value)
     assert not torch.allclose(whole, expected) or stride == 1
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.densities.transformer import CausalTransformer, choose, log_chosen
+from core.densities.transformer import CausalTransformer, log_prob_of, sample_logits
 
 
 @pytest.fixture
@@ -23,16 +23,16 @@ def test_a_part_sees_itself_and_earlier_ones_only(transformer: CausalTransformer
 @pytest.mark.parametrize("cuts", [(1, 1, 1, 1, 1, 1, 1), (4, 1, 2), (7,)])
 def test_memory_changes_nothing(transformer: CausalTransformer, cuts: tuple[int, ...]):
     x = torch.randn(3, 7, 12, dtype=torch.double)
-    memories = transformer.memories()
-    pieces = [transformer(piece, memories) for piece in x.split(cuts, dim=1)]
+    kv_caches = transformer.kv_caches()
+    pieces = [transformer(piece, kv_caches) for piece in x.split(cuts, dim=1)]
     torch.testing.assert_close(torch.cat(pieces, 1), transformer(x))
 
 
 def test_padding_is_not_seen_and_harms_nothing(transformer: CausalTransformer):
     x = torch.randn(2, 6, 12, dtype=torch.double)
-    memories, padding = transformer.memories(), torch.tensor([0, 4])
-    first = transformer(x[:, :5], memories, padding)
-    then = transformer(x[:, 5:], memories, padding)
+    kv_caches, padding = transformer.kv_caches(), torch.tensor([0, 4])
+    first = transformer(x[:, :5], kv_caches, padding)
+    then = transformer(x[:, 5:], kv_caches, padding)
     torch.testing.assert_close(first[0], transformer(x[:1])[0, :5])
     torch.testing.assert_close(torch.cat([first, then], 1)[1, 4:], transformer(x[1:, 4:])[0])
     assert first.isfinite().all()
@@ -40,38 +40,38 @@ def test_padding_is_not_seen_and_harms_nothing(transformer: CausalTransformer):
 
 def test_a_memory_of_some_sequences_goes_on_without_the_others(transformer: CausalTransformer):
     x = torch.randn(4, 5, 12, dtype=torch.double)
-    memories, kept = transformer.memories(), torch.tensor([0, 3])
-    transformer(x[:, :4], memories)
-    for memory in memories:
-        memory.keep(kept)
-    after = transformer(x[kept, 4:], memories)[:, 0]
+    kv_caches, kept = transformer.kv_caches(), torch.tensor([0, 3])
+    transformer(x[:, :4], kv_caches)
+    for cache in kv_caches:
+        cache.keep(kept)
+    after = transformer(x[kept, 4:], kv_caches)[:, 0]
     torch.testing.assert_close(after, transformer(x[kept])[:, 4])
 
 
 def test_memories_grow_by_doubling(transformer: CausalTransformer):
-    memories = transformer.memories()
+    kv_caches = transformer.kv_caches()
     rooms = []
     for _ in range(9):
-        transformer(torch.randn(1, 1, 12, dtype=torch.double), memories)
-        rooms.append(memories[0].pairs.shape[3])
+        transformer(torch.randn(1, 1, 12, dtype=torch.double), kv_caches)
+        rooms.append(kv_caches[0].pairs.shape[3])
     assert rooms == [2, 2, 6, 6, 6, 6, 14, 14, 14]
 
 
 def test_choices_have_the_frequencies_of_their_probabilities():
     torch.manual_seed(2)
     logits = torch.tensor([0.1, 0.2, 0.7]).log().expand(20_000, 3)
-    frequencies = torch.bincount(choose(logits)) / 20_000
+    frequencies = torch.bincount(sample_logits(logits)) / 20_000
     torch.testing.assert_close(frequencies, torch.tensor([0.1, 0.2, 0.7]), atol=0.01, rtol=0)
 
 
 def test_a_low_temperature_sharpens_choices():
     torch.manual_seed(3)
     logits = torch.tensor([1.0, 2.0]).log().expand(20_000, 2)  # 1 : 2, squared 1 : 4
-    assert choose(logits, 0.5).float().mean().item() == pytest.approx(0.8, abs=0.01)
+    assert sample_logits(logits, 0.5).float().mean().item() == pytest.approx(0.8, abs=0.01)
 
 
 def test_log_of_what_was_chosen():
-    found = log_chosen(
+    found = log_prob_of(
         torch.tensor([[1.0, 2.0, 5.0], [3.0, 3.0, 0.0]]).log(), torch.tensor([2, 0])
     )
     assert found.exp().tolist() == pytest.approx([5 / 8, 1 / 2])

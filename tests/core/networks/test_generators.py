@@ -5,7 +5,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from core.networks.generators import CONVOLVE, DCGAN, GAIN, Double, Growing, Modulated, StyleBased
+from core.networks.generators import (
+    CONVOLVE,
+    DCGAN,
+    GAIN,
+    Growing,
+    ModulatedConv,
+    StyleBased,
+    UpBlock,
+)
 
 STYLE = 4
 LEVEL_STEPS = 10
@@ -14,9 +22,9 @@ PLACES = {1: (9,), 2: (5, 7), 3: (3, 4, 5)}
 GENERATORS = [DCGAN, StyleBased]
 
 
-def modulated(axes: int, inputs: int = 3, outputs: int = 2) -> Modulated:
+def modulated(axes: int, inputs: int = 3, outputs: int = 2) -> ModulatedConv:
     torch.manual_seed(0)
-    return Modulated(inputs, outputs, axes, STYLE)
+    return ModulatedConv(inputs, outputs, axes, STYLE)
 
 
 @pytest.mark.parametrize("axes", PLACES)
@@ -37,7 +45,7 @@ def test_modulation_is_a_convolution_with_weights_of_each_samples_own(axes):
 
 def test_modulation_by_hand():
     """Two channels in, scaled by 2 and 1; weights 3 and 8 in the middle: norm of (6, 8) is 10."""
-    block = Modulated(2, 1, axes=1, style=1)
+    block = ModulatedConv(2, 1, axes=1, style=1)
     block.weight.data.zero_()
     block.weight.data[0, :, 1] = torch.tensor([3.0, 8.0])
     block.scale.weight.data = torch.tensor([[1.0], [0.0]])
@@ -57,7 +65,7 @@ def test_modulation_by_ones_is_a_convolution_of_norm_1(axes):
 
 def test_variance_1_leaves_with_variance_1_whatever_the_style():
     torch.manual_seed(0)
-    block = Modulated(16, 8, axes=2, style=STYLE)
+    block = ModulatedConv(16, 8, axes=2, style=STYLE)
     x = torch.randn(4, 16, 66, 66)
     style = torch.tensor([0.1, 1.0, 10, 100])[:, None] * torch.randn(4, STYLE)
     inner = block(x, style)[:, :, 1:-1, 1:-1]  # what the zeros around do not reach
@@ -74,7 +82,7 @@ def test_the_activation_keeps_the_mean_square():
 @pytest.mark.parametrize("axes", PLACES)
 def test_doubling_reaches_each_place_once_from_each_side(axes):
     """Kernel 4 and stride 2: with weights of one, what is inside sums two places an axis."""
-    convolution, *_ = Double(1, 1, axes)
+    convolution, *_ = UpBlock(1, 1, axes)
     for weight in convolution.parameters():
         nn.init.ones_(weight)
     made = convolution(torch.ones(1, 1, *PLACES[axes]))

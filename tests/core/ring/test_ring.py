@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.densities.closed_form import FullGaussian, best_log_likelihood
-from core.networks.heads import Standard
+from core.networks.heads import StandardNormal
 from core.recipes import RECIPES
 from core.ring import domain as ring
 from core.ring.benchmark import (
@@ -25,7 +25,7 @@ from core.ring.benchmark import (
     write,
 )
 from core.theory.divergences import mmd
-from core.training.step import Learning, Optimisation, step
+from core.training.step import Optimisation, TrainState, step
 
 HERE = on_the_ring()
 LABELLED = [name for name in HERE if "condition" in RECIPES[name].networks]
@@ -43,18 +43,18 @@ STRAIGHT = {"ppca"}
 
 
 @torch.no_grad()
-def again(learning: Learning) -> float:
+def again(state: TrainState) -> float:
     """How far a point of the ring comes back from, through z, in units of its radius."""
-    networks = learning.averages
+    networks = state.ema
     x = networks["decoder"](networks["encoder"](REAL).mean).mean
     return ((x - REAL).norm(dim=1).median() / ring.RADIUS).item()
 
 
 @torch.no_grad()
-def code_read_back(learning: Learning) -> float:
+def code_read_back(state: TrainState) -> float:
     """Correlation of the code drawn with the code that the encoder reads in its sample."""
-    networks = learning.averages
-    z = Standard(ring.LATENT)(len(REAL)).rsample()
+    networks = state.ema
+    z = StandardNormal(ring.LATENT)(len(REAL)).rsample()
     read = networks["encoder"](networks["decoder"](z).rsample()).mean
     return torch.corrcoef(torch.stack([z.flatten(), read.flatten()]))[0, 1].item()
 
@@ -69,24 +69,24 @@ def test_an_untrained_encoder_reads_no_code():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in HERE if name not in STRAIGHT])
 def test_a_recipe_learns_the_ring(name):
-    learning = learn(name, steps=6000 if name in LOOSE else 4000)
-    x = made(learning)
+    state = learn(name, steps=6000 if name in LOOSE else 4000)
+    x = made(state)
     covered, _ = ring.coverage(x)
     if name in LABELLED:
         assert ring.agreement(x, labels()) > 0.95
     if name in INVERTING:
-        assert again(learning) < 0.3
+        assert again(state) < 0.3
     if name == "infogan":
-        assert code_read_back(learning) > CODE_READ
+        assert code_read_back(state) > CODE_READ
     assert distance(x) < LOOSE.get(name, BOUND), f"MMD {distance(x):.3f}"
     assert covered >= MODES_COVERED or name in LOOSE
 
 
 @torch.no_grad()
-def from_the_prior(learning: Learning) -> float:
+def from_the_prior(state: TrainState) -> float:
     """How far the aggregate of the posteriors lies from the prior: squared MMD."""
-    networks = learning.averages
-    prior = Standard(ring.LATENT)(len(REAL))
+    networks = state.ema
+    prior = StandardNormal(ring.LATENT)(len(REAL))
     return mmd(networks["encoder"](REAL).rsample(), prior.rsample()).item()
 
 
@@ -103,15 +103,15 @@ def test_aggregate_posteriors_come_to_the_prior_where_they_are_matched():
 def test_a_step_of_every_recipe_is_finite_and_moves_what_it_trains(name):
     recipe = RECIPES[name]
     torch.manual_seed(0)
-    learning = Learning(ring.networks(recipe), recipe, Optimisation(), Optimisation())
-    before = {k: v.clone() for k, v in learning.networks.state_dict().items()}
-    losses = step(learning, ring.batches(recipe), 0, seed=3)
+    state = TrainState(ring.networks(recipe), recipe, Optimisation(), Optimisation())
+    before = {k: v.clone() for k, v in state.networks.state_dict().items()}
+    losses = step(state, ring.batches(recipe), 0, seed=3)
     assert all(value == value and abs(value) < 1e6 for value in losses.values())
     assert losses["skipped"] == 0
     moved = {
         k.split(".")[0]
         for k, v in before.items()
-        if not torch.equal(v, learning.networks.state_dict()[k])
+        if not torch.equal(v, state.networks.state_dict()[k])
     }
     trained = {name for term in recipe.terms for name in term.trains}
     assert moved == trained | {f"critic_{term.space}" for term in recipe.critics}
@@ -126,9 +126,9 @@ EXACT = sorted(name for name in HERE if RECIPES[name].density)
 
 
 @torch.no_grad()
-def cost(learning: Learning) -> float:
+def cost(state: TrainState) -> float:
     """What a density pays for a point of the ring, in nats."""
-    return -learning.averages["density"](len(REAL)).log_prob(REAL).mean().item()
+    return -state.ema["density"](len(REAL)).log_prob(REAL).mean().item()
 
 
 TOLD = sorted(name for name in HERE if RECIPES[name].sequence)
@@ -137,9 +137,9 @@ SQUARE = math.log((2 * ring.EDGE / 2**ring.LEVELS) ** 2)
 
 
 @torch.no_grad()
-def cost_in_symbols(learning: Learning) -> float:
+def cost_in_symbols(state: TrainState) -> float:
     """What a density over symbols pays for a point, spread over its square, in nats."""
-    density = learning.averages["density"](len(REAL))
+    density = state.ema["density"](len(REAL))
     return SQUARE - density.log_prob(ring.to_symbols(REAL)).mean().item()
 
 

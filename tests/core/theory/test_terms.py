@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from core.networks.heads import Standard
+from core.networks.heads import StandardNormal
 from core.papers import Paper
 from core.recipes import RECIPES, Recipe
 from core.theory.adversarial import Adversarial, logistic, wasserstein
 from core.theory.distributions import Delta, Gaussian
 from core.theory.divergences import KL, MMD
 from core.theory.passes import Batch, Networks, Passes
-from core.theory.terms import Activated, Coherence, Match, Predict, Reconstruct
-from core.training.step import Learning, Optimisation, game, learner_step
+from core.theory.terms import L1, Coherence, CriticWeighted, Match, Reconstruct
+from core.training.step import Optimisation, TrainState, game, learner_step
 
 PAPER = Paper("nobody2026", "Nobody", "None", "Nowhere", 2026)
 SGD_LIKE = Optimisation(learning_rate=0.1)
@@ -48,7 +48,7 @@ class Score(nn.Module):
 
 def networks(**others: nn.Module) -> Networks:
     parts = {"encoder": Affine(0.5, 0.1, 0.2), "decoder": Affine(2.0, -0.3, 0.5)}
-    return Networks(parts | {"prior": Standard(1)} | others)
+    return Networks(parts | {"prior": StandardNormal(1)} | others)
 
 
 X = torch.tensor([[1.0], [-2.0], [0.25]])
@@ -88,7 +88,7 @@ def test_the_evidence_bound_of_a_linear_gaussian_model():
     true = Affine(gain, -0.4 * gain, spread)
     for encoder, tolerance in ((true, 0.02), (Affine(0.5, 0.1, 0.2), None)):
         model = Networks(
-            {"encoder": encoder, "decoder": Affine(scale, 0.4, std), "prior": Standard(1)}
+            {"encoder": encoder, "decoder": Affine(scale, 0.4, std), "prior": StandardNormal(1)}
         )
         torch.manual_seed(8)
         passes = Passes(model, Batch(X.repeat(20_000, 1)))
@@ -139,10 +139,10 @@ STATEMENTS = {
 def test_a_step_moves_exactly_the_networks_named(name):
     terms, expected = STATEMENTS[name]
     parts = networks(critic_x=Score())
-    learning = Learning(parts, Recipe(terms, PAPER), SGD_LIKE, SGD_LIKE)
+    state = TrainState(parts, Recipe(terms, PAPER), SGD_LIKE, SGD_LIKE)
     before = {key: value.clone() for key, value in parts.state_dict().items()}
     torch.manual_seed(9)
-    losses = learner_step(learning, Batch(X))
+    losses = learner_step(state, Batch(X))
     moved = {
         k.split(".")[0] for k, v in parts.state_dict().items() if not torch.equal(v, before[k])
     }
@@ -154,9 +154,9 @@ def test_wake_and_sleep_gradients_do_not_mix():
     """One step of both equals each alone: wake's gradient never reaches the encoder."""
     both = networks()
     terms = STATEMENTS["wake-sleep"][0]
-    learning = Learning(both, Recipe(terms, PAPER), SGD_LIKE, SGD_LIKE)
+    state = TrainState(both, Recipe(terms, PAPER), SGD_LIKE, SGD_LIKE)
     torch.manual_seed(11)
-    learner_step(learning, Batch(X))
+    learner_step(state, Batch(X))
     torch.manual_seed(11)
     again = Passes(networks(), Batch(X))
     for term, name in zip(terms, ("decoder", "encoder"), strict=True):
@@ -226,7 +226,7 @@ def test_a_gist_is_reconstructed_by_what_is_drawn_first():
 
 
 def test_coherence_moves_what_is_still_and_not_the_gist():
-    parts = Networks({"decoder": GistFirst(), "prior": Standard(1)})
+    parts = Networks({"decoder": GistFirst(), "prior": StandardNormal(1)})
     passes = Passes(parts, Batch(X))
     loss = Coherence()(passes)
     torch.testing.assert_close(loss, (3 * passes.z_drawn).abs().squeeze(-1) / 2)
@@ -237,10 +237,10 @@ def test_coherence_moves_what_is_still_and_not_the_gist():
 
 def test_a_prediction_costs_its_l1_distance():
     """Of what is made of z drawn, whatever the spread that the decoder says."""
-    parts = Networks({"decoder": Affine(0.5, 0.1, 0.2), "prior": Standard(1)})
+    parts = Networks({"decoder": Affine(0.5, 0.1, 0.2), "prior": StandardNormal(1)})
     passes = Passes(parts, Batch(X))
     expected = (X - (0.5 * passes.z_drawn + 0.1)).abs()
-    torch.testing.assert_close(Predict()(passes), expected.squeeze(-1))
+    torch.testing.assert_close(L1()(passes), expected.squeeze(-1))
 
 
 def test_given_a_condition_two_more_networks_learn():
@@ -308,7 +308,7 @@ class Knows(nn.Module):
         return torch.where(known, 1e4, -1e4)
 
 
-def test_an_adversary_activated_vae_with_a_degenerate_critic_is_the_vae():
+def test_an_adversary_critic_weighted_vae_with_a_degenerate_critic_is_the_vae():
     """Losses and gradients of all statements (Hu et al. 2018, section 4.2)."""
 
     def gradients(name: str, **others: nn.Module) -> tuple[list[float], list[torch.Tensor]]:
@@ -344,7 +344,7 @@ class Half(nn.Module):
 def test_what_is_generated_counts_as_far_as_the_critic_takes_it_for_data():
     passes = Passes(networks(critic_x=Half()), Batch(X))
     inner = Reconstruct("x")
-    made = Activated(inner, ("encoder", "decoder"))(passes)
+    made = CriticWeighted(inner, ("encoder", "decoder"))(passes)
     assert not passes.imagined.x.requires_grad
     torch.testing.assert_close(made, 0.5 * (inner(passes) + inner(passes.imagined)))
 
@@ -404,9 +404,9 @@ def test_a_linear_autoencoder_spans_the_principal_subspace():
 
     made = Networks({"encoder": Linear(4, 2), "decoder": Linear(2, 4)})
     rate = Optimisation(learning_rate=0.02, betas=(0.9, 0.99))
-    learning = Learning(made, RECIPES["ae"], rate, rate)
+    state = TrainState(made, RECIPES["ae"], rate, rate)
     for _ in range(600):
-        learner_step(learning, Batch(x))
+        learner_step(state, Batch(x))
     down, up = (made[name].get_parameter("linear.weight") for name in ("encoder", "decoder"))
     leading = torch.linalg.svd(x, full_matrices=False).Vh[:2]
     torch.testing.assert_close((up @ down).detach(), leading.T @ leading, atol=0.02, rtol=0)

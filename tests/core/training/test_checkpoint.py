@@ -26,7 +26,7 @@ from core.training.serialisation import join, size_bytes, split
 
 STATE: dict[str, Any] = {
     "networks": {"a.weight": torch.tensor([[1.0, -2.5]]), "a.count": torch.tensor(7)},
-    "averages": {"a.weight": torch.tensor([[0.5, 1 / 3]])},
+    "ema": {"a.weight": torch.tensor([[0.5, 1 / 3]])},
     "progress": {"rate": 1e-4, "betas": (0.5, 0.9), "groups": [{"amsgrad": False, "eps": None}]},
 }
 
@@ -42,7 +42,7 @@ def test_a_state_comes_back_to_the_bit(saved: Path):
     stored = Checkpoint.open(saved)
     assert equal(stored.state(), STATE)
     assert stored.facts == {"step": 3, "seconds": 0.125}
-    assert stored.groups == ("networks", "averages", "progress")
+    assert stored.groups == ("networks", "ema", "progress")
 
 
 @pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD])
@@ -106,7 +106,7 @@ def test_sizes_are_in_bytes():
     assert size_bytes(STATE) == 2 * 4 + 8 + 2 * 4
 
 
-@pytest.mark.parametrize("name", ["networks.safetensors", "averages.safetensors", "state.json"])
+@pytest.mark.parametrize("name", ["networks.safetensors", "ema.safetensors", "state.json"])
 @pytest.mark.parametrize("harm", ["truncated", "emptied", "flipped", "missing"])
 def test_a_damaged_file_is_named(saved: Path, name: str, harm: str):
     path = saved / name
@@ -242,8 +242,8 @@ def test_weights_that_do_not_fit_are_named(tmp_path: Path, weights: Any, said: s
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_values_that_are_not_finite_are_never_saved(tmp_path: Path, value: float):
     save_checkpoint(tmp_path / "best", STATE, {"step": 1})
-    broken = {"networks": STATE["networks"], "averages": {"bad": torch.tensor([0.0, value])}}
-    with pytest.raises(Resumable, match=r"averages/bad is not finite"):
+    broken = {"networks": STATE["networks"], "ema": {"bad": torch.tensor([0.0, value])}}
+    with pytest.raises(Resumable, match=r"ema/bad is not finite"):
         save_checkpoint(tmp_path / "best", broken, {"step": 2})
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
     assert Checkpoint.open(tmp_path / "best").facts == {"step": 1}
@@ -342,11 +342,11 @@ def test_a_kill_anywhere_in_a_save_loses_nothing(tmp_path: Path):
 def test_the_first_whole_checkpoint_is_used(saved: Path, capsys: pytest.CaptureFixture[str]):
     broken = saved.with_name("step-00000004")
     save_checkpoint(broken, STATE, {"step": 4})
-    (broken / "averages.safetensors").unlink()
+    (broken / "ema.safetensors").unlink()
     found = first_whole([broken, saved])
     assert found is not None and found.folder == saved
-    assert "step-00000004/averages.safetensors is missing" in capsys.readouterr().err
-    with pytest.raises(Corrupt, match=r"no checkpoint is whole.*averages\.safetensors"):
+    assert "step-00000004/ema.safetensors is missing" in capsys.readouterr().err
+    with pytest.raises(Corrupt, match=r"no checkpoint is whole.*ema\.safetensors"):
         first_whole([broken])
     assert first_whole([]) is None
 

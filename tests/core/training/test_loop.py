@@ -10,22 +10,20 @@ from core.recipes import recipe
 from core.ring import domain as ring
 from core.ring.benchmark import adapting, on_the_ring
 from core.theory.passes import Batch
-from core.training.loop import Clock, TrainConfig, rate_factor, train
+from core.training.loop import Budget, TrainConfig, rate_factor, train
 from core.training.run import Run
-from core.training.step import Learning, Optimisation, update_averages
+from core.training.step import Optimisation, TrainState, update_ema
 
 
 def tiny(steps: int, **others: object) -> TrainConfig:
-    values = {"batch_size": 16, "average_decay": 0.9, "seed": 5, "log_every_steps": 1}
+    values = {"batch_size": 16, "ema_decay": 0.9, "seed": 5, "log_every_steps": 1}
     return TrainConfig.model_validate(values | {"steps": steps} | others)
 
 
-def learning(name: str, config: TrainConfig) -> Learning:
+def state(name: str, config: TrainConfig) -> TrainState:
     torch.manual_seed(config.seed)
     parts = recipe(name)
-    return Learning(
-        ring.networks(parts), parts, config.learner, config.critic, config.average_decay
-    )
+    return TrainState(ring.networks(parts), parts, config.learner, config.critic, config.ema_decay)
 
 
 def nothing(networks, step):
@@ -33,10 +31,10 @@ def nothing(networks, step):
 
 
 def run_ring(folder, name, config, observe=nothing, batches=lambda n: ring.batch(n, 16)):
-    learned = learning(name, config)
+    learned = state(name, config)
     with Run.open(folder, {"recipe": name}) as run:
-        clock = train(run, learned, batches, config, observe)
-    return learned, clock
+        budget = train(run, learned, batches, config, observe)
+    return learned, budget
 
 
 @pytest.mark.parametrize("name", [*on_the_ring(), *adapting()])
@@ -44,10 +42,10 @@ def test_a_resumed_run_is_bit_equal_to_an_unbroken_one(tmp_path, name):
     batches = ring.batches(recipe(name))
     unbroken, _ = run_ring(tmp_path / "whole", name, tiny(5), batches=batches)
     run_ring(tmp_path / "parts", name, tiny(2), batches=batches)
-    resumed, clock = run_ring(tmp_path / "parts", name, tiny(5), batches=batches)
-    assert clock.step == 5
+    resumed, budget = run_ring(tmp_path / "parts", name, tiny(5), batches=batches)
+    assert budget.step == 5
     whole, parts = unbroken.state(), resumed.state()
-    for group in ("networks", "averages"):
+    for group in ("networks", "ema"):
         for key, value in whole[group].items():
             assert torch.equal(value, parts[group][key]), key
     for optimizer, state in whole["optimizers"].items():
@@ -87,13 +85,13 @@ def test_the_best_step_is_kept(tmp_path):
 
 @pytest.mark.parametrize(("number", "decay"), [(1000, 0.75), (0, 0.1), (2, 0.25)])
 def test_averages_follow_by_their_decay_and_faster_at_first(number, decay):
-    learned = learning("gan", tiny(1, average_decay=0.75))
-    before = next(learned.averages["decoder"].parameters()).clone()
+    learned = state("gan", tiny(1, ema_decay=0.75))
+    before = next(learned.ema["decoder"].parameters()).clone()
     weight = next(learned.networks["decoder"].parameters())
     with torch.no_grad():
         weight += 4.0
-    update_averages(learned, number)
-    after = next(learned.averages["decoder"].parameters())
+    update_ema(learned, number)
+    after = next(learned.ema["decoder"].parameters())
     torch.testing.assert_close(after, before + 4.0 * (1 - decay))
 
 
@@ -104,8 +102,8 @@ def test_rates_warm_up_and_decay():
 
 
 def test_a_clock_counts_by_the_budget_that_ends_first():
-    clock = Clock(TrainConfig(steps=10, minutes=1.0), step=3, seconds_before=30.0)
-    assert clock.fraction == pytest.approx(0.5, abs=0.01)
+    budget = Budget(TrainConfig(steps=10, minutes=1.0), step=3, seconds_before=30.0)
+    assert budget.fraction == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_budget_is_needed():
@@ -116,7 +114,7 @@ def test_a_budget_is_needed():
 def test_gradients_are_clipped_by_choice():
     from core.training.step import learner_step
 
-    learned = learning("ae", tiny(1))
+    learned = state("ae", tiny(1))
     learned.learner = Optimisation(clip_norm=0.01)
     learner_step(learned, ring.batch(0))
     norm = torch.stack(

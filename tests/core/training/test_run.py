@@ -22,14 +22,14 @@ from core.training.checkpoint import Corrupt
 from core.training.interruption import Interruption
 from core.training.loop import TrainConfig, train
 from core.training.run import Run, export
-from core.training.step import Learning
+from core.training.step import TrainState
 
 STATE = {
     "networks": {"a.weight": torch.tensor([[1.0, -2.5]]), "a.count": torch.tensor(7)},
     "optimizers": {
         "a": {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1}]}
     },
-    "averages": {"a.weight": torch.tensor([[0.5, 1 / 3]])},
+    "ema": {"a.weight": torch.tensor([[0.5, 1 / 3]])},
 }
 
 
@@ -121,10 +121,10 @@ def test_an_exported_run_holds_the_best_averages_in_half_precision(tmp_path):
         export(run, tmp_path / "weights")
     shared = Run.read(tmp_path / "weights")
     best = shared.best()
-    assert best is not None and best.groups == ("averages",)
-    weights = best.group("averages")["a.weight"]
+    assert best is not None and best.groups == ("ema",)
+    weights = best.group("ema")["a.weight"]
     assert weights.dtype == torch.float16
-    torch.testing.assert_close(weights.float(), STATE["averages"]["a.weight"], rtol=1e-3, atol=0)
+    torch.testing.assert_close(weights.float(), STATE["ema"]["a.weight"], rtol=1e-3, atol=0)
 
 
 def test_all_checkpoints_damaged_is_an_error_that_loses_nothing(tmp_path):
@@ -152,12 +152,12 @@ def test_a_damaged_checkpoint_does_not_outlive_a_whole_one(tmp_path):
 def test_a_damaged_best_gives_way(tmp_path, capsys):
     with Run.open(tmp_path / "run", {}) as run:
         run.save(1, STATE, {"step": 1}, best=0.1)
-        (run.checkpoints / "best/averages.safetensors").unlink()
+        (run.checkpoints / "best/ema.safetensors").unlink()
         assert run.best_or_latest().folder.name == "step-00000001"
         run.save(2, STATE, {"step": 2}, best=0.7)
         best = run.best()
     assert best is not None and best.facts == {"step": 2, "best": 0.7}
-    assert "best/averages.safetensors is missing" in capsys.readouterr().err
+    assert "best/ema.safetensors is missing" in capsys.readouterr().err
 
 
 def test_checkpoints_are_ordered_by_number(tmp_path):
@@ -230,18 +230,16 @@ def test_a_refused_run_is_left_as_it_was(tmp_path):
 
 def ring_run(folder: Path, batches=lambda number: ring.batch(number, 16)) -> None:
     """Five steps of a WGAN-GP with its critics, saved and judged at each."""
-    config = TrainConfig(
-        steps=5, average_decay=0.9, seed=3, log_every_steps=1, sample_every_steps=1
-    )
+    config = TrainConfig(steps=5, ema_decay=0.9, seed=3, log_every_steps=1, sample_every_steps=1)
     parts = recipe("wgan_gp")
     torch.manual_seed(config.seed)
-    learning = Learning(ring.networks(parts), parts, config.learner, config.critic, 0.9)
+    state = TrainState(ring.networks(parts), parts, config.learner, config.critic, 0.9)
 
-    def observe(averages, step):
+    def observe(ema, step):
         return {"distance": 1 / (1 + step % 3)}
 
     with Run.open(folder, {"recipe": "wgan_gp"}) as run:
-        train(run, learning, batches, config, observe)
+        train(run, state, batches, config, observe)
 
 
 def written(folder: Path) -> dict[str, bytes]:

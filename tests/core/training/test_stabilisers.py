@@ -1,4 +1,4 @@
-"""Aids for games: what each does by hand, and that each helps any model that plays one."""
+"""Stabilisers for games: what each does by hand, and that each helps any model that plays one."""
 
 import math
 
@@ -8,41 +8,43 @@ from torch import nn
 
 from core.errors import ConfigError
 from core.networks.augmentation import shifted
-from core.networks.critics import Minibatch, SpectralNorm, normalise
+from core.networks.critics import MinibatchDiscrimination, SpectralNorm, normalise
 from core.recipes import RECIPES, Recipe
 from core.ring import domain as ring
 from core.ring.benchmark import on_the_ring
 from core.theory.adversarial import R1, Adversarial, hinge, least_squares, logistic
 from core.theory.divergences import Features
 from core.theory.passes import Batch, Networks, Passes
-from core.training.stabilisers import Aids
-from core.training.step import Learning, Optimisation, critic_step, learner_step, step
+from core.training.stabilisers import Stabilisers
+from core.training.step import Optimisation, TrainState, critic_step, learner_step, step
 
 PLAYING = [name for name in on_the_ring() if RECIPES[name].critics]
-ALL = Aids(
+ALL = Stabilisers(
     feature_matching=0.5,
-    minibatch=3,
+    minibatch_discrimination=3,
     historical_averaging=0.01,
-    smoothing=0.1,
+    label_smoothing=0.1,
     spectral_norm=True,
-    noise=0.2,
+    instance_noise=0.2,
     r1=0.3,
     gradient_penalty=0.7,
     augment=True,
 )
 
 
-def learning(name: str, aids: Aids) -> Learning:
+def state(name: str, stabilisers: Stabilisers) -> TrainState:
     torch.manual_seed(2)
-    recipe = aids.on(RECIPES[name])
-    networks = aids.fit(ring.networks(recipe))
+    recipe = stabilisers.on(RECIPES[name])
+    networks = stabilisers.fit(ring.networks(recipe))
     rate = Optimisation(learning_rate=1e-3)
-    return Learning(networks, recipe, rate, rate, 0.9, history=aids.historical_averaging)
+    return TrainState(
+        networks, recipe, rate, rate, 0.9, historical_averaging=stabilisers.historical_averaging
+    )
 
 
 @pytest.mark.parametrize("name", PLAYING)
 def test_every_game_can_be_helped_by_all_of_them(name: str):
-    helped = learning(name, ALL)
+    helped = state(name, ALL)
     losses = step(helped, ring.batches(helped.recipe), 0, seed=1)
     assert losses["skipped"] == 0
     for term in RECIPES[name].critics:
@@ -52,14 +54,14 @@ def test_every_game_can_be_helped_by_all_of_them(name: str):
 
 def test_switched_off_they_change_nothing():
     recipe = RECIPES["vae_gan"]
-    assert Aids().on(recipe) is recipe
+    assert Stabilisers().on(recipe) is recipe
     networks = ring.networks(recipe)
-    assert all(Aids().fit(networks)[name] is part for name, part in networks.items())
+    assert all(Stabilisers().fit(networks)[name] is part for name, part in networks.items())
 
 
 def test_a_model_without_a_game_has_no_use_for_them():
     with pytest.raises(ConfigError, match="plays none"):
-        Aids(noise=0.1).on(RECIPES["vae"])
+        Stabilisers(instance_noise=0.1).on(RECIPES["vae"])
 
 
 class Scaled(nn.Module):
@@ -101,7 +103,7 @@ def test_feature_matching_by_hand():
 def test_smoothing_moves_a_share_of_what_is_real(game):
     """0.8 of the cost of real + 0.2 of the cost of calling it produced, but for a constant."""
     real, fake = (torch.tensor(v, requires_grad=True) for v in ([0.3, -1.2], [0.5, 0.9]))
-    Adversarial(game, smoothing=0.2)._smoothed(real, fake).sum().backward()
+    Adversarial(game, label_smoothing=0.2)._with_label_smoothing(real, fake).sum().backward()
     again = real.detach().clone().requires_grad_()
     zero = torch.zeros(2)
     (0.8 * game(again, zero) + 0.2 * game(zero, again)).sum().backward()
@@ -111,14 +113,16 @@ def test_smoothing_moves_a_share_of_what_is_real(game):
 def test_the_best_score_under_smoothing_is_bounded():
     """Of the logistic game: where all is real, D = 1 - share (Goodfellow 2016, section 4.2)."""
     score = torch.linspace(-4, 8, 4801)
-    costs = Adversarial(logistic, smoothing=0.1)._smoothed(score, torch.full_like(score, -99))
+    costs = Adversarial(logistic, label_smoothing=0.1)._with_label_smoothing(
+        score, torch.full_like(score, -99)
+    )
     assert torch.sigmoid(score[costs.argmin()]).item() == pytest.approx(0.9, abs=1e-3)
 
 
 def test_noise_is_of_the_stated_size_and_augmentation_is_the_critics():
     torch.manual_seed(0)
     point = (torch.zeros(4000, 1),)
-    noisy = (Adversarial(logistic, noise=0.5)._score(Told(), "x", point) - 1) / 3
+    noisy = (Adversarial(logistic, instance_noise=0.5)._score(Told(), "x", point) - 1) / 3
     assert noisy.std().item() == pytest.approx(0.5, rel=0.05)
     moved = Adversarial(logistic, augment=True)._score(Told(), "x", point)
     assert (moved == 31).all()
@@ -133,7 +137,7 @@ def test_r1_of_a_linear_critic():
 
 def test_closeness_by_hand():
     """Features 0, 1 and 5 with one kernel of five equal numbers: distances 5, 25 and 20."""
-    critic = Minibatch(Scaled(), kernels=1)
+    critic = MinibatchDiscrimination(Scaled(), kernels=1)
     critic.compare.weight.data = torch.tensor([[1.0, 0.0]]).repeat(5, 1)
     near = critic.closeness(torch.tensor([[0.0, 9.0], [1.0, 9.0], [5.0, 9.0]]))
     expected = [math.exp(-5) + math.exp(-25), math.exp(-5) + math.exp(-20)]
@@ -141,9 +145,9 @@ def test_closeness_by_hand():
 
 
 def test_a_critic_sees_that_all_samples_are_alike():
-    critic = Minibatch(Scaled(), kernels=2)
-    alike, different = torch.zeros(6, 1), 50 * torch.arange(6.0)[:, None]
-    assert (critic.closeness(critic.features(alike)) == 5).all()
+    critic = MinibatchDiscrimination(Scaled(), kernels=2)
+    self_similarity, different = torch.zeros(6, 1), 50 * torch.arange(6.0)[:, None]
+    assert (critic.closeness(critic.features(self_similarity)) == 5).all()
     assert critic.closeness(critic.features(different)).max() < 0.5
 
 
@@ -190,13 +194,13 @@ def test_the_gradient_of_a_normalised_map_is_that_of_the_ratio():
 
 def test_history_pulls_weights_to_their_average():
     """2 * history * distance is added to each gradient."""
-    helped = learning("gan", Aids(historical_averaging=0.25))
+    helped = state("gan", Stabilisers(historical_averaging=0.25))
     recipe: Recipe = helped.recipe
     for name in ("decoder", "critic_x"):
         for weight in helped.networks[name].parameters():
             weight.data += 0.02
     batch = ring.batches(recipe)(0)
-    plain = learning("gan", Aids())
+    plain = state("gan", Stabilisers())
     plain.networks.load_state_dict(helped.networks.state_dict())
     for one in (helped, plain):
         torch.manual_seed(5)
@@ -231,13 +235,13 @@ def test_a_helped_run_resumes_to_the_bit(tmp_path):
     from core.training.loop import TrainConfig, train
     from core.training.run import Run
 
-    config = TrainConfig(steps=4, save_every_steps=2, average_decay=0.9)
+    config = TrainConfig(steps=4, save_every_steps=2, ema_decay=0.9)
 
     def run(folder, steps):
-        helped = learning("gan", ALL)
+        helped = state("gan", ALL)
         draw = ring.batches(helped.recipe)
         with Run.open(folder, {}) as opened:
-            train(opened, helped, draw, config.but(steps=steps), lambda averages, step: {})
+            train(opened, helped, draw, config.replace(steps=steps), lambda ema, step: {})
         return helped
 
     whole = run(tmp_path / "whole", 4)

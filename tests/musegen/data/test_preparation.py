@@ -16,7 +16,7 @@ from conftest import REPOSITORY
 from peak import CODE
 from tunes import tune, write_tunes
 
-from core.data.workers import Lost
+from core.data.workers import Failure
 from core.errors import ConfigError, UserError
 from core.files import locked
 from musegen.data.collection import Collection
@@ -253,7 +253,7 @@ def test_the_band_is_prepared_with_its_answers(tmp_path: Path):
     answers = [json.loads(line) for line in lines]
     assert [answer["song"] for answer in answers] == names
     first = play_song(0, config)
-    assert not isinstance(first, Lost)
+    assert not isinstance(first, Failure)
     assert first.answers is not None
     assert {"song": names[0], **json.loads(json.dumps(first.answers))} == answers[0]
     assert len(answers[0]["chords"]) == data.songs[0].bars

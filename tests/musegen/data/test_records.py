@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from tunes import tune
 
 from core.data.limits import Limits
-from core.data.sources import Source, roots, walk
-from core.data.workers import Lost, work
-from musegen.data.records import Packed, PrepareConfig, read_source
+from core.data.sources import Source, find_sources, roots
+from core.data.workers import Failure, map_in_processes
+from musegen.data.records import PrepareConfig, SongRecord, read_source
 from musegen.files.smf import MIDI
 
 BOMBS = {
@@ -31,7 +31,7 @@ BOMBS = {
 }
 
 
-def read(data: bytes, **settings: object) -> Packed | Lost:
+def read(data: bytes, **settings: object) -> SongRecord | Failure:
     """What is made of the bytes of a member of an archive."""
     config = PrepareConfig.model_validate(settings)
     return read_source(Source("songs.zip!a.mid", "", data), config)
@@ -39,7 +39,7 @@ def read(data: bytes, **settings: object) -> Packed | Lost:
 
 def test_a_song_is_packed_with_its_phrases():
     packed = read(tune(1, bars=6))
-    assert isinstance(packed, Packed)
+    assert isinstance(packed, SongRecord)
     assert packed.name == "a"
     assert packed.phrases.tolist() == [0, 1, 2]
     assert packed.tempo_bpm.tolist() == 6 * [120.0]
@@ -55,10 +55,10 @@ def test_phrases_are_where_enough_tracks_sound():
         + note(60, 9, after=960, channel=2)
     )
     packed = read(midi(bass, guitar), bars=2, min_tracks=2)
-    assert isinstance(packed, Packed)
+    assert isinstance(packed, SongRecord)
     assert packed.phrases.tolist() == [1, 2, 3]
     every_other = read(midi(bass, guitar), bars=2, min_tracks=2, hop=2)
-    assert isinstance(every_other, Packed)
+    assert isinstance(every_other, SongRecord)
     assert every_other.phrases.tolist() == [2]
 
 
@@ -81,15 +81,15 @@ def test_what_cannot_be_stored_or_split_is_refused(settings: dict[str, object]):
 def test_the_content_is_of_the_notes_alone():
     song, renamed = read(tune(1)), read(tune(1).replace(b"tune", b"name"))
     other = read(tune(1, up=1))
-    assert isinstance(song, Packed)
-    assert isinstance(renamed, Packed)
-    assert isinstance(other, Packed)
+    assert isinstance(song, SongRecord)
+    assert isinstance(renamed, SongRecord)
+    assert isinstance(other, SongRecord)
     assert song.content == renamed.content != other.content
 
 
 def test_a_reject_says_what_is_missing():
     lost = read(tune(8, parts=2))
-    assert isinstance(lost, Lost)
+    assert isinstance(lost, Failure)
     assert lost.reason == "no-phrase"
     assert "4 bars in a row with 3 tracks" in lost.detail
     assert "2 tracks in all, 6 bars" in lost.detail
@@ -104,8 +104,8 @@ def read_within(source: object) -> tuple[str, float]:
 def memory_of_readers(folder: Path) -> dict[str, tuple[str, float]]:
     """What became of each file, and what reading it in a process of its own has held."""
     made = {}
-    for source in walk(roots([str(folder)]), MIDI, Limits()):
-        [(_, answer)] = work(read_within, [source], 1, seconds=30, memory_mb=300)
+    for source in find_sources(roots([str(folder)]), MIDI, Limits()):
+        [(_, answer)] = map_in_processes(read_within, [source], 1, seconds=30, memory_mb=300)
         made[Path(source.name).name] = answer
     return made
 

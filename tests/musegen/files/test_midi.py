@@ -12,8 +12,8 @@ import symusic
 from handmade import midi, name, note, number, program, signature, tempo
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from note_rows import notes, rows
 from peak import CODE
-from test_roll import notes, rows
 
 from core.data.limits import Limits
 from core.data.sources import RejectedFile

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from core.densities.transformer import Memory
-from musegen.networks.note_sequences import Sequences, notes_before, to_sequences, to_x
+from core.densities.transformer import KVCache
+from musegen.networks.note_sequences import PaddedNotes, notes_before, to_notes, to_x
 from musegen.networks.note_transformer import DensityConfig, NoteDensity, Sampler
 from musegen.networks.states import States, to_cells, to_states
 from musegen.roll import Grid
@@ -51,7 +51,7 @@ def test_a_phrase_as_notes_in_order_of_step_track_and_pitch():
     x[0, 1, 0, 1, 0, 3] = x[0, 1, 1, 1, 0, 3] = 1  # and struck again in the next bar
     x[0, 0, :, 0, 1, 2] = 1  # a drum at step 1
     x[0, 1, 0, 0, 0:2, 1] = x[0, 1, 1, 0, 0, 1] = 1
-    notes = to_sequences(x)
+    notes = to_notes(x)
     assert notes.count.tolist() == [4, 0]
     assert [c[0].tolist() for c in notes.columns] == [
         [0, 1, 1, 3],  # step
@@ -65,20 +65,20 @@ def test_phrases_survive_the_way_to_notes_and_back():
     torch.manual_seed(1)
     x = random_phrases(20)
     x[3] = 0
-    assert torch.equal(to_x(to_sequences(x), 3, 2, GRID), x)
+    assert torch.equal(to_x(to_notes(x), 3, 2, GRID), x)
 
 
 def test_what_goes_on_from_before_the_phrase_starts_in_it():
     x = torch.zeros(1, 1, 2, 1, 6, 7)
     x[0, 0, 0, 0, :3, 2] = 1
-    notes = to_sequences(x)
+    notes = to_notes(x)
     assert (notes.step.tolist(), notes.length.tolist()) == ([[0]], [[3]])
 
 
 def test_a_later_note_cuts_the_earlier_on_its_pitch():
     one = torch.tensor([[0, 2]])
-    notes = Sequences(one, torch.zeros_like(one), one * 0, one * 0 + 4, torch.tensor([2]))
-    again = to_sequences(to_x(notes, 1, 1, GRID))
+    notes = PaddedNotes(one, torch.zeros_like(one), one * 0, one * 0 + 4, torch.tensor([2]))
+    again = to_notes(to_x(notes, 1, 1, GRID))
     assert (again.step.tolist(), again.length.tolist()) == ([[0, 2]], [[2, 4]])
 
 
@@ -89,7 +89,7 @@ LINES = {
 """All that one pitch of a drum or of another track may do in two steps: step -> length."""
 
 
-def all_sequences(pitches: int) -> Sequences:
+def all_sequences(pitches: int) -> PaddedNotes:
     """Every sequence of notes of drums and a piano in two steps; in some, a note cuts another."""
     places = [(track, pitch) for track in (0, 1) for pitch in range(pitches)]
     notes = []
@@ -98,7 +98,7 @@ def all_sequences(pitches: int) -> Sequences:
         notes.append(sorted((s, t, p, line[s]) for (t, p), line in told for s in line))
     longest = max(map(len, notes))
     padded = torch.tensor([n + [(0, 0, 0, 0)] * (longest - len(n)) for n in notes])
-    return Sequences(*padded.unbind(2), count=torch.tensor([len(n) for n in notes]))
+    return PaddedNotes(*padded.unbind(2), count=torch.tensor([len(n) for n in notes]))
 
 
 def test_the_probabilities_of_all_sequences_sum_to_one():
@@ -139,8 +139,8 @@ def test_an_illegal_drum_that_is_held_is_impossible():
 
 def test_later_notes_do_not_change_what_was_told_of_earlier_ones():
     torch.manual_seed(2)
-    made, notes = density(), to_sequences(random_phrases(1))
-    other = Sequences(*(c.clone() for c in notes.columns), count=notes.count)
+    made, notes = density(), to_notes(random_phrases(1))
+    other = PaddedNotes(*(c.clone() for c in notes.columns), count=notes.count)
     other.pitch[0, 9:] = (other.pitch[0, 9:] + 1) % 7
     hidden = [made.transformer(made.embedding(notes_before(n, 12, 3))) for n in (notes, other)]
     assert torch.equal(hidden[0][0, :10], hidden[1][0, :10])
@@ -159,9 +159,9 @@ def test_every_sample_is_legal_and_survives_the_way_back():
 
 def test_the_batch_shrinks_but_what_is_drawn_stays_apart(monkeypatch: pytest.MonkeyPatch):
     sizes = []
-    keep = Memory.keep
+    keep = KVCache.keep
     monkeypatch.setattr(
-        Memory, "keep", lambda self, rows: (sizes.append(len(rows)), keep(self, rows))[1]
+        KVCache, "keep", lambda self, rows: (sizes.append(len(rows)), keep(self, rows))[1]
     )
     made = density()
     torch.manual_seed(4)
@@ -215,7 +215,7 @@ def test_a_note_that_reaches_the_known_end_may_sound_on():
     known[:, 1, 0, 0, 4:, 3] = known[:, 1, 1, 0, 4, 3] = 1  # piano, cut at the bar
     known[:, 0, :, 0, 5, 1] = 1  # a drum has no length that could go on
     torch.manual_seed(9)
-    longer = made.lengthened(to_sequences(known), end=6)
+    longer = made.lengthened(to_notes(known), end=6)
     assert longer.step[0].tolist() == [4, 5]
     assert longer.length[:, 0].min() == 2
     assert longer.length[:, 0].max() > 2

@@ -222,7 +222,7 @@ def test_odd_files_end_as_kept_or_with_a_reason(shared_data: Path, tmp_path: Pat
 READ = (
     CODE
     + """
-from core.data.workers import Lost
+from core.data.workers import Failure
 from videogen.data.records import PrepareConfig, read_clip
 from videogen.files.sources import listing
 for clip in listing([sys.argv[1]]).clips:

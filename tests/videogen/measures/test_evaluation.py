@@ -10,10 +10,10 @@ import torch
 from core.errors import UserError
 from videogen.files.clip import to_clips
 from videogen.measures.classifier import Classifier, learn, trained
-from videogen.measures.evaluation import data_of, evaluate, told_nothing
+from videogen.measures.evaluation import chance_model, data_of, evaluate
 from videogen.measures.metrics import right_over_wrong
 from videogen.measures.scorecard import draw_report, tables
-from videogen.model import Form, Model, configure, networks
+from videogen.model import DataSpec, Model, configure, networks
 from videogen.shapes.drawing import draw
 from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
@@ -38,12 +38,12 @@ class Oracle(Model):
 
     def clips(self, captions, seed=0):
         told = [*captions[self.shift :], *captions[: self.shift]]
-        return draw(told, [seed, 7], self.form.size, self.form.frames)
+        return draw(told, [seed, 7], self.spec.size, self.spec.frames)
 
 
 def oracle(data: MovingShapes, name: str, shift: int = 0) -> Oracle:
     config = configure(data, "gist", "tiny")
-    made = Oracle(networks(config), config.model, config.form, name)
+    made = Oracle(networks(config), config.model, config.spec, name)
     made.shift = shift
     return made
 
@@ -132,17 +132,17 @@ def test_a_classifier_is_kept_and_taken_again(cache: Path):
 def test_moments_are_of_one_clip_each():
     classifier = Classifier(16, 4, DATA.words)
     clips = torch.randn(3, 3, 4, 16, 16)
-    both = classifier.clip.moments(clips)
+    both = classifier.clip.chunks(clips)
     expected = torch.stack([both[0, 0], both[1, 1], both[2, 0]]).detach().numpy()
-    assert np.allclose(classifier.moments(clips), expected, atol=1e-6)
+    assert np.allclose(classifier.chunks(clips), expected, atol=1e-6)
 
 
 def test_the_model_that_was_told_nothing_stands_beside_its_like():
     shapes = Model.load("shapes", "cpu")
-    (chance,) = told_nothing(shapes, "cpu")
+    (chance,) = chance_model(shapes, "cpu")
     assert chance.name == "wrong_captions"
-    assert not told_nothing(chance, "cpu")
-    assert not told_nothing(oracle(DATA, "other"), "cpu")
+    assert not chance_model(chance, "cpu")
+    assert not chance_model(oracle(DATA, "other"), "cpu")
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ def test_the_weights_that_ship_hold_what_their_card_says():
 
 
 def test_a_run_knows_its_moving_shapes_and_not_your_clips():
-    form = Form(size=16, frames=4, frames_per_second=8, words=(), shapes=2)
-    assert data_of(form).counts == (1, 2)
+    spec = DataSpec(size=16, frames=4, frames_per_second=8, words=(), shapes=2)
+    assert data_of(spec).counts == (1, 2)
     with pytest.raises(UserError, match="--against"):
-        data_of(form.model_copy(update={"shapes": 0}))
+        data_of(spec.model_copy(update={"shapes": 0}))

@@ -126,7 +126,7 @@ def test_what_enters_the_networks_leaves_them_with_its_variance():
     c = networks["condition"](Captions(WORDS).encode([CAPTIONS[0]] * 16))
     encoder = networks["encoder"]
     assert isinstance(encoder, Encoder)
-    features = encoder.fold(x[:, :, [0, 2, 5, 7]].flatten(1, 2))
+    features = encoder.downsample(x[:, :, [0, 2, 5, 7]].flatten(1, 2))
     assert 0.1 < features.pow(2).mean() < 10
     spread = networks["decoder"](torch.randn(16, config.latent), c).mean.std(0).mean()
     assert 0.05 < spread < 10

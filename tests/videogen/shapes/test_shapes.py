@@ -83,8 +83,8 @@ def test_the_judge_says_none(clip, shapes):
 
 
 def test_the_judge_sees_what_a_shape_is_without_seeing_where_it_goes():
-    still = draw([DIAGONAL], 1, 32)[:, :, :1].expand(-1, -1, 16, -1, -1)
-    assert judge(still)[0][0] == Shape("square", "large", "blue", NONE, NONE)
+    background = draw([DIAGONAL], 1, 32)[:, :, :1].expand(-1, -1, 16, -1, -1)
+    assert judge(background)[0][0] == Shape("square", "large", "blue", NONE, NONE)
     backwards = draw([DIAGONAL], 1, 32).flip(2)
     assert judge(backwards)[0][0] == Shape("square", "large", "blue", "diagonal", "northeast")
 
