@@ -339,7 +339,7 @@ def compare(
     trained = train_each(contenders(DOMAIN, models or [], bool(second)), to / "runs", train)
     with ticking("training a classifier of real clips") as tick:
         report = evaluation.evaluate(
-            trained[0], found, count, seed, trained[1:], "made", second, tick
+            trained[0], found, count, seed, trained[1:], "generated", second, tick
         )
     captions, clips = evaluation.examples(trained, found, seed, second)
     draw_grid(clips, captions, to / "models.png")

@@ -86,12 +86,13 @@ def costs(models: Sequence[Trained], to: Path) -> Table:
 
 
 def markdown(table: Table) -> str:
-    """A table of the terminal as one of Markdown, under its title."""
+    """Return a rich table as Markdown: its title, the table, and its caption."""
     rows = zip(*(column.cells for column in table.columns), strict=True)
     headers = [str(column.header) for column in table.columns]
     marks = ["--:" if column.justify == "right" else "---" for column in table.columns]
     lines = [f"| {' | '.join(map(str, row))} |" for row in (headers, marks, *rows)]
-    return "\n".join([f"### {table.title}", "", *lines])
+    caption = ["", str(table.caption)] if table.caption else []
+    return "\n".join([f"### {table.title}", "", *lines, *caption])
 
 
 def write(tables: Iterable[Table], pictures: Sequence[str], command: str, to: Path) -> Path:

@@ -101,7 +101,7 @@ def evaluate(
     judge = _Judge.of(data, generator)
     rows = [
         judge.row("training, one half", "real", judge.reference),
-        *(judge.row(one.name, "made", one.phrases, one.again) for one in (made, *beside)),
+        *(judge.row(one.name, "generated", one.phrases, one.again) for one in (made, *beside)),
     ]
     rows += [judge.row(*one) for one in _real(data, judge, generator)]
     rows += [judge.row(*one) for one in _baselines(data, judge.reference, generator)]

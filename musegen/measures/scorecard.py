@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
-from core.app.report import COLOURS, Report, told
+from core.app.report import COLOURS, Report, format_number
 from musegen.measures.evaluation import Row
 from musegen.measures.metrics import METRICS, YARDSTICK
 
@@ -33,9 +33,9 @@ def distances(report: Report) -> Table:
     for name in ("distance", *YARDSTICK, "self_similarity", "copied", "again"):
         table.add_column(name, justify="right")
     for row in report.rows[1:]:
-        parts = [told(row.parts[name]) for name in YARDSTICK]
-        style = "bold" if row.kind == "made" else ""
-        rest = [told(value) for value in (row.self_similarity, row.copied, row.again)]
+        parts = [format_number(row.parts[name]) for name in YARDSTICK]
+        style = "bold" if row.kind == "generated" else ""
+        rest = [format_number(value) for value in (row.self_similarity, row.copied, row.again)]
         numbers = [f"{row.distance:.3f}", *parts, *rest]
         table.add_row(row.name, *numbers, style=style)
     return table
@@ -51,13 +51,13 @@ def _metrics(report: Report) -> Table:
         table.add_row(f"{metric}: {UNITS[metric]}", style="bold")
         for track in of:
             values = [_value(row, metric, track) for row in shown]
-            table.add_row(f"  {track}", told(of[track]), *values)
+            table.add_row(f"  {track}", format_number(of[track]), *values)
     return table
 
 
 def _value(row: Row, metric: str, track: str) -> str:
     overlap = row.overlap.get(metric, {}).get(track)
-    value = told(row.metrics[metric][track])
+    value = format_number(row.metrics[metric][track])
     return value if overlap is None else f"{value} ({overlap:.2f})"
 
 
@@ -80,7 +80,7 @@ def draw_report(report: Report, path: Path | str) -> None:
 
 def _compared(report: Report) -> list[Row]:
     """The reference and what was made first, with what is held out where there is any."""
-    return [row for row in report.rows if row.kind == "real" or row is report.made]
+    return [row for row in report.rows if row.kind == "real" or row is report.generated]
 
 
 def _draw_distances(axes: Axes, report: Report) -> None:
@@ -104,7 +104,7 @@ def _draw_metric(axes: Axes, report: Report, metric: str) -> None:
     shades = np.linspace(1.0, 0.4, len(rows))
     for number, (row, shade) in enumerate(zip(rows, shades, strict=True)):
         values = [row.metrics[metric][track] for track in tracks]
-        alpha = 1.0 if row.kind == "made" else shade
+        alpha = 1.0 if row.kind == "generated" else shade
         where = place + width * (number - (len(rows) - 1) / 2)
         axes.bar(where, values, width, color=COLOURS[row.kind], alpha=alpha, label=row.name)
     axes.set_xticks(place, tracks, rotation=30, ha="right", fontsize=8)

@@ -186,7 +186,7 @@ class _Judge:
         self, group: Group, model: Model, beside: Sequence[Model], kind: Kind, seed: int
     ) -> Iterator[Row]:
         """What the model made, real clips, chance, and of that `kind` other models."""
-        made = self._made(group, model, "made", seed)
+        made = self._made(group, model, "generated", seed)
         yield made[0]
         yield self.row(group, "real clips", "real", group.real, again=group.again)
         exchanged = [*group.captions[1:], group.captions[0]]

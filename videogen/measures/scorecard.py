@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 from rich import box
 from rich.table import Table
 
-from core.app.report import COLOURS, told
+from core.app.report import COLOURS, format_number
 from videogen.files.clip import Frames
 from videogen.measures.evaluation import Evaluation, Row
 from videogen.shapes.judge import ATTRIBUTES
@@ -24,14 +24,14 @@ SHOWN_FRAMES = 8
 
 def tables(report: Evaluation) -> Iterator[Table]:
     """A table of each group's rows."""
-    shown = [*ATTRIBUTES, "all"] if report.made.shown else []
+    shown = [*ATTRIBUTES, "all"] if report.generated.shown else []
     for group in dict.fromkeys(row.group for row in report.rows):
         table = Table(title=group, title_justify="left", box=box.SIMPLE)
         table.add_column("clips of", min_width=20, overflow="fold")
         for name in (*shown, "right", "first of", "FD clips", "FD frames", "diversity", "again"):
             table.add_column(name, justify="right", no_wrap=True)
         for row in (row for row in report.rows if row.group == group):
-            style = "bold" if row.kind == "made" else ""
+            style = "bold" if row.kind == "generated" else ""
             table.add_row(row.name, *_cells(row, shown), style=style)
         yield table
 
@@ -41,15 +41,15 @@ def _cells(row: Row, shown: list[str]) -> list[str]:
         *[_percent(row.shown[name]) for name in shown],
         _percent(row.right),
         f"{_percent(row.first)} of {row.captions}",
-        told(row.clip_distance),
-        told(row.frame_distance),
-        told(row.diversity, ".3f"),
-        told(row.again, ".2f"),
+        format_number(row.clip_distance),
+        format_number(row.frame_distance),
+        format_number(row.diversity, ".3f"),
+        format_number(row.again, ".2f"),
     ]
 
 
 def _percent(share: float) -> str:
-    return told(100 * share, ".1f")
+    return format_number(100 * share, ".1f")
 
 
 def draw_report(report: Evaluation, path: Path | str) -> None:
@@ -71,7 +71,7 @@ def _shares(row: Row) -> dict[str, float]:
 
 
 def _draw_shares(axes: Axes, report: Evaluation) -> None:
-    names = list(_shares(report.made))
+    names = list(_shares(report.generated))
     place, width = np.arange(len(names)), 0.8 / len(report.rows)
     for number, row in enumerate(report.rows):
         where = place + width * (number - (len(report.rows) - 1) / 2)

@@ -70,7 +70,7 @@ def test_models_of_songs_are_trained_and_measured_side_by_side(
     told = ["music", "compare", funk, "--other", ballad, *models, *TINY, "--count", 6]
     assert run(*told, "--to", tmp_path)[0] == 0
     rows = {r["name"]: r for r in json.loads((tmp_path / "evaluation.json").read_text())["rows"]}
-    assert [n for n, r in rows.items() if r["kind"] == "made"] == ["vae", "gan", "cyclegan"]
+    assert [n for n, r in rows.items() if r["kind"] == "generated"] == ["vae", "gan", "cyclegan"]
     assert rows["gan"]["again"] is None
     assert 0 <= rows["vae"]["again"] < rows["cyclegan"]["again"] <= 1  # it begins as a copy
     written = (tmp_path / "comparison.md").read_text()

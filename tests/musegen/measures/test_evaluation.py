@@ -71,21 +71,21 @@ def test_the_data_is_near_itself_and_each_baseline_has_its_fault(
     report = evaluate(Made("all of it", phrases), data, [Made("a part", phrases[:9], 0.5)])
     rows = {row.name: row for row in report.rows}
     assert report.rows[0].distance == 0
-    assert report.made.name == "all of it"
-    assert (rows["a part"].kind, rows["a part"].again) == ("made", 0.5)
-    assert math.isnan(report.made.again)
-    assert 3 * report.made.distance < rows["independent cells"].distance
-    assert report.made.copied == 1
+    assert report.generated.name == "all of it"
+    assert (rows["a part"].kind, rows["a part"].again) == ("generated", 0.5)
+    assert math.isnan(report.generated.again)
+    assert 3 * report.generated.distance < rows["independent cells"].distance
+    assert report.generated.copied == 1
     assert rows["independent cells"].copied == 0
-    assert rows["tracks shuffled"].parts["TD"] > 2 * report.made.parts["TD"]
+    assert rows["tracks shuffled"].parts["TD"] > 2 * report.generated.parts["TD"]
     assert rows["tracks shuffled"].parts["EB"] == pytest.approx(0, abs=1e-9)
 
 
 def test_silence_is_counted_and_what_it_lacks_is_null(data: Collection, tmp_path: Path):
     silence = np.zeros((3, 5, data.bars, data.grid.steps_per_bar, data.grid.pitches), np.uint8)
     report = evaluate(Made("silence", silence), data)
-    assert report.made.metrics["EB"] == dict.fromkeys([t.name for t in data.tracks], 100.0)
-    assert math.isnan(report.made.metrics["UPC"]["Piano"])
+    assert report.generated.metrics["EB"] == dict.fromkeys([t.name for t in data.tracks], 100.0)
+    assert math.isnan(report.generated.metrics["UPC"]["Piano"])
     told = json.loads(report.json())["rows"][1]
     assert told["metrics"]["UPC"]["Piano"] is None
     assert told["overlap"]["UPC"]["Piano"] == 0

@@ -61,7 +61,7 @@ def test_right_clips_score_as_real_ones_and_wrong_ones_score_chance():
         assert wrong.shown["all"] < 0.2
         assert wrong.shown["colour"] < 0.5
         assert made.diversity == pytest.approx(real.diversity, rel=0.1)
-    assert report.made is report.rows[0]
+    assert report.generated is report.rows[0]
 
 
 def test_one_and_two_shapes_stand_apart():
