@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.theory.distributions import Delta, Gaussian
-from core.theory.divergences import Moments, kl, mmd
+from core.theory.divergences import BANDWIDTHS, Moments, kl, mmd
 from core.theory.passes import Batch, Networks, Passes
 
 
@@ -41,6 +41,32 @@ def test_mmd_is_unbiased_at_equality():
     values = torch.stack(draws)
     assert abs(values.mean().item()) < 3 * values.std().item() / math.sqrt(300)
     assert (values < 0).any()  # a biased estimate is never negative
+
+
+def test_mmd_by_hand():
+    """Samples 0 and 2, reference 0, 3 and 4 (squared distances 9, 16 and 1: median 9)."""
+    samples, reference = torch.tensor([[0.0], [2.0]]), torch.tensor([[0.0], [3.0], [4.0]])
+
+    def kernel(squared: float) -> float:
+        return sum(9 * s / (9 * s + squared) for s in (0.1, 0.2, 0.5, 1, 2, 5, 10))
+
+    within = kernel(4) + (kernel(9) + kernel(16) + kernel(1)) / 3
+    across = (kernel(0) + kernel(9) + kernel(16) + kernel(4) + kernel(1) + kernel(4)) / 6
+    assert mmd(samples, reference).item() == pytest.approx(within - 2 * across, rel=1e-5)
+
+
+@pytest.mark.parametrize("dim", [2, 3000])
+def test_mmd_sees_a_difference_whatever_the_number_and_the_size_of_axes(dim):
+    """Two collections without a common point: kernels within and across differ by a constant."""
+    torch.manual_seed(7)
+    a, b = torch.randn(20, dim), torch.randn(20, dim)
+    far = mmd(a, b + 5).item()
+    assert mmd(1000 * a, 1000 * (b + 5)).item() == pytest.approx(far, rel=1e-3)
+    assert far > 0.2 * len(BANDWIDTHS)
+
+
+def test_mmd_of_equal_points_is_finite():
+    assert mmd(torch.ones(3, 2), torch.ones(4, 2)).item() == pytest.approx(0, abs=1e-5)
 
 
 def test_mmd_grows_with_the_shift():
