@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from core.app.commands import Clear, ticking
+from core.app.commands import ErrorGroup, ticking
 from musegen.commands import music
 from videogen.commands import video
 
 app = typer.Typer(
-    cls=Clear,
+    cls=ErrorGroup,
     help="Make music and clips with deep generative models that you train on your own files.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

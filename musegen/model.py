@@ -6,54 +6,51 @@ rolls = model.sample(count=8, bars=16, seed=1)
 write_midi(rolls[0], "song.mid")
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from core.app import fit
 from core.app.configuration import ModelConfig, RunConfig
-from core.app.domain import Domain
-from core.app.fit import fit
-from core.app.latent import LatentPoints
-from core.app.model import Trained
+from core.app.domain import Domain, Examples, Tick
+from core.app.evaluation import Evaluation
+from core.app.model import Model as CoreModel
+from core.app.sampling import Rows, in_chunks
 from core.config import Strict
-from core.errors import UserError
+from core.data.sources import RejectedFile
+from core.errors import ConfigError, UserError
+from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
-from core.training.device import choose_device
-from core.training.loop import Observe
-from core.training.run import Run
+from core.theory.shapes import Samples
 from core.training.step import Batches
 from musegen.data.collection import Collection, Phrases, spread
+from musegen.files.midi import read_midi
 from musegen.files.smf import MIDI
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.musegan import build
 from musegen.networks.note_transformer import DensityConfig, NoteDensity
 from musegen.networks.states import States, to_cells, to_states
 from musegen.networks.wirings import Wires
-from musegen.presets import DEFAULT_PRESET, PRESETS
+from musegen.presets import PRESETS
 from musegen.roll import Grid, Roll
 from musegen.tracks import Track
 
-OBSERVED = 128
-"""Phrases that are made at a time while training."""
+DEFAULT_TEMPO_BPM = 120.0
+
+MEASURED = 128
+"""Phrases that are sampled and measured while training."""
 
 COPY = 0.9
-"""Share of the notes heard of which more are left in what is nearly a copy."""
-
-DOMAIN = Domain(
-    name="music",
-    presets=PRESETS,
-    shipped=Path(__file__).parent / "weights",
-    default="note_transformer",
-    offers=frozenset({"density", "statistics", "other"}),
-    aliases={"note_transformer": "autoregressive", "notes": "autoregressive"},
-    files=MIDI,
-)
+"""A translation that keeps more of the notes than this share is nearly a copy."""
 
 
 class DataSpec(Strict):
-    """What a phrase is. Networks are built for one form."""
+    """The specification of a phrase. Networks are built for one."""
 
     grid: Grid
     tracks: tuple[Track, ...]
@@ -74,173 +71,207 @@ class MusicConfig(RunConfig):
     spec: DataSpec
 
 
-def configure(
-    data: Collection,
-    model: str = "musegan",
-    wiring: str | None = None,
-    preset: str = DEFAULT_PRESET,
-    assignments: Sequence[str] = (),
-    other: Collection | None = None,
-) -> MusicConfig:
-    """The preset's configuration for this data, with `a.b=value` assignments on top.
+class Music(Domain):
+    """Phrases of several tracks: x is [batch track state bar step pitch]."""
 
-    `other`: the second collection of a model that goes between two.
-    """
-    spec = DataSpec(grid=data.grid, tracks=data.tracks, bars=data.bars)
-    values = {"spec": spec.model_dump(mode="json"), "data_sha256": data.store.digest}
-    if other:
+    name = "music"
+    item = "song"
+    presets = PRESETS
+    shipped = Path(__file__).parent / "weights"
+    default_run = "note_transformer"
+    default_latent_run = "musegan"
+    default_model = "musegan"
+    offers = frozenset({"density", "statistics", "other"})
+    aliases = {"note_transformer": "autoregressive", "notes": "autoregressive"}
+    suffixes = MIDI
+    config = MusicConfig
+
+    @property
+    def model(self) -> "type[Model]":
+        return Model
+
+    def open(self, folder: Path) -> Collection:
+        return Collection.open(folder)
+
+    def spec_of(self, data: Collection) -> dict[str, Any]:
+        spec = DataSpec(grid=data.grid, tracks=data.tracks, bars=data.bars)
+        return spec.model_dump(mode="json")
+
+    def require_same_spec(self, data: Collection, other: Collection) -> None:
         data.require_form_of(other)
-        values["other_sha256"] = other.store.digest
-    wired = [f"model.musegan.wiring={wiring}"] if wiring else []
-    return DOMAIN.configure(MusicConfig, model, preset, values, [*wired, *assignments])
+
+    def networks(self, config: MusicConfig) -> Networks:
+        model, spec, recipe = config.model, config.spec, config.model.resolved_recipe
+        if "density" in recipe.networks:
+            return Networks(
+                {"density": NoteDensity(model.density, spec.grid, spec.tracks, spec.bars)}
+            )
+        return build(model.musegan, spec.grid, spec.tracks, spec.bars, recipe)
+
+    def batches(
+        self,
+        data: Collection,
+        config: MusicConfig,
+        device: torch.device,
+        other: Collection | None = None,
+    ) -> Batches:
+        """Phrases of the training split, with those of another collection, if any."""
+        size, seed = config.train.batch_size, config.train.seed
+
+        def states(source: Collection, number: int) -> States:
+            return to_states(torch.from_numpy(source.batch(number, size, seed)).to(device))
+
+        def draw(number: int) -> Batch:
+            return Batch(states(data, number), other=states(other, number) if other else None)
+
+        return draw
+
+    def examples(self, data: Collection, count: int, seed: int) -> Examples:
+        return Examples(data.rolls(spread(data.indices(data.splits[-1]), count)))
+
+    def read(self, model: "Model", path: Path) -> Examples:
+        """Read a song's phrases; the last one is filled up with silence."""
+        spec = model.spec
+        try:
+            cells = read_midi(path, spec.tracks, spec.grid).roll().cells
+        except RejectedFile as error:
+            raise UserError(f"{path}: {error.detail}") from error
+        missing = -cells.shape[1] % spec.bars
+        filled = np.pad(cells, ((0, 0), (0, missing), (0, 0), (0, 0)))
+        return Examples(np.stack(np.split(filled, filled.shape[1] // spec.bars, axis=1)))
+
+    def condition(self, text: str, seed: int) -> tuple[None, int]:
+        """Read a text as the number of a seed."""
+        if not text.isdecimal():
+            raise UserError(f"'{text}' is neither a MIDI file nor a seed's number")
+        return None, int(text)
+
+    def write(
+        self, model: "Model", items: Phrases, titles: Sequence[str], name: str, to: Path
+    ) -> Iterator[Path]:
+        """Write phrases as one song: .mid, .wav and .png."""
+        from musegen.files.song import write_song
+
+        cells = np.concatenate(list(items), axis=1)
+        tempo_bpm = np.full(cells.shape[1], DEFAULT_TEMPO_BPM)
+        yield from write_song(Roll(cells, model.spec.tracks, model.spec.grid, tempo_bpm, name), to)
+
+    def show(
+        self, model: "Model", items: Phrases, titles: Sequence[str], stem: Path
+    ) -> Iterator[Path]:
+        """Draw phrases side by side, and write the first as MIDI."""
+        from musegen.files.midi import write_midi
+        from musegen.files.picture import draw_phrases
+
+        rolls = [
+            replace(roll, name=title)
+            for roll, title in zip(model.rolls(items), titles, strict=True)
+        ]
+        draw_phrases(rolls, stem.with_name(f"{stem.name}.png"))
+        yield stem.with_name(f"{stem.name}.png")
+        write_midi(rolls[0], stem.with_name(f"{stem.name}.mid"))
+        yield stem.with_name(f"{stem.name}.mid")
+
+    def measures(
+        self, data: Collection, config: MusicConfig, other: Collection | None = None
+    ) -> "Callable[[CoreModel], dict[str, float]]":
+        """The yardstick's distance to the training songs.
+
+        A translation that is nearly a copy is not measured: it is near before it has learned.
+        """
+        from musegen.measures.metrics import Yardstick, returned_notes
+
+        real = data.rolls(spread(data.indices("train"), 1024))
+        judge = Yardstick.of(real, data.grid, data.tracks)
+        source = data if other is None else other
+        examples = Examples(source.rolls(spread(source.indices("train"), MEASURED)))
+
+        def measure(model: CoreModel) -> dict[str, float]:
+            cells = model.generate(examples, config.train.seed)
+            is_copy = model.translates and returned_notes(examples.items, cells) > COPY
+            return {} if is_copy else {"distance": judge.distance(cells)}
+
+        return measure
+
+    def subject(self, name: str | None, device: str = "auto") -> "Model | Path":
+        """A run's model, or a folder of MIDI files."""
+        folder = Path(name or "")
+        if name and folder.is_dir() and not (folder / "config.yaml").exists():
+            return folder
+        return Model.load(name, device)
+
+    def evaluate(
+        self,
+        models: "Sequence[Model | Path]",
+        data: Collection,
+        count: int,
+        seed: int,
+        other: Collection | None = None,
+        tick: Tick = lambda done, total: None,
+    ) -> Evaluation:
+        """Measure models, and folders of MIDI files, beside real songs and baselines."""
+        from musegen.measures import evaluation, scorecard
+
+        samples = [evaluation.samples_of(one, data, count, seed, other) for one in models]
+        report = evaluation.evaluate(samples[0], data, samples[1:], other, seed)
+        return Evaluation(report, scorecard.tables, scorecard.draw_report, scorecard.WIDTH)
 
 
-def networks(config: MusicConfig) -> Networks:
-    """The networks that the recipe asks for, for phrases of the run's form."""
-    model, spec, resolved_recipe = config.model, config.spec, config.model.resolved_recipe
-    if "density" in resolved_recipe.networks:
-        return Networks({"density": NoteDensity(model.density, spec.grid, spec.tracks, spec.bars)})
-    return build(model.musegan, spec.grid, spec.tracks, spec.bars, resolved_recipe)
+DOMAIN = Music()
 
 
-def batches(
-    data: Collection, size: int, seed: int, device: torch.device, other: Collection | None = None
-) -> Batches:
-    """Phrases of the training split as x, with those of another collection, if any.
-
-    Each batch is a function of its number and the seed.
-    """
-
-    def states(source: Collection, number: int) -> torch.Tensor:
-        return to_states(torch.from_numpy(source.batch(number, size, seed)).to(device))
-
-    def draw(number: int) -> Batch:
-        return Batch(states(data, number), other=states(other, number) if other else None)
-
-    return draw
-
-
-def train(
-    data: str | Path | Collection,
-    to: str | Path,
-    model: str = "musegan",
-    wiring: str | None = None,
-    preset: str = DEFAULT_PRESET,
-    device: str = "auto",
-    assignments: Sequence[str] = (),
-    other: Collection | None = None,
-) -> "Model":
-    """Train on prepared data into the run folder `to`; the same call resumes there.
-
-    `other`: the second collection of a model that goes between two.
-    """
-    collection = data if isinstance(data, Collection) else Collection.open(data)
-    for one in (collection, other) if other else (collection,):
-        if not len(one.indices("train")):
-            raise UserError(f"{one.store.folder} has no phrase to train on")
-    config = configure(collection, model, wiring, preset, assignments, other)
-    chosen = choose_device(device)
-    ema = fit(
-        to,
-        config,
-        networks,
-        batches(collection, config.train.batch_size, config.train.seed, chosen, other),
-        lambda run: observer(run, collection, config, other),
-        chosen,
-    )
-    return Model(ema, config.model, config.spec, Path(to).name)
-
-
-def observer(
-    run: Run, data: Collection, config: MusicConfig, other: Collection | None = None
-) -> Observe:
-    """Samples while training: a picture, a MIDI file, and the yardstick's distance to the data.
-
-    A model without a prior begins from phrases: those of the other collection, or the data's. What
-    a translation leaves nearly as it was says nothing of it, and is not measured.
-    """
-    from musegen.files.midi import write_midi
-    from musegen.files.picture import draw_phrases
-    from musegen.measures.metrics import Yardstick, returned_notes
-
-    real = data.rolls(spread(data.indices("train"), 1024))
-    judge = Yardstick.of(real, data.grid, data.tracks)
-    source = other or data
-    given = source.rolls(spread(source.indices("train"), OBSERVED))
-
-    def observe(ema: Networks, step: int) -> dict[str, float]:
-        model = Model(ema, config.model, config.spec, run.folder.name)
-        seed = config.train.seed
-        cells = model.cells(OBSERVED, seed) if model.draws else model.transform(given, seed)
-        rolls = model.rolls(cells[:8])
-        draw_phrases(rolls, run.samples / f"step-{step:08d}.png")
-        write_midi(rolls[0], run.samples / f"step-{step:08d}.mid")
-        is_copy = model.translates and returned_notes(given, cells) > COPY
-        return {} if is_copy else {"distance": judge.distance(cells)}
-
-    return observe
-
-
-class Model(Trained):
+class Model(CoreModel):
     """Trained networks with what they need to write rolls."""
 
+    domain = DOMAIN
     config: MusicModel
     spec: DataSpec
-    BELONGS = (DOMAIN, MusicConfig, networks)
 
-    @torch.no_grad()
-    def cells(self, count: int, seed: int = 0, bars: int | None = None) -> Phrases:
-        """Sample phrases of any length; the same seed gives the same cells."""
-        torch.manual_seed(seed)
-        bars = bars or self.spec.bars
-        if "density" in self.networks:
-            x = self.networks["density"](count).sample(bars)
-        else:
-            x = self._phrases(count, -(-bars // self.spec.bars))[:, :, :, :bars]
+    def to_x(self, items: Phrases) -> States:
+        return to_states(torch.from_numpy(items).to(self.device))
+
+    def from_x(self, x: States) -> Phrases:
         return to_cells(x).cpu().numpy()
 
-    def _phrases(self, count: int, phrases: int) -> torch.Tensor:
-        """Phrases in a row: the shared parts of z stay, the moving parts are drawn anew."""
+    def from_joined(self, items: Tensor) -> Phrases:
+        return items.numpy()
+
+    def output(self, distribution: Distribution) -> Samples:
+        """Sample: probabilities of notes are no music."""
+        return distribution.rsample()
+
+    def sampled_like(self, examples: Examples, seed: int) -> Phrases:
+        return self.cells(len(examples), seed)
+
+    @torch.no_grad()
+    def cells(self, count: int = 1, seed: int = 0, bars: int | None = None) -> Phrases:
+        """Sample pieces of any number of bars; a piece depends on the seed and its number alone."""
+        if bars is not None and bars < 1:
+            raise ConfigError(f"bars must be at least 1, not {bars}")
+        length = bars or self.spec.bars
+
+        def draw(rows: Rows) -> States:
+            if "density" in self.networks:
+                return self.networks["density"](len(rows)).sample(length)
+            return self._phrases(len(rows), -(-length // self.spec.bars))[:, :, :, :length]
+
+        return self.from_x(in_chunks(count, seed, self.device, draw))
+
+    def _phrases(self, count: int, phrases: int) -> States:
+        """Sample consecutive phrases: the shared parts of z stay, the others are sampled anew."""
         decoder, z = self.networks["decoder"], self.prior(count).rsample()
-        made = [decoder(z).rsample()]
+        sampled = [decoder(z).rsample()]
         for _ in range(phrases - 1):
             wires = decoder.get_submodule("wires")
             assert isinstance(wires, Wires)
             z = wires.next_phrase(z, self.prior(count).rsample())
-            made.append(decoder(z).rsample())
-        return torch.cat(made, dim=3)
+            sampled.append(decoder(z).rsample())
+        return torch.cat(sampled, dim=3)
 
-    @torch.no_grad()
-    def encode(self, cells: Phrases) -> LatentPoints:
-        """Where the encoder places phrases."""
-        return self.space.encode(self._states(cells), None)
-
-    @torch.no_grad()
-    def decode(self, points: LatentPoints, seed: int = 0) -> Phrases:
-        """The phrases of places; where the decoder's neurons draw, the seed decides."""
-        torch.manual_seed(seed)
-        return to_cells(self.space.decode(points).rsample()).cpu().numpy()
-
-    @torch.no_grad()
-    def translate(self, cells: Phrases, back: bool = False) -> Phrases:
-        """Phrases in the manner of the data, or `back` in the other collection's."""
-        return to_cells(self.translator(back)(self._states(cells)).mean).cpu().numpy()
-
-    def transform(self, cells: Phrases, seed: int = 0) -> Phrases:
-        """What it makes of phrases: translates them, or encodes and decodes."""
-        if self.translates:
-            return self.translate(cells)
-        return self.decode(self.encode(cells), seed)
-
-    def reconstruct(self, cells: Phrases, seed: int = 0) -> Phrases:
-        """What comes back of the data's phrases: through z, or from the other collection."""
-        return self.transform(self.translate(cells, back=True) if self.translates else cells, seed)
-
-    def _states(self, cells: Phrases) -> States:
-        return to_states(torch.from_numpy(cells).to(self.device))
-
-    def rolls(self, cells: Phrases, tempo_bpm: float = 120.0) -> list[Roll]:
+    def rolls(self, cells: Phrases, tempo_bpm: float = DEFAULT_TEMPO_BPM) -> list[Roll]:
         """Cells as rolls, named after the model and numbered."""
+        if not tempo_bpm > 0:
+            raise ConfigError(f"tempo_bpm must be above 0, not {tempo_bpm}")
         tempo = np.full(cells.shape[2], tempo_bpm)
         return [
             Roll(one, self.spec.tracks, self.spec.grid, tempo, f"{self.name} {number + 1}")
@@ -248,7 +279,31 @@ class Model(Trained):
         ]
 
     def sample(
-        self, count: int = 1, bars: int | None = None, seed: int = 0, tempo_bpm: float = 120.0
+        self,
+        count: int = 1,
+        bars: int | None = None,
+        seed: int = 0,
+        tempo_bpm: float = DEFAULT_TEMPO_BPM,
     ) -> list[Roll]:
-        """Make `count` pieces of `bars` bars (by default the bars of a phrase)."""
+        """Sample `count` pieces of `bars` bars (by default the bars of a phrase).
+
+        `ConfigError` unless count and bars are at least 1 and the tempo is above 0.
+        """
         return self.rolls(self.cells(count, seed, bars), tempo_bpm)
+
+
+def train(
+    data: str | Path | Collection,
+    to: str | Path,
+    model: str | None = None,
+    preset: str | None = None,
+    device: str = "auto",
+    assignments: Sequence[str] = (),
+    other: Collection | None = None,
+) -> Model:
+    """Train on prepared data into the run folder `to`; the same call resumes there.
+
+    `other`: the second collection of a model that translates. See `core.app.fit.configure`.
+    """
+    collection = data if isinstance(data, Collection) else Collection.open(data)
+    return fit.train(DOMAIN, collection, to, model, preset, device, assignments, other)

@@ -1,58 +1,54 @@
-"""A video model as its user meets it: train on captioned clips, load, sample from sentences.
+"""A video model as its user meets it: train on captioned clips, load, sample from captions.
 
-train("data/clips", "runs/clips", preset="small")
+train(Collection.open("data/clips"), "runs/clips", preset="small")
 model = Model.load("runs/clips")           # or Model.load() for the weights that ship
 clips = model.clips(["A small red circle is moving in a zigzag path towards north"], seed=1)
 write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from pydantic import Field
+from torch import Tensor
 
+from core.app import fit
 from core.app.configuration import ModelConfig, RunConfig
-from core.app.domain import Domain
-from core.app.fit import fit
-from core.app.latent import LatentPoints
-from core.app.model import Trained
+from core.app.domain import Domain, Examples, Tick
+from core.app.evaluation import Evaluation
+from core.app.model import Model as CoreModel
+from core.app.sampling import Rows, in_chunks
 from core.config import Strict
+from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.recipes import Recipe
+from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
-from core.training.device import choose_device
-from core.training.loop import Observe
-from core.training.run import Run
+from core.theory.shapes import Samples
 from core.training.step import Batches
 from videogen.files.clip import Clips, FrameBatch, to_clips
-from videogen.files.reading import VIDEO
+from videogen.files.reading import VIDEO, View, read_frames
+from videogen.files.sources import listing
 from videogen.networks.build import build
 from videogen.networks.gist import ClipByGist
 from videogen.networks.sampling import VideoConfig
-from videogen.networks.text import Captions
-from videogen.presets import DEFAULT_PRESET, PRESETS, SHAPES_SIZE
+from videogen.networks.text import Captions, Tokens
+from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
 from videogen.shapes.moving import MovingShapes
 
-DOMAIN = Domain(
-    name="video",
-    presets=PRESETS,
-    shipped=Path(__file__).parent / "weights",
-    default="shapes",
-    offers=frozenset({"condition", "gist", "other"}),
-    aliases={},
-    files=VIDEO,
-)
-CHUNK = 64
-"""Clips that are made at once."""
 EXAMPLES = 8
+"""Training captions that a run keeps, to try the model with."""
+MEASURED = 128
+"""Clips that are sampled and judged while training on moving shapes."""
 
 
 @runtime_checkable
-class Clipped(Protocol):
+class CaptionedClips(Protocol):
     """Captioned clips to train on: a prepared collection, or moving shapes."""
 
     @property
@@ -74,34 +70,30 @@ class Clipped(Protocol):
 
 def find_data(
     folder: Path | None, shapes: bool, pairs: bool, preset: str, showing: str = ""
-) -> Clipped:
+) -> CaptionedClips:
     """The collection in `folder`, or moving shapes of the preset's size."""
     if bool(folder) == shapes or ((pairs or showing) and not shapes):
         raise ConfigError("give either DATA, or --shapes (and with it --pairs, --showing)")
     if folder is None:
         counts = (1, 2) if pairs else (1,)
         return MovingShapes(SHAPES_SIZE.get(preset, 64), counts=counts, showing=showing)
-    from videogen.data.collection import Collection
-
-    return Collection.open(folder)
+    return DOMAIN.open(folder)
 
 
-def find_other(told: str | None, data: Clipped) -> Clipped | None:
+def find_other(name: str | None, data: CaptionedClips) -> CaptionedClips | None:
     """A second collection: a folder, or beside moving shapes those whose captions have a word."""
-    if told is None:
+    if name is None:
         return None
     if isinstance(data, MovingShapes):
-        return MovingShapes(data.size, data.frames, data.counts, showing=told)
-    from videogen.data.collection import Collection
-
-    return Collection.open(told)
+        return MovingShapes(data.size, data.frames, data.counts, showing=name)
+    return DOMAIN.open(Path(name))
 
 
 class DataSpec(Strict):
-    """What a clip is, and which words its captions have. Networks are built for one form.
+    """The specification of a clip and of its captions' words. Networks are built for one.
 
-    `shapes`: how many moving shapes a clip may show; 0 for clips from files; `showing`: the word
-    that their captions have. `examples`: captions of the training data, to try the model with.
+    `shapes`: the most moving shapes in a clip, 0 for clips from files; `showing`: the word that
+    their captions have. `examples`: captions of the training data, to try the model with.
     """
 
     size: int = Field(ge=16, le=256)
@@ -126,12 +118,10 @@ class VideoModel(ModelConfig):
     @property
     def resolved_recipe(self) -> Recipe:
         """The recipe for networks that are all given the caption."""
-        resolved_recipe = super().resolved_recipe.conditional().pairing(self.pairs)
-        return (
-            resolved_recipe
-            if self.video.gist
-            else resolved_recipe.without({"reconstruct_gist", "coherence"})
-        )
+        recipe = super().resolved_recipe.conditional().pairing(self.pairs)
+        if self.video.gist:
+            return recipe
+        return recipe.without({"reconstruct_gist", "coherence"})
 
 
 class VideoRun(RunConfig):
@@ -146,185 +136,249 @@ class VideoRun(RunConfig):
     wrong_captions: bool = False
 
 
-def configure(
-    data: Clipped,
-    model: str = "gist",
-    preset: str = DEFAULT_PRESET,
-    assignments: Sequence[str] = (),
-    other: Clipped | None = None,
-) -> VideoRun:
-    """The preset's configuration for this data, with `a.b=value` assignments on top.
+class Video(Domain):
+    """Clips with captions: x is [batch rgb time height width] in [-1, 1], c is tokens."""
 
-    `other`: the second collection of a model that goes between two.
-    """
-    spec = DataSpec(
-        size=data.size,
-        frames=data.frames,
-        frames_per_second=data.frames_per_second,
-        words=data.words,
-        shapes=max(data.counts) if isinstance(data, MovingShapes) else 0,
-        showing=data.showing if isinstance(data, MovingShapes) else "",
-        examples=tuple(dict.fromkeys(data.batch(0, EXAMPLES, seed=0)[1])),
-    )
-    values = {"spec": spec.model_dump(mode="json"), "data_sha256": data.digest}
-    if other:
+    name = "video"
+    item = "clip"
+    presets = PRESETS
+    shipped = Path(__file__).parent / "weights"
+    default_run = "shapes"
+    default_latent_run = "shapes"
+    default_model = "gist"
+    offers = frozenset({"condition", "gist", "other"})
+    suffixes = VIDEO
+    config = VideoRun
+
+    @property
+    def model(self) -> "type[Model]":
+        return Model
+
+    def open(self, folder: Path) -> CaptionedClips:
+        from videogen.data.collection import Collection
+
+        return Collection.open(folder)
+
+    def spec_of(self, data: CaptionedClips) -> dict[str, Any]:
+        shapes = data if isinstance(data, MovingShapes) else None
+        spec = DataSpec(
+            size=data.size,
+            frames=data.frames,
+            frames_per_second=data.frames_per_second,
+            words=data.words,
+            shapes=max(shapes.counts) if shapes else 0,
+            showing=shapes.showing if shapes else "",
+            examples=tuple(dict.fromkeys(data.batch(0, EXAMPLES, seed=0)[1])),
+        )
+        return spec.model_dump(mode="json")
+
+    def require_same_spec(self, data: CaptionedClips, other: CaptionedClips) -> None:
         if (other.size, other.frames) != (data.size, data.frames):
             raise UserError("the two collections were prepared with other sizes or frames")
-        values["other_sha256"] = other.digest
-    return DOMAIN.configure(VideoRun, model, preset, values, assignments)
+
+    def networks(self, config: VideoRun) -> Networks:
+        model, spec = config.model, config.spec
+        return build(model.video, spec.size, spec.frames, len(spec.words), model.resolved_recipe)
+
+    def batches(
+        self,
+        data: CaptionedClips,
+        config: VideoRun,
+        device: torch.device,
+        other: CaptionedClips | None = None,
+    ) -> Batches:
+        """Clips as x and tokens as c.
+
+        With another collection its clips, and no captions: those of two clips are unrelated.
+        """
+        tokens = Captions(config.spec.words)
+        size, seed = config.train.batch_size, config.train.seed
+
+        def batch(source: CaptionedClips, number: int) -> tuple[Clips, list[str]]:
+            frames, captions = source.batch(number, size, seed)
+            clips = to_clips(frames).contiguous()  # strided ones cost three times as much
+            return clips.to(device), captions
+
+        def draw(number: int) -> Batch:
+            clips, captions = batch(data, number)
+            if other is not None:
+                return Batch(clips, other=batch(other, number)[0])
+            if config.wrong_captions:
+                captions = [*captions[1:], captions[0]]
+            return Batch(clips, tokens.encode(captions).to(device))
+
+        return draw
+
+    def examples(self, data: CaptionedClips, count: int, seed: int) -> Examples:
+        frames, captions = data.batch(0, count, seed + 1, data.splits[-1])
+        return Examples(to_clips(frames), captions)
+
+    def read(self, model: "Model", path: Path) -> Examples:
+        """Read a video's first clip and its caption (see `videogen.files.sources`).
+
+        The last frame of a video that is too short is repeated.
+        """
+        spec = model.spec
+        view = View(size=spec.size, frames_per_second=spec.frames_per_second)
+        (captioned,) = listing([str(path)]).clips
+        if captioned.fault:
+            raise UserError(f"{path}: {captioned.fault[1]}")
+        try:
+            frames = read_frames(path, view)
+        except RejectedFile as error:
+            raise UserError(f"{path}: {error.detail}") from error
+        first = np.minimum(np.arange(spec.frames), len(frames) - 1)
+        return Examples(to_clips(frames[first][None]), [captioned.caption])
+
+    def condition(self, text: str, seed: int) -> tuple[Sequence[str], int]:
+        """Read a text as a caption."""
+        return [text], seed
+
+    def write(
+        self, model: "Model", items: Clips, titles: Sequence[str], name: str, to: Path
+    ) -> Iterator[Path]:
+        """Write clips: .mp4, .gif and a filmstrip .png of each."""
+        from videogen.files.clip import to_frames
+        from videogen.files.render import write_clip
+
+        for number, (title, frames) in enumerate(zip(titles, to_frames(items), strict=True)):
+            stem = to / (f"{name}-{number + 1:03d}" if len(items) > 1 else name)
+            yield from write_clip(frames, stem, title, model.spec.frames_per_second)
+
+    def show(
+        self, model: "Model", items: Clips, titles: Sequence[str], stem: Path
+    ) -> Iterator[Path]:
+        """Draw the filmstrips of clips."""
+        from videogen.files.render import draw_grid
+
+        path = stem.with_name(f"{stem.name}.png")
+        draw_grid(items, titles, path)
+        yield path
+
+    def measures(
+        self, data: CaptionedClips, config: VideoRun, other: CaptionedClips | None = None
+    ) -> "Callable[[CoreModel], dict[str, float]]":
+        """For moving shapes the share of captions whose clip the judge reads otherwise."""
+        if not isinstance(data, MovingShapes) or other is not None:
+            return super().measures(data, config, other)
+        seed = config.train.seed
+        captions = data.batch(1, MEASURED, seed + 1)[1]
+
+        def measure(model: CoreModel) -> dict[str, float]:
+            if not model.draws or not isinstance(model, Model):
+                return {}
+            facts = agreement(captions, model.clips(captions, seed))
+            return {**facts, "distance": 1 - facts["all"]}
+
+        return measure
+
+    def data_of(self, subject: "Model") -> MovingShapes:
+        from videogen.measures.evaluation import data_of
+
+        return data_of(subject.spec)
+
+    def evaluate(
+        self,
+        models: "Sequence[Model]",
+        data: CaptionedClips,
+        count: int,
+        seed: int,
+        other: CaptionedClips | None = None,
+        tick: Tick = lambda done, total: None,
+    ) -> Evaluation:
+        """Measure whether clips show what their captions say, beside real clips and chance.
+
+        The first evaluation against a collection trains a classifier of it, which is kept.
+        """
+        from videogen.measures import evaluation, scorecard
+
+        report = evaluation.evaluate(models, data, count, seed, other, tick)
+        return Evaluation(report, scorecard.tables, scorecard.draw_report, scorecard.WIDTH)
 
 
-def networks(config: VideoRun) -> Networks:
-    """The networks that the recipe asks for, for clips of the run's form."""
-    model, spec = config.model, config.spec
-    return build(model.video, spec.size, spec.frames, len(spec.words), model.resolved_recipe)
+DOMAIN = Video()
 
 
-def batches(
-    data: Clipped, config: VideoRun, device: torch.device, other: Clipped | None = None
-) -> Batches:
-    """Clips as x and tokens as c; each batch is a function of its number and the seed.
-
-    With another collection its clips, and no captions: those of two clips have nothing in common.
-    """
-    captions, size, seed = Captions(config.spec.words), config.train.batch_size, config.train.seed
-
-    def drawn(source: Clipped, number: int) -> tuple[Clips, list[str]]:
-        frames, told = source.batch(number, size, seed)
-        clips = to_clips(frames).contiguous()  # strided ones are mixed at a third of the speed
-        return clips.to(device), told
-
-    def draw(number: int) -> Batch:
-        clips, told = drawn(data, number)
-        if other:
-            return Batch(clips, other=drawn(other, number)[0])
-        if config.wrong_captions:
-            told = [*told[1:], told[0]]
-        return Batch(clips, captions.encode(told).to(device))
-
-    return draw
-
-
-def train(
-    data: Clipped,
-    to: str | Path,
-    model: str = "gist",
-    preset: str = DEFAULT_PRESET,
-    device: str = "auto",
-    assignments: Sequence[str] = (),
-    other: Clipped | None = None,
-) -> "Model":
-    """Train on captioned clips into the run folder `to`; the same call resumes there.
-
-    `other`: the second collection of a model that goes between two.
-    """
-    config = configure(data, model, preset, assignments, other)
-    chosen = choose_device(device)
-    ema = fit(
-        to,
-        config,
-        networks,
-        batches(data, config, chosen, other),
-        lambda run: observer(run, data, config, other),
-        chosen,
-    )
-    return Model(ema, config.model, config.spec, Path(to).name)
-
-
-def observer(run: Run, data: Clipped, config: VideoRun, other: Clipped | None = None) -> Observe:
-    """Samples while training: a picture of clips of fixed captions; with moving shapes the share
-    of captions whose clip the judge reads otherwise.
-
-    A model without a prior begins from clips: those of the other collection, or the data's.
-    """
-    from videogen.files.render import draw_grid
-
-    seed = config.train.seed
-    frames, shown = (other or data).batch(0, 8, seed + 1)
-    given = to_clips(frames)
-    judged = isinstance(data, MovingShapes) and not other
-    told = data.batch(1, 128, seed + 1)[1] if judged else []
-
-    def observe(ema: Networks, step: int) -> dict[str, float]:
-        model = Model(ema, config.model, config.spec, run.folder.name)
-        clips = model.clips(shown, seed) if model.draws else model.transform(given, shown)
-        draw_grid(clips, shown, run.samples / f"step-{step:08d}.png")
-        if not judged or not model.draws:
-            return {}
-        facts = agreement(told, model.clips(told, seed))
-        return {**facts, "distance": 1 - facts["all"]}
-
-    return observe
-
-
-class Model(Trained):
+class Model(CoreModel):
     """Trained networks with what they need to make clips."""
 
+    domain = DOMAIN
     config: VideoModel
     spec: DataSpec
-    BELONGS = (DOMAIN, VideoRun, networks)
 
     @property
     def captions(self) -> Captions:
-        """How captions are read, with the words that are known."""
+        """The tokenizer, with the words that are known."""
         return Captions(self.spec.words)
+
+    def to_x(self, items: Clips) -> Samples:
+        return items.contiguous().to(self.device)
+
+    def from_x(self, x: Samples) -> Clips:
+        return x.clamp(-1, 1).cpu()
+
+    def read_conditions(self, conditions: Sequence[str] | None) -> Tokens | None:
+        """The tokens of captions."""
+        if conditions is None:
+            return None
+        return self.captions.encode(conditions).to(self.device)
+
+    def sampled_like(self, examples: Examples, seed: int) -> Clips:
+        return self.clips(examples.conditions or (), seed)
 
     @torch.no_grad()
     def clips(self, captions: Sequence[str], seed: int = 0) -> Clips:
-        """One clip for each caption; the same seed gives the same clips."""
-        return torch.cat([made.mean.clamp(-1, 1).cpu() for made in self._made(captions, seed)])
+        """Sample one clip for each caption.
+
+        A clip depends on the seed, its number and its caption alone. `ConfigError` where captions
+        are no list of sentences.
+        """
+        return self._sampled(captions, seed, lambda clips: clips.mean).clamp(-1, 1)
 
     @torch.no_grad()
-    def encode(self, clips: Clips, captions: Sequence[str]) -> LatentPoints:
-        """Where the encoder places clips."""
-        tokens = self.captions.encode(captions).to(self.device)
-        return self.space.encode(clips.contiguous().to(self.device), tokens)
+    def parts(self, captions: Sequence[str], seed: int = 0) -> dict[str, Tensor]:
+        """Gist and background (pictures), mask and foreground (clips) of the same clips."""
+        names = list(self._distribution(captions[:1], torch.zeros(1, dtype=torch.long)).parts)
 
-    @torch.no_grad()
-    def decode(self, points: LatentPoints) -> Clips:
-        """The clips of places."""
-        return self.space.decode(points).mean.clamp(-1, 1).cpu()
+        def part(name: str) -> Callable[[ClipByGist], Tensor]:
+            return lambda clips: clips.parts[name]
 
-    @torch.no_grad()
-    def translate(self, clips: Clips, back: bool = False) -> Clips:
-        """Clips in the manner of the data, or `back` in the other collection's."""
-        network = self.translator(back)
-        made = [network(x.contiguous().to(self.device)).mean for x in clips.split(CHUNK)]
-        return torch.cat(made).clamp(-1, 1).cpu()
+        return {name: self._sampled(captions, seed, part(name)) for name in names}
 
-    def transform(self, clips: Clips, captions: Sequence[str]) -> Clips:
-        """What it makes of clips: translates them, or encodes and decodes."""
-        if self.translates:
-            return self.translate(clips)
-        chunks = zip(clips.split(CHUNK), batched(captions, CHUNK), strict=True)
-        return torch.cat([self.decode(self.encode(x, told)) for x, told in chunks])
+    def _sampled(
+        self, captions: Sequence[str], seed: int, output: Callable[[Any], Tensor]
+    ) -> Tensor:
+        if isinstance(captions, str) or not captions:
+            raise ConfigError('captions are a list of sentences, such as ["a dog runs"]')
 
-    def reconstruct(self, clips: Clips, captions: Sequence[str]) -> Clips:
-        """What comes back of the data's clips: through z, or from the other collection."""
-        return self.transform(
-            self.translate(clips, back=True) if self.translates else clips, captions
-        )
+        def draw(rows: Rows) -> Tensor:
+            return output(self._distribution(captions, rows))
 
-    @torch.no_grad()
-    def parts(self, captions: Sequence[str], seed: int = 0) -> dict[str, torch.Tensor]:
-        """Of the same clips gist and background (pictures), mask and foreground (clips)."""
-        made = [one.parts for one in self._made(captions, seed)]
-        return {name: torch.cat([one[name].cpu() for one in made]) for name in made[0]}
+        return in_chunks(len(captions), seed, self.device, draw).cpu()
 
-    def _read(self, captions: Sequence[str]) -> torch.Tensor | None:
-        """Captions as the networks are given them; None where they read none."""
-        if "condition" not in self.networks:
-            return None
-        return self.networks["condition"](self.captions.encode(captions).to(self.device))
+    def _distribution(self, captions: Sequence[str], rows: Rows) -> Any:
+        """p(x given z, caption), z sampled from the prior."""
+        c = self.conditioning([captions[row] for row in rows.tolist()])
+        return self.networks["decoder"](self.prior(len(rows), c).rsample(), c)
 
-    def _made(self, captions: Sequence[str], seed: int) -> Iterator[ClipByGist]:
-        if not captions:
-            raise UserError("a clip needs a caption")
-        for number, chunk in enumerate(batched(captions, CHUNK)):
-            torch.manual_seed(seed * 1_000_003 + number)
-            c = self._read(chunk)
-            z = self.prior(len(chunk), c).rsample()
-            yield self.networks["decoder"](z, c)
+    def output(self, distribution: Distribution) -> Samples:
+        return distribution.mean
+
+
+def train(
+    data: CaptionedClips,
+    to: str | Path,
+    model: str | None = None,
+    preset: str | None = None,
+    device: str = "auto",
+    assignments: Sequence[str] = (),
+    other: CaptionedClips | None = None,
+) -> Model:
+    """Train on captioned clips into the run folder `to`; the same call resumes there.
+
+    `other`: the second collection of a model that translates. See `core.app.fit.configure`.
+    """
+    return fit.train(DOMAIN, data, to, model, preset, device, assignments, other)
 
 
 def read_prompts(path: Path) -> list[str]:
@@ -337,9 +391,3 @@ def read_prompts(path: Path) -> list[str]:
     if not captions:
         raise UserError(f"{path} holds no caption: write one in each line")
     return captions
-
-
-def batched(captions: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """The captions in groups of `size`, the last one smaller."""
-    for start in range(0, len(captions), size):
-        yield captions[start : start + size]

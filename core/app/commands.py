@@ -1,21 +1,30 @@
-"""What the commands of both domains share: options, clear failures, progress.
+"""The commands that every domain has, and what they share: options, clear failures, progress.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 stopped but resumable,
 130 interrupted, 143 terminated. PIANOREEL_DEBUG=1 shows the traceback of a failure.
+
+A domain adds a `DomainCommands`: its examples, and functions whose options become options of the
+shared commands. Nothing here imports torch before a command runs.
 """
 
 import contextlib
+import functools
+import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_origin
 
 import typer
 from typer.core import TyperGroup
 
+if TYPE_CHECKING:
+    from core.app.domain import Domain
 
-class Clear(TyperGroup):
+
+class ErrorGroup(TyperGroup):
     """A group of commands whose failures are one sentence on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -50,9 +59,11 @@ def _sentence(error: Exception) -> str:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     if type(error).__name__ == "OutOfMemoryError":
         return "the device has too little memory: lower the batch with --set train.batch_size=N"
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"{said} (a fault of pianoreel; PIANOREEL_DEBUG=1 shows where)"
+    message = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{message} (a fault of pianoreel; PIANOREEL_DEBUG=1 shows where)"
 
+
+LARGEST_SEED = 2**63 - 1
 
 Set = Annotated[
     list[str] | None,
@@ -60,42 +71,409 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="Set any key of the configuration; repeatable."
     ),
 ]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="A YAML file of settings, such as a run's config.yaml."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
-
-Preset = Annotated[str, typer.Option(help="tiny, small (CPU) or base (GPU).")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=LARGEST_SEED, help="The same seed gives the same result.")
+]
+TrainingSeed = Annotated[
+    int | None,
+    typer.Option(min=0, max=LARGEST_SEED, help="The same seed gives the same run (default 0)."),
+]
+ModelName = Annotated[
+    str | None, typer.Option("--model", help="A model by its name: see `pianoreel models`.")
+]
+Preset = Annotated[str | None, typer.Option(help="tiny, small (CPU) or base (GPU).")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Budget in steps.")]
 Minutes = Annotated[float | None, typer.Option(min=0, help="Budget in minutes.")]
-MinutesEach = Annotated[float | None, typer.Option(min=0, help="Budget of each model.")]
-RunFolder = Annotated[
-    Path, typer.Option("--to", help="The run's folder; an unfinished run goes on.")
+MinutesEach = Annotated[
+    float | None, typer.Option("--minutes", min=0, help="Budget of each model in minutes.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the configuration.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Reading processes.")]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Exit 1 where one is rejected.")]
+StepsEach = Annotated[
+    int | None, typer.Option("--steps", min=1, help="Budget of each model in steps.")
+]
+RunFolder = Annotated[
+    Path, typer.Option("--to", help="Folder of the run; the same command resumes it.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the configuration and train nothing.")
+]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, help="Processes that read files (default: one a core).")
+]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Exit with 1 where a file is rejected.")
+]
 PointCount = Annotated[
-    int, typer.Option(min=2, max=1000, help="Places on the way, ends included.")
+    int, typer.Option("--points", "--places", min=2, max=1000, help="Points, ends included.")
 ]
 Strength = Annotated[
-    float, typer.Option(min=0, max=1, help="0: the place itself. 1: nothing is left of it.")
+    float, typer.Option(min=0, max=1, help="0: the original. 1: unrelated to it.")
 ]
 Other = Annotated[
-    Path | None, typer.Option(help="A second collection, for a model that goes between two.")
+    str | None, typer.Option(help="A second collection, for a model that translates.")
 ]
-Translator = Annotated[
-    str, typer.Argument(metavar="RUN", help="The folder of a run that goes between two.")
+Back = Annotated[
+    bool, typer.Option("--back", help="Translate into the style of the second collection.")
 ]
-Back = Annotated[bool, typer.Option("--back", help="From the data's manner into the other one.")]
 Models = Annotated[
     list[str] | None,
-    typer.Option("--model", help="A model to take part; repeatable. Without it all that can."),
+    typer.Option("--model", help="A model to compare; repeatable. Without it all that fit."),
 ]
-Report = Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")]
+Report = Annotated[
+    Path | None, typer.Option("--to", help="Folder for evaluation.json and evaluation.png.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Against = Annotated[Path | None, typer.Option(help="The collection to measure against.")]
+Beside = Annotated[list[str] | None, typer.Option(help="Another run to measure; repeatable.")]
+SampleCount = Annotated[int, typer.Option("--count", min=8, max=10_000, help="Samples to draw.")]
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A run's folder; without it the weights that ship."),
+]
+Arguments = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[RUN] ITEM...",
+        help="A run's folder (else the weights that ship), then items.",
+        show_default=False,
+    ),
+]
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[RUN] FILE...",
+        help="A run's folder (else the weights that ship), then files.",
+        show_default=False,
+    ),
+]
+Translator = Annotated[
+    str, typer.Argument(metavar="RUN", help="The folder of a run that translates.")
+]
+FilesToTranslate = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Your files.")]
+Folder = Annotated[Path | None, typer.Option("--to", help="Folder to write to.")]
+
+
+class DomainCommands(ABC):
+    """A domain's part of its commands.
+
+    `name` is the group's, `items` the plural of what is made, also the default folder to write to.
+    `examples`: lines for each command's help. Methods with annotated options lend these to the
+    command of their name (`prepare`, `sample`) or of their purpose (`open_data`, `train_options`).
+    """
+
+    name: ClassVar[str]
+    items: ClassVar[str]
+    point_help: ClassVar[str]
+    examples: ClassVar[Mapping[str, Iterable[str]]]
+
+    @abstractmethod
+    def domain(self) -> "Domain":
+        """The domain itself, with everything that it imports."""
+
+    @abstractmethod
+    def prepare(self, *args: Any, **options: Any) -> Any:
+        """Read sources into a collection; returns a summary with `lines` and `rejects`."""
+
+    @abstractmethod
+    def open_data(self, *args: Any, **options: Any) -> Any:
+        """The data to train on; called with the domain's options and `preset`."""
+
+    def open_other(self, other: str, data: Any) -> Any:
+        """A second collection beside `data`."""
+        return self.domain().open(Path(other))
+
+    def train_options(self) -> list[str]:
+        """Assignments that the domain's own options of `train` stand for."""
+        return []
+
+    @abstractmethod
+    def sample(self, *args: Any, **options: Any) -> Iterable[Path]:
+        """Sample and write; yields paths."""
+
+
+def group_of(own: DomainCommands) -> typer.Typer:
+    """All commands of a domain."""
+    group = typer.Typer(
+        help=f"{own.items.capitalize()}: prepare, train, sample, evaluate, and more.",
+        no_args_is_help=True,
+    )
+    commands: dict[Callable[..., None], dict[str, Callable[..., Any]]] = {
+        prepare: {"read": own.prepare},
+        train: {"open_data": own.open_data, "options": own.train_options},
+        sample: {"draw": own.sample},
+        evaluate: {},
+        compare: {"open_data": own.open_data},
+        interpolate: {},
+        arithmetic: {},
+        reconstruct: {},
+        vary: {},
+        translate: {},
+    }
+    for command, lent in commands.items():
+        group.command(command.__name__, help=_help(command, own))(
+            with_options(functools.partial(command, own), **lent)
+        )
+    return group
+
+
+def _help(command: Callable[..., None], own: DomainCommands) -> str:
+    """The command's docstring in the domain's words, and the domain's examples."""
+    text = inspect.cleandoc(command.__doc__ or "").format(
+        items=own.items, item=own.items[:-1], points=own.point_help
+    )
+    examples = own.examples.get(command.__name__, ())
+    return "\n\n".join([text, *(f"pianoreel {own.name} {line}" for line in examples)])
+
+
+def with_options(command: Callable[..., None], **lent: Callable[..., Any]) -> Callable[..., None]:
+    """`command` with the options of the `lent` functions in place of those arguments.
+
+    A function's options are its parameters annotated for typer. It is passed to the command with
+    their values bound; the command gives it the others.
+    """
+    own = inspect.signature(command).parameters
+    borrowed = {name: _options(function) for name, function in lent.items()}
+    parameters = [option for options in borrowed.values() for option in options.values()]
+    parameters += [p for p in own.values() if p.name not in lent]
+
+    def call(**given: Any) -> None:
+        bound = {
+            name: functools.partial(function, **{key: given[key] for key in borrowed[name]})
+            for name, function in lent.items()
+        }
+        command(**bound, **{name: given[name] for name in own if name not in lent})
+
+    keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    call.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
+    call.__annotations__ = {p.name: p.annotation for p in parameters}
+    return call
+
+
+def _options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p for p in parameters if get_origin(p.annotation) is Annotated}
+
+
+def prepare(own: DomainCommands, read: Callable[..., Any], strict: StrictOption = False) -> None:
+    """Read {items} into a collection to train on.
+
+    Each file is kept, or named in TO/rejects.jsonl with its reason. The same command resumes.
+    """
+    with ticking("reading") as tick:
+        summary = read(tick=tick)
+    print("\n".join(summary.lines))
+    raise typer.Exit(int(strict and bool(summary.rejects)))
+
+
+def train(
+    own: DomainCommands,
+    open_data: Callable[..., Any],
+    options: Callable[[], list[str]],
+    to: RunFolder,
+    model: ModelName = None,
+    preset: Preset = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    seed: TrainingSeed = None,
+    other: Other = None,
+    device: Device = "auto",
+    config: ConfigFile = None,
+    settings: Set = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Train a model. Ctrl-C saves and stops; the same command resumes.
+
+    Settings: the preset's, then those of --config, then options, then --set.
+    """
+    from core.app import fit
+    from core.config import read_settings
+
+    domain = own.domain()
+    data = open_data(preset=preset or domain.default_preset)
+    second = own.open_other(other, data) if other else None
+    seeds = [] if seed is None else [f"train.seed={seed}"]
+    assignments = [*options(), *budget(steps, minutes), *seeds, *(settings or [])]
+    file = read_settings(config) if config else None
+    if dry_run:
+        print_config(fit.configure(domain, data, model, preset, assignments, second, file))
+        return
+    fit.train(domain, data, to, model, preset, device, assignments, second, file)
+    print(f"trained: {to}; sample from it with: pianoreel {own.name} sample {to}")
+
+
+def sample(
+    own: DomainCommands,
+    draw: Callable[..., Iterable[Path]],
+    to: Folder = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Sample {items} and write them."""
+    print_paths(draw(to=to or Path(own.items), seed=seed, device=device))
+
+
+def evaluate(
+    own: DomainCommands,
+    run: RunArgument = None,
+    against: Against = None,
+    beside: Beside = None,
+    other: Other = None,
+    count: SampleCount = 256,
+    seed: Seed = 0,
+    to: Report = None,
+    json: Json = False,
+    device: Device = "auto",
+) -> None:
+    """Measure samples beside real {items} and beside chance. Without RUN the weights that ship."""
+    domain = own.domain()
+    subjects = [domain.subject(one, device) for one in (run, *(beside or []))]
+    data = domain.open(against) if against else domain.data_of(subjects[0])
+    second = own.open_other(other, data) if other else None
+    with ticking("measuring") as tick:
+        evaluation = domain.evaluate(subjects, data, count, seed, second, tick)
+    evaluation.print(json)
+    if to:
+        evaluation.write(to)
+
+
+def compare(
+    own: DomainCommands,
+    open_data: Callable[..., Any],
+    to: Annotated[Path, typer.Option(help="Folder for the runs, the tables and the picture.")],
+    models: Models = None,
+    preset: Preset = None,
+    steps: StepsEach = None,
+    minutes: MinutesEach = None,
+    count: SampleCount = 256,
+    seed: Seed = 0,
+    other: Other = None,
+    device: Device = "auto",
+    settings: Set = None,
+) -> None:
+    """Train models for the same time on the same {items}, and measure them side by side.
+
+    The same command resumes.
+    """
+    from core.app import comparison
+
+    domain = own.domain()
+    data = open_data(preset=preset or domain.default_preset)
+    second = own.open_other(other, data) if other else None
+    assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
+    with ticking("measuring") as tick:
+        comparison.compare(
+            domain, data, to, models or [], preset, device, assignments, second, count, seed, tick
+        )
+
+
+def interpolate(
+    own: DomainCommands,
+    arguments: Arguments,
+    points: PointCount = 9,
+    to: Folder = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Interpolate between two {items} in latent space, along a great circle.
+
+    An ITEM is {points}.
+    """
+    from core.app import latent_commands
+
+    domain = own.domain()
+    opened = latent_commands.open_with_arguments(domain, arguments, 2, device)
+    model, (first, last) = opened
+    print_paths(
+        latent_commands.interpolate(model, first, last, points, to or Path(own.items), seed)
+    )
+
+
+def arithmetic(
+    own: DomainCommands,
+    arguments: Arguments,
+    to: Folder = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Compute A - B + C in latent space: what A has beyond B, added to C.
+
+    An ITEM is {points}.
+    """
+    from core.app import latent_commands
+
+    model, texts = latent_commands.open_with_arguments(own.domain(), arguments, 3, device)
+    print_paths(latent_commands.arithmetic(model, texts, to or Path(own.items), seed))
+
+
+def reconstruct(
+    own: DomainCommands,
+    files: Files,
+    to: Folder = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Encode and decode your own {items}: see what a model keeps of them."""
+    from core.app import latent_commands
+
+    model, paths = latent_commands.open_with_arguments(own.domain(), files, None, device)
+    for path in paths:
+        print_paths(
+            latent_commands.reconstruct(model, Path(path), to or Path(own.items), seed)
+        )
+
+
+def vary(
+    own: DomainCommands,
+    arguments: Arguments,
+    strength: Strength = 0.3,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Variations.")] = 4,
+    to: Folder = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Make variations of a {item}.
+
+    An ITEM is {points}.
+    """
+    from core.app import latent_commands
+
+    model, (text,) = latent_commands.open_with_arguments(own.domain(), arguments, 1, device)
+    print_paths(
+        latent_commands.vary(model, text, strength, count, to or Path(own.items), seed)
+    )
+
+
+def translate(
+    own: DomainCommands,
+    run: Translator,
+    files: FilesToTranslate,
+    back: Back = False,
+    to: Folder = None,
+    device: Device = "auto",
+) -> None:
+    """Translate {items} of one collection into the style of another."""
+    from core.app import latent_commands
+
+    model = own.domain().open_run(run, device)
+    for path in files:
+        print_paths(latent_commands.translate(model, path, to or Path(own.items), back))
+
+
+def print_paths(paths: Iterable[Path]) -> None:
+    """Print each path as soon as its file is written."""
+    for path in paths:
+        print(path)
 
 
 def budget(steps: int | None, minutes: float | None) -> list[str]:
-    """The budget that was asked for in place of the preset's; both: the first met ends the run."""
+    """Assignments of the budget that was asked for instead of the preset's.
+
+    With both, training ends at whichever comes first.
+    """
     if steps is None and minutes is None:
         return []
     asked = {"steps": steps, "minutes": minutes}
@@ -103,7 +481,7 @@ def budget(steps: int | None, minutes: float | None) -> list[str]:
 
 
 def print_config(config: Any) -> None:
-    """The configuration as YAML, as a run keeps it."""
+    """Print a configuration as YAML, as a run keeps it."""
     import yaml
 
     print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), end="")
@@ -111,7 +489,7 @@ def print_config(config: Any) -> None:
 
 @contextlib.contextmanager
 def ticking(task: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, moved by calling it with (done, total)."""
+    """Show a progress bar on a terminal; call it with (done, total) to move it."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -123,53 +501,3 @@ def ticking(task: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(shown, completed=done, total=total)
 
         yield tick
-
-
-def leading_run(domain: Any, told: list[str], count: int | None) -> tuple[Any, list[str]]:
-    """The run that was told first, if any, and the rest; `ConfigError` for another count of it."""
-    from core.errors import ConfigError
-
-    run, rest = domain.leading_run(told)
-    if not rest or (count is not None and len(rest) != count):
-        wanted = "one or more" if count is None else count
-        raise ConfigError(f"expected {wanted} after [RUN], found {len(rest)}: see --help")
-    return run, rest
-
-
-COMPARISON_WIDTH = 140
-"""Characters that the tables of a comparison need."""
-
-
-def show_comparison(
-    models: Any, runs: Path, report: Any, tables: Any, picture: str, to: Path
-) -> None:
-    """Print a comparison and write it, with the report's numbers, into `to`.
-
-    `tables` are the report's; `runs` holds the models' folders.
-    """
-    from rich.console import Console
-
-    from core.app.comparison import costs, write
-
-    shown = [costs(models, runs), *tables]
-    console = Console()
-    console.width = max(console.width, COMPARISON_WIDTH)
-    console.print(*shown)
-    (to / "evaluation.json").write_text(report.json(), encoding="utf-8")
-    print(write(shown, [picture], " ".join(["pianoreel", *sys.argv[1:]]), to))
-
-
-def show_report(report: Any, scorecard: Any, to: Path | None, as_json: bool) -> None:
-    """Print a report as tables or JSON; into `to` go evaluation.json and evaluation.png."""
-    from rich.console import Console
-
-    if as_json:
-        print(report.json())
-    else:
-        console = Console()
-        console.width = max(console.width, scorecard.WIDTH)
-        console.print(*scorecard.tables(report))
-    if to:
-        to.mkdir(parents=True, exist_ok=True)
-        (to / "evaluation.json").write_text(report.json(), encoding="utf-8")
-        scorecard.draw_report(report, to / "evaluation.png")

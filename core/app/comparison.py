@@ -1,44 +1,47 @@
-"""Models side by side: each trains for as long on the same data, and all are measured alike.
+"""Compare models: each trains for the same time on the same data, and all are measured alike.
 
 pianoreel music compare data/band --minutes 5 --to comparisons/band
 
-A model that fails says why and the others go on; the same command goes on where it was stopped.
+A model that fails says why, and the others go on; the same command resumes.
 """
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
+import torch
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
-from core.app.domain import Domain
-from core.app.model import Trained
+from core.app import fit
+from core.app.domain import Domain, Tick
+from core.app.model import Model
 from core.errors import ConfigError, UserError
 from core.files import write_text
 from core.recipes import RECIPES
 from core.training.run import Run
 
-Model = TypeVar("Model", bound=Trained)
+WIDTH = 140
+"""Characters that the tables need."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model took to train: steps and seconds until its newest checkpoint."""
+    """Steps and seconds that a model had trained at its newest checkpoint."""
 
     steps: int
     seconds: float
     parameters: int
 
     @classmethod
-    def of(cls, folder: Path, model: Trained) -> "Cost":
-        """Of a run's folder; `parameters` are those that make samples."""
+    def of(cls, folder: Path, model: Model) -> "Cost":
+        """Read it from a run's folder; `parameters` are those that take part in sampling."""
         newest = Run.read(folder).latest()
         facts = newest.facts if newest else {"step": 0, "seconds": 0.0}
-        size = sum(p.numel() for p in model.networks.parameters())
-        return cls(int(facts["step"]), float(facts["seconds"]), size)
+        return cls(int(facts["step"]), float(facts["seconds"]), model.size)
 
 
 def contenders(domain: Domain, names: Sequence[str], two: bool = False) -> list[str]:
@@ -58,6 +61,53 @@ def contenders(domain: Domain, names: Sequence[str], two: bool = False) -> list[
     ]
 
 
+def compare(
+    domain: Domain,
+    data: Any,
+    to: Path,
+    names: Sequence[str],
+    preset: str | None,
+    device: str,
+    assignments: Sequence[str],
+    other: Any,
+    count: int,
+    seed: int,
+    tick: Tick,
+) -> None:
+    """Train the models into TO/runs, measure them, and write and print what came of it."""
+
+    def train(name: str, folder: Path) -> Model:
+        second = other if domain.is_translation(name) else None
+        fit.train(domain, data, folder, name, preset, device, assignments, second)
+        return domain.open_run(folder, device)
+
+    chosen = contenders(domain, names, other is not None)
+    models = train_each(chosen, to / "runs", train)
+    evaluation = domain.evaluate(models, data, count, seed, other, tick)
+    pictures = [path.name for path in _show(domain, models, data, other, seed, to)]
+    tables = [costs(models, to / "runs"), *evaluation.tables(evaluation.report)]
+    console = Console()
+    console.width = max(console.width, WIDTH)
+    console.print(*tables)
+    (to / "evaluation.json").write_text(evaluation.report.json(), encoding="utf-8")
+    print(write(tables, pictures, " ".join(["pianoreel", *sys.argv[1:]]), to))
+
+
+def _show(
+    domain: Domain, models: Sequence[Model], data: Any, other: Any, seed: int, to: Path
+) -> list[Path]:
+    """Draw one item of each model; the pictures among the files that are written."""
+    items, titles = [], []
+    for model in models:
+        source = other if model.translates else data
+        example = domain.examples(source, 1, seed)
+        items.append(torch.as_tensor(model.generate(example, seed)))
+        titles.append(": ".join([model.name, *(example.conditions or ())]))
+    joined = models[0].from_joined(torch.cat(items))
+    paths = domain.show(models[0], joined, titles, to / "models")
+    return [path for path in paths if path.suffix == ".png"]
+
+
 def train_each(names: Sequence[str], to: Path, train: Callable[[str, Path], Model]) -> list[Model]:
     """Train each into a folder of its own; `UserError` where all fail, or settings are wrong."""
     done: list[Model] = []
@@ -74,8 +124,8 @@ def train_each(names: Sequence[str], to: Path, train: Callable[[str, Path], Mode
     return done
 
 
-def costs(models: Sequence[Trained], to: Path) -> Table:
-    """What each model took."""
+def costs(models: Sequence[Model], to: Path) -> Table:
+    """A table of what each model took to train."""
     table = Table(title="training", title_justify="left", box=box.SIMPLE)
     for column in ("model", "steps", "seconds", "parameters"):
         table.add_column(column, justify="left" if column == "model" else "right")

@@ -1,49 +1,156 @@
-"""A domain: its names, its presets, and which needs of a recipe it meets."""
+"""A domain: what music, video or the ring of Gaussians hands over.
+
+From that `core.app` builds train, sample, evaluate, compare, interpolate, arithmetic, reconstruct,
+vary and translate. A new domain is one subclass of `Domain` and one of `core.app.model.Model`:
+
+specification   spec_of(data)                   tensors     Model.to_x, Model.from_x
+files           read(model, path), write(...)   networks    networks(config)
+batches         batches(data, config, device)   picture     show(model, items, titles, stem)
+measures        measures(...), evaluate(...)
+"""
 
 import os
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.app.configuration import Config
-from core.config import nearest, override, resolve
+import torch
+
+from core.app.configuration import RunConfig
+from core.config import nearest
 from core.errors import ConfigError, UserError
-from core.recipes import RECIPES, recipe
+from core.recipes import RECIPES, Recipe, recipe
+from core.theory.passes import Networks
 from core.training.presets import Preset
+from core.training.step import Batches
+
+if TYPE_CHECKING:
+    from core.app.model import Model
+    from core.app.report import Evaluation
+
+Tick = Callable[[int, int], None]
+"""Called with (done, total)."""
 
 
 @dataclass(frozen=True)
-class Domain:
-    """What a domain calls its things.
+class Examples:
+    """Items of a domain, as its models take them, with what they are conditioned on, if anything.
 
-    `offers`: what of a recipe's needs it can meet. `files`: the suffixes of its users' files.
+    `items`: an array or tensor whose first axis counts them. `conditions`: one for each.
     """
 
-    name: str
-    presets: Mapping[str, Preset]
-    shipped: Path
-    default: str
-    offers: frozenset[str]
-    aliases: Mapping[str, str]
-    files: tuple[str, ...]
+    items: Any
+    conditions: Sequence[str] | None = None
 
-    def configure(
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def first(self, count: int) -> "Examples":
+        """The first `count` of them."""
+        conditions = None if self.conditions is None else self.conditions[:count]
+        return Examples(self.items[:count], conditions)
+
+
+class Domain(ABC):
+    """Everything that the shared commands ask of a domain.
+
+    `item`: the word for one sample. `offers`: which of a recipe's needs it meets. `suffixes`: of
+    its users' files. `shipped`: folder of the weights that ship, None where there are none.
+    `default_run`: the weights that are used where no run is named; `default_encoder`: those for
+    latent commands. `default_model`: what `train` trains.
+    """
+
+    name: ClassVar[str]
+    item: ClassVar[str]
+    presets: ClassVar[Mapping[str, Preset]]
+    default_preset: ClassVar[str] = "small"
+    shipped: ClassVar[Path | None] = None
+    default_run: ClassVar[str] = ""
+    default_latent_run: ClassVar[str] = ""
+    default_model: ClassVar[str]
+    offers: ClassVar[frozenset[str]]
+    aliases: ClassVar[Mapping[str, str]] = {}
+    suffixes: ClassVar[tuple[str, ...]]
+    config: ClassVar[type[RunConfig]]
+
+    @property
+    @abstractmethod
+    def model(self) -> "type[Model]":
+        """The class of its trained models."""
+
+    @abstractmethod
+    def open(self, folder: Path) -> Any:
+        """A prepared collection; `UserError` for a folder that is none."""
+
+    @abstractmethod
+    def spec_of(self, data: Any) -> dict[str, Any]:
+        """The specification of the data that networks are built for, as plain values."""
+
+    @abstractmethod
+    def require_same_spec(self, data: Any, other: Any) -> None:
+        """`UserError` unless two collections hold items of one specification."""
+
+    @abstractmethod
+    def networks(self, config: Any) -> Networks:
+        """The networks that the recipe asks for, for data of the run's specification."""
+
+    @abstractmethod
+    def batches(self, data: Any, config: Any, device: torch.device, other: Any = None) -> Batches:
+        """Batches to train on; each is a function of its number and the seed."""
+
+    @abstractmethod
+    def examples(self, data: Any, count: int, seed: int) -> Examples:
+        """Real items to begin from: held-out ones where the data has any."""
+
+    @abstractmethod
+    def read(self, model: Any, path: Path) -> Examples:
+        """A user's file as items; `UserError` for what cannot be read."""
+
+    @abstractmethod
+    def condition(self, text: str, seed: int) -> tuple[Sequence[str] | None, int]:
+        """What a text that is no file stands for: conditions, and the seed to draw with."""
+
+    @abstractmethod
+    def write(
+        self, model: Any, items: Any, titles: Sequence[str], name: str, to: Path
+    ) -> Iterator[Path]:
+        """Write items as the user's kind of files, named after `name`; yields each path."""
+
+    @abstractmethod
+    def show(self, model: Any, items: Any, titles: Sequence[str], stem: Path) -> Iterator[Path]:
+        """Draw items side by side as STEM.png, and whatever else is quick; yields each path."""
+
+    def measures(
+        self, data: Any, config: Any, other: Any = None
+    ) -> "Callable[[Model], dict[str, float]]":
+        """Facts of a model while it trains; the least `distance` is the best checkpoint."""
+        return lambda model: {}
+
+    @abstractmethod
+    def evaluate(
         self,
-        config: type[Config],
-        model: str,
-        preset: str,
-        values: Mapping[str, Any],
-        assignments: Sequence[str],
-    ) -> Config:
-        """The preset's configuration for a model, `values` beside it, assignments on top."""
-        self.require(model, bool(values.get("other_sha256")))
-        name = self.recipe_name(model)
-        if preset not in self.presets:
-            known = nearest(preset, list(self.presets))
-            raise ConfigError(f"no preset is called '{preset}': {known}")
-        chosen = {**self.presets[preset].values(name), **values}
-        return resolve(config, override(chosen, assignments), "the configuration")
+        models: Sequence[Any],
+        data: Any,
+        count: int,
+        seed: int,
+        other: Any = None,
+        tick: Tick = lambda done, total: None,
+    ) -> "Evaluation":
+        """Measure models beside real items and beside chance."""
+
+    def subject(self, name: str | None, device: str = "auto") -> Any:
+        """What `evaluate` measures: a run's model, or what else the domain can measure."""
+        return self.open_run(name, device)
+
+    def data_of(self, subject: Any) -> Any:
+        """Data to measure a model against where none is named; `UserError` where there is none."""
+        raise UserError("give the collection to measure against: --against DATA")
+
+    def open_run(self, run: str | Path | None, device: str = "auto") -> "Model":
+        """A run's model: a folder, a shipped model's name, or None for the default."""
+        return self.model.load(run, device)
 
     def recipe_name(self, model: str) -> str:
         """The recipe of a model as this domain calls it; `ConfigError` for an unknown name."""
@@ -53,43 +160,60 @@ class Domain:
             raise ConfigError(f"no model is called '{model}': {known}")
         return name
 
+    def recipe(self, model: str) -> Recipe:
+        """The recipe of a model as this domain calls it."""
+        return recipe(self.recipe_name(model))
+
     def is_translation(self, model: str) -> bool:
-        """Whether a model needs a second collection."""
-        return recipe(self.recipe_name(model)).other
+        """Whether a model translates between two collections."""
+        return self.recipe(model).other
 
     def require(self, model: str, has_other: bool) -> None:
-        """`ConfigError` where the domain lacks what a model needs, or a second collection is
-        missing or in excess."""
+        """`ConfigError` where the domain lacks what a model needs, or where a second collection
+        is missing or superfluous."""
         name = self.recipe_name(model)
         missing = sorted(recipe(name).needs - self.offers)
         if missing:
             raise ConfigError(f"{name} needs what {self.name} lacks: {', '.join(missing)}")
         if recipe(name).other and not has_other:
-            raise ConfigError(f"{name} goes between two collections: give the second by --other")
+            raise ConfigError(
+                f"{name} translates between two collections: give the second by --other"
+            )
         if has_other and not recipe(name).other:
             raise ConfigError(f"{name} learns from one collection: leave --other out")
 
-    def leading_run(self, told: Sequence[str]) -> tuple[str | None, list[str]]:
-        """What was told as a run, if it begins with one, and the rest.
+    def leading_run(self, arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+        """The run that arguments begin with, if any, and the rest.
 
         A run is a folder, a shipped model's name, or what can only be a path.
         """
-        if not told:
+        if not arguments:
             return None, []
-        first = told[0]
-        own = Path(first).suffix.lower() in self.files
-        path_like = os.sep in first and " " not in first and not own
-        named = " " not in first and (self.shipped / first).is_dir()
+        first = arguments[0]
+        own_file = Path(first).suffix.lower() in self.suffixes
+        path_like = os.sep in first and " " not in first and not own_file
+        named = " " not in first and self._shipped(first) is not None
         if path_like or named or Path(first).is_dir():
-            return first, list(told[1:])
-        return None, list(told)
+            return first, list(arguments[1:])
+        return None, list(arguments)
+
+    def _shipped(self, name: str) -> Path | None:
+        """The folder of a shipped model, by its name or alias."""
+        for known in (name, *(new for new in self.aliases if self._same(name, new))):
+            if self.shipped and known and (self.shipped / known).is_dir():
+                return self.shipped / known
+        return None
+
+    def _same(self, one: str, other: str) -> bool:
+        return one in self.aliases and self.aliases[one] == self.aliases[other]
 
     def folder(self, run: str | Path | None) -> Path:
         """A run's folder, or that of a shipped model by its name; None: the default one."""
-        shipped = self.shipped / str(run or self.default)
-        folder = shipped if shipped.is_dir() else Path(run or shipped)
+        if run is None and not self.default_run:
+            raise UserError(f"no weights of {self.name} ship: give the folder of a run")
+        folder = self._shipped(str(run or self.default_run)) or Path(run or self.default_run)
         if not folder.is_dir():
             raise UserError(
-                f"{folder} is no folder: give a run, as `pianoreel {self.name} train` makes it"
+                f"{folder} is no folder: give a run, as `pianoreel {self.name} train` writes it"
             )
         return folder

@@ -1,53 +1,137 @@
-"""Train a configured model into a run folder, or go on there."""
+"""Configure a model of a domain and train it into a run folder, or go on there."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from core.app.configuration import CHANGEABLE, Config, RunConfig
-from core.config import resolve
-from core.errors import ConfigError
+from core.app.configuration import CHANGEABLE, RunConfig
+from core.app.domain import Domain
+from core.app.model import Model
+from core.config import nearest, override, resolve
+from core.errors import ConfigError, UserError
 from core.theory.passes import Networks
-from core.training.device import computes_bf16, keep_freed_memory
+from core.training.device import choose_device, computes_bf16, keep_freed_memory
 from core.training.loop import Observe
 from core.training.loop import train as train_run
 from core.training.run import Run
-from core.training.step import Batches, TrainState
+from core.training.step import TrainState
+
+SHOWN = 8
+"""Items that are drawn while training."""
 
 
-def fit(
+def configure(
+    domain: Domain,
+    data: Any,
+    model: str | None = None,
+    preset: str | None = None,
+    assignments: Sequence[str] = (),
+    other: Any = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Any:
+    """The preset's configuration of a model for this data, as the domain's `config`.
+
+    `settings` (of a file) go over the preset's, `a.b=value` assignments over both. `other`: the
+    second collection of a model that translates. Raises `ConfigError` for what does not fit.
+    """
+    model = model or _recipe_in(settings) or domain.default_model
+    preset = preset or domain.default_preset
+    domain.require(model, other is not None)
+    if preset not in domain.presets:
+        known = nearest(preset, list(domain.presets))
+        raise ConfigError(f"no preset is called '{preset}': {known}")
+    values: dict[str, Any] = {"spec": domain.spec_of(data), "data_sha256": data.digest}
+    if other is not None:
+        domain.require_same_spec(data, other)
+        values["other_sha256"] = other.digest
+    chosen = {**domain.presets[preset].values(domain.recipe_name(model)), **values}
+    layered = override(_over(chosen, settings or {}), assignments)
+    return resolve(domain.config, layered, "the configuration")
+
+
+def _recipe_in(settings: Mapping[str, Any] | None) -> str | None:
+    """The model that a file of settings names."""
+    model = (settings or {}).get("model", {})
+    return model.get("recipe") if isinstance(model, Mapping) else None
+
+
+def _over(values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with nested `settings` in their place."""
+    merged = dict(values)
+    for key, value in settings.items():
+        inner = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(inner, Mapping)
+        merged[key] = _over(inner, value) if both else value
+    return merged
+
+
+def train(
+    domain: Domain,
+    data: Any,
     to: str | Path,
-    config: Config,
-    build: Callable[[Config], Networks],
-    draw: Batches,
-    observe: Callable[[Run], Observe],
-    device: torch.device,
-) -> Networks:
-    """Train into the run folder `to`, or go on there; returns the averaged networks."""
+    model: str | None = None,
+    preset: str | None = None,
+    device: str = "auto",
+    assignments: Sequence[str] = (),
+    other: Any = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Any:
+    """Train a model on data into the run folder `to`; the same call resumes there.
+
+    Returns the domain's model with the EMA weights. See `configure`.
+    """
+    for one in (data, other) if other is not None else (data,):
+        if "train" not in one.splits:
+            raise UserError(f"{one!r} has no {domain.item} to train on")
+    config = configure(domain, data, model, preset, assignments, other, settings)
+    chosen = choose_device(device)
     keep_freed_memory()
     torch.manual_seed(config.train.seed)
-    train = config.train
-    state = TrainState(
-        config.model.stabilisers.fit(build(config)).to(device),
-        config.model.resolved_recipe,
+    state = _begin(domain.networks(config), config, chosen)
+    draw = domain.batches(data, config, chosen, other)
+    values = config.model_dump(mode="json")
+    with Run.open(Path(to), values, CHANGEABLE, partial(_completed, domain.config)) as run:
+        observe = observer(domain, run, data, config, other)
+        train_run(run, state, draw, config.train, observe)
+    return domain.model(state.ema, config.model, config.spec, Path(to).name)
+
+
+def _begin(networks: Networks, config: RunConfig, device: torch.device) -> TrainState:
+    model, train = config.model, config.train
+    return TrainState(
+        model.stabilisers.fit(networks).to(device),
+        model.resolved_recipe,
         train.learner,
         train.critic,
         train.ema_decay,
         train.bf16 and computes_bf16(device),
-        config.model.stabilisers.historical_averaging,
+        model.stabilisers.historical_averaging,
     )
-    values = config.model_dump(mode="json")
-    with Run.open(Path(to), values, CHANGEABLE, partial(_completed, type(config))) as run:
-        train_run(run, state, draw, train, observe(run))
-    return state.ema
+
+
+def observer(domain: Domain, run: Run, data: Any, config: Any, other: Any = None) -> Observe:
+    """Show a few items while training, and take the domain's measures of the EMA weights."""
+    seed = config.train.seed
+    shown = domain.examples(data if other is None else other, SHOWN, seed)
+    measure = domain.measures(data, config, other)
+
+    def observe(ema: Networks, step: int) -> dict[str, float]:
+        model: Model = domain.model(ema, config.model, config.spec, run.folder.name)
+        items = model.generate(shown, seed)
+        titles = list(shown.conditions or [f"{domain.item} {n + 1}" for n in range(len(items))])
+        for _ in domain.show(model, items, titles, run.samples / f"step-{step:08d}"):
+            pass
+        return measure(model)
+
+    return observe
 
 
 def _completed(kind: type[RunConfig], stored: dict[str, Any]) -> dict[str, Any]:
-    """Settings of an earlier version, with those that have come since at their defaults."""
+    """Stored settings, with those that have come since at their defaults."""
     try:
         return resolve(kind, stored, "config.yaml").model_dump(mode="json")
     except ConfigError:
-        return stored  # what it says is compared as it stands
+        return stored  # compared as it stands

@@ -13,6 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from core.app.sampling import Rows, in_chunks
 from core.errors import UserError
 from core.theory.distributions import Distribution, Gaussian
 from core.theory.passes import Networks
@@ -29,7 +30,7 @@ class LatentPoints:
     u: Latents
     c: Tensor | None = None
 
-    def __getitem__(self, chosen: slice) -> "LatentPoints":
+    def __getitem__(self, chosen: slice | Tensor) -> "LatentPoints":
         return LatentPoints(self.u[chosen], None if self.c is None else self.c[chosen])
 
     def __len__(self) -> int:
@@ -56,13 +57,18 @@ class LatentSpace:
             raise UserError(f"{self.name} has no latent space: it is a density over x itself")
 
     def draw(self, count: int, c: Tensor | None, seed: int) -> LatentPoints:
-        """Places as the prior has them; c raw, [count *condition]."""
+        """Points sampled from the prior; c raw, [count *condition]."""
         condition = self._read(c)
-        torch.manual_seed(seed)
-        prior = self._prior(count, condition)
-        if prior is None:
-            raise UserError(f"{self.name} has no prior to draw a place from: give it files")
-        return LatentPoints(_in_units(prior, prior.rsample()), condition)
+
+        def draw(rows: Rows) -> Samples:
+            of_rows = None if condition is None else condition[rows]
+            prior = self._prior(len(rows), of_rows)
+            if prior is None:
+                raise UserError(f"{self.name} has no prior to sample from: give it files")
+            return _in_units(prior, prior.rsample())
+
+        device = next(self.networks.parameters()).device
+        return LatentPoints(in_chunks(count, seed, device, draw), condition)
 
     def encode(self, x: Samples, c: Tensor | None) -> LatentPoints:
         """Where the encoder places samples: the means of q(z given x, c)."""

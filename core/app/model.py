@@ -1,69 +1,94 @@
-"""A trained model: load it, look into its latent space, translate."""
+"""A trained model: load it, sample, encode and decode, translate.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+A domain refines it by two maps between its items (songs, clips, points) and tensors x, and by how
+its conditions are read.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from core.app.configuration import Config, RunConfig
-from core.app.domain import Domain
-from core.app.latent import LatentSpace
+from core.app.domain import Domain, Examples
+from core.app.latent import LatentPoints, LatentSpace
+from core.app.sampling import Rows, in_chunks
 from core.config import resolve
 from core.errors import UserError
 from core.recipes import recipe
 from core.theory.distributions import Distribution
 from core.theory.passes import Networks, is_critic
+from core.theory.shapes import Samples
 from core.training.device import choose_device
 from core.training.run import Run
 
+Loaded = TypeVar("Loaded", bound="Model")
 
-def restore(
-    domain: Domain,
-    kind: type[Config],
-    build: Callable[[Config], Networks],
-    run: str | Path | None,
-    device: str,
-) -> tuple[Networks, Config, str]:
-    """A run's best averaged weights with its configuration and name, ready to sample.
 
-    Networks that only judge are left out. `run`: see `Domain.folder`.
+class Model(ABC):
+    """Trained networks, and what is needed to turn their output into a domain's items.
+
+    `config`: the run's model, `spec`: its data's specification, `name`: that of the run's folder.
     """
-    folder = domain.folder(run)
-    stored = Run.read(folder)
-    config = resolve(kind, stored.config, str(folder / "config.yaml"))
-    made = Networks({name: part for name, part in build(config).items() if not is_critic(name)})
-    stored.fill(made, group="ema")
-    return made.eval().to(choose_device(device)), config, folder.name
 
+    domain: ClassVar[Domain]
 
-Loaded = TypeVar("Loaded", bound="Trained")
+    def __init__(self, networks: Networks, config: Any, spec: Any, name: str = ""):
+        self.networks, self.config, self.spec, self.name = networks, config, spec, name
 
-
-@dataclass
-class Trained:
-    """Trained networks with what they need to make samples; a domain says of which kind."""
-
-    networks: Networks
-    config: Any
-    spec: Any
-    name: str = ""
-
-    BELONGS: ClassVar[tuple[Domain, type[RunConfig], Callable[..., Networks]]]
-    """The domain, its run's configuration, and what builds networks from that."""
+    def __repr__(self) -> str:
+        return f"{self.domain.name} model {self.name} ({self.config.recipe}, {self.size:,} weights)"
 
     @classmethod
     def load(cls: type[Loaded], run: str | Path | None = None, device: str = "auto") -> Loaded:
-        """The best weights of a run folder, or a shipped model by its name; None: the default."""
-        domain, kind, build = cls.BELONGS
-        made, config, name = restore(domain, kind, build, run, device)
-        return cls(made, config.model, config.spec, name)  # type: ignore[attr-defined]  # a domain's run has a form
+        """The best EMA weights of a run folder, or a shipped model by its name; None: the default.
+
+        Critics are left out: nothing is sampled with them.
+        """
+        folder = cls.domain.folder(run)
+        stored = Run.read(folder)
+        config: Any = resolve(cls.domain.config, stored.config, str(folder / "config.yaml"))
+        parts = cls.domain.networks(config).items()
+        networks = Networks({name: part for name, part in parts if not is_critic(name)})
+        stored.fill(networks, group="ema")
+        networks = networks.eval().to(choose_device(device))
+        return cls(networks, config.model, config.spec, folder.name)
+
+    @abstractmethod
+    def to_x(self, items: Any) -> Samples:
+        """Items as a tensor on the model's device."""
+
+    @abstractmethod
+    def from_x(self, x: Samples) -> Any:
+        """A tensor as items."""
+
+    def from_joined(self, items: Tensor) -> Any:
+        """Items that were joined as a tensor, in the domain's own type."""
+        return items
+
+    def read_conditions(self, conditions: Sequence[str] | None) -> Tensor | None:
+        """The raw condition c of each item; None where the domain has none."""
+        return None
+
+    def conditioning(self, conditions: Sequence[str] | None) -> Tensor | None:
+        """Conditions as the networks are given them; None where they read none."""
+        c = self.read_conditions(conditions)
+        return self.networks["condition"](c) if "condition" in self.networks else None
+
+    def output(self, distribution: Distribution) -> Samples:
+        """One sample of what the decoder returns, as the domain shows it."""
+        return distribution.mean
 
     @property
     def device(self) -> torch.device:
         return next(self.networks.parameters()).device
+
+    @property
+    def size(self) -> int:
+        """Number of weights that take part in sampling."""
+        return sum(p.numel() for p in self.networks.parameters())
 
     @property
     def space(self) -> LatentSpace:
@@ -74,29 +99,75 @@ class Trained:
 
     @property
     def translates(self) -> bool:
-        """Whether it makes samples of another collection's, and none of its own."""
+        """Whether it translates items of another collection."""
         return recipe(self.config.recipe).other
 
     @property
     def draws(self) -> bool:
-        """Whether it makes samples from nothing."""
+        """Whether it samples from noise alone."""
         return recipe(self.config.recipe).draws
 
-    def translator(self, back: bool) -> nn.Module:
-        """What translates into the data's manner, or `back` into the other collection's.
-
-        `UserError` where it does not translate.
-        """
-        if not self.translates:
-            raise UserError(f"{self.name} does not translate: train it with --model cyclegan")
-        return self.networks["encoder" if back else "decoder"]
-
     def prior(self, count: int, c: Tensor | None = None) -> Distribution:
-        """p(z given c); `UserError` where there is nothing to draw z from."""
+        """p(z given c), c as the networks read it; `UserError` where there is no prior."""
         if "prior" in self.networks:
             return self.networks["prior"](count, c)
         if self.translates:
             raise UserError(f"{self.name} translates: give it files, as `translate` does")
         raise UserError(
-            f"{self.name} has no prior to draw from: it can `reconstruct` your own files"
+            f"{self.name} has no prior to sample from: it can `reconstruct` your own files"
         )
+
+    @torch.no_grad()
+    def encode(self, items: Any, conditions: Sequence[str] | None = None) -> LatentPoints:
+        """Latent points of items: the means of q(z given x, c)."""
+        return self.space.encode(self.to_x(items), self.read_conditions(conditions))
+
+    @torch.no_grad()
+    def decode(self, points: LatentPoints, seed: int = 0) -> Any:
+        """Items of latent points; where the decoder draws, the seed decides."""
+
+        def draw(rows: Rows) -> Samples:
+            return self.output(self.space.decode(points[rows]))
+
+        return self.from_x(in_chunks(len(points), seed, self.device, draw))
+
+    @torch.no_grad()
+    def translate(self, items: Any, back: bool = False) -> Any:
+        """Items in the style of the data, or `back` in that of the other collection."""
+        x, network = self.to_x(items), self._translator(back)
+
+        def draw(rows: Rows) -> Samples:
+            return network(x[rows]).mean
+
+        return self.from_x(in_chunks(len(x), 0, self.device, draw))
+
+    def _translator(self, back: bool) -> nn.Module:
+        if not self.translates:
+            raise UserError(f"{self.name} does not translate: train it with --model cyclegan")
+        return self.networks["encoder" if back else "decoder"]
+
+    def transform(
+        self, items: Any, conditions: Sequence[str] | None = None, seed: int = 0
+    ) -> Any:
+        """Translations of items, or their reconstructions through the latent space."""
+        if self.translates:
+            return self.translate(items)
+        return self.decode(self.encode(items, conditions), seed)
+
+    def reconstruct(
+        self, items: Any, conditions: Sequence[str] | None = None, seed: int = 0
+    ) -> Any:
+        """Reconstructions of the data's items: through z, or there and back by translation."""
+        if self.translates:
+            return self.translate(self.translate(items, back=True))
+        return self.transform(items, conditions, seed)
+
+    @abstractmethod
+    def sampled_like(self, examples: Examples, seed: int) -> Any:
+        """As many samples as there are examples, under their conditions."""
+
+    def generate(self, examples: Examples, seed: int = 0) -> Any:
+        """What this model has to show: samples where it draws, else transforms of the examples."""
+        if self.draws:
+            return self.sampled_like(examples, seed)
+        return self.transform(examples.items, examples.conditions, seed)

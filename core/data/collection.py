@@ -22,6 +22,14 @@ class Prepared:
         if store.facts.get("domain") != self.DOMAIN:
             raise UserError(f"{store.folder} holds no prepared {self.DOMAIN}")
 
+    def __repr__(self) -> str:
+        return str(self.store.folder)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the prepared data."""
+        return self.store.digest
+
     @cached_property
     def _indices(self) -> dict[str, np.ndarray]:
         split = self.store.whole["is_test"]

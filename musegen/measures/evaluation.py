@@ -6,7 +6,7 @@ baselines that must be beaten (tracks shuffled between phrases, independent cell
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -228,48 +228,33 @@ def _whole_phrases(roll: Roll, bars: int) -> list[np.ndarray]:
     return [roll.cells[:, n : n + bars] for n in range(0, roll.bars - bars + 1, bars)]
 
 
-def made_of(
-    subject: str | None,
+def samples_of(
+    subject: "Model | Path",
     data: Collection,
     count: int,
     seed: int,
-    device: str = "auto",
     other: Collection | None = None,
 ) -> Made:
-    """Phrases in the data's form: `count` samples of a run, or those of a folder of MIDI files.
+    """Phrases in the data's form: `count` samples of a model, or those of a folder of MIDI files.
 
-    None: of the weights that ship. `other`: what a model that translates is given.
+    A model that does not sample transforms held-out phrases, of `other` where it translates.
     """
-    folder = Path(subject or "")
-    if subject and folder.is_dir() and not (folder / "config.yaml").exists():
-        return Made(subject, _read_phrases(folder, data))
-    from musegen.model import Model  # torch is needed for a run only
-
-    model = Model.load(subject, device)
-    if (model.spec.grid, model.spec.tracks) != (data.grid, data.tracks):
-        name = subject or "the shipped model"
-        raise UserError(f"{name} and {data.store.folder} have different grids or tracks")
-    made = made_by(model, data, count, seed, other)
-    return replace(made, name=subject or "shipped weights")
-
-
-def made_by(
-    model: "Model", data: Collection, count: int, seed: int, other: Collection | None = None
-) -> Made:
-    """`count` phrases of a model, and how much of held-out ones comes back of its encoding."""
-    made = _sampled(model, data, count, seed, other)
-    return Made(model.name, made, returned_by(model, data, seed))
+    if isinstance(subject, Path):
+        return Made(str(subject), _read_phrases(subject, data))
+    if (subject.spec.grid, subject.spec.tracks) != (data.grid, data.tracks):
+        raise UserError(f"{subject.name} and {data.store.folder} have different grids or tracks")
+    phrases = _sampled(subject, data, count, seed, other)
+    return Made(subject.name, phrases, returned_by(subject, data, seed))
 
 
 def _sampled(
     model: "Model", data: Collection, count: int, seed: int, other: Collection | None
 ) -> Phrases:
-    """Drawn from nothing, or made of held-out phrases."""
     if model.draws:
         return model.cells(count, seed, data.bars)
     if model.translates and not other:
         raise UserError(f"{model.name} translates: say from which collection with --other")
-    return model.transform(_held_out(other or data, count), seed)
+    return model.transform(_held_out(other or data, count), seed=seed)
 
 
 def _held_out(data: Collection, count: int) -> Phrases:
@@ -281,7 +266,7 @@ def returned_by(model: "Model", data: Collection, seed: int) -> float:
     if "encoder" not in model.networks or model.spec.bars != data.bars:
         return float("nan")
     phrases = _held_out(data, RETURNED_PHRASES)
-    return returned_notes(phrases, model.reconstruct(phrases, seed))
+    return returned_notes(phrases, model.reconstruct(phrases, seed=seed))
 
 
 def _read_phrases(folder: Path, data: Collection) -> Phrases:

@@ -42,10 +42,6 @@ class Collection(Prepared):
         """Open a folder that `prepare` has written; its digests are checked."""
         return cls(Store(Path(folder)))
 
-    @property
-    def digest(self) -> str:
-        return self.store.digest
-
     @cached_property
     def videos(self) -> list[Video]:
         whole = self.store.whole

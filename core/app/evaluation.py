@@ -1,0 +1,36 @@
+"""An evaluation: a report with the tables and the picture that a domain shows of it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from core.app.report import Report
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`tables` and `draw` show a report; `width`: characters that the tables need."""
+
+    report: Report
+    tables: Callable[[Any], Iterable[Table]]
+    draw: Callable[[Any, Path], None]
+    width: int
+
+    def print(self, as_json: bool = False) -> None:
+        """Print the report as tables or as JSON."""
+        if as_json:
+            print(self.report.json())
+            return
+        console = Console()
+        console.width = max(console.width, self.width)
+        console.print(*self.tables(self.report))
+
+    def write(self, folder: Path) -> None:
+        """Write evaluation.json and evaluation.png."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "evaluation.json").write_text(self.report.json(), encoding="utf-8")
+        self.draw(self.report, folder / "evaluation.png")

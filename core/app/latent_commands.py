@@ -1,0 +1,119 @@
+"""Interpolate, arithmetic, vary, reconstruct and translate, for any domain.
+
+A point is a user's file, encoded, or a text (a sentence, a seed's number) for which the prior is
+sampled. Each function yields the paths that it writes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.app.domain import Examples
+from core.app.latent import LatentPoints, concat, slerp, variations
+from core.app.latent import arithmetic as combine
+from core.app.model import Model
+from core.errors import ConfigError
+
+SHOWN = 4
+"""Items of a file that are drawn before and after."""
+
+
+def open_with_arguments(
+    domain: Any, arguments: Sequence[str], count: int | None, device: str
+) -> tuple[Model, list[str]]:
+    """The model that the arguments name first, else the shipped one, and the other arguments.
+
+    `ConfigError` unless these are `count` (None: one or more).
+    """
+    run, rest = domain.leading_run(arguments)
+    if not rest or (count is not None and len(rest) != count):
+        expected = "one or more" if count is None else count
+        raise ConfigError(f"expected {expected} after [RUN], found {len(rest)}: see --help")
+    return domain.open_run(run or domain.default_latent_run or None, device), rest
+
+
+def points_of(model: Model, text: str, seed: int = 0) -> LatentPoints:
+    """The points of a file's items, or the one that the prior gives for a text."""
+    if is_file(model, text):
+        examples = model.domain.read(model, Path(text))
+        return model.encode(examples.items, examples.conditions)
+    conditions, seed = model.domain.condition(text, seed)
+    return model.space.draw(1, model.read_conditions(conditions), seed)
+
+
+def is_file(model: Model, text: str) -> bool:
+    """Whether a text names a file of the domain, by its suffix."""
+    return Path(text).suffix.lower() in model.domain.suffixes
+
+
+def interpolate(
+    model: Model, first: str, last: str, points: int, to: Path, seed: int
+) -> Iterator[Path]:
+    """Write the items along the great circle between two points, ends included."""
+    start, end = points_of(model, first, seed)[:1], points_of(model, last, seed)[:1]
+    items = model.decode(slerp(start, end, points), seed)
+    titles = [first, *(f"{n / (points - 1):.0%}" for n in range(1, points - 1)), last]
+    yield from _write(model, items, titles, "interpolation", to)
+
+
+def arithmetic(model: Model, texts: Sequence[str], to: Path, seed: int) -> Iterator[Path]:
+    """Write a - b + c, and draw all four."""
+    a, b, c = (points_of(model, text, seed)[:1] for text in texts)
+    items = model.decode(concat([a, b, c, combine(a, b, c)]), seed)
+    yield from _write(model, items[3:], ["a - b + c"], "arithmetic", to)
+    titles = [*(f"{sign} {text}" for sign, text in zip("+-+", texts, strict=True)), "="]
+    yield from model.domain.show(model, items, titles, to / "arithmetic-all")
+
+
+def vary(
+    model: Model, text: str, strength: float, count: int, to: Path, seed: int
+) -> Iterator[Path]:
+    """Write variations of a point, and draw them beside it."""
+    point = points_of(model, text, seed)[:1]
+    items = model.decode(concat([point, variations(point, strength, count, seed)]), seed)
+    titles = [text, *(f"variation {number + 1}" for number in range(count))]
+    for number in range(1, count + 1):
+        chosen = slice(number, number + 1)
+        yield from _write(model, items[chosen], titles[chosen], f"variation-{number}", to)
+    yield from model.domain.show(model, items, titles, to / "variations-all")
+
+
+def reconstruct(model: Model, path: Path, to: Path, seed: int) -> Iterator[Path]:
+    """Write what comes back of a file through the latent space, and draw both."""
+
+    def change(examples: Examples) -> Any:
+        return model.reconstruct(examples.items, examples.conditions, seed)
+
+    yield from _before_and_after(model, path, to, "reconstruction", change)
+
+
+def translate(model: Model, path: Path, to: Path, back: bool = False) -> Iterator[Path]:
+    """Write a file's translation, and draw both."""
+
+    def change(examples: Examples) -> Any:
+        return model.translate(examples.items, back)
+
+    yield from _before_and_after(model, path, to, "translation", change)
+
+
+def _before_and_after(
+    model: Model, path: Path, to: Path, name: str, change: Callable[[Examples], Any]
+) -> Iterator[Path]:
+    examples = model.domain.read(model, path)
+    changed = change(examples)
+    titles = list(examples.conditions or [path.name] * len(examples))
+    stem = f"{name}-{path.stem}"
+    yield from _write(model, changed, titles, stem, to)
+    shown = examples.first(SHOWN)
+    both = torch.cat([torch.as_tensor(part[:SHOWN]) for part in (shown.items, changed)])
+    names = [f"{title} {n + 1}" for title in (path.name, name) for n in range(len(shown))]
+    yield from model.domain.show(model, model.from_joined(both), names, to / f"{stem}-both")
+
+
+def _write(
+    model: Model, items: Any, titles: Sequence[str], name: str, to: Path
+) -> Iterator[Path]:
+    to.mkdir(parents=True, exist_ok=True)
+    yield from model.domain.write(model, items, titles, name, to)

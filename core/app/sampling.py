@@ -1,0 +1,55 @@
+"""Sampling in chunks of one size, each with random numbers of its own.
+
+A sample depends on the seed and on its number alone: it is the same by itself, first of many, or
+among any number of others, to the bit. The caller's random state is left as it is.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from core.errors import ConfigError
+from core.theory.shapes import Samples
+
+CHUNK = 8
+"""Samples that are computed at once; the last chunk is filled up and cut."""
+
+SEEDS = 2**63
+Rows = Int[Tensor, " row"]
+"""Numbers of samples, from 0."""
+
+
+@contextlib.contextmanager
+def seeded(seed: int, number: int, device: torch.device) -> Iterator[None]:
+    """Draw from random numbers of (seed, number) within; torch's global state is kept."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed((seed * 1_000_003 + number) % SEEDS)
+        yield
+
+
+def in_chunks(
+    count: int, seed: int, device: torch.device, draw: Callable[[Rows], Samples]
+) -> Samples:
+    """Samples 0 to `count`, of which `draw` computes those with the given numbers.
+
+    `ConfigError` unless count is at least 1 and the seed is 0 to 2^63 - 1.
+    """
+    if count < 1:
+        raise ConfigError(f"count must be at least 1, not {count}")
+    require_seed(seed)
+    samples: list[Tensor] = []
+    for number, first in enumerate(range(0, count, CHUNK)):
+        rows = torch.arange(first, first + CHUNK).clamp(max=count - 1)
+        with seeded(seed, number, device):
+            samples.append(draw(rows))
+    return torch.cat(samples)[:count]
+
+
+def require_seed(seed: int) -> None:
+    """`ConfigError` for a seed that is no whole number from 0 to 2^63 - 1."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < SEEDS:
+        raise ConfigError(f"a seed is a whole number from 0 to 2^63 - 1, not {seed}")
