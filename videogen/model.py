@@ -29,8 +29,8 @@ from core.training.step import Batches
 from videogen.files.clip import Clips, FrameBatch, to_clips
 from videogen.files.reading import VIDEO
 from videogen.networks.build import build
+from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist
-from videogen.networks.sampling import VideoConfig
 from videogen.networks.text import Captions
 from videogen.presets import DEFAULT_PRESET, PRESETS, SHAPES_SIZE
 from videogen.shapes.grammar import Split
