@@ -34,7 +34,7 @@ from videogen.files.reading import VIDEO, View, read_frames
 from videogen.files.sources import listing
 from videogen.networks.build import build
 from videogen.networks.gist import ClipByGist
-from videogen.networks.sampling import VideoConfig
+from videogen.networks.config import VideoConfig
 from videogen.networks.text import Captions, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.shapes.grammar import Split

@@ -5,7 +5,7 @@ pianoreel video train --shapes --preset small --to RUN
 
 from core.training.presets import GENTLE, STEEP, TRIAL, Preset, calm, coming_back
 from core.training.step import Optimisation
-from videogen.networks.sampling import VideoConfig
+from videogen.networks.config import VideoConfig
 from videogen.networks.text import TextConfig
 
 DEFAULT_PRESET = "small"

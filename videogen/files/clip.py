@@ -20,6 +20,9 @@ from torch import Tensor
 Clips = Float[Tensor, "batch 3 time height width"]
 """In [-1, 1]."""
 
+Images = Float[Tensor, "batch 3 height width"]
+"""In [-1, 1]."""
+
 Frames = UInt8[np.ndarray, "time height width 3"]
 FrameBatch = UInt8[np.ndarray, "batch time height width 3"]
 Sound = Float[np.ndarray, "channel sample"]

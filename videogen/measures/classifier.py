@@ -19,8 +19,8 @@ from core.theory.shapes import Features, Loss
 from core.training.checkpoint import Checkpoint, Corrupt, save_checkpoint
 from videogen.files.clip import Clips, to_clips
 from videogen.model import Clipped
+from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures
-from videogen.networks.sampling import VideoConfig
 from videogen.networks.text import CaptionEncoder, Captions, TextConfig, Tokens
 
 Tick = Callable[[int, int], None]

@@ -1,18 +1,26 @@
-"""The critic of clips, with or without captions."""
+"""The critic of clips, with or without their captions, and the features that it computes."""
 
 import math
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from core.networks.augmentation import shifted
 from core.theory.shapes import Features, Scores
 from videogen.files.clip import Clips
-from videogen.networks.sampling import FRAMES_PER_CHUNK, RGB, Chunks, Downsampler, VideoConfig
+from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, split_chunks
+from videogen.networks.config import VideoConfig
+from videogen.networks.resampling import Downsampler
 from videogen.networks.text import CaptionEncoder, Tokens
+
+ChunkFeatures = Float[Tensor, "batch chunk feature"]
+
+SHIFT = 1 / 8
+"""The largest shift of an augmented clip, as a share of its width."""
 
 
 class ClipFeatures(nn.Module):
-    """Clip -> features: pictures of a few frames each, folded, then brought together in time."""
+    """Map clips to features: each chunk is downsampled by itself, then all chunks are joined."""
 
     def __init__(self, config: VideoConfig, size: int, frames: int):
         super().__init__()
@@ -25,46 +33,48 @@ class ClipFeatures(nn.Module):
         )
 
     def forward(self, clips: Clips) -> Features:
-        return self.whole(self.chunks(clips).flatten(1))
+        return self.whole(self.chunks(clips).flatten(1))  # [batch feature]
 
-    def chunks(self, clips: Clips) -> Chunks:
-        """What each few frames show, without the order in time."""
-        chunks = clips.unflatten(2, (-1, FRAMES_PER_CHUNK)).permute(0, 2, 3, 1, 4, 5)
-        read = self.chunk(self.downsample(chunks.flatten(0, 1).flatten(1, 2)))
-        return read.unflatten(0, chunks.shape[:2])
+    def chunks(self, clips: Clips) -> ChunkFeatures:
+        """Return the features of each chunk; they do not depend on the order of the chunks."""
+        chunks = split_chunks(clips)
+        features = self.chunk(self.downsample(chunks.flatten(0, 1)))  # [(batch chunk) feature]
+        return features.unflatten(0, chunks.shape[:2])  # [batch chunk feature]
 
 
-def moved(clips: Clips) -> Clips:
-    """Half of the clips up to an eighth of their size elsewhere, for critics that see few."""
-    most = clips.shape[-1] // 8
+def shift_clips(clips: Clips) -> Clips:
+    """Shift a random half of the clips, with wrap-around (differentiable augmentation)."""
+    most = int(SHIFT * clips.shape[-1])
     return shifted(clips, {-1: most, -2: most})
 
 
 class Critic(nn.Module):
-    """Scores clips, or clips with their captions.
+    """Score clips, or pairs of a clip and its caption.
 
-    With captions the score has a part for the pair: a projection (Miyato and Koyama, ICLR 2018).
+    The score of a pair is the clip's own plus an inner product of the clip's features with the
+    projected caption (projection discriminator; Miyato and Koyama, ICLR 2018).
     """
 
     def __init__(self, config: VideoConfig, size: int, frames: int, words: int | None = None):
         super().__init__()
-        self.reader, self.width = ClipFeatures(config, size, frames), config.width
-        self.alone = nn.Linear(config.width, 1)
+        self.clip_features, self.width = ClipFeatures(config, size, frames), config.width
+        self.head = nn.Linear(config.width, 1)
         if words is not None:
-            self.read = CaptionEncoder(config.text, words)
-            self.pair = nn.Linear(config.text.width, config.width)
+            self.caption = CaptionEncoder(config.text, words)
+            self.projection = nn.Linear(config.text.width, config.width)
 
     def features(self, clips: Clips, tokens: Tokens | None = None) -> Features:
-        """What is seen in clips, before captions are read."""
-        return self.reader(clips)
+        """Return the clips' features, which do not depend on the captions."""
+        return self.clip_features(clips)
 
     def augment(self, clips: Clips) -> Clips:
-        return moved(clips)
+        """Return the clips as they are shown in training where few are at hand."""
+        return shift_clips(clips)
 
     def forward(self, clips: Clips, tokens: Tokens | None = None) -> Scores:
-        features = self.reader(clips)
-        score = self.alone(features).squeeze(1)
+        features = self.clip_features(clips)
+        score = self.head(features).squeeze(1)  # [batch]
         if tokens is None:
             return score
-        pair = (features * self.pair(self.read(tokens))).sum(1)
-        return score + pair / math.sqrt(features.shape[1])
+        match = (features * self.projection(self.caption(tokens))).sum(1)
+        return score + match / math.sqrt(features.shape[1])

@@ -1,4 +1,4 @@
-"""Caption -> condition: what a caption says, as numbers a network can read.
+"""Captions as tokens, and the network that encodes tokens as the condition c.
 
 >>> captions = Captions(words=("a", "red", "circle"))
 >>> captions.encode(["A red circle", "a rde circle"]).shape
@@ -6,8 +6,9 @@ torch.Size([2, 32, 13])
 >>> captions.unknown("a rde circle")
 ['rde']
 
-A word is its place in the vocabulary and its hashed letter triples: a word never seen, or one that
-is misspelt, still says something.
+A word's token is its index in the vocabulary with its hashed letter triples (letter-trigram
+hashing; Huang et al., Learning Deep Structured Semantic Models, CIKM 2013): a word that is unknown
+or misspelt shares triples with known ones.
 """
 
 import re
@@ -23,21 +24,21 @@ from torch import Tensor, nn
 from core.config import Strict
 
 WORDS = 32
-"""Words of a caption that are read."""
+"""Words of a caption that are encoded; further ones are cut off."""
 TRIPLES = 12
-"""Letter triples of a word that are read."""
+"""Letter triples of a word that are encoded."""
 BUCKETS = 2048
-"""Places into which letter triples are hashed; 0 stands for none."""
+"""Buckets of the hash of letter triples; 0 is padding."""
 
 Tokens = Int[Tensor, "batch word token"]
-"""Of each word its number in the vocabulary (from 2; 1: not in it; 0: no word), then triples."""
+"""A word: its index in the vocabulary (0: padding, 1: unknown, 2...: known), then triples."""
 Condition = Float[Tensor, "batch condition"]
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
 
 def words_of(caption: str) -> list[str]:
-    """The words of a caption, in small letters.
+    """Return the words of a caption in lower case.
 
     >>> words_of("A dog's life: two_words")
     ['a', "dog's", 'life', 'two', 'words']
@@ -46,7 +47,7 @@ def words_of(caption: str) -> list[str]:
 
 
 def vocabulary(captions: Iterable[str], most: int = 10_000) -> tuple[str, ...]:
-    """All words of the captions, sorted; of more than `most` the commonest."""
+    """Return the words of the captions in alphabetical order, at most the `most` frequent."""
     counts: dict[str, int] = {}
     for caption in captions:
         for word in words_of(caption):
@@ -64,35 +65,35 @@ def _triples(word: str) -> tuple[int, ...]:
 
 
 class Captions:
-    """Captions as tokens, with the vocabulary of the captions that were trained on."""
+    """Tokeniser of captions, with the vocabulary of the training captions."""
 
     def __init__(self, words: Sequence[str]):
-        self.number = {word: n for n, word in enumerate(words, 2)}
+        self.index = {word: n for n, word in enumerate(words, 2)}
 
     def encode(self, captions: Sequence[str]) -> Tokens:
-        """Words beyond the 32nd are not read."""
+        """Return the tokens of captions, padded with 0 and cut off after `WORDS` words."""
         tokens = torch.zeros(len(captions), WORDS, 1 + TRIPLES, dtype=torch.int64)
         for row, caption in zip(tokens, captions, strict=True):
-            read = words_of(caption)[:WORDS]
-            if read:
-                numbers = [(self.number.get(word, 1), *_triples(word)) for word in read]
-                row[: len(read)] = torch.tensor(numbers)
+            words = words_of(caption)[:WORDS]
+            if words:
+                encoded = [(self.index.get(word, 1), *_triples(word)) for word in words]
+                row[: len(words)] = torch.tensor(encoded)
         return tokens
 
     def unknown(self, caption: str) -> list[str]:
-        """Words of a caption that were never seen in training."""
-        return [word for word in words_of(caption) if word not in self.number]
+        """Return the words of a caption that are not in the vocabulary."""
+        return [word for word in words_of(caption) if word not in self.index]
 
 
 class TextConfig(Strict):
-    """`width`: of a word's embedding and of the condition."""
+    """Sizes of the caption encoder: `width` of word embeddings and of c, `layers` of the GRU."""
 
     width: int = Field(default=128, gt=0)
     layers: int = Field(default=1, gt=0)
 
 
 class CaptionEncoder(nn.Module):
-    """Tokens -> condition: embedded words, read by a GRU in both directions."""
+    """Map tokens to the condition c: word embeddings, then a bidirectional GRU."""
 
     def __init__(self, config: TextConfig, words: int):
         super().__init__()
@@ -105,15 +106,17 @@ class CaptionEncoder(nn.Module):
 
     def forward(self, tokens: Tokens) -> Condition:
         lengths = (tokens[..., 0] > 0).sum(1)
-        read = tokens[:, : max(1, int(lengths.max()))]
-        triples = self.triple(read[..., 1:].flatten(0, 1)).view(*read.shape[:2], -1)
+        tokens = tokens[:, : max(1, int(lengths.max()))]
+        triples = self.triple(tokens[..., 1:].flatten(0, 1))  # [(batch word) condition]
+        triples = triples.unflatten(0, tokens.shape[:2])  # [batch word condition]
+        words = self.word(tokens[..., 0]) + triples
         with torch.autocast(tokens.device.type, enabled=False):
-            return self.out(self._read((self.word(read[..., 0]) + triples).float(), lengths))
+            return self.out(self._last_states(words.float(), lengths))
 
-    def _read(
+    def _last_states(
         self, words: Float[Tensor, "batch word condition"], lengths: Int[Tensor, " batch"]
     ) -> Condition:
-        """The last state in each direction, so that padding is never read."""
+        """Return the final state of each direction, concatenated; padding has no influence."""
         packed = nn.utils.rnn.pack_padded_sequence(
             words, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
         )

@@ -1,4 +1,9 @@
-"""The translator of clips, for CycleGAN."""
+"""The translator between two collections of clips, for CycleGAN and pix2pix.
+
+It has the layout of Zhu et al. (ICCV 2017, section 7.1), with fewer blocks: two strided
+convolutions, residual blocks at a quarter of the size, two upsamplings. Frames are translated in
+chunks. The output is added to the input, so that an untrained translator is the identity.
+"""
 
 import torch
 from jaxtyping import Float
@@ -6,56 +11,57 @@ from torch import Tensor, nn
 
 from core.theory.distributions import Delta
 from videogen.files.clip import Clips
-from videogen.networks.sampling import BLOCKS, FRAMES_PER_CHUNK, RGB, VideoConfig, convolution
+from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, join_chunks, split_chunks
+from videogen.networks.config import VideoConfig
+from videogen.networks.resampling import convolution
 from videogen.networks.text import Condition
 
+BLOCKS = 3
+"""Residual blocks."""
 
-def _begin_with_nothing(layer: nn.Module) -> None:
+
+def _zero(layer: nn.Module) -> None:
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
 
 
-class Residual(nn.Module):
-    """Two convolutions, added to what they read; they also hear the mean over all moments."""
+class ResidualBlock(nn.Module):
+    """Two convolutions with a skip connection; they also read the mean over all chunks."""
 
     def __init__(self, channels: int):
         super().__init__()
         self.convolutions = nn.Sequential(
             convolution(2 * channels, channels), nn.Conv2d(channels, channels, 3, 1, 1)
         )
-        _begin_with_nothing(self.convolutions[1])
+        _zero(self.convolutions[1])
 
-    def forward(self, maps: Float[Tensor, "batch moment channel row column"]) -> Tensor:
-        whole = maps.mean(1, keepdim=True).expand_as(maps)
-        heard = torch.cat([maps, whole], 2).flatten(0, 1)
-        return maps + self.convolutions(heard).unflatten(0, maps.shape[:2])
+    def forward(self, maps: Float[Tensor, "batch chunk channel row column"]) -> Tensor:
+        mean = maps.mean(1, keepdim=True).expand_as(maps)  # [batch chunk channel row column]
+        inputs = torch.cat([maps, mean], 2).flatten(0, 1)  # [(batch chunk) 2*channel row column]
+        return maps + self.convolutions(inputs).unflatten(0, maps.shape[:2])
 
 
 class Translator(nn.Module):
-    """Clips of one collection -> p(the same in the manner of another), for CycleGAN.
-
-    A few frames at a time, at a quarter of the size, and so on from what was read (Zhu et al.,
-    ICCV 2017, section 7.1): what is made is added to it.
-    """
+    """Map clips x of one collection to p(y given x), their translation into the other."""
 
     def __init__(self, config: VideoConfig):
         super().__init__()
         channels, self.pixel_std = config.channels, config.pixel_std
-        self.read = nn.Sequential(
+        self.downsample = nn.Sequential(
             convolution(RGB * FRAMES_PER_CHUNK, channels, 2), convolution(channels, channels, 2)
         )
-        self.blocks = nn.Sequential(*[Residual(channels) for _ in range(BLOCKS)])
-        self.write = nn.Sequential(
+        self.blocks = nn.Sequential(*[ResidualBlock(channels) for _ in range(BLOCKS)])
+        self.upsample = nn.Sequential(
             nn.Upsample(scale_factor=2),
             convolution(channels, channels),
             nn.Conv2d(channels, 4 * RGB * FRAMES_PER_CHUNK, 3, 1, 1),
             nn.PixelShuffle(2),
         )
-        _begin_with_nothing(self.write[2])
+        _zero(self.upsample[2])
 
     def forward(self, clips: Clips, c: Condition | None = None) -> Delta:
-        chunks = clips.unflatten(2, (-1, FRAMES_PER_CHUNK)).permute(0, 2, 1, 3, 4, 5)
-        flat = chunks.flatten(0, 1).flatten(1, 2)
-        maps = self.blocks(self.read(flat).unflatten(0, chunks.shape[:2]))
-        made = self.write(maps.flatten(0, 1)).float().view_as(chunks)
-        return Delta(clips + made.permute(0, 2, 1, 3, 4, 5).flatten(2, 3), self.pixel_std)
+        chunks = split_chunks(clips)
+        maps = self.downsample(chunks.flatten(0, 1))  # [(batch chunk) channel row column]
+        maps = self.blocks(maps.unflatten(0, chunks.shape[:2]))  # [batch chunk channel row column]
+        change = self.upsample(maps.flatten(0, 1)).float().view_as(chunks)
+        return Delta(clips + join_chunks(change), self.pixel_std)

@@ -1,4 +1,4 @@
-"""The networks of video: shapes, what each hears, and what is left out for comparison."""
+"""The networks of text to video: shapes, inputs of each network, ablations."""
 
 import pytest
 import torch
@@ -6,8 +6,8 @@ import torch
 from core.recipes import RECIPES, recipe
 from core.theory.passes import Batch, Networks, Passes
 from videogen.networks.build import build
+from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist, Decoder, Encoder, Text2Filter
-from videogen.networks.sampling import VideoConfig
 from videogen.networks.text import Captions, TextConfig
 
 WORDS = ("a", "blue", "circle", "red", "square")
@@ -22,7 +22,7 @@ def batch(captions=CAPTIONS):
     return Batch(clips, Captions(WORDS).encode(captions))
 
 
-def made(name="gist_gan", config=TINY):
+def networks_of(name="gist_gan", config=TINY):
     torch.manual_seed(0)
     return build(config, SIZE, FRAMES, len(WORDS), recipe(name).conditional())
 
@@ -44,13 +44,13 @@ HERE = [n for n, r in RECIPES.items() if not r.needs - {"condition", "gist"}]
 
 @pytest.mark.parametrize("name", HERE)
 def test_every_recipe_runs_in_this_domain(name):
-    passes = Passes(made(name), batch())
+    passes = Passes(networks_of(name), batch())
     for term in recipe(name).conditional().terms:
         assert term(passes).isfinite().all()
 
 
-def test_a_clip_is_its_streams_behind_each_other():
-    passes = Passes(made(), batch())
+def test_a_clip_is_a_mixture_of_foreground_and_background_by_the_mask():
+    passes = Passes(networks_of(), batch())
     clip = generated(passes)
     foreground, mask, background = clip.streams
     assert foreground.shape == (3, 3, FRAMES, SIZE, SIZE)
@@ -64,12 +64,12 @@ def test_a_clip_is_its_streams_behind_each_other():
 
 
 def test_the_gist_of_a_clip_is_its_first_frame():
-    networks, x = made(), batch().x
+    networks, x = networks_of(), batch().x
     assert torch.equal(decoder_of(networks).gist_of(x), x[:, :, 0])
 
 
-def test_the_condition_is_read_once_and_reaches_every_network():
-    networks, x = made(), batch().x[:1].repeat(2, 1, 1, 1, 1)
+def test_captions_are_encoded_once_and_condition_every_network():
+    networks, x = networks_of(), batch().x[:1].repeat(2, 1, 1, 1, 1)
     passes = Passes(networks, Batch(x, Captions(WORDS).encode(["a red circle", "a blue square"])))
     c = passes.c
     assert c is not None
@@ -83,7 +83,7 @@ def test_the_condition_is_read_once_and_reaches_every_network():
     assert clips.mean[0].ne(clips.mean[1]).any()
 
 
-def test_a_filter_mixes_what_the_learned_filters_answer():
+def test_the_text_filter_is_a_convolution_with_the_mixed_kernel():
     """Linear in the picture, and the mixture of the filters is the filter of the mixture."""
     torch.manual_seed(0)
     layer, c = Text2Filter(condition=2, filters=3, by_caption=True), torch.randn(1, 2)
@@ -95,21 +95,21 @@ def test_a_filter_mixes_what_the_learned_filters_answer():
     torch.testing.assert_close(layer(picture, c), expected)
 
 
-def test_without_the_text_filter_the_caption_filters_nothing():
+def test_without_the_text_filter_the_caption_has_no_influence():
     layer = Text2Filter(condition=2, filters=3, by_caption=False)
     picture = torch.randn(1, 3, 8, 8)
     assert torch.equal(layer(picture, torch.zeros(1, 2)), layer(picture, torch.ones(1, 2)))
 
 
-def test_without_a_gist_the_clip_comes_from_z_and_the_caption():
+def test_without_a_gist_the_clip_has_no_gist_layer():
     config = TINY.model_copy(update={"gist": False})
-    passes = Passes(made("gan", config), batch())
+    passes = Passes(networks_of("gan", config), batch())
     assert passes.x_generated.shape == passes.x.shape
     assert set(generated(passes).parts) == {"background", "mask", "foreground"}
 
 
 @pytest.mark.parametrize(("size", "frames"), [(16, 2), (32, 4), (64, 8)])
-def test_sizes_follow_from_the_form(size, frames):
+def test_networks_fit_every_size_of_clips(size, frames):
     networks = build(TINY, size, frames, len(WORDS), recipe("gist_gan").conditional())
     x = torch.zeros(2, 3, frames, size, size)
     passes = Passes(networks, Batch(x, Captions(WORDS).encode(CAPTIONS[:2])))
@@ -118,7 +118,7 @@ def test_sizes_follow_from_the_form(size, frames):
     assert passes.z_encoded.shape == (2, TINY.latent)
 
 
-def test_what_enters_the_networks_leaves_them_with_its_variance():
+def test_initial_weights_keep_the_variance():
     """Features of random clips neither vanish nor explode before training."""
     config = VideoConfig(channels=16, width=64)
     networks = build(config, 32, 8, len(WORDS), recipe("gist_gan").conditional())
@@ -133,32 +133,57 @@ def test_what_enters_the_networks_leaves_them_with_its_variance():
 
 
 @pytest.mark.parametrize("blocks", ["dcgan", "style"])
-def test_generators_can_be_made_of_blocks_of_any_domain(blocks):
-    """All of them learn, and what enters leaves them neither silent nor loud."""
+def test_generators_of_other_blocks_have_gradients_everywhere_and_keep_the_variance(blocks):
     torch.manual_seed(0)
     config = VideoConfig(latent=8, channels=8, width=32, text=TextConfig(width=16), blocks=blocks)
-    made = build(config, 32, 6, 20, recipe("gist").conditional())
+    networks = build(config, 32, 6, 20, recipe("gist").conditional())
     tokens = Captions(["red"]).encode(["red", "a dog", "red dog"])
-    passes = Passes(made, Batch(torch.randn(3, 3, 6, 32, 32), tokens))
+    passes = Passes(networks, Batch(torch.randn(3, 3, 6, 32, 32), tokens))
     clips = passes.generation.mean
     assert clips.shape == (3, 3, 6, 32, 32)
     assert 0.02 < clips.std() < 20
     clips.square().sum().backward()
     silent = [
-        n for n, p in made["decoder"].named_parameters() if p.grad is None or not p.grad.any()
+        n for n, p in networks["decoder"].named_parameters() if p.grad is None or not p.grad.any()
     ]
     assert silent == []
 
 
-def test_critics_see_clips_as_fine_as_they_are_made():
-    """At first 16 x 16 pixels are made as 4 x 4: of real ones the means over blocks are seen."""
+def test_critics_see_clips_at_the_resolution_that_is_generated():
+    """At first 16 x 16 pixels are generated as 4 x 4; real clips are averaged over the blocks."""
     config = VideoConfig(latent=8, channels=4, width=16, blocks="growing")
-    made = build(config, 16, 4, 20, recipe("gan").conditional())
+    networks = build(config, 16, 4, 20, recipe("gan").conditional())
     x = torch.randn(3, 3, 4, 16, 16)
-    passes = Passes(made, Batch(x, Captions(["red"]).encode(["red"] * 3)))
+    passes = Passes(networks, Batch(x, Captions(["red"]).encode(["red"] * 3)))
     (seen,), (produced,) = passes.reference("x"), passes.produced("x")
     for clips in (seen, produced):
         blocks = clips.unflatten(4, (4, 4)).unflatten(3, (4, 4))  # row, in it, column, in it
         torch.testing.assert_close(blocks, blocks[:, :, :, :, :1, :, :1].expand_as(blocks))
     expected = x[1, 2, 3, 4:8, 8:12].mean()
     torch.testing.assert_close(seen[1, 2, 3, 4:8, 8:12], expected.expand(4, 4))
+
+
+def test_the_encoder_reads_evenly_spaced_frames_and_no_others():
+    """Four of six: the first, two between (at 1.67 and 3.33) and the last."""
+    encoder = networks_of()["encoder"]
+    x, c = batch().x, torch.randn(3, 8)
+    moved = []
+    for frame in range(FRAMES):
+        changed = x.clone()
+        changed[:, :, frame] += 1
+        if not torch.equal(encoder(changed, c).mean, encoder(x, c).mean):
+            moved.append(frame)
+    assert moved == [0, 2, 3, 5]
+
+
+def test_the_gist_depends_on_the_first_half_of_z_and_the_clip_on_all_of_it():
+    networks = networks_of()
+    torch.manual_seed(2)
+    z, c = torch.randn(1, TINY.latent), torch.randn(1, 8)
+    clip = decoder_of(networks)(z, c)
+    for dimension in range(TINY.latent):
+        changed = z.clone()
+        changed[:, dimension] += 1
+        other = decoder_of(networks)(changed, c)
+        assert torch.equal(other.gist.mean, clip.gist.mean) == (dimension >= TINY.latent // 2)
+        assert not torch.equal(other.mean, clip.mean)

@@ -1,0 +1,34 @@
+"""The sizes of the networks of clips, and the ablations of the paper."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.config import Strict
+from videogen.networks.text import TextConfig
+
+
+class VideoConfig(Strict):
+    """Sizes of the networks, and parts that can be left out for comparison.
+
+    `latent`: dimensions of z; the first half conditions the gist. `channels`: channels of the
+    generator's finest maps, `critic_channels` of the critic's. `width`: units of hidden layers.
+    `seen_frames`: frames that the encoder reads, evenly spaced (1, as in the paper: the first).
+    `filters`: basis filters of Text2Filter. `pixel_std`: standard deviation of a pixel, in
+    [-1, 1], under p(x given z, c). `gist`: false leaves the gist out (the paper's DT2V and PT2V),
+    `text_filter`: false leaves Text2Filter out (GT2V). `blocks`: blocks of the generators.
+    `level_steps`: training steps over which a level of a progressively grown generator fades in.
+    """
+
+    latent: int = Field(default=16, ge=4)
+    channels: int = Field(default=32, ge=4)
+    critic_channels: int = Field(default=24, ge=4)
+    width: int = Field(default=256, ge=16)
+    seen_frames: int = Field(default=4, gt=0)
+    filters: int = Field(default=32, gt=0)
+    pixel_std: float = Field(default=1.0, gt=0)
+    gist: bool = True
+    text_filter: bool = True
+    blocks: Literal["paper", "dcgan", "style", "growing"] = "paper"
+    level_steps: int = Field(default=500, gt=0)
+    text: TextConfig = TextConfig()
