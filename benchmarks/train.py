@@ -18,18 +18,24 @@ from rich.console import Console
 from rich.table import Table
 
 from core.app.configuration import ModelConfig, RunConfig
+from core.app.fit import configure
 from core.theory.passes import Networks
 from core.training.device import choose_device, computes_bf16, keep_freed_memory
 from core.training.step import Batches, TrainState, step
-from musegen import model as music
 from musegen.data.collection import Collection
 from musegen.data.preparation import prepare_band
-from videogen import model as video
+from musegen.model import DOMAIN as MUSIC
+from videogen.model import DOMAIN as VIDEO
 from videogen.presets import SHAPES_SIZE
 from videogen.shapes.moving import MovingShapes
 
-MUSIC = (("musegan", "hybrid"), ("musegan", "composer"), ("musegan", "jamming"), ("notes", None))
-VIDEO = ("gist", "gist_gan", "text_to_video")
+WIRINGS = (
+    ("musegan", "hybrid"),
+    ("musegan", "composer"),
+    ("musegan", "jamming"),
+    ("note_transformer", None),
+)
+RECIPES = ("gist", "gist_gan", "text_to_video")
 ONCE = ["train.steps=1"]
 WARM_UP = 2
 
@@ -41,20 +47,21 @@ def music_rows(preset: str, device: torch.device) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         prepare_band(20, Path(folder) / "band")
         data = Collection.open(Path(folder) / "band")
-        for model, wiring in MUSIC:
-            config = music.configure(data, model, wiring, preset, ONCE)
-            parts = music.networks(config)
-            draw = music.batches(data, config.train.batch_size, 0, device)
+        for model, wiring in WIRINGS:
+            wired = [f"model.musegan.wiring={wiring}"] if wiring else []
+            config = configure(MUSIC, data, model, preset, [*wired, *ONCE])
+            parts = MUSIC.networks(config)
+            draw = MUSIC.batches(data, config, device)
             yield f"music {model} {wiring or ''}", config.model, config, parts, draw
 
 
 def video_rows(preset: str, device: torch.device) -> Iterator[Row]:
     """The recipes by way of a gist."""
     data = MovingShapes(SHAPES_SIZE[preset])
-    for model in VIDEO:
-        config = video.configure(data, model, preset, ONCE)
-        parts = video.networks(config)
-        yield f"video {model}", config.model, config, parts, video.batches(data, config, device)
+    for model in RECIPES:
+        config = configure(VIDEO, data, model, preset, ONCE)
+        parts = VIDEO.networks(config)
+        yield f"video {model}", config.model, config, parts, VIDEO.batches(data, config, device)
 
 
 def measure(row: Row, steps: int, device: torch.device) -> tuple[float, float]:

@@ -127,9 +127,7 @@ class MusicCommands(DomainCommands):
         config = resolve(preparation.PrepareConfig, values, "music prepare")
         workers = jobs or os.cpu_count() or 1
         if band:
-            return preparation.prepare_band(
-                band, to, config, style=style, jobs=workers, tick=tick
-            )
+            return preparation.prepare_band(band, to, config, style=style, jobs=workers, tick=tick)
         return preparation.prepare(sources or [], to, config, lpd=lpd, jobs=workers, tick=tick)
 
     def open_data(
@@ -156,17 +154,16 @@ class MusicCommands(DomainCommands):
         run: RunArgument = None,
         count: Annotated[int, typer.Option(min=1, max=10_000, help="Songs to sample.")] = 8,
         bars: Annotated[int, typer.Option(min=1, max=1024, help="Bars of a song.")] = 16,
-        tempo_bpm: Annotated[
-            float, typer.Option(min=10, max=400, help="Beats a minute.")
-        ] = 120.0,
+        tempo_bpm: Annotated[float, typer.Option(min=10, max=400, help="Beats a minute.")] = 120.0,
         npz: Annotated[bool, typer.Option("--npz", help="Also write .npz for pypianoroll.")] = (
             False
         ),
         soundfont: Annotated[Path | None, typer.Option(help="Your own .sf2 to play with.")] = None,
     ) -> Iterator[Path]:
         from musegen.files.song import write_song
+        from musegen.model import Model
 
-        model = self.domain().open_run(run, device)
+        model = Model.load(run, device)
         to.mkdir(parents=True, exist_ok=True)
         for roll in model.sample(count, bars, seed, tempo_bpm):
             yield from write_song(roll, to, npz=npz, soundfont=soundfont)

@@ -29,7 +29,7 @@ from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
 from core.training.step import Batches
 from musegen.data.collection import Collection, Phrases, spread
-from musegen.files.midi import read_midi
+from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.musegan import build
@@ -156,21 +156,16 @@ class Music(Domain):
         tempo_bpm = np.full(cells.shape[1], DEFAULT_TEMPO_BPM)
         yield from write_song(Roll(cells, model.spec.tracks, model.spec.grid, tempo_bpm, name), to)
 
-    def show(
-        self, model: "Model", items: Phrases, titles: Sequence[str], stem: Path
-    ) -> Iterator[Path]:
-        """Draw phrases side by side, and write the first as MIDI."""
-        from musegen.files.midi import write_midi
+    def show(self, model: "Model", items: Phrases, titles: Sequence[str], path: Path) -> None:
         from musegen.files.picture import draw_phrases
 
-        rolls = [
-            replace(roll, name=title)
-            for roll, title in zip(model.rolls(items), titles, strict=True)
-        ]
-        draw_phrases(rolls, stem.with_name(f"{stem.name}.png"))
-        yield stem.with_name(f"{stem.name}.png")
-        write_midi(rolls[0], stem.with_name(f"{stem.name}.mid"))
-        yield stem.with_name(f"{stem.name}.mid")
+        pairs = zip(model.rolls(items), titles, strict=True)
+        draw_phrases([replace(roll, name=title) for roll, title in pairs], path)
+
+    def preview(self, model: "Model", items: Phrases, titles: Sequence[str], stem: Path) -> None:
+        """Draw phrases, and write the first as MIDI."""
+        super().preview(model, items, titles, stem)
+        write_midi(model.rolls(items)[0], stem.with_name(f"{stem.name}.mid"))
 
     def measures(
         self, data: Collection, config: MusicConfig, other: Collection | None = None
@@ -245,7 +240,7 @@ class Model(CoreModel):
 
     @torch.no_grad()
     def cells(self, count: int = 1, seed: int = 0, bars: int | None = None) -> Phrases:
-        """Sample pieces of any number of bars; a piece depends on the seed and its number alone."""
+        """Sample pieces of any number of bars; each depends on the seed and its number alone."""
         if bars is not None and bars < 1:
             raise ConfigError(f"bars must be at least 1, not {bars}")
         length = bars or self.spec.bars

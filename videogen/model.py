@@ -33,8 +33,8 @@ from videogen.files.clip import Clips, FrameBatch, to_clips
 from videogen.files.reading import VIDEO, View, read_frames
 from videogen.files.sources import listing
 from videogen.networks.build import build
-from videogen.networks.gist import ClipByGist
 from videogen.networks.config import VideoConfig
+from videogen.networks.gist import ClipByGist
 from videogen.networks.text import Captions, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.shapes.grammar import Split
@@ -245,15 +245,11 @@ class Video(Domain):
             stem = to / (f"{name}-{number + 1:03d}" if len(items) > 1 else name)
             yield from write_clip(frames, stem, title, model.spec.frames_per_second)
 
-    def show(
-        self, model: "Model", items: Clips, titles: Sequence[str], stem: Path
-    ) -> Iterator[Path]:
+    def show(self, model: "Model", items: Clips, titles: Sequence[str], path: Path) -> None:
         """Draw the filmstrips of clips."""
         from videogen.files.render import draw_grid
 
-        path = stem.with_name(f"{stem.name}.png")
         draw_grid(items, titles, path)
-        yield path
 
     def measures(
         self, data: CaptionedClips, config: VideoRun, other: CaptionedClips | None = None
@@ -292,7 +288,8 @@ class Video(Domain):
         """
         from videogen.measures import evaluation, scorecard
 
-        report = evaluation.evaluate(models, data, count, seed, other, tick)
+        chance = evaluation.chance_model(models[0], str(models[0].device))
+        report = evaluation.evaluate(models, data, count, seed, other, tick, chance)
         return Evaluation(report, scorecard.tables, scorecard.draw_report, scorecard.WIDTH)
 
 
@@ -358,7 +355,7 @@ class Model(CoreModel):
 
     def _distribution(self, captions: Sequence[str], rows: Rows) -> Any:
         """p(x given z, caption), z sampled from the prior."""
-        c = self.conditioning([captions[row] for row in rows.tolist()])
+        c = self.conditioning([str(captions[row]) for row in rows.tolist()])
         return self.networks["decoder"](self.prior(len(rows), c).rsample(), c)
 
     def output(self, distribution: Distribution) -> Samples:

@@ -290,14 +290,14 @@ def train(
     Settings: the preset's, then those of --config, then options, then --set.
     """
     from core.app import fit
-    from core.config import read_settings
+    from core.yaml_files import read_yaml
 
     domain = own.domain()
     data = open_data(preset=preset or domain.default_preset)
     second = own.open_other(other, data) if other else None
     seeds = [] if seed is None else [f"train.seed={seed}"]
     assignments = [*options(), *budget(steps, minutes), *seeds, *(settings or [])]
-    file = read_settings(config) if config else None
+    file = read_yaml(config) if config else None
     if dry_run:
         print_config(fit.configure(domain, data, model, preset, assignments, second, file))
         return
@@ -421,9 +421,7 @@ def reconstruct(
 
     model, paths = latent_commands.open_with_arguments(own.domain(), files, None, device)
     for path in paths:
-        print_paths(
-            latent_commands.reconstruct(model, Path(path), to or Path(own.items), seed)
-        )
+        print_paths(latent_commands.reconstruct(model, Path(path), to or Path(own.items), seed))
 
 
 def vary(
@@ -442,9 +440,7 @@ def vary(
     from core.app import latent_commands
 
     model, (text,) = latent_commands.open_with_arguments(own.domain(), arguments, 1, device)
-    print_paths(
-        latent_commands.vary(model, text, strength, count, to or Path(own.items), seed)
-    )
+    print_paths(latent_commands.vary(model, text, strength, count, to or Path(own.items), seed))
 
 
 def translate(

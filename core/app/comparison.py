@@ -84,19 +84,19 @@ def compare(
     chosen = contenders(domain, names, other is not None)
     models = train_each(chosen, to / "runs", train)
     evaluation = domain.evaluate(models, data, count, seed, other, tick)
-    pictures = [path.name for path in _show(domain, models, data, other, seed, to)]
+    _show(domain, models, data, other, seed, to / "models.png")
     tables = [costs(models, to / "runs"), *evaluation.tables(evaluation.report)]
     console = Console()
     console.width = max(console.width, WIDTH)
     console.print(*tables)
     (to / "evaluation.json").write_text(evaluation.report.json(), encoding="utf-8")
-    print(write(tables, pictures, " ".join(["pianoreel", *sys.argv[1:]]), to))
+    print(write(tables, ["models.png"], " ".join(["pianoreel", *sys.argv[1:]]), to))
 
 
 def _show(
-    domain: Domain, models: Sequence[Model], data: Any, other: Any, seed: int, to: Path
-) -> list[Path]:
-    """Draw one item of each model; the pictures among the files that are written."""
+    domain: Domain, models: Sequence[Model], data: Any, other: Any, seed: int, path: Path
+) -> None:
+    """Draw one item of each model."""
     items, titles = [], []
     for model in models:
         source = other if model.translates else data
@@ -104,8 +104,7 @@ def _show(
         items.append(torch.as_tensor(model.generate(example, seed)))
         titles.append(": ".join([model.name, *(example.conditions or ())]))
     joined = models[0].from_joined(torch.cat(items))
-    paths = domain.show(models[0], joined, titles, to / "models")
-    return [path for path in paths if path.suffix == ".png"]
+    domain.show(models[0], joined, titles, path)
 
 
 def train_each(names: Sequence[str], to: Path, train: Callable[[str, Path], Model]) -> list[Model]:

@@ -5,7 +5,7 @@ vary and translate. A new domain is one subclass of `Domain` and one of `core.ap
 
 specification   spec_of(data)                   tensors     Model.to_x, Model.from_x
 files           read(model, path), write(...)   networks    networks(config)
-batches         batches(data, config, device)   picture     show(model, items, titles, stem)
+batches         batches(data, config, device)   picture     show(model, items, titles, path)
 measures        measures(...), evaluate(...)
 """
 
@@ -27,8 +27,8 @@ from core.training.presets import Preset
 from core.training.step import Batches
 
 if TYPE_CHECKING:
+    from core.app.evaluation import Evaluation
     from core.app.model import Model
-    from core.app.report import Evaluation
 
 Tick = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -119,8 +119,12 @@ class Domain(ABC):
         """Write items as the user's kind of files, named after `name`; yields each path."""
 
     @abstractmethod
-    def show(self, model: Any, items: Any, titles: Sequence[str], stem: Path) -> Iterator[Path]:
-        """Draw items side by side as STEM.png, and whatever else is quick; yields each path."""
+    def show(self, model: Any, items: Any, titles: Sequence[str], path: Path) -> None:
+        """Draw items side by side as a .png."""
+
+    def preview(self, model: Any, items: Any, titles: Sequence[str], stem: Path) -> None:
+        """Leave STEM.png, and what else is quick to write, while a model trains."""
+        self.show(model, items, titles, stem.with_name(f"{stem.name}.png"))
 
     def measures(
         self, data: Any, config: Any, other: Any = None

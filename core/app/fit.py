@@ -23,6 +23,10 @@ SHOWN = 8
 """Items that are drawn while training."""
 
 
+OF_DATA = ("spec", "data_sha256", "other_sha256")
+"""Keys of a run's configuration that say what it was trained on; DATA itself says it anew."""
+
+
 def configure(
     domain: Domain,
     data: Any,
@@ -48,7 +52,8 @@ def configure(
         domain.require_same_spec(data, other)
         values["other_sha256"] = other.digest
     chosen = {**domain.presets[preset].values(domain.recipe_name(model)), **values}
-    layered = override(_over(chosen, settings or {}), assignments)
+    file = {key: value for key, value in (settings or {}).items() if key not in OF_DATA}
+    layered = override(_over(chosen, file), assignments)
     return resolve(domain.config, layered, "the configuration")
 
 
@@ -63,8 +68,9 @@ def _over(values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, A
     merged = dict(values)
     for key, value in settings.items():
         inner = merged.get(key)
-        both = isinstance(value, Mapping) and isinstance(inner, Mapping)
-        merged[key] = _over(inner, value) if both else value
+        if isinstance(value, Mapping) and isinstance(inner, Mapping):
+            value = _over(inner, value)
+        merged[key] = value
     return merged
 
 
@@ -122,8 +128,7 @@ def observer(domain: Domain, run: Run, data: Any, config: Any, other: Any = None
         model: Model = domain.model(ema, config.model, config.spec, run.folder.name)
         items = model.generate(shown, seed)
         titles = list(shown.conditions or [f"{domain.item} {n + 1}" for n in range(len(items))])
-        for _ in domain.show(model, items, titles, run.samples / f"step-{step:08d}"):
-            pass
+        domain.preview(model, items, titles, run.samples / f"step-{step:08d}")
         return measure(model)
 
     return observe

@@ -67,7 +67,8 @@ class LatentSpace:
                 raise UserError(f"{self.name} has no prior to sample from: give it files")
             return _in_units(prior, prior.rsample())
 
-        device = next(self.networks.parameters()).device
+        parameters = self.networks.parameters()
+        device = next((p.device for p in parameters), torch.device("cpu"))
         return LatentPoints(in_chunks(count, seed, device, draw), condition)
 
     def encode(self, x: Samples, c: Tensor | None) -> LatentPoints:

@@ -64,7 +64,7 @@ def arithmetic(model: Model, texts: Sequence[str], to: Path, seed: int) -> Itera
     items = model.decode(concat([a, b, c, combine(a, b, c)]), seed)
     yield from _write(model, items[3:], ["a - b + c"], "arithmetic", to)
     titles = [*(f"{sign} {text}" for sign, text in zip("+-+", texts, strict=True)), "="]
-    yield from model.domain.show(model, items, titles, to / "arithmetic-all")
+    yield _show(model, items, titles, to / "arithmetic-all.png")
 
 
 def vary(
@@ -77,7 +77,7 @@ def vary(
     for number in range(1, count + 1):
         chosen = slice(number, number + 1)
         yield from _write(model, items[chosen], titles[chosen], f"variation-{number}", to)
-    yield from model.domain.show(model, items, titles, to / "variations-all")
+    yield _show(model, items, titles, to / "variations-all.png")
 
 
 def reconstruct(model: Model, path: Path, to: Path, seed: int) -> Iterator[Path]:
@@ -109,11 +109,14 @@ def _before_and_after(
     shown = examples.first(SHOWN)
     both = torch.cat([torch.as_tensor(part[:SHOWN]) for part in (shown.items, changed)])
     names = [f"{title} {n + 1}" for title in (path.name, name) for n in range(len(shown))]
-    yield from model.domain.show(model, model.from_joined(both), names, to / f"{stem}-both")
+    yield _show(model, model.from_joined(both), names, to / f"{stem}-both.png")
 
 
-def _write(
-    model: Model, items: Any, titles: Sequence[str], name: str, to: Path
-) -> Iterator[Path]:
+def _show(model: Model, items: Any, titles: Sequence[str], path: Path) -> Path:
+    model.domain.show(model, items, titles, path)
+    return path
+
+
+def _write(model: Model, items: Any, titles: Sequence[str], name: str, to: Path) -> Iterator[Path]:
     to.mkdir(parents=True, exist_ok=True)
     yield from model.domain.write(model, items, titles, name, to)

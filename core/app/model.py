@@ -39,7 +39,9 @@ class Model(ABC):
         self.networks, self.config, self.spec, self.name = networks, config, spec, name
 
     def __repr__(self) -> str:
-        return f"{self.domain.name} model {self.name} ({self.config.recipe}, {self.size:,} weights)"
+        return (
+            f"{self.domain.name} model {self.name} ({self.config.recipe}, {self.size:,} weights)"
+        )
 
     @classmethod
     def load(cls: type[Loaded], run: str | Path | None = None, device: str = "auto") -> Loaded:
@@ -146,9 +148,7 @@ class Model(ABC):
             raise UserError(f"{self.name} does not translate: train it with --model cyclegan")
         return self.networks["encoder" if back else "decoder"]
 
-    def transform(
-        self, items: Any, conditions: Sequence[str] | None = None, seed: int = 0
-    ) -> Any:
+    def transform(self, items: Any, conditions: Sequence[str] | None = None, seed: int = 0) -> Any:
         """Translations of items, or their reconstructions through the latent space."""
         if self.translates:
             return self.translate(items)

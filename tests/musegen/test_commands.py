@@ -136,9 +136,9 @@ def test_prepare_says_what_the_python_api_means():
     assert f"[default: {defaults.grid.steps_per_beat}]" in shown
     from inspect import signature
 
-    from musegen.commands import prepare
+    from musegen.commands import MusicCommands
 
-    stated = {name: p.default for name, p in signature(prepare).parameters.items()}
+    stated = {name: p.default for name, p in signature(MusicCommands.prepare).parameters.items()}
     for name in ("bars", "hop", "min_tracks", "meter", "seed"):
         assert stated[name] == getattr(defaults, name)
     for name in ("steps_per_beat", "beats_per_bar"):

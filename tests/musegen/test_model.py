@@ -5,13 +5,14 @@ import pytest
 import torch
 from torch import nn
 
+from core.app.fit import configure
 from core.errors import ConfigError, UserError
 from core.recipes import RECIPES
 from core.training.run import export
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.measures.metrics import returned_notes
-from musegen.model import DOMAIN, Model, configure, networks, train
+from musegen.model import DOMAIN, Model, train
 from musegen.roll import HOLD, ONSET, SILENT, Grid
 
 BARS, STEPS_PER_BEAT = 3, 4
@@ -37,7 +38,8 @@ def ballads(tmp_path_factory) -> Collection:
 
 def tiny(band, folder, model, wiring=None, steps=2, other=None):
     assignments = [f"train.steps={steps}", "train.sample_every_steps=2", "train.batch_size=2"]
-    return train(band, folder, model, wiring, "tiny", "cpu", assignments, other)
+    assignments += [f"model.musegan.wiring={wiring}"] if wiring else []
+    return train(band, folder, model, "tiny", "cpu", assignments, other)
 
 
 @pytest.mark.parametrize("name", [*RECIPES, *DOMAIN.aliases])
@@ -74,9 +76,9 @@ def test_a_translation_needs_a_second_collection_of_the_same_form(band, ballads,
 
 def test_a_translation_begins_by_playing_what_it_hears(band, ballads):
     """Before training, to the note; each way has networks of its own."""
-    config = configure(band, "cyclegan", preset="tiny", other=ballads)
+    config = configure(DOMAIN, band, "cyclegan", "tiny", other=ballads)
     torch.manual_seed(0)
-    model = Model(networks(config), config.model, config.spec)
+    model = Model(DOMAIN.networks(config), config.model, config.spec)
     phrases = ballads.rolls(ballads.indices("train"))
     assert np.array_equal(model.translate(phrases), phrases)
     decoder = model.networks["decoder"]
@@ -136,7 +138,7 @@ def test_exported_weights_sample_as_the_run_does(band, tmp_path):
 @pytest.mark.parametrize("model", ["gann", "notess"])
 def test_a_misspelt_model_names_its_neighbour(band, model):
     with pytest.raises(ConfigError, match="did you mean"):
-        configure(band, model)
+        configure(DOMAIN, band, model)
 
 
 def test_corrupted_weights_are_refused(band, tmp_path):
@@ -151,5 +153,6 @@ def test_networks_are_those_the_recipe_names(band, ballads):
     for name, recipe in RECIPES.items():
         if recipe.needs - DOMAIN.offers:
             continue
-        config = configure(band, name, preset="tiny", other=ballads if recipe.other else None)
-        assert tuple(sorted(networks(config))) == recipe.networks
+        other = ballads if recipe.other else None
+        config = configure(DOMAIN, band, name, "tiny", other=other)
+        assert tuple(sorted(DOMAIN.networks(config))) == recipe.networks

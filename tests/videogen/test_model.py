@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from core.app.fit import configure
 from core.errors import ConfigError, UserError
 from core.recipes import RECIPES
 from core.training.run import Run, export
@@ -10,10 +11,8 @@ from videogen.files.clip import to_clips
 from videogen.model import (
     DOMAIN,
     Model,
-    configure,
     find_data,
     find_other,
-    networks,
     read_prompts,
     train,
 )
@@ -139,8 +138,8 @@ def test_exported_weights_are_those_of_the_run(tmp_path):
 
 
 def test_networks_are_those_the_recipe_names():
-    config = configure(SHAPES, "text_to_video", "tiny")
-    built = networks(config)
+    config = configure(DOMAIN, SHAPES, "text_to_video", "tiny")
+    built = DOMAIN.networks(config)
     assert set(built) == {"condition", *RECIPES["text_to_video"].networks}
     trained = {name for term in config.model.resolved_recipe.terms for name in term.trains}
     assert {"condition", "prior", "encoder", "decoder"} == trained

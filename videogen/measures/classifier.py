@@ -18,7 +18,7 @@ from core.files import cache_folder
 from core.theory.shapes import Features, Loss
 from core.training.checkpoint import Checkpoint, Corrupt, save_checkpoint
 from videogen.files.clip import Clips, to_clips
-from videogen.model import Clipped
+from videogen.model import CaptionedClips
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures
 from videogen.networks.text import CaptionEncoder, Captions, TextConfig, Tokens
@@ -99,7 +99,7 @@ def _numbers(values: Features) -> np.ndarray:
 
 
 def trained(
-    data: Clipped, device: torch.device, tick: Tick = lambda done, total: None
+    data: CaptionedClips, device: torch.device, tick: Tick = lambda done, total: None
 ) -> Classifier:
     """The classifier of this data: the one that is kept, or one that is trained now and kept."""
     classifier = Classifier(data.size, data.frames, data.words)
@@ -112,12 +112,12 @@ def trained(
     return classifier.to(device).eval()
 
 
-def _name(data: Clipped) -> str:
+def _name(data: CaptionedClips) -> str:
     settings = (VERSION, data.digest, SIZES.model_dump(), STEPS, BATCH, LEARNING_RATE)
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 
-def learn(classifier: Classifier, data: Clipped, steps: int, tick: Tick) -> None:
+def learn(classifier: Classifier, data: CaptionedClips, steps: int, tick: Tick) -> None:
     """Train on the data's training clips; the same data give the same weights."""
     torch.manual_seed(0)
     device = classifier.log_sharpness.device

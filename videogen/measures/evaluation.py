@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
-import torch
 
 from core.app.report import Kind, Report
 from core.errors import UserError
 from videogen.files.clip import Clips, FrameBatch, to_clips, to_frames
 from videogen.measures.classifier import Classifier, Tick, trained
 from videogen.measures.metrics import diversity, first_choice, frechet, returned, right_over_wrong
-from videogen.model import Clipped, DataSpec, Model
+from videogen.model import CaptionedClips, DataSpec, Model
 from videogen.shapes.drawing import draw
 from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
@@ -84,7 +83,13 @@ class Group:
 
     @classmethod
     def of(
-        cls, name: str, data: Clipped, split: Split, count: int, seed: int, other: Clipped | None
+        cls,
+        name: str,
+        data: CaptionedClips,
+        split: Split,
+        count: int,
+        seed: int,
+        other: CaptionedClips | None,
     ) -> "Group":
         """Draw `count` clips of a split, and as many of another collection, if any."""
         frames, captions = data.batch(0, count, seed, split)
@@ -99,45 +104,34 @@ class Group:
 
 
 def evaluate(
-    model: Model,
-    data: Clipped,
+    models: Sequence[Model],
+    data: CaptionedClips,
     count: int = 256,
     seed: int = 0,
-    beside: Sequence[Model] = (),
-    kind: Kind = "baseline",
-    other: Clipped | None = None,
+    other: CaptionedClips | None = None,
     tick: Tick = lambda done, total: None,
+    chance: Sequence[Model] = (),
 ) -> Evaluation:
-    """Measure a model beside real clips, beside chance, and beside other models.
+    """Measure models beside real clips and beside chance.
 
-    `count` clips of each group. `kind`: what the others count as. `other`: the collection that
-    models translate; what they make of it is judged by its captions. `tick` is told of the
-    classifier's training, where there is none of this data yet. Raises `UserError` where a model
-    makes clips of another form.
+    `count` clips of each group. `other`: the collection that models translate; their translations
+    are judged by its captions. `tick` follows the classifier's training, where there is none of
+    this data yet. `chance`: models whose scores are chance. Raises `UserError` where a model's
+    clips have another size or length.
     """
-    for one in (model, *beside):
+    model, *_ = models
+    for one in (*models, *chance):
         _require_form(one, data)
     judge = _Judge(trained(data, model.device, tick), isinstance(data, MovingShapes))
     rows: list[Row] = []
     groups = [Group.of(*one, count, seed, other) for one in _groups(data)]
     for group in groups:
-        rows += judge.rows(group, model, beside, kind, seed)
+        rows += judge.rows(group, models, chance, seed)
     shown, made = made_of(model, groups[0], seed)
     real = groups[0].source if model.translates else groups[0].real
     assert real is not None
     told = tuple(shown.captions[:EXAMPLES])
     return Evaluation(tuple(rows), told, to_frames(real[:EXAMPLES]), to_frames(made[:EXAMPLES]))
-
-
-def examples(
-    models: Sequence[Model], data: Clipped, seed: int, other: Clipped | None = None
-) -> tuple[list[str], Clips]:
-    """One clip of each model with its name and what it was made for."""
-    name, part, split = next(_groups(data))
-    group = Group.of(name, part, split, 2, seed, other)
-    made = [made_of(model, group, seed) for model in models]
-    titles = [f"{m.name}: {one.captions[0]}" for m, (one, _) in zip(models, made, strict=True)]
-    return titles, torch.cat([clips[:1] for _, clips in made])
 
 
 def made_of(model: Model, group: Group, seed: int) -> tuple[Group, Clips]:
@@ -155,7 +149,7 @@ def made_of(model: Model, group: Group, seed: int) -> tuple[Group, Clips]:
     return replace(group, captions=told), model.translate(group.source)
 
 
-def _require_form(model: Model, data: Clipped) -> None:
+def _require_form(model: Model, data: CaptionedClips) -> None:
     spec, wanted = model.spec, (data.size, data.frames)
     if (spec.size, spec.frames) != wanted:
         raise UserError(
@@ -164,7 +158,7 @@ def _require_form(model: Model, data: Clipped) -> None:
         )
 
 
-def _groups(data: Clipped) -> Iterator[tuple[str, Clipped, Split]]:
+def _groups(data: CaptionedClips) -> Iterator[tuple[str, CaptionedClips, Split]]:
     """What stands apart: numbers of shapes, and seen or held out."""
     for split in data.splits:
         if not isinstance(data, MovingShapes):
@@ -183,10 +177,10 @@ class _Judge:
     knows_shapes: bool
 
     def rows(
-        self, group: Group, model: Model, beside: Sequence[Model], kind: Kind, seed: int
+        self, group: Group, models: Sequence[Model], chance: Sequence[Model], seed: int
     ) -> Iterator[Row]:
-        """What the model made, real clips, chance, and of that `kind` other models."""
-        made = self._made(group, model, "generated", seed)
+        """Rows of the first model, of real clips and of chance, then of the other models."""
+        made = self._made(group, models[0], "generated", seed)
         yield made[0]
         yield self.row(group, "real clips", "real", group.real, again=group.again)
         exchanged = [*group.captions[1:], group.captions[0]]
@@ -194,8 +188,10 @@ class _Judge:
         if group.source is not None:
             judged = replace(group, captions=list(group.source_captions))
             yield self.row(judged, "other clips", "baseline", group.source)
-        for other in beside:
-            yield self._made(group, other, kind, seed)[0]
+        for other in models[1:]:
+            yield self._made(group, other, "generated", seed)[0]
+        for other in chance:
+            yield self._made(group, other, "baseline", seed)[0]
 
     def _made(self, group: Group, model: Model, kind: Kind, seed: int) -> tuple[Row, Clips]:
         judged, clips = made_of(model, group, seed)

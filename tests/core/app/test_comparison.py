@@ -110,9 +110,9 @@ def test_a_song_is_translated_and_back(translating: Path, mine: Path, tmp_path: 
         told = ("music", "translate", translating, mine, *back)
         code, said, _ = run(*told, "--device", "cpu", "--to", tmp_path / "to")
         assert code == 0
-        assert str(tmp_path / "to" / "translated-mine.mid") in said
-        assert str(tmp_path / "to" / "translated-mine-both.png") in said
-    made = read_midi(tmp_path / "to" / "translated-mine.mid", LAKH, GRID).roll()
+        assert str(tmp_path / "to" / "translation-mine.mid") in said
+        assert str(tmp_path / "to" / "translation-mine-both.png") in said
+    made = read_midi(tmp_path / "to" / "translation-mine.mid", LAKH, GRID).roll()
     assert abs(made.bars - read_midi(mine, LAKH, GRID).roll().bars) <= 4
     assert np.any(made.cells)
 
@@ -126,8 +126,8 @@ def test_a_clip_is_translated(tmp_path: Path):
     film = next((tmp_path / "to").glob("*.mp4"))
     code, said, complaint = run("video", "translate", tmp_path / "run", film, "--to", tmp_path)
     assert (code, complaint) == (0, "")
-    assert (tmp_path / f"translated-{film.stem}-both.png").is_file()
-    assert str(tmp_path / f"translated-{film.stem}.mp4") in said
+    assert (tmp_path / f"translation-{film.stem}-both.png").is_file()
+    assert str(tmp_path / f"translation-{film.stem}.mp4") in said
     wanted = "video", "evaluate", tmp_path / "run", "--count", 8
     code, _, complaint = run(*wanted)
     assert (code, "say from which collection with --other" in complaint) == (1, True)

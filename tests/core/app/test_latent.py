@@ -36,8 +36,10 @@ def test_places_are_told_in_units_of_the_prior():
     assert points.u.tolist() == [[1, 2], [1, -5]]
     assert SPACE.decode(points).mean.tolist() == [[12, 4, 1, 0], [2, 20, 0, 3]]
     drawn = SPACE.draw(2, C, seed=3)
-    torch.manual_seed(3)
-    assert torch.allclose(drawn.u, torch.randn(2, 2), atol=1e-6)
+    assert torch.equal(drawn.u[:1], SPACE.draw(1, C[:1], seed=3).u)
+    many = SPACE.draw(4000, C[:1].expand(4000, 2), seed=3).u
+    assert many.mean(0).tolist() == pytest.approx([0, 0], abs=0.06)
+    assert many.std(0).tolist() == pytest.approx([1, 1], abs=0.04)
 
 
 def test_a_walk_keeps_to_the_circle_and_mixes_conditions():

@@ -10,7 +10,13 @@ import pytest
 from core.errors import UserError
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
-from musegen.measures.evaluation import Made, evaluate, independent_cells, made_of, shuffled_tracks
+from musegen.measures.evaluation import (
+    Made,
+    evaluate,
+    independent_cells,
+    samples_of,
+    shuffled_tracks,
+)
 from musegen.measures.scorecard import draw_report
 from musegen.roll import HOLD, ONSET, SILENT, Grid
 
@@ -113,6 +119,6 @@ def test_a_folder_of_midi_is_cut_into_whole_phrases(data: Collection, tmp_path: 
     roll, _ = song(5, data.grid)
     write_midi(roll, tmp_path / "song.mid")
     (tmp_path / "broken.mid").write_bytes(b"MThd")
-    made = made_of(str(tmp_path), data, count=1, seed=0).phrases
+    made = samples_of(tmp_path, data, count=1, seed=0).phrases
     assert len(made) == roll.bars // data.bars
     assert (made[1] == roll.cells[:, data.bars : 2 * data.bars]).all()

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from core.app.fit import configure
 from core.errors import UserError
 from videogen.files.clip import to_clips
 from videogen.measures.classifier import Classifier, learn, trained
 from videogen.measures.evaluation import chance_model, data_of, evaluate
 from videogen.measures.metrics import right_over_wrong
 from videogen.measures.scorecard import draw_report, tables
-from videogen.model import DataSpec, Model, configure, networks
+from videogen.model import DOMAIN, DataSpec, Model
 from videogen.shapes.drawing import draw
 from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
@@ -42,14 +43,14 @@ class Oracle(Model):
 
 
 def oracle(data: MovingShapes, name: str, shift: int = 0) -> Oracle:
-    config = configure(data, "gist", "tiny")
-    made = Oracle(networks(config), config.model, config.spec, name)
+    config = configure(DOMAIN, data, "gist", "tiny")
+    made = Oracle(DOMAIN.networks(config), config.model, config.spec, name)
     made.shift = shift
     return made
 
 
 def test_right_clips_score_as_real_ones_and_wrong_ones_score_chance():
-    report = evaluate(oracle(DATA, "oracle"), DATA, 64, 1, [oracle(DATA, "wrong", 1)])
+    report = evaluate([oracle(DATA, "oracle"), oracle(DATA, "wrong", 1)], DATA, 64, 1)
     rows = {(row.group, row.name): row for row in report.rows}
     groups = ["one shape, seen captions", "one shape, held-out captions"]
     names = ["oracle", "real clips", "captions exchanged", "wrong"]
@@ -66,7 +67,7 @@ def test_right_clips_score_as_real_ones_and_wrong_ones_score_chance():
 
 def test_one_and_two_shapes_stand_apart():
     data = MovingShapes(16, 4, counts=(1, 2))
-    report = evaluate(oracle(data, "oracle"), data, 8)
+    report = evaluate([oracle(data, "oracle")], data, 8)
     assert list(dict.fromkeys(row.group for row in report.rows)) == [
         "one shape, seen captions",
         "two shapes, seen captions",
@@ -76,7 +77,7 @@ def test_one_and_two_shapes_stand_apart():
 
 
 def test_a_report_is_printed_written_and_drawn(tmp_path: Path):
-    report = evaluate(oracle(DATA, "oracle"), DATA, 8)
+    report = evaluate([oracle(DATA, "oracle")], DATA, 8)
     assert len(list(tables(report))) == 2
     row = json.loads(report.json())["rows"][2]
     assert row["name"] == "captions exchanged"
@@ -87,7 +88,7 @@ def test_a_report_is_printed_written_and_drawn(tmp_path: Path):
 
 def test_clips_of_another_form_are_refused():
     with pytest.raises(UserError, match="4 frames of 16 pixels, and these are of 4 frames of 32"):
-        evaluate(oracle(MovingShapes(16, 4), "small"), DATA, 8)
+        evaluate([oracle(MovingShapes(16, 4), "small")], DATA, 8)
 
 
 def test_the_classifier_learns_which_caption_belongs_to_which_clip():

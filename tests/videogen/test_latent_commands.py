@@ -8,10 +8,10 @@ import torch
 from command import run
 
 from core.app.latent import slerp
+from core.app.latent_commands import points_of
 from core.errors import UserError
-from videogen.files.clip import write_mp4
-from videogen.latent_points import point_of, read_clip
-from videogen.model import Model, train
+from videogen.files.clip import to_frames, write_mp4
+from videogen.model import DOMAIN, Model, train
 from videogen.shapes.moving import MovingShapes
 
 CAPTION = "A small red circle is moving in a zigzag path towards north"
@@ -40,8 +40,9 @@ def film(tmp_path: Path) -> Path:
 
 
 def test_a_short_film_ends_on_its_last_frame(model: Model, film: Path):
-    frames, caption = read_clip(model, film)
-    assert caption == "a red circle"
+    examples = DOMAIN.read(model, film)
+    assert examples.conditions == ["a red circle"]
+    frames = to_frames(examples.items)[0]
     assert frames.shape == (4, 16, 16, 3)
     assert frames.mean((1, 2, 3)).tolist() == pytest.approx([0, 128, 255, 255], abs=3)
 
@@ -49,21 +50,21 @@ def test_a_short_film_ends_on_its_last_frame(model: Model, film: Path):
 def test_a_sentence_is_a_place_of_the_prior_and_a_file_one_of_the_encoder(
     model: Model, film: Path
 ):
-    one, again, other = (point_of(model, CAPTION, seed) for seed in (1, 1, 2))
+    one, again, other = (points_of(model, CAPTION, seed) for seed in (1, 1, 2))
     assert torch.equal(one.u, again.u)
     assert not torch.equal(one.u, other.u)
-    file = point_of(model, str(film))
-    assert torch.equal(file.u, point_of(model, str(film), seed=5).u)
+    file = points_of(model, str(film))
+    assert torch.equal(file.u, points_of(model, str(film), seed=5).u)
     assert file.u.shape == one.u.shape == (1, 8)
 
 
 def test_a_place_of_a_sentence_is_what_sampling_makes(model: Model):
-    made = model.decode(point_of(model, CAPTION, seed=0))
+    made = model.decode(points_of(model, CAPTION, seed=0))
     torch.testing.assert_close(made, model.clips([CAPTION], seed=0), atol=1e-5, rtol=1e-4)
 
 
 def test_a_walk_begins_and_ends_where_it_was_told(model: Model, film: Path):
-    first, last = point_of(model, CAPTION, 3), point_of(model, str(film))
+    first, last = points_of(model, CAPTION, 3), points_of(model, str(film))
     path = model.decode(slerp(first, last, 5))
     assert path.shape == (5, 3, 4, 16, 16)
     torch.testing.assert_close(path[:1], model.decode(first), atol=1e-5, rtol=1e-4)
@@ -74,17 +75,17 @@ def test_a_walk_begins_and_ends_where_it_was_told(model: Model, film: Path):
 def test_what_cannot_be_read_is_named(model: Model, tmp_path: Path, name: str, said: str):
     (tmp_path / "bad.mp4").touch()
     with pytest.raises(UserError, match=f"{name}.*{said}"):
-        point_of(model, str(tmp_path / name))
+        points_of(model, str(tmp_path / name))
 
 
 def test_the_commands_write_what_they_name(folder: Path, film: Path, tmp_path: Path):
     told = {
-        "interpolate": [CAPTION, film, "--places", 3],
+        "interpolate": [CAPTION, film, "--points", 3],
         "arithmetic": [CAPTION, film, "a square"],
         "vary": [film, "--count", 2],
         "reconstruct": [film],
     }
-    clips = {"interpolate": 3, "arithmetic": 4, "vary": 3, "reconstruct": 1}
+    clips = {"interpolate": 3, "arithmetic": 1, "vary": 2, "reconstruct": 1}
     for command, points in told.items():
         to = tmp_path / command
         code, said, complaint = run(

@@ -7,10 +7,10 @@ import pytest
 import torch
 from command import run
 
+from core.app.latent_commands import points_of
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.files.midi import write_midi
-from musegen.latent_points import points_of
 from musegen.model import Model, train
 from musegen.roll import Grid, Roll
 
@@ -25,7 +25,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 @pytest.fixture(scope="module")
 def folder(data: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
     to = tmp_path_factory.mktemp("runs") / "vae"
-    train(data, to, "vae", None, "tiny", "cpu", ["train.steps=1"])
+    train(data, to, "vae", "tiny", "cpu", ["train.steps=1"])
     return to
 
 
@@ -51,7 +51,7 @@ def test_a_song_is_as_many_places_as_it_has_phrases(folder: Path, song: Path):
 
 def test_the_commands_write_a_song(folder: Path, song: Path, tmp_path: Path):
     told = {
-        "interpolate": ["1", song, "--places", 3],
+        "interpolate": ["1", song, "--points", 3],
         "arithmetic": [song, "1", "2"],
         "vary": [song, "--count", 2],
         "reconstruct": [song],
