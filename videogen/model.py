@@ -6,9 +6,9 @@ clips = model.clips(["A small red circle is moving in a zigzag path towards nort
 write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from pydantic import Field
@@ -33,6 +33,7 @@ from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist
 from videogen.networks.text import Captions
 from videogen.presets import DEFAULT_PRESET, PRESETS, SHAPES_SIZE
+from videogen.recipes import RECIPES
 from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
 from videogen.shapes.moving import MovingShapes
@@ -45,6 +46,7 @@ DOMAIN = Domain(
     offers=frozenset({"condition", "gist", "other"}),
     aliases={},
     files=VIDEO,
+    recipes=RECIPES,
 )
 CHUNK = 64
 """Clips that are made at once."""
@@ -119,6 +121,8 @@ class VideoModel(ModelConfig):
     `pairs`: whether a critic that sees the caption is also shown wrong ones. Without it and
     without `video.gist` this is the paper's DT2V, without the gist alone PT2V.
     """
+
+    known_recipes: ClassVar[Mapping[str, Recipe]] = RECIPES
 
     video: VideoConfig = VideoConfig()
     pairs: bool = True

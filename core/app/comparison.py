@@ -18,7 +18,6 @@ from core.app.domain import Domain
 from core.app.model import Trained
 from core.errors import ConfigError, UserError
 from core.files import write_text
-from core.recipes import RECIPES
 from core.training.run import Run
 
 Model = TypeVar("Model", bound=Trained)
@@ -53,7 +52,7 @@ def contenders(domain: Domain, names: Sequence[str], two: bool = False) -> list[
         return list(names)
     return [
         name
-        for name, known in RECIPES.items()
+        for name, known in domain.recipes.items()
         if known.needs <= domain.offers and (two if known.other else known.draws)
     ]
 

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.app.configuration import Config
 from core.config import nearest, override, resolve
 from core.errors import ConfigError, UserError
-from core.recipes import RECIPES, recipe
+from core.recipes import RECIPES, Recipe
 from core.training.presets import Preset
 
 
@@ -18,6 +18,7 @@ class Domain:
     """What a domain calls its things.
 
     `offers`: what of a recipe's needs it can meet. `files`: the suffixes of its users' files.
+    `recipes`: those of every domain and its own.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Domain:
     offers: frozenset[str]
     aliases: Mapping[str, str]
     files: tuple[str, ...]
+    recipes: Mapping[str, Recipe] = field(default_factory=lambda: RECIPES)
 
     def configure(
         self,
@@ -42,31 +44,32 @@ class Domain:
         if preset not in self.presets:
             known = nearest(preset, list(self.presets))
             raise ConfigError(f"no preset is called '{preset}': {known}")
-        chosen = {**self.presets[preset].values(name), **values}
+        chosen = {**self.presets[preset].values(name, self.recipes[name]), **values}
         return resolve(config, override(chosen, assignments), "the configuration")
 
     def recipe_name(self, model: str) -> str:
         """The recipe of a model as this domain calls it; `ConfigError` for an unknown name."""
         name = self.aliases.get(model, model)
-        if name not in RECIPES:
-            known = nearest(model, [*self.aliases, *RECIPES])
+        if name not in self.recipes:
+            known = nearest(model, [*self.aliases, *self.recipes])
             raise ConfigError(f"no model is called '{model}': {known}")
         return name
 
     def is_translation(self, model: str) -> bool:
         """Whether a model needs a second collection."""
-        return recipe(self.recipe_name(model)).other
+        return self.recipes[self.recipe_name(model)].other
 
     def require(self, model: str, has_other: bool) -> None:
         """`ConfigError` where the domain lacks what a model needs, or a second collection is
         missing or in excess."""
         name = self.recipe_name(model)
-        missing = sorted(recipe(name).needs - self.offers)
+        known = self.recipes[name]
+        missing = sorted(known.needs - self.offers)
         if missing:
             raise ConfigError(f"{name} needs what {self.name} lacks: {', '.join(missing)}")
-        if recipe(name).other and not has_other:
+        if known.other and not has_other:
             raise ConfigError(f"{name} goes between two collections: give the second by --other")
-        if has_other and not recipe(name).other:
+        if has_other and not known.other:
             raise ConfigError(f"{name} learns from one collection: leave --other out")
 
     def leading_run(self, told: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -13,7 +13,6 @@ from core.app.domain import Domain
 from core.app.latent import LatentSpace
 from core.config import resolve
 from core.errors import UserError
-from core.recipes import recipe
 from core.theory.distributions import Distribution
 from core.theory.passes import Networks, is_critic
 from core.training.device import choose_device
@@ -75,12 +74,12 @@ class Trained:
     @property
     def translates(self) -> bool:
         """Whether it makes samples of another collection's, and none of its own."""
-        return recipe(self.config.recipe).other
+        return self.config.base_recipe.other
 
     @property
     def draws(self) -> bool:
         """Whether it makes samples from nothing."""
-        return recipe(self.config.recipe).draws
+        return self.config.base_recipe.draws
 
     def translator(self, back: bool) -> nn.Module:
         """What translates into the data's manner, or `back` into the other collection's.
