@@ -104,15 +104,21 @@ def cite(
 
 @app.command()
 def doctor() -> None:
-    """Print versions, devices and limits, and what mends parts that do not fit (then exits 1)."""
+    """Print versions, devices and limits; name the cure of a faulty installation and exit 1."""
     from core.app import doctor as machine
+    from musegen import files as music_files
+    from musegen.files.limits import MusicLimits
     from musegen.files.sound import SOUNDFONT
+    from videogen import files as video_files
+    from videogen.files.limits import VideoLimits
 
     faults = list(machine.faults())
-    _section("versions", machine.versions())
+    libraries = (*music_files.LIBRARIES, *video_files.LIBRARIES)
+    _section("versions", machine.versions(libraries))
     if not faults:
         _section("devices", machine.devices())
-    _section("limits of one source file", machine.limits())
+    _section("limits of one music file", machine.describe(MusicLimits()))
+    _section("limits of one video file", machine.describe(VideoLimits()))
     _section("sound", {"soundfont": str(SOUNDFONT)})
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
@@ -122,7 +128,7 @@ def doctor() -> None:
 def _section(title: str, rows: dict[str, str]) -> None:
     print(title)
     for name, value in rows.items():
-        print(f"  {name:16} {value}")
+        print(f"  {name:18} {value}")
 
 
 if __name__ == "__main__":

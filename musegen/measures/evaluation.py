@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from core.app.report import Kind, Report
-from core.data.limits import Limits
 from core.data.sources import RejectedFile, find_sources, roots
 from core.errors import UserError
 from musegen.data.band import songs
 from musegen.data.collection import Collection, spread
+from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi
 from musegen.files.smf import MIDI
 from musegen.measures.metrics import (
@@ -287,9 +287,9 @@ def returned_by(model: "Model", data: Collection, seed: int) -> float:
 def _read_phrases(folder: Path, data: Collection) -> Phrases:
     """The whole phrases of a folder's MIDI files, one after another; broken files are left out."""
     phrases: list[np.ndarray] = []
-    for source in find_sources(roots([str(folder)]), MIDI, Limits()):
+    for source in find_sources(roots([str(folder)]), MIDI, MusicLimits()):
         try:
-            song = read_midi(source.read(Limits()), data.tracks, data.grid)
+            song = read_midi(source.read(MusicLimits()), data.tracks, data.grid)
         except RejectedFile:
             continue
         phrases += _whole_phrases(song.roll(), data.bars)
