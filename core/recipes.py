@@ -15,11 +15,11 @@ from torch import nn
 from core import papers
 from core.config import nearest
 from core.densities.closed_form import GaussianMixture, LinearGaussian
-from core.densities.codebook import CodePrior, two_tables
+from core.densities.codebook import CodePrior, TwoLevelCodePrior
 from core.densities.flow import glow, nice, realnvp
 from core.densities.sequences import Body, pixelcnn, sparse_transformer, transformer, wavenet
 from core.errors import ConfigError
-from core.networks.hierarchy import HierarchicalGaussian, HierarchicalPrior
+from core.networks.hierarchy import HierarchicalDelta, HierarchicalGaussian, HierarchicalPrior
 from core.papers import Paper
 from core.theory.adversarial import (
     Adversarial,
@@ -327,10 +327,18 @@ RECIPES: dict[str, Recipe] = {
         prior=realnvp,
     ),
     "vq_vae": Recipe(
-        CODED, papers.OORD_2017, "z is told in codes, one after the other", Delta, prior=CodePrior
+        CODED,
+        papers.OORD_2017,
+        "z is a sequence of codes, with an autoregressive prior",
+        Delta,
+        prior=CodePrior,
     ),
     "vq_vae_2": Recipe(
-        CODED, papers.RAZAVI_2019, "in coarse codes, then in fine ones", Delta, prior=two_tables
+        CODED,
+        papers.RAZAVI_2019,
+        "coarse codes, then fine codes given those",
+        HierarchicalDelta,
+        prior=TwoLevelCodePrior,
     ),
     "nice": Recipe((LIKELIHOOD,), papers.DINH_2015, "a flow of shifts", density=nice),
     "realnvp": Recipe((LIKELIHOOD,), papers.DINH_2017, "of shifts and scales", density=realnvp),
