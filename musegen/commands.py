@@ -217,7 +217,7 @@ def evaluate(
     data = Collection.open(against)
     subjects = [subject, *(beside or [])]
     real = Collection.open(other) if other else None
-    made = [evaluation.made_of(one, data, count, seed, device, real) for one in subjects]
+    made = [evaluation.load_generated(one, data, count, seed, device, real) for one in subjects]
     report = evaluation.evaluate(made[0], data, made[1:], real, seed)
     show_report(report, scorecard, to, json)
 
@@ -262,7 +262,7 @@ def compare(
 
     names = contenders(DOMAIN, models or [], bool(second))
     trained = train_each(names, to / "runs", train)
-    made = [evaluation.made_by(model, collection, count, seed, second) for model in trained]
+    made = [evaluation.generate(model, collection, count, seed, second) for model in trained]
     report = evaluation.evaluate(made[0], collection, made[1:], second, seed)
     shown = [model.rolls(one.phrases[:1])[0] for model, one in zip(trained, made, strict=True)]
     draw_phrases(shown, to / "models.png")

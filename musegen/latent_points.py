@@ -11,12 +11,11 @@ from core.app.commands import leading_run
 from core.app.latent import LatentPoints
 from core.data.sources import RejectedFile
 from core.errors import UserError
-from musegen.data.collection import Phrases
 from musegen.files.midi import read_midi
 from musegen.files.picture import draw_phrases
 from musegen.files.song import write_song
 from musegen.model import DOMAIN, Model
-from musegen.roll import Roll
+from musegen.roll import Phrases, Roll
 
 TEMPO_BPM = 120.0
 BESIDE = 4

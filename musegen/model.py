@@ -24,7 +24,7 @@ from core.training.device import choose_device
 from core.training.loop import Observe
 from core.training.run import Run
 from core.training.step import Batches
-from musegen.data.collection import Collection, Phrases, spread
+from musegen.data.collection import Collection, spread
 from musegen.files.smf import MIDI
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.musegan import build
@@ -32,7 +32,7 @@ from musegen.networks.note_transformer import DensityConfig, NoteDensity
 from musegen.networks.states import States, to_cells, to_states
 from musegen.networks.wirings import Wires
 from musegen.presets import DEFAULT_PRESET, PRESETS
-from musegen.roll import Grid, Roll
+from musegen.roll import Grid, Phrases, Roll
 from musegen.tracks import Track
 
 OBSERVED = 128
@@ -161,7 +161,8 @@ def observer(
     """
     from musegen.files.midi import write_midi
     from musegen.files.picture import draw_phrases
-    from musegen.measures.metrics import Yardstick, returned_notes
+    from musegen.measures.resemblance import onset_f1
+    from musegen.measures.yardstick import Yardstick
 
     real = data.rolls(spread(data.indices("train"), 1024))
     judge = Yardstick.of(real, data.grid, data.tracks)
@@ -175,7 +176,7 @@ def observer(
         rolls = model.rolls(cells[:8])
         draw_phrases(rolls, run.samples / f"step-{step:08d}.png")
         write_midi(rolls[0], run.samples / f"step-{step:08d}.mid")
-        is_copy = model.translates and returned_notes(given, cells) > COPY
+        is_copy = model.translates and onset_f1(given, cells) > COPY
         return {} if is_copy else {"distance": judge.distance(cells)}
 
     return observe
