@@ -30,6 +30,7 @@ from core.app.commands import (
     StrictOption,
     Translator,
     budget,
+    monitored,
     print_config,
     show_comparison,
     show_report,
@@ -150,7 +151,8 @@ def train(
     if dry_run:
         print_config(configure(collection, model, wiring, preset, assignments, second))
         return
-    train_model(collection, to, model, wiring, preset, device, assignments, second)
+    with monitored() as monitor:
+        train_model(collection, to, model, wiring, preset, device, assignments, second, monitor)
     print(f"trained: {to}; hear it with pianoreel music sample {to} --to songs")
 
 
@@ -257,7 +259,10 @@ def compare(
 
     def train(name: str, folder: Path) -> Model:
         source = second if DOMAIN.is_translation(name) else None
-        train_model(collection, folder, name, None, preset, device, assignments, source)
+        with monitored() as monitor:
+            train_model(
+                collection, folder, name, None, preset, device, assignments, source, monitor
+            )
         return Model.load(folder, device)
 
     names = contenders(DOMAIN, models or [], bool(second))

@@ -21,7 +21,7 @@ from core.config import Strict
 from core.errors import UserError
 from core.theory.passes import Batch, Networks
 from core.training.device import choose_device
-from core.training.loop import Observe
+from core.training.loop import UNMONITORED, Monitor, Observe
 from core.training.run import Run
 from core.training.step import Batches
 from musegen.data.collection import Collection, spread
@@ -129,6 +129,7 @@ def train(
     device: str = "auto",
     assignments: Sequence[str] = (),
     other: Collection | None = None,
+    monitor: Monitor = UNMONITORED,
 ) -> "Model":
     """Train on prepared data into the run folder `to`; the same call resumes there.
 
@@ -147,6 +148,7 @@ def train(
         batches(collection, config.train.batch_size, config.train.seed, chosen, other),
         lambda run: observer(run, collection, config, other),
         chosen,
+        monitor,
     )
     return Model(ema, config.model, config.spec, Path(to).name)
 

@@ -30,6 +30,7 @@ from core.app.commands import (
     StrictOption,
     Translator,
     budget,
+    monitored,
     print_config,
     show_comparison,
     show_report,
@@ -200,7 +201,8 @@ def train(
     if dry_run:
         print_config(configure(found, model, preset, assignments, second))
         return
-    train_model(found, to, model, preset, device, assignments, second)
+    with monitored() as monitor:
+        train_model(found, to, model, preset, device, assignments, second, monitor)
     print(f'trained: {to}; see it with pianoreel video sample {to} "A CAPTION" --to clips')
 
 
@@ -333,7 +335,8 @@ def compare(
 
     def train(name: str, folder: Path) -> Model:
         source = second if DOMAIN.is_translation(name) else None
-        train_model(found, folder, name, preset, device, assignments, source)
+        with monitored() as monitor:
+            train_model(found, folder, name, preset, device, assignments, source, monitor)
         return Model.load(folder, device)
 
     trained = train_each(contenders(DOMAIN, models or [], bool(second)), to / "runs", train)

@@ -23,7 +23,7 @@ from core.errors import ConfigError, UserError
 from core.recipes import Recipe
 from core.theory.passes import Batch, Networks
 from core.training.device import choose_device
-from core.training.loop import Observe
+from core.training.loop import UNMONITORED, Monitor, Observe
 from core.training.run import Run
 from core.training.step import Batches
 from videogen.files.clip import Clips, FrameBatch, to_clips
@@ -217,6 +217,7 @@ def train(
     device: str = "auto",
     assignments: Sequence[str] = (),
     other: Clipped | None = None,
+    monitor: Monitor = UNMONITORED,
 ) -> "Model":
     """Train on captioned clips into the run folder `to`; the same call resumes there.
 
@@ -231,6 +232,7 @@ def train(
         batches(data, config, chosen, other),
         lambda run: observer(run, data, config, other),
         chosen,
+        monitor,
     )
     return Model(ema, config.model, config.spec, Path(to).name)
 

@@ -5,9 +5,10 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 stopped but resu
 """
 
 import contextlib
+import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,10 +16,26 @@ import typer
 from typer.core import TyperGroup
 
 
+class _ToStderr(logging.Handler):
+    """Prints messages of the library as plain lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
+def print_messages() -> None:
+    """Print what the library logs to stderr."""
+    log = logging.getLogger("pianoreel")
+    if not any(isinstance(handler, _ToStderr) for handler in log.handlers):
+        log.addHandler(_ToStderr())
+        log.setLevel(logging.INFO)
+
+
 class Clear(TyperGroup):
     """A group of commands whose failures are one sentence on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        print_messages()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -123,6 +140,34 @@ def ticking(task: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(shown, completed=done, total=total)
 
         yield tick
+
+
+@contextlib.contextmanager
+def monitored() -> Iterator[Any]:
+    """Follow a training on the command line: yields the `Monitor` to be passed to it.
+
+    A terminal shows a progress bar. Ctrl-C and SIGTERM stop the training at a checkpoint and exit
+    with 130 or 143.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from core.training.interruption import Interruption
+    from core.training.loop import Monitor
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+
+    with Interruption() as interruption, bar:
+        task = bar.add_task("", total=1.0)
+
+        def show(budget: Any, losses: Mapping[str, float]) -> None:
+            values = [f"{name} {loss:.4g}" for name, loss in losses.items() if name != "skipped"]
+            description = "  ".join([f"step {budget.step}", *values])
+            bar.update(task, completed=budget.fraction, description=description)
+
+        yield Monitor(interruption.should_stop, show)
 
 
 def leading_run(domain: Any, told: list[str], count: int | None) -> tuple[Any, list[str]]:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from core.app.domain import Domain
 from core.app.model import Trained
-from core.errors import ConfigError, UserError
+from core.errors import ConfigError, Stopped, UserError
 from core.files import write_text
 from core.training.run import Run
 
@@ -64,7 +64,7 @@ def train_each(names: Sequence[str], to: Path, train: Callable[[str, Path], Mode
         print(f"{number + 1} of {len(names)}: {name}", file=sys.stderr)
         try:
             done.append(train(name, to / name))
-        except ConfigError:
+        except (ConfigError, Stopped):
             raise
         except UserError as error:
             print(f"{name} is left out: {error}", file=sys.stderr)

@@ -11,8 +11,8 @@ from core.app.configuration import CHANGEABLE, Config, RunConfig
 from core.config import resolve
 from core.errors import ConfigError
 from core.theory.passes import Networks
-from core.training.device import computes_bf16, keep_freed_memory
-from core.training.loop import Observe
+from core.training.device import computes_bf16, isolated_random_state, keep_freed_memory
+from core.training.loop import UNMONITORED, Monitor, Observe
 from core.training.loop import train as train_run
 from core.training.run import Run
 from core.training.step import Batches, TrainState
@@ -25,13 +25,19 @@ def fit(
     draw: Batches,
     observe: Callable[[Run], Observe],
     device: torch.device,
+    monitor: Monitor = UNMONITORED,
 ) -> Networks:
-    """Train into the run folder `to`, or go on there; returns the averaged networks."""
+    """Train into the run folder `to`, or resume there; return the EMA networks.
+
+    `Stopped` where `monitor` asks for a stop. The caller's random state is left as it was.
+    """
     keep_freed_memory()
-    torch.manual_seed(config.train.seed)
     train = config.train
+    with isolated_random_state(device):
+        torch.manual_seed(train.seed)
+        networks = config.model.stabilisers.fit(build(config)).to(device)
     state = TrainState(
-        config.model.stabilisers.fit(build(config)).to(device),
+        networks,
         config.model.resolved_recipe,
         train.learner,
         train.critic,
@@ -41,7 +47,7 @@ def fit(
     )
     values = config.model_dump(mode="json")
     with Run.open(Path(to), values, CHANGEABLE, partial(_completed, type(config))) as run:
-        train_run(run, state, draw, train, observe(run))
+        train_run(run, state, draw, train, observe(run), monitor)
     return state.ema
 
 
