@@ -138,8 +138,8 @@ class _Finder(ast.NodeVisitor):
             self.starts.append(self.starts[-1] + len(line))
         self.found: list[Mutant] = []
         self.functions: list[set[str]] = []
-        keys = (n.value for n in ast.walk(ast.parse(source)) if _is_key(n))
-        self.keys = sorted(dict.fromkeys(keys))
+        constants = (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant))
+        self.keys = sorted({str(n.value) for n in constants if _is_key(n)})
 
     def offset(self, line: int, column: int) -> int:
         """Of a position as ast gives it, its column in bytes of UTF-8."""
@@ -354,11 +354,9 @@ class _Finder(ast.NodeVisitor):
             self.edit(f"{name} dropped", start, self.span(node)[1], "")
 
 
-def _is_key(node: ast.AST) -> bool:
+def _is_key(constant: ast.Constant) -> bool:
     """Whether a constant is a name by which something is looked up, and no text."""
-    return isinstance(node, ast.Constant) and bool(
-        isinstance(node.value, str) and KEY.fullmatch(node.value)
-    )
+    return isinstance(constant.value, str) and bool(KEY.fullmatch(constant.value))
 
 
 def sample(pool: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
