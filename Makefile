@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test test-slow check benchmarks
+.PHONY: demo test test-slow check benchmarks mutate
 
 demo: $(READY)  ## write eight songs and eight clips to demo/
 	$(BIN)/pianoreel music sample --count 8 --seed 1 --to demo
@@ -22,7 +22,11 @@ check: $(READY)  ## lint, format and types
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 benchmarks: $(READY)  ## what is promised about speed, measured here
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out benchmarks/mutate.py,$(wildcard benchmarks/*.py)); do \
+	  $(BIN)/python $$file || exit 1; done
+
+mutate: $(READY)  ## 200 one-line mutants of core: which of them no test kills (up to an hour)
+	$(BIN)/python benchmarks/mutate.py
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

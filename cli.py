@@ -3,7 +3,7 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -64,13 +64,14 @@ def models(
     from rich.console import Console
     from rich.table import Table
 
-    from core.recipes import RECIPES
+    from core.theory.terms import describe
     from musegen.presets import PRESETS as MUSIC
     from videogen.presets import PRESETS as VIDEO
+    from videogen.recipes import RECIPES
 
     table = Table("model", "statements", "first author", "remark", box=box.SIMPLE)
     for name, recipe in RECIPES.items():
-        statements = " + ".join(map(_statement, recipe.terms))
+        statements = " + ".join(map(describe, recipe.terms))
         first = recipe.paper.authors.split(",")[0]
         table.add_row(name, statements, f"{first} {recipe.paper.year}", recipe.remark)
     presets = Table("preset", "what for", "what to expect", "cost", box=box.SIMPLE)
@@ -90,38 +91,34 @@ def _survey(to: Path, steps: int) -> None:
         print(path)
 
 
-def _statement(term: Any) -> str:
-    """A term as one reads it: 4 Match(z, KL)."""
-    if inner := getattr(term, "inner", None):
-        return f"CriticWeighted({_statement(inner)})"
-    by = getattr(term, "by", None)
-    how = getattr(by, "game", None) or type(by)
-    inside = f"{term.space}, {how.__name__}" if by else getattr(term, "space", "x")
-    weight = "" if term.weight == 1 else f"{term.weight:g} "
-    return f"{weight}{type(term).__name__}({inside})"
-
-
 @app.command()
 def cite(
     name: Annotated[str, typer.Argument(help="A model's name, as `models` lists it.")],
 ) -> None:
     """Print a model's BibTeX, as in: pianoreel cite wgan_gp."""
     from core.recipes import recipe
+    from videogen.recipes import RECIPES
 
-    print(recipe(name).paper.bibtex)
+    print(recipe(name, RECIPES).paper.bibtex)
 
 
 @app.command()
 def doctor() -> None:
-    """Print versions, devices and limits, and what mends parts that do not fit (then exits 1)."""
+    """Print versions, devices and limits; name the cure of a faulty installation and exit 1."""
     from core.app import doctor as machine
+    from musegen import files as music_files
+    from musegen.files.limits import MusicLimits
     from musegen.files.sound import SOUNDFONT
+    from videogen import files as video_files
+    from videogen.files.limits import VideoLimits
 
     faults = list(machine.faults())
-    _section("versions", machine.versions())
+    libraries = (*music_files.LIBRARIES, *video_files.LIBRARIES)
+    _section("versions", machine.versions(libraries))
     if not faults:
         _section("devices", machine.devices())
-    _section("limits of one source file", machine.limits())
+    _section("limits of one music file", machine.describe(MusicLimits()))
+    _section("limits of one video file", machine.describe(VideoLimits()))
     _section("sound", {"soundfont": str(SOUNDFONT)})
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
@@ -131,7 +128,7 @@ def doctor() -> None:
 def _section(title: str, rows: dict[str, str]) -> None:
     print(title)
     for name, value in rows.items():
-        print(f"  {name:16} {value}")
+        print(f"  {name:18} {value}")
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ import pypianoroll
 from rich.console import Console
 from rich.table import Table
 
-from core.data.limits import Limits
 from core.data.sources import RejectedFile, Source, find_sources, roots
 from core.data.workers import Failure
 from musegen.data.band import song
 from musegen.data.records import PrepareConfig, read_source
+from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
 
@@ -40,7 +40,7 @@ Read = Callable[[Source], object]
 
 def to_roll(source: Source) -> object:
     """File -> cells of five tracks, as `prepare` reads it."""
-    return read_midi(source.read(Limits())).roll().cells
+    return read_midi(source.read(MusicLimits())).roll().cells
 
 
 def to_phrases(source: Source, config: PrepareConfig) -> object:
@@ -76,7 +76,7 @@ def measure(folder: Path) -> bool:
         "file to roll": to_roll,
         "file to stored phrases": partial(to_phrases, config=PrepareConfig(min_tracks=1, bars=1)),
     }
-    sources = list(find_sources(roots([str(folder)]), MIDI, Limits()))
+    sources = list(find_sources(roots([str(folder)]), MIDI, MusicLimits()))
     taken = np.array([[seconds(read, source) for read in readers.values()] for source in sources])
     total = taken[~np.isnan(taken).any(1)].sum(0)
     files = int((~np.isnan(taken).any(1)).sum())

@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from core.data.limits import Limits
+from videogen.files.limits import VideoLimits
 from videogen.files.reading import View, read_frames
 
 SIZE = 64
@@ -46,7 +46,7 @@ def ours(path: Path, frames_per_second: float | None) -> np.ndarray:
     """As `prepare` reads it; None: at the file's own rate."""
     rate = frames_per_second or own_rate(path)
     view = View(size=SIZE, fit="stretch", frames_per_second=rate)
-    return read_frames(path, view, Limits())
+    return read_frames(path, view, VideoLimits())
 
 
 def own_rate(path: Path) -> float:

@@ -19,3 +19,7 @@ class Resumable(UserError):
     """Stopped early, nothing lost: the same command goes on later."""
 
     exit_code: ClassVar[int] = 3
+
+
+class Stopped(Resumable):
+    """Stopped because the caller asked for it; the last finished step is saved."""

@@ -4,15 +4,17 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import UserError
+
+LOG = logging.getLogger("pianoreel")
 
 LOCK = ".lock"
 
@@ -81,7 +83,7 @@ def _take(handle: int, folder: Path) -> None:
             f"{_owner(handle)} works in {folder}: wait for it or choose another folder"
         ) from error
     if os.fstat(handle).st_size:
-        print(f"{_owner(handle)} was stopped in {folder}: going on from there", file=sys.stderr)
+        LOG.warning("%s was stopped in %s: going on from there", _owner(handle), folder)
     os.ftruncate(handle, 0)
     now = time.strftime("%Y-%m-%d %H:%M:%S")
     os.pwrite(handle, json.dumps([os.getpid(), socket.gethostname(), now]).encode(), 0)

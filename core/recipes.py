@@ -15,11 +15,11 @@ from torch import nn
 from core import papers
 from core.config import nearest
 from core.densities.closed_form import GaussianMixture, LinearGaussian
-from core.densities.codebook import CodePrior, two_tables
+from core.densities.codebook import CodePrior, TwoLevelCodePrior
 from core.densities.flow import glow, nice, realnvp
 from core.densities.sequences import Body, pixelcnn, sparse_transformer, transformer, wavenet
 from core.errors import ConfigError
-from core.networks.hierarchy import HierarchicalGaussian, HierarchicalPrior
+from core.networks.hierarchy import HierarchicalDelta, HierarchicalGaussian, HierarchicalPrior
 from core.papers import Paper
 from core.theory.adversarial import (
     Adversarial,
@@ -32,7 +32,16 @@ from core.theory.adversarial import (
 from core.theory.distributions import Delta, Distribution, Gaussian
 from core.theory.divergences import KL, MMD, Moments, Nearest
 from core.theory.passes import Batch, Networks, Passes, Space
-from core.theory.terms import L1, Classify, Coherence, CriticWeighted, Match, Reconstruct, Term
+from core.theory.terms import (
+    L1,
+    Classify,
+    CriticWeighted,
+    Match,
+    Reconstruct,
+    Term,
+    adjust,
+    needs_of,
+)
 
 
 @dataclass(frozen=True)
@@ -68,15 +77,13 @@ class Recipe:
 
     @property
     def needs(self) -> frozenset[str]:
-        """What a domain must have beyond x: a condition, labels, a gist that is drawn first, a
-        density of its own, x that are vectors of real numbers or sequences of symbols, another
-        collection, a critic that counts statistics."""
-        spaces = {getattr(term, "space", "") for term in self.terms}
-        found = {"xc": "condition", "gist": "gist", "labels": "labels"}
-        needs = {need for space, need in found.items() if space in spaces}
+        """Return what a domain must offer beyond x.
+
+        Besides what the terms need: a condition that a network reads, a second collection, and
+        what x must be for a density: vectors, sequences of symbols, or a density of the domain.
+        """
+        needs = {need for term in self.terms for need in needs_of(term)}
         needs |= {"condition"} & set(self.networks)
-        if any(isinstance(getattr(term, "by", None), Moments) for term in self.terms):
-            needs.add("statistics")
         if "density" in self.networks:
             kinds = {"vectors": self.density, "symbols": self.sequence}
             needs.add(next((kind for kind, builder in kinds.items() if builder), "density"))
@@ -108,7 +115,7 @@ class Recipe:
                 raise ConfigError(
                     f"no term is called '{name}' in this recipe: it has {', '.join(names)}"
                 )
-        terms = [_weigh(term, weights.get(term.name, term.weight)) for term in self.terms]
+        terms = [adjust(term, weight=weights.get(term.name)) for term in self.terms]
         return replace(self, terms=tuple(terms))
 
     def without(self, names: Collection[str]) -> "Recipe":
@@ -154,19 +161,10 @@ class Recipe:
 
 
 def _condition(term: Term) -> Term:
-    assert isinstance(term, Reconstruct | Match | L1 | Coherence | Classify | CriticWeighted)
     readers = ("condition",) if {"encoder", "decoder"} & set(term.trains) else ()
     matched = isinstance(term, Match) and isinstance(term.by, KL) and term.space == "z"
     prior = ("prior",) if matched else ()
-    trains = dict.fromkeys((*term.trains, *readers, *prior))
-    return replace(term, trains=tuple(trains))
-
-
-def _weigh(term: Term, weight: float) -> Term:
-    if weight == term.weight:
-        return term
-    assert isinstance(term, Reconstruct | Match | L1 | Coherence | Classify | CriticWeighted)
-    return replace(term, weight=weight)
+    return adjust(term, trains=tuple(dict.fromkeys((*term.trains, *readers, *prior))))
 
 
 HINGE = Adversarial(hinge, play="linear")
@@ -322,31 +320,6 @@ RECIPES: dict[str, Recipe] = {
         papers.DONG_2018,
         "wgan_gp with feature matching on what the critic counts (Salimans et al. 2016)",
     ),
-    "text_to_video": Recipe(
-        (
-            Reconstruct("gist"),
-            TO_PRIOR,
-            Match("xc", Adversarial(logistic, mismatched=True), trains=DECODER),
-            Coherence(),
-        ),
-        papers.LI_2018,
-        "a gist by a conditional VAE, the clip by a game that sees the caption",
-    ),
-    "gist": Recipe(
-        (RECONSTRUCT, Reconstruct("gist"), TO_PRIOR),
-        papers.LI_2018,
-        "the same networks as a conditional VAE: the whole clip is reconstructed, no game",
-    ),
-    "gist_gan": Recipe(
-        (
-            RECONSTRUCT,
-            Reconstruct("gist"),
-            TO_PRIOR,
-            Match("xc", replace(HINGE, mismatched=True), trains=DECODER, weight=10.0),
-        ),
-        papers.LI_2018,
-        "gist with the game of text_to_video beside it",
-    ),
     "vae_flow": Recipe(
         (RECONSTRUCT, Match("z", KL(), trains=("encoder", "prior"))),
         papers.CHEN_2017,
@@ -354,10 +327,18 @@ RECIPES: dict[str, Recipe] = {
         prior=realnvp,
     ),
     "vq_vae": Recipe(
-        CODED, papers.OORD_2017, "z is told in codes, one after the other", Delta, prior=CodePrior
+        CODED,
+        papers.OORD_2017,
+        "z is a sequence of codes, with an autoregressive prior",
+        Delta,
+        prior=CodePrior,
     ),
     "vq_vae_2": Recipe(
-        CODED, papers.RAZAVI_2019, "in coarse codes, then in fine ones", Delta, prior=two_tables
+        CODED,
+        papers.RAZAVI_2019,
+        "coarse codes, then fine codes given those",
+        HierarchicalDelta,
+        prior=TwoLevelCodePrior,
     ),
     "nice": Recipe((LIKELIHOOD,), papers.DINH_2015, "a flow of shifts", density=nice),
     "realnvp": Recipe((LIKELIHOOD,), papers.DINH_2017, "of shifts and scales", density=realnvp),
@@ -412,8 +393,11 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def recipe(name: str) -> Recipe:
-    """The recipe of this name; an unknown name is a `ConfigError` that lists the known ones."""
-    if name not in RECIPES:
-        raise ConfigError(f"no model is called '{name}': there are {', '.join(RECIPES)}")
-    return RECIPES[name]
+def recipe(name: str, known: Mapping[str, Recipe] = RECIPES) -> Recipe:
+    """Return the recipe of this name among the `known` ones, which a domain can extend.
+
+    `ConfigError` for an unknown name, with the nearest known ones.
+    """
+    if name not in known:
+        raise ConfigError(f"no model is called '{name}': {nearest(name, list(known))}")
+    return known[name]

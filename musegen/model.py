@@ -27,8 +27,9 @@ from core.errors import ConfigError, UserError
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
+from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
-from musegen.data.collection import Collection, Phrases, spread
+from musegen.data.collection import Collection, spread
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
 from musegen.networks.bar_generators import MuseGANConfig
@@ -37,7 +38,7 @@ from musegen.networks.note_transformer import DensityConfig, NoteDensity
 from musegen.networks.states import States, to_cells, to_states
 from musegen.networks.wirings import Wires
 from musegen.presets import PRESETS
-from musegen.roll import Grid, Roll
+from musegen.roll import Grid, Phrases, Roll
 from musegen.tracks import Track
 
 DEFAULT_TEMPO_BPM = 120.0
@@ -174,7 +175,8 @@ class Music(Domain):
 
         A translation that is nearly a copy is not measured: it is near before it has learned.
         """
-        from musegen.measures.metrics import Yardstick, returned_notes
+        from musegen.measures.resemblance import onset_f1
+        from musegen.measures.yardstick import Yardstick
 
         real = data.rolls(spread(data.indices("train"), 1024))
         judge = Yardstick.of(real, data.grid, data.tracks)
@@ -183,7 +185,7 @@ class Music(Domain):
 
         def measure(model: CoreModel) -> dict[str, float]:
             cells = model.generate(examples, config.train.seed)
-            is_copy = model.translates and returned_notes(examples.items, cells) > COPY
+            is_copy = model.translates and onset_f1(examples.items, cells) > COPY
             return {} if is_copy else {"distance": judge.distance(cells)}
 
         return measure
@@ -207,7 +209,7 @@ class Music(Domain):
         """Measure models, and folders of MIDI files, beside real songs and baselines."""
         from musegen.measures import evaluation, scorecard
 
-        samples = [evaluation.samples_of(one, data, count, seed, other) for one in models]
+        samples = [evaluation.generate(one, data, count, seed, other) for one in models]
         report = evaluation.evaluate(samples[0], data, samples[1:], other, seed)
         return Evaluation(report, scorecard.tables, scorecard.draw_report, scorecard.WIDTH)
 
@@ -295,10 +297,11 @@ def train(
     device: str = "auto",
     assignments: Sequence[str] = (),
     other: Collection | None = None,
+    monitor: Monitor = UNMONITORED,
 ) -> Model:
     """Train on prepared data into the run folder `to`; the same call resumes there.
 
     `other`: the second collection of a model that translates. See `core.app.fit.configure`.
     """
-    collection = data if isinstance(data, Collection) else Collection.open(data)
-    return fit.train(DOMAIN, collection, to, model, preset, device, assignments, other)
+    data = data if isinstance(data, Collection) else Collection.open(data)
+    return fit.train(DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor)

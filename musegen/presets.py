@@ -3,8 +3,9 @@
 pianoreel music train DATA --preset small --to RUN
 """
 
+from core.recipes import RECIPES
 from core.training.loop import TrainConfig
-from core.training.presets import GENTLE, STEEP, TRIAL, Preset, calm, coming_back
+from core.training.presets import GENTLE, TRIAL, Preset, calm, coming_back, steep
 from core.training.step import Optimisation
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.note_transformer import DensityConfig
@@ -18,7 +19,7 @@ LIKELIHOOD = Optimisation(
     learning_rate=1e-3, betas=(0.9, 0.95), weight_decay=0.01, clip_norm=150.0
 )
 
-MODELS = calm(STEEP, r1=10.0)
+MODELS = calm(steep(RECIPES), r1=10.0)
 MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2, **coming_back(0.1)}
 
 PRESETS: dict[str, Preset] = {

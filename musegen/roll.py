@@ -16,6 +16,9 @@ from musegen.tracks import Track
 SILENT, HOLD, ONSET = 0, 1, 2
 
 Cells = UInt8[np.ndarray, "track bar step pitch"]
+Phrases = UInt8[np.ndarray, "phrase track bar step pitch"]
+"""The cells of several pieces of equal length."""
+
 Column = Int[np.ndarray, " note"]
 
 

@@ -123,8 +123,8 @@ def test_tests_cannot_reach_the_network(no_network: list[object]):
 
 def test_the_theory_tells_every_model():
     """Each recipe by name, and each that the ring can learn with its picture."""
-    from core.recipes import RECIPES
     from core.ring.benchmark import adapting, on_the_ring
+    from videogen.recipes import RECIPES
 
     docs = REPOSITORY / "docs"
     told = (docs / "theory.md").read_text(encoding="utf-8")

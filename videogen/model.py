@@ -6,9 +6,9 @@ clips = model.clips(["A small red circle is moving in a zigzag path towards nort
 write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from core.recipes import Recipe
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
+from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
 from videogen.files.clip import Clips, FrameBatch, to_clips
 from videogen.files.reading import VIDEO, View, read_frames
@@ -37,6 +38,7 @@ from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist
 from videogen.networks.text import Captions, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
+from videogen.recipes import RECIPES
 from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
 from videogen.shapes.moving import MovingShapes
@@ -112,6 +114,8 @@ class VideoModel(ModelConfig):
     without `video.gist` this is the paper's DT2V, without the gist alone PT2V.
     """
 
+    known_recipes: ClassVar[Mapping[str, Recipe]] = RECIPES
+
     video: VideoConfig = VideoConfig()
     pairs: bool = True
 
@@ -147,6 +151,7 @@ class Video(Domain):
     default_latent_run = "shapes"
     default_model = "gist"
     offers = frozenset({"condition", "gist", "other"})
+    recipes = RECIPES
     suffixes = VIDEO
     config = VideoRun
 
@@ -370,12 +375,13 @@ def train(
     device: str = "auto",
     assignments: Sequence[str] = (),
     other: CaptionedClips | None = None,
+    monitor: Monitor = UNMONITORED,
 ) -> Model:
     """Train on captioned clips into the run folder `to`; the same call resumes there.
 
     `other`: the second collection of a model that translates. See `core.app.fit.configure`.
     """
-    return fit.train(DOMAIN, data, to, model, preset, device, assignments, other)
+    return fit.train(DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor)
 
 
 def read_prompts(path: Path) -> list[str]:

@@ -3,10 +3,11 @@
 pianoreel video train --shapes --preset small --to RUN
 """
 
-from core.training.presets import GENTLE, STEEP, TRIAL, Preset, calm, coming_back
+from core.training.presets import GENTLE, TRIAL, Preset, calm, coming_back, steep
 from core.training.step import Optimisation
 from videogen.networks.config import VideoConfig
 from videogen.networks.text import TextConfig
+from videogen.recipes import RECIPES
 
 DEFAULT_PRESET = "small"
 
@@ -20,7 +21,7 @@ LONG = GENTLE.replace(
     minutes=None, steps=60_000, warmup_steps=500, ema_decay=0.999, sample_every_steps=1000
 )
 
-MODELS = calm(STEEP, r1=1.0)
+MODELS = calm(steep(RECIPES), r1=1.0)
 MODELS["cyclegan"] |= coming_back(0.01)
 MODELS["pix2pix"] |= {"weights": {"l1_x": 0.002}}  # the paper's 100, of a mean over numbers
 

@@ -10,6 +10,7 @@ shared commands. Nothing here imports torch before a command runs.
 import contextlib
 import functools
 import inspect
+import logging
 import os
 import sys
 from abc import ABC, abstractmethod
@@ -24,10 +25,26 @@ if TYPE_CHECKING:
     from core.app.domain import Domain
 
 
+class _ToStderr(logging.Handler):
+    """Prints messages of the library as plain lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
+def print_messages() -> None:
+    """Print what the library logs to stderr."""
+    log = logging.getLogger("pianoreel")
+    if not any(isinstance(handler, _ToStderr) for handler in log.handlers):
+        log.addHandler(_ToStderr())
+        log.setLevel(logging.INFO)
+
+
 class ErrorGroup(TyperGroup):
     """A group of commands whose failures are one sentence on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        print_messages()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -301,7 +318,8 @@ def train(
     if dry_run:
         print_config(fit.configure(domain, data, model, preset, assignments, second, file))
         return
-    fit.train(domain, data, to, model, preset, device, assignments, second, file)
+    with monitored() as monitor:
+        fit.train(domain, data, to, model, preset, device, assignments, second, file, monitor)
     print(f"trained: {to}; sample from it with: pianoreel {own.name} sample {to}")
 
 
@@ -497,3 +515,31 @@ def ticking(task: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(shown, completed=done, total=total)
 
         yield tick
+
+
+@contextlib.contextmanager
+def monitored() -> Iterator[Any]:
+    """Follow a training on the command line: yields the `Monitor` to be passed to it.
+
+    A terminal shows a progress bar. Ctrl-C and SIGTERM stop the training at a checkpoint and exit
+    with 130 or 143.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from core.training.interruption import Interruption
+    from core.training.loop import Monitor
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+
+    with Interruption() as interruption, bar:
+        task = bar.add_task("", total=1.0)
+
+        def show(budget: Any, losses: Mapping[str, float]) -> None:
+            values = [f"{name} {loss:.4g}" for name, loss in losses.items() if name != "skipped"]
+            description = "  ".join([f"step {budget.step}", *values])
+            bar.update(task, completed=budget.fraction, description=description)
+
+        yield Monitor(interruption.should_stop, show)

@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 from core.app import fit
+from core.app.commands import monitored
 from core.app.domain import Domain, Tick
 from core.app.model import Model
-from core.errors import ConfigError, UserError
+from core.errors import ConfigError, Stopped, UserError
 from core.files import write_text
-from core.recipes import RECIPES
 from core.training.run import Run
 
 WIDTH = 140
@@ -56,7 +56,7 @@ def contenders(domain: Domain, names: Sequence[str], two: bool = False) -> list[
         return list(names)
     return [
         name
-        for name, known in RECIPES.items()
+        for name, known in domain.recipes.items()
         if known.needs <= domain.offers and (two if known.other else known.draws)
     ]
 
@@ -78,7 +78,10 @@ def compare(
 
     def train(name: str, folder: Path) -> Model:
         second = other if domain.is_translation(name) else None
-        fit.train(domain, data, folder, name, preset, device, assignments, second)
+        with monitored() as monitor:
+            fit.train(
+                domain, data, folder, name, preset, device, assignments, second, monitor=monitor
+            )
         return domain.open_run(folder, device)
 
     chosen = contenders(domain, names, other is not None)
@@ -114,7 +117,7 @@ def train_each(names: Sequence[str], to: Path, train: Callable[[str, Path], Mode
         print(f"{number + 1} of {len(names)}: {name}", file=sys.stderr)
         try:
             done.append(train(name, to / name))
-        except ConfigError:
+        except (ConfigError, Stopped):
             raise
         except UserError as error:
             print(f"{name} is left out: {error}", file=sys.stderr)

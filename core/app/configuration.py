@@ -1,11 +1,12 @@
 """Configuration of a model and of a run; a domain adds what is its own."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import ClassVar, TypeVar
 
 from pydantic import Field
 
 from core.config import Strict
-from core.recipes import Recipe, recipe
+from core.recipes import RECIPES, Recipe, recipe
 from core.training.loop import TrainConfig
 from core.training.stabilisers import Stabilisers
 
@@ -24,7 +25,9 @@ CHANGEABLE = tuple(
 
 
 class ModelConfig(Strict):
-    """A model: its recipe, and what differs from it."""
+    """A model: its recipe, and what differs from it; a domain can extend `known_recipes`."""
+
+    known_recipes: ClassVar[Mapping[str, Recipe]] = RECIPES
 
     recipe: str
     weights: dict[str, float] = {}
@@ -33,8 +36,13 @@ class ModelConfig(Strict):
     stabilisers: Stabilisers = Stabilisers()
 
     @property
+    def base_recipe(self) -> Recipe:
+        """Return the recipe as it is named, before any change."""
+        return recipe(self.recipe, self.known_recipes)
+
+    @property
     def resolved_recipe(self) -> Recipe:
-        resolved_recipe = recipe(self.recipe)
+        resolved_recipe = self.base_recipe
         resolved_recipe = resolved_recipe.playing(self.game) if self.game else resolved_recipe
         resolved_recipe = (
             resolved_recipe.paced(self.critic_steps) if self.critic_steps else resolved_recipe

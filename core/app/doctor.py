@@ -1,4 +1,4 @@
-"""What this machine offers, and whether the installed parts fit each other.
+"""Facts about this machine: versions, devices, limits, and faults of the installation.
 
 >>> misfit("2.11.0", "2.10.1")
 'torchaudio 2.10.1 does not fit torch 2.11.0: run pip install "torchaudio==2.11.*"'
@@ -6,17 +6,21 @@
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from core.data.limits import Limits
 
-PARTS = ("torch", "torchaudio", "numpy", "symusic", "pretty_midi", "pypianoroll", "av")
+LIBRARIES = ("torch", "torchaudio", "numpy")
 
 
-def versions() -> dict[str, str]:
-    """The installed version of each part that matters; 'absent' where there is none."""
-    return {"python": platform.python_version()} | {name: _version(name) for name in PARTS}
+def versions(libraries: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions of Python, of core's libraries and of others; 'absent' if not installed.
+
+    `libraries`: names of distributions, those of the domains.
+    """
+    python = {"python": platform.python_version()}
+    return python | {name: _version(name) for name in (*LIBRARIES, *libraries)}
 
 
 def devices() -> dict[str, str]:
@@ -35,12 +39,11 @@ def devices() -> dict[str, str]:
     return found
 
 
-def limits() -> dict[str, str]:
-    """What one source file may ask for, each with its meaning."""
-    values = Limits()
+def describe(limits: Limits) -> dict[str, str]:
+    """Return the value of each limit with its meaning."""
     return {
-        name: f"{getattr(values, name):,}  {field.description or ''}".rstrip()
-        for name, field in Limits.model_fields.items()
+        name: f"{getattr(limits, name):,}  {field.description}"
+        for name, field in type(limits).model_fields.items()
     }
 
 

@@ -21,7 +21,7 @@ import torch
 from core.app.configuration import RunConfig
 from core.config import nearest
 from core.errors import ConfigError, UserError
-from core.recipes import RECIPES, Recipe, recipe
+from core.recipes import RECIPES, Recipe
 from core.theory.passes import Networks
 from core.training.presets import Preset
 from core.training.step import Batches
@@ -56,10 +56,10 @@ class Examples:
 class Domain(ABC):
     """Everything that the shared commands ask of a domain.
 
-    `item`: the word for one sample. `offers`: which of a recipe's needs it meets. `suffixes`: of
-    its users' files. `shipped`: folder of the weights that ship, None where there are none.
-    `default_run`: the weights that are used where no run is named; `default_encoder`: those for
-    latent commands. `default_model`: what `train` trains.
+    `item`: the word for one sample. `recipes`: those of every domain and its own. `offers`: which
+    of a recipe's needs it meets. `suffixes`: of its users' files. `shipped`: the folder of the
+    weights that ship, None where there are none; `default_run`: those that are used where no run
+    is named, `default_latent_run`: by the latent commands. `default_model`: what `train` trains.
     """
 
     name: ClassVar[str]
@@ -71,6 +71,7 @@ class Domain(ABC):
     default_latent_run: ClassVar[str] = ""
     default_model: ClassVar[str]
     offers: ClassVar[frozenset[str]]
+    recipes: ClassVar[Mapping[str, Recipe]] = RECIPES
     aliases: ClassVar[Mapping[str, str]] = {}
     suffixes: ClassVar[tuple[str, ...]]
     config: ClassVar[type[RunConfig]]
@@ -159,14 +160,14 @@ class Domain(ABC):
     def recipe_name(self, model: str) -> str:
         """The recipe of a model as this domain calls it; `ConfigError` for an unknown name."""
         name = self.aliases.get(model, model)
-        if name not in RECIPES:
-            known = nearest(model, [*self.aliases, *RECIPES])
+        if name not in self.recipes:
+            known = nearest(model, [*self.aliases, *self.recipes])
             raise ConfigError(f"no model is called '{model}': {known}")
         return name
 
     def recipe(self, model: str) -> Recipe:
         """The recipe of a model as this domain calls it."""
-        return recipe(self.recipe_name(model))
+        return self.recipes[self.recipe_name(model)]
 
     def is_translation(self, model: str) -> bool:
         """Whether a model translates between two collections."""
@@ -176,14 +177,15 @@ class Domain(ABC):
         """`ConfigError` where the domain lacks what a model needs, or where a second collection
         is missing or superfluous."""
         name = self.recipe_name(model)
-        missing = sorted(recipe(name).needs - self.offers)
+        known = self.recipes[name]
+        missing = sorted(known.needs - self.offers)
         if missing:
             raise ConfigError(f"{name} needs what {self.name} lacks: {', '.join(missing)}")
-        if recipe(name).other and not has_other:
+        if known.other and not has_other:
             raise ConfigError(
                 f"{name} translates between two collections: give the second by --other"
             )
-        if has_other and not recipe(name).other:
+        if has_other and not known.other:
             raise ConfigError(f"{name} learns from one collection: leave --other out")
 
     def leading_run(self, arguments: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -13,8 +13,13 @@ from core.app.model import Model
 from core.config import nearest, override, resolve
 from core.errors import ConfigError, UserError
 from core.theory.passes import Networks
-from core.training.device import choose_device, computes_bf16, keep_freed_memory
-from core.training.loop import Observe
+from core.training.device import (
+    choose_device,
+    computes_bf16,
+    isolated_random_state,
+    keep_freed_memory,
+)
+from core.training.loop import UNMONITORED, Monitor, Observe
 from core.training.loop import train as train_run
 from core.training.run import Run
 from core.training.step import TrainState
@@ -44,6 +49,7 @@ def configure(
     model = model or _recipe_in(settings) or domain.default_model
     preset = preset or domain.default_preset
     domain.require(model, other is not None)
+    name = domain.recipe_name(model)
     if preset not in domain.presets:
         known = nearest(preset, list(domain.presets))
         raise ConfigError(f"no preset is called '{preset}': {known}")
@@ -51,7 +57,7 @@ def configure(
     if other is not None:
         domain.require_same_spec(data, other)
         values["other_sha256"] = other.digest
-    chosen = {**domain.presets[preset].values(domain.recipe_name(model)), **values}
+    chosen = {**domain.presets[preset].values(name, domain.recipes[name]), **values}
     file = {key: value for key, value in (settings or {}).items() if key not in OF_DATA}
     layered = override(_over(chosen, file), assignments)
     return resolve(domain.config, layered, "the configuration")
@@ -84,10 +90,12 @@ def train(
     assignments: Sequence[str] = (),
     other: Any = None,
     settings: Mapping[str, Any] | None = None,
+    monitor: Monitor = UNMONITORED,
 ) -> Any:
     """Train a model on data into the run folder `to`; the same call resumes there.
 
-    Returns the domain's model with the EMA weights. See `configure`.
+    Returns the domain's model with the EMA weights; `Stopped` where `monitor` asks for a stop.
+    The caller's random state is left as it was. See `configure`.
     """
     for one in (data, other) if other is not None else (data,):
         if "train" not in one.splits:
@@ -95,20 +103,21 @@ def train(
     config = configure(domain, data, model, preset, assignments, other, settings)
     chosen = choose_device(device)
     keep_freed_memory()
-    torch.manual_seed(config.train.seed)
-    state = _begin(domain.networks(config), config, chosen)
+    with isolated_random_state(chosen):
+        torch.manual_seed(config.train.seed)
+        state = _begin(domain, config, chosen)
     draw = domain.batches(data, config, chosen, other)
     values = config.model_dump(mode="json")
     with Run.open(Path(to), values, CHANGEABLE, partial(_completed, domain.config)) as run:
         observe = observer(domain, run, data, config, other)
-        train_run(run, state, draw, config.train, observe)
+        train_run(run, state, draw, config.train, observe, monitor)
     return domain.model(state.ema, config.model, config.spec, Path(to).name)
 
 
-def _begin(networks: Networks, config: RunConfig, device: torch.device) -> TrainState:
+def _begin(domain: Domain, config: RunConfig, device: torch.device) -> TrainState:
     model, train = config.model, config.train
     return TrainState(
-        model.stabilisers.fit(networks).to(device),
+        model.stabilisers.fit(domain.networks(config)).to(device),
         model.resolved_recipe,
         train.learner,
         train.critic,

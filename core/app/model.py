@@ -17,7 +17,6 @@ from core.app.latent import LatentPoints, LatentSpace
 from core.app.sampling import Rows, in_chunks
 from core.config import resolve
 from core.errors import UserError
-from core.recipes import recipe
 from core.theory.distributions import Distribution
 from core.theory.passes import Networks, is_critic
 from core.theory.shapes import Samples
@@ -102,12 +101,12 @@ class Model(ABC):
     @property
     def translates(self) -> bool:
         """Whether it translates items of another collection."""
-        return recipe(self.config.recipe).other
+        return self.config.base_recipe.other
 
     @property
     def draws(self) -> bool:
         """Whether it samples from noise alone."""
-        return recipe(self.config.recipe).draws
+        return self.config.base_recipe.draws
 
     def prior(self, count: int, c: Tensor | None = None) -> Distribution:
         """p(z given c), c as the networks read it; `UserError` where there is no prior."""

@@ -1,153 +1,222 @@
-"""Codes: a prior whose points are rows of a learned table, told one after the other.
+"""Vector quantisation: a prior over the codes of a learned codebook, sampled autoregressively.
 
-The latent vector is cut into places; each place is one of the table's rows, and a causal
-transformer says how likely each row is, given the places before it and the condition:
-p(z given c) = product over places of p(row_n given rows_<n, c). Van den Oord, Vinyals and
-Kavukcuoglu, NIPS 2017; with a caption as the condition this is the construction of DALL-E (Ramesh
-et al., ICML 2021), with two tables, coarse and fine, that of VQ-VAE-2 (Razavi et al., NIPS 2019).
+The latent vector is cut into positions; at each position stands one vector of the codebook, and a
+causal transformer gives the probability of each index, given those before it and the condition:
+p(z given c) = product over n of p(k_n given k_<n, c). Van den Oord, Vinyals and Kavukcuoglu, NIPS
+2017; given a caption this is the construction of DALL-E (Ramesh et al., ICML 2021).
+
+CodePrior(16)           one level of codes (VQ-VAE)
+TwoLevelCodePrior(16)   coarse codes, then fine codes given those (VQ-VAE-2, Razavi et al., NIPS
+                        2019): p(top given c) p(bottom given top, c)
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from core.densities.transformer import CausalTransformer, log_prob_of, sample_logits
+from core.networks.hierarchy import HierarchicalDelta, coarse_size
 from core.theory.distributions import Distribution, straight_through
 from core.theory.shapes import Latents, Losses
 
 CODES = 128
-"""Rows of a table."""
+"""Vectors of a codebook."""
 NUMBERS = 4
-"""Numbers of a place, where the latent vector has room for more than two."""
+"""Numbers of a code vector, where the latent vector has room for two of that size."""
 WIDTH, LAYERS, HEADS = 64, 2, 4
 
-USE_DECAY = 0.99
-LEAST_USE = 0.1
-"""Of its fair share: a row that is used less begins anew where an encoded place lies."""
+USAGE_DECAY = 0.99
+LEAST_USAGE = 0.1
+"""A code that is used less, as a share of uniform usage, restarts at an encoded vector."""
 
-Rows = Int[Tensor, "batch place"]
-CodeVectors = Float[Tensor, "batch place number"]
+Indices = Int[Tensor, "batch position"]
+CodeVectors = Float[Tensor, "batch position number"]
+
+
+def positions_of(latent: int) -> int:
+    """Return the number of positions into which z is cut, in equal parts of `NUMBERS` or more.
+
+    >>> positions_of(16), positions_of(2), positions_of(9)
+    (4, 2, 1)
+    """
+    most = max(2, latent // NUMBERS)
+    return max(n for n in range(1, most + 1) if latent % n == 0)
 
 
 class CodePrior(nn.Module):
-    """(batch, c) -> p(z given c) over the vectors that the tables can write."""
+    """(batch, c) -> p(z given c) over the sequences of code vectors."""
 
-    use: Tensor
-    begun: Tensor
+    usage: Tensor
+    initialised: Tensor
 
-    def __init__(self, latent: int, condition: int = 0, tables: int = 1):
+    def __init__(self, latent: int, condition: int = 0):
         super().__init__()
-        self.places = max(2, latent // NUMBERS)
-        self.tables = nn.Parameter(torch.randn(tables, CODES, latent // self.places))
-        self.register_buffer("use", torch.ones(tables, CODES))
-        self.register_buffer("begun", torch.zeros(()))
-        self.row = nn.Embedding(tables * CODES, WIDTH)
-        self.place = nn.Parameter(0.02 * torch.randn(self.places, WIDTH))
-        self.begin = nn.Linear(max(1, condition), WIDTH)
+        self.positions = positions_of(latent)
+        self.codebook = nn.Parameter(torch.randn(CODES, latent // self.positions))
+        self.register_buffer("usage", torch.ones(CODES))
+        self.register_buffer("initialised", torch.zeros(()))
+        self.embedding = nn.Embedding(CODES, WIDTH)
+        self.position = nn.Parameter(0.02 * torch.randn(self.positions, WIDTH))
+        self.start = nn.Linear(max(1, condition), WIDTH)
         self.transformer = CausalTransformer(WIDTH, LAYERS, HEADS)
-        self.out = nn.Linear(WIDTH, CODES)
+        self.logits = nn.Linear(WIDTH, CODES)
 
     def forward(self, batch: int, c: Tensor | None = None) -> "CodeDistribution":
-        told = self.place.new_zeros(batch, 1) if c is None else c
-        return CodeDistribution(self, self.begin(told.float()))
+        condition = self.position.new_zeros(batch, 1) if c is None else c
+        return CodeDistribution(self, self.start(condition.float()))
 
     def facts(self) -> dict[str, float]:
-        """How many rows of each table are in use."""
-        return {f"perplexity_{n + 1}": perplexity(use) for n, use in enumerate(self.use)}
+        """Return the perplexity of the codes' usage, 1 to `CODES`."""
+        return {"perplexity": perplexity(self.usage)}
 
-    @property
-    def table_of(self) -> Int[Tensor, " place"]:
-        """Which table each place is written with: the first places with the first one."""
-        place = torch.arange(self.places, device=self.place.device)
-        return place * len(self.tables) // self.places
+    def split(self, z: Latents) -> CodeVectors:
+        """Cut latent vectors into positions."""
+        return z.unflatten(1, (self.positions, -1))  # [batch position number]
 
-    def nearest_rows(self, places: CodeVectors) -> Rows:
-        """The row nearest to each place."""
-        tables = self.tables[self.table_of].detach()
-        distance = torch.cdist(places.detach().float().transpose(0, 1), tables)
-        return distance.argmin(2).T
-
-    def written(self, rows: Rows) -> CodeVectors:
-        """What rows stand for."""
-        return self.tables[self.table_of, rows]
-
-    def cut(self, z: Latents) -> CodeVectors:
-        """A latent vector as its places."""
-        return z.unflatten(1, (self.places, -1))
+    def nearest_indices(self, vectors: CodeVectors) -> Indices:
+        """Return the index of the code vector nearest to each vector."""
+        codes = self.codebook.detach().expand(len(vectors), -1, -1)  # [batch code number]
+        return torch.cdist(vectors.detach().float(), codes).argmin(2)
 
     @torch.no_grad()
-    def count(self, places: CodeVectors, rows: Rows) -> None:
-        """Count how often rows are used; those that are not begin anew among these places."""
-        if not self.begun:
-            self._scatter(places, torch.ones_like(self.use, dtype=torch.bool))
-            self.begun.fill_(1)
-        for table in range(len(self.tables)):
-            mine = rows[:, self.table_of == table].flatten()
-            share = torch.bincount(mine, minlength=CODES) * CODES / max(1, len(mine))
-            self.use[table].lerp_(share.to(self.use), 1 - USE_DECAY)
-        self._scatter(places, self.use < LEAST_USE)
+    def count(self, vectors: CodeVectors) -> None:
+        """Track the codes' usage; unused codes restart at vectors of this batch.
 
-    def _scatter(self, places: CodeVectors, rows: Tensor) -> None:
-        """Put these rows [table row] where some of the places lie, and count them as used."""
-        for table in range(len(self.tables)):
-            pool = places[:, self.table_of == table].flatten(0, 1).float()
-            wanted = int(rows[table].sum())
-            chosen = torch.randint(len(pool), (wanted,), device=pool.device)
-            self.tables.data[table, rows[table]] = pool[chosen]
-        self.use[rows] = 1.0
+        Random restarts (Dhariwal et al., Jukebox, 2020, section 3.1); the first batch initialises
+        the whole codebook.
+        """
+        if not self.initialised:
+            self._restart(vectors, torch.ones_like(self.usage, dtype=torch.bool))
+            self.initialised.fill_(1)
+        indices = self.nearest_indices(vectors).flatten()
+        frequency = torch.bincount(indices, minlength=CODES) * CODES / len(indices)
+        self.usage.lerp_(frequency.to(self.usage), 1 - USAGE_DECAY)
+        self._restart(vectors, self.usage < LEAST_USAGE)
+
+    def _restart(self, vectors: CodeVectors, unused: Bool[Tensor, " code"]) -> None:
+        """Move these codes to random ones of the vectors, and reset their usage."""
+        pool = vectors.flatten(0, 1).float()  # [batch*position number]
+        chosen = torch.randint(len(pool), (int(unused.sum()),), device=pool.device)
+        self.codebook.data[unused] = pool[chosen]
+        self.usage[unused] = 1.0
 
 
 class CodeDistribution(Distribution):
     """p(z given c), one condition for each of a batch."""
 
-    def __init__(self, prior: CodePrior, begin: Float[Tensor, "batch width"]):
-        self.prior, self.begin = prior, begin
+    def __init__(self, prior: CodePrior, start: Float[Tensor, "batch width"]):
+        self.prior, self.start = prior, start
 
     @property
     def mean(self) -> Latents:
-        """A draw: the mean of codes is no code."""
+        """A sample: the mean of code vectors is no code vector."""
         return self.rsample()
 
     def rsample(self) -> Latents:
-        """Draw row after row; no gradient leads to the probabilities."""
+        """Sample index after index; no gradient leads to the probabilities."""
         kv_caches = self.prior.transformer.kv_caches()
-        told, rows = self.begin[:, None], []
-        for place in range(self.prior.places):
-            read = self.prior.transformer(told + self.prior.place[place], kv_caches)
-            rows.append(sample_logits(self.prior.out(read[:, 0])))
-            table = int(self.prior.table_of[place])
-            told = self.prior.row(rows[-1] + table * CODES)[:, None]
-        return self.prior.written(torch.stack(rows, 1)).flatten(1)
+        token, indices = self.start[:, None], []
+        for position in self.prior.position:
+            hidden = self.prior.transformer(token + position, kv_caches)
+            indices.append(sample_logits(self.prior.logits(hidden[:, 0])))
+            token = self.prior.embedding(indices[-1])[:, None]
+        return self.prior.codebook[torch.stack(indices, 1)].flatten(1)  # [batch latent]
 
     def log_prob(self, value: Latents) -> Losses:
-        """Of the rows nearest to `value`, in nats."""
-        rows = self.prior.nearest_rows(self.prior.cut(value))
-        told = self.prior.row(rows[:, :-1] + self.prior.table_of[:-1] * CODES)
-        heard = torch.cat([self.begin[:, None], told], 1) + self.prior.place
-        logits = self.prior.out(self.prior.transformer(heard))
-        return log_prob_of(logits.flatten(0, 1), rows.flatten()).view(rows.shape).sum(1)
+        """log p of the codes nearest to `value`, in nats."""
+        indices = self.prior.nearest_indices(self.prior.split(value))
+        earlier = torch.cat([self.start[:, None], self.prior.embedding(indices[:, :-1])], 1)
+        logits = self.prior.logits(self.prior.transformer(earlier + self.prior.position))
+        log_probs = log_prob_of(logits.flatten(0, 1), indices.flatten())
+        return log_probs.view(indices.shape).sum(1)  # [batch]
+
+    def encode(self, posterior: Distribution) -> Latents:
+        """Quantise the encoder's z, with a straight-through gradient; in training count usage."""
+        return self.nearest(posterior.mean)
 
     def nearest(self, value: Latents) -> Latents:
-        """What the tables can write that is nearest to `value`, with the gradient of `value`."""
-        places = self.prior.cut(value)
-        rows = self.prior.nearest_rows(places)
+        """Return the code vectors nearest to `value`, with the gradient of `value`."""
         if self.prior.training and torch.is_grad_enabled():
-            self.prior.count(places, rows)
-            rows = self.prior.nearest_rows(places)
-        return straight_through(self.prior.written(rows).flatten(1).to(value.dtype), value)
+            self.prior.count(self.prior.split(value))
+        return straight_through(self.codes(value).to(value.dtype), value)
 
-    def gap(self, value: Latents) -> Losses:
-        """Squared distance of `value` from the vector that the tables write for it."""
-        places = self.prior.cut(value)
-        written = self.prior.written(self.prior.nearest_rows(places))
-        return ((places.float() - written) ** 2).flatten(1).sum(1)
+    def codes(self, value: Latents) -> Latents:
+        """Return the code vectors nearest to `value`, with the gradient of the codebook."""
+        indices = self.prior.nearest_indices(self.prior.split(value))
+        return self.prior.codebook[indices].flatten(1)  # [batch latent]
+
+    def gap(self, posterior: Distribution) -> Losses:
+        """|z - e|^2, e the code vectors nearest to the encoder's z."""
+        return self.distance(posterior.mean)
+
+    def distance(self, value: Latents) -> Losses:
+        """Squared distance of `value` from its code vectors."""
+        return (value.float() - self.codes(value)).square().sum(1)
 
 
-def two_tables(latent: int, condition: int = 0) -> CodePrior:
-    """The coarse half of the places with one table, the fine half with another."""
-    return CodePrior(latent, condition, tables=2)
+class TwoLevelCodePrior(nn.Module):
+    """(batch, c) -> p(top given c) p(bottom given top, c) over coarse and fine codes.
+
+    Each level has a codebook and a causal transformer of its own; that of the bottom level is
+    conditioned on the top code vectors (Razavi et al. 2019, section 3.2).
+    """
+
+    def __init__(self, latent: int, condition: int = 0):
+        super().__init__()
+        self.coarse = coarse_size(latent)
+        self.top = CodePrior(self.coarse, condition)
+        self.bottom = CodePrior(latent - self.coarse, condition + self.coarse)
+
+    def forward(self, batch: int, c: Tensor | None = None) -> "TwoLevelCodeDistribution":
+        return TwoLevelCodeDistribution(self, batch, c)
+
+    def facts(self) -> dict[str, float]:
+        """Return the perplexity of each level's codes."""
+        levels = {"top": self.top, "bottom": self.bottom}
+        return {f"perplexity_{name}": perplexity(level.usage) for name, level in levels.items()}
 
 
-def perplexity(use: Float[Tensor, " row"]) -> float:
-    """How many rows are in use: exp of the entropy of their frequencies, 1 to their number."""
-    return float(torch.special.entr(use / use.sum()).sum().exp())
+class TwoLevelCodeDistribution(Distribution):
+    """p(top given c) p(bottom given top, c) over z = [top, bottom]."""
+
+    def __init__(self, prior: TwoLevelCodePrior, batch: int, c: Tensor | None):
+        self.prior, self.c = prior, c
+        self.top = prior.top(batch, c)
+
+    def bottom(self, top: Latents) -> CodeDistribution:
+        """p(bottom given top, c); the likelihood of the bottom does not move the top codebook."""
+        given = top.detach() if self.c is None else torch.cat([top.detach(), self.c], 1)
+        return self.prior.bottom(len(top), given)
+
+    @property
+    def mean(self) -> Latents:
+        """A sample: the mean of code vectors is no code vector."""
+        return self.rsample()
+
+    def rsample(self) -> Latents:
+        """Ancestral sampling: the top codes, then the bottom codes given those."""
+        top = self.top.rsample()
+        return torch.cat([top, self.bottom(top).rsample()], 1)
+
+    def log_prob(self, value: Latents) -> Losses:
+        """log p of the codes nearest to `value`, in nats."""
+        top, bottom = value.tensor_split([self.prior.coarse], dim=1)
+        return self.top.log_prob(top) + self.bottom(self.top.codes(top)).log_prob(bottom)
+
+    def encode(self, posterior: Distribution) -> Latents:
+        """Quantise z_1, then z_2 as the encoder computes it given the quantised z_1."""
+        assert isinstance(posterior, HierarchicalDelta)
+        top = self.top.nearest(posterior.top)
+        return torch.cat([top, self.bottom(top).nearest(posterior.bottom(top))], 1)
+
+    def gap(self, posterior: Distribution) -> Losses:
+        """|z_1 - e_1|^2 + |z_2 - e_2|^2, e the code vectors, z_2 computed given e_1."""
+        assert isinstance(posterior, HierarchicalDelta)
+        top = straight_through(self.top.codes(posterior.top), posterior.top)
+        bottom = posterior.bottom(top)
+        return self.top.distance(posterior.top) + self.bottom(top).distance(bottom)
+
+
+def perplexity(usage: Float[Tensor, " code"]) -> float:
+    """Return exp of the entropy of the usage: the number of codes in use, 1 to all of them."""
+    return float(torch.special.entr(usage / usage.sum()).sum().exp())

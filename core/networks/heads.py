@@ -5,9 +5,15 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from core.networks.hierarchy import HierarchicalGaussian, HierarchicalHead
+from core.networks.hierarchy import (
+    Fine,
+    HierarchicalDelta,
+    HierarchicalGaussian,
+    HierarchicalHead,
+    coarse_size,
+)
 from core.theory.distributions import Delta, Distribution, Gaussian, as_gaussian
-from core.theory.shapes import Features
+from core.theory.shapes import Features, Latents
 
 
 class MLP(nn.Sequential):
@@ -24,14 +30,14 @@ class MLP(nn.Sequential):
         super().__init__(*layers[:-1])
 
     def hidden(self, x: Tensor) -> Tensor:
-        """What the last map reads."""
+        """Return the last hidden layer, the input of the last linear map."""
         for layer in list(self)[:-1]:
             x = layer(x)
         return x
 
 
 class StandardNormal(nn.Module):
-    """The prior N(0, I) over a flat z; the condition does not move it."""
+    """(batch, c) -> the prior N(0, I) over z [batch latent], independent of the condition."""
 
     mean: Tensor
 
@@ -44,19 +50,57 @@ class StandardNormal(nn.Module):
         return Gaussian(mean, torch.zeros_like(mean))
 
 
+class GaussianHead(nn.Linear):
+    """features [batch width] -> q(z given x) = N(mean, diag(std^2))."""
+
+    def __init__(self, width: int, latent: int):
+        super().__init__(width, 2 * latent)
+
+    def forward(self, features: Features) -> Gaussian:  # type: ignore[override]  # a distribution
+        return as_gaussian(super().forward(features))
+
+
+class DeltaHead(nn.Linear):
+    """features [batch width] -> a deterministic z [batch latent]."""
+
+    def forward(self, features: Features) -> Delta:  # type: ignore[override]  # a distribution
+        return Delta(super().forward(features))
+
+
+class HierarchicalDeltaHead(nn.Module):
+    """features [batch width] -> a coarse z_1 and, given z_1 and the features, a fine z_2.
+
+    The encoder of VQ-VAE-2 (Razavi et al., NIPS 2019, algorithm 1): e_top = quantise(E(x)),
+    e_bottom = quantise(E(x, e_top)).
+    """
+
+    def __init__(self, width: int, latent: int):
+        super().__init__()
+        coarse = coarse_size(latent)
+        self.top = nn.Linear(width, coarse)
+        self.bottom = MLP(coarse + width, width, latent - coarse)
+
+    def forward(self, features: Features) -> HierarchicalDelta:
+        def bottom(top: Latents) -> Fine:
+            return self.bottom(torch.cat([top, features], 1))
+
+        return HierarchicalDelta(self.top(features), bottom)
+
+
+HEADS: dict[type[Distribution], type[nn.Module]] = {
+    Gaussian: GaussianHead,
+    Delta: DeltaHead,
+    HierarchicalGaussian: HierarchicalHead,
+    HierarchicalDelta: HierarchicalDeltaHead,
+}
+
+
 class PosteriorHead(nn.Module):
-    """features [batch width] -> q(z given x): a Gaussian, a point, or levels of Gaussians."""
+    """features [batch width] -> q(z given x), a distribution of the chosen kind (of `HEADS`)."""
 
     def __init__(self, width: int, latent: int, kind: type[Distribution]):
         super().__init__()
-        self.kind = kind
-        if kind is HierarchicalGaussian:
-            self.linear: nn.Module = HierarchicalHead(width, latent)
-        else:
-            self.linear = nn.Linear(width, latent if kind is Delta else 2 * latent)
+        self.linear = HEADS[kind](width, latent)
 
     def forward(self, features: Features) -> Distribution:
-        made = self.linear(features)
-        if self.kind is HierarchicalGaussian:
-            return made
-        return Delta(made) if self.kind is Delta else as_gaussian(made)
+        return self.linear(features)

@@ -1,45 +1,61 @@
-"""Latents on two levels: p(z) = p(z_1) p(z_2 given z_1), and a posterior of the same shape.
+"""Latents on two levels: p(z) = p(z_1) p(z_2 given z_1), and a posterior that factorises alike.
 
-q(z given x) = q(z_1 given x) q(z_2 given z_1, x): what the upper level leaves open the lower one
-tells, top-down in both passes (Child, ICLR 2021; Sonderby et al., NIPS 2016).
+q(z given x) = q(z_1 given x) q(z_2 given z_1, x): both passes sample top-down, so that the bottom
+level only encodes what the top level leaves open (Child, ICLR 2021; Sonderby et al., NIPS 2016).
 """
 
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.theory.distributions import Distribution, Gaussian, as_gaussian
+from core.theory.distributions import Delta, Distribution, Gaussian, as_gaussian
 from core.theory.shapes import Features, Latents, Losses
 
 WIDTH = 128
-Below = Callable[[Latents], Gaussian]
-"""z_1 -> the distribution of z_2."""
+
+Fine = Float[Tensor, "batch fine"]
+"""z_2, the numbers of the bottom level."""
 
 
 class HierarchicalGaussian(Distribution):
-    """A Gaussian, and one that depends on what was drawn from it; z = [z_1, z_2]."""
+    """p(z_1) p(z_2 given z_1), both Gaussian, over z = [z_1, z_2].
 
-    def __init__(self, above: Gaussian, below: Below):
-        self.above, self.below = above, below
+    `bottom`: z_1 -> p(z_2 given z_1).
+    """
+
+    def __init__(self, top: Gaussian, bottom: Callable[[Latents], Gaussian]):
+        self.top, self.bottom = top, bottom
 
     @property
     def mean(self) -> Latents:
-        """The lower level's mean, given the upper level's."""
-        upper = self.above.mean
-        return torch.cat([upper, self.below(upper).mean], 1)
+        """The mean of z_1 and, given it, the mean of z_2."""
+        top = self.top.mean
+        return torch.cat([top, self.bottom(top).mean], 1)
 
     def rsample(self) -> Latents:
-        upper = self.above.rsample()
-        return torch.cat([upper, self.below(upper).rsample()], 1)
+        top = self.top.rsample()
+        return torch.cat([top, self.bottom(top).rsample()], 1)
 
     def log_prob(self, value: Latents) -> Losses:
-        upper, lower = value.tensor_split([self.above.mean.shape[1]], dim=1)
-        return self.above.log_prob(upper) + self.below(upper).log_prob(lower)
+        top, bottom = value.tensor_split([self.top.mean.shape[1]], dim=1)
+        return self.top.log_prob(top) + self.bottom(top).log_prob(bottom)
+
+
+class HierarchicalDelta(Delta):
+    """A deterministic posterior on two levels: z_1 = top, z_2 = bottom(z_1).
+
+    A prior over codes evaluates `bottom` at the quantised z_1 (`TwoLevelCodePrior`).
+    """
+
+    def __init__(self, top: Latents, bottom: Callable[[Latents], Fine]):
+        super().__init__(torch.cat([top, bottom(top)], 1))
+        self.top, self.bottom = top, bottom
 
 
 def two_layers(inputs: int, outputs: int) -> nn.Sequential:
-    """A small network that begins near the standard normal distribution."""
+    """Build a small network whose outputs are near 0 at initialisation: a standard normal."""
     last = nn.Linear(WIDTH, outputs)
     nn.init.normal_(last.weight, std=0.01)
     nn.init.zeros_(last.bias)
@@ -51,20 +67,20 @@ class HierarchicalPrior(nn.Module):
 
     def __init__(self, latent: int, condition: int = 0):
         super().__init__()
-        self.upper = latent // 2
-        self.above = two_layers(condition, 2 * self.upper) if condition else None
-        self.below = two_layers(self.upper + condition, 2 * (latent - self.upper))
+        self.split = latent // 2
+        self.top = two_layers(condition, 2 * self.split) if condition else None
+        self.bottom = two_layers(self.split + condition, 2 * (latent - self.split))
 
     def forward(self, batch: int, c: Tensor | None = None) -> HierarchicalGaussian:
-        def below(upper: Latents) -> Gaussian:
-            return as_gaussian(self.below(upper if c is None else torch.cat([upper, c], 1)))
+        def bottom(top: Latents) -> Gaussian:
+            return as_gaussian(self.bottom(top if c is None else torch.cat([top, c], 1)))
 
-        return HierarchicalGaussian(self._above(batch, c), below)
+        return HierarchicalGaussian(self._top(batch, c), bottom)
 
-    def _above(self, batch: int, c: Tensor | None) -> Gaussian:
-        if self.above is not None and c is not None:
-            return as_gaussian(self.above(c))
-        zeros = next(self.below.parameters()).new_zeros(batch, self.upper)
+    def _top(self, batch: int, c: Tensor | None) -> Gaussian:
+        if self.top is not None and c is not None:
+            return as_gaussian(self.top(c))
+        zeros = next(self.bottom.parameters()).new_zeros(batch, self.split)
         return Gaussian(zeros, zeros)
 
 
@@ -73,12 +89,26 @@ class HierarchicalHead(nn.Module):
 
     def __init__(self, width: int, latent: int):
         super().__init__()
-        self.upper = latent // 2
-        self.above = nn.Linear(width, 2 * self.upper)
-        self.below = two_layers(self.upper + width, 2 * (latent - self.upper))
+        self.split = latent // 2
+        self.top = nn.Linear(width, 2 * self.split)
+        self.bottom = two_layers(self.split + width, 2 * (latent - self.split))
 
     def forward(self, features: Features) -> HierarchicalGaussian:
-        def below(upper: Latents) -> Gaussian:
-            return as_gaussian(self.below(torch.cat([upper, features], 1)))
+        def bottom(top: Latents) -> Gaussian:
+            return as_gaussian(self.bottom(torch.cat([top, features], 1)))
 
-        return HierarchicalGaussian(as_gaussian(self.above(features)), below)
+        return HierarchicalGaussian(as_gaussian(self.top(features)), bottom)
+
+
+COARSE = 4
+"""The top level of codes holds one in so many of the latent vector's numbers (VQ-VAE-2: 32 x 32 of
+32 x 32 + 64 x 64 codes, one in five)."""
+
+
+def coarse_size(latent: int) -> int:
+    """Return the numbers of z on the coarse (top) level of a two-level code.
+
+    >>> coarse_size(16), coarse_size(2)
+    (4, 1)
+    """
+    return max(1, latent // COARSE)

@@ -20,6 +20,7 @@ from core.recipes import Recipe
 from core.theory.distributions import Categorical, Delta, Distribution, Gaussian
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Features, Latents, Samples, Scores
+from core.theory.terms import Reconstruct
 
 Points = Float[Tensor, "batch 2"]
 OneHotSymbols = Float[Tensor, "batch part symbol"]
@@ -149,7 +150,8 @@ def networks(recipe: Recipe) -> Networks:
 def _dreams(recipe: Recipe) -> bool:
     """Whether no statement shows data to the encoder."""
     return "encoder" in recipe.networks and not any(
-        "encoder" in term.trains and getattr(term, "space", "x") != "z" for term in recipe.terms
+        "encoder" in term.trains and not (isinstance(term, Reconstruct) and term.space == "z")
+        for term in recipe.terms
     )
 
 

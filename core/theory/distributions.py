@@ -43,9 +43,9 @@ class Distribution(ABC):
     def log_prob(self, value: Samples) -> Losses:
         """log p(value) in nats, [batch]."""
 
-    def nearest(self, value: Samples) -> Samples:
-        """What can be drawn and is nearest to `value`, with the gradient of `value`."""
-        return value
+    def encode(self, posterior: "Distribution") -> Samples:
+        """Sample z from a posterior; a prior over codes quantises it, straight-through."""
+        return posterior.rsample()
 
 
 class Gaussian(Distribution):

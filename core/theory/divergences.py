@@ -170,9 +170,9 @@ class Features:
 
 @dataclass(frozen=True)
 class Nearest:
-    """|z - what the prior's tables write for it|^2, per sample (van den Oord et al. 2017, eq. 3).
+    """|z - e|^2, e the prior's nearest code vectors, per sample (van den Oord et al. 2017, eq. 3).
 
-    With trains=("prior",) the tables follow the encoder, with trains=("encoder",) the encoder
+    With trains=("prior",) the codebook follows the encoder, with trains=("encoder",) the encoder
     commits itself: the two stop-gradients of the paper. `verb` tells the two apart.
     """
 
@@ -184,4 +184,4 @@ class Nearest:
 
     def __call__(self, passes: Passes, space: Space) -> Losses:
         prior: Any = passes.prior
-        return prior.gap(passes.posterior.mean)
+        return prior.gap(passes.posterior)

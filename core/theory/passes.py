@@ -108,9 +108,10 @@ class Passes:
 
     @cached_property
     def z_encoded(self) -> Samples:
-        """z drawn from the posterior; where the prior knows some points only, the nearest one."""
-        drawn = self.posterior.rsample()
-        return self.prior.nearest(drawn) if "prior" in self.networks else drawn
+        """z sampled from the posterior; quantised where the prior is over codes."""
+        if "prior" in self.networks:
+            return self.prior.encode(self.posterior)
+        return self.posterior.rsample()
 
     @cached_property
     def z_drawn(self) -> Samples:

@@ -1,11 +1,18 @@
-"""The two statements of which every model is a list.
+"""The two terms of which every model is a list, and the contract that any term fulfils.
 
 A term is called with the passes of a batch and returns one loss per sample (MMD: one per batch).
-It names the networks it `trains` and its `weight`. Any such callable is a term.
+It names the networks that it `trains` and its `weight`. Any such callable is a term, a plain
+function with these attributes included:
+
+    def sparsity(passes):
+        return passes.z_encoded.abs().sum(1)
+
+    sparsity.name, sparsity.trains = "sparsity", ("encoder",)
+    sparsity.networks, sparsity.weight = ("encoder",), 0.1
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import torch
 
@@ -18,23 +25,99 @@ from core.theory.shapes import Loss, Losses
 
 @runtime_checkable
 class Term(Protocol):
-    """What a model states."""
+    """A loss of a model with the networks that it trains."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name under which the loss is logged and its weight is set."""
+        ...
+
     @property
     def trains(self) -> tuple[str, ...]:
-        """The networks that this statement moves."""
+        """The networks that receive the gradient of this term."""
         ...
 
     @property
     def weight(self) -> float: ...
     @property
     def networks(self) -> tuple[str, ...]:
-        """The networks that this statement looks through."""
+        """The networks that are evaluated to compute this term."""
         ...
 
     def __call__(self, passes: Passes) -> Losses | Loss: ...
+
+
+@runtime_checkable
+class DomainDependent(Protocol):
+    """A term that not every domain can compute."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Return what a domain must offer: "condition", "labels", "statistics" ..."""
+        ...
+
+
+@runtime_checkable
+class Formulated(Protocol):
+    """A term with a formula to be shown to users."""
+
+    @property
+    def formula(self) -> str: ...
+
+
+def needs_of(term: Term) -> frozenset[str]:
+    """Return what a term needs of a domain beyond x; nothing where the term does not say."""
+    return term.needs if isinstance(term, DomainDependent) else frozenset()
+
+
+def describe(term: Term) -> str:
+    """Return a term as it is read, with its weight where that is not 1: `4 Match(z, KL)`."""
+    formula = term.formula if isinstance(term, Formulated) else term.name
+    return formula if term.weight == 1 else f"{term.weight:g} {formula}"
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """Any term with other trained networks or another weight."""
+
+    term: Term
+    trains: tuple[str, ...]
+    weight: float
+
+    @property
+    def name(self) -> str:
+        return self.term.name
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return self.term.networks
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return needs_of(self.term)
+
+    @property
+    def formula(self) -> str:
+        return self.term.formula if isinstance(self.term, Formulated) else self.term.name
+
+    def __call__(self, passes: Passes) -> Losses | Loss:
+        return self.term(passes)
+
+
+def adjust(
+    term: Term, *, trains: tuple[str, ...] | None = None, weight: float | None = None
+) -> Term:
+    """Return the term with other trained networks or another weight.
+
+    A dataclass with these fields keeps its type, any other term is wrapped in `Adjusted`.
+    """
+    trains = term.trains if trains is None else trains
+    weight = term.weight if weight is None else weight
+    if (trains, weight) == (term.trains, term.weight):
+        return term
+    if is_dataclass(term) and {"trains", "weight"} <= {f.name for f in fields(term) if f.init}:
+        return cast(Term, replace(term, trains=trains, weight=weight))
+    return Adjusted(term, trains, weight)
 
 
 @dataclass(frozen=True)
@@ -44,10 +127,9 @@ class Reconstruct:
     x:        -log p(x given z), z ~ q(z given x)
     z:        -log q(z given x), x ~ p(x given z), z ~ p(z)
     features: the same as x, measured in the features of the critic (Larsen et al. 2016, eq. 8)
-    gist:     -log p(gist of x given z): what the decoder draws before the rest (Li et al. 2018)
     """
 
-    space: Literal["x", "z", "features", "gist"]
+    space: Literal["x", "z", "features"]
     trains: tuple[str, ...] = ("encoder", "decoder")
     weight: float = 1.0
 
@@ -56,46 +138,22 @@ class Reconstruct:
         return f"reconstruct_{self.space}"
 
     @property
+    def formula(self) -> str:
+        return f"Reconstruct({self.space})"
+
+    @property
     def networks(self) -> tuple[str, ...]:
-        extra = {"x": (), "z": ("prior",), "features": ("critic_x",), "gist": ()}
+        extra = {"x": (), "z": ("prior",), "features": ("critic_x",)}
         return ("encoder", "decoder", *extra[self.space])
 
     def __call__(self, passes: Passes) -> Losses:
         if self.space == "x":
             return -passes.reconstruction.log_prob(passes.x)
-        if self.space == "gist":
-            decoder: Any = passes.networks["decoder"]
-            drawn_first: Any = passes.reconstruction
-            return -drawn_first.gist.log_prob(decoder.gist_of(passes.x))
         if self.space == "z":
             return -passes.dream.log_prob(passes.z_drawn)
         critic: Any = passes.networks["critic_x"]
         made = Delta(critic.features(passes.reconstruction.rsample()))
         return -made.log_prob(critic.features(passes.x).detach())
-
-
-@dataclass(frozen=True)
-class Coherence:
-    """What the decoder keeps still is what it drew first: |still - gist|_1 (Li et al. 2018).
-
-    Of the generation; the gist itself is not moved by it.
-    """
-
-    space: Literal["gist"] = "gist"
-    trains: tuple[str, ...] = ("decoder",)
-    weight: float = 0.1
-
-    @property
-    def name(self) -> str:
-        return "coherence"
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return ("decoder", "prior")
-
-    def __call__(self, passes: Passes) -> Losses:
-        made: Any = passes.generation
-        return sum_events((made.background - made.gist.mean.detach()).abs())
 
 
 @dataclass(frozen=True)
@@ -113,6 +171,10 @@ class L1:
         return "l1_x"
 
     @property
+    def formula(self) -> str:
+        return "L1(x)"
+
+    @property
     def networks(self) -> tuple[str, ...]:
         return ("decoder", "prior")
 
@@ -124,7 +186,6 @@ class L1:
 class Classify:
     """Say the label c from z: -log p(c given z), z of labelled data, as `encoder` has it."""
 
-    space: Literal["labels"] = "labels"
     trains: tuple[str, ...] = ("classifier", "encoder")
     weight: float = 1.0
     encoder: str = "encoder"
@@ -132,6 +193,14 @@ class Classify:
     @property
     def name(self) -> str:
         return "classify"
+
+    @property
+    def formula(self) -> str:
+        return "Classify(labels)"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"labels"})
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -160,6 +229,17 @@ class Match:
         return f"{self.by.verb}_{self.space}"
 
     @property
+    def formula(self) -> str:
+        game = self.by.game if isinstance(self.by, Adversarial) else type(self.by)
+        return f"Match({self.space}, {game.__name__})"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        condition = {"condition"} if self.space == "xc" else set()
+        statistics = {"statistics"} if isinstance(self.by, Moments) else set()
+        return frozenset(condition | statistics)
+
+    @property
     def networks(self) -> tuple[str, ...]:
         if not isinstance(self.by, Adversarial):
             return self.by.networks[self.space]
@@ -185,12 +265,16 @@ class CriticWeighted:
     weight: float = 1.0
 
     @property
-    def space(self) -> str:
-        return self.inner.space
-
-    @property
     def name(self) -> str:
         return f"critic_weighted_{self.inner.name}"
+
+    @property
+    def formula(self) -> str:
+        return f"CriticWeighted({describe(self.inner)})"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return needs_of(self.inner)
 
     @property
     def networks(self) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ It is written aside, synced and renamed, so that it is whole or absent. Nothing 
 import contextlib
 import hashlib
 import json
+import logging
 import re
 import shutil
-import sys
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,6 +28,8 @@ from core.config import Strict
 from core.errors import Resumable, UserError
 from core.files import digest, sync
 from core.training.serialisation import State, join, split
+
+LOG = logging.getLogger("pianoreel")
 
 INDEX = "state.json"
 
@@ -182,7 +184,7 @@ def recover(folder: Path) -> None:
         if not named.exists() and _is_whole(left):
             left.rename(named)
         else:
-            print(f"removed what a stopped command left unfinished: {left}", file=sys.stderr)
+            LOG.warning("removed what a stopped command left unfinished: %s", left)
             shutil.rmtree(left)
 
 
@@ -217,7 +219,7 @@ def first_whole(folders: Iterable[Path]) -> Checkpoint | None:
             damages.append(str(error))
             continue
         for damage in damages:
-            print(f"passed over a damaged checkpoint: {damage}", file=sys.stderr)
+            LOG.warning("skipped a damaged checkpoint: %s", damage)
         return found
     if damages:
         raise Corrupt(f"no checkpoint is whole: {'; '.join(damages)}")

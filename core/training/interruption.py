@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first lets the step be finished and saved, the second does not."""
+"""Ctrl-C and SIGTERM on the command line: the first saves and stops, the second exits."""
 
 import os
 import signal
@@ -6,26 +6,27 @@ import sys
 from types import FrameType, TracebackType
 from typing import Any
 
-from core.training.run import Run
+from core.errors import Stopped
 
 
 class Interruption:
-    """Notes the first Ctrl-C or SIGTERM, so that the step can be finished and saved.
+    """Catches Ctrl-C and SIGTERM while it is entered, in the main thread only.
 
-    The second one acts at once.
+    The first signal is remembered for `should_stop`; the second exits at once. On leaving after a
+    signal the process exits with 130 (Ctrl-C) or 143 (SIGTERM).
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self._handlers: dict[int, Any] = {}
 
-    @property
-    def noted(self) -> bool:
+    def should_stop(self) -> bool:
+        """Return whether a signal has arrived."""
         return self.signal is not None
 
     def __enter__(self) -> "Interruption":
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._note)
+            self._handlers[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(
@@ -36,15 +37,12 @@ class Interruption:
     ) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+        if self.signal is not None and (error is None or isinstance(error, Stopped)):
+            print(error or "stopped after the last step", file=sys.stderr)
+            raise SystemExit(128 + self.signal)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.noted:
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
             raise SystemExit(128 + number)
         self.signal = number
         os.write(2, b"\nfinishing this step and saving; once more stops at once\n")
-
-    def raise_if_noted(self, run: Run) -> None:
-        """Leave with exit code 130 or 143 and the sentence that says how to go on."""
-        if self.signal is not None:
-            print(f"stopped; the same command resumes in {run.folder}", file=sys.stderr)
-            raise SystemExit(128 + self.signal)

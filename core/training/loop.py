@@ -1,31 +1,31 @@
-"""The loop: it knows steps, logs and checkpoints, and nothing of the model or the domain.
+"""The training loop: budget, schedule, log and checkpoints; independent of model and domain.
 
 pianoreel music train DATA --to RUN     the same command on the same folder resumes
 """
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, model_validator
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from core.config import Strict
-from core.errors import Resumable
+from core.errors import Resumable, Stopped
 from core.theory.passes import Networks, is_critic
-from core.training.interruption import Interruption
+from core.training.checkpoint import resumable
+from core.training.device import isolated_random_state
 from core.training.run import Run
 from core.training.serialisation import size_bytes
 from core.training.step import Batches, Optimisation, TrainState, step
 
 
 class TrainConfig(Strict):
-    """How long, how fast, how often. The budget is `steps` or `minutes`; of both the first met.
+    """Budget, batch size, optimizers, learning-rate schedule, and the intervals of the record.
 
-    `bf16`: half precision, where the device computes with it; elsewhere single precision.
+    The budget is `steps` or `minutes`; of both the first that is used up ends the training.
+    `bf16`: bfloat16 autocast where the device multiplies bfloat16; elsewhere single precision.
     """
 
     steps: int | None = Field(default=None, gt=0)
@@ -52,23 +52,30 @@ class TrainConfig(Strict):
 
 
 Observe = Callable[[Networks, int], dict[str, float]]
-"""(averaged networks, step) -> facts to log; the least `distance` is the best so far."""
+"""(EMA networks, step) -> measurements to log; the smallest `distance` marks the best step.
+
+A function of its arguments alone: a resumed run repeats the observation of its first step.
+"""
 
 
 @dataclass
 class Budget:
-    """How far a run has come, in steps and in seconds of training over all its commands."""
+    """Progress of a run: finished steps, and the seconds at the end of the last one.
+
+    Seconds are summed over all commands that trained the run.
+    """
 
     config: TrainConfig
     step: int = 0
-    seconds_before: float = 0.0
+    seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self._started = time.monotonic()
+        self._started = time.monotonic() - self.seconds
 
-    @property
-    def seconds(self) -> float:
-        return self.seconds_before + time.monotonic() - self._started
+    def advance(self) -> None:
+        """Count one more finished step."""
+        self.step += 1
+        self.seconds = time.monotonic() - self._started
 
     @property
     def fraction(self) -> float:
@@ -78,19 +85,40 @@ class Budget:
         return min(1.0, max(by_steps, by_time))
 
 
+@dataclass(frozen=True)
+class Monitor:
+    """Callbacks by which a caller follows a training and stops it.
+
+    `should_stop` is read between steps: true ends the training with `Stopped` once the last
+    finished step is saved. `on_step` is called after each step with the budget and the losses.
+
+    >>> import threading
+    >>> button = threading.Event()
+    >>> Monitor(should_stop=button.is_set).should_stop()
+    False
+    """
+
+    should_stop: Callable[[], bool] = lambda: False
+    on_step: Callable[[Budget, Mapping[str, float]], object] = lambda budget, losses: None
+
+
+UNMONITORED = Monitor()
+"""Nobody follows, nothing stops."""
+
+
 def rate_factor(config: TrainConfig, step: int, fraction: float) -> float:
-    """The learning rate's factor: a linear warm-up, then the chosen decay towards 0.
+    """Return the factor of the learning rate: linear warm-up times the decay towards 0.
 
     >>> rate_factor(TrainConfig(steps=10, decay="cosine"), 5, 0.5)
     0.5
     """
-    warm = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+    warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
     decays = {
         "constant": 1.0,
         "linear": 1 - fraction,
         "cosine": round(0.5 * (1 + math.cos(math.pi * fraction)), 12),
     }
-    return warm * decays[config.decay]
+    return warmup * decays[config.decay]
 
 
 def train(
@@ -99,33 +127,36 @@ def train(
     batches: Batches,
     config: TrainConfig,
     observe: Observe,
-    console: Console | None = None,
+    monitor: Monitor = UNMONITORED,
 ) -> Budget:
-    """Train until the budget is used, resuming where the run's newest checkpoint stands.
+    """Train until the budget is used, resuming from the run's newest checkpoint.
 
-    Ctrl-C and SIGTERM finish the step and save. Updates with a loss or gradient that is not finite
-    are skipped; after `skips_allowed` steps in a row with one the run stops with `Resumable` and
-    keeps its last checkpoint.
+    Raises `Stopped`, with the last finished step saved, where `monitor` asks for a stop. Updates
+    whose loss or gradient is not finite are skipped; `skips_allowed` consecutive steps with one
+    raise `Resumable` and keep the last checkpoint. The caller's random state is left as it was.
     """
     budget = resume(run, state, config)
     recorder = Recorder(run, state, budget, observe)
-    with Interruption() as interruption, _progress(console) as progress:
-        task = progress.add_task("", total=1.0)
+    with isolated_random_state(state.device):
+        recorder.observe_if_due()
         while budget.fraction < 1:
+            recorder.stop_if_asked(monitor)
             _set_rates(state, config, budget)
             losses = step(state, batches, budget.step, config.seed)
-            budget.step += 1
-            recorder.count(losses)
-            progress.update(task, completed=budget.fraction, description=_describe(budget, losses))
-            recorder.after_step(losses, stopping=interruption.noted or budget.fraction >= 1)
-            interruption.raise_if_noted(run)
+            budget.advance()
+            recorder.count_skipped(losses)
+            monitor.on_step(budget, losses)
+            recorder.log_if_due(losses)
+            recorder.stop_if_asked(monitor)
+            recorder.save_if_due()
+            recorder.observe_if_due()
     return budget
 
 
 def resume(run: Run, state: TrainState, config: TrainConfig) -> Budget:
-    """Load the newest valid checkpoint, if any, into `learning`.
+    """Load the newest valid checkpoint, if any, into `state`; return the budget used so far.
 
-    `UserError` where the disk has no room for the weights, their averages and Adam's two moments.
+    `UserError` where the disk has no room for the weights, their EMA and Adam's two moments.
     """
     run.require_space(4 * size_bytes(state.networks.state_dict()))
     checkpoint = run.latest()
@@ -139,7 +170,12 @@ def resume(run: Run, state: TrainState, config: TrainConfig) -> Budget:
 
 @dataclass
 class Recorder:
-    """What is kept of a run while it goes: log lines, samples and checkpoints."""
+    """Writes the record of a run: log lines, checkpoints, then observations.
+
+    A step is saved before it is observed, so that neither a stop nor a failure while samples are
+    drawn and measured costs a checkpoint. The log line of an observation is written last: a
+    resumed run whose step lacks it observes that step first.
+    """
 
     run: Run
     state: TrainState
@@ -147,37 +183,66 @@ class Recorder:
     observe: Observe
 
     def __post_init__(self) -> None:
-        self.skipped_in_a_row = 0
+        self.consecutive_skips = 0
+        self.saved_step = self.budget.step
         self.saved_at_seconds = self.budget.seconds
 
-    def count(self, losses: dict[str, float]) -> None:
-        self.skipped_in_a_row = self.skipped_in_a_row + 1 if losses["skipped"] else 0
-        if self.skipped_in_a_row >= self.budget.config.skips_allowed:
+    def count_skipped(self, losses: Mapping[str, float]) -> None:
+        self.consecutive_skips = self.consecutive_skips + 1 if losses["skipped"] else 0
+        if self.consecutive_skips >= self.budget.config.skips_allowed:
             raise Resumable(
-                f"{self.skipped_in_a_row} steps in a row gave losses or gradients not finite; "
-                f"the last checkpoint in {self.run.folder} is intact: lower the learning rate"
+                f"{self.consecutive_skips} consecutive steps gave losses or gradients that are "
+                f"not finite; the last checkpoint in {self.run.folder} is intact: lower the "
+                "learning rate"
             )
 
-    def after_step(self, losses: dict[str, float], stopping: bool) -> None:
-        """Log, show and save what is due after this step."""
-        config, step = self.budget.config, self.budget.step
-        if step % config.log_every_steps == 0 or stopping:
-            self.run.log(step, losses | {"seconds": round(self.budget.seconds, 3)})
-        facts = self._observe() if step % config.sample_every_steps == 0 or stopping else {}
+    def log_if_due(self, losses: Mapping[str, float]) -> None:
+        if self._is_due(self.budget.config.log_every_steps):
+            seconds = {"seconds": round(self.budget.seconds, 3)}
+            self.run.log(self.budget.step, {**losses, **seconds})
+
+    def save_if_due(self) -> None:
+        config = self.budget.config
         late = self.budget.seconds - self.saved_at_seconds > 60 * config.save_every_minutes
-        if stopping or facts or late or step % config.save_every_steps == 0:
-            self._save(facts.get("distance"))
+        if late or any(map(self._is_due, (config.save_every_steps, config.sample_every_steps))):
+            self.save()
 
-    def _observe(self) -> dict[str, float]:
-        facts = self.observe(self.state.ema, self.budget.step)
-        if facts:
-            self.run.log(self.budget.step, facts)
-        return facts
+    def save(self) -> None:
+        """Save the last finished step, unless it is saved."""
+        if self.saved_step < self.budget.step:
+            self.run.save(self.budget.step, self.state.state(), self._facts())
+            self.saved_step = self.budget.step
+            self.saved_at_seconds = self.budget.seconds
 
-    def _save(self, distance: float | None) -> None:
-        facts = {"step": self.budget.step, "seconds": self.budget.seconds}
-        self.run.save(self.budget.step, self.state.state(), facts, best=distance)
-        self.saved_at_seconds = self.budget.seconds
+    def observe_if_due(self) -> None:
+        """Observe the saved step, mark it as the best if it is, and log the measurements."""
+        if not self._is_due(self.budget.config.sample_every_steps) or self._is_observed():
+            return
+        with resumable(f"write samples to {self.run.folder}"):
+            measured = self.observe(self.state.ema, self.budget.step)
+        if "distance" in measured:
+            self.run.save_if_best(measured["distance"], self.state.state(), self._facts())
+        if measured:
+            self.run.log(self.budget.step, measured)
+
+    def stop_if_asked(self, monitor: Monitor) -> None:
+        if monitor.should_stop():
+            self.save()
+            raise Stopped(
+                f"stopped after step {self.budget.step}; the same command resumes in "
+                f"{self.run.folder}"
+            )
+
+    def _is_due(self, every_steps: int) -> bool:
+        finished = self.budget.fraction >= 1
+        return self.budget.step > 0 and (finished or self.budget.step % every_steps == 0)
+
+    def _is_observed(self) -> bool:
+        """Return whether the log holds an observation: a line without the seconds of losses."""
+        return any("seconds" not in line for line in self.run.logged(self.budget.step))
+
+    def _facts(self) -> dict[str, float]:
+        return {"step": self.budget.step, "seconds": self.budget.seconds}
 
 
 def _set_rates(state: TrainState, config: TrainConfig, budget: Budget) -> None:
@@ -186,14 +251,3 @@ def _set_rates(state: TrainState, config: TrainConfig, budget: Budget) -> None:
         settings = config.critic if is_critic(name) else config.learner
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * factor
-
-
-def _progress(console: Console | None) -> Progress:
-    shown = console or Console(stderr=True)
-    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    return Progress(*columns, console=shown, disable=not shown.is_terminal)
-
-
-def _describe(budget: Budget, losses: dict[str, float]) -> str:
-    shown = "  ".join(f"{name} {value:.4g}" for name, value in losses.items() if name != "skipped")
-    return f"step {budget.step}  {shown}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.config import Strict
-from core.recipes import RECIPES, recipe
+from core.recipes import Recipe
 from core.theory.terms import Match
 from core.training.loop import TrainConfig
 from core.training.step import game
@@ -42,10 +42,10 @@ class Preset:
     likelihoods: TrainConfig
     models: Mapping[str, Mapping[str, Any]]
 
-    def values(self, name: str) -> dict[str, Any]:
-        """Configuration for the recipe of this name."""
+    def values(self, name: str, recipe: Recipe) -> dict[str, Any]:
+        """Return the configuration for a recipe of this name."""
         sizes = {key: config.model_dump(mode="json") for key, config in self.networks.items()}
-        train = self.games if recipe(name).critics else self.likelihoods
+        train = self.games if recipe.critics else self.likelihoods
         model = {"recipe": name, **sizes, **self.models.get(name, {})}
         return {"model": model, "train": train.model_dump(mode="json")}
 
@@ -66,5 +66,6 @@ def _is_steep(term: Match) -> bool:
     return term.space != "z" and not (by.penalties or by.clip)
 
 
-STEEP = tuple(name for name, known in RECIPES.items() if any(map(_is_steep, known.critics)))
-"""Recipes with a critic of data that is kept from steepness by nothing."""
+def steep(recipes: Mapping[str, Recipe]) -> tuple[str, ...]:
+    """Return the recipes with a critic of data whose gradient is neither penalised nor clipped."""
+    return tuple(name for name, one in recipes.items() if any(map(_is_steep, one.critics)))

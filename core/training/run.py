@@ -9,6 +9,7 @@ checkpoints/      step-00001000/ ..., the newest few, and the best under best/
 
 import contextlib
 import json
+import logging
 import math
 import shutil
 import sys
@@ -36,6 +37,8 @@ from core.training.checkpoint import (
 )
 from core.training.serialisation import State
 from core.yaml_files import read_yaml
+
+LOG = logging.getLogger("pianoreel")
 
 KEPT = 2
 """How many of the newest checkpoints stay, besides the best."""
@@ -113,6 +116,16 @@ class Run:
         with resumable(f"write to {path}"), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **finite}) + "\n")
 
+    def logged(self, step: int) -> list[dict[str, Any]]:
+        """Return what metrics.jsonl holds of `step`, line by line."""
+        return [json.loads(line) for line in self._log_lines() if _logged_step(line) == step]
+
+    def _log_lines(self) -> list[str]:
+        path = self.folder / "metrics.jsonl"
+        if not path.exists():
+            return []
+        return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+
     def forget_after(self, step: int) -> None:
         """Drop log lines and (damaged) checkpoints after `step`: a resumed run makes them anew.
 
@@ -124,10 +137,9 @@ class Run:
         self._prune()
         path = self.folder / "metrics.jsonl"
         if path.exists():
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-            kept = [line for line in lines if _logged_step(line) <= step]
+            remaining = [line for line in self._log_lines() if _logged_step(line) <= step]
             with resumable(f"write to {path}"):
-                write_text(path, "".join(kept))
+                write_text(path, "".join(remaining))
 
     @property
     def checkpoints(self) -> Path:
@@ -141,19 +153,18 @@ class Run:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def save(
-        self, step: int, state: State, facts: Mapping[str, Any], best: float | None = None
-    ) -> None:
-        """Save a checkpoint, and keep it as the best too where `best` is the smallest so far.
-
-        Of equals the latest is the best: it has seen more.
-        `Resumable` where that fails. The best goes first: a run killed between the two comes to
-        this step again, and a best that is known is never lost.
-        """
-        if best is not None and best <= self._best_value():
-            save_checkpoint(self.checkpoints / "best", state, {**facts, "best": best})
+    def save(self, step: int, state: State, facts: Mapping[str, Any]) -> None:
+        """Save a checkpoint; `Resumable` where that fails."""
         save_checkpoint(self.checkpoints / f"step-{step:08d}", state, facts)
         self._prune()
+
+    def save_if_best(self, distance: float, state: State, facts: Mapping[str, Any]) -> None:
+        """Save a checkpoint as the best one where no earlier `distance` is smaller.
+
+        Of equal distances the latest is the best, as it is trained longest.
+        """
+        if distance <= self._best_distance():
+            save_checkpoint(self.checkpoints / "best", state, {**facts, "best": distance})
 
     def _prune(self) -> None:
         """Keep the newest checkpoints; of these the newest is whole."""
@@ -172,11 +183,11 @@ class Run:
         folder = self.checkpoints / "best"
         return [folder] if folder.is_dir() else []
 
-    def _best_value(self) -> float:
+    def _best_distance(self) -> float:
         try:
             best = self.best()
         except Corrupt as error:
-            print(f"the best checkpoint is damaged and gives way: {error}", file=sys.stderr)
+            LOG.warning("the best checkpoint is damaged and is replaced: %s", error)
             return math.inf
         return float(best.facts["best"]) if best else math.inf
 
@@ -237,10 +248,11 @@ def _warn_of_other_parts(path: Path) -> None:
     """A resumed run repeats an unbroken one to the bit only on the parts it was begun with."""
     before = path.read_text(encoding="utf-8").partition("\n")[0]
     if before.startswith("# made by") and before != _made_by():
-        print(
-            f"{path.parent} was {before[2:]} and goes on with {_made_by()[10:]}: "
-            "no longer equal to the bit",
-            file=sys.stderr,
+        LOG.warning(
+            "%s was %s and goes on with %s: no longer equal to the bit",
+            path.parent,
+            before[2:],
+            _made_by()[10:],
         )
 
 

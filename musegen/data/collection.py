@@ -9,15 +9,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int
 
 from core.data.collection import Prepared, Split
 from core.data.store import Store
 from core.errors import UserError
-from musegen.roll import HOLD, ONSET, Grid, Notes
+from musegen.roll import HOLD, ONSET, Grid, Notes, Phrases
 from musegen.tracks import Track
-
-Phrases = UInt8[np.ndarray, "batch track bar step pitch"]
 
 NOTE_COLUMNS = {
     "track": np.uint8,

@@ -10,11 +10,11 @@ from pydantic import Field, field_validator
 
 from core.config import Strict
 from core.data.catalogue import concat_rows, lengths_of
-from core.data.limits import Limits
 from core.data.sources import RejectedFile, Source
 from core.data.workers import Failure
 from musegen.data.collection import NOTE_COLUMNS, cut_at_bars
 from musegen.data.similarity import shapes
+from musegen.files.limits import MusicLimits
 from musegen.files.midi import Meter, Song, read_midi
 from musegen.files.pianoroll import read_lpd
 from musegen.roll import Grid
@@ -34,7 +34,7 @@ class PrepareConfig(Strict):
     min_tracks: int = Field(default=3, gt=0, description="tracks that must sound in a phrase")
     test_share: float = Field(default=0.15, ge=0, lt=1, description="share of songs held out")
     seed: int = Field(default=0, ge=0, description="which songs are held out; which band plays")
-    limits: Limits = Limits()
+    limits: MusicLimits = MusicLimits()
 
     @field_validator("grid")
     @classmethod

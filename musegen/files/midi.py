@@ -14,9 +14,9 @@ import numpy as np
 import symusic
 from jaxtyping import Float
 
-from core.data.limits import Limits
 from core.data.sources import RejectedFile
 from core.errors import UserError
+from musegen.files.limits import MusicLimits
 from musegen.files.smf import check_times, mark_channels, midi_bytes
 from musegen.roll import Grid, Notes, Roll, fill, notes_of, separate
 from musegen.tracks import LAKH, Part, Track, assign
@@ -34,7 +34,7 @@ Meter = Literal["kept", "any"]
 """kept: only bars in the grid's metre. any: the beats are divided anew, whatever the file says."""
 
 GRID = Grid()
-LIMITS = Limits()
+LIMITS = MusicLimits()
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def read_midi(
     tracks: tuple[Track, ...] = LAKH,
     grid: Grid = GRID,
     meter: Meter = "kept",
-    limits: Limits = LIMITS,
+    limits: MusicLimits = LIMITS,
     name: str = "",
 ) -> Song:
     """Read a file, or its bytes; `RejectedFile` says why one cannot be used.
@@ -124,7 +124,7 @@ class _Bars:
         return _Bars(self.starts[:bars], shorter, self.skipped)
 
 
-def _check_count(notes: int, limits: Limits) -> None:
+def _check_count(notes: int, limits: MusicLimits) -> None:
     if notes == 0:
         raise RejectedFile("no-notes", "there is no note in it")
     if notes > limits.notes:
@@ -134,7 +134,7 @@ def _check_count(notes: int, limits: Limits) -> None:
 class _Found:
     """What the parser found, as columns in ticks: within the limits, and playable."""
 
-    def __init__(self, score: symusic.core.ScoreTick, parts: list[Part], limits: Limits):
+    def __init__(self, score: symusic.core.ScoreTick, parts: list[Part], limits: MusicLimits):
         self.limits, self.parts = limits, parts
         columns = [track.notes.numpy() for track in _sounding(score)]
         counts = [len(column["time"]) for column in columns]

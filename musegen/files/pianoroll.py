@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from core.data.limits import Limits
 from core.data.sources import RejectedFile
+from musegen.files.limits import MusicLimits
 from musegen.files.midi import DEFAULT_BPM, Meter, Song
 from musegen.roll import HOLD, ONSET, Grid, Roll, notes_of
 from musegen.tracks import Part, Track, assign
@@ -26,7 +26,7 @@ def read_lpd(
     tracks: tuple[Track, ...],
     grid: Grid,
     meter: Meter,
-    limits: Limits,
+    limits: MusicLimits,
     name: str = "",
 ) -> Song:
     """Bytes of a `.npz` -> a song; `RejectedFile` says why one cannot be used.
@@ -44,7 +44,7 @@ def read_lpd(
     return _Multitrack(multitrack, grid, limits).song(tracks, meter, name)
 
 
-def _check(data: bytes, limits: Limits) -> None:
+def _check(data: bytes, limits: MusicLimits) -> None:
     """Refuse, by its headers, what would unpack to more than the limits allow."""
     most = limits.memory_mb << 20
     try:
@@ -78,7 +78,7 @@ def _dense_bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
 class _Multitrack:
     """A pianoroll of pypianoroll, on the grid."""
 
-    def __init__(self, multitrack: Any, grid: Grid, limits: Limits):
+    def __init__(self, multitrack: Any, grid: Grid, limits: MusicLimits):
         self.played, self.grid = multitrack.tracks, grid
         self.resolution = multitrack.resolution
         if not self.resolution or self.resolution % grid.steps_per_beat:

@@ -1,1 +1,1 @@
-"""Metrics and evaluation of music."""
+"""Metrics of music, and the evaluation of generated songs against real ones."""

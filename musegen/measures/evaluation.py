@@ -1,8 +1,8 @@
-"""How near made music is to real songs: what `pianoreel music evaluate` prints and writes.
+"""The evaluation of generated music against real songs, for `pianoreel music evaluate`.
 
-Every set of phrases is measured against the same half of the training songs' phrases. Beside what
-was made stand real rows, which say how near is near (the other half; songs held out), and
-baselines that must be beaten (tracks shuffled between phrases, independent cells, other songs).
+Every set of phrases is measured against the same half of the training phrases. Rows of real songs
+(the other half, held-out songs) show what distance real music has; baselines (tracks shuffled
+between phrases, independent cells, other songs) must be beaten.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,203 +11,216 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import UInt8
 
 from core.app.report import Kind, Report
-from core.data.limits import Limits
 from core.data.sources import RejectedFile, find_sources, roots
 from core.errors import UserError
 from musegen.data.band import songs
 from musegen.data.collection import Collection, spread
+from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi
 from musegen.files.smf import MIDI
-from musegen.measures.metrics import (
-    METRICS,
-    Metric,
-    Phrases,
-    Table,
-    TrackPhrases,
-    Yardstick,
-    copied_bars,
-    diversity,
-    measure,
-    overlapped_area,
-    returned_notes,
-)
-from musegen.roll import HOLD, ONSET, SILENT, Roll
+from musegen.measures.metrics import METRICS, Metric, MetricTable, TrackPhrases, measure
+from musegen.measures.resemblance import copied_bars, onset_f1, overlapping_area, self_similarity
+from musegen.measures.yardstick import Yardstick, mean_of_known
+from musegen.roll import HOLD, ONSET, SILENT, Phrases, Roll
 from musegen.tracks import TRACK_LISTS
 
 if TYPE_CHECKING:
     from musegen.model import Model
 
-Sets = Iterator[tuple[str, Kind, Phrases]]
+NamedPhrases = Iterator[tuple[str, Kind, Phrases]]
 
 REFERENCE_PHRASES = 1000
-"""At most so many phrases of each half of the data are measured."""
+"""The largest number of phrases of each half of the data that are measured."""
 
 BAND_SONGS = 40
 
 SCORED_PHRASES = 128
-"""Of each set, for the distributions over phrases."""
+"""Phrases of each set from which the distributions of metrics are computed."""
 
-RETURNED_PHRASES = 128
-"""So many phrases of the data pass through a model that can encode them."""
+RECONSTRUCTED_PHRASES = 128
+"""Phrases of the data that a model with an encoder reconstructs."""
+
+NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class Made:
-    """What was made, by what, and how much of the data comes back (NaN: nothing is encoded)."""
+class Generated:
+    """Phrases with the name of the model or folder that they come from.
+
+    reconstruction: onset F1 of the model's reconstructions of held-out phrases; NaN without an
+    encoder.
+    """
 
     name: str
     phrases: Phrases
-    again: float = float("nan")
+    reconstruction: float = NAN
 
 
 @dataclass(frozen=True)
 class Row:
-    """One set of phrases against the reference.
+    """The measurements of one set of phrases against the reference.
 
-    A baseline is to be beaten, or is real but of other songs. parts: the yardstick's distance of
-    each metric. overlap: for each metric and track the area that the distributions over phrases
-    share with the reference's, 0 to 1. alike: mean Jaccard similarity of two phrases. copied:
-    share of its bars that stand note for note in the measured training phrases; NaN for those
-    themselves. again: what comes back of held-out phrases, see `returned_notes`.
+    distances: the yardstick's distance of each metric, and `distance` their mean. metrics: their
+    values by track. overlap: the overlapping area of each metric's distribution over phrases with
+    the reference's, 0 to 1. self_similarity: mean Jaccard similarity of two phrases. copied_bars:
+    share of bars that are in the measured training phrases note for note; NaN for those
+    themselves. reconstruction: see `Generated`.
     """
 
     name: str
     kind: Kind
-    phrases: int
+    phrase_count: int
     distance: float
-    parts: dict[str, float]
-    metrics: Table
-    overlap: Table
+    distances: dict[str, float]
+    metrics: MetricTable
+    overlap: MetricTable
     self_similarity: float
-    copied: float
-    again: float = float("nan")
+    copied_bars: float
+    reconstruction: float = NAN
 
 
 def evaluate(
-    made: Made,
+    generated: Generated,
     data: Collection,
-    beside: Sequence[Made] = (),
-    other: Collection | None = None,
+    others: Sequence[Generated] = (),
+    other_data: Collection | None = None,
     seed: int = 0,
 ) -> Report:
-    """Measure what was made, in the data's form, beside real rows.
+    """Measure generated phrases, with real songs and baselines as further rows.
 
-    `beside`: what others made. `other`: another real collection of the same form, as one more row.
+    `others`: phrases of other models. `other_data`: another real collection with the same tracks,
+    grid and bars, as one more baseline.
     """
     generator = np.random.default_rng(seed)
-    judge = _Judge.of(data, generator)
+    reference = _Reference.of(data, generator)
     rows = [
-        judge.row("training, one half", "real", judge.reference),
-        *(judge.row(one.name, "generated", one.phrases, one.again) for one in (made, *beside)),
+        reference.row("training, one half", "real", reference.phrases),
+        *(
+            reference.row(one.name, "generated", one.phrases, one.reconstruction)
+            for one in (generated, *others)
+        ),
     ]
-    rows += [judge.row(*one) for one in _real(data, judge, generator)]
-    rows += [judge.row(*one) for one in _baselines(data, judge.reference, generator)]
-    if other:
-        songs = _drawn(other, generator, data)
-        rows.append(judge.row(f"other songs ({other.store.folder.name})", "baseline", songs))
+    rows += [reference.row(*one) for one in _real(data, reference, generator)]
+    rows += [reference.row(*one) for one in _baselines(data, reference.phrases, generator)]
+    if other_data:
+        data.require_form_of(other_data)
+        phrases = _sample_phrases(other_data, generator)
+        name = f"other songs ({other_data.store.folder.name})"
+        rows.append(reference.row(name, "baseline", phrases))
     return Report(tuple(rows))
 
 
-def _real(data: Collection, judge: "_Judge", generator: np.random.Generator) -> Sets:
-    yield "training, other half", "real", judge.other_half
+def _real(
+    data: Collection, reference: "_Reference", generator: np.random.Generator
+) -> NamedPhrases:
+    yield "training, other half", "real", reference.other_half
     test = data.indices("test")
     if len(test):
         chosen = generator.permutation(test)[:REFERENCE_PHRASES]
         yield "held-out songs", "real", data.rolls(np.sort(chosen))
 
 
-def _baselines(data: Collection, reference: Phrases, generator: np.random.Generator) -> Sets:
+def _baselines(
+    data: Collection, reference: Phrases, generator: np.random.Generator
+) -> NamedPhrases:
     yield "tracks shuffled", "baseline", shuffled_tracks(reference, generator)
     yield "independent cells", "baseline", independent_cells(reference, generator)
     if (data.tracks, data.grid.beats_per_bar) == (TRACK_LISTS["lakh"], 4):
         rolls = [roll for roll, _ in songs(BAND_SONGS, seed=0, grid=data.grid)]
-        played = [phrase for roll in rolls for phrase in _whole_phrases(roll, data.bars)]
-        yield "the procedural band", "baseline", np.stack(played)
+        phrases = [phrase for roll in rolls for phrase in _whole_phrases(roll, data.bars)]
+        yield "the procedural band", "baseline", np.stack(phrases)
 
 
 def shuffled_tracks(cells: Phrases, generator: np.random.Generator) -> Phrases:
-    """Each track of each phrase taken from a phrase of its own: right parts, no ensemble."""
+    """Take each track of each phrase from another random phrase: real parts, no ensemble."""
     tracks = [cells[generator.permutation(len(cells)), t] for t in range(cells.shape[1])]
     return np.stack(tracks, 1)
 
 
 def independent_cells(cells: Phrases, generator: np.random.Generator) -> Phrases:
-    """Every cell drawn alone, by how often it is an onset or held in the data's phrases.
+    """Sample every cell independently, with its frequencies of onset and hold in the data.
 
     A hold that follows silence becomes an onset.
     """
     onset, held = ((cells == state).mean((0, 2)) for state in (ONSET, HOLD))  # [track step pitch]
-    made = np.empty_like(cells)
-    for phrase in made:
-        chance = generator.random(phrase.shape, dtype=np.float32)
-        is_onset = chance < onset[:, None]
-        is_held = ~is_onset & (chance < (onset + held)[:, None])
+    sampled = np.empty_like(cells)
+    for phrase in sampled:
+        uniform = generator.random(phrase.shape, dtype=np.float32)
+        is_onset = uniform < onset[:, None]
+        is_held = ~is_onset & (uniform < (onset + held)[:, None])
         phrase[:] = np.where(is_onset, ONSET, np.where(is_held, HOLD, SILENT))
-    flat = made.reshape(*made.shape[:2], -1, made.shape[4])
-    before = np.concatenate([np.zeros_like(flat[:, :, :1]), flat[:, :, :-1]], 2)
-    flat[(flat == HOLD) & (before == SILENT)] = ONSET
-    return made
+    phrases, tracks, bars, steps, pitches = cells.shape
+    line = sampled.reshape(phrases, tracks, bars * steps, pitches)  # [phrase track step pitch]
+    previous = np.concatenate([np.zeros_like(line[:, :, :1]), line[:, :, :-1]], 2)
+    line[(line == HOLD) & (previous == SILENT)] = ONSET
+    return sampled
 
 
-def _drawn(other: Collection, generator: np.random.Generator, data: Collection) -> Phrases:
-    data.require_form_of(other)
-    indices = np.concatenate([other.indices("train"), other.indices("test")])
-    return other.rolls(np.sort(generator.permutation(indices)[:REFERENCE_PHRASES]))
+def _sample_phrases(data: Collection, generator: np.random.Generator) -> Phrases:
+    """Take random phrases of all splits, without replacement."""
+    indices = np.concatenate([data.indices("train"), data.indices("test")])
+    return data.rolls(np.sort(generator.permutation(indices)[:REFERENCE_PHRASES]))
 
 
 @dataclass(frozen=True)
-class _Judge:
-    """The reference, and all that is measured against it."""
+class _Reference:
+    """One half of the training phrases, with the measurements to compare others against."""
 
     data: Collection
-    reference: Phrases
-    other_half: UInt8[np.ndarray, "other track bar step pitch"]
+    phrases: Phrases
+    other_half: Phrases
     yardstick: Yardstick
     scores: dict[str, dict[str, np.ndarray]]
 
     @classmethod
-    def of(cls, data: Collection, generator: np.random.Generator) -> "_Judge":
+    def of(cls, data: Collection, generator: np.random.Generator) -> "_Reference":
+        """Split random training phrases into two halves, and measure the first."""
         train = generator.permutation(data.indices("train"))[: 2 * REFERENCE_PHRASES]
         if len(train) < 2:
-            raise UserError(f"{data.store.folder} has too few phrases to measure against")
+            raise UserError(
+                f"{data.store.folder} has {len(train)} training phrases: an evaluation needs 2 "
+                "or more, prepare more songs"
+            )
         half = len(train) // 2
-        reference, other = (data.rolls(np.sort(part)) for part in (train[:half], train[half:]))
-        yardstick = Yardstick.of(reference, data.grid, data.tracks)
-        return cls(data, reference, other, yardstick, _scores(reference, data))
+        phrases, other = (data.rolls(np.sort(part)) for part in (train[:half], train[half:]))
+        yardstick = Yardstick.of(phrases, data.grid, data.tracks)
+        return cls(data, phrases, other, yardstick, _scores(phrases, data))
 
-    def row(self, name: str, kind: Kind, cells: Phrases, again: float = float("nan")) -> Row:
-        is_training = cells is self.reference or cells is self.other_half
-        parts = self.yardstick.parts(cells)
+    def row(self, name: str, kind: Kind, cells: Phrases, reconstruction: float = NAN) -> Row:
+        """Measure one set of phrases."""
+        is_training = cells is self.phrases or cells is self.other_half
+        distances = self.yardstick.distances(cells)
         return Row(
-            name,
-            kind,
-            len(cells),
-            float(np.nanmean(list(parts.values()))),
-            parts,
-            measure(cells, self.data.grid, self.data.tracks),
-            self._overlap(cells),
-            diversity(cells),
-            float("nan") if is_training else copied_bars(cells, self._training),
-            again,
+            name=name,
+            kind=kind,
+            phrase_count=len(cells),
+            distance=mean_of_known(distances.values()),
+            distances=distances,
+            metrics=measure(cells, self.data.grid, self.data.tracks),
+            overlap=self._overlap(cells),
+            self_similarity=self_similarity(cells),
+            copied_bars=NAN if is_training else copied_bars(cells, self._training),
+            reconstruction=reconstruction,
         )
 
     @property
     def _training(self) -> Phrases:
-        return np.concatenate([self.reference, self.other_half])
+        return np.concatenate([self.phrases, self.other_half])
 
-    def _overlap(self, cells: Phrases) -> Table:
-        scores = _scores(cells, self.data)
+    def _overlap(self, cells: Phrases) -> MetricTable:
         return {
-            metric: {track: overlapped_area(values, real[track]) for track, values in of.items()}
-            for (metric, of), real in zip(scores.items(), self.scores.values(), strict=True)
+            metric: {
+                track: overlapping_area(values, self.scores[metric][track])
+                for track, values in by_track.items()
+            }
+            for metric, by_track in _scores(cells, self.data).items()
         }
 
 
 def _scores(cells: Phrases, data: Collection) -> dict[str, dict[str, np.ndarray]]:
-    """Each metric of each track, phrase by phrase."""
+    """Compute each metric of each track for every phrase alone."""
     scored = cells[spread(np.arange(len(cells)), SCORED_PHRASES)]
     return {
         metric.name: {
@@ -220,61 +233,63 @@ def _scores(cells: Phrases, data: Collection) -> dict[str, dict[str, np.ndarray]
 
 
 def _by_phrase(cells: np.ndarray, data: Collection, metric: Metric) -> np.ndarray:
-    return np.array([metric.of(TrackPhrases(one[None], data.grid)) for one in cells])
+    return np.array([metric.compute(TrackPhrases(one[None], data.grid)) for one in cells])
 
 
 def _whole_phrases(roll: Roll, bars: int) -> list[np.ndarray]:
-    """The roll's whole phrases, [track bar step pitch] each."""
+    """Cut a roll into phrases [track bar step pitch]; a shorter rest is left out."""
     return [roll.cells[:, n : n + bars] for n in range(0, roll.bars - bars + 1, bars)]
 
 
-def samples_of(
+def generate(
     subject: "Model | Path",
     data: Collection,
     count: int,
     seed: int,
-    other: Collection | None = None,
-) -> Made:
-    """Phrases in the data's form: `count` samples of a model, or those of a folder of MIDI files.
+    other_data: Collection | None = None,
+) -> Generated:
+    """Sample `count` phrases of a model, or read the phrases of a folder of MIDI files.
 
-    A model that does not sample transforms held-out phrases, of `other` where it translates.
+    A model's reconstructions of held-out phrases are scored too. `other_data`: the songs that a
+    translation model translates.
     """
     if isinstance(subject, Path):
-        return Made(str(subject), _read_phrases(subject, data))
+        return Generated(str(subject), _read_phrases(subject, data))
     if (subject.spec.grid, subject.spec.tracks) != (data.grid, data.tracks):
-        raise UserError(f"{subject.name} and {data.store.folder} have different grids or tracks")
-    phrases = _sampled(subject, data, count, seed, other)
-    return Made(subject.name, phrases, returned_by(subject, data, seed))
+        raise UserError(f"{subject.name} and {data} have different grids or tracks")
+    phrases = _sample(subject, data, count, seed, other_data)
+    return Generated(subject.name, phrases, reconstruction_f1(subject, data, seed))
 
 
-def _sampled(
-    model: "Model", data: Collection, count: int, seed: int, other: Collection | None
+def _sample(
+    model: "Model", data: Collection, count: int, seed: int, other_data: Collection | None
 ) -> Phrases:
+    """Sample from the prior; a model without one transforms held-out phrases."""
     if model.draws:
         return model.cells(count, seed, data.bars)
-    if model.translates and not other:
-        raise UserError(f"{model.name} translates: say from which collection with --other")
-    return model.transform(_held_out(other or data, count), seed=seed)
+    if model.translates and not other_data:
+        raise UserError(f"{model.name} translates: give the songs to translate with --other DATA")
+    return model.transform(_held_out(other_data or data, count), seed=seed)
 
 
 def _held_out(data: Collection, count: int) -> Phrases:
     return data.rolls(spread(data.indices(data.splits[-1]), count))
 
 
-def returned_by(model: "Model", data: Collection, seed: int) -> float:
-    """How much of held-out phrases comes back."""
+def reconstruction_f1(model: "Model", data: Collection, seed: int) -> float:
+    """Return the onset F1 of a model's reconstructions of held-out phrases; NaN if it has none."""
     if "encoder" not in model.networks or model.spec.bars != data.bars:
-        return float("nan")
-    phrases = _held_out(data, RETURNED_PHRASES)
-    return returned_notes(phrases, model.reconstruct(phrases, seed=seed))
+        return NAN
+    phrases = _held_out(data, RECONSTRUCTED_PHRASES)
+    return onset_f1(phrases, model.reconstruct(phrases, seed=seed))
 
 
 def _read_phrases(folder: Path, data: Collection) -> Phrases:
-    """The whole phrases of a folder's MIDI files, one after another; broken files are left out."""
+    """Read the whole phrases of a folder's MIDI files; broken files are left out."""
     phrases: list[np.ndarray] = []
-    for source in find_sources(roots([str(folder)]), MIDI, Limits()):
+    for source in find_sources(roots([str(folder)]), MIDI, MusicLimits()):
         try:
-            song = read_midi(source.read(Limits()), data.tracks, data.grid)
+            song = read_midi(source.read(MusicLimits()), data.tracks, data.grid)
         except RejectedFile:
             continue
         phrases += _whole_phrases(song.roll(), data.bars)

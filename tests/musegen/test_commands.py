@@ -83,19 +83,30 @@ def test_a_run_and_its_songs_are_measured_beside_real_songs(
         code, said, complaint = run(*command, "--device", "cpu", "--to", tmp_path / "report")
         assert (code, complaint) == (0, "")
         rows = {row["name"]: row for row in json.loads(said)["rows"]}
-        assert rows[str(subject)]["phrases"] == phrases
+        assert rows[str(subject)]["phrase_count"] == phrases
         assert rows["training, other half"]["distance"] < rows["independent cells"]["distance"]
         assert rows["training, other half"]["distance"] < rows[str(subject)]["distance"]
         assert json.loads((tmp_path / "report" / "evaluation.json").read_text())["rows"]
         assert (tmp_path / "report" / "evaluation.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_an_evaluation_is_printed_as_tables(data: Path, trained: Path):
+def test_an_evaluation_is_printed_as_tables_that_fit_120_columns(data: Path, trained: Path):
     command = ["music", "evaluate", trained, "--against", data, "--count", 4, "--device", "cpu"]
     code, said, _ = run(*command)
     assert code == 0
-    for told in ("distance", "held-out songs", "independent cells", "Piano-Bass", "% empty bars"):
-        assert told in said
+    lines = [line.split() for line in said.splitlines()]
+    assert max(map(len, said.splitlines())) <= 120
+    heading = next(words for words in lines if words[:2] == ["phrases", "of"])
+    assert " ".join(heading[2:]) == (
+        "distance bars a bar notes polyphony a bar length distance self-similarity bars"
+        " reconstruction"
+    ), "the last line of each heading"
+    rows = {" ".join(words[:2]): words for words in lines}
+    assert len(rows["held-out songs"]) == 2 + 11
+    assert rows["held-out songs"][-1] == "-", "real songs are not reconstructed"
+    assert "-" not in rows["independent cells"][2:-1]
+    for legend in ("empty bars: % of bars without a note (EB)", "AAAI 2018", "Piano-Bass"):
+        assert legend in said
 
 
 def test_the_same_seed_gives_the_same_song_and_another_seed_another(trained: Path, tmp_path: Path):

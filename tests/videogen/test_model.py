@@ -5,7 +5,6 @@ import torch
 
 from core.app.fit import configure
 from core.errors import ConfigError, UserError
-from core.recipes import RECIPES
 from core.training.run import Run, export
 from videogen.files.clip import to_clips
 from videogen.model import (
@@ -16,6 +15,7 @@ from videogen.model import (
     read_prompts,
     train,
 )
+from videogen.recipes import RECIPES
 from videogen.shapes.moving import MovingShapes
 
 SHAPES = MovingShapes(size=16, frames=4)

@@ -14,9 +14,9 @@ from jaxtyping import Int, UInt8
 from pydantic import Field
 
 from core.data.catalogue import concat_rows, lengths_of
-from core.data.limits import Limits
 from core.data.sources import RejectedFile
 from core.data.workers import Failure
+from videogen.files.limits import VideoLimits
 from videogen.files.reading import Film, View, read_frames
 from videogen.files.sources import Captioned, How, Origin
 
@@ -36,7 +36,7 @@ class PrepareConfig(View):
     captions: How = "auto"
     test_share: float = Field(default=0.1, ge=0, lt=1, description="share of videos held out")
     seed: int = Field(default=0, ge=0, description="which videos are held out")
-    limits: Limits = Limits()
+    limits: VideoLimits = VideoLimits()
 
     @property
     def step(self) -> int:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from core.data.limits import Limits
 from core.data.sources import RejectedFile
+from videogen.files.limits import VideoLimits
 
 MANIFESTS = (".csv", ".jsonl")
 PATHS = ("path", "file", "file_name", "filename", "video")
@@ -41,7 +41,7 @@ class Row:
     fault: tuple[str, str] | None = None
 
 
-def caption_of(text: str, limits: Limits) -> str:
+def caption_of(text: str, limits: VideoLimits) -> str:
     """A caption with single blanks; `RejectedFile` for one that is none."""
     if len(text) > 2 * limits.caption_characters:
         raise RejectedFile("caption", f"{len(text)} characters, at most {_most(limits)}")
@@ -58,7 +58,7 @@ def caption_of(text: str, limits: Limits) -> str:
     return caption
 
 
-def _most(limits: Limits) -> str:
+def _most(limits: VideoLimits) -> str:
     return f"{limits.caption_characters} are read"
 
 
@@ -77,7 +77,7 @@ def is_manifest(path: Path) -> bool:
     return bool(named & set(PATHS)) and bool(named & set(CAPTIONS))
 
 
-def read_manifest(path: Path, limits: Limits = Limits()) -> Iterator[Row]:
+def read_manifest(path: Path, limits: VideoLimits = VideoLimits()) -> Iterator[Row]:
     """Its rows, numbered as lines are: of a CSV the first after the header is row 2."""
     if path.stat().st_size > limits.manifest_bytes:
         most = f"at most {limits.manifest_bytes} bytes of a manifest are read"

@@ -18,8 +18,8 @@ from jaxtyping import UInt8
 from pydantic import Field
 
 from core.config import Strict
-from core.data.limits import Limits
 from core.data.sources import RejectedFile
+from videogen.files.limits import VideoLimits
 
 VIDEO = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".gif", ".avi", ".mpg", ".mpeg"),
@@ -60,7 +60,7 @@ class View(Strict):
         return np.frombuffer(bytes.fromhex(self.background[1:]), np.uint8)
 
 
-def read_frames(path: Path, view: View, limits: Limits = Limits()) -> Film:
+def read_frames(path: Path, view: View, limits: VideoLimits = VideoLimits()) -> Film:
     """All of a video's frames, at the rate and size of `view`.
 
     A frame is shown until the next one's time; each wanted frame is what is shown in the middle of
@@ -78,16 +78,16 @@ def read_frames(path: Path, view: View, limits: Limits = Limits()) -> Film:
         raise RejectedFile("unreadable", str(error.strerror)) from error
 
 
-def _check_size(size: int, limits: Limits) -> None:
+def _check_size(size: int, limits: VideoLimits) -> None:
     if not size:
         raise RejectedFile("empty-file", "the file has no bytes")
-    if size > limits.video_bytes:
-        raise RejectedFile("too-large", f"{size} bytes, at most {limits.video_bytes} are read")
+    if size > limits.file_bytes:
+        raise RejectedFile("too-large", f"{size} bytes, at most {limits.file_bytes} are read")
 
 
-def _read(file: Any, view: View, limits: Limits) -> Iterator[Square]:
+def _read(file: Any, view: View, limits: VideoLimits) -> Iterator[Square]:
     options = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
-    most = limits.kept_bytes // (view.size**2 * 3)
+    most = limits.frames_bytes // (view.size**2 * 3)
     with av.open(file, options=options, metadata_errors="replace") as container:
         stream = _best(container)
         _check_pixels(stream.width, stream.height, limits)
@@ -113,7 +113,7 @@ def _best(container: Any) -> Any:
     return max(known, key=lambda stream: stream.width * stream.height)
 
 
-def _check_pixels(width: int, height: int, limits: Limits) -> None:
+def _check_pixels(width: int, height: int, limits: VideoLimits) -> None:
     if width * height > limits.pixels:
         raise RejectedFile(
             "too-large", f"pictures of {width}x{height}, at most {limits.pixels} pixels are read"
@@ -126,7 +126,9 @@ def _pixel_shape(stream: Any) -> float:
     return float(ratio) if ratio and 0.25 <= ratio <= 4 else 1.0
 
 
-def _decoded(container: Any, stream: Any, limits: Limits) -> Iterator[tuple[float, float, Any]]:
+def _decoded(
+    container: Any, stream: Any, limits: VideoLimits
+) -> Iterator[tuple[float, float, Any]]:
     """Each frame with its time and how long it lasts, in seconds; 0 where that is not said."""
     decoder = _decoder(stream, limits)
     usual = 1 / stream.average_rate if stream.average_rate else 0.04
@@ -147,7 +149,7 @@ def _decoded(container: Any, stream: Any, limits: Limits) -> Iterator[tuple[floa
         raise RejectedFile("no-frames", f"none can be decoded; its header counts {stream.frames}")
 
 
-def _decoder(stream: Any, limits: Limits) -> Any:
+def _decoder(stream: Any, limits: VideoLimits) -> Any:
     """With one thread, and no picture beyond the limit even where the header says otherwise."""
     other = WITH_ALPHA.get(stream.codec_context.name)
     if other and stream.metadata.get("alpha_mode") == "1" and other in av.codecs_available:
@@ -181,7 +183,7 @@ def _held(frames: Iterable[tuple[float, float, Any]], rate: float) -> Iterator[A
 class _Converter:
     """Frames of one file -> square pictures."""
 
-    def __init__(self, view: View, pixel_shape: float, limits: Limits):
+    def __init__(self, view: View, pixel_shape: float, limits: VideoLimits):
         self.view, self.pixel_shape, self.limits = view, pixel_shape, limits
         self.reformatter = VideoReformatter()
 

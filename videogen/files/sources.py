@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from core.data.limits import Limits
 from core.data.sources import RejectedFile, Source, find_sources, roots
 from core.errors import UserError
+from videogen.files.limits import VideoLimits
 from videogen.files.manifest import MANIFESTS, caption_of, is_manifest, read_manifest
 from videogen.files.reading import VIDEO
 
@@ -54,7 +54,9 @@ class Listing:
         return digest.hexdigest()
 
 
-def listing(patterns: Sequence[str], how: How = "auto", limits: Limits = Limits()) -> Listing:
+def listing(
+    patterns: Sequence[str], how: How = "auto", limits: VideoLimits = VideoLimits()
+) -> Listing:
     """All clips in folders, files, patterns and manifests, in a fixed order.
 
     Raises `UserError` for a pattern that names nothing, and where there is no clip.
@@ -98,7 +100,7 @@ def _manifests(start: Path, files: Sequence[Source]) -> dict[Path, list[Path]]:
     return tables
 
 
-def _rows(table: Path, limits: Limits) -> Iterator[Captioned]:
+def _rows(table: Path, limits: VideoLimits) -> Iterator[Captioned]:
     for row in read_manifest(table, limits):
         where = f"{table}, row {row.number}"
         if row.path is None or row.fault:
@@ -119,7 +121,7 @@ def _state(path: Path) -> str:
 
 
 def _captioned(
-    source: Source, start: Path, how: How, tables: dict[Path, list[Path]], limits: Limits
+    source: Source, start: Path, how: How, tables: dict[Path, list[Path]], limits: VideoLimits
 ) -> Captioned:
     """A clip that no manifest names, with its caption."""
     path = Path(source.name)
@@ -133,7 +135,7 @@ def _captioned(
 
 
 def _caption(
-    path: Path, start: Path, how: How, tables: dict[Path, list[Path]], limits: Limits
+    path: Path, start: Path, how: How, tables: dict[Path, list[Path]], limits: VideoLimits
 ) -> tuple[str, Origin]:
     over = next((tables[folder] for folder in path.parents if folder in tables), None)
     if over or how == "manifest":
@@ -147,7 +149,7 @@ def _caption(
     return caption_of(_plain(path.stem), limits), "name"
 
 
-def _text(side: Path, limits: Limits) -> str:
+def _text(side: Path, limits: VideoLimits) -> str:
     try:
         with side.open("rb") as file:
             data = file.read(16 * limits.caption_characters)

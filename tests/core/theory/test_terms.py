@@ -14,7 +14,7 @@ from core.theory.adversarial import Adversarial, logistic, wasserstein
 from core.theory.distributions import Delta, Gaussian
 from core.theory.divergences import KL, MMD
 from core.theory.passes import Batch, Networks, Passes
-from core.theory.terms import L1, Coherence, CriticWeighted, Match, Reconstruct
+from core.theory.terms import L1, CriticWeighted, Match, Reconstruct
 from core.training.step import Optimisation, TrainState, game, learner_step
 
 PAPER = Paper("nobody2026", "Nobody", "None", "Nowhere", 2026)
@@ -198,43 +198,6 @@ def test_a_recipe_can_be_paced():
     assert RECIPES["ae"].paced(3) == RECIPES["ae"]
 
 
-class Drawn(Delta):
-    """A clip that is its gist twice, and the half of it kept still."""
-
-    def __init__(self, gist):
-        super().__init__(torch.cat([gist, gist], 1))
-        self.gist, self.still = Delta(gist, std=0.5), gist / 2
-
-
-class GistFirst(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.scale = nn.Parameter(torch.tensor(3.0))
-
-    def forward(self, z, c=None):
-        return Drawn(self.scale * z)
-
-    def gist_of(self, x):
-        return x[:, :1]
-
-
-def test_a_gist_is_reconstructed_by_what_is_drawn_first():
-    parts = Networks({"encoder": Affine(0.5, 0.1, 0.2), "decoder": GistFirst()})
-    passes = Passes(parts, Batch(X))
-    expected = 0.5 * ((X - 3 * passes.z_encoded) / 0.5) ** 2
-    torch.testing.assert_close(Reconstruct("gist")(passes), expected.squeeze(-1))
-
-
-def test_coherence_moves_what_is_still_and_not_the_gist():
-    parts = Networks({"decoder": GistFirst(), "prior": StandardNormal(1)})
-    passes = Passes(parts, Batch(X))
-    loss = Coherence()(passes)
-    torch.testing.assert_close(loss, (3 * passes.z_drawn).abs().squeeze(-1) / 2)
-    (gradient,) = torch.autograd.grad(loss.sum(), list(parts["decoder"].parameters()))
-    still_below = -passes.z_drawn.abs() / 2  # half of 3 z is nearer to 3 z where it grows
-    torch.testing.assert_close(gradient, still_below.sum())
-
-
 def test_a_prediction_costs_its_l1_distance():
     """Of what is made of z drawn, whatever the spread that the decoder says."""
     parts = Networks({"decoder": Affine(0.5, 0.1, 0.2), "prior": StandardNormal(1)})
@@ -244,13 +207,12 @@ def test_a_prediction_costs_its_l1_distance():
 
 
 def test_given_a_condition_two_more_networks_learn():
-    conditional = RECIPES["gist_gan"].conditional()
+    conditional = RECIPES["vae_gan"].conditional()
     trains = {term.name: set(term.trains) for term in conditional.terms}
     assert trains == {
-        "reconstruct_x": {"encoder", "decoder", "condition"},
-        "reconstruct_gist": {"encoder", "decoder", "condition"},
+        "reconstruct_features": {"encoder", "decoder", "condition"},
         "match_z": {"encoder", "condition", "prior"},
-        "match_xc": {"decoder", "condition"},
+        "match_x": {"decoder", "condition"},
     }
     assert RECIPES["autoregressive"].conditional().terms[0].trains == ("density",)
 
@@ -271,14 +233,11 @@ def test_a_condition_is_read_once_for_all_networks_and_not_for_the_critic():
 
 
 def test_a_recipe_can_be_played_otherwise():
-    played = RECIPES["gist_gan"].playing("wgan_gp")
+    played = RECIPES["gan_cls"].playing("wgan_gp")
     assert game(played.critics[0]).game is wasserstein
     assert game(played.critics[0]).mismatched
     assert not game(played.pairing(mismatched=False).critics[0]).mismatched
-    assert [t.name for t in RECIPES["gist"].without({"match_z"}).terms] == [
-        "reconstruct_x",
-        "reconstruct_gist",
-    ]
+    assert [t.name for t in RECIPES["vae"].without({"match_z"}).terms] == ["reconstruct_x"]
     with pytest.raises(Exception, match="'wgan_gp'"):
         RECIPES["gan"].playing("wgangp")
 
@@ -288,9 +247,6 @@ def test_recipes_name_what_a_domain_must_have():
     assert needs == {
         **{name: {"condition"} for name in ("cvae", "cgan", "gan_cls", "pix2pix")},
         "musegan": {"statistics"},
-        "text_to_video": {"condition", "gist"},
-        "gist": {"gist"},
-        "gist_gan": {"condition", "gist"},
         **{n: {"vectors"} for n in ("nice", "realnvp", "glow", "gaussian_mixture", "ppca")},
         **{n: {"symbols"} for n in ("pixelcnn", "wavenet", "transformer", "sparse_transformer")},
         "cyclegan": {"other"},

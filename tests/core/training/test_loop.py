@@ -67,7 +67,7 @@ def test_losses_that_are_not_finite_stop_the_run_and_leave_the_weights(tmp_path)
         return Batch(x * float("nan") if number >= 2 else x)
 
     config = tiny(50, skips_allowed=3, save_every_steps=1)
-    with pytest.raises(Resumable, match="3 steps in a row"):
+    with pytest.raises(Resumable, match="3 consecutive steps"):
         run_ring(tmp_path / "run", "ae", config, batches=batches)
     stored = Run.read(tmp_path / "run").latest()
     assert stored is not None
@@ -102,7 +102,7 @@ def test_rates_warm_up_and_decay():
 
 
 def test_a_clock_counts_by_the_budget_that_ends_first():
-    budget = Budget(TrainConfig(steps=10, minutes=1.0), step=3, seconds_before=30.0)
+    budget = Budget(TrainConfig(steps=10, minutes=1.0), step=3, seconds=30.0)
     assert budget.fraction == pytest.approx(0.5, abs=0.01)
 
 

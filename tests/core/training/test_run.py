@@ -20,7 +20,7 @@ from core.ring import domain as ring
 from core.theory.passes import Batch
 from core.training.checkpoint import Corrupt
 from core.training.interruption import Interruption
-from core.training.loop import TrainConfig, train
+from core.training.loop import UNMONITORED, Monitor, TrainConfig, train
 from core.training.run import Run, export
 from core.training.step import TrainState
 
@@ -33,7 +33,7 @@ STATE = {
 }
 
 
-def test_an_older_checkpoint_stands_in_for_a_damaged_one(tmp_path, capsys):
+def test_an_older_checkpoint_stands_in_for_a_damaged_one(tmp_path, caplog):
     with Run.open(tmp_path / "run", {}) as run:
         run.save(1, STATE, {"step": 1})
         run.save(2, STATE, {"step": 2})
@@ -41,13 +41,14 @@ def test_an_older_checkpoint_stands_in_for_a_damaged_one(tmp_path, capsys):
         newest.write_bytes(newest.read_bytes()[:-1])
         stored = run.latest()
     assert stored is not None and stored.facts["step"] == 1
-    assert "step-00000002" in capsys.readouterr().err
+    assert "step-00000002" in caplog.text
 
 
 def test_the_newest_two_and_the_best_are_kept(tmp_path):
     with Run.open(tmp_path / "run", {}) as run:
         for step, distance in ((1, 0.25), (2, 0.25), (3, 0.75), (4, 0.3)):  # the later of equals
-            run.save(step, STATE, {"step": step}, best=distance)
+            run.save(step, STATE, {"step": step})
+            run.save_if_best(distance, STATE, {"step": step})
         names = sorted(p.name for p in (run.folder / "checkpoints").iterdir())
         assert names == ["best", "step-00000003", "step-00000004"]
         best = run.best()
@@ -64,7 +65,7 @@ def test_other_settings_are_refused_but_for_the_budget(tmp_path):
         assert run.config == longer
 
 
-def test_a_folder_in_use_names_the_process(tmp_path, capsys):
+def test_a_folder_in_use_names_the_process(tmp_path, caplog):
     code = (
         "import sys, time; from pathlib import Path; from core.training.run import Run\n"
         f"run = Run.open(Path({str(tmp_path)!r}), {{}}); print('held', flush=True); time.sleep(60)"
@@ -79,9 +80,10 @@ def test_a_folder_in_use_names_the_process(tmp_path, capsys):
         other.kill()
         other.wait()
     with Run.open(tmp_path, {}):  # the killed process holds nothing
-        assert f"process {other.pid} " in capsys.readouterr().err
+        assert f"process {other.pid} " in caplog.text
+    caplog.clear()
     with Run.open(tmp_path, {}):  # and whoever left of itself is not mentioned
-        assert capsys.readouterr().err == ""
+        assert caplog.text == ""
 
 
 def test_a_folder_that_is_no_run_says_so(tmp_path):
@@ -103,21 +105,9 @@ def test_a_resumed_log_has_no_step_twice(tmp_path):
     ]
 
 
-def test_the_first_signal_waits_for_the_step_and_the_second_does_not(tmp_path):
-    run = Run(tmp_path, {})
-    with Interruption() as interruption:
-        signal.raise_signal(signal.SIGTERM)
-        assert interruption.noted
-        with pytest.raises(SystemExit) as stopped:
-            interruption.raise_if_noted(run)
-        assert stopped.value.code == 143
-        with pytest.raises(SystemExit):
-            signal.raise_signal(signal.SIGINT)
-
-
 def test_an_exported_run_holds_the_best_averages_in_half_precision(tmp_path):
     with Run.open(tmp_path / "run", {"a": 1}) as run:
-        run.save(5, STATE, {"step": 5}, best=0.1)
+        run.save_if_best(0.1, STATE, {"step": 5})
         export(run, tmp_path / "weights")
     shared = Run.read(tmp_path / "weights")
     best = shared.best()
@@ -149,15 +139,16 @@ def test_a_damaged_checkpoint_does_not_outlive_a_whole_one(tmp_path):
     assert names == ["step-00000008", "step-00000010"]
 
 
-def test_a_damaged_best_gives_way(tmp_path, capsys):
+def test_a_damaged_best_gives_way(tmp_path, caplog):
     with Run.open(tmp_path / "run", {}) as run:
-        run.save(1, STATE, {"step": 1}, best=0.1)
+        run.save(1, STATE, {"step": 1})
+        run.save_if_best(0.1, STATE, {"step": 1})
         (run.checkpoints / "best/ema.safetensors").unlink()
         assert run.best_or_latest().folder.name == "step-00000001"
-        run.save(2, STATE, {"step": 2}, best=0.7)
+        run.save_if_best(0.7, STATE, {"step": 2})
         best = run.best()
     assert best is not None and best.facts == {"step": 2, "best": 0.7}
-    assert "best/ema.safetensors is missing" in capsys.readouterr().err
+    assert "best/ema.safetensors is missing" in caplog.text
 
 
 def test_checkpoints_are_ordered_by_number(tmp_path):
@@ -188,7 +179,9 @@ def test_space_is_asked_for_before_the_start(tmp_path, monkeypatch, there, place
     """Two newest and the best, and one of each while it takes another's place."""
     with Run.open(tmp_path / "run", {}) as run:
         for step in range(there):
-            run.save(step, STATE, {"step": step}, best=float(step) if there > 1 else None)
+            run.save(step, STATE, {"step": step})
+            if there > 1:
+                run.save_if_best(float(step), STATE, {"step": step})
         usage = shutil.disk_usage(tmp_path)
         free = usage._replace(free=places * 1_000_000)
         monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
@@ -197,15 +190,15 @@ def test_space_is_asked_for_before_the_start(tmp_path, monkeypatch, there, place
             run.require_space(1_000_001)
 
 
-def test_the_configuration_says_by_what_it_was_made(tmp_path, monkeypatch, capsys):
+def test_the_configuration_says_by_what_it_was_made(tmp_path, monkeypatch, caplog):
     with Run.open(tmp_path / "run", {"a": 1}) as run:
         first = (run.folder / "config.yaml").read_text().splitlines()[0]
     assert f"torch {torch.__version__.partition('+')[0]}" in first and "threads 1" in first
     with Run.open(tmp_path / "run", {"a": 1}):
-        assert capsys.readouterr().err == ""
+        assert caplog.text == ""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
     with Run.open(tmp_path / "run", {"a": 1}):
-        assert "threads 7: no longer equal to the bit" in capsys.readouterr().err
+        assert "threads 7: no longer equal to the bit" in caplog.text
     assert Run.read(tmp_path / "run").config == {"a": 1}
 
 
@@ -228,8 +221,10 @@ def test_a_refused_run_is_left_as_it_was(tmp_path):
         pass
 
 
-def ring_run(folder: Path, batches=lambda number: ring.batch(number, 16)) -> None:
-    """Five steps of a WGAN-GP with its critics, saved and judged at each."""
+def ring_run(
+    folder: Path, batches=lambda number: ring.batch(number, 16), monitor=UNMONITORED
+) -> None:
+    """Five steps of a WGAN-GP with its critics, saved and observed at each."""
     config = TrainConfig(steps=5, ema_decay=0.9, seed=3, log_every_steps=1, sample_every_steps=1)
     parts = recipe("wgan_gp")
     torch.manual_seed(config.seed)
@@ -239,7 +234,13 @@ def ring_run(folder: Path, batches=lambda number: ring.batch(number, 16)) -> Non
         return {"distance": 1 / (1 + step % 3)}
 
     with Run.open(folder, {"recipe": "wgan_gp"}) as run:
-        train(run, state, batches, config, observe)
+        train(run, state, batches, config, observe, monitor)
+
+
+def interruptible_run(folder: Path, batches) -> None:
+    """The ring's run as the command line trains it."""
+    with Interruption() as interruption:
+        ring_run(folder, batches, Monitor(interruption.should_stop))
 
 
 def written(folder: Path) -> dict[str, bytes]:
@@ -294,7 +295,7 @@ def test_a_signal_in_a_step_saves_that_step_and_two_do_not(
                 os.kill(os.getpid(), number)
         return ring.batch(draw, 16)
 
-    assert in_a_child(lambda: ring_run(parts, batches)) == code
+    assert in_a_child(lambda: interruptible_run(parts, batches)) == code
     latest = Run.read(parts).latest()
     assert latest is not None and latest.facts["step"] == step
     assert in_a_child(lambda: ring_run(parts)) == 0

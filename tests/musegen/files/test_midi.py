@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from note_rows import notes, rows
 from peak import CODE
 
-from core.data.limits import Limits
 from core.data.sources import RejectedFile
 from core.errors import UserError
+from musegen.files.limits import MusicLimits
 from musegen.files.midi import Song, read_midi, song_of, write_midi
 from musegen.roll import Grid, Roll, fill, separate
 from musegen.tracks import LAKH, QUARTET, VOICES, Track, track_list
@@ -237,9 +237,9 @@ def test_a_name_in_no_known_alphabet_is_no_obstacle():
         (midi(b"\x00\x9f\x3d\x41\x00\x9f\xdc\x48"), {}, "no-notes"),
         (midi(tempo(0) + note(60, 480)), {}, "tempo"),
         (midi(signature(0, 2) + note(60, 480)), {}, "time-signature"),
-        (midi(note(60, 480) * 3), {"limits": Limits(notes=2)}, "too-many-notes"),
-        (midi(note(60, 480) * 3), {"limits": Limits(beats=2)}, "too-long"),
-        (midi(note(60, 480) * 3), {"limits": Limits(cells=35)}, "too-dense"),
+        (midi(note(60, 480) * 3), {"limits": MusicLimits(notes=2)}, "too-many-notes"),
+        (midi(note(60, 480) * 3), {"limits": MusicLimits(beats=2)}, "too-long"),
+        (midi(note(60, 480) * 3), {"limits": MusicLimits(cells=35)}, "too-dense"),
         (midi(note(60, 0x0FFFFFFF)), {}, "too-long"),
         (midi(note(60, 9_900_000), division=1), {}, "too-long"),
         (midi(note(60, 480), number(0x0FFFFFFF) + signature(4, 2)[1:]), {}, "too-long"),
@@ -252,7 +252,7 @@ def test_what_cannot_be_used_is_refused_with_its_reason(
 
 
 def test_limits_are_what_is_still_allowed():
-    limits = Limits(notes=3, beats=3, cells=36)
+    limits = MusicLimits(notes=3, beats=3, cells=36)
     assert len(read_midi(midi(note(60, 480) * 3), limits=limits).notes) == 3
 
 

@@ -9,18 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.data.limits import Limits
 from core.data.sources import RejectedFile
+from musegen.files.limits import MusicLimits
 from musegen.files.midi import Meter, Song
 from musegen.files.pianoroll import read_lpd, write_lpd
 from musegen.roll import HOLD, ONSET, Grid, Roll
 from musegen.tracks import LAKH
 
-LIMITS = Limits()
+LIMITS = MusicLimits()
 DRUMS, PIANO, GUITAR, BASS, STRINGS = range(5)
 
 
-def read(path: Path, grid: Grid = Grid(), meter: Meter = "kept", limits: Limits = LIMITS) -> Song:
+def read(
+    path: Path, grid: Grid = Grid(), meter: Meter = "kept", limits: MusicLimits = LIMITS
+) -> Song:
     return read_lpd(path.read_bytes(), LAKH, grid, meter, limits, "song")
 
 
@@ -120,7 +122,7 @@ def packed(path: Path, **members: np.ndarray | bytes | dict) -> Path:
     return path
 
 
-def refused(path: Path, limits: Limits = LIMITS) -> str:
+def refused(path: Path, limits: MusicLimits = LIMITS) -> str:
     with pytest.raises(RejectedFile) as caught:
         read(path, limits=limits)
     return caught.value.reason
@@ -151,13 +153,13 @@ def test_a_pianoroll_of_gigabytes_is_refused_by_its_shape(tmp_path: Path):
         assert path.stat().st_size < 3000
         assert refused(path) == "too-large"
     path = packed(tmp_path / "c.npz", info_json=INFO, **sparse([240, 128]))
-    assert refused(path, Limits(beats=9)) == "too-long"
+    assert refused(path, MusicLimits(beats=9)) == "too-long"
     assert refused(path) == "no-notes"
 
 
 def test_an_array_that_unpacks_to_gigabytes_is_refused(tmp_path: Path):
     path = packed(tmp_path / "a.npz", info_json=INFO, zeros=np.zeros(20 << 20, np.uint8))
-    assert refused(path, Limits(memory_mb=10)) == "too-large"
+    assert refused(path, MusicLimits(memory_mb=10)) == "too-large"
 
 
 def test_a_header_that_lies_is_refused(tmp_path: Path):

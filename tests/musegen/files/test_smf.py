@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from handmade import END, meta, midi, name, note, number, signature
 
-from core.data.limits import Limits
 from core.data.sources import RejectedFile
+from musegen.files.limits import MusicLimits
 from musegen.files.smf import check_times, events, mark_channels, midi_bytes
 
-LIMITS = Limits()
+LIMITS = MusicLimits()
 PLAIN = midi(note(60, 480))
 
 
-def reason(data: bytes | Path, limits: Limits = LIMITS) -> str:
+def reason(data: bytes | Path, limits: MusicLimits = LIMITS) -> str:
     with pytest.raises(RejectedFile) as caught:
         midi_bytes(data, limits)
     assert caught.value.detail
@@ -61,11 +61,11 @@ def test_what_cannot_be_read_in_beats_is_refused(data: bytes, why: str):
 
 
 def test_large_files_are_refused_before_they_are_read(tmp_path: Path):
-    few = Limits(file_bytes=len(PLAIN) - 1)
+    few = MusicLimits(file_bytes=len(PLAIN) - 1)
     path = tmp_path / "a.mid"
     path.write_bytes(PLAIN)
     assert reason(PLAIN, few) == reason(path, few) == "too-large"
-    assert midi_bytes(path, Limits(file_bytes=len(PLAIN))) == PLAIN
+    assert midi_bytes(path, MusicLimits(file_bytes=len(PLAIN))) == PLAIN
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path):

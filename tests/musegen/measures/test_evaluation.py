@@ -1,4 +1,4 @@
-"""What stands beside made music: baselines with known faults, rows with known answers."""
+"""Evaluations: baselines with known faults, rows with known answers."""
 
 import json
 import math
@@ -11,10 +11,10 @@ from core.errors import UserError
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.measures.evaluation import (
-    Made,
+    Generated,
     evaluate,
+    generate,
     independent_cells,
-    samples_of,
     shuffled_tracks,
 )
 from musegen.measures.scorecard import draw_report
@@ -57,44 +57,48 @@ def test_shuffling_keeps_every_part_and_breaks_the_ensemble(phrases: np.ndarray)
 
 def test_independent_cells_have_the_frequencies_of_the_data_and_are_legal():
     cells = np.zeros((400, 1, 1, 4, 3), np.uint8)
-    cells[:100, 0, 0, 1, 2] = ONSET  # a quarter of the phrases strike, and hold on
+    cells[:100, 0, 0, 1, 2] = ONSET  # a quarter of the phrases start a note, and hold it
     cells[:100, 0, 0, 2, 2] = HOLD
-    cells[:, 0, 0, 3, 0] = ONSET  # all strike here
-    made = independent_cells(cells, np.random.default_rng(4))
-    sounding = (made != SILENT).mean(0)[0, 0]
+    cells[:, 0, 0, 3, 0] = ONSET  # all phrases start a note here
+    sampled = independent_cells(cells, np.random.default_rng(4))
+    sounding = (sampled != SILENT).mean(0)[0, 0]
     expected = np.zeros((4, 3))
     expected[1, 2] = expected[2, 2] = 0.25
     expected[3, 0] = 1.0
     assert sounding == pytest.approx(expected, abs=0.07)
-    held = made[:, 0, 0, 2, 2] == HOLD
-    assert (made[held, 0, 0, 1, 2] == ONSET).all()
+    held = sampled[:, 0, 0, 2, 2] == HOLD
+    assert (sampled[held, 0, 0, 1, 2] == ONSET).all()
     assert 0 < held.mean() < 0.12  # 1/16 follow an onset; the others became onsets
 
 
 def test_the_data_is_near_itself_and_each_baseline_has_its_fault(
     data: Collection, phrases: np.ndarray
 ):
-    report = evaluate(Made("all of it", phrases), data, [Made("a part", phrases[:9], 0.5)])
+    report = evaluate(
+        Generated("all of it", phrases), data, [Generated("a part", phrases[:9], 0.5)]
+    )
     rows = {row.name: row for row in report.rows}
     assert report.rows[0].distance == 0
     assert report.generated.name == "all of it"
-    assert (rows["a part"].kind, rows["a part"].again) == ("generated", 0.5)
-    assert math.isnan(report.generated.again)
+    assert (rows["a part"].kind, rows["a part"].reconstruction) == ("generated", 0.5)
+    assert math.isnan(report.generated.reconstruction)
     assert 3 * report.generated.distance < rows["independent cells"].distance
-    assert report.generated.copied == 1
-    assert rows["independent cells"].copied == 0
-    assert rows["tracks shuffled"].parts["TD"] > 2 * report.generated.parts["TD"]
-    assert rows["tracks shuffled"].parts["EB"] == pytest.approx(0, abs=1e-9)
+    assert report.generated.copied_bars == 1
+    assert rows["independent cells"].copied_bars == 0
+    shuffled, generated = rows["tracks shuffled"].distances, report.generated.distances
+    assert shuffled["tonal distance"] > 2 * generated["tonal distance"]
+    assert shuffled["empty bars"] == pytest.approx(0, abs=1e-9)
 
 
 def test_silence_is_counted_and_what_it_lacks_is_null(data: Collection, tmp_path: Path):
     silence = np.zeros((3, 5, data.bars, data.grid.steps_per_bar, data.grid.pitches), np.uint8)
-    report = evaluate(Made("silence", silence), data)
-    assert report.generated.metrics["EB"] == dict.fromkeys([t.name for t in data.tracks], 100.0)
-    assert math.isnan(report.generated.metrics["UPC"]["Piano"])
-    told = json.loads(report.json())["rows"][1]
-    assert told["metrics"]["UPC"]["Piano"] is None
-    assert told["overlap"]["UPC"]["Piano"] == 0
+    report = evaluate(Generated("silence", silence), data)
+    everywhere = dict.fromkeys([track.name for track in data.tracks], 100.0)
+    assert report.generated.metrics["empty bars"] == everywhere
+    assert math.isnan(report.generated.metrics["pitch classes a bar"]["Piano"])
+    row = json.loads(report.json())["rows"][1]
+    assert row["metrics"]["pitch classes a bar"]["Piano"] is None
+    assert row["overlap"]["pitch classes a bar"]["Piano"] == 0
     draw_report(report, tmp_path / "report.png")
     assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
 
@@ -104,11 +108,11 @@ def test_songs_of_another_form_are_refused(
 ):
     monkeypatch.setattr(other, "bars", 3)
     with pytest.raises(UserError, match="other tracks, grid or bars"):
-        evaluate(Made("few", phrases[:2]), data, other=other)
+        evaluate(Generated("few", phrases[:2]), data, other_data=other)
 
 
 def test_another_collection_is_a_row(data: Collection, phrases: np.ndarray, other: Collection):
-    report = evaluate(Made("some", phrases[:20]), data, other=other)
+    report = evaluate(Generated("some", phrases[:20]), data, other_data=other)
     assert (report.rows[-1].name, report.rows[-1].kind) == ("other songs (more)", "baseline")
 
 
@@ -119,6 +123,6 @@ def test_a_folder_of_midi_is_cut_into_whole_phrases(data: Collection, tmp_path: 
     roll, _ = song(5, data.grid)
     write_midi(roll, tmp_path / "song.mid")
     (tmp_path / "broken.mid").write_bytes(b"MThd")
-    made = samples_of(tmp_path, data, count=1, seed=0).phrases
-    assert len(made) == roll.bars // data.bars
-    assert (made[1] == roll.cells[:, data.bars : 2 * data.bars]).all()
+    phrases = generate(tmp_path, data, count=1, seed=0).phrases
+    assert len(phrases) == roll.bars // data.bars
+    assert (phrases[1] == roll.cells[:, data.bars : 2 * data.bars]).all()

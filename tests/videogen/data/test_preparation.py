@@ -14,12 +14,12 @@ from conftest import REPOSITORY
 from films import greys, write_film
 from peak import CODE
 
-from core.data.limits import Limits
 from core.errors import UserError
 from videogen.data.collection import Collection
 from videogen.data.preparation import prepare
 from videogen.data.records import PrepareConfig
 from videogen.files.clip import write_gif
+from videogen.files.limits import VideoLimits
 from videogen.files.reading import VIDEO
 
 SMALL = PrepareConfig(size=8, frames=4)
@@ -199,12 +199,12 @@ def test_what_asks_for_too_much_costs_only_itself(tmp_path: Path):
     clips = write_clips(tmp_path / "clips", 2)
     write_film(clips / "bomb.mkv", np.zeros((3, 3200, 2900, 3), np.uint8))
     (clips / "bomb.txt").write_text("black")
-    limits = Limits(video_memory_mb=90)
+    limits = VideoLimits(memory_mb=90)
     config = SMALL.model_copy(update={"limits": limits})
     prepare([str(clips)], tmp_path / "data", config)
     assert rejects(tmp_path / "data")["bomb.mkv"] in ("memory", "damaged", "unreadable", "crash")
     assert matched(Collection.open(tmp_path / "data")) == 2
-    slow = SMALL.model_copy(update={"limits": Limits(video_seconds=0.02)})
+    slow = SMALL.model_copy(update={"limits": VideoLimits(seconds=0.02)})
     prepare([str(clips)], tmp_path / "slow", slow)
     assert rejects(tmp_path / "slow")["bomb.mkv"] == "time"
 

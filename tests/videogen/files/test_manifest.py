@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.data.limits import Limits
 from core.data.sources import RejectedFile
+from videogen.files.limits import VideoLimits
 from videogen.files.manifest import Row, caption_of, is_manifest, read_manifest
 
 
@@ -107,7 +107,7 @@ def test_captions_that_are_no_text_are_refused(folder: Path):
 
 def test_a_manifest_that_is_too_large_is_not_read(folder: Path):
     (folder / "x.csv").write_text("path,caption\n" + "a.mp4,x\n" * 10)
-    [row] = read_manifest(folder / "x.csv", Limits(manifest_bytes=50))
+    [row] = read_manifest(folder / "x.csv", VideoLimits(manifest_bytes=50))
     assert row.fault is not None and row.fault[0] == "too-large"
 
 
@@ -156,6 +156,6 @@ def test_bytes_of_any_kind_do_no_harm(folder: Path, data: bytes):
 
 def test_scripts_of_all_kinds_are_text():
     for text in ("ein Hund läuft", "犬が走る", "می\u200cخواهم", "🐕 runs", "5 × 3"):  # noqa: RUF001
-        assert caption_of(text, Limits()) == text
+        assert caption_of(text, VideoLimits()) == text
     with pytest.raises(RejectedFile):
-        caption_of("\ud800", Limits())
+        caption_of("\ud800", VideoLimits())

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from films import corners, greys, turn, write_film
 
-from core.data.limits import Limits
 from core.data.sources import RejectedFile
 from videogen.files.clip import write_gif, write_mp4
+from videogen.files.limits import VideoLimits
 from videogen.files.reading import View, read_frames
 
 QUARTERS = {(0, 0): (255, 0, 0), (0, 1): (0, 255, 0), (1, 0): (0, 0, 255), (1, 1): (255, 255, 255)}
@@ -32,7 +32,7 @@ def quarters(path: Path, **view: object) -> dict[tuple[int, int], tuple[int, ...
     return {place: tuple((np.round(p / 255) * 255).tolist()) for place, p in pixels.items()}
 
 
-def refused(path: Path, limits: Limits = Limits(), **view: object) -> str:
+def refused(path: Path, limits: VideoLimits = VideoLimits(), **view: object) -> str:
     with pytest.raises(RejectedFile) as caught:
         read_frames(path, View.model_validate({"size": 8, **view}), limits)
     return caught.value.reason
@@ -186,8 +186,8 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path):
         (tmp_path / "x.gif").write_bytes(data)
         assert refused(tmp_path / "x.gif") in ("too-large", "damaged")
     write_mp4(np.zeros((1, 2048, 2048, 3), np.uint8), tmp_path / "x.mp4", 8)
-    assert refused(tmp_path / "x.mp4", Limits(pixels=2_000_000)) == "too-large"
-    assert refused(tmp_path / "x.mp4", Limits(video_bytes=100)) == "too-large"
+    assert refused(tmp_path / "x.mp4", VideoLimits(pixels=2_000_000)) == "too-large"
+    assert refused(tmp_path / "x.mp4", VideoLimits(file_bytes=100)) == "too-large"
 
 
 def test_a_header_that_says_less_than_its_pictures_is_not_believed(tmp_path: Path):
@@ -199,15 +199,15 @@ def test_a_header_that_says_less_than_its_pictures_is_not_believed(tmp_path: Pat
     for start in (data.index(b"strf") + 12, data.index(b"avih") + 40):
         data[start : start + 8] = (16).to_bytes(4, "little") * 2
     (tmp_path / "x.avi").write_bytes(data)
-    assert refused(tmp_path / "x.avi", Limits(pixels=10_000)) in ("too-large", "damaged")
+    assert refused(tmp_path / "x.avi", VideoLimits(pixels=10_000)) in ("too-large", "damaged")
 
 
 def test_a_film_may_not_keep_more_than_its_share(tmp_path: Path):
     write_mp4(greys(*range(10, 170, 10)), tmp_path / "x.mp4", 8)
-    assert refused(tmp_path / "x.mp4", Limits(kept_bytes=15 * 8 * 8 * 3)) == "too-long"
+    assert refused(tmp_path / "x.mp4", VideoLimits(frames_bytes=15 * 8 * 8 * 3)) == "too-long"
     assert len(levels(tmp_path / "x.mp4")) == 16
     write_film(tmp_path / "y.mkv", greys(50, 60), times=[0, 360_000])
-    assert refused(tmp_path / "y.mkv", Limits(kept_bytes=1_000_000)) == "too-long"
+    assert refused(tmp_path / "y.mkv", VideoLimits(frames_bytes=1_000_000)) == "too-long"
 
 
 def test_a_picture_that_is_a_line_is_refused(tmp_path: Path):

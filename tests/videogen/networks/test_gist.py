@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from core.recipes import RECIPES, recipe
 from core.theory.passes import Batch, Networks, Passes
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist, Decoder, Encoder, Text2Filter
 from videogen.networks.text import Captions, TextConfig
+from videogen.recipes import RECIPES
 
 WORDS = ("a", "blue", "circle", "red", "square")
 CAPTIONS = ["a red circle", "a blue square", "a red square"]
@@ -24,7 +24,7 @@ def batch(captions=CAPTIONS):
 
 def networks_of(name="gist_gan", config=TINY):
     torch.manual_seed(0)
-    return build(config, SIZE, FRAMES, len(WORDS), recipe(name).conditional())
+    return build(config, SIZE, FRAMES, len(WORDS), RECIPES[name].conditional())
 
 
 def generated(passes: Passes) -> ClipByGist:
@@ -45,7 +45,7 @@ HERE = [n for n, r in RECIPES.items() if not r.needs - {"condition", "gist"}]
 @pytest.mark.parametrize("name", HERE)
 def test_every_recipe_runs_in_this_domain(name):
     passes = Passes(networks_of(name), batch())
-    for term in recipe(name).conditional().terms:
+    for term in RECIPES[name].conditional().terms:
         assert term(passes).isfinite().all()
 
 
@@ -110,7 +110,7 @@ def test_without_a_gist_the_clip_has_no_gist_layer():
 
 @pytest.mark.parametrize(("size", "frames"), [(16, 2), (32, 4), (64, 8)])
 def test_networks_fit_every_size_of_clips(size, frames):
-    networks = build(TINY, size, frames, len(WORDS), recipe("gist_gan").conditional())
+    networks = build(TINY, size, frames, len(WORDS), RECIPES["gist_gan"].conditional())
     x = torch.zeros(2, 3, frames, size, size)
     passes = Passes(networks, Batch(x, Captions(WORDS).encode(CAPTIONS[:2])))
     assert passes.x_generated.shape == x.shape
@@ -121,7 +121,7 @@ def test_networks_fit_every_size_of_clips(size, frames):
 def test_initial_weights_keep_the_variance():
     """Features of random clips neither vanish nor explode before training."""
     config = VideoConfig(channels=16, width=64)
-    networks = build(config, 32, 8, len(WORDS), recipe("gist_gan").conditional())
+    networks = build(config, 32, 8, len(WORDS), RECIPES["gist_gan"].conditional())
     x = torch.randn(16, 3, 8, 32, 32)
     c = networks["condition"](Captions(WORDS).encode([CAPTIONS[0]] * 16))
     encoder = networks["encoder"]
@@ -136,7 +136,7 @@ def test_initial_weights_keep_the_variance():
 def test_generators_of_other_blocks_have_gradients_everywhere_and_keep_the_variance(blocks):
     torch.manual_seed(0)
     config = VideoConfig(latent=8, channels=8, width=32, text=TextConfig(width=16), blocks=blocks)
-    networks = build(config, 32, 6, 20, recipe("gist").conditional())
+    networks = build(config, 32, 6, 20, RECIPES["gist"].conditional())
     tokens = Captions(["red"]).encode(["red", "a dog", "red dog"])
     passes = Passes(networks, Batch(torch.randn(3, 3, 6, 32, 32), tokens))
     clips = passes.generation.mean
@@ -152,7 +152,7 @@ def test_generators_of_other_blocks_have_gradients_everywhere_and_keep_the_varia
 def test_critics_see_clips_at_the_resolution_that_is_generated():
     """At first 16 x 16 pixels are generated as 4 x 4; real clips are averaged over the blocks."""
     config = VideoConfig(latent=8, channels=4, width=16, blocks="growing")
-    networks = build(config, 16, 4, 20, recipe("gan").conditional())
+    networks = build(config, 16, 4, 20, RECIPES["gan"].conditional())
     x = torch.randn(3, 3, 4, 16, 16)
     passes = Passes(networks, Batch(x, Captions(["red"]).encode(["red"] * 3)))
     (seen,), (produced,) = passes.reference("x"), passes.produced("x")

@@ -1,0 +1,17 @@
+"""Limits on one music file."""
+
+from pydantic import Field
+
+from core.data.limits import Limits
+
+
+class MusicLimits(Limits):
+    """What one MIDI file or pianoroll archive may ask for."""
+
+    notes: int = Field(default=200_000, gt=0, description="notes of one file")
+    beats: int = Field(
+        default=20_000, gt=0, description="beats from the start of a file to its end"
+    )
+    cells: int = Field(
+        default=2_000_000, gt=0, description="cells of one file's roll in which a note sounds"
+    )

@@ -1,0 +1,86 @@
+"""The mutation tester: which edits it makes, and which tests it runs."""
+
+import pytest
+
+from benchmarks.mutate import Execution, mutants, relevant_tests, sample
+
+CASES = {
+    "x = a + b": {"x = a - b"},
+    "x = a ** 2.5": {"x = a * 2.5", "x = a ** 5.0"},
+    "x = a < b": {"x = a >= b"},
+    "x = len(a) < 3": {"x = len(a) >= 3", "x = len(a) <= 3", "x = len(a) < 4"},
+    "x = a not in b": {"x = a in b"},
+    "x = a is not b": {"x = a is b"},
+    "x = a and b": {"x = a or b"},
+    "x = not a": {"x = (a)"},
+    "x = -a": {"x = (a)"},
+    "x = a[0]": {"x = a[1]"},
+    "x = True": {"x = False"},
+    "x = min(a)": {"x = max(a)"},
+    "x = a.sum()": {"x = a.mean()"},
+    "x = a.detach() - b": {"x = a - b", "x = a.detach() + b"},
+    "x = f(a, b=c)": {"x = f(a, )"},
+    "x = f(b=c, d=e)": {"x = f(d=e)", "x = f(b=c, )"},
+    "x = f(a, b)": {"x = f(b, a)", "x = f(a)"},
+    "x = a if b else c": {"x = a if (not (b)) else c"},
+    "x = [a for a in b if a.c]": {"x = [a for a in b if (not (a.c))]"},
+    'x = a["b"] + c["d"]': {
+        'x = a["d"] + c["d"]',
+        'x = a["b"] + c["b"]',
+        'x = a["b"] - c["d"]',
+    },
+    "def f(a, b):\n    return a": {"def f(a, b):\n    return b"},
+    "def f(a):\n    a.b = c": {"def f(a):\n    ..."},
+    "def f(a):\n    a = c": {"def f(a):\n    ..."},
+    "def f(a):\n    b = c": set(),
+    "def f(a):\n    g(a)": {"def f(a):\n    ..."},
+    "with torch.no_grad():\n    x = a": {"with torch.enable_grad():\n    x = a"},
+    "@torch.no_grad()\ndef f():\n    return g": {"@torch.enable_grad()\ndef f():\n    return g"},
+    # what has no meaning for the program, or is worded for people
+    '"""About 1 + 2."""': set(),
+    'def f(a: "b + c" = d) -> e[0]:\n    "1 + 2"': set(),
+    "from a import b": set(),
+    "raise E(a + b)": set(),
+    "print(a + b)": set(),
+    'x = f(description="a")': set(),
+    "def __repr__(self):\n    return a + b": set(),
+    "class A(Protocol):\n    x = 1": set(),
+    "X = Literal[1]": set(),
+}
+
+
+@pytest.mark.parametrize("source", CASES)
+def test_the_mutants_of_a_line(source):
+    assert {m.applied(source) for m in mutants("m.py", source)} == CASES[source]
+
+
+def test_a_mutant_knows_its_line_and_shows_what_it_changes():
+    source = 'a = "é"; b = c\n\nd = e + f  # as it was\n'
+    (mutant,) = mutants("m.py", source)
+    assert (mutant.line, mutant.in_function) == (3, False)
+    assert mutant.diff(source) == "- d = e + f  # as it was\n+ d = e - f  # as it was"
+
+
+def test_a_sample_has_one_mutant_a_line_and_is_repeatable():
+    pool = mutants("m.py", "".join(f"x = a + {n}\n" for n in range(50)))
+    chosen = sample(pool, 20, seed=1)
+    assert len({mutant.line for mutant in chosen}) == 20
+    assert chosen == sample(pool, 20, seed=1) != sample(pool, 20, seed=2)
+
+
+def test_tests_that_execute_the_line_run_the_quickest_first(tmp_path):
+    inside, outside = mutants("core/m.py", "x = a + b\ndef f():\n    return a - b\n")[::-1]
+    known = {
+        "tests/core/t.py::slow": Execution(3.0, {"core/m.py": [3]}),
+        "tests/core/t.py::quick": Execution(1.0, {"core/m.py": [3, 4]}),
+        "tests/core/t.py::elsewhere": Execution(0.5, {"core/m.py": [4]}),
+        "tests/core/u.py::imports": Execution(0.1, {}),
+        "tests/core/v.py::other": Execution(0.1, {"core/n.py": [3]}),
+    }
+    (tmp_path / "tests/core").mkdir(parents=True)
+    (tmp_path / "tests/core/u.py").write_text("from core.m import x\n")
+    t, u = "tests/core/t.py::", "tests/core/u.py::"
+    assert relevant_tests(inside, known, tmp_path, 60) == [t + "quick", t + "slow"]
+    assert relevant_tests(inside, known, tmp_path, 2) == [t + "quick"]
+    found = relevant_tests(outside, known, tmp_path, 60)
+    assert found == [u + "imports", t + "elsewhere", t + "quick", t + "slow"]

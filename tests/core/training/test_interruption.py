@@ -1,0 +1,274 @@
+"""Stops of a training: by the caller, by signals on the command line, by failures.
+
+Also what library calls leave to the caller: signal handlers, random state, stderr.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core.errors import Resumable, Stopped
+from core.recipes import recipe
+from core.ring import domain as ring
+from core.theory.passes import Batch
+from core.training.interruption import Interruption
+from core.training.loop import UNMONITORED, Monitor, TrainConfig, train
+from core.training.run import Run
+from core.training.step import TrainState
+
+CONFIG = TrainConfig(
+    steps=6, batch_size=8, ema_decay=0.9, log_every_steps=2, sample_every_steps=2, seed=4
+)
+
+
+def draw(number: int) -> Batch:
+    return ring.batch(number, 8)
+
+
+def measure(ema: Any, step: int) -> dict[str, float]:
+    """A distance of weights and step, which is smallest at step 4."""
+    return {"distance": abs(step - 4) + float(next(ema["decoder"].parameters()).sum()) * 1e-6}
+
+
+def ring_run(
+    folder: Path,
+    batches: Callable[[int], Batch] = draw,
+    observe: Callable[..., dict[str, float]] = measure,
+    monitor: Monitor = UNMONITORED,
+) -> None:
+    parts = recipe("gan")
+    torch.manual_seed(CONFIG.seed)
+    state = TrainState(ring.networks(parts), parts, CONFIG.learner, CONFIG.critic, 0.9)
+    with Run.open(folder, {"recipe": "gan"}) as run:
+        train(run, state, batches, CONFIG, observe, monitor)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The tensors of the best and of the last step, and the log without its times."""
+    kept = [folder / "checkpoints" / name for name in ("best", "step-00000006")]
+    files = {str(p.relative_to(folder)): p.read_bytes() for k in kept for p in k.glob("*.safe*")}
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return files | {"log": "\n".join(line.partition(', "seconds"')[0] for line in lines).encode()}
+
+
+def saved_step(folder: Path) -> int:
+    latest = Run.read(folder).latest()
+    assert latest is not None
+    return latest.facts["step"]
+
+
+def best_step(folder: Path) -> int:
+    best = Run.read(folder).best()
+    assert best is not None
+    return best.facts["step"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    ring_run(folder)
+    return contents(folder)
+
+
+class Stop:
+    """Asks for a stop from the moment that it is called."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> None:
+        self.asked = True
+
+    @property
+    def monitor(self) -> Monitor:
+        return Monitor(lambda: self.asked)
+
+
+def test_a_stop_within_a_step_saves_that_step(tmp_path: Path, uninterrupted: Any):
+    stop = Stop()
+
+    def batches(number: int) -> Batch:
+        if number == 5:  # two draws a step: in the third, which no schedule saves
+            stop()
+        return draw(number)
+
+    with pytest.raises(Stopped, match=rf"after step 3; the same command resumes in {tmp_path}"):
+        ring_run(tmp_path, batches, monitor=stop.monitor)
+    assert saved_step(tmp_path) == 3
+    ring_run(tmp_path)
+    assert contents(tmp_path) == uninterrupted
+
+
+def test_a_stop_at_the_end_of_a_step_saves_that_step(tmp_path: Path, uninterrupted: Any):
+    stop = Stop()
+    monitor = Monitor(lambda: stop.asked, lambda budget, losses: budget.step == 5 and stop())
+    with pytest.raises(Stopped, match="after step 5"):
+        ring_run(tmp_path, monitor=monitor)
+    assert saved_step(tmp_path) == 5
+    ring_run(tmp_path)
+    assert contents(tmp_path) == uninterrupted
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("method", ["log", "save", "save_if_best"])
+def test_a_stop_while_a_run_records_saves_the_last_finished_step(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    uninterrupted: Any,
+    method: str,
+    when: str,
+):
+    stop, original = Stop(), getattr(Run, method)
+    finished: list[int] = []
+
+    def interrupted(*arguments: Any) -> None:
+        if when == "after":
+            original(*arguments)
+        if finished[-1] == 4:
+            stop()
+        if when == "before":
+            original(*arguments)
+
+    monitor = Monitor(lambda: stop.asked, lambda budget, losses: finished.append(budget.step))
+    with monkeypatch.context() as patch, pytest.raises(Stopped, match="after step 4"):
+        patch.setattr(Run, method, interrupted)
+        ring_run(tmp_path, monitor=monitor)
+    assert saved_step(tmp_path) == 4
+    ring_run(tmp_path)
+    assert contents(tmp_path) == uninterrupted
+    assert best_step(tmp_path) == 4
+
+
+def test_a_stop_while_samples_are_measured_keeps_their_best(tmp_path: Path, uninterrupted: Any):
+    stop = Stop()
+
+    def observe(ema: Any, step: int) -> dict[str, float]:
+        if step == 4:
+            stop()
+        return measure(ema, step)
+
+    with pytest.raises(Stopped, match="after step 4"):
+        ring_run(tmp_path, observe=observe, monitor=stop.monitor)
+    assert (saved_step(tmp_path), best_step(tmp_path)) == (4, 4)
+    ring_run(tmp_path)
+    assert contents(tmp_path) == uninterrupted
+
+
+def test_a_stop_before_the_first_step_saves_nothing(tmp_path: Path, uninterrupted: Any):
+    with pytest.raises(Stopped, match="after step 0"):
+        ring_run(tmp_path, monitor=Monitor(lambda: True))
+    assert Run.read(tmp_path).latest() is None
+    ring_run(tmp_path)
+    assert contents(tmp_path) == uninterrupted
+
+
+@pytest.mark.parametrize(
+    ("fault", "raised"),
+    [
+        (ZeroDivisionError("a picture"), ZeroDivisionError),
+        (OSError(28, "No space left on device"), Resumable),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_a_failure_while_observing_costs_no_checkpoint(
+    tmp_path: Path, uninterrupted: Any, fault: BaseException, raised: type[BaseException]
+):
+    def observe(ema: Any, step: int) -> dict[str, float]:
+        if step == 4:
+            raise fault
+        return measure(ema, step)
+
+    with pytest.raises(raised):
+        ring_run(tmp_path, observe=observe)
+    assert (saved_step(tmp_path), best_step(tmp_path)) == (4, 2)  # step 4 is not measured yet
+    ring_run(tmp_path)
+    assert contents(tmp_path) == uninterrupted
+    assert best_step(tmp_path) == 4
+
+
+def test_a_step_is_observed_once(tmp_path: Path):
+    observed: list[int] = []
+
+    def observe(ema: Any, step: int) -> dict[str, float]:
+        observed.append(step)
+        return {"distance": 1.0}
+
+    for _ in range(2):
+        ring_run(tmp_path, observe=observe)
+    assert observed == [2, 4, 6]
+
+
+def test_training_in_a_thread_leaves_signals_and_random_numbers_to_the_caller(tmp_path: Path):
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    networks = ring.networks(recipe("gan"))
+    state = TrainState(networks, recipe("gan"), CONFIG.learner, CONFIG.critic, 0.9)
+    results: list[Any] = []
+
+    def work() -> None:
+        try:
+            with Run.open(tmp_path, {}) as run:
+                results.append(train(run, state, draw, CONFIG, measure).step)
+        except BaseException as error:
+            results.append(error)
+
+    torch.manual_seed(31)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    after = torch.rand(3)
+    torch.manual_seed(31)
+    assert results == [6]
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert torch.equal(after, torch.rand(3))
+
+
+def test_a_monitor_sees_every_step_and_its_losses(tmp_path: Path):
+    seen: list[tuple[int, float, bool]] = []
+    monitor = Monitor(
+        on_step=lambda budget, losses: seen.append(
+            (budget.step, budget.fraction, losses["skipped"] == 0)
+        )
+    )
+    ring_run(tmp_path, monitor=monitor)
+    assert seen == [(step, step / 6, True) for step in (1, 2, 3, 4, 5, 6)]
+
+
+def test_library_code_neither_prints_nor_shows_a_bar(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    ring_run(tmp_path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_asks_for_a_stop_and_the_second_exits(
+    number: int, code: int, capsys: pytest.CaptureFixture[str]
+):
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as left, Interruption() as interruption:
+        assert not interruption.should_stop()
+        signal.raise_signal(number)
+        assert interruption.should_stop()
+        with pytest.raises(SystemExit):
+            signal.raise_signal(signal.SIGTERM)
+        raise Stopped("stopped after step 3; the same command resumes in runs/a")
+    assert left.value.code == code
+    assert capsys.readouterr().err.endswith("the same command resumes in runs/a\n")
+    assert signal.getsignal(number) is before
+
+
+def test_an_error_after_a_signal_is_not_hidden():
+    with pytest.raises(ZeroDivisionError), Interruption():
+        signal.raise_signal(signal.SIGINT)
+        raise ZeroDivisionError
+
+
+def test_a_signal_in_the_last_step_exits_as_well():
+    with pytest.raises(SystemExit) as left, Interruption():
+        signal.raise_signal(signal.SIGTERM)
+    assert left.value.code == 143

@@ -1,0 +1,77 @@
+"""The terms of the gist on hand-made networks."""
+
+import pytest
+import torch
+from torch import nn
+
+from core.networks.heads import StandardNormal
+from core.theory.distributions import Delta
+from core.theory.passes import Batch, Networks, Passes
+from videogen.recipes import RECIPES
+from videogen.terms import Coherence, ReconstructGist
+
+X = torch.tensor([[1.0], [-2.0], [0.25]])
+
+
+class Halving(nn.Module):
+    def forward(self, x, c=None):
+        return Delta(0.5 * x + 0.1)
+
+
+class TwoGists(Delta):
+    """A clip of two equal gists, whose background is half the gist."""
+
+    def __init__(self, gist):
+        super().__init__(torch.cat([gist, gist], 1))
+        self.gist, self.background = Delta(gist, std=0.5), gist / 2
+
+
+class GistFirst(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(3.0))
+
+    def forward(self, z, c=None):
+        return TwoGists(self.scale * z)
+
+    def gist_of(self, x):
+        return x[:, :1]
+
+
+def test_a_gist_is_reconstructed_by_what_is_drawn_first():
+    parts = Networks({"encoder": Halving(), "prior": StandardNormal(1), "decoder": GistFirst()})
+    passes = Passes(parts, Batch(X))
+    expected = 0.5 * ((X - 3 * passes.z_encoded) / 0.5) ** 2
+    torch.testing.assert_close(ReconstructGist()(passes), expected.squeeze(-1))
+
+
+def test_coherence_moves_what_is_still_and_not_the_gist():
+    parts = Networks({"decoder": GistFirst(), "prior": StandardNormal(1)})
+    passes = Passes(parts, Batch(X))
+    loss = Coherence()(passes)
+    torch.testing.assert_close(loss, (3 * passes.z_drawn).abs().squeeze(-1) / 2)
+    (gradient,) = torch.autograd.grad(loss.sum(), list(parts["decoder"].parameters()))
+    still_below = -passes.z_drawn.abs() / 2  # half of 3 z is nearer to 3 z where it grows
+    torch.testing.assert_close(gradient, still_below.sum())
+
+
+def test_a_decoder_without_a_gist_is_refused_by_name():
+    parts = Networks({"decoder": Halving(), "prior": StandardNormal(1)})
+    with pytest.raises(TypeError, match="Delta generates no gist"):
+        Coherence()(Passes(parts, Batch(X)))
+
+
+def test_the_recipes_of_video_name_what_they_need_and_train():
+    needs = {name: set(RECIPES[name].needs) for name in ("text_to_video", "gist", "gist_gan")}
+    assert needs == {
+        "text_to_video": {"condition", "gist"},
+        "gist": {"gist"},
+        "gist_gan": {"condition", "gist"},
+    }
+    trains = {t.name: set(t.trains) for t in RECIPES["text_to_video"].conditional().terms}
+    assert trains == {
+        "reconstruct_gist": {"encoder", "decoder", "condition"},
+        "match_z": {"encoder", "condition", "prior"},
+        "match_xc": {"decoder", "condition"},
+        "coherence": {"decoder", "condition"},
+    }

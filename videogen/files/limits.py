@@ -1,0 +1,19 @@
+"""Limits on one video file, its caption and its manifest."""
+
+from pydantic import Field
+
+from core.data.limits import Limits
+
+
+class VideoLimits(Limits):
+    """What one video file, caption or manifest may ask for."""
+
+    file_bytes: int = Field(default=4_000_000_000, gt=0, description="bytes of one video file")
+    seconds: float = Field(default=120.0, gt=0, description="seconds to read one video file")
+    memory_mb: int = Field(default=500, gt=0, description="MB of memory of a reading process")
+    pixels: int = Field(default=9_500_000, gt=0, description="pixels of one frame of a video file")
+    frames_bytes: int = Field(
+        default=64_000_000, gt=0, description="bytes of one video's frames, at the chosen size"
+    )
+    caption_characters: int = Field(default=1000, gt=0, description="characters of one caption")
+    manifest_bytes: int = Field(default=200_000_000, gt=0, description="bytes of one manifest")

@@ -1,0 +1,41 @@
+"""The recipes of video: those of every domain, and those whose decoder generates a gist first."""
+
+from dataclasses import replace
+
+from core.papers import LI_2018
+from core.recipes import GAMES, TO_PRIOR, Recipe
+from core.recipes import RECIPES as OF_EVERY_DOMAIN
+from core.theory.adversarial import Adversarial, logistic
+from core.theory.terms import Match, Reconstruct
+from videogen.terms import Coherence, ReconstructGist
+
+RECIPES: dict[str, Recipe] = {
+    **OF_EVERY_DOMAIN,
+    "text_to_video": Recipe(
+        (
+            ReconstructGist(),
+            TO_PRIOR,
+            Match("xc", Adversarial(logistic, mismatched=True), trains=("decoder",)),
+            Coherence(),
+        ),
+        LI_2018,
+        "a conditional VAE of the gist and a GAN of the clip with its caption",
+    ),
+    "gist": Recipe(
+        (Reconstruct("x"), ReconstructGist(), TO_PRIOR),
+        LI_2018,
+        "a conditional VAE of the whole clip with the same networks, without a critic",
+    ),
+    "gist_gan": Recipe(
+        (
+            Reconstruct("x"),
+            ReconstructGist(),
+            TO_PRIOR,
+            Match(
+                "xc", replace(GAMES["hinge"], mismatched=True), trains=("decoder",), weight=10.0
+            ),
+        ),
+        LI_2018,
+        "gist and the GAN of text_to_video together",
+    ),
+}

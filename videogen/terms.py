@@ -1,0 +1,107 @@
+"""Terms of decoders that generate a gist, one picture, before the clip.
+
+Li, Min, Shen, Carlson and Carin, Video Generation from Text, AAAI 2018.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar, runtime_checkable
+
+from core.theory.distributions import Delta, sum_events
+from core.theory.passes import Passes
+from core.theory.shapes import Losses, Samples
+
+
+@runtime_checkable
+class GistDecoder(Protocol):
+    """A decoder that generates a gist of x first."""
+
+    def gist_of(self, x: Samples) -> Samples:
+        """Return the gist that belongs to data x."""
+        ...
+
+
+@runtime_checkable
+class GistDistribution(Protocol):
+    """p(x given z, c) by way of a gist."""
+
+    @property
+    def gist(self) -> Delta:
+        """Return p(gist given z, c)."""
+        ...
+
+
+@runtime_checkable
+class LayeredDistribution(GistDistribution, Protocol):
+    """p(x given z, c) by way of a gist and of a static background."""
+
+    @property
+    def background(self) -> Samples:
+        """Return the part of x that does not move, of the gist's shape."""
+        ...
+
+
+Contract = TypeVar("Contract")
+
+
+def _require(value: object, contract: type[Contract]) -> Contract:
+    if not isinstance(value, contract):
+        raise TypeError(f"{type(value).__name__} generates no gist: it is no {contract.__name__}")
+    return value
+
+
+@dataclass(frozen=True)
+class ReconstructGist:
+    """-log p(gist of x given z, c), z ~ q(z given x, c): the conditional VAE of the paper."""
+
+    trains: tuple[str, ...] = ("encoder", "decoder")
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return "reconstruct_gist"
+
+    @property
+    def formula(self) -> str:
+        return "ReconstructGist"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"gist"})
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("encoder", "decoder")
+
+    def __call__(self, passes: Passes) -> Losses:
+        decoder = _require(passes.networks["decoder"], GistDecoder)
+        reconstruction = _require(passes.reconstruction, GistDistribution)
+        return -reconstruction.gist.log_prob(decoder.gist_of(passes.x))
+
+
+@dataclass(frozen=True)
+class Coherence:
+    """|background - gist|_1 of generated clips; no gradient reaches the gist."""
+
+    trains: tuple[str, ...] = ("decoder",)
+    weight: float = 0.1
+
+    @property
+    def name(self) -> str:
+        return "coherence"
+
+    @property
+    def formula(self) -> str:
+        return "Coherence"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"gist"})
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("decoder", "prior")
+
+    def __call__(self, passes: Passes) -> Losses:
+        generation = _require(passes.generation, LayeredDistribution)
+        gist = generation.gist.mean.detach()
+        return sum_events((generation.background - gist).abs())
