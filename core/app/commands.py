@@ -146,7 +146,7 @@ Report = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Against = Annotated[Path | None, typer.Option(help="The collection to measure against.")]
 Beside = Annotated[list[str] | None, typer.Option(help="Another run to measure; repeatable.")]
-SampleCount = Annotated[int, typer.Option("--count", min=8, max=10_000, help="Samples to draw.")]
+SampleCount = Annotated[int, typer.Option("--count", min=2, max=10_000, help="Samples to draw.")]
 RunArgument = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="A run's folder; without it the weights that ship."),
