@@ -245,7 +245,10 @@ def sample(
     for caption in captions:
         if unknown := model.captions.unknown(caption):
             print(f"warning: never seen in training: {', '.join(unknown)}", file=sys.stderr)
-    for path in write_samples(model, captions, count, seed, to, parts=parts):
+    captions = [caption for caption in captions for _ in range(count)]
+    clips = model.clips(captions, seed)
+    layers = model.parts(captions, seed) if parts else None
+    for path in write_samples(clips, captions, model.spec.frames_per_second, seed, to, layers):
         print(path)
 
 
