@@ -21,7 +21,7 @@ from core.app.model import Trained
 from core.config import Strict
 from core.errors import ConfigError, UserError
 from core.recipes import Recipe
-from core.theory.passes import Batch, Networks
+from core.theory.passes import Batch, Networks, read_condition
 from core.training.device import choose_device
 from core.training.loop import UNMONITORED, Monitor, Observe
 from core.training.run import Run
@@ -317,18 +317,12 @@ class Model(Trained):
         made = [one.parts for one in self._made(captions, seed)]
         return {name: torch.cat([one[name].cpu() for one in made]) for name in made[0]}
 
-    def _read(self, captions: Sequence[str]) -> torch.Tensor | None:
-        """Captions as the networks are given them; None where they read none."""
-        if "condition" not in self.networks:
-            return None
-        return self.networks["condition"](self.captions.encode(captions).to(self.device))
-
     def _made(self, captions: Sequence[str], seed: int) -> Iterator[ClipByGist]:
         if not captions:
             raise UserError("a clip needs a caption")
         for number, chunk in enumerate(batched(captions, CHUNK)):
             torch.manual_seed(seed * 1_000_003 + number)
-            c = self._read(chunk)
+            c = read_condition(self.networks, self.captions.encode(chunk).to(self.device))
             z = self.prior(len(chunk), c).rsample()
             yield self.networks["decoder"](z, c)
 

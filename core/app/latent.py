@@ -8,14 +8,13 @@ u is z.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from core.errors import UserError
 from core.theory.distributions import Distribution, Gaussian
-from core.theory.passes import Networks
+from core.theory.passes import Networks, read_condition
 from core.theory.shapes import Latents, Samples
 
 
@@ -57,7 +56,7 @@ class LatentSpace:
 
     def draw(self, count: int, c: Tensor | None, seed: int) -> LatentPoints:
         """Places as the prior has them; c raw, [count *condition]."""
-        condition = self._read(c)
+        condition = read_condition(self.networks, c)
         torch.manual_seed(seed)
         prior = self._prior(count, condition)
         if prior is None:
@@ -71,7 +70,7 @@ class LatentSpace:
                 f"{self.name} has no encoder, so no file can be placed: train a model that "
                 "reconstructs, as --model vae"
             )
-        condition = self._read(c)
+        condition = read_condition(self.networks, c)
         z = self.networks["encoder"](x, condition).mean
         return LatentPoints(_in_units(self._prior(len(x), condition), z), condition)
 
@@ -83,11 +82,6 @@ class LatentSpace:
     def _prior(self, count: int, c: Tensor | None) -> Distribution | None:
         """p(z given c); None where the model has none."""
         return self.networks["prior"](count, c) if "prior" in self.networks else None
-
-    def _read(self, c: Tensor | None) -> Tensor | None:
-        if c is None or "condition" not in self.networks:
-            return c
-        return cast(Tensor, self.networks["condition"](c))
 
 
 def _in_units(prior: Distribution | None, z: Latents) -> Latents:
