@@ -7,7 +7,7 @@ runs in any domain.
 ('critic_z', 'decoder', 'encoder', 'prior')
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -67,6 +67,10 @@ class Recipe:
     sequence: Body | None = None
     begins: str = ""
 
+    def __post_init__(self) -> None:
+        _refuse_repeated([term.name for term in self.terms], "a recipe has one term")
+        _refuse_repeated([term.critic_name for term in self.critics], "a critic plays one game")
+
     @property
     def networks(self) -> tuple[str, ...]:
         """The networks that the statements look through, sorted, and what reads a condition."""
@@ -115,6 +119,9 @@ class Recipe:
                 raise ConfigError(
                     f"no term is called '{name}' in this recipe: it has {', '.join(names)}"
                 )
+        for term in self.terms:
+            if weights.get(term.name) and not term.trains:
+                raise ConfigError(f"'{term.name}' trains no network of its own: leave it at 0")
         terms = [adjust(term, weight=weights.get(term.name)) for term in self.terms]
         return replace(self, terms=tuple(terms))
 
@@ -158,6 +165,15 @@ class Recipe:
         if self.other:
             return self
         return replace(self, terms=tuple(_condition(term) for term in self.terms))
+
+
+def _refuse_repeated(names: Sequence[str], rule: str) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(
+            f"{rule} of each name, and '{repeated[0]}' is there twice: give the second a critic "
+            'of its own, as Match(..., critic="critic_frames")'
+        )
 
 
 def _condition(term: Term) -> Term:

@@ -197,7 +197,11 @@ class VideoCommands(DomainCommands):
             if unknown := model.captions.unknown(caption):
                 words = ", ".join(unknown)
                 print(f"warning: never seen in training: {words}", file=sys.stderr)
-        yield from write_samples(model, captions, count, seed, to, parts=parts)
+        captions = [caption for caption in captions for _ in range(count)]
+        clips = model.clips(captions, seed)
+        layers = model.parts(captions, seed) if parts else None
+        rate = model.spec.frames_per_second
+        yield from write_samples(clips, captions, rate, seed, to, layers)
 
 
 video = group_of(VideoCommands())

@@ -4,8 +4,9 @@ Li, Min, Shen, Carlson and Carin, Video Generation from Text, AAAI 2018.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from core.theory.contracts import require
 from core.theory.distributions import Delta, sum_events
 from core.theory.passes import Passes
 from core.theory.shapes import Losses, Samples
@@ -40,15 +41,6 @@ class LayeredDistribution(GistDistribution, Protocol):
         ...
 
 
-Contract = TypeVar("Contract")
-
-
-def _require(value: object, contract: type[Contract]) -> Contract:
-    if not isinstance(value, contract):
-        raise TypeError(f"{type(value).__name__} generates no gist: it is no {contract.__name__}")
-    return value
-
-
 @dataclass(frozen=True)
 class ReconstructGist:
     """-log p(gist of x given z, c), z ~ q(z given x, c): the conditional VAE of the paper."""
@@ -73,8 +65,8 @@ class ReconstructGist:
         return ("encoder", "decoder")
 
     def __call__(self, passes: Passes) -> Losses:
-        decoder = _require(passes.networks["decoder"], GistDecoder)
-        reconstruction = _require(passes.reconstruction, GistDistribution)
+        decoder = passes.network("decoder", GistDecoder)
+        reconstruction = require(passes.reconstruction, GistDistribution)
         return -reconstruction.gist.log_prob(decoder.gist_of(passes.x))
 
 
@@ -102,6 +94,6 @@ class Coherence:
         return ("decoder", "prior")
 
     def __call__(self, passes: Passes) -> Losses:
-        generation = _require(passes.generation, LayeredDistribution)
+        generation = require(passes.generation, LayeredDistribution)
         gist = generation.gist.mean.detach()
         return sum_events((generation.background - gist).abs())

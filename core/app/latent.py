@@ -8,7 +8,6 @@ u is z.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from torch import Tensor
 from core.app.sampling import Rows, in_chunks
 from core.errors import UserError
 from core.theory.distributions import Distribution, Gaussian
-from core.theory.passes import Networks
+from core.theory.passes import Networks, read_condition
 from core.theory.shapes import Latents, Samples
 
 
@@ -58,7 +57,7 @@ class LatentSpace:
 
     def draw(self, count: int, c: Tensor | None, seed: int) -> LatentPoints:
         """Points sampled from the prior; c raw, [count *condition]."""
-        condition = self._read(c)
+        condition = read_condition(self.networks, c)
 
         def draw(rows: Rows) -> Samples:
             of_rows = None if condition is None else condition[rows]
@@ -78,7 +77,7 @@ class LatentSpace:
                 f"{self.name} has no encoder, so no file can be placed: train a model that "
                 "reconstructs, as --model vae"
             )
-        condition = self._read(c)
+        condition = read_condition(self.networks, c)
         z = self.networks["encoder"](x, condition).mean
         return LatentPoints(_in_units(self._prior(len(x), condition), z), condition)
 
@@ -90,11 +89,6 @@ class LatentSpace:
     def _prior(self, count: int, c: Tensor | None) -> Distribution | None:
         """p(z given c); None where the model has none."""
         return self.networks["prior"](count, c) if "prior" in self.networks else None
-
-    def _read(self, c: Tensor | None) -> Tensor | None:
-        if c is None or "condition" not in self.networks:
-            return c
-        return cast(Tensor, self.networks["condition"](c))
 
 
 def _in_units(prior: Distribution | None, z: Latents) -> Latents:

@@ -18,7 +18,7 @@ from core.app.sampling import Rows, in_chunks
 from core.config import resolve
 from core.errors import UserError
 from core.theory.distributions import Distribution
-from core.theory.passes import Networks, is_critic
+from core.theory.passes import Networks, is_critic, read_condition
 from core.theory.shapes import Samples
 from core.training.device import choose_device
 from core.training.run import Run
@@ -75,8 +75,7 @@ class Model(ABC):
 
     def conditioning(self, conditions: Sequence[str] | None) -> Tensor | None:
         """Conditions as the networks are given them; None where they read none."""
-        c = self.read_conditions(conditions)
-        return self.networks["condition"](c) if "condition" in self.networks else None
+        return read_condition(self.networks, self.read_conditions(conditions))
 
     def output(self, distribution: Distribution) -> Samples:
         """One sample of what the decoder returns, as the domain shows it."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from core.recipes import RECIPES, Recipe
 from core.ring import domain as ring
 from core.theory.divergences import mmd
-from core.theory.passes import Networks
+from core.theory.passes import Networks, read_condition
 from core.training.step import Optimisation, TrainState, game, step
 
 STEPS = 4000
@@ -107,7 +107,7 @@ def made(state: TrainState) -> Float[Tensor, "point 2"]:
         return ring.from_symbols(drawn) if state.recipe.sequence else drawn
     if state.recipe.other:
         return networks["decoder"](ring.other_points(len(REAL), seed=999_998)).mean
-    c = networks["condition"](labels()) if "condition" in networks else None
+    c = read_condition(networks, labels() if "condition" in state.recipe.needs else None)
     prior = (
         networks["prior"](len(REAL), c) if "prior" in networks else networks["encoder"](REAL, c)
     )

@@ -1,36 +1,40 @@
 """Adversarial games: comparing two distributions by a critic.
 
-A game is one function `loss(real, fake)` of the critic's scores, which the critic minimises. How
-the learner plays follows from it:
+A game is a function `loss(real, fake)` of the critic's scores, which the critic minimises. The
+learner's loss follows from it:
 
-    swap      minimises loss(fake, real): the textbook generator of GAN, LSGAN and WGAN
-    minimax   minimises -loss(real, fake): gradient reversal (DANN), the first GAN
-    linear    minimises real - fake: the learner of the hinge game
+    swap      loss(fake, real): the generator's loss of the non-saturating GAN, LSGAN and WGAN
+    minimax   -loss(real, fake): the original GAN, and gradient reversal (DANN)
+    linear    real - fake: the generator's loss of the hinge game
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.theory.comparison import Comparison
+from core.theory.contracts import Augmenter
 from core.theory.distributions import sum_events
-from core.theory.passes import Passes, Point, Space, critic_of
+from core.theory.passes import SAMPLERS, Passes, Point, Space
 from core.theory.shapes import Losses, Scores
 
 Game = Callable[[Scores, Scores], Losses]
-Critic = Callable[..., Scores]
+Score = Callable[..., Scores]
+"""A critic as a function of the tensors of a point."""
 
 
 @runtime_checkable
 class Penalty(Protocol):
-    """What a critic pays beside its game, for each sample."""
+    """A regulariser of the critic, one loss per sample."""
 
     name: ClassVar[str]
 
-    def __call__(self, critic: Critic, reference: Point, produced: Point) -> Losses: ...
+    def __call__(self, score: Score, reference: Point, produced: Point) -> Losses: ...
 
 
 def logistic(real: Scores, fake: Scores) -> Losses:
@@ -62,19 +66,19 @@ Play = Literal["swap", "minimax", "linear"]
 
 @dataclass(frozen=True)
 class GradientPenalty:
-    """weight * (|gradient of the critic| - 1)^2 at points between reference and produced.
+    """weight * (|gradient of the critic| - 1)^2 between reference and produced samples.
 
-    Gulrajani et al., NIPS 2017, algorithm 1: one uniform mixing factor for each sample, the norm
-    over all axes of the event.
+    Gulrajani et al., NIPS 2017, algorithm 1: one uniform mixing factor per sample, the norm over
+    all axes of the event.
     """
 
     name: ClassVar[str] = "penalty"
 
     weight: float = 10.0
 
-    def __call__(self, critic: Critic, reference: Point, produced: Point) -> Losses:
-        between = _interpolate(reference, produced)
-        return self.weight * (gradient_norm(critic, between) - 1) ** 2
+    def __call__(self, score: Score, reference: Point, produced: Point) -> Losses:
+        mixed = _interpolate(reference, produced)
+        return self.weight * (gradient_norm(score, mixed) - 1) ** 2
 
 
 @dataclass(frozen=True)
@@ -85,52 +89,52 @@ class R1:
 
     weight: float = 1.0
 
-    def __call__(self, critic: Critic, reference: Point, produced: Point) -> Losses:
-        return 0.5 * self.weight * gradient_norm(critic, reference) ** 2
+    def __call__(self, score: Score, reference: Point, produced: Point) -> Losses:
+        return 0.5 * self.weight * gradient_norm(score, reference) ** 2
 
 
 def _interpolate(reference: Point, produced: Point) -> Point:
-    """Points on the segments between two points, with the same factor for x, z and c."""
+    """Return points between two points, each sample with one factor for its x, z and c."""
     factor = torch.rand(len(reference[0]), device=reference[0].device)
     return tuple(_mix(a, b, factor) for a, b in zip(reference, produced, strict=True))
 
 
-def _mix(a: Tensor, b: Tensor, factor: Tensor) -> Tensor:
+def _mix(a: Tensor, b: Tensor, factor: Losses) -> Tensor:
+    """Return factor * a + (1 - factor) * b; a condition of integers is no mixture: a."""
     if not a.is_floating_point():
         return a
-    factor = factor.view(-1, *[1] * (a.ndim - 1))
+    factor = factor.view(-1, *[1] * (a.ndim - 1))  # [batch *1]
     return (factor * a + (1 - factor) * b).float()
 
 
-def gradient_norm(critic: Critic, point: Point) -> Losses:
-    """Euclidean norm of the critic's gradient at each sample, in full precision, [batch]."""
+def gradient_norm(score: Score, point: Point) -> Losses:
+    """Compute the Euclidean norm of the critic's gradient at each sample, in single precision."""
     inputs = [p.detach().requires_grad_() for p in point if p.is_floating_point()]
-    moving = iter(inputs)
-    arguments = [next(moving) if p.is_floating_point() else p for p in point]
+    remaining = iter(inputs)
+    arguments = [next(remaining) if p.is_floating_point() else p for p in point]
     with torch.autocast(point[0].device.type, enabled=False):
-        gradients = torch.autograd.grad(critic(*arguments).sum(), inputs, create_graph=True)
+        gradients = torch.autograd.grad(score(*arguments).sum(), inputs, create_graph=True)
     squared = torch.stack([sum_events(g**2) for g in gradients]).sum(0)
     return torch.sqrt(squared + 1e-12)  # the root's gradient is infinite at 0
 
 
-def mismatch(point: Point) -> tuple[Point, Tensor]:
-    """Each sample with its neighbour's condition, and whether that differs from its own."""
+def mismatch(point: Point) -> tuple[Point, Bool[Tensor, " batch"]]:
+    """Return x with the condition of the next sample, and where that differs from its own."""
     x, c = point
     wrong = c.roll(1, 0)
     return (x, wrong), (wrong != c).flatten(1).any(1)
 
 
 @dataclass(frozen=True)
-class Adversarial:
-    """Match by a game against the critic of the space.
+class Adversarial(Comparison):
+    """Match by a game against a critic.
 
-    `critic_steps`: critic updates for one of the learners. `clip`: bound on each of the critic's
-    weights after its update (the first WGAN), 0 for none. `mismatched`: half of what the critic is
-    told to reject is data with another sample's condition (Reed et al., ICML 2016, algorithm 1).
-    `smoothing`, `noise` and `augment`: see `core.training.stabilisers`.
+    `critic_steps`: critic updates per learner update. `clip`: bound on the critic's weights after
+    each update (the first WGAN), 0 for none. `mismatched`: half of the fake side are data with the
+    condition of another sample (Reed et al., ICML 2016, algorithm 1). `label_smoothing`: share of
+    the reference that is labelled fake. `instance_noise`: standard deviation of noise on the
+    critic's inputs. `augment`: whether the critic's inputs are augmented.
     """
-
-    verb: ClassVar[str] = "match"
 
     game: Game
     play: Play = "swap"
@@ -142,36 +146,44 @@ class Adversarial:
     instance_noise: float = 0.0
     augment: bool = False
 
-    def __call__(self, passes: Passes, space: Space) -> Losses:
-        """The learner's loss."""
-        real = self._score(passes, space, passes.reference(space))
-        fake = self._score(passes, space, passes.produced(space))
+    @property
+    def formula(self) -> str:
+        return self.game.__name__
+
+    def networks(self, space: Space, critic: str) -> tuple[str, ...]:
+        """Return the networks that sample the space, and the critic."""
+        return (*SAMPLERS[space], critic)
+
+    def __call__(self, passes: Passes, space: Space, critic: str) -> Losses:
+        """Return the learner's loss."""
+        real = self._score(passes, critic, passes.reference(space))
+        fake = self._score(passes, critic, passes.produced(space))
         if self.play == "minimax":
             return -self.game(real, fake)
         return real - fake if self.play == "linear" else self.game(fake, real)
 
-    def critic_loss(self, passes: Passes, space: Space) -> dict[str, Losses]:
-        """The critic's loss and its penalties; no gradient reaches any other network."""
+    def critic_loss(self, passes: Passes, space: Space, critic: str) -> dict[str, Losses]:
+        """Return the critic's loss and its penalties by name; samples carry no gradient."""
         with torch.no_grad():
             reference, produced = passes.reference(space), passes.produced(space)
-        real = self._score(passes, space, reference)
-        losses = {"game": self._with_label_smoothing(real, self._score(passes, space, produced))}
+        real = self._score(passes, critic, reference)
+        losses = {"game": self._smoothed(real, self._score(passes, critic, produced))}
         if self.mismatched:
             wrong, differs = mismatch(reference)
-            against_wrong = self._with_label_smoothing(real, self._score(passes, space, wrong))
+            against_wrong = self._smoothed(real, self._score(passes, critic, wrong))
             losses["game"] = torch.where(
                 differs, 0.5 * (losses["game"] + against_wrong), losses["game"]
             )
-        critic = passes.networks[critic_of(space)]
         for penalty in self.penalties:
-            losses[penalty.name] = penalty(critic, reference, produced)
+            losses[penalty.name] = penalty(passes.networks[critic], reference, produced)
         return losses
 
-    def _with_label_smoothing(self, real: Scores, fake: Scores) -> Losses:
-        """The game in which a share of what is real is called produced.
+    def _smoothed(self, real: Scores, fake: Scores) -> Losses:
+        """Return the game's loss with one-sided label smoothing (Salimans et al. 2016, 3.4).
 
-        A game is the cost of real plus the cost of fake, so that moving a share of the one to the
-        other is the difference of two games against a score of 0, but for a constant.
+        A game is the cost of calling real real plus the cost of calling fake fake. Labelling a
+        share of the real samples fake replaces that share of the first cost by the second one, at
+        the same scores: a difference of two games against a score of 0, up to a constant.
         """
         losses = self.game(real, fake)
         if not self.label_smoothing:
@@ -179,14 +191,13 @@ class Adversarial:
         zero = torch.zeros_like(real)
         return losses + self.label_smoothing * (self.game(zero, real) - self.game(real, zero))
 
-    def _score(self, passes: Passes, space: Space, point: Point) -> Scores:
-        """The critic on a point as it is shown to it."""
+    def _score(self, passes: Passes, critic: str, point: Point) -> Scores:
+        """Return the critic's scores of augmented and noisy inputs."""
         if self.augment:
-            shown: Any = passes.networks[critic_of(space)]
-            point = (shown.augment(point[0]), *point[1:])
+            point = (passes.network(critic, Augmenter).augment(point[0]), *point[1:])
         if self.instance_noise:
             point = tuple(
                 p + self.instance_noise * torch.randn_like(p) if p.is_floating_point() else p
                 for p in point
             )
-        return passes.score(space, point)
+        return passes.score(critic, point)

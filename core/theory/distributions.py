@@ -43,10 +43,6 @@ class Distribution(ABC):
     def log_prob(self, value: Samples) -> Losses:
         """log p(value) in nats, [batch]."""
 
-    def encode(self, posterior: "Distribution") -> Samples:
-        """Sample z from a posterior; a prior over codes quantises it, straight-through."""
-        return posterior.rsample()
-
 
 class Gaussian(Distribution):
     """N(mean, exp(log_std)^2), independent over the event's axes.

@@ -1,52 +1,46 @@
-"""Comparing two distributions without a critic.
-
-A divergence is called with the passes and the space it compares: `divergence(passes, space)`.
-"""
+"""Comparing two distributions by a divergence."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from core.theory.comparison import Comparison
+from core.theory.contracts import FeatureExtractor, QuantisingPrior, StatisticsCounter, require
 from core.theory.distributions import Delta, Distribution, Gaussian, sum_events
-from core.theory.passes import Passes, Space, critic_of
+from core.theory.passes import SAMPLERS, Passes, Space
 from core.theory.shapes import Loss, Losses, Samples
 
 
-def kl(q: Distribution, p: Distribution, drawn: Samples) -> Losses:
-    """KL(q || p) in nats, [batch]: in closed form for two Gaussians, else from one draw of q.
+def kl(q: Distribution, p: Distribution, sample: Samples) -> Losses:
+    """Compute KL(q || p) in nats: in closed form for two Gaussians, else from one sample of q.
 
-    Of a point q only -log p is left: its own part is a constant.
+    For a point q only -log p remains: its entropy is a constant.
 
     Gaussians: sum log s_p / s_q + (s_q^2 + (m_q - m_p)^2) / (2 s_p^2) - 1/2
     (Kingma and Welling, ICLR 2014, appendix B).
     """
     if isinstance(q, Delta):
-        return -p.log_prob(drawn)
+        return -p.log_prob(sample)
     if not (isinstance(q, Gaussian) and isinstance(p, Gaussian)):
-        return q.log_prob(drawn) - p.log_prob(drawn)
+        return q.log_prob(sample) - p.log_prob(sample)
     log_ratio = p.log_std - q.log_std
     spread = torch.exp(-2 * log_ratio) + ((q.mean - p.mean) * torch.exp(-p.log_std)) ** 2
     return sum_events(log_ratio + 0.5 * (spread - 1))
 
 
 @dataclass(frozen=True)
-class KL:
+class KL(Comparison):
     """In z: KL(q(z given x) || p(z)), per sample. In x: -log p(x) of a density, per sample."""
 
-    verb: ClassVar[str] = "match"
+    def networks(self, space: Space, critic: str) -> tuple[str, ...]:
+        return ("density",) if space == "x" else SAMPLERS["z"]
 
-    @property
-    def networks(self) -> dict[Space, tuple[str, ...]]:
-        """The networks that each space needs."""
-        return {"z": ("encoder", "prior"), "x": ("density",)}
-
-    def __call__(self, passes: Passes, space: Space) -> Losses:
+    def __call__(self, passes: Passes, space: Space, critic: str) -> Losses:
         if space == "x":
             return -passes.density.log_prob(passes.x)
-        return kl(passes.posterior, passes.prior, passes.z_encoded)
+        return kl(passes.posterior, passes.prior, passes.posterior_sample)
 
 
 BANDWIDTHS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -97,91 +91,92 @@ def _off_diagonal_mean(kernel: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class MMD:
+class MMD(Comparison):
     """Maximum mean discrepancy of the aggregates: one value for the batch, none per sample."""
 
-    verb: ClassVar[str] = "match"
+    def networks(self, space: Space, critic: str) -> tuple[str, ...]:
+        return SAMPLERS[space]
 
-    @property
-    def networks(self) -> dict[Space, tuple[str, ...]]:
-        return {"z": ("encoder", "prior"), "x": ("decoder", "prior")}
-
-    def __call__(self, passes: Passes, space: Space) -> Loss:
+    def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:
         (reference,), (produced,) = passes.reference(space), passes.produced(space)
         return mmd(produced, reference)
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Feature matching: the mean of what the critic counts in its samples, made against real.
+class Moments(Comparison):
+    """Feature matching on fixed statistics of x, such as counts of notes.
 
-    Sum over statistics of (mean made - mean real)^2 / (variance real + 0.001), one value for the
-    batch. Salimans et al., NIPS 2016, section 3.1; there the features are learned, here they are
-    what `critic.statistics(x)` tells, groups of [count statistic].
+    Sum over statistics of (mean produced - mean real)^2 / (variance real + 0.001), one value for
+    the batch. Salimans et al., NIPS 2016, section 3.1, whose features are learned; here they are
+    `critic.statistics(x)`, groups of [count statistic].
     """
 
-    verb: ClassVar[str] = "moments"
+    @property
+    def verb(self) -> str:
+        return "moments"
 
     @property
-    def networks(self) -> dict[Space, tuple[str, ...]]:
-        return {"x": ("decoder", "prior", "critic_x")}
+    def needs(self) -> frozenset[str]:
+        return frozenset({"statistics"})
 
-    def __call__(self, passes: Passes, space: Space) -> Loss:
-        critic: Any = passes.networks[critic_of(space)]
+    def networks(self, space: Space, critic: str) -> tuple[str, ...]:
+        return (*SAMPLERS[space], critic)
+
+    def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:
+        counter = passes.network(critic, StatisticsCounter)
         (reference,), (produced,) = passes.reference(space), passes.produced(space)
         with torch.no_grad():
-            real = critic.statistics(reference)
-        pairs = zip(critic.statistics(produced), real, strict=True)
-        return torch.stack([_moment_gap(made, wanted) for made, wanted in pairs]).sum()
+            real = counter.statistics(reference)
+        pairs = zip(counter.statistics(produced), real, strict=True)
+        return torch.stack([_moment_gap(ours, theirs) for ours, theirs in pairs]).sum()
 
 
-def _moment_gap(made: Tensor, real: Tensor) -> Tensor:
-    made, real = made.float(), real.float()
-    return ((made.mean(0) - real.mean(0)) ** 2 / (real.var(0) + 1e-3)).sum()
+Statistics = Float[Tensor, "count statistic"]
+
+
+def _moment_gap(produced: Statistics, real: Float[Tensor, "other statistic"]) -> Loss:
+    produced, real = produced.float(), real.float()
+    return ((produced.mean(0) - real.mean(0)) ** 2 / (real.var(0) + 1e-3)).sum()
 
 
 @dataclass(frozen=True)
-class Features:
-    """Feature matching: |mean of the critic's features made - mean of real|^2, one for the batch.
+class Features(Comparison):
+    """Feature matching: |mean produced - mean real|^2 of the critic's features, for the batch.
 
     Salimans et al., NIPS 2016, section 3.1.
     """
 
-    verb: ClassVar[str] = "features"
-
     @property
-    def networks(self) -> dict[Space, tuple[str, ...]]:
-        generating = ("decoder", "prior")
-        return {
-            "x": (*generating, "critic_x"),
-            "xc": (*generating, "critic_xc"),
-            "z": ("encoder", "prior", "critic_z"),
-            "xz": ("encoder", *generating, "critic_xz"),
-            "domain": ("encoder", "critic_domain"),
-        }
+    def verb(self) -> str:
+        return "features"
 
-    def __call__(self, passes: Passes, space: Space) -> Loss:
-        critic: Any = passes.networks[critic_of(space)]
+    def networks(self, space: Space, critic: str) -> tuple[str, ...]:
+        return (*SAMPLERS[space], critic)
+
+    def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:
+        extractor = passes.network(critic, FeatureExtractor)
         with torch.no_grad():
-            real = critic.features(*passes.reference(space)).float().mean(0)
-        made = critic.features(*passes.produced(space)).float().mean(0)
-        return ((made - real) ** 2).sum()
+            real = extractor.features(*passes.reference(space)).float().mean(0)
+        produced = extractor.features(*passes.produced(space)).float().mean(0)
+        return ((produced - real) ** 2).sum()
 
 
 @dataclass(frozen=True)
-class Nearest:
-    """|z - e|^2, e the prior's nearest code vectors, per sample (van den Oord et al. 2017, eq. 3).
+class Nearest(Comparison):
+    """|z - nearest code vectors|^2, per sample (van den Oord et al. 2017, eq. 3).
 
-    With trains=("prior",) the codebook follows the encoder, with trains=("encoder",) the encoder
-    commits itself: the two stop-gradients of the paper. `verb` tells the two apart.
+    With trains=("prior",) the codebook follows the encoder, with trains=("encoder",) this is the
+    commitment loss: the two stop-gradients of the paper. `role` tells the two terms apart.
     """
 
-    verb: str
+    role: str
 
     @property
-    def networks(self) -> dict[Space, tuple[str, ...]]:
-        return {"z": ("encoder", "prior")}
+    def verb(self) -> str:
+        return self.role
 
-    def __call__(self, passes: Passes, space: Space) -> Losses:
-        prior: Any = passes.prior
-        return prior.gap(passes.posterior)
+    def networks(self, space: Space, critic: str) -> tuple[str, ...]:
+        return SAMPLERS[space]
+
+    def __call__(self, passes: Passes, space: Space, critic: str) -> Losses:
+        return require(passes.prior, QuantisingPrior).gap(passes.posterior)

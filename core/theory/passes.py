@@ -1,50 +1,61 @@
-"""One batch seen both ways; each quantity is computed once, and only when a term asks for it.
+"""The two passes of a batch; each quantity is computed once, and only when a term asks for it.
 
-    inference   x --encoder--> z --decoder--> x^
-    generation  z --decoder--> x --encoder--> z^
+    inference   x --encoder--> z --decoder--> reconstruction
+    generation  z --decoder--> x --encoder--> posterior of what was generated
 
 Hu, Yang, Salakhutdinov and Xing, On Unifying Deep Generative Models, ICLR 2018.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from core.theory.contracts import Contract, ProgressiveDecoder, QuantisingPrior, require
 from core.theory.distributions import Delta, Distribution
 from core.theory.shapes import Samples, Scores
 
 Space = Literal["x", "z", "xz", "xc", "domain"]
-"""Where samples are compared: data, latents, the two joints, data with its condition, and the
-latents of two collections of data."""
+"""The spaces in which samples are compared: data, latents, the joint of both, data with its
+condition, and the latents of two collections of data."""
 
 Point = tuple[Tensor, ...]
-"""A sample of a space: (x,), (z,), (x, z) or (x, c)."""
+"""Samples of a space: (x,), (z,), (x, z) or (x, c)."""
 
 Networks = nn.ModuleDict
-"""The networks of a model by the theory's names: encoder, decoder, prior, density, critic_x ..."""
+"""The networks of a model by their role: encoder, decoder, prior, density, critic_x ..."""
+
+SAMPLERS: Mapping[Space, tuple[str, ...]] = {
+    "x": ("decoder", "prior"),
+    "xc": ("decoder", "prior"),
+    "z": ("encoder", "prior"),
+    "xz": ("encoder", "decoder", "prior"),
+    "domain": ("encoder",),
+}
+"""The networks that sample the reference and the generated points of each space."""
 
 
 def critic_of(space: str) -> str:
-    """The name of the network that judges samples of a space."""
+    """Return the name of a space's default critic."""
     return f"critic_{space}"
 
 
 def is_critic(name: str) -> bool:
-    """Whether a network of this name only judges, so that nothing is sampled with it."""
+    """Return whether a network of this name is a critic, so that sampling does without it."""
     return name.startswith("critic_")
 
 
-@runtime_checkable
-class Gradual(Protocol):
-    """A decoder that draws ever finer."""
+def read_condition(networks: nn.ModuleDict, c: Tensor | None) -> Tensor | None:
+    """Return the condition as encoder, decoder and prior take it.
 
-    def as_fine(self, x: Samples) -> Samples:
-        """Data with the detail that it draws by now."""
-        ...
+    The network `condition` embeds the raw one, where there is such a network.
+    """
+    if c is None or "condition" not in networks:
+        return c
+    return networks["condition"](c)
 
 
 @dataclass(frozen=True)
@@ -61,42 +72,46 @@ class Passes:
 
     Each network returns a distribution: encoder(x, c) is q(z given x, c), decoder(z, c) is
     p(x given z, c), prior(batch_size, c) is p(z given c), density(batch_size, c) is p(x given c).
-    Where there is a network `condition`, it reads the batch's raw condition for all of them; a
-    critic of "xc" reads it itself.
+    The network `condition` embeds the raw condition for these; a critic of "xc" is given the raw
+    one. `corruption`: standard deviation of Gaussian noise on the encoder's input.
     """
 
     def __init__(self, networks: Networks, batch: Batch, corruption: float = 0.0):
         self.networks, self.x, self.condition = networks, batch.x, batch.c
         self.corruption, self.other = corruption, batch.other
 
+    def network(self, name: str, contract: type[Contract]) -> Contract:
+        """Return a network as one of this contract; `UserError` where it does not fulfil it."""
+        return require(self.networks[name], contract)
+
     @cached_property
-    def x_seen(self) -> Samples:
-        """What the encoder sees of x: with Gaussian noise where the model says so."""
+    def encoder_input(self) -> Samples:
+        """x, with Gaussian noise where the recipe corrupts it (denoising autoencoder)."""
         return self.x + self.corruption * torch.randn_like(self.x) if self.corruption else self.x
 
     @cached_property
-    def x_as_fine(self) -> Samples:
-        """x as it is compared with what is generated: as fine as that is by now."""
+    def x_at_resolution(self) -> Samples:
+        """x at the resolution of what is generated: a progressive decoder begins coarse."""
         if "decoder" not in self.networks:
             return self.x
         decoder = self.networks["decoder"]
-        return decoder.as_fine(self.x) if isinstance(decoder, Gradual) else self.x
+        if isinstance(decoder, ProgressiveDecoder):
+            return decoder.to_current_resolution(self.x)
+        return self.x
 
     @cached_property
     def c(self) -> Tensor | None:
-        """The condition as encoder, decoder and prior are given it."""
-        if self.condition is None or "condition" not in self.networks:
-            return self.condition
-        return self.networks["condition"](self.condition)
+        """The condition as encoder, decoder and prior take it."""
+        return read_condition(self.networks, self.condition)
 
     @cached_property
     def posterior(self) -> Distribution:
         """q(z given x, c)."""
-        return self.networks["encoder"](self.x_seen, self.c)
+        return self.networks["encoder"](self.encoder_input, self.c)
 
     @cached_property
     def prior(self) -> Distribution:
-        """p(z given c); a second collection, where the batch brings samples of one."""
+        """p(z given c); the samples of another collection, where the batch brings some."""
         if self.other is not None:
             return Delta(self.other)
         return self.networks["prior"](len(self.x), self.c)
@@ -107,69 +122,71 @@ class Passes:
         return self.networks["density"](len(self.x), self.c)
 
     @cached_property
-    def z_encoded(self) -> Samples:
-        """z sampled from the posterior; quantised where the prior is over codes."""
-        if "prior" in self.networks:
+    def posterior_sample(self) -> Samples:
+        """z ~ q(z given x, c), quantised where the prior is a codebook."""
+        if "prior" in self.networks and isinstance(self.prior, QuantisingPrior):
             return self.prior.encode(self.posterior)
         return self.posterior.rsample()
 
     @cached_property
-    def z_drawn(self) -> Samples:
+    def prior_sample(self) -> Samples:
+        """z ~ p(z given c)."""
         return self.prior.rsample()
 
     @cached_property
     def reconstruction(self) -> Distribution:
-        """p(x given z encoded, c)."""
-        return self.networks["decoder"](self.z_encoded, self.c)
+        """p(x given z, c), z ~ q(z given x, c)."""
+        return self.networks["decoder"](self.posterior_sample, self.c)
 
     @cached_property
     def generation(self) -> Distribution:
-        """p(x given z drawn, c)."""
-        return self.networks["decoder"](self.z_drawn, self.c)
+        """p(x given z, c), z ~ p(z given c)."""
+        return self.networks["decoder"](self.prior_sample, self.c)
 
     @cached_property
-    def z_of_source(self) -> Samples:
-        """z of labelled data, by an encoder of its own where the model keeps one."""
+    def generated_x(self) -> Samples:
+        """x ~ p(x given z, c), z ~ p(z given c)."""
+        return self.generation.rsample()
+
+    @cached_property
+    def generated_posterior(self) -> Distribution:
+        """q(z given x, c) of generated x (the sleep phase of Hinton et al., Science 1995)."""
+        return self.networks["encoder"](self.generated_x, self.c)
+
+    @cached_property
+    def generated_passes(self) -> "Passes":
+        """The passes of generated x in place of data; no gradient reaches the generator."""
+        x = self.generated_x.detach()
+        return Passes(self.networks, Batch(x, self.condition), self.corruption)
+
+    @cached_property
+    def source_latents(self) -> Samples:
+        """z of the labelled collection, by the network `source` where there is one (ADDA)."""
         name = "source" if "source" in self.networks else "encoder"
         return self.networks[name](self.x, None).rsample()
 
     @cached_property
-    def z_of_target(self) -> Samples:
-        """z of the other collection's data, which has no labels."""
+    def target_latents(self) -> Samples:
+        """z of the other collection, which has no labels."""
         if self.other is None:
             raise ValueError("space 'domain' needs another collection, and this batch has none")
         return self.networks["encoder"](self.other, None).rsample()
 
-    @cached_property
-    def imagined(self) -> "Passes":
-        """The passes of what was generated, as if it were data."""
-        x = self.x_generated.detach()
-        return Passes(self.networks, Batch(x, self.condition), self.corruption)
-
-    @cached_property
-    def x_generated(self) -> Samples:
-        return self.generation.rsample()
-
-    @cached_property
-    def dream(self) -> Distribution:
-        """q(z given x generated, c)."""
-        return self.networks["encoder"](self.x_generated, self.c)
-
     def reference(self, space: Space) -> Point:
-        """Samples of `space` as they should be."""
+        """Return the samples of a space that the produced ones are to match."""
         if space == "domain":
-            return (self.z_of_source,)
+            return (self.source_latents,)
         if space == "z":
-            return (self.z_drawn,)
-        return self._point(space, self.x_as_fine, lambda: self.z_encoded)
+            return (self.prior_sample,)
+        return self._point(space, self.x_at_resolution, lambda: self.posterior_sample)
 
     def produced(self, space: Space) -> Point:
-        """Samples of `space` as the model makes them."""
+        """Return the samples of a space that the model produces."""
         if space == "domain":
-            return (self.z_of_target,)
+            return (self.target_latents,)
         if space == "z":
-            return (self.z_encoded,)
-        return self._point(space, self.x_generated, lambda: self.z_drawn)
+            return (self.posterior_sample,)
+        return self._point(space, self.generated_x, lambda: self.prior_sample)
 
     def _point(self, space: Space, x: Samples, z: Callable[[], Samples]) -> Point:
         if space == "x":
@@ -180,6 +197,6 @@ class Passes:
             raise ValueError("space 'xc' needs a condition, and this batch has none")
         return (x, self.condition)
 
-    def score(self, space: Space, point: Point) -> Scores:
-        """The critic of `space` on one of its points."""
-        return self.networks[critic_of(space)](*point)
+    def score(self, critic: str, point: Point) -> Scores:
+        """Return the scores of a critic, by its name, for samples of its space."""
+        return self.networks[critic](*point)

@@ -5,21 +5,22 @@ It names the networks that it `trains` and its `weight`. Any such callable is a 
 function with these attributes included:
 
     def sparsity(passes):
-        return passes.z_encoded.abs().sum(1)
+        return passes.posterior_sample.abs().sum(1)
 
     sparsity.name, sparsity.trains = "sparsity", ("encoder",)
     sparsity.networks, sparsity.weight = ("encoder",), 0.1
 """
 
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import Literal, Protocol, cast, runtime_checkable
 
 import torch
 
-from core.theory.adversarial import Adversarial
+from core.errors import ConfigError
+from core.theory.comparison import Comparison
+from core.theory.contracts import FeatureExtractor
 from core.theory.distributions import Delta, sum_events
-from core.theory.divergences import KL, MMD, Features, Moments, Nearest
-from core.theory.passes import Passes, Space, critic_of
+from core.theory.passes import Passes, Space, critic_of, is_critic
 from core.theory.shapes import Loss, Losses
 
 
@@ -122,16 +123,17 @@ def adjust(
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """Come back to where you started.
+    """Return to the start of a pass.
 
     x:        -log p(x given z), z ~ q(z given x)
     z:        -log q(z given x), x ~ p(x given z), z ~ p(z)
-    features: the same as x, measured in the features of the critic (Larsen et al. 2016, eq. 8)
+    features: as x, measured in the features of `critic` (Larsen et al. 2016, eq. 8)
     """
 
     space: Literal["x", "z", "features"]
     trains: tuple[str, ...] = ("encoder", "decoder")
     weight: float = 1.0
+    critic: str = "critic_x"
 
     @property
     def name(self) -> str:
@@ -143,22 +145,22 @@ class Reconstruct:
 
     @property
     def networks(self) -> tuple[str, ...]:
-        extra = {"x": (), "z": ("prior",), "features": ("critic_x",)}
+        extra = {"x": (), "z": ("prior",), "features": (self.critic,)}
         return ("encoder", "decoder", *extra[self.space])
 
     def __call__(self, passes: Passes) -> Losses:
         if self.space == "x":
             return -passes.reconstruction.log_prob(passes.x)
         if self.space == "z":
-            return -passes.dream.log_prob(passes.z_drawn)
-        critic: Any = passes.networks["critic_x"]
-        made = Delta(critic.features(passes.reconstruction.rsample()))
-        return -made.log_prob(critic.features(passes.x).detach())
+            return -passes.generated_posterior.log_prob(passes.prior_sample)
+        extractor = passes.network(self.critic, FeatureExtractor)
+        reconstruction = Delta(extractor.features(passes.reconstruction.rsample()))
+        return -reconstruction.log_prob(extractor.features(passes.x).detach())
 
 
 @dataclass(frozen=True)
 class L1:
-    """Say x from its condition alone: |x - mean of p(x given z drawn, c)|_1.
+    """Predict x from its condition: |x - mean of p(x given z, c)|_1, z ~ p(z given c).
 
     Isola et al., CVPR 2017, eq. 3.
     """
@@ -184,7 +186,7 @@ class L1:
 
 @dataclass(frozen=True)
 class Classify:
-    """Say the label c from z: -log p(c given z), z of labelled data, as `encoder` has it."""
+    """Predict the label c from z: -log p(c given z), z of labelled data by `encoder`."""
 
     trains: tuple[str, ...] = ("classifier", "encoder")
     weight: float = 1.0
@@ -209,60 +211,73 @@ class Classify:
     def __call__(self, passes: Passes) -> Losses:
         if passes.condition is None:
             raise ValueError("labels are needed, and this batch has none")
-        return -passes.networks["classifier"](passes.z_of_source).log_prob(passes.condition)
-
-
-Comparison = KL | MMD | Moments | Features | Nearest | Adversarial
+        return -passes.networks["classifier"](passes.source_latents).log_prob(passes.condition)
 
 
 @dataclass(frozen=True)
 class Match:
-    """Make the produced samples of a space look like its reference samples."""
+    """Make the produced samples of a space look like its reference samples.
+
+    `critic`: the network that compares them, where the comparison has one; by default the critic
+    of the space. Two games on one space have two critics, as a critic of frames beside one of
+    clips: Match("x", game, ("decoder",), critic="critic_frames") is named match_x_frames.
+    """
 
     space: Space
     by: Comparison
     trains: tuple[str, ...]
     weight: float = 1.0
+    critic: str = ""
+
+    def __post_init__(self) -> None:
+        if self.critic and not is_critic(self.critic):
+            raise ConfigError(f"a critic's name begins with 'critic_': not '{self.critic}'")
+
+    @property
+    def critic_name(self) -> str:
+        return self.critic or critic_of(self.space)
 
     @property
     def name(self) -> str:
-        return f"{self.by.verb}_{self.space}"
+        return f"{self.by.verb}_{self.space}{self._suffix('_')}"
 
     @property
     def formula(self) -> str:
-        game = self.by.game if isinstance(self.by, Adversarial) else type(self.by)
-        return f"Match({self.space}, {game.__name__})"
+        return f"Match({self.space}, {self.by.formula}{self._suffix(', ')})"
+
+    def _suffix(self, separator: str) -> str:
+        """Return the critic's own name, where it is not the critic of the space."""
+        if self.critic_name == critic_of(self.space):
+            return ""
+        return separator + self.critic_name.removeprefix("critic_")
 
     @property
     def needs(self) -> frozenset[str]:
         condition = {"condition"} if self.space == "xc" else set()
-        statistics = {"statistics"} if isinstance(self.by, Moments) else set()
-        return frozenset(condition | statistics)
+        own_critic = {self.critic_name} if self._suffix("_") else set()
+        return self.by.needs | condition | own_critic
 
     @property
     def networks(self) -> tuple[str, ...]:
-        if not isinstance(self.by, Adversarial):
-            return self.by.networks[self.space]
-        passes = {"x": ("decoder", "prior"), "xc": ("decoder", "prior"), "domain": ("encoder",)}
-        needed = passes.get(self.space, ("encoder", "prior", *self.trains))
-        return (*needed, critic_of(self.space))
+        return self.by.networks(self.space, self.critic_name)
 
     def __call__(self, passes: Passes) -> Losses | Loss:
-        return self.by(passes, self.space)
+        return self.by(passes, self.space, self.critic_name)
 
 
 @dataclass(frozen=True)
 class CriticWeighted:
-    """A statement over data and over what is generated, each sample weighted by the critic's
-    probability that it is data (Hu et al., ICLR 2018, eq. 11).
+    """A term over data and over generated samples, each weighted by the critic's probability that
+    it is data (Hu et al., ICLR 2018, eq. 11).
 
-    What is generated, and the weights, are taken as they are: no gradient goes through them. Of a
-    critic that knows data by heart the statement over data alone is left.
+    No gradient reaches the generated samples or the weights. With a critic that tells the two
+    apart for certain, the term over data alone is left.
     """
 
     inner: Reconstruct | Match
     trains: tuple[str, ...]
     weight: float = 1.0
+    critic: str = "critic_x"
 
     @property
     def name(self) -> str:
@@ -278,14 +293,13 @@ class CriticWeighted:
 
     @property
     def networks(self) -> tuple[str, ...]:
-        return (*self.inner.networks, "decoder", "prior", "critic_x")
+        return (*self.inner.networks, "decoder", "prior", self.critic)
 
     def __call__(self, passes: Passes) -> Losses:
-        sides = (passes, passes.imagined)
-        return sum((_probability(p) * self.inner(p) for p in sides), torch.zeros(()))
+        data, generated = (self._weighted(p) for p in (passes, passes.generated_passes))
+        return data + generated
 
-
-@torch.no_grad()
-def _probability(passes: Passes) -> Losses:
-    """That x is data, as the critic says: sigmoid(score)."""
-    return torch.sigmoid(passes.score("x", (passes.x,)))
+    def _weighted(self, passes: Passes) -> Losses:
+        with torch.no_grad():
+            probability = torch.sigmoid(passes.score(self.critic, (passes.x,)))
+        return probability * self.inner(passes)

@@ -60,7 +60,7 @@ class Stabilisers(Strict):
         if not recipe.critics:
             raise ConfigError("model.stabilisers are for games, and this model plays none")
         matched = tuple(
-            Match(term.space, Features(), term.trains, self.feature_matching)
+            Match(term.space, Features(), term.trains, self.feature_matching, term.critic)
             for term in recipe.critics
             if self.feature_matching and term.trains
         )

@@ -17,7 +17,7 @@ from core.config import Strict
 from core.networks.generators import Growing
 from core.recipes import Recipe
 from core.theory.adversarial import Adversarial
-from core.theory.passes import Batch, Networks, critic_of, is_critic
+from core.theory.passes import Batch, Networks, is_critic
 from core.theory.terms import Match
 from core.training.checkpoint import Checkpoint
 
@@ -164,14 +164,14 @@ def critic_step(state: TrainState, batch: Batch) -> dict[str, float]:
     passes = state.recipe.passes(state.networks, batch)
     losses: dict[str, Tensor] = {}
     for term in state.recipe.critics:
-        critic = critic_of(term.space)
+        critic = term.critic_name
         with _autocast(state):
-            parts = game(term).critic_loss(passes, term.space)
+            parts = game(term).critic_loss(passes, term.space, critic)
         named = {f"{critic}_{part}": loss.mean() for part, loss in parts.items()}
         _zero(state.parameters([critic]))
         sum(named.values(), torch.zeros(())).backward(inputs=state.parameters([critic]))
         losses.update(named)
-    return _update(state, [critic_of(t.space) for t in state.recipe.critics], losses)
+    return _update(state, [term.critic_name for term in state.recipe.critics], losses)
 
 
 def learner_step(state: TrainState, batch: Batch) -> dict[str, float]:
@@ -239,7 +239,7 @@ def _clip(state: TrainState, name: str) -> Tensor:
 
 def _clamp(state: TrainState, term: Match) -> None:
     bound = game(term).clip
-    for parameter in state.parameters([critic_of(term.space)]) if bound else ():
+    for parameter in state.parameters([term.critic_name]) if bound else ():
         parameter.data.clamp_(-bound, bound)
 
 

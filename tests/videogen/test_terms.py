@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from core.errors import UserError
 from core.networks.heads import StandardNormal
 from core.theory.distributions import Delta
 from core.theory.passes import Batch, Networks, Passes
@@ -41,7 +42,7 @@ class GistFirst(nn.Module):
 def test_a_gist_is_reconstructed_by_what_is_drawn_first():
     parts = Networks({"encoder": Halving(), "prior": StandardNormal(1), "decoder": GistFirst()})
     passes = Passes(parts, Batch(X))
-    expected = 0.5 * ((X - 3 * passes.z_encoded) / 0.5) ** 2
+    expected = 0.5 * ((X - 3 * passes.posterior_sample) / 0.5) ** 2
     torch.testing.assert_close(ReconstructGist()(passes), expected.squeeze(-1))
 
 
@@ -49,15 +50,15 @@ def test_coherence_moves_what_is_still_and_not_the_gist():
     parts = Networks({"decoder": GistFirst(), "prior": StandardNormal(1)})
     passes = Passes(parts, Batch(X))
     loss = Coherence()(passes)
-    torch.testing.assert_close(loss, (3 * passes.z_drawn).abs().squeeze(-1) / 2)
+    torch.testing.assert_close(loss, (3 * passes.prior_sample).abs().squeeze(-1) / 2)
     (gradient,) = torch.autograd.grad(loss.sum(), list(parts["decoder"].parameters()))
-    still_below = -passes.z_drawn.abs() / 2  # half of 3 z is nearer to 3 z where it grows
+    still_below = -passes.prior_sample.abs() / 2  # half of 3 z is nearer to 3 z where it grows
     torch.testing.assert_close(gradient, still_below.sum())
 
 
 def test_a_decoder_without_a_gist_is_refused_by_name():
     parts = Networks({"decoder": Halving(), "prior": StandardNormal(1)})
-    with pytest.raises(TypeError, match="Delta generates no gist"):
+    with pytest.raises(UserError, match="Delta does not fulfil LayeredDistribution"):
         Coherence()(Passes(parts, Batch(X)))
 
 

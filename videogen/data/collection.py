@@ -1,6 +1,6 @@
-"""A prepared collection: clips with their captions, ready to be drawn in batches.
+"""A prepared collection: batches of clips with their captions.
 
-On disk a video is its frames and its caption, one record; clips begin in it and may overlap.
+A video is stored once, as its frames and its caption; clips are windows of it and may overlap.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from videogen.files.clip import FrameBatch
 
 @dataclass(frozen=True)
 class Video:
-    """What is known of a video of the collection."""
+    """A video of the collection."""
 
     name: str
     source: str
@@ -26,7 +26,7 @@ class Video:
 
 
 class Collection(Prepared):
-    """Prepared clips of one form."""
+    """Prepared clips of one size, length and frame rate."""
 
     DOMAIN = "video"
 
@@ -39,7 +39,7 @@ class Collection(Prepared):
 
     @classmethod
     def open(cls, folder: str | Path) -> "Collection":
-        """Open a folder that `prepare` has written; its digests are checked."""
+        """Open a folder that `prepare` wrote; digests are verified."""
         return cls(Store(Path(folder)))
 
     @cached_property
@@ -52,25 +52,25 @@ class Collection(Prepared):
         ]
 
     def frames_of(self, indices: Int[np.ndarray, " clip"]) -> FrameBatch:
-        """The frames of clips."""
+        """Return the frames of clips."""
         whole, shards = self.store.whole, self.store.shards
         frames = np.empty((len(indices), self.frames, self.size, self.size, 3), np.uint8)
         for number, clip in enumerate(indices):
-            begin = whole["begin"][clip]
-            frames[number] = shards[whole["shard"][clip]]["frames"][begin : begin + self.frames]
+            start = whole["begin"][clip]
+            frames[number] = shards[whole["shard"][clip]]["frames"][start : start + self.frames]
         return frames
 
     def captions_of(self, indices: Int[np.ndarray, " clip"]) -> list[str]:
-        """The captions of clips."""
+        """Return the captions of clips."""
         return [self.videos[source].caption for source in self.store.whole["source"][indices]]
 
     def batch(
         self, number: int, size: int, seed: int, split: Split = "train"
     ) -> tuple[FrameBatch, list[str]]:
-        """Batch `number`: a function of its arguments alone, so that runs resume.
+        """Sample a batch of frames and captions with replacement.
 
-        Clips are drawn with replacement.
+        It is a function of the arguments alone, so that a resumed run sees the same batches.
         """
         generator = np.random.default_rng([seed, number])
-        chosen = generator.choice(self.indices(split), size)
-        return self.frames_of(chosen), self.captions_of(chosen)
+        sample = generator.choice(self.indices(split), size)
+        return self.frames_of(sample), self.captions_of(sample)

@@ -1,9 +1,9 @@
-"""Videos with captions -> clips on disk.
+"""Prepare videos with captions: read, cut into clips, split and store.
 
     prepare(["clips/"], to="data/clips")        folders, files, manifests
-    prepare(["clips/"], to=None)                the same, with nothing written
+    prepare(["clips/"], to=None)                a check: the same, without writing
 
-See `core.data.preparation` for what holds of it.
+`core.data.preparation` says how an interrupted preparation resumes.
 """
 
 import contextlib
@@ -28,19 +28,19 @@ from videogen.files.sources import Listing, listing
 from videogen.networks.text import vocabulary
 
 SPOOLED_BYTES = 1 << 20
-"""Records of more frames wait on disk, not in memory, until their shard is written."""
+"""Size of a record's frames from which they are spooled to disk until their shard is written."""
 
 SHOWN_REJECTS = 20
 
 
 @dataclass(frozen=True)
 class Summary(preparation.Summary):
-    """What became of the videos and their clips."""
+    """Counts of the videos that were kept and rejected, and of their clips."""
 
     PIECES = "clips"
     FEW = 200
     MORE = "More videos or a smaller --hop give more"
-    ONE = "all is one video; or --set test_share=0 was wished"
+    ONE = "all clips are of one video, or --set test_share=0 was given"
 
     captions: Counter[str] = field(default_factory=Counter)
     stored: str = ""
@@ -48,16 +48,16 @@ class Summary(preparation.Summary):
 
     @property
     def lines(self) -> list[str]:
-        """See core; of a check also the rejects themselves."""
+        """Return the lines of the report; those of a check list the rejects."""
         origins = ", ".join(f"{count} of {name}" for name, count in self.captions.most_common())
         lines = [*super().lines, f"captions: {origins}", self.stored]
         if self.checked is not None:
-            lines += ["nothing was written: it was a check", *_shown(self.checked)]
+            lines += ["nothing was written (--check)", *_shown(self.checked)]
         return lines
 
 
 def _shown(rejects: Sequence[Reject]) -> list[str]:
-    """The first rejects with their reasons, and how many more there are."""
+    """Return the first rejects with their reasons, and the number of the others."""
     lines = [f"  {': '.join(reject)}" for reject in rejects[:SHOWN_REJECTS]]
     more = len(rejects) - len(lines)
     return lines + [f"  and {more} more"] * bool(more)
@@ -71,27 +71,27 @@ def prepare(
     jobs: int = 2,
     tick: Tick = lambda done, total: None,
 ) -> Summary:
-    """Read all videos into the folder `to`: each is kept, or is a line of rejects.jsonl.
+    """Prepare all videos to the folder `to`; each is kept or listed in rejects.jsonl.
 
-    Without `to` all is done but writing. `jobs`: reading processes; 0 reads in this one, without
-    limits of time and memory. Raises `UserError` where nothing can be kept.
+    `to=None` checks without writing. `jobs`: child processes; 0 reads in this process, without
+    limits on time and memory. Raises `UserError` if all videos are rejected.
     """
     found = listing(sources, config.captions, config.limits)
-    wanted = {"config": config.model_dump(mode="json"), "sources": found.sha256}
-    with _folder(to, wanted) as folder:
+    settings = {"config": config.model_dump(mode="json"), "sources": found.sha256}
+    with _folder(to, settings) as folder:
         job = _job(found, folder, config, to is None, jobs, tick)
         return _prepare(folder, job, config, found, to is None)
 
 
 @contextlib.contextmanager
-def _folder(to: str | Path | None, wanted: dict[str, Any]) -> Iterator[Path]:
-    """The folder to write to; for a check one that is gone afterwards."""
+def _folder(to: str | Path | None, settings: dict[str, Any]) -> Iterator[Path]:
+    """Yield the folder to write to; for a check a temporary one."""
     if to is not None:
-        with begin_in(Path(to), wanted) as folder:
+        with begin_in(Path(to), settings) as folder:
             yield folder
         return
     try:
-        with tempfile.TemporaryDirectory() as aside, begin_in(Path(aside), wanted) as folder:
+        with tempfile.TemporaryDirectory() as aside, begin_in(Path(aside), settings) as folder:
             yield folder
     except NothingKept as error:
         raise UserError("\n".join([error.kept, *_shown(error.rejects)])) from error
@@ -100,7 +100,7 @@ def _folder(to: str | Path | None, wanted: dict[str, Any]) -> Iterator[Path]:
 def _job(
     found: Listing, folder: Path, config: PrepareConfig, check: bool, jobs: int, tick: Tick
 ) -> Job:
-    """Clips are handed out one by one, for each can be large."""
+    """Return the job of reading; a child gets one file at a time, as each may be large."""
     return Job(
         found.clips,
         len(found.clips),
@@ -112,12 +112,12 @@ def _job(
         jobs,
         tick,
         chunk_size=1,
-        kept=partial(_spooled, folder=folder),
+        kept=partial(_spool, folder=folder),
     )
 
 
-def _spooled(record: ClipRecord, folder: Path) -> ClipRecord:
-    """A large record with its frames in a file that has no name any more."""
+def _spool(record: ClipRecord, folder: Path) -> ClipRecord:
+    """Move the frames of a large record to a temporary file, mapped into memory."""
     if record.frames.nbytes < SPOOLED_BYTES:
         return record
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -130,7 +130,7 @@ def _spooled(record: ClipRecord, folder: Path) -> ClipRecord:
 def _prepare(
     folder: Path, job: Job, config: PrepareConfig, listed: Listing, check: bool
 ) -> Summary:
-    """Read all, split by video, index the clips, write the reports and the picture."""
+    """Read all videos, split them, index the clips, and write the reports and the picture."""
     found = read_all(folder, job, "frames", "the same pictures and caption", "clip")
     pictures = [source["pictures"] for source in found.sources]
     found.split(np.unique(pictures, return_inverse=True)[1], config.test_share, config.seed)
@@ -167,16 +167,16 @@ def _stored(frames: int, config: PrepareConfig) -> str:
 def _facts(
     found: Catalogue, captions: Sequence[np.ndarray], config: PrepareConfig
 ) -> dict[str, Any]:
-    told = {"size", "frames", "frames_per_second", "fit", "short", "hop", "seed"}
-    trained = [
+    settings = {"size", "frames", "frames_per_second", "fit", "short", "hop", "seed"}
+    training_captions = [
         caption.tobytes().decode()
         for caption, source in zip(captions, found.sources, strict=True)
         if source["split"] == "train"
     ]
     return {
         "domain": "video",
-        **config.model_dump(mode="json", include=told),
-        "words": vocabulary(trained),
+        **config.model_dump(mode="json", include=settings),
+        "words": vocabulary(training_captions),
         "sources": [
             {key: source[key] for key in ("source", "name", "split")} for source in found.sources
         ],

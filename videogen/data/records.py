@@ -1,6 +1,6 @@
-"""A captioned clip as it goes to disk: what a reading process does with a file.
+"""Records: the frames and the caption of a video as they are stored, read in a child process.
 
-Nothing here needs torch, which would fill half of what such a process may hold.
+This module does without torch, which would take half of such a process's memory limit.
 """
 
 import hashlib
@@ -17,25 +17,27 @@ from core.data.catalogue import concat_rows, lengths_of
 from core.data.sources import RejectedFile
 from core.data.workers import Failure
 from videogen.files.limits import VideoLimits
-from videogen.files.reading import Film, View, read_frames
-from videogen.files.sources import Captioned, How, Origin
+from videogen.files.reading import SquareFrames, View, read_frames
+from videogen.files.sources import Captioned, CaptionSource, Origin
 
-Kept = UInt8[np.ndarray, "kept height width 3"]
+StoredFrames = UInt8[np.ndarray, "stored height width 3"]
 
 
 class PrepareConfig(View):
-    """What a clip is, where captions come from, and how videos are split."""
+    """The size of clips, the source of their captions, and the split into training and test."""
 
     frames: int = Field(default=16, gt=0, le=4096, description="frames of a clip")
     hop: int | None = Field(
-        default=None, gt=0, description="frames from one clip to the next; as many as it has"
+        default=None,
+        gt=0,
+        description="frames from one clip's start to the next; default: a clip's",
     )
     short: Literal["pad", "loop", "drop"] = Field(
-        default="pad", description="too few frames: the last stays, all again, or left out"
+        default="pad", description="videos with too few frames: repeat the last, loop, or reject"
     )
-    captions: How = "auto"
+    captions: CaptionSource = "auto"
     test_share: float = Field(default=0.1, ge=0, lt=1, description="share of videos held out")
-    seed: int = Field(default=0, ge=0, description="which videos are held out")
+    seed: int = Field(default=0, ge=0, description="seed of the choice of held-out videos")
     limits: VideoLimits = VideoLimits()
 
     @property
@@ -49,80 +51,86 @@ class PrepareConfig(View):
 
 @dataclass(frozen=True)
 class ClipRecord:
-    """A video's frames with its caption: one record.
+    """The stored frames of a video with its caption.
 
-    `clips` are first frames; `content` is a digest of both, `pictures` of the frames alone.
+    `clips`: the first frame of each clip. `content`: a digest of frames and caption, `pictures`
+    of the frames alone.
     """
 
     name: str
     caption: str
     origin: Origin
-    frames: Kept
+    frames: StoredFrames
     clips: Int[np.ndarray, " clip"]
     content: str
     pictures: str
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is noted of it beside its columns."""
-        noted = ("name", "origin", "content", "pictures")
-        return {**{key: getattr(self, key) for key in noted}, "frames": len(self.frames)}
+        """Return what the shard's index holds of the record, beside its columns."""
+        names = ("name", "origin", "content", "pictures")
+        return {**{key: getattr(self, key) for key in names}, "frames": len(self.frames)}
 
 
 def read_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:
-    """A file as a record, or why not."""
+    """Read a file as a record; return a `Failure` with the reason if it is rejected."""
     try:
         if clip.fault or not clip.origin:
             raise RejectedFile(*(clip.fault or ("no-caption", "")))
-        film = read_frames(Path(clip.name), config, config.limits)
-        return _record(clip.name, clip.caption, clip.origin, film, config)
+        frames = read_frames(Path(clip.name), config, config.limits)
+        return _record(clip.name, clip.caption, clip.origin, frames, config)
     except RejectedFile as error:
         return Failure(error.reason, error.detail)
 
 
 def check_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:
-    """The same, of which only the facts are kept: the frames are cut to their number."""
-    packed = read_clip(clip, config)
-    if isinstance(packed, Failure):
-        return packed
-    return replace(packed, frames=packed.frames[:, :0, :0])
+    """Read a file as `read_clip` does, and drop the pixels: frames of 0 x 0 keep their number."""
+    record = read_clip(clip, config)
+    if isinstance(record, Failure):
+        return record
+    return replace(record, frames=record.frames[:, :0, :0])
 
 
 def _record(
-    name: str, caption: str, origin: Origin, film: Film, config: PrepareConfig
+    name: str, caption: str, origin: Origin, frames: SquareFrames, config: PrepareConfig
 ) -> ClipRecord:
-    frames, clips = cut(film, config)
-    pictures = hashlib.sha256(frames.tobytes()).hexdigest()
+    stored, clips = cut(frames, config)
+    pictures = hashlib.sha256(stored.tobytes()).hexdigest()
     content = hashlib.sha256(f"{pictures} {caption}".encode()).hexdigest()
-    return ClipRecord(Path(name).stem, caption, origin, frames, clips, content, pictures)
+    return ClipRecord(Path(name).stem, caption, origin, stored, clips, content, pictures)
 
 
-def cut(film: Film, config: PrepareConfig) -> tuple[Kept, Int[np.ndarray, " clip"]]:
-    """The frames that are kept, and where the clips begin in them."""
-    count, wanted, step = len(film), config.frames, config.step
-    if count < wanted:
+def cut(
+    frames: SquareFrames, config: PrepareConfig
+) -> tuple[StoredFrames, Int[np.ndarray, " clip"]]:
+    """Return the frames that belong to any clip, and the index of each clip's first frame."""
+    count, length, hop = len(frames), config.frames, config.step
+    if count < length:
         if config.short == "drop":
-            raise RejectedFile("too-short", f"{count} frames, {wanted} are wanted")
-        nth = np.arange(wanted)
-        chosen = nth % count if config.short == "loop" else np.minimum(nth, count - 1)
-        return film[chosen], np.zeros(1, np.int32)
-    begins = np.arange(0, count - wanted + 1, step, dtype=np.int32)
-    if step <= wanted:
-        return film[: begins[-1] + wanted], begins
-    kept = (begins[:, None] + np.arange(wanted)).ravel()
-    return film[kept], np.arange(len(begins), dtype=np.int32) * wanted
+            raise RejectedFile("too-short", f"{count} frames, a clip has {length}")
+        times = np.arange(length)
+        times = times % count if config.short == "loop" else np.minimum(times, count - 1)
+        return frames[times], np.zeros(1, np.int32)
+    starts = np.arange(0, count - length + 1, hop, dtype=np.int32)
+    if hop <= length:
+        return frames[: starts[-1] + length], starts
+    times = (starts[:, None] + np.arange(length)).ravel()  # [(clip time)]
+    return frames[times], np.arange(len(starts), dtype=np.int32) * length
 
 
 def columns_of(
     records: Sequence[ClipRecord], side: int
 ) -> dict[str, np.ndarray | Sequence[np.ndarray]]:
-    """The columns of records in a row; of what varies in length also how much is each one's."""
+    """Concatenate records to the columns of a shard, with the lengths of ragged ones.
+
+    `side`: height and width of the frames.
+    """
     texts = [np.frombuffer(record.caption.encode(), np.uint8) for record in records]
-    films = [record.frames for record in records]
+    frames = [record.frames for record in records]
     clips = [record.clips for record in records]
     return {
-        "frames": [np.zeros((0, side, side, 3), np.uint8), *films],
-        "frames_of_source": lengths_of(films),
+        "frames": [np.zeros((0, side, side, 3), np.uint8), *frames],
+        "frames_of_source": lengths_of(frames),
         "captions": concat_rows(texts, np.uint8),
         "captions_of_source": lengths_of(texts),
         "clips": concat_rows(clips, np.int32),

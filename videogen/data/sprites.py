@@ -1,11 +1,11 @@
-"""Characters composed of sprite sheets, as captioned clips: real drawings with known attributes.
+"""Captioned clips of animated characters, composed of sprite sheets.
 
 write_sprites("parts", "sprites", count=1000)     sprites/0000.gif ... and sprites/clips.jsonl
 
-Sheets are those of the Liberated Pixel Cup: cells of 64x64, a row for each action and direction.
-`parts` holds folders body, bottomwear, topwear, hair, shoes, eyes of sheets, whose names are what
-captions say; the numbered ones of Li and Mandt (Disentangled Sequential Autoencoder, ICML 2018)
-are named here.
+Sheets follow the Liberated Pixel Cup: cells of 64 x 64 pixels, one row for each action and
+direction. `parts` holds the folders body, bottomwear, topwear, hair, shoes and eyes of sheets;
+captions use the names of the files, or `NUMBERED` for the numbered sheets of Li and Mandt
+(Disentangled Sequential Autoencoder, ICML 2018).
 """
 
 import json
@@ -24,16 +24,16 @@ from videogen.files.clip import Frames, write_gif
 CELL = 64
 FRAMES = 8
 FRAMES_PER_SECOND = 8.0
-GROUND = 0.35
-"""Brightness behind a character, in [0, 1]: neither its outlines nor its clothes."""
+BACKGROUND = 0.35
+"""Grey of the background, in [0, 1]; no outline and no clothing has it."""
 
 Sheet = Float[np.ndarray, "height width rgba"]
 
 LAYERS = ("body", "eyes", "shoes", "bottomwear", "topwear", "hair")
-"""From behind to the front."""
+"""From back to front."""
 
 ACTIONS = {"walks": (8, 1, 8), "casts a spell": (0, 0, 7), "slashes": (12, 0, 6)}
-"""First row (of four directions), first column, columns."""
+"""First row (of four directions), first column, number of columns."""
 DIRECTIONS = {"to the left": 1, "towards us": 2, "to the right": 3}
 
 NUMBERED = {
@@ -46,12 +46,12 @@ NUMBERED = {
         *["green", "blue", "orange", "white", "rose", "purple", "grey", "red", "pink", "golden"]
     ],
 }
-"""What the sheets of Li and Mandt show, by their numbers."""
+"""Names of the sheets of Li and Mandt, by their numbers."""
 
 
 @dataclass(frozen=True)
 class Character:
-    """One sheet of each layer, by its name, and what the character does."""
+    """The name of the sheet of each layer, the action and its direction."""
 
     parts: dict[str, str]
     action: str
@@ -67,14 +67,14 @@ class Character:
 
 
 def sheets(parts: Path) -> dict[str, dict[str, Path]]:
-    """layer -> name -> sheet; `UserError` for a layer without one."""
+    """Return the sheets by layer and name; `UserError` for a layer without sheets."""
     found = {
         layer: {_name(layer, path): path for path in sorted((parts / layer).glob("*.png"))}
         for layer in LAYERS
     }
     missing = [layer for layer, named in found.items() if not named]
     if missing:
-        raise UserError(f"{parts} holds no sheets (.png) in {', '.join(missing)}")
+        raise UserError(f"{parts} has no sheets (.png) in {', '.join(missing)}: add one to each")
     return found
 
 
@@ -85,24 +85,24 @@ def _name(layer: str, path: Path) -> str:
 
 
 def characters(found: dict[str, dict[str, Path]], count: int, seed: int) -> list[Character]:
-    """`count` characters drawn at random, no two of one caption; fewer where there are fewer."""
+    """Sample `count` characters without replacement; fewer if there are not as many."""
     generator = np.random.default_rng(seed)
-    drawn: dict[str, Character] = {}
+    sampled: dict[str, Character] = {}
     for _ in range(20 * count):
         parts = {layer: str(generator.choice(list(named))) for layer, named in found.items()}
         action, direction = (str(generator.choice(list(of))) for of in (ACTIONS, DIRECTIONS))
         character = Character(parts, action, direction)
-        drawn.setdefault(character.caption, character)
-        if len(drawn) == count:
+        sampled.setdefault(character.caption, character)
+        if len(sampled) == count:
             break
-    return list(drawn.values())
+    return list(sampled.values())
 
 
 def compose(character: Character, found: dict[str, dict[str, Path]]) -> Frames:
-    """The character's frames, an action over and over where it is short."""
+    """Compose the frames of a character; a short action is repeated."""
     row, first, columns = ACTIONS[character.action]
     top = CELL * (row + DIRECTIONS[character.direction])
-    frames = np.full((FRAMES, CELL, CELL, 3), GROUND)
+    frames = np.full((FRAMES, CELL, CELL, 3), BACKGROUND)
     for layer in LAYERS:
         sheet = _sheet(found[layer][character.parts[layer]])
         for number, frame in enumerate(frames):
@@ -115,14 +115,14 @@ def compose(character: Character, found: dict[str, dict[str, Path]]) -> Frames:
 
 @lru_cache(maxsize=64)
 def _sheet(path: Path) -> Sheet:
-    """A sheet in [0, 1]."""
+    """Read a sheet, in [0, 1]."""
     try:
         pixels = imread(path)
     except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{path} is no picture that can be read") from error
+        raise UserError(f"{path} is not a readable picture") from error
     rows = max(row for row, _, _ in ACTIONS.values()) + 4
     if pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.shape[0] < rows * CELL:
-        raise UserError(f"{path} is no sheet: it wants {rows} rows of {CELL} pixels and an alpha")
+        raise UserError(f"{path} is not a sheet: it needs {rows} rows of {CELL} pixels and alpha")
     scale = 255 if pixels.dtype == np.uint8 else 1
     return pixels.astype(np.float64) / scale
 
@@ -134,15 +134,15 @@ def write_sprites(
     seed: int = 0,
     tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
-    """Write clips as GIF and their captions as clips.jsonl; how many there are."""
+    """Write clips as GIF and their captions as clips.jsonl; return their number."""
     found, folder = sheets(Path(parts)), Path(to)
-    drawn = characters(found, count, seed)
+    sampled = characters(found, count, seed)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for number, character in enumerate(drawn):
+    for number, character in enumerate(sampled):
         name = f"{number:05d}.gif"
         write_gif(compose(character, found), folder / name, FRAMES_PER_SECOND)
         rows.append(json.dumps({"path": name, "caption": character.caption}))
-        tick(number + 1, len(drawn))
+        tick(number + 1, len(sampled))
     (folder / "clips.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return len(drawn)
+    return len(sampled)

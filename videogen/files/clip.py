@@ -30,7 +30,7 @@ Sound = Float[np.ndarray, "channel sample"]
 
 MP4 = {"crf": "16", "preset": "medium"}
 SOUND_FRAME = 1024
-"""Samples that AAC takes at once."""
+"""Samples in one AAC frame."""
 
 GIF_GRAPH = (
     ("split", ""),
@@ -40,15 +40,17 @@ GIF_GRAPH = (
 
 
 def to_clips(frames: FrameBatch) -> Clips:
-    """0 is -1, 255 is 1."""
-    clips = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 4, 1, 2, 3)
+    """Scale frames from [0, 255] to [-1, 1]."""
+    clips = torch.from_numpy(np.ascontiguousarray(frames))  # [batch time height width rgb]
+    clips = clips.permute(0, 4, 1, 2, 3)  # [batch rgb time height width]
     return clips.float().div(127.5).sub(1)
 
 
 def to_frames(clips: Clips) -> FrameBatch:
-    """The inverse of `to_clips`, to the bit; what is out of range is clamped."""
+    """Invert `to_clips` exactly; values out of range are clamped."""
     scaled = clips.detach().float().add(1).mul(127.5).round().clamp(0, 255)
-    return scaled.to(torch.uint8).permute(0, 2, 3, 4, 1).cpu().numpy()
+    frames = scaled.to(torch.uint8).permute(0, 2, 3, 4, 1)  # [batch time height width rgb]
+    return frames.cpu().numpy()
 
 
 def write_mp4(
@@ -58,9 +60,9 @@ def write_mp4(
     sound: Sound | None = None,
     sample_rate_hz: int = 44100,
 ) -> None:
-    """H.264 that plays everywhere: 4:2:0, even size (an edge is repeated), header in front.
+    """Write H.264 as browsers play it: 4:2:0, even size (the edge is repeated), header first.
 
-    `sound` becomes an AAC track, cut where the clip ends.
+    `sound` becomes an AAC track, cut at the end of the clip.
     """
     rate = Fraction(frames_per_second).limit_denominator(10_000)
     even = np.pad(frames, ((0, 0), *((0, side % 2) for side in frames.shape[1:3]), (0, 0)), "edge")
@@ -69,18 +71,18 @@ def write_mp4(
         video.height, video.width = even.shape[1:3]
         video.pix_fmt = "yuv420p"
         video.codec_context.thread_count = 1  # the same frames give the same bytes
-        heard = None if sound is None else _sound_track(file, sound, sample_rate_hz)
-        for number, picture in enumerate(even):
-            file.mux(video.encode(_frame(picture, number, rate)))
+        track = None if sound is None else _sound_track(file, sound, sample_rate_hz)
+        for number, image in enumerate(even):
+            file.mux(video.encode(_frame(image, number, rate)))
         file.mux(video.encode(None))
-        if sound is not None and heard is not None:
+        if sound is not None and track is not None:
             samples = round(len(frames) / rate * sample_rate_hz)
-            _encode_sound(file, heard, sound[:, :samples], sample_rate_hz)
+            _encode_sound(file, track, sound[:, :samples], sample_rate_hz)
 
 
-def _frame(picture: UInt8[np.ndarray, "height width 3"], number: int, rate: Fraction) -> Any:
-    """A picture as H.264 takes it, the colours by ITU 601 as players assume of small clips."""
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+def _frame(image: UInt8[np.ndarray, "height width 3"], number: int, rate: Fraction) -> Any:
+    """Convert an image to a frame for H.264, by ITU 601 as players assume of small clips."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
     frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU601)
     frame.pts, frame.time_base = number, 1 / rate
     return frame
@@ -103,41 +105,41 @@ def _encode_sound(file: Any, track: Any, sound: Sound, sample_rate_hz: int) -> N
 
 
 def write_gif(frames: Frames, path: str | Path, frames_per_second: float) -> None:
-    """A gif that loops, with a palette made of its own colours.
+    """Write a looping GIF with a palette of its own colours.
 
     Its delays are whole hundredths of a second, at least two: browsers slow down shorter ones.
     """
-    counted = np.arange(len(frames) + 1)
-    at = np.maximum(np.round(counted * 100 / frames_per_second), 2 * counted).astype(int)
-    options = {"loop": "0", "final_delay": str(at[-1] - at[-2])}
+    numbers = np.arange(len(frames) + 1)
+    times = np.maximum(np.round(numbers * 100 / frames_per_second), 2 * numbers).astype(int)
+    options = {"loop": "0", "final_delay": str(times[-1] - times[-2])}
     with av.open(str(path), "w", format="gif", options=options) as file:
         video = file.add_stream("gif", rate=Fraction(100), options={"gifflags": "-transdiff"})
         video.height, video.width = frames.shape[1:3]
         video.pix_fmt = "pal8"
         video.time_base = video.codec_context.time_base = Fraction(1, 100)
         for number, frame in enumerate(_paletted(frames)):
-            frame.pts, frame.time_base = int(at[number]), Fraction(1, 100)
+            frame.pts, frame.time_base = int(times[number]), Fraction(1, 100)
             file.mux(video.encode(frame))
         file.mux(video.encode(None))
 
 
 def _paletted(frames: Frames) -> Iterator[Any]:
-    """Frames of 256 colours that are chosen for all of them together."""
+    """Yield the frames in 256 colours, chosen for all frames together."""
     graph = Graph()
     height, width = frames.shape[1:3]
     entry = graph.add_buffer(
         width=width, height=height, format=av.VideoFormat("rgb24"), time_base=Fraction(1, 100)
     )
-    split, chosen, used = (graph.add(name, options) for name, options in GIF_GRAPH)
+    split, palette, output = (graph.add(name, options) for name, options in GIF_GRAPH)
     end = graph.add("buffersink")
     entry.link_to(split)
-    split.link_to(used, 0, 0)
-    split.link_to(chosen, 1, 0)
-    chosen.link_to(used, 0, 1)
-    used.link_to(end)
+    split.link_to(output, 0, 0)
+    split.link_to(palette, 1, 0)
+    palette.link_to(output, 0, 1)
+    output.link_to(end)
     graph.configure()
-    for number, picture in enumerate(frames):
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    for number, image in enumerate(frames):
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         frame.pts, frame.time_base = number, Fraction(1, 100)
         entry.push(frame)
     entry.push(None)

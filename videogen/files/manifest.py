@@ -5,8 +5,8 @@
 
     {"path": "dogs/rex.mp4", "caption": "..."}      clips.jsonl
 
-A row that names anything else, or has no decent caption, is refused with its number; the others
-are read.
+A row that names any other file, or has no valid caption, is rejected with its row number; the
+other rows are read.
 """
 
 import csv
@@ -23,17 +23,17 @@ from videogen.files.limits import VideoLimits
 MANIFESTS = (".csv", ".jsonl")
 PATHS = ("path", "file", "file_name", "filename", "video")
 CAPTIONS = ("caption", "text", "prompt")
-"""Names of the two columns; of several the first is taken."""
+"""Accepted names of the two columns, in order of precedence."""
 
-UNSEEN = "Cc", "Cf", "Cs", "Co", "Cn"
-"""Unicode's classes of characters that are no text."""
+CONTROL = "Cc", "Cf", "Cs", "Co", "Cn"
+"""Unicode categories of characters that are not text."""
 JOINERS = "\u200c\u200d"
-"""Of these classes, but part of some scripts' words."""
+"""Characters of these categories that belong to words of some scripts."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A clip and its caption, or why the row cannot be used."""
+    """A clip's path and caption, or `fault`: the reason why the row is rejected."""
 
     number: int
     path: Path | None = None
@@ -42,7 +42,7 @@ class Row:
 
 
 def caption_of(text: str, limits: VideoLimits) -> str:
-    """A caption with single blanks; `RejectedFile` for one that is none."""
+    """Return a caption with single spaces; raise `RejectedFile` if it is not a valid caption."""
     if len(text) > 2 * limits.caption_characters:
         raise RejectedFile("caption", f"{len(text)} characters, at most {_most(limits)}")
     caption = " ".join(text.split())
@@ -51,10 +51,10 @@ def caption_of(text: str, limits: VideoLimits) -> str:
     if len(caption) > limits.caption_characters:
         raise RejectedFile("caption", f"{len(caption)} characters, at most {_most(limits)}")
     if any("\ud800" <= letter <= "\udfff" for letter in caption):
-        raise RejectedFile("caption", "it is not UTF-8")
+        raise RejectedFile("caption", "the caption is not UTF-8")
     for letter in caption:
-        if unicodedata.category(letter) in UNSEEN and letter not in JOINERS:
-            raise RejectedFile("caption", f"it holds the character {ord(letter):#x}")
+        if unicodedata.category(letter) in CONTROL and letter not in JOINERS:
+            raise RejectedFile("caption", f"the caption contains the character {ord(letter):#x}")
     return caption
 
 
@@ -63,7 +63,7 @@ def _most(limits: VideoLimits) -> str:
 
 
 def is_manifest(path: Path) -> bool:
-    """Whether a file begins as a manifest does."""
+    """Return whether the first line of a file is that of a manifest."""
     try:
         with path.open("rb") as file:
             first = file.readline(1 << 16).decode("utf-8-sig", "replace")
@@ -78,7 +78,7 @@ def is_manifest(path: Path) -> bool:
 
 
 def read_manifest(path: Path, limits: VideoLimits = VideoLimits()) -> Iterator[Row]:
-    """Its rows, numbered as lines are: of a CSV the first after the header is row 2."""
+    """Yield the rows with their line numbers: the first row of a CSV after its header is 2."""
     if path.stat().st_size > limits.manifest_bytes:
         most = f"at most {limits.manifest_bytes} bytes of a manifest are read"
         yield Row(1, fault=("too-large", most))
@@ -97,7 +97,7 @@ def read_manifest(path: Path, limits: VideoLimits = VideoLimits()) -> Iterator[R
 
 
 Rows = Iterator[tuple[int, Mapping[str, Any] | str]]
-"""Each row's number with its values by the names of their columns, or why there are none."""
+"""Row number with the values by column name, or the reason why the row cannot be parsed."""
 
 
 def _csv_rows(file: Any) -> Rows:
@@ -111,7 +111,7 @@ def _csv_rows(file: Any) -> Rows:
         except StopIteration:
             return
         except csv.Error as error:
-            yield number, f"it cannot be read: {error}"
+            yield number, f"not valid CSV: {error}"
             continue
         if values:
             yield number, dict(zip(names, values, strict=False))
@@ -124,37 +124,37 @@ def _json_rows(file: Any) -> Rows:
         try:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield number, f"it is no JSON: {str(error)[:80]}"
+            yield number, f"not valid JSON: {str(error)[:80]}"
             continue
         if isinstance(values, dict):
             yield number, {name.strip().lower(): value for name, value in values.items()}
         else:
-            yield number, "it is no object with names and values"
+            yield number, "not a JSON object"
 
 
 def _value(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
     value = next((values[name] for name in names if name in values), None)
     if not isinstance(value, str):
-        raise RejectedFile("row", f"it has no {names[0]}")
+        raise RejectedFile("row", f"the row has no {names[0]}")
     return value
 
 
 def _below(root: Path, name: str) -> Path:
-    """A file below the manifest's folder, links followed; the path as it is named."""
-    shown = ascii(name[:80])[1:-1]
+    """Return the path of a file below the manifest's folder; links must stay below it as well."""
+    quoted = ascii(name[:80])
     if not name.strip() or "\0" in name:
-        raise RejectedFile("path", f"'{shown}' is no path")
+        raise RejectedFile("path", f"{quoted} is not a path")
     given = Path(name)
     if given.is_absolute() or PureWindowsPath(name).drive or ".." in given.parts:
-        raise RejectedFile("path", f"'{shown}' is not below the manifest's folder")
+        raise RejectedFile("path", f"{quoted} is not below the manifest's folder")
     try:
-        led = (root / given).resolve()
-        here = led.is_relative_to(root) and led != root
-        there = led.is_file()
+        target = (root / given).resolve()
+        is_below = target.is_relative_to(root) and target != root
+        exists = target.is_file()
     except (OSError, RuntimeError, ValueError) as error:
-        raise RejectedFile("path", f"'{shown}' cannot be followed") from error
-    if not here:
-        raise RejectedFile("path", f"'{shown}' leads out of the manifest's folder")
-    if not there:
-        raise RejectedFile("no-file", f"there is no file '{shown}'")
+        raise RejectedFile("path", f"{quoted} cannot be resolved") from error
+    if not is_below:
+        raise RejectedFile("path", f"{quoted} leads out of the manifest's folder")
+    if not exists:
+        raise RejectedFile("no-file", f"there is no file {quoted}")
     return root / given

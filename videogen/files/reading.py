@@ -1,7 +1,7 @@
-"""Video files -> frames: decoded straight to the size and rate that are wanted.
+"""Decode video files to frames of a given size and rate.
 
-Nothing that a header says is believed but the size of a picture, and that is checked before one
-is decoded. A file is read as data: formats that name other files are not opened.
+Headers are not trusted, except for the frame size, which is checked before the first frame is
+decoded. Formats that refer to other files (playlists) are not opened.
 """
 
 import errno
@@ -25,34 +25,36 @@ VIDEO = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".gif", ".avi", ".mpg", ".mpeg"),
     *(".ts", ".mts", ".flv", ".wmv", ".ogv"),
 )
-"""What video files are called."""
+"""Suffixes of video files."""
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mp3,aac"
-"""Formats that hold their pictures themselves; playlists would lead to other files."""
+"""FFmpeg's demuxers of formats that contain their own data."""
 
 WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""Decoders that see the transparency which these formats keep beside their pictures."""
+"""Decoders that support the alpha channel of these codecs."""
 
 NARROWEST = 16
-"""Times that a picture may be longer than wide, or wider than long."""
+"""Largest ratio of the longer side of a frame to the shorter one."""
 
-Picture = UInt8[np.ndarray, "height width 3"]
-Square = UInt8[np.ndarray, "size size 3"]
-Film = UInt8[np.ndarray, "time size size 3"]
+Frame = UInt8[np.ndarray, "height width 3"]
+SquareFrame = UInt8[np.ndarray, "size size 3"]
+SquareFrames = UInt8[np.ndarray, "time size size 3"]
 
 
 class View(Strict):
-    """How a video is seen."""
+    """The size, rate and framing to which videos are decoded."""
 
-    size: int = Field(default=64, ge=4, le=1024, description="pixels of a side")
-    frames_per_second: float = Field(default=8.0, gt=0, le=1000)
+    size: int = Field(default=64, ge=4, le=1024, description="height and width of a frame")
+    frames_per_second: float = Field(
+        default=8.0, gt=0, le=1000, description="frames a second after decoding"
+    )
     fit: Literal["crop", "fit", "stretch"] = Field(
-        default="crop", description="crop: its centre; fit: with bars; stretch: out of shape"
+        default="crop", description="crop to the centre; fit with bars; stretch to a square"
     )
     background: str = Field(
         default="#000000",
         pattern="^#[0-9a-fA-F]{6}$",
-        description="behind what is transparent, and of the bars",
+        description="colour behind transparent pixels, and of the bars",
     )
 
     @property
@@ -60,11 +62,11 @@ class View(Strict):
         return np.frombuffer(bytes.fromhex(self.background[1:]), np.uint8)
 
 
-def read_frames(path: Path, view: View, limits: VideoLimits = VideoLimits()) -> Film:
-    """All of a video's frames, at the rate and size of `view`.
+def read_frames(path: Path, view: View, limits: VideoLimits = VideoLimits()) -> SquareFrames:
+    """Decode a video to the size and rate of `view`.
 
-    A frame is shown until the next one's time; each wanted frame is what is shown in the middle of
-    its own time. Raises `RejectedFile` with the reason.
+    Output frame k is the one on display at (k + 1/2) / rate seconds. Raises `RejectedFile` with
+    the reason.
     """
     try:
         _check_size(path.stat().st_size, limits)
@@ -73,7 +75,7 @@ def read_frames(path: Path, view: View, limits: VideoLimits = VideoLimits()) -> 
     except FFmpegError as error:
         if error.errno == errno.ENOMEM:
             raise RejectedFile("memory", "asked for more memory than the limit") from error
-        raise RejectedFile("unreadable", f"no video can be read: {error.strerror}") from error
+        raise RejectedFile("unreadable", f"not a readable video: {error.strerror}") from error
     except OSError as error:
         raise RejectedFile("unreadable", str(error.strerror)) from error
 
@@ -85,43 +87,43 @@ def _check_size(size: int, limits: VideoLimits) -> None:
         raise RejectedFile("too-large", f"{size} bytes, at most {limits.file_bytes} are read")
 
 
-def _read(file: Any, view: View, limits: VideoLimits) -> Iterator[Square]:
+def _read(file: Any, view: View, limits: VideoLimits) -> Iterator[SquareFrame]:
     options = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
     most = limits.frames_bytes // (view.size**2 * 3)
     with av.open(file, options=options, metadata_errors="replace") as container:
-        stream = _best(container)
+        stream = _largest_stream(container)
         _check_pixels(stream.width, stream.height, limits)
         convert = _Converter(view, _pixel_shape(stream), limits)
         decoded = _decoded(container, stream, limits)
-        shown, picture = None, None
-        for number, frame in enumerate(_held(decoded, view.frames_per_second)):
+        source, converted = None, None
+        for number, frame in enumerate(_resample(decoded, view.frames_per_second)):
             if number >= most:
-                raise RejectedFile("too-long", f"more than {most} frames of this size are kept")
-            if frame is not shown or picture is None:
-                shown, picture = frame, convert(frame)
-            yield picture
+                raise RejectedFile("too-long", f"more than {most} frames of this size")
+            if frame is not source or converted is None:
+                source, converted = frame, convert(frame)
+            yield converted
 
 
-def _best(container: Any) -> Any:
-    """The stream with the largest picture; the cover of a record is none."""
+def _largest_stream(container: Any) -> Any:
+    """Return the video stream with the largest frames; the cover art of a sound file is none."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        raise RejectedFile("no-video", f"{len(container.streams)} streams, and no video in them")
+        raise RejectedFile("no-video", f"none of its {len(container.streams)} streams is a video")
     known = [stream for stream in streams if stream.codec_context]
     if not known:
-        raise RejectedFile("no-decoder", "its pictures are in a format that is not known")
+        raise RejectedFile("no-decoder", "its codec is unknown")
     return max(known, key=lambda stream: stream.width * stream.height)
 
 
 def _check_pixels(width: int, height: int, limits: VideoLimits) -> None:
     if width * height > limits.pixels:
         raise RejectedFile(
-            "too-large", f"pictures of {width}x{height}, at most {limits.pixels} pixels are read"
+            "too-large", f"frames of {width}x{height}, at most {limits.pixels} pixels are read"
         )
 
 
 def _pixel_shape(stream: Any) -> float:
-    """How much wider than high a pixel is; what nothing is filmed with is not believed."""
+    """Return the width of a pixel over its height; implausible values count as 1."""
     ratio = stream.sample_aspect_ratio
     return float(ratio) if ratio and 0.25 <= ratio <= 4 else 1.0
 
@@ -129,31 +131,32 @@ def _pixel_shape(stream: Any) -> float:
 def _decoded(
     container: Any, stream: Any, limits: VideoLimits
 ) -> Iterator[tuple[float, float, Any]]:
-    """Each frame with its time and how long it lasts, in seconds; 0 where that is not said."""
+    """Yield the time and duration of each frame in seconds (0: unknown), and the frame."""
     decoder = _decoder(stream, limits)
-    usual = 1 / stream.average_rate if stream.average_rate else 0.04
-    count, at = 0, 0.0
+    interval = 1 / stream.average_rate if stream.average_rate else 0.04
+    count, time = 0, 0.0
     try:
         for packet in container.demux(stream):
             for frame in decoder.decode(packet):
                 base = frame.time_base or stream.time_base or 0
-                at = float(frame.pts * base if frame.pts is not None else at + usual * bool(count))
-                yield at, float((frame.duration or 0) * base), frame
+                known = frame.pts is not None
+                time = float(frame.pts * base if known else time + interval * bool(count))
+                yield time, float((frame.duration or 0) * base), frame
                 count += 1
     except FFmpegError as error:
         if error.errno == errno.ENOMEM:
             raise
-        why = f"breaks off after {count} frames: {error.strerror}"
-        raise RejectedFile("damaged", why) from error
+        reason = f"decoding fails after {count} frames: {error.strerror}"
+        raise RejectedFile("damaged", reason) from error
     if not count:
-        raise RejectedFile("no-frames", f"none can be decoded; its header counts {stream.frames}")
+        raise RejectedFile("no-frames", f"no frame can be decoded of {stream.frames}")
 
 
 def _decoder(stream: Any, limits: VideoLimits) -> Any:
-    """With one thread, and no picture beyond the limit even where the header says otherwise."""
-    other = WITH_ALPHA.get(stream.codec_context.name)
-    if other and stream.metadata.get("alpha_mode") == "1" and other in av.codecs_available:
-        decoder = av.CodecContext.create(other, "r")
+    """Return a decoder with one thread, which refuses frames beyond the limit of pixels."""
+    alpha = WITH_ALPHA.get(stream.codec_context.name)
+    if alpha and stream.metadata.get("alpha_mode") == "1" and alpha in av.codecs_available:
+        decoder = av.CodecContext.create(alpha, "r")
     else:
         decoder = stream.codec_context
     decoder.thread_count = 1
@@ -161,37 +164,39 @@ def _decoder(stream: Any, limits: VideoLimits) -> Any:
     return decoder
 
 
-def _held(frames: Iterable[tuple[float, float, Any]], rate: float) -> Iterator[Any]:
-    """What is shown at (k + 1/2) / rate seconds from the first frame on, and once at least.
+def _resample(frames: Iterable[tuple[float, float, Any]], rate: float) -> Iterator[Any]:
+    """Yield the frame on display at (k + 1/2) / rate seconds after the first, for each k; one at
+    least.
 
-    A time that goes back is not believed. The last frame lasts as it says, or as the one before.
+    A frame is on display until the time of the next one, the last for its duration, else for as
+    long as the one before it. Times that decrease are replaced.
     """
-    given, end, gap, begin, shown = 0, 0.0, 1 / rate, None, None
-    for at, lasts, frame in frames:
-        begin = at if begin is None else begin
-        now = max(end if shown is None else shown[0], at - begin)
-        while shown and (given + 0.5) / rate < now:
-            yield shown[1]
-            given += 1
-        gap = now - shown[0] if shown and now > shown[0] else gap
-        shown, end = (now, frame), now + (lasts or gap)
-    while shown and ((given + 0.5) / rate < end or not given):
-        yield shown[1]
-        given += 1
+    count, end, gap, start, current = 0, 0.0, 1 / rate, None, None
+    for time, duration, frame in frames:
+        start = time if start is None else start
+        now = max(end if current is None else current[0], time - start)
+        while current and (count + 0.5) / rate < now:
+            yield current[1]
+            count += 1
+        gap = now - current[0] if current and now > current[0] else gap
+        current, end = (now, frame), now + (duration or gap)
+    while current and ((count + 0.5) / rate < end or not count):
+        yield current[1]
+        count += 1
 
 
 class _Converter:
-    """Frames of one file -> square pictures."""
+    """Convert the frames of one file to squares."""
 
     def __init__(self, view: View, pixel_shape: float, limits: VideoLimits):
         self.view, self.pixel_shape, self.limits = view, pixel_shape, limits
         self.reformatter = VideoReformatter()
 
-    def __call__(self, frame: Any) -> Square:
+    def __call__(self, frame: Any) -> SquareFrame:
         _check_pixels(frame.width, frame.height, self.limits)
-        turns = frame.rotation // 90 % 4 if frame.rotation % 90 == 0 else 0
+        quarter_turns = frame.rotation // 90 % 4 if frame.rotation % 90 == 0 else 0
         height, width = self._scaled(frame)
-        small = self.reformatter.reformat(
+        scaled = self.reformatter.reformat(
             _opaque(frame, self.view.colour),
             width,
             height,
@@ -199,39 +204,39 @@ class _Converter:
             interpolation=Interpolation.AREA,
             threads=1,
         )
-        return self._square(np.rot90(small.to_ndarray(), turns))
+        return self._square(np.rot90(scaled.to_ndarray(), quarter_turns))
 
     def _scaled(self, frame: Any) -> tuple[int, int]:
-        """Height and width to which the frame is scaled, before it is turned and cut."""
+        """Return the height and width of the frame before it is rotated and cropped."""
         size, fit = self.view.size, self.view.fit
         if fit == "stretch":
             return size, size
         width, height = frame.width * self.pixel_shape, frame.height
         if max(width, height) > NARROWEST * min(width, height):
-            raise RejectedFile("shape", f"pictures of {frame.width}x{frame.height}")
+            raise RejectedFile("shape", f"frames of {frame.width}x{frame.height}")
         scale = size / (min(width, height) if fit == "crop" else max(width, height))
         return max(1, round(height * scale)), max(1, round(width * scale))
 
-    def _square(self, picture: Picture) -> Square:
-        """Its centre, or the whole with bars."""
+    def _square(self, frame: Frame) -> SquareFrame:
+        """Crop the frame to its centre, or add bars."""
         size = self.view.size
-        top, left = ((side - size) // 2 for side in picture.shape[:2])
+        top, left = ((side - size) // 2 for side in frame.shape[:2])
         if min(top, left) >= 0:
-            return picture[top : top + size, left : left + size]
+            return frame[top : top + size, left : left + size]
         square = np.empty((size, size, 3), np.uint8)
         square[:] = self.view.colour
-        height, width = picture.shape[:2]
-        square[-top : height - top, -left : width - left] = picture
+        height, width = frame.shape[:2]
+        square[-top : height - top, -left : width - left] = frame
         return square
 
 
 def _opaque(frame: Any, colour: UInt8[np.ndarray, "3"]) -> Any:
-    """The frame before a colour, where it is transparent anywhere."""
-    if not any(part.is_alpha for part in frame.format.components):
+    """Return the frame composited over a colour, if any pixel is transparent."""
+    if not any(component.is_alpha for component in frame.format.components):
         return frame
     pixels = frame.reformat(format="rgba", threads=1).to_ndarray()
     alpha = pixels[..., 3:].astype(np.uint32)
     if alpha.min() == 255:
         return frame
-    mixed = (pixels[..., :3] * alpha + colour * (255 - alpha) + 127) // 255
-    return av.VideoFrame.from_ndarray(mixed.astype(np.uint8), format="rgb24")
+    blended = (pixels[..., :3] * alpha + colour * (255 - alpha) + 127) // 255
+    return av.VideoFrame.from_ndarray(blended.astype(np.uint8), format="rgb24")

@@ -1,7 +1,7 @@
-"""A clip as a picture that one takes in at a glance, and as files that play.
+"""Write clips as pictures (filmstrips and grids) and as playable files.
 
-draw_filmstrip(frames, "clip.png", caption)       all frames beside each other
-write_samples(model, captions, 4, 1, "clips")     .mp4, .gif and filmstrip of each
+draw_filmstrip(frames, "clip.png", caption)         all frames side by side
+write_clip(frames, Path("clip"), caption, 8)        clip.mp4, clip.gif and the filmstrip clip.png
 """
 
 import re
@@ -15,31 +15,31 @@ from matplotlib.figure import Figure
 
 from core.errors import UserError
 from videogen.files.clip import Clips, Frames, to_frames, write_gif, write_mp4
-from videogen.model import Model
 
 Row = tuple[str, UInt8[np.ndarray, "_ height width 3"]]
-"""A title, and pictures beside each other; rows may differ in how many."""
+"""A title, and images side by side; rows may differ in number."""
 Enlarged = UInt8[np.ndarray, "time rows columns 3"]
 
 DPI = 100
 WIDTH_PX = 1500
-PICTURE_PX = 128
-"""Small pictures are enlarged to about this height, each pixel to a square."""
+IMAGE_PX = 128
+"""Height to which small images are enlarged in pictures."""
 GAP_PX, TITLE_PX = 4, 30
-PLAYED_PX = 256
-"""Height to which small clips are enlarged in the files that play."""
+PLAYER_PX = 256
+"""Height to which small clips are enlarged in playable files."""
 COLUMNS = 8
+"""Frames of a clip in a grid."""
 NAME_LETTERS = 60
 
 
 def enlarged(frames: Frames, height_px: int) -> Enlarged:
-    """Each pixel as a square of whole pixels, so that the height is about `height_px`."""
+    """Enlarge frames by a whole factor, to a height of about `height_px`."""
     factor = max(1, round(height_px / frames.shape[1]))
     return frames.repeat(factor, 1).repeat(factor, 2)
 
 
 def draw_rows(rows: Sequence[Row], path: str | Path) -> None:
-    """Rows of pictures under their titles; a row that is too wide goes on below."""
+    """Draw rows of images under their titles; a row that is too wide is wrapped."""
     lines = [line for row in rows for line in _lines(row)]
     width = max(strip.shape[1] for _, strip in lines)
     heights = [strip.shape[0] + TITLE_PX * bool(title) + GAP_PX for title, strip in lines]
@@ -47,51 +47,54 @@ def draw_rows(rows: Sequence[Row], path: str | Path) -> None:
     figure = Figure(figsize=(page.shape[1] / DPI, page.shape[0] / DPI), dpi=DPI)
     top = 0
     for (title, strip), height in zip(lines, heights, strict=True):
-        begin = top + height - strip.shape[0]
-        page[begin : begin + strip.shape[0], GAP_PX : GAP_PX + strip.shape[1]] = strip
-        across, down = (GAP_PX + 2) / page.shape[1], 1 - (begin - 7) / page.shape[0]
-        figure.text(across, down, title, fontsize=11, color="#2e3440", parse_math=False)
+        start = top + height - strip.shape[0]
+        page[start : start + strip.shape[0], GAP_PX : GAP_PX + strip.shape[1]] = strip
+        x, y = (GAP_PX + 2) / page.shape[1], 1 - (start - 7) / page.shape[0]
+        figure.text(x, y, title, fontsize=11, color="#2e3440", parse_math=False)
         top += height
     figure.figimage(page, zorder=-1)
     figure.savefig(path)
 
 
 def _lines(row: Row) -> Iterator[tuple[str, UInt8[np.ndarray, "height width 3"]]]:
-    """A row as strips of about equal length, no wider than the page; the first has the title."""
+    """Wrap a row into strips of about equal length; the first has the title."""
     title, frames = row
-    pictures = enlarged(frames, PICTURE_PX)
-    apart = np.pad(pictures, ((0, 0), (0, 0), (0, GAP_PX), (0, 0)), constant_values=255)
-    fitting = max(1, WIDTH_PX // apart.shape[2])
-    strips = -(-len(apart) // fitting)
-    for number, strip in enumerate(np.array_split(apart, strips)):
+    images = enlarged(frames, IMAGE_PX)
+    images = np.pad(images, ((0, 0), (0, 0), (0, GAP_PX), (0, 0)), constant_values=255)
+    strips = -(-len(images) // max(1, WIDTH_PX // images.shape[2]))
+    for number, strip in enumerate(np.array_split(images, strips)):
         yield ("" if number else title), np.concatenate(list(strip), 1)
 
 
 def draw_filmstrip(frames: Frames, path: str | Path, caption: str) -> None:
-    """All frames of a clip."""
+    """Draw all frames of a clip."""
     draw_rows([(caption, frames)], path)
 
 
 def draw_grid(clips: Clips, captions: Sequence[str], path: str | Path) -> None:
-    """A row of frames, evenly spaced, for each clip."""
-    chosen = np.unique(np.linspace(0, clips.shape[2] - 1, COLUMNS).round().astype(int))
-    frames = to_frames(clips)[:, chosen]
+    """Draw a row of evenly spaced frames for each clip."""
+    times = np.unique(np.linspace(0, clips.shape[2] - 1, COLUMNS).round().astype(int))
+    frames = to_frames(clips)[:, times]
     draw_rows(list(zip(captions, frames, strict=True)), path)
 
 
 def draw_parts(parts: Mapping[str, torch.Tensor], path: str | Path, caption: str) -> None:
-    """What one clip is made of: pictures [rgb height width], clips [rgb time height width], masks
-    [1 time height width] in [0, 1]."""
+    """Draw the layers of one clip, one row each.
+
+    Images are [rgb height width], clips [rgb time height width], the mask [1 time height width]
+    in [0, 1].
+    """
     rows: list[Row] = []
     for name, part in parts.items():
-        coloured = 2 * part.expand(3, -1, -1, -1) - 1 if name == "mask" else part
-        clip = coloured[:, None] if coloured.ndim == 3 else coloured
+        if name == "mask":
+            part = 2 * part.expand(3, -1, -1, -1) - 1  # [rgb time height width]
+        clip = part[:, None] if part.ndim == 3 else part  # [rgb time height width]
         rows.append((f"{name} of: {caption}" if not rows else name, to_frames(clip[None])[0]))
     draw_rows(rows, path)
 
 
 def slug(caption: str) -> str:
-    """A caption as part of a file's name.
+    """Return a caption as part of a file name.
 
     >>> slug("A dog/cat: ../runs!")
     'a-dog-cat-runs'
@@ -101,37 +104,40 @@ def slug(caption: str) -> str:
 
 
 def write_samples(
-    model: Model, captions: Sequence[str], count: int, seed: int, to: Path, *, parts: bool = False
+    clips: Clips,
+    captions: Sequence[str],
+    frames_per_second: float,
+    seed: int,
+    to: Path,
+    layers: Mapping[str, torch.Tensor] | None = None,
 ) -> Iterator[Path]:
-    """Make `count` clips of each caption; yields each file's path once it is there.
+    """Write the clips of captions; yield the path of each file once it is written.
 
-    NUMBER-CAPTION-SEED.mp4, .gif and .png, the number from 1; `parts` adds -parts.png.
+    Files are NUMBER-CAPTION-SEED.mp4, .gif and .png, numbered from 1; with `layers`, tensors whose
+    first axis counts clips, also -parts.png.
     """
-    told = [caption for caption in captions for _ in range(count)]
-    clips = model.clips(told, seed)
-    made = model.parts(told, seed) if parts else {}
     try:
         to.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to {to}: {error.strerror}") from error
-    for number, (caption, frames) in enumerate(zip(told, to_frames(clips), strict=True)):
+    for number, (caption, frames) in enumerate(zip(captions, to_frames(clips), strict=True)):
         stem = to / f"{number + 1:03d}-{slug(caption)}-seed{seed}"
-        yield from write_clip(frames, stem, caption, model.spec.frames_per_second)
-        if made:
+        yield from write_clip(frames, stem, caption, frames_per_second)
+        if layers:
             path = stem.with_name(f"{stem.name}-parts.png")
-            draw_parts({name: part[number] for name, part in made.items()}, path, caption)
+            draw_parts({name: part[number] for name, part in layers.items()}, path, caption)
             yield path
 
 
 def write_clip(
     frames: Frames, stem: Path, caption: str, frames_per_second: float
 ) -> Iterator[Path]:
-    """STEM.mp4 and STEM.gif, small clips enlarged, and the filmstrip STEM.png."""
-    played = enlarged(frames, PLAYED_PX)
+    """Write STEM.mp4 and STEM.gif, enlarged, and the filmstrip STEM.png; yield their paths."""
+    large = enlarged(frames, PLAYER_PX)
     files = {".mp4": write_mp4, ".gif": write_gif}
     for suffix, write in files.items():
         path = stem.with_name(stem.name + suffix)
-        write(played, path, frames_per_second)
+        write(large, path, frames_per_second)
         yield path
     path = stem.with_name(stem.name + ".png")
     draw_filmstrip(frames, path, caption)

@@ -1,8 +1,8 @@
-"""Where clips and their captions come from; the two are one item from here on.
+"""Find video files and their captions.
 
-clips.csv, clips.jsonl      a manifest's rows; in a folder that has one nothing else counts
-rex.mp4  rex.txt            side text of the same name
-dogs/rex.mp4                a class folder: its name
+clips.csv, clips.jsonl      the rows of a manifest, the only captions of its folder
+rex.mp4  rex.txt            a text file of the same name
+dogs/rex.mp4                the name of the folder, a class
 a_dog_runs.mp4              the file's own name
 """
 
@@ -20,15 +20,21 @@ from videogen.files.manifest import MANIFESTS, caption_of, is_manifest, read_man
 from videogen.files.reading import VIDEO
 
 Origin = Literal["manifest", "text", "folder", "name"]
-How = Literal["auto", "manifest", "text", "folder", "name"]
-"""auto: the first of the others that there is for a clip."""
+CaptionSource = Literal["auto", "manifest", "text", "folder", "name"]
+"""auto: the first of the others, in this order, that exists for a file."""
 
-SIDE = ".txt"
+TEXT = ".txt"
+
+Manifests = dict[Path, list[Path]]
+"""The manifests of each folder."""
 
 
 @dataclass(frozen=True)
 class Captioned:
-    """A clip with its caption, or `fault`, why there is none; `state` changes when either does."""
+    """A video file with its caption, or with `fault`, the reason why it is rejected.
+
+    `state` changes when the file does.
+    """
 
     name: str
     state: str
@@ -39,37 +45,37 @@ class Captioned:
 
 @dataclass
 class Listing:
-    """What was found; `passed_over` counts files of other kinds by suffix."""
+    """The files found; `passed_over` counts files of other kinds by suffix."""
 
     clips: list[Captioned] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
 
     @property
     def sha256(self) -> str:
-        """Of the clips' names, states and captions."""
+        """Return a digest of the names, states and captions."""
         digest = hashlib.sha256()
         for clip in self.clips:
-            said = (clip.name, clip.state, clip.caption, clip.origin, clip.fault)
-            digest.update(repr(said).encode(errors="surrogateescape"))
+            facts = (clip.name, clip.state, clip.caption, clip.origin, clip.fault)
+            digest.update(repr(facts).encode(errors="surrogateescape"))
         return digest.hexdigest()
 
 
 def listing(
-    patterns: Sequence[str], how: How = "auto", limits: VideoLimits = VideoLimits()
+    patterns: Sequence[str], captions: CaptionSource = "auto", limits: VideoLimits = VideoLimits()
 ) -> Listing:
-    """All clips in folders, files, patterns and manifests, in a fixed order.
+    """Find all videos in folders, files, patterns and manifests, in a fixed order.
 
-    Raises `UserError` for a pattern that names nothing, and where there is no clip.
+    Raises `UserError` for a pattern without a match, and if there is no video at all.
     """
-    found, manifests = Listing(), 0
+    found, count = Listing(), 0
     for start in roots(patterns):
         files = list(
             find_sources([start], (*VIDEO, *MANIFESTS), limits, found.passed_over, archives=())
         )
-        tables = _manifests(start, files) if how in ("auto", "manifest") else {}
-        manifests += len(tables)
+        manifests = _manifests(start, files) if captions in ("auto", "manifest") else {}
+        count += len(manifests)
         named: set[Path] = set()
-        for table in sorted(path for paths in tables.values() for path in paths):
+        for table in sorted(path for paths in manifests.values() for path in paths):
             for clip in _rows(table, limits):
                 found.clips.append(clip)
                 named.add(Path(clip.name).resolve())
@@ -77,35 +83,38 @@ def listing(
             path = Path(source.name)
             if path.suffix.lower() not in MANIFESTS:
                 if path.resolve() not in named:
-                    found.clips.append(_captioned(source, start, how, tables, limits))
-            elif path not in tables.get(path.parent, []):
+                    found.clips.append(_captioned(source, start, captions, manifests, limits))
+            elif path not in manifests.get(path.parent, []):
                 found.passed_over[path.suffix.lower()] += 1
-    if how == "manifest" and not manifests:
-        raise UserError(f"no manifest in {', '.join(patterns)}: a CSV or JSONL with path, caption")
+    if captions == "manifest" and not count:
+        names = ", ".join(patterns)
+        raise UserError(
+            f"no manifest in {names}: add a CSV or JSONL with columns path and caption"
+        )
     if not found.clips:
         kinds = ", ".join(f"{count} {kind}" for kind, count in found.passed_over.most_common(8))
         raise UserError(f"no video in {', '.join(patterns)}" + (f", only {kinds}" * bool(kinds)))
     return found
 
 
-def _manifests(start: Path, files: Sequence[Source]) -> dict[Path, list[Path]]:
-    """The manifests of each folder that has any."""
-    tables: dict[Path, list[Path]] = {}
+def _manifests(start: Path, files: Sequence[Source]) -> Manifests:
+    """Return the manifests of each folder that has any."""
+    manifests: Manifests = {}
     for path in (Path(source.name) for source in files):
         if path.suffix.lower() in MANIFESTS:
             if is_manifest(path):
-                tables.setdefault(path.parent, []).append(path)
+                manifests.setdefault(path.parent, []).append(path)
             elif path == start:
-                raise UserError(f"{path} is no manifest: it wants the columns path and caption")
-    return tables
+                raise UserError(f"{path} is not a manifest: add the columns path and caption")
+    return manifests
 
 
 def _rows(table: Path, limits: VideoLimits) -> Iterator[Captioned]:
     for row in read_manifest(table, limits):
-        where = f"{table}, row {row.number}"
+        name = f"{table}, row {row.number}"
         if row.path is None or row.fault:
             reason, detail = row.fault or ("row", "")
-            yield Captioned(where, "", fault=(reason, f"row {row.number}: {detail}"))
+            yield Captioned(name, "", fault=(reason, f"row {row.number}: {detail}"))
         else:
             yield Captioned(
                 str(table.parent / row.path.relative_to(table.parent.resolve())),
@@ -121,44 +130,53 @@ def _state(path: Path) -> str:
 
 
 def _captioned(
-    source: Source, start: Path, how: How, tables: dict[Path, list[Path]], limits: VideoLimits
+    source: Source,
+    start: Path,
+    captions: CaptionSource,
+    manifests: Manifests,
+    limits: VideoLimits,
 ) -> Captioned:
-    """A clip that no manifest names, with its caption."""
+    """Return a video that no manifest names, with its caption."""
     path = Path(source.name)
     if source.fault:
         return Captioned(source.name, "", fault=source.fault)
     try:
-        caption, origin = _caption(path, start, how, tables, limits)
+        caption, origin = _caption(path, start, captions, manifests, limits)
     except RejectedFile as error:
         return Captioned(source.name, source.state, fault=(error.reason, error.detail))
     return Captioned(source.name, source.state, caption, origin)
 
 
 def _caption(
-    path: Path, start: Path, how: How, tables: dict[Path, list[Path]], limits: VideoLimits
+    path: Path,
+    start: Path,
+    captions: CaptionSource,
+    manifests: Manifests,
+    limits: VideoLimits,
 ) -> tuple[str, Origin]:
-    over = next((tables[folder] for folder in path.parents if folder in tables), None)
-    if over or how == "manifest":
-        names = ", ".join(table.name for table in over or [])
+    above = next((manifests[folder] for folder in path.parents if folder in manifests), [])
+    if above or captions == "manifest":
+        names = ", ".join(table.name for table in above)
         raise RejectedFile("no-caption", f"no row of {names or 'a manifest'} names it")
-    side = path.with_suffix(SIDE)
-    if how == "text" or (how == "auto" and side.is_file()):
-        return caption_of(_text(side, limits), limits), "text"
-    if how == "folder" or (how == "auto" and path != start and path.parent != start):
-        return caption_of(_plain(path.absolute().parent.name), limits), "folder"
-    return caption_of(_plain(path.stem), limits), "name"
+    text = path.with_suffix(TEXT)
+    automatic = captions == "auto"
+    if captions == "text" or (automatic and text.is_file()):
+        return caption_of(_read_text(text, limits), limits), "text"
+    if captions == "folder" or (automatic and path != start and path.parent != start):
+        return caption_of(_as_words(path.absolute().parent.name), limits), "folder"
+    return caption_of(_as_words(path.stem), limits), "name"
 
 
-def _text(side: Path, limits: VideoLimits) -> str:
+def _read_text(path: Path, limits: VideoLimits) -> str:
     try:
-        with side.open("rb") as file:
+        with path.open("rb") as file:
             data = file.read(16 * limits.caption_characters)
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RejectedFile("caption", f"{side.name} is not UTF-8") from error
+        raise RejectedFile("caption", f"{path.name} is not UTF-8") from error
     except OSError as error:
-        raise RejectedFile("no-caption", f"{side.name}: {error.strerror}") from error
+        raise RejectedFile("no-caption", f"{path.name}: {error.strerror}") from error
 
 
-def _plain(name: str) -> str:
+def _as_words(name: str) -> str:
     return name.replace("_", " ").replace("-", " ")

@@ -123,7 +123,7 @@ class Decoder(nn.Module):
     def forward(self, z: Latents, c: Condition) -> ClipByGist:
         return ClipByGist(self, z, c)
 
-    def as_fine(self, clips: Clips) -> Clips:
+    def to_current_resolution(self, clips: Clips) -> Clips:
         """Blur clips to the resolution that a progressively grown generator has reached."""
         if not isinstance(self.foreground, Growing):
             return clips

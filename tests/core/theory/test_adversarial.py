@@ -49,14 +49,14 @@ class FixedPasses(Passes):
 def test_the_learners_gradient_is_the_textbooks(name):
     game, play, textbook = TEXTBOOK[name]
     ours, theirs = (FAKE.clone().requires_grad_() for _ in range(2))
-    Adversarial(game, play)(FixedPasses(ours), "x").sum().backward()
+    Adversarial(game, play)(FixedPasses(ours), "x", "critic_x").sum().backward()
     textbook(theirs).sum().backward()
     torch.testing.assert_close(ours.grad, theirs.grad)
 
 
 def test_minimax_reverses_the_critics_gradient():
     ours, critics = (FAKE.clone().requires_grad_() for _ in range(2))
-    Adversarial(logistic, "minimax")(FixedPasses(ours), "x").sum().backward()
+    Adversarial(logistic, "minimax")(FixedPasses(ours), "x", "critic_x").sum().backward()
     logistic(REAL, critics).sum().backward()
     assert critics.grad is not None
     torch.testing.assert_close(ours.grad, -critics.grad)
@@ -173,11 +173,11 @@ def test_half_of_what_is_rejected_is_data_with_anothers_condition():
     """Where the neighbour's condition is the same, all of it is what was produced."""
     c = torch.tensor([[1.0], [2.0], [2.0]])
     passes = Passes(Networks({"critic_xc": Pairs()}), Batch(REAL[:, None], c))
-    passes.__dict__["x_generated"] = FAKE[:, None]
-    losses = Adversarial(logistic, mismatched=True).critic_loss(passes, "xc")["game"]
+    passes.__dict__["generated_x"] = FAKE[:, None]
+    losses = Adversarial(logistic, mismatched=True).critic_loss(passes, "xc", "critic_xc")["game"]
     right, made = REAL + c[:, 0], logistic(REAL + c[:, 0], FAKE + c[:, 0])
     wrong = logistic(right, REAL + torch.tensor([2.0, 1.0, 2.0]))
     expected = torch.where(torch.tensor([True, True, False]), (made + wrong) / 2, made)
     torch.testing.assert_close(losses, expected)
-    alone = Adversarial(logistic).critic_loss(passes, "xc")["game"]
+    alone = Adversarial(logistic).critic_loss(passes, "xc", "critic_xc")["game"]
     torch.testing.assert_close(alone, made)

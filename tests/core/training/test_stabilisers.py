@@ -96,14 +96,14 @@ class Told(Passes):
 
 def test_feature_matching_by_hand():
     """Means (2, 4) and (1.5, 3)."""
-    assert Features()(Told(), "x").item() == pytest.approx(0.25 + 1.0)
+    assert Features()(Told(), "x", "critic_x").item() == pytest.approx(0.25 + 1.0)
 
 
 @pytest.mark.parametrize("game", [logistic, least_squares, hinge])
 def test_smoothing_moves_a_share_of_what_is_real(game):
     """0.8 of the cost of real + 0.2 of the cost of calling it produced, but for a constant."""
     real, fake = (torch.tensor(v, requires_grad=True) for v in ([0.3, -1.2], [0.5, 0.9]))
-    Adversarial(game, label_smoothing=0.2)._with_label_smoothing(real, fake).sum().backward()
+    Adversarial(game, label_smoothing=0.2)._smoothed(real, fake).sum().backward()
     again = real.detach().clone().requires_grad_()
     zero = torch.zeros(2)
     (0.8 * game(again, zero) + 0.2 * game(zero, again)).sum().backward()
@@ -113,7 +113,7 @@ def test_smoothing_moves_a_share_of_what_is_real(game):
 def test_the_best_score_under_smoothing_is_bounded():
     """Of the logistic game: where all is real, D = 1 - share (Goodfellow 2016, section 4.2)."""
     score = torch.linspace(-4, 8, 4801)
-    costs = Adversarial(logistic, label_smoothing=0.1)._with_label_smoothing(
+    costs = Adversarial(logistic, label_smoothing=0.1)._smoothed(
         score, torch.full_like(score, -99)
     )
     assert torch.sigmoid(score[costs.argmin()]).item() == pytest.approx(0.9, abs=1e-3)
@@ -122,9 +122,9 @@ def test_the_best_score_under_smoothing_is_bounded():
 def test_noise_is_of_the_stated_size_and_augmentation_is_the_critics():
     torch.manual_seed(0)
     point = (torch.zeros(4000, 1),)
-    noisy = (Adversarial(logistic, instance_noise=0.5)._score(Told(), "x", point) - 1) / 3
+    noisy = (Adversarial(logistic, instance_noise=0.5)._score(Told(), "critic_x", point) - 1) / 3
     assert noisy.std().item() == pytest.approx(0.5, rel=0.05)
-    moved = Adversarial(logistic, augment=True)._score(Told(), "x", point)
+    moved = Adversarial(logistic, augment=True)._score(Told(), "critic_x", point)
     assert (moved == 31).all()
 
 

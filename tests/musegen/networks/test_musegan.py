@@ -43,9 +43,9 @@ def test_any_grid_any_bars_any_tracks(wiring, grid):
     made = build(config, grid, LAKH[1:4], 3, recipe("vae_gan"))
     x = rolls(2, 3, 3, grid)
     passes = Passes(made, Batch(x))
-    assert passes.x_generated.shape == x.shape
+    assert passes.generated_x.shape == x.shape
     assert passes.reconstruction.log_prob(x).shape == (2,)
-    assert passes.score("x", (x,)).shape == (2,)
+    assert passes.score("critic_x", (x,)).shape == (2,)
 
 
 PLAIN = [n for n, r in RECIPES.items() if not r.needs - {"statistics"}]
@@ -138,9 +138,9 @@ def test_generators_can_be_made_of_blocks_of_any_domain(wiring, blocks):
     made = build(config, grid, LAKH, 2, recipe("gan"))
     assert isinstance(made["decoder"].generators, MapGenerators)
     passes = Passes(made, Batch(rolls(3, 5, 2, grid)))
-    assert passes.x_generated.shape == (3, 5, 2, 2, 12, 20)
-    assert set(passes.x_generated.unique().tolist()) <= {0.0, 1.0}
-    passes.score("x", (passes.x_generated,)).sum().backward()
+    assert passes.generated_x.shape == (3, 5, 2, 2, 12, 20)
+    assert set(passes.generated_x.unique().tolist()) <= {0.0, 1.0}
+    passes.score("critic_x", (passes.generated_x,)).sum().backward()
     silent = [
         n for n, p in made["decoder"].named_parameters() if p.grad is None or not p.grad.any()
     ]

@@ -126,7 +126,7 @@ def test_a_check_says_the_same_and_writes_nothing(tmp_path: Path):
     count = len(real.lines)
     assert checked.lines[:count] == real.lines
     assert checked.lines[count:] == [
-        "nothing was written: it was a check",
+        "nothing was written (--check)",
         f"  {clips}/002.gif: empty-file: the file has no bytes",
     ]
 

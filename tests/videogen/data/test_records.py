@@ -35,5 +35,5 @@ def test_a_short_film_is_padded_looped_or_dropped():
     assert windows(3) == [[0, 1, 2, 2]]
     assert windows(3, short="loop") == [[0, 1, 2, 0]]
     assert windows(1, short="loop") == [[0, 0, 0, 0]]
-    with pytest.raises(RejectedFile, match="3 frames, 4 are wanted"):
+    with pytest.raises(RejectedFile, match="3 frames, a clip has 4"):
         windows(3, short="drop")

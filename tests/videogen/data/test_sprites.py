@@ -84,10 +84,10 @@ def test_the_command_writes_what_prepare_reads(parts: Path, tmp_path: Path):
 def test_what_is_no_sheet_is_named(parts: Path, tmp_path: Path):
     parts = Path(shutil.copytree(parts, tmp_path / "parts"))
     (parts / "hair" / "0.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"0\.png is no picture"):
+    with pytest.raises(UserError, match=r"0\.png is not a readable picture"):
         compose(character("walks", "to the left"), sheets(parts))
     imsave(parts / "hair" / "0.png", np.zeros((64, 64, 4), np.uint8))
-    with pytest.raises(UserError, match=r"0\.png is no sheet"):
+    with pytest.raises(UserError, match=r"0\.png is not a sheet"):
         compose(character("walks", "to the left"), sheets(parts))
-    with pytest.raises(UserError, match="holds no sheets"):
+    with pytest.raises(UserError, match="has no sheets"):
         sheets(parts / "hair")

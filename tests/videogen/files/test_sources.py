@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from core.errors import UserError
-from videogen.files.sources import How, Listing, listing
+from videogen.files.sources import CaptionSource, Listing, listing
 
 
-def clips(folder: Path, how: How = "auto") -> dict[str, tuple[str, str | None]]:
+def clips(folder: Path, captions: CaptionSource = "auto") -> dict[str, tuple[str, str | None]]:
     """By each clip's name: its caption, or the reason against it, and its origin."""
-    return of(listing([str(folder)], how), folder)
+    return of(listing([str(folder)], captions), folder)
 
 
 def of(found: Listing, folder: Path) -> dict[str, tuple[str, str | None]]:
@@ -88,7 +88,7 @@ def test_a_manifest_can_be_the_source(folder: Path):
         (str(folder / "b.mkv"), "two"),
     ]
     write(folder, y_dot_csv="name,length\n1,2\n")
-    with pytest.raises(UserError, match="no manifest"):
+    with pytest.raises(UserError, match="is not a manifest"):
         listing([str(folder / "y.csv")])
     assert listing([str(folder)]).passed_over[".csv"] == 1
 

@@ -75,7 +75,7 @@ def test_captions_are_encoded_once_and_condition_every_network():
     assert c is not None
     assert c is passes.c
     assert c.shape == (2, 8)
-    one, other = passes.score("xc", passes.reference("xc"))
+    one, other = passes.score("critic_xc", passes.reference("xc"))
     assert one != other
     assert passes.prior.mean[0].ne(passes.prior.mean[1]).any()
     clips = decoder_of(networks)(torch.zeros(2, 6), c)
@@ -104,7 +104,7 @@ def test_without_the_text_filter_the_caption_has_no_influence():
 def test_without_a_gist_the_clip_has_no_gist_layer():
     config = TINY.model_copy(update={"gist": False})
     passes = Passes(networks_of("gan", config), batch())
-    assert passes.x_generated.shape == passes.x.shape
+    assert passes.generated_x.shape == passes.x.shape
     assert set(generated(passes).parts) == {"background", "mask", "foreground"}
 
 
@@ -113,9 +113,9 @@ def test_networks_fit_every_size_of_clips(size, frames):
     networks = build(TINY, size, frames, len(WORDS), RECIPES["gist_gan"].conditional())
     x = torch.zeros(2, 3, frames, size, size)
     passes = Passes(networks, Batch(x, Captions(WORDS).encode(CAPTIONS[:2])))
-    assert passes.x_generated.shape == x.shape
-    assert passes.score("xc", passes.reference("xc")).shape == (2,)
-    assert passes.z_encoded.shape == (2, TINY.latent)
+    assert passes.generated_x.shape == x.shape
+    assert passes.score("critic_xc", passes.reference("xc")).shape == (2,)
+    assert passes.posterior_sample.shape == (2, TINY.latent)
 
 
 def test_initial_weights_keep_the_variance():

@@ -1,0 +1,85 @@
+"""The contracts between theory and domains: what terms ask of networks and distributions.
+
+A domain's critic fulfils `Critic`, so that every game and every stabiliser runs with it. The other
+contracts are asked for by some terms only.
+"""
+
+from typing import Protocol, TypeVar, runtime_checkable
+
+from torch import Tensor
+
+from core.errors import UserError
+from core.theory.distributions import Distribution
+from core.theory.shapes import Features, Losses, Samples, Scores
+
+
+@runtime_checkable
+class FeatureExtractor(Protocol):
+    """A critic whose last hidden layer can be read (feature matching, VAE/GAN)."""
+
+    def features(self, *point: Tensor) -> Features:
+        """Return the last hidden layer for samples of the critic's space."""
+        ...
+
+
+@runtime_checkable
+class Augmenter(Protocol):
+    """A critic with an augmentation that keeps samples plausible (Zhao et al., NeurIPS 2020)."""
+
+    def augment(self, x: Samples) -> Samples:
+        """Return x, or z, transformed at random; differentiable."""
+        ...
+
+
+@runtime_checkable
+class StatisticsCounter(Protocol):
+    """A critic that computes fixed statistics of x besides its learned features."""
+
+    def statistics(self, x: Samples) -> tuple[Tensor, ...]:
+        """Return groups of statistics, each [count statistic]."""
+        ...
+
+
+@runtime_checkable
+class Critic(FeatureExtractor, Augmenter, Protocol):
+    """A network that scores samples of one space: higher is more like the reference.
+
+    `width`: the size of its features, for minibatch discrimination.
+    """
+
+    width: int
+
+    def __call__(self, *point: Tensor) -> Scores: ...
+
+
+@runtime_checkable
+class ProgressiveDecoder(Protocol):
+    """A decoder that generates ever finer detail while it trains (Karras et al., ICLR 2018)."""
+
+    def to_current_resolution(self, x: Samples) -> Samples:
+        """Return data without the detail that the decoder does not generate yet."""
+        ...
+
+
+@runtime_checkable
+class QuantisingPrior(Protocol):
+    """A prior over the vectors of a codebook, to which posteriors are quantised."""
+
+    def encode(self, posterior: Distribution) -> Samples:
+        """Return the nearest code vectors of a sample of the posterior, straight-through."""
+        ...
+
+    def gap(self, posterior: Distribution) -> Losses:
+        """Return the squared distance of the posterior from its nearest code vectors."""
+        ...
+
+
+Contract = TypeVar("Contract")
+
+
+def require(value: object, contract: type[Contract]) -> Contract:
+    """Return the value as one of this contract; `UserError` where it does not fulfil it."""
+    if isinstance(value, contract):
+        return value
+    purpose = (contract.__doc__ or "").strip().splitlines()[0]
+    raise UserError(f"{type(value).__name__} does not fulfil {contract.__name__}: {purpose}")
