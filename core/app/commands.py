@@ -78,7 +78,9 @@ Set = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same result.")
+]
 
 Preset = Annotated[str, typer.Option(help="tiny, small (CPU) or base (GPU).")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Budget in steps.")]
