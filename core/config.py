@@ -89,10 +89,11 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     {'a': {'b': 1, 'c': [4]}, 'd': 5}
     """
     result = dict(values)
-    for key, value in changes.items():
-        before = result.get(key)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(before, value) if both else value
+    for key, change in changes.items():
+        value = result.get(key)
+        if isinstance(value, Mapping) and isinstance(change, Mapping):
+            change = merged(value, change)
+        result[key] = change
     return result
 
 
