@@ -1,25 +1,33 @@
-"""What a user may set, and what a user is told: strict configuration and clear errors.
+"""Configuration in layers, strictly validated: preset, file, what the data determine, `--set`.
 
 Unknown keys and wrong types are errors, each naming its key and the nearest known ones.
 
-    learner:                          # recipe.yaml
-      learning_rate: 2e-4
-    --set learner.learning_rate=1e-3  # on the command line
+>>> from core.yaml_files import parse_yaml
+>>> preset = {"train": {"steps": 1000, "batch_size": 64}}
+>>> file = parse_yaml("train: {batch_size: 16, learner: {learning_rate: 2e-4}}", "mine.yaml")
+>>> layered(preset, file, {}, ["train.learner.learning_rate=1e-3"], "mine.yaml")
+{'train': {'steps': 1000, 'batch_size': 16, 'learner': {'learning_rate': 0.001}}}
 """
 
 import difflib
 import json
+import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import ConfigError
 from core.yaml_files import parse_yaml
 
+LOG = logging.getLogger("pianoreel")
+
+MAX_SEED = 2**63 - 1
+"""torch takes seeds of 64 bits; the largest that is also a signed number."""
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+
 Model = TypeVar("Model", bound=BaseModel)
-
-
 Kind = TypeVar("Kind", bound="Strict")
 
 
@@ -29,12 +37,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def replace(self: Kind, **changes: Any) -> Kind:
-        """The same with other values, which are checked."""
+        """Return a copy with other values, which are validated."""
         return type(self)(**{**dict(self), **changes})
 
 
 def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """A copy of `values` with each `a.b=value` set, the value read as YAML.
+    """Return a copy of `values` with each `a.b=value` set, the value parsed as YAML.
 
     >>> override({"learner": {"seed": 1}}, ["learner.rate=2e-4", "sizes=[1, 2]"])
     {'learner': {'seed': 1, 'rate': 0.0002}, 'sizes': [1, 2]}
@@ -43,13 +51,54 @@ def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str,
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not equals or not all(path.split(".")):
-            raise ConfigError(f"--set wants path=value, such as a.b=3, not '{assignment}'")
+            raise ConfigError(f"--set needs KEY=VALUE, such as a.b=3, not '{assignment}'")
         _assign(result, path.split("."), parse_yaml(text, f"--set {assignment}"), assignment)
     return result
 
 
+def layered(
+    preset: Mapping[str, Any],
+    file: Mapping[str, Any],
+    data: Mapping[str, Any],
+    assignments: Sequence[str] = (),
+    origin: str = "the file",
+) -> dict[str, Any]:
+    """Return the preset's values, a configuration file's, the data's, and assignments, in layers.
+
+    A file names only what differs from the preset. A run's own config.yaml can be passed back: it
+    is known by the keys of `data` (specification and digests of the data) and is complete, so that
+    it takes the preset's place. The data's values are never the file's: where they differ, a
+    warning that begins with `origin` says so.
+
+    >>> run = {"train": {"steps": 5}, "data_sha256": "a1"}
+    >>> layered({"train": {"steps": 9, "seed": 3}}, run, {"data_sha256": "a1"})
+    {'train': {'steps': 5}, 'data_sha256': 'a1'}
+    """
+    other = [key for key in data if key in file and file[key] != data[key]]
+    if other:
+        LOG.warning("%s is of other data: its %s is not used", origin, " and ".join(other))
+    is_complete = bool(data) and data.keys() <= file.keys()
+    settings = file if is_complete else merged(preset, file)
+    return override({**settings, **data}, assignments)
+
+
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` with those of `changes` in their place, nested mappings key by key.
+
+    >>> merged({"a": {"b": 1, "c": [2, 3]}}, {"a": {"c": [4]}, "d": 5})
+    {'a': {'b': 1, 'c': [4]}, 'd': 5}
+    """
+    result = dict(values)
+    for key, change in changes.items():
+        value = result.get(key)
+        if isinstance(value, Mapping) and isinstance(change, Mapping):
+            change = merged(value, change)
+        result[key] = change
+    return result
+
+
 def resolve(model: type[Model], values: Mapping[str, Any], origin: str) -> Model:
-    """`values` as a `model`, with the types of JSON and no conversions between them.
+    """Validate `values` as a `model`, with the types of JSON and no conversions between them.
 
     Raises `ConfigError` naming `origin`, each wrong key, and the known key nearest to it.
     """
@@ -60,8 +109,19 @@ def resolve(model: type[Model], values: Mapping[str, Any], origin: str) -> Model
         raise ConfigError(f"{origin}: {'; '.join(reasons)}") from error
 
 
+def require_seed(seed: int) -> None:
+    """`ConfigError` for a seed that torch does not take.
+
+    >>> require_seed(2**64)
+    Traceback (most recent call last):
+    core.errors.ConfigError: a seed is from 0 to 9223372036854775807, not 18446744073709551616
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"a seed is from 0 to {MAX_SEED}, not {seed}")
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
-    """The end of a sentence that helps with a misspelt name.
+    """Return the end of a sentence that helps with a misspelt name.
 
     >>> nearest("ganw", ["wgan", "vae", "hinge"])
     "did you mean 'wgan'? There are wgan, vae, hinge"

@@ -1,5 +1,6 @@
 """YAML files of settings: JSON's types only, and the numbers of YAML 1.2."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,13 @@ from typing import Any
 import yaml
 
 from core.errors import ConfigError
+
+MAX_NODES = 100_000
+MAX_DEPTH = 32
+JSON_TAGS = {
+    f"tag:yaml.org,2002:{name}"
+    for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge")
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -36,8 +44,48 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str, origin: str) -> Any:
-    """Parse text as YAML; `ConfigError` naming `origin` where it is none."""
+    """Parse text as YAML; `ConfigError` naming `origin` where it is none, or out of bounds.
+
+    Bounds are checked before anything is built: `MAX_NODES` values, counted with every alias
+    expanded, nested at most `MAX_DEPTH` deep, of JSON's types.
+    """
     try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _require_bounds(node, origin)
+        return loader.construct_document(node)
+    except RecursionError as error:
+        raise ConfigError(f"{origin} is nested more than {MAX_DEPTH} levels deep") from error
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _require_bounds(root: yaml.Node, origin: str) -> None:
+    sizes: dict[int, tuple[float, float]] = {}
+
+    def measure(node: yaml.Node) -> tuple[float, float]:
+        """Return (values, depth) below a node, aliases expanded; infinite within itself."""
+        if node.tag not in JSON_TAGS:
+            raise ConfigError(
+                f"{origin} has a value of type {node.tag}: only JSON's types are read"
+            )
+        if id(node) not in sizes:
+            sizes[id(node)] = (math.inf, math.inf)
+            inner = [measure(child) for child in _children(node)]
+            depth = max((depth for _, depth in inner), default=0)
+            sizes[id(node)] = (1 + sum(count for count, _ in inner), 1 + depth)
+        return sizes[id(node)]
+
+    count, depth = measure(root)
+    if depth > MAX_DEPTH:
+        raise ConfigError(f"{origin} is nested more than {MAX_DEPTH} levels deep")
+    if count > MAX_NODES:
+        raise ConfigError(f"{origin} has more than {MAX_NODES:,} values: are its aliases meant?")
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [child for pair in node.value for child in pair]
+    return node.value if isinstance(node, yaml.SequenceNode) else []

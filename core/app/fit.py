@@ -10,7 +10,7 @@ import torch
 from core.app.configuration import CHANGEABLE, RunConfig
 from core.app.domain import Domain
 from core.app.model import Model
-from core.config import nearest, override, resolve
+from core.config import layered, nearest, resolve
 from core.errors import ConfigError, UserError
 from core.theory.passes import Networks
 from core.training.device import (
@@ -26,10 +26,6 @@ from core.training.step import TrainState
 
 SHOWN = 8
 """Items that are drawn while training."""
-
-
-OF_DATA = ("spec", "data_sha256", "other_sha256")
-"""Keys of a run's configuration that say what it was trained on; DATA itself says it anew."""
 
 
 def configure(
@@ -57,27 +53,15 @@ def configure(
     if other is not None:
         domain.require_same_spec(data, other)
         values["other_sha256"] = other.digest
-    chosen = {**domain.presets[preset].values(name, domain.recipes[name]), **values}
-    file = {key: value for key, value in (settings or {}).items() if key not in OF_DATA}
-    layered = override(_over(chosen, file), assignments)
-    return resolve(domain.config, layered, "the configuration")
+    chosen = domain.presets[preset].values(name, domain.recipes[name])
+    complete = layered(chosen, settings or {}, values, assignments)
+    return resolve(domain.config, complete, "the configuration")
 
 
 def _recipe_in(settings: Mapping[str, Any] | None) -> str | None:
     """The model that a file of settings names."""
     model = (settings or {}).get("model", {})
     return model.get("recipe") if isinstance(model, Mapping) else None
-
-
-def _over(values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with nested `settings` in their place."""
-    merged = dict(values)
-    for key, value in settings.items():
-        inner = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(inner, Mapping):
-            value = _over(inner, value)
-        merged[key] = value
-    return merged
 
 
 def train(

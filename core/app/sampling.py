@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from core.config import MAX_SEED, require_seed
 from core.errors import ConfigError
 from core.theory.shapes import Samples
 
 CHUNK = 8
 """Samples that are computed at once; the last chunk is filled up and cut."""
 
-SEEDS = 2**63
 Rows = Int[Tensor, " row"]
 """Numbers of samples, from 0."""
 
@@ -27,7 +27,7 @@ def seeded(seed: int, number: int, device: torch.device) -> Iterator[None]:
     """Draw from random numbers of (seed, number) within; torch's global state is kept."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices):
-        torch.manual_seed((seed * 1_000_003 + number) % SEEDS)
+        torch.manual_seed((seed * 1_000_003 + number) % MAX_SEED)
         yield
 
 
@@ -47,9 +47,3 @@ def in_chunks(
         with seeded(seed, number, device):
             samples.append(draw(rows))
     return torch.cat(samples)[:count]
-
-
-def require_seed(seed: int) -> None:
-    """`ConfigError` for a seed that is no whole number from 0 to 2^63 - 1."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < SEEDS:
-        raise ConfigError(f"a seed is a whole number from 0 to 2^63 - 1, not {seed}")

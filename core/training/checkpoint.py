@@ -1,10 +1,11 @@
-"""A checkpoint is a folder: tensors as safetensors, everything else as JSON, a digest of each.
+"""Checkpoints: folders of tensors as safetensors and all else as JSON, with digests.
 
     step-00001000/
       networks.safetensors  ema.safetensors  optimizers.safetensors
-      state.json            facts, what is no tensor, sha256 and size of each file, its own sha256
+      state.json            facts, values, sha256 and size of each file, its own sha256
 
-It is written aside, synced and renamed, so that it is whole or absent. Nothing in it can run code.
+A checkpoint is written under a hidden name, synced and renamed, so that it is complete or absent.
+Loading one runs no code.
 """
 
 import contextlib
@@ -39,14 +40,14 @@ class Corrupt(UserError):
 
 
 class Stored(Strict):
-    """What a file was when it was written."""
+    """Digest and size of a file as it was written."""
 
     sha256: str
     bytes: int
 
 
 class Index(Strict):
-    """The contents of state.json. `sha256` is of the rest; indices of old may lack it."""
+    """Contents of state.json; `sha256` is the digest of the rest, and optional."""
 
     facts: dict[str, Any]
     groups: dict[str, Any]
@@ -54,7 +55,7 @@ class Index(Strict):
     sha256: str = ""
 
     def seal(self) -> str:
-        """The digest of all but itself."""
+        """Return the digest of all fields but `sha256`."""
         values = self.model_dump(exclude={"sha256"})
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
@@ -68,7 +69,7 @@ class Checkpoint:
 
     @classmethod
     def open(cls, folder: Path) -> "Checkpoint":
-        """Check every digest; `Corrupt` names the file that is missing or changed."""
+        """Open a checkpoint and verify every digest; `Corrupt` names the file that is damaged."""
         index = _read_index(folder / INDEX)
         for name, stored in index.files.items():
             _check(folder / name, stored)
@@ -83,9 +84,9 @@ class Checkpoint:
         return tuple(self.index.groups)
 
     def group(self, name: str) -> Any:
-        """One group of the state as it was saved, to the bit."""
+        """Load one group of the state, equal to the saved one to the bit."""
         if name not in self.index.groups:
-            raise Corrupt(f"{self.folder} holds no '{name}'")
+            raise Corrupt(f"{self.folder} has no '{name}': train it anew")
         path = self.folder / f"{name}.safetensors"
         try:
             tensors = load_file(path) if path.name in self.index.files else {}
@@ -97,7 +98,7 @@ class Checkpoint:
         return value
 
     def state(self) -> dict[str, Any]:
-        """The whole state as it was saved."""
+        """Load the whole state."""
         return {name: self.group(name) for name in self.groups}
 
     def fill(self, module: nn.Module, group: str) -> None:
@@ -115,9 +116,9 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, state: State, facts: Mapping[str, Any]) -> None:
-    """Write `state` and `facts` to `folder`, at once or not at all, in place of an earlier one.
+    """Write `state` and `facts` to `folder` atomically, replacing an earlier checkpoint.
 
-    `Resumable` where the disk is full or a value is not finite; what was there before stays.
+    `Resumable` where the disk is full or a value is not finite; the earlier one is then kept.
     """
     aside = _hidden(folder)
     try:
@@ -131,14 +132,14 @@ def save_checkpoint(folder: Path, state: State, facts: Mapping[str, Any]) -> Non
 
 @contextlib.contextmanager
 def resumable(task: str) -> Iterator[None]:
-    """Turn a failure to write (safetensors has an exception of its own) into `Resumable`."""
+    """Raise `Resumable` in place of an error while writing (OSError, or safetensors' own)."""
     try:
         yield
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Resumable(
             f"cannot {task}: {reason}; earlier checkpoints are intact, and the same command "
-            "goes on from them"
+            "resumes from them"
         ) from error
 
 
@@ -161,7 +162,7 @@ def _write(folder: Path, state: State, facts: Mapping[str, Any]) -> None:
 
 
 def _replace(folder: Path, aside: Path) -> None:
-    """Give `aside` its name. A kill between two lines leaves what `recover` puts right."""
+    """Rename `aside` to `folder`; `recover` repairs what a kill between two lines leaves."""
     former = _hidden(folder)
     if folder.exists():
         folder.rename(former)
@@ -171,24 +172,24 @@ def _replace(folder: Path, aside: Path) -> None:
 
 
 def _hidden(folder: Path) -> Path:
-    """A new name beside `folder`, which `recover` leads back to it."""
+    """Return a new hidden name beside `folder`, which `recover` can map back to it."""
     return folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
 
 
 def recover(folder: Path) -> None:
-    """Clear up after a killed command: whole checkpoints get their names, partial ones go."""
+    """Repair after a killed command: name complete checkpoints, remove partial ones."""
     for left in folder.glob(".*"):
         if not re.fullmatch(r"\.(step-\d+|best)\.[0-9a-f]{8}", left.name):
             continue
         named = folder / left.name[1:].rpartition(".")[0]
-        if not named.exists() and _is_whole(left):
+        if not named.exists() and _is_intact(left):
             left.rename(named)
         else:
             LOG.warning("removed what a stopped command left unfinished: %s", left)
             shutil.rmtree(left)
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_intact(folder: Path) -> bool:
     try:
         return bool(Checkpoint.open(folder))
     except Corrupt:
@@ -196,18 +197,18 @@ def _is_whole(folder: Path) -> bool:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoint folders in `folder`, newest first; unfinished ones are not among them."""
+    """Return the checkpoint folders in `folder`, newest first, without unfinished ones."""
     found = [path for path in folder.glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
     return sorted(found, key=step_of, reverse=True)
 
 
 def step_of(folder: Path) -> int:
-    """The step that a checkpoint's folder is named after."""
+    """Return the step in the name of a checkpoint folder."""
     return int(folder.name.removeprefix("step-"))
 
 
-def first_whole(folders: Iterable[Path]) -> Checkpoint | None:
-    """The first checkpoint whose digests fit; damaged ones before it are named on stderr.
+def first_intact(folders: Iterable[Path]) -> Checkpoint | None:
+    """Return the first checkpoint whose digests match; damaged ones before it are logged.
 
     None where there are no folders; `Corrupt`, naming the files, where all are damaged.
     """
@@ -222,7 +223,7 @@ def first_whole(folders: Iterable[Path]) -> Checkpoint | None:
             LOG.warning("skipped a damaged checkpoint: %s", damage)
         return found
     if damages:
-        raise Corrupt(f"no checkpoint is whole: {'; '.join(damages)}")
+        raise Corrupt(f"no checkpoint is intact: {'; '.join(damages)}")
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from core.config import Strict
+from core.config import Seed, Strict
 from core.errors import Resumable, Stopped
 from core.theory.passes import Networks, is_critic
 from core.training.checkpoint import resumable
@@ -37,7 +37,7 @@ class TrainConfig(Strict):
     decay: Literal["constant", "linear", "cosine"] = "constant"
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     bf16: bool = False
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     log_every_steps: int = Field(default=20, gt=0)
     sample_every_steps: int = Field(default=1000, gt=0)
     save_every_steps: int = Field(default=1000, gt=0)

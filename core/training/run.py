@@ -1,10 +1,10 @@
-"""A run is a folder that explains itself.
+"""Run folders.
 
-config.yaml       all that is needed to repeat it
-metrics.jsonl     one line a logged step
-samples/          what it made while it trained
-checkpoints/      step-00001000/ ..., the newest few, and the best under best/
-.lock             while a command works in it
+config.yaml       format, versions, and all settings that are needed to repeat the run
+metrics.jsonl     one line for each logged step or observation
+samples/          samples generated during training
+checkpoints/      step-00001000/ ..., the newest ones, and the best as best/
+.lock             while a command works in the folder
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from core.training.checkpoint import (
     Checkpoint,
     Corrupt,
     checkpoints,
-    first_whole,
+    first_intact,
     recover,
     resumable,
     save_checkpoint,
@@ -40,12 +40,15 @@ from core.yaml_files import read_yaml
 
 LOG = logging.getLogger("pianoreel")
 
-KEPT = 2
-"""How many of the newest checkpoints stay, besides the best."""
+FORMAT_LINE = "# pianoreel run, format 2"
+TRAINED_WITH = "# trained with "
+
+NEWEST = 2
+"""Number of the newest checkpoints that are kept, besides the best."""
 
 
 class Run:
-    """A run's folder. `open` it to train (it is locked), `read` it to sample."""
+    """A run folder: `open` locks it for training, `read` gives its configuration and weights."""
 
     def __init__(self, folder: Path, config: dict[str, Any]):
         self.folder, self.config = folder, config
@@ -59,44 +62,44 @@ class Run:
         changeable: Sequence[str] = (),
         complete: Callable[[dict[str, Any]], Mapping[str, Any]] = dict,
     ) -> "Run":
-        """Create the folder, or go on in it: then `config` must be the one that it holds.
+        """Create the folder, or resume in it: then `config` must equal the stored one.
 
-        `changeable`: keys, as a.b, that may differ (the budget, how often to save). `complete`:
-        gives what an earlier version wrote the settings that have come since. Raises
-        `ConfigError` with the fields that changed, `UserError` where another command works in it
-        or it cannot be written. What a killed command left half done is cleared up.
+        `changeable`: dotted keys that may differ (the budget, how often to save). `complete` adds
+        to stored settings those that were introduced since. Raises `ConfigError` with the keys
+        that changed, `UserError` where another command works in the folder or it cannot be
+        written. Unfinished files of a killed command are removed.
         """
         run = cls(folder, dict(config))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with contextlib.ExitStack() as held:
                 held.enter_context(locked(folder))
-                run._begin(changeable, complete)
+                run._start(changeable, complete)
                 run._held = held.pop_all()
         except OSError as error:
             raise UserError(f"cannot work in {folder}: {error.strerror}") from error
         return run
 
-    def _begin(
+    def _start(
         self,
         changeable: Sequence[str],
         complete: Callable[[dict[str, Any]], Mapping[str, Any]],
     ) -> None:
         path = self.folder / "config.yaml"
         if path.exists():
-            stored = complete(read_yaml(path))
+            stored = complete(_read_config(path))
             _refuse_changes(self.folder, stored, self.config, changeable)
-            _warn_of_other_parts(path)
+            _warn_of_other_versions(path)
         write_text(path, _explained(self.config))
         recover(self.checkpoints)
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
-        """A run to sample from; `UserError` where the folder is none."""
+        """Open a run to sample from it; `UserError` where the folder is not a run."""
         path = folder / "config.yaml"
         if not path.is_file():
             raise UserError(f"{folder} is no run: it has no config.yaml")
-        return cls(folder, read_yaml(path))
+        return cls(folder, _read_config(path))
 
     def __enter__(self) -> "Run":
         return self
@@ -110,7 +113,7 @@ class Run:
         self._held.close()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Append one line to metrics.jsonl; a value that is not finite is null, as JSON has it."""
+        """Append one line to metrics.jsonl; a value that is not finite becomes null."""
         finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
         path = self.folder / "metrics.jsonl"
         with resumable(f"write to {path}"), path.open("a", encoding="utf-8") as file:
@@ -127,9 +130,9 @@ class Run:
         return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
 
     def forget_after(self, step: int) -> None:
-        """Drop log lines and (damaged) checkpoints after `step`: a resumed run makes them anew.
+        """Remove log lines and (damaged) checkpoints after `step`, which a resumed run repeats.
 
-        Of the others those go that a kill has left beyond the newest.
+        Also removes old checkpoints that a killed command did not.
         """
         for folder in checkpoints(self.checkpoints):
             if step_of(folder) > step:
@@ -143,12 +146,12 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of checkpoints."""
+        """Path of the checkpoints."""
         return self.folder / "checkpoints"
 
     @property
     def samples(self) -> Path:
-        """The folder for what is made while training."""
+        """Path of the samples generated during training, created if absent."""
         folder = self.folder / "samples"
         folder.mkdir(exist_ok=True)
         return folder
@@ -167,17 +170,17 @@ class Run:
             save_checkpoint(self.checkpoints / "best", state, {**facts, "best": distance})
 
     def _prune(self) -> None:
-        """Keep the newest checkpoints; of these the newest is whole."""
-        for old in checkpoints(self.checkpoints)[KEPT:]:
+        """Remove all but the newest checkpoints, of which the newest is intact."""
+        for old in checkpoints(self.checkpoints)[NEWEST:]:
             shutil.rmtree(old, ignore_errors=True)
 
     def require_space(self, checkpoint_bytes: int) -> None:
-        """`UserError` where the disk has no room for the checkpoints that are to come.
+        """`UserError` where the disk has no room for the checkpoints still to be written.
 
-        Those are the newest `KEPT`, the best, and one of each while it takes another's place.
+        At most `NEWEST` and the best are kept, and one more of each while it replaces another.
         """
-        there = len(checkpoints(self.checkpoints)) + len(self._best_folder())
-        require_space(self.folder, (KEPT + 3 - min(there, KEPT + 1)) * checkpoint_bytes)
+        present = len(checkpoints(self.checkpoints)) + len(self._best_folder())
+        require_space(self.folder, (NEWEST + 3 - min(present, NEWEST + 1)) * checkpoint_bytes)
 
     def _best_folder(self) -> list[Path]:
         folder = self.checkpoints / "best"
@@ -192,35 +195,35 @@ class Run:
         return float(best.facts["best"]) if best else math.inf
 
     def latest(self) -> Checkpoint | None:
-        """The newest checkpoint whose digests fit; damaged ones are named on stderr.
+        """Return the newest intact checkpoint; damaged ones are logged as warnings.
 
-        None before the first one; `Corrupt` where there are some and all are damaged.
+        None before the first one; `Corrupt` where all are damaged.
         """
-        return first_whole(checkpoints(self.checkpoints))
+        return first_intact(checkpoints(self.checkpoints))
 
     def best(self) -> Checkpoint | None:
-        """The checkpoint of the smallest distance so far; `Corrupt` where it is damaged."""
-        return first_whole(self._best_folder())
+        """Return the checkpoint of the smallest distance; `Corrupt` where it is damaged."""
+        return first_intact(self._best_folder())
 
     def best_or_latest(self) -> Checkpoint:
         """What to sample from: the best, else the newest that is whole; else `UserError`."""
-        found = first_whole([*self._best_folder(), *checkpoints(self.checkpoints)])
+        found = first_intact([*self._best_folder(), *checkpoints(self.checkpoints)])
         if found is None:
             raise UserError(f"{self.folder} holds no checkpoint yet: train it first")
         return found
 
     def fill(self, networks: nn.ModuleDict, group: str) -> Checkpoint:
-        """Load the best (else newest) weights of `group` into `networks`; returns their origin."""
+        """Load the best (else newest) weights of `group`; return their checkpoint."""
         checkpoint = self.best_or_latest()
         checkpoint.fill(networks, group)
         return checkpoint
 
 
 def export(run: Run, to: Path) -> Path:
-    """A run to share: its configuration and its best averaged weights, in half precision.
+    """Write a run to share: its configuration and its best EMA weights, in half precision.
 
-    Half precision keeps 11 bits of each weight: it is off by 0.05 % at most (2^-11), and by 3e-8
-    where a weight is smaller than 6e-5. One beyond 65504 is refused as not finite.
+    float16 has 11 significant bits: the relative error is at most 0.05 % (2^-11), the absolute
+    error 3e-8 for weights below 6e-5. A weight beyond 65504 is refused as not finite.
     """
     checkpoint = run.best_or_latest()
     halved = {
@@ -233,26 +236,43 @@ def export(run: Run, to: Path) -> Path:
     return to
 
 
+def _read_config(path: Path) -> dict[str, Any]:
+    """Return the settings of a run; `UserError` where another version wrote it."""
+    if _header(path)[0] != FORMAT_LINE:
+        raise UserError(
+            f"{path.parent} was written by another version of pianoreel, whose settings and "
+            "weights differ: train it anew, into another folder"
+        )
+    return read_yaml(path)
+
+
+def _header(path: Path) -> list[str]:
+    """Return the first two lines of config.yaml: its format, and the versions that trained it."""
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n", 2)
+    return [*lines, "", ""][:2]
+
+
 def _explained(config: Mapping[str, Any]) -> str:
-    """config.yaml: a first line that says by what, then the settings."""
-    return f"{_made_by()}\n{yaml.safe_dump(dict(config), sort_keys=False)}"
+    """Return the text of config.yaml: format, versions, settings."""
+    settings = yaml.safe_dump(dict(config), sort_keys=False)
+    return f"{FORMAT_LINE}\n{TRAINED_WITH}{_versions()}\n{settings}"
 
 
-def _made_by() -> str:
+def _versions() -> str:
     found = versions()
     parts = ", ".join(f"{name} {found[name]}" for name in ("python", "torch", "numpy"))
-    return f"# made by {parts}, threads {torch.get_num_threads()}"
+    return f"{parts}, threads {torch.get_num_threads()}"
 
 
-def _warn_of_other_parts(path: Path) -> None:
-    """A resumed run repeats an unbroken one to the bit only on the parts it was begun with."""
-    before = path.read_text(encoding="utf-8").partition("\n")[0]
-    if before.startswith("# made by") and before != _made_by():
+def _warn_of_other_versions(path: Path) -> None:
+    """Warn where a resumed run will not equal an uninterrupted one to the bit."""
+    before = _header(path)[1]
+    if before.startswith(TRAINED_WITH) and before != TRAINED_WITH + _versions():
         LOG.warning(
-            "%s was %s and goes on with %s: no longer equal to the bit",
+            "%s was trained with %s and resumes with %s: no longer equal to the bit",
             path.parent,
-            before[2:],
-            _made_by()[10:],
+            before.removeprefix(TRAINED_WITH),
+            _versions(),
         )
 
 
@@ -264,7 +284,7 @@ def _logged_step(line: str) -> int:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted keys.
+    """Return nested settings by dotted keys.
 
     >>> flatten({"a": {"b": 1}, "c": [2]})
     {'a.b': 1, 'c': [2]}
@@ -288,6 +308,6 @@ def _refuse_changes(
     if changed:
         listed = ", ".join(f"{k}: {before.get(k)} -> {now.get(k)}" for k in changed)
         raise ConfigError(
-            f"{folder} was begun with other settings ({listed}): repeat them to resume, "
+            f"{folder} was started with other settings ({listed}): repeat them to resume, "
             "or choose another folder"
         )

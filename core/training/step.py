@@ -124,7 +124,7 @@ def step(state: TrainState, batches: Batches, number: int, seed: int) -> dict[st
     unbroken one to the bit. A loss or gradient that is not finite leaves every weight unchanged
     for that update and is counted under `skipped`.
     """
-    torch.manual_seed(seed * 1_000_003 + number)
+    torch.manual_seed((seed * 1_000_003 + number) % 2**63)
     _grow(state.networks, number)
     first = number * (state.critic_steps + 1)
     logged: dict[str, float] = {"skipped": 0.0}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import UInt8
 
 from core.app.report import Kind, Report
 from core.data.sources import RejectedFile, find_sources, roots
@@ -170,7 +171,7 @@ class _Reference:
 
     data: Collection
     phrases: Phrases
-    other_half: Phrases
+    other_half: UInt8[np.ndarray, "other_phrase track bar step pitch"]
     yardstick: Yardstick
     scores: dict[str, dict[str, np.ndarray]]
 

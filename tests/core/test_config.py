@@ -1,13 +1,16 @@
-"""What a user is told when a configuration is wrong."""
+"""Configuration: layers, bounds, and the sentences for what is wrong."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import Field
 
-from core.config import Strict, nearest, override, resolve
+from core.config import MAX_SEED, Strict, layered, nearest, override, require_seed, resolve
 from core.errors import ConfigError
-from core.yaml_files import read_yaml
+from core.training.loop import TrainConfig
+from core.yaml_files import parse_yaml, read_yaml
 
 
 class Rate(Strict):
@@ -51,9 +54,9 @@ def test_override_leaves_what_it_was_given():
         ("learner.learning_rate=.nan", "'learner.learning_rate'"),
         ("learner.betas=[0, 1, 2]", "'learner.betas'"),
         ("name=2020-01-01x: [", "is not YAML"),
-        ("steps", "wants path=value"),
-        ("a..b=3", "wants path=value"),
-        ("=3", "wants path=value"),
+        ("steps", "needs KEY=VALUE"),
+        ("a..b=3", "needs KEY=VALUE"),
+        ("=3", "needs KEY=VALUE"),
     ],
 )
 def test_a_wrong_assignment_is_one_sentence_that_names_it(assignment: str, sentence: str):
@@ -85,6 +88,96 @@ def test_a_file_that_is_no_configuration(tmp_path: Path, content: bytes, sentenc
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=sentence):
         read_yaml(path)
+
+
+BOMB = "\n".join(
+    ["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
+    + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+)
+
+CHAIN = "x0: &x0 [1]\n" + "".join(f"x{n}: &x{n} [*x{n - 1}]\n" for n in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (BOMB, "more than 100,000 values"),
+        ("a: &a [*a]", "nested more than 32 levels"),
+        ("[" * 33 + "]" * 33, "nested more than 32 levels"),
+        ("[" * 100_000, "nested more than 32 levels"),
+        (CHAIN, "nested more than 32 levels"),
+        ("a: !!set {b, c}", "only JSON's types"),
+        ("a: !!binary aGk=", "only JSON's types"),
+        ("a: !!int abc", "is not YAML"),
+        ("a: " + "9" * 5000, "is not YAML"),
+    ],
+)
+def test_yaml_out_of_bounds_is_refused_with_one_sentence(content: str, sentence: str):
+    with pytest.raises(ConfigError, match=rf"^mine\.yaml .*{sentence}") as caught:
+        parse_yaml(content, "mine.yaml")
+    assert len(str(caught.value)) < 400
+
+
+def test_aliases_and_nesting_within_bounds_are_read():
+    assert parse_yaml("a: &a [1, 2]\nb: *a", "") == {"a": [1, 2], "b": [1, 2]}
+    assert parse_yaml("a: &a {x: 1}\nb: {<<: *a, y: 2}", "")["b"] == {"x": 1, "y": 2}
+    assert len(json.dumps(parse_yaml("[" * 32 + "]" * 32, ""))) == 64
+    assert parse_yaml("", "") is None
+
+
+def layers(file: str, *assignments: str, **data: str) -> dict[str, Any]:
+    preset = {"steps": 10, "learner": {"learning_rate": 0.5, "betas": [0.0, 0.9]}}
+    return layered(preset, parse_yaml(file, "mine.yaml"), data, assignments, "mine.yaml")
+
+
+def test_a_file_changes_the_preset_and_an_assignment_the_file():
+    found = layers("learner: {learning_rate: 0.25}\nname: a", "name=b", data_sha256="d1")
+    assert found == {
+        "steps": 10,
+        "learner": {"learning_rate": 0.25, "betas": [0.0, 0.9]},
+        "name": "b",
+        "data_sha256": "d1",
+    }
+
+
+def test_a_run_passed_back_takes_the_presets_place(caplog: pytest.LogCaptureFixture):
+    found = layers("{learner: {}, critics: {x: {}}, data_sha256: d1}", "steps=3", data_sha256="d1")
+    assert found == {"learner": {}, "critics": {"x": {}}, "data_sha256": "d1", "steps": 3}
+    assert caplog.text == ""
+
+
+def test_a_run_of_other_data_passed_back_trains_on_these(caplog: pytest.LogCaptureFixture):
+    file = "{learner: {}, spec: {bars: 4}, data_sha256: d0, other_sha256: e0}"
+    data = {"spec": {"bars": 2}, "data_sha256": "d1", "other_sha256": ""}
+    found = layered({"steps": 10}, parse_yaml(file, ""), data, [], "runs/a/config.yaml")
+    assert found == {"learner": {}, **data}
+    (message,) = caplog.messages
+    assert message.startswith("runs/a/config.yaml is of other data: its spec and data_sha256")
+
+
+def test_a_wrong_key_of_a_file_is_refused_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"unknown key 'learner\.beta': did you mean 'betas'"):
+        resolve(Settings, layers("learner: {beta: [0, 0]}"), "mine.yaml")
+
+
+def test_layers_leave_what_they_were_given():
+    preset, file = {"learner": {"betas": [0.0, 0.9]}}, {"learner": {"learning_rate": 1.0}}
+    layered(preset, file, {}, ["learner.betas=[0, 1]"])
+    assert preset == {"learner": {"betas": [0.0, 0.9]}}
+    assert file == {"learner": {"learning_rate": 1.0}}
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 2**64, 10**30])
+def test_a_seed_beyond_64_bits_is_refused(seed: int):
+    with pytest.raises(ConfigError, match=f"from 0 to 9223372036854775807, not {seed}"):
+        require_seed(seed)
+    with pytest.raises(ConfigError, match=r"'seed': .* got"):
+        resolve(TrainConfig, {"steps": 1, "seed": seed}, "")
+
+
+def test_the_largest_seed_trains():
+    assert resolve(TrainConfig, {"steps": 1, "seed": MAX_SEED}, "").seed == MAX_SEED
+    require_seed(MAX_SEED)
 
 
 def test_a_missing_file(tmp_path: Path):

@@ -68,7 +68,8 @@ def test_models_of_songs_are_trained_and_measured_side_by_side(
     funk, ballad = collections
     models = [option for name in ("vae", "gan", "cyclegan") for option in ("--model", name)]
     told = ["music", "compare", funk, "--other", ballad, *models, *TINY, "--count", 6]
-    assert run(*told, "--to", tmp_path)[0] == 0
+    code, _, complaint = run(*told, "--to", tmp_path)
+    assert (code, complaint) == (0, "1 of 3: vae\n2 of 3: gan\n3 of 3: cyclegan\n")
     rows = {r["name"]: r for r in json.loads((tmp_path / "evaluation.json").read_text())["rows"]}
     assert [n for n, r in rows.items() if r["kind"] == "generated"] == ["vae", "gan", "cyclegan"]
     assert rows["gan"]["reconstruction"] is None

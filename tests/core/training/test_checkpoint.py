@@ -20,7 +20,7 @@ from torch import nn
 
 from core.errors import Resumable, UserError
 from core.training import checkpoint as module
-from core.training.checkpoint import Checkpoint, Corrupt, first_whole, recover, save_checkpoint
+from core.training.checkpoint import Checkpoint, Corrupt, first_intact, recover, save_checkpoint
 from core.training.run import Run
 from core.training.serialisation import join, size_bytes, split
 
@@ -341,16 +341,16 @@ def test_a_kill_anywhere_in_a_save_loses_nothing(tmp_path: Path):
     assert touch > 20
 
 
-def test_the_first_whole_checkpoint_is_used(saved: Path, caplog: pytest.LogCaptureFixture):
+def test_the_first_intact_checkpoint_is_used(saved: Path, caplog: pytest.LogCaptureFixture):
     broken = saved.with_name("step-00000004")
     save_checkpoint(broken, STATE, {"step": 4})
     (broken / "ema.safetensors").unlink()
-    found = first_whole([broken, saved])
+    found = first_intact([broken, saved])
     assert found is not None and found.folder == saved
     assert "step-00000004/ema.safetensors is missing" in caplog.text
-    with pytest.raises(Corrupt, match=r"no checkpoint is whole.*ema\.safetensors"):
-        first_whole([broken])
-    assert first_whole([]) is None
+    with pytest.raises(Corrupt, match=r"no checkpoint is intact.*ema\.safetensors"):
+        first_intact([broken])
+    assert first_intact([]) is None
 
 
 def test_files_are_plain_safetensors(saved: Path):

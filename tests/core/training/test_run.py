@@ -192,7 +192,7 @@ def test_space_is_asked_for_before_the_start(tmp_path, monkeypatch, there, place
 
 def test_the_configuration_says_by_what_it_was_made(tmp_path, monkeypatch, caplog):
     with Run.open(tmp_path / "run", {"a": 1}) as run:
-        first = (run.folder / "config.yaml").read_text().splitlines()[0]
+        first = (run.folder / "config.yaml").read_text().splitlines()[1]
     assert f"torch {torch.__version__.partition('+')[0]}" in first and "threads 1" in first
     with Run.open(tmp_path / "run", {"a": 1}):
         assert caplog.text == ""
@@ -200,6 +200,26 @@ def test_the_configuration_says_by_what_it_was_made(tmp_path, monkeypatch, caplo
     with Run.open(tmp_path / "run", {"a": 1}):
         assert "threads 7: no longer equal to the bit" in caplog.text
     assert Run.read(tmp_path / "run").config == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "# made by python 3.11.7\nform: {bars: 2}\ntrain: {average_decay: 0.999}\n",
+        "model: {aids: {r1: 1}}\n",
+        "# pianoreel run, format 1\na: 1\n",
+        "# pianoreel run, format 20\na: 1\n",
+        "",
+    ],
+)
+def test_a_run_of_another_version_is_refused_with_the_cure(tmp_path, content):
+    (tmp_path / "config.yaml").write_text(content)
+    sentence = f"{tmp_path} was written by another version .*: train it anew, into another folder"
+    with pytest.raises(UserError, match=sentence):
+        Run.read(tmp_path)
+    with pytest.raises(UserError, match=sentence):
+        Run.open(tmp_path, {"a": 1})
+    assert (tmp_path / "config.yaml").read_text() == content
 
 
 def test_a_place_that_cannot_be_worked_in_is_named(tmp_path):
