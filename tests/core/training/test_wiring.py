@@ -59,7 +59,7 @@ class Pull:
     name, trains, networks, weight = "pull", ("decoder",), ("decoder", "prior"), 1.0
 
     def __call__(self, passes: Passes) -> Tensor:
-        return (passes.x * passes.x_generated).squeeze(1)
+        return (passes.x * passes.generated_x).squeeze(1)
 
 
 class Noise(Pull):
