@@ -26,7 +26,7 @@ from musegen.data.collection import Collection
 from musegen.data.preparation import prepare_band
 from videogen import model as video
 from videogen.presets import SHAPES_SIZE
-from videogen.shapes.moving import MovingShapes
+from videogen.shapes.dataset import MovingShapes
 
 MUSIC = (("musegan", "hybrid"), ("musegan", "composer"), ("musegan", "jamming"), ("notes", None))
 VIDEO = ("gist", "gist_gan", "text_to_video")

@@ -34,9 +34,9 @@ from videogen.networks.gist import ClipByGist
 from videogen.networks.text import Captions
 from videogen.presets import DEFAULT_PRESET, PRESETS, SHAPES_SIZE
 from videogen.recipes import RECIPES
+from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
-from videogen.shapes.moving import MovingShapes
 
 DOMAIN = Domain(
     name="video",

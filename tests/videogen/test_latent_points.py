@@ -12,7 +12,7 @@ from core.errors import UserError
 from videogen.files.clip import write_mp4
 from videogen.latent_points import point_of, read_clip
 from videogen.model import Model, train
-from videogen.shapes.moving import MovingShapes
+from videogen.shapes.dataset import MovingShapes
 
 CAPTION = "A small red circle is moving in a zigzag path towards north"
 
