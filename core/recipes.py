@@ -42,6 +42,7 @@ from core.theory.terms import (
     adjust,
     needs_of,
 )
+from core.training.optimisation import Optimisation
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Recipe:
     own; `other`: there is a second collection, of which z is drawn, or which has no labels.
     `density`: what plays p(x), of (size of x), where x is a vector of real numbers; `sequence`:
     what reads the symbols so far, where x is a sequence of them. `begins`: the model whose
-    encoder and classifier it begins with.
+    encoder and classifier it begins with. `optimisation`: settings of learner and critic, where
+    the paper's differ from what a domain's presets say.
     """
 
     terms: tuple[Term, ...]
@@ -66,6 +68,7 @@ class Recipe:
     density: Callable[[int], nn.Module] | None = None
     sequence: Body | None = None
     begins: str = ""
+    optimisation: Optimisation | None = None
 
     def __post_init__(self) -> None:
         _refuse_repeated([term.name for term in self.terms], "a recipe has one term")
@@ -120,8 +123,11 @@ class Recipe:
                     f"no term is called '{name}' in this recipe: it has {', '.join(names)}"
                 )
         for term in self.terms:
-            if weights.get(term.name) and not term.trains:
-                raise ConfigError(f"'{term.name}' trains no network of its own: leave it at 0")
+            if not term.trains and weights.get(term.name):
+                raise ConfigError(
+                    f"'{term.name}' trains no network of this recipe beside its critic, so that "
+                    "its weight changes nothing: leave it out"
+                )
         terms = [adjust(term, weight=weights.get(term.name)) for term in self.terms]
         return replace(self, terms=tuple(terms))
 
@@ -184,6 +190,7 @@ def _condition(term: Term) -> Term:
 
 
 HINGE = Adversarial(hinge, play="linear")
+WGAN = Adversarial(wasserstein, critic_steps=5, clip=0.01)
 WGAN_GP = Adversarial(wasserstein, critic_steps=5, penalties=(GradientPenalty(10.0),))
 
 GAMES: dict[str, Adversarial] = {
@@ -191,7 +198,7 @@ GAMES: dict[str, Adversarial] = {
     "minimax": Adversarial(logistic, play="minimax"),
     "least_squares": Adversarial(least_squares),
     "hinge": HINGE,
-    "wgan": Adversarial(wasserstein, critic_steps=5, clip=0.05),
+    "wgan": WGAN,
     "wgan_gp": WGAN_GP,
 }
 """The games by name, each as the recipes play it."""
@@ -255,9 +262,10 @@ RECIPES: dict[str, Recipe] = {
     "lsgan": Recipe((Match("x", Adversarial(least_squares), trains=DECODER),), papers.MAO_2017),
     "hinge": Recipe((Match("x", HINGE, trains=DECODER),), papers.LIM_2017),
     "wgan": Recipe(
-        (Match("x", Adversarial(wasserstein, critic_steps=5, clip=0.05), trains=DECODER),),
+        (Match("x", WGAN, trains=DECODER),),
         papers.ARJOVSKY_2017,
         "the critic's weights are clipped",
+        optimisation=Optimisation(optimiser="rmsprop", learning_rate=5e-5),
     ),
     "wgan_gp": Recipe(
         (Match("x", WGAN_GP, trains=DECODER),),
