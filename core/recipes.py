@@ -17,7 +17,14 @@ from core.config import nearest
 from core.densities.closed_form import GaussianMixture, LinearGaussian
 from core.densities.codebook import CodePrior, TwoLevelCodePrior
 from core.densities.flow import glow, nice, realnvp
-from core.densities.sequences import Body, pixelcnn, sparse_transformer, transformer, wavenet
+from core.densities.sequences import (
+    CausalBody,
+    local_transformer,
+    pixelcnn,
+    sparse_transformer,
+    transformer,
+    wavenet,
+)
 from core.errors import ConfigError
 from core.networks.hierarchy import HierarchicalDelta, HierarchicalGaussian, HierarchicalPrior
 from core.papers import Paper
@@ -66,7 +73,7 @@ class Recipe:
     prior: Callable[[int, int], nn.Module] | None = None
     other: bool = False
     density: Callable[[int], nn.Module] | None = None
-    sequence: Body | None = None
+    sequence: CausalBody | None = None
     begins: str = ""
     optimisation: Optimisation | None = None
 
@@ -371,18 +378,32 @@ RECIPES: dict[str, Recipe] = {
         (LIKELIHOOD,), papers.DEMPSTER_1977, "a baseline", density=GaussianMixture
     ),
     "ppca": Recipe((LIKELIHOOD,), papers.TIPPING_1999, "a baseline", density=LinearGaussian),
-    "pixelcnn": Recipe((LIKELIHOOD,), papers.OORD_2016, "masked convolutions", sequence=pixelcnn),
+    "pixelcnn": Recipe(
+        (LIKELIHOOD,), papers.OORD_2016_GATED, "gated masked convolutions", sequence=pixelcnn
+    ),
     "wavenet": Recipe(
-        (LIKELIHOOD,), papers.OORD_2016_WAVENET, "causal dilated convolutions", sequence=wavenet
+        (LIKELIHOOD,),
+        papers.OORD_2016_WAVENET,
+        "gated dilated causal convolutions, with skips to the output",
+        sequence=wavenet,
     ),
     "transformer": Recipe(
-        (LIKELIHOOD,), papers.VASWANI_2017, "attention to all before", sequence=transformer
+        (LIKELIHOOD,),
+        papers.VASWANI_2017,
+        "attention to all earlier positions",
+        sequence=transformer,
     ),
     "sparse_transformer": Recipe(
         (LIKELIHOOD,),
         papers.CHILD_2019,
-        "attention by strides",
+        "attention to the last positions and, by strides, to earlier ones",
         sequence=sparse_transformer,
+    ),
+    "local_transformer": Recipe(
+        (LIKELIHOOD,),
+        papers.PARMAR_2018,
+        "attention within a block and to the block before: linear in the length",
+        sequence=local_transformer,
     ),
     "classifier": Recipe(
         (Classify(),), papers.RUMELHART_1986, "a baseline that knows one collection", Delta
