@@ -37,7 +37,7 @@ from core.theory.adversarial import (
     wasserstein,
 )
 from core.theory.distributions import Delta, Distribution, Gaussian
-from core.theory.divergences import KL, MMD, Moments, Nearest
+from core.theory.divergences import EM, KL, MMD, Moments, Nearest
 from core.theory.passes import Batch, Networks, Passes, Space
 from core.theory.terms import (
     L1,
@@ -375,7 +375,10 @@ RECIPES: dict[str, Recipe] = {
     "realnvp": Recipe((LIKELIHOOD,), papers.DINH_2017, "of shifts and scales", density=realnvp),
     "glow": Recipe((LIKELIHOOD,), papers.KINGMA_2018, "and of learned rotations", density=glow),
     "gaussian_mixture": Recipe(
-        (LIKELIHOOD,), papers.DEMPSTER_1977, "a baseline", density=GaussianMixture
+        (Match("x", EM(), trains=("density",)),),
+        papers.DEMPSTER_1977,
+        "a baseline, by expectation maximisation",
+        density=GaussianMixture,
     ),
     "ppca": Recipe((LIKELIHOOD,), papers.TIPPING_1999, "a baseline", density=LinearGaussian),
     "pixelcnn": Recipe(

@@ -73,7 +73,8 @@ class TrainState:
         return max((game(term).critic_steps for term in self.recipe.critics), default=0)
 
     def parameters(self, names: Iterable[str]) -> list[nn.Parameter]:
-        return [p for name in names for p in self.networks[name].parameters()]
+        """Return the parameters of these networks that a gradient trains."""
+        return [p for name in names for p in self.networks[name].parameters() if p.requires_grad]
 
     def state(self) -> dict[str, dict[str, Any]]:
         """Everything to be stored, by group."""
@@ -167,7 +168,8 @@ def learner_step(state: TrainState, batch: Batch) -> dict[str, float]:
     trained = sorted({name for term in state.recipe.terms for name in term.trains})
     _zero(state.parameters(trained))
     for names, loss in _by_trained(state.recipe, losses):
-        loss.backward(inputs=state.parameters(names), retain_graph=True)
+        if loss.requires_grad:  # not of a density that trains by EM
+            loss.backward(inputs=state.parameters(names), retain_graph=True)
     return _update(state, trained, losses)
 
 
