@@ -27,7 +27,7 @@ from musegen.data.preparation import prepare_band
 from musegen.model import DOMAIN as MUSIC
 from videogen.model import DOMAIN as VIDEO
 from videogen.presets import SHAPES_SIZE
-from videogen.shapes.moving import MovingShapes
+from videogen.shapes.dataset import MovingShapes
 
 WIRINGS = (
     ("musegan", "hybrid"),

@@ -275,11 +275,12 @@ HU_2018 = Paper(
     "ICLR",
     2018,
 )
-OORD_2016 = Paper(
-    "oord2016pixel",
-    "van den Oord, Aaron and Kalchbrenner, Nal and Kavukcuoglu, Koray",
-    "Pixel Recurrent Neural Networks",
-    "ICML",
+OORD_2016_GATED = Paper(
+    "oord2016conditional",
+    "van den Oord, Aaron and Kalchbrenner, Nal and Vinyals, Oriol and Espeholt, Lasse and "
+    "Graves, Alex and Kavukcuoglu, Koray",
+    "Conditional Image Generation with PixelCNN Decoders",
+    "NIPS",
     2016,
 )
 OORD_2016_WAVENET = Paper(
@@ -290,6 +291,14 @@ OORD_2016_WAVENET = Paper(
     "WaveNet: A Generative Model for Raw Audio",
     "arXiv 1609.03499",
     2016,
+)
+PARMAR_2018 = Paper(
+    "parmar2018image",
+    "Parmar, Niki and Vaswani, Ashish and Uszkoreit, Jakob and Kaiser, Lukasz and "
+    "Shazeer, Noam and Ku, Alexander and Tran, Dustin",
+    "Image Transformer",
+    "ICML",
+    2018,
 )
 CHILD_2019 = Paper(
     "child2019sparse",

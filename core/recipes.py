@@ -17,7 +17,14 @@ from core.config import nearest
 from core.densities.closed_form import GaussianMixture, LinearGaussian
 from core.densities.codebook import CodePrior, TwoLevelCodePrior
 from core.densities.flow import glow, nice, realnvp
-from core.densities.sequences import Body, pixelcnn, sparse_transformer, transformer, wavenet
+from core.densities.sequences import (
+    CausalBody,
+    local_transformer,
+    pixelcnn,
+    sparse_transformer,
+    transformer,
+    wavenet,
+)
 from core.errors import ConfigError
 from core.networks.hierarchy import HierarchicalDelta, HierarchicalGaussian, HierarchicalPrior
 from core.papers import Paper
@@ -30,7 +37,7 @@ from core.theory.adversarial import (
     wasserstein,
 )
 from core.theory.distributions import Delta, Distribution, Gaussian
-from core.theory.divergences import KL, MMD, Moments, Nearest
+from core.theory.divergences import EM, KL, MMD, Moments, Nearest
 from core.theory.passes import Batch, Networks, Passes, Space
 from core.theory.terms import (
     L1,
@@ -42,6 +49,7 @@ from core.theory.terms import (
     adjust,
     needs_of,
 )
+from core.training.optimisation import Optimisation
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,8 @@ class Recipe:
     own; `other`: there is a second collection, of which z is drawn, or which has no labels.
     `density`: what plays p(x), of (size of x), where x is a vector of real numbers; `sequence`:
     what reads the symbols so far, where x is a sequence of them. `begins`: the model whose
-    encoder and classifier it begins with.
+    encoder and classifier it begins with. `optimisation`: settings of learner and critic, where
+    the paper's differ from what a domain's presets say.
     """
 
     terms: tuple[Term, ...]
@@ -64,8 +73,9 @@ class Recipe:
     prior: Callable[[int, int], nn.Module] | None = None
     other: bool = False
     density: Callable[[int], nn.Module] | None = None
-    sequence: Body | None = None
+    sequence: CausalBody | None = None
     begins: str = ""
+    optimisation: Optimisation | None = None
 
     def __post_init__(self) -> None:
         _refuse_repeated([term.name for term in self.terms], "a recipe has one term")
@@ -120,8 +130,11 @@ class Recipe:
                     f"no term is called '{name}' in this recipe: it has {', '.join(names)}"
                 )
         for term in self.terms:
-            if weights.get(term.name) and not term.trains:
-                raise ConfigError(f"'{term.name}' trains no network of its own: leave it at 0")
+            if not term.trains and weights.get(term.name):
+                raise ConfigError(
+                    f"'{term.name}' trains no network of this recipe beside its critic, so that "
+                    "its weight changes nothing: leave it out"
+                )
         terms = [adjust(term, weight=weights.get(term.name)) for term in self.terms]
         return replace(self, terms=tuple(terms))
 
@@ -184,6 +197,7 @@ def _condition(term: Term) -> Term:
 
 
 HINGE = Adversarial(hinge, play="linear")
+WGAN = Adversarial(wasserstein, critic_steps=5, clip=0.01)
 WGAN_GP = Adversarial(wasserstein, critic_steps=5, penalties=(GradientPenalty(10.0),))
 
 GAMES: dict[str, Adversarial] = {
@@ -191,7 +205,7 @@ GAMES: dict[str, Adversarial] = {
     "minimax": Adversarial(logistic, play="minimax"),
     "least_squares": Adversarial(least_squares),
     "hinge": HINGE,
-    "wgan": Adversarial(wasserstein, critic_steps=5, clip=0.05),
+    "wgan": WGAN,
     "wgan_gp": WGAN_GP,
 }
 """The games by name, each as the recipes play it."""
@@ -255,9 +269,10 @@ RECIPES: dict[str, Recipe] = {
     "lsgan": Recipe((Match("x", Adversarial(least_squares), trains=DECODER),), papers.MAO_2017),
     "hinge": Recipe((Match("x", HINGE, trains=DECODER),), papers.LIM_2017),
     "wgan": Recipe(
-        (Match("x", Adversarial(wasserstein, critic_steps=5, clip=0.05), trains=DECODER),),
+        (Match("x", WGAN, trains=DECODER),),
         papers.ARJOVSKY_2017,
         "the critic's weights are clipped",
+        optimisation=Optimisation(optimiser="rmsprop", learning_rate=5e-5),
     ),
     "wgan_gp": Recipe(
         (Match("x", WGAN_GP, trains=DECODER),),
@@ -360,21 +375,38 @@ RECIPES: dict[str, Recipe] = {
     "realnvp": Recipe((LIKELIHOOD,), papers.DINH_2017, "of shifts and scales", density=realnvp),
     "glow": Recipe((LIKELIHOOD,), papers.KINGMA_2018, "and of learned rotations", density=glow),
     "gaussian_mixture": Recipe(
-        (LIKELIHOOD,), papers.DEMPSTER_1977, "a baseline", density=GaussianMixture
+        (Match("x", EM(), trains=("density",)),),
+        papers.DEMPSTER_1977,
+        "a baseline, by expectation maximisation",
+        density=GaussianMixture,
     ),
     "ppca": Recipe((LIKELIHOOD,), papers.TIPPING_1999, "a baseline", density=LinearGaussian),
-    "pixelcnn": Recipe((LIKELIHOOD,), papers.OORD_2016, "masked convolutions", sequence=pixelcnn),
+    "pixelcnn": Recipe(
+        (LIKELIHOOD,), papers.OORD_2016_GATED, "gated masked convolutions", sequence=pixelcnn
+    ),
     "wavenet": Recipe(
-        (LIKELIHOOD,), papers.OORD_2016_WAVENET, "causal dilated convolutions", sequence=wavenet
+        (LIKELIHOOD,),
+        papers.OORD_2016_WAVENET,
+        "gated dilated causal convolutions, with skips to the output",
+        sequence=wavenet,
     ),
     "transformer": Recipe(
-        (LIKELIHOOD,), papers.VASWANI_2017, "attention to all before", sequence=transformer
+        (LIKELIHOOD,),
+        papers.VASWANI_2017,
+        "attention to all earlier positions",
+        sequence=transformer,
     ),
     "sparse_transformer": Recipe(
         (LIKELIHOOD,),
         papers.CHILD_2019,
-        "attention by strides",
+        "attention to the last positions and, by strides, to earlier ones",
         sequence=sparse_transformer,
+    ),
+    "local_transformer": Recipe(
+        (LIKELIHOOD,),
+        papers.PARMAR_2018,
+        "attention within a block and to the block before: linear in the length",
+        sequence=local_transformer,
     ),
     "classifier": Recipe(
         (Classify(),), papers.RUMELHART_1986, "a baseline that knows one collection", Delta

@@ -5,8 +5,8 @@ pianoreel music train DATA --preset small --to RUN
 
 from core.recipes import RECIPES
 from core.training.loop import TrainConfig
+from core.training.optimisation import Optimisation
 from core.training.presets import GENTLE, TRIAL, Preset, calm, coming_back, steep
-from core.training.step import Optimisation
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.note_transformer import DensityConfig
 

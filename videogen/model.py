@@ -39,9 +39,9 @@ from videogen.networks.gist import ClipByGist
 from videogen.networks.text import Captions, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.recipes import RECIPES
+from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
-from videogen.shapes.moving import MovingShapes
 
 EXAMPLES = 8
 """Training captions that a run keeps, to try the model with."""

@@ -3,8 +3,8 @@
 pianoreel video train --shapes --preset small --to RUN
 """
 
+from core.training.optimisation import Optimisation
 from core.training.presets import GENTLE, TRIAL, Preset, calm, coming_back, steep
-from core.training.step import Optimisation
 from videogen.networks.config import VideoConfig
 from videogen.networks.text import TextConfig
 from videogen.recipes import RECIPES

@@ -1,13 +1,13 @@
 """Configure a model of a domain and train it into a run folder, or go on there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from core.app.configuration import CHANGEABLE, RunConfig
+from core.app.configuration import CHANGEABLE, Config, RunConfig
 from core.app.domain import Domain
 from core.app.model import Model
 from core.config import layered, nearest, resolve
@@ -22,7 +22,7 @@ from core.training.device import (
 from core.training.loop import UNMONITORED, Monitor, Observe
 from core.training.loop import train as train_run
 from core.training.run import Run
-from core.training.step import TrainState
+from core.training.step import Batches, TrainState
 
 SHOWN = 8
 """Items that are drawn while training."""
@@ -86,22 +86,45 @@ def train(
             raise UserError(f"{one!r} has no {domain.item} to train on")
     config = configure(domain, data, model, preset, assignments, other, settings)
     chosen = choose_device(device)
+    ema = fit(
+        to,
+        config,
+        domain.networks,
+        domain.batches(data, config, chosen, other),
+        lambda run: observer(domain, run, data, config, other),
+        chosen,
+        monitor,
+    )
+    return domain.model(ema, config.model, config.spec, Path(to).name)
+
+
+def fit(
+    to: str | Path,
+    config: Config,
+    build: Callable[[Config], Networks],
+    draw: Batches,
+    observe: Callable[[Run], Observe],
+    device: torch.device,
+    monitor: Monitor = UNMONITORED,
+) -> Networks:
+    """Train into the run folder `to`, or resume there; return the EMA networks.
+
+    `Stopped` where `monitor` asks for a stop. The caller's random state is left as it was.
+    """
     keep_freed_memory()
-    with isolated_random_state(chosen):
+    with isolated_random_state(device):
         torch.manual_seed(config.train.seed)
-        state = _begin(domain, config, chosen)
-    draw = domain.batches(data, config, chosen, other)
+        state = _begin(build(config), config, device)
     values = config.model_dump(mode="json")
-    with Run.open(Path(to), values, CHANGEABLE, partial(_completed, domain.config)) as run:
-        observe = observer(domain, run, data, config, other)
-        train_run(run, state, draw, config.train, observe, monitor)
-    return domain.model(state.ema, config.model, config.spec, Path(to).name)
+    with Run.open(Path(to), values, CHANGEABLE, partial(_completed, type(config))) as run:
+        train_run(run, state, draw, config.train, observe(run), monitor)
+    return state.ema
 
 
-def _begin(domain: Domain, config: RunConfig, device: torch.device) -> TrainState:
+def _begin(networks: Networks, config: RunConfig, device: torch.device) -> TrainState:
     model, train = config.model, config.train
     return TrainState(
-        model.stabilisers.fit(domain.networks(config)).to(device),
+        model.stabilisers.fit(networks).to(device),
         model.resolved_recipe,
         train.learner,
         train.critic,

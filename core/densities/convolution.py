@@ -1,9 +1,11 @@
-"""Convolutions that look back only: parts [batch part width] -> parts, n sees parts <= n.
+"""Causal convolutions over hidden states [batch position width]: n depends on positions <= n only.
 
-MaskedConvolutions     over rows and columns, in reading order (van den Oord, Kalchbrenner and
-                       Kavukcuoglu, Pixel Recurrent Neural Networks, ICML 2016: PixelCNN)
-DilatedConvolutions    over one axis, each layer twice as far back (van den Oord et al., WaveNet,
+GatedPixelCNN          over a page of rows and columns, in reading order (van den Oord, Vinyals
+                       et al., Conditional Image Generation with PixelCNN Decoders, 2016)
+WaveNet                over one axis, each layer twice as far back (van den Oord et al., WaveNet,
                        2016)
+
+The input at position n is the symbol n - 1, as for every causal network of `sequences`.
 """
 
 import torch
@@ -14,59 +16,92 @@ from torch.nn import functional as F
 from core.densities.transformer import Hidden
 
 Page = Float[Tensor, "batch channel row column"]
+Line = Float[Tensor, "batch channel position"]
 
 
-class Masked(nn.Conv2d):
-    """A convolution that sees earlier rows, and of its own row what is not later (mask B).
+def gate(x: Tensor) -> Tensor:
+    """tanh(a) sigmoid(b), a and b the halves of the channels (WaveNet, eq. 2)."""
+    value, opening = x.chunk(2, 1)
+    return torch.tanh(value) * torch.sigmoid(opening)
 
-    Where its input already stands one part late, as here, mask A is not needed.
+
+class GatedLayer(nn.Module):
+    """A vertical and a horizontal stack, gated, the vertical one feeding the other (figure 2).
+
+    The vertical stack sees this row of its own input and the one above, three columns wide; the
+    horizontal one this column and the one to the left, and is residual.
     """
 
-    mask: Tensor
+    def __init__(self, width: int):
+        super().__init__()
+        self.vertical = nn.Conv2d(width, 2 * width, (2, 3))
+        self.horizontal = nn.Conv2d(width, 2 * width, (1, 2))
+        self.link = nn.Conv2d(2 * width, 2 * width, 1)
+        self.residual = nn.Conv2d(width, width, 1)
 
-    def __init__(self, inputs: int, outputs: int, kernel: int):
-        super().__init__(inputs, outputs, kernel, padding=kernel // 2)
-        mask = torch.ones(kernel, kernel)
-        mask[kernel // 2, kernel // 2 + 1 :] = 0
-        mask[kernel // 2 + 1 :] = 0
-        self.register_buffer("mask", mask)
-
-    def forward(self, page: Page) -> Page:  # type: ignore[override]  # by another name
-        return F.conv2d(page, self.weight * self.mask, self.bias, padding=self.padding)
+    def forward(self, above: Page, row: Page) -> tuple[Page, Page]:
+        vertical = self.vertical(F.pad(above, (1, 1, 1, 0)))
+        horizontal = self.horizontal(F.pad(row, (1, 0))) + self.link(vertical)
+        return gate(vertical), row + self.residual(gate(horizontal))
 
 
-class MaskedConvolutions(nn.Module):
-    """Residual layers of masked convolutions over parts laid out as a page of `columns`.
+class GatedPixelCNN(nn.Module):
+    """PixelCNN without a blind spot, over positions laid out as a page of `columns`.
 
-    Kernels are as wide as two pages, so that no place above is out of sight: with narrow ones the
-    first part of a row would never see the last ones of the row before.
+    The masks of the paper are shifts here: the vertical stack begins with the symbols one row
+    above, the horizontal one with the symbol before. A layer widens the view by a column to each
+    side and by a row: with as many layers as columns all earlier positions are seen.
     """
 
     def __init__(self, width: int, columns: int, layers: int):
         super().__init__()
-        self.columns, kernel = columns, 2 * columns - 1
-        self.layers = nn.ModuleList(Masked(width, width, kernel) for _ in range(layers))
+        self.columns = columns
+        self.layers = nn.ModuleList(GatedLayer(width) for _ in range(layers))
 
     def forward(self, x: Hidden) -> Hidden:
-        page = x.unflatten(1, (-1, self.columns)).permute(0, 3, 1, 2)
+        shifted = F.pad(x, (0, 0, self.columns - 1, 0))[:, : x.shape[1]]
+        above, row = self._page(shifted), self._page(x)
         for layer in self.layers:
-            page = page + layer(F.relu(page))
-        return page.permute(0, 2, 3, 1).flatten(1, 2)
+            above, row = layer(above, row)
+        return row.permute(0, 2, 3, 1).flatten(1, 2)  # [batch position width]
+
+    def _page(self, x: Hidden) -> Page:
+        return x.unflatten(1, (-1, self.columns)).permute(0, 3, 1, 2)  # [batch width row column]
 
 
-class DilatedConvolutions(nn.Module):
-    """Gated layers that look 1, 2, 4 ... parts back: tanh(a) sigmoid(b) (WaveNet, eq. 2)."""
+class DilatedLayer(nn.Module):
+    """A gated convolution of this position and one `dilation` earlier (WaveNet, figure 4).
+
+    Returns the residual sum for the next layer and the skip for the output.
+    """
+
+    def __init__(self, width: int, dilation: int):
+        super().__init__()
+        self.dilation = dilation
+        self.filter = nn.Conv1d(width, 2 * width, 2, dilation=dilation)
+        self.residual, self.skip = (nn.Conv1d(width, width, 1) for _ in range(2))
+
+    def forward(self, x: Line) -> tuple[Line, Line]:
+        gated = gate(self.filter(F.pad(x, (self.dilation, 0))))
+        return x + self.residual(gated), self.skip(gated)
+
+
+class WaveNet(nn.Module):
+    """Gated layers of dilation 1, 2, 4 ...: sum of their skips, ReLU, 1x1, ReLU.
+
+    The paper's last 1x1 convolution is the map to logits that reads what is returned. The field of
+    view is 2^layers positions.
+    """
 
     def __init__(self, width: int, layers: int):
         super().__init__()
-        self.layers = nn.ModuleList(
-            nn.Conv1d(width, 2 * width, 2, dilation=2**level) for level in range(layers)
-        )
-        self.join = nn.ModuleList(nn.Conv1d(width, width, 1) for _ in range(layers))
+        self.layers = nn.ModuleList(DilatedLayer(width, 2**level) for level in range(layers))
+        self.last = nn.Conv1d(width, width, 1)
 
     def forward(self, x: Hidden) -> Hidden:
-        line = x.transpose(1, 2)
-        for level, (layer, join) in enumerate(zip(self.layers, self.join, strict=True)):
-            filtered, gate = layer(F.pad(line, (2**level, 0))).chunk(2, 1)
-            line = line + join(torch.tanh(filtered) * torch.sigmoid(gate))
-        return line.transpose(1, 2)
+        line = x.transpose(1, 2)  # [batch width position]
+        total = torch.zeros_like(line)
+        for layer in self.layers:
+            line, skip = layer(line)
+            total = total + skip
+        return F.relu(self.last(F.relu(total))).transpose(1, 2)  # [batch position width]

@@ -1,26 +1,29 @@
-"""Flows: densities by invertible maps, p(x) = N(f(x)) |det df/dx|.
+"""Normalising flows: densities by invertible maps, p(x) = N(f(x)) |det df/dx|.
 
-nice(2), realnvp(2), glow(2)      networks (batch, c) -> FlowDistribution, over vectors [batch 2]
+nice(2), realnvp(2), glow(2)      networks (batch, c) -> FlowDistribution, over vectors [batch 2];
+                                  over maps see `map_flow`
 
 Dinh, Krueger and Bengio, ICLR Workshop 2015 (NICE); Dinh, Sohl-Dickstein and Bengio, ICLR 2017
-(RealNVP); Kingma and Dhariwal, NIPS 2018 (Glow). A flow is a density over x or, over z, what plays
-the prior. Libraries of flows were left aside: four maps are all that is needed, and each is
-shorter than what would adapt a library's distributions to these.
+(RealNVP); Kingma and Dhariwal, NIPS 2018 (Glow). A flow is a density over x or, over z, a prior.
+Libraries of flows were left aside: few bijections are needed, and each is shorter than an adapter
+of a library's distributions to these.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.networks.heads import MLP
-from core.theory.distributions import Distribution, Gaussian
+from core.theory.distributions import Distribution, Gaussian, sum_events
 from core.theory.shapes import Losses
 
-Vectors = Float[Tensor, "batch number"]
-Image = tuple[Vectors, Losses]
-"""Where vectors are mapped to, and log |det| of the map there."""
+Reals = Float[Tensor, "batch number *position"]
+"""Vectors, or maps whose numbers are channels."""
+Mapped = Float[Tensor, "batch _ *_"]
+"""The image of a bijection, possibly of another shape."""
 
 WIDTH = 128
 SCALE_BOUND = 2.0
@@ -28,44 +31,67 @@ SCALE_BOUND = 2.0
 
 
 class Bijection(nn.Module):
-    """An invertible map of vectors, which a condition c [batch condition] may bend."""
+    """An invertible map, which may depend on a condition c [batch condition]."""
 
-    def forward(self, x: Vectors, c: Tensor | None = None) -> Image:
-        """f(x), log |det df/dx|."""
+    def forward(self, x: Reals, c: Tensor | None = None) -> tuple[Mapped, Losses]:
+        """Return f(x) and log |det df/dx|."""
         raise NotImplementedError
 
-    def inverse(self, y: Vectors, c: Tensor | None = None) -> Vectors:
-        """The x with f(x) = y."""
+    def inverse(self, y: Reals, c: Tensor | None = None) -> Mapped:
+        """Return the x with f(x) = y."""
         raise NotImplementedError
+
+
+class Chain(Bijection):
+    """The composition of bijections, the first one applied to x first."""
+
+    def __init__(self, bijections: Sequence[Bijection]):
+        super().__init__()
+        self.bijections = nn.ModuleList(bijections)
+
+    def forward(self, x: Reals, c: Tensor | None = None) -> tuple[Mapped, Losses]:
+        total = x.new_zeros(len(x))
+        for bijection in self.bijections:
+            x, log_det = bijection(x, c)
+            total = total + log_det
+        return x, total
+
+    def inverse(self, y: Reals, c: Tensor | None = None) -> Mapped:
+        for bijection in reversed(list(self.bijections)):
+            assert isinstance(bijection, Bijection)
+            y = bijection.inverse(y, c)
+        return y
 
 
 class Coupling(Bijection):
-    """Some numbers stay, and decide how the others are scaled and moved (RealNVP, eq. 7 and 8).
+    """Some numbers stay; a network of them scales and shifts the others (RealNVP, eq. 9).
 
-    `turned`: which part stays. Without `affine` the others are only moved (NICE, eq. 10).
+    `stays`: mask of what stays, 1 or 0, of a shape that broadcasts to x. `net` reads x * stays,
+    with c as further numbers, and returns log scales and shifts, twice as many as x has numbers.
+    Without `affine` it returns shifts only (NICE, eq. 10).
     """
 
     stays: Tensor
 
-    def __init__(self, size: int, turned: bool, affine: bool = True, condition: int = 0):
+    def __init__(self, stays: Tensor, net: nn.Module, affine: bool = True):
         super().__init__()
-        self.affine = affine
-        self.register_buffer("stays", (torch.arange(size) % 2 == int(turned)).float())
-        self.net = MLP(size + condition, WIDTH, WIDTH, 2 * size if affine else size)
-        for parameter in self.net[-1].parameters():
-            nn.init.zeros_(parameter)  # it begins as the identity
+        self.net, self.affine = net, affine
+        self.register_buffer("stays", stays.float())
 
-    def forward(self, x: Vectors, c: Tensor | None = None) -> Image:
-        log_scale, shift = self._decide(x, c)
-        return x * torch.exp(log_scale) + shift, log_scale.sum(1)
+    def forward(self, x: Reals, c: Tensor | None = None) -> tuple[Mapped, Losses]:
+        log_scale, shift = self._scale_and_shift(x, c)
+        return x * torch.exp(log_scale) + shift, sum_events(log_scale)
 
-    def inverse(self, y: Vectors, c: Tensor | None = None) -> Vectors:
-        log_scale, shift = self._decide(y, c)
+    def inverse(self, y: Reals, c: Tensor | None = None) -> Mapped:
+        log_scale, shift = self._scale_and_shift(y, c)
         return (y - shift) * torch.exp(-log_scale)
 
-    def _decide(self, x: Vectors, c: Tensor | None) -> tuple[Vectors, Vectors]:
+    def _scale_and_shift(self, x: Reals, c: Tensor | None) -> tuple[Reals, Reals]:
         seen = x * self.stays
-        out = self.net(seen if c is None else torch.cat([seen, c], 1))
+        if c is not None:
+            everywhere = channelwise(c, x).expand(-1, -1, *x.shape[2:])
+            seen = torch.cat([seen, everywhere], 1)
+        out = self.net(seen)
         if not self.affine:
             return torch.zeros_like(x), out * (1 - self.stays)
         log_scale, shift = out.chunk(2, 1)
@@ -73,125 +99,149 @@ class Coupling(Bijection):
         return bounded * (1 - self.stays), shift * (1 - self.stays)
 
 
+def channelwise(values: Float[Tensor, "*_ _"], x: Reals) -> Tensor:
+    """Append an axis of size 1 for each position axis of x, so that values broadcast to x."""
+    return values.view(*values.shape, *[1] * (x.ndim - 2))
+
+
 class Scaling(Bijection):
-    """Each number scaled by its own factor, as volume-preserving maps need it (NICE, eq. 14)."""
+    """A learned scale for each number, as volume-preserving maps need it (NICE, eq. 14)."""
 
     def __init__(self, size: int):
         super().__init__()
         self.log_scale = nn.Parameter(torch.zeros(size))
 
-    def forward(self, x: Vectors, c: Tensor | None = None) -> Image:
+    def forward(self, x: Reals, c: Tensor | None = None) -> tuple[Mapped, Losses]:
         return x * self.log_scale.exp(), self.log_scale.sum().expand(len(x))
 
-    def inverse(self, y: Vectors, c: Tensor | None = None) -> Vectors:
+    def inverse(self, y: Reals, c: Tensor | None = None) -> Mapped:
         return y * torch.exp(-self.log_scale)
 
 
 class ActNorm(Bijection):
-    """Scale and shift that give the first batch mean 0 and variance 1 (Glow, section 3.1)."""
+    """A scale and shift of each number (channel), initialised so that the first batch has mean 0
+    and variance 1 (Glow, section 3.1)."""
 
-    begun: Tensor
+    initialised: Tensor
 
     def __init__(self, size: int):
         super().__init__()
         self.shift, self.log_scale = (nn.Parameter(torch.zeros(size)) for _ in range(2))
-        self.register_buffer("begun", torch.zeros(()))
+        self.register_buffer("initialised", torch.zeros(()))
 
-    def forward(self, x: Vectors, c: Tensor | None = None) -> Image:
-        if self.training and not self.begun:
-            self._begin(x.detach())
-        return (x + self.shift) * self.log_scale.exp(), self.log_scale.sum().expand(len(x))
+    def forward(self, x: Reals, c: Tensor | None = None) -> tuple[Mapped, Losses]:
+        if self.training and not self.initialised:
+            self._initialise(x.detach())
+        log_det = self.log_scale.sum() * math.prod(x.shape[2:])
+        shifted = x + channelwise(self.shift, x)
+        return shifted * channelwise(self.log_scale.exp(), x), log_det.expand(len(x))
 
-    def inverse(self, y: Vectors, c: Tensor | None = None) -> Vectors:
-        return y * torch.exp(-self.log_scale) - self.shift
+    def inverse(self, y: Reals, c: Tensor | None = None) -> Mapped:
+        return y * channelwise(torch.exp(-self.log_scale), y) - channelwise(self.shift, y)
 
     @torch.no_grad()
-    def _begin(self, x: Vectors) -> None:
-        self.shift.copy_(-x.mean(0))
-        self.log_scale.copy_(-x.std(0, correction=0).clamp(min=1e-3).log())
-        self.begun.fill_(1)
+    def _initialise(self, x: Reals) -> None:
+        values = x.transpose(0, 1).flatten(1)  # [number batch*position]
+        self.shift.copy_(-values.mean(1))
+        self.log_scale.copy_(-values.std(1, correction=0).clamp(min=1e-3).log())
+        self.initialised.fill_(1)
 
 
 class InvertibleLinear(Bijection):
-    """A learned rotation to begin with: Glow's 1x1 convolution, of vectors (Glow, section 3.2)."""
+    """A learned matrix on the numbers, at initialisation a rotation.
+
+    Over maps it is Glow's invertible 1x1 convolution (section 3.2).
+    """
 
     def __init__(self, size: int):
         super().__init__()
         self.weight = nn.Parameter(nn.init.orthogonal_(torch.empty(size, size)))
 
-    def forward(self, x: Vectors, c: Tensor | None = None) -> Image:
-        log_det = torch.linalg.slogdet(self.weight.float()).logabsdet
-        return x @ self.weight.T, log_det.expand(len(x))
+    def forward(self, x: Reals, c: Tensor | None = None) -> tuple[Mapped, Losses]:
+        log_det = torch.linalg.slogdet(self._matrix()).logabsdet * math.prod(x.shape[2:])
+        return self._on_numbers(self.weight, x), log_det.expand(len(x))
 
-    def inverse(self, y: Vectors, c: Tensor | None = None) -> Vectors:
-        return torch.linalg.solve(self.weight.float(), y.float().T).T
+    def inverse(self, y: Reals, c: Tensor | None = None) -> Mapped:
+        return self._on_numbers(torch.linalg.inv(self._matrix()).to(y.dtype), y)
+
+    def _matrix(self) -> Tensor:
+        """Return the weight in single precision at least, for what divides by it."""
+        return self.weight.to(torch.promote_types(self.weight.dtype, torch.float32))
+
+    @staticmethod
+    def _on_numbers(weight: Tensor, x: Tensor) -> Tensor:
+        last = x.movedim(1, -1)  # [batch *position number]
+        return (last @ weight.T).movedim(-1, 1)  # [batch number *position]
 
 
 class FlowDistribution(Distribution):
-    """p(x given c) of a chain of bijections, one condition for each sample."""
+    """p(x given c) of a bijection to vectors [batch size], one condition for each sample."""
 
-    def __init__(self, maps: nn.ModuleList, batch: int, size: int, c: Tensor | None):
-        self.maps, self.c, self.shape = maps, c, (batch, size)
+    def __init__(self, bijection: Bijection, batch: int, size: int, c: Tensor | None):
+        self.bijection, self.c, self.shape = bijection, c, (batch, size)
 
     @property
-    def mean(self) -> Vectors:
-        """Where the middle of the normal distribution lies: no mean, but a sample to look at."""
-        return self._sample(self._base().mean)
+    def mean(self) -> Mapped:
+        """The inverse of the base distribution's mean: a sample to look at, not the mean of x."""
+        return self.bijection.inverse(self._base().mean, self.c)
 
-    def rsample(self) -> Vectors:
-        return self._sample(self._base().rsample())
+    def rsample(self) -> Mapped:
+        return self.bijection.inverse(self._base().rsample(), self.c)
 
-    def log_prob(self, value: Vectors) -> Losses:
-        log_det = value.new_zeros(len(value))
-        for bijection in self.maps:
-            value, added = bijection(value, self.c)
-            log_det = log_det + added
-        return self._base().log_prob(value) + log_det
-
-    def _sample(self, value: Vectors) -> Vectors:
-        for bijection in reversed(list(self.maps)):
-            assert isinstance(bijection, Bijection)
-            value = bijection.inverse(value, self.c)
-        return value
+    def log_prob(self, value: Reals) -> Losses:
+        mapped, log_det = self.bijection(value, self.c)
+        return self._base().log_prob(mapped) + log_det
 
     def _base(self) -> Gaussian:
-        at = next(self.maps.parameters())
+        at = next(self.bijection.parameters())
         zeros = torch.zeros(self.shape, device=at.device)
         return Gaussian(zeros, zeros)
 
 
 class Flow(nn.Module):
-    """(batch, c) -> p(x given c); to a domain it is a density or a prior like any other."""
+    """(batch, c) -> p(x given c), by a bijection of x to vectors [batch size]."""
 
-    def __init__(self, size: int, maps: Iterator[Bijection]):
+    def __init__(self, size: int, bijection: Bijection):
         super().__init__()
-        self.size, self.maps = size, nn.ModuleList(maps)
+        self.size, self.bijection = size, bijection
 
     def forward(self, batch: int, c: Tensor | None = None) -> FlowDistribution:
-        return FlowDistribution(self.maps, batch, self.size, c)
+        return FlowDistribution(self.bijection, batch, self.size, c)
 
 
 COUPLINGS = 8
 
 
+def vector_coupling(size: int, number: int, affine: bool = True, condition: int = 0) -> Coupling:
+    """Build coupling `number` of a flow: every other number stays; initialised as the identity."""
+    net = MLP(size + condition, WIDTH, WIDTH, 2 * size if affine else size)
+    zero(net[-1])
+    return Coupling(torch.arange(size) % 2 == number % 2, net, affine)
+
+
+def zero(layer: nn.Module) -> None:
+    """Set a layer's parameters to 0, so that its coupling is initialised as the identity."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 def nice(size: int, condition: int = 0) -> Flow:
     """Additive couplings, then a scale for each number."""
-    couplings = [Coupling(size, n % 2 == 1, False, condition) for n in range(COUPLINGS)]
-    return Flow(size, iter([*couplings, Scaling(size)]))
+    couplings = [vector_coupling(size, n, False, condition) for n in range(COUPLINGS)]
+    return Flow(size, Chain([*couplings, Scaling(size)]))
 
 
 def realnvp(size: int, condition: int = 0) -> Flow:
-    """Affine couplings in turn."""
-    return Flow(size, (Coupling(size, n % 2 == 1, True, condition) for n in range(COUPLINGS)))
+    """Affine couplings with masks by turns."""
+    couplings = [vector_coupling(size, n, condition=condition) for n in range(COUPLINGS)]
+    return Flow(size, Chain(couplings))
 
 
 def glow(size: int, condition: int = 0) -> Flow:
     """Steps of actnorm, a linear map and an affine coupling."""
 
-    def steps() -> Iterator[Bijection]:
-        for number in range(COUPLINGS):
-            yield ActNorm(size)
-            yield InvertibleLinear(size)
-            yield Coupling(size, number % 2 == 1, True, condition)
+    def step(number: int) -> Chain:
+        coupling = vector_coupling(size, number, condition=condition)
+        return Chain([ActNorm(size), InvertibleLinear(size), coupling])
 
-    return Flow(size, steps())
+    return Flow(size, Chain([step(number) for number in range(COUPLINGS)]))

@@ -1,8 +1,8 @@
-"""Densities over short sequences of symbols: p(x) = product over n of p(x_n given x_<n).
+"""Autoregressive densities over short sequences of symbols: p(x) = product of p(x_n given x_<n).
 
-What turns the symbols so far into the odds of the next one is the model: masked convolutions
-(PixelCNN), dilated convolutions (WaveNet), full or sparse attention. Each maps parts
-[batch part width] to parts and lets part n see parts <= n only.
+A causal network turns the symbols so far into the logits of the next one: gated masked
+convolutions (PixelCNN), dilated convolutions (WaveNet), full, sparse or local attention. Each maps
+hidden states [batch position width] to hidden states, and position n depends on positions <= n.
 """
 
 import math
@@ -12,83 +12,103 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.densities.convolution import DilatedConvolutions, MaskedConvolutions
-from core.densities.transformer import CausalTransformer, Hidden, sample_logits
+from core.densities.convolution import GatedPixelCNN, WaveNet
+from core.densities.transformer import (
+    BlockAttention,
+    CausalTransformer,
+    Hidden,
+    LocalAttention,
+    StridedAttention,
+    sample_logits,
+)
 from core.theory.distributions import Distribution
 from core.theory.shapes import Losses, Samples
 
-WIDTH = 64
+WIDTH, LAYERS, HEADS = 64, 4, 4
+BLOCK = 4
+"""Positions of a query block of local attention, and of the memory block before it."""
 
-LAYERS, HEADS = 4, 4
-
-Body = Callable[[int, int], nn.Module]
-"""(width, parts) -> what reads the parts so far."""
-
-
-def pixelcnn(width: int, parts: int) -> nn.Module:
-    """Masked convolutions over a page that is about square."""
-    rows = max(n for n in range(1, parts + 1) if parts % n == 0 and n * n <= parts)
-    return MaskedConvolutions(width, parts // rows, LAYERS)
+CausalBody = Callable[[int, int], nn.Module]
+"""(width, positions) -> the causal network."""
 
 
-def wavenet(width: int, parts: int) -> nn.Module:
-    """Dilated convolutions, as many as reach from the last part to the first."""
-    return DilatedConvolutions(width, max(1, math.ceil(math.log2(parts))))
+def pixelcnn(width: int, positions: int) -> nn.Module:
+    """Gated PixelCNN over a page that is about square, deep enough to see all of it."""
+    rows = max(n for n in range(1, positions + 1) if positions % n == 0 and n * n <= positions)
+    columns = positions // rows
+    return GatedPixelCNN(width, columns, max(LAYERS, columns))
 
 
-def transformer(width: int, parts: int) -> nn.Module:
-    """Attention to all earlier parts."""
+def wavenet(width: int, positions: int) -> nn.Module:
+    """WaveNet with enough layers to reach from the last position to the first."""
+    return WaveNet(width, max(1, math.ceil(math.log2(positions))))
+
+
+def transformer(width: int, positions: int) -> nn.Module:
+    """Attention to all earlier positions."""
     return CausalTransformer(width, LAYERS, HEADS)
 
 
-def sparse_transformer(width: int, parts: int) -> nn.Module:
-    """Attention by strides of about the root of the length."""
-    return CausalTransformer(width, LAYERS, HEADS, stride=max(2, round(math.sqrt(parts))))
+def sparse_transformer(width: int, positions: int) -> nn.Module:
+    """Local windows and strides of about the root of the length, by turns (Child et al. 2019)."""
+    stride = max(2, round(math.sqrt(positions)))
+    return CausalTransformer(
+        width, LAYERS, HEADS, (LocalAttention(stride), StridedAttention(stride))
+    )
+
+
+def local_transformer(width: int, positions: int) -> nn.Module:
+    """Blocks that attend to themselves and the block before (Image Transformer).
+
+    Each layer reaches at least one block further back: the last position sees the first one where
+    there are at most LAYERS + 1 blocks.
+    """
+    return CausalTransformer(width, LAYERS, HEADS, (BlockAttention(BLOCK),))
 
 
 class SequenceDensity(nn.Module):
-    """(batch, c) -> p(x) over one-hot symbols [batch part symbol]."""
+    """(batch, c) -> p(x) over one-hot sequences [batch position symbol]; c is not read."""
 
-    def __init__(self, parts: int, alphabet: int, body: Body):
+    def __init__(self, positions: int, vocabulary: int, body: CausalBody):
         super().__init__()
-        self.parts, self.alphabet = parts, alphabet
-        self.symbol = nn.Linear(alphabet, WIDTH, bias=False)
-        self.place = nn.Parameter(0.02 * torch.randn(parts, WIDTH))
-        self.body = body(WIDTH, parts)
-        self.odds = nn.Linear(WIDTH, alphabet)
+        self.positions, self.vocabulary = positions, vocabulary
+        self.embedding = nn.Linear(vocabulary, WIDTH, bias=False)
+        self.position = nn.Parameter(0.02 * torch.randn(positions, WIDTH))
+        self.body = body(WIDTH, positions)
+        self.to_logits = nn.Linear(WIDTH, vocabulary)
 
     def forward(self, batch: int, c: Tensor | None = None) -> "SequenceDistribution":
         return SequenceDistribution(self, batch)
 
-    def logits(self, x: Samples) -> Float[Tensor, "batch part symbol"]:
-        """Of each symbol, given the ones before it."""
-        before = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
-        told: Hidden = self.symbol(before) + self.place
-        return self.odds(self.body(told))
+    def logits(self, x: Samples) -> Float[Tensor, "batch position symbol"]:
+        """Return the logits of each symbol, given the ones before it."""
+        earlier = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
+        hidden: Hidden = self.embedding(earlier) + self.position
+        return self.to_logits(self.body(hidden))
 
 
 class SequenceDistribution(Distribution):
-    """p(x), once for each of a batch."""
+    """p(x), one sequence for each of a batch."""
 
     def __init__(self, density: SequenceDensity, batch: int):
         self.density, self.batch = density, batch
 
     @property
     def mean(self) -> Samples:
-        """A draw: the mean of symbols is no symbol."""
+        """A sample: the mean of symbols is no symbol."""
         return self.rsample()
 
     def rsample(self) -> Samples:
-        """Draw symbol after symbol; no gradient leads to the odds."""
+        """Sample symbol after symbol; no gradient leads to the logits."""
         density = self.density
-        x = density.place.new_zeros(self.batch, density.parts, density.alphabet)
+        x = density.position.new_zeros(self.batch, density.positions, density.vocabulary)
         with torch.no_grad():
-            for part in range(density.parts):
-                chosen = sample_logits(density.logits(x)[:, part])
-                x[torch.arange(self.batch), part, chosen] = 1
+            for position in range(density.positions):
+                symbol = sample_logits(density.logits(x)[:, position])
+                x[torch.arange(self.batch), position, symbol] = 1
         return x
 
     def log_prob(self, value: Samples) -> Losses:
-        """In nats."""
-        log_odds = self.density.logits(value).float().log_softmax(2)
-        return (log_odds * value).sum((1, 2))
+        """log p of one-hot sequences, in nats."""
+        log_probs = self.density.logits(value).float().log_softmax(2)
+        return (log_probs * value).sum((1, 2))

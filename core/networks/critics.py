@@ -99,29 +99,62 @@ class MinibatchDiscrimination(nn.Module):
         return torch.exp(-apart).sum(1) - 1
 
 
+TABLES = (nn.Embedding, nn.EmbeddingBag)
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
 def normalise(critic: nn.Module) -> None:
-    """Give each linear map and convolution of a critic norm 1."""
+    """Give each linear map, convolution and recurrent map of a critic norm 1 (Miyato et al. 2018).
+
+    The maps of a recurrent layer are those from its input and from its state to all gates at once,
+    for each layer and direction. Tables of embeddings stay as they are: a row is looked up, and
+    no difference of inputs is multiplied by it.
+    """
     for module in list(critic.modules()):
-        weight = getattr(module, "weight", None)
-        is_map = isinstance(weight, nn.Parameter) and weight.ndim > 1
-        if is_map and not isinstance(module, nn.Embedding):
-            parametrize.register_parametrization(module, "weight", SpectralNorm(module))
+        if isinstance(module, nn.RNNBase):
+            _normalise_recurrent(module)
+        elif not isinstance(module, TABLES):
+            _normalise_map(module)
+
+
+def _normalise_map(layer: nn.Module) -> None:
+    weight = getattr(layer, "weight", None)
+    if isinstance(weight, nn.Parameter) and weight.ndim > 1:
+        norm = SpectralNorm(weight, stacked=not isinstance(layer, LAYERS))
+        parametrize.register_parametrization(layer, "weight", norm)
+
+
+def _normalise_recurrent(layer: nn.RNNBase) -> None:
+    names = [name for name, weight in layer.named_parameters() if weight.ndim > 1]
+    for name in names:
+        norm = SpectralNorm(getattr(layer, name), stacked=False)
+        parametrize.register_parametrization(layer, name, norm)
+    # torch keeps a list of the weights that it multiplies by: here they follow from the parameters
+    del layer.__dict__["_flat_weights"]
+    type(layer)._flat_weights = property(_flat_weights, _ignore)  # type: ignore[assignment]
+
+
+def _flat_weights(layer: nn.RNNBase) -> list[Tensor]:
+    return [getattr(layer, name) for name in layer._flat_weights_names]
+
+
+def _ignore(layer: nn.RNNBase, weights: list[Tensor]) -> None:
+    """Keep nothing: the weights are computed anew in each pass."""
 
 
 class SpectralNorm(nn.Module):
     """weight / its largest singular value, which is followed by a power iteration in each step.
 
-    Of torch's own layers the first axis counts outputs; other weights are stacks of matrices, one
-    for each player.
+    The first axis of a weight counts outputs; a `stacked` one holds a matrix for each player in
+    its last two axes.
     """
 
     left: Tensor
 
-    def __init__(self, module: nn.Module):
+    def __init__(self, weight: Tensor, stacked: bool):
         super().__init__()
-        self.stacked = not isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)
-        assert isinstance(module.weight, Tensor)
-        matrices = self._matrices(module.weight.detach())
+        self.stacked = stacked
+        matrices = self._matrices(weight.detach())
         self.register_buffer("left", F.normalize(torch.randn(matrices.shape[:2]), dim=1))
         for _ in range(15):
             self._follow(matrices)

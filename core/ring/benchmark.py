@@ -19,7 +19,8 @@ from core.recipes import RECIPES, Recipe
 from core.ring import domain as ring
 from core.theory.divergences import mmd
 from core.theory.passes import Networks, read_condition
-from core.training.step import Optimisation, TrainState, game, step
+from core.training.optimisation import Optimisation
+from core.training.step import TrainState, game, step
 
 STEPS = 4000
 ADAPTING_STEPS = 400
@@ -70,7 +71,8 @@ def begin(name: str, before: int = STEPS) -> TrainState:
     """
     recipe = RECIPES[name]
     torch.manual_seed(0)
-    learner, critic = (Optimisation(learning_rate=rate) for rate in rates(name))
+    settings = recipe.optimisation or Optimisation()
+    learner, critic = (settings.replace(learning_rate=rate) for rate in rates(name))
     networks = ring.networks(recipe)
     if recipe.begins:
         _begin_with(networks, learn(recipe.begins, before).ema)

@@ -74,6 +74,15 @@ class QuantisingPrior(Protocol):
         ...
 
 
+@runtime_checkable
+class EMDensity(Protocol):
+    """A density whose parameters are estimated by expectation maximisation."""
+
+    def em_step(self, x: Samples) -> None:
+        """Update the parameters by one E-step and M-step on a batch."""
+        ...
+
+
 Contract = TypeVar("Contract")
 
 

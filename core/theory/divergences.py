@@ -7,7 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.theory.comparison import Comparison
-from core.theory.contracts import FeatureExtractor, QuantisingPrior, StatisticsCounter, require
+from core.theory.contracts import (
+    EMDensity,
+    FeatureExtractor,
+    QuantisingPrior,
+    StatisticsCounter,
+    require,
+)
 from core.theory.distributions import Delta, Distribution, Gaussian, sum_events
 from core.theory.passes import SAMPLERS, Passes, Space
 from core.theory.shapes import Loss, Losses, Samples
@@ -41,6 +47,24 @@ class KL(Comparison):
         if space == "x":
             return -passes.density.log_prob(passes.x)
         return kl(passes.posterior, passes.prior, passes.posterior_sample)
+
+
+@dataclass(frozen=True)
+class EM(Comparison):
+    """-log p(x) of a density that trains by expectation maximisation, per sample.
+
+    In place of a gradient, the density takes an EM step on the batch (Dempster et al. 1977).
+    """
+
+    def networks(self, space: Space, critic: str) -> tuple[str, ...]:
+        return ("density",)
+
+    def __call__(self, passes: Passes, space: Space, critic: str) -> Losses:
+        losses = -passes.density.log_prob(passes.x)
+        density = passes.networks["density"]
+        if density.training and torch.is_grad_enabled():
+            require(density, EMDensity).em_step(passes.x)
+        return losses
 
 
 BANDWIDTHS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)

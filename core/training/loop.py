@@ -16,9 +16,10 @@ from core.errors import Resumable, Stopped
 from core.theory.passes import Networks, is_critic
 from core.training.checkpoint import resumable
 from core.training.device import isolated_random_state
+from core.training.optimisation import Optimisation
 from core.training.run import Run
 from core.training.serialisation import size_bytes
-from core.training.step import Batches, Optimisation, TrainState, step
+from core.training.step import Batches, TrainState, step
 
 
 class TrainConfig(Strict):

@@ -46,6 +46,8 @@ class Preset:
         """Return the configuration for a recipe of this name."""
         sizes = {key: config.model_dump(mode="json") for key, config in self.networks.items()}
         train = self.games if recipe.critics else self.likelihoods
+        if recipe.optimisation:
+            train = train.replace(learner=recipe.optimisation, critic=recipe.optimisation)
         model = {"recipe": name, **sizes, **self.models.get(name, {})}
         return {"model": model, "train": train.model_dump(mode="json")}
 

@@ -16,10 +16,11 @@ from core.config import Strict
 from core.errors import ConfigError
 from core.networks.critics import MinibatchDiscrimination, normalise
 from core.recipes import Recipe
-from core.theory.adversarial import R1, Adversarial, GradientPenalty, Penalty
+from core.theory.adversarial import R1, Adversarial, GradientPenalty, Penalty, wasserstein
 from core.theory.divergences import Features
 from core.theory.passes import Networks, Space, is_critic
 from core.theory.terms import Match
+from core.training.step import game
 
 
 class Stabilisers(Strict):
@@ -59,6 +60,12 @@ class Stabilisers(Strict):
             return recipe
         if not recipe.critics:
             raise ConfigError("model.stabilisers are for games, and this model plays none")
+        if self.label_smoothing and any(game(term).game is wasserstein for term in recipe.critics):
+            raise ConfigError(
+                "model.stabilisers.label_smoothing is for games whose loss has a minimum: a "
+                "Wasserstein critic would push all its scores towards minus infinity. Leave it at "
+                "0, or choose another game, such as model.game=hinge"
+            )
         matched = tuple(
             Match(term.space, Features(), term.trains, self.feature_matching, term.critic)
             for term in recipe.critics

@@ -10,36 +10,27 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from core.config import Strict
 from core.networks.generators import Growing
 from core.recipes import Recipe
 from core.theory.adversarial import Adversarial
 from core.theory.passes import Batch, Networks, is_critic
 from core.theory.terms import Match
 from core.training.checkpoint import Checkpoint
+from core.training.optimisation import Optimisation
 
 Batches = Callable[[int], Batch]
 """Draw n -> the batch of that draw: a function of n alone, so that a resumed run sees the same."""
-
-
-class Optimisation(Strict):
-    """Adam's settings for a group of networks; gradients are clipped to `clip_norm` unless 0."""
-
-    learning_rate: float = Field(default=2e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.9)
-    weight_decay: float = Field(default=0.0, ge=0)
-    clip_norm: float = Field(default=0.0, ge=0)
 
 
 @dataclass
 class TrainState:
     """The state of a training: everything that a checkpoint holds.
 
-    `history`: weight of |weights - their average|^2, which every network then pays that is trained
-    (Salimans et al., NIPS 2016, section 3.3); the critics' averages are then `past`.
+    `historical_averaging`: weight of |weights - mean of the weights after each step so far|^2, a
+    loss of every network that is trained (Salimans et al., NIPS 2016, section 3.3); those means
+    are `history`.
     """
 
     networks: Networks
@@ -51,24 +42,26 @@ class TrainState:
     historical_averaging: float = 0.0
     optimizers: dict[str, torch.optim.Optimizer] = field(init=False)
     ema: Networks = field(init=False)
-    critic_ema: Networks = field(init=False)
+    history: Networks = field(init=False)
 
     def __post_init__(self) -> None:
         self.optimizers = {
-            name: _adamw(network, self.critic if is_critic(name) else self.learner)
+            name: self.settings(name).optimizer(network.parameters())
             for name, network in self.networks.items()
             if any(True for _ in network.parameters())
         }
         self.ema = self._copies(not is_critic(name) for name in self.networks)
-        self.critic_ema = self._copies(
-            is_critic(n) and self.historical_averaging > 0 for n in self.networks
-        )
+        self.history = self._copies(self.historical_averaging > 0 for _ in self.networks)
 
     def _copies(self, chosen: Iterable[bool]) -> Networks:
         """Copies of some networks, which do not learn."""
         pairs = zip(self.networks.items(), chosen, strict=True)
         copied = nn.ModuleDict({name: network for (name, network), is_one in pairs if is_one})
         return copy.deepcopy(copied).requires_grad_(False).eval()
+
+    def settings(self, name: str) -> Optimisation:
+        """Return the optimizer's settings for the network of this name."""
+        return self.critic if is_critic(name) else self.learner
 
     @property
     def device(self) -> torch.device:
@@ -80,14 +73,15 @@ class TrainState:
         return max((game(term).critic_steps for term in self.recipe.critics), default=0)
 
     def parameters(self, names: Iterable[str]) -> list[nn.Parameter]:
-        return [p for name in names for p in self.networks[name].parameters()]
+        """Return the parameters of these networks that a gradient trains."""
+        return [p for name in names for p in self.networks[name].parameters() if p.requires_grad]
 
     def state(self) -> dict[str, dict[str, Any]]:
         """Everything to be stored, by group."""
         return {
             "networks": self.networks.state_dict(),
             "ema": self.ema.state_dict(),
-            **({"critic_ema": self.critic_ema.state_dict()} if self.historical_averaging else {}),
+            **({"history": self.history.state_dict()} if self.historical_averaging else {}),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
         }
 
@@ -96,7 +90,7 @@ class TrainState:
         checkpoint.fill(self.networks, "networks")
         checkpoint.fill(self.ema, "ema")
         if self.historical_averaging:
-            checkpoint.fill(self.critic_ema, "critic_ema")
+            checkpoint.fill(self.history, "history")
         optimizers = checkpoint.group("optimizers")
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(optimizers[name])
@@ -106,15 +100,6 @@ def game(term: Match) -> Adversarial:
     """The game that a term plays."""
     assert isinstance(term.by, Adversarial)
     return term.by
-
-
-def _adamw(network: nn.Module, settings: Optimisation) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        network.parameters(),
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
-    )
 
 
 def step(state: TrainState, batches: Batches, number: int, seed: int) -> dict[str, float]:
@@ -132,6 +117,7 @@ def step(state: TrainState, batches: Batches, number: int, seed: int) -> dict[st
         _merge(logged, critic_step(state, batches(first + draw)))
     _merge(logged, learner_step(state, batches(first + state.critic_steps)))
     update_ema(state, number)
+    update_history(state, number)
     return logged | _facts(state.networks)
 
 
@@ -182,7 +168,8 @@ def learner_step(state: TrainState, batch: Batch) -> dict[str, float]:
     trained = sorted({name for term in state.recipe.terms for name in term.trains})
     _zero(state.parameters(trained))
     for names, loss in _by_trained(state.recipe, losses):
-        loss.backward(inputs=state.parameters(names), retain_graph=True)
+        if loss.requires_grad:  # not of a density that trains by EM
+            loss.backward(inputs=state.parameters(names), retain_graph=True)
     return _update(state, trained, losses)
 
 
@@ -223,8 +210,8 @@ def _update(state: TrainState, names: list[str], losses: dict[str, Tensor]) -> d
 
 
 def _recall(state: TrainState, name: str) -> None:
-    """Add the gradient of history * |weights - their average|^2."""
-    means = (state.critic_ema if is_critic(name) else state.ema)[name].parameters()
+    """Add the gradient of historical_averaging * |weights - their mean so far|^2."""
+    means = state.history[name].parameters()
     for weight, mean in zip(state.networks[name].parameters(), means, strict=True):
         if weight.grad is not None:
             weight.grad.add_(weight.detach() - mean, alpha=2 * state.historical_averaging)
@@ -232,8 +219,7 @@ def _recall(state: TrainState, name: str) -> None:
 
 def _clip(state: TrainState, name: str) -> Tensor:
     """The norm of a network's gradient, after clipping it where its settings ask for that."""
-    settings = state.critic if is_critic(name) else state.learner
-    bound = settings.clip_norm or float("inf")
+    bound = state.settings(name).clip_norm or float("inf")
     return nn.utils.clip_grad_norm_(state.networks[name].parameters(), bound)
 
 
@@ -256,9 +242,21 @@ def ema_decay(state: TrainState, number: int) -> float:
 def update_ema(state: TrainState, number: int) -> None:
     """average <- decay * average + (1 - decay) * network; buffers are copied."""
     decay = ema_decay(state, number)
-    for name, average in (*state.ema.items(), *state.critic_ema.items()):
+    for name, average in state.ema.items():
         network = state.networks[name]
         for mean, weight in zip(average.parameters(), network.parameters(), strict=True):
             mean.lerp_(weight, 1 - decay)
         for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
             kept.copy_(buffer)
+
+
+@torch.no_grad()
+def update_history(state: TrainState, number: int) -> None:
+    """Add the weights after step `number` to the mean of those before: one of number + 2 values.
+
+    The first value is that before training; all count the same.
+    """
+    for name, average in state.history.items():
+        weights = state.networks[name].parameters()
+        for mean, weight in zip(average.parameters(), weights, strict=True):
+            mean.lerp_(weight, 1 / (number + 2))

@@ -1,1 +1,1 @@
-"""Networks of rolls and notes."""
+"""The networks of phrases: MuseGAN, and the note transformer."""

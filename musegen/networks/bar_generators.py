@@ -1,10 +1,10 @@
-"""MuseGAN's networks: bar generators, track encoder, phrase reader (of critic and encoder).
+"""The bar generators of MuseGAN: latents of each bar -> logits of notes and gates.
 
-Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018, tables 4 to 6, with the chroma and onset streams
-and the binary neurons of Dong and Yang, arXiv 1804.09399. Nearly every convolution there has a
-kernel as long as its stride: it is one linear map of each place, and is written as one, for all
-players at once. Sizes follow from the grid: a bar falls into beats and steps by their prime
-factors, pitches into octaves, so any grid, number of bars and number of tracks will do.
+Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018, tables 4 to 6, with the binary neurons of Dong and
+Yang, arXiv 1804.09399. Nearly every transposed convolution there has a kernel as long as its
+stride: it is one linear map of each position, computed for all players at once. Sizes follow from
+the grid: a bar divides into beats and steps by their prime factors, pitches into octaves, so that
+any grid, number of bars and number of tracks will do.
 """
 
 from collections.abc import Sequence
@@ -20,22 +20,21 @@ from core.theory.distributions import Binarisation
 from musegen.networks.multiscale import (
     Expand,
     Linear,
-    Map,
-    Merge,
-    Moved,
-    Positions,
+    Mapped,
+    PlayerFeatures,
+    TrackMap,
     divisions,
     level_channels,
     octaves,
 )
-from musegen.networks.states import OCTAVE, Given, PitchClasses
-from musegen.networks.wirings import Wiring
+from musegen.networks.states import OCTAVE, PitchClasses
+from musegen.networks.wirings import BarLatents, Wiring
 from musegen.roll import Grid
 
 GIVEN_CHANNELS = 16
-"""Channels of each map of a given track (AAAI 2018, table 5)."""
+"""Channels of each map of given tracks (AAAI 2018, table 5)."""
 STATES = 2  # sounding and onset; a generator's neurons are onset and hold
-RARE, LIKELY, PLAYS, USES = -2.0, 1.5, 1.5, -1.5
+ONSET_LOGIT, HOLD_LOGIT, PLAYS_LOGIT, USES_LOGIT = -2.0, 1.5, 1.5, -1.5
 """Logits before training: notes start rarely and are held, a track plays, on few pitches."""
 
 Logits = tuple[
@@ -43,15 +42,15 @@ Logits = tuple[
     Float[Tensor, "batch track bar pitch"],
     Float[Tensor, "batch track state bar step pitch"],
 ]
-"""Of which tracks play in a bar, which pitches they use, and where notes start and hold."""
+"""Logits of the tracks that play in a bar, of the pitches they use, and of (onset, hold)."""
 
 
 class MuseGANConfig(Strict):
     """Sizes of the networks. `channels` are those of a generator at its finest step (paper: 128).
 
-    `latent`: what a player is given for each bar. `given`: tracks that come as condition c.
-    `blocks`: what generators are made of; but for those of the paper they hear all players at once
-    and no given tracks.
+    `latent`: length of a player's latent of each bar. `given`: number of tracks that are given as
+    condition c. `blocks`: building blocks of the generators; with those of other domains one
+    generator takes the latents of all players, and no tracks can be given.
     """
 
     wiring: Wiring = "hybrid"
@@ -64,9 +63,9 @@ class MuseGANConfig(Strict):
     given: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
-    def _hears_what_is_given(self) -> "MuseGANConfig":
+    def _blocks_take_given_tracks(self) -> "MuseGANConfig":
         if self.given and self.blocks != "paper":
-            raise ValueError("only blocks: paper hears given tracks")
+            raise ValueError("given tracks need blocks: paper")
         return self
 
 
@@ -74,11 +73,11 @@ class BarGenerators(nn.Module):
     """Latents of each player and bar -> logits of its tracks' onset and hold neurons.
 
     latent -> bar -> beats -> steps -> octaves -> pitches; each level is one `Expand`. Maps of
-    given tracks, of `heard` channels, join the level of their size.
+    given tracks, of `given_channels` channels, join the level of their size.
     """
 
     def __init__(
-        self, players: int, tracks: int, grid: Grid, config: MuseGANConfig, heard: int = 0
+        self, players: int, tracks: int, grid: Grid, config: MuseGANConfig, given_channels: int = 0
     ):
         super().__init__()
         self.grid, self.tracks = grid, tracks
@@ -86,90 +85,90 @@ class BarGenerators(nn.Module):
         fine = max(8, config.channels // 2)
         self.bar = Expand(players, config.latent, widths[0], 1)
         self.levels = nn.ModuleList(
-            Expand(players, a + heard, b, factor)
+            Expand(players, a + given_channels, b, factor)
             for a, b, factor in zip(widths, widths[1:], divisions(grid), strict=False)
         )
-        self.octaves = Expand(players, widths[-1] + heard, fine, octaves(grid))
+        self.octaves = Expand(players, widths[-1] + given_channels, fine, octaves(grid))
         self.pitches = Linear(players, fine, OCTAVE * tracks * STATES)
-        start = torch.tensor([RARE, LIKELY]).repeat(OCTAVE * tracks)
-        self.pitches.bias.data += start
+        self.pitches.bias.data += torch.tensor([ONSET_LOGIT, HOLD_LOGIT]).repeat(OCTAVE * tracks)
         self.plays = Linear(players, widths[0], tracks)
         self.uses = Linear(players, widths[0], tracks * grid.pitches)
-        self.plays.bias.data += PLAYS
-        self.uses.bias.data += USES
+        self.plays.bias.data += PLAYS_LOGIT
+        self.uses.bias.data += USES_LOGIT
 
-    def begin_silent(self) -> "BarGenerators":
-        """Say nothing before training: all logits are 0."""
+    def zero_outputs(self) -> "BarGenerators":
+        """Initialise the last layers with zeros, so that all logits are 0 before training."""
         for last in (self.pitches, self.plays, self.uses):
             for parameter in last.parameters():
                 nn.init.zeros_(parameter)
         return self
 
-    def forward(
-        self, z: Float[Tensor, "batch player bar latent"], given: Sequence[Map] = ()
-    ) -> Logits:
-        """Logits of the gates (see `GatedNotes`) and of onset and hold."""
-        bar = self.bar(z.transpose(0, 1).flatten(1, 2))
+    def forward(self, z: BarLatents, given: Sequence[TrackMap] = ()) -> Logits:
+        """Compute the logits of the gates (see `GatedNotes`) and of onset and hold."""
+        bar = self.bar(z.transpose(0, 1).flatten(1, 2))  # [player batch*bar channel]
         size = (z.shape[0], z.shape[2])
-        plays = self._of_bars(self.plays(bar), size)[..., 0]
-        return plays, self._of_bars(self.uses(bar), size), self._cells(bar, given, size)
+        plays = self._by_track(self.plays(bar), size)[..., 0]
+        return plays, self._by_track(self.uses(bar), size), self._cells(bar, given, size)
 
-    def _of_bars(self, x: Moved, size: tuple[int, int]) -> Tensor:
-        """[player batch*bar track*value] -> [batch track bar value]."""
-        apart = x.float().unflatten(2, (self.tracks, -1)).unflatten(1, size)
-        return apart.permute(1, 0, 3, 2, 4).flatten(1, 2)
+    def _by_track(self, x: Mapped, size: tuple[int, int]) -> Float[Tensor, "batch track bar _"]:
+        """Reshape [player batch*bar track*value] to [batch player*track bar value]."""
+        values = x.float().unflatten(2, (self.tracks, -1))  # [player batch*bar track value]
+        values = values.unflatten(1, size)  # [player batch bar track value]
+        return values.permute(1, 0, 3, 2, 4).flatten(1, 2)  # [batch player*track bar value]
 
     def _cells(
-        self, x: Moved, given: Sequence[Map], size: tuple[int, int]
+        self, x: Mapped, given: Sequence[TrackMap], size: tuple[int, int]
     ) -> Float[Tensor, "batch track state bar step pitch"]:
         maps = iter(given)
         for level in (*self.levels, self.octaves):
-            x = level(_join(x, next(maps, None)))
+            x = level(_concat(x, next(maps, None)))
         logits = self.pitches(x).float()  # rare events need more than bfloat16
-        shape = (*size, self.grid.steps_per_bar, octaves(self.grid), OCTAVE)
-        cells = logits.view(len(x), *shape, self.tracks, STATES)
-        cells = cells.permute(1, 0, 6, 7, 2, 3, 4, 5).flatten(1, 2).flatten(5, 6)
+        shape = (*size, self.grid.steps_per_bar, octaves(self.grid), OCTAVE, self.tracks, STATES)
+        cells = logits.view(len(x), *shape)  # [player batch bar step octave class track state]
+        # [batch player track state bar step octave class]
+        cells = cells.permute(1, 0, 6, 7, 2, 3, 4, 5)
+        # [batch player*track state bar step octave*class]
+        cells = cells.flatten(1, 2).flatten(5, 6)
         return cells[..., : self.grid.pitches]
 
 
 class MapGenerators(nn.Module):
-    """What all players are given for a bar -> the same logits, by doubling maps of step and pitch.
+    """The latents of all players for a bar -> the same logits, by doubling maps of step and pitch.
 
-    With blocks that any domain can use, see `core.networks.generators`.
+    Built of blocks that serve any domain, see `core.networks.generators`.
     """
 
     def __init__(self, players: int, tracks: int, grid: Grid, config: MuseGANConfig):
         super().__init__()
         self.grid, self.tracks = grid, players * tracks
-        code = players * config.latent
+        latent = players * config.latent
         size = (grid.steps_per_bar, grid.pitches)
         doublings = _common_doublings(size)
         coarsest = [length // 2**doublings for length in size]
-        made_of = MADE_OF[config.blocks]
-        self.maps = made_of(code, config.channels, coarsest, doublings, self.tracks * STATES)
-        self.maps.last.bias.data += torch.tensor([RARE, LIKELY]).repeat(self.tracks)
-        self.plays = nn.Linear(code, self.tracks)
-        self.uses = nn.Linear(code, self.tracks * grid.pitches)
-        self.plays.bias.data += PLAYS
-        self.uses.bias.data += USES
+        blocks = MADE_OF[config.blocks]
+        self.maps = blocks(latent, config.channels, coarsest, doublings, self.tracks * STATES)
+        self.maps.last.bias.data += torch.tensor([ONSET_LOGIT, HOLD_LOGIT]).repeat(self.tracks)
+        self.plays = nn.Linear(latent, self.tracks)
+        self.uses = nn.Linear(latent, self.tracks * grid.pitches)
+        self.plays.bias.data += PLAYS_LOGIT
+        self.uses.bias.data += USES_LOGIT
 
-    def forward(
-        self, z: Float[Tensor, "batch player bar latent"], given: Sequence[Map] = ()
-    ) -> Logits:
-        """See `BarGenerators`."""
-        code = z.transpose(1, 2).flatten(2)  # [batch bar player*latent]
-        maps = self.maps(code.flatten(0, 1)).float()
-        cells = maps.unflatten(0, code.shape[:2]).unflatten(2, (self.tracks, STATES))
-        uses = self.uses(code).float().unflatten(2, (self.tracks, -1))
+    def forward(self, z: BarLatents, given: Sequence[TrackMap] = ()) -> Logits:
+        """Compute the same logits as `BarGenerators`."""
+        bars = z.transpose(1, 2).flatten(2)  # [batch bar player*latent]
+        maps = self.maps(bars.flatten(0, 1)).float()  # [batch*bar track*state step pitch]
+        cells = maps.unflatten(0, bars.shape[:2])  # [batch bar track*state step pitch]
+        cells = cells.unflatten(2, (self.tracks, STATES))  # [batch bar track state step pitch]
+        uses = self.uses(bars).float().unflatten(2, (self.tracks, -1))  # [batch bar track pitch]
         return (
-            self.plays(code).float().transpose(1, 2),
-            uses.transpose(1, 2),
-            cells.permute(0, 2, 3, 1, 4, 5),
+            self.plays(bars).float().transpose(1, 2),  # [batch track bar]
+            uses.transpose(1, 2),  # [batch track bar pitch]
+            cells.permute(0, 2, 3, 1, 4, 5),  # [batch track state bar step pitch]
         )
 
 
 def _common_doublings(size: tuple[int, int]) -> int:
-    """How often both lengths can be halved, and leave at least three places."""
+    """Count how often both lengths can be halved while at least three positions are left."""
     doublings = 0
     while all(length % 2 ** (doublings + 1) == 0 for length in size) and (
         min(size) // 2 ** (doublings + 1) >= 3
@@ -178,22 +177,23 @@ def _common_doublings(size: tuple[int, int]) -> int:
     return doublings
 
 
-def _join(x: Positions, given: Map | None) -> Moved:
+def _concat(x: PlayerFeatures, given: TrackMap | None) -> Mapped:
+    """Append the channels of given tracks, if any, to those of every player."""
     if given is None:
         return x
     return torch.cat([x, given.expand(len(x), -1, -1)], 2)
 
 
-def generators_of(players: int, tracks: int, grid: Grid, config: MuseGANConfig) -> nn.Module:
-    """The players' generators, made of the chosen blocks; each player writes so many tracks."""
+def build_generators(players: int, tracks: int, grid: Grid, config: MuseGANConfig) -> nn.Module:
+    """Build the players' generators of the chosen blocks; each player writes `tracks` tracks."""
     if config.blocks != "paper":
         return MapGenerators(players, tracks, grid, config)
-    heard = GIVEN_CHANNELS if config.given else 0
-    return BarGenerators(players, tracks, grid, config, heard)
+    channels = GIVEN_CHANNELS if config.given else 0
+    return BarGenerators(players, tracks, grid, config, channels)
 
 
 class Harmony(nn.Module):
-    """What all players hear in a bar -> logits of the pitch classes that are open to them."""
+    """The shared latents of a bar -> logits of the pitch classes that melodic tracks may use."""
 
     def __init__(self, shared: int, channels: int):
         super().__init__()
@@ -206,21 +206,3 @@ class Harmony(nn.Module):
 
     def forward(self, shared: Float[Tensor, "batch bar latent"]) -> PitchClasses:
         return self.layers(shared).float()
-
-
-class TrackEncoder(nn.Module):
-    """Given tracks c -> a map for each level of the bar generators, coarse to fine."""
-
-    def __init__(self, grid: Grid, given: int, channels: int = GIVEN_CHANNELS):
-        super().__init__()
-        self.step = Merge(1, given * STATES * grid.pitches, channels, 1)
-        self.coarser = nn.ModuleList(
-            Merge(1, channels, channels, factor) for factor in divisions(grid)[::-1]
-        )
-
-    def forward(self, c: Given) -> list[Map]:
-        cells = c.permute(0, 3, 4, 1, 2, 5).flatten(3).flatten(0, 2)[None]
-        maps = [self.step(cells)]
-        for gather in self.coarser:
-            maps.append(gather(maps[-1]))
-        return maps[::-1]

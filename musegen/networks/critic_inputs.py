@@ -1,4 +1,4 @@
-"""What a critic hears besides the cells: onsets, chroma, and what a listener would count.
+"""The inputs of a critic beside the cells: onsets, chroma, and counts that a listener would make.
 
 Onset and chroma streams: Dong and Yang, arXiv 1804.09399, section 3.4. The counts and the tonal
 distances of track pairs are ours: with them the critic need not learn to count, and empty bars,
@@ -18,74 +18,86 @@ from musegen.networks.states import OCTAVE, Given, States
 COUNTS = 7
 """Values of `bar_counts` for each track."""
 
-CriticInput = Float[Tensor, "judge batch heard state bar step octave pitch_class"]
-PerBar = Float[Tensor, "judge batch bar value"]
-PerBeat = Float[Tensor, "judge batch bar beat value"]
-PerStep = Float[Tensor, "judge batch bar step value"]
+TrackGroups = Float[Tensor, "group batch member state bar step octave pitch_class"]
+"""The states of the tracks (members) of each group, with octaves apart."""
+
+PerBar = Float[Tensor, "group batch bar value"]
+PerBeat = Float[Tensor, "group batch bar beat value"]
+PerStep = Float[Tensor, "group batch bar step value"]
 
 
-def split_tracks(x: States, judges: int, c: Given | None = None) -> CriticInput:
-    """Give each judge its tracks (all to a single judge) and the given tracks c; fold octaves."""
-    own = x.unflatten(1, (judges, -1)).transpose(0, 1)
+def split_tracks(x: States, groups: int, c: Given | None = None) -> TrackGroups:
+    """Divide the tracks into groups, append the given tracks c to each, and fold octaves."""
+    own = x.unflatten(1, (groups, -1)).transpose(0, 1)  # [group batch member state bar step pitch]
     if c is not None:
-        own = torch.cat([own, c.expand(judges, *c.shape)], 2)
+        own = torch.cat([own, c.expand(groups, *c.shape)], 2)
     padded = F.pad(own, (0, -own.shape[-1] % OCTAVE))
+    # [group batch member state bar step octave pitch_class]
     return padded.unflatten(-1, (-1, OCTAVE))
 
 
-def onset_counts(heard: CriticInput) -> PerStep:
-    """How many notes each track starts, and how many sound, in each step."""
-    return heard.sum((6, 7)).permute(0, 1, 4, 5, 2, 3).flatten(4)
+def onset_counts(tracks: TrackGroups) -> PerStep:
+    """Count the sounding cells and the onsets of each track in each step."""
+    counts = tracks.sum((6, 7)).permute(0, 1, 4, 5, 2, 3)  # [group batch bar step member state]
+    return counts.flatten(4)  # [group batch bar step member*state]
 
 
 def chroma(
-    heard: CriticInput, steps_per_beat: int
-) -> Float[Tensor, "judge batch heard bar beat pitch_class"]:
-    """Cells that sound in each pitch class, summed over a beat and all octaves."""
-    sounding = heard[:, :, :, 0].sum(5)
+    tracks: TrackGroups, steps_per_beat: int
+) -> Float[Tensor, "group batch member bar beat pitch_class"]:
+    """Count the sounding cells of each pitch class in each beat, over all octaves."""
+    sounding = tracks[:, :, :, 0].sum(5)  # [group batch member bar step pitch_class]
+    # [group batch member bar beat step pitch_class]
     return sounding.unflatten(4, (-1, steps_per_beat)).sum(5)
 
 
-def harmony(heard: CriticInput, steps_per_beat: int) -> PerBeat:
-    """Of each beat: chroma of each track (a step counts 1/steps), and tonal distances of pairs.
+def harmony(tracks: TrackGroups, steps_per_beat: int) -> PerBeat:
+    """Compute the harmony of each beat: each track's chroma, each pair's tonal distance.
 
-    The distance of two tracks counts where both sound (Harte, Sandler and Gasser 2006).
+    A step counts 1/steps in the chroma. A pair has two values: the squared distance of its tonal
+    centroids (Harte, Sandler and Gasser 2006) where both sound, and how much both sound.
     """
-    classes = chroma(heard, steps_per_beat)
-    level = classes.sum(-1, keepdim=True)
-    centroid = (classes @ _tonal_basis(classes)) / (level + 1e-3)
+    by_class = chroma(tracks, steps_per_beat)
+    level = by_class.sum(-1, keepdim=True)
+    centroid = (by_class @ _tonal_basis(by_class)) / (level + 1e-3)
     sounds = (level / steps_per_beat).clamp(max=1)
-    values = [(classes / steps_per_beat).unbind(2)]
-    for i, j in combinations(range(classes.shape[2]), 2):
-        apart = (centroid[:, :, i] - centroid[:, :, j]).square().sum(-1, keepdim=True)
+    values = [*(by_class / steps_per_beat).unbind(2)]
+    for i, j in combinations(range(by_class.shape[2]), 2):
+        distance = (centroid[:, :, i] - centroid[:, :, j]).square().sum(-1, keepdim=True)
         both = sounds[:, :, i] * sounds[:, :, j]
-        values.append((both * apart, both))
-    return torch.cat([value for group in values for value in group], -1)
+        values += [both * distance, both]
+    return torch.cat(values, -1)
 
 
 def harmony_values(tracks: int) -> int:
-    """Length of the last axis of `harmony`."""
+    """Return the length of the last axis of `harmony`."""
     return tracks * OCTAVE + 2 * math.comb(tracks, 2)
 
 
 def _tonal_basis(like: Tensor) -> Float[Tensor, "pitch_class centroid"]:
-    """Circles of fifths, minor thirds (radius 1) and major thirds (radius 1/2)."""
+    """Return each pitch class on the circles of fifths, minor thirds and major thirds.
+
+    Their radii are 1, 1 and 1/2.
+    """
     step = torch.arange(OCTAVE, dtype=like.dtype, device=like.device) * math.pi
     circles = ((7 / 6, 1.0), (3 / 2, 1.0), (2 / 3, 0.5))
     axes = [(r * torch.sin(step * a), r * torch.cos(step * a)) for a, r in circles]
     return torch.stack([axis for pair in axes for axis in pair], 1)
 
 
-def bar_counts(heard: CriticInput) -> PerBar:
-    """Of each track and bar, in [0, 1] or near it: does it sound, pitch classes, notes, notes that
-    last one step, steps that sound, steps with two pitches or more, mean pitches at once.
+def bar_counts(tracks: TrackGroups) -> PerBar:
+    """Count, for each track and bar, what a listener would notice; in [0, 1] or near it.
+
+    Whether it sounds, pitch classes, notes, notes that last one step, steps that sound, steps with
+    two pitches or more, mean pitches at once.
     """
-    sounding, onset = heard.unbind(3)  # [judge batch track bar step octave class]
+    sounding, onset = tracks.unbind(3)  # [group batch member bar step octave pitch_class]
     steps = sounding.shape[4]
     classes = sounding.amax((4, 5))
     at_once = sounding.sum((5, 6))
-    held = (sounding * (1 - onset)).flatten(3, 4)
-    next_held = F.pad(held[:, :, :, 1:], (0, 0, 0, 0, 0, 1)).unflatten(3, (-1, steps))
+    held = (sounding * (1 - onset)).flatten(3, 4)  # [group batch member bar*step octave class]
+    next_held = F.pad(held[:, :, :, 1:], (0, 0, 0, 0, 0, 1))
+    next_held = next_held.unflatten(3, (-1, steps))  # [group batch member bar step octave class]
     counts = [
         classes.amax(-1),
         classes.sum(-1) / OCTAVE,
@@ -95,4 +107,4 @@ def bar_counts(heard: CriticInput) -> PerBar:
         (at_once - 1).clamp(0, 1).mean(-1),
         at_once.mean(-1) / 4,
     ]
-    return torch.stack(counts, -1).transpose(2, 3).flatten(3)
+    return torch.stack(counts, -1).transpose(2, 3).flatten(3)  # [group batch bar member*count]

@@ -1,4 +1,8 @@
-"""The levels of a grid (bar, beats, steps, octaves), and the learned maps from one to the next."""
+"""Strided convolutions over a grid's levels (bar, beats, steps, octaves), for several players.
+
+Where a kernel is as long as its stride, a convolution is one linear map of each position, and is
+computed as one product for all players.
+"""
 
 import math
 
@@ -10,20 +14,20 @@ from torch.nn import functional as F
 from musegen.networks.states import OCTAVE
 from musegen.roll import Grid
 
-LEAK = 0.2
+NEGATIVE_SLOPE = 0.2
 
-Positions = Float[Tensor, "player place channel"]
-"""What each player holds at each place of a flattened grid (batch, bar, ...)."""
+PlayerFeatures = Float[Tensor, "player position channel"]
+"""PlayerFeatures of each player at each position of a flattened grid (batch, bar, ...)."""
 
-Moved = Float[Tensor, "player _ _"]
-"""The same at other places or with other channels."""
+Mapped = Float[Tensor, "player _ _"]
+"""PlayerFeatures at other positions or with other channels."""
 
-Map = Float[Tensor, "1 _ _"]
-"""What all players hear of a given track at each place."""
+TrackMap = Float[Tensor, "1 _ _"]
+"""PlayerFeatures of given tracks at each position, the same for all players."""
 
 
 def prime_factors(number: int) -> list[int]:
-    """Ascending.
+    """Return the prime factors in ascending order.
 
     >>> prime_factors(24)
     [2, 2, 2, 3]
@@ -35,7 +39,7 @@ def prime_factors(number: int) -> list[int]:
 
 
 def divisions(grid: Grid) -> list[int]:
-    """How a bar is divided, coarse to fine: first into beats, then into steps.
+    """Return the factors by which a bar is divided, coarse to fine: into beats, then into steps.
 
     >>> divisions(Grid(beats_per_bar=3, steps_per_beat=4))
     [3, 2, 2]
@@ -44,7 +48,10 @@ def divisions(grid: Grid) -> list[int]:
 
 
 def level_channels(grid: Grid, channels: int) -> list[int]:
-    """Channels of each level, from the bar to the step: doubled for each halving, 8-fold."""
+    """Return the channels of each level from the bar to the step.
+
+    `channels` at the step, more in inverse proportion to the resolution, at most 8 times as many.
+    """
     lengths = [1]
     for factor in divisions(grid):
         lengths.append(lengths[-1] * factor)
@@ -52,12 +59,12 @@ def level_channels(grid: Grid, channels: int) -> list[int]:
 
 
 def octaves(grid: Grid) -> int:
-    """Octaves that hold all pitches; the last may be cut."""
+    """Return the number of octaves that hold all pitches; the last may be incomplete."""
     return math.ceil(grid.pitches / OCTAVE)
 
 
 class Linear(nn.Module):
-    """One linear map for each player, all in one product."""
+    """One linear map for each player, computed in one product."""
 
     def __init__(self, players: int, inputs: int, outputs: int):
         super().__init__()
@@ -65,12 +72,12 @@ class Linear(nn.Module):
         self.weight = nn.Parameter(torch.empty(players, inputs, outputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(players, 1, outputs))
 
-    def forward(self, x: Positions) -> Moved:
+    def forward(self, x: PlayerFeatures) -> Mapped:
         return torch.baddbmm(self.bias, x, self.weight)
 
 
 class Expand(nn.Module):
-    """A transposed convolution whose kernel is its stride: each place becomes `factor` places."""
+    """A transposed convolution whose kernel is its stride: one position becomes `factor`."""
 
     def __init__(self, players: int, inputs: int, outputs: int, factor: int):
         super().__init__()
@@ -78,27 +85,27 @@ class Expand(nn.Module):
         self.norm = nn.LayerNorm(outputs)
         self.factor = factor
 
-    def forward(self, x: Positions) -> Moved:
-        return F.relu(self.norm(split_places(self.linear(x), self.factor)))
+    def forward(self, x: PlayerFeatures) -> Mapped:
+        return F.relu(self.norm(split_positions(self.linear(x), self.factor)))
 
 
 class Merge(nn.Module):
-    """A convolution whose kernel is its stride: each `factor` places become one."""
+    """A convolution whose kernel is its stride: `factor` positions become one."""
 
     def __init__(self, players: int, inputs: int, outputs: int, factor: int):
         super().__init__()
         self.linear = Linear(players, factor * inputs, outputs)
         self.factor = factor
 
-    def forward(self, x: Positions) -> Moved:
-        return F.leaky_relu(self.linear(join_places(x, self.factor)), LEAK)
+    def forward(self, x: PlayerFeatures) -> Mapped:
+        return F.leaky_relu(self.linear(merge_positions(x, self.factor)), NEGATIVE_SLOPE)
 
 
-def split_places(x: Positions, factor: int) -> Moved:
-    """[player place factor*channel] -> [player place*factor channel]."""
-    return x.unflatten(2, (factor, -1)).flatten(1, 2)
+def split_positions(x: PlayerFeatures, factor: int) -> Mapped:
+    """Split the channels of each position over `factor` positions."""
+    return x.unflatten(2, (factor, -1)).flatten(1, 2)  # [player position*factor channel/factor]
 
 
-def join_places(x: Positions, factor: int) -> Moved:
-    """The inverse of `split_places`."""
-    return x.unflatten(1, (-1, factor)).flatten(2)
+def merge_positions(x: PlayerFeatures, factor: int) -> Mapped:
+    """Concatenate the channels of `factor` positions: the inverse of `split_positions`."""
+    return x.unflatten(1, (-1, factor)).flatten(2)  # [player position/factor channel*factor]

@@ -1,4 +1,9 @@
-"""MuseGAN's decoder, and the networks of any recipe for phrases."""
+"""MuseGAN: its decoder, and the networks of any recipe for phrases.
+
+Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018. The parts, from z to the score: `wirings`,
+`bar_generators` (with `track_encoder` where tracks are given), `states`, then `critic_inputs`,
+`phrase_encoder` and `critic`.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -11,13 +16,11 @@ from core.recipes import Recipe
 from core.theory.distributions import Bernoulli, Binarisation
 from core.theory.passes import Networks
 from core.theory.shapes import Latents
-from musegen.networks.bar_generators import Harmony, MuseGANConfig, TrackEncoder, generators_of
-from musegen.networks.phrase_encoder import Critic, Encoder, PhraseEncoder, joint
-from musegen.networks.states import (
-    GatedNotes,
-    Given,
-    HeldNotes,
-)
+from musegen.networks.bar_generators import Harmony, MuseGANConfig, build_generators
+from musegen.networks.critic import Critic, joint_critic
+from musegen.networks.phrase_encoder import Encoder, PhraseEncoder
+from musegen.networks.states import GatedNotes, Given, HeldNotes
+from musegen.networks.track_encoder import TrackEncoder
 from musegen.networks.translator import Translator
 from musegen.networks.wirings import Wires, latent_sizes
 from musegen.roll import Grid
@@ -25,7 +28,7 @@ from musegen.tracks import Track
 
 
 class Decoder(nn.Module):
-    """z (and given tracks c) -> p(x given z, c): the wires, then the players' bar generators."""
+    """z (and given tracks c) -> p(x given z, c): the wiring, then the players' bar generators."""
 
     sustained: Tensor
 
@@ -34,7 +37,7 @@ class Decoder(nn.Module):
         players = 1 if config.wiring == "composer" else len(tracks)
         sizes = latent_sizes(config.wiring, config.latent)
         self.wires = Wires(sizes, players, bars, 8 * config.channels)
-        self.generators = generators_of(players, len(tracks) // players, grid, config)
+        self.generators = build_generators(players, len(tracks) // players, grid, config)
         self.shared = sizes.shared + sizes.shared_temporal
         self.harmony = Harmony(self.shared, config.channels) if self.shared else None
         self.given = TrackEncoder(grid, config.given) if config.given else None
@@ -45,17 +48,14 @@ class Decoder(nn.Module):
 
     def forward(self, z: Latents, c: Given | None = None) -> GatedNotes:
         maps = self.given(c) if self.given and c is not None else ()
-        heard = self.wires(z)
-        plays, uses, cells = self.generators(heard, maps)
+        latents = self.wires(z)
+        plays, uses, cells = self.generators(latents, maps)
         onset, hold = cells.unbind(2)
         notes = HeldNotes(self._neurons(onset), self._neurons(hold), self.sustained)
-        harmony = self.harmony(heard[:, 0, :, : self.shared]) if self.harmony else None
-        return GatedNotes(
-            self._neurons(plays),
-            self._neurons(uses),
-            notes,
-            self._neurons(harmony) if harmony is not None else None,
-        )
+        harmony = None
+        if self.harmony:  # the shared latents come first, and are the same for all players
+            harmony = self._neurons(self.harmony(latents[:, 0, :, : self.shared]))
+        return GatedNotes(self._neurons(plays), self._neurons(uses), notes, harmony)
 
     def _neurons(self, logits: Tensor) -> Bernoulli:
         return Bernoulli(logits, self.binarisation, self.slope)
@@ -64,22 +64,22 @@ class Decoder(nn.Module):
 def build(
     config: MuseGANConfig, grid: Grid, tracks: Sequence[Track], bars: int, recipe: Recipe
 ) -> Networks:
-    """The networks that the recipe asks for, by the theory's names."""
+    """Build the networks that the recipe asks for, by the theory's names."""
     decoder = Decoder(config, grid, tracks, bars)
     latent = decoder.wires.latent
-    judges = len(tracks) if config.wiring == "jamming" else 1
+    critic_groups = len(tracks) if config.wiring == "jamming" else 1
 
-    def reader(judges: int) -> PhraseEncoder:
-        heard = len(tracks) // judges + config.given
-        return PhraseEncoder(judges, heard, grid, bars, config.critic_channels)
+    def trunk(groups: int) -> PhraseEncoder:
+        tracks_per_group = len(tracks) // groups + config.given
+        return PhraseEncoder(groups, tracks_per_group, grid, bars, config.critic_channels)
 
     builders: dict[str, Callable[[], nn.Module]] = {
         "decoder": lambda: decoder,
-        "encoder": lambda: Encoder(reader(1), latent, recipe.posterior),
+        "encoder": lambda: Encoder(trunk(1), latent, recipe.posterior),
         "prior": lambda: recipe.prior(latent, 0) if recipe.prior else StandardNormal(latent),
-        "critic_x": lambda: Critic(reader(judges)),
-        "critic_xc": lambda: Critic(reader(judges)),
-        "critic_xz": lambda: joint(reader(1), latent),
+        "critic_x": lambda: Critic(trunk(critic_groups)),
+        "critic_xc": lambda: Critic(trunk(critic_groups)),
+        "critic_xz": lambda: joint_critic(trunk(1), latent),
         "critic_z": lambda: LatentCritic(latent),
     }
     if recipe.other:  # z is a phrase too

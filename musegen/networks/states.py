@@ -1,7 +1,7 @@
-"""The tensor side of a roll: cells <-> states, and the distribution of notes over them.
+"""Rolls as tensors: cells <-> binary states, and distributions over them.
 
 x [batch track state bar step pitch] has two binary states, (sounding, onset). An onset starts a
-note, a note sounds for as long as it is held: sounding(t) = onset(t) or sounding(t-1) and hold(t).
+note, and a note sounds for as long as it is held: sounding(t) = onset(t) or sounding(t-1) hold(t).
 """
 
 import torch
@@ -16,7 +16,7 @@ Given = Float[Tensor, "batch given state bar step pitch"]
 """The states of tracks that are given as a condition."""
 
 Cells = UInt8[Tensor, "batch track bar step pitch"]
-Notes = Float[Tensor, "batch track bar step pitch"]
+CellValues = Float[Tensor, "batch track bar step pitch"]
 """One quantity of each cell: a neuron's output, a probability or a logit."""
 
 PitchClasses = Float[Tensor, "batch bar pitch_class"]
@@ -27,30 +27,31 @@ OCTAVE = 12
 
 
 def to_states(cells: Cells) -> States:
-    """Cells (0 silent, 1 hold, 2 onset) -> x with (sounding, onset) in {0, 1}."""
+    """Convert cells (0 silent, 1 hold, 2 onset) to x with (sounding, onset) in {0, 1}."""
     return torch.stack([cells > SILENT, cells == ONSET], dim=2).float()
 
 
 def to_cells(x: States) -> Cells:
-    """x -> cells; onset without sounding counts as sounding, sounding after silence as onset."""
+    """Convert x to cells; an onset always sounds, and sounding after silence is an onset."""
     sounding, onset = (x > 0.5).unbind(2)
     sounding = sounding | onset
-    starts = onset | (sounding & ~_earlier(sounding))
+    starts = onset | (sounding & ~_previous_step(sounding))
     return sounding.to(torch.uint8) * HOLD + starts.to(torch.uint8)
 
 
-def sustain(onset: Notes, hold: Notes) -> Notes:
+def sustain(onset: CellValues, hold: CellValues) -> CellValues:
     """Solve sounding(t) = onset(t) + (1 - onset(t)) hold(t) sounding(t-1) over the whole phrase.
 
     Exact for binary states; for probabilities of independent neurons it is the probability of
-    sounding. Silent before the start. Step after step: five times faster than a parallel scan,
+    sounding. Silent before the start. A loop over steps is five times faster than a parallel scan,
     since a step's cells stay in the cache.
     """
-    carried = ((1 - onset) * hold).flatten(2, 3).unbind(2)
-    starts = onset.flatten(2, 3).unbind(2)
+    carried = ((1 - onset) * hold).flatten(2, 3).unbind(2)  # bar*step of [batch track pitch]
+    starts = onset.flatten(2, 3).unbind(2)  # bar*step of [batch track pitch]
     sounding = [starts[0]]
     for start, carry in zip(starts[1:], carried[1:], strict=True):
         sounding.append(torch.addcmul(start, carry, sounding[-1]))
+    # [batch track bar step pitch]
     return torch.stack(sounding, 2).unflatten(2, onset.shape[2:4])
 
 
@@ -62,11 +63,11 @@ class HeldNotes(Distribution):
 
     def __init__(self, onset: Bernoulli, hold: Bernoulli, sustained: Float[Tensor, " track"]):
         self.onset, self.hold = onset, hold
-        self.sustained = sustained[:, None, None, None]
+        self.sustained = sustained[:, None, None, None]  # [track 1 1 1]
 
     @property
     def mean(self) -> States:
-        """The probability of (sounding, onset) in each cell."""
+        """Return the probability of (sounding, onset) in each cell."""
         onset = self.onset.mean
         return torch.stack([sustain(onset, self.hold.mean * self.sustained), onset], dim=2)
 
@@ -75,27 +76,27 @@ class HeldNotes(Distribution):
         return torch.stack([sustain(onset, self.hold.rsample() * self.sustained), onset], dim=2)
 
     def log_prob(self, value: States) -> Losses:
-        """log p(x) = sum log p(onset) + sum of log p(hold) where a note could be held.
+        """Return log p(x) = sum log p(onset) + sum of log p(hold) where a note could be held.
 
         A legal x is assumed: a cell that sounds without onset sounded a step earlier.
         """
         return sum_events(self.cell_log_prob(value))
 
-    def cell_log_prob(self, value: States) -> Notes:
-        """The same for each cell."""
+    def cell_log_prob(self, value: States) -> CellValues:
+        """Return the summands of `log_prob`, one for each cell."""
         sounding, onset = value.unbind(2)
-        could_hold = _earlier(sounding) * (1 - onset) * self.sustained
-        hold = cell_losses(self.hold.logits, sounding)
-        return -cell_losses(self.onset.logits, onset) - could_hold * hold
+        could_hold = _previous_step(sounding) * (1 - onset) * self.sustained
+        hold_loss = binary_losses(self.hold.logits, sounding)
+        return -binary_losses(self.onset.logits, onset) - could_hold * hold_loss
 
 
 class GatedNotes(Distribution):
-    """Notes behind gates, each one decision for a whole bar.
+    """Notes behind binary gates, each one decision for a whole bar.
 
-    `plays` [batch track bar]: does the track sound; `uses` [batch track bar pitch]: which pitches;
-    `harmony` [batch bar pitch_class], if any: the pitch classes open to all melodic tracks. So an
-    empty bar is one decision and not a thousand, a bar keeps to few pitches, and the tracks to one
-    chord.
+    `plays` [batch track bar]: whether the track plays; `uses` [batch track bar pitch]: the pitches
+    that it may use; `harmony` [batch bar pitch_class], if any: the pitch classes that all melodic
+    tracks may use. So an empty bar is one decision and not a thousand, a bar keeps to few pitches,
+    and the tracks to one chord.
     """
 
     def __init__(
@@ -105,7 +106,8 @@ class GatedNotes(Distribution):
 
     @property
     def mean(self) -> States:
-        """The probability of (sounding, onset) in each cell, as if held notes could not be cut."""
+        """Return the probability of (sounding, onset) in each cell, up to one approximation:
+        notes and gates are multiplied as if no gate could cut a held note."""
         harmony = self.harmony.mean if self.harmony else None
         gate = self._gate(self.plays.mean, self.uses.mean, harmony)
         return self.notes.mean * gate[:, :, None]
@@ -120,46 +122,51 @@ class GatedNotes(Distribution):
     def _gate(
         self, plays: Tensor, uses: Tensor, harmony: Tensor | None
     ) -> Float[Tensor, "batch track bar 1 pitch"]:
+        """Multiply the gates of each pitch."""
         gate = plays[..., None] * uses
         if harmony is not None:
-            gate = gate * self._open(harmony)
-        return gate[:, :, :, None]
+            gate = gate * self._harmony_gate(harmony)
+        return gate[:, :, :, None]  # [batch track bar 1 pitch]
 
-    def _open(self, harmony: PitchClasses) -> Float[Tensor, "batch track bar pitch"]:
-        """Harmony laid over the octaves of each melodic track; drums are free."""
+    def _harmony_gate(self, harmony: PitchClasses) -> Float[Tensor, "batch track bar pitch"]:
+        """Repeat the harmony over the octaves of each melodic track; 1 for drums."""
         pitches = self.uses.logits.shape[-1]
         classes = torch.arange(pitches, device=harmony.device) % OCTAVE
-        melodic = self.notes.sustained[:, :, 0]
+        melodic = self.notes.sustained[:, :, 0]  # [track 1 1]
         return 1 - melodic + melodic * harmony[:, None, :, classes]
 
     def log_prob(self, value: States) -> Losses:
-        """log p of x together with the gates that it shows: a lower bound of log p(x)."""
-        used = value[:, :, 0].amax(3)
-        played = used.amax(3)
+        """Return log p of x with the gates that its notes imply: a lower bound of log p(x).
+
+        A gate is taken as open where a note sounds behind it, and as closed elsewhere.
+        """
+        used = value[:, :, 0].amax(3)  # [batch track bar pitch]
+        played = used.amax(3)  # [batch track bar]
         total = self.plays.log_prob(played)
         possible = played[..., None]
         if self.harmony:
-            shown = self._shown(used)
-            total = total + self.harmony.log_prob(shown)
-            possible = possible * self._open(shown)
-        uses = -cell_losses(self.uses.logits, used) * possible
+            classes = self._used_pitch_classes(used)
+            total = total + self.harmony.log_prob(classes)
+            possible = possible * self._harmony_gate(classes)
+        uses = -binary_losses(self.uses.logits, used) * possible
         notes = self.notes.cell_log_prob(value) * used[:, :, :, None]
         return total + sum_events(uses) + sum_events(notes)
 
-    def _shown(self, used: Float[Tensor, "batch track bar pitch"]) -> PitchClasses:
-        """The pitch classes of each bar that any melodic track uses."""
-        melodic = (used * self.notes.sustained[:, :, 0]).amax(1)
-        octaves = torch.nn.functional.pad(melodic, (0, -melodic.shape[-1] % OCTAVE))
-        return octaves.unflatten(-1, (-1, OCTAVE)).amax(2)
+    def _used_pitch_classes(self, used: Float[Tensor, "batch track bar pitch"]) -> PitchClasses:
+        """Return 1 for the pitch classes of each bar that any melodic track uses."""
+        melodic = (used * self.notes.sustained[:, :, 0]).amax(1)  # [batch bar pitch]
+        padded = torch.nn.functional.pad(melodic, (0, -melodic.shape[-1] % OCTAVE))
+        octaves = padded.unflatten(-1, (-1, OCTAVE))  # [batch bar octave pitch_class]
+        return octaves.amax(2)
 
 
-def cell_losses(logits: Tensor, value: Tensor) -> Tensor:
-    """-log of the probability of each binary event, in nats."""
+def binary_losses(logits: Tensor, value: Tensor) -> Tensor:
+    """Return -log p of each binary event, in nats."""
     return torch.nn.functional.binary_cross_entropy_with_logits(logits, value, reduction="none")
 
 
-def _earlier(value: Tensor) -> Tensor:
-    """The same quantity one step before, over bar lines; 0 before the phrase."""
-    line = value.flatten(2, 3)
-    before = torch.cat([torch.zeros_like(line[:, :, :1]), line[:, :, :-1]], dim=2)
-    return before.unflatten(2, value.shape[2:4])
+def _previous_step(value: Tensor) -> Tensor:
+    """Return the same quantity one step earlier, across bar lines; 0 before the phrase."""
+    line = value.flatten(2, 3)  # [batch track bar*step pitch]
+    previous = torch.cat([torch.zeros_like(line[:, :, :1]), line[:, :, :-1]], dim=2)
+    return previous.unflatten(2, value.shape[2:4])  # [batch track bar step pitch]

@@ -1,4 +1,4 @@
-"""The translator of phrases, for CycleGAN."""
+"""The translator of phrases between two collections, for CycleGAN."""
 
 from collections.abc import Sequence
 
@@ -6,27 +6,23 @@ import torch
 from torch import Tensor, nn
 
 from core.theory.distributions import Bernoulli, Delta
-from musegen.networks.bar_generators import (
-    GIVEN_CHANNELS,
-    BarGenerators,
-    MuseGANConfig,
-    TrackEncoder,
-)
-from musegen.networks.states import Given, HeldNotes, Notes, States
+from musegen.networks.bar_generators import GIVEN_CHANNELS, BarGenerators, MuseGANConfig
+from musegen.networks.states import CellValues, Given, HeldNotes, States
+from musegen.networks.track_encoder import TrackEncoder
 from musegen.roll import Grid
 from musegen.tracks import Track
 
-KEPT = 1.0
-"""How much a translation leans to what it hears: a logit."""
+COPY_LOGIT = 1.0
+"""How strongly the neurons tend to repeat the input."""
 
 
 class Translator(nn.Module):
-    """Phrases of one collection -> the same in the manner of another, for CycleGAN.
+    """Phrases of one collection -> the same phrases in the style of another.
 
-    The players' bar generators hear the phrase at every level. What they say moves the neurons of
-    the phrase that is heard, so that before training it is played again, note for note. Neurons
-    are deterministic and without gates: a translation draws nothing, and a note can begin
-    wherever a critic asks for one.
+    The players' bar generators are conditioned on the input phrase at every level. Their logits
+    are added to logits that repeat the input, and are 0 before training, so that an untrained
+    translator copies note for note. Neurons are deterministic and without gates: a translation is
+    not random, and a note can start wherever the critic rewards one.
     """
 
     sustained: Tensor
@@ -35,27 +31,27 @@ class Translator(nn.Module):
         super().__init__()
         channels = 4 * GIVEN_CHANNELS
         self.players = 1 if config.wiring == "composer" else len(tracks)
-        self.read = TrackEncoder(grid, len(tracks), channels)
-        self.tell = nn.Linear(channels, self.players * config.latent)
-        shares = len(tracks) // self.players
+        self.encoder = TrackEncoder(grid, len(tracks), channels)
+        self.latents = nn.Linear(channels, self.players * config.latent)
+        tracks_per_player = len(tracks) // self.players
         self.generators = BarGenerators(
-            self.players, shares, grid, config, channels
-        ).begin_silent()
+            self.players, tracks_per_player, grid, config, channels
+        ).zero_outputs()
         held = torch.tensor([not track.is_drum for track in tracks])
         self.register_buffer("sustained", held.float(), persistent=False)
 
     def forward(self, x: States, c: Given | None = None) -> Delta:
-        maps = self.read(x)
-        bars = self.tell(maps[0][0]).unflatten(0, (len(x), -1))  # [batch bar player*latent]
-        told = bars.unflatten(2, (self.players, -1)).transpose(1, 2)
-        plays, uses, cells = self.generators(told, maps)
+        maps = self.encoder(x)
+        bars = self.latents(maps[0][0]).unflatten(0, (len(x), -1))  # [batch bar player*latent]
+        z = bars.unflatten(2, (self.players, -1)).transpose(1, 2)  # [batch player bar latent]
+        plays, uses, cells = self.generators(z, maps)
         onset, hold = cells.unbind(2)
         onset = onset + plays[..., None, None] + uses[..., None, :]
         sounding, struck = x.unbind(2)
-        notes = HeldNotes(_leaning(onset, struck), _leaning(hold, sounding), self.sustained)
+        notes = HeldNotes(_repeat(onset, struck), _repeat(hold, sounding), self.sustained)
         return Delta(notes.rsample())
 
 
-def _leaning(logits: Notes, heard: Notes) -> Bernoulli:
-    """Neurons that do as is heard in their place, until something moves them."""
-    return Bernoulli(logits + KEPT * (2 * heard - 1), "deterministic")
+def _repeat(logits: CellValues, x: CellValues) -> Bernoulli:
+    """Build deterministic neurons that repeat the binary x unless the logits outweigh it."""
+    return Bernoulli(logits + COPY_LOGIT * (2 * x - 1), "deterministic")

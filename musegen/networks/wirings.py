@@ -1,8 +1,8 @@
-"""The wirings of z: who plays which part of the latent, and which parts move from bar to bar.
+"""The wirings of z: which parts of z each player gets, and which of them change from bar to bar.
 
 Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018, section 3. z is flat [batch latent]; its parts, in
-order, are those of `Latents`. A player is one bar generator: the composer is a single player who
-writes every track, in jamming and hybrid each track has a player of its own.
+order, are those of `LatentSizes`. A player is one bar generator: the composer is a single player
+who writes every track, in jamming and hybrid each track has a player of its own.
 """
 
 from typing import Literal
@@ -17,13 +17,16 @@ from core.theory.shapes import Latents as FlatLatents
 
 Wiring = Literal["composer", "jamming", "hybrid"]
 
+IS_TEMPORAL = (False, True, False, True)
+"""Which of the four parts of z change from bar to bar."""
+
 BarLatents = Float[Tensor, "batch player bar latent"]
 
 
 class LatentSizes(Strict):
-    """Sizes of the four parts: z and z_t are heard by all, z_i and z_it by one player each.
+    """Sizes of the four parts: z and z_t go to all players, z_i and z_it to one each.
 
-    z and z_i are the same in every bar; z_t and z_it are expanded over the bars.
+    z and z_i are the same in every bar; z_t and z_it become one latent for each bar.
     """
 
     shared: NonNegativeInt = 32
@@ -33,17 +36,17 @@ class LatentSizes(Strict):
 
     @property
     def of_player(self) -> int:
-        """Length of the vector that a player is given for each bar."""
+        """Return the length of a player's latent of each bar."""
         return self.shared + self.shared_temporal + self.private + self.private_temporal
 
     def parts(self, players: int) -> list[int]:
-        """Lengths of the parts of the flat z: z, z_t, every z_i, every z_it."""
+        """Return the lengths of the parts of the flat z: z, z_t, every z_i, every z_it."""
         private = [players * self.private, players * self.private_temporal]
         return [self.shared, self.shared_temporal, *private]
 
 
 def latent_sizes(wiring: Wiring, size: int) -> LatentSizes:
-    """The paper's division of a player's `size` (128 there) latents in each wiring.
+    """Divide a player's `size` latents (128 in the paper) as each wiring does.
 
     >>> latent_sizes("jamming", 128).parts(players=5)
     [0, 0, 320, 320]
@@ -64,8 +67,8 @@ def latent_sizes(wiring: Wiring, size: int) -> LatentSizes:
 class TemporalGenerator(nn.Module):
     """One latent -> a latent for each bar, by two transposed convolutions over the bars.
 
-    z -> bars/2 positions of `width` -> kernel bars/2 + 1 -> bars. Four bars give the paper's
-    kernels 2 and 3 (AAAI 2018, table 4); any number of bars >= 1 works.
+    The first makes ceil(bars/2) positions of `width` channels, the second one for each bar. Four
+    bars give the paper's kernels 2 and 3 (AAAI 2018, table 4); any number of bars >= 1 works.
     """
 
     def __init__(self, latent: int, bars: int, width: int):
@@ -79,11 +82,11 @@ class TemporalGenerator(nn.Module):
         )
 
     def forward(self, z: FlatLatents) -> Float[Tensor, "batch bar latent"]:
-        return self.layers(z[:, :, None]).transpose(1, 2)
+        return self.layers(z[:, :, None]).transpose(1, 2)  # [batch bar latent]
 
 
 class Wires(nn.Module):
-    """Flat z -> what each player hears in each bar: (z, z_t(bar), z_i, z_it(bar))."""
+    """Flat z -> each player's latent of each bar: (z, z_t(bar), z_i, z_it(bar))."""
 
     def __init__(self, sizes: LatentSizes, players: int, bars: int, width: int):
         super().__init__()
@@ -95,41 +98,43 @@ class Wires(nn.Module):
 
     @property
     def latent(self) -> int:
-        """Length of the flat z."""
+        """Return the length of the flat z."""
         return sum(self.sizes.parts(self.players))
 
     def forward(self, z: Float[Tensor, "batch flat"]) -> BarLatents:
         shared, shared_temporal, private, private_temporal = self._split(z)
-        own = private.unflatten(1, (self.players, self.sizes.private))
-        moving = private_temporal.unflatten(1, (self.players, self.sizes.private_temporal))
-        expanded = [grow(moving[:, i]) for i, grow in enumerate(self.private_temporal)]
+        players, sizes = self.players, self.sizes
+        own = private.unflatten(1, (players, sizes.private))  # [batch player latent]
+        # [batch player latent]
+        own_temporal = private_temporal.unflatten(1, (players, sizes.private_temporal))
+        over_bars = [grow(own_temporal[:, i]) for i, grow in enumerate(self.private_temporal)]
         parts = [
-            shared[:, None, None],
-            self.shared_temporal(shared_temporal)[:, None],
-            own[:, :, None],
-            torch.stack(expanded, 1),
+            shared[:, None, None],  # [batch 1 1 latent]
+            self.shared_temporal(shared_temporal)[:, None],  # [batch 1 bar latent]
+            own[:, :, None],  # [batch player 1 latent]
+            torch.stack(over_bars, 1),  # [batch player bar latent]
         ]
         return torch.cat([p.expand(-1, self.players, self.bars, -1) for p in parts], 3)
 
     def next_phrase(self, z: FlatLatents, fresh: FlatLatents) -> FlatLatents:
-        """The z of the next phrase: what stays over the bars is z's, what moves is fresh's."""
-        kept, drawn = self._split(z), self._split(fresh)
-        return torch.cat([kept[0], drawn[1], kept[2], drawn[3]], 1)
+        """Return the z of the next phrase: z's constant parts with fresh's temporal parts."""
+        parts = zip(self._split(z), self._split(fresh), IS_TEMPORAL, strict=True)
+        return torch.cat([new if temporal else old for old, new, temporal in parts], 1)
 
     def _split(self, z: FlatLatents) -> tuple[Tensor, ...]:
         return z.split(self.sizes.parts(self.players), dim=1)
 
 
-class Unmoved(nn.Module):
-    """The temporal generator of a wiring without temporal part: nothing for each bar."""
+class NoTemporalLatents(nn.Module):
+    """The temporal generator of a wiring without temporal part: an empty latent for each bar."""
 
     def __init__(self, bars: int):
         super().__init__()
         self.bars = bars
 
     def forward(self, z: FlatLatents) -> Float[Tensor, "batch bar latent"]:
-        return z[:, None].expand(-1, self.bars, -1)
+        return z[:, None].expand(-1, self.bars, -1)  # [batch bar 0]
 
 
 def _temporal(latent: int, bars: int, width: int) -> nn.Module:
-    return TemporalGenerator(latent, bars, width) if latent else Unmoved(bars)
+    return TemporalGenerator(latent, bars, width) if latent else NoTemporalLatents(bars)

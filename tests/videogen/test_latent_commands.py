@@ -12,7 +12,7 @@ from core.app.latent_commands import points_of
 from core.errors import UserError
 from videogen.files.clip import to_frames, write_mp4
 from videogen.model import DOMAIN, Model, train
-from videogen.shapes.moving import MovingShapes
+from videogen.shapes.dataset import MovingShapes
 
 CAPTION = "A small red circle is moving in a zigzag path towards north"
 

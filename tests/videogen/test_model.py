@@ -16,7 +16,7 @@ from videogen.model import (
     train,
 )
 from videogen.recipes import RECIPES
-from videogen.shapes.moving import MovingShapes
+from videogen.shapes.dataset import MovingShapes
 
 SHAPES = MovingShapes(size=16, frames=4)
 CAPTION = "A small red circle is moving in a zigzag path towards north"

@@ -17,10 +17,10 @@ from videogen.files.clip import Clips, FrameBatch, to_clips, to_frames
 from videogen.measures.classifier import Classifier, Tick, trained
 from videogen.measures.metrics import diversity, first_choice, frechet, returned, right_over_wrong
 from videogen.model import CaptionedClips, DataSpec, Model
+from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.drawing import draw
 from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
-from videogen.shapes.moving import MovingShapes
 
 EXAMPLES = 6
 """Captions of which a real and a made clip are kept to be shown."""

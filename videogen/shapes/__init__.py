@@ -1,4 +1,4 @@
-"""Moving shapes: clips with known answers, drawn from captions and read back by an exact judge.
+"""Moving shapes: synthetic clips drawn from captions, and a judge that reads captions from clips.
 
 >>> from videogen.shapes.drawing import draw
 >>> from videogen.shapes.grammar import CAPTIONS
@@ -11,7 +11,7 @@ torch.Size([1, 3, 16, 32, 32])
 >>> judge(clips)[0][0].caption == CAPTIONS[0]
 True
 
-The caption grammar is that of the moving shapes of Balaji et al. (IJCAI 2019): 3 shapes, 2 sizes,
-5 colours and 12 ways to move make 360 sentences, and two of them can be joined. One caption in ten
-is held out of training.
+The grammar is that of the moving shapes of Balaji et al. (IJCAI 2019): 3 kinds, 2 sizes, 5 colours
+and 12 motions make 360 sentences, and "and" joins two of them. One caption in ten is held out of
+training.
 """

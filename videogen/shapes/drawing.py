@@ -1,4 +1,4 @@
-"""Clips of moving shapes, drawn from their captions with one seed for all."""
+"""Draw clips of moving shapes from their captions."""
 
 import math
 from collections.abc import Sequence
@@ -10,56 +10,60 @@ from jaxtyping import Float
 from torch import Tensor
 
 from videogen.files.clip import Clips
-from videogen.shapes.grammar import COLOURS, PATHS, SCALES, SIZES, WAYS, Shape, parse
+from videogen.shapes.grammar import COLOURS, MOTIONS, PATHS, SCALES, SIZES, Shape, parse
 
 TRAVEL = 0.5
-"""The way along the direction from the first frame to the last, in widths of the frame."""
-SWING = 0.12
-"""How far a zigzag path leads to either side, in widths of the frame."""
-SWINGS = 2
-"""To both sides and back, in one clip."""
+"""Distance from the first frame to the last along the direction, in frame widths."""
+AMPLITUDE = 0.12
+"""Amplitude of a zigzag path, in frame widths."""
+PERIODS = 2
+"""Periods of a zigzag path in one clip."""
 
 TRIES = 64
-"""Places that are drawn for a pair of shapes, of which the first without overlap is taken."""
+"""Positions sampled for a pair of shapes; the first without overlap is taken."""
+MARGIN = 1 / 32
+"""Gap between two shapes that suffices, in frame widths."""
 
 FRAMES_PER_SECOND = 8.0
 Points = Float[Tensor, "batch time xy"]
-Cover = Float[Tensor, "batch time height width"]
-"""How much of each pixel is covered, in [0, 1]."""
+"""In frame widths."""
+Coverage = Float[Tensor, "batch time height width"]
+"""Covered share of each pixel, in [0, 1]."""
 
 
-def _way(path: str, direction: str, frames: int, scale: float) -> np.ndarray:
-    """The way of a shape around its middle, [time xy], in widths of the frame."""
+def _trajectory(path: str, direction: str, frames: int, scale: float) -> np.ndarray:
+    """Return the trajectory of a shape relative to its midpoint, [time xy], in frame widths."""
     x, y = PATHS[path][direction]
     s = np.linspace(0, 1, frames)[:, None] if frames > 1 else np.full((1, 1), 0.5)
-    way = TRAVEL * (s - 0.5) * [x, y]
+    trajectory = TRAVEL * (s - 0.5) * [x, y]
     if path == "zigzag":
-        triangle = 4 * np.abs((SWINGS * s - 0.25) % 1 - 0.5) - 1
-        way = way + SWING * triangle * [-y, x]
-    return scale * way
+        triangle_wave = 4 * np.abs((PERIODS * s - 0.25) % 1 - 0.5) - 1
+        trajectory = trajectory + AMPLITUDE * triangle_wave * [-y, x]
+    return scale * trajectory
 
 
 @lru_cache(maxsize=64)
-def ways_of(frames: int, scale: float) -> np.ndarray:
-    """All ways in the order of `WAYS`, [way time xy]."""
-    return np.stack([_way(path, direction, frames, scale) for path, direction in WAYS])
+def trajectories(frames: int, scale: float) -> np.ndarray:
+    """Return all trajectories in the order of `MOTIONS`, [motion time xy]."""
+    return np.stack([_trajectory(path, direction, frames, scale) for path, direction in MOTIONS])
 
 
 def draw(
     captions: Sequence[str], seed: int | Sequence[int], size: int = 64, frames: int = 16
 ) -> Clips:
-    """One clip for each caption, with as many shapes; the seed places them, inside the frame.
+    """Draw one clip for each caption; the seed decides where shapes are, all inside the frame.
 
-    Two shapes never overlap where there is room for both. Raises `UserError` for other captions.
+    Two shapes do not overlap if there is room for both. Raises `UserError` for captions that are
+    not of the grammar.
     """
     generator = np.random.default_rng(seed)
     clips = torch.zeros(len(captions), 3, frames, size, size)
     shapes = [parse(caption) for caption in captions]
     for count in SCALES:
-        chosen = [number for number, described in enumerate(shapes) if len(described) == count]
-        if chosen:
-            group = [shapes[number] for number in chosen]
-            clips[chosen] = _draw(group, SCALES[count], generator, size, frames)
+        members = [number for number, described in enumerate(shapes) if len(described) == count]
+        if members:
+            group = [shapes[number] for number in members]
+            clips[members] = _draw(group, SCALES[count], generator, size, frames)
     return 2 * clips - 1
 
 
@@ -71,55 +75,56 @@ def _draw(
     frames: int,
 ) -> Clips:
     half = scale * np.array([[SIZES[shape.size] for shape in clip] for clip in clips])
-    way = np.array([[WAYS.index((s.path, s.direction)) for s in clip] for clip in clips])
-    ways = ways_of(frames, scale)[way]
-    centres = torch.from_numpy(_places(half, ways, generator)).float()
-    drawn = torch.zeros(len(clips), 3, frames, size, size)
+    motions = np.array([[MOTIONS.index((s.path, s.direction)) for s in clip] for clip in clips])
+    paths = trajectories(frames, scale)[motions]  # [clip shape time xy]
+    centres = torch.from_numpy(_place(half, paths, generator)).float()
+    images = torch.zeros(len(clips), 3, frames, size, size)
     for nth in range(half.shape[1]):
         kinds = [clip[nth].kind for clip in clips]
         colour = torch.tensor([COLOURS[clip[nth].colour] for clip in clips])
-        cover = cover_of(kinds, torch.from_numpy(half[:, nth]).float(), centres[:, nth], size)
-        drawn.lerp_(colour[:, :, None, None, None].expand_as(drawn), cover[:, None])
-    return drawn
+        colour = colour[:, :, None, None, None].expand_as(images)  # [batch rgb time height width]
+        cover = coverage(kinds, torch.from_numpy(half[:, nth]).float(), centres[:, nth], size)
+        images.lerp_(colour, cover[:, None])
+    return images
 
 
-def _places(half: np.ndarray, ways: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Centres [clip shape time xy] inside the frame, apart from each other where that can be.
+def _place(half: np.ndarray, paths: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Sample centres [clip shape time xy] inside the frame, of two shapes without overlap if
+    possible.
 
-    half: [clip shape]; ways: [clip shape time xy].
+    half: [clip shape]; paths: [clip shape time xy].
     """
-    low = half[..., None] - ways.min(2)
-    high = 1 - half[..., None] - ways.max(2)
+    low = half[..., None] - paths.min(2)
+    high = 1 - half[..., None] - paths.max(2)
     tries = TRIES if half.shape[1] > 1 else 1
-    middle = low + generator.random((tries, *low.shape)) * (high - low)
-    centres = middle[:, :, :, None] + ways
+    midpoints = low + generator.random((tries, *low.shape)) * (high - low)
+    centres = midpoints[:, :, :, None] + paths  # [try clip shape time xy]
     if tries == 1:
         return centres[0]
-    between = np.abs(centres[:, :, 0] - centres[:, :, 1]).max(-1).min(-1)
-    apart = between - half.sum(1)
-    free = np.minimum(apart, 1 / 32)  # more room than that is no better
-    return centres[free.argmax(0), np.arange(len(half))]
+    distance = np.abs(centres[:, :, 0] - centres[:, :, 1]).max(-1).min(-1)  # [try clip]
+    gap = np.minimum(distance - half.sum(1), MARGIN)
+    return centres[gap.argmax(0), np.arange(len(half))]
 
 
-def cover_of(kinds: Sequence[str], half: Tensor, centres: Points, size: int) -> Cover:
-    """How much of each pixel the shapes cover, with soft edges one pixel wide.
+def coverage(kinds: Sequence[str], half: Tensor, centres: Points, size: int) -> Coverage:
+    """Rasterise shapes: the covered share of each pixel, with edges one pixel wide.
 
-    half: [batch], centres [batch time xy], both in widths of the frame.
+    half: [batch], centres: [batch time xy], both in frame widths.
     """
     pixels = (torch.arange(size) + 0.5) / size
-    x = (pixels - centres[..., :1])[:, :, None, :]
-    y = (pixels - centres[..., 1:])[:, :, :, None]
+    x = (pixels - centres[..., :1])[:, :, None, :]  # [batch time 1 width]
+    y = (pixels - centres[..., 1:])[:, :, :, None]  # [batch time height 1]
     half = half[:, None, None, None]
     cover = torch.empty(*centres.shape[:2], size, size)
     for kind in set(kinds):
-        chosen = torch.tensor([k == kind for k in kinds])
-        outside = _outside(kind, x[chosen], y[chosen], half[chosen])
-        cover[chosen] = (0.5 - size * outside).clamp_(0, 1)
+        of_kind = torch.tensor([k == kind for k in kinds])
+        distance = _signed_distance(kind, x[of_kind], y[of_kind], half[of_kind])
+        cover[of_kind] = (0.5 - size * distance).clamp_(0, 1)
     return cover
 
 
-def _outside(kind: str, x: Tensor, y: Tensor, half: Tensor) -> Tensor:
-    """How far a point lies outside a shape around the origin; negative inside."""
+def _signed_distance(kind: str, x: Tensor, y: Tensor, half: Tensor) -> Tensor:
+    """Return the distance of points from a shape around the origin, negative inside."""
     if kind == "square":
         return torch.maximum(x.abs() - half, y.abs() - half)
     if kind == "circle":

@@ -1,138 +1,143 @@
-"""The exact judge of moving shapes: reads kind, size, colour, path and direction from pixels."""
+"""The judge of moving shapes: reads kind, size, colour, path and direction from pixels."""
 
 import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from videogen.files.clip import Clips
-from videogen.shapes.drawing import Cover, Points, cover_of, ways_of
-from videogen.shapes.grammar import COLOURS, KINDS, NONE, SCALES, SIZES, WAYS, Shape, parse
+from videogen.shapes.drawing import Coverage, Points, coverage, trajectories
+from videogen.shapes.grammar import COLOURS, KINDS, MOTIONS, NONE, SCALES, SIZES, Shape, parse
 
-LIT = 0.15
-"""Cover below this is noise to the judge."""
-WORST_FIT = 0.35
-"""A shape is read when the pixels differ from its drawing by less, squared, of that drawing."""
-WORST_WAY = 0.25
-"""A way is read when the centres differ from it by less, squared, of that way."""
-LEAST_AREA = 0.5
-"""Of the smallest shape's area, what a colour must cover to be seen."""
-LEAST_PURITY = 0.6
-"""Of all that is lit, what the seen colours must cover."""
+ATTRIBUTES = ("kind", "size", "colour", "path", "direction")
+
+NOISE = 0.15
+"""Coverage below this counts as 0."""
+MAX_DRAWING_ERROR = 0.35
+"""Largest squared error between the pixels and the best drawing, relative to the drawing."""
+MAX_MOTION_ERROR = 0.25
+"""Largest squared error between the centres and the best trajectory, relative to the latter."""
+MIN_AREA = 0.5
+"""Smallest area of a colour, relative to that of the smallest shape."""
+MIN_PURITY = 0.6
+"""Smallest share of the shapes' colours in all covered pixels."""
+
+Choice = Int[Tensor, " batch"]
+"""An index for each clip; -1 stands for none."""
 
 
 @torch.no_grad()
 def judge(clips: Clips, shapes: int = 1) -> list[tuple[Shape, ...]]:
-    """Read kind, size, colour, path and direction of each shape from the pixels alone.
+    """Recognise kind, size, colour, path and direction of each shape from the pixels alone.
 
-    Colour: that of most lit pixels (two shapes: the two commonest, which are told apart by it).
-    Kind and size: the one of six whose drawing around the seen centre differs least. Path and
-    direction: the one of twelve ways that the centre keeps to. What does not fit is `none`.
+    The colour covers the most pixels; two shapes are separated by the two most frequent colours.
+    Kind and size are those of the drawing with the least squared error around the measured centre,
+    path and direction those of the trajectory nearest to the centres. An attribute beyond its
+    threshold is `none`.
     """
     light = ((clips.float() + 1) / 2).clamp(0, 1)
-    cover = light.amax(1)
-    cover = torch.where(cover < LIT, 0.0, cover)
-    nearest = _nearest_colours(light, cover)
-    areas = torch.stack([(cover * (nearest == c)).mean((1, 2, 3)) for c in range(len(COLOURS))], 1)
-    most = areas.topk(shapes, 1)
-    pure = most.values.sum(1) >= LEAST_PURITY * areas.sum(1)
-    least_area = LEAST_AREA * 2 * (SCALES[shapes] * min(SIZES.values())) ** 2
+    cover = light.amax(1)  # [batch time height width]
+    cover = torch.where(cover < NOISE, 0.0, cover)
+    colours = _nearest_colours(light, cover)
+    areas = torch.stack([(cover * (colours == c)).mean((1, 2, 3)) for c in range(len(COLOURS))], 1)
+    largest = areas.topk(shapes, 1)
+    pure = largest.values.sum(1) >= MIN_PURITY * areas.sum(1)
+    min_area = MIN_AREA * 2 * (SCALES[shapes] * min(SIZES.values())) ** 2
     verdicts = []
     for nth in range(shapes):
-        colour, area = most.indices[:, nth], most.values[:, nth]
-        own = cover * (nearest == colour[:, None, None, None]) if shapes > 1 else cover
-        seen = torch.where(pure & (area >= least_area), colour, -1)
-        verdicts.append(_read(own, seen, SCALES[shapes]))
+        colour, area = largest.indices[:, nth], largest.values[:, nth]
+        own = cover * (colours == colour[:, None, None, None]) if shapes > 1 else cover
+        recognised = torch.where(pure & (area >= min_area), colour, -1)
+        verdicts.append(_recognise(own, recognised, SCALES[shapes]))
     return list(zip(*verdicts, strict=True))
 
 
-def _nearest_colours(light: Tensor, cover: Cover) -> Tensor:
-    """The palette's colour nearest to each pixel's own, [batch time height width]."""
-    pure = light / cover.clamp(min=LIT)[:, None]
-    palette = torch.tensor(list(COLOURS.values()))
+def _nearest_colours(light: Tensor, cover: Coverage) -> Int[Tensor, "batch time height width"]:
+    """Return the index of the colour nearest to each pixel's own."""
+    pure = light / cover.clamp(min=NOISE)[:, None]
+    palette = torch.tensor(list(COLOURS.values()))  # [colour rgb]
     distances = [((pure - c.view(1, 3, 1, 1, 1)) ** 2).sum(1) for c in palette]
-    return torch.stack(distances).argmin(0)
+    return torch.stack(distances).argmin(0)  # [batch time height width]
 
 
-def _read(cover: Cover, colours: Tensor, scale: float) -> list[Shape]:
-    """The shape that covers each clip's pixels; a colour of -1 is none."""
+def _recognise(cover: Coverage, colours: Choice, scale: float) -> list[Shape]:
+    """Return the shape of each clip, given the index of its colour."""
     centres = _centres(cover)
-    drawings = _best_drawing(cover, centres, scale).tolist()
-    ways = _best_way(centres, scale).tolist()
-    kinds = [*itertools.product(KINDS, SIZES), (NONE, NONE)]
-    names, paths = [*COLOURS, NONE], [*WAYS, (NONE, NONE)]
-    chosen = zip(drawings, colours.tolist(), ways, strict=True)
-    read = [(kinds[drawing], names[colour], paths[way]) for drawing, colour, way in chosen]
-    return [Shape(kind, size, colour, *way) for (kind, size), colour, way in read]
+    drawings = _best_drawings(cover, centres, scale).tolist()
+    motions = _best_motions(centres, scale).tolist()
+    kind_names = [*itertools.product(KINDS, SIZES), (NONE, NONE)]  # -1 is the last of each list
+    colour_names, motion_names = [*COLOURS, NONE], [*MOTIONS, (NONE, NONE)]
+    shapes = []
+    for drawing, colour, motion in zip(drawings, colours.tolist(), motions, strict=True):
+        (kind, size), (path, direction) = kind_names[drawing], motion_names[motion]
+        shapes.append(Shape(kind, size, colour_names[colour], path, direction))
+    return shapes
 
 
-def _centres(cover: Cover) -> Points:
-    """Centres of gravity, in widths of the frame; of an empty frame its middle."""
+def _centres(cover: Coverage) -> Points:
+    """Return the centre of mass of each frame; of an empty frame its middle."""
     size = cover.shape[-1]
     pixels = (torch.arange(size) + 0.5) / size
-    area = cover.sum((2, 3))
-    moments = torch.stack([cover.sum(2) @ pixels, cover.sum(3) @ pixels], -1)
-    return torch.where(area[..., None] > 0, moments / area.clamp(min=1e-6)[..., None], 0.5)
+    mass = cover.sum((2, 3))[..., None]  # [batch time 1]
+    moments = torch.stack([cover.sum(2) @ pixels, cover.sum(3) @ pixels], -1)  # [batch time xy]
+    return torch.where(mass > 0, moments / mass.clamp(min=1e-6), 0.5)
 
 
-def _best_drawing(cover: Cover, centres: Points, scale: float) -> Tensor:
-    """Of each clip the drawing (kind, size) that differs least, or -1, [batch]."""
+def _best_drawings(cover: Coverage, centres: Points, scale: float) -> Choice:
+    """Return the index of the kind and size whose drawing has the least error."""
     errors = []
     for kind, size in itertools.product(KINDS, SIZES):
         half = torch.full((len(cover),), scale * SIZES[size])
-        gravity = centres.clone()
+        middle = centres.clone()
         if kind == "triangle":
-            gravity[..., 1] -= half[0] / 3  # a triangle's centre of gravity lies below its middle
-        drawing = cover_of([kind] * len(cover), half, gravity, cover.shape[-1])
+            middle[..., 1] -= half[0] / 3  # its centre of mass lies below the middle of its box
+        drawing = coverage([kind] * len(cover), half, middle, cover.shape[-1])
         errors.append(((cover - drawing) ** 2).sum((1, 2, 3)) / (drawing**2).sum((1, 2, 3)))
-    return _least(torch.stack(errors, 1), WORST_FIT)
+    return _least(torch.stack(errors, 1), MAX_DRAWING_ERROR)
 
 
-def _best_way(centres: Points, scale: float) -> Tensor:
-    """Of each clip the way that its centres keep closest to, or -1, [batch]."""
-    ways = torch.from_numpy(ways_of(centres.shape[1], scale)).float()
-    ways = ways - ways.mean(1, keepdim=True)
-    moved = centres - centres.mean(1, keepdim=True)
-    errors = ((moved[:, None] - ways) ** 2).sum((2, 3)) / (ways**2).sum((1, 2)).clamp(min=1e-6)
-    return _least(errors, WORST_WAY)
+def _best_motions(centres: Points, scale: float) -> Choice:
+    """Return the index of the motion whose trajectory is nearest to the centres."""
+    paths = torch.from_numpy(trajectories(centres.shape[1], scale)).float()  # [motion time xy]
+    paths = paths - paths.mean(1, keepdim=True)
+    moved = (centres - centres.mean(1, keepdim=True))[:, None]  # [batch 1 time xy]
+    errors = ((moved - paths) ** 2).sum((2, 3)) / (paths**2).sum((1, 2)).clamp(min=1e-6)
+    return _least(errors, MAX_MOTION_ERROR)
 
 
-def _least(errors: Float[Tensor, "batch choice"], worst: float) -> Tensor:
-    """The choice of the least error; -1 where even that is too great (or not a number)."""
+def _least(errors: Float[Tensor, "batch choice"], most: float) -> Choice:
+    """Return the index of the least error, -1 if it is `most` or more, or not a number."""
     least = errors.min(1)
-    return torch.where(least.values < worst, least.indices, -1)
-
-
-ATTRIBUTES = ("kind", "size", "colour", "path", "direction")
+    return torch.where(least.values < most, least.indices, -1)
 
 
 def agreement(captions: Sequence[str], clips: Clips) -> dict[str, float]:
-    """Share of shapes whose clip shows what the caption says, for each attribute and for `all`.
+    """Return the share of shapes whose attribute the judge reads as the caption says.
 
-    Of two shapes the caption's first is compared with whichever the judge saw that it agrees with
-    more, so that their order does not matter.
+    One share for each attribute, and `all` for all five at once. The two shapes of a caption are
+    matched with those of the clip in the order that agrees best.
     """
-    right: list[list[bool]] = []
+    correct: list[list[bool]] = []
     for count in SCALES:
-        chosen = [n for n, caption in enumerate(captions) if len(parse(caption)) == count]
-        verdicts = judge(clips[chosen], count) if chosen else []
-        for number, verdict in zip(chosen, verdicts, strict=True):
-            right += _compare(parse(captions[number]), verdict)
-    shares = np.array(right, dtype=float).mean(0).tolist()
+        members = [n for n, caption in enumerate(captions) if len(parse(caption)) == count]
+        verdicts = judge(clips[members], count) if members else []
+        for number, verdict in zip(members, verdicts, strict=True):
+            correct += _compare(parse(captions[number]), verdict)
+    shares = np.array(correct, dtype=float).mean(0).tolist()
     return dict(zip((*ATTRIBUTES, "all"), shares, strict=True))
 
 
-def _compare(asked: Sequence[Shape], seen: Sequence[Shape]) -> list[list[bool]]:
-    """For each asked shape which attributes agree, and whether all do; the best pairing counts."""
+def _compare(expected: Sequence[Shape], recognised: Sequence[Shape]) -> list[list[bool]]:
+    """Return for each expected shape which attributes agree, and whether all do."""
     pairings = [
         [
-            [getattr(wanted, name) == getattr(shown, name) for name in ATTRIBUTES]
-            for wanted, shown in zip(asked, order, strict=True)
+            [getattr(one, name) == getattr(other, name) for name in ATTRIBUTES]
+            for one, other in zip(expected, order, strict=True)
         ]
-        for order in itertools.permutations(seen)
+        for order in itertools.permutations(recognised)
     ]
     best = max(pairings, key=lambda rows: sum(map(sum, rows)))
     return [[*row, all(row)] for row in best]

@@ -98,3 +98,13 @@ def test_places_are_joined_with_their_conditions():
     both = concat([LatentPoints(C[:1], C[:1]), LatentPoints(C[1:], C[1:])])
     assert torch.equal(both.u, C) and both.c is not None and torch.equal(both.c, C)
     assert concat([LatentPoints(C)]).c is None
+
+
+def test_arithmetic_takes_the_conditions_of_all_three():
+    a, b, c = (
+        LatentPoints(torch.tensor([[u]]), torch.tensor([condition]))
+        for u, condition in ((5.0, [5.0, 1.0]), (3.0, [3.0, 2.0]), (1.0, [1.0, 7.0]))
+    )
+    made = arithmetic(a, b, c)
+    assert made.u.tolist() == [[3]]
+    assert made.c is not None and made.c.tolist() == [[3, 6]]

@@ -8,44 +8,47 @@ import torch
 from core.densities.flow import (
     ActNorm,
     Bijection,
-    Coupling,
-    Flow,
+    Chain,
     InvertibleLinear,
     Scaling,
     glow,
     nice,
     realnvp,
+    vector_coupling,
 )
 from core.theory.distributions import Gaussian
 
 SIZE, CONDITION = 5, 3
 MAPS = {
-    "additive": lambda: Coupling(SIZE, False, affine=False, condition=CONDITION),
-    "affine": lambda: Coupling(SIZE, True, condition=CONDITION),
+    "additive": lambda: vector_coupling(SIZE, 0, affine=False, condition=CONDITION),
+    "affine": lambda: vector_coupling(SIZE, 1, condition=CONDITION),
     "scaling": lambda: Scaling(SIZE),
     "actnorm": lambda: ActNorm(SIZE),
     "linear": lambda: InvertibleLinear(SIZE),
+    "chain": lambda: Chain(
+        [Scaling(SIZE), InvertibleLinear(SIZE), vector_coupling(SIZE, 0, condition=CONDITION)]
+    ),
 }
 FLOWS = {"nice": nice, "realnvp": realnvp, "glow": glow}
 
 
-def shaken(module: torch.nn.Module, by: float = 0.2) -> None:
-    """Weights away from the identity at which a flow begins."""
+def perturb(module: torch.nn.Module, by: float = 0.2) -> None:
+    """Move the weights away from the identity, at which a flow is initialised."""
     torch.manual_seed(1)
     for parameter in module.parameters():
         parameter.data += by * torch.randn_like(parameter)
 
 
-def made(name: str) -> Bijection:
+def built(name: str) -> Bijection:
     torch.manual_seed(0)
     bijection = MAPS[name]().eval()
-    shaken(bijection)
+    perturb(bijection)
     return bijection
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_a_map_is_inverted_and_its_volume_is_the_jacobians(name):
-    bijection = made(name)
+def test_a_bijection_is_inverted_and_its_volume_is_the_jacobians(name):
+    bijection = built(name)
     x, c = torch.randn(4, SIZE), torch.randn(4, CONDITION)
     y, log_det = bijection(x, c)
     torch.testing.assert_close(bijection.inverse(y, c), x, atol=1e-5, rtol=1e-4)
@@ -60,34 +63,34 @@ def test_a_map_is_inverted_and_its_volume_is_the_jacobians(name):
     assert name in ("additive",) or log_det.abs().max() > 0.01
 
 
-def test_a_coupling_leaves_what_decides():
+def test_a_coupling_leaves_the_numbers_that_its_network_reads():
     x = torch.randn(2, SIZE)
-    for turned in (False, True):
-        coupling = Coupling(SIZE, turned)
-        shaken(coupling)
+    for number in (0, 1):
+        coupling = vector_coupling(SIZE, number)
+        perturb(coupling)
         y, _ = coupling(x)
         unmoved = (y == x).all(0)
-        assert torch.equal(unmoved, torch.arange(SIZE) % 2 == int(turned))
+        assert torch.equal(unmoved, torch.arange(SIZE) % 2 == number)
 
 
 @pytest.mark.parametrize("name", FLOWS)
-def test_a_flow_begins_as_the_normal_distribution_and_is_normalised(name):
+def test_a_flow_is_initialised_as_the_normal_distribution_and_is_normalised(name):
     """Over a grid, the density of two numbers sums to 1."""
     torch.manual_seed(0)
     flow = FLOWS[name](2).eval()
     x = torch.randn(6, 2)
     standard = Gaussian(torch.zeros(6, 2), torch.zeros(6, 2))
     torch.testing.assert_close(flow(6).log_prob(x), standard.log_prob(x), atol=1e-4, rtol=1e-4)
-    shaken(flow, by=0.03)
+    perturb(flow, by=0.03)
     axis = torch.linspace(-9, 9, 181)
     grid = torch.cartesian_prod(axis, axis)
     with torch.no_grad():
         total = flow(len(grid)).log_prob(grid).exp().sum() * 0.1**2
-        drawn = flow(20_000).rsample()
+        samples = flow(20_000).rsample()
     assert total.item() == pytest.approx(1, abs=0.02)
     weights = flow(len(grid)).log_prob(grid).exp() * 0.1**2
     torch.testing.assert_close(
-        (weights[:, None] * grid).sum(0), drawn.mean(0), atol=0.05, rtol=0.05
+        (weights[:, None] * grid).sum(0), samples.mean(0), atol=0.05, rtol=0.05
     )
 
 
@@ -104,23 +107,27 @@ def test_the_first_batch_of_actnorm_has_mean_0_and_variance_1():
 
 def test_additive_couplings_keep_volumes_and_scales_change_them():
     flow = nice(SIZE)
-    shaken(flow)
-    scaling = flow.maps[-1]
+    perturb(flow)
+    assert isinstance(flow.bijection, Chain)
+    scaling = flow.bijection.bijections[-1]
     assert isinstance(scaling, Scaling)
     x = torch.randn(3, SIZE)
     y = x
-    for bijection in flow.maps:
+    for bijection in flow.bijection.bijections:
         y, _ = bijection(y)
     base = Gaussian(torch.zeros(3, SIZE), torch.zeros(3, SIZE))
     expected = base.log_prob(y) + scaling.log_scale.sum()
     torch.testing.assert_close(flow(3).log_prob(x), expected)
 
 
-def test_a_condition_bends_the_flow():
+def test_a_flow_depends_on_its_condition():
     flow = realnvp(2, condition=CONDITION)
-    shaken(flow)
+    perturb(flow)
     x = torch.ones(2, 2)
     one, other = flow(2, torch.tensor([[1.0, 0, 0], [0, 1, 0]])).log_prob(x)
     assert one != other
-    assert isinstance(flow, Flow)
-    assert flow(2, torch.zeros(2, 3)).mean.shape == (2, 2)
+    c = torch.tensor([[1.0, 0, 0], [0, 1, 0]])
+    one, other = flow(2, c).mean
+    assert not torch.allclose(one, other)
+    mapped, _ = flow.bijection(flow(2, c).mean, c)
+    torch.testing.assert_close(mapped, torch.zeros(2, 2), atol=1e-5, rtol=0)

@@ -1,4 +1,4 @@
-"""The causal transformer: what a part may see, and that memory changes nothing."""
+"""The causal transformer: what a position may see, and that KV caches change nothing."""
 
 import pytest
 import torch
@@ -12,16 +12,16 @@ def transformer() -> CausalTransformer:
     return CausalTransformer(width=12, layers=3, heads=2).double().eval()
 
 
-def test_a_part_sees_itself_and_earlier_ones_only(transformer: CausalTransformer):
+def test_a_position_sees_itself_and_earlier_ones_only(transformer: CausalTransformer):
     x = torch.randn(1, 6, 12, dtype=torch.double, requires_grad=True)
-    for part in range(6):
-        (seen,) = torch.autograd.grad(transformer(x)[0, part].square().sum(), x)
-        assert seen[0, : part + 1].abs().sum(1).gt(0).all()
-        assert seen[0, part + 1 :].eq(0).all()
+    for position in range(6):
+        (seen,) = torch.autograd.grad(transformer(x)[0, position].square().sum(), x)
+        assert seen[0, : position + 1].abs().sum(1).gt(0).all()
+        assert seen[0, position + 1 :].eq(0).all()
 
 
 @pytest.mark.parametrize("cuts", [(1, 1, 1, 1, 1, 1, 1), (4, 1, 2), (7,)])
-def test_memory_changes_nothing(transformer: CausalTransformer, cuts: tuple[int, ...]):
+def test_kv_caches_change_nothing(transformer: CausalTransformer, cuts: tuple[int, ...]):
     x = torch.randn(3, 7, 12, dtype=torch.double)
     kv_caches = transformer.kv_caches()
     pieces = [transformer(piece, kv_caches) for piece in x.split(cuts, dim=1)]
@@ -38,7 +38,7 @@ def test_padding_is_not_seen_and_harms_nothing(transformer: CausalTransformer):
     assert first.isfinite().all()
 
 
-def test_a_memory_of_some_sequences_goes_on_without_the_others(transformer: CausalTransformer):
+def test_a_cache_of_some_sequences_goes_on_without_the_others(transformer: CausalTransformer):
     x = torch.randn(4, 5, 12, dtype=torch.double)
     kv_caches, kept = transformer.kv_caches(), torch.tensor([0, 3])
     transformer(x[:, :4], kv_caches)
@@ -48,29 +48,29 @@ def test_a_memory_of_some_sequences_goes_on_without_the_others(transformer: Caus
     torch.testing.assert_close(after, transformer(x[kept])[:, 4])
 
 
-def test_memories_grow_by_doubling(transformer: CausalTransformer):
+def test_caches_grow_by_doubling(transformer: CausalTransformer):
     kv_caches = transformer.kv_caches()
-    rooms = []
+    capacities = []
     for _ in range(9):
         transformer(torch.randn(1, 1, 12, dtype=torch.double), kv_caches)
-        rooms.append(kv_caches[0].pairs.shape[3])
-    assert rooms == [2, 2, 6, 6, 6, 6, 14, 14, 14]
+        capacities.append(kv_caches[0].pairs.shape[3])
+    assert capacities == [2, 2, 6, 6, 6, 6, 14, 14, 14]
 
 
-def test_choices_have_the_frequencies_of_their_probabilities():
+def test_samples_have_the_frequencies_of_their_probabilities():
     torch.manual_seed(2)
     logits = torch.tensor([0.1, 0.2, 0.7]).log().expand(20_000, 3)
     frequencies = torch.bincount(sample_logits(logits)) / 20_000
     torch.testing.assert_close(frequencies, torch.tensor([0.1, 0.2, 0.7]), atol=0.01, rtol=0)
 
 
-def test_a_low_temperature_sharpens_choices():
+def test_a_low_temperature_sharpens_samples():
     torch.manual_seed(3)
     logits = torch.tensor([1.0, 2.0]).log().expand(20_000, 2)  # 1 : 2, squared 1 : 4
     assert sample_logits(logits, 0.5).float().mean().item() == pytest.approx(0.8, abs=0.01)
 
 
-def test_log_of_what_was_chosen():
+def test_log_probabilities_of_chosen_classes():
     found = log_prob_of(
         torch.tensor([[1.0, 2.0, 5.0], [3.0, 3.0, 0.0]]).log(), torch.tensor([2, 0])
     )

@@ -1,5 +1,6 @@
 """Stabilisers for games: what each does by hand, and that each helps any model that plays one."""
 
+import copy
 import math
 
 import pytest
@@ -12,11 +13,12 @@ from core.networks.critics import MinibatchDiscrimination, SpectralNorm, normali
 from core.recipes import RECIPES, Recipe
 from core.ring import domain as ring
 from core.ring.benchmark import on_the_ring
-from core.theory.adversarial import R1, Adversarial, hinge, least_squares, logistic
+from core.theory.adversarial import R1, Adversarial, hinge, least_squares, logistic, wasserstein
 from core.theory.divergences import Features
 from core.theory.passes import Batch, Networks, Passes
+from core.training.optimisation import Optimisation
 from core.training.stabilisers import Stabilisers
-from core.training.step import Optimisation, TrainState, critic_step, learner_step, step
+from core.training.step import TrainState, _recall, game, step, update_history
 
 PLAYING = [name for name in on_the_ring() if RECIPES[name].critics]
 ALL = Stabilisers(
@@ -34,9 +36,11 @@ ALL = Stabilisers(
 
 def state(name: str, stabilisers: Stabilisers) -> TrainState:
     torch.manual_seed(2)
+    if any(game(term).game is wasserstein for term in RECIPES[name].critics):
+        stabilisers = stabilisers.replace(label_smoothing=0)  # refused
     recipe = stabilisers.on(RECIPES[name])
     networks = stabilisers.fit(ring.networks(recipe))
-    rate = Optimisation(learning_rate=1e-3)
+    rate = (recipe.optimisation or Optimisation()).replace(learning_rate=1e-3)
     return TrainState(
         networks, recipe, rate, rate, 0.9, historical_averaging=stabilisers.historical_averaging
     )
@@ -162,6 +166,47 @@ def test_a_normalised_map_has_norm_1(layer):
     assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=1e-3)
 
 
+def test_recurrent_maps_have_norm_1_in_each_layer_and_direction():
+    """Ten times the parameters is the same map, in copies and after a pass too."""
+    torch.manual_seed(1)
+    layer = nn.GRU(3, 2, num_layers=2, bidirectional=True)
+    normalise(nn.Sequential(layer))
+    x = torch.randn(5, 1, 3)
+    for _ in range(40):
+        expected, _ = layer(x)
+    maps = [name for name in layer._flat_weights_names if name.startswith("weight")]
+    assert len(maps) == 2 * 2 * 2
+    layer.eval()
+    for name in maps:
+        assert torch.linalg.matrix_norm(getattr(layer, name), 2).item() == pytest.approx(1, 1e-3)
+    with torch.no_grad():
+        for name, parameter in layer.named_parameters():
+            if "original" in name:
+                parameter *= 10
+        for one in (layer, copy.deepcopy(layer), layer.to(torch.float32)):
+            torch.testing.assert_close(one(x)[0], expected, atol=1e-3, rtol=1e-3)
+    layer.train()(x)[0].sum().backward()
+    assert all(parameter.grad is not None for parameter in layer.parameters())
+
+
+def test_tables_of_embeddings_stay_as_they_are():
+    tables = nn.Sequential(nn.Embedding(4, 3), nn.EmbeddingBag(4, 3))
+    before = copy.deepcopy(tables.state_dict())
+    normalise(tables)
+    assert all(torch.equal(tables.state_dict()[key], value) for key, value in before.items())
+
+
+@pytest.mark.parametrize("name", ["wgan", "wgan_gp", "musegan"])
+def test_label_smoothing_of_a_wasserstein_game_is_refused(name):
+    """The critic's loss would have no minimum: scores of all samples fall for ever."""
+    with pytest.raises(ConfigError, match=r"Wasserstein.*model\.game=hinge"):
+        Stabilisers(label_smoothing=0.1).on(RECIPES[name])
+    smoothed = Adversarial(wasserstein, label_smoothing=0.1)
+    scores = torch.tensor([-1.0, -10.0, -100.0])
+    losses = smoothed._smoothed(scores, scores)
+    torch.testing.assert_close(losses, 0.2 * scores)
+
+
 def test_each_players_map_has_norm_1():
     from musegen.networks.multiscale import Linear
 
@@ -180,7 +225,7 @@ def test_each_players_map_has_norm_1():
 def test_the_gradient_of_a_normalised_map_is_that_of_the_ratio():
     torch.manual_seed(3)
     layer = nn.Linear(4, 3, bias=False)
-    norm = SpectralNorm(layer).train()
+    norm = SpectralNorm(layer.weight, stacked=False).train()
     weight = layer.weight.detach().double().requires_grad_()
     norm.left.data = norm.left.double()
     for _ in range(200):
@@ -192,32 +237,53 @@ def test_the_gradient_of_a_normalised_map_is_that_of_the_ratio():
     torch.testing.assert_close(weight.grad, exact.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_history_pulls_weights_to_their_average():
-    """2 * history * distance is added to each gradient."""
-    helped = state("gan", Stabilisers(historical_averaging=0.25))
-    recipe: Recipe = helped.recipe
-    for name in ("decoder", "critic_x"):
-        for weight in helped.networks[name].parameters():
-            weight.data += 0.02
-    batch = ring.batches(recipe)(0)
-    plain = state("gan", Stabilisers())
-    plain.networks.load_state_dict(helped.networks.state_dict())
-    for one in (helped, plain):
-        torch.manual_seed(5)
-        critic_step(one, batch)
-        learner_step(one, batch)
-    for name in ("decoder", "critic_x"):
-        with_history, without = (
-            next(one.networks[name].parameters()).grad for one in (helped, plain)
-        )
-        assert with_history is not None
-        assert without is not None
-        if name == "critic_x":  # the decoder's gradient has passed a critic that differs by now
-            torch.testing.assert_close(
-                with_history - without, torch.full_like(without, 0.01), atol=1e-4, rtol=1e-2
-            )
-        else:
-            assert with_history.mean() > without.mean()
+class Slope(nn.Module):
+    """A player with one weight, whose loss has the slope 1: AdamW moves it by its rate."""
+
+    def __init__(self, weight: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight))
+
+    def forward(self, *x):
+        return self.weight.expand(1)
+
+
+def test_history_is_the_mean_of_all_weights_so_far_for_both_players():
+    """Weights 4, 1 and 10 have the mean 5; |10 - 5|^2 has the slope 10 (section 3.3)."""
+    players = {"decoder": Slope(4.0), "critic_x": Slope(-4.0)}
+    rate = Optimisation()
+    recipe = Recipe((), RECIPES["gan"].paper)
+    state = TrainState(Networks(players), recipe, rate, rate, 0.9, historical_averaging=0.25)
+    for number, value in enumerate((1.0, 10.0)):
+        players["decoder"].weight.data.fill_(value)
+        players["critic_x"].weight.data.fill_(-value)
+        update_history(state, number)
+    means = {name: next(network.parameters()).item() for name, network in state.history.items()}
+    assert means == pytest.approx({"decoder": 5, "critic_x": -5})
+    for name, slope in (("decoder", 2.5), ("critic_x", -2.5)):
+        players[name].weight.grad = torch.tensor(7.0)
+        _recall(state, name)
+        torch.testing.assert_close(players[name].weight.grad, torch.tensor(7 + slope))
+
+
+def test_history_is_updated_by_a_step_and_pulls_both_players():
+    """After two steps the mean is of three values, and its pull is in what moves the weights."""
+    helped, plain = (
+        state("gan", Stabilisers(historical_averaging=weight)) for weight in (5.0, 0.0)
+    )
+    names, seen = ("decoder", "critic_x"), {"decoder": [], "critic_x": []}
+    for number in range(3):
+        for name in names:
+            seen[name].append(next(helped.networks[name].parameters()).detach().clone())
+        for one in (helped, plain):
+            step(one, ring.batches(one.recipe), number, seed=1)
+        for name in names:
+            same = torch.equal(*(next(s.networks[name].parameters()) for s in (helped, plain)))
+            assert same == (number == 0), "at first the weights are their own mean"
+    for name in names:
+        seen[name].append(next(helped.networks[name].parameters()).detach())
+        mean = next(helped.history[name].parameters())
+        torch.testing.assert_close(mean, torch.stack(seen[name]).mean(0))
 
 
 def test_augmentation_moves_half_around_with_its_gradient():
@@ -231,14 +297,15 @@ def test_augmentation_moves_half_around_with_its_gradient():
     torch.testing.assert_close(x.grad, torch.ones_like(x))
 
 
-def test_a_helped_run_resumes_to_the_bit(tmp_path):
+@pytest.mark.parametrize("name", ["gan", "wgan"])
+def test_a_helped_run_resumes_to_the_bit(name, tmp_path):
     from core.training.loop import TrainConfig, train
     from core.training.run import Run
 
     config = TrainConfig(steps=4, save_every_steps=2, ema_decay=0.9)
 
     def run(folder, steps):
-        helped = state("gan", ALL)
+        helped = state(name, ALL)
         draw = ring.batches(helped.recipe)
         with Run.open(folder, {}) as opened:
             train(opened, helped, draw, config.replace(steps=steps), lambda ema, step: {})
@@ -247,7 +314,7 @@ def test_a_helped_run_resumes_to_the_bit(tmp_path):
     whole = run(tmp_path / "whole", 4)
     run(tmp_path / "parts", 2)
     parts = run(tmp_path / "parts", 4)
-    for group, values in whole.state().items():
-        if group != "optimizers":
-            for key, value in values.items():
-                assert torch.equal(value, parts.state()[group][key]), (group, key)
+    for group in ("networks", "ema", "history"):
+        resumed = parts.state()[group]
+        for key, value in whole.state()[group].items():
+            assert torch.equal(value, resumed[key]), (group, key)

@@ -1,4 +1,4 @@
-"""What a critic counts, against numbers counted by hand and against the metrics' definitions."""
+"""The inputs of a critic, against numbers counted by hand and the definitions of metrics."""
 
 import pytest
 import torch
@@ -28,25 +28,25 @@ def phrase() -> torch.Tensor:
 
 
 def test_octaves_are_folded_and_the_last_is_filled_with_silence():
-    heard = split_tracks(phrase(), judges=2)
-    assert heard.shape == (2, 1, 1, 2, BARS, STEPS, 2, 12)
-    assert heard[0, 0, 0, 1, 0, 3].nonzero().tolist() == [[1, 0]]
+    tracks = split_tracks(phrase(), groups=2)
+    assert tracks.shape == (2, 1, 1, 2, BARS, STEPS, 2, 12)
+    assert tracks[0, 0, 0, 1, 0, 3].nonzero().tolist() == [[1, 0]]
 
 
 def test_onsets_and_sounding_cells_of_each_step():
-    counts = onset_counts(split_tracks(phrase(), judges=1))[0, 0]
+    counts = onset_counts(split_tracks(phrase(), groups=1))[0, 0]
     assert counts[0].tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0], [2, 1, 0, 0]]
     assert counts[1, 1].tolist() == [0, 0, 2, 2]
 
 
 def test_chroma_adds_octaves_and_the_steps_of_a_beat():
-    classes = chroma(split_tracks(phrase(), judges=1), steps_per_beat=2)[0, 0]
+    classes = chroma(split_tracks(phrase(), groups=1), steps_per_beat=2)[0, 0]
     assert classes[0, 0, 1, 0] == 3  # pitch 0 twice, pitch 12 once
     assert classes[1, 1].nonzero().tolist() == [[0, 1], [0, 4], [1, 1], [1, 4]]
 
 
 def test_bar_counts_by_hand():
-    counts = bar_counts(split_tracks(phrase(), judges=1))[0, 0].unflatten(1, (TRACKS, 7))
+    counts = bar_counts(split_tracks(phrase(), groups=1))[0, 0].unflatten(1, (TRACKS, 7))
     assert counts[0, 0].tolist() == pytest.approx([1, 1 / 12, 2 / 4, 1 / 4, 2 / 4, 1 / 4, 3 / 16])
     assert counts[0, 1].tolist() == [0] * 7
     assert counts[1, 0].tolist() == pytest.approx([1, 1 / 12, 0, 0, 1 / 4, 0, 1 / 16])
@@ -56,9 +56,9 @@ def test_bar_counts_by_hand():
 def test_tonal_distance_of_a_pair_is_that_of_harte():
     cells = torch.zeros(1, 2, 1, 1, 12, dtype=torch.uint8)
     cells[0, 0, 0, 0, 0], cells[0, 1, 0, 0, 7] = 2, 2  # a fifth apart
-    values = harmony(split_tracks(to_states(cells), judges=1), steps_per_beat=1)[0, 0, 0, 0]
+    values = harmony(split_tracks(to_states(cells), groups=1), steps_per_beat=1)[0, 0, 0, 0]
     assert len(values) == harmony_values(2)
-    apart, both = values[-2:].tolist()
+    distance, both = values[-2:].tolist()
     # each circle turns by 7 of its steps: fifths 30, minor thirds 90, major thirds 120 degrees
-    assert apart == pytest.approx(2 - 3**0.5 + 2 + 0.25 * 3, rel=5e-3)
+    assert distance == pytest.approx(2 - 3**0.5 + 2 + 0.25 * 3, rel=5e-3)
     assert both == 1

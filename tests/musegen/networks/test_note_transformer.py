@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core.densities.transformer import KVCache
-from musegen.networks.note_sequences import PaddedNotes, notes_before, to_notes, to_x
+from musegen.networks.note_sequences import PaddedNotes, previous_notes, to_notes, to_x
 from musegen.networks.note_transformer import DensityConfig, NoteDensity, Sampler
 from musegen.networks.states import States, to_cells, to_states
 from musegen.roll import Grid
@@ -19,14 +19,18 @@ GRID = Grid(steps_per_beat=3, beats_per_bar=2, lowest_pitch=40, pitches=7)
 
 
 def density(
-    grid: Grid = GRID, tracks: tuple[Track, ...] = (DRUMS, PIANO, PIANO), bars: int = 2
+    grid: Grid = GRID,
+    tracks: tuple[Track, ...] = (DRUMS, PIANO, PIANO),
+    bars: int = 2,
+    temperature: float = 1.0,
 ) -> NoteDensity:
     """A density of random weights, far from uniform."""
     torch.manual_seed(5)
-    made = NoteDensity(DensityConfig(width=16, layers=2, heads=2), grid, tracks, bars)
-    for table in (m.weight for m in made.modules() if isinstance(m, torch.nn.Embedding)):
+    config = DensityConfig(width=16, layers=2, heads=2, temperature=temperature)
+    model = NoteDensity(config, grid, tracks, bars)
+    for table in (m.weight for m in model.modules() if isinstance(m, torch.nn.Embedding)):
         torch.nn.init.normal_(table)
-    return made.double().eval()
+    return model.double().eval()
 
 
 def random_phrases(batch: int) -> States:
@@ -78,8 +82,8 @@ def test_what_goes_on_from_before_the_phrase_starts_in_it():
 def test_a_later_note_cuts_the_earlier_on_its_pitch():
     one = torch.tensor([[0, 2]])
     notes = PaddedNotes(one, torch.zeros_like(one), one * 0, one * 0 + 4, torch.tensor([2]))
-    again = to_notes(to_x(notes, 1, 1, GRID))
-    assert (again.step.tolist(), again.length.tolist()) == ([[0, 2]], [[2, 4]])
+    cut = to_notes(to_x(notes, 1, 1, GRID))
+    assert (cut.step.tolist(), cut.length.tolist()) == ([[0, 2]], [[2, 4]])
 
 
 LINES = {
@@ -91,11 +95,11 @@ LINES = {
 
 def all_sequences(pitches: int) -> PaddedNotes:
     """Every sequence of notes of drums and a piano in two steps; in some, a note cuts another."""
-    places = [(track, pitch) for track in (0, 1) for pitch in range(pitches)]
+    keys = [(track, pitch) for track in (0, 1) for pitch in range(pitches)]
     notes = []
-    for lines in itertools.product(*(LINES[track == 0] for track, _ in places)):
-        told = zip(places, lines, strict=True)
-        notes.append(sorted((s, t, p, line[s]) for (t, p), line in told for s in line))
+    for lines in itertools.product(*(LINES[track == 0] for track, _ in keys)):
+        pairs = zip(keys, lines, strict=True)
+        notes.append(sorted((s, t, p, line[s]) for (t, p), line in pairs for s in line))
     longest = max(map(len, notes))
     padded = torch.tensor([n + [(0, 0, 0, 0)] * (longest - len(n)) for n in notes])
     return PaddedNotes(*padded.unbind(2), count=torch.tensor([len(n) for n in notes]))
@@ -111,24 +115,24 @@ def test_the_probabilities_of_all_sequences_sum_to_one():
     assert p.sum().item() == pytest.approx(1, abs=1e-5)
 
 
-def test_samples_have_the_frequencies_that_log_prob_tells():
+def test_samples_have_the_frequencies_of_log_prob():
     grid = Grid(steps_per_beat=1, beats_per_bar=2, lowest_pitch=40, pitches=1)
-    notes, made = all_sequences(1), density(grid, (DRUMS, PIANO), bars=1)
-    p, x = made.log_prob(notes).exp().float(), to_x(notes, 2, 1, grid)
+    notes, model = all_sequences(1), density(grid, (DRUMS, PIANO), bars=1)
+    p, x = model.log_prob(notes).exp().float(), to_x(notes, 2, 1, grid)
     torch.manual_seed(3)
-    drawn = made(8000).sample(1)
+    samples = model(8000).sample(1)
     same = (x.flatten(1)[:, None] == x.flatten(1)).all(2).float()  # where the later note cuts
-    found = (drawn.flatten(1)[:, None] == x.flatten(1)).all(2).float().mean(0)
+    found = (samples.flatten(1)[:, None] == x.flatten(1)).all(2).float().mean(0)
     assert same.sum() > len(x)
     torch.testing.assert_close(found, same @ p, atol=0.02, rtol=0)
 
 
-def test_log_prob_does_not_depend_on_the_company():
+def test_log_prob_does_not_depend_on_the_rest_of_the_batch():
     torch.manual_seed(1)
-    x, made = random_phrases(11), density()
+    x, model = random_phrases(11), density()
     x[4] = 0
-    alone = torch.cat([made(1).log_prob(one[None]) for one in x])
-    torch.testing.assert_close(made(11).log_prob(x), alone)
+    alone = torch.cat([model(1).log_prob(one[None]) for one in x])
+    torch.testing.assert_close(model(11).log_prob(x), alone)
 
 
 def test_an_illegal_drum_that_is_held_is_impossible():
@@ -137,49 +141,51 @@ def test_an_illegal_drum_that_is_held_is_impossible():
     assert density()(1).log_prob(x).item() == -math.inf
 
 
-def test_later_notes_do_not_change_what_was_told_of_earlier_ones():
+def test_later_notes_do_not_change_the_hidden_states_of_earlier_ones():
     torch.manual_seed(2)
-    made, notes = density(), to_notes(random_phrases(1))
+    model, notes = density(), to_notes(random_phrases(1))
     other = PaddedNotes(*(c.clone() for c in notes.columns), count=notes.count)
     other.pitch[0, 9:] = (other.pitch[0, 9:] + 1) % 7
-    hidden = [made.transformer(made.embedding(notes_before(n, 12, 3))) for n in (notes, other)]
+    hidden = [model.transformer(model.embedding(previous_notes(n, 12, 3))) for n in (notes, other)]
     assert torch.equal(hidden[0][0, :10], hidden[1][0, :10])
     assert not torch.allclose(hidden[0][0, 10], hidden[1][0, 10])
 
 
 def test_every_sample_is_legal_and_survives_the_way_back():
-    made = density()
+    model = density()
     torch.manual_seed(4)
-    x = made(64).sample(2)
+    x = model(64).sample(2)
     assert x.shape == (64, 3, 2, 2, 6, 7)
     assert torch.equal(to_states(to_cells(x)), x)
     assert torch.equal(x[:, 0, 0], x[:, 0, 1]), "drums are held"
-    assert made(64).log_prob(x).isfinite().all()
+    assert model(64).log_prob(x).isfinite().all()
 
 
-def test_the_batch_shrinks_but_what_is_drawn_stays_apart(monkeypatch: pytest.MonkeyPatch):
+def test_finished_rows_leave_the_batch_and_phrases_stay_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+):
     sizes = []
     keep = KVCache.keep
     monkeypatch.setattr(
         KVCache, "keep", lambda self, rows: (sizes.append(len(rows)), keep(self, rows))[1]
     )
-    made = density()
+    model = density()
     torch.manual_seed(4)
-    notes = Sampler(made, 40, None, 0).run()
+    notes = Sampler(model, 40, None, 0).run()
     assert len(set(sizes)) > 3
     assert min(sizes) < 20
     key = (notes.step * 3 + notes.track) * 7 + notes.pitch
     later = key[:, 1:] > key[:, :-1]
-    assert later[notes.real[:, 1:]].all(), "notes go forwards in every phrase"
+    assert later[notes.is_note[:, 1:]].all(), "notes go forwards in every phrase"
 
 
 def test_a_seed_repeats_the_music_and_another_does_not():
-    made, drawn = density(), []
+    model, samples = density(), []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        drawn.append(made(3).sample(5))
-    assert torch.equal(drawn[0], drawn[1])
-    assert not torch.equal(drawn[0], drawn[2])
+        samples.append(model(3).sample(5))
+    assert torch.equal(samples[0], samples[1])
+    assert not torch.equal(samples[0], samples[2])
 
 
 @pytest.mark.parametrize("bars", [1, 2, 5])
@@ -190,33 +196,68 @@ def test_pieces_have_any_length(bars: int):
     assert torch.equal(to_states(to_cells(x)), x)
 
 
-def test_a_continuation_begins_with_what_is_known():
+def test_a_continuation_begins_with_its_prefix():
     torch.manual_seed(7)
-    known = random_phrases(60)[:, :, :, 1:]
-    known = to_states(to_cells(known))
-    known[2] = 0  # one of them begins in silence
-    x = density()(60).continued(known)
-    assert torch.equal(x[:, :, :, :1], known)
+    prefix = random_phrases(60)[:, :, :, 1:]
+    prefix = to_states(to_cells(prefix))
+    prefix[2] = 0  # one of them begins in silence
+    x = density()(60).continue_from(prefix)
+    assert torch.equal(x[:, :, :, :1], prefix)
     assert x[:, :, 1, 1].flatten(1).sum(1).gt(0).all(), "a continuation is empty"
 
 
-def test_what_is_known_changes_what_follows():
-    made, bar = density(), random_phrases(2)[:, :, :, :1]
-    drawn = []
-    for known in (bar[:1], bar[1:]):
+def test_another_prefix_changes_the_continuation():
+    model, bar = density(), random_phrases(2)[:, :, :, :1]
+    samples = []
+    for prefix in (bar[:1], bar[1:]):
         torch.manual_seed(8)
-        drawn.append(made(1).continued(known)[:, :, :, 1])
-    assert not torch.equal(drawn[0], drawn[1])
+        samples.append(model(1).continue_from(prefix)[:, :, :, 1])
+    assert not torch.equal(samples[0], samples[1])
 
 
-def test_a_note_that_reaches_the_known_end_may_sound_on():
-    made = density()
-    known = torch.zeros(200, 3, 2, 1, 6, 7)
-    known[:, 1, 0, 0, 4:, 3] = known[:, 1, 1, 0, 4, 3] = 1  # piano, cut at the bar
-    known[:, 0, :, 0, 5, 1] = 1  # a drum has no length that could go on
+def cut_notes(count: int) -> States:
+    """Bars in which a piano's note ends with the bar, and a drum is hit on its last step."""
+    prefix = torch.zeros(count, 3, 2, 1, 6, 7)
+    prefix[:, 1, 0, 0, 4:, 3] = prefix[:, 1, 1, 0, 4, 3] = 1
+    prefix[:, 0, :, 0, 5, 1] = 1
+    return prefix
+
+
+def test_a_note_that_reaches_the_end_of_the_prefix_may_sound_on():
     torch.manual_seed(9)
-    longer = made.lengthened(to_notes(known), end=6)
+    longer = density().lengthen(to_notes(cut_notes(200)), end=6)
     assert longer.step[0].tolist() == [4, 5]
     assert longer.length[:, 0].min() == 2
     assert longer.length[:, 0].max() > 2
-    assert longer.length[:, 1].eq(1).all()
+    assert longer.length[:, 1].eq(1).all(), "a drum has no length that could go on"
+
+
+def test_the_temperature_reaches_every_head():
+    """Near 0 every choice is the likeliest one, so that all samples are the same."""
+    cold, warm = density(temperature=1e-6), density()
+    torch.manual_seed(10)
+    few, many = (model(40).sample(2).unique(dim=0) for model in (cold, warm))
+    assert len(few) == 1
+    assert len(many) > 30
+    for model, lengths in ((cold, 1), (warm, 2)):
+        longer = model.lengthen(to_notes(cut_notes(200)), end=6)
+        assert min(len(longer.length[:, 0].unique()), 2) == lengths
+
+
+@pytest.mark.parametrize("attribute", ["step", "track", "pitch", "length"])
+def test_each_attribute_is_sampled_from_its_own_logits(attribute: str):
+    """With equal logits elsewhere, one attribute's bias of 50 alone makes a choice certain."""
+    model = density(tracks=(PIANO, PIANO, PIANO))
+    heads = model.heads
+    for parameter in heads.parameters():
+        torch.nn.init.zeros_(parameter)
+    last = heads.advance if attribute == "step" else getattr(heads, attribute)[-1]
+    last.bias.data[0 if attribute == "length" else 1] = 50.0
+    start = model.previous(to_notes(torch.zeros(300, 3, 2, 2, 6, 7))).at(
+        torch.ones(300, 1, dtype=torch.bool)
+    )
+    torch.manual_seed(11)
+    note = heads.sample(torch.zeros(300, 16, dtype=torch.double), start, 0, 1.0)
+    certain = {name: len(getattr(note, name).unique()) == 1 for name in note.__dict__}
+    assert certain == {name: name == attribute for name in certain}
+    assert getattr(note, attribute)[0] == 1

@@ -31,7 +31,7 @@ def test_sounding_after_silence_is_an_onset_and_onset_alone_sounds():
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from([0, 2]), min_size=12, max_size=12), st.integers(0, 2**31))
-def test_legal_cells_come_back(starts, seed):
+def test_legal_cells_survive_the_way_to_states_and_back(starts, seed):
     onset = torch.tensor(starts, dtype=torch.float32).view(1, 1, 2, 6, 1) / 2
     hold = torch.bernoulli(torch.full_like(onset, 0.7), generator=torch.manual_seed(seed))
     cells = to_cells(torch.stack([sustain(onset, hold), onset], 2))

@@ -8,7 +8,7 @@ from musegen.networks.wirings import TemporalGenerator, Wires, latent_sizes
 
 @pytest.mark.parametrize("wiring", ["composer", "jamming", "hybrid"])
 @pytest.mark.parametrize("size", [128, 11])
-def test_a_player_is_given_all_of_its_latents(wiring, size):
+def test_a_players_latents_add_up_to_its_size(wiring, size):
     assert latent_sizes(wiring, size).of_player == size
 
 
@@ -23,32 +23,32 @@ def test_one_latent_becomes_one_for_each_bar(bars):
     assert TemporalGenerator(6, bars, 8)(torch.randn(3, 6)).shape == (3, bars, 6)
 
 
-def heard(wiring: str, moved: int) -> torch.Tensor:
-    """Where [player bar] something changes when part `moved` of the flat z does."""
+def reached(wiring: str, part: int) -> torch.Tensor:
+    """Which [player bar] change when a part of the flat z does."""
     torch.manual_seed(3)
     sizes = latent_sizes(wiring, 12)  # type: ignore[arg-type]
     wires = Wires(sizes, players=2, bars=3, width=16)
     parts = list(torch.randn(1, wires.latent).split(sizes.parts(2), 1))
     before = wires(torch.cat(parts, 1))
-    parts[moved] = parts[moved] + torch.nn.functional.one_hot(
-        torch.tensor([0]), parts[moved].shape[1]
+    parts[part] = parts[part] + torch.nn.functional.one_hot(
+        torch.tensor([0]), parts[part].shape[1]
     )
     return (wires(torch.cat(parts, 1)) != before).any(3)[0]
 
 
 @pytest.mark.parametrize(("part", "players"), [(0, [1, 1]), (1, [1, 1]), (2, [1, 0]), (3, [1, 0])])
 def test_shared_parts_reach_every_player_and_private_parts_one(part, players):
-    assert heard("hybrid", part).any(1).tolist() == [bool(p) for p in players]
+    assert reached("hybrid", part).any(1).tolist() == [bool(p) for p in players]
 
 
-def test_only_the_moving_parts_change_from_bar_to_bar():
+def test_only_the_temporal_parts_change_from_bar_to_bar():
     sizes = latent_sizes("hybrid", 12)
     bars = Wires(sizes, players=2, bars=3, width=16)(torch.randn(5, 18))
     same = (bars[:, :, :1] == bars).all(0).all(0).all(0)
     assert same.tolist() == [True] * 3 + [False] * 3 + [True] * 3 + [False] * 3
 
 
-def test_the_next_phrase_keeps_what_stays_and_draws_what_moves():
+def test_the_next_phrase_keeps_the_constant_parts_and_takes_fresh_temporal_ones():
     wires = Wires(latent_sizes("hybrid", 8), players=2, bars=3, width=4)
     z, fresh = torch.zeros(1, 12), torch.ones(1, 12)
     assert wires.next_phrase(z, fresh)[0].tolist() == [0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1]

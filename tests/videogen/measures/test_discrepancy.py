@@ -4,7 +4,7 @@ import torch
 
 from core.theory.divergences import mmd
 from videogen.files.clip import to_clips
-from videogen.shapes.moving import MovingShapes
+from videogen.shapes.dataset import MovingShapes
 
 
 def clips(word: str, number: int) -> torch.Tensor:

@@ -15,10 +15,10 @@ from videogen.measures.evaluation import chance_model, data_of, evaluate
 from videogen.measures.metrics import right_over_wrong
 from videogen.measures.scorecard import draw_report, tables
 from videogen.model import DOMAIN, DataSpec, Model
+from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.drawing import draw
 from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
-from videogen.shapes.moving import MovingShapes
 
 DATA = MovingShapes(size=32, frames=4)
 

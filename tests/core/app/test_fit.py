@@ -1,0 +1,74 @@
+"""A configuration trained into a run folder: its switches reach the networks and the steps."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from core.app.configuration import ModelConfig, RunConfig
+from core.app.fit import fit
+from core.ring import domain as ring
+from core.theory.passes import Networks
+from core.training.loop import TrainConfig
+from core.training.run import Run
+from core.training.stabilisers import Stabilisers
+
+CPU = torch.device("cpu")
+
+
+def build(config: RunConfig) -> Networks:
+    return ring.networks(config.model.resolved_recipe)
+
+
+def config(recipe: str = "gan", seed: int = 0, **stabilisers: float) -> RunConfig:
+    train = {"steps": 3, "batch_size": 8, "seed": seed, "ema_decay": 0.5}
+    return RunConfig(
+        train=TrainConfig.model_validate(train),
+        model=ModelConfig(recipe=recipe, stabilisers=Stabilisers.model_validate(stabilisers)),
+    )
+
+
+def fitted(folder: Path, wanted: RunConfig) -> dict[str, torch.Tensor]:
+    """Train three steps; the newest checkpoint's networks."""
+    fit(folder, wanted, build, lambda n: ring.batch(n, 8), lambda run: lambda n, s: {}, CPU)
+    stored = Run.read(folder).latest()
+    assert stored is not None
+    return dict(stored.group("networks"))
+
+
+def apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], part: str) -> bool:
+    names = [name for name in one if name.startswith(part)]
+    assert names
+    return not all(torch.equal(one[name], other[name]) for name in names)
+
+
+def test_spectral_normalisation_gives_each_map_of_a_critic_norm_1(tmp_path):
+    wanted = config(spectral_norm=True)
+    fitted(tmp_path / "run", wanted)
+    stored = Run.read(tmp_path / "run").latest()
+    networks = wanted.model.stabilisers.fit(build(wanted))
+    assert stored is not None
+    stored.fill(networks, "networks")
+    networks.eval()
+    maps = [m for m in networks["critic_x"].modules() if isinstance(m, nn.Linear)]
+    assert len(maps) == 3
+    for linear in maps:
+        norm = torch.linalg.matrix_norm(linear.weight, 2)
+        assert norm.item() == pytest.approx(1.0, abs=0.02)
+    plain = [m for m in networks["decoder"].modules() if isinstance(m, nn.Linear)]
+    assert all(abs(torch.linalg.matrix_norm(m.weight, 2).item() - 1) > 0.02 for m in plain)
+
+
+def test_historical_averaging_moves_learner_and_critic(tmp_path):
+    plain = fitted(tmp_path / "plain", config())
+    same = fitted(tmp_path / "same", config())
+    averaged = fitted(tmp_path / "averaged", config(historical_averaging=10.0))
+    for part in ("decoder", "critic_x"):
+        assert not apart(plain, same, part)
+        assert apart(plain, averaged, part)
+
+
+def test_the_seed_decides_the_weights_at_the_beginning_and_what_they_become(tmp_path):
+    one, other = (fitted(tmp_path / str(n), config(seed=n)) for n in (1, 2))
+    assert apart(one, other, "decoder") and apart(one, other, "critic_x")

@@ -1,0 +1,160 @@
+"""Every stabiliser on every recipe that plays a game, on the ring, on rolls and on clips."""
+
+import copy
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+import torch
+
+from core.app.domain import Domain
+from core.errors import ConfigError
+from core.recipes import Recipe
+from core.ring import domain as ring
+from core.ring.benchmark import adapting, on_the_ring
+from core.theory.adversarial import wasserstein
+from core.theory.passes import Batch, Networks
+from core.training.optimisation import Optimisation
+from core.training.stabilisers import Stabilisers
+from core.training.step import TrainState, game, step
+from musegen import model as music
+from musegen.networks.bar_generators import MuseGANConfig
+from musegen.networks.musegan import build as build_music
+from musegen.roll import Grid
+from musegen.tracks import TRACK_LISTS
+from videogen import model as video
+from videogen.networks.build import build as build_video
+from videogen.networks.config import VideoConfig
+from videogen.networks.text import Captions, TextConfig
+
+CLIPS = video.VideoModel(
+    recipe="gan",
+    video=VideoConfig(
+        latent=4, channels=4, critic_channels=4, width=16, filters=2, text=TextConfig(width=4)
+    ),
+)
+PHRASES = music.MusicModel(
+    recipe="gan", musegan=MuseGANConfig(latent=4, channels=2, critic_channels=2)
+)
+GRID = Grid(beats_per_bar=2, steps_per_beat=2, lowest_pitch=36, pitches=24)
+TRACKS = TRACK_LISTS["lakh"][:2]
+SIZE, FRAMES, BARS, BATCH = 16, 2, 2, 3
+WORDS = ("red", "blue", "circle")
+
+ON = {
+    "feature_matching": Stabilisers(feature_matching=0.5),
+    "minibatch_discrimination": Stabilisers(minibatch_discrimination=2),
+    "historical_averaging": Stabilisers(historical_averaging=3.0),
+    "label_smoothing": Stabilisers(label_smoothing=0.2),
+    "spectral_norm": Stabilisers(spectral_norm=True),
+    "instance_noise": Stabilisers(instance_noise=0.2),
+    "r1": Stabilisers(r1=1.0),
+    "gradient_penalty": Stabilisers(gradient_penalty=1.0),
+    "augment": Stabilisers(augment=True),
+}
+
+
+def resolved(where: str, name: str) -> Recipe:
+    model = CLIPS if where == "clips" else PHRASES
+    return model.replace(recipe=name).resolved_recipe
+
+
+def build(where: str, recipe: Recipe) -> Networks:
+    if where == "clips":
+        return build_video(CLIPS.video, SIZE, FRAMES, len(WORDS), recipe)
+    if where == "phrases":
+        return build_music(PHRASES.musegan, GRID, TRACKS, BARS, recipe)
+    return ring.networks(recipe)
+
+
+def batches(where: str, recipe: Recipe) -> Callable[[int], Batch]:
+    if where == "ring":
+        return ring.batches(recipe)
+    shape = {
+        "clips": (BATCH, 3, FRAMES, SIZE, SIZE),
+        "phrases": (BATCH, 2, 2, BARS, GRID.steps_per_bar, GRID.pitches),
+    }[where]
+
+    def draw(number: int) -> Batch:
+        torch.manual_seed(number)
+        x, other = (torch.rand(shape) < 0.2).float(), (torch.rand(shape) < 0.3).float()
+        if recipe.other:
+            return Batch(x, other=other)
+        captions = Captions(WORDS).encode(["red circle", "a blue one", "blue"])
+        return Batch(x, captions if where == "clips" else None)
+
+    return draw
+
+
+def games(domain: Domain) -> list[str]:
+    """The recipes of a domain that play a game."""
+    known = domain.recipes
+    return [name for name in known if known[name].critics and known[name].needs <= domain.offers]
+
+
+PLAYED = [
+    *(("ring", name) for name in [*on_the_ring(), *adapting()] if resolved("ring", name).critics),
+    *(pytest.param("phrases", name, marks=pytest.mark.slow) for name in games(music.DOMAIN)),
+    *(pytest.param("clips", name, marks=pytest.mark.slow) for name in games(video.DOMAIN)),
+]
+
+
+@cache
+def built(where: str, name: str) -> Networks:
+    torch.manual_seed(1)
+    return build(where, resolved(where, name))
+
+
+def trained(where: str, name: str, stabilisers: Stabilisers | None, steps: int = 1) -> TrainState:
+    """A recipe after its first steps, all of which are finite."""
+    recipe, networks = resolved(where, name), copy.deepcopy(built(where, name))
+    torch.manual_seed(2)
+    averaging = 0.0
+    if stabilisers:
+        recipe, networks = stabilisers.on(recipe), stabilisers.fit(networks)
+        averaging = stabilisers.historical_averaging
+    rate = Optimisation(learning_rate=1e-3)
+    state = TrainState(networks, recipe, rate, rate, historical_averaging=averaging)
+    draw = batches(where, recipe)
+    for number in range(steps):
+        assert not step(state, draw, number, seed=3)["skipped"]
+    return state
+
+
+@cache
+def plain(where: str, name: str, steps: int = 1) -> TrainState:
+    return trained(where, name, None, steps)
+
+
+def differ(state: TrainState, other: TrainState) -> bool:
+    """Whether some weight differs, or there are others."""
+    a, b = state.networks.state_dict(), other.networks.state_dict()
+    return a.keys() != b.keys() or any(not torch.equal(value, b[key]) for key, value in a.items())
+
+
+@pytest.mark.parametrize(("where", "name"), PLAYED)
+def test_switched_off_nothing_differs_to_the_bit(where: str, name: str):
+    assert not differ(trained(where, name, Stabilisers()), plain(where, name))
+
+
+def acts(stabiliser: str, recipe: Recipe) -> bool:
+    """Latents are not augmented, and features are matched by what a game trains."""
+    if stabiliser == "augment":
+        return any(term.space not in ("z", "domain") for term in recipe.critics)
+    return stabiliser != "feature_matching" or any(term.trains for term in recipe.critics)
+
+
+@pytest.mark.parametrize("stabiliser", ON)
+@pytest.mark.parametrize(("where", "name"), PLAYED)
+def test_a_stabiliser_changes_a_game_and_keeps_it_finite(where: str, name: str, stabiliser: str):
+    recipe = resolved(where, name)
+    if stabiliser == "label_smoothing" and any(
+        game(t).game is wasserstein for t in recipe.critics
+    ):
+        with pytest.raises(ConfigError, match="Wasserstein"):
+            ON[stabiliser].on(recipe)
+        return
+    steps = 2 if stabiliser == "historical_averaging" else 1  # at first the average is the weights
+    state = trained(where, name, ON[stabiliser], steps)
+    assert all(torch.isfinite(v).all() for v in state.networks.state_dict().values())
+    assert differ(state, plain(where, name, steps)) == acts(stabiliser, recipe)
