@@ -24,6 +24,7 @@ import time
 import traceback
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -426,7 +427,7 @@ class Tracer:
         return result
 
 
-def executions(root: Path) -> dict[str, Execution]:
+def executions(root: Path, workers: int) -> dict[str, Execution]:
     """Run all fast tests once, traced; the map is kept in build/ as long as no file changes."""
     digest = hashlib.sha256()
     for path in sorted(p for top in TESTS for p in (root / top).rglob("*.py")):
@@ -436,24 +437,41 @@ def executions(root: Path) -> dict[str, Execution]:
         stored = json.loads(kept.read_text("utf-8"))
         if stored["digest"] == digest.hexdigest():
             return {name: Execution(**test) for name, test in stored["tests"].items()}
-    kept.parent.mkdir(exist_ok=True)
     print("the fast tests run once, traced ...", flush=True)
-    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
-        copied, traced = _copy(root, Path(folder) / "tree"), Path(folder) / "map.json"
-        child = _fork(copied, Path(folder), lambda: _trace_into(copied, traced))
-        os.waitpid(child, 0)
-        if not traced.exists():
-            sys.exit((Path(folder) / "output.txt").read_text("utf-8"))
-        tests = json.loads(traced.read_text("utf-8"))
+    tests = _traced(root, workers)
+    kept.parent.mkdir(exist_ok=True)
     kept.write_text(json.dumps({"digest": digest.hexdigest(), "tests": tests}), "utf-8")
     return {name: Execution(**test) for name, test in tests.items()}
 
 
-def _trace_into(root: Path, file: Path) -> int:
-    tracer = Tracer(root)
-    pytest.main(["-q", *PYTEST, *TESTS], plugins=[tracer])
+def _traced(root: Path, workers: int) -> dict[str, Any]:
+    """The executions of all tests that pass, their files dealt out to the workers."""
+    files = [p for top in TESTS for p in sorted((root / top).rglob("*.py"))]
+    files = [str(p.relative_to(root)) for p in files if _is_test(p)]
+    tests: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder:
+        own = [Path(folder) / str(number) for number in range(workers)]
+        children = []
+        for number, place in enumerate(own):
+            share, tree = files[number::workers], _copy(root, place / "tree")
+            children.append(_fork(tree, place, partial(_trace, tree, share)))
+        for child, place in zip(children, own, strict=True):
+            os.waitpid(child, 0)
+            if not (place / "map.json").exists():
+                sys.exit((place / "output.txt").read_text("utf-8"))
+            tests |= json.loads((place / "map.json").read_text("utf-8"))
+    return tests
+
+
+def _is_test(path: Path) -> bool:
+    return path.name.startswith("test_") or CODE in path.relative_to(ROOT).parts[:1]
+
+
+def _trace(tree: Path, files: Sequence[str]) -> int:
+    tracer = Tracer(tree)
+    pytest.main(["-q", *PYTEST, *files], plugins=[tracer])
     passed = {n: asdict(t) for n, t in tracer.tests.items() if n not in tracer.failed}
-    file.write_text(json.dumps(passed), "utf-8")
+    (tree.parent / "map.json").write_text(json.dumps(passed), "utf-8")
     return 0
 
 
@@ -639,7 +657,7 @@ def main() -> None:
     told = parser.parse_args()
     warm_up()
     started = time.monotonic()
-    known = executions(ROOT)
+    known = executions(ROOT, told.workers)
     chosen = sample(pool_of(ROOT, told.only), told.count, told.seed)
     results = run(chosen, known, told.workers)
     counts = {o: sum(r["outcome"] == o for r in results) for o in OUTCOMES}

@@ -21,7 +21,7 @@ import pypianoroll
 from rich.console import Console
 from rich.table import Table
 
-from core.data.sources import RejectedFile, Source, find_sources, roots
+from core.data.sources import RejectedFile, Source, expand_patterns, iterate_sources
 from core.data.workers import Failure
 from musegen.data.band import song
 from musegen.data.records import PrepareConfig, read_source
@@ -76,7 +76,7 @@ def measure(folder: Path) -> bool:
         "file to roll": to_roll,
         "file to stored phrases": partial(to_phrases, config=PrepareConfig(min_tracks=1, bars=1)),
     }
-    sources = list(find_sources(roots([str(folder)]), MIDI, MusicLimits()))
+    sources = list(iterate_sources(expand_patterns([str(folder)]), MIDI, MusicLimits()))
     taken = np.array([[seconds(read, source) for read in readers.values()] for source in sources])
     total = taken[~np.isnan(taken).any(1)].sum(0)
     files = int((~np.isnan(taken).any(1)).sum())

@@ -1,1 +1,1 @@
-"""From source files to a prepared collection."""
+"""Preparation of data: source files, child processes, shards, splits."""

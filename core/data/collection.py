@@ -1,4 +1,4 @@
-"""A prepared collection: pieces that are trained on, and those that are held out."""
+"""A prepared collection: its pieces for training, and those held out for test."""
 
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -13,7 +13,7 @@ Split = Literal["train", "test"]
 
 
 class Prepared:
-    """A store of one domain, whose columns of the whole have a row for each piece."""
+    """A store of one domain, whose global columns have one row for each piece."""
 
     DOMAIN: ClassVar[str]
 
@@ -37,10 +37,10 @@ class Prepared:
 
     @property
     def splits(self) -> tuple[Split, ...]:
-        """Those that have any pieces."""
+        """The splits that have any pieces."""
         both: tuple[Split, ...] = ("train", "test")
         return tuple(split for split in both if len(self.indices(split)))
 
     def indices(self, split: Split) -> Int[np.ndarray, " piece"]:
-        """The numbers of the pieces of a split."""
+        """Return the indices of the pieces of a split."""
         return self._indices[split]

@@ -1,7 +1,7 @@
-"""Sources -> a store: read in child processes, written shard by shard.
+"""Prepare sources: process them in child processes and write a store shard by shard.
 
-Neither a bad source nor a large collection does harm: each source is kept, or is a line of
-rejects.jsonl, and a preparation that was killed goes on where it stopped.
+Each source is kept or listed in rejects.jsonl, memory does not grow with their number, and a
+preparation that was killed resumes with the shards that are missing.
 """
 
 import contextlib
@@ -16,8 +16,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from core.data.catalogue import Catalogue
-from core.data.store import Columns, finished, shard_folder, write_rejects, write_shard
+from core.data.catalogue import Catalogue, SourceMetadata
+from core.data.store import (
+    FORMAT,
+    Columns,
+    finished,
+    require_format,
+    shard_folder,
+    write_rejects,
+    write_shard,
+)
 from core.data.workers import CHUNK_SIZE, Failure, map_in_processes
 from core.errors import UserError
 from core.files import LOCK, locked, write_text
@@ -28,20 +36,21 @@ SETTINGS_FILE = "prepare.json"
 REPORTS = {"rejects.jsonl", "summary.txt"}
 
 Tick = Callable[[int, int], None]
-"""Called with (sources done, sources in all)."""
+"""Progress callback: (finished sources, total)."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """Items to be made into records, and by which they are known.
+    """Items to prepare, and the functions that turn them into records and columns.
 
-    A record has `facts` that are noted of it; `columns` are those of records in a row. `made` runs
-    in `jobs` processes that are given `handed` items at once, `kept` on each record in this one.
+    `process` turns an item into a record; it runs in `jobs` child processes that are sent
+    `chunk_size` items at once. `finish` is applied to each record in this process. A record's
+    `facts` become its metadata; `columns` concatenates records.
     """
 
     items: Iterable[Any]
     count: int
-    made: Callable[[Any], Any | Failure]
+    process: Callable[[Any], Any | Failure]
     name: Callable[[Any], str]
     columns: Callable[[Sequence[Any]], Columns]
     seconds: float
@@ -49,41 +58,47 @@ class Job:
     jobs: int
     tick: Tick
     chunk_size: int = CHUNK_SIZE
-    kept: Callable[[Any], Any] = lambda record: record
+    finish: Callable[[Any], Any] = lambda record: record
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of the sources. `pieces` by split; `passed_over`: files of other kinds."""
+    """Counts of kept and rejected sources, of pieces by split, and of files of other kinds.
+
+    A domain names its pieces, how many training needs, and how to get more of them and of test
+    data.
+    """
 
     PIECES: ClassVar[str]
-    FEW: ClassVar[int]
-    MORE: ClassVar[str]
-    ONE: ClassVar[str]
+    RECOMMENDED_PIECES: ClassVar[int]
+    HOW_TO_GET_MORE: ClassVar[str]
+    WHY_NO_TEST_DATA: ClassVar[str]
 
     folder: Path
     sources: int
     kept: int
     pieces: dict[str, int]
     rejects: Counter[str]
-    passed_over: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
 
     @property
     def lines(self) -> list[str]:
-        """The table that is printed, and kept as summary.txt."""
+        """Lines of the table that is printed and written to summary.txt."""
         rejected = sum(self.rejects.values())
         lines = [f"{self.sources} files: {self.kept} kept, {rejected} rejected"]
         lines += [f"  {count:6} {reason}" for reason, count in self.rejects.most_common()]
-        if self.passed_over:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in self.passed_over.most_common(8))
-            lines.append(f"{self.passed_over.total()} files of other kinds passed over: {kinds}")
+        if self.skipped:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in self.skipped.most_common(8))
+            lines.append(f"{self.skipped.total()} files of other kinds passed over: {kinds}")
         train, test = self.pieces["train"], self.pieces["test"]
         lines.append(f"{train} {self.PIECES} to train on, {test} held out")
-        if train < self.FEW:
-            lines.append(f"few {self.PIECES}: below {self.FEW} a model learns them by heart.")
-            lines[-1] += f" {self.MORE}"
+        if train < self.RECOMMENDED_PIECES:
+            lines.append(
+                f"few {self.PIECES}: a model memorises fewer than {self.RECOMMENDED_PIECES}. "
+                f"{self.HOW_TO_GET_MORE}"
+            )
         if not test:
-            lines.append(f"nothing is held out: {self.ONE}")
+            lines.append(f"nothing is held out: {self.WHY_NO_TEST_DATA}")
         return lines
 
     def write(self) -> None:
@@ -91,30 +106,31 @@ class Summary:
 
 
 class NothingKept(UserError):
-    """All sources were rejected, for the reasons in `found`."""
+    """All sources were rejected, for the reasons in the catalogue."""
 
-    def __init__(self, thing: str, folder: Path, found: Catalogue):
-        counted = ", ".join(f"{count} {reason}" for reason, count in found.reasons.most_common())
-        self.kept = f"no {thing} could be kept of {len(found.rejects)} files ({counted})"
-        self.rejects = found.rejects
-        super().__init__(f"{self.kept}: {folder}/rejects.jsonl says why")
+    def __init__(self, kind: str, folder: Path, catalogue: Catalogue):
+        counts = catalogue.reasons.most_common()
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts)
+        self.rejects = catalogue.rejects
+        self.summary = f"no {kind} could be kept of {len(self.rejects)} files ({reasons})"
+        super().__init__(f"{self.summary}: {folder}/rejects.jsonl says why")
 
 
 def pieces_by_split(is_test: np.ndarray) -> dict[str, int]:
-    """How many pieces are trained on, and how many held out."""
+    """Return the number of pieces for training and for test."""
     return {"train": int((~is_test).sum()), "test": int(is_test.sum())}
 
 
 @contextlib.contextmanager
-def begin_in(folder: Path, wanted: dict[str, Any]) -> Iterator[Path]:
-    """The folder, held for this process, empty or with finished shards of the same preparation.
+def open_preparation(folder: Path, settings: dict[str, Any]) -> Iterator[Path]:
+    """Lock a folder that is empty or has finished shards of the same preparation.
 
-    `wanted` says what is prepared from what; its `sources` are a digest of theirs.
+    `settings` determine the preparation; their `sources` are a digest of the source files.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
-            _refuse_other(folder, wanted)
+            _require_same(folder, {"format": FORMAT, **settings})
             yield folder
     except PermissionError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
@@ -122,15 +138,16 @@ def begin_in(folder: Path, wanted: dict[str, Any]) -> Iterator[Path]:
         raise UserError(f"{folder} is no folder") from error
 
 
-def _refuse_other(folder: Path, wanted: dict[str, Any]) -> None:
-    mark = folder / SETTINGS_FILE
-    if not mark.exists():
+def _require_same(folder: Path, settings: dict[str, Any]) -> None:
+    path = folder / SETTINGS_FILE
+    if not path.exists():
         if {path.name for path in folder.iterdir()} - REPORTS - {LOCK}:
             raise UserError(f"{folder} holds other files: choose an empty or a new folder")
-        write_text(mark, json.dumps(wanted, indent=1))
+        write_text(path, json.dumps(settings, indent=1))
         return
-    begin_in = json.loads(mark.read_text(encoding="utf-8"))
-    changed = sorted(key for key in begin_in | wanted if begin_in.get(key) != wanted.get(key))
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    require_format(folder, stored.get("format"))
+    changed = sorted(key for key in stored | settings if stored.get(key) != settings.get(key))
     if changed == ["sources"]:
         raise UserError(
             f"{folder} was prepared from other files, or some have changed since: choose another "
@@ -142,26 +159,28 @@ def _refuse_other(folder: Path, wanted: dict[str, Any]) -> None:
         )
 
 
-def read_all(folder: Path, job: Job, extent: str, same_as: str, thing: str) -> Catalogue:
-    """Write the shards that are missing and the rejects; the catalogue of what is kept.
+def prepare_shards(
+    folder: Path, job: Job, length_key: str, duplicate: str, kind: str
+) -> Catalogue:
+    """Write the missing shards and the rejects; return the catalogue of the kept sources.
 
-    See `Catalogue.of`. Raises `NothingKept` where no `thing` is.
+    `length_key`, `duplicate`: see `Catalogue.read`. `kind` names a source. Raises `NothingKept`.
     """
     shards = -(-job.count // SOURCES_PER_SHARD)
     missing = [number for number in range(shards) if not finished(folder, number)]
     items = _of_shards(job.items, set(missing))
     results = map_in_processes(
-        job.made, items, job.jobs, job.seconds, job.memory_mb, job.chunk_size
+        job.process, items, job.jobs, job.seconds, job.memory_mb, job.chunk_size
     )
-    done = _ticked(results, job, missing)
+    reported = _report_progress(results, job, missing)
     for number in missing:
-        _write(folder, number, islice(done, SOURCES_PER_SHARD), job)
-    found = Catalogue.of(folder, shards, extent, same_as)
-    write_rejects(folder, found.rejects)
-    if not found.sources:
-        _leave_reasons(folder, shards)
-        raise NothingKept(thing, folder, found)
-    return found
+        _write(folder, number, islice(reported, SOURCES_PER_SHARD), job)
+    catalogue = Catalogue.read(folder, shards, length_key, duplicate)
+    write_rejects(folder, catalogue.rejects)
+    if not catalogue.sources:
+        _remove_shards(folder, shards)
+        raise NothingKept(kind, folder, catalogue)
+    return catalogue
 
 
 def _of_shards(items: Iterable[Any], chosen: set[int]) -> Iterator[Any]:
@@ -170,31 +189,33 @@ def _of_shards(items: Iterable[Any], chosen: set[int]) -> Iterator[Any]:
             yield item
 
 
-def _ticked(results: Iterable[Any], job: Job, missing: Sequence[int]) -> Iterator[Any]:
-    """Pass results on, and tell how many sources are done with them and the finished shards."""
+def _report_progress(results: Iterable[Any], job: Job, missing: Sequence[int]) -> Iterator[Any]:
+    """Yield the results, counting the sources of finished shards as done."""
     first = SOURCES_PER_SHARD * np.array(missing, dtype=int)
-    left = np.minimum(SOURCES_PER_SHARD, job.count - first).sum()
-    for number, result in enumerate(results, job.count - int(left) + 1):
+    remaining = np.minimum(SOURCES_PER_SHARD, job.count - first).sum()
+    for number, result in enumerate(results, job.count - int(remaining) + 1):
         job.tick(number, job.count)
         yield result
 
 
-def _write(folder: Path, number: int, done: Iterable[tuple[Any, Any | Failure]], job: Job) -> None:
-    """One shard: the records' columns in a row, and a note of each source."""
-    kept: list[Any] = []
-    notes: list[dict[str, Any]] = []
-    for item, record in done:
+def _write(
+    folder: Path, number: int, results: Iterable[tuple[Any, Any | Failure]], job: Job
+) -> None:
+    """Write one shard: the concatenated columns of the records, and each source's metadata."""
+    records: list[Any] = []
+    metadata: list[SourceMetadata] = []
+    for item, result in results:
         source = job.name(item)
-        if isinstance(record, Failure):
-            notes.append({"source": source, "reason": record.reason, "detail": record.detail})
+        if isinstance(result, Failure):
+            metadata.append({"source": source, "reason": result.reason, "detail": result.detail})
         else:
-            kept.append(job.kept(record))
-            notes.append({"source": source, **record.facts})
-    write_shard(folder, number, job.columns(kept), notes)
+            records.append(job.finish(result))
+            metadata.append({"source": source, **result.facts})
+    write_shard(folder, number, job.columns(records), metadata)
 
 
-def _leave_reasons(folder: Path, shards: int) -> None:
-    """Nothing is kept: leave only the reasons, so that the folder can be used again."""
+def _remove_shards(folder: Path, shards: int) -> None:
+    """Remove all but the reasons, so that the folder can be used for another preparation."""
     for number in range(shards):
         shutil.rmtree(shard_folder(folder, number))
     (folder / SETTINGS_FILE).unlink()

@@ -1,7 +1,7 @@
-"""Where data comes from: folders, patterns, single files, and zip and tar.gz archives of them.
+"""Source files of data: in folders, patterns, single files, and zip and tar.gz archives.
 
-Nothing of an archive is unpacked to disk, so no name in it can lead anywhere. Sources are walked,
-never listed: what is held does not grow with their number.
+Archives are read in memory and never unpacked to disk, so that no name in one is used as a path.
+Sources are iterated: memory does not grow with their number.
 """
 
 import glob
@@ -21,7 +21,7 @@ from core.errors import UserError
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
 UNREADABLE = (OSError, EOFError, RuntimeError, NotImplementedError, zlib.error, ValueError)
-"""What broken and encrypted archives raise, besides errors of zipfile and tarfile themselves."""
+"""Exceptions of broken and encrypted archives, besides those of zipfile and tarfile."""
 LONG_NAMES = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -30,11 +30,11 @@ LONG_NAMES = (
     tarfile.SOLARIS_XHDTYPE,
 )
 HEADER_BYTES = 1 << 20
-"""More than an honest tar header has of these kinds, which tarfile reads into memory whole."""
+"""Bound on tar headers of these kinds, which tarfile reads into memory at once."""
 
 
 class RejectedFile(Exception):
-    """Why a file is left out: a short reason, and the sentence that explains it."""
+    """Raised for a file that is left out: a short reason, and a sentence that explains it."""
 
     def __init__(self, reason: str, detail: str):
         super().__init__(f"{reason}: {detail}")
@@ -43,9 +43,9 @@ class RejectedFile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file; `name` is how it is reported, `state` changes when the file does.
+    """One file; `name` is its path in reports, `state` changes when the file does.
 
-    `data` holds the bytes of an archive's member, `fault` the reason why there are none.
+    `data` holds the bytes of an archive's member, `fault` (reason, detail) why there are none.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Source:
         return Path(self.name if self.data is None else self.name.rpartition("!")[2]).stem
 
     def read(self, limits: Limits) -> bytes:
-        """Its bytes, no more than the limit allows; `RejectedFile` says why not."""
+        """Read the bytes, up to the limit; `RejectedFile` with the reason where that fails."""
         if self.fault:
             raise RejectedFile(*self.fault)
         if self.data is not None:
@@ -68,34 +68,31 @@ class Source:
 
 
 def read_bytes(path: Path, limits: Limits) -> bytes:
-    """A file's bytes, no more than the limit allows; `RejectedFile` says why not."""
+    """Read a file's bytes, up to the limit; `RejectedFile` with the reason where that fails."""
     try:
-        at_most(path.stat().st_size, limits)
+        require_size(path.stat().st_size, limits)
         return path.read_bytes()
     except OSError as error:
         raise RejectedFile("unreadable", str(error.strerror)) from error
 
 
-def at_most(size: int, limits: Limits) -> None:
-    """`RejectedFile` for more bytes than the limit allows."""
+def require_size(size: int, limits: Limits) -> None:
+    """Raise `RejectedFile` for more bytes than the limit allows."""
     if size > limits.file_bytes:
         raise RejectedFile("too-large", f"{size} bytes, at most {limits.file_bytes} are read")
 
 
 @dataclass
-class Listing:
-    """What a walk would find: how many sources, a digest of their names and states, and the rest.
-
-    `passed_over` counts the files of other kinds by their suffix.
-    """
+class Scan:
+    """Number of sources, digest of their names and states, and other files by suffix."""
 
     count: int = 0
     sha256: str = ""
-    passed_over: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
-def roots(patterns: Iterable[str]) -> list[Path]:
-    """What the patterns name, none within another; `UserError` for one that names nothing."""
+def expand_patterns(patterns: Iterable[str]) -> list[Path]:
+    """Return the matching paths, none within another; `UserError` where there is none."""
     found: dict[Path, Path] = {}
     for pattern in patterns:
         literal = Path(pattern).exists()
@@ -106,37 +103,37 @@ def roots(patterns: Iterable[str]) -> list[Path]:
     return [path for whole, path in found.items() if not found.keys() & set(whole.parents)]
 
 
-def listing(starts: Sequence[Path], suffixes: tuple[str, ...], limits: Limits) -> Listing:
-    """Walk without reading; see `Listing`."""
-    found, names = Listing(), hashlib.sha256()
-    for source in find_sources(starts, suffixes, limits, found.passed_over):
+def scan(starts: Sequence[Path], suffixes: tuple[str, ...], limits: Limits) -> Scan:
+    """Count and digest the sources without reading them."""
+    found, names = Scan(), hashlib.sha256()
+    for source in iterate_sources(starts, suffixes, limits, found.skipped):
         found.count += 1
         names.update(f"{source.name}\0{source.state}\n".encode(errors="surrogateescape"))
     found.sha256 = names.hexdigest()
     return found
 
 
-def find_sources(
+def iterate_sources(
     starts: Sequence[Path],
     suffixes: tuple[str, ...],
     limits: Limits,
-    passed_over: Counter[str] | None = None,
+    skipped: Counter[str] | None = None,
     archives: tuple[str, ...] = ARCHIVES,
 ) -> Iterator[Source]:
-    """All sources in a fixed order, folders to the bottom; linked folders are not entered.
+    """Yield all sources in a fixed order, recursively; links to folders are not followed.
 
-    With `passed_over` members of archives are named and not read; with no suffix for `archives`
-    these are files like others.
+    With `skipped`, which counts files of other kinds, members of archives are not read. Without
+    suffixes for `archives` these are files like others.
     """
     named = set(starts)
     for path in _files(starts):
         name = path.name.lower()
         if name.endswith(archives):
-            yield from _members(path, suffixes, limits, passed_over)
+            yield from _members(path, suffixes, limits, skipped)
         elif name.endswith(suffixes) or path in named:
             yield _source(path)
-        elif passed_over is not None:
-            passed_over[path.suffix.lower() or "no suffix"] += 1
+        elif skipped is not None:
+            skipped[path.suffix.lower() or "no suffix"] += 1
 
 
 def _files(starts: Iterable[Path]) -> Iterator[Path]:
@@ -159,30 +156,30 @@ def _source(path: Path) -> Source:
 
 
 def _members(
-    path: Path, suffixes: tuple[str, ...], limits: Limits, passed_over: Counter[str] | None
+    path: Path, suffixes: tuple[str, ...], limits: Limits, skipped: Counter[str] | None
 ) -> Iterator[Source]:
-    """The sources in an archive, up to where it cannot be read: that is a fault of its own."""
+    """Yield the sources of an archive; where it cannot be read further, a fault of its own."""
     members = _zipped if zipfile.is_zipfile(path) else _tarred
     count = 0
     try:
-        for member in members(path, suffixes, limits, passed_over is None):
+        for member in members(path, suffixes, limits, skipped is None):
             if member.name.lower().endswith(suffixes):
                 yield Source(f"{path}!{member.name}", member.state, member.data, member.fault)
-            elif passed_over is not None:
-                passed_over[Path(member.name).suffix.lower() or "no suffix"] += 1
+            elif skipped is not None:
+                skipped[Path(member.name).suffix.lower() or "no suffix"] += 1
             count += 1
             if count > limits.archive_members:
                 raise RejectedFile("archive", f"more than {limits.archive_members} members")
     except RejectedFile as error:
         yield Source(str(path), "", fault=(error.reason, error.detail))
     except (*UNREADABLE, tarfile.TarError, zipfile.BadZipFile) as error:
-        yield Source(str(path), "", fault=("archive", f"it cannot be read on: {error}"))
+        yield Source(str(path), "", fault=("archive", f"it cannot be read further: {error}"))
 
 
 def _zipped(
     path: Path, suffixes: tuple[str, ...], limits: Limits, reading: bool
 ) -> Iterator[Source]:
-    """All members of a zip, those with such a suffix read."""
+    """Yield all members of a zip file; those with a matching suffix are read."""
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.is_dir():
@@ -195,16 +192,16 @@ def _zipped(
 def _unzipped(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits
 ) -> tuple[bytes | None, tuple[str, str] | None]:
-    """A member's bytes, or why there are none; what it says of its size is not believed."""
+    """Return a member's bytes or its fault; the size that its header states is not trusted."""
     try:
-        at_most(info.file_size, limits)
+        require_size(info.file_size, limits)
         if stat.S_ISLNK(info.external_attr >> 16):
             raise RejectedFile("link", "links in archives are not followed")
         if info.file_size > limits.archive_ratio * max(info.compress_size, 100):
             raise RejectedFile("archive", f"{info.file_size} bytes of {info.compress_size}")
         with archive.open(info) as file:
             data = file.read(limits.file_bytes + 1)
-        at_most(len(data), limits)
+        require_size(len(data), limits)
     except RejectedFile as error:
         return None, (error.reason, error.detail)
     except (*UNREADABLE, zipfile.BadZipFile) as error:
@@ -215,7 +212,7 @@ def _unzipped(
 def _tarred(
     path: Path, suffixes: tuple[str, ...], limits: Limits, reading: bool
 ) -> Iterator[Source]:
-    """All members of a tar, packed or not, in one pass; those with such a suffix read."""
+    """Yield all members of a tar file in one pass; those with a matching suffix are read."""
     most = limits.archive_ratio * max(path.stat().st_size, 10_000)
     with tarfile.open(path, "r|*", tarinfo=_CheckedHeader) as archive:
         while info := archive.next():
@@ -243,7 +240,7 @@ def _untarred(
 
 
 class _CheckedHeader(tarfile.TarInfo):
-    """A header whose long name is not longer than names are."""
+    """A header that refuses long names beyond `HEADER_BYTES`."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.type in LONG_NAMES and self.size > HEADER_BYTES:

@@ -17,8 +17,8 @@ from typing import Any
 from core.config import nearest
 from core.data import preparation
 from core.data.catalogue import Catalogue
-from core.data.preparation import Job, Tick, begin_in, pieces_by_split, read_all
-from core.data.sources import RejectedFile, find_sources, listing, roots
+from core.data.preparation import Job, Tick, open_preparation, pieces_by_split, prepare_shards
+from core.data.sources import RejectedFile, expand_patterns, iterate_sources, scan
 from core.data.store import write_index
 from core.data.workers import Failure
 from core.errors import ConfigError, UserError
@@ -38,9 +38,9 @@ class Summary(preparation.Summary):
     """What became of the songs and their phrases."""
 
     PIECES = "phrases"
-    FEW = 500
-    MORE = "More songs, a smaller --hop or fewer --min-tracks give more"
-    ONE = "all is one song, or its near-duplicates"
+    RECOMMENDED_PIECES = 500
+    HOW_TO_GET_MORE = "More songs, a smaller --hop or fewer --min-tracks give more"
+    WHY_NO_TEST_DATA = "all is one song, or its near-duplicates"
 
 
 def prepare(
@@ -58,15 +58,17 @@ def prepare(
     in this one, without limits of time and memory. Raises `UserError` where nothing can be kept.
     """
     suffixes, limits = LPD if lpd else MIDI, config.limits
-    starts = roots(sources)
-    found = listing(starts, suffixes, limits)
+    starts = expand_patterns(sources)
+    found = scan(starts, suffixes, limits)
     if not found.count:
         raise UserError(f"no {'.npz' if lpd else 'MIDI'} file in {', '.join(sources)}")
     read = partial(read_source, config=config, lpd=lpd)
-    items = find_sources(starts, suffixes, limits)
+    items = iterate_sources(starts, suffixes, limits)
     job = _job(items, found.count, read, lambda source: source.name, config, jobs, tick)
-    with begin_in(Path(to), {**_wanted(config), "sources": found.sha256, "lpd": lpd}) as folder:
-        return _prepare(folder, job, config, found.passed_over)
+    with open_preparation(
+        Path(to), {**_settings(config), "sources": found.sha256, "lpd": lpd}
+    ) as folder:
+        return _prepare(folder, job, config, found.skipped)
 
 
 def prepare_band(
@@ -90,11 +92,11 @@ def prepare_band(
     name = partial(band_name, seed=config.seed)
     job = _job(range(count), count, play, name, config, jobs, tick)
     asked = {"band": count, "style": style} if style else {"band": count}
-    with begin_in(Path(to), {**_wanted(config), **asked}) as folder:
+    with open_preparation(Path(to), {**_settings(config), **asked}) as folder:
         return _prepare(folder, job, config, Counter())
 
 
-def _wanted(config: PrepareConfig) -> dict[str, Any]:
+def _settings(config: PrepareConfig) -> dict[str, Any]:
     return {"config": config.model_dump(mode="json")}
 
 
@@ -127,14 +129,14 @@ def play_song(
         return Failure(error.reason, error.detail)
 
 
-def _prepare(folder: Path, job: Job, config: PrepareConfig, passed_over: Counter[str]) -> Summary:
+def _prepare(folder: Path, job: Job, config: PrepareConfig, skipped: Counter[str]) -> Summary:
     """Read all, split by cluster, index the phrases, write the reports and the picture."""
-    found = read_all(folder, job, "bars", "the same notes", "song")
+    found = prepare_shards(folder, job, "bars", "the same notes", "song")
     found.split(cluster(found, folder), config.test_share, config.seed)
     phrases = phrases_of(found, folder)
     write_index(folder, found.shards, _facts(found, config), phrases)
     pieces = pieces_by_split(phrases["is_test"])
-    summary = Summary(folder, job.count, len(found.sources), pieces, found.reasons, passed_over)
+    summary = Summary(folder, job.count, len(found.sources), pieces, found.reasons, skipped)
     summary.write()
     _write_answers(folder, found)
     _draw(folder)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.data.limits import Limits
-from core.data.sources import RejectedFile, at_most, read_bytes
+from core.data.sources import RejectedFile, read_bytes, require_size
 
 MIDI = (".mid", ".midi", ".kar", ".rmi")
 """What such files are called."""
@@ -34,7 +34,7 @@ def midi_bytes(source: Path | bytes, limits: Limits) -> bytes:
     data = source if isinstance(source, bytes) else read_bytes(source, limits)
     if not data:
         raise RejectedFile("empty-file", "the file has no bytes")
-    at_most(len(data), limits)
+    require_size(len(data), limits)
     begin = data.find(b"MThd", 0, SEARCHED_BYTES)
     if begin < 0 or len(data) < begin + HEADER_BYTES:
         raise RejectedFile("not-midi", "no MIDI header (MThd) at its beginning")

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from core.app.report import Kind, Report
-from core.data.sources import RejectedFile, find_sources, roots
+from core.data.sources import RejectedFile, expand_patterns, iterate_sources
 from core.errors import UserError
 from musegen.data.band import songs
 from musegen.data.collection import Collection, spread
@@ -288,7 +288,7 @@ def reconstruction_f1(model: "Model", data: Collection, seed: int) -> float:
 def _read_phrases(folder: Path, data: Collection) -> Phrases:
     """Read the whole phrases of a folder's MIDI files; broken files are left out."""
     phrases: list[np.ndarray] = []
-    for source in find_sources(roots([str(folder)]), MIDI, MusicLimits()):
+    for source in iterate_sources(expand_patterns([str(folder)]), MIDI, MusicLimits()):
         try:
             song = read_midi(source.read(MusicLimits()), data.tracks, data.grid)
         except RejectedFile:

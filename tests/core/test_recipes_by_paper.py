@@ -156,6 +156,51 @@ TABLE = {
 }
 
 
+TRIO, GAN = {E, D, P}, {D, P, "critic_x"}
+NETWORKS = {
+    "ae": {E, D},
+    "denoising_ae": {E, D},
+    "vae": TRIO,
+    "beta_vae": TRIO,
+    "hierarchical_vae": TRIO,
+    "cvae": {*TRIO, C},
+    "wake_sleep": TRIO,
+    "gan": GAN,
+    "gan_minimax": GAN,
+    "lsgan": GAN,
+    "hinge": GAN,
+    "wgan": GAN,
+    "wgan_gp": GAN,
+    "gmmn": {D, P},
+    "cgan": {D, P, C, "critic_xc"},
+    "gan_cls": {D, P, C, "critic_xc"},
+    "pix2pix": {D, P, C, "critic_xc"},
+    "cyclegan": {E, D, "critic_x", "critic_z"},  # what z is drawn of is data
+    "bigan": {*TRIO, "critic_xz"},
+    "aae": {*TRIO, "critic_z"},
+    "wae_mmd": TRIO,
+    "vae_gan": {*TRIO, "critic_x"},
+    "aavae": {*TRIO, "critic_x"},
+    "musegan": GAN,
+    "vae_flow": TRIO,
+    "vq_vae": TRIO,
+    "vq_vae_2": TRIO,
+    "classifier": {E, "classifier"},
+    "dann": {E, "classifier", "critic_domain"},
+    "adda": {E, "classifier", "source", "critic_domain"},
+    "glow": {"density"},
+    "pixelcnn": {"density"},
+}
+GENERATIVE = NETWORKS.keys() - {"ae", "denoising_ae", "cyclegan", "classifier", "dann", "adda"}
+"""Models of which something is sampled from nothing."""
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_recipe_needs_these_networks(name):
+    assert set(RECIPES[name].networks) == NETWORKS[name]
+    assert RECIPES[name].draws == (name in GENERATIVE)
+
+
 def pinned(recipe: Recipe) -> Row:
     """A recipe in the words of the table."""
     return Row(

@@ -19,7 +19,14 @@ import numpy as np
 
 from core.data import preparation
 from core.data.catalogue import Catalogue, concat_rows, lengths_of
-from core.data.preparation import Job, NothingKept, Tick, begin_in, pieces_by_split, read_all
+from core.data.preparation import (
+    Job,
+    NothingKept,
+    Tick,
+    open_preparation,
+    pieces_by_split,
+    prepare_shards,
+)
 from core.data.store import Reject, write_index
 from core.errors import UserError
 from videogen.data.collection import Collection
@@ -38,9 +45,9 @@ class Summary(preparation.Summary):
     """Counts of the videos that were kept and rejected, and of their clips."""
 
     PIECES = "clips"
-    FEW = 200
-    MORE = "More videos or a smaller --hop give more"
-    ONE = "all clips are of one video, or --set test_share=0 was given"
+    RECOMMENDED_PIECES = 200
+    HOW_TO_GET_MORE = "More videos or a smaller --hop give more"
+    WHY_NO_TEST_DATA = "all clips are of one video, or --set test_share=0 was given"
 
     captions: Counter[str] = field(default_factory=Counter)
     stored: str = ""
@@ -87,14 +94,17 @@ def prepare(
 def _folder(to: str | Path | None, settings: dict[str, Any]) -> Iterator[Path]:
     """Yield the folder to write to; for a check a temporary one."""
     if to is not None:
-        with begin_in(Path(to), settings) as folder:
+        with open_preparation(Path(to), settings) as folder:
             yield folder
         return
     try:
-        with tempfile.TemporaryDirectory() as aside, begin_in(Path(aside), settings) as folder:
+        with (
+            tempfile.TemporaryDirectory() as aside,
+            open_preparation(Path(aside), settings) as folder,
+        ):
             yield folder
     except NothingKept as error:
-        raise UserError("\n".join([error.kept, *_shown(error.rejects)])) from error
+        raise UserError("\n".join([error.summary, *_shown(error.rejects)])) from error
 
 
 def _job(
@@ -112,7 +122,7 @@ def _job(
         jobs,
         tick,
         chunk_size=1,
-        kept=partial(_spool, folder=folder),
+        finish=partial(_spool, folder=folder),
     )
 
 
@@ -131,7 +141,7 @@ def _prepare(
     folder: Path, job: Job, config: PrepareConfig, listed: Listing, check: bool
 ) -> Summary:
     """Read all videos, split them, index the clips, and write the reports and the picture."""
-    found = read_all(folder, job, "frames", "the same pictures and caption", "clip")
+    found = prepare_shards(folder, job, "frames", "the same pictures and caption", "clip")
     pictures = [source["pictures"] for source in found.sources]
     found.split(np.unique(pictures, return_inverse=True)[1], config.test_share, config.seed)
     clips = found.pieces(folder, "clips")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from core.data.sources import RejectedFile, Source, find_sources, roots
+from core.data.sources import RejectedFile, Source, expand_patterns, iterate_sources
 from core.errors import UserError
 from videogen.files.limits import VideoLimits
 from videogen.files.manifest import MANIFESTS, caption_of, is_manifest, read_manifest
@@ -68,9 +68,9 @@ def listing(
     Raises `UserError` for a pattern without a match, and if there is no video at all.
     """
     found, count = Listing(), 0
-    for start in roots(patterns):
+    for start in expand_patterns(patterns):
         files = list(
-            find_sources([start], (*VIDEO, *MANIFESTS), limits, found.passed_over, archives=())
+            iterate_sources([start], (*VIDEO, *MANIFESTS), limits, found.passed_over, archives=())
         )
         manifests = _manifests(start, files) if captions in ("auto", "manifest") else {}
         count += len(manifests)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.data.limits import Limits
-from core.data.sources import RejectedFile, Source, find_sources, listing, roots
+from core.data.sources import RejectedFile, Source, expand_patterns, iterate_sources, scan
 from core.errors import UserError
 from musegen.files.pianoroll import LPD
 from musegen.files.smf import MIDI
@@ -20,7 +20,7 @@ LIMITS = Limits()
 
 
 def found(*patterns: object, limits: Limits = LIMITS) -> list[Source]:
-    return list(find_sources(roots([str(p) for p in patterns]), MIDI, limits))
+    return list(iterate_sources(expand_patterns([str(p) for p in patterns]), MIDI, limits))
 
 
 def names(sources: list[Source]) -> list[str]:
@@ -63,10 +63,10 @@ def test_folders_are_searched_to_the_bottom_in_a_fixed_order(folder: Path):
 
 
 def test_files_of_other_kinds_are_counted(folder: Path):
-    counted = listing(roots([str(folder)]), MIDI, LIMITS)
+    counted = scan(expand_patterns([str(folder)]), MIDI, LIMITS)
     assert counted.count == 4
-    assert counted.passed_over == Counter({".txt": 1, "no suffix": 1})
-    assert listing(roots([str(folder)]), LPD, LIMITS).count == 0
+    assert counted.skipped == Counter({".txt": 1, "no suffix": 1})
+    assert scan(expand_patterns([str(folder)]), LPD, LIMITS).count == 0
 
 
 def test_a_pattern_and_a_file_of_any_name(folder: Path):
@@ -84,12 +84,12 @@ def test_what_is_named_twice_is_read_once(folder: Path):
 @pytest.mark.parametrize("pattern", ["absent", "*.absent", ""])
 def test_what_does_not_exist_is_told(tmp_path: Path, pattern: str):
     with pytest.raises(UserError, match="does not exist"):
-        roots([str(tmp_path / "x" / pattern)])
+        expand_patterns([str(tmp_path / "x" / pattern)])
 
 
 def test_a_change_of_a_file_changes_the_listing(folder: Path):
     def digest() -> str:
-        return listing(roots([str(folder)]), MIDI, LIMITS).sha256
+        return scan(expand_patterns([str(folder)]), MIDI, LIMITS).sha256
 
     before = digest()
     assert digest() == before
@@ -134,8 +134,8 @@ def test_archives_are_read_without_unpacking(tmp_path: Path, kind: str):
     assert read == [("x/one.mid", b"1"), ("two.MID", b"22"), ("../../three.mid", b"333")]
     assert [source.stem for source in found(path)] == ["one", "two", "three"]
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path], "nothing was written"
-    counted = listing(roots([str(path)]), MIDI, LIMITS)
-    assert (counted.count, counted.passed_over) == (3, Counter({".txt": 1}))
+    counted = scan(expand_patterns([str(path)]), MIDI, LIMITS)
+    assert (counted.count, counted.skipped) == (3, Counter({".txt": 1}))
 
 
 def test_links_and_devices_in_archives_are_not_followed(tmp_path: Path):
@@ -211,7 +211,7 @@ def test_a_tar_that_breaks_off_gives_what_comes_before(tmp_path: Path):
     sources = found(path)
     assert [source.data for source in sources[:2]] == [noise[0][1], noise[1][1]]
     assert [reason(source) for source in sources[2:]] == ["unreadable", "archive"]
-    assert listing(roots([str(path)]), MIDI, LIMITS).count == len(sources)
+    assert scan(expand_patterns([str(path)]), MIDI, LIMITS).count == len(sources)
 
 
 def test_an_encrypted_member_is_rejected(tmp_path: Path):

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.data.preparation import open_preparation
 from core.data.store import (
     Store,
     finished,
-    read_notes,
+    read_metadata,
     shard_folder,
     write_index,
     write_rejects,
@@ -38,7 +39,7 @@ def test_what_was_written_is_read(folder: Path):
     assert store.shards[0]["row"].tolist() == [5, 6, 7, 8]
     assert store.shards[1]["row"].tolist() == [9.5]
     assert store.whole["shard"].tolist() == [0, 0, 0, 1]
-    assert read_notes(folder, 1) == ["b", None]
+    assert read_metadata(folder, 1) == ["b", None]
 
 
 def test_columns_are_mapped_and_cannot_be_changed(folder: Path):
@@ -82,6 +83,21 @@ def test_a_missing_or_shorter_file_is_refused_by_its_name(folder: Path, name: st
     (folder / name).unlink()
     with pytest.raises(UserError, match=name):
         Store(folder)
+
+
+@pytest.mark.parametrize("written", ['"format": 1, ', ""])
+def test_data_of_another_version_is_refused_with_the_cure(folder: Path, written: str):
+    index = folder / "index.json"
+    index.write_text(index.read_text().replace('"format": 2,', written))
+    with pytest.raises(UserError, match=f"{folder} was prepared by another version .* anew"):
+        Store(folder)
+
+
+def test_an_unfinished_preparation_of_another_version_is_refused_with_the_cure(tmp_path: Path):
+    (tmp_path / "prepare.json").write_text('{"config": {"bars": 2}}')
+    opened = open_preparation(tmp_path, {"config": {"bars": 2}})
+    with pytest.raises(UserError, match=f"{tmp_path} was prepared by another version .* anew"):
+        opened.__enter__()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"facts": {}, "sha256": 3}'])

@@ -64,7 +64,7 @@ def test_every_file_is_kept_or_told_why_not(tmp_path: Path):
         kept=5,
         pieces={"train": 12, "test": 3},  # of 6 bars each song has 3 phrases of 4
         rejects=Counter({"no-phrase": 2, "unreadable": 1, "duplicate": 1, "empty-file": 1}),
-        passed_over=Counter({".txt": 1}),
+        skipped=Counter({".txt": 1}),
     )
     told = (tmp_path / "data" / "summary.txt").read_text().splitlines()
     assert told == summary.lines

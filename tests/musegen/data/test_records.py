@@ -8,7 +8,7 @@ from peak import peak_mb
 from pydantic import ValidationError
 from tunes import tune
 
-from core.data.sources import Source, find_sources, roots
+from core.data.sources import Source, expand_patterns, iterate_sources
 from core.data.workers import Failure, map_in_processes
 from musegen.data.records import PrepareConfig, SongRecord, read_source
 from musegen.files.limits import MusicLimits
@@ -104,7 +104,7 @@ def read_within(source: object) -> tuple[str, float]:
 def memory_of_readers(folder: Path) -> dict[str, tuple[str, float]]:
     """What became of each file, and what reading it in a process of its own has held."""
     made = {}
-    for source in find_sources(roots([str(folder)]), MIDI, MusicLimits()):
+    for source in iterate_sources(expand_patterns([str(folder)]), MIDI, MusicLimits()):
         [(_, answer)] = map_in_processes(read_within, [source], 1, seconds=30, memory_mb=300)
         made[Path(source.name).name] = answer
     return made

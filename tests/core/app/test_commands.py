@@ -1,0 +1,168 @@
+"""Commands: exit codes and sentences of failures, budgets, runs among the arguments, reports."""
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import typer
+from rich.table import Table
+from typer.testing import CliRunner, Result
+
+from core.app.commands import Clear, budget, leading_run, monitored, print_config, show_report
+from core.app.configuration import ModelConfig, RunConfig
+from core.app.domain import Domain
+from core.app.report import Report
+from core.errors import ConfigError, Resumable, UserError
+from core.training.loop import TrainConfig
+
+
+def failing(error: BaseException) -> Result:
+    """A command that fails with an error."""
+    app = typer.Typer(cls=Clear)
+
+    @app.callback()
+    def everything() -> None: ...
+
+    @app.command()
+    def fail() -> None:
+        raise error
+
+    return CliRunner().invoke(app, ["fail"])
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch names it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (UserError("no such song"), 1, "error: no such song"),
+        (ConfigError("no such key"), 2, "error: no such key"),
+        (Resumable("the disk is full"), 3, "error: the disk is full"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (FileNotFoundError(2, "No such file", "a.mid"), 1, "error: No such file: a.mid"),
+        (OSError(28, "No space left"), 1, "error: No space left"),
+        (
+            OutOfMemoryError("CUDA out of memory"),
+            1,
+            "error: the device has too little memory: lower the batch with "
+            "--set train.batch_size=N",
+        ),
+        (
+            ZeroDivisionError("division\n  by zero"),
+            1,
+            "error: ZeroDivisionError: division by zero (a fault of pianoreel; "
+            "PIANOREEL_DEBUG=1 shows where)",
+        ),
+    ],
+)
+def test_a_failure_is_one_sentence_and_an_exit_code(error, code, sentence, monkeypatch):
+    monkeypatch.delenv("PIANOREEL_DEBUG", raising=False)
+    result = failing(error)
+    assert (result.exit_code, result.stderr, result.stdout) == (code, sentence + "\n", "")
+
+
+def test_a_failure_of_its_own_is_shown_whole_for_debugging(monkeypatch):
+    monkeypatch.setenv("PIANOREEL_DEBUG", "1")
+    error = ZeroDivisionError("division by zero")
+    result = failing(error)
+    assert result.exception is error and result.stderr == ""
+
+
+def test_wrong_usage_is_the_parsers_matter():
+    result = failing(typer.BadParameter("three is no colour"))
+    assert result.exit_code == 2
+    assert "three is no colour" in result.stderr and "error: three" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("steps", "minutes", "expected"),
+    [
+        (None, None, []),
+        (30, None, ["train.steps=30", "train.minutes=null"]),
+        (None, 1.5, ["train.steps=null", "train.minutes=1.5"]),
+        (30, 1.5, ["train.steps=30", "train.minutes=1.5"]),
+        (30, 0.0, ["train.steps=30", "train.minutes=0.0"]),
+    ],
+)
+def test_a_budget_that_is_asked_for_replaces_the_presets_whole(steps, minutes, expected):
+    assert budget(steps, minutes) == expected
+
+
+def domain(shipped: Path) -> Domain:
+    (shipped / "tango").mkdir(parents=True)
+    return Domain("music", {}, shipped, "tango", frozenset(), {}, (".mid",))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count", "run", "rest"),
+    [
+        (["tango", "a.mid"], 1, "tango", ["a.mid"]),
+        (["runs/mine", "a.mid", "b.mid"], 2, "runs/mine", ["a.mid", "b.mid"]),
+        (["songs/a.mid", "b.mid"], None, None, ["songs/a.mid", "b.mid"]),
+        (["songs/A.MID"], 1, None, ["songs/A.MID"]),
+        (["polka", "a.mid"], 2, None, ["polka", "a.mid"]),
+        (["a small/red circle"], 1, None, ["a small/red circle"]),
+    ],
+)
+def test_a_run_stands_first_or_is_left_out(tmp_path, arguments, count, run, rest):
+    assert leading_run(domain(tmp_path), arguments, count) == (run, rest)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count", "sentence"),
+    [
+        ([], None, "expected one or more after [RUN], found 0"),
+        (["tango"], None, "expected one or more after [RUN], found 0"),
+        (["tango", "a.mid"], 2, "expected 2 after [RUN], found 1"),
+        (["a.mid", "b.mid"], 1, "expected 1 after [RUN], found 2"),
+    ],
+)
+def test_another_count_of_arguments_is_refused(tmp_path, arguments, count, sentence):
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        leading_run(domain(tmp_path), arguments, count)
+
+
+def test_a_configuration_is_printed_as_a_run_keeps_it(capsys):
+    train = TrainConfig(steps=7, batch_size=3)
+    print_config(RunConfig(train=train, model=ModelConfig(recipe="vae")))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:5] == [
+        "train:",
+        "  steps: 7",
+        "  minutes: null",
+        "  batch_size: 3",
+        "  learner:",
+    ]
+    assert "  recipe: vae" in lines
+
+
+def test_a_training_that_is_followed_goes_on_until_a_signal():
+    with monitored() as monitor:
+        monitor.on_step(SimpleNamespace(step=1, fraction=0.5), {"loss": 0.25, "skipped": 0.0})
+        assert not monitor.should_stop()
+
+
+def drawn(report: Report, path: Path) -> None:
+    path.write_text(f"a picture of {len(report.rows)}")
+
+
+def test_a_report_is_printed_and_written(tmp_path, capsys):
+    row = SimpleNamespace(name="vae", kind="generated", distance=float("nan"), share=0.25)
+    report = Report((row,))
+    table = Table("model", "share")
+    table.add_row("vae", "0.25")
+    scorecard = SimpleNamespace(WIDTH=40, tables=lambda r: [table], draw_report=drawn)
+    numbers = {"rows": [{"name": "vae", "kind": "generated", "distance": None, "share": 0.25}]}
+
+    show_report(report, scorecard, tmp_path / "deep" / "to", as_json=False)
+    printed = capsys.readouterr().out
+    assert "vae" in printed and "0.25" in printed and "{" not in printed
+    assert json.loads((tmp_path / "deep" / "to" / "evaluation.json").read_text()) == numbers
+    assert (tmp_path / "deep" / "to" / "evaluation.png").read_text() == "a picture of 1"
+
+    show_report(report, scorecard, None, as_json=True)
+    assert json.loads(capsys.readouterr().out) == numbers

@@ -1,0 +1,120 @@
+"""Settings of a model reach its recipe, and a domain says which models it can train."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.app.configuration import CHANGEABLE, ModelConfig
+from core.app.domain import Domain
+from core.errors import ConfigError, UserError
+from core.recipes import RECIPES
+from core.theory.adversarial import Adversarial, hinge, logistic, wasserstein
+from core.theory.terms import Match
+
+
+def resolved(**settings: object) -> dict[str, Match]:
+    """The terms of a configured recipe, by name."""
+    recipe = ModelConfig.model_validate(settings).resolved_recipe
+    return {term.name: term for term in recipe.terms}  # type: ignore[misc]  # all are matches here
+
+
+def game(term: Match) -> Adversarial:
+    assert isinstance(term.by, Adversarial)
+    return term.by
+
+
+def test_without_settings_it_is_the_recipe_itself():
+    assert ModelConfig(recipe="aae").resolved_recipe == RECIPES["aae"]
+
+
+def test_weights_are_those_of_the_terms_that_are_named():
+    terms = resolved(recipe="aae", weights={"match_z": 0.125})
+    assert {name: term.weight for name, term in terms.items()} == {
+        "reconstruct_x": 1.0,
+        "match_z": 0.125,
+    }
+
+
+def test_a_game_and_its_pace_are_set_beside_each_other():
+    by = game(resolved(recipe="cgan", game="wgan_gp", critic_steps=2)["match_xc"])
+    assert (by.game, by.critic_steps, by.penalties[0].weight) == (wasserstein, 2, 10.0)  # type: ignore[attr-defined]
+    assert game(resolved(recipe="cgan", game="hinge")["match_xc"]).play == "linear"
+    assert game(resolved(recipe="cgan", critic_steps=3)["match_xc"]).game is logistic
+
+
+def test_wrong_conditions_stay_with_another_game():
+    """gan_cls is shown them, cgan is not."""
+    for name, shown in (("gan_cls", True), ("cgan", False)):
+        by = game(resolved(recipe=name, game="hinge")["match_xc"])
+        assert (by.game, by.mismatched) == (hinge, shown)
+    assert game(RECIPES["cgan"].pairing(True).critics[0]).mismatched
+    assert not game(RECIPES["gan"].pairing(True).critics[0]).mismatched
+
+
+def test_stabilisers_come_upon_the_game_that_is_chosen():
+    terms = resolved(
+        recipe="gan",
+        game="hinge",
+        stabilisers={"r1": 0.5, "feature_matching": 3.0, "instance_noise": 0.25},
+    )
+    by = game(terms["match_x"])
+    assert (by.game, by.instance_noise, by.label_smoothing) == (hinge, 0.25, 0.0)
+    assert [(p.name, p.weight) for p in by.penalties] == [("r1", 0.5)]  # type: ignore[attr-defined]
+    assert terms["features_x"].weight == 3.0
+    assert terms["features_x"].trains == ("decoder",)
+
+
+def test_only_how_long_and_how_often_may_change_in_a_run():
+    assert set(CHANGEABLE) == {
+        "train.steps",
+        "train.minutes",
+        "train.log_every_steps",
+        "train.sample_every_steps",
+        "train.save_every_steps",
+        "train.save_every_minutes",
+    }
+
+
+def domain(shipped: Path) -> Domain:
+    (shipped / "tango").mkdir(parents=True)
+    return Domain("music", {}, shipped, "tango", frozenset(), {"tunes": "vae"}, (".mid",))
+
+
+@pytest.mark.parametrize(
+    ("model", "has_other", "sentence"),
+    [
+        ("cgan", False, "cgan needs what music lacks: condition"),
+        ("dann", True, "dann needs what music lacks: labels, other"),
+        ("vae", True, "vae learns from one collection: leave --other out"),
+        ("tune", False, "no model is called 'tune': did you mean 'tunes'?"),
+    ],
+)
+def test_a_model_that_the_domain_cannot_train_is_refused(tmp_path, model, has_other, sentence):
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        domain(tmp_path).require(model, has_other)
+
+
+def test_a_model_that_the_domain_can_train_is_known_by_its_alias(tmp_path):
+    music = domain(tmp_path)
+    music.require("tunes", has_other=False)
+    assert music.recipe_name("tunes") == "vae"
+    assert (music.is_translation("tunes"), music.is_translation("cyclegan")) == (False, True)
+
+
+def test_a_translation_needs_a_second_collection(tmp_path):
+    domain(tmp_path / "one")
+    offering = Domain("music", {}, tmp_path / "one", "", frozenset({"other"}), {}, ())
+    offering.require("cyclegan", has_other=True)
+    with pytest.raises(ConfigError, match="give the second by --other"):
+        offering.require("cyclegan", has_other=False)
+
+
+def test_a_run_is_a_folder_a_shipped_model_or_the_default(tmp_path):
+    music = domain(tmp_path)
+    (tmp_path / "mine").mkdir()
+    assert music.folder(tmp_path / "mine") == tmp_path / "mine"
+    assert music.folder("tango") == tmp_path / "tango"
+    assert music.folder(None) == tmp_path / "tango"
+    with pytest.raises(UserError, match=re.escape("give a run, as `pianoreel music train`")):
+        music.folder(tmp_path / "nowhere")
