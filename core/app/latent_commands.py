@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from core.app.domain import Examples
+from core.app.domain import Domain, Examples
 from core.app.latent import LatentPoints, concat, slerp, variations
 from core.app.latent import arithmetic as combine
 from core.app.model import Model
@@ -21,9 +21,17 @@ SHOWN = 4
 
 
 def open_with_arguments(
-    domain: Any, arguments: Sequence[str], count: int | None, device: str
+    domain: Domain, arguments: Sequence[str], count: int | None, device: str
 ) -> tuple[Model, list[str]]:
-    """The model that the arguments name first, else the shipped one, and the other arguments.
+    """The model that the arguments name first, else the shipped one, and the other arguments."""
+    run, rest = split_run(domain, arguments, count)
+    return domain.open_run(run or domain.default_latent_run or None, device), rest
+
+
+def split_run(
+    domain: Domain, arguments: Sequence[str], count: int | None
+) -> tuple[str | None, list[str]]:
+    """The run that the arguments begin with, if any, and the others.
 
     `ConfigError` unless these are `count` (None: one or more).
     """
@@ -31,7 +39,7 @@ def open_with_arguments(
     if not rest or (count is not None and len(rest) != count):
         expected = "one or more" if count is None else count
         raise ConfigError(f"expected {expected} after [RUN], found {len(rest)}: see --help")
-    return domain.open_run(run or domain.default_latent_run or None, device), rest
+    return run, rest
 
 
 def points_of(model: Model, text: str, seed: int = 0) -> LatentPoints:

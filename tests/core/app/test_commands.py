@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 import typer
+from fake_domain import fake_domain
 from rich.table import Table
 from typer.testing import CliRunner, Result
 
-from core.app.commands import Clear, budget, leading_run, monitored, print_config, show_report
+from core.app.commands import ErrorGroup, budget, monitored, print_config
 from core.app.configuration import ModelConfig, RunConfig
-from core.app.domain import Domain
+from core.app.evaluation import Evaluation
+from core.app.latent_commands import split_run
 from core.app.report import Report
 from core.errors import ConfigError, Resumable, UserError
 from core.training.loop import TrainConfig
@@ -20,7 +22,7 @@ from core.training.loop import TrainConfig
 
 def failing(error: BaseException) -> Result:
     """A command that fails with an error."""
-    app = typer.Typer(cls=Clear)
+    app = typer.Typer(cls=ErrorGroup)
 
     @app.callback()
     def everything() -> None: ...
@@ -92,11 +94,6 @@ def test_a_budget_that_is_asked_for_replaces_the_presets_whole(steps, minutes, e
     assert budget(steps, minutes) == expected
 
 
-def domain(shipped: Path) -> Domain:
-    (shipped / "tango").mkdir(parents=True)
-    return Domain("music", {}, shipped, "tango", frozenset(), {}, (".mid",))
-
-
 @pytest.mark.parametrize(
     ("arguments", "count", "run", "rest"),
     [
@@ -109,7 +106,7 @@ def domain(shipped: Path) -> Domain:
     ],
 )
 def test_a_run_stands_first_or_is_left_out(tmp_path, arguments, count, run, rest):
-    assert leading_run(domain(tmp_path), arguments, count) == (run, rest)
+    assert split_run(fake_domain(tmp_path), arguments, count) == (run, rest)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +120,7 @@ def test_a_run_stands_first_or_is_left_out(tmp_path, arguments, count, run, rest
 )
 def test_another_count_of_arguments_is_refused(tmp_path, arguments, count, sentence):
     with pytest.raises(ConfigError, match=re.escape(sentence)):
-        leading_run(domain(tmp_path), arguments, count)
+        split_run(fake_domain(tmp_path), arguments, count)
 
 
 def test_a_configuration_is_printed_as_a_run_keeps_it(capsys):
@@ -155,14 +152,15 @@ def test_a_report_is_printed_and_written(tmp_path, capsys):
     report = Report((row,))
     table = Table("model", "share")
     table.add_row("vae", "0.25")
-    scorecard = SimpleNamespace(WIDTH=40, tables=lambda r: [table], draw_report=drawn)
+    evaluation = Evaluation(report, lambda report: [table], drawn, width=40)
     numbers = {"rows": [{"name": "vae", "kind": "generated", "distance": None, "share": 0.25}]}
 
-    show_report(report, scorecard, tmp_path / "deep" / "to", as_json=False)
+    evaluation.print()
+    evaluation.write(tmp_path / "deep" / "to")
     printed = capsys.readouterr().out
     assert "vae" in printed and "0.25" in printed and "{" not in printed
     assert json.loads((tmp_path / "deep" / "to" / "evaluation.json").read_text()) == numbers
     assert (tmp_path / "deep" / "to" / "evaluation.png").read_text() == "a picture of 1"
 
-    show_report(report, scorecard, None, as_json=True)
+    evaluation.print(as_json=True)
     assert json.loads(capsys.readouterr().out) == numbers

@@ -1,12 +1,11 @@
 """Settings of a model reach its recipe, and a domain says which models it can train."""
 
 import re
-from pathlib import Path
 
 import pytest
+from fake_domain import fake_domain
 
 from core.app.configuration import CHANGEABLE, ModelConfig
-from core.app.domain import Domain
 from core.errors import ConfigError, UserError
 from core.recipes import RECIPES
 from core.theory.adversarial import Adversarial, hinge, logistic, wasserstein
@@ -76,11 +75,6 @@ def test_only_how_long_and_how_often_may_change_in_a_run():
     }
 
 
-def domain(shipped: Path) -> Domain:
-    (shipped / "tango").mkdir(parents=True)
-    return Domain("music", {}, shipped, "tango", frozenset(), {"tunes": "vae"}, (".mid",))
-
-
 @pytest.mark.parametrize(
     ("model", "has_other", "sentence"),
     [
@@ -92,26 +86,25 @@ def domain(shipped: Path) -> Domain:
 )
 def test_a_model_that_the_domain_cannot_train_is_refused(tmp_path, model, has_other, sentence):
     with pytest.raises(ConfigError, match=re.escape(sentence)):
-        domain(tmp_path).require(model, has_other)
+        fake_domain(tmp_path, aliases={"tunes": "vae"}).require(model, has_other)
 
 
 def test_a_model_that_the_domain_can_train_is_known_by_its_alias(tmp_path):
-    music = domain(tmp_path)
+    music = fake_domain(tmp_path, aliases={"tunes": "vae"})
     music.require("tunes", has_other=False)
     assert music.recipe_name("tunes") == "vae"
     assert (music.is_translation("tunes"), music.is_translation("cyclegan")) == (False, True)
 
 
 def test_a_translation_needs_a_second_collection(tmp_path):
-    domain(tmp_path / "one")
-    offering = Domain("music", {}, tmp_path / "one", "", frozenset({"other"}), {}, ())
+    offering = fake_domain(tmp_path, offers=frozenset({"other"}))
     offering.require("cyclegan", has_other=True)
     with pytest.raises(ConfigError, match="give the second by --other"):
         offering.require("cyclegan", has_other=False)
 
 
 def test_a_run_is_a_folder_a_shipped_model_or_the_default(tmp_path):
-    music = domain(tmp_path)
+    music = fake_domain(tmp_path, aliases={"tunes": "vae"})
     (tmp_path / "mine").mkdir()
     assert music.folder(tmp_path / "mine") == tmp_path / "mine"
     assert music.folder("tango") == tmp_path / "tango"
