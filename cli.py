@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from core.app.commands import ErrorGroup, ticking
+from core.ring.commands import ring
 from musegen.commands import music
 from videogen.commands import video
 
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(music, name="music")
 app.add_typer(video, name="video")
+app.add_typer(ring, name="ring")
 
 
 def main() -> None:

@@ -156,3 +156,41 @@ def test_networks_are_those_the_recipe_names(band, ballads):
         other = ballads if recipe.other else None
         config = configure(DOMAIN, band, name, "tiny", other=other)
         assert tuple(sorted(DOMAIN.networks(config))) == recipe.networks
+
+
+@pytest.mark.parametrize("name", ["musegan", "note_transformer", "vae"])
+def test_a_song_is_the_same_alone_or_among_others(band, tmp_path, name):
+    model = tiny(band, tmp_path / "run", name)
+    torch.manual_seed(11)
+    before = torch.random.get_rng_state()
+    many = model.cells(10, seed=4, bars=4)
+    for count in (1, 3, 9):
+        assert np.array_equal(model.cells(count, seed=4, bars=4), many[:count])
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"bars": 0}, {"tempo_bpm": -5.0}, {"seed": -1}])
+def test_arguments_are_checked_in_python_too(band, tmp_path, wrong):
+    model = tiny(band, tmp_path / "run", "musegan")
+    with pytest.raises(ConfigError):
+        model.sample(**wrong)
+
+
+def test_a_model_and_a_collection_have_short_names(band, tmp_path):
+    model = tiny(band, tmp_path / "run", "musegan")
+    assert repr(model).startswith("<music run: musegan, ")
+    assert len(repr(model)) < 60
+    assert repr(band) == str(band.store.folder)
+
+
+def test_a_file_of_settings_and_a_runs_own_are_read(band, tmp_path):
+    from core.yaml_files import read_yaml
+
+    first = configure(DOMAIN, band, "vae", "tiny", ["train.batch_size=3", "train.steps=5"])
+    tiny(band, tmp_path / "run", "vae")
+    stored = read_yaml(tmp_path / "run" / "config.yaml")
+    again = configure(DOMAIN, band, settings=stored, assignments=["train.steps=5"])
+    assert again.model == first.model
+    assert (again.train.batch_size, again.train.steps) == (2, 5)
+    few = configure(DOMAIN, band, "vae", "tiny", settings={"train": {"batch_size": 7}})
+    assert (few.train.batch_size, few.train.seed) == (7, 0)

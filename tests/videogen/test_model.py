@@ -159,3 +159,20 @@ def test_prompts_are_lines(tmp_path):
     for name in ("none.txt", "absent.txt"):
         with pytest.raises(UserError, match=name):
             read_prompts(tmp_path / name)
+
+
+def test_a_clip_is_the_same_alone_or_among_others(tmp_path):
+    model = tiny(tmp_path / "run")
+    torch.manual_seed(11)
+    before = torch.random.get_rng_state()
+    captions = [CAPTION, "a dog", "a cat", *[CAPTION] * 9]
+    many = model.clips(captions, seed=4)
+    for count in (1, 2, 9):
+        assert torch.equal(model.clips(captions[:count], seed=4), many[:count])
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("captions", ["a dog", [], ()])
+def test_captions_are_a_list_of_sentences(tmp_path, captions):
+    with pytest.raises(ConfigError, match="list of sentences"):
+        tiny(tmp_path / "run").clips(captions)

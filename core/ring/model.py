@@ -1,0 +1,302 @@
+"""The ring as a domain like music and video: a model of points, trained, sampled and measured.
+
+train(DrawnRing(), "runs/ring", "vae")
+points = Model.load("runs/ring").points(1000, seed=1)
+
+This file, `data.py` and `commands.py` are all that a third domain costs; networks and the ring
+itself are in `domain.py`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from rich import box
+from rich.table import Table
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.app import fit
+from core.app.configuration import ModelConfig, RunConfig
+from core.app.domain import Domain, Examples, Tick
+from core.app.evaluation import Evaluation
+from core.app.model import Model as CoreModel
+from core.app.report import Kind, Report
+from core.app.sampling import Rows, in_chunks
+from core.config import Strict
+from core.data.sources import RejectedFile
+from core.errors import ConfigError, UserError
+from core.papers import GOODFELLOW_2014
+from core.ring import domain as ring
+from core.ring.data import CSV, DrawnRing, PointCollection, parse_points
+from core.ring.domain import MODES, Points
+from core.theory.divergences import mmd
+from core.theory.passes import Batch, Networks, read_condition
+from core.theory.shapes import Samples
+from core.training.loop import UNMONITORED, Monitor, TrainConfig
+from core.training.presets import TRIAL, Preset
+from core.training.step import Batches, Optimisation
+
+Data = DrawnRing | PointCollection
+
+MEASURED = 1000
+"""Points that are sampled and measured while training."""
+
+GAME = TrainConfig(
+    steps=4000,
+    batch_size=256,
+    learner=Optimisation(learning_rate=1e-3),
+    critic=Optimisation(learning_rate=1e-3),
+    decay="cosine",
+    ema_decay=0.99,
+)
+PAPER = GOODFELLOW_2014.title
+
+PRESETS = {
+    "tiny": Preset(
+        caption="a few steps: for tests and for trying a command",
+        paper=PAPER,
+        expected="noise",
+        cost="a second",
+        networks={},
+        games=TRIAL,
+        likelihoods=TRIAL,
+        models={},
+    ),
+    "small": Preset(
+        caption="the ring in minutes",
+        paper=PAPER,
+        expected="all eight modes by most models",
+        cost="a minute on one CPU core",
+        networks={},
+        games=GAME,
+        likelihoods=GAME,
+        models={},
+    ),
+}
+
+
+class DataSpec(Strict):
+    """The specification of points: how many labels there are."""
+
+    labels: int = MODES
+
+
+class RingRun(RunConfig):
+    """All that a run needs in order to be understood and repeated."""
+
+    model: ModelConfig
+    spec: DataSpec
+
+
+@dataclass(frozen=True)
+class Row:
+    """Points against the ring: their squared MMD to the data, and the modes they cover."""
+
+    name: str
+    kind: Kind
+    count: int
+    discrepancy: float
+    modes: int
+    good: float
+
+
+class Ring(Domain):
+    """Points of the plane: x is [batch 2], c a one-hot label."""
+
+    name = "ring"
+    item = "point"
+    presets = PRESETS
+    default_model = "vae"
+    offers = frozenset({"condition", "vectors", "other", "statistics", "symbols"})
+    suffixes = CSV
+    config = RingRun
+
+    @property
+    def model(self) -> "type[Model]":
+        return Model
+
+    def open(self, folder: Path) -> PointCollection:
+        return PointCollection.open(folder)
+
+    def spec_of(self, data: Data) -> dict[str, Any]:
+        return DataSpec().model_dump(mode="json")
+
+    def require_same_spec(self, data: Data, other: Data) -> None:
+        """All points are alike."""
+
+    def networks(self, config: RingRun) -> Networks:
+        return ring.networks(config.model.resolved_recipe)
+
+    def batches(
+        self, data: Data, config: RingRun, device: torch.device, other: Data | None = None
+    ) -> Batches:
+        size, seed, recipe = config.train.batch_size, config.train.seed, config.model.base_recipe
+
+        def draw(number: int) -> Batch:
+            x, labels = data.batch(number, size, seed)
+            if recipe.sequence:
+                return Batch(ring.to_symbols(x).to(device))
+            c = F.one_hot(labels, MODES).float() if "condition" in recipe.needs else None
+            second = None if other is None else other.batch(number, size, seed)[0].to(device)
+            return Batch(x.to(device), None if c is None else c.to(device), second)
+
+        return draw
+
+    def examples(self, data: Data, count: int, seed: int) -> Examples:
+        x, labels = data.batch(0, count, seed, data.splits[-1])
+        return Examples(x, [str(label) for label in labels.tolist()])
+
+    def read(self, model: "Model", path: Path) -> Examples:
+        """Read the points of a .csv file."""
+        try:
+            record = parse_points(path.read_bytes())
+        except RejectedFile as error:
+            raise UserError(f"{path}: {error.detail}") from error
+        labels = [str(label) for label in record.labels.tolist()]
+        return Examples(torch.from_numpy(record.points), labels)
+
+    def condition(self, text: str, seed: int) -> tuple[Sequence[str], int]:
+        """Read a text as a label, 0 to 7."""
+        if not (text.isdecimal() and int(text) < MODES):
+            raise UserError(f"'{text}' is neither a .csv file nor a label from 0 to {MODES - 1}")
+        return [text], seed
+
+    def write(
+        self, model: "Model", items: Points, titles: Sequence[str], name: str, to: Path
+    ) -> Iterator[Path]:
+        """Write points as lines x,y of a .csv, and draw them."""
+        path = to / f"{name}.csv"
+        path.write_text("".join(f"{x:.6f},{y:.6f}\n" for x, y in items.tolist()))
+        yield path
+        self.show(model, items, titles, to / f"{name}.png")
+        yield to / f"{name}.png"
+
+    def show(self, model: "Model", items: Points, titles: Sequence[str], path: Path) -> None:
+        """Draw points over the ring."""
+        figure = Figure(figsize=(4, 4), dpi=90, layout="constrained")
+        axes = figure.subplots()
+        axes.scatter(*ring.points(1000, seed=0).T.numpy(), s=2, color="#d8dee9")
+        axes.scatter(*items.T.numpy(), s=6, color="#3f6fa3")
+        axes.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
+        axes.set_axis_off()
+        figure.savefig(path)
+
+    def measures(
+        self, data: Data, config: RingRun, other: Data | None = None
+    ) -> "Callable[[CoreModel], dict[str, float]]":
+        """The squared MMD to held-out points."""
+        real = self.examples(data, MEASURED, 1)
+        source = real if other is None else self.examples(other, MEASURED, 1)
+
+        def measure(model: CoreModel) -> dict[str, float]:
+            points = model.generate(source, config.train.seed)
+            return {"distance": mmd(points, real.items).item()}
+
+        return measure
+
+    def data_of(self, subject: "Model") -> DrawnRing:
+        return DrawnRing()
+
+    def evaluate(
+        self,
+        models: "Sequence[Model]",
+        data: Data,
+        count: int,
+        seed: int,
+        other: Data | None = None,
+        tick: Tick = lambda done, total: None,
+    ) -> Evaluation:
+        """Measure models beside held-out points and beside one Gaussian."""
+        real, half = (self.examples(data, count, number) for number in (seed, seed + 1))
+        rows = []
+        for model in models:
+            source = other if model.translates and other is not None else data
+            points = model.generate(self.examples(source, count, seed), seed)
+            rows.append(_row(model.name, "generated", points, real.items))
+        rows.append(_row("held-out points", "real", half.items, real.items))
+        rows.append(_row("one Gaussian", "baseline", 1.4 * torch.randn(count, 2), real.items))
+        return Evaluation(Report(tuple(rows)), _tables, _draw_report, width=80)
+
+
+def _row(name: str, kind: Kind, points: Points, real: Points) -> Row:
+    modes, good = ring.coverage(points)
+    return Row(name, kind, len(points), mmd(points, real).item(), modes, good)
+
+
+def _tables(report: Report) -> Iterator[Table]:
+    table = Table(title="distance to the data", title_justify="left", box=box.SIMPLE)
+    for column in ("points of", "squared MMD", "modes", "% good"):
+        table.add_column(column, justify="left" if column == "points of" else "right")
+    for row in report.rows:
+        table.add_row(row.name, f"{row.discrepancy:.4f}", f"{row.modes}", f"{100 * row.good:.0f}")
+    yield table
+
+
+def _draw_report(report: Report, path: Path) -> None:
+    figure = Figure(figsize=(6, 3), dpi=90, layout="constrained")
+    axes = figure.subplots()
+    axes.barh([row.name for row in report.rows], [100 * row.good for row in report.rows])
+    axes.set(xlabel="% of points near a mode", xlim=(0, 100))
+    axes.invert_yaxis()
+    figure.savefig(path)
+
+
+DOMAIN = Ring()
+
+
+class Model(CoreModel):
+    """Trained networks that give points."""
+
+    domain = DOMAIN
+    config: ModelConfig
+    spec: DataSpec
+
+    def to_x(self, items: Points) -> Samples:
+        return items.to(self.device)
+
+    def from_x(self, x: Samples) -> Points:
+        return x.cpu()
+
+    def read_conditions(self, conditions: Sequence[str] | None) -> Tensor | None:
+        """One-hot labels."""
+        if conditions is None or "condition" not in self.networks:
+            return None
+        labels = torch.tensor([int(label) for label in conditions])
+        return F.one_hot(labels, MODES).float().to(self.device)
+
+    def sampled_like(self, examples: Examples, seed: int) -> Points:
+        return self.points(len(examples), seed, examples.conditions)
+
+    @torch.no_grad()
+    def points(self, count: int = 1, seed: int = 0, labels: Sequence[str] | None = None) -> Points:
+        """Sample points; a model that reads labels needs one for each."""
+        raw = self.read_conditions(labels)
+        if raw is None and "condition" in self.networks:
+            raise ConfigError(f"{self.name} reads labels: give one for each point")
+
+        def draw(rows: Rows) -> Samples:
+            if "density" in self.networks:
+                x = self.networks["density"](len(rows)).rsample()
+                return ring.from_symbols(x) if self.config.base_recipe.sequence else x
+            c = None if raw is None else read_condition(self.networks, raw[rows])
+            return self.networks["decoder"](self.prior(len(rows), c).rsample(), c).rsample()
+
+        return self.from_x(in_chunks(count, seed, self.device, draw))
+
+
+def train(
+    data: Data,
+    to: str | Path,
+    model: str | None = None,
+    preset: str | None = None,
+    device: str = "auto",
+    assignments: Sequence[str] = (),
+    other: Data | None = None,
+    monitor: Monitor = UNMONITORED,
+) -> Model:
+    """Train on points into the run folder `to`; the same call resumes there."""
+    return fit.train(DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor)

@@ -1,0 +1,130 @@
+"""The ring as a third domain: every recipe and every command, from the shared parts."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from command import run
+
+from core.app import fit
+from core.errors import ConfigError, UserError
+from core.recipes import RECIPES
+from core.ring.data import DrawnRing, PointCollection, parse_points, prepare
+from core.ring.model import DOMAIN, Model, train
+
+RING = DrawnRing()
+TINY = ["train.steps=2", "train.sample_every_steps=2", "train.batch_size=8"]
+CSV = "2,0,0\n0,2.5,2\n-2,0.25,4\n"
+
+
+def tiny(folder: Path, model: str) -> Model:
+    other = DrawnRing("small") if RECIPES[model].other else None
+    return train(RING, folder, model, "tiny", "cpu", TINY, other)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_trains_and_samples(tmp_path: Path, name: str):
+    if RECIPES[name].needs - DOMAIN.offers:
+        with pytest.raises(ConfigError, match=f"{name} needs what ring lacks"):
+            tiny(tmp_path / "run", name)
+        return
+    tiny(tmp_path / "run", name)
+    model = Model.load(tmp_path / "run", "cpu")
+    assert (tmp_path / "run/samples/step-00000002.png").stat().st_size > 1000
+    examples = DOMAIN.examples(RING, 20, seed=1)
+    points = model.generate(examples, seed=3)
+    assert points.shape == (20, 2)
+    assert torch.isfinite(points).all()
+    assert torch.equal(points[:3], model.generate(examples.first(3), seed=3))
+
+
+def test_batches_of_the_ring_are_functions_of_their_number_seed_and_split():
+    first = RING.batch(3, 8, seed=1)[0]
+    assert torch.equal(first, RING.batch(3, 8, seed=1)[0])
+    for other in (RING.batch(4, 8, 1), RING.batch(3, 8, 2), RING.batch(3, 8, 1, "test")):
+        assert not torch.equal(first, other[0])
+    points, labels = RING.batch(0, 500, seed=0)
+    angle = torch.atan2(points[:, 1], points[:, 0]) % (2 * torch.pi)
+    assert torch.equal((angle / (torch.pi / 4)).round().long() % 8, labels)
+
+
+def test_points_are_read_from_lines():
+    record = parse_points(CSV.encode())
+    assert record.points.tolist() == [[2, 0], [0, 2.5], [-2, 0.25]]
+    assert record.labels.tolist() == [0, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ("1,2\n3\n", "line 2 is not x,y"),
+        ("1,2,8\n", "line 1 is out of range"),
+        ("nan,2\n", "line 1 is out of range"),
+        ("", "no line"),
+    ],
+)
+def test_a_bad_file_is_rejected_with_its_line(tmp_path: Path, lines: str, reason: str):
+    (tmp_path / "bad.csv").write_text(lines)
+    with pytest.raises(UserError, match=reason):
+        DOMAIN.read(None, tmp_path / "bad.csv")  # type: ignore[arg-type]
+    (tmp_path / "good.csv").write_text(CSV)
+    summary = prepare([str(tmp_path)], tmp_path / "data", jobs=0)
+    assert (summary.kept, summary.rejects.total()) == (1, 1)
+    assert reason in (tmp_path / "data" / "rejects.jsonl").read_text()
+
+
+def test_a_prepared_collection_gives_the_files_points(tmp_path: Path):
+    for number in range(3):
+        (tmp_path / f"{number}.csv").write_text(f"{number},0.5,{number}\n{number},1.5,7\n")
+    prepare([str(tmp_path)], tmp_path / "data", jobs=0)
+    data = PointCollection.open(tmp_path / "data")
+    assert len(data.indices("test")) == 2
+    points, labels = data.batch(0, 200, seed=0)
+    rows = {(*point, label) for point, label in zip(points.tolist(), labels.tolist(), strict=True)}
+    every = {(float(n), 0.5, n) for n in range(3)} | {(float(n), 1.5, 7) for n in range(3)}
+    held_out = {row[0] for row in every - rows}
+    assert len(rows) == 4 and rows < every and len(held_out) == 1
+    config = fit.configure(DOMAIN, data, "cvae", "tiny")
+    batch = DOMAIN.batches(data, config, torch.device("cpu"))(0)
+    assert batch.c is not None
+    assert torch.equal(batch.c.argmax(1), data.batch(0, len(batch.x), config.train.seed)[1])
+
+
+def test_every_command_of_the_ring(tmp_path: Path):
+    """From files to points, with no code of its own but what the domain hands over."""
+    (tmp_path / "mine.csv").write_text(CSV)
+    budget = ("--preset", "tiny", "--steps", 1, "--device", "cpu")
+    data, cvae, between = tmp_path / "data", tmp_path / "cvae", tmp_path / "between"
+    mine, to = tmp_path / "mine.csv", tmp_path / "to"
+    for command in (
+        ("prepare", mine, "--to", data),
+        ("train", data, "--model", "cvae", *budget, "--to", cvae),
+        ("train", "--model", "cyclegan", "--other", "small", *budget, "--to", between),
+        ("sample", cvae, "--count", 3, "--to", to),
+        ("evaluate", cvae, "--count", 10, "--to", to),
+        ("compare", "--model", "ae", "--model", "gan", *budget, "--count", 9, "--to", to / "all"),
+        ("interpolate", cvae, mine, 3, "--points", 4, "--to", to),
+        ("arithmetic", cvae, 0, 1, 2, "--to", to),
+        ("reconstruct", cvae, mine, "--to", to),
+        ("vary", cvae, 3, "--count", 2, "--to", to),
+        ("translate", between, mine, "--back", "--to", to),
+    ):
+        code, printed, complaint = run("ring", *command)
+        assert code == 0, complaint
+        assert printed
+    written = {path.name for path in to.iterdir()}
+    for name in (
+        "points.csv",
+        "evaluation.json",
+        "interpolation.csv",
+        "arithmetic.csv",
+        "arithmetic-all.png",
+        "reconstruction-mine.csv",
+        "reconstruction-mine-both.png",
+        "variation-1.csv",
+        "variation-2.csv",
+        "translation-mine.csv",
+    ):
+        assert name in written
+    assert len((to / "interpolation.csv").read_text().splitlines()) == 4
+    assert "| gan |" in (to / "all" / "comparison.md").read_text()
