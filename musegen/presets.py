@@ -6,7 +6,7 @@ pianoreel music train DATA --preset small --to RUN
 from core.recipes import RECIPES
 from core.training.loop import TrainConfig
 from core.training.optimisation import Optimisation
-from core.training.presets import GENTLE, TRIAL, Preset, calm, coming_back, steep
+from core.training.presets import GENTLE, TRIAL, Preset, calm, steep
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.note_transformer import DensityConfig
 
@@ -20,7 +20,7 @@ LIKELIHOOD = Optimisation(
 )
 
 MODELS = calm(steep(RECIPES), r1=10.0)
-MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2, **coming_back(0.1)}
+MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2}
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(

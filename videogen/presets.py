@@ -4,7 +4,7 @@ pianoreel video train --shapes --preset small --to RUN
 """
 
 from core.training.optimisation import Optimisation
-from core.training.presets import GENTLE, TRIAL, Preset, calm, coming_back, steep
+from core.training.presets import GENTLE, TRIAL, Preset, calm, steep
 from videogen.networks.config import VideoConfig
 from videogen.networks.text import TextConfig
 from videogen.recipes import RECIPES
@@ -22,8 +22,6 @@ LONG = GENTLE.replace(
 )
 
 MODELS = calm(steep(RECIPES), r1=1.0)
-MODELS["cyclegan"] |= coming_back(0.01)
-MODELS["pix2pix"] |= {"weights": {"l1_x": 0.002}}  # the paper's 100, of a mean over numbers
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(

@@ -57,12 +57,6 @@ def calm(names: Iterable[str], r1: float) -> dict[str, dict[str, Any]]:
     return {name: {"stabilisers": {"r1": r1}} for name in names}
 
 
-def coming_back(weight: float) -> dict[str, dict[str, float]]:
-    """What differs for both cycles of a translation, in a domain where x has many numbers: their
-    losses are of thousands beside a game of a few nats."""
-    return {"weights": {"reconstruct_x": weight, "reconstruct_z": weight}}
-
-
 def _is_steep(term: Match) -> bool:
     by = game(term)
     return term.space != "z" and not (by.penalties or by.clip)

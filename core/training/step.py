@@ -204,7 +204,8 @@ def _update(state: TrainState, names: list[str], losses: dict[str, Tensor]) -> d
     for name in norms if finite else ():
         state.optimizers[name].step()
     for term in state.recipe.critics if finite else ():
-        _clamp(state, term)
+        if term.critic_name in names:
+            _clamp(state, term)
     values = dict(zip(losses, verdict.tolist(), strict=False))
     return values | {"skipped": 0.0 if finite else 1.0}
 

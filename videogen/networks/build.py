@@ -9,10 +9,11 @@ from core.densities.codebook import CodePrior
 from core.densities.flow import Flow
 from core.networks.critics import JointCritic, LatentCritic
 from core.networks.generators import DCGAN, StyleBased
+from core.networks.heads import StandardNormal
 from core.recipes import Recipe
 from core.theory.passes import Networks
 from videogen.networks.config import VideoConfig
-from videogen.networks.critic import ClipFeatures, Critic, shift_clips
+from videogen.networks.critic import ClipFeatures, Critic, PatchCritic, shift_clips
 from videogen.networks.gist import CaptionPrior, Decoder, Encoder
 from videogen.networks.text import CaptionEncoder
 from videogen.networks.translator import Translator
@@ -36,22 +37,31 @@ def _initialise(network: nn.Module) -> None:
         _initialise(child)
 
 
+def _prior(config: VideoConfig, recipe: Recipe) -> nn.Module:
+    """Return p(z given c): a Gaussian of the caption where a term trains it, otherwise N(0, I)."""
+    if recipe.prior:
+        return recipe.prior(config.latent, config.text.width)
+    return CaptionPrior(config) if recipe.learns_prior else StandardNormal(config.latent)
+
+
 def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recipe) -> Networks:
     """Build the networks of a recipe for clips of `frames` frames of `size` x `size` pixels.
 
     `words`: size of the captions' vocabulary.
     """
+
+    def critic(words: int | None = None) -> nn.Module:
+        if recipe.patches:
+            return PatchCritic(config, words)
+        return Critic(config, size, frames, words)
+
     builders: dict[str, Callable[[], nn.Module]] = {
         "encoder": lambda: Encoder(config, size, recipe.posterior),
         "decoder": lambda: Decoder(config, size, frames),
-        "prior": lambda: (
-            recipe.prior(config.latent, config.text.width)
-            if recipe.prior
-            else CaptionPrior(config)
-        ),
+        "prior": lambda: _prior(config, recipe),
         "condition": lambda: CaptionEncoder(config.text, words),
-        "critic_x": lambda: Critic(config, size, frames),
-        "critic_xc": lambda: Critic(config, size, frames, words),
+        "critic_x": critic,
+        "critic_xc": lambda: critic(words),
         "critic_xz": lambda: JointCritic(
             ClipFeatures(config, size, frames),
             config.width,
