@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from core.networks.generators import Growing
+from core.networks.generators import ProgressiveGenerator
 from core.recipes import Recipe
 from core.theory.adversarial import Adversarial
 from core.theory.passes import Batch, Networks, is_critic
@@ -110,7 +110,7 @@ def step(state: TrainState, batches: Batches, number: int, seed: int) -> dict[st
     for that update and is counted under `skipped`.
     """
     torch.manual_seed((seed * 1_000_003 + number) % 2**63)
-    _grow(state.networks, number)
+    _set_growth_stage(state.networks, number)
     first = number * (state.critic_steps + 1)
     logged: dict[str, float] = {"skipped": 0.0}
     for draw in range(state.critic_steps):
@@ -121,10 +121,10 @@ def step(state: TrainState, batches: Batches, number: int, seed: int) -> dict[st
     return logged | _facts(state.networks)
 
 
-def _grow(networks: Networks, steps: int) -> None:
+def _set_growth_stage(networks: Networks, step: int) -> None:
     for network in networks.modules():
-        if isinstance(network, Growing):
-            network.grow(steps)
+        if isinstance(network, ProgressiveGenerator):
+            network.set_stage(step)
 
 
 def _facts(networks: Networks) -> dict[str, float]:

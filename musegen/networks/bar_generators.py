@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from core.config import Strict
-from core.networks.generators import MADE_OF, Blocks
+from core.networks.generators import GENERATORS, Blocks
 from core.theory.distributions import Binarisation
 from musegen.networks.multiscale import (
     Expand,
@@ -145,7 +145,7 @@ class MapGenerators(nn.Module):
         size = (grid.steps_per_bar, grid.pitches)
         doublings = _common_doublings(size)
         coarsest = [length // 2**doublings for length in size]
-        blocks = MADE_OF[config.blocks]
+        blocks = GENERATORS[config.blocks]
         self.maps = blocks(latent, config.channels, coarsest, doublings, self.tracks * STATES)
         self.maps.last.bias.data += torch.tensor([ONSET_LOGIT, HOLD_LOGIT]).repeat(self.tracks)
         self.plays = nn.Linear(latent, self.tracks)
