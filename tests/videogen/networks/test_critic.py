@@ -53,7 +53,7 @@ def test_patches_of_a_clip_do_not_see_each_other():
     config = VideoConfig(critic_channels=4, width=16, text=TextConfig(width=8))
     clip = torch.randn(1, 3, 4, 32, 32, dtype=torch.float64)
     corner, far, later = (torch.zeros_like(clip) for _ in range(3))
-    corner[:, :, 0, 2, 3], far[:, :, 0, 25, 3], later[:, :, 2, 2, 3] = 50, 50, 50
+    corner[:, :, 0, 2, 3], far[:, :, 0, 25, 3], later[:, :, 2, 2, 3] = 5e3, 5e3, 5e3
 
     def interaction(critic: torch.nn.Module, a: torch.Tensor, b: torch.Tensor) -> float:
         scores = [critic(clip + change) for change in (a + b, a, b, 0 * a)]
@@ -61,7 +61,7 @@ def test_patches_of_a_clip_do_not_see_each_other():
 
     patches, whole = PatchCritic(config).double(), Critic(config, 32, 4).double()
     for other in (far, later):
-        assert interaction(patches, corner, other) < 1e-12 < interaction(whole, corner, other)
+        assert interaction(patches, corner, other) < 1e-9 < interaction(whole, corner, other)
     swapped = clip[:, :, [2, 3, 0, 1]]
     torch.testing.assert_close(patches(clip), patches(swapped))
     assert not torch.allclose(patches(clip), patches(clip[:, :, [1, 0, 2, 3]]), atol=1e-6)
