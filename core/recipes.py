@@ -399,9 +399,14 @@ RECIPES: dict[str, Recipe] = {
         HierarchicalDelta,
         prior=TwoLevelCodePrior,
     ),
-    "nice": Recipe((LIKELIHOOD,), papers.DINH_2015, "a flow of shifts", density=nice),
-    "realnvp": Recipe((LIKELIHOOD,), papers.DINH_2017, "of shifts and scales", density=realnvp),
-    "glow": Recipe((LIKELIHOOD,), papers.KINGMA_2018, "and of learned rotations", density=glow),
+    "nice": Recipe((LIKELIHOOD,), papers.DINH_2015, "additive couplings", density=nice),
+    "realnvp": Recipe((LIKELIHOOD,), papers.DINH_2017, "affine couplings", density=realnvp),
+    "glow": Recipe(
+        (LIKELIHOOD,),
+        papers.KINGMA_2018,
+        "affine couplings, actnorm and learned linear maps",
+        density=glow,
+    ),
     "gaussian_mixture": Recipe(
         (Match("x", EM(), trains=("density",)),),
         papers.DEMPSTER_1977,
