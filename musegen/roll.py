@@ -111,8 +111,8 @@ def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:
     cells[notes.track[note], start[note] + within, notes.pitch[note]] = HOLD
     inside = length > 0
     cells[notes.track[inside], start[inside], notes.pitch[inside]] = ONSET
-    # [track bar step pitch]
-    return cells.reshape(tracks, bars, grid.steps_per_bar, grid.pitches)
+    bar = (grid.steps_per_bar, grid.pitches)
+    return cells.reshape(tracks, bars, *bar)  # [track bar step pitch]
 
 
 def notes_of(cells: Cells, velocity: int = 100) -> Notes:

@@ -127,8 +127,7 @@ class Collection(Prepared):
         flat[first[note] + within * self.grid.pitches] = HOLD
         flat[first[~notes["held"] | (notes["step"] == 0)]] = ONSET
         bars = (self.bars, self.grid.steps_per_bar, self.grid.pitches)
-        # [phrase track bar step pitch]
-        return cells.reshape(len(indices), len(self.tracks), *bars)
+        return cells.reshape(*cells.shape[:2], *bars)  # [phrase track bar step pitch]
 
     def _notes(self, indices: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Return the notes of phrases: the position in `indices` of each note's phrase, and the
@@ -136,7 +135,7 @@ class Collection(Prepared):
         whole, bars = self.store.whole, np.arange(self.bars + 1)
         shards, begins = whole["shard"][indices], whole["bar"][indices]
         rows = [self._first_notes[s][b + bars] for s, b in zip(shards, begins, strict=True)]
-        firsts = np.array(rows, dtype=np.int64).reshape(-1, self.bars + 1)
+        firsts = np.array(rows, dtype=np.int64).reshape(-1, self.bars + 1)  # [phrase bar+1]
         parts = [(self.store.shards[s], f[0], f[-1]) for s, f in zip(shards, firsts, strict=True)]
         columns = {
             name: np.concatenate([np.zeros(0, kind), *(s[name][a:b] for s, a, b in parts)])

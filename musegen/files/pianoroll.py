@@ -107,12 +107,10 @@ class _Multitrack:
         cells = self._cells(tracks, within.ravel())
         borders = 1 + np.flatnonzero(np.diff(starts) != bar_steps)
         firsts = np.concatenate([[0], borders])
-        for first in (
-            firsts * self.grid.steps_per_bar
-        ):  # no note is held across bars that are left out
+        for first in firsts * self.grid.steps_per_bar:  # no note is held across a border
             cells[:, first][cells[:, first] == HOLD] = ONSET
         shape = (len(tracks), len(starts), self.grid.steps_per_bar, self.grid.pitches)
-        notes = notes_of(cells.reshape(shape))
+        notes = notes_of(cells.reshape(shape))  # [track bar step pitch]
         if not len(notes):
             raise RejectedFile("no-notes", "no note is in the pitch range and in a track's part")
         counts = np.diff(np.append(firsts, len(starts)))
@@ -156,9 +154,9 @@ class _Multitrack:
         previous = np.vstack([np.zeros_like(velocity[:1]), velocity[:-1]])
         inside = steps < len(velocity)
         index = np.where(inside, steps, 0)
+        by_step = (-1, self.factor, top - low)
         sounding, onset = (
-            # [coarse_step step pitch]
-            (state[index] & inside[:, None]).reshape(-1, self.factor, top - low).any(1)
+            (state[index] & inside[:, None]).reshape(by_step).any(1)  # [coarse_step step pitch]
             for state in (velocity > 0, (velocity > 0) & (velocity != previous))
         )
         hold = np.uint8(0 if is_drum else HOLD)

@@ -37,10 +37,12 @@ class Critic(nn.Module):
     def statistics(self, x: States, c: Given | None = None) -> tuple[Tensor, ...]:
         """Return the counts of each bar and the harmony of each beat, for feature matching."""
         tracks = split_tracks(x, 1, c)
-        beats = harmony(tracks, self.trunk.grid.steps_per_beat)
-        bars = bar_counts(tracks)
-        # [batch*bar value] [batch*bar*beat value]
-        return bars[0].flatten(0, 1), beats[0].flatten(0, 2)
+        beats = harmony(tracks, self.trunk.grid.steps_per_beat)[0]
+        bars = bar_counts(tracks)[0]
+        return (
+            bars.flatten(0, 1),  # [batch*bar value]
+            beats.flatten(0, 2),  # [batch*bar*beat value]
+        )
 
     def forward(self, x: States, c: Given | None = None) -> Scores:
         return self.score(self.trunk(x, c)).float().sum((0, 2))

@@ -46,13 +46,13 @@ def sustain(onset: CellValues, hold: CellValues) -> CellValues:
     sounding. Silent before the start. A loop over steps is five times faster than a parallel scan,
     since a step's cells stay in the cache.
     """
-    carried = ((1 - onset) * hold).flatten(2, 3).unbind(2)  # bar*step of [batch track pitch]
-    starts = onset.flatten(2, 3).unbind(2)  # bar*step of [batch track pitch]
+    carried = ((1 - onset) * hold).flatten(2, 3).unbind(2)  # [batch track pitch] for each step
+    starts = onset.flatten(2, 3).unbind(2)  # [batch track pitch] for each step
     sounding = [starts[0]]
     for start, carry in zip(starts[1:], carried[1:], strict=True):
         sounding.append(torch.addcmul(start, carry, sounding[-1]))
-    # [batch track bar step pitch]
-    return torch.stack(sounding, 2).unflatten(2, onset.shape[2:4])
+    line = torch.stack(sounding, 2)  # [batch track bar*step pitch]
+    return line.unflatten(2, onset.shape[2:4])  # [batch track bar step pitch]
 
 
 class HeldNotes(Distribution):

@@ -87,7 +87,7 @@ def test_the_content_is_of_the_notes_alone():
     assert song.content == renamed.content != other.content
 
 
-def test_a_reject_says_what_is_missing():
+def test_the_reason_of_a_rejection_names_what_is_missing():
     failure = read(tune(8, parts=2))
     assert isinstance(failure, Failure)
     assert failure.reason == "no-phrase"
