@@ -6,7 +6,7 @@ pianoreel music train DATA --preset small --to RUN
 from core.recipes import RECIPES
 from core.training.loop import TrainConfig
 from core.training.optimisation import Optimisation
-from core.training.presets import WARMUP_COSINE, SMOKE_TEST, Preset, with_r1, unregularised
+from core.training.presets import SMOKE_TEST, WARMUP_COSINE, Preset, unregularised, with_r1
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.note_transformer import DensityConfig
 

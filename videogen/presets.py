@@ -4,7 +4,7 @@ pianoreel video train --shapes --preset small --to RUN
 """
 
 from core.training.optimisation import Optimisation
-from core.training.presets import WARMUP_COSINE, SMOKE_TEST, Preset, with_r1, unregularised
+from core.training.presets import SMOKE_TEST, WARMUP_COSINE, Preset, unregularised, with_r1
 from videogen.networks.config import VideoConfig
 from videogen.networks.text import TextConfig
 from videogen.recipes import RECIPES
