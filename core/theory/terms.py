@@ -181,7 +181,7 @@ class L1:
         return ("decoder", "prior")
 
     def __call__(self, passes: Passes) -> Losses:
-        return mean_absolute_error(passes.x, passes.generation.mean)
+        return mean_absolute_error(passes.x, passes.generation.representative)
 
 
 @dataclass(frozen=True)

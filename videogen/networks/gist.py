@@ -93,6 +93,11 @@ class ClipByGist(Distribution):
         background = background[:, :, None].expand_as(foreground)  # [batch rgb time height width]
         return torch.lerp(background, foreground, mask.expand_as(foreground))
 
+    @property
+    def representative(self) -> Clips:
+        """Return the clip: given z and c it is deterministic."""
+        return self.mean
+
     def rsample(self) -> Clips:
         return self.mean
 
