@@ -68,7 +68,7 @@ class Critic(nn.Module):
         return self.clip_features(clips)
 
     def augment(self, clips: Clips) -> Clips:
-        """Return the clips as they are shown in training where few are at hand."""
+        """Return the clips as training shows them with augmentation: half of them shifted."""
         return shift_clips(clips)
 
     def forward(self, clips: Clips, tokens: Tokens | None = None) -> Scores:
@@ -110,7 +110,7 @@ class PatchCritic(nn.Module):
         return maps.unflatten(0, chunks.shape[:2]).mean((1, 3, 4))  # [batch feature]
 
     def augment(self, clips: Clips) -> Clips:
-        """Return the clips as they are shown in training where few are at hand."""
+        """Return the clips as training shows them with augmentation: half of them shifted."""
         return shift_clips(clips)
 
     def forward(self, clips: Clips, tokens: Tokens | None = None) -> Scores:
