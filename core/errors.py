@@ -1,4 +1,4 @@
-"""Errors that a user is shown: one sentence each, and an exit code."""
+"""Errors that are shown to the user: one sentence each, and an exit code."""
 
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ class ConfigError(UserError):
 
 
 class Resumable(UserError):
-    """Stopped early, nothing lost: the same command goes on later."""
+    """Stopped early without loss: the same command resumes."""
 
     exit_code: ClassVar[int] = 3
 

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and folders in which one command works at a time."""
+"""Atomic writes, digests, disk space, and locks of folders."""
 
 import contextlib
 import fcntl
@@ -20,13 +20,13 @@ LOCK = ".lock"
 
 
 def digest(path: Path) -> str:
-    """sha256 of a file, in hex."""
+    """Return the sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or the entries of a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -35,7 +35,7 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file aside, sync it, and give it its name: it is never seen half written."""
+    """Write a file atomically: to a hidden name, synced, then renamed."""
     aside = path.with_name(f".{path.name}.aside")
     try:
         aside.write_text(text, encoding="utf-8")
@@ -47,7 +47,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def require_space(folder: Path, size_bytes: int) -> None:
-    """`UserError` where the disk that holds `folder` has less room than `size_bytes`."""
+    """Raise `UserError` where the disk of `folder` has less than `size_bytes` free."""
     free = shutil.disk_usage(folder).free
     if free < size_bytes:
         raise UserError(
@@ -58,11 +58,11 @@ def require_space(folder: Path, size_bytes: int) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process; `UserError` names the process that holds it already.
+    """Lock `folder` for this process; `UserError` names the process that has locked it.
 
-    The system lets go of the lock when its process ends, however it ends; the lock of a killed one
-    is taken over, and that is said. The file stays, empty: removing it could take it from under a
-    process that has just opened it.
+    The system releases the lock when its process ends, however it ends; taking over the lock of a
+    killed process is logged. The lock file stays, empty: removing it could race with a process
+    that has just opened it.
     """
     handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -83,7 +83,7 @@ def _take(handle: int, folder: Path) -> None:
             f"{_owner(handle)} works in {folder}: wait for it or choose another folder"
         ) from error
     if os.fstat(handle).st_size:
-        LOG.warning("%s was stopped in %s: going on from there", _owner(handle), folder)
+        LOG.warning("%s was stopped in %s: resuming", _owner(handle), folder)
     os.ftruncate(handle, 0)
     now = time.strftime("%Y-%m-%d %H:%M:%S")
     os.pwrite(handle, json.dumps([os.getpid(), socket.gethostname(), now]).encode(), 0)
@@ -91,14 +91,14 @@ def _take(handle: int, folder: Path) -> None:
 
 def _owner(handle: int) -> str:
     try:
-        process, host, begun = json.loads(os.pread(handle, 4096, 0))
+        process, host, since = json.loads(os.pread(handle, 4096, 0))
     except (ValueError, TypeError):
         return "another process"
-    return f"process {process} on {host} (since {begun})"
+    return f"process {process} on {host} (since {since})"
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept: $PIANOREEL_CACHE, else as the XDG standard says."""
-    told = os.environ.get("PIANOREEL_CACHE")
+    """Return the folder of files that can be recomputed: $PIANOREEL_CACHE, else the XDG one."""
+    own = os.environ.get("PIANOREEL_CACHE")
     standard = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(told) if told else Path(standard) / "pianoreel"
+    return Path(own) if own else Path(standard) / "pianoreel"

@@ -1,11 +1,11 @@
-"""Where models were published: one constant for each paper, by first author and year."""
+"""References: one constant for each paper, by first author and year."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Paper:
-    """Where a model was published."""
+    """Bibliographic reference of a paper."""
 
     key: str
     authors: str
@@ -15,6 +15,7 @@ class Paper:
 
     @property
     def bibtex(self) -> str:
+        """Entry for a BibTeX file."""
         fields = {
             "author": self.authors,
             "title": f"{{{self.title}}}",

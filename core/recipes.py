@@ -43,6 +43,8 @@ from core.theory.terms import (
     L1,
     Classify,
     CriticWeighted,
+    Cycle,
+    Identity,
     Match,
     Reconstruct,
     Term,
@@ -62,7 +64,9 @@ class Recipe:
     `density`: what plays p(x), of (size of x), where x is a vector of real numbers; `sequence`:
     what reads the symbols so far, where x is a sequence of them. `begins`: the model whose
     encoder and classifier it begins with. `optimisation`: settings of learner and critic, where
-    the paper's differ from what a domain's presets say.
+    the paper's differ from what a domain's presets say. `patches`: a critic's score is the mean
+    of the scores of patches of x (the PatchGAN of Isola et al. 2017), where x has patches.
+    `options`: terms that join where they are given a weight.
     """
 
     terms: tuple[Term, ...]
@@ -76,6 +80,8 @@ class Recipe:
     sequence: CausalBody | None = None
     begins: str = ""
     optimisation: Optimisation | None = None
+    patches: bool = False
+    options: tuple[Term, ...] = ()
 
     def __post_init__(self) -> None:
         _refuse_repeated([term.name for term in self.terms], "a recipe has one term")
@@ -104,6 +110,11 @@ class Recipe:
         return frozenset(needs | ({"other"} if self.other else set()))
 
     @property
+    def learns_prior(self) -> bool:
+        """Whether some term trains p(z given c); otherwise it is N(0, I)."""
+        return any("prior" in term.trains for term in self.terms)
+
+    @property
     def draws(self) -> bool:
         """Whether something is drawn of it from nothing."""
         return bool({"prior", "density"} & set(self.networks))
@@ -123,19 +134,21 @@ class Recipe:
 
     def weighted(self, weights: Mapping[str, float]) -> "Recipe":
         """The same recipe with other weights, by the names of its terms."""
-        names = [term.name for term in self.terms]
+        known = (*self.terms, *self.options)
+        names = [term.name for term in known]
         for name in weights:
             if name not in names:
                 raise ConfigError(
                     f"no term is called '{name}' in this recipe: it has {', '.join(names)}"
                 )
-        for term in self.terms:
+        for term in known:
             if not term.trains and weights.get(term.name):
                 raise ConfigError(
                     f"'{term.name}' trains no network of this recipe beside its critic, so that "
                     "its weight changes nothing: leave it out"
                 )
-        terms = [adjust(term, weight=weights.get(term.name)) for term in self.terms]
+        joining = tuple(term for term in self.options if weights.get(term.name))
+        terms = [adjust(t, weight=weights.get(t.name)) for t in (*self.terms, *joining)]
         return replace(self, terms=tuple(terms))
 
     def without(self, names: Collection[str]) -> "Recipe":
@@ -146,7 +159,7 @@ class Recipe:
         """The same recipe with another game (of `GAMES`) for each of its critics."""
         if game not in GAMES:
             raise ConfigError(f"no game is called '{game}': {nearest(game, list(GAMES))}")
-        return self.with_games(lambda space, by: replace(GAMES[game], mismatched=by.mismatched))
+        return self.with_games(lambda space, by: _with_samples_of(GAMES[game], by))
 
     def pairing(self, mismatched: bool) -> "Recipe":
         """The same recipe with or without wrong conditions for the critics that see them."""
@@ -171,9 +184,11 @@ class Recipe:
     def conditional(self) -> "Recipe":
         """The same recipe for networks that are all given c: two more learn it.
 
-        Whatever moves encoder or decoder moves how the condition is read, and what draws the
-        posterior to the prior draws the prior, p(z given c), to the posterior. Where z is data
-        of another collection nothing is: its samples have conditions of their own.
+        Whatever trains encoder or decoder trains the embedding of the condition. A term that
+        matches each posterior with the prior by KL trains p(z given c) too (Sohn et al. 2015);
+        where no term does, as in games and where aggregates are matched, z ~ N(0, I) whatever c
+        is, see `learns_prior`. A recipe between two collections stays as it is: their samples
+        have conditions of their own.
         """
         if self.other:
             return self
@@ -189,9 +204,15 @@ def _refuse_repeated(names: Sequence[str], rule: str) -> None:
         )
 
 
+def _with_samples_of(game: Adversarial, by: Adversarial) -> Adversarial:
+    """Return a game that compares what another one does."""
+    return replace(game, mismatched=by.mismatched, reconstructions=by.reconstructions)
+
+
 def _condition(term: Term) -> Term:
     readers = ("condition",) if {"encoder", "decoder"} & set(term.trains) else ()
-    matched = isinstance(term, Match) and isinstance(term.by, KL) and term.space == "z"
+    inner = term.inner if isinstance(term, CriticWeighted) else term
+    matched = isinstance(inner, Match) and isinstance(inner.by, KL) and inner.space == "z"
     prior = ("prior",) if matched else ()
     return adjust(term, trains=tuple(dict.fromkeys((*term.trains, *readers, *prior))))
 
@@ -293,21 +314,24 @@ RECIPES: dict[str, Recipe] = {
         "and is also shown wrong ones",
     ).conditional(),
     "pix2pix": Recipe(
-        (L1(weight=10.0), Match("xc", Adversarial(logistic), trains=DECODER)),
+        (L1(weight=100.0), Match("xc", Adversarial(logistic), trains=DECODER)),
         papers.ISOLA_2017,
-        "x is said from c, and a critic sees both",
+        "predicts x from c, and a critic of patches sees both; z is noise (the paper: dropout)",
+        patches=True,
     ).conditional(),
     "cyclegan": Recipe(
         (
             Match("x", Adversarial(least_squares), trains=DECODER),
             Match("z", Adversarial(least_squares), trains=ENCODER),
-            Reconstruct("x", weight=10.0),
-            Reconstruct("z", weight=10.0),
+            Cycle("x", weight=10.0),
+            Cycle("z", weight=10.0),
         ),
         papers.ZHU_2017,
-        "z is data of another collection: encoder and decoder translate, and come back",
+        "z is data of another collection: encoder and decoder translate, and return",
         posterior=Delta,
         other=True,
+        patches=True,
+        options=(Identity("x", trains=DECODER), Identity("z", trains=ENCODER)),
     ),
     "infogan": Recipe(
         (FOOL, Reconstruct("z", trains=BOTH, weight=0.1)),
@@ -333,7 +357,11 @@ RECIPES: dict[str, Recipe] = {
         posterior=Delta,
     ),
     "vae_gan": Recipe(
-        (Reconstruct("features"), TO_PRIOR, FOOL),
+        (
+            Reconstruct("features"),
+            TO_PRIOR,
+            Match("x", Adversarial(logistic, reconstructions=True), trains=DECODER),
+        ),
         papers.LARSEN_2016,
         "reconstructs in the features of the critic",
     ),
@@ -371,9 +399,14 @@ RECIPES: dict[str, Recipe] = {
         HierarchicalDelta,
         prior=TwoLevelCodePrior,
     ),
-    "nice": Recipe((LIKELIHOOD,), papers.DINH_2015, "a flow of shifts", density=nice),
-    "realnvp": Recipe((LIKELIHOOD,), papers.DINH_2017, "of shifts and scales", density=realnvp),
-    "glow": Recipe((LIKELIHOOD,), papers.KINGMA_2018, "and of learned rotations", density=glow),
+    "nice": Recipe((LIKELIHOOD,), papers.DINH_2015, "additive couplings", density=nice),
+    "realnvp": Recipe((LIKELIHOOD,), papers.DINH_2017, "affine couplings", density=realnvp),
+    "glow": Recipe(
+        (LIKELIHOOD,),
+        papers.KINGMA_2018,
+        "affine couplings, actnorm and learned linear maps",
+        density=glow,
+    ),
     "gaussian_mixture": Recipe(
         (Match("x", EM(), trains=("density",)),),
         papers.DEMPSTER_1977,

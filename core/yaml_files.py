@@ -1,4 +1,4 @@
-"""YAML files of settings: JSON's types only, and the numbers of YAML 1.2."""
+"""YAML settings: JSON's types, the numbers of YAML 1.2, bounded size and depth."""
 
 import math
 import re
@@ -33,7 +33,7 @@ _Loader.add_implicit_resolver(
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML or JSON file; anything else is a `ConfigError`."""
+    """Read the mapping in a YAML or JSON file; anything else is a `ConfigError`."""
     try:
         values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:

@@ -6,7 +6,7 @@ pianoreel music train DATA --preset small --to RUN
 from core.recipes import RECIPES
 from core.training.loop import TrainConfig
 from core.training.optimisation import Optimisation
-from core.training.presets import GENTLE, TRIAL, Preset, calm, coming_back, steep
+from core.training.presets import SMOKE_TEST, WARMUP_COSINE, Preset, unregularised, with_r1
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.note_transformer import DensityConfig
 
@@ -19,8 +19,8 @@ LIKELIHOOD = Optimisation(
     learning_rate=1e-3, betas=(0.9, 0.95), weight_decay=0.01, clip_norm=150.0
 )
 
-MODELS = calm(steep(RECIPES), r1=10.0)
-MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2, **coming_back(0.1)}
+MODELS = with_r1(unregularised(RECIPES), r1=10.0)
+MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2}
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
@@ -32,8 +32,8 @@ PRESETS: dict[str, Preset] = {
             "musegan": MuseGANConfig(latent=8, channels=4, critic_channels=4),
             "density": DensityConfig(width=16, layers=1, heads=2),
         },
-        games=TRIAL.replace(learner=GAME, critic=GAME),
-        likelihoods=TRIAL.replace(learner=LIKELIHOOD),
+        adversarial=SMOKE_TEST.replace(learner=GAME, critic=GAME),
+        non_adversarial=SMOKE_TEST.replace(learner=LIKELIHOOD),
         models=MODELS,
     ),
     "small": Preset(
@@ -46,7 +46,7 @@ PRESETS: dict[str, Preset] = {
             "musegan": MuseGANConfig(channels=32, critic_channels=32),
             "density": DensityConfig(),
         },
-        games=TrainConfig(
+        adversarial=TrainConfig(
             minutes=60,
             batch_size=64,
             learner=GAME,
@@ -55,7 +55,7 @@ PRESETS: dict[str, Preset] = {
             bf16=True,
             sample_every_steps=200,
         ),
-        likelihoods=GENTLE.replace(batch_size=32, learner=LIKELIHOOD),
+        non_adversarial=WARMUP_COSINE.replace(batch_size=32, learner=LIKELIHOOD),
         models=MODELS,
     ),
     "base": Preset(
@@ -67,8 +67,8 @@ PRESETS: dict[str, Preset] = {
             "musegan": MuseGANConfig(channels=128, critic_channels=128),
             "density": DensityConfig(width=512, layers=8, heads=8),
         },
-        games=TrainConfig(steps=50_000, batch_size=64, learner=GAME, critic=GAME, bf16=True),
-        likelihoods=GENTLE.replace(
+        adversarial=TrainConfig(steps=50_000, batch_size=64, learner=GAME, critic=GAME, bf16=True),
+        non_adversarial=WARMUP_COSINE.replace(
             minutes=None,
             steps=100_000,
             learner=LIKELIHOOD,

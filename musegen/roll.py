@@ -1,7 +1,7 @@
-"""The roll: cells [track bar step pitch], and the notes that fill them.
+"""The roll: a piece as cells [track bar step pitch], and as notes.
 
-A cell is SILENT, HOLD or ONSET: an onset starts a note, holds continue it, and a repeated note is
-an onset again, so that two notes never become one. A drum hit is one onset; it has no length.
+A cell is SILENT, HOLD or ONSET: an onset starts a note, holds continue it, and a repeated note has
+an onset of its own, so that two notes never become one. A drum hit is one onset; it has no length.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -23,7 +23,7 @@ Column = Int[np.ndarray, " note"]
 
 
 class Grid(Strict):
-    """How time and pitch are divided. `lowest_pitch` is a MIDI number: 24 is C1."""
+    """The resolution of time and the range of pitch; `lowest_pitch` is a MIDI number: 24 is C1."""
 
     steps_per_beat: int = Field(default=12, gt=0, le=240)
     beats_per_bar: int = Field(default=4, gt=0)
@@ -37,10 +37,10 @@ class Grid(Strict):
 
 @dataclass(frozen=True)
 class Notes:
-    """Notes as columns, in order of (start, track, pitch).
+    """Notes as columns, sorted by (start, track, pitch).
 
-    start: steps from the beginning; pitch: above the grid's lowest; length: steps, at least 1;
-    velocity: 1 to 127.
+    start: steps from the beginning; pitch: semitones above the grid's lowest; length: steps, at
+    least 1; velocity: 1 to 127.
     """
 
     track: Column
@@ -52,10 +52,11 @@ class Notes:
     def __len__(self) -> int:
         return len(self.start)
 
-    def __getitem__(self, chosen: slice | np.ndarray) -> "Notes":
-        return Notes(*(getattr(self, f.name)[chosen] for f in fields(self)))
+    def __getitem__(self, index: slice | np.ndarray) -> "Notes":
+        return Notes(*(getattr(self, f.name)[index] for f in fields(self)))
 
     def ordered(self) -> "Notes":
+        """Sort by (start, track, pitch)."""
         tracks, pitches = self.track.max(initial=0) + 1, self.pitch.max(initial=0) + 1
         track = self.start.astype(np.int64) * tracks + self.track
         return self[np.argsort(track * pitches + self.pitch, kind="stable")]
@@ -63,7 +64,7 @@ class Notes:
 
 @dataclass(frozen=True)
 class Roll:
-    """A piece: its cells, who plays them, and the tempo of each bar in beats a minute."""
+    """A piece: its cells, its tracks, and the tempo of each bar in beats a minute."""
 
     cells: Cells
     tracks: tuple[Track, ...]
@@ -77,14 +78,14 @@ class Roll:
 
     @property
     def seconds(self) -> float:
-        """How long it plays."""
+        """Return the duration."""
         return float((60.0 * self.grid.beats_per_bar / self.tempo_bpm).sum())
 
 
 def separate(notes: Notes, grid: Grid) -> Notes:
-    """Notes that share no cell: of two on one pitch the later cuts the earlier.
+    """Resolve overlaps so that no two notes share a cell: a later note cuts an earlier one.
 
-    Of two that start together the longest stays. A track's drum hits are already one step long.
+    Of notes that start together on one pitch the longest stays.
     """
     line = notes.track.astype(np.int64) * grid.pitches + notes.pitch
     steps, longest = notes.start.max(initial=0) + 1, notes.length.max(initial=0)
@@ -92,15 +93,15 @@ def separate(notes: Notes, grid: Grid) -> Notes:
     order = np.argsort(key, kind="stable")
     line, start = line[order], notes.start[order]
     same_line = line[1:] == line[:-1]
-    again = np.concatenate([[False], same_line & (start[1:] == start[:-1])])[: len(notes)]
-    notes, line = notes[order[~again]], line[~again]
+    repeats = np.concatenate([[False], same_line & (start[1:] == start[:-1])])[: len(notes)]
+    notes, line = notes[order[~repeats]], line[~repeats]
     until_next = np.where(line[1:] == line[:-1], np.diff(notes.start), longest)
     cut = np.minimum(notes.length, np.append(until_next, longest)[: len(notes)])
     return replace(notes, length=cut).ordered()
 
 
 def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:
-    """Notes -> cells. What starts before step 0 is cut and struck there; no Python loop."""
+    """Convert notes to cells; a note that starts before step 0 gets its onset there."""
     steps = bars * grid.steps_per_bar
     cells = np.zeros((tracks, steps, grid.pitches), np.uint8)
     start, end = np.maximum(notes.start, 0), np.minimum(notes.start + notes.length, steps)
@@ -108,22 +109,23 @@ def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:
     note = np.repeat(np.arange(len(notes)), length)
     within = np.arange(len(note)) - np.repeat(np.cumsum(length) - length, length)
     cells[notes.track[note], start[note] + within, notes.pitch[note]] = HOLD
-    there = length > 0
-    cells[notes.track[there], start[there], notes.pitch[there]] = ONSET
-    return cells.reshape(tracks, bars, grid.steps_per_bar, grid.pitches)
+    inside = length > 0
+    cells[notes.track[inside], start[inside], notes.pitch[inside]] = ONSET
+    bar = (grid.steps_per_bar, grid.pitches)
+    return cells.reshape(tracks, bars, *bar)  # [track bar step pitch]
 
 
 def notes_of(cells: Cells, velocity: int = 100) -> Notes:
-    """Cells -> notes; a hold that follows silence starts a note. The inverse of `fill`."""
+    """Convert cells to notes, the inverse of `fill`; a hold that follows silence starts a note."""
     tracks, bars, steps, pitches = cells.shape
-    flat = cells.reshape(tracks, bars * steps, pitches).transpose(0, 2, 1)
     rows = np.zeros((tracks, pitches, bars * steps + 1), np.uint8)  # a silent step ends each row
-    rows[..., :-1] = flat
-    line = rows.ravel()
+    by_step = cells.reshape(tracks, bars * steps, pitches)  # [track bar*step pitch]
+    rows[..., :-1] = by_step.transpose(0, 2, 1)  # [track pitch bar*step]
+    line = rows.ravel()  # [track*pitch*step]
     sounding = line > SILENT
-    before = np.concatenate([[False], sounding[:-1]])
-    onset = np.flatnonzero((line == ONSET) | (sounding & ~before))
-    end = np.flatnonzero((line != HOLD) & before)  # each step at which a note has ended
+    was_sounding = np.concatenate([[False], sounding[:-1]])
+    onset = np.flatnonzero((line == ONSET) | (sounding & ~was_sounding))
+    end = np.flatnonzero((line != HOLD) & was_sounding)  # the first step after each note
     length = end[np.searchsorted(end, onset, side="right")] - onset
     track, pitch, start = np.unravel_index(onset, rows.shape)
     return Notes(track, start, pitch, length, np.full(len(onset), velocity)).ordered()

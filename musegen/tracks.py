@@ -1,4 +1,4 @@
-"""The tracks of a roll, and which parts of a MIDI file play in each.
+"""The tracks of a roll, and the assignment of a MIDI file's parts to them.
 
 The five families follow the Lakh Pianoroll Dataset (Dong et al., AAAI 2018): drums; piano 0-7;
 guitar 24-31; bass 32-39; strings are the other melodic programs below 96 and the folk instruments
@@ -31,12 +31,12 @@ FAMILIES: dict[Family, tuple[tuple[int, int], ...]] = {
 class Track(Strict):
     """One track, and the rules by which it claims parts of a MIDI file; any one rule is enough.
 
-    A part is what one channel plays with one program in one track of a file.
+    A part is the notes of one channel and one program in one track of a file.
     """
 
     name: str
     program: int = Field(
-        default=0, ge=0, le=127, description="General MIDI program that plays it, from 0"
+        default=0, ge=0, le=127, description="General MIDI program of its sound, from 0"
     )
     is_drum: bool = Field(
         default=False, description="played on channel 10; without another rule, claims drum parts"
@@ -52,7 +52,7 @@ class Track(Strict):
     channel: int | None = Field(
         default=None, ge=1, le=16, description="claims the parts of a channel, from 1"
     )
-    rest: bool = Field(default=False, description="claims what no other track claims")
+    rest: bool = Field(default=False, description="claims all parts that no other track claims")
 
     @field_validator("name_pattern")
     @classmethod
@@ -67,15 +67,15 @@ class Track(Strict):
         pattern = self.name_pattern
         return bool(pattern) and re.search(pattern, part.name, re.IGNORECASE) is not None
 
-    def has_place(self, part: "Part") -> bool:
+    def has_position(self, part: "Part") -> bool:
         by_order = self.order is not None and self.order == part.order
         return by_order or (self.channel is not None and self.channel == part.channel)
 
     def has_program(self, part: "Part") -> bool:
         ranges = self.programs + (FAMILIES[self.family] if self.family else ())
         if part.is_drum:
-            by_place = self.order is not None or self.channel is not None
-            return self.is_drum and not (ranges or self.name_pattern or by_place)
+            by_position = self.order is not None or self.channel is not None
+            return self.is_drum and not (ranges or self.name_pattern or by_position)
         return any(first <= part.program <= last for first, last in ranges)
 
     def has_rest(self, part: "Part") -> bool:
@@ -84,7 +84,7 @@ class Track(Strict):
 
 @dataclass(frozen=True)
 class Part:
-    """One instrument of a MIDI file. `order`: among those that sound; `channel`: 1 to 16."""
+    """One instrument of a MIDI file. `order`: among those with notes; `channel`: 1 to 16."""
 
     order: int
     name: str
@@ -125,15 +125,18 @@ class TrackFile(Strict):
     def _are_played(self) -> "TrackFile":
         names = [track.name for track in self.tracks]
         if len(set(names)) < len(names):
-            raise ValueError(f"two tracks have one name: {', '.join(names)}")
+            raise ValueError(f"two tracks have the same name: {', '.join(names)}")
         for track in self.tracks:
             if track == Track(name=track.name, program=track.program):
-                raise ValueError(f"track '{track.name}' has no rule that says which parts play it")
+                raise ValueError(
+                    f"track '{track.name}' has no rule: give it a family, programs, a "
+                    "name_pattern, an order, a channel or rest"
+                )
         return self
 
 
 def track_list(name: str) -> tuple[Track, ...]:
-    """A list by its name, or from a YAML file."""
+    """Return a track list by its name, or read it from a YAML file."""
     if name in TRACK_LISTS:
         return TRACK_LISTS[name]
     if Path(name).is_file():
@@ -142,15 +145,15 @@ def track_list(name: str) -> tuple[Track, ...]:
 
 
 def assign(parts: Sequence[Part], tracks: Sequence[Track]) -> list[int]:
-    """The track of each part, -1 for a part that no track claims.
+    """Return the track of each part, -1 for a part that no track claims.
 
-    A name claims before order and channel, these before programs, and the rest comes last; among
-    equals the first track of the list.
+    Rules on names come before those on order and channel, these before programs, and `rest` comes
+    last; between tracks with the same rule the first of the list wins.
 
     >>> guitar = Part(order=3, name="solo", program=30, is_drum=False)
     >>> assign([guitar], LAKH)
     [2]
     """
-    rules = (Track.has_name, Track.has_place, Track.has_program, Track.has_rest)
+    rules = (Track.has_name, Track.has_position, Track.has_program, Track.has_rest)
     ordered = [(rule, n, track) for rule in rules for n, track in enumerate(tracks)]
     return [next((n for rule, n, track in ordered if rule(track, p)), -1) for p in parts]

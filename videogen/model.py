@@ -25,7 +25,6 @@ from core.config import Strict
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.recipes import Recipe
-from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
@@ -335,7 +334,7 @@ class Model(CoreModel):
         A clip depends on the seed, its number and its caption alone. `ConfigError` where captions
         are no list of sentences.
         """
-        return self._sampled(captions, seed, lambda clips: clips.mean).clamp(-1, 1)
+        return self._sampled(captions, seed, lambda clips: clips.representative).clamp(-1, 1)
 
     @torch.no_grad()
     def parts(self, captions: Sequence[str], seed: int = 0) -> dict[str, Tensor]:
@@ -362,9 +361,6 @@ class Model(CoreModel):
         """p(x given z, caption), z sampled from the prior."""
         c = self.conditioning([str(captions[row]) for row in rows.tolist()])
         return self.networks["decoder"](self.prior(len(rows), c).rsample(), c)
-
-    def output(self, distribution: Distribution) -> Samples:
-        return distribution.mean
 
 
 def train(

@@ -4,7 +4,7 @@ pianoreel video train --shapes --preset small --to RUN
 """
 
 from core.training.optimisation import Optimisation
-from core.training.presets import GENTLE, TRIAL, Preset, calm, coming_back, steep
+from core.training.presets import SMOKE_TEST, WARMUP_COSINE, Preset, unregularised, with_r1
 from videogen.networks.config import VideoConfig
 from videogen.networks.text import TextConfig
 from videogen.recipes import RECIPES
@@ -17,13 +17,11 @@ SHAPES_SIZE = {"tiny": 16, "small": 32, "base": 64}
 LI = "Li, Min, Shen, Carlson and Carin, Video Generation from Text, AAAI 2018"
 LEARNER = Optimisation(learning_rate=1e-3, betas=(0.9, 0.99))
 CRITIC = Optimisation(learning_rate=4e-4, betas=(0.0, 0.99))
-LONG = GENTLE.replace(
+LONG = WARMUP_COSINE.replace(
     minutes=None, steps=60_000, warmup_steps=500, ema_decay=0.999, sample_every_steps=1000
 )
 
-MODELS = calm(steep(RECIPES), r1=1.0)
-MODELS["cyclegan"] |= coming_back(0.01)
-MODELS["pix2pix"] |= {"weights": {"l1_x": 0.002}}  # the paper's 100, of a mean over numbers
+MODELS = with_r1(unregularised(RECIPES), r1=1.0)
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
@@ -36,8 +34,8 @@ PRESETS: dict[str, Preset] = {
                 latent=8, channels=4, critic_channels=4, width=32, text=TextConfig(width=16)
             )
         },
-        games=TRIAL.replace(learner=LEARNER, critic=CRITIC),
-        likelihoods=TRIAL.replace(learner=LEARNER),
+        adversarial=SMOKE_TEST.replace(learner=LEARNER, critic=CRITIC),
+        non_adversarial=SMOKE_TEST.replace(learner=LEARNER),
         models=MODELS,
     ),
     "small": Preset(
@@ -47,8 +45,8 @@ PRESETS: dict[str, Preset] = {
         "after 90",
         cost="an hour and a half on two CPU cores",
         networks={"video": VideoConfig()},
-        games=GENTLE.replace(minutes=90, learner=LEARNER, critic=CRITIC),
-        likelihoods=GENTLE.replace(minutes=90, learner=LEARNER),
+        adversarial=WARMUP_COSINE.replace(minutes=90, learner=LEARNER, critic=CRITIC),
+        non_adversarial=WARMUP_COSINE.replace(minutes=90, learner=LEARNER),
         models=MODELS,
     ),
     "base": Preset(
@@ -65,8 +63,8 @@ PRESETS: dict[str, Preset] = {
                 text=TextConfig(width=256, layers=2),
             )
         },
-        games=LONG.replace(learner=LEARNER, critic=CRITIC),
-        likelihoods=LONG.replace(learner=LEARNER),
+        adversarial=LONG.replace(learner=LEARNER, critic=CRITIC),
+        non_adversarial=LONG.replace(learner=LEARNER),
         models=MODELS,
     ),
 }

@@ -1,4 +1,4 @@
-"""Configure a model of a domain and train it into a run folder, or go on there."""
+"""Configure a model of a domain and train it in a run folder, or resume there."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -151,8 +151,8 @@ def observer(domain: Domain, run: Run, data: Any, config: Any, other: Any = None
 
 
 def _completed(kind: type[RunConfig], stored: dict[str, Any]) -> dict[str, Any]:
-    """Stored settings, with those that have come since at their defaults."""
+    """Return stored settings with those that were introduced since at their defaults."""
     try:
         return resolve(kind, stored, "config.yaml").model_dump(mode="json")
     except ConfigError:
-        return stored  # compared as it stands
+        return stored  # compared as they are

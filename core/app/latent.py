@@ -78,7 +78,7 @@ class LatentSpace:
                 "reconstructs, as --model vae"
             )
         condition = read_condition(self.networks, c)
-        z = self.networks["encoder"](x, condition).mean
+        z = self.networks["encoder"](x, condition).representative
         return LatentPoints(_in_units(self._prior(len(x), condition), z), condition)
 
     def decode(self, points: LatentPoints) -> Distribution:

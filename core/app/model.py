@@ -79,7 +79,7 @@ class Model(ABC):
 
     def output(self, distribution: Distribution) -> Samples:
         """One sample of what the decoder returns, as the domain shows it."""
-        return distribution.mean
+        return distribution.representative
 
     @property
     def device(self) -> torch.device:
@@ -137,7 +137,7 @@ class Model(ABC):
         x, network = self.to_x(items), self._translator(back)
 
         def draw(rows: Rows) -> Samples:
-            return network(x[rows]).mean
+            return network(x[rows]).representative
 
         return self.from_x(in_chunks(len(x), 0, self.device, draw))
 

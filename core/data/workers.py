@@ -1,7 +1,7 @@
-"""Work on many items in child processes, where one bad item cannot stop the rest.
+"""Apply a function to many items in child processes, with limits on time and memory.
 
-Each child has a time limit for an item and a memory limit. A child that hangs, crashes or asks for
-too much is replaced, and its item comes back as `Failure` with the reason.
+A child that exceeds a limit or crashes is replaced, and its item's result is a `Failure` with the
+reason; the other items are not affected.
 """
 
 import contextlib
@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 CHUNK_SIZE = 8
-"""Items that a child is given at once: its way back to us costs as much as a small item."""
+"""Items that are sent to a child at once: a round trip costs as much as a small item."""
 
-AHEAD = 4
-"""Rounds of items that may be read before the oldest is done: this bounds the memory."""
+LOOKAHEAD_CHUNKS = 4
+"""Chunks for each child that may be read before the oldest item is finished; bounds memory."""
 
-LEAST_MEMORY_MB = 16
+MIN_MEMORY_MB = 16
 
-BEGIN = "import sys; sys.path[:] = {path!r}; from core.data.workers import serve; serve({pipe})"
-"""A child is a plain interpreter: it neither inherits threads nor imports the caller's script."""
+COMMAND = "import sys; sys.path[:] = {path!r}; from core.data.workers import serve; serve({pipe})"
+"""A child is a fresh interpreter: it neither inherits threads nor imports the caller's script."""
 
 
 Item = TypeVar("Item")
@@ -37,7 +37,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Failure:
-    """An item without result; the reason is time, memory, crash, error, or one of the domain's."""
+    """An item without a result; `reason` is time, memory, crash, error, or a domain's own."""
 
     reason: str
     detail: str
@@ -51,65 +51,65 @@ def map_in_processes(
     memory_mb: int,
     chunk_size: int = CHUNK_SIZE,
 ) -> Iterator[tuple[Item, Result | Failure]]:
-    """Each item with what `function` makes of it, in the order of the items.
+    """Yield each item with its result, in the order of the items.
 
-    `jobs` child processes work at once; 0 means in this process, where nothing is limited and what
-    `function` raises is raised here. `seconds` bound one item, `memory_mb` what a child holds in
-    all. `function` must be importable. Few items are read ahead, so that memory does not grow with
-    their number: fewer where less is `handed` to a child at once.
+    `jobs`: child processes; 0 computes in this process, without limits, and raises what `function`
+    raises. `seconds`: time limit of one item. `memory_mb`: limit on the memory of a child.
+    `function` must be importable. At most `LOOKAHEAD_CHUNKS` chunks of `chunk_size` items for each
+    child are read ahead, so that memory does not grow with the number of items.
     """
     if not jobs:
         yield from ((item, function(item)) for item in items)
         return
     task = pickle.dumps((function, seconds, memory_mb))
-    crew = _Crew(task, iter(items), jobs, chunk_size)
+    pool = _Pool(task, iter(items), jobs, chunk_size)
     try:
-        yield from crew.run()
+        yield from pool.run()
     finally:
-        crew.end()
+        pool.end()
 
 
-class _Child:
-    """One process, and the items it was given, of which it works on the first."""
+class _Worker:
+    """A child process and the items sent to it, of which it processes the first."""
 
     def __init__(self, task: bytes):
         self.pipe, theirs = Pipe()
         self.items: deque[int] = deque()
         self.ready = False
-        begin = BEGIN.format(path=sys.path, pipe=theirs.fileno())
-        quiet = subprocess.DEVNULL
+        command = COMMAND.format(path=sys.path, pipe=theirs.fileno())
+        null = subprocess.DEVNULL
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", begin],
+                [sys.executable, "-c", command],
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-                stdin=quiet,
-                stdout=quiet,
-                stderr=quiet,
+                stdin=null,
+                stdout=null,
+                stderr=null,
             )
         self.pipe.send_bytes(task)
 
-    def hand(self, items: dict[int, Any]) -> None:
+    def send(self, items: dict[int, Any]) -> None:
         self.items.extend(items)
-        with contextlib.suppress(BrokenPipeError):  # heard of when its answer is read
+        with contextlib.suppress(BrokenPipeError):  # noticed when its answer is received
             self.pipe.send(list(items.values()))
 
     def end(self) -> int:
-        """Kill it if it still runs; its exit code, negative for a signal."""
+        """Kill the process if it runs; return its exit code, negative for a signal."""
         self.process.kill()
         self.pipe.close()
         return self.process.wait()
 
 
 @dataclass
-class _Crew:
-    """The children, and the items that are read but not yet yielded, by their number."""
+class _Pool:
+    """The children, and the items that were read but not yet yielded, by number."""
 
     task: bytes
     source: Iterator[Any]
     jobs: int
     chunk_size: int
-    children: list[_Child] = field(default_factory=list)
+    children: list[_Worker] = field(default_factory=list)
     items: dict[int, Any] = field(default_factory=dict)
     answers: dict[int, Any] = field(default_factory=dict)
     waiting: deque[int] = field(default_factory=deque)
@@ -119,46 +119,45 @@ class _Crew:
     def run(self) -> Iterator[tuple[Any, Any]]:
         while busy := self._busy():
             for child in busy:
-                self._hear(child)
+                self._receive(child)
             while self.yielded in self.answers:
                 number, self.yielded = self.yielded, self.yielded + 1
                 yield self.items.pop(number), self.answers.pop(number)
 
-    def _busy(self) -> list[_Child]:
-        """Give idle children their next items; then those that have said something, or ended."""
+    def _busy(self) -> list[_Worker]:
+        """Send items to idle children; return the children that have answered or ended."""
         idle = self._idle()
         while self._refill() and (child := next(idle, None)):
-            given = [
-                self.waiting.popleft() for _ in range(min(self.chunk_size, len(self.waiting)))
-            ]
-            child.hand({number: self.items[number] for number in given})
+            size = min(self.chunk_size, len(self.waiting))
+            chunk = [self.waiting.popleft() for _ in range(size)]
+            child.send({number: self.items[number] for number in chunk})
         pipes = {child.pipe: child for child in self.children if child.items}
-        said = wait(pipes) if pipes else []
-        return [pipes[pipe] for pipe in said]  # type: ignore[index]
+        ready = wait(pipes) if pipes else []
+        return [pipes[pipe] for pipe in ready]  # type: ignore[index]
 
-    def _idle(self) -> Iterator[_Child]:
-        """Children with nothing to do, then new ones while there are too few."""
+    def _idle(self) -> Iterator[_Worker]:
+        """Yield children without items, then new ones up to `jobs`."""
         yield from [child for child in self.children if not child.items]
         while len(self.children) < self.jobs:
-            self.children.append(_Child(self.task))
+            self.children.append(_Worker(self.task))
             yield self.children[-1]
 
     def _refill(self) -> bool:
-        """Read items ahead, but not far; whether one waits for a child."""
-        ahead = self.jobs * self.chunk_size * AHEAD - len(self.items)
-        most = min(self.chunk_size - len(self.waiting), ahead)
-        for item in islice(self.source, max(0, most)):
+        """Read items up to the look-ahead; return whether any waits for a child."""
+        free = self.jobs * self.chunk_size * LOOKAHEAD_CHUNKS - len(self.items)
+        missing = min(self.chunk_size - len(self.waiting), free)
+        for item in islice(self.source, max(0, missing)):
             self.items[self.read] = item
             self.waiting.append(self.read)
             self.read += 1
         return bool(self.waiting)
 
-    def _hear(self, child: _Child) -> None:
-        """Take an answer; a child that ended instead is let go, with the item it worked on."""
+    def _receive(self, child: _Worker) -> None:
+        """Receive an answer; a child that has ended instead is replaced, and its item fails."""
         try:
             answered, answer = child.pipe.recv()
         except (EOFError, OSError):
-            self._lose(child)
+            self._replace(child)
             return
         if answered:
             self.answers[child.items.popleft()] = answer
@@ -166,12 +165,12 @@ class _Crew:
             raise answer
         child.ready = True
 
-    def _lose(self, child: _Child) -> None:
+    def _replace(self, child: _Worker) -> None:
         self.children.remove(child)
         exit_code = child.end()
         if not child.ready:
-            raise RuntimeError(f"a child process ended with {exit_code} before it began")
-        self.answers[child.items.popleft()] = _lost(exit_code)
+            raise RuntimeError(f"a child process ended with {exit_code} before it started")
+        self.answers[child.items.popleft()] = _failure(exit_code)
         self.waiting.extendleft(reversed(child.items))
 
     def end(self) -> None:
@@ -179,7 +178,7 @@ class _Crew:
             child.end()
 
 
-def _lost(exit_code: int) -> Failure:
+def _failure(exit_code: int) -> Failure:
     if exit_code == -signal.SIGALRM:
         return Failure("time", "took longer than the limit")
     if exit_code < 0:
@@ -187,8 +186,8 @@ def _lost(exit_code: int) -> Failure:
     return Failure("crash", f"the process ended with exit code {exit_code}")
 
 
-def _tried(function: Callable[[Any], Any], item: Any) -> Any:
-    """What the function makes of an item; whatever it raises costs only that item."""
+def _call(function: Callable[[Any], Any], item: Any) -> Any:
+    """Return the function's result, or a `Failure` for whatever it raises."""
     try:
         return function(item)
     except MemoryError:
@@ -198,36 +197,36 @@ def _tried(function: Callable[[Any], Any], item: Any) -> Any:
 
 
 def serve(pipe: int) -> None:
-    """A child's life: items in, answers out, until the other end is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter, who ends us
+    """Run a child: receive items and send answers until the other end closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends its children
     connection = Connection(pipe)
     try:
         function, seconds, memory_mb = connection.recv()
         _limit_memory(memory_mb)
     except Exception as error:
-        connection.send((False, RuntimeError(f"a child process cannot begin: {error}")))
+        connection.send((False, RuntimeError(f"a child process cannot start: {error}")))
         return
     connection.send((False, None))
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             for item in connection.recv():
                 signal.setitimer(signal.ITIMER_REAL, seconds)  # its signal ends this process
-                answer = _tried(function, item)
+                answer = _call(function, item)
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 connection.send((True, answer))
 
 
 def _limit_memory(memory_mb: int) -> None:
-    """Bound what the process may hold: its resident memory now, and what it may still ask for."""
-    held = {line.split(":")[0]: line.split()[1] for line in _status()}
-    free_mb = max(LEAST_MEMORY_MB, memory_mb - int(held.get("VmRSS", 0)) // 1024)
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    data = int(held.get("VmData", 1 << 20)) << 10
-    resource.setrlimit(resource.RLIMIT_DATA, (data + (free_mb << 20), most))
+    """Limit the data segment to its present size and what remains of `memory_mb`."""
+    sizes_kb = {line.split(":")[0]: int(line.split()[1]) for line in _status()}
+    free_mb = max(MIN_MEMORY_MB, memory_mb - sizes_kb.get("VmRSS", 0) // 1024)
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_DATA)
+    data_bytes = sizes_kb.get("VmData", 1 << 20) << 10
+    resource.setrlimit(resource.RLIMIT_DATA, (data_bytes + (free_mb << 20), hard_limit))
 
 
 def _status() -> list[str]:
-    """What the system says of this process; nothing where it does not (then 1 GB is assumed)."""
+    """Return the memory lines of /proc/self/status; without it none, and 1 GB is assumed."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

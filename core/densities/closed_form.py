@@ -40,6 +40,11 @@ class MixtureOfGaussians(Distribution):
     def mean(self) -> Vectors:
         return (self.logits.softmax(0) @ self.means).expand(self.batch, -1)
 
+    @property
+    def representative(self) -> Vectors:
+        """Return the mean of the largest component."""
+        return self.means[self.logits.argmax()].expand(self.batch, -1)
+
     def rsample(self) -> Vectors:
         """Sample a component, then from it; no gradient leads to the shares."""
         chosen = torch.multinomial(self.logits.softmax(0), self.batch, replacement=True)
@@ -136,6 +141,11 @@ class FullGaussian(Distribution):
     @property
     def mean(self) -> Vectors:
         return self._mean.expand(self.batch, -1)
+
+    @property
+    def representative(self) -> Vectors:
+        """Return the mean."""
+        return self.mean
 
     def rsample(self) -> Vectors:
         return self._mean + torch.randn(self.batch, len(self._mean)).to(self.root) @ self.root.T

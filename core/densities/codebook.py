@@ -10,6 +10,8 @@ TwoLevelCodePrior(16)   coarse codes, then fine codes given those (VQ-VAE-2, Raz
                         2019): p(top given c) p(bottom given top, c)
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -108,17 +110,20 @@ class CodeDistribution(Distribution):
         self.prior, self.start = prior, start
 
     @property
-    def mean(self) -> Latents:
-        """A sample: the mean of code vectors is no code vector."""
-        return self.rsample()
+    def representative(self) -> Latents:
+        """Return the code vectors of greedy decoding: the likeliest index at each position."""
+        return self._generate(lambda logits: logits.argmax(-1))
 
     def rsample(self) -> Latents:
         """Sample index after index; no gradient leads to the probabilities."""
+        return self._generate(sample_logits)
+
+    def _generate(self, choose: Callable[[Tensor], Tensor]) -> Latents:
         kv_caches = self.prior.transformer.kv_caches()
         token, indices = self.start[:, None], []
         for position in self.prior.position:
             hidden = self.prior.transformer(token + position, kv_caches)
-            indices.append(sample_logits(self.prior.logits(hidden[:, 0])))
+            indices.append(choose(self.prior.logits(hidden[:, 0])))
             token = self.prior.embedding(indices[-1])[:, None]
         return self.prior.codebook[torch.stack(indices, 1)].flatten(1)  # [batch latent]
 
@@ -132,7 +137,7 @@ class CodeDistribution(Distribution):
 
     def encode(self, posterior: Distribution) -> Latents:
         """Quantise the encoder's z, with a straight-through gradient; in training count usage."""
-        return self.nearest(posterior.mean)
+        return self.nearest(posterior.representative)
 
     def nearest(self, value: Latents) -> Latents:
         """Return the code vectors nearest to `value`, with the gradient of `value`."""
@@ -147,7 +152,7 @@ class CodeDistribution(Distribution):
 
     def gap(self, posterior: Distribution) -> Losses:
         """|z - e|^2, e the code vectors nearest to the encoder's z."""
-        return self.distance(posterior.mean)
+        return self.distance(posterior.representative)
 
     def distance(self, value: Latents) -> Losses:
         """Squared distance of `value` from its code vectors."""
@@ -189,9 +194,10 @@ class TwoLevelCodeDistribution(Distribution):
         return self.prior.bottom(len(top), given)
 
     @property
-    def mean(self) -> Latents:
-        """A sample: the mean of code vectors is no code vector."""
-        return self.rsample()
+    def representative(self) -> Latents:
+        """Return the code vectors of greedy decoding, the top level first."""
+        top = self.top.representative
+        return torch.cat([top, self.bottom(top).representative], 1)
 
     def rsample(self) -> Latents:
         """Ancestral sampling: the top codes, then the bottom codes given those."""

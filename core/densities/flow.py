@@ -181,8 +181,8 @@ class FlowDistribution(Distribution):
         self.bijection, self.c, self.shape = bijection, c, (batch, size)
 
     @property
-    def mean(self) -> Mapped:
-        """The inverse of the base distribution's mean: a sample to look at, not the mean of x."""
+    def representative(self) -> Mapped:
+        """Return the inverse of the base distribution's mode."""
         return self.bijection.inverse(self._base().mean, self.c)
 
     def rsample(self) -> Mapped:

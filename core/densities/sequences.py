@@ -94,18 +94,21 @@ class SequenceDistribution(Distribution):
         self.density, self.batch = density, batch
 
     @property
-    def mean(self) -> Samples:
-        """A sample: the mean of symbols is no symbol."""
-        return self.rsample()
+    def representative(self) -> Samples:
+        """Return the sequence of greedy decoding: the likeliest symbol at each position."""
+        return self._generate(lambda logits: logits.argmax(-1))
 
     def rsample(self) -> Samples:
         """Sample symbol after symbol; no gradient leads to the logits."""
+        return self._generate(sample_logits)
+
+    @torch.no_grad()
+    def _generate(self, choose: Callable[[Tensor], Tensor]) -> Samples:
         density = self.density
         x = density.position.new_zeros(self.batch, density.positions, density.vocabulary)
-        with torch.no_grad():
-            for position in range(density.positions):
-                symbol = sample_logits(density.logits(x)[:, position])
-                x[torch.arange(self.batch), position, symbol] = 1
+        for position in range(density.positions):
+            symbol = choose(density.logits(x)[:, position])
+            x[torch.arange(self.batch), position, symbol] = 1
         return x
 
     def log_prob(self, value: Samples) -> Losses:

@@ -1,13 +1,14 @@
-"""Networks that any domain can use: each ends in a distribution, in a score or in maps.
+"""Generators that any domain can use: a latent code [batch code] -> maps.
 
-Maps [batch channel *place] lie over one to three axes; generators double them from a few places:
+Maps [batch channel *position] have one to three axes; generators upsample them from a coarse
+resolution, by 2 along each axis:
 
-DCGAN(16, 32, (4, 4), 2, 3)         transposed convolutions, batch normalisation
-StyleBased(16, 32, (4, 4), 2, 3)    convolutions that a style scales, level after level
-Growing(16, 32, (4, 4), 2, 3, 500)  the same, whose levels join one after the other
+DCGAN(16, 32, (4, 4), 2, 3)                       transposed convolutions, batch normalisation
+StyleBased(16, 32, (4, 4), 2, 3)                  convolutions modulated by a style on each level
+ProgressiveGenerator(16, 32, (4, 4), 2, 3, 500)   the same, grown from coarse to fine in training
 
-Each of these reads a code [batch 16] and makes 3 channels of 16 x 16 places; (4,) makes sequences,
-(2, 4, 4) clips. What the channels mean (logits, pixels) is for the domain to say.
+Each of these reads a code [batch 16] and returns 3 channels of 16 x 16 positions; (4,) gives
+sequences, (2, 4, 4) clips. The domain defines what the channels are (logits, pixels).
 
 Radford, Metz and Chintala, ICLR 2016 (DCGAN); Karras, Laine, Aittala, Hellsten, Lehtinen and Aila,
 CVPR 2020 (StyleGAN2); Karras, Aila, Laine and Lehtinen, ICLR 2018 (progressive growing).
@@ -26,9 +27,9 @@ from torch.nn import functional as F
 from core.networks.heads import MLP
 
 Codes = Float[Tensor, "batch code"]
-Maps = Float[Tensor, "batch channel *place"]
-Made = Float[Tensor, "batch _ *_"]
-"""Maps of other channels or places than those that were read."""
+Maps = Float[Tensor, "batch channel *position"]
+Output = Float[Tensor, "batch _ *_"]
+"""Maps with other channels or another resolution than the input."""
 
 CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
@@ -40,20 +41,20 @@ KERNEL = 3
 EPSILON = 1e-8
 LEAK = 0.2
 GAIN = math.sqrt(2 / (1 + LEAK**2))
-"""What LeakyReLU takes from the mean square of a normal distribution (He et al., 2015)."""
+"""Gain that keeps the mean square of a normal distribution under LeakyReLU (He et al., 2015)."""
 
 
-def widths(channels: int, doublings: int) -> list[int]:
-    """Channels of each level, coarse to fine: halved as places double.
+def widths(channels: int, upsamplings: int) -> list[int]:
+    """Return the channels of each level, coarse to fine: halved as the resolution doubles.
 
     >>> widths(32, 2)
     [128, 64, 32]
     """
-    return [channels * 2**level for level in reversed(range(doublings + 1))]
+    return [channels * 2**level for level in reversed(range(upsamplings + 1))]
 
 
 class UpBlock(nn.Sequential):
-    """Twice as many places along each axis: transposed convolution, normalisation, ReLU."""
+    """Upsampling by 2 along each axis: transposed convolution, batch normalisation, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, axes: int):
         convolution = TRANSPOSED[axes](inputs, outputs, 4, stride=2, padding=1, bias=False)
@@ -61,35 +62,35 @@ class UpBlock(nn.Sequential):
 
 
 class DCGAN(nn.Module):
-    """code -> maps of `coarsest` places, doubled so many times (Radford et al., figure 1)."""
+    """code -> maps of the `coarsest` resolution -> maps upsampled by 2^upsamplings (figure 1)."""
 
     def __init__(
-        self, code: int, channels: int, coarsest: Sequence[int], doublings: int, outputs: int
+        self, code: int, channels: int, coarsest: Sequence[int], upsamplings: int, outputs: int
     ):
         super().__init__()
-        first, *_ = levels = widths(channels, doublings)
+        first, *_ = levels = widths(channels, upsamplings)
         axes = len(coarsest)
         self.first = nn.Sequential(
             nn.Linear(code, first * math.prod(coarsest), bias=False),
-            nn.Unflatten(1, (first, *coarsest)),
+            nn.Unflatten(1, (first, *coarsest)),  # [batch channel *position]
             NORM[axes](first),
             nn.ReLU(),
         )
-        self.doublings = nn.Sequential(
+        self.upsamplings = nn.Sequential(
             *(UpBlock(a, b, axes) for a, b in itertools.pairwise(levels))
         )
         self.last = TRANSPOSED[axes](channels, outputs, KERNEL, padding=1)
 
-    def forward(self, code: Codes) -> Made:
-        return self.last(self.doublings(self.first(code)))
+    def forward(self, code: Codes) -> Output:
+        return self.last(self.upsamplings(self.first(code)))
 
 
 class ModulatedConv(nn.Module):
-    """A convolution whose weights a style scales by input channel, then brought back to norm 1.
+    """A convolution modulated by a style for each sample, then demodulated.
 
     w' = s_i w_oik, w'' = w' / sqrt(sum over i, k of w'^2) (StyleGAN2, eq. 1 and 3): independent
-    inputs of variance 1 leave with variance 1, whatever the style. As both scales are of whole
-    channels, they are put on inputs and outputs, and all samples share one convolution.
+    inputs of variance 1 give outputs of variance 1, whatever the style. Both factors are per
+    channel, so they scale inputs and outputs, and all samples share one convolution.
     """
 
     def __init__(self, inputs: int, outputs: int, axes: int, style: int):
@@ -100,125 +101,125 @@ class ModulatedConv(nn.Module):
         nn.init.ones_(self.scale.bias)
         self.convolve = CONVOLVE[axes]
 
-    def forward(self, maps: Maps, style: Float[Tensor, "batch style"]) -> Made:
+    def forward(self, maps: Maps, style: Float[Tensor, "batch style"]) -> Output:
         scale = self.scale(style)
-        made = self.convolve(_per_channel(scale, maps) * maps, self.weight, padding=KERNEL // 2)
-        squares = scale.square() @ self.weight.square().flatten(2).sum(2).T
-        return made * _per_channel((squares + EPSILON).rsqrt(), made) + _per_channel(
-            self.bias[None], made
-        )
+        modulated = _per_channel(scale, maps) * maps
+        output = self.convolve(modulated, self.weight, padding=KERNEL // 2)
+        squares = scale.square() @ self.weight.square().flatten(2).sum(2).T  # [batch output]
+        demodulated = output * _per_channel((squares + EPSILON).rsqrt(), output)
+        return demodulated + _per_channel(self.bias[None], output)
 
 
 def _per_channel(values: Float[Tensor, "_ channel"], maps: Tensor) -> Tensor:
-    """Values as they multiply maps: with an axis of one for each of the maps' axes."""
-    return values.view(*values.shape, *[1] * (maps.dim() - 2))
+    """Append an axis of size 1 for each position axis of the maps, so that values broadcast."""
+    return values.view(*values.shape, *[1] * (maps.dim() - 2))  # [batch channel *1]
 
 
 class StyleBased(nn.Module):
-    """A learned constant, to which the code comes only as a style, at each level.
+    """A learned constant, upsampled by convolutions that a style modulates on each level.
 
-    The code is mapped to a style by an MLP. Noise, blurred doubling and sums over the levels'
-    pictures are left out: what is here is what modulation itself does.
+    An MLP maps the code to the style. Unlike in StyleGAN2 there is no noise, no blur in the
+    upsampling and no sum of outputs over the levels.
     """
 
     def __init__(
-        self, code: int, channels: int, coarsest: Sequence[int], doublings: int, outputs: int
+        self, code: int, channels: int, coarsest: Sequence[int], upsamplings: int, outputs: int
     ):
         super().__init__()
-        levels = widths(channels, doublings)
+        levels = widths(channels, upsamplings)
         axes, style = len(coarsest), levels[0]
         self.style = nn.Sequential(MLP(code, style, style), nn.LeakyReLU(LEAK))
         self.constant = nn.Parameter(torch.randn(levels[0], *coarsest))
         self.first = ModulatedConv(levels[0], levels[0], axes, style)
-        self.doublings = nn.ModuleList(
+        self.upsamplings = nn.ModuleList(
             ModulatedConv(a, b, axes, style) for a, b in itertools.pairwise(levels)
         )
         self.last = ModulatedConv(channels, outputs, axes, style)
 
-    def forward(self, code: Codes) -> Made:
+    def forward(self, code: Codes) -> Output:
         style = self.style(code)
         *_, finest = self.levels(style)
         return self.last(finest, style)
 
-    def levels(self, style: Float[Tensor, "batch style"]) -> Iterator[Made]:
-        """Maps, coarse to fine."""
-        maps = self.constant.expand(len(style), *self.constant.shape)
+    def levels(self, style: Float[Tensor, "batch style"]) -> Iterator[Output]:
+        """Yield the maps of each level, coarse to fine."""
+        maps = self.constant.expand(len(style), *self.constant.shape)  # [batch channel *position]
         yield (maps := _activate(self.first(maps, style)))
-        for convolution in self.doublings:
-            yield (maps := _activate(convolution(_enlarged(maps, 2), style)))
+        for convolution in self.upsamplings:
+            yield (maps := _activate(convolution(_upsample(maps, 2), style)))
 
 
-class Growing(StyleBased):
-    """Levels that join one after the other, each slowly (progressive growing).
+class ProgressiveGenerator(StyleBased):
+    """A style-based generator that is grown from coarse to fine (progressive growing).
 
-    Every level makes a picture of its own. While one grows in, what is made is a mixture of its
-    picture and the one before, doubled (Karras et al. 2018, figure 2); those that are yet to come
-    cost nothing. `level_steps`: steps in which a level grows in; the first one is there at once.
+    Each level has an output convolution of its own. While a level fades in, the output mixes its
+    own with the upsampled one of the level before (Karras et al. 2018, figure 2); later levels are
+    not computed. `level_steps`: steps over which a level fades in; the first one is there at once.
     """
 
-    grown: Tensor
+    stage: Tensor
 
     def __init__(
         self,
         code: int,
         channels: int,
         coarsest: Sequence[int],
-        doublings: int,
+        upsamplings: int,
         outputs: int,
         level_steps: int,
     ):
-        super().__init__(code, channels, coarsest, doublings, outputs)
-        *coarser, _ = levels = widths(channels, doublings)
+        super().__init__(code, channels, coarsest, upsamplings, outputs)
+        *coarser, _ = levels = widths(channels, upsamplings)
         self.level_steps = level_steps
-        self.pictures = nn.ModuleList(
+        self.to_output = nn.ModuleList(
             ModulatedConv(width, outputs, len(coarsest), levels[0]) for width in coarser
         )
-        self.register_buffer("grown", torch.zeros(()))
+        self.register_buffer("stage", torch.zeros(()))
 
-    def grow(self, steps: int) -> None:
-        """Be as a network that was trained for so many steps."""
-        self.grown.fill_(min(steps / self.level_steps, len(self.doublings)))
+    def set_stage(self, step: int) -> None:
+        """Set the growth stage for this step: the number of levels that have joined the first."""
+        self.stage.fill_(min(step / self.level_steps, len(self.upsamplings)))
 
-    def forward(self, code: Codes) -> Made:
+    def forward(self, code: Codes) -> Output:
         style = self.style(code)
-        finest, share = self._detail()
+        finest, share = self._finest_level()
         maps = list(itertools.islice(self.levels(style), finest + 1))
-        pictures = (*self.pictures, self.last)
-        made = pictures[finest](maps[finest], style)
+        to_output = (*self.to_output, self.last)
+        output = to_output[finest](maps[finest], style)
         if share < 1:
-            coarse = pictures[finest - 1](maps[finest - 1], style)
-            made = torch.lerp(_enlarged(coarse, 2), made, share)
-        return _enlarged(made, 2 ** (len(self.doublings) - finest))
+            coarse = to_output[finest - 1](maps[finest - 1], style)
+            output = torch.lerp(_upsample(coarse, 2), output, share)
+        return _upsample(output, 2 ** (len(self.upsamplings) - finest))
 
-    def as_fine(self, maps: Maps) -> Made:
-        """Maps of full size with the detail that it has grown to: means over blocks of places."""
-        finest, share = self._detail()
-        block = 2 ** (len(self.doublings) - finest)
-        fine = _blurred(maps, block)
-        return torch.lerp(_blurred(maps, 2 * block), fine, share) if share < 1 else fine
+    def to_current_resolution(self, maps: Maps) -> Output:
+        """Return maps of full size with the detail of the growth stage: means over blocks."""
+        finest, share = self._finest_level()
+        block = 2 ** (len(self.upsamplings) - finest)
+        fine = _average(maps, block)
+        return torch.lerp(_average(maps, 2 * block), fine, share) if share < 1 else fine
 
-    def _detail(self) -> tuple[int, float]:
-        """The finest level that counts, and how much it does."""
-        grown = self.grown.item()
-        finest = math.ceil(grown)
-        return finest, grown - finest + 1
+    def _finest_level(self) -> tuple[int, float]:
+        """Return the finest level of the growth stage and its share of the output, in (0, 1]."""
+        stage = self.stage.item()
+        finest = math.ceil(stage)
+        return finest, stage - finest + 1
 
 
 def _activate(maps: Maps) -> Maps:
     return GAIN * F.leaky_relu(maps, LEAK)
 
 
-def _enlarged(maps: Maps, factor: int) -> Made:
-    """Every place as a block of so many along each axis."""
+def _upsample(maps: Maps, factor: int) -> Output:
+    """Repeat every position `factor` times along each axis."""
     return F.interpolate(maps, scale_factor=float(factor)) if factor > 1 else maps
 
 
-def _blurred(maps: Maps, block: int) -> Maps:
-    """Every block of places as its mean."""
-    return _enlarged(POOL[maps.dim() - 2](maps, block), block)
+def _average(maps: Maps, block: int) -> Maps:
+    """Replace every block of positions by its mean."""
+    return _upsample(POOL[maps.dim() - 2](maps, block), block)
 
 
 Blocks = Literal["paper", "dcgan", "style"]
-"""What a domain's generators are made of: what its paper says, or one of those here."""
+"""The architecture of a domain's generators: that of its paper, or one of those here."""
 
-MADE_OF = {"dcgan": DCGAN, "style": StyleBased}
+GENERATORS = {"dcgan": DCGAN, "style": StyleBased}

@@ -29,8 +29,8 @@ class HierarchicalGaussian(Distribution):
         self.top, self.bottom = top, bottom
 
     @property
-    def mean(self) -> Latents:
-        """The mean of z_1 and, given it, the mean of z_2."""
+    def representative(self) -> Latents:
+        """Return the mean of z_1 and, given it, the mean of z_2."""
         top = self.top.mean
         return torch.cat([top, self.bottom(top).mean], 1)
 

@@ -108,7 +108,7 @@ def made(state: TrainState) -> Float[Tensor, "point 2"]:
         drawn = networks["density"](len(REAL)).rsample()
         return ring.from_symbols(drawn) if state.recipe.sequence else drawn
     if state.recipe.other:
-        return networks["decoder"](ring.other_points(len(REAL), seed=999_998)).mean
+        return networks["decoder"](ring.other_points(len(REAL), seed=999_998)).representative
     c = read_condition(networks, labels() if "condition" in state.recipe.needs else None)
     prior = (
         networks["prior"](len(REAL), c) if "prior" in networks else networks["encoder"](REAL, c)
@@ -125,7 +125,7 @@ def shifted_points() -> Float[Tensor, "point 2"]:
 def say(state: TrainState, x: Float[Tensor, "point 2"], encoder: str = "encoder") -> Tensor:
     """Probabilities of the labels of points."""
     networks = state.ema
-    return networks["classifier"](networks[encoder](x).mean).mean
+    return networks["classifier"](networks[encoder](x).representative).mean
 
 
 def accuracy(state: TrainState) -> tuple[float, float]:

@@ -165,7 +165,7 @@ def _density(recipe: Recipe) -> nn.Module:
 def _prior(recipe: Recipe, read: int) -> nn.Module:
     if recipe.prior:
         return recipe.prior(LATENT, read)
-    return LabelPrior() if read else StandardNormal(LATENT)
+    return LabelPrior() if read and recipe.learns_prior else StandardNormal(LATENT)
 
 
 def _beside(x: Tensor, c: Tensor | None) -> Tensor:

@@ -132,8 +132,10 @@ class Adversarial(Comparison):
     `critic_steps`: critic updates per learner update. `clip`: bound on the critic's weights after
     each update (the first WGAN), 0 for none. `mismatched`: half of the fake side are data with the
     condition of another sample (Reed et al., ICML 2016, algorithm 1). `label_smoothing`: share of
-    the reference that is labelled fake. `instance_noise`: standard deviation of noise on the
-    critic's inputs. `augment`: whether the critic's inputs are augmented.
+    the reference that is labelled fake. `reconstructions`: x is also compared with its
+    reconstructions, which are fake too (Larsen et al., ICML 2016, algorithm 1). `instance_noise`:
+    standard deviation of noise on the critic's inputs. `augment`: whether the critic's inputs are
+    augmented.
     """
 
     game: Game
@@ -143,6 +145,7 @@ class Adversarial(Comparison):
     clip: float = 0.0
     mismatched: bool = False
     label_smoothing: float = 0.0
+    reconstructions: bool = False
     instance_noise: float = 0.0
     augment: bool = False
 
@@ -152,12 +155,20 @@ class Adversarial(Comparison):
 
     def networks(self, space: Space, critic: str) -> tuple[str, ...]:
         """Return the networks that sample the space, and the critic."""
-        return (*SAMPLERS[space], critic)
+        encoder = ("encoder",) if self.reconstructions else ()
+        return (*SAMPLERS[space], *encoder, critic)
 
     def __call__(self, passes: Passes, space: Space, critic: str) -> Losses:
         """Return the learner's loss."""
         real = self._score(passes, critic, passes.reference(space))
         fake = self._score(passes, critic, passes.produced(space))
+        loss = self._learner_loss(real, fake)
+        if self.reconstructions:
+            fake = self._score(passes, critic, (passes.reconstructed_x,))
+            loss = loss + self._learner_loss(torch.zeros_like(real), fake)
+        return loss
+
+    def _learner_loss(self, real: Scores, fake: Scores) -> Losses:
         if self.play == "minimax":
             return -self.game(real, fake)
         return real - fake if self.play == "linear" else self.game(fake, real)
@@ -174,6 +185,11 @@ class Adversarial(Comparison):
             losses["game"] = torch.where(
                 differs, 0.5 * (losses["game"] + against_wrong), losses["game"]
             )
+        if self.reconstructions:
+            with torch.no_grad():
+                point = (passes.reconstructed_x,)
+            fake = self._score(passes, critic, point)
+            losses["game"] = losses["game"] + self.game(torch.zeros_like(fake), fake)
         for penalty in self.penalties:
             losses[penalty.name] = penalty(passes.networks[critic], reference, produced)
         return losses

@@ -1,8 +1,9 @@
-"""What a network returns: a distribution over one batch of samples.
+"""Distributions over one batch of samples, as networks return them.
 
-`rsample` carries gradients back to the network, `log_prob` is in nats and summed over the
-event's axes, `mean` is the picture to look at. Randomness is torch's global generator, which
-`core.training.step` seeds from the step.
+`rsample` carries gradients back to the network, `log_prob` is in nats and summed over the event's
+axes, `representative` is one sample to look at or to decode to. A distribution whose expectation
+has a closed form also offers it as `mean`. Randomness is torch's global generator, which
+`core.training.step` seeds in each step.
 """
 
 import math
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 from core.theory.shapes import Losses, Samples
 
 Binarisation = Literal["stochastic", "deterministic", "probability"]
-"""How a Bernoulli is read: drawn, rounded at one half, or left as its probability."""
+"""How a Bernoulli is binarised: sampled, rounded at one half, or left as its probability."""
 
 BINARISATIONS: tuple[str, ...] = get_args(Binarisation)
 
@@ -32,8 +33,11 @@ class Distribution(ABC):
 
     @property
     @abstractmethod
-    def mean(self) -> Samples:
-        """The expected sample, [batch *event]."""
+    def representative(self) -> Samples:
+        """Return one sample without chance, [batch *event]: the mean or the mode, if there is one.
+
+        Each class says which. It is the same at every call and carries gradients where it can.
+        """
 
     @abstractmethod
     def rsample(self) -> Samples:
@@ -41,7 +45,7 @@ class Distribution(ABC):
 
     @abstractmethod
     def log_prob(self, value: Samples) -> Losses:
-        """log p(value) in nats, [batch]."""
+        """Return log p(value) in nats, [batch]."""
 
 
 class Gaussian(Distribution):
@@ -59,6 +63,11 @@ class Gaussian(Distribution):
     def mean(self) -> Samples:
         return self._mean
 
+    @property
+    def representative(self) -> Samples:
+        """Return the mean."""
+        return self._mean
+
     def rsample(self) -> Samples:
         return self._mean + self.log_std.exp() * torch.randn_like(self._mean)
 
@@ -72,16 +81,16 @@ LOG_STD_BOUND = 6.0
 
 
 def as_gaussian(numbers: Samples) -> Gaussian:
-    """Means and log standard deviations, side by side in the last axis, as a distribution."""
+    """Return the Gaussian of means and log standard deviations, concatenated in the last axis."""
     mean, log_std = numbers.float().chunk(2, -1)
     return Gaussian(mean, log_std.clamp(-LOG_STD_BOUND, LOG_STD_BOUND))
 
 
 class Delta(Distribution):
-    """All mass at one point: a deterministic network.
+    """All mass at one point: the output of a deterministic network.
 
-    Its log_prob is that of N(point, std^2) up to a constant: coming back to the point costs half
-    the squared error in units of `std`, the error that is overlooked.
+    Its log_prob is that of N(point, std^2) up to a constant: half the squared error in units of
+    `std`, negated.
     """
 
     def __init__(self, point: Samples, std: float = 1.0):
@@ -89,6 +98,11 @@ class Delta(Distribution):
 
     @property
     def mean(self) -> Samples:
+        return self.point
+
+    @property
+    def representative(self) -> Samples:
+        """Return the point."""
         return self.point
 
     def rsample(self) -> Samples:
@@ -99,7 +113,7 @@ class Delta(Distribution):
 
 
 class Bernoulli(Distribution):
-    """Binary events with these logits; a sample is read by straight-through binary neurons.
+    """Binary events with these logits, sampled by straight-through binary neurons.
 
     Forward, a neuron is 1 when its probability exceeds a uniform number (stochastic) or one half
     (deterministic); backward it is its probability sigmoid(slope * logit). Bengio, Leonard and
@@ -114,6 +128,11 @@ class Bernoulli(Distribution):
     @property
     def mean(self) -> Samples:
         return torch.sigmoid(self.logits)
+
+    @property
+    def representative(self) -> Samples:
+        """Return the mode, with the gradient of the mean (straight-through)."""
+        return straight_through((self.logits > 0).to(self.logits.dtype), self.mean)
 
     def rsample(self) -> Samples:
         probability = torch.sigmoid(self.slope * self.logits)
@@ -134,7 +153,7 @@ class Bernoulli(Distribution):
 
 
 class Categorical(Distribution):
-    """One of n classes in each place of the event; the last axis of `logits` holds the classes.
+    """One of n classes at each position of the event; the last axis of `logits` is the class.
 
     A sample is one-hot in that axis, with the softmax's gradient (straight-through).
     """
@@ -146,10 +165,17 @@ class Categorical(Distribution):
     def mean(self) -> Samples:
         return self.logits.softmax(-1)
 
+    @property
+    def representative(self) -> Samples:
+        """Return the mode, one-hot, with the gradient of the mean (straight-through)."""
+        return self._one_hot(self.logits.argmax(-1))
+
     def rsample(self) -> Samples:
         gumbel = -torch.empty_like(self.logits).exponential_().log()
-        chosen = (self.logits + gumbel).argmax(-1)
-        one_hot = F.one_hot(chosen, self.logits.shape[-1]).to(self.logits.dtype)
+        return self._one_hot((self.logits + gumbel).argmax(-1))
+
+    def _one_hot(self, classes: Tensor) -> Samples:
+        one_hot = F.one_hot(classes, self.logits.shape[-1]).to(self.logits.dtype)
         return straight_through(one_hot, self.mean)
 
     def log_prob(self, value: Samples) -> Losses:
@@ -157,5 +183,5 @@ class Categorical(Distribution):
 
 
 def straight_through(forward: Samples, backward: Samples) -> Samples:
-    """`forward`'s values, to the bit, with `backward`'s gradient."""
+    """Return the values of `forward`, to the bit, with the gradient of `backward`."""
     return forward.detach() + (backward - backward.detach())

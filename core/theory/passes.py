@@ -139,6 +139,11 @@ class Passes:
         return self.networks["decoder"](self.posterior_sample, self.c)
 
     @cached_property
+    def reconstructed_x(self) -> Samples:
+        """x ~ p(x given z, c), z ~ q(z given x, c)."""
+        return self.reconstruction.rsample()
+
+    @cached_property
     def generation(self) -> Distribution:
         """p(x given z, c), z ~ p(z given c)."""
         return self.networks["decoder"](self.prior_sample, self.c)

@@ -21,7 +21,7 @@ from core.theory.comparison import Comparison
 from core.theory.contracts import FeatureExtractor
 from core.theory.distributions import Delta, sum_events
 from core.theory.passes import Passes, Space, critic_of, is_critic
-from core.theory.shapes import Loss, Losses
+from core.theory.shapes import Loss, Losses, Samples
 
 
 @runtime_checkable
@@ -154,15 +154,15 @@ class Reconstruct:
         if self.space == "z":
             return -passes.generated_posterior.log_prob(passes.prior_sample)
         extractor = passes.network(self.critic, FeatureExtractor)
-        reconstruction = Delta(extractor.features(passes.reconstruction.rsample()))
+        reconstruction = Delta(extractor.features(passes.reconstructed_x))
         return -reconstruction.log_prob(extractor.features(passes.x).detach())
 
 
 @dataclass(frozen=True)
 class L1:
-    """Predict x from its condition: |x - mean of p(x given z, c)|_1, z ~ p(z given c).
+    """Predict x from its condition: mean of |x - mean of p(x given z, c)|, z ~ p(z given c).
 
-    Isola et al., CVPR 2017, eq. 3.
+    Isola et al., CVPR 2017, eq. 3, as a mean over the elements of x.
     """
 
     trains: tuple[str, ...] = ("decoder",)
@@ -181,7 +181,7 @@ class L1:
         return ("decoder", "prior")
 
     def __call__(self, passes: Passes) -> Losses:
-        return sum_events((passes.x - passes.generation.mean).abs())
+        return mean_absolute_error(passes.x, passes.generation.representative)
 
 
 @dataclass(frozen=True)
@@ -303,3 +303,71 @@ class CriticWeighted:
         with torch.no_grad():
             probability = torch.sigmoid(passes.score(self.critic, (passes.x,)))
         return probability * self.inner(passes)
+
+
+def mean_absolute_error(target: Samples, prediction: Samples) -> Losses:
+    """Compute the L1 distance of each sample divided by its number of elements.
+
+    Weights of it are then comparable between data of any size.
+    """
+    return sum_events((target - prediction).abs()) / target[0].numel()
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Translate and return: the mean absolute error after both ways (Zhu et al. 2017, eq. 2).
+
+    x: x to z and back to x; z, which is data of the other collection: to x and back to z.
+    """
+
+    space: Literal["x", "z"]
+    trains: tuple[str, ...] = ("encoder", "decoder")
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"cycle_{self.space}"
+
+    @property
+    def formula(self) -> str:
+        return f"Cycle({self.space})"
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("encoder", "decoder", *(("prior",) if self.space == "z" else ()))
+
+    def __call__(self, passes: Passes) -> Losses:
+        if self.space == "x":
+            return mean_absolute_error(passes.x, passes.reconstruction.rsample())
+        return mean_absolute_error(passes.prior_sample, passes.generated_posterior.rsample())
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Leave what is of the target collection already: mean of |x - G(x)| (Zhu et al. 2017, 5.2).
+
+    x: G is the decoder, which translates to x; z: the encoder, which translates to z.
+    """
+
+    space: Literal["x", "z"]
+    trains: tuple[str, ...]
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"identity_{self.space}"
+
+    @property
+    def formula(self) -> str:
+        return f"Identity({self.space})"
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("decoder",) if self.space == "x" else ("encoder", "prior")
+
+    def __call__(self, passes: Passes) -> Losses:
+        if self.space == "x":
+            same, translator = passes.x, passes.networks["decoder"]
+        else:
+            same, translator = passes.prior_sample, passes.networks["encoder"]
+        return mean_absolute_error(same, translator(same, passes.c).rsample())

@@ -1,7 +1,7 @@
-"""The device of a run: which one, whether it multiplies bfloat16, and how it keeps memory.
+"""The device of a training: its choice, bfloat16, random state and memory allocation.
 
-glibc hands blocks of more than 32 MB back to the system and asks for them anew, page by page, at
-every step: on a CPU that took a tenth to a fifth of a step of clips (`benchmarks/train.py`).
+glibc returns freed blocks of more than 32 MB to the system and faults them in again, page by page,
+at every step: on a CPU a tenth to a fifth of the time of a step on clips (`benchmarks/train.py`).
 """
 
 import contextlib
@@ -32,28 +32,28 @@ def isolated_random_state(device: torch.device) -> Iterator[None]:
         yield
 
 
-LARGEST_KEPT_BYTES = 1 << 30
-"""Of one block. All of it comes from what the process already has, once it has had it."""
+LARGEST_REUSED_BYTES = 1 << 30
+"""Largest block that is allocated from the heap, and reused once freed."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def keep_freed_memory() -> bool:
-    """Tell the allocator to keep what is freed; False where it is none that can be told."""
+    """Make glibc keep freed memory for reuse; return whether the allocator supports it."""
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # musl
         return False
-    told = (
-        mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES),
+    accepted = (
+        mallopt(_M_MMAP_THRESHOLD, LARGEST_REUSED_BYTES),
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1),
     )
-    return all(told)
+    return all(accepted)
 
 
 def choose_device(name: str) -> torch.device:
-    """auto: a CUDA device where there is one, then Apple's, then the CPU."""
+    """Return the device of this name; "auto" is a CUDA device, else Apple's GPU, else the CPU."""
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -62,7 +62,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind, there in available.items() if there))
     if name.split(":")[0] not in available:
-        raise ConfigError(f"no device is called '{name}': there are auto, cpu, cuda, mps")
+        raise ConfigError(f"no device is called '{name}': choose auto, cpu, cuda or mps")
     if not available[name.split(":")[0]]:
         raise UserError(f"there is no {name} device here: use --device cpu")
     return torch.device(name)

@@ -1,4 +1,4 @@
-"""Named configurations: what a preset is, and the schedules that presets begin from."""
+"""Presets: named configurations, and the schedules and settings that they share."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from core.theory.terms import Match
 from core.training.loop import TrainConfig
 from core.training.step import game
 
-TRIAL = TrainConfig(steps=20, batch_size=4, log_every_steps=1, sample_every_steps=10)
-"""Enough to see that all parts work."""
+SMOKE_TEST = TrainConfig(steps=20, batch_size=4, log_every_steps=1, sample_every_steps=10)
+"""A few steps, to see that a model and its data work."""
 
-GENTLE = TrainConfig(
+WARMUP_COSINE = TrainConfig(
     minutes=60,
     batch_size=64,
     warmup_steps=200,
@@ -22,15 +22,15 @@ GENTLE = TrainConfig(
     bf16=True,
     sample_every_steps=500,
 )
-"""A rate that rises at first and falls to nothing: for what has no opponent."""
+"""Linear warm-up, then cosine decay to 0."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A named, captioned configuration, for models with critics and for models without.
+    """A named configuration with its caption, for models with and without critics.
 
-    `networks`: sizes, by the key under which the domain's model holds them. `models`: what differs
-    for a recipe in this domain, by its name.
+    `adversarial` and `non_adversarial` are the training settings of the two. `networks`: sizes, by
+    their key in the domain's model. `models`: settings of single recipes in this domain, by name.
     """
 
     caption: str
@@ -38,36 +38,33 @@ class Preset:
     expected: str
     cost: str
     networks: Mapping[str, Strict]
-    games: TrainConfig
-    likelihoods: TrainConfig
+    adversarial: TrainConfig
+    non_adversarial: TrainConfig
     models: Mapping[str, Mapping[str, Any]]
 
     def values(self, name: str, recipe: Recipe) -> dict[str, Any]:
         """Return the configuration for a recipe of this name."""
         sizes = {key: config.model_dump(mode="json") for key, config in self.networks.items()}
-        train = self.games if recipe.critics else self.likelihoods
+        train = self.adversarial if recipe.critics else self.non_adversarial
         if recipe.optimisation:
             train = train.replace(learner=recipe.optimisation, critic=recipe.optimisation)
         model = {"recipe": name, **sizes, **self.models.get(name, {})}
         return {"model": model, "train": train.model_dump(mode="json")}
 
 
-def calm(names: Iterable[str], r1: float) -> dict[str, dict[str, Any]]:
-    """What differs for games whose critic would otherwise be right before anything is learned."""
+def with_r1(names: Iterable[str], r1: float) -> dict[str, dict[str, Any]]:
+    """Return settings that add an R1 penalty of weight `r1` to these recipes.
+
+    Without one their critic separates real from generated samples before the generator learns.
+    """
     return {name: {"stabilisers": {"r1": r1}} for name in names}
 
 
-def coming_back(weight: float) -> dict[str, dict[str, float]]:
-    """What differs for both cycles of a translation, in a domain where x has many numbers: their
-    losses are of thousands beside a game of a few nats."""
-    return {"weights": {"reconstruct_x": weight, "reconstruct_z": weight}}
-
-
-def _is_steep(term: Match) -> bool:
+def _is_unregularised(term: Match) -> bool:
     by = game(term)
     return term.space != "z" and not (by.penalties or by.clip)
 
 
-def steep(recipes: Mapping[str, Recipe]) -> tuple[str, ...]:
+def unregularised(recipes: Mapping[str, Recipe]) -> tuple[str, ...]:
     """Return the recipes with a critic of data whose gradient is neither penalised nor clipped."""
-    return tuple(name for name, one in recipes.items() if any(map(_is_steep, one.critics)))
+    return tuple(name for name, one in recipes.items() if any(map(_is_unregularised, one.critics)))

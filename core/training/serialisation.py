@@ -1,4 +1,4 @@
-"""The state of a training as JSON and named tensors, and back to the bit.
+"""Serialisation of a training state to JSON and named tensors, and back, exactly.
 
 >>> value, tensors = split({"step": 3, "betas": (0.5, 0.9), "mean": torch.tensor([2.0])}, "adam")
 >>> value
@@ -19,11 +19,11 @@ State = Mapping[str, Any]
 """Groups by name: nested dictionaries, lists and tuples of tensors, numbers, strings and None."""
 
 TENSOR = "tensor:"
-"""In JSON, a string that starts so stands for the tensor of that name."""
+"""Prefix of a JSON string that stands for the tensor of the name that follows."""
 
 
 def split(value: Any, group: str) -> tuple[Any, dict[str, Tensor]]:
-    """A value as JSON with names for its tensors, and the tensors by those names.
+    """Return a value as JSON with names in place of tensors, and the tensors by name.
 
     Raises `Resumable` where a tensor is not finite.
     """
@@ -31,7 +31,7 @@ def split(value: Any, group: str) -> tuple[Any, dict[str, Tensor]]:
 
     def name(value: Any, path: str) -> Any:
         if isinstance(value, Tensor):
-            _refuse(group + path, value, path in tensors)
+            _require_storable(group + path, value, path in tensors)
             tensors[path] = value.detach().cpu().contiguous().clone()
             return TENSOR + path
         if isinstance(value, Mapping):
@@ -44,7 +44,7 @@ def split(value: Any, group: str) -> tuple[Any, dict[str, Tensor]]:
     return name(value, ""), tensors
 
 
-def _refuse(path: str, value: Tensor, taken: bool) -> None:
+def _require_storable(path: str, value: Tensor, taken: bool) -> None:
     if taken:
         raise ValueError(f"two tensors would be stored as {path}")
     if value.is_floating_point() and not torch.isfinite(value).all():
@@ -55,9 +55,9 @@ def _refuse(path: str, value: Tensor, taken: bool) -> None:
 
 
 def join(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """The inverse of `split`; takes what it uses from `tensors`.
+    """Invert `split`; removes the tensors that it uses from `tensors`.
 
-    Raises `LookupError`, `TypeError` or `ValueError` where the two do not belong together.
+    Raises `LookupError`, `TypeError` or `ValueError` where the two do not match.
     """
     if isinstance(value, str) and value.startswith(TENSOR):
         return tensors.pop(value.removeprefix(TENSOR))
@@ -71,7 +71,7 @@ def join(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def size_bytes(state: Any) -> int:
-    """Bytes of all the tensors in a state."""
+    """Return the size of all tensors in a state."""
     if isinstance(state, Tensor):
         return state.numel() * state.element_size()
     if isinstance(state, Mapping):

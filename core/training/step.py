@@ -1,4 +1,4 @@
-"""What is learned, and one step of it: networks, their optimizers, their averages.
+"""A training step: critics, then learners, then the exponential moving averages (EMA).
 
 A step trains exactly the networks that a term names, with one backward for each distinct set of
 them: `backward(inputs=...)` plays the part that `detach` plays elsewhere.
@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from core.networks.generators import Growing
+from core.networks.generators import ProgressiveGenerator
 from core.recipes import Recipe
 from core.theory.adversarial import Adversarial
 from core.theory.passes import Batch, Networks, is_critic
@@ -21,12 +21,12 @@ from core.training.checkpoint import Checkpoint
 from core.training.optimisation import Optimisation
 
 Batches = Callable[[int], Batch]
-"""Draw n -> the batch of that draw: a function of n alone, so that a resumed run sees the same."""
+"""Draw number n -> batch: a function of n alone, so that a resumed run gets the same batches."""
 
 
 @dataclass
 class TrainState:
-    """The state of a training: everything that a checkpoint holds.
+    """State of a training, all of which a checkpoint holds: networks, optimizers, averages.
 
     `historical_averaging`: weight of |weights - mean of the weights after each step so far|^2, a
     loss of every network that is trained (Salimans et al., NIPS 2016, section 3.3); those means
@@ -54,7 +54,7 @@ class TrainState:
         self.history = self._copies(self.historical_averaging > 0 for _ in self.networks)
 
     def _copies(self, chosen: Iterable[bool]) -> Networks:
-        """Copies of some networks, which do not learn."""
+        """Return frozen copies of the chosen networks, in evaluation mode."""
         pairs = zip(self.networks.items(), chosen, strict=True)
         copied = nn.ModuleDict({name: network for (name, network), is_one in pairs if is_one})
         return copy.deepcopy(copied).requires_grad_(False).eval()
@@ -69,7 +69,7 @@ class TrainState:
 
     @property
     def critic_steps(self) -> int:
-        """Critic updates for one of the learners; 0 where no critic plays."""
+        """Critic updates for each learner update; 0 without critics."""
         return max((game(term).critic_steps for term in self.recipe.critics), default=0)
 
     def parameters(self, names: Iterable[str]) -> list[nn.Parameter]:
@@ -77,7 +77,7 @@ class TrainState:
         return [p for name in names for p in self.networks[name].parameters() if p.requires_grad]
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """Everything to be stored, by group."""
+        """Return the groups that a checkpoint stores."""
         return {
             "networks": self.networks.state_dict(),
             "ema": self.ema.state_dict(),
@@ -86,7 +86,7 @@ class TrainState:
         }
 
     def load(self, checkpoint: Checkpoint) -> None:
-        """Go back to a stored `state`; `UserError` where its weights do not fit the networks."""
+        """Load a stored `state`; `UserError` where its weights do not fit the networks."""
         checkpoint.fill(self.networks, "networks")
         checkpoint.fill(self.ema, "ema")
         if self.historical_averaging:
@@ -97,20 +97,20 @@ class TrainState:
 
 
 def game(term: Match) -> Adversarial:
-    """The game that a term plays."""
+    """Return the adversarial game of a critic's term."""
     assert isinstance(term.by, Adversarial)
     return term.by
 
 
 def step(state: TrainState, batches: Batches, number: int, seed: int) -> dict[str, float]:
-    """Critics, then learners, then averages; returns each loss by name.
+    """Update critics, learners and EMA; return the losses by name.
 
-    Step `number` (from 0) and `seed` decide all randomness, so that a resumed run repeats an
-    unbroken one to the bit. A loss or gradient that is not finite leaves every weight unchanged
-    for that update and is counted under `skipped`.
+    All randomness is a function of `seed` and `number`, the step from 0, so that a resumed run
+    equals an uninterrupted one to the bit. An update whose loss or gradient is not finite is
+    skipped, and counted under `skipped`.
     """
     torch.manual_seed((seed * 1_000_003 + number) % 2**63)
-    _grow(state.networks, number)
+    _set_growth_stage(state.networks, number)
     first = number * (state.critic_steps + 1)
     logged: dict[str, float] = {"skipped": 0.0}
     for draw in range(state.critic_steps):
@@ -121,21 +121,21 @@ def step(state: TrainState, batches: Batches, number: int, seed: int) -> dict[st
     return logged | _facts(state.networks)
 
 
-def _grow(networks: Networks, steps: int) -> None:
+def _set_growth_stage(networks: Networks, step: int) -> None:
     for network in networks.modules():
-        if isinstance(network, Growing):
-            network.grow(steps)
+        if isinstance(network, ProgressiveGenerator):
+            network.set_stage(step)
 
 
 def _facts(networks: Networks) -> dict[str, float]:
-    """What networks tell of themselves, beside the losses."""
-    told = {n: network.facts() for n, network in networks.items() if isinstance(network, Telling)}
-    return {f"{name}_{key}": value for name, facts in told.items() for key, value in facts.items()}
+    """Return the diagnostics that networks log beside the losses."""
+    reported = {n: net.facts() for n, net in networks.items() if isinstance(net, Diagnosed)}
+    return {f"{name}_{key}": value for name, one in reported.items() for key, value in one.items()}
 
 
 @runtime_checkable
-class Telling(Protocol):
-    """A network with facts to be logged."""
+class Diagnosed(Protocol):
+    """A network with diagnostics to log, such as the share of a codebook that is used."""
 
     def facts(self) -> dict[str, float]: ...
 
@@ -146,7 +146,7 @@ def _merge(logged: dict[str, float], losses: dict[str, float]) -> None:
 
 
 def critic_step(state: TrainState, batch: Batch) -> dict[str, float]:
-    """One update of every critic on a batch."""
+    """Update every critic once, on one batch; return the losses by name."""
     passes = state.recipe.passes(state.networks, batch)
     losses: dict[str, Tensor] = {}
     for term in state.recipe.critics:
@@ -161,7 +161,7 @@ def critic_step(state: TrainState, batch: Batch) -> dict[str, float]:
 
 
 def learner_step(state: TrainState, batch: Batch) -> dict[str, float]:
-    """One update of every network that a term trains."""
+    """Update every network that a term trains once, on one batch; return the losses by name."""
     passes = state.recipe.passes(state.networks, batch)
     with _autocast(state):
         losses = {term.name: term(passes).mean() for term in state.recipe.terms}
@@ -176,7 +176,7 @@ def learner_step(state: TrainState, batch: Batch) -> dict[str, float]:
 def _by_trained(
     recipe: Recipe, losses: dict[str, Tensor]
 ) -> Iterator[tuple[tuple[str, ...], Tensor]]:
-    """The weighted sum of the losses for each distinct set of trained networks."""
+    """Yield each distinct set of trained networks with the weighted sum of its losses."""
     weighted: dict[tuple[str, ...], Tensor] = {}
     for term in recipe.terms:
         if term.weight:
@@ -195,21 +195,22 @@ def _zero(parameters: list[nn.Parameter]) -> None:
 
 
 def _update(state: TrainState, names: list[str], losses: dict[str, Tensor]) -> dict[str, float]:
-    """Clip, check and take the optimizers' step; returns the losses as numbers."""
+    """Clip gradients and step the optimizers if all is finite; return the losses as numbers."""
     for name in names if state.historical_averaging else ():
-        _recall(state, name)
+        _add_history_gradient(state, name)
     norms = {name: _clip(state, name) for name in names if name in state.optimizers}
-    verdict = torch.stack([*losses.values(), *norms.values()]).detach().float().cpu()
-    finite = bool(torch.isfinite(verdict).all())
+    checked = torch.stack([*losses.values(), *norms.values()]).detach().float().cpu()
+    finite = bool(torch.isfinite(checked).all())
     for name in norms if finite else ():
         state.optimizers[name].step()
     for term in state.recipe.critics if finite else ():
-        _clamp(state, term)
-    values = dict(zip(losses, verdict.tolist(), strict=False))
+        if term.critic_name in names:
+            _clamp(state, term)
+    values = dict(zip(losses, checked.tolist(), strict=False))
     return values | {"skipped": 0.0 if finite else 1.0}
 
 
-def _recall(state: TrainState, name: str) -> None:
+def _add_history_gradient(state: TrainState, name: str) -> None:
     """Add the gradient of historical_averaging * |weights - their mean so far|^2."""
     means = state.history[name].parameters()
     for weight, mean in zip(state.networks[name].parameters(), means, strict=True):
@@ -218,7 +219,7 @@ def _recall(state: TrainState, name: str) -> None:
 
 
 def _clip(state: TrainState, name: str) -> Tensor:
-    """The norm of a network's gradient, after clipping it where its settings ask for that."""
+    """Clip a network's gradient to its `clip_norm`; return the norm before."""
     bound = state.settings(name).clip_norm or float("inf")
     return nn.utils.clip_grad_norm_(state.networks[name].parameters(), bound)
 
@@ -230,31 +231,30 @@ def _clamp(state: TrainState, term: Match) -> None:
 
 
 def ema_decay(state: TrainState, number: int) -> float:
-    """The decay of the averages after step `number`: at first they forget faster.
+    """Return the decay of the EMA after step n = `number`: min(ema_decay, (1 + n) / (10 + n)).
 
-    (1 + n) / (10 + n) until that is more than the decay, so that a short run's averages are of
-    what it learned and not of how it began.
+    The smaller decay of early steps keeps the initial weights from dominating a short run.
     """
     return min(state.ema_decay, (1 + number) / (10 + number))
 
 
 @torch.no_grad()
 def update_ema(state: TrainState, number: int) -> None:
-    """average <- decay * average + (1 - decay) * network; buffers are copied."""
+    """Update ema <- decay * ema + (1 - decay) * weights; buffers are copied."""
     decay = ema_decay(state, number)
     for name, average in state.ema.items():
         network = state.networks[name]
         for mean, weight in zip(average.parameters(), network.parameters(), strict=True):
             mean.lerp_(weight, 1 - decay)
-        for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
-            kept.copy_(buffer)
+        for copied, buffer in zip(average.buffers(), network.buffers(), strict=True):
+            copied.copy_(buffer)
 
 
 @torch.no_grad()
 def update_history(state: TrainState, number: int) -> None:
-    """Add the weights after step `number` to the mean of those before: one of number + 2 values.
+    """Update the mean of the weights over time, the initial ones and those of each step.
 
-    The first value is that before training; all count the same.
+    After step n = `number` it is of n + 2 equally weighted values.
     """
     for name, average in state.history.items():
         weights = state.networks[name].parameters()

@@ -1,1 +1,1 @@
-"""Prepared collections of songs."""
+"""Collections of songs: preparing them, the procedural band, batches of phrases."""

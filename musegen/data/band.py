@@ -1,8 +1,8 @@
-"""The procedural band: five-track songs from a seed, of which all is known.
+"""The procedural band: five-track songs generated from a seed, with known answers.
 
-Key, mode, tempo, chord of every bar, groove and form are drawn first and told as the song's
-`Answers`; then drums, bass, piano, guitar and strings play them. A melody repeats its motif over
-the chords, sections bring tracks in and out, and each fourth bar ends with a fill.
+Key, mode, tempo, the chord of every bar, groove and form are sampled first and returned as the
+song's `Answers`; then drums, bass, piano, guitar and strings play them. A melody repeats its motif
+over the chords, sections bring tracks in and out, and each fourth bar ends with a fill.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ PROGRESSIONS = {
     "major": ((0, 4, 5, 3), (0, 5, 3, 4), (5, 3, 0, 4), (0, 3, 0, 4), (1, 4, 0, 5)),
     "minor": ((0, 5, 2, 6), (0, 3, 6, 2), (0, 5, 3, 4), (0, 6, 5, 6), (0, 3, 0, 4)),
 }
-"""Degrees of the scale, a chord a bar."""
+"""Degrees of the scale, one chord for each bar."""
 
 DRUMS, PIANO, GUITAR, BASS, STRINGS = range(5)
 KICK, SNARE, CLOSED, OPEN, RIDE, CRASH, LOW_TOM, MID_TOM, RIM = 36, 38, 42, 46, 51, 49, 43, 47, 37
@@ -31,7 +31,7 @@ SIXTEENTHS: Beats = tuple(n / 4 for n in range(16))
 
 @dataclass(frozen=True)
 class Style:
-    """What a groove is: at which beats of the bar each strikes; `swing` delays the off-beats."""
+    """A groove: the beats of the bar at which each instrument plays; `swing` delays off-beats."""
 
     tempo_bpm: tuple[int, int]
     kick: Beats
@@ -78,7 +78,7 @@ BARS_PER_SECTION = 4
 
 @dataclass(frozen=True)
 class Answers:
-    """What is known of a song."""
+    """The facts from which a song was generated."""
 
     key: str
     mode: str
@@ -86,11 +86,11 @@ class Answers:
     style: str
     form: tuple[str, ...]
     chords: tuple[str, ...]
-    """Of each bar, such as Am or F."""
+    """The chord of each bar, such as Am or F."""
 
 
 def songs(count: int, seed: int = 0, grid: Grid = Grid()) -> Iterator[tuple[Roll, Answers]]:
-    """Songs number 0, 1, ... of a seed; each is the same whatever the count."""
+    """Generate songs number 0, 1, ... of a seed; a song does not depend on the count."""
     for number in range(count):
         yield song([seed, number], grid)
 
@@ -98,9 +98,9 @@ def songs(count: int, seed: int = 0, grid: Grid = Grid()) -> Iterator[tuple[Roll
 def song(
     seed: int | list[int], grid: Grid = Grid(), style: str | None = None
 ) -> tuple[Roll, Answers]:
-    """One song, as five tracks of the Lakh order; of `STYLES` a drawn one, or the one given."""
-    chance = np.random.default_rng(seed)
-    score = _Score.drawn(chance, grid, style)
+    """Generate one song with the five Lakh tracks; without `style` its style is random."""
+    generator = np.random.default_rng(seed)
+    score = _Score.sample(generator, grid, style)
     for bar in range(len(score.degrees)):
         score.play(bar)
     return score.roll(), score.answers()
@@ -108,9 +108,9 @@ def song(
 
 @dataclass
 class _Score:
-    """A song as it is written: (track, beat, MIDI pitch, beats long)."""
+    """A song while it is composed; `notes` are (track, beat, MIDI pitch, length in beats)."""
 
-    chance: np.random.Generator
+    generator: np.random.Generator
     grid: Grid
     tonic: int
     mode: str
@@ -122,22 +122,25 @@ class _Score:
     notes: list[tuple[int, float, int, float]]
 
     @classmethod
-    def drawn(cls, chance: np.random.Generator, grid: Grid, wanted: str | None = None) -> "_Score":
-        mode = str(chance.choice(list(MODES)))
-        drawn = str(chance.choice(list(STYLES)))
-        style = wanted or drawn
-        form = FORMS[chance.integers(len(FORMS))]
+    def sample(
+        cls, generator: np.random.Generator, grid: Grid, style: str | None = None
+    ) -> "_Score":
+        """Sample all facts of a song; it has no notes yet."""
+        mode = str(generator.choice(list(MODES)))
+        random_style = str(generator.choice(list(STYLES)))  # sampled also where it is given
+        style = style or random_style
+        form = FORMS[generator.integers(len(FORMS))]
         options = PROGRESSIONS[mode]
-        of_section = {name: options[chance.integers(len(options))] for name in SECTIONS}
+        of_section = {name: options[generator.integers(len(options))] for name in SECTIONS}
         degrees = tuple(degree for name in form for degree in of_section[name])
-        motifs = {name: _motif(chance) for name in SECTIONS}
+        motifs = {name: _motif(generator) for name in SECTIONS}
         low, high = STYLES[style].tempo_bpm
-        tempo = int(chance.integers(low, high + 1))
-        tonic = int(chance.integers(12))
-        return cls(chance, grid, tonic, mode, style, tempo, form, degrees, motifs, [])
+        tempo = int(generator.integers(low, high + 1))
+        tonic = int(generator.integers(12))
+        return cls(generator, grid, tonic, mode, style, tempo, form, degrees, motifs, [])
 
     def play(self, bar: int) -> None:
-        """All tracks of one bar."""
+        """Write all tracks of one bar."""
         section = self.form[bar // BARS_PER_SECTION]
         tracks = SECTIONS[section]
         players = {
@@ -151,17 +154,18 @@ class _Score:
             players[track](bar, section)
 
     def scale(self, degree: int) -> int:
-        """Semitones above the tonic of a degree, which may lie beyond the octave."""
+        """Return the semitones from the tonic to a degree, which may lie beyond the octave."""
         octave, step = divmod(degree, 7)
         return 12 * octave + MODES[self.mode][step]
 
     def chord(self, bar: int, low: int) -> list[int]:
-        """The triad of a bar, each tone at its lowest place at or above `low`."""
+        """Return a bar's triad, each tone at its lowest pitch at or above `low`."""
         root = self.degrees[bar]
         tones = [self.tonic + self.scale(root + third) for third in (0, 2, 4)]
         return sorted(low + (tone - low) % 12 for tone in tones)
 
     def put(self, track: int, bar: int, beat: float, pitch: int, beats: float) -> None:
+        """Write one note; a swung off-beat is played late."""
         off_beat = STYLES[self.style].swing and beat % 1 == 0.5
         late = 1 / 6 if off_beat else 0.0
         self.notes.append((track, 4 * bar + beat + late, pitch, beats))
@@ -189,7 +193,7 @@ class _Score:
         approach = self.tonic + self.scale(following - 1)
         walk = (root, third, fifth, approach) if style.swing else (root, root, fifth, root)
         for beat, until in zip(style.bass, (*style.bass[1:], 4.0), strict=True):
-            last = beat >= 3.5 and self.chance.random() < 0.5
+            last = beat >= 3.5 and self.generator.random() < 0.5
             tone = approach if last else walk[int(beat) % 4]
             pitch = 28 + (tone - 28) % 12
             self.put(BASS, bar, beat, pitch, min(until - beat, 1.0))
@@ -223,7 +227,7 @@ class _Score:
                 self.put(STRINGS, bar, 0, pitch, 4.0)
 
     def _melody(self, track: int, bar: int, section: str, low: int) -> None:
-        """The section's motif on the bar's chord; the last bar of four closes on its root."""
+        """Play the section's motif on the bar's chord; each fourth bar closes on its root."""
         tonic = low + (self.tonic - low) % 12
         degree = self.degrees[bar] % 7
         if bar % BARS_PER_SECTION == BARS_PER_SECTION - 1:
@@ -233,7 +237,7 @@ class _Score:
             self.put(track, bar, beat, tonic + self.scale(degree + step), beats)
 
     def roll(self) -> Roll:
-        """The score on its grid; beats are those of 4/4."""
+        """Convert the score to cells of its grid; beats are those of 4/4."""
         table = np.array(self.notes)
         per_beat, tracks = self.grid.steps_per_beat, TRACK_LISTS["lakh"]
         start = np.floor(table[:, 1] * per_beat + 0.5).astype(np.int64)
@@ -248,6 +252,7 @@ class _Score:
         return Roll(cells, tracks, self.grid, np.full(bars, float(self.tempo_bpm)), "band")
 
     def answers(self) -> Answers:
+        """Return the facts of the song."""
         chords = tuple(self._name(degree) for degree in self.degrees)
         key = NAMES[self.tonic]
         return Answers(key, self.mode, self.tempo_bpm, self.style, self.form, chords)
@@ -258,12 +263,12 @@ class _Score:
         return NAMES[(self.tonic + root) % 12] + kind
 
 
-def _motif(chance: np.random.Generator) -> tuple[tuple[float, int, float], ...]:
-    """A bar of melody: (beat, scale steps above the chord's root, beats long)."""
+def _motif(generator: np.random.Generator) -> tuple[tuple[float, int, float], ...]:
+    """Sample a bar of melody: (beat, scale steps above the chord's root, length in beats)."""
     rhythms = ((0, 1, 1.5, 2, 3), (0, 0.5, 1, 2, 2.5), (0, 1.5, 2, 3, 3.5), (0.5, 1, 2, 3))
-    beats = rhythms[chance.integers(len(rhythms))]
-    steps = [int(chance.choice((0, 2, 4)))]
+    beats = rhythms[generator.integers(len(rhythms))]
+    steps = [int(generator.choice((0, 2, 4)))]
     for _ in beats[1:]:
-        steps.append(int(np.clip(steps[-1] + chance.choice((-2, -1, 1, 1, 2)), -2, 7)))
+        steps.append(int(np.clip(steps[-1] + generator.choice((-2, -1, 1, 1, 2)), -2, 7)))
     until = (*beats[1:], 4.0)
     return tuple((b, s, u - b) for b, s, u in zip(beats, steps, until, strict=True))

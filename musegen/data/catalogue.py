@@ -10,7 +10,7 @@ from musegen.data.similarity import clusters, sampled
 
 
 def cluster(found: Catalogue, folder: Path) -> np.ndarray:
-    """The cluster of each song, which is noted of it too."""
+    """Return the cluster of each song, and add it to the songs' notes."""
     owner = clusters(*_shapes(found, folder))
     for song, number in zip(found.sources, owner.tolist(), strict=True):
         song["cluster"] = number
@@ -18,14 +18,17 @@ def cluster(found: Catalogue, folder: Path) -> np.ndarray:
 
 
 def _shapes(found: Catalogue, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The shapes of all songs in a row, and how many each has; a sample where all are many."""
+    """Return the shapes of all songs, concatenated, and the number of each song's.
+
+    A sample of them where there are very many.
+    """
     total = sum(len(read_columns(folder, n)["shapes"]) for n in range(found.shards))
     rows = [sampled(row, total) for row in found.rows(folder, "shapes")]
     return concat_rows(rows, np.uint32), lengths_of(rows)
 
 
 def phrases_of(found: Catalogue, folder: Path) -> dict[str, np.ndarray]:
-    """Of each phrase its song, shard, bar in the shard, bar in the song, and split."""
+    """Return each phrase's song, shard, first bar in the shard and in the song, and split."""
     names = {"source": "song", "begin": "bar", "first": "first_bar"}
     pieces = found.pieces(folder, "phrases")
     return {names.get(name, name): column for name, column in pieces.items()}

@@ -1,7 +1,7 @@
-"""A prepared collection: phrases of songs, ready to be drawn in batches.
+"""A prepared collection: phrases of songs, read in batches.
 
 On disk a song is its bars, and a bar is a list of notes cut at the bar's end, so that the notes of
-any phrase are one slice. Cells are made when they are asked for.
+any phrase are one slice. Cells are computed on request.
 """
 
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ NOTE_COLUMNS = {
     "length": np.uint16,
     "held": np.bool_,
 }
-"""Of a piece of a note within one bar; `held` where it began in an earlier bar."""
+"""The columns of a note's piece within one bar; `held` where it started in an earlier bar."""
 
 
 def cut_at_bars(notes: Notes, bars: int, grid: Grid) -> dict[str, np.ndarray]:
-    """Notes as the columns of a song: pieces that end with their bar, and how many a bar has."""
+    """Cut notes at bar lines; return the columns of the pieces and the number in each bar."""
     per_bar = grid.steps_per_bar
     first, last = notes.start // per_bar, (notes.start + notes.length - 1) // per_bar
     pieces = last - first + 1
@@ -45,13 +45,13 @@ def cut_at_bars(notes: Notes, bars: int, grid: Grid) -> dict[str, np.ndarray]:
         "length": end - begin,
         "held": nth > 0,
     }
-    made = {name: columns[name][order].astype(kind) for name, kind in NOTE_COLUMNS.items()}
-    return made | {"notes_in_bar": np.bincount(bar, minlength=bars).astype(np.uint32)}
+    ordered = {name: columns[name][order].astype(kind) for name, kind in NOTE_COLUMNS.items()}
+    return ordered | {"notes_in_bar": np.bincount(bar, minlength=bars).astype(np.uint32)}
 
 
 @dataclass(frozen=True)
 class Song:
-    """What is known of a song of the collection."""
+    """A song of the collection: its name, file, split, cluster of near-duplicates and bars."""
 
     name: str
     source: str
@@ -61,7 +61,7 @@ class Song:
 
 
 class Collection(Prepared):
-    """Prepared phrases of one form."""
+    """Prepared phrases with the same tracks, grid and number of bars."""
 
     DOMAIN = "music"
 
@@ -75,13 +75,16 @@ class Collection(Prepared):
 
     @classmethod
     def open(cls, folder: str | Path) -> "Collection":
-        """Open a folder that `prepare` has written; its digests are checked."""
+        """Open a folder that `prepare` has written, and check its digests."""
         return cls(Store(Path(folder)))
 
     def require_form_of(self, other: "Collection") -> None:
-        """`UserError` unless the phrases of both are of one form."""
+        """Raise `UserError` unless both have the same tracks, grid and number of bars."""
         if (other.grid, other.tracks, other.bars) != (self.grid, self.tracks, self.bars):
-            raise UserError(f"{other.store.folder} was prepared with other tracks, grid or bars")
+            raise UserError(
+                f"{other.store.folder} was prepared with other tracks, grid or bars than "
+                f"{self.store.folder}: prepare both with the same options"
+            )
 
     @cached_property
     def songs(self) -> list[Song]:
@@ -89,25 +92,25 @@ class Collection(Prepared):
 
     @cached_property
     def _first_notes(self) -> list[np.ndarray]:
-        """For each shard, where each bar's notes begin."""
+        """Return the index of each bar's first note, for each shard."""
         return [
             np.concatenate([[0], np.cumsum(shard["notes_in_bar"], dtype=np.int64)])
             for shard in self.store.shards
         ]
 
     def song_of(self, phrase: int | np.integer) -> Song:
-        """The song that a phrase comes from."""
+        """Return the song of a phrase."""
         return self.songs[int(self.store.whole["song"][phrase])]
 
     def first_bar_of(self, phrase: int | np.integer) -> int:
-        """The bar of its song, among those that were kept, at which a phrase begins; from 0."""
+        """Return a phrase's first bar in its song, from 0, counting only bars that were kept."""
         return int(self.store.whole["first_bar"][phrase])
 
     def rolls(self, indices: np.ndarray, transpose: np.ndarray | None = None) -> Phrases:
-        """The cells of phrases, each moved by `transpose` semitones (drums are not).
+        """Return the cells of phrases, each transposed by `transpose` semitones, drums excepted.
 
-        A note that was held into a phrase is struck at its beginning. A move that would lead out
-        of the pitch range is made as far as the range allows.
+        A note that is held into a phrase gets an onset at its beginning. A transposition that
+        would leave the pitch range is limited to the range.
         """
         steps = self.bars * self.grid.steps_per_bar
         cells = np.zeros((len(indices), len(self.tracks), steps, self.grid.pitches), np.uint8)
@@ -115,23 +118,24 @@ class Collection(Prepared):
         pitch = notes["pitch"].astype(np.int64)
         if transpose is not None:
             melodic = self.sustained[notes["track"]]
-            pitch[melodic] += self._moves(phrase[melodic], pitch[melodic], transpose)
+            pitch[melodic] += self._limited(phrase[melodic], pitch[melodic], transpose)
         first = np.ravel_multi_index((phrase, notes["track"], notes["step"], pitch), cells.shape)
-        flat, length = cells.reshape(-1), notes["length"].astype(np.int64)
+        flat = cells.reshape(-1)  # [phrase*track*step*pitch]
+        length = notes["length"].astype(np.int64)
         note = np.repeat(np.arange(len(first)), length)
         within = np.arange(len(note)) - (np.cumsum(length) - length)[note]
         flat[first[note] + within * self.grid.pitches] = HOLD
         flat[first[~notes["held"] | (notes["step"] == 0)]] = ONSET
         bars = (self.bars, self.grid.steps_per_bar, self.grid.pitches)
-        return cells.reshape(len(indices), len(self.tracks), *bars)
+        return cells.reshape(*cells.shape[:2], *bars)  # [phrase track bar step pitch]
 
     def _notes(self, indices: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The notes of phrases: of each its place in `indices`, and its columns, the steps counted
-        from the phrase's beginning."""
+        """Return the notes of phrases: the position in `indices` of each note's phrase, and the
+        columns, with steps counted from the phrase's beginning."""
         whole, bars = self.store.whole, np.arange(self.bars + 1)
         shards, begins = whole["shard"][indices], whole["bar"][indices]
         rows = [self._first_notes[s][b + bars] for s, b in zip(shards, begins, strict=True)]
-        firsts = np.array(rows, dtype=np.int64).reshape(-1, self.bars + 1)
+        firsts = np.array(rows, dtype=np.int64).reshape(-1, self.bars + 1)  # [phrase bar+1]
         parts = [(self.store.shards[s], f[0], f[-1]) for s, f in zip(shards, firsts, strict=True)]
         columns = {
             name: np.concatenate([np.zeros(0, kind), *(s[name][a:b] for s, a, b in parts)])
@@ -142,13 +146,13 @@ class Collection(Prepared):
         columns["step"] = columns["step"] + bar * self.grid.steps_per_bar
         return np.repeat(np.arange(len(indices)), in_bar.sum(1)), columns
 
-    def _moves(self, phrase: np.ndarray, pitch: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        """How far each note is moved: as wanted of its phrase, as far as all its notes allow."""
-        low = np.full(len(wanted), self.grid.pitches)
-        high = np.full(len(wanted), 0)
+    def _limited(self, phrase: np.ndarray, pitch: np.ndarray, transpose: np.ndarray) -> np.ndarray:
+        """Return the transposition of each note, limited so that its whole phrase fits."""
+        low = np.full(len(transpose), self.grid.pitches)
+        high = np.full(len(transpose), 0)
         np.minimum.at(low, phrase, pitch)
         np.maximum.at(high, phrase, pitch)
-        return np.clip(wanted, -low, self.grid.pitches - 1 - high)[phrase]
+        return np.clip(transpose, -low, self.grid.pitches - 1 - high)[phrase]
 
     def batch(
         self,
@@ -158,9 +162,10 @@ class Collection(Prepared):
         split: Split = "train",
         transpose_semitones: int = 6,
     ) -> Phrases:
-        """Batch `number`: a function of the number and the seed alone, so that runs resume.
+        """Sample batch `number`; it depends on the number and the seed alone, so that runs resume.
 
-        Phrases are drawn with replacement, each moved by up to `transpose_semitones` either way.
+        Phrases are sampled with replacement, each transposed by up to `transpose_semitones` up or
+        down.
         """
         generator = np.random.default_rng([seed, number])
         chosen = generator.choice(self.indices(split), size)
@@ -169,7 +174,7 @@ class Collection(Prepared):
 
 
 def spread(indices: Int[np.ndarray, " phrase"], most: int) -> Int[np.ndarray, " chosen"]:
-    """At most `most` of the phrases, evenly from the first to the last."""
+    """Select at most `most` phrases, evenly spaced from the first to the last."""
     if len(indices) <= most:
         return indices
     return indices[np.linspace(0, len(indices) - 1, most).astype(np.int64)]

@@ -1,4 +1,4 @@
-"""A collection as a picture: which tracks sound, in which register, how fast, how densely."""
+"""The picture of a collection: its tracks, pitches, tempi and density."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,14 @@ from musegen.data.collection import Collection
 COLOURS = ("#4c566a", "#d08770", "#a3be8c", "#b48ead", "#5e81ac", "#ebcb8b", "#88c0d0", "#bf616a")
 TEMPI_BPM = np.arange(30, 331, 6)
 DENSITIES = np.arange(0, 121, 2)
-"""Edges of the histograms; what is beyond is counted at the ends."""
+"""Edges of the histograms; values beyond them are counted in the first and last class."""
 
 
 @dataclass
 class Counts:
-    """What a picture shows, added up shard by shard.
+    """The counts that the picture shows, added up shard by shard.
 
-    use [track]: bars in which a track begins a note; pitch [track pitch]: notes;
+    use [track]: bars in which a track starts a note; pitch [track pitch]: notes;
     tempo, density: bars in each class.
     """
 
@@ -31,6 +31,7 @@ class Counts:
 
     @classmethod
     def of(cls, data: Collection) -> "Counts":
+        """Count a whole collection."""
         tracks = len(data.tracks)
         pitch = np.zeros((tracks, data.grid.pitches), np.int64)
         classes = np.zeros(len(TEMPI_BPM) - 1, np.int64), np.zeros(len(DENSITIES) - 1, np.int64)
@@ -40,11 +41,13 @@ class Counts:
         return counts
 
     def add(self, shard: dict[str, np.ndarray]) -> None:
-        begins = ~shard["held"]
+        """Add the counts of one shard."""
+        starts = ~shard["held"]
         bars, tracks = len(shard["notes_in_bar"]), len(self.use)
-        bar = np.repeat(np.arange(bars), shard["notes_in_bar"])[begins]
-        track, pitch = shard["track"][begins].astype(np.int64), shard["pitch"][begins]
-        notes = np.bincount(bar * tracks + track, minlength=bars * tracks).reshape(bars, tracks)
+        bar = np.repeat(np.arange(bars), shard["notes_in_bar"])[starts]
+        track, pitch = shard["track"][starts].astype(np.int64), shard["pitch"][starts]
+        notes = np.bincount(bar * tracks + track, minlength=bars * tracks)
+        notes = notes.reshape(bars, tracks)  # [bar track]
         self.bars += bars
         self.use += (notes > 0).sum(0)
         np.add.at(self.pitch, (track, pitch), 1)
@@ -57,7 +60,7 @@ def _histogram(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def draw_collection(data: Collection, path: Path) -> None:
-    """Track use, pitches, tempi and notes a bar, as one PNG."""
+    """Draw track use, pitches, tempi and notes a bar into one PNG."""
     counts = Counts.of(data)
     figure = Figure(figsize=(12, 7), dpi=110, layout="constrained")
     figure.suptitle(_title(data), fontsize=13)
@@ -91,16 +94,16 @@ def _draw_use(axes: Axes, data: Collection, counts: Counts) -> None:
     bars = axes.barh(tracks, share, color=[_colour(track) for track in tracks])
     axes.set_yticks(tracks, [track.name for track in data.tracks])
     axes.bar_label(bars, fmt="%.0f %%", padding=3)
-    axes.set(title="bars in which a track begins a note", xlim=(0, 112), xlabel="% of all bars")
+    axes.set(title="bars in which a track starts a note", xlim=(0, 112), xlabel="% of all bars")
     axes.invert_yaxis()
 
 
 def _draw_pitches(axes: Axes, data: Collection, counts: Counts) -> None:
     pitches = data.grid.lowest_pitch + np.arange(data.grid.pitches)
     for number, track in enumerate(data.tracks):
-        played = counts.pitch[number]
-        if played.any() and not track.is_drum:
-            share = 100 * played / played.sum()
+        notes = counts.pitch[number]
+        if notes.any() and not track.is_drum:
+            share = 100 * notes / notes.sum()
             axes.plot(pitches, share, color=_colour(number), label=track.name)
     octaves = [pitch for pitch in pitches.tolist() if pitch % 12 == 0]
     axes.set_xticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])

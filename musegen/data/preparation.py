@@ -1,9 +1,9 @@
-"""Songs -> phrases on disk.
+"""The preparation of songs: files -> phrases on disk.
 
     prepare(["songs/"], to="data/songs")        MIDI files, folders, archives
-    prepare_band(200, to="data/band")           the procedural band, with its known answers
+    prepare_band(200, to="data/band")           songs of the procedural band, with their answers
 
-See `core.data.preparation` for what holds of each.
+See `core.data.preparation` for what both guarantee.
 """
 
 import json
@@ -35,12 +35,12 @@ from musegen.tracks import LAKH
 
 @dataclass(frozen=True)
 class Summary(preparation.Summary):
-    """What became of the songs and their phrases."""
+    """The numbers of files and phrases that were kept or rejected."""
 
     PIECES = "phrases"
     RECOMMENDED_PIECES = 500
     HOW_TO_GET_MORE = "More songs, a smaller --hop or fewer --min-tracks give more"
-    WHY_NO_TEST_DATA = "all is one song, or its near-duplicates"
+    WHY_NO_TEST_DATA = "all files are near-duplicates of one song"
 
 
 def prepare(
@@ -52,10 +52,11 @@ def prepare(
     jobs: int = 2,
     tick: Tick = lambda done, total: None,
 ) -> Summary:
-    """Read all sources into the folder `to`: each is kept, or is a line of rejects.jsonl.
+    """Read all sources into the folder `to`; each is kept or listed in rejects.jsonl.
 
-    `lpd`: the sources are `.npz` of the Lakh Pianoroll Dataset. `jobs`: reading processes; 0 reads
-    in this one, without limits of time and memory. Raises `UserError` where nothing can be kept.
+    `lpd`: the sources are `.npz` of the Lakh Pianoroll Dataset. `jobs`: number of reading
+    processes; 0 reads in this one, without limits of time and memory. Raises `UserError` if
+    nothing can be kept.
     """
     suffixes, limits = LPD if lpd else MIDI, config.limits
     starts = expand_patterns(sources)
@@ -65,9 +66,8 @@ def prepare(
     read = partial(read_source, config=config, lpd=lpd)
     items = iterate_sources(starts, suffixes, limits)
     job = _job(items, found.count, read, lambda source: source.name, config, jobs, tick)
-    with open_preparation(
-        Path(to), {**_settings(config), "sources": found.sha256, "lpd": lpd}
-    ) as folder:
+    settings = {**_settings(config), "sources": found.sha256, "lpd": lpd}
+    with open_preparation(Path(to), settings) as folder:
         return _prepare(folder, job, config, found.skipped)
 
 
@@ -80,9 +80,10 @@ def prepare_band(
     jobs: int = 0,
     tick: Tick = lambda done, total: None,
 ) -> Summary:
-    """Songs of the procedural band, and what is known of each in answers.jsonl.
+    """Generate songs of the procedural band into the folder `to`.
 
-    `style`: all of this one; else each of a drawn one.
+    Key, tempo, chords and form of each are in answers.jsonl. `style`: the style of all songs;
+    without it each has a random one.
     """
     if config.tracks != LAKH:
         raise ConfigError("the band plays drums, piano, guitar, bass and strings: --tracks lakh")
@@ -91,8 +92,8 @@ def prepare_band(
     play = partial(play_song, config=config, style=style)
     name = partial(band_name, seed=config.seed)
     job = _job(range(count), count, play, name, config, jobs, tick)
-    asked = {"band": count, "style": style} if style else {"band": count}
-    with open_preparation(Path(to), {**_settings(config), **asked}) as folder:
+    of_band = {"band": count, "style": style} if style else {"band": count}
+    with open_preparation(Path(to), {**_settings(config), **of_band}) as folder:
         return _prepare(folder, job, config, Counter())
 
 
@@ -103,25 +104,25 @@ def _settings(config: PrepareConfig) -> dict[str, Any]:
 def _job(
     items: Iterable[Any],
     count: int,
-    made: Callable[[Any], SongRecord | Failure],
+    read: Callable[[Any], SongRecord | Failure],
     name: Callable[[Any], str],
     config: PrepareConfig,
     jobs: int,
     tick: Tick,
 ) -> Job:
     limits = config.limits
-    return Job(items, count, made, name, columns_of, limits.seconds, limits.memory_mb, jobs, tick)
+    return Job(items, count, read, name, columns_of, limits.seconds, limits.memory_mb, jobs, tick)
 
 
 def band_name(number: int, seed: int) -> str:
-    """What a song of the band is called."""
+    """Return the name of a song of the band."""
     return f"band-{seed}-{number:05d}"
 
 
 def play_song(
     number: int, config: PrepareConfig, style: str | None = None
 ) -> SongRecord | Failure:
-    """A song of the band, packed with its answers."""
+    """Generate a song of the band, and pack it with its answers."""
     roll, answers = song([config.seed, number], config.grid, style)
     try:
         return pack(song_of(roll, band_name(number, config.seed)), config, asdict(answers))
@@ -144,19 +145,19 @@ def _prepare(folder: Path, job: Job, config: PrepareConfig, skipped: Counter[str
 
 
 def _facts(found: Catalogue, config: PrepareConfig) -> dict[str, Any]:
-    told = ("source", "name", "bars", "split", "cluster")
+    keys = ("source", "name", "bars", "split", "cluster")
     return {
         "domain": "music",
         **config.model_dump(mode="json", include={"grid", "tracks", "bars", "hop", "seed"}),
-        "songs": [{key: song[key] for key in told} for song in found.sources],
+        "songs": [{key: song[key] for key in keys} for song in found.sources],
     }
 
 
 def _write_answers(folder: Path, found: Catalogue) -> None:
-    """What is known of each song, where anything is."""
-    known = [{"song": s["name"], **s["answers"]} for s in found.sources if s["answers"]]
-    if known:
-        lines = [json.dumps(answers) + "\n" for answers in known]
+    """Write the answers of each song that has any."""
+    answered = [{"song": s["name"], **s["answers"]} for s in found.sources if s["answers"]]
+    if answered:
+        lines = [json.dumps(answers) + "\n" for answers in answered]
         write_text(folder / "answers.jsonl", "".join(lines))
 
 

@@ -1,4 +1,4 @@
-"""A song as it goes to disk, and the phrases in it: what a reading process does with a file."""
+"""Records of songs: a file as columns on disk with its phrases, made by a reading process."""
 
 import hashlib
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ MOST_STEPS = int(np.iinfo(NOTE_COLUMNS["step"]).max)
 
 
 class PrepareConfig(Strict):
-    """What a phrase is, which are taken, and how they are split."""
+    """The length of phrases, which of them are taken, and how they are split."""
 
     grid: Grid = Grid()
     tracks: tuple[Track, ...] = Field(default=LAKH, min_length=1, max_length=255)
@@ -33,7 +33,7 @@ class PrepareConfig(Strict):
     hop: int = Field(default=1, gt=0, description="bars from one phrase to the next")
     min_tracks: int = Field(default=3, gt=0, description="tracks that must sound in a phrase")
     test_share: float = Field(default=0.15, ge=0, lt=1, description="share of songs held out")
-    seed: int = Field(default=0, ge=0, description="which songs are held out; which band plays")
+    seed: int = Field(default=0, ge=0, description="seed of the split and of the band")
     limits: MusicLimits = MusicLimits()
 
     @field_validator("grid")
@@ -41,7 +41,8 @@ class PrepareConfig(Strict):
     def _has_room(cls, grid: Grid) -> Grid:
         if grid.steps_per_bar > MOST_STEPS:
             raise ValueError(
-                f"a bar of {grid.steps_per_bar} steps, at most {MOST_STEPS} are stored"
+                f"a bar has {grid.steps_per_bar} steps, at most {MOST_STEPS} are stored: choose "
+                "fewer steps a beat"
             )
         return grid
 
@@ -54,7 +55,8 @@ class PrepareConfig(Strict):
 class SongRecord:
     """A song as columns.
 
-    `phrases` are first bars; `content` is a digest of its notes; `answers` is what is known of it.
+    `phrases`: first bars; `content`: a digest of its notes; `answers`: facts about a song of the
+    procedural band.
     """
 
     name: str
@@ -67,13 +69,13 @@ class SongRecord:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is noted of it beside its columns."""
-        noted = {key: getattr(self, key) for key in ("name", "content", "answers")}
-        return {**noted, "bars": len(self.tempo_bpm)}
+        """Return the notes that are stored beside its columns."""
+        facts = {key: getattr(self, key) for key in ("name", "content", "answers")}
+        return {**facts, "bars": len(self.tempo_bpm)}
 
 
 def read_source(source: Source, config: PrepareConfig, lpd: bool = False) -> SongRecord | Failure:
-    """A source as a song, or why not."""
+    """Read a source as a song, or return the reason why it is rejected."""
     reader = read_lpd if lpd else read_midi
     try:
         data = source.read(config.limits)
@@ -84,16 +86,16 @@ def read_source(source: Source, config: PrepareConfig, lpd: bool = False) -> Son
 
 
 def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = None) -> SongRecord:
-    """The columns of a song and its phrases; `RejectedFile` where it has none."""
+    """Convert a song to columns and find its phrases; `RejectedFile` if it has none."""
     columns = cut_at_bars(song.notes, song.bars, song.grid)
     phrases = _phrases(song, columns, config)
     if not len(phrases):
-        wanted = f"{config.bars} bars in a row with {config.tracks_needed} tracks sounding"
+        needed = f"{config.bars} successive bars with {config.tracks_needed} tracks sounding"
         longest = max((bars for _, bars in song.stretches), default=0)
-        heard = len(np.unique(song.notes.track))
+        tracks = len(np.unique(song.notes.track))
         raise RejectedFile(
             "no-phrase",
-            f"nowhere {wanted}: {heard} tracks in all, {longest} bars at most in a row",
+            f"nowhere {needed}: {tracks} tracks in all, at most {longest} successive bars",
         )
     content = hashlib.sha256()
     for column in columns.values():
@@ -111,7 +113,7 @@ def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = Non
 
 
 def _phrases(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig) -> np.ndarray:
-    """First bars of the phrases: within one stretch, with enough tracks sounding."""
+    """Return the first bars of phrases: within one stretch, with enough tracks sounding."""
     bar = np.repeat(np.arange(song.bars), columns["notes_in_bar"])
     sounds = np.zeros((song.bars, len(song.tracks)), bool)
     sounds[bar, columns["track"]] = True
@@ -125,15 +127,15 @@ def _phrases(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig) 
 
 
 def columns_of(songs: Sequence[SongRecord]) -> dict[str, np.ndarray]:
-    """The columns of songs in a row; of those that vary in length also how much is each song's."""
+    """Concatenate the columns of songs; for ragged ones also return each song's length."""
     kinds = {**NOTE_COLUMNS, "notes_in_bar": np.uint32}
-    made = {
+    columns = {
         name: concat_rows([song.columns[name] for song in songs], kind)
         for name, kind in kinds.items()
     }
-    made["tempo_bpm"] = concat_rows([song.tempo_bpm for song in songs], np.float32)
+    columns["tempo_bpm"] = concat_rows([song.tempo_bpm for song in songs], np.float32)
     for name, kind in (("shapes", np.uint32), ("phrases", np.int32)):
         parts = [getattr(song, name) for song in songs]
-        made[name] = concat_rows(parts, kind)
-        made[f"{name}_of_source"] = lengths_of(parts)
-    return made
+        columns[name] = concat_rows(parts, kind)
+        columns[f"{name}_of_source"] = lengths_of(parts)
+    return columns

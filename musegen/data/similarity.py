@@ -1,9 +1,9 @@
-"""Which songs are nearly the same, so that they fall on one side of a split.
+"""Clusters of near-duplicate songs, so that none is on both sides of a split.
 
-Two songs are near-duplicates when half of the three-note shapes of the one with fewer are in the
-other. A shape is two steps in time and pitch from note to note of one track, so it does not change
-with the key. Shapes that very many songs have (a scale in quarter notes) are left out of the half;
-nine tenths of all shapes do as well, for those who are the many.
+A shape is three successive notes of one track: two intervals of pitch and two of time, so it does
+not change with the key. Two songs are near-duplicates if they share half of the shapes of the one
+that has fewer, not counting common shapes that very many songs have (a scale in quarter notes), or
+nine tenths of all its shapes.
 """
 
 import numpy as np
@@ -12,30 +12,30 @@ from musegen.roll import Notes
 
 SHARED, SHARED_OF_ALL = 0.5, 0.9
 FEWEST = 8
-"""Songs with fewer shapes than this in common are not called near: it may be chance."""
+"""Fewer shapes in common than this may be chance, and do not count."""
 
 COMMON_SONGS, COMMON_SHARE = 50, 1 / 8
 """A shape in more songs than this, both in number and in share, is common."""
 
 COMPARED = 1 << 22
-"""Shapes compared at most; of more a sample is taken, the same of each song (Broder 1997)."""
+"""The largest number of shapes that are compared; of more a consistent sample (Broder 1997)."""
 
 NEIGHBOURS = 200
-"""Songs with the same shape that each is compared to: those that follow it."""
+"""The number of following songs with the same shape that each song is compared with."""
 
 
 def shapes(notes: Notes, drums: np.ndarray) -> np.ndarray:
-    """The distinct shapes of a song as sorted hashes, uint32; drums have none."""
-    found = [
-        _shapes(notes.start[chosen], notes.pitch[chosen])
+    """Return the distinct shapes of a song as sorted hashes, uint32; drums have none."""
+    hashes = [
+        _shapes(notes.start[of_track], notes.pitch[of_track])
         for track in np.unique(notes.track)
-        if not drums[track] and (chosen := notes.track == track).sum() >= 3
+        if not drums[track] and (of_track := notes.track == track).sum() >= 3
     ]
-    return np.unique(np.concatenate(found)) if found else np.zeros(0, np.uint32)
+    return np.unique(np.concatenate(hashes)) if hashes else np.zeros(0, np.uint32)
 
 
 def _shapes(start: np.ndarray, pitch: np.ndarray) -> np.ndarray:
-    """Hashes of every three notes in a row."""
+    """Hash every three successive notes."""
     gap = np.diff(start).clip(max=0xFFFF).astype(np.uint64)
     rise = (np.diff(pitch.astype(np.int64)) + 128).astype(np.uint64)
     step = gap << np.uint64(8) | rise
@@ -45,15 +45,15 @@ def _shapes(start: np.ndarray, pitch: np.ndarray) -> np.ndarray:
 
 
 def sampled(hashes: np.ndarray, total: int) -> np.ndarray:
-    """Of a song's hashes those that are compared, where there are `total` in all."""
+    """Select the hashes of a song that are compared if all songs have `total`."""
     return hashes if total <= COMPARED else hashes[hashes < COMPARED / total * 2**32]
 
 
 def clusters(hashes: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """The cluster of each song, as the number of the first song in it.
+    """Return the cluster of each song, as the number of the first song in it.
 
-    `hashes` of all songs in a row, `count` of each. A song is near another directly or over others
-    between them.
+    `hashes` of all songs, concatenated, with `count` of each. Near-duplicates of near-duplicates
+    are in the same cluster.
     """
     parents = list(range(len(count)))
 
@@ -70,10 +70,10 @@ def clusters(hashes: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def _near(hashes: np.ndarray, count: np.ndarray) -> list[np.ndarray]:
-    """For each song the later songs that it shares enough with."""
+    """Return the later near-duplicates of each song."""
     songs = np.repeat(np.arange(len(count), dtype=np.int32), count)
     order = np.argsort(hashes, kind="stable").astype(np.int32)
-    holders = songs[order]  # songs by the shape that they have, those of one shape in a row
+    holders = songs[order]  # songs sorted by their shapes
     holding, later = _runs(hashes[order])
     place = np.empty_like(order)
     place[order] = np.arange(len(order), dtype=np.int32)
@@ -95,7 +95,7 @@ def _near(hashes: np.ndarray, count: np.ndarray) -> list[np.ndarray]:
 
 
 def _runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each of sorted values how many are equal to it, and how many of those come later.
+    """Count, for each of sorted values, its equals and those of them that come later.
 
     >>> _runs(np.array([3, 5, 5, 5, 9]))
     (array([1, 3, 3, 3, 1], dtype=int32), array([0, 2, 1, 0, 0], dtype=int32))
@@ -107,12 +107,12 @@ def _runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _least(share: float, count: np.ndarray, song: int, others: np.ndarray) -> np.ndarray:
-    """A share of the shapes of the one with fewer."""
+    """Return the number of common shapes that makes a near-duplicate."""
     return np.maximum(share * np.minimum(count[song], count[others]), FEWEST)
 
 
 def _ranges(start: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """start, start + 1, ... for each start, in a row.
+    """Concatenate start, start + 1, ... for each start.
 
     >>> _ranges(np.array([5, 20]), np.array([3, 1]))
     array([ 5,  6,  7, 20])

@@ -6,7 +6,7 @@ from core.data.limits import Limits
 
 
 class MusicLimits(Limits):
-    """What one MIDI file or pianoroll archive may ask for."""
+    """The largest MIDI file or pianoroll archive that is read."""
 
     notes: int = Field(default=200_000, gt=0, description="notes of one file")
     beats: int = Field(

@@ -1,7 +1,7 @@
-"""MIDI file <-> notes on a grid.
+"""MIDI files: read as notes on a grid, and written.
 
-Reading is by symusic, behind guards: a file is refused with its reason before anything large is
-made of it. Writing is by pretty_midi.
+symusic reads, behind checks: a file is rejected with its reason before much memory is allocated
+for it. pretty_midi writes.
 """
 
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from musegen.roll import Grid, Notes, Roll, fill, notes_of, separate
 from musegen.tracks import LAKH, Part, Track, assign
 
 TICKS_PER_BEAT = 480
-"""Of written files: a multiple of 4, 12 and 24 steps a beat."""
+"""The resolution of written files: a multiple of 4, 12 and 24 steps a beat."""
 
 DEFAULT_BPM = 120.0
-"""Of a file that names no tempo, as the standard has it."""
+"""The tempo of a file without tempo events, by the standard."""
 
 SLOWEST_BPM = 4.0
-"""A tempo is 24 bits of microseconds a beat."""
+"""The slowest tempo that 24 bits of microseconds a beat can hold."""
 
 Meter = Literal["kept", "any"]
-"""kept: only bars in the grid's metre. any: the beats are divided anew, whatever the file says."""
+"""kept: only bars in the grid's metre. any: beats are regrouped, whatever the file's metre."""
 
 GRID = Grid()
 LIMITS = MusicLimits()
@@ -39,10 +39,11 @@ LIMITS = MusicLimits()
 
 @dataclass(frozen=True)
 class Song:
-    """A file on the grid: the kept bars in a row.
+    """A file on the grid: its kept bars, concatenated.
 
-    `stretches` are (first bar, bars) between which bars were left out. `skipped_bars` counts those
-    in another metre, `dropped_notes` what no track claims, out of the pitch range or in no bar.
+    `stretches` are (first bar, number of bars) of successive bars; between them bars were left
+    out. `skipped_bars` counts bars in another metre, `dropped_notes` the notes that no track
+    claims, that are out of the pitch range or in no kept bar.
     """
 
     notes: Notes
@@ -56,6 +57,7 @@ class Song:
     skipped_bars: int = 0
 
     def roll(self) -> Roll:
+        """Convert the notes to a roll."""
         cells = fill(self.notes, len(self.tracks), self.bars, self.grid)
         return Roll(cells, self.tracks, self.grid, self.tempo_bpm, self.name)
 
@@ -68,27 +70,26 @@ def read_midi(
     limits: MusicLimits = LIMITS,
     name: str = "",
 ) -> Song:
-    """Read a file, or its bytes; `RejectedFile` says why one cannot be used.
+    """Read a file, or its bytes; raise `RejectedFile` with the reason if it cannot be used.
 
     Onsets and ends go to the nearest step; a note is at least one step long. A file without time
-    signature is in 4/4. A metre of as many quarter beats as the grid's is the grid's (2/2 is 4/4).
+    signature is in 4/4. Metres with equally many quarter notes are the same (2/2 is 4/4).
     """
     midi = midi_bytes(source, limits)
-    score = _parsed(midi)
+    score = _parse(midi)
     check_times(midi)
     by_channel = any(track.channel for track in tracks)
     parts = _parts(score, _channels(midi) if by_channel else None)
-    found = _Found(score, parts, limits)
     title = source.stem if isinstance(source, Path) else ""
-    return found.song(tracks, grid, meter, name or title)
+    return _Parsed(score, parts, limits).song(tracks, grid, meter, name or title)
 
 
-def _parsed(midi: bytes) -> symusic.core.ScoreTick:
+def _parse(midi: bytes) -> symusic.core.ScoreTick:
     try:  # a pitch above 127 would be written beyond the parser's memory, hence sanitize_data
         return symusic.core.ScoreTick.from_midi(midi, sanitize_data=True)
     except Exception as error:  # the parser raises many kinds, all meaning the same to the user
-        said = str(error).removesuffix(": iostream error")
-        raise RejectedFile("unreadable", f"the MIDI parser says: {said}") from error
+        message = str(error).removesuffix(": iostream error")
+        raise RejectedFile("unreadable", f"the MIDI parser fails: {message}") from error
 
 
 def _sounding(score: symusic.core.ScoreTick) -> list[symusic.core.TrackTick]:
@@ -96,43 +97,43 @@ def _sounding(score: symusic.core.ScoreTick) -> list[symusic.core.TrackTick]:
 
 
 def _channels(midi: bytes) -> list[int]:
-    """The channel of each part that sounds."""
-    marked = _sounding(_parsed(mark_channels(midi)))
+    """Return the channel of each part that has notes."""
+    marked = _sounding(_parse(mark_channels(midi)))
     return [int(part.notes[0].velocity) for part in marked]
 
 
 def _parts(score: symusic.core.ScoreTick, channels: list[int] | None) -> list[Part]:
     sounding = _sounding(score)
-    known = channels or [0] * len(sounding)
+    channels = channels or [0] * len(sounding)
     return [
         Part(order, part.name, part.program, part.is_drum, channel)
-        for order, (part, channel) in enumerate(zip(sounding, known, strict=True))
+        for order, (part, channel) in enumerate(zip(sounding, channels, strict=True))
     ]
 
 
 @dataclass(frozen=True)
 class _Bars:
-    """The bars of the wanted metre: the ticks at which they start, and where they are in a row."""
+    """The kept bars: the ticks at which they start, stretches of successive bars, skipped ones."""
 
     starts: np.ndarray
     stretches: tuple[tuple[int, int], ...]
     skipped: int
 
     def until(self, bars: int) -> "_Bars":
-        """The first `bars` of them."""
+        """Keep the first `bars` of them."""
         shorter = tuple((a, min(n, bars - a)) for a, n in self.stretches if a < bars)
         return _Bars(self.starts[:bars], shorter, self.skipped)
 
 
 def _check_count(notes: int, limits: MusicLimits) -> None:
     if notes == 0:
-        raise RejectedFile("no-notes", "there is no note in it")
+        raise RejectedFile("no-notes", "the file has no notes")
     if notes > limits.notes:
         raise RejectedFile("too-many-notes", f"{notes} notes, at most {limits.notes} are read")
 
 
-class _Found:
-    """What the parser found, as columns in ticks: within the limits, and playable."""
+class _Parsed:
+    """The parsed file as columns in ticks, checked against the limits."""
 
     def __init__(self, score: symusic.core.ScoreTick, parts: list[Part], limits: MusicLimits):
         self.limits, self.parts = limits, parts
@@ -153,9 +154,9 @@ class _Found:
         unit = np.maximum(metres["denominator"].astype(np.float64), 1)
         self.metre_beats = 4.0 * metres["numerator"] / unit
         self.ticks_per_beat = int(score.ticks_per_quarter)
-        self._guard()
+        self._check_times()
 
-    def _guard(self) -> None:
+    def _check_times(self) -> None:
         times = (self.start, self.duration, self.tempo_at, self.metre_at)
         if min(int(t.min(initial=0)) for t in times) < 0 or self._too_long():
             raise RejectedFile("too-long", f"more than {self.limits.beats} beats")
@@ -169,30 +170,30 @@ class _Found:
 
     @cached_property
     def end(self) -> int:
-        """The tick at which all has ended; a time signature there lengthens a silent ending."""
+        """Return the last tick: the end of the last note, or a later time signature."""
         last = int((self.start + np.maximum(self.duration, 1)).max())
         return max(last, int(self.metre_at.max(initial=0)))
 
     def song(self, tracks: tuple[Track, ...], grid: Grid, meter: Meter, name: str) -> Song:
-        """Place the notes on the bars of the wanted metre."""
+        """Quantise the notes to the grid, in the bars that are kept."""
         bars = self._bars(grid, meter)
         if not len(bars.starts):
-            wanted = f"{grid.beats_per_bar}/4"
+            metre = f"{grid.beats_per_bar}/4"
             raise RejectedFile(
-                "time-signature", f"no bar is in {wanted}; with meter 'any' it counts"
+                "time-signature", f"no bar is in {metre}; with meter 'any' it would be kept"
             )
-        placed = self._placed(bars, tracks, grid)
-        if not len(placed):
+        quantised = self._quantise(bars, tracks, grid)
+        if not len(quantised):
             raise RejectedFile(
                 "no-notes", "no note is in a kept bar, in the pitch range and in a track's part"
             )
-        notes = separate(placed, grid)
+        notes = separate(quantised, grid)
         self._check_cells(notes)
         last = int((notes.start + notes.length - 1).max()) // grid.steps_per_bar
         declared = int(np.searchsorted(bars.starts, self.metre_at.max(initial=0)))
         kept = bars.until(max(1 + last, declared))
         tempo = self._tempo(kept.starts, grid)
-        dropped = len(self.start) - len(placed)
+        dropped = len(self.start) - len(quantised)
         count = len(kept.starts)
         return Song(notes, count, tempo, kept.stretches, tracks, grid, name, dropped, kept.skipped)
 
@@ -203,7 +204,7 @@ class _Found:
             )
 
     def _bars(self, grid: Grid, meter: Meter) -> _Bars:
-        """The bars in a row from each signature on; one that the next cuts short is left out."""
+        """Divide the time of each time signature into bars; incomplete bars are left out."""
         bar_ticks = grid.beats_per_bar * self.ticks_per_beat
         starts = [np.zeros(0, np.int64)]
         stretches: list[tuple[int, int]] = []
@@ -221,7 +222,10 @@ class _Found:
         return _Bars(np.concatenate(starts), tuple(stretches), skipped)
 
     def _metres(self, grid: Grid, meter: Meter) -> list[tuple[int, int, float]]:
-        """(from tick, until tick, beats a bar); the last goes on to a bar line after the end."""
+        """Return (first tick, end tick, beats a bar) of each time signature.
+
+        The last one extends to a bar line after the end.
+        """
         at, beats = self.metre_at, self.metre_beats
         if meter == "any":
             at, beats = np.array([0]), np.array([float(grid.beats_per_bar)])
@@ -233,8 +237,8 @@ class _Found:
         last = at[-1] + bar * np.ceil(max(end - at[-1], 0) / bar)
         return list(zip(at.tolist(), [*at[1:].tolist(), int(last)], beats.tolist(), strict=True))
 
-    def _placed(self, bars: _Bars, tracks: tuple[Track, ...], grid: Grid) -> Notes:
-        """The notes that belong to a track, the pitch range and a kept bar, cut at its stretch."""
+    def _quantise(self, bars: _Bars, tracks: tuple[Track, ...], grid: Grid) -> Notes:
+        """Return the notes of a track, the pitch range and a kept bar, cut at a stretch's end."""
         step_ticks, per_bar = self.ticks_per_beat / grid.steps_per_beat, grid.steps_per_bar
         track = np.array(assign(self.parts, tracks))[self.part]
         pitch = self.pitch - grid.lowest_pitch
@@ -252,7 +256,7 @@ class _Found:
         return Notes(track, start, pitch, length, self.velocity)[kept]
 
     def _tempo(self, starts: np.ndarray, grid: Grid) -> np.ndarray:
-        """Mean tempo of each bar in beats a minute, weighted by time."""
+        """Return the mean tempo of each bar in beats a minute, weighted by time."""
         at, per_beat = self.tempo_at, self.seconds_per_beat
         if not len(at) or at[0] > 0:
             at, per_beat = np.append(0, at), np.append(60 / DEFAULT_BPM, per_beat)
@@ -266,7 +270,7 @@ class _Found:
 
 
 def song_of(roll: Roll, name: str = "") -> Song:
-    """A roll as a song of one stretch."""
+    """Convert a roll to a song of one stretch."""
     whole = ((0, roll.bars),)
     notes, title = notes_of(roll.cells), name or roll.name
     return Song(notes, roll.bars, roll.tempo_bpm, whole, roll.tracks, roll.grid, title)
@@ -286,28 +290,28 @@ def write_midi(roll: Roll, path: Path | str | BytesIO, velocity: int = 100) -> N
     midi._update_tick_to_time(roll.bars * bar_ticks)
     seconds = midi._PrettyMIDI__tick_to_time  # pyright: ignore[reportAttributeAccessIssue]
     for tick in (0, roll.bars * bar_ticks):
-        metre = pretty_midi.TimeSignature(roll.grid.beats_per_bar, 4, float(seconds[tick]))
-        midi.time_signature_changes.append(metre)
+        signature = pretty_midi.TimeSignature(roll.grid.beats_per_bar, 4, float(seconds[tick]))
+        midi.time_signature_changes.append(signature)
     notes = notes_of(roll.cells, velocity)
     for number, track in enumerate(roll.tracks):
         instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
-        instrument.notes = _written(notes[notes.track == number], roll.grid, seconds)
+        instrument.notes = _midi_notes(notes[notes.track == number], roll.grid, seconds)
         midi.instruments.append(instrument)
     midi.write(str(path) if isinstance(path, Path) else path)
 
 
 def _tick_scales(roll: Roll, bar_ticks: int) -> list[tuple[int, float]]:
-    """(tick, seconds a tick) of the first bar and of each bar of another tempo."""
+    """Return (tick, seconds a tick) of the first bar and of each bar with a new tempo."""
     if not (roll.tempo_bpm >= SLOWEST_BPM).all():
-        raise UserError(f"a MIDI file holds tempi from {SLOWEST_BPM:g} beats a minute up")
+        raise UserError(f"a MIDI file holds tempi of {SLOWEST_BPM:g} beats a minute or more")
     microseconds = np.rint(6e7 / roll.tempo_bpm)
     changes = np.flatnonzero(np.append(True, np.diff(microseconds) != 0))
     scales = (microseconds[changes] + 0.25) / 1e6 / TICKS_PER_BEAT  # pretty_midi cuts fractions
     return list(zip((changes * bar_ticks).tolist(), scales.tolist(), strict=True))
 
 
-def _written(notes: Notes, grid: Grid, seconds: np.ndarray) -> list[Any]:
-    """The `pretty_midi.Note`s of one track; `seconds` is the time of each tick."""
+def _midi_notes(notes: Notes, grid: Grid, seconds: np.ndarray) -> list[Any]:
+    """Convert the notes of one track to `pretty_midi.Note`s; `seconds` is each tick's time."""
     from pretty_midi import Note
 
     step_ticks = TICKS_PER_BEAT / grid.steps_per_beat

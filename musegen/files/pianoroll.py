@@ -15,7 +15,7 @@ from musegen.roll import HOLD, ONSET, Grid, Roll, notes_of
 from musegen.tracks import Part, Track, assign
 
 LPD = (".npz",)
-"""What such files are called."""
+"""Suffixes of pianoroll archives."""
 
 VELOCITY = 100
 PITCHES = 128
@@ -29,10 +29,10 @@ def read_lpd(
     limits: MusicLimits,
     name: str = "",
 ) -> Song:
-    """Bytes of a `.npz` -> a song; `RejectedFile` says why one cannot be used.
+    """Read the bytes of a `.npz` as a song; raise `RejectedFile` if it cannot be used.
 
-    A pianoroll does not tell a repeated note from a held one: a change of velocity, or silence, is
-    what separates two. Bars begin at its downbeats, or from its first step where it has none.
+    A pianoroll does not distinguish a repeated note from a held one: a note ends at silence or at
+    a change of velocity. Bars begin at its downbeats, or from step 0 on if it has none.
     """
     import pypianoroll
 
@@ -40,12 +40,12 @@ def read_lpd(
     try:
         multitrack = pypianoroll.load(io.BytesIO(data))  # type: ignore[arg-type]  as np.load does
     except Exception as error:  # pypianoroll passes on whatever numpy, scipy and json raise
-        raise RejectedFile("unreadable", f"pypianoroll says: {error}") from error
+        raise RejectedFile("unreadable", f"pypianoroll fails: {error}") from error
     return _Multitrack(multitrack, grid, limits).song(tracks, meter, name)
 
 
 def _check(data: bytes, limits: MusicLimits) -> None:
-    """Refuse, by its headers, what would unpack to more than the limits allow."""
+    """Reject, by its headers, an archive that would unpack to more than the limits allow."""
     most = limits.memory_mb << 20
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -60,7 +60,10 @@ def _check(data: bytes, limits: MusicLimits) -> None:
 
 
 def _dense_bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
-    """The size of a pianoroll where this is its shape; `ValueError` for a header that lies."""
+    """Return the size of the pianoroll whose shape this entry holds, 0 for other entries.
+
+    `ValueError` for a wrong header.
+    """
     if not info.filename.endswith(".npy"):
         return 0
     with archive.open(info) as file:
@@ -69,17 +72,17 @@ def _dense_bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
         shape, _, kind = read_header(file)
         size = kind.itemsize * int(np.prod(shape, dtype=object))
         if kind.hasobject or size > info.file_size:
-            raise ValueError(f"{info.filename} is not what its header says")
+            raise ValueError(f"{info.filename} does not match its header")
         if not info.filename.endswith("_csc_shape.npy"):
             return 0
         return int(np.prod(np.frombuffer(file.read(size), kind).astype(object)))
 
 
 class _Multitrack:
-    """A pianoroll of pypianoroll, on the grid."""
+    """The tracks of pypianoroll with their resolution, to be converted to the grid."""
 
     def __init__(self, multitrack: Any, grid: Grid, limits: MusicLimits):
-        self.played, self.grid = multitrack.tracks, grid
+        self.instruments, self.grid = multitrack.tracks, grid
         self.resolution = multitrack.resolution
         if not self.resolution or self.resolution % grid.steps_per_beat:
             raise RejectedFile(
@@ -87,26 +90,27 @@ class _Multitrack:
                 f"{self.resolution} steps a beat do not divide into {grid.steps_per_beat}",
             )
         self.factor = self.resolution // grid.steps_per_beat
-        if any(track.pianoroll.shape[1:] != (PITCHES,) for track in self.played):
-            raise RejectedFile("unreadable", f"a pianoroll that has not {PITCHES} pitches")
-        self.steps = max((len(track.pianoroll) for track in self.played), default=0)
+        if any(track.pianoroll.shape[1:] != (PITCHES,) for track in self.instruments):
+            raise RejectedFile("unreadable", f"a pianoroll without {PITCHES} pitches")
+        self.steps = max((len(track.pianoroll) for track in self.instruments), default=0)
         if not self.steps:
-            raise RejectedFile("no-notes", "there is no note in it")
+            raise RejectedFile("no-notes", "the file has no notes")
         if self.steps > limits.beats * self.resolution:
             raise RejectedFile("too-long", f"more than {limits.beats} beats")
         self.tempo, self.downbeat = multitrack.tempo, multitrack.downbeat
 
     def song(self, tracks: tuple[Track, ...], meter: Meter, name: str) -> Song:
+        """Convert the kept bars to notes on the grid."""
         starts = self._bars(meter)
         bar_steps = self.resolution * self.grid.beats_per_bar
         within = starts[:, None] + np.arange(bar_steps)
         cells = self._cells(tracks, within.ravel())
         borders = 1 + np.flatnonzero(np.diff(starts) != bar_steps)
         firsts = np.concatenate([[0], borders])
-        for first in firsts * self.grid.steps_per_bar:  # nothing is held over what was left out
+        for first in firsts * self.grid.steps_per_bar:  # no note is held across a border
             cells[:, first][cells[:, first] == HOLD] = ONSET
         shape = (len(tracks), len(starts), self.grid.steps_per_bar, self.grid.pitches)
-        notes = notes_of(cells.reshape(shape))
+        notes = notes_of(cells.reshape(shape))  # [track bar step pitch]
         if not len(notes):
             raise RejectedFile("no-notes", "no note is in the pitch range and in a track's part")
         counts = np.diff(np.append(firsts, len(starts)))
@@ -114,7 +118,10 @@ class _Multitrack:
         return Song(notes, len(starts), self._tempo(within), stretches, tracks, self.grid, name)
 
     def _bars(self, meter: Meter) -> np.ndarray:
-        """The first steps of bars of the wanted metre; the last is as long as the one before."""
+        """Return the first steps of bars in the grid's metre.
+
+        The last downbeat's bar is taken to be as long as the bar before it.
+        """
         bar_steps = self.resolution * self.grid.beats_per_bar
         beats = np.flatnonzero(self.downbeat) if self.downbeat is not None else np.zeros(0, int)
         if meter == "any" or not len(beats):
@@ -122,38 +129,41 @@ class _Multitrack:
         lengths = np.diff(beats)
         starts = beats[np.append(lengths, lengths[-1] if len(lengths) else bar_steps) == bar_steps]
         if not len(starts):
-            wanted = f"{self.grid.beats_per_bar}/4"
+            metre = f"{self.grid.beats_per_bar}/4"
             raise RejectedFile(
-                "time-signature", f"no bar is in {wanted}; with meter 'any' it counts"
+                "time-signature", f"no bar is in {metre}; with meter 'any' it would be kept"
             )
         return starts
 
     def _cells(self, tracks: tuple[Track, ...], steps: np.ndarray) -> np.ndarray:
-        """The cells of these steps in a row, [track coarser step pitch]."""
-        parts = [Part(n, t.name or "", t.program, t.is_drum) for n, t in enumerate(self.played)]
+        """Return the cells of these steps, [track coarse_step pitch]."""
+        parts = [
+            Part(n, t.name or "", t.program, t.is_drum) for n, t in enumerate(self.instruments)
+        ]
         cells = np.zeros((len(tracks), len(steps) // self.factor, self.grid.pitches), np.uint8)
-        for track, owner in zip(self.played, assign(parts, tracks), strict=True):
+        for track, owner in zip(self.instruments, assign(parts, tracks), strict=True):
             if owner >= 0 and len(track.pianoroll):
-                heard = self._heard(np.asarray(track.pianoroll), steps, tracks[owner].is_drum)
-                np.maximum(cells[owner], heard, out=cells[owner])
+                part = self._part(np.asarray(track.pianoroll), steps, tracks[owner].is_drum)
+                np.maximum(cells[owner], part, out=cells[owner])
         return cells
 
-    def _heard(self, pianoroll: np.ndarray, steps: np.ndarray, is_drum: bool) -> np.ndarray:
-        """Velocities [step 128] -> cells [coarser step, pitch]."""
+    def _part(self, pianoroll: np.ndarray, steps: np.ndarray, is_drum: bool) -> np.ndarray:
+        """Convert velocities [step 128] to cells [coarse_step pitch]."""
         low, top = self.grid.lowest_pitch, self.grid.lowest_pitch + self.grid.pitches
-        loud = pianoroll[:, low:top].astype(np.int16)
-        before = np.vstack([np.zeros_like(loud[:1]), loud[:-1]])
-        there = steps < len(loud)
-        chosen = np.where(there, steps, 0)
-        states = ((loud > 0)[chosen], ((loud > 0) & (loud != before))[chosen])
-        sounding, struck = (
-            (state & there[:, None]).reshape(-1, self.factor, top - low).any(1) for state in states
+        velocity = pianoroll[:, low:top].astype(np.int16)
+        previous = np.vstack([np.zeros_like(velocity[:1]), velocity[:-1]])
+        inside = steps < len(velocity)
+        index = np.where(inside, steps, 0)
+        by_step = (-1, self.factor, top - low)
+        sounding, onset = (
+            (state[index] & inside[:, None]).reshape(by_step).any(1)  # [coarse_step step pitch]
+            for state in (velocity > 0, (velocity > 0) & (velocity != previous))
         )
-        held = np.uint8(0 if is_drum else HOLD)
-        return np.maximum(struck * np.uint8(ONSET), sounding * held)
+        hold = np.uint8(0 if is_drum else HOLD)
+        return np.maximum(onset * np.uint8(ONSET), sounding * hold)
 
     def _tempo(self, within: np.ndarray) -> np.ndarray:
-        """Mean tempo of each bar in beats a minute, weighted by time."""
+        """Return the mean tempo of each bar in beats a minute, weighted by time."""
         if self.tempo is None or not np.size(self.tempo):
             return np.full(len(within), DEFAULT_BPM)
         tempo = np.clip(np.nan_to_num(np.ravel(self.tempo), nan=DEFAULT_BPM), 1, 10_000)
@@ -161,20 +171,19 @@ class _Multitrack:
 
 
 def write_lpd(roll: Roll, path: Path | str) -> None:
-    """Write a roll as `.npz` for pypianoroll; touching notes differ in velocity by one."""
+    """Write a roll as `.npz` for pypianoroll; successive notes differ in velocity by one."""
     import pypianoroll
 
-    played = []
+    instruments = []
     for track, cells in zip(roll.tracks, roll.cells, strict=True):
-        flat = cells.reshape(-1, roll.grid.pitches)
-        loud = np.zeros((len(flat), PITCHES), np.uint8)
-        notes = np.cumsum(flat == ONSET, 0) % 2
-        loud[:, roll.grid.lowest_pitch : roll.grid.lowest_pitch + roll.grid.pitches] = np.where(
-            flat > 0, VELOCITY + notes, 0
-        )
-        played.append(
+        line = cells.reshape(-1, roll.grid.pitches)  # [step pitch]
+        velocity = np.zeros((len(line), PITCHES), np.uint8)
+        is_odd = np.cumsum(line == ONSET, 0) % 2
+        low, top = roll.grid.lowest_pitch, roll.grid.lowest_pitch + roll.grid.pitches
+        velocity[:, low:top] = np.where(line > 0, VELOCITY + is_odd, 0)
+        instruments.append(
             pypianoroll.StandardTrack(
-                name=track.name, program=track.program, is_drum=track.is_drum, pianoroll=loud
+                name=track.name, program=track.program, is_drum=track.is_drum, pianoroll=velocity
             )
         )
     steps = roll.grid.steps_per_bar
@@ -183,5 +192,5 @@ def write_lpd(roll: Roll, path: Path | str) -> None:
         resolution=roll.grid.steps_per_beat,
         tempo=np.repeat(roll.tempo_bpm, steps),
         downbeat=np.arange(roll.bars * steps) % steps == 0,
-        tracks=played,
+        tracks=instruments,
     ).save(str(path))

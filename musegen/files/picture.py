@@ -1,7 +1,7 @@
-"""A roll as a picture that a musician can read, and as sound.
+"""Pictures of rolls.
 
-draw_roll(roll, "song.png")       lanes of tracks, bars and beats, note names
-write_sound(roll, "song.wav")     by the soundfont that pretty_midi ships, or your own
+draw_roll(roll, "song.png")            one piece: a lane for each track, bars and beats, note names
+draw_phrases(rolls, "phrases.png")     many phrases, all tracks in one panel
 """
 
 from collections.abc import Sequence
@@ -29,10 +29,10 @@ BARS_PER_LINE = 8
 
 
 def draw_roll(roll: Roll, path: Path | str) -> None:
-    """One picture: a lane for each track that plays, eight bars a line."""
-    played = [number for number in range(len(roll.tracks)) if roll.cells[number].any()]
+    """Draw one piece: a lane for each track that plays, eight bars a line."""
+    playing = [number for number in range(len(roll.tracks)) if roll.cells[number].any()]
     lines = range(0, roll.bars, BARS_PER_LINE)
-    heights = [_lane(roll, number)[2] for number in played] or [1.0]
+    heights = [_lane(roll, number)[2] for number in playing] or [1.0]
     figure = Figure(
         figsize=(15, 1 + len(lines) * (0.6 + 0.075 * sum(heights))), dpi=100, layout="constrained"
     )
@@ -40,7 +40,7 @@ def draw_roll(roll: Roll, path: Path | str) -> None:
     parts = figure.subfigures(len(lines), 1, squeeze=False)[:, 0]
     for part, first in zip(parts, lines, strict=True):
         lanes = part.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)
-        for axes, number in zip(lanes[:, 0], played, strict=False):
+        for axes, number in zip(lanes[:, 0], playing, strict=False):
             _draw_lane(axes, roll, number, first)
         _number_bars(lanes[-1, 0], roll, first)
     figure.savefig(path)
@@ -53,7 +53,7 @@ def _title(roll: Roll) -> str:
 
 
 def _lane(roll: Roll, number: int) -> tuple[list[int], int, float]:
-    """What a lane shows: (drum pitches in use, lowest pitch, height in rows)."""
+    """Return the drum pitches in use, the lowest pitch and the height in rows of a lane."""
     used = np.flatnonzero(roll.cells[number].any((0, 1))) + roll.grid.lowest_pitch
     if roll.tracks[number].is_drum:
         return used.tolist(), 0, len(used) + 2.0
@@ -62,18 +62,18 @@ def _lane(roll: Roll, number: int) -> tuple[list[int], int, float]:
 
 
 def _draw_lane(axes: Axes, roll: Roll, number: int, first: int) -> None:
-    """The notes of one track in the bars of one line."""
+    """Draw the notes of one track in the bars of one line."""
     drums, low, height = _lane(roll, number)
     bars = slice(first, first + BARS_PER_LINE)
     shown = min(BARS_PER_LINE, roll.bars)
     notes = notes_of(roll.cells[number : number + 1, bars])
     pitch = notes.pitch + roll.grid.lowest_pitch
     row = np.searchsorted(drums, pitch) if drums else pitch
-    beats = notes.start / roll.grid.steps_per_beat
-    long = notes.length / roll.grid.steps_per_beat
+    start = notes.start / roll.grid.steps_per_beat
+    length = notes.length / roll.grid.steps_per_beat
     boxes = [
-        Rectangle((b, r - 0.42), max(n - 0.03, 0.06), 0.84)
-        for b, r, n in zip(beats, row, long, strict=True)
+        Rectangle((s, r - 0.42), max(n - 0.03, 0.06), 0.84)
+        for s, r, n in zip(start, row, length, strict=True)
     ]
     colour = COLOURS[number % len(COLOURS)]
     axes.add_collection(PatchCollection(boxes, facecolor=colour, edgecolor="white", linewidth=0.3))
@@ -105,22 +105,22 @@ def _number_bars(axes: Axes, roll: Roll, first: int) -> None:
 
 
 def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> None:
-    """Phrases beside one another, all tracks in one: to see at a glance what they share."""
+    """Draw a panel for each phrase, with all tracks over one another."""
     columns = min(columns, len(rolls))
     rows = -(-len(rolls) // columns)
     figure = Figure(figsize=(4.2 * columns, 2.6 * rows), dpi=90, layout="constrained")
-    every = figure.subplots(rows, columns, squeeze=False).flat
-    for roll, axes in zip(rolls, every, strict=False):
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for roll, axes in zip(rolls, panels, strict=False):
         for number in reversed(range(len(roll.tracks))):
-            _draw_dense(axes, roll, number)
+            _draw_track(axes, roll, number)
         _number_octaves(axes, roll)
-    for axes in every:  # those that are left
+    for axes in panels:  # the unused ones
         axes.set_axis_off()
-    _add_names(figure, rolls[0])
+    _add_legend(figure, rolls[0])
     figure.savefig(path)
 
 
-def _draw_dense(axes: Axes, roll: Roll, number: int) -> None:
+def _draw_track(axes: Axes, roll: Roll, number: int) -> None:
     notes = notes_of(roll.cells[number : number + 1])
     boxes = [
         Rectangle((s, p - 0.45), max(n - 0.3, 0.5), 0.9)
@@ -145,7 +145,7 @@ def _number_octaves(axes: Axes, roll: Roll) -> None:
     axes.set_title(roll.name, fontsize=7)
 
 
-def _add_names(figure: Figure, roll: Roll) -> None:
+def _add_legend(figure: Figure, roll: Roll) -> None:
     patches = [Rectangle((0, 0), 1, 1, color=c) for c in COLOURS[: len(roll.tracks)]]
     names = [track.name for track in roll.tracks]
     figure.legend(patches, names, loc="outside upper center", ncols=len(names), frameon=False)

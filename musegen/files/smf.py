@@ -1,7 +1,7 @@
-"""The bytes of a Standard MIDI File: what is refused before any of it is used.
+"""The bytes of a Standard MIDI File: checks and repairs before it is parsed.
 
-A parser trusts its file. Each check here is of something that a file of a few bytes can ask for
-and that ends in a crash, in gigabytes, or in other music than was written.
+The parser trusts its file. Each check is for something that a file of a few bytes can contain and
+that would end in a crash, in gigabytes of memory, or in wrong notes.
 """
 
 import struct
@@ -16,7 +16,7 @@ from core.data.limits import Limits
 from core.data.sources import RejectedFile, read_bytes, require_size
 
 MIDI = (".mid", ".midi", ".kar", ".rmi")
-"""What such files are called."""
+"""Suffixes of MIDI files."""
 
 LARGEST_TICK = 2**31 - 1
 HEADER_BYTES = 14
@@ -25,11 +25,11 @@ SEARCHED_BYTES = 4096
 
 
 def midi_bytes(source: Path | bytes, limits: Limits) -> bytes:
-    """The file made plain: its header, then its tracks with their true count and lengths.
+    """Return the file as header and tracks alone, with their true number and lengths.
 
-    A RIFF wrapper, junk before the header or after the tracks and chunks of other kinds are left
-    out. The parser would trust a wrong length or count and read on beyond the end of the file.
-    Raises `RejectedFile` where there is no header, or none that can be read in beats.
+    A RIFF wrapper, junk before the header or after the tracks and other chunks are left out. The
+    parser would trust a wrong length or number and read beyond the end of the file. Raises
+    `RejectedFile` if there is no header, or if times are not in beats.
     """
     data = source if isinstance(source, bytes) else read_bytes(source, limits)
     if not data:
@@ -47,7 +47,7 @@ def midi_bytes(source: Path | bytes, limits: Limits) -> bytes:
 
 
 def _tracks(data: bytes, at: int) -> Iterator[bytes]:
-    """The events of each track chunk; what lies between two of them is passed over."""
+    """Return the events of each track chunk; bytes between chunks are skipped."""
     while (at := data.find(TRACK, at)) >= 0:
         length = int.from_bytes(data[at + 4 : at + 8], "big")
         track = data[at + 8 : at + 8 + length]
@@ -65,7 +65,7 @@ def _check_header(kind: int, division: int) -> None:
 
 
 class Event(NamedTuple):
-    """One event: its track, the ticks since the one before, and where its data bytes begin."""
+    """One event: its track, ticks since the previous event, status, index of its data bytes."""
 
     track: int
     delta: int
@@ -74,9 +74,9 @@ class Event(NamedTuple):
 
 
 def events(midi: bytes) -> Iterator[Event]:
-    """The events of all tracks of a plain file in turn, each track to its end-of-track event.
+    """Iterate over the events of all tracks, each up to its end-of-track event.
 
-    Slow: for the few files that need a closer look.
+    Slow: for the few files that need it. `midi` is a result of `midi_bytes`.
     """
     track, at = 0, HEADER_BYTES
     while at < len(midi):
@@ -100,7 +100,7 @@ def _track_events(midi: bytes, track: int, at: int, end: int) -> Iterator[Event]
 
 
 def _after(midi: bytes, status: int, at: int) -> int:
-    """Where the data bytes of an event end that begin at `at`."""
+    """Return the index after an event's data bytes, which begin at `at`."""
     if status >= 0xF0:
         length, at = _variable_length(midi, at + (status == 0xFF))
         return at + length
@@ -108,7 +108,10 @@ def _after(midi: bytes, status: int, at: int) -> int:
 
 
 def _variable_length(midi: bytes, at: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, and where it ends; past the end all bytes are 0."""
+    """Read a variable-length quantity (7 bits a byte); return it and the index after it.
+
+    Beyond the end of the file bytes count as 0.
+    """
     value = 0
     while at < len(midi) and midi[at] & 0x80:
         value, at = value << 7 | midi[at] & 0x7F, at + 1
@@ -116,16 +119,16 @@ def _variable_length(midi: bytes, at: int) -> tuple[int, int]:
 
 
 def check_times(midi: bytes) -> None:
-    """Refuse a track whose time steps add up past 2^31, where the parser begins again below 0."""
-    if _may_wrap(midi) and _last_tick(midi) > LARGEST_TICK:
+    """Reject a track whose delta times add up to 2^31 or more, where the parser overflows."""
+    if _may_overflow(midi) and _last_tick(midi) > LARGEST_TICK:
         raise RejectedFile("too-long", "its times add up to more than 2^31 ticks")
 
 
-def _may_wrap(midi: bytes) -> bool:
-    """Whether time steps of as many bytes as are here could add up so far.
+def _may_overflow(midi: bytes) -> bool:
+    """Return whether the delta times could add up to 2^31: a quick bound that may err upwards.
 
-    All bytes of a step but its last are 128 or more, and no other bytes of a plain event are so
-    but the first: two of them in a row are a step of three bytes or (seldom) something else.
+    All bytes of a delta time but its last are 128 or more, and so is of other bytes of an event
+    only the first: two successive ones are mostly a delta time of three bytes.
     """
     high = np.frombuffer(midi, np.uint8) >= 0x80
     two = high[1:] & high[:-1]
@@ -143,9 +146,9 @@ def _last_tick(midi: bytes) -> int:
 
 
 def mark_channels(midi: bytes) -> bytes:
-    """The file with each note's velocity replaced by its channel, 1 to 16.
+    """Return the file with each note's velocity replaced by its channel, 1 to 16.
 
-    The parser gives a part its notes but not its channel: here it finds that in the velocities.
+    The parser does not report the channel of a part; from this file it reads it as velocity.
     """
     marked = bytearray(midi)
     for event in events(midi):

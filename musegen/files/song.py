@@ -1,4 +1,4 @@
-"""A song's files: .mid, .wav, .png and, if wanted, .npz."""
+"""The files of a song: .mid, .wav, .png and, on request, .npz."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from musegen.roll import Roll
 def write_song(
     roll: Roll, folder: Path, npz: bool = False, soundfont: Path | None = None
 ) -> Iterator[Path]:
-    """Write NAME.mid, .wav, .png (and .npz for pypianoroll); yields each path once it is there."""
+    """Write NAME.mid, .wav, .png (and .npz for pypianoroll); yield each path once written."""
     stem = folder / roll.name.replace(" ", "-").replace("/", "-")
     write_midi(roll, stem.with_suffix(".mid"))
     yield stem.with_suffix(".mid")

@@ -1,4 +1,4 @@
-"""Sound: a roll played by a soundfont, at a common loudness, as a .wav."""
+"""Sound: a roll synthesised with a soundfont, at a common loudness, as a .wav."""
 
 import tempfile
 import wave
@@ -18,7 +18,7 @@ LOUDNESS_LUFS = -16.0
 PEAK_DBFS = -1.0
 FADE_SECONDS = 0.05
 HIGHEST_SOUND = 100
-"""Above this MIDI pitch symusic 0.5.9 never returns from some instruments of the soundfont."""
+"""Above this MIDI pitch symusic 0.5.9 hangs with some instruments of the soundfont."""
 
 
 def _soundfont() -> Path:
@@ -30,19 +30,19 @@ def _soundfont() -> Path:
 
 
 SOUNDFONT = _soundfont()
-"""General MIDI sounds that come with pretty_midi."""
+"""The General MIDI soundfont that comes with pretty_midi."""
 
 
 def sound(roll: Roll, soundfont: Path | None = None) -> Float[np.ndarray, "channel sample"]:
-    """Stereo at 44.1 kHz: -16 LUFS, peaks below -1 dBFS, faded out after its last note."""
+    """Synthesise stereo at 44.1 kHz: -16 LUFS, peaks below -1 dBFS, faded out at its end."""
     import torch
     import torchaudio
 
-    chosen = soundfont or SOUNDFONT
-    if not chosen.is_file():
-        raise UserError(f"there is no soundfont {chosen}: give an .sf2 file")
+    soundfont = soundfont or SOUNDFONT
+    if not soundfont.is_file():
+        raise UserError(f"there is no soundfont {soundfont}: give an .sf2 file")
     audio = np.asarray(
-        symusic.Synthesizer(str(chosen), SAMPLE_RATE).render(_score(roll), stereo=True),
+        symusic.Synthesizer(str(soundfont), SAMPLE_RATE).render(_score(roll), stereo=True),
         dtype=np.float32,
     )
     audio = _without_silent_end(audio)
@@ -57,7 +57,7 @@ def sound(roll: Roll, soundfont: Path | None = None) -> Float[np.ndarray, "chann
 
 
 def _score(roll: Roll) -> Any:
-    """The roll for the synthesizer: notes above `HIGHEST_SOUND` sound octaves lower."""
+    """Convert a roll for the synthesiser; notes above `HIGHEST_SOUND` go down by octaves."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "roll.mid"
         write_midi(roll, path)
@@ -70,8 +70,8 @@ def _score(roll: Roll) -> Any:
 
 
 def _without_silent_end(audio: np.ndarray) -> np.ndarray:
-    heard = np.flatnonzero(np.abs(audio).max(0) > 1e-4)
-    return audio[:, : heard[-1] + 1] if len(heard) else audio
+    audible = np.flatnonzero(np.abs(audio).max(0) > 1e-4)
+    return audio[:, : audible[-1] + 1] if len(audible) else audio
 
 
 def write_sound(roll: Roll, path: Path | str, soundfont: Path | None = None) -> None:

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from core.config import Strict
-from core.networks.generators import MADE_OF, Blocks
+from core.networks.generators import GENERATORS, Blocks
 from core.theory.distributions import Binarisation
 from musegen.networks.multiscale import (
     Expand,
@@ -124,12 +124,10 @@ class BarGenerators(nn.Module):
             x = level(_concat(x, next(maps, None)))
         logits = self.pitches(x).float()  # rare events need more than bfloat16
         shape = (*size, self.grid.steps_per_bar, octaves(self.grid), OCTAVE, self.tracks, STATES)
-        cells = logits.view(len(x), *shape)  # [player batch bar step octave class track state]
-        # [batch player track state bar step octave class]
-        cells = cells.permute(1, 0, 6, 7, 2, 3, 4, 5)
-        # [batch player*track state bar step octave*class]
-        cells = cells.flatten(1, 2).flatten(5, 6)
-        return cells[..., : self.grid.pitches]
+        x = logits.view(len(x), *shape)  # [player batch bar step octave pc track state]
+        x = x.permute(1, 0, 6, 7, 2, 3, 4, 5)  # [batch player track state bar step octave pc]
+        x = x.flatten(1, 2).flatten(5, 6)  # [batch player*track state bar step octave*pc]
+        return x[..., : self.grid.pitches]
 
 
 class MapGenerators(nn.Module):
@@ -145,7 +143,7 @@ class MapGenerators(nn.Module):
         size = (grid.steps_per_bar, grid.pitches)
         doublings = _common_doublings(size)
         coarsest = [length // 2**doublings for length in size]
-        blocks = MADE_OF[config.blocks]
+        blocks = GENERATORS[config.blocks]
         self.maps = blocks(latent, config.channels, coarsest, doublings, self.tracks * STATES)
         self.maps.last.bias.data += torch.tensor([ONSET_LOGIT, HOLD_LOGIT]).repeat(self.tracks)
         self.plays = nn.Linear(latent, self.tracks)
@@ -181,7 +179,8 @@ def _concat(x: PlayerFeatures, given: TrackMap | None) -> Mapped:
     """Append the channels of given tracks, if any, to those of every player."""
     if given is None:
         return x
-    return torch.cat([x, given.expand(len(x), -1, -1)], 2)
+    given = given.expand(len(x), -1, -1)  # [player position channel]
+    return torch.cat([x, given], 2)
 
 
 def build_generators(players: int, tracks: int, grid: Grid, config: MuseGANConfig) -> nn.Module:

@@ -1,5 +1,8 @@
 """The critics of phrases: alone, with given tracks, and jointly with their z."""
 
+from collections.abc import Callable
+
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.networks.augmentation import shifted
@@ -34,13 +37,53 @@ class Critic(nn.Module):
     def statistics(self, x: States, c: Given | None = None) -> tuple[Tensor, ...]:
         """Return the counts of each bar and the harmony of each beat, for feature matching."""
         tracks = split_tracks(x, 1, c)
-        beats = harmony(tracks, self.trunk.grid.steps_per_beat)
-        bars = bar_counts(tracks)
-        # [batch*bar value] [batch*bar*beat value]
-        return bars[0].flatten(0, 1), beats[0].flatten(0, 2)
+        beats = harmony(tracks, self.trunk.grid.steps_per_beat)[0]
+        bars = bar_counts(tracks)[0]
+        return (
+            bars.flatten(0, 1),  # [batch*bar value]
+            beats.flatten(0, 2),  # [batch*bar*beat value]
+        )
 
     def forward(self, x: States, c: Given | None = None) -> Scores:
         return self.score(self.trunk(x, c)).float().sum((0, 2))
+
+
+class PatchCritic(nn.Module):
+    """Score phrases by the mean of the scores of their bars (Isola et al., CVPR 2017, 3.2.2).
+
+    `trunk`: reads one bar.
+
+    A patch is a bar of all tracks, as the paper's is a part of a picture: what a critic of patches
+    judges is how bars sound, not how they follow each other. The game is played by the mean
+    score, where the paper's is by each patch.
+    """
+
+    def __init__(self, trunk: PhraseEncoder):
+        super().__init__()
+        self.bar = Critic(trunk)
+        self.width = self.bar.width
+
+    def features(self, x: States, c: Given | None = None) -> Features:
+        """Return the mean of the bars' features, [batch feature]."""
+        return self._over_bars(self.bar.features, x, c)
+
+    def augment(self, x: States) -> States:
+        return augment(x)
+
+    def statistics(self, x: States, c: Given | None = None) -> tuple[Tensor, ...]:
+        return self.bar.statistics(x, c)
+
+    def forward(self, x: States, c: Given | None = None) -> Scores:
+        return self._over_bars(self.bar, x, c)
+
+    def _over_bars(self, of_bar: Callable[..., Tensor], x: States, c: Given | None) -> Tensor:
+        bars = [None if part is None else _split_bars(part) for part in (x, c)]
+        return of_bar(*bars).float().unflatten(0, (len(x), -1)).mean(1)  # [batch ...]
+
+
+def _split_bars(x: States) -> Float[Tensor, "_ track state 1 step pitch"]:
+    """Return each bar as a phrase of its own."""
+    return x.movedim(3, 1).flatten(0, 1).unsqueeze(3)  # [batch*bar track state 1 step pitch]
 
 
 class PhraseFeatures(nn.Module):

@@ -30,10 +30,10 @@ def split_tracks(x: States, groups: int, c: Given | None = None) -> TrackGroups:
     """Divide the tracks into groups, append the given tracks c to each, and fold octaves."""
     own = x.unflatten(1, (groups, -1)).transpose(0, 1)  # [group batch member state bar step pitch]
     if c is not None:
-        own = torch.cat([own, c.expand(groups, *c.shape)], 2)
+        given = c.expand(groups, *c.shape)  # [group batch given state bar step pitch]
+        own = torch.cat([own, given], 2)
     padded = F.pad(own, (0, -own.shape[-1] % OCTAVE))
-    # [group batch member state bar step octave pitch_class]
-    return padded.unflatten(-1, (-1, OCTAVE))
+    return padded.unflatten(-1, (-1, OCTAVE))  # [group batch member state bar step octave pc]
 
 
 def onset_counts(tracks: TrackGroups) -> PerStep:
@@ -47,8 +47,8 @@ def chroma(
 ) -> Float[Tensor, "group batch member bar beat pitch_class"]:
     """Count the sounding cells of each pitch class in each beat, over all octaves."""
     sounding = tracks[:, :, :, 0].sum(5)  # [group batch member bar step pitch_class]
-    # [group batch member bar beat step pitch_class]
-    return sounding.unflatten(4, (-1, steps_per_beat)).sum(5)
+    beats = sounding.unflatten(4, (-1, steps_per_beat))  # [group batch member bar beat step pc]
+    return beats.sum(5)
 
 
 def harmony(tracks: TrackGroups, steps_per_beat: int) -> PerBeat:
@@ -91,13 +91,13 @@ def bar_counts(tracks: TrackGroups) -> PerBar:
     Whether it sounds, pitch classes, notes, notes that last one step, steps that sound, steps with
     two pitches or more, mean pitches at once.
     """
-    sounding, onset = tracks.unbind(3)  # [group batch member bar step octave pitch_class]
+    sounding, onset = tracks.unbind(3)  # [group batch member bar step octave pc]
     steps = sounding.shape[4]
     classes = sounding.amax((4, 5))
     at_once = sounding.sum((5, 6))
-    held = (sounding * (1 - onset)).flatten(3, 4)  # [group batch member bar*step octave class]
+    held = (sounding * (1 - onset)).flatten(3, 4)  # [group batch member bar*step octave pc]
     next_held = F.pad(held[:, :, :, 1:], (0, 0, 0, 0, 0, 1))
-    next_held = next_held.unflatten(3, (-1, steps))  # [group batch member bar step octave class]
+    next_held = next_held.unflatten(3, (-1, steps))  # [group batch member bar step octave pc]
     counts = [
         classes.amax(-1),
         classes.sum(-1) / OCTAVE,

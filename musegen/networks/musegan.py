@@ -17,7 +17,7 @@ from core.theory.distributions import Bernoulli, Binarisation
 from core.theory.passes import Networks
 from core.theory.shapes import Latents
 from musegen.networks.bar_generators import Harmony, MuseGANConfig, build_generators
-from musegen.networks.critic import Critic, joint_critic
+from musegen.networks.critic import Critic, PatchCritic, joint_critic
 from musegen.networks.phrase_encoder import Encoder, PhraseEncoder
 from musegen.networks.states import GatedNotes, Given, HeldNotes
 from musegen.networks.track_encoder import TrackEncoder
@@ -69,16 +69,21 @@ def build(
     latent = decoder.wires.latent
     critic_groups = len(tracks) if config.wiring == "jamming" else 1
 
-    def trunk(groups: int) -> PhraseEncoder:
+    def trunk(groups: int, bars: int = bars) -> PhraseEncoder:
         tracks_per_group = len(tracks) // groups + config.given
         return PhraseEncoder(groups, tracks_per_group, grid, bars, config.critic_channels)
+
+    def critic() -> nn.Module:
+        if recipe.patches:
+            return PatchCritic(trunk(critic_groups, bars=1))
+        return Critic(trunk(critic_groups))
 
     builders: dict[str, Callable[[], nn.Module]] = {
         "decoder": lambda: decoder,
         "encoder": lambda: Encoder(trunk(1), latent, recipe.posterior),
         "prior": lambda: recipe.prior(latent, 0) if recipe.prior else StandardNormal(latent),
-        "critic_x": lambda: Critic(trunk(critic_groups)),
-        "critic_xc": lambda: Critic(trunk(critic_groups)),
+        "critic_x": critic,
+        "critic_xc": critic,
         "critic_xz": lambda: joint_critic(trunk(1), latent),
         "critic_z": lambda: LatentCritic(latent),
     }

@@ -64,10 +64,10 @@ class PhraseEncoder(nn.Module):
 
     def forward(self, x: States, c: Given | None = None) -> Float[Tensor, "group batch feature"]:
         tracks = split_tracks(x, self.groups, c)
+        beats = harmony(tracks, self.grid.steps_per_beat)
         streams = [
             (0, onset_counts(tracks).flatten(1, 3)),  # [group batch*bar*step value]
-            # [group batch*bar*beat value]
-            (self.beat_level, harmony(tracks, self.grid.steps_per_beat).flatten(1, 3)),
+            (self.beat_level, beats.flatten(1, 3)),  # [group batch*bar*beat value]
             (len(self.levels), bar_counts(tracks).flatten(1, 2)),  # [group batch*bar value]
         ]
         h = self.octaves(self.cells(_cells(tracks)))
@@ -77,11 +77,9 @@ class PhraseEncoder(nn.Module):
 
 
 def _cells(tracks: TrackGroups) -> Mapped:
-    """Flatten to a vector for each octave: [group batch*bar*step*octave member*state*class]."""
-    cells = tracks.permute(
-        0, 1, 4, 5, 6, 2, 3, 7
-    )  # [group batch bar step octave member state class]
-    return cells.flatten(5).flatten(1, 4)  # [group batch*bar*step*octave member*state*class]
+    """Flatten the cells to a vector for each octave."""
+    x = tracks.permute(0, 1, 4, 5, 6, 2, 3, 7)  # [group batch bar step octave member state pc]
+    return x.flatten(5).flatten(1, 4)  # [group batch*bar*step*octave member*state*pc]
 
 
 class Encoder(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from core.theory.distributions import Bernoulli, Distribution, sum_events
+from core.theory.distributions import Bernoulli, Distribution, straight_through, sum_events
 from core.theory.shapes import Losses
 
 States = Float[Tensor, "batch track state bar step pitch"]
@@ -46,13 +46,13 @@ def sustain(onset: CellValues, hold: CellValues) -> CellValues:
     sounding. Silent before the start. A loop over steps is five times faster than a parallel scan,
     since a step's cells stay in the cache.
     """
-    carried = ((1 - onset) * hold).flatten(2, 3).unbind(2)  # bar*step of [batch track pitch]
-    starts = onset.flatten(2, 3).unbind(2)  # bar*step of [batch track pitch]
+    carried = ((1 - onset) * hold).flatten(2, 3).unbind(2)  # [batch track pitch] for each step
+    starts = onset.flatten(2, 3).unbind(2)  # [batch track pitch] for each step
     sounding = [starts[0]]
     for start, carry in zip(starts[1:], carried[1:], strict=True):
         sounding.append(torch.addcmul(start, carry, sounding[-1]))
-    # [batch track bar step pitch]
-    return torch.stack(sounding, 2).unflatten(2, onset.shape[2:4])
+    line = torch.stack(sounding, 2)  # [batch track bar*step pitch]
+    return line.unflatten(2, onset.shape[2:4])  # [batch track bar step pitch]
 
 
 class HeldNotes(Distribution):
@@ -70,6 +70,11 @@ class HeldNotes(Distribution):
         """Return the probability of (sounding, onset) in each cell."""
         onset = self.onset.mean
         return torch.stack([sustain(onset, self.hold.mean * self.sustained), onset], dim=2)
+
+    @property
+    def representative(self) -> States:
+        """Return the roll of the cells whose probability exceeds one half, straight-through."""
+        return _likely_notes(self.mean)
 
     def rsample(self) -> States:
         onset = self.onset.rsample()
@@ -106,11 +111,22 @@ class GatedNotes(Distribution):
 
     @property
     def mean(self) -> States:
-        """Return the probability of (sounding, onset) in each cell, up to one approximation:
-        notes and gates are multiplied as if no gate could cut a held note."""
+        """Return the probability of (sounding, onset) in each cell.
+
+        Gates of different bars are independent, so that a note is held over a bar line with the
+        probability of the gate before it.
+        """
         harmony = self.harmony.mean if self.harmony else None
         gate = self._gate(self.plays.mean, self.uses.mean, harmony)
-        return self.notes.mean * gate[:, :, None]
+        onset, hold = self.notes.onset.mean, self.notes.hold.mean * self.notes.sustained
+        earlier_gate = torch.cat([torch.ones_like(gate[:, :, :1]), gate[:, :, :-1]], 2)
+        hold = torch.cat([hold[:, :, :, :1] * earlier_gate, hold[:, :, :, 1:]], 3)
+        return torch.stack([sustain(onset, hold), onset], dim=2) * gate[:, :, None]
+
+    @property
+    def representative(self) -> States:
+        """Return the roll of the cells whose probability exceeds one half, straight-through."""
+        return _likely_notes(self.mean)
 
     def rsample(self) -> States:
         harmony = self.harmony.rsample() if self.harmony else None
@@ -170,3 +186,8 @@ def _previous_step(value: Tensor) -> Tensor:
     line = value.flatten(2, 3)  # [batch track bar*step pitch]
     previous = torch.cat([torch.zeros_like(line[:, :, :1]), line[:, :, :-1]], dim=2)
     return previous.unflatten(2, value.shape[2:4])  # [batch track bar step pitch]
+
+
+def _likely_notes(probability: States) -> States:
+    """Return the legal roll of probabilities above one half, with the gradient of these."""
+    return straight_through(to_states(to_cells(probability)), probability)

@@ -47,8 +47,10 @@ class Translator(nn.Module):
         plays, uses, cells = self.generators(z, maps)
         onset, hold = cells.unbind(2)
         onset = onset + plays[..., None, None] + uses[..., None, :]
-        sounding, struck = x.unbind(2)
-        notes = HeldNotes(_repeat(onset, struck), _repeat(hold, sounding), self.sustained)
+        input_sounding, input_onset = x.unbind(2)
+        notes = HeldNotes(
+            _repeat(onset, input_onset), _repeat(hold, input_sounding), self.sustained
+        )
         return Delta(notes.rsample())
 
 

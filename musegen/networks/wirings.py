@@ -103,18 +103,22 @@ class Wires(nn.Module):
 
     def forward(self, z: Float[Tensor, "batch flat"]) -> BarLatents:
         shared, shared_temporal, private, private_temporal = self._split(z)
-        players, sizes = self.players, self.sizes
-        own = private.unflatten(1, (players, sizes.private))  # [batch player latent]
-        # [batch player latent]
-        own_temporal = private_temporal.unflatten(1, (players, sizes.private_temporal))
-        over_bars = [grow(own_temporal[:, i]) for i, grow in enumerate(self.private_temporal)]
+        players, size, temporal_size = (
+            self.players,
+            self.sizes.private,
+            self.sizes.private_temporal,
+        )
+        own = private.unflatten(1, (players, size))  # [batch player latent]
+        temporal = private_temporal.unflatten(1, (players, temporal_size))  # [batch player latent]
+        over_bars = [grow(temporal[:, i]) for i, grow in enumerate(self.private_temporal)]
         parts = [
             shared[:, None, None],  # [batch 1 1 latent]
             self.shared_temporal(shared_temporal)[:, None],  # [batch 1 bar latent]
             own[:, :, None],  # [batch player 1 latent]
             torch.stack(over_bars, 1),  # [batch player bar latent]
         ]
-        return torch.cat([p.expand(-1, self.players, self.bars, -1) for p in parts], 3)
+        shape = (-1, self.players, self.bars, -1)
+        return torch.cat([part.expand(shape) for part in parts], 3)  # [batch player bar latent]
 
     def next_phrase(self, z: FlatLatents, fresh: FlatLatents) -> FlatLatents:
         """Return the z of the next phrase: z's constant parts with fresh's temporal parts."""

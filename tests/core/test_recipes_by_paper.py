@@ -31,6 +31,7 @@ class Game:
     penalties: dict[str, float] = field(default_factory=dict)
     clip: float = 0.0
     mismatched: bool = False
+    reconstructions: bool = False
 
 
 Line = tuple[str, set[str], float] | tuple[str, set[str], float, Game]
@@ -85,6 +86,8 @@ TABLE = {
     "lsgan": of_a_game(Game("least_squares")),
     # Lim and Ye 2017: the learner's loss is linear
     "hinge": of_a_game(Game("hinge", "linear")),
+    # Arjovsky et al. 2017, algorithm 1: c = 0.01, n_critic = 5
+    "wgan": of_a_game(Game("wasserstein", "swap", 5, clip=0.01)),
     # Gulrajani et al. 2017, algorithm 1: lambda = 10, n_critic = 5
     "wgan_gp": of_a_game(Game("wasserstein", "swap", 5, {"penalty": 10.0})),
     # Li, Swersky and Zemel 2015, eq. 3
@@ -93,6 +96,27 @@ TABLE = {
     "cgan": of_a_game(LOGISTIC, "xc", C),
     # Reed et al. 2016, algorithm 1: real images with wrong text are to be rejected too
     "gan_cls": of_a_game(Game("logistic", mismatched=True), "xc", C),
+    # Isola et al. 2017, eq. 4 and section 3.3: lambda = 100
+    "pix2pix": Row((("l1_x", {D, C}, 100.0), ("match_xc", {D, C}, 1.0, LOGISTIC))),
+    # Zhu et al. 2017, eq. 3 and section 4: least squares, lambda = 10
+    "cyclegan": Row(
+        (
+            ("match_x", {D}, 1.0, Game("least_squares")),
+            ("match_z", {E}, 1.0, Game("least_squares")),
+            ("cycle_x", {E, D}, 10.0),
+            ("cycle_z", {E, D}, 10.0),
+        ),
+        "Delta",
+        other=True,
+    ),
+    # Larsen et al. 2016, algorithm 1: reconstructions are fake too; gamma = 1
+    "vae_gan": Row(
+        (
+            ("reconstruct_features", {E, D}, 1.0),
+            ("match_z", {E}, 1.0),
+            ("match_x", {D}, 1.0, Game("logistic", reconstructions=True)),
+        )
+    ),
     # Donahue et al. 2017, eq. 3: encoder and decoder play together against the critic of pairs
     "bigan": Row((("match_xz", {E, D}, 1.0, LOGISTIC),), "Delta"),
     # Makhzani et al. 2016, section 2; the weight is our own
@@ -219,10 +243,8 @@ def _line(term: Any) -> Line:
         return line
     by: Any = term.by
     penalties = {penalty.name: penalty.weight for penalty in by.penalties}
-    return (
-        *line,
-        Game(by.game.__name__, by.play, by.critic_steps, penalties, by.clip, by.mismatched),
-    )
+    loss, sides = by.game.__name__, (by.mismatched, by.reconstructions)
+    return (*line, Game(loss, by.play, by.critic_steps, penalties, by.clip, *sides))
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -1,5 +1,7 @@
 """Every recipe in the domain of music, through the API that a user has."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.measures.resemblance import onset_f1
 from musegen.model import DOMAIN, Model, train
+from musegen.networks.wirings import Wires
 from musegen.roll import HOLD, ONSET, SILENT, Grid
 
 BARS, STEPS_PER_BEAT = 3, 4
@@ -48,8 +51,8 @@ def test_every_recipe_trains_and_samples(band, ballads, tmp_path, name):
         with pytest.raises(ConfigError, match=f"{name} needs what music lacks"):
             tiny(band, tmp_path / "run", name)
         return
-    goes_between = name in RECIPES and RECIPES[name].other
-    tiny(band, tmp_path / "run", name, other=ballads if goes_between else None)
+    is_translation = name in RECIPES and RECIPES[name].other
+    tiny(band, tmp_path / "run", name, other=ballads if is_translation else None)
     model = Model.load(tmp_path / "run", device="cpu")
     assert (tmp_path / "run/samples/step-00000002.png").stat().st_size > 1000
     if not model.draws:
@@ -74,8 +77,8 @@ def test_a_translation_needs_a_second_collection_of_the_same_form(band, ballads,
         tiny(band, tmp_path / "run", "cyclegan", other=Collection.open(tmp_path / "finer"))
 
 
-def test_a_translation_begins_by_playing_what_it_hears(band, ballads):
-    """Before training, to the note; each way has networks of its own."""
+def test_an_untrained_translation_is_a_copy(band, ballads):
+    """Note for note; each direction has networks of its own."""
     config = configure(DOMAIN, band, "cyclegan", "tiny", other=ballads)
     torch.manual_seed(0)
     model = Model(DOMAIN.networks(config), config.model, config.spec)
@@ -83,13 +86,13 @@ def test_a_translation_begins_by_playing_what_it_hears(band, ballads):
     assert np.array_equal(model.translate(phrases), phrases)
     decoder = model.networks["decoder"]
     nn.init.normal_(decoder.get_submodule("generators.pitches").get_parameter("bias"))
-    there = model.translate(phrases)
-    assert 0 < onset_f1(phrases, there) < 1
+    translated = model.translate(phrases)
+    assert 0 < onset_f1(phrases, translated) < 1
     assert np.array_equal(model.translate(phrases, back=True), phrases)
 
 
 def test_a_translation_that_is_nearly_a_copy_is_not_measured(band, ballads, tmp_path):
-    """Its distance is small before it has learned anything, and would be kept as the best."""
+    """Its distance is small before it has learned anything, and it would be kept as the best."""
     for name, other, measured in (("cyclegan", ballads, False), ("vae", None, True)):
         tiny(band, tmp_path / name, name, other=other)
         logged = (tmp_path / name / "metrics.jsonl").read_text()
@@ -104,9 +107,28 @@ def test_every_wiring_trains_and_samples(band, tmp_path, wiring):
 
 def test_the_same_seed_makes_the_same_music(band, tmp_path):
     model = tiny(band, tmp_path / "run", "musegan")
-    first, again, other = (model.cells(3, seed=seed) for seed in (4, 4, 5))
-    assert np.array_equal(first, again)
+    first, same, other = (model.cells(3, seed=seed) for seed in (4, 4, 5))
+    assert np.array_equal(first, same)
     assert not np.array_equal(first, other)
+
+
+def test_long_pieces_keep_the_constant_parts_of_z_and_change_the_temporal_ones(band):
+    """Three phrases of a piece: z and z_i are the same in all, z_t and z_it differ in all."""
+    config = configure(DOMAIN, band, "musegan", "tiny")
+    model = Model(DOMAIN.networks(config), config.model, config.spec)
+    decoder = model.networks["decoder"]
+    codes: list[torch.Tensor] = []
+    hook = decoder.register_forward_pre_hook(lambda module, inputs: codes.append(inputs[0]))
+    cells = model.cells(2, seed=1, bars=3 * BARS)
+    hook.remove()
+    assert cells.shape[2] == 3 * BARS
+    wires = decoder.get_submodule("wires")
+    assert isinstance(wires, Wires)
+    parts = [z.split(wires.sizes.parts(wires.players), 1) for z in codes]
+    assert len(parts) == 3
+    for one, other in itertools.combinations(parts, 2):
+        same = [torch.equal(a, b) for a, b in zip(one, other, strict=True)]
+        assert same == [True, False, True, False]
 
 
 def test_a_resumed_run_is_bit_equal(band, tmp_path):

@@ -1,4 +1,4 @@
-"""Notes and cells are two forms of the same: what each note becomes, and the way back."""
+"""Notes to cells and back."""
 
 import numpy as np
 from hypothesis import given
@@ -25,8 +25,8 @@ def test_a_note_is_an_onset_and_holds_over_the_bar_line():
 
 
 def test_repeated_notes_that_touch_stay_two():
-    made = notes((0, 1, 2, 2), (0, 3, 2, 1))
-    cells = fill(made, tracks=1, bars=1, grid=GRID)
+    piece = notes((0, 1, 2, 2), (0, 3, 2, 1))
+    cells = fill(piece, tracks=1, bars=1, grid=GRID)
     assert cells[0, 0, :, 2].tolist() == [SILENT, ONSET, HOLD, ONSET, SILENT, SILENT]
     assert rows(notes_of(cells)) == [(0, 1, 2, 2), (0, 3, 2, 1)]
 
@@ -38,28 +38,28 @@ def test_a_hold_after_silence_starts_a_note():
 
 
 def test_notes_are_found_in_order_of_start_then_track_then_pitch():
-    made = notes((1, 0, 4, 2), (0, 3, 0, 1), (0, 0, 3, 9), (0, 0, 1, 4))
-    cells = fill(made, tracks=2, bars=2, grid=GRID)
+    piece = notes((1, 0, 4, 2), (0, 3, 0, 1), (0, 0, 3, 9), (0, 0, 1, 4))
+    cells = fill(piece, tracks=2, bars=2, grid=GRID)
     assert rows(notes_of(cells)) == [(0, 0, 1, 4), (0, 0, 3, 9), (1, 0, 4, 2), (0, 3, 0, 1)]
 
 
-def test_what_sounds_before_the_first_step_is_struck_there_and_the_end_is_cut():
+def test_a_note_from_before_the_first_step_starts_there_and_the_end_is_cut():
     cells = fill(notes((0, -2, 1, 4), (0, 4, 2, 9), (0, -3, 3, 3)), tracks=1, bars=1, grid=GRID)
     assert rows(notes_of(cells)) == [(0, 0, 1, 2), (0, 4, 2, 2)]
 
 
 def test_a_later_note_cuts_an_earlier_one_on_its_pitch_and_track():
-    made = separate(notes((0, 0, 2, 6), (0, 4, 2, 1), (0, 0, 3, 6), (1, 0, 2, 6)), GRID)
-    assert rows(made) == [(0, 0, 2, 4), (0, 0, 3, 6), (1, 0, 2, 6), (0, 4, 2, 1)]
+    piece = separate(notes((0, 0, 2, 6), (0, 4, 2, 1), (0, 0, 3, 6), (1, 0, 2, 6)), GRID)
+    assert rows(piece) == [(0, 0, 2, 4), (0, 0, 3, 6), (1, 0, 2, 6), (0, 4, 2, 1)]
 
 
 def test_of_notes_that_start_together_the_longest_stays_with_its_velocity():
-    made = separate(notes((0, 1, 2, 3, 50), (0, 1, 2, 4, 70), (0, 1, 2, 2, 90)), GRID)
-    assert rows(made) == [(0, 1, 2, 4)]
-    assert made.velocity.tolist() == [70]
+    piece = separate(notes((0, 1, 2, 3, 50), (0, 1, 2, 4, 70), (0, 1, 2, 2, 90)), GRID)
+    assert rows(piece) == [(0, 1, 2, 4)]
+    assert piece.velocity.tolist() == [70]
 
 
-def test_nothing_is_made_of_nothing():
+def test_no_notes_are_no_cells_and_no_cells_no_notes():
     assert len(separate(notes(), GRID)) == 0
     assert not fill(notes(), tracks=2, bars=1, grid=GRID).any()
     assert len(notes_of(np.zeros((2, 1, 6, 5), np.uint8))) == 0
@@ -74,20 +74,22 @@ anything = st.lists(
 
 
 @given(anything)
-def test_notes_that_share_no_cell_come_back_from_their_cells(made: list[tuple[int, ...]]):
-    apart = separate(notes(*made), GRID)
+def test_notes_that_share_no_cell_survive_the_way_to_cells_and_back(
+    given_notes: list[tuple[int, ...]],
+):
+    apart = separate(notes(*given_notes), GRID)
     assert rows(notes_of(fill(apart, tracks=3, bars=3, grid=GRID))) == rows(apart)
     assert rows(separate(apart, GRID)) == rows(apart)
 
 
 @given(anything)
-def test_separating_keeps_every_onset_and_every_sounding_cell(made: list[tuple[int, ...]]):
-    apart = separate(notes(*made), GRID)
-    assert {row[:3] for row in rows(apart)} == {row[:3] for row in made}
-    sounding = {(t, p, s) for t, start, p, n in made for s in range(start, start + n)}
-    kept = [(t, p, s) for t, start, p, n in rows(apart) for s in range(start, start + n)]
-    assert len(kept) == len(set(kept))
-    assert set(kept) <= sounding
+def test_separating_keeps_every_onset_and_every_sounding_cell(given_notes: list[tuple[int, ...]]):
+    apart = separate(notes(*given_notes), GRID)
+    assert {row[:3] for row in rows(apart)} == {row[:3] for row in given_notes}
+    sounding = {(t, p, s) for t, start, p, n in given_notes for s in range(start, start + n)}
+    cells = [(t, p, s) for t, start, p, n in rows(apart) for s in range(start, start + n)]
+    assert len(cells) == len(set(cells))
+    assert set(cells) <= sounding
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 4))
@@ -99,7 +101,7 @@ def test_any_cells_and_their_notes_sound_in_the_same_cells(seed: int, tracks: in
     assert rows(notes_of(legal)) == rows(notes_of(cells))
 
 
-def test_a_roll_knows_how_long_it_plays():
+def test_the_duration_of_a_roll():
     cells = np.zeros((1, 3, 6, 5), np.uint8)
     roll = Roll(cells, (Track(name="A"),), GRID, np.array([60.0, 120.0, 240.0]))
     assert roll.bars == 3

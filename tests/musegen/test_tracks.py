@@ -1,4 +1,4 @@
-"""Which part of a file plays in which track."""
+"""The assignment of a file's parts to tracks."""
 
 from collections import Counter
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_a_name_in_a_file_does_not_change_a_family():
     assert assign([part(program=0, name="Bass")], LAKH) == [1]
 
 
-def test_each_rule_claims_and_a_name_comes_before_a_place_before_a_program():
+def test_each_rule_claims_and_names_come_before_positions_before_programs():
     tracks = (
         Track(name="Rest", rest=True),
         Track(name="Keys", family="piano", programs=((16, 20),)),
@@ -85,7 +85,7 @@ def test_lists_have_names_and_files(tmp_path: Path):
     ("text", "says"),
     [
         ("tracks: [{name: A, name_pattern: '('}]", "not a regular expression"),
-        ("tracks: [{name: A, rest: true}, {name: A, order: 1}]", "two tracks have one name"),
+        ("tracks: [{name: A, rest: true}, {name: A, order: 1}]", "two tracks have the same name"),
         ("tracks: [{name: A, program: 3}]", "'A' has no rule"),
         ("tracks: [{name: A, progam: 3}]", "did you mean 'program'"),
         ("tracks: [{name: A, channel: 17}]", "channel"),

@@ -122,7 +122,7 @@ def test_a_run_is_measured_beside_another_one(
     code, said, _ = run(*told, "--json")
     rows = json.loads(said)["rows"]
     assert [row["name"] for row in rows[:3]] == ["tiny", "real clips", "captions exchanged"]
-    assert rows[1]["shown"]["all"] == 1
+    assert rows[1]["attributes"]["all"] == 1
     written = json.loads((tmp_path / "report" / "evaluation.json").read_text())["rows"]
     assert written[0] == rows[0]
     assert [row["name"] for row in written[:4]][3] == "tiny"

@@ -105,7 +105,7 @@ def test_what_grows_goes_on_growing_when_a_run_is_resumed(tmp_path):
     growing = ["model.video.blocks=growing", "model.video.level_steps=2"]
     whole = tiny(tmp_path / "whole", "cgan", 4, *growing)
     foreground = whole.networks["decoder"].get_submodule("foreground")
-    assert foreground.get_buffer("grown") == 1.5  # in the fourth step
+    assert foreground.get_buffer("stage") == 1.5  # in the fourth step
     tiny(tmp_path / "parts", "cgan", 2, *growing)
     parts = tiny(tmp_path / "parts", "cgan", 4, *growing)
     for key, value in whole.networks.state_dict().items():

@@ -1,1 +1,1 @@
-"""Metrics and evaluation of video."""
+"""Metrics and evaluation of clips."""

@@ -1,8 +1,8 @@
-"""A classifier of real clips: which caption belongs to which clip. Evaluation measures with it.
+"""The classifier that evaluation measures with: which caption belongs to which real clip.
 
-Two towers, one for clips and one for captions, meet in a space where what belongs together lies
-together (Radford et al., ICML 2021). It learns from real clips alone, once for each collection,
-and is kept: published features would have to be downloaded, and are of other clips.
+Two encoders, of clips and of captions, are trained contrastively to embed a clip near its caption
+(CLIP; Radford et al., ICML 2021). It is trained on the real clips of a collection, once, and
+cached: public networks would have to be downloaded, and were trained on other clips.
 """
 
 import hashlib
@@ -24,22 +24,22 @@ from videogen.networks.critic import ClipFeatures
 from videogen.networks.text import CaptionEncoder, Captions, TextConfig, Tokens
 
 Tick = Callable[[int, int], None]
-Directions = Float[Tensor, "batch direction"]
+Embeddings = Float[Tensor, "batch embedding"]
 """Of length 1."""
 
 SIZES = VideoConfig(critic_channels=16, width=64, text=TextConfig(width=64))
 STEPS, BATCH = 600, 64
 LEARNING_RATE = 2e-3
-SHARPNESS = 10.0
-"""What a cosine of 1 weighs at first, in nats."""
+SCALE = 10.0
+"""Initial logit of a cosine of 1, in nats."""
 SHIFT_PX = 2
-"""Clips are moved by up to so many pixels while it learns, so that few clips suffice."""
-VERSION = 1
-"""Of this file's results; a classifier that was kept by another is not used."""
+"""Largest random shift of training clips (augmentation), in pixels."""
+VERSION = 2
+"""Version of this file; classifiers cached by other versions are not used."""
 
 
 class Classifier(nn.Module):
-    """How near a clip is to a caption, and what clips show, as features."""
+    """Embed clips and captions in one space; its clip encoder provides features."""
 
     def __init__(self, size: int, frames: int, words: Sequence[str]):
         super().__init__()
@@ -48,68 +48,78 @@ class Classifier(nn.Module):
         self.caption = CaptionEncoder(SIZES.text, len(words))
         self.clip_out = nn.Linear(SIZES.width, SIZES.width)
         self.caption_out = nn.Linear(SIZES.text.width, SIZES.width)
-        self.log_sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
+        self.log_scale = nn.Parameter(torch.tensor(SCALE).log())
 
-    def seen(self, clips: Clips) -> Directions:
+    def embed_clips(self, clips: Clips) -> Embeddings:
+        """Return unit vectors, near those of the clips' captions."""
         return F.normalize(self.clip_out(self.clip(clips)), dim=1)
 
-    def told(self, tokens: Tokens) -> Directions:
+    def embed_captions(self, tokens: Tokens) -> Embeddings:
+        """Return unit vectors, near those of the captions' clips."""
         return F.normalize(self.caption_out(self.caption(tokens)), dim=1)
 
     def loss(self, clips: Clips, tokens: Tokens) -> Loss:
-        """Of choosing the caption of each clip in the batch and the clip of each caption, in nats.
+        """Return the cross-entropy of each clip's caption and each caption's clip, in nats.
 
-        Clips of the same caption share the choice.
+        Clips of the same caption share the target equally.
         """
-        logits = self.log_sharpness.exp() * self.seen(clips) @ self.told(tokens).T
-        same = (tokens[:, None] == tokens[None]).all(-1).all(-1).float()
-        share = same / same.sum(1, keepdim=True)
-        return (F.cross_entropy(logits, share) + F.cross_entropy(logits.T, share)) / 2
+        logits = self.log_scale.exp() * self.embed_clips(clips) @ self.embed_captions(tokens).T
+        same = (tokens[:, None] == tokens[None]).all(-1).all(-1).float()  # [clip caption]
+        target = same / same.sum(1, keepdim=True)
+        return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
     @torch.no_grad()
     def features(self, clips: Clips) -> Float[np.ndarray, "batch feature"]:
-        """Of whole clips."""
-        return _numbers(self._in_parts(clips, self.clip))
+        """Return features of whole clips, with their motion."""
+        return _to_numpy(self._in_batches(clips, self.clip))
 
     @torch.no_grad()
-    def chunks(self, clips: Clips) -> Float[np.ndarray, "batch feature"]:
-        """Of one moment of each clip, a different one from clip to clip."""
-        chunks = self._in_parts(clips, self.clip.chunks)
+    def chunk_features(self, clips: Clips) -> Float[np.ndarray, "batch feature"]:
+        """Return features of one chunk of each clip: chunk k modulo their number for clip k."""
+        chunks = self._in_batches(clips, self.clip.chunks)
         number = torch.arange(len(clips))
-        return _numbers(chunks[number, number % chunks.shape[1]])
+        return _to_numpy(chunks[number, number % chunks.shape[1]])
 
     @torch.no_grad()
     def similarity(
         self, clips: Clips, captions: Sequence[str]
     ) -> Float[np.ndarray, "batch caption"]:
-        """Cosine of each clip and each caption."""
+        """Return the cosine similarity of each clip and each caption."""
         tokens = self.captions.encode(captions).to(self._device)
-        return _numbers(self._in_parts(clips, self.seen) @ self.told(tokens).T)
+        embeddings = self._in_batches(clips, self.embed_clips)
+        return _to_numpy(embeddings @ self.embed_captions(tokens).T)
 
-    def _in_parts(self, clips: Clips, read: Callable[[Clips], Tensor]) -> Tensor:
-        return torch.cat([read(part.to(self._device)) for part in clips.split(BATCH)])
+    def _in_batches(self, clips: Clips, network: Callable[[Clips], Tensor]) -> Tensor:
+        return torch.cat([network(batch.to(self._device)) for batch in clips.split(BATCH)])
 
     @property
     def _device(self) -> torch.device:
-        return self.log_sharpness.device
+        return self.log_scale.device
 
 
-def _numbers(values: Features) -> np.ndarray:
+def _to_numpy(values: Features) -> np.ndarray:
     return values.float().cpu().numpy()
 
 
-def trained(
+def load_classifier(
     data: CaptionedClips, device: torch.device, tick: Tick = lambda done, total: None
 ) -> Classifier:
-    """The classifier of this data: the one that is kept, or one that is trained now and kept."""
-    classifier = Classifier(data.size, data.frames, data.words)
+    """Return the cached classifier of this data; train and cache it if there is none."""
+    classifier = _untrained(data)
     folder = cache_folder() / "classifiers" / _name(data)
     try:
         Checkpoint.open(folder).fill(classifier, "classifier")
     except Corrupt:
-        learn(classifier.to(device), data, STEPS, tick)
+        train(classifier.to(device), data, STEPS, tick)
         save_checkpoint(folder, {"classifier": classifier.state_dict()}, {"steps": STEPS})
     return classifier.to(device).eval()
+
+
+def _untrained(data: CaptionedClips) -> Classifier:
+    """Return a classifier whose initial weights do not depend on the caller's random state."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Classifier(data.size, data.frames, data.words)
 
 
 def _name(data: CaptionedClips) -> str:
@@ -117,15 +127,14 @@ def _name(data: CaptionedClips) -> str:
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 
-def learn(classifier: Classifier, data: CaptionedClips, steps: int, tick: Tick) -> None:
-    """Train on the data's training clips; the same data give the same weights."""
-    torch.manual_seed(0)
-    device = classifier.log_sharpness.device
+def train(classifier: Classifier, data: CaptionedClips, steps: int, tick: Tick) -> None:
+    """Train on the training clips; the same data give the same weights."""
+    device = classifier.log_scale.device
     optimizer = torch.optim.AdamW(classifier.parameters(), LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
     for step in range(steps):
         frames, captions = data.batch(step, BATCH, seed=0)
-        clips = _moved(to_clips(frames).to(device), step)
+        clips = _shifted(to_clips(frames).to(device), step)
         loss = classifier.loss(clips, classifier.captions.encode(captions).to(device))
         optimizer.zero_grad()
         loss.backward()
@@ -134,8 +143,8 @@ def learn(classifier: Classifier, data: CaptionedClips, steps: int, tick: Tick) 
         tick(step + 1, steps)
 
 
-def _moved(clips: Clips, step: int) -> Clips:
-    """The clips of a step, all moved alike; what was at the border is repeated there."""
+def _shifted(clips: Clips, step: int) -> Clips:
+    """Shift all clips of a step alike; pixels at the border are repeated."""
     down, right = np.random.default_rng(step).integers(-SHIFT_PX, SHIFT_PX + 1, 2)
     padded = F.pad(clips, (SHIFT_PX,) * 4 + (0, 0), mode="replicate")
     height, width = clips.shape[3:]

@@ -1,8 +1,8 @@
-"""How well clips show what their captions say: what `pianoreel video evaluate` prints and writes.
+"""Evaluate a model of video: do its clips show what their captions say?
 
-Captions that were trained on and captions held out stand apart, and so do clips of one moving
-shape and of two. In each group real clips of the same captions say what the best would score, and
-the model's own clips with their captions exchanged say what chance scores.
+Training captions and held-out captions form separate groups, as do clips of one and of two moving
+shapes. In each group the real clips of the same captions give the best possible values, and the
+model's clips with exchanged captions give those of chance.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +14,14 @@ import numpy as np
 from core.app.report import Kind, Report
 from core.errors import UserError
 from videogen.files.clip import Clips, FrameBatch, to_clips, to_frames
-from videogen.measures.classifier import Classifier, Tick, trained
-from videogen.measures.metrics import diversity, first_choice, frechet, returned, right_over_wrong
+from videogen.measures.classifier import Classifier, Tick, load_classifier
+from videogen.measures.metrics import (
+    caption_accuracy,
+    diversity,
+    explained_variance,
+    frechet_distance,
+    top1_accuracy,
+)
 from videogen.model import CaptionedClips, DataSpec, Model
 from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.drawing import draw
@@ -23,10 +29,10 @@ from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
 
 EXAMPLES = 6
-"""Captions of which a real and a made clip are kept to be shown."""
+"""Captions whose real and generated clip are part of the report."""
 
-WRONG_CAPTIONS = "wrong_captions"
-"""Weights that ship."""
+CHANCE_MODEL = "wrong_captions"
+"""Shipped weights, trained with wrong captions."""
 
 SPLITS: dict[Split, str] = {"train": "seen", "test": "held-out"}
 NUMBERS = {1: "one shape", 2: "two shapes"}
@@ -34,14 +40,14 @@ NUMBERS = {1: "one shape", 2: "two shapes"}
 
 @dataclass(frozen=True)
 class Row:
-    """One set of clips, each with the caption that it was made for.
+    """The measurements of one set of clips, each with a caption.
 
-    shown: share of moving shapes that the judge reads as the caption says, for each attribute and
-    for all; empty for other clips. right: how often a clip is nearer to its caption than to
-    another one (chance: 0.5). first: how often its caption is the nearest of all `captions`
-    (chance: 1 / captions). clip_distance, frame_distance: squared Frechet distances to real clips,
-    in features of the classifier. diversity: how far two clips of a caption differ, 0 to 1.
-    again: how much of real clips comes back, see `returned`. What is not measured is NaN.
+    `attributes`: shares of moving shapes that the judge reads as the caption says, for each
+    attribute and for all; empty for other clips. `caption_accuracy` and `top1_accuracy`: see
+    `metrics`, among `captions` different captions. `frechet_clips`, `frechet_frames`: squared
+    Frechet distances to other real clips, in the classifier's features of clips and of chunks.
+    `diversity`: difference between two clips of a caption. `reconstruction`: explained variance.
+    NaN stands for what is not measured.
     """
 
     group: str
@@ -49,40 +55,42 @@ class Row:
     kind: Kind
     clips: int
     captions: int
-    shown: dict[str, float]
-    right: float
-    first: float
-    clip_distance: float
-    frame_distance: float
+    attributes: dict[str, float]
+    caption_accuracy: float
+    top1_accuracy: float
+    frechet_clips: float
+    frechet_frames: float
     diversity: float
-    again: float = nan
+    reconstruction: float = nan
 
 
 @dataclass(frozen=True)
 class Evaluation(Report):
-    """The rows, group by group, and a few captions with a real and a made clip of each."""
+    """The rows, and a real and a generated clip of a few captions."""
 
     captions: tuple[str, ...]
     real_frames: FrameBatch
-    made_frames: FrameBatch
+    generated_frames: FrameBatch
 
 
 @dataclass(frozen=True)
 class Group:
-    """Captions to make clips of, real clips of these captions, and as many other real ones."""
+    """Captions, real clips of them, and as many other real clips as the reference.
+
+    `second`: further real clips of the captions, if they can be had, for the diversity. `source`
+    with `source_captions`: clips of another collection, the input of models that translate.
+    """
 
     name: str
     captions: list[str]
     real: Clips
-    others: Clips
-    again: Clips | None
-    """Real clips of the captions once more, where they can be had."""
+    reference: Clips
+    second: Clips | None = None
     source: Clips | None = None
-    """Clips of another collection, with captions of their own, for models that translate."""
     source_captions: tuple[str, ...] = ()
 
     @classmethod
-    def of(
+    def sample(
         cls,
         name: str,
         data: CaptionedClips,
@@ -91,16 +99,17 @@ class Group:
         seed: int,
         other: CaptionedClips | None,
     ) -> "Group":
-        """Draw `count` clips of a split, and as many of another collection, if any."""
+        """Sample `count` clips of a split, and as many of another collection, if any."""
         frames, captions = data.batch(0, count, seed, split)
-        others, _ = data.batch(1, count, seed, split)
-        shapes = isinstance(data, MovingShapes)
-        again = draw(captions, [seed, 1], data.size, data.frames) if shapes else None
-        group = cls(name, captions, to_clips(frames), to_clips(others), again)
+        reference, _ = data.batch(1, count, seed, split)
+        is_shapes = isinstance(data, MovingShapes)
+        second = draw(captions, [seed, 1], data.size, data.frames) if is_shapes else None
+        group = cls(name, captions, to_clips(frames), to_clips(reference), second)
         if not other:
             return group
-        found, told = other.batch(0, count, seed, split if split in other.splits else "train")
-        return replace(group, source=to_clips(found), source_captions=tuple(told))
+        other_split = split if split in other.splits else "train"
+        source, source_captions = other.batch(0, count, seed, other_split)
+        return replace(group, source=to_clips(source), source_captions=tuple(source_captions))
 
 
 def evaluate(
@@ -112,54 +121,58 @@ def evaluate(
     tick: Tick = lambda done, total: None,
     chance: Sequence[Model] = (),
 ) -> Evaluation:
-    """Measure models beside real clips and beside chance.
+    """Measure models beside real clips and chance.
 
-    `count` clips of each group. `other`: the collection that models translate; their translations
-    are judged by its captions. `tick` follows the classifier's training, where there is none of
-    this data yet. `chance`: models whose scores are chance. Raises `UserError` where a model's
-    clips have another size or length.
+    `count`: clips of each group. `other`: the collection that models translate; translations are
+    judged by its captions. `tick` reports the training of the classifier, if this data has none
+    yet. `chance`: models that score as chance does. Raises `UserError` if a model generates clips
+    of another size or length than the data's.
     """
     model, *_ = models
     for one in (*models, *chance):
-        _require_form(one, data)
-    judge = _Judge(trained(data, model.device, tick), isinstance(data, MovingShapes))
-    rows: list[Row] = []
-    groups = [Group.of(*one, count, seed, other) for one in _groups(data)]
-    for group in groups:
-        rows += judge.rows(group, models, chance, seed)
-    shown, made = made_of(model, groups[0], seed)
+        _require_same_size(one, data)
+    judge = _Judge(load_classifier(data, model.device, tick), isinstance(data, MovingShapes))
+    groups = [Group.sample(*one, count, seed, other) for one in _groups(data)]
+    rows = [row for group in groups for row in judge.rows(group, models, chance, seed)]
+    judged, generated = generate(model, groups[0], seed)
     real = groups[0].source if model.translates else groups[0].real
     assert real is not None
-    told = tuple(shown.captions[:EXAMPLES])
-    return Evaluation(tuple(rows), told, to_frames(real[:EXAMPLES]), to_frames(made[:EXAMPLES]))
+    return Evaluation(
+        tuple(rows),
+        tuple(judged.captions[:EXAMPLES]),
+        to_frames(real[:EXAMPLES]),
+        to_frames(generated[:EXAMPLES]),
+    )
 
 
-def made_of(model: Model, group: Group, seed: int) -> tuple[Group, Clips]:
-    """What a model makes of a group, and the group with the captions by which that is judged.
+def generate(model: Model, group: Group, seed: int) -> tuple[Group, Clips]:
+    """Return clips of a model, and the group with the captions that they are judged by.
 
-    Drawn for the captions; without a prior made of real clips, or of the other collection's.
+    Clips are sampled for the group's captions; a model that translates is given the source clips,
+    one without a prior reconstructs the real clips.
     """
     if model.draws:
         return group, model.clips(group.captions, seed)
     if not model.translates:
         return group, model.transform(group.real, group.captions)
     if group.source is None:
-        raise UserError(f"{model.name} translates: say from which collection with --other")
-    told = list(group.source_captions)
-    return replace(group, captions=told), model.translate(group.source)
+        raise UserError(f"{model.name} translates: name the collection to translate by --other")
+    judged = replace(group, captions=list(group.source_captions))
+    return judged, model.translate(group.source)
 
 
-def _require_form(model: Model, data: CaptionedClips) -> None:
-    spec, wanted = model.spec, (data.size, data.frames)
-    if (spec.size, spec.frames) != wanted:
+def _require_same_size(model: Model, data: CaptionedClips) -> None:
+    spec = model.spec
+    if (spec.size, spec.frames) != (data.size, data.frames):
         raise UserError(
-            f"{model.name} makes clips of {spec.frames} frames of {spec.size} pixels, and these "
-            f"are of {data.frames} frames of {data.size}"
+            f"{model.name} generates clips of {spec.frames} frames of {spec.size} pixels, and "
+            f"these are of {data.frames} frames of {data.size}: prepare the data with --frames "
+            f"{spec.frames} --size {spec.size}"
         )
 
 
 def _groups(data: CaptionedClips) -> Iterator[tuple[str, CaptionedClips, Split]]:
-    """What stands apart: numbers of shapes, and seen or held out."""
+    """Yield the groups: each split, of moving shapes also each number of shapes."""
     for split in data.splits:
         if not isinstance(data, MovingShapes):
             yield f"{SPLITS[split]} videos", data, split
@@ -171,33 +184,33 @@ def _groups(data: CaptionedClips) -> Iterator[tuple[str, CaptionedClips, Split]]
 
 @dataclass(frozen=True)
 class _Judge:
-    """All that clips are measured by."""
+    """The classifier of the data, and whether its clips are moving shapes."""
 
     classifier: Classifier
-    knows_shapes: bool
+    is_shapes: bool
 
     def rows(
         self, group: Group, models: Sequence[Model], chance: Sequence[Model], seed: int
     ) -> Iterator[Row]:
-        """Rows of the first model, of real clips and of chance, then of the other models."""
-        made = self._made(group, models[0], "generated", seed)
-        yield made[0]
-        yield self.row(group, "real clips", "real", group.real, again=group.again)
+        """Yield the rows of the first model, of real clips, of chance, and of the other models."""
+        row, clips = self._evaluate(group, models[0], "generated", seed)
+        yield row
+        yield self.row(group, "real clips", "real", group.real, second=group.second)
         exchanged = [*group.captions[1:], group.captions[0]]
-        yield self.row(group, "captions exchanged", "baseline", made[1], captions=exchanged)
+        yield self.row(group, "captions exchanged", "baseline", clips, captions=exchanged)
         if group.source is not None:
             judged = replace(group, captions=list(group.source_captions))
             yield self.row(judged, "other clips", "baseline", group.source)
         for other in models[1:]:
-            yield self._made(group, other, "generated", seed)[0]
+            yield self._evaluate(group, other, "generated", seed)[0]
         for other in chance:
-            yield self._made(group, other, "baseline", seed)[0]
+            yield self._evaluate(group, other, "baseline", seed)[0]
 
-    def _made(self, group: Group, model: Model, kind: Kind, seed: int) -> tuple[Row, Clips]:
-        judged, clips = made_of(model, group, seed)
-        again = made_of(model, group, seed + 1)[1] if model.draws else None
-        row = self.row(judged, model.name, kind, clips, again=again)
-        return replace(row, again=returned_by(model, group)), clips
+    def _evaluate(self, group: Group, model: Model, kind: Kind, seed: int) -> tuple[Row, Clips]:
+        judged, clips = generate(model, group, seed)
+        second = generate(model, group, seed + 1)[1] if model.draws else None
+        row = self.row(judged, model.name, kind, clips, second=second)
+        return replace(row, reconstruction=reconstruction_of(model, group)), clips
 
     def row(
         self,
@@ -206,54 +219,56 @@ class _Judge:
         kind: Kind,
         clips: Clips,
         *,
-        again: Clips | None = None,
+        second: Clips | None = None,
         captions: Sequence[str] = (),
     ) -> Row:
-        """Measure clips; `captions` stand in for those of the group, and only they are judged.
+        """Measure clips.
 
-        `again`: clips of the same captions once more.
+        `second`: further clips of the same captions. `captions` replace those of the group; then
+        only the agreement with them is measured.
         """
-        told = captions or group.captions
-        similarity = self.classifier.similarity(clips, told)
+        judged_by = captions or group.captions
+        similarity = self.classifier.similarity(clips, judged_by)
         return Row(
             group.name,
             name,
             kind,
             len(clips),
-            len(set(told)),
-            agreement(told, clips) if self.knows_shapes else {},
-            right_over_wrong(similarity, told),
-            first_choice(similarity, told),
-            nan if captions else self._distance(self.classifier.features, clips, group.others),
-            nan if captions else self._distance(self.classifier.chunks, clips, group.others),
-            nan if again is None else diversity(clips, again),
+            len(set(judged_by)),
+            agreement(judged_by, clips) if self.is_shapes else {},
+            caption_accuracy(similarity, judged_by),
+            top1_accuracy(similarity, judged_by),
+            nan if captions else _distance(self.classifier.features, clips, group.reference),
+            nan if captions else _distance(self.classifier.chunk_features, clips, group.reference),
+            nan if second is None else diversity(clips, second),
         )
 
-    def _distance(
-        self, features: Callable[[Clips], np.ndarray], clips: Clips, others: Clips
-    ) -> float:
-        return frechet(features(clips), features(others))
+
+def _distance(features: Callable[[Clips], np.ndarray], clips: Clips, reference: Clips) -> float:
+    return frechet_distance(features(clips), features(reference))
 
 
-def returned_by(model: Model, group: Group) -> float:
-    """How much of the group's real clips comes back."""
+def reconstruction_of(model: Model, group: Group) -> float:
+    """Return the explained variance of the model's reconstructions of the real clips."""
     if "encoder" not in model.networks:
         return nan
-    return returned(group.real, model.reconstruct(group.real, group.captions))
+    return explained_variance(group.real, model.reconstruct(group.real, group.captions))
 
 
 def chance_model(model: Model, device: str = "auto") -> list[Model]:
-    """The model that ships and was given wrong captions, where it makes clips as `model` does.
+    """Return the shipped model that was trained with wrong captions, if its data are the model's.
 
-    What it scores is chance. For clips of your own train one with --set wrong_captions=true.
+    It scores as chance does. For your own clips, train one with --set wrong_captions=true.
     """
-    chance = Model.load(WRONG_CAPTIONS, device)
-    forms = [(m.spec.size, m.spec.frames, m.spec.shapes) for m in (model, chance)]
-    return [chance] if forms[0] == forms[1] and model.name != chance.name else []
+    chance = Model.load(CHANCE_MODEL, device)
+    model_data, chance_data = (
+        (one.spec.size, one.spec.frames, one.spec.shapes) for one in (model, chance)
+    )
+    return [chance] if model_data == chance_data and model.name != chance.name else []
 
 
 def data_of(spec: DataSpec) -> MovingShapes:
-    """The data of a model of moving shapes; `UserError` for another one."""
+    """Return the data of a model of moving shapes; `UserError` for any other model."""
     if not spec.shapes:
-        raise UserError("this model was trained on your clips: give them with --against DATA")
+        raise UserError("this model was trained on your clips: give them by --against DATA")
     return MovingShapes(spec.size, spec.frames, range(1, spec.shapes + 1), spec.showing)

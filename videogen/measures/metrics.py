@@ -1,7 +1,6 @@
-"""What can be counted in clips: distances of distributions, agreement with captions, diversity.
+"""Metrics of clips: Frechet distance, caption accuracy, diversity, reconstruction.
 
-Clips are float [clip rgb time height width] in [-1, 1]. What needs features or similarities takes
-them as they are: `classifier` makes them, and the judge of moving shapes needs none.
+Features and similarities come from `videogen.measures.classifier`.
 """
 
 from collections.abc import Sequence
@@ -14,69 +13,78 @@ from videogen.files.clip import Clips
 Sample = Float[np.ndarray, "sample feature"]
 OtherSample = Float[np.ndarray, "other feature"]
 Similarity = Float[np.ndarray, "clip caption"]
+Covariance = Float[np.ndarray, "feature feature"]
 
 
-def frechet(one: Sample, other: OtherSample) -> float:
-    """Squared Frechet distance of the Gaussians through two samples (Dowson and Landau 1982).
+def frechet_distance(one: Sample, other: OtherSample) -> float:
+    """Return the squared Frechet distance of the Gaussians fitted to two samples.
 
-    |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)); 0 for the same mean and covariance. It is biased
-    upwards for small samples: only values of equal counts compare.
+    |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)) (Dowson and Landau, 1982); 0 for equal mean and
+    covariance. Small samples bias it upwards: compare values of equally many samples only.
     """
-    apart = one.mean(0) - other.mean(0)
+    difference = one.mean(0) - other.mean(0)
     first, second = _covariance(one), _covariance(other)
-    root = _root(first)
-    shared = np.sqrt(_eigenvalues(root @ second @ root)).sum()
-    return float(apart @ apart + np.trace(first) + np.trace(second) - 2 * shared)
+    root = _square_root(first)
+    overlap = np.sqrt(_eigenvalues(root @ second @ root)).sum()
+    return float(difference @ difference + np.trace(first) + np.trace(second) - 2 * overlap)
 
 
-def _covariance(sample: np.ndarray) -> Float[np.ndarray, "feature feature"]:
+def _covariance(sample: np.ndarray) -> Covariance:
     return np.atleast_2d(np.cov(sample.astype(np.float64), rowvar=False))
 
 
-def _root(covariance: Float[np.ndarray, "feature feature"]) -> np.ndarray:
-    """The symmetric square root."""
+def _square_root(covariance: Covariance) -> Covariance:
+    """Return the symmetric square root."""
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
 
 
-def _eigenvalues(matrix: Float[np.ndarray, "feature feature"]) -> np.ndarray:
-    """Of a matrix that is symmetric and not negative but for rounding."""
+def _eigenvalues(matrix: Covariance) -> np.ndarray:
+    """Return the eigenvalues of a matrix that rounding alone keeps from being positive."""
     return np.linalg.eigvalsh((matrix + matrix.T) / 2).clip(min=0)
 
 
-def right_over_wrong(similarity: Similarity, captions: Sequence[str]) -> float:
-    """How often a clip is nearer to its own caption than to another clip's other one; 0.5: chance.
+def caption_accuracy(similarity: Similarity, captions: Sequence[str]) -> float:
+    """Return how often a clip is more similar to its caption than to a different one, 0 to 1.
 
-    Clip k was made for caption k. Equals count half.
+    The mean over all pairs of clip k, generated for caption k, and a different caption; ties count
+    half. Chance is 0.5; NaN if all captions are equal.
     """
-    own = similarity.diagonal()[:, None]
-    wrong = _different(captions)
+    own = similarity.diagonal()[:, None]  # [clip 1]
+    different = _different(captions)
     wins = (own > similarity) + 0.5 * (own == similarity)
-    return float(wins[wrong].mean()) if wrong.any() else float("nan")
+    return float(wins[different].mean()) if different.any() else float("nan")
 
 
-def first_choice(similarity: Similarity, captions: Sequence[str]) -> float:
-    """How often a clip's own caption is the nearest of all; chance is 1 / different captions."""
+def top1_accuracy(similarity: Similarity, captions: Sequence[str]) -> float:
+    """Return how often a clip's own caption is the most similar of all, 0 to 1.
+
+    Chance is 1 / number of different captions.
+    """
     nearest = similarity.argmax(1)
     return float(np.mean([captions[n] == captions[k] for k, n in enumerate(nearest)]))
 
 
 def _different(captions: Sequence[str]) -> np.ndarray:
-    """Which two captions differ, [caption caption]."""
-    names = np.unique(captions, return_inverse=True)[1]
-    return names[:, None] != names[None, :]
+    """Return which pairs of captions differ, [caption caption]."""
+    indices = np.unique(captions, return_inverse=True)[1]
+    return indices[:, None] != indices[None, :]
 
 
 def diversity(one: Clips, other: Clips) -> float:
-    """Mean over clips of how far two clips of one caption differ, 0 to 1.
+    """Return the mean difference between two clips of one caption, 0 to 1.
 
-    Root mean square over pixels, in widths of the range.
+    `one[k]` and `other[k]` are of caption k. The difference of two clips is the root mean square
+    over pixels, as a share of the range of 2.
     """
-    apart = ((one.float() - other.float()) / 2).square().mean((1, 2, 3, 4)).sqrt()
-    return float(apart.mean())
+    differences = ((one.float() - other.float()) / 2).square().mean((1, 2, 3, 4)).sqrt()
+    return float(differences.mean())
 
 
-def returned(clips: Clips, again: Clips) -> float:
-    """Share of the clips' variance that comes back: 1 for all of it, 0 for their mean clip."""
-    error = ((clips - again) ** 2).mean()
+def explained_variance(clips: Clips, reconstructions: Clips) -> float:
+    """Return the share of the clips' variance that reconstructions explain (R squared).
+
+    1 for perfect reconstructions, 0 for the mean clip, negative for worse.
+    """
+    error = ((clips - reconstructions) ** 2).mean()
     return float(1 - error / ((clips - clips.mean(0)) ** 2).mean())

@@ -1,4 +1,4 @@
-"""An evaluation as tables to read and as a picture."""
+"""The tables and the picture of an evaluation."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,32 +19,80 @@ from videogen.shapes.judge import ATTRIBUTES
 WIDTH = 140
 """Characters that the tables need."""
 
-SHOWN_FRAMES = 8
+FRAMES = 8
+"""Frames of a clip in the picture."""
+
+ATTRIBUTE_COLUMNS: dict[str, str] = {**{name: name for name in ATTRIBUTES}, "all": "all five"}
+
+LEGEND = {
+    "right caption": "% of comparisons in which a clip is more similar to its own caption than to "
+    "another one, to a classifier of real clips (chance: 50)",
+    "top-1 caption": "% of clips whose own caption is the most similar of all N different ones "
+    "(chance: 100 / N)",
+    "Frechet distance, clips": "squared Frechet distance to other real clips, in features of "
+    "the classifier; lower is better, real clips show how low it can be",
+    "Frechet distance, frames": "the same in features of two frames, without the motion",
+    "diversity": "mean difference between two clips of one caption, 0 to 1; as high as that of "
+    "real clips is best",
+    "reconstruction": "share of the variance of real clips that reconstructions explain (1 is "
+    "perfect, below 0 is worse than the mean clip)",
+}
+"""The columns after those of the attributes, with their meanings."""
+
+ATTRIBUTES_LEGEND = (
+    "- kind, size, colour, path, direction: % of shapes that the pixels show as the caption says"
+    "\n- all five: % of shapes of which all five are right"
+)
+
+ROWS_LEGEND = (
+    "- captions exchanged: the clips of the first row, each with the caption of another: chance"
+)
 
 
 def tables(report: Evaluation) -> Iterator[Table]:
-    """A table of each group's rows."""
-    shown = [*ATTRIBUTES, "all"] if report.generated.shown else []
-    for group in dict.fromkeys(row.group for row in report.rows):
-        table = Table(title=group, title_justify="left", box=box.SIMPLE)
-        table.add_column("clips of", min_width=20, overflow="fold")
-        for name in (*shown, "right", "first of", "FD clips", "FD frames", "diversity", "again"):
-            table.add_column(name, justify="right", no_wrap=True)
+    """Build a table for each group; the legend stands under the last one."""
+    attributes = ATTRIBUTE_COLUMNS if report.generated.attributes else {}
+    groups = list(dict.fromkeys(row.group for row in report.rows))
+    for group in groups:
+        caption = legend(bool(attributes)) if group == groups[-1] else None
+        table = Table(
+            title=group,
+            title_justify="left",
+            caption=caption,
+            caption_justify="left",
+            box=box.SIMPLE,
+            padding=0,
+        )
+        table.add_column("clips of", width=20, overflow="fold")
+        for name in (*attributes.values(), *LEGEND):
+            table.add_column(name, justify="right", width=_width(name))
         for row in (row for row in report.rows if row.group == group):
             style = "bold" if row.kind == "generated" else ""
-            table.add_row(row.name, *_cells(row, shown), style=style)
+            table.add_row(row.name, *_cells(row, list(attributes)), style=style)
         yield table
 
 
-def _cells(row: Row, shown: list[str]) -> list[str]:
+def _width(name: str) -> int:
+    """Return the width of a column, whose header is wrapped at spaces."""
+    cell = "100.0 of 1000" if name == "top-1 caption" else "100.0"
+    return max(len(cell), *map(len, name.split()))
+
+
+def legend(attributes: bool) -> str:
+    """List the meanings of the columns; those of `attributes` are of moving shapes only."""
+    meanings = [f"- {name}: {meaning}" for name, meaning in LEGEND.items()]
+    return "\n".join([ATTRIBUTES_LEGEND] * attributes + meanings + [ROWS_LEGEND])
+
+
+def _cells(row: Row, attributes: list[str]) -> list[str]:
     return [
-        *[_percent(row.shown[name]) for name in shown],
-        _percent(row.right),
-        f"{_percent(row.first)} of {row.captions}",
-        format_number(row.clip_distance),
-        format_number(row.frame_distance),
+        *[_percent(row.attributes[name]) for name in attributes],
+        _percent(row.caption_accuracy),
+        f"{_percent(row.top1_accuracy)} of {row.captions}",
+        format_number(row.frechet_clips),
+        format_number(row.frechet_frames),
         format_number(row.diversity, ".3f"),
-        format_number(row.again, ".2f"),
+        format_number(row.reconstruction, ".2f"),
     ]
 
 
@@ -53,7 +101,7 @@ def _percent(share: float) -> str:
 
 
 def draw_report(report: Evaluation, path: Path | str) -> None:
-    """Above, what is told of each row; below, a real and a made clip of the same captions."""
+    """Draw the measurements of each row, and below a real and a generated clip of each caption."""
     figure = Figure(figsize=(16, 13), dpi=100, layout="constrained")
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.3])[:, 0]
     shares, distances = above.subplots(1, 2, width_ratios=[3, 1])
@@ -61,23 +109,28 @@ def draw_report(report: Evaluation, path: Path | str) -> None:
     _draw_distances(distances, report)
     rows = below.subplots(len(report.captions), 2, squeeze=False)
     for number, (caption, pair) in enumerate(zip(report.captions, rows, strict=True)):
-        _draw_strip(pair[0], f"real: {caption}", report.real_frames[number])
-        _draw_strip(pair[1], "made", report.made_frames[number])
+        _draw_filmstrip(pair[0], f"real: {caption}", report.real_frames[number])
+        _draw_filmstrip(pair[1], "generated", report.generated_frames[number])
     figure.savefig(path)
 
 
 def _shares(row: Row) -> dict[str, float]:
-    return {**row.shown, "right caption": row.right, "first choice": row.first}
+    attributes = {ATTRIBUTE_COLUMNS[name]: share for name, share in row.attributes.items()}
+    return {
+        **attributes,
+        "right caption": row.caption_accuracy,
+        "top-1 caption": row.top1_accuracy,
+    }
 
 
 def _draw_shares(axes: Axes, report: Evaluation) -> None:
     names = list(_shares(report.generated))
-    place, width = np.arange(len(names)), 0.8 / len(report.rows)
+    positions, width = np.arange(len(names)), 0.8 / len(report.rows)
     for number, row in enumerate(report.rows):
-        where = place + width * (number - (len(report.rows) - 1) / 2)
+        x = positions + width * (number - (len(report.rows) - 1) / 2)
         values = [100 * share for share in _shares(row).values()]
-        axes.bar(where, values, width, color=COLOURS[row.kind], edgecolor="white", linewidth=0.5)
-    axes.set_xticks(place, names)
+        axes.bar(x, values, width, color=COLOURS[row.kind], edgecolor="white", linewidth=0.5)
+    axes.set_xticks(positions, names)
     axes.set_ylim(0, 110)
     axes.spines[["top", "right"]].set_visible(False)
     handles = [Patch(color=colour, label=kind) for kind, colour in COLOURS.items()]
@@ -87,7 +140,7 @@ def _draw_shares(axes: Axes, report: Evaluation) -> None:
 
 def _draw_distances(axes: Axes, report: Evaluation) -> None:
     labels = [f"{row.name} ({row.group})" for row in report.rows]
-    values = [row.clip_distance for row in report.rows]
+    values = [row.frechet_clips for row in report.rows]
     bars = axes.barh(range(len(labels)), values, color=[COLOURS[r.kind] for r in report.rows])
     axes.bar_label(bars, fmt="%.3g", padding=3)
     axes.set_yticks(range(len(labels)), labels, fontsize=7)
@@ -95,11 +148,11 @@ def _draw_distances(axes: Axes, report: Evaluation) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title("Frechet distance to real clips")
+    axes.set_title("squared Frechet distance to real clips")
 
 
-def _draw_strip(axes: Axes, title: str, frames: Frames) -> None:
-    chosen = np.linspace(0, len(frames) - 1, SHOWN_FRAMES).round().astype(int)
-    axes.imshow(np.concatenate(list(frames[chosen]), 1), interpolation="nearest")
+def _draw_filmstrip(axes: Axes, title: str, frames: Frames) -> None:
+    times = np.linspace(0, len(frames) - 1, FRAMES).round().astype(int)
+    axes.imshow(np.concatenate(list(frames[times]), 1), interpolation="nearest")
     axes.set_title(title, fontsize=9, loc="left", parse_math=False)
     axes.set_axis_off()

@@ -10,7 +10,7 @@ from core.theory.shapes import Features, Scores
 from videogen.files.clip import Clips
 from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, split_chunks
 from videogen.networks.config import VideoConfig
-from videogen.networks.resampling import Downsampler
+from videogen.networks.resampling import Downsampler, convolution
 from videogen.networks.text import CaptionEncoder, Tokens
 
 ChunkFeatures = Float[Tensor, "batch chunk feature"]
@@ -68,11 +68,53 @@ class Critic(nn.Module):
         return self.clip_features(clips)
 
     def augment(self, clips: Clips) -> Clips:
-        """Return the clips as they are shown in training where few are at hand."""
+        """Return the clips as training shows them with augmentation: half of them shifted."""
         return shift_clips(clips)
 
     def forward(self, clips: Clips, tokens: Tokens | None = None) -> Scores:
         features = self.clip_features(clips)
+        score = self.head(features).squeeze(1)  # [batch]
+        if tokens is None:
+            return score
+        match = (features * self.projection(self.caption(tokens))).sum(1)
+        return score + match / math.sqrt(features.shape[1])
+
+
+class PatchCritic(nn.Module):
+    """Score clips by the mean of the scores of their patches (Isola et al., CVPR 2017, 3.2.2).
+
+    A score for each place of a map at a quarter of the size and for each chunk of frames sees
+    15 x 15 pixels of 2 frames: on 64 x 64 pixels the share of a picture that the paper's 70 x 70
+    see on 256 x 256. The game is played by the mean score, where the paper's is by each patch.
+    With captions the features of every patch are also compared with the caption, see `Critic`.
+    """
+
+    def __init__(self, config: VideoConfig, words: int | None = None):
+        super().__init__()
+        channels = config.critic_channels
+        self.width = 4 * channels
+        self.patch_features = nn.Sequential(
+            convolution(RGB * FRAMES_PER_CHUNK, channels, 2),
+            convolution(channels, 2 * channels, 2),
+            convolution(2 * channels, self.width),
+        )
+        self.head = nn.Linear(self.width, 1)
+        if words is not None:
+            self.caption = CaptionEncoder(config.text, words)
+            self.projection = nn.Linear(config.text.width, self.width)
+
+    def features(self, clips: Clips, tokens: Tokens | None = None) -> Features:
+        """Return the mean of the patches' features, which do not depend on the captions."""
+        chunks = split_chunks(clips)
+        maps = self.patch_features(chunks.flatten(0, 1))  # [(batch chunk) feature row column]
+        return maps.unflatten(0, chunks.shape[:2]).mean((1, 3, 4))  # [batch feature]
+
+    def augment(self, clips: Clips) -> Clips:
+        """Return the clips as training shows them with augmentation: half of them shifted."""
+        return shift_clips(clips)
+
+    def forward(self, clips: Clips, tokens: Tokens | None = None) -> Scores:
+        features = self.features(clips)  # the head is linear: the mean of scores is that of a mean
         score = self.head(features).squeeze(1)  # [batch]
         if tokens is None:
             return score

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.networks.generators import Growing
+from core.networks.generators import ProgressiveGenerator
 from core.networks.heads import MLP, PosteriorHead
 from core.theory.distributions import Delta, Distribution, Gaussian, as_gaussian
 from core.theory.shapes import Features, Latents, Losses, Samples
@@ -93,6 +93,11 @@ class ClipByGist(Distribution):
         background = background[:, :, None].expand_as(foreground)  # [batch rgb time height width]
         return torch.lerp(background, foreground, mask.expand_as(foreground))
 
+    @property
+    def representative(self) -> Clips:
+        """Return the clip: given z and c it is deterministic."""
+        return self.mean
+
     def rsample(self) -> Clips:
         return self.mean
 
@@ -125,10 +130,12 @@ class Decoder(nn.Module):
 
     def to_current_resolution(self, clips: Clips) -> Clips:
         """Blur clips to the resolution that a progressively grown generator has reached."""
-        if not isinstance(self.foreground, Growing):
+        if not isinstance(self.foreground, ProgressiveGenerator):
             return clips
         frames = clips.transpose(1, 2)  # [batch time rgb height width]
-        fine = self.foreground.as_fine(frames.flatten(0, 1))  # [(batch time) rgb height width]
+        fine = self.foreground.to_current_resolution(
+            frames.flatten(0, 1)  # [(batch time) rgb height width]
+        )
         return fine.unflatten(0, frames.shape[:2]).transpose(1, 2)  # [batch rgb time height width]
 
     def gist_of(self, clips: Clips) -> Images:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.networks.generators import MADE_OF, Growing
+from core.networks.generators import GENERATORS, ProgressiveGenerator
 from core.theory.shapes import Features
 from videogen.networks.config import VideoConfig
 
@@ -57,8 +57,8 @@ def generator(config: VideoConfig, size: int, outputs: int) -> nn.Module:
         return Upsampler(config.width, config.channels, size, outputs)
     sizes = (config.width, config.channels, (COARSEST, COARSEST), doublings_to(size) + 1, outputs)
     if config.blocks == "growing":
-        return Growing(*sizes, config.level_steps)
-    return MADE_OF[config.blocks](*sizes)
+        return ProgressiveGenerator(*sizes, config.level_steps)
+    return GENERATORS[config.blocks](*sizes)
 
 
 class Downsampler(nn.Module):

@@ -34,7 +34,7 @@ def test_places_are_told_in_units_of_the_prior():
     x = torch.tensor([[12.0, 4.0], [2.0, 20.0]])
     points = SPACE.encode(x, C)
     assert points.u.tolist() == [[1, 2], [1, -5]]
-    assert SPACE.decode(points).mean.tolist() == [[12, 4, 1, 0], [2, 20, 0, 3]]
+    assert SPACE.decode(points).representative.tolist() == [[12, 4, 1, 0], [2, 20, 0, 3]]
     drawn = SPACE.draw(2, C, seed=3)
     assert torch.equal(drawn.u[:1], SPACE.draw(1, C[:1], seed=3).u)
     many = SPACE.draw(4000, C[:1].expand(4000, 2), seed=3).u

@@ -13,7 +13,7 @@ import pytest
 from conftest import REPOSITORY
 from peak import peak_mb
 
-from core.data.workers import AHEAD, CHUNK_SIZE, Failure, map_in_processes
+from core.data.workers import CHUNK_SIZE, LOOKAHEAD_CHUNKS, Failure, map_in_processes
 
 SECONDS = 30.0
 
@@ -96,11 +96,11 @@ def test_few_items_are_read_ahead():
             yield number
 
     for taken, _ in enumerate(map_in_processes(abs, items(), 2, SECONDS, 300)):
-        assert read <= taken + 1 + 2 * CHUNK_SIZE * AHEAD
+        assert read <= taken + 1 + 2 * CHUNK_SIZE * LOOKAHEAD_CHUNKS
 
 
 def test_a_function_that_no_child_can_import_is_told():
-    with pytest.raises(RuntimeError, match="cannot begin"):
+    with pytest.raises(RuntimeError, match="cannot start"):
         list(map_in_processes(_unknown_elsewhere(), [1], 1, SECONDS, 300))
 
 

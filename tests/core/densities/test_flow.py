@@ -127,7 +127,7 @@ def test_a_flow_depends_on_its_condition():
     one, other = flow(2, torch.tensor([[1.0, 0, 0], [0, 1, 0]])).log_prob(x)
     assert one != other
     c = torch.tensor([[1.0, 0, 0], [0, 1, 0]])
-    one, other = flow(2, c).mean
+    one, other = flow(2, c).representative
     assert not torch.allclose(one, other)
-    mapped, _ = flow.bijection(flow(2, c).mean, c)
+    mapped, _ = flow.bijection(flow(2, c).representative, c)
     torch.testing.assert_close(mapped, torch.zeros(2, 2), atol=1e-5, rtol=0)

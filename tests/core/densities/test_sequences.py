@@ -119,6 +119,19 @@ def test_a_layer_of_block_attention_reaches_to_the_beginning_of_the_block_before
         assert field_of_view(body, 14, 11, width=8) == list(range(first, 12))
 
 
+def test_the_local_transformer_sees_a_block_further_back_with_each_of_its_four_layers():
+    """Position 22 is in block 5 of four positions: it sees from block 1 on."""
+    torch.manual_seed(4)
+    assert field_of_view(local_transformer(8, 24), 24, 22, width=8) == list(range(4, 23))
+
+
+def test_pixelcnn_is_deep_enough_for_wide_pages():
+    """Five rows of seven columns: more columns than four layers reach across."""
+    torch.manual_seed(4)
+    for position in (7, 34):
+        assert field_of_view(pixelcnn(4, 35), 35, position) == list(range(position + 1))
+
+
 def test_block_attention_costs_the_same_for_each_further_block():
     def products(blocks: int) -> int:
         query, key, value = torch.randn(3, 1, 1, blocks * BLOCK, 5)

@@ -26,7 +26,7 @@ def test_the_likelihood_is_the_product_of_the_levels():
     torch.testing.assert_close(
         HierarchicalGaussian(TOP, twice).log_prob(z), torch.tensor(expected)
     )
-    assert HierarchicalGaussian(TOP, twice).mean.tolist() == [[1, 2], [0, 0]]
+    assert HierarchicalGaussian(TOP, twice).representative.tolist() == [[1, 2], [0, 0]]
 
 
 def test_samples_have_the_covariance_of_a_linear_chain():

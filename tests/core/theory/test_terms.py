@@ -15,7 +15,7 @@ from core.theory.adversarial import Adversarial, logistic, wasserstein
 from core.theory.distributions import Delta, Gaussian
 from core.theory.divergences import KL, MMD
 from core.theory.passes import Batch, Networks, Passes
-from core.theory.terms import L1, CriticWeighted, Match, Reconstruct
+from core.theory.terms import L1, CriticWeighted, Cycle, Identity, Match, Reconstruct
 from core.training.step import Optimisation, TrainState, game, learner_step
 
 PAPER = Paper("nobody2026", "Nobody", "None", "Nowhere", 2026)
@@ -176,6 +176,96 @@ def test_recipes_name_their_networks_paper_and_weights(name):
     assert recipe.paper.bibtex.startswith("@inproceedings{" + recipe.paper.key)
     weights = {term.name: 0.125 for term in recipe.terms if term.trains}
     assert all(t.weight == 0.125 for t in recipe.weighted(weights).terms if t.trains)
+
+
+class Scaled(nn.Module):
+    """A translator: factor * input, with one weight."""
+
+    def __init__(self, factor: float):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+
+    def forward(self, value, c=None):
+        return Delta(self.factor * value)
+
+
+def translation() -> Passes:
+    """Encoder 3 x and decoder z / 2 between two collections of pairs of numbers."""
+    networks = Networks({"encoder": Scaled(3.0), "decoder": Scaled(0.5)})
+    x, other = torch.tensor([[2.0, -4.0]]), torch.tensor([[10.0, 0.0]])
+    return Passes(networks, Batch(x, other=other))
+
+
+@pytest.mark.parametrize(
+    ("term", "expected"),
+    [
+        (Cycle("x"), (1.0 + 2.0) / 2),  # x comes back as 1.5 x
+        (Cycle("z"), (5.0 + 0.0) / 2),  # and z as 1.5 z
+        (Identity("x", trains=("decoder",)), (1.0 + 2.0) / 2),  # the decoder halves x
+        (Identity("z", trains=("encoder",)), (20.0 + 0.0) / 2),  # the encoder trebles z
+    ],
+    ids=["cycle_x", "cycle_z", "identity_x", "identity_z"],
+)
+def test_errors_of_a_translation_are_means_over_elements(term, expected):
+    assert term(translation()).item() == pytest.approx(expected)
+
+
+def test_a_cycle_reaches_both_translators():
+    for term in (Cycle("x"), Cycle("z")):
+        passes = translation()
+        term(passes).sum().backward()
+        assert all(p.grad is not None and p.grad != 0 for p in passes.networks.parameters())
+
+
+def test_identity_terms_join_where_they_are_given_a_weight():
+    """Zhu et al. 2017, section 5.2: 0.5 lambda."""
+    names = [term.name for term in RECIPES["cyclegan"].terms]
+    assert names == ["match_x", "match_z", "cycle_x", "cycle_z"]
+    *_, last = RECIPES["cyclegan"].weighted({"identity_z": 5.0, "cycle_x": 7.0}).terms
+    assert last == Identity("z", trains=("encoder",), weight=5.0)
+
+
+class PlainScore(nn.Module):
+    """Scores 2 x."""
+
+    def forward(self, x):
+        return 2 * x.flatten(1).sum(1)
+
+
+class Fixed(Passes):
+    """Real is 1, generated 3 and reconstructed -2."""
+
+    def __init__(self):
+        super().__init__(Networks({"critic_x": PlainScore()}), Batch(torch.tensor([[1.0]])))
+        self.generated_x, self.reconstructed_x = torch.tensor([[3.0]]), torch.tensor([[-2.0]])
+
+
+def test_the_game_of_vae_gan_has_reconstructions_on_the_fake_side():
+    """log D(x) + log(1 - D(x~)) + log(1 - D(x_p)), scores 2, -4, 6 (Larsen et al., section 2.4).
+
+    But for the constant log 2 of a score 0 that stands for nothing.
+    """
+    by = Adversarial(logistic, reconstructions=True)
+    minus_log = [math.log1p(math.exp(-2)), math.log1p(math.exp(-4)), math.log1p(math.exp(6))]
+    paid = by.critic_loss(Fixed(), "x", "critic_x")["game"].item()
+    assert paid == pytest.approx(sum(minus_log) + math.log(2), rel=1e-5)
+    fooled = math.log1p(math.exp(4)) + math.log1p(math.exp(-6))
+    constant = math.log1p(math.exp(2)) + math.log(2)
+    assert by(Fixed(), "x", "critic_x").item() == pytest.approx(fooled + constant, rel=1e-5)
+
+
+def test_vae_gan_gives_each_network_its_part_of_the_loss():
+    """Section 2.4: the encoder L_llike + L_prior, the decoder gamma L_llike - L_GAN.
+
+    gamma is one over the weight of the game, up to the scale of the decoder's loss.
+    """
+    recipe = RECIPES["vae_gan"]
+    assert {term.name: term.trains for term in recipe.terms} == {
+        "reconstruct_features": ("encoder", "decoder"),
+        "match_z": ("encoder",),
+        "match_x": ("decoder",),
+    }
+    assert all(game(term).reconstructions for term in recipe.playing("hinge").critics)
 
 
 def test_a_denoising_encoder_sees_noise_of_the_stated_size():

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from core.config import MAX_SEED
 from core.errors import Resumable
 from core.recipes import recipe
 from core.ring import domain as ring
@@ -12,7 +13,7 @@ from core.ring.benchmark import adapting, on_the_ring
 from core.theory.passes import Batch
 from core.training.loop import Budget, TrainConfig, rate_factor, train
 from core.training.run import Run
-from core.training.step import Optimisation, TrainState, update_ema
+from core.training.step import Optimisation, TrainState, step, update_ema
 
 
 def tiny(steps: int, **others: object) -> TrainConfig:
@@ -109,6 +110,15 @@ def test_a_clock_counts_by_the_budget_that_ends_first():
 def test_a_budget_is_needed():
     with pytest.raises(ValueError, match="budget"):
         TrainConfig()
+
+
+def test_the_largest_seed_trains_with_random_numbers_of_its_own(tmp_path):
+    """All seeds reach torch's generator, and the largest is not another's."""
+    losses = []
+    for seed in (MAX_SEED, MAX_SEED - 1):
+        learned = state("gan", tiny(1))
+        losses.append(step(learned, lambda n: ring.batch(n, 16), 7, seed))
+    assert losses[0] != losses[1]
 
 
 def test_gradients_are_clipped_by_choice():

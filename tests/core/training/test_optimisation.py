@@ -8,7 +8,7 @@ from core.recipes import GAMES, RECIPES, Recipe
 from core.ring import domain as ring
 from core.theory.passes import Networks
 from core.training.optimisation import Optimisation
-from core.training.presets import TRIAL, Preset
+from core.training.presets import SMOKE_TEST, Preset
 from core.training.step import TrainState, game, step
 
 
@@ -46,7 +46,7 @@ def test_wgan_has_its_papers_settings():
     (term,) = RECIPES["wgan"].critics
     assert (game(term).clip, game(term).critic_steps) == (0.01, 5)
     assert GAMES["wgan"] == game(term)
-    preset = Preset("", "", "", "", {}, TRIAL, TRIAL.replace(steps=7), {})
+    preset = Preset("", "", "", "", {}, SMOKE_TEST, SMOKE_TEST.replace(steps=7), {})
     train = preset.values("wgan", RECIPES["wgan"])["train"]
     for player in (train["learner"], train["critic"]):
         assert (player["optimiser"], player["learning_rate"]) == ("rmsprop", 5e-5)

@@ -18,7 +18,7 @@ from core.theory.divergences import Features
 from core.theory.passes import Batch, Networks, Passes
 from core.training.optimisation import Optimisation
 from core.training.stabilisers import Stabilisers
-from core.training.step import TrainState, _recall, game, step, update_history
+from core.training.step import TrainState, _add_history_gradient, game, step, update_history
 
 PLAYING = [name for name in on_the_ring() if RECIPES[name].critics]
 ALL = Stabilisers(
@@ -262,7 +262,7 @@ def test_history_is_the_mean_of_all_weights_so_far_for_both_players():
     assert means == pytest.approx({"decoder": 5, "critic_x": -5})
     for name, slope in (("decoder", 2.5), ("critic_x", -2.5)):
         players[name].weight.grad = torch.tensor(7.0)
-        _recall(state, name)
+        _add_history_gradient(state, name)
         torch.testing.assert_close(players[name].weight.grad, torch.tensor(7 + slope))
 
 

@@ -1,4 +1,4 @@
-"""Phrases as cells: what is drawn from a collection is what was read from the files."""
+"""Phrases as cells: a collection gives the notes that its files hold."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from musegen.roll import HOLD, ONSET, Grid, Notes
 PIANO, GUITAR, BASS = 1, 2, 3
 
 
-def made(folder: Path, *songs: bytes, **settings: object) -> Collection:
+def prepared(folder: Path, *songs: bytes, **settings: object) -> Collection:
     """A collection of these files, phrases of two bars of one track or more."""
     (folder / "songs").mkdir(parents=True)
     for at, song in enumerate(songs):
@@ -51,12 +51,14 @@ def test_notes_are_cut_at_bars():
 def test_a_phrase_by_hand(tmp_path: Path):
     """Piano C4 from the third beat for three beats, then E4 twice a beat; 3 bars, 2 a phrase."""
     notes = note(60, 3 * 480, after=2 * 480) + 6 * note(64, 240) + note(64, 960, after=480)
-    data = made(tmp_path, midi(notes), grid={"steps_per_beat": 2})
+    data = prepared(tmp_path, midi(notes), grid={"steps_per_beat": 2})
     assert [data.first_bar_of(phrase) for phrase in range(2)] == [0, 1]
     first, second = data.rolls(np.array([0, 1]))[:, PIANO].reshape(2, 16, 84)
     assert first[:, 60 - 24].tolist() == 4 * [0] + [ONSET] + 5 * [HOLD] + 6 * [0]
     assert first[:, 64 - 24].tolist() == 10 * [0] + 6 * [ONSET]
-    assert second[:, 60 - 24].tolist() == [ONSET, HOLD] + 14 * [0], "what is held in is struck"
+    assert second[:, 60 - 24].tolist() == [ONSET, HOLD] + 14 * [0], (
+        "a note that is held in gets an onset"
+    )
     assert second[:, 64 - 24].tolist() == [0, 0] + 6 * [ONSET] + 2 * [0] + [ONSET] + 3 * [
         HOLD
     ] + 2 * [0]
@@ -79,51 +81,51 @@ def test_phrases_come_in_the_order_asked(tunes: Collection):
     assert tunes.rolls(np.array([], dtype=int)).shape == (0, 5, 4, 48, 84)
 
 
-def test_a_move_shifts_pitches_and_nothing_else(tunes: Collection):
+def test_a_transposition_shifts_pitches_and_nothing_else(tunes: Collection):
     indices = np.array([3, 3, 9])
-    still, moved = tunes.rolls(indices), tunes.rolls(indices, np.array([2, -5, 0]))
-    assert np.array_equal(moved[0][..., 2:], still[0][..., :-2])
-    assert np.array_equal(moved[1][..., :-5], still[1][..., 5:])
-    assert np.array_equal(moved[2], still[2])
+    plain, transposed = tunes.rolls(indices), tunes.rolls(indices, np.array([2, -5, 0]))
+    assert np.array_equal(transposed[0][..., 2:], plain[0][..., :-2])
+    assert np.array_equal(transposed[1][..., :-5], plain[1][..., 5:])
+    assert np.array_equal(transposed[2], plain[2])
 
 
-def test_drums_stay_and_a_move_ends_at_the_range(tmp_path: Path):
-    """Of 84 pitches from C1: the top is 107; a piano up to 105 can go up by 2, not by 6."""
+def test_drums_stay_and_a_transposition_ends_at_the_range(tmp_path: Path):
+    """The highest of 84 pitches from C1 is 107; a piano up to 105 can go up by 2, not by 6."""
     drums = note(36, 480, channel=10) + note(107, 480, channel=10)
     piano = program(0) + note(105, 960) + note(30, 960)
-    data = made(tmp_path, midi(drums, piano + note(60, 480)))
-    still, up, down = data.rolls(np.zeros(3, int), np.array([0, 6, -9]))
-    assert np.array_equal(up[0], still[0])
-    assert still[0].any()
+    data = prepared(tmp_path, midi(drums, piano + note(60, 480)))
+    plain, up, down = data.rolls(np.zeros(3, int), np.array([0, 6, -9]))
+    assert np.array_equal(up[0], plain[0])
+    assert plain[0].any()
     assert sorted(set(np.nonzero(up[PIANO])[2] + 24)) == [32, 62, 107]
     assert sorted(set(np.nonzero(down[PIANO])[2] + 24)) == [24, 54, 99]
-    assert [(roll > 0).sum() for roll in (still, up, down)] == 3 * [(still > 0).sum()]
+    assert [(roll > 0).sum() for roll in (plain, up, down)] == 3 * [(plain > 0).sum()]
 
 
 def test_a_batch_depends_on_its_number_and_the_seed_alone(tunes: Collection):
-    again = Collection.open(tunes.store.folder)
-    again.batch(3, 5, seed=1)
+    reopened = Collection.open(tunes.store.folder)
+    reopened.batch(3, 5, seed=1)
     first = tunes.batch(7, 16, seed=1)
     assert first.shape == (16, 5, 4, 48, 84)
     assert first.dtype == np.uint8
-    assert np.array_equal(again.batch(7, 16, seed=1), first)
+    assert np.array_equal(reopened.batch(7, 16, seed=1), first)
     assert not np.array_equal(tunes.batch(8, 16, seed=1), first)
     assert not np.array_equal(tunes.batch(7, 16, seed=2), first)
 
 
 def test_a_batch_is_of_its_split(tunes: Collection):
     of_test = {cells.tobytes() for cells in tunes.rolls(tunes.indices("test"))}
-    drawn = tunes.batch(0, 64, seed=0, split="test", transpose_semitones=0)
-    assert {cells.tobytes() for cells in drawn} == of_test, "all three phrases of the one song"
+    batch = tunes.batch(0, 64, seed=0, split="test", transpose_semitones=0)
+    assert {cells.tobytes() for cells in batch} == of_test, "all three phrases of the one song"
     of_train = tunes.batch(0, 64, seed=0, transpose_semitones=0)
     assert not {cells.tobytes() for cells in of_train} & of_test
 
 
-def test_a_batch_is_moved_by_up_to_the_semitones_asked(tunes: Collection):
-    """Each phrase of a batch is a phrase moved by -1, 0 or 1; all three are drawn."""
-    still = {cells.tobytes() for cells in tunes.rolls(tunes.indices("train"))}
+def test_a_batch_is_transposed_by_up_to_the_given_semitones(tunes: Collection):
+    """Each phrase of a batch is a phrase transposed by -1, 0 or 1; all three occur."""
+    plain = {cells.tobytes() for cells in tunes.rolls(tunes.indices("train"))}
     moves = [
-        {move for move in range(-3, 4) if np.roll(cells, -move, axis=-1).tobytes() in still}
+        {move for move in range(-3, 4) if np.roll(cells, -move, axis=-1).tobytes() in plain}
         for cells in tunes.batch(0, 40, seed=0, transpose_semitones=1)
     ]
     assert all(len(move) == 1 for move in moves)
@@ -153,6 +155,6 @@ def test_a_phrase_never_crosses_a_change_of_metre(tmp_path: Path):
         number(480 * beats) + b"\xff\x58\x04" + bytes([n, 2, 24, 8])
         for beats, n in ((0, 4), (16, 3), (6, 4))
     )
-    data = made(tmp_path, midi(metres, 42 * note(60, 480)))
+    data = prepared(tmp_path, midi(metres, 42 * note(60, 480)))
     assert [data.first_bar_of(phrase) for phrase in range(7)] == [0, 1, 2, 4, 5, 6, 7]
     assert len(data.store.whole["song"]) == 7

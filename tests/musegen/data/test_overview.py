@@ -1,4 +1,4 @@
-"""What the picture of a collection shows."""
+"""The counts in the picture of a collection."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from musegen.data.records import PrepareConfig
 
 
 def test_bars_notes_and_tempi_are_counted(tmp_path: Path):
-    """Piano begins notes in bars 0 and 3, drums in 1, 2 and 3; at 90 bpm."""
+    """The piano starts notes in bars 0 and 3, drums in 1, 2 and 3; at 90 bpm."""
     piano = note(60, 5 * 480, after=480) + note(72, 240, after=8 * 480)
     drums = 3 * note(38, 100, after=4 * 480, channel=10)
     (tmp_path / "a.mid").write_bytes(midi(tempo(666_667), piano, drums))
@@ -30,7 +30,7 @@ def test_bars_notes_and_tempi_are_counted(tmp_path: Path):
 
 
 @pytest.mark.parametrize("bpm", [5, 1000])
-def test_what_is_beyond_a_histogram_is_counted_at_its_ends(tmp_path: Path, bpm: int):
+def test_values_beyond_a_histogram_are_counted_at_its_ends(tmp_path: Path, bpm: int):
     (tmp_path / "a.mid").write_bytes(midi(tempo(60_000_000 // bpm), 200 * note(60, 9, after=1)))
     config = PrepareConfig(bars=1, min_tracks=1)
     prepare([str(tmp_path / "a.mid")], tmp_path / "data", config, jobs=0)

@@ -1,4 +1,4 @@
-"""Preparing: every file is kept or told why not, and what is stopped goes on."""
+"""Preparing: every file is kept or rejected with a reason, and a stopped command goes on."""
 
 import io
 import json
@@ -40,7 +40,7 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_every_file_is_kept_or_told_why_not(tmp_path: Path):
+def test_every_file_is_kept_or_rejected_with_a_reason(tmp_path: Path):
     songs = write_tunes(tmp_path / "songs", 5)
     (songs / "broken.mid").write_bytes(tune(7)[:100])
     (songs / "copy.mid").write_bytes(tune(2))
@@ -66,14 +66,14 @@ def test_every_file_is_kept_or_told_why_not(tmp_path: Path):
         rejects=Counter({"no-phrase": 2, "unreadable": 1, "duplicate": 1, "empty-file": 1}),
         skipped=Counter({".txt": 1}),
     )
-    told = (tmp_path / "data" / "summary.txt").read_text().splitlines()
-    assert told == summary.lines
-    assert told[:2] == ["10 files: 5 kept, 5 rejected", "       2 no-phrase"]
-    assert told[-2] == "12 phrases to train on, 3 held out"
-    assert told[-1].startswith("few phrases")
+    lines = (tmp_path / "data" / "summary.txt").read_text().splitlines()
+    assert lines == summary.lines
+    assert lines[:2] == ["10 files: 5 kept, 5 rejected", "       2 no-phrase"]
+    assert lines[-2] == "12 phrases to train on, 3 held out"
+    assert lines[-1].startswith("few phrases")
 
 
-def test_what_a_phrase_is_can_be_set(tmp_path: Path):
+def test_the_settings_define_a_phrase(tmp_path: Path):
     songs = write_tunes(tmp_path / "songs", 2, bars=9)
     config = PrepareConfig(bars=3, hop=2, min_tracks=1, tracks=TRACK_LISTS["voices"])
     summary = prepare([str(songs)], tmp_path / "data", config, jobs=0)
@@ -96,11 +96,11 @@ def test_a_version_in_another_key_is_held_out_with_its_song(tmp_path: Path):
     for seed in range(6):
         (songs / f"{seed:03}-up.mid").write_bytes(tune(seed, bars=20, up=3))
     prepare([str(songs)], tmp_path / "data", PrepareConfig(test_share=0.4), jobs=0)
-    made = Collection.open(tmp_path / "data").songs
-    assert len(made) == 12, "they are no duplicates"
-    assert len({song.cluster for song in made}) == 6
-    assert [song.split for song in made].count("test") == 4
-    for first, second in zip(made[::2], made[1::2], strict=True):
+    songs_found = Collection.open(tmp_path / "data").songs
+    assert len(songs_found) == 12, "they are no duplicates"
+    assert len({song.cluster for song in songs_found}) == 6
+    assert [song.split for song in songs_found].count("test") == 4
+    for first, second in zip(songs_found[::2], songs_found[1::2], strict=True):
         assert (first.split, first.cluster) == (second.split, second.cluster)
 
 
@@ -124,12 +124,12 @@ def test_an_archive_gives_what_its_folder_gives(tmp_path: Path, kind: str):
     data = Collection.open(tmp_path / "data")
     assert [song.name for song in data.songs] == ["000", "001", "002"]
     assert data.songs[1].source == f"{path}{'/' if path == songs else '!'}001.mid"
-    prepare([str(songs)], tmp_path / "again", jobs=0)
-    again = Collection.open(tmp_path / "again")
-    assert (data.batch(0, 8, 0) == again.batch(0, 8, 0)).all()
+    prepare([str(songs)], tmp_path / "folder", jobs=0)
+    of_folder = Collection.open(tmp_path / "folder")
+    assert (data.batch(0, 8, 0) == of_folder.batch(0, 8, 0)).all()
 
 
-def test_nothing_kept_is_told_with_the_reasons_and_the_folder_stays_free(tmp_path: Path):
+def test_an_empty_result_is_an_error_with_reasons_and_the_folder_stays_free(tmp_path: Path):
     songs = write_tunes(tmp_path / "songs", 2)
     (songs / "empty.mid").touch()
     with pytest.raises(UserError, match=r"of 3 files \(2 no-phrase, 1 empty-file\)"):
@@ -171,7 +171,7 @@ def test_a_killed_preparation_goes_on_and_ends_with_the_same_bytes(tmp_path: Pat
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
-def test_a_damaged_shard_is_made_again_by_the_same_command(tmp_path: Path):
+def test_a_damaged_shard_is_repaired_by_the_same_command(tmp_path: Path):
     songs = write_tunes(tmp_path / "songs", 3)
     prepare([str(songs)], tmp_path / "data", jobs=0)
     whole = files(tmp_path / "data")
@@ -198,11 +198,11 @@ def test_a_folder_of_other_files_or_settings_is_refused(tmp_path: Path):
         prepare([str(songs)], tmp_path / "data", jobs=0)
 
 
-def test_progress_is_told_for_each_file(tmp_path: Path):
-    told: list[tuple[int, int]] = []
+def test_progress_is_reported_for_each_file(tmp_path: Path):
+    reported: list[tuple[int, int]] = []
     songs = write_tunes(tmp_path / "songs", 3)
-    prepare([str(songs)], tmp_path / "data", jobs=0, tick=lambda *state: told.append(state))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    prepare([str(songs)], tmp_path / "data", jobs=0, tick=lambda *state: reported.append(state))
+    assert reported == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_odd_files_end_as_kept_or_with_a_reason(shared_data: Path, tmp_path: Path):
@@ -232,14 +232,14 @@ print(peak_mb())
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path):
     """Ten times the songs: less than 8 kB more for each, which is its line of the index."""
-    held = []
+    peaks = []
     for count in (100, 1000):
         songs = write_tunes(tmp_path / str(count), count, bars=60)
         command = [sys.executable, "-c", MEMORY, str(songs), str(tmp_path / f"data-{count}")]
         done = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
-        held.append(float(done.stdout))
+        peaks.append(float(done.stdout))
         shutil.rmtree(songs)
-    assert (held[1] - held[0]) * 1024 < 8 * 900
+    assert (peaks[1] - peaks[0]) * 1024 < 8 * 900
 
 
 def test_the_band_is_prepared_with_its_answers(tmp_path: Path):
@@ -257,9 +257,9 @@ def test_the_band_is_prepared_with_its_answers(tmp_path: Path):
     assert first.answers is not None
     assert {"song": names[0], **json.loads(json.dumps(first.answers))} == answers[0]
     assert len(answers[0]["chords"]) == data.songs[0].bars
-    again = prepare_band(4, tmp_path / "again", config, jobs=2)
-    assert again.pieces == summary.pieces
-    assert files(tmp_path / "again") == files(tmp_path / "band")
+    parallel = prepare_band(4, tmp_path / "parallel", config, jobs=2)
+    assert parallel.pieces == summary.pieces
+    assert files(tmp_path / "parallel") == files(tmp_path / "band")
 
 
 def test_the_band_plays_its_own_tracks_only(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Reading a source in a child process: what is found in it, and what it may cost."""
+"""Reading a source in a child process: its record, and the memory that it takes."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ BOMBS = {
 
 
 def read(data: bytes, **settings: object) -> SongRecord | Failure:
-    """What is made of the bytes of a member of an archive."""
+    """Read the bytes of a member of an archive."""
     config = PrepareConfig.model_validate(settings)
     return read_source(Source("songs.zip!a.mid", "", data), config)
 
@@ -87,39 +87,40 @@ def test_the_content_is_of_the_notes_alone():
     assert song.content == renamed.content != other.content
 
 
-def test_a_reject_says_what_is_missing():
-    lost = read(tune(8, parts=2))
-    assert isinstance(lost, Failure)
-    assert lost.reason == "no-phrase"
-    assert "4 bars in a row with 3 tracks" in lost.detail
-    assert "2 tracks in all, 6 bars" in lost.detail
+def test_the_reason_of_a_rejection_names_what_is_missing():
+    failure = read(tune(8, parts=2))
+    assert isinstance(failure, Failure)
+    assert failure.reason == "no-phrase"
+    assert "4 successive bars with 3 tracks" in failure.detail
+    assert "2 tracks in all, at most 6 successive bars" in failure.detail
 
 
 def read_within(source: object) -> tuple[str, float]:
-    """What became of a source, and the most memory that its process has held, in MB."""
-    made = read_source(source, PrepareConfig(min_tracks=1))  # type: ignore[arg-type]
-    return getattr(made, "reason", "kept"), peak_mb()
+    """Return "kept" or the reason for rejecting a source, and its process's peak memory in MB."""
+    record = read_source(source, PrepareConfig(min_tracks=1))  # type: ignore[arg-type]
+    return getattr(record, "reason", "kept"), peak_mb()
 
 
 def memory_of_readers(folder: Path) -> dict[str, tuple[str, float]]:
-    """What became of each file, and what reading it in a process of its own has held."""
-    made = {}
+    """Read each file in a process of its own: see `read_within`."""
+    results = {}
     for source in iterate_sources(expand_patterns([str(folder)]), MIDI, MusicLimits()):
         [(_, answer)] = map_in_processes(read_within, [source], 1, seconds=30, memory_mb=300)
-        made[Path(source.name).name] = answer
-    return made
+        results[Path(source.name).name] = answer
+    return results
 
 
 def test_bombs_are_defused_in_little_memory(tmp_path: Path):
     for name, data in BOMBS.items():
         (tmp_path / name).write_bytes(data)
-    made = memory_of_readers(tmp_path)
-    assert set(made) == set(BOMBS)
-    assert not {name for name, (reason, _) in made.items() if reason in ("kept", "crash", "time")}
-    assert max(held for _, held in made.values()) < 300
+    results = memory_of_readers(tmp_path)
+    assert set(results) == set(BOMBS)
+    reasons = {reason for reason, _ in results.values()}
+    assert not reasons & {"kept", "crash", "time"}
+    assert max(peak for _, peak in results.values()) < 300
 
 
 @pytest.mark.slow
 def test_readers_of_odd_files_hold_little_memory(shared_data: Path):
-    made = memory_of_readers(shared_data / "music" / "odd")
-    assert max(held for _, held in made.values()) < 300
+    results = memory_of_readers(shared_data / "music" / "odd")
+    assert max(peak for _, peak in results.values()) < 300

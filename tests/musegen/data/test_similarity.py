@@ -1,4 +1,4 @@
-"""Near-duplicates: what counts as one song."""
+"""Clusters of near-duplicate songs."""
 
 from dataclasses import fields
 
@@ -17,17 +17,17 @@ def notes(start: np.ndarray, pitch: np.ndarray, track: int = 0) -> Notes:
 
 
 def melody(seed: int, count: int = 200) -> Notes:
-    chance = np.random.default_rng(seed)
-    start = np.cumsum(chance.choice([3, 6, 12, 24], count))
-    return notes(start, chance.integers(20, 60, count))
+    generator = np.random.default_rng(seed)
+    start = np.cumsum(generator.choice([3, 6, 12, 24], count))
+    return notes(start, generator.integers(20, 60, count))
 
 
-def joined(*songs: Notes) -> Notes:
-    """The notes of all, as they are."""
+def concat(*songs: Notes) -> Notes:
+    """Concatenate the notes of songs."""
     return Notes(*(np.concatenate([getattr(s, f.name) for s in songs]) for f in fields(Notes)))
 
 
-def of(*songs: Notes, drums: np.ndarray = NO_DRUMS) -> list[int]:
+def clusters_of(*songs: Notes, drums: np.ndarray = NO_DRUMS) -> list[int]:
     rows = [shapes(song, drums) for song in songs]
     return clusters(np.concatenate(rows), np.array([len(row) for row in rows])).tolist()
 
@@ -51,29 +51,29 @@ def test_key_and_place_do_not_matter_but_direction_does():
 def test_drums_have_no_shape_and_tracks_their_own():
     song = melody(1)
     assert len(shapes(song, np.array([True, False]))) == 0
-    both = joined(song, notes(song.start, song.pitch, 1))
+    both = concat(song, notes(song.start, song.pitch, 1))
     assert shapes(both, NO_DRUMS).tolist() == shapes(song, NO_DRUMS).tolist()
 
 
 def test_half_of_the_shapes_make_a_near_duplicate():
     song, other = melody(1), melody(2)
-    mostly, barely = joined(song[:130], other[130:]), joined(song[:70], other[70:])
-    assert of(song, other, mostly) == [0, 1, 0]
-    assert of(song, barely) == [0, 1]
+    mostly, barely = concat(song[:130], other[130:]), concat(song[:70], other[70:])
+    assert clusters_of(song, other, mostly) == [0, 1, 0]
+    assert clusters_of(song, barely) == [0, 1]
 
 
 def test_a_part_of_a_longer_song_is_near_it():
-    assert of(melody(3)[:60], melody(4), melody(3)) == [0, 1, 0]
+    assert clusters_of(melody(3)[:60], melody(4), melody(3)) == [0, 1, 0]
 
 
 def test_few_shapes_in_common_may_be_chance():
-    assert of(melody(3)[:6], melody(3)) == [0, 1]
+    assert clusters_of(melody(3)[:6], melody(3)) == [0, 1]
 
 
-def test_songs_are_joined_over_others():
+def test_near_duplicates_of_near_duplicates_are_in_one_cluster():
     a, c = melody(1, 80), melody(2, 80)
-    assert of(a, c) == [0, 1]
-    assert of(a, melody(9), c, joined(a, c)) == [0, 1, 0, 0]
+    assert clusters_of(a, c) == [0, 1]
+    assert clusters_of(a, melody(9), c, concat(a, c)) == [0, 1, 0, 0]
 
 
 def test_shapes_that_very_many_songs_have_do_not_join_them():
@@ -100,9 +100,9 @@ def test_songs_without_shapes_are_each_their_own():
 
 @pytest.mark.parametrize("times", [4, 100])
 def test_of_too_many_shapes_a_sample_is_compared_the_same_of_each_song(times: int):
-    chance = np.random.default_rng(0)
-    row = np.unique(chance.integers(0, 2**32, 50_000, dtype=np.uint32))
-    other = np.concatenate([row[::2], np.unique(chance.integers(0, 2**32, 25_000, np.uint32))])
+    generator = np.random.default_rng(0)
+    row = np.unique(generator.integers(0, 2**32, 50_000, dtype=np.uint32))
+    other = np.concatenate([row[::2], np.unique(generator.integers(0, 2**32, 25_000, np.uint32))])
     assert sampled(row, COMPARED).tolist() == row.tolist()
     few, of_other = (sampled(hashes, COMPARED * times) for hashes in (row, other))
     assert len(few) == pytest.approx(len(row) / times, rel=0.1)

@@ -28,10 +28,10 @@ def read(
 
 def pianoroll(steps: int, notes: dict[tuple[int, int, int], int]) -> np.ndarray:
     """Velocities [step 128] from (first step, end, pitch): velocity."""
-    made = np.zeros((steps, 128), np.uint8)
+    pianoroll = np.zeros((steps, 128), np.uint8)
     for (first, end, pitch), velocity in notes.items():
-        made[first:end, pitch] = velocity
-    return made
+        pianoroll[first:end, pitch] = velocity
+    return pianoroll
 
 
 def save(path: Path, rolls: dict[int, np.ndarray], **facts: Any) -> Path:
@@ -47,7 +47,7 @@ def save(path: Path, rolls: dict[int, np.ndarray], **facts: Any) -> Path:
 
 
 def test_velocities_become_cells_on_half_as_many_steps(tmp_path: Path):
-    """Held, struck again by another velocity, struck again after a rest; middle C is 60."""
+    """A held note, a repeat by another velocity, a repeat after a rest; middle C is 60."""
     notes = {(0, 24, 60): 90, (24, 36, 60): 70, (48, 60, 60): 70, (95, 100, 62): 1}
     rolls = {0: pianoroll(192, notes), -1: pianoroll(10, {(2, 9, 36): 99})}
     path = save(tmp_path / "a.npz", rolls)
@@ -92,7 +92,7 @@ def test_bars_of_another_metre_are_left_out(tmp_path: Path):
         read(path, Grid(beats_per_bar=5))
 
 
-def test_a_roll_that_is_written_is_read_again(tmp_path: Path):
+def test_a_roll_survives_the_way_to_a_file_and_back(tmp_path: Path):
     chance = np.random.default_rng(0)
     sounding = chance.random((5, 2, 48, 84)) < 0.3
     cells = np.where(sounding, ONSET, 0).astype(np.uint8)
@@ -103,9 +103,9 @@ def test_a_roll_that_is_written_is_read_again(tmp_path: Path):
     flat[:, 1:][(flat[:, 1:] == HOLD) & (flat[:, :-1] == 0)] = 0
     roll = Roll(cells, LAKH, Grid(), np.array([90.0, 91.5]), "song")
     write_lpd(roll, tmp_path / "a.npz")
-    again = read(tmp_path / "a.npz").roll()
-    assert np.array_equal(again.cells, cells)
-    assert again.tempo_bpm.tolist() == pytest.approx([90.0, 91.5])
+    reread = read(tmp_path / "a.npz").roll()
+    assert np.array_equal(reread.cells, cells)
+    assert reread.tempo_bpm.tolist() == pytest.approx([90.0, 91.5])
 
 
 def packed(path: Path, **members: np.ndarray | bytes | dict) -> Path:

@@ -31,5 +31,5 @@ def test_a_note_above_the_soundfont_sounds_and_returns(tmp_path: Path):
     assert child.exitcode == 0
     with wave.open(str(path)) as file:
         assert (file.getnchannels(), file.getframerate()) == (2, SAMPLE_RATE)
-        heard = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
-    assert 0.5 <= np.flatnonzero(np.abs(heard).max(1) > 300)[0] / SAMPLE_RATE < 0.6
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+    assert 0.5 <= np.flatnonzero(np.abs(samples).max(1) > 300)[0] / SAMPLE_RATE < 0.6

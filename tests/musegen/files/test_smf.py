@@ -29,7 +29,7 @@ def test_a_plain_file_is_taken_as_it_is():
     assert midi_bytes(PLAIN, LIMITS) == PLAIN
 
 
-def test_lengths_and_the_count_of_tracks_are_made_true():
+def test_wrong_lengths_and_numbers_of_tracks_are_corrected():
     two = midi(note(60, 480), note(62, 480))
     last = two.rindex(b"MTrk")
     lying = two[:10] + b"\xff\xff" + two[12:last] + b"XFKM\x00\x00\x00\x02ab"

@@ -14,10 +14,10 @@ SHAPE = (2, 3, 4, 5)
 
 def phrase(*cells: tuple[int, int, int, int]) -> np.ndarray:
     """A phrase with onsets in these cells."""
-    made = np.zeros(SHAPE, np.uint8)
+    x = np.zeros(SHAPE, np.uint8)
     for cell in cells:
-        made[cell] = ONSET
-    return made
+        x[cell] = ONSET
+    return x
 
 
 A, B, C, D = (0, 0, 1, 2), (0, 2, 3, 4), (1, 1, 0, 0), (1, 2, 2, 3)

@@ -13,7 +13,7 @@ FINE = Grid(steps_per_beat=12, beats_per_bar=1, lowest_pitch=21, pitches=9)
 
 
 def test_onsets_and_ends_go_to_the_nearest_of_four_steps_a_beat():
-    """Of 12 steps a beat; pitch 5 above MIDI 21 is 2 above 24."""
+    """The grid has 12 steps a beat; pitch 5 above MIDI 21 is 2 above 24."""
     cells = np.zeros((1, 1, 2, 12, 9), np.uint8)
     line = cells.reshape(24, 9)
     line[2:7, 5] = HOLD  # from 0.67 to 2.33: step 1 alone

@@ -17,7 +17,7 @@ TRACKS, BARS, STEPS, PITCHES = 2, 2, 4, 14
 
 
 def phrase() -> torch.Tensor:
-    """Track 0: pitch 0 for three steps over the bar line, pitch 12 struck once. Track 1: silent
+    """Track 0: pitch 0 for three steps over the bar line, one hit of pitch 12. Track 1: silent
     in bar 0, then pitches 4 and 13 at once."""
     cells = torch.zeros(1, TRACKS, BARS, STEPS, PITCHES, dtype=torch.uint8)
     cells[0, 0, 0, 2:, 0] = torch.tensor([2, 1], dtype=torch.uint8)

@@ -52,7 +52,7 @@ def _with_starts(x: States) -> States:
 def test_a_phrase_as_notes_in_order_of_step_track_and_pitch():
     x = torch.zeros(2, 2, 2, 2, 3, 4)
     x[0, 1, 0, 0, 1:, 3] = x[0, 1, 1, 0, 1, 3] = 1  # piano, from step 1 for two steps
-    x[0, 1, 0, 1, 0, 3] = x[0, 1, 1, 1, 0, 3] = 1  # and struck again in the next bar
+    x[0, 1, 0, 1, 0, 3] = x[0, 1, 1, 1, 0, 3] = 1  # and once more in the next bar
     x[0, 0, :, 0, 1, 2] = 1  # a drum at step 1
     x[0, 1, 0, 0, 0:2, 1] = x[0, 1, 1, 0, 0, 1] = 1
     notes = to_notes(x)

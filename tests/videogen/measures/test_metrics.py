@@ -1,10 +1,16 @@
-"""Metrics of clips against numbers worked out by hand."""
+"""Metrics of clips against numbers computed by hand."""
 
 import numpy as np
 import pytest
 import torch
 
-from videogen.measures.metrics import diversity, first_choice, frechet, right_over_wrong
+from videogen.measures.metrics import (
+    caption_accuracy,
+    diversity,
+    explained_variance,
+    frechet_distance,
+    top1_accuracy,
+)
 
 
 def test_the_frechet_distance_of_gaussians_has_a_closed_form():
@@ -13,36 +19,49 @@ def test_the_frechet_distance_of_gaussians_has_a_closed_form():
     white = generator.standard_normal((400, 3))
     white = (white - white.mean(0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(white.T))).T
     one, other = white * [1, 2, 3] + [5, 0, 0], white * [4, 2, 1] + [2, 0, 1]
-    assert frechet(one, other) == pytest.approx(9 + 1 + 9 + 0 + 4)
-    assert frechet(other, one) == pytest.approx(frechet(one, other))
+    assert frechet_distance(one, other) == pytest.approx(9 + 1 + 9 + 0 + 4)
+    assert frechet_distance(other, one) == pytest.approx(frechet_distance(one, other))
     turn = np.array([[0.6, -0.8, 0], [0.8, 0.6, 0], [0, 0, 1]])
-    assert frechet(one @ turn, other @ turn) == pytest.approx(23)
+    assert frechet_distance(one @ turn, other @ turn) == pytest.approx(23)
 
 
 def test_a_sample_is_at_no_distance_from_itself():
     few = np.random.default_rng(2).standard_normal((5, 8))  # a covariance without full rank
-    assert frechet(few, few) == pytest.approx(0, abs=1e-6)
-    assert frechet(few, few + 2) == pytest.approx(8 * 4)
+    assert frechet_distance(few, few) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(few, few + 2) == pytest.approx(8 * 4)
     one = np.array([[0.0], [2.0]])  # one feature: variance 2
-    assert frechet(one, one + 3) == pytest.approx(9)
+    assert frechet_distance(one, one + 3) == pytest.approx(9)
 
 
 def test_a_clip_is_compared_with_other_captions_only():
     captions = ["a", "b", "a"]
     similarity = np.array([[0.9, 0.1, 0.9], [0.8, 0.7, 0.2], [0.3, 0.3, 0.3]])
     # clip 0: .9 > .1; clip 1: .7 < .8, .7 > .2; clip 2: .3 = .3
-    assert right_over_wrong(similarity, captions) == pytest.approx((1 + 0 + 1 + 0.5) / 4)
-    assert first_choice(similarity, captions) == pytest.approx((1 + 0 + 1) / 3)
+    assert caption_accuracy(similarity, captions) == pytest.approx((1 + 0 + 1 + 0.5) / 4)
+    assert top1_accuracy(similarity, captions) == pytest.approx((1 + 0 + 1) / 3)
 
 
-def test_one_caption_alone_cannot_be_wrong():
-    assert np.isnan(right_over_wrong(np.ones((2, 2)), ["a", "a"]))
+def test_a_single_caption_has_no_accuracy():
+    assert np.isnan(caption_accuracy(np.ones((2, 2)), ["a", "a"]))
 
 
-def test_diversity_is_the_mean_distance_in_widths_of_the_range():
+def test_diversity_is_the_mean_difference_as_a_share_of_the_range():
     black = -torch.ones(2, 3, 2, 4, 4)
     other = black.clone()
     other[0] = 1  # clip 0: all the way everywhere; clip 1: half the way in a quarter of the frames
     other[1, :, 0, :2] = 0
     assert diversity(black, other) == pytest.approx((1 + np.sqrt(0.25 * 0.25)) / 2)
     assert diversity(black, black) == 0
+
+
+def test_reconstruction_is_the_share_of_the_variance_explained():
+    """Two clips of 0.2 and 1.0: variance 0.16; errors of 0 and 0.3^2: mean square 0.045."""
+    clips = torch.ones(2, 3, 2, 4, 4)
+    clips[0] = 0.2
+    near = clips.clone()
+    near[1] = 0.7
+    assert explained_variance(clips, near) == pytest.approx(1 - 0.045 / 0.16)
+    assert explained_variance(clips, clips) == 1
+    mean = torch.full_like(clips, 0.6)
+    assert explained_variance(clips, mean) == pytest.approx(0)
+    assert explained_variance(clips, clips.flip(0)) == pytest.approx(1 - 0.64 / 0.16)

@@ -77,7 +77,7 @@ def test_captions_are_encoded_once_and_condition_every_network():
     assert c.shape == (2, 8)
     one, other = passes.score("critic_xc", passes.reference("xc"))
     assert one != other
-    assert passes.prior.mean[0].ne(passes.prior.mean[1]).any()
+    assert passes.prior.representative[0].ne(passes.prior.representative[1]).any()
     clips = decoder_of(networks)(torch.zeros(2, 6), c)
     assert clips.gist.mean[0].ne(clips.gist.mean[1]).any()
     assert clips.mean[0].ne(clips.mean[1]).any()
@@ -139,7 +139,7 @@ def test_generators_of_other_blocks_have_gradients_everywhere_and_keep_the_varia
     networks = build(config, 32, 6, 20, RECIPES["gist"].conditional())
     tokens = Captions(["red"]).encode(["red", "a dog", "red dog"])
     passes = Passes(networks, Batch(torch.randn(3, 3, 6, 32, 32), tokens))
-    clips = passes.generation.mean
+    clips = passes.generation.representative
     assert clips.shape == (3, 3, 6, 32, 32)
     assert 0.02 < clips.std() < 20
     clips.square().sum().backward()

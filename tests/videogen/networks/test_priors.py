@@ -1,0 +1,58 @@
+"""p(z given c) of each recipe of video: learned by KL, or the standard normal distribution."""
+
+import pytest
+import torch
+
+from core.networks.heads import StandardNormal
+from core.theory.passes import Batch
+from core.training.optimisation import Optimisation
+from core.training.step import TrainState, step
+from videogen.model import DOMAIN, VideoModel
+from videogen.networks.build import build
+from videogen.networks.config import VideoConfig
+from videogen.networks.text import Captions, TextConfig
+
+MODEL = VideoModel(
+    recipe="gan",
+    video=VideoConfig(
+        latent=8, channels=4, critic_channels=4, width=16, filters=2, text=TextConfig(width=4)
+    ),
+)
+WORDS = ("red", "blue")
+DRAWING = [
+    name
+    for name, known in DOMAIN.recipes.items()
+    if known.needs <= DOMAIN.offers and "prior" in known.networks
+]
+LEARNED = {
+    *("vae", "beta_vae", "hierarchical_vae", "cvae", "vae_flow", "vae_gan", "aavae"),
+    *("vq_vae", "vq_vae_2", "gist", "gist_gan", "text_to_video"),
+}
+"""Kingma and Welling's bound with Sohn et al.'s prior, and the priors over codes."""
+
+
+def test_the_recipes_that_learn_their_prior():
+    learned = {n for n in DRAWING if MODEL.replace(recipe=n).resolved_recipe.learns_prior}
+    assert learned == LEARNED
+
+
+@pytest.mark.parametrize("name", DRAWING)
+def test_a_prior_is_learned_or_standard_normal(name: str):
+    recipe = MODEL.replace(recipe=name).resolved_recipe
+    torch.manual_seed(0)
+    rate = Optimisation(learning_rate=1e-3)
+    state = TrainState(build(MODEL.video, 16, 2, len(WORDS), recipe), recipe, rate, rate)
+    captions = Captions(WORDS).encode(["red", "blue", "a red one"])
+    batch = Batch(torch.rand(3, 3, 2, 16, 16), captions)
+    before = {key: p.detach().clone() for key, p in state.networks["prior"].named_parameters()}
+    for number in range(2):
+        step(state, lambda draw: batch, number, seed=1)
+    if name in LEARNED:
+        now = dict(state.networks["prior"].named_parameters())
+        assert any(not torch.equal(p, now[key]) for key, p in before.items())
+        return
+    assert not before
+    if isinstance(state.networks["prior"], StandardNormal):
+        prior = state.networks["prior"](3, state.networks["condition"](captions))
+        assert not prior.mean.any()
+        assert not prior.log_std.any()
