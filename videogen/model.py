@@ -359,7 +359,8 @@ class Model(CoreModel):
 
     def _distribution(self, captions: Sequence[str], rows: Rows) -> Any:
         """p(x given z, caption), z sampled from the prior."""
-        c = self.conditioning([str(captions[row]) for row in rows.tolist()])
+        read = [self.conditioning([str(captions[row])]) for row in rows.tolist()]
+        c = torch.cat([one for one in read if one is not None]) if read[0] is not None else None
         return self.networks["decoder"](self.prior(len(rows), c).rsample(), c)
 
 

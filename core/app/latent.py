@@ -1,8 +1,8 @@
-"""Places in the latent space of a trained model, the paths between them, and their arithmetic.
+"""Points in the latent space of a trained model: slerp, arithmetic, variations.
 
-A place keeps its z in units of the prior, u = (z - mean) / std: there the prior is N(0, I)
-whatever the condition, and a path keeps to lengths that it knows. Where the prior is no Gaussian,
-u is z.
+A point keeps its z in units of the prior, u = (z - mean) / std: there the prior is N(0, I)
+whatever the condition, and slerp keeps to lengths that the prior knows. Where the prior is no
+Gaussian, u is z.
 """
 
 import math
@@ -21,9 +21,9 @@ from core.theory.shapes import Latents, Samples
 
 @dataclass(frozen=True)
 class LatentPoints:
-    """Places u [batch latent], with the conditions c as encoder, decoder and prior are given them.
+    """Points u [batch latent], with the conditions c as encoder, decoder and prior read them.
 
-    Of one trained model: places of two models have nothing to do with each other.
+    They belong to one trained model: points of two models are unrelated.
     """
 
     u: Latents
@@ -37,7 +37,7 @@ class LatentPoints:
 
 
 def concat(points: Sequence[LatentPoints]) -> LatentPoints:
-    """Places behind one another."""
+    """Concatenate points."""
     conditions = [one.c for one in points if one.c is not None]
     return LatentPoints(
         torch.cat([one.u for one in points]), torch.cat(conditions) if conditions else None
@@ -71,18 +71,23 @@ class LatentSpace:
         return LatentPoints(in_chunks(count, seed, device, draw), condition)
 
     def encode(self, x: Samples, c: Tensor | None) -> LatentPoints:
-        """Where the encoder places samples: the means of q(z given x, c)."""
+        """Encode samples: the means (or modes) of q(z given x, c)."""
         if "encoder" not in self.networks:
             raise UserError(
-                f"{self.name} has no encoder, so no file can be placed: train a model that "
+                f"{self.name} has no encoder, so no file can be encoded: train a model that "
                 "reconstructs, as --model vae"
             )
         condition = read_condition(self.networks, c)
-        z = self.networks["encoder"](x, condition).representative
-        return LatentPoints(_in_units(self._prior(len(x), condition), z), condition)
+
+        def encode(rows: Rows) -> Samples:
+            of_rows = None if condition is None else condition[rows]
+            z = self.networks["encoder"](x[rows], of_rows).representative
+            return _in_units(self._prior(len(rows), of_rows), z)
+
+        return LatentPoints(in_chunks(len(x), 0, x.device, encode), condition)
 
     def decode(self, points: LatentPoints) -> Distribution:
-        """p(x given z, c) of places."""
+        """Return p(x given z, c) at points."""
         prior = self._prior(len(points), points.c)
         return self.networks["decoder"](_out_of_units(prior, points.u), points.c)
 
@@ -100,10 +105,10 @@ def _out_of_units(prior: Distribution | None, u: Latents) -> Latents:
 
 
 def slerp(start: LatentPoints, end: LatentPoints, steps: int) -> LatentPoints:
-    """`steps` places from one place to another one, both included.
+    """Interpolate between two points on the great circle, both included; [steps latent].
 
-    Along the great circle, so that lengths stay between those of the ends (White,
-    arXiv 1609.04468); conditions are mixed in proportion.
+    Lengths stay between those of the ends (White, arXiv 1609.04468); conditions are mixed in
+    proportion.
     """
     share = torch.linspace(0, 1, steps, device=start.u.device)[:, None]
     angle = torch.arccos(torch.cosine_similarity(start.u, end.u).clamp(-1, 1))[:, None]
@@ -119,16 +124,16 @@ def slerp(start: LatentPoints, end: LatentPoints, steps: int) -> LatentPoints:
 
 
 def arithmetic(a: LatentPoints, b: LatentPoints, c: LatentPoints) -> LatentPoints:
-    """a - b + c: what a has beyond b, added to c (Radford, Metz and Chintala, ICLR 2016)."""
+    """Return a - b + c, of conditions too (Radford, Metz and Chintala, ICLR 2016)."""
     if a.c is None or b.c is None or c.c is None:
         return LatentPoints(a.u - b.u + c.u)
     return LatentPoints(a.u - b.u + c.u, a.c - b.c + c.c)
 
 
 def variations(point: LatentPoints, strength: float, count: int, seed: int) -> LatentPoints:
-    """Places around one: sqrt(1 - s^2) u + s noise; 0 is the place itself, 1 forgets it.
+    """Return points around one: sqrt(1 - s^2) u + s noise; strength 0 is the point itself.
 
-    What is distributed as the prior stays so.
+    Variations of a sample of the prior are samples of the prior.
     """
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(count, point.u.shape[1], generator=generator).to(point.u)

@@ -37,7 +37,7 @@ from core.theory.divergences import mmd
 from core.theory.passes import Batch, Networks, read_condition
 from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor, TrainConfig
-from core.training.presets import TRIAL, Preset
+from core.training.presets import SMOKE_TEST, Preset
 from core.training.step import Batches, Optimisation
 
 Data = DrawnRing | PointCollection
@@ -62,8 +62,8 @@ PRESETS = {
         expected="noise",
         cost="a second",
         networks={},
-        games=TRIAL,
-        likelihoods=TRIAL,
+        adversarial=SMOKE_TEST,
+        non_adversarial=SMOKE_TEST,
         models={},
     ),
     "small": Preset(
@@ -72,8 +72,8 @@ PRESETS = {
         expected="all eight modes by most models",
         cost="a minute on one CPU core",
         networks={},
-        games=GAME,
-        likelihoods=GAME,
+        adversarial=GAME,
+        non_adversarial=GAME,
         models={},
     ),
 }

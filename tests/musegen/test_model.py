@@ -200,7 +200,7 @@ def test_arguments_are_checked_in_python_too(band, tmp_path, wrong):
 
 def test_a_model_and_a_collection_have_short_names(band, tmp_path):
     model = tiny(band, tmp_path / "run", "musegan")
-    assert repr(model).startswith("<music run: musegan, ")
+    assert repr(model).startswith("music model run (musegan, ")
     assert len(repr(model)) < 60
     assert repr(band) == str(band.store.folder)
 

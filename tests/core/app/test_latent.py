@@ -90,7 +90,7 @@ def test_what_a_model_lacks_is_said():
     with pytest.raises(UserError, match="notes has no latent space"):
         LatentSpace(Networks({"density": Same()}), "notes")
     space = LatentSpace(Networks({"prior": Shifted(), "decoder": Same()}), "gan")
-    with pytest.raises(UserError, match="gan has no encoder, so no file can be placed"):
+    with pytest.raises(UserError, match="gan has no encoder, so no file can be encoded"):
         space.encode(C, C)
 
 
