@@ -1,0 +1,70 @@
+"""Presets: which settings a recipe gets, and which games are calmed."""
+
+from core.recipes import RECIPES, Recipe
+from core.theory.adversarial import R1, Adversarial, hinge
+from core.theory.terms import Match
+from core.training.loop import TrainConfig
+from core.training.presets import GENTLE, TRIAL, Preset, calm, coming_back, steep
+from core.training.stabilisers import Stabilisers
+
+GAMES = TrainConfig(steps=11, batch_size=3)
+LIKELIHOODS = TrainConfig(steps=22, batch_size=5)
+PRESET = Preset(
+    caption="",
+    paper="",
+    expected="",
+    cost="",
+    networks={"encoder": Stabilisers(r1=0.5)},
+    games=GAMES,
+    likelihoods=LIKELIHOODS,
+    models={"aae": {"weights": {"match_z": 7.0}}},
+)
+
+
+def values(name: str) -> dict:
+    return PRESET.values(name, RECIPES[name])
+
+
+def test_a_model_with_a_critic_trains_as_games_do():
+    assert (values("aae")["train"]["steps"], values("aae")["train"]["batch_size"]) == (11, 3)
+    assert (values("vae")["train"]["steps"], values("vae")["train"]["batch_size"]) == (22, 5)
+
+
+def test_sizes_are_of_all_models_and_differences_of_the_one_that_is_named():
+    model = values("aae")["model"]
+    assert (model["recipe"], model["encoder"]["r1"]) == ("aae", 0.5)
+    assert model["weights"] == {"match_z": 7.0}
+    assert values("vae")["model"].keys() == {"recipe", "encoder"}
+
+
+def test_critics_of_data_that_nothing_bounds_are_steep():
+    bounded = Adversarial(hinge, penalties=(R1(1.0),))
+    terms = {
+        "penalised": Match("x", bounded, ("decoder",)),
+        "clipped": Match("x", Adversarial(hinge, clip=0.1), ("decoder",)),
+        "of_latents": Match("z", Adversarial(hinge), ("encoder",)),
+        "steep": Match("x", Adversarial(hinge), ("decoder",)),
+        "of_pairs": Match("xz", Adversarial(hinge), ("decoder",)),
+    }
+    recipes = {name: Recipe((term,), RECIPES["gan"].paper) for name, term in terms.items()}
+    assert steep(recipes | {"vae": RECIPES["vae"]}) == ("steep", "of_pairs")
+    assert calm(["gan", "hinge"], 0.25) == {
+        "gan": {"stabilisers": {"r1": 0.25}},
+        "hinge": {"stabilisers": {"r1": 0.25}},
+    }
+
+
+def test_both_cycles_of_a_translation_get_the_weight():
+    assert coming_back(0.5) == {"weights": {"reconstruct_x": 0.5, "reconstruct_z": 0.5}}
+    recipe = RECIPES["cyclegan"].weighted({"reconstruct_x": 0.5, "reconstruct_z": 0.5})
+    assert {t.name: t.weight for t in recipe.terms}["reconstruct_z"] == 0.5
+
+
+def test_a_trial_logs_all_and_ends_at_once_and_a_gentle_run_falls_to_nothing():
+    assert (TRIAL.steps, TRIAL.batch_size, TRIAL.log_every_steps) == (20, 4, 1)
+    assert (GENTLE.minutes, GENTLE.decay, GENTLE.warmup_steps, GENTLE.bf16) == (
+        60,
+        "cosine",
+        200,
+        True,
+    )
