@@ -1,32 +1,31 @@
 """Models side by side: who takes part, what each cost, and the table that is written."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
+from fake_domain import fake_domain, fake_model
 from rich.table import Table
 from torch import nn
 
 from core.app.comparison import Cost, contenders, costs, markdown, train_each, write
-from core.app.configuration import ModelConfig
 from core.app.domain import Domain
-from core.app.model import Trained
+from core.app.model import Model
 from core.errors import ConfigError, Stopped, UserError
 from core.theory.passes import Networks
 from core.training.run import Run
 
 
-def model(name: str = "vae") -> Trained:
+def model(name: str = "vae") -> Model:
     """Seven numbers: a matrix of 2 x 3, and one."""
     parts = {"decoder": nn.Linear(3, 2, bias=False), "encoder": nn.Linear(1, 1, bias=False)}
-    return Trained(Networks(parts), ModelConfig(recipe="vae"), None, name)
+    return fake_model(fake_domain(), Networks(parts), "vae", name)
 
 
 def test_each_is_trained_into_a_folder_of_its_own_and_those_that_fail_are_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    def train(name: str, to: Path) -> Trained:
+    def train(name: str, to: Path) -> Model:
         assert to == tmp_path / name
         if name == "gan":
             raise UserError("no room on the disk")
@@ -49,7 +48,7 @@ def test_each_is_trained_into_a_folder_of_its_own_and_those_that_fail_are_left_o
 def test_wrong_settings_and_a_stop_end_the_comparison(tmp_path, error):
     seen = []
 
-    def train(name: str, to: Path) -> Trained:
+    def train(name: str, to: Path) -> Model:
         seen.append(name)
         raise error
 
@@ -90,7 +89,7 @@ def test_tables_and_pictures_are_written_under_the_command(tmp_path):
 
 
 def domain(*offers: str) -> Domain:
-    return Domain("ring", {}, Path(), "", frozenset(offers), {}, ())
+    return fake_domain(offers=frozenset(offers))
 
 
 def test_without_names_all_take_part_that_can_be_trained_and_sampled():
@@ -110,18 +109,15 @@ def test_with_a_second_collection_those_that_translate_take_part():
 
 
 def test_what_a_model_can_do_follows_from_its_recipe():
-    def trained(recipe: str, **parts: nn.Module) -> Trained:
-        return Trained(Networks(parts), ModelConfig(recipe=recipe), SimpleNamespace(), "mine")
+    def trained(recipe: str, **parts: nn.Module) -> Model:
+        return fake_model(fake_domain(), Networks(parts), recipe, "mine")
 
     translating = trained("cyclegan", encoder=nn.Linear(1, 2), decoder=nn.Linear(2, 1))
     assert (translating.translates, translating.draws) == (True, False)
-    assert translating.translator(back=True) is translating.networks["encoder"]
-    assert translating.translator(back=False) is translating.networks["decoder"]
     for refused, sentence in (
         (lambda: translating.space, "mine translates and has no latent space"),
         (lambda: translating.prior(2), "mine translates: give it files"),
-        (lambda: trained("vae").translator(back=False), "mine does not translate"),
-        (lambda: trained("ae").prior(2), "mine has no prior to draw from"),
+        (lambda: trained("ae").prior(2), "mine has no prior to sample from"),
     ):
         with pytest.raises(UserError, match=sentence):
             refused()
