@@ -99,8 +99,8 @@ PAIRS = (
 TWINS = {name: twin for a, b in PAIRS for name, twin in ((a, b), (b, a))}
 BUILTINS = {"min", "max", "any", "all"}
 DROPPED_METHODS = {"detach", "abs"}
-WORDS = {"description", "help", "metavar", "title", "caption", "stderr", "file", "flush"}
-"""Keyword arguments that only word something for a reader."""
+WORDS = {"description", "help", "metavar", "title", "caption", "stderr", "file", "flush", "device"}
+"""Keyword arguments that word something for a reader, or say where a tensor lies."""
 READERS = {"print", "isinstance", "issubclass", "cast", "TypeVar", "Paper", "Option", "Argument"}
 """Calls whose arguments are types or are read by people."""
 WORDING = re.compile(r"__repr__|_?(print|show|describe|sentence|picture|draw_)\w*")

@@ -4,7 +4,7 @@ from core.recipes import RECIPES, Recipe
 from core.theory.adversarial import R1, Adversarial, hinge
 from core.theory.terms import Match
 from core.training.loop import TrainConfig
-from core.training.presets import GENTLE, TRIAL, Preset, calm, coming_back, steep
+from core.training.presets import GENTLE, TRIAL, Preset, calm, steep
 from core.training.stabilisers import Stabilisers
 
 GAMES = TrainConfig(steps=11, batch_size=3)
@@ -52,12 +52,6 @@ def test_critics_of_data_that_nothing_bounds_are_steep():
         "gan": {"stabilisers": {"r1": 0.25}},
         "hinge": {"stabilisers": {"r1": 0.25}},
     }
-
-
-def test_both_cycles_of_a_translation_get_the_weight():
-    assert coming_back(0.5) == {"weights": {"reconstruct_x": 0.5, "reconstruct_z": 0.5}}
-    recipe = RECIPES["cyclegan"].weighted({"reconstruct_x": 0.5, "reconstruct_z": 0.5})
-    assert {t.name: t.weight for t in recipe.terms}["reconstruct_z"] == 0.5
 
 
 def test_a_trial_logs_all_and_ends_at_once_and_a_gentle_run_falls_to_nothing():
