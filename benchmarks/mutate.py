@@ -99,8 +99,8 @@ PAIRS = (
 TWINS = {name: twin for a, b in PAIRS for name, twin in ((a, b), (b, a))}
 BUILTINS = {"min", "max", "any", "all"}
 DROPPED_METHODS = {"detach", "abs"}
-WORDS = {"description", "help", "metavar", "title", "caption", "stderr", "file", "flush"}
-"""Keyword arguments that only word something for a reader."""
+WORDS = {"description", "help", "metavar", "title", "caption", "stderr", "file", "flush", "device"}
+"""Keyword arguments that word something for a reader, or say where a tensor lies."""
 READERS = {"print", "isinstance", "issubclass", "cast", "TypeVar", "Paper", "Option", "Argument"}
 """Calls whose arguments are types or are read by people."""
 WORDING = re.compile(r"__repr__|_?(print|show|describe|sentence|picture|draw_)\w*")
@@ -427,27 +427,25 @@ class Tracer:
         return result
 
 
-def executions(root: Path, workers: int) -> dict[str, Execution]:
-    """Run all fast tests once, traced; the map is kept in build/ as long as no file changes."""
+def executions(root: Path, kept: Path, workers: int) -> dict[str, Execution]:
+    """Run all fast tests once, traced; the map is kept as a file as long as nothing changes."""
     digest = hashlib.sha256()
     for path in sorted(p for top in TESTS for p in (root / top).rglob("*.py")):
         digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
-    kept = root / "build" / "mutation-map.json"
     if kept.exists():
         stored = json.loads(kept.read_text("utf-8"))
         if stored["digest"] == digest.hexdigest():
             return {name: Execution(**test) for name, test in stored["tests"].items()}
     print("the fast tests run once, traced ...", flush=True)
     tests = _traced(root, workers)
-    kept.parent.mkdir(exist_ok=True)
     kept.write_text(json.dumps({"digest": digest.hexdigest(), "tests": tests}), "utf-8")
     return {name: Execution(**test) for name, test in tests.items()}
 
 
 def _traced(root: Path, workers: int) -> dict[str, Any]:
     """The executions of all tests that pass, their files dealt out to the workers."""
-    files = [p for top in TESTS for p in sorted((root / top).rglob("*.py"))]
-    files = [str(p.relative_to(root)) for p in files if _is_test(p)]
+    paths = [p.relative_to(root) for top in TESTS for p in sorted((root / top).rglob("*.py"))]
+    files = [str(p) for p in paths if p.parts[0] == CODE or p.name.startswith("test_")]
     tests: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder:
         own = [Path(folder) / str(number) for number in range(workers)]
@@ -461,10 +459,6 @@ def _traced(root: Path, workers: int) -> dict[str, Any]:
                 sys.exit((place / "output.txt").read_text("utf-8"))
             tests |= json.loads((place / "map.json").read_text("utf-8"))
     return tests
-
-
-def _is_test(path: Path) -> bool:
-    return path.name.startswith("test_") or CODE in path.relative_to(ROOT).parts[:1]
 
 
 def _trace(tree: Path, files: Sequence[str]) -> int:
@@ -569,21 +563,23 @@ def _fork(tree: Path, folder: Path, work: Any) -> int:
 class Slot:
     """A copy of the tree, in which one mutant at a time runs."""
 
+    source: Path
     tree: Path
-    mutant: Mutant | None = None
+    mutant: Mutant
     process: int = 0
     started: float = 0.0
     deadline: float = 0.0
     tests: int = 0
 
-    def start(self, mutant: Mutant, names: list[str], seconds: float, number: int) -> None:
+    def start(self, mutant: Mutant, known: dict[str, Execution], number: int) -> None:
+        names = relevant_tests(mutant, known, self.source, LIMIT)
         path = self.tree / mutant.path
-        path.write_text(mutant.applied((ROOT / mutant.path).read_text("utf-8")), "utf-8")
+        path.write_text(mutant.applied(_text(self.source / mutant.path)), "utf-8")
         os.utime(path, (number, number))  # compiled modules are known by their source's time
         self.mutant, self.tests = mutant, len(names)
         self.started = time.monotonic()
-        self.deadline = self.started + 20 + 5 * seconds
-        self.process = _fork(self.tree, self.tree.parent, lambda: _pytest(self.tree, names))
+        self.deadline = self.started + 20 + 5 * sum(known[name].seconds for name in names)
+        self.process = _fork(self.tree, self.tree.parent, partial(_pytest, self.tree, names))
 
     def outcome(self) -> str | None:
         """killed, survived or timed out; None while it runs."""
@@ -593,8 +589,7 @@ class Slot:
         if not ended:
             os.killpg(self.process, signal.SIGKILL)
             os.waitpid(self.process, 0)
-        assert self.mutant is not None
-        shutil.copy2(ROOT / self.mutant.path, self.tree / self.mutant.path)
+        shutil.copy2(self.source / self.mutant.path, self.tree / self.mutant.path)
         if not ended:
             return "timed out"
         return "survived" if os.waitstatus_to_exitcode(status) in (0, 5) else "killed"
@@ -605,25 +600,26 @@ def _pytest(tree: Path, names: list[str]) -> int:
     return pytest.main(["-x", "-q", *PYTEST, f"--basetemp={temporary}", *names])
 
 
-def run(chosen: Sequence[Mutant], known: dict[str, Execution], workers: int) -> list[dict]:
-    """Each mutant's outcome, as they end."""
-    waiting, results = list(enumerate(chosen)), []
+def run(
+    source: Path, chosen: Sequence[Mutant], known: dict[str, Execution], workers: int
+) -> list[dict[str, Any]]:
+    """Return each mutant's outcome, in the order in which they end."""
+    waiting, results = list(enumerate(chosen, 1)), []
     with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder:
-        copies = [_copy(ROOT, Path(folder) / str(n) / "tree") for n in range(workers)]
-        free, busy = [Slot(copy) for copy in copies], []
+        places = [Path(folder) / str(number) for number in range(min(workers, len(chosen)))]
+        trees = [_copy(source, place / "tree") for place in places]
+        free, busy = [Slot(source, tree, chosen[0]) for tree in trees], []
         while waiting or busy:
             while waiting and free:
                 number, mutant = waiting.pop(0)
-                names = relevant_tests(mutant, known, ROOT, LIMIT)
-                seconds = sum(known[name].seconds for name in names)
-                slot = free.pop()
-                slot.start(mutant, names, seconds, number + 1)
-                busy.append(slot)
+                busy.append(free.pop())
+                busy[-1].start(mutant, known, number)
             for slot in list(busy):
                 if outcome := slot.outcome():
                     busy.remove(slot)
                     free.append(slot)
-                    results.append(_tell(slot, outcome, len(results) + 1, len(chosen)))
+                    results.append(_result(slot, outcome))
+                    print(f"{len(results)}/{len(chosen)} {_line(results[-1])}", flush=True)
             time.sleep(0.02)
     return results
 
@@ -632,18 +628,21 @@ LIMIT = 60.0
 """Seconds of tests for one mutant."""
 
 
-def _tell(slot: Slot, outcome: str, done: int, count: int) -> dict:
+def _result(slot: Slot, outcome: str) -> dict[str, Any]:
     mutant = slot.mutant
-    assert mutant is not None
-    diff = mutant.diff((ROOT / mutant.path).read_text("utf-8"))
-    seconds = round(time.monotonic() - slot.started, 1)
-    where = f"{mutant.path}:{mutant.line}"
-    shown = f" ({mutant.operator})\n{diff}" if outcome == "survived" else ""
-    print(f"{done}/{count} {outcome} {where} {seconds} s, {slot.tests} tests{shown}", flush=True)
-    return {"outcome": outcome, "where": where, "operator": mutant.operator, "diff": diff} | {
-        "seconds": seconds,
+    return {
+        "outcome": outcome,
+        "where": f"{mutant.path}:{mutant.line}",
+        "operator": mutant.operator,
+        "diff": mutant.diff(_text(slot.source / mutant.path)),
+        "seconds": round(time.monotonic() - slot.started, 1),
         "tests": slot.tests,
     }
+
+
+def _line(result: dict[str, Any]) -> str:
+    line = "{outcome} {where} ({operator}) {seconds} s, {tests} tests".format(**result)
+    return f"{line}\n{result['diff']}" if result["outcome"] == "survived" else line
 
 
 def main() -> None:
@@ -653,18 +652,20 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", nargs="*", default=[CODE], help="paths that begin with these")
-    parser.add_argument("--report", type=Path, default=ROOT / "build" / "mutation.json")
-    told = parser.parse_args()
+    options = parser.parse_args()
+    started, build = time.monotonic(), ROOT / "build"
+    build.mkdir(exist_ok=True)
     warm_up()
-    started = time.monotonic()
-    known = executions(ROOT, told.workers)
-    chosen = sample(pool_of(ROOT, told.only), told.count, told.seed)
-    results = run(chosen, known, told.workers)
-    counts = {o: sum(r["outcome"] == o for r in results) for o in OUTCOMES}
-    killed = (counts["killed"] + counts["timed out"]) / max(1, len(results))
-    told.report.parent.mkdir(exist_ok=True)
-    report = {"seed": told.seed, "killed": round(killed, 4), "counts": counts, "mutants": results}
-    told.report.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder:
+        source = _copy(ROOT, Path(folder) / "source")  # as it is now, whoever works on meanwhile
+        known = executions(source, build / "mutation-map.json", options.workers)
+        chosen = sample(pool_of(source, options.only), options.count, options.seed)
+        results = run(source, chosen, known, options.workers)
+    counts = {outcome: sum(r["outcome"] == outcome for r in results) for outcome in OUTCOMES}
+    killed = 1 - counts["survived"] / max(1, len(results))
+    report = {"seed": options.seed, "killed": round(killed, 4), "counts": counts}
+    text = json.dumps(report | {"mutants": results}, indent=1)
+    (build / "mutation.json").write_text(text + "\n", "utf-8")
     minutes = (time.monotonic() - started) / 60
     print(f"{killed:.1%} of {len(results)} mutants killed in {minutes:.0f} minutes: {counts}")
 

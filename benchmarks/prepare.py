@@ -39,12 +39,12 @@ Read = Callable[[Source], object]
 
 
 def to_roll(source: Source) -> object:
-    """File -> cells of five tracks, as `prepare` reads it."""
+    """Read a file to the cells of five tracks, as `prepare` does."""
     return read_midi(source.read(MusicLimits())).roll().cells
 
 
 def to_phrases(source: Source, config: PrepareConfig) -> object:
-    """File -> what `prepare` stores of it: notes, phrases, shapes and digest."""
+    """Read a file to what `prepare` stores: notes, phrases, shapes and digest."""
     packed = read_source(source, config)
     if isinstance(packed, Failure):
         raise RejectedFile(packed.reason, packed.detail)
@@ -52,12 +52,12 @@ def to_phrases(source: Source, config: PrepareConfig) -> object:
 
 
 def to_pypianoroll(source: Source) -> object:
-    """File -> a pianoroll of each part, by pretty_midi and pypianoroll."""
+    """Read a file to a pianoroll of each part, by pretty_midi and pypianoroll."""
     return pypianoroll.read(source.name, resolution=STEPS_PER_BEAT)
 
 
 def seconds(read: Read, source: Source) -> float:
-    """The fastest of some runs; NaN for a file that this reader cannot read."""
+    """Return the fastest of `RUNS` runs; NaN for a file that this reader cannot read."""
     fastest = np.inf
     for _ in range(RUNS):
         begin = time.perf_counter()
@@ -90,7 +90,7 @@ def measure(folder: Path) -> bool:
 
 
 def band_midi(folder: Path) -> Path:
-    """The band's songs as MIDI files, several in a row in each: as long as real songs are."""
+    """Write MIDI files of the band, several songs in each, as long as real songs are."""
     for number in range(BAND_FILES):
         rolls = [song([number, part])[0] for part in range(SONGS_IN_A_ROW)]
         cells = np.concatenate([roll.cells for roll in rolls], axis=1)

@@ -36,27 +36,27 @@ Read = Callable[[Path], np.ndarray]
 
 
 def plain(path: Path) -> np.ndarray:
-    """Every frame, as the documentation of PyAV has it."""
+    """Read every frame, as in the documentation of PyAV."""
     with av.open(str(path)) as container:
         frames = container.decode(video=0)
         return np.stack([f.reformat(SIZE, SIZE, "rgb24").to_ndarray() for f in frames])
 
 
 def ours(path: Path, frames_per_second: float | None) -> np.ndarray:
-    """As `prepare` reads it; None: at the file's own rate."""
+    """Read as `prepare` does; None: at the file's own rate."""
     rate = frames_per_second or own_rate(path)
     view = View(size=SIZE, fit="stretch", frames_per_second=rate)
     return read_frames(path, view, VideoLimits())
 
 
 def own_rate(path: Path) -> float:
-    """Frames a second, as the file says."""
+    """Return the frames a second that the file states."""
     with av.open(str(path)) as container:
         return float(container.streams.video[0].average_rate or FRAMES_PER_SECOND)
 
 
 def films(folder: Path) -> Iterator[Path]:
-    """A disc that circles over a gradient, in every codec."""
+    """Write a disc that circles over a gradient, in every codec."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     still = np.stack([x * 255 / WIDTH, y * 255 / HEIGHT, (x + y) % 256], 2).astype(np.uint8)
     for codec, suffix in CODECS.items():
@@ -74,7 +74,7 @@ def films(folder: Path) -> Iterator[Path]:
 
 
 def seconds(readers: Iterable[Read], path: Path) -> np.ndarray:
-    """[reader 2] of a film: the least time that passes and the least work, of runs in turn."""
+    """Return [reader 2] of a film: the least wall-clock time and CPU time over the runs."""
     taken = [[_timed(read, path) for read in readers] for _ in range(RUNS)]
     return np.array(taken).min(0)
 

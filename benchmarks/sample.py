@@ -39,7 +39,7 @@ def clips(model: VideoModel, count: int, folder: Path) -> float:
 
 
 def measure(count: int) -> Iterator[tuple[str, float, float]]:
-    """(model, samples a second, seconds of play for each second), the first one not counted."""
+    """Return (model, samples a second, seconds of play a second); the first is not counted."""
     for domain, load, write in ((MUSIC, MusicModel.load, songs), (VIDEO, VideoModel.load, clips)):
         assert domain.shipped
         for name in sorted(p.name for p in domain.shipped.iterdir() if p.is_dir()):

@@ -12,7 +12,7 @@ BOUND = 10.0
 
 
 def fastest_seconds(arguments: list[str]) -> float:
-    """The fastest of `RUNS` runs: what the machine's other work adds is left out."""
+    """Return the fastest of `RUNS` runs, which other load on the machine delays least."""
     return min(_seconds(arguments) for _ in range(RUNS))
 
 

@@ -2,8 +2,8 @@
 
 python benchmarks/train.py [--preset small] [--steps 10] [--device cpu] [--give-back]
 
-Music is the procedural band's, clips are moving shapes; what drawing these takes of a step is the
-last column.
+Music is the procedural band's, clips are moving shapes; the last column is the share of a step
+that is spent on drawing them.
 """
 
 import argparse
@@ -43,7 +43,7 @@ Row = tuple[str, ModelConfig, RunConfig, Networks, Batches]
 
 
 def music_rows(preset: str, device: torch.device) -> Iterator[Row]:
-    """Each wiring of MuseGAN, and the density over notes."""
+    """Yield each wiring of MuseGAN, and the density over notes."""
     with tempfile.TemporaryDirectory() as folder:
         prepare_band(20, Path(folder) / "band")
         data = Collection.open(Path(folder) / "band")
@@ -56,7 +56,7 @@ def music_rows(preset: str, device: torch.device) -> Iterator[Row]:
 
 
 def video_rows(preset: str, device: torch.device) -> Iterator[Row]:
-    """The recipes by way of a gist."""
+    """Yield the recipes with a gist."""
     data = MovingShapes(SHAPES_SIZE[preset])
     for model in RECIPES:
         config = configure(VIDEO, data, model, preset, ONCE)
@@ -65,7 +65,7 @@ def video_rows(preset: str, device: torch.device) -> Iterator[Row]:
 
 
 def measure(row: Row, steps: int, device: torch.device) -> tuple[float, float]:
-    """(seconds of a step, share in which its batches are drawn); the first are not counted."""
+    """Return (seconds of a step, share spent on drawing batches) after warm-up steps."""
     _, model, config, parts, draw = row
     train = config.train
     bf16 = train.bf16 and computes_bf16(device)
@@ -90,7 +90,7 @@ def measure(row: Row, steps: int, device: torch.device) -> tuple[float, float]:
 
 
 def memory_mb(device: torch.device) -> float:
-    """The most that was held so far: of the device where it has a memory of its own."""
+    """Return the peak memory so far: of the device where it has its own, else of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

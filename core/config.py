@@ -110,7 +110,7 @@ def resolve(model: type[Model], values: Mapping[str, Any], origin: str) -> Model
 
 
 def require_seed(seed: int) -> None:
-    """`ConfigError` for a seed that torch does not take.
+    """Raise `ConfigError` for a seed that torch does not accept.
 
     >>> require_seed(2**64)
     Traceback (most recent call last):

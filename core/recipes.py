@@ -1,7 +1,7 @@
-"""The table of contents of the theory: a model is a short list of statements, a recipe names it.
+"""The table of contents of the theory: a recipe is a named model, a short list of terms.
 
-`networks` follow from the statements: a domain builds those, under these names, and any recipe
-runs in any domain.
+The terms determine the networks: a domain builds those, under these names, and any recipe runs in
+any domain that offers what its terms need.
 
 >>> RECIPES["aae"].networks
 ('critic_z', 'decoder', 'encoder', 'prior')
@@ -56,17 +56,17 @@ from core.training.optimisation import Optimisation
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model: its statements, its paper, and what kind of q(z given x) its encoder returns.
+    """A model: its terms, its paper, and the type of its posterior q(z given x).
 
-    `corruption`: standard deviation of the noise on what the encoder sees, in units of x.
-    `prior`: what plays p(z given c), of (size of z, size of c), where that is not the domain's
-    own; `other`: there is a second collection, of which z is drawn, or which has no labels.
-    `density`: what plays p(x), of (size of x), where x is a vector of real numbers; `sequence`:
-    what reads the symbols so far, where x is a sequence of them. `begins`: the model whose
-    encoder and classifier it begins with. `optimisation`: settings of learner and critic, where
-    the paper's differ from what a domain's presets say. `patches`: a critic's score is the mean
-    of the scores of patches of x (the PatchGAN of Isola et al. 2017), where x has patches.
-    `options`: terms that join where they are given a weight.
+    `corruption`: standard deviation of the noise on the encoder's input, in units of x. `prior`:
+    builds p(z given c) from the sizes of z and c, in place of the domain's own prior. `other`:
+    whether it trains on a second collection, which is sampled as z or has no labels. `density`:
+    builds p(x) over vectors from the size of x; `sequence`: builds the causal network of p(x) over
+    sequences of symbols. `begins`: the recipe from which encoder and classifier are initialised.
+    `optimisation`: settings of learner and critic, where the paper's differ from what a domain's
+    presets say. `patches`: a critic's score is the mean of the scores of patches of x (the
+    PatchGAN of Isola et al. 2017), where x has patches. `options`: terms that join where they are
+    given a weight.
     """
 
     terms: tuple[Term, ...]
@@ -89,11 +89,11 @@ class Recipe:
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """The networks that the statements look through, sorted, and what reads a condition."""
-        looked_through = {name for term in self.terms for name in term.networks}
-        reading = {"condition"} & {name for term in self.terms for name in term.trains}
-        less = {"prior"} if self.other else set()
-        return tuple(sorted((looked_through | reading) - less))
+        """Return the networks that the terms evaluate or train, sorted."""
+        evaluated = {name for term in self.terms for name in term.networks}
+        embedding = {"condition"} & {name for term in self.terms for name in term.trains}
+        absent = {"prior"} if self.other else set()
+        return tuple(sorted((evaluated | embedding) - absent))
 
     @property
     def needs(self) -> frozenset[str]:
@@ -111,21 +111,21 @@ class Recipe:
 
     @property
     def learns_prior(self) -> bool:
-        """Whether some term trains p(z given c); otherwise it is N(0, I)."""
+        """Return whether some term trains p(z given c); otherwise it is N(0, I)."""
         return any("prior" in term.trains for term in self.terms)
 
     @property
     def draws(self) -> bool:
-        """Whether something is drawn of it from nothing."""
+        """Return whether it samples x, from a prior or a density."""
         return bool({"prior", "density"} & set(self.networks))
 
     def passes(self, networks: Networks, batch: Batch) -> Passes:
-        """The two passes of a batch, as this model sees it."""
+        """Return the two passes of a batch."""
         return Passes(networks, batch, self.corruption)
 
     @property
     def critics(self) -> tuple[Match, ...]:
-        """The statements that are games, each with a critic of its own."""
+        """Return the terms that are games, each with a critic of its own."""
         return tuple(
             term
             for term in self.terms
@@ -133,7 +133,7 @@ class Recipe:
         )
 
     def weighted(self, weights: Mapping[str, float]) -> "Recipe":
-        """The same recipe with other weights, by the names of its terms."""
+        """Return the recipe with other weights, by the names of its terms."""
         known = (*self.terms, *self.options)
         names = [term.name for term in known]
         for name in weights:
@@ -152,27 +152,27 @@ class Recipe:
         return replace(self, terms=tuple(terms))
 
     def without(self, names: Collection[str]) -> "Recipe":
-        """The same recipe without the terms of these names."""
+        """Return the recipe without the terms of these names."""
         return replace(self, terms=tuple(t for t in self.terms if t.name not in names))
 
     def playing(self, game: str) -> "Recipe":
-        """The same recipe with another game (of `GAMES`) for each of its critics."""
+        """Return the recipe with another game, one of `GAMES`, for each of its critics."""
         if game not in GAMES:
             raise ConfigError(f"no game is called '{game}': {nearest(game, list(GAMES))}")
         return self.with_games(lambda space, by: _with_samples_of(GAMES[game], by))
 
     def pairing(self, mismatched: bool) -> "Recipe":
-        """The same recipe with or without wrong conditions for the critics that see them."""
+        """Return the recipe with or without mismatched conditions for the critics of "xc"."""
         return self.with_games(
             lambda space, by: replace(by, mismatched=mismatched) if space == "xc" else by
         )
 
     def paced(self, critic_steps: int) -> "Recipe":
-        """The same recipe with this many critic updates for one of the learners."""
+        """Return the recipe with this many critic updates per learner update."""
         return self.with_games(lambda space, by: replace(by, critic_steps=critic_steps))
 
     def with_games(self, change: Callable[[Space, Adversarial], Adversarial]) -> "Recipe":
-        """The same recipe with each of its games changed."""
+        """Return the recipe with each of its games changed."""
         terms = [
             replace(term, by=change(term.space, term.by))
             if isinstance(term, Match) and isinstance(term.by, Adversarial)
@@ -182,7 +182,7 @@ class Recipe:
         return replace(self, terms=tuple(terms))
 
     def conditional(self) -> "Recipe":
-        """The same recipe for networks that are all given c: two more learn it.
+        """Return the recipe for networks that are all conditioned on c.
 
         Whatever trains encoder or decoder trains the embedding of the condition. A term that
         matches each posterior with the prior by KL trains p(z given c) too (Sohn et al. 2015);
@@ -242,19 +242,19 @@ CODED = (
     Match("z", KL(), trains=("prior",)),
 )
 LIKELIHOOD = Match("x", KL(), trains=("density",))
-"""The statements that most models share."""
+"""The terms that most recipes share."""
 
 RECIPES: dict[str, Recipe] = {
     "ae": Recipe(
         (RECONSTRUCT,),
         papers.HINTON_2006,
-        "reconstructs; its z has no known distribution to draw from",
+        "reconstructs only: without a prior, z cannot be sampled",
         posterior=Delta,
     ),
     "denoising_ae": Recipe(
         (RECONSTRUCT,),
         papers.VINCENT_2008,
-        "the encoder sees x with noise",
+        "the encoder's input is x with noise",
         posterior=Delta,
         corruption=0.3,
     ),
@@ -267,25 +267,25 @@ RECIPES: dict[str, Recipe] = {
     "hierarchical_vae": Recipe(
         (RECONSTRUCT, Match("z", KL(), trains=("encoder", "prior"))),
         papers.CHILD_2021,
-        "z on two levels, each given the one above",
+        "latents on two levels, the lower conditioned on the upper",
         posterior=HierarchicalGaussian,
         prior=HierarchicalPrior,
     ),
     "cvae": Recipe(
         (RECONSTRUCT, TO_PRIOR),
         papers.SOHN_2015,
-        "all networks are given c, and p(z given c) is learned",
+        "all networks are conditioned on c, and p(z given c) is learned",
     ).conditional(),
     "wake_sleep": Recipe(
         (Reconstruct("x", trains=DECODER), Reconstruct("z", trains=ENCODER)),
         papers.HINTON_1995,
-        "awake the decoder learns from data, asleep the encoder from dreams",
+        "the decoder is trained on data, the encoder on generated samples",
     ),
     "gan": Recipe((FOOL,), papers.GOODFELLOW_2014, "the non-saturating game"),
     "gan_minimax": Recipe(
         (Match("x", Adversarial(logistic, play="minimax"), trains=DECODER),),
         papers.GOODFELLOW_2014,
-        "the game as it was first written",
+        "the original minimax game",
     ),
     "lsgan": Recipe((Match("x", Adversarial(least_squares), trains=DECODER),), papers.MAO_2017),
     "hinge": Recipe((Match("x", HINGE, trains=DECODER),), papers.LIM_2017),
@@ -298,20 +298,22 @@ RECIPES: dict[str, Recipe] = {
     "wgan_gp": Recipe(
         (Match("x", WGAN_GP, trains=DECODER),),
         papers.GULRAJANI_2017,
-        "the critic's gradient has norm 1",
+        "the critic's gradient norm is penalised towards 1",
     ),
     "gmmn": Recipe(
-        (Match("x", MMD(), trains=DECODER),), papers.LI_2015, "compares by kernels, no critic"
+        (Match("x", MMD(), trains=DECODER),),
+        papers.LI_2015,
+        "maximum mean discrepancy in place of a critic",
     ),
     "cgan": Recipe(
         (Match("xc", Adversarial(logistic), trains=DECODER),),
         papers.MIRZA_2014,
-        "the critic sees c",
+        "the critic is conditioned on c",
     ).conditional(),
     "gan_cls": Recipe(
         (Match("xc", Adversarial(logistic, mismatched=True), trains=DECODER),),
         papers.REED_2016,
-        "and is also shown wrong ones",
+        "the critic also rejects data with mismatched conditions",
     ).conditional(),
     "pix2pix": Recipe(
         (L1(weight=100.0), Match("xc", Adversarial(logistic), trains=DECODER)),
@@ -336,24 +338,24 @@ RECIPES: dict[str, Recipe] = {
     "infogan": Recipe(
         (FOOL, Reconstruct("z", trains=BOTH, weight=0.1)),
         papers.CHEN_2016,
-        "z can be read back from what was made of it",
+        "the encoder recovers z from the generated sample",
     ),
     "bigan": Recipe(
         (Match("xz", Adversarial(logistic), trains=BOTH),),
         papers.DONAHUE_2017,
-        "compares the joints, so the encoder inverts the decoder",
+        "compares the joint distributions of x and z: the encoder inverts the decoder",
         posterior=Delta,
     ),
     "aae": Recipe(
         (RECONSTRUCT, Match("z", Adversarial(logistic), trains=ENCODER, weight=50.0)),
         papers.MAKHZANI_2016,
-        "matches the aggregate of the posteriors, where the VAE matches each",
+        "matches the aggregate posterior with the prior by a game; the VAE matches each posterior",
         posterior=Delta,
     ),
     "wae_mmd": Recipe(
         (RECONSTRUCT, Match("z", MMD(), trains=ENCODER, weight=100.0)),
         papers.TOLSTIKHIN_2018,
-        "matches the aggregate of the posteriors by kernels",
+        "matches the aggregate posterior with the prior by maximum mean discrepancy",
         posterior=Delta,
     ),
     "vae_gan": Recipe(
@@ -363,7 +365,7 @@ RECIPES: dict[str, Recipe] = {
             Match("x", Adversarial(logistic, reconstructions=True), trains=DECODER),
         ),
         papers.LARSEN_2016,
-        "reconstructs in the features of the critic",
+        "reconstruction error in the features of the critic",
     ),
     "aavae": Recipe(
         (
@@ -372,17 +374,17 @@ RECIPES: dict[str, Recipe] = {
             Match("x", Adversarial(logistic), trains=(), weight=0.0),
         ),
         papers.HU_2018,
-        "learns from what it makes too, as far as the critic takes it for data",
+        "also trains on generated samples, weighted by the critic's probability of data",
     ),
     "musegan": Recipe(
         (Match("x", WGAN_GP, trains=DECODER), Match("x", Moments(), trains=DECODER, weight=10.0)),
         papers.DONG_2018,
-        "wgan_gp with feature matching on what the critic counts (Salimans et al. 2016)",
+        "wgan_gp with feature matching on fixed statistics (Salimans et al. 2016)",
     ),
     "vae_flow": Recipe(
         (RECONSTRUCT, Match("z", KL(), trains=("encoder", "prior"))),
         papers.CHEN_2017,
-        "the prior is a flow, and comes to meet the posteriors",
+        "a VAE whose prior is a learned flow",
         prior=realnvp,
     ),
     "vq_vae": Recipe(
@@ -442,7 +444,10 @@ RECIPES: dict[str, Recipe] = {
         sequence=local_transformer,
     ),
     "classifier": Recipe(
-        (Classify(),), papers.RUMELHART_1986, "a baseline that knows one collection", Delta
+        (Classify(),),
+        papers.RUMELHART_1986,
+        "a baseline trained on the labelled collection alone",
+        Delta,
     ),
     "dann": Recipe(
         (
@@ -450,7 +455,7 @@ RECIPES: dict[str, Recipe] = {
             Match("domain", Adversarial(logistic, play="minimax"), trains=ENCODER),
         ),
         papers.GANIN_2016,
-        "z must not tell which collection x is of: gradient reversal",
+        "gradient reversal: z does not reveal the collection of x",
         posterior=Delta,
         other=True,
         begins="classifier",
@@ -461,7 +466,7 @@ RECIPES: dict[str, Recipe] = {
             Match("domain", Adversarial(logistic), trains=ENCODER),
         ),
         papers.TZENG_2017,
-        "an encoder for the other collection, by a game against the first one's",
+        "an encoder of the other collection, trained against the first one's latents",
         posterior=Delta,
         other=True,
         begins="classifier",
@@ -469,7 +474,7 @@ RECIPES: dict[str, Recipe] = {
     "autoregressive": Recipe(
         (LIKELIHOOD,),
         papers.VASWANI_2017,
-        "an exact likelihood, part after part",
+        "an exact likelihood, factorised autoregressively",
     ),
 }
 

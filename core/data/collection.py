@@ -27,7 +27,7 @@ class Prepared:
 
     @property
     def digest(self) -> str:
-        """The digest of the prepared data."""
+        """Digest of the prepared data."""
         return self.store.digest
 
     @cached_property
@@ -37,7 +37,7 @@ class Prepared:
 
     @property
     def splits(self) -> tuple[Split, ...]:
-        """The splits that have any pieces."""
+        """Splits that have any pieces."""
         both: tuple[Split, ...] = ("train", "test")
         return tuple(split for split in both if len(self.indices(split)))
 

@@ -128,7 +128,7 @@ def write_rejects(folder: Path, rejects: Iterable[Reject]) -> None:
 
 
 def require_format(folder: Path, written_format: object) -> None:
-    """`UserError` where another version of pianoreel prepared the folder."""
+    """Raise `UserError` where another version of pianoreel prepared the folder."""
     if written_format != FORMAT:
         raise UserError(
             f"{folder} was prepared by another version of pianoreel: prepare it anew, into "

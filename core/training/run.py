@@ -175,7 +175,7 @@ class Run:
             shutil.rmtree(old, ignore_errors=True)
 
     def require_space(self, checkpoint_bytes: int) -> None:
-        """`UserError` where the disk has no room for the checkpoints still to be written.
+        """Raise `UserError` where the disk has no room for the checkpoints still to be written.
 
         At most `NEWEST` and the best are kept, and one more of each while it replaces another.
         """
@@ -206,7 +206,7 @@ class Run:
         return first_intact(self._best_folder())
 
     def best_or_latest(self) -> Checkpoint:
-        """What to sample from: the best, else the newest that is whole; else `UserError`."""
+        """Return the best checkpoint, else the newest intact one; `UserError` without any."""
         found = first_intact([*self._best_folder(), *checkpoints(self.checkpoints)])
         if found is None:
             raise UserError(f"{self.folder} holds no checkpoint yet: train it first")

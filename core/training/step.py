@@ -211,7 +211,7 @@ def _update(state: TrainState, names: list[str], losses: dict[str, Tensor]) -> d
 
 
 def _add_history_gradient(state: TrainState, name: str) -> None:
-    """Add the gradient of historical_averaging * |weights - their mean so far|^2."""
+    """Add to the gradients that of historical_averaging * |weights - their mean so far|^2."""
     means = state.history[name].parameters()
     for weight, mean in zip(state.networks[name].parameters(), means, strict=True):
         if weight.grad is not None:

@@ -46,16 +46,20 @@ class Row:
     prior: str = "the domain's"
     corruption: float = 0.0
     other: bool = False
+    density: str = ""
+    begins: str = ""
+    optimiser: tuple[str, float] | None = None
+    patches: bool = False
 
 
-def likelihood() -> Row:
-    """-log p(x) of a density, exactly."""
-    return Row((("match_x", {"density"}, 1.0),))
+def likelihood(density: str = "") -> Row:
+    """-log p(x) of a density, exactly: what computes it, where it is not the domain's own."""
+    return Row((("match_x", {"density"}, 1.0),), density=density)
 
 
-def of_a_game(played: Game, space: str = "x", *more: str) -> Row:
+def of_a_game(played: Game, space: str = "x", *more: str, **others: Any) -> Row:
     """One game, in which the decoder learns (and what is named beside it)."""
-    return Row(((f"match_{space}", {D, *more}, 1.0, played),))
+    return Row(((f"match_{space}", {D, *more}, 1.0, played),), **others)
 
 
 LOGISTIC = Game("logistic")
@@ -86,8 +90,8 @@ TABLE = {
     "lsgan": of_a_game(Game("least_squares")),
     # Lim and Ye 2017: the learner's loss is linear
     "hinge": of_a_game(Game("hinge", "linear")),
-    # Arjovsky et al. 2017, algorithm 1: c = 0.01, n_critic = 5
-    "wgan": of_a_game(Game("wasserstein", "swap", 5, clip=0.01)),
+    # Arjovsky et al. 2017, algorithm 1: c = 0.01, n_critic = 5, RMSProp with rate 0.00005
+    "wgan": of_a_game(Game("wasserstein", "swap", 5, clip=0.01), optimiser=("rmsprop", 0.00005)),
     # Gulrajani et al. 2017, algorithm 1: lambda = 10, n_critic = 5
     "wgan_gp": of_a_game(Game("wasserstein", "swap", 5, {"penalty": 10.0})),
     # Li, Swersky and Zemel 2015, eq. 3
@@ -97,7 +101,7 @@ TABLE = {
     # Reed et al. 2016, algorithm 1: real images with wrong text are to be rejected too
     "gan_cls": of_a_game(Game("logistic", mismatched=True), "xc", C),
     # Isola et al. 2017, eq. 4 and section 3.3: lambda = 100
-    "pix2pix": Row((("l1_x", {D, C}, 100.0), ("match_xc", {D, C}, 1.0, LOGISTIC))),
+    "pix2pix": Row((("l1_x", {D, C}, 100.0), ("match_xc", {D, C}, 1.0, LOGISTIC)), patches=True),
     # Zhu et al. 2017, eq. 3 and section 4: least squares, lambda = 10
     "cyclegan": Row(
         (
@@ -108,6 +112,7 @@ TABLE = {
         ),
         "Delta",
         other=True,
+        patches=True,
     ),
     # Larsen et al. 2016, algorithm 1: reconstructions are fake too; gamma = 1
     "vae_gan": Row(
@@ -116,6 +121,10 @@ TABLE = {
             ("match_z", {E}, 1.0),
             ("match_x", {D}, 1.0, Game("logistic", reconstructions=True)),
         )
+    ),
+    # Chen et al. 2016, eq. 6: Q and the generator learn together; lambda is our own
+    "infogan": Row(
+        (("match_x", {D}, 1.0, LOGISTIC), ("reconstruct_z", {E, D}, 0.1)),
     ),
     # Donahue et al. 2017, eq. 3: encoder and decoder play together against the critic of pairs
     "bigan": Row((("match_xz", {E, D}, 1.0, LOGISTIC),), "Delta"),
@@ -172,11 +181,29 @@ TABLE = {
         ),
         "Delta",
         other=True,
+        begins="classifier",
     ),
     # Tzeng et al. 2017, eq. 9: inverted labels, source encoder and classifier stay
     "adda": Row(
-        (("classify", set(), 0.0), ("match_domain", {E}, 1.0, LOGISTIC)), "Delta", other=True
+        (("classify", set(), 0.0), ("match_domain", {E}, 1.0, LOGISTIC)),
+        "Delta",
+        other=True,
+        begins="classifier",
     ),
+    # exact likelihoods: Dinh et al. 2015 and 2017, Kingma and Dhariwal 2018, Dempster et al. 1977,
+    # Tipping and Bishop 1999, van den Oord et al. 2016, Vaswani et al. 2017, Child et al. 2019,
+    # Parmar et al. 2018
+    "nice": likelihood("nice"),
+    "realnvp": likelihood("realnvp"),
+    "glow": likelihood("glow"),
+    "gaussian_mixture": likelihood("GaussianMixture"),
+    "ppca": likelihood("LinearGaussian"),
+    "pixelcnn": likelihood("pixelcnn"),
+    "wavenet": likelihood("wavenet"),
+    "transformer": likelihood("transformer"),
+    "sparse_transformer": likelihood("sparse_transformer"),
+    "local_transformer": likelihood("local_transformer"),
+    "autoregressive": likelihood(),
 }
 
 
@@ -227,12 +254,17 @@ def test_a_recipe_needs_these_networks(name):
 
 def pinned(recipe: Recipe) -> Row:
     """A recipe in the words of the table."""
+    settings = recipe.optimisation
     return Row(
         tuple(_line(term) for term in recipe.terms),
         recipe.posterior.__name__,
         getattr(recipe.prior, "__name__", "the domain's"),
         recipe.corruption,
         recipe.other,
+        getattr(recipe.density or recipe.sequence, "__name__", ""),
+        recipe.begins,
+        (settings.optimiser, settings.learning_rate) if settings else None,
+        recipe.patches,
     )
 
 
@@ -245,6 +277,10 @@ def _line(term: Any) -> Line:
     penalties = {penalty.name: penalty.weight for penalty in by.penalties}
     loss, sides = by.game.__name__, (by.mismatched, by.reconstructions)
     return (*line, Game(loss, by.play, by.critic_steps, penalties, by.clip, *sides))
+
+
+def test_every_recipe_is_in_the_table():
+    assert set(RECIPES) == set(TABLE)
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -226,18 +226,38 @@ def test_unused_codes_restart_among_what_is_encoded():
     assert (prior.usage >= codebook.LEAST_USAGE).all()
 
 
+def test_an_unused_code_restarts_with_the_usage_of_a_new_one():
+    prior = one_level()
+    with torch.no_grad():
+        prior.codebook.copy_(torch.tensor([[0.0], [1.0], [50.0]]))
+    prior.usage.copy_(torch.tensor([1.0, 1.0, 0.1]))
+    prior.count(torch.tensor([[[0.1], [0.9]]]))
+    assert prior.usage[2] == 1
+    assert prior.codebook[2].item() in (pytest.approx(0.1), pytest.approx(0.9))
+    torch.testing.assert_close(prior.codebook[:2], torch.tensor([[0.0], [1.0]]))
+
+
 def test_the_first_batch_initialises_the_codebook_and_evaluation_leaves_it():
     torch.manual_seed(0)
     prior = CodePrior(2)
-    z = torch.tensor([[5.0, 6.0], [7.0, 8.0]])
+    z = 5 + torch.rand(20, 2)
     before = prior.codebook.clone()
-    prior.eval()(2).nearest(z)
+    prior.eval()(20).nearest(z)
     assert torch.equal(prior.codebook, before)
-    prior.train()(2).nearest(z)
+    prior.train()(20).nearest(z)
     chosen = set(prior.codebook.flatten().tolist())
-    assert chosen <= {5.0, 6.0, 7.0, 8.0}
-    assert len(chosen) > 1
+    assert chosen <= set(z.flatten().tolist())
+    assert len(chosen) == 3
     assert prior.initialised == 1
+
+
+@pytest.mark.parametrize("prior", [one_level, two_levels])
+def test_the_likelihood_is_that_of_the_nearest_codes(prior):
+    built = prior(2)
+    z = torch.tensor([[0.4, -0.8], [5.0, 5.0], [-1.1, 0.2]])
+    codes = built(3).encode(HierarchicalDelta(z[:, :1], lambda top: z[:, 1:]))
+    assert (codes - z).abs().min() > 1e-3
+    torch.testing.assert_close(built(3).log_prob(z), built(3).log_prob(codes))
 
 
 def test_usage_is_an_average_of_frequencies():

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from core.densities.flow import ActNorm, Bijection, Chain, InvertibleLinear
+from core.densities.flow import ActNorm, Bijection, Chain, Coupling, InvertibleLinear
 from core.densities.map_flow import (
+    STEPS,
     FactorOut,
     Flatten,
     Squeeze,
@@ -124,6 +125,23 @@ def test_half_of_the_channels_is_factored_out_on_each_scale():
     z, log_det = flow.bijection(x)  # at initialisation couplings are the identity
     torch.testing.assert_close(z, torch.cat([again.flatten(1), squeezed[:, 4:].flatten(1)], 1))
     assert log_det.item() == 0
+
+
+def test_three_scales_by_hand():
+    """Eight positions: the odd ones leave first, then 2 and 6, then 0 and 4 are the end."""
+    z, _ = realnvp_maps((1, 8)).bijection(torch.arange(8.0).view(1, 1, 8))
+    assert z[0].tolist() == [0, 4, 2, 6, 1, 3, 5, 7]
+
+
+def test_the_steps_of_both_flows():
+    """Glow: actnorm, 1x1 convolution, coupling; RealNVP: checkerboards, squeeze, channels."""
+    glow = [type(part).__name__ for part in glow_maps((1, 2)).bijection.modules()]
+    steps = [n for n in glow if n in ("ActNorm", "InvertibleLinear", "Coupling", "Squeeze")]
+    assert steps == ["Squeeze", *["ActNorm", "InvertibleLinear", "Coupling"] * STEPS]
+    realnvp = realnvp_maps((3, 2)).bijection.modules()
+    masks = [part.stays.flatten().int().tolist() for part in realnvp if isinstance(part, Coupling)]
+    boards, halves = [[1, 0], [0, 1]], [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]]
+    assert masks == [*boards * (STEPS // 2), *halves * (STEPS // 2)]
 
 
 def test_what_is_factored_out_early_does_not_go_through_later_scales():

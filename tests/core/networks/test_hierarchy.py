@@ -58,6 +58,13 @@ def test_the_prior_is_initialised_near_the_standard_normal_distribution(conditio
     torch.testing.assert_close(torch.cov(samples.T), torch.eye(5), atol=0.25, rtol=0)
 
 
+def test_both_levels_of_the_prior_depend_on_the_condition():
+    torch.manual_seed(0)
+    distribution = HierarchicalPrior(5, 3)(2, torch.tensor([[1.0, 0, 0], [0, 0, 1]]))
+    for level in (distribution.top, distribution.bottom(torch.zeros(2, 2))):
+        assert (level.mean[0] - level.mean[1]).abs().max() > 1e-4
+
+
 def test_the_posteriors_bottom_level_reads_both():
     torch.manual_seed(0)
     head = HierarchicalHead(4, 6)

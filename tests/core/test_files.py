@@ -1,0 +1,86 @@
+"""Files that are whole or absent, digests, room on the disk, and who holds a folder."""
+
+import json
+import os
+import socket
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from core import files
+from core.errors import UserError
+from core.files import cache_folder, digest, locked, require_space, write_text
+
+USAGE = namedtuple("USAGE", "total used free")
+
+
+def test_the_digest_of_abc_is_that_of_the_standard(tmp_path: Path):
+    """FIPS 180-2, appendix B.1."""
+    (tmp_path / "a").write_bytes(b"abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert digest(tmp_path / "a") == expected
+
+
+def test_a_text_is_written_whole_and_leaves_nothing_beside_it(tmp_path: Path):
+    path = tmp_path / "a.txt"
+    write_text(path, "ä first")
+    write_text(path, "ä second")
+    assert path.read_bytes() == "ä second".encode()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_text_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, monkeypatch):
+    path = tmp_path / "a.txt"
+    write_text(path, "first")
+
+    def full(path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "sync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_text(path, "second")
+    assert path.read_text() == "first"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_room_is_needed_in_bytes(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: USAGE(9, 9, 3_000_000))
+    require_space(tmp_path, 3_000_000)
+    with pytest.raises(UserError, match=r"needs 4 MB and its disk has 3 MB free"):
+        require_space(tmp_path, 4_000_000)
+
+
+def test_a_folder_is_held_once_and_its_holder_is_named(tmp_path: Path):
+    with locked(tmp_path):
+        process, host, _ = json.loads((tmp_path / ".lock").read_text())
+        assert (process, host) == (os.getpid(), socket.gethostname())
+        named = f"process {process} on {host} .* works in"
+        with pytest.raises(UserError, match=named), locked(tmp_path):
+            pass
+    with locked(tmp_path):
+        pass
+    assert (tmp_path / ".lock").read_text() == ""
+
+
+def test_the_lock_of_a_killed_process_is_taken_over_and_that_is_logged(tmp_path: Path, caplog):
+    (tmp_path / ".lock").write_text(json.dumps([12345, "elsewhere", "2020-01-02 03:04:05"]))
+    with locked(tmp_path):
+        assert json.loads((tmp_path / ".lock").read_text())[0] == os.getpid()
+    (message,) = caplog.messages
+    assert message.startswith("process 12345 on elsewhere (since 2020-01-02 03:04:05) was stopped")
+    caplog.clear()
+    with locked(tmp_path):
+        pass
+    assert caplog.messages == []
+
+
+def test_what_can_be_generated_anew_is_kept_where_the_environment_says(monkeypatch):
+    monkeypatch.setenv("PIANOREEL_CACHE", "/a/cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    assert cache_folder() == Path("/a/cache")
+    monkeypatch.delenv("PIANOREEL_CACHE")
+    assert cache_folder() == Path("/xdg/pianoreel")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert cache_folder() == Path("/home/someone/.cache/pianoreel")
