@@ -130,6 +130,6 @@ def filled(value: float) -> dict[str, Tensor]:
 def test_it_loads_the_averages_of_the_best_step_without_critics(runs, tmp_path):
     loaded = runs.load(tmp_path / "mine", "cpu")
     assert set(loaded.networks) == {"encoder", "decoder"}
-    assert {float(p) for p in loaded.networks.parameters()} == {20.0}
+    assert {p.item() for p in loaded.networks.parameters()} == {20.0}
     assert (loaded.name, loaded.spec, loaded.config.recipe) == ("mine", "numbers", "vae")
     assert not any(part.training for part in loaded.networks.modules())
