@@ -181,5 +181,6 @@ def test_a_translation_trains_on_clips_of_both_collections_and_no_captions():
     size, seed = config.train.batch_size, config.train.seed
     batch = DOMAIN.batches(SHAPES, config, torch.device("cpu"), OTHERS)(3)
     assert torch.equal(batch.x, to_clips(SHAPES.batch(3, size, seed)[0]))
+    assert batch.other is not None
     assert torch.equal(batch.other, to_clips(OTHERS.batch(3, size, seed)[0]))
     assert batch.c is None
