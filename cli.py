@@ -51,16 +51,23 @@ def _options(
 def models(
     report: Annotated[
         Path | None,
-        typer.Option(help="Folder for models.md and ring.png: each trained on a toy. Minutes."),
+        typer.Option(
+            help="Folder for models.md and ring.png: each model, trained on a toy. Hours; the "
+            "same command resumes."
+        ),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Of the report, for each model.")] = 4000,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each model for the report.")] = 3,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Train only this model for the report; can be given several times."),
+    ] = None,
 ) -> None:
-    """List the models with their statements and papers, and the presets of both domains.
+    """List the models with their terms and papers, and the presets of both domains.
 
-    pianoreel models --report docs/models
+    pianoreel models --report docs/models --seeds 3
     """
     if report:
-        _survey(report, steps)
+        _report(report, seeds, model or [])
         return
     from rich import box
     from rich.console import Console
@@ -84,12 +91,23 @@ def models(
     console.print(table, presets)
 
 
-def _survey(to: Path, steps: int) -> None:
-    from core.ring.benchmark import on_the_ring, survey, survey_adapting, write
+def _report(to: Path, seeds: int, models: list[str]) -> None:
+    import torch
 
+    from core.config import nearest
+    from core.errors import ConfigError
+    from core.ring.benchmark import adapting, on_the_ring, survey, write
+
+    known = [*on_the_ring(), *adapting()]
+    for model in models:
+        if model not in known:
+            raise ConfigError(f"the report has no model '{model}': {nearest(model, known)}")
+    names, stored = models or known, to / ".results"
+    torch.set_num_threads(1)  # small matrices: several commands with --model share the work
     with ticking("learning the ring") as tick:
-        results = list(survey(on_the_ring(), steps, tick))
-    for path in write(results, list(survey_adapting(steps)), steps, to):
+        for _ in survey(names, range(seeds), stored, tick):
+            pass
+    for path in write(range(seeds), stored, to):
         print(path)
 
 

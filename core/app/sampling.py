@@ -27,7 +27,7 @@ def seeded(seed: int, number: int, device: torch.device) -> Iterator[None]:
     """Draw from random numbers of (seed, number) within; torch's global state is kept."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices):
-        torch.manual_seed((seed * 1_000_003 + number) % MAX_SEED)
+        torch.manual_seed((seed * 1_000_003 + number) % (MAX_SEED + 1))
         yield
 
 

@@ -68,14 +68,16 @@ class Coupling(Bijection):
 
     `stays`: mask of what stays, 1 or 0, of a shape that broadcasts to x. `net` reads x * stays,
     with c as further numbers, and returns log scales and shifts, twice as many as x has numbers.
-    Without `affine` it returns shifts only (NICE, eq. 10).
+    Without `affine` it returns shifts only (NICE, eq. 10). `bound`: of the log scales.
     """
 
     stays: Tensor
 
-    def __init__(self, stays: Tensor, net: nn.Module, affine: bool = True):
+    def __init__(
+        self, stays: Tensor, net: nn.Module, affine: bool = True, bound: float = SCALE_BOUND
+    ):
         super().__init__()
-        self.net, self.affine = net, affine
+        self.net, self.affine, self.bound = net, affine, bound
         self.register_buffer("stays", stays.float())
 
     def forward(self, x: Reals, c: Tensor | None = None) -> tuple[Mapped, Losses]:
@@ -95,7 +97,7 @@ class Coupling(Bijection):
         if not self.affine:
             return torch.zeros_like(x), out * (1 - self.stays)
         log_scale, shift = out.chunk(2, 1)
-        bounded = SCALE_BOUND * torch.tanh(log_scale / SCALE_BOUND)
+        bounded = self.bound * torch.tanh(log_scale / self.bound)
         return bounded * (1 - self.stays), shift * (1 - self.stays)
 
 
@@ -212,11 +214,18 @@ class Flow(nn.Module):
 COUPLINGS = 8
 
 
-def vector_coupling(size: int, number: int, affine: bool = True, condition: int = 0) -> Coupling:
+def vector_coupling(
+    size: int,
+    number: int,
+    affine: bool = True,
+    condition: int = 0,
+    width: int = WIDTH,
+    bound: float = SCALE_BOUND,
+) -> Coupling:
     """Build coupling `number` of a flow: every other number stays; initialised as the identity."""
-    net = MLP(size + condition, WIDTH, WIDTH, 2 * size if affine else size)
+    net = MLP(size + condition, width, width, 2 * size if affine else size)
     zero(net[-1])
-    return Coupling(torch.arange(size) % 2 == number % 2, net, affine)
+    return Coupling(torch.arange(size) % 2 == number % 2, net, affine, bound)
 
 
 def zero(layer: nn.Module) -> None:
@@ -225,23 +234,35 @@ def zero(layer: nn.Module) -> None:
         nn.init.zeros_(parameter)
 
 
-def nice(size: int, condition: int = 0) -> Flow:
+def nice(size: int, condition: int = 0, couplings: int = COUPLINGS, width: int = WIDTH) -> Flow:
     """Additive couplings, then a scale for each number."""
-    couplings = [vector_coupling(size, n, False, condition) for n in range(COUPLINGS)]
-    return Flow(size, Chain([*couplings, Scaling(size)]))
+    layers = [vector_coupling(size, n, False, condition, width) for n in range(couplings)]
+    return Flow(size, Chain([*layers, Scaling(size)]))
 
 
-def realnvp(size: int, condition: int = 0) -> Flow:
-    """Affine couplings with masks by turns."""
-    couplings = [vector_coupling(size, n, condition=condition) for n in range(COUPLINGS)]
-    return Flow(size, Chain(couplings))
+def realnvp(
+    size: int,
+    condition: int = 0,
+    couplings: int = COUPLINGS,
+    width: int = WIDTH,
+    bound: float = SCALE_BOUND,
+) -> Flow:
+    """Affine couplings with masks by turns; `bound`: of the log scales."""
+    layers = [vector_coupling(size, n, True, condition, width, bound) for n in range(couplings)]
+    return Flow(size, Chain(layers))
 
 
-def glow(size: int, condition: int = 0) -> Flow:
+def glow(
+    size: int,
+    condition: int = 0,
+    couplings: int = COUPLINGS,
+    width: int = WIDTH,
+    bound: float = SCALE_BOUND,
+) -> Flow:
     """Steps of actnorm, a linear map and an affine coupling."""
 
     def step(number: int) -> Chain:
-        coupling = vector_coupling(size, number, condition=condition)
+        coupling = vector_coupling(size, number, True, condition, width, bound)
         return Chain([ActNorm(size), InvertibleLinear(size), coupling])
 
-    return Flow(size, Chain([step(number) for number in range(COUPLINGS)]))
+    return Flow(size, Chain([step(number) for number in range(couplings)]))

@@ -1,5 +1,6 @@
 """Comparing two distributions by a divergence."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -76,7 +77,10 @@ Reference = Float[Tensor, "other *event"]
 
 
 def inverse_multiquadratic(
-    a: Samples, b: Reference, squared_scale: Loss
+    a: Samples,
+    b: Reference,
+    squared_scale: Loss,
+    bandwidths: Sequence[float] = BANDWIDTHS,
 ) -> Float[Tensor, "batch other"]:
     """Kernel sum over bandwidths s of C / (C + |a - b|^2), C = s * squared_scale.
 
@@ -84,7 +88,7 @@ def inverse_multiquadratic(
     there C = 2 dim s, the expected squared distance of two draws of N(0, I)).
     """
     squared = torch.cdist(a.flatten(1), b.flatten(1)) ** 2
-    constants = [bandwidth * squared_scale for bandwidth in BANDWIDTHS]
+    constants = [bandwidth * squared_scale for bandwidth in bandwidths]
     return torch.stack([c / (c + squared) for c in constants]).sum(0)
 
 
@@ -95,7 +99,7 @@ def median_squared_distance(samples: Samples) -> Loss:
     return squared.median().clamp(min=torch.finfo(squared.dtype).eps)
 
 
-def mmd(samples: Samples, reference: Reference) -> Loss:
+def mmd(samples: Samples, reference: Reference, bandwidths: Sequence[float] = BANDWIDTHS) -> Loss:
     """Compute the squared maximum mean discrepancy, unbiased: its mean at equality is 0.
 
     Gretton et al., JMLR 2012, equation 3. At least two samples a side. The kernel's scale is taken
@@ -104,9 +108,10 @@ def mmd(samples: Samples, reference: Reference) -> Loss:
     """
     scale = median_squared_distance(reference)
     within = sum(
-        _off_diagonal_mean(inverse_multiquadratic(s, s, scale)) for s in (samples, reference)
+        _off_diagonal_mean(inverse_multiquadratic(s, s, scale, bandwidths))
+        for s in (samples, reference)
     )
-    return within - 2 * inverse_multiquadratic(samples, reference, scale).mean()
+    return within - 2 * inverse_multiquadratic(samples, reference, scale, bandwidths).mean()
 
 
 def _off_diagonal_mean(kernel: Tensor) -> Tensor:
@@ -116,14 +121,19 @@ def _off_diagonal_mean(kernel: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class MMD(Comparison):
-    """Maximum mean discrepancy of the aggregates: one value for the batch, none per sample."""
+    """Maximum mean discrepancy of the aggregates: one value for the batch, none per sample.
+
+    `bandwidths`: those of the kernel mixture, in units of the reference's median squared distance.
+    """
+
+    bandwidths: tuple[float, ...] = BANDWIDTHS
 
     def networks(self, space: Space, critic: str) -> tuple[str, ...]:
         return SAMPLERS[space]
 
     def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:
         (reference,), (produced,) = passes.reference(space), passes.produced(space)
-        return mmd(produced, reference)
+        return mmd(produced, reference, self.bandwidths)
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def train(
         recorder.observe_if_due()
         while budget.fraction < 1:
             recorder.stop_if_asked(monitor)
-            _set_rates(state, config, budget)
+            set_rates(state, config, budget.step, budget.fraction)
             losses = step(state, batches, budget.step, config.seed)
             budget.advance()
             recorder.count_skipped(losses)
@@ -246,8 +246,9 @@ class Recorder:
         return {"step": self.budget.step, "seconds": self.budget.seconds}
 
 
-def _set_rates(state: TrainState, config: TrainConfig, budget: Budget) -> None:
-    factor = rate_factor(config, budget.step, budget.fraction)
+def set_rates(state: TrainState, config: TrainConfig, step: int, fraction: float) -> None:
+    """Set the learning rates of a step, after this fraction of the budget."""
+    factor = rate_factor(config, step, fraction)
     for name, optimizer in state.optimizers.items():
         settings = config.critic if is_critic(name) else config.learner
         for group in optimizer.param_groups:

@@ -15,6 +15,7 @@ from videogen.model import (
     read_prompts,
     train,
 )
+from videogen.networks.text import Captions
 from videogen.recipes import RECIPES
 from videogen.shapes.dataset import MovingShapes
 
@@ -42,15 +43,15 @@ def test_every_recipe_trains_and_samples(tmp_path, name):
     if not model.draws:
         with pytest.raises(UserError, match=r"has no prior|translates"):
             model.clips([CAPTION])
-        frames, told = OTHERS.batch(0, 3, seed=1)
-        assert model.transform(to_clips(frames), told).shape == (3, 3, 4, 16, 16)
+        frames, captions = OTHERS.batch(0, 3, seed=1)
+        assert model.transform(to_clips(frames), captions).shape == (3, 3, 4, 16, 16)
         return
     clips = model.clips([CAPTION, "A dog"], seed=1)
     assert clips.shape == (2, 3, 4, 16, 16)
     assert clips.abs().max() <= 1
 
 
-def test_a_translation_needs_a_second_collection_of_the_same_form(tmp_path):
+def test_a_translation_needs_a_second_collection_of_the_same_size(tmp_path):
     with pytest.raises(ConfigError, match="give the second by --other"):
         tiny(tmp_path / "run", "cyclegan")
     with pytest.raises(ConfigError, match="gist learns from one collection"):
@@ -86,8 +87,8 @@ def test_every_ablation_of_the_paper_trains(tmp_path, ablation):
 
 def test_the_same_seed_makes_the_same_clips(tmp_path):
     model = tiny(tmp_path / "run")
-    first, again, other = (model.clips([CAPTION] * 3, seed=seed) for seed in (4, 4, 5))
-    assert torch.equal(first, again)
+    first, repeated, other = (model.clips([CAPTION] * 3, seed=seed) for seed in (4, 4, 5))
+    assert torch.equal(first, repeated)
     assert not torch.equal(first, other)
     assert not torch.equal(first[0], first[1])
     torch.testing.assert_close(model.parts([CAPTION] * 3, seed=4)["mask"].shape[0], 3)
@@ -101,7 +102,7 @@ def test_a_resumed_run_is_bit_equal(tmp_path):
         assert torch.equal(value, parts.networks.state_dict()[key]), key
 
 
-def test_what_grows_goes_on_growing_when_a_run_is_resumed(tmp_path):
+def test_a_growing_generator_resumes_bit_equal(tmp_path):
     growing = ["model.video.blocks=growing", "model.video.level_steps=2"]
     whole = tiny(tmp_path / "whole", "cgan", 4, *growing)
     foreground = whole.networks["decoder"].get_submodule("foreground")
@@ -147,14 +148,14 @@ def test_networks_are_those_the_recipe_names():
 
 def test_data_is_a_folder_or_shapes():
     assert find_data(None, True, True, "small").size == 32
-    for told in ((None, False, False), (None, False, True)):
+    for arguments in ((None, False, False), (None, False, True)):
         with pytest.raises(ConfigError, match="--shapes"):
-            find_data(*told, "small")
+            find_data(*arguments, "small")
 
 
 def test_prompts_are_lines(tmp_path):
-    (tmp_path / "told.txt").write_text("a dog\n\n  a cat \n")
-    assert read_prompts(tmp_path / "told.txt") == ["a dog", "a cat"]
+    (tmp_path / "prompts.txt").write_text("a dog\n\n  a cat \n")
+    assert read_prompts(tmp_path / "prompts.txt") == ["a dog", "a cat"]
     (tmp_path / "none.txt").write_text("\n")
     for name in ("none.txt", "absent.txt"):
         with pytest.raises(UserError, match=name):
@@ -176,3 +177,27 @@ def test_a_clip_is_the_same_alone_or_among_others(tmp_path):
 def test_captions_are_a_list_of_sentences(tmp_path, captions):
     with pytest.raises(ConfigError, match="list of sentences"):
         tiny(tmp_path / "run").clips(captions)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_run_with_wrong_captions_is_shown_its_neighbours_captions(wrong: bool):
+    """Clip k of the batch has caption k, or caption k + 1; the last one has the first's."""
+    config = configure(DOMAIN, SHAPES, "gist", "tiny", [f"wrong_captions={wrong}"])
+    size, seed = config.train.batch_size, config.train.seed
+    frames, captions = SHAPES.batch(3, size, seed)
+    batch = DOMAIN.batches(SHAPES, config, torch.device("cpu"))(3)
+    expected = [captions[(k + wrong) % size] for k in range(size)]
+    assert expected != captions or not wrong
+    assert batch.c is not None
+    assert torch.equal(batch.c, Captions(config.spec.words).encode(expected))
+    assert torch.equal(batch.x, to_clips(frames))
+
+
+def test_a_translation_trains_on_clips_of_both_collections_and_no_captions():
+    config = configure(DOMAIN, SHAPES, "cyclegan", "tiny", other=OTHERS)
+    size, seed = config.train.batch_size, config.train.seed
+    batch = DOMAIN.batches(SHAPES, config, torch.device("cpu"), OTHERS)(3)
+    assert torch.equal(batch.x, to_clips(SHAPES.batch(3, size, seed)[0]))
+    assert batch.other is not None
+    assert torch.equal(batch.other, to_clips(OTHERS.batch(3, size, seed)[0]))
+    assert batch.c is None

@@ -14,6 +14,7 @@ from core.data.preparation import open_preparation
 from core.data.store import (
     Store,
     finished,
+    read_columns,
     read_metadata,
     shard_folder,
     write_index,
@@ -186,3 +187,13 @@ def test_a_folder_is_held_by_one_process_that_is_named(tmp_path: Path):
     other.join()
     with locked(tmp_path):
         pass
+
+
+def test_a_column_in_parts_is_one_array_of_the_first_parts_type(tmp_path: Path):
+    """Parts of 2, 0 and 1 rows, one of them a view with strides of its own."""
+    view = np.arange(12, dtype=np.int64).reshape(2, 6)[:, ::3]
+    parts = [np.array([[1, 2], [3, 4]], np.int16), np.zeros((0, 2), np.int16), view[1:]]
+    write_shard(tmp_path, 0, {"pairs": parts})
+    (column,) = read_columns(tmp_path, 0).values()
+    assert column.dtype == np.int16
+    assert column.tolist() == [[1, 2], [3, 4], [6, 9]]

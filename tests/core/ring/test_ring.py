@@ -1,4 +1,8 @@
-"""Every recipe learns the ring of eight Gaussians; a constant and an untrained model do not."""
+"""Every recipe learns the ring of eight Gaussians; a constant and an untrained model do not.
+
+Good samples lie within three standard deviations of a mode. The bounds leave room for other seeds
+and machines below what docs/models/models.md shows; a model with a third of good samples fails.
+"""
 
 import math
 
@@ -10,7 +14,6 @@ from core.networks.heads import StandardNormal
 from core.recipes import RECIPES
 from core.ring import domain as ring
 from core.ring.benchmark import (
-    ADAPTING_STEPS,
     REAL,
     accuracy,
     adapting,
@@ -18,11 +21,8 @@ from core.ring.benchmark import (
     distance,
     labels,
     learn,
-    made,
     on_the_ring,
-    survey,
-    survey_adapting,
-    write,
+    samples,
 )
 from core.theory.divergences import mmd
 from core.training.step import Optimisation, TrainState, step
@@ -31,22 +31,24 @@ HERE = on_the_ring()
 LABELLED = [name for name in HERE if "condition" in RECIPES[name].networks]
 INVERTING = {"bigan", "infogan", "wake_sleep", "cyclegan"}
 """Without a term that reconstructs x, encoder and decoder still invert each other."""
-MODES_COVERED = 7
-BOUND = 0.06
-"""Largest squared MMD to the ring, to which two halves of it have 0.00."""
 
-
-LOOSE = {"wake_sleep": 0.12}
-"""Bounds of those that bound no likelihood and play no game."""
+GOOD = 0.9
+"""Share of good samples of a recipe that is not in `LESS`."""
+LESS = {
+    "aae": 0.8,  # aggregates matched by a critic: gaps between clusters of z
+    "wae_mmd": 0.8,  # and by kernels
+    "vq_vae": 0.8,  #
+}
+"""Those with less, and why."""
 STRAIGHT = {"ppca"}
 """One direction and noise make no ring: judged by the closed form."""
 
 
 @torch.no_grad()
-def again(state: TrainState) -> float:
-    """How far a point of the ring comes back from, through z, in units of its radius."""
+def reconstruction_error(state: TrainState) -> float:
+    """Median distance of a point of the ring from its reconstruction, in units of the radius."""
     networks = state.ema
-    x = networks["decoder"](networks["encoder"](REAL).mean).mean
+    x = networks["decoder"](networks["encoder"](REAL).representative).representative
     return ((x - REAL).norm(dim=1).median() / ring.RADIUS).item()
 
 
@@ -63,23 +65,23 @@ CODE_READ = 0.7
 
 
 def test_an_untrained_encoder_reads_no_code():
-    assert abs(code_read_back(begin("infogan"))) < CODE_READ / 3
+    assert abs(code_read_back(begin("infogan"))) < CODE_READ - 0.2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in HERE if name not in STRAIGHT])
 def test_a_recipe_learns_the_ring(name):
-    state = learn(name, steps=6000 if name in LOOSE else 4000)
-    x = made(state)
-    covered, _ = ring.coverage(x)
+    state = learn(name)
+    x = samples(state)
+    covered, good = ring.coverage(x)
+    assert good >= LESS.get(name, GOOD), f"{good:.1%}"
+    assert covered == ring.MODES
     if name in LABELLED:
         assert ring.agreement(x, labels()) > 0.95
     if name in INVERTING:
-        assert again(state) < 0.3
+        assert reconstruction_error(state) < 0.3
     if name == "infogan":
         assert code_read_back(state) > CODE_READ
-    assert distance(x) < LOOSE.get(name, BOUND), f"MMD {distance(x):.3f}"
-    assert covered >= MODES_COVERED or name in LOOSE
 
 
 @torch.no_grad()
@@ -93,10 +95,10 @@ def from_the_prior(state: TrainState) -> float:
 @pytest.mark.slow
 def test_aggregate_posteriors_come_to_the_prior_where_they_are_matched():
     """Two draws of the prior: 0.00. Untrained, or not matched: 0.6 and more."""
-    assert from_the_prior(learn("ae", steps=2000)) > 0.3
+    assert from_the_prior(learn("ae")) > 0.3
     for name in ("aae", "wae_mmd"):
         assert from_the_prior(begin(name)) > 0.3
-        assert from_the_prior(learn(name, steps=2000)) < 0.1, name
+        assert from_the_prior(learn(name)) < 0.03, name
 
 
 @pytest.mark.parametrize("name", [*HERE, *adapting()])
@@ -146,7 +148,7 @@ def cost_in_symbols(state: TrainState) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TOLD)
 def test_a_density_over_symbols_comes_near_the_rings_entropy(name):
-    assert ENTROPY - 0.05 < cost_in_symbols(learn(name, steps=2000)) < ENTROPY + 0.3
+    assert ENTROPY - 0.05 < cost_in_symbols(learn(name)) < ENTROPY + 0.3
 
 
 @pytest.mark.parametrize("name", TOLD)
@@ -162,11 +164,11 @@ KNOWN = 0.9
 
 @pytest.mark.slow
 def test_who_knows_one_ring_errs_on_the_shifted_one_and_who_adapts_does_not():
-    here, there = accuracy(learn("classifier", ADAPTING_STEPS))
+    here, there = accuracy(learn("classifier"))
     assert here > 0.99
     assert 0.7 < there < KNOWN
     for name in ("dann", "adda"):
-        here, there = accuracy(learn(name, ADAPTING_STEPS))
+        here, there = accuracy(learn(name))
         assert here > 0.99
         assert there > KNOWN + 0.04, (name, there)
 
@@ -184,7 +186,7 @@ def test_every_density_has_a_bound():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXACT)
 def test_a_density_comes_near_the_rings_entropy(name):
-    paid = cost(learn(name, steps=3000))
+    paid = cost(learn(name))
     if name in STRAIGHT:
         assert paid == pytest.approx(-best_log_likelihood(REAL, latent=1), abs=0.02)
     else:
@@ -207,33 +209,58 @@ def test_a_constant_density_misses_every_bound():
 
 
 def test_an_untrained_model_and_a_constant_miss_the_bound():
-    untrained = made(begin("gan"))
+    untrained = samples(begin("gan"))
     constant = REAL.mean(0).expand(len(REAL), -1) + 0.01 * torch.randn(len(REAL), 2)
     for x in (untrained, constant):
-        assert distance(x) > 3 * BOUND
-        assert ring.coverage(x)[0] < MODES_COVERED
+        covered, good = ring.coverage(x)
+        assert (covered, good < 0.34) == (0, True)
+    assert min(GOOD, *LESS.values()) > 0.34
 
 
 def test_the_real_ring_is_covered():
-    covered, near = ring.coverage(ring.points(2000, seed=5))
+    """A Gaussian of the plane lies within three standard deviations by 1 - exp(-9 / 2)."""
+    covered, good = ring.coverage(ring.points(20_000, seed=5))
     assert covered == 8
-    assert near > 0.99
+    assert good == pytest.approx(0.98889, abs=0.003)
     assert abs(distance(ring.points(2000, seed=5))) < 0.01
+
+
+def at(*places: tuple[float, float, int]) -> torch.Tensor:
+    """Points: x, y and how many of them."""
+    return torch.cat([torch.tensor([[x, y]]).expand(count, 2) for x, y, count in places])
+
+
+def test_a_good_sample_lies_within_three_standard_deviations_of_a_mode():
+    x = at((2.29, 0, 1), (2.31, 0, 1), (0, -1.71, 1), (0, -1.69, 1), (0, 0, 1))
+    assert ring.coverage(x)[1] == pytest.approx(2 / 5)
+
+
+def test_a_mode_is_covered_with_a_quarter_of_its_share_of_good_samples():
+    """Of 320 samples a mode's share is 40, a quarter of it 10."""
+    assert ring.coverage(at((2, 0, 10), (0, 2, 9), (-2.4, 0, 301)))[0] == 1
+    assert ring.coverage(at((2, 0, 10), (0, 2, 10), (-2.2, 0, 300)))[0] == 3
+
+
+def test_fourier_features_are_x_with_sines_and_cosines_of_its_multiples():
+    features = ring.fourier_features(torch.tensor([[0.5, -1.0]]), 2)
+    waves = [f(k * x) for k in (1, 2) for f in (math.sin, math.cos) for x in (0.5, -1.0)]
+    assert features.tolist()[0] == pytest.approx([0.5, -1.0, *waves])
+
+
+POINTS = {"gan", "wgan_gp", "bigan", "infogan", "aae", "wae_mmd", "vq_vae", "vq_vae_2", "vae_gan"}
+NOISY = {"vae", "cvae", "aavae", "wake_sleep", "vae_flow", "hierarchical_vae"}
+
+
+def test_a_decoder_is_a_point_unless_a_likelihood_of_x_is_bounded_by_it():
+    assert {name for name in POINTS | NOISY if ring.is_point_decoder(RECIPES[name])} == POINTS
+    z = torch.randn(3, 2)
+    decoder = ring.networks(RECIPES["gan"])["decoder"]
+    assert torch.equal(decoder(z).rsample(), decoder(z).rsample())
+    residual = ring.networks(RECIPES["vae"])["decoder"](z.expand(3000, 3, 2).flatten(0, 1))
+    spread = (residual.rsample() - residual.mean).std().item()
+    assert spread == pytest.approx(0.1, rel=0.05)
 
 
 def test_batches_are_a_function_of_their_number():
     assert torch.equal(ring.batch(7).x, ring.batch(7).x)
     assert not torch.equal(ring.batch(7).x, ring.batch(8).x)
-
-
-def test_a_survey_is_a_table_and_a_picture(tmp_path):
-    results = list(survey(["gan", "realnvp", "cyclegan"], steps=2))
-    assert [r.name for r in results] == ["gan", "realnvp", "cyclegan"]
-    assert all(r.points.shape == (2000, 2) and r.parameters > 1000 for r in results)
-    adapted = list(survey_adapting(2))
-    assert [(a.name, a.said.shape) for a in adapted] == [(n, (2000,)) for n in adapting()]
-    table, picture, each = write(results, adapted, 2, tmp_path / "docs")
-    assert "| `realnvp` |" in table.read_text()
-    assert "| `dann` |" in table.read_text()
-    assert picture.stat().st_size > 5000
-    assert len(list(each.glob("*.png"))) == 6

@@ -76,7 +76,7 @@ def test_a_dropped_clip_takes_its_caption_with_it(tmp_path: Path):
     assert (tmp_path / "data" / "collection.png").stat().st_size > 1000
 
 
-def test_clips_of_long_films_are_of_one_side_only(tmp_path: Path):
+def test_clips_of_a_long_video_are_in_one_split(tmp_path: Path):
     clips = write_clips(tmp_path / "clips", 6, frames=10)
     shutil.copy(clips / "002.gif", clips / "again.gif")
     (clips / "again.txt").write_text("the same pictures in other words")
@@ -104,8 +104,8 @@ def test_a_batch_is_a_function_of_its_arguments(tmp_path: Path):
     data = Collection.open(tmp_path / "data")
     frames, captions = data.batch(3, 16, seed=1)
     assert frames.shape == (16, 4, 8, 8, 3)
-    again, same = Collection.open(tmp_path / "data").batch(3, 16, seed=1)
-    assert (again == frames).all() and same == captions
+    repeated, same = Collection.open(tmp_path / "data").batch(3, 16, seed=1)
+    assert (repeated == frames).all() and same == captions
     assert data.batch(4, 16, seed=1)[1] != captions != data.batch(3, 16, seed=2)[1]
     held = {data.captions_of(data.indices("test"))[0]}
     assert set(data.batch(0, 16, seed=0, split="test")[1]) == held
@@ -131,7 +131,7 @@ def test_a_check_says_the_same_and_writes_nothing(tmp_path: Path):
     ]
 
 
-def test_nothing_kept_is_told_with_the_reasons(tmp_path: Path):
+def test_if_all_are_rejected_the_reasons_are_reported(tmp_path: Path):
     clips = write_clips(tmp_path / "clips", 2, frames=3)
     config = SMALL.model_copy(update={"short": "drop"})
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""What of a video is kept: windows, and what becomes of one that is too short."""
+"""Clips are windows of a video; videos that are too short are padded, looped or rejected."""
 
 import numpy as np
 import pytest

@@ -62,11 +62,11 @@ def test_captions_name_numbered_sheets_and_own_ones(parts: Path):
 
 def test_no_two_characters_have_one_caption(parts: Path):
     found = sheets(parts)
-    drawn = characters(found, 50, seed=1)
-    assert len({one.caption for one in drawn}) == 50
-    assert drawn == characters(found, 50, seed=1)
+    sampled = characters(found, 50, seed=1)
+    assert len({one.caption for one in sampled}) == 50
+    assert sampled == characters(found, 50, seed=1)
     everyone = characters(found, 400, seed=1)
-    assert len(everyone) == 2**5 * 9  # eyes are not told
+    assert len(everyone) == 2**5 * 9  # captions do not name eyes
 
 
 def test_the_command_writes_what_prepare_reads(parts: Path, tmp_path: Path):
@@ -75,8 +75,8 @@ def test_the_command_writes_what_prepare_reads(parts: Path, tmp_path: Path):
     assert "5 clips" in said
     rows = [json.loads(line) for line in (tmp_path / "to/clips.jsonl").read_text().splitlines()]
     assert [row["path"] for row in rows] == [f"{n:05d}.gif" for n in range(5)]
-    told = ("--size", 16, "--frames", 8, "--fps", 8, "--to", tmp_path / "data")
-    code, said, _ = run("video", "prepare", tmp_path / "to" / "clips.jsonl", *told)
+    options = ("--size", 16, "--frames", 8, "--fps", 8, "--to", tmp_path / "data")
+    code, said, _ = run("video", "prepare", tmp_path / "to" / "clips.jsonl", *options)
     assert code == 0
     assert "5 of manifest" in said
 

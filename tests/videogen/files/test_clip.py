@@ -97,9 +97,9 @@ def test_sound_goes_with_the_picture_and_ends_with_it(tmp_path: Path, channels: 
     write_mp4(moving(), tmp_path / "x.mp4", 8, np.stack([wave] * channels))
     assert len(decoded(tmp_path / "x.mp4")[0]) == 12
     with av.open(str(tmp_path / "x.mp4")) as file:
-        heard = np.concatenate([f.to_ndarray() for f in file.decode(audio=0)], axis=1)
+        sound = np.concatenate([f.to_ndarray() for f in file.decode(audio=0)], axis=1)
         assert file.streams.audio[0].codec_context.name == "aac"
-    assert heard.shape[0] == channels
-    assert heard.shape[1] / 44100 == pytest.approx(12 / 8, abs=0.05)
-    spectrum = np.abs(np.fft.rfft(heard[0, 10_000:54_100]))
+    assert sound.shape[0] == channels
+    assert sound.shape[1] / 44100 == pytest.approx(12 / 8, abs=0.05)
+    spectrum = np.abs(np.fft.rfft(sound[0, 10_000:54_100]))
     assert spectrum.argmax() == 440

@@ -29,8 +29,8 @@ def rows(folder: Path, text: str | bytes, name: str = "clips.csv") -> list[Row]:
     return list(read_manifest(folder / name))
 
 
-def told(folder: Path, text: str | bytes, name: str = "clips.csv") -> list[tuple[int, str]]:
-    """Of each row its number, and its caption or the reason against it."""
+def outcomes(folder: Path, text: str | bytes, name: str = "clips.csv") -> list[tuple[int, str]]:
+    """Return the number of each row with its caption, or the reason of the rejection."""
     return [(r.number, r.fault[0] if r.fault else r.caption) for r in rows(folder, text, name)]
 
 
@@ -40,12 +40,12 @@ def test_rows_are_clips_with_captions(folder: Path):
     assert [row.caption for row in found] == ["one, two", "a dog"]
     lines = [{"file_name": "a.mp4", "text": "eins"}, {"Path": "dogs/rex.mp4", "Caption": "zwei"}]
     text = "\n\n".join(map(json.dumps, lines))
-    assert told(folder, text, "x.jsonl") == [(1, "eins"), (3, "zwei")]
+    assert outcomes(folder, text, "x.jsonl") == [(1, "eins"), (3, "zwei")]
 
 
 def test_other_columns_and_a_mark_of_order_do_no_harm(folder: Path):
     text = b"\xef\xbb\xbfnumber,Text,file\r\n1,hello,a.mp4\r\n"
-    assert told(folder, text) == [(2, "hello")]
+    assert outcomes(folder, text) == [(2, "hello")]
     assert is_manifest(folder / "clips.csv")
 
 
@@ -71,19 +71,19 @@ def test_a_path_that_leads_elsewhere_is_refused(folder: Path, name: str):
     (folder / "out.mp4").symlink_to(folder.parent / "secret.mp4")
     (folder / "loop").symlink_to(folder / "loop")
     text = "\n".join(json.dumps({"path": p, "caption": "c"}) for p in ("a.mp4", name, "a.mp4"))
-    found = told(folder, text, "x.jsonl")
+    found = outcomes(folder, text, "x.jsonl")
     assert found[::2] == [(1, "c"), (3, "c")]
     assert found[1] in [(2, "path"), (2, "no-file")]
 
 
 def test_a_link_that_stays_below_is_followed(folder: Path):
     (folder / "b.mp4").symlink_to(folder / "dogs" / "rex.mp4")
-    assert told(folder, "path,caption\nb.mp4,x\n") == [(2, "x")]
+    assert outcomes(folder, "path,caption\nb.mp4,x\n") == [(2, "x")]
 
 
 def test_rows_without_what_they_need_are_refused(folder: Path):
     text = "path,caption\na.mp4\na.mp4,\nabsent.mp4,x\ndogs,x\n\na.mp4,last\n"
-    assert told(folder, text) == [
+    assert outcomes(folder, text) == [
         (2, "row"),
         (3, "no-caption"),
         (4, "no-file"),
@@ -91,18 +91,23 @@ def test_rows_without_what_they_need_are_refused(folder: Path):
         (7, "last"),
     ]
     lines = ["[1]", "{", '{"path": 3, "caption": "x"}', "[" * 100_000, '{"path": "a.mp4"}']
-    assert [reason for _, reason in told(folder, "\n".join(lines), "x.jsonl")] == ["row"] * 5
+    assert [reason for _, reason in outcomes(folder, "\n".join(lines), "x.jsonl")] == ["row"] * 5
 
 
 def test_captions_that_are_no_text_are_refused(folder: Path):
     head = b"path,caption\na.mp4,"
-    assert told(folder, head + b"caf\xe9\na.mp4,caf\xc3\xa9\n") == [(2, "caption"), (3, "café")]
-    assert told(folder, head + b"a\x07b\n") == [(2, "caption")]
-    assert told(folder, head + "a\u202eb\n".encode()) == [(2, "caption")], "turns the line round"
-    assert told(folder, head + b"x" * 1001 + b"\na.mp4,y\n") == [(2, "caption"), (3, "y")]
-    assert told(folder, head + b"x" * 10_000_000 + b"\na.mp4,y\n") == [(2, "row"), (3, "y")]
+    assert outcomes(folder, head + b"caf\xe9\na.mp4,caf\xc3\xa9\n") == [
+        (2, "caption"),
+        (3, "café"),
+    ]
+    assert outcomes(folder, head + b"a\x07b\n") == [(2, "caption")]
+    assert outcomes(folder, head + "a\u202eb\n".encode()) == [(2, "caption")], (
+        "turns the line round"
+    )
+    assert outcomes(folder, head + b"x" * 1001 + b"\na.mp4,y\n") == [(2, "caption"), (3, "y")]
+    assert outcomes(folder, head + b"x" * 10_000_000 + b"\na.mp4,y\n") == [(2, "row"), (3, "y")]
     long = json.dumps({"path": "a.mp4", "caption": "x" * 10_000_000})
-    assert told(folder, long, "x.jsonl") == [(1, "caption")]
+    assert outcomes(folder, long, "x.jsonl") == [(1, "caption")]
 
 
 def test_a_manifest_that_is_too_large_is_not_read(folder: Path):

@@ -153,7 +153,7 @@ def test_a_list_of_other_files_is_not_followed(tmp_path: Path, text: str):
     assert refused(tmp_path / "x.mp4") == "unreadable"
 
 
-def test_what_is_no_video_is_told(tmp_path: Path):
+def test_files_without_video_are_rejected(tmp_path: Path):
     assert refused(tmp_path / "absent.mp4") == "unreadable"
     (tmp_path / "x.mp4").touch()
     assert refused(tmp_path / "x.mp4") == "empty-file"
@@ -166,7 +166,7 @@ def test_what_is_no_video_is_told(tmp_path: Path):
     assert refused(tmp_path / "x.m4a") == "no-video"
 
 
-def test_a_film_that_breaks_off_is_told(tmp_path: Path):
+def test_a_truncated_video_is_rejected(tmp_path: Path):
     chance = np.random.default_rng(0)
     write_mp4(chance.integers(0, 256, (40, 48, 64, 3)).astype(np.uint8), tmp_path / "x.mp4", 8)
     data = (tmp_path / "x.mp4").read_bytes()

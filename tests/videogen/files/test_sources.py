@@ -57,7 +57,7 @@ def test_side_text_goes_before_the_folder_and_that_before_the_name(folder: Path)
     assert listing([str(folder)]).passed_over == Counter({".txt": 2, ".md": 1})
 
 
-def test_one_origin_can_be_asked_for(folder: Path):
+def test_one_origin_can_be_chosen(folder: Path):
     assert clips(folder, "name")["dogs/max.gif"] == ("max", "name")
     assert clips(folder, "folder")["b.mkv"] == ("clips", "folder")
     assert clips(folder, "text")["dogs/rex.gif"] == ("no-caption", None)
@@ -117,7 +117,7 @@ def test_a_change_of_a_caption_or_a_clip_changes_the_digest(folder: Path):
     assert len(seen) == 3
 
 
-def test_nothing_to_read_is_told(tmp_path: Path):
+def test_a_folder_without_videos_is_refused(tmp_path: Path):
     write(tmp_path, a_dot_txt="x", b_dot_zip="x")
     with pytest.raises(UserError, match=r"no video in .*, only 1 \.txt, 1 \.zip"):
         listing([str(tmp_path)])

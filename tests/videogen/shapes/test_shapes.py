@@ -121,9 +121,9 @@ def test_a_square_moves_half_the_frame_towards_the_south():
 def test_a_batch_is_a_function_of_its_number_and_seed():
     data = MovingShapes(16, 4)
     frames, captions = data.batch(3, 5, seed=1)
-    again = data.batch(3, 5, seed=1)
-    assert np.array_equal(frames, again[0])
-    assert captions == again[1]
+    repeated = data.batch(3, 5, seed=1)
+    assert np.array_equal(frames, repeated[0])
+    assert captions == repeated[1]
     assert frames.shape == (5, 4, 16, 16, 3)
     assert data.batch(4, 5, seed=1)[1] != captions
     assert {split_of(c) for c in data.batch(0, 50, seed=2, split="test")[1]} == {"test"}

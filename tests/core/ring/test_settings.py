@@ -1,0 +1,134 @@
+"""The settings of the ring reach recipe, optimizers and schedule."""
+
+import math
+
+import pytest
+import torch
+
+from core.densities.flow import Coupling
+from core.recipes import RECIPES
+from core.ring.benchmark import adapting, begin, learn, on_the_ring
+from core.ring.settings import RingSettings, likelihood, ramp, settings_of
+from core.theory.adversarial import R1, Adversarial, GradientPenalty
+from core.theory.divergences import MMD
+from core.theory.terms import Match
+from core.training.stabilisers import Stabilisers
+
+NAMES = [*on_the_ring(), *adapting()]
+
+
+def applied(name):
+    return settings_of(name).apply(RECIPES[name])
+
+
+def game_of(name) -> Adversarial:
+    (term,) = applied(name).critics
+    assert isinstance(term.by, Adversarial)
+    return term.by
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_of_every_recipe_fit_it_and_keep_its_terms(name):
+    names = [term.name for term in applied(name).terms]
+    assert names == [term.name for term in RECIPES[name].terms]
+    assert settings_of(name).train.decay == "cosine"
+
+
+def test_a_game_has_r1_and_a_wasserstein_game_has_the_penalty_of_its_toys():
+    assert game_of("gan").penalties == (R1(0.1),)
+    assert game_of("bigan").penalties == (R1(0.05),)
+    assert game_of("wgan_gp").penalties == (GradientPenalty(0.1),)
+    assert game_of("wgan_gp").critic_steps == 3
+    assert game_of("wgan").penalties == ()
+    assert game_of("wgan").clip == 0.01
+
+
+def test_weights_and_kernels_are_those_of_the_settings():
+    (reconstruct, match) = applied("wae_mmd").terms
+    assert (reconstruct.weight, match.weight) == (1, 300)
+    assert isinstance(match, Match)
+    assert match.by == MMD((0.003, 0.015, 0.07, 0.3, 1.5))
+    assert [term.weight for term in applied("aae").terms] == [1, 50]
+
+
+def couplings(network) -> list[Coupling]:
+    return [module for module in network.modules() if isinstance(module, Coupling)]
+
+
+def test_flows_have_the_size_of_the_settings():
+    density = couplings(begin("realnvp").networks["density"])
+    assert [c.bound for c in density] == [4.0] * 16
+    prior = couplings(begin("vae_flow").networks["prior"])
+    assert len(prior) == 12
+    assert prior[0].stays.tolist() == [1, 0, 1, 0]
+    assert next(p.shape for p in prior[0].net.parameters()) == (64, 4)
+
+
+def test_a_flow_of_a_wider_bound_scales_by_up_to_its_exponential():
+    """The network's outputs are 100: log scale = bound tanh(100 / bound)."""
+    coupling = couplings(begin("realnvp").networks["density"])[0]
+    with torch.no_grad():
+        list(coupling.net.parameters())[-1].fill_(100.0)
+    y, log_det = coupling(torch.tensor([[1.0, 1.0]]))
+    assert log_det.item() == pytest.approx(4.0)
+    assert y[0].tolist() == pytest.approx([1.0, math.exp(4) + 100])
+
+
+def test_the_ramped_weight_grows_as_in_the_paper():
+    dann = settings_of("dann")
+    recipe = dann.apply(RECIPES["dann"])
+    weights = [[t.weight for t in dann.at(recipe, p).terms] for p in (0.0, 0.1, 1.0)]
+    assert weights[0] == [1, 0]
+    assert weights[1] == [1, pytest.approx(0.462117)]
+    assert weights[2] == [1, pytest.approx(0.999909)]
+    doubled = recipe.weighted({"match_domain": 2.0})
+    assert dann.at(doubled, 0.1).terms[1].weight == pytest.approx(0.924234)
+    assert ramp(0.5) == pytest.approx(0.986614)
+    assert settings_of("adda").at(recipe, 0.1) == recipe
+
+
+SHORT = likelihood(steps=4, rate=1e-3)
+
+
+def test_rates_fall_by_a_cosine_and_are_those_of_learner_and_critic():
+    rates: dict[str, list[float]] = {"decoder": [], "critic_x": []}
+
+    def observe(state, steps):
+        for name, seen in rates.items():
+            (group,) = state.optimizers[name].param_groups
+            seen.append(group["lr"])
+
+    train = SHORT.train.replace(critic=SHORT.train.critic.replace(learning_rate=4e-3))
+    learn("gan", settings=SHORT.replace(train=train), observe=observe)
+    factors = [1.0, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]
+    assert rates["decoder"] == pytest.approx([1e-3 * f for f in factors])
+    assert rates["critic_x"] == pytest.approx([4e-3 * f for f in factors])
+
+
+def weights_after(seed: int, settings: RingSettings = SHORT) -> torch.Tensor:
+    return torch.nn.utils.parameters_to_vector(learn("gan", seed, settings).networks.parameters())
+
+
+def test_a_training_is_a_function_of_its_seed_and_leaves_the_random_state_alone():
+    torch.manual_seed(4)
+    expected = torch.rand(3)
+    torch.manual_seed(4)
+    first = weights_after(0)
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(weights_after(0), first)
+    assert not torch.equal(weights_after(1), first)
+
+
+def first_weights(seed: int) -> torch.Tensor:
+    return next(begin("gan", seed).networks["decoder"].parameters())
+
+
+def test_a_seed_decides_initialisation():
+    assert torch.equal(first_weights(1), first_weights(1))
+    assert not torch.equal(first_weights(0), first_weights(1))
+
+
+def test_a_stabiliser_that_changes_critics_changes_them():
+    settings = SHORT.replace(stabilisers=Stabilisers(minibatch_discrimination=3))
+    critic = begin("gan", settings=settings).networks["critic_x"]
+    assert critic.get_parameter("score.weight").shape == (1, 3)
