@@ -11,9 +11,11 @@ import contextlib
 import json
 import logging
 import math
+import platform
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,7 +24,6 @@ import torch
 import yaml
 from torch import nn
 
-from core.app.doctor import versions
 from core.errors import ConfigError, UserError
 from core.files import locked, require_space, write_text
 from core.training.checkpoint import (
@@ -259,9 +260,9 @@ def _explained(config: Mapping[str, Any]) -> str:
 
 
 def _versions() -> str:
-    found = versions()
-    parts = ", ".join(f"{name} {found[name]}" for name in ("python", "torch", "numpy"))
-    return f"{parts}, threads {torch.get_num_threads()}"
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy"))
+    threads = torch.get_num_threads()
+    return f"python {platform.python_version()}, {libraries}, threads {threads}"
 
 
 def _warn_of_other_versions(path: Path) -> None:
