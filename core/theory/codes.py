@@ -62,7 +62,8 @@ class LatentCode(Distribution):
         self.sizes, self.batch, self.device = sizes, batch, device
 
     @property
-    def mean(self) -> Latents:
+    def representative(self) -> Latents:
+        """Return the mean."""
         mean = torch.zeros(self.batch, self.sizes.latent, device=self.device)
         mean[:, : self.sizes.categories] = 1 / self.sizes.categories
         return mean
@@ -88,7 +89,8 @@ class CodePosterior(Distribution):
         self.category, self.continuous, self.sizes = category, continuous, sizes
 
     @property
-    def mean(self) -> Latents:
+    def representative(self) -> Latents:
+        """Return the mean; that of the noise is 0."""
         code = [self.category.mean, self.continuous.mean]
         return torch.cat([*code, code[0].new_zeros(len(code[0]), self.sizes.noise)], 1)
 
