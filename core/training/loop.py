@@ -142,14 +142,9 @@ def train(
         recorder.observe_if_due()
         while budget.fraction < 1:
             recorder.stop_if_asked(monitor)
-<<<<<<< HEAD
             set_rates(state, config, budget.step, budget.fraction)
-            losses = step(state, batches, budget.step, config.seed)
-=======
-            _set_rates(state, config, budget)
             logged = (budget.step + 1) % config.log_every_steps == 0
             losses = step(state, batches, budget.step, config.seed, measured=logged)
->>>>>>> 1248e8f (InfoGAN with a code of a category and numbers beside noise; gradient norms of terms on the decoder are logged, and those of text_to_video weigh about the same)
             budget.advance()
             recorder.count_skipped(losses)
             monitor.on_step(budget, losses)
