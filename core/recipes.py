@@ -26,6 +26,7 @@ from core.densities.sequences import (
     wavenet,
 )
 from core.errors import ConfigError
+from core.networks.codes import LatentCodePrior
 from core.networks.hierarchy import HierarchicalDelta, HierarchicalGaussian, HierarchicalPrior
 from core.papers import Paper
 from core.theory.adversarial import (
@@ -36,6 +37,7 @@ from core.theory.adversarial import (
     logistic,
     wasserstein,
 )
+from core.theory.codes import CodePosterior
 from core.theory.distributions import Delta, Distribution, Gaussian
 from core.theory.divergences import EM, KL, MMD, Moments, Nearest
 from core.theory.passes import Batch, Networks, Passes, Space
@@ -46,6 +48,7 @@ from core.theory.terms import (
     Cycle,
     Identity,
     Match,
+    MutualInformation,
     Reconstruct,
     Term,
     adjust,
@@ -336,9 +339,15 @@ RECIPES: dict[str, Recipe] = {
         options=(Identity("x", trains=DECODER), Identity("z", trains=ENCODER)),
     ),
     "infogan": Recipe(
-        (FOOL, Reconstruct("z", trains=BOTH, weight=0.1)),
+        (
+            FOOL,
+            MutualInformation("categorical", trains=BOTH),
+            MutualInformation("continuous", trains=BOTH, weight=0.1),
+        ),
         papers.CHEN_2016,
-        "the encoder recovers z from the generated sample",
+        "a code beside noise can be read from x; the encoder is Q, with layers of its own",
+        posterior=CodePosterior,
+        prior=LatentCodePrior,
     ),
     "bigan": Recipe(
         (Match("xz", Adversarial(logistic), trains=BOTH),),

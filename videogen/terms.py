@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from core.theory.contracts import require
-from core.theory.distributions import Delta, sum_events
+from core.theory.distributions import Delta
 from core.theory.passes import Passes
 from core.theory.shapes import Losses, Samples
+from core.theory.terms import mean_absolute_error
 
 
 @runtime_checkable
@@ -72,10 +73,13 @@ class ReconstructGist:
 
 @dataclass(frozen=True)
 class Coherence:
-    """|background - gist|_1 of generated clips; no gradient reaches the gist."""
+    """Mean of |background - gist| over the pixels of generated clips.
+
+    No gradient reaches the gist.
+    """
 
     trains: tuple[str, ...] = ("decoder",)
-    weight: float = 0.1
+    weight: float = 1.0
 
     @property
     def name(self) -> str:
@@ -96,4 +100,4 @@ class Coherence:
     def __call__(self, passes: Passes) -> Losses:
         generation = require(passes.generation, LayeredDistribution)
         gist = generation.gist.mean.detach()
-        return sum_events((generation.background - gist).abs())
+        return mean_absolute_error(gist, generation.background)

@@ -538,7 +538,8 @@ def monitored() -> Iterator[Any]:
         task = bar.add_task("", total=1.0)
 
         def show(budget: Any, losses: Mapping[str, float]) -> None:
-            values = [f"{name} {loss:.4g}" for name, loss in losses.items() if name != "skipped"]
+            shown = {n: v for n, v in losses.items() if not n.startswith(("skipped", "gradient_"))}
+            values = [f"{name} {loss:.4g}" for name, loss in shown.items()]
             description = "  ".join([f"step {budget.step}", *values])
             bar.update(task, completed=budget.fraction, description=description)
 

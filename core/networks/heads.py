@@ -5,6 +5,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+from core.networks.codes import CodeHead
 from core.networks.hierarchy import (
     Fine,
     HierarchicalDelta,
@@ -12,6 +13,7 @@ from core.networks.hierarchy import (
     HierarchicalHead,
     coarse_size,
 )
+from core.theory.codes import CodePosterior
 from core.theory.distributions import Delta, Distribution, Gaussian, as_gaussian
 from core.theory.shapes import Features, Latents
 
@@ -92,6 +94,7 @@ HEADS: dict[type[Distribution], type[nn.Module]] = {
     Delta: DeltaHead,
     HierarchicalGaussian: HierarchicalHead,
     HierarchicalDelta: HierarchicalDeltaHead,
+    CodePosterior: CodeHead,
 }
 
 

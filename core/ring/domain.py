@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from core.densities.sequences import SequenceDensity
 from core.networks.augmentation import SHARE
+from core.networks.codes import LatentCodePrior
 from core.networks.critics import LatentCritic
 from core.networks.heads import MLP, PosteriorHead, StandardNormal
 from core.recipes import Recipe
@@ -29,6 +30,8 @@ OneHotSymbols = Float[Tensor, "batch part symbol"]
 
 MODES, RADIUS, STD = 8, 2.0, 0.1
 LATENT, WIDTH = 2, 128
+CODED_LATENT = 16
+"""Size of z with a code that has a category for each mode."""
 FREQUENCIES = 4
 """Of the encoder's Fourier features."""
 GAIN = 2.0
@@ -136,6 +139,7 @@ def networks(recipe: Recipe, latent: int = LATENT, frequencies: int = FREQUENCIE
     `latent`: size of z. `frequencies`: those of the encoder's Fourier features.
     """
     read = CONDITION if "condition" in recipe.networks else 0
+    latent = CODED_LATENT if recipe.prior is LatentCodePrior else latent
     builders = {
         "encoder": lambda: Encoder(recipe.posterior, read, latent, frequencies),
         "decoder": lambda: Encoder(Delta) if recipe.other else _decoder(recipe, read, latent),

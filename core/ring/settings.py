@@ -160,7 +160,7 @@ SETTINGS: dict[str, RingSettings] = {
     "wgan_gp": WASSERSTEIN,
     "musegan": WASSERSTEIN,
     # the decoder is a point, so that the likelihood of z has no bound: 0.1 left 3 modes
-    "infogan": game(weights={"reconstruct_z": 0.002}),
+    "infogan": game(),
     # two networks chase the critic; the joint of x and z is finer than x
     "bigan": game(steps=5000, r1=0.05),
     # encodings arrive at the prior slowly: 55, 71, 76, 79 % after each quarter of 6,000 steps

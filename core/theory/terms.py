@@ -17,8 +17,9 @@ from typing import Literal, Protocol, cast, runtime_checkable
 import torch
 
 from core.errors import ConfigError
+from core.theory.codes import CodePart, CodePosterior
 from core.theory.comparison import Comparison
-from core.theory.contracts import FeatureExtractor
+from core.theory.contracts import FeatureExtractor, require
 from core.theory.distributions import Delta, sum_events
 from core.theory.passes import Passes, Space, critic_of, is_critic
 from core.theory.shapes import Loss, Losses, Samples
@@ -371,3 +372,32 @@ class Identity:
         else:
             same, translator = passes.prior_sample, passes.networks["encoder"]
         return mean_absolute_error(same, translator(same, passes.c).rsample())
+
+
+@dataclass(frozen=True)
+class MutualInformation:
+    """-log Q(part of the code given x), x generated from it (Chen et al., NIPS 2016, eq. 5).
+
+    Up to the code's entropy, a constant, an upper bound of minus the mutual information of code
+    and x. The gradient reaches Q, which is the encoder, and the decoder.
+    """
+
+    part: CodePart
+    trains: tuple[str, ...] = ("encoder", "decoder")
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"information_{self.part}"
+
+    @property
+    def formula(self) -> str:
+        return f"MutualInformation({self.part})"
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("encoder", "decoder", "prior")
+
+    def __call__(self, passes: Passes) -> Losses:
+        posterior = require(passes.generated_posterior, CodePosterior)
+        return -posterior.log_prob_of(self.part, passes.prior_sample)

@@ -143,7 +143,8 @@ def train(
         while budget.fraction < 1:
             recorder.stop_if_asked(monitor)
             set_rates(state, config, budget.step, budget.fraction)
-            losses = step(state, batches, budget.step, config.seed)
+            logged = (budget.step + 1) % config.log_every_steps == 0
+            losses = step(state, batches, budget.step, config.seed, measured=logged)
             budget.advance()
             recorder.count_skipped(losses)
             monitor.on_step(budget, losses)

@@ -102,12 +102,15 @@ def game(term: Match) -> Adversarial:
     return term.by
 
 
-def step(state: TrainState, batches: Batches, number: int, seed: int) -> dict[str, float]:
+def step(
+    state: TrainState, batches: Batches, number: int, seed: int, measured: bool = False
+) -> dict[str, float]:
     """Update critics, learners and EMA; return the losses by name.
 
     All randomness is a function of `seed` and `number`, the step from 0, so that a resumed run
     equals an uninterrupted one to the bit. An update whose loss or gradient is not finite is
-    skipped, and counted under `skipped`.
+    skipped, and counted under `skipped`. `measured`: with the norm of each term's gradient on the
+    decoder, see `gradient_norms`.
     """
     torch.manual_seed((seed * 1_000_003 + number) % 2**63)
     _set_growth_stage(state.networks, number)
@@ -115,7 +118,7 @@ def step(state: TrainState, batches: Batches, number: int, seed: int) -> dict[st
     logged: dict[str, float] = {"skipped": 0.0}
     for draw in range(state.critic_steps):
         _merge(logged, critic_step(state, batches(first + draw)))
-    _merge(logged, learner_step(state, batches(first + state.critic_steps)))
+    _merge(logged, learner_step(state, batches(first + state.critic_steps), measured))
     update_ema(state, number)
     update_history(state, number)
     return logged | _facts(state.networks)
@@ -160,17 +163,38 @@ def critic_step(state: TrainState, batch: Batch) -> dict[str, float]:
     return _update(state, [term.critic_name for term in state.recipe.critics], losses)
 
 
-def learner_step(state: TrainState, batch: Batch) -> dict[str, float]:
+def learner_step(state: TrainState, batch: Batch, measured: bool = False) -> dict[str, float]:
     """Update every network that a term trains once, on one batch; return the losses by name."""
     passes = state.recipe.passes(state.networks, batch)
     with _autocast(state):
         losses = {term.name: term(passes).mean() for term in state.recipe.terms}
     trained = sorted({name for term in state.recipe.terms for name in term.trains})
     _zero(state.parameters(trained))
+    norms = gradient_norms(state, losses) if measured else {}
     for names, loss in _by_trained(state.recipe, losses):
         if loss.requires_grad:  # not of a density that trains by EM
             loss.backward(inputs=state.parameters(names), retain_graph=True)
-    return _update(state, trained, losses)
+    return _update(state, trained, losses) | norms
+
+
+def gradient_norms(state: TrainState, losses: dict[str, Tensor]) -> dict[str, float]:
+    """Compute the norm of each weighted term's gradient on the decoder's weights.
+
+    Their ratios say which term decides what the decoder learns. One backward for each term; none
+    where a single term trains the decoder.
+    """
+    terms = [t for t in state.recipe.terms if "decoder" in t.trains and t.weight]
+    if len(terms) < 2:
+        return {}
+    weights = state.parameters(["decoder"])
+    norms: dict[str, float] = {}
+    for term in terms:
+        gradients = torch.autograd.grad(
+            losses[term.name], weights, retain_graph=True, allow_unused=True
+        )
+        squared = sum((g.float() ** 2).sum() for g in gradients if g is not None)
+        norms[f"gradient_{term.name}"] = term.weight * float(squared) ** 0.5
+    return norms
 
 
 def _by_trained(

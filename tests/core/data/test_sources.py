@@ -228,3 +228,14 @@ def test_an_archive_of_too_many_members_is_left_at_the_limit(tmp_path: Path):
     sources = found(path, limits=Limits(archive_members=5))
     assert len(sources) == 7
     assert reason(sources[-1]) == "archive"
+
+
+def test_a_tar_with_long_names_and_large_members_is_read(tmp_path: Path):
+    """A name beyond 100 letters has a header of its own; a member beyond its bound is none."""
+    long = tarfile.TarInfo("a" * 300 + ".mid")
+    path = tarred(
+        tmp_path / "a.tar.gz", (long, b"1"), (tarfile.TarInfo("b.mid"), os.urandom(2 << 20))
+    )
+    first, second = found(path)
+    assert (first.stem, first.read(LIMITS)) == ("a" * 300, b"1")
+    assert len(second.read(LIMITS)) == 2 << 20

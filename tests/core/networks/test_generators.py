@@ -169,3 +169,13 @@ def test_data_have_the_resolution_of_the_growth_stage():
     }.items():
         generator.set_stage(steps)
         torch.testing.assert_close(generator.to_current_resolution(x), torch.tensor([[expected]]))
+
+
+def test_a_style_ends_in_the_activation():
+    """A map to -1 everywhere leaves as -0.2."""
+    generator = StyleBased(5, 4, (3,), 1, 2)
+    last = [layer for layer in generator.style.modules() if isinstance(layer, nn.Linear)][-1]
+    nn.init.zeros_(last.weight)
+    nn.init.constant_(last.bias, -1.0)
+    style = generator.style(torch.randn(2, 5))
+    torch.testing.assert_close(style, torch.full_like(style, -0.2))

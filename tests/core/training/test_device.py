@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from core.training.device import keep_freed_memory
+
 FAULTS = """
 import resource, sys
 import numpy as np
@@ -30,3 +32,8 @@ def page_faults(how: str) -> int:
 def test_a_block_that_was_freed_is_used_again():
     pages = 5 * (1 << 26) / resource.getpagesize()
     assert page_faults("kept") < 0.01 * pages
+
+
+def test_another_systems_allocator_is_left_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("core.training.device.sys.platform", "darwin")
+    assert not keep_freed_memory()

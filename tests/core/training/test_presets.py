@@ -1,5 +1,8 @@
 """Presets: which settings a recipe gets, and which critics are penalised."""
 
+import json
+from dataclasses import replace
+
 from core.recipes import RECIPES, Recipe
 from core.theory.adversarial import R1, Adversarial, hinge
 from core.theory.terms import Match
@@ -59,3 +62,9 @@ def test_a_smoke_test_logs_each_step_and_a_longer_run_warms_up_and_decays():
     assert (trial.steps, trial.batch_size, trial.log_every_steps) == (20, 4, 1)
     assert (run.minutes, run.batch_size, run.warmup_steps, run.decay) == (60, 64, 200, "cosine")
     assert (run.bf16, run.ema_decay) == (True, 0.99)
+
+
+def test_values_are_those_of_json():
+    assert json.loads(json.dumps(values("vae"))) == values("vae")
+    preset = replace(PRESET, networks={"encoder": GAMES.learner})
+    assert preset.values("vae", RECIPES["vae"])["model"]["encoder"]["betas"] == [0.5, 0.9]

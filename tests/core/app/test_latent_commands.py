@@ -1,0 +1,129 @@
+"""Latent commands over a domain of numbers: what is decoded, written and drawn, by hand."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from fake_domain import fake_domain
+from torch import Tensor, nn
+
+from core.app.configuration import ModelConfig
+from core.app.domain import Examples
+from core.app.latent_commands import arithmetic, interpolate, reconstruct, translate, vary
+from core.app.model import Model
+from core.theory.distributions import Delta
+from core.theory.passes import Networks
+
+
+class Scaled(nn.Module):
+    """scale * value, a point."""
+
+    def __init__(self, scale: float):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+
+    def forward(self, value: Tensor, c: Tensor | None = None) -> Delta:
+        return Delta(self.scale * value)
+
+
+class Numbers(Model):
+    """Items are tensors of two numbers each; z is half of them, and comes back threefold."""
+
+    def to_x(self, items: Any) -> Tensor:
+        return items
+
+    def from_x(self, x: Tensor) -> Any:
+        return x
+
+    def sampled_like(self, examples: Examples, seed: int) -> Any:
+        raise NotImplementedError
+
+
+FILES = {"a.mid": [[6.0, 0.0], [9.0, 9.0]], "b.mid": [[0.0, 4.0]], "c.mid": [[2.0, 2.0]]}
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A model whose domain notes what is written and drawn, as (titles, rows)."""
+    domain: Any = fake_domain()
+    noted = SimpleNamespace(written={}, drawn={})
+
+    def write(self: Any, model: Any, items: Tensor, titles: Any, name: str, to: Path):
+        noted.written[name] = (list(titles), items.tolist())
+        yield to / f"{name}.mid"
+
+    def show(self: Any, model: Any, items: Tensor, titles: Any, path: Path) -> None:
+        noted.drawn[path.name] = (list(titles), items.tolist())
+
+    kind = type(domain)
+    monkeypatch.setattr(
+        kind, "read", lambda self, model, path: Examples(torch.tensor(FILES[path.name]))
+    )
+    monkeypatch.setattr(kind, "write", write)
+    monkeypatch.setattr(kind, "show", show)
+    parts = Networks({"encoder": Scaled(0.5), "decoder": Scaled(3.0)})
+    for recipe in ("ae", "cyclegan"):
+        model = type("Own", (Numbers,), {"domain": domain})(
+            parts, ModelConfig(recipe=recipe), None, recipe
+        )
+        setattr(noted, recipe, model)
+    return noted
+
+
+def test_interpolation_goes_from_the_first_item_to_the_last(world, tmp_path):
+    """z from (3, 0) to (0, 2), half way at a right angle (3, 2) / sqrt 2."""
+    (path,) = interpolate(world.ae, "a.mid", "b.mid", 3, tmp_path / "to", 0)
+    titles, rows = world.written["interpolation"]
+    assert path == tmp_path / "to" / "interpolation.mid" and (tmp_path / "to").is_dir()
+    assert titles == ["a.mid", "50%", "b.mid"]
+    half = 3 / 2**0.5
+    expected = torch.tensor([[9, 0], [3 * half, 2 * half], [0, 6]])
+    torch.testing.assert_close(torch.tensor(rows), expected, atol=1e-5, rtol=0)
+
+
+def test_arithmetic_writes_the_sum_and_draws_all_four(world, tmp_path):
+    """(3, 0) - (0, 2) + (1, 1) = (4, -1)."""
+    paths = list(arithmetic(world.ae, ["a.mid", "b.mid", "c.mid"], tmp_path, 0))
+    assert world.written == {"arithmetic": (["a - b + c"], [[12.0, -3.0]])}
+    assert world.drawn["arithmetic-all.png"] == (
+        ["+ a.mid", "- b.mid", "+ c.mid", "="],
+        [[9.0, 0.0], [0.0, 6.0], [3.0, 3.0], [12.0, -3.0]],
+    )
+    assert paths == [tmp_path / "arithmetic.mid", tmp_path / "arithmetic-all.png"]
+
+
+def test_variations_of_strength_0_are_the_point_itself(world, tmp_path):
+    list(vary(world.ae, "b.mid", 0.0, 2, tmp_path, 5))
+    assert world.written == {
+        "variation-1": (["variation 1"], [[0.0, 6.0]]),
+        "variation-2": (["variation 2"], [[0.0, 6.0]]),
+    }
+    titles, rows = world.drawn["variations-all.png"]
+    assert titles == ["b.mid", "variation 1", "variation 2"] and rows == [[0.0, 6.0]] * 3
+
+
+def test_variations_are_of_the_seed_and_differ(world, tmp_path):
+    def varied(seed: int) -> Any:
+        list(vary(world.ae, "b.mid", 0.5, 2, tmp_path, seed))
+        return world.drawn["variations-all.png"][1]
+
+    one = varied(1)
+    assert one[0] == [0.0, 6.0] and one[1] != one[2]
+    assert varied(1) == one != varied(2)
+
+
+def test_a_reconstruction_is_drawn_below_what_it_is_of(world, tmp_path):
+    paths = list(reconstruct(world.ae, Path("a.mid"), tmp_path, 0))
+    assert world.written["reconstruction-a"][1] == [[9.0, 0.0], [13.5, 13.5]]
+    titles, rows = world.drawn["reconstruction-a-both.png"]
+    assert titles == ["a.mid 1", "a.mid 2", "reconstruction 1", "reconstruction 2"]
+    assert rows == [[6.0, 0.0], [9.0, 9.0], [9.0, 0.0], [13.5, 13.5]]
+    assert paths == [tmp_path / "reconstruction-a.mid", tmp_path / "reconstruction-a-both.png"]
+
+
+@pytest.mark.parametrize(("back", "factor"), [(False, 3.0), (True, 0.5)])
+def test_a_translation_goes_one_way_or_back(world, tmp_path, back, factor):
+    list(translate(world.cyclegan, Path("c.mid"), tmp_path, back))
+    assert world.written["translation-c"] == (["c.mid"], [[2 * factor, 2 * factor]])
