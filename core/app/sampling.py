@@ -1,7 +1,9 @@
-"""Sampling in chunks of one size, each with random numbers of its own.
+"""Sampling in chunks, each with random numbers of its own.
 
 A sample depends on the seed and on its number alone: it is the same by itself, first of many, or
-among any number of others, to the bit. The caller's random state is left as it is.
+among any number of others, to the bit. For that the chunks are always the same and always full:
+1, 1, 2, 4, 8 ... samples, so that one sample costs one, and many at most twice their number. The
+caller's random state is left as it is.
 """
 
 import contextlib
@@ -15,8 +17,8 @@ from core.config import MAX_SEED, require_seed
 from core.errors import ConfigError
 from core.theory.shapes import Samples
 
-CHUNK = 8
-"""Samples that are computed at once; the last chunk is filled up and cut."""
+LARGEST_CHUNK = 64
+"""Chunks double up to this many samples, which are computed at once."""
 
 Rows = Int[Tensor, " row"]
 """Numbers of samples, from 0."""
@@ -42,8 +44,21 @@ def in_chunks(
         raise ConfigError(f"count must be at least 1, not {count}")
     require_seed(seed)
     samples: list[Tensor] = []
-    for number, first in enumerate(range(0, count, CHUNK)):
-        rows = torch.arange(first, first + CHUNK).clamp(max=count - 1)
+    for number, (first, size) in enumerate(_chunks(count)):
+        rows = torch.arange(first, first + size).clamp(max=count - 1)
         with seeded(seed, number, device):
             samples.append(draw(rows))
     return torch.cat(samples)[:count]
+
+
+def _chunks(count: int) -> Iterator[tuple[int, int]]:
+    """First sample and size of each chunk, until `count` samples are covered.
+
+    >>> list(_chunks(5))
+    [(0, 1), (1, 1), (2, 2), (4, 4)]
+    """
+    first, size = 0, 1
+    while first < count:
+        yield first, size
+        first += size
+        size = min(first, LARGEST_CHUNK)
