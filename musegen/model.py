@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import model_validator
 from torch import Tensor
 
 from core.app import fit
@@ -63,6 +64,12 @@ class MusicModel(ModelConfig):
 
     musegan: MuseGANConfig = MuseGANConfig()
     density: DensityConfig = DensityConfig()
+
+    @model_validator(mode="after")
+    def _no_given_tracks(self) -> "MusicModel":
+        if self.musegan.given:
+            raise ValueError("given tracks are not implemented yet: leave model.musegan.given at 0")
+        return self
 
 
 class MusicConfig(RunConfig):
