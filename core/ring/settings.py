@@ -34,7 +34,7 @@ class Couplings(Strict):
 
 
 class RingSettings(Strict):
-    """How a recipe is trained on the ring.
+    """Settings by which a recipe is trained on the ring.
 
     `weights`: of its terms, by name. `gradient_penalty`: that of a Wasserstein game in place of
     10. `critic_steps`: critic updates for one of the learner's, 0 for the recipe's own.
