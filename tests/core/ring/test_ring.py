@@ -81,7 +81,7 @@ def codes_read_back(state: TrainState) -> tuple[float, float, float]:
 def test_an_untrained_q_reads_no_code():
     category, number, _ = codes_read_back(begin("infogan"))
     assert category < 0.3
-    assert abs(number) < 0.2
+    assert abs(number) < 0.3
 
 
 @pytest.mark.slow
