@@ -78,11 +78,11 @@ def models(
     from videogen.presets import PRESETS as VIDEO
     from videogen.recipes import RECIPES
 
-    table = Table("model", "statements", "first author", "remark", box=box.SIMPLE)
+    table = Table("model", "terms", "first author", "remark", box=box.SIMPLE)
     for name, recipe in RECIPES.items():
-        statements = " + ".join(map(describe, recipe.terms))
+        terms = " + ".join(map(describe, recipe.terms))
         first = recipe.paper.authors.split(",")[0]
-        table.add_row(name, statements, f"{first} {recipe.paper.year}", recipe.remark)
+        table.add_row(name, terms, f"{first} {recipe.paper.year}", recipe.remark)
     presets = Table("preset", "what for", "what to expect", "cost", box=box.SIMPLE)
     for domain, named in (("music", MUSIC), ("video", VIDEO)):
         for name, preset in named.items():

@@ -1,4 +1,4 @@
-"""What is made a second, files included, against the time it plays, by the weights that ship.
+"""Measure the playing time generated in a second, files included, by the weights that ship.
 
 python benchmarks/sample.py [--count 64]        songs of 4 bars at 120 bpm, clips of 16 frames
 """
@@ -22,7 +22,7 @@ from videogen.model import Model as VideoModel
 
 
 def songs(model: MusicModel, count: int, folder: Path) -> float:
-    """Write so many phrases as MIDI; the seconds that they play."""
+    """Write `count` phrases as MIDI; return the seconds that they play."""
     rolls = model.sample(count)
     for number, roll in enumerate(rolls):
         write_midi(roll, folder / f"{number}.mid")
@@ -30,7 +30,7 @@ def songs(model: MusicModel, count: int, folder: Path) -> float:
 
 
 def clips(model: VideoModel, count: int, folder: Path) -> float:
-    """Write so many clips as mp4; the seconds that they play."""
+    """Write `count` clips as mp4; return the seconds that they play."""
     form, examples = model.spec, model.spec.examples
     captions = [examples[number % len(examples)] for number in range(count)]
     for number, frames in enumerate(to_frames(model.clips(captions))):

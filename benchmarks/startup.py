@@ -1,4 +1,4 @@
-"""How long `pianoreel --help` takes beside `python -c pass`: at most 10 times as long.
+"""Measure `pianoreel --help` against `python -c pass`: at most 10 times as long.
 
 python benchmarks/startup.py
 """

@@ -147,9 +147,9 @@ def _reason(model: type[BaseModel], location: tuple[int | str, ...], fault: Any)
     if fault["type"] == "missing":
         return f"the key '{path}' is missing"
     message = fault["msg"].removeprefix("Value error, ")
-    return (
-        f"'{path}': {message[0].lower()}{message[1:]}, got {fault['input']!r}" if path else message
-    )
+    if not path or isinstance(fault["input"], Mapping):
+        return message
+    return f"'{path}': {message[0].lower()}{message[1:]}, got {fault['input']!r}"
 
 
 def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -95,7 +95,8 @@ class MusicCommands(DomainCommands):
             bool, typer.Option("--lpd", help="Read .npz of the Lakh Pianoroll Dataset.")
         ] = False,
         band: Annotated[
-            int | None, typer.Option(min=1, help="Compose so many songs by the procedural band.")
+            int | None,
+            typer.Option(min=1, help="Number of songs that the procedural band composes."),
         ] = None,
         style: Annotated[
             str | None,

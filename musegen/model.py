@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import model_validator
 from torch import Tensor
 
 from core.app import fit
@@ -63,6 +64,14 @@ class MusicModel(ModelConfig):
 
     musegan: MuseGANConfig = MuseGANConfig()
     density: DensityConfig = DensityConfig()
+
+    @model_validator(mode="after")
+    def _no_given_tracks(self) -> "MusicModel":
+        if self.musegan.given:
+            raise ValueError(
+                "given tracks are not implemented yet: leave model.musegan.given at 0"
+            )
+        return self
 
 
 class MusicConfig(RunConfig):
@@ -171,7 +180,7 @@ class Music(Domain):
     def measures(
         self, data: Collection, config: MusicConfig, other: Collection | None = None
     ) -> "Callable[[CoreModel], dict[str, float]]":
-        """The yardstick's distance to the training songs.
+        """Return the yardstick's distance to the training songs.
 
         A translation that is nearly a copy is not measured: it is near before it has learned.
         """
@@ -191,7 +200,7 @@ class Music(Domain):
         return measure
 
     def subject(self, name: str | None, device: str = "auto") -> "Model | Path":
-        """A run's model, or a folder of MIDI files."""
+        """Open a run's model, or a folder of MIDI files."""
         folder = Path(name or "")
         if name and folder.is_dir() and not (folder / "config.yaml").exists():
             return folder
@@ -234,7 +243,7 @@ class Model(CoreModel):
         return items.numpy()
 
     def output(self, distribution: Distribution) -> Samples:
-        """Sample: probabilities of notes are no music."""
+        """Sample notes: a mean of binary cells is not playable."""
         return distribution.rsample()
 
     def sampled_like(self, examples: Examples, seed: int) -> Phrases:

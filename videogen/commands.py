@@ -159,7 +159,7 @@ class VideoCommands(DomainCommands):
         return find_data(data, shapes, pairs, preset, showing)
 
     def open_other(self, other: str, data: "CaptionedClips") -> "CaptionedClips | None":
-        """A second collection: a folder, or with moving shapes a word of their captions."""
+        """Open a second collection: a folder, or with moving shapes a word of their captions."""
         from videogen.model import find_other
 
         return find_other(other, data)

@@ -72,7 +72,7 @@ class CaptionedClips(Protocol):
 def find_data(
     folder: Path | None, shapes: bool, pairs: bool, preset: str, showing: str = ""
 ) -> CaptionedClips:
-    """The collection in `folder`, or moving shapes of the preset's size."""
+    """Open the collection in `folder`, or build moving shapes of the preset's size."""
     if bool(folder) == shapes or ((pairs or showing) and not shapes):
         raise ConfigError("give either DATA, or --shapes (and with it --pairs, --showing)")
     if folder is None:
@@ -82,7 +82,7 @@ def find_data(
 
 
 def find_other(name: str | None, data: CaptionedClips) -> CaptionedClips | None:
-    """A second collection: a folder, or beside moving shapes those whose captions have a word."""
+    """Open a second collection: a folder, or moving shapes with a word in their captions."""
     if name is None:
         return None
     if isinstance(data, MovingShapes):
@@ -120,7 +120,7 @@ class VideoModel(ModelConfig):
 
     @property
     def resolved_recipe(self) -> Recipe:
-        """The recipe for networks that are all given the caption."""
+        """Return the recipe for networks that are all conditioned on the caption."""
         recipe = super().resolved_recipe.conditional().pairing(self.pairs)
         if self.video.gist:
             return recipe
@@ -258,7 +258,7 @@ class Video(Domain):
     def measures(
         self, data: CaptionedClips, config: VideoRun, other: CaptionedClips | None = None
     ) -> "Callable[[CoreModel], dict[str, float]]":
-        """For moving shapes the share of captions whose clip the judge reads otherwise."""
+        """Return the share of captions that the judge misreads (moving shapes only)."""
         if not isinstance(data, MovingShapes) or other is not None:
             return super().measures(data, config, other)
         seed = config.train.seed
@@ -309,7 +309,7 @@ class Model(CoreModel):
 
     @property
     def captions(self) -> Captions:
-        """The tokenizer, with the words that are known."""
+        """Return the tokenizer, with its vocabulary."""
         return Captions(self.spec.words)
 
     def to_x(self, items: Clips) -> Samples:
@@ -319,7 +319,7 @@ class Model(CoreModel):
         return x.clamp(-1, 1).cpu()
 
     def read_conditions(self, conditions: Sequence[str] | None) -> Tokens | None:
-        """The tokens of captions."""
+        """Return the tokens of captions."""
         if conditions is None:
             return None
         return self.captions.encode(conditions).to(self.device)
@@ -358,7 +358,7 @@ class Model(CoreModel):
         return in_chunks(len(captions), seed, self.device, draw).cpu()
 
     def _distribution(self, captions: Sequence[str], rows: Rows) -> Any:
-        """p(x given z, caption), z sampled from the prior."""
+        """Return p(x given z, caption), z sampled from the prior."""
         read = [self.conditioning([str(captions[row])]) for row in rows.tolist()]
         c = torch.cat([one for one in read if one is not None]) if read[0] is not None else None
         return self.networks["decoder"](self.prior(len(rows), c).rsample(), c)
@@ -382,7 +382,7 @@ def train(
 
 
 def read_prompts(path: Path) -> list[str]:
-    """The captions of a text file, one in each line; `UserError` where there is none."""
+    """Read the captions of a text file, one in each line; `UserError` where there is none."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

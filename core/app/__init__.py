@@ -1,1 +1,1 @@
-"""What the commands of all domains share."""
+"""The applications of a domain: its commands and all that they share."""

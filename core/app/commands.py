@@ -59,7 +59,7 @@ class ErrorGroup(TyperGroup):
 
 
 def _exit_code(error: Exception) -> int | None:
-    """The exit code of a failure; None where typer itself knows what to do."""
+    """Return the exit code of a failure; None where typer handles it itself."""
     if type(error).__module__.startswith("typer") or isinstance(error, BrokenPipeError):
         return None
     from core.errors import UserError
@@ -125,7 +125,7 @@ StrictOption = Annotated[
     bool, typer.Option("--strict", help="Exit with 1 where a file is rejected.")
 ]
 PointCount = Annotated[
-    int, typer.Option("--points", "--places", min=2, max=1000, help="Points, ends included.")
+    int, typer.Option("--points", min=2, max=1000, help="Points, ends included.")
 ]
 Strength = Annotated[
     float, typer.Option(min=0, max=1, help="0: the original. 1: unrelated to it.")
@@ -177,7 +177,7 @@ Folder = Annotated[Path | None, typer.Option("--to", help="Folder to write to.")
 class DomainCommands(ABC):
     """A domain's part of its commands.
 
-    `name` is the group's, `items` the plural of what is made, also the default folder to write to.
+    `name` is the group's, `items` the plural of its items, also the default folder to write to.
     `examples`: lines for each command's help. Methods with annotated options lend these to the
     command of their name (`prepare`, `sample`) or of their purpose (`open_data`, `train_options`).
     """
@@ -189,31 +189,31 @@ class DomainCommands(ABC):
 
     @abstractmethod
     def domain(self) -> "Domain":
-        """The domain itself, with everything that it imports."""
+        """Import and return the domain."""
 
     @abstractmethod
     def prepare(self, *args: Any, **options: Any) -> Any:
-        """Read sources into a collection; returns a summary with `lines` and `rejects`."""
+        """Read sources into a collection; return a summary with `lines` and `rejects`."""
 
     @abstractmethod
     def open_data(self, *args: Any, **options: Any) -> Any:
-        """The data to train on; called with the domain's options and `preset`."""
+        """Open the data to train on; called with the domain's options and `preset`."""
 
     def open_other(self, other: str, data: Any) -> Any:
-        """A second collection beside `data`."""
+        """Open a second collection beside `data`."""
         return self.domain().open(Path(other))
 
     def train_options(self) -> list[str]:
-        """Assignments that the domain's own options of `train` stand for."""
+        """Return the assignments (`key=value`) of the domain's own options of `train`."""
         return []
 
     @abstractmethod
     def sample(self, *args: Any, **options: Any) -> Iterable[Path]:
-        """Sample and write; yields paths."""
+        """Sample and write; yield paths."""
 
 
 def group_of(own: DomainCommands) -> typer.Typer:
-    """All commands of a domain."""
+    """Build the group of a domain's commands."""
     group = typer.Typer(
         help=f"{own.items.capitalize()}: prepare, train, sample, evaluate, and more.",
         no_args_is_help=True,
@@ -238,7 +238,7 @@ def group_of(own: DomainCommands) -> typer.Typer:
 
 
 def _help(command: Callable[..., None], own: DomainCommands) -> str:
-    """The command's docstring in the domain's words, and the domain's examples."""
+    """Return the command's docstring in the domain's words, with the domain's examples."""
     text = inspect.cleandoc(command.__doc__ or "").format(
         items=own.items, item=own.items[:-1], points=own.point_help
     )
@@ -247,7 +247,7 @@ def _help(command: Callable[..., None], own: DomainCommands) -> str:
 
 
 def with_options(command: Callable[..., None], **lent: Callable[..., Any]) -> Callable[..., None]:
-    """`command` with the options of the `lent` functions in place of those arguments.
+    """Replace the `lent` arguments of `command` by the options of those functions.
 
     A function's options are its parameters annotated for typer. It is passed to the command with
     their values bound; the command gives it the others.
@@ -417,7 +417,7 @@ def arithmetic(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Compute A - B + C in latent space: what A has beyond B, added to C.
+    """Compute A - B + C in latent space: the difference of A and B, added to C.
 
     An ITEM is {points}.
     """
@@ -434,7 +434,7 @@ def reconstruct(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Encode and decode your own {items}: see what a model keeps of them."""
+    """Encode and decode your own {items}: hear or see the model's reconstruction."""
     from core.app import latent_commands
 
     model, paths = latent_commands.open_with_arguments(own.domain(), files, None, device)
@@ -484,7 +484,7 @@ def print_paths(paths: Iterable[Path]) -> None:
 
 
 def budget(steps: int | None, minutes: float | None) -> list[str]:
-    """Assignments of the budget that was asked for instead of the preset's.
+    """Return the assignments (`key=value`) of a budget that replaces the preset's.
 
     With both, training ends at whichever comes first.
     """

@@ -1,4 +1,4 @@
-"""Compare models: each trains for the same time on the same data, and all are measured alike.
+"""Compare models: each trains for the same time on the same data, and all share the metrics.
 
 pianoreel music compare data/band --minutes 5 --to comparisons/band
 
@@ -45,7 +45,7 @@ class Cost:
 
 
 def contenders(domain: Domain, names: Sequence[str], two: bool = False) -> list[str]:
-    """The models to compare; without names all that the domain can train and sample.
+    """Return the models to compare; without names all that the domain can train and sample.
 
     `ConfigError` for one that the domain cannot train, before any is trained.
     `two`: there is a second collection, so that those that translate take part.
@@ -74,7 +74,7 @@ def compare(
     seed: int,
     tick: Tick,
 ) -> None:
-    """Train the models into TO/runs, measure them, and write and print what came of it."""
+    """Train the models into TO/runs, measure them, and write and print the tables."""
 
     def train(name: str, folder: Path) -> Model:
         second = other if domain.is_translation(name) else None
@@ -127,7 +127,7 @@ def train_each(names: Sequence[str], to: Path, train: Callable[[str, Path], Mode
 
 
 def costs(models: Sequence[Model], to: Path) -> Table:
-    """A table of what each model took to train."""
+    """Tabulate the steps, seconds and parameters of each trained model."""
     table = Table(title="training", title_justify="left", box=box.SIMPLE)
     for column in ("model", "steps", "seconds", "parameters"):
         table.add_column(column, justify="left" if column == "model" else "right")

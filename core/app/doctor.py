@@ -24,8 +24,8 @@ def versions(libraries: Iterable[str] = ()) -> dict[str, str]:
 
 
 def devices() -> dict[str, str]:
-    """What can train here, by the names that `--device` takes."""
-    import torch  # here, so that the rest can be said where torch does not load
+    """Return the devices of this machine, by the names that `--device` takes."""
+    import torch  # here, so that the rest is printed where torch does not load
 
     from core.training.device import computes_bf16
 
@@ -48,7 +48,7 @@ def describe(limits: Limits) -> dict[str, str]:
 
 
 def faults() -> Iterator[str]:
-    """A sentence that mends each thing that is wrong; nothing where all is well."""
+    """Yield one sentence with the cure for each fault of the installation."""
     sentence = misfit(_version("torch"), _version("torchaudio"))
     if sentence:
         yield sentence
@@ -60,7 +60,7 @@ def faults() -> Iterator[str]:
 
 
 def misfit(torch_version: str, torchaudio_version: str) -> str:
-    """What to do where the two are not of the same minor version; '' where they are."""
+    """Return the cure where the two differ in their minor version; '' where they agree."""
     if "absent" in (torch_version, torchaudio_version):
         return f"torch or torchaudio is absent: {_pair()}"
     minor = ".".join(torch_version.split(".")[:2])

@@ -36,7 +36,7 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Examples:
-    """Items of a domain, as its models take them, with what they are conditioned on, if anything.
+    """Items of a domain, as its models take them, with their conditions, if any.
 
     `items`: an array or tensor whose first axis counts them. `conditions`: one for each.
     """
@@ -48,7 +48,7 @@ class Examples:
         return len(self.items)
 
     def first(self, count: int) -> "Examples":
-        """The first `count` of them."""
+        """Return the first `count` of them."""
         conditions = None if self.conditions is None else self.conditions[:count]
         return Examples(self.items[:count], conditions)
 
@@ -79,39 +79,39 @@ class Domain(ABC):
     @property
     @abstractmethod
     def model(self) -> "type[Model]":
-        """The class of its trained models."""
+        """Return the class of its trained models."""
 
     @abstractmethod
     def open(self, folder: Path) -> Any:
-        """A prepared collection; `UserError` for a folder that is none."""
+        """Open a prepared collection; `UserError` for a folder that is none."""
 
     @abstractmethod
     def spec_of(self, data: Any) -> dict[str, Any]:
-        """The specification of the data that networks are built for, as plain values."""
+        """Return the specification that networks are built for, as plain values."""
 
     @abstractmethod
     def require_same_spec(self, data: Any, other: Any) -> None:
-        """`UserError` unless two collections hold items of one specification."""
+        """Raise `UserError` unless two collections hold items of one specification."""
 
     @abstractmethod
     def networks(self, config: Any) -> Networks:
-        """The networks that the recipe asks for, for data of the run's specification."""
+        """Build the recipe's networks for data of the run's specification."""
 
     @abstractmethod
     def batches(self, data: Any, config: Any, device: torch.device, other: Any = None) -> Batches:
-        """Batches to train on; each is a function of its number and the seed."""
+        """Return the batches to train on; each is a function of its number and the seed."""
 
     @abstractmethod
     def examples(self, data: Any, count: int, seed: int) -> Examples:
-        """Real items to begin from: held-out ones where the data has any."""
+        """Select real items to encode or translate: held-out ones where the data has any."""
 
     @abstractmethod
     def read(self, model: Any, path: Path) -> Examples:
-        """A user's file as items; `UserError` for what cannot be read."""
+        """Read a user's file as items; `UserError` where it cannot be read."""
 
     @abstractmethod
     def condition(self, text: str, seed: int) -> tuple[Sequence[str] | None, int]:
-        """What a text that is no file stands for: conditions, and the seed to draw with."""
+        """Parse an argument that is no file: its conditions, and the seed to sample with."""
 
     @abstractmethod
     def write(
@@ -130,7 +130,10 @@ class Domain(ABC):
     def measures(
         self, data: Any, config: Any, other: Any = None
     ) -> "Callable[[Model], dict[str, float]]":
-        """Facts of a model while it trains; the least `distance` is the best checkpoint."""
+        """Return the metrics that are logged while a model trains.
+
+        The checkpoint with the least `distance` is the best.
+        """
         return lambda model: {}
 
     @abstractmethod
@@ -146,19 +149,19 @@ class Domain(ABC):
         """Measure models beside real items and beside chance."""
 
     def subject(self, name: str | None, device: str = "auto") -> Any:
-        """What `evaluate` measures: a run's model, or what else the domain can measure."""
+        """Open what `evaluate` measures: a run's model, or another source of the domain."""
         return self.open_run(name, device)
 
     def data_of(self, subject: Any) -> Any:
-        """Data to measure a model against where none is named; `UserError` where there is none."""
+        """Open the data to measure a model against by default; `UserError` where there is none."""
         raise UserError("give the collection to measure against: --against DATA")
 
     def open_run(self, run: str | Path | None, device: str = "auto") -> "Model":
-        """A run's model: a folder, a shipped model's name, or None for the default."""
+        """Load a run's model: a folder, a shipped model's name, or None for the default."""
         return self.model.load(run, device)
 
     def recipe_name(self, model: str) -> str:
-        """The recipe of a model as this domain calls it; `ConfigError` for an unknown name."""
+        """Resolve a model's name or alias to its recipe's; `ConfigError` for an unknown one."""
         name = self.aliases.get(model, model)
         if name not in self.recipes:
             known = nearest(model, [*self.aliases, *self.recipes])
@@ -166,16 +169,16 @@ class Domain(ABC):
         return name
 
     def recipe(self, model: str) -> Recipe:
-        """The recipe of a model as this domain calls it."""
+        """Return the recipe of a model by its name or alias."""
         return self.recipes[self.recipe_name(model)]
 
     def is_translation(self, model: str) -> bool:
-        """Whether a model translates between two collections."""
+        """Return True for a model that translates between two collections."""
         return self.recipe(model).other
 
     def require(self, model: str, has_other: bool) -> None:
-        """`ConfigError` where the domain lacks what a model needs, or where a second collection
-        is missing or superfluous."""
+        """Raise `ConfigError` for a model whose needs the domain does not meet, or for a second
+        collection that is missing or superfluous."""
         name = self.recipe_name(model)
         known = self.recipes[name]
         missing = sorted(known.needs - self.offers)
@@ -189,7 +192,7 @@ class Domain(ABC):
             raise ConfigError(f"{name} learns from one collection: leave --other out")
 
     def leading_run(self, arguments: Sequence[str]) -> tuple[str | None, list[str]]:
-        """The run that arguments begin with, if any, and the rest.
+        """Split off the run that the arguments begin with, if any.
 
         A run is a folder, a shipped model's name, or what can only be a path.
         """
@@ -204,7 +207,7 @@ class Domain(ABC):
         return None, list(arguments)
 
     def _shipped(self, name: str) -> Path | None:
-        """The folder of a shipped model, by its name or alias."""
+        """Return the folder of a shipped model, by its name or alias; None for any other."""
         for known in (name, *(new for new in self.aliases if self._same(name, new))):
             if self.shipped and known and (self.shipped / known).is_dir():
                 return self.shipped / known
@@ -214,7 +217,7 @@ class Domain(ABC):
         return one in self.aliases and self.aliases[one] == self.aliases[other]
 
     def folder(self, run: str | Path | None) -> Path:
-        """A run's folder, or that of a shipped model by its name; None: the default one."""
+        """Return the folder of a run or of a shipped model by its name; None: the default one."""
         if run is None and not self.default_run:
             raise UserError(f"no weights of {self.name} ship: give the folder of a run")
         folder = self._shipped(str(run or self.default_run)) or Path(run or self.default_run)

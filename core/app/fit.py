@@ -37,10 +37,10 @@ def configure(
     other: Any = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Any:
-    """The preset's configuration of a model for this data, as the domain's `config`.
+    """Return the preset's configuration of a model for this data, as the domain's `config`.
 
     `settings` (of a file) go over the preset's, `a.b=value` assignments over both. `other`: the
-    second collection of a model that translates. Raises `ConfigError` for what does not fit.
+    second collection of a model that translates. Raises `ConfigError` for wrong keys or values.
     """
     model = model or _recipe_in(settings) or domain.default_model
     preset = preset or domain.default_preset
@@ -59,7 +59,7 @@ def configure(
 
 
 def _recipe_in(settings: Mapping[str, Any] | None) -> str | None:
-    """The model that a file of settings names."""
+    """Return the model that a file of settings names, if any."""
     model = (settings or {}).get("model", {})
     return model.get("recipe") if isinstance(model, Mapping) else None
 

@@ -56,7 +56,7 @@ class LatentSpace:
             raise UserError(f"{self.name} has no latent space: it is a density over x itself")
 
     def draw(self, count: int, c: Tensor | None, seed: int) -> LatentPoints:
-        """Points sampled from the prior; c raw, [count *condition]."""
+        """Sample points from the prior; c raw, [count *condition]."""
         condition = read_condition(self.networks, c)
 
         def draw(rows: Rows) -> Samples:
@@ -92,7 +92,7 @@ class LatentSpace:
         return self.networks["decoder"](_out_of_units(prior, points.u), points.c)
 
     def _prior(self, count: int, c: Tensor | None) -> Distribution | None:
-        """p(z given c); None where the model has none."""
+        """Return p(z given c); None where the model has no prior."""
         return self.networks["prior"](count, c) if "prior" in self.networks else None
 
 

@@ -23,7 +23,7 @@ SHOWN = 4
 def open_with_arguments(
     domain: Domain, arguments: Sequence[str], count: int | None, device: str
 ) -> tuple[Model, list[str]]:
-    """The model that the arguments name first, else the shipped one, and the other arguments."""
+    """Open the model that the arguments name first, else the shipped one; return the rest too."""
     run, rest = split_run(domain, arguments, count)
     return domain.open_run(run or domain.default_latent_run or None, device), rest
 
@@ -31,7 +31,7 @@ def open_with_arguments(
 def split_run(
     domain: Domain, arguments: Sequence[str], count: int | None
 ) -> tuple[str | None, list[str]]:
-    """The run that the arguments begin with, if any, and the others.
+    """Split off the run that the arguments begin with, if any.
 
     `ConfigError` unless these are `count` (None: one or more).
     """
@@ -43,7 +43,7 @@ def split_run(
 
 
 def points_of(model: Model, text: str, seed: int = 0) -> LatentPoints:
-    """The points of a file's items, or the one that the prior gives for a text."""
+    """Encode a file's items as points, or sample one point of the prior for a text."""
     if is_file(model, text):
         examples = model.domain.read(model, Path(text))
         return model.encode(examples.items, examples.conditions)
@@ -52,7 +52,7 @@ def points_of(model: Model, text: str, seed: int = 0) -> LatentPoints:
 
 
 def is_file(model: Model, text: str) -> bool:
-    """Whether a text names a file of the domain, by its suffix."""
+    """Return True for a text that names a file of the domain, by its suffix."""
     return Path(text).suffix.lower() in model.domain.suffixes
 
 
@@ -89,7 +89,7 @@ def vary(
 
 
 def reconstruct(model: Model, path: Path, to: Path, seed: int) -> Iterator[Path]:
-    """Write what comes back of a file through the latent space, and draw both."""
+    """Write the reconstruction of a file, and draw both."""
 
     def change(examples: Examples) -> Any:
         return model.reconstruct(examples.items, examples.conditions, seed)

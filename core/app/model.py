@@ -44,7 +44,7 @@ class Model(ABC):
 
     @classmethod
     def load(cls: type[Loaded], run: str | Path | None = None, device: str = "auto") -> Loaded:
-        """The best EMA weights of a run folder, or a shipped model by its name; None: the default.
+        """Load the best EMA weights of a run, or a shipped model by its name; None: the default.
 
         Critics are left out: nothing is sampled with them.
         """
@@ -59,26 +59,26 @@ class Model(ABC):
 
     @abstractmethod
     def to_x(self, items: Any) -> Samples:
-        """Items as a tensor on the model's device."""
+        """Convert items to a tensor on the model's device."""
 
     @abstractmethod
     def from_x(self, x: Samples) -> Any:
-        """A tensor as items."""
+        """Convert a tensor to items."""
 
     def from_joined(self, items: Tensor) -> Any:
-        """Items that were joined as a tensor, in the domain's own type."""
+        """Convert items that were concatenated as a tensor to the domain's own type."""
         return items
 
     def read_conditions(self, conditions: Sequence[str] | None) -> Tensor | None:
-        """The raw condition c of each item; None where the domain has none."""
+        """Return the raw condition c of each item; None where the domain has none."""
         return None
 
     def conditioning(self, conditions: Sequence[str] | None) -> Tensor | None:
-        """Conditions as the networks are given them; None where they read none."""
+        """Return the conditions as the networks take them; None where they take none."""
         return read_condition(self.networks, self.read_conditions(conditions))
 
     def output(self, distribution: Distribution) -> Samples:
-        """One sample of what the decoder returns, as the domain shows it."""
+        """Return one sample of the decoder's distribution, as the domain shows it."""
         return distribution.representative
 
     @property
@@ -92,23 +92,23 @@ class Model(ABC):
 
     @property
     def space(self) -> LatentSpace:
-        """Its latent space; `UserError` where it has none."""
+        """Return its latent space; `UserError` where it has none."""
         if self.translates:
             raise UserError(f"{self.name} translates and has no latent space: see `translate`")
         return LatentSpace(self.networks, self.name)
 
     @property
     def translates(self) -> bool:
-        """Whether it translates items of another collection."""
+        """True for a model that translates items of another collection."""
         return self.config.base_recipe.other
 
     @property
     def draws(self) -> bool:
-        """Whether it samples from noise alone."""
+        """True for a model that samples from noise alone."""
         return self.config.base_recipe.draws
 
     def prior(self, count: int, c: Tensor | None = None) -> Distribution:
-        """p(z given c), c as the networks read it; `UserError` where there is no prior."""
+        """Return p(z given c), c as the networks take it; `UserError` where there is no prior."""
         if "prior" in self.networks:
             return self.networks["prior"](count, c)
         if self.translates:
@@ -119,12 +119,12 @@ class Model(ABC):
 
     @torch.no_grad()
     def encode(self, items: Any, conditions: Sequence[str] | None = None) -> LatentPoints:
-        """Latent points of items: the means of q(z given x, c)."""
+        """Encode items as latent points: the means of q(z given x, c)."""
         return self.space.encode(self.to_x(items), self.read_conditions(conditions))
 
     @torch.no_grad()
     def decode(self, points: LatentPoints, seed: int = 0) -> Any:
-        """Items of latent points; where the decoder draws, the seed decides."""
+        """Decode latent points to items; a decoder that samples does so by the seed."""
 
         def draw(rows: Rows) -> Samples:
             return self.output(self.space.decode(points[rows]))
@@ -133,7 +133,7 @@ class Model(ABC):
 
     @torch.no_grad()
     def translate(self, items: Any, back: bool = False) -> Any:
-        """Items in the style of the data, or `back` in that of the other collection."""
+        """Translate items into the style of the data, or `back` into that of the other data."""
         x, network = self.to_x(items), self._translator(back)
 
         def draw(rows: Rows) -> Samples:
@@ -162,10 +162,10 @@ class Model(ABC):
 
     @abstractmethod
     def sampled_like(self, examples: Examples, seed: int) -> Any:
-        """As many samples as there are examples, under their conditions."""
+        """Sample as many items as there are examples, under their conditions."""
 
     def generate(self, examples: Examples, seed: int = 0) -> Any:
-        """What this model has to show: samples where it draws, else transforms of the examples."""
+        """Generate items: samples where the model draws, else transforms of the examples."""
         if self.draws:
             return self.sampled_like(examples, seed)
         return self.transform(examples.items, examples.conditions, seed)

@@ -19,7 +19,7 @@ class Report:
 
     @property
     def generated(self) -> Any:
-        """The first row of generated samples."""
+        """Return the first row of generated samples."""
         return next(row for row in self.rows if row.kind == "generated")
 
     def json(self) -> str:
@@ -29,7 +29,7 @@ class Report:
 
 
 def null_for_nan(value: object) -> object:
-    """Return the value with None in place of every NaN, in nested dicts too."""
+    """Replace every NaN by None, in nested dicts too."""
     if isinstance(value, dict):
         return {key: null_for_nan(inner) for key, inner in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value

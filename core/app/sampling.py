@@ -36,7 +36,7 @@ def seeded(seed: int, number: int, device: torch.device) -> Iterator[None]:
 def in_chunks(
     count: int, seed: int, device: torch.device, draw: Callable[[Rows], Samples]
 ) -> Samples:
-    """Samples 0 to `count`, of which `draw` computes those with the given numbers.
+    """Return samples 0 to `count`; `draw` computes those with the given numbers.
 
     `ConfigError` unless count is at least 1 and the seed is 0 to 2^63 - 1.
     """

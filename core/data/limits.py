@@ -6,7 +6,7 @@ from core.config import Strict
 
 
 class Limits(Strict):
-    """What one source file may ask for; one that asks for more is rejected with the reason."""
+    """Limits of one source file; a file beyond one is rejected with the reason."""
 
     file_bytes: int = Field(default=8_000_000, gt=0, description="bytes of one file")
     seconds: float = Field(default=20.0, gt=0, description="seconds to read one file")

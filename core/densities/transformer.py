@@ -188,7 +188,7 @@ def _blocks(x: Heads, size: int) -> Float[Tensor, "batch head block inblock head
 
 
 def _mask(queries: int, keys: int, padding: Padding | None, like: Tensor) -> AttentionMask | None:
-    """Which keys the last `queries` of them may see; None where that is all."""
+    """Return the mask of the keys that the last `queries` may attend to; None for all of them."""
     if queries == 1 and padding is None:
         return None
     key = torch.arange(keys, device=like.device)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from core.theory.codes import CodePosterior, CodeSizes, LatentCode
-from core.theory.distributions import Categorical, as_gaussian
+from core.theory.distributions import Categorical, Gaussian
 from core.theory.shapes import Features
 
 
@@ -23,13 +23,18 @@ class LatentCodePrior(nn.Module):
 
 
 class CodeHead(nn.Linear):
-    """features [batch width] -> Q(code given x): a category and independent Gaussians."""
+    """features [batch width] -> Q(code given x): a category and Gaussians of standard deviation 1.
+
+    A deviation of its own would let the bound grow without end where x is a function of z, as
+    numbers that are read ever more exactly outweigh the game; the authors' programs fix it too.
+    """
 
     def __init__(self, width: int, latent: int):
         self.sizes = CodeSizes.of(latent)
-        super().__init__(width, self.sizes.categories + 2 * self.sizes.continuous)
+        super().__init__(width, self.sizes.categories + self.sizes.continuous)
 
     def forward(self, features: Features) -> CodePosterior:  # type: ignore[override]  # a distribution
         outputs = super().forward(features).float()
-        logits, gaussian = outputs.split((self.sizes.categories, 2 * self.sizes.continuous), 1)
-        return CodePosterior(Categorical(logits), as_gaussian(gaussian), self.sizes)
+        logits, mean = outputs.split((self.sizes.categories, self.sizes.continuous), 1)
+        numbers = Gaussian(mean, torch.zeros_like(mean))
+        return CodePosterior(Categorical(logits), numbers, self.sizes)

@@ -22,11 +22,11 @@ class LatentCritic(nn.Module):
         self.layers, self.width = MLP(latent, width, width, 1), width
 
     def augment(self, z: Latents) -> Latents:
-        """As it is: nothing moves z and leaves it a z."""
+        """Return z unchanged: no augmentation keeps the prior of z."""
         return z
 
     def features(self, z: Latents) -> Features:
-        """The last hidden layer."""
+        """Return the last hidden layer."""
         return self.layers.hidden(z)
 
     def forward(self, z: Latents) -> Scores:
@@ -52,7 +52,7 @@ class JointCritic(nn.Module):
         self.layers, self.width = MLP(features + beside, width, width, 1), width
 
     def features(self, x: Samples, beside: Latents) -> Features:
-        """The last hidden layer."""
+        """Return the last hidden layer."""
         return self.layers.hidden(torch.cat([self.reader(x).float(), beside], 1))
 
     def forward(self, x: Samples, beside: Latents) -> Scores:
@@ -93,9 +93,9 @@ class MinibatchDiscrimination(nn.Module):
         return self.inside(*point) + self.score(closeness).squeeze(1)
 
     def closeness(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch kernel"]:
-        """How near the other samples are, by each kernel; 0 where all are far."""
-        made = self.compare(features).float().unflatten(1, (-1, KERNEL))
-        apart = (made[:, None] - made[None]).abs().sum(3)
+        """Return the sum of exp(-L1 distance) to the other samples, for each kernel."""
+        compared = self.compare(features).float().unflatten(1, (-1, KERNEL))
+        apart = (compared[:, None] - compared[None]).abs().sum(3)
         return torch.exp(-apart).sum(1) - 1
 
 
@@ -173,6 +173,6 @@ class SpectralNorm(nn.Module):
 
     @torch.no_grad()
     def _follow(self, matrices: Matrices) -> None:
-        """One step towards the largest singular vector."""
+        """Take one step of power iteration."""
         right = F.normalize(torch.einsum("mrc,mr->mc", matrices, self.left), dim=1)
         self.left.copy_(F.normalize(torch.einsum("mrc,mc->mr", matrices, right), dim=1))

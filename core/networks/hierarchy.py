@@ -1,4 +1,4 @@
-"""Latents on two levels: p(z) = p(z_1) p(z_2 given z_1), and a posterior that factorises alike.
+"""Latents on two levels: p(z) = p(z_1) p(z_2 given z_1), and a posterior of the same factors.
 
 q(z given x) = q(z_1 given x) q(z_2 given z_1, x): both passes sample top-down, so that the bottom
 level only encodes what the top level leaves open (Child, ICLR 2021; Sonderby et al., NIPS 2016).
@@ -101,7 +101,7 @@ class HierarchicalHead(nn.Module):
 
 
 COARSE = 4
-"""The top level of codes holds one in so many of the latent vector's numbers (VQ-VAE-2: 32 x 32 of
+"""Ratio of the latent vector's length to that of the top level of codes (VQ-VAE-2: 32 x 32 of
 32 x 32 + 64 x 64 codes, one in five)."""
 
 

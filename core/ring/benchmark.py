@@ -9,6 +9,7 @@ batches and steps. A finished training is stored, and a report goes on where it 
 import hashlib
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +29,6 @@ from core.ring import domain as ring
 from core.ring.settings import RingSettings, settings_of
 from core.theory.divergences import mmd
 from core.theory.passes import Batch, Networks, read_condition
-from core.theory.terms import describe
 from core.training.device import isolated_random_state
 from core.training.loop import set_rates
 from core.training.step import TrainState, step
@@ -213,14 +213,15 @@ def load(folder: Path, name: str, seed: int) -> Result | None:
 
 
 def digest(name: str) -> str:
-    """Return a digest of all that a recipe's results follow from, short of the code itself:
+    """Return a digest of what a recipe's results follow from, short of the code of its networks:
     its settings, its terms and the shapes of its networks, and those of what it begins with."""
     settings = settings_of(name)
     recipe = settings.apply(RECIPES[name])
     networks = ring.networks(recipe, settings.latent, settings.frequencies)
     shapes = [(key, list(weight.shape)) for key, weight in networks.state_dict().items()]
+    terms = re.sub(r" at 0x[0-9a-f]+", "", repr(recipe.terms))  # games are functions
     origin = digest(recipe.begins) if recipe.begins else ""
-    facts = [settings.model_dump(mode="json"), list(map(describe, recipe.terms)), shapes, origin]
+    facts = [settings.model_dump(mode="json"), terms, shapes, origin]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 

@@ -32,8 +32,6 @@ MODES, RADIUS, STD = 8, 2.0, 0.1
 LATENT, WIDTH = 2, 128
 CODED_LATENT = 16
 """Size of z with a code that has a category for each mode."""
-FREQUENCIES = 4
-"""Of the encoder's Fourier features."""
 GAIN = 2.0
 """Factor of z before a decoder and of x before a critic: the first layer bends more often."""
 CONDITION = 8
@@ -41,13 +39,13 @@ CONDITION = 8
 
 
 def modes() -> Samples:
-    """The eight means, [8 2]."""
+    """Return the eight means, [8 2]."""
     angle = torch.arange(MODES) * (2 * math.pi / MODES)
     return RADIUS * torch.stack([angle.cos(), angle.sin()], 1)
 
 
 def labelled(count: int, seed: int) -> Batch:
-    """Points of the ring, x [count 2], with the number of the mode as one-hot c [count 8]."""
+    """Draw points of the ring, x [count 2], with the number of the mode as one-hot c [count 8]."""
     generator = torch.Generator().manual_seed(seed)
     mode = torch.randint(MODES, (count,), generator=generator)
     x = modes()[mode] + STD * torch.randn(count, 2, generator=generator)
@@ -60,17 +58,17 @@ def points(count: int, seed: int) -> Samples:
 
 
 def batch(draw: int, size: int = 256) -> Batch:
-    """The batch of draw n, a function of n alone."""
+    """Return the batch of draw n, a function of n alone."""
     return Batch(points(size, seed=draw))
 
 
 def labelled_batch(draw: int, size: int = 256) -> Batch:
-    """The same points with their labels."""
+    """Return the same points with their labels."""
     return labelled(size, seed=draw)
 
 
 def other_points(count: int, seed: int) -> Samples:
-    """Points of another ring: half as large, and turned by half of the way between two modes."""
+    """Draw points of another ring: half as large, rotated by half of the way between two modes."""
     turn = math.pi / MODES
     turned = torch.tensor([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
     return 0.5 * points(count, seed) @ turned
@@ -82,29 +80,29 @@ def two_rings(draw: int, size: int = 256) -> Batch:
 
 
 TURN, ASIDE = 0.25, 0.3
-"""How the shifted ring lies: turned (of pi / 4 between two modes) and moved to the right."""
+"""Rotation of the shifted ring, in radians (between two modes: pi / 4), and its shift in x."""
 
 
 def shifted_points(count: int, seed: int) -> Samples:
-    """Points of the ring after it was turned and moved."""
+    """Draw points of the ring after it was rotated and shifted."""
     turned = torch.tensor([[math.cos(TURN), math.sin(TURN)], [-math.sin(TURN), math.cos(TURN)]])
     return points(count, seed) @ turned + torch.tensor([ASIDE, 0.0])
 
 
 def shifted_ring(draw: int, size: int = 256) -> Batch:
-    """Points of the ring with labels, and of the shifted one without."""
+    """Return points of the ring with labels, and of the shifted one without."""
     batch = labelled(size, seed=2 * draw)
     return replace(batch, other=shifted_points(size, seed=2 * draw + 1))
 
 
 LEVELS, EDGE = 6, 3.0
-"""Symbols of a point, each a quadrant of the one before, and half the side of the first square."""
+"""Symbols of a point, each a quadrant of the square before, and half the first square's side."""
 
 
 def to_symbols(x: Points) -> OneHotSymbols:
-    """Points [batch 2] as symbols [batch 6 4], one-hot: which quadrant, of that which, and so on.
+    """Return points [batch 2] as symbols [batch 6 4], one-hot: quadrants of quadrants.
 
-    Points beyond the square count as of its edge.
+    Points beyond the first square are counted at its edge.
     """
     cell = ((x + EDGE) / (2 * EDGE) * 2**LEVELS).long().clamp(0, 2**LEVELS - 1)
     level = torch.arange(LEVELS - 1, -1, -1)
@@ -113,14 +111,14 @@ def to_symbols(x: Points) -> OneHotSymbols:
 
 
 def from_symbols(symbols: OneHotSymbols) -> Points:
-    """Symbols as points, each anywhere in its square."""
+    """Draw a point uniformly from the smallest square of each row of symbols."""
     chosen, level = symbols.argmax(2), 2.0 ** torch.arange(LEVELS - 1, -1, -1)
     cell = torch.stack([((chosen // 2) * level).sum(1), ((chosen % 2) * level).sum(1)], 1)
     return (cell + torch.rand_like(cell)) / 2**LEVELS * 2 * EDGE - EDGE
 
 
 def symbol_batch(draw: int, size: int = 256) -> Batch:
-    """The points of a draw as symbols."""
+    """Return the points of a draw as symbols."""
     return Batch(to_symbols(points(size, seed=draw)))
 
 
@@ -133,7 +131,7 @@ def batches(recipe: Recipe) -> Callable[[int], Batch]:
     return labelled_batch if recipe.needs & {"condition", "labels"} else batch
 
 
-def networks(recipe: Recipe, latent: int = LATENT, frequencies: int = FREQUENCIES) -> Networks:
+def networks(recipe: Recipe, latent: int = LATENT, frequencies: int = 0) -> Networks:
     """Build the networks of a recipe for points of the ring; with a condition they read labels.
 
     `latent`: size of z. `frequencies`: those of the encoder's Fourier features.
@@ -221,7 +219,7 @@ class Encoder(nn.Module):
         kind: type[Distribution],
         read: int = 0,
         latent: int = LATENT,
-        frequencies: int = FREQUENCIES,
+        frequencies: int = 0,
     ):
         super().__init__()
         self.frequencies = frequencies
@@ -324,7 +322,7 @@ class Critic(nn.Module):
         return self.layers.hidden(self.read(*point))
 
     def statistics(self, x: Samples) -> tuple[Features, ...]:
-        """First and second moments."""
+        """Return first and second moments."""
         return (x, x**2)
 
     def forward(self, *point: Tensor) -> Scores:

@@ -200,7 +200,7 @@ class Nearest(Comparison):
     """|z - nearest code vectors|^2, per sample (van den Oord et al. 2017, eq. 3).
 
     With trains=("prior",) the codebook follows the encoder, with trains=("encoder",) this is the
-    commitment loss: the two stop-gradients of the paper. `role` tells the two terms apart.
+    commitment loss: the two stop-gradients of the paper. `role` distinguishes the two terms.
     """
 
     role: str

@@ -271,7 +271,7 @@ class CriticWeighted:
     """A term over data and over generated samples, each weighted by the critic's probability that
     it is data (Hu et al., ICLR 2018, eq. 11).
 
-    No gradient reaches the generated samples or the weights. With a critic that tells the two
+    No gradient reaches the generated samples or the weights. With a critic that separates the two
     apart for certain, the term over data alone is left.
     """
 

@@ -24,10 +24,12 @@ from core.training.step import game
 
 
 class Stabilisers(Strict):
-    """What helps a game; 0 and false switch it off, and then nothing differs to the bit."""
+    """Stabilisers of a game; with all at 0 and false a run is equal to the bit."""
 
     feature_matching: float = Field(
-        default=0.0, ge=0, description="weight of |mean features made - real|^2 for the learner"
+        default=0.0,
+        ge=0,
+        description="weight of |mean features of fake - real|^2 for the learner",
     )
     minibatch_discrimination: int = Field(
         default=0, ge=0, description="kernels by which a critic sees samples beside each other"
@@ -36,10 +38,14 @@ class Stabilisers(Strict):
         default=0.0, ge=0, description="weight of |weights - their average so far|^2 for all"
     )
     label_smoothing: float = Field(
-        default=0.0, ge=0, lt=1, description="share of real samples that are called produced"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="one-sided: the label of real samples is 1 minus this",
     )
     spectral_norm: bool = Field(
-        default=False, description="each of a critic's maps has norm 1 (Miyato et al. 2018)"
+        default=False,
+        description="spectral norm 1 of a critic's maps (Miyato et al. 2018)",
     )
     instance_noise: float = Field(
         default=0.0, ge=0, description="deviation of noise on what critics see (Sonderby 2017)"
@@ -51,11 +57,11 @@ class Stabilisers(Strict):
         default=0.0, ge=0, description="weight of (slope - 1)^2 (Gulrajani et al. 2017)"
     )
     augment: bool = Field(
-        default=False, description="what critics see is moved (Zhao et al. 2020), for few data"
+        default=False, description="differentiable augmentation for few data (Zhao et al. 2020)"
     )
 
     def on(self, recipe: Recipe) -> Recipe:
-        """The recipe with these aids; `ConfigError` where it plays no game."""
+        """Return the recipe with these stabilisers; `ConfigError` where it plays no game."""
         if self == Stabilisers():
             return recipe
         if not recipe.critics:
@@ -71,10 +77,10 @@ class Stabilisers(Strict):
             for term in recipe.critics
             if self.feature_matching and term.trains
         )
-        helped = recipe.with_games(self._help)
-        return replace(helped, terms=(*helped.terms, *matched))
+        stabilised = recipe.with_games(self._stabilise)
+        return replace(stabilised, terms=(*stabilised.terms, *matched))
 
-    def _help(self, space: Space, game: Adversarial) -> Adversarial:
+    def _stabilise(self, space: Space, game: Adversarial) -> Adversarial:
         penalties: list[Penalty] = list(game.penalties)
         penalties += [R1(self.r1)] * bool(self.r1)
         penalties += [GradientPenalty(self.gradient_penalty)] * bool(self.gradient_penalty)
@@ -87,7 +93,7 @@ class Stabilisers(Strict):
         )
 
     def fit(self, networks: Networks) -> Networks:
-        """The networks with what their critics need for these aids."""
+        """Wrap and normalise the critics among the networks as these stabilisers need it."""
         for name, network in list(networks.items()):
             if is_critic(name):
                 networks[name] = self._fitted(network)

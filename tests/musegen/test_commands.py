@@ -45,6 +45,14 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_given_tracks_are_refused(data: Path, tmp_path: Path):
+    options = ("--model", "musegan", "--preset", "tiny", "--set", "model.musegan.given=1")
+    code, _, complaint = run("music", "train", data, *options, "--to", tmp_path / "run")
+    assert code == 2
+    assert "given tracks are not implemented yet: leave model.musegan.given at 0" in complaint
+    assert not (tmp_path / "run").exists()
+
+
 def test_prepared_songs_are_split_by_song(data: Path):
     facts = json.loads((data / "index.json").read_text())["facts"]
     assert [song["name"] for song in facts["songs"]] == [f"band-5-{n:05d}" for n in range(4)]

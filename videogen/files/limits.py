@@ -6,7 +6,7 @@ from core.data.limits import Limits
 
 
 class VideoLimits(Limits):
-    """What one video file, caption or manifest may ask for."""
+    """Limits of one video file, caption or manifest."""
 
     file_bytes: int = Field(default=4_000_000_000, gt=0, description="bytes of one video file")
     seconds: float = Field(default=120.0, gt=0, description="seconds to read one video file")

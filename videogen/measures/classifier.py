@@ -144,7 +144,7 @@ def train(classifier: Classifier, data: CaptionedClips, steps: int, tick: Tick) 
 
 
 def _shifted(clips: Clips, step: int) -> Clips:
-    """Shift all clips of a step alike; pixels at the border are repeated."""
+    """Shift all clips of a step by one offset; pixels at the border are repeated."""
     down, right = np.random.default_rng(step).integers(-SHIFT_PX, SHIFT_PX + 1, 2)
     padded = F.pad(clips, (SHIFT_PX,) * 4 + (0, 0), mode="replicate")
     height, width = clips.shape[3:]

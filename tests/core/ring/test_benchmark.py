@@ -1,9 +1,13 @@
 """The report on the ring: results are stored, resumed, and shown as they are."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from command import run
+from conftest import REPOSITORY
 
 from core.ring import benchmark
 from core.ring.benchmark import (
@@ -19,7 +23,6 @@ from core.ring.benchmark import (
 )
 from core.ring.settings import SETTINGS, settings_of
 from core.training.step import TrainState
-from tests.command import run
 
 
 @pytest.fixture
@@ -82,6 +85,13 @@ def test_a_digest_depends_on_weights_networks_and_what_a_recipe_begins_with(monk
         monkeypatch.setitem(SETTINGS, name, changed)
     changed = {name for name, old in before.items() if digest(name) != old}
     assert changed == {"wae_mmd", "vae_flow", "dann"}
+
+
+def test_a_digest_depends_on_the_game_of_a_recipe_and_not_on_the_process():
+    assert digest("gan") != digest("gan_minimax")
+    here = "from core.ring.benchmark import digest; print(digest('gan'))"
+    other = subprocess.run([sys.executable, "-c", here], cwd=REPOSITORY, capture_output=True)
+    assert other.stdout.decode().strip() == digest("gan")
 
 
 def test_a_survey_repeats_only_what_is_missing(tmp_path, short, trained):

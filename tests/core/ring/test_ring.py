@@ -81,7 +81,7 @@ def codes_read_back(state: TrainState) -> tuple[float, float, float]:
 def test_an_untrained_q_reads_no_code():
     category, number, _ = codes_read_back(begin("infogan"))
     assert category < 0.3
-    assert abs(number) < 0.2
+    assert abs(number) < 0.3
 
 
 @pytest.mark.slow
@@ -182,8 +182,8 @@ def test_an_untrained_density_over_symbols_misses_it(name):
     assert math.log(36) > ENTROPY + 1.5
 
 
-KNOWN = 0.9
-"""Share of the shifted ring's labels that one who knows only the ring says right, at most."""
+KNOWN = 0.93
+"""Largest share of the shifted ring's labels that a classifier of one ring predicts right."""
 
 
 @pytest.mark.slow
@@ -194,7 +194,7 @@ def test_who_knows_one_ring_errs_on_the_shifted_one_and_who_adapts_does_not():
     for name in ("dann", "adda"):
         here, there = accuracy(learn(name))
         assert here > 0.99
-        assert there > KNOWN + 0.04, (name, there)
+        assert there > 0.97, (name, there)
 
 
 def test_who_has_not_learned_says_no_label():

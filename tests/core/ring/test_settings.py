@@ -51,6 +51,14 @@ def test_weights_and_kernels_are_those_of_the_settings():
     assert [term.weight for term in applied("aae").terms] == [1, 50]
 
 
+def test_encoders_have_fourier_features_where_aggregates_are_matched():
+    with_features = {name for name in NAMES if settings_of(name).frequencies}
+    assert with_features == {"aae", "wae_mmd", "bigan"}
+    for name, inputs in (("aae", 2 + 2 * 2 * 4), ("vae", 2)):
+        weight = next(begin(name).networks["encoder"].parameters())
+        assert weight.shape == (128, inputs)
+
+
 def couplings(network) -> list[Coupling]:
     return [module for module in network.modules() if isinstance(module, Coupling)]
 
