@@ -126,6 +126,7 @@ def cite(
 def doctor() -> None:
     """Print versions, devices and limits; name the cure of a faulty installation and exit 1."""
     from core.app import doctor as machine
+    from core.versions import versions
     from musegen import files as music_files
     from musegen.files.limits import MusicLimits
     from musegen.files.sound import SOUNDFONT
@@ -134,7 +135,7 @@ def doctor() -> None:
 
     faults = list(machine.faults())
     libraries = (*music_files.LIBRARIES, *video_files.LIBRARIES)
-    _section("versions", machine.versions(libraries))
+    _section("versions", versions(libraries))
     if not faults:
         _section("devices", machine.devices())
     _section("limits of one music file", machine.describe(MusicLimits()))

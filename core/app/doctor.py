@@ -1,26 +1,14 @@
-"""Facts about this machine: versions, devices, limits, and faults of the installation.
+"""Facts about this machine: devices, limits, and faults of the installation.
 
 >>> misfit("2.11.0", "2.10.1")
 'torchaudio 2.10.1 does not fit torch 2.11.0: run pip install "torchaudio==2.11.*"'
 """
 
 import os
-import platform
-from collections.abc import Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator
 
 from core.data.limits import Limits
-
-LIBRARIES = ("torch", "torchaudio", "numpy")
-
-
-def versions(libraries: Iterable[str] = ()) -> dict[str, str]:
-    """Return the versions of Python, of core's libraries and of others; 'absent' if not installed.
-
-    `libraries`: names of distributions, those of the domains.
-    """
-    python = {"python": platform.python_version()}
-    return python | {name: _version(name) for name in (*LIBRARIES, *libraries)}
+from core.versions import version
 
 
 def devices() -> dict[str, str]:
@@ -49,7 +37,7 @@ def describe(limits: Limits) -> dict[str, str]:
 
 def faults() -> Iterator[str]:
     """Yield one sentence with the cure for each fault of the installation."""
-    sentence = misfit(_version("torch"), _version("torchaudio"))
+    sentence = misfit(version("torch"), version("torchaudio"))
     if sentence:
         yield sentence
         return
@@ -74,13 +62,6 @@ def misfit(torch_version: str, torchaudio_version: str) -> str:
 
 def _pair() -> str:
     return 'run pip install "torch==2.11.*" "torchaudio==2.11.*"'
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
 
 
 def _first_line(error: BaseException) -> str:

@@ -119,7 +119,7 @@ def slerp(start: LatentPoints, end: LatentPoints, steps: int) -> LatentPoints:
         u = u / torch.sin(angle)
     if start.c is None or end.c is None:
         return LatentPoints(u)
-    part = share.view(-1, *[1] * (start.c.ndim - 1))
+    part = share.view(-1, *[1] * (start.c.ndim - 1))  # [steps *1]
     return LatentPoints(u, (1 - part) * start.c + part * end.c)
 
 

@@ -128,11 +128,11 @@ class CodeDistribution(Distribution):
         return self.prior.codebook[torch.stack(indices, 1)].flatten(1)  # [batch latent]
 
     def log_prob(self, value: Latents) -> Losses:
-        """log p of the codes nearest to `value`, in nats."""
+        """Return log p of the codes nearest to `value`, in nats."""
         indices = self.prior.nearest_indices(self.prior.split(value))
         earlier = torch.cat([self.start[:, None], self.prior.embedding(indices[:, :-1])], 1)
         logits = self.prior.logits(self.prior.transformer(earlier + self.prior.position))
-        log_probs = log_prob_of(logits.flatten(0, 1), indices.flatten())
+        log_probs = log_prob_of(logits.flatten(0, 1), indices.flatten())  # [batch*position]
         return log_probs.view(indices.shape).sum(1)  # [batch]
 
     def encode(self, posterior: Distribution) -> Latents:
@@ -151,7 +151,7 @@ class CodeDistribution(Distribution):
         return self.prior.codebook[indices].flatten(1)  # [batch latent]
 
     def gap(self, posterior: Distribution) -> Losses:
-        """|z - e|^2, e the code vectors nearest to the encoder's z."""
+        """Return |z - e|^2, e the code vectors nearest to the encoder's z."""
         return self.distance(posterior.representative)
 
     def distance(self, value: Latents) -> Losses:
@@ -189,7 +189,7 @@ class TwoLevelCodeDistribution(Distribution):
         self.top = prior.top(batch, c)
 
     def bottom(self, top: Latents) -> CodeDistribution:
-        """p(bottom given top, c); the likelihood of the bottom does not move the top codebook."""
+        """Return p(bottom given top, c); its likelihood trains no top codebook."""
         given = top.detach() if self.c is None else torch.cat([top.detach(), self.c], 1)
         return self.prior.bottom(len(top), given)
 
@@ -205,7 +205,7 @@ class TwoLevelCodeDistribution(Distribution):
         return torch.cat([top, self.bottom(top).rsample()], 1)
 
     def log_prob(self, value: Latents) -> Losses:
-        """log p of the codes nearest to `value`, in nats."""
+        """Return log p of the codes nearest to `value`, in nats."""
         top, bottom = value.tensor_split([self.prior.coarse], dim=1)
         return self.top.log_prob(top) + self.bottom(self.top.codes(top)).log_prob(bottom)
 
@@ -216,7 +216,7 @@ class TwoLevelCodeDistribution(Distribution):
         return torch.cat([top, self.bottom(top).nearest(posterior.bottom(top))], 1)
 
     def gap(self, posterior: Distribution) -> Losses:
-        """|z_1 - e_1|^2 + |z_2 - e_2|^2, e the code vectors, z_2 computed given e_1."""
+        """Return |z_1 - e_1|^2 + |z_2 - e_2|^2, e the codes' vectors, z_2 given e_1."""
         assert isinstance(posterior, HierarchicalDelta)
         top = straight_through(self.top.codes(posterior.top), posterior.top)
         bottom = posterior.bottom(top)

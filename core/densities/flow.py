@@ -103,7 +103,7 @@ class Coupling(Bijection):
 
 def channelwise(values: Float[Tensor, "*_ _"], x: Reals) -> Tensor:
     """Append an axis of size 1 for each position axis of x, so that values broadcast to x."""
-    return values.view(*values.shape, *[1] * (x.ndim - 2))
+    return values.view(*values.shape, *[1] * (x.ndim - 2))  # [*_ _ *1]
 
 
 class Scaling(Bijection):

@@ -82,7 +82,7 @@ class Block(nn.Module):
         return x + self.mlp(self.before_mlp(x))
 
     def _attend(self, x: Hidden, cache: KVCache | None, mask: AttentionMask | None) -> Hidden:
-        split = self.attend(x).unflatten(2, (3, self.heads, -1))
+        split = self.attend(x).unflatten(2, (3, self.heads, -1))  # [batch position qkv head w]
         query, key, value = split.permute(2, 0, 3, 1, 4)  # [batch head position headwidth]
         if cache is None:
             attended = self.attention(query, key, value)
@@ -109,8 +109,10 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, hidden: Tensor) -> Tensor
     Written out because on CPUs the gradient of torch's fused kernel takes twice as long.
     """
     mask = torch.zeros(hidden.shape, dtype=query.dtype, device=query.device)
-    q, k, v = ((t.flatten(0, 1)) for t in (query * query.shape[-1] ** -0.5, key, value))
-    scores = torch.baddbmm(mask.masked_fill(hidden, -math.inf), q, k.transpose(1, 2))
+    scaled = query * query.shape[-1] ** -0.5
+    q, k, v = (t.flatten(0, 1) for t in (scaled, key, value))  # [batch*head position headwidth]
+    mask = mask.masked_fill(hidden, -math.inf)
+    scores = torch.baddbmm(mask, q, k.transpose(1, 2))  # [batch*head query key]
     attended = scores.softmax(-1).to(v.dtype) @ v
     return attended.unflatten(0, query.shape[:2])  # [batch head query width]
 
@@ -155,9 +157,13 @@ def _attend_blockwise(query: Heads, key: Heads, value: Heads, hidden: Tensor) ->
     k, v = (torch.cat([F.pad(t, (0, 0, 0, 0, 1, 0))[:, :, :-1], t], 3) for t in (k, v))
     before = torch.arange(2 * size, device=query.device) < size
     first = _attend(q[:, :, 0], k[:, :, 0], v[:, :, 0], hidden | before)
-    q_later, k_later, v_later = (t[:, :, 1:].flatten(1, 2) for t in (q, k, v))
+    q_later, k_later, v_later = (
+        t[:, :, 1:].flatten(1, 2)  # [batch head*block position headwidth]
+        for t in (q, k, v)
+    )
     later = _attend(q_later, k_later, v_later, hidden)
-    attended = torch.cat([first[:, :, None], later.unflatten(1, (q.shape[1], -1))], 2)
+    later = later.unflatten(1, (q.shape[1], -1))  # [batch head block position headwidth]
+    attended = torch.cat([first[:, :, None], later], 2)
     return attended.flatten(2, 3)[:, :, :length]  # [batch head position headwidth]
 
 
@@ -176,7 +182,8 @@ class StridedAttention:
             _blocks(t, self.stride).permute(3, 0, 1, 2, 4).flatten(0, 1)
             for t in (query, key, value)
         ]  # [remainder*batch head block headwidth]
-        attended = causal_attention(*columns).unflatten(0, (self.stride, batch))
+        attended = causal_attention(*columns)
+        attended = attended.unflatten(0, (self.stride, batch))  # [remainder batch head block w]
         rows = attended.permute(1, 2, 3, 0, 4)  # [batch head block remainder headwidth]
         return rows.flatten(2, 3)[:, :, :length]  # [batch head position headwidth]
 

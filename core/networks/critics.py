@@ -94,7 +94,8 @@ class MinibatchDiscrimination(nn.Module):
 
     def closeness(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch kernel"]:
         """Return the sum of exp(-L1 distance) to the other samples, for each kernel."""
-        compared = self.compare(features).float().unflatten(1, (-1, KERNEL))
+        compared = self.compare(features).float()
+        compared = compared.unflatten(1, (-1, KERNEL))  # [batch kernel number]
         apart = (compared[:, None] - compared[None]).abs().sum(3)
         return torch.exp(-apart).sum(1) - 1
 
@@ -169,7 +170,9 @@ class SpectralNorm(nn.Module):
             return (matrices / norms[:, None, None]).view_as(weight)
 
     def _matrices(self, weight: Tensor) -> Matrices:
-        return weight.flatten(0, -3) if self.stacked else weight.flatten(1)[None]
+        if self.stacked:
+            return weight.flatten(0, -3)  # [matrix row column]
+        return weight.flatten(1)[None]  # [1 row column]
 
     @torch.no_grad()
     def _follow(self, matrices: Matrices) -> None:

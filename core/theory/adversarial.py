@@ -122,7 +122,7 @@ def mismatch(point: Point) -> tuple[Point, Bool[Tensor, " batch"]]:
     """Return x with the condition of the next sample, and where that differs from its own."""
     x, c = point
     wrong = c.roll(1, 0)
-    return (x, wrong), (wrong != c).flatten(1).any(1)
+    return (x, wrong), (wrong != c).flatten(1).any(1)  # [batch]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ BINARISATIONS: tuple[str, ...] = get_args(Binarisation)
 def sum_events(values: Samples) -> Losses:
     """Sum over every axis but the batch's, in single precision at least."""
     values = values.to(torch.promote_types(values.dtype, torch.float32))
-    return values.flatten(1).sum(1) if values.ndim > 1 else values
+    return values.flatten(1).sum(1) if values.ndim > 1 else values  # [batch]
 
 
 class Distribution(ABC):

@@ -87,7 +87,7 @@ def inverse_multiquadratic(
     Its heavy tails keep a gradient far from the prior (Tolstikhin et al., ICLR 2018, section 4;
     there C = 2 dim s, the expected squared distance of two draws of N(0, I)).
     """
-    squared = torch.cdist(a.flatten(1), b.flatten(1)) ** 2
+    squared = torch.cdist(a.flatten(1), b.flatten(1)) ** 2  # [batch other]
     constants = [bandwidth * squared_scale for bandwidth in bandwidths]
     return torch.stack([c / (c + squared) for c in constants]).sum(0)
 
@@ -95,7 +95,7 @@ def inverse_multiquadratic(
 @torch.no_grad()
 def median_squared_distance(samples: Samples) -> Loss:
     """Compute the median of |s - s'|^2 over all pairs (Gretton et al., JMLR 2012, section 8)."""
-    squared = torch.pdist(samples.flatten(1).float()) ** 2
+    squared = torch.pdist(samples.flatten(1).float()) ** 2  # [pair]
     return squared.median().clamp(min=torch.finfo(squared.dtype).eps)
 
 

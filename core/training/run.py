@@ -37,6 +37,7 @@ from core.training.checkpoint import (
     step_of,
 )
 from core.training.serialisation import State
+from core.versions import versions
 from core.yaml_files import read_yaml
 
 LOG = logging.getLogger("pianoreel")

@@ -38,7 +38,8 @@ class ResidualBlock(nn.Module):
     def forward(self, maps: Float[Tensor, "batch chunk channel row column"]) -> Tensor:
         mean = maps.mean(1, keepdim=True).expand_as(maps)  # [batch chunk channel row column]
         inputs = torch.cat([maps, mean], 2).flatten(0, 1)  # [(batch chunk) 2*channel row column]
-        return maps + self.convolutions(inputs).unflatten(0, maps.shape[:2])
+        changes = self.convolutions(inputs)
+        return maps + changes.unflatten(0, maps.shape[:2])  # [batch chunk channel row column]
 
 
 class Translator(nn.Module):
@@ -63,5 +64,6 @@ class Translator(nn.Module):
         chunks = split_chunks(clips)
         maps = self.downsample(chunks.flatten(0, 1))  # [(batch chunk) channel row column]
         maps = self.blocks(maps.unflatten(0, chunks.shape[:2]))  # [batch chunk channel row column]
-        change = self.upsample(maps.flatten(0, 1)).float().view_as(chunks)
+        change = self.upsample(maps.flatten(0, 1))  # [(batch chunk) (frame rgb) height width]
+        change = change.float().view_as(chunks)
         return Delta(clips + join_chunks(change), self.pixel_std)

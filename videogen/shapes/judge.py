@@ -59,7 +59,8 @@ def _nearest_colours(light: Tensor, cover: Coverage) -> Int[Tensor, "batch time 
     """Return the index of the colour nearest to each pixel's own."""
     pure = light / cover.clamp(min=NOISE)[:, None]
     palette = torch.tensor(list(COLOURS.values()))  # [colour rgb]
-    distances = [((pure - c.view(1, 3, 1, 1, 1)) ** 2).sum(1) for c in palette]
+    palette = palette.view(-1, 3, 1, 1, 1)  # [colour rgb 1 1 1]
+    distances = [((pure - c) ** 2).sum(1) for c in palette]
     return torch.stack(distances).argmin(0)  # [batch time height width]
 
 
