@@ -83,10 +83,10 @@ def models(
         terms = " + ".join(map(describe, recipe.terms))
         first = recipe.paper.authors.split(",")[0]
         table.add_row(name, terms, f"{first} {recipe.paper.year}", recipe.remark)
-    presets = Table("preset", "what for", "what to expect", "cost", box=box.SIMPLE)
+    presets = Table("preset", "purpose", "expected result", "cost", box=box.SIMPLE)
     for domain, named in (("music", MUSIC), ("video", VIDEO)):
         for name, preset in named.items():
-            presets.add_row(f"{domain} {name}", preset.caption, preset.expected, preset.cost)
+            presets.add_row(f"{domain} {name}", preset.purpose, preset.expected, preset.cost)
     console = Console()
     console.print(table, presets)
 

@@ -143,7 +143,7 @@ class _Finder(ast.NodeVisitor):
         self.keys = sorted({str(n.value) for n in constants if _is_key(n)})
 
     def offset(self, line: int, column: int) -> int:
-        """Of a position as ast gives it, its column in bytes of UTF-8."""
+        """Convert a position as ast gives it, its column in bytes of UTF-8."""
         before = self.lines[line - 1].encode()[:column].decode()
         return self.starts[line - 1] + len(before)
 
@@ -356,7 +356,7 @@ class _Finder(ast.NodeVisitor):
 
 
 def _is_key(constant: ast.Constant) -> bool:
-    """Whether a constant is a name by which something is looked up, and no text."""
+    """Return True for a constant that is a name by which something is looked up, and no text."""
     return isinstance(constant.value, str) and bool(KEY.fullmatch(constant.value))
 
 

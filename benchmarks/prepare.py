@@ -105,8 +105,8 @@ def main() -> None:
     beside = os.environ.get("PIANOREEL_SHARED", Path(__file__).parents[2] / "shared")
     default = Path(beside) / "data" / "music" / "freedoom"
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else default
-    with tempfile.TemporaryDirectory() as made:
-        holds = measure(folder if folder.is_dir() else band_midi(Path(made)))
+    with tempfile.TemporaryDirectory() as temporary:
+        holds = measure(folder if folder.is_dir() else band_midi(Path(temporary)))
     sys.exit(not holds)
 
 

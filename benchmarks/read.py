@@ -7,7 +7,7 @@ is converted, as the plain reader does; at 8 frames a second only those that are
 
 Most of what is gained is what the plain reader spends on threads: it starts them anew for every
 picture, which costs the more the busier the cores are. So the work, processor time over all
-threads, is told beside the time that passes; the bound is on the latter. Decoding is common to
+threads, is printed beside the time that passes; the bound is on the latter. Decoding is common to
 both, and on a single core little else is left: there this reader is hardly faster.
 """
 
@@ -107,7 +107,7 @@ def measure(paths: list[Path]) -> bool:
 def main() -> None:
     """Measure and print; exit 1 where reading is slower than promised."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(told) for told in sys.argv[1:]] or list(films(Path(folder)))
+        paths = [Path(argument) for argument in sys.argv[1:]] or list(films(Path(folder)))
         sys.exit(not measure(paths))
 
 

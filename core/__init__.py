@@ -1,1 +1,1 @@
-"""The theory: two passes through four networks. Knows nothing of music or video."""
+"""The theory: two passes through four networks. Knows no domain."""

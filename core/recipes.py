@@ -203,7 +203,7 @@ def _refuse_repeated(names: Sequence[str], rule: str) -> None:
     if repeated:
         raise ConfigError(
             f"{rule} of each name, and '{repeated[0]}' is there twice: give the second a critic "
-            'of its own, as Match(..., critic="critic_frames")'
+            'of its own, as Match(..., critic="critic_patches")'
         )
 
 

@@ -24,7 +24,7 @@ MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2}
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
-        caption="the smallest networks that have every part: for tests and for trying a command",
+        purpose="the smallest networks that have every part: for tests and for trying a command",
         paper=MUSEGAN,
         expected="noise",
         cost="seconds on one CPU core",
@@ -37,7 +37,7 @@ PRESETS: dict[str, Preset] = {
         models=MODELS,
     ),
     "small": Preset(
-        caption="a few hundred songs on a CPU",
+        purpose="a few hundred songs on a CPU",
         paper=MUSEGAN + "; half its channels",
         expected="on 300 songs, 4 steps a beat: distance 0.24 for musegan in 160 steps, "
         "0.10 to 0.13 for note_transformer after 600 to 1000 (held-out songs: 0.10)",
@@ -59,7 +59,7 @@ PRESETS: dict[str, Preset] = {
         models=MODELS,
     ),
     "base": Preset(
-        caption="the paper's sizes, for a large collection",
+        purpose="the paper's sizes, for a large collection",
         paper=MUSEGAN,
         expected="not measured yet: needs a GPU and a collection of many thousand songs",
         cost="a day on one GPU",

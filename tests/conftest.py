@@ -1,4 +1,4 @@
-"""What every test runs under: one thread, no network, and real data only where it lies at hand."""
+"""Settings of every test: one thread, no network, and real data only where it lies at hand."""
 
 import os
 
@@ -54,6 +54,6 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
 
 @pytest.fixture
 def quick_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few songs of the band are heard, and few phrases are scored one by one."""
+    """Evaluate few songs of the band, and score few phrases one by one."""
     monkeypatch.setattr("musegen.measures.evaluation.BAND_SONGS", 5)
     monkeypatch.setattr("musegen.measures.evaluation.SCORED_PHRASES", 24)

@@ -11,7 +11,7 @@ import torch
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Whether two states are equal to the bit, types included."""
+    """Return True for two states that are equal to the bit, types included."""
     if type(one) is not type(other):
         return False
     if isinstance(one, torch.Tensor):

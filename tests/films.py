@@ -1,4 +1,4 @@
-"""Little films for tests: frames that can be told apart, and files of every odd kind."""
+"""Little films for tests: frames that can be distinguished, and files of every odd kind."""
 
 from collections.abc import Sequence
 from fractions import Fraction

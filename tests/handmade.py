@@ -7,10 +7,10 @@ END = b"\x00\xff\x2f\x00"
 
 def number(value: int) -> bytes:
     """A number of 7 bits a byte, as time steps are written."""
-    made = [value & 0x7F]
+    encoded = [value & 0x7F]
     while value := value >> 7:
-        made.append(value & 0x7F | 0x80)
-    return bytes(made[::-1])
+        encoded.append(value & 0x7F | 0x80)
+    return bytes(encoded[::-1])
 
 
 def note(pitch: int, length: int, after: int = 0, channel: int = 1, velocity: int = 100) -> bytes:

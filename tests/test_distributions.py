@@ -121,7 +121,7 @@ def held(batch: int) -> HeldNotes:
 
 
 def legal_rolls() -> Tensor:
-    """Every roll of these: 0 silent, 1 hold, 2 onset; a hold follows a sounding step."""
+    """Every roll of these: 0 silent, 1 hold, 2 onset; a hold follows a sound step."""
     lines = [
         line
         for line in itertools.product((0, 1, 2), repeat=4)
@@ -312,15 +312,15 @@ def test_the_bound_of_gated_notes_sums_to_the_share_of_rolls_that_show_all_their
     open_classes = torch.stack([harmony, torch.ones_like(harmony)], 1)  # drums have no pitch class
     gate = (plays * uses * open_classes)[..., None, None]  # [batch track bar 1 1]
     onset, hold = one.notes.onset.rsample() * gate, one.notes.hold.rsample() * gate
-    heard = sustain(onset, hold * one.notes.sustained)[..., 0].amax(3)  # [batch track bar]
-    shown = (plays == heard) & ((uses == heard) | (heard == 0))
-    frequency = (shown.flatten(1).all(1) & (harmony == heard[:, 0]).all(1)).float().mean().item()
+    sound = sustain(onset, hold * one.notes.sustained)[..., 0].amax(3)  # [batch track bar]
+    shown = (plays == sound) & ((uses == sound) | (sound == 0))
+    frequency = (shown.flatten(1).all(1) & (harmony == sound[:, 0]).all(1)).float().mean().item()
     assert total == pytest.approx(frequency, abs=5 * math.sqrt(total / 40_000))
 
 
 @every
 def test_samples_are_as_frequent_as_they_are_likely(kind: type[Distribution]):
-    """Where the support is small: frequencies of many samples against exp(log_prob)."""
+    """Compare the frequencies of many samples with exp(log_prob) on a small support."""
     case = CASES[kind]
     if case.support is None or kind is CodeDistribution:
         return

@@ -1,13 +1,16 @@
 """The house rules that a reader relies on, held by tests over the source itself."""
 
 import ast
+import graphlib
 import importlib
+import io
 import re
 import socket
 import subprocess
 import sys
+import tokenize
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -121,15 +124,216 @@ def test_tests_cannot_reach_the_network(no_network: list[object]):
     no_network.clear()  # this attempt was meant
 
 
-def test_the_theory_tells_every_model():
+def test_the_theory_names_every_model():
     """Each recipe by name, and each that the ring can learn with its picture."""
     from core.ring.benchmark import adapting, on_the_ring
     from videogen.recipes import RECIPES
 
     docs = REPOSITORY / "docs"
-    told = (docs / "theory.md").read_text(encoding="utf-8")
-    assert [name for name in RECIPES if f"`{name}`" not in told] == []
+    text = (docs / "theory.md").read_text(encoding="utf-8")
+    assert [name for name in RECIPES if f"`{name}`" not in text] == []
     for name in (*on_the_ring(), *adapting()):
-        assert f"models/ring/{name}.png" in told
+        assert f"models/ring/{name}.png" in text
         assert (docs / "models" / "ring" / f"{name}.png").is_file()
         assert f"| `{name}` |" in (docs / "models" / "models.md").read_text(encoding="utf-8")
+
+
+DOOR = {"errors", "files", "yaml_files", "config", "versions"}
+"""Modules that every wing may import."""
+THEORY = DOOR | {"theory"}
+DENSITIES = THEORY | {"networks", "densities"}
+RECIPES = DENSITIES | {"recipes", "papers"}
+TRAINING = RECIPES | {"training"}
+APPLICATIONS = TRAINING | {"app", "data"}
+WINGS = {
+    "core": {
+        **dict.fromkeys((*DOOR, "papers"), DOOR),
+        "theory": THEORY,
+        "networks": THEORY | {"networks"},
+        "densities": DENSITIES,
+        "recipes": RECIPES | {"training.optimisation"},  # a leaf: a paper names its optimiser
+        "training": TRAINING,
+        "data": DOOR | {"data"},
+        "app": APPLICATIONS,
+        "ring": APPLICATIONS | {"ring"},
+    },
+    "musegen": {
+        "tracks": set[str](),
+        "roll": {"tracks"},
+        "files": {"files", "roll", "tracks"},
+        "data": {"data", "files", "roll", "tracks"},
+        "networks": {"networks", "roll", "tracks"},
+        "presets": {"networks"},
+    },
+    "videogen": {
+        "files": {"files"},
+        "networks": {"networks", "files"},
+        "data": {"data", "files", "networks.text"},  # the vocabulary of its captions
+        "shapes": {"shapes", "files"},
+        "terms": set[str](),
+        "recipes": {"terms"},
+        "presets": {"networks", "recipes"},
+    },
+}
+"""The modules of its own package that each wing may import; wings not named may import all."""
+MOST_FILES = 16
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in SOURCES}
+
+
+def imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield the modules of this repository that are imported."""
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else str(node.module) for name in full)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_wing_imports_only_those_below_it(package: str):
+    wrong = []
+    for name, path in MODULES.items():
+        own, _, inner = name.partition(".")
+        allowed = WINGS[package].get(inner.split(".")[0])
+        if own != package or allowed is None:
+            continue
+        for imported_name in imports(ast.walk(ast.parse(path.read_text()))):
+            parent, _, other = imported_name.partition(".")
+            if parent == package and other not in allowed and other.split(".")[0] not in allowed:
+                wrong.append(f"{name} imports {imported_name}")
+    assert wrong == []
+
+
+def test_each_wing_of_the_rule_exists_and_a_domain_does_not_import_the_ring():
+    for package, wings in WINGS.items():
+        for wing in wings:
+            assert any(f"{name}.".startswith(f"{package}.{wing}.") for name in MODULES), wing
+    for name, path in MODULES.items():
+        if name.startswith(("musegen", "videogen")):
+            found = imports(ast.walk(ast.parse(path.read_text())))
+            assert not [other for other in found if other.startswith("core.ring")], name
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Imports inside functions and under TYPE_CHECKING are not followed."""
+    graph = {
+        name: {other for other in imports(ast.parse(path.read_text()).body) if other in MODULES}
+        for name, path in MODULES.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_folders_are_small_and_every_module_has_a_docstring(package: str):
+    folders = {path.parent for path in (REPOSITORY / package).rglob("*.py")}
+    for folder in folders:
+        assert (folder / "__init__.py").is_file(), folder
+        assert len(list(folder.glob("*.py"))) <= MOST_FILES, folder
+    paths = [p for name, p in MODULES.items() if name.split(".")[0] == package]
+    assert [p for p in paths if not ast.get_docstring(ast.parse(p.read_text()))] == []
+
+
+OF_DOMAINS = (
+    "midi note notes pitch pitches bar bars chord drum melody music musical song songs phrase "
+    "phrases tempo soundfont pixel pixels caption captions clips gist frame frames film films "
+    "video videos"
+)
+"""Words of a domain, which the theory does not know."""
+ALLOWED = {
+    ("core/papers.py", "pixels"): "titles of papers",
+    ("core/papers.py", "music"): "titles of papers",
+    ("core/papers.py", "video"): "titles of papers",
+    ("core/app/commands.py", "bar"): "a bar shows the progress",
+    ("core/app/comparison.py", "caption"): "rich's word for the text under a table",
+    ("core/training/interruption.py", "frame"): "FrameType of a signal's handler",
+}
+
+
+def words(path: Path) -> Iterator[str]:
+    """Yield the words of names, texts and comments, but for command lines and PixelCNN."""
+    text = re.sub(r"^.*\bpianoreel (music|video) .*$", "", path.read_text(), flags=re.M)
+    for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", re.sub("PixelCNN", "", text)):
+        yield word.lower()
+
+
+def test_the_theory_does_not_speak_of_its_domains():
+    found = {
+        (str(path.relative_to(REPOSITORY)), word)
+        for path in (REPOSITORY / "core").rglob("*.py")
+        for word in set(OF_DOMAINS.split()).intersection(words(path))
+    }
+    assert found - ALLOWED.keys() == set()
+    assert ALLOWED.keys() - found == set(), "allowed, and no longer needed"
+
+
+PRIVATE = {"told", "heard", "alike", "begun", "wished", "manner", "statements", "aids"}
+NOUN_PHRASES = {"What", "Of", "How", "Where", "Whether", "Who", "Which", "As"}
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, kinds):
+            yield ast.get_docstring(node) or ""
+
+
+def identifiers(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+
+
+@pytest.mark.parametrize("path", TREE, ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_docstrings_are_sentences_in_words_of_the_field(path: Path):
+    wrong = [text for text in docstrings(path) if text.split(" ")[0] in NOUN_PHRASES]
+    assert wrong == []
+    if path != REPOSITORY / "benchmarks" / "mutate.py":  # which mutates statements of Python
+        text = " ".join(docstrings(path)).lower()
+        assert PRIVATE.intersection(re.findall(r"[a-z-]+", text)) == set()
+        parts = {part for name in identifiers(path) for part in name.lower().split("_")}
+        assert (PRIVATE | {"made", "again"}).intersection(parts) == set()
+
+
+RESHAPING = {
+    "unflatten",
+    "permute",
+    "flatten",
+    "view",
+    "transpose",
+    "unfold",
+    "movedim",
+    "reshape",
+}
+
+
+def reshapes(node: ast.AST) -> bool:
+    """Return True for a call of a reshaping method, other than numpy's change of type."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    changes_type = [ast.unparse(argument) for argument in node.args] == ["np.ndarray"]
+    return node.func.attr in RESHAPING and bool(node.args) and not changes_type
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_a_reshaping_statement_states_its_shape(path: Path):
+    """A statement that reshapes has a comment with a shape such as `# [batch track step]`."""
+    source = path.read_text()
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    shapes = {t.start[0] for t in tokens if t.type == tokenize.COMMENT and "[" in t.string}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Return | ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr):
+            lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            assert not any(map(reshapes, ast.walk(node))) or shapes.intersection(lines), (
+                f"line {node.lineno}: {ast.unparse(node)}"
+            )

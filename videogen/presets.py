@@ -25,7 +25,7 @@ MODELS = with_r1(unregularised(RECIPES), r1=1.0)
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
-        caption="the smallest networks that have every part: for tests and for trying a command",
+        purpose="the smallest networks that have every part: for tests and for trying a command",
         paper=LI,
         expected="blots",
         cost="seconds on one CPU core",
@@ -39,7 +39,7 @@ PRESETS: dict[str, Preset] = {
         models=MODELS,
     ),
     "small": Preset(
-        caption="clips of 32x32 pixels and 16 frames on a CPU",
+        purpose="clips of 32x32 pixels and 16 frames on a CPU",
         paper=LI + "; sizes of our own",
         expected="of moving shapes all five attributes in 88 % of clips after 15 minutes, in 99 % "
         "after 90",
@@ -50,7 +50,7 @@ PRESETS: dict[str, Preset] = {
         models=MODELS,
     ),
     "base": Preset(
-        caption="clips of 64x64 pixels and 16 frames on a GPU",
+        purpose="clips of 64x64 pixels and 16 frames on a GPU",
         paper=LI + "; sizes of our own",
         expected="not measured yet: needs a GPU",
         cost="hours on one GPU",

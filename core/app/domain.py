@@ -1,4 +1,4 @@
-"""A domain: what music, video or the ring of Gaussians hands over.
+"""A domain: what a kind of data hands over to the applications.
 
 From that `core.app` builds train, sample, evaluate, compare, interpolate, arithmetic, reconstruct,
 vary and translate. A new domain is one subclass of `Domain` and one of `core.app.model.Model`:

@@ -1,7 +1,7 @@
 """A trained model: load it, sample, encode and decode, translate.
 
-A domain refines it by two maps between its items (songs, clips, points) and tensors x, and by how
-its conditions are read.
+A domain refines it by two maps between its items and tensors x, and by how its conditions are
+read.
 """
 
 from abc import ABC, abstractmethod

@@ -1,8 +1,8 @@
 """The catalogue of a preparation: which sources are kept, and which of them are held out.
 
-A source fills consecutive entries of its shard's columns; pieces (a song's phrases, a video's
-clips) start within it. Near-duplicates form a cluster, and the split into training and test data
-is of clusters, so that nothing held out resembles training data.
+A source fills consecutive entries of its shard's columns; pieces start within it. Near-duplicates
+form a cluster, and the split into training and test data is of clusters, so that nothing held out
+resembles training data.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ class Catalogue:
         """Read the metadata of all shards.
 
         `length_key` names the number of entries that a source fills. A source whose content equals
-        an earlier one's is rejected; `duplicate` says what they share ("the same notes").
+        an earlier one's is rejected; `duplicate` names what they share.
         """
         catalogue, first_source = cls(shards), dict[str, str]()
         for shard in range(shards):

@@ -3,7 +3,7 @@
 The latent vector is cut into positions; at each position stands one vector of the codebook, and a
 causal transformer gives the probability of each index, given those before it and the condition:
 p(z given c) = product over n of p(k_n given k_<n, c). Van den Oord, Vinyals and Kavukcuoglu, NIPS
-2017; given a caption this is the construction of DALL-E (Ramesh et al., ICML 2021).
+2017; conditioned on text this is the construction of DALL-E (Ramesh et al., ICML 2021).
 
 CodePrior(16)           one level of codes (VQ-VAE)
 TwoLevelCodePrior(16)   coarse codes, then fine codes given those (VQ-VAE-2, Razavi et al., NIPS

@@ -8,7 +8,7 @@ StyleBased(16, 32, (4, 4), 2, 3)                  convolutions modulated by a st
 ProgressiveGenerator(16, 32, (4, 4), 2, 3, 500)   the same, grown from coarse to fine in training
 
 Each of these reads a code [batch 16] and returns 3 channels of 16 x 16 positions; (4,) gives
-sequences, (2, 4, 4) clips. The domain defines what the channels are (logits, pixels).
+sequences, (2, 4, 4) volumes. The domain defines what the channels are, such as logits.
 
 Radford, Metz and Chintala, ICLR 2016 (DCGAN); Karras, Laine, Aittala, Hellsten, Lehtinen and Aila,
 CVPR 2020 (StyleGAN2); Karras, Aila, Laine and Lehtinen, ICLR 2018 (progressive growing).

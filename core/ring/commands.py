@@ -1,5 +1,5 @@
-"""The commands of the ring: every model of the theory in a minute, with the same commands as
-music and video."""
+"""The commands of the ring: every model of the theory in a minute, with the commands that every
+domain has."""
 
 import os
 from collections.abc import Callable, Iterator

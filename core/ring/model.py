@@ -1,4 +1,4 @@
-"""The ring as a domain like music and video: a model of points, trained, sampled and measured.
+"""The ring as a domain like any other: a model of points, trained, sampled and measured.
 
 train(DrawnRing(), "runs/ring", "vae")
 points = Model.load("runs/ring").points(1000, seed=1)
@@ -57,7 +57,7 @@ PAPER = GOODFELLOW_2014.title
 
 PRESETS = {
     "tiny": Preset(
-        caption="a few steps: for tests and for trying a command",
+        purpose="a few steps: for tests and for trying a command",
         paper=PAPER,
         expected="noise",
         cost="a second",
@@ -67,7 +67,7 @@ PRESETS = {
         models={},
     ),
     "small": Preset(
-        caption="the ring in minutes",
+        purpose="the ring in minutes",
         paper=PAPER,
         expected="all eight modes by most models",
         cost="a minute on one CPU core",
@@ -126,7 +126,7 @@ class Ring(Domain):
         return DataSpec().model_dump(mode="json")
 
     def require_same_spec(self, data: Data, other: Data) -> None:
-        """All points are alike."""
+        """Accept any two: all points have one specification."""
 
     def networks(self, config: RingRun) -> Networks:
         return ring.networks(config.model.resolved_recipe)

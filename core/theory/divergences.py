@@ -103,8 +103,8 @@ def mmd(samples: Samples, reference: Reference, bandwidths: Sequence[float] = BA
     """Compute the squared maximum mean discrepancy, unbiased: its mean at equality is 0.
 
     Gretton et al., JMLR 2012, equation 3. At least two samples a side. The kernel's scale is taken
-    from the reference: on 53,760 cells of a phrase a fixed one sees every pair at distance 0, and
-    noise nearer to music than music.
+    from the reference: on 53,760 numbers a fixed one sees every pair at distance 0, and noise
+    nearer to the data than other data.
     """
     scale = median_squared_distance(reference)
     within = sum(
@@ -138,7 +138,7 @@ class MMD(Comparison):
 
 @dataclass(frozen=True)
 class Moments(Comparison):
-    """Feature matching on fixed statistics of x, such as counts of notes.
+    """Feature matching on fixed statistics of x, such as counts.
 
     Sum over statistics of (mean produced - mean real)^2 / (variance real + 0.001), one value for
     the batch. Salimans et al., NIPS 2016, section 3.1, whose features are learned; here they are

@@ -1,7 +1,7 @@
 """The tensor types of the theory: every axis named, every range stated.
 
-A domain refines `Samples`: a roll is `batch track state bar step pitch`, a clip is
-`batch rgb time height width`. Under test each annotation is checked at every call.
+A domain refines `Samples`, as by `batch rgb height width`. Under test each annotation is
+checked at every call.
 """
 
 from jaxtyping import Float

@@ -220,8 +220,8 @@ class Match:
     """Make the produced samples of a space look like its reference samples.
 
     `critic`: the network that compares them, where the comparison has one; by default the critic
-    of the space. Two games on one space have two critics, as a critic of frames beside one of
-    clips: Match("x", game, ("decoder",), critic="critic_frames") is named match_x_frames.
+    of the space. Two games on one space have two critics, as a critic of patches beside one of
+    the whole: Match("x", game, ("decoder",), critic="critic_patches") is match_x_patches.
     """
 
     space: Space

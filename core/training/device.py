@@ -1,7 +1,7 @@
 """The device of a training: its choice, bfloat16, random state and memory allocation.
 
 glibc returns freed blocks of more than 32 MB to the system and faults them in anew, page by page,
-at every step: on a CPU a tenth to a fifth of the time of a step on clips (`benchmarks/train.py`).
+at every step: on a CPU a tenth to a fifth of the time of a step (`benchmarks/train.py`).
 """
 
 import contextlib

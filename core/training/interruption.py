@@ -41,7 +41,7 @@ class Interruption:
             print(error or "stopped after the last step", file=sys.stderr)
             raise SystemExit(128 + self.signal)
 
-    def _remember(self, number: int, frame: FrameType | None) -> None:
+    def _remember(self, number: int, at: FrameType | None) -> None:
         if self.signal is not None:
             raise SystemExit(128 + number)
         self.signal = number

@@ -27,13 +27,13 @@ WARMUP_COSINE = TrainConfig(
 
 @dataclass(frozen=True)
 class Preset:
-    """A named configuration with its caption, for models with and without critics.
+    """A named configuration with its purpose, for models with and without critics.
 
     `adversarial` and `non_adversarial` are the training settings of the two. `networks`: sizes, by
     their key in the domain's model. `models`: settings of single recipes in this domain, by name.
     """
 
-    caption: str
+    purpose: str
     paper: str
     expected: str
     cost: str

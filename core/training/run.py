@@ -37,7 +37,6 @@ from core.training.checkpoint import (
     step_of,
 )
 from core.training.serialisation import State
-from core.versions import versions
 from core.yaml_files import read_yaml
 
 LOG = logging.getLogger("pianoreel")

@@ -30,10 +30,10 @@ def settings(*assignments: str) -> Settings:
 
 
 def test_assignments_reach_nested_keys_and_leave_the_rest():
-    made = settings("learner.betas=[0, 0.99]", "steps=7", "critics.x.learning_rate=2e-4")
-    assert made.learner == Rate(learning_rate=1e-3, betas=(0.0, 0.99))
-    assert made.steps == 7
-    assert made.critics == {"x": Rate(learning_rate=0.0002)}
+    found = settings("learner.betas=[0, 0.99]", "steps=7", "critics.x.learning_rate=2e-4")
+    assert found.learner == Rate(learning_rate=1e-3, betas=(0.0, 0.99))
+    assert found.steps == 7
+    assert found.critics == {"x": Rate(learning_rate=0.0002)}
 
 
 def test_override_leaves_what_it_was_given():

@@ -23,7 +23,7 @@ C = "condition"
 
 @dataclass(frozen=True)
 class Game:
-    """How a game is played: its loss, the learner's play, and what the critic is bound by."""
+    """A game: its loss, the learner's play, and the bounds of the critic."""
 
     loss: str
     play: str = "swap"

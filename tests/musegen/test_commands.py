@@ -195,7 +195,7 @@ def test_a_folder_of_nothing_but_broken_files(tmp_path: Path):
     assert [json.loads(line)["reason"] for line in lines] == ["empty-file", "not-midi"]
 
 
-def test_one_broken_file_is_told_and_strict_exits_1(tmp_path: Path, trained: Path):
+def test_one_broken_file_is_reported_and_strict_exits_1(tmp_path: Path, trained: Path):
     songs = tmp_path / "songs"
     run("music", "sample", trained, "--count", 1, "--bars", 4, "--to", songs)
     (songs / "broken.mid").write_bytes(b"MThd")

@@ -44,20 +44,20 @@ def test_a_song_is_as_many_places_as_it_has_phrases(folder: Path, song: Path):
     assert len(points) == 2
     assert torch.equal(points.u, points_of(model, str(song)).u)
     assert model.decode(points).shape == (2, 5, 3, 16, 84)
-    one, again, other = (points_of(model, seed).u for seed in ("1", "1", "2"))
-    assert torch.equal(one, again)
+    one, repeated, other = (points_of(model, seed).u for seed in ("1", "1", "2"))
+    assert torch.equal(one, repeated)
     assert not torch.equal(one, other)
 
 
 def test_the_commands_write_a_song(folder: Path, song: Path, tmp_path: Path):
-    told = {
+    arguments = {
         "interpolate": ["1", song, "--points", 3],
         "arithmetic": [song, "1", "2"],
         "vary": [song, "--count", 2],
         "reconstruct": [song],
     }
     songs = {"interpolate": 1, "arithmetic": 1, "vary": 2, "reconstruct": 1}
-    for command, points in told.items():
+    for command, points in arguments.items():
         to = tmp_path / command
         code, said, complaint = run(
             "music", command, folder, *points, "--device", "cpu", "--to", to
@@ -68,15 +68,15 @@ def test_the_commands_write_a_song(folder: Path, song: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("arguments", "said"),
     [
         (["note_transformer", "1", "2"], "note_transformer has no latent space: it is a density"),
         (["musegan", "1", "nothing.mid"], "nothing.mid: No such file"),
         (["musegan", "1"], "expected 2 after"),
     ],
 )
-def test_what_cannot_be_done_is_said(told: list[str], said: str):
-    code, _, complaint = run("music", "interpolate", *told)
+def test_what_cannot_be_done_is_said(arguments: list[str], said: str):
+    code, _, complaint = run("music", "interpolate", *arguments)
     assert code in (1, 2)
     assert complaint.startswith("error: ")
     assert said in complaint

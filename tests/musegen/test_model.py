@@ -211,8 +211,8 @@ def test_a_file_of_settings_and_a_runs_own_are_read(band, tmp_path):
     first = configure(DOMAIN, band, "vae", "tiny", ["train.batch_size=3", "train.steps=5"])
     tiny(band, tmp_path / "run", "vae")
     stored = read_yaml(tmp_path / "run" / "config.yaml")
-    again = configure(DOMAIN, band, settings=stored, assignments=["train.steps=5"])
-    assert again.model == first.model
-    assert (again.train.batch_size, again.train.steps) == (2, 5)
+    repeated = configure(DOMAIN, band, settings=stored, assignments=["train.steps=5"])
+    assert repeated.model == first.model
+    assert (repeated.train.batch_size, repeated.train.steps) == (2, 5)
     few = configure(DOMAIN, band, "vae", "tiny", settings={"train": {"batch_size": 7}})
     assert (few.train.batch_size, few.train.seed) == (7, 0)

@@ -1,4 +1,4 @@
-"""The terms of text_to_video move an untrained decoder about as far, so that the game is heard."""
+"""The terms of text_to_video move an untrained decoder about as far, so that the game counts."""
 
 import torch
 

@@ -27,8 +27,8 @@ def decoded(path: Path) -> int:
 
 
 def test_a_sentence_becomes_files_that_play(trained: Path, tmp_path: Path):
-    told = ["video", "sample", trained, CAPTION, "--count", 2, "--seed", 3, "--parts"]
-    code, said, complaint = run(*told, "--device", "cpu", "--to", tmp_path)
+    command = ["video", "sample", trained, CAPTION, "--count", 2, "--seed", 3, "--parts"]
+    code, said, complaint = run(*command, "--device", "cpu", "--to", tmp_path)
     assert (code, complaint) == (0, "")
     written = sorted(Path(line) for line in said.splitlines())
     assert written == sorted(tmp_path.iterdir())
@@ -42,25 +42,25 @@ def test_a_sentence_becomes_files_that_play(trained: Path, tmp_path: Path):
 
 
 def test_the_same_seed_writes_the_same_bytes(trained: Path, tmp_path: Path):
-    for name, seed in (("one", 4), ("again", 4), ("other", 5)):
-        told = ("video", "sample", trained, CAPTION, "--seed", seed, "--to", tmp_path / name)
-        assert run(*told)[0] == 0
-    one, again, other = (next((tmp_path / n).glob("*.png")) for n in ("one", "again", "other"))
-    assert one.read_bytes() == again.read_bytes() != other.read_bytes()
+    for name, seed in (("one", 4), ("same", 4), ("other", 5)):
+        command = ("video", "sample", trained, CAPTION, "--seed", seed, "--to", tmp_path / name)
+        assert run(*command)[0] == 0
+    one, same, other = (next((tmp_path / n).glob("*.png")) for n in ("one", "same", "other"))
+    assert one.read_bytes() == same.read_bytes() != other.read_bytes()
 
 
 def test_unknown_words_are_named_and_prompts_are_read(trained: Path, tmp_path: Path):
-    (tmp_path / "told.txt").write_text("A purple dog\n\nA red circle\n")
-    told = (
+    (tmp_path / "captions.txt").write_text("A purple dog\n\nA red circle\n")
+    command = (
         "video",
         "sample",
         trained,
         "--prompts",
-        tmp_path / "told.txt",
+        tmp_path / "captions.txt",
         "--to",
         tmp_path / "to",
     )
-    code, said, complaint = run(*told)
+    code, said, complaint = run(*command)
     assert code == 0
     assert complaint == "warning: never seen in training: purple, dog\n"
     assert {p.name[:8] for p in map(Path, said.splitlines())} == {"001-a-pu", "002-a-re"}
@@ -114,12 +114,12 @@ def test_a_run_is_measured_beside_another_one(
 ):
     monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("videogen.measures.classifier.STEPS", 2)
-    told = ["video", "evaluate", trained, "--count", 8, "--device", "cpu"]
-    code, said, complaint = run(*told, "--beside", trained, "--to", tmp_path / "report")
+    command = ["video", "evaluate", trained, "--count", 8, "--device", "cpu"]
+    code, said, complaint = run(*command, "--beside", trained, "--to", tmp_path / "report")
     assert (code, complaint) == (0, "")
     assert "held-out captions" in said
     assert (tmp_path / "report" / "evaluation.png").is_file()
-    code, said, _ = run(*told, "--json")
+    code, said, _ = run(*command, "--json")
     rows = json.loads(said)["rows"]
     assert [row["name"] for row in rows[:3]] == ["tiny", "real clips", "captions exchanged"]
     assert rows[1]["attributes"]["all"] == 1

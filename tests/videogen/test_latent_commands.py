@@ -50,8 +50,8 @@ def test_a_short_film_ends_on_its_last_frame(model: Model, film: Path):
 def test_a_sentence_is_a_place_of_the_prior_and_a_file_one_of_the_encoder(
     model: Model, film: Path
 ):
-    one, again, other = (points_of(model, CAPTION, seed) for seed in (1, 1, 2))
-    assert torch.equal(one.u, again.u)
+    one, repeated, other = (points_of(model, CAPTION, seed) for seed in (1, 1, 2))
+    assert torch.equal(one.u, repeated.u)
     assert not torch.equal(one.u, other.u)
     file = points_of(model, str(film))
     assert torch.equal(file.u, points_of(model, str(film), seed=5).u)
@@ -59,11 +59,11 @@ def test_a_sentence_is_a_place_of_the_prior_and_a_file_one_of_the_encoder(
 
 
 def test_a_place_of_a_sentence_is_what_sampling_makes(model: Model):
-    made = model.decode(points_of(model, CAPTION, seed=0))
-    torch.testing.assert_close(made, model.clips([CAPTION], seed=0), atol=1e-5, rtol=1e-4)
+    decoded = model.decode(points_of(model, CAPTION, seed=0))
+    torch.testing.assert_close(decoded, model.clips([CAPTION], seed=0), atol=1e-5, rtol=1e-4)
 
 
-def test_a_walk_begins_and_ends_where_it_was_told(model: Model, film: Path):
+def test_an_interpolation_begins_and_ends_at_its_two_points(model: Model, film: Path):
     first, last = points_of(model, CAPTION, 3), points_of(model, str(film))
     path = model.decode(slerp(first, last, 5))
     assert path.shape == (5, 3, 4, 16, 16)
@@ -79,14 +79,14 @@ def test_what_cannot_be_read_is_named(model: Model, tmp_path: Path, name: str, s
 
 
 def test_the_commands_write_what_they_name(folder: Path, film: Path, tmp_path: Path):
-    told = {
+    arguments = {
         "interpolate": [CAPTION, film, "--points", 3],
         "arithmetic": [CAPTION, film, "a square"],
         "vary": [film, "--count", 2],
         "reconstruct": [film],
     }
     clips = {"interpolate": 3, "arithmetic": 1, "vary": 2, "reconstruct": 1}
-    for command, points in told.items():
+    for command, points in arguments.items():
         to = tmp_path / command
         code, said, complaint = run(
             "video", command, folder, *points, "--device", "cpu", "--to", to

@@ -35,7 +35,7 @@ def failing(error: BaseException) -> Result:
 
 
 class OutOfMemoryError(RuntimeError):
-    """As torch names it."""
+    """An error of the name that torch's has."""
 
 
 @pytest.mark.parametrize(

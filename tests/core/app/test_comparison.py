@@ -37,8 +37,8 @@ def collections(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Funk and ballads of the band."""
     folder = tmp_path_factory.mktemp("data")
     for style in ("funk", "ballad"):
-        told = ("--band", 3, "--style", style, "--steps-per-beat", 4, "--to", folder / style)
-        assert run("music", "prepare", *told)[0] == 0
+        command = ("--band", 3, "--style", style, "--steps-per-beat", 4, "--to", folder / style)
+        assert run("music", "prepare", *command)[0] == 0
     return folder / "funk", folder / "ballad"
 
 
@@ -46,8 +46,8 @@ def collections(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def translating(collections: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "funk"
     funk, ballad = collections
-    told = ("--other", ballad, "--model", "cyclegan", *TINY, "--to", folder)
-    assert run("music", "train", funk, *told)[0] == 0
+    command = ("--other", ballad, "--model", "cyclegan", *TINY, "--to", folder)
+    assert run("music", "train", funk, *command)[0] == 0
     return folder
 
 
@@ -67,8 +67,8 @@ def test_models_of_songs_are_trained_and_measured_side_by_side(
 ):
     funk, ballad = collections
     models = [option for name in ("vae", "gan", "cyclegan") for option in ("--model", name)]
-    told = ["music", "compare", funk, "--other", ballad, *models, *TINY, "--count", 6]
-    code, _, complaint = run(*told, "--to", tmp_path)
+    command = ["music", "compare", funk, "--other", ballad, *models, *TINY, "--count", 6]
+    code, _, complaint = run(*command, "--to", tmp_path)
     assert (code, complaint) == (0, "1 of 3: vae\n2 of 3: gan\n3 of 3: cyclegan\n")
     rows = {r["name"]: r for r in json.loads((tmp_path / "evaluation.json").read_text())["rows"]}
     assert [n for n, r in rows.items() if r["kind"] == "generated"] == ["vae", "gan", "cyclegan"]
@@ -83,12 +83,12 @@ def test_models_of_songs_are_trained_and_measured_side_by_side(
 
 def test_models_of_clips_are_trained_and_measured_side_by_side(tmp_path: Path):
     models = [option for name in ("gist", "vq_vae", "cyclegan") for option in ("--model", name)]
-    told = ["video", "compare", *SHAPES, "--showing", "red", "--other", "blue", *models, *TINY]
-    code, said, complaint = run(*told, "--count", 8, "--to", tmp_path)
+    command = ["video", "compare", *SHAPES, "--showing", "red", "--other", "blue", *models, *TINY]
+    code, said, complaint = run(*command, "--count", 8, "--to", tmp_path)
     assert (code, complaint) == (0, "1 of 3: gist\n2 of 3: vq_vae\n3 of 3: cyclegan\n")
     newest = tmp_path / "runs" / "gist" / "checkpoints" / "step-00000002"
     before = newest.stat().st_mtime_ns
-    assert run(*told, "--count", 8, "--to", tmp_path)[:2] == (0, said)  # the same command goes on
+    assert run(*command, "--count", 8, "--to", tmp_path)[:2] == (0, said)  # resumed
     assert newest.stat().st_mtime_ns == before
     rows = json.loads((tmp_path / "evaluation.json").read_text())["rows"]
     of = {(row["group"], row["name"]): row for row in rows}
@@ -109,19 +109,19 @@ def mine(tmp_path: Path) -> Path:
 
 def test_a_song_is_translated_and_back(translating: Path, mine: Path, tmp_path: Path):
     for back in ((), ("--back",)):
-        told = ("music", "translate", translating, mine, *back)
-        code, said, _ = run(*told, "--device", "cpu", "--to", tmp_path / "to")
+        command = ("music", "translate", translating, mine, *back)
+        code, said, _ = run(*command, "--device", "cpu", "--to", tmp_path / "to")
         assert code == 0
         assert str(tmp_path / "to" / "translation-mine.mid") in said
         assert str(tmp_path / "to" / "translation-mine-both.png") in said
-    made = read_midi(tmp_path / "to" / "translation-mine.mid", LAKH, GRID).roll()
-    assert abs(made.bars - read_midi(mine, LAKH, GRID).roll().bars) <= 4
-    assert np.any(made.cells)
+    translated = read_midi(tmp_path / "to" / "translation-mine.mid", LAKH, GRID).roll()
+    assert abs(translated.bars - read_midi(mine, LAKH, GRID).roll().bars) <= 4
+    assert np.any(translated.cells)
 
 
 def test_a_clip_is_translated(tmp_path: Path):
-    told = ("video", "train", *SHAPES, "--showing", "red", "--other", "blue", *TINY)
-    assert run(*told, "--model", "cyclegan", "--to", tmp_path / "run")[0] == 0
+    command = ("video", "train", *SHAPES, "--showing", "red", "--other", "blue", *TINY)
+    assert run(*command, "--model", "cyclegan", "--to", tmp_path / "run")[0] == 0
     caption = "A small blue circle is moving in a zigzag path towards north"
     assert run("video", "train", *SHAPES, *TINY, "--to", tmp_path / "gist")[0] == 0
     run("video", "sample", tmp_path / "gist", caption, "--device", "cpu", "--to", tmp_path / "to")

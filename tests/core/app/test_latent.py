@@ -30,7 +30,7 @@ SPACE = LatentSpace(Networks({"prior": Shifted(), "encoder": Same().eval(), "dec
 C = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
 
 
-def test_places_are_told_in_units_of_the_prior():
+def test_points_are_in_units_of_the_prior():
     x = torch.tensor([[12.0, 4.0], [2.0, 20.0]])
     points = SPACE.encode(x, C)
     assert points.u.tolist() == [[1, 2], [1, -5]]
@@ -67,8 +67,8 @@ def test_arithmetic_is_that_of_places_and_conditions():
     assert arithmetic(a, b, c).u.tolist() == [[3, 17]]
     one, other = LatentPoints(a.u, C[:1]), LatentPoints(b.u, C[1:])
     assert torch.equal(arithmetic(one, one, other).u, other.u)
-    made = arithmetic(one, other, other)
-    assert made.c is not None and torch.equal(made.c, C[:1])
+    result = arithmetic(one, other, other)
+    assert result.c is not None and torch.equal(result.c, C[:1])
 
 
 def test_variations_of_what_the_prior_draws_are_as_the_prior_draws():
@@ -105,6 +105,6 @@ def test_arithmetic_takes_the_conditions_of_all_three():
         LatentPoints(torch.tensor([[u]]), torch.tensor([condition]))
         for u, condition in ((5.0, [5.0, 1.0]), (3.0, [3.0, 2.0]), (1.0, [1.0, 7.0]))
     )
-    made = arithmetic(a, b, c)
-    assert made.u.tolist() == [[3]]
-    assert made.c is not None and made.c.tolist() == [[3, 6]]
+    result = arithmetic(a, b, c)
+    assert result.u.tolist() == [[3]]
+    assert result.c is not None and result.c.tolist() == [[3, 6]]

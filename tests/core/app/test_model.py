@@ -107,7 +107,7 @@ def test_its_size_is_that_of_all_its_weights():
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Numbers]:
-    """Of a run that is saved at steps 1, 2 and 3, of which 2 was the best: networks of n, EMA of
+    """A run that is saved at steps 1, 2 and 3, of which 2 was the best: networks of n, EMA of
     10 n everywhere."""
     domain = fake_domain()
     monkeypatch.setattr(type(domain), "networks", lambda self, config: networks(config))

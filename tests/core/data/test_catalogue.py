@@ -1,4 +1,4 @@
-"""Who is held out: whole clusters, by lot, and steadily so."""
+"""The split: whole clusters are held out, by lot, and steadily so."""
 
 import numpy as np
 import pytest

@@ -82,7 +82,7 @@ def test_what_is_named_twice_is_read_once(folder: Path):
 
 
 @pytest.mark.parametrize("pattern", ["absent", "*.absent", ""])
-def test_what_does_not_exist_is_told(tmp_path: Path, pattern: str):
+def test_a_path_that_does_not_exist_is_refused(tmp_path: Path, pattern: str):
     with pytest.raises(UserError, match="does not exist"):
         expand_patterns([str(tmp_path / "x" / pattern)])
 

@@ -99,7 +99,7 @@ def test_few_items_are_read_ahead():
         assert read <= taken + 1 + 2 * CHUNK_SIZE * LOOKAHEAD_CHUNKS
 
 
-def test_a_function_that_no_child_can_import_is_told():
+def test_a_function_that_no_child_can_import_is_refused():
     with pytest.raises(RuntimeError, match="cannot start"):
         list(map_in_processes(_unknown_elsewhere(), [1], 1, SECONDS, 300))
 
@@ -120,7 +120,7 @@ def children(process: int) -> list[int]:
 
 
 def gone(processes: list[int]) -> bool:
-    """Whether none of them runs any more, given a little time."""
+    """Return True if none of them runs any more, after a little time."""
     deadline = time.monotonic() + 10
     while any(Path(f"/proc/{p}/cmdline").exists() for p in processes):
         if time.monotonic() > deadline:

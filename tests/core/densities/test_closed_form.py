@@ -127,7 +127,7 @@ def test_the_likelihood_of_a_batch_never_falls_over_em_steps():
     assert found[-1] > found[0] + 2
 
 
-def test_em_finds_the_components_that_made_the_data():
+def test_em_finds_the_components_that_generated_the_data():
     torch.manual_seed(0)
     x, mixture = points_of_three_sizes(), GaussianMixture(2, components=3)
     for _ in range(300):

@@ -121,9 +121,9 @@ def test_half_of_the_channels_is_factored_out_on_each_scale():
     flow = realnvp_maps((2, 8, 4))
     x = torch.randn(1, 2, 8, 4)
     squeezed, _ = Squeeze()(x)
-    again, _ = Squeeze()(squeezed[:, :4])
+    twice, _ = Squeeze()(squeezed[:, :4])
     z, log_det = flow.bijection(x)  # at initialisation couplings are the identity
-    torch.testing.assert_close(z, torch.cat([again.flatten(1), squeezed[:, 4:].flatten(1)], 1))
+    torch.testing.assert_close(z, torch.cat([twice.flatten(1), squeezed[:, 4:].flatten(1)], 1))
     assert log_det.item() == 0
 
 
@@ -189,7 +189,7 @@ def test_actnorm_gives_each_channel_mean_0_and_variance_1_over_batch_and_positio
     assert log_det[0].item() == pytest.approx(-12 * stds.log().sum().item(), rel=1e-4)
 
 
-def test_a_convolution_of_1_by_1_mixes_the_channels_of_each_position_alike():
+def test_a_convolution_of_1_by_1_mixes_the_channels_of_each_position_equally():
     convolution = InvertibleLinear(2)
     convolution.weight.data = torch.tensor([[2.0, 1.0], [0.0, -3.0]])
     x = torch.tensor([[[1.0, 4.0, 0.5], [2.0, -1.0, 0.0]]])

@@ -233,7 +233,7 @@ def test_a_gated_layer_by_hand():
     ],
 )
 def test_a_pixel_depends_on_those_above_and_to_the_left_without_a_blind_spot(layers, pixels):
-    """Of pixel (2, 2) of a page of five columns; input n is pixel n - 1."""
+    """Take pixel (2, 2) of a page of five columns; input n is pixel n - 1."""
     torch.manual_seed(6)
     seen = field_of_view(GatedPixelCNN(4, columns=5, layers=layers), 15, 12)
     assert {divmod(n - 1, 5) for n in seen if n} == pixels

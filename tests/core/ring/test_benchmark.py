@@ -99,13 +99,18 @@ def test_a_survey_repeats_only_what_is_missing(tmp_path, short, trained):
     assert trained == [("vae", 0), ("nice", 0)]
     assert [(r.name, r.points.shape) for r in first] == [("vae", (2000, 2)), ("nice", (2000, 2))]
     trained.clear()
-    again = list(survey(["nice", "vae"], [0, 1], tmp_path))
+    resumed = list(survey(["nice", "vae"], [0, 1], tmp_path))
     assert trained == [("nice", 1), ("vae", 1)]
-    assert [(r.name, r.seed) for r in again] == [("nice", 0), ("vae", 0), ("nice", 1), ("vae", 1)]
-    assert again[1].measures == first[0].measures
+    assert [(r.name, r.seed) for r in resumed] == [
+        ("nice", 0),
+        ("vae", 0),
+        ("nice", 1),
+        ("vae", 1),
+    ]
+    assert resumed[1].measures == first[0].measures
 
 
-def test_a_training_that_is_cut_short_is_repeated(tmp_path, short, trained):
+def test_a_training_that_is_cut_short_is_resumed(tmp_path, short, trained):
     list(survey(["vae"], [0], tmp_path))
     (tmp_path / "vae.0.json").unlink()
     list(survey(["vae"], [0], tmp_path))

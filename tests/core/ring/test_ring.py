@@ -55,7 +55,7 @@ def reconstruction_error(state: TrainState) -> float:
 
 @torch.no_grad()
 def codes_read_back(state: TrainState) -> tuple[float, float, float]:
-    """What Q reads of the codes of generated points, and whether a category is a mode.
+    """Measure Q's predictions of the codes of generated points, and match categories to modes.
 
     (share of categories read rightly, least correlation of a number with what is read of it,
     share of points that lie in the mode in which most of their category lie).
@@ -110,7 +110,7 @@ def test_a_recipe_learns_the_ring(name):
 
 @torch.no_grad()
 def from_the_prior(state: TrainState) -> float:
-    """How far the aggregate of the posteriors lies from the prior: squared MMD."""
+    """Return the squared MMD between the aggregate of the posteriors and the prior."""
     networks = state.ema
     prior = StandardNormal(ring.LATENT)(len(REAL))
     return mmd(networks["encoder"](REAL).rsample(), prior.rsample()).item()
@@ -153,29 +153,29 @@ EXACT = sorted(name for name in HERE if RECIPES[name].density)
 
 @torch.no_grad()
 def cost(state: TrainState) -> float:
-    """What a density pays for a point of the ring, in nats."""
+    """Return a density's negative log-likelihood of a point of the ring, in nats."""
     return -state.ema["density"](len(REAL)).log_prob(REAL).mean().item()
 
 
-TOLD = sorted(name for name in HERE if RECIPES[name].sequence)
+SEQUENCES = sorted(name for name in HERE if RECIPES[name].sequence)
 SQUARE = math.log((2 * ring.EDGE / 2**ring.LEVELS) ** 2)
 """A point's square in symbols: log of its area."""
 
 
 @torch.no_grad()
 def cost_in_symbols(state: TrainState) -> float:
-    """What a density over symbols pays for a point, spread over its square, in nats."""
+    """Return the negative log-likelihood under symbols, spread over their square, in nats."""
     density = state.ema["density"](len(REAL))
     return SQUARE - density.log_prob(ring.to_symbols(REAL)).mean().item()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TOLD)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_a_density_over_symbols_comes_near_the_rings_entropy(name):
     assert ENTROPY - 0.05 < cost_in_symbols(learn(name)) < ENTROPY + 0.3
 
 
-@pytest.mark.parametrize("name", TOLD)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_an_untrained_density_over_symbols_misses_it(name):
     """It is about uniform: log 36 nats, 2.6 above; and so is a constant one."""
     assert cost_in_symbols(begin(name)) > ENTROPY + 1.5
@@ -260,7 +260,7 @@ def test_a_good_sample_lies_within_three_standard_deviations_of_a_mode():
 
 
 def test_a_mode_is_covered_with_a_quarter_of_its_share_of_good_samples():
-    """Of 320 samples a mode's share is 40, a quarter of it 10."""
+    """A mode's share of 320 samples is 40, a quarter of it 10."""
     assert ring.coverage(at((2, 0, 10), (0, 2, 9), (-2.4, 0, 301)))[0] == 1
     assert ring.coverage(at((2, 0, 10), (0, 2, 10), (-2.2, 0, 300)))[0] == 3
 

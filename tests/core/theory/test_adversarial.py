@@ -117,7 +117,7 @@ def test_the_penalty_moves_the_critic_and_leaves_conditions_alone():
 
 
 def value_of_a_trained_critic(draw: Callable[[], tuple[torch.Tensor, torch.Tensor]]) -> float:
-    """Of the Wasserstein game, on samples real and fake [batch number]."""
+    """Return the value of the Wasserstein game, on samples real and fake [batch number]."""
     torch.manual_seed(6)
     numbers = draw()[0].shape[1]
     critic = torch.nn.Sequential(
@@ -170,14 +170,14 @@ class Pairs(torch.nn.Module):
 
 
 def test_half_of_what_is_rejected_is_data_with_anothers_condition():
-    """Where the neighbour's condition is the same, all of it is what was produced."""
+    """If the neighbour's condition is the same, all of it is generated."""
     c = torch.tensor([[1.0], [2.0], [2.0]])
     passes = Passes(Networks({"critic_xc": Pairs()}), Batch(REAL[:, None], c))
     passes.__dict__["generated_x"] = FAKE[:, None]
     losses = Adversarial(logistic, mismatched=True).critic_loss(passes, "xc", "critic_xc")["game"]
-    right, made = REAL + c[:, 0], logistic(REAL + c[:, 0], FAKE + c[:, 0])
+    right, fooled = REAL + c[:, 0], logistic(REAL + c[:, 0], FAKE + c[:, 0])
     wrong = logistic(right, REAL + torch.tensor([2.0, 1.0, 2.0]))
-    expected = torch.where(torch.tensor([True, True, False]), (made + wrong) / 2, made)
+    expected = torch.where(torch.tensor([True, True, False]), (fooled + wrong) / 2, fooled)
     torch.testing.assert_close(losses, expected)
     alone = Adversarial(logistic).critic_loss(passes, "xc", "critic_xc")["game"]
-    torch.testing.assert_close(alone, made)
+    torch.testing.assert_close(alone, fooled)

@@ -81,13 +81,13 @@ class Counter(torch.nn.Module):
         return (x[:, :1], x[:, 1:])
 
 
-class Made(Passes):
+class FixedPasses(Passes):
     def produced(self, space):
         return (torch.tensor([[4.0, 1.0, 5.0], [4.0, 3.0, 5.0]]),)
 
 
 def test_moments_by_hand():
     real = torch.tensor([[1.0, 2.0, 0.0], [3.0, 2.0, 4.0]])  # variances 2, 0 and 8
-    passes = Made(Networks({"critic_x": Counter()}), Batch(real))
+    passes = FixedPasses(Networks({"critic_x": Counter()}), Batch(real))
     expected = (4 - 2) ** 2 / 2.001 + 0 / 0.001 + (5 - 2) ** 2 / 8.001
     assert Moments()(passes, "x", "critic_x").item() == pytest.approx(expected, rel=1e-5)

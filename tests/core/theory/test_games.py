@@ -161,7 +161,7 @@ def test_a_critic_is_named_as_one():
         Match("x", Adversarial(hinge), ("decoder",), critic="frames")
 
 
-def test_a_domain_that_lacks_a_critic_is_told_its_name():
+def test_a_missing_critic_is_named():
     assert FRAMES.needs == {"critic_frames"}
     assert WHOLE.needs == frozenset()
 

@@ -21,7 +21,7 @@ def test_the_norm_is_over_all_axes_of_the_event():
 
 
 def test_each_sample_has_a_uniform_mixing_factor_of_its_own():
-    """Of |x|^2 / 2 the gradient is x: between a unit vector and 0 its norm is the factor."""
+    """The gradient of |x|^2 / 2 is x: between a unit vector and 0 its norm is the factor."""
     real = torch.zeros(4000, 2, 2)
     real[:, 1, 0] = 1.0
     paid = GradientPenalty(1.0)(
@@ -52,7 +52,7 @@ def test_the_parts_of_a_joint_share_the_factor():
 
 
 def test_r1_is_paid_where_data_lie():
-    """Of |x|^2 / 2 the squared slope at x is |x|^2: 25 at the data, whatever is generated."""
+    """The squared slope of |x|^2 / 2 is |x|^2: 25 at the data, whatever is generated."""
     real = torch.tensor([[[3.0, 0.0], [0.0, 4.0]]])
     paid = R1(1.0)(lambda x: 0.5 * (x**2).sum((1, 2)), (real,), (9 * real,))
     assert paid.item() == pytest.approx(12.5)

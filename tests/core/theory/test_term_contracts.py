@@ -1,4 +1,4 @@
-"""What each term is called, which networks it evaluates, and what it needs, by hand."""
+"""Each term's name, the networks that it evaluates, and its needs, by hand."""
 
 import pytest
 

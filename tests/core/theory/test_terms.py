@@ -1,4 +1,4 @@
-"""The two statements on hand-made networks: what each computes and what each moves."""
+"""The two kinds of terms on networks made by hand: their losses and their gradients."""
 
 import math
 from dataclasses import replace
@@ -72,11 +72,11 @@ def test_reconstruction_of_z_is_the_encoders_surprise():
 
 def test_reconstruction_in_features_scales_with_them():
     passes = Passes(networks(critic_x=Score()), Batch(X))
-    made = passes.reconstruction
+    built = passes.reconstruction
     torch.manual_seed(7)
     ours = Reconstruct("features")(passes)
     torch.manual_seed(7)
-    expected = 0.5 * (2 * (made.rsample() - X)) ** 2
+    expected = 0.5 * (2 * (built.rsample() - X)) ** 2
     torch.testing.assert_close(ours, expected.squeeze(-1))
 
 
@@ -123,7 +123,7 @@ def test_match_in_z_trains_the_side_that_is_named():
     torch.testing.assert_close(gradient, torch.full((3, 1), 2.0))  # down the score of reference
 
 
-STATEMENTS = {
+TERMS = {
     "wake-sleep": (
         (Reconstruct("x", trains=("decoder",)), Reconstruct("z", trains=("encoder",))),
         {"encoder", "decoder"},
@@ -136,9 +136,9 @@ STATEMENTS = {
 }
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
+@pytest.mark.parametrize("name", TERMS)
 def test_a_step_moves_exactly_the_networks_named(name):
-    terms, expected = STATEMENTS[name]
+    terms, expected = TERMS[name]
     parts = networks(critic_x=Score())
     state = TrainState(parts, Recipe(terms, PAPER), SGD_LIKE, SGD_LIKE)
     before = {key: value.clone() for key, value in parts.state_dict().items()}
@@ -154,15 +154,15 @@ def test_a_step_moves_exactly_the_networks_named(name):
 def test_wake_and_sleep_gradients_do_not_mix():
     """One step of both equals each alone: wake's gradient never reaches the encoder."""
     both = networks()
-    terms = STATEMENTS["wake-sleep"][0]
+    terms = TERMS["wake-sleep"][0]
     state = TrainState(both, Recipe(terms, PAPER), SGD_LIKE, SGD_LIKE)
     torch.manual_seed(11)
     learner_step(state, Batch(X))
     torch.manual_seed(11)
-    again = Passes(networks(), Batch(X))
+    repeated = Passes(networks(), Batch(X))
     for term, name in zip(terms, ("decoder", "encoder"), strict=True):
         alone = torch.autograd.grad(
-            term(again).mean(), list(again.networks[name].parameters()), retain_graph=True
+            term(repeated).mean(), list(repeated.networks[name].parameters()), retain_graph=True
         )
         ours = [p.grad for p in both[name].parameters()]
         torch.testing.assert_close(list(alone), ours)
@@ -297,7 +297,7 @@ def test_a_recipe_can_be_paced():
 
 
 def test_a_prediction_costs_its_l1_distance():
-    """Of what is made of z drawn, whatever the spread that the decoder says."""
+    """The decoder's mean at a sampled z, whatever its standard deviation."""
     parts = Networks({"decoder": Affine(0.5, 0.1, 0.2), "prior": StandardNormal(1)})
     passes = Passes(parts, Batch(X))
     expected = (X - (0.5 * passes.prior_sample + 0.1)).abs()
@@ -364,18 +364,18 @@ class Knows(nn.Module):
 
 
 def test_an_adversary_critic_weighted_vae_with_a_degenerate_critic_is_the_vae():
-    """Losses and gradients of all statements (Hu et al. 2018, section 4.2)."""
+    """Losses and gradients of all terms (Hu et al. 2018, section 4.2)."""
 
     def gradients(name: str, **others: nn.Module) -> tuple[list[float], list[torch.Tensor]]:
-        made, recipe = networks(**others), RECIPES[name]
+        built, recipe = networks(**others), RECIPES[name]
         torch.manual_seed(3)
-        passes = Passes(made, Batch(X))
+        passes = Passes(built, Batch(X))
         passes.posterior_sample  # noqa: B018  # the same draw in both
         terms = [term for term in recipe.terms if term.weight]
         losses = [term(passes) for term in terms]
         pairs = zip(terms, losses, strict=True)
         total = torch.stack([t.weight * loss.sum() for t, loss in pairs])
-        weights = [made[name].get_parameter(p) for name in ("encoder", "decoder") for p in SCALED]
+        weights = [built[name].get_parameter(p) for name in ("encoder", "decoder") for p in SCALED]
         return [loss.sum().item() for loss in losses], list(
             torch.autograd.grad(total.sum(), weights)
         )
@@ -399,27 +399,27 @@ class Half(nn.Module):
 def test_what_is_generated_counts_as_far_as_the_critic_takes_it_for_data():
     passes = Passes(networks(critic_x=Half()), Batch(X))
     inner = Reconstruct("x")
-    made = CriticWeighted(inner, ("encoder", "decoder"))(passes)
+    built = CriticWeighted(inner, ("encoder", "decoder"))(passes)
     assert not passes.generated_passes.x.requires_grad
-    torch.testing.assert_close(made, 0.5 * (inner(passes) + inner(passes.generated_passes)))
+    torch.testing.assert_close(built, 0.5 * (inner(passes) + inner(passes.generated_passes)))
 
 
 def test_minimax_between_two_collections_is_gradient_reversal():
     """The encoder's gradient is minus the one that the critic's loss would give it."""
-    made = networks(critic_domain=Score())
+    built = networks(critic_domain=Score())
     other = torch.tensor([[0.5], [3.0], [-1.0]])
     term = RECIPES["dann"].critics[0]
-    weights = list(made["encoder"].parameters())
+    weights = list(built["encoder"].parameters())
 
     def slopes(loss):
         torch.manual_seed(0)
-        passes = Passes(made, Batch(X, other=other))
+        passes = Passes(built, Batch(X, other=other))
         return torch.autograd.grad(loss(passes).sum(), weights)
 
     def critics(passes):
         return logistic(
-            made["critic_domain"](passes.source_latents),
-            made["critic_domain"](passes.target_latents),
+            built["critic_domain"](passes.source_latents),
+            built["critic_domain"](passes.target_latents),
         )
 
     for ours, theirs in zip(slopes(term), slopes(critics), strict=True):
@@ -430,8 +430,8 @@ def test_minimax_between_two_collections_is_gradient_reversal():
 def test_adda_moves_the_encoder_alone_against_a_source_that_stays():
     other = torch.tensor([[0.5], [3.0], [-1.0]])
     exact = {"encoder": Affine(0.5, 0.1, 1e-6), "source": Affine(0.7, 0.0, 1e-6)}
-    made = networks(critic_domain=Score(), **exact)
-    passes = Passes(made, Batch(X, other=other))
+    built = networks(critic_domain=Score(), **exact)
+    passes = Passes(built, Batch(X, other=other))
     (real,), (fake,) = passes.reference("domain"), passes.produced("domain")
     torch.testing.assert_close(real, 0.7 * X, atol=1e-4, rtol=0)
     torch.testing.assert_close(fake, 0.5 * other + 0.1, atol=1e-4, rtol=0)
@@ -445,7 +445,7 @@ def test_space_domain_needs_another_collection():
 
 
 def test_a_linear_autoencoder_spans_the_principal_subspace():
-    """What comes back of a trained linear one is the projection of PCA (Baldi and Hornik 1989)."""
+    """The reconstruction is the projection of PCA (Baldi and Hornik 1989)."""
     torch.manual_seed(0)
     scales = torch.tensor([3.0, 2.0, 0.5, 0.3])
     turn = torch.linalg.qr(torch.randn(4, 4)).Q
@@ -459,11 +459,11 @@ def test_a_linear_autoencoder_spans_the_principal_subspace():
         def forward(self, value, c=None):
             return Delta(self.linear(value))
 
-    made = Networks({"encoder": Linear(4, 2), "decoder": Linear(2, 4)})
+    built = Networks({"encoder": Linear(4, 2), "decoder": Linear(2, 4)})
     rate = Optimisation(learning_rate=0.02, betas=(0.9, 0.99))
-    state = TrainState(made, RECIPES["ae"], rate, rate)
+    state = TrainState(built, RECIPES["ae"], rate, rate)
     for _ in range(600):
         learner_step(state, Batch(x))
-    down, up = (made[name].get_parameter("linear.weight") for name in ("encoder", "decoder"))
+    down, up = (built[name].get_parameter("linear.weight") for name in ("encoder", "decoder"))
     leading = torch.linalg.svd(x, full_matrices=False).Vh[:2]
     torch.testing.assert_close((up @ down).detach(), leading.T @ leading, atol=0.02, rtol=0)

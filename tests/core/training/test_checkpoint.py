@@ -62,15 +62,15 @@ def test_an_optimizer_goes_on_as_if_it_had_not_stopped(tmp_path: Path, kind: Cal
     save_checkpoint(tmp_path / "best", state, {})
     assert equal(Checkpoint.open(tmp_path / "best").group("optimizers"), state["optimizers"])
 
-    again = copy.deepcopy(network)
+    restored = copy.deepcopy(network)
     stored = Checkpoint.open(tmp_path / "best")
-    stored.fill(again, "networks")
-    resumed = kind(again.parameters(), lr=9.0)
+    stored.fill(restored, "networks")
+    resumed = kind(restored.parameters(), lr=9.0)
     resumed.load_state_dict(stored.group("optimizers")["a"])
     for x in batches[2:]:
         step(network, optimizer, x)
-        step(again, resumed, x)
-    assert equal(dict(network.state_dict()), dict(again.state_dict()))
+        step(restored, resumed, x)
+    assert equal(dict(network.state_dict()), dict(restored.state_dict()))
     assert equal(optimizer.state_dict(), resumed.state_dict())
 
 
@@ -140,7 +140,7 @@ def test_no_flipped_bit_of_the_index_changes_what_is_read(saved: Path):
 
 
 class Bomb:
-    """What an attacker pickles: unpickling it makes the folder `exploded`."""
+    """A malicious pickle: unpickling it makes the folder `exploded`."""
 
     def __init__(self, at: Path):
         self.at = at
@@ -310,8 +310,8 @@ def test_a_kill_at_byte_k_of_file_j_leaves_the_earlier_checkpoint(
 
 def test_a_kill_anywhere_in_a_save_loses_nothing(tmp_path: Path):
     """Step 3 replaces the best and pushes step 1 out; killed at each touch of the disk."""
-    begun = tmp_path / "begun"
-    with Run.open(begun, {}) as run:
+    started = tmp_path / "started"
+    with Run.open(started, {}) as run:
         run.save(1, STATE, {"step": 1})
         run.save_if_best(0.5, STATE, {"step": 1})
         run.save(2, STATE, {"step": 2})
@@ -319,7 +319,7 @@ def test_a_kill_anywhere_in_a_save_loses_nothing(tmp_path: Path):
     while code == -signal.SIGKILL:
         touch += 1
         folder = tmp_path / f"killed-{touch}"
-        shutil.copytree(begun, folder)
+        shutil.copytree(started, folder)
 
         def save(folder: Path = folder, touch: int = touch) -> None:
             run = Run(folder, {})

@@ -23,13 +23,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def page_faults(how: str) -> int:
-    """Of five blocks of 64 MB, one after the other, behind a first one."""
+    """Count the faults of five blocks of 64 MB, one after the other, behind a first one."""
     done = subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, check=True)
     return int(done.stdout)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the allocator of glibc")
-def test_a_block_that_was_freed_is_used_again():
+def test_a_freed_block_is_reused():
     pages = 5 * (1 << 26) / resource.getpagesize()
     assert page_faults("kept") < 0.01 * pages
 

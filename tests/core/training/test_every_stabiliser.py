@@ -127,7 +127,7 @@ def plain(where: str, name: str, steps: int = 1) -> TrainState:
 
 
 def differ(state: TrainState, other: TrainState) -> bool:
-    """Whether some weight differs, or there are others."""
+    """Return True where some weight differs, or there are others."""
     a, b = state.networks.state_dict(), other.networks.state_dict()
     return a.keys() != b.keys() or any(not torch.equal(value, b[key]) for key, value in a.items())
 

@@ -13,7 +13,7 @@ from core.training.stabilisers import Stabilisers
 GAMES = TrainConfig(steps=11, batch_size=3)
 LIKELIHOODS = TrainConfig(steps=22, batch_size=5)
 PRESET = Preset(
-    caption="",
+    purpose="",
     paper="",
     expected="",
     cost="",

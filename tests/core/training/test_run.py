@@ -190,7 +190,7 @@ def test_space_is_asked_for_before_the_start(tmp_path, monkeypatch, there, place
             run.require_space(1_000_001)
 
 
-def test_the_configuration_says_by_what_it_was_made(tmp_path, monkeypatch, caplog):
+def test_the_configuration_names_the_versions_that_trained_it(tmp_path, monkeypatch, caplog):
     with Run.open(tmp_path / "run", {"a": 1}) as run:
         first = (run.folder / "config.yaml").read_text().splitlines()[1]
     assert f"torch {torch.__version__.partition('+')[0]}" in first and "threads 1" in first
@@ -273,14 +273,14 @@ def written(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What the ring's run writes when nothing stops it."""
+    """The files of the ring's run when nothing stops it."""
     folder = tmp_path_factory.mktemp("unbroken")
     assert in_a_child(lambda: ring_run(folder)) == 0
     return written(folder)
 
 
 @pytest.mark.parametrize("touches", [30, 47])
-def test_a_run_killed_again_and_again_ends_as_an_unbroken_one(tmp_path, unbroken, touches):
+def test_a_run_killed_repeatedly_ends_as_an_unbroken_one(tmp_path, unbroken, touches):
     """SIGKILL at a touch of the disk, each life a little longer than the one before."""
     parts = tmp_path / "parts"
 

@@ -87,7 +87,7 @@ class Scaled(nn.Module):
         return (self.scale * x + 1).squeeze(1)
 
 
-class Told(Passes):
+class Fixed(Passes):
     """Real is 0 and 4, produced is 1 and 2."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Told(Passes):
 
 def test_feature_matching_by_hand():
     """Means (2, 4) and (1.5, 3)."""
-    assert Features()(Told(), "x", "critic_x").item() == pytest.approx(0.25 + 1.0)
+    assert Features()(Fixed(), "x", "critic_x").item() == pytest.approx(0.25 + 1.0)
 
 
 @pytest.mark.parametrize("game", [logistic, least_squares, hinge])
@@ -108,14 +108,14 @@ def test_smoothing_moves_a_share_of_what_is_real(game):
     """0.8 of the cost of real + 0.2 of the cost of calling it produced, but for a constant."""
     real, fake = (torch.tensor(v, requires_grad=True) for v in ([0.3, -1.2], [0.5, 0.9]))
     Adversarial(game, label_smoothing=0.2)._smoothed(real, fake).sum().backward()
-    again = real.detach().clone().requires_grad_()
+    copied = real.detach().clone().requires_grad_()
     zero = torch.zeros(2)
-    (0.8 * game(again, zero) + 0.2 * game(zero, again)).sum().backward()
-    torch.testing.assert_close(real.grad, again.grad)
+    (0.8 * game(copied, zero) + 0.2 * game(zero, copied)).sum().backward()
+    torch.testing.assert_close(real.grad, copied.grad)
 
 
 def test_the_best_score_under_smoothing_is_bounded():
-    """Of the logistic game: where all is real, D = 1 - share (Goodfellow 2016, section 4.2)."""
+    """In the logistic game, D = 1 - share where all is real (Goodfellow 2016, section 4.2)."""
     score = torch.linspace(-4, 8, 4801)
     costs = Adversarial(logistic, label_smoothing=0.1)._smoothed(
         score, torch.full_like(score, -99)
@@ -126,9 +126,9 @@ def test_the_best_score_under_smoothing_is_bounded():
 def test_noise_is_of_the_stated_size_and_augmentation_is_the_critics():
     torch.manual_seed(0)
     point = (torch.zeros(4000, 1),)
-    noisy = (Adversarial(logistic, instance_noise=0.5)._score(Told(), "critic_x", point) - 1) / 3
+    noisy = (Adversarial(logistic, instance_noise=0.5)._score(Fixed(), "critic_x", point) - 1) / 3
     assert noisy.std().item() == pytest.approx(0.5, rel=0.05)
-    moved = Adversarial(logistic, augment=True)._score(Told(), "critic_x", point)
+    moved = Adversarial(logistic, augment=True)._score(Fixed(), "critic_x", point)
     assert (moved == 31).all()
 
 
@@ -148,7 +148,7 @@ def test_closeness_by_hand():
     torch.testing.assert_close(near[:2, 0], torch.tensor(expected))
 
 
-def test_a_critic_sees_that_all_samples_are_alike():
+def test_a_critic_sees_that_all_samples_are_the_same():
     critic = MinibatchDiscrimination(Scaled(), kernels=2)
     self_similarity, different = torch.zeros(6, 1), 50 * torch.arange(6.0)[:, None]
     assert (critic.closeness(critic.features(self_similarity)) == 5).all()
@@ -289,11 +289,11 @@ def test_history_is_updated_by_a_step_and_pulls_both_players():
 def test_augmentation_moves_half_around_with_its_gradient():
     torch.manual_seed(0)
     x = torch.arange(24.0).view(1, 4, 6).repeat(400, 1, 1).requires_grad_()
-    made = shifted(x, {1: 1, -1: 2})
-    same = (made == x).flatten(1).all(1).float().mean().item()
+    augmented = shifted(x, {1: 1, -1: 2})
+    same = (augmented == x).flatten(1).all(1).float().mean().item()
     assert same == pytest.approx(0.5 + 0.5 / 15, abs=0.06)
-    torch.testing.assert_close(made.flatten(1).sort(1).values, x.flatten(1))
-    made.sum().backward()
+    torch.testing.assert_close(augmented.flatten(1).sort(1).values, x.flatten(1))
+    augmented.sum().backward()
     torch.testing.assert_close(x.grad, torch.ones_like(x))
 
 

@@ -106,7 +106,7 @@ def test_the_critic_and_the_learner_move_at_their_own_rates():
 
 
 def after_two_gradients(one: float, other: float, beta1: float, beta2: float) -> float:
-    """How far Adam moves against two gradients, in learning rates (Kingma and Ba, algorithm 1)."""
+    """Return Adam's change after two gradients, in learning rates (Kingma and Ba, algorithm 1)."""
     mean = beta1 * (1 - beta1) * one + (1 - beta1) * other
     square = beta2 * (1 - beta2) * one**2 + (1 - beta2) * other**2
     second = mean / (1 - beta1**2) / math.sqrt(square / (1 - beta2**2))

@@ -100,7 +100,7 @@ def test_a_preset_is_captioned_and_knows_every_recipe(name):
     def values(model):
         return preset.values(model, recipe(model))["train"]
 
-    assert preset.caption and preset.paper and preset.expected and preset.cost
+    assert preset.purpose and preset.paper and preset.expected and preset.cost
     assert values("wgan_gp") != values("vae")
 
 

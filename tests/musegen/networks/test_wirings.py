@@ -24,7 +24,7 @@ def test_one_latent_becomes_one_for_each_bar(bars):
 
 
 def reached(wiring: str, part: int) -> torch.Tensor:
-    """Which [player bar] change when a part of the flat z does."""
+    """Return the [player bar] that change when a part of the flat z does."""
     torch.manual_seed(3)
     sizes = latent_sizes(wiring, 12)  # type: ignore[arg-type]
     wires = Wires(sizes, players=2, bars=3, width=16)

@@ -1,4 +1,4 @@
-"""Preparing clips: every file is kept or told why not, and no caption goes astray."""
+"""Preparing clips: every file is kept or rejected with a reason, and no caption goes astray."""
 
 import json
 import shutil
@@ -49,7 +49,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def matched(data: Collection) -> int:
-    """How many clips there are; each shows the grey that its caption names."""
+    """Count the clips; each shows the grey that its caption names."""
     both = np.concatenate([data.indices("train"), data.indices("test")])
     for frames, caption in zip(data.frames_of(both), data.captions_of(both), strict=True):
         assert caption == f"grey {round(float(frames.mean()) - 5, -1) + 5:.0f}"

@@ -15,7 +15,7 @@ from videogen.data.sprites import CELL, FRAMES, LAYERS, Character, characters, c
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sheets whose cells are told apart: blue says the column, and hair covers the left half."""
+    """Sheets whose cells all differ: blue says the column, and hair covers the left half."""
     folder = tmp_path_factory.mktemp("parts")
     for layer in LAYERS:
         for name in ("0", "my_own"):

@@ -95,7 +95,7 @@ def test_a_turn_that_is_nonsense_is_passed_over(tmp_path: Path):
     assert quarters(tmp_path / "x.mp4") == QUARTERS
 
 
-def test_pixels_that_are_not_square_are_made_so(tmp_path: Path):
+def test_pixels_that_are_not_square_become_square(tmp_path: Path):
     path = write_film(tmp_path / "x.mkv", corners(64, 32), pixel=Fraction(2))
     shown = read_frames(path, View(size=64, fit="fit"))[0]
     assert shown[:, 2].max() > 200 and shown[:, -3].max() > 200, "no bars: it is 64x64"
