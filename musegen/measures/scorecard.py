@@ -1,5 +1,6 @@
 """The tables and the picture of an evaluation."""
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ WIDTH = 120
 """Characters that the tables need."""
 
 NAME_WIDTH = 20
+TITLE_WIDTH = 48
+"""Characters of a title that fit above one metric of the picture."""
 
 PLOTTED = (
     "empty bars",
@@ -153,5 +156,6 @@ def _draw_metric(axes: Axes, report: Report, metric: str) -> None:
         left = centre + width * (number - (len(rows) - 1) / 2)
         axes.bar(left, values, width, color=COLOURS[row.kind], alpha=alpha, label=row.name)
     axes.set_xticks(centre, tracks, rotation=30, ha="right", fontsize=8)
-    axes.set_title(f"{metric}\n{MEANINGS[metric]}", fontsize=8)
+    meaning = textwrap.fill(MEANINGS[metric], TITLE_WIDTH)
+    axes.set_title(f"{metric}\n{meaning}", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
