@@ -126,7 +126,6 @@ def cite(
 def doctor() -> None:
     """Print versions, devices and limits; name the cure of a faulty installation and exit 1."""
     from core.app import doctor as machine
-    from core.versions import versions
     from musegen import files as music_files
     from musegen.files.limits import MusicLimits
     from musegen.files.sound import SOUNDFONT
@@ -135,7 +134,7 @@ def doctor() -> None:
 
     faults = list(machine.faults())
     libraries = (*music_files.LIBRARIES, *video_files.LIBRARIES)
-    _section("versions", versions(libraries))
+    _section("versions", machine.versions(libraries))
     if not faults:
         _section("devices", machine.devices())
     _section("limits of one music file", machine.describe(MusicLimits()))

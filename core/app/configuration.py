@@ -21,7 +21,7 @@ CHANGEABLE = tuple(
         "save_every_minutes",
     )
 )
-"""What may differ when a run is resumed: how long and how often, not what."""
+"""Settings that can differ when a run is resumed: lengths and intervals of a training."""
 
 
 class ModelConfig(Strict):

@@ -1,14 +1,26 @@
-"""Facts about this machine: devices, limits, and faults of the installation.
+"""Facts about this machine: versions, devices, limits, and faults of the installation.
 
 >>> misfit("2.11.0", "2.10.1")
 'torchaudio 2.10.1 does not fit torch 2.11.0: run pip install "torchaudio==2.11.*"'
 """
 
 import os
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterable, Iterator
+from importlib import metadata
 
 from core.data.limits import Limits
-from core.versions import version
+
+LIBRARIES = ("torch", "torchaudio", "numpy")
+
+
+def versions(libraries: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions of Python, of core's libraries and of others; 'absent' if not installed.
+
+    `libraries`: names of distributions, those of the domains.
+    """
+    python = {"python": platform.python_version()}
+    return python | {name: version(name) for name in (*LIBRARIES, *libraries)}
 
 
 def devices() -> dict[str, str]:
@@ -29,8 +41,9 @@ def devices() -> dict[str, str]:
 
 def describe(limits: Limits) -> dict[str, str]:
     """Return the value of each limit with its meaning."""
+    values = limits.model_dump()
     return {
-        name: f"{getattr(limits, name):,}  {field.description}"
+        name: f"{values[name]:,}  {field.description}"
         for name, field in type(limits).model_fields.items()
     }
 
@@ -62,6 +75,14 @@ def misfit(torch_version: str, torchaudio_version: str) -> str:
 
 def _pair() -> str:
     return 'run pip install "torch==2.11.*" "torchaudio==2.11.*"'
+
+
+def version(distribution: str) -> str:
+    """Return the version of an installed distribution, or 'absent'."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "absent"
 
 
 def _first_line(error: BaseException) -> str:

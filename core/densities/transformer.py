@@ -29,7 +29,7 @@ Padding = Int[Tensor, " batch"]
 """Positions at the beginning of each sequence that are padding: no other position sees them."""
 
 AttentionMask = Bool[Tensor, "rows head query key"]
-"""Which positions (keys) each position (query) may see."""
+"""True where a position (query) attends to another (key)."""
 
 
 class KVCache:

@@ -2,7 +2,6 @@
 spectral normalisation."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,6 +10,13 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from core.networks.heads import MLP
+from core.theory.contracts import (
+    Augmenter,
+    Critic,
+    FeatureExtractor,
+    StatisticsCounter,
+    require,
+)
 from core.theory.shapes import Features, Latents, Samples, Scores
 
 
@@ -75,18 +81,18 @@ class MinibatchDiscrimination(nn.Module):
 
     def __init__(self, critic: nn.Module, kernels: int):
         super().__init__()
-        self.inside: Any = critic
-        self.compare = nn.Linear(self.inside.width, kernels * KERNEL, bias=False)
+        self.inside = critic
+        self.compare = nn.Linear(require(critic, Critic).width, kernels * KERNEL, bias=False)
         self.score = nn.Linear(kernels, 1, bias=False)
 
     def features(self, *point: Tensor) -> Float[Tensor, "batch feature"]:
-        return self.inside.features(*point)
+        return require(self.inside, FeatureExtractor).features(*point)
 
     def augment(self, x: Tensor) -> Tensor:
-        return self.inside.augment(x)
+        return require(self.inside, Augmenter).augment(x)
 
     def statistics(self, x: Tensor) -> tuple[Tensor, ...]:
-        return self.inside.statistics(x)
+        return require(self.inside, StatisticsCounter).statistics(x)
 
     def forward(self, *point: Tensor) -> Scores:
         closeness = self.closeness(self.features(*point))

@@ -148,9 +148,9 @@ SEQUENCE = likelihood(steps=2000)
 CLASSIFIER = likelihood(steps=400, latent=8)
 """z of 8 numbers: dann ended at 98 to 100 % of the shifted ring's labels, with 2 at 96 %."""
 FREQUENCIES = 4
-"""Of encoders whose samples are matched with N(0, I), all at once: without them wae_mmd kept gaps
-between the encodings of modes, and 48 % good samples. Elsewhere they only roughen z: with them
-vq_vae, whose codes are cells of z, fell from 96 to 73 %."""
+"""Fourier features of the encoders whose samples are matched with N(0, I) all at once: without
+them wae_mmd kept gaps between the encodings of modes, and 48 % good samples. Elsewhere they only
+roughen z: with them vq_vae, whose codes are cells of z, fell from 96 to 73 %."""
 
 _WGAN = RECIPES["wgan"].optimisation
 assert _WGAN

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from core.theory.shapes import Losses, Samples
 
 Binarisation = Literal["stochastic", "deterministic", "probability"]
-"""How a Bernoulli is binarised: sampled, rounded at one half, or left as its probability."""
+"""Binarisation of a Bernoulli: sampled, rounded at one half, or left as its probability."""
 
 BINARISATIONS: tuple[str, ...] = get_args(Binarisation)
 

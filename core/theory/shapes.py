@@ -23,4 +23,4 @@ Loss = Float[Tensor, ""]
 """A loss of the whole batch: of a divergence that has no value per sample."""
 
 Features = Float[Tensor, "batch *feature"]
-"""What a network has made of its samples on the way to its answer."""
+"""Activations of a network's hidden layer."""

@@ -136,7 +136,7 @@ def resumable(task: str) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
         raise Resumable(
             f"cannot {task}: {reason}; earlier checkpoints are intact, and the same command "
             "resumes from them"

@@ -13,7 +13,7 @@ from musegen.roll import Grid
 from musegen.tracks import Track
 
 COPY_LOGIT = 1.0
-"""How strongly the neurons tend to repeat the input."""
+"""Weight of the input in the logits: the neurons tend to repeat it."""
 
 
 class Translator(nn.Module):

@@ -18,7 +18,7 @@ from core.theory.shapes import Latents as FlatLatents
 Wiring = Literal["composer", "jamming", "hybrid"]
 
 IS_TEMPORAL = (False, True, False, True)
-"""Which of the four parts of z change from bar to bar."""
+"""True for those of the four parts of z that change from bar to bar."""
 
 BarLatents = Float[Tensor, "batch player bar latent"]
 

@@ -25,7 +25,7 @@ from videogen.networks.text import CaptionEncoder, Captions, TextConfig, Tokens
 
 Tick = Callable[[int, int], None]
 Embeddings = Float[Tensor, "batch embedding"]
-"""Of length 1."""
+"""Unit vectors."""
 
 SIZES = VideoConfig(critic_channels=16, width=64, text=TextConfig(width=64))
 STEPS, BATCH = 600, 64

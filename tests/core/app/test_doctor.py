@@ -1,6 +1,8 @@
 """The facts that `pianoreel doctor` prints."""
 
+import pydantic
 import pytest
+import torch
 from pydantic import Field
 
 from core.app import doctor
@@ -52,3 +54,11 @@ def test_limits_of_a_domain_are_described_with_value_and_meaning():
     assert described["seconds"] == "7.5  seconds of one film"
     assert described["archive_members"] == "1,234  files in one archive"
     assert set(described) == {*Limits.model_fields, "frames"}
+
+
+def test_versions_of_core_and_of_a_domain():
+    found = doctor.versions(["pydantic", "no-such-library"])
+    assert found["pydantic"] == pydantic.VERSION
+    assert torch.__version__.startswith(found["torch"])
+    assert found["no-such-library"] == "absent"
+    assert list(found)[:2] == ["python", "torch"]

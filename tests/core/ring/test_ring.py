@@ -144,7 +144,7 @@ def test_a_step_of_every_recipe_is_finite_and_moves_what_it_trains(name):
 
 
 ENTROPY = math.log(8) + 1 + math.log(2 * math.pi * ring.STD**2)
-"""Of the ring's density, in nats: the least that a density can pay for a point."""
+"""Entropy of the ring in nats: the least negative log-likelihood of a density."""
 EXCESS = {"nice": 1.2, "realnvp": 0.8, "glow": 0.8, "gaussian_mixture": 0.1}
 """Nats above it that are let pass: a map without tears leaves bridges between the modes, and one
 that keeps volumes the most. The best single Gaussian is 3.2 above."""

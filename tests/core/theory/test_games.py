@@ -100,7 +100,7 @@ def test_each_critic_receives_the_gradient_of_its_own_loss():
 
 
 def test_losses_are_logged_by_the_names_of_the_terms():
-    """The learner's losses are -w'x: their difference tells which is which."""
+    """The learner's losses are -w'x: their difference identifies each."""
     losses = learner_step(state(WHOLE, FRAMES), Batch(X))
     assert {"match_x", "match_x_frames"} <= set(losses)
     assert WHOLE.name == "match_x"

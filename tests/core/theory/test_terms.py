@@ -390,7 +390,7 @@ SCALED = ("scale", "shift")
 
 
 class Half(nn.Module):
-    """A critic that cannot tell: D = 1/2."""
+    """A critic that cannot discriminate: D = 1/2."""
 
     def forward(self, x):
         return torch.zeros(len(x))

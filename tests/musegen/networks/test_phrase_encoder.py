@@ -69,7 +69,7 @@ def test_each_stream_reaches_the_features(grid: Grid, stream: str, same: tuple, 
 
 
 def test_cells_reach_the_features():
-    """Onsets, chroma and counts are the same an octave higher: the cells tell them apart."""
+    """Onsets, chroma and counts are the same an octave higher: only the cells differ."""
     torch.manual_seed(3)
     encoder = PhraseEncoder(1, 2, GRIDS[0], bars=2, channels=4)
     octave_higher = ((0, 1, 14), (1, 1, 18), (1, 7, 18))
