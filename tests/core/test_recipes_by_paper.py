@@ -124,7 +124,13 @@ TABLE = {
     ),
     # Chen et al. 2016, eq. 6: Q and the generator learn together; lambda is our own
     "infogan": Row(
-        (("match_x", {D}, 1.0, LOGISTIC), ("reconstruct_z", {E, D}, 0.1)),
+        (
+            ("match_x", {D}, 1.0, LOGISTIC),
+            ("information_categorical", {E, D}, 1.0),
+            ("information_continuous", {E, D}, 0.1),
+        ),
+        "CodePosterior",
+        "LatentCodePrior",
     ),
     # Donahue et al. 2017, eq. 3: encoder and decoder play together against the critic of pairs
     "bigan": Row((("match_xz", {E, D}, 1.0, LOGISTIC),), "Delta"),
