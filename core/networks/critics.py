@@ -40,9 +40,9 @@ class LatentCritic(nn.Module):
 
 
 class JointCritic(nn.Module):
-    """Scores x with what goes with it, z or c: `reader` makes features [batch n] of x.
+    """Scores x jointly with z or c: `reader` maps x to features [batch n].
 
-    `augment` moves x, where that is wanted.
+    `augment`: an augmentation of x, if any.
     """
 
     def __init__(

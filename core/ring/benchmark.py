@@ -129,8 +129,8 @@ def samples(state: TrainState) -> Float[Tensor, "point 2"]:
 
 def _samples(networks: Networks, recipe: Recipe) -> Float[Tensor, "point 2"]:
     if "density" in networks:
-        drawn = networks["density"](len(REAL)).rsample()
-        return ring.from_symbols(drawn) if recipe.sequence else drawn
+        samples = networks["density"](len(REAL)).rsample()
+        return ring.from_symbols(samples) if recipe.sequence else samples
     if recipe.other:
         return networks["decoder"](ring.other_points(len(REAL), seed=999_998)).representative
     c = read_condition(networks, labels() if "condition" in recipe.needs else None)

@@ -67,10 +67,10 @@ class DrawnRing:
     ) -> tuple[Points, Labels]:
         """Batch `number`, a function of its arguments alone."""
         text = f"{self.name} {split} {seed} {number}"
-        drawn = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
-        labels = ring.labelled(size, drawn).c
+        batch_seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+        labels = ring.labelled(size, batch_seed).c
         assert labels is not None
-        return RINGS[self.name](size, drawn), labels.argmax(1)
+        return RINGS[self.name](size, batch_seed), labels.argmax(1)
 
 
 class PrepareConfig(Strict):

@@ -83,7 +83,7 @@ class LatentCode(Distribution):
 
 
 class CodePosterior(Distribution):
-    """Q(code given x); nothing is said of the noise, which is drawn from its prior."""
+    """Q(code given x); the noise is not inferred, but sampled from its prior."""
 
     def __init__(self, category: Categorical, continuous: Gaussian, sizes: CodeSizes):
         self.category, self.continuous, self.sizes = category, continuous, sizes

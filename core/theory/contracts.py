@@ -1,7 +1,7 @@
 """The contracts between theory and domains: what terms ask of networks and distributions.
 
 A domain's critic fulfils `Critic`, so that every game and every stabiliser runs with it. The other
-contracts are asked for by some terms only.
+contracts are needed by some terms only.
 """
 
 from typing import Protocol, TypeVar, runtime_checkable
