@@ -21,6 +21,7 @@ from core.densities.codebook import (
 from core.densities.flow import FlowDistribution, glow
 from core.densities.sequences import SequenceDensity, SequenceDistribution, wavenet
 from core.networks.hierarchy import HierarchicalDelta, HierarchicalGaussian
+from core.theory.codes import CodePosterior, CodeSizes, LatentCode
 from core.theory.distributions import Bernoulli, Categorical, Delta, Distribution, Gaussian
 from musegen.networks.note_transformer import DensityConfig, NoteDensity, NoteDistribution
 from musegen.networks.states import GatedNotes, HeldNotes, sustain, to_states
@@ -158,6 +159,14 @@ def clips(batch: int) -> Distribution:
     return decoder(rows(batch, *torch.linspace(-1, 1, 6).tolist()), rows(batch, *[0.25] * 8))
 
 
+CODE = CodeSizes(categories=3, continuous=1, noise=2)
+
+
+def code_posterior(batch: int) -> Distribution:
+    continuous = Gaussian(rows(batch, 0.4), rows(batch, -0.2))
+    return CodePosterior(Categorical(rows(batch, 0.3, -1.0, 0.8)), continuous, CODE)
+
+
 CASES: dict[type[Distribution], Case] = {
     Gaussian: Case(
         lambda batch: Gaussian(rows(batch, 1.0, -2.0), rows(batch, -0.5, 0.3)),
@@ -199,6 +208,8 @@ CASES: dict[type[Distribution], Case] = {
     SequenceDistribution: Case(sequences, support=lambda: one_hot_sequences(4, 3), draws=8_000),
     CodeDistribution: Case(codes, support=all_codes),
     TwoLevelCodeDistribution: Case(two_level_codes),
+    LatentCode: Case(lambda batch: LatentCode(CODE, batch, torch.device("cpu"))),
+    CodePosterior: Case(code_posterior),
     HeldNotes: Case(held, support=legal_rolls, mean=True),
     GatedNotes: Case(gated, mean=True),
     NoteDistribution: Case(notes),

@@ -91,9 +91,10 @@ def test_a_run_and_its_songs_are_measured_beside_real_songs(
         code, said, complaint = run(*command, "--device", "cpu", "--to", tmp_path / "report")
         assert (code, complaint) == (0, "")
         rows = {row["name"]: row for row in json.loads(said)["rows"]}
-        assert rows[str(subject)]["phrase_count"] == phrases
+        name = subject.name if subject == trained else str(subject)
+        assert rows[name]["phrase_count"] == phrases
         assert rows["training, other half"]["distance"] < rows["independent cells"]["distance"]
-        assert rows["training, other half"]["distance"] < rows[str(subject)]["distance"]
+        assert rows["training, other half"]["distance"] < rows[name]["distance"]
         assert json.loads((tmp_path / "report" / "evaluation.json").read_text())["rows"]
         assert (tmp_path / "report" / "evaluation.png").read_bytes().startswith(b"\x89PNG")
 
@@ -216,7 +217,7 @@ def test_sources_and_band_exclude_each_other(tmp_path: Path):
     [
         ("train.batch_sise=3", "did you mean 'batch_size'"),
         ("train.batch_size=x", "'train.batch_size'"),
-        ("train", "wants path=value"),
+        ("train", "--set needs KEY=VALUE"),
     ],
 )
 def test_a_wrong_setting(data: Path, tmp_path: Path, setting: str, said: str):
@@ -278,7 +279,7 @@ def test_a_fault_of_ours_is_a_sentence_and_a_traceback_on_request(
 ):
     import core.recipes
 
-    monkeypatch.setattr(core.recipes, "recipe", lambda name: 1 // 0)
+    monkeypatch.setattr(core.recipes, "recipe", lambda name, known: 1 // 0)
     refused(1, "PIANOREEL_DEBUG=1", "cite", "vae")
     monkeypatch.setenv("PIANOREEL_DEBUG", "1")
     assert isinstance(CliRunner().invoke(app, ["cite", "vae"]).exception, ZeroDivisionError)

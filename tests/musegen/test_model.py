@@ -119,7 +119,7 @@ def test_long_pieces_keep_the_constant_parts_of_z_and_change_the_temporal_ones(b
     decoder = model.networks["decoder"]
     codes: list[torch.Tensor] = []
     hook = decoder.register_forward_pre_hook(lambda module, inputs: codes.append(inputs[0]))
-    cells = model.cells(2, seed=1, bars=3 * BARS)
+    cells = model.cells(1, seed=1, bars=3 * BARS)
     hook.remove()
     assert cells.shape[2] == 3 * BARS
     wires = decoder.get_submodule("wires")

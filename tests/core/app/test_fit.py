@@ -52,7 +52,7 @@ def test_spectral_normalisation_gives_each_map_of_a_critic_norm_1(tmp_path):
     stored.fill(networks, "networks")
     networks.eval()
     maps = [m for m in networks["critic_x"].modules() if isinstance(m, nn.Linear)]
-    assert len(maps) == 3
+    assert len(maps) == 4
     for linear in maps:
         norm = torch.linalg.matrix_norm(linear.weight, 2)
         assert norm.item() == pytest.approx(1.0, abs=0.02)
