@@ -30,29 +30,44 @@ from core.config import Strict
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.papers import GOODFELLOW_2014
+from core.recipes import Recipe
 from core.ring import domain as ring
 from core.ring.data import CSV, DrawnRing, PointCollection, parse_points
 from core.ring.domain import MODES, Points
+from core.ring.settings import GAME, LIKELIHOOD, settings_of
 from core.theory.divergences import mmd
 from core.theory.passes import Batch, Networks, read_condition
 from core.theory.shapes import Samples
-from core.training.loop import UNMONITORED, Monitor, TrainConfig
+from core.training.loop import UNMONITORED, Monitor
 from core.training.presets import SMOKE_TEST, Preset
-from core.training.step import Batches, Optimisation
+from core.training.step import Batches
 
 Data = DrawnRing | PointCollection
 
 MEASURED = 1000
 """Points that are sampled and measured while training."""
 
-GAME = TrainConfig(
-    steps=4000,
-    batch_size=256,
-    learner=Optimisation(learning_rate=1e-3),
-    critic=Optimisation(learning_rate=1e-3),
-    decay="cosine",
-    ema_decay=0.99,
-)
+
+@dataclass(frozen=True)
+class RingPreset(Preset):
+    """The settings by which each recipe learns the ring, see `core.ring.settings`.
+
+    Kernels, penalties and flows of single recipes stay at their defaults: they are no settings of
+    a run.
+    """
+
+    def values(self, name: str, recipe: Recipe) -> dict[str, Any]:
+        settings = settings_of(name)
+        model: dict[str, Any] = {
+            "recipe": name,
+            "weights": dict(settings.weights),
+            "stabilisers": settings.stabilisers.model_dump(mode="json"),
+        }
+        if settings.critic_steps:
+            model["critic_steps"] = settings.critic_steps
+        return {"model": model, "train": settings.train.model_dump(mode="json")}
+
+
 PAPER = GOODFELLOW_2014.title
 
 PRESETS = {
@@ -66,14 +81,14 @@ PRESETS = {
         non_adversarial=SMOKE_TEST,
         models={},
     ),
-    "small": Preset(
+    "small": RingPreset(
         purpose="the ring in minutes",
         paper=PAPER,
         expected="all eight modes by most models",
         cost="a minute on one CPU core",
         networks={},
-        adversarial=GAME,
-        non_adversarial=GAME,
+        adversarial=GAME.train,
+        non_adversarial=LIKELIHOOD.train,
         models={},
     ),
 }

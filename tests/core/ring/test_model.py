@@ -128,3 +128,12 @@ def test_every_command_of_the_ring(tmp_path: Path):
         assert name in written
     assert len((to / "interpolation.csv").read_text().splitlines()) == 4
     assert "| gan |" in (to / "all" / "comparison.md").read_text()
+
+
+def test_a_run_takes_the_settings_by_which_its_recipe_learns_the_ring():
+    gan = fit.configure(DOMAIN, RING, "gan")
+    assert (gan.train.steps, gan.train.decay, gan.model.stabilisers.r1) == (4000, "cosine", 0.1)
+    aae = fit.configure(DOMAIN, RING, "aae", assignments=["train.steps=7"])
+    assert (aae.train.steps, aae.train.critic.learning_rate) == (7, 2e-3)
+    assert aae.model.weights == {"match_z": 50.0}
+    assert fit.configure(DOMAIN, RING, "wgan_gp").model.critic_steps == 3
