@@ -1,13 +1,12 @@
 """The commands of music. Each imports what it needs when it runs, so that --help is quick."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.app.commands import DomainCommands, Jobs, RunArgument, Seed, Set, group_of
+from core.app.commands import DomainCommands, RunArgument, Seed, Set, group_of
 
 if TYPE_CHECKING:
     from musegen.data.collection import Collection
@@ -67,6 +66,7 @@ class MusicCommands(DomainCommands):
 
     def prepare(
         self,
+        jobs: int,
         tick: Callable[[int, int], None],
         to: Annotated[Path, typer.Option(help="Folder to write the prepared collection to.")],
         sources: Annotated[
@@ -103,7 +103,6 @@ class MusicCommands(DomainCommands):
             typer.Option(help="With --band: pop, rock, ballad, funk, bossa or swing."),
         ] = None,
         seed: Seed = 0,
-        jobs: Jobs = None,
         settings: Set = None,
     ) -> Any:
         from core.config import override, resolve
@@ -126,10 +125,9 @@ class MusicCommands(DomainCommands):
         }
         values = override(chosen, settings or [])
         config = resolve(preparation.PrepareConfig, values, "music prepare")
-        workers = jobs or os.cpu_count() or 1
         if band:
-            return preparation.prepare_band(band, to, config, style=style, jobs=workers, tick=tick)
-        return preparation.prepare(sources or [], to, config, lpd=lpd, jobs=workers, tick=tick)
+            return preparation.prepare_band(band, to, config, style=style, jobs=jobs, tick=tick)
+        return preparation.prepare(sources or [], to, config, lpd=lpd, jobs=jobs, tick=tick)
 
     def open_data(
         self,

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import model_validator
-from torch import Tensor
 
 from core.app import fit
 from core.app.configuration import ModelConfig, RunConfig
@@ -239,8 +238,8 @@ class Model(CoreModel):
     def from_x(self, x: States) -> Phrases:
         return to_cells(x).cpu().numpy()
 
-    def from_joined(self, items: Tensor) -> Phrases:
-        return items.numpy()
+    def join(self, parts: Sequence[np.ndarray]) -> Phrases:
+        return np.concatenate(parts)
 
     def output(self, distribution: Distribution) -> Samples:
         """Sample notes: a mean of binary cells is not playable."""

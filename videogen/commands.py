@@ -1,6 +1,5 @@
 """The commands of video. Each imports what it needs when it runs, so that --help is quick."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.app.commands import DomainCommands, Jobs, Seed, Set, group_of, ticking
+from core.app.commands import DomainCommands, Seed, Set, group_of, ticking
 
 if TYPE_CHECKING:
     from videogen.model import CaptionedClips, Video
@@ -67,6 +66,7 @@ class VideoCommands(DomainCommands):
 
     def prepare(
         self,
+        jobs: int,
         tick: Callable[[int, int], None],
         sources: Annotated[
             list[str],
@@ -112,7 +112,6 @@ class VideoCommands(DomainCommands):
             bool, typer.Option("--check", help="Read everything, report, and write nothing.")
         ] = False,
         seed: Seed = 0,
-        jobs: Jobs = None,
         settings: Set = None,
     ) -> Any:
         from core.config import override, resolve
@@ -134,7 +133,7 @@ class VideoCommands(DomainCommands):
             "seed": seed,
         }
         config = resolve(PrepareConfig, override(chosen, settings or []), "video prepare")
-        return prepare(sources, to, config, jobs=jobs or os.cpu_count() or 1, tick=tick)
+        return prepare(sources, to, config, jobs=jobs, tick=tick)
 
     def open_data(
         self,

@@ -20,7 +20,7 @@ from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
 from core.app.model import Model as CoreModel
-from core.app.sampling import Rows, in_chunks
+from core.app.sampling import Rows, draw_chunks, in_chunks
 from core.config import Strict
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
@@ -334,34 +334,35 @@ class Model(CoreModel):
         A clip depends on the seed, its number and its caption alone. `ConfigError` where captions
         are no list of sentences.
         """
-        return self._sampled(captions, seed, lambda clips: clips.representative).clamp(-1, 1)
+        _require_sentences(captions)
+
+        def draw(rows: Rows) -> Samples:
+            return self._distribution(captions, rows).representative
+
+        return self.from_x(in_chunks(len(captions), seed, self.device, draw))
 
     @torch.no_grad()
     def parts(self, captions: Sequence[str], seed: int = 0) -> dict[str, Tensor]:
         """Gist and background (pictures), mask and foreground (clips) of the same clips."""
-        names = list(self._distribution(captions[:1], torch.zeros(1, dtype=torch.long)).parts)
+        _require_sentences(captions)
+        count = len(captions)
 
-        def part(name: str) -> Callable[[ClipByGist], Tensor]:
-            return lambda clips: clips.parts[name]
+        def draw(rows: Rows) -> dict[str, Tensor]:
+            return self._distribution(captions, rows).parts
 
-        return {name: self._sampled(captions, seed, part(name)) for name in names}
+        chunks = draw_chunks(count, seed, self.device, draw)
+        return {name: torch.cat([one[name] for one in chunks])[:count].cpu() for name in chunks[0]}
 
-    def _sampled(
-        self, captions: Sequence[str], seed: int, output: Callable[[Any], Tensor]
-    ) -> Tensor:
-        if isinstance(captions, str) or not captions:
-            raise ConfigError('captions are a list of sentences, such as ["a dog runs"]')
-
-        def draw(rows: Rows) -> Tensor:
-            return output(self._distribution(captions, rows))
-
-        return in_chunks(len(captions), seed, self.device, draw).cpu()
-
-    def _distribution(self, captions: Sequence[str], rows: Rows) -> Any:
+    def _distribution(self, captions: Sequence[str], rows: Rows) -> ClipByGist:
         """Return p(x given z, caption), z sampled from the prior."""
         read = [self.conditioning([str(captions[row])]) for row in rows.tolist()]
         c = torch.cat([one for one in read if one is not None]) if read[0] is not None else None
         return self.networks["decoder"](self.prior(len(rows), c).rsample(), c)
+
+
+def _require_sentences(captions: Sequence[str]) -> None:
+    if isinstance(captions, str) or not captions:
+        raise ConfigError('captions are a list of sentences, such as ["a dog runs"]')
 
 
 def train(

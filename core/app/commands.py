@@ -275,13 +275,18 @@ def _options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {p.name: p for p in parameters if get_origin(p.annotation) is Annotated}
 
 
-def prepare(own: DomainCommands, read: Callable[..., Any], strict: StrictOption = False) -> None:
+def prepare(
+    own: DomainCommands,
+    read: Callable[..., Any],
+    jobs: Jobs = None,
+    strict: StrictOption = False,
+) -> None:
     """Read {items} into a collection to train on.
 
     Each file is kept, or named in TO/rejects.jsonl with its reason. The same command resumes.
     """
     with ticking("reading") as tick:
-        summary = read(tick=tick)
+        summary = read(jobs=jobs or os.cpu_count() or 1, tick=tick)
     print("\n".join(summary.lines))
     raise typer.Exit(int(strict and bool(summary.rejects)))
 
@@ -403,8 +408,7 @@ def interpolate(
     from core.app import latent_commands
 
     domain = own.domain()
-    opened = latent_commands.open_with_arguments(domain, arguments, 2, device)
-    model, (first, last) = opened
+    model, (first, last) = latent_commands.open_with_arguments(domain, arguments, 2, device)
     print_paths(
         latent_commands.interpolate(model, first, last, points, to or Path(own.items), seed)
     )

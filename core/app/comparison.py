@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from core.app import fit
 from core.app.commands import monitored
 from core.app.domain import Domain, Tick
+from core.app.evaluation import print_tables
 from core.app.model import Model
 from core.errors import ConfigError, Stopped, UserError
 from core.files import write_text
@@ -89,9 +88,7 @@ def compare(
     evaluation = domain.evaluate(models, data, count, seed, other, tick)
     _show(domain, models, data, other, seed, to / "models.png")
     tables = [costs(models, to / "runs"), *evaluation.tables(evaluation.report)]
-    console = Console()
-    console.width = max(console.width, WIDTH)
-    console.print(*tables)
+    print_tables(tables, WIDTH)
     (to / "evaluation.json").write_text(evaluation.report.json(), encoding="utf-8")
     print(write(tables, ["models.png"], " ".join(["pianoreel", *sys.argv[1:]]), to))
 
@@ -104,10 +101,9 @@ def _show(
     for model in models:
         source = other if model.translates else data
         example = domain.examples(source, 1, seed)
-        items.append(torch.as_tensor(model.generate(example, seed)))
+        items.append(model.generate(example, seed))
         titles.append(": ".join([model.name, *(example.conditions or ())]))
-    joined = models[0].from_joined(torch.cat(items))
-    domain.show(models[0], joined, titles, path)
+    domain.show(models[0], models[0].join(items), titles, path)
 
 
 def train_each(names: Sequence[str], to: Path, train: Callable[[str, Path], Model]) -> list[Model]:

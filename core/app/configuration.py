@@ -42,12 +42,13 @@ class ModelConfig(Strict):
 
     @property
     def resolved_recipe(self) -> Recipe:
-        resolved_recipe = self.base_recipe
-        resolved_recipe = resolved_recipe.playing(self.game) if self.game else resolved_recipe
-        resolved_recipe = (
-            resolved_recipe.paced(self.critic_steps) if self.critic_steps else resolved_recipe
-        )
-        return self.stabilisers.on(resolved_recipe.weighted(self.weights))
+        """Return the recipe with these games, weights and stabilisers."""
+        changed = self.base_recipe
+        if self.game:
+            changed = changed.playing(self.game)
+        if self.critic_steps:
+            changed = changed.paced(self.critic_steps)
+        return self.stabilisers.on(changed.weighted(self.weights))
 
 
 class RunConfig(Strict):

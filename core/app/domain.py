@@ -20,6 +20,7 @@ import torch
 
 from core.app.configuration import RunConfig
 from core.config import nearest
+from core.data.preparation import Tick
 from core.errors import ConfigError, UserError
 from core.recipes import RECIPES, Recipe
 from core.theory.passes import Networks
@@ -29,9 +30,6 @@ from core.training.step import Batches
 if TYPE_CHECKING:
     from core.app.evaluation import Evaluation
     from core.app.model import Model
-
-Tick = Callable[[int, int], None]
-"""Called with (done, total)."""
 
 
 @dataclass(frozen=True)
@@ -208,13 +206,12 @@ class Domain(ABC):
 
     def _shipped(self, name: str) -> Path | None:
         """Return the folder of a shipped model, by its name or alias; None for any other."""
-        for known in (name, *(new for new in self.aliases if self._same(name, new))):
-            if self.shipped and known and (self.shipped / known).is_dir():
-                return self.shipped / known
-        return None
-
-    def _same(self, one: str, other: str) -> bool:
-        return one in self.aliases and self.aliases[one] == self.aliases[other]
+        if not self.shipped:
+            return None
+        recipe = self.aliases.get(name)
+        names = (name, *(alias for alias, own in self.aliases.items() if own == recipe))
+        folders = (self.shipped / known for known in names if known)
+        return next((folder for folder in folders if folder.is_dir()), None)
 
     def folder(self, run: str | Path | None) -> Path:
         """Return the folder of a run or of a shipped model by its name; None: the default one."""

@@ -25,12 +25,17 @@ class Evaluation:
         if as_json:
             print(self.report.json())
             return
-        console = Console()
-        console.width = max(console.width, self.width)
-        console.print(*self.tables(self.report))
+        print_tables(self.tables(self.report), self.width)
 
     def write(self, folder: Path) -> None:
         """Write evaluation.json and evaluation.png."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "evaluation.json").write_text(self.report.json(), encoding="utf-8")
         self.draw(self.report, folder / "evaluation.png")
+
+
+def print_tables(tables: Iterable[Table], width: int) -> None:
+    """Print tables that need so many characters, however narrow the terminal is."""
+    console = Console()
+    console.width = max(console.width, width)
+    console.print(*tables)

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from core.app.domain import Domain, Examples
 from core.app.latent import LatentPoints, concat, slerp, variations
 from core.app.latent import arithmetic as combine
@@ -115,9 +113,9 @@ def _before_and_after(
     stem = f"{name}-{path.stem}"
     yield from _write(model, changed, titles, stem, to)
     shown = examples.first(SHOWN)
-    both = torch.cat([torch.as_tensor(part[:SHOWN]) for part in (shown.items, changed)])
+    both = model.join([shown.items, changed[:SHOWN]])
     names = [f"{title} {n + 1}" for title in (path.name, name) for n in range(len(shown))]
-    yield _show(model, model.from_joined(both), names, to / f"{stem}-both.png")
+    yield _show(model, both, names, to / f"{stem}-both.png")
 
 
 def _show(model: Model, items: Any, titles: Sequence[str], path: Path) -> Path:

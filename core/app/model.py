@@ -65,9 +65,9 @@ class Model(ABC):
     def from_x(self, x: Samples) -> Any:
         """Convert a tensor to items."""
 
-    def from_joined(self, items: Tensor) -> Any:
-        """Convert items that were concatenated as a tensor to the domain's own type."""
-        return items
+    def join(self, parts: Sequence[Any]) -> Any:
+        """Concatenate items."""
+        return torch.cat(list(parts))
 
     def read_conditions(self, conditions: Sequence[str] | None) -> Tensor | None:
         """Return the raw condition c of each item; None where the domain has none."""

@@ -8,17 +8,21 @@ caller's random state is left as it is.
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from core.config import MAX_SEED, require_seed
+from core.config import require_seed
 from core.errors import ConfigError
 from core.theory.shapes import Samples
+from core.training.device import isolated_random_state, seed_part
 
 LARGEST_CHUNK = 64
 """Chunks double up to this many samples, which are computed at once."""
+
+Drawn = TypeVar("Drawn")
 
 Rows = Int[Tensor, " row"]
 """Numbers of samples, from 0."""
@@ -27,9 +31,8 @@ Rows = Int[Tensor, " row"]
 @contextlib.contextmanager
 def seeded(seed: int, number: int, device: torch.device) -> Iterator[None]:
     """Draw from random numbers of (seed, number) within; torch's global state is kept."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
-        torch.manual_seed((seed * 1_000_003 + number) % (MAX_SEED + 1))
+    with isolated_random_state(device):
+        seed_part(seed, number)
         yield
 
 
@@ -40,15 +43,25 @@ def in_chunks(
 
     `ConfigError` unless count is at least 1 and the seed is 0 to 2^63 - 1.
     """
+    return torch.cat(draw_chunks(count, seed, device, draw))[:count]
+
+
+def draw_chunks(
+    count: int, seed: int, device: torch.device, draw: Callable[[Rows], Drawn]
+) -> list[Drawn]:
+    """Return what `draw` computes for each chunk; the last one can go beyond `count`.
+
+    See `in_chunks`, of which `draw` returns samples.
+    """
     if count < 1:
         raise ConfigError(f"count must be at least 1, not {count}")
     require_seed(seed)
-    samples: list[Tensor] = []
+    drawn: list[Drawn] = []
     for number, (first, size) in enumerate(_chunks(count)):
         rows = torch.arange(first, first + size).clamp(max=count - 1)
         with seeded(seed, number, device):
-            samples.append(draw(rows))
-    return torch.cat(samples)[:count]
+            drawn.append(draw(rows))
+    return drawn
 
 
 def _chunks(count: int) -> Iterator[tuple[int, int]]:

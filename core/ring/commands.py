@@ -1,14 +1,13 @@
 """The commands of the ring: every model of the theory in a minute, with the commands that every
 domain has."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.app.commands import DomainCommands, Jobs, RunArgument, Seed, Set, group_of
+from core.app.commands import DomainCommands, RunArgument, Seed, Set, group_of
 
 if TYPE_CHECKING:
     from core.ring.data import DrawnRing
@@ -45,18 +44,18 @@ class RingCommands(DomainCommands):
 
     def prepare(
         self,
+        jobs: int,
         tick: Callable[[int, int], None],
         sources: Annotated[list[str], typer.Argument(help="Folders or .csv files: x,y[,label].")],
         to: Annotated[Path, typer.Option(help="Folder to write the prepared collection to.")],
         seed: Seed = 0,
-        jobs: Jobs = None,
         settings: Set = None,
     ) -> Any:
         from core.config import override, resolve
         from core.ring.data import PrepareConfig, prepare
 
         config = resolve(PrepareConfig, override({"seed": seed}, settings or []), "ring prepare")
-        return prepare(sources, to, config, jobs=jobs or os.cpu_count() or 1, tick=tick)
+        return prepare(sources, to, config, jobs=jobs, tick=tick)
 
     def open_data(
         self,

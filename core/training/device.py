@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import torch
 
+from core.config import MAX_SEED
 from core.errors import ConfigError, UserError
 
 
@@ -30,6 +31,11 @@ def isolated_random_state(device: torch.device) -> Iterator[None]:
     """Restore torch's global random state, of the CPU and of `device`, on leaving."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         yield
+
+
+def seed_part(seed: int, number: int) -> None:
+    """Seed torch's global generator for part `number` of what `seed` decides."""
+    torch.manual_seed((seed * 1_000_003 + number) % (MAX_SEED + 1))
 
 
 LARGEST_REUSED_BYTES = 1 << 30

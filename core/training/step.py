@@ -18,6 +18,7 @@ from core.theory.adversarial import Adversarial
 from core.theory.passes import Batch, Networks, is_critic
 from core.theory.terms import Match
 from core.training.checkpoint import Checkpoint
+from core.training.device import seed_part
 from core.training.optimisation import Optimisation
 
 Batches = Callable[[int], Batch]
@@ -112,7 +113,7 @@ def step(
     skipped, and counted under `skipped`. `measured`: with the norm of each term's gradient on the
     decoder, see `gradient_norms`.
     """
-    torch.manual_seed((seed * 1_000_003 + number) % 2**63)
+    seed_part(seed, number)
     _set_growth_stage(state.networks, number)
     first = number * (state.critic_steps + 1)
     logged: dict[str, float] = {"skipped": 0.0}

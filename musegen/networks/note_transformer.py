@@ -15,6 +15,7 @@ from core.config import Strict
 from core.densities.transformer import CausalTransformer
 from core.theory.distributions import Distribution
 from core.theory.shapes import Losses
+from core.training.device import isolated_random_state
 from musegen.networks.note_heads import NoteEmbedding, NoteHeads
 from musegen.networks.note_sequences import (
     COLUMNS,
@@ -107,7 +108,7 @@ class NoteDistribution(Distribution):
     def representative(self) -> States:
         """Return a sample of a fixed seed: the likeliest sequences are mostly repetitions
         (Holtzman et al., ICLR 2020)."""
-        with torch.random.fork_rng():
+        with isolated_random_state(self.density.sustained.device):
             torch.manual_seed(0)
             return self.rsample()
 

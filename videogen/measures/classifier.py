@@ -14,16 +14,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.data.preparation import Tick
 from core.files import cache_folder
 from core.theory.shapes import Features, Loss
 from core.training.checkpoint import Checkpoint, Corrupt, save_checkpoint
+from core.training.device import isolated_random_state
 from videogen.files.clip import Clips, to_clips
 from videogen.model import CaptionedClips
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures
 from videogen.networks.text import CaptionEncoder, Captions, TextConfig, Tokens
 
-Tick = Callable[[int, int], None]
 Embeddings = Float[Tensor, "batch embedding"]
 """Unit vectors."""
 
@@ -117,7 +118,7 @@ def load_classifier(
 
 def _untrained(data: CaptionedClips) -> Classifier:
     """Return a classifier whose initial weights do not depend on the caller's random state."""
-    with torch.random.fork_rng(devices=[]):
+    with isolated_random_state(torch.device("cpu")):
         torch.manual_seed(0)
         return Classifier(data.size, data.frames, data.words)
 

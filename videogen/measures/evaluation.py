@@ -12,9 +12,10 @@ from math import nan
 import numpy as np
 
 from core.app.report import Kind, Report
+from core.data.preparation import Tick
 from core.errors import UserError
 from videogen.files.clip import Clips, FrameBatch, to_clips, to_frames
-from videogen.measures.classifier import Classifier, Tick, load_classifier
+from videogen.measures.classifier import Classifier, load_classifier
 from videogen.measures.metrics import (
     caption_accuracy,
     diversity,
