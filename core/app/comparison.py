@@ -99,8 +99,7 @@ def _show(
     """Draw one item of each model."""
     items, titles = [], []
     for model in models:
-        source = other if model.translates else data
-        example = domain.examples(source, 1, seed)
+        example = domain.examples(model.source(data, other), 1, seed)
         items.append(model.generate(example, seed))
         titles.append(": ".join([model.name, *(example.conditions or ())]))
     domain.show(models[0], models[0].join(items), titles, path)

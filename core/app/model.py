@@ -107,6 +107,17 @@ class Model(ABC):
         """True for a model that samples from noise alone."""
         return self.config.base_recipe.draws
 
+    def source(self, data: Any, other: Any) -> Any:
+        """Return what it is given: `other` where it translates, else `data`.
+
+        `UserError` where it translates and there is no other.
+        """
+        if not self.translates:
+            return data
+        if other is None:
+            raise UserError(f"{self.name} translates: name the data to translate by --other")
+        return other
+
     def prior(self, count: int, c: Tensor | None = None) -> Distribution:
         """Return p(z given c), c as the networks take it; `UserError` where there is no prior."""
         if "prior" in self.networks:

@@ -1,7 +1,8 @@
 """A prepared collection: its pieces for training, and those held out for test."""
 
 from functools import cached_property
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Int
@@ -10,6 +11,7 @@ from core.data.store import Store
 from core.errors import UserError
 
 Split = Literal["train", "test"]
+Opened = TypeVar("Opened", bound="Prepared")
 
 
 class Prepared:
@@ -21,6 +23,11 @@ class Prepared:
         self.store = store
         if store.facts.get("domain") != self.DOMAIN:
             raise UserError(f"{store.folder} holds no prepared {self.DOMAIN}")
+
+    @classmethod
+    def open(cls: type[Opened], folder: str | Path) -> Opened:
+        """Open a folder that `prepare` wrote; digests are verified."""
+        return cls(Store(Path(folder)))
 
     def __repr__(self) -> str:
         return str(self.store.folder)

@@ -25,7 +25,7 @@ from core.data.collection import Prepared, Split
 from core.data.limits import Limits
 from core.data.preparation import Job, Tick, open_preparation, pieces_by_split, prepare_shards
 from core.data.sources import RejectedFile, Source, expand_patterns, iterate_sources, scan
-from core.data.store import Store, write_index
+from core.data.store import write_index
 from core.data.workers import Failure
 from core.errors import ConfigError, UserError
 from core.ring import domain as ring
@@ -185,11 +185,6 @@ class PointCollection(Prepared):
     """Prepared points."""
 
     DOMAIN = "ring"
-
-    @classmethod
-    def open(cls, folder: str | Path) -> "PointCollection":
-        """Open a folder that `prepare` has written; its digests are checked."""
-        return cls(Store(Path(folder)))
 
     def batch(
         self, number: int, size: int, seed: int, split: Split = "train"

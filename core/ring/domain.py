@@ -67,11 +67,15 @@ def labelled_batch(draw: int, size: int = 256) -> Batch:
     return labelled(size, seed=draw)
 
 
+def rotation(angle: float) -> Float[Tensor, "2 2"]:
+    """Return the matrix that rotates points by an angle: x @ rotation."""
+    cosine, sine = math.cos(angle), math.sin(angle)
+    return torch.tensor([[cosine, sine], [-sine, cosine]])
+
+
 def other_points(count: int, seed: int) -> Samples:
     """Draw points of another ring: half as large, rotated by half of the way between two modes."""
-    turn = math.pi / MODES
-    turned = torch.tensor([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
-    return 0.5 * points(count, seed) @ turned
+    return 0.5 * points(count, seed) @ rotation(math.pi / MODES)
 
 
 def two_rings(draw: int, size: int = 256) -> Batch:
@@ -85,8 +89,7 @@ TURN, ASIDE = 0.25, 0.3
 
 def shifted_points(count: int, seed: int) -> Samples:
     """Draw points of the ring after it was rotated and shifted."""
-    turned = torch.tensor([[math.cos(TURN), math.sin(TURN)], [-math.sin(TURN), math.cos(TURN)]])
-    return points(count, seed) @ turned + torch.tensor([ASIDE, 0.0])
+    return points(count, seed) @ rotation(TURN) + torch.tensor([ASIDE, 0.0])
 
 
 def shifted_ring(draw: int, size: int = 256) -> Batch:

@@ -229,8 +229,8 @@ class Ring(Domain):
         real, half = (self.examples(data, count, number) for number in (seed, seed + 1))
         rows = []
         for model in models:
-            source = other if model.translates and other is not None else data
-            points = model.generate(self.examples(source, count, seed), seed)
+            examples = self.examples(model.source(data, other), count, seed)
+            points = model.generate(examples, seed)
             rows.append(_row(model.name, "generated", points, real.items))
         rows.append(_row("held-out points", "real", half.items, real.items))
         rows.append(_row("one Gaussian", "baseline", 1.4 * torch.randn(count, 2), real.items))

@@ -6,7 +6,6 @@ any phrase are one slice. Cells are computed on request.
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
@@ -72,11 +71,6 @@ class Collection(Prepared):
         self.tracks = tuple(Track.model_validate(track) for track in facts["tracks"])
         self.bars = int(facts["bars"])
         self.sustained = np.array([not track.is_drum for track in self.tracks])
-
-    @classmethod
-    def open(cls, folder: str | Path) -> "Collection":
-        """Open a folder that `prepare` has written, and check its digests."""
-        return cls(Store(Path(folder)))
 
     def require_form_of(self, other: "Collection") -> None:
         """Raise `UserError` unless both have the same tracks, grid and number of bars."""

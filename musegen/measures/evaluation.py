@@ -268,9 +268,7 @@ def _sample(
     """Sample from the prior; a model without one transforms held-out phrases."""
     if model.draws:
         return model.cells(count, seed, data.bars)
-    if model.translates and not other_data:
-        raise UserError(f"{model.name} translates: give the songs to translate with --other DATA")
-    return model.transform(_held_out(other_data or data, count), seed=seed)
+    return model.transform(_held_out(model.source(data, other_data), count), seed=seed)
 
 
 def _held_out(data: Collection, count: int) -> Phrases:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from core.app.report import COLOURS, Report, format_number
 from musegen.measures.evaluation import Row
-from musegen.measures.metrics import MEANINGS, TONAL_DISTANCE
+from musegen.measures.metrics import MEANINGS
 from musegen.measures.yardstick import YARDSTICK_METRICS
 
 WIDTH = 120
@@ -22,16 +22,7 @@ NAME_WIDTH = 20
 TITLE_WIDTH = 48
 """Characters of a title that fit above one metric of the picture."""
 
-PLOTTED = (
-    "empty bars",
-    "pitch classes a bar",
-    "long notes",
-    "polyphony",
-    "notes a bar",
-    "note length",
-    TONAL_DISTANCE,
-    "hits on 16ths",
-)
+PLOTTED = (*YARDSTICK_METRICS, "hits on 16ths")
 
 COLUMNS = {
     "distance": "mean of the columns up to tonal distance; each of them is the mean over tracks "

@@ -5,7 +5,6 @@ A video is stored once, as its frames and its caption; clips are windows of it a
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
@@ -36,11 +35,6 @@ class Collection(Prepared):
         self.frames, self.size = int(facts["frames"]), int(facts["size"])
         self.frames_per_second = float(facts["frames_per_second"])
         self.words: tuple[str, ...] = tuple(facts["words"])
-
-    @classmethod
-    def open(cls, folder: str | Path) -> "Collection":
-        """Open a folder that `prepare` wrote; digests are verified."""
-        return cls(Store(Path(folder)))
 
     @cached_property
     def videos(self) -> list[Video]:

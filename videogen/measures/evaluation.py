@@ -11,6 +11,7 @@ from math import nan
 
 import numpy as np
 
+from core.app.domain import Examples
 from core.app.report import Kind, Report
 from core.data.preparation import Tick
 from core.errors import UserError
@@ -136,8 +137,7 @@ def evaluate(
     groups = [Group.sample(*one, count, seed, other) for one in _groups(data)]
     rows = [row for group in groups for row in judge.rows(group, models, chance, seed)]
     judged, generated = generate(model, groups[0], seed)
-    real = groups[0].source if model.translates else groups[0].real
-    assert real is not None
+    real = model.source(groups[0].real, groups[0].source)
     return Evaluation(
         tuple(rows),
         tuple(judged.captions[:EXAMPLES]),
@@ -152,14 +152,11 @@ def generate(model: Model, group: Group, seed: int) -> tuple[Group, Clips]:
     Clips are sampled for the group's captions; a model that translates is given the source clips,
     one without a prior reconstructs the real clips.
     """
-    if model.draws:
-        return group, model.clips(group.captions, seed)
-    if not model.translates:
-        return group, model.transform(group.real, group.captions)
-    if group.source is None:
-        raise UserError(f"{model.name} translates: name the collection to translate by --other")
-    judged = replace(group, captions=list(group.source_captions))
-    return judged, model.translate(group.source)
+    clips = model.source(group.real, group.source)
+    judged = group
+    if model.translates:
+        judged = replace(group, captions=list(group.source_captions))
+    return judged, model.generate(Examples(clips, judged.captions), seed)
 
 
 def _require_same_size(model: Model, data: CaptionedClips) -> None:
