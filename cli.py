@@ -62,7 +62,7 @@ def models(
         typer.Option(help="Train only this model for the report; can be given several times."),
     ] = None,
 ) -> None:
-    """List the models with their terms and papers, and the presets of both domains.
+    """List the models with their terms and papers, and the presets of every domain.
 
     pianoreel models --report docs/models --seeds 3
     """
@@ -73,6 +73,7 @@ def models(
     from rich.console import Console
     from rich.table import Table
 
+    from core.ring.model import PRESETS as RING
     from core.theory.terms import describe
     from musegen.presets import PRESETS as MUSIC
     from videogen.presets import PRESETS as VIDEO
@@ -84,7 +85,7 @@ def models(
         first = recipe.paper.authors.split(",")[0]
         table.add_row(name, terms, f"{first} {recipe.paper.year}", recipe.remark)
     presets = Table("preset", "purpose", "expected result", "cost", box=box.SIMPLE)
-    for domain, named in (("music", MUSIC), ("video", VIDEO)):
+    for domain, named in (("music", MUSIC), ("video", VIDEO), ("ring", RING)):
         for name, preset in named.items():
             presets.add_row(f"{domain} {name}", preset.purpose, preset.expected, preset.cost)
     console = Console()

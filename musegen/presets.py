@@ -10,9 +10,6 @@ from core.training.presets import SMOKE_TEST, WARMUP_COSINE, Preset, unregularis
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.note_transformer import DensityConfig
 
-DEFAULT_PRESET = "small"
-
-
 MUSEGAN = "Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018"
 GAME = Optimisation(learning_rate=5e-4, betas=(0.0, 0.9))
 LIKELIHOOD = Optimisation(

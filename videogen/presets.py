@@ -9,8 +9,6 @@ from videogen.networks.config import VideoConfig
 from videogen.networks.text import TextConfig
 from videogen.recipes import RECIPES
 
-DEFAULT_PRESET = "small"
-
 SHAPES_SIZE = {"tiny": 16, "small": 32, "base": 64}
 """Height and width of moving shapes for each preset; other data bring their own."""
 
