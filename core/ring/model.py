@@ -52,8 +52,7 @@ MEASURED = 1000
 class RingPreset(Preset):
     """The settings by which each recipe learns the ring, see `core.ring.settings`.
 
-    Kernels, penalties and flows of single recipes stay at their defaults: they are no settings of
-    a run.
+    Kernels and flows of single recipes stay at their defaults: they are no settings of a run.
     """
 
     def values(self, name: str, recipe: Recipe) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import Any, Literal
 from core.config import Strict
 from core.densities.flow import realnvp
 from core.recipes import RECIPES, Recipe
-from core.theory.adversarial import GradientPenalty
 from core.theory.divergences import MMD
 from core.theory.terms import Match, Term
 from core.training.loop import TrainConfig
@@ -36,17 +35,15 @@ class Couplings(Strict):
 class RingSettings(Strict):
     """Settings by which a recipe is trained on the ring.
 
-    `weights`: of its terms, by name. `gradient_penalty`: that of a Wasserstein game in place of
-    10. `critic_steps`: critic updates for one of the learner's, 0 for the recipe's own.
-    `bandwidths`: of the MMD's kernels, none for the default. `latent`: size of z. `frequencies`:
-    of the encoder's Fourier features. `flow`: size of a flow, where the recipe has one. `ramped`:
-    a term whose weight grows from 0, see `ramp`.
+    `weights`: of its terms, by name. `critic_steps`: critic updates for one of the learner's, 0
+    for the recipe's own. `bandwidths`: of the MMD's kernels, none for the default. `latent`: size
+    of z. `frequencies`: of the encoder's Fourier features. `flow`: size of a flow, where the
+    recipe has one. `ramped`: a term whose weight grows from 0, see `ramp`.
     """
 
     train: TrainConfig
     stabilisers: Stabilisers = Stabilisers()
     weights: Mapping[str, float] = {}
-    gradient_penalty: float | None = None
     critic_steps: int = 0
     bandwidths: tuple[float, ...] = ()
     latent: int = 2
@@ -59,9 +56,6 @@ class RingSettings(Strict):
         recipe = self.stabilisers.on(recipe.weighted(self.weights))
         if self.critic_steps:
             recipe = recipe.paced(self.critic_steps)
-        if self.gradient_penalty is not None:
-            penalties = (GradientPenalty(self.gradient_penalty),)
-            recipe = recipe.with_games(lambda space, by: replace(by, penalties=penalties))
         if self.bandwidths:
             recipe = replace(recipe, terms=tuple(map(self._with_bandwidths, recipe.terms)))
         return self._with_flow(recipe)
@@ -120,6 +114,7 @@ def game(
     rate: float = 1e-3,
     critic_rate: float = 1e-3,
     r1: float = 0.1,
+    gradient_penalty: float | None = None,
     **settings: Any,
 ) -> RingSettings:
     """Build the settings of a game.
@@ -130,9 +125,8 @@ def game(
     learner, critic = (
         Optimisation(learning_rate=r, betas=GAME_MOMENTUM) for r in (rate, critic_rate)
     )
-    return RingSettings(
-        train=_train(steps, learner, critic), stabilisers=Stabilisers(r1=r1), **settings
-    )
+    stabilisers = Stabilisers(r1=r1, gradient_penalty=gradient_penalty)
+    return RingSettings(train=_train(steps, learner, critic), stabilisers=stabilisers, **settings)
 
 
 LIKELIHOOD, GAME = likelihood(), game()

@@ -7,6 +7,7 @@ NIPS 2016, unless another paper is named. Averages of the weights are kept for e
 `train.ema_decay`.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from pydantic import Field
@@ -24,7 +25,7 @@ from core.training.step import game
 
 
 class Stabilisers(Strict):
-    """Stabilisers of a game; with all at 0 and false a run is equal to the bit."""
+    """Stabilisers of a game; with all at their defaults a run is equal to the bit."""
 
     feature_matching: float = Field(
         default=0.0,
@@ -53,8 +54,10 @@ class Stabilisers(Strict):
     r1: float = Field(
         default=0.0, ge=0, description="weight of the slope at real samples (Mescheder 2018)"
     )
-    gradient_penalty: float = Field(
-        default=0.0, ge=0, description="weight of (slope - 1)^2 (Gulrajani et al. 2017)"
+    gradient_penalty: float | None = Field(
+        default=None,
+        ge=0,
+        description="weight of (slope - 1)^2 (Gulrajani et al. 2017), in place of the game's own",
     )
     augment: bool = Field(
         default=False, description="differentiable augmentation for few data (Zhao et al. 2020)"
@@ -81,16 +84,24 @@ class Stabilisers(Strict):
         return replace(stabilised, terms=(*stabilised.terms, *matched))
 
     def _stabilise(self, space: Space, game: Adversarial) -> Adversarial:
-        penalties: list[Penalty] = list(game.penalties)
-        penalties += [R1(self.r1)] * bool(self.r1)
-        penalties += [GradientPenalty(self.gradient_penalty)] * bool(self.gradient_penalty)
         return replace(
             game,
-            penalties=tuple(penalties),
+            penalties=tuple(self._penalties(game)),
             label_smoothing=self.label_smoothing,
             instance_noise=self.instance_noise,
             augment=self.augment,
         )
+
+    def _penalties(self, game: Adversarial) -> Iterator[Penalty]:
+        """Return the game's own penalties, its gradient penalty replaced where one is given."""
+        if self.gradient_penalty is None:
+            yield from game.penalties
+        else:
+            yield from (p for p in game.penalties if not isinstance(p, GradientPenalty))
+        if self.r1:
+            yield R1(self.r1)
+        if self.gradient_penalty:
+            yield GradientPenalty(self.gradient_penalty)
 
     def fit(self, networks: Networks) -> Networks:
         """Wrap and normalise the critics among the networks as these stabilisers need it."""

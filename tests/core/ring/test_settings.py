@@ -5,9 +5,11 @@ import math
 import pytest
 import torch
 
+from core.app.configuration import ModelConfig
 from core.densities.flow import Coupling
 from core.recipes import RECIPES
 from core.ring.benchmark import adapting, begin, learn, on_the_ring
+from core.ring.model import PRESETS
 from core.ring.settings import RingSettings, likelihood, ramp, settings_of
 from core.theory.adversarial import R1, Adversarial, GradientPenalty
 from core.theory.divergences import MMD
@@ -41,6 +43,14 @@ def test_a_game_has_r1_and_a_wasserstein_game_has_the_penalty_of_its_toys():
     assert game_of("wgan_gp").critic_steps == 3
     assert game_of("wgan").penalties == ()
     assert game_of("wgan").clip == 0.01
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if RECIPES[n].critics])
+def test_a_run_on_the_ring_plays_the_games_of_the_settings(name):
+    """`ring train --model wgan_gp` has the penalty by which the report's table was made."""
+    values = PRESETS["small"].values(name, RECIPES[name])
+    run = ModelConfig.model_validate(values["model"]).resolved_recipe
+    assert [term.by for term in run.critics] == [term.by for term in applied(name).critics]
 
 
 def test_weights_and_kernels_are_those_of_the_settings():

@@ -13,7 +13,15 @@ from core.networks.critics import MinibatchDiscrimination, SpectralNorm, normali
 from core.recipes import RECIPES, Recipe
 from core.ring import domain as ring
 from core.ring.benchmark import on_the_ring
-from core.theory.adversarial import R1, Adversarial, hinge, least_squares, logistic, wasserstein
+from core.theory.adversarial import (
+    R1,
+    Adversarial,
+    GradientPenalty,
+    hinge,
+    least_squares,
+    logistic,
+    wasserstein,
+)
 from core.theory.divergences import Features
 from core.theory.passes import Batch, Networks, Passes
 from core.training.optimisation import Optimisation
@@ -54,6 +62,21 @@ def test_every_game_can_be_helped_by_all_of_them(name: str):
     for term in RECIPES[name].critics:
         assert not term.trains or losses[f"features_{term.space}"] >= 0
         assert {f"critic_{term.space}_r1", f"critic_{term.space}_penalty"} <= set(losses)
+
+
+@pytest.mark.parametrize(
+    ("name", "weight", "penalties"),
+    [
+        ("wgan_gp", None, (GradientPenalty(10.0),)),
+        ("wgan_gp", 0.1, (GradientPenalty(0.1),)),
+        ("wgan_gp", 0.0, ()),
+        ("gan", None, ()),
+        ("gan", 2.0, (GradientPenalty(2.0),)),
+    ],
+)
+def test_a_gradient_penalty_takes_the_place_of_the_games_own(name, weight, penalties):
+    recipe = Stabilisers(gradient_penalty=weight, instance_noise=0.1).on(RECIPES[name])
+    assert game(recipe.critics[0]).penalties == penalties
 
 
 def test_switched_off_they_change_nothing():
