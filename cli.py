@@ -103,7 +103,7 @@ def _report(to: Path, seeds: int, models: list[str]) -> None:
     for model in models:
         if model not in known:
             raise ConfigError(f"the report has no model '{model}': {nearest(model, known)}")
-    names, stored = models or known, to / ".results"
+    names, stored = models or known, to / "results"
     torch.set_num_threads(1)  # small matrices: several commands with --model share the work
     with ticking("learning the ring") as tick:
         for _ in survey(names, range(seeds), stored, tick):

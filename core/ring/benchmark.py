@@ -171,8 +171,8 @@ class Result:
 
     `measures` of a generator: good (share of good samples), modes (covered, of 8), mmd; of a
     classifier: ring, shifted (shares of labels predicted right at the end), best (of the shifted
-    ring's on the way). All: seconds, parameters. `points` [point 2]: samples, or the shifted
-    ring; `labels` [labelled]: as predicted for those, none of a generator.
+    ring's on the way). All: seconds, parameters. `points` [point 2]: the first samples, or of the
+    shifted ring; `labels` [labelled]: as predicted for those, none of a generator.
     """
 
     name: str
@@ -250,7 +250,8 @@ def measure(name: str, seed: int) -> Result:
         x, predicted = samples(state), np.zeros(0, int)
         modes, good = ring.coverage(x)
         measures = {"good": good, "modes": modes, "mmd": distance(x)}
-    return Result(name, seed, digest(name), measures | common, x.numpy(), predicted)
+    shown = slice(SHOWN_POINTS)
+    return Result(name, seed, digest(name), measures | common, x[shown].numpy(), predicted[shown])
 
 
 def survey(

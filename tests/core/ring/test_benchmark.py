@@ -97,7 +97,7 @@ def test_a_digest_depends_on_the_game_of_a_recipe_and_not_on_the_process():
 def test_a_survey_repeats_only_what_is_missing(tmp_path, short, trained):
     first = list(survey(["vae", "nice"], [0], tmp_path))
     assert trained == [("vae", 0), ("nice", 0)]
-    assert [(r.name, r.points.shape) for r in first] == [("vae", (2000, 2)), ("nice", (2000, 2))]
+    assert [(r.name, r.points.shape) for r in first] == [("vae", (1000, 2)), ("nice", (1000, 2))]
     trained.clear()
     resumed = list(survey(["nice", "vae"], [0, 1], tmp_path))
     assert trained == [("nice", 1), ("vae", 1)]
@@ -130,7 +130,7 @@ def test_classifiers_are_judged_at_the_end_and_by_their_best_on_the_way(short, m
         "shifted": 0.25,
         "best": 0.75,
     }
-    assert measured.labels.shape == (2000,)
+    assert measured.labels.shape == (1000,)
 
 
 def test_a_table_shows_means_spreads_seeds_and_what_is_missing(tmp_path):
@@ -159,9 +159,9 @@ def test_the_command_trains_the_models_that_it_is_given(tmp_path, short):
     code, out, _ = run("models", "--report", tmp_path, "--seeds", 2, "--model", "vae")
     assert code == 0
     assert "models.md" in out
-    stored = sorted(path.name for path in (tmp_path / ".results").glob("*.json"))
+    stored = sorted(path.name for path in (tmp_path / "results").glob("*.json"))
     assert stored == ["vae.0.json", "vae.1.json"]
-    assert json.loads((tmp_path / ".results" / "vae.1.json").read_text())["seed"] == 1
+    assert json.loads((tmp_path / "results" / "vae.1.json").read_text())["seed"] == 1
 
 
 def test_the_command_refuses_an_unknown_model(tmp_path):
