@@ -1,6 +1,7 @@
 """The house rules that a reader relies on, held by tests over the source itself."""
 
 import ast
+import dataclasses
 import graphlib
 import importlib
 import io
@@ -136,6 +137,35 @@ def test_the_theory_names_every_model():
         assert f"models/ring/{name}.png" in text
         assert (docs / "models" / "ring" / f"{name}.png").is_file()
         assert f"| `{name}` |" in (docs / "models" / "models.md").read_text(encoding="utf-8")
+
+
+def theory_sections() -> dict[str, tuple[str, str]]:
+    """Return prose and code of each recipe's section of docs/theory.md, by the recipe's name."""
+    text = (REPOSITORY / "docs" / "theory.md").read_text(encoding="utf-8")
+    section = r"^### .+\n\n(?:<img .+>\n\n)?`(\w+)`, (.+)\n\n((?:    .+\n)+)"
+    found = re.findall(section, text, re.MULTILINE)
+    assert len(found) == text.count("\n### ")
+    return {name: (prose, code) for name, prose, code in found}
+
+
+def test_the_theory_states_each_recipe_its_paper_and_how_it_differs():
+    """The code of a section builds the recipe that runs: terms, networks and settings."""
+    from core import recipes
+    from videogen import recipes as of_video
+
+    sections, known = theory_sections(), vars(recipes) | vars(of_video)
+    assert sections.keys() == of_video.RECIPES.keys()
+    for name, recipe in of_video.RECIPES.items():
+        prose, code = sections[name]
+        builder, conditional, _ = code.strip().partition(".conditional()")
+        built = eval(f"Recipe({builder}, paper=paper)", known | {"paper": recipe.paper})
+        built = built.conditional() if conditional else built
+        posterior = recipe.posterior if recipe.other else built.posterior  # of a translator: none
+        assert dataclasses.replace(built, remark=recipe.remark, posterior=posterior) == recipe, (
+            name
+        )
+        assert recipe.paper.authors.split(",")[0] in prose and f" {recipe.paper.year}" in prose
+        assert "the paper" in prose.lower(), name  # as in the paper, unlike in the paper ...
 
 
 DOOR = {"errors", "files", "yaml_files", "config"}

@@ -13,7 +13,7 @@ PER_NAT = 3e-4
 """Weight of the gist's bound in text_to_video: one over the 3,072 numbers of a gist of 32 x 32.
 
 The paper weighs bound, game and coherence by 1, 1 and 0.1. Their gradients on an untrained decoder
-are then as 16,000 : 7 : 400 on clips of 32 x 32, and the game has no effect.
+are then as 20,000 : 6 : 0.1 on clips of 32 x 32, and the game has no effect.
 """
 
 RECIPES: dict[str, Recipe] = {
