@@ -75,7 +75,7 @@ class ReconstructGist:
 class Coherence:
     """Mean of |background - gist| over the pixels of generated clips.
 
-    No gradient reaches the gist.
+    No gradient reaches the gist. Its weight is 1, where the paper's is 0.1.
     """
 
     trains: tuple[str, ...] = ("decoder",)

@@ -71,7 +71,8 @@ class GaussianMixture(nn.Module):
     Its parameters are the expected sufficient statistics, E r_k, E r_k x and E r_k x^2 with the
     responsibilities r_k = p(k given x). The E-step takes those of a batch, s; the M-step reads
     shares, means and variances from their running average S <- S + t^-0.6 (s - S) over the steps
-    t = 1, 2 ... (Cappe and Moulines 2009, eq. 13). On one batch the likelihood never falls.
+    t = 1, 2 ... (Cappe and Moulines 2009, eq. 13), where Dempster et al. average over all data. On
+    one batch the likelihood never falls.
     """
 
     steps: Tensor
@@ -158,7 +159,10 @@ class FullGaussian(Distribution):
 
 
 class LinearGaussian(nn.Module):
-    """(batch, c) -> p(x) = N(mean, W W' + std^2 I), x = W z + mean + noise with z ~ N(0, I)."""
+    """(batch, c) -> p(x) = N(mean, W W' + std^2 I), x = W z + mean + noise with z ~ N(0, I).
+
+    Trained by gradients; the paper's optimum has a closed form, see `best_log_likelihood`.
+    """
 
     def __init__(self, size: int, latent: int = 1):
         super().__init__()

@@ -46,7 +46,11 @@ def positions_of(latent: int) -> int:
 
 
 class CodePrior(nn.Module):
-    """(batch, c) -> p(z given c) over the sequences of code vectors."""
+    """(batch, c) -> p(z given c) over the sequences of code vectors.
+
+    Unlike in the paper, z is a vector instead of a map, a transformer takes the place of its
+    PixelCNN, and the prior trains along with the autoencoder instead of after it.
+    """
 
     usage: Tensor
     initialised: Tensor
@@ -163,7 +167,8 @@ class TwoLevelCodePrior(nn.Module):
     """(batch, c) -> p(top given c) p(bottom given top, c) over coarse and fine codes.
 
     Each level has a codebook and a causal transformer of its own; that of the bottom level is
-    conditioned on the top code vectors (Razavi et al. 2019, section 3.2).
+    conditioned on the top code vectors (Razavi et al. 2019, section 3.2). Differences from the
+    paper are those of `CodePrior`.
     """
 
     def __init__(self, latent: int, condition: int = 0):

@@ -48,9 +48,10 @@ class GatedLayer(nn.Module):
 class GatedPixelCNN(nn.Module):
     """PixelCNN without a blind spot, over positions laid out as a page of `columns`.
 
-    The masks of the paper are shifts here: the vertical stack begins with the symbols one row
-    above, the horizontal one with the symbol before. A layer widens the view by a column to each
-    side and by a row: with as many layers as columns all earlier positions are seen.
+    The masks of the paper are shifts here, and no condition is read: the vertical stack begins
+    with the symbols one row above, the horizontal one with the symbol before. A layer widens the
+    view by a column to each side and by a row: with as many layers as columns all earlier
+    positions are seen.
     """
 
     def __init__(self, width: int, columns: int, layers: int):
@@ -89,8 +90,8 @@ class DilatedLayer(nn.Module):
 class WaveNet(nn.Module):
     """Gated layers of dilation 1, 2, 4 ...: sum of their skips, ReLU, 1x1, ReLU.
 
-    The paper's last 1x1 convolution is the map to logits that reads what is returned. The field of
-    view is 2^layers positions.
+    The paper's last 1x1 convolution is the map to logits that reads what is returned. Unlike in
+    the paper each dilation occurs once: the field of view is 2^layers positions.
     """
 
     def __init__(self, width: int, layers: int):

@@ -235,7 +235,7 @@ def zero(layer: nn.Module) -> None:
 
 
 def nice(size: int, condition: int = 0, couplings: int = COUPLINGS, width: int = WIDTH) -> Flow:
-    """Additive couplings, then a scale for each number."""
+    """Additive couplings, of which the paper has four, then a scale for each number."""
     layers = [vector_coupling(size, n, False, condition, width) for n in range(couplings)]
     return Flow(size, Chain([*layers, Scaling(size)]))
 

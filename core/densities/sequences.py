@@ -45,12 +45,15 @@ def wavenet(width: int, positions: int) -> nn.Module:
 
 
 def transformer(width: int, positions: int) -> nn.Module:
-    """Attention to all earlier positions."""
+    """Attention to all earlier positions, with learned embeddings of these instead of sines."""
     return CausalTransformer(width, LAYERS, HEADS)
 
 
 def sparse_transformer(width: int, positions: int) -> nn.Module:
-    """Local windows and strides of about the root of the length, by turns (Child et al. 2019)."""
+    """Local windows and strides of about the root of the length, by turns (Child et al. 2019).
+
+    MLPs have ReLU instead of the paper's GELU, and initial weights do not depend on the depth.
+    """
     stride = max(2, round(math.sqrt(positions)))
     return CausalTransformer(
         width, LAYERS, HEADS, (LocalAttention(stride), StridedAttention(stride))
@@ -61,7 +64,8 @@ def local_transformer(width: int, positions: int) -> nn.Module:
     """Blocks that attend to themselves and the block before (Image Transformer).
 
     Each layer reaches at least one block further back: the last position sees the first one where
-    there are at most LAYERS + 1 blocks.
+    there are at most LAYERS + 1 blocks. The paper's one-dimensional attention, with a memory
+    as long as the block; its two-dimensional one is left out.
     """
     return CausalTransformer(width, LAYERS, HEADS, (BlockAttention(BLOCK),))
 

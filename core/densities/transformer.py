@@ -210,9 +210,11 @@ def _mask(queries: int, keys: int, padding: Padding | None, like: Tensor) -> Att
 class CausalTransformer(nn.Module):
     """Embedded positions -> hidden states for the next ones; n depends on positions <= n only.
 
-    Positions are not encoded here: they must be part of the embedding. `attentions`: those of the
-    layers, by turns. With KV caches, only for full attention, the next positions alone are given;
-    sequences of different lengths are then aligned at their ends, with `padding`.
+    Unlike in Vaswani et al. there is no encoder to attend to, normalisation comes before each
+    block, and nothing is dropped out. Positions are not encoded here: they must be part of the
+    embedding. `attentions`: those of the layers, by turns. With KV caches, only for full
+    attention, the next positions alone are given; sequences of different lengths are then aligned
+    at their ends, with `padding`.
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 q(z given x) = q(z_1 given x) q(z_2 given z_1, x): both passes sample top-down, so that the bottom
 level only encodes what the top level leaves open (Child, ICLR 2021; Sonderby et al., NIPS 2016).
+Child has more than 70 levels, of maps, and a prior that shares its layers with the decoder.
 """
 
 from collections.abc import Callable

@@ -57,7 +57,10 @@ def wasserstein(real: Scores, fake: Scores) -> Losses:
 
 
 def hinge(real: Scores, fake: Scores) -> Losses:
-    """max(0, 1 - real) + max(0, 1 + fake). Lim and Ye, arXiv 1705.02894."""
+    """max(0, 1 - real) + max(0, 1 + fake). Lim and Ye, arXiv 1705.02894.
+
+    Without the paper's penalty of the last layer's norm, that of a support vector machine.
+    """
     return F.relu(1 - real) + F.relu(1 + fake)
 
 

@@ -123,6 +123,9 @@ def _off_diagonal_mean(kernel: Tensor) -> Tensor:
 class MMD(Comparison):
     """Maximum mean discrepancy of the aggregates: one value for the batch, none per sample.
 
+    Li et al. (ICML 2015) minimise the root of a biased estimate with Gaussian kernels, Tolstikhin
+    et al. (ICLR 2018) an unbiased one with a single kernel.
+
     `bandwidths`: those of the kernel mixture, in units of the reference's median squared distance.
     """
 
@@ -200,7 +203,8 @@ class Nearest(Comparison):
     """|z - nearest code vectors|^2, per sample (van den Oord et al. 2017, eq. 3).
 
     With trains=("prior",) the codebook follows the encoder, with trains=("encoder",) this is the
-    commitment loss: the two stop-gradients of the paper. `role` distinguishes the two terms.
+    commitment loss: the two stop-gradients of the paper. VQ-VAE-2 replaces the first by moving
+    averages; here both have it. `role` distinguishes the two terms.
     """
 
     role: str

@@ -86,7 +86,7 @@ class Passes:
 
     @cached_property
     def encoder_input(self) -> Samples:
-        """x, with Gaussian noise where the recipe corrupts it (denoising autoencoder)."""
+        """x, with Gaussian noise where the recipe corrupts it (Vincent et al. 2008: zeros)."""
         return self.x + self.corruption * torch.randn_like(self.x) if self.corruption else self.x
 
     @cached_property

@@ -128,7 +128,8 @@ class Reconstruct:
 
     x:        -log p(x given z), z ~ q(z given x)
     z:        -log q(z given x), x ~ p(x given z), z ~ p(z)
-    features: as x, measured in the features of `critic` (Larsen et al. 2016, eq. 8)
+    features: as x, measured in the features of `critic` (Larsen et al. 2016, eq. 8), of its last
+              hidden layer instead of an earlier one
     """
 
     space: Literal["x", "z", "features"]
@@ -217,7 +218,7 @@ class Classify:
 
 @dataclass(frozen=True)
 class Match:
-    """Make the produced samples of a space look like its reference samples.
+    """Match the distribution of a space's produced samples with that of its reference samples.
 
     `critic`: the network that compares them, where the comparison has one; by default the critic
     of the space. Two games on one space have two critics, as a critic of patches beside one of
@@ -272,7 +273,8 @@ class CriticWeighted:
     it is data (Hu et al., ICLR 2018, eq. 11).
 
     No gradient reaches the generated samples or the weights. With a critic that separates the two
-    apart for certain, the term over data alone is left.
+    with certainty, the term over data alone is left. The two are summed, where the paper's
+    expectation takes their mean.
     """
 
     inner: Reconstruct | Match
@@ -379,7 +381,8 @@ class MutualInformation:
     """-log Q(part of the code given x), x generated from it (Chen et al., NIPS 2016, eq. 5).
 
     Up to the code's entropy, a constant, an upper bound of minus the mutual information of code
-    and x. The gradient reaches Q, which is the encoder, and the decoder.
+    and x. The gradient reaches Q, which is the encoder, and the decoder; in the paper Q shares its
+    layers with the critic, which this term then trains too.
     """
 
     part: CodePart

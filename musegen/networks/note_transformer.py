@@ -1,7 +1,8 @@
 """The note transformer: a density over phrases, autoregressive over notes.
 
 A phrase is the sequence of its notes, each predicted from all before it. Cost grows with the notes
-and not with the cells, and repeated notes cannot merge.
+and not with the cells, and repeated notes cannot merge. Unlike in Vaswani et al. (NIPS 2017) a
+token is a note with all its attributes, and its place is the step at which it starts.
 """
 
 from dataclasses import dataclass
