@@ -164,11 +164,9 @@ class Recipe:
             raise ConfigError(f"no game is called '{game}': {nearest(game, list(GAMES))}")
         return self.with_games(lambda space, by: _with_samples_of(GAMES[game], by))
 
-    def pairing(self, mismatched: bool) -> "Recipe":
-        """Return the recipe with or without mismatched conditions for the critics of "xc"."""
-        return self.with_games(
-            lambda space, by: replace(by, mismatched=mismatched) if space == "xc" else by
-        )
+    def without_mismatched(self) -> "Recipe":
+        """Return the recipe whose critics see no data with mismatched conditions."""
+        return self.with_games(lambda space, by: replace(by, mismatched=False))
 
     def paced(self, critic_steps: int) -> "Recipe":
         """Return the recipe with this many critic updates per learner update."""

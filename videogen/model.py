@@ -109,19 +109,21 @@ class DataSpec(Strict):
 class VideoModel(ModelConfig):
     """A model of video: its recipe, what differs from it, its networks' sizes.
 
-    `pairs`: whether a critic that sees the caption is also shown wrong ones. Without it and
-    without `video.gist` this is the paper's DT2V, without the gist alone PT2V.
+    `mismatched`: whether the critics that a recipe shows wrong captions see them. Without them and
+    without `video.gist` text_to_video is the paper's DT2V, without the gist alone PT2V.
     """
 
     known_recipes: ClassVar[Mapping[str, Recipe]] = RECIPES
 
     video: VideoConfig = VideoConfig()
-    pairs: bool = True
+    mismatched: bool = True
 
     @property
     def resolved_recipe(self) -> Recipe:
         """Return the recipe for networks that are all conditioned on the caption."""
-        recipe = super().resolved_recipe.conditional().pairing(self.pairs)
+        recipe = super().resolved_recipe.conditional()
+        if not self.mismatched:
+            recipe = recipe.without_mismatched()
         if self.video.gist:
             return recipe
         return recipe.without({"reconstruct_gist", "coherence"})

@@ -5,11 +5,13 @@ import torch
 
 from core.app.fit import configure
 from core.errors import ConfigError, UserError
+from core.theory.adversarial import Adversarial
 from core.training.run import Run, export
 from videogen.files.clip import to_clips
 from videogen.model import (
     DOMAIN,
     Model,
+    VideoModel,
     find_data,
     find_other,
     read_prompts,
@@ -74,7 +76,7 @@ def test_a_second_collection_of_shapes_is_named_by_a_word():
 @pytest.mark.parametrize(
     "ablation",
     [
-        ["model.video.gist=false", "model.pairs=false"],
+        ["model.video.gist=false", "model.mismatched=false"],
         ["model.video.gist=false"],
         ["model.video.text_filter=false"],
     ],
@@ -83,6 +85,18 @@ def test_a_second_collection_of_shapes_is_named_by_a_word():
 def test_every_ablation_of_the_paper_trains(tmp_path, ablation):
     model = tiny(tmp_path / "run", "text_to_video", 2, *ablation)
     assert ("gist" in model.parts([CAPTION])) == ("model.video.gist=false" not in ablation)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("cgan", False), ("pix2pix", False), ("gan_cls", True), ("text_to_video", True)],
+)
+def test_a_critic_sees_wrong_captions_where_its_paper_says_so(name, shown):
+    for setting in (True, False):
+        recipe = VideoModel(recipe=name, mismatched=setting).resolved_recipe
+        (by,) = [term.by for term in recipe.critics]
+        assert isinstance(by, Adversarial)
+        assert by.mismatched == (shown and setting)
 
 
 def test_the_same_seed_makes_the_same_clips(tmp_path):

@@ -47,8 +47,6 @@ def test_wrong_conditions_stay_with_another_game():
     for name, shown in (("gan_cls", True), ("cgan", False)):
         by = game(resolved(recipe=name, game="hinge")["match_xc"])
         assert (by.game, by.mismatched) == (hinge, shown)
-    assert game(RECIPES["cgan"].pairing(True).critics[0]).mismatched
-    assert not game(RECIPES["gan"].pairing(True).critics[0]).mismatched
 
 
 def test_stabilisers_come_upon_the_game_that_is_chosen():

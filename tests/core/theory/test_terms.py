@@ -334,7 +334,7 @@ def test_a_recipe_can_be_played_otherwise():
     played = RECIPES["gan_cls"].playing("wgan_gp")
     assert game(played.critics[0]).game is wasserstein
     assert game(played.critics[0]).mismatched
-    assert not game(played.pairing(mismatched=False).critics[0]).mismatched
+    assert not game(played.without_mismatched().critics[0]).mismatched
     assert [t.name for t in RECIPES["vae"].without({"match_z"}).terms] == ["reconstruct_x"]
     with pytest.raises(Exception, match="'wgan_gp'"):
         RECIPES["gan"].playing("wgangp")
