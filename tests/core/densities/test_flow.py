@@ -105,6 +105,13 @@ def test_the_first_batch_of_actnorm_has_mean_0_and_variance_1():
     torch.testing.assert_close(other - y, norm.log_scale.exp().expand_as(y), atol=1e-4, rtol=1e-4)
 
 
+def test_actnorm_scales_a_number_that_never_changes_by_1000():
+    norm = ActNorm(2)
+    y, _ = norm(torch.tensor([[5.0, 1.0], [5.0, 3.0]]))
+    assert norm.log_scale.exp().tolist() == pytest.approx([1000.0, 1.0], rel=1e-5)
+    torch.testing.assert_close(y, torch.tensor([[0.0, -1.0], [0.0, 1.0]]))
+
+
 def test_additive_couplings_keep_volumes_and_scales_change_them():
     flow = nice(SIZE)
     perturb(flow)

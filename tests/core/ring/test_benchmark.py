@@ -6,17 +6,21 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from command import run
 from conftest import REPOSITORY
 
 from core.ring import benchmark
+from core.ring import domain as ring
 from core.ring.benchmark import (
     Result,
     adapting,
+    begin,
     digest,
     load,
     measure,
     on_the_ring,
+    samples,
     spread,
     survey,
     write,
@@ -131,6 +135,14 @@ def test_classifiers_are_judged_at_the_end_and_by_their_best_on_the_way(short, m
         "best": 0.75,
     }
     assert measured.labels.shape == (1000,)
+
+
+def test_samples_of_a_translation_are_translated_points_of_the_other_ring():
+    state = begin("cyclegan")
+    other = ring.other_points(2000, seed=999_998)
+    with torch.no_grad():
+        expected = state.ema["decoder"](other, None).representative
+    torch.testing.assert_close(samples(state), expected)
 
 
 def test_a_table_shows_means_spreads_seeds_and_what_is_missing(tmp_path):

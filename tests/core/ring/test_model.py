@@ -100,7 +100,7 @@ def test_every_command_of_the_ring(tmp_path: Path):
         ("prepare", mine, "--to", data),
         ("train", data, "--model", "cvae", *budget, "--to", cvae),
         ("train", "--model", "cyclegan", "--other", "small", *budget, "--to", between),
-        ("sample", cvae, "--count", 3, "--to", to),
+        ("sample", cvae, "--count", 3, "--to", to / "new" / "points"),
         ("evaluate", cvae, "--count", 10, "--to", to),
         ("compare", "--model", "ae", "--model", "gan", *budget, "--count", 9, "--to", to / "all"),
         ("interpolate", cvae, mine, 3, "--points", 4, "--to", to),
@@ -114,7 +114,6 @@ def test_every_command_of_the_ring(tmp_path: Path):
         assert printed
     written = {path.name for path in to.iterdir()}
     for name in (
-        "points.csv",
         "evaluation.json",
         "interpolation.csv",
         "arithmetic.csv",
@@ -126,6 +125,7 @@ def test_every_command_of_the_ring(tmp_path: Path):
         "translation-mine.csv",
     ):
         assert name in written
+    assert len((to / "new" / "points" / "points.csv").read_text().splitlines()) == 3
     assert len((to / "interpolation.csv").read_text().splitlines()) == 4
     assert "| gan |" in (to / "all" / "comparison.md").read_text()
 
@@ -137,3 +137,14 @@ def test_a_run_takes_the_settings_by_which_its_recipe_learns_the_ring():
     assert (aae.train.steps, aae.train.critic.learning_rate) == (7, 2e-3)
     assert aae.model.weights == {"match_z": 50.0}
     assert fit.configure(DOMAIN, RING, "wgan_gp").model.critic_steps == 3
+
+
+def test_sampled_points_have_the_labels_in_turn(tmp_path: Path):
+    """Ten points of a model with labels: of the labels 0 to 7, then 0 and 1."""
+    folder, budget = tmp_path / "cvae", ("--preset", "tiny", "--steps", 1, "--device", "cpu")
+    assert run("ring", "train", "--model", "cvae", *budget, "--to", folder)[0] == 0
+    assert run("ring", "sample", folder, "--count", 10, "--seed", 5, "--to", tmp_path)[0] == 0
+    labels = [str(label) for label in (*range(8), 0, 1)]
+    expected = Model.load(folder, "cpu").points(10, 5, labels)
+    lines = "".join(f"{x:.6f},{y:.6f}\n" for x, y in expected.tolist())
+    assert (tmp_path / "points.csv").read_text() == lines

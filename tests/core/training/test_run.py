@@ -108,8 +108,8 @@ def test_a_resumed_log_has_no_step_twice(tmp_path):
 def test_an_exported_run_holds_the_best_averages_in_half_precision(tmp_path):
     with Run.open(tmp_path / "run", {"a": 1}) as run:
         run.save_if_best(0.1, STATE, {"step": 5})
-        export(run, tmp_path / "weights")
-    shared = Run.read(tmp_path / "weights")
+        export(run, tmp_path / "new" / "weights")
+    shared = Run.read(tmp_path / "new" / "weights")
     best = shared.best()
     assert best is not None and best.groups == ("ema",)
     weights = best.group("ema")["a.weight"]
