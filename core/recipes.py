@@ -67,9 +67,9 @@ class Recipe:
     builds p(x) over vectors from the size of x; `sequence`: builds the causal network of p(x) over
     sequences of symbols. `begins`: the recipe from which encoder and classifier are initialised.
     `optimisation`: settings of learner and critic, where the paper's differ from what a domain's
-    presets say. `patches`: a critic's score is the mean of the scores of patches of x (the
-    PatchGAN of Isola et al. 2017), where x has patches. `options`: terms that join where they are
-    given a weight.
+    presets say. `patches`: a critic scores each patch of x, where x has patches, and the game is
+    played at each of them (the PatchGAN of Isola et al. 2017). `options`: terms that join where
+    they are given a weight.
     """
 
     terms: tuple[Term, ...]

@@ -131,6 +131,7 @@ def _begin(networks: Networks, config: RunConfig, device: torch.device) -> Train
         train.ema_decay,
         train.bf16 and computes_bf16(device),
         model.stabilisers.historical_averaging,
+        model.stabilisers.pool,
     )
 
 

@@ -76,7 +76,8 @@ class MinibatchDiscrimination(nn.Module):
     """A critic that sees each sample beside the others of its batch (section 3.2).
 
     o_k = sum over others of exp(-|M_k - M_k'|_1), M = features x T, joins what the last map of the
-    critic reads. As that is linear, the score has a part of its own for it.
+    critic reads. As that is linear, the score has a part of its own for it; scores of patches all
+    have that of their sample.
     """
 
     def __init__(self, critic: nn.Module, kernels: int):
@@ -95,8 +96,9 @@ class MinibatchDiscrimination(nn.Module):
         return require(self.inside, StatisticsCounter).statistics(x)
 
     def forward(self, *point: Tensor) -> Scores:
-        closeness = self.closeness(self.features(*point))
-        return self.inside(*point) + self.score(closeness).squeeze(1)
+        beside = self.score(self.closeness(self.features(*point)))
+        scores = self.inside(*point)
+        return scores + beside.view(-1, *[1] * (scores.ndim - 1))  # [batch *patch]
 
     def closeness(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch kernel"]:
         """Return the sum of exp(-L1 distance) to the other samples, for each kernel."""

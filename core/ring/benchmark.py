@@ -74,7 +74,8 @@ def begin(name: str, seed: int = 0, settings: RingSettings | None = None) -> Tra
     if recipe.begins:
         _initialise(networks, learn(recipe.begins, seed).ema)
     train = settings.train
-    return TrainState(networks, recipe, train.learner, train.critic, train.ema_decay)
+    pool = settings.stabilisers.pool
+    return TrainState(networks, recipe, train.learner, train.critic, train.ema_decay, pool=pool)
 
 
 def _initialise(networks: Networks, learned: Networks) -> None:
@@ -221,7 +222,10 @@ def digest(name: str) -> str:
     shapes = [(key, list(weight.shape)) for key, weight in networks.state_dict().items()]
     terms = re.sub(r" at 0x[0-9a-f]+", "", repr(recipe.terms))  # games are functions
     origin = digest(recipe.begins) if recipe.begins else ""
-    facts = [settings.model_dump(mode="json"), terms, shapes, origin]
+    chosen = settings.model_dump(mode="json")
+    if not settings.stabilisers.pool:
+        del chosen["stabilisers"]["pool"]  # results are stored from before there was one
+    facts = [chosen, terms, shapes, origin]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 

@@ -6,6 +6,9 @@ learner's loss follows from it:
     swap      loss(fake, real): the generator's loss of the non-saturating GAN, LSGAN and WGAN
     minimax   -loss(real, fake): the original GAN, and gradient reversal (DANN)
     linear    real - fake: the generator's loss of the hinge game
+
+A critic of patches has a score for each patch of a sample. The game is then played at each patch,
+and a sample's loss is the mean over its patches (Isola et al., CVPR 2017, section 3.2.2 and code).
 """
 
 from collections.abc import Callable
@@ -21,11 +24,13 @@ from core.theory.comparison import Comparison
 from core.theory.contracts import Augmenter
 from core.theory.distributions import sum_events
 from core.theory.passes import SAMPLERS, Passes, Point, Space
-from core.theory.shapes import Losses, Scores
+from core.theory.shapes import Losses, PatchLosses, Scores
 
-Game = Callable[[Scores, Scores], Losses]
+Game = Callable[[Scores, Scores], PatchLosses]
 Score = Callable[..., Scores]
 """A critic as a function of the tensors of a point."""
+Exchange = Callable[[Point], Point]
+"""Produced samples -> as many samples that the critic sees in their place."""
 
 
 @runtime_checkable
@@ -37,7 +42,16 @@ class Penalty(Protocol):
     def __call__(self, score: Score, reference: Point, produced: Point) -> Losses: ...
 
 
-def logistic(real: Scores, fake: Scores) -> Losses:
+def mean_over_patches(values: PatchLosses) -> Losses:
+    """Return the mean over the patches of each sample; values without patches stay as they are.
+
+    >>> mean_over_patches(torch.tensor([[1.0, 3.0], [0.0, 5.0]])).tolist()
+    [2.0, 2.5]
+    """
+    return sum_events(values) / values[0].numel() if values.ndim > 1 else values
+
+
+def logistic(real: Scores, fake: Scores) -> PatchLosses:
     """-log D(real) - log(1 - D(fake)), D = sigmoid(score). Goodfellow et al., NIPS 2014, eq. 1.
 
     >>> logistic(torch.zeros(1), torch.zeros(1)).item() == 2 * torch.log(torch.tensor(2.0)).item()
@@ -46,17 +60,17 @@ def logistic(real: Scores, fake: Scores) -> Losses:
     return F.softplus(-real) + F.softplus(fake)
 
 
-def least_squares(real: Scores, fake: Scores) -> Losses:
+def least_squares(real: Scores, fake: Scores) -> PatchLosses:
     """((real - 1)^2 + fake^2) / 2. Mao et al., ICCV 2017, eq. 9."""
     return 0.5 * ((real - 1) ** 2 + fake**2)
 
 
-def wasserstein(real: Scores, fake: Scores) -> Losses:
+def wasserstein(real: Scores, fake: Scores) -> PatchLosses:
     """fake - real, for a 1-Lipschitz critic. Arjovsky, Chintala and Bottou, ICML 2017, eq. 2."""
     return fake - real
 
 
-def hinge(real: Scores, fake: Scores) -> Losses:
+def hinge(real: Scores, fake: Scores) -> PatchLosses:
     """max(0, 1 - real) + max(0, 1 + fake). Lim and Ye, arXiv 1705.02894.
 
     Without the paper's penalty of the last layer's norm, that of a support vector machine.
@@ -111,12 +125,17 @@ def _mix(a: Tensor, b: Tensor, factor: Losses) -> Tensor:
 
 
 def gradient_norm(score: Score, point: Point) -> Losses:
-    """Compute the Euclidean norm of the critic's gradient at each sample, in single precision."""
+    """Compute the Euclidean norm of the critic's gradient at each sample, in single precision.
+
+    A critic of patches is differentiated as the mean of its scores over the patches: in a
+    Wasserstein game it is that mean whose slope bounds the distance.
+    """
     inputs = [p.detach().requires_grad_() for p in point if p.is_floating_point()]
     remaining = iter(inputs)
     arguments = [next(remaining) if p.is_floating_point() else p for p in point]
     with torch.autocast(point[0].device.type, enabled=False):
-        gradients = torch.autograd.grad(score(*arguments).sum(), inputs, create_graph=True)
+        scores = mean_over_patches(score(*arguments))
+        gradients = torch.autograd.grad(scores.sum(), inputs, create_graph=True)
     squared = torch.stack([sum_events(g**2) for g in gradients]).sum(0)
     return torch.sqrt(squared + 1e-12)  # the root's gradient is infinite at 0
 
@@ -173,13 +192,19 @@ class Adversarial(Comparison):
 
     def _learner_loss(self, real: Scores, fake: Scores) -> Losses:
         if self.play == "minimax":
-            return -self.game(real, fake)
-        return real - fake if self.play == "linear" else self.game(fake, real)
+            return -mean_over_patches(self.game(real, fake))
+        return mean_over_patches(real - fake if self.play == "linear" else self.game(fake, real))
 
-    def critic_loss(self, passes: Passes, space: Space, critic: str) -> dict[str, Losses]:
-        """Return the critic's loss and its penalties by name; samples carry no gradient."""
+    def critic_loss(
+        self, passes: Passes, space: Space, critic: str, pool: Exchange | None = None
+    ) -> dict[str, Losses]:
+        """Return the critic's loss and its penalties by name; samples carry no gradient.
+
+        `pool`: exchanges produced samples for earlier ones; reconstructions are not exchanged.
+        """
         with torch.no_grad():
             reference, produced = passes.reference(space), passes.produced(space)
+            produced = pool(produced) if pool else produced
         real = self._score(passes, critic, reference)
         losses = {"game": self._smoothed(real, self._score(passes, critic, produced))}
         if self.mismatched:
@@ -192,7 +217,8 @@ class Adversarial(Comparison):
             with torch.no_grad():
                 point = (passes.reconstructed_x,)
             fake = self._score(passes, critic, point)
-            losses["game"] = losses["game"] + self.game(torch.zeros_like(fake), fake)
+            against_fake = self.game(torch.zeros_like(fake), fake)
+            losses["game"] = losses["game"] + mean_over_patches(against_fake)
         for penalty in self.penalties:
             losses[penalty.name] = penalty(passes.networks[critic], reference, produced)
         return losses
@@ -205,10 +231,11 @@ class Adversarial(Comparison):
         the same scores: a difference of two games against a score of 0, up to a constant.
         """
         losses = self.game(real, fake)
-        if not self.label_smoothing:
-            return losses
-        zero = torch.zeros_like(real)
-        return losses + self.label_smoothing * (self.game(zero, real) - self.game(real, zero))
+        if self.label_smoothing:
+            zero = torch.zeros_like(real)
+            moved = self.game(zero, real) - self.game(real, zero)
+            losses = losses + self.label_smoothing * moved
+        return mean_over_patches(losses)
 
     def _score(self, passes: Passes, critic: str, point: Point) -> Scores:
         """Return the critic's scores of augmented and noisy inputs."""

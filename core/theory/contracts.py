@@ -44,7 +44,8 @@ class StatisticsCounter(Protocol):
 class Critic(FeatureExtractor, Augmenter, Protocol):
     """A network that scores samples of one space: higher is more like the reference.
 
-    `width`: the size of its features, for minibatch discrimination.
+    It gives one score for each sample, or one for each of its patches. `width`: the size of its
+    features, for minibatch discrimination.
     """
 
     width: int

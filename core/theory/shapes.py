@@ -13,8 +13,12 @@ Samples = Float[Tensor, "batch *event"]
 Latents = Float[Tensor, "batch latent"]
 """Latent z, unbounded reals."""
 
-Scores = Float[Tensor, " batch"]
-"""A critic's verdict on each sample: a logit or an unbounded value; higher is more like data."""
+Scores = Float[Tensor, "batch *patch"]
+"""A critic's verdict on each sample, or on each of its patches: a logit or an unbounded value;
+higher is more like data."""
+
+PatchLosses = Float[Tensor, "batch *patch"]
+"""The loss of a game at each score."""
 
 Losses = Float[Tensor, " batch"]
 """One loss per sample, in nats where it is a likelihood, summed over the event's axes."""

@@ -17,6 +17,7 @@ from typing import Literal, Protocol, cast, runtime_checkable
 import torch
 
 from core.errors import ConfigError
+from core.theory.adversarial import mean_over_patches
 from core.theory.codes import CodePart, CodePosterior
 from core.theory.comparison import Comparison
 from core.theory.contracts import FeatureExtractor, require
@@ -274,7 +275,8 @@ class CriticWeighted:
 
     No gradient reaches the generated samples or the weights. With a critic that separates the two
     with certainty, the term over data alone is left. The two are summed, where the paper's
-    expectation takes their mean.
+    expectation takes their mean. Of a critic of patches the weight is the mean of the patches'
+    probabilities.
     """
 
     inner: Reconstruct | Match
@@ -304,8 +306,8 @@ class CriticWeighted:
 
     def _weighted(self, passes: Passes) -> Losses:
         with torch.no_grad():
-            probability = torch.sigmoid(passes.score(self.critic, (passes.x,)))
-        return probability * self.inner(passes)
+            scores = passes.score(self.critic, (passes.x,))
+        return mean_over_patches(torch.sigmoid(scores)) * self.inner(passes)
 
 
 def mean_absolute_error(target: Samples, prediction: Samples) -> Losses:

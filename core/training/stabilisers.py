@@ -62,6 +62,11 @@ class Stabilisers(Strict):
     augment: bool = Field(
         default=False, description="differentiable augmentation for few data (Zhao et al. 2020)"
     )
+    pool: int = Field(
+        default=0,
+        ge=0,
+        description="size of the pool of earlier samples that a critic sees (Shrivastava 2017)",
+    )
 
     def on(self, recipe: Recipe) -> Recipe:
         """Return the recipe with these stabilisers; `ConfigError` where it plays no game."""

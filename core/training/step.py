@@ -20,6 +20,7 @@ from core.theory.terms import Match
 from core.training.checkpoint import Checkpoint
 from core.training.device import seed_part
 from core.training.optimisation import Optimisation
+from core.training.pool import Pool
 
 Batches = Callable[[int], Batch]
 """Draw number n -> batch: a function of n alone, so that a resumed run gets the same batches."""
@@ -31,7 +32,8 @@ class TrainState:
 
     `historical_averaging`: weight of |weights - mean of the weights after each step so far|^2, a
     loss of every network that is trained (Salimans et al., NIPS 2016, section 3.3); those means
-    are `history`.
+    are `history`. `pool`: size of the pool of earlier samples of each critic, 0 for none; `pools`
+    are those, by the critic's name.
     """
 
     networks: Networks
@@ -41,9 +43,11 @@ class TrainState:
     ema_decay: float = 0.0
     bf16: bool = False
     historical_averaging: float = 0.0
+    pool: int = 0
     optimizers: dict[str, torch.optim.Optimizer] = field(init=False)
     ema: Networks = field(init=False)
     history: Networks = field(init=False)
+    pools: dict[str, Pool] = field(init=False)
 
     def __post_init__(self) -> None:
         self.optimizers = {
@@ -53,6 +57,8 @@ class TrainState:
         }
         self.ema = self._copies(not is_critic(name) for name in self.networks)
         self.history = self._copies(self.historical_averaging > 0 for _ in self.networks)
+        pooled = self.recipe.critics if self.pool else ()
+        self.pools = {term.critic_name: Pool(self.pool) for term in pooled}
 
     def _copies(self, chosen: Iterable[bool]) -> Networks:
         """Return frozen copies of the chosen networks, in evaluation mode."""
@@ -83,6 +89,7 @@ class TrainState:
             "networks": self.networks.state_dict(),
             "ema": self.ema.state_dict(),
             **({"history": self.history.state_dict()} if self.historical_averaging else {}),
+            **({"pools": {n: p.state() for n, p in self.pools.items()}} if self.pools else {}),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
         }
 
@@ -92,6 +99,9 @@ class TrainState:
         checkpoint.fill(self.ema, "ema")
         if self.historical_averaging:
             checkpoint.fill(self.history, "history")
+        pools = checkpoint.group("pools") if self.pools else {}
+        for name, pool in self.pools.items():
+            pool.load(pools[name], self.device)
         optimizers = checkpoint.group("optimizers")
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(optimizers[name])
@@ -156,7 +166,8 @@ def critic_step(state: TrainState, batch: Batch) -> dict[str, float]:
     for term in state.recipe.critics:
         critic = term.critic_name
         with _autocast(state):
-            parts = game(term).critic_loss(passes, term.space, critic)
+            pool = state.pools.get(critic)
+            parts = game(term).critic_loss(passes, term.space, critic, pool)
         named = {f"{critic}_{part}": loss.mean() for part, loss in parts.items()}
         _zero(state.parameters([critic]))
         sum(named.values(), torch.zeros(())).backward(inputs=state.parameters([critic]))

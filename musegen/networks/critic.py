@@ -49,13 +49,12 @@ class Critic(nn.Module):
 
 
 class PatchCritic(nn.Module):
-    """Score phrases by the mean of the scores of their bars (Isola et al., CVPR 2017, 3.2.2).
+    """Score each bar of a phrase (Isola et al., CVPR 2017, section 3.2.2).
 
     `trunk`: reads one bar.
 
     A patch is a bar of all tracks, as the paper's is a part of a picture: what a critic of patches
-    judges is how bars sound, not how they follow each other. The game is played by the mean
-    score, where the paper's is by each patch.
+    judges is how bars sound, not how they follow each other.
     """
 
     def __init__(self, trunk: PhraseEncoder):
@@ -65,7 +64,7 @@ class PatchCritic(nn.Module):
 
     def features(self, x: States, c: Given | None = None) -> Features:
         """Return the mean of the bars' features, [batch feature]."""
-        return self._over_bars(self.bar.features, x, c)
+        return self._of_bars(self.bar.features, x, c).mean(1)
 
     def augment(self, x: States) -> States:
         return augment(x)
@@ -73,12 +72,12 @@ class PatchCritic(nn.Module):
     def statistics(self, x: States, c: Given | None = None) -> tuple[Tensor, ...]:
         return self.bar.statistics(x, c)
 
-    def forward(self, x: States, c: Given | None = None) -> Scores:
-        return self._over_bars(self.bar, x, c)
+    def forward(self, x: States, c: Given | None = None) -> Float[Tensor, "batch bar"]:
+        return self._of_bars(self.bar, x, c)
 
-    def _over_bars(self, of_bar: Callable[..., Tensor], x: States, c: Given | None) -> Tensor:
+    def _of_bars(self, network: Callable[..., Tensor], x: States, c: Given | None) -> Tensor:
         bars = [None if part is None else _split_bars(part) for part in (x, c)]
-        return of_bar(*bars).float().unflatten(0, (len(x), -1)).mean(1)  # [batch ...]
+        return network(*bars).float().unflatten(0, (len(x), -1))  # [batch bar ...]
 
 
 def _split_bars(x: States) -> Float[Tensor, "_ track state 1 step pitch"]:

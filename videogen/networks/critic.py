@@ -81,12 +81,12 @@ class Critic(nn.Module):
 
 
 class PatchCritic(nn.Module):
-    """Score clips by the mean of the scores of their patches (Isola et al., CVPR 2017, 3.2.2).
+    """Score each patch of a clip (Isola et al., CVPR 2017, section 3.2.2).
 
     A score for each place of a map at a quarter of the size and for each chunk of frames sees
     15 x 15 pixels of 2 frames: on 64 x 64 pixels the share of a picture that the paper's 70 x 70
-    see on 256 x 256. The game is played by the mean score, where the paper's is by each patch.
-    With captions the features of every patch are also compared with the caption, see `Critic`.
+    see on 256 x 256. With captions the features of every patch are also compared with the
+    caption, see `Critic`.
     """
 
     def __init__(self, config: VideoConfig, words: int | None = None):
@@ -105,18 +105,23 @@ class PatchCritic(nn.Module):
 
     def features(self, clips: Clips, tokens: Tokens | None = None) -> Features:
         """Return the mean of the patches' features, which do not depend on the captions."""
-        chunks = split_chunks(clips)
-        maps = self.patch_features(chunks.flatten(0, 1))  # [(batch chunk) feature row column]
-        return maps.unflatten(0, chunks.shape[:2]).mean((1, 3, 4))  # [batch feature]
+        return self._of_patches(clips).mean(1)  # [batch feature]
 
     def augment(self, clips: Clips) -> Clips:
         """Return the clips as training shows them with augmentation: half of them shifted."""
         return shift_clips(clips)
 
-    def forward(self, clips: Clips, tokens: Tokens | None = None) -> Scores:
-        features = self.features(clips)  # the head is linear: the mean of scores is that of a mean
-        score = self.head(features).squeeze(1)  # [batch]
+    def forward(self, clips: Clips, tokens: Tokens | None = None) -> Float[Tensor, "batch patch"]:
+        features = self._of_patches(clips)
+        scores = self.head(features).squeeze(2)  # [batch patch]
         if tokens is None:
-            return score
-        match = (features * self.projection(self.caption(tokens))).sum(1)
-        return score + match / math.sqrt(features.shape[1])
+            return scores
+        match = (features * self.projection(self.caption(tokens))[:, None]).sum(2)
+        return scores + match / math.sqrt(self.width)
+
+    def _of_patches(self, clips: Clips) -> Float[Tensor, "batch patch feature"]:
+        """Return the features of each patch: chunk by chunk, row by row, column by column."""
+        chunks = split_chunks(clips)
+        maps = self.patch_features(chunks.flatten(0, 1))  # [(batch chunk) feature row column]
+        maps = maps.unflatten(0, chunks.shape[:2])  # [batch chunk feature row column]
+        return maps.movedim(2, 4).flatten(1, 3)  # [batch patch feature]
