@@ -31,6 +31,7 @@ BOUNDS: list[tuple[type[Strict], str, Any, Any]] = [
     (Stabilisers, "feature_matching", 0, -1e-9),
     (Stabilisers, "minibatch_discrimination", 0, -1),
     (Stabilisers, "historical_averaging", 0, -1e-9),
+    (Stabilisers, "pool", 0, -1),
     (Stabilisers, "label_smoothing", 0, -1e-9),
     (Stabilisers, "label_smoothing", 0.999, 1),
     (Stabilisers, "instance_noise", 0, -1e-9),

@@ -69,6 +69,15 @@ def test_historical_averaging_moves_learner_and_critic(tmp_path):
         assert apart(plain, averaged, part)
 
 
+def test_the_pool_is_kept_in_the_checkpoint_and_moves_the_critic(tmp_path):
+    plain, pooled = fitted(tmp_path / "plain", config()), fitted(tmp_path / "pool", config(pool=5))
+    assert apart(plain, pooled, "critic_x")
+    stored = Run.read(tmp_path / "pool").latest()
+    assert stored is not None
+    (kept,) = stored.group("pools")["critic_x"]["kept"]
+    assert kept.shape == (5, 2)
+
+
 def test_the_seed_decides_the_weights_at_the_beginning_and_what_they_become(tmp_path):
     one, other = (fitted(tmp_path / str(n), config(seed=n)) for n in (1, 2))
     assert apart(one, other, "decoder") and apart(one, other, "critic_x")

@@ -78,17 +78,18 @@ def test_a_result_of_other_settings_does_not_count(tmp_path, monkeypatch):
 
 
 def test_a_digest_depends_on_weights_networks_and_what_a_recipe_begins_with(monkeypatch):
-    before = {name: digest(name) for name in ("wae_mmd", "vae_flow", "dann", "vae")}
+    before = {name: digest(name) for name in ("wae_mmd", "vae_flow", "dann", "gan", "vae")}
     changes = (
         ("wae_mmd", {"weights": {"match_z": 301.0}}),
         ("vae_flow", {"latent": 3}),
         ("classifier", {"train": settings_of("classifier").train.replace(steps=401)}),
+        ("gan", {"stabilisers": settings_of("gan").stabilisers.replace(pool=50)}),
     )
     for name, change in changes:
         changed = settings_of(name).replace(**change)
         monkeypatch.setitem(SETTINGS, name, changed)
     changed = {name for name, old in before.items() if digest(name) != old}
-    assert changed == {"wae_mmd", "vae_flow", "dann"}
+    assert changed == {"wae_mmd", "vae_flow", "dann", "gan"}
 
 
 def test_a_digest_depends_on_the_game_of_a_recipe_and_not_on_the_process():

@@ -14,6 +14,7 @@ from core.ring.settings import RingSettings, likelihood, ramp, settings_of
 from core.theory.adversarial import R1, Adversarial, GradientPenalty
 from core.theory.divergences import MMD
 from core.theory.terms import Match
+from core.training.pool import Pool
 from core.training.stabilisers import Stabilisers
 
 NAMES = [*on_the_ring(), *adapting()]
@@ -150,3 +151,6 @@ def test_a_stabiliser_that_changes_critics_changes_them():
     settings = SHORT.replace(stabilisers=Stabilisers(minibatch_discrimination=3))
     critic = begin("gan", settings=settings).networks["critic_x"]
     assert critic.get_parameter("score.weight").shape == (1, 3)
+    pooled = begin("gan", settings=SHORT.replace(stabilisers=Stabilisers(pool=3)))
+    assert pooled.pools == {"critic_x": Pool(3)}
+    assert begin("gan", settings=SHORT).pools == {}

@@ -51,6 +51,7 @@ ON = {
     "r1": Stabilisers(r1=1.0),
     "gradient_penalty": Stabilisers(gradient_penalty=1.0),
     "augment": Stabilisers(augment=True),
+    "pool": Stabilisers(pool=2),
 }
 
 
@@ -109,12 +110,12 @@ def trained(where: str, name: str, stabilisers: Stabilisers | None, steps: int =
     """A recipe after its first steps, all of which are finite."""
     recipe, networks = resolved(where, name), copy.deepcopy(built(where, name))
     torch.manual_seed(2)
-    averaging = 0.0
+    chosen = stabilisers or Stabilisers()
     if stabilisers:
         recipe, networks = stabilisers.on(recipe), stabilisers.fit(networks)
-        averaging = stabilisers.historical_averaging
+    averaging, pool = chosen.historical_averaging, chosen.pool
     rate = Optimisation(learning_rate=1e-3)
-    state = TrainState(networks, recipe, rate, rate, historical_averaging=averaging)
+    state = TrainState(networks, recipe, rate, rate, historical_averaging=averaging, pool=pool)
     draw = batches(where, recipe)
     for number in range(steps):
         assert not step(state, draw, number, seed=3)["skipped"]
@@ -144,6 +145,10 @@ def acts(stabiliser: str, recipe: Recipe) -> bool:
     return stabiliser != "feature_matching" or any(term.trains for term in recipe.critics)
 
 
+STEPS = {"historical_averaging": 2, "pool": 4}
+"""Steps that are needed: at first the average is the weights, and the pool fills."""
+
+
 @pytest.mark.parametrize("stabiliser", ON)
 @pytest.mark.parametrize(("where", "name"), PLAYED)
 def test_a_stabiliser_changes_a_game_and_keeps_it_finite(where: str, name: str, stabiliser: str):
@@ -154,7 +159,33 @@ def test_a_stabiliser_changes_a_game_and_keeps_it_finite(where: str, name: str, 
         with pytest.raises(ConfigError, match="Wasserstein"):
             ON[stabiliser].on(recipe)
         return
-    steps = 2 if stabiliser == "historical_averaging" else 1  # at first the average is the weights
+    steps = STEPS.get(stabiliser, 1)
     state = trained(where, name, ON[stabiliser], steps)
     assert all(torch.isfinite(v).all() for v in state.networks.state_dict().values())
     assert differ(state, plain(where, name, steps)) == acts(stabiliser, recipe)
+
+
+PATCHED = [("phrases", "cyclegan", BARS), ("clips", "cyclegan", 16), ("clips", "pix2pix", 16)]
+"""Games of patches: bars of a phrase, or 4 x 4 patches of a clip of 16 x 16 pixels."""
+
+
+@pytest.mark.parametrize(("where", "name", "patches"), PATCHED)
+def test_a_step_plays_the_game_of_each_patch(where: str, name: str, patches: int):
+    """The critic's loss is the mean over samples and patches, and all networks move."""
+    recipe, networks = resolved(where, name).pairing(False), copy.deepcopy(built(where, name))
+    before, rate = copy.deepcopy(networks), Optimisation(learning_rate=1e-3)
+    state, draw = TrainState(networks, recipe, rate, rate), batches(where, recipe)
+    losses = step(state, draw, 0, seed=3)
+    term = recipe.critics[0]
+    with torch.no_grad():
+        passes = recipe.passes(before, draw(0))  # which seeds, in the step too
+        points = passes.reference(term.space), passes.produced(term.space)
+        real, fake = (passes.score(term.critic_name, point) for point in points)
+    assert real.shape == fake.shape == (BATCH, patches)
+    expected = game(term).game(real, fake).mean().item()
+    assert losses[f"{term.critic_name}_game"] == pytest.approx(expected, rel=1e-4)
+    whole = game(term).game(real.mean(1), fake.mean(1)).mean().item()
+    assert abs(whole - expected) > 1e-5
+    for part in ("decoder", *(term.critic_name for term in recipe.critics)):
+        a, b = (one[part].state_dict() for one in (before, networks))
+        assert any(not torch.equal(a[key], b[key]) for key in a)

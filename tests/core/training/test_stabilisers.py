@@ -39,6 +39,7 @@ ALL = Stabilisers(
     r1=0.3,
     gradient_penalty=0.7,
     augment=True,
+    pool=300,
 )
 
 
@@ -49,9 +50,8 @@ def state(name: str, stabilisers: Stabilisers) -> TrainState:
     recipe = stabilisers.on(RECIPES[name])
     networks = stabilisers.fit(ring.networks(recipe))
     rate = (recipe.optimisation or Optimisation()).replace(learning_rate=1e-3)
-    return TrainState(
-        networks, recipe, rate, rate, 0.9, historical_averaging=stabilisers.historical_averaging
-    )
+    averaging, pool = stabilisers.historical_averaging, stabilisers.pool
+    return TrainState(networks, recipe, rate, rate, 0.9, False, averaging, pool)
 
 
 @pytest.mark.parametrize("name", PLAYING)
@@ -89,6 +89,33 @@ def test_switched_off_they_change_nothing():
 def test_a_model_without_a_game_has_no_use_for_them():
     with pytest.raises(ConfigError, match="plays none"):
         Stabilisers(instance_noise=0.1).on(RECIPES["vae"])
+
+
+def test_samples_of_a_batch_add_to_the_score_of_each_patch():
+    """Features 0, 1 and 5 with one kernel: exp(-5) + exp(-25), and so on, times a weight of 2."""
+    critic = MinibatchDiscrimination(TwoPatches(), kernels=1)
+    critic.compare.weight.data = torch.ones(5, 1)
+    critic.score.weight.data = torch.tensor([[2.0]])
+    scores = critic(torch.tensor([[0.0], [1.0], [5.0]]))
+    expected = [math.exp(-5) + math.exp(-25), math.exp(-5) + math.exp(-20)]
+    added = 2 * torch.tensor([*expected, math.exp(-25) + math.exp(-20)])[:, None]
+    alone = torch.tensor([[0.0, 7.0], [1.0, 7.0], [5.0, 7.0]])
+    torch.testing.assert_close(scores, alone + added)
+
+
+class TwoPatches(nn.Module):
+    """Scores x and 7 of two patches."""
+
+    width = 1
+
+    def features(self, x):
+        return x
+
+    def augment(self, x):
+        return x
+
+    def forward(self, x):
+        return torch.cat([x, torch.full_like(x, 7.0)], 1)
 
 
 class Scaled(nn.Module):
@@ -320,8 +347,9 @@ def test_augmentation_moves_half_around_with_its_gradient():
     torch.testing.assert_close(x.grad, torch.ones_like(x))
 
 
-@pytest.mark.parametrize("name", ["gan", "wgan"])
+@pytest.mark.parametrize("name", ["gan", "wgan", "bigan", "cgan", "cyclegan"])
 def test_a_helped_run_resumes_to_the_bit(name, tmp_path):
+    """The pool of 300 is not full at first, and is when the run resumes."""
     from core.training.loop import TrainConfig, train
     from core.training.run import Run
 
@@ -341,3 +369,8 @@ def test_a_helped_run_resumes_to_the_bit(name, tmp_path):
         resumed = parts.state()[group]
         for key, value in whole.state()[group].items():
             assert torch.equal(value, resumed[key]), (group, key)
+    for critic, pool in whole.pools.items():
+        assert len(pool.kept[0]) == 300
+        for one, other in zip(pool.kept, parts.pools[critic].kept, strict=True):
+            assert torch.equal(one, other)
+    assert not any("kept" in key for group in ("networks", "ema") for key in whole.state()[group])

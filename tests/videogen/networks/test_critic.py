@@ -44,10 +44,37 @@ def test_augmentation_shifts_half_of_the_clips_by_an_eighth_at_most(size):
     assert 0.42 < still < 0.68  # a half, and those whose random shift is zero
 
 
+def test_a_clip_has_a_patch_for_four_by_four_pixels_of_two_frames():
+    """16 of 16 x 16 pixels in each of three chunks; a pixel is seen by those around it alone."""
+    torch.manual_seed(0)
+    critic, clip = PatchCritic(CONFIG), torch.randn(1, 3, 6, 16, 32)
+    assert critic(clip).shape == (1, 3 * 4 * 8)
+    changed = clip.clone()
+    changed[:, :, 2, 0, 20] += 5
+    moved = (critic(changed) - critic(clip)).abs() > 1e-6
+    chunk, row, column = moved.view(3, 4, 8).nonzero(as_tuple=True)
+    assert set(chunk.tolist()) == {1}
+    assert set(row.tolist()) == {0, 1}
+    assert {5} < set(column.tolist()) <= {3, 4, 5, 6, 7}
+
+
+def test_patches_of_pairs_are_compared_with_the_caption():
+    """Their scores without it, plus an inner product with each patch's features."""
+    torch.manual_seed(0)
+    critic, clips = PatchCritic(CONFIG, words=2), torch.randn(2, 3, 4, 16, 16)
+    tokens = Captions(("red", "blue")).encode(["red", "blue"])
+    projected = critic.projection(critic.caption(tokens))
+    added = critic(clips, tokens) - critic(clips)
+    assert added.shape == (2, 2 * 16)
+    mean = torch.einsum("bf,bf->b", critic.features(clips), projected) / 4  # sqrt of 4 * 4
+    torch.testing.assert_close(added.mean(1), mean, atol=1e-5, rtol=1e-4)
+    assert added.std(1).min() > 1e-4
+
+
 def test_patches_of_a_clip_do_not_see_each_other():
     """A critic of patches adds up what changes 15 pixels or 2 frames apart; one of clips does not.
 
-    Which chunk of frames comes first is the same to it.
+    Which chunk of frames comes first is the same to the sum of its scores.
     """
     torch.manual_seed(0)
     config = VideoConfig(critic_channels=4, width=16, text=TextConfig(width=8))
@@ -56,12 +83,13 @@ def test_patches_of_a_clip_do_not_see_each_other():
     corner[:, :, 0, 2, 3], far[:, :, 0, 25, 3], later[:, :, 2, 2, 3] = 5e3, 5e3, 5e3
 
     def interaction(critic: torch.nn.Module, a: torch.Tensor, b: torch.Tensor) -> float:
-        scores = [critic(clip + change) for change in (a + b, a, b, 0 * a)]
+        scores = [critic(clip + change).sum() for change in (a + b, a, b, 0 * a)]
         return abs(scores[0] - scores[1] - scores[2] + scores[3]).item()
 
     patches, whole = PatchCritic(config).double(), Critic(config, 32, 4).double()
     for other in (far, later):
         assert interaction(patches, corner, other) < 1e-9 < interaction(whole, corner, other)
     swapped = clip[:, :, [2, 3, 0, 1]]
-    torch.testing.assert_close(patches(clip), patches(swapped))
+    first, second = patches(clip).chunk(2, 1)
+    torch.testing.assert_close(patches(swapped), torch.cat([second, first], 1))
     assert not torch.allclose(patches(clip), patches(clip[:, :, [1, 0, 2, 3]]), atol=1e-6)
