@@ -116,6 +116,16 @@ def test_a_resumed_run_is_bit_equal(tmp_path):
         assert torch.equal(value, parts.networks.state_dict()[key]), key
 
 
+def test_a_critic_of_patches_with_a_pool_resumes_bit_equal(tmp_path):
+    """The pool holds pairs of a clip and its caption."""
+    pooled = "model.stabilisers.pool=5"
+    whole = tiny(tmp_path / "whole", "pix2pix", 4, pooled)
+    tiny(tmp_path / "parts", "pix2pix", 2, pooled)
+    parts = tiny(tmp_path / "parts", "pix2pix", 4, pooled)
+    for key, value in whole.networks.state_dict().items():
+        assert torch.equal(value, parts.networks.state_dict()[key]), key
+
+
 def test_a_growing_generator_resumes_bit_equal(tmp_path):
     growing = ["model.video.blocks=growing", "model.video.level_steps=2"]
     whole = tiny(tmp_path / "whole", "cgan", 4, *growing)

@@ -102,7 +102,7 @@ def test_smoothing_and_reconstructions_are_of_each_patch():
 
 
 def test_a_wrong_condition_is_rejected_at_each_patch():
-    """Of two samples with conditions 0 and 1, each with two patches."""
+    """Two samples with conditions 0 and 1, each with two patches."""
     c = torch.tensor([[0.0], [1.0]])
     x = torch.tensor([REAL, [0.0, 1.0]])
     passes = Passes(Networks({"critic_xc": Plain()}), Batch(x, c))
