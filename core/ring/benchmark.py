@@ -222,9 +222,7 @@ def digest(name: str) -> str:
     shapes = [(key, list(weight.shape)) for key, weight in networks.state_dict().items()]
     terms = re.sub(r" at 0x[0-9a-f]+", "", repr(recipe.terms))  # games are functions
     origin = digest(recipe.begins) if recipe.begins else ""
-    chosen = settings.model_dump(mode="json")
-    if not settings.stabilisers.pool:
-        del chosen["stabilisers"]["pool"]  # results are stored from before there was one
+    chosen = settings.model_dump(mode="json", exclude_defaults=True)  # an option may join later
     facts = [chosen, terms, shapes, origin]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
