@@ -16,7 +16,8 @@ from core import papers
 from core.config import nearest
 from core.densities.closed_form import GaussianMixture, LinearGaussian
 from core.densities.codebook import CodePrior, TwoLevelCodePrior
-from core.densities.flow import glow, nice, realnvp
+from core.densities.flow import Flow, glow, nice, realnvp
+from core.densities.map_flow import Shape, glow_maps, realnvp_maps
 from core.densities.sequences import (
     CausalBody,
     local_transformer,
@@ -64,8 +65,9 @@ class Recipe:
     `corruption`: standard deviation of the noise on the encoder's input, in units of x. `prior`:
     builds p(z given c) from the sizes of z and c, in place of the domain's own prior. `other`:
     whether it trains on a second collection, which is sampled as z or has no labels. `density`:
-    builds p(x) over vectors from the size of x; `sequence`: builds the causal network of p(x) over
-    sequences of symbols. `begins`: the recipe from which encoder and classifier are initialised.
+    builds p(x) over vectors from the size of x; `map_density`: over maps, from their shape, the
+    size of c and a width; `sequence`: builds the causal network of p(x) over sequences of symbols.
+    `begins`: the recipe from which encoder and classifier are initialised.
     `optimisation`: settings of learner and critic, where the paper's differ from what a domain's
     presets say. `patches`: a critic scores each patch of x, where x has patches, and the game is
     played at each of them (the PatchGAN of Isola et al. 2017). `options`: terms that join where
@@ -80,6 +82,7 @@ class Recipe:
     prior: Callable[[int, int], nn.Module] | None = None
     other: bool = False
     density: Callable[[int], nn.Module] | None = None
+    map_density: Callable[[Shape, int, int], Flow] | None = None
     sequence: CausalBody | None = None
     begins: str = ""
     optimisation: Optimisation | None = None
@@ -103,12 +106,13 @@ class Recipe:
         """Return what a domain must offer beyond x.
 
         Besides what the terms need: a condition that a network reads, a second collection, and
-        what x must be for a density: vectors, sequences of symbols, or a density of the domain.
+        what x must be for a density: vectors, maps (vectors are those without positions),
+        sequences of symbols, or a density of the domain.
         """
         needs = {need for term in self.terms for need in needs_of(term)}
         needs |= {"condition"} & set(self.networks)
         if "density" in self.networks:
-            kinds = {"vectors": self.density, "symbols": self.sequence}
+            kinds = {"maps": self.map_density, "vectors": self.density, "symbols": self.sequence}
             needs.add(next((kind for kind, builder in kinds.items() if builder), "density"))
         return frozenset(needs | ({"other"} if self.other else set()))
 
@@ -185,7 +189,7 @@ class Recipe:
     def conditional(self) -> "Recipe":
         """Return the recipe for networks that are all conditioned on c.
 
-        Whatever trains encoder or decoder trains the embedding of the condition. A term that
+        Whatever trains encoder, decoder or density trains the embedding of the condition. A term that
         matches each posterior with the prior by KL trains p(z given c) too (Sohn et al. 2015);
         where no term does, as in games and where aggregates are matched, z ~ N(0, I) whatever c
         is, see `learns_prior`. A recipe between two collections stays as it is: their samples
@@ -211,7 +215,7 @@ def _with_samples_of(game: Adversarial, by: Adversarial) -> Adversarial:
 
 
 def _condition(term: Term) -> Term:
-    readers = ("condition",) if {"encoder", "decoder"} & set(term.trains) else ()
+    readers = ("condition",) if {"encoder", "decoder", "density"} & set(term.trains) else ()
     inner = term.inner if isinstance(term, CriticWeighted) else term
     matched = isinstance(inner, Match) and isinstance(inner.by, KL) and inner.space == "z"
     prior = ("prior",) if matched else ()
@@ -409,12 +413,19 @@ RECIPES: dict[str, Recipe] = {
         prior=TwoLevelCodePrior,
     ),
     "nice": Recipe((LIKELIHOOD,), papers.DINH_2015, "additive couplings", density=nice),
-    "realnvp": Recipe((LIKELIHOOD,), papers.DINH_2017, "affine couplings", density=realnvp),
+    "realnvp": Recipe(
+        (LIKELIHOOD,),
+        papers.DINH_2017,
+        "affine couplings, over maps on several scales",
+        density=realnvp,
+        map_density=realnvp_maps,
+    ),
     "glow": Recipe(
         (LIKELIHOOD,),
         papers.KINGMA_2018,
-        "affine couplings, actnorm and learned linear maps",
+        "affine couplings, actnorm and learned linear maps, over maps on several scales",
         density=glow,
+        map_density=glow_maps,
     ),
     "gaussian_mixture": Recipe(
         (Match("x", EM(), trains=("density",)),),

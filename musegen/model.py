@@ -35,6 +35,7 @@ from musegen.files.smf import MIDI
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.musegan import build
 from musegen.networks.note_transformer import DensityConfig, NoteDensity
+from musegen.networks.roll_flow import roll_flow
 from musegen.networks.states import States, to_cells, to_states
 from musegen.networks.wirings import Wires
 from musegen.presets import PRESETS
@@ -90,7 +91,7 @@ class Music(Domain):
     default_run = "note_transformer"
     default_latent_run = "musegan"
     default_model = "musegan"
-    offers = frozenset({"density", "statistics", "other"})
+    offers = frozenset({"density", "maps", "statistics", "other"})
     aliases = {"note_transformer": "autoregressive", "notes": "autoregressive"}
     suffixes = MIDI
     config = MusicConfig
@@ -111,11 +112,12 @@ class Music(Domain):
 
     def networks(self, config: MusicConfig) -> Networks:
         model, spec, recipe = config.model, config.spec, config.model.resolved_recipe
+        form = spec.grid, spec.tracks, spec.bars
+        if recipe.map_density:
+            return Networks({"density": roll_flow(model.musegan, *form, recipe.map_density)})
         if "density" in recipe.networks:
-            return Networks(
-                {"density": NoteDensity(model.density, spec.grid, spec.tracks, spec.bars)}
-            )
-        return build(model.musegan, spec.grid, spec.tracks, spec.bars, recipe)
+            return Networks({"density": NoteDensity(model.density, *form)})
+        return build(model.musegan, *form, recipe)
 
     def batches(
         self,

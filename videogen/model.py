@@ -35,7 +35,7 @@ from videogen.files.sources import listing
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist
-from videogen.networks.text import Captions, Tokens
+from videogen.networks.text import Captions, Condition, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.recipes import RECIPES
 from videogen.shapes.dataset import MovingShapes
@@ -151,7 +151,7 @@ class Video(Domain):
     default_run = "shapes"
     default_latent_run = "shapes"
     default_model = "gist"
-    offers = frozenset({"condition", "gist", "other"})
+    offers = frozenset({"condition", "maps", "gist", "other"})
     recipes = RECIPES
     suffixes = VIDEO
     config = VideoRun
@@ -339,26 +339,37 @@ class Model(CoreModel):
         _require_sentences(captions)
 
         def draw(rows: Rows) -> Samples:
-            return self._distribution(captions, rows).representative
+            c = self._read(captions, rows)
+            if "density" in self.networks:
+                return self.networks["density"](len(rows), c).rsample()
+            return self._distribution(c, rows).representative
 
         return self.from_x(in_chunks(len(captions), seed, self.device, draw))
 
     @torch.no_grad()
     def parts(self, captions: Sequence[str], seed: int = 0) -> dict[str, Tensor]:
-        """Gist and background (pictures), mask and foreground (clips) of the same clips."""
+        """Gist and background (pictures), mask and foreground (clips) of the same clips.
+
+        `UserError` for a density over clips, which has no parts.
+        """
         _require_sentences(captions)
+        if "density" in self.networks:
+            raise UserError(f"{self.name} has no parts: it is a density over the clip itself")
         count = len(captions)
 
         def draw(rows: Rows) -> dict[str, Tensor]:
-            return self._distribution(captions, rows).parts
+            return self._distribution(self._read(captions, rows), rows).parts
 
         chunks = draw_chunks(count, seed, self.device, draw)
         return {name: torch.cat([one[name] for one in chunks])[:count].cpu() for name in chunks[0]}
 
-    def _distribution(self, captions: Sequence[str], rows: Rows) -> ClipByGist:
-        """Return p(x given z, caption), z sampled from the prior."""
+    def _read(self, captions: Sequence[str], rows: Rows) -> Condition | None:
+        """Return the captions of these rows as the networks take them, each read on its own."""
         read = [self.conditioning([str(captions[row])]) for row in rows.tolist()]
-        c = torch.cat([one for one in read if one is not None]) if read[0] is not None else None
+        return torch.cat([one for one in read if one is not None]) if read[0] is not None else None
+
+    def _distribution(self, c: Condition | None, rows: Rows) -> ClipByGist:
+        """Return p(x given z, c), z sampled from the prior."""
         return self.networks["decoder"](self.prior(len(rows), c).rsample(), c)
 
 

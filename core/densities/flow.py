@@ -66,9 +66,9 @@ class Chain(Bijection):
 class Coupling(Bijection):
     """Some numbers stay; a network of them scales and shifts the others (RealNVP, eq. 9).
 
-    `stays`: mask of what stays, 1 or 0, of a shape that broadcasts to x. `net` reads x * stays,
-    with c as further numbers, and returns log scales and shifts, twice as many as x has numbers.
-    Without `affine` it returns shifts only (NICE, eq. 10). `bound`: of the log scales.
+    `stays`: mask of what stays, 1 or 0, of a shape that broadcasts to x. `net` reads x * stays
+    and c, and returns log scales and shifts, twice as many as x has numbers. Without `affine` it
+    returns shifts only (NICE, eq. 10). `bound`: of the log scales.
     """
 
     stays: Tensor
@@ -89,11 +89,7 @@ class Coupling(Bijection):
         return (y - shift) * torch.exp(-log_scale)
 
     def _scale_and_shift(self, x: Reals, c: Tensor | None) -> tuple[Reals, Reals]:
-        seen = x * self.stays
-        if c is not None:
-            everywhere = channelwise(c, x).expand(-1, -1, *x.shape[2:])
-            seen = torch.cat([seen, everywhere], 1)
-        out = self.net(seen)
+        out = self.net(x * self.stays, c).to(x.dtype)
         if not self.affine:
             return torch.zeros_like(x), out * (1 - self.stays)
         log_scale, shift = out.chunk(2, 1)
@@ -173,7 +169,8 @@ class InvertibleLinear(Bijection):
     @staticmethod
     def _on_numbers(weight: Tensor, x: Tensor) -> Tensor:
         last = x.movedim(1, -1)  # [batch *position number]
-        return (last @ weight.T).movedim(-1, 1)  # [batch number *position]
+        with torch.autocast(x.device.type, enabled=False):  # a density of x itself, not rounded
+            return (last @ weight.T).movedim(-1, 1)  # [batch number *position]
 
 
 class FlowDistribution(Distribution):
@@ -214,6 +211,13 @@ class Flow(nn.Module):
 COUPLINGS = 8
 
 
+class VectorNet(MLP):
+    """What stays of x, with c as further numbers -> log scales and shifts of a coupling."""
+
+    def forward(self, x: Reals, c: Tensor | None = None) -> Mapped:  # type: ignore[override]  # c
+        return super().forward(x if c is None else torch.cat([x, c], 1))
+
+
 def vector_coupling(
     size: int,
     number: int,
@@ -223,7 +227,7 @@ def vector_coupling(
     bound: float = SCALE_BOUND,
 ) -> Coupling:
     """Build coupling `number` of a flow: every other number stays; initialised as the identity."""
-    net = MLP(size + condition, width, width, 2 * size if affine else size)
+    net = VectorNet(size + condition, width, width, 2 * size if affine else size)
     zero(net[-1])
     return Coupling(torch.arange(size) % 2 == number % 2, net, affine, bound)
 

@@ -24,8 +24,10 @@ from core.densities.flow import (
     InvertibleLinear,
     Mapped,
     Reals,
+    channelwise,
     zero,
 )
+from core.errors import ConfigError
 from core.theory.shapes import Losses
 
 Shape = Sequence[int]
@@ -35,6 +37,7 @@ CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 """By the number of position axes."""
 
 WIDTH = 64
+"""Hidden channels of a coupling's network."""
 STEPS = 4
 """Couplings of a scale on each side of RealNVP's squeeze, and steps of a scale of Glow."""
 SCALES = 3
@@ -110,18 +113,32 @@ def channel_mask(shape: Shape, number: int) -> Tensor:
     return (first == (number % 2 == 0)).view(-1, *[1] * (len(shape) - 1))  # [channel *1]
 
 
-def map_coupling(stays: Tensor, shape: Shape, condition: int) -> Coupling:
-    """Build an affine coupling of convolutions, initialised as the identity (Glow, section 4)."""
-    channels, convolution = shape[0], CONVOLUTIONS[len(shape) - 1]
-    net = nn.Sequential(
-        convolution(channels + condition, WIDTH, 3, padding=1),
-        nn.ReLU(),
-        convolution(WIDTH, WIDTH, 1),
-        nn.ReLU(),
-        convolution(WIDTH, 2 * channels, 3, padding=1),
-    )
-    zero(net[-1])
-    return Coupling(stays, net)
+class MapNet(nn.Module):
+    """What stays of x, and c -> log scales and shifts of a coupling, by convolutions.
+
+    c is a bias of the first hidden channels: as maps of its own it would cost many times as much.
+    At initialisation all are 0, so that the coupling is the identity (Glow, section 4).
+    """
+
+    def __init__(self, shape: Shape, condition: int, width: int):
+        super().__init__()
+        channels, convolution = shape[0], CONVOLUTIONS[len(shape) - 1]
+        self.first = convolution(channels, width, 3, padding=1)
+        self.condition = nn.Linear(condition, width, bias=False) if condition else None
+        self.second = convolution(width, width, 1)
+        self.last = convolution(width, 2 * channels, 3, padding=1)
+        zero(self.last)
+
+    def forward(self, x: Reals, c: Tensor | None = None) -> Mapped:
+        hidden = self.first(x)
+        if self.condition is not None and c is not None:
+            hidden = hidden + channelwise(self.condition(c), x)
+        return self.last(self.second(hidden.relu()).relu())
+
+
+def map_coupling(stays: Tensor, shape: Shape, condition: int, width: int = WIDTH) -> Coupling:
+    """Build an affine coupling of convolutions."""
+    return Coupling(stays, MapNet(shape, condition, width))
 
 
 Steps = Callable[[Shape], list[Bijection]]
@@ -139,7 +156,7 @@ def multi_scale(shape: Shape, before: Steps, after: Steps, scales: int) -> Chain
 
 
 def scales_of(shape: Shape) -> int:
-    """Return how often all axes can be halved, at most `SCALES`; ValueError where one is odd.
+    """Return how often all axes can be halved, at most `SCALES`; `ConfigError` if one is odd.
 
     >>> scales_of((3, 8, 12))
     2
@@ -147,15 +164,19 @@ def scales_of(shape: Shape) -> int:
     halvings = (next(n for n in range(SCALES + 1) if n == SCALES or s >> n & 1) for s in shape[1:])
     scales = min(halvings)
     if not scales:
-        raise ValueError(f"a flow over maps needs axes of even sizes: these are {shape[1:]}")
+        sizes = " x ".join(map(str, shape[1:]))
+        raise ConfigError(
+            f"a flow over maps halves each of their axes, and these have {sizes} positions: "
+            "prepare the data with even numbers, or train another model"
+        )
     return scales
 
 
-def realnvp_maps(shape: Shape, condition: int = 0) -> Flow:
+def realnvp_maps(shape: Shape, condition: int = 0, width: int = WIDTH) -> Flow:
     """Couplings with checkerboard masks before, with channel masks after each squeeze."""
 
     def couplings(mask: Callable[[Shape, int], Tensor]) -> Steps:
-        return lambda s: [map_coupling(mask(s, n), s, condition) for n in range(STEPS)]
+        return lambda s: [map_coupling(mask(s, n), s, condition, width) for n in range(STEPS)]
 
     bijection = multi_scale(
         shape, couplings(checkerboard), couplings(channel_mask), scales_of(shape)
@@ -163,11 +184,11 @@ def realnvp_maps(shape: Shape, condition: int = 0) -> Flow:
     return Flow(math.prod(shape), bijection)
 
 
-def glow_maps(shape: Shape, condition: int = 0) -> Flow:
+def glow_maps(shape: Shape, condition: int = 0, width: int = WIDTH) -> Flow:
     """Steps of actnorm, invertible 1x1 convolution and channel coupling after each squeeze."""
 
     def step(s: Shape, number: int) -> Chain:
-        coupling = map_coupling(channel_mask(s, number), s, condition)
+        coupling = map_coupling(channel_mask(s, number), s, condition, width)
         return Chain([ActNorm(s[0]), InvertibleLinear(s[0]), coupling])
 
     def steps(s: Shape) -> list[Bijection]:

@@ -50,7 +50,7 @@ def labels() -> Float[Tensor, "point mode"]:
 
 def on_the_ring() -> list[str]:
     """Return the recipes that a ring can be learned by; the others need what it lacks."""
-    met = {"condition", "vectors", "other", "statistics", "symbols"}
+    met = {"condition", "vectors", "maps", "other", "statistics", "symbols"}
     return [name for name, recipe in RECIPES.items() if recipe.needs <= met]
 
 

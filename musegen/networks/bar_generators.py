@@ -46,7 +46,8 @@ Logits = tuple[
 
 
 class MuseGANConfig(Strict):
-    """Sizes of the networks. `channels` are those of a generator at its finest step (paper: 128).
+    """Sizes of the networks. `channels` are those of a generator at its finest step (paper: 128),
+    and of a flow's couplings.
 
     `latent`: length of a player's latent of each bar. `given`: number of tracks that are given as
     condition c. `blocks`: building blocks of the generators; with those of other domains one

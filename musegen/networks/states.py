@@ -74,7 +74,7 @@ class HeldNotes(Distribution):
     @property
     def representative(self) -> States:
         """Return the roll of the cells whose probability exceeds one half, straight-through."""
-        return _likely_notes(self.mean)
+        return likely_notes(self.mean)
 
     def rsample(self) -> States:
         onset = self.onset.rsample()
@@ -126,7 +126,7 @@ class GatedNotes(Distribution):
     @property
     def representative(self) -> States:
         """Return the roll of the cells whose probability exceeds one half, straight-through."""
-        return _likely_notes(self.mean)
+        return likely_notes(self.mean)
 
     def rsample(self) -> States:
         harmony = self.harmony.rsample() if self.harmony else None
@@ -188,6 +188,6 @@ def _previous_step(value: Tensor) -> Tensor:
     return previous.unflatten(2, value.shape[2:4])  # [batch track bar step pitch]
 
 
-def _likely_notes(probability: States) -> States:
+def likely_notes(probability: States) -> States:
     """Return the legal roll of probabilities above one half, with the gradient of these."""
     return straight_through(to_states(to_cells(probability)), probability)

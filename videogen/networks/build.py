@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from core.densities.codebook import CodePrior
+from core.densities.dequantisation import Dequantised, Levels
 from core.densities.flow import Flow
 from core.errors import ConfigError
 from core.networks.critics import JointCritic, LatentCritic
@@ -13,7 +14,7 @@ from core.networks.generators import DCGAN, StyleBased
 from core.networks.heads import StandardNormal
 from core.recipes import Recipe
 from core.theory.passes import Networks
-from videogen.networks.chunks import FRAMES_PER_CHUNK
+from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures, Critic, PatchCritic, shift_clips
 from videogen.networks.gist import CaptionPrior, Decoder, Encoder
@@ -45,6 +46,14 @@ def _prior(config: VideoConfig, recipe: Recipe) -> nn.Module:
     if recipe.prior:
         return recipe.prior(config.latent, config.text.width)
     return CaptionPrior(config) if recipe.learns_prior else StandardNormal(config.latent)
+
+
+def _density(config: VideoConfig, size: int, frames: int, recipe: Recipe) -> nn.Module:
+    """Return p(x given c) of clips of 8-bit pixels, by a flow over maps in time and space."""
+    assert recipe.map_density
+    shape = (RGB, frames, size, size)
+    flow = recipe.map_density(shape, config.text.width, config.channels)
+    return Dequantised(flow, Levels(256, -1.0, 1.0))
 
 
 def _require_doublings(size: int) -> None:
@@ -85,6 +94,7 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         "encoder": lambda: Encoder(config, size, recipe.posterior),
         "decoder": lambda: Decoder(config, size, frames),
         "prior": lambda: _prior(config, recipe),
+        "density": lambda: _density(config, size, frames, recipe),
         "condition": lambda: CaptionEncoder(config.text, words),
         "critic_x": critic,
         "critic_xc": lambda: critic(words),
@@ -102,4 +112,6 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         builders["critic_z"] = builders["critic_x"]
     built = Networks({name: builders[name]() for name in recipe.networks})
     _initialise(built)
+    if "density" in built:  # its kernels have three axes, for which there is no such format
+        return built
     return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU

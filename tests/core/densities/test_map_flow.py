@@ -19,6 +19,7 @@ from core.densities.map_flow import (
     realnvp_maps,
     scales_of,
 )
+from core.errors import ConfigError
 from core.theory.distributions import Gaussian
 
 FLOWS = {"realnvp": realnvp_maps, "glow": glow_maps}
@@ -201,7 +202,7 @@ def test_a_convolution_of_1_by_1_mixes_the_channels_of_each_position_equally():
 def test_axes_of_odd_size_are_refused():
     assert scales_of((3, 16, 32)) == 3
     assert scales_of((3, 6, 32)) == 1
-    with pytest.raises(ValueError, match="even sizes"):
+    with pytest.raises(ConfigError, match="have 4 x 5 positions: prepare the data with even"):
         realnvp_maps((3, 4, 5))
 
 
