@@ -18,12 +18,16 @@ from core.densities.codebook import (
     TwoLevelCodeDistribution,
     TwoLevelCodePrior,
 )
+from core.densities.dequantisation import Dequantised, DequantisedDistribution, Levels
 from core.densities.flow import FlowDistribution, glow
+from core.densities.map_flow import glow_maps, realnvp_maps
 from core.densities.sequences import SequenceDensity, SequenceDistribution, wavenet
 from core.networks.hierarchy import HierarchicalDelta, HierarchicalGaussian
 from core.theory.codes import CodePosterior, CodeSizes, LatentCode
 from core.theory.distributions import Bernoulli, Categorical, Delta, Distribution, Gaussian
+from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.note_transformer import DensityConfig, NoteDensity, NoteDistribution
+from musegen.networks.roll_flow import RollFlowDistribution, roll_flow
 from musegen.networks.states import GatedNotes, HeldNotes, sustain, to_states
 from musegen.roll import Grid
 from musegen.tracks import TRACK_LISTS
@@ -151,6 +155,18 @@ def notes(batch: int) -> Distribution:
     return seeded(lambda: NoteDensity(config, grid, TRACK_LISTS["lakh"][:2], 1))(batch)
 
 
+def bytes_of_maps(batch: int) -> Distribution:
+    levels = Levels(256, -1.0, 1.0)
+    return seeded(lambda: Dequantised(glow_maps((3, 2, 4), width=4), levels), noise=0.1)(batch)
+
+
+def roll_maps(batch: int) -> Distribution:
+    grid = Grid(steps_per_beat=1, beats_per_bar=2, pitches=6)
+    tracks = TRACK_LISTS["lakh"][:2]
+    config = MuseGANConfig(channels=4)
+    return seeded(lambda: roll_flow(config, grid, tracks, 2, realnvp_maps), noise=0.1)(batch)
+
+
 def clips(batch: int) -> Distribution:
     config = VideoConfig(
         latent=6, channels=4, critic_channels=4, width=16, text=TextConfig(width=8)
@@ -205,6 +221,7 @@ CASES: dict[type[Distribution], Case] = {
         mean=True,
     ),
     FlowDistribution: Case(flow, step=0.05, numbers=2),
+    DequantisedDistribution: Case(bytes_of_maps),
     SequenceDistribution: Case(sequences, support=lambda: one_hot_sequences(4, 3), draws=8_000),
     CodeDistribution: Case(codes, support=all_codes),
     TwoLevelCodeDistribution: Case(two_level_codes),
@@ -213,6 +230,7 @@ CASES: dict[type[Distribution], Case] = {
     HeldNotes: Case(held, support=legal_rolls, mean=True),
     GatedNotes: Case(gated, mean=True),
     NoteDistribution: Case(notes),
+    RollFlowDistribution: Case(roll_maps),
     ClipByGist: Case(clips, mean=True, draws=2),
 }
 

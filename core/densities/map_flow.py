@@ -5,8 +5,8 @@ realnvp_maps((3, 8, 8)), glow_maps((3, 4, 8, 8))      networks (batch, c) -> Flo
 On each scale, maps are squeezed (each block of two positions an axis becomes channels), flow
 through couplings, and half of their channels are factored out to the base distribution N(0, I);
 the other half goes on to the next scale. Dinh, Sohl-Dickstein and Bengio, ICLR 2017 (RealNVP,
-sections 3.4 to 3.6), without its batch normalisation; Kingma and Dhariwal, NIPS 2018 (Glow), whose
-base distributions of the scales are learned, and here standard normal.
+sections 3.4 to 3.6), with actnorm in place of batch normalisation; Kingma and Dhariwal, NIPS 2018
+(Glow), whose base distributions of the scales are learned, and here standard normal.
 """
 
 import math
@@ -173,10 +173,17 @@ def scales_of(shape: Shape) -> int:
 
 
 def realnvp_maps(shape: Shape, condition: int = 0, width: int = WIDTH) -> Flow:
-    """Couplings with checkerboard masks before, with channel masks after each squeeze."""
+    """Couplings with checkerboard masks before, with channel masks after each squeeze.
+
+    Each such group begins with an actnorm, so that the first batch has mean 0 and variance 1.
+    """
 
     def couplings(mask: Callable[[Shape, int], Tensor]) -> Steps:
-        return lambda s: [map_coupling(mask(s, n), s, condition, width) for n in range(STEPS)]
+        def steps(s: Shape) -> list[Bijection]:
+            group = [map_coupling(mask(s, n), s, condition, width) for n in range(STEPS)]
+            return [ActNorm(s[0]), *group]
+
+        return steps
 
     bijection = multi_scale(
         shape, couplings(checkerboard), couplings(channel_mask), scales_of(shape)

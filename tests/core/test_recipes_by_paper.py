@@ -47,14 +47,15 @@ class Row:
     corruption: float = 0.0
     other: bool = False
     density: str = ""
+    maps: str = ""
     begins: str = ""
     optimiser: tuple[str, float] | None = None
     patches: bool = False
 
 
-def likelihood(density: str = "") -> Row:
-    """-log p(x) of a density, exactly: what computes it, where it is not the domain's own."""
-    return Row((("match_x", {"density"}, 1.0),), density=density)
+def likelihood(density: str = "", maps: str = "") -> Row:
+    """-log p(x) of a density: what computes it, and over maps, if not the domain's own."""
+    return Row((("match_x", {"density"}, 1.0),), density=density, maps=maps)
 
 
 def of_a_game(played: Game, space: str = "x", *more: str, **others: Any) -> Row:
@@ -200,8 +201,8 @@ TABLE = {
     # Tipping and Bishop 1999, van den Oord et al. 2016, Vaswani et al. 2017, Child et al. 2019,
     # Parmar et al. 2018
     "nice": likelihood("nice"),
-    "realnvp": likelihood("realnvp"),
-    "glow": likelihood("glow"),
+    "realnvp": likelihood("realnvp", maps="realnvp_maps"),
+    "glow": likelihood("glow", maps="glow_maps"),
     "gaussian_mixture": likelihood("GaussianMixture"),
     "ppca": likelihood("LinearGaussian"),
     "pixelcnn": likelihood("pixelcnn"),
@@ -268,6 +269,7 @@ def pinned(recipe: Recipe) -> Row:
         recipe.corruption,
         recipe.other,
         getattr(recipe.density or recipe.sequence, "__name__", ""),
+        getattr(recipe.map_density, "__name__", ""),
         recipe.begins,
         (settings.optimiser, settings.learning_rate) if settings else None,
         recipe.patches,

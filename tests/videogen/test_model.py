@@ -108,10 +108,11 @@ def test_the_same_seed_makes_the_same_clips(tmp_path):
     torch.testing.assert_close(model.parts([CAPTION] * 3, seed=4)["mask"].shape[0], 3)
 
 
-def test_a_resumed_run_is_bit_equal(tmp_path):
-    whole = tiny(tmp_path / "whole", steps=4)
-    tiny(tmp_path / "parts", steps=2)
-    parts = tiny(tmp_path / "parts", steps=4)
+@pytest.mark.parametrize("name", ["gist", "realnvp", "glow"])
+def test_a_resumed_run_is_bit_equal(tmp_path, name):
+    whole = tiny(tmp_path / "whole", name, steps=4)
+    tiny(tmp_path / "parts", name, steps=2)
+    parts = tiny(tmp_path / "parts", name, steps=4)
     for key, value in whole.networks.state_dict().items():
         assert torch.equal(value, parts.networks.state_dict()[key]), key
 

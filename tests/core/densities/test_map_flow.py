@@ -119,7 +119,7 @@ def test_a_coupling_moves_what_its_mask_frees_by_what_stays(mask, number):
 def test_half_of_the_channels_is_factored_out_on_each_scale():
     """(2, 8, 4): squeezed to 8 x 4 x 2, of which 32 numbers leave; then 16 x 2 x 1, the end."""
     assert scales_of((2, 8, 4)) == 2
-    flow = realnvp_maps((2, 8, 4))
+    flow = realnvp_maps((2, 8, 4)).eval()
     x = torch.randn(1, 2, 8, 4)
     squeezed, _ = Squeeze()(x)
     twice, _ = Squeeze()(squeezed[:, :4])
@@ -130,19 +130,23 @@ def test_half_of_the_channels_is_factored_out_on_each_scale():
 
 def test_three_scales_by_hand():
     """Eight positions: the odd ones leave first, then 2 and 6, then 0 and 4 are the end."""
-    z, _ = realnvp_maps((1, 8)).bijection(torch.arange(8.0).view(1, 1, 8))
+    z, _ = realnvp_maps((1, 8)).eval().bijection(torch.arange(8.0).view(1, 1, 8))
     assert z[0].tolist() == [0, 4, 2, 6, 1, 3, 5, 7]
 
 
 def test_the_steps_of_both_flows():
-    """Glow: actnorm, 1x1 convolution, coupling; RealNVP: checkerboards, squeeze, channels."""
+    """Glow: actnorm, 1x1 convolution, coupling; RealNVP: checkerboards, squeeze, channels.
+
+    Each group of RealNVP's couplings begins with an actnorm.
+    """
     glow = [type(part).__name__ for part in glow_maps((1, 2)).bijection.modules()]
     steps = [n for n in glow if n in ("ActNorm", "InvertibleLinear", "Coupling", "Squeeze")]
     assert steps == ["Squeeze", *["ActNorm", "InvertibleLinear", "Coupling"] * STEPS]
-    realnvp = realnvp_maps((3, 2)).bijection.modules()
+    realnvp = list(realnvp_maps((3, 2)).bijection.modules())
     masks = [part.stays.flatten().int().tolist() for part in realnvp if isinstance(part, Coupling)]
     boards, halves = [[1, 0], [0, 1]], [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]]
     assert masks == [*boards * (STEPS // 2), *halves * (STEPS // 2)]
+    assert [len(part.shift) for part in realnvp if isinstance(part, ActNorm)] == [3, 6]
 
 
 def test_what_is_factored_out_early_does_not_go_through_later_scales():

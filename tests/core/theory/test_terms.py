@@ -312,7 +312,7 @@ def test_given_a_condition_two_more_networks_learn():
         "match_z": {"encoder", "condition", "prior"},
         "match_x": {"decoder", "condition"},
     }
-    assert RECIPES["autoregressive"].conditional().terms[0].trains == ("density",)
+    assert RECIPES["glow"].conditional().networks == ("condition", "density")
 
 
 def test_a_condition_is_read_once_for_all_networks_and_not_for_the_critic():
@@ -345,7 +345,8 @@ def test_recipes_name_what_a_domain_must_have():
     assert needs == {
         **{name: {"condition"} for name in ("cvae", "cgan", "gan_cls", "pix2pix")},
         "musegan": {"statistics"},
-        **{n: {"vectors"} for n in ("nice", "realnvp", "glow", "gaussian_mixture", "ppca")},
+        **{n: {"vectors"} for n in ("nice", "gaussian_mixture", "ppca")},
+        **{n: {"maps"} for n in ("realnvp", "glow")},
         **{n: {"symbols"} for n in ("pixelcnn", "wavenet", "transformer")},
         **{n: {"symbols"} for n in ("sparse_transformer", "local_transformer")},
         "cyclegan": {"other"},
