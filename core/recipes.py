@@ -192,8 +192,8 @@ class Recipe:
         Whatever trains encoder, decoder or density trains the embedding of the condition. A term
         that matches each posterior with the prior by KL trains p(z given c) too (Sohn et al.
         2015); where no term does, as in games and where aggregates are matched, z ~ N(0, I)
-        whatever c is, see `learns_prior`. A recipe between two collections stays as it is: their samples
-        have conditions of their own.
+        whatever c is, see `learns_prior`. A recipe between two collections stays as it is: their
+        samples have conditions of their own.
         """
         if self.other:
             return self

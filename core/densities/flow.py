@@ -212,7 +212,7 @@ COUPLINGS = 8
 
 
 class VectorNet(MLP):
-    """What stays of x, with c as further numbers -> log scales and shifts of a coupling."""
+    """x where it stays, with c as further numbers -> log scales and shifts of a coupling."""
 
     def forward(self, x: Reals, c: Tensor | None = None) -> Mapped:  # type: ignore[override]  # c
         return super().forward(x if c is None else torch.cat([x, c], 1))

@@ -114,7 +114,7 @@ def channel_mask(shape: Shape, number: int) -> Tensor:
 
 
 class MapNet(nn.Module):
-    """What stays of x, and c -> log scales and shifts of a coupling, by convolutions.
+    """x where it stays, and c -> log scales and shifts of a coupling, by convolutions.
 
     c is a bias of the first hidden channels: as maps of its own it would cost many times as much.
     At initialisation all are 0, so that the coupling is the identity (Glow, section 4).

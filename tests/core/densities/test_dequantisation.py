@@ -40,7 +40,7 @@ def test_the_logit_by_hand():
     torch.testing.assert_close(from_logits(y), torch.tensor([[0.75, 0.75], [0.0, 1.0]]))
 
 
-def test_levels_are_filled_uniformly_and_found_again():
+def test_levels_are_filled_uniformly_and_are_the_nearest_of_what_fills_them():
     torch.manual_seed(0)
     x = torch.tensor([-1.0, -0.2, 1.0]).expand(4000, 3)  # levels 0, 102 and 255 of 256
     v = BYTES.fill(x)
