@@ -29,9 +29,11 @@ class Report:
 
 
 def null_for_nan(value: object) -> object:
-    """Replace every NaN by None, in nested dicts too."""
+    """Replace every NaN by None, in nested dicts and lists too."""
     if isinstance(value, dict):
         return {key: null_for_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [null_for_nan(inner) for inner in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

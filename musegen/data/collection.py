@@ -123,13 +123,74 @@ class Collection(Prepared):
         bars = (self.bars, self.grid.steps_per_bar, self.grid.pitches)
         return cells.reshape(*cells.shape[:2], *bars)  # [phrase track bar step pitch]
 
-    def _notes(self, indices: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Return the notes of phrases: the position in `indices` of each note's phrase, and the
-        columns, with steps counted from the phrase's beginning."""
-        whole, bars = self.store.whole, np.arange(self.bars + 1)
+    def stretches(self, split: Split) -> list[tuple[int, int]]:
+        """Return (first phrase, number of bars) of the stretches that phrases of a split cover.
+
+        All bars of a stretch are of one song, and each is in a phrase.
+        """
+        return [(int(phrases[0]), bars) for phrases, _, bars in self._stretches(split)]
+
+    def beginnings(self, bars: int, split: Split) -> Int[np.ndarray, " excerpt"]:
+        """Return phrases at which excerpts of `bars` bars begin, end to end in each stretch."""
+        found = []
+        for phrases, first, length in self._stretches(split):
+            free = 0
+            for phrase, begin in zip(phrases, first, strict=True):
+                if free <= begin <= length - bars:
+                    found.append(phrase)
+                    free = begin + bars
+        return np.array(found, dtype=np.int64)
+
+    def _stretches(self, split: Split) -> list[tuple[np.ndarray, np.ndarray, int]]:
+        """Return the phrases of each stretch, their first bars in it, and its number of bars."""
+        phrases = self.indices(split)
+        song, first = (
+            self.store.whole[name][phrases].astype(np.int64) for name in ("song", "first_bar")
+        )
+        begins = (np.diff(song) != 0) | (np.diff(first) > self.bars)
+        parts = np.split(np.arange(len(phrases)), np.flatnonzero(begins) + 1)
+        return [
+            (phrases[part], first[part] - first[part[0]], int(np.ptp(first[part])) + self.bars)
+            for part in parts
+            if len(part)
+        ]
+
+    def notes(self, indices: np.ndarray, bars: int) -> tuple[Int[np.ndarray, " note"], Notes]:
+        """Return the notes of the `bars` bars from each phrase's first, and the excerpt of each.
+
+        A note that is held into an excerpt begins with it. The velocity is 0 where the collection
+        has none.
+        """
+        excerpt, columns = self._notes(indices, bars)
+        line = (excerpt * len(self.tracks) + columns["track"]) * self.grid.pitches
+        line += columns["pitch"]
+        order = np.lexsort((columns["step"], line))
+        line, step, length, held = (
+            column[order].astype(np.int64)
+            for column in (line, columns["step"], columns["length"], columns["held"])
+        )
+        continues = (held > 0) & (step == np.roll(step + length, 1)) & (line == np.roll(line, 1))
+        continues[:1] = False
+        first = np.flatnonzero(~continues)
+        velocity = columns.get("velocity", np.zeros(len(order)))[order]
+        order, step, velocity = order[first], step[first], velocity[first]
+        total = np.add.reduceat(length, first) if len(first) else length
+        track, pitch = (columns[name][order].astype(np.int64) for name in ("track", "pitch"))
+        return excerpt[order], Notes(track, step, pitch, total, velocity.astype(np.int64))
+
+    def _notes(
+        self, indices: np.ndarray, length: int | None = None
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the notes of phrases, or of `length` bars from their first bars.
+
+        The first part is the position in `indices` of each note's phrase; steps are counted from
+        the phrase's beginning.
+        """
+        length = length or self.bars
+        whole, bars = self.store.whole, np.arange(length + 1)
         shards, begins = whole["shard"][indices], whole["bar"][indices]
         rows = [self._first_notes[s][b + bars] for s, b in zip(shards, begins, strict=True)]
-        firsts = np.array(rows, dtype=np.int64).reshape(-1, self.bars + 1)  # [phrase bar+1]
+        firsts = np.array(rows, dtype=np.int64).reshape(-1, length + 1)  # [phrase bar+1]
         parts = [(self.store.shards[s], f[0], f[-1]) for s, f in zip(shards, firsts, strict=True)]
         columns = {
             name: np.concatenate([np.zeros(0, kind), *(s[name][a:b] for s, a, b in parts)])

@@ -17,7 +17,14 @@ from typing import Any
 from core.config import nearest
 from core.data import preparation
 from core.data.catalogue import Catalogue
-from core.data.preparation import Job, Tick, open_preparation, pieces_by_split, prepare_shards
+from core.data.preparation import (
+    SETTINGS_FILE,
+    Job,
+    Tick,
+    open_preparation,
+    pieces_by_split,
+    prepare_shards,
+)
 from core.data.sources import RejectedFile, expand_patterns, iterate_sources, scan
 from core.data.store import write_index
 from core.data.workers import Failure
@@ -95,6 +102,12 @@ def prepare_band(
     of_band = {"band": count, "style": style} if style else {"band": count}
     with open_preparation(Path(to), {**_settings(config), **of_band}) as folder:
         return _prepare(folder, job, config, Counter())
+
+
+def settings_of(data: Collection) -> PrepareConfig:
+    """Return the settings with which a collection was prepared."""
+    stored = json.loads((data.store.folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+    return PrepareConfig.model_validate(stored["config"])
 
 
 def _settings(config: PrepareConfig) -> dict[str, Any]:

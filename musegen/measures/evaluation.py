@@ -1,28 +1,32 @@
 """The evaluation of generated music against real songs, for `pianoreel music evaluate`.
 
-Every set of phrases is measured against the same half of the training phrases. Rows of real songs
-(the other half, held-out songs) show what distance real music has; baselines (tracks shuffled
-between phrases, independent cells, other songs) must be beaten.
+Every set is measured against the same half of the training data: phrases by the yardstick, longer
+excerpts by all that a listener hears (`likeness`). Rows of real songs (the other half, held-out
+songs) show what distance real music has; baselines (tracks shuffled between phrases, independent
+cells, other songs) must be beaten.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 
 from core.app.report import Kind, Report
-from core.data.sources import RejectedFile, expand_patterns, iterate_sources
+from core.data.sources import expand_patterns, scan
 from core.errors import UserError
 from musegen.data.band import songs
 from musegen.data.collection import Collection, spread
+from musegen.data.preparation import prepare, settings_of
 from musegen.files.limits import MusicLimits
-from musegen.files.midi import read_midi
 from musegen.files.smf import MIDI
+from musegen.measures.excerpts import Excerpts
+from musegen.measures.hearing import LENGTHS, Hearing, Judgement, Songs, halves, lengths_of
 from musegen.measures.metrics import METRICS, Metric, MetricTable, TrackPhrases, measure
-from musegen.measures.resemblance import copied_bars, onset_f1, overlapping_area, self_similarity
+from musegen.measures.resemblance import onset_f1, overlapping_area, self_similarity
 from musegen.measures.yardstick import Yardstick, mean_of_known
 from musegen.roll import HOLD, ONSET, SILENT, Phrases, Roll
 from musegen.tracks import TRACK_LISTS
@@ -30,7 +34,7 @@ from musegen.tracks import TRACK_LISTS
 if TYPE_CHECKING:
     from musegen.model import Model
 
-NamedPhrases = Iterator[tuple[str, Kind, Phrases]]
+NamedPhrases = Iterator[tuple[str, Kind, Phrases, Songs | None]]
 
 REFERENCE_PHRASES = 1000
 """The largest number of phrases of each half of the data that are measured."""
@@ -51,23 +55,23 @@ class Generated:
     """Phrases with the name of the model or folder that they come from.
 
     reconstruction: onset F1 of the model's reconstructions of held-out phrases; NaN without an
-    encoder.
+    encoder. songs: longer pieces, where there are any.
     """
 
     name: str
     phrases: Phrases
     reconstruction: float = NAN
+    songs: Phrases | Collection | None = None
 
 
 @dataclass(frozen=True)
-class Row:
-    """The measurements of one set of phrases against the reference.
+class Row(Judgement):
+    """The measurements of one set of phrases and of songs against the reference.
 
     distances: the yardstick's distance of each metric, and `distance` their mean. metrics: their
     values by track. overlap: the overlapping area of each metric's distribution over phrases with
-    the reference's, 0 to 1. self_similarity: mean Jaccard similarity of two phrases. copied_bars:
-    share of bars that are in the measured training phrases note for note; NaN for those
-    themselves. reconstruction: see `Generated`.
+    the reference's, 0 to 1. self_similarity: mean Jaccard similarity of two phrases.
+    reconstruction: see `Generated`; the other measurements: see `Judgement`.
     """
 
     name: str
@@ -78,7 +82,6 @@ class Row:
     metrics: MetricTable
     overlap: MetricTable
     self_similarity: float
-    copied_bars: float
     reconstruction: float = NAN
 
 
@@ -89,49 +92,46 @@ def evaluate(
     other_data: Collection | None = None,
     seed: int = 0,
 ) -> Report:
-    """Measure generated phrases, with real songs and baselines as further rows.
+    """Measure generated phrases and songs, with real songs and baselines as further rows.
 
     `others`: phrases of other models. `other_data`: another real collection with the same tracks,
     grid and bars, as one more baseline.
     """
     generator = np.random.default_rng(seed)
-    reference = _Reference.of(data, generator)
-    rows = [
-        reference.row("training, one half", "real", reference.phrases),
-        *(
-            reference.row(one.name, "generated", one.phrases, one.reconstruction)
-            for one in (generated, *others)
-        ),
-    ]
-    rows += [reference.row(*one) for one in _real(data, reference, generator)]
+    reference = _Reference.of(data, generator, seed)
+    rows = [reference.training_row("training, one half", reference.phrases, 0)]
+    for one in (generated, *others):
+        songs = Songs(data, one.phrases if one.songs is None else one.songs)
+        rows.append(reference.row(one.name, "generated", one.phrases, songs, one.reconstruction))
+    rows.append(reference.training_row("training, other half", reference.other_half, 1))
+    rows += [reference.row(*one) for one in _held_out_songs(data, generator)]
     rows += [reference.row(*one) for one in _baselines(data, reference.phrases, generator)]
     if other_data:
         data.require_form_of(other_data)
         phrases = _sample_phrases(other_data, generator)
         name = f"other songs ({other_data.store.folder.name})"
-        rows.append(reference.row(name, "baseline", phrases))
+        rows.append(reference.row(name, "baseline", phrases, Songs(data, other_data)))
     return Report(tuple(rows))
 
 
-def _real(
-    data: Collection, reference: "_Reference", generator: np.random.Generator
-) -> NamedPhrases:
-    yield "training, other half", "real", reference.other_half
+def _held_out_songs(data: Collection, generator: np.random.Generator) -> NamedPhrases:
     test = data.indices("test")
     if len(test):
         chosen = generator.permutation(test)[:REFERENCE_PHRASES]
-        yield "held-out songs", "real", data.rolls(np.sort(chosen))
+        yield "held-out songs", "real", data.rolls(np.sort(chosen)), Songs(data, data, ("test",))
 
 
 def _baselines(
     data: Collection, reference: Phrases, generator: np.random.Generator
 ) -> NamedPhrases:
-    yield "tracks shuffled", "baseline", shuffled_tracks(reference, generator)
-    yield "independent cells", "baseline", independent_cells(reference, generator)
+    yield "tracks shuffled", "baseline", shuffled_tracks(reference, generator), None
+    yield "independent cells", "baseline", independent_cells(reference, generator), None
     if (data.tracks, data.grid.beats_per_bar) == (TRACK_LISTS["lakh"], 4):
         rolls = [roll for roll, _ in songs(BAND_SONGS, seed=0, grid=data.grid)]
         phrases = [phrase for roll in rolls for phrase in _whole_phrases(roll, data.bars)]
-        yield "the procedural band", "baseline", np.stack(phrases)
+        long = [piece for roll in rolls for piece in _whole_phrases(roll, LENGTHS[0])]
+        played = Songs(data, np.stack(long or phrases))
+        yield "the procedural band", "baseline", np.stack(phrases), played
 
 
 def shuffled_tracks(cells: Phrases, generator: np.random.Generator) -> Phrases:
@@ -167,17 +167,22 @@ def _sample_phrases(data: Collection, generator: np.random.Generator) -> Phrases
 
 @dataclass(frozen=True)
 class _Reference:
-    """One half of the training phrases, with the measurements to compare others against."""
+    """One half of the training data, with the measurements to compare others against.
+
+    Phrases are halved at random, songs as wholes.
+    """
 
     data: Collection
     phrases: Phrases
     other_half: UInt8[np.ndarray, "other_phrase track bar step pitch"]
     yardstick: Yardstick
     scores: dict[str, dict[str, np.ndarray]]
+    hearing: Hearing
+    halves: tuple[dict[int, Excerpts], dict[int, Excerpts]]
 
     @classmethod
-    def of(cls, data: Collection, generator: np.random.Generator) -> "_Reference":
-        """Split random training phrases into two halves, and measure the first."""
+    def of(cls, data: Collection, generator: np.random.Generator, seed: int) -> "_Reference":
+        """Halve random training phrases, and the training songs; measure the first halves."""
         train = generator.permutation(data.indices("train"))[: 2 * REFERENCE_PHRASES]
         if len(train) < 2:
             raise UserError(
@@ -187,13 +192,43 @@ class _Reference:
         half = len(train) // 2
         phrases, other = (data.rolls(np.sort(part)) for part in (train[:half], train[half:]))
         yardstick = Yardstick.of(phrases, data.grid, data.tracks)
-        return cls(data, phrases, other, yardstick, _scores(phrases, data))
+        excerpts = halves(data, lengths_of(data), seed)
+        hearing = Hearing.of(data, excerpts[0], seed)
+        scores = _scores(phrases, data)
+        return cls(data, phrases, other, yardstick, scores, hearing, excerpts)
 
-    def row(self, name: str, kind: Kind, cells: Phrases, reconstruction: float = NAN) -> Row:
-        """Measure one set of phrases."""
-        is_training = cells is self.phrases or cells is self.other_half
+    def row(
+        self,
+        name: str,
+        kind: Kind,
+        cells: Phrases,
+        songs: Songs | None = None,
+        reconstruction: float = NAN,
+    ) -> Row:
+        """Measure one set of phrases and songs; without songs the phrases are judged."""
         distances = self.yardstick.distances(cells)
+        songs = songs or Songs(self.data, cells)
+        judgement = self.hearing.judge(songs, mean_of_known(distances.values()))
+        return self._row(name, kind, cells, distances, judgement, reconstruction)
+
+    def training_row(self, name: str, cells: Phrases, half: int) -> Row:
+        """Measure one of the halves."""
+        distances = self.yardstick.distances(cells)
+        distance = mean_of_known(distances.values())
+        judgement = self.hearing.judge_excerpts(self.halves[half], distance, is_training=True)
+        return self._row(name, "real", cells, distances, judgement)
+
+    def _row(
+        self,
+        name: str,
+        kind: Kind,
+        cells: Phrases,
+        distances: dict[str, float],
+        judgement: Judgement,
+        reconstruction: float = NAN,
+    ) -> Row:
         return Row(
+            **judgement.__dict__,
             name=name,
             kind=kind,
             phrase_count=len(cells),
@@ -202,13 +237,8 @@ class _Reference:
             metrics=measure(cells, self.data.grid, self.data.tracks),
             overlap=self._overlap(cells),
             self_similarity=self_similarity(cells),
-            copied_bars=NAN if is_training else copied_bars(cells, self._training),
             reconstruction=reconstruction,
         )
-
-    @property
-    def _training(self) -> Phrases:
-        return np.concatenate([self.phrases, self.other_half])
 
     def _overlap(self, cells: Phrases) -> MetricTable:
         return {
@@ -251,15 +281,20 @@ def generate(
 ) -> Generated:
     """Sample `count` phrases of a model, or read the phrases of a folder of MIDI files.
 
-    A model's reconstructions of held-out phrases are scored too. `other_data`: the songs that a
-    translation model translates.
+    As many bars are sampled as songs, at the length at which the collection is heard. A model's
+    reconstructions of held-out phrases are scored too. `other_data`: the songs that a translation
+    model translates.
     """
     if isinstance(subject, Path):
-        return Generated(str(subject), _read_phrases(subject, data))
+        return read_folder(subject, data)
     if (subject.spec.grid, subject.spec.tracks) != (data.grid, data.tracks):
         raise UserError(f"{subject.name} and {data} have different grids or tracks")
     phrases = _sample(subject, data, count, seed, other_data)
-    return Generated(subject.name, phrases, reconstruction_f1(subject, data, seed))
+    reconstruction, longest = reconstruction_f1(subject, data, seed), max(lengths_of(data))
+    songs = None
+    if subject.draws and longest > data.bars:
+        songs = subject.cells(-(-count * data.bars // longest), seed, longest)
+    return Generated(subject.name, phrases, reconstruction, songs)
 
 
 def _sample(
@@ -283,15 +318,20 @@ def reconstruction_f1(model: "Model", data: Collection, seed: int) -> float:
     return onset_f1(phrases, model.reconstruct(phrases, seed=seed))
 
 
-def _read_phrases(folder: Path, data: Collection) -> Phrases:
-    """Read the whole phrases of a folder's MIDI files; broken files are left out."""
-    phrases: list[np.ndarray] = []
-    for source in iterate_sources(expand_patterns([str(folder)]), MIDI, MusicLimits()):
+def read_folder(folder: Path, data: Collection) -> Generated:
+    """Read a folder of MIDI files with the settings of a collection, as if it were prepared.
+
+    So both have the same selection: metre, tracks that must sound, no song twice; broken files
+    are left out.
+    """
+    missing = f"{folder} holds no run and no MIDI file with a phrase of {data.bars} bars"
+    if not scan(expand_patterns([str(folder)]), MIDI, MusicLimits()).count:
+        raise UserError(missing)
+    with TemporaryDirectory() as aside:
         try:
-            song = read_midi(source.read(MusicLimits()), data.tracks, data.grid)
-        except RejectedFile:
-            continue
-        phrases += _whole_phrases(song.roll(), data.bars)
-    if not phrases:
-        raise UserError(f"{folder} holds no run and no MIDI file of {data.bars} bars or more")
-    return np.stack(phrases)
+            prepare([str(folder)], aside, settings_of(data), jobs=0)
+        except UserError as error:
+            raise UserError(missing) from error
+        songs = Collection.open(aside)
+        indices = np.concatenate([songs.indices(split) for split in songs.splits])
+        return Generated(str(folder), songs.rolls(indices), songs=songs)

@@ -1,7 +1,6 @@
-"""Resemblance of phrases: to one another, to the training data, to their reconstructions."""
+"""Resemblance of phrases: to one another and to their reconstructions."""
 
 import numpy as np
-from jaxtyping import UInt8
 
 from musegen.measures.metrics import mean_or_nan
 from musegen.roll import ONSET, SILENT, Phrases
@@ -19,26 +18,6 @@ def self_similarity(cells: Phrases, pairs: int = 500, seed: int = 0) -> float:
     a, b = sounding[first[different]], sounding[second[different]]
     jaccard = (a & b).sum(1) / np.maximum((a | b).sum(1), 1)
     return mean_or_nan(jaccard)
-
-
-def copied_bars(
-    generated: Phrases, data: UInt8[np.ndarray, "data_phrase track _ step pitch"]
-) -> float:
-    """Return the share of generated bars that are in the data note for note, 0 to 1.
-
-    A bar is compared with all tracks together; empty bars are left out.
-    """
-    known = {bar.tobytes() for bar in _packed_bars(data)}
-    bars = [bar.tobytes() for bar in _packed_bars(generated)]
-    return sum(bar in known for bar in bars) / len(bars) if bars else float("nan")
-
-
-def _packed_bars(cells: Phrases) -> np.ndarray:
-    """Return each bar that is not empty as bits of its sounding cells and its onsets."""
-    phrases, _, bars = cells.shape[:3]
-    by_bar = cells.transpose(0, 2, 1, 3, 4).reshape(phrases * bars, -1)  # [phrase*bar cell]
-    by_bar = by_bar[(by_bar > SILENT).any(1)]
-    return np.concatenate([np.packbits(by_bar > SILENT, 1), np.packbits(by_bar == ONSET, 1)], 1)
 
 
 def onset_f1(phrases: Phrases, reconstruction: Phrases) -> float:

@@ -12,6 +12,9 @@ from rich.table import Table
 
 from core.app.report import COLOURS, Report, format_number
 from musegen.measures.evaluation import Row
+from musegen.measures.excerpts import PARTS
+from musegen.measures.form import LAGS
+from musegen.measures.likeness import MEASURES, REGISTER, TIME, WEIGHTS
 from musegen.measures.metrics import MEANINGS
 from musegen.measures.yardstick import YARDSTICK_METRICS
 
@@ -29,30 +32,121 @@ COLUMNS = {
     "of |generated - real| / real",
     **{name: MEANINGS[name] for name in YARDSTICK_METRICS},
     "self-similarity": "mean Jaccard similarity of two phrases, 0 to 1; low means diverse",
-    "copied bars": "share of bars that are in the training songs note for note",
     "reconstruction": "F1 of the onsets of reconstructed held-out phrases, 0 to 1",
 }
-"""The columns of the first table, with their meanings for the legend."""
+"""The columns of the table of phrases, with their meanings for the legend."""
+
+TOTALS = {
+    "total": "mean of the columns up to copies, weighted "
+    + ", ".join(f"{name} {weight:g}" for name, weight in WEIGHTS.items()),
+    "phrases": "distance of the next table",
+    "form": "repetition, rhythm, similarity of bars, groove, growth",
+    "harmony": "key, chord tones over the bass, the bass in the chord",
+    "register": "how high each track plays, in octaves from real songs",
+    "beat": "drum kit, backbeat, bass on the downbeat",
+    "dynamics": "velocities; - where the collection has none",
+    "classifier": "2 (accuracy - 0.5)",
+    "copies": "share of copied bars and parts beyond that of held-out songs",
+    "TIME": "structure in time: mean error of " + ", ".join(TIME),
+    "accuracy": "share of excerpts that a classifier tells from real ones; 0.5 is ideal",
+    "copied bars": "share of bars that are in the training songs note for note",
+    "copied parts": "share of tracks of an excerpt that are in the training songs note for note",
+}
+"""The columns of the table of totals, with their meanings for the legend."""
+
+PLOTTED_MEASURES = (
+    *(f"{kind}, {part}" for kind in ("repetition", "rhythm") for part in PARTS),
+    "similar bars",
+    "groove",
+    "in key",
+    "chord tones",
+    "backbeat",
+    "kinds of drums",
+)
 
 SOURCES = "EB, UPC, QN, PP, DP: Dong et al., MuseGAN, AAAI 2018. TD: Harte et al. 2006."
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """Build the table of distances, then that of each metric by track."""
+    """Build the tables of totals, of distances, of what is heard, and of metrics by track."""
+    yield totals(report)
     yield distances(report)
+    yield heard(report)
     yield _metrics(report)
 
 
-def distances(report: Report) -> Table:
-    """Build the table of distances to real songs, a row for each set of phrases."""
-    table = Table(
-        title="distance to real songs (0 is the same)",
-        caption=legend(COLUMNS),
+def totals(report: Report) -> Table:
+    """Build the table of each group's error, a row for each set of songs."""
+    title = f"likeness to real songs in excerpts of {report.rows[0].bars} bars (0 is the same)"
+    table = _table(title, TOTALS)
+    table.add_column("songs of", width=NAME_WIDTH, overflow="fold")
+    for name in TOTALS:
+        table.add_column(name, justify="right", width=max(map(len, name.split())))
+    for row in report.rows[1:]:
+        style = "bold" if row.kind == "generated" else ""
+        table.add_row(_label(row, report), *_totals(row), style=style)
+    return table
+
+
+def _label(row: Row, report: Report) -> str:
+    """Return a row's name, with the length of its excerpts where its songs are shorter."""
+    return row.name if row.bars == report.rows[0].bars else f"{row.name} ({row.bars} bars)"
+
+
+def _table(title: str, meanings: Mapping[str, str]) -> Table:
+    return Table(
+        title=title,
+        caption=legend(meanings),
         caption_justify="left",
         box=box.SIMPLE,
         padding=0,
         show_edge=False,
     )
+
+
+def _totals(row: Row) -> list[str]:
+    groups = (row.groups.get(name, float("nan")) for name in WEIGHTS)
+    shares = (row.accuracy, row.copied_bars, row.copied_parts)
+    return [
+        format_number(row.total, ".3f"),
+        *(format_number(error, ".2f") for error in groups),
+        *(format_number(value, ".2f") for value in (row.time, *shares)),
+    ]
+
+
+def heard(report: Report) -> Table:
+    """Build the table of what is heard in the longer excerpts, and below it in the shorter."""
+    rows = _compared(report)
+    lengths = list(rows[0].values)
+    title = f"what is heard in excerpts of {' and of '.join(lengths)} bars"
+    table = _table(title, MEANINGS_HEARD)
+    table.add_column("measure")
+    for row in rows:
+        table.add_column(row.name, justify="right", overflow="fold")
+    for name in rows[0].errors:
+        for length in lengths:
+            label = name if length == lengths[0] else f"  {length} bars"
+            table.add_row(label, *(_heard(row, length, name) for row in rows))
+    return table
+
+
+MEANINGS_HEARD = {measure.name: measure.meaning for measure in MEASURES} | {"register": REGISTER}
+
+
+def _heard(row: Row, length: str, name: str) -> str:
+    values = row.values.get(length, {}).get(name, [])
+    return " ".join(_short(value) for value in values) or "-"
+
+
+def _short(value: float) -> str:
+    """Format a share without its zero, and a larger number with three digits."""
+    text = format_number(value, ".2f" if abs(value) < 1 else ".3g")
+    return text.replace("0.", ".", 1) if abs(value) < 1 else text
+
+
+def distances(report: Report) -> Table:
+    """Build the table of distances to real songs, a row for each set of phrases."""
+    table = _table("distance of phrases to real ones (0 is the same)", COLUMNS)
     table.add_column("phrases of", width=NAME_WIDTH, overflow="fold")
     for name in COLUMNS:
         table.add_column(name, justify="right", width=max(map(len, name.split())))
@@ -62,7 +156,7 @@ def distances(report: Report) -> Table:
 
 
 def _cells(row: Row) -> list[str]:
-    shares = (row.self_similarity, row.copied_bars, row.reconstruction)
+    shares = (row.self_similarity, row.reconstruction)
     return [
         f"{row.distance:.3f}",
         *(format_number(row.distances[name], ".2f") for name in YARDSTICK_METRICS),
@@ -99,15 +193,18 @@ def _value(row: Row, metric: str, track: str) -> str:
 
 
 def draw_report(report: Report, path: Path | str) -> None:
-    """Draw the distance of each row, and below it the metrics by track."""
-    figure = Figure(figsize=(15, 11), dpi=100, layout="constrained")
-    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 2])[:, 0]
-    _draw_distances(above.subplots(), report)
-    for axes, metric in zip(below.subplots(2, 4).flat, PLOTTED, strict=True):
+    """Draw the total of each row, below it the measures of songs, and the metrics by track."""
+    figure = Figure(figsize=(16, 20), dpi=90, layout="constrained")
+    parts = figure.subfigures(3, 1, squeeze=False, height_ratios=[1.1, 2.2, 1.6])[:, 0]
+    _draw_totals(parts[0].subplots(), report)
+    parts[1].suptitle(_lengths(report), fontsize=11)
+    for axes, name in zip(parts[1].subplots(3, 4).flat, PLOTTED_MEASURES, strict=True):
+        _draw_measure(axes, report, name)
+    for axes, metric in zip(parts[2].subplots(2, 4).flat, PLOTTED, strict=True):
         _draw_metric(axes, report, metric)
     names = [row.name for row in _compared(report)]
-    below.legend(
-        *below.axes[0].get_legend_handles_labels(),
+    parts[2].legend(
+        *parts[2].axes[0].get_legend_handles_labels(),
         loc="outside lower center",
         ncols=len(names),
         frameon=False,
@@ -115,24 +212,74 @@ def draw_report(report: Report, path: Path | str) -> None:
     figure.savefig(path)
 
 
+def _lengths(report: Report) -> str:
+    return f"songs, in excerpts of {report.rows[0].bars} bars"
+
+
 def _compared(report: Report) -> list[Row]:
     """Return the rows of real songs and the first generated one, the reference first."""
     return [row for row in report.rows if row.kind == "real" or row is report.generated]
 
 
-def _draw_distances(axes: Axes, report: Report) -> None:
-    rows = report.rows[1:]
-    bars = axes.barh(
-        [row.name for row in rows],
-        [row.distance for row in rows],
-        color=[COLOURS[row.kind] for row in rows],
-    )
-    axes.bar_label(bars, fmt="%.3f", padding=3)
+GROUP_COLOURS = (
+    "#3f6fa3",
+    "#bf616a",
+    "#d08770",
+    "#ebcb8b",
+    "#a3be8c",
+    "#88c0d0",
+    "#7b6d8d",
+    "#4c566a",
+)
+
+
+def _draw_totals(axes: Axes, report: Report) -> None:
+    """Draw each total as a bar of its groups' shares; the reference itself is left out."""
+    rows = [row for row in report.rows[1:] if row.groups]
+    left = np.zeros(len(rows))
+    for (group, weight), colour in zip(WEIGHTS.items(), GROUP_COLOURS, strict=True):
+        errors = np.array([row.groups[group] for row in rows])
+        whole = [_known_weight(row) for row in rows]
+        width = np.nan_to_num(errors) * weight / whole
+        axes.barh(
+            [_label(row, report) for row in rows], width, left=left, color=colour, label=group
+        )
+        left += width
+    for number, row in enumerate(rows):
+        axes.text(left[number], number, f"  {row.total:.3f}", va="center", fontsize=9)
     axes.invert_yaxis()
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(
-        "distance to real songs: mean over metrics and tracks of |generated - real| / real"
-    )
+    axes.set_title("likeness to real songs: the total, by the share of each group (0 is the same)")
+
+
+def _known_weight(row: Row) -> float:
+    return sum(weight for name, weight in WEIGHTS.items() if not np.isnan(row.groups[name]))
+
+
+def _draw_measure(axes: Axes, report: Report, name: str) -> None:
+    """Draw the values of one measure."""
+    longest = str(report.rows[0].bars)
+    rows = [row for row in _compared(report) if longest in row.values]
+    values = [row.values[longest][name] for row in rows]
+    shades = np.linspace(1.0, 0.4, len(rows))
+    for number, (row, value, shade) in enumerate(zip(rows, values, shades, strict=True)):
+        alpha = 1.0 if row.kind == "generated" else shade
+        style = {"color": COLOURS[row.kind], "alpha": alpha, "label": row.name}
+        width = 0.8 / len(rows)
+        centre = np.arange(len(value)) + width * (number - (len(rows) - 1) / 2)
+        axes.bar(centre, np.nan_to_num(value), width, **style)
+    labels = PLACES.get(name, LAG_NAMES if len(values[0]) == len(LAGS) else [""])
+    axes.set_xticks(range(len(labels)), labels, fontsize=8)
+    axes.set_ylim(bottom=0)
+    meaning = textwrap.fill(MEANINGS_HEARD[name], TITLE_WIDTH)
+    axes.set_title(f"{name}\n{meaning}", fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+LAG_NAMES = [f"{lag} bar{'s' * (lag > 1)}" for lag in LAGS]
+PLACES = {"groove": ["drums", "all tracks"], "in key": ["whole excerpt", "four bars"]}
+"""Names of the values of measures that have several."""
 
 
 def _draw_metric(axes: Axes, report: Report, metric: str) -> None:
