@@ -22,6 +22,7 @@ from core.app.evaluation import Evaluation
 from core.app.model import Model as CoreModel
 from core.app.sampling import Rows, in_chunks
 from core.config import Strict
+from core.data.collection import Split
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.theory.distributions import Distribution
@@ -181,22 +182,32 @@ class Music(Domain):
     def measures(
         self, data: Collection, config: MusicConfig, other: Collection | None = None
     ) -> "Callable[[CoreModel], dict[str, float]]":
-        """Return the yardstick's distance to the training songs.
+        """Return the total by which held-out songs judge a model's songs, and its parts.
 
-        A translation that is nearly a copy is not measured: it is near before it has learned.
+        Without held-out songs the training songs judge. A translation that is nearly a copy is
+        not measured: it is near before it has learned.
         """
+        from musegen.measures.hearing import Hearing, cut_cells, cut_songs, lengths_of
         from musegen.measures.resemblance import onset_f1
         from musegen.measures.yardstick import Yardstick
 
-        real = data.rolls(spread(data.indices("train"), 1024))
-        judge = Yardstick.of(real, data.grid, data.tracks)
+        longest = lengths_of(data)[0]
+        splits: list[Split] = [one for one in data.splits if len(data.beginnings(longest, one))]
+        split = splits[-1]
+        hearing = Hearing.of(cut_songs(data, [split], [longest]))
+        real = data.rolls(spread(data.indices(split), 1024))
+        yardstick = Yardstick.of(real, data.grid, data.tracks)
         source = data if other is None else other
         examples = Examples(source.rolls(spread(source.indices("train"), MEASURED)))
 
         def measure(model: CoreModel) -> dict[str, float]:
-            cells = model.generate(examples, config.train.seed)
-            is_copy = model.translates and onset_f1(examples.items, cells) > COPY
-            return {} if is_copy else {"distance": judge.distance(cells)}
+            assert isinstance(model, Model)
+            songs = model.songs(examples, longest, config.train.seed)
+            if model.translates and onset_f1(examples.items, songs) > COPY:
+                return {}
+            phrases = yardstick.distance(phrases_of(songs, data.bars))
+            judged = hearing.judge(cut_cells(songs, data, [longest]), phrases)
+            return {"distance": judged.total, "phrases": phrases, "time": judged.time}
 
         return measure
 
@@ -250,6 +261,12 @@ class Model(CoreModel):
     def sampled_like(self, examples: Examples, seed: int) -> Phrases:
         return self.cells(len(examples), seed)
 
+    def songs(self, examples: Examples, bars: int, seed: int) -> Phrases:
+        """Sample about as many bars as the examples have, as songs; without a prior, generate."""
+        if not self.draws or bars <= self.spec.bars:
+            return self.generate(examples, seed)
+        return self.cells(-(-len(examples) * self.spec.bars // bars), seed, bars)
+
     @torch.no_grad()
     def cells(self, count: int = 1, seed: int = 0, bars: int | None = None) -> Phrases:
         """Sample pieces of any number of bars; each depends on the seed and its number alone."""
@@ -297,6 +314,12 @@ class Model(CoreModel):
         `ConfigError` unless count and bars are at least 1 and the tempo is above 0.
         """
         return self.rolls(self.cells(count, seed, bars), tempo_bpm)
+
+
+def phrases_of(songs: Phrases, bars: int) -> Phrases:
+    """Cut songs into phrases, end to end; a shorter rest is left out."""
+    firsts = range(0, songs.shape[2] - bars + 1, bars)
+    return np.concatenate([songs[:, :, first : first + bars] for first in firsts])
 
 
 def train(

@@ -57,3 +57,4 @@ def quick_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluate few songs of the band, and score few phrases one by one."""
     monkeypatch.setattr("musegen.measures.evaluation.BAND_SONGS", 5)
     monkeypatch.setattr("musegen.measures.evaluation.SCORED_PHRASES", 24)
+    monkeypatch.setattr("musegen.measures.hearing.MOST_EXCERPTS", 40)

@@ -20,7 +20,7 @@ Features = Float[np.ndarray, "excerpt feature"]
 
 def accuracy(
     real: Features,
-    generated: Features,
+    generated: Float[np.ndarray, "other_excerpt feature"],
     real_song: Int[np.ndarray, " excerpt"],
     generated_song: Int[np.ndarray, " other_excerpt"],
     seed: int = 0,
@@ -50,7 +50,7 @@ def _folds(song: Int[np.ndarray, " excerpt"], seed: int) -> Int[np.ndarray, " ex
     return (np.random.default_rng(seed).permutation(songs) % FOLDS)[song]
 
 
-def _with_gaps(features: Features) -> Features:
+def _with_gaps(features: Features) -> Float[np.ndarray, "excerpt more_features"]:
     """Append to the features which of them are NaN, and replace NaN by the mean."""
     gaps = np.isnan(features)
     known = np.maximum((~gaps).sum(0), 1)
@@ -60,13 +60,15 @@ def _with_gaps(features: Features) -> Features:
 
 
 def _predict(
-    features: Features, is_real: Bool[np.ndarray, " excerpt"], unseen: Features
+    features: Features,
+    is_real: Bool[np.ndarray, " excerpt"],
+    unseen: Float[np.ndarray, "unseen feature"],
 ) -> Bool[np.ndarray, " unseen"]:
     """Fit on one set and return which excerpts of the other look real."""
     mean, deviation = features.mean(0), features.std(0)
     scale = np.where(deviation > 1e-9, deviation, np.inf)
 
-    def standardised(rows: Features) -> Features:
+    def standardised(rows: np.ndarray) -> np.ndarray:
         columns = np.clip((rows - mean) / scale, -LIMIT, LIMIT)
         return np.concatenate([columns, np.ones((len(rows), 1))], 1)
 

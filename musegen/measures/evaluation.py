@@ -23,8 +23,16 @@ from musegen.data.collection import Collection, spread
 from musegen.data.preparation import prepare, settings_of
 from musegen.files.limits import MusicLimits
 from musegen.files.smf import MIDI
-from musegen.measures.excerpts import Excerpts
-from musegen.measures.hearing import LENGTHS, Hearing, Judgement, Songs, halves, lengths_of
+from musegen.measures.hearing import (
+    LENGTHS,
+    Hearing,
+    Judgement,
+    Lengths,
+    cut_cells,
+    cut_songs,
+    halves,
+    lengths_of,
+)
 from musegen.measures.metrics import METRICS, Metric, MetricTable, TrackPhrases, measure
 from musegen.measures.resemblance import onset_f1, overlapping_area, self_similarity
 from musegen.measures.yardstick import Yardstick, mean_of_known
@@ -34,7 +42,7 @@ from musegen.tracks import TRACK_LISTS
 if TYPE_CHECKING:
     from musegen.model import Model
 
-NamedPhrases = Iterator[tuple[str, Kind, Phrases, Songs | None]]
+NamedPhrases = Iterator[tuple[str, Kind, Phrases, Lengths | None]]
 
 REFERENCE_PHRASES = 1000
 """The largest number of phrases of each half of the data that are measured."""
@@ -55,13 +63,13 @@ class Generated:
     """Phrases with the name of the model or folder that they come from.
 
     reconstruction: onset F1 of the model's reconstructions of held-out phrases; NaN without an
-    encoder. songs: longer pieces, where there are any.
+    encoder. songs: excerpts of them; without, the phrases are taken.
     """
 
     name: str
     phrases: Phrases
     reconstruction: float = NAN
-    songs: Phrases | Collection | None = None
+    songs: Lengths | None = None
 
 
 @dataclass(frozen=True)
@@ -101,36 +109,41 @@ def evaluate(
     reference = _Reference.of(data, generator, seed)
     rows = [reference.training_row("training, one half", reference.phrases, 0)]
     for one in (generated, *others):
-        songs = Songs(data, one.phrases if one.songs is None else one.songs)
-        rows.append(reference.row(one.name, "generated", one.phrases, songs, one.reconstruction))
+        measured = (one.phrases, one.songs, one.reconstruction)
+        rows.append(reference.row(one.name, "generated", *measured))
     rows.append(reference.training_row("training, other half", reference.other_half, 1))
-    rows += [reference.row(*one) for one in _held_out_songs(data, generator)]
-    rows += [reference.row(*one) for one in _baselines(data, reference.phrases, generator)]
+    rows += [reference.row(*one) for one in _held_out_songs(data, reference.lengths, generator)]
+    rows += [reference.row(*one) for one in _baselines(data, reference, generator)]
     if other_data:
         data.require_form_of(other_data)
         phrases = _sample_phrases(other_data, generator)
         name = f"other songs ({other_data.store.folder.name})"
-        rows.append(reference.row(name, "baseline", phrases, Songs(data, other_data)))
+        songs = cut_songs(other_data, other_data.splits, reference.lengths)
+        rows.append(reference.row(name, "baseline", phrases, songs))
     return Report(tuple(rows))
 
 
-def _held_out_songs(data: Collection, generator: np.random.Generator) -> NamedPhrases:
+def _held_out_songs(
+    data: Collection, lengths: Sequence[int], generator: np.random.Generator
+) -> NamedPhrases:
     test = data.indices("test")
     if len(test):
         chosen = generator.permutation(test)[:REFERENCE_PHRASES]
-        yield "held-out songs", "real", data.rolls(np.sort(chosen)), Songs(data, data, ("test",))
+        phrases = data.rolls(np.sort(chosen))
+        yield "held-out songs", "real", phrases, cut_songs(data, ["test"], lengths)
 
 
 def _baselines(
-    data: Collection, reference: Phrases, generator: np.random.Generator
+    data: Collection, reference: "_Reference", generator: np.random.Generator
 ) -> NamedPhrases:
-    yield "tracks shuffled", "baseline", shuffled_tracks(reference, generator), None
-    yield "independent cells", "baseline", independent_cells(reference, generator), None
+    real = reference.phrases
+    yield "tracks shuffled", "baseline", shuffled_tracks(real, generator), None
+    yield "independent cells", "baseline", independent_cells(real, generator), None
     if (data.tracks, data.grid.beats_per_bar) == (TRACK_LISTS["lakh"], 4):
         rolls = [roll for roll, _ in songs(BAND_SONGS, seed=0, grid=data.grid)]
         phrases = [phrase for roll in rolls for phrase in _whole_phrases(roll, data.bars)]
         long = [piece for roll in rolls for piece in _whole_phrases(roll, LENGTHS[0])]
-        played = Songs(data, np.stack(long or phrases))
+        played = cut_cells(np.stack(long or phrases), data, reference.lengths)
         yield "the procedural band", "baseline", np.stack(phrases), played
 
 
@@ -178,7 +191,12 @@ class _Reference:
     yardstick: Yardstick
     scores: dict[str, dict[str, np.ndarray]]
     hearing: Hearing
-    halves: tuple[dict[int, Excerpts], dict[int, Excerpts]]
+    halves: tuple[Lengths, Lengths]
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Return the numbers of bars of the excerpts that are measured."""
+        return tuple(self.hearing.real)
 
     @classmethod
     def of(cls, data: Collection, generator: np.random.Generator, seed: int) -> "_Reference":
@@ -193,7 +211,7 @@ class _Reference:
         phrases, other = (data.rolls(np.sort(part)) for part in (train[:half], train[half:]))
         yardstick = Yardstick.of(phrases, data.grid, data.tracks)
         excerpts = halves(data, lengths_of(data), seed)
-        hearing = Hearing.of(data, excerpts[0], seed)
+        hearing = Hearing.of(excerpts[0], data)
         scores = _scores(phrases, data)
         return cls(data, phrases, other, yardstick, scores, hearing, excerpts)
 
@@ -202,12 +220,12 @@ class _Reference:
         name: str,
         kind: Kind,
         cells: Phrases,
-        songs: Songs | None = None,
+        songs: Lengths | None = None,
         reconstruction: float = NAN,
     ) -> Row:
         """Measure one set of phrases and songs; without songs the phrases are judged."""
         distances = self.yardstick.distances(cells)
-        songs = songs or Songs(self.data, cells)
+        songs = songs or cut_cells(cells, self.data, self.lengths)
         judgement = self.hearing.judge(songs, mean_of_known(distances.values()))
         return self._row(name, kind, cells, distances, judgement, reconstruction)
 
@@ -215,7 +233,7 @@ class _Reference:
         """Measure one of the halves."""
         distances = self.yardstick.distances(cells)
         distance = mean_of_known(distances.values())
-        judgement = self.hearing.judge_excerpts(self.halves[half], distance, is_training=True)
+        judgement = self.hearing.judge(self.halves[half], distance, is_training=True)
         return self._row(name, "real", cells, distances, judgement)
 
     def _row(
@@ -281,7 +299,7 @@ def generate(
 ) -> Generated:
     """Sample `count` phrases of a model, or read the phrases of a folder of MIDI files.
 
-    As many bars are sampled as songs, at the length at which the collection is heard. A model's
+    As many bars are sampled as songs, at the length at which the collection is measured. A model's
     reconstructions of held-out phrases are scored too. `other_data`: the songs that a translation
     model translates.
     """
@@ -290,10 +308,11 @@ def generate(
     if (subject.spec.grid, subject.spec.tracks) != (data.grid, data.tracks):
         raise UserError(f"{subject.name} and {data} have different grids or tracks")
     phrases = _sample(subject, data, count, seed, other_data)
-    reconstruction, longest = reconstruction_f1(subject, data, seed), max(lengths_of(data))
+    reconstruction, lengths = reconstruction_f1(subject, data, seed), lengths_of(data)
     songs = None
-    if subject.draws and longest > data.bars:
-        songs = subject.cells(-(-count * data.bars // longest), seed, longest)
+    if subject.draws and max(lengths) > data.bars:
+        cells = subject.cells(-(-count * data.bars // max(lengths)), seed, max(lengths))
+        songs = cut_cells(cells, data, lengths)
     return Generated(subject.name, phrases, reconstruction, songs)
 
 
@@ -334,4 +353,5 @@ def read_folder(folder: Path, data: Collection) -> Generated:
             raise UserError(missing) from error
         songs = Collection.open(aside)
         indices = np.concatenate([songs.indices(split) for split in songs.splits])
-        return Generated(str(folder), songs.rolls(indices), songs=songs)
+        excerpts = cut_songs(songs, songs.splits, lengths_of(data))
+        return Generated(str(folder), songs.rolls(indices), songs=excerpts)

@@ -4,14 +4,12 @@ Songs of every grid are measured in sixteenth notes, so that collections of any 
 compared on one ground.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from core.data.collection import Split
 from musegen.data.collection import Collection
 from musegen.roll import Grid, Notes, Phrases, notes_of
 from musegen.tracks import Track
@@ -93,9 +91,8 @@ class Excerpts:
         return cls.of(song, moved, np.arange(songs), bars, grid, tracks)
 
     @classmethod
-    def of_songs(cls, data: Collection, splits: Sequence[Split], bars: int) -> "Excerpts":
-        """Take excerpts from the songs of some splits, end to end."""
-        begin = np.concatenate([data.beginnings(bars, split) for split in splits])
+    def of_songs(cls, data: Collection, begin: np.ndarray, bars: int) -> "Excerpts":
+        """Take the excerpts of a collection that begin with these phrases."""
         excerpt, notes = data.notes(begin, bars)
         song = data.store.whole["song"][begin].astype(np.int64)
         return cls.of(excerpt, notes, song, bars, data.grid, data.tracks)

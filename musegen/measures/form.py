@@ -124,7 +124,7 @@ def groove_consistency(excerpts: Excerpts, part: str) -> Values:
     rhythm = np.zeros((len(excerpts), excerpts.steps), bool)
     rhythm[excerpts.excerpt[chosen], excerpts.notes.start[chosen]] = True
     by_bar = rhythm.reshape(len(excerpts), excerpts.bars, -1)  # [excerpt bar step]
-    sounds = by_bar.any(2)
+    sounds = np.asarray(by_bar.any(2))
     counted = sounds[:, 1:] | sounds[:, :-1]
     distance = (by_bar[:, 1:] != by_bar[:, :-1]).mean(2)
     return 1 - ratio(np.where(counted, distance, 0).sum(1), counted.sum(1))[:, None]
@@ -136,8 +136,9 @@ def compressed_size(excerpts: Excerpts) -> Values:
     columns = (notes.start % excerpts.steps_per_bar, notes.track, notes.pitch, notes.length)
     rows = np.stack([np.minimum(column, 255) for column in columns], 1).astype(np.uint8)
     ends = np.cumsum(excerpts.count(excerpts.part("all")))
-    parts = [part.tobytes() for part in np.split(rows, ends[:-1])]
-    return np.array([[len(zlib.compress(p, 9)) / len(p) if p else np.nan] for p in parts])
+    parts = [rows[a:b].tobytes() for a, b in zip(np.append(0, ends), ends, strict=False)]
+    sizes = [len(zlib.compress(part, 9)) / len(part) if part else np.nan for part in parts]
+    return np.array(sizes).reshape(-1, 1)  # [excerpt 1]
 
 
 def density_drift(excerpts: Excerpts) -> Values:

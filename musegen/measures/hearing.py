@@ -1,6 +1,6 @@
 """A hearing: excerpts of songs judged by all measures against those of real songs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from musegen.data.collection import Collection
 from musegen.measures.excerpts import Excerpts
 from musegen.measures.likeness import Portrait, group_errors, structure_in_time, total
 from musegen.measures.originality import KnownSongs
+from musegen.measures.yardstick import mean_of_known
 from musegen.roll import Phrases
 
 LENGTHS = (16, 8, 4, 2, 1)
@@ -28,25 +29,37 @@ MOST_EXCERPTS = 300
 NAN = float("nan")
 
 
-@dataclass(frozen=True)
-class Songs:
-    """Songs to take excerpts from: of a collection's splits, or given as cells."""
+Lengths = Mapping[int, Excerpts]
+"""Excerpts of songs, by their number of bars; a length may have none."""
 
-    data: Collection
-    source: Phrases | Collection
-    splits: tuple[Split, ...] = ()
 
-    def excerpts(self, bars: int) -> Excerpts:
-        """Take excerpts of `bars` bars, end to end; there may be none."""
-        if isinstance(self.source, Collection):
-            return Excerpts.of_songs(self.source, self.splits or self.source.splits, bars)
-        whole = Excerpts.of_cells(self.source, self.data.grid, self.data.tracks)
-        return whole if bars == whole.bars else whole.cut(bars)
+def cut_cells(cells: Phrases, data: Collection, lengths: Sequence[int]) -> dict[int, Excerpts]:
+    """Cut songs that are given as cells, in a collection's grid, end to end."""
+    whole = Excerpts.of_cells(cells, data.grid, data.tracks)
+    pieces = {bars: whole.cut(bars) for bars in lengths}
+    return {bars: one.take(limited(np.arange(len(one)))) for bars, one in pieces.items()}
+
+
+def cut_songs(
+    data: Collection, splits: Sequence[Split], lengths: Sequence[int]
+) -> dict[int, Excerpts]:
+    """Take excerpts from the songs of some splits of a collection, end to end."""
+    begin = {
+        bars: np.concatenate([data.beginnings(bars, split) for split in splits])
+        for bars in lengths
+    }
+    return {bars: Excerpts.of_songs(data, limited(one), bars) for bars, one in begin.items()}
+
+
+def limited(numbers: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Take at most `MOST_EXCERPTS` random numbers, in their order."""
+    chosen = np.random.default_rng(seed).permutation(len(numbers))[:MOST_EXCERPTS]
+    return numbers[np.sort(chosen)]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was heard in one set of excerpts.
+    """The judgement of one set of excerpts.
 
     bars: the length of the excerpts that were judged; count: their number. errors: of each
     measure; groups: of each group, see `likeness.WEIGHTS`; total: their weighted mean. time: TIME.
@@ -75,51 +88,44 @@ class Hearing:
     """
 
     real: Mapping[int, Portrait] = field(repr=False)
-    known: KnownSongs = field(repr=False)
-    copied: tuple[float, float]
-    seed: int = 0
+    known: KnownSongs | None = field(default=None, repr=False)
+    copied: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
-    def of(cls, data: Collection, excerpts: Mapping[int, Excerpts], seed: int) -> "Hearing":
-        """Measure real excerpts of each length; `data` holds the training songs."""
-        real = {bars: Portrait.of(limited(one, seed)) for bars, one in excerpts.items()}
-        longest = max(excerpts)
-        known = KnownSongs.of_split(data, "train", longest)
-        held_out = Excerpts.of_songs(data, ["test"], longest)
-        return cls(real, known, _copied(held_out, known, (0.0, 0.0)), seed)
+    def of(cls, songs: Lengths, data: Collection | None = None) -> "Hearing":
+        """Measure real excerpts; `data` holds the training songs, without it copies do not count.
+
+        What held-out songs have in common with the training songs is no copy.
+        """
+        real = {bars: Portrait.of(one) for bars, one in songs.items()}
+        if data is None:
+            return cls(real)
+        known = KnownSongs.of_split(data, "train", max(songs))
+        held_out = cut_songs(data, ["test"], [max(songs)])[max(songs)]
+        common = (known.copied_bars(held_out), known.copied_parts(held_out))
+        return cls(real, known, (np.nan_to_num(common[0]), np.nan_to_num(common[1])))
 
     @cached_property
     def longest(self) -> int:
         """Return the number of bars of the longer excerpts."""
         return max(self.real)
 
-    def judge(self, songs: Songs, phrases: float = NAN, is_training: bool = False) -> Judgement:
+    def judge(self, songs: Lengths, phrases: float = NAN, is_training: bool = False) -> Judgement:
         """Judge songs by the longest excerpts that they have.
 
         phrases: their distance by the yardstick. is_training: copies are not counted.
         """
-        found = {bars: songs.excerpts(bars) for bars in self.real}
-        return self.judge_excerpts(found, phrases, is_training)
-
-    def judge_excerpts(
-        self, found: Mapping[int, Excerpts], phrases: float = NAN, is_training: bool = False
-    ) -> Judgement:
-        """Judge excerpts, given by their number of bars."""
-        portraits = {
-            bars: Portrait.of(limited(one, self.seed)) for bars, one in found.items() if len(one)
-        }
+        portraits = {bars: Portrait.of(one) for bars, one in songs.items() if len(one)}
         if not portraits:
             return Judgement(0, 0, NAN, NAN, NAN, NAN, NAN, {}, {}, {})
         bars = max(portraits)
         portrait, real = portraits[bars], self.real[bars]
         errors, accuracy = portrait.errors(real), portrait.accuracy(real)
-        copied = (NAN, NAN)
-        if not is_training:
-            copied = _copied(found[bars], self.known, copied, bars == self.longest)
+        copied = (NAN, NAN) if is_training else self._copied(portrait.excerpts)
         groups = {
             "phrases": phrases,
             **group_errors(errors, portrait.measures),
-            "classifier": max(0.0, 2 * accuracy - 1) if accuracy == accuracy else NAN,
+            "classifier": float(np.maximum(0.0, 2 * accuracy - 1)),
             "copies": self._excess(copied),
         }
         return Judgement(
@@ -137,25 +143,14 @@ class Hearing:
 
     def _excess(self, copied: tuple[float, float]) -> float:
         """Return by how much more is copied than real songs have in common, on average."""
-        beyond = [max(0.0, a - b) for a, b in zip(copied, self.copied, strict=True) if a == a]
-        return float(np.mean(beyond)) if beyond else NAN
+        return mean_of_known(np.maximum(0.0, np.subtract(copied, self.copied)))
 
-
-def _copied(
-    excerpts: Excerpts, known: KnownSongs, without: tuple[float, float], whole: bool = True
-) -> tuple[float, float]:
-    """Return the shares of known bars and parts; parts only of excerpts as long as theirs."""
-    if not len(excerpts):
-        return without
-    return known.copied_bars(excerpts), known.copied_parts(excerpts) if whole else NAN
-
-
-def limited(excerpts: Excerpts, seed: int) -> Excerpts:
-    """Take at most `MOST_EXCERPTS` random excerpts."""
-    if len(excerpts) <= MOST_EXCERPTS:
-        return excerpts
-    generator = np.random.default_rng(seed)
-    return excerpts.take(np.sort(generator.permutation(len(excerpts))[:MOST_EXCERPTS]))
+    def _copied(self, excerpts: Excerpts) -> tuple[float, float]:
+        """Return the shares of known bars and parts; parts only of the longer excerpts."""
+        if self.known is None:
+            return NAN, NAN
+        parts = self.known.copied_parts(excerpts) if excerpts.bars == self.longest else NAN
+        return self.known.copied_bars(excerpts), parts
 
 
 def lengths_of(data: Collection) -> tuple[int, ...]:
@@ -172,13 +167,23 @@ def _songs_with(data: Collection, bars: int) -> int:
 
 
 def halves(
-    data: Collection, lengths: tuple[int, ...], seed: int
+    data: Collection, lengths: Sequence[int], seed: int
 ) -> tuple[dict[int, Excerpts], dict[int, Excerpts]]:
-    """Split the training songs into two random halves; return the excerpts of each."""
-    whole = {bars: Excerpts.of_songs(data, ["train"], bars) for bars in lengths}
-    songs = np.random.default_rng(seed).permutation(np.unique(whole[min(lengths)].song))
-    chosen = songs[: -(-len(songs) // 2)]
-    inside = {bars: np.isin(one.song, chosen) for bars, one in whole.items()}
-    first = {bars: one.take(np.flatnonzero(inside[bars])) for bars, one in whole.items()}
-    second = {bars: one.take(np.flatnonzero(~inside[bars])) for bars, one in whole.items()}
-    return first, second
+    """Split the training songs into two random halves; return excerpts of each.
+
+    Both have songs with longer excerpts, where there are two.
+    """
+    begin = {bars: data.beginnings(bars, "train") for bars in lengths}
+    songs = {bars: data.store.whole["song"][one] for bars, one in begin.items()}
+    order = np.random.default_rng(seed).permutation(np.unique(songs[min(lengths)]))
+    has_longer = np.isin(order, songs[max(lengths)])
+    chosen = order[np.argsort(~has_longer, kind="stable")][::2]
+    inside = {bars: np.isin(one, chosen) for bars, one in songs.items()}
+    first, second = (
+        {bars: limited(one[inside[bars] == side], seed) for bars, one in begin.items()}
+        for side in (True, False)
+    )
+    return (
+        {bars: Excerpts.of_songs(data, one, bars) for bars, one in first.items()},
+        {bars: Excerpts.of_songs(data, one, bars) for bars, one in second.items()},
+    )

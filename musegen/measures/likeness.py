@@ -39,6 +39,9 @@ SMALLEST = 0.1
 """Real values nearer to 0 than this do not divide an error: rare things vary between songs."""
 
 Vector = Float[np.ndarray, " value"]
+Shown = Float[np.ndarray, "excerpt shown"]
+"""Few values of each excerpt, that stand for all."""
+
 Error = Callable[[Vector, Vector], float]
 Compute = Callable[[Excerpts], Values]
 
@@ -85,7 +88,7 @@ class Measure:
     meaning: str
     compute: Compute
     error: Error = relative
-    shown: Callable[[Values], Values] = lambda values: values
+    shown: Callable[[Values], Shown] = lambda values: values
     in_time: str = ""
 
 
@@ -103,17 +106,17 @@ def _beside(*measures: Compute) -> Compute:
     return compute
 
 
-def _at_lags(similarity: Values) -> Values:
+def _at_lags(similarity: Values) -> Shown:
     """Return the similarities at the lags of `LAGS`; NaN beyond the end."""
     padded = np.pad(similarity, ((0, 0), (0, LAGS[-1])), constant_values=np.nan)
     return padded[:, np.array(LAGS) - 1]
 
 
-def _mean_interval(shares: Values) -> Values:
+def _mean_interval(shares: Values) -> Shown:
     return shares @ np.arange(1, shares.shape[1] + 1)[:, None]
 
 
-def _quantiles(shares: Values) -> Values:
+def _quantiles(shares: Values) -> Shown:
     return np.array([register.quantiles(one) for one in shares]).reshape(-1, 3)  # [excerpt value]
 
 
@@ -302,7 +305,7 @@ class Portrait:
         }
 
     @cached_property
-    def features(self) -> Values:
+    def features(self) -> Shown:
         """Return what the classifier sees of each excerpt."""
         return np.concatenate([one.shown(self.values[one.name]) for one in self.measures], 1)
 
@@ -345,4 +348,5 @@ def total(groups: Mapping[str, float]) -> float:
     """Return the mean of the groups' errors by `WEIGHTS`, over those that are known."""
     known = {name: value for name, value in groups.items() if not np.isnan(value)}
     weight = sum(WEIGHTS[name] for name in known)
-    return sum(WEIGHTS[name] * value for name, value in known.items()) / weight
+    weighted = sum(WEIGHTS[name] * value for name, value in known.items())
+    return weighted / weight if weight else float("nan")

@@ -12,7 +12,11 @@ from jaxtyping import UInt64
 
 from core.data.collection import Split
 from musegen.data.collection import Collection
-from musegen.measures.excerpts import Excerpts, ratio
+from musegen.measures.excerpts import Excerpts
+from musegen.measures.metrics import mean_or_nan
+
+MOST_STRETCHES = 2000
+"""Stretches of training songs in which copies are looked for."""
 
 Digests = UInt64[np.ndarray, "*place"]
 """A digest of the notes of each place; 0 where there is none."""
@@ -50,14 +54,14 @@ class KnownSongs:
 
 def _songs(data: Collection, split: Split) -> Iterable[Excerpts]:
     """Return the stretches of songs that phrases of the split cover, each as one excerpt."""
-    for phrase, bars in data.stretches(split):
+    for phrase, bars in data.stretches(split)[:MOST_STRETCHES]:
         excerpt, notes = data.notes(np.array([phrase]), bars)
         yield Excerpts.of(excerpt, notes, np.zeros(1, np.int64), bars, data.grid, data.tracks)
 
 
-def _share_known(digests: Digests, known: Digests) -> float:
+def _share_known(digests: Digests, known: UInt64[np.ndarray, " known"]) -> float:
     digests = digests[digests > 0]
-    return float(ratio(np.isin(digests, known).sum(), np.array(len(digests))))
+    return mean_or_nan(np.isin(digests, known))
 
 
 def piece_digests(excerpts: Excerpts) -> UInt64[np.ndarray, "excerpt bar track"]:

@@ -68,10 +68,10 @@ SOURCES = "EB, UPC, QN, PP, DP: Dong et al., MuseGAN, AAAI 2018. TD: Harte et al
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """Build the tables of totals, of distances, of what is heard, and of metrics by track."""
+    """Build the tables of totals, distances, measures of songs, and metrics by track."""
     yield totals(report)
     yield distances(report)
-    yield heard(report)
+    yield measures(report)
     yield _metrics(report)
 
 
@@ -114,26 +114,26 @@ def _totals(row: Row) -> list[str]:
     ]
 
 
-def heard(report: Report) -> Table:
-    """Build the table of what is heard in the longer excerpts, and below it in the shorter."""
+def measures(report: Report) -> Table:
+    """Build the table of measures of songs, for the longer excerpts and for the shorter."""
     rows = _compared(report)
     lengths = list(rows[0].values)
     title = f"what is heard in excerpts of {' and of '.join(lengths)} bars"
-    table = _table(title, MEANINGS_HEARD)
+    table = _table(title, MEASURED)
     table.add_column("measure")
     for row in rows:
         table.add_column(row.name, justify="right", overflow="fold")
     for name in rows[0].errors:
         for length in lengths:
             label = name if length == lengths[0] else f"  {length} bars"
-            table.add_row(label, *(_heard(row, length, name) for row in rows))
+            table.add_row(label, *(_values(row, length, name) for row in rows))
     return table
 
 
-MEANINGS_HEARD = {measure.name: measure.meaning for measure in MEASURES} | {"register": REGISTER}
+MEASURED = {measure.name: measure.meaning for measure in MEASURES} | {"register": REGISTER}
 
 
-def _heard(row: Row, length: str, name: str) -> str:
+def _values(row: Row, length: str, name: str) -> str:
     values = row.values.get(length, {}).get(name, [])
     return " ".join(_short(value) for value in values) or "-"
 
@@ -247,6 +247,7 @@ def _draw_totals(axes: Axes, report: Report) -> None:
         left += width
     for number, row in enumerate(rows):
         axes.text(left[number], number, f"  {row.total:.3f}", va="center", fontsize=9)
+    axes.margins(x=0.08)
     axes.invert_yaxis()
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
@@ -272,7 +273,7 @@ def _draw_measure(axes: Axes, report: Report, name: str) -> None:
     labels = PLACES.get(name, LAG_NAMES if len(values[0]) == len(LAGS) else [""])
     axes.set_xticks(range(len(labels)), labels, fontsize=8)
     axes.set_ylim(bottom=0)
-    meaning = textwrap.fill(MEANINGS_HEARD[name], TITLE_WIDTH)
+    meaning = textwrap.fill(MEASURED[name], TITLE_WIDTH)
     axes.set_title(f"{name}\n{meaning}", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -2,14 +2,17 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tunes import tune, write_tunes
 
 from core.errors import UserError
+from musegen.data.band import song
 from musegen.data.collection import Collection
-from musegen.data.preparation import PrepareConfig, prepare_band
+from musegen.data.preparation import PrepareConfig, prepare, prepare_band
 from musegen.measures.evaluation import (
     Generated,
     evaluate,
@@ -17,7 +20,9 @@ from musegen.measures.evaluation import (
     independent_cells,
     shuffled_tracks,
 )
-from musegen.measures.scorecard import draw_report
+from musegen.measures.hearing import Hearing, cut_cells, cut_songs, halves, lengths_of
+from musegen.measures.likeness import WEIGHTS
+from musegen.measures.scorecard import draw_report, totals
 from musegen.roll import HOLD, ONSET, SILENT, Grid
 
 pytestmark = pytest.mark.usefixtures("quick_evaluation")
@@ -83,8 +88,10 @@ def test_the_data_is_near_itself_and_each_baseline_has_its_fault(
     assert (rows["a part"].kind, rows["a part"].reconstruction) == ("generated", 0.5)
     assert math.isnan(report.generated.reconstruction)
     assert 3 * report.generated.distance < rows["independent cells"].distance
+    assert report.rows[0].total == pytest.approx(0, abs=1e-9)
     assert report.generated.copied_bars == 1
     assert rows["independent cells"].copied_bars == 0
+    assert math.isnan(rows["training, other half"].copied_bars)
     shuffled, generated = rows["tracks shuffled"].distances, report.generated.distances
     assert shuffled["tonal distance"] > 2 * generated["tonal distance"]
     assert shuffled["empty bars"] == pytest.approx(0, abs=1e-9)
@@ -116,13 +123,78 @@ def test_another_collection_is_a_row(data: Collection, phrases: np.ndarray, othe
     assert (report.rows[-1].name, report.rows[-1].kind) == ("other songs (more)", "baseline")
 
 
-def test_a_folder_of_midi_is_cut_into_whole_phrases(data: Collection, tmp_path: Path):
-    from musegen.data.band import song
-    from musegen.files.midi import write_midi
+def test_a_folder_of_the_very_songs_scores_as_the_collection_does(tmp_path: Path):
+    """A hop of three bars, three tracks that must sound, and one song twice."""
+    songs = write_tunes(tmp_path / "songs", 9, bars=37)
+    shutil.copy(songs / "004.mid", songs / "twice.mid")
+    (songs / "broken.mid").write_bytes(b"MThd")
+    config = PrepareConfig(grid=Grid(steps_per_beat=4), bars=4, hop=3, seed=3, test_share=0.3)
+    prepare([str(songs)], tmp_path / "data", config, jobs=0)
+    data = Collection.open(tmp_path / "data")
+    everything = np.concatenate([data.indices(split) for split in data.splits])
+    generated = generate(songs, data, count=1, seed=0)
+    assert np.array_equal(generated.phrases, data.rolls(everything))
+    lengths = lengths_of(data)
+    assert lengths == (16, 4)
+    own = Generated(
+        "collection", data.rolls(everything), songs=cut_songs(data, data.splits, lengths)
+    )
+    one, other = (evaluate(each, data).generated for each in (generated, own))
+    assert (one.distance, one.metrics) == (other.distance, other.metrics)
+    assert (one.total, one.time, one.values) == (other.total, other.time, other.values)
+    assert (one.bars, one.count) == (16, 2 * 9)
 
-    roll, _ = song(5, data.grid)
-    write_midi(roll, tmp_path / "song.mid")
-    (tmp_path / "broken.mid").write_bytes(b"MThd")
-    phrases = generate(tmp_path, data, count=1, seed=0).phrases
-    assert len(phrases) == roll.bars // data.bars
-    assert (phrases[1] == roll.cells[:, data.bars : 2 * data.bars]).all()
+
+def test_a_folder_has_no_phrase_where_too_few_tracks_sound(data: Collection, tmp_path: Path):
+    """Its phrases are chosen as those of the collection, which need three tracks."""
+    (tmp_path / "duo.mid").write_bytes(tune(1, bars=12, parts=2))
+    with pytest.raises(UserError, match="no run and no MIDI file with a phrase of 4 bars"):
+        generate(tmp_path, data, count=1, seed=0)
+
+
+def test_shorter_songs_are_measured_in_excerpts_that_fit(data: Collection, phrases: np.ndarray):
+    """Songs of the band have twenty bars and more; phrases have four."""
+    long = [song([7, n], data.grid)[0].cells[:, :16] for n in range(5)]
+    songs = cut_cells(np.stack(long), data, lengths_of(data))
+    report = evaluate(
+        Generated("long", phrases[:9], songs=songs), data, [Generated("short", phrases)]
+    )
+    rows = {row.name: row for row in report.rows}
+    assert (rows["long"].bars, rows["long"].count) == (16, 5)
+    assert (rows["short"].bars, list(rows["short"].values)) == (4, ["4"])
+    assert rows["training, other half"].bars == 16
+    assert math.isnan(rows["short"].copied_parts)
+    label = [str(cell) for cell in totals(report).columns[0].cells]
+    assert "short (4 bars)" in label
+    assert "long" in label
+    groups = rows["long"].groups
+    known = {name: weight for name, weight in WEIGHTS.items() if not math.isnan(groups[name])}
+    assert known.keys() == WEIGHTS.keys() - {"dynamics"}
+    expected = sum(weight * groups[name] for name, weight in known.items()) / sum(known.values())
+    assert rows["long"].total == pytest.approx(expected)
+    assert groups["phrases"] == rows["long"].distance
+    assert groups["classifier"] == pytest.approx(max(0, 2 * rows["long"].accuracy - 1))
+
+
+def test_copies_beyond_those_of_held_out_songs_count(data: Collection):
+    """Training songs are copied whole; a third of their parts moved by a step are not."""
+    lengths = lengths_of(data)
+    hearing = Hearing.of(halves(data, lengths, 0)[0], data)
+    copies = cut_songs(data, ["train"], lengths)
+    judged = hearing.judge(copies)
+    assert (judged.copied_bars, judged.copied_parts) == (1, 1)
+    expected = (1 - hearing.copied[0] + 1 - hearing.copied[1]) / 2
+    assert judged.groups["copies"] == pytest.approx(expected)
+    assert 0 < expected <= 1
+    assert math.isnan(hearing.judge(copies, is_training=True).groups["copies"])
+
+
+def test_halves_of_the_training_songs_share_no_song(data: Collection):
+    first, second = halves(data, (16, 4), 5)
+    for bars in (16, 4):
+        ours, theirs = set(first[bars].song), set(second[bars].song)
+        assert not ours & theirs
+        assert abs(len(ours) - len(theirs)) <= 1
+    assert set(first[16].song) | set(second[16].song) == set(
+        data.store.whole["song"][data.beginnings(16, "train")]
+    )

@@ -1,11 +1,11 @@
-"""Similarity, copies and reconstructions, counted by hand."""
+"""Similarity and reconstructions, counted by hand."""
 
 import math
 
 import numpy as np
 import pytest
 
-from musegen.measures.resemblance import copied_bars, onset_f1, overlapping_area, self_similarity
+from musegen.measures.resemblance import onset_f1, overlapping_area, self_similarity
 from musegen.roll import HOLD, ONSET
 
 SHAPE = (2, 3, 4, 5)
@@ -29,17 +29,6 @@ def test_self_similarity_is_intersection_over_union_of_sounding_cells():
     assert self_similarity(np.stack([one, other])) == pytest.approx(1 / 4)
     assert self_similarity(np.stack([one, one])) == 1
     assert math.isnan(self_similarity(one[None]))
-
-
-def test_a_bar_is_copied_if_all_tracks_have_the_same_notes():
-    data = np.stack([phrase(A, (1, 0, 3, 1), B), phrase(C)])
-    copy = phrase(A, (1, 0, 3, 1))  # bar 0 of the first; the other bars are empty
-    held = phrase(A, (1, 0, 3, 1))
-    held[1, 0, 3, 1] = HOLD  # the same cells, another onset
-    alone = phrase(A, (0, 1, 0, 0))  # without its second track; the right bar on another track
-    elsewhere = phrase((0, 0, 3, 4))  # bar 2 of the first, as bar 0
-    assert copied_bars(np.stack([copy, held, alone, elsewhere]), data) == pytest.approx(2 / 5)
-    assert math.isnan(copied_bars(np.zeros((1, *SHAPE), np.uint8), data))
 
 
 def test_f1_counts_onsets_in_their_cells():
