@@ -1,4 +1,4 @@
-"""Excerpts: notes on sixteenths, cut and taken, from cells and from collections alike."""
+"""Excerpts: notes on sixteenths, cut and taken, from cells and from collections."""
 
 import numpy as np
 import pytest

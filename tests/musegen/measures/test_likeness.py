@@ -163,7 +163,7 @@ FACTORS = {
     "dropped repeats": 4.0,
     "constant velocity": 2.0,
 }
-"""How many times the total of held-out songs that of deformed ones is, at least."""
+"""The least total of deformed songs, as a multiple of that of held-out ones."""
 
 
 @pytest.mark.parametrize("data", ["band", "freedoom"])
