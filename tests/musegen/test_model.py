@@ -15,6 +15,7 @@ from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.measures.resemblance import onset_f1
 from musegen.model import DOMAIN, Model, train
+from musegen.networks.states import to_cells
 from musegen.networks.wirings import Wires
 from musegen.roll import HOLD, ONSET, SILENT, Grid
 
@@ -77,6 +78,27 @@ def test_a_translation_needs_a_second_collection_of_the_same_form(band, ballads,
         tiny(band, tmp_path / "run", "cyclegan", other=Collection.open(tmp_path / "finer"))
 
 
+def test_a_batch_has_phrases_of_each_collection(band, ballads):
+    """x of the first, `other` of the second; of one collection there is no other."""
+    config = configure(DOMAIN, band, "cyclegan", "tiny", ["train.batch_size=3"], other=ballads)
+    batch = DOMAIN.batches(band, config, torch.device("cpu"), ballads)(7)
+    assert np.array_equal(to_cells(batch.x).numpy(), band.batch(7, 3, config.train.seed))
+    assert np.array_equal(to_cells(batch.other).numpy(), ballads.batch(7, 3, config.train.seed))
+    assert not np.array_equal(to_cells(batch.other).numpy(), to_cells(batch.x).numpy())
+    assert DOMAIN.batches(band, config, torch.device("cpu"))(7).other is None
+
+
+def test_settings_of_the_neurons_reach_the_decoder(band):
+    settings = ["model.musegan.slope=2.5", "model.musegan.binarisation=deterministic"]
+    config = configure(DOMAIN, band, "gan", "tiny", settings)
+    model = Model(DOMAIN.networks(config), config.model, config.spec)
+    decoder = model.networks["decoder"]
+    assert (decoder.slope, decoder.binarisation) == (2.5, "deterministic")
+    z = model.prior(2).rsample()
+    one, other = (decoder(z).rsample() for _ in range(2))
+    assert torch.equal(one, other), "deterministic neurons sample the same of one z"
+
+
 def test_an_untrained_translation_is_a_copy(band, ballads):
     """Note for note; each direction has networks of its own."""
     config = configure(DOMAIN, band, "cyclegan", "tiny", other=ballads)
@@ -112,9 +134,17 @@ def test_the_same_seed_makes_the_same_music(band, tmp_path):
     assert not np.array_equal(first, other)
 
 
-def test_long_pieces_keep_the_constant_parts_of_z_and_change_the_temporal_ones(band):
+@pytest.mark.parametrize(
+    ("wiring", "kept"),
+    [
+        ("hybrid", [True, False, True, False]),
+        ("composer", [True, False, True, True]),  # its private parts are empty
+        ("jamming", [True, True, True, False]),  # its shared parts are empty
+    ],
+)
+def test_long_pieces_keep_the_constant_parts_of_z_and_change_the_temporal_ones(band, wiring, kept):
     """Three phrases of a piece: z and z_i are the same in all, z_t and z_it differ in all."""
-    config = configure(DOMAIN, band, "musegan", "tiny")
+    config = configure(DOMAIN, band, "musegan", "tiny", [f"model.musegan.wiring={wiring}"])
     model = Model(DOMAIN.networks(config), config.model, config.spec)
     decoder = model.networks["decoder"]
     codes: list[torch.Tensor] = []
@@ -128,7 +158,7 @@ def test_long_pieces_keep_the_constant_parts_of_z_and_change_the_temporal_ones(b
     assert len(parts) == 3
     for one, other in itertools.combinations(parts, 2):
         same = [torch.equal(a, b) for a, b in zip(one, other, strict=True)]
-        assert same == [True, False, True, False]
+        assert same == kept
 
 
 @pytest.mark.parametrize("name", ["note_transformer", "glow"])

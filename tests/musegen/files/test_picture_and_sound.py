@@ -5,8 +5,15 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
+import torchaudio
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
 
-from musegen.files.sound import SAMPLE_RATE, write_sound
+from musegen.files.picture import draw_phrases, draw_roll
+from musegen.files.sound import LOUDNESS_LUFS, PEAK_DBFS, SAMPLE_RATE, sound, write_sound
 from musegen.roll import HOLD, ONSET, Grid, Roll
 from musegen.tracks import TRACK_LISTS
 
@@ -33,3 +40,85 @@ def test_a_note_above_the_soundfont_sounds_and_returns(tmp_path: Path):
         assert (file.getnchannels(), file.getframerate()) == (2, SAMPLE_RATE)
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
     assert 0.5 <= np.flatnonzero(np.abs(samples).max(1) > 300)[0] / SAMPLE_RATE < 0.6
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are saved, instead of files."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path: figures.append(figure))
+    return figures
+
+
+def two_notes() -> Roll:
+    """Middle C of the piano for three steps from step 5, a snare at step 9; 22 is the lowest."""
+    grid = Grid(steps_per_beat=4, lowest_pitch=22)
+    cells = np.zeros((5, 1, grid.steps_per_bar, grid.pitches), np.uint8)
+    cells[1, 0, 5, 60 - 22] = cells[0, 0, 9, 38 - 22] = ONSET
+    cells[1, 0, 6:8, 60 - 22] = HOLD
+    return Roll(cells, TRACK_LISTS["lakh"], grid, np.array([120.0]))
+
+
+def box(axes: Axes, number: int = 0) -> tuple[float, float, float]:
+    """The left, right and middle height of a panel's only note of a collection of patches."""
+    notes = [one for one in axes.collections if isinstance(one, PatchCollection)][number]
+    (path,) = notes.get_paths()
+    (left, bottom), (right, top) = path.get_extents().get_points()
+    return float(left), float(right), float((bottom + top) / 2)
+
+
+def labels(axes: Axes) -> dict[str, float]:
+    return {
+        text.get_text(): float(at)
+        for text, at in zip(axes.get_yticklabels(), axes.get_yticks(), strict=True)
+    }
+
+
+def test_a_note_is_drawn_at_its_beat_and_pitch(drawn: list[Figure]):
+    draw_roll(two_notes(), "song.png")
+    drums, piano = drawn[0].subfigs[0].axes
+    assert labels(drums) == {"snare": 0}
+    assert box(drums)[0::2] == pytest.approx((9 / 4, 0))
+    left, right, pitch = box(piano)
+    assert (left, pitch) == pytest.approx((5 / 4, 60))
+    assert right == pytest.approx(8 / 4, abs=0.05)
+    assert labels(piano)["C4"] == 60
+
+
+def test_a_phrase_is_drawn_at_its_steps_and_pitches(drawn: list[Figure]):
+    draw_phrases([two_notes()], "phrases.png")
+    panel = drawn[0].axes[0]
+    assert {round(left): round(pitch, 6) for left, _, pitch in boxes(panel)} == {5: 38, 9: 16}
+    assert labels(panel)["C4"] == 60 - 22
+
+
+def boxes(axes: Axes) -> list[tuple[float, float, float]]:
+    patches = [one for one in axes.collections if isinstance(one, PatchCollection)]
+    return [box(axes, n) for n, one in enumerate(patches) if len(one.get_paths())]
+
+
+def hits(every_steps: int) -> Roll:
+    """Four bars of kick and crash together on every so many steps."""
+    grid = Grid(steps_per_beat=4)
+    cells = np.zeros((5, 4, grid.steps_per_bar, grid.pitches), np.uint8)
+    for pitch in (36, 38, 49, 57):
+        cells[0, :, ::every_steps, pitch - grid.lowest_pitch] = ONSET
+    return Roll(cells, TRACK_LISTS["lakh"], grid, np.full(4, 120.0))
+
+
+def test_sound_has_a_common_loudness_unless_its_peaks_forbid_it():
+    """Sparse hits are all peak: at -1 dBFS they are below -16 LUFS, which a chord reaches."""
+    sparse = sound(hits(16))
+    peak = 20 * np.log10(np.abs(sparse).max())
+    assert peak == pytest.approx(PEAK_DBFS, abs=0.01)
+    assert loudness(sparse) < LOUDNESS_LUFS - 0.5
+    chord = two_notes()
+    chord.cells[4, 0, :, [30, 34, 37]] = HOLD
+    chord.cells[4, 0, 0, [30, 34, 37]] = ONSET
+    held = sound(chord)
+    assert np.abs(held).max() <= 10 ** (PEAK_DBFS / 20) + 1e-4
+    assert loudness(held) == pytest.approx(LOUDNESS_LUFS, abs=0.3)
+
+
+def loudness(samples: np.ndarray) -> float:
+    return torchaudio.functional.loudness(torch.from_numpy(samples), SAMPLE_RATE).item()

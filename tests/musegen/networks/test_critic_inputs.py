@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from musegen.networks.critic import Critic
 from musegen.networks.critic_inputs import (
     bar_counts,
     chroma,
@@ -11,7 +12,9 @@ from musegen.networks.critic_inputs import (
     onset_counts,
     split_tracks,
 )
+from musegen.networks.phrase_encoder import PhraseEncoder
 from musegen.networks.states import to_states
+from musegen.roll import Grid
 
 TRACKS, BARS, STEPS, PITCHES = 2, 2, 4, 14
 
@@ -51,6 +54,18 @@ def test_bar_counts_by_hand():
     assert counts[0, 1].tolist() == [0] * 7
     assert counts[1, 0].tolist() == pytest.approx([1, 1 / 12, 0, 0, 1 / 4, 0, 1 / 16])
     assert counts[1, 1].tolist() == pytest.approx([1, 2 / 12, 2 / 4, 0, 2 / 4, 2 / 4, 4 / 16])
+
+
+def test_statistics_for_feature_matching_are_those_of_bars_and_of_beats():
+    grid = Grid(steps_per_beat=2, beats_per_bar=2, pitches=PITCHES)
+    critic = Critic(PhraseEncoder(1, TRACKS, grid, bars=BARS, channels=4))
+    bars, beats = critic.statistics(phrase())
+    tracks = split_tracks(phrase(), groups=1)
+    assert torch.equal(bars, bar_counts(tracks)[0, 0])
+    assert beats.shape == (BARS * 2, harmony_values(TRACKS))
+    # of beat 1 the pitch class 0 of track 0: twice pitch 0, once pitch 12, over two steps
+    assert beats[1, 0] == 3 / 2
+    assert beats[2].nonzero()[:, 0].tolist()[:3] == [0, 12 + 1, 12 + 4]
 
 
 def test_tonal_distance_of_a_pair_is_that_of_harte():
