@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from pydantic import model_validator
 
 from core.app import fit
@@ -316,7 +317,7 @@ class Model(CoreModel):
         return self.rolls(self.cells(count, seed, bars), tempo_bpm)
 
 
-def phrases_of(songs: Phrases, bars: int) -> Phrases:
+def phrases_of(songs: UInt8[np.ndarray, "song track song_bar step pitch"], bars: int) -> Phrases:
     """Cut songs into phrases, end to end; a shorter rest is left out."""
     firsts = range(0, songs.shape[2] - bars + 1, bars)
     return np.concatenate([songs[:, :, first : first + bars] for first in firsts])

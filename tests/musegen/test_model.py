@@ -14,10 +14,10 @@ from core.training.run import export
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.measures.resemblance import onset_f1
-from musegen.model import DOMAIN, Model, train
+from musegen.model import DOMAIN, MEASURED, Model, train
 from musegen.networks.states import to_cells
 from musegen.networks.wirings import Wires
-from musegen.roll import HOLD, ONSET, SILENT, Grid
+from musegen.roll import HOLD, ONSET, SILENT, Grid, fill
 
 BARS, STEPS_PER_BEAT = 3, 4
 
@@ -119,6 +119,57 @@ def test_a_translation_that_is_nearly_a_copy_is_not_measured(band, ballads, tmp_
         tiny(band, tmp_path / name, name, other=other)
         logged = (tmp_path / name / "metrics.jsonl").read_text()
         assert ('"distance"' in logged) == measured
+
+
+@pytest.fixture(scope="module")
+def held_out(tmp_path_factory) -> Collection:
+    """Nine songs at four steps a beat, some of them held out."""
+    folder = tmp_path_factory.mktemp("data") / "nine"
+    config = PrepareConfig(grid=Grid(steps_per_beat=STEPS_PER_BEAT), test_share=0.4)
+    prepare_band(9, folder, config)
+    return Collection.open(folder)
+
+
+def test_the_measure_while_training_is_the_total_against_held_out_songs(held_out, monkeypatch):
+    """Of the held-out songs themselves it is 0; it rises with bars that stand elsewhere."""
+    config = configure(DOMAIN, held_out, "musegan", "tiny")
+    model = Model(DOMAIN.networks(config), config.model, config.spec)
+    measure = DOMAIN.measures(held_out, config)
+    excerpt, notes = held_out.notes(held_out.beginnings(16, "test"), 16)
+    pieces = [notes[excerpt == number] for number in np.unique(excerpt)]
+    own = np.stack([fill(piece, 5, 16, held_out.grid) for piece in pieces])
+    sampled = []
+
+    def songs(self, examples, bars, seed):
+        sampled.append((len(examples), bars, seed))
+        return cells
+
+    monkeypatch.setattr(Model, "songs", songs)
+    cells = own
+    exact = measure(model)
+    assert sampled == [(min(MEASURED, len(held_out.indices("train"))), 16, config.train.seed)]
+    assert exact["time"] == 0
+    assert exact.keys() == {"distance", "phrases", "time"}
+    cells = own[:, :, np.random.default_rng(0).permutation(16)]
+    moved = measure(model)
+    assert moved["time"] > 3 * exact["time"]
+    assert moved["distance"] > exact["distance"] + 0.05
+    cells = np.zeros_like(own)
+    cells[:, :, :, ::3, 40:45] = ONSET
+    assert measure(model)["distance"] > moved["distance"] + 0.3
+
+
+def test_songs_are_as_many_bars_as_the_examples(held_out):
+    """128 phrases of 4 bars are 32 songs of 16; a model without a prior transforms the phrases."""
+    config = configure(DOMAIN, held_out, "musegan", "tiny")
+    model = Model(DOMAIN.networks(config), config.model, config.spec)
+    examples = DOMAIN.examples(held_out, 9, 0)
+    assert model.songs(examples, 16, seed=3).shape[:3] == (3, 5, 16)
+    assert np.array_equal(model.songs(examples, 16, seed=3), model.cells(3, 3, 16))
+    assert np.array_equal(model.songs(examples, 4, seed=3), model.generate(examples, 3))
+    auto = configure(DOMAIN, held_out, "ae", "tiny")
+    encoding = Model(DOMAIN.networks(auto), auto.model, auto.spec)
+    assert encoding.songs(examples, 16, seed=3).shape == examples.items.shape
 
 
 @pytest.mark.parametrize("wiring", ["composer", "jamming", "hybrid"])
