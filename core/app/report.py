@@ -29,7 +29,11 @@ class Report:
 
 
 def null_for_nan(value: object) -> object:
-    """Replace every NaN by None, in nested dicts and lists too."""
+    """Replace every NaN by None, in nested dicts and lists too.
+
+    >>> null_for_nan({"a": [1.5, math.nan], "b": {"c": math.nan}})
+    {'a': [1.5, None], 'b': {'c': None}}
+    """
     if isinstance(value, dict):
         return {key: null_for_nan(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -82,6 +82,7 @@ def test_a_batch_has_phrases_of_each_collection(band, ballads):
     """x of the first, `other` of the second; of one collection there is no other."""
     config = configure(DOMAIN, band, "cyclegan", "tiny", ["train.batch_size=3"], other=ballads)
     batch = DOMAIN.batches(band, config, torch.device("cpu"), ballads)(7)
+    assert batch.other is not None
     assert np.array_equal(to_cells(batch.x).numpy(), band.batch(7, 3, config.train.seed))
     assert np.array_equal(to_cells(batch.other).numpy(), ballads.batch(7, 3, config.train.seed))
     assert not np.array_equal(to_cells(batch.other).numpy(), to_cells(batch.x).numpy())
