@@ -158,3 +158,23 @@ def test_a_phrase_never_crosses_a_change_of_metre(tmp_path: Path):
     data = prepared(tmp_path, midi(metres, 42 * note(60, 480)))
     assert [data.first_bar_of(phrase) for phrase in range(7)] == [0, 1, 2, 4, 5, 6, 7]
     assert len(data.store.whole["song"]) == 7
+
+
+def test_notes_of_an_excerpt_are_whole_and_begin_and_end_with_it(tmp_path: Path):
+    """C4 from the third beat over two bar lines for eight beats, then C4 and E4; 4 bars in all."""
+    notes = note(60, 8 * 480, after=2 * 480) + note(60, 960) + note(64, 960, after=480)
+    data = prepared(tmp_path, midi(notes), grid={"steps_per_beat": 2})
+
+    def columns(phrases: list[int], bars: int) -> list[tuple[int, ...]]:
+        excerpt, found = data.notes(np.array(phrases), bars)
+        rows = (excerpt, found.track, found.start, found.pitch + 24, found.length)
+        return list(zip(*(row.tolist() for row in rows), strict=True))
+
+    assert columns([0], 4) == [(0, 1, 4, 60, 16), (0, 1, 20, 60, 4), (0, 1, 26, 64, 4)]
+    inside, cut = columns([2, 0], 2)[:3], columns([2, 0], 2)[3:]
+    assert inside == [(0, 1, 0, 60, 4), (0, 1, 4, 60, 4), (0, 1, 10, 64, 4)], "held into it"
+    assert cut == [(1, 1, 4, 60, 12)], "held beyond it"
+    assert data.stretches("train") == [(0, 4)]
+    assert data.beginnings(2, "train").tolist() == [0, 2]
+    assert data.beginnings(3, "train").tolist() == [0]
+    assert data.beginnings(5, "train").tolist() == []
