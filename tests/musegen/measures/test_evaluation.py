@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,8 @@ def test_copies_beyond_those_of_held_out_songs_count(data: Collection):
     expected = (1 - hearing.copied[0] + 1 - hearing.copied[1]) / 2
     assert judged.groups["copies"] == pytest.approx(expected)
     assert 0 < expected <= 1
+    known = replace(hearing, copied=(0.3, 0.9)).judge(copies)
+    assert known.groups["copies"] == pytest.approx((0.7 + 0.1) / 2), "real songs share some"
     assert math.isnan(hearing.judge(copies, is_training=True).groups["copies"])
 
 

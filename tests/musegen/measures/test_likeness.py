@@ -155,6 +155,21 @@ def test_the_same_songs_have_a_total_of_0(data: str, request: pytest.FixtureRequ
     assert total_of(real, real.excerpts) < 0.01
 
 
+def test_velocities_that_the_real_songs_lack_are_no_feature(band: Songs):
+    """Cells have a constant velocity, and a collection without velocities has none."""
+
+    def at(velocity: int, excerpts: Excerpts) -> Excerpts:
+        level = np.full(len(excerpts.notes), velocity)
+        return replace(excerpts, notes=replace(excerpts.notes, velocity=level))
+
+    unknown = Portrait.of(at(0, band.real.excerpts))
+    generated = Portrait.of(at(100, band.held_out))
+    assert generated.accuracy(unknown) < 0.65
+    errors = group_errors(generated.errors(unknown), generated.measures)
+    assert np.isnan(errors["dynamics"])
+    assert generated.accuracy(band.real) > 0.95, "which have other velocities"
+
+
 FACTORS = {
     "scrambled octaves": 4.0,
     "shuffled bars": 4.0,
