@@ -132,7 +132,7 @@ def held_out(tmp_path_factory) -> Collection:
 
 
 def test_the_measure_while_training_is_the_total_against_held_out_songs(held_out, monkeypatch):
-    """Of the held-out songs themselves it is 0; it rises with bars that stand elsewhere."""
+    """TIME is 0 for the held-out songs themselves, and rises where their bars stand elsewhere."""
     config = configure(DOMAIN, held_out, "musegan", "tiny")
     model = Model(DOMAIN.networks(config), config.model, config.spec)
     measure = DOMAIN.measures(held_out, config)
