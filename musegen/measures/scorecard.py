@@ -249,7 +249,8 @@ def _draw_totals(axes: Axes, report: Report) -> None:
         axes.text(left[number], number, f"  {row.total:.3f}", va="center", fontsize=9)
     axes.margins(x=0.08)
     axes.invert_yaxis()
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08), "ncols": len(WEIGHTS)}
+    axes.legend(fontsize=8, frameon=False, **below)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title("likeness to real songs: the total, by the share of each group (0 is the same)")
 
