@@ -2,6 +2,7 @@
 
 A cell is SILENT, HOLD or ONSET: an onset starts a note, holds continue it, and a repeated note has
 an onset of its own, so that two notes never become one. A drum hit is one onset; it has no length.
+Velocities, where they are known, lie beside the cells in an array of the same shape.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -15,9 +16,15 @@ from musegen.tracks import Track
 
 SILENT, HOLD, ONSET = 0, 1, 2
 
+DEFAULT_VELOCITY = 100
+"""The velocity of notes of which none is known."""
+
 Cells = UInt8[np.ndarray, "track bar step pitch"]
 Phrases = UInt8[np.ndarray, "phrase track bar step pitch"]
 """The cells of several pieces of equal length."""
+
+Velocities = UInt8[np.ndarray, "track bar step pitch"]
+"""The velocity of the note that sounds in each cell, 1 to 127; 0 where none is known."""
 
 Column = Int[np.ndarray, " note"]
 
@@ -64,13 +71,35 @@ class Notes:
 
 @dataclass(frozen=True)
 class Roll:
-    """A piece: its cells, its tracks, and the tempo of each bar in beats a minute."""
+    """A piece: its cells, its tracks, and the tempo of each bar in beats a minute.
+
+    `velocity`: see `Velocities`; without it all notes have velocity 100.
+    """
 
     cells: Cells
     tracks: tuple[Track, ...]
     grid: Grid
     tempo_bpm: Float[np.ndarray, " bar"]
     name: str = ""
+    velocity: Velocities | None = None
+
+    @classmethod
+    def of(
+        cls,
+        notes: Notes,
+        tracks: tuple[Track, ...],
+        grid: Grid,
+        tempo_bpm: Float[np.ndarray, " bar"],
+        name: str = "",
+    ) -> "Roll":
+        """Convert notes, with their velocities; the tempo of each bar gives the length."""
+        size = (len(tracks), len(tempo_bpm), grid)
+        velocity = fill_velocities(notes, *size)
+        return cls(fill(notes, *size), tracks, grid, tempo_bpm, name, velocity)
+
+    def notes(self) -> Notes:
+        """Convert to notes."""
+        return notes_of(self.cells, self.velocity)
 
     @property
     def bars(self) -> int:
@@ -102,21 +131,39 @@ def separate(notes: Notes, grid: Grid) -> Notes:
 
 def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:
     """Convert notes to cells; a note that starts before step 0 gets its onset there."""
-    steps = bars * grid.steps_per_bar
-    cells = np.zeros((tracks, steps, grid.pitches), np.uint8)
-    start, end = np.maximum(notes.start, 0), np.minimum(notes.start + notes.length, steps)
-    length = np.maximum(end - start, 0)
-    note = np.repeat(np.arange(len(notes)), length)
-    within = np.arange(len(note)) - np.repeat(np.cumsum(length) - length, length)
-    cells[notes.track[note], start[note] + within, notes.pitch[note]] = HOLD
-    inside = length > 0
-    cells[notes.track[inside], start[inside], notes.pitch[inside]] = ONSET
+    note, step, is_first = _sounding(notes, bars * grid.steps_per_bar)
+    cells = np.zeros((tracks, bars * grid.steps_per_bar, grid.pitches), np.uint8)
+    track, pitch = notes.track[note], notes.pitch[note]
+    cells[track, step, pitch] = HOLD
+    cells[track[is_first], step[is_first], pitch[is_first]] = ONSET
     bar = (grid.steps_per_bar, grid.pitches)
     return cells.reshape(tracks, bars, *bar)  # [track bar step pitch]
 
 
-def notes_of(cells: Cells, velocity: int = 100) -> Notes:
-    """Convert cells to notes, the inverse of `fill`; a hold that follows silence starts a note."""
+def fill_velocities(notes: Notes, tracks: int, bars: int, grid: Grid) -> Velocities:
+    """Return the velocity of the note that sounds in each cell of `fill`, 0 in silence."""
+    note, step, _ = _sounding(notes, bars * grid.steps_per_bar)
+    velocity = np.zeros((tracks, bars * grid.steps_per_bar, grid.pitches), np.uint8)
+    velocity[notes.track[note], step, notes.pitch[note]] = notes.velocity[note]
+    bar = (grid.steps_per_bar, grid.pitches)
+    return velocity.reshape(tracks, bars, *bar)  # [track bar step pitch]
+
+
+def _sounding(notes: Notes, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the note and the step of each cell that sounds in 0 .. steps-1, and whether it is
+    the note's first."""
+    start, end = np.maximum(notes.start, 0), np.minimum(notes.start + notes.length, steps)
+    length = np.maximum(end - start, 0)
+    note = np.repeat(np.arange(len(notes)), length)
+    within = np.arange(len(note)) - np.repeat(np.cumsum(length) - length, length)
+    return note, start[note] + within, within == 0
+
+
+def notes_of(cells: Cells, velocity: Velocities | None = None) -> Notes:
+    """Convert cells to notes, the inverse of `fill`; a hold that follows silence starts a note.
+
+    A note has the velocity of its first cell, 100 where none is known.
+    """
     tracks, bars, steps, pitches = cells.shape
     rows = np.zeros((tracks, pitches, bars * steps + 1), np.uint8)  # a silent step ends each row
     by_step = cells.reshape(tracks, bars * steps, pitches)  # [track bar*step pitch]
@@ -128,4 +175,8 @@ def notes_of(cells: Cells, velocity: int = 100) -> Notes:
     end = np.flatnonzero((line != HOLD) & was_sounding)  # the first step after each note
     length = end[np.searchsorted(end, onset, side="right")] - onset
     track, pitch, start = np.unravel_index(onset, rows.shape)
-    return Notes(track, start, pitch, length, np.full(len(onset), velocity)).ordered()
+    loud = np.full(len(onset), DEFAULT_VELOCITY)
+    if velocity is not None:
+        known = velocity[track, start // steps, start % steps, pitch].astype(np.int64)
+        loud = np.where(known > 0, known, DEFAULT_VELOCITY)
+    return Notes(track, start, pitch, length, loud).ordered()

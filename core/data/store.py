@@ -34,7 +34,7 @@ Reject = tuple[str, str, str]
 SHARD_INDEX = "shard.json"
 INDEX = "index.json"
 
-FORMAT = 2
+FORMAT = 3
 """Version of what a prepared folder holds."""
 
 
@@ -127,12 +127,17 @@ def write_rejects(folder: Path, rejects: Iterable[Reject]) -> None:
     write_text(folder / "rejects.jsonl", "".join(line + "\n" for line in lines))
 
 
-def require_format(folder: Path, written_format: object) -> None:
-    """Raise `UserError` where another version of pianoreel prepared the folder."""
+def require_format(
+    folder: Path, written_format: object, command: str = "the same command"
+) -> None:
+    """Raise `UserError` where another version of pianoreel prepared the folder.
+
+    `command` prepares it anew.
+    """
     if written_format != FORMAT:
         raise UserError(
-            f"{folder} was prepared by another version of pianoreel: prepare it anew, into "
-            "another folder, or delete this one first"
+            f"{folder} was prepared by another version of pianoreel: prepare it anew ({command}), "
+            "into another folder, or delete this one first"
         )
 
 
@@ -155,7 +160,8 @@ class Store:
             written_format = self.index.get("format")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is damaged: delete {folder} and prepare it again") from error
-        require_format(folder, written_format)
+        domain = self.facts.get("domain", "DOMAIN")
+        require_format(folder, written_format, f"pianoreel {domain} prepare")
         self._check()
 
     def _check(self) -> None:

@@ -21,6 +21,7 @@ NOTE_COLUMNS = {
     "step": np.uint16,
     "pitch": np.uint8,
     "length": np.uint16,
+    "velocity": np.uint8,
     "held": np.bool_,
 }
 """The columns of a note's piece within one bar; `held` where it started in an earlier bar."""
@@ -42,6 +43,7 @@ def cut_at_bars(notes: Notes, bars: int, grid: Grid) -> dict[str, np.ndarray]:
         "step": begin - bar * per_bar,
         "pitch": notes.pitch[note],
         "length": end - begin,
+        "velocity": notes.velocity[note],
         "held": nth > 0,
     }
     ordered = {name: columns[name][order].astype(kind) for name, kind in NOTE_COLUMNS.items()}
@@ -109,10 +111,7 @@ class Collection(Prepared):
         steps = self.bars * self.grid.steps_per_bar
         cells = np.zeros((len(indices), len(self.tracks), steps, self.grid.pitches), np.uint8)
         phrase, notes = self._notes(indices)
-        pitch = notes["pitch"].astype(np.int64)
-        if transpose is not None:
-            melodic = self.sustained[notes["track"]]
-            pitch[melodic] += self._limited(phrase[melodic], pitch[melodic], transpose)
+        pitch = self._transposed(phrase, notes, transpose)
         first = np.ravel_multi_index((phrase, notes["track"], notes["step"], pitch), cells.shape)
         flat = cells.reshape(-1)  # [phrase*track*step*pitch]
         length = notes["length"].astype(np.int64)
@@ -155,11 +154,10 @@ class Collection(Prepared):
             if len(part)
         ]
 
-    def notes(self, indices: np.ndarray, bars: int) -> tuple[Int[np.ndarray, " note"], Notes]:
+    def excerpts(self, indices: np.ndarray, bars: int) -> tuple[Int[np.ndarray, " note"], Notes]:
         """Return the notes of the `bars` bars from each phrase's first, and the excerpt of each.
 
-        A note that is held into an excerpt begins with it. The velocity is 0 where the collection
-        has none.
+        A note that is held into an excerpt begins with it.
         """
         excerpt, columns = self._notes(indices, bars)
         line = (excerpt * len(self.tracks) + columns["track"]) * self.grid.pitches
@@ -172,11 +170,32 @@ class Collection(Prepared):
         continues = (held > 0) & (step == np.roll(step + length, 1)) & (line == np.roll(line, 1))
         continues[:1] = False
         first = np.flatnonzero(~continues)
-        velocity = columns.get("velocity", np.zeros(len(order)))[order]
-        order, step, velocity = order[first], step[first], velocity[first]
+        order, step = order[first], step[first]
         total = np.add.reduceat(length, first) if len(first) else length
-        track, pitch = (columns[name][order].astype(np.int64) for name in ("track", "pitch"))
-        return excerpt[order], Notes(track, step, pitch, total, velocity.astype(np.int64))
+        track, pitch, velocity = (
+            columns[name][order].astype(np.int64) for name in ("track", "pitch", "velocity")
+        )
+        return excerpt[order], Notes(track, step, pitch, total, velocity)
+
+    def notes(self, indices: np.ndarray, transpose: np.ndarray | None = None) -> list[Notes]:
+        """Return the notes of phrases with their velocities, as `rolls` returns their cells."""
+        phrase, notes = self._notes(indices)
+        pitch = self._transposed(phrase, notes, transpose)
+        return [
+            _joined(
+                {**{name: column[mine] for name, column in notes.items()}, "pitch": pitch[mine]}
+            )
+            for mine in (phrase == number for number in range(len(indices)))
+        ]
+
+    def _transposed(
+        self, phrase: np.ndarray, notes: dict[str, np.ndarray], transpose: np.ndarray | None
+    ) -> np.ndarray:
+        pitch = notes["pitch"].astype(np.int64)
+        if transpose is not None:
+            melodic = self.sustained[notes["track"]]
+            pitch[melodic] += self._limited(phrase[melodic], pitch[melodic], transpose)
+        return pitch
 
     def _notes(
         self, indices: np.ndarray, length: int | None = None
@@ -226,6 +245,18 @@ class Collection(Prepared):
         chosen = generator.choice(self.indices(split), size)
         most = transpose_semitones
         return self.rolls(chosen, generator.integers(-most, most + 1, size))
+
+
+def _joined(pieces: dict[str, np.ndarray]) -> Notes:
+    """Join the pieces of a phrase's notes; those held into the phrase start at its beginning."""
+    ordered = np.lexsort((pieces["step"], pieces["pitch"], pieces["track"]))
+    columns = {name: column[ordered] for name, column in pieces.items()}
+    first = np.flatnonzero(~columns["held"] | (columns["step"] == 0))
+    length = np.add.reduceat(columns["length"].astype(np.int64), first) if len(first) else first
+    names = ("track", "step", "pitch")
+    track, start, pitch = (columns[name][first].astype(np.int64) for name in names)
+    velocity = columns["velocity"][first].astype(np.int64)
+    return Notes(track, start, pitch, length, velocity).ordered()
 
 
 def spread(indices: Int[np.ndarray, " phrase"], most: int) -> Int[np.ndarray, " chosen"]:

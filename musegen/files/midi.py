@@ -18,7 +18,7 @@ from core.data.sources import RejectedFile
 from core.errors import UserError
 from musegen.files.limits import MusicLimits
 from musegen.files.smf import check_times, mark_channels, midi_bytes
-from musegen.roll import Grid, Notes, Roll, fill, notes_of, separate
+from musegen.roll import Grid, Notes, Roll, separate
 from musegen.tracks import LAKH, Part, Track, assign
 
 TICKS_PER_BEAT = 480
@@ -58,8 +58,7 @@ class Song:
 
     def roll(self) -> Roll:
         """Convert the notes to a roll."""
-        cells = fill(self.notes, len(self.tracks), self.bars, self.grid)
-        return Roll(cells, self.tracks, self.grid, self.tempo_bpm, self.name)
+        return Roll.of(self.notes, self.tracks, self.grid, self.tempo_bpm, self.name)
 
 
 def read_midi(
@@ -272,12 +271,13 @@ class _Parsed:
 def song_of(roll: Roll, name: str = "") -> Song:
     """Convert a roll to a song of one stretch."""
     whole = ((0, roll.bars),)
-    notes, title = notes_of(roll.cells), name or roll.name
-    return Song(notes, roll.bars, roll.tempo_bpm, whole, roll.tracks, roll.grid, title)
+    title = name or roll.name
+    return Song(roll.notes(), roll.bars, roll.tempo_bpm, whole, roll.tracks, roll.grid, title)
 
 
-def write_midi(roll: Roll, path: Path | str | BytesIO, velocity: int = 100) -> None:
-    """Write a roll: named tracks with their programs, drums on channel 10, the tempo of each bar.
+def write_midi(roll: Roll, path: Path | str | BytesIO) -> None:
+    """Write a roll: named tracks with their programs, drums on channel 10, the velocity of each
+    note, the tempo of each bar.
 
     A second time signature at the end keeps the length of a roll that ends in silence.
     """
@@ -292,7 +292,7 @@ def write_midi(roll: Roll, path: Path | str | BytesIO, velocity: int = 100) -> N
     for tick in (0, roll.bars * bar_ticks):
         signature = pretty_midi.TimeSignature(roll.grid.beats_per_bar, 4, float(seconds[tick]))
         midi.time_signature_changes.append(signature)
-    notes = notes_of(roll.cells, velocity)
+    notes = roll.notes()
     for number, track in enumerate(roll.tracks):
         instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
         instrument.notes = _midi_notes(notes[notes.track == number], roll.grid, seconds)

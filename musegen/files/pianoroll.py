@@ -2,6 +2,8 @@
 
 import io
 import zipfile
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,14 @@ from numpy.lib import format as npy
 from core.data.sources import RejectedFile
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import DEFAULT_BPM, Meter, Song
-from musegen.roll import HOLD, ONSET, Grid, Roll, notes_of
+from musegen.roll import HOLD, ONSET, Grid, Notes, Roll, fill_velocities, notes_of
 from musegen.tracks import Part, Track, assign
 
 LPD = (".npz",)
 """Suffixes of pianoroll archives."""
 
-VELOCITY = 100
 PITCHES = 128
+LOUDEST = 127
 
 
 def read_lpd(
@@ -104,13 +106,13 @@ class _Multitrack:
         starts = self._bars(meter)
         bar_steps = self.resolution * self.grid.beats_per_bar
         within = starts[:, None] + np.arange(bar_steps)
-        cells = self._cells(tracks, within.ravel())
+        cells, velocity = self._cells(tracks, within.ravel())
         borders = 1 + np.flatnonzero(np.diff(starts) != bar_steps)
         firsts = np.concatenate([[0], borders])
         for first in firsts * self.grid.steps_per_bar:  # no note is held across a border
             cells[:, first][cells[:, first] == HOLD] = ONSET
         shape = (len(tracks), len(starts), self.grid.steps_per_bar, self.grid.pitches)
-        notes = notes_of(cells.reshape(shape))  # [track bar step pitch]
+        notes = notes_of(cells.reshape(shape), velocity.reshape(shape))  # [track bar step pitch]
         if not len(notes):
             raise RejectedFile("no-notes", "no note is in the pitch range and in a track's part")
         counts = np.diff(np.append(firsts, len(starts)))
@@ -135,32 +137,41 @@ class _Multitrack:
             )
         return starts
 
-    def _cells(self, tracks: tuple[Track, ...], steps: np.ndarray) -> np.ndarray:
-        """Return the cells of these steps, [track coarse_step pitch]."""
+    def _cells(
+        self, tracks: tuple[Track, ...], steps: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the cells and velocities of these steps, [track coarse_step pitch]."""
         parts = [
             Part(n, t.name or "", t.program, t.is_drum) for n, t in enumerate(self.instruments)
         ]
         cells = np.zeros((len(tracks), len(steps) // self.factor, self.grid.pitches), np.uint8)
+        velocity = np.zeros_like(cells)
         for track, owner in zip(self.instruments, assign(parts, tracks), strict=True):
             if owner >= 0 and len(track.pianoroll):
-                part = self._part(np.asarray(track.pianoroll), steps, tracks[owner].is_drum)
+                part, loud = self._part(np.asarray(track.pianoroll), steps, tracks[owner].is_drum)
                 np.maximum(cells[owner], part, out=cells[owner])
-        return cells
+                np.maximum(velocity[owner], loud, out=velocity[owner])
+        return cells, velocity
 
-    def _part(self, pianoroll: np.ndarray, steps: np.ndarray, is_drum: bool) -> np.ndarray:
-        """Convert velocities [step 128] to cells [coarse_step pitch]."""
+    def _part(
+        self, pianoroll: np.ndarray, steps: np.ndarray, is_drum: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Convert velocities [step 128] to cells and velocities [coarse_step pitch]."""
         low, top = self.grid.lowest_pitch, self.grid.lowest_pitch + self.grid.pitches
         velocity = pianoroll[:, low:top].astype(np.int16)
         previous = np.vstack([np.zeros_like(velocity[:1]), velocity[:-1]])
         inside = steps < len(velocity)
         index = np.where(inside, steps, 0)
         by_step = (-1, self.factor, top - low)
-        sounding, onset = (
-            (state[index] & inside[:, None]).reshape(by_step).any(1)  # [coarse_step step pitch]
-            for state in (velocity > 0, (velocity > 0) & (velocity != previous))
+        is_onset = (velocity > 0) & (velocity != previous)
+        at_onset, at_any = (
+            np.where(inside[:, None], loud[index], 0).reshape(by_step).max(1)  # [coarse pitch]
+            for loud in (velocity * is_onset, velocity)
         )
         hold = np.uint8(0 if is_drum else HOLD)
-        return np.maximum(onset * np.uint8(ONSET), sounding * hold)
+        cells = np.maximum((at_onset > 0) * np.uint8(ONSET), (at_any > 0) * hold)
+        loud = np.where(at_onset > 0, at_onset, at_any)
+        return cells, np.minimum(loud, LOUDEST).astype(np.uint8)
 
     def _tempo(self, within: np.ndarray) -> np.ndarray:
         """Return the mean tempo of each bar in beats a minute, weighted by time."""
@@ -171,22 +182,25 @@ class _Multitrack:
 
 
 def write_lpd(roll: Roll, path: Path | str) -> None:
-    """Write a roll as `.npz` for pypianoroll; successive notes differ in velocity by one."""
+    """Write a roll as `.npz` for pypianoroll, with the velocity of each note.
+
+    A note that follows one of its velocity on its pitch without a gap gets one that differs by 1:
+    a pianoroll would show the two as one note.
+    """
     import pypianoroll
 
+    notes = _distinguishable(roll.notes())
+    velocity = fill_velocities(notes, len(roll.tracks), roll.bars, roll.grid)
+    low, steps = roll.grid.lowest_pitch, roll.grid.steps_per_bar
     instruments = []
-    for track, cells in zip(roll.tracks, roll.cells, strict=True):
-        line = cells.reshape(-1, roll.grid.pitches)  # [step pitch]
-        velocity = np.zeros((len(line), PITCHES), np.uint8)
-        is_odd = np.cumsum(line == ONSET, 0) % 2
-        low, top = roll.grid.lowest_pitch, roll.grid.lowest_pitch + roll.grid.pitches
-        velocity[:, low:top] = np.where(line > 0, VELOCITY + is_odd, 0)
+    for track, loud in zip(roll.tracks, velocity, strict=True):
+        line = loud.reshape(-1, roll.grid.pitches)  # [step pitch]
+        pianoroll = np.pad(line, ((0, 0), (low, PITCHES - low - roll.grid.pitches)))
         instruments.append(
             pypianoroll.StandardTrack(
-                name=track.name, program=track.program, is_drum=track.is_drum, pianoroll=velocity
+                name=track.name, program=track.program, is_drum=track.is_drum, pianoroll=pianoroll
             )
         )
-    steps = roll.grid.steps_per_bar
     pypianoroll.Multitrack(
         name=roll.name,
         resolution=roll.grid.steps_per_beat,
@@ -194,3 +208,18 @@ def write_lpd(roll: Roll, path: Path | str) -> None:
         downbeat=np.arange(roll.bars * steps) % steps == 0,
         tracks=instruments,
     ).save(str(path))
+
+
+def _distinguishable(notes: Notes) -> Notes:
+    """Change velocities by 1 where a note would run into the next one."""
+    order = np.lexsort((notes.start, notes.pitch, notes.track))
+    velocity = notes.velocity.copy()
+    for one, following in pairwise(order.tolist()):
+        touches = notes.start[one] + notes.length[one] == notes.start[following]
+        same_line = (notes.track[one], notes.pitch[one]) == (
+            notes.track[following],
+            notes.pitch[following],
+        )
+        if touches and same_line and velocity[one] == velocity[following]:
+            velocity[following] += -1 if velocity[following] == LOUDEST else 1
+    return replace(notes, velocity=velocity)

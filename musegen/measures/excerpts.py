@@ -93,7 +93,7 @@ class Excerpts:
     @classmethod
     def of_songs(cls, data: Collection, begin: np.ndarray, bars: int) -> "Excerpts":
         """Take the excerpts of a collection that begin with these phrases."""
-        excerpt, notes = data.notes(begin, bars)
+        excerpt, notes = data.excerpts(begin, bars)
         song = data.store.whole["song"][begin].astype(np.int64)
         return cls.of(excerpt, notes, song, bars, data.grid, data.tracks)
 

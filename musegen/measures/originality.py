@@ -55,7 +55,7 @@ class KnownSongs:
 def _songs(data: Collection, split: Split) -> Iterable[Excerpts]:
     """Return the stretches of songs that phrases of the split cover, each as one excerpt."""
     for phrase, bars in data.stretches(split)[:MOST_STRETCHES]:
-        excerpt, notes = data.notes(np.array([phrase]), bars)
+        excerpt, notes = data.excerpts(np.array([phrase]), bars)
         yield Excerpts.of(excerpt, notes, np.zeros(1, np.int64), bars, data.grid, data.tracks)
 
 

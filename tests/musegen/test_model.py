@@ -136,7 +136,7 @@ def test_the_measure_while_training_is_the_total_against_held_out_songs(held_out
     config = configure(DOMAIN, held_out, "musegan", "tiny")
     model = Model(DOMAIN.networks(config), config.model, config.spec)
     measure = DOMAIN.measures(held_out, config)
-    excerpt, notes = held_out.notes(held_out.beginnings(16, "test"), 16)
+    excerpt, notes = held_out.excerpts(held_out.beginnings(16, "test"), 16)
     pieces = [notes[excerpt == number] for number in np.unique(excerpt)]
     own = np.stack([fill(piece, 5, 16, held_out.grid) for piece in pieces])
     sampled = []

@@ -59,6 +59,25 @@ def test_of_notes_that_start_together_the_longest_stays_with_its_velocity():
     assert piece.velocity.tolist() == [70]
 
 
+def test_each_note_keeps_its_velocity_through_cells_and_in_a_part_of_them():
+    piece = notes((1, 4, 3, 5, 17), (0, 1, 2, 2, 127), (0, 3, 2, 1, 1))
+    roll = Roll.of(piece, (Track(name="A"), Track(name="B")), GRID, np.full(2, 90.0), "a")
+    assert rows(roll.notes()) == [(0, 1, 2, 2), (0, 3, 2, 1), (1, 4, 3, 5)]
+    assert roll.notes().velocity.tolist() == [127, 1, 17]
+    assert roll.velocity is not None
+    assert roll.velocity[0, 0, :, 2].tolist() == [0, 127, 127, 1, 0, 0]
+    second_bar = notes_of(roll.cells[:, 1:], roll.velocity[:, 1:])
+    assert (rows(second_bar), second_bar.velocity.tolist()) == ([(1, 0, 3, 3)], [17])
+
+
+def test_notes_of_unknown_velocity_are_played_at_100():
+    cells = fill(notes((0, 0, 2, 1, 33), (0, 2, 2, 1, 44)), tracks=1, bars=1, grid=GRID)
+    known = np.zeros_like(cells)
+    known[0, 0, 2, 2] = 44
+    assert notes_of(cells).velocity.tolist() == [100, 100]
+    assert notes_of(cells, known).velocity.tolist() == [100, 44]
+
+
 def test_no_notes_are_no_cells_and_no_cells_no_notes():
     assert len(separate(notes(), GRID)) == 0
     assert not fill(notes(), tracks=2, bars=1, grid=GRID).any()

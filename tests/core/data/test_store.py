@@ -86,11 +86,14 @@ def test_a_missing_or_shorter_file_is_refused_by_its_name(folder: Path, name: st
         Store(folder)
 
 
-@pytest.mark.parametrize("written", ['"format": 1, ', ""])
+@pytest.mark.parametrize("written", ['"format": 2, ', ""])
 def test_data_of_another_version_is_refused_with_the_cure(folder: Path, written: str):
     index = folder / "index.json"
-    index.write_text(index.read_text().replace('"format": 2,', written))
-    with pytest.raises(UserError, match=f"{folder} was prepared by another version .* anew"):
+    index.write_text(index.read_text().replace('"format": 3,', written))
+    with pytest.raises(
+        UserError,
+        match=rf"{folder} was prepared by another version .* anew \(pianoreel \w+ prepare",
+    ):
         Store(folder)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from handmade import midi, note, number, program
+from note_rows import rows
 from tunes import write_tunes
 
 from core.data.store import write_index
@@ -12,8 +13,8 @@ from core.errors import UserError
 from musegen.data.collection import Collection, cut_at_bars
 from musegen.data.preparation import prepare
 from musegen.data.records import PrepareConfig
-from musegen.files.midi import read_midi
-from musegen.roll import HOLD, ONSET, Grid, Notes
+from musegen.files.midi import read_midi, write_midi
+from musegen.roll import HOLD, ONSET, Grid, Notes, Roll, notes_of
 
 PIANO, GUITAR, BASS = 1, 2, 3
 
@@ -44,6 +45,7 @@ def test_notes_are_cut_at_bars():
     assert columns["step"].tolist() == [3, 0, 0, 1]
     assert columns["length"].tolist() == [1, 4, 1, 1]
     assert columns["held"].tolist() == [False, True, True, False]
+    assert columns["velocity"].tolist() == [90, 90, 90, 80]
     assert columns["pitch"].tolist() == [7, 7, 7, 5]
     assert columns["track"].tolist() == [0, 0, 0, 1]
 
@@ -72,6 +74,40 @@ def test_every_phrase_is_its_window_of_the_song(tunes: Collection):
         window = song[:, bar : bar + 4].copy()
         window[:, 0, 0][window[:, 0, 0] == HOLD] = ONSET
         assert np.array_equal(cells, window)
+
+
+def with_velocity(notes: Notes) -> list[tuple[int, ...]]:
+    return [(*row, v) for row, v in zip(rows(notes), notes.velocity.tolist(), strict=True)]
+
+
+def test_velocities_survive_from_a_file_to_a_collection_and_to_a_file(tmp_path: Path):
+    """Drums, and a piano whose notes of velocity 31 and 127 cross bar lines; phrases of 2 bars."""
+    drums = note(36, 240, channel=10, velocity=1) + note(
+        38, 240, after=240, channel=10, velocity=77
+    )
+    piano = program(0) + note(64, 2400, after=960, velocity=31) + note(64, 480, velocity=5)
+    piano += note(72, 3360, after=480, velocity=127)
+    data = prepared(tmp_path, midi(drums, piano), grid={"steps_per_beat": 2})
+    first, second = data.notes(np.array([0, 1]))
+    assert with_velocity(first) == [
+        (0, 0, 12, 1, 1), (0, 2, 14, 1, 77), (1, 4, 40, 10, 31), (1, 14, 40, 2, 5),
+    ]  # fmt: skip
+    assert with_velocity(second) == [
+        (1, 0, 40, 6, 31), (1, 6, 40, 2, 5), (1, 10, 48, 6, 127),
+    ]  # fmt: skip
+    roll = Roll.of(second, data.tracks, data.grid, np.full(2, 90.0))
+    assert np.array_equal(roll.cells, data.rolls(np.array([1]))[0])
+    write_midi(roll, tmp_path / "again.mid")
+    reread = read_midi(tmp_path / "again.mid", data.tracks, data.grid)
+    assert with_velocity(reread.notes) == with_velocity(second)
+
+
+def test_the_notes_of_phrases_are_those_of_their_cells(tunes: Collection):
+    indices, transpose = np.array([7, 0, 3]), np.array([0, 5, -2])
+    cells = tunes.rolls(indices, transpose)
+    for notes, phrase in zip(tunes.notes(indices, transpose), cells, strict=True):
+        assert rows(notes) == rows(notes_of(phrase))
+    assert tunes.notes(np.array([], dtype=int)) == []
 
 
 def test_phrases_come_in_the_order_asked(tunes: Collection):
@@ -166,7 +202,7 @@ def test_notes_of_an_excerpt_are_whole_and_begin_and_end_with_it(tmp_path: Path)
     data = prepared(tmp_path, midi(notes), grid={"steps_per_beat": 2})
 
     def columns(phrases: list[int], bars: int) -> list[tuple[int, ...]]:
-        excerpt, found = data.notes(np.array(phrases), bars)
+        excerpt, found = data.excerpts(np.array(phrases), bars)
         rows = (excerpt, found.track, found.start, found.pitch + 24, found.length)
         return list(zip(*(row.tolist() for row in rows), strict=True))
 

@@ -87,6 +87,14 @@ def test_the_content_is_of_the_notes_alone():
     assert song.content == renamed.content != other.content
 
 
+def test_the_same_notes_played_louder_are_the_same_song():
+    soft, loud = (read(midi(8 * note(60, 960, velocity=v)), min_tracks=1) for v in (40, 90))
+    assert isinstance(soft, SongRecord)
+    assert isinstance(loud, SongRecord)
+    assert (soft.columns["velocity"][0], loud.columns["velocity"][0]) == (40, 90)
+    assert soft.content == loud.content
+
+
 def test_the_reason_of_a_rejection_names_what_is_missing():
     failure = read(tune(8, parts=2))
     assert isinstance(failure, Failure)

@@ -457,6 +457,27 @@ def test_a_roll_survives_the_way_to_a_file_and_back(example: Example):
     assert second.getvalue() == stream.getvalue()
 
 
+def test_a_written_file_holds_the_velocity_of_each_note():
+    played = notes((1, 0, 3, 2, 9), (1, 2, 3, 2, 127), (0, 1, 12, 1, 64), (3, 0, 5, 4, 1))
+    stream = io.BytesIO()
+    write_midi(Roll.of(played, LAKH, Grid(), np.array([90.0])), stream)
+    loud = {
+        (track.name, note.pitch, note.time // 40): note.velocity
+        for track in parsed(stream.getvalue()).tracks
+        for note in track.notes
+    }
+    assert loud == {
+        ("Piano", 27, 0): 9,
+        ("Piano", 27, 2): 127,
+        ("Drums", 36, 1): 64,
+        ("Bass", 29, 0): 1,
+    }
+    reread = read_midi(stream.getvalue())
+    assert reread.notes.velocity.tolist() == [9, 1, 64, 127]
+    assert reread.roll().notes().velocity.tolist() == [9, 1, 64, 127]
+    assert song_of(reread.roll()).notes.velocity.tolist() == [9, 1, 64, 127]
+
+
 def on_grid(score: symusic.core.ScoreTick) -> set[tuple[str, int, int, int]]:
     """(track, start, pitch, length) of each note in ticks of 480 a beat; drums have no length."""
     unit = 480 // score.ticks_per_quarter
@@ -525,6 +546,8 @@ def test_real_songs_survive_the_way_to_files_and_back(
         reread = read_midi(written(roll, tmp_path)).roll()
         assert reread.cells.shape == roll.cells.shape, path.name
         assert (reread.cells == roll.cells).all(), path.name
+        loud, reread_loud = (r.notes().velocity.tolist() for r in (roll, reread))
+        assert reread_loud == loud, path.name
         np.testing.assert_allclose(reread.tempo_bpm, roll.tempo_bpm, rtol=3e-6)
         count += 1
     assert count >= 8

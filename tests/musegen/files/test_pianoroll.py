@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from note_rows import notes, rows
 
 from core.data.sources import RejectedFile
 from musegen.files.limits import MusicLimits
@@ -62,6 +63,9 @@ def test_velocities_become_cells_on_half_as_many_steps(tmp_path: Path):
     assert cells[PIANO, 46:51, 62 - 24].tolist() == [0, ONSET, HOLD, HOLD, 0], "over the bar line"
     assert np.argwhere(cells[DRUMS]).tolist() == [[1, 36 - 24]]
     assert cells[DRUMS, 1, 12] == ONSET
+    played = song.notes
+    of_piano = zip(played.start.tolist(), played.velocity.tolist(), strict=True)
+    assert list(of_piano) == [(0, 90), (1, 99), (12, 70), (24, 70), (47, 1)]
 
 
 def test_tracks_of_one_family_are_merged_and_others_left_out(tmp_path: Path):
@@ -106,6 +110,20 @@ def test_a_roll_survives_the_way_to_a_file_and_back(tmp_path: Path):
     reread = read(tmp_path / "a.npz").roll()
     assert np.array_equal(reread.cells, cells)
     assert reread.tempo_bpm.tolist() == pytest.approx([90.0, 91.5])
+
+
+def test_velocities_survive_and_a_repeat_of_the_same_velocity_differs_by_one(tmp_path: Path):
+    played = notes(
+        (PIANO, 0, 40, 3, 60), (PIANO, 3, 40, 2, 60), (PIANO, 5, 40, 1, 61), (PIANO, 7, 40, 9, 61),
+        (BASS, 2, 9, 1, 127), (BASS, 3, 9, 1, 127), (DRUMS, 1, 12, 1, 5),
+    )  # fmt: skip
+    write_lpd(Roll.of(played, LAKH, Grid(), np.array([90.0])), tmp_path / "a.npz")
+    reread = read(tmp_path / "a.npz").notes
+    assert rows(reread) == rows(played.ordered())
+    by_start = dict(zip(rows(reread), reread.velocity.tolist(), strict=True))
+    of_piano = [by_start[row] for row in rows(played)[:4]]
+    assert of_piano == [60, 61, 62, 61]
+    assert [by_start[row] for row in rows(played)[4:]] == [127, 126, 5]
 
 
 def packed(path: Path, **members: np.ndarray | bytes | dict) -> Path:
