@@ -86,6 +86,15 @@ class MusicCommands(DomainCommands):
                 help="kept: only bars of that metre. any: divide the beats of all into new bars."
             ),
         ] = "kept",
+        pedal: Annotated[
+            bool, typer.Option(help="Let a piano's notes sound until its sustain pedal goes up.")
+        ] = True,
+        pickup: Annotated[
+            float,
+            typer.Option(
+                min=0, help="Quarter notes before the first bar, where no signature says so."
+            ),
+        ] = 0.0,
         bars: Annotated[int, typer.Option(min=1, help="Bars of a phrase.")] = 4,
         hop: Annotated[int, typer.Option(min=1, help="Bars from one phrase to the next.")] = 1,
         min_tracks: Annotated[
@@ -112,12 +121,16 @@ class MusicCommands(DomainCommands):
 
         if bool(sources) == bool(band):
             raise ConfigError("give either SOURCES or --band N")
+        if pickup and (band or lpd):
+            raise ConfigError("--pickup is for MIDI files")
         if style and not band:
             raise ConfigError("--style is the band's: give --band N with it")
         chosen = {
             "grid": {"steps_per_beat": steps_per_beat, "beats_per_bar": beats_per_bar},
             "tracks": [track.model_dump(mode="json") for track in track_list(tracks)],
             "meter": meter,
+            "pedal": pedal,
+            "pickup_beats": pickup,
             "bars": bars,
             "hop": hop,
             "min_tracks": min_tracks,

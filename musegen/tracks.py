@@ -39,7 +39,7 @@ class Track(Strict):
         default=0, ge=0, le=127, description="General MIDI program of its sound, from 0"
     )
     is_drum: bool = Field(
-        default=False, description="played on channel 10; without another rule, claims drum parts"
+        default=False, description="played on channel 10; claims drum parts, its own rules first"
     )
     family: Family | None = Field(default=None, description="claims the programs of a family")
     programs: tuple[tuple[int, int], ...] = Field(
@@ -78,19 +78,26 @@ class Track(Strict):
             return self.is_drum and not (ranges or self.name_pattern or by_position)
         return any(first <= part.program <= last for first, last in ranges)
 
+    def has_drums(self, part: "Part") -> bool:
+        return self.is_drum and part.is_drum
+
     def has_rest(self, part: "Part") -> bool:
         return self.rest
 
 
 @dataclass(frozen=True)
 class Part:
-    """One instrument of a MIDI file. `order`: among those with notes; `channel`: 1 to 16."""
+    """One instrument of a MIDI file.
+
+    order: among those with notes. channel: 1 to 16, of a port from 0.
+    """
 
     order: int
     name: str
     program: int
     is_drum: bool
     channel: int = 0
+    port: int = 0
 
 
 LAKH = (
@@ -147,13 +154,20 @@ def track_list(name: str) -> tuple[Track, ...]:
 def assign(parts: Sequence[Part], tracks: Sequence[Track]) -> list[int]:
     """Return the track of each part, -1 for a part that no track claims.
 
-    Rules on names come before those on order and channel, these before programs, and `rest` comes
-    last; between tracks with the same rule the first of the list wins.
+    Rules on names come before those on order and channel, these before programs; drum parts then
+    go to any drum track, and `rest` comes last. Between tracks with the same rule the first of the
+    list wins.
 
     >>> guitar = Part(order=3, name="solo", program=30, is_drum=False)
     >>> assign([guitar], LAKH)
     [2]
     """
-    rules = (Track.has_name, Track.has_position, Track.has_program, Track.has_rest)
+    rules = (
+        Track.has_name,
+        Track.has_position,
+        Track.has_program,
+        Track.has_drums,
+        Track.has_rest,
+    )
     ordered = [(rule, n, track) for rule in rules for n, track in enumerate(tracks)]
     return [next((n for rule, n, track in ordered if rule(track, p)), -1) for p in parts]

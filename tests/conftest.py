@@ -17,13 +17,24 @@ REPOSITORY = Path(__file__).parent.parent
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+def shared(name: str) -> Path:
+    """An optional folder in $PIANOREEL_SHARED, or in `shared` beside the repository."""
+    folder = Path(os.environ.get("PIANOREEL_SHARED", REPOSITORY.parent / "shared")) / name
+    if not folder.is_dir():
+        pytest.skip(f"no real files: {folder} is absent (set PIANOREEL_SHARED)")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The optional folder of real data: `data/` in $PIANOREEL_SHARED or beside the repository."""
-    folder = Path(os.environ.get("PIANOREEL_SHARED", REPOSITORY.parent / "shared")) / "data"
-    if not folder.is_dir():
-        pytest.skip(f"no real data: {folder} is absent (set PIANOREEL_SHARED)")
-    return folder
+    """Real songs and clips."""
+    return shared("data")
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Files from public reports, each with its right answer beside it."""
+    return shared("cases")
 
 
 @pytest.fixture(autouse=True)

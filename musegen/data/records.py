@@ -29,6 +29,12 @@ class PrepareConfig(Strict):
     grid: Grid = Grid()
     tracks: tuple[Track, ...] = Field(default=LAKH, min_length=1, max_length=255)
     meter: Meter = "kept"
+    pedal: bool = Field(
+        default=True, description="the notes of a piano sound until its sustain pedal goes up"
+    )
+    pickup_beats: float = Field(
+        default=0.0, ge=0, description="quarter notes before the first bar of every MIDI file"
+    )
     bars: int = Field(default=4, gt=0, description="bars of a phrase")
     hop: int = Field(default=1, gt=0, description="bars from one phrase to the next")
     min_tracks: int = Field(default=3, gt=0, description="tracks that must sound in a phrase")
@@ -76,11 +82,12 @@ class SongRecord:
 
 def read_source(source: Source, config: PrepareConfig, lpd: bool = False) -> SongRecord | Failure:
     """Read a source as a song, or return the reason why it is rejected."""
-    reader = read_lpd if lpd else read_midi
+    shared = (config.tracks, config.grid, config.meter, config.limits, source.stem)
     try:
         data = source.read(config.limits)
-        song = reader(data, config.tracks, config.grid, config.meter, config.limits, source.stem)
-        return pack(song, config)
+        if lpd:
+            return pack(read_lpd(data, *shared), config)
+        return pack(read_midi(data, *shared, config.pedal, config.pickup_beats), config)
     except RejectedFile as error:
         return Failure(error.reason, error.detail)
 

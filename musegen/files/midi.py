@@ -4,7 +4,7 @@ symusic reads, behind checks: a file is rejected with its reason before much mem
 for it. pretty_midi writes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +17,17 @@ from jaxtyping import Float
 from core.data.sources import RejectedFile
 from core.errors import UserError
 from musegen.files.limits import MusicLimits
-from musegen.files.smf import check_times, mark_channels, midi_bytes
+from musegen.files.parts import CHANNELS, is_piano_part, note_ons, parts_of
+from musegen.files.pedal import hold
+from musegen.files.smf import (
+    Events,
+    check_times,
+    midi_bytes,
+    scan,
+    signatures,
+    with_ports,
+    with_velocities,
+)
 from musegen.roll import Grid, Notes, Roll, separate
 from musegen.tracks import LAKH, Part, Track, assign
 
@@ -32,6 +42,9 @@ SLOWEST_BPM = 4.0
 
 Meter = Literal["kept", "any"]
 """kept: only bars in the grid's metre. any: beats are regrouped, whatever the file's metre."""
+
+ROUNDED = 24
+"""A time signature is taken to be on a bar line that is less than a beat / 24 away."""
 
 GRID = Grid()
 LIMITS = MusicLimits()
@@ -62,52 +75,66 @@ class Song:
 
 
 def read_midi(
-    source: Path | bytes,
+    source: Path | str | bytes,
     tracks: tuple[Track, ...] = LAKH,
     grid: Grid = GRID,
     meter: Meter = "kept",
     limits: MusicLimits = LIMITS,
     name: str = "",
+    pedal: bool = True,
+    pickup_beats: float = 0.0,
 ) -> Song:
     """Read a file, or its bytes; raise `RejectedFile` with the reason if it cannot be used.
 
     Onsets and ends go to the nearest step; a note is at least one step long. A file without time
-    signature is in 4/4. Metres with equally many quarter notes are the same (2/2 is 4/4).
+    signature is in 4/4. Metres with equally many quarter notes are the same (2/2 is 4/4). `pedal`:
+    the notes of a piano sound until its sustain pedal goes up. `pickup_beats`: quarter notes
+    before the first bar, for a file that has no signature of their own for them.
     """
-    midi = midi_bytes(source, limits)
-    score = _parse(midi)
-    check_times(midi)
-    by_channel = any(track.channel for track in tracks)
-    parts = _parts(score, _channels(midi) if by_channel else None)
-    title = source.stem if isinstance(source, Path) else ""
-    return _Parsed(score, parts, limits).song(tracks, grid, meter, name or title)
+    events = scan(midi_bytes(source, limits))
+    check_times(events)
+    title = "" if isinstance(source, bytes) else Path(source).stem
+    return _Parsed(events, limits, pedal).song(tracks, grid, meter, pickup_beats, name or title)
 
 
-def _parse(midi: bytes) -> symusic.core.ScoreTick:
+def _parse(midi: bytes) -> list[dict[str, np.ndarray]]:
+    """Return the columns of the notes of each of the parser's tracks, and of the tempi last."""
     try:  # a pitch above 127 would be written beyond the parser's memory, hence sanitize_data
-        return symusic.core.ScoreTick.from_midi(midi, sanitize_data=True)
+        score = symusic.core.ScoreTick.from_midi(midi, sanitize_data=True)
     except Exception as error:  # the parser raises many kinds, all meaning the same to the user
         message = str(error).removesuffix(": iostream error")
         raise RejectedFile("unreadable", f"the MIDI parser fails: {message}") from error
+    return [*(track.notes.numpy() for track in score.tracks), score.tempos.numpy()]
 
 
-def _sounding(score: symusic.core.ScoreTick) -> list[symusic.core.TrackTick]:
-    return [track for track in score.tracks if len(track.notes)]
+def _column(tracks: list[dict[str, np.ndarray]], key: str) -> np.ndarray:
+    return np.concatenate([np.zeros(0, np.int64), *(t[key] for t in tracks)]).astype(np.int64)
 
 
-def _channels(midi: bytes) -> list[int]:
-    """Return the channel of each part that has notes."""
-    marked = _sounding(_parse(mark_channels(midi)))
-    return [int(part.notes[0].velocity) for part in marked]
+DIGITS = 127
+"""Velocities that a note can have: 1 to 127."""
 
 
-def _parts(score: symusic.core.ScoreTick, channels: list[int] | None) -> list[Part]:
-    sounding = _sounding(score)
-    channels = channels or [0] * len(sounding)
-    return [
-        Part(order, part.name, part.program, part.is_drum, channel)
-        for order, (part, channel) in enumerate(zip(sounding, channels, strict=True))
-    ]
+def _parts(events: Events, count: int) -> tuple[np.ndarray, list[Part]]:
+    """Return the part of each of the parser's `count` notes, and the parts that have any.
+
+    The parser reads the number of a note's part as its velocity, one digit at a time.
+    """
+    notes = note_ons(events)
+    part, parts = parts_of(events, notes)
+    found, unit = np.zeros(count, np.int64), 1
+    while unit < max(len(parts), 2):
+        marked = with_velocities(events, notes, 1 + part // unit % DIGITS)
+        digit = _column(_parse(marked)[:-1], "velocity") - 1
+        if len(digit) != count:
+            raise RejectedFile("unreadable", "its events are damaged")
+        found, unit = found + unit * digit, unit * DIGITS
+    if count and not 0 <= found.min() <= found.max() < len(parts):
+        raise RejectedFile("unreadable", "its events are damaged")
+    has_notes = np.bincount(found, minlength=len(parts)) > 0
+    order = np.cumsum(has_notes) - 1
+    sounding = [replace(parts[n], order=int(order[n])) for n in np.flatnonzero(has_notes)]
+    return order[found], sounding
 
 
 @dataclass(frozen=True)
@@ -134,26 +161,22 @@ def _check_count(notes: int, limits: MusicLimits) -> None:
 class _Parsed:
     """The parsed file as columns in ticks, checked against the limits."""
 
-    def __init__(self, score: symusic.core.ScoreTick, parts: list[Part], limits: MusicLimits):
-        self.limits, self.parts = limits, parts
-        columns = [track.notes.numpy() for track in _sounding(score)]
-        counts = [len(column["time"]) for column in columns]
-        _check_count(sum(counts), limits)
-
-        def column(key: str) -> np.ndarray:
-            return np.concatenate([c[key] for c in columns]).astype(np.int64)
-
-        self.part = np.repeat(np.arange(len(columns)), counts)
-        self.start, self.duration = column("time"), column("duration")
-        self.pitch, self.velocity = column("pitch"), column("velocity").clip(1, 127)
-        tempi, metres = score.tempos.numpy(), score.time_signatures.numpy()
+    def __init__(self, events: Events, limits: MusicLimits, pedal: bool):
+        self.limits = limits
+        *tracks, tempi = _parse(events.midi)
+        self.start, self.duration, self.pitch, velocity = (
+            _column(tracks, key) for key in ("time", "duration", "pitch", "velocity")
+        )
+        self.velocity = velocity.clip(1, 127)
+        _check_count(len(self.start), limits)
+        self.part, self.parts = _parts(events, len(self.start))
         self.tempo_at = tempi["time"].astype(np.int64)
         self.seconds_per_beat = tempi["mspq"] / 1e6
-        self.metre_at = metres["time"].astype(np.int64)
-        unit = np.maximum(metres["denominator"].astype(np.float64), 1)
-        self.metre_beats = 4.0 * metres["numerator"] / unit
-        self.ticks_per_beat = int(score.ticks_per_quarter)
+        self.metre_at, self.metre_beats = signatures(events)
+        self.ticks_per_beat = events.ticks_per_beat
         self._check_times()
+        if pedal:
+            self.duration = self._pedalled(events)
 
     def _check_times(self) -> None:
         times = (self.start, self.duration, self.tempo_at, self.metre_at)
@@ -164,18 +187,32 @@ class _Parsed:
         if (self.metre_beats <= 0).any():
             raise RejectedFile("time-signature", "a time signature of 0 beats")
 
+    def _pedalled(self, events: Events) -> np.ndarray:
+        """Return the durations with those of the piano's notes lengthened by its pedal."""
+        channel = np.array([p.port * CHANNELS + p.channel - 1 for p in self.parts])[self.part]
+        is_piano = np.array([is_piano_part(p) for p in self.parts])[self.part]
+        lengthened = hold(events, channel, self.start, self.duration, self.pitch)
+        return np.where(is_piano, lengthened, self.duration)
+
     def _too_long(self) -> bool:
         return self.end > self.limits.beats * self.ticks_per_beat
 
     @cached_property
     def end(self) -> int:
-        """Return the last tick: the end of the last note, or a later time signature."""
+        """Return the last tick: the last key up, or a later time signature."""
         last = int((self.start + np.maximum(self.duration, 1)).max())
         return max(last, int(self.metre_at.max(initial=0)))
 
-    def song(self, tracks: tuple[Track, ...], grid: Grid, meter: Meter, name: str) -> Song:
+    def song(
+        self,
+        tracks: tuple[Track, ...],
+        grid: Grid,
+        meter: Meter,
+        pickup_beats: float,
+        name: str,
+    ) -> Song:
         """Quantise the notes to the grid, in the bars that are kept."""
-        bars = self._bars(grid, meter)
+        bars = self._bars(grid, meter, pickup_beats)
         if not len(bars.starts):
             metre = f"{grid.beats_per_bar}/4"
             raise RejectedFile(
@@ -202,13 +239,13 @@ class _Parsed:
                 "too-dense", f"notes sound in {cells} cells, at most {self.limits.cells} are read"
             )
 
-    def _bars(self, grid: Grid, meter: Meter) -> _Bars:
+    def _bars(self, grid: Grid, meter: Meter, pickup_beats: float) -> _Bars:
         """Divide the time of each time signature into bars; incomplete bars are left out."""
         bar_ticks = grid.beats_per_bar * self.ticks_per_beat
         starts = [np.zeros(0, np.int64)]
         stretches: list[tuple[int, int]] = []
         count = skipped = follows = 0
-        for begin, until, beats in self._metres(grid, meter):
+        for begin, until, beats in self._metres(grid, meter, pickup_beats):
             if beats != grid.beats_per_bar:
                 skipped += int(np.ceil((until - begin) / (beats * self.ticks_per_beat)))
                 continue
@@ -220,21 +257,51 @@ class _Parsed:
                 count, follows = count + bars, begin + bars * bar_ticks
         return _Bars(np.concatenate(starts), tuple(stretches), skipped)
 
-    def _metres(self, grid: Grid, meter: Meter) -> list[tuple[int, int, float]]:
-        """Return (first tick, end tick, beats a bar) of each time signature.
+    def _metres(
+        self, grid: Grid, meter: Meter, pickup_beats: float
+    ) -> list[tuple[int, int, float]]:
+        """Return (first tick, end tick, beats a bar) of each metre.
 
         The last one extends to a bar line after the end.
         """
         at, beats = self.metre_at, self.metre_beats
         if meter == "any":
-            at, beats = np.array([0]), np.array([float(grid.beats_per_bar)])
-        elif not len(at) or at[0] > 0:
-            at, beats = np.append(0, at), np.append(4.0, beats)
+            at, beats = at[:0], beats[:0]
+        at = np.append(0, at)
+        beats = np.append(4.0 if meter == "kept" else float(grid.beats_per_bar), beats)
+        if pickup_beats:
+            first = round(pickup_beats * self.ticks_per_beat)
+            later = at >= first
+            at = np.concatenate([[0, first], at[later]])
+            beats = np.concatenate([[pickup_beats], beats[~later][-1:], beats[later]])
+        at, beats = zip(*self._on_bar_lines(at, beats), strict=True)
         step = self.ticks_per_beat / grid.steps_per_beat
         end = max(self.end, float(self.start.max()) + step)
         bar = beats[-1] * self.ticks_per_beat
         last = at[-1] + bar * np.ceil(max(end - at[-1], 0) / bar)
-        return list(zip(at.tolist(), [*at[1:].tolist(), int(last)], beats.tolist(), strict=True))
+        return list(zip(at, [*at[1:], int(last)], beats, strict=True))
+
+    def _on_bar_lines(self, at: np.ndarray, beats: np.ndarray) -> list[tuple[int, float]]:
+        """Return the changes of metre, with those just off a bar line moved to it.
+
+        Programs write a signature again anywhere. In the middle of a bar it begins a new one if a
+        whole bar of it follows, else bars go on.
+        """
+        last = np.append(np.diff(at) > 0, True)  # of those at one tick
+        at, beats = at[last], beats[last]
+        kept = [(0, float(beats[0]))]
+        for tick, beat_count, room in zip(
+            at[1:].tolist(), beats[1:].tolist(), np.append(np.diff(at), np.inf)[1:], strict=True
+        ):
+            begin, before = kept[-1]
+            bar = before * self.ticks_per_beat
+            line = begin + round(round((tick - begin) / bar) * bar)
+            is_on_line = abs(tick - line) <= self.ticks_per_beat // ROUNDED
+            if is_on_line and line == begin:
+                kept[-1] = (begin, beat_count)
+            elif beat_count != before or not (is_on_line or room < bar):
+                kept.append((line if is_on_line else tick, beat_count))
+        return kept
 
     def _quantise(self, bars: _Bars, tracks: tuple[Track, ...], grid: Grid) -> Notes:
         """Return the notes of a track, the pitch range and a kept bar, cut at a stretch's end."""
@@ -279,7 +346,8 @@ def write_midi(roll: Roll, path: Path | str | BytesIO) -> None:
     """Write a roll: named tracks with their programs, drums on channel 10, the velocity of each
     note, the tempo of each bar.
 
-    A second time signature at the end keeps the length of a roll that ends in silence.
+    A second time signature at the end keeps the length of a roll that ends in silence. From the
+    16th track on, tracks have ports of their own (FF 21), so that each plays its own program.
     """
     import pretty_midi
 
@@ -297,7 +365,13 @@ def write_midi(roll: Roll, path: Path | str | BytesIO) -> None:
         instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
         instrument.notes = _midi_notes(notes[notes.track == number], roll.grid, seconds)
         midi.instruments.append(instrument)
-    midi.write(str(path) if isinstance(path, Path) else path)
+    stream = path if isinstance(path, BytesIO) else BytesIO()
+    midi.write(stream)
+    written = with_ports(stream.getvalue(), CHANNELS - 1)
+    stream.seek(0)
+    stream.write(written)
+    if not isinstance(path, BytesIO):
+        Path(path).write_bytes(written)
 
 
 def _tick_scales(roll: Roll, bar_ticks: int) -> list[tuple[int, float]]:

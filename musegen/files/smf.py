@@ -1,14 +1,16 @@
-"""The bytes of a Standard MIDI File: checks and repairs before it is parsed.
+"""The bytes of a Standard MIDI File: repairs and checks before it is parsed, and its events.
 
 The parser trusts its file. Each check is for something that a file of a few bytes can contain and
-that would end in a crash, in gigabytes of memory, or in wrong notes.
+that would end in a crash, in gigabytes of memory, or in wrong notes. `scan` finds all events, for
+what the parser does not report.
 """
 
 import struct
-from collections import Counter
+from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,15 +25,20 @@ HEADER_BYTES = 14
 TRACK = b"MTrk"
 SEARCHED_BYTES = 4096
 
+PROGRAM, CONTROL, SYSEX, META = 0xC0, 0xB0, 0xF0, 0xFF
+NOTE_ON = 0x90
+NAME, PORT, END_OF_TRACK, SIGNATURE = 0x03, 0x21, 0x2F, 0x58
+"""Kinds of meta events."""
 
-def midi_bytes(source: Path | bytes, limits: Limits) -> bytes:
+
+def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     """Return the file as header and tracks alone, with their true number and lengths.
 
     A RIFF wrapper, junk before the header or after the tracks and other chunks are left out. The
     parser would trust a wrong length or number and read beyond the end of the file. Raises
     `RejectedFile` if there is no header, or if times are not in beats.
     """
-    data = source if isinstance(source, bytes) else read_bytes(source, limits)
+    data = source if isinstance(source, bytes) else read_bytes(Path(source), limits)
     if not data:
         raise RejectedFile("empty-file", "the file has no bytes")
     require_size(len(data), limits)
@@ -40,7 +47,7 @@ def midi_bytes(source: Path | bytes, limits: Limits) -> bytes:
         raise RejectedFile("not-midi", "no MIDI header (MThd) at its beginning")
     kind, _, division = struct.unpack(">HHH", data[begin + 8 : begin + HEADER_BYTES])
     _check_header(kind, division)
-    tracks = [TRACK + struct.pack(">I", len(t)) + t for t in _tracks(data, begin + HEADER_BYTES)]
+    tracks = [_chunk(events) for events in _tracks(data, begin + HEADER_BYTES)]
     count = min(len(tracks), 0xFFFF)
     header = struct.pack(">4sIHHH", b"MThd", 6, kind, count, division)
     return b"".join([header, *tracks[:count]])
@@ -64,47 +71,192 @@ def _check_header(kind: int, division: int) -> None:
         raise RejectedFile("division", "0 ticks a beat")
 
 
-class Event(NamedTuple):
-    """One event: its track, ticks since the previous event, status, index of its data bytes."""
+@dataclass(frozen=True)
+class Events:
+    """The events of all tracks of `midi` as columns, track after track.
 
-    track: int
-    delta: int
-    status: int
-    data: int
-
-
-def events(midi: bytes) -> Iterator[Event]:
-    """Iterate over the events of all tracks, each up to its end-of-track event.
-
-    Slow: for the few files that need it. `midi` is a result of `midi_bytes`.
+    tick: from the beginning. status: a running status is filled in, 0 where there is none. data:
+    the index of the first data byte.
     """
-    track, at = 0, HEADER_BYTES
+
+    midi: bytes
+    track: np.ndarray
+    tick: np.ndarray
+    status: np.ndarray
+    data: np.ndarray
+
+    def __getitem__(self, index: np.ndarray) -> "Events":
+        columns = (self.track, self.tick, self.status, self.data)
+        return Events(self.midi, *(column[index] for column in columns))
+
+    def __len__(self) -> int:
+        return len(self.tick)
+
+    @property
+    def ticks_per_beat(self) -> int:
+        """Return the ticks of a quarter note, as the header states them."""
+        return int.from_bytes(self.midi[12:14], "big")
+
+    @cached_property
+    def kind(self) -> np.ndarray:
+        """Return the status without the channel of channel messages."""
+        return np.where(self.status < SYSEX, self.status & 0xF0, self.status)
+
+    @cached_property
+    def channel(self) -> np.ndarray:
+        """Return the channels, from 0."""
+        return (self.status & 0xF).astype(np.int64)
+
+    def byte(self, number: int) -> np.ndarray:
+        """Return data byte `number`, from 0, of each event."""
+        raw = np.frombuffer(self.midi, np.uint8)
+        return raw[np.minimum(self.data + number, len(raw) - 1)]
+
+    def value(self, number: int) -> np.ndarray:
+        """Return data byte `number` of channel messages, in which only 7 bits count."""
+        return self.byte(number) & 0x7F
+
+    def meta(self, kind: int) -> "Events":
+        """Return the meta events of one kind."""
+        found = self[np.flatnonzero(self.status == META)]
+        return found[np.flatnonzero(found.byte(0) == kind)]
+
+    def payload(self, number: int) -> bytes:
+        """Return the bytes of a meta or sysex event, without its length."""
+        at = int(self.data[number]) + int(self.status[number] == META)
+        length, at = _variable_length(self.midi, at)
+        return self.midi[at : at + length]
+
+
+def scan(midi: bytes) -> Events:
+    """Find the events of all tracks, each up to its end-of-track event or last whole event.
+
+    `midi` is a result of `midi_bytes`.
+    """
+    states, counts = array("i"), array("i")
+    successors = _Successors(midi)
+    for begin, end in _chunks(midi):
+        before = len(states)
+        successors.walk(begin, end, states)
+        counts.append(len(states) - before)
+    track = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    return _columns(midi, track, np.array(states, np.int32) >> 1)
+
+
+def _chunks(midi: bytes) -> Iterator[tuple[int, int]]:
+    """Return (first byte, end) of the events of each track."""
+    at = HEADER_BYTES
     while at < len(midi):
-        begin, length = at + 8, int.from_bytes(midi[at + 4 : at + 8], "big")
-        yield from _track_events(midi, track, begin, begin + length)
-        track, at = track + 1, begin + length
+        end = at + 8 + int.from_bytes(midi[at + 4 : at + 8], "big")
+        yield at + 8, end
+        at = end
 
 
-def _track_events(midi: bytes, track: int, at: int, end: int) -> Iterator[Event]:
-    status = 0
-    while at < end:
-        delta, at = _variable_length(midi, at)
-        if at < end and midi[at] >= 0x80:
-            status, at = midi[at], at + 1
-        data, at = at, _after(midi, status, at)
-        if status < 0x80 or at > end:  # no event, or not a whole one
-            return
-        yield Event(track, delta, status, data)
-        if status == 0xFF and midi[data] == 0x2F:
-            return
+WINDOW = 1 << 18
+"""Bytes whose successors are in memory at once."""
+
+STOP = 2**31 - 1
+TWO, ONE = 0, 1
+"""The number of data bytes of a message by running status, as the lowest bit of a state."""
+
+STEPS = np.zeros((2, 256), np.int32)
+"""Moves of a state beyond its status, by running status and status; long events aside."""
+STEPS[:, 0x80:0xF0] = [[2 * 2 + TWO], [2 * 2 + TWO]]
+STEPS[:, 0xC0:0xE0] = [[2 * 1 + ONE], [2 * 1 + ONE]]
+STEPS[:, :0x80] = [[2 * 1 + TWO], [2 * 0 + ONE]]  # the byte is the first of the data
+STEPS[:, 0xF0:] = [[TWO], [ONE]]
+STEPS[:, [0xF1, 0xF2, 0xF3]] += np.array([2, 4, 2], np.int32)
 
 
-def _after(midi: bytes, status: int, at: int) -> int:
-    """Return the index after an event's data bytes, which begin at `at`."""
-    if status >= 0xF0:
-        length, at = _variable_length(midi, at + (status == 0xFF))
-        return at + length
-    return at + (1 if status >> 4 in (0xC, 0xD) else 2)
+class _Successors:
+    """The next event of an event at every byte, whether or not one begins there.
+
+    A state is twice the index of an event's first byte, plus ONE where a message by running status
+    would have one data byte. Computed for all bytes at once, so that following events is a
+    look-up.
+    """
+
+    def __init__(self, midi: bytes):
+        self.midi = midi
+        self.raw = np.frombuffer(midi + bytes(16), np.uint8)
+        self.begin = self.end = 0
+        self.next = memoryview(b"")
+
+    def walk(self, begin: int, end: int, found: array) -> None:
+        """Append the state at each event, from `begin` to the last one that is whole."""
+        state, limit = 2 * begin + TWO, 2 * end
+        while state < limit:
+            if not self.begin <= state >> 1 < self.end:
+                self._move(state >> 1)
+            base, until = 2 * self.begin, min(limit, 2 * self.end)
+            following, append = self.next, found.append
+            while state < until:
+                append(state)
+                state = following[state - base]
+        if limit + ONE < state < STOP:
+            found.pop()
+
+    def _move(self, begin: int) -> None:
+        """Compute the successors of a window that begins here."""
+        self.begin, self.end = begin, min(begin + WINDOW, len(self.midi))
+        high = self.raw[self.begin : self.end + 2] >= 0x80
+        two = high[:-2] & high[1:-1]
+        status_at = np.arange(self.begin + 1, self.end + 1, dtype=np.int32)
+        status_at += high[:-2]
+        status_at += two
+        status_at += two & high[2:]
+        status = self.raw[status_at]
+        state = np.empty((len(status), 2), np.int32)
+        for kind in (TWO, ONE):
+            state[:, kind] = 2 * status_at + 2 + STEPS[kind][status]
+        is_long = np.flatnonzero((status == SYSEX) | (status == 0xF7) | (status == META))
+        after = self._after_long(status[is_long], status_at[is_long] + 1)
+        state[is_long] = np.minimum(2 * after[:, None] + [TWO, ONE], STOP)
+        self.next = state.ravel().data  # [byte*state]
+
+    def _after_long(self, status: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """Return the index after sysex and meta events; STOP after an end of track."""
+        is_end = (status == META) & (self.raw[at] == END_OF_TRACK)
+        at = at + (status == META)
+        at = np.minimum(at, len(self.midi))
+        length = _number(self.raw, at)
+        after = at + _delta_bytes(self.raw, at) + length
+        return np.where(is_end, STOP, np.minimum(after, len(self.midi) + 1)).astype(np.int64)
+
+
+def _delta_bytes(raw: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return the number of bytes of the variable-length quantities at these indices, up to 4."""
+    count, more = np.ones(len(at), np.int32), np.ones(len(at), bool)
+    for number in range(3):
+        more &= raw[at + number] >= 0x80
+        count += more
+    return count
+
+
+def _number(raw: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return the variable-length quantities (7 bits a byte) at these indices."""
+    value = (raw[at] & 0x7F).astype(np.int32)
+    more = np.ones(len(at), bool)
+    for number in range(3):
+        more &= raw[at + number] >= 0x80
+        value = np.where(more, value << 7 | raw[at + number + 1] & 0x7F, value)
+    return value
+
+
+def _columns(midi: bytes, track: np.ndarray, at: np.ndarray) -> Events:
+    raw = np.frombuffer(midi + bytes(16), np.uint8)
+    tick = np.cumsum(_number(raw, at), dtype=np.int64)
+    first = np.flatnonzero(np.diff(track, prepend=-1))
+    before = np.append(0, tick)[first]
+    tick -= np.repeat(before, np.diff(np.append(first, len(track))))
+    at = at + _delta_bytes(raw, at)
+    status = raw[at]
+    explicit = status >= 0x80
+    last = np.where(explicit & (status < SYSEX), np.arange(len(at), dtype=np.int32), -1)
+    last = np.maximum.accumulate(last) if len(at) else last
+    known = (last >= 0) & (track[last] == track)
+    status = np.where(explicit, status, np.where(known, status[last], 0)).astype(np.uint8)
+    return Events(midi, track, tick, status, at + explicit)
 
 
 def _variable_length(midi: bytes, at: int) -> tuple[int, int]:
@@ -118,40 +270,47 @@ def _variable_length(midi: bytes, at: int) -> tuple[int, int]:
     return value << 7 | (midi[at] if at < len(midi) else 0), at + 1
 
 
-def check_times(midi: bytes) -> None:
+def check_times(events: Events) -> None:
     """Reject a track whose delta times add up to 2^31 or more, where the parser overflows."""
-    if _may_overflow(midi) and _last_tick(midi) > LARGEST_TICK:
+    if int(events.tick.max(initial=0)) > LARGEST_TICK:
         raise RejectedFile("too-long", "its times add up to more than 2^31 ticks")
 
 
-def _may_overflow(midi: bytes) -> bool:
-    """Return whether the delta times could add up to 2^31: a quick bound that may err upwards.
+def signatures(events: Events) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tick and the quarter notes of a bar of each time signature, in order of time.
 
-    All bytes of a delta time but its last are 128 or more, and so is of other bytes of an event
-    only the first: two successive ones are mostly a delta time of three bytes.
+    Of 4 bytes the first 2 are needed, numerator and power of two: shorter ones, and denominators
+    above 128, are left out.
     """
-    high = np.frombuffer(midi, np.uint8) >= 0x80
-    two = high[1:] & high[:-1]
-    three = two[1:] & two[:-1]
-    four = three[1:] & three[:-1]
-    most = len(midi) // 3 * 2**14 + int(two.sum()) * 2**21 + int(three.sum()) * 2**28
-    return bool(four.any()) or most > LARGEST_TICK
+    found = events.meta(SIGNATURE)
+    found = found[np.flatnonzero((found.byte(1) >= 2) & (found.byte(3) <= 7))]
+    found = found[np.argsort(found.tick, kind="stable")]
+    return found.tick, 4.0 * found.byte(2) / 2.0 ** found.byte(3)
 
 
-def _last_tick(midi: bytes) -> int:
-    ticks: Counter[int] = Counter()
-    for event in events(midi):
-        ticks[event.track] += event.delta
-    return max(ticks.values(), default=0)
+def with_velocities(events: Events, notes: np.ndarray, velocity: np.ndarray) -> bytes:
+    """Return the file with other velocities of the note-on events `notes`.
 
-
-def mark_channels(midi: bytes) -> bytes:
-    """Return the file with each note's velocity replaced by its channel, 1 to 16.
-
-    The parser does not report the channel of a part; from this file it reads it as velocity.
+    The parser reports of a note neither its channel nor its track; from such a file it reads as
+    velocity what one wants to know.
     """
-    marked = bytearray(midi)
-    for event in events(midi):
-        if event.status >> 4 == 0x9 and marked[event.data + 1]:
-            marked[event.data + 1] = 1 + (event.status & 0xF)
-    return bytes(marked)
+    changed = np.frombuffer(events.midi, np.uint8).copy()
+    changed[events.data[notes] + 1] = velocity
+    return changed.tobytes()
+
+
+def with_ports(midi: bytes, of_one_port: int) -> bytes:
+    """Return the file with tracks 1, 2, ... on successive ports, so many on one; the first alone
+    if they are no more."""
+    chunks = list(_chunks(midi))
+    if len(chunks) <= 1 + of_one_port:
+        return midi
+    tracks = [midi[begin:end] for begin, end in chunks]
+    for number in range(1, len(tracks)):
+        port = (number - 1) // of_one_port
+        tracks[number] = bytes([0, META, PORT, 1, port]) + tracks[number]
+    return midi[:HEADER_BYTES] + b"".join(_chunk(track) for track in tracks)
+
+
+def _chunk(events: bytes) -> bytes:
+    return TRACK + struct.pack(">I", len(events)) + events

@@ -169,7 +169,7 @@ def test_prepare_says_what_the_python_api_means():
     from musegen.commands import MusicCommands
 
     stated = {name: p.default for name, p in signature(MusicCommands.prepare).parameters.items()}
-    for name in ("bars", "hop", "min_tracks", "meter", "seed"):
+    for name in ("bars", "hop", "min_tracks", "meter", "pedal", "seed"):
         assert stated[name] == getattr(defaults, name)
     for name in ("steps_per_beat", "beats_per_bar"):
         assert stated[name] == getattr(defaults.grid, name)

@@ -61,6 +61,12 @@ def test_several_drum_tracks_by_name():
     assert assign([part(0, "kick", channel=10), part(1, "hats", channel=10)], kit) == [0, 1]
 
 
+def test_drums_by_name_claim_the_drum_parts_that_no_other_track_claims():
+    tracks = (Track(name="Drums", is_drum=True, name_pattern="drum"), Track(name="All", rest=True))
+    parts = [part(0, "EZdrummer", channel=4), part(1, "hits", channel=10), part(2, "lead")]
+    assert assign(parts, tracks) == [0, 0, 1]
+
+
 def test_voices_go_by_name_and_else_by_order():
     assert assign([part(0, "Tenor"), part(1, "alto"), part(2), part(4)], VOICES) == [2, 1, 2, -1]
     assert assign([part(n) for n in range(4)], QUARTET) == [0, 1, 2, 3]

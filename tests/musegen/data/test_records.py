@@ -132,3 +132,18 @@ def test_bombs_are_defused_in_little_memory(tmp_path: Path):
 def test_readers_of_odd_files_hold_little_memory(shared_data: Path):
     results = memory_of_readers(shared_data / "music" / "odd")
     assert max(peak for _, peak in results.values()) < 300
+
+
+def test_the_pedal_and_a_pickup_reach_the_reader():
+    """A pedal down for 9 beats, and D at the first, which a pickup leaves out."""
+    sustained = b"\x00\xb0\x40\x7f" + 9 * note(60, 480) + b"\x00\xb0\x40\x00"
+    long = midi(sustained, note(62, 9) + 8 * note(64, 480, after=471))
+    packed = [
+        read(long, bars=2, min_tracks=1, **settings)
+        for settings in ({}, {"pedal": False}, {"pickup_beats": 1.0})
+    ]
+    lengths = []
+    for record in packed:
+        assert isinstance(record, SongRecord)
+        lengths.append(record.columns["length"][record.columns["pitch"] == 62 - 24].tolist())
+    assert lengths == [[48, 48, 12], [1], []]

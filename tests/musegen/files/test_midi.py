@@ -9,7 +9,7 @@ import numpy as np
 import pretty_midi
 import pytest
 import symusic
-from handmade import midi, name, note, number, program, signature, tempo
+from handmade import meta, midi, name, note, number, program, signature, tempo
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from note_rows import notes, rows
@@ -19,6 +19,8 @@ from core.data.sources import RejectedFile
 from core.errors import UserError
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import Song, read_midi, song_of, write_midi
+from musegen.files.parts import note_ons, parts_of
+from musegen.files.smf import scan
 from musegen.roll import Grid, Roll, fill, separate
 from musegen.tracks import LAKH, QUARTET, VOICES, Track, track_list
 
@@ -152,6 +154,45 @@ def test_a_signature_within_a_bar_begins_a_new_one():
     assert song.stretches == ((0, 1), (1, 3))
     assert kept_beats(song)[6] == 16
     assert not {4, 5} & set(kept_beats(song))
+
+
+def test_repeats_that_leave_no_whole_bar_change_nothing():
+    song = bars_of(signature(4, 2) + 11 * signature(4, 2, after=480))
+    assert (song.bars, song.skipped_bars) == (4, 0)
+    assert song.stretches == ((0, 2), (2, 2)), "the last repeat, at beat 11, begins a bar"
+
+
+def test_a_signature_a_tick_off_its_bar_line_is_moved_to_it():
+    changes = signature(4, 2) + signature(3, 2, after=1919) + signature(4, 2, after=1460)
+    song = bars_of(changes)
+    assert (song.stretches, song.skipped_bars) == (((0, 1), (1, 3)), 1)
+    assert kept_beats(song)[7] == 16
+    assert bars_of(signature(4, 2) + signature(4, 2, after=1921)).stretches == ((0, 4),)
+    three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
+    song = bars_of(signature(3, 2, after=1), three)
+    assert (song.bars, song.skipped_bars) == (6, 0)
+
+
+def test_a_signature_of_two_bytes_is_read_and_one_of_none_passed_over():
+    three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
+    assert bars_of(meta(0x58, b"\x03\x02"), three).bars == 6
+    assert bars_of(meta(0x58, b"")).bars == 4
+
+
+def test_a_pickup_that_no_signature_names_is_given_by_the_user():
+    beats = b"".join(note(48 + beat, 480) for beat in range(16))
+    song = read_midi(midi(signature(4, 2), beats), grid=QUARTER, pickup_beats=1)
+    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 1)
+    assert kept_beats(song) == {beat: 4 * (beat - 1) for beat in range(1, 16)}
+    changes = signature(3, 2) + signature(4, 2, after=480 * 5)
+    three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
+    song = read_midi(midi(changes, beats), grid=three, pickup_beats=2)
+    assert kept_beats(song) == {2: 0, 3: 4, 4: 8}
+
+
+def test_a_path_is_given_as_a_text_too(tmp_path: Path):
+    (tmp_path / "one.mid").write_bytes(midi(note(60, 480)))
+    assert read_midi(str(tmp_path / "one.mid")).name == "one"
 
 
 def test_a_repeated_signature_on_a_bar_line_changes_nothing():
@@ -476,6 +517,34 @@ def test_a_written_file_holds_the_velocity_of_each_note():
     assert reread.notes.velocity.tolist() == [9, 1, 64, 127]
     assert reread.roll().notes().velocity.tolist() == [9, 1, 64, 127]
     assert song_of(reread.roll()).notes.velocity.tolist() == [9, 1, 64, 127]
+
+
+@pytest.mark.parametrize(
+    "drums", [{0}, {19}, {0, 7}, {0, 5, 9}], ids=lambda numbers: f"drums {sorted(numbers)}"
+)
+def test_twenty_programs_are_written_on_ports_and_read_back(drums: set[int]):
+    tracks = tuple(
+        Track(name=f"T{n}", program=4 * n, is_drum=n in drums, name_pattern=f"^T{n}$")
+        for n in range(20)
+    )
+    played = notes(*((n, n % 7, 20 + n, 1, 30 + n) for n in range(20)))
+    stream = io.BytesIO()
+    write_midi(Roll.of(played.ordered(), tracks, Grid(), np.array([90.0])), stream)
+    song = read_midi(stream.getvalue(), tracks)
+    assert rows(song.notes) == rows(played.ordered())
+    events = scan(stream.getvalue())
+    _, parts = parts_of(events, note_ons(events))
+    assert [(p.name, p.program) for p in parts if not p.is_drum] == [
+        (t.name, t.program) for t in tracks if not t.is_drum
+    ]
+    assert len({(p.port, p.channel) for p in parts if not p.is_drum}) == 20 - len(drums)
+
+
+def test_fifteen_tracks_need_no_port():
+    tracks = tuple(Track(name=str(n), rest=True) for n in range(15))
+    stream = io.BytesIO()
+    write_midi(Roll.of(notes((14, 0, 3, 1)), tracks, Grid(), np.array([90.0])), stream)
+    assert not len(scan(stream.getvalue()).meta(0x21))
 
 
 def on_grid(score: symusic.core.ScoreTick) -> set[tuple[str, int, int, int]]:

@@ -3,12 +3,21 @@
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
-from handmade import END, meta, midi, name, note, number, signature
+from handmade import END, meta, midi, name, note, number, program, signature
 
 from core.data.sources import RejectedFile
 from musegen.files.limits import MusicLimits
-from musegen.files.smf import check_times, events, mark_channels, midi_bytes
+from musegen.files.smf import (
+    Events,
+    check_times,
+    midi_bytes,
+    scan,
+    signatures,
+    with_ports,
+    with_velocities,
+)
 
 LIMITS = MusicLimits()
 PLAIN = midi(note(60, 480))
@@ -19,6 +28,11 @@ def reason(data: bytes | Path, limits: MusicLimits = LIMITS) -> str:
         midi_bytes(data, limits)
     assert caught.value.detail
     return caught.value.reason
+
+
+def columns(of: Events) -> list[tuple[int, ...]]:
+    """(track, tick, status) of each event."""
+    return list(zip(of.track.tolist(), of.tick.tolist(), of.status.tolist(), strict=True))
 
 
 def header(kind: int = 0, division: int = 480) -> bytes:
@@ -74,30 +88,64 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path):
 
 def test_events_are_walked_with_running_status_and_over_texts():
     first = name("a\x7f") + b"\x81\x48\x92\x3c\x40" + b"\x10\x3e\x41" + b"\x05\xf0\x02\x01\xf7"
-    found = list(events(midi(first, b"\x03\xc1\x07" + note(50, 300, channel=2))))
-    assert [(e.track, e.delta, e.status) for e in found] == [
+    found = scan(midi(first, b"\x03\xc1\x07" + note(50, 300, channel=2)))
+    assert columns(found) == [
         (0, 0, 0xFF),
         (0, 200, 0x92),
-        (0, 16, 0x92),
-        (0, 5, 0xF0),
-        (0, 0, 0xFF),
+        (0, 216, 0x92),
+        (0, 221, 0xF0),
+        (0, 221, 0xFF),
         (1, 3, 0xC1),
-        (1, 0, 0x91),
-        (1, 300, 0x81),
-        (1, 0, 0xFF),
+        (1, 3, 0x91),
+        (1, 303, 0x81),
+        (1, 303, 0xFF),
     ]
+    assert found.byte(0)[[1, 2, 5, 6]].tolist() == [0x3C, 0x3E, 7, 50]
+    assert (found.payload(0), found.payload(3)) == (b"a\x7f", b"\x01\xf7")
+
+
+def test_running_status_ends_at_no_text_and_never_crosses_tracks():
+    found = scan(midi(b"\x00\xc5\x07" + name("x") + b"\x02\x08", b"\x04\x3c\x40"))
+    assert columns(found)[:3] == [(0, 0, 0xC5), (0, 0, 0xFF), (0, 2, 0xC5)]
+    assert columns(found)[4] == (1, 4, 0)
+
+
+def test_long_files_are_walked_window_by_window(monkeypatch: pytest.MonkeyPatch):
+    track = note(60, 200) + meta(0x01, b"\x90" * 300) + program(9) + 40 * note(61, 7)
+    whole = columns(scan(midi(track, track)))
+    monkeypatch.setattr("musegen.files.smf.WINDOW", 5)
+    assert columns(scan(midi(track, track))) == whole
+    assert len(whole) == 2 * (2 + 1 + 1 + 80 + 1)
 
 
 def test_a_track_ends_with_its_last_whole_event():
     cut = midi_bytes(PLAIN[: -len(END) - 1], LIMITS)
-    assert [e.status for e in events(cut)] == [0x90]
+    assert columns(scan(cut)) == [(0, 0, 0x90)]
+    after_its_end = midi(note(60, 480) + END + note(62, 480))
+    assert len(scan(after_its_end)) == 3
 
 
-def test_channels_are_marked_in_the_velocities_of_onsets_alone():
-    plain = midi(note(60, 9, channel=16, velocity=33) + note(61, 9, channel=3, velocity=0))
-    assert mark_channels(plain) == midi(
-        note(60, 9, channel=16, velocity=16) + note(61, 9, channel=3, velocity=0)
+def test_velocities_are_replaced_and_nothing_else():
+    plain = midi(note(60, 9, channel=16, velocity=33) + note(61, 9, channel=3, velocity=7))
+    assert with_velocities(scan(plain), np.array([0, 2]), np.array([5, 127])) == midi(
+        note(60, 9, channel=16, velocity=5) + note(61, 9, channel=3, velocity=127)
     )
+
+
+def test_signatures_need_two_bytes_and_come_in_order_of_time():
+    first = meta(0x58, b"") + meta(0x58, b"\x05") + meta(0x58, b"\x07\x03\x18\x08", after=480)
+    second = meta(0x58, b"\x03\x02", after=96) + meta(0x58, b"\x04\x08", after=1)
+    second += meta(0x58, b"\x02\x01\x18\x08\x00", after=2)
+    at, beats = signatures(scan(midi(first, second)))
+    assert at.tolist() == [96, 99, 480]
+    assert beats.tolist() == [3.0, 4.0, 3.5]
+
+
+def test_tracks_beyond_a_ports_channels_get_ports_of_their_own():
+    tracks = [name(str(n)) for n in range(5)]
+    assert with_ports(midi(*tracks), 4) == midi(*tracks)
+    at_port = [tracks[0], *(meta(0x21, bytes([n // 3])) + tracks[n + 1] for n in range(4))]
+    assert with_ports(midi(*tracks), 3) == midi(*at_port)
 
 
 def silent_steps(delta: int, count: int) -> bytes:
@@ -111,7 +159,7 @@ def silent_steps(delta: int, count: int) -> bytes:
 def test_times_that_add_up_past_what_the_parser_counts_are_refused(delta: int, count: int):
     past = midi(silent_steps(delta, count) + note(60, 480, after=2**14))
     with pytest.raises(RejectedFile, match=r"too-long.*2\^31"):
-        check_times(past)
+        check_times(scan(past))
 
 
 @pytest.mark.parametrize(
@@ -123,4 +171,4 @@ def test_times_that_add_up_past_what_the_parser_counts_are_refused(delta: int, c
     ],
 )
 def test_times_below_that_pass(track: bytes):
-    check_times(midi(track, track))
+    check_times(scan(midi(track, track)))

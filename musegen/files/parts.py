@@ -1,0 +1,226 @@
+"""The parts of a MIDI file, as a player plays it: the notes of one track, channel and program.
+
+Programs and drums are the state of a channel, whichever track sets it; a track's own programs come
+first. A port (FF 21) has 16 channels of its own.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from musegen.files.smf import CONTROL, META, NAME, NOTE_ON, PORT, PROGRAM, SYSEX, Events
+from musegen.tracks import FAMILIES, Part
+
+CHANNELS = 16
+DRUM_CHANNEL = 9
+UNKNOWN, MELODIC, DRUMS = -1, 0, 1
+
+BANK = 0
+"""The control change that chooses a bank of programs."""
+
+STANDARDS = {
+    "GM": re.compile(rb"\x7e.\x09\x01", re.DOTALL),
+    "GM2": re.compile(rb"\x7e.\x09\x03", re.DOTALL),
+    "GS": re.compile(rb"\x41.\x42\x12\x40\x00\x7f\x00", re.DOTALL),
+    "XG": re.compile(rb"\x43.\x4c\x00\x00\x7e\x00", re.DOTALL),
+}
+"""The sysex messages that switch a standard on."""
+
+GS_PART = re.compile(rb"\x41.\x42\x12\x40([\x10-\x1f])\x15(.)", re.DOTALL)
+XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08([\x00-\x0f])\x07(.)", re.DOTALL)
+"""Use part N for rhythm: 0 is melodic, other numbers are drum sets."""
+
+GS_CHANNELS = (9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15)
+"""The channel of each part of GS."""
+
+
+@dataclass
+class Timeline:
+    """Changes of a state: sorted by group, then by place; the last one at or before counts."""
+
+    group: list[int] = field(default_factory=list)
+    place: list[int] = field(default_factory=list)
+    row: list[int] = field(default_factory=list)
+
+    def add(self, group: int, place: int, row: int) -> None:
+        self.group.append(group)
+        self.place.append(place)
+        self.row.append(row)
+
+    def at(self, group: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Return the row of the last change in the group at or before each place, else -1."""
+        if not self.row:
+            return np.full(len(group), -1)
+        groups, places, rows = (np.array(c, np.int64) for c in (self.group, self.place, self.row))
+        order = np.lexsort((places, groups))
+        groups, rows = groups[order], rows[order]
+        span = max(int(places.max()), int(place.max(initial=0))) + 1
+        keys = groups * span + places[order]
+        found = np.searchsorted(keys, group * span + place, side="right") - 1
+        return np.where((found >= 0) & (groups[found] == group), rows[found], -1)
+
+
+@dataclass
+class _Channels:
+    """The state of all channels while a file's messages are followed in the order of time.
+
+    `own` are programs by track and channel, at the number of their event; `programs` are those of
+    a channel and `rhythm` what sysex messages make of it, at their tick. A channel's number is
+    16 * port + channel.
+    """
+
+    standard: str = ""
+    bank: dict[int, int] = field(default_factory=dict)
+    program: list[int] = field(default_factory=list)
+    use: list[int] = field(default_factory=list)
+    own: Timeline = field(default_factory=Timeline)
+    programs: Timeline = field(default_factory=Timeline)
+    rhythm: Timeline = field(default_factory=Timeline)
+
+    def set_program(self, track: int, number: int, tick: int, channel: int, program: int) -> None:
+        row = len(self.program)
+        self.program.append(program)
+        self.use.append(self._use_of_bank(channel))
+        self.own.add(track << 16 | channel, number, row)
+        self.programs.add(channel, tick, row)
+
+    def _use_of_bank(self, channel: int) -> int:
+        """Return what the bank makes of a channel: XG has drums from 120, GM2 in 120 alone."""
+        bank = self.bank.get(channel)
+        if bank is None or self.standard == "GS":
+            return UNKNOWN
+        if self.standard == "XG":
+            return DRUMS if bank >= 120 else MELODIC
+        return {120: DRUMS, 121: MELODIC}.get(bank, DRUMS if bank == 127 else UNKNOWN)
+
+    def receive(self, message: bytes, tick: int, port: int) -> None:
+        """Follow a sysex message."""
+        for standard, pattern in STANDARDS.items():
+            if pattern.match(message):
+                self.standard = standard
+                self.bank.clear()
+                for channel in set(self.rhythm.group):
+                    self.rhythm.add(channel, tick, UNKNOWN)
+        for pattern, channels in ((GS_PART, GS_CHANNELS), (XG_PART, range(CHANNELS))):
+            if found := pattern.match(message):
+                channel = channels[found[1][0] & 0xF] + CHANNELS * port
+                self.rhythm.add(channel, tick, MELODIC if found[2] == b"\0" else DRUMS)
+
+
+def channels(events: Events, port: np.ndarray) -> np.ndarray:
+    """Return the number of each event's channel: 16 * port + channel."""
+    return CHANNELS * port + events.channel
+
+
+def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]:
+    """Return the part of each of the note-on events `notes`, and the parts.
+
+    Their order is that of the tracks, then of the channels, then of the programs.
+    """
+    port = ports(events)
+    channel = channels(events, port)
+    state = _followed(events, port, channel)
+    track, tick, channel = events.track[notes], events.tick[notes], channel[notes]
+    own = state.own.at(track.astype(np.int64) << 16 | channel, notes)
+    row = np.where(own >= 0, own, state.programs.at(channel, tick))
+    program, use = (
+        np.where(row >= 0, np.array([*column, missing])[row], missing)
+        for column, missing in ((state.program, 0), (state.use, UNKNOWN))
+    )
+    rhythm = state.rhythm.at(channel, tick)
+    use = np.where(rhythm != UNKNOWN, rhythm, use)
+    is_drum = np.where(use == UNKNOWN, channel % CHANNELS == DRUM_CHANNEL, use == DRUMS)
+    sizes = (1 << 16, CHANNELS << 8, 2, 128)
+    part, found = _numbered(np.ravel_multi_index((track, channel, is_drum, program), sizes))
+    columns = (column.tolist() for column in np.unravel_index(found, sizes))
+    names = _names(events)
+    parts = [
+        Part(n, names.get(t, ""), program, bool(drum), c % CHANNELS + 1, c // CHANNELS)
+        for n, (t, c, drum, program) in enumerate(zip(*columns, strict=True))
+    ]
+    return part, parts
+
+
+def _numbered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rank of each key among the different keys, and these; equal ones come in runs."""
+    begins = np.flatnonzero(np.diff(keys, prepend=-1))
+    found, rank = np.unique(keys[begins], return_inverse=True)
+    return np.repeat(rank, np.diff(np.append(begins, len(keys)))), found
+
+
+def is_piano_part(part: Part) -> bool:
+    """Return whether a piano plays it."""
+    first, last = FAMILIES["piano"][0]
+    return not part.is_drum and first <= part.program <= last
+
+
+def note_ons(events: Events) -> np.ndarray:
+    """Return the numbers of the events that start a note."""
+    on = np.flatnonzero(events.kind == NOTE_ON)
+    return on[events[on].byte(1) > 0]
+
+
+def ports(events: Events) -> np.ndarray:
+    """Return the port of each event: that of the last port event before it in its track.
+
+    Before the first one it is the first one's: programs often stand before it.
+    """
+    port = np.zeros(len(events), np.int64)
+    numbers = np.flatnonzero(events.status == META)
+    numbers = numbers[events[numbers].byte(0) == PORT]
+    for track in np.unique(events.track[numbers]).tolist():
+        own = numbers[events.track[numbers] == track]
+        of_track = np.flatnonzero(events.track == track)
+        last = np.searchsorted(own, of_track, side="right") - 1
+        port[of_track] = events.byte(2)[own[np.maximum(last, 0)]]
+    return port
+
+
+def _followed(events: Events, port: np.ndarray, channel: np.ndarray) -> _Channels:
+    """Follow the messages that set programs, banks and drum parts, in the order of time."""
+    bank = np.flatnonzero(events.kind == CONTROL)
+    bank = bank[events[bank].value(0) == BANK]
+    others = np.flatnonzero((events.kind == PROGRAM) | (events.status == SYSEX))
+    numbers = np.sort(np.concatenate([bank, others]))
+    numbers = numbers[np.argsort(events.tick[numbers], kind="stable")]
+    state, found = _Channels(), events[numbers]
+    columns = (numbers, found.track, found.tick, found.kind, channel[numbers], port[numbers])
+    values = (found.value(0), found.value(1), np.arange(len(numbers)))
+    for number, track, tick, kind, of, its_port, first, second, n in zip(
+        *(column.tolist() for column in (*columns, *values)), strict=True
+    ):
+        if kind == PROGRAM:
+            state.set_program(track, number, tick, of, first)
+        elif kind == CONTROL:
+            state.bank[of] = second
+        else:
+            state.receive(found.payload(n), tick, its_port)
+    return state
+
+
+JAPANESE = re.compile(
+    rb"([\x81-\x9f][\x40-\x7e\x80-\xfc]){2}|[\x81-\x9f][\x80-\xfc]|[\xa1-\xdf]{2}"
+)
+"""Bytes that European names do not have: kana or kanji, or two half-width kana in a row."""
+
+
+def text_of(raw: bytes) -> str:
+    """Decode a name: as UTF-8, else as Shift-JIS where it looks Japanese, else as Latin-1.
+
+    >>> text_of(b"\\x83s\\x83A\\x83m"), text_of(b"Fl\\xf6te"), text_of(b"Fl\\xc3\\xb6te")
+    ('ピアノ', 'Flöte', 'Flöte')
+    """
+    encodings = ("utf-8", "cp932") if JAPANESE.search(raw) else ("utf-8",)
+    for encoding in encodings:
+        try:
+            return raw.decode(encoding).strip("\0")
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("latin-1").strip("\0")
+
+
+def _names(events: Events) -> dict[int, str]:
+    """Return the names of the tracks that have one; the last counts."""
+    named = events.meta(NAME)
+    return {track: text_of(named.payload(n)) for n, track in enumerate(named.track.tolist())}

@@ -1,0 +1,65 @@
+"""The sustain pedal: notes sound on while it is down."""
+
+import numpy as np
+
+from musegen.files.parts import channels, ports
+from musegen.files.smf import CONTROL, Events
+
+SUSTAIN, RESET = 64, 121
+"""Control changes: the pedal, and the one that lifts it with all others."""
+
+DOWN = 64
+"""The pedal is down from this value on."""
+
+LAST_BEATS = 4
+"""The longest time that a pedal sustains after the last key goes up; bars end there earlier."""
+
+
+def hold(
+    events: Events,
+    channel: np.ndarray,
+    start: np.ndarray,
+    duration: np.ndarray,
+    pitch: np.ndarray,
+) -> np.ndarray:
+    """Return the durations of notes as their channel's pedal lengthens them.
+
+    A note whose key goes up while the pedal is down sounds until the pedal goes up or its pitch is
+    struck on its channel. All in ticks; `channel`: 16 * port + channel.
+    """
+    used = np.flatnonzero(events.kind == CONTROL)
+    used = used[np.isin(events[used].value(0), (SUSTAIN, RESET))]
+    pedal = events[used]
+    is_down = (pedal.value(0) == SUSTAIN) & (pedal.value(1) >= DOWN)
+    if not is_down.any():
+        return duration
+    pedal_channel = channels(events, ports(events))[used]
+    end = start + duration
+    latest = int(end.max()) + LAST_BEATS * events.ticks_per_beat
+    held = np.full(len(start), latest)
+    held = np.minimum(held, _next_strike(channel, pitch, start, latest))
+    for number in np.unique(pedal_channel[is_down]).tolist():
+        mine, of_pedal = channel == number, np.flatnonzero(pedal_channel == number)
+        order = of_pedal[np.argsort(pedal.tick[of_pedal], kind="stable")]
+        until = _released(pedal.tick[order], is_down[order], end[mine], latest)
+        held[mine] = np.minimum(held[mine], until)
+    held[~np.isin(channel, pedal_channel[is_down])] = 0
+    return np.maximum(end, held) - start
+
+
+def _released(tick: np.ndarray, is_down: np.ndarray, end: np.ndarray, latest: int) -> np.ndarray:
+    """Return when the pedal goes up that is down at each key's end; the end where none is."""
+    last = np.searchsorted(tick, end, side="right") - 1
+    sustained = (last >= 0) & is_down[last]
+    up = np.append(tick[~is_down], latest)
+    return np.where(sustained, up[np.searchsorted(up[:-1], end, side="right")], end)
+
+
+def _next_strike(
+    channel: np.ndarray, pitch: np.ndarray, start: np.ndarray, latest: int
+) -> np.ndarray:
+    """Return the next start after each note's own on its channel and pitch."""
+    line = (channel * 128 + pitch) * (latest + 1)
+    strikes = np.append(np.sort(line + start), np.iinfo(np.int64).max)
+    following = strikes[np.searchsorted(strikes, line + start, side="right")]
+    return np.minimum(following - line, latest)

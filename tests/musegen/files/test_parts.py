@@ -1,0 +1,203 @@
+"""Parts: the notes of a file that belong together, and what plays them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from handmade import meta, midi, name, note, number, program
+
+from musegen.files.midi import read_midi
+from musegen.files.parts import note_ons, parts_of, text_of
+from musegen.files.smf import scan
+from musegen.roll import Grid
+from musegen.tracks import LAKH, Track, track_list
+
+GS_ON = "41 10 42 12 40 00 7f 00 41 f7"
+XG_ON = "43 10 4c 00 00 7e 00 f7"
+GM_ON = "7e 7f 09 01 f7"
+GM2_ON = "7e 7f 09 03 f7"
+
+
+def sysex(data: str, after: int = 0) -> bytes:
+    message = bytes.fromhex(data)
+    return number(after) + b"\xf0" + number(len(message)) + message
+
+
+def control(kind: int, value: int, channel: int, after: int = 0) -> bytes:
+    return number(after) + bytes([0xB0 + channel - 1, kind, value])
+
+
+def port(value: int) -> bytes:
+    return meta(0x21, bytes([value]))
+
+
+def played(*tracks: bytes) -> list[tuple[int, str, int]]:
+    """(pitch, "drums" or program, port) of each note in the file's order."""
+    events = scan(midi(*tracks))
+    notes = note_ons(events)
+    part, parts = parts_of(events, notes)
+    owners = [parts[n] for n in part.tolist()]
+    return [
+        (pitch, "drums" if p.is_drum else str(p.program), p.port)
+        for pitch, p in zip(events[notes].byte(0).tolist(), owners, strict=True)
+    ]
+
+
+def test_a_program_belongs_to_its_channel_in_whatever_track_it_stands():
+    setup = program(33) + program(29, 2) + program(48, 3)
+    assert played(setup, note(60, 9, channel=2), note(61, 9, channel=3) + note(62, 9)) == [
+        (60, "29", 0),
+        (61, "48", 0),
+        (62, "33", 0),
+    ]
+
+
+def test_programs_of_a_channel_count_from_their_time_and_a_tracks_own_win():
+    """Track 1 sets 40 at once and 41 at tick 100; track 2 plays at 0, 100 and sets 9 at 150."""
+    first = program(40) + number(100) + b"\xc0\x29"
+    own = note(60, 50) + note(61, 50, after=50) + program(9) + note(62, 50)
+    later = note(63, 50) + note(64, 50, after=50)
+    assert played(first, own, later) == [
+        (60, "40", 0),
+        (61, "41", 0),
+        (62, "9", 0),
+        (63, "40", 0),
+        (64, "41", 0),
+    ]
+
+
+def test_a_port_event_counts_after_the_program_too_and_ports_have_channels_of_their_own():
+    harp = program(46) + port(0) + note(60, 9)
+    flute = program(73) + port(1) + note(72, 9)
+    staff = port(1) + note(74, 9)
+    assert played(harp, flute, staff, port(2) + note(40, 9)) == [
+        (60, "46", 0),
+        (72, "73", 1),
+        (74, "73", 1),
+        (40, "0", 2),
+    ]
+    assert played(port(3) + note(36, 9, channel=10)) == [(36, "drums", 3)]
+
+
+@pytest.mark.parametrize(
+    ("messages", "channel", "is_drum"),
+    [
+        ("", 11, False),
+        (GS_ON + "|41 10 42 12 40 1a 15 02 0f f7", 11, True),
+        (GS_ON + "|41 10 42 12 40 11 15 01 19 f7", 1, True),
+        (GS_ON + "|41 10 42 12 40 1a 15 02 0f f7", 12, False),
+        (GS_ON + "|41 10 42 12 40 10 15 00 1b f7", 10, False),
+        ("41 10 42 12 40 1a 15 02 0f f7|" + GS_ON, 11, False),
+        (XG_ON + "|43 10 4c 08 0a 07 02 f7", 11, True),
+        (XG_ON + "|43 10 4c 08 09 07 00 f7", 10, False),
+    ],
+)
+def test_messages_make_channels_drum_parts(messages: str, channel: int, is_drum: bool):
+    setup = b"".join(sysex(message) for message in messages.split("|") if message)
+    played_part = played(setup, program(5, channel) + note(60, 9, channel=channel))
+    assert played_part == [(60, "drums" if is_drum else "5", 0)]
+
+
+@pytest.mark.parametrize(
+    ("standard", "bank", "channel", "is_drum"),
+    [
+        (XG_ON, 127, 11, True),
+        (XG_ON, 126, 11, True),
+        (XG_ON, 0, 11, False),
+        (XG_ON, 0, 10, False),
+        (GM2_ON, 120, 11, True),
+        (GM2_ON, 121, 11, False),
+        (GM2_ON, 121, 10, False),
+        (GM_ON, 127, 11, True),
+        (GM_ON, 0, 10, True),
+        (GS_ON, 127, 11, False),
+        (GS_ON, 0, 10, True),
+    ],
+)
+def test_banks_make_channels_drum_parts(standard: str, bank: int, channel: int, is_drum: bool):
+    track = control(0, bank, channel) + program(5, channel) + note(60, 9, channel=channel)
+    assert played(sysex(standard), track) == [(60, "drums" if is_drum else "5", 0)]
+
+
+def test_a_bank_counts_from_the_next_program_on():
+    track = control(0, 127, 4) + note(60, 9, channel=4) + program(0, 4) + note(61, 9, channel=4)
+    assert played(sysex(XG_ON), track) == [(60, "0", 0), (61, "drums", 0)]
+
+
+def test_parts_are_in_the_order_of_tracks_channels_and_programs():
+    first = name("a") + program(9, 3) + note(60, 9, channel=3) + note(61, 9, channel=2)
+    first += program(4, 3) + note(62, 9, channel=3)
+    events = scan(midi(first, name("b") + note(63, 9)))
+    part, parts = parts_of(events, note_ons(events))
+    assert [(p.order, p.name, p.program, p.channel) for p in parts] == [
+        (0, "a", 0, 2),
+        (1, "a", 4, 3),
+        (2, "a", 9, 3),
+        (3, "b", 0, 1),
+    ]
+    assert part.tolist() == [2, 0, 1, 3]
+
+
+def test_more_parts_than_velocities_keep_their_notes():
+    """300 parts, each with one note; the track list takes parts 126, 127, 128 and 299."""
+    tracks = tuple(Track(name=str(n), order=n) for n in (126, 127, 128, 299))
+    body = b"".join(program(n % 128) + note(n % 50 + 30, 480) for n in range(300))
+    many = [program(n % 128) + note(30 + n % 50, 480, velocity=1 + n % 127) for n in range(300)]
+    song = read_midi(midi(*many), tracks)
+    pitch = dict(zip(song.notes.track.tolist(), song.notes.pitch.tolist(), strict=True))
+    velocity = dict(zip(song.notes.track.tolist(), song.notes.velocity.tolist(), strict=True))
+    assert pitch == {0: 6 + 126 % 50, 1: 6 + 127 % 50, 2: 6 + 128 % 50, 3: 6 + 299 % 50}
+    assert velocity == {0: 127, 1: 1, 2: 2, 3: 1 + 299 % 127}
+    assert len(read_midi(midi(body), (Track(name="All", rest=True),)).notes) == 300
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("ピアノ".encode(), "ピアノ"),
+        ("ピアノ".encode("cp932"), "ピアノ"),
+        ("ベース2".encode("cp932"), "ベース2"),
+        ("弦".encode("cp932"), "弦"),
+        ("ﾄﾞﾗﾑ".encode("cp932"), "ﾄﾞﾗﾑ"),
+        ("Thérèse".encode("latin-1"), "Thérèse"),
+        ("Übung für Flöte".encode("latin-1"), "Übung für Flöte"),
+        (b"Bass\0", "Bass"),
+        (b"\xff\xfe\x80", "\xff\xfe\x80"),
+    ],
+)
+def test_names_in_utf_8_shift_jis_and_latin_1(raw: bytes, text: str):
+    assert text_of(raw) == text
+
+
+def test_a_track_is_found_by_its_name_in_shift_jis():
+    tracks = (Track(name="Bass", name_pattern="ベース"), Track(name="Rest", rest=True))
+    bass = meta(0x03, "ベース".encode("cp932")) + note(40, 480)
+    song = read_midi(midi(note(60, 480), bass), tracks)
+    assert song.notes.pitch.tolist() == [40 - 24, 60 - 24]
+
+
+CASES = {
+    "programs-in-setup-track/setup": [16, 0, 16, 16, 16],
+    "programs-in-setup-track/shared_channel": [0, 0, 0, 0, 32],
+    "programs-in-setup-track/musescore_two_staves": [0, 0, 0, 16, 96],
+    "second-drum-part-by-sysex-or-bank/gs_rhythm": [16, 0, 17, 17, 0],
+    "second-drum-part-by-sysex-or-bank/xg_bank": [16, 0, 17, 17, 0],
+    "second-drum-part-by-sysex-or-bank/gm2": [16, 0, 17, 17, 0],
+    "drums-on-channel-4-by-name/ezdrummer": [48, 0, 16, 16, 0],
+    "drums-on-channel-4-by-name/channel16": [48, 0, 16, 16, 0],
+    "shift-jis-track-names/sjis": [16, 16, 16],
+    "short-time-signature/zero_bytes": [0, 24, 0, 0, 0],
+    "many-tracks-written/many": [16] * 21,
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_reported_files_are_read_as_a_player_plays_them(shared_cases: Path, case: str):
+    path = shared_cases / "music" / f"{case}.mid"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent")
+    listed = path.with_name("tracks.yaml")
+    tracks = track_list(str(listed)) if listed.is_file() else LAKH
+    song = read_midi(path, tracks, Grid(lowest_pitch=0, pitches=128))
+    assert np.bincount(song.notes.track, minlength=len(tracks)).tolist() == CASES[case]
+    assert song.dropped_notes == 0
