@@ -159,13 +159,20 @@ STOP = 2**31 - 1
 TWO, ONE = 0, 1
 """The number of data bytes of a message by running status, as the lowest bit of a state."""
 
-STEPS = np.zeros((2, 256), np.int32)
-"""Moves of a state beyond its status, by running status and status; long events aside."""
-STEPS[:, 0x80:0xF0] = [[2 * 2 + TWO], [2 * 2 + TWO]]
-STEPS[:, 0xC0:0xE0] = [[2 * 1 + ONE], [2 * 1 + ONE]]
-STEPS[:, :0x80] = [[2 * 1 + TWO], [2 * 0 + ONE]]  # the byte is the first of the data
-STEPS[:, 0xF0:] = [[TWO], [ONE]]
-STEPS[:, [0xF1, 0xF2, 0xF3]] += np.array([2, 4, 2], np.int32)
+
+def _steps() -> np.ndarray:
+    """Return the moves of both states beyond each status as pairs; long events aside."""
+    steps = np.zeros((256, 2), np.int32)
+    steps[0x80:0xF0] = 2 * 2 + TWO
+    steps[0xC0:0xE0] = 2 * 1 + ONE
+    steps[:0x80] = 2 * 1 + TWO, 2 * 0 + ONE  # no status, but the first byte of the data
+    steps[0xF0:] = TWO, ONE
+    steps[[0xF1, 0xF2, 0xF3]] += np.array([[2], [4], [2]], np.int32)
+    return steps.view(np.int64)[:, 0]
+
+
+STEPS, BOTH = _steps(), 1 + (1 << 32)
+"""Two 32-bit numbers in one of 64 bits: a look-up and an addition serve both states."""
 
 
 class _Successors:
@@ -180,7 +187,7 @@ class _Successors:
         self.midi = midi
         self.raw = np.frombuffer(midi + bytes(16), np.uint8)
         self.begin = self.end = 0
-        self.next = memoryview(b"")
+        self.next = array("i")
 
     def walk(self, begin: int, end: int, found: array) -> None:
         """Append the state at each event, from `begin` to the last one that is whole."""
@@ -188,11 +195,14 @@ class _Successors:
         while state < limit:
             if not self.begin <= state >> 1 < self.end:
                 self._move(state >> 1)
-            base, until = 2 * self.begin, min(limit, 2 * self.end)
-            following, append = self.next, found.append
-            while state < until:
-                append(state)
-                state = following[state - base]
+            base, states = 2 * self.begin, list[int]()
+            inside, until = state - base, min(limit, 2 * self.end) - base
+            following, append = self.next, states.append
+            while inside < until:  # most of a scan's time is here
+                append(inside)
+                inside = following[inside]
+            found.frombytes((np.array(states, np.int32) + np.int32(base)).tobytes())
+            state = inside + base
         if limit + ONE < state < STOP:
             found.pop()
 
@@ -206,50 +216,45 @@ class _Successors:
         status_at += two
         status_at += two & high[2:]
         status = self.raw[status_at]
-        state = np.empty((len(status), 2), np.int32)
-        for kind in (TWO, ONE):
-            state[:, kind] = 2 * status_at + 2 + STEPS[kind][status]
+        after_status = (status_at.astype(np.int64) + 1 - self.begin) * 2 * BOTH
+        state = (STEPS[status] + after_status).view(np.int32).reshape(-1, 2)  # [byte kind]
         is_long = np.flatnonzero((status == SYSEX) | (status == 0xF7) | (status == META))
         after = self._after_long(status[is_long], status_at[is_long] + 1)
-        state[is_long] = np.minimum(2 * after[:, None] + [TWO, ONE], STOP)
-        self.next = state.ravel().data  # [byte*state]
+        state[is_long] = np.minimum(2 * after[:, None] + [TWO, ONE], STOP) - 2 * self.begin
+        self.next = array("i", state.tobytes())
 
     def _after_long(self, status: np.ndarray, at: np.ndarray) -> np.ndarray:
         """Return the index after sysex and meta events; STOP after an end of track."""
         is_end = (status == META) & (self.raw[at] == END_OF_TRACK)
         at = at + (status == META)
-        at = np.minimum(at, len(self.midi))
-        length = _number(self.raw, at)
-        after = at + _delta_bytes(self.raw, at) + length
-        return np.where(is_end, STOP, np.minimum(after, len(self.midi) + 1)).astype(np.int64)
+        length, at = _numbers(self.raw, np.minimum(at, len(self.midi)))
+        return np.where(is_end, STOP, np.minimum(at + length, len(self.midi) + 1))
 
 
-def _delta_bytes(raw: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Return the number of bytes of the variable-length quantities at these indices, up to 4."""
-    count, more = np.ones(len(at), np.int32), np.ones(len(at), bool)
-    for number in range(3):
-        more &= raw[at + number] >= 0x80
-        count += more
-    return count
+def _numbers(raw: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the variable-length quantities (7 bits a byte, up to 4) here, and the indices after.
 
-
-def _number(raw: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Return the variable-length quantities (7 bits a byte) at these indices."""
-    value = (raw[at] & 0x7F).astype(np.int32)
-    more = np.ones(len(at), bool)
-    for number in range(3):
-        more &= raw[at + number] >= 0x80
-        value = np.where(more, value << 7 | raw[at + number + 1] & 0x7F, value)
-    return value
+    >>> _numbers(np.array([5, 0x81, 0x48], np.uint8), np.array([0, 1]))
+    (array([  5, 200]), array([1, 3]))
+    """
+    value, after = raw[at].astype(np.int64), at + 1
+    longer = np.flatnonzero(value >= 0x80)
+    value &= 0x7F
+    for _ in range(3):
+        byte = raw[after[longer]]
+        value[longer] = value[longer] << 7 | byte & 0x7F
+        after[longer] += 1
+        longer = longer[byte >= 0x80]
+    return value, after
 
 
 def _columns(midi: bytes, track: np.ndarray, at: np.ndarray) -> Events:
     raw = np.frombuffer(midi + bytes(16), np.uint8)
-    tick = np.cumsum(_number(raw, at), dtype=np.int64)
+    delta, at = _numbers(raw, at)
+    tick = np.cumsum(delta)
     first = np.flatnonzero(np.diff(track, prepend=-1))
     before = np.append(0, tick)[first]
     tick -= np.repeat(before, np.diff(np.append(first, len(track))))
-    at = at + _delta_bytes(raw, at)
     status = raw[at]
     explicit = status >= 0x80
     last = np.where(explicit & (status < SYSEX), np.arange(len(at), dtype=np.int32), -1)
