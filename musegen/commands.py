@@ -76,7 +76,8 @@ class MusicCommands(DomainCommands):
             ),
         ] = None,
         tracks: Annotated[
-            str, typer.Option(help="lakh, voices, quartet, or a YAML file.")
+            str,
+            typer.Option(help="lakh, voices, quartet, piano, or a YAML file: see docs/tracks.md."),
         ] = "lakh",
         steps_per_beat: Annotated[int, typer.Option(min=1, help="12 keeps triplets.")] = 12,
         beats_per_bar: Annotated[int, typer.Option(min=1, help="Quarter notes of a bar.")] = 4,

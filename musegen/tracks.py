@@ -120,7 +120,15 @@ QUARTET = tuple(
     )
 )
 
-TRACK_LISTS: dict[str, tuple[Track, ...]] = {"lakh": LAKH, "voices": VOICES, "quartet": QUARTET}
+PIANO = (Track(name="Piano", program=0, programs=((0, 127),)),)
+"""All melodic parts are one piano: for solo piano, whose hands are parts of their own."""
+
+TRACK_LISTS: dict[str, tuple[Track, ...]] = {
+    "lakh": LAKH,
+    "voices": VOICES,
+    "quartet": QUARTET,
+    "piano": PIANO,
+}
 
 
 class TrackFile(Strict):
@@ -149,6 +157,25 @@ def track_list(name: str) -> tuple[Track, ...]:
     if Path(name).is_file():
         return resolve(TrackFile, read_yaml(Path(name)), name).tracks
     raise ConfigError(f"no track list is called '{name}': {nearest(name, list(TRACK_LISTS))}")
+
+
+def proposed(parts: Sequence[Part]) -> str | None:
+    """Return the track list that a file's parts look as if written for, if any but `lakh`.
+
+    >>> proposed([Part(0, "right hand", 0, False), Part(1, "left hand", 0, False)])
+    'piano'
+    """
+    if any(part.is_drum for part in parts):
+        return None
+    for name in ("voices", "quartet"):
+        tracks = TRACK_LISTS[name]
+        named = [any(track.has_name(part) for track in tracks) for part in parts]
+        programs = sorted(part.program for part in parts)
+        is_alike = programs == sorted(track.program for track in tracks)
+        if len(parts) == len(tracks) and (all(named) or is_alike):
+            return name
+    first, last = FAMILIES["piano"][0]
+    return "piano" if parts and all(first <= p.program <= last for p in parts) else None
 
 
 def assign(parts: Sequence[Part], tracks: Sequence[Track]) -> list[int]:

@@ -6,6 +6,7 @@ resembles training data.
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from typing import Any
 import numpy as np
 
 from core.data.store import Reject, read_columns, read_metadata
+
+CURE = re.compile(r": --[a-z]")
+"""An option that follows the reason of a rejection."""
 
 SourceMetadata = dict[str, Any]
 """A shard's metadata of a source: at least `source`, `content` (a digest) and its length."""
@@ -63,10 +67,18 @@ class Catalogue:
     def reasons(self) -> Counter[str]:
         return Counter(reason for _, reason, _ in self.rejects)
 
-    def split(self, cluster: np.ndarray, test_share: float, seed: int) -> None:
-        """Assign each source to training or test data; `cluster` is the cluster of each."""
+    @property
+    def cures(self) -> Counter[str]:
+        """Return the details that end with an option of the command, which would keep a source."""
+        return Counter(detail for _, _, detail in self.rejects if CURE.search(detail))
+
+    def split(self, cluster: np.ndarray, pieces: np.ndarray, test_share: float, seed: int) -> None:
+        """Assign each source to training or test data.
+
+        `cluster` and `pieces`: the cluster and the number of pieces of each.
+        """
         contents = [source["content"] for source in self.sources]
-        test = held_out(cluster, contents, test_share, seed)
+        test = held_out(cluster, pieces, contents, test_share, seed)
         for source, is_test in zip(self.sources, test, strict=True):
             source["split"] = "test" if is_test else "train"
 
@@ -109,13 +121,17 @@ def concat_rows(rows: Sequence[np.ndarray], dtype: Any) -> np.ndarray:
 
 
 def held_out(
-    cluster: np.ndarray, contents: Sequence[str], test_share: float, seed: int
+    cluster: np.ndarray,
+    pieces: np.ndarray,
+    contents: Sequence[str],
+    test_share: float,
+    seed: int,
 ) -> list[bool]:
     """Return for each source whether it is test data.
 
-    Whole clusters are held out, up to `test_share` of the sources, and at least one of two or more
-    clusters. Their order is a hash of the seed and the contents, so that adding sources moves few
-    of the others.
+    Whole clusters are held out, up to `test_share` of the pieces. Where that is none, the cluster
+    with the fewest pieces is, unless it is the only one: never more than half. Their order is a
+    hash of the seed and the contents, so that adding sources moves few of the others.
     """
     members: dict[int, list[int]] = {}
     for source, number in enumerate(cluster.tolist()):
@@ -125,11 +141,14 @@ def held_out(
         first = min(contents[source] for source in members[number])
         return hashlib.sha256(f"{seed} {first}".encode()).hexdigest()
 
-    test: list[int] = []
+    test, taken = set[int](), 0
+    size = {number: int(pieces[members[number]].sum()) for number in members}
     order = sorted(members, key=rank)
     for number in order:
-        if len(test) + len(members[number]) <= test_share * len(cluster):
-            test += members[number]
-    if not test and test_share and len(members) > 1:
-        test = members[min(order, key=lambda number: len(members[number]))]
-    return [source in set(test) for source in range(len(cluster))]
+        if taken + size[number] <= test_share * pieces.sum():
+            test.update(members[number])
+            taken += size[number]
+    smallest = min(order, key=size.__getitem__, default=None)
+    if not test and test_share and smallest is not None and len(members) > 1:
+        test.update(members[smallest])
+    return [source in test for source in range(len(cluster))]

@@ -32,6 +32,11 @@ from core.files import LOCK, locked, write_text
 
 SOURCES_PER_SHARD = 256
 
+SHOWN_CURES = 3
+
+FEW_SOURCES, MOST_HELD_OUT = 7, 0.3
+"""A larger share of test data is pointed out where sources are fewer."""
+
 SETTINGS_FILE = "prepare.json"
 REPORTS = {"rejects.jsonl", "summary.txt"}
 
@@ -65,10 +70,11 @@ class Job:
 class Summary:
     """Counts of kept and rejected sources, of pieces by split, and of files of other kinds.
 
-    A domain names its pieces, how many training needs, and how to get more of them and of test
-    data.
+    A domain names its sources and pieces, how many training needs, and how to get more of them and
+    of test data.
     """
 
+    SOURCE: ClassVar[str]
     PIECES: ClassVar[str]
     RECOMMENDED_PIECES: ClassVar[int]
     HOW_TO_GET_MORE: ClassVar[str]
@@ -80,6 +86,7 @@ class Summary:
     pieces: dict[str, int]
     rejects: Counter[str]
     skipped: Counter[str] = field(default_factory=Counter)
+    cures: Counter[str] = field(default_factory=Counter)
 
     @property
     def lines(self) -> list[str]:
@@ -87,6 +94,7 @@ class Summary:
         rejected = sum(self.rejects.values())
         lines = [f"{self.sources} files: {self.kept} kept, {rejected} rejected"]
         lines += [f"  {count:6} {reason}" for reason, count in self.rejects.most_common()]
+        lines += cure_lines(self.cures, self.sources)
         if self.skipped:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self.skipped.most_common(8))
             lines.append(f"{self.skipped.total()} files of other kinds passed over: {kinds}")
@@ -98,7 +106,13 @@ class Summary:
                 f"{self.HOW_TO_GET_MORE}"
             )
         if not test:
-            lines.append(f"nothing is held out: {self.WHY_NO_TEST_DATA}")
+            why = f"there is one {self.SOURCE}" if self.kept == 1 else self.WHY_NO_TEST_DATA
+            lines.append(f"nothing is held out: {why}")
+        if self.kept < FEW_SOURCES and test > MOST_HELD_OUT * (train + test):
+            lines.append(
+                f"a whole {self.SOURCE} is held out, {test / (train + test):.0%} of all: more "
+                f"{self.SOURCE}s make that less"
+            )
         return lines
 
     def write(self) -> None:
@@ -112,8 +126,19 @@ class NothingKept(UserError):
         counts = catalogue.reasons.most_common()
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts)
         self.rejects = catalogue.rejects
-        self.summary = f"no {kind} could be kept of {len(self.rejects)} files ({reasons})"
+        files = len(self.rejects)
+        self.summary = "; ".join(
+            [
+                f"no {kind} could be kept of {files} files ({reasons})",
+                *(line.strip() for line in cure_lines(catalogue.cures, files)),
+            ]
+        )
         super().__init__(f"{self.summary}: {folder}/rejects.jsonl says why")
+
+
+def cure_lines(cures: Counter[str], files: int) -> list[str]:
+    """Return how many files an option would keep, and which, the most frequent ones first."""
+    return [f"  {count} of {files}: {cure}" for cure, count in cures.most_common(SHOWN_CURES)]
 
 
 def pieces_by_split(is_test: np.ndarray) -> dict[str, int]:

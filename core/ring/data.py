@@ -100,6 +100,7 @@ class PointRecord:
 class Summary(preparation.Summary):
     """Counts of files and points."""
 
+    SOURCE = "file"
     PIECES = "points"
     RECOMMENDED_PIECES = 1000
     HOW_TO_GET_MORE = "More lines give more"
@@ -170,7 +171,8 @@ def prepare(
     settings = {"config": config.model_dump(mode="json"), "sources": found.sha256}
     with open_preparation(Path(to), settings) as folder:
         kept = prepare_shards(folder, job, "points", "the same points", "file")
-        kept.split(np.arange(len(kept.sources)), config.test_share, config.seed)
+        alone, sizes = np.arange(len(kept.sources)), lengths_of(kept.rows(folder, "starts"))
+        kept.split(alone, sizes, config.test_share, config.seed)
         pieces = kept.pieces(folder, "starts")
         write_index(folder, kept.shards, {"domain": "ring"}, pieces)
         counts = pieces_by_split(pieces["is_test"])

@@ -6,6 +6,7 @@ any phrase are one slice. Cells are computed on request.
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Int
@@ -181,11 +182,11 @@ class Collection(Prepared):
         """Return the notes of phrases with their velocities, as `rolls` returns their cells."""
         phrase, notes = self._notes(indices)
         pitch = self._transposed(phrase, notes, transpose)
+        borders = np.searchsorted(phrase, np.arange(len(indices) + 1))
+        columns = {**notes, "pitch": pitch}
         return [
-            _joined(
-                {**{name: column[mine] for name, column in notes.items()}, "pitch": pitch[mine]}
-            )
-            for mine in (phrase == number for number in range(len(indices)))
+            _joined({name: column[first:end] for name, column in columns.items()})
+            for first, end in pairwise(borders.tolist())
         ]
 
     def _transposed(

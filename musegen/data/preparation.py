@@ -16,7 +16,7 @@ from typing import Any
 
 from core.config import nearest
 from core.data import preparation
-from core.data.catalogue import Catalogue
+from core.data.catalogue import Catalogue, lengths_of
 from core.data.preparation import (
     SETTINGS_FILE,
     Job,
@@ -44,6 +44,7 @@ from musegen.tracks import LAKH
 class Summary(preparation.Summary):
     """The numbers of files and phrases that were kept or rejected."""
 
+    SOURCE = "song"
     PIECES = "phrases"
     RECOMMENDED_PIECES = 500
     HOW_TO_GET_MORE = "More songs, a smaller --hop or fewer --min-tracks give more"
@@ -146,11 +147,14 @@ def play_song(
 def _prepare(folder: Path, job: Job, config: PrepareConfig, skipped: Counter[str]) -> Summary:
     """Read all, split by cluster, index the phrases, write the reports and the picture."""
     found = prepare_shards(folder, job, "bars", "the same notes", "song")
-    found.split(cluster(found, folder), config.test_share, config.seed)
+    counts = lengths_of(found.rows(folder, "phrases"))
+    found.split(cluster(found, folder), counts, config.test_share, config.seed)
     phrases = phrases_of(found, folder)
     write_index(folder, found.shards, _facts(found, config), phrases)
     pieces = pieces_by_split(phrases["is_test"])
-    summary = Summary(folder, job.count, len(found.sources), pieces, found.reasons, skipped)
+    summary = Summary(
+        folder, job.count, len(found.sources), pieces, found.reasons, skipped, found.cures
+    )
     summary.write()
     _write_answers(folder, found)
     _draw(folder)

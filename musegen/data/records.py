@@ -18,7 +18,7 @@ from musegen.files.limits import MusicLimits
 from musegen.files.midi import Meter, Song, read_midi
 from musegen.files.pianoroll import read_lpd
 from musegen.roll import Grid
-from musegen.tracks import LAKH, Track
+from musegen.tracks import LAKH, Track, proposed
 
 MOST_STEPS = int(np.iinfo(NOTE_COLUMNS["step"]).max)
 
@@ -97,13 +97,7 @@ def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = Non
     columns = cut_at_bars(song.notes, song.bars, song.grid)
     phrases = _phrases(song, columns, config)
     if not len(phrases):
-        needed = f"{config.bars} successive bars with {config.tracks_needed} tracks sounding"
-        longest = max((bars for _, bars in song.stretches), default=0)
-        tracks = len(np.unique(song.notes.track))
-        raise RejectedFile(
-            "no-phrase",
-            f"nowhere {needed}: {tracks} tracks in all, at most {longest} successive bars",
-        )
+        raise RejectedFile("no-phrase", _why_none(song, columns, config))
     content = hashlib.sha256()
     for key, column in columns.items():
         if key != "velocity":  # the same notes played louder are the same song
@@ -122,16 +116,37 @@ def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = Non
 
 def _phrases(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig) -> np.ndarray:
     """Return the first bars of phrases: within one stretch, with enough tracks sounding."""
+    sounding = _tracks_sounding(song, columns, config)
+    firsts = [first for first, tracks in sounding.items() if tracks >= config.tracks_needed]
+    return np.array(firsts, dtype=np.int32)
+
+
+def _tracks_sounding(
+    song: Song, columns: dict[str, np.ndarray], config: PrepareConfig
+) -> dict[int, int]:
+    """Return the number of tracks that sound in each possible phrase, by its first bar."""
     bar = np.repeat(np.arange(song.bars), columns["notes_in_bar"])
     sounds = np.zeros((song.bars, len(song.tracks)), bool)
     sounds[bar, columns["track"]] = True
-    firsts = [
-        first
+    return {
+        first: int(sounds[first : first + config.bars].any(0).sum())
         for start, bars in song.stretches
         for first in range(start, start + bars - config.bars + 1, config.hop)
-        if sounds[first : first + config.bars].any(0).sum() >= config.tracks_needed
-    ]
-    return np.array(firsts, dtype=np.int32)
+    }
+
+
+def _why_none(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig) -> str:
+    """Return why a song has no phrase, and the option that would give it some."""
+    sounding = _tracks_sounding(song, columns, config)
+    if not sounding:
+        longest = max(bars for _, bars in song.stretches)
+        return f"only {longest} successive bars in the metre: --bars {longest}"
+    most = max(sounding.values())
+    if not most:
+        return f"no {config.bars} successive bars in which a track sounds"
+    says = "only 1 track sounds" if most == 1 else f"only {most} tracks sound"
+    name = proposed(song.parts) if config.tracks == LAKH else None
+    return f"{says}: --tracks {name}" if name else f"{says}: --min-tracks {most}"
 
 
 def columns_of(songs: Sequence[SongRecord]) -> dict[str, np.ndarray]:

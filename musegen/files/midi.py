@@ -56,7 +56,7 @@ class Song:
 
     `stretches` are (first bar, number of bars) of successive bars; between them bars were left
     out. `skipped_bars` counts bars in another metre, `dropped_notes` the notes that no track
-    claims, that are out of the pitch range or in no kept bar.
+    claims, that are out of the pitch range or in no kept bar. `parts` are all that the file has.
     """
 
     notes: Notes
@@ -68,6 +68,7 @@ class Song:
     name: str = ""
     dropped_notes: int = 0
     skipped_bars: int = 0
+    parts: tuple[Part, ...] = ()
 
     def roll(self) -> Roll:
         """Convert the notes to a roll."""
@@ -231,7 +232,9 @@ class _Parsed:
         tempo = self._tempo(kept.starts, grid)
         dropped = len(self.start) - len(quantised)
         count = len(kept.starts)
-        return Song(notes, count, tempo, kept.stretches, tracks, grid, name, dropped, kept.skipped)
+        left_out = (dropped, kept.skipped)
+        parts = tuple(self.parts)
+        return Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, parts)
 
     def _check_cells(self, notes: Notes) -> None:
         if (cells := int(notes.length.sum())) > self.limits.cells:

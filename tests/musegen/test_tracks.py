@@ -1,12 +1,14 @@
 """The assignment of a file's parts to tracks."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from conftest import REPOSITORY
 
 from core.errors import ConfigError
-from musegen.tracks import LAKH, QUARTET, VOICES, Part, Track, assign, track_list
+from musegen.tracks import LAKH, QUARTET, TRACK_LISTS, VOICES, Part, Track, assign, track_list
 
 
 def part(order: int = 0, name: str = "", program: int = 0, channel: int = 1) -> Part:
@@ -108,3 +110,15 @@ def test_a_wrong_list_is_explained(tmp_path: Path, text: str, says: str):
 def test_an_unknown_list_names_the_known_ones():
     with pytest.raises(ConfigError, match="did you mean 'voices'"):
         track_list("voises")
+
+
+def test_the_examples_of_the_documentation_are_valid_lists(tmp_path: Path):
+    text = (REPOSITORY / "docs" / "tracks.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^    tracks:\n(?:    - .*\n)+", text, re.MULTILINE)
+    assert len(blocks) == 3
+    for number, block in enumerate(blocks):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(block)
+        assert len(track_list(str(path))) >= 3
+    for name in TRACK_LISTS:
+        assert f"| `{name}` |" in text

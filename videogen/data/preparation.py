@@ -44,6 +44,7 @@ SHOWN_REJECTS = 20
 class Summary(preparation.Summary):
     """Counts of the videos that were kept and rejected, and of their clips."""
 
+    SOURCE = "video"
     PIECES = "clips"
     RECOMMENDED_PIECES = 200
     HOW_TO_GET_MORE = "More videos or a smaller --hop give more"
@@ -143,7 +144,9 @@ def _prepare(
     """Read all videos, split them, index the clips, and write the reports and the picture."""
     found = prepare_shards(folder, job, "frames", "the same pictures and caption", "clip")
     pictures = [source["pictures"] for source in found.sources]
-    found.split(np.unique(pictures, return_inverse=True)[1], config.test_share, config.seed)
+    cluster = np.unique(pictures, return_inverse=True)[1]
+    counts = lengths_of(found.rows(folder, "clips"))
+    found.split(cluster, counts, config.test_share, config.seed)
     clips = found.pieces(folder, "clips")
     captions = found.rows(folder, "captions")
     texts = {
@@ -159,6 +162,7 @@ def _prepare(
         pieces_by_split(clips["is_test"]),
         found.reasons,
         listed.passed_over,
+        found.cures,
         Counter(source["origin"] for source in found.sources),
         _stored(frames, config),
         found.rejects if check else None,

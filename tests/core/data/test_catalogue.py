@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from core.data.catalogue import held_out
+from core.data.catalogue import Catalogue
+from core.data.catalogue import held_out as held_out_by_pieces
+from core.data.preparation import cure_lines
+
+
+def held_out(owner: np.ndarray, names: list[str], share: float, seed: int) -> list[bool]:
+    """Hold out sources of one piece each."""
+    return held_out_by_pieces(owner, np.ones(len(owner), int), names, share, seed)
 
 
 def contents(count: int) -> list[str]:
@@ -54,3 +61,27 @@ def test_more_songs_and_another_order_change_little():
     assert names(400, -1) == names(400, 1)
     before, after = names(400, 1), names(420, 1)
     assert len(before & after) >= 54  # of 60
+
+
+def test_the_share_is_of_the_pieces():
+    """Of 400 sources with 1 to 7 pieces each a fifth of the pieces, within the largest source."""
+    pieces = 1 + np.arange(400) % 7
+    test = np.array(held_out_by_pieces(np.arange(400), pieces, contents(400), 0.2, seed=0))
+    assert 0.2 * pieces.sum() - 7 < pieces[test].sum() <= 0.2 * pieces.sum()
+
+
+@pytest.mark.parametrize(("pieces", "held"), [([49, 39], [1]), ([3, 900], [0]), ([5, 9, 4], [2])])
+def test_of_few_sources_the_one_with_the_fewest_pieces_is_held_out(
+    pieces: list[int], held: list[int]
+):
+    for seed in range(3):
+        owner = np.arange(len(pieces))
+        test = held_out_by_pieces(owner, np.array(pieces), contents(len(pieces)), 0.15, seed)
+        assert np.flatnonzero(test).tolist() == held
+
+
+def test_options_that_would_keep_sources_are_counted():
+    details = ["two: --least 2", "broken", "two: --least 2", "one: --least 1", "ratio 3: 4"]
+    rejects = [(str(n), "few", detail) for n, detail in enumerate(details)]
+    cures = Catalogue(rejects=rejects).cures
+    assert cure_lines(cures, 9) == ["  2 of 9: two: --least 2", "  1 of 9: one: --least 1"]

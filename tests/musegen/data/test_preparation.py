@@ -65,6 +65,12 @@ def test_every_file_is_kept_or_rejected_with_a_reason(tmp_path: Path):
         pieces={"train": 12, "test": 3},  # of 6 bars each song has 3 phrases of 4
         rejects=Counter({"no-phrase": 2, "unreadable": 1, "duplicate": 1, "empty-file": 1}),
         skipped=Counter({".txt": 1}),
+        cures=Counter(
+            {
+                "only 2 tracks sound: --min-tracks 2": 1,
+                "only 3 successive bars in the metre: --bars 3": 1,
+            }
+        ),
     )
     lines = (tmp_path / "data" / "summary.txt").read_text().splitlines()
     assert lines == summary.lines
@@ -132,7 +138,8 @@ def test_an_archive_gives_what_its_folder_gives(tmp_path: Path, kind: str):
 def test_an_empty_result_is_an_error_with_reasons_and_the_folder_stays_free(tmp_path: Path):
     songs = write_tunes(tmp_path / "songs", 2)
     (songs / "empty.mid").touch()
-    with pytest.raises(UserError, match=r"of 3 files \(2 no-phrase, 1 empty-file\)"):
+    says = r"of 3 files \(2 no-phrase, 1 empty-file\); 2 of 3: only 6 .* metre: --bars 6"
+    with pytest.raises(UserError, match=says):
         prepare([str(songs)], tmp_path / "data", PrepareConfig(bars=9), jobs=0)
     assert set(rejects(tmp_path / "data")) == {"000.mid", "001.mid", "empty.mid"}
     assert prepare([str(songs)], tmp_path / "data", jobs=0).kept == 2
@@ -280,3 +287,15 @@ def test_lakh_pianorolls_are_prepared(tmp_path: Path):
     assert (summary.kept, summary.rejects) == (3, Counter({"unreadable": 1}))
     both = [Collection.open(tmp_path / name) for name in ("midi", "lpd")]
     assert (both[0].batch(0, 8, 0) == both[1].batch(0, 8, 0)).all()
+
+
+def test_few_songs_are_split_sensibly_and_the_summary_says_so(tmp_path: Path):
+    """Of songs of 6 and 9 bars, 3 and 6 phrases, the shorter is held out; one is trained on."""
+    songs = write_tunes(tmp_path / "songs", 1)
+    alone = prepare([str(songs)], tmp_path / "one", jobs=0)
+    assert alone.pieces == {"train": 3, "test": 0}
+    assert alone.lines[-1] == "nothing is held out: there is one song"
+    (songs / "long.mid").write_bytes(tune(5, bars=9))
+    two = prepare([str(songs)], tmp_path / "two", jobs=0)
+    assert two.pieces == {"train": 6, "test": 3}
+    assert two.lines[-1] == "a whole song is held out, 33% of all: more songs make that less"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from handmade import midi, note, number
+from handmade import midi, name, note, number, program
 from peak import peak_mb
 from pydantic import ValidationError
 from tunes import tune
@@ -13,6 +13,7 @@ from core.data.workers import Failure, map_in_processes
 from musegen.data.records import PrepareConfig, SongRecord, read_source
 from musegen.files.limits import MusicLimits
 from musegen.files.smf import MIDI
+from musegen.tracks import PIANO, QUARTET
 
 BOMBS = {
     "one-late-note.mid": midi(note(60, 480, after=0x0FFFFFFF)),
@@ -96,11 +97,35 @@ def test_the_same_notes_played_louder_are_the_same_song():
 
 
 def test_the_reason_of_a_rejection_names_what_is_missing():
-    failure = read(tune(8, parts=2))
-    assert isinstance(failure, Failure)
-    assert failure.reason == "no-phrase"
-    assert "4 successive bars with 3 tracks" in failure.detail
-    assert "2 tracks in all, at most 6 successive bars" in failure.detail
+    assert why(read(tune(8, parts=2))) == "only 2 tracks sound: --min-tracks 2"
+    assert why(read(tune(8, bars=3))) == "only 3 successive bars in the metre: --bars 3"
+
+
+def test_the_reason_names_the_track_list_that_suits_the_file():
+    """Four strings, two hands at a piano, one guitar."""
+    strings = [program(p, n) + 16 * note(60, 480, channel=n) for n, p in QUARTET_PROGRAMS]
+    assert why(read(midi(*strings))) == "only 1 track sounds: --tracks quartet"
+    voices = [name(n) + 16 * note(60, 480) for n in ("Tenor", "Alto", "Bass", "Soprano")]
+    assert why(read(midi(*voices))) == "only 1 track sounds: --tracks voices"
+    hands = midi(16 * note(60, 480), 16 * note(40, 480, channel=2))
+    assert why(read(hands)) == "only 1 track sounds: --tracks piano"
+    guitar = midi(program(24) + 16 * note(60, 480))
+    assert why(read(guitar)) == "only 1 track sounds: --min-tracks 1"
+    listed = read(hands, tracks=[t.model_dump() for t in PIANO])
+    assert isinstance(listed, SongRecord)
+    assert set(listed.columns["pitch"].tolist()) == {60 - 24, 40 - 24}
+    quartet = read(midi(*strings), tracks=[t.model_dump() for t in QUARTET])
+    assert isinstance(quartet, SongRecord)
+
+
+QUARTET_PROGRAMS = ((1, 41), (2, 40), (3, 42), (4, 40))
+
+
+def why(result: SongRecord | Failure) -> str:
+    """The detail of a file without phrases."""
+    assert isinstance(result, Failure)
+    assert result.reason == "no-phrase"
+    return result.detail
 
 
 def read_within(source: object) -> tuple[str, float]:
@@ -119,8 +144,8 @@ def memory_of_readers(folder: Path) -> dict[str, tuple[str, float]]:
 
 
 def test_bombs_are_defused_in_little_memory(tmp_path: Path):
-    for name, data in BOMBS.items():
-        (tmp_path / name).write_bytes(data)
+    for title, data in BOMBS.items():
+        (tmp_path / title).write_bytes(data)
     results = memory_of_readers(tmp_path)
     assert set(results) == set(BOMBS)
     reasons = {reason for reason, _ in results.values()}
