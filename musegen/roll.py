@@ -108,7 +108,14 @@ class Roll:
     @property
     def seconds(self) -> float:
         """Return the duration."""
-        return float((60.0 * self.grid.beats_per_bar / self.tempo_bpm).sum())
+        return self.seconds_at(self.bars * self.grid.steps_per_bar)
+
+    def seconds_at(self, step: int) -> float:
+        """Return the time of a step from the beginning."""
+        bar_seconds = np.append(60.0 * self.grid.beats_per_bar / self.tempo_bpm, 0.0)
+        bar, within = divmod(step, self.grid.steps_per_bar)
+        in_bar = bar_seconds[bar] * within / self.grid.steps_per_bar
+        return float(bar_seconds[:bar].sum() + in_bar)
 
 
 def separate(notes: Notes, grid: Grid) -> Notes:

@@ -171,8 +171,8 @@ def proposed(parts: Sequence[Part]) -> str | None:
         tracks = TRACK_LISTS[name]
         named = [any(track.has_name(part) for track in tracks) for part in parts]
         programs = sorted(part.program for part in parts)
-        is_alike = programs == sorted(track.program for track in tracks)
-        if len(parts) == len(tracks) and (all(named) or is_alike):
+        has_programs = programs == sorted(track.program for track in tracks)
+        if len(parts) == len(tracks) and (all(named) or has_programs):
             return name
     first, last = FAMILIES["piano"][0]
     return "piano" if parts and all(first <= p.program <= last for p in parts) else None

@@ -168,7 +168,7 @@ def _steps() -> np.ndarray:
     steps[:0x80] = 2 * 1 + TWO, 2 * 0 + ONE  # no status, but the first byte of the data
     steps[0xF0:] = TWO, ONE
     steps[[0xF1, 0xF2, 0xF3]] += np.array([[2], [4], [2]], np.int32)
-    return steps.view(np.int64)[:, 0]
+    return steps.view(np.int64)[:, 0]  # [status]
 
 
 STEPS, BOTH = _steps(), 1 + (1 << 32)

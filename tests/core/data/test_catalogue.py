@@ -64,7 +64,7 @@ def test_more_songs_and_another_order_change_little():
 
 
 def test_the_share_is_of_the_pieces():
-    """Of 400 sources with 1 to 7 pieces each a fifth of the pieces, within the largest source."""
+    """A fifth of the pieces of 400 sources, which have 1 to 7 each."""
     pieces = 1 + np.arange(400) % 7
     test = np.array(held_out_by_pieces(np.arange(400), pieces, contents(400), 0.2, seed=0))
     assert 0.2 * pieces.sum() - 7 < pieces[test].sum() <= 0.2 * pieces.sum()

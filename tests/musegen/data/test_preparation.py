@@ -290,7 +290,7 @@ def test_lakh_pianorolls_are_prepared(tmp_path: Path):
 
 
 def test_few_songs_are_split_sensibly_and_the_summary_says_so(tmp_path: Path):
-    """Of songs of 6 and 9 bars, 3 and 6 phrases, the shorter is held out; one is trained on."""
+    """Two songs have 6 and 9 bars, 3 and 6 phrases: the shorter is held out."""
     songs = write_tunes(tmp_path / "songs", 1)
     alone = prepare([str(songs)], tmp_path / "one", jobs=0)
     assert alone.pieces == {"train": 3, "test": 0}

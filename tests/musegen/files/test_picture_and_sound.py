@@ -11,6 +11,7 @@ import torchaudio
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
+from note_rows import notes
 
 from musegen.files.picture import draw_phrases, draw_roll
 from musegen.files.sound import LOUDNESS_LUFS, PEAK_DBFS, SAMPLE_RATE, sound, write_sound
@@ -122,3 +123,29 @@ def test_sound_has_a_common_loudness_unless_its_peaks_forbid_it():
 
 def loudness(samples: np.ndarray) -> float:
     return torchaudio.functional.loudness(torch.from_numpy(samples), SAMPLE_RATE).item()
+
+
+def loudest(audio: np.ndarray, begin: float, end: float) -> float:
+    """The largest amplitude between two times in seconds."""
+    part = audio[:, int(begin * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
+    return float(np.abs(part).max(initial=0))
+
+
+def test_the_last_notes_ring_out_after_the_bar_line_and_fade():
+    """A string chord to the end of a bar of 2 s, a piano note that ends with its first beat."""
+    played = notes((1, 0, 36, 12), (4, 24, 40, 24), (4, 24, 44, 24))
+    audio = sound(Roll.of(played, TRACK_LISTS["lakh"], Grid(), np.array([120.0])))
+    assert 2.1 * SAMPLE_RATE < audio.shape[1] <= 4 * SAMPLE_RATE
+    assert loudest(audio, 2.0, 2.1) > 0.3 * loudest(audio, 1.8, 1.9)
+    assert loudest(audio, 2.2, 2.3) < loudest(audio, 2.0, 2.1)
+    end = audio.shape[1] / SAMPLE_RATE
+    assert loudest(audio, end - 0.01, end) < 0.01 * loudest(audio, 1.8, 2.0)
+    assert np.abs(np.diff(audio[0, int(1.99 * SAMPLE_RATE) :])).max() < 0.2, "no click"
+
+
+def test_a_song_of_two_tempi_rings_from_the_end_of_its_last_note():
+    """A bar of 1 s and one of 4 s; the last note ends half-way, at 3 s."""
+    roll = Roll.of(notes((4, 0, 40, 72)), TRACK_LISTS["lakh"], Grid(), np.array([240.0, 60.0]))
+    assert roll.seconds == 5
+    assert roll.seconds_at(72) == 3
+    assert 3.05 * SAMPLE_RATE < sound(roll).shape[1] <= 5 * SAMPLE_RATE
