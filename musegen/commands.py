@@ -79,14 +79,16 @@ class MusicCommands(DomainCommands):
             str,
             typer.Option(help="lakh, voices, quartet, piano, or a YAML file: see docs/tracks.md."),
         ] = "lakh",
-        steps_per_beat: Annotated[int, typer.Option(min=1, help="12 keeps triplets.")] = 12,
-        beats_per_bar: Annotated[int, typer.Option(min=1, help="Quarter notes of a bar.")] = 4,
+        steps_per_beat: Annotated[
+            int, typer.Option(min=1, help="Steps of a quarter note: 12 keeps triplets.")
+        ] = 12,
         meter: Annotated[
-            Literal["kept", "any"],
+            str,
             typer.Option(
-                help="kept: only bars of that metre. any: divide the beats of all into new bars."
+                help="Only bars of this metre, such as 3/4 or 7/8; any: the beats of all, divided "
+                "into bars of 4/4."
             ),
-        ] = "kept",
+        ] = "4/4",
         pedal: Annotated[
             bool, typer.Option(help="Let a piano's notes sound until its sustain pedal goes up.")
         ] = True,
@@ -127,9 +129,9 @@ class MusicCommands(DomainCommands):
         if style and not band:
             raise ConfigError("--style is the band's: give --band N with it")
         chosen = {
-            "grid": {"steps_per_beat": steps_per_beat, "beats_per_bar": beats_per_bar},
+            "grid": _grid(meter, steps_per_beat),
             "tracks": [track.model_dump(mode="json") for track in track_list(tracks)],
-            "meter": meter,
+            "meter": "any" if meter == "any" else "kept",
             "pedal": pedal,
             "pickup_beats": pickup,
             "bars": bars,
@@ -180,6 +182,25 @@ class MusicCommands(DomainCommands):
         to.mkdir(parents=True, exist_ok=True)
         for roll in model.sample(count, bars, seed, tempo_bpm):
             yield from write_song(roll, to, npz=npz, soundfont=soundfont)
+
+
+def _grid(meter: str, steps_per_quarter: int) -> dict[str, int]:
+    """Return the bar of a grid from its metre, such as 6/8."""
+    import re
+
+    from core.errors import ConfigError
+
+    signature = re.fullmatch(r"([1-9]\d?)/(1|2|4|8|16)", "4/4" if meter == "any" else meter)
+    if not signature:
+        raise ConfigError(f"'{meter}' is no metre: --meter 3/4, 6/8 or any, for example")
+    beats, unit = map(int, signature.groups())
+    if 4 * steps_per_quarter % unit:
+        raise ConfigError(
+            f"{steps_per_quarter} steps of a quarter note do not divide into notes of 1/{unit}: "
+            f"--steps-per-beat {max(unit // 4, 1) * (1 + steps_per_quarter // max(unit // 4, 1))}"
+        )
+    steps = 4 * steps_per_quarter // unit
+    return {"steps_per_beat": steps, "beats_per_bar": beats, "beat_unit": unit}
 
 
 music = group_of(MusicCommands())

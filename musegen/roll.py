@@ -6,6 +6,7 @@ Velocities, where they are known, lie beside the cells in an array of the same s
 """
 
 from dataclasses import dataclass, fields, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -29,17 +30,56 @@ Velocities = UInt8[np.ndarray, "track bar step pitch"]
 Column = Int[np.ndarray, " note"]
 
 
+class Metre(NamedTuple):
+    """The metre of a bar: 2/2 is 4/4, but 6/8 is compound and not 3/4."""
+
+    quarters: float
+    is_compound: bool
+
+    @classmethod
+    def of(cls, numerator: int, denominator: int) -> "Metre":
+        """Return the metre of a time signature."""
+        is_compound = denominator >= 8 and numerator % 3 == 0 and numerator > 3
+        return cls(4.0 * numerator / denominator, is_compound)
+
+    @property
+    def name(self) -> str:
+        """Return its time signature, of those that mean the same the one with the largest unit
+        from a quarter note down.
+
+        >>> Metre.of(2, 2).name, Metre.of(6, 8).name, Metre.of(7, 8).name
+        ('4/4', '6/8', '7/8')
+        """
+        units = (8, 16, 32, 64, 128) if self.is_compound else (4, 8, 16, 32, 64, 128)
+        unit = next((u for u in units if (self.quarters * u / 4).is_integer()), units[-1])
+        return f"{self.quarters * unit / 4:g}/{unit}"
+
+
 class Grid(Strict):
-    """The resolution of time and the range of pitch; `lowest_pitch` is a MIDI number: 24 is C1."""
+    """The resolution of time and the range of pitch; `lowest_pitch` is a MIDI number: 24 is C1.
+
+    A bar has the time signature beats_per_bar/beat_unit: a beat is a quarter note (4), an eighth
+    (8), ...
+    """
 
     steps_per_beat: int = Field(default=12, gt=0, le=240)
     beats_per_bar: int = Field(default=4, gt=0)
+    beat_unit: Literal[1, 2, 4, 8, 16] = 4
     lowest_pitch: int = Field(default=24, ge=0, le=127)
     pitches: int = Field(default=84, gt=0, le=128)
 
     @property
     def steps_per_bar(self) -> int:
         return self.steps_per_beat * self.beats_per_bar
+
+    @property
+    def steps_per_quarter(self) -> float:
+        """Return the steps of a quarter note, whatever the beat."""
+        return self.steps_per_beat * self.beat_unit / 4
+
+    @property
+    def metre(self) -> Metre:
+        return Metre.of(self.beats_per_bar, self.beat_unit)
 
 
 @dataclass(frozen=True)
@@ -71,7 +111,7 @@ class Notes:
 
 @dataclass(frozen=True)
 class Roll:
-    """A piece: its cells, its tracks, and the tempo of each bar in beats a minute.
+    """A piece: its cells, its tracks, and the tempo of each bar in quarter notes a minute.
 
     `velocity`: see `Velocities`; without it all notes have velocity 100.
     """
@@ -112,7 +152,7 @@ class Roll:
 
     def seconds_at(self, step: int) -> float:
         """Return the time of a step from the beginning."""
-        bar_seconds = np.append(60.0 * self.grid.beats_per_bar / self.tempo_bpm, 0.0)
+        bar_seconds = np.append(60.0 * self.grid.metre.quarters / self.tempo_bpm, 0.0)
         bar, within = divmod(step, self.grid.steps_per_bar)
         in_bar = bar_seconds[bar] * within / self.grid.steps_per_bar
         return float(bar_seconds[:bar].sum() + in_bar)

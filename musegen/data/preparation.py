@@ -95,6 +95,8 @@ def prepare_band(
     """
     if config.tracks != LAKH:
         raise ConfigError("the band plays drums, piano, guitar, bass and strings: --tracks lakh")
+    if (config.grid.beats_per_bar, config.grid.beat_unit) != (4, 4):
+        raise ConfigError("the band plays in 4/4: --meter 4/4")
     if style and style not in STYLES:
         raise ConfigError(f"the band has no style '{style}': {nearest(style, list(STYLES))}")
     play = partial(play_song, config=config, style=style)

@@ -4,6 +4,7 @@ symusic reads, behind checks: a file is rejected with its reason before much mem
 for it. pretty_midi writes.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
@@ -28,7 +29,7 @@ from musegen.files.smf import (
     with_ports,
     with_velocities,
 )
-from musegen.roll import Grid, Notes, Roll, separate
+from musegen.roll import Grid, Metre, Notes, Roll, separate
 from musegen.tracks import LAKH, Part, Track, assign
 
 TICKS_PER_BEAT = 480
@@ -45,6 +46,12 @@ Meter = Literal["kept", "any"]
 
 ROUNDED = 24
 """A time signature is taken to be on a bar line that is less than a beat / 24 away."""
+
+FOUR_FOUR = Metre.of(4, 4)
+"""The metre before the first time signature, by the standard."""
+
+SHORTEST_BAR = 2.0
+"""Shorter bars, in quarter notes, are pulses of a program that knows no bars."""
 
 GRID = Grid()
 LIMITS = MusicLimits()
@@ -88,7 +95,7 @@ def read_midi(
     """Read a file, or its bytes; raise `RejectedFile` with the reason if it cannot be used.
 
     Onsets and ends go to the nearest step; a note is at least one step long. A file without time
-    signature is in 4/4. Metres with equally many quarter notes are the same (2/2 is 4/4). `pedal`:
+    signature is in 4/4. Metres are the same as `Metre` says (2/2 is 4/4, 6/8 is not 3/4). `pedal`:
     the notes of a piano sound until its sustain pedal goes up. `pickup_beats`: quarter notes
     before the first bar, for a file that has no signature of their own for them.
     """
@@ -173,7 +180,7 @@ class _Parsed:
         self.part, self.parts = _parts(events, len(self.start))
         self.tempo_at = tempi["time"].astype(np.int64)
         self.seconds_per_beat = tempi["mspq"] / 1e6
-        self.metre_at, self.metre_beats = signatures(events)
+        self.metre_at, *self.signatures = signatures(events)
         self.ticks_per_beat = events.ticks_per_beat
         self._check_times()
         if pedal:
@@ -185,7 +192,7 @@ class _Parsed:
             raise RejectedFile("too-long", f"more than {self.limits.beats} beats")
         if (self.seconds_per_beat <= 0).any():
             raise RejectedFile("tempo", "a tempo of 0 microseconds a beat")
-        if (self.metre_beats <= 0).any():
+        if (self.signatures[0] == 0).any():
             raise RejectedFile("time-signature", "a time signature of 0 beats")
 
     def _pedalled(self, events: Events) -> np.ndarray:
@@ -215,10 +222,9 @@ class _Parsed:
         """Quantise the notes to the grid, in the bars that are kept."""
         bars = self._bars(grid, meter, pickup_beats)
         if not len(bars.starts):
-            metre = f"{grid.beats_per_bar}/4"
-            raise RejectedFile(
-                "time-signature", f"no bar is in {metre}; with meter 'any' it would be kept"
-            )
+            found = self._most_frequent(grid, meter, pickup_beats)
+            detail = f"no bar is in {grid.metre.name}, most are in {found}: --meter {found}"
+            raise RejectedFile("time-signature", detail)
         quantised = self._quantise(bars, tracks, grid)
         if not len(quantised):
             raise RejectedFile(
@@ -244,71 +250,81 @@ class _Parsed:
 
     def _bars(self, grid: Grid, meter: Meter, pickup_beats: float) -> _Bars:
         """Divide the time of each time signature into bars; incomplete bars are left out."""
-        bar_ticks = grid.beats_per_bar * self.ticks_per_beat
+        bar_ticks = grid.metre.quarters * self.ticks_per_beat
         starts = [np.zeros(0, np.int64)]
         stretches: list[tuple[int, int]] = []
         count = skipped = follows = 0
-        for begin, until, beats in self._metres(grid, meter, pickup_beats):
-            if beats != grid.beats_per_bar:
-                skipped += int(np.ceil((until - begin) / (beats * self.ticks_per_beat)))
+        for begin, until, metre in self._metres(grid, meter, pickup_beats):
+            if metre != grid.metre:
+                skipped += self._count_bars(begin, until, metre)
                 continue
-            bars = (until - begin) // bar_ticks
+            bars = int((until - begin + 0.5) // bar_ticks)
             if bars:
                 first, before = stretches.pop() if count and begin == follows else (count, 0)
                 stretches.append((first, before + bars))
-                starts.append(begin + bar_ticks * np.arange(bars))
-                count, follows = count + bars, begin + bars * bar_ticks
+                starts.append(begin + np.rint(bar_ticks * np.arange(bars)).astype(np.int64))
+                count, follows = count + bars, begin + round(bars * bar_ticks)
         return _Bars(np.concatenate(starts), tuple(stretches), skipped)
 
     def _metres(
         self, grid: Grid, meter: Meter, pickup_beats: float
-    ) -> list[tuple[int, int, float]]:
-        """Return (first tick, end tick, beats a bar) of each metre.
+    ) -> list[tuple[int, int, Metre]]:
+        """Return (first tick, end tick, metre); the last one extends to a bar line after the end.
 
-        The last one extends to a bar line after the end.
+        A pickup is one bar, in no grid's metre.
         """
-        at, beats = self.metre_at, self.metre_beats
+        at, numerator, denominator = self.metre_at, *self.signatures
         if meter == "any":
-            at, beats = at[:0], beats[:0]
-        at = np.append(0, at)
-        beats = np.append(4.0 if meter == "kept" else float(grid.beats_per_bar), beats)
-        if pickup_beats:
-            first = round(pickup_beats * self.ticks_per_beat)
-            later = at >= first
-            at = np.concatenate([[0, first], at[later]])
-            beats = np.concatenate([[pickup_beats], beats[~later][-1:], beats[later]])
-        at, beats = zip(*self._on_bar_lines(at, beats), strict=True)
-        step = self.ticks_per_beat / grid.steps_per_beat
-        end = max(self.end, float(self.start.max()) + step)
-        bar = beats[-1] * self.ticks_per_beat
-        last = at[-1] + bar * np.ceil(max(end - at[-1], 0) / bar)
-        return list(zip(at, [*at[1:], int(last)], beats, strict=True))
+            at = at[:0]
+        metres = list(map(Metre.of, numerator[: len(at)].tolist(), denominator.tolist()))
+        at, metres = [0, *at.tolist()], [FOUR_FOUR if meter == "kept" else grid.metre, *metres]
+        first = round(pickup_beats * self.ticks_per_beat)
+        before = int(np.searchsorted(at[1:], first)) if first else 0
+        at[: before + 1], metres[: before + 1] = [first], [metres[before]]
+        changes = self._on_bar_lines(at, metres)
+        begin, metre = changes[-1]
+        end = max(self.end, float(self.start.max()) + self.ticks_per_beat / grid.steps_per_quarter)
+        bar = metre.quarters * self.ticks_per_beat
+        last = round(begin + bar * np.ceil(max(end - begin, 0) / bar))
+        ends = [*(tick for tick, _ in changes[1:]), last]
+        pickup = [(0, first, Metre(pickup_beats, is_compound=True))] if first else []
+        return pickup + [(a, b, m) for (a, m), b in zip(changes, ends, strict=True)]
 
-    def _on_bar_lines(self, at: np.ndarray, beats: np.ndarray) -> list[tuple[int, float]]:
+    def _on_bar_lines(self, at: list[int], metres: list[Metre]) -> list[tuple[int, Metre]]:
         """Return the changes of metre, with those just off a bar line moved to it.
 
         Programs write a signature again anywhere. In the middle of a bar it begins a new one if a
         whole bar of it follows, else bars go on.
         """
-        last = np.append(np.diff(at) > 0, True)  # of those at one tick
-        at, beats = at[last], beats[last]
-        kept = [(0, float(beats[0]))]
-        for tick, beat_count, room in zip(
-            at[1:].tolist(), beats[1:].tolist(), np.append(np.diff(at), np.inf)[1:], strict=True
-        ):
+        kept = [(at[0], metres[0])]
+        following_ticks = [*at[1:], float("inf")][1:]
+        for tick, metre, following in zip(at[1:], metres[1:], following_ticks, strict=True):
             begin, before = kept[-1]
-            bar = before * self.ticks_per_beat
+            bar = before.quarters * self.ticks_per_beat
             line = begin + round(round((tick - begin) / bar) * bar)
             is_on_line = abs(tick - line) <= self.ticks_per_beat // ROUNDED
+            if following == tick:  # the last of those at one tick counts
+                continue
             if is_on_line and line == begin:
-                kept[-1] = (begin, beat_count)
-            elif beat_count != before or not (is_on_line or room < bar):
-                kept.append((line if is_on_line else tick, beat_count))
+                kept[-1] = (begin, metre)
+            elif metre != before or not (is_on_line or following - tick < bar):
+                kept.append((line if is_on_line else tick, metre))
         return kept
+
+    def _count_bars(self, begin: int, until: int, metre: Metre) -> int:
+        return int(np.ceil((until - begin) / (metre.quarters * self.ticks_per_beat)))
+
+    def _most_frequent(self, grid: Grid, meter: Meter, pickup_beats: float) -> str:
+        """Return the time signature of the most bars; "any" for one shorter than 2 quarters."""
+        counts = Counter[Metre]()
+        for begin, until, metre in self._metres(grid, meter, pickup_beats):
+            counts[metre] += self._count_bars(begin, until, metre)
+        metre = counts.most_common(1)[0][0]
+        return metre.name if metre.quarters >= SHORTEST_BAR else "any"
 
     def _quantise(self, bars: _Bars, tracks: tuple[Track, ...], grid: Grid) -> Notes:
         """Return the notes of a track, the pitch range and a kept bar, cut at a stretch's end."""
-        step_ticks, per_bar = self.ticks_per_beat / grid.steps_per_beat, grid.steps_per_bar
+        step_ticks, per_bar = self.ticks_per_beat / grid.steps_per_quarter, grid.steps_per_bar
         track = np.array(assign(self.parts, tracks))[self.part]
         pitch = self.pitch - grid.lowest_pitch
         bar = np.searchsorted(bars.starts, self.start + step_ticks / 2, side="right") - 1
@@ -332,10 +348,10 @@ class _Parsed:
         at, index = np.unique(at[::-1], return_index=True)  # the last of those at one tick counts
         per_tick = per_beat[::-1][index] / self.ticks_per_beat
         elapsed = np.append(0, np.cumsum(np.diff(at) * per_tick[:-1]))
-        ticks = np.stack([starts, starts + grid.beats_per_bar * self.ticks_per_beat])
+        ticks = np.stack([starts, starts + grid.metre.quarters * self.ticks_per_beat])
         piece = np.searchsorted(at, ticks, side="right") - 1
         begin, end = elapsed[piece] + (ticks - at[piece]) * per_tick[piece]
-        return 60.0 * grid.beats_per_bar / (end - begin)
+        return 60.0 * grid.metre.quarters / (end - begin)
 
 
 def song_of(roll: Roll, name: str = "") -> Song:
@@ -354,14 +370,16 @@ def write_midi(roll: Roll, path: Path | str | BytesIO) -> None:
     """
     import pretty_midi
 
-    bar_ticks = TICKS_PER_BEAT * roll.grid.beats_per_bar
+    grid = roll.grid
+    bar_ticks = int(TICKS_PER_BEAT * grid.metre.quarters)
     midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_BEAT, charset="utf-8")
     # pretty_midi reads changes of tempo but has no public way to make them
     midi._tick_scales = _tick_scales(roll, bar_ticks)
     midi._update_tick_to_time(roll.bars * bar_ticks)
     seconds = midi._PrettyMIDI__tick_to_time  # pyright: ignore[reportAttributeAccessIssue]
     for tick in (0, roll.bars * bar_ticks):
-        signature = pretty_midi.TimeSignature(roll.grid.beats_per_bar, 4, float(seconds[tick]))
+        written = (grid.beats_per_bar, grid.beat_unit)
+        signature = pretty_midi.TimeSignature(*written, float(seconds[tick]))
         midi.time_signature_changes.append(signature)
     notes = roll.notes()
     for number, track in enumerate(roll.tracks):
@@ -391,7 +409,7 @@ def _midi_notes(notes: Notes, grid: Grid, seconds: np.ndarray) -> list[Any]:
     """Convert the notes of one track to `pretty_midi.Note`s; `seconds` is each tick's time."""
     from pretty_midi import Note
 
-    step_ticks = TICKS_PER_BEAT / grid.steps_per_beat
+    step_ticks = TICKS_PER_BEAT / grid.steps_per_quarter
     steps = np.stack([notes.start, notes.start + notes.length])
     begin, end = seconds[np.rint(steps * step_ticks).astype(np.int64)].tolist()
     pitch = (notes.pitch + grid.lowest_pitch).tolist()

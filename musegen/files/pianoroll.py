@@ -86,12 +86,13 @@ class _Multitrack:
     def __init__(self, multitrack: Any, grid: Grid, limits: MusicLimits):
         self.instruments, self.grid = multitrack.tracks, grid
         self.resolution = multitrack.resolution
-        if not self.resolution or self.resolution % grid.steps_per_beat:
+        if not self.resolution or self.resolution % grid.steps_per_quarter:
             raise RejectedFile(
                 "resolution",
-                f"{self.resolution} steps a beat do not divide into {grid.steps_per_beat}",
+                f"{self.resolution} steps a beat do not divide into {grid.steps_per_quarter:g}",
             )
-        self.factor = self.resolution // grid.steps_per_beat
+        self.factor = int(self.resolution // grid.steps_per_quarter)
+        self.bar_steps = self.factor * grid.steps_per_bar
         if any(track.pianoroll.shape[1:] != (PITCHES,) for track in self.instruments):
             raise RejectedFile("unreadable", f"a pianoroll without {PITCHES} pitches")
         self.steps = max((len(track.pianoroll) for track in self.instruments), default=0)
@@ -104,7 +105,7 @@ class _Multitrack:
     def song(self, tracks: tuple[Track, ...], meter: Meter, name: str) -> Song:
         """Convert the kept bars to notes on the grid."""
         starts = self._bars(meter)
-        bar_steps = self.resolution * self.grid.beats_per_bar
+        bar_steps = self.bar_steps
         within = starts[:, None] + np.arange(bar_steps)
         cells, velocity = self._cells(tracks, within.ravel())
         borders = 1 + np.flatnonzero(np.diff(starts) != bar_steps)
@@ -124,17 +125,15 @@ class _Multitrack:
 
         The last downbeat's bar is taken to be as long as the bar before it.
         """
-        bar_steps = self.resolution * self.grid.beats_per_bar
+        bar_steps = self.bar_steps
         beats = np.flatnonzero(self.downbeat) if self.downbeat is not None else np.zeros(0, int)
         if meter == "any" or not len(beats):
             return np.arange(0, self.steps, bar_steps)
         lengths = np.diff(beats)
         starts = beats[np.append(lengths, lengths[-1] if len(lengths) else bar_steps) == bar_steps]
         if not len(starts):
-            metre = f"{self.grid.beats_per_bar}/4"
-            raise RejectedFile(
-                "time-signature", f"no bar is in {metre}; with meter 'any' it would be kept"
-            )
+            metre = self.grid.metre.name
+            raise RejectedFile("time-signature", f"no bar is in {metre}: --meter any")
         return starts
 
     def _cells(
@@ -203,7 +202,7 @@ def write_lpd(roll: Roll, path: Path | str) -> None:
         )
     pypianoroll.Multitrack(
         name=roll.name,
-        resolution=roll.grid.steps_per_beat,
+        resolution=int(roll.grid.steps_per_quarter),
         tempo=np.repeat(roll.tempo_bpm, steps),
         downbeat=np.arange(roll.bars * steps) % steps == 0,
         tracks=instruments,

@@ -281,8 +281,8 @@ def check_times(events: Events) -> None:
         raise RejectedFile("too-long", "its times add up to more than 2^31 ticks")
 
 
-def signatures(events: Events) -> tuple[np.ndarray, np.ndarray]:
-    """Return the tick and the quarter notes of a bar of each time signature, in order of time.
+def signatures(events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return tick, numerator and denominator of each time signature, in order of time.
 
     Of 4 bytes the first 2 are needed, numerator and power of two: shorter ones, and denominators
     above 128, are left out.
@@ -290,7 +290,7 @@ def signatures(events: Events) -> tuple[np.ndarray, np.ndarray]:
     found = events.meta(SIGNATURE)
     found = found[np.flatnonzero((found.byte(1) >= 2) & (found.byte(3) <= 7))]
     found = found[np.argsort(found.tick, kind="stable")]
-    return found.tick, 4.0 * found.byte(2) / 2.0 ** found.byte(3)
+    return found.tick, found.byte(2).astype(np.int64), 2 ** found.byte(3).astype(np.int64)
 
 
 def with_velocities(events: Events, notes: np.ndarray, velocity: np.ndarray) -> bytes:

@@ -139,7 +139,7 @@ def _baselines(
     real = reference.phrases
     yield "tracks shuffled", "baseline", shuffled_tracks(real, generator), None
     yield "independent cells", "baseline", independent_cells(real, generator), None
-    if (data.tracks, data.grid.beats_per_bar) == (TRACK_LISTS["lakh"], 4):
+    if (data.tracks, data.grid.beats_per_bar, data.grid.beat_unit) == (TRACK_LISTS["lakh"], 4, 4):
         rolls = [roll for roll, _ in songs(BAND_SONGS, seed=0, grid=data.grid)]
         phrases = [phrase for roll in rolls for phrase in _whole_phrases(roll, data.bars)]
         long = [piece for roll in rolls for piece in _whole_phrases(roll, LENGTHS[0])]

@@ -103,7 +103,7 @@ def used_pitch_groups(track: TrackPhrases) -> float:
 
 def qualified_notes(track: TrackPhrases) -> float:
     """QN: return the share of notes of at least a 32nd note (1/8 beat) and at least 2 steps."""
-    return mean_or_nan(track.lengths >= max(2, -(-track.grid.steps_per_beat // 8)))
+    return mean_or_nan(track.lengths >= max(2, -(-track.grid.steps_per_quarter // 8)))
 
 
 def polyphony_rate(track: TrackPhrases) -> float:
@@ -152,7 +152,7 @@ def scale_consistency(track: TrackPhrases) -> float:
 def drum_pattern(track: TrackPhrases) -> float:
     """DP: return the share of drum onsets on the grid of 16th notes (8- or 16-beat patterns)."""
     by_step = track.onset.sum((0, 1, 3))
-    on_16th = np.arange(len(by_step)) * 4 % track.grid.steps_per_beat == 0
+    on_16th = np.arange(len(by_step)) * 4 % track.grid.steps_per_quarter == 0
     return float(by_step[on_16th].sum() / by_step.sum()) if by_step.sum() else float("nan")
 
 

@@ -74,6 +74,7 @@ def measure_coarsely(cells: Phrases, grid: Grid, tracks: tuple[Track, ...]) -> M
     coarse = Grid(
         steps_per_beat=STEPS_PER_BEAT,
         beats_per_bar=grid.beats_per_bar,
+        beat_unit=grid.beat_unit,
         lowest_pitch=LOWEST_PITCH,
         pitches=PITCHES,
     )

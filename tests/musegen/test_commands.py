@@ -11,6 +11,7 @@ import pretty_midi
 import pypianoroll
 import pytest
 from command import run, start
+from handmade import midi, note, signature
 from typer.testing import CliRunner
 
 from cli import app
@@ -169,10 +170,27 @@ def test_prepare_says_what_the_python_api_means():
     from musegen.commands import MusicCommands
 
     stated = {name: p.default for name, p in signature(MusicCommands.prepare).parameters.items()}
-    for name in ("bars", "hop", "min_tracks", "meter", "pedal", "seed"):
+    for name in ("bars", "hop", "min_tracks", "pedal", "seed"):
         assert stated[name] == getattr(defaults, name)
-    for name in ("steps_per_beat", "beats_per_bar"):
-        assert stated[name] == getattr(defaults.grid, name)
+    assert stated["steps_per_beat"] == defaults.grid.steps_per_beat
+    assert stated["meter"] == defaults.grid.metre.name
+    assert defaults.meter == "kept"
+
+
+def test_the_metre_of_a_collection_is_an_option(tmp_path: Path):
+    """Twelve bars of 7/8: refused by default, and the message names the option that keeps them."""
+    song = midi(signature(7, 3), 84 * note(60, 240))
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / "seven.mid").write_bytes(song)
+    command = ["music", "prepare", tmp_path / "songs", "--min-tracks", 1, "--to", tmp_path / "to"]
+    refused(1, "1 of 1: no bar is in 4/4, most are in 7/8: --meter 7/8", *command)
+    refused(2, "'7' is no metre", *command, "--meter", 7)
+    refused(2, "--steps-per-beat 4", *command, "--meter", "7/8", "--steps-per-beat", 3)
+    assert run(*command, "--meter", "7/8", "--pickup", 0.5)[0] == 0
+    facts = json.loads((tmp_path / "to" / "index.json").read_text())["facts"]
+    grid = facts["grid"]
+    assert (grid["steps_per_beat"], grid["beats_per_bar"], grid["beat_unit"]) == (6, 7, 8)
+    assert [song["bars"] for song in facts["songs"]] == [12], "83 eighths after a pickup of one"
 
 
 def refused(code: int, said: str, *arguments: object) -> None:

@@ -202,11 +202,71 @@ def test_a_repeated_signature_on_a_bar_line_changes_nothing():
 
 def test_any_metre_can_be_wanted_or_none():
     three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
-    signatures = signature(6, 3) + signature(4, 2, after=1440)
+    signatures = signature(3, 2) + signature(4, 2, after=1440)
     assert kept_beats(bars_of(signatures, three)) == {0: 0, 1: 4, 2: 8}
     song = bars_of(signatures, three, meter="any")
     assert (song.bars, song.stretches) == (6, ((0, 6),))
     assert kept_beats(song)[15] == 60
+
+
+def test_six_eighths_are_not_three_quarters():
+    """A bar of 6/8, two of 3/4, one of 6/8 and two of 3/4, of 16 beats."""
+    six = Grid(steps_per_beat=2, beats_per_bar=6, beat_unit=8, lowest_pitch=48, pitches=24)
+    three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
+    changes = signature(6, 3) + signature(3, 2, after=1440) + signature(6, 3, after=2880)
+    changes += signature(3, 2, after=1440)
+    assert kept_beats(bars_of(changes, six)) == {0: 0, 1: 4, 2: 8, 9: 12, 10: 16, 11: 20}
+    song = bars_of(changes, three)
+    assert song.stretches == ((0, 2), (2, 2))
+    kept = [3, 4, 5, 6, 7, 8, 12, 13, 14, 15]
+    assert kept_beats(song) == {beat: 4 * n for n, beat in enumerate(kept)}
+
+
+def test_bars_of_seven_eighths_begin_and_last_as_they_should():
+    """Bars of 3 1/2 beats of 97 ticks, so that bar lines fall between ticks."""
+    seven = Grid(steps_per_beat=6, beats_per_bar=7, beat_unit=8)
+    assert (seven.steps_per_bar, seven.steps_per_quarter, seven.metre.quarters) == (42, 12, 3.5)
+    bar_begins = [round(3.5 * 97 * bar) for bar in range(5)]
+    gaps = np.diff([0, *bar_begins]).tolist()
+    track = b"".join(number(g - 20 * (n > 0)) + note(60, 20)[1:] for n, g in enumerate(gaps))
+    song = read_midi(midi(signature(7, 3), tempo(500_000) + track, division=97), grid=seven)
+    assert song.notes.start.tolist() == [0, 42, 84, 126, 168]
+    assert song.stretches == ((0, 5),)
+    np.testing.assert_allclose(song.tempo_bpm, 120)
+    assert song.roll().seconds == pytest.approx(5 * 3.5 / 2)
+
+
+@pytest.mark.parametrize(("beats", "unit"), [(6, 8), (7, 8), (3, 4), (2, 2), (5, 16), (12, 8)])
+def test_a_metre_is_written_as_it_is_called_and_read_back(beats: int, unit: int):
+    grid = Grid(steps_per_beat=6, beats_per_bar=beats, beat_unit=unit)  # type: ignore[arg-type]
+    per_bar = grid.steps_per_bar
+    played = notes((1, 0, 40, 5, 90), (1, per_bar - 1, 41, 3, 70), (3, 2 * per_bar, 12, 6, 33))
+    roll = Roll.of(played, LAKH, grid, np.array([90.0, 60.0, 120.0]))
+    stream = io.BytesIO()
+    write_midi(roll, stream)
+    written_signatures = parsed(stream.getvalue()).time_signatures
+    assert {(s.numerator, s.denominator) for s in written_signatures} == {(beats, unit)}
+    reread = read_midi(stream.getvalue(), grid=grid)
+    assert rows(reread.notes) == rows(played)
+    assert reread.bars == 3
+    np.testing.assert_allclose(reread.tempo_bpm, roll.tempo_bpm, rtol=3e-6)
+    quarters = 4 * beats / unit
+    assert roll.seconds == pytest.approx(quarters * (60 / 90 + 60 / 60 + 60 / 120))
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        (signature(3, 2), "3/4"),
+        (signature(6, 3) + signature(3, 2, after=1440), "3/4"),
+        (signature(12, 3), "12/8"),
+        (signature(6, 1), "12/4"),
+        (signature(1, 2), "any"),
+    ],
+)
+def test_a_rejected_file_names_the_metre_of_most_of_its_bars(changes: bytes, names: str):
+    with pytest.raises(RejectedFile, match=f"most are in {names}: --meter {names}"):
+        bars_of(changes)
 
 
 def test_a_file_without_a_bar_in_the_metre_is_rejected():
@@ -451,6 +511,9 @@ BAND = (Track(name="Drums", is_drum=True), *PLAYERS)
 Example = tuple[Grid, int, list[tuple[int, ...]], list[float]]
 
 
+beat_units = st.sampled_from([2, 4, 8])
+
+
 @st.composite
 def rolls(draw: st.DrawFn) -> Example:
     """Grid, number of tracks, notes and the tempo of each bar.
@@ -461,7 +524,8 @@ def rolls(draw: st.DrawFn) -> Example:
     beats, tracks, bars = draw(st.integers(1, 5)), draw(st.integers(1, 7)), draw(st.integers(1, 4))
     low = draw(st.integers(0, 100))
     pitches = draw(st.integers(1, 128 - low))
-    grid = Grid(steps_per_beat=steps, beats_per_bar=beats, lowest_pitch=low, pitches=pitches)
+    sizes = {"steps_per_beat": steps, "beats_per_bar": beats, "beat_unit": draw(beat_units)}
+    grid = Grid.model_validate({**sizes, "lowest_pitch": low, "pitches": pitches})
     last = bars * grid.steps_per_bar - 1
     row = st.tuples(
         st.integers(0, tracks - 1),

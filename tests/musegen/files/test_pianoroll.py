@@ -126,6 +126,16 @@ def test_velocities_survive_and_a_repeat_of_the_same_velocity_differs_by_one(tmp
     assert [by_start[row] for row in rows(played)[4:]] == [127, 126, 5]
 
 
+def test_sevens_are_kept_in_a_pianoroll(tmp_path: Path):
+    """Two bars of 7/8 on 6 steps an eighth, and back."""
+    seven = Grid(steps_per_beat=6, beats_per_bar=7, beat_unit=8)
+    played = notes((PIANO, 5, 40, 40, 60), (PIANO, 83, 40, 1, 61))
+    write_lpd(Roll.of(played, LAKH, seven, np.array([90.0, 80.0])), tmp_path / "a.npz")
+    song = read(tmp_path / "a.npz", seven)
+    assert rows(song.notes) == rows(played)
+    assert song.stretches == ((0, 2),)
+
+
 def packed(path: Path, **members: np.ndarray | bytes | dict) -> Path:
     """An archive of arrays, of bytes as they are, and of JSON."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

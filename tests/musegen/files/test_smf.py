@@ -136,9 +136,10 @@ def test_signatures_need_two_bytes_and_come_in_order_of_time():
     first = meta(0x58, b"") + meta(0x58, b"\x05") + meta(0x58, b"\x07\x03\x18\x08", after=480)
     second = meta(0x58, b"\x03\x02", after=96) + meta(0x58, b"\x04\x08", after=1)
     second += meta(0x58, b"\x02\x01\x18\x08\x00", after=2)
-    at, beats = signatures(scan(midi(first, second)))
+    at, numerator, denominator = signatures(scan(midi(first, second)))
     assert at.tolist() == [96, 99, 480]
-    assert beats.tolist() == [3.0, 4.0, 3.5]
+    assert numerator.tolist() == [3, 2, 7]
+    assert denominator.tolist() == [4, 2, 8]
 
 
 def test_tracks_beyond_a_ports_channels_get_ports_of_their_own():
