@@ -172,7 +172,7 @@ PATCHED = [("phrases", "cyclegan", BARS), ("clips", "cyclegan", 16), ("clips", "
 @pytest.mark.parametrize(("where", "name", "patches"), PATCHED)
 def test_a_step_plays_the_game_of_each_patch(where: str, name: str, patches: int):
     """The critic's loss is the mean over samples and patches, and all networks move."""
-    recipe, networks = resolved(where, name).pairing(False), copy.deepcopy(built(where, name))
+    recipe, networks = resolved(where, name), copy.deepcopy(built(where, name))
     before, rate = copy.deepcopy(networks), Optimisation(learning_rate=1e-3)
     state, draw = TrainState(networks, recipe, rate, rate), batches(where, recipe)
     losses = step(state, draw, 0, seed=3)
