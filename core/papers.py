@@ -330,3 +330,10 @@ TZENG_2017 = Paper(
     "CVPR",
     2017,
 )
+WAITE_2016 = Paper(
+    "waite2016lookback",
+    "Waite, Elliot",
+    "Generating Long-Term Structure in Songs and Stories",
+    "Magenta",
+    2016,
+)

@@ -8,6 +8,7 @@ write_midi(rolls[0], "song.mid")
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
 from core.app.model import Model as CoreModel
-from core.app.sampling import Rows, in_chunks
+from core.app.sampling import Rows, draw_chunks, in_chunks
 from core.config import Strict
 from core.data.collection import Split
 from core.data.sources import RejectedFile
@@ -32,16 +33,19 @@ from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
 from musegen.data.collection import Collection, spread
+from musegen.densities.lookback_rnn import LookbackConfig, LookbackDensity
+from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
+from musegen.densities.note_transformer import DensityConfig, NoteDensity
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.musegan import build
-from musegen.networks.note_transformer import DensityConfig, NoteDensity
 from musegen.networks.roll_flow import roll_flow
 from musegen.networks.states import States, to_cells, to_states
 from musegen.networks.wirings import Wires
 from musegen.presets import PRESETS
-from musegen.roll import Grid, Phrases, Roll
+from musegen.recipes import RECIPES
+from musegen.roll import Grid, Notes, Phrases, Roll, fill, notes_of
 from musegen.tracks import Track
 
 DEFAULT_TEMPO_BPM = 120.0
@@ -64,8 +68,17 @@ class DataSpec(Strict):
 class MusicModel(ModelConfig):
     """A model of music: its recipe, what differs from it, its networks' sizes."""
 
+    known_recipes = RECIPES
+
     musegan: MuseGANConfig = MuseGANConfig()
     density: DensityConfig = DensityConfig()
+    lookback: LookbackConfig = LookbackConfig()
+
+    @property
+    def is_density(self) -> bool:
+        """True for a density of notes; other networks, and densities of maps, have cells as x."""
+        recipe = self.base_recipe
+        return "density" in recipe.networks and recipe.map_density is None
 
     @model_validator(mode="after")
     def _no_given_tracks(self) -> "MusicModel":
@@ -84,7 +97,10 @@ class MusicConfig(RunConfig):
 
 
 class Music(Domain):
-    """Phrases of several tracks: x is [batch track state bar step pitch]."""
+    """Phrases of several tracks: x is cells [batch track state bar step pitch].
+
+    Of a density x is notes, [batch note attribute].
+    """
 
     name = "music"
     item = "song"
@@ -94,6 +110,7 @@ class Music(Domain):
     default_latent_run = "musegan"
     default_model = "musegan"
     offers = frozenset({"density", "maps", "statistics", "other"})
+    recipes = RECIPES
     aliases = {"note_transformer": "autoregressive", "notes": "autoregressive"}
     suffixes = MIDI
     config = MusicConfig
@@ -117,7 +134,9 @@ class Music(Domain):
         form = spec.grid, spec.tracks, spec.bars
         if recipe.map_density:
             return Networks({"density": roll_flow(model.musegan, *form, recipe.map_density)})
-        if "density" in recipe.networks:
+        if model.recipe == "lookback_rnn":
+            return Networks({"density": LookbackDensity(model.lookback, *form)})
+        if model.is_density:
             return Networks({"density": NoteDensity(model.density, *form)})
         return build(model.musegan, *form, recipe)
 
@@ -135,6 +154,8 @@ class Music(Domain):
             return to_states(torch.from_numpy(source.batch(number, size, seed)).to(device))
 
         def draw(number: int) -> Batch:
+            if config.model.is_density:
+                return Batch(to_rows(data.note_batch(number, size, seed)).to(device))
             return Batch(states(data, number), other=states(other, number) if other else None)
 
         return draw
@@ -246,11 +267,19 @@ class Model(CoreModel):
     config: MusicModel
     spec: DataSpec
 
-    def to_x(self, items: Phrases) -> States:
+    def to_x(self, items: Phrases) -> States | NoteRows:
+        if self.config.is_density:
+            return to_rows([notes_of(cells) for cells in items]).to(self.device)
         return to_states(torch.from_numpy(items).to(self.device))
 
-    def from_x(self, x: States) -> Phrases:
+    def from_x(self, x: States | NoteRows) -> Phrases:
+        if self.config.is_density:
+            return self._cells_of(from_rows(x), self.spec.bars)
         return to_cells(x).cpu().numpy()
+
+    def _cells_of(self, songs: Sequence[Notes], bars: int) -> Phrases:
+        size = (len(self.spec.tracks), bars, self.spec.grid)
+        return np.stack([fill(notes, *size) for notes in songs])
 
     def join(self, parts: Sequence[np.ndarray]) -> Phrases:
         return np.concatenate(parts)
@@ -271,16 +300,29 @@ class Model(CoreModel):
     @torch.no_grad()
     def cells(self, count: int = 1, seed: int = 0, bars: int | None = None) -> Phrases:
         """Sample pieces of any number of bars; each depends on the seed and its number alone."""
-        if bars is not None and bars < 1:
-            raise ConfigError(f"bars must be at least 1, not {bars}")
-        length = bars or self.spec.bars
+        length = self._length(bars)
+        if self.config.is_density:
+            return self._cells_of(self.notes(count, seed, length), length)
 
         def draw(rows: Rows) -> States:
-            if "density" in self.networks:
-                return self.networks["density"](len(rows)).sample(length)
             return self._phrases(len(rows), -(-length // self.spec.bars))[:, :, :, :length]
 
         return self.from_x(in_chunks(count, seed, self.device, draw))
+
+    @torch.no_grad()
+    def notes(self, count: int = 1, seed: int = 0, bars: int | None = None) -> list[Notes]:
+        """Sample pieces of a density as notes, as `cells` does."""
+        length = self._length(bars)
+
+        def draw(rows: Rows) -> list[Notes]:
+            return from_rows(self.networks["density"](len(rows)).sample(length))
+
+        return list(chain(*draw_chunks(count, seed, self.device, draw)))[:count]
+
+    def _length(self, bars: int | None) -> int:
+        if bars is not None and bars < 1:
+            raise ConfigError(f"bars must be at least 1, not {bars}")
+        return bars or self.spec.bars
 
     def _phrases(self, count: int, phrases: int) -> States:
         """Sample consecutive phrases: the shared parts of z stay, the others are sampled anew."""
@@ -295,13 +337,16 @@ class Model(CoreModel):
 
     def rolls(self, cells: Phrases, tempo_bpm: float = DEFAULT_TEMPO_BPM) -> list[Roll]:
         """Cells as rolls, named after the model and numbered."""
-        if not tempo_bpm > 0:
-            raise ConfigError(f"tempo_bpm must be above 0, not {tempo_bpm}")
-        tempo = np.full(cells.shape[2], tempo_bpm)
+        tempo = self._tempo(tempo_bpm, cells.shape[2])
         return [
             Roll(one, self.spec.tracks, self.spec.grid, tempo, f"{self.name} {number + 1}")
             for number, one in enumerate(cells)
         ]
+
+    def _tempo(self, tempo_bpm: float, bars: int) -> np.ndarray:
+        if not tempo_bpm > 0:
+            raise ConfigError(f"tempo_bpm must be above 0, not {tempo_bpm}")
+        return np.full(bars, tempo_bpm)
 
     def sample(
         self,
@@ -314,7 +359,13 @@ class Model(CoreModel):
 
         `ConfigError` unless count and bars are at least 1 and the tempo is above 0.
         """
-        return self.rolls(self.cells(count, seed, bars), tempo_bpm)
+        if not self.config.is_density:
+            return self.rolls(self.cells(count, seed, bars), tempo_bpm)
+        tempo, form = self._tempo(tempo_bpm, self._length(bars)), self.spec
+        return [
+            Roll.of(notes, form.tracks, form.grid, tempo, f"{self.name} {number + 1}")
+            for number, notes in enumerate(self.notes(count, seed, bars))
+        ]
 
 
 def phrases_of(songs: UInt8[np.ndarray, "song track song_bar step pitch"], bars: int) -> Phrases:

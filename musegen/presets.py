@@ -3,17 +3,21 @@
 pianoreel music train DATA --preset small --to RUN
 """
 
-from core.recipes import RECIPES
 from core.training.loop import TrainConfig
 from core.training.optimisation import Optimisation
 from core.training.presets import SMOKE_TEST, WARMUP_COSINE, Preset, unregularised, with_r1
+from musegen.densities.lookback_rnn import LookbackConfig
+from musegen.densities.note_transformer import DensityConfig
 from musegen.networks.bar_generators import MuseGANConfig
-from musegen.networks.note_transformer import DensityConfig
+from musegen.recipes import RECIPES
 
 MUSEGAN = "Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018"
 GAME = Optimisation(learning_rate=5e-4, betas=(0.0, 0.9))
 LIKELIHOOD = Optimisation(
     learning_rate=1e-3, betas=(0.9, 0.95), weight_decay=0.01, clip_norm=150.0
+)
+LOOKBACK = Optimisation(
+    learning_rate=1.5e-3, betas=(0.9, 0.95), weight_decay=0.05, clip_norm=400.0
 )
 
 MODELS = with_r1(unregularised(RECIPES), r1=10.0)
@@ -28,6 +32,7 @@ PRESETS: dict[str, Preset] = {
         networks={
             "musegan": MuseGANConfig(latent=8, channels=4, critic_channels=4),
             "density": DensityConfig(width=16, layers=1, heads=2),
+            "lookback": LookbackConfig(width=16, heads=2),
         },
         adversarial=SMOKE_TEST.replace(learner=GAME, critic=GAME),
         non_adversarial=SMOKE_TEST.replace(learner=LIKELIHOOD),
@@ -42,6 +47,7 @@ PRESETS: dict[str, Preset] = {
         networks={
             "musegan": MuseGANConfig(channels=32, critic_channels=32),
             "density": DensityConfig(),
+            "lookback": LookbackConfig(),
         },
         adversarial=TrainConfig(
             minutes=60,
@@ -54,6 +60,11 @@ PRESETS: dict[str, Preset] = {
         ),
         non_adversarial=WARMUP_COSINE.replace(batch_size=32, learner=LIKELIHOOD),
         models=MODELS,
+        training={
+            "lookback_rnn": WARMUP_COSINE.replace(
+                batch_size=8, learner=LOOKBACK, warmup_steps=50, ema_decay=0.995, bf16=False
+            )
+        },
     ),
     "base": Preset(
         purpose="the paper's sizes, for a large collection",
@@ -63,6 +74,7 @@ PRESETS: dict[str, Preset] = {
         networks={
             "musegan": MuseGANConfig(channels=128, critic_channels=128),
             "density": DensityConfig(width=512, layers=8, heads=8),
+            "lookback": LookbackConfig(width=768, layers=2, heads=12),
         },
         adversarial=TrainConfig(steps=50_000, batch_size=64, learner=GAME, critic=GAME, bf16=True),
         non_adversarial=WARMUP_COSINE.replace(
@@ -74,5 +86,17 @@ PRESETS: dict[str, Preset] = {
             sample_every_steps=1000,
         ),
         models=MODELS,
+        training={
+            "lookback_rnn": WARMUP_COSINE.replace(
+                minutes=None,
+                steps=100_000,
+                batch_size=64,
+                learner=LOOKBACK,
+                warmup_steps=1000,
+                ema_decay=0.999,
+                bf16=False,
+                sample_every_steps=1000,
+            )
+        },
     ),
 }

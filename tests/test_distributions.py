@@ -25,8 +25,8 @@ from core.densities.sequences import SequenceDensity, SequenceDistribution, wave
 from core.networks.hierarchy import HierarchicalDelta, HierarchicalGaussian
 from core.theory.codes import CodePosterior, CodeSizes, LatentCode
 from core.theory.distributions import Bernoulli, Categorical, Delta, Distribution, Gaussian
+from musegen.densities.note_transformer import DensityConfig, NoteDensity, NoteDistribution
 from musegen.networks.bar_generators import MuseGANConfig
-from musegen.networks.note_transformer import DensityConfig, NoteDensity, NoteDistribution
 from musegen.networks.roll_flow import RollFlowDistribution, roll_flow
 from musegen.networks.states import GatedNotes, HeldNotes, sustain, to_states
 from musegen.roll import Grid

@@ -190,7 +190,9 @@ WINGS = {
         "files": {"files", "roll", "tracks"},
         "data": {"data", "files", "roll", "tracks"},
         "networks": {"networks", "roll", "tracks"},
-        "presets": {"networks"},
+        "densities": {"densities", "networks.states", "roll", "tracks"},
+        "recipes": set[str](),
+        "presets": {"networks", "densities", "recipes"},
     },
     "videogen": {
         "files": {"files"},
@@ -277,6 +279,7 @@ ALLOWED = {
     ("core/papers.py", "pixels"): "titles of papers",
     ("core/papers.py", "music"): "titles of papers",
     ("core/papers.py", "video"): "titles of papers",
+    ("core/papers.py", "songs"): "titles of papers",
     ("core/app/commands.py", "bar"): "a bar shows the progress",
     ("core/app/comparison.py", "caption"): "rich's word for the text under a table",
     ("core/training/interruption.py", "frame"): "FrameType of a signal's handler",

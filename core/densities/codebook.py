@@ -123,7 +123,7 @@ class CodeDistribution(Distribution):
         return self._generate(sample_logits)
 
     def _generate(self, choose: Callable[[Tensor], Tensor]) -> Latents:
-        kv_caches = self.prior.transformer.kv_caches()
+        kv_caches = self.prior.transformer.caches()
         token, indices = self.start[:, None], []
         for position in self.prior.position:
             hidden = self.prior.transformer(token + position, kv_caches)

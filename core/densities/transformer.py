@@ -252,6 +252,28 @@ def log_prob_of(logits: Float[Tensor, "n choice"], chosen: Tensor) -> Float[Tens
     return -F.cross_entropy(logits.float(), chosen, reduction="none")
 
 
-def sample_logits(logits: Float[Tensor, "n choice"], temperature: float = 1.0) -> Tensor:
-    """Sample a class for each row, [n] int64, with torch's global generator."""
-    return torch.multinomial((logits.float() / temperature).softmax(-1), 1).squeeze(1)
+def nucleus(logits: Float[Tensor, "n choice"], share: float) -> Float[Tensor, "n choice"]:
+    """Keep the likeliest classes, as few as have `share` of the probability; the others get 0.
+
+    Nucleus (top-p) sampling, Holtzman et al., ICLR 2020, eq. 2.
+
+    >>> nucleus(torch.tensor([[0.15, 0.5, 0.05, 0.3]]).log(), 0.6).exp()
+    tensor([[0.0000, 0.5000, 0.0000, 0.3000]])
+    """
+    if share >= 1:
+        return logits
+    ordered, classes = logits.sort(descending=True)
+    p = ordered.softmax(-1)
+    unneeded = p.cumsum(-1) - p >= share
+    return logits.masked_fill(unneeded.scatter(1, classes, unneeded), -math.inf)
+
+
+def sample_logits(
+    logits: Float[Tensor, "n choice"], temperature: float = 1.0, share: float = 1.0
+) -> Tensor:
+    """Sample a class for each row, [n] int64, with torch's global generator.
+
+    `share`: the probability of the nucleus from which it is sampled, after the temperature.
+    """
+    kept = nucleus(logits.float() / temperature, share)
+    return torch.multinomial(kept.softmax(-1), 1).squeeze(1)

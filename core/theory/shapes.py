@@ -4,11 +4,14 @@ A domain refines `Samples`, as by `batch rgb height width`. Under test each anno
 checked at every call.
 """
 
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
-Samples = Float[Tensor, "batch *event"]
-"""Visible x (or any other batch): the first axis counts samples, the rest is the event."""
+Samples = Real[Tensor, "batch *event"]
+"""Visible x (or any other batch): the first axis counts samples, the rest is the event.
+
+Integers where x is a sequence of symbols.
+"""
 
 Latents = Float[Tensor, "batch latent"]
 """Latent z, unbounded reals."""

@@ -1,7 +1,7 @@
 """Presets: named configurations, and the schedules and settings that they share."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.config import Strict
@@ -30,7 +30,8 @@ class Preset:
     """A named configuration with its purpose, for models with and without critics.
 
     `adversarial` and `non_adversarial` are the training settings of the two. `networks`: sizes, by
-    their key in the domain's model. `models`: settings of single recipes in this domain, by name.
+    their key in the domain's model. `models` and `training`: settings of single recipes in this
+    domain, by name, of the model and of its training.
     """
 
     purpose: str
@@ -41,11 +42,13 @@ class Preset:
     adversarial: TrainConfig
     non_adversarial: TrainConfig
     models: Mapping[str, Mapping[str, Any]]
+    training: Mapping[str, TrainConfig] = field(default_factory=dict)
 
     def values(self, name: str, recipe: Recipe) -> dict[str, Any]:
         """Return the configuration for a recipe of this name."""
         sizes = {key: config.model_dump(mode="json") for key, config in self.networks.items()}
-        train = self.adversarial if recipe.critics else self.non_adversarial
+        usual = self.adversarial if recipe.critics else self.non_adversarial
+        train = self.training.get(name, usual)
         if recipe.optimisation:
             train = train.replace(learner=recipe.optimisation, critic=recipe.optimisation)
         model = {"recipe": name, **sizes, **self.models.get(name, {})}

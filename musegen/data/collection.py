@@ -27,6 +27,9 @@ NOTE_COLUMNS = {
 }
 """The columns of a note's piece within one bar; `held` where it started in an earlier bar."""
 
+GROUPED = 8
+"""Batches of notes whose phrases are chosen together."""
+
 
 def cut_at_bars(notes: Notes, bars: int, grid: Grid) -> dict[str, np.ndarray]:
     """Cut notes at bar lines; return the columns of the pieces and the number in each bar."""
@@ -246,6 +249,32 @@ class Collection(Prepared):
         chosen = generator.choice(self.indices(split), size)
         most = transpose_semitones
         return self.rolls(chosen, generator.integers(-most, most + 1, size))
+
+    def note_batch(
+        self, number: int, size: int, seed: int, transpose_semitones: int = 6
+    ) -> list[Notes]:
+        """Sample batch `number` of the training split as notes, as `batch` does.
+
+        Phrases with about as many notes come together: those of every `GROUPED` batches are
+        sorted by their number, and each batch is one part.
+        """
+        generator = np.random.default_rng([seed, number // GROUPED])
+        chosen = generator.choice(self.indices("train"), size * GROUPED)
+        most = transpose_semitones
+        transpose = generator.integers(-most, most + 1, len(chosen))
+        part = generator.permutation(GROUPED)[number % GROUPED]
+        ordered = self._note_counts(chosen).argsort(kind="stable")
+        mine = ordered[part * size : (part + 1) * size]
+        return self.notes(chosen[mine], transpose[mine])
+
+    def _note_counts(self, indices: np.ndarray) -> np.ndarray:
+        """Return the number of pieces of notes of each phrase."""
+        shards, begins = (self.store.whole[key][indices] for key in ("shard", "bar"))
+        firsts = [
+            self._first_notes[shard][[begin, begin + self.bars]]
+            for shard, begin in zip(shards, begins.astype(np.int64), strict=True)
+        ]
+        return np.diff(firsts, axis=1)[:, 0]
 
 
 def _joined(pieces: dict[str, np.ndarray]) -> Notes:

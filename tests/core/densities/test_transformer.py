@@ -23,14 +23,14 @@ def test_a_position_sees_itself_and_earlier_ones_only(transformer: CausalTransfo
 @pytest.mark.parametrize("cuts", [(1, 1, 1, 1, 1, 1, 1), (4, 1, 2), (7,)])
 def test_kv_caches_change_nothing(transformer: CausalTransformer, cuts: tuple[int, ...]):
     x = torch.randn(3, 7, 12, dtype=torch.double)
-    kv_caches = transformer.kv_caches()
+    kv_caches = transformer.caches()
     pieces = [transformer(piece, kv_caches) for piece in x.split(cuts, dim=1)]
     torch.testing.assert_close(torch.cat(pieces, 1), transformer(x))
 
 
 def test_padding_is_not_seen_and_harms_nothing(transformer: CausalTransformer):
     x = torch.randn(2, 6, 12, dtype=torch.double)
-    kv_caches, padding = transformer.kv_caches(), torch.tensor([0, 4])
+    kv_caches, padding = transformer.caches(), torch.tensor([0, 4])
     first = transformer(x[:, :5], kv_caches, padding)
     then = transformer(x[:, 5:], kv_caches, padding)
     torch.testing.assert_close(first[0], transformer(x[:1])[0, :5])
@@ -40,7 +40,7 @@ def test_padding_is_not_seen_and_harms_nothing(transformer: CausalTransformer):
 
 def test_a_cache_of_some_sequences_goes_on_without_the_others(transformer: CausalTransformer):
     x = torch.randn(4, 5, 12, dtype=torch.double)
-    kv_caches, kept = transformer.kv_caches(), torch.tensor([0, 3])
+    kv_caches, kept = transformer.caches(), torch.tensor([0, 3])
     transformer(x[:, :4], kv_caches)
     for cache in kv_caches:
         cache.keep(kept)
@@ -49,7 +49,7 @@ def test_a_cache_of_some_sequences_goes_on_without_the_others(transformer: Causa
 
 
 def test_caches_grow_by_doubling(transformer: CausalTransformer):
-    kv_caches = transformer.kv_caches()
+    kv_caches = transformer.caches()
     capacities = []
     for _ in range(9):
         transformer(torch.randn(1, 1, 12, dtype=torch.double), kv_caches)

@@ -17,16 +17,19 @@ from core.densities.transformer import CausalTransformer
 from core.theory.distributions import Distribution
 from core.theory.shapes import Losses
 from core.training.device import isolated_random_state
-from musegen.networks.note_heads import NoteEmbedding, NoteHeads
-from musegen.networks.note_sequences import (
+from musegen.densities.note_heads import NoteEmbedding, NoteHeads
+from musegen.densities.note_sequences import (
     COLUMNS,
     Indices,
     NoteColumns,
+    NoteRows,
     PaddedNotes,
     pad_notes,
     previous_notes,
+    rows_of,
     to_notes,
     to_x,
+    without_velocity,
 )
 from musegen.networks.states import States
 from musegen.roll import Grid
@@ -106,32 +109,36 @@ class NoteDistribution(Distribution):
     batch: int
 
     @property
-    def representative(self) -> States:
+    def representative(self) -> NoteRows:
         """Return a sample of a fixed seed: the likeliest sequences are mostly repetitions
         (Holtzman et al., ICLR 2020)."""
         with isolated_random_state(self.density.sustained.device):
             torch.manual_seed(0)
             return self.rsample()
 
-    def rsample(self) -> States:
+    def rsample(self) -> NoteRows:
         """Sample one phrase for each row of the batch; whole notes pass no gradient."""
         return self.sample(self.density.bars)
 
-    def log_prob(self, value: States) -> Losses:
-        """Return log p of the note sequence of x in nats.
+    def log_prob(self, value: NoteRows) -> Losses:
+        """Return log p of the note sequence of x in nats; velocities are not part of it.
 
         Other sequences, in which a note cuts one still held on its pitch, can give the same x and
         are left out. Training data has none, so this hardly counts.
         """
-        notes = to_notes(value)
+        notes = without_velocity(value)
         order = notes.count.argsort()
         groups = order.tensor_split(min(LENGTH_GROUPS, len(order)))
         parts = [self.density.log_prob(notes.rows(rows)) for rows in groups]
         return torch.cat(parts)[order.argsort()]
 
-    @torch.no_grad()
-    def sample(self, bars: int) -> States:
+    def sample(self, bars: int) -> NoteRows:
         """Sample pieces of any length; each bar is conditioned on `density.bars - 1` before it."""
+        return rows_of(to_notes(self.sample_cells(bars)))
+
+    @torch.no_grad()
+    def sample_cells(self, bars: int) -> States:
+        """Sample pieces as cells."""
         window = self.density.bars
         x = self.continue_from(None)
         while x.shape[3] < bars:
@@ -167,7 +174,7 @@ class Sampler:
         self.density, self.batch, self.earliest = density, batch, earliest
         self.rows = torch.arange(batch, device=density.sustained.device)
         self.unfinished = torch.ones_like(self.rows, dtype=torch.bool)
-        self.kv_caches = density.transformer.kv_caches()
+        self.kv_caches = density.transformer.caches()
         self.padding: Indices | None = None
         prefix = prefix or self._no_notes()
         self.last, self.position = self._prefill(prefix), prefix.count

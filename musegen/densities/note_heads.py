@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from core.densities.transformer import log_prob_of, sample_logits
 from core.theory.shapes import Losses
-from musegen.networks.note_sequences import Indices, NoteColumns, PaddedNotes
+from musegen.densities.note_sequences import Indices, NoteColumns, PaddedNotes
 from musegen.networks.states import OCTAVE
 from musegen.roll import Grid
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from core.densities.transformer import KVCache
-from musegen.networks.note_sequences import PaddedNotes, previous_notes, to_notes, to_x
-from musegen.networks.note_transformer import DensityConfig, NoteDensity, Sampler
+from musegen.densities.note_sequences import PaddedNotes, previous_notes, to_notes, to_x
+from musegen.densities.note_transformer import DensityConfig, NoteDensity, Sampler
 from musegen.networks.states import States, to_cells, to_states
 from musegen.roll import Grid
 from musegen.tracks import Track

@@ -3,15 +3,20 @@
 The order is (step, track, pitch), so that every phrase is exactly one sequence.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from musegen.networks.states import States
-from musegen.roll import Grid
+from musegen.roll import DEFAULT_VELOCITY, Grid, Notes
+
+NoteRows = Int[Tensor, "batch note attribute"]
+"""x of a density over notes: (step, track, pitch, length, velocity) of each, padded with -1."""
 
 Padded = Int[Tensor, "batch note"]
 Indices = Int[Tensor, " n"]
@@ -132,3 +137,68 @@ def previous_notes(notes: PaddedNotes, steps: int, tracks: int) -> PaddedNotes:
     start = {"step": steps, "track": tracks, "pitch": 0, "length": 0}
     shifted = [F.pad(getattr(notes, name), (1, 0), value=start[name]) for name in COLUMNS]
     return PaddedNotes(*shifted, count=notes.count + 1)
+
+
+def to_rows(phrases: Sequence[Notes]) -> NoteRows:
+    """Convert the notes of phrases to x of a density.
+
+    >>> one = Notes(*(np.array([number]) for number in (4, 0, 2, 1, 90)))
+    >>> to_rows([one, one[:0]]).tolist()
+    [[[0, 4, 2, 1, 90]], [[-1, -1, -1, -1, -1]]]
+    """
+    each = [torch.from_numpy(_columns(notes)) for notes in phrases]
+    return torch.nn.utils.rnn.pad_sequence(each, batch_first=True, padding_value=-1)
+
+
+def _columns(notes: Notes) -> np.ndarray:
+    columns = (notes.start, notes.track, notes.pitch, notes.length, notes.velocity)
+    return np.stack(columns, 1).astype(np.int64)
+
+
+def from_rows(x: NoteRows) -> list[Notes]:
+    """Invert `to_rows`."""
+    columns = [rows[rows[:, 0] >= 0].T for rows in x.cpu().numpy()]
+    return [Notes(c[1], c[0], c[2], c[3], c[4]).ordered() for c in columns]
+
+
+def rows_of(notes: PaddedNotes) -> NoteRows:
+    """Return notes as x of a density, with one velocity."""
+    velocity = torch.full_like(notes.step, DEFAULT_VELOCITY)
+    rows = torch.stack([*notes.columns, velocity], 2)
+    return rows.masked_fill(~notes.is_note[:, :, None], -1)
+
+
+def without_velocity(rows: NoteRows) -> PaddedNotes:
+    """Invert `rows_of`."""
+    columns = rows[..., : len(COLUMNS)].clamp(min=0).unbind(2)
+    return PaddedNotes(*columns, count=(rows[..., 0] >= 0).sum(1))
+
+
+def pad_rows(notes: Int[Tensor, "n attribute"], phrase: Indices, batch: int) -> NoteRows:
+    """Collect the notes of each phrase in their order, padded with -1.
+
+    >>> pad_rows(torch.tensor([[7], [8], [9]]), torch.tensor([1, 0, 1]), 2)[..., 0].tolist()
+    [[8, -1], [7, 9]]
+    """
+    order = phrase.argsort(stable=True)
+    phrase, count = phrase[order], torch.bincount(phrase, minlength=batch)
+    position = torch.arange(len(phrase), device=phrase.device)
+    position = position - (count.cumsum(0) - count)[phrase]
+    longest = int(count.max()) if len(count) else 0
+    padded = notes.new_full((batch, longest, notes.shape[1]), -1)
+    padded[phrase, position] = notes[order]
+    return padded
+
+
+def cut_overlaps(x: NoteRows, grid: Grid, steps: int) -> NoteRows:
+    """Cut each note where a later one starts on its track and pitch, and at the end."""
+    step, track, pitch, length, _ = x.unbind(2)
+    line = torch.where(step < 0, -1, track * grid.pitches + pitch)
+    order = (line * steps + step).argsort(dim=1, stable=True)
+    ordered_line, ordered_step = line.gather(1, order), step.gather(1, order)
+    follows = F.pad(ordered_line[:, 1:] == ordered_line[:, :-1], (0, 1))
+    until = torch.where(follows, F.pad(ordered_step[:, 1:], (0, 1)), steps) - ordered_step
+    until = torch.empty_like(until).scatter(1, order, until)
+    cut = x.clone()
+    cut[..., 3] = torch.where(step < 0, -1, torch.minimum(length, until))
+    return cut

@@ -1,0 +1,1 @@
+"""Densities over notes: exact likelihoods, autoregressive from note to note."""

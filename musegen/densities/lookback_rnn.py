@@ -1,0 +1,379 @@
+"""The lookback network: a density over notes whose logits look back by whole bars.
+
+A recurrent network, or a causal transformer, over the notes remembers the style; what recurs, it
+reads off at lags of 1, 2, 4 and 8 bars (`lookback_heads`). Cost grows with the notes.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Int
+from pydantic import Field
+from torch import Tensor, nn
+
+from core.config import Strict
+from core.densities.recurrent import CausalGRU
+from core.densities.transformer import CausalTransformer, sample_logits
+from core.theory.distributions import Distribution
+from core.theory.shapes import Losses
+from core.training.device import isolated_random_state
+from musegen.densities.lookback import LEVEL_VELOCITIES, History, Layout, Note
+from musegen.densities.lookback_heads import Logits, LookbackHeads, NoteEmbedding
+from musegen.densities.next_note import Attribute, Latest, NextNote
+from musegen.densities.note_sequences import Indices, NoteRows, cut_overlaps, pad_rows
+from musegen.networks.states import OCTAVE
+from musegen.roll import Grid
+from musegen.tracks import Track
+
+LEAST_UNFINISHED = 0.75
+"""The share of a batch's rows that are unfinished; below it, finished rows are removed."""
+
+MOST_NOTES_PER_STEP = 8
+"""The largest mean number of notes of a step; a sample is cut off there."""
+
+
+NO_NOTE = torch.tensor([-1, 0, -1, -1])
+"""Pitch, length, level and step of a track's last note where there is none."""
+
+
+class Nucleus(Strict):
+    """The share of the probability from which each attribute is sampled; 1: all of it."""
+
+    advance: float = Field(default=0.97, gt=0, le=1)
+    track: float = Field(default=0.97, gt=0, le=1)
+    pitch: float = Field(default=0.90, gt=0, le=1)
+    length: float = Field(default=0.95, gt=0, le=1)
+    velocity: float = Field(default=0.95, gt=0, le=1)
+
+
+class LookbackConfig(Strict):
+    """Sizes of the network, its lags in bars, and how it is sampled.
+
+    `harmony`: gates on the pitch classes that sound, and on how long a track has been silent.
+    `temperature`: 1 is as learned.
+    """
+
+    body: Literal["gru", "transformer"] = "gru"
+    width: int = Field(default=256, gt=0)
+    layers: int = Field(default=1, gt=0)
+    heads: int = Field(default=4, gt=0)
+    lags: tuple[int, ...] = Field(default=(1, 2, 4, 8), max_length=6)
+    harmony: bool = True
+    temperature: float = Field(default=1.0, gt=0)
+    nucleus: Nucleus = Nucleus()
+
+
+class LookbackDensity(nn.Module):
+    """p(x) of notes over `bars` bars; pieces of any length are sampled.
+
+    Notes longer than `lookback.LENGTH_BARS` are cut to that, and velocities are levels. A phrase
+    is the beginning of a piece that goes on: what counts at its end is that the next note starts
+    after it, and that a note which is cut there is at least as long.
+    """
+
+    def __init__(self, config: LookbackConfig, grid: Grid, tracks: tuple[Track, ...], bars: int):
+        super().__init__()
+        self.config, self.bars = config, bars
+        self.layout = Layout.of(grid, tracks, config.lags)
+        self.embedding = NoteEmbedding(config.width, self.layout, bars, config.harmony)
+        self.body = _body(config)
+        self.heads = LookbackHeads(config.width, self.layout, config.harmony)
+
+    def forward(self, batch: int, c: Tensor | None = None) -> "LookbackDistribution":
+        return LookbackDistribution(self, batch)
+
+    @property
+    def device(self) -> torch.device:
+        return self.embedding.start.device
+
+
+def _body(config: LookbackConfig) -> CausalGRU | CausalTransformer:
+    if config.body == "gru":
+        return CausalGRU(config.width, config.layers)
+    return CausalTransformer(config.width, config.layers, config.heads)
+
+
+class LookbackDistribution(Distribution):
+    """p(x) over a batch of phrases, x [batch note attribute]."""
+
+    def __init__(self, density: LookbackDensity, batch: int):
+        self.density, self.batch = density, batch
+
+    @property
+    def representative(self) -> NoteRows:
+        """Return a sample of a fixed seed: the likeliest sequences are mostly repetitions
+        (Holtzman et al., ICLR 2020)."""
+        with isolated_random_state(self.density.device):
+            torch.manual_seed(0)
+            return self.rsample()
+
+    def rsample(self) -> NoteRows:
+        """Sample one phrase for each row of the batch; whole notes pass no gradient."""
+        return self.sample(self.density.bars)
+
+    def log_prob(self, value: NoteRows) -> Losses:
+        """Return log p of each phrase in nats."""
+        return Likelihood(self.density, value).log_prob()
+
+    @torch.no_grad()
+    def sample(self, bars: int) -> NoteRows:
+        """Sample pieces of any length."""
+        return Sampler(self.density, self.batch, bars * self.density.layout.bar).run()
+
+
+class Likelihood:
+    """The conditionals of all notes of known phrases at once.
+
+    The features of a note are those of sampling: notes at and after it are masked out.
+    """
+
+    def __init__(self, density: LookbackDensity, x: NoteRows):
+        self.density, layout = density, density.layout
+        self.steps, self.batch = density.bars * layout.bar, len(x)
+        note, self.is_note = to_playing_order(x, layout)
+        self.history = History(layout, self.batch, self.steps, density.embedding.start)
+        self.row = torch.nonzero(self.is_note)[:, 0]
+        self.history.add(self.row, note[self.is_note])
+        self.totals = _bar_and_all(self.history.sounding(), layout.bar)
+        self.latest = _latest(note, self.is_note, layout.tracks)
+        self.started = _started(note, self.history)
+        self.last = _shifted(note)
+        self.note = note[self.is_note]
+
+    def log_prob(self) -> Losses:
+        """Return log p of each phrase in nats."""
+        known = self._known_notes()
+        hidden, after = self._hidden(known), nn.functional.pad(self.is_note, (0, 1))
+        conditionals = self.density.heads.conditionals(hidden[after], known)
+        of_each = [self._of(attribute, known, logits) for attribute, logits in conditionals]
+        of_end = self._of_end(hidden[torch.arange(self.batch), self.is_note.sum(1)])
+        return of_end.index_add(0, self.row, torch.stack(of_each).sum(0))
+
+    def _known_notes(self) -> NextNote:
+        """Return the notes with all facts about their places."""
+        known = self._next(self.row, self.is_note)
+        known.choose("advance", self.note.step - known.last.step)
+        known.choose("track", self.note.track)
+        known.choose("pitch", self.note.pitch)
+        known.choose("length", self.note.length - 1)
+        known.choose("velocity", self.note.level)
+        return known
+
+    def _next(self, row: Indices, at: Bool[Tensor, "batch position"]) -> NextNote:
+        """Return what is known at positions of the phrases, where notes are chosen."""
+        at = nn.functional.pad(at, (0, self.last.step.shape[1] - at.shape[1]))
+        started = self.started[at]
+        return NextNote(
+            self.history,
+            row,
+            self.last[at],
+            self.latest[at],
+            lambda step: started,
+            lambda step: tuple(totals[row, step] for totals in self.totals),  # pyright: ignore
+        )
+
+    def _hidden(self, known: NextNote) -> Tensor:
+        """Return the hidden state at the start and after each note, [batch position width]."""
+        embedding = self.density.embedding
+        embedded = embedding(known)
+        positions = (self.batch, self.is_note.shape[1] + 1)
+        x = embedding.start.expand(*positions, -1).to(embedded.dtype)
+        after = nn.functional.pad(self.is_note, (1, 0))
+        return self.density.body(x.masked_scatter(after[:, :, None], embedded))
+
+    def _of(self, attribute: Attribute, known: NextNote, logits: Logits) -> Losses:
+        """Return log p of a chosen attribute given those before it."""
+        log_probs = logits.log_softmax(1)
+        if attribute == "advance":
+            return self.density.heads.log_prob_of_advance(log_probs, known.advance)
+        if attribute == "length":
+            is_cut = self.note.step + self.note.length == self.steps
+            return _of_length(log_probs, self.note.length, is_cut)
+        value = {"track": known.track, "pitch": known.pitch, "velocity": known.level}[attribute]
+        return log_probs.gather(1, value[:, None])[:, 0]
+
+    def _of_end(self, hidden: Tensor) -> Losses:
+        """Return log p that the next note starts after the phrase."""
+        position = torch.arange(self.last.step.shape[1], device=hidden.device)
+        end = self._next(
+            torch.arange(self.batch, device=hidden.device),
+            position == self.is_note.sum(1)[:, None],
+        )
+        log_probs = self.density.heads.advance_logits(hidden, end).log_softmax(1)
+        left = self.steps - end.last.step
+        return self.density.heads.log_prob_of_later(log_probs, left)
+
+
+def to_playing_order(x: NoteRows, layout: Layout) -> tuple[Note, Bool[Tensor, "batch note"]]:
+    """Return the notes of phrases in the order of playing, and which of them are notes."""
+    step, track, pitch, length, velocity = x.long().unbind(2)
+    place = torch.tensor(layout.order, device=x.device).argsort()
+    track = place[track.clamp(min=0)]
+    key = (step * layout.tracks + track) * layout.pitches + pitch
+    is_note = step >= 0
+    order = key.masked_fill(~is_note, torch.iinfo(key.dtype).max).argsort(1)
+    length, level = length.clamp(max=layout.longest), velocity // LEVEL_VELOCITIES
+    columns = (step, track, pitch, length, level)
+    return Note(*(c.clamp(min=0).gather(1, order) for c in columns)), is_note.gather(1, order)
+
+
+def to_rows(note: Note, layout: Layout) -> Int[Tensor, "n attribute"]:
+    """Return notes as rows of x; each level's velocity is the middle one."""
+    track = torch.tensor(layout.order, device=note.step.device)[note.track]
+    velocity = note.level * LEVEL_VELOCITIES + LEVEL_VELOCITIES // 2
+    return torch.stack([note.step, track, note.pitch, note.length, velocity], 1)
+
+
+def _shifted(note: Note) -> Note:
+    """Return the last note before each position and after all, first the start."""
+    start = Note.start(len(note.step), note.step.device)[:, None]
+    return Note(*(torch.cat(pair, 1) for pair in zip(start.columns, note.columns, strict=True)))
+
+
+def _latest(note: Note, is_note: Tensor, tracks: int) -> Latest:
+    """Return the last note of each track before each position and after all."""
+    padded = nn.functional.pad(is_note, (1, 0))
+    track = nn.functional.pad(note.track, (1, 0))
+    position = torch.arange(padded.shape[1], device=track.device)
+    of_track = padded[:, :, None] & (
+        track[:, :, None] == torch.arange(tracks, device=track.device)
+    )
+    at = torch.where(of_track, position[:, None], 0).cummax(1).values  # 0: none
+    columns = torch.stack([note.pitch, note.length, note.level, note.step], 2)
+    none = NO_NOTE.to(columns).expand(len(columns), 1, -1)
+    rows = torch.arange(len(columns), device=track.device)[:, None, None]
+    return torch.cat([none, columns], 1)[rows, at]
+
+
+def _started(note: Note, history: History) -> Tensor:
+    """Return the pitch classes that start at a note's step before it, then those of the bass."""
+    of_class = nn.functional.one_hot(note.pitch % OCTAVE, OCTAVE)
+    of_class = of_class * history.melodic[note.track][..., None]
+    of_bass = of_class * history.is_bass(note.track)[..., None]
+    before = nn.functional.pad(torch.cat([of_class, of_bass], 2).cumsum(1), (0, 0, 1, 0))
+    step = nn.functional.pad(note.step, (0, 1), value=-1)
+    is_first = step != nn.functional.pad(step[:, :-1], (1, 0), value=-1)
+    position = torch.arange(step.shape[1], device=step.device)
+    first = torch.where(is_first, position, 0).cummax(1).values
+    rows = torch.arange(len(step), device=step.device)[:, None]
+    return (before - before[rows, first]).to(history.held)
+
+
+def _bar_and_all(sounding: Tensor, bar: int) -> tuple[Tensor, Tensor]:
+    """Return the sums over the bar before each step and over all before; [row step class]."""
+    earlier = nn.functional.pad(sounding, (0, 0, 1, 0)).cumsum(1)
+    return earlier - nn.functional.pad(earlier, (0, 0, bar, 0))[:, : earlier.shape[1]], earlier
+
+
+def _of_length(log_probs: Logits, length: Indices, is_cut: Bool[Tensor, " n"]) -> Losses:
+    """Return log p of lengths; of those that are cut, that they are at least so long."""
+    exact = log_probs.gather(1, (length - 1)[:, None])[:, 0]
+    choice = 1 + torch.arange(log_probs.shape[1], device=length.device)
+    shorter = choice < length[is_cut][:, None]
+    at_least = log_probs[is_cut].masked_fill(shorter, float("-inf")).logsumexp(1)
+    return exact.masked_scatter(is_cut, at_least)
+
+
+class Sampler:
+    """Samples the notes of a batch of pieces of `steps` steps, with features kept up to date.
+
+    Finished rows are sampled on and their notes discarded, until a quarter of the batch is
+    finished and leaves it.
+    """
+
+    def __init__(self, density: LookbackDensity, batch: int, steps: int):
+        self.density, self.batch, self.steps = density, batch, steps
+        layout, device = density.layout, density.device
+        self.history = History(layout, batch, steps, density.embedding.start)
+        self.rows = torch.arange(batch, device=device)
+        self.unfinished = torch.ones_like(self.rows, dtype=torch.bool)
+        self.caches = density.body.caches()
+        self.last = Note.start(batch, device)
+        self.latest = NO_NOTE.to(device).repeat(batch, layout.tracks, 1)
+        self.started = self.history.held.new_zeros(batch, 2 * OCTAVE)
+        self.earlier = self.history.held.new_zeros(batch, OCTAVE)
+        self.embedded = density.embedding.start.expand(batch, -1)
+        self.sampled: list[tuple[Indices, Tensor]] = []
+
+    def run(self) -> NoteRows:
+        """Sample until all pieces have ended."""
+        for _ in range(MOST_NOTES_PER_STEP * self.steps):
+            note = self._sample_next()
+            if not self.unfinished.any():
+                break
+            self._append(note)
+            if self.unfinished.float().mean() < LEAST_UNFINISHED:
+                self._remove_finished()
+        layout, notes = self.density.layout, self.sampled
+        none = torch.zeros(0, 5, dtype=torch.long, device=self.rows.device)
+        row = torch.cat([row for row, _ in notes] or [self.rows[:0]])
+        note = torch.cat([note for _, note in notes] or [none])
+        return cut_overlaps(pad_rows(note, row, self.batch), layout.grid, self.steps)
+
+    def _sample_next(self) -> NextNote:
+        density = self.density
+        hidden = density.body(self.embedded[:, None], self.caches)[:, 0]
+        row = torch.arange(len(self.rows), device=hidden.device)
+        note = NextNote(
+            self.history, row, self.last, self.latest, self._started_at, self._totals_at
+        )
+        for attribute, logits in density.heads.conditionals(hidden, note):
+            note.choose(attribute, self._sample(attribute, logits))
+        return note
+
+    def _sample(self, attribute: Attribute, logits: Logits) -> Indices:
+        config = self.density.config
+        share = getattr(config.nucleus, attribute)
+        value = sample_logits(logits, config.temperature, share)
+        return self._advance(value) if attribute == "advance" else value
+
+    def _advance(self, advance: Indices) -> Indices:
+        """Lengthen the advances beyond the choices, and find which pieces have ended."""
+        beyond = self.density.heads.sample_beyond(len(advance))
+        advance = advance + beyond * (advance == self.density.layout.advances)
+        self.unfinished = self.unfinished & (self.last.step + advance < self.steps)
+        return torch.where(self.unfinished, advance, 0)
+
+    def _started_at(self, step: Indices) -> Tensor:
+        """Forget what started in the step before, where the step is another one."""
+        self.started = self.started * (step == self.last.step)[:, None]
+        return self.started
+
+    def _totals_at(self, step: Indices) -> tuple[Tensor, Tensor]:
+        """Sum what sounded over the bar before, and over all before."""
+        layout, history = self.density.layout, self.history
+        within = torch.arange(layout.longest, device=step.device)
+        passed = history.sounding_at(self.last.step[:, None] + within)
+        is_over = within < (step - self.last.step)[:, None]
+        self.earlier = self.earlier + (passed * is_over[:, :, None]).sum(1)
+        bar = step[:, None] - 1 - torch.arange(layout.bar, device=step.device)
+        return history.sounding_at(bar).sum(1), self.earlier
+
+    def _append(self, chosen: NextNote) -> None:
+        """Keep the notes of unfinished pieces, and lay them on the grids."""
+        note, alive = chosen.note, self.unfinished
+        kept = note[alive]
+        self.sampled.append((self.rows[alive], to_rows(kept, self.density.layout)))
+        self.history.add(torch.nonzero(alive)[:, 0], kept)
+        self.embedded = self.density.embedding(chosen)
+        row = torch.arange(len(note.step), device=note.step.device)
+        self.latest[row, note.track] = torch.stack(
+            [note.pitch, note.length, note.level, note.step], 1
+        )
+        melodic = self.history.melodic[note.track].to(self.started)
+        self.started[row, note.pitch % OCTAVE] += melodic
+        is_bass = note.track == (
+            -1 if self.density.layout.bass is None else self.density.layout.bass
+        )
+        self.started[row, OCTAVE + note.pitch % OCTAVE] += melodic * is_bass
+        self.last = note
+
+    def _remove_finished(self) -> None:
+        rows = torch.nonzero(self.unfinished)[:, 0]
+        self.rows, self.unfinished = self.rows[rows], self.unfinished[rows]
+        self.last, self.latest = self.last[rows], self.latest[rows]
+        self.started, self.earlier = self.started[rows], self.earlier[rows]
+        self.embedded = self.embedded[rows]
+        self.history.keep(rows)
+        for cache in self.caches:
+            cache.keep(rows)

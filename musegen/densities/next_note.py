@@ -1,0 +1,139 @@
+"""The next note of each of n pieces, and what is known about its place while it is chosen."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from musegen.densities.lookback import History, Note, Patterns
+from musegen.densities.note_sequences import Indices
+
+Attribute = Literal["advance", "track", "pitch", "length", "velocity"]
+
+INTERVAL = 24
+"""Semitones up and down within which the interval to the track's last note is seen."""
+
+AGES = 4
+"""Ages of a track's last note: within a bar, within four, older, none yet."""
+
+PROFILES = 4
+"""Profiles of pitch classes: sounding now, in the bass, over the bar before, over all before."""
+
+Latest = Int[Tensor, "n track 4"]
+"""Pitch, length, level and step of the last note of each track; -1, 0, -1, -1 where none is."""
+
+Started = Callable[[Indices], Float[Tensor, "n classes"]]
+"""step -> notes that start there before the next one, by pitch class, then those of the bass."""
+
+Totals = Callable[[Indices], tuple[Tensor, Tensor]]
+"""step -> steps that each pitch class sounded, over the bar before and over all before."""
+
+
+class NextNote:
+    """The notes after the `last` ones, with facts that follow as each attribute is chosen.
+
+    step:  there (the patterns of each track), ages, profiles, class_patterns
+    track: own_pitch, own_length, own_level of the track's last note; patterns of each pitch
+    pitch: pattern, interval to the track's last note, lagged_lengths and lagged_levels
+    """
+
+    advance: Indices
+    same_step: Bool[Tensor, " n"]
+    there: Patterns
+    ages: Int[Tensor, "n track"]
+    profiles: Float[Tensor, "n profile pitch_class"]
+    class_patterns: Patterns
+    own_pitch: Indices
+    own_length: Indices
+    own_level: Indices
+    same_track: Bool[Tensor, " n"]
+    track_pattern: Indices
+    patterns: Patterns
+    pattern: Indices
+    interval: Indices
+    lagged_lengths: Int[Tensor, "n lag"]
+    lagged_levels: Int[Tensor, "n lag"]
+    step: Indices
+    track: Indices
+    pitch: Indices
+    length: Indices
+    level: Indices
+
+    def __init__(
+        self,
+        history: History,
+        row: Indices,
+        last: Note,
+        latest: Latest,
+        started: Started,
+        totals: Totals,
+    ):
+        self.history, self.row, self.last, self.latest = history, row, last, latest
+        self._started, self._totals = started, totals
+        here = history.track_patterns(row, last.step)
+        self.remaining = history.remaining_patterns(row, here, last)
+
+    @property
+    def note(self) -> Note:
+        """Return the chosen notes."""
+        return Note(self.step, self.track, self.pitch, self.length, self.level)
+
+    def choose(self, attribute: Attribute, value: Indices) -> None:
+        """Set an attribute, and find what follows from it; in the order of `Attribute`."""
+        {
+            "advance": self._choose_advance,
+            "track": self._choose_track,
+            "pitch": self._choose_pitch,
+            "length": lambda length: setattr(self, "length", length + 1),
+            "velocity": lambda level: setattr(self, "level", level),
+        }[attribute](value)
+
+    def _choose_advance(self, advance: Indices) -> None:
+        history, row = self.history, self.row
+        self.advance, self.same_step = advance, advance == 0
+        self.step = step = self.last.step + advance
+        there = history.track_patterns(row, step)
+        self.there = torch.where(self.same_step[:, None], self.remaining, there)
+        self.ages = ages(step, self.latest[:, :, 3], history.layout.bar)
+        now, bass = (history.held_classes(row, step) + self._started(step)).chunk(2, 1)
+        self.profiles = profiles(now, bass, *self._totals(step))
+        self.class_patterns = history.class_patterns(row, step)
+
+    def _choose_track(self, track: Indices) -> None:
+        self.track = track
+        self.same_track = self.same_step & (track == self.last.track)
+        own = self.latest[torch.arange(len(track), device=track.device), track]
+        self.own_pitch, self.own_length, self.own_level, _ = own.unbind(1)
+        self.track_pattern = self.there.gather(1, track[:, None])[:, 0].long()
+        self.patterns = self.history.cell_patterns(self.row, self.step, track)
+
+    def _choose_pitch(self, pitch: Indices) -> None:
+        self.pitch = pitch
+        self.pattern = self.patterns.gather(1, pitch[:, None])[:, 0].long()
+        interval = (pitch - self.own_pitch).clamp(-INTERVAL, INTERVAL) + INTERVAL
+        self.interval = torch.where(self.own_pitch < 0, 2 * INTERVAL + 1, interval)
+        self.lagged_lengths, self.lagged_levels = self.history.lagged_notes(
+            self.row, self.step, self.track, pitch
+        )
+
+
+def ages(step: Indices, latest: Int[Tensor, "n track"], bar: int) -> Int[Tensor, "n track"]:
+    """Return the age of each track's last note, which started at step `latest` (-1: none)."""
+    age = step[:, None] - latest
+    known = (age > bar).long() + (age > 4 * bar).long()
+    return torch.where(latest < 0, AGES - 1, known)
+
+
+def profiles(
+    now: Tensor, bass: Tensor, bar: Tensor, earlier: Tensor
+) -> Float[Tensor, "n profile pitch_class"]:
+    """Join the profiles; the last two are shares of their maximum, the first has at most 2.
+
+    >>> one = torch.eye(1, OCTAVE)
+    >>> profiles(3 * one, one, 4 * one, 8 * one)[0, :, 0].tolist()
+    [2.0, 1.0, 1.0, 1.0]
+    """
+    shares = [sums / sums.amax(1, keepdim=True).clamp(min=1) for sums in (bar, earlier)]
+    return torch.stack([now.clamp(max=2), bass.clamp(max=1), *shares], 1)
