@@ -242,7 +242,7 @@ class CausalTransformer(nn.Module):
             x = block(x, cache, mask)
         return self.last(x)
 
-    def kv_caches(self) -> list[KVCache]:
+    def caches(self) -> list[KVCache]:
         """Return empty caches, one for each layer."""
         return [KVCache() for _ in self.blocks]
 

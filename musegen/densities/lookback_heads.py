@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -136,7 +136,7 @@ class LookbackHeads(nn.Module):
         return logits.masked_fill(is_last[:, None] & (choice == 0), IMPOSSIBLE)
 
     def _of_tracks(
-        self, gates: Float[Tensor, "n gate"], found: Int[Tensor, "n advance track"]
+        self, gates: Float[Tensor, "n gate"], found: UInt8[Tensor, "n advance track"]
     ) -> Float[Tensor, "n advance"]:
         """Sum the gates of all tracks' patterns."""
         layout = self.layout
@@ -253,7 +253,9 @@ def _relative(gates: Tensor) -> Tensor:
     return gates - gates[..., :1]
 
 
-def _pointed(base: Logits, gates: Logits, pointers: Int[Tensor, "n pointer"]) -> Logits:
+def _pointed(
+    base: Logits, gates: Float[Tensor, "n pointer"], pointers: Int[Tensor, "n pointer"]
+) -> Logits:
     """Add each gate to the choice that its pointer names, from 1; 0 names none."""
     return base + torch.zeros_like(F.pad(base, (1, 0))).scatter_add(1, pointers, gates)[:, 1:]
 

@@ -19,7 +19,7 @@ from core.theory.shapes import Losses
 from core.training.device import isolated_random_state
 from musegen.densities.lookback import LEVEL_VELOCITIES, History, Layout, Note
 from musegen.densities.lookback_heads import Logits, LookbackHeads, NoteEmbedding
-from musegen.densities.next_note import Attribute, Latest, NextNote
+from musegen.densities.next_note import Attribute, NextNote
 from musegen.densities.note_sequences import Indices, NoteRows, cut_overlaps, pad_rows
 from musegen.networks.states import OCTAVE
 from musegen.roll import Grid
@@ -230,7 +230,7 @@ def _shifted(note: Note) -> Note:
     return Note(*(torch.cat(pair, 1) for pair in zip(start.columns, note.columns, strict=True)))
 
 
-def _latest(note: Note, is_note: Tensor, tracks: int) -> Latest:
+def _latest(note: Note, is_note: Tensor, tracks: int) -> Int[Tensor, "batch position track 4"]:
     """Return the last note of each track before each position and after all."""
     padded = nn.functional.pad(is_note, (1, 0))
     track = nn.functional.pad(note.track, (1, 0))

@@ -131,7 +131,7 @@ def profiles(
 ) -> Float[Tensor, "n profile pitch_class"]:
     """Join the profiles; the last two are shares of their maximum, the first has at most 2.
 
-    >>> one = torch.eye(1, OCTAVE)
+    >>> one = torch.eye(1, 12)
     >>> profiles(3 * one, one, 4 * one, 8 * one)[0, :, 0].tolist()
     [2.0, 1.0, 1.0, 1.0]
     """

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from core.densities.transformer import KVCache
-from musegen.densities.note_sequences import PaddedNotes, previous_notes, to_notes, to_x
+from musegen.densities.note_sequences import (
+    PaddedNotes,
+    previous_notes,
+    rows_of,
+    to_notes,
+    to_x,
+)
 from musegen.densities.note_transformer import DensityConfig, NoteDensity, Sampler
 from musegen.networks.states import States, to_cells, to_states
 from musegen.roll import Grid
@@ -120,7 +126,7 @@ def test_samples_have_the_frequencies_of_log_prob():
     notes, model = all_sequences(1), density(grid, (DRUMS, PIANO), bars=1)
     p, x = model.log_prob(notes).exp().float(), to_x(notes, 2, 1, grid)
     torch.manual_seed(3)
-    samples = model(8000).sample(1)
+    samples = model(8000).sample_cells(1)
     same = (x.flatten(1)[:, None] == x.flatten(1)).all(2).float()  # where the later note cuts
     found = (samples.flatten(1)[:, None] == x.flatten(1)).all(2).float().mean(0)
     assert same.sum() > len(x)
@@ -131,14 +137,14 @@ def test_log_prob_does_not_depend_on_the_rest_of_the_batch():
     torch.manual_seed(1)
     x, model = random_phrases(11), density()
     x[4] = 0
-    alone = torch.cat([model(1).log_prob(one[None]) for one in x])
-    torch.testing.assert_close(model(11).log_prob(x), alone)
+    alone = torch.cat([model(1).log_prob(rows_of(to_notes(one[None]))) for one in x])
+    torch.testing.assert_close(model(11).log_prob(rows_of(to_notes(x))), alone)
 
 
 def test_an_illegal_drum_that_is_held_is_impossible():
     x = torch.zeros(1, 3, 2, 2, 6, 7)
     x[0, 0, 0, 0, :2, 2] = x[0, 0, 1, 0, 0, 2] = 1
-    assert density()(1).log_prob(x).item() == -math.inf
+    assert density()(1).log_prob(rows_of(to_notes(x))).item() == -math.inf
 
 
 def test_later_notes_do_not_change_the_hidden_states_of_earlier_ones():
@@ -154,11 +160,11 @@ def test_later_notes_do_not_change_the_hidden_states_of_earlier_ones():
 def test_every_sample_is_legal_and_survives_the_way_back():
     model = density()
     torch.manual_seed(4)
-    x = model(64).sample(2)
+    x = model(64).sample_cells(2)
     assert x.shape == (64, 3, 2, 2, 6, 7)
     assert torch.equal(to_states(to_cells(x)), x)
     assert torch.equal(x[:, 0, 0], x[:, 0, 1]), "drums are held"
-    assert model(64).log_prob(x).isfinite().all()
+    assert model(64).log_prob(rows_of(to_notes(x))).isfinite().all()
 
 
 def test_finished_rows_leave_the_batch_and_phrases_stay_in_order(
@@ -183,7 +189,7 @@ def test_a_seed_repeats_the_music_and_another_does_not():
     model, samples = density(), []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        samples.append(model(3).sample(5))
+        samples.append(model(3).sample_cells(5))
     assert torch.equal(samples[0], samples[1])
     assert not torch.equal(samples[0], samples[2])
 
@@ -191,7 +197,7 @@ def test_a_seed_repeats_the_music_and_another_does_not():
 @pytest.mark.parametrize("bars", [1, 2, 5])
 def test_pieces_have_any_length(bars: int):
     torch.manual_seed(6)
-    x = density()(7).sample(bars)
+    x = density()(7).sample_cells(bars)
     assert x.shape[3] == bars
     assert torch.equal(to_states(to_cells(x)), x)
 
@@ -236,7 +242,7 @@ def test_the_temperature_reaches_every_head():
     """Near 0 every choice is the likeliest one, so that all samples are the same."""
     cold, warm = density(temperature=1e-6), density()
     torch.manual_seed(10)
-    few, many = (model(40).sample(2).unique(dim=0) for model in (cold, warm))
+    few, many = (model(40).sample_cells(2).unique(dim=0) for model in (cold, warm))
     assert len(few) == 1
     assert len(many) > 30
     for model, lengths in ((cold, 1), (warm, 2)):

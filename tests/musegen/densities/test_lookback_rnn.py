@@ -1,0 +1,311 @@
+"""The lookback density: the same conditionals at once and note by note, and probabilities."""
+
+import itertools
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from core.densities.recurrent import RecurrentState
+from musegen.densities import lookback_rnn
+from musegen.densities.lookback import LEVELS, Note
+from musegen.densities.lookback_rnn import (
+    Likelihood,
+    LookbackConfig,
+    LookbackDensity,
+    Nucleus,
+    Sampler,
+    to_playing_order,
+)
+from musegen.densities.next_note import Attribute, NextNote
+from musegen.densities.note_sequences import Indices, NoteRows
+from musegen.roll import Grid
+from musegen.tracks import LAKH, Track
+
+DRUMS = Track(name="Drums", is_drum=True)
+PIANO = Track(name="Piano", family="piano")
+BASS = Track(name="Low", program=33, family="bass")
+GRID = Grid(steps_per_beat=2, beats_per_bar=2, lowest_pitch=40, pitches=17)
+WHOLE = Nucleus(advance=1, track=1, pitch=1, length=1, velocity=1)
+
+
+def density(
+    grid: Grid = GRID,
+    tracks: tuple[Track, ...] = (PIANO, DRUMS, BASS),
+    bars: int = 10,
+    **config: object,
+) -> LookbackDensity:
+    """A density of random weights, far from uniform."""
+    torch.manual_seed(5)
+    settings = LookbackConfig.model_validate({"width": 16, "heads": 2, **config})
+    model = LookbackDensity(settings, grid, tracks, bars)
+    for table in (m.weight for m in model.modules() if isinstance(m, nn.Embedding)):
+        nn.init.normal_(table, std=0.5)
+    model.heads.patience.data.fill_(0.7)
+    return model.double().eval()
+
+
+def pieces(model: LookbackDensity, batch: int, density: float = 0.02) -> NoteRows:
+    """Random notes whose bars mostly repeat earlier ones, sorted; of different numbers."""
+    layout, bars = model.layout, model.bars
+    shape = (bars, layout.bar, layout.tracks, layout.pitches)
+    songs = []
+    for number in range(batch):
+        onset = torch.rand(shape) < density * (1 + number)
+        for bar in range(1, bars):
+            if torch.rand(()) < 0.7:
+                onset[bar] = onset[bar - min(bar, 2 ** int(torch.randint(4, ())))]
+        step, track, pitch = torch.nonzero(onset.flatten(0, 1)).unbind(1)
+        order = torch.tensor(layout.order)
+        length = torch.randint(1, 2 * layout.bar, step.shape)
+        length = torch.where(order[track] == 1, 1, length)  # drums
+        rows = torch.stack([step, order[track], pitch, length, torch.randint(1, 128, step.shape)])
+        songs.append(rows.T)
+    padded = nn.utils.rnn.pad_sequence(songs, batch_first=True, padding_value=-1)
+    return lookback_rnn.cut_overlaps(padded, layout.grid, bars * layout.bar)
+
+
+class Replay(Sampler):
+    """A sampler whose samples are given; it sums log p of what it is given."""
+
+    def __init__(self, model: LookbackDensity, x: NoteRows):
+        super().__init__(model, len(x), model.bars * model.layout.bar)
+        note, is_note = to_playing_order(x, model.layout)
+        self.given = Note(*(nn.functional.pad(column, (0, 1)) for column in note.columns))
+        self.is_note = nn.functional.pad(is_note, (0, 1))
+        self.ended = torch.zeros(len(x), dtype=torch.bool)
+        self.total = torch.zeros(len(x), dtype=torch.double)
+
+    def _sample(self, attribute: Attribute, logits: Tensor) -> Indices:
+        """Return the given attribute; after the last note, an advance beyond the end."""
+        log_probs, place = logits.log_softmax(1), (self.rows, len(self.sampled))
+        note, is_note = self.given[place], self.is_note[place]
+        length = note.length.clamp(min=1)
+        values = {
+            "advance": torch.where(is_note, note.step - self.last.step, 0),
+            "track": note.track,
+            "pitch": note.pitch,
+            "length": length - 1,
+            "velocity": note.level,
+        }
+        log_prob = log_probs.gather(1, values[attribute].clamp(max=logits.shape[1] - 1)[:, None])
+        log_prob = log_prob[:, 0]
+        if attribute == "advance":
+            self.unfinished = is_note
+            log_prob = self._log_prob_of_advance(log_probs, values[attribute], is_note)
+        if attribute == "length":
+            is_cut = note.step + length == self.steps
+            log_prob = lookback_rnn._of_length(log_probs, length, is_cut)
+        counts = is_note if attribute != "advance" else torch.ones_like(is_note)
+        self.total[self.rows] += log_prob * counts
+        return values[attribute]
+
+    def _log_prob_of_advance(self, log_probs: Tensor, advance: Tensor, is_note: Tensor) -> Tensor:
+        heads, left = self.density.heads, self.steps - self.last.step
+        of_end = heads.log_prob_of_later(log_probs, left) * ~self.ended[self.rows]
+        self.ended[self.rows] |= ~is_note
+        return torch.where(is_note, heads.log_prob_of_advance(log_probs, advance), of_end)
+
+
+FINE = Grid(steps_per_beat=12, beats_per_bar=1, lowest_pitch=24, pitches=14)
+
+
+@pytest.mark.parametrize("grid", [GRID, FINE], ids=["4 steps", "12 steps"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"body": "transformer", "layers": 2},
+        {"lags": (1, 3), "layers": 2},
+        {"lags": (), "harmony": False},
+    ],
+    ids=str,
+)
+def test_note_by_note_is_as_likely_as_at_once(grid: Grid, config: dict[str, object]):
+    """The features of sampling, kept up to date, are those of training, masked."""
+    model = density(grid, **config)
+    x = pieces(model, 5, 0.08 / grid.steps_per_bar)
+    x[3] = -1  # a piece without notes
+    replay = Replay(model, x)
+    with torch.no_grad():
+        assert without_level(replay.run()) == without_level(x)
+        at_once = model(5).log_prob(x)
+    counts = (x[..., 0] >= 0).sum(1)
+    assert counts.max() > 100
+    assert len(replay.rows) < 5, "finished rows have left"
+    torch.testing.assert_close(replay.total, at_once, atol=1e-6, rtol=0)
+
+
+def without_level(x: NoteRows) -> set[tuple[int, ...]]:
+    """The notes of all rows, without their velocities."""
+    rows = enumerate(x.tolist())
+    return {(row, *note[:4]) for row, notes in rows for note in notes if note[0] >= 0}
+
+
+def sequences(steps: int, lengths: bool) -> NoteRows:
+    """Every sequence of notes of one pitch, with every level of velocity."""
+    lines = []
+    for chosen in itertools.product((False, True), repeat=steps):
+        each = [
+            [
+                (step, length, level)
+                for length in range(1, steps - step + 1 if lengths else 2)
+                for level in range(LEVELS)
+            ]
+            for step in range(steps)
+            if chosen[step]
+        ]
+        lines += list(itertools.product(*each))
+    rows = [torch.tensor([(s, 0, 0, n, 16 * v + 3) for s, n, v in line]) for line in lines]
+    rows = [row.view(-1, 5).long() for row in rows]
+    return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
+
+
+@pytest.mark.parametrize(("track", "steps"), [(DRUMS, 5), (PIANO, 3)])
+def test_the_probabilities_of_all_sequences_sum_to_one(track: Track, steps: int):
+    """Bars of one step: with lags, advances beyond the choices, and notes cut at the end."""
+    grid = Grid(steps_per_beat=1, beats_per_bar=1, lowest_pitch=40, pitches=1)
+    x = sequences(steps, lengths=not track.is_drum)
+    with torch.no_grad():
+        p = density(grid, (track,), steps)(len(x)).log_prob(x).exp()
+    assert len(x) > 3_000
+    assert p.max() > 5 * p.median()
+    assert p.sum().item() == pytest.approx(1, abs=1e-9)
+
+
+def test_every_conditional_sums_to_one_over_what_is_legal():
+    model = density()
+    likelihood = Likelihood(model, pieces(model, 3))
+    known = likelihood._known_notes()
+    hidden = torch.randn(len(likelihood.row), 16, dtype=torch.double)
+    for attribute, logits in model.heads.conditionals(hidden, known):
+        p = logits.softmax(1)
+        value = {
+            "advance": known.advance.clamp(max=12),
+            "track": known.track,
+            "pitch": known.pitch,
+            "length": known.length - 1,
+            "velocity": known.level,
+        }[attribute]
+        assert p.gather(1, value[:, None]).min() > 0, attribute
+        if attribute == "length":
+            assert p[known.track == 0, 0].eq(1).all(), "drums have a length"
+        if attribute == "track":
+            passed = torch.arange(3) < known.last.track[:, None]
+            assert p[known.same_step[:, None] & passed].eq(0).all()
+        if attribute == "pitch":
+            passed = torch.arange(17) <= known.last.pitch[:, None]
+            assert p[known.same_track[:, None] & passed].eq(0).all()
+
+
+def features(known: NextNote) -> list[Tensor]:
+    names = ("remaining", "there", "ages", "profiles", "class_patterns", "patterns", "pattern")
+    names += ("own_pitch", "own_length", "own_level", "lagged_lengths", "lagged_levels")
+    return [getattr(known, name) for name in names]
+
+
+@pytest.mark.parametrize("changed", [70, 75, 83])
+def test_later_notes_do_not_change_earlier_conditionals(changed: int):
+    model = density()
+    (x,) = pieces(model, 1, 0.05)[None]
+    x = x[:, : int((x[0, :, 0] >= 0).sum())]
+    other = x[:, :changed].clone()  # all notes from there on are gone
+    known, short = (Likelihood(model, one) for one in (x, other))
+    facts = [features(one._known_notes()) for one in (known, short)]
+    for whole, part in zip(*facts, strict=True):
+        assert torch.equal(whole[:changed], part)
+    ahead = [h.history.patterns_ahead(h.row, h.last[:, :-1][h.is_note]) for h in (known, short)]
+    assert torch.equal(ahead[0][:changed], ahead[1])
+    hidden = [one._hidden(one._known_notes())[0, :changed] for one in (known, short)]
+    torch.testing.assert_close(*hidden)
+
+
+def test_a_song_depends_on_how_it_is_sampled():
+    """The nucleus of each attribute, and the temperature, reach the samples."""
+    torch.manual_seed(3)
+    free = density(nucleus=WHOLE)(40).sample(6)
+    assert len(free.unique(dim=0)) > 30
+    narrow = Nucleus(advance=1e-6, track=1e-6, pitch=1e-6, length=1e-6, velocity=1e-6)
+    for config in ({"nucleus": narrow}, {"nucleus": WHOLE, "temperature": 1e-6}):
+        assert len(density(**config)(40).sample(6).unique(dim=0)) == 1
+
+
+@pytest.mark.parametrize("attribute", ["track", "pitch", "length", "velocity"])
+def test_each_attribute_is_sampled_from_its_own_nucleus(attribute: str):
+    """First notes: where only the likeliest choice of one attribute is left, it is certain."""
+    nucleus = Nucleus.model_validate({**WHOLE.model_dump(), "advance": 1e-6, attribute: 1e-6})
+    model = density(tracks=(PIANO, BASS, PIANO), nucleus=nucleus)
+    for parameter in model.heads.parameters():
+        nn.init.zeros_(parameter)
+    torch.manual_seed(2)
+    note = Sampler(model, 300, 40)._sample_next().note
+    level = "level" if attribute == "velocity" else attribute
+    certain = {
+        n: len(getattr(note, n).unique()) == 1 for n in ("track", "pitch", "length", "level")
+    }
+    assert certain == {name: name == level for name in certain}
+
+
+@pytest.mark.parametrize("bars", [1, 2, 23])
+def test_pieces_have_any_length_and_their_notes_are_legal(bars: int):
+    model = density(bars=4)
+    torch.manual_seed(4)
+    x = model(6).sample(bars)
+    step, track, pitch, length, velocity = x[x[..., 0] >= 0].unbind(1)
+    assert 4 * bars > step.max() >= 4 * (bars - 1)
+    assert (step + length).max() == 4 * bars
+    assert set(track.tolist()) == {0, 1, 2}
+    assert length[track == 1].eq(1).all(), "drums are held"
+    assert pitch.max() < 17
+    assert set((velocity % 16).tolist()) == {8}, "the middle of a level"
+
+
+def test_finished_rows_leave_the_batch(monkeypatch: pytest.MonkeyPatch):
+    sizes, keep = [], RecurrentState.keep
+    monkeypatch.setattr(
+        RecurrentState, "keep", lambda self, rows: (sizes.append(len(rows)), keep(self, rows))[1]
+    )
+    torch.manual_seed(4)
+    density()(40).sample(4)
+    assert len(set(sizes)) > 3
+    assert min(sizes) < 20
+
+
+def test_samples_have_the_frequencies_of_log_prob():
+    grid = Grid(steps_per_beat=1, beats_per_bar=1, lowest_pitch=40, pitches=1)
+    x, model = sequences(2, lengths=False), density(grid, (DRUMS,), 2, nucleus=WHOLE)
+    with torch.no_grad():
+        p = model(len(x)).log_prob(x).exp()
+    samples = model(20_000).sample(2)
+    samples = nn.functional.pad(samples, (0, 0, 0, 2 - samples.shape[1]), value=-1)
+    samples[..., 4] = torch.where(samples[..., 4] >= 0, samples[..., 4] - 5, -1)
+    found = (samples.flatten(1)[:, None] == x.flatten(1)).all(2).double().mean(0)
+    assert found.sum().item() == pytest.approx(1)
+    torch.testing.assert_close(found, p, atol=0.01, rtol=0)
+
+
+def test_lakh_is_played_drums_first_then_the_bass():
+    model = density(tracks=LAKH)
+    assert [LAKH[n].name for n in model.layout.order] == [
+        "Drums",
+        "Bass",
+        "Piano",
+        "Guitar",
+        "Strings",
+    ]
+    x = torch.tensor([[[0, 1, 5, 2, 64], [0, 3, 2, 1, 17], [0, 0, 9, 1, 127], [-1] * 5]])
+    note, is_note = to_playing_order(x, model.layout)
+    assert [column[0, :3].tolist() for column in note.columns] == [
+        [0, 0, 0],
+        [0, 1, 2],
+        [9, 2, 5],
+        [1, 1, 2],
+        [7, 1, 4],
+    ]
+    assert is_note.tolist() == [[True, True, True, False]]
+
+
+def test_bars_after_the_window_repeat_its_second_half():
+    embedding = density(bars=10).embedding
+    bars = embedding.bar_number(4 * torch.arange(22) + 3)
+    assert bars.tolist() == [*range(10), *range(5, 10), *range(5, 10), 5, 6]
