@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from note_rows import rows
 from torch import nn
 
 from core.app.fit import configure
 from core.errors import ConfigError, UserError
-from core.recipes import RECIPES
 from core.training.run import export
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
@@ -17,6 +17,7 @@ from musegen.measures.resemblance import onset_f1
 from musegen.model import DOMAIN, MEASURED, Model, train
 from musegen.networks.states import to_cells
 from musegen.networks.wirings import Wires
+from musegen.recipes import RECIPES
 from musegen.roll import HOLD, ONSET, SILENT, Grid, fill
 
 BARS, STEPS_PER_BEAT = 3, 4
@@ -213,7 +214,7 @@ def test_long_pieces_keep_the_constant_parts_of_z_and_change_the_temporal_ones(b
         assert same == kept
 
 
-@pytest.mark.parametrize("name", ["note_transformer", "glow"])
+@pytest.mark.parametrize("name", ["note_transformer", "lookback_rnn", "glow"])
 def test_a_resumed_run_is_bit_equal(band, tmp_path, name):
     whole = tiny(band, tmp_path / "whole", name, steps=4)
     tiny(band, tmp_path / "parts", name, steps=2)
@@ -263,7 +264,7 @@ def test_networks_are_those_the_recipe_names(band, ballads):
         assert tuple(sorted(DOMAIN.networks(config))) == recipe.networks
 
 
-@pytest.mark.parametrize("name", ["musegan", "note_transformer", "vae", "glow"])
+@pytest.mark.parametrize("name", ["musegan", "note_transformer", "lookback_rnn", "vae", "glow"])
 def test_a_song_is_the_same_alone_or_among_others(band, tmp_path, name):
     model = tiny(band, tmp_path / "run", name)
     torch.manual_seed(11)
@@ -299,3 +300,33 @@ def test_a_file_of_settings_and_a_runs_own_are_read(band, tmp_path):
     assert (repeated.train.batch_size, repeated.train.steps) == (2, 5)
     few = configure(DOMAIN, band, "vae", "tiny", settings={"train": {"batch_size": 7}})
     assert (few.train.batch_size, few.train.seed) == (7, 0)
+
+
+def test_a_density_samples_notes_with_their_velocities(band, tmp_path):
+    """Cells and rolls hold the same notes, and the rolls their velocities."""
+    model = tiny(band, tmp_path / "run", "lookback_rnn")
+    notes, cells = model.notes(3, seed=2, bars=5), model.cells(3, seed=2, bars=5)
+    rolls = model.sample(3, seed=2, bars=5)
+    assert len({tuple(n.velocity.tolist()) for n in notes}) == 3
+    for one, cell, roll in zip(notes, cells, rolls, strict=True):
+        assert np.array_equal(roll.cells, cell)
+        assert rows(roll.notes()) == rows(one)
+        assert roll.notes().velocity.tolist() == one.velocity.tolist()
+        assert set(one.velocity % 16) == {8}
+
+
+def test_a_density_learns_notes_and_other_networks_cells(band):
+    for name, shape in (("lookback_rnn", 3), ("note_transformer", 3), ("vae", 6)):
+        config = configure(DOMAIN, band, name, "tiny")
+        x = DOMAIN.batches(band, config, torch.device("cpu"))(7).x
+        assert (x.dim(), len(x)) == (shape, config.train.batch_size)
+
+
+def test_batches_of_notes_are_phrases_of_about_as_many_notes(band):
+    sizes = [[len(n) for n in band.note_batch(number, 3, seed=1)] for number in range(16)]
+    for block in (sizes[:8], sizes[8:]):
+        spans = sorted((min(batch), max(batch)) for batch in block)
+        assert all(one[1] <= two[0] + 8 for one, two in itertools.pairwise(spans))
+        assert spans[0][0] < spans[-1][1] - 8
+        assert block != sorted(block), "the parts come in any order"
+    assert sizes[:8] != sizes[8:]

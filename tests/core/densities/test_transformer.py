@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.densities.transformer import CausalTransformer, log_prob_of, sample_logits
+from core.densities.transformer import CausalTransformer, log_prob_of, nucleus, sample_logits
 
 
 @pytest.fixture
@@ -75,3 +75,27 @@ def test_log_probabilities_of_chosen_classes():
         torch.tensor([[1.0, 2.0, 5.0], [3.0, 3.0, 0.0]]).log(), torch.tensor([2, 0])
     )
     assert found.exp().tolist() == pytest.approx([5 / 8, 1 / 2])
+
+
+def test_a_nucleus_is_the_least_set_that_has_its_share():
+    """Holtzman et al. 2020, by hand: 0.45 + 0.3 + 0.15 reach 0.8, and 0.45 + 0.3 do not."""
+    logits = torch.tensor([[0.15, 0.45, 0.1, 0.3], [0.9, 0.05, 0.04, 0.01]]).log()
+    kept = nucleus(logits, 0.8)
+    assert kept.isfinite().tolist() == [[True, True, False, True], [True, False, False, False]]
+    torch.testing.assert_close(kept[kept.isfinite()], logits[kept.isfinite()])
+    assert torch.equal(nucleus(logits, 1.0), logits)
+    assert nucleus(logits, 0.2).isfinite().sum(1).tolist() == [1, 1], "the likeliest stays"
+
+
+def test_samples_of_a_nucleus_have_its_renormalised_frequencies():
+    logits = torch.tensor([0.15, 0.45, 0.1, 0.3]).log().expand(20_000, -1)
+    found = torch.bincount(sample_logits(logits, share=0.8), minlength=4) / 20_000
+    expected = torch.tensor([0.15, 0.45, 0, 0.3]) / 0.9
+    torch.testing.assert_close(found, expected, atol=0.015, rtol=0)
+
+
+def test_the_temperature_comes_before_the_nucleus():
+    """At temperature 0.5 the shares are squared: 0.2025 of 0.325 is less than 0.7."""
+    logits = torch.tensor([[0.15, 0.45, 0.1, 0.3]]).log().expand(2_000, -1)
+    assert sample_logits(logits, 0.5, 0.6).unique().tolist() == [1]
+    assert sample_logits(logits, 0.5, 0.7).unique().tolist() == [1, 3]

@@ -220,6 +220,46 @@ def test_later_notes_do_not_change_earlier_conditionals(changed: int):
     torch.testing.assert_close(*hidden)
 
 
+def test_gates_are_those_of_transposed_music():
+    """Without a logit of each absolute pitch, the logits move along with the notes."""
+    model = density(grid=Grid(steps_per_beat=2, beats_per_bar=2, lowest_pitch=40, pitches=30))
+    last = model.heads.pitch.layers[-1]
+    for parameter in (last.weight, last.bias):
+        parameter.data[:30] = 0
+    x = pieces(model, 2)
+    x = torch.where((x[..., :1] >= 0) & (x[..., 2:3] < 25), x, -1)
+    higher = x.clone()
+    higher[..., 2] += 5 * ((x[..., 0] >= 0) & (x[..., 1] != 1))
+    known = [Likelihood(model, one)._known_notes() for one in (x, higher)]
+    hidden = torch.randn(len(known[0].row), 16, dtype=torch.double)
+    here, there = (model.heads.pitch_logits(hidden, one) for one in known)
+    melodic = known[0].track > 0
+    assert melodic.sum() > 20
+    torch.testing.assert_close(there[melodic, 5:], here[melodic, :-5])
+    assert here[melodic].std() > 0.1
+    others = [model.heads.length_logits(hidden, one) for one in known]
+    torch.testing.assert_close(*others)
+
+
+def test_what_stood_at_no_lag_has_no_gate():
+    """A gate's own offset cancels: only its difference from that of the pattern 0 counts."""
+    model = density()
+    known = Likelihood(model, pieces(model, 2))._known_notes()
+    hidden = torch.randn(len(known.row), 16, dtype=torch.double)
+    logits = [model.heads.pitch_logits(hidden, known)]
+    gates = slice(17 + 49, 17 + 49 + 16)
+    last = model.heads.pitch.layers[-1]
+    last.bias.data[gates] += 3.0
+    logits.append(model.heads.pitch_logits(hidden, known))
+    last.bias.data[gates.start + 2] += 2.0  # of two bars ago
+    logits.append(model.heads.pitch_logits(hidden, known))
+    torch.testing.assert_close(logits[0], logits[1])
+    changed = (logits[2] - logits[1]).masked_fill(logits[1] < -1e8, 0)
+    expected = ((known.patterns == 2) & (logits[1] > -1e8)).double() * 2
+    torch.testing.assert_close(changed, expected)
+    assert (known.patterns == 2).any()
+
+
 def test_a_song_depends_on_how_it_is_sampled():
     """The nucleus of each attribute, and the temperature, reach the samples."""
     torch.manual_seed(3)

@@ -1,0 +1,158 @@
+"""What stood some bars ago, by hand: an asymmetric piece of two rows, bars of three steps."""
+
+import pytest
+import torch
+
+from musegen.densities.lookback import LEVELS, History, Layout, Note, bass_of
+from musegen.densities.next_note import NextNote, ages
+from musegen.roll import Grid
+from musegen.tracks import QUARTET, VOICES, Track
+
+GRID = Grid(steps_per_beat=3, beats_per_bar=1, lowest_pitch=40, pitches=14)
+TRACKS = (
+    Track(name="Lead", order=0),
+    Track(name="Kit", is_drum=True),
+    Track(name="Low", family="bass"),
+)
+LAYOUT = Layout.of(GRID, TRACKS, (1, 2))
+KIT, LOW, LEAD = 0, 1, 2
+
+PIECE = [  # row, step, track, pitch, length, level
+    (0, 0, KIT, 5, 1, 7),
+    (0, 0, LOW, 1, 4, 2),
+    (0, 0, LEAD, 9, 2, 3),
+    (0, 1, LEAD, 13, 6, 5),
+    (0, 3, KIT, 5, 1, 6),
+    (0, 3, KIT, 8, 1, 1),
+    (0, 6, LOW, 1, 3, 4),
+    (1, 4, LEAD, 9, 5, 0),
+]
+
+
+def note(*rows: tuple[int, ...]) -> tuple[torch.Tensor, Note]:
+    row, *columns = torch.tensor(rows).T
+    return row, Note(*columns)
+
+
+@pytest.fixture
+def history() -> History:
+    history = History(LAYOUT, 2, 9, torch.zeros(()))
+    history.add(*note(*PIECE))
+    return history
+
+
+def at(*numbers: int) -> torch.Tensor:
+    return torch.tensor(numbers)
+
+
+def nonzero(rows: torch.Tensor) -> dict[tuple[int, int], int]:
+    return {(n, m): int(v) for n, row in enumerate(rows.tolist()) for m, v in enumerate(row) if v}
+
+
+def test_tracks_are_played_drums_first_then_the_bass():
+    assert LAYOUT.order == (1, 2, 0)
+    assert (LAYOUT.is_drum, LAYOUT.bass) == ((True, False, False), 1)
+    alone = Layout.of(GRID, TRACKS[1:2], (1,))
+    assert (alone.order, alone.bass) == ((0,), None)
+
+
+def test_the_bass_is_named_or_else_the_last_part_of_the_score():
+    assert VOICES[bass_of(VOICES) or 0].name == "Bass"
+    assert QUARTET[bass_of(QUARTET) or 0].name == "Cello"
+    assert bass_of((TRACKS[2], TRACKS[0])) == 0
+    assert bass_of((TRACKS[1],)) is None
+
+
+def test_patterns_of_cells_and_tracks(history: History):
+    """At step 3: the bit 1 is one bar ago, step 0; at step 6 the bit 2 is two bars ago."""
+    found = history.cell_patterns(at(0, 0, 0, 1), at(3, 6, 6, 3), at(KIT, KIT, LOW, KIT))
+    assert nonzero(found) == {
+        (0, 5): 1,
+        (1, 5): 3,
+        (1, 8): 1,
+        (2, 1): 2,
+    }
+    tracks = history.track_patterns(at(0, 0, 0, 1), at(3, 4, 6, 7))
+    assert tracks.tolist() == [[1, 1, 1], [0, 0, 1], [3, 2, 2], [0, 0, 1]]
+
+
+def test_patterns_ahead_hold_notes_up_to_the_last_one_only(history: History):
+    """After the kit's notes at step 3, those of later steps and tracks are not known yet."""
+    _, last = note((0, 3, KIT, 8, 1, 1))
+    ahead = history.patterns_ahead(at(0), last)[0]
+    assert ahead[:, KIT].tolist() == [1, 0, 0, 3, 0, 0, 2, 0, 0]
+    assert ahead[:, LOW].tolist() == [1, 0, 0, 2, 0, 0, 0, 0, 0]
+    assert ahead[:, LEAD].tolist() == [1, 1, 0, 2, 2, 0, 0, 0, 0]
+    start = history.patterns_ahead(at(0), Note.start(1, torch.device("cpu")))
+    assert start.eq(0).all(), "nothing is known before the first note"
+
+
+def test_what_remains_at_the_last_notes_step(history: History):
+    _, last = note((0, 6, KIT, 5, 1, 6), (0, 6, KIT, 8, 1, 1), (0, 6, LOW, 0, 1, 1))
+    here = history.track_patterns(at(0, 0, 0), last.step)
+    remaining = history.remaining_patterns(at(0, 0, 0), here, last)
+    assert here.tolist() == [[3, 2, 2]] * 3
+    assert remaining.tolist() == [[1, 2, 2], [0, 2, 2], [0, 2, 2]]
+
+
+def test_lengths_and_levels_at_the_lags(history: History):
+    lengths, levels = history.lagged_notes(
+        at(0, 0, 0), at(6, 6, 4), at(KIT, LOW, LEAD), at(5, 1, 13)
+    )
+    assert lengths.tolist() == [[1, 1], [0, 4], [6, 0]]
+    assert levels.tolist() == [[6, 7], [-1, 2], [5, -1]]
+    assert LEVELS == 8
+
+
+def test_pitch_classes_that_sound(history: History):
+    """Pitch 13 is of the class of 1; at step 3 the bass and the lead hold it."""
+    held = history.held_classes(at(0, 0, 1), at(3, 1, 6))
+    assert {
+        (n, c): int(v) for n, row in enumerate(held.tolist()) for c, v in enumerate(row) if v
+    } == {
+        (0, 1): 2,
+        (0, 12 + 1): 1,
+        (1, 1): 1,
+        (1, 12 + 1): 1,
+        (1, 9): 1,
+        (2, 9): 1,
+    }
+    sounding = history.sounding()[0, :9]
+    assert sounding[:, 1].tolist() == [1, 2, 2, 2, 1, 1, 2, 1, 1]
+    assert sounding[:, 9].tolist() == [1, 1, 0, 0, 0, 0, 0, 0, 0]
+    assert sounding.sum() == 13 + 2, "drums sound in no class"
+    classes = history.class_patterns(at(0, 0), at(3, 7))
+    assert classes[:, 1].tolist() == [1, 3]
+    assert classes[:, 9].tolist() == [1, 2]
+
+
+def test_ages_of_tracks():
+    found = ages(at(30), torch.tensor([[-1, 30, 27, 26, 18, 17]]), bar=3)
+    assert found.tolist() == [[3, 0, 0, 1, 1, 2]]
+
+
+def test_rows_that_are_kept_look_back_at_their_own_notes(history: History):
+    history.keep(at(1))
+    assert history.cell_patterns(at(0), at(7), at(LEAD))[0, 9] == 1
+    assert history.held_classes(at(0), at(6))[0, 9] == 1
+
+
+def test_facts_follow_from_what_is_chosen(history: History):
+    """The note of the lead at step 6, on the pitch 10, after the bass's there."""
+    row, last = note((0, 6, LOW, 1, 3, 4))
+    latest = torch.tensor([[[8, 1, 1, 3], [1, 3, 4, 6], [13, 6, 5, 1]]])
+    started = torch.zeros(1, 24)
+    started[0, 1] = started[0, 13] = 1.0
+    bar, before = torch.zeros(1, 12), torch.zeros(1, 12)
+    bar[0, 1], before[0, 1], before[0, 9] = 4.0, 10.0, 2.0
+    new = NextNote(history, row, last, latest, lambda step: started, lambda step: (bar, before))
+    for attribute, value in (("advance", 0), ("track", LEAD), ("pitch", 9)):
+        new.choose(attribute, at(value))
+    assert new.there.tolist() == [[0, 0, 2]]
+    assert new.ages.tolist() == [[0, 0, 1]]
+    assert new.profiles[0, :, 1].tolist() == [2, 1, 1, 1]
+    assert new.profiles[0, :, 9].tolist() == [0, 0, 0, pytest.approx(0.2)]
+    assert (new.own_pitch, new.own_length, new.own_level) == (13, 6, 5)
+    assert (new.track_pattern, new.pattern, new.interval) == (2, 2, 20)
+    assert not new.same_track
+    assert (new.lagged_lengths.tolist(), new.lagged_levels.tolist()) == ([[0, 2]], [[-1, 3]])
