@@ -252,20 +252,18 @@ def log_prob_of(logits: Float[Tensor, "n choice"], chosen: Tensor) -> Float[Tens
     return -F.cross_entropy(logits.float(), chosen, reduction="none")
 
 
-def nucleus(logits: Float[Tensor, "n choice"], share: float) -> Float[Tensor, "n choice"]:
-    """Keep the likeliest classes, as few as have `share` of the probability; the others get 0.
+def nucleus(logits: Float[Tensor, "n choice"], share: float) -> tuple[Tensor, Tensor]:
+    """Return the likeliest classes' probabilities, as few as have `share` in all, and the classes.
 
-    Nucleus (top-p) sampling, Holtzman et al., ICLR 2020, eq. 2.
+    In descending order; those of the other classes are 0. Nucleus (top-p) sampling, Holtzman et
+    al., ICLR 2020, eq. 2, before it is normalised.
 
-    >>> nucleus(torch.tensor([[0.15, 0.5, 0.05, 0.3]]).log(), 0.6).exp()
-    tensor([[0.0000, 0.5000, 0.0000, 0.3000]])
+    >>> nucleus(torch.tensor([[0.15, 0.5, 0.05, 0.3]]).log(), 0.6)
+    (tensor([[0.5000, 0.3000, 0.0000, 0.0000]]), tensor([[1, 3, 0, 2]]))
     """
-    if share >= 1:
-        return logits
     ordered, classes = logits.sort(descending=True)
     p = ordered.softmax(-1)
-    unneeded = p.cumsum(-1) - p >= share
-    return logits.masked_fill(unneeded.scatter(1, classes, unneeded), -math.inf)
+    return p * (p.cumsum(-1) - p < share), classes
 
 
 def sample_logits(
@@ -275,5 +273,8 @@ def sample_logits(
 
     `share`: the probability of the nucleus from which it is sampled, after the temperature.
     """
-    kept = nucleus(logits.float() / temperature, share)
-    return torch.multinomial(kept.softmax(-1), 1).squeeze(1)
+    logits = logits.float() / temperature
+    if share >= 1:
+        return torch.multinomial(logits.softmax(-1), 1).squeeze(1)
+    p, classes = nucleus(logits, share)
+    return classes.gather(1, torch.multinomial(p, 1)).squeeze(1)

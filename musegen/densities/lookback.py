@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
+from torch.nn import functional as F
 
 from musegen.densities.note_sequences import Indices
 from musegen.networks.states import OCTAVE
@@ -139,8 +140,8 @@ class History:
 
     `cells` [row step track pitch]: 0, or 1 + a code of length and level of the note that starts
     there; `patterns` [row step track]: the lags at which any note of the track starts; `starts`
-    [row step pitch_class]: notes that start, drums excepted; `held` [row step classes]: those
-    that started earlier and sound on, by pitch class, then those of the bass alone.
+    and `sounding` [row step classes]: how many notes start and sound, drums excepted, by pitch
+    class, then those of the bass alone.
     """
 
     def __init__(self, layout: Layout, batch: int, steps: int, like: Tensor):
@@ -157,16 +158,22 @@ class History:
             dtype=torch.uint8,
             device=device,
         )
-        self.starts = like.new_zeros(batch, padded, OCTAVE)
-        self.held = like.new_zeros(batch, padded, 2 * OCTAVE)
+        self.starts = like.new_zeros(batch, padded, 2 * OCTAVE)
+        self.sounding = torch.zeros_like(self.starts)
         self.melodic = ~torch.tensor(layout.is_drum, device=device)
         self.lags = torch.tensor(layout.lag_steps, dtype=torch.long, device=device)
         self.bits = (2 ** torch.arange(len(layout.lags), device=device)).to(torch.uint8)
+        most = max(layout.longest, layout.pitches, layout.tracks, OCTAVE)
+        self._numbers = torch.arange(most, device=device)
         self._valid = self._valid_bits()
+
+    def numbers(self, count: int) -> Int[Tensor, " number"]:
+        """Return 0, 1 .. count - 1."""
+        return self._numbers[:count]
 
     def _valid_bits(self) -> tuple[Tensor, Tensor]:
         """Bits of the lags that lie, from each advance, before the present step, and at it."""
-        advance = torch.arange(self.layout.advances, device=self.lags.device)[:, None]
+        advance = self.numbers(self.layout.advances)[:, None]
         relations = (advance < self.lags, advance == self.lags)
         before, present = (self.as_bits(relation) for relation in relations)
         return before[:, None], present[:, None]  # [advance 1]
@@ -177,7 +184,7 @@ class History:
 
     def keep(self, rows: Tensor) -> None:
         """Drop all pieces of the batch but these."""
-        for name in ("cells", "patterns", "starts", "held"):
+        for name in ("cells", "patterns", "starts", "sounding"):
             setattr(self, name, getattr(self, name)[rows])
 
     def add(self, row: Indices, note: Note) -> None:
@@ -190,20 +197,17 @@ class History:
         self._sound(row, at, note)
 
     def _sound(self, row: Indices, at: Indices, note: Note) -> None:
-        melodic, pitch_class = self.melodic[note.track].to(self.held), note.pitch % OCTAVE
-        self.starts.index_put_((row, at, pitch_class), melodic, accumulate=True)
-        later = torch.arange(1, self.layout.longest, device=row.device)
-        sounding = (later < note.length[:, None]) * melodic[:, None]  # [n step]
-        first = ((row * self.held.shape[1] + at)[:, None] + later) * 2 * OCTAVE
-        cell = (first + pitch_class[:, None]).flatten()  # [n*step]
-        flat = self.held.view(-1)  # [row*step*2*pitch_class]
-        flat.scatter_add_(0, cell, sounding.flatten())  # [n*step]
-        of_bass = sounding * self.is_bass(note.track)[:, None]
-        flat.scatter_add_(0, cell + OCTAVE, of_bass.flatten())  # [n*step]
-
-    def at_lags(self, row: Indices, step: Indices, grid: Tensor) -> Tensor:
-        """Look up a grid [row step ..] at each lag before the steps; [n lag ..]."""
-        return grid[row[:, None], step[:, None] + self.before - self.lags]
+        melodic, pitch_class = self.melodic[note.track].to(self.starts), note.pitch % OCTAVE
+        of_bass = melodic * self.is_bass(note.track)
+        within = self.numbers(self.layout.longest)
+        is_on = within < note.length[:, None]  # [n step]
+        first = (row * self.starts.shape[1] + at) * 2 * OCTAVE + pitch_class
+        cells = first[:, None] + 2 * OCTAVE * within
+        for offset, counts in ((0, melodic), (OCTAVE, of_bass)):
+            starts, sounding = self.starts.view(-1), self.sounding.view(-1)  # [row*step*classes]
+            starts.index_add_(0, first + offset, counts)
+            sounds = is_on * counts[:, None]
+            sounding.index_add_(0, (cells + offset).flatten(), sounds.flatten())  # [n*step]
 
     def as_bits(self, present: Tensor) -> Tensor:
         """Convert [n lag ..] to the bit of each lag, [n ..]."""
@@ -212,9 +216,8 @@ class History:
 
     def cell_patterns(self, row: Indices, step: Indices, track: Indices) -> Patterns:
         """Return the lags at which a note of the track starts on each pitch, [n pitch]."""
-        track = track.clamp(min=0)[:, None]
         at = step[:, None] + self.before - self.lags
-        return self.as_bits(self.cells[row[:, None], at, track] > 0)
+        return self.as_bits(self.cells[row[:, None], at, track[:, None]] > 0)
 
     def track_patterns(self, row: Indices, step: Indices) -> Patterns:
         """Return the lags at which any note of each track starts, [n track]."""
@@ -222,22 +225,25 @@ class History:
 
     def patterns_ahead(self, row: Indices, last: Note) -> UInt8[Tensor, "n advance track"]:
         """Return the same for each advance from the last note: only of notes up to it."""
-        advance = torch.arange(self.layout.advances, device=row.device)
+        advance = self.numbers(self.layout.advances)
         found = self.patterns[row[:, None], last.step[:, None] + advance]
         before, present = self._valid
-        track = torch.arange(self.layout.tracks, device=row.device)
+        track = self.numbers(self.layout.tracks)
         so_far = (track <= last.track[:, None])[:, None]  # [n 1 track]
         return found & (before | present * so_far)
 
-    def remaining_patterns(self, row: Indices, here: Patterns, last: Note) -> Patterns:
-        """Return, of the patterns at the last note's step, what comes after it, [n track]."""
-        pitch = torch.arange(self.layout.pitches, device=here.device)
-        of_last = self.cell_patterns(row, last.step, last.track)
-        above = of_last * (pitch > last.pitch[:, None])
+    def remaining_patterns(
+        self, here: Patterns, last: Note, of_last: UInt8[Tensor, "n pitch"]
+    ) -> Patterns:
+        """Return, of the patterns at the last note's step, what comes after it, [n track].
+
+        `of_last`: those of each pitch of its track.
+        """
+        above = of_last * (self.numbers(self.layout.pitches) > last.pitch[:, None])
         bits = (above[:, :, None] & self.bits).amax(1).sum(1, dtype=torch.uint8)
-        track = torch.arange(self.layout.tracks, device=here.device)
-        own = (track == last.track[:, None]) * bits[:, None]
-        return torch.where(track > last.track[:, None], here, own)
+        track, last_track = self.numbers(self.layout.tracks), last.track[:, None]
+        own = (track == last_track) * bits[:, None]
+        return torch.where(track > last_track, here, own)
 
     def lagged_notes(
         self, row: Indices, step: Indices, track: Indices, pitch: Indices
@@ -253,23 +259,31 @@ class History:
             cells > 0, code % LEVELS, -1
         )
 
-    def held_classes(self, row: Indices, step: Indices) -> Float[Tensor, "n classes"]:
-        """Return the pitch classes that started earlier and sound on, then those of the bass."""
-        return self.held[row, step + self.before]
+    def classes_at(
+        self, row: Indices, step: Indices, started: Float[Tensor, "n classes"]
+    ) -> Float[Tensor, "n classes"]:
+        """Return what sounds at steps before the next note, of which `started` starts there."""
+        at = step + self.before
+        return self.sounding[row, at] - self.starts[row, at] + started
 
     def class_patterns(self, row: Indices, step: Indices) -> Patterns:
         """Return the lags at which each pitch class sounds, [n pitch_class]."""
-        starts = self.at_lags(row, step, self.starts)
-        held = self.at_lags(row, step, self.held)[..., :OCTAVE]
-        return self.as_bits(starts + held > 0)
+        at = step[:, None] + self.before - self.lags
+        return self.as_bits(self.sounding[row[:, None], at, :OCTAVE] > 0)
 
-    def sounding_at(
-        self, step: Int[Tensor, "row within"]
+    def sounding_from(
+        self, step: Indices, steps: Int[Tensor, " within"]
     ) -> Float[Tensor, "row within pitch_class"]:
-        """Return how many notes of each pitch class sound in some steps of each row."""
-        at = (torch.arange(len(step), device=step.device)[:, None], step + self.before)
-        return self.starts[at] + self.held[at][..., :OCTAVE]
+        """Return what sounds in each row, in these steps from `step` on."""
+        row, at = torch.arange(len(step), device=step.device), step + self.before
+        return self.sounding[row[:, None], at[:, None] + steps, :OCTAVE]
 
-    def sounding(self) -> Float[Tensor, "row step pitch_class"]:
-        """Return how many notes of each pitch class sound in each step, from step 0 on."""
-        return (self.starts + self.held[..., :OCTAVE])[:, self.before :]
+    def totals(self) -> tuple[Tensor, Tensor]:
+        """Return the steps that each pitch class sounded, before each step of known pieces.
+
+        Over the bar before, and over all before; [row step pitch_class].
+        """
+        sounding, bar = self.sounding[:, self.before :, :OCTAVE], self.layout.bar
+        earlier = F.pad(sounding, (0, 0, 1, 0)).cumsum(1)
+        until_bar = F.pad(earlier, (0, 0, bar, 0))[:, : earlier.shape[1]]
+        return earlier - until_bar, earlier

@@ -126,7 +126,7 @@ class LookbackHeads(nn.Module):
         """Return the logits of advances of 0, 1 .. steps, the last one of any that is longer."""
         layout, last = self.layout, note.last
         base, of_beat, gates, of_rest = self.advance(hidden)
-        choice = torch.arange(layout.advances + 1, device=hidden.device)
+        choice = note.history.numbers(layout.advances + 1)
         ahead = note.history.patterns_ahead(note.row, last)
         added = of_beat.gather(1, (last.step[:, None] + choice[:-1]) % layout.bar)
         of_now = self._of_tracks(of_rest, note.remaining[:, None])
@@ -153,7 +153,7 @@ class LookbackHeads(nn.Module):
         if self.harmony:
             of_age = of_age.unflatten(1, (self.layout.tracks, AGES))  # [n track age]
             logits = logits + of_age.gather(2, note.ages[:, :, None])[..., 0]
-        choice = torch.arange(self.layout.tracks, device=hidden.device)
+        choice = note.history.numbers(self.layout.tracks)
         first = note.last.track + (note.last.pitch == self.layout.pitches - 1).long()
         passed = note.same_step[:, None] & (choice < first[:, None])
         return logits.masked_fill(passed, IMPOSSIBLE)
@@ -161,7 +161,7 @@ class LookbackHeads(nn.Module):
     def pitch_logits(self, hidden: Hidden, note: NextNote) -> Logits:
         """Return the logits of the pitch; in the same step and track they ascend."""
         base, of_interval, gates, *of_harmony = self.pitch(hidden)
-        choice = torch.arange(self.layout.pitches, device=hidden.device)
+        choice = note.history.numbers(self.layout.pitches)
         interval = choice - note.own_pitch[:, None]
         near = (interval.abs() <= INTERVAL) & (note.own_pitch >= 0)[:, None]
         interval = interval.clamp(-INTERVAL, INTERVAL) + INTERVAL
@@ -185,7 +185,7 @@ class LookbackHeads(nn.Module):
         share = (sounding[:, 3] * (KEY_SHARES - 0.01)).long()
         state = sounding[:, 0].long() * KEY_SHARES + share
         logits = of_state.gather(1, state) + _relative(of_pattern).gather(1, patterns.long())
-        semitone = torch.arange(OCTAVE, device=sounding.device)
+        semitone = note.history.numbers(OCTAVE)
         above = sounding[:, :, (semitone[:, None] + semitone) % OCTAVE]
         above = above.transpose(1, 2).flatten(2)  # [n pitch_class profile*semitone]
         return logits + (above @ circular[:, :, None])[..., 0]
@@ -200,7 +200,7 @@ class LookbackHeads(nn.Module):
         chord = note.own_length * note.same_track
         pointers = [note.lagged_lengths, chord[:, None], (note.own_length - chord)[:, None]]
         logits = _pointed(base, gates, torch.cat(pointers, 1))
-        longer = torch.arange(self.layout.longest, device=hidden.device) > 0
+        longer = note.history.numbers(self.layout.longest) > 0
         is_drum = ~note.history.melodic[note.track][:, None]
         return logits.masked_fill(is_drum & longer, IMPOSSIBLE)
 

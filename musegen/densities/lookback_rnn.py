@@ -134,7 +134,7 @@ class Likelihood:
         self.history = History(layout, self.batch, self.steps, density.embedding.start)
         self.row = torch.nonzero(self.is_note)[:, 0]
         self.history.add(self.row, note[self.is_note])
-        self.totals = _bar_and_all(self.history.sounding(), layout.bar)
+        self.totals = self.history.totals()
         self.latest = _latest(note, self.is_note, layout.tracks)
         self.started = _started(note, self.history)
         self.last = _shifted(note)
@@ -162,14 +162,16 @@ class Likelihood:
     def _next(self, row: Indices, at: Bool[Tensor, "batch position"]) -> NextNote:
         """Return what is known at positions of the phrases, where notes are chosen."""
         at = nn.functional.pad(at, (0, self.last.step.shape[1] - at.shape[1]))
-        started = self.started[at]
+        last, started, (bar, earlier) = self.last[at], self.started[at], self.totals
+        of_last = self.history.cell_patterns(row, last.step, last.track.clamp(min=0))
         return NextNote(
             self.history,
             row,
-            self.last[at],
+            last,
+            of_last,
             self.latest[at],
             lambda step: started,
-            lambda step: tuple(totals[row, step] for totals in self.totals),  # pyright: ignore
+            lambda step: (bar[row, step], earlier[row, step]),
         )
 
     def _hidden(self, known: NextNote) -> Tensor:
@@ -256,13 +258,7 @@ def _started(note: Note, history: History) -> Tensor:
     position = torch.arange(step.shape[1], device=step.device)
     first = torch.where(is_first, position, 0).cummax(1).values
     rows = torch.arange(len(step), device=step.device)[:, None]
-    return (before - before[rows, first]).to(history.held)
-
-
-def _bar_and_all(sounding: Tensor, bar: int) -> tuple[Tensor, Tensor]:
-    """Return the sums over the bar before each step and over all before; [row step class]."""
-    earlier = nn.functional.pad(sounding, (0, 0, 1, 0)).cumsum(1)
-    return earlier - nn.functional.pad(earlier, (0, 0, bar, 0))[:, : earlier.shape[1]], earlier
+    return (before - before[rows, first]).to(history.starts)
 
 
 def _of_length(log_probs: Logits, length: Indices, is_cut: Bool[Tensor, " n"]) -> Losses:
@@ -290,13 +286,21 @@ class Sampler:
         self.caches = density.body.caches()
         self.last = Note.start(batch, device)
         self.latest = NO_NOTE.to(device).repeat(batch, layout.tracks, 1)
-        self.started = self.history.held.new_zeros(batch, 2 * OCTAVE)
-        self.earlier = self.history.held.new_zeros(batch, OCTAVE)
+        self.of_last = self.history.cells.new_zeros((batch, layout.pitches), dtype=torch.uint8)
+        self.earlier = self.history.starts.new_zeros(batch, OCTAVE)
         self.embedded = density.embedding.start.expand(batch, -1)
         self.sampled: list[tuple[Indices, Tensor]] = []
 
     def run(self) -> NoteRows:
         """Sample until all pieces have ended."""
+        with torch.inference_mode():
+            self._sample_all()
+        none = torch.zeros(0, 5, dtype=torch.long, device=self.rows.device)
+        row = torch.cat([self.rows[:0], *(row for row, _ in self.sampled)])
+        notes = torch.cat([none, *(notes for _, notes in self.sampled)])
+        return cut_overlaps(pad_rows(notes, row, self.batch), self.density.layout.grid, self.steps)
+
+    def _sample_all(self) -> None:
         for _ in range(MOST_NOTES_PER_STEP * self.steps):
             note = self._sample_next()
             if not self.unfinished.any():
@@ -304,18 +308,19 @@ class Sampler:
             self._append(note)
             if self.unfinished.float().mean() < LEAST_UNFINISHED:
                 self._remove_finished()
-        layout, notes = self.density.layout, self.sampled
-        none = torch.zeros(0, 5, dtype=torch.long, device=self.rows.device)
-        row = torch.cat([row for row, _ in notes] or [self.rows[:0]])
-        note = torch.cat([note for _, note in notes] or [none])
-        return cut_overlaps(pad_rows(note, row, self.batch), layout.grid, self.steps)
 
     def _sample_next(self) -> NextNote:
         density = self.density
         hidden = density.body(self.embedded[:, None], self.caches)[:, 0]
         row = torch.arange(len(self.rows), device=hidden.device)
         note = NextNote(
-            self.history, row, self.last, self.latest, self._started_at, self._totals_at
+            self.history,
+            row,
+            self.last,
+            self.of_last,
+            self.latest,
+            lambda step: self.history.starts[row, step + self.history.before],
+            self._totals_at,
         )
         for attribute, logits in density.heads.conditionals(hidden, note):
             note.choose(attribute, self._sample(attribute, logits))
@@ -334,20 +339,15 @@ class Sampler:
         self.unfinished = self.unfinished & (self.last.step + advance < self.steps)
         return torch.where(self.unfinished, advance, 0)
 
-    def _started_at(self, step: Indices) -> Tensor:
-        """Forget what started in the step before, where the step is another one."""
-        self.started = self.started * (step == self.last.step)[:, None]
-        return self.started
-
     def _totals_at(self, step: Indices) -> tuple[Tensor, Tensor]:
         """Sum what sounded over the bar before, and over all before."""
         layout, history = self.density.layout, self.history
-        within = torch.arange(layout.longest, device=step.device)
-        passed = history.sounding_at(self.last.step[:, None] + within)
+        within = history.numbers(layout.longest)
         is_over = within < (step - self.last.step)[:, None]
-        self.earlier = self.earlier + (passed * is_over[:, :, None]).sum(1)
-        bar = step[:, None] - 1 - torch.arange(layout.bar, device=step.device)
-        return history.sounding_at(bar).sum(1), self.earlier
+        passed = history.sounding_from(self.last.step, within) * is_over[:, :, None]
+        self.earlier = self.earlier + passed.sum(1)
+        bar = history.sounding_from(step - layout.bar, history.numbers(layout.bar))
+        return bar.sum(1), self.earlier
 
     def _append(self, chosen: NextNote) -> None:
         """Keep the notes of unfinished pieces, and lay them on the grids."""
@@ -360,19 +360,13 @@ class Sampler:
         self.latest[row, note.track] = torch.stack(
             [note.pitch, note.length, note.level, note.step], 1
         )
-        melodic = self.history.melodic[note.track].to(self.started)
-        self.started[row, note.pitch % OCTAVE] += melodic
-        is_bass = note.track == (
-            -1 if self.density.layout.bass is None else self.density.layout.bass
-        )
-        self.started[row, OCTAVE + note.pitch % OCTAVE] += melodic * is_bass
-        self.last = note
+        self.last, self.of_last = note, chosen.patterns
 
     def _remove_finished(self) -> None:
         rows = torch.nonzero(self.unfinished)[:, 0]
         self.rows, self.unfinished = self.rows[rows], self.unfinished[rows]
         self.last, self.latest = self.last[rows], self.latest[rows]
-        self.started, self.earlier = self.started[rows], self.earlier[rows]
+        self.of_last, self.earlier = self.of_last[rows], self.earlier[rows]
         self.embedded = self.embedded[rows]
         self.history.keep(rows)
         for cache in self.caches:

@@ -34,6 +34,8 @@ Totals = Callable[[Indices], tuple[Tensor, Tensor]]
 class NextNote:
     """The notes after the `last` ones, with facts that follow as each attribute is chosen.
 
+    `of_last`: the patterns of the pitches of the last note's track, at its step.
+
     step:  there (the patterns of each track), ages, profiles, class_patterns
     track: own_pitch, own_length, own_level of the track's last note; patterns of each pitch
     pitch: pattern, interval to the track's last note, lagged_lengths and lagged_levels
@@ -66,6 +68,7 @@ class NextNote:
         history: History,
         row: Indices,
         last: Note,
+        of_last: Patterns,
         latest: Latest,
         started: Started,
         totals: Totals,
@@ -73,7 +76,7 @@ class NextNote:
         self.history, self.row, self.last, self.latest = history, row, last, latest
         self._started, self._totals = started, totals
         here = history.track_patterns(row, last.step)
-        self.remaining = history.remaining_patterns(row, here, last)
+        self.remaining = history.remaining_patterns(here, last, of_last)
 
     @property
     def note(self) -> Note:
@@ -97,7 +100,7 @@ class NextNote:
         there = history.track_patterns(row, step)
         self.there = torch.where(self.same_step[:, None], self.remaining, there)
         self.ages = ages(step, self.latest[:, :, 3], history.layout.bar)
-        now, bass = (history.held_classes(row, step) + self._started(step)).chunk(2, 1)
+        now, bass = history.classes_at(row, step, self._started(step)).chunk(2, 1)
         self.profiles = profiles(now, bass, *self._totals(step))
         self.class_patterns = history.class_patterns(row, step)
 

@@ -90,7 +90,8 @@ def test_patterns_ahead_hold_notes_up_to_the_last_one_only(history: History):
 def test_what_remains_at_the_last_notes_step(history: History):
     _, last = note((0, 6, KIT, 5, 1, 6), (0, 6, KIT, 8, 1, 1), (0, 6, LOW, 0, 1, 1))
     here = history.track_patterns(at(0, 0, 0), last.step)
-    remaining = history.remaining_patterns(at(0, 0, 0), here, last)
+    of_last = history.cell_patterns(at(0, 0, 0), last.step, last.track)
+    remaining = history.remaining_patterns(here, last, of_last)
     assert here.tolist() == [[3, 2, 2]] * 3
     assert remaining.tolist() == [[1, 2, 2], [0, 2, 2], [0, 2, 2]]
 
@@ -105,11 +106,10 @@ def test_lengths_and_levels_at_the_lags(history: History):
 
 
 def test_pitch_classes_that_sound(history: History):
-    """Pitch 13 is of the class of 1; at step 3 the bass and the lead hold it."""
-    held = history.held_classes(at(0, 0, 1), at(3, 1, 6))
-    assert {
-        (n, c): int(v) for n, row in enumerate(held.tolist()) for c, v in enumerate(row) if v
-    } == {
+    """Pitch 13 is of the class of 1; at step 1 the lead plays it while the bass sounds on."""
+    nothing = torch.zeros(3, 24)
+    held = history.classes_at(at(0, 0, 1), at(3, 1, 6), nothing)
+    assert nonzero(held) == {
         (0, 1): 2,
         (0, 12 + 1): 1,
         (1, 1): 1,
@@ -117,13 +117,21 @@ def test_pitch_classes_that_sound(history: History):
         (1, 9): 1,
         (2, 9): 1,
     }
-    sounding = history.sounding()[0, :9]
+    started = torch.eye(24)[[1]] + torch.eye(24)[[13]]
+    assert nonzero(history.classes_at(at(0), at(6), started)) == {(0, 1): 2, (0, 12 + 1): 1}
+    sounding = history.sounding_from(at(0, 2), torch.arange(9))[0]
     assert sounding[:, 1].tolist() == [1, 2, 2, 2, 1, 1, 2, 1, 1]
     assert sounding[:, 9].tolist() == [1, 1, 0, 0, 0, 0, 0, 0, 0]
     assert sounding.sum() == 13 + 2, "drums sound in no class"
     classes = history.class_patterns(at(0, 0), at(3, 7))
     assert classes[:, 1].tolist() == [1, 3]
     assert classes[:, 9].tolist() == [1, 2]
+
+
+def test_sums_over_the_bar_before_and_over_all_before(history: History):
+    bar, earlier = history.totals()
+    assert bar[0, :8, 1].tolist() == [0, 1, 3, 5, 6, 5, 4, 4]
+    assert earlier[0, :8, 1].tolist() == [0, 1, 3, 5, 7, 8, 9, 11]
 
 
 def test_ages_of_tracks():
@@ -134,7 +142,7 @@ def test_ages_of_tracks():
 def test_rows_that_are_kept_look_back_at_their_own_notes(history: History):
     history.keep(at(1))
     assert history.cell_patterns(at(0), at(7), at(LEAD))[0, 9] == 1
-    assert history.held_classes(at(0), at(6))[0, 9] == 1
+    assert history.classes_at(at(0), at(6), torch.zeros(1, 24))[0, 9] == 1
 
 
 def test_facts_follow_from_what_is_chosen(history: History):
@@ -145,7 +153,10 @@ def test_facts_follow_from_what_is_chosen(history: History):
     started[0, 1] = started[0, 13] = 1.0
     bar, before = torch.zeros(1, 12), torch.zeros(1, 12)
     bar[0, 1], before[0, 1], before[0, 9] = 4.0, 10.0, 2.0
-    new = NextNote(history, row, last, latest, lambda step: started, lambda step: (bar, before))
+    patterns = history.cell_patterns(row, last.step, last.track)
+    new = NextNote(
+        history, row, last, patterns, latest, lambda step: started, lambda step: (bar, before)
+    )
     for attribute, value in (("advance", 0), ("track", LEAD), ("pitch", 9)):
         new.choose(attribute, at(value))
     assert new.there.tolist() == [[0, 0, 2]]

@@ -306,7 +306,7 @@ def test_finished_rows_leave_the_batch(monkeypatch: pytest.MonkeyPatch):
         RecurrentState, "keep", lambda self, rows: (sizes.append(len(rows)), keep(self, rows))[1]
     )
     torch.manual_seed(4)
-    density()(40).sample(4)
+    density()(40).sample(8)
     assert len(set(sizes)) > 3
     assert min(sizes) < 20
 
