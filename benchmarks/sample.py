@@ -1,6 +1,7 @@
 """Measure the playing time generated in a second, files included, by the weights that ship.
 
-python benchmarks/sample.py [--count 64]        songs of 4 bars at 120 bpm, clips of 16 frames
+python benchmarks/sample.py [--count 64]        songs of a phrase at 120 bpm, clips of 16 frames
+python benchmarks/sample.py --run runs/songs    a run of music of your own
 """
 
 import argparse
@@ -38,11 +39,13 @@ def clips(model: VideoModel, count: int, folder: Path) -> float:
     return count * form.frames / form.frames_per_second
 
 
-def measure(count: int) -> Iterator[tuple[str, float, float]]:
+def measure(count: int, run: str | None) -> Iterator[tuple[str, float, float]]:
     """Return (model, samples a second, seconds of play a second); the first is not counted."""
-    for domain, load, write in ((MUSIC, MusicModel.load, songs), (VIDEO, VideoModel.load, clips)):
+    kinds = ((MUSIC, MusicModel.load, songs), (VIDEO, VideoModel.load, clips))
+    for domain, load, write in kinds[: 1 if run else 2]:
         assert domain.shipped
-        for name in sorted(p.name for p in domain.shipped.iterdir() if p.is_dir()):
+        shipped = sorted(p.name for p in domain.shipped.iterdir() if p.is_dir())
+        for name in [run] if run else shipped:
             model = load(name, device="cpu")
             with tempfile.TemporaryDirectory() as folder:
                 write(model, 1, Path(folder))  # type: ignore[arg-type]
@@ -56,8 +59,10 @@ def main() -> None:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--count", type=int, default=64)
+    arguments.add_argument("--run")
+    chosen = arguments.parse_args()
     table = Table("model", "samples a second", "times faster than it plays")
-    for name, rate, faster in measure(arguments.parse_args().count):
+    for name, rate, faster in measure(chosen.count, chosen.run):
         table.add_row(name, f"{rate:.1f}", f"{faster:.0f}")
     Console().print(f"{torch.get_num_threads()} threads")
     Console().print(table)

@@ -34,6 +34,7 @@ WIRINGS = (
     ("musegan", "composer"),
     ("musegan", "jamming"),
     ("note_transformer", None),
+    ("lookback_rnn", None),
 )
 RECIPES = ("gist", "gist_gan", "text_to_video")
 ONCE = ["train.steps=1"]
@@ -43,7 +44,7 @@ Row = tuple[str, ModelConfig, RunConfig, Networks, Batches]
 
 
 def music_rows(preset: str, device: torch.device) -> Iterator[Row]:
-    """Yield each wiring of MuseGAN, and the density over notes."""
+    """Yield each wiring of MuseGAN, and the densities over notes."""
     with tempfile.TemporaryDirectory() as folder:
         prepare_band(20, Path(folder) / "band")
         data = Collection.open(Path(folder) / "band")

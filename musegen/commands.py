@@ -170,6 +170,18 @@ class MusicCommands(DomainCommands):
         count: Annotated[int, typer.Option(min=1, max=10_000, help="Songs to sample.")] = 8,
         bars: Annotated[int, typer.Option(min=1, max=1024, help="Bars of a song.")] = 16,
         tempo_bpm: Annotated[float, typer.Option(min=10, max=400, help="Beats a minute.")] = 120.0,
+        temperature: Annotated[
+            float | None,
+            typer.Option(min=0.01, help="Of a density over notes: 1 is as learned."),
+        ] = None,
+        nucleus: Annotated[
+            float | None,
+            typer.Option(
+                min=0.01,
+                max=1,
+                help="Of lookback_rnn: sample each choice from the likeliest of this share.",
+            ),
+        ] = None,
         npz: Annotated[bool, typer.Option("--npz", help="Also write .npz for pypianoroll.")] = (
             False
         ),
@@ -179,6 +191,7 @@ class MusicCommands(DomainCommands):
         from musegen.model import Model
 
         model = Model.load(run, device)
+        model.set_sampling(temperature, nucleus)
         to.mkdir(parents=True, exist_ok=True)
         for roll in model.sample(count, bars, seed, tempo_bpm):
             yield from write_song(roll, to, npz=npz, soundfont=soundfont)

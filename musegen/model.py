@@ -23,7 +23,7 @@ from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
 from core.app.model import Model as CoreModel
 from core.app.sampling import Rows, draw_chunks, in_chunks
-from core.config import Strict
+from core.config import Strict, resolve
 from core.data.collection import Split
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
@@ -33,7 +33,7 @@ from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
 from musegen.data.collection import Collection, spread
-from musegen.densities.lookback_rnn import LookbackConfig, LookbackDensity
+from musegen.densities.lookback_rnn import LookbackConfig, LookbackDensity, Nucleus
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.densities.note_transformer import DensityConfig, NoteDensity
 from musegen.files.midi import read_midi, write_midi
@@ -318,6 +318,28 @@ class Model(CoreModel):
             return from_rows(self.networks["density"](len(rows)).sample(length))
 
         return list(chain(*draw_chunks(count, seed, self.device, draw)))[:count]
+
+    def set_sampling(self, temperature: float | None = None, nucleus: float | None = None) -> None:
+        """Sample a density at this temperature, and every choice from this share of probability.
+
+        None leaves the run's own. `ConfigError` for a model that has no such setting.
+        """
+        changes = {"temperature": temperature, "nucleus": nucleus}
+        for key, value in changes.items():
+            if value is not None:
+                self._set_sampling(key, value)
+
+    def _set_sampling(self, key: str, value: float) -> None:
+        density = self.networks["density"] if self.config.is_density else None
+        config = density.config if isinstance(density, LookbackDensity | NoteDensity) else None
+        if config is None or key not in type(config).model_fields:
+            raise ConfigError(f"{self.config.recipe} has no {key} to sample with")
+        new = dict.fromkeys(Nucleus.model_fields, value) if key == "nucleus" else value
+        values = {**config.model_dump(), key: new}
+        if isinstance(density, LookbackDensity):
+            density.config = resolve(LookbackConfig, values, key)
+        if isinstance(density, NoteDensity):
+            density.config = resolve(DensityConfig, values, key)
 
     def _length(self, bars: int | None) -> int:
         if bars is not None and bars < 1:

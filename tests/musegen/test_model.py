@@ -330,3 +330,20 @@ def test_batches_of_notes_are_phrases_of_about_as_many_notes(band):
         assert spans[0][0] < spans[-1][1] - 8
         assert block != sorted(block), "the parts come in any order"
     assert sizes[:8] != sizes[8:]
+
+
+def test_the_temperature_and_the_nucleus_of_sampling_can_be_set(band, tmp_path):
+    model = tiny(band, tmp_path / "run", "lookback_rnn")
+    for settings in ({"temperature": 1e-6}, {"nucleus": 1e-6}):
+        model.set_sampling(temperature=1.0, nucleus=1.0)
+        different = model.cells(3, seed=1, bars=2)
+        model.set_sampling(**settings)
+        same = model.cells(3, seed=1, bars=2)
+        assert (same == same[:1]).all()
+        assert not (different == different[:1]).all()
+    with pytest.raises(ConfigError, match="nucleus"):
+        model.set_sampling(nucleus=1.5)
+    vae = tiny(band, tmp_path / "vae", "vae")
+    vae.set_sampling()
+    with pytest.raises(ConfigError, match="vae has no temperature to sample with"):
+        vae.set_sampling(temperature=0.9)
