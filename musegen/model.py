@@ -53,6 +53,9 @@ DEFAULT_TEMPO_BPM = 120.0
 MEASURED = 128
 """Phrases that are sampled and measured while training."""
 
+GROWTH = 8
+"""Growth of the chunks in which a density is sampled: their cost is mostly that of the steps."""
+
 COPY = 0.9
 """A translation that keeps more of the notes than this share is nearly a copy."""
 
@@ -317,7 +320,8 @@ class Model(CoreModel):
         def draw(rows: Rows) -> list[Notes]:
             return from_rows(self.networks["density"](len(rows)).sample(length))
 
-        return list(chain(*draw_chunks(count, seed, self.device, draw)))[:count]
+        parts = draw_chunks(count, seed, self.device, draw, GROWTH)
+        return list(chain(*parts))[:count]
 
     def set_sampling(self, temperature: float | None = None, nucleus: float | None = None) -> None:
         """Sample a density at this temperature, and every choice from this share of probability.

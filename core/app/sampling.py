@@ -2,8 +2,9 @@
 
 A sample depends on the seed and on its number alone: it is the same by itself, first of many, or
 among any number of others, to the bit. For that the chunks are always the same and always full:
-1, 1, 2, 4, 8 ... samples, so that one sample costs one, and many at most twice their number. The
-caller's random state is left as it is.
+1, 1, 2, 4, 8 ... samples, so that one sample costs one, and many at most twice their number; or
+they grow faster where a chunk costs about the same whatever its size. The caller's random state is
+left as it is.
 """
 
 import contextlib
@@ -47,31 +48,36 @@ def in_chunks(
 
 
 def draw_chunks(
-    count: int, seed: int, device: torch.device, draw: Callable[[Rows], Drawn]
+    count: int,
+    seed: int,
+    device: torch.device,
+    draw: Callable[[Rows], Drawn],
+    growth: int = 2,
 ) -> list[Drawn]:
     """Return what `draw` computes for each chunk; the last one can go beyond `count`.
 
-    See `in_chunks`, of which `draw` returns samples.
+    Each chunk makes the number of samples so far `growth` times as large. See `in_chunks`, of which
+    `draw` returns samples.
     """
     if count < 1:
         raise ConfigError(f"count must be at least 1, not {count}")
     require_seed(seed)
     drawn: list[Drawn] = []
-    for number, (first, size) in enumerate(_chunks(count)):
+    for number, (first, size) in enumerate(_chunks(count, growth)):
         rows = torch.arange(first, first + size).clamp(max=count - 1)
         with seeded(seed, number, device):
             drawn.append(draw(rows))
     return drawn
 
 
-def _chunks(count: int) -> Iterator[tuple[int, int]]:
+def _chunks(count: int, growth: int = 2) -> Iterator[tuple[int, int]]:
     """First sample and size of each chunk, until `count` samples are covered.
 
-    >>> list(_chunks(5))
-    [(0, 1), (1, 1), (2, 2), (4, 4)]
+    >>> list(_chunks(5)), list(_chunks(70, growth=8))
+    ([(0, 1), (1, 1), (2, 2), (4, 4)], [(0, 1), (1, 7), (8, 56), (64, 64)])
     """
     first, size = 0, 1
     while first < count:
         yield first, size
         first += size
-        size = min(first, LARGEST_CHUNK)
+        size = min(first * (growth - 1), LARGEST_CHUNK)

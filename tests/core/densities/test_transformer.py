@@ -98,3 +98,11 @@ def test_the_temperature_comes_before_the_nucleus():
     logits = torch.tensor([[0.15, 0.45, 0.1, 0.3]]).log().expand(2_000, -1)
     assert sample_logits(logits, 0.5, 0.6).unique().tolist() == [1]
     assert sample_logits(logits, 0.5, 0.7).unique().tolist() == [1, 3]
+
+
+def test_one_sample_is_that_of_multinomial():
+    logits = torch.randn(50, 7)
+    torch.manual_seed(3)
+    expected = torch.multinomial(logits.softmax(-1), 1).squeeze(1)
+    torch.manual_seed(3)
+    assert torch.equal(sample_logits(logits), expected)
