@@ -56,8 +56,8 @@ def draw_chunks(
 ) -> list[Drawn]:
     """Return what `draw` computes for each chunk; the last one can go beyond `count`.
 
-    Each chunk makes the number of samples so far `growth` times as large. See `in_chunks`, of which
-    `draw` returns samples.
+    Each chunk makes the number of samples so far `growth` times as large. See `in_chunks`, of
+    which `draw` returns samples.
     """
     if count < 1:
         raise ConfigError(f"count must be at least 1, not {count}")

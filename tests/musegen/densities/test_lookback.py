@@ -1,4 +1,4 @@
-"""What stood some bars ago, by hand: an asymmetric piece of two rows, bars of three steps."""
+"""Looking back by hand, in an asymmetric piece of two rows with bars of three steps."""
 
 import pytest
 import torch
