@@ -76,11 +76,12 @@ def models(
     from core.ring.model import PRESETS as RING
     from core.theory.terms import describe
     from musegen.presets import PRESETS as MUSIC
+    from musegen.recipes import RECIPES as OF_MUSIC
     from videogen.presets import PRESETS as VIDEO
-    from videogen.recipes import RECIPES
+    from videogen.recipes import RECIPES as OF_VIDEO
 
     table = Table("model", "terms", "first author", "remark", box=box.SIMPLE)
-    for name, recipe in RECIPES.items():
+    for name, recipe in {**OF_MUSIC, **OF_VIDEO}.items():
         terms = " + ".join(map(describe, recipe.terms))
         first = recipe.paper.authors.split(",")[0]
         table.add_row(name, terms, f"{first} {recipe.paper.year}", recipe.remark)
@@ -118,9 +119,10 @@ def cite(
 ) -> None:
     """Print a model's BibTeX, as in: pianoreel cite wgan_gp."""
     from core.recipes import recipe
-    from videogen.recipes import RECIPES
+    from musegen.recipes import RECIPES as OF_MUSIC
+    from videogen.recipes import RECIPES as OF_VIDEO
 
-    print(recipe(name, RECIPES).paper.bibtex)
+    print(recipe(name, {**OF_MUSIC, **OF_VIDEO}).paper.bibtex)
 
 
 @app.command()

@@ -128,11 +128,12 @@ def test_tests_cannot_reach_the_network(no_network: list[object]):
 def test_the_theory_names_every_model():
     """Each recipe by name, and each that the ring can learn with its picture."""
     from core.ring.benchmark import adapting, on_the_ring
-    from videogen.recipes import RECIPES
+    from musegen.recipes import RECIPES as OF_MUSIC
+    from videogen.recipes import RECIPES as OF_VIDEO
 
     docs = REPOSITORY / "docs"
     text = (docs / "theory.md").read_text(encoding="utf-8")
-    assert [name for name in RECIPES if f"`{name}`" not in text] == []
+    assert [name for name in {**OF_MUSIC, **OF_VIDEO} if f"`{name}`" not in text] == []
     for name in (*on_the_ring(), *adapting()):
         assert f"models/ring/{name}.png" in text
         assert (docs / "models" / "ring" / f"{name}.png").is_file()

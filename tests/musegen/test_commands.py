@@ -316,7 +316,7 @@ def test_a_fault_of_ours_is_a_sentence_and_a_traceback_on_request(
 def test_models_and_cite_know_the_same_names():
     code, table, _ = run("models")
     assert code == 0
-    for name in ("vae", "wgan_gp", "autoregressive"):
+    for name in ("vae", "wgan_gp", "autoregressive", "lookback_rnn", "text_to_video"):
         assert name in table
         assert run("cite", name)[1].startswith("@")
 
