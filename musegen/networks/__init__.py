@@ -1,1 +1,1 @@
-"""The networks of phrases: MuseGAN, and the note transformer."""
+"""The networks of phrases as cells: MuseGAN, and those that surround it."""
