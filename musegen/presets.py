@@ -42,8 +42,8 @@ PRESETS: dict[str, Preset] = {
         purpose="a few hundred songs on a CPU",
         paper=MUSEGAN + "; half its channels",
         expected="on 300 songs, 4 steps a beat: distance of phrases 0.24 for musegan in 160 "
-        "steps, 0.10 to 0.13 for note_transformer after 600 to 1000 (held-out songs: 0.10); on phrases of "
-        "16 bars 0.13 for lookback_rnn after 640",
+        "steps, 0.10 to 0.13 for note_transformer after 600 to 1000 (held-out songs: 0.10); on "
+        "phrases of 16 bars 0.13 for lookback_rnn after 640",
         cost="an hour on two CPU cores",
         networks={
             "musegan": MuseGANConfig(channels=32, critic_channels=32),
