@@ -209,6 +209,23 @@ def test_samples_have_their_probabilities(prior):
     assert expected.max() > 1.5 * expected.min()
 
 
+@torch.no_grad()
+def test_a_decoded_index_is_the_likeliest_given_the_indices_before_it():
+    """Three positions, each read from the one before: after 0 comes 2, after 2 comes 1."""
+    prior = one_level(12)
+    prior.position.zero_()
+    prior.start.bias.zero_()
+    prior.transformer.forward = lambda hidden, caches=None: hidden  # type: ignore[method-assign]
+    prior.embedding.weight.zero_()
+    prior.embedding.weight[:, :3] = torch.eye(3)
+    prior.logits.bias.copy_(torch.tensor([0.5, 0.0, 0.0]))
+    follows = torch.tensor([[0.0, 0, 9], [9, 0, 0], [0, 9, 0]])  # [index next]
+    prior.logits.weight.zero_()
+    prior.logits.weight[:, :3] = follows.T
+    expected = prior.codebook[torch.tensor([[0, 2, 1]])].flatten(1)
+    assert torch.equal(prior(1).representative, expected)
+
+
 def test_the_coarse_level_has_fewer_codes():
     prior = TwoLevelCodePrior(64)
     assert (prior.top.positions, prior.bottom.positions) == (4, 12)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.theory.distributions import Delta, Gaussian
-from core.theory.divergences import BANDWIDTHS, Moments, kl, mmd
+from core.theory.divergences import BANDWIDTHS, EM, KL, Moments, kl, mmd
 from core.theory.passes import Batch, Networks, Passes
 
 
@@ -91,3 +91,37 @@ def test_moments_by_hand():
     passes = FixedPasses(Networks({"critic_x": Counter()}), Batch(real))
     expected = (4 - 2) ** 2 / 2.001 + 0 / 0.001 + (5 - 2) ** 2 / 8.001
     assert Moments()(passes, "x", "critic_x").item() == pytest.approx(expected, rel=1e-5)
+
+
+class Known(torch.nn.Module):
+    """p(x) = N(0, 1), whose EM steps are counted."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = 0
+
+    def forward(self, batch: int, c: torch.Tensor | None = None) -> Gaussian:
+        return Gaussian(torch.zeros(batch, 1), torch.zeros(batch, 1))
+
+    def em_step(self, x: torch.Tensor) -> None:
+        self.steps += 1
+
+
+@pytest.mark.parametrize("by", [KL(), EM()])
+def test_in_x_a_density_costs_the_nats_of_its_surprise(by):
+    """-log N(x; 0, 1) = x^2 / 2 + log(2 pi) / 2."""
+    passes = Passes(Networks({"density": Known()}), Batch(torch.tensor([[0.0], [2.0]])))
+    constant = 0.5 * math.log(2 * math.pi)
+    expected = torch.tensor([constant, 2 + constant])
+    torch.testing.assert_close(by(passes, "x", "critic_x"), expected)
+
+
+def test_em_steps_once_a_batch_and_only_where_gradients_would_be_taken():
+    density = Known()
+    networks, batch = Networks({"density": density}), Batch(torch.tensor([[0.0], [2.0]]))
+    EM()(Passes(networks, batch), "x", "critic_x")
+    assert density.steps == 1
+    with torch.no_grad():
+        EM()(Passes(networks, batch), "x", "critic_x")
+    EM()(Passes(networks.eval(), batch), "x", "critic_x")
+    assert density.steps == 1

@@ -8,14 +8,27 @@ import torch
 from torch import nn
 
 from core.errors import ConfigError
+from core.networks.codes import LatentCodePrior
 from core.networks.heads import StandardNormal
 from core.papers import Paper
 from core.recipes import RECIPES, Recipe
+from core.ring import domain as ring
 from core.theory.adversarial import Adversarial, logistic, wasserstein
+from core.theory.codes import CodePosterior
 from core.theory.distributions import Delta, Gaussian
 from core.theory.divergences import KL, MMD
 from core.theory.passes import Batch, Networks, Passes
-from core.theory.terms import L1, CriticWeighted, Cycle, Identity, Match, Reconstruct
+from core.theory.terms import (
+    L1,
+    Classify,
+    CriticWeighted,
+    Cycle,
+    Identity,
+    Match,
+    MutualInformation,
+    Reconstruct,
+    Term,
+)
 from core.training.step import Optimisation, TrainState, game, learner_step
 
 PAPER = Paper("nobody2026", "Nobody", "None", "Nowhere", 2026)
@@ -149,6 +162,35 @@ def test_a_step_moves_exactly_the_networks_named(name):
     }
     assert moved == expected
     assert terms[0].name in losses  # a term of weight 0 is still logged
+
+
+def reached(term: Term, passes: Passes) -> set[str]:
+    """The networks that a gradient of the term's loss reaches."""
+    term(passes).sum().backward()
+    parameters = passes.networks.named_parameters()
+    return {name.split(".")[0] for name, p in parameters if p.grad is not None and p.grad.any()}
+
+
+@pytest.mark.parametrize("term", [Reconstruct("x"), L1(), Cycle("x"), Cycle("z"), Classify()])
+def test_by_default_a_term_trains_the_networks_that_its_gradient_reaches(term):
+    torch.manual_seed(2)
+    parts = networks(classifier=Affine(1.5, 0.2, 1.0))
+    passes = Passes(parts, Batch(X, c=2 * X, other=X + 3))
+    assert reached(term, passes) == set(term.trains)
+
+
+@pytest.mark.parametrize("part", ["categorical", "continuous"])
+def test_by_default_the_code_is_read_by_q_and_written_by_the_decoder(part):
+    torch.manual_seed(2)
+    parts = Networks(
+        {
+            "encoder": ring.Encoder(CodePosterior, latent=16),
+            "decoder": ring.Decoder(latent=16),
+            "prior": LatentCodePrior(16),
+        }
+    )
+    term = MutualInformation(part)
+    assert reached(term, Passes(parts, Batch(X.expand(3, 2)))) == set(term.trains)
 
 
 def test_wake_and_sleep_gradients_do_not_mix():

@@ -11,7 +11,7 @@ from core.recipes import recipe
 from core.ring import domain as ring
 from core.ring.benchmark import adapting, on_the_ring
 from core.theory.passes import Batch
-from core.training.loop import Budget, TrainConfig, rate_factor, train
+from core.training.loop import Budget, Monitor, TrainConfig, rate_factor, train
 from core.training.run import Run
 from core.training.step import Optimisation, TrainState, step, update_ema
 
@@ -73,6 +73,22 @@ def test_losses_that_are_not_finite_stop_the_run_and_leave_the_weights(tmp_path)
     stored = Run.read(tmp_path / "run").latest()
     assert stored is not None
     assert all(torch.isfinite(value).all() for value in stored.state()["networks"].values())
+
+
+@pytest.mark.parametrize(("bad", "stopped"), [({0, 1, 2}, 3), ({0, 1, 3, 4, 6, 7, 8}, 9)])
+def test_consecutive_skips_are_counted_from_0_after_each_finite_step(tmp_path, bad, stopped):
+    """Three in a row are too many, from the first step on; two, a finite one and two are not."""
+
+    def batches(number: int) -> Batch:
+        x = ring.batch(number, 16).x
+        return Batch(x * float("nan") if number in bad else x)
+
+    seen: list[int] = []
+    monitor = Monitor(on_step=lambda budget, losses: seen.append(budget.step))
+    learned = state("ae", config := tiny(50, skips_allowed=3))
+    with Run.open(tmp_path / "run", {}) as run, pytest.raises(Resumable, match="3 consecutive"):
+        train(run, learned, batches, config, nothing, monitor)
+    assert len(seen) == stopped - 1
 
 
 def test_the_best_step_is_kept(tmp_path):
