@@ -127,3 +127,27 @@ def test_a_reconstruction_is_drawn_below_what_it_is_of(world, tmp_path):
 def test_a_translation_goes_one_way_or_back(world, tmp_path, back, factor):
     list(translate(world.cyclegan, Path("c.mid"), tmp_path, back))
     assert world.written["translation-c"] == (["c.mid"], [[2 * factor, 2 * factor]])
+
+
+def noise_of(world: SimpleNamespace, change: Any) -> list[Any]:
+    """What a command writes by a decoder that adds noise, with the seeds 1, 1 and 2."""
+    world.ae.output = lambda p: p.representative + torch.randn_like(p.representative)
+    written = []
+    for seed in (1, 1, 2):
+        list(change(seed))
+        written.append(dict(world.written))
+    return written
+
+
+COMMANDS = {
+    "interpolate": lambda m, to, seed: interpolate(m, "a.mid", "b.mid", 3, to, seed),
+    "arithmetic": lambda m, to, seed: arithmetic(m, ["a.mid", "b.mid", "c.mid"], to, seed),
+    "vary": lambda m, to, seed: vary(m, "b.mid", 0.0, 2, to, seed),
+    "reconstruct": lambda m, to, seed: reconstruct(m, Path("a.mid"), to, seed),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_decoder_that_samples_does_so_by_the_seed(world, tmp_path, name):
+    one, again, other = noise_of(world, lambda seed: COMMANDS[name](world.ae, tmp_path, seed))
+    assert one == again != other

@@ -1,11 +1,14 @@
 """The split: whole clusters are held out, by lot, and steadily so."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from core.data.catalogue import Catalogue
 from core.data.catalogue import held_out as held_out_by_pieces
 from core.data.preparation import cure_lines
+from core.data.store import write_shard
 
 
 def held_out(owner: np.ndarray, names: list[str], share: float, seed: int) -> list[bool]:
@@ -85,3 +88,31 @@ def test_options_that_would_keep_sources_are_counted():
     rejects = [(str(n), "few", detail) for n, detail in enumerate(details)]
     cures = Catalogue(rejects=rejects).cures
     assert cure_lines(cures, 9) == ["  2 of 9: two: --least 2", "  1 of 9: one: --least 1"]
+
+
+def test_the_pieces_of_all_shards_by_hand(tmp_path: Path):
+    """A song of 10 entries with pieces from 0 and 4, its copy, then songs of 7 and of 5."""
+    songs = [("a", "x", 10), ("b", "x", 10), ("c", "y", 7)]
+    metadata = [{"source": s, "content": c, "length": n} for s, c, n in songs]
+    rejected = {"source": "bad", "reason": "empty", "detail": "no note"}
+    columns = {"firsts": np.array([0, 4, 0, 4, 2]), "firsts_of_source": np.array([2, 2, 1])}
+    write_shard(tmp_path, 0, columns, [*metadata[:2], rejected, metadata[2]])
+    columns = {"firsts": np.array([0, 3]), "firsts_of_source": np.array([2])}
+    write_shard(tmp_path, 1, columns, [{"source": "d", "content": "z", "length": 5}])
+    found = Catalogue.read(tmp_path, 2, "length", "the same notes")
+    assert found.rejects == [
+        ("b", "duplicate", "the same notes as a"),
+        ("bad", "empty", "no note"),
+    ]
+    for source, split in zip(found.sources, ("train", "test", "train"), strict=True):
+        source["split"] = split
+    pieces = found.pieces(tmp_path, "firsts")
+    assert {name: column.tolist() for name, column in pieces.items()} == {
+        "source": [0, 0, 1, 2, 2],
+        "shard": [0, 0, 0, 1, 1],
+        "begin": [0, 4, 22, 0, 3],
+        "first": [0, 4, 2, 0, 3],
+        "is_test": [False, False, True, False, False],
+    }
+    numbers = {column.dtype for name, column in pieces.items() if name != "is_test"}
+    assert numbers == {np.dtype(np.int32)}  # on every platform, or digests would differ

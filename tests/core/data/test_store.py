@@ -43,6 +43,12 @@ def test_what_was_written_is_read(folder: Path):
     assert read_metadata(folder, 1) == ["b", None]
 
 
+def test_a_shards_folder_is_new_with_all_above_it(tmp_path: Path):
+    to = tmp_path / "not" / "there"
+    write_shard(to, 3, {"row": np.array([5])})
+    assert finished(to, 3)
+
+
 def test_columns_are_mapped_and_cannot_be_changed(folder: Path):
     column = Store(folder).shards[0]["row"]
     assert isinstance(column.base, np.memmap)

@@ -138,6 +138,19 @@ def test_classifiers_are_judged_at_the_end_and_by_their_best_on_the_way(short, m
     assert measured.labels.shape == (1000,)
 
 
+def test_the_shifted_points_are_the_real_ones_turned_and_moved():
+    """Moved back by 0.3 to the left and turned by -0.25 they are what has the labels."""
+    moved = benchmark.shifted_points() - torch.tensor([0.3, 0.0])
+    turn = torch.polar(torch.tensor(1.0), torch.tensor(-0.25))
+    back = torch.view_as_real(torch.view_as_complex(moved.contiguous()) * turn)
+    torch.testing.assert_close(back, benchmark.REAL, atol=1e-5, rtol=0)
+
+
+def test_a_picture_shows_the_share_of_good_samples_or_of_labels_on_the_shifted_ring():
+    assert result("gan", 0, good=0.9, modes=8, mmd=0.01).score == 0.9
+    assert result("dann", 0, ring=0.99, shifted=0.75, best=0.8).score == 0.75
+
+
 def test_samples_of_a_translation_are_translated_points_of_the_other_ring():
     state = begin("cyclegan")
     other = ring.other_points(2000, seed=999_998)

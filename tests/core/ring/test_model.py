@@ -9,6 +9,7 @@ from command import run
 from core.app import fit
 from core.errors import ConfigError, UserError
 from core.recipes import RECIPES
+from core.ring.benchmark import on_the_ring
 from core.ring.data import DrawnRing, PointCollection, parse_points, prepare
 from core.ring.model import DOMAIN, Model, train
 
@@ -48,6 +49,13 @@ def test_batches_of_the_ring_are_functions_of_their_number_seed_and_split():
     assert torch.equal((angle / (torch.pi / 4)).round().long() % 8, labels)
 
 
+def test_the_ring_command_trains_all_that_the_report_shows():
+    learned = {name for name, recipe in RECIPES.items() if recipe.needs <= DOMAIN.offers}
+    assert learned == {*on_the_ring()}
+    assert learned >= {"vae", "cvae", "gan_cls", "cyclegan", "musegan", "ppca", "pixelcnn"}
+    assert not learned & {"classifier", "dann", "adda"}  # which no command asks for labels
+
+
 def test_points_are_read_from_lines():
     record = parse_points(CSV.encode())
     assert record.points.tolist() == [[2, 0], [0, 2.5], [-2, 0.25]]
@@ -84,6 +92,9 @@ def test_a_prepared_collection_gives_the_files_points(tmp_path: Path):
     every = {(float(n), 0.5, n) for n in range(3)} | {(float(n), 1.5, 7) for n in range(3)}
     held_out = {row[0] for row in every - rows}
     assert len(rows) == 4 and rows < every and len(held_out) == 1
+    examples = DOMAIN.examples(data, 50, seed=0)
+    assert {x for x, _ in examples.items.tolist()} == held_out
+    assert {int(label) for label in examples.conditions or ()} == {*map(int, held_out), 7}
     config = fit.configure(DOMAIN, data, "cvae", "tiny")
     batch = DOMAIN.batches(data, config, torch.device("cpu"))(0)
     assert batch.c is not None

@@ -25,6 +25,7 @@ from core.ring.benchmark import (
     on_the_ring,
     samples,
 )
+from core.theory.distributions import Delta
 from core.theory.divergences import mmd
 from core.training.step import Optimisation, TrainState, step
 
@@ -269,6 +270,24 @@ def test_fourier_features_are_x_with_sines_and_cosines_of_its_multiples():
     features = ring.fourier_features(torch.tensor([[0.5, -1.0]]), 2)
     waves = [f(k * x) for k in (1, 2) for f in (math.sin, math.cos) for x in (0.5, -1.0)]
     assert features.tolist()[0] == pytest.approx([0.5, -1.0, *waves])
+
+
+def test_z_before_a_decoder_and_x_before_a_critic_are_doubled():
+    z = torch.tensor([[0.5, -3.0]])
+    for decoder in (ring.Decoder(), ring.PointDecoder()):
+        torch.testing.assert_close(decoder(z).representative, decoder.layers(2 * z))
+    assert ring.scaled(z, torch.tensor([[7.0]])).tolist() == [[1.0, -6.0, 7.0]]
+
+
+def test_an_encoder_bends_before_its_head():
+    """A last hidden layer of -1 is -0.2 after LeakyReLU."""
+    encoder = ring.Encoder(Delta)
+    with torch.no_grad():
+        for layer in (m for m in encoder.body.modules() if isinstance(m, torch.nn.Linear)):
+            layer.weight.zero_()
+            layer.bias.fill_(-1.0)
+        seen = encoder(torch.tensor([[0.3, 2.0]])).representative
+        torch.testing.assert_close(seen, encoder.head(torch.full((1, 128), -0.2)).representative)
 
 
 POINTS = {"gan", "wgan_gp", "bigan", "infogan", "aae", "wae_mmd", "vq_vae", "vq_vae_2", "vae_gan"}

@@ -93,6 +93,24 @@ def test_a_flow_of_a_wider_bound_scales_by_up_to_its_exponential():
     assert y[0].tolist() == pytest.approx([1.0, math.exp(4) + 100])
 
 
+def test_gradients_are_clipped_in_flows_that_scale_and_a_flow_that_shifts_is_slower():
+    """A scale of up to exp(4) can make a gradient of any size; a shift without a bound, a leap."""
+    clipped = {name for name in NAMES if settings_of(name).train.learner.clip_norm}
+    assert clipped == {"realnvp", "glow", "vae_flow"}
+    nice, vae = (settings_of(name).train.learner.learning_rate for name in ("nice", "vae"))
+    assert nice < vae
+
+
+def size(name: str) -> int:
+    return sum(p.numel() for p in begin(name).networks.parameters())
+
+
+def test_the_weights_that_a_condition_costs():
+    """8 labels to 8 numbers, which encoder and decoder read; a Gaussian of z for each label."""
+    embedding, prior = 8 * 8 + 8, 8 * 4 + 4
+    assert size("cvae") - size("vae") == embedding + prior + 2 * 8 * 128
+
+
 def test_the_ramped_weight_grows_as_in_the_paper():
     dann = settings_of("dann")
     recipe = dann.apply(RECIPES["dann"])

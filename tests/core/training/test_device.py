@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from core.training.device import keep_freed_memory
+from core.errors import ConfigError, UserError
+from core.training.device import choose_device, keep_freed_memory
 
 FAULTS = """
 import resource, sys
@@ -37,3 +39,23 @@ def test_a_freed_block_is_reused():
 def test_another_systems_allocator_is_left_alone(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("core.training.device.sys.platform", "darwin")
     assert not keep_freed_memory()
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "chosen"),
+    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_auto_is_a_cuda_device_else_apples_else_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool, chosen: str
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert choose_device("auto") == torch.device(chosen)
+    for name, there in (("cuda:1", cuda), ("mps", mps), ("cpu", True)):
+        if there:
+            assert choose_device(name) == torch.device(name)
+        else:
+            with pytest.raises(UserError, match=f"no {name} device here"):
+                choose_device(name)
+    with pytest.raises(ConfigError, match="'gpu'"):
+        choose_device("gpu")
