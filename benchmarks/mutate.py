@@ -101,6 +101,15 @@ BUILTINS = {"min", "max", "any", "all"}
 DROPPED_METHODS = {"detach", "abs"}
 WORDS = {"description", "help", "metavar", "title", "caption", "stderr", "file", "flush", "device"}
 """Keyword arguments that word something for a reader, or say where a tensor lies."""
+LAYOUT = {"indent", "box", "title_justify", "fontsize"}
+"""Keyword arguments that lay out what is worded: JSON, a table, a picture."""
+DEFAULTS = {'encoding="utf-8"', 'indexing="ij"'}
+"""Keyword arguments that state the default: without them the same is done (UTF-8 platforms)."""
+COMMUTATIVE = {
+    *(f"torch.{name}" for name in ("promote_types", "equal", "minimum", "maximum", "logaddexp")),
+    *("np.minimum", "np.maximum", "math.gcd"),
+}
+"""Functions whose first two arguments can be swapped."""
 READERS = {"print", "isinstance", "issubclass", "cast", "TypeVar", "Paper", "Option", "Argument"}
 """Calls whose arguments are types or are read by people."""
 WORDING = re.compile(r"__repr__|_?(print|show|describe|sentence|picture|draw_)\w*")
@@ -325,7 +334,11 @@ class _Finder(ast.NodeVisitor):
             return
         self._rename(node, name)
         positional = node.args
-        if len(positional) > 1 and not any(isinstance(a, ast.Starred) for a in positional[:2]):
+        if (
+            len(positional) > 1
+            and not any(isinstance(a, ast.Starred) for a in positional[:2])
+            and self.text(node.func) not in COMMUTATIVE
+        ):
             first, second = (self.text(a) for a in positional[:2])
             start, end = self.span(positional[0])[0], self.span(positional[1])[1]
             between = self.source[self.span(positional[0])[1] : self.span(positional[1])[0]]
@@ -334,7 +347,7 @@ class _Finder(ast.NodeVisitor):
             start, end = self.span(positional[-2])[1], self.span(positional[-1])[1]
             self.edit("argument dropped", start, end, "")
         for keyword in node.keywords:
-            if keyword.arg in WORDS:
+            if keyword.arg in WORDS | LAYOUT or self.text(keyword) in DEFAULTS:
                 continue
             if keyword.arg is not None:
                 start, end = self.span(keyword)
@@ -381,7 +394,11 @@ def pool_of(root: Path, only: Sequence[str]) -> list[Mutant]:
 
 @dataclass(frozen=True)
 class Execution:
-    """A test that passes, its seconds, and the lines of core that it executes, by module."""
+    """A test that passes, its seconds, and the lines of core that it executes, by module.
+
+    `seconds`: of the processor, for the test and its subprocesses. Other work on the machine does
+    not lengthen them, so that it does not decide which tests run.
+    """
 
     seconds: float
     lines: dict[str, list[int]]
@@ -416,15 +433,20 @@ class Tracer:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         self.lines = {}
-        started = time.monotonic()
+        started = processor_seconds()
         threading.settrace(self.trace)
         sys.settrace(self.trace)
         result = yield
         sys.settrace(None)
         threading.settrace(None)  # type: ignore[arg-type]
         lines = {path: sorted(numbers) for path, numbers in self.lines.items() if numbers}
-        self.tests[item.nodeid] = Execution(time.monotonic() - started, lines)
+        self.tests[item.nodeid] = Execution(processor_seconds() - started, lines)
         return result
+
+
+def processor_seconds() -> float:
+    """Return the processor's seconds of this process and of its finished children."""
+    return sum(os.times()[:4])
 
 
 def executions(root: Path, kept: Path, workers: int) -> dict[str, Execution]:
@@ -578,7 +600,7 @@ class Slot:
         os.utime(path, (number, number))  # compiled modules are known by their source's time
         self.mutant, self.tests = mutant, len(names)
         self.started = time.monotonic()
-        self.deadline = self.started + 20 + 5 * sum(known[name].seconds for name in names)
+        self.deadline = self.started + 60 + 5 * sum(known[name].seconds for name in names)
         self.process = _fork(self.tree, self.tree.parent, partial(_pytest, self.tree, names))
 
     def outcome(self) -> str | None:

@@ -1,8 +1,18 @@
 """The mutation tester: which edits it makes, and which tests it runs."""
 
+import subprocess
+import sys
+import time
+
 import pytest
 
-from benchmarks.mutate import Execution, mutants, relevant_tests, sample
+from benchmarks.mutate import (
+    Execution,
+    mutants,
+    processor_seconds,
+    relevant_tests,
+    sample,
+)
 
 CASES = {
     "x = a + b": {"x = a - b"},
@@ -43,6 +53,11 @@ CASES = {
     "raise E(a + b)": set(),
     "print(a + b)": set(),
     'x = f(description="a")': set(),
+    "x = json.dumps(a, indent=1)": set(),
+    'x = p.read_text(encoding="utf-8", errors=a)': {'x = p.read_text(encoding="utf-8", )'},
+    'x = p.read_text(encoding="ascii")': {"x = p.read_text()"},
+    "x = torch.equal(a, b)": {"x = torch.equal(a)"},
+    "x = c.equal(a, b)": {"x = c.equal(b, a)", "x = c.equal(a)"},
     "def __repr__(self):\n    return a + b": set(),
     "class A(Protocol):\n    x = 1": set(),
     "X = Literal[1]": set(),
@@ -84,3 +99,13 @@ def test_tests_that_execute_the_line_run_the_quickest_first(tmp_path):
     assert relevant_tests(inside, known, tmp_path, 2) == [t + "quick"]
     found = relevant_tests(outside, known, tmp_path, 60)
     assert found == [u + "imports", t + "elsewhere", t + "quick", t + "slow"]
+
+
+def test_the_seconds_of_a_test_are_the_processors():
+    """Sleep is none; the loop of a subprocess is all of its 0.3 seconds."""
+    before = processor_seconds()
+    time.sleep(0.3)
+    asleep = processor_seconds() - before
+    child = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-c", child], check=True)
+    assert asleep < 0.2 < processor_seconds() - before - asleep

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import typer
 from fake_domain import fake_domain
+from rich.progress import Progress
 from rich.table import Table
 from typer.testing import CliRunner, Result
 
@@ -141,6 +142,15 @@ def test_a_training_that_is_followed_goes_on_until_a_signal():
     with monitored() as monitor:
         monitor.on_step(SimpleNamespace(step=1, fraction=0.5), {"loss": 0.25, "skipped": 0.0})
         assert not monitor.should_stop()
+
+
+def test_a_bar_shows_the_share_of_the_budget_the_step_and_the_losses(monkeypatch):
+    shown: dict[str, object] = {}
+    monkeypatch.setattr(Progress, "update", lambda self, task, **facts: shown.update(facts))
+    losses = {"match_x": 0.25, "skipped": 0.0, "gradient_decoder": 3.0}
+    with monitored() as monitor:
+        monitor.on_step(SimpleNamespace(step=12, fraction=0.75), losses)
+    assert shown == {"completed": 0.75, "description": "step 12  match_x 0.25"}
 
 
 def drawn(report: Report, path: Path) -> None:

@@ -48,7 +48,7 @@ FILES = {"a.mid": [[6.0, 0.0], [9.0, 9.0]], "b.mid": [[0.0, 4.0]], "c.mid": [[2.
 def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A model whose domain notes what is written and drawn, as (titles, rows)."""
     domain: Any = fake_domain()
-    noted = SimpleNamespace(written={}, drawn={})
+    noted = SimpleNamespace(written={}, drawn={}, files=dict(FILES))
 
     def write(self: Any, model: Any, items: Tensor, titles: Any, name: str, to: Path):
         noted.written[name] = (list(titles), items.tolist())
@@ -59,7 +59,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
     kind = type(domain)
     monkeypatch.setattr(
-        kind, "read", lambda self, model, path: Examples(torch.tensor(FILES[path.name]))
+        kind, "read", lambda self, model, path: Examples(torch.tensor(noted.files[path.name]))
     )
     monkeypatch.setattr(kind, "write", write)
     monkeypatch.setattr(kind, "show", show)
@@ -151,3 +151,12 @@ COMMANDS = {
 def test_a_decoder_that_samples_does_so_by_the_seed(world, tmp_path, name):
     one, again, other = noise_of(world, lambda seed: COMMANDS[name](world.ae, tmp_path, seed))
     assert one == again != other
+
+
+def test_a_picture_shows_four_items_at_most_of_each_side(world, tmp_path):
+    world.files["d.mid"] = [[float(n), 1.0] for n in range(6)]
+    list(reconstruct(world.ae, Path("d.mid"), tmp_path, 0))
+    assert len(world.written["reconstruction-d"][1]) == 6
+    titles, rows = world.drawn["reconstruction-d-both.png"]
+    assert [first for first, _ in rows] == [0, 1, 2, 3, 0, 1.5, 3, 4.5]
+    assert (titles[3], titles[4]) == ("d.mid 4", "reconstruction 1")

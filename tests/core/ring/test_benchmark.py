@@ -9,6 +9,7 @@ import pytest
 import torch
 from command import run
 from conftest import REPOSITORY
+from matplotlib.figure import Figure
 
 from core.ring import benchmark
 from core.ring import domain as ring
@@ -149,6 +150,18 @@ def test_the_shifted_points_are_the_real_ones_turned_and_moved():
 def test_a_picture_shows_the_share_of_good_samples_or_of_labels_on_the_shifted_ring():
     assert result("gan", 0, good=0.9, modes=8, mmd=0.01).score == 0.9
     assert result("dann", 0, ring=0.99, shifted=0.75, best=0.8).score == 0.75
+
+
+def test_a_picture_names_each_model_and_its_share(tmp_path, monkeypatch):
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, path: figures.append(self))
+    results = [result("gan", 0, good=0.904), result("dann", 0, ring=1.0, shifted=0.75)]
+    benchmark.draw(results, tmp_path / "ring.png")
+    (figure,) = figures
+    assert [axes.get_title() for axes in figure.axes if axes.get_title()] == [
+        "gan  90%",
+        "dann  75%",
+    ]
 
 
 def test_samples_of_a_translation_are_translated_points_of_the_other_ring():
