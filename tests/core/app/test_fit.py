@@ -1,13 +1,17 @@
 """A configuration trained into a run folder: its switches reach the networks and the steps."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from fake_domain import fake_domain
 from torch import nn
 
 from core.app.configuration import ModelConfig, RunConfig
-from core.app.fit import fit
+from core.app.domain import Examples
+from core.app.fit import fit, observer
+from core.app.model import Model
 from core.ring import domain as ring
 from core.theory.passes import Networks
 from core.training.loop import TrainConfig
@@ -81,3 +85,42 @@ def test_the_pool_is_kept_in_the_checkpoint_and_moves_the_critic(tmp_path):
 def test_the_seed_decides_the_weights_at_the_beginning_and_what_they_become(tmp_path):
     one, other = (fitted(tmp_path / str(n), config(seed=n)) for n in (1, 2))
     assert apart(one, other, "decoder") and apart(one, other, "critic_x")
+
+
+class Doubled(Model):
+    """A model that makes 2 x + seed of numbers x."""
+
+    def to_x(self, items: Any) -> Any: ...
+    def from_x(self, x: Any) -> Any: ...
+    def sampled_like(self, examples: Examples, seed: int) -> Any: ...
+
+    def generate(self, examples: Examples, seed: int = 0) -> Any:
+        return [2 * x + seed for x in examples.items]
+
+
+class NumbersRun(RunConfig):
+    spec: str = "numbers"
+
+
+@pytest.mark.parametrize(("other", "items"), [(None, [17.0, 19.0]), ([10.0], [35.0])])
+def test_a_run_shows_what_becomes_of_its_examples_and_measures_itself(
+    tmp_path, monkeypatch, other, items
+):
+    """By the seed 5: 2 (1 + 5) + 5 = 17; of a translation 2 (10 + 5) + 5, of the other numbers."""
+    domain, drawn = fake_domain(), []
+    facts: dict[str, Any] = {
+        "item": "number",
+        "model": Doubled,
+        "examples": lambda self, data, count, seed: Examples([x + seed for x in data[:count]]),
+        "measures": lambda self, data, config, other: lambda model: {"distance": data[0]},
+        "preview": lambda self, model, *shown: drawn.append((model.name, *shown)),
+    }
+    for name, fact in facts.items():
+        monkeypatch.setattr(type(domain), name, fact)
+    wanted = NumbersRun(**dict(config(seed=5)))
+    with Run.open(tmp_path / "mine", {}) as run:
+        assert observer(domain, run, [1.0, 2.0], wanted, other)(Networks({}), 7) == {
+            "distance": 1.0
+        }
+    titles = [f"number {n + 1}" for n in range(len(items))]
+    assert drawn == [("mine", items, titles, run.samples / "step-00000007")]

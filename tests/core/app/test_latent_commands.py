@@ -74,9 +74,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def test_interpolation_goes_from_the_first_item_to_the_last(world, tmp_path):
     """z from (3, 0) to (0, 2), half way at a right angle (3, 2) / sqrt 2."""
-    (path,) = interpolate(world.ae, "a.mid", "b.mid", 3, tmp_path / "to", 0)
+    (path,) = interpolate(world.ae, "a.mid", "b.mid", 3, to := tmp_path / "a" / "to", 0)
     titles, rows = world.written["interpolation"]
-    assert path == tmp_path / "to" / "interpolation.mid" and (tmp_path / "to").is_dir()
+    assert path == to / "interpolation.mid" and to.is_dir()
     assert titles == ["a.mid", "50%", "b.mid"]
     half = 3 / 2**0.5
     expected = torch.tensor([[9, 0], [3 * half, 2 * half], [0, 6]])

@@ -96,6 +96,22 @@ def test_it_samples_where_it_can_and_else_shows_what_becomes_of_examples():
     assert model("cyclegan").generate(examples, seed=5) == [10.5, 20.5]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m, seed: m.decode(m.encode([1.0, -2.0]), seed),
+        lambda m, seed: m.transform([1.0, -2.0], None, seed),
+        lambda m, seed: m.reconstruct([1.0, -2.0], None, seed),
+        lambda m, seed: m.generate(Examples([1.0, -2.0]), seed),
+    ],
+    ids=["decode", "transform", "reconstruct", "generate"],
+)
+def test_a_decoder_that_samples_does_so_by_the_seed(change, monkeypatch):
+    monkeypatch.setattr(Numbers, "output", lambda self, decoded: decoded.rsample())
+    sampling = model("ae")
+    assert change(sampling, 3) == change(sampling, 3) != change(sampling, 4)
+
+
 def test_the_prior_is_its_own():
     assert model("vae", prior=Spread()).prior(3).rsample().tolist() == [[7], [7], [7]]
 

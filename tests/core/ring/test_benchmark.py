@@ -61,12 +61,12 @@ def result(name: str, seed: int, **measures: float) -> Result:
 
 def test_a_result_comes_back_as_it_was_stored(tmp_path):
     stored = result("dann", 2, ring=0.99, shifted=0.75, best=0.8)
-    stored.save(tmp_path)
-    found = load(tmp_path, "dann", 2)
+    stored.save(folder := tmp_path / "new" / "results")
+    found = load(folder, "dann", 2)
     assert found is not None
     assert (found.measures, found.labels.tolist()) == (stored.measures, [0, 3])
     assert found.points.tolist() == [[1, 1], [1, 1]]
-    assert load(tmp_path, "dann", 1) is None
+    assert load(folder, "dann", 1) is None
 
 
 def test_a_result_of_other_settings_does_not_count(tmp_path, monkeypatch):

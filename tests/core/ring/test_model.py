@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from command import run
+from fake_domain import fake_model
 
 from core.app import fit
 from core.errors import ConfigError, UserError
@@ -12,6 +13,7 @@ from core.recipes import RECIPES
 from core.ring.benchmark import on_the_ring
 from core.ring.data import DrawnRing, PointCollection, parse_points, prepare
 from core.ring.model import DOMAIN, Model, train
+from core.theory.passes import Networks
 
 RING = DrawnRing()
 TINY = ["train.steps=2", "train.sample_every_steps=2", "train.batch_size=8"]
@@ -56,6 +58,18 @@ def test_the_ring_command_trains_all_that_the_report_shows():
     assert not learned & {"classifier", "dann", "adda"}  # which no command asks for labels
 
 
+@pytest.mark.parametrize("other", [None, DrawnRing("small")])
+def test_while_training_what_the_model_makes_is_measured_against_held_out_points(
+    other, monkeypatch
+):
+    """A model that returns what it is given is the data; given another ring, it is not."""
+    config = fit.configure(DOMAIN, RING, "ae", "tiny", assignments=["train.seed=6"])
+    same = fake_model(DOMAIN, Networks({}), "ae", "same")
+    monkeypatch.setattr(same, "generate", lambda examples, seed: examples.items + (seed - 6))
+    distance = DOMAIN.measures(RING, config, other)(same)["distance"]
+    assert distance < 0.01 if other is None else distance > 0.1
+
+
 def test_points_are_read_from_lines():
     record = parse_points(CSV.encode())
     assert record.points.tolist() == [[2, 0], [0, 2.5], [-2, 0.25]]
@@ -84,8 +98,8 @@ def test_a_bad_file_is_rejected_with_its_line(tmp_path: Path, lines: str, reason
 def test_a_prepared_collection_gives_the_files_points(tmp_path: Path):
     for number in range(3):
         (tmp_path / f"{number}.csv").write_text(f"{number},0.5,{number}\n{number},1.5,7\n")
-    prepare([str(tmp_path)], tmp_path / "data", jobs=0)
-    data = PointCollection.open(tmp_path / "data")
+    prepare([str(tmp_path)], to := tmp_path / "new" / "data", jobs=0)
+    data = PointCollection.open(to)
     assert len(data.indices("test")) == 2
     points, labels = data.batch(0, 200, seed=0)
     rows = {(*point, label) for point, label in zip(points.tolist(), labels.tolist(), strict=True)}
