@@ -216,3 +216,10 @@ def test_a_flow_over_maps_depends_on_its_condition():
     x = torch.ones(2, 1, 4)
     one, other = flow(2, torch.tensor([[1.0, 0], [0, 1.0]])).log_prob(x)
     assert (one - other).abs() > 1e-3
+
+
+def test_the_weights_of_a_coupling_of_maps():
+    """From 4 channels and a condition of 3 to 64, to 64, to scale and shift of each channel."""
+    coupling = map_coupling(channel_mask((4, 8, 8), 0), (4, 8, 8), condition=3)
+    expected = (7 * 9 * 64 + 64) + (64 * 64 + 64) + (64 * 9 * 8 + 8)
+    assert sum(p.numel() for p in coupling.parameters()) == expected

@@ -246,3 +246,13 @@ def test_points_as_symbols_come_back_to_their_square():
     assert (ring.from_symbols(symbols) - x).abs().max() <= 6 / 64
     upper_right = ring.to_symbols(torch.tensor([[2.9, 2.9], [-2.9, 2.9], [99.0, -99.0]]))
     assert upper_right[:, 0].argmax(1).tolist() == [3, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "body", [pixelcnn, wavenet, transformer, sparse_transformer, local_transformer]
+)
+def test_a_sequence_can_be_of_one_symbol(body):
+    torch.manual_seed(0)
+    symbols = torch.eye(4)[:, None]  # [batch position symbol]
+    probabilities = SequenceDensity(1, 4, body)(4).log_prob(symbols).exp()
+    assert probabilities.sum().item() == pytest.approx(1, abs=1e-5)

@@ -123,6 +123,17 @@ def test_a_clock_counts_by_the_budget_that_ends_first():
     assert budget.fraction == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_new_budget_has_used_nothing(monkeypatch):
+    """And counts its seconds from its beginning: half a minute after, half of a minute."""
+    now = [100.0]
+    monkeypatch.setattr("core.training.loop.time.monotonic", lambda: now[0])
+    budget = Budget(TrainConfig(minutes=1.0))
+    assert (budget.step, budget.seconds, budget.fraction) == (0, 0.0, 0.0)
+    now[0] = 130.0
+    budget.advance()
+    assert (budget.step, budget.seconds, budget.fraction) == (1, 30.0, 0.5)
+
+
 def test_a_budget_is_needed():
     with pytest.raises(ValueError, match="budget"):
         TrainConfig()

@@ -2,12 +2,14 @@
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import REPOSITORY
@@ -194,6 +196,7 @@ def test_the_configuration_names_the_versions_that_trained_it(tmp_path, monkeypa
     with Run.open(tmp_path / "run", {"a": 1}) as run:
         first = (run.folder / "config.yaml").read_text().splitlines()[1]
     assert f"torch {torch.__version__.partition('+')[0]}" in first and "threads 1" in first
+    assert f"python {platform.python_version()}, " in first and f"numpy {np.__version__}" in first
     with Run.open(tmp_path / "run", {"a": 1}):
         assert caplog.text == ""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 7)

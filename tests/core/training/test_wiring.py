@@ -18,7 +18,7 @@ from core.theory.adversarial import Adversarial, wasserstein
 from core.theory.distributions import Delta
 from core.theory.passes import Batch, Networks, Passes
 from core.theory.terms import Match, Term
-from core.training.loop import TrainConfig, train
+from core.training.loop import Monitor, TrainConfig, train
 from core.training.run import Run
 from core.training.step import Optimisation, TrainState, critic_step, learner_step, step
 
@@ -158,6 +158,45 @@ def test_the_gradient_is_clipped_to_the_norm_of_the_group(critic, learner, slope
     assert slope_of(learned, "critic_x", "weight") == pytest.approx(slopes[0], rel=1e-4)
     learner_step(learned, around(3.0))
     assert slope_of(learned, "decoder", "value") == pytest.approx(slopes[1], rel=1e-4)
+
+
+class HalfPull(Pull):
+    weight = 0.5
+
+
+def test_the_gradients_of_two_terms_on_the_decoder_are_measured_with_their_weights():
+    """2 of the game, the critic's slope; half of 3 of the pull. Of one term there is no ratio."""
+    learned, unmeasured = state(game(), HalfPull()), state(game(), HalfPull())
+    logged = learner_step(learned, around(3.0), measured=True)
+    norms = {name: norm for name, norm in logged.items() if name.startswith("gradient_")}
+    assert norms == {
+        "gradient_match_x": pytest.approx(2.0),
+        "gradient_pull": pytest.approx(1.5),
+    }
+    assert not norms.keys() & learner_step(unmeasured, around(3.0)).keys()
+    assert value(learned) == value(unmeasured)
+    assert not norms.keys() & learner_step(state(game()), around(3.0), measured=True).keys()
+
+
+def test_gradients_are_measured_in_the_steps_that_are_logged(tmp_path):
+    seen: list[bool] = []
+    monitor = Monitor(on_step=lambda budget, losses: seen.append("gradient_pull" in losses))
+    config = TrainConfig(steps=6, log_every_steps=3)
+    with Run.open(tmp_path / "run", {}) as run:
+        learned = state(game(), HalfPull())
+        train(run, learned, lambda n: around(3.0), config, lambda n, s: {}, monitor)
+    assert seen == [False, False, True, False, False, True]
+
+
+@pytest.mark.parametrize(("bad", "skipped"), [({0}, 1.0), ({0, 1}, 2.0), ({2}, 1.0), (set(), 0.0)])
+def test_updates_that_are_not_finite_are_skipped_one_by_one_and_counted(bad, skipped):
+    """Batches 0 and 1 are the critic's, 2 is the learner's, who meets no batch of the critic."""
+    learned = state(game(critic_steps=2), HalfPull())
+    losses = step(learned, lambda n: around(math.nan if n in bad else 3.0), 0, seed=0)
+    assert losses["skipped"] == skipped
+    updates = 2 - len(bad & {0, 1})
+    assert weight(learned) == pytest.approx(2.0 + 0.01 * updates, abs=1e-6)
+    assert (value(learned) == 0.5) == (2 in bad)
 
 
 def test_a_gradient_is_of_its_own_batch():
