@@ -497,9 +497,11 @@ def relevant_tests(
     """The tests that execute a mutant's line, the quickest first, of `limit` seconds at most.
 
     A line that is executed on import alone matters to all tests that execute anything of its
-    module, and to those whose module imports it.
+    module, and to those whose module imports it. A module's own tests run in any case: they may
+    execute the line in a subprocess, where it is not traced.
     """
     module = mutant.path.removesuffix(".py").replace("/", ".")
+    own = str(Path("tests", mutant.path).with_name(f"test_{Path(mutant.path).name}"))
     found = {
         name
         for name, test in known.items()
@@ -513,6 +515,7 @@ def relevant_tests(
         files = {name.partition("::")[0] for name in known}
         importing = {f for f in files if re.search(rf"\b{module}\b", _text(root / f))}
         found |= {n for n in known if n.partition("::")[0] in importing or mutant.path in n}
+    found |= {name for name in known if name.partition("::")[0] == own}
     chosen, total = [], 0.0
     for name in sorted(found, key=lambda n: (not n.startswith("tests/core"), known[n].seconds)):
         total += known[name].seconds

@@ -91,14 +91,15 @@ def test_tests_that_execute_the_line_run_the_quickest_first(tmp_path):
         "tests/core/t.py::elsewhere": Execution(0.5, {"core/m.py": [4]}),
         "tests/core/u.py::imports": Execution(0.1, {}),
         "tests/core/v.py::other": Execution(0.1, {"core/n.py": [3]}),
+        "tests/core/test_m.py::own": Execution(0.2, {}),
     }
     (tmp_path / "tests/core").mkdir(parents=True)
     (tmp_path / "tests/core/u.py").write_text("from core.m import x\n")
-    t, u = "tests/core/t.py::", "tests/core/u.py::"
-    assert relevant_tests(inside, known, tmp_path, 60) == [t + "quick", t + "slow"]
-    assert relevant_tests(inside, known, tmp_path, 2) == [t + "quick"]
+    t, u, own = "tests/core/t.py::", "tests/core/u.py::", "tests/core/test_m.py::own"
+    assert relevant_tests(inside, known, tmp_path, 60) == [own, t + "quick", t + "slow"]
+    assert relevant_tests(inside, known, tmp_path, 2) == [own, t + "quick"]
     found = relevant_tests(outside, known, tmp_path, 60)
-    assert found == [u + "imports", t + "elsewhere", t + "quick", t + "slow"]
+    assert found == [u + "imports", own, t + "elsewhere", t + "quick", t + "slow"]
 
 
 def test_the_seconds_of_a_test_are_the_processors():
