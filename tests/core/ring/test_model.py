@@ -12,7 +12,9 @@ from core.errors import ConfigError, UserError
 from core.recipes import RECIPES
 from core.ring.benchmark import on_the_ring
 from core.ring.data import DrawnRing, PointCollection, parse_points, prepare
+from core.ring.domain import to_symbols
 from core.ring.model import DOMAIN, Model, train
+from core.theory.divergences import mmd
 from core.theory.passes import Networks
 
 RING = DrawnRing()
@@ -173,3 +175,35 @@ def test_sampled_points_have_the_labels_in_turn(tmp_path: Path):
     expected = Model.load(folder, "cpu").points(10, 5, labels)
     lines = "".join(f"{x:.6f},{y:.6f}\n" for x, y in expected.tolist())
     assert (tmp_path / "points.csv").read_text() == lines
+
+
+def test_batches_of_a_run_are_drawn_by_its_seed_and_number_from_both_collections():
+    small, size = DrawnRing("small"), ["train.seed=6", "train.batch_size=5"]
+    config = fit.configure(DOMAIN, RING, "cyclegan", "tiny", assignments=size, other=small)
+    batch = DOMAIN.batches(RING, config, torch.device("cpu"), small)(3)
+    assert torch.equal(batch.x, RING.batch(3, 5, seed=6)[0])
+    assert batch.other is not None
+    assert torch.equal(batch.other, small.batch(3, 5, seed=6)[0])
+    assert batch.c is None
+    symbols = fit.configure(DOMAIN, RING, "pixelcnn", "tiny", assignments=size)
+    drawn = DOMAIN.batches(RING, symbols, torch.device("cpu"))(3)
+    assert torch.equal(drawn.x, to_symbols(batch.x))
+
+
+@pytest.mark.parametrize(("recipe", "seen"), [("ae", RING), ("cyclegan", DrawnRing("small"))])
+def test_models_are_evaluated_beside_other_held_out_points_and_a_gaussian(
+    recipe, seen, monkeypatch
+):
+    """A model that returns what it is given is the data, and a copy of the other ring is not."""
+    same = fake_model(DOMAIN, Networks({}), recipe, "same")
+    monkeypatch.setattr(same, "generate", lambda examples, seed: examples.items)
+    torch.manual_seed(0)
+    report = DOMAIN.evaluate([same], RING, 800, 4, DrawnRing("small")).report
+    given, held_out, gaussian = report.rows
+    points = seen.batch(0, 800, 4, "test")[0]
+    assert given.discrepancy == pytest.approx(mmd(points, RING.batch(0, 800, 4, "test")[0]).item())
+    assert (given.name, given.kind, given.count) == ("same", "generated", 800)
+    assert (held_out.kind, held_out.modes) == ("real", 8) and held_out.good > 0.97
+    assert 0 < abs(held_out.discrepancy) < 0.02 < gaussian.discrepancy
+    assert gaussian.kind == "baseline" and gaussian.good < 0.2
+    assert given.good > 0.97 if recipe == "ae" else given.good < 0.1
