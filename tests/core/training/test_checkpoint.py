@@ -20,7 +20,14 @@ from torch import nn
 
 from core.errors import Resumable, UserError
 from core.training import checkpoint as module
-from core.training.checkpoint import Checkpoint, Corrupt, first_intact, recover, save_checkpoint
+from core.training.checkpoint import (
+    Checkpoint,
+    Corrupt,
+    Index,
+    first_intact,
+    recover,
+    save_checkpoint,
+)
 from core.training.run import Run
 from core.training.serialisation import join, size_bytes, split
 
@@ -355,3 +362,9 @@ def test_the_first_intact_checkpoint_is_used(saved: Path, caplog: pytest.LogCapt
 
 def test_files_are_plain_safetensors(saved: Path):
     assert load_file(saved / "networks.safetensors")["/a.weight"].tolist() == [[1.0, -2.5]]
+
+
+def test_the_seal_of_an_index_does_not_depend_on_the_order_of_its_keys():
+    one = Index(facts={"step": 1, "seconds": 2.5}, groups={}, files={})
+    other = Index(files={}, groups={}, facts={"seconds": 2.5, "step": 1})
+    assert one.seal() == other.seal() != Index(facts={"step": 2}, groups={}, files={}).seal()
