@@ -146,7 +146,7 @@ def test_a_training_that_is_followed_goes_on_until_a_signal():
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """What a progress bar was last set to, and whether it stands on standard error."""
+    """Note how a progress bar was last set, and whether it stands on standard error."""
     facts: dict[str, object] = {}
 
     def update(self: Progress, task: object, **changes: object) -> None:

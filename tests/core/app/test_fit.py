@@ -102,7 +102,10 @@ class NumbersRun(RunConfig):
     spec: str = "numbers"
 
 
-@pytest.mark.parametrize(("other", "items"), [(None, [17.0, 19.0]), ([10.0], [35.0])])
+EIGHT = [17.0, 19.0, 21.0, 23.0, 25.0, 27.0, 29.0, 31.0]
+
+
+@pytest.mark.parametrize(("other", "items"), [(None, EIGHT), ([10.0], [35.0])])
 def test_a_run_shows_what_becomes_of_its_examples_and_measures_itself(
     tmp_path, monkeypatch, other, items
 ):
@@ -117,10 +120,9 @@ def test_a_run_shows_what_becomes_of_its_examples_and_measures_itself(
     }
     for name, fact in facts.items():
         monkeypatch.setattr(type(domain), name, fact)
+    data = [float(n) for n in range(1, 10)]
     wanted = NumbersRun(**dict(config(seed=5)))
     with Run.open(tmp_path / "mine", {}) as run:
-        assert observer(domain, run, [1.0, 2.0], wanted, other)(Networks({}), 7) == {
-            "distance": 1.0
-        }
+        assert observer(domain, run, data, wanted, other)(Networks({}), 7) == {"distance": 1.0}
     titles = [f"number {n + 1}" for n in range(len(items))]
     assert drawn == [("mine", items, titles, run.samples / "step-00000007")]

@@ -130,7 +130,7 @@ def test_a_translation_goes_one_way_or_back(world, tmp_path, back, factor):
 
 
 def noise_of(world: SimpleNamespace, change: Any) -> list[Any]:
-    """What a command writes by a decoder that adds noise, with the seeds 1, 1 and 2."""
+    """Return what a command writes by a decoder that adds noise, with the seeds 1, 1 and 2."""
     world.ae.output = lambda p: p.representative + torch.randn_like(p.representative)
     written = []
     for seed in (1, 1, 2):
@@ -149,8 +149,8 @@ COMMANDS = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_decoder_that_samples_does_so_by_the_seed(world, tmp_path, name):
-    one, again, other = noise_of(world, lambda seed: COMMANDS[name](world.ae, tmp_path, seed))
-    assert one == again != other
+    one, repeated, other = noise_of(world, lambda seed: COMMANDS[name](world.ae, tmp_path, seed))
+    assert one == repeated != other
 
 
 def test_a_picture_shows_four_items_at_most_of_each_side(world, tmp_path):
