@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -196,7 +197,7 @@ def test_models_are_evaluated_beside_other_held_out_points_and_a_gaussian(
     recipe, seen, monkeypatch
 ):
     """A model that returns what it is given is the data, and a copy of the other ring is not."""
-    same = fake_model(DOMAIN, Networks({}), recipe, "same")
+    same: Any = fake_model(DOMAIN, Networks({}), recipe, "same")
     monkeypatch.setattr(same, "generate", lambda examples, seed: examples.items)
     torch.manual_seed(0)
     report = DOMAIN.evaluate([same], RING, 800, 4, DrawnRing("small")).report
