@@ -152,11 +152,13 @@ def theory_sections() -> dict[str, tuple[str, str]]:
 def test_the_theory_states_each_recipe_its_paper_and_how_it_differs():
     """The code of a section builds the recipe that runs: terms, networks and settings."""
     from core import recipes
+    from musegen import recipes as of_music
     from videogen import recipes as of_video
 
     sections, known = theory_sections(), vars(recipes) | vars(of_video)
-    assert sections.keys() == of_video.RECIPES.keys()
-    for name, recipe in of_video.RECIPES.items():
+    every = of_video.RECIPES | of_music.RECIPES
+    assert sections.keys() == every.keys()
+    for name, recipe in every.items():
         prose, code = sections[name]
         builder, conditional, _ = code.strip().partition(".conditional()")
         built = eval(f"Recipe({builder}, paper=paper)", known | {"paper": recipe.paper})

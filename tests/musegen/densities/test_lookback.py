@@ -157,8 +157,9 @@ def test_facts_follow_from_what_is_chosen(history: History):
     new = NextNote(
         history, row, last, patterns, latest, lambda step: started, lambda step: (bar, before)
     )
-    for attribute, value in (("advance", 0), ("track", LEAD), ("pitch", 9)):
-        new.choose(attribute, at(value))
+    new.choose("advance", at(0))
+    new.choose("track", at(LEAD))
+    new.choose("pitch", at(9))
     assert new.there.tolist() == [[0, 0, 2]]
     assert new.ages.tolist() == [[0, 0, 1]]
     assert new.profiles[0, :, 1].tolist() == [2, 1, 1, 1]

@@ -1,6 +1,7 @@
 """The lookback density: the same conditionals at once and note by note, and probabilities."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -33,7 +34,7 @@ def density(
     grid: Grid = GRID,
     tracks: tuple[Track, ...] = (PIANO, DRUMS, BASS),
     bars: int = 10,
-    **config: object,
+    **config: Any,
 ) -> LookbackDensity:
     """A density of random weights, far from uniform."""
     torch.manual_seed(5)
@@ -121,7 +122,7 @@ FINE = Grid(steps_per_beat=12, beats_per_bar=1, lowest_pitch=24, pitches=14)
     ],
     ids=str,
 )
-def test_note_by_note_is_as_likely_as_at_once(grid: Grid, config: dict[str, object]):
+def test_note_by_note_is_as_likely_as_at_once(grid: Grid, config: dict[str, Any]):
     """The features of sampling, kept up to date, are those of training, masked."""
     model = density(grid, **config)
     x = pieces(model, 5, 0.08 / grid.steps_per_bar)
@@ -220,10 +221,15 @@ def test_later_notes_do_not_change_earlier_conditionals(changed: int):
     torch.testing.assert_close(*hidden)
 
 
+def last_layer(head: nn.Module) -> nn.Linear:
+    (*_, last) = (one for one in head.modules() if isinstance(one, nn.Linear))
+    return last
+
+
 def test_gates_are_those_of_transposed_music():
     """Without a logit of each absolute pitch, the logits move along with the notes."""
     model = density(grid=Grid(steps_per_beat=2, beats_per_bar=2, lowest_pitch=40, pitches=30))
-    last = model.heads.pitch.layers[-1]
+    last = last_layer(model.heads.pitch)
     for parameter in (last.weight, last.bias):
         parameter.data[:30] = 0
     x = pieces(model, 2)
@@ -248,7 +254,7 @@ def test_what_stood_at_no_lag_has_no_gate():
     hidden = torch.randn(len(known.row), 16, dtype=torch.double)
     logits = [model.heads.pitch_logits(hidden, known)]
     gates = slice(17 + 49, 17 + 49 + 16)
-    last = model.heads.pitch.layers[-1]
+    last = last_layer(model.heads.pitch)
     last.bias.data[gates] += 3.0
     logits.append(model.heads.pitch_logits(hidden, known))
     last.bias.data[gates.start + 2] += 2.0  # of two bars ago
@@ -266,7 +272,8 @@ def test_a_song_depends_on_how_it_is_sampled():
     free = density(nucleus=WHOLE)(40).sample(6)
     assert len(free.unique(dim=0)) > 30
     narrow = Nucleus(advance=1e-6, track=1e-6, pitch=1e-6, length=1e-6, velocity=1e-6)
-    for config in ({"nucleus": narrow}, {"nucleus": WHOLE, "temperature": 1e-6}):
+    certain: list[dict[str, Any]] = [{"nucleus": narrow}, {"nucleus": WHOLE, "temperature": 1e-6}]
+    for config in certain:
         assert len(density(**config)(40).sample(6).unique(dim=0)) == 1
 
 
