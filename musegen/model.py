@@ -50,8 +50,8 @@ from musegen.tracks import Track
 
 DEFAULT_TEMPO_BPM = 120.0
 
-MEASURED = 128
-"""Phrases that are sampled and measured while training."""
+MEASURED_BARS = 512
+"""Bars that are sampled and measured while training."""
 
 GROWTH = 8
 """Growth of the chunks in which a density is sampled: their cost is mostly that of the steps."""
@@ -212,7 +212,7 @@ class Music(Domain):
         Without held-out songs the training songs judge. A translation that is nearly a copy is
         not measured: it is near before it has learned.
         """
-        from musegen.measures.hearing import Hearing, cut_cells, cut_songs, lengths_of
+        from musegen.measures.hearing import Hearing, cut_notes, cut_songs, lengths_of
         from musegen.measures.resemblance import onset_f1
         from musegen.measures.yardstick import Yardstick
 
@@ -223,15 +223,18 @@ class Music(Domain):
         real = data.rolls(spread(data.indices(split), 1024))
         yardstick = Yardstick.of(real, data.grid, data.tracks)
         source = data if other is None else other
-        examples = Examples(source.rolls(spread(source.indices("train"), MEASURED)))
+        count = max(1, MEASURED_BARS // data.bars)
+        examples = Examples(source.rolls(spread(source.indices("train"), count)))
 
         def measure(model: CoreModel) -> dict[str, float]:
             assert isinstance(model, Model)
-            songs = model.songs(examples, longest, config.train.seed)
-            if model.translates and onset_f1(examples.items, songs) > COPY:
+            bars = max(longest, data.bars) if model.draws else data.bars
+            songs = model.songs(examples, bars, config.train.seed)
+            cells = model.cells_of(songs, bars)
+            if model.translates and onset_f1(examples.items, cells) > COPY:
                 return {}
-            phrases = yardstick.distance(phrases_of(songs, data.bars))
-            judged = hearing.judge(cut_cells(songs, data, [longest]), phrases)
+            phrases = yardstick.distance(phrases_of(cells, data.bars))
+            judged = hearing.judge(cut_notes(songs, bars, data, [longest]), phrases)
             return {"distance": judged.total, "phrases": phrases, "time": judged.time}
 
         return measure
@@ -277,10 +280,11 @@ class Model(CoreModel):
 
     def from_x(self, x: States | NoteRows) -> Phrases:
         if self.config.is_density:
-            return self._cells_of(from_rows(x), self.spec.bars)
+            return self.cells_of(from_rows(x), self.spec.bars)
         return to_cells(x).cpu().numpy()
 
-    def _cells_of(self, songs: Sequence[Notes], bars: int) -> Phrases:
+    def cells_of(self, songs: Sequence[Notes], bars: int) -> Phrases:
+        """Convert songs of `bars` bars to cells."""
         size = (len(self.spec.tracks), bars, self.spec.grid)
         return np.stack([fill(notes, *size) for notes in songs])
 
@@ -294,27 +298,31 @@ class Model(CoreModel):
     def sampled_like(self, examples: Examples, seed: int) -> Phrases:
         return self.cells(len(examples), seed)
 
-    def songs(self, examples: Examples, bars: int, seed: int) -> Phrases:
+    def songs(self, examples: Examples, bars: int, seed: int) -> list[Notes]:
         """Sample about as many bars as the examples have, as songs; without a prior, generate."""
-        if not self.draws or bars <= self.spec.bars:
-            return self.generate(examples, seed)
-        return self.cells(-(-len(examples) * self.spec.bars // bars), seed, bars)
+        if not self.draws:
+            return [notes_of(cells) for cells in self.generate(examples, seed)]
+        return self.notes(-(-len(examples) * self.spec.bars // bars), seed, bars)
 
     @torch.no_grad()
     def cells(self, count: int = 1, seed: int = 0, bars: int | None = None) -> Phrases:
         """Sample pieces of any number of bars; each depends on the seed and its number alone."""
         length = self._length(bars)
         if self.config.is_density:
-            return self._cells_of(self.notes(count, seed, length), length)
+            return self.cells_of(self.notes(count, seed, length), length)
 
         def draw(rows: Rows) -> States:
+            if "density" in self.networks:
+                return self.networks["density"](len(rows)).sample(length)
             return self._phrases(len(rows), -(-length // self.spec.bars))[:, :, :, :length]
 
         return self.from_x(in_chunks(count, seed, self.device, draw))
 
     @torch.no_grad()
     def notes(self, count: int = 1, seed: int = 0, bars: int | None = None) -> list[Notes]:
-        """Sample pieces of a density as notes, as `cells` does."""
+        """Sample pieces as notes, with velocities where they are learned, as `cells` does."""
+        if not self.config.is_density:
+            return [notes_of(cells) for cells in self.cells(count, seed, bars)]
         length = self._length(bars)
 
         def draw(rows: Rows) -> list[Notes]:

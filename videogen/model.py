@@ -35,7 +35,7 @@ from videogen.files.sources import listing
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist
-from videogen.networks.text import Captions, Condition, Tokens
+from videogen.networks.text import Captions, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.recipes import RECIPES
 from videogen.shapes.dataset import MovingShapes
@@ -363,12 +363,12 @@ class Model(CoreModel):
         chunks = draw_chunks(count, seed, self.device, draw)
         return {name: torch.cat([one[name] for one in chunks])[:count].cpu() for name in chunks[0]}
 
-    def _read(self, captions: Sequence[str], rows: Rows) -> Condition | None:
+    def _read(self, captions: Sequence[str], rows: Rows) -> Tensor | None:
         """Return the captions of these rows as the networks take them, each read on its own."""
         read = [self.conditioning([str(captions[row])]) for row in rows.tolist()]
         return torch.cat([one for one in read if one is not None]) if read[0] is not None else None
 
-    def _distribution(self, c: Condition | None, rows: Rows) -> ClipByGist:
+    def _distribution(self, c: Tensor | None, rows: Rows) -> ClipByGist:
         """Return p(x given z, c), z sampled from the prior."""
         return self.networks["decoder"](self.prior(len(rows), c).rsample(), c)
 

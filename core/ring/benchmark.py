@@ -289,20 +289,25 @@ def write(seeds: Sequence[int], folder: Path, to: Path) -> list[Path]:
     model's first seed.
     """
     (to / "ring").mkdir(parents=True, exist_ok=True)
+    (to / "models.md").write_text(table(seeds, folder, to), encoding="utf-8")
     generators = stored(on_the_ring(), seeds, folder)
     classifiers = stored(adapting(), seeds, folder)
-    lines = [
-        *_head(to, len(seeds)),
-        *itertools.starmap(_row, generators.items()),
-        *ADAPTED_HEAD,
-        *itertools.starmap(_adapted_row, classifiers.items()),
-    ]
-    (to / "models.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw([results[0] for results in generators.values() if results], to / "ring.png")
     for name, results in {**generators, **classifiers}.items():
         if results:
             draw(results[:1], to / "ring" / f"{name}.png")
     return [to / "models.md", to / "ring.png", to / "ring"]
+
+
+def table(seeds: Sequence[int], folder: Path, to: Path) -> str:
+    """Return the tables of all results in `folder`, as Markdown."""
+    lines = [
+        *_head(to, len(seeds)),
+        *itertools.starmap(_row, stored(on_the_ring(), seeds, folder).items()),
+        *ADAPTED_HEAD,
+        *itertools.starmap(_adapted_row, stored(adapting(), seeds, folder).items()),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _head(to: Path, seeds: int) -> list[str]:

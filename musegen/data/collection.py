@@ -98,6 +98,14 @@ class Collection(Prepared):
             for shard in self.store.shards
         ]
 
+    @cached_property
+    def _held(self) -> list[np.ndarray]:
+        """Return the number of held pieces before each piece, for each shard."""
+        return [
+            np.concatenate([[0], np.cumsum(shard["held"], dtype=np.int64)])
+            for shard in self.store.shards
+        ]
+
     def song_of(self, phrase: int | np.integer) -> Song:
         """Return the song of a phrase."""
         return self.songs[int(self.store.whole["song"][phrase])]
@@ -268,13 +276,13 @@ class Collection(Prepared):
         return self.notes(chosen[mine], transpose[mine])
 
     def _note_counts(self, indices: np.ndarray) -> np.ndarray:
-        """Return the number of pieces of notes of each phrase."""
+        """Return the number of notes of each phrase; one is in as many pieces as it is in bars."""
         shards, begins = (self.store.whole[key][indices] for key in ("shard", "bar"))
-        firsts = [
-            self._first_notes[shard][[begin, begin + self.bars]]
-            for shard, begin in zip(shards, begins.astype(np.int64), strict=True)
-        ]
-        return np.diff(firsts, axis=1)[:, 0]
+        counts = []
+        for shard, begin in zip(shards, begins.astype(np.int64), strict=True):
+            first, second, end = self._first_notes[shard][[begin, begin + 1, begin + self.bars]]
+            counts.append(end - first - np.ptp(self._held[shard][[second, end]]))
+        return np.array(counts)
 
 
 def _joined(pieces: dict[str, np.ndarray]) -> Notes:

@@ -53,13 +53,13 @@ def sound(roll: Roll, soundfont: Path | None = None) -> Float[np.ndarray, "chann
     notes = roll.notes()
     end = round(SAMPLE_RATE * roll.seconds_at(int((notes.start + notes.length).max(initial=0))))
     audio = _without_silent_end(audio[:, : end + int(RING_SECONDS * SAMPLE_RATE)])
-    samples = torch.from_numpy(audio.copy())
+    audio = audio * _decay(audio.shape[1], end)
+    samples = torch.from_numpy(audio)
     if samples.abs().max() == 0 or samples.shape[1] < SAMPLE_RATE // 2:
         return audio
     gain = LOUDNESS_LUFS - torchaudio.functional.loudness(samples, SAMPLE_RATE).item()
     peak = 20 * torch.log10(samples.abs().max()).item()
-    samples = torchaudio.functional.gain(samples, min(gain, PEAK_DBFS - peak))
-    return samples.numpy() * _decay(samples.shape[1], end)
+    return torchaudio.functional.gain(samples, min(gain, PEAK_DBFS - peak)).numpy()
 
 
 def _score(roll: Roll) -> Any:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from musegen.measures.excerpts import PITCHES, STEPS_PER_BEAT, Excerpts, Values, ratio
+from musegen.measures.excerpts import PITCHES, STEPS_PER_QUARTER, Excerpts, Values, ratio
+from musegen.roll import Metre
 
 GENERAL_MIDI_DRUMS = (35, 81)
 SNARES = (38, 40)
@@ -31,10 +32,12 @@ def backbeat(excerpts: Excerpts) -> Values:
     NaN where a bar has other than four beats.
     """
     notes, drums = excerpts.notes, excerpts.part("drums")
-    if excerpts.beats_per_bar != 4:
+    if excerpts.metre != Metre.of(4, 4):
         return np.full((len(excerpts), 1), np.nan)
     snare = drums & np.isin(notes.pitch, SNARES)
-    snare &= np.isin(notes.start % excerpts.steps_per_bar, np.multiply(BACKBEATS, STEPS_PER_BEAT))
+    snare &= np.isin(
+        notes.start % excerpts.steps_per_bar, np.multiply(BACKBEATS, STEPS_PER_QUARTER)
+    )
     hit = np.unique((excerpts.excerpt * excerpts.steps + notes.start)[snare]) // excerpts.steps
     bars = _bars_of(excerpts, drums)
     return ratio(np.bincount(hit, minlength=len(excerpts)), len(BACKBEATS) * bars)[:, None]

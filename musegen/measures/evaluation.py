@@ -29,6 +29,7 @@ from musegen.measures.hearing import (
     Judgement,
     Lengths,
     cut_cells,
+    cut_notes,
     cut_songs,
     halves,
     lengths_of,
@@ -307,22 +308,19 @@ def generate(
         return read_folder(subject, data)
     if (subject.spec.grid, subject.spec.tracks) != (data.grid, data.tracks):
         raise UserError(f"{subject.name} and {data} have different grids or tracks")
-    phrases = _sample(subject, data, count, seed, other_data)
     reconstruction, lengths = reconstruction_f1(subject, data, seed), lengths_of(data)
-    songs = None
-    if subject.draws and max(lengths) > data.bars:
-        cells = subject.cells(-(-count * data.bars // max(lengths)), seed, max(lengths))
-        songs = cut_cells(cells, data, lengths)
+    if not subject.draws:
+        examples = _held_out(subject.source(data, other_data), count)
+        return Generated(subject.name, subject.transform(examples, seed=seed), reconstruction)
+    bars = max(*lengths, data.bars)
+    notes = subject.notes(-(-count * data.bars // bars), seed, bars)
+    phrases = (
+        subject.cells_of(notes, bars)
+        if bars == data.bars
+        else subject.cells(count, seed, data.bars)
+    )
+    songs = cut_notes(notes, bars, data, lengths)
     return Generated(subject.name, phrases, reconstruction, songs)
-
-
-def _sample(
-    model: "Model", data: Collection, count: int, seed: int, other_data: Collection | None
-) -> Phrases:
-    """Sample from the prior; a model without one transforms held-out phrases."""
-    if model.draws:
-        return model.cells(count, seed, data.bars)
-    return model.transform(_held_out(model.source(data, other_data), count), seed=seed)
 
 
 def _held_out(data: Collection, count: int) -> Phrases:

@@ -4,17 +4,18 @@ Songs of every grid are measured in sixteenth notes, so that collections of any 
 compared on one ground.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from musegen.data.collection import Collection
-from musegen.roll import Grid, Notes, Phrases, notes_of
+from musegen.roll import Grid, Metre, Notes, Phrases, notes_of
 from musegen.tracks import Track
 
-STEPS_PER_BEAT = 4
+STEPS_PER_QUARTER = 4
 PITCHES = 128
 NO_VELOCITY = 0
 """The velocity of notes whose velocity is not known."""
@@ -22,6 +23,7 @@ NO_VELOCITY = 0
 Values = Float[np.ndarray, "excerpt value"]
 """Measurements of each excerpt; NaN where nothing that they measure sounds."""
 
+NOTE_FIELDS = tuple(field.name for field in fields(Notes))
 PARTS = ("drums", "bass", "others")
 
 
@@ -51,7 +53,7 @@ class Excerpts:
     notes: Notes
     song: Int[np.ndarray, " excerpt"]
     bars: int
-    beats_per_bar: int
+    metre: Metre
     tracks: tuple[Track, ...]
 
     @classmethod
@@ -65,9 +67,9 @@ class Excerpts:
         tracks: tuple[Track, ...],
     ) -> "Excerpts":
         """Convert notes on any grid: onsets and ends go to the nearest sixteenth note."""
-        steps = bars * STEPS_PER_BEAT * grid.beats_per_bar
+        steps = bars * round(STEPS_PER_QUARTER * grid.metre.quarters)
         begin, end = (
-            np.floor(step * STEPS_PER_BEAT / grid.steps_per_beat + 0.5).astype(np.int64)
+            np.floor(step * STEPS_PER_QUARTER / grid.steps_per_quarter + 0.5).astype(np.int64)
             for step in (notes.start, notes.start + notes.length)
         )
         start = np.minimum(begin, steps - 1)
@@ -78,17 +80,21 @@ class Excerpts:
         first = order[np.append(True, np.diff(key[order]) != 0)[: len(order)]]
         columns = (notes.track, start, pitch, length, notes.velocity)
         kept = Notes(*(column[first].astype(np.int64) for column in columns))
-        return cls(excerpt[first], kept, song, bars, grid.beats_per_bar, tracks)
+        return cls(excerpt[first], kept, song, bars, grid.metre, tracks)
+
+    @classmethod
+    def of_notes(
+        cls, songs: Sequence[Notes], bars: int, grid: Grid, tracks: tuple[Track, ...]
+    ) -> "Excerpts":
+        """Convert songs of `bars` bars, each an excerpt."""
+        excerpt = np.repeat(np.arange(len(songs)), [len(notes) for notes in songs])
+        columns = (np.concatenate([getattr(n, name) for n in songs]) for name in NOTE_FIELDS)
+        return cls.of(excerpt, Notes(*columns), np.arange(len(songs)), bars, grid, tracks)
 
     @classmethod
     def of_cells(cls, cells: Phrases, grid: Grid, tracks: tuple[Track, ...]) -> "Excerpts":
         """Convert songs that are given as cells, each an excerpt; their velocity is constant."""
-        songs, count, bars, steps, pitches = cells.shape
-        rows = cells.reshape(-1, bars, steps, pitches)  # [song*track bar step pitch]
-        notes = notes_of(rows)
-        song, track = np.divmod(notes.track, count)
-        moved = Notes(track, notes.start, notes.pitch, notes.length, notes.velocity)
-        return cls.of(song, moved, np.arange(songs), bars, grid, tracks)
+        return cls.of_notes([notes_of(one) for one in cells], cells.shape[2], grid, tracks)
 
     @classmethod
     def of_songs(cls, data: Collection, begin: np.ndarray, bars: int) -> "Excerpts":
@@ -102,7 +108,7 @@ class Excerpts:
 
     @property
     def steps_per_bar(self) -> int:
-        return STEPS_PER_BEAT * self.beats_per_bar
+        return round(STEPS_PER_QUARTER * self.metre.quarters)
 
     @property
     def steps(self) -> int:
@@ -116,7 +122,7 @@ class Excerpts:
         order = np.flatnonzero(inside)[np.argsort(number[self.excerpt[inside]], kind="stable")]
         excerpt, notes = number[self.excerpt[order]], self.notes[order]
         song = self.song[chosen]
-        return Excerpts(excerpt, notes, song, self.bars, self.beats_per_bar, self.tracks)
+        return Excerpts(excerpt, notes, song, self.bars, self.metre, self.tracks)
 
     def cut(self, bars: int) -> "Excerpts":
         """Cut each into excerpts of `bars` bars, end to end; a shorter rest is left out.
@@ -131,7 +137,7 @@ class Excerpts:
         cut = Notes(notes.track, start, notes.pitch, length, notes.velocity)[inside]
         excerpt = (self.excerpt * each + piece)[inside]
         song = np.repeat(self.song, each)
-        return Excerpts(excerpt, cut, song, bars, self.beats_per_bar, self.tracks)
+        return Excerpts(excerpt, cut, song, bars, self.metre, self.tracks)
 
     @cached_property
     def bar(self) -> Int[np.ndarray, " note"]:

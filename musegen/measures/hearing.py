@@ -12,7 +12,7 @@ from musegen.measures.excerpts import Excerpts
 from musegen.measures.likeness import Portrait, group_errors, structure_in_time, total
 from musegen.measures.originality import KnownSongs
 from musegen.measures.yardstick import mean_of_known
-from musegen.roll import Phrases
+from musegen.roll import Notes, Phrases
 
 LENGTHS = (16, 8, 4, 2, 1)
 """Bars of the longer excerpts: the first of these lengths that training songs have."""
@@ -35,7 +35,17 @@ Lengths = Mapping[int, Excerpts]
 
 def cut_cells(cells: Phrases, data: Collection, lengths: Sequence[int]) -> dict[int, Excerpts]:
     """Cut songs that are given as cells, in a collection's grid, end to end."""
-    whole = Excerpts.of_cells(cells, data.grid, data.tracks)
+    return _cut(Excerpts.of_cells(cells, data.grid, data.tracks), lengths)
+
+
+def cut_notes(
+    songs: Sequence[Notes], bars: int, data: Collection, lengths: Sequence[int]
+) -> dict[int, Excerpts]:
+    """Cut songs of `bars` bars in a collection's grid, end to end."""
+    return _cut(Excerpts.of_notes(songs, bars, data.grid, data.tracks), lengths)
+
+
+def _cut(whole: Excerpts, lengths: Sequence[int]) -> dict[int, Excerpts]:
     pieces = {bars: whole.cut(bars) for bars in lengths}
     return {bars: one.take(limited(np.arange(len(one)))) for bars, one in pieces.items()}
 

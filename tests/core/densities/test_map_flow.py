@@ -219,7 +219,7 @@ def test_a_flow_over_maps_depends_on_its_condition():
 
 
 def test_the_weights_of_a_coupling_of_maps():
-    """From 4 channels and a condition of 3 to 64, to 64, to scale and shift of each channel."""
+    """From 4 channels and 3 numbers of c as a bias to 64, to 64, to scale and shift of each."""
     coupling = map_coupling(channel_mask((4, 8, 8), 0), (4, 8, 8), condition=3)
-    expected = (7 * 9 * 64 + 64) + (64 * 64 + 64) + (64 * 9 * 8 + 8)
+    expected = (4 * 9 * 64 + 64 + 3 * 64) + (64 * 64 + 64) + (64 * 9 * 8 + 8)
     assert sum(p.numel() for p in coupling.parameters()) == expected

@@ -297,7 +297,7 @@ def test_each_attribute_is_sampled_from_its_own_nucleus(attribute: str):
 def test_pieces_have_any_length_and_their_notes_are_legal(bars: int):
     model = density(bars=4)
     torch.manual_seed(4)
-    x = model(6).sample(bars)
+    x = model(24).sample(bars)
     step, track, pitch, length, velocity = x[x[..., 0] >= 0].unbind(1)
     assert 4 * bars > step.max() >= 4 * (bars - 1)
     assert (step + length).max() == 4 * bars
@@ -313,7 +313,7 @@ def test_finished_rows_leave_the_batch(monkeypatch: pytest.MonkeyPatch):
         RecurrentState, "keep", lambda self, rows: (sizes.append(len(rows)), keep(self, rows))[1]
     )
     torch.manual_seed(4)
-    density()(40).sample(8)
+    density()(80).sample(8)
     assert len(set(sizes)) > 3
     assert min(sizes) < 20
 

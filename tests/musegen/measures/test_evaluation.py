@@ -168,9 +168,8 @@ def test_shorter_songs_are_measured_in_excerpts_that_fit(data: Collection, phras
     assert "short (4 bars)" in label
     assert "long" in label
     groups = rows["long"].groups
-    known = {name: weight for name, weight in WEIGHTS.items() if not math.isnan(groups[name])}
-    assert known.keys() == WEIGHTS.keys() - {"dynamics"}
-    expected = sum(weight * groups[name] for name, weight in known.items()) / sum(known.values())
+    assert groups.keys() == WEIGHTS.keys()
+    expected = sum(w * groups[name] for name, w in WEIGHTS.items()) / sum(WEIGHTS.values())
     assert rows["long"].total == pytest.approx(expected)
     assert groups["phrases"] == rows["long"].distance
     assert groups["classifier"] == pytest.approx(max(0, 2 * rows["long"].accuracy - 1))
