@@ -98,7 +98,7 @@ class MusicCommands(DomainCommands):
                 min=0, help="Quarter notes before the first bar, where no signature says so."
             ),
         ] = 0.0,
-        bars: Annotated[int, typer.Option(min=1, help="Bars of a phrase.")] = 4,
+        bars: Annotated[int, typer.Option(min=1, help="Bars of a phrase.")] = 16,
         hop: Annotated[int, typer.Option(min=1, help="Bars from one phrase to the next.")] = 1,
         min_tracks: Annotated[
             int, typer.Option(min=1, help="Tracks that must sound in a phrase.")

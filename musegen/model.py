@@ -111,7 +111,7 @@ class Music(Domain):
     shipped = Path(__file__).parent / "weights"
     default_run = "note_transformer"
     default_latent_run = "musegan"
-    default_model = "musegan"
+    default_model = "lookback_rnn"
     offers = frozenset({"density", "maps", "statistics", "other"})
     recipes = RECIPES
     aliases = {"note_transformer": "autoregressive", "notes": "autoregressive"}

@@ -5,6 +5,11 @@ from pathlib import Path
 import numpy as np
 from handmade import midi, name, note, program, signature
 
+from musegen.data.records import PrepareConfig
+
+FOUR_BARS = PrepareConfig(bars=4)
+"""The songs are shorter than phrases are by default."""
+
 PROGRAMS = (0, 24, 33)
 """Piano, guitar and bass."""
 

@@ -35,7 +35,7 @@ class PrepareConfig(Strict):
     pickup_beats: float = Field(
         default=0.0, ge=0, description="quarter notes before the first bar of every MIDI file"
     )
-    bars: int = Field(default=4, gt=0, description="bars of a phrase")
+    bars: int = Field(default=16, gt=0, description="bars of a phrase")
     hop: int = Field(default=1, gt=0, description="bars from one phrase to the next")
     min_tracks: int = Field(default=3, gt=0, description="tracks that must sound in a phrase")
     test_share: float = Field(default=0.15, ge=0, lt=1, description="share of songs held out")

@@ -27,7 +27,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A collection of four songs of the band."""
     folder = tmp_path_factory.mktemp("data") / "band"
     code, said, complaint = run(
-        "music", "prepare", "--band", 4, "--seed", 5, "--steps-per-beat", 4, "--to", folder
+        "music",
+        "prepare",
+        "--band",
+        4,
+        "--seed",
+        5,
+        "--steps-per-beat",
+        4,
+        "--bars",
+        4,
+        "--to",
+        folder,
     )
     assert (code, complaint) == (0, "")
     assert "4 files: 4 kept, 0 rejected" in said
@@ -38,9 +49,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two steps."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    code, said, _ = run(
-        "music", "train", data, "--preset", "tiny", "--steps", 2, "--device", "cpu", "--to", folder
-    )
+    options = ("--model", "musegan", "--preset", "tiny", "--steps", 2, "--device", "cpu")
+    code, said, _ = run("music", "train", data, *options, "--to", folder)
     assert code == 0
     assert str(folder) in said
     return folder
@@ -152,7 +162,8 @@ def test_the_same_command_goes_on_and_another_one_is_refused(
 ):
     folder = tmp_path / "run"
     shutil.copytree(trained, folder)
-    command = ["music", "train", data, "--preset", "tiny", "--device", "cpu", "--to", folder]
+    options = ("--model", "musegan", "--preset", "tiny", "--device", "cpu")
+    command = ["music", "train", data, *options, "--to", folder]
     assert run(*command, "--steps", 3)[0] == 0
     assert (folder / "checkpoints" / "step-00000003").is_dir()
     code, _, complaint = run(*command, "--steps", 3, "--seed", 8)
@@ -182,7 +193,17 @@ def test_the_metre_of_a_collection_is_an_option(tmp_path: Path):
     song = midi(signature(7, 3), 84 * note(60, 240))
     (tmp_path / "songs").mkdir()
     (tmp_path / "songs" / "seven.mid").write_bytes(song)
-    command = ["music", "prepare", tmp_path / "songs", "--min-tracks", 1, "--to", tmp_path / "to"]
+    command = [
+        "music",
+        "prepare",
+        tmp_path / "songs",
+        "--min-tracks",
+        1,
+        "--bars",
+        4,
+        "--to",
+        tmp_path / "to",
+    ]
     refused(1, "1 of 1: no bar is in 4/4, most are in 7/8: --meter 7/8", *command)
     refused(2, "'7' is no metre", *command, "--meter", 7)
     refused(2, "--steps-per-beat 4", *command, "--meter", "7/8", "--steps-per-beat", 3)
@@ -228,7 +249,7 @@ def test_one_broken_file_is_reported_and_strict_exits_1(tmp_path: Path, trained:
     songs = tmp_path / "songs"
     run("music", "sample", trained, "--count", 1, "--bars", 4, "--to", songs)
     (songs / "broken.mid").write_bytes(b"MThd")
-    command = ["music", "prepare", songs, "--min-tracks", 1, "--to", tmp_path / "to"]
+    command = ["music", "prepare", songs, "--min-tracks", 1, "--bars", 4, "--to", tmp_path / "to"]
     code, said, _ = run(*command)
     assert code == 0
     assert "2 files: 1 kept, 1 rejected" in said
@@ -264,7 +285,7 @@ def test_unknown_names_get_the_known_ones(data: Path, tmp_path: Path):
 
 def test_a_run_of_another_form_is_not_measured(trained: Path, tmp_path: Path):
     other = tmp_path / "coarse"
-    run("music", "prepare", "--band", 3, "--steps-per-beat", 12, "--to", other)
+    run("music", "prepare", "--band", 3, "--steps-per-beat", 12, "--bars", 4, "--to", other)
     refused(1, "different grids", "music", "evaluate", trained, "--against", other)
 
 

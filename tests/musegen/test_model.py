@@ -127,7 +127,7 @@ def test_a_translation_that_is_nearly_a_copy_is_not_measured(band, ballads, tmp_
 def held_out(tmp_path_factory) -> Collection:
     """Nine songs at four steps a beat, some of them held out."""
     folder = tmp_path_factory.mktemp("data") / "nine"
-    config = PrepareConfig(grid=Grid(steps_per_beat=STEPS_PER_BEAT), test_share=0.4)
+    config = PrepareConfig(bars=4, grid=Grid(steps_per_beat=STEPS_PER_BEAT), test_share=0.4)
     prepare_band(9, folder, config)
     return Collection.open(folder)
 

@@ -37,7 +37,8 @@ def collections(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Funk and ballads of the band."""
     folder = tmp_path_factory.mktemp("data")
     for style in ("funk", "ballad"):
-        command = ("--band", 3, "--style", style, "--steps-per-beat", 4, "--to", folder / style)
+        size = ("--steps-per-beat", 4, "--bars", 4)
+        command = ("--band", 3, "--style", style, *size, "--to", folder / style)
         assert run("music", "prepare", *command)[0] == 0
     return folder / "funk", folder / "ballad"
 

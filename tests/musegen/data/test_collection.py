@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from handmade import midi, note, number, program
 from note_rows import rows
-from tunes import write_tunes
+from tunes import FOUR_BARS, write_tunes
 
 from core.data.store import write_index
 from core.errors import UserError
@@ -32,7 +32,7 @@ def prepared(folder: Path, *songs: bytes, **settings: object) -> Collection:
 @pytest.fixture(scope="module")
 def tunes(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     folder = tmp_path_factory.mktemp("tunes")
-    prepare([str(write_tunes(folder / "songs", 8))], folder / "data", jobs=0)
+    prepare([str(write_tunes(folder / "songs", 8))], folder / "data", FOUR_BARS, jobs=0)
     return Collection.open(folder / "data")
 
 

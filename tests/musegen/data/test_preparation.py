@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 from peak import CODE
-from tunes import tune, write_tunes
+from tunes import FOUR_BARS, tune, write_tunes
 
 from core.data.workers import Failure
 from core.errors import ConfigError, UserError
@@ -48,7 +48,7 @@ def test_every_file_is_kept_or_rejected_with_a_reason(tmp_path: Path):
     (songs / "empty.mid").touch()
     (songs / "short.mid").write_bytes(tune(9, bars=3))
     (songs / "notes.txt").touch()
-    summary = prepare([str(songs)], tmp_path / "data")
+    summary = prepare([str(songs)], tmp_path / "data", FOUR_BARS)
     assert rejects(tmp_path / "data") == {
         "broken.mid": "unreadable",
         "copy.mid": "duplicate",
@@ -91,7 +91,7 @@ def test_the_settings_define_a_phrase(tmp_path: Path):
 def test_no_more_tracks_are_needed_than_there_are(tmp_path: Path):
     songs = write_tunes(tmp_path / "songs", 1)
     drums_and_rest = (TRACK_LISTS["lakh"][0], TRACK_LISTS["lakh"][1])
-    config = PrepareConfig(tracks=drums_and_rest)
+    config = PrepareConfig(bars=4, tracks=drums_and_rest)
     assert config.tracks_needed == 2
     with pytest.raises(UserError, match="1 no-phrase"):
         prepare([str(songs)], tmp_path / "data", config, jobs=0)
@@ -101,7 +101,7 @@ def test_a_version_in_another_key_is_held_out_with_its_song(tmp_path: Path):
     songs = write_tunes(tmp_path / "songs", 6, bars=20)
     for seed in range(6):
         (songs / f"{seed:03}-up.mid").write_bytes(tune(seed, bars=20, up=3))
-    prepare([str(songs)], tmp_path / "data", PrepareConfig(test_share=0.4), jobs=0)
+    prepare([str(songs)], tmp_path / "data", PrepareConfig(bars=4, test_share=0.4), jobs=0)
     songs_found = Collection.open(tmp_path / "data").songs
     assert len(songs_found) == 12, "they are no duplicates"
     assert len({song.cluster for song in songs_found}) == 6
@@ -126,11 +126,11 @@ def test_an_archive_gives_what_its_folder_gives(tmp_path: Path, kind: str):
                 info = tarfile.TarInfo(song.name)
                 info.size = song.stat().st_size
                 archive.addfile(info, io.BytesIO(song.read_bytes()))
-    prepare([str(path)], tmp_path / "data", jobs=1)
+    prepare([str(path)], tmp_path / "data", FOUR_BARS, jobs=1)
     data = Collection.open(tmp_path / "data")
     assert [song.name for song in data.songs] == ["000", "001", "002"]
     assert data.songs[1].source == f"{path}{'/' if path == songs else '!'}001.mid"
-    prepare([str(songs)], tmp_path / "folder", jobs=0)
+    prepare([str(songs)], tmp_path / "folder", FOUR_BARS, jobs=0)
     of_folder = Collection.open(tmp_path / "folder")
     assert (data.batch(0, 8, 0) == of_folder.batch(0, 8, 0)).all()
 
@@ -142,18 +142,19 @@ def test_an_empty_result_is_an_error_with_reasons_and_the_folder_stays_free(tmp_
     with pytest.raises(UserError, match=says):
         prepare([str(songs)], tmp_path / "data", PrepareConfig(bars=9), jobs=0)
     assert set(rejects(tmp_path / "data")) == {"000.mid", "001.mid", "empty.mid"}
-    assert prepare([str(songs)], tmp_path / "data", jobs=0).kept == 2
+    assert prepare([str(songs)], tmp_path / "data", FOUR_BARS, jobs=0).kept == 2
 
 
 PREPARE = """
 import os, signal, sys
 from core.data import preparation
 from musegen.data import preparation as data
+from musegen.data.records import PrepareConfig
 preparation.SOURCES_PER_SHARD = 2
 def tick(done, total):
     if done == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
-data.prepare([sys.argv[1]], sys.argv[2], jobs=2, tick=tick)
+data.prepare([sys.argv[1]], sys.argv[2], PrepareConfig(bars=4), jobs=2, tick=tick)
 """
 
 
@@ -180,41 +181,47 @@ def test_a_killed_preparation_goes_on_and_ends_with_the_same_bytes(tmp_path: Pat
 
 def test_a_damaged_shard_is_repaired_by_the_same_command(tmp_path: Path):
     songs = write_tunes(tmp_path / "songs", 3)
-    prepare([str(songs)], tmp_path / "data", jobs=0)
+    prepare([str(songs)], tmp_path / "data", FOUR_BARS, jobs=0)
     whole = files(tmp_path / "data")
     (tmp_path / "data" / "shard-00000" / "pitch.npy").write_bytes(b"damaged")
     with pytest.raises(UserError, match=r"pitch\.npy"):
         Collection.open(tmp_path / "data")
-    prepare([str(songs)], tmp_path / "data", jobs=0)
+    prepare([str(songs)], tmp_path / "data", FOUR_BARS, jobs=0)
     assert files(tmp_path / "data") == whole
 
 
 def test_a_folder_of_other_files_or_settings_is_refused(tmp_path: Path):
     songs = write_tunes(tmp_path / "songs", 3)
-    prepare([str(songs)], tmp_path / "data", jobs=0)
+    prepare([str(songs)], tmp_path / "data", FOUR_BARS, jobs=0)
     with pytest.raises(UserError, match="other settings"):
-        prepare([str(songs)], tmp_path / "data", PrepareConfig(hop=2), jobs=0)
+        prepare([str(songs)], tmp_path / "data", PrepareConfig(bars=4, hop=2), jobs=0)
     (songs / "001.mid").write_bytes(tune(11, bars=7))
     with pytest.raises(UserError, match="changed since"):
-        prepare([str(songs)], tmp_path / "data", jobs=0)
+        prepare([str(songs)], tmp_path / "data", FOUR_BARS, jobs=0)
     with pytest.raises(UserError, match="holds other files"):
-        prepare([str(songs)], songs, jobs=0)
+        prepare([str(songs)], songs, FOUR_BARS, jobs=0)
     with pytest.raises(UserError, match="is no folder"):
-        prepare([str(songs)], songs / "000.mid", jobs=0)
+        prepare([str(songs)], songs / "000.mid", FOUR_BARS, jobs=0)
     with pytest.raises(UserError, match="works in"), locked(tmp_path / "data"):
-        prepare([str(songs)], tmp_path / "data", jobs=0)
+        prepare([str(songs)], tmp_path / "data", FOUR_BARS, jobs=0)
 
 
 def test_progress_is_reported_for_each_file(tmp_path: Path):
     reported: list[tuple[int, int]] = []
     songs = write_tunes(tmp_path / "songs", 3)
-    prepare([str(songs)], tmp_path / "data", jobs=0, tick=lambda *state: reported.append(state))
+    prepare(
+        [str(songs)],
+        tmp_path / "data",
+        FOUR_BARS,
+        jobs=0,
+        tick=lambda *state: reported.append(state),
+    )
     assert reported == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_odd_files_end_as_kept_or_with_a_reason(shared_data: Path, tmp_path: Path):
     odd = shared_data / "music" / "odd"
-    summary = prepare([str(odd)], tmp_path / "data", PrepareConfig(min_tracks=1))
+    summary = prepare([str(odd)], tmp_path / "data", PrepareConfig(bars=4, min_tracks=1))
     paths = [path for path in odd.rglob("*") if path.suffix.lower() in MIDI]
     assert summary.sources == len(paths) == 99
     assert summary.kept + summary.rejects.total() == 99
@@ -229,8 +236,9 @@ MEMORY = (
     + """
 from core.data import preparation
 from musegen.data import preparation as data
+from musegen.data.records import PrepareConfig
 preparation.SOURCES_PER_SHARD = 50
-data.prepare([sys.argv[1]], sys.argv[2], jobs=1)
+data.prepare([sys.argv[1]], sys.argv[2], PrepareConfig(bars=4), jobs=1)
 print(peak_mb())
 """
 )
@@ -250,7 +258,7 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path):
 
 
 def test_the_band_is_prepared_with_its_answers(tmp_path: Path):
-    config = PrepareConfig(seed=3)
+    config = PrepareConfig(bars=4, seed=3)
     summary = prepare_band(4, tmp_path / "band", config)
     data = Collection.open(tmp_path / "band")
     names = [f"band-3-0000{n}" for n in range(4)]
@@ -282,8 +290,8 @@ def test_lakh_pianorolls_are_prepared(tmp_path: Path):
     for song in sorted(songs.iterdir()):
         write_lpd(read_midi(song).roll(), song.with_suffix(".npz"))
     (songs / "broken.npz").write_bytes(b"PK")
-    prepare([str(songs)], tmp_path / "midi", jobs=0)
-    summary = prepare([str(songs)], tmp_path / "lpd", lpd=True)
+    prepare([str(songs)], tmp_path / "midi", FOUR_BARS, jobs=0)
+    summary = prepare([str(songs)], tmp_path / "lpd", FOUR_BARS, lpd=True)
     assert (summary.kept, summary.rejects) == (3, Counter({"unreadable": 1}))
     both = [Collection.open(tmp_path / name) for name in ("midi", "lpd")]
     assert (both[0].batch(0, 8, 0) == both[1].batch(0, 8, 0)).all()
@@ -292,10 +300,10 @@ def test_lakh_pianorolls_are_prepared(tmp_path: Path):
 def test_few_songs_are_split_sensibly_and_the_summary_says_so(tmp_path: Path):
     """Two songs have 6 and 9 bars, 3 and 6 phrases: the shorter is held out."""
     songs = write_tunes(tmp_path / "songs", 1)
-    alone = prepare([str(songs)], tmp_path / "one", jobs=0)
+    alone = prepare([str(songs)], tmp_path / "one", FOUR_BARS, jobs=0)
     assert alone.pieces == {"train": 3, "test": 0}
     assert alone.lines[-1] == "nothing is held out: there is one song"
     (songs / "long.mid").write_bytes(tune(5, bars=9))
-    two = prepare([str(songs)], tmp_path / "two", jobs=0)
+    two = prepare([str(songs)], tmp_path / "two", FOUR_BARS, jobs=0)
     assert two.pieces == {"train": 6, "test": 3}
     assert two.lines[-1] == "a whole song is held out, 33% of all: more songs make that less"

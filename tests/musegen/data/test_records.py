@@ -6,7 +6,7 @@ import pytest
 from handmade import midi, name, note, number, program
 from peak import peak_mb
 from pydantic import ValidationError
-from tunes import tune
+from tunes import FOUR_BARS, tune
 
 from core.data.sources import Source, expand_patterns, iterate_sources
 from core.data.workers import Failure, map_in_processes
@@ -34,7 +34,7 @@ BOMBS = {
 
 def read(data: bytes, **settings: object) -> SongRecord | Failure:
     """Read the bytes of a member of an archive."""
-    config = PrepareConfig.model_validate(settings)
+    config = PrepareConfig.model_validate({**FOUR_BARS.model_dump(), **settings})
     return read_source(Source("songs.zip!a.mid", "", data), config)
 
 
@@ -130,7 +130,7 @@ def why(result: SongRecord | Failure) -> str:
 
 def read_within(source: object) -> tuple[str, float]:
     """Return "kept" or the reason for rejecting a source, and its process's peak memory in MB."""
-    record = read_source(source, PrepareConfig(min_tracks=1))  # type: ignore[arg-type]
+    record = read_source(source, PrepareConfig(bars=4, min_tracks=1))  # type: ignore[arg-type]
     return getattr(record, "reason", "kept"), peak_mb()
 
 

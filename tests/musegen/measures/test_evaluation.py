@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("quick_evaluation")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     """Nine songs of the band, at four steps a beat and without the nine highest pitches."""
     folder = tmp_path_factory.mktemp("data") / "band"
-    config = PrepareConfig(grid=Grid(steps_per_beat=4, pitches=75), hop=3, seed=2)
+    config = PrepareConfig(bars=4, grid=Grid(steps_per_beat=4, pitches=75), hop=3, seed=2)
     prepare_band(9, folder, config)
     return Collection.open(folder)
 
@@ -42,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory, data: Collection) -> Collection:
     folder = tmp_path_factory.mktemp("data") / "more"
-    prepare_band(2, folder, PrepareConfig(grid=data.grid, seed=77))
+    prepare_band(2, folder, PrepareConfig(bars=4, grid=data.grid, seed=77))
     return Collection.open(folder)
 
 
