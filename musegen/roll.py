@@ -133,9 +133,9 @@ class Roll:
         name: str = "",
     ) -> "Roll":
         """Convert notes, with their velocities; the tempo of each bar gives the length."""
-        size = (len(tracks), len(tempo_bpm), grid)
-        velocity = fill_velocities(notes, *size)
-        return cls(fill(notes, *size), tracks, grid, tempo_bpm, name, velocity)
+        sounding = _Sounding(notes, len(tracks), len(tempo_bpm), grid)
+        velocity = sounding.velocities()
+        return cls(sounding.cells(), tracks, grid, tempo_bpm, name, velocity)
 
     def notes(self) -> Notes:
         """Convert to notes."""
@@ -178,32 +178,42 @@ def separate(notes: Notes, grid: Grid) -> Notes:
 
 def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:
     """Convert notes to cells; a note that starts before step 0 gets its onset there."""
-    note, step, is_first = _sounding(notes, bars * grid.steps_per_bar)
-    cells = np.zeros((tracks, bars * grid.steps_per_bar, grid.pitches), np.uint8)
-    track, pitch = notes.track[note], notes.pitch[note]
-    cells[track, step, pitch] = HOLD
-    cells[track[is_first], step[is_first], pitch[is_first]] = ONSET
-    bar = (grid.steps_per_bar, grid.pitches)
-    return cells.reshape(tracks, bars, *bar)  # [track bar step pitch]
+    return _Sounding(notes, tracks, bars, grid).cells()
 
 
 def fill_velocities(notes: Notes, tracks: int, bars: int, grid: Grid) -> Velocities:
     """Return the velocity of the note that sounds in each cell of `fill`, 0 in silence."""
-    note, step, _ = _sounding(notes, bars * grid.steps_per_bar)
-    velocity = np.zeros((tracks, bars * grid.steps_per_bar, grid.pitches), np.uint8)
-    velocity[notes.track[note], step, notes.pitch[note]] = notes.velocity[note]
-    bar = (grid.steps_per_bar, grid.pitches)
-    return velocity.reshape(tracks, bars, *bar)  # [track bar step pitch]
+    return _Sounding(notes, tracks, bars, grid).velocities()
 
 
-def _sounding(notes: Notes, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the note and the step of each cell that sounds in 0 .. steps-1, and whether it is
-    the note's first."""
-    start, end = np.maximum(notes.start, 0), np.minimum(notes.start + notes.length, steps)
-    length = np.maximum(end - start, 0)
-    note = np.repeat(np.arange(len(notes)), length)
-    within = np.arange(len(note)) - np.repeat(np.cumsum(length) - length, length)
-    return note, start[note] + within, within == 0
+class _Sounding:
+    """The cells of a roll in which notes sound, as indices into its flat array, note by note."""
+
+    def __init__(self, notes: Notes, tracks: int, bars: int, grid: Grid):
+        self.shape = (tracks, bars, grid.steps_per_bar, grid.pitches)
+        steps = bars * grid.steps_per_bar
+        start, end = np.maximum(notes.start, 0), np.minimum(notes.start + notes.length, steps)
+        self.length = np.maximum(end - start, 0)
+        place = (notes.track, np.minimum(start, steps - 1), notes.pitch)
+        self.onset = np.ravel_multi_index(place, (tracks, steps, grid.pitches))
+        ends = np.cumsum(self.length)
+        begin = self.onset - (ends - self.length) * grid.pitches
+        count = int(self.length.sum())
+        self.index = np.repeat(begin, self.length) + np.arange(count) * grid.pitches
+        self.velocity = notes.velocity
+
+    def cells(self) -> Cells:
+        """Return the cells; where notes overlap, that of the last one."""
+        cells = np.zeros(self.shape, np.uint8)
+        cells.reshape(-1)[self.index] = HOLD
+        cells.reshape(-1)[self.onset[self.length > 0]] = ONSET
+        return cells
+
+    def velocities(self) -> Velocities:
+        """Return the velocity of the note that sounds in each cell, 0 in silence."""
+        velocity = np.zeros(self.shape, np.uint8)
+        velocity.reshape(-1)[self.index] = np.repeat(self.velocity, self.length)
+        return velocity
 
 
 def notes_of(cells: Cells, velocity: Velocities | None = None) -> Notes:

@@ -119,30 +119,43 @@ def _column(tracks: list[dict[str, np.ndarray]], key: str) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.int64), *(t[key] for t in tracks)]).astype(np.int64)
 
 
-DIGITS = 127
+VELOCITIES = 127
 """Velocities that a note can have: 1 to 127."""
 
 
-def _parts(events: Events, count: int) -> tuple[np.ndarray, list[Part]]:
-    """Return the part of each of the parser's `count` notes, and the parts that have any.
+def _parse_kinds(
+    events: Events, notes: np.ndarray, kind: np.ndarray
+) -> tuple[list[dict[str, np.ndarray]], np.ndarray]:
+    """Return what `_parse` does, and the kind of each of the parser's notes.
 
-    The parser reads the number of a note's part as its velocity, one digit at a time.
+    `kind` is a number of each note-on event of `notes`. The parser reads it as the velocity, one
+    digit at a time: in one go for up to 127 kinds. Only where notes got lost on this way, as those
+    without an end do, the file is parsed as it is too, and must have as many.
     """
-    notes = note_ons(events)
-    part, parts = parts_of(events, notes)
-    found, unit = np.zeros(count, np.int64), 1
-    while unit < max(len(parts), 2):
-        marked = with_velocities(events, notes, 1 + part // unit % DIGITS)
-        digit = _column(_parse(marked)[:-1], "velocity") - 1
-        if len(digit) != count:
-            raise RejectedFile("unreadable", "its events are damaged")
-        found, unit = found + unit * digit, unit * DIGITS
-    if count and not 0 <= found.min() <= found.max() < len(parts):
+    kinds = int(kind.max(initial=0)) + 1
+    found, unit = np.zeros(1, np.int64), 1
+    while unit < max(kinds, 2):
+        parsed = _parse(with_velocities(events, notes, 1 + kind // unit % VELOCITIES))
+        digit = _column(parsed[:-1], "velocity") - 1
+        _check_damage(unit == 1 or len(digit) == len(found))
+        found, unit = found + unit * digit, unit * VELOCITIES
+    _check_damage(int(found.min(initial=0)) >= 0 and int(found.max(initial=0)) < kinds)
+    if not np.array_equal(np.bincount(found), np.bincount(kind)):
+        parsed = _parse(events.midi)
+        _check_damage(len(_column(parsed[:-1], "time")) == len(found))
+    return parsed, found
+
+
+def _check_damage(is_whole: bool) -> None:
+    if not is_whole:
         raise RejectedFile("unreadable", "its events are damaged")
-    has_notes = np.bincount(found, minlength=len(parts)) > 0
+
+
+def _sounding(parts: list[Part], part: np.ndarray) -> tuple[np.ndarray, list[Part]]:
+    """Return the parts that have a note, and the part of each note among them."""
+    has_notes = np.bincount(part, minlength=len(parts)) > 0
     order = np.cumsum(has_notes) - 1
-    sounding = [replace(parts[n], order=int(order[n])) for n in np.flatnonzero(has_notes)]
-    return order[found], sounding
+    return order[part], [replace(parts[n], order=int(order[n])) for n in np.flatnonzero(has_notes)]
 
 
 @dataclass(frozen=True)
@@ -171,13 +184,11 @@ class _Parsed:
 
     def __init__(self, events: Events, limits: MusicLimits, pedal: bool):
         self.limits = limits
-        *tracks, tempi = _parse(events.midi)
-        self.start, self.duration, self.pitch, velocity = (
-            _column(tracks, key) for key in ("time", "duration", "pitch", "velocity")
+        *tracks, tempi = self._parse_notes(events)
+        self.start, self.duration, self.pitch = (
+            _column(tracks, key) for key in ("time", "duration", "pitch")
         )
-        self.velocity = velocity.clip(1, 127)
         _check_count(len(self.start), limits)
-        self.part, self.parts = _parts(events, len(self.start))
         self.tempo_at = tempi["time"].astype(np.int64)
         self.seconds_per_beat = tempi["mspq"] / 1e6
         self.metre_at, *self.signatures = signatures(events)
@@ -185,6 +196,19 @@ class _Parsed:
         self._check_times()
         if pedal:
             self.duration = self._pedalled(events)
+
+    def _parse_notes(self, events: Events) -> list[dict[str, np.ndarray]]:
+        """Return what `_parse` does; find the parts, and each note's part and velocity."""
+        notes = note_ons(events)
+        if len(notes) > self.limits.notes:  # before memory is spent on their parts
+            _check_count(len(_column(_parse(events.midi)[:-1], "time")), self.limits)
+        part, parts = parts_of(events, notes)
+        key = part * 128 + events.byte(1, notes).clip(1, 127)
+        kinds = np.unique(key)
+        parsed, found = _parse_kinds(events, notes, np.searchsorted(kinds, key))
+        part, self.velocity = np.divmod(kinds[found], 128)
+        self.part, self.parts = _sounding(parts, part)
+        return parsed
 
     def _check_times(self) -> None:
         times = (self.start, self.duration, self.tempo_at, self.metre_at)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from musegen.files.smf import CONTROL, META, NAME, NOTE_ON, PORT, PROGRAM, SYSEX, Events
+from musegen.files.smf import CONTROL, NAME, NOTE_ON, PORT, PROGRAM, SYSEX, Events
 from musegen.tracks import FAMILIES, Part
 
 CHANNELS = 16
@@ -122,8 +122,9 @@ def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]
     channel = channels(events, port)
     state = _followed(events, port, channel)
     track, tick, channel = events.track[notes], events.tick[notes], channel[notes]
-    own = state.own.at(track.astype(np.int64) << 16 | channel, notes)
-    row = np.where(own >= 0, own, state.programs.at(channel, tick))
+    row = state.own.at(track.astype(np.int64) << 16 | channel, notes)
+    others = np.flatnonzero(row < 0)
+    row[others] = state.programs.at(channel[others], tick[others])
     program, use = (
         np.where(row >= 0, np.array([*column, missing])[row], missing)
         for column, missing in ((state.program, 0), (state.use, UNKNOWN))
@@ -158,7 +159,7 @@ def is_piano_part(part: Part) -> bool:
 def note_ons(events: Events) -> np.ndarray:
     """Return the numbers of the events that start a note."""
     on = np.flatnonzero(events.kind == NOTE_ON)
-    return on[events[on].byte(1) > 0]
+    return on[events.byte(1, on) > 0]
 
 
 def ports(events: Events) -> np.ndarray:
@@ -166,21 +167,23 @@ def ports(events: Events) -> np.ndarray:
 
     Before the first one it is the first one's: programs often stand before it.
     """
-    port = np.zeros(len(events), np.int64)
-    numbers = np.flatnonzero(events.status == META)
-    numbers = numbers[events[numbers].byte(0) == PORT]
-    for track in np.unique(events.track[numbers]).tolist():
-        own = numbers[events.track[numbers] == track]
-        of_track = np.flatnonzero(events.track == track)
-        last = np.searchsorted(own, of_track, side="right") - 1
-        port[of_track] = events.byte(2)[own[np.maximum(last, 0)]]
-    return port
+    numbers = events.meta_numbers(PORT)
+    if not len(numbers):
+        return np.zeros(len(events), np.int64)
+    track = events.track[numbers]
+    is_first = np.diff(track, prepend=-1) > 0
+    begin = np.where(is_first, np.searchsorted(events.track, track), numbers)
+    end = np.searchsorted(events.track, track, side="right")
+    end[:-1] = np.minimum(end[:-1], begin[1:])
+    edges = np.append(np.stack([begin, end], 1), len(events))  # [2*port+1]
+    values = np.stack([np.zeros(len(numbers)), events.byte(2, numbers)], 1)  # [port 2]
+    return np.repeat(np.append(values, 0).astype(np.int64), np.diff(edges, prepend=0))
 
 
 def _followed(events: Events, port: np.ndarray, channel: np.ndarray) -> _Channels:
     """Follow the messages that set programs, banks and drum parts, in the order of time."""
     bank = np.flatnonzero(events.kind == CONTROL)
-    bank = bank[events[bank].value(0) == BANK]
+    bank = bank[events.byte(0, bank) & 0x7F == BANK]
     others = np.flatnonzero((events.kind == PROGRAM) | (events.status == SYSEX))
     numbers = np.sort(np.concatenate([bank, others]))
     numbers = numbers[np.argsort(events.tick[numbers], kind="stable")]

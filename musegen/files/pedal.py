@@ -28,7 +28,8 @@ def hold(
     struck on its channel. All in ticks; `channel`: 16 * port + channel.
     """
     used = np.flatnonzero(events.kind == CONTROL)
-    used = used[np.isin(events[used].value(0), (SUSTAIN, RESET))]
+    control = events.byte(0, used) & 0x7F
+    used = used[(control == SUSTAIN) | (control == RESET)]
     pedal = events[used]
     is_down = (pedal.value(0) == SUSTAIN) & (pedal.value(1) >= DOWN)
     if not is_down.any():

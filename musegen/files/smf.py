@@ -6,7 +6,7 @@ what the parser does not report.
 """
 
 import struct
-from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,8 +25,8 @@ HEADER_BYTES = 14
 TRACK = b"MTrk"
 SEARCHED_BYTES = 4096
 
-PROGRAM, CONTROL, SYSEX, META = 0xC0, 0xB0, 0xF0, 0xFF
-NOTE_ON = 0x90
+NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PITCH_BEND = 0x80, 0x90, 0xB0, 0xC0, 0xE0
+SYSEX, ESCAPE, META = 0xF0, 0xF7, 0xFF
 NAME, PORT, END_OF_TRACK, SIGNATURE = 0x03, 0x21, 0x2F, 0x58
 """Kinds of meta events."""
 
@@ -107,24 +107,33 @@ class Events:
         """Return the channels, from 0."""
         return (self.status & 0xF).astype(np.int64)
 
-    def byte(self, number: int) -> np.ndarray:
-        """Return data byte `number`, from 0, of each event."""
+    def byte(self, number: int, index: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Return data byte `number`, from 0, of each event, or of those at `index`."""
         raw = np.frombuffer(self.midi, np.uint8)
-        return raw[np.minimum(self.data + number, len(raw) - 1)]
+        return raw[np.minimum(self.data[index] + number, len(raw) - 1)]
 
     def value(self, number: int) -> np.ndarray:
         """Return data byte `number` of channel messages, in which only 7 bits count."""
         return self.byte(number) & 0x7F
 
+    @cached_property
+    def _metas(self) -> tuple[np.ndarray, np.ndarray]:
+        numbers = np.flatnonzero(self.status == META)
+        return numbers, self.byte(0, numbers)
+
+    def meta_numbers(self, kind: int) -> np.ndarray:
+        """Return the numbers of the meta events of one kind."""
+        numbers, kinds = self._metas
+        return numbers[kinds == kind]
+
     def meta(self, kind: int) -> "Events":
         """Return the meta events of one kind."""
-        found = self[np.flatnonzero(self.status == META)]
-        return found[np.flatnonzero(found.byte(0) == kind)]
+        return self[self.meta_numbers(kind)]
 
     def payload(self, number: int) -> bytes:
         """Return the bytes of a meta or sysex event, without its length."""
         at = int(self.data[number]) + int(self.status[number] == META)
-        length, at = _variable_length(self.midi, at)
+        length, at = _number(self.midi, at)
         return self.midi[at : at + length]
 
 
@@ -133,14 +142,12 @@ def scan(midi: bytes) -> Events:
 
     `midi` is a result of `midi_bytes`.
     """
-    states, counts = array("i"), array("i")
-    successors = _Successors(midi)
-    for begin, end in _chunks(midi):
-        before = len(states)
-        successors.walk(begin, end, states)
-        counts.append(len(states) - before)
-    track = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    return _columns(midi, track, np.array(states, np.int32) >> 1)
+    chunks, walk = list(_chunks(midi)), _Walk(midi)
+    for begin, end in chunks:
+        walk.follow(begin, end)
+    at = walk.found()
+    ends = np.searchsorted(at, [end for _, end in chunks])
+    return _columns(midi, walk.raw, np.diff(ends, prepend=0), at)
 
 
 def _chunks(midi: bytes) -> Iterator[tuple[int, int]]:
@@ -153,82 +160,115 @@ def _chunks(midi: bytes) -> Iterator[tuple[int, int]]:
 
 
 WINDOW = 1 << 18
-"""Bytes whose successors are in memory at once."""
+"""Bytes that are searched for runs at once."""
 
 STOP = 2**31 - 1
-TWO, ONE = 0, 1
-"""The number of data bytes of a message by running status, as the lowest bit of a state."""
+SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}
+"""Data bytes of system messages; others have none."""
+
+FOURTH, OTHER = 1, 2
+"""Bits of a byte from 0x80 on: the fourth in a row; no status of two data bytes or not the first
+in a row."""
+
+STATUS_BITS = np.full(256, OTHER, np.uint8)
+STATUS_BITS[NOTE_OFF:PROGRAM] = STATUS_BITS[PITCH_BEND:SYSEX] = 0
 
 
-def _steps() -> np.ndarray:
-    """Return the moves of both states beyond each status as pairs; long events aside."""
-    steps = np.zeros((256, 2), np.int32)
-    steps[0x80:0xF0] = 2 * 2 + TWO
-    steps[0xC0:0xE0] = 2 * 1 + ONE
-    steps[:0x80] = 2 * 1 + TWO, 2 * 0 + ONE  # no status, but the first byte of the data
-    steps[0xF0:] = TWO, ONE
-    steps[[0xF1, 0xF2, 0xF3]] += np.array([[2], [4], [2]], np.int32)
-    return steps.view(np.int64)[:, 0]  # [status]
+def _breaks() -> list[bytes]:
+    """Return the table of the codes that break a run, for each phase in which it begins.
+
+    A phase is the number of bytes below 0x80 before, modulo 3; a code is 4 * phase + bits.
+    """
+    bits = np.arange(4)
+    in_delta, at_status, in_data = bits & FOURTH, bits & OTHER, np.ones(4)
+    breaks = np.concatenate([in_delta, at_status, in_data]) > 0
+    return [bytes(np.roll(breaks, 4 * begin).tolist()).ljust(256, b"\0") for begin in range(3)]
 
 
-STEPS, BOTH = _steps(), 1 + (1 << 32)
-"""Two 32-bit numbers in one of 64 bits: a look-up and an addition serve both states."""
+BREAKS = _breaks()
 
 
-class _Successors:
-    """The next event of an event at every byte, whether or not one begins there.
+class _Walk:
+    """The way through the events of tracks: at a bound over runs of plain ones, else singly.
 
-    A state is twice the index of an event's first byte, plus ONE where a message by running status
-    would have one data byte. Computed for all bytes at once, so that following events is a
-    look-up.
+    Plain are messages of two data bytes. Each has three bytes below 0x80, its data and the last of
+    its delta time, so that in a run every third byte below 0x80 is the last of an event. A run
+    breaks at a byte from 0x80 on that is neither one of at most three of a delta time nor the
+    one status between it and the data.
     """
 
     def __init__(self, midi: bytes):
-        self.midi = midi
-        self.raw = np.frombuffer(midi + bytes(16), np.uint8)
+        self.midi = midi + bytes(16)
+        self.raw = np.frombuffer(self.midi, np.uint8)
         self.begin = self.end = 0
-        self.next = array("i")
+        self.single: list[int] = []
+        self.runs: list[np.ndarray] = []
 
-    def walk(self, begin: int, end: int, found: array) -> None:
-        """Append the state at each event, from `begin` to the last one that is whole."""
-        state, limit = 2 * begin + TWO, 2 * end
-        while state < limit:
-            if not self.begin <= state >> 1 < self.end:
-                self._move(state >> 1)
-            base, states = 2 * self.begin, list[int]()
-            inside, until = state - base, min(limit, 2 * self.end) - base
-            following, append = self.next, states.append
-            while inside < until:  # most of a scan's time is here
-                append(inside)
-                inside = following[inside]
-            found.frombytes((np.array(states, np.int32) + np.int32(base)).tobytes())
-            state = inside + base
-        if limit + ONE < state < STOP:
-            found.pop()
+    def found(self) -> np.ndarray:
+        """Return the first byte of each event that was met."""
+        at = np.concatenate([np.array(self.single, np.int64), *self.runs])
+        at.sort(kind="stable")  # faster than others on what is sorted in parts
+        return at
+
+    def follow(self, begin: int, end: int) -> None:
+        """Go through a track, up to its last event that is whole."""
+        at, data_bytes, is_plain = begin, 2, False
+        while at < end:
+            self.single.append(at)
+            run = self._run(at, end) if is_plain else None
+            if run is not None:
+                self.runs.append(run[:-1])
+                at, is_plain = int(run[-1]), False
+            else:
+                at, data_bytes, is_plain = self._after(at, data_bytes)
+        if end < at < STOP:
+            self.single.pop()
+
+    def _run(self, at: int, end: int) -> np.ndarray | None:
+        """Return the ends of the plain events from here on, None if there are none.
+
+        A byte of `low` or `high` is below 0x80 or not; as many are low before one of `high` as its
+        index is larger than its number.
+        """
+        if not self.begin <= at < self.end:
+            self._move(at)
+        number = bisect_left(self.high, at)
+        first = at - self.begin - number
+        until = min(self.high[self.breaks[first % 3].find(1, number)], end)
+        count = (until - self.begin - bisect_left(self.high, until, number) - first) // 3
+        return self.low[first + 2 : first + 3 * count : 3] + (self.begin + 1) if count else None
 
     def _move(self, begin: int) -> None:
-        """Compute the successors of a window that begins here."""
+        """Find the bytes at which runs break, for each phase, in a window that begins here."""
         self.begin, self.end = begin, min(begin + WINDOW, len(self.midi))
-        high = self.raw[self.begin : self.end + 2] >= 0x80
-        two = high[:-2] & high[1:-1]
-        status_at = np.arange(self.begin + 1, self.end + 1, dtype=np.int32)
-        status_at += high[:-2]
-        status_at += two
-        status_at += two & high[2:]
-        status = self.raw[status_at]
-        after_status = (status_at.astype(np.int64) + 1 - self.begin) * 2 * BOTH
-        state = (STEPS[status] + after_status).view(np.int32).reshape(-1, 2)  # [byte kind]
-        is_long = np.flatnonzero((status == SYSEX) | (status == 0xF7) | (status == META))
-        after = self._after_long(status[is_long], status_at[is_long] + 1)
-        state[is_long] = np.minimum(2 * after[:, None] + [TWO, ONE], STOP) - 2 * self.begin
-        self.next = array("i", state.tobytes())
+        raw = self.raw[self.begin : self.end]
+        is_high = raw >= 0x80
+        self.low = np.flatnonzero(~is_high)
+        high = np.flatnonzero(is_high)
+        below = high - np.arange(len(high))
+        code = (4 * (below - below // 3 * 3)).astype(np.uint8) | STATUS_BITS[raw[high]]
+        code[1:] |= OTHER * (below[1:] == below[:-1]).view(np.uint8)
+        code[3:] |= FOURTH * (below[3:] == below[:-3]).view(np.uint8)
+        self.breaks = [code.tobytes().translate(table) for table in BREAKS]
+        self.high = np.append(high + begin, self.end).data  # -1, of what is not found, is the end
 
-    def _after_long(self, status: np.ndarray, at: np.ndarray) -> np.ndarray:
-        """Return the index after sysex and meta events; STOP after an end of track."""
-        is_end = (status == META) & (self.raw[at] == END_OF_TRACK)
-        at = at + (status == META)
-        length, at = _numbers(self.raw, np.minimum(at, len(self.midi)))
-        return np.where(is_end, STOP, np.minimum(at + length, len(self.midi) + 1))
+    def _after(self, at: int, data_bytes: int) -> tuple[int, int, bool]:
+        """Return the index after an event, STOP after an end of track, the number of data bytes
+        that its successor has without a status, and whether it is plain."""
+        midi = self.midi
+        _, at = _number(midi, at)
+        status, at = midi[at], at + 1
+        if status < 0x80:
+            return at - 1 + data_bytes, data_bytes, data_bytes == 2
+        if status < SYSEX:
+            data_bytes = 1 if PROGRAM <= status < PITCH_BEND else 2
+            return at + data_bytes, data_bytes, data_bytes == 2
+        if status == META and midi[at] == END_OF_TRACK:
+            return STOP, data_bytes, False
+        if status in (SYSEX, ESCAPE, META):
+            length, at = _number(midi, at + (status == META))
+            return at + length, data_bytes, False
+        return at + SYSTEM_DATA.get(status, 0), data_bytes, False
 
 
 def _numbers(raw: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -248,31 +288,31 @@ def _numbers(raw: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return value, after
 
 
-def _columns(midi: bytes, track: np.ndarray, at: np.ndarray) -> Events:
-    raw = np.frombuffer(midi + bytes(16), np.uint8)
-    delta, at = _numbers(raw, at)
-    tick = np.cumsum(delta)
-    first = np.flatnonzero(np.diff(track, prepend=-1))
-    before = np.append(0, tick)[first]
-    tick -= np.repeat(before, np.diff(np.append(first, len(track))))
-    status = raw[at]
-    explicit = status >= 0x80
-    last = np.where(explicit & (status < SYSEX), np.arange(len(at), dtype=np.int32), -1)
-    last = np.maximum.accumulate(last) if len(at) else last
-    known = (last >= 0) & (track[last] == track)
-    status = np.where(explicit, status, np.where(known, status[last], 0)).astype(np.uint8)
-    return Events(midi, track, tick, status, at + explicit)
-
-
-def _variable_length(midi: bytes, at: int) -> tuple[int, int]:
-    """Read a variable-length quantity (7 bits a byte); return it and the index after it.
-
-    Beyond the end of the file bytes count as 0.
-    """
+def _number(midi: bytes, at: int) -> tuple[int, int]:
+    """Return the variable-length quantity here, and the index after it."""
     value = 0
-    while at < len(midi) and midi[at] & 0x80:
-        value, at = value << 7 | midi[at] & 0x7F, at + 1
-    return value << 7 | (midi[at] if at < len(midi) else 0), at + 1
+    for index in range(at, min(at + 4, len(midi))):
+        value, at = value << 7 | midi[index] & 0x7F, index + 1
+        if midi[index] < 0x80:
+            break
+    return value, at
+
+
+def _columns(midi: bytes, raw: np.ndarray, counts: np.ndarray, at: np.ndarray) -> Events:
+    delta, at = _numbers(raw, at)
+    elapsed = np.append(0, np.cumsum(delta))
+    first = np.cumsum(counts) - counts
+    tick = elapsed[1:] - np.repeat(elapsed[first], counts)
+    track = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    status = raw[at]
+    has_status = status >= 0x80
+    own = np.where(has_status & (status < SYSEX), status, 0)
+    sets = own > 0
+    sets[first[counts > 0]] = True
+    setters = np.flatnonzero(sets)
+    running = np.repeat(own[setters], np.diff(setters, append=len(at)))
+    status = np.where(has_status, status, running)
+    return Events(midi, track, tick, status, at + has_status)
 
 
 def check_times(events: Events) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from handmade import meta, midi, name, note, number, program
 
-from musegen.files.midi import read_midi
+from musegen.files.midi import _parse, read_midi
 from musegen.files.parts import note_ons, parts_of, text_of
 from musegen.files.smf import scan
 from musegen.roll import Grid
@@ -149,6 +149,27 @@ def test_more_parts_than_velocities_keep_their_notes():
     assert pitch == {0: 6 + 126 % 50, 1: 6 + 127 % 50, 2: 6 + 128 % 50, 3: 6 + 299 % 50}
     assert velocity == {0: 127, 1: 1, 2: 2, 3: 1 + 299 % 127}
     assert len(read_midi(midi(body), (Track(name="All", rest=True),)).notes) == 300
+
+
+UNENDED = b"\x00\x90\x14\x40"
+
+
+@pytest.mark.parametrize(
+    ("velocities", "first", "parses"), [(60, b"", 1), (127, b"", 2), (60, UNENDED, 2)]
+)
+def test_each_note_keeps_part_and_velocity_in_as_few_parses_as_can_be(
+    velocities: int, first: bytes, parses: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Two parts, each with notes of velocities 1, 2, ...: up to 127 kinds are read in one go."""
+    parsed = list[bytes]()
+    monkeypatch.setattr("musegen.files.midi._parse", lambda m: parsed.append(m) or _parse(m))
+    loud = [note(60, 40, velocity=1 + v) for v in range(velocities)]
+    soft = [note(60, 40, channel=2, velocity=velocities - v) for v in range(velocities)]
+    tracks = (Track(name="1", order=0), Track(name="2", order=1))
+    song = read_midi(midi(first + b"".join(loud), program(9, 2) + b"".join(soft)), tracks)
+    for track, heard in enumerate((range(1, velocities + 1), range(velocities, 0, -1))):
+        assert song.notes.velocity[song.notes.track == track].tolist() == list(heard)
+    assert len(parsed) == parses
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from handmade import END, meta, midi, name, note, number, program, signature
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.data.sources import RejectedFile
 from musegen.files.limits import MusicLimits
 from musegen.files.smf import (
     Events,
+    _Walk,
     check_times,
     midi_bytes,
     scan,
@@ -116,6 +119,55 @@ def test_long_files_are_walked_window_by_window(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("musegen.files.smf.WINDOW", 5)
     assert columns(scan(midi(track, track))) == whole
     assert len(whole) == 2 * (2 + 1 + 1 + 80 + 1)
+
+
+def walked_singly(data: bytes) -> list[tuple[int, ...]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("musegen.files.smf._Walk._run", lambda *_: None)
+        return whole_columns(data)
+
+
+def whole_columns(data: bytes) -> list[tuple[int, ...]]:
+    found = scan(midi_bytes(data, LIMITS))
+    kept = (found.track, found.tick, found.status, found.data)
+    return list(zip(*(column.tolist() for column in kept), strict=True))
+
+
+PLAIN_RUN = note(60, 480, channel=3) + b"\x05\x3c\x40" + b"\x81\x82\x03\xe2\x01\x7f" + note(61, 9)
+BREAKS_OF_RUNS = {
+    "program": program(9),
+    "pressure by running status": b"\x00\xd0\x11" + b"\x81\x01\x12" * 3,
+    "text": meta(0x01, b"\x90\x3c" * 3, after=200),
+    "sysex": b"\x00\xf0\x03\x41\x10\xf7",
+    "escape": b"\x00\xf7\x01\x90",
+    "song position": b"\x00\xf2\x01\x02",
+    "delta time of four bytes": b"\x80\x80\x80\x01\x90\x3c\x40",
+    "delta time of five bytes": b"\x80\x80\x80\x80\x01\x90\x3c\x40",
+    "status in the data": b"\x00\x90\x3c\x90\x00\x3d\x40",
+    "two statuses": b"\x00\x90\x90\x3c\x40",
+    "end": END,
+}
+
+
+@pytest.mark.parametrize("between", BREAKS_OF_RUNS.values(), ids=BREAKS_OF_RUNS)
+def test_events_are_the_same_over_runs_as_one_by_one(between: bytes):
+    track = PLAIN_RUN * 3 + between + PLAIN_RUN * 2 + between + b"\x07\x3c\x40" * 5
+    for data in (midi(track, track), midi(track)[:-7]):
+        assert whole_columns(data) == walked_singly(data)
+
+
+@given(st.lists(st.sampled_from([PLAIN_RUN, *BREAKS_OF_RUNS.values()]) | st.binary(max_size=5)))
+def test_damaged_events_are_the_same_over_runs_as_one_by_one(pieces: list[bytes]):
+    data = midi(b"".join(pieces), PLAIN_RUN)
+    assert whole_columns(data) == walked_singly(data)
+
+
+def test_runs_are_taken_at_a_bound():
+    data = midi(note(60, 480) * 500 + program(5) + note(61, 480) * 500)
+    walk = _Walk(data)
+    walk.follow(22, len(data))
+    assert len(walk.single) < 10
+    assert len(walk.found()) == 2002
 
 
 def test_a_track_ends_with_its_last_whole_event():
