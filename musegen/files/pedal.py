@@ -34,17 +34,15 @@ def hold(
     is_down = (pedal.value(0) == SUSTAIN) & (pedal.value(1) >= DOWN)
     if not is_down.any():
         return duration
-    pedal_channel = channels(events, ports(events))[used]
+    pedal_channel = channels(pedal, ports(events)[used])
     end = start + duration
     latest = int(end.max()) + LAST_BEATS * events.ticks_per_beat
-    held = np.full(len(start), latest)
-    held = np.minimum(held, _next_strike(channel, pitch, start, latest))
+    held = end.copy()
     for number in np.unique(pedal_channel[is_down]).tolist():
-        mine, of_pedal = channel == number, np.flatnonzero(pedal_channel == number)
+        mine, of_pedal = np.flatnonzero(channel == number), np.flatnonzero(pedal_channel == number)
         order = of_pedal[np.argsort(pedal.tick[of_pedal], kind="stable")]
         until = _released(pedal.tick[order], is_down[order], end[mine], latest)
-        held[mine] = np.minimum(held[mine], until)
-    held[~np.isin(channel, pedal_channel[is_down])] = 0
+        held[mine] = np.minimum(until, _next_strike(pitch[mine], start[mine], latest))
     return np.maximum(end, held) - start
 
 
@@ -56,11 +54,9 @@ def _released(tick: np.ndarray, is_down: np.ndarray, end: np.ndarray, latest: in
     return np.where(sustained, up[np.searchsorted(up[:-1], end, side="right")], end)
 
 
-def _next_strike(
-    channel: np.ndarray, pitch: np.ndarray, start: np.ndarray, latest: int
-) -> np.ndarray:
-    """Return the next start after each note's own on its channel and pitch."""
-    line = (channel * 128 + pitch) * (latest + 1)
+def _next_strike(pitch: np.ndarray, start: np.ndarray, latest: int) -> np.ndarray:
+    """Return the next start after each note's own on its pitch."""
+    line = pitch * (latest + 1)
     strikes = np.append(np.sort(line + start), np.iinfo(np.int64).max)
     following = strikes[np.searchsorted(strikes, line + start, side="right")]
     return np.minimum(following - line, latest)
