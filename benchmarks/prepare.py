@@ -1,6 +1,6 @@
 """Reading MIDI files to rolls in one process, against pretty_midi + pypianoroll on the same files.
 
-python benchmarks/prepare.py [FOLDER]       at least 50 times as fast, or it exits with 1
+python benchmarks/prepare.py [FOLDER]       at least 15 times as fast, or it exits with 1
 
 Without FOLDER: Freedoom's songs where they are at hand (`music/freedoom` in the data folder of
 PIANOREEL_SHARED), else the procedural band's.
@@ -31,7 +31,7 @@ from musegen.files.smf import MIDI
 
 STEPS_PER_BEAT = 12
 RUNS = 3
-BOUND = 50.0
+BOUND = 15.0
 BAND_FILES = 12
 SONGS_IN_A_ROW = 4
 
