@@ -192,28 +192,29 @@ class _Sounding:
     def __init__(self, notes: Notes, tracks: int, bars: int, grid: Grid):
         self.shape = (tracks, bars, grid.steps_per_bar, grid.pitches)
         steps = bars * grid.steps_per_bar
+        self.count = tracks * steps * grid.pitches
         start, end = np.maximum(notes.start, 0), np.minimum(notes.start + notes.length, steps)
         self.length = np.maximum(end - start, 0)
         place = (notes.track, np.minimum(start, steps - 1), notes.pitch)
         self.onset = np.ravel_multi_index(place, (tracks, steps, grid.pitches))
         ends = np.cumsum(self.length)
         begin = self.onset - (ends - self.length) * grid.pitches
-        count = int(self.length.sum())
-        self.index = np.repeat(begin, self.length) + np.arange(count) * grid.pitches
+        within = np.arange(int(self.length.sum())) * grid.pitches
+        self.index = np.repeat(begin, self.length) + within
         self.velocity = notes.velocity
 
     def cells(self) -> Cells:
-        """Return the cells; where notes overlap, that of the last one."""
-        cells = np.zeros(self.shape, np.uint8)
-        cells.reshape(-1)[self.index] = HOLD
-        cells.reshape(-1)[self.onset[self.length > 0]] = ONSET
-        return cells
+        """Return the cells; where notes overlap, an onset stays."""
+        flat = np.zeros(self.count, np.uint8)
+        flat[self.index] = HOLD
+        flat[self.onset[self.length > 0]] = ONSET
+        return flat.reshape(self.shape)  # [track bar step pitch]
 
     def velocities(self) -> Velocities:
         """Return the velocity of the note that sounds in each cell, 0 in silence."""
-        velocity = np.zeros(self.shape, np.uint8)
-        velocity.reshape(-1)[self.index] = np.repeat(self.velocity, self.length)
-        return velocity
+        flat = np.zeros(self.count, np.uint8)
+        flat[self.index] = np.repeat(self.velocity, self.length)
+        return flat.reshape(self.shape)  # [track bar step pitch]
 
 
 def notes_of(cells: Cells, velocity: Velocities | None = None) -> Notes:

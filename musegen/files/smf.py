@@ -247,8 +247,8 @@ class _Walk:
         high = np.flatnonzero(is_high)
         below = high - np.arange(len(high))
         code = (4 * (below - below // 3 * 3)).astype(np.uint8) | STATUS_BITS[raw[high]]
-        code[1:] |= OTHER * (below[1:] == below[:-1]).view(np.uint8)
-        code[3:] |= FOURTH * (below[3:] == below[:-3]).view(np.uint8)
+        code[1:] |= OTHER * (below[1:] == below[:-1]).astype(np.uint8)
+        code[3:] |= FOURTH * (below[3:] == below[:-3]).astype(np.uint8)
         self.breaks = [code.tobytes().translate(table) for table in BREAKS]
         self.high = np.append(high + begin, self.end).data  # -1, of what is not found, is the end
 

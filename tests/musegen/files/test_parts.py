@@ -167,8 +167,8 @@ def test_each_note_keeps_part_and_velocity_in_as_few_parses_as_can_be(
     soft = [note(60, 40, channel=2, velocity=velocities - v) for v in range(velocities)]
     tracks = (Track(name="1", order=0), Track(name="2", order=1))
     song = read_midi(midi(first + b"".join(loud), program(9, 2) + b"".join(soft)), tracks)
-    for track, heard in enumerate((range(1, velocities + 1), range(velocities, 0, -1))):
-        assert song.notes.velocity[song.notes.track == track].tolist() == list(heard)
+    for track, expected in enumerate((range(1, velocities + 1), range(velocities, 0, -1))):
+        assert song.notes.velocity[song.notes.track == track].tolist() == list(expected)
     assert len(parsed) == parses
 
 
