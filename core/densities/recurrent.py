@@ -4,6 +4,7 @@ Like a causal transformer it maps embedded positions to hidden states for the ne
 depends on positions <= n only. Cho et al., EMNLP 2014: gated recurrent units.
 """
 
+import torch
 from torch import Tensor, nn
 
 from core.densities.transformer import Hidden
@@ -36,8 +37,17 @@ class CausalGRU(nn.Module):
         if caches is None:
             return self.last(self.gru(x)[0])
         (state,) = caches
+        if x.shape[1] == 1 and state.layers is not None:
+            return self.last(self._step(x[:, 0], state.layers))[:, None]
         hidden, state.layers = self.gru(x, state.layers)
         return self.last(hidden)
+
+    def _step(self, x: Tensor, state: Tensor) -> Tensor:
+        """Go on by one position [batch width]: a cell of each layer, without `gru`'s overhead."""
+        for layer, weights in enumerate(self.gru.all_weights):
+            x = torch.gru_cell(x, state[layer], *weights)
+            state[layer] = x
+        return x
 
     def caches(self) -> list[RecurrentState]:
         """Return an empty state, as the only cache."""

@@ -273,11 +273,13 @@ def sample_logits(
 
     `share`: the probability of the nucleus from which it is sampled, after the temperature.
     """
-    logits = logits.float() / temperature
+    logits = logits.float()
+    if temperature != 1:
+        logits = logits / temperature
     if share >= 1:
-        return _sample(logits.softmax(-1))
+        return _sample(logits.softmax(-1)).squeeze(1)
     p, classes = nucleus(logits, share)
-    return classes.gather(1, _sample(p)[:, None]).squeeze(1)
+    return classes.gather(1, _sample(p)).squeeze(1)
 
 
 def _sample(p: Float[Tensor, "n choice"]) -> Tensor:
@@ -285,4 +287,4 @@ def _sample(p: Float[Tensor, "n choice"]) -> Tensor:
 
     What `torch.multinomial` computes for one sample, to the bit, without its checks.
     """
-    return (p / torch.empty_like(p).exponential_()).argmax(-1)
+    return (p / torch.empty_like(p).exponential_()).argmax(-1, keepdim=True)

@@ -8,7 +8,7 @@ after the place is masked out.
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Int16, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,6 +28,9 @@ LEVELS = 8
 
 LEVEL_VELOCITIES = 128 // LEVELS
 """Velocities of one level."""
+
+Cells = Int16[Tensor, "n lag pitch"]
+"""Notes of a track that start at the lags before a step."""
 
 Patterns = UInt8[Tensor, "n choice"]
 """For each candidate the lags at which it stood: the bit of each lag."""
@@ -133,20 +136,27 @@ def bass_of(tracks: tuple[Track, ...]) -> int | None:
     return next(iter(named or melodic[::-1]), None)
 
 
+def lengths_and_levels(cells: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the length and level of the notes in cells; 0 and -1 where there is none."""
+    code = cells.long()
+    return code // LEVELS, torch.where(code > 0, code % LEVELS, -1)
+
+
 class History:
     """Notes so far, of a batch of pieces of `steps` steps, on grids of rows and steps.
 
     Their numbers are of the type and on the device of `like`.
 
-    `cells` [row step track pitch]: 0, or 1 + a code of length and level of the note that starts
-    there; `patterns` [row step track]: the lags at which any note of the track starts; `starts`
-    and `sounding` [row step classes]: how many notes start and sound, drums excepted, by pitch
-    class, then those of the bass alone.
+    `cells` [row step track pitch]: 0, or the length and level of the note that starts there;
+    `patterns` [row step track]: the lags at which any note of the track starts; `starts` and
+    `sounding` [row step classes]: how many notes start and sound, drums excepted, by pitch class,
+    then those of the bass alone. Where notes are appended one by one, there are no `starts`.
     """
 
     def __init__(self, layout: Layout, batch: int, steps: int, like: Tensor):
         device = like.device
         self.layout, self.before = layout, max(layout.reach, layout.bar)
+        self.row = torch.arange(batch, device=device)
         padded = self.before + steps + layout.longest
         self.cells = torch.zeros(
             (batch, self.before + steps, layout.tracks, layout.pitches),
@@ -163,20 +173,53 @@ class History:
         self.melodic = ~torch.tensor(layout.is_drum, device=device)
         self.lags = torch.tensor(layout.lag_steps, dtype=torch.long, device=device)
         self.bits = (2 ** torch.arange(len(layout.lags), device=device)).to(torch.uint8)
-        most = max(layout.longest, layout.pitches, layout.tracks, OCTAVE)
+        most = max(2 * layout.longest + layout.bar + 1, layout.pitches, layout.tracks, OCTAVE)
         self._numbers = torch.arange(most, device=device)
+        self._back = self.before - self.lags
+        self._offsets = OCTAVE * self.numbers(2 * layout.longest)
+        self._counted = self._counts().to(like)
         self._valid = self._valid_bits()
+        self._summed = self._windows().to(like)
 
     def numbers(self, count: int) -> Int[Tensor, " number"]:
         """Return 0, 1 .. count - 1."""
         return self._numbers[:count]
 
-    def _valid_bits(self) -> tuple[Tensor, Tensor]:
-        """Bits of the lags that lie, from each advance, before the present step, and at it."""
+    def _counts(self) -> Bool[Tensor, "track length step_kind"]:
+        """Return if a note of a track and length sounds, from its start on, and as the bass."""
+        is_bass = self.is_bass(self.numbers(self.layout.tracks))
+        kinds = torch.stack([self.melodic, self.melodic & is_bass], 1)
+        step, length = self.numbers(self.layout.longest), self.numbers(self.layout.longest + 1)
+        is_on = step < length[:, None]
+        return (is_on[:, :, None] & kinds[:, None, None]).flatten(2)  # [track length step*kind]
+
+    def _valid_bits(self) -> UInt8[Tensor, "last advance track"]:
+        """Return the bits of the lags that reach back, from each advance, to known notes.
+
+        For each track of the last note, up to which they are known; before the first note -1.
+        """
         advance = self.numbers(self.layout.advances)[:, None]
         relations = (advance < self.lags, advance == self.lags)
-        before, present = (self.as_bits(relation) for relation in relations)
-        return before[:, None], present[:, None]  # [advance 1]
+        before, present = (self.as_bits(relation[..., None]) for relation in relations)
+        track = self.numbers(self.layout.tracks)
+        so_far = track <= F.pad(track, (0, 1), value=-1)[:, None, None]  # [last 1 track]
+        return before | present * so_far
+
+    def _windows(self) -> Bool[Tensor, "advance sum within"]:
+        """Return what is summed for each advance, of the steps from a bar before the last note.
+
+        The step itself, the bar before it, and what has passed since the last note.
+        """
+        bar, within = self.layout.bar, self.numbers(self._within)
+        here = self.numbers(self._within + 1)[:, None] + bar
+        passed = within < here
+        sums = (within == here, (here - bar <= within) & passed, (bar <= within) & passed)
+        return torch.stack(sums, 1)
+
+    @property
+    def _within(self) -> int:
+        """Return the steps from a bar before a note to its longest end: nothing sounds beyond."""
+        return self.layout.bar + self.layout.longest
 
     def is_bass(self, track: Tensor) -> Tensor:
         """Return where a track is the bass."""
@@ -184,40 +227,51 @@ class History:
 
     def keep(self, rows: Tensor) -> None:
         """Drop all pieces of the batch but these."""
+        self.row = self.row[: len(rows)]
         for name in ("cells", "patterns", "starts", "sounding"):
             setattr(self, name, getattr(self, name)[rows])
 
     def add(self, row: Indices, note: Note) -> None:
         """Lay notes on the grids."""
-        at = note.step + self.before
-        code = 1 + (note.length - 1) * LEVELS + note.level
-        self.cells[row, at, note.track, note.pitch] = code.to(torch.int16)
+        self._lay(row, note)
         for bit, lag in enumerate(self.layout.lag_steps):
             self.patterns[row, note.step + lag, note.track] |= 1 << bit
-        self._sound(row, at, note)
+        places, counts = (row, note.step + self.before), self._counted[note.track, 1]
+        for kind in (0, 1):
+            pitch_class = note.pitch % OCTAVE + OCTAVE * kind
+            self.starts.index_put_((*places, pitch_class), counts[:, kind], accumulate=True)
 
-    def _sound(self, row: Indices, at: Indices, note: Note) -> None:
-        melodic, pitch_class = self.melodic[note.track].to(self.starts), note.pitch % OCTAVE
-        of_bass = melodic * self.is_bass(note.track)
-        within = self.numbers(self.layout.longest)
-        is_on = within < note.length[:, None]  # [n step]
-        first = (row * self.starts.shape[1] + at) * 2 * OCTAVE + pitch_class
-        cells = first[:, None] + 2 * OCTAVE * within
-        for offset, counts in ((0, melodic), (OCTAVE, of_bass)):
-            starts, sounding = self.starts.view(-1), self.sounding.view(-1)  # [row*step*classes]
-            starts.index_add_(0, first + offset, counts)
-            sounds = is_on * counts[:, None]
-            sounding.index_add_(0, (cells + offset).flatten(), sounds.flatten())  # [n*step]
+    def append(self, note: Note) -> None:
+        """Lay one note of each row on the grids, which is not among the `starts`."""
+        self._lay(self.row, note)
+        at = note.step[:, None] + self.lags
+        self.patterns[self.row[:, None], at, note.track[:, None]] |= self.bits
 
-    def as_bits(self, present: Tensor) -> Tensor:
-        """Convert [n lag ..] to the bit of each lag, [n ..]."""
-        bits = self.bits.view(-1, *[1] * (present.dim() - 2))  # [lag 1 ..]
-        return (present * bits).sum(1, dtype=torch.uint8)
+    def _lay(self, row: Indices, note: Note) -> None:
+        at = note.step + self.before
+        code = note.length * LEVELS + note.level
+        self.cells[row, at, note.track, note.pitch] = code.to(torch.int16)
+        first = (row * self.sounding.shape[1] + at) * (2 * OCTAVE) + note.pitch % OCTAVE
+        cells = first[:, None] + self._offsets  # [n step*2]
+        counts = self._counted[note.track, note.length]  # [n step*2]
+        sounding = self.sounding.view(-1)  # [row*step*classes]
+        sounding.index_add_(0, cells.view(-1), counts.view(-1))  # [n*step*2]
+
+    def as_bits(self, present: Bool[Tensor, "n lag choice"]) -> Patterns:
+        """Convert the lags to the bit of each."""
+        return (present * self.bits[:, None]).sum(1, dtype=torch.uint8)
+
+    def at_lags(self, step: Indices) -> Int[Tensor, "n lag"]:
+        """Return where each lag before a step is on the grids."""
+        return step[:, None] + self._back
+
+    def lagged_cells(self, row: Indices, at: Int[Tensor, "n lag"], track: Indices) -> Cells:
+        """Return the cells of all pitches of a track at the lags."""
+        return self.cells[row[:, None], at, track[:, None]]
 
     def cell_patterns(self, row: Indices, step: Indices, track: Indices) -> Patterns:
         """Return the lags at which a note of the track starts on each pitch, [n pitch]."""
-        at = step[:, None] + self.before - self.lags
-        return self.as_bits(self.cells[row[:, None], at, track[:, None]] > 0)
+        return self.as_bits(self.lagged_cells(row, self.at_lags(step), track) > 0)
 
     def track_patterns(self, row: Indices, step: Indices) -> Patterns:
         """Return the lags at which any note of each track starts, [n track]."""
@@ -225,12 +279,8 @@ class History:
 
     def patterns_ahead(self, row: Indices, last: Note) -> UInt8[Tensor, "n advance track"]:
         """Return the same for each advance from the last note: only of notes up to it."""
-        advance = self.numbers(self.layout.advances)
-        found = self.patterns[row[:, None], last.step[:, None] + advance]
-        before, present = self._valid
-        track = self.numbers(self.layout.tracks)
-        so_far = (track <= last.track[:, None])[:, None]  # [n 1 track]
-        return found & (before | present * so_far)
+        at = last.step[:, None] + self.numbers(self.layout.advances)
+        return self.patterns[row[:, None], at] & self._valid[last.track]
 
     def remaining_patterns(
         self, here: Patterns, last: Note, of_last: UInt8[Tensor, "n pitch"]
@@ -245,20 +295,6 @@ class History:
         own = (track == last_track) * bits[:, None]
         return torch.where(track > last_track, here, own)
 
-    def lagged_notes(
-        self, row: Indices, step: Indices, track: Indices, pitch: Indices
-    ) -> tuple[Tensor, Tensor]:
-        """Return length and level of the notes on the same cell at the lags, [n lag].
-
-        Where there is none the length is 0 and the level -1.
-        """
-        at = step[:, None] + self.before - self.lags
-        cells = self.cells[row[:, None], at, track[:, None], pitch[:, None]].long()
-        code = cells - 1
-        return code.div(LEVELS, rounding_mode="floor") + 1, torch.where(
-            cells > 0, code % LEVELS, -1
-        )
-
     def classes_at(
         self, row: Indices, step: Indices, started: Float[Tensor, "n classes"]
     ) -> Float[Tensor, "n classes"]:
@@ -266,17 +302,21 @@ class History:
         at = step + self.before
         return self.sounding[row, at] - self.starts[row, at] + started
 
-    def class_patterns(self, row: Indices, step: Indices) -> Patterns:
+    def class_patterns(self, row: Indices, at: Int[Tensor, "n lag"]) -> Patterns:
         """Return the lags at which each pitch class sounds, [n pitch_class]."""
-        at = step[:, None] + self.before - self.lags
         return self.as_bits(self.sounding[row[:, None], at, :OCTAVE] > 0)
 
-    def sounding_from(
-        self, step: Indices, steps: Int[Tensor, " within"]
-    ) -> Float[Tensor, "row within pitch_class"]:
-        """Return what sounds in each row, in these steps from `step` on."""
-        row, at = torch.arange(len(step), device=step.device), step + self.before
-        return self.sounding[row[:, None], at[:, None] + steps, :OCTAVE]
+    def sums(self, last: Indices, advance: Indices) -> Float[Tensor, "row sum classes"]:
+        """Return what sounds in each row where one is, `advance` steps after the step `last`.
+
+        First there, then summed over the bar before, and over the steps from `last` on.
+        """
+        classes = self.sounding.shape[2]
+        rows = self.sounding.flatten(1)  # [row step*classes]
+        windows = rows.unfold(1, self._within * classes, classes)  # [row step within*classes]
+        window = windows[self.row, last + (self.before - self.layout.bar)]
+        window = window.view(-1, self._within, classes)  # [row within classes]
+        return self._summed[advance.clamp(max=self._within)] @ window
 
     def totals(self) -> tuple[Tensor, Tensor]:
         """Return the steps that each pitch class sounded, before each step of known pieces.

@@ -12,6 +12,8 @@ Yu et al. (Museformer, NeurIPS 2022).
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -54,27 +56,36 @@ class NoteEmbedding(nn.Module):
         self.profiles = nn.Linear(PROFILES * OCTAVE, width) if harmony else None
         self.start = nn.Parameter(0.05 * torch.randn(width))
 
-    def forward(self, chosen: NextNote) -> Hidden:
-        layout, note = self.layout, chosen.note
-        is_drum = ~chosen.history.melodic[note.track]
-        pitch_class = torch.where(is_drum, OCTAVE, note.pitch % OCTAVE)
-        embedded = (
-            self.track(note.track)
-            + self.pitch(note.track * layout.pitches + note.pitch)
-            + self.pitch_class(pitch_class)
-            + self.length(note.length)
-            + self.level(note.level)
-            + self.in_bar(note.step % layout.bar)
-            + self.bar(self.bar_number(note.step))
-            + self.advance(chosen.advance.clamp(max=layout.advances))
-            + self.interval(chosen.interval)
-            + self.pattern(chosen.pattern)
-        )
-        if self.ages and self.profiles:
-            age = chosen.ages + AGES * torch.arange(layout.tracks, device=chosen.ages.device)
-            embedded = embedded + self.ages(age).sum(1)
-            embedded = embedded + self.profiles(chosen.profiles.flatten(1))  # [n profile*class]
-        return embedded
+    def tables(self, steps: int) -> "Tables":
+        """Return the tables for pieces of `steps` steps, one below the other."""
+        step = torch.arange(steps, device=self.start.device)
+        of_step = self.in_bar(step % self.layout.bar) + self.bar(self.bar_number(step))
+        parts = [self._of_place(), of_step]
+        parts += [t.weight for t in (self.length, self.level, self.advance, self.interval)]
+        parts += [self.pattern.weight, *([self.ages.weight] if self.ages else [])]
+        firsts = list(accumulate((len(part) for part in parts), initial=0))[:-1]
+        if self.ages:
+            firsts[-1:] = [firsts[-1] + AGES * n for n in range(self.layout.tracks)]
+        return Tables(torch.cat(parts), torch.tensor(firsts, device=step.device))
+
+    def _of_place(self) -> Float[Tensor, "place width"]:
+        """Return the sum of the embeddings of track, pitch and pitch class of each cell."""
+        layout = self.layout
+        place = torch.arange(layout.tracks * layout.pitches, device=self.start.device)
+        track = place // layout.pitches
+        is_drum = torch.tensor(layout.is_drum, device=place.device)[track]
+        pitch_class = torch.where(is_drum, OCTAVE, place % layout.pitches % OCTAVE)
+        return self.track(track) + self.pitch(place) + self.pitch_class(pitch_class)
+
+    def forward(self, chosen: NextNote, tables: "Tables") -> Hidden:
+        columns = (chosen.place, chosen.step, chosen.length, chosen.level)
+        columns += (chosen.own_advance, chosen.interval, chosen.pattern)
+        index = torch.stack(columns, 1)
+        if self.profiles is None:
+            return F.embedding_bag(index + tables.firsts, tables.rows, mode="sum")
+        index = torch.cat([index, chosen.ages], 1)
+        embedded = F.embedding_bag(index + tables.firsts, tables.rows, mode="sum")
+        return embedded + self.profiles(chosen.profiles.flatten(1))  # [n profile*class]
 
     def bar_number(self, step: Indices) -> Indices:
         """Return the bar of each step; bars after the trained window repeat its second half."""
@@ -82,15 +93,31 @@ class NoteEmbedding(nn.Module):
         return torch.where(bar < self.bars, bar, half + (bar - half) % (self.bars - half))
 
 
+@dataclass
+class Tables:
+    """Embeddings of all attributes, one below the other, and the first row of each."""
+
+    rows: Float[Tensor, "row width"]
+    firsts: Int[Tensor, " attribute"]
+
+
 class LookbackHeads(nn.Module):
-    """The five conditionals, each computed from the hidden state and the attributes before it."""
+    """The five conditionals, each computed from the hidden state and the attributes before it.
+
+    `gate`, `interval`, `turned`, `pitch_class`: fixed places of gates, by which they are gathered.
+    """
+
+    gate: Tensor
+    interval: Tensor
+    turned: Tensor
+    pitch_class: Tensor
 
     def __init__(self, width: int, layout: Layout, harmony: bool):
         super().__init__()
         self.layout, self.harmony = layout, harmony
         tracks, patterns = layout.tracks, layout.patterns
         gates = tracks * patterns
-        self.advance = _Head(width, (layout.advances + 1, layout.bar, gates, gates))
+        self.advance = _Head(width, (layout.advances + 1, layout.bar, 2 * gates))
         self.patience = nn.Parameter(torch.zeros(()))
         self.track = _Head(width, (tracks, gates, tracks * AGES if harmony else 0))
         of_harmony = (3 * KEY_SHARES, patterns, PROFILES * OCTAVE) if harmony else (0, 0, 0)
@@ -104,11 +131,17 @@ class LookbackHeads(nn.Module):
         self.embed_pattern = _embedding(patterns, width)
         self.embed_length = _embedding(layout.longest + 1, width)
         self.embed_profiles = nn.Linear(PROFILES * OCTAVE, width) if harmony else None
+        self.register_buffer("gate", _gates(layout), persistent=False)
+        self.register_buffer("interval", _intervals(layout.pitches), persistent=False)
+        self.register_buffer("turned", _turned(), persistent=False)
+        self.register_buffer(
+            "pitch_class", torch.arange(layout.pitches) % OCTAVE, persistent=False
+        )
 
     def conditionals(self, hidden: Hidden, note: NextNote) -> Iterator[tuple[Attribute, Logits]]:
         """Yield the logits of each attribute; it must be chosen before the next is asked for."""
         yield "advance", self.advance_logits(hidden, note)
-        hidden = hidden + self.embed_advance(note.advance.clamp(max=self.layout.advances))
+        hidden = hidden + self.embed_advance(note.own_advance)
         hidden = hidden + self.embed_in_bar(note.step % self.layout.bar)
         yield "track", self.track_logits(hidden, note)
         hidden = hidden + self.embed_track(note.track * self.layout.patterns + note.track_pattern)
@@ -116,7 +149,7 @@ class LookbackHeads(nn.Module):
             profiles = note.profiles.flatten(1)  # [n profile*pitch_class]
             hidden = hidden + self.embed_profiles(profiles)
         yield "pitch", self.pitch_logits(hidden, note)
-        hidden = hidden + self.embed_pitch(note.track * self.layout.pitches + note.pitch)
+        hidden = hidden + self.embed_pitch(note.place)
         hidden = hidden + self.embed_pattern(note.pattern)
         yield "length", self.length_logits(hidden, note)
         hidden = hidden + self.embed_length(note.length)
@@ -125,54 +158,47 @@ class LookbackHeads(nn.Module):
     def advance_logits(self, hidden: Hidden, note: NextNote) -> Logits:
         """Return the logits of advances of 0, 1 .. steps, the last one of any that is longer."""
         layout, last = self.layout, note.last
-        base, of_beat, gates, of_rest = self.advance(hidden)
-        choice = note.history.numbers(layout.advances + 1)
-        ahead = note.history.patterns_ahead(note.row, last)
-        added = of_beat.gather(1, (last.step[:, None] + choice[:-1]) % layout.bar)
-        of_now = self._of_tracks(of_rest, note.remaining[:, None])
-        added = added + torch.cat([of_now, self._of_tracks(gates, ahead[:, 1:])], 1)
+        base, of_beat, gates = self.advance(hidden)
+        found = note.history.patterns_ahead(note.row, last)
+        found[:, 0] = note.remaining
+        in_bar = (last.step[:, None] + note.history.numbers(layout.advances)) % layout.bar
+        added = of_beat.gather(1, in_bar) + self._of_tracks(gates, found)
         logits = base + F.pad(added, (0, 1))
         is_last = (last.track == layout.tracks - 1) & (last.pitch == layout.pitches - 1)
-        return logits.masked_fill(is_last[:, None] & (choice == 0), IMPOSSIBLE)
+        logits[:, 0].masked_fill_(is_last, IMPOSSIBLE)
+        return logits
 
     def _of_tracks(
         self, gates: Float[Tensor, "n gate"], found: UInt8[Tensor, "n advance track"]
     ) -> Float[Tensor, "n advance"]:
-        """Sum the gates of all tracks' patterns."""
-        layout = self.layout
-        relative = _relative(gates.unflatten(1, (layout.tracks, -1))).flatten(1)  # [n gate]
-        offset = layout.patterns * torch.arange(layout.tracks, device=gates.device)
-        index = (found.long() + offset).flatten(1)  # [n advance*track]
+        """Sum the gates of all tracks' patterns; an advance of 0 has gates of its own."""
+        relative = _relative(gates.unflatten(1, (-1, self.layout.patterns)))  # [n group pattern]
+        relative = relative.flatten(1)  # [n gate]
+        index = (found + self.gate).flatten(1)  # [n advance*track]
         return relative.gather(1, index).view(found.shape).sum(2)  # [n advance]
 
     def track_logits(self, hidden: Hidden, note: NextNote) -> Logits:
         """Return the logits of the track; in the same step none comes before the last."""
         base, gates, of_age = self.track(hidden)
-        gates = _relative(gates.unflatten(1, (self.layout.tracks, -1)))  # [n track pattern]
-        logits = base + gates.gather(2, note.there.long()[:, :, None])[..., 0]
+        choice, patterns = note.history.numbers(self.layout.tracks), self.layout.patterns
+        gate = gates.gather(1, note.there + patterns * choice)
+        logits = base + (gate - gates[:, ::patterns])
         if self.harmony:
-            of_age = of_age.unflatten(1, (self.layout.tracks, AGES))  # [n track age]
-            logits = logits + of_age.gather(2, note.ages[:, :, None])[..., 0]
-        choice = note.history.numbers(self.layout.tracks)
-        first = note.last.track + (note.last.pitch == self.layout.pitches - 1).long()
-        passed = note.same_step[:, None] & (choice < first[:, None])
-        return logits.masked_fill(passed, IMPOSSIBLE)
+            logits = logits + of_age.gather(1, note.ages + AGES * choice)
+        first = note.last.track + (note.last.pitch == self.layout.pitches - 1)
+        first = torch.where(note.same_step, first, 0)
+        return logits.masked_fill(choice < first[:, None], IMPOSSIBLE)
 
     def pitch_logits(self, hidden: Hidden, note: NextNote) -> Logits:
         """Return the logits of the pitch; in the same step and track they ascend."""
         base, of_interval, gates, *of_harmony = self.pitch(hidden)
-        choice = note.history.numbers(self.layout.pitches)
-        interval = choice - note.own_pitch[:, None]
-        near = (interval.abs() <= INTERVAL) & (note.own_pitch >= 0)[:, None]
-        interval = interval.clamp(-INTERVAL, INTERVAL) + INTERVAL
-        logits = base + of_interval.gather(1, interval) * near
+        logits = base + F.pad(of_interval, (0, 1)).gather(1, self.interval[note.own_pitch])
         logits = logits + _relative(gates).gather(1, note.patterns.long())
         if self.harmony:
-            of_class = self._class_logits(of_harmony, note)
-            melodic = note.history.melodic[note.track][:, None]
-            logits = logits + (of_class * melodic)[:, choice % OCTAVE]
-        passed = note.same_track[:, None] & (choice <= note.last.pitch[:, None])
-        return logits.masked_fill(passed, IMPOSSIBLE)
+            of_class = self._class_logits(of_harmony, note) * note.is_melodic
+            logits = logits + of_class.index_select(1, self.pitch_class)
+        lowest = torch.where(note.same_track, note.last.pitch, -1)[:, None]
+        return logits.masked_fill(note.history.numbers(self.layout.pitches) <= lowest, IMPOSSIBLE)
 
     def _class_logits(self, gates: list[Tensor], note: NextNote) -> Float[Tensor, "n pitch_class"]:
         """Return a logit of each pitch class from what sounds, here and at the lags.
@@ -185,10 +211,8 @@ class LookbackHeads(nn.Module):
         share = (sounding[:, 3] * (KEY_SHARES - 0.01)).long()
         state = sounding[:, 0].long() * KEY_SHARES + share
         logits = of_state.gather(1, state) + _relative(of_pattern).gather(1, patterns.long())
-        semitone = note.history.numbers(OCTAVE)
-        above = sounding[:, :, (semitone[:, None] + semitone) % OCTAVE]
-        above = above.transpose(1, 2).flatten(2)  # [n pitch_class profile*semitone]
-        return logits + (above @ circular[:, :, None])[..., 0]
+        turned = circular[:, self.turned]  # [n profile*semitone pitch_class]
+        return logits + (sounding.flatten(1)[:, None] @ turned)[:, 0]  # [n pitch_class]
 
     def length_logits(self, hidden: Hidden, note: NextNote) -> Logits:
         """Return the logits of lengths 1, 2 ..; drums have length 1.
@@ -200,9 +224,8 @@ class LookbackHeads(nn.Module):
         chord = note.own_length * note.same_track
         pointers = [note.lagged_lengths, chord[:, None], (note.own_length - chord)[:, None]]
         logits = _pointed(base, gates, torch.cat(pointers, 1))
-        longer = note.history.numbers(self.layout.longest) > 0
-        is_drum = ~note.history.melodic[note.track][:, None]
-        return logits.masked_fill(is_drum & longer, IMPOSSIBLE)
+        logits[:, 1:].masked_fill_(~note.is_melodic, IMPOSSIBLE)
+        return logits
 
     def velocity_logits(self, hidden: Hidden, note: NextNote) -> Logits:
         """Return the logits of the level of velocity, with gates as those of the length."""
@@ -227,11 +250,9 @@ class LookbackHeads(nn.Module):
         later = log_probs + excess * F.logsigmoid(self.patience)
         return later.masked_fill(choice < least[:, None].clamp(max=most), -math.inf).logsumexp(1)
 
-    def sample_beyond(self, count: int) -> Indices:
-        """Sample by how many steps advances beyond the choices go further."""
-        stay = F.logsigmoid(self.patience)
-        uniform = torch.rand(count, device=stay.device).clamp(min=1e-30)
-        return (uniform.log() / stay).long()
+    def beyond(self, uniform: Float[Tensor, " n"]) -> Indices:
+        """Return by how many steps advances beyond the choices go further, for uniform numbers."""
+        return (uniform.clamp(min=1e-30).log() / F.logsigmoid(self.patience)).long()
 
 
 class _Head(nn.Module):
@@ -245,7 +266,16 @@ class _Head(nn.Module):
         )
 
     def forward(self, hidden: Hidden) -> tuple[Tensor, ...]:
-        return self.layers(hidden).split(self.sizes, 1)
+        first, _, last = self.layers
+        return last(_gelu(first(hidden))).split(self.sizes, 1)
+
+
+def _gelu(x: Tensor) -> Tensor:
+    """x Phi(x) (Hendrycks and Gimpel, 2016).
+
+    Without a gradient written out: on CPUs, torch's own costs much for each call.
+    """
+    return F.gelu(x) if x.requires_grad else x * torch.special.ndtr(x)
 
 
 def _relative(gates: Tensor) -> Tensor:
@@ -253,11 +283,37 @@ def _relative(gates: Tensor) -> Tensor:
     return gates - gates[..., :1]
 
 
+def _gates(layout: Layout) -> Int[Tensor, "advance track"]:
+    """Return where the gates of each advance and track are; an advance of 0 has its own."""
+    gates = layout.patterns * torch.arange(layout.tracks).repeat(layout.advances, 1)
+    gates[0] += layout.patterns * layout.tracks
+    return gates
+
+
+def _intervals(pitches: int) -> Int[Tensor, "own pitch"]:
+    """Return the number of the interval from the track's last pitch, one further if it is too far.
+
+    The last entry, -1, is that of a track without a note.
+    """
+    pitch = torch.arange(pitches)
+    interval = pitch - pitch[:, None]
+    far = 2 * INTERVAL + 1
+    interval = torch.where(interval.abs() > INTERVAL, far, interval + INTERVAL)
+    return F.pad(interval, (0, 0, 0, 1), value=far)
+
+
+def _turned() -> Int[Tensor, "profile_semitone pitch_class"]:
+    """Return the weight of each profile's pitch class k for candidates c: that of k - c."""
+    semitone = torch.arange(OCTAVE)
+    above = (semitone[:, None] - semitone) % OCTAVE
+    return torch.cat([above + OCTAVE * profile for profile in range(PROFILES)])
+
+
 def _pointed(
     base: Logits, gates: Float[Tensor, "n pointer"], pointers: Int[Tensor, "n pointer"]
 ) -> Logits:
     """Add each gate to the choice that its pointer names, from 1; 0 names none."""
-    return base + torch.zeros_like(F.pad(base, (1, 0))).scatter_add(1, pointers, gates)[:, 1:]
+    return F.pad(base, (1, 0)).scatter_add(1, pointers, gates)[:, 1:]
 
 
 def _embedding(entries: int, width: int) -> nn.Embedding:

@@ -19,7 +19,7 @@ from core.theory.shapes import Losses
 from core.training.device import isolated_random_state
 from musegen.densities.lookback import LEVEL_VELOCITIES, History, Layout, Note
 from musegen.densities.lookback_heads import Logits, LookbackHeads, NoteEmbedding
-from musegen.densities.next_note import Attribute, NextNote
+from musegen.densities.next_note import PROFILES, Attribute, NextNote, Profiles
 from musegen.densities.note_sequences import Indices, NoteRows, cut_overlaps, pad_rows
 from musegen.networks.states import OCTAVE
 from musegen.roll import Grid
@@ -115,7 +115,7 @@ class LookbackDistribution(Distribution):
         """Return log p of each phrase in nats."""
         return Likelihood(self.density, value).log_prob()
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def sample(self, bars: int) -> NoteRows:
         """Sample pieces of any length."""
         return Sampler(self.density, self.batch, bars * self.density.layout.bar).run()
@@ -162,7 +162,7 @@ class Likelihood:
     def _next(self, row: Indices, at: Bool[Tensor, "batch position"]) -> NextNote:
         """Return what is known at positions of the phrases, where notes are chosen."""
         at = nn.functional.pad(at, (0, self.last.step.shape[1] - at.shape[1]))
-        last, started, (bar, earlier) = self.last[at], self.started[at], self.totals
+        last, started = self.last[at], self.started[at]
         of_last = self.history.cell_patterns(row, last.step, last.track.clamp(min=0))
         return NextNote(
             self.history,
@@ -170,14 +170,19 @@ class Likelihood:
             last,
             of_last,
             self.latest[at],
-            lambda step: started,
-            lambda step: (bar[row, step], earlier[row, step]),
+            lambda advance: self._sums(row, last.step + advance, started),
         )
+
+    def _sums(self, row: Indices, step: Indices, started: Tensor) -> Tensor:
+        """Return what sounds at steps before the next note, and what has sounded before."""
+        sounding = self.history.classes_at(row, step, started)
+        sums = torch.cat([sounding, *(total[row, step] for total in self.totals)], 1)
+        return sums.unflatten(1, (PROFILES, OCTAVE))  # [n profile pitch_class]
 
     def _hidden(self, known: NextNote) -> Tensor:
         """Return the hidden state at the start and after each note, [batch position width]."""
         embedding = self.density.embedding
-        embedded = embedding(known)
+        embedded = embedding(known, embedding.tables(self.steps))
         positions = (self.batch, self.is_note.shape[1] + 1)
         x = embedding.start.expand(*positions, -1).to(embedded.dtype)
         after = nn.functional.pad(self.is_note, (1, 0))
@@ -287,41 +292,35 @@ class Sampler:
         self.last = Note.start(batch, device)
         self.latest = NO_NOTE.to(device).repeat(batch, layout.tracks, 1)
         self.of_last = self.history.cells.new_zeros((batch, layout.pitches), dtype=torch.uint8)
-        self.earlier = self.history.starts.new_zeros(batch, OCTAVE)
+        self.earlier = self.history.sounding.new_zeros(batch, OCTAVE)
+        self.tables = density.embedding.tables(steps)
         self.embedded = density.embedding.start.expand(batch, -1)
-        self.sampled: list[tuple[Indices, Tensor]] = []
+        self.sampled: list[Tensor] = []
 
     def run(self) -> NoteRows:
         """Sample until all pieces have ended."""
-        with torch.inference_mode():
-            self._sample_all()
-        none = torch.zeros(0, 5, dtype=torch.long, device=self.rows.device)
-        row = torch.cat([self.rows[:0], *(row for row, _ in self.sampled)])
-        notes = torch.cat([none, *(notes for _, notes in self.sampled)])
-        return cut_overlaps(pad_rows(notes, row, self.batch), self.density.layout.grid, self.steps)
+        self._sample_all()
+        sampled = torch.cat([self._columns(self.last)[:0], *self.sampled])
+        row, track, pitch, length, level, step = sampled[sampled[:, 0] >= 0].unbind(1)
+        note = Note(step, track, pitch, length, level)
+        rows = pad_rows(to_rows(note, self.density.layout), row, self.batch)
+        return cut_overlaps(rows, self.density.layout.grid, self.steps)
 
     def _sample_all(self) -> None:
         for _ in range(MOST_NOTES_PER_STEP * self.steps):
             note = self._sample_next()
-            if not self.unfinished.any():
+            unfinished = int(self.unfinished.sum())
+            if not unfinished:
                 break
             self._append(note)
-            if self.unfinished.float().mean() < LEAST_UNFINISHED:
+            if unfinished < LEAST_UNFINISHED * len(self.rows):
                 self._remove_finished()
 
     def _sample_next(self) -> NextNote:
         density = self.density
         hidden = density.body(self.embedded[:, None], self.caches)[:, 0]
-        row = torch.arange(len(self.rows), device=hidden.device)
-        note = NextNote(
-            self.history,
-            row,
-            self.last,
-            self.of_last,
-            self.latest,
-            lambda step: self.history.starts[row, step + self.history.before],
-            self._totals_at,
-        )
+        history = self.history
+        note = NextNote(history, history.row, self.last, self.of_last, self.latest, self._sums)
         for attribute, logits in density.heads.conditionals(hidden, note):
             note.choose(attribute, self._sample(attribute, logits))
         return note
@@ -334,33 +333,34 @@ class Sampler:
 
     def _advance(self, advance: Indices) -> Indices:
         """Lengthen the advances beyond the choices, and find which pieces have ended."""
-        beyond = self.density.heads.sample_beyond(len(advance))
-        advance = advance + beyond * (advance == self.density.layout.advances)
+        uniform = torch.rand(len(advance), device=advance.device)
+        is_beyond = advance == self.density.layout.advances
+        if is_beyond.any():
+            advance = advance + is_beyond * self.density.heads.beyond(uniform)
         self.unfinished = self.unfinished & (self.last.step + advance < self.steps)
         return torch.where(self.unfinished, advance, 0)
 
-    def _totals_at(self, step: Indices) -> tuple[Tensor, Tensor]:
-        """Sum what sounded over the bar before, and over all before."""
-        layout, history = self.density.layout, self.history
-        within = history.numbers(layout.longest)
-        is_over = within < (step - self.last.step)[:, None]
-        passed = history.sounding_from(self.last.step, within) * is_over[:, :, None]
-        self.earlier = self.earlier + passed.sum(1)
-        bar = history.sounding_from(step - layout.bar, history.numbers(layout.bar))
-        return bar.sum(1), self.earlier
+    def _sums(self, advance: Indices) -> Profiles:
+        """Sum what sounds there, over the bar before, and over all before."""
+        now, bar, passed = self.history.sums(self.last.step, advance).unbind(1)
+        self.earlier = self.earlier + passed[:, :OCTAVE]
+        sums = torch.cat([now, bar[:, :OCTAVE], self.earlier], 1)
+        return sums.view(-1, PROFILES, OCTAVE)  # [n profile pitch_class]
 
     def _append(self, chosen: NextNote) -> None:
-        """Keep the notes of unfinished pieces, and lay them on the grids."""
-        note, alive = chosen.note, self.unfinished
-        kept = note[alive]
-        self.sampled.append((self.rows[alive], to_rows(kept, self.density.layout)))
-        self.history.add(torch.nonzero(alive)[:, 0], kept)
-        self.embedded = self.density.embedding(chosen)
-        row = torch.arange(len(note.step), device=note.step.device)
-        self.latest[row, note.track] = torch.stack(
-            [note.pitch, note.length, note.level, note.step], 1
-        )
+        """Keep the notes, and lay them on the grids; those of finished pieces in vain."""
+        note = chosen.note
+        columns = self._columns(note)
+        self.sampled.append(columns)
+        self.history.append(note)
+        self.embedded = self.density.embedding(chosen, self.tables)
+        self.latest[self.history.row, note.track] = columns[:, 2:]
         self.last, self.of_last = note, chosen.patterns
+
+    def _columns(self, note: Note) -> Int[Tensor, "n column"]:
+        """Return the row, -1 in finished pieces, the track, and what `latest` holds of notes."""
+        row = torch.where(self.unfinished, self.rows, -1)
+        return torch.stack([row, note.track, note.pitch, note.length, note.level, note.step], 1)
 
     def _remove_finished(self) -> None:
         rows = torch.nonzero(self.unfinished)[:, 0]

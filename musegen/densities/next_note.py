@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from musegen.densities.lookback import History, Note, Patterns
+from musegen.densities.lookback import Cells, History, Note, Patterns, lengths_and_levels
 from musegen.densities.note_sequences import Indices
 
 Attribute = Literal["advance", "track", "pitch", "length", "velocity"]
@@ -24,11 +24,11 @@ PROFILES = 4
 Latest = Int[Tensor, "n track 4"]
 """Pitch, length, level and step of the last note of each track; -1, 0, -1, -1 where none is."""
 
-Started = Callable[[Indices], Float[Tensor, "n classes"]]
-"""step -> notes that start there before the next one, by pitch class, then those of the bass."""
+Profiles = Float[Tensor, "n profile pitch_class"]
 
-Totals = Callable[[Indices], tuple[Tensor, Tensor]]
-"""step -> steps that each pitch class sounded, over the bar before and over all before."""
+Sums = Callable[[Indices], Profiles]
+"""advance -> notes that sound there before the next one, those of the bass alone, and the steps
+that each pitch class sounded, over the bar before and over all before."""
 
 
 class NextNote:
@@ -42,17 +42,22 @@ class NextNote:
     """
 
     advance: Indices
+    own_advance: Indices
     same_step: Bool[Tensor, " n"]
+    at_lags: Int[Tensor, "n lag"]
     there: Patterns
     ages: Int[Tensor, "n track"]
-    profiles: Float[Tensor, "n profile pitch_class"]
+    profiles: Profiles
     class_patterns: Patterns
     own_pitch: Indices
     own_length: Indices
     own_level: Indices
     same_track: Bool[Tensor, " n"]
     track_pattern: Indices
+    is_melodic: Bool[Tensor, "n 1"]
+    lagged: Cells
     patterns: Patterns
+    place: Indices
     pattern: Indices
     interval: Indices
     lagged_lengths: Int[Tensor, "n lag"]
@@ -70,11 +75,10 @@ class NextNote:
         last: Note,
         of_last: Patterns,
         latest: Latest,
-        started: Started,
-        totals: Totals,
+        sums: Sums,
     ):
         self.history, self.row, self.last, self.latest = history, row, last, latest
-        self._started, self._totals = started, totals
+        self._sums, self._each = sums, torch.arange(len(row), device=row.device)
         here = history.track_patterns(row, last.step)
         self.remaining = history.remaining_patterns(here, last, of_last)
 
@@ -96,47 +100,47 @@ class NextNote:
     def _choose_advance(self, advance: Indices) -> None:
         history, row = self.history, self.row
         self.advance, self.same_step = advance, advance == 0
+        self.own_advance = advance.clamp(max=history.layout.advances)
         self.step = step = self.last.step + advance
+        self.at_lags = history.at_lags(step)
         there = history.track_patterns(row, step)
         self.there = torch.where(self.same_step[:, None], self.remaining, there)
         self.ages = ages(step, self.latest[:, :, 3], history.layout.bar)
-        now, bass = history.classes_at(row, step, self._started(step)).chunk(2, 1)
-        self.profiles = profiles(now, bass, *self._totals(step))
-        self.class_patterns = history.class_patterns(row, step)
+        self.profiles = profiles(self._sums(advance))
+        self.class_patterns = history.class_patterns(row, self.at_lags)
 
     def _choose_track(self, track: Indices) -> None:
         self.track = track
         self.same_track = self.same_step & (track == self.last.track)
-        own = self.latest[torch.arange(len(track), device=track.device), track]
+        own = self.latest[self._each, track]
         self.own_pitch, self.own_length, self.own_level, _ = own.unbind(1)
+        self.is_melodic = self.history.melodic[track][:, None]
         self.track_pattern = self.there.gather(1, track[:, None])[:, 0].long()
-        self.patterns = self.history.cell_patterns(self.row, self.step, track)
+        self.lagged = self.history.lagged_cells(self.row, self.at_lags, track)
+        self.patterns = self.history.as_bits(self.lagged > 0)
 
     def _choose_pitch(self, pitch: Indices) -> None:
-        self.pitch = pitch
+        self.pitch, self.place = pitch, self.track * self.history.layout.pitches + pitch
         self.pattern = self.patterns.gather(1, pitch[:, None])[:, 0].long()
         interval = (pitch - self.own_pitch).clamp(-INTERVAL, INTERVAL) + INTERVAL
         self.interval = torch.where(self.own_pitch < 0, 2 * INTERVAL + 1, interval)
-        self.lagged_lengths, self.lagged_levels = self.history.lagged_notes(
-            self.row, self.step, self.track, pitch
-        )
+        cells = self.lagged[self._each, :, pitch]
+        self.lagged_lengths, self.lagged_levels = lengths_and_levels(cells)
 
 
 def ages(step: Indices, latest: Int[Tensor, "n track"], bar: int) -> Int[Tensor, "n track"]:
     """Return the age of each track's last note, which started at step `latest` (-1: none)."""
     age = step[:, None] - latest
-    known = (age > bar).long() + (age > 4 * bar).long()
+    known = (age > bar).long() + (age > 4 * bar)
     return torch.where(latest < 0, AGES - 1, known)
 
 
-def profiles(
-    now: Tensor, bass: Tensor, bar: Tensor, earlier: Tensor
-) -> Float[Tensor, "n profile pitch_class"]:
-    """Join the profiles; the last two are shares of their maximum, the first has at most 2.
+def profiles(sums: Profiles) -> Profiles:
+    """Bound what sounds by 2, and by 1 in the bass; turn sums into shares of their maximum.
 
-    >>> one = torch.eye(1, 12)
-    >>> profiles(3 * one, one, 4 * one, 8 * one)[0, :, 0].tolist()
-    [2.0, 1.0, 1.0, 1.0]
+    >>> profiles(torch.tensor([[[3.0, 1], [2, 0], [4, 1], [6, 8]]])).tolist()
+    [[[2.0, 1.0], [1.0, 0.0], [1.0, 0.25], [0.75, 1.0]]]
     """
-    shares = [sums / sums.amax(1, keepdim=True).clamp(min=1) for sums in (bar, earlier)]
-    return torch.stack([now.clamp(max=2), bass.clamp(max=1), *shares], 1)
+    now, bass, totals = sums.split([1, 1, 2], 1)
+    shares = totals / totals.amax(2, keepdim=True).clamp(min=1)
+    return torch.cat([now.clamp(max=2), bass.clamp(max=1), shares], 1)

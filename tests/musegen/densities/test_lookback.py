@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from musegen.densities.lookback import LEVELS, History, Layout, Note, bass_of
+from musegen.densities.lookback import (
+    LEVELS,
+    History,
+    Layout,
+    Note,
+    bass_of,
+    lengths_and_levels,
+)
 from musegen.densities.next_note import NextNote, ages
 from musegen.roll import Grid
 from musegen.tracks import QUARTET, VOICES, Track
@@ -97,9 +104,9 @@ def test_what_remains_at_the_last_notes_step(history: History):
 
 
 def test_lengths_and_levels_at_the_lags(history: History):
-    lengths, levels = history.lagged_notes(
-        at(0, 0, 0), at(6, 6, 4), at(KIT, LOW, LEAD), at(5, 1, 13)
-    )
+    at_lags = history.at_lags(at(6, 6, 4))
+    cells = history.lagged_cells(at(0, 0, 0), at_lags, at(KIT, LOW, LEAD))
+    lengths, levels = lengths_and_levels(cells[at(0, 1, 2), :, at(5, 1, 13)])
     assert lengths.tolist() == [[1, 1], [0, 4], [6, 0]]
     assert levels.tolist() == [[6, 7], [-1, 2], [5, -1]]
     assert LEVELS == 8
@@ -119,11 +126,12 @@ def test_pitch_classes_that_sound(history: History):
     }
     started = torch.eye(24)[[1]] + torch.eye(24)[[13]]
     assert nonzero(history.classes_at(at(0), at(6), started)) == {(0, 1): 2, (0, 12 + 1): 1}
-    sounding = history.sounding_from(at(0, 2), torch.arange(9))[0]
+    sounding = torch.stack([history.sums(at(0, 2), at(n, n))[0, 0] for n in range(9)])
     assert sounding[:, 1].tolist() == [1, 2, 2, 2, 1, 1, 2, 1, 1]
     assert sounding[:, 9].tolist() == [1, 1, 0, 0, 0, 0, 0, 0, 0]
-    assert sounding.sum() == 13 + 2, "drums sound in no class"
-    classes = history.class_patterns(at(0, 0), at(3, 7))
+    assert sounding[:, :12].sum() == 13 + 2, "drums sound in no class"
+    assert sounding[:, 13].tolist() == [1, 1, 1, 1, 0, 0, 1, 1, 1], "the bass alone"
+    classes = history.class_patterns(at(0, 0), history.at_lags(at(3, 7)))
     assert classes[:, 1].tolist() == [1, 3]
     assert classes[:, 9].tolist() == [1, 2]
 
@@ -132,6 +140,28 @@ def test_sums_over_the_bar_before_and_over_all_before(history: History):
     bar, earlier = history.totals()
     assert bar[0, :8, 1].tolist() == [0, 1, 3, 5, 6, 5, 4, 4]
     assert earlier[0, :8, 1].tolist() == [0, 1, 3, 5, 7, 8, 9, 11]
+
+
+def test_sums_after_an_advance_are_those_of_known_pieces(history: History):
+    """From step 1 of the first piece; within the second one, beyond all that sounds."""
+    bar, earlier = history.totals()
+    for advance in range(8):
+        _, of_bar, passed = history.sums(at(1, 1), at(advance, advance))[0, :, :12]
+        assert torch.equal(of_bar, bar[0, 1 + advance])
+        assert torch.equal(passed, earlier[0, 1 + advance] - earlier[0, 1])
+    now, of_bar, passed = history.sums(at(1, 3), at(8, 20))[1]
+    assert (now.sum(), of_bar.sum(), passed[9]) == (0, 0, 5)
+
+
+def test_notes_one_by_one_are_on_the_same_grids(history: History):
+    """They differ in what starts only; each row has one note at a time."""
+    appended = History(LAYOUT, 2, 9, torch.zeros(()))
+    for first, second in zip(PIECE[:7], [PIECE[7]] * 7, strict=True):
+        appended.append(note((0, *first[1:]), (1, *second[1:]))[1])
+    for name in ("cells", "patterns"):
+        assert torch.equal(getattr(appended, name), getattr(history, name))
+    assert torch.equal(appended.sounding[0], history.sounding[0])
+    assert torch.equal(appended.sounding[1], 7 * history.sounding[1])
 
 
 def test_ages_of_tracks():
@@ -149,14 +179,11 @@ def test_facts_follow_from_what_is_chosen(history: History):
     """The note of the lead at step 6, on the pitch 10, after the bass's there."""
     row, last = note((0, 6, LOW, 1, 3, 4))
     latest = torch.tensor([[[8, 1, 1, 3], [1, 3, 4, 6], [13, 6, 5, 1]]])
-    started = torch.zeros(1, 24)
-    started[0, 1] = started[0, 13] = 1.0
-    bar, before = torch.zeros(1, 12), torch.zeros(1, 12)
-    bar[0, 1], before[0, 1], before[0, 9] = 4.0, 10.0, 2.0
+    sums = torch.zeros(1, 4, 12)
+    sums[0, :, 1] = torch.tensor([3.0, 2.0, 4.0, 10.0])
+    sums[0, 3, 9] = 2.0
     patterns = history.cell_patterns(row, last.step, last.track)
-    new = NextNote(
-        history, row, last, patterns, latest, lambda step: started, lambda step: (bar, before)
-    )
+    new = NextNote(history, row, last, patterns, latest, lambda advance: sums)
     new.choose("advance", at(0))
     new.choose("track", at(LEAD))
     new.choose("pitch", at(9))
