@@ -8,7 +8,7 @@ after the place is masked out.
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Bool, Float, Int, Int16, UInt8
+from jaxtyping import Bool, Float, Int, Int16
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -32,7 +32,7 @@ LEVEL_VELOCITIES = 128 // LEVELS
 Cells = Int16[Tensor, "n lag pitch"]
 """Notes of a track that start at the lags before a step."""
 
-Patterns = UInt8[Tensor, "n choice"]
+Patterns = Int[Tensor, "n choice"]
 """For each candidate the lags at which it stood: the bit of each lag."""
 
 PitchClasses = Float[Tensor, "n pitch_class"]
@@ -165,14 +165,15 @@ class History:
         )
         self.patterns = torch.zeros(
             (batch, steps + max(layout.reach, layout.advances), layout.tracks),
-            dtype=torch.uint8,
+            dtype=torch.long,
             device=device,
         )
         self.starts = like.new_zeros(batch, padded, 2 * OCTAVE)
         self.sounding = torch.zeros_like(self.starts)
         self.melodic = ~torch.tensor(layout.is_drum, device=device)
         self.lags = torch.tensor(layout.lag_steps, dtype=torch.long, device=device)
-        self.bits = (2 ** torch.arange(len(layout.lags), device=device)).to(torch.uint8)
+        self.bits = 2 ** torch.arange(len(layout.lags), device=device)
+        self._bits = self.bits[:, None]
         most = max(2 * layout.longest + layout.bar + 1, layout.pitches, layout.tracks, OCTAVE)
         self._numbers = torch.arange(most, device=device)
         self._back = self.before - self.lags
@@ -193,7 +194,7 @@ class History:
         is_on = step < length[:, None]
         return (is_on[:, :, None] & kinds[:, None, None]).flatten(2)  # [track length step*kind]
 
-    def _valid_bits(self) -> UInt8[Tensor, "last advance track"]:
+    def _valid_bits(self) -> Int[Tensor, "last advance track"]:
         """Return the bits of the lags that reach back, from each advance, to known notes.
 
         For each track of the last note, up to which they are known; before the first note -1.
@@ -259,7 +260,7 @@ class History:
 
     def as_bits(self, present: Bool[Tensor, "n lag choice"]) -> Patterns:
         """Convert the lags to the bit of each."""
-        return (present * self.bits[:, None]).sum(1, dtype=torch.uint8)
+        return torch.where(present, self._bits, 0).sum(1)
 
     def at_lags(self, step: Indices) -> Int[Tensor, "n lag"]:
         """Return where each lag before a step is on the grids."""
@@ -277,22 +278,25 @@ class History:
         """Return the lags at which any note of each track starts, [n track]."""
         return self.patterns[row, step]
 
-    def patterns_ahead(self, row: Indices, last: Note) -> UInt8[Tensor, "n advance track"]:
+    def patterns_ahead(self, row: Indices, last: Note) -> Int[Tensor, "n advance track"]:
         """Return the same for each advance from the last note: only of notes up to it."""
-        at = last.step[:, None] + self.numbers(self.layout.advances)
-        return self.patterns[row[:, None], at] & self._valid[last.track]
+        tracks, advances = self.layout.tracks, self.layout.advances
+        windows = self.patterns.flatten(1).unfold(1, advances * tracks, tracks)  # [row step ahead]
+        ahead = windows[row, last.step].unflatten(1, (advances, tracks))  # [n advance track]
+        return ahead & self._valid[last.track]
 
     def remaining_patterns(
-        self, here: Patterns, last: Note, of_last: UInt8[Tensor, "n pitch"]
+        self, here: Patterns, last: Note, of_last: Int[Tensor, "n pitch"]
     ) -> Patterns:
         """Return, of the patterns at the last note's step, what comes after it, [n track].
 
         `of_last`: those of each pitch of its track.
         """
-        above = of_last * (self.numbers(self.layout.pitches) > last.pitch[:, None])
-        bits = (above[:, :, None] & self.bits).amax(1).sum(1, dtype=torch.uint8)
+        is_above = self.numbers(self.layout.pitches) > last.pitch[:, None]
+        above = torch.where(is_above, of_last, 0)
+        bits = (above[:, :, None] & self.bits).amax(1).sum(1)
         track, last_track = self.numbers(self.layout.tracks), last.track[:, None]
-        own = (track == last_track) * bits[:, None]
+        own = torch.where(track == last_track, bits[:, None], 0)
         return torch.where(track > last_track, here, own)
 
     def classes_at(
@@ -316,7 +320,7 @@ class History:
         windows = rows.unfold(1, self._within * classes, classes)  # [row step within*classes]
         window = windows[self.row, last + (self.before - self.layout.bar)]
         window = window.view(-1, self._within, classes)  # [row within classes]
-        return self._summed[advance.clamp(max=self._within)] @ window
+        return self._summed.index_select(0, advance.clamp(max=self._within)) @ window
 
     def totals(self) -> tuple[Tensor, Tensor]:
         """Return the steps that each pitch class sounded, before each step of known pieces.

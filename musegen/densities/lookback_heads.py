@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -104,10 +104,11 @@ class Tables:
 class LookbackHeads(nn.Module):
     """The five conditionals, each computed from the hidden state and the attributes before it.
 
-    `gate`, `interval`, `turned`, `pitch_class`: fixed places of gates, by which they are gathered.
+    `gate`, `age`, `interval`, `turned`, `pitch_class`: fixed places, by which gates are gathered.
     """
 
     gate: Tensor
+    age: Tensor
     interval: Tensor
     turned: Tensor
     pitch_class: Tensor
@@ -132,6 +133,7 @@ class LookbackHeads(nn.Module):
         self.embed_length = _embedding(layout.longest + 1, width)
         self.embed_profiles = nn.Linear(PROFILES * OCTAVE, width) if harmony else None
         self.register_buffer("gate", _gates(layout), persistent=False)
+        self.register_buffer("age", AGES * torch.arange(layout.tracks), persistent=False)
         self.register_buffer("interval", _intervals(layout.pitches), persistent=False)
         self.register_buffer("turned", _turned(), persistent=False)
         self.register_buffer(
@@ -169,7 +171,7 @@ class LookbackHeads(nn.Module):
         return logits
 
     def _of_tracks(
-        self, gates: Float[Tensor, "n gate"], found: UInt8[Tensor, "n advance track"]
+        self, gates: Float[Tensor, "n gate"], found: Int[Tensor, "n advance track"]
     ) -> Float[Tensor, "n advance"]:
         """Sum the gates of all tracks' patterns; an advance of 0 has gates of its own."""
         relative = _relative(gates.unflatten(1, (-1, self.layout.patterns)))  # [n group pattern]
@@ -180,22 +182,22 @@ class LookbackHeads(nn.Module):
     def track_logits(self, hidden: Hidden, note: NextNote) -> Logits:
         """Return the logits of the track; in the same step none comes before the last."""
         base, gates, of_age = self.track(hidden)
-        choice, patterns = note.history.numbers(self.layout.tracks), self.layout.patterns
-        gate = gates.gather(1, note.there + patterns * choice)
-        logits = base + (gate - gates[:, ::patterns])
+        gate = gates.gather(1, note.there + self.gate[-1])
+        logits = base + (gate - gates[:, :: self.layout.patterns])
         if self.harmony:
-            logits = logits + of_age.gather(1, note.ages + AGES * choice)
+            logits = logits + of_age.gather(1, note.ages + self.age)
         first = note.last.track + (note.last.pitch == self.layout.pitches - 1)
         first = torch.where(note.same_step, first, 0)
+        choice = note.history.numbers(self.layout.tracks)
         return logits.masked_fill(choice < first[:, None], IMPOSSIBLE)
 
     def pitch_logits(self, hidden: Hidden, note: NextNote) -> Logits:
         """Return the logits of the pitch; in the same step and track they ascend."""
         base, of_interval, gates, *of_harmony = self.pitch(hidden)
         logits = base + F.pad(of_interval, (0, 1)).gather(1, self.interval[note.own_pitch])
-        logits = logits + _relative(gates).gather(1, note.patterns.long())
+        logits = logits + _relative(gates).gather(1, note.patterns)
         if self.harmony:
-            of_class = self._class_logits(of_harmony, note) * note.is_melodic
+            of_class = torch.where(note.is_melodic, self._class_logits(of_harmony, note), 0)
             logits = logits + of_class.index_select(1, self.pitch_class)
         lowest = torch.where(note.same_track, note.last.pitch, -1)[:, None]
         return logits.masked_fill(note.history.numbers(self.layout.pitches) <= lowest, IMPOSSIBLE)
@@ -210,8 +212,9 @@ class LookbackHeads(nn.Module):
         sounding, patterns = note.profiles, note.class_patterns
         share = (sounding[:, 3] * (KEY_SHARES - 0.01)).long()
         state = sounding[:, 0].long() * KEY_SHARES + share
-        logits = of_state.gather(1, state) + _relative(of_pattern).gather(1, patterns.long())
-        turned = circular[:, self.turned]  # [n profile*semitone pitch_class]
+        logits = of_state.gather(1, state) + _relative(of_pattern).gather(1, patterns)
+        turned = circular.index_select(1, self.turned)
+        turned = turned.unflatten(1, (-1, OCTAVE))  # [n profile*semitone pitch_class]
         return logits + (sounding.flatten(1)[:, None] @ turned)[:, 0]  # [n pitch_class]
 
     def length_logits(self, hidden: Hidden, note: NextNote) -> Logits:
@@ -221,7 +224,7 @@ class LookbackHeads(nn.Module):
         the same chord or as an earlier one.
         """
         base, gates = self.length(hidden)
-        chord = note.own_length * note.same_track
+        chord = torch.where(note.same_track, note.own_length, 0)
         pointers = [note.lagged_lengths, chord[:, None], (note.own_length - chord)[:, None]]
         logits = _pointed(base, gates, torch.cat(pointers, 1))
         logits[:, 1:].masked_fill_(~note.is_melodic, IMPOSSIBLE)
@@ -302,11 +305,12 @@ def _intervals(pitches: int) -> Int[Tensor, "own pitch"]:
     return F.pad(interval, (0, 0, 0, 1), value=far)
 
 
-def _turned() -> Int[Tensor, "profile_semitone pitch_class"]:
+def _turned() -> Int[Tensor, " profile_semitone_class"]:
     """Return the weight of each profile's pitch class k for candidates c: that of k - c."""
     semitone = torch.arange(OCTAVE)
     above = (semitone[:, None] - semitone) % OCTAVE
-    return torch.cat([above + OCTAVE * profile for profile in range(PROFILES)])
+    turned = [above + OCTAVE * profile for profile in range(PROFILES)]
+    return torch.cat(turned).flatten()  # [profile*semitone*class]
 
 
 def _pointed(

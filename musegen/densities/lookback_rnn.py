@@ -115,10 +115,11 @@ class LookbackDistribution(Distribution):
         """Return log p of each phrase in nats."""
         return Likelihood(self.density, value).log_prob()
 
-    @torch.inference_mode()
     def sample(self, bars: int) -> NoteRows:
         """Sample pieces of any length."""
-        return Sampler(self.density, self.batch, bars * self.density.layout.bar).run()
+        with torch.inference_mode():
+            x = Sampler(self.density, self.batch, bars * self.density.layout.bar).run()
+        return x.clone()  # no longer one of inference mode, which no gradient could use
 
 
 class Likelihood:
@@ -291,7 +292,7 @@ class Sampler:
         self.caches = density.body.caches()
         self.last = Note.start(batch, device)
         self.latest = NO_NOTE.to(device).repeat(batch, layout.tracks, 1)
-        self.of_last = self.history.cells.new_zeros((batch, layout.pitches), dtype=torch.uint8)
+        self.of_last = self.history.cells.new_zeros((batch, layout.pitches), dtype=torch.long)
         self.earlier = self.history.sounding.new_zeros(batch, OCTAVE)
         self.tables = density.embedding.tables(steps)
         self.embedded = density.embedding.start.expand(batch, -1)

@@ -115,13 +115,13 @@ class NextNote:
         own = self.latest[self._each, track]
         self.own_pitch, self.own_length, self.own_level, _ = own.unbind(1)
         self.is_melodic = self.history.melodic[track][:, None]
-        self.track_pattern = self.there.gather(1, track[:, None])[:, 0].long()
+        self.track_pattern = self.there.gather(1, track[:, None])[:, 0]
         self.lagged = self.history.lagged_cells(self.row, self.at_lags, track)
         self.patterns = self.history.as_bits(self.lagged > 0)
 
     def _choose_pitch(self, pitch: Indices) -> None:
         self.pitch, self.place = pitch, self.track * self.history.layout.pitches + pitch
-        self.pattern = self.patterns.gather(1, pitch[:, None])[:, 0].long()
+        self.pattern = self.patterns.gather(1, pitch[:, None])[:, 0]
         interval = (pitch - self.own_pitch).clamp(-INTERVAL, INTERVAL) + INTERVAL
         self.interval = torch.where(self.own_pitch < 0, 2 * INTERVAL + 1, interval)
         cells = self.lagged[self._each, :, pitch]
