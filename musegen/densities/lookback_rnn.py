@@ -4,6 +4,7 @@ A recurrent network, or a causal transformer, over the notes remembers the style
 reads off at lags of 1, 2, 4 and 8 bars (`lookback_heads`). Cost grows with the notes.
 """
 
+from copy import deepcopy
 from typing import Literal
 
 import torch
@@ -276,6 +277,19 @@ def _of_length(log_probs: Logits, length: Indices, is_cut: Bool[Tensor, " n"]) -
     return exact.masked_scatter(is_cut, at_least)
 
 
+def by_columns(density: LookbackDensity) -> LookbackDensity:
+    """Return a copy whose matrices lie in memory by columns.
+
+    On CPUs a product with one row then takes half the time, and with many rows four fifths.
+    """
+    density = deepcopy(density)
+    for module in density.modules():
+        if isinstance(module, nn.Linear | nn.GRU) and density.device.type == "cpu":
+            for matrix in (p for p in module.parameters() if p.dim() == 2):
+                matrix.data = matrix.data.T.contiguous().T
+    return density
+
+
 class Sampler:
     """Samples the notes of a batch of pieces of `steps` steps, with features kept up to date.
 
@@ -284,7 +298,8 @@ class Sampler:
     """
 
     def __init__(self, density: LookbackDensity, batch: int, steps: int):
-        self.density, self.batch, self.steps = density, batch, steps
+        self.density = density = by_columns(density)
+        self.batch, self.steps = batch, steps
         layout, device = density.layout, density.device
         self.history = History(layout, batch, steps, density.embedding.start)
         self.rows = torch.arange(batch, device=device)
