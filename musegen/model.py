@@ -109,7 +109,7 @@ class Music(Domain):
     item = "song"
     presets = PRESETS
     shipped = Path(__file__).parent / "weights"
-    default_run = "note_transformer"
+    default_run = "lookback_rnn"
     default_latent_run = "musegan"
     default_model = "lookback_rnn"
     offers = frozenset({"density", "maps", "statistics", "other"})

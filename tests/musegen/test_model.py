@@ -21,6 +21,7 @@ from musegen.recipes import RECIPES
 from musegen.roll import HOLD, ONSET, SILENT, Grid, fill, notes_of
 
 BARS, STEPS_PER_BEAT = 3, 4
+SLOW_FLOW = pytest.param("glow", marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +217,7 @@ def test_long_pieces_keep_the_constant_parts_of_z_and_change_the_temporal_ones(b
         assert same == kept
 
 
-@pytest.mark.parametrize("name", ["note_transformer", "lookback_rnn", "glow"])
+@pytest.mark.parametrize("name", ["note_transformer", "lookback_rnn", SLOW_FLOW])
 def test_a_resumed_run_is_bit_equal(band, tmp_path, name):
     whole = tiny(band, tmp_path / "whole", name, steps=4)
     tiny(band, tmp_path / "parts", name, steps=2)
@@ -266,7 +267,7 @@ def test_networks_are_those_the_recipe_names(band, ballads):
         assert tuple(sorted(DOMAIN.networks(config))) == recipe.networks
 
 
-@pytest.mark.parametrize("name", ["musegan", "note_transformer", "lookback_rnn", "vae", "glow"])
+@pytest.mark.parametrize("name", ["musegan", "note_transformer", "lookback_rnn", "vae", SLOW_FLOW])
 def test_a_song_is_the_same_alone_or_among_others(band, tmp_path, name):
     model = tiny(band, tmp_path / "run", name)
     torch.manual_seed(11)
