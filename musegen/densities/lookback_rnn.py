@@ -44,7 +44,7 @@ class Nucleus(Strict):
     track: float = Field(default=0.97, gt=0, le=1)
     pitch: float = Field(default=0.90, gt=0, le=1)
     length: float = Field(default=0.95, gt=0, le=1)
-    velocity: float = Field(default=0.95, gt=0, le=1)
+    velocity: float = Field(default=1.0, gt=0, le=1)
 
 
 class LookbackConfig(Strict):
