@@ -8,6 +8,7 @@ import math
 
 import pytest
 import torch
+from ring_bounds import GOOD, LESS, UNLEARNED, bound_of
 from torch.nn import functional as F
 
 from core.densities.closed_form import FullGaussian, best_log_likelihood
@@ -31,17 +32,11 @@ from core.training.step import Optimisation, TrainState, step
 
 HERE = on_the_ring()
 LABELLED = [name for name in HERE if "condition" in RECIPES[name].networks]
-INVERTING = {"bigan", "wake_sleep", "cyclegan"}
+INVERTING = {"bigan", "cyclegan"}
 """Without a term that reconstructs x, encoder and decoder still invert each other."""
 
-GOOD = 0.9
-"""Share of good samples of a recipe that is not in `LESS`."""
-LESS = {
-    "aae": 0.8,  # aggregates matched by a critic: gaps between clusters of z
-    "wae_mmd": 0.8,  # and by kernels
-    "vq_vae": 0.8,  #
-}
-"""Those with less, and why."""
+ROOM = 0.02
+"""Below the bound of the mean over seeds: another seed, another machine."""
 STRAIGHT = {"ppca"}
 """One direction and noise make no ring: judged by the closed form."""
 
@@ -96,12 +91,12 @@ def test_a_code_is_read_back_and_a_category_is_a_mode():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in HERE if name not in STRAIGHT])
+@pytest.mark.parametrize("name", [name for name in HERE if name not in UNLEARNED])
 def test_a_recipe_learns_the_ring(name):
     state = learn(name)
     x = samples(state)
     covered, good = ring.coverage(x)
-    assert good >= LESS.get(name, GOOD), f"{good:.1%}"
+    assert good >= bound_of(name) - ROOM, f"{good:.1%}"
     assert covered == ring.MODES
     if name in LABELLED:
         assert ring.agreement(x, labels()) > 0.95
@@ -239,7 +234,7 @@ def test_an_untrained_model_and_a_constant_miss_the_bound():
     for x in (untrained, constant):
         covered, good = ring.coverage(x)
         assert (covered, good < 0.34) == (0, True)
-    assert min(GOOD, *LESS.values()) > 0.34
+    assert min(GOOD, *LESS.values()) - ROOM > 0.34
 
 
 def test_the_real_ring_is_covered():
