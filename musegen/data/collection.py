@@ -4,7 +4,7 @@ On disk a song is its bars, and a bar is a list of notes cut at the bar's end, s
 any phrase are one slice. Cells are computed on request.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -123,7 +123,7 @@ class Collection(Prepared):
         steps = self.bars * self.grid.steps_per_bar
         cells = np.zeros((len(indices), len(self.tracks), steps, self.grid.pitches), np.uint8)
         phrase, notes = self._notes(indices)
-        pitch = self._transposed(phrase, notes, transpose)
+        pitch = self._transposed(phrase, notes["track"], notes["pitch"], transpose)
         first = np.ravel_multi_index((phrase, notes["track"], notes["step"], pitch), cells.shape)
         flat = cells.reshape(-1)  # [phrase*track*step*pitch]
         length = notes["length"].astype(np.int64)
@@ -191,21 +191,22 @@ class Collection(Prepared):
 
     def notes(self, indices: np.ndarray, transpose: np.ndarray | None = None) -> list[Notes]:
         """Return the notes of phrases with their velocities, as `rolls` returns their cells."""
-        phrase, notes = self._notes(indices)
-        pitch = self._transposed(phrase, notes, transpose)
+        phrase, notes = self.excerpts(indices, self.bars)
+        pitch = self._transposed(phrase, notes.track, notes.pitch, transpose)
+        notes = replace(notes, pitch=pitch)
         borders = np.searchsorted(phrase, np.arange(len(indices) + 1))
-        columns = {**notes, "pitch": pitch}
-        return [
-            _joined({name: column[first:end] for name, column in columns.items()})
-            for first, end in pairwise(borders.tolist())
-        ]
+        return [notes[first:end].ordered() for first, end in pairwise(borders.tolist())]
 
     def _transposed(
-        self, phrase: np.ndarray, notes: dict[str, np.ndarray], transpose: np.ndarray | None
+        self,
+        phrase: np.ndarray,
+        track: np.ndarray,
+        pitch: np.ndarray,
+        transpose: np.ndarray | None,
     ) -> np.ndarray:
-        pitch = notes["pitch"].astype(np.int64)
+        pitch = pitch.astype(np.int64)
         if transpose is not None:
-            melodic = self.sustained[notes["track"]]
+            melodic = self.sustained[track]
             pitch[melodic] += self._limited(phrase[melodic], pitch[melodic], transpose)
         return pitch
 
@@ -283,18 +284,6 @@ class Collection(Prepared):
             first, second, end = self._first_notes[shard][[begin, begin + 1, begin + self.bars]]
             counts.append(end - first - np.ptp(self._held[shard][[second, end]]))
         return np.array(counts)
-
-
-def _joined(pieces: dict[str, np.ndarray]) -> Notes:
-    """Join the pieces of a phrase's notes; those held into the phrase start at its beginning."""
-    ordered = np.lexsort((pieces["step"], pieces["pitch"], pieces["track"]))
-    columns = {name: column[ordered] for name, column in pieces.items()}
-    first = np.flatnonzero(~columns["held"] | (columns["step"] == 0))
-    length = np.add.reduceat(columns["length"].astype(np.int64), first) if len(first) else first
-    names = ("track", "step", "pitch")
-    track, start, pitch = (columns[name][first].astype(np.int64) for name in names)
-    velocity = columns["velocity"][first].astype(np.int64)
-    return Notes(track, start, pitch, length, velocity).ordered()
 
 
 def spread(indices: Int[np.ndarray, " phrase"], most: int) -> Int[np.ndarray, " chosen"]:
