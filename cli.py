@@ -3,7 +3,7 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from core.app.commands import ErrorGroup, ticking
 from core.ring.commands import ring
 from musegen.commands import music
 from videogen.commands import video
+
+if TYPE_CHECKING:
+    from core.recipes import Recipe
 
 app = typer.Typer(
     cls=ErrorGroup,
@@ -76,12 +79,10 @@ def models(
     from core.ring.model import PRESETS as RING
     from core.theory.terms import describe
     from musegen.presets import PRESETS as MUSIC
-    from musegen.recipes import RECIPES as OF_MUSIC
     from videogen.presets import PRESETS as VIDEO
-    from videogen.recipes import RECIPES as OF_VIDEO
 
     table = Table("model", "terms", "first author", "remark", box=box.SIMPLE)
-    for name, recipe in {**OF_MUSIC, **OF_VIDEO}.items():
+    for name, recipe in _recipes().items():
         terms = " + ".join(map(describe, recipe.terms))
         first = recipe.paper.authors.split(",")[0]
         table.add_row(name, terms, f"{first} {recipe.paper.year}", recipe.remark)
@@ -119,10 +120,16 @@ def cite(
 ) -> None:
     """Print a model's BibTeX, as in: pianoreel cite wgan_gp."""
     from core.recipes import recipe
+
+    print(recipe(name, _recipes()).paper.bibtex)
+
+
+def _recipes() -> "dict[str, Recipe]":
+    """Return the recipes of every domain."""
     from musegen.recipes import RECIPES as OF_MUSIC
     from videogen.recipes import RECIPES as OF_VIDEO
 
-    print(recipe(name, {**OF_MUSIC, **OF_VIDEO}).paper.bibtex)
+    return {**OF_MUSIC, **OF_VIDEO}
 
 
 @app.command()

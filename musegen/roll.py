@@ -5,6 +5,7 @@ an onset of its own, so that two notes never become one. A drum hit is one onset
 Velocities, where they are known, lie beside the cells in an array of the same shape.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal, NamedTuple
 
@@ -101,6 +102,11 @@ class Notes:
 
     def __getitem__(self, index: slice | np.ndarray) -> "Notes":
         return Notes(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    @classmethod
+    def concat(cls, parts: "Sequence[Notes]") -> "Notes":
+        """Return the notes of all parts, one part after the other; at least one part."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
     def ordered(self) -> "Notes":
         """Sort by (start, track, pitch)."""

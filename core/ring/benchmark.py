@@ -7,7 +7,6 @@ batches and steps. A finished training is stored, and a report goes on where it 
 """
 
 import hashlib
-import itertools
 import json
 import re
 import time
@@ -50,8 +49,7 @@ def labels() -> Float[Tensor, "point mode"]:
 
 def on_the_ring() -> list[str]:
     """Return the recipes that a ring can be learned by; the others need what it lacks."""
-    met = {"condition", "vectors", "maps", "other", "statistics", "symbols"}
-    return [name for name, recipe in RECIPES.items() if recipe.needs <= met]
+    return [name for name, recipe in RECIPES.items() if recipe.needs <= ring.OFFERS]
 
 
 def adapting() -> list[str]:
@@ -289,23 +287,22 @@ def write(seeds: Sequence[int], folder: Path, to: Path) -> list[Path]:
     model's first seed.
     """
     (to / "ring").mkdir(parents=True, exist_ok=True)
-    (to / "models.md").write_text(table(seeds, folder, to), encoding="utf-8")
-    generators = stored(on_the_ring(), seeds, folder)
-    classifiers = stored(adapting(), seeds, folder)
-    draw([results[0] for results in generators.values() if results], to / "ring.png")
-    for name, results in {**generators, **classifiers}.items():
+    every = stored([*on_the_ring(), *adapting()], seeds, folder)
+    (to / "models.md").write_text(table(every, seeds, to), encoding="utf-8")
+    draw([every[name][0] for name in on_the_ring() if every[name]], to / "ring.png")
+    for name, results in every.items():
         if results:
             draw(results[:1], to / "ring" / f"{name}.png")
     return [to / "models.md", to / "ring.png", to / "ring"]
 
 
-def table(seeds: Sequence[int], folder: Path, to: Path) -> str:
-    """Return the tables of all results in `folder`, as Markdown."""
+def table(results: Mapping[str, Sequence[Result]], seeds: Sequence[int], to: Path) -> str:
+    """Return the tables of the results of every recipe, as Markdown."""
     lines = [
         *_head(to, len(seeds)),
-        *itertools.starmap(_row, stored(on_the_ring(), seeds, folder).items()),
+        *(_row(name, results[name]) for name in on_the_ring()),
         *ADAPTED_HEAD,
-        *itertools.starmap(_adapted_row, stored(adapting(), seeds, folder).items()),
+        *(_adapted_row(name, results[name]) for name in adapting()),
     ]
     return "\n".join(lines) + "\n"
 

@@ -28,6 +28,9 @@ Points = Float[Tensor, "batch 2"]
 OneHotSymbols = Float[Tensor, "batch part symbol"]
 """Points in symbols, one-hot."""
 
+OFFERS = frozenset({"condition", "vectors", "maps", "other", "statistics", "symbols"})
+"""Properties of the ring that a recipe can need; a point is a map without positions."""
+
 MODES, RADIUS, STD = 8, 2.0, 0.1
 LATENT, WIDTH = 2, 128
 CODED_LATENT = 16

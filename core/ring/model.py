@@ -125,7 +125,7 @@ class Ring(Domain):
     item = "point"
     presets = PRESETS
     default_model = "vae"
-    offers = frozenset({"condition", "vectors", "maps", "other", "statistics", "symbols"})
+    offers = ring.OFFERS
     suffixes = CSV
     config = RingRun
 

@@ -5,7 +5,7 @@ compared on one ground.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +23,6 @@ NO_VELOCITY = 0
 Values = Float[np.ndarray, "excerpt value"]
 """Measurements of each excerpt; NaN where nothing that they measure sounds."""
 
-NOTE_FIELDS = tuple(field.name for field in fields(Notes))
 PARTS = ("drums", "bass", "others")
 
 
@@ -88,8 +87,7 @@ class Excerpts:
     ) -> "Excerpts":
         """Convert songs of `bars` bars, each an excerpt."""
         excerpt = np.repeat(np.arange(len(songs)), [len(notes) for notes in songs])
-        columns = (np.concatenate([getattr(n, name) for n in songs]) for name in NOTE_FIELDS)
-        return cls.of(excerpt, Notes(*columns), np.arange(len(songs)), bars, grid, tracks)
+        return cls.of(excerpt, Notes.concat(songs), np.arange(len(songs)), bars, grid, tracks)
 
     @classmethod
     def of_cells(cls, cells: Phrases, grid: Grid, tracks: tuple[Track, ...]) -> "Excerpts":
