@@ -50,8 +50,8 @@ from musegen.tracks import Track
 
 DEFAULT_TEMPO_BPM = 120.0
 
-MEASURED_BARS = 512
-"""Bars that are sampled and measured while training."""
+MEASURED_BARS, REAL_BARS = 512, 4096
+"""Bars that are sampled and measured while training, and those of real songs that judge them."""
 
 GROWTH = 8
 """Growth of the chunks in which a density is sampled: their cost is mostly that of the steps."""
@@ -220,7 +220,7 @@ class Music(Domain):
         splits: list[Split] = [one for one in data.splits if len(data.beginnings(longest, one))]
         split = splits[-1]
         hearing = Hearing.of(cut_songs(data, [split], [longest]))
-        real = data.rolls(spread(data.indices(split), 1024))
+        real = data.rolls(spread(data.indices(split), max(1, REAL_BARS // data.bars)))
         yardstick = Yardstick.of(real, data.grid, data.tracks)
         source = data if other is None else other
         count = max(1, MEASURED_BARS // data.bars)

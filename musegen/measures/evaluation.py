@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 NamedPhrases = Iterator[tuple[str, Kind, Phrases, Lengths | None]]
 
-REFERENCE_PHRASES = 1000
-"""The largest number of phrases of each half of the data that are measured."""
+REFERENCE_BARS = 4000
+"""The largest number of bars, as phrases, of each half of the data that are measured."""
 
 BAND_SONGS = 40
 
@@ -129,7 +129,7 @@ def _held_out_songs(
 ) -> NamedPhrases:
     test = data.indices("test")
     if len(test):
-        chosen = generator.permutation(test)[:REFERENCE_PHRASES]
+        chosen = generator.permutation(test)[: _most_phrases(data)]
         phrases = data.rolls(np.sort(chosen))
         yield "held-out songs", "real", phrases, cut_songs(data, ["test"], lengths)
 
@@ -176,7 +176,12 @@ def independent_cells(cells: Phrases, generator: np.random.Generator) -> Phrases
 def _sample_phrases(data: Collection, generator: np.random.Generator) -> Phrases:
     """Take random phrases of all splits, without replacement."""
     indices = np.concatenate([data.indices("train"), data.indices("test")])
-    return data.rolls(np.sort(generator.permutation(indices)[:REFERENCE_PHRASES]))
+    return data.rolls(np.sort(generator.permutation(indices)[: _most_phrases(data)]))
+
+
+def _most_phrases(data: Collection) -> int:
+    """Return how many phrases of a set are measured: their cells fill the memory by bars."""
+    return max(1, REFERENCE_BARS // data.bars)
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,7 @@ class _Reference:
     @classmethod
     def of(cls, data: Collection, generator: np.random.Generator, seed: int) -> "_Reference":
         """Halve random training phrases, and the training songs; measure the first halves."""
-        train = generator.permutation(data.indices("train"))[: 2 * REFERENCE_PHRASES]
+        train = generator.permutation(data.indices("train"))[: 2 * _most_phrases(data)]
         if len(train) < 2:
             raise UserError(
                 f"{data.store.folder} has {len(train)} training phrases: an evaluation needs 2 "
