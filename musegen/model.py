@@ -345,7 +345,7 @@ class Model(CoreModel):
         density = self.networks["density"] if self.config.is_density else None
         config = density.config if isinstance(density, LookbackDensity | NoteDensity) else None
         if config is None or key not in type(config).model_fields:
-            raise ConfigError(f"{self.config.recipe} has no {key} to sample with")
+            raise ConfigError(f"{self.config.recipe} has no {key} to sample with: leave it out")
         new = dict.fromkeys(Nucleus.model_fields, value) if key == "nucleus" else value
         values = {**config.model_dump(), key: new}
         if isinstance(density, LookbackDensity):

@@ -122,7 +122,7 @@ class Collection(Prepared):
         """
         steps = self.bars * self.grid.steps_per_bar
         cells = np.zeros((len(indices), len(self.tracks), steps, self.grid.pitches), np.uint8)
-        phrase, notes = self._notes(indices)
+        phrase, notes = self._pieces(indices, self.bars)
         pitch = self._transposed(phrase, notes["track"], notes["pitch"], transpose)
         first = np.ravel_multi_index((phrase, notes["track"], notes["step"], pitch), cells.shape)
         flat = cells.reshape(-1)  # [phrase*track*step*pitch]
@@ -171,7 +171,7 @@ class Collection(Prepared):
 
         A note that is held into an excerpt begins with it.
         """
-        excerpt, columns = self._notes(indices, bars)
+        excerpt, columns = self._pieces(indices, bars)
         line = (excerpt * len(self.tracks) + columns["track"]) * self.grid.pitches
         line += columns["pitch"]
         order = np.lexsort((columns["step"], line))
@@ -210,26 +210,23 @@ class Collection(Prepared):
             pitch[melodic] += self._limited(phrase[melodic], pitch[melodic], transpose)
         return pitch
 
-    def _notes(
-        self, indices: np.ndarray, length: int | None = None
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Return the notes of phrases, or of `length` bars from their first bars.
+    def _pieces(self, indices: np.ndarray, bars: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the pieces of notes in the `bars` bars from each phrase's first.
 
-        The first part is the position in `indices` of each note's phrase; steps are counted from
+        The first part is the position in `indices` of each piece's phrase; steps are counted from
         the phrase's beginning.
         """
-        length = length or self.bars
-        whole, bars = self.store.whole, np.arange(length + 1)
+        whole, borders = self.store.whole, np.arange(bars + 1)
         shards, begins = whole["shard"][indices], whole["bar"][indices]
-        rows = [self._first_notes[s][b + bars] for s, b in zip(shards, begins, strict=True)]
-        firsts = np.array(rows, dtype=np.int64).reshape(-1, length + 1)  # [phrase bar+1]
+        rows = [self._first_notes[s][b + borders] for s, b in zip(shards, begins, strict=True)]
+        firsts = np.array(rows, dtype=np.int64).reshape(-1, bars + 1)  # [phrase bar+1]
         parts = [(self.store.shards[s], f[0], f[-1]) for s, f in zip(shards, firsts, strict=True)]
         columns = {
             name: np.concatenate([np.zeros(0, kind), *(s[name][a:b] for s, a, b in parts)])
             for name, kind in NOTE_COLUMNS.items()
         }
         in_bar = np.diff(firsts, axis=1)
-        bar = np.repeat(np.tile(bars[:-1], len(indices)), in_bar.ravel())
+        bar = np.repeat(np.tile(borders[:-1], len(indices)), in_bar.ravel())
         columns["step"] = columns["step"] + bar * self.grid.steps_per_bar
         return np.repeat(np.arange(len(indices)), in_bar.sum(1)), columns
 
