@@ -330,6 +330,13 @@ TZENG_2017 = Paper(
     "CVPR",
     2017,
 )
+ACHLIOPTAS_2018 = Paper(
+    "achlioptas2018learning",
+    "Achlioptas, Panos and Diamanti, Olga and Mitliagkas, Ioannis and Guibas, Leonidas",
+    "Learning Representations and Generative Models for 3D Point Clouds",
+    "ICML",
+    2018,
+)
 WAITE_2016 = Paper(
     "waite2016lookback",
     "Waite, Elliot",

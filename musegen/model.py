@@ -32,6 +32,10 @@ from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
+from musegen.bar_latents.autoencoder import BarLatentsConfig
+from musegen.bar_latents.build import build_latent
+from musegen.bar_latents.form import form_of
+from musegen.bar_latents.prior import AlongForm
 from musegen.data.collection import Collection, spread
 from musegen.densities.lookback_rnn import LookbackConfig, LookbackDensity, Nucleus
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
@@ -41,11 +45,11 @@ from musegen.files.smf import MIDI
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.musegan import build
 from musegen.networks.roll_flow import roll_flow
-from musegen.networks.states import States, to_cells, to_states
+from musegen.networks.states import States, to_cells, to_played, to_states, velocities_of
 from musegen.networks.wirings import Wires
 from musegen.presets import PRESETS
 from musegen.recipes import RECIPES
-from musegen.roll import Grid, Notes, Phrases, Roll, fill, notes_of
+from musegen.roll import DEFAULT_VELOCITY, Grid, Notes, Phrases, Roll, fill, notes_of
 from musegen.tracks import Track
 
 DEFAULT_TEMPO_BPM = 120.0
@@ -76,6 +80,12 @@ class MusicModel(ModelConfig):
     musegan: MuseGANConfig = MuseGANConfig()
     density: DensityConfig = DensityConfig()
     lookback: LookbackConfig = LookbackConfig()
+    bar_latents: BarLatentsConfig = BarLatentsConfig()
+
+    @property
+    def has_form(self) -> bool:
+        """True for a model whose prior generates along a form."""
+        return "form" in self.base_recipe.needs
 
     @property
     def is_density(self) -> bool:
@@ -112,7 +122,7 @@ class Music(Domain):
     default_run = "lookback_rnn"
     default_latent_run = "musegan"
     default_model = "lookback_rnn"
-    offers = frozenset({"density", "maps", "statistics", "other"})
+    offers = frozenset({"density", "maps", "statistics", "other", "form"})
     recipes = RECIPES
     aliases = {"note_transformer": "autoregressive", "notes": "autoregressive"}
     suffixes = MIDI
@@ -141,6 +151,8 @@ class Music(Domain):
             return Networks({"density": LookbackDensity(model.lookback, *form)})
         if model.is_density:
             return Networks({"density": NoteDensity(model.density, *form)})
+        if model.has_form:
+            return build_latent(model.bar_latents, *form)
         return build(model.musegan, *form, recipe)
 
     def batches(
@@ -159,7 +171,12 @@ class Music(Domain):
         def draw(number: int) -> Batch:
             if config.model.is_density:
                 return Batch(to_rows(data.note_batch(number, size, seed)).to(device))
-            return Batch(states(data, number), other=states(other, number) if other else None)
+            if config.model.has_form:
+                played = data.played(*data.chosen(number, size, seed))
+                x = to_played(*(torch.from_numpy(part).to(device) for part in played))
+                return Batch(x, form_of(x))
+            x = states(data, number)
+            return Batch(x, other=states(other, number) if other else None)
 
         return draw
 
@@ -276,7 +293,10 @@ class Model(CoreModel):
     def to_x(self, items: Phrases) -> States | NoteRows:
         if self.config.is_density:
             return to_rows([notes_of(cells) for cells in items]).to(self.device)
-        return to_states(torch.from_numpy(items).to(self.device))
+        cells = torch.from_numpy(items).to(self.device)
+        if self.config.has_form:
+            return to_played(cells, torch.full_like(cells, DEFAULT_VELOCITY))
+        return to_states(cells)
 
     def from_x(self, x: States | NoteRows) -> Phrases:
         if self.config.is_density:
@@ -311,19 +331,23 @@ class Model(CoreModel):
         if self.config.is_density:
             return self.cells_of(self.notes(count, seed, length), length)
 
-        def draw(rows: Rows) -> States:
-            if "density" in self.networks:
-                return self.networks["density"](len(rows)).sample(length)
-            return self._phrases(len(rows), -(-length // self.spec.bars))[:, :, :, :length]
+        x = in_chunks(count, seed, self.device, lambda rows: self._sampled(len(rows), length))
+        return self.from_x(x)
 
-        return self.from_x(in_chunks(count, seed, self.device, draw))
+    def _sampled(self, count: int, bars: int) -> States:
+        if "density" in self.networks:
+            return self.networks["density"](count).sample(bars)
+        return self._phrases(count, -(-bars // self.spec.bars))[:, :, :, :bars]
 
     @torch.no_grad()
     def notes(self, count: int = 1, seed: int = 0, bars: int | None = None) -> list[Notes]:
         """Sample pieces as notes, with velocities where they are learned, as `cells` does."""
-        if not self.config.is_density:
-            return [notes_of(cells) for cells in self.cells(count, seed, bars)]
         length = self._length(bars)
+        if self.config.has_form:
+            x = in_chunks(count, seed, self.device, lambda rows: self._sampled(len(rows), length))
+            return [notes_of(*one) for one in zip(self.from_x(x), velocities_of(x), strict=True)]
+        if not self.config.is_density:
+            return [notes_of(cells) for cells in self.cells(count, seed, length)]
 
         def draw(rows: Rows) -> list[Notes]:
             return from_rows(self.networks["density"](len(rows)).sample(length))
@@ -360,7 +384,10 @@ class Model(CoreModel):
 
     def _phrases(self, count: int, phrases: int) -> States:
         """Sample consecutive phrases: the shared parts of z stay, the others are sampled anew."""
-        decoder, z = self.networks["decoder"], self.prior(count).rsample()
+        decoder, prior = self.networks["decoder"], self.prior(count)
+        if isinstance(prior, AlongForm):
+            return decoder(prior.sample(phrases * self.spec.bars)).rsample()
+        z = prior.rsample()
         sampled = [decoder(z).rsample()]
         for _ in range(phrases - 1):
             wires = decoder.get_submodule("wires")
@@ -393,7 +420,7 @@ class Model(CoreModel):
 
         `ConfigError` unless count and bars are at least 1 and the tempo is above 0.
         """
-        if not self.config.is_density:
+        if not (self.config.is_density or self.config.has_form):
             return self.rolls(self.cells(count, seed, bars), tempo_bpm)
         tempo, form = self._tempo(tempo_bpm, self._length(bars)), self.spec
         return [

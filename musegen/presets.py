@@ -6,6 +6,7 @@ pianoreel music train DATA --preset small --to RUN
 from core.training.loop import TrainConfig
 from core.training.optimisation import Optimisation
 from core.training.presets import SMOKE_TEST, WARMUP_COSINE, Preset, unregularised, with_r1
+from musegen.bar_latents.autoencoder import BarLatentsConfig
 from musegen.densities.lookback_rnn import LookbackConfig
 from musegen.densities.note_transformer import DensityConfig
 from musegen.networks.bar_generators import MuseGANConfig
@@ -13,6 +14,7 @@ from musegen.recipes import RECIPES
 
 MUSEGAN = "Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018"
 GAME = Optimisation(learning_rate=5e-4, betas=(0.0, 0.9))
+LATENT_GAME = Optimisation(learning_rate=1e-3, betas=(0.5, 0.95))
 LIKELIHOOD = Optimisation(
     learning_rate=1e-3, betas=(0.9, 0.95), weight_decay=0.01, clip_norm=150.0
 )
@@ -33,6 +35,9 @@ PRESETS: dict[str, Preset] = {
             "musegan": MuseGANConfig(latent=8, channels=4, critic_channels=4),
             "density": DensityConfig(width=16, layers=1, heads=2),
             "lookback": LookbackConfig(width=16, heads=2),
+            "bar_latents": BarLatentsConfig(
+                rhythm=4, notes=8, touch=2, channels=8, width=16, latent=8, hidden=16
+            ),
         },
         adversarial=SMOKE_TEST.replace(learner=GAME, critic=GAME),
         non_adversarial=SMOKE_TEST.replace(learner=LIKELIHOOD),
@@ -49,6 +54,7 @@ PRESETS: dict[str, Preset] = {
             "musegan": MuseGANConfig(channels=32, critic_channels=32),
             "density": DensityConfig(),
             "lookback": LookbackConfig(),
+            "bar_latents": BarLatentsConfig(),
         },
         adversarial=TrainConfig(
             minutes=60,
@@ -64,7 +70,15 @@ PRESETS: dict[str, Preset] = {
         training={
             "lookback_rnn": WARMUP_COSINE.replace(
                 batch_size=4, learner=LOOKBACK, warmup_steps=50, ema_decay=0.995, bf16=False
-            )
+            ),
+            "latent_musegan": WARMUP_COSINE.replace(
+                batch_size=16,
+                learner=LATENT_GAME,
+                critic=LATENT_GAME,
+                warmup_steps=100,
+                ema_decay=0.995,
+                bf16=False,
+            ),
         },
     ),
     "base": Preset(
@@ -76,6 +90,7 @@ PRESETS: dict[str, Preset] = {
             "musegan": MuseGANConfig(channels=128, critic_channels=128),
             "density": DensityConfig(width=512, layers=8, heads=8),
             "lookback": LookbackConfig(width=768, layers=2, heads=12),
+            "bar_latents": BarLatentsConfig(channels=192, width=640, hidden=512),
         },
         adversarial=TrainConfig(steps=50_000, batch_size=64, learner=GAME, critic=GAME, bf16=True),
         non_adversarial=WARMUP_COSINE.replace(

@@ -1,8 +1,16 @@
-"""The recipes of music: those of every domain, and a density that looks back by bars."""
+"""The recipes of music: those of every domain, a density that looks back by bars, and MuseGAN
+over the latents of bars."""
 
-from core.papers import WAITE_2016
-from core.recipes import LIKELIHOOD, Recipe
+from core.papers import ACHLIOPTAS_2018, WAITE_2016
+from core.recipes import LIKELIHOOD, RECONSTRUCT, Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
+from core.theory.adversarial import Adversarial, logistic
+from core.theory.distributions import Delta
+from core.theory.divergences import Moments
+from core.theory.terms import Match
+from musegen.terms import LearnForm
+
+PRIOR = ("prior",)
 
 RECIPES: dict[str, Recipe] = {
     **OF_EVERY_DOMAIN,
@@ -10,5 +18,16 @@ RECIPES: dict[str, Recipe] = {
         (LIKELIHOOD,),
         WAITE_2016,
         "an exact likelihood of notes, with gates on what stood 1, 2, 4 and 8 bars ago",
+    ),
+    "latent_musegan": Recipe(
+        (
+            RECONSTRUCT,
+            Match("prior", Adversarial(logistic), trains=PRIOR),
+            Match("prior", Moments(), trains=PRIOR, weight=0.05),
+            LearnForm(),
+        ),
+        ACHLIOPTAS_2018,
+        "an autoencoder of bars; MuseGAN generates their latents, along a form",
+        posterior=Delta,
     ),
 }

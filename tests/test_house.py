@@ -155,7 +155,7 @@ def test_the_theory_states_each_recipe_its_paper_and_how_it_differs():
     from musegen import recipes as of_music
     from videogen import recipes as of_video
 
-    sections, known = theory_sections(), vars(recipes) | vars(of_video)
+    sections, known = theory_sections(), vars(recipes) | vars(of_video) | vars(of_music)
     every = of_video.RECIPES | of_music.RECIPES
     assert sections.keys() == every.keys()
     for name, recipe in every.items():
@@ -194,8 +194,13 @@ WINGS = {
         "data": {"data", "files", "roll", "tracks"},
         "networks": {"networks", "roll", "tracks"},
         "densities": {"densities", "networks.states", "roll", "tracks"},
-        "recipes": set[str](),
-        "presets": {"networks", "densities", "recipes"},
+        "bar_latents": {
+            *("bar_latents", "roll", "tracks"),
+            *("networks.states", "networks.multiscale", "networks.wirings"),
+        },
+        "terms": set[str](),
+        "recipes": {"terms"},
+        "presets": {"networks", "densities", "bar_latents", "recipes"},
     },
     "videogen": {
         "files": {"files"},

@@ -92,8 +92,8 @@ class MinibatchDiscrimination(nn.Module):
     def augment(self, x: Tensor) -> Tensor:
         return require(self.inside, Augmenter).augment(x)
 
-    def statistics(self, x: Tensor) -> tuple[Tensor, ...]:
-        return require(self.inside, StatisticsCounter).statistics(x)
+    def statistics(self, *point: Tensor) -> tuple[Tensor, ...]:
+        return require(self.inside, StatisticsCounter).statistics(*point)
 
     def forward(self, *point: Tensor) -> Scores:
         beside = self.score(self.closeness(self.features(*point)))

@@ -33,9 +33,9 @@ class Augmenter(Protocol):
 
 @runtime_checkable
 class StatisticsCounter(Protocol):
-    """A critic that computes fixed statistics of x besides its learned features."""
+    """A critic that computes fixed statistics of its input besides its learned features."""
 
-    def statistics(self, x: Samples) -> tuple[Tensor, ...]:
+    def statistics(self, *point: Tensor) -> tuple[Tensor, ...]:
         """Return groups of statistics, each [count statistic]."""
         ...
 
@@ -59,6 +59,18 @@ class ProgressiveDecoder(Protocol):
 
     def to_current_resolution(self, x: Samples) -> Samples:
         """Return data without the detail that the decoder does not generate yet."""
+        ...
+
+
+@runtime_checkable
+class OutliningDecoder(Protocol):
+    """A decoder that outlines what it will generate from z, at little cost.
+
+    A critic of latents sees the outline beside them.
+    """
+
+    def outline(self, z: Samples) -> Tensor:
+        """Return the outline of each z, [batch *outline]; differentiable."""
         ...
 
 

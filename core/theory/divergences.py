@@ -141,11 +141,11 @@ class MMD(Comparison):
 
 @dataclass(frozen=True)
 class Moments(Comparison):
-    """Feature matching on fixed statistics of x, such as counts.
+    """Feature matching on fixed statistics of x, or of latents, such as counts.
 
     Sum over statistics of (mean produced - mean real)^2 / (variance real + 0.001), one value for
     the batch. Salimans et al., NIPS 2016, section 3.1, whose features are learned; here they are
-    `critic.statistics(x)`, groups of [count statistic].
+    `critic.statistics(*point)`, groups of [count statistic].
     """
 
     @property
@@ -161,10 +161,9 @@ class Moments(Comparison):
 
     def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:
         counter = passes.network(critic, StatisticsCounter)
-        (reference,), (produced,) = passes.reference(space), passes.produced(space)
         with torch.no_grad():
-            real = counter.statistics(reference)
-        pairs = zip(counter.statistics(produced), real, strict=True)
+            real = counter.statistics(*passes.reference(space))
+        pairs = zip(counter.statistics(*passes.produced(space)), real, strict=True)
         return torch.stack([_moment_gap(ours, theirs) for ours, theirs in pairs]).sum()
 
 

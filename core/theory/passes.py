@@ -14,16 +14,23 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from core.theory.contracts import Contract, ProgressiveDecoder, QuantisingPrior, require
+from core.theory.contracts import (
+    Contract,
+    OutliningDecoder,
+    ProgressiveDecoder,
+    QuantisingPrior,
+    require,
+)
 from core.theory.distributions import Delta, Distribution
 from core.theory.shapes import Samples, Scores
 
-Space = Literal["x", "z", "xz", "xc", "domain"]
-"""The spaces in which samples are compared: data, latents, the joint of both, data with its
-condition, and the latents of two collections of data."""
+Space = Literal["x", "z", "prior", "xz", "xc", "domain"]
+"""The spaces in which samples are compared: data, latents, latents the other way round (the prior
+is what is trained, and encoded data are its reference), the joint of data and latents, data with
+its condition, and the latents of two collections of data."""
 
 Point = tuple[Tensor, ...]
-"""Samples of a space: (x,), (z,), (x, z) or (x, c)."""
+"""Samples of a space: (x,), (z,), (z, outline of z), (x, z) or (x, c)."""
 
 Networks = nn.ModuleDict
 """The networks of a model by their role: encoder, decoder, prior, density, critic_x ..."""
@@ -32,6 +39,7 @@ SAMPLERS: Mapping[Space, tuple[str, ...]] = {
     "x": ("decoder", "prior"),
     "xc": ("decoder", "prior"),
     "z": ("encoder", "prior"),
+    "prior": ("encoder", "decoder", "prior"),
     "xz": ("encoder", "decoder", "prior"),
     "domain": ("encoder",),
 }
@@ -183,6 +191,8 @@ class Passes:
             return (self.source_latents,)
         if space == "z":
             return (self.prior_sample,)
+        if space == "prior":
+            return self._outlined(self.posterior_sample)
         return self._point(space, self.x_at_resolution, lambda: self.posterior_sample)
 
     def produced(self, space: Space) -> Point:
@@ -191,6 +201,8 @@ class Passes:
             return (self.target_latents,)
         if space == "z":
             return (self.posterior_sample,)
+        if space == "prior":
+            return self._outlined(self.prior_sample)
         return self._point(space, self.generated_x, lambda: self.prior_sample)
 
     def _point(self, space: Space, x: Samples, z: Callable[[], Samples]) -> Point:
@@ -201,6 +213,11 @@ class Passes:
         if self.condition is None:
             raise ValueError("space 'xc' needs a condition, and this batch has none")
         return (x, self.condition)
+
+    def _outlined(self, z: Samples) -> Point:
+        """Return latents with the decoder's outline of them, where it gives one."""
+        decoder = self.networks["decoder"]
+        return (z, decoder.outline(z)) if isinstance(decoder, OutliningDecoder) else (z,)
 
     def score(self, critic: str, point: Point) -> Scores:
         """Return the scores of a critic, by its name, for samples of its space."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 
 from core.data.collection import Prepared, Split
 from core.data.store import Store
@@ -120,6 +120,12 @@ class Collection(Prepared):
         A note that is held into a phrase gets an onset at its beginning. A transposition that
         would leave the pitch range is limited to the range.
         """
+        return self.played(indices, transpose)[0]
+
+    def played(
+        self, indices: np.ndarray, transpose: np.ndarray | None = None
+    ) -> tuple[Phrases, UInt8[np.ndarray, "phrase track bar step pitch"]]:
+        """Return the cells of phrases, as `rolls`, and the velocity of each note at its onset."""
         steps = self.bars * self.grid.steps_per_bar
         cells = np.zeros((len(indices), len(self.tracks), steps, self.grid.pitches), np.uint8)
         phrase, notes = self._pieces(indices, self.bars)
@@ -130,9 +136,12 @@ class Collection(Prepared):
         note = np.repeat(np.arange(len(first)), length)
         within = np.arange(len(note)) - (np.cumsum(length) - length)[note]
         flat[first[note] + within * self.grid.pitches] = HOLD
-        flat[first[~notes["held"] | (notes["step"] == 0)]] = ONSET
-        bars = (self.bars, self.grid.steps_per_bar, self.grid.pitches)
-        return cells.reshape(*cells.shape[:2], *bars)  # [phrase track bar step pitch]
+        starts = ~notes["held"] | (notes["step"] == 0)
+        flat[first[starts]] = ONSET
+        velocity = np.zeros_like(flat)
+        velocity[first[starts]] = notes["velocity"][starts]
+        shape = (*cells.shape[:2], self.bars, self.grid.steps_per_bar, self.grid.pitches)
+        return cells.reshape(shape), velocity.reshape(shape)  # [phrase track bar step pitch]
 
     def stretches(self, split: Split) -> list[tuple[int, int]]:
         """Return (first phrase, number of bars) of the stretches that phrases of a split cover.
@@ -251,10 +260,21 @@ class Collection(Prepared):
         Phrases are sampled with replacement, each transposed by up to `transpose_semitones` up or
         down.
         """
+        return self.rolls(*self.chosen(number, size, seed, split, transpose_semitones))
+
+    def chosen(
+        self,
+        number: int,
+        size: int,
+        seed: int,
+        split: Split = "train",
+        transpose_semitones: int = 6,
+    ) -> tuple[Int[np.ndarray, " phrase"], Int[np.ndarray, " phrase"]]:
+        """Return the phrases of batch `number`, and by how many semitones each is transposed."""
         generator = np.random.default_rng([seed, number])
-        chosen = generator.choice(self.indices(split), size)
+        phrases = generator.choice(self.indices(split), size)
         most = transpose_semitones
-        return self.rolls(chosen, generator.integers(-most, most + 1, size))
+        return phrases, generator.integers(-most, most + 1, size)
 
     def note_batch(
         self, number: int, size: int, seed: int, transpose_semitones: int = 6

@@ -4,6 +4,7 @@ x [batch track state bar step pitch] has two binary states, (sounding, onset). A
 note, and a note sounds for as long as it is held: sounding(t) = onset(t) or sounding(t-1) hold(t).
 """
 
+import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -23,6 +24,7 @@ PitchClasses = Float[Tensor, "batch bar pitch_class"]
 """One quantity of each pitch class, counted from the grid's lowest pitch."""
 
 SILENT, HOLD, ONSET = 0, 1, 2
+LOUDEST = 127
 OCTAVE = 12
 
 
@@ -31,11 +33,24 @@ def to_states(cells: Cells) -> States:
     return torch.stack([cells > SILENT, cells == ONSET], dim=2).float()
 
 
+def to_played(cells: Cells, velocity: Cells) -> Float[Tensor, "batch track 3 bar step pitch"]:
+    """Convert cells and the velocities of their notes to x with a third state: the velocity of a
+    note where it starts, of 127."""
+    states = to_states(cells)
+    loud = velocity.float() / LOUDEST * states[:, :, 1]
+    return torch.cat([states, loud[:, :, None]], dim=2)  # [batch track 3 bar step pitch]
+
+
+def velocities_of(x: States) -> UInt8[np.ndarray, "batch track bar step pitch"]:
+    """Return the velocities of notes where they start, 1 to 127, 0 elsewhere; x as `to_played`."""
+    return (x[:, :, 2] * LOUDEST).round().to(torch.uint8).cpu().numpy()
+
+
 def to_cells(x: States) -> Cells:
     """Convert x to cells; an onset always sounds, and sounding after silence is an onset."""
-    sounding, onset = (x > 0.5).unbind(2)
+    sounding, onset = (x[:, :, :2] > 0.5).unbind(2)
     sounding = sounding | onset
-    starts = onset | (sounding & ~_previous_step(sounding))
+    starts = onset | (sounding & ~previous_step(sounding))
     return sounding.to(torch.uint8) * HOLD + starts.to(torch.uint8)
 
 
@@ -90,7 +105,7 @@ class HeldNotes(Distribution):
     def cell_log_prob(self, value: States) -> CellValues:
         """Return the summands of `log_prob`, one for each cell."""
         sounding, onset = value.unbind(2)
-        could_hold = _previous_step(sounding) * (1 - onset) * self.sustained
+        could_hold = previous_step(sounding) * (1 - onset) * self.sustained
         hold_loss = binary_losses(self.hold.logits, sounding)
         return -binary_losses(self.onset.logits, onset) - could_hold * hold_loss
 
@@ -181,7 +196,7 @@ def binary_losses(logits: Tensor, value: Tensor) -> Tensor:
     return torch.nn.functional.binary_cross_entropy_with_logits(logits, value, reduction="none")
 
 
-def _previous_step(value: Tensor) -> Tensor:
+def previous_step(value: Tensor) -> Tensor:
     """Return the same quantity one step earlier, across bar lines; 0 before the phrase."""
     line = value.flatten(2, 3)  # [batch track bar*step pitch]
     previous = torch.cat([torch.zeros_like(line[:, :, :1]), line[:, :, :-1]], dim=2)

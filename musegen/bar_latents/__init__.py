@@ -1,0 +1,1 @@
+"""MuseGAN over the latents of bars: form, autoencoder of bars, prior, critic."""

@@ -1,0 +1,212 @@
+"""The latents of bars: a track's bar <-> latents of its rhythm, of its notes and of its touch.
+
+z [batch bar*track*latent] holds for each bar and track, in this order, latents of the rhythm (read
+from onsets alone, so that equal rhythms have equal latents), of the notes, and of the touch: how
+loud its steps and its pitches are. Each part is normalised to mean 0 and variance 1, so that any
+vector is near one that the decoder knows; a silent bar has latents 0. While it trains the
+decoder's input is noisy, as a denoising autoencoder's is (Vincent et al. 2008), so that near
+latents sound similar.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.config import Strict
+from core.theory.distributions import Delta
+from core.theory.shapes import Latents
+from musegen.bar_latents.struck_notes import MOST_VOICES, PARTS, NoteLogits, StruckNotes
+from musegen.networks.states import OCTAVE, States
+from musegen.networks.wirings import Wiring
+from musegen.roll import Grid
+from musegen.tracks import Track
+
+BarLatents = Float[Tensor, "batch bar track size"]
+Rows = Float[Tensor, "row _"]
+"""One row for each bar of a track that is looked at."""
+
+
+class BarLatentsConfig(Strict):
+    """Sizes of MuseGAN over bar latents.
+
+    `rhythm`, `notes`, `touch`: latents of a track's bar. `channels`: of a step in encoder and
+    decoder, `width`: of a bar there. `noise`: largest standard deviation of the noise on the
+    decoder's input while it trains. `latent`: length of a player's z of each bar in the prior,
+    `hidden`: width of prior and critic.
+    """
+
+    wiring: Wiring = "hybrid"
+    rhythm: int = Field(default=20, gt=1)
+    notes: int = Field(default=44, gt=1)
+    touch: int = Field(default=8, gt=1)
+    channels: int = Field(default=96, gt=0)
+    width: int = Field(default=320, gt=0)
+    noise: float = Field(default=0.5, ge=0)
+    latent: int = Field(default=128, ge=4)
+    hidden: int = Field(default=256, gt=0)
+
+    @property
+    def size(self) -> int:
+        """Return the number of latents of a track's bar."""
+        return sum(self.parts)
+
+    @property
+    def parts(self) -> list[int]:
+        """Return the number of latents of rhythm, notes and touch."""
+        return [self.rhythm, self.notes, self.touch]
+
+
+def normalised(
+    z: Float[Tensor, "*shape latent"], parts: Sequence[int]
+) -> Float[Tensor, "*shape latent"]:
+    """Give each part of the latents mean 0 and variance 1."""
+    split = z.split(list(parts), -1)
+    return torch.cat([F.layer_norm(part, part.shape[-1:]) for part in split], -1)
+
+
+class Kinds(nn.ModuleList):
+    """Two networks of one kind: of drums and of melodic tracks."""
+
+    def of(self, is_drum: bool) -> nn.Module:
+        return self[0 if is_drum else 1]
+
+
+class BarEncoder(nn.Module):
+    """x -> its bar latents z; the tracks of a kind share a network, which knows the track."""
+
+    is_drum: Tensor
+
+    def __init__(self, config: BarLatentsConfig, grid: Grid, tracks: Sequence[Track]):
+        super().__init__()
+        self.config = config
+        self.is_drum = torch.tensor([track.is_drum for track in tracks])
+        steps, width = grid.steps_per_bar, config.width
+        self.rhythm = nn.Sequential(
+            nn.Linear(2 * steps, 128), nn.ReLU(), nn.Linear(128, config.rhythm)
+        )
+        self.steps = Kinds(nn.Linear(2 * grid.pitches, config.channels) for _ in range(2))
+        self.bars = Kinds(nn.Linear(steps * config.channels, width) for _ in range(2))
+        self.notes = Kinds(nn.Linear(width, config.notes) for _ in range(2))
+        self.track = nn.Embedding(len(tracks), width)
+        self.touch = nn.Sequential(
+            nn.Linear(steps + grid.pitches, 64), nn.ReLU(), nn.Linear(64, config.touch)
+        )
+
+    def forward(self, x: States, c: Tensor | None = None) -> Delta:
+        rows = x.permute(0, 3, 1, 4, 2, 5)  # [batch bar track step state pitch]
+        plays = rows[..., 0, :].amax((3, 4)) > 0  # [batch bar track]
+        z = rows.new_zeros(*plays.shape, self.config.size)
+        for kind in (True, False):
+            chosen = plays & (self.is_drum.to(plays.device) == kind)
+            z[chosen] = self._encoded(rows[chosen], chosen.nonzero()[:, 2], kind).to(z.dtype)
+        return Delta(z.flatten(1))  # [batch bar*track*latent]
+
+    def _encoded(
+        self,
+        cells: Float[Tensor, "row step state pitch"],
+        track: Int[Tensor, " row"],
+        is_drum: bool,
+    ) -> Rows:
+        notes, velocity = cells[:, :, :2], cells[:, :, 2]
+        rhythm = self.rhythm(notes.amax(3).flatten(1))  # [row step*state]
+        steps = F.relu(self.steps.of(is_drum)(notes.flatten(2)))  # [row step channel]
+        hidden = self.bars.of(is_drum)(steps.flatten(1)) + self.track(track)  # [row width]
+        tune = self.notes.of(is_drum)(F.relu(hidden))
+        loudness = [velocity.sum(axis) / notes[:, :, 1].sum(axis).clamp(min=1) for axis in (2, 1)]
+        touch = self.touch(torch.cat(loudness, 1))  # of the steps, then of the pitches
+        return normalised(torch.cat([rhythm, tune, touch], 1).float(), self.config.parts)
+
+
+class BarDecoder(nn.Module):
+    """z -> p(x given z): struck steps, then the notes that are struck there and held.
+
+    `outline(z)`: the rhythm and the pitch classes of each half bar as probabilities; a critic of
+    latents reads them.
+    """
+
+    is_drum: Tensor
+
+    def __init__(self, config: BarLatentsConfig, grid: Grid, tracks: Sequence[Track]):
+        super().__init__()
+        self.config, self.grid, self.tracks = config, grid, len(tracks)
+        self.is_drum = torch.tensor([track.is_drum for track in tracks])
+        steps, width = grid.steps_per_bar, config.width
+        self.rhythm = nn.Sequential(
+            nn.Linear(config.rhythm, 128), nn.ReLU(), nn.Linear(128, steps)
+        )
+        self.chroma = nn.Sequential(
+            nn.Linear(config.size, 128), nn.ReLU(), nn.Linear(128, PARTS * OCTAVE)
+        )
+        self.touch = nn.Sequential(
+            nn.Linear(config.touch + len(tracks), 64),
+            nn.ReLU(),
+            nn.Linear(64, steps + grid.pitches),
+        )
+        self.bars = Kinds(nn.Linear(config.size, width) for _ in range(2))
+        self.track = nn.Embedding(len(tracks), width)
+        self.steps = Kinds(nn.Linear(width, steps * config.channels) for _ in range(2))
+        self.uses = Kinds(nn.Linear(width, grid.pitches) for _ in range(2))
+        numbers = 2 * grid.pitches + MOST_VOICES
+        self.cells = Kinds(nn.Linear(config.channels, numbers) for _ in range(2))
+        for layer in self.cells:
+            assert isinstance(layer, nn.Linear)
+            layer.bias.data[: 2 * grid.pitches] = -3.0  # most cells are silent
+
+    def forward(self, z: Latents, c: Tensor | None = None) -> StruckNotes:
+        bars = self._by_bar(z)
+        plays = sounds(bars)
+        if self.training:
+            level = self.config.noise * torch.rand_like(bars[..., :1])
+            bars = bars + level * torch.randn_like(bars)
+        bars = normalised(bars, self.config.parts)
+        cells = bars.new_zeros(*plays.shape, self.grid.steps_per_bar, self._numbers)
+        for kind in (True, False):
+            chosen = plays & (self.is_drum.to(plays.device) == kind)
+            cells[chosen] = self._decoded(bars[chosen], chosen.nonzero()[:, 2], kind)
+        pitches = self.grid.pitches
+        onset, hold, voices = cells.float().split([pitches, pitches, MOST_VOICES], 4)
+        sustained = ~self.is_drum.to(plays.device)
+        rhythm, chroma = self.rhythm(bars[..., : self.config.rhythm]), self.chroma(bars)
+        logits = NoteLogits(
+            rhythm.float(), chroma.float(), onset, hold, voices, self._velocity(bars)
+        )
+        return StruckNotes(plays, logits, sustained)
+
+    def _velocity(self, z: BarLatents) -> Float[Tensor, "batch bar track step pitch"]:
+        """Return velocities in (0, 1): those of a step and of a pitch add up as logits."""
+        track = torch.eye(self.tracks, device=z.device).expand(*z.shape[:2], -1, -1)
+        touch = torch.cat([z[..., -self.config.touch :], track], 3)
+        of_steps, of_pitches = self.touch(touch).float().tensor_split([self.grid.steps_per_bar], 3)
+        return torch.sigmoid(of_steps[..., None] + of_pitches[..., None, :])
+
+    @property
+    def _numbers(self) -> int:
+        return 2 * self.grid.pitches + MOST_VOICES
+
+    def _by_bar(self, z: Latents) -> BarLatents:
+        return z.unflatten(1, (-1, self.tracks, self.config.size))  # [batch bar track latent]
+
+    def _decoded(
+        self, z: Rows, track: Int[Tensor, " row"], is_drum: bool
+    ) -> Float[Tensor, "row step number"]:
+        hidden = F.relu(self.bars.of(is_drum)(z) + self.track(track))
+        steps = F.relu(self.steps.of(is_drum)(hidden))
+        steps = steps.unflatten(1, (self.grid.steps_per_bar, -1))  # [row step channel]
+        numbers = self.cells.of(is_drum)(steps).float()
+        uses = self.uses.of(is_drum)(hidden)[:, None].float()  # [row 1 pitch]
+        return numbers + F.pad(uses, (0, numbers.shape[2] - uses.shape[2]))
+
+    def outline(self, z: Latents) -> Float[Tensor, "batch bar track outline"]:
+        """Return the probabilities of struck steps and of the pitch classes of each half bar."""
+        bars = self._by_bar(z)
+        logits = torch.cat([self.rhythm(bars[..., : self.config.rhythm]), self.chroma(bars)], 3)
+        return logits.float().sigmoid() * sounds(bars)[..., None]
+
+
+def sounds(z: BarLatents) -> Bool[Tensor, "batch bar track"]:
+    """Return where latents are of a bar that sounds: those of a silent one are 0."""
+    return z.square().mean(3) > 0.25

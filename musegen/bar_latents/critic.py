@@ -1,0 +1,120 @@
+"""The critic of bar latents: how bars sound, follow each other and agree, at every scale.
+
+It reads latents with the decoder's outline of them. Beside what a bar holds it sees how near the
+bars 1, 2, 4 and 8 ago are, and how the pitch classes of two tracks, of a bar and the one before,
+and of a bar and the whole piece lie to each other; no transposition of all changes these.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.theory.shapes import Latents
+from musegen.bar_latents.autoencoder import BarLatents, BarLatentsConfig
+from musegen.bar_latents.struck_notes import PARTS
+from musegen.networks.states import OCTAVE
+from musegen.tracks import Track
+
+LAGS = (1, 2, 4, 8)
+"""Bars back at which a bar is compared."""
+
+Outline = Float[Tensor, "batch bar track outline"]
+PerBar = Float[Tensor, "batch bar value"]
+Chroma = Float[Tensor, "*shape pitch_class"]
+
+
+def agreement(a: Chroma, b: Chroma) -> Float[Tensor, "*shape interval"]:
+    """Return how much of b sounds i semitones above a, for i from 0 to 11: a circular correlation.
+
+    >>> c, e = torch.eye(12)[0], torch.eye(12)[4]
+    >>> agreement(c, e).argmax().item()
+    4
+    """
+    pitch = torch.arange(OCTAVE, device=a.device)
+    above = b[..., (pitch[:, None] + pitch) % OCTAVE]  # [*shape pitch_class interval]
+    product = torch.einsum("...p,...pi->...i", a, above)
+    return product / (a.norm(dim=-1) * b.norm(dim=-1) + 1)[..., None]
+
+
+class BarLatentCritic(nn.Module):
+    """(z, outline) -> scores of bars, of pairs of bars, and so on to the whole piece.
+
+    Every scale has the same weight: a score of n bars stands n times.
+    """
+
+    def __init__(self, config: BarLatentsConfig, tracks: Sequence[Track], steps: int, bars: int):
+        super().__init__()
+        self.tracks, self.steps, self.bars = len(tracks), steps, bars
+        self.lags = [lag for lag in LAGS if lag < bars]
+        melodic = [number for number, track in enumerate(tracks) if not track.is_drum]
+        self.pairs, self.melodic = list(combinations(melodic, 2)), melodic
+        self.width = config.hidden
+        inputs = self.tracks * (config.size + steps + PARTS * OCTAVE + 2 * len(self.lags))
+        inputs += (len(self.pairs) * PARTS + 2) * OCTAVE
+        self.bar = nn.Sequential(
+            nn.Linear(inputs, self.width),
+            nn.LeakyReLU(0.2),
+            nn.Linear(self.width, self.width),
+            nn.LeakyReLU(0.2),
+        )
+        scales = max(bars - 1, 0).bit_length()
+        self.pair = nn.ModuleList(
+            nn.Conv1d(self.width, self.width, 2, stride=2) for _ in range(scales)
+        )
+        self.scores = nn.ModuleList(nn.Conv1d(self.width, 1, 1) for _ in range(scales + 1))
+
+    def statistics(self, z: Latents, outline: Outline) -> tuple[Tensor, ...]:
+        """Return what each bar shows, [batch*bar value]."""
+        return (self._of_bars(z, outline).flatten(0, 1),)  # [batch*bar value]
+
+    def augment(self, z: Latents) -> Latents:
+        """Return z unchanged: no augmentation is known that keeps latents plausible."""
+        return z
+
+    def features(self, z: Latents, outline: Outline) -> Float[Tensor, "batch feature"]:
+        """Return the last hidden layer, of the whole piece."""
+        return self._towers(z, outline)[-1].mean(2)
+
+    def forward(self, z: Latents, outline: Outline) -> Float[Tensor, "batch score"]:
+        towers = self._towers(z, outline)
+        scores = [score(h)[:, 0] for score, h in zip(self.scores, towers, strict=True)]
+        length = scores[0].shape[1]
+        stretched = [s.repeat_interleave(-(-length // s.shape[1]), 1)[:, :length] for s in scores]
+        return torch.cat(stretched, 1).float()
+
+    def _towers(self, z: Latents, outline: Outline) -> list[Float[Tensor, "batch channel _"]]:
+        """Return the hidden layers at each scale, from bars to the whole piece."""
+        hidden = self.bar(self._of_bars(z, outline)).transpose(1, 2)  # [batch channel bar]
+        towers = [hidden]
+        for pair in self.pair:
+            even = F.pad(hidden, (0, hidden.shape[2] % 2), mode="replicate")
+            hidden = F.leaky_relu(pair(even), 0.2)
+            towers.append(hidden)
+        return towers
+
+    def _of_bars(self, z: Latents, outline: Outline) -> PerBar:
+        bars = z.unflatten(1, (self.bars, self.tracks, -1))  # [batch bar track latent]
+        chroma = outline[..., self.steps :]
+        chroma = chroma.unflatten(3, (PARTS, OCTAVE))  # [batch bar track part pitch_class]
+        values = [part.flatten(2) for part in (bars, outline)]  # [batch bar value]
+        values += self._harmony(chroma)
+        for lag in self.lags:
+            values += [self._nearness(bars, lag, 4.0), self._nearness(outline, lag, 4.0)]
+        return torch.cat(values, 2)
+
+    def _harmony(self, chroma: Float[Tensor, "batch bar track part pitch_class"]) -> list[PerBar]:
+        """Return the agreement of pairs of tracks, of bars with the piece and with their last."""
+        pairs = [agreement(chroma[:, :, i], chroma[:, :, j]).flatten(2) for i, j in self.pairs]
+        total = chroma[:, :, self.melodic].sum((2, 3))  # [batch bar pitch_class]
+        whole = total.mean(1, keepdim=True).expand_as(total)
+        last = torch.cat([total[:, :1], total[:, :-1]], 1)
+        return [*pairs, agreement(whole, total), agreement(last, total)]
+
+    def _nearness(self, values: BarLatents | Outline, lag: int, slope: float) -> PerBar:
+        """Return exp(-slope mean squared difference) to what stood `lag` bars ago; 0 before."""
+        apart = (values[:, lag:] - values[:, :-lag]).square().mean(3)
+        return F.pad(torch.exp(-slope * apart), (0, 0, lag, 0))  # [batch bar track]

@@ -1,0 +1,134 @@
+"""The prior over bar latents: MuseGAN's temporal generator, along a form.
+
+A form says which bar of a track repeats which earlier one; the wirings of z generate latents for
+every bar, and those of a repeated bar are copied from the bar in which it was new. Rhythms have a
+form of their own, so that a new melody can have an old rhythm.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.theory.distributions import Distribution
+from core.theory.shapes import Latents, Losses
+from musegen.bar_latents.autoencoder import BarLatents, BarLatentsConfig, normalised
+from musegen.bar_latents.form import SILENT, Form, FormDensity, FormDistribution, Layer, sources
+from musegen.networks.multiscale import Linear, Mapped, PlayerFeatures
+from musegen.networks.wirings import Wires, latent_sizes
+from musegen.tracks import Track
+
+
+class Hidden(nn.Module):
+    """Two layers with layer normalisation for each player, then a linear map."""
+
+    def __init__(self, players: int, inputs: int, width: int, outputs: int):
+        super().__init__()
+        sizes = ((inputs, width), (width, width))
+        self.layers = nn.ModuleList(Linear(players, a, b) for a, b in sizes)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in sizes)
+        self.last = Linear(players, width, outputs)
+
+    def forward(self, x: PlayerFeatures) -> Mapped:
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = F.relu(norm(layer(x)))
+        return self.last(x)
+
+
+class LatentPrior(nn.Module):
+    """(batch, form) -> p(z given form); without a form, p(z) with forms of the learned density."""
+
+    def __init__(self, config: BarLatentsConfig, tracks: Sequence[Track], bars: int):
+        super().__init__()
+        self.config, self.bars, self.tracks = config, bars, len(tracks)
+        players = 1 if config.wiring == "composer" else len(tracks)
+        written = len(tracks) // players
+        sizes = latent_sizes(config.wiring, config.latent)
+        self.wires = Wires(sizes, players, bars, config.hidden // 2)
+        self.rhythm = Hidden(players, config.latent, config.hidden, written * config.rhythm)
+        inputs = config.latent + written * config.rhythm
+        others = config.notes + config.touch
+        self.notes = Hidden(players, inputs, config.hidden, written * others)
+        self.forms = FormDensity(len(tracks))
+
+    def forward(self, batch: int, c: Form | None = None) -> "AlongForm":
+        return AlongForm(self, batch, c)
+
+    def form(self, batch: int) -> FormDistribution:
+        """Return p(form)."""
+        return self.forms(batch)
+
+    def generate(self, noise: Sequence[Latents], form: Form) -> BarLatents:
+        """Generate bars along a form from the noise of consecutive phrases."""
+        wired = torch.cat([self.wires(z) for z in noise], 2)  # [batch player bar latent]
+        wired = wired[:, :, : form.shape[2]]
+        size = wired.shape[0], wired.shape[2]
+        players = wired.transpose(0, 1).flatten(1, 2)  # [player batch*bar latent]
+        rhythms = self._by_track(self.rhythm(players), size, self.config.rhythm)
+        rhythms = _copied(rhythms, form[:, 1])
+        beside = self._by_player(rhythms, len(players))
+        notes = self.notes(torch.cat([players, beside], 2))
+        others = self.config.notes + self.config.touch
+        notes = _copied(self._by_track(notes, size, others), form[:, 0])
+        z = normalised(torch.cat([rhythms, notes], 3).float(), self.config.parts)
+        return z * (form[:, 0] != SILENT)[..., None]
+
+    def _by_track(self, x: Mapped, size: tuple[int, int], latent: int) -> BarLatents:
+        values = x.unflatten(2, (-1, latent)).unflatten(1, size)  # [player batch bar track latent]
+        return values.permute(1, 2, 0, 3, 4).flatten(2, 3)  # [batch bar player*track latent]
+
+    def _by_player(self, z: BarLatents, players: int) -> Mapped:
+        values = z.unflatten(2, (players, -1)).permute(2, 0, 1, 3, 4)  # [player batch bar ...]
+        return values.flatten(3).flatten(1, 2)  # [player batch*bar track*latent]
+
+
+def _copied(z: BarLatents, layer: Layer) -> BarLatents:
+    """Return each bar's latents as they were where it was new."""
+    index = sources(layer)[..., None].expand_as(z)  # [batch bar track latent]
+    return z.gather(1, index)
+
+
+class AlongForm(Distribution):
+    """p(z given form), or p(z) by way of a form that is sampled first."""
+
+    def __init__(self, prior: LatentPrior, batch: int, form: Form | None):
+        self.prior, self.batch, self.form = prior, batch, form
+
+    @property
+    def representative(self) -> Latents:
+        """Return the latents of noise 0, each bar new where no form is given."""
+        form = self.form
+        if form is None:
+            shape = (self.batch, 2, self.prior.bars, self.prior.tracks)
+            form = torch.zeros(shape, dtype=torch.long, device=self._device)
+        noise = torch.zeros(self.batch, self.prior.wires.latent, device=self._device)
+        phrases = self._phrases(form.shape[2])
+        return self.prior.generate([noise] * phrases, form).flatten(1)  # [batch bar*track*latent]
+
+    def rsample(self) -> Latents:
+        return self.sample(self.prior.bars if self.form is None else self.form.shape[2])
+
+    def sample(self, bars: int) -> Latents:
+        """Sample pieces of this many bars; what is constant in z stays from phrase to phrase."""
+        form = self.prior.form(self.batch).sample(bars) if self.form is None else self.form
+        z = self._noise()
+        noise = [z]
+        for _ in range(self._phrases(bars) - 1):
+            noise.append(self.prior.wires.next_phrase(z, self._noise()))
+        return self.prior.generate(noise, form).flatten(1)  # [batch bar*track*latent]
+
+    def _noise(self) -> Float[Tensor, "batch latent"]:
+        return torch.randn(self.batch, self.prior.wires.latent, device=self._device)
+
+    def _phrases(self, bars: int) -> int:
+        return -(-bars // self.prior.bars)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.prior.forms.bias.device
+
+    def log_prob(self, value: Latents) -> Losses:
+        """Refuse: the density of what a generator makes is not known, only a game compares it."""
+        raise NotImplementedError("a prior that is trained by a game has no density")

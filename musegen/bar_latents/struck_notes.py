@@ -1,0 +1,125 @@
+"""Notes by way of their rhythm: p(x) = p(struck steps) p(notes of each struck step) p(holds).
+
+x has a third state beside (sounding, onset): the velocity of a note where it starts, of 127.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.theory.distributions import Distribution, sum_events
+from core.theory.shapes import Losses
+from musegen.networks.states import (
+    OCTAVE,
+    CellValues,
+    States,
+    binary_losses,
+    previous_step,
+    sustain,
+)
+
+MOST_VOICES = 8
+"""Most notes of a track that start in one step; more count as this many."""
+
+VELOCITY_STD = 0.1
+"""Standard deviation of a note's velocity, of 127."""
+
+PARTS = 2
+"""Parts of a bar of which the pitch classes are outlined."""
+
+
+class NoteLogits(NamedTuple):
+    """The logits of a batch of phrases.
+
+    `rhythm`: of steps in which a note starts, `chroma`: of the pitch classes of each half bar,
+    `onset`: of notes that start in a struck step, `hold`: of notes that are held into a step,
+    `voices`: of the number of notes that start in a struck step, from 1. `velocity`: no logit,
+    but the velocity of a note that starts there, in (0, 1).
+    """
+
+    rhythm: Float[Tensor, "batch bar track step"]
+    chroma: Float[Tensor, "batch bar track chroma"]
+    onset: Float[Tensor, "batch bar track step pitch"]
+    hold: Float[Tensor, "batch bar track step pitch"]
+    voices: Float[Tensor, "batch bar track step voice"]
+    velocity: Float[Tensor, "batch bar track step pitch"]
+
+
+class StruckNotes(Distribution):
+    """Notes that start in struck steps only, and there as many as are likely.
+
+    `plays` [batch bar track]: the bars that sound. `sustained` [track]: whether notes are held.
+    Without chance: a step is struck if that is likelier than not, and strikes the likeliest
+    pitches, as many as are to be expected. So no struck step is silent, whatever is unsure.
+    """
+
+    def __init__(
+        self,
+        plays: Bool[Tensor, "batch bar track"],
+        logits: NoteLogits,
+        sustained: Bool[Tensor, " track"],
+    ):
+        self.plays, self.logits, self.sustained = plays, logits, sustained
+
+    @property
+    def representative(self) -> States:
+        """Return the likeliest rhythm with the likeliest pitches."""
+        logits = self.logits
+        struck = (logits.rhythm > 0) & self.plays[..., None]  # [batch bar track step]
+        count = torch.arange(1, MOST_VOICES + 1, device=struck.device)
+        voices = (logits.voices.softmax(-1) * count).sum(-1).round().long()
+        ranked = logits.onset.topk(min(MOST_VOICES, logits.onset.shape[-1]), dim=-1).values
+        least = ranked.gather(4, voices[..., None] - 1)  # [batch bar track step 1]
+        onset = ((logits.onset >= least) & struck[..., None]).float()
+        held = (logits.hold > 0) & self.plays[..., None, None] & self.sustained[:, None, None]
+        onset, hold, velocity = (
+            part.transpose(1, 2)  # [batch track bar step pitch]
+            for part in (onset, held.float(), logits.velocity * onset)
+        )
+        states = [sustain(onset, hold), onset, velocity]
+        return torch.stack(states, 2)  # [batch track state bar step pitch]
+
+    def rsample(self) -> States:
+        return self.representative
+
+    def log_prob(self, value: States) -> Losses:
+        """Return log p(x) in nats, with that of the outlined pitch classes, over sounding bars.
+
+        A legal x is assumed: a cell that sounds without onset sounded a step earlier.
+        """
+        by_bar = value.movedim(2, 0).transpose(2, 3)  # [state batch bar track step pitch]
+        sounding, onset, velocity = by_bar
+        struck = onset.amax(-1)  # [batch bar track step]
+        logits, count = self.logits, onset.sum(-1).clamp(1, MOST_VOICES).long()
+        losses = binary_losses(logits.rhythm, struck)
+        losses = losses + struck * binary_losses(logits.onset, onset).sum(-1)
+        voices = logits.voices.log_softmax(-1).gather(-1, count[..., None] - 1)[..., 0]
+        losses = losses - struck * voices
+        could_hold = self._could_hold(value)
+        losses = losses + (could_hold * binary_losses(logits.hold, sounding)).sum(-1)
+        apart = (velocity - logits.velocity) / VELOCITY_STD
+        losses = losses + (0.5 * onset * apart**2).sum(-1)
+        per_bar = losses.sum(-1) + self._chroma_losses(sounding)
+        return -sum_events(per_bar * self.plays)
+
+    def _could_hold(self, value: States) -> Float[Tensor, "batch bar track step pitch"]:
+        sounding, onset = value[:, :, :2].unbind(2)
+        could: CellValues = previous_step(sounding) * (1 - onset)
+        return could.transpose(1, 2) * self.sustained[:, None, None]
+
+    def _chroma_losses(
+        self, sounding: Float[Tensor, "batch bar track step pitch"]
+    ) -> Float[Tensor, "batch bar track"]:
+        chroma = torch.stack([_classes(part) for part in sounding.tensor_split(PARTS, 3)], 3)
+        losses = binary_losses(self.logits.chroma, chroma.flatten(3))  # [batch bar track chroma]
+        return losses.sum(-1) * self.sustained
+
+
+def _classes(sounding: Float[Tensor, "*shape step pitch"]) -> Float[Tensor, "*shape class"]:
+    """Return 1 for the pitch classes that sound."""
+    used = sounding.amax(-2)  # [*shape pitch]
+    padded = F.pad(used, (0, -used.shape[-1] % OCTAVE))
+    return padded.unflatten(-1, (-1, OCTAVE)).amax(-2)  # [*shape class]
