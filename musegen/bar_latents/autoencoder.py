@@ -19,11 +19,20 @@ from torch.nn import functional as F
 from core.config import Strict
 from core.theory.distributions import Delta
 from core.theory.shapes import Latents
-from musegen.bar_latents.struck_notes import MOST_VOICES, PARTS, NoteLogits, StruckNotes
-from musegen.networks.states import OCTAVE, States
+from musegen.bar_latents.struck_notes import (
+    MOST_VOICES,
+    PARTS,
+    NoteLogits,
+    StruckNotes,
+    TouchLogits,
+)
+from musegen.networks.states import LOUDEST, OCTAVE, States
 from musegen.networks.wirings import Wiring
 from musegen.roll import Grid
 from musegen.tracks import Track
+
+FACTORS = 16
+"""Factors of which the logits of a velocity are composed."""
 
 BarLatents = Float[Tensor, "batch bar track size"]
 Rows = Float[Tensor, "row _"]
@@ -144,8 +153,9 @@ class BarDecoder(nn.Module):
         self.touch = nn.Sequential(
             nn.Linear(config.touch + len(tracks), 64),
             nn.ReLU(),
-            nn.Linear(64, steps + grid.pitches),
+            nn.Linear(64, (steps + grid.pitches) * FACTORS),
         )
+        self.loudness = nn.Parameter(torch.randn(FACTORS, LOUDEST) / FACTORS)
         self.bars = Kinds(nn.Linear(config.size, width) for _ in range(2))
         self.track = nn.Embedding(len(tracks), width)
         self.steps = Kinds(nn.Linear(width, steps * config.channels) for _ in range(2))
@@ -171,17 +181,17 @@ class BarDecoder(nn.Module):
         onset, hold, voices = cells.float().split([pitches, pitches, MOST_VOICES], 4)
         sustained = ~self.is_drum.to(plays.device)
         rhythm, chroma = self.rhythm(bars[..., : self.config.rhythm]), self.chroma(bars)
-        logits = NoteLogits(
-            rhythm.float(), chroma.float(), onset, hold, voices, self._velocity(bars)
-        )
+        touch = self._touch(bars)
+        logits = NoteLogits(rhythm.float(), chroma.float(), onset, hold, voices, touch)
         return StruckNotes(plays, logits, sustained)
 
-    def _velocity(self, z: BarLatents) -> Float[Tensor, "batch bar track step pitch"]:
-        """Return velocities in (0, 1): those of a step and of a pitch add up as logits."""
+    def _touch(self, z: BarLatents) -> TouchLogits:
         track = torch.eye(self.tracks, device=z.device).expand(*z.shape[:2], -1, -1)
         touch = torch.cat([z[..., -self.config.touch :], track], 3)
-        of_steps, of_pitches = self.touch(touch).float().tensor_split([self.grid.steps_per_bar], 3)
-        return torch.sigmoid(of_steps[..., None] + of_pitches[..., None, :])
+        factors = self.touch(touch).float()
+        factors = factors.unflatten(3, (-1, FACTORS))  # [batch bar track step+pitch factor]
+        steps, pitches = factors.tensor_split([self.grid.steps_per_bar], 3)
+        return TouchLogits(steps, pitches, self.loudness)
 
     @property
     def _numbers(self) -> int:

@@ -108,7 +108,11 @@ class BarLatentCritic(nn.Module):
 
     def _harmony(self, chroma: Float[Tensor, "batch bar track part pitch_class"]) -> list[PerBar]:
         """Return the agreement of pairs of tracks, of bars with the piece and with their last."""
-        pairs = [agreement(chroma[:, :, i], chroma[:, :, j]).flatten(2) for i, j in self.pairs]
+        tracks = chroma.unbind(2)  # [batch bar part pitch_class]
+        pairs = [
+            agreement(tracks[i], tracks[j]).flatten(2)  # [batch bar part*interval]
+            for i, j in self.pairs
+        ]
         total = chroma[:, :, self.melodic].sum((2, 3))  # [batch bar pitch_class]
         whole = total.mean(1, keepdim=True).expand_as(total)
         last = torch.cat([total[:, :1], total[:, :-1]], 1)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from core.theory.distributions import Distribution, sum_events
 from core.theory.shapes import Losses
 from musegen.networks.states import (
+    LOUDEST,
     OCTAVE,
     CellValues,
     States,
@@ -24,9 +25,6 @@ from musegen.networks.states import (
 MOST_VOICES = 8
 """Most notes of a track that start in one step; more count as this many."""
 
-VELOCITY_STD = 0.1
-"""Standard deviation of a note's velocity, of 127."""
-
 PARTS = 2
 """Parts of a bar of which the pitch classes are outlined."""
 
@@ -36,8 +34,7 @@ class NoteLogits(NamedTuple):
 
     `rhythm`: of steps in which a note starts, `chroma`: of the pitch classes of each half bar,
     `onset`: of notes that start in a struck step, `hold`: of notes that are held into a step,
-    `voices`: of the number of notes that start in a struck step, from 1. `velocity`: no logit,
-    but the velocity of a note that starts there, in (0, 1).
+    `voices`: of the number of notes that start in a struck step, from 1. `touch`: of velocities.
     """
 
     rhythm: Float[Tensor, "batch bar track step"]
@@ -45,7 +42,23 @@ class NoteLogits(NamedTuple):
     onset: Float[Tensor, "batch bar track step pitch"]
     hold: Float[Tensor, "batch bar track step pitch"]
     voices: Float[Tensor, "batch bar track step voice"]
-    velocity: Float[Tensor, "batch bar track step pitch"]
+    touch: "TouchLogits"
+
+
+class TouchLogits(NamedTuple):
+    """The logits of velocities, as factors: (of its step + of its pitch) times `loudness`."""
+
+    steps: Float[Tensor, "batch bar track step factor"]
+    pitches: Float[Tensor, "batch bar track pitch factor"]
+    loudness: Float[Tensor, "factor velocity"]
+
+    def of(
+        self, onset: Bool[Tensor, "batch bar track step pitch"]
+    ) -> Float[Tensor, "note velocity"]:
+        """Return the logits of the velocity, from 1, of each note that starts."""
+        sample, bar, track, step, pitch = onset.nonzero().unbind(1)
+        factors = self.steps[sample, bar, track, step] + self.pitches[sample, bar, track, pitch]
+        return factors @ self.loudness
 
 
 class StruckNotes(Distribution):
@@ -75,9 +88,11 @@ class StruckNotes(Distribution):
         least = ranked.gather(4, voices[..., None] - 1)  # [batch bar track step 1]
         onset = ((logits.onset >= least) & struck[..., None]).float()
         held = (logits.hold > 0) & self.plays[..., None, None] & self.sustained[:, None, None]
+        velocity = torch.zeros_like(onset)
+        velocity[onset > 0] = (logits.touch.of(onset > 0).argmax(1) + 1) / LOUDEST
         onset, hold, velocity = (
             part.transpose(1, 2)  # [batch track bar step pitch]
-            for part in (onset, held.float(), logits.velocity * onset)
+            for part in (onset, held.float(), velocity)
         )
         states = [sustain(onset, hold), onset, velocity]
         return torch.stack(states, 2)  # [batch track state bar step pitch]
@@ -100,15 +115,26 @@ class StruckNotes(Distribution):
         losses = losses - struck * voices
         could_hold = self._could_hold(value)
         losses = losses + (could_hold * binary_losses(logits.hold, sounding)).sum(-1)
-        apart = (velocity - logits.velocity) / VELOCITY_STD
-        losses = losses + (0.5 * onset * apart**2).sum(-1)
+        losses = losses + self._touch_losses(onset > 0, velocity).sum(-1)
         per_bar = losses.sum(-1) + self._chroma_losses(sounding)
         return -sum_events(per_bar * self.plays)
+
+    def _touch_losses(
+        self,
+        onset: Bool[Tensor, "batch bar track step pitch"],
+        velocity: Float[Tensor, "batch bar track step pitch"],
+    ) -> Float[Tensor, "batch bar track step pitch"]:
+        """Return -log p(velocity) of each note where it starts; 0 elsewhere."""
+        played = (velocity[onset] * LOUDEST).round().long().clamp(min=1)
+        losses = torch.zeros_like(velocity)
+        losses[onset] = F.cross_entropy(self.logits.touch.of(onset), played - 1, reduction="none")
+        return losses
 
     def _could_hold(self, value: States) -> Float[Tensor, "batch bar track step pitch"]:
         sounding, onset = value[:, :, :2].unbind(2)
         could: CellValues = previous_step(sounding) * (1 - onset)
-        return could.transpose(1, 2) * self.sustained[:, None, None]
+        could = could.transpose(1, 2)  # [batch bar track step pitch]
+        return could * self.sustained[:, None, None]
 
     def _chroma_losses(
         self, sounding: Float[Tensor, "batch bar track step pitch"]
