@@ -161,9 +161,10 @@ class Moments(Comparison):
 
     def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:
         counter = passes.network(critic, StatisticsCounter)
+        reference, produced = passes.reference(space), passes.produced(space)
         with torch.no_grad():
-            real = counter.statistics(*passes.reference(space))
-        pairs = zip(counter.statistics(*passes.produced(space)), real, strict=True)
+            real = counter.statistics(*reference)
+        pairs = zip(counter.statistics(*produced), real, strict=True)
         return torch.stack([_moment_gap(ours, theirs) for ours, theirs in pairs]).sum()
 
 
@@ -191,10 +192,10 @@ class Features(Comparison):
 
     def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:
         extractor = passes.network(critic, FeatureExtractor)
+        reference, produced = passes.reference(space), passes.produced(space)
         with torch.no_grad():
-            real = extractor.features(*passes.reference(space)).float().mean(0)
-        produced = extractor.features(*passes.produced(space)).float().mean(0)
-        return ((produced - real) ** 2).sum()
+            real = extractor.features(*reference).float().mean(0)
+        return ((extractor.features(*produced).float().mean(0) - real) ** 2).sum()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,112 @@
+"""The space "prior": the prior is trained, and the latents of data are its reference."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.theory.adversarial import R1, Adversarial, logistic
+from core.theory.distributions import Delta, Distribution
+from core.theory.divergences import Features
+from core.theory.passes import Batch, Networks, Passes
+from core.theory.terms import Match
+
+
+class Encoder(nn.Linear):
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Distribution:  # type: ignore[override]
+        return Delta(super().forward(x))
+
+
+class Prior(nn.Module):
+    """z = shift + fixed noise."""
+
+    def __init__(self):
+        super().__init__()
+        self.shift = nn.Parameter(torch.tensor([0.5, -1.0]))
+
+    def forward(self, batch: int, c: Tensor | None = None) -> Distribution:
+        return Delta(self.shift + torch.arange(2.0 * batch).view(batch, 2) / 10)
+
+
+class Outlining(nn.Module):
+    def outline(self, z: Tensor) -> Tensor:
+        return 2 * z
+
+
+class Critic(nn.Module):
+    """Score a . z + b . outline, whose features are z."""
+
+    width = 2
+
+    def __init__(self, inputs: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([1.0, -2.0, 0.5, 0.25][:inputs]))
+
+    def features(self, *point: Tensor) -> Tensor:
+        return point[0]
+
+    def augment(self, x: Tensor) -> Tensor:
+        return x
+
+    def forward(self, *point: Tensor) -> Tensor:
+        return torch.cat(point, 1) @ self.weight
+
+
+def passes(outlining: bool = False) -> Passes:
+    torch.manual_seed(0)
+    networks = {
+        "encoder": Encoder(3, 2),
+        "decoder": Outlining() if outlining else nn.Identity(),
+        "prior": Prior(),
+        "critic_prior": Critic(4 if outlining else 2),
+    }
+    return Passes(Networks(networks), Batch(torch.randn(4, 3)))
+
+
+TERM = Match("prior", Adversarial(logistic), trains=("prior",))
+
+
+def test_data_are_the_reference_and_the_prior_is_produced():
+    one = passes()
+    assert torch.equal(one.reference("prior")[0], one.posterior_sample)
+    assert torch.equal(one.produced("prior")[0], one.prior_sample)
+    assert torch.equal(one.reference("z")[0], one.produced("prior")[0])
+    assert TERM.name == "match_prior" and TERM.critic_name == "critic_prior"
+    assert set(TERM.networks) == {"encoder", "decoder", "prior", "critic_prior"}
+
+
+def test_the_prior_gets_the_textbook_gradient_of_a_generator():
+    """That of -log D(z), z of the prior: mean of -(1 - D) times the critic's weights."""
+    one = passes()
+    TERM(one).mean().backward()
+    prior, critic = one.networks["prior"], one.networks["critic_prior"]
+    score = one.prior_sample.detach() @ critic.weight.detach()
+    expected = (-(1 - score.sigmoid())[:, None] * critic.weight.detach()).mean(0)
+    assert torch.allclose(prior.shift.grad, expected, atol=1e-6)
+
+
+def test_the_critic_calls_data_real_and_r1_is_at_data():
+    one = passes()
+    game = Adversarial(logistic, penalties=(R1(2.0),))
+    losses = game.critic_loss(one, "prior", "critic_prior")
+    critic = one.networks["critic_prior"]
+    real, fake = critic(one.posterior_sample), critic(one.prior_sample)
+    assert torch.allclose(losses["game"], F.softplus(-real) + F.softplus(fake))
+    assert torch.allclose(losses["r1"], critic.weight.square().sum().expand(4))
+
+
+def test_feature_matching_moves_the_prior_towards_the_mean_of_data():
+    one = passes()
+    Match("prior", Features(), trains=("prior",))(one).backward()
+    gap = one.prior_sample.mean(0) - one.posterior_sample.mean(0)
+    assert torch.allclose(one.networks["prior"].shift.grad, 2 * gap.detach(), atol=1e-6)
+    assert one.networks["encoder"].weight.grad is None
+
+
+def test_a_decoders_outline_is_seen_beside_the_latents():
+    """d score / d shift = weights of z + 2 * weights of the outline 2 z."""
+    one = passes(outlining=True)
+    z, outline = one.produced("prior")
+    assert torch.equal(outline, 2 * z)
+    one.score("critic_prior", (z, outline)).sum().backward()
+    expected = 4 * torch.tensor([1.0 + 2 * 0.5, -2.0 + 2 * 0.25])
+    assert torch.allclose(one.networks["prior"].shift.grad, expected)

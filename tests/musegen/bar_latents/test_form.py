@@ -1,0 +1,138 @@
+"""The form of pieces: which bar repeats which, and the density of forms."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from musegen.bar_latents.form import (
+    CLASSES,
+    LONGEST,
+    NEW,
+    SILENT,
+    FormDensity,
+    form_of,
+    sources,
+)
+
+STEPS, PITCHES = 4, 12
+
+
+def piece(*bars: dict[int, int]) -> torch.Tensor:
+    """Return x of one track whose notes, step -> pitch, last one step each."""
+    x = torch.zeros(1, 1, 3, len(bars), STEPS, PITCHES)
+    for bar, notes in enumerate(bars):
+        for step, pitch in notes.items():
+            x[0, 0, :2, bar, step, pitch] = 1
+            x[0, 0, 2, bar, step, pitch] = 0.5 + bar / 100  # a touch is no part of the form
+    return x
+
+
+A, A_HIGHER, B, REST = {0: 3, 2: 5}, {0: 4, 2: 6}, {1: 3}, {}
+
+
+def layers(x: torch.Tensor) -> list[list[int]]:
+    return form_of(x)[0, :, :, 0].tolist()
+
+
+def test_a_bar_is_new_silent_or_repeats_the_last_equal_one():
+    bars, rhythms = layers(piece(A, B, REST, A, A_HIGHER, B, A))
+    assert bars == [NEW, NEW, SILENT, 3, NEW, 4, 3]
+    assert rhythms == [NEW, NEW, SILENT, 3, 1, 4, 2]
+
+
+def test_silence_is_never_repeated_and_tracks_are_apart():
+    x = torch.cat([piece(REST, A, REST, A), piece(B, B, A, B)], 1)
+    assert form_of(x)[0, 0].T.tolist() == [[SILENT, NEW, SILENT, 2], [NEW, 1, NEW, 2]]
+
+
+def test_a_bar_that_returns_too_late_is_new():
+    late = [B] * LONGEST
+    assert layers(piece(A, *late, A))[0][-1] == NEW
+    assert layers(piece(A, *late[1:], A))[0][-1] == LONGEST
+
+
+def test_a_held_note_is_another_bar_but_the_same_rhythm():
+    held = piece(A)
+    held[0, 0, 0, 0, 1, 3] = 1  # the first note sounds on
+    assert layers(torch.cat([piece(A), held], 3)) == [[NEW, NEW], [NEW, 1]]
+
+
+def test_sources_are_followed_back_to_the_first_bar():
+    layer = torch.tensor([[NEW, 1, SILENT, 2, NEW, 1, 3]])[..., None]
+    assert sources(layer)[0, :, 0].tolist() == [0, 0, 2, 0, 4, 4, 0]
+
+
+def random_density(tracks: int) -> FormDensity:
+    torch.manual_seed(1)
+    density = FormDensity(tracks, width=6)
+    for parameter in density.parameters():
+        torch.nn.init.normal_(parameter)
+    return density
+
+
+def every_form(bars: int) -> torch.Tensor:
+    """Return all forms of one track: bars, and rhythms where a bar is new."""
+    found = []
+    for choice in itertools.product(range(SILENT, bars), repeat=bars):
+        played = [value != SILENT for value in choice]
+        legal = [v <= NEW or (v <= bar and played[bar - v]) for bar, v in enumerate(choice)]
+        if not all(legal):
+            continue
+        options = [
+            [v] if v != NEW else [NEW, *(d for d in range(1, bar + 1) if played[bar - d])]
+            for bar, v in enumerate(choice)
+        ]
+        found += [(choice, rhythm) for rhythm in itertools.product(*options)]
+    return torch.tensor(found)[..., None]  # [form 2 bar 1]
+
+
+def test_chances_of_all_forms_of_three_bars_sum_to_one():
+    density, forms = random_density(1), every_form(3)
+    with torch.no_grad():
+        log_prob = density(len(forms)).log_prob(forms)
+    assert len(forms) == 28
+    assert log_prob.exp().sum().item() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_sampled_forms_have_the_frequencies_that_the_density_states():
+    density, forms = random_density(1), every_form(2)
+    torch.manual_seed(0)
+    drawn = density(4000).sample(2)[..., 0].tolist()
+    with torch.no_grad():
+        chances = density(len(forms)).log_prob(forms).exp()
+    for form, chance in zip(forms[..., 0].tolist(), chances.tolist(), strict=True):
+        deviation = math.sqrt(chance * (1 - chance) / 4000)
+        assert abs(drawn.count(form) / 4000 - chance) < 4 * deviation + 1e-3
+
+
+def test_long_forms_are_legal_beyond_the_longest_distance():
+    torch.manual_seed(2)
+    form = random_density(2)(3).sample(2 * LONGEST + 4)
+    assert form.min() >= SILENT and form.max() < CLASSES - 1
+    sounding = form[:, 0] != SILENT
+    for bar in range(form.shape[2]):
+        for layer in (0, 1):
+            distance = form[:, layer, bar].clamp(min=0)
+            assert bool((distance <= bar).all())
+            source = sounding.gather(1, (bar - distance)[:, None])[:, 0]
+            assert bool(source[distance > 0].all())
+    assert torch.equal(form[:, 1] == SILENT, form[:, 0] == SILENT)
+
+
+def test_it_learns_that_a_track_rests_where_another_plays():
+    """log p of the rule's forms tends to the entropy of the rule: log 2 for each bar."""
+    torch.manual_seed(0)
+    density = FormDensity(2, width=16)
+    optimizer = torch.optim.Adam(density.parameters(), 0.02)
+    for _ in range(150):
+        plays = torch.rand(64, 3) < 0.5
+        first = torch.where(plays, NEW, SILENT)
+        bars = torch.stack([first, torch.where(plays, SILENT, NEW)], 2)  # [batch bar track]
+        form = torch.stack([bars, bars], 1)
+        loss = -density(64).log_prob(form).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() == pytest.approx(3 * math.log(2), abs=0.25)
