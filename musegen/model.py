@@ -21,6 +21,7 @@ from core.app import fit
 from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
+from core.app.latent import LatentPoints
 from core.app.model import Model as CoreModel
 from core.app.sampling import Rows, draw_chunks, in_chunks
 from core.config import Strict, resolve
@@ -29,7 +30,7 @@ from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
-from core.theory.shapes import Samples
+from core.theory.shapes import Latents, Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
 from musegen.bar_latents.autoencoder import BarLatentsConfig
@@ -314,6 +315,19 @@ class Model(CoreModel):
     def output(self, distribution: Distribution) -> Samples:
         """Sample notes: a mean of binary cells is not playable."""
         return distribution.rsample()
+
+    @torch.no_grad()
+    def noise(self, point: LatentPoints, count: int, seed: int) -> Latents:
+        """Draw samples of the prior; along the form of the point where the prior has forms."""
+        if not self.config.has_form:
+            return super().noise(point, count, seed)
+        form = form_of(self.space.decode(point[:1]).representative)
+
+        def draw(rows: Rows) -> Latents:
+            along = form.expand(len(rows), -1, -1, -1)  # [row 2 bar track]
+            return self.networks["prior"](len(rows), along).rsample()
+
+        return in_chunks(count, seed, self.device, draw)
 
     def sampled_like(self, examples: Examples, seed: int) -> Phrases:
         return self.cells(len(examples), seed)

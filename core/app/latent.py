@@ -130,12 +130,17 @@ def arithmetic(a: LatentPoints, b: LatentPoints, c: LatentPoints) -> LatentPoint
     return LatentPoints(a.u - b.u + c.u, a.c - b.c + c.c)
 
 
-def variations(point: LatentPoints, strength: float, count: int, seed: int) -> LatentPoints:
+def standard_noise(point: LatentPoints, count: int, seed: int) -> Latents:
+    """Draw samples of N(0, I), of a point's size."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, point.u.shape[1], generator=generator).to(point.u)
+
+
+def variations(point: LatentPoints, strength: float, noise: Latents) -> LatentPoints:
     """Return points around one: sqrt(1 - s^2) u + s noise; strength 0 is the point itself.
 
-    Variations of a sample of the prior are samples of the prior.
+    Variations of a sample of a Gaussian prior are samples of the prior.
     """
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(count, point.u.shape[1], generator=generator).to(point.u)
+    count = len(noise)
     c = None if point.c is None else point.c.expand(count, *point.c.shape[1:])
     return LatentPoints(math.sqrt(1 - strength**2) * point.u + strength * noise, c)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.app.domain import Domain, Examples
-from core.app.latent import LatentPoints, concat, slerp, variations
+from core.app.latent import LatentPoints, concat, slerp
 from core.app.latent import arithmetic as combine
 from core.app.model import Model
 from core.errors import ConfigError
@@ -78,7 +78,7 @@ def vary(
 ) -> Iterator[Path]:
     """Write variations of a point, and draw them beside it."""
     point = points_of(model, text, seed)[:1]
-    items = model.decode(concat([point, variations(point, strength, count, seed)]), seed)
+    items = model.decode(concat([point, model.variations(point, strength, count, seed)]), seed)
     titles = [text, *(f"variation {number + 1}" for number in range(count))]
     for number in range(1, count + 1):
         chosen = slice(number, number + 1)

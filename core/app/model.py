@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from core.app.domain import Domain, Examples
-from core.app.latent import LatentPoints, LatentSpace
+from core.app.latent import LatentPoints, LatentSpace, standard_noise, variations
 from core.app.sampling import Rows, in_chunks
 from core.config import resolve
 from core.errors import UserError
 from core.theory.distributions import Distribution
 from core.theory.passes import Networks, is_critic, read_condition
-from core.theory.shapes import Samples
+from core.theory.shapes import Latents, Samples
 from core.training.device import choose_device
 from core.training.run import Run
 
@@ -141,6 +141,16 @@ class Model(ABC):
             return self.output(self.space.decode(points[rows]))
 
         return self.from_x(in_chunks(len(points), seed, self.device, draw))
+
+    def variations(
+        self, point: LatentPoints, strength: float, count: int, seed: int = 0
+    ) -> LatentPoints:
+        """Return points around one, from strength 0 (itself) to 1 (any sample of the prior)."""
+        return variations(point, strength, self.noise(point, count, seed))
+
+    def noise(self, point: LatentPoints, count: int, seed: int) -> Latents:
+        """Draw what variations of a point are mixed with: samples of the prior, in its units."""
+        return standard_noise(point, count, seed)
 
     @torch.no_grad()
     def translate(self, items: Any, back: bool = False) -> Any:

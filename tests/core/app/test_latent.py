@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from core.app.latent import LatentPoints, LatentSpace, arithmetic, concat, slerp, variations
+from core.app.latent import standard_noise as noise
 from core.errors import UserError
 from core.theory.distributions import Delta, Gaussian
 from core.theory.passes import Networks
@@ -73,14 +74,17 @@ def test_arithmetic_is_that_of_places_and_conditions():
 
 def test_variations_of_what_the_prior_draws_are_as_the_prior_draws():
     point = LatentPoints(torch.tensor([[1.0, -1.0]]), C[:1])
-    assert torch.equal(variations(point, 0, 3, 1).u, point.u.expand(3, 2))
-    forgotten = variations(point, 1, 3, 1)
-    assert torch.equal(forgotten.u, variations(LatentPoints(point.u + 9), 1, 3, 1).u)
+    assert torch.equal(variations(point, 0, noise(point, 3, 1)).u, point.u.expand(3, 2))
+    forgotten = variations(point, 1, noise(point, 3, 1))
+    assert torch.equal(forgotten.u, variations(LatentPoints(point.u + 9), 1, noise(point, 3, 1)).u)
     assert forgotten.c is not None and torch.equal(forgotten.c, C[:1].expand(3, 2))
     torch.manual_seed(0)
     drawn = torch.randn(4000, 1)
     varied = torch.cat(
-        [variations(LatentPoints(u[None]), 0.6, 1, n).u for n, u in enumerate(drawn)]
+        [
+            variations(one, 0.6, noise(one, 1, n)).u
+            for n, one in enumerate(LatentPoints(u[None]) for u in drawn)
+        ]
     )
     assert varied.std() == pytest.approx(1, abs=0.04)
     assert (varied * drawn).mean() == pytest.approx(0.8, abs=0.04)

@@ -62,6 +62,19 @@ def passes(outlining: bool = False) -> Passes:
     return Passes(Networks(networks), Batch(torch.randn(4, 3)))
 
 
+def parts_of(one: Passes) -> tuple[Prior, Critic]:
+    prior, critic = one.networks["prior"], one.networks["critic_prior"]
+    assert isinstance(prior, Prior) and isinstance(critic, Critic)
+    return prior, critic
+
+
+def gradient(one: Passes) -> Tensor:
+    """Return the gradient of the prior's shift."""
+    shift = parts_of(one)[0].shift
+    assert shift.grad is not None
+    return shift.grad
+
+
 TERM = Match("prior", Adversarial(logistic), trains=("prior",))
 
 
@@ -78,17 +91,17 @@ def test_the_prior_gets_the_textbook_gradient_of_a_generator():
     """That of -log D(z), z of the prior: mean of -(1 - D) times the critic's weights."""
     one = passes()
     TERM(one).mean().backward()
-    prior, critic = one.networks["prior"], one.networks["critic_prior"]
+    critic = parts_of(one)[1]
     score = one.prior_sample.detach() @ critic.weight.detach()
     expected = (-(1 - score.sigmoid())[:, None] * critic.weight.detach()).mean(0)
-    assert torch.allclose(prior.shift.grad, expected, atol=1e-6)
+    assert torch.allclose(gradient(one), expected, atol=1e-6)
 
 
 def test_the_critic_calls_data_real_and_r1_is_at_data():
     one = passes()
     game = Adversarial(logistic, penalties=(R1(2.0),))
     losses = game.critic_loss(one, "prior", "critic_prior")
-    critic = one.networks["critic_prior"]
+    critic = parts_of(one)[1]
     real, fake = critic(one.posterior_sample), critic(one.prior_sample)
     assert torch.allclose(losses["game"], F.softplus(-real) + F.softplus(fake))
     assert torch.allclose(losses["r1"], critic.weight.square().sum().expand(4))
@@ -98,7 +111,7 @@ def test_feature_matching_moves_the_prior_towards_the_mean_of_data():
     one = passes()
     Match("prior", Features(), trains=("prior",))(one).backward()
     gap = one.prior_sample.mean(0) - one.posterior_sample.mean(0)
-    assert torch.allclose(one.networks["prior"].shift.grad, 2 * gap.detach(), atol=1e-6)
+    assert torch.allclose(gradient(one), 2 * gap.detach(), atol=1e-6)
     assert one.networks["encoder"].weight.grad is None
 
 
@@ -109,4 +122,4 @@ def test_a_decoders_outline_is_seen_beside_the_latents():
     assert torch.equal(outline, 2 * z)
     one.score("critic_prior", (z, outline)).sum().backward()
     expected = 4 * torch.tensor([1.0 + 2 * 0.5, -2.0 + 2 * 0.25])
-    assert torch.allclose(one.networks["prior"].shift.grad, expected)
+    assert torch.allclose(gradient(one), expected)

@@ -12,7 +12,7 @@ BATCH, BARS, TRACKS, STEPS, PITCHES, VOICES, FACTORS = 1, 1, 2, 2, 12, 8, 3
 SHAPE = (BATCH, BARS, TRACKS, STEPS)
 
 
-def logits(**given: torch.Tensor) -> NoteLogits:
+def logits(**given: torch.Tensor | TouchLogits) -> NoteLogits:
     """Return logits 0 but for those that are given."""
     values = {
         "rhythm": torch.zeros(SHAPE),
