@@ -8,7 +8,7 @@ after the place is masked out.
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Bool, Float, Int, Int16
+from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -23,13 +23,13 @@ ADVANCE_BARS = 3
 LENGTH_BARS = 4
 """Bars of the longest note; longer ones are cut."""
 
-LEVELS = 8
-"""Levels of velocity."""
+VELOCITIES = 128
+"""MIDI's velocities; that of a note is 1 to 127."""
 
-LEVEL_VELOCITIES = 128 // LEVELS
-"""Velocities of one level."""
+NEVER = torch.iinfo(torch.int32).max
+"""The step of what has not been played."""
 
-Cells = Int16[Tensor, "n lag pitch"]
+Cells = Int32[Tensor, "n lag pitch"]
 """Notes of a track that start at the lags before a step."""
 
 Patterns = Int[Tensor, "n choice"]
@@ -42,15 +42,15 @@ PitchClasses = Float[Tensor, "n pitch_class"]
 class Note:
     """Attributes of n notes, or of padded sequences of them.
 
-    `track`: in the order of playing; `length`: 1 to the longest; `level`: of velocity, from 0.
-    Before the first note stands the start: step 0, track and pitch -1.
+    `track`: in the order of playing; `length`: 1 to the longest; `velocity`: 1 to 127. Before the
+    first note stands the start: step 0, track and pitch -1.
     """
 
     step: Tensor
     track: Tensor
     pitch: Tensor
     length: Tensor
-    level: Tensor
+    velocity: Tensor
 
     def __getitem__(self, index: Tensor | slice | tuple) -> "Note":
         return Note(*(column[index] for column in self.columns))
@@ -136,10 +136,10 @@ def bass_of(tracks: tuple[Track, ...]) -> int | None:
     return next(iter(named or melodic[::-1]), None)
 
 
-def lengths_and_levels(cells: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the length and level of the notes in cells; 0 and -1 where there is none."""
+def lengths_and_velocities(cells: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the length and velocity of the notes in cells; 0 where there is none."""
     code = cells.long()
-    return code // LEVELS, torch.where(code > 0, code % LEVELS, -1)
+    return code // VELOCITIES, code % VELOCITIES
 
 
 class History:
@@ -147,10 +147,12 @@ class History:
 
     Their numbers are of the type and on the device of `like`.
 
-    `cells` [row step track pitch]: 0, or the length and level of the note that starts there;
+    `cells` [row step track pitch]: 0, or the length and velocity of the note that starts there;
     `patterns` [row step track]: the lags at which any note of the track starts; `starts` and
     `sounding` [row step classes]: how many notes start and sound, drums excepted, by pitch class,
     then those of the bass alone. Where notes are appended one by one, there are no `starts`.
+    `first_pitch` [row track pitch] and `first_velocity` [row track velocity]: the step at which a
+    track first plays it.
     """
 
     def __init__(self, layout: Layout, batch: int, steps: int, like: Tensor):
@@ -160,7 +162,7 @@ class History:
         padded = self.before + steps + layout.longest
         self.cells = torch.zeros(
             (batch, self.before + steps, layout.tracks, layout.pitches),
-            dtype=torch.int16,
+            dtype=torch.int32,
             device=device,
         )
         self.patterns = torch.zeros(
@@ -170,6 +172,9 @@ class History:
         )
         self.starts = like.new_zeros(batch, padded, 2 * OCTAVE)
         self.sounding = torch.zeros_like(self.starts)
+        per_track = (batch, layout.tracks)
+        self.first_pitch = like.new_full((*per_track, layout.pitches), NEVER, dtype=torch.long)
+        self.first_velocity = like.new_full((*per_track, VELOCITIES), NEVER, dtype=torch.long)
         self.melodic = ~torch.tensor(layout.is_drum, device=device)
         self.lags = torch.tensor(layout.lag_steps, dtype=torch.long, device=device)
         self.bits = 2 ** torch.arange(len(layout.lags), device=device)
@@ -229,7 +234,7 @@ class History:
     def keep(self, rows: Tensor) -> None:
         """Drop all pieces of the batch but these."""
         self.row = self.row[: len(rows)]
-        for name in ("cells", "patterns", "starts", "sounding"):
+        for name in ("cells", "patterns", "starts", "sounding", "first_pitch", "first_velocity"):
             setattr(self, name, getattr(self, name)[rows])
 
     def add(self, row: Indices, note: Note) -> None:
@@ -250,8 +255,12 @@ class History:
 
     def _lay(self, row: Indices, note: Note) -> None:
         at = note.step + self.before
-        code = note.length * LEVELS + note.level
-        self.cells[row, at, note.track, note.pitch] = code.to(torch.int16)
+        code = note.length * VELOCITIES + note.velocity
+        self.cells[row, at, note.track, note.pitch] = code.to(self.cells.dtype)
+        line = row * self.layout.tracks + note.track
+        for first, value in ((self.first_pitch, note.pitch), (self.first_velocity, note.velocity)):
+            place = line * first.shape[2] + value
+            first.view(-1).scatter_reduce_(0, place, note.step, "amin")  # [row*track*value]
         first = (row * self.sounding.shape[1] + at) * (2 * OCTAVE) + note.pitch % OCTAVE
         cells = first[:, None] + self._offsets  # [n step*2]
         counts = self._counted[note.track, note.length]  # [n step*2]
@@ -273,6 +282,14 @@ class History:
     def cell_patterns(self, row: Indices, step: Indices, track: Indices) -> Patterns:
         """Return the lags at which a note of the track starts on each pitch, [n pitch]."""
         return self.as_bits(self.lagged_cells(row, self.at_lags(step), track) > 0)
+
+    def used(
+        self, row: Indices, step: Indices, track: Indices
+    ) -> tuple[Bool[Tensor, "n pitch"], Bool[Tensor, "n velocity"]]:
+        """Return the pitches and the velocities that a track has played before a step."""
+        firsts = (self.first_pitch[row, track], self.first_velocity[row, track])
+        pitches, velocities = (first < step[:, None] for first in firsts)
+        return pitches, velocities
 
     def track_patterns(self, row: Indices, step: Indices) -> Patterns:
         """Return the lags at which any note of each track starts, [n track]."""

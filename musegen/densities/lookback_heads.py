@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.theory.shapes import Losses
-from musegen.densities.lookback import LEVELS, Layout
+from musegen.densities.lookback import VELOCITIES, Layout
 from musegen.densities.next_note import AGES, INTERVAL, PROFILES, Attribute, NextNote
 from musegen.densities.note_sequences import Indices
 from musegen.networks.states import OCTAVE
@@ -46,7 +46,7 @@ class NoteEmbedding(nn.Module):
         self.pitch = _embedding(layout.tracks * layout.pitches, width)
         self.pitch_class = _embedding(OCTAVE + 1, width)
         self.length = _embedding(layout.longest + 1, width)
-        self.level = _embedding(LEVELS, width)
+        self.velocity = _embedding(VELOCITIES, width)
         self.in_bar = _embedding(layout.bar, width)
         self.bar = _embedding(bars, width)
         self.advance = _embedding(layout.advances + 1, width)
@@ -61,7 +61,7 @@ class NoteEmbedding(nn.Module):
         step = torch.arange(steps, device=self.start.device)
         of_step = self.in_bar(step % self.layout.bar) + self.bar(self.bar_number(step))
         parts = [self._of_place(), of_step]
-        parts += [t.weight for t in (self.length, self.level, self.advance, self.interval)]
+        parts += [t.weight for t in (self.length, self.velocity, self.advance, self.interval)]
         parts += [self.pattern.weight, *([self.ages.weight] if self.ages else [])]
         firsts = list(accumulate((len(part) for part in parts), initial=0))[:-1]
         if self.ages:
@@ -78,7 +78,7 @@ class NoteEmbedding(nn.Module):
         return self.track(track) + self.pitch(place) + self.pitch_class(pitch_class)
 
     def forward(self, chosen: NextNote, tables: "Tables") -> Hidden:
-        columns = (chosen.place, chosen.step, chosen.length, chosen.level)
+        columns = (chosen.place, chosen.step, chosen.length, chosen.velocity)
         columns += (chosen.own_advance, chosen.interval, chosen.pattern)
         index = torch.stack(columns, 1)
         if self.profiles is None:
@@ -122,9 +122,9 @@ class LookbackHeads(nn.Module):
         self.patience = nn.Parameter(torch.zeros(()))
         self.track = _Head(width, (tracks, gates, tracks * AGES if harmony else 0))
         of_harmony = (3 * KEY_SHARES, patterns, PROFILES * OCTAVE) if harmony else (0, 0, 0)
-        self.pitch = _Head(width, (layout.pitches, 2 * INTERVAL + 1, patterns, *of_harmony))
+        self.pitch = _Head(width, (layout.pitches, 2 * INTERVAL + 1, patterns, 1, *of_harmony))
         self.length = _Head(width, (layout.longest, len(layout.lags) + 2))
-        self.velocity = _Head(width, (LEVELS, len(layout.lags) + 1))
+        self.velocity = _Head(width, (VELOCITIES - 1, len(layout.lags) + 3, 1))
         self.embed_advance = _embedding(layout.advances + 1, width)
         self.embed_in_bar = _embedding(layout.bar, width)
         self.embed_track = _embedding(gates, width)
@@ -193,9 +193,9 @@ class LookbackHeads(nn.Module):
 
     def pitch_logits(self, hidden: Hidden, note: NextNote) -> Logits:
         """Return the logits of the pitch; in the same step and track they ascend."""
-        base, of_interval, gates, *of_harmony = self.pitch(hidden)
+        base, of_interval, gates, of_used, *of_harmony = self.pitch(hidden)
         logits = base + F.pad(of_interval, (0, 1)).gather(1, self.interval[note.own_pitch])
-        logits = logits + _relative(gates).gather(1, note.patterns)
+        logits = logits + _relative(gates).gather(1, note.patterns) + of_used * note.used_pitches
         if self.harmony:
             of_class = torch.where(note.is_melodic, self._class_logits(of_harmony, note), 0)
             logits = logits + of_class.index_select(1, self.pitch_class)
@@ -224,18 +224,21 @@ class LookbackHeads(nn.Module):
         the same chord or as an earlier one.
         """
         base, gates = self.length(hidden)
-        chord = torch.where(note.same_track, note.own_length, 0)
-        pointers = [note.lagged_lengths, chord[:, None], (note.own_length - chord)[:, None]]
-        logits = _pointed(base, gates, torch.cat(pointers, 1))
+        last = _of_last(note, note.own_length)
+        logits = _pointed(base, gates, torch.cat([note.lagged_lengths, *last], 1))
         logits[:, 1:].masked_fill_(~note.is_melodic, IMPOSSIBLE)
         return logits
 
     def velocity_logits(self, hidden: Hidden, note: NextNote) -> Logits:
-        """Return the logits of the level of velocity, with gates as those of the length."""
-        base, gates = self.velocity(hidden)
-        return _pointed(
-            base, gates, 1 + torch.cat([note.lagged_levels, note.own_level[:, None]], 1)
-        )
+        """Return the logits of velocities 1, 2 .., with gates as those of the length.
+
+        A further one points at the last velocity on this pitch; a song has few velocities, and
+        those that the track has used have a logit of their own.
+        """
+        base, gates, of_used = self.velocity(hidden)
+        base = base + of_used * note.used_velocities[:, 1:]
+        last = (*_of_last(note, note.own_velocity), note.pitch_velocity[:, None])
+        return _pointed(base, gates, torch.cat([note.lagged_velocities, *last], 1))
 
     def log_prob_of_advance(self, log_probs: Logits, advance: Indices) -> Losses:
         """Return log p of advances; beyond the choices by a geometric distribution."""
@@ -311,6 +314,12 @@ def _turned() -> Int[Tensor, " profile_semitone_class"]:
     above = (semitone[:, None] - semitone) % OCTAVE
     turned = [above + OCTAVE * profile for profile in range(PROFILES)]
     return torch.cat(turned).flatten()  # [profile*semitone*class]
+
+
+def _of_last(note: NextNote, value: Indices) -> tuple[Tensor, Tensor]:
+    """Return a value of the track's last note, where it is of the same chord, and where not."""
+    chord = torch.where(note.same_track, value, 0)
+    return chord[:, None], (value - chord)[:, None]
 
 
 def _pointed(

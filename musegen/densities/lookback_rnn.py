@@ -18,7 +18,7 @@ from core.densities.transformer import CausalTransformer, sample_logits
 from core.theory.distributions import Distribution
 from core.theory.shapes import Losses
 from core.training.device import isolated_random_state
-from musegen.densities.lookback import LEVEL_VELOCITIES, History, Layout, Note
+from musegen.densities.lookback import History, Layout, Note
 from musegen.densities.lookback_heads import Logits, LookbackHeads, NoteEmbedding
 from musegen.densities.next_note import PROFILES, Attribute, NextNote, Profiles
 from musegen.densities.note_sequences import Indices, NoteRows, cut_overlaps, pad_rows
@@ -33,8 +33,8 @@ MOST_NOTES_PER_STEP = 8
 """The largest mean number of notes of a step; a sample is cut off there."""
 
 
-NO_NOTE = torch.tensor([-1, 0, -1, -1])
-"""Pitch, length, level and step of a track's last note where there is none."""
+NO_NOTE = torch.tensor([-1, 0, 0, -1])
+"""Pitch, length, velocity and step of a track's last note where there is none."""
 
 
 class Nucleus(Strict):
@@ -67,9 +67,9 @@ class LookbackConfig(Strict):
 class LookbackDensity(nn.Module):
     """p(x) of notes over `bars` bars; pieces of any length are sampled.
 
-    Notes longer than `lookback.LENGTH_BARS` are cut to that, and velocities are levels. A phrase
-    is the beginning of a piece that goes on: what counts at its end is that the next note starts
-    after it, and that a note which is cut there is at least as long.
+    Notes longer than `lookback.LENGTH_BARS` are cut to that. A phrase is the beginning of a piece
+    that goes on: what counts at its end is that the next note starts after it, and that a note
+    which is cut there is at least as long.
     """
 
     def __init__(self, config: LookbackConfig, grid: Grid, tracks: tuple[Track, ...], bars: int):
@@ -141,6 +141,7 @@ class Likelihood:
         self.started = _started(note, self.history)
         self.last = _shifted(note)
         self.note = note[self.is_note]
+        self.loudness = _loudness(self.row, self.note, layout)
 
     def log_prob(self) -> Losses:
         """Return log p of each phrase in nats."""
@@ -158,7 +159,7 @@ class Likelihood:
         known.choose("track", self.note.track)
         known.choose("pitch", self.note.pitch)
         known.choose("length", self.note.length - 1)
-        known.choose("velocity", self.note.level)
+        known.choose("velocity", self.note.velocity - 1)
         return known
 
     def _next(self, row: Indices, at: Bool[Tensor, "batch position"]) -> NextNote:
@@ -173,6 +174,7 @@ class Likelihood:
             of_last,
             self.latest[at],
             lambda advance: self._sums(row, last.step + advance, started),
+            lambda place: self.loudness,
         )
 
     def _sums(self, row: Indices, step: Indices, started: Tensor) -> Tensor:
@@ -198,7 +200,8 @@ class Likelihood:
         if attribute == "length":
             is_cut = self.note.step + self.note.length == self.steps
             return _of_length(log_probs, self.note.length, is_cut)
-        value = {"track": known.track, "pitch": known.pitch, "velocity": known.level}[attribute]
+        velocity = self.note.velocity - 1
+        value = {"track": known.track, "pitch": known.pitch, "velocity": velocity}[attribute]
         return log_probs.gather(1, value[:, None])[:, 0]
 
     def _of_end(self, hidden: Tensor) -> Losses:
@@ -221,16 +224,14 @@ def to_playing_order(x: NoteRows, layout: Layout) -> tuple[Note, Bool[Tensor, "b
     key = (step * layout.tracks + track) * layout.pitches + pitch
     is_note = step >= 0
     order = key.masked_fill(~is_note, torch.iinfo(key.dtype).max).argsort(1)
-    length, level = length.clamp(max=layout.longest), velocity // LEVEL_VELOCITIES
-    columns = (step, track, pitch, length, level)
+    columns = (step, track, pitch, length.clamp(max=layout.longest), velocity)
     return Note(*(c.clamp(min=0).gather(1, order) for c in columns)), is_note.gather(1, order)
 
 
 def to_rows(note: Note, layout: Layout) -> Int[Tensor, "n attribute"]:
-    """Return notes as rows of x; each level's velocity is the middle one."""
+    """Return notes as rows of x."""
     track = torch.tensor(layout.order, device=note.step.device)[note.track]
-    velocity = note.level * LEVEL_VELOCITIES + LEVEL_VELOCITIES // 2
-    return torch.stack([note.step, track, note.pitch, note.length, velocity], 1)
+    return torch.stack([note.step, track, note.pitch, note.length, note.velocity], 1)
 
 
 def _shifted(note: Note) -> Note:
@@ -248,10 +249,20 @@ def _latest(note: Note, is_note: Tensor, tracks: int) -> Int[Tensor, "batch posi
         track[:, :, None] == torch.arange(tracks, device=track.device)
     )
     at = torch.where(of_track, position[:, None], 0).cummax(1).values  # 0: none
-    columns = torch.stack([note.pitch, note.length, note.level, note.step], 2)
+    columns = torch.stack([note.pitch, note.length, note.velocity, note.step], 2)
     none = NO_NOTE.to(columns).expand(len(columns), 1, -1)
     rows = torch.arange(len(columns), device=track.device)[:, None, None]
     return torch.cat([none, columns], 1)[rows, at]
+
+
+def _loudness(row: Indices, note: Note, layout: Layout) -> Indices:
+    """Return the velocity of the note before each on its pitch and track; 0 where none is."""
+    line = (row * layout.tracks + note.track) * layout.pitches + note.pitch
+    order = line.argsort(stable=True)
+    line, velocity = line[order], note.velocity[order]
+    same = line == nn.functional.pad(line[:-1], (1, 0), value=-1)
+    before = torch.where(same, nn.functional.pad(velocity[:-1], (1, 0)), 0)
+    return torch.empty_like(before).scatter(0, order, before)
 
 
 def _started(note: Note, history: History) -> Tensor:
@@ -307,6 +318,7 @@ class Sampler:
         self.caches = density.body.caches()
         self.last = Note.start(batch, device)
         self.latest = NO_NOTE.to(device).repeat(batch, layout.tracks, 1)
+        self.loudness = self.latest.new_zeros(batch, layout.tracks * layout.pitches)
         self.of_last = self.history.cells.new_zeros((batch, layout.pitches), dtype=torch.long)
         self.earlier = self.history.sounding.new_zeros(batch, OCTAVE)
         self.tables = density.embedding.tables(steps)
@@ -317,8 +329,8 @@ class Sampler:
         """Sample until all pieces have ended."""
         self._sample_all()
         sampled = torch.cat([self._columns(self.last)[:0], *self.sampled])
-        row, track, pitch, length, level, step = sampled[sampled[:, 0] >= 0].unbind(1)
-        note = Note(step, track, pitch, length, level)
+        row, track, pitch, length, velocity, step = sampled[sampled[:, 0] >= 0].unbind(1)
+        note = Note(step, track, pitch, length, velocity)
         rows = pad_rows(to_rows(note, self.density.layout), row, self.batch)
         return cut_overlaps(rows, self.density.layout.grid, self.steps)
 
@@ -336,7 +348,8 @@ class Sampler:
         density = self.density
         hidden = density.body(self.embedded[:, None], self.caches)[:, 0]
         history = self.history
-        note = NextNote(history, history.row, self.last, self.of_last, self.latest, self._sums)
+        state = (self.last, self.of_last, self.latest)
+        note = NextNote(history, history.row, *state, self._sums, self._loudness)
         for attribute, logits in density.heads.conditionals(hidden, note):
             note.choose(attribute, self._sample(attribute, logits))
         return note
@@ -363,6 +376,10 @@ class Sampler:
         sums = torch.cat([now, bar[:, :OCTAVE], self.earlier], 1)
         return sums.view(-1, PROFILES, OCTAVE)  # [n profile pitch_class]
 
+    def _loudness(self, place: Indices) -> Indices:
+        """Return the velocity of the last note on each place."""
+        return self.loudness.gather(1, place[:, None])[:, 0]
+
     def _append(self, chosen: NextNote) -> None:
         """Keep the notes, and lay them on the grids; those of finished pieces in vain."""
         note = chosen.note
@@ -371,18 +388,21 @@ class Sampler:
         self.history.append(note)
         self.embedded = self.density.embedding(chosen, self.tables)
         self.latest[self.history.row, note.track] = columns[:, 2:]
+        self.loudness.scatter_(1, chosen.place[:, None], note.velocity[:, None])
         self.last, self.of_last = note, chosen.patterns
 
     def _columns(self, note: Note) -> Int[Tensor, "n column"]:
         """Return the row, -1 in finished pieces, the track, and what `latest` holds of notes."""
         row = torch.where(self.unfinished, self.rows, -1)
-        return torch.stack([row, note.track, note.pitch, note.length, note.level, note.step], 1)
+        columns = (row, note.track, note.pitch, note.length, note.velocity, note.step)
+        return torch.stack(columns, 1)
 
     def _remove_finished(self) -> None:
         rows = torch.nonzero(self.unfinished)[:, 0]
         self.rows, self.unfinished = self.rows[rows], self.unfinished[rows]
         self.last, self.latest = self.last[rows], self.latest[rows]
         self.of_last, self.earlier = self.of_last[rows], self.earlier[rows]
+        self.loudness = self.loudness[rows]
         self.embedded = self.embedded[rows]
         self.history.keep(rows)
         for cache in self.caches:

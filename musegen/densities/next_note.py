@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from musegen.densities.lookback import Cells, History, Note, Patterns, lengths_and_levels
+from musegen.densities.lookback import Cells, History, Note, Patterns, lengths_and_velocities
 from musegen.densities.note_sequences import Indices
 
 Attribute = Literal["advance", "track", "pitch", "length", "velocity"]
@@ -22,13 +22,16 @@ PROFILES = 4
 """Profiles of pitch classes: sounding now, in the bass, over the bar before, over all before."""
 
 Latest = Int[Tensor, "n track 4"]
-"""Pitch, length, level and step of the last note of each track; -1, 0, -1, -1 where none is."""
+"""Pitch, length, velocity and step of the last note of each track; -1, 0, 0, -1 where none is."""
 
 Profiles = Float[Tensor, "n profile pitch_class"]
 
 Sums = Callable[[Indices], Profiles]
 """advance -> notes that sound there before the next one, those of the bass alone, and the steps
 that each pitch class sounded, over the bar before and over all before."""
+
+Loudness = Callable[[Indices], Indices]
+"""place -> the velocity of the last note there, on a pitch of a track; 0 where none is."""
 
 
 class NextNote:
@@ -37,8 +40,10 @@ class NextNote:
     `of_last`: the patterns of the pitches of the last note's track, at its step.
 
     step:  there (the patterns of each track), ages, profiles, class_patterns
-    track: own_pitch, own_length, own_level of the track's last note; patterns of each pitch
-    pitch: pattern, interval to the track's last note, lagged_lengths and lagged_levels
+    track: own_pitch, own_length, own_velocity of the track's last note; patterns of each pitch;
+           used_pitches and used_velocities at earlier steps
+    pitch: pattern, interval to the track's last note, lagged_lengths and lagged_velocities,
+           pitch_velocity of the track's last note on that pitch
     """
 
     advance: Indices
@@ -51,22 +56,25 @@ class NextNote:
     class_patterns: Patterns
     own_pitch: Indices
     own_length: Indices
-    own_level: Indices
+    own_velocity: Indices
     same_track: Bool[Tensor, " n"]
     track_pattern: Indices
     is_melodic: Bool[Tensor, "n 1"]
     lagged: Cells
     patterns: Patterns
+    used_pitches: Bool[Tensor, "n pitch"]
+    used_velocities: Bool[Tensor, "n velocity"]
     place: Indices
     pattern: Indices
     interval: Indices
     lagged_lengths: Int[Tensor, "n lag"]
-    lagged_levels: Int[Tensor, "n lag"]
+    lagged_velocities: Int[Tensor, "n lag"]
+    pitch_velocity: Indices
     step: Indices
     track: Indices
     pitch: Indices
     length: Indices
-    level: Indices
+    velocity: Indices
 
     def __init__(
         self,
@@ -76,16 +84,18 @@ class NextNote:
         of_last: Patterns,
         latest: Latest,
         sums: Sums,
+        loudness: Loudness,
     ):
         self.history, self.row, self.last, self.latest = history, row, last, latest
-        self._sums, self._each = sums, torch.arange(len(row), device=row.device)
+        self._sums, self._loudness = sums, loudness
+        self._each = torch.arange(len(row), device=row.device)
         here = history.track_patterns(row, last.step)
         self.remaining = history.remaining_patterns(here, last, of_last)
 
     @property
     def note(self) -> Note:
         """Return the chosen notes."""
-        return Note(self.step, self.track, self.pitch, self.length, self.level)
+        return Note(self.step, self.track, self.pitch, self.length, self.velocity)
 
     def choose(self, attribute: Attribute, value: Indices) -> None:
         """Set an attribute, and find what follows from it; in the order of `Attribute`."""
@@ -94,7 +104,7 @@ class NextNote:
             "track": self._choose_track,
             "pitch": self._choose_pitch,
             "length": lambda length: setattr(self, "length", length + 1),
-            "velocity": lambda level: setattr(self, "level", level),
+            "velocity": lambda velocity: setattr(self, "velocity", velocity + 1),
         }[attribute](value)
 
     def _choose_advance(self, advance: Indices) -> None:
@@ -113,11 +123,13 @@ class NextNote:
         self.track = track
         self.same_track = self.same_step & (track == self.last.track)
         own = self.latest[self._each, track]
-        self.own_pitch, self.own_length, self.own_level, _ = own.unbind(1)
+        self.own_pitch, self.own_length, self.own_velocity, _ = own.unbind(1)
         self.is_melodic = self.history.melodic[track][:, None]
         self.track_pattern = self.there.gather(1, track[:, None])[:, 0]
         self.lagged = self.history.lagged_cells(self.row, self.at_lags, track)
         self.patterns = self.history.as_bits(self.lagged > 0)
+        used = self.history.used(self.row, self.step, track)
+        self.used_pitches, self.used_velocities = used
 
     def _choose_pitch(self, pitch: Indices) -> None:
         self.pitch, self.place = pitch, self.track * self.history.layout.pitches + pitch
@@ -125,7 +137,8 @@ class NextNote:
         interval = (pitch - self.own_pitch).clamp(-INTERVAL, INTERVAL) + INTERVAL
         self.interval = torch.where(self.own_pitch < 0, 2 * INTERVAL + 1, interval)
         cells = self.lagged[self._each, :, pitch]
-        self.lagged_lengths, self.lagged_levels = lengths_and_levels(cells)
+        self.lagged_lengths, self.lagged_velocities = lengths_and_velocities(cells)
+        self.pitch_velocity = self._loudness(self.place)
 
 
 def ages(step: Indices, latest: Int[Tensor, "n track"], bar: int) -> Int[Tensor, "n track"]:

@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from musegen.densities.lookback import (
-    LEVELS,
     History,
     Layout,
     Note,
     bass_of,
-    lengths_and_levels,
+    lengths_and_velocities,
 )
 from musegen.densities.next_note import NextNote, ages
 from musegen.roll import Grid
@@ -24,7 +23,7 @@ TRACKS = (
 LAYOUT = Layout.of(GRID, TRACKS, (1, 2))
 KIT, LOW, LEAD = 0, 1, 2
 
-PIECE = [  # row, step, track, pitch, length, level
+PIECE = [  # row, step, track, pitch, length, velocity
     (0, 0, KIT, 5, 1, 7),
     (0, 0, LOW, 1, 4, 2),
     (0, 0, LEAD, 9, 2, 3),
@@ -32,7 +31,7 @@ PIECE = [  # row, step, track, pitch, length, level
     (0, 3, KIT, 5, 1, 6),
     (0, 3, KIT, 8, 1, 1),
     (0, 6, LOW, 1, 3, 4),
-    (1, 4, LEAD, 9, 5, 0),
+    (1, 4, LEAD, 9, 5, 127),
 ]
 
 
@@ -103,13 +102,24 @@ def test_what_remains_at_the_last_notes_step(history: History):
     assert remaining.tolist() == [[1, 2, 2], [0, 2, 2], [0, 2, 2]]
 
 
-def test_lengths_and_levels_at_the_lags(history: History):
+def test_lengths_and_velocities_at_the_lags(history: History):
     at_lags = history.at_lags(at(6, 6, 4))
     cells = history.lagged_cells(at(0, 0, 0), at_lags, at(KIT, LOW, LEAD))
-    lengths, levels = lengths_and_levels(cells[at(0, 1, 2), :, at(5, 1, 13)])
+    lengths, velocities = lengths_and_velocities(cells[at(0, 1, 2), :, at(5, 1, 13)])
     assert lengths.tolist() == [[1, 1], [0, 4], [6, 0]]
-    assert levels.tolist() == [[6, 7], [-1, 2], [5, -1]]
-    assert LEVELS == 8
+    assert velocities.tolist() == [[6, 7], [0, 2], [5, 0]]
+    cells = history.lagged_cells(at(1), history.at_lags(at(7)), at(LEAD))
+    assert nonzero(cells[0]) == {(0, 9): 5 * 128 + 127}
+
+
+def test_what_a_track_has_used_before_a_step(history: History):
+    """The kit's pitch 8 and velocities 6 and 1 come at step 3, where they are not yet used."""
+    for step, pitches, loud in ((3, [5], [7]), (4, [5, 8], [1, 6, 7])):
+        used, velocities = history.used(at(0), at(step), at(KIT))
+        assert nonzero(used) == {(0, pitch): 1 for pitch in pitches}
+        assert nonzero(velocities) == {(0, velocity): 1 for velocity in loud}
+    (used, _) = history.used(at(0, 1, 1), at(2, 4, 5), at(LEAD, LEAD, LEAD))
+    assert nonzero(used) == {(0, 9): 1, (0, 13): 1, (2, 9): 1}
 
 
 def test_pitch_classes_that_sound(history: History):
@@ -158,7 +168,7 @@ def test_notes_one_by_one_are_on_the_same_grids(history: History):
     appended = History(LAYOUT, 2, 9, torch.zeros(()))
     for first, second in zip(PIECE[:7], [PIECE[7]] * 7, strict=True):
         appended.append(note((0, *first[1:]), (1, *second[1:]))[1])
-    for name in ("cells", "patterns"):
+    for name in ("cells", "patterns", "first_pitch", "first_velocity"):
         assert torch.equal(getattr(appended, name), getattr(history, name))
     assert torch.equal(appended.sounding[0], history.sounding[0])
     assert torch.equal(appended.sounding[1], 7 * history.sounding[1])
@@ -183,7 +193,9 @@ def test_facts_follow_from_what_is_chosen(history: History):
     sums[0, :, 1] = torch.tensor([3.0, 2.0, 4.0, 10.0])
     sums[0, 3, 9] = 2.0
     patterns = history.cell_patterns(row, last.step, last.track)
-    new = NextNote(history, row, last, patterns, latest, lambda advance: sums)
+    new = NextNote(
+        history, row, last, patterns, latest, lambda advance: sums, lambda place: 7 * place
+    )
     new.choose("advance", at(0))
     new.choose("track", at(LEAD))
     new.choose("pitch", at(9))
@@ -191,7 +203,10 @@ def test_facts_follow_from_what_is_chosen(history: History):
     assert new.ages.tolist() == [[0, 0, 1]]
     assert new.profiles[0, :, 1].tolist() == [2, 1, 1, 1]
     assert new.profiles[0, :, 9].tolist() == [0, 0, 0, pytest.approx(0.2)]
-    assert (new.own_pitch, new.own_length, new.own_level) == (13, 6, 5)
+    assert (new.own_pitch, new.own_length, new.own_velocity) == (13, 6, 5)
     assert (new.track_pattern, new.pattern, new.interval) == (2, 2, 20)
     assert not new.same_track
-    assert (new.lagged_lengths.tolist(), new.lagged_levels.tolist()) == ([[0, 2]], [[-1, 3]])
+    assert (new.lagged_lengths.tolist(), new.lagged_velocities.tolist()) == ([[0, 2]], [[0, 3]])
+    assert new.pitch_velocity == 7 * (2 * 14 + 9)
+    assert nonzero(new.used_pitches) == {(0, 9): 1, (0, 13): 1}
+    assert nonzero(new.used_velocities) == {(0, 3): 1, (0, 5): 1}

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from core.densities.recurrent import RecurrentState
-from musegen.densities import lookback_rnn
-from musegen.densities.lookback import LEVELS, Note
+from musegen.densities import lookback, lookback_heads, lookback_rnn
+from musegen.densities.lookback import Note
 from musegen.densities.lookback_rnn import (
     Likelihood,
     LookbackConfig,
@@ -87,9 +87,9 @@ class Replay(Sampler):
             "track": note.track,
             "pitch": note.pitch,
             "length": length - 1,
-            "velocity": note.level,
+            "velocity": note.velocity - 1,
         }
-        log_prob = log_probs.gather(1, values[attribute].clamp(max=logits.shape[1] - 1)[:, None])
+        log_prob = log_probs.gather(1, values[attribute].clamp(0, logits.shape[1] - 1)[:, None])
         log_prob = log_prob[:, 0]
         if attribute == "advance":
             self.unfinished = is_note
@@ -129,7 +129,7 @@ def test_note_by_note_is_as_likely_as_at_once(grid: Grid, config: dict[str, Any]
     x[3] = -1  # a piece without notes
     replay = Replay(model, x)
     with torch.no_grad():
-        assert without_level(replay.run()) == without_level(x)
+        assert notes_of(replay.run()) == notes_of(x)
         at_once = model(5).log_prob(x)
     counts = (x[..., 0] >= 0).sum(1)
     assert counts.max() > 100
@@ -137,31 +137,39 @@ def test_note_by_note_is_as_likely_as_at_once(grid: Grid, config: dict[str, Any]
     torch.testing.assert_close(replay.total, at_once, atol=1e-6, rtol=0)
 
 
-def without_level(x: NoteRows) -> set[tuple[int, ...]]:
-    """The notes of all rows, without their velocities."""
+def notes_of(x: NoteRows) -> set[tuple[int, ...]]:
+    """The notes of all rows."""
     rows = enumerate(x.tolist())
-    return {(row, *note[:4]) for row, notes in rows for note in notes if note[0] >= 0}
+    return {(row, *note) for row, notes in rows for note in notes if note[0] >= 0}
+
+
+@pytest.fixture
+def few_velocities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let there be the velocities 1 to 8 only, so that all sequences can be counted."""
+    for module in (lookback, lookback_heads):
+        monkeypatch.setattr(module, "VELOCITIES", 9)
 
 
 def sequences(steps: int, lengths: bool) -> NoteRows:
-    """Every sequence of notes of one pitch, with every level of velocity."""
+    """Every sequence of notes of one pitch, with every velocity."""
     lines = []
     for chosen in itertools.product((False, True), repeat=steps):
         each = [
             [
-                (step, length, level)
+                (step, length, velocity)
                 for length in range(1, steps - step + 1 if lengths else 2)
-                for level in range(LEVELS)
+                for velocity in range(1, 9)
             ]
             for step in range(steps)
             if chosen[step]
         ]
         lines += list(itertools.product(*each))
-    rows = [torch.tensor([(s, 0, 0, n, 16 * v + 3) for s, n, v in line]) for line in lines]
+    rows = [torch.tensor([(s, 0, 0, n, v) for s, n, v in line]) for line in lines]
     rows = [row.view(-1, 5).long() for row in rows]
     return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
 
 
+@pytest.mark.usefixtures("few_velocities")
 @pytest.mark.parametrize(("track", "steps"), [(DRUMS, 5), (PIANO, 3)])
 def test_the_probabilities_of_all_sequences_sum_to_one(track: Track, steps: int):
     """Bars of one step: with lags, advances beyond the choices, and notes cut at the end."""
@@ -186,7 +194,7 @@ def test_every_conditional_sums_to_one_over_what_is_legal():
             "track": known.track,
             "pitch": known.pitch,
             "length": known.length - 1,
-            "velocity": known.level,
+            "velocity": known.velocity - 1,
         }[attribute]
         assert p.gather(1, value[:, None]).min() > 0, attribute
         if attribute == "length":
@@ -201,7 +209,8 @@ def test_every_conditional_sums_to_one_over_what_is_legal():
 
 def features(known: NextNote) -> list[Tensor]:
     names = ("remaining", "there", "ages", "profiles", "class_patterns", "patterns", "pattern")
-    names += ("own_pitch", "own_length", "own_level", "lagged_lengths", "lagged_levels")
+    names += ("own_pitch", "own_length", "own_velocity", "lagged_lengths", "lagged_velocities")
+    names += ("used_pitches", "used_velocities", "pitch_velocity")
     return [getattr(known, name) for name in names]
 
 
@@ -286,11 +295,9 @@ def test_each_attribute_is_sampled_from_its_own_nucleus(attribute: str):
         nn.init.zeros_(parameter)
     torch.manual_seed(2)
     note = Sampler(model, 300, 40)._sample_next().note
-    level = "level" if attribute == "velocity" else attribute
-    certain = {
-        n: len(getattr(note, n).unique()) == 1 for n in ("track", "pitch", "length", "level")
-    }
-    assert certain == {name: name == level for name in certain}
+    names = ("track", "pitch", "length", "velocity")
+    certain = {name: len(getattr(note, name).unique()) == 1 for name in names}
+    assert certain == {name: name == attribute for name in names}
 
 
 @pytest.mark.parametrize("bars", [1, 2, 23])
@@ -304,7 +311,8 @@ def test_pieces_have_any_length_and_their_notes_are_legal(bars: int):
     assert set(track.tolist()) == {0, 1, 2}
     assert length[track == 1].eq(1).all(), "drums are held"
     assert pitch.max() < 17
-    assert set((velocity % 16).tolist()) == {8}, "the middle of a level"
+    assert set(velocity.tolist()) <= set(range(1, 128))
+    assert len(velocity.unique()) > 8
 
 
 def test_finished_rows_leave_the_batch(monkeypatch: pytest.MonkeyPatch):
@@ -318,6 +326,7 @@ def test_finished_rows_leave_the_batch(monkeypatch: pytest.MonkeyPatch):
     assert all(kept < 0.75 * before for before, kept in itertools.pairwise([40, *sizes]))
 
 
+@pytest.mark.usefixtures("few_velocities")
 def test_samples_have_the_frequencies_of_log_prob():
     grid = Grid(steps_per_beat=1, beats_per_bar=1, lowest_pitch=40, pitches=1)
     x, model = sequences(2, lengths=False), density(grid, (DRUMS,), 2, nucleus=WHOLE)
@@ -325,7 +334,6 @@ def test_samples_have_the_frequencies_of_log_prob():
         p = model(len(x)).log_prob(x).exp()
     samples = model(20_000).sample(2)
     samples = nn.functional.pad(samples, (0, 0, 0, 2 - samples.shape[1]), value=-1)
-    samples[..., 4] = torch.where(samples[..., 4] >= 0, samples[..., 4] - 5, -1)
     found = (samples.flatten(1)[:, None] == x.flatten(1)).all(2).double().mean(0)
     assert found.sum().item() == pytest.approx(1)
     torch.testing.assert_close(found, p, atol=0.01, rtol=0)
