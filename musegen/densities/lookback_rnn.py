@@ -51,7 +51,8 @@ class LookbackConfig(Strict):
     """Sizes of the network, its lags in bars, and how it is sampled.
 
     `harmony`: gates on the pitch classes that sound, and on how long a track has been silent.
-    `temperature`: 1 is as learned.
+    `dropout`: the share of the numbers in the body's input and output that is dropped in
+    training. `temperature`: 1 is as learned.
     """
 
     body: Literal["gru", "transformer"] = "gru"
@@ -60,6 +61,7 @@ class LookbackConfig(Strict):
     heads: int = Field(default=4, gt=0)
     lags: tuple[int, ...] = Field(default=(1, 2, 4, 8), max_length=6)
     harmony: bool = True
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     temperature: float = Field(default=1.0, gt=0)
     nucleus: Nucleus = Nucleus()
 
@@ -77,6 +79,7 @@ class LookbackDensity(nn.Module):
         self.config, self.bars = config, bars
         self.layout = Layout.of(grid, tracks, config.lags)
         self.embedding = NoteEmbedding(config.width, self.layout, bars, config.harmony)
+        self.dropout = nn.Dropout(config.dropout)
         self.body = _body(config)
         self.heads = LookbackHeads(config.width, self.layout, config.harmony)
 
@@ -132,29 +135,32 @@ class Likelihood:
     def __init__(self, density: LookbackDensity, x: NoteRows):
         self.density, layout = density, density.layout
         self.steps, self.batch = density.bars * layout.bar, len(x)
-        note, self.is_note = to_playing_order(x, layout)
+        note, is_note = to_playing_order(x, layout)
         self.history = History(layout, self.batch, self.steps, density.embedding.start)
-        self.row = torch.nonzero(self.is_note)[:, 0]
-        self.history.add(self.row, note[self.is_note])
+        self.row, self.position = torch.nonzero(is_note, as_tuple=True)
+        self.count, self.positions = is_note.sum(1), is_note.shape[1] + 1
+        self.note = note[self.row, self.position]
+        self.history.add(self.row, self.note)
         self.totals = self.history.totals()
-        self.latest = _latest(note, self.is_note, layout.tracks)
+        self.latest = _latest(note, is_note, layout.tracks)
         self.started = _started(note, self.history)
         self.last = _shifted(note)
-        self.note = note[self.is_note]
+        self.cut = torch.nonzero(self.note.step + self.note.length == self.steps)[:, 0]
         self.loudness = _loudness(self.row, self.note, layout)
 
     def log_prob(self) -> Losses:
         """Return log p of each phrase in nats."""
         known = self._known_notes()
-        hidden, after = self._hidden(known), nn.functional.pad(self.is_note, (0, 1))
-        conditionals = self.density.heads.conditionals(hidden[after], known)
+        hidden = self._hidden(known)
+        before = hidden[self.row, self.position]
+        conditionals = self.density.heads.conditionals(before, known)
         of_each = [self._of(attribute, known, logits) for attribute, logits in conditionals]
-        of_end = self._of_end(hidden[torch.arange(self.batch), self.is_note.sum(1)])
+        of_end = self._of_end(hidden[self.history.row, self.count])
         return of_end.index_add(0, self.row, torch.stack(of_each).sum(0))
 
     def _known_notes(self) -> NextNote:
         """Return the notes with all facts about their places."""
-        known = self._next(self.row, self.is_note)
+        known = self._next(self.row, self.position)
         known.choose("advance", self.note.step - known.last.step)
         known.choose("track", self.note.track)
         known.choose("pitch", self.note.pitch)
@@ -162,17 +168,16 @@ class Likelihood:
         known.choose("velocity", self.note.velocity - 1)
         return known
 
-    def _next(self, row: Indices, at: Bool[Tensor, "batch position"]) -> NextNote:
+    def _next(self, row: Indices, position: Indices) -> NextNote:
         """Return what is known at positions of the phrases, where notes are chosen."""
-        at = nn.functional.pad(at, (0, self.last.step.shape[1] - at.shape[1]))
-        last, started = self.last[at], self.started[at]
+        last, started = self.last[row, position], self.started[row, position]
         of_last = self.history.cell_patterns(row, last.step, last.track.clamp(min=0))
         return NextNote(
             self.history,
             row,
             last,
             of_last,
-            self.latest[at],
+            self.latest[row, position],
             lambda advance: self._sums(row, last.step + advance, started),
             lambda place: self.loudness,
         )
@@ -185,12 +190,11 @@ class Likelihood:
 
     def _hidden(self, known: NextNote) -> Tensor:
         """Return the hidden state at the start and after each note, [batch position width]."""
-        embedding = self.density.embedding
+        density, embedding = self.density, self.density.embedding
         embedded = embedding(known, embedding.tables(self.steps))
-        positions = (self.batch, self.is_note.shape[1] + 1)
-        x = embedding.start.expand(*positions, -1).to(embedded.dtype)
-        after = nn.functional.pad(self.is_note, (1, 0))
-        return self.density.body(x.masked_scatter(after[:, :, None], embedded))
+        x = embedding.start.expand(self.batch, self.positions, -1).to(embedded.dtype)
+        x = x.index_put((self.row, self.position + 1), embedded)
+        return density.dropout(density.body(density.dropout(x)))
 
     def _of(self, attribute: Attribute, known: NextNote, logits: Logits) -> Losses:
         """Return log p of a chosen attribute given those before it."""
@@ -198,19 +202,14 @@ class Likelihood:
         if attribute == "advance":
             return self.density.heads.log_prob_of_advance(log_probs, known.advance)
         if attribute == "length":
-            is_cut = self.note.step + self.note.length == self.steps
-            return _of_length(log_probs, self.note.length, is_cut)
+            return _of_length(log_probs, self.note.length, self.cut)
         velocity = self.note.velocity - 1
         value = {"track": known.track, "pitch": known.pitch, "velocity": velocity}[attribute]
         return log_probs.gather(1, value[:, None])[:, 0]
 
     def _of_end(self, hidden: Tensor) -> Losses:
         """Return log p that the next note starts after the phrase."""
-        position = torch.arange(self.last.step.shape[1], device=hidden.device)
-        end = self._next(
-            torch.arange(self.batch, device=hidden.device),
-            position == self.is_note.sum(1)[:, None],
-        )
+        end = self._next(self.history.row, self.count)
         log_probs = self.density.heads.advance_logits(hidden, end).log_softmax(1)
         left = self.steps - end.last.step
         return self.density.heads.log_prob_of_later(log_probs, left)
@@ -279,13 +278,13 @@ def _started(note: Note, history: History) -> Tensor:
     return (before - before[rows, first]).to(history.starts)
 
 
-def _of_length(log_probs: Logits, length: Indices, is_cut: Bool[Tensor, " n"]) -> Losses:
-    """Return log p of lengths; of those that are cut, that they are at least so long."""
+def _of_length(log_probs: Logits, length: Indices, cut: Indices) -> Losses:
+    """Return log p of lengths; of the notes that are cut, that they are at least so long."""
     exact = log_probs.gather(1, (length - 1)[:, None])[:, 0]
     choice = 1 + torch.arange(log_probs.shape[1], device=length.device)
-    shorter = choice < length[is_cut][:, None]
-    at_least = log_probs[is_cut].masked_fill(shorter, float("-inf")).logsumexp(1)
-    return exact.masked_scatter(is_cut, at_least)
+    shorter = choice < length[cut][:, None]
+    at_least = log_probs[cut].masked_fill(shorter, float("-inf")).logsumexp(1)
+    return exact.index_put((cut,), at_least)
 
 
 def by_columns(density: LookbackDensity) -> LookbackDensity:

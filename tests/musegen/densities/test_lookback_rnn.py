@@ -95,8 +95,8 @@ class Replay(Sampler):
             self.unfinished = is_note
             log_prob = self._log_prob_of_advance(log_probs, values[attribute], is_note)
         if attribute == "length":
-            is_cut = note.step + length == self.steps
-            log_prob = lookback_rnn._of_length(log_probs, length, is_cut)
+            cut = torch.nonzero(note.step + length == self.steps)[:, 0]
+            log_prob = lookback_rnn._of_length(log_probs, length, cut)
         counts = is_note if attribute != "advance" else torch.ones_like(is_note)
         self.total[self.rows] += log_prob * counts
         return values[attribute]
@@ -224,7 +224,7 @@ def test_later_notes_do_not_change_earlier_conditionals(changed: int):
     facts = [features(one._known_notes()) for one in (known, short)]
     for whole, part in zip(*facts, strict=True):
         assert torch.equal(whole[:changed], part)
-    ahead = [h.history.patterns_ahead(h.row, h.last[:, :-1][h.is_note]) for h in (known, short)]
+    ahead = [h.history.patterns_ahead(h.row, h.last[h.row, h.position]) for h in (known, short)]
     assert torch.equal(ahead[0][:changed], ahead[1])
     hidden = [one._hidden(one._known_notes())[0, :changed] for one in (known, short)]
     torch.testing.assert_close(*hidden)
