@@ -263,7 +263,7 @@ def nucleus(logits: Float[Tensor, "n choice"], share: float) -> tuple[Tensor, Te
     """
     ordered, classes = logits.sort(descending=True)
     p = ordered.softmax(-1)
-    return p.masked_fill(p.cumsum(-1) - p >= share, 0), classes
+    return p * (p.cumsum(-1) - p < share), classes
 
 
 def sample_logits(

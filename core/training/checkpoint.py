@@ -110,7 +110,8 @@ class Checkpoint:
             key, others = wrong[0], f" and {len(wrong) - 1} more" if wrong[1:] else ""
             raise UserError(
                 f"the weights in {self.folder} do not fit its configuration: {key} is "
-                f"{stored.get(key, 'absent')} where {wanted.get(key, 'nothing')} belongs{others}"
+                f"{stored.get(key, 'absent')} where {wanted.get(key, 'nothing')} belongs{others}; "
+                "another version of pianoreel trained it: train it anew, into another folder"
             )
         module.load_state_dict(weights)
 

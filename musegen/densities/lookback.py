@@ -151,8 +151,8 @@ class History:
     `patterns` [row step track]: the lags at which any note of the track starts; `starts` and
     `sounding` [row step classes]: how many notes start and sound, drums excepted, by pitch class,
     then those of the bass alone. Where notes are appended one by one, there are no `starts`.
-    `first_pitch` [row track pitch] and `first_velocity` [row track velocity]: the step at which a
-    track first plays it.
+    `ages`: the most steps for which a track's last note has each age but that of none; `first`
+    [row track value]: the step at which a track first plays each pitch, then each velocity.
     """
 
     def __init__(self, layout: Layout, batch: int, steps: int, like: Tensor):
@@ -172,9 +172,10 @@ class History:
         )
         self.starts = like.new_zeros(batch, padded, 2 * OCTAVE)
         self.sounding = torch.zeros_like(self.starts)
-        per_track = (batch, layout.tracks)
-        self.first_pitch = like.new_full((*per_track, layout.pitches), NEVER, dtype=torch.long)
-        self.first_velocity = like.new_full((*per_track, VELOCITIES), NEVER, dtype=torch.long)
+        values = layout.pitches + VELOCITIES
+        self.first = like.new_full((batch, layout.tracks, values), NEVER, dtype=torch.long)
+        bar = layout.bar
+        self.ages = torch.tensor((bar, 4 * bar, NEVER - 1), device=device)
         self.melodic = ~torch.tensor(layout.is_drum, device=device)
         self.lags = torch.tensor(layout.lag_steps, dtype=torch.long, device=device)
         self.bits = 2 ** torch.arange(len(layout.lags), device=device)
@@ -234,7 +235,7 @@ class History:
     def keep(self, rows: Tensor) -> None:
         """Drop all pieces of the batch but these."""
         self.row = self.row[: len(rows)]
-        for name in ("cells", "patterns", "starts", "sounding", "first_pitch", "first_velocity"):
+        for name in ("cells", "patterns", "starts", "sounding", "first"):
             setattr(self, name, getattr(self, name)[rows])
 
     def add(self, row: Indices, note: Note) -> None:
@@ -257,10 +258,10 @@ class History:
         at = note.step + self.before
         code = note.length * VELOCITIES + note.velocity
         self.cells[row, at, note.track, note.pitch] = code.to(self.cells.dtype)
-        line = row * self.layout.tracks + note.track
-        for first, value in ((self.first_pitch, note.pitch), (self.first_velocity, note.velocity)):
-            place = line * first.shape[2] + value
-            first.view(-1).scatter_reduce_(0, place, note.step, "amin")  # [row*track*value]
+        line = (row * self.layout.tracks + note.track) * self.first.shape[2]
+        places = torch.cat([line + note.pitch, line + (note.velocity + self.layout.pitches)])
+        step = note.step.repeat(2)
+        self.first.view(-1).scatter_reduce_(0, places, step, "amin")  # [row*track*value]
         first = (row * self.sounding.shape[1] + at) * (2 * OCTAVE) + note.pitch % OCTAVE
         cells = first[:, None] + self._offsets  # [n step*2]
         counts = self._counted[note.track, note.length]  # [n step*2]
@@ -269,7 +270,7 @@ class History:
 
     def as_bits(self, present: Bool[Tensor, "n lag choice"]) -> Patterns:
         """Convert the lags to the bit of each."""
-        return torch.where(present, self._bits, 0).sum(1)
+        return (present * self._bits).sum(1)
 
     def at_lags(self, step: Indices) -> Int[Tensor, "n lag"]:
         """Return where each lag before a step is on the grids."""
@@ -287,9 +288,8 @@ class History:
         self, row: Indices, step: Indices, track: Indices
     ) -> tuple[Bool[Tensor, "n pitch"], Bool[Tensor, "n velocity"]]:
         """Return the pitches and the velocities that a track has played before a step."""
-        firsts = (self.first_pitch[row, track], self.first_velocity[row, track])
-        pitches, velocities = (first < step[:, None] for first in firsts)
-        return pitches, velocities
+        used = self.first[row, track] < step[:, None]
+        return used[:, : self.layout.pitches], used[:, self.layout.pitches :]
 
     def track_patterns(self, row: Indices, step: Indices) -> Patterns:
         """Return the lags at which any note of each track starts, [n track]."""
@@ -310,11 +310,10 @@ class History:
         `of_last`: those of each pitch of its track.
         """
         is_above = self.numbers(self.layout.pitches) > last.pitch[:, None]
-        above = torch.where(is_above, of_last, 0)
+        above = is_above * of_last
         bits = (above[:, :, None] & self.bits).amax(1).sum(1)
         track, last_track = self.numbers(self.layout.tracks), last.track[:, None]
-        own = torch.where(track == last_track, bits[:, None], 0)
-        return torch.where(track > last_track, here, own)
+        return (track == last_track) * bits[:, None] + (track > last_track) * here
 
     def classes_at(
         self, row: Indices, step: Indices, started: Float[Tensor, "n classes"]

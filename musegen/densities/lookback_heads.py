@@ -187,7 +187,7 @@ class LookbackHeads(nn.Module):
         if self.harmony:
             logits = logits + of_age.gather(1, note.ages + self.age)
         first = note.last.track + (note.last.pitch == self.layout.pitches - 1)
-        first = torch.where(note.same_step, first, 0)
+        first = note.same_step * first
         choice = note.history.numbers(self.layout.tracks)
         return logits.masked_fill(choice < first[:, None], IMPOSSIBLE)
 
@@ -197,7 +197,7 @@ class LookbackHeads(nn.Module):
         logits = base + F.pad(of_interval, (0, 1)).gather(1, self.interval[note.own_pitch])
         logits = logits + _relative(gates).gather(1, note.patterns) + of_used * note.used_pitches
         if self.harmony:
-            of_class = torch.where(note.is_melodic, self._class_logits(of_harmony, note), 0)
+            of_class = note.is_melodic * self._class_logits(of_harmony, note)
             logits = logits + of_class.index_select(1, self.pitch_class)
         lowest = torch.where(note.same_track, note.last.pitch, -1)[:, None]
         return logits.masked_fill(note.history.numbers(self.layout.pitches) <= lowest, IMPOSSIBLE)
@@ -281,7 +281,10 @@ def _gelu(x: Tensor) -> Tensor:
 
     Without a gradient written out: on CPUs, torch's own costs much for each call.
     """
-    return F.gelu(x) if x.requires_grad else x * torch.special.ndtr(x)
+    if x.requires_grad:
+        return F.gelu(x)
+    half = x * 0.5
+    return torch.addcmul(half, half, torch.erf(x * math.sqrt(0.5)))
 
 
 def _relative(gates: Tensor) -> Tensor:
@@ -318,7 +321,7 @@ def _turned() -> Int[Tensor, " profile_semitone_class"]:
 
 def _of_last(note: NextNote, value: Indices) -> tuple[Tensor, Tensor]:
     """Return a value of the track's last note, where it is of the same chord, and where not."""
-    chord = torch.where(note.same_track, value, 0)
+    chord = note.same_track * value
     return chord[:, None], (value - chord)[:, None]
 
 

@@ -20,7 +20,7 @@ from core.theory.shapes import Losses
 from core.training.device import isolated_random_state
 from musegen.densities.lookback import History, Layout, Note
 from musegen.densities.lookback_heads import Logits, LookbackHeads, NoteEmbedding
-from musegen.densities.next_note import PROFILES, Attribute, NextNote, Profiles
+from musegen.densities.next_note import NO_NOTE, PROFILES, Attribute, NextNote, Profiles
 from musegen.densities.note_sequences import Indices, NoteRows, cut_overlaps, pad_rows
 from musegen.networks.states import OCTAVE
 from musegen.roll import Grid
@@ -31,10 +31,6 @@ LEAST_UNFINISHED = 0.75
 
 MOST_NOTES_PER_STEP = 8
 """The largest mean number of notes of a step; a sample is cut off there."""
-
-
-NO_NOTE = torch.tensor([-1, 0, 0, -1])
-"""Pitch, length, velocity and step of a track's last note where there is none."""
 
 
 class Nucleus(Strict):
@@ -278,7 +274,7 @@ def _started(note: Note, history: History) -> Tensor:
     return (before - before[rows, first]).to(history.starts)
 
 
-def _of_length(log_probs: Logits, length: Indices, cut: Indices) -> Losses:
+def _of_length(log_probs: Logits, length: Indices, cut: Int[Tensor, " cut"]) -> Losses:
     """Return log p of lengths; of the notes that are cut, that they are at least so long."""
     exact = log_probs.gather(1, (length - 1)[:, None])[:, 0]
     choice = 1 + torch.arange(log_probs.shape[1], device=length.device)

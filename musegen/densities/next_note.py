@@ -7,7 +7,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from musegen.densities.lookback import Cells, History, Note, Patterns, lengths_and_velocities
+from musegen.densities.lookback import (
+    NEVER,
+    Cells,
+    History,
+    Note,
+    Patterns,
+    lengths_and_velocities,
+)
 from musegen.densities.note_sequences import Indices
 
 Attribute = Literal["advance", "track", "pitch", "length", "velocity"]
@@ -22,7 +29,10 @@ PROFILES = 4
 """Profiles of pitch classes: sounding now, in the bass, over the bar before, over all before."""
 
 Latest = Int[Tensor, "n track 4"]
-"""Pitch, length, velocity and step of the last note of each track; -1, 0, 0, -1 where none is."""
+"""Pitch, length, velocity and step of the last note of each track; see `NO_NOTE`."""
+
+NO_NOTE = torch.tensor([-1, 0, 0, -NEVER])
+"""The last note of a track that has none: it was never."""
 
 Profiles = Float[Tensor, "n profile pitch_class"]
 
@@ -115,7 +125,7 @@ class NextNote:
         self.at_lags = history.at_lags(step)
         there = history.track_patterns(row, step)
         self.there = torch.where(self.same_step[:, None], self.remaining, there)
-        self.ages = ages(step, self.latest[:, :, 3], history.layout.bar)
+        self.ages = ages(step, self.latest[:, :, 3], history.ages)
         self.profiles = profiles(self._sums(advance))
         self.class_patterns = history.class_patterns(row, self.at_lags)
 
@@ -141,11 +151,14 @@ class NextNote:
         self.pitch_velocity = self._loudness(self.place)
 
 
-def ages(step: Indices, latest: Int[Tensor, "n track"], bar: int) -> Int[Tensor, "n track"]:
-    """Return the age of each track's last note, which started at step `latest` (-1: none)."""
-    age = step[:, None] - latest
-    known = (age > bar).long() + (age > 4 * bar)
-    return torch.where(latest < 0, AGES - 1, known)
+def ages(
+    step: Indices, latest: Int[Tensor, "n track"], longest: Int[Tensor, " age"]
+) -> Int[Tensor, "n track"]:
+    """Return the age of each track's last note, which started at step `latest`.
+
+    `longest`: the most steps of each age but the last.
+    """
+    return torch.bucketize(step[:, None] - latest, longest)
 
 
 def profiles(sums: Profiles) -> Profiles:

@@ -10,7 +10,7 @@ from musegen.densities.lookback import (
     bass_of,
     lengths_and_velocities,
 )
-from musegen.densities.next_note import NextNote, ages
+from musegen.densities.next_note import NO_NOTE, NextNote, ages
 from musegen.roll import Grid
 from musegen.tracks import QUARTET, VOICES, Track
 
@@ -168,14 +168,15 @@ def test_notes_one_by_one_are_on_the_same_grids(history: History):
     appended = History(LAYOUT, 2, 9, torch.zeros(()))
     for first, second in zip(PIECE[:7], [PIECE[7]] * 7, strict=True):
         appended.append(note((0, *first[1:]), (1, *second[1:]))[1])
-    for name in ("cells", "patterns", "first_pitch", "first_velocity"):
+    for name in ("cells", "patterns", "first"):
         assert torch.equal(getattr(appended, name), getattr(history, name))
     assert torch.equal(appended.sounding[0], history.sounding[0])
     assert torch.equal(appended.sounding[1], 7 * history.sounding[1])
 
 
-def test_ages_of_tracks():
-    found = ages(at(30), torch.tensor([[-1, 30, 27, 26, 18, 17]]), bar=3)
+def test_ages_of_tracks(history: History):
+    never = NO_NOTE[3].item()
+    found = ages(at(30), torch.tensor([[never, 30, 27, 26, 18, 17]]), history.ages)
     assert found.tolist() == [[3, 0, 0, 1, 1, 2]]
 
 

@@ -355,7 +355,7 @@ def test_lakh_is_played_drums_first_then_the_bass():
         [0, 1, 2],
         [9, 2, 5],
         [1, 1, 2],
-        [7, 1, 4],
+        [127, 17, 64],
     ]
     assert is_note.tolist() == [[True, True, True, False]]
 
