@@ -282,7 +282,7 @@ class History:
 
     def cell_patterns(self, row: Indices, step: Indices, track: Indices) -> Patterns:
         """Return the lags at which a note of the track starts on each pitch, [n pitch]."""
-        return self.as_bits(self.lagged_cells(row, self.at_lags(step), track) > 0)
+        return self.as_bits(self.lagged_cells(row, self.at_lags(step), track).bool())
 
     def used(
         self, row: Indices, step: Indices, track: Indices
@@ -324,7 +324,7 @@ class History:
 
     def class_patterns(self, row: Indices, at: Int[Tensor, "n lag"]) -> Patterns:
         """Return the lags at which each pitch class sounds, [n pitch_class]."""
-        return self.as_bits(self.sounding[row[:, None], at, :OCTAVE] > 0)
+        return self.as_bits(self.sounding[row[:, None], at, :OCTAVE].bool())
 
     def sums(self, last: Indices, advance: Indices) -> Float[Tensor, "row sum classes"]:
         """Return what sounds in each row where one is, `advance` steps after the step `last`.

@@ -141,7 +141,10 @@ class LookbackHeads(nn.Module):
         )
 
     def conditionals(self, hidden: Hidden, note: NextNote) -> Iterator[tuple[Attribute, Logits]]:
-        """Yield the logits of each attribute; it must be chosen before the next is asked for."""
+        """Yield the logits of each attribute; it must be chosen before the next is asked for.
+
+        The length of drums alone is no choice.
+        """
         yield "advance", self.advance_logits(hidden, note)
         hidden = hidden + self.embed_advance(note.own_advance)
         hidden = hidden + self.embed_in_bar(note.step % self.layout.bar)
@@ -153,7 +156,10 @@ class LookbackHeads(nn.Module):
         yield "pitch", self.pitch_logits(hidden, note)
         hidden = hidden + self.embed_pitch(note.place)
         hidden = hidden + self.embed_pattern(note.pattern)
-        yield "length", self.length_logits(hidden, note)
+        if note.some_melodic:
+            yield "length", self.length_logits(hidden, note)
+        else:
+            note.choose("length", torch.zeros_like(note.pitch))
         hidden = hidden + self.embed_length(note.length)
         yield "velocity", self.velocity_logits(hidden, note)
 
@@ -196,7 +202,7 @@ class LookbackHeads(nn.Module):
         base, of_interval, gates, of_used, *of_harmony = self.pitch(hidden)
         logits = base + F.pad(of_interval, (0, 1)).gather(1, self.interval[note.own_pitch])
         logits = logits + _relative(gates).gather(1, note.patterns) + of_used * note.used_pitches
-        if self.harmony:
+        if self.harmony and note.some_melodic:
             of_class = note.is_melodic * self._class_logits(of_harmony, note)
             logits = logits + of_class.index_select(1, self.pitch_class)
         lowest = torch.where(note.same_track, note.last.pitch, -1)[:, None]

@@ -357,12 +357,12 @@ class Sampler:
 
     def _advance(self, advance: Indices) -> Indices:
         """Lengthen the advances beyond the choices, and find which pieces have ended."""
-        uniform = torch.rand(len(advance), device=advance.device)
         is_beyond = advance == self.density.layout.advances
         if is_beyond.any():
+            uniform = torch.rand(len(advance), device=advance.device)
             advance = advance + is_beyond * self.density.heads.beyond(uniform)
         self.unfinished = self.unfinished & (self.last.step + advance < self.steps)
-        return torch.where(self.unfinished, advance, 0)
+        return self.unfinished * advance
 
     def _sums(self, advance: Indices) -> Profiles:
         """Sum what sounds there, over the bar before, and over all before."""

@@ -70,6 +70,7 @@ class NextNote:
     same_track: Bool[Tensor, " n"]
     track_pattern: Indices
     is_melodic: Bool[Tensor, "n 1"]
+    some_melodic: bool
     lagged: Cells
     patterns: Patterns
     used_pitches: Bool[Tensor, "n pitch"]
@@ -98,7 +99,6 @@ class NextNote:
     ):
         self.history, self.row, self.last, self.latest = history, row, last, latest
         self._sums, self._loudness = sums, loudness
-        self._each = torch.arange(len(row), device=row.device)
         here = history.track_patterns(row, last.step)
         self.remaining = history.remaining_patterns(here, last, of_last)
 
@@ -132,12 +132,14 @@ class NextNote:
     def _choose_track(self, track: Indices) -> None:
         self.track = track
         self.same_track = self.same_step & (track == self.last.track)
-        own = self.latest[self._each, track]
+        index = track[:, None, None].expand(-1, 1, 4)
+        own = self.latest.gather(1, index)[:, 0]
         self.own_pitch, self.own_length, self.own_velocity, _ = own.unbind(1)
         self.is_melodic = self.history.melodic[track][:, None]
+        self.some_melodic = bool(self.is_melodic.any())
         self.track_pattern = self.there.gather(1, track[:, None])[:, 0]
         self.lagged = self.history.lagged_cells(self.row, self.at_lags, track)
-        self.patterns = self.history.as_bits(self.lagged > 0)
+        self.patterns = self.history.as_bits(self.lagged.bool())
         used = self.history.used(self.row, self.step, track)
         self.used_pitches, self.used_velocities = used
 
@@ -146,7 +148,8 @@ class NextNote:
         self.pattern = self.patterns.gather(1, pitch[:, None])[:, 0]
         interval = (pitch - self.own_pitch).clamp(-INTERVAL, INTERVAL) + INTERVAL
         self.interval = torch.where(self.own_pitch < 0, 2 * INTERVAL + 1, interval)
-        cells = self.lagged[self._each, :, pitch]
+        index = pitch[:, None, None].expand(-1, self.lagged.shape[1], 1)
+        cells = self.lagged.gather(2, index)[:, :, 0]
         self.lagged_lengths, self.lagged_velocities = lengths_and_velocities(cells)
         self.pitch_velocity = self._loudness(self.place)
 
