@@ -275,6 +275,79 @@ def test_what_stood_at_no_lag_has_no_gate():
     assert (known.patterns == 2).any()
 
 
+def test_what_a_track_has_used_has_a_logit_of_its_own():
+    """Pitches after those of the lags and intervals, velocities after the pointers."""
+    model = density()
+    known = Likelihood(model, pieces(model, 2))._known_notes()
+    hidden = torch.randn(len(known.row), 16, dtype=torch.double)
+    cases = [
+        (model.heads.pitch, model.heads.pitch_logits, 17 + 49 + 16, known.used_pitches),
+        (model.heads.velocity, model.heads.velocity_logits, 127 + 7, known.used_velocities[:, 1:]),
+    ]
+    for head, logits, place, used in cases:
+        before = logits(hidden, known)
+        last_layer(head).bias.data[place] += 3.0
+        legal = before > -1e8
+        changed = (logits(hidden, known) - before).masked_fill(~legal, 0)
+        torch.testing.assert_close(changed, 3 * (used & legal).double())
+        assert 0.01 < used.double().mean() < 0.99
+
+
+def test_gates_point_at_velocities():
+    """Those at the lags, of the track's last note in the chord or before, and on the pitch."""
+    model = density(lags=(1, 2))
+    note = [
+        (0, 1, 3, 1, 20),
+        (0, 1, 9, 1, 30),
+        (4, 1, 3, 1, 40),
+        (8, 1, 3, 1, 50),
+        (8, 1, 9, 1, 60),
+    ]
+    known = Likelihood(model, torch.tensor([note]))._known_notes()
+    last = last_layer(model.heads.velocity)
+    for parameter in (last.weight, last.bias):
+        nn.init.zeros_(parameter)
+    last.bias.data[127:] = torch.tensor([1.0, 2, 4, 8, 16, 0])
+    hidden = torch.zeros(5, 16, dtype=torch.double)
+    logits = model.heads.velocity_logits(hidden, known)
+    pointed = [{n + 1: int(v) for n, v in enumerate(row) if v} for row in logits.tolist()]
+    assert pointed == [
+        {},
+        {20: 4},
+        {20: 1 + 16, 30: 8},
+        {40: 1 + 8 + 16, 20: 2},
+        {30: 2 + 16, 50: 4},
+    ]
+
+
+def test_the_velocity_of_the_note_before_on_a_pitch_of_a_track():
+    model = density()
+    row = torch.tensor([0, 0, 0, 0, 1, 1])
+    columns = [[0, 0, 3, 5, 0, 9], [1, 2, 1, 1, 1, 1], [4, 4, 4, 4, 4, 4], [1] * 6]
+    note = Note(*map(torch.tensor, columns), velocity=torch.tensor([10, 20, 30, 40, 50, 60]))
+    found = lookback_rnn._loudness(row, note, model.layout)
+    assert found.tolist() == [0, 0, 10, 30, 0, 50]
+
+
+def test_parts_of_the_body_are_dropped_in_training_alone():
+    model = density(dropout=0.5)
+    x = pieces(model, 2)
+    assert torch.equal(model(2).log_prob(x), density()(2).log_prob(x))
+    one, other = (model.train()(2).log_prob(x) for _ in range(2))
+    assert not torch.equal(one, other)
+
+
+def test_drums_alone_are_asked_for_no_length():
+    kit, band = density(tracks=(DRUMS,)), density()
+    for model, asked in ((kit, False), (band, True)):
+        known = Likelihood(model, pieces(model, 2))._known_notes()
+        hidden = torch.zeros(len(known.row), 16, dtype=torch.double)
+        names = [attribute for attribute, _ in model.heads.conditionals(hidden, known)]
+        assert ("length" in names) == asked
+        assert known.some_melodic == asked
+        assert known.length[known.track == 0].eq(1).all()
+
+
 def test_a_song_depends_on_how_it_is_sampled():
     """The nucleus of each attribute, and the temperature, reach the samples."""
     torch.manual_seed(3)
