@@ -121,7 +121,7 @@ class Music(Domain):
     presets = PRESETS
     shipped = Path(__file__).parent / "weights"
     default_run = "lookback_rnn"
-    default_latent_run = "musegan"
+    default_latent_run = "latent_musegan"
     default_model = "lookback_rnn"
     offers = frozenset({"density", "maps", "statistics", "other", "form"})
     recipes = RECIPES
@@ -458,10 +458,14 @@ def train(
     assignments: Sequence[str] = (),
     other: Collection | None = None,
     monitor: Monitor = UNMONITORED,
+    start: str | Path | None = None,
 ) -> Model:
     """Train on prepared data into the run folder `to`; the same call resumes there.
 
-    `other`: the second collection of a model that translates. See `core.app.fit.configure`.
+    `other`: the second collection of a model that translates. `start`: a run whose weights the
+    new one begins with. See `core.app.fit`.
     """
     data = data if isinstance(data, Collection) else Collection.open(data)
-    return fit.train(DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor)
+    return fit.train(
+        DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor, start=start
+    )

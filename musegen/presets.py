@@ -14,7 +14,8 @@ from musegen.recipes import RECIPES
 
 MUSEGAN = "Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018"
 GAME = Optimisation(learning_rate=5e-4, betas=(0.0, 0.9))
-LATENT_GAME = Optimisation(learning_rate=1e-3, betas=(0.5, 0.95))
+LATENTS = Optimisation(learning_rate=1e-3, betas=(0.5, 0.95))
+LATENT_CRITIC = Optimisation(learning_rate=4e-4, betas=(0.5, 0.95))
 LIKELIHOOD = Optimisation(
     learning_rate=1e-3, betas=(0.9, 0.95), weight_decay=0.01, clip_norm=150.0
 )
@@ -23,6 +24,7 @@ LOOKBACK = Optimisation(
 )
 
 MODELS = with_r1(unregularised(RECIPES), r1=10.0)
+MODELS["latent_musegan"] = {"stabilisers": {"r1": 1.0}}
 MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2}
 
 PRESETS: dict[str, Preset] = {
@@ -73,8 +75,8 @@ PRESETS: dict[str, Preset] = {
             ),
             "latent_musegan": WARMUP_COSINE.replace(
                 batch_size=16,
-                learner=LATENT_GAME,
-                critic=LATENT_GAME,
+                learner=LATENTS,
+                critic=LATENT_CRITIC,
                 warmup_steps=100,
                 ema_decay=0.995,
                 bf16=False,

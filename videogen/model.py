@@ -387,12 +387,16 @@ def train(
     assignments: Sequence[str] = (),
     other: CaptionedClips | None = None,
     monitor: Monitor = UNMONITORED,
+    start: str | Path | None = None,
 ) -> Model:
     """Train on captioned clips into the run folder `to`; the same call resumes there.
 
-    `other`: the second collection of a model that translates. See `core.app.fit.configure`.
+    `other`: the second collection of a model that translates. `start`: a run whose weights the
+    new one begins with. See `core.app.fit`.
     """
-    return fit.train(DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor)
+    return fit.train(
+        DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor, start=start
+    )
 
 
 def read_prompts(path: Path) -> list[str]:

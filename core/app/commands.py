@@ -130,6 +130,10 @@ PointCount = Annotated[
 Strength = Annotated[
     float, typer.Option(min=0, max=1, help="0: the original. 1: unrelated to it.")
 ]
+Start = Annotated[
+    str | None,
+    typer.Option("--from", help="Begin with the weights of this run, or of a shipped model."),
+]
 Other = Annotated[
     str | None, typer.Option(help="A second collection, for a model that translates.")
 ]
@@ -302,12 +306,15 @@ def train(
     minutes: Minutes = None,
     seed: TrainingSeed = None,
     other: Other = None,
+    start: Start = None,
     device: Device = "auto",
     config: ConfigFile = None,
     settings: Set = None,
     dry_run: DryRun = False,
 ) -> None:
     """Train a model. Ctrl-C saves and stops; the same command resumes.
+
+    --from begins with the weights of another run, to go on with other data or settings.
 
     Settings: the preset's, then those of --config, then options, then --set.
     """
@@ -324,7 +331,9 @@ def train(
         print_config(fit.configure(domain, data, model, preset, assignments, second, file))
         return
     with monitored() as monitor:
-        fit.train(domain, data, to, model, preset, device, assignments, second, file, monitor)
+        fit.train(
+            domain, data, to, model, preset, device, assignments, second, file, monitor, start
+        )
     print(f"trained: {to}; sample from it with: pianoreel {own.name} sample {to}")
 
 

@@ -52,11 +52,15 @@ class ModelConfig(Strict):
 
 
 class RunConfig(Strict):
-    """All that a run needs to be understood and repeated, but for what the domain adds."""
+    """All that a run needs to be understood and repeated, but for what the domain adds.
+
+    `start`: the run whose weights it began with, if any.
+    """
 
     train: TrainConfig
     data_sha256: str = ""
     other_sha256: str = ""
+    start: str = ""
     model: ModelConfig
 
 

@@ -75,8 +75,12 @@ def train(
     other: Any = None,
     settings: Mapping[str, Any] | None = None,
     monitor: Monitor = UNMONITORED,
+    start: str | Path | None = None,
 ) -> Any:
     """Train a model on data into the run folder `to`; the same call resumes there.
+
+    `start`: a run, or a shipped model by its name, whose weights the new run begins with, see
+    `start_from`; its data and settings may be others.
 
     Returns the domain's model with the EMA weights; `Stopped` where `monitor` asks for a stop.
     The caller's random state is left as it was. See `configure`.
@@ -85,11 +89,15 @@ def train(
         if "train" not in one.splits:
             raise UserError(f"{one!r} has no {domain.item} to train on")
     config = configure(domain, data, model, preset, assignments, other, settings)
+    build = domain.networks
+    if start is not None:
+        config = config.replace(start=str(start))
+        build = partial(start_from, Run.read(domain.folder(start)), build=build)
     chosen = choose_device(device)
     ema = fit(
         to,
         config,
-        domain.networks,
+        build,
         domain.batches(data, config, chosen, other),
         lambda run: observer(domain, run, data, config, other),
         chosen,
@@ -119,6 +127,23 @@ def fit(
     with Run.open(Path(to), values, CHANGEABLE, partial(_completed, type(config))) as run:
         train_run(run, state, draw, config.train, observe(run), monitor)
     return state.ema
+
+
+def start_from(run: Run, config: Config, build: Callable[[Config], Networks]) -> Networks:
+    """Build networks that begin with a run's best EMA weights, where name and shape are the same.
+
+    Critics and whatever else differs begin anew. `UserError` where nothing is the same.
+    """
+    networks = build(config)
+    own, stored = networks.state_dict(), run.best_or_latest().group("ema")
+    same = {n: value for n, value in stored.items() if n in own and own[n].shape == value.shape}
+    if not same:
+        raise UserError(
+            f"no weights of {run.folder} fit this model: start from a run of the same --model "
+            "and --preset"
+        )
+    networks.load_state_dict(same, strict=False)
+    return networks
 
 
 def _begin(networks: Networks, config: RunConfig, device: torch.device) -> TrainState:

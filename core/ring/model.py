@@ -311,6 +311,9 @@ def train(
     assignments: Sequence[str] = (),
     other: Data | None = None,
     monitor: Monitor = UNMONITORED,
+    start: str | Path | None = None,
 ) -> Model:
     """Train on points into the run folder `to`; the same call resumes there."""
-    return fit.train(DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor)
+    return fit.train(
+        DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor, start=start
+    )

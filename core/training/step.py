@@ -179,7 +179,10 @@ def learner_step(state: TrainState, batch: Batch, measured: bool = False) -> dic
     """Update every network that a term trains once, on one batch; return the losses by name."""
     passes = state.recipe.passes(state.networks, batch)
     with _autocast(state):
-        losses = {term.name: term(passes).mean() for term in state.recipe.terms}
+        losses = {term.name: term(passes).mean() for term in state.recipe.terms if term.weight}
+        # terms of weight 0 are for the log alone: last, so that they draw no number of the others
+        unweighted = (term for term in state.recipe.terms if measured and not term.weight)
+        losses |= {term.name: term(passes).mean() for term in unweighted}
     trained = sorted({name for term in state.recipe.terms for name in term.trains})
     _zero(state.parameters(trained))
     norms = gradient_norms(state, losses) if measured else {}

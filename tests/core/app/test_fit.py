@@ -10,9 +10,12 @@ from torch import nn
 
 from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Examples
-from core.app.fit import fit, observer
+from core.app.fit import fit, observer, start_from, train
 from core.app.model import Model
+from core.errors import UserError
 from core.ring import domain as ring
+from core.ring.data import DrawnRing
+from core.ring.model import DOMAIN
 from core.theory.passes import Networks
 from core.training.loop import TrainConfig
 from core.training.run import Run
@@ -126,3 +129,45 @@ def test_a_run_shows_what_becomes_of_its_examples_and_measures_itself(
         assert observer(domain, run, data, wanted, other)(Networks({}), 7) == {"distance": 1.0}
     titles = [f"number {n + 1}" for n in range(len(items))]
     assert drawn == [("mine", items, titles, run.samples / "step-00000007")]
+
+
+def started(tmp_path: Path, recipe: str) -> Networks:
+    """Train `gan` into a folder, then build another recipe that begins with its weights."""
+    fitted(tmp_path / "first", config("gan"))
+    return start_from(Run.read(tmp_path / "first"), config(recipe, seed=7), build)
+
+
+def test_a_run_can_begin_with_the_averaged_weights_of_another(tmp_path):
+    """Decoder and prior are those of the run's EMA; the encoder, which it lacks, begins anew."""
+    torch.manual_seed(3)
+    networks = started(tmp_path, "vae")
+    stored = Run.read(tmp_path / "first").best_or_latest()
+    average, raw = stored.group("ema"), stored.group("networks")
+    for name, value in networks["decoder"].state_dict().items():
+        assert torch.equal(value, average[f"decoder.{name}"])
+    assert apart(average, raw, "decoder")
+    torch.manual_seed(3)
+    anew = build(config("vae"))["encoder"].state_dict()
+    encoder = networks["encoder"].state_dict()
+    assert all(torch.equal(value, anew[name]) for name, value in encoder.items())
+
+
+def test_a_run_that_fits_nothing_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"no weights of .*first fit this model: start from a run"):
+        started(tmp_path, "ppca")
+
+
+def test_who_begins_with_trained_weights_learns_faster_than_from_scratch(tmp_path):
+    """Loss of a VAE of the ring after three steps: begun with 60 steps, and from scratch."""
+
+    def loss(folder: str, steps: int, start: str | None = None) -> float:
+        settings = [f"train.steps={steps}", "train.log_every_steps=3", "train.batch_size=64"]
+        to = tmp_path / folder
+        train(DOMAIN, DrawnRing(), to, "vae", "tiny", "cpu", settings, start=start)
+        (line,) = [one for one in Run.read(to).logged(3) if "reconstruct_x" in one]
+        return line["reconstruct_x"]
+
+    scratch = loss("scratch", 3)
+    loss("trained", 60)
+    assert loss("begun", 3, str(tmp_path / "trained")) < 0.8 * scratch
+    assert Run.read(tmp_path / "begun").config["start"] == str(tmp_path / "trained")

@@ -303,3 +303,19 @@ def test_what_is_observed_and_sampled_are_the_averages(tmp_path):
     stored = Networks({"decoder": Constant(), "prior": Zero()})
     Run.read(tmp_path / "run").fill(stored, "ema")
     assert stored["decoder"].get_parameter("value").item() == pytest.approx(seen[1])
+
+
+class Unweighted(Noise):
+    name, weight = "unweighted", 0.0
+
+
+def test_a_term_of_weight_0_is_logged_where_measured_and_changes_nothing():
+    """It is not computed otherwise, and draws its random numbers after those of the others."""
+    drawn = []
+    for measured in (False, True):
+        first, last = Unweighted(), Noise()
+        logged = step(state(first, last), lambda n: Batch(torch.ones(1, 1)), 3, 5, measured)
+        assert len(first.drawn) == int(measured)
+        assert ("unweighted" in logged) == measured
+        drawn.append(last.drawn)
+    assert drawn[0] == drawn[1] != []
