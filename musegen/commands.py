@@ -159,7 +159,8 @@ class MusicCommands(DomainCommands):
             typer.Option(help="Of MuseGAN: which parts of z the players share."),
         ] = None,
     ) -> list[str]:
-        return [f"model.musegan.wiring={wiring}"] if wiring else []
+        sizes = ("musegan", "bar_latents") if wiring else ()
+        return [f"model.{size}.wiring={wiring}" for size in sizes]
 
     def sample(
         self,
@@ -182,6 +183,13 @@ class MusicCommands(DomainCommands):
                 help="Of lookback_rnn: sample each choice from the likeliest of this share.",
             ),
         ] = None,
+        form: Annotated[
+            str,
+            typer.Option(
+                help="Of latent_musegan: a letter for each section, such as AABA. Without it the "
+                "form is sampled."
+            ),
+        ] = "",
         npz: Annotated[bool, typer.Option("--npz", help="Also write .npz for pypianoroll.")] = (
             False
         ),
@@ -193,7 +201,7 @@ class MusicCommands(DomainCommands):
         model = Model.load(run, device)
         model.set_sampling(temperature, nucleus)
         to.mkdir(parents=True, exist_ok=True)
-        for roll in model.sample(count, bars, seed, tempo_bpm):
+        for roll in model.sample(count, bars, seed, tempo_bpm, form):
             yield from write_song(roll, to, npz=npz, soundfont=soundfont)
 
 

@@ -36,7 +36,6 @@ from core.training.step import Batches
 from musegen.bar_latents.autoencoder import BarLatentsConfig
 from musegen.bar_latents.build import build_latent
 from musegen.bar_latents.form import form_of
-from musegen.bar_latents.prior import AlongForm
 from musegen.data.collection import Collection, spread
 from musegen.densities.lookback_rnn import LookbackConfig, LookbackDensity, Nucleus
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
@@ -345,20 +344,36 @@ class Model(CoreModel):
         if self.config.is_density:
             return self.cells_of(self.notes(count, seed, length), length)
 
-        x = in_chunks(count, seed, self.device, lambda rows: self._sampled(len(rows), length))
-        return self.from_x(x)
+        if self.config.has_form:
+            return self.cells_of(self.notes(count, seed, length), length)
 
-    def _sampled(self, count: int, bars: int) -> States:
-        if "density" in self.networks:
-            return self.networks["density"](count).sample(bars)
-        return self._phrases(count, -(-bars // self.spec.bars))[:, :, :, :bars]
+        def draw(rows: Rows) -> States:
+            if "density" in self.networks:
+                return self.networks["density"](len(rows)).sample(length)
+            return self._phrases(len(rows), -(-length // self.spec.bars))[:, :, :, :length]
+
+        return self.from_x(in_chunks(count, seed, self.device, draw))
 
     @torch.no_grad()
-    def notes(self, count: int = 1, seed: int = 0, bars: int | None = None) -> list[Notes]:
-        """Sample pieces as notes, with velocities where they are learned, as `cells` does."""
+    def notes(
+        self, count: int = 1, seed: int = 0, bars: int | None = None, form: str = ""
+    ) -> list[Notes]:
+        """Sample pieces as notes, with velocities where they are learned, as `cells` does.
+
+        `form`: a letter for each section, as in `sample`.
+        """
         length = self._length(bars)
+        if form and not self.config.has_form:
+            raise ConfigError(
+                f"{self.config.recipe} has no form to give: leave it out, or use latent_musegan"
+            )
         if self.config.has_form:
-            x = in_chunks(count, seed, self.device, lambda rows: self._sampled(len(rows), length))
+
+            def along(rows: Rows) -> States:
+                prior = self.networks["prior"](len(rows))
+                return self.networks["decoder"](prior.sample(length, form)).rsample()
+
+            x = in_chunks(count, seed, self.device, along)
             return [notes_of(*one) for one in zip(self.from_x(x), velocities_of(x), strict=True)]
         if not self.config.is_density:
             return [notes_of(cells) for cells in self.cells(count, seed, length)]
@@ -398,10 +413,7 @@ class Model(CoreModel):
 
     def _phrases(self, count: int, phrases: int) -> States:
         """Sample consecutive phrases: the shared parts of z stay, the others are sampled anew."""
-        decoder, prior = self.networks["decoder"], self.prior(count)
-        if isinstance(prior, AlongForm):
-            return decoder(prior.sample(phrases * self.spec.bars)).rsample()
-        z = prior.rsample()
+        decoder, z = self.networks["decoder"], self.prior(count).rsample()
         sampled = [decoder(z).rsample()]
         for _ in range(phrases - 1):
             wires = decoder.get_submodule("wires")
@@ -429,17 +441,20 @@ class Model(CoreModel):
         bars: int | None = None,
         seed: int = 0,
         tempo_bpm: float = DEFAULT_TEMPO_BPM,
+        form: str = "",
     ) -> list[Roll]:
         """Sample `count` pieces of `bars` bars (by default the bars of a phrase).
 
-        `ConfigError` unless count and bars are at least 1 and the tempo is above 0.
+        `form`: a letter for each section, such as AABA, of a model that has a form; what repeats
+        within a section is sampled. `ConfigError` unless count and bars are at least 1 and the
+        tempo is above 0.
         """
-        if not (self.config.is_density or self.config.has_form):
+        if not (self.config.is_density or self.config.has_form or form):
             return self.rolls(self.cells(count, seed, bars), tempo_bpm)
-        tempo, form = self._tempo(tempo_bpm, self._length(bars)), self.spec
+        tempo, spec = self._tempo(tempo_bpm, self._length(bars)), self.spec
         return [
-            Roll.of(notes, form.tracks, form.grid, tempo, f"{self.name} {number + 1}")
-            for number, notes in enumerate(self.notes(count, seed, bars))
+            Roll.of(notes, spec.tracks, spec.grid, tempo, f"{self.name} {number + 1}")
+            for number, notes in enumerate(self.notes(count, seed, bars, form))
         ]
 
 

@@ -9,11 +9,14 @@ A bass that plays A A B A in four bars of which the third has the rhythm of the 
     rhythms   0  1  1  1
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.errors import ConfigError
 from core.theory.distributions import Distribution, sum_events
 from core.theory.shapes import Losses
 from musegen.networks.states import States
@@ -79,6 +82,28 @@ def sources(layer: Layer) -> Int[Tensor, "batch bar track"]:
     return torch.stack(found, 1)  # [batch bar track]
 
 
+def repeats(sections: str, bars: int) -> list[int]:
+    """Return how many bars ago the section of each bar was played last, 0 in a new section.
+
+    `sections`: a letter for each section, equal letters for equal ones. `ConfigError` where the
+    bars do not divide into so many sections.
+
+    >>> repeats("AABA", 8)
+    [0, 0, 2, 2, 0, 0, 4, 4]
+    """
+    if not (sections.isalpha() and sections.isascii()):
+        raise ConfigError(f"'{sections}' is no form: give a letter for each section, as AABA")
+    length, rest = divmod(bars, len(sections))
+    if rest or not length:
+        raise ConfigError(
+            f"{bars} bars do not divide into the {len(sections)} sections of {sections}: "
+            f"--bars {max(length, 1) * len(sections)}"
+        )
+    before = [sections.rfind(letter, 0, number) for number, letter in enumerate(sections)]
+    ago = [length * (n - last) if last >= 0 else NEW for n, last in enumerate(before)]
+    return [distance for distance in ago for _ in range(length)]
+
+
 CLASSES = LONGEST + 2
 """SILENT, NEW and each distance, as numbers from 0."""
 
@@ -119,7 +144,8 @@ class FormDensity(nn.Module):
     def _embed(self, table: nn.Embedding, form: Form) -> Float[Tensor, "batch 2 bar track width"]:
         tracks = torch.arange(self.tracks, device=form.device)
         layers = torch.arange(2, device=form.device)[:, None, None]
-        return table((layers * self.tracks + tracks) * CLASSES + (form - SILENT))
+        classes = form.clamp(max=LONGEST) - SILENT
+        return table((layers * self.tracks + tracks) * CLASSES + classes)
 
     def logits(
         self, memory: Float[Tensor, "batch bar width"], form: Form
@@ -163,16 +189,24 @@ class FormDistribution(Distribution):
         return sum_events(torch.where(counts > 0, chosen, 0.0))
 
     @torch.no_grad()
-    def sample(self, bars: int) -> Form:
-        """Sample forms of any number of bars."""
+    def sample(self, bars: int, repeated: Sequence[int] = ()) -> Form:
+        """Sample forms of any number of bars.
+
+        `repeated`: how many bars ago each bar was played last, 0 for one that is sampled; see
+        `repeats`.
+        """
         density, device = self.density, self.density.bias.device
         shape = (self.batch, 2, bars, density.tracks)
         form = torch.full(shape, NEW, device=device)
         memory, state = density.beginning(self.batch)
         for bar in range(bars):
             here = form[:, :, bar : bar + 1]
-            recent = form[:, 0, max(0, bar - LONGEST) : bar + 1]
-            self._choose(here, memory, _possible(recent != SILENT)[:, :, -1:])
+            if repeated and repeated[bar]:
+                source = form[:, :1, bar - repeated[bar]]  # [batch 1 track]
+                here[:, :, 0] = torch.where(source == SILENT, SILENT, repeated[bar])
+            else:
+                recent = form[:, 0, max(0, bar - LONGEST) : bar + 1]
+                self._choose(here, memory, _possible(recent != SILENT)[:, :, -1:])
             memory, state = density.memories(here, state, bar)
         return form
 

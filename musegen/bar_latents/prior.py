@@ -15,7 +15,15 @@ from torch.nn import functional as F
 from core.theory.distributions import Distribution
 from core.theory.shapes import Latents, Losses
 from musegen.bar_latents.autoencoder import BarLatents, BarLatentsConfig, normalised
-from musegen.bar_latents.form import SILENT, Form, FormDensity, FormDistribution, Layer, sources
+from musegen.bar_latents.form import (
+    SILENT,
+    Form,
+    FormDensity,
+    FormDistribution,
+    Layer,
+    repeats,
+    sources,
+)
 from musegen.networks.multiscale import Linear, Mapped, PlayerFeatures
 from musegen.networks.wirings import Wires, latent_sizes
 from musegen.tracks import Track
@@ -110,9 +118,16 @@ class AlongForm(Distribution):
     def rsample(self) -> Latents:
         return self.sample(self.prior.bars if self.form is None else self.form.shape[2])
 
-    def sample(self, bars: int) -> Latents:
-        """Sample pieces of this many bars; what is constant in z stays from phrase to phrase."""
-        form = self.prior.form(self.batch).sample(bars) if self.form is None else self.form
+    def sample(self, bars: int, sections: str = "") -> Latents:
+        """Sample pieces of this many bars; what is constant in z stays from phrase to phrase.
+
+        `sections`: the form of the sections, such as AABA; without one it is sampled, as is the
+        form within a section.
+        """
+        form = self.form
+        if form is None:
+            repeated = repeats(sections, bars) if sections else ()
+            form = self.prior.form(self.batch).sample(bars, repeated)
         z = self._noise()
         noise = [z]
         for _ in range(self._phrases(bars) - 1):

@@ -1,10 +1,13 @@
 """A trained MuseGAN over bar latents: songs of any length, variations along a form."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from core.app.latent import LatentPoints
+from core.errors import ConfigError
 from musegen.bar_latents.form import SILENT, form_of, sources
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
@@ -63,6 +66,21 @@ def test_a_song_can_have_any_number_of_bars(model: Model):
         assert roll.velocity is not None
     first, same = (model.sample(count=n, bars=6, seed=4)[0].cells for n in (1, 3))
     assert np.array_equal(first, same)
+
+
+def test_a_song_has_the_form_that_is_given(model: Model):
+    (roll,) = model.sample(bars=8, seed=2, form="ABAC")
+    first, second, third, last = np.split(roll.cells, 4, axis=1)
+    assert np.array_equal(first, third)
+    assert not np.array_equal(first, second) and not np.array_equal(second, last)
+    assert roll.velocity is not None
+    assert np.array_equal(roll.velocity[:, :2], roll.velocity[:, 4:6])
+
+
+def test_a_model_without_a_form_says_so(data: Collection, tmp_path: Path):
+    train(data, tmp_path / "gan", "gan", "tiny", "cpu", ["train.steps=1"])
+    with pytest.raises(ConfigError, match="gan has no form to give: leave it out"):
+        Model.load(tmp_path / "gan", "cpu").sample(form="AABA")
 
 
 def test_variations_repeat_the_bars_that_the_point_repeats(model: Model):

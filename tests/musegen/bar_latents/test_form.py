@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from core.errors import ConfigError
 from musegen.bar_latents.form import (
     CLASSES,
     LONGEST,
@@ -13,6 +14,7 @@ from musegen.bar_latents.form import (
     SILENT,
     FormDensity,
     form_of,
+    repeats,
     sources,
 )
 
@@ -62,6 +64,36 @@ def test_a_held_note_is_another_bar_but_the_same_rhythm():
 def test_sources_are_followed_back_to_the_first_bar():
     layer = torch.tensor([[NEW, 1, SILENT, 2, NEW, 1, 3]])[..., None]
     assert sources(layer)[0, :, 0].tolist() == [0, 0, 2, 0, 4, 4, 0]
+
+
+def test_a_form_of_sections_is_how_long_ago_each_bar_was_played():
+    assert repeats("AABA", 8) == [0, 0, 2, 2, 0, 0, 4, 4]
+    assert repeats("ABAB", 4) == [0, 0, 2, 2]
+    assert repeats("A", 3) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("sections", "bars", "message"),
+    [
+        ("AABA", 10, "10 bars do not divide into the 4 sections of AABA: --bars 8"),
+        ("AABA", 3, "3 bars do not divide .*: --bars 4"),
+        ("A1", 4, "'A1' is no form: give a letter for each section, as AABA"),
+    ],
+)
+def test_a_form_that_cannot_be_is_refused_with_the_cure(sections, bars, message):
+    with pytest.raises(ConfigError, match=message):
+        repeats(sections, bars)
+
+
+def test_given_sections_repeat_and_the_others_are_sampled():
+    """AB of 20 bars each, then A: bar 40 is bar 0, which is further back than the longest."""
+    torch.manual_seed(3)
+    form = random_density(2)(2).sample(60, repeats("ABA", 60))
+    for layer in (0, 1):
+        given = form[:, layer, 40:]
+        assert torch.equal(given == SILENT, form[:, 0, :20] == SILENT)
+        assert bool((given[given != SILENT] == 40).all())
+    assert bool((form[:, :, :40] <= LONGEST).all())
 
 
 def random_density(tracks: int) -> FormDensity:
