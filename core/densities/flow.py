@@ -226,9 +226,14 @@ def vector_coupling(
     width: int = WIDTH,
     bound: float = SCALE_BOUND,
 ) -> Coupling:
-    """Build coupling `number` of a flow: every other number stays; initialised as the identity."""
+    """Build coupling `number` of a flow: every other number stays.
+
+    An affine one is initialised as the identity. There an additive one has no gradient where each
+    number's mean is 0 whatever the others are, as on a ring: it would stay. It shifts at random.
+    """
     net = VectorNet(size + condition, width, width, 2 * size if affine else size)
-    zero(net[-1])
+    if affine:
+        zero(net[-1])
     return Coupling(torch.arange(size) % 2 == number % 2, net, affine, bound)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
+from pydantic import Field
 from rich import box
 from rich.table import Table
 from torch import Tensor
@@ -34,7 +35,14 @@ from core.recipes import Recipe
 from core.ring import domain as ring
 from core.ring.data import CSV, DrawnRing, PointCollection, parse_points
 from core.ring.domain import MODES, Points
-from core.ring.settings import GAME, LIKELIHOOD, settings_of
+from core.ring.settings import (
+    GAME,
+    LIKELIHOOD,
+    Couplings,
+    settings_of,
+    with_bandwidths,
+    with_flow,
+)
 from core.theory.divergences import mmd
 from core.theory.passes import Batch, Networks, read_condition
 from core.theory.shapes import Samples
@@ -48,23 +56,35 @@ MEASURED = 1000
 """Points that are sampled and measured while training."""
 
 
-@dataclass(frozen=True)
-class RingPreset(Preset):
-    """The settings by which each recipe learns the ring, see `core.ring.settings`.
+class RingModel(ModelConfig):
+    """A model of points: its recipe, what differs from it, the sizes of its networks.
 
-    Kernels and flows of single recipes stay at their defaults: they are no settings of a run.
+    `latent`: size of z. `frequencies`: of the encoder's Fourier features. `bandwidths`: of the
+    MMD's kernels, none for the default. `flow`: size of a flow, where the recipe has one.
     """
 
+    latent: int = Field(default=ring.LATENT, gt=0)
+    frequencies: int = Field(default=0, ge=0)
+    bandwidths: tuple[float, ...] = ()
+    flow: Couplings | None = None
+
+    @property
+    def resolved_recipe(self) -> Recipe:
+        """Return the recipe with these games, weights, stabilisers, kernels and flows."""
+        return with_flow(with_bandwidths(super().resolved_recipe, self.bandwidths), self.flow)
+
+
+@dataclass(frozen=True)
+class RingPreset(Preset):
+    """The settings by which each recipe learns the ring, see `core.ring.settings`."""
+
     def values(self, name: str, recipe: Recipe) -> dict[str, Any]:
-        settings = settings_of(name)
-        model: dict[str, Any] = {
-            "recipe": name,
-            "weights": dict(settings.weights),
-            "stabilisers": settings.stabilisers.model_dump(mode="json"),
-        }
-        if settings.critic_steps:
-            model["critic_steps"] = settings.critic_steps
-        return {"model": model, "train": settings.train.model_dump(mode="json")}
+        settings = settings_of(name).model_dump(mode="json")
+        chosen = ("weights", "stabilisers", "latent", "frequencies", "bandwidths", "flow")
+        model: dict[str, Any] = {"recipe": name, **{key: settings[key] for key in chosen}}
+        if settings["critic_steps"]:
+            model["critic_steps"] = settings["critic_steps"]
+        return {"model": model, "train": settings["train"]}
 
 
 PAPER = GOODFELLOW_2014.title
@@ -102,7 +122,7 @@ class DataSpec(Strict):
 class RingRun(RunConfig):
     """All that a run needs in order to be understood and repeated."""
 
-    model: ModelConfig
+    model: RingModel
     spec: DataSpec
 
 
@@ -143,7 +163,8 @@ class Ring(Domain):
         """Accept any two: all points have one specification."""
 
     def networks(self, config: RingRun) -> Networks:
-        return ring.networks(config.model.resolved_recipe)
+        model = config.model
+        return ring.networks(model.resolved_recipe, model.latent, model.frequencies)
 
     def batches(
         self, data: Data, config: RingRun, device: torch.device, other: Data | None = None
@@ -266,7 +287,7 @@ class Model(CoreModel):
     """Trained networks that give points."""
 
     domain = DOMAIN
-    config: ModelConfig
+    config: RingModel
     spec: DataSpec
 
     def to_x(self, items: Points) -> Samples:

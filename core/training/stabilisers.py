@@ -59,6 +59,11 @@ class Stabilisers(Strict):
         ge=0,
         description="weight of (slope - 1)^2 (Gulrajani et al. 2017), in place of the game's own",
     )
+    clip: float = Field(
+        default=0.0,
+        ge=0,
+        description="bound of a critic's weights (Arjovsky et al. 2017), in place of its game's",
+    )
     augment: bool = Field(
         default=False, description="differentiable augmentation for few data (Zhao et al. 2020)"
     )
@@ -92,6 +97,7 @@ class Stabilisers(Strict):
         return replace(
             game,
             penalties=tuple(self._penalties(game)),
+            clip=self.clip or game.clip,
             label_smoothing=self.label_smoothing,
             instance_noise=self.instance_noise,
             augment=self.augment,

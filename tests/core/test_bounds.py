@@ -37,6 +37,7 @@ BOUNDS: list[tuple[type[Strict], str, Any, Any]] = [
     (Stabilisers, "instance_noise", 0, -1e-9),
     (Stabilisers, "r1", 0, -1e-9),
     (Stabilisers, "gradient_penalty", 0, -1e-9),
+    (Stabilisers, "clip", 0, -1e-9),
     (ModelConfig, "critic_steps", 1, 0),
     (Limits, "file_bytes", 1, 0),
     (Limits, "seconds", 1e-6, 0),

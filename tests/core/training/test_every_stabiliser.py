@@ -50,6 +50,7 @@ ON = {
     "instance_noise": Stabilisers(instance_noise=0.2),
     "r1": Stabilisers(r1=1.0),
     "gradient_penalty": Stabilisers(gradient_penalty=1.0),
+    "clip": Stabilisers(clip=0.02),
     "augment": Stabilisers(augment=True),
     "pool": Stabilisers(pool=2),
 }

@@ -38,6 +38,7 @@ ALL = Stabilisers(
     instance_noise=0.2,
     r1=0.3,
     gradient_penalty=0.7,
+    clip=0.05,
     augment=True,
     pool=300,
 )
@@ -77,6 +78,14 @@ def test_every_game_can_be_helped_by_all_of_them(name: str):
 def test_a_gradient_penalty_takes_the_place_of_the_games_own(name, weight, penalties):
     recipe = Stabilisers(gradient_penalty=weight, instance_noise=0.1).on(RECIPES[name])
     assert game(recipe.critics[0]).penalties == penalties
+
+
+@pytest.mark.parametrize(
+    ("name", "bound", "clip"), [("wgan", 0.0, 0.01), ("wgan", 0.1, 0.1), ("gan", 0.1, 0.1)]
+)
+def test_a_bound_of_the_weights_takes_the_place_of_the_games_own(name, bound, clip):
+    recipe = Stabilisers(clip=bound, instance_noise=0.1).on(RECIPES[name])
+    assert game(recipe.critics[0]).clip == clip
 
 
 def test_switched_off_they_change_nothing():
