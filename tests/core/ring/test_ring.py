@@ -105,6 +105,35 @@ def test_a_recipe_learns_the_ring(name):
 
 
 @torch.no_grad()
+def errors_at_a_mode(state: TrainState, mode: int, draws: int = 50_000) -> tuple[float, float]:
+    """Return the errors of a mode's reconstructions from q and from the exact posterior.
+
+    Root mean squares over coordinates; the posterior weights draws of N(0, I) by likelihood.
+    """
+    encoder, decoder = state.ema["encoder"], state.ema["decoder"]
+    x = ring.modes()[mode].expand(draws, 2)
+    prior = decoder(torch.randn(draws, ring.LATENT))
+    weights = torch.softmax(prior.log_prob(x), 0)
+    said = decoder(encoder(x).rsample()).mean
+    exact = (weights[:, None] * (prior.mean - x) ** 2).sum(0).mean().sqrt().item()
+    return ((said - x) ** 2).mean().sqrt().item(), exact
+
+
+@pytest.mark.slow
+def test_wake_sleep_stops_where_the_error_of_q_is_the_spread_that_it_learns():
+    """Around a ring the posterior bends, and a Gaussian of its moments spills over the neighbours:
+    from the posterior itself modes would be reconstructed better, and the spread would shrink."""
+    state = learn("wake_sleep")
+    torch.manual_seed(0)
+    spread = state.ema["decoder"](torch.zeros(1, ring.LATENT)).log_std.exp()[0, 0].item()
+    errors = [errors_at_a_mode(state, mode) for mode in range(ring.MODES)]
+    by_q, exact = (sum(each) / ring.MODES for each in zip(*errors, strict=True))
+    assert spread > 5 * ring.STD
+    assert by_q == pytest.approx(spread, rel=0.1)
+    assert exact < 0.9 * spread
+
+
+@torch.no_grad()
 def from_the_prior(state: TrainState) -> float:
     """Return the squared MMD between the aggregate of the posteriors and the prior."""
     networks = state.ema
