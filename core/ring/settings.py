@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from pydantic import Field
+
 from core.config import Strict
 from core.densities.flow import glow, nice, realnvp
 from core.errors import ConfigError
@@ -31,9 +33,9 @@ class Couplings(Strict):
     Additive couplings have no scales.
     """
 
-    couplings: int
-    width: int
-    bound: float = 4.0
+    couplings: int = Field(gt=0)
+    width: int = Field(gt=0)
+    bound: float = Field(default=4.0, gt=0)
 
 
 FLOWS = (nice, realnvp, glow)

@@ -8,6 +8,8 @@ from core.app.configuration import ModelConfig
 from core.config import Strict, resolve
 from core.data.limits import Limits
 from core.errors import ConfigError
+from core.ring.model import RingModel
+from core.ring.settings import Couplings
 from core.training.loop import TrainConfig
 from core.training.optimisation import Optimisation
 from core.training.stabilisers import Stabilisers
@@ -39,13 +41,23 @@ BOUNDS: list[tuple[type[Strict], str, Any, Any]] = [
     (Stabilisers, "gradient_penalty", 0, -1e-9),
     (Stabilisers, "clip", 0, -1e-9),
     (ModelConfig, "critic_steps", 1, 0),
+    (RingModel, "latent", 1, 0),
+    (RingModel, "frequencies", 0, -1),
+    (Couplings, "couplings", 1, 0),
+    (Couplings, "width", 1, 0),
+    (Couplings, "bound", 1e-6, 0),
     (Limits, "file_bytes", 1, 0),
     (Limits, "seconds", 1e-6, 0),
     (Limits, "memory_mb", 1, 0),
     (Limits, "archive_members", 1, 0),
     (Limits, "archive_ratio", 1, 0.99),
 ]
-NEEDED = {TrainConfig: {"steps": 5}, ModelConfig: {"recipe": "gan"}}
+NEEDED = {
+    TrainConfig: {"steps": 5},
+    ModelConfig: {"recipe": "gan"},
+    RingModel: {"recipe": "gan"},
+    Couplings: {"couplings": 2, "width": 3},
+}
 
 
 @pytest.mark.parametrize(("kind", "name", "allowed", "refused"), BOUNDS)

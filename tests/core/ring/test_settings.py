@@ -129,7 +129,7 @@ def test_flows_of_shifts_and_of_linear_maps_have_the_couplings_of_realnvp():
 def test_a_rate_that_grows_from_0_keeps_the_first_steps_of_glow_near_its_start(seed):
     """At the full rate of 2e-3 some loss within 40 steps was 1e12, 3e21 and 3e5."""
     glow = settings_of("glow")
-    begun = glow.replace(train=glow.train.replace(steps=40, decay="constant"))
+    first_steps = glow.replace(train=glow.train.replace(steps=40, decay="constant"))
     losses: list[float] = []
 
     @torch.no_grad()
@@ -137,7 +137,7 @@ def test_a_rate_that_grows_from_0_keeps_the_first_steps_of_glow_near_its_start(s
         density = state.networks["density"](256)
         losses.append(-density.log_prob(points(256, seed=steps)).mean().item())
 
-    learn("glow", seed, begun, observe)
+    learn("glow", seed, first_steps, observe)
     assert max(losses) < losses[0] + 0.1
     assert losses[-1] < losses[0] - 0.05
 
