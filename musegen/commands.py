@@ -173,7 +173,10 @@ class MusicCommands(DomainCommands):
         tempo_bpm: Annotated[float, typer.Option(min=10, max=400, help="Beats a minute.")] = 120.0,
         temperature: Annotated[
             float | None,
-            typer.Option(min=0.01, help="Of a density over notes: 1 is as learned."),
+            typer.Option(
+                min=0.01,
+                help="Of a density over notes, and of latent_musegan: 1 is as in training.",
+            ),
         ] = None,
         nucleus: Annotated[
             float | None,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -51,6 +51,14 @@ from musegen.presets import PRESETS
 from musegen.recipes import RECIPES
 from musegen.roll import DEFAULT_VELOCITY, Grid, Notes, Phrases, Roll, fill, notes_of
 from musegen.tracks import Track
+
+
+@runtime_checkable
+class Configured(Protocol):
+    """A network with settings, of which some are for sampling."""
+
+    config: Strict
+
 
 DEFAULT_TEMPO_BPM = 120.0
 
@@ -395,16 +403,13 @@ class Model(CoreModel):
                 self._set_sampling(key, value)
 
     def _set_sampling(self, key: str, value: float) -> None:
-        density = self.networks["density"] if self.config.is_density else None
-        config = density.config if isinstance(density, LookbackDensity | NoteDensity) else None
-        if config is None or key not in type(config).model_fields:
+        sampled = [self.networks[n] for n in ("density", "prior") if n in self.networks]
+        network = next((one for one in sampled if isinstance(one, Configured)), None)
+        if network is None or key not in type(network.config).model_fields:
             raise ConfigError(f"{self.config.recipe} has no {key} to sample with: leave it out")
         new = dict.fromkeys(Nucleus.model_fields, value) if key == "nucleus" else value
-        values = {**config.model_dump(), key: new}
-        if isinstance(density, LookbackDensity):
-            density.config = resolve(LookbackConfig, values, key)
-        if isinstance(density, NoteDensity):
-            density.config = resolve(DensityConfig, values, key)
+        values = {**network.config.model_dump(), key: new}
+        network.config = resolve(type(network.config), values, key)
 
     def _length(self, bars: int | None) -> int:
         if bars is not None and bars < 1:

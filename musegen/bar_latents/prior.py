@@ -135,7 +135,10 @@ class AlongForm(Distribution):
         return self.prior.generate(noise, form).flatten(1)  # [batch bar*track*latent]
 
     def _noise(self) -> Float[Tensor, "batch latent"]:
-        return torch.randn(self.batch, self.prior.wires.latent, device=self._device)
+        z = torch.randn(self.batch, self.prior.wires.latent, device=self._device)
+        if self.prior.training:
+            return z
+        return self.prior.wires.next_phrase(self.prior.config.temperature * z, z)
 
     def _phrases(self, bars: int) -> int:
         return -(-bars // self.prior.bars)
