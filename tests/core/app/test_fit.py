@@ -158,7 +158,7 @@ def test_a_run_that_fits_nothing_is_refused(tmp_path):
 
 
 def test_who_begins_with_trained_weights_learns_faster_than_from_scratch(tmp_path):
-    """Loss of a VAE of the ring after three steps: begun with 60 steps, and from scratch."""
+    """Loss of a VAE of the ring after three steps: started with 60 steps, and from scratch."""
 
     def loss(folder: str, steps: int, start: str | None = None) -> float:
         settings = [f"train.steps={steps}", "train.log_every_steps=3", "train.batch_size=64"]
@@ -169,5 +169,5 @@ def test_who_begins_with_trained_weights_learns_faster_than_from_scratch(tmp_pat
 
     scratch = loss("scratch", 3)
     loss("trained", 60)
-    assert loss("begun", 3, str(tmp_path / "trained")) < 0.8 * scratch
-    assert Run.read(tmp_path / "begun").config["start"] == str(tmp_path / "trained")
+    assert loss("started", 3, str(tmp_path / "trained")) < 0.8 * scratch
+    assert Run.read(tmp_path / "started").config["start"] == str(tmp_path / "trained")
