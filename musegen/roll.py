@@ -108,11 +108,15 @@ class Notes:
         """Return the notes of all parts, one part after the other; at least one part."""
         return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
-    def ordered(self) -> "Notes":
-        """Sort by (start, track, pitch)."""
+    def key(self) -> Column:
+        """Return numbers that sort as (start, track, pitch) do."""
         tracks, pitches = self.track.max(initial=0) + 1, self.pitch.max(initial=0) + 1
         track = self.start.astype(np.int64) * tracks + self.track
-        return self[np.argsort(track * pitches + self.pitch, kind="stable")]
+        return track * pitches + self.pitch
+
+    def ordered(self) -> "Notes":
+        """Sort by (start, track, pitch)."""
+        return self[np.argsort(self.key(), kind="stable")]
 
 
 @dataclass(frozen=True)
@@ -170,16 +174,18 @@ def separate(notes: Notes, grid: Grid) -> Notes:
     Of notes that start together on one pitch the longest stays.
     """
     line = notes.track.astype(np.int64) * grid.pitches + notes.pitch
-    steps, longest = notes.start.max(initial=0) + 1, notes.length.max(initial=0)
-    key = (line * steps + notes.start) * (longest + 1) + longest - notes.length
+    lines, longest = line.max(initial=0) + 1, notes.length.max(initial=0)
+    key = (notes.start * lines + line) * (longest + 1) + longest - notes.length
     order = np.argsort(key, kind="stable")
     line, start = line[order], notes.start[order]
-    same_line = line[1:] == line[:-1]
-    repeats = np.concatenate([[False], same_line & (start[1:] == start[:-1])])[: len(notes)]
-    notes, line = notes[order[~repeats]], line[~repeats]
-    until_next = np.where(line[1:] == line[:-1], np.diff(notes.start), longest)
-    cut = np.minimum(notes.length, np.append(until_next, longest)[: len(notes)])
-    return replace(notes, length=cut).ordered()
+    repeats = (line[1:] == line[:-1]) & (start[1:] == start[:-1])
+    stays = np.flatnonzero(np.append(True, ~repeats)[: len(notes)])
+    notes, line = notes[order[stays]], line[stays]
+    by_line = np.argsort(line.astype(np.uint16), kind="stable")  # and by start
+    line, start = line[by_line], notes.start[by_line]
+    length = np.full(len(notes), longest)
+    length[by_line[:-1]] = np.where(line[1:] == line[:-1], np.diff(start), longest)
+    return replace(notes, length=np.minimum(notes.length, length))
 
 
 def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:

@@ -34,22 +34,22 @@ GROUPED = 8
 def cut_at_bars(notes: Notes, bars: int, grid: Grid) -> dict[str, np.ndarray]:
     """Cut notes at bar lines; return the columns of the pieces and the number in each bar."""
     per_bar = grid.steps_per_bar
-    first, last = notes.start // per_bar, (notes.start + notes.length - 1) // per_bar
-    pieces = last - first + 1
-    note = np.repeat(np.arange(len(notes)), pieces)
-    nth = np.arange(len(note)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    bar = first[note] + nth
-    begin = np.maximum(notes.start[note], bar * per_bar)
-    end = np.minimum((notes.start + notes.length)[note], (bar + 1) * per_bar)
-    order = np.lexsort((notes.pitch[note], notes.track[note], begin, bar))
+    end = notes.start + notes.length
+    first, further = notes.start // per_bar, (end - 1) // per_bar - notes.start // per_bar
+    held = np.repeat(np.arange(len(notes)), further)
+    nth = np.arange(len(held)) - np.repeat(np.cumsum(further) - further, further)
+    bar = np.concatenate([first, first[held] + 1 + nth])
+    pieces = Notes.concat([notes, replace(notes[held], start=bar[len(notes) :] * per_bar)])
+    end = np.minimum(np.concatenate([end, end[held]]), (bar + 1) * per_bar)
     columns = {
-        "track": notes.track[note],
-        "step": begin - bar * per_bar,
-        "pitch": notes.pitch[note],
-        "length": end - begin,
-        "velocity": notes.velocity[note],
-        "held": nth > 0,
+        "track": pieces.track,
+        "step": pieces.start - bar * per_bar,
+        "pitch": pieces.pitch,
+        "length": end - pieces.start,
+        "velocity": pieces.velocity,
+        "held": np.arange(len(bar)) >= len(notes),
     }
+    order = np.argsort(pieces.key(), kind="stable")  # fast: the first pieces are sorted
     ordered = {name: columns[name][order].astype(kind) for name, kind in NOTE_COLUMNS.items()}
     return ordered | {"notes_in_bar": np.bincount(bar, minlength=bars).astype(np.uint32)}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 from pydantic import Field, field_validator
 
 from core.config import Strict
@@ -116,32 +117,30 @@ def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = Non
 
 def _phrases(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig) -> np.ndarray:
     """Return the first bars of phrases: within one stretch, with enough tracks sounding."""
-    sounding = _tracks_sounding(song, columns, config)
-    firsts = [first for first, tracks in sounding.items() if tracks >= config.tracks_needed]
-    return np.array(firsts, dtype=np.int32)
+    first, sounding = _tracks_sounding(song, columns, config)
+    return first[sounding >= config.tracks_needed].astype(np.int32)
 
 
 def _tracks_sounding(
     song: Song, columns: dict[str, np.ndarray], config: PrepareConfig
-) -> dict[int, int]:
-    """Return the number of tracks that sound in each possible phrase, by its first bar."""
+) -> tuple[Int[np.ndarray, " phrase"], Int[np.ndarray, " phrase"]]:
+    """Return the first bar of each possible phrase, and how many tracks sound in it."""
     bar = np.repeat(np.arange(song.bars), columns["notes_in_bar"])
-    sounds = np.zeros((song.bars, len(song.tracks)), bool)
-    sounds[bar, columns["track"]] = True
-    return {
-        first: int(sounds[first : first + config.bars].any(0).sum())
-        for start, bars in song.stretches
-        for first in range(start, start + bars - config.bars + 1, config.hop)
-    }
+    sounds = np.zeros((1 + song.bars, len(song.tracks)), np.int64)
+    sounds[1 + bar, columns["track"]] = 1
+    before = np.cumsum(sounds, 0)  # [bar+1 track]
+    phrases = (np.arange(a, a + n - config.bars + 1, config.hop) for a, n in song.stretches)
+    first = np.concatenate([*phrases])
+    return first, (before[first + config.bars] > before[first]).sum(1)
 
 
 def _why_none(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig) -> str:
     """Return why a song has no phrase, and the option that would give it some."""
-    sounding = _tracks_sounding(song, columns, config)
-    if not sounding:
+    _, sounding = _tracks_sounding(song, columns, config)
+    if not len(sounding):
         longest = max(bars for _, bars in song.stretches)
         return f"only {longest} successive bars in the metre: --bars {longest}"
-    most = max(sounding.values())
+    most = int(sounding.max())
     if not most:
         return f"no {config.bars} successive bars in which a track sounds"
     says = "only 1 track sounds" if most == 1 else f"only {most} tracks sound"

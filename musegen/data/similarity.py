@@ -26,12 +26,13 @@ NEIGHBOURS = 200
 
 def shapes(notes: Notes, drums: np.ndarray) -> np.ndarray:
     """Return the distinct shapes of a song as sorted hashes, uint32; drums have none."""
-    hashes = [
-        _shapes(notes.start[of_track], notes.pitch[of_track])
-        for track in np.unique(notes.track)
-        if not drums[track] and (of_track := notes.track == track).sum() >= 3
-    ]
-    return np.unique(np.concatenate(hashes)) if hashes else np.zeros(0, np.uint32)
+    melodic = np.flatnonzero(~drums[notes.track])
+    track = notes.track[melodic].astype(np.uint8)
+    order = np.argsort(track, kind="stable")
+    track, melodic = track[order], melodic[order]
+    hashes = _shapes(notes.start[melodic], notes.pitch[melodic])
+    hashes = np.sort(hashes[track[2:] == track[:-2]])
+    return hashes[np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)]]
 
 
 def _shapes(start: np.ndarray, pitch: np.ndarray) -> np.ndarray:

@@ -1,35 +1,26 @@
 """MIDI files: read as notes on a grid, and written.
 
-symusic reads, behind checks: a file is rejected with its reason before much memory is allocated
-for it. pretty_midi writes.
+A file is rejected with its reason before much memory is allocated for it. pretty_midi writes.
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import symusic
 from jaxtyping import Float
 
 from core.data.sources import RejectedFile
 from core.errors import UserError
+from musegen.files.keys import is_key, keys_of
 from musegen.files.limits import MusicLimits
-from musegen.files.parts import CHANNELS, is_piano_part, note_ons, parts_of
+from musegen.files.parts import CHANNELS, is_piano_part, parts_of
 from musegen.files.pedal import hold
-from musegen.files.smf import (
-    Events,
-    check_times,
-    midi_bytes,
-    scan,
-    signatures,
-    with_ports,
-    with_velocities,
-)
-from musegen.roll import Grid, Metre, Notes, Roll, separate
+from musegen.files.smf import Events, check_events, midi_bytes, scan, signatures, tempi, with_ports
+from musegen.roll import Cells, Grid, Metre, Notes, Roll, fill, separate
 from musegen.tracks import LAKH, Part, Track, assign
 
 TICKS_PER_BEAT = 480
@@ -77,6 +68,10 @@ class Song:
     skipped_bars: int = 0
     parts: tuple[Part, ...] = ()
 
+    def cells(self) -> Cells:
+        """Convert the notes to cells, without their velocities."""
+        return fill(self.notes, len(self.tracks), self.bars, self.grid)
+
     def roll(self) -> Roll:
         """Convert the notes to a roll."""
         return Roll.of(self.notes, self.tracks, self.grid, self.tempo_bpm, self.name)
@@ -100,62 +95,9 @@ def read_midi(
     before the first bar, for a file that has no signature of their own for them.
     """
     events = scan(midi_bytes(source, limits))
-    check_times(events)
+    check_events(events)
     title = "" if isinstance(source, bytes) else Path(source).stem
     return _Parsed(events, limits, pedal).song(tracks, grid, meter, pickup_beats, name or title)
-
-
-def _parse(midi: bytes) -> list[dict[str, np.ndarray]]:
-    """Return the columns of the notes of each of the parser's tracks, and of the tempi last."""
-    try:  # a pitch above 127 would be written beyond the parser's memory, hence sanitize_data
-        score = symusic.core.ScoreTick.from_midi(midi, sanitize_data=True)
-    except Exception as error:  # the parser raises many kinds, all meaning the same to the user
-        message = str(error).removesuffix(": iostream error")
-        raise RejectedFile("unreadable", f"the MIDI parser fails: {message}") from error
-    return [*(track.notes.numpy() for track in score.tracks), score.tempos.numpy()]
-
-
-def _column(tracks: list[dict[str, np.ndarray]], key: str) -> np.ndarray:
-    return np.concatenate([np.zeros(0, np.int64), *(t[key] for t in tracks)]).astype(np.int64)
-
-
-VELOCITIES = 127
-"""Velocities that a note can have: 1 to 127."""
-
-
-def _parse_kinds(
-    events: Events, notes: np.ndarray, kind: np.ndarray
-) -> tuple[list[dict[str, np.ndarray]], np.ndarray]:
-    """Return what `_parse` does, and the kind of each of the parser's notes.
-
-    `kind` is a number of each note-on event of `notes`. The parser reads it as the velocity, one
-    digit at a time: in one go for up to 127 kinds. Only where notes got lost on this way, as those
-    without an end do, the file is parsed as it is too, and must have as many.
-    """
-    kinds = int(kind.max(initial=0)) + 1
-    found, unit = np.zeros(1, np.int64), 1
-    while unit < max(kinds, 2):
-        parsed = _parse(with_velocities(events, notes, 1 + kind // unit % VELOCITIES))
-        digit = _column(parsed[:-1], "velocity") - 1
-        _check_damage(unit == 1 or len(digit) == len(found))
-        found, unit = found + unit * digit, unit * VELOCITIES
-    _check_damage(int(found.min(initial=0)) >= 0 and int(found.max(initial=0)) < kinds)
-    if not np.array_equal(np.bincount(found), np.bincount(kind)):
-        parsed = _parse(events.midi)
-        _check_damage(len(_column(parsed[:-1], "time")) == len(found))
-    return parsed, found
-
-
-def _check_damage(is_whole: bool) -> None:
-    if not is_whole:
-        raise RejectedFile("unreadable", "its events are damaged")
-
-
-def _sounding(parts: list[Part], part: np.ndarray) -> tuple[np.ndarray, list[Part]]:
-    """Return the parts that have a note, and the part of each note among them."""
-    has_notes = np.bincount(part, minlength=len(parts)) > 0
-    order = np.cumsum(has_notes) - 1
-    return order[part], [replace(parts[n], order=int(order[n])) for n in np.flatnonzero(has_notes)]
 
 
 @dataclass(frozen=True)
@@ -180,39 +122,28 @@ def _check_count(notes: int, limits: MusicLimits) -> None:
 
 
 class _Parsed:
-    """The parsed file as columns in ticks, checked against the limits."""
+    """The notes of a file as columns in ticks, its tempi and signatures, checked by the limits."""
 
     def __init__(self, events: Events, limits: MusicLimits, pedal: bool):
         self.limits = limits
-        *tracks, tempi = self._parse_notes(events)
-        self.start, self.duration, self.pitch = (
-            _column(tracks, key) for key in ("time", "duration", "pitch")
+        _check_count(int(is_key(events).sum()) // 2, limits)  # before memory is spent
+        down, up = keys_of(events)
+        _check_count(len(down), limits)
+        self.part, self.parts = parts_of(events, down)
+        self.start, self.duration = events.tick[down], events.tick[up] - events.tick[down]
+        self.pitch, self.velocity = (
+            np.minimum(events.byte(number, down), 0x7F).astype(np.int64) for number in (0, 1)
         )
-        _check_count(len(self.start), limits)
-        self.tempo_at = tempi["time"].astype(np.int64)
-        self.seconds_per_beat = tempi["mspq"] / 1e6
+        self.tempo_at, microseconds = tempi(events)
+        self.seconds_per_beat = microseconds / 1e6
         self.metre_at, *self.signatures = signatures(events)
         self.ticks_per_beat = events.ticks_per_beat
         self._check_times()
         if pedal:
             self.duration = self._pedalled(events)
 
-    def _parse_notes(self, events: Events) -> list[dict[str, np.ndarray]]:
-        """Return what `_parse` does; find the parts, and each note's part and velocity."""
-        notes = note_ons(events)
-        if len(notes) > self.limits.notes:  # before memory is spent on their parts
-            _check_count(len(_column(_parse(events.midi)[:-1], "time")), self.limits)
-        part, parts = parts_of(events, notes)
-        key = part * 128 + events.byte(1, notes).clip(1, 127)
-        kinds = np.unique(key)
-        parsed, found = _parse_kinds(events, notes, np.searchsorted(kinds, key))
-        part, self.velocity = np.divmod(kinds[found], 128)
-        self.part, self.parts = _sounding(parts, part)
-        return parsed
-
     def _check_times(self) -> None:
-        times = (self.start, self.duration, self.tempo_at, self.metre_at)
-        if min(int(t.min(initial=0)) for t in times) < 0 or self._too_long():
+        if self._too_long():
             raise RejectedFile("too-long", f"more than {self.limits.beats} beats")
         if (self.seconds_per_beat <= 0).any():
             raise RejectedFile("tempo", "a tempo of 0 microseconds a beat")
@@ -221,10 +152,12 @@ class _Parsed:
 
     def _pedalled(self, events: Events) -> np.ndarray:
         """Return the durations with those of the piano's notes lengthened by its pedal."""
+        is_piano = [is_piano_part(part) for part in self.parts]
+        if not any(is_piano):
+            return self.duration
         channel = np.array([p.port * CHANNELS + p.channel - 1 for p in self.parts])[self.part]
-        is_piano = np.array([is_piano_part(p) for p in self.parts])[self.part]
         lengthened = hold(events, channel, self.start, self.duration, self.pitch)
-        return np.where(is_piano, lengthened, self.duration)
+        return np.where(np.array(is_piano)[self.part], lengthened, self.duration)
 
     def _too_long(self) -> bool:
         return self.end > self.limits.beats * self.ticks_per_beat
@@ -361,16 +294,16 @@ class _Parsed:
         borders = np.array([first + count for first, count in bars.stretches]) * per_bar
         border = borders[np.searchsorted(borders[:-1], start, side="right")]
         drums = np.array([t.is_drum for t in tracks])[track]
-        length = np.where(drums, 1, np.clip(end - start, 1, np.maximum(border - start, 1)))
-        return Notes(track, start, pitch, length, self.velocity)[kept]
+        length = np.where(drums, 1, np.maximum(np.minimum(end, border) - start, 1))
+        return Notes(track, start, pitch, length, self.velocity)[np.flatnonzero(kept)]
 
     def _tempo(self, starts: np.ndarray, grid: Grid) -> np.ndarray:
         """Return the mean tempo of each bar in beats a minute, weighted by time."""
         at, per_beat = self.tempo_at, self.seconds_per_beat
         if not len(at) or at[0] > 0:
             at, per_beat = np.append(0, at), np.append(60 / DEFAULT_BPM, per_beat)
-        at, index = np.unique(at[::-1], return_index=True)  # the last of those at one tick counts
-        per_tick = per_beat[::-1][index] / self.ticks_per_beat
+        last = np.flatnonzero(np.append(at[1:] != at[:-1], True))  # of those at one tick
+        at, per_tick = at[last], per_beat[last] / self.ticks_per_beat
         elapsed = np.append(0, np.cumsum(np.diff(at) * per_tick[:-1]))
         ticks = np.stack([starts, starts + grid.metre.quarters * self.ticks_per_beat])
         piece = np.searchsorted(at, ticks, side="right") - 1

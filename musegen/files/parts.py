@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from musegen.files.smf import CONTROL, NAME, NOTE_ON, PORT, PROGRAM, SYSEX, Events
+from musegen.files.smf import CONTROL, NAME, PORT, PROGRAM, SYSEX, Events
 from musegen.tracks import FAMILIES, Part
 
 CHANNELS = 16
@@ -50,7 +50,7 @@ class Timeline:
 
     def at(self, group: np.ndarray, place: np.ndarray) -> np.ndarray:
         """Return the row of the last change in the group at or before each place, else -1."""
-        if not self.row:
+        if not self.row or not len(group):
             return np.full(len(group), -1)
         groups, places, rows = (np.array(c, np.int64) for c in (self.group, self.place, self.row))
         order = np.lexsort((places, groups))
@@ -108,32 +108,23 @@ class _Channels:
                 self.rhythm.add(channel, tick, MELODIC if found[2] == b"\0" else DRUMS)
 
 
-def channels(events: Events, port: np.ndarray) -> np.ndarray:
-    """Return the number of each event's channel: 16 * port + channel."""
-    return CHANNELS * port + events.channel
-
-
 def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]:
     """Return the part of each of the note-on events `notes`, and the parts.
 
     Their order is that of the tracks, then of the channels, then of the programs.
     """
-    port = ports(events)
-    channel = channels(events, port)
-    state = _followed(events, port, channel)
-    track, tick, channel = events.track[notes], events.tick[notes], channel[notes]
+    state = _followed(events)
+    track, tick, channel = events.track[notes], events.tick[notes], channels(events, notes)
     row = state.own.at(track.astype(np.int64) << 16 | channel, notes)
     others = np.flatnonzero(row < 0)
     row[others] = state.programs.at(channel[others], tick[others])
-    program, use = (
-        np.where(row >= 0, np.array([*column, missing])[row], missing)
-        for column, missing in ((state.program, 0), (state.use, UNKNOWN))
-    )
+    program, use = np.array([*state.program, 0])[row], np.array([*state.use, UNKNOWN])[row]
     rhythm = state.rhythm.at(channel, tick)
     use = np.where(rhythm != UNKNOWN, rhythm, use)
-    is_drum = np.where(use == UNKNOWN, channel % CHANNELS == DRUM_CHANNEL, use == DRUMS)
+    is_drum = np.where(use == UNKNOWN, channel & 0xF == DRUM_CHANNEL, use == DRUMS)
     sizes = (1 << 16, CHANNELS << 8, 2, 128)
-    part, found = _numbered(np.ravel_multi_index((track, channel, is_drum, program), sizes))
+    key = ((track.astype(np.int64) * sizes[1] + channel) * sizes[2] + is_drum) * sizes[3] + program
+    part, found = _numbered(key)
     columns = (column.tolist() for column in np.unravel_index(found, sizes))
     names = _names(events)
     parts = [
@@ -145,9 +136,10 @@ def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]
 
 def _numbered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the rank of each key among the different keys, and these; equal ones come in runs."""
-    begins = np.flatnonzero(np.diff(keys, prepend=-1))
-    found, rank = np.unique(keys[begins], return_inverse=True)
-    return np.repeat(rank, np.diff(np.append(begins, len(keys)))), found
+    changes = np.flatnonzero(keys[1:] != keys[:-1]) + 1
+    edges = np.concatenate([[0] if len(keys) else [], changes, [len(keys)]]).astype(np.int64)
+    found, rank = np.unique(keys[edges[:-1]], return_inverse=True)
+    return np.repeat(rank, edges[1:] - edges[:-1]), found
 
 
 def is_piano_part(part: Part) -> bool:
@@ -156,49 +148,43 @@ def is_piano_part(part: Part) -> bool:
     return not part.is_drum and first <= part.program <= last
 
 
-def note_ons(events: Events) -> np.ndarray:
-    """Return the numbers of the events that start a note."""
-    on = np.flatnonzero(events.kind == NOTE_ON)
-    return on[events.byte(1, on) > 0]
+def channels(events: Events, numbers: np.ndarray) -> np.ndarray:
+    """Return the number of the channel of each of these events: 16 * port + channel."""
+    return CHANNELS * ports(events, numbers) + (events.status[numbers] & 0xF)
 
 
-def ports(events: Events) -> np.ndarray:
-    """Return the port of each event: that of the last port event before it in its track.
+def ports(events: Events, numbers: np.ndarray) -> np.ndarray:
+    """Return the port of each of these events: that of the last port event before in its track.
 
     Before the first one it is the first one's: programs often stand before it.
     """
-    numbers = events.meta_numbers(PORT)
-    if not len(numbers):
-        return np.zeros(len(events), np.int64)
-    track = events.track[numbers]
-    is_first = np.diff(track, prepend=-1) > 0
-    begin = np.where(is_first, np.searchsorted(events.track, track), numbers)
-    end = np.searchsorted(events.track, track, side="right")
-    end[:-1] = np.minimum(end[:-1], begin[1:])
-    edges = np.append(np.stack([begin, end], 1), len(events))  # [2*port+1]
-    values = np.stack([np.zeros(len(numbers)), events.byte(2, numbers)], 1)  # [port 2]
-    return np.repeat(np.append(values, 0).astype(np.int64), np.diff(edges, prepend=0))
+    found = events.metas(PORT)
+    if not len(found):
+        return np.zeros(len(numbers), np.int64)
+    track = np.concatenate([[-1], events.track[found], [-1]])  # none before and after
+    value = np.concatenate([[0], events.byte(2, found), [0]])
+    before, mine = np.searchsorted(found, numbers), events.track[numbers]
+    following = np.where(track[before + 1] == mine, value[before + 1], 0)
+    return np.where(track[before] == mine, value[before], following)
 
 
-def _followed(events: Events, port: np.ndarray, channel: np.ndarray) -> _Channels:
+def _followed(events: Events) -> _Channels:
     """Follow the messages that set programs, banks and drum parts, in the order of time."""
-    bank = np.flatnonzero(events.kind == CONTROL)
-    bank = bank[events.byte(0, bank) & 0x7F == BANK]
     others = np.flatnonzero((events.kind == PROGRAM) | (events.status == SYSEX))
-    numbers = np.sort(np.concatenate([bank, others]))
+    numbers = np.sort(np.concatenate([events.controls(BANK), others]))
     numbers = numbers[np.argsort(events.tick[numbers], kind="stable")]
-    state, found = _Channels(), events[numbers]
-    columns = (numbers, found.track, found.tick, found.kind, channel[numbers], port[numbers])
-    values = (found.value(0), found.value(1), np.arange(len(numbers)))
-    for number, track, tick, kind, of, its_port, first, second, n in zip(
-        *(column.tolist() for column in (*columns, *values)), strict=True
+    state = _Channels()
+    columns = (column[numbers] for column in (events.track, events.tick, events.kind))
+    values = (channels(events, numbers), events.value(0, numbers), events.value(1, numbers))
+    for number, track, tick, kind, channel, first, second in zip(
+        *(column.tolist() for column in (numbers, *columns, *values)), strict=True
     ):
         if kind == PROGRAM:
-            state.set_program(track, number, tick, of, first)
+            state.set_program(track, number, tick, channel, first)
         elif kind == CONTROL:
-            state.bank[of] = second
+            state.bank[channel] = second
         else:
-            state.receive(found.payload(n), tick, its_port)
+            state.receive(events.payload(number), tick, channel // CHANNELS)
     return state
 
 
@@ -225,5 +211,6 @@ def text_of(raw: bytes) -> str:
 
 def _names(events: Events) -> dict[int, str]:
     """Return the names of the tracks that have one; the last counts."""
-    named = events.meta(NAME)
-    return {track: text_of(named.payload(n)) for n, track in enumerate(named.track.tolist())}
+    named = events.metas(NAME)
+    tracks = events.track[named].tolist()
+    return {t: text_of(events.payload(n)) for t, n in zip(tracks, named.tolist(), strict=True)}

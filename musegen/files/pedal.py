@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from musegen.files.parts import channels, ports
-from musegen.files.smf import CONTROL, Events
+from musegen.files.parts import channels
+from musegen.files.smf import Events
 
 SUSTAIN, RESET = 64, 121
 """Control changes: the pedal, and the one that lifts it with all others."""
@@ -27,21 +27,18 @@ def hold(
     A note whose key goes up while the pedal is down sounds until the pedal goes up or its pitch is
     struck on its channel. All in ticks; `channel`: 16 * port + channel.
     """
-    used = np.flatnonzero(events.kind == CONTROL)
-    control = events.byte(0, used) & 0x7F
-    used = used[(control == SUSTAIN) | (control == RESET)]
-    pedal = events[used]
-    is_down = (pedal.value(0) == SUSTAIN) & (pedal.value(1) >= DOWN)
+    used = events.controls(SUSTAIN, RESET)
+    is_down = (events.value(0, used) == SUSTAIN) & (events.value(1, used) >= DOWN)
     if not is_down.any():
         return duration
-    pedal_channel = channels(pedal, ports(events)[used])
+    pedal_channel, tick = channels(events, used), events.tick[used]
     end = start + duration
     latest = int(end.max()) + LAST_BEATS * events.ticks_per_beat
     held = end.copy()
     for number in np.unique(pedal_channel[is_down]).tolist():
         mine, of_pedal = np.flatnonzero(channel == number), np.flatnonzero(pedal_channel == number)
-        order = of_pedal[np.argsort(pedal.tick[of_pedal], kind="stable")]
-        until = _released(pedal.tick[order], is_down[order], end[mine], latest)
+        order = of_pedal[np.argsort(tick[of_pedal], kind="stable")]
+        until = _released(tick[order], is_down[order], end[mine], latest)
         held[mine] = np.minimum(until, _next_strike(pitch[mine], start[mine], latest))
     return np.maximum(end, held) - start
 

@@ -1,8 +1,7 @@
-"""The bytes of a Standard MIDI File: repairs and checks before it is parsed, and its events.
+"""The bytes of a Standard MIDI File: repairs and checks, and its events.
 
-The parser trusts its file. Each check is for something that a file of a few bytes can contain and
-that would end in a crash, in gigabytes of memory, or in wrong notes. `scan` finds all events, for
-what the parser does not report.
+Each check is for something that a file of a few bytes can contain and that would end in a crash,
+in gigabytes of memory, or in wrong notes.
 """
 
 import struct
@@ -20,23 +19,21 @@ from core.data.sources import RejectedFile, read_bytes, require_size
 MIDI = (".mid", ".midi", ".kar", ".rmi")
 """Suffixes of MIDI files."""
 
-LARGEST_TICK = 2**31 - 1
 HEADER_BYTES = 14
 TRACK = b"MTrk"
 SEARCHED_BYTES = 4096
 
 NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PITCH_BEND = 0x80, 0x90, 0xB0, 0xC0, 0xE0
 SYSEX, ESCAPE, META = 0xF0, 0xF7, 0xFF
-NAME, PORT, END_OF_TRACK, SIGNATURE = 0x03, 0x21, 0x2F, 0x58
+NAME, PORT, END_OF_TRACK, TEMPO, SIGNATURE = 0x03, 0x21, 0x2F, 0x51, 0x58
 """Kinds of meta events."""
 
 
 def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     """Return the file as header and tracks alone, with their true number and lengths.
 
-    A RIFF wrapper, junk before the header or after the tracks and other chunks are left out. The
-    parser would trust a wrong length or number and read beyond the end of the file. Raises
-    `RejectedFile` if there is no header, or if times are not in beats.
+    A RIFF wrapper, junk before the header or after the tracks and other chunks are left out.
+    Raises `RejectedFile` if there is no header, or if times are not in beats.
     """
     data = source if isinstance(source, bytes) else read_bytes(Path(source), limits)
     if not data:
@@ -73,21 +70,19 @@ def _check_header(kind: int, division: int) -> None:
 
 @dataclass(frozen=True)
 class Events:
-    """The events of all tracks of `midi` as columns, track after track.
+    """The events of all tracks of a file as columns, track after track.
 
-    tick: from the beginning. status: a running status is filled in, 0 where there is none. data:
-    the index of the first data byte.
+    raw: the bytes of the file, and zeros after it, so that an event can be asked for bytes that it
+    does not have. tick: from the beginning. status: a running status is filled in, 0 where there
+    is none. data: the index of the first data byte. is_whole: no track breaks off within an event.
     """
 
-    midi: bytes
+    raw: np.ndarray
     track: np.ndarray
     tick: np.ndarray
     status: np.ndarray
     data: np.ndarray
-
-    def __getitem__(self, index: np.ndarray) -> "Events":
-        columns = (self.track, self.tick, self.status, self.data)
-        return Events(self.midi, *(column[index] for column in columns))
+    is_whole: bool = True
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -95,46 +90,46 @@ class Events:
     @property
     def ticks_per_beat(self) -> int:
         """Return the ticks of a quarter note, as the header states them."""
-        return int.from_bytes(self.midi[12:14], "big")
+        return int.from_bytes(self.raw[12:14].tobytes(), "big")
 
     @cached_property
     def kind(self) -> np.ndarray:
         """Return the status without the channel of channel messages."""
         return np.where(self.status < SYSEX, self.status & 0xF0, self.status)
 
-    @cached_property
-    def channel(self) -> np.ndarray:
-        """Return the channels, from 0."""
-        return (self.status & 0xF).astype(np.int64)
+    def byte(self, number: int, index: np.ndarray) -> np.ndarray:
+        """Return data byte `number`, from 0, of each event at `index`."""
+        return self.raw[self.data[index] + number]
 
-    def byte(self, number: int, index: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Return data byte `number`, from 0, of each event, or of those at `index`."""
-        raw = np.frombuffer(self.midi, np.uint8)
-        return raw[np.minimum(self.data[index] + number, len(raw) - 1)]
-
-    def value(self, number: int) -> np.ndarray:
+    def value(self, number: int, index: np.ndarray) -> np.ndarray:
         """Return data byte `number` of channel messages, in which only 7 bits count."""
-        return self.byte(number) & 0x7F
+        return self.byte(number, index) & 0x7F
 
     @cached_property
     def _metas(self) -> tuple[np.ndarray, np.ndarray]:
         numbers = np.flatnonzero(self.status == META)
         return numbers, self.byte(0, numbers)
 
-    def meta_numbers(self, kind: int) -> np.ndarray:
+    def metas(self, kind: int) -> np.ndarray:
         """Return the numbers of the meta events of one kind."""
         numbers, kinds = self._metas
         return numbers[kinds == kind]
 
-    def meta(self, kind: int) -> "Events":
-        """Return the meta events of one kind."""
-        return self[self.meta_numbers(kind)]
+    @cached_property
+    def _controls(self) -> tuple[np.ndarray, np.ndarray]:
+        numbers = np.flatnonzero(self.kind == CONTROL)
+        return numbers, self.value(0, numbers)
+
+    def controls(self, *kinds: int) -> np.ndarray:
+        """Return the numbers of the control changes of some kinds."""
+        numbers, found = self._controls
+        return numbers[np.logical_or.reduce([found == kind for kind in kinds])]
 
     def payload(self, number: int) -> bytes:
         """Return the bytes of a meta or sysex event, without its length."""
         at = int(self.data[number]) + int(self.status[number] == META)
-        length, at = _number(self.midi, at)
-        return self.midi[at : at + length]
+        length, after = _number(self.raw[at : at + SPARE_BYTES].tobytes(), 0)
+        return self.raw[at + after : at + after + length].tobytes()
 
 
 def scan(midi: bytes) -> Events:
@@ -146,8 +141,34 @@ def scan(midi: bytes) -> Events:
     for begin, end in chunks:
         walk.follow(begin, end)
     at = walk.found()
-    ends = np.searchsorted(at, [end for _, end in chunks])
-    return _columns(midi, walk.raw, np.diff(ends, prepend=0), at)
+    first, last = np.searchsorted(at, np.array(chunks, np.int64).reshape(-1, 2)).T  # [track]
+    delta, at = _numbers(walk.raw, at)
+    status, has_status = _statuses(walk.raw[at], first[last > first])
+    track = np.repeat(np.arange(len(chunks), dtype=np.int32), last - first)
+    tick = _ticks(delta, first, last)
+    return Events(walk.raw, track, tick, status, at + has_status, walk.is_whole)
+
+
+def _ticks(delta: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Return the times of events from those since the event before; a track begins at 0."""
+    elapsed = np.zeros(1 + len(delta), np.int64)
+    np.cumsum(delta, out=elapsed[1:])
+    return elapsed[1:] - np.repeat(elapsed[first], last - first)
+
+
+def _statuses(found: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the status of each event, and whether it has one of its own.
+
+    `found`: the byte after its delta time. Else it has that of the last channel message in its
+    track, 0 before there is one. `first`: the numbers of the tracks' first events.
+    """
+    has_status = found >= 0x80
+    sets = has_status & (found < SYSEX)
+    running = np.where(sets, found, 0)
+    sets[first] = True
+    edges = np.concatenate([np.flatnonzero(sets), [len(found)]])
+    lasting = np.repeat(running[edges[:-1]], edges[1:] - edges[:-1])
+    return np.where(has_status, found, lasting), has_status
 
 
 def _chunks(midi: bytes) -> Iterator[tuple[int, int]]:
@@ -159,8 +180,11 @@ def _chunks(midi: bytes) -> Iterator[tuple[int, int]]:
         at = end
 
 
-WINDOW = 1 << 18
-"""Bytes that are searched for runs at once."""
+WINDOW = 1 << 16
+"""Bytes that are searched for runs at once; their numbers fit in 16 bits."""
+
+SPARE_BYTES = 16
+"""Zeros after the file, more than an event has bytes before its payload."""
 
 STOP = 2**31 - 1
 SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}
@@ -170,8 +194,10 @@ FOURTH, OTHER = 1, 2
 """Bits of a byte from 0x80 on: the fourth in a row; no status of two data bytes or not the first
 in a row."""
 
-STATUS_BITS = np.full(256, OTHER, np.uint8)
-STATUS_BITS[NOTE_OFF:PROGRAM] = STATUS_BITS[PITCH_BEND:SYSEX] = 0
+STATUS_BITS = bytes(
+    0 if NOTE_OFF <= status < PROGRAM or PITCH_BEND <= status < SYSEX else OTHER
+    for status in range(256)
+)
 
 
 def _breaks() -> list[bytes]:
@@ -198,9 +224,10 @@ class _Walk:
     """
 
     def __init__(self, midi: bytes):
-        self.midi = midi + bytes(16)
+        self.midi = midi + bytes(SPARE_BYTES)
         self.raw = np.frombuffer(self.midi, np.uint8)
         self.begin = self.end = 0
+        self.is_whole = True
         self.single: list[int] = []
         self.runs: list[np.ndarray] = []
 
@@ -223,6 +250,7 @@ class _Walk:
                 at, data_bytes, is_plain = self._after(at, data_bytes)
         if end < at < STOP:
             self.single.pop()
+            self.is_whole = False
 
     def _run(self, at: int, end: int) -> np.ndarray | None:
         """Return the ends of the plain events from here on, None if there are none.
@@ -245,8 +273,9 @@ class _Walk:
         is_high = raw >= 0x80
         self.low = np.flatnonzero(~is_high)
         high = np.flatnonzero(is_high)
-        below = high - np.arange(len(high))
-        code = (4 * (below - below // 3 * 3)).astype(np.uint8) | STATUS_BITS[raw[high]]
+        below = (high - np.arange(len(high))).astype(np.uint16)
+        phase = (below - below // 3 * 3).astype(np.uint8)
+        code = 4 * phase | np.frombuffer(raw[high].tobytes().translate(STATUS_BITS), np.uint8)
         code[1:] |= OTHER * (below[1:] == below[:-1]).astype(np.uint8)
         code[3:] |= FOURTH * (below[3:] == below[:-3]).astype(np.uint8)
         self.breaks = [code.tobytes().translate(table) for table in BREAKS]
@@ -256,8 +285,10 @@ class _Walk:
         """Return the index after an event, STOP after an end of track, the number of data bytes
         that its successor has without a status, and whether it is plain."""
         midi = self.midi
-        _, at = _number(midi, at)
-        status, at = midi[at], at + 1
+        last = at + 3
+        while midi[at] >= 0x80 and at < last:  # a delta time has at most four bytes
+            at += 1
+        status, at = midi[at + 1], at + 2
         if status < 0x80:
             return at - 1 + data_bytes, data_bytes, data_bytes == 2
         if status < SYSEX:
@@ -277,9 +308,8 @@ def _numbers(raw: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> _numbers(np.array([5, 0x81, 0x48], np.uint8), np.array([0, 1]))
     (array([  5, 200]), array([1, 3]))
     """
-    value, after = raw[at].astype(np.int64), at + 1
-    longer = np.flatnonzero(value >= 0x80)
-    value &= 0x7F
+    byte, after = raw[at], at + 1
+    value, longer = (byte & 0x7F).astype(np.int64), np.flatnonzero(byte >= 0x80)
     for _ in range(3):
         byte = raw[after[longer]]
         value[longer] = value[longer] << 7 | byte & 0x7F
@@ -290,35 +320,27 @@ def _numbers(raw: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _number(midi: bytes, at: int) -> tuple[int, int]:
     """Return the variable-length quantity here, and the index after it."""
-    value = 0
-    for index in range(at, min(at + 4, len(midi))):
-        value, at = value << 7 | midi[index] & 0x7F, index + 1
-        if midi[index] < 0x80:
-            break
-    return value, at
+    value, last = midi[at] & 0x7F, at + 3
+    while midi[at] >= 0x80 and at < last:
+        at += 1
+        value = value << 7 | midi[at] & 0x7F
+    return value, at + 1
 
 
-def _columns(midi: bytes, raw: np.ndarray, counts: np.ndarray, at: np.ndarray) -> Events:
-    delta, at = _numbers(raw, at)
-    elapsed = np.append(0, np.cumsum(delta))
-    first = np.cumsum(counts) - counts
-    tick = elapsed[1:] - np.repeat(elapsed[first], counts)
-    track = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    status = raw[at]
-    has_status = status >= 0x80
-    own = np.where(has_status & (status < SYSEX), status, 0)
-    sets = own > 0
-    sets[first[counts > 0]] = True
-    setters = np.flatnonzero(sets)
-    running = np.repeat(own[setters], np.diff(setters, append=len(at)))
-    status = np.where(has_status, status, running)
-    return Events(midi, track, tick, status, at + has_status)
+def check_events(events: Events) -> None:
+    """Reject a file with a track that breaks off within an event, or an event without status."""
+    if not events.is_whole:
+        raise RejectedFile("unreadable", "a track breaks off in the middle of an event")
+    if not events.status.all():
+        raise RejectedFile("unreadable", "an event has no status, and none is before it")
 
 
-def check_times(events: Events) -> None:
-    """Reject a track whose delta times add up to 2^31 or more, where the parser overflows."""
-    if int(events.tick.max(initial=0)) > LARGEST_TICK:
-        raise RejectedFile("too-long", "its times add up to more than 2^31 ticks")
+def tempi(events: Events) -> tuple[np.ndarray, np.ndarray]:
+    """Return tick and microseconds a beat of each tempo, in order of time; 3 bytes are needed."""
+    found = events.metas(TEMPO)
+    found = _by_time(events, found[events.byte(1, found) >= 3])
+    high, middle, low = (events.byte(number, found).astype(np.int64) for number in (2, 3, 4))
+    return events.tick[found], high << 16 | middle << 8 | low
 
 
 def signatures(events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -327,21 +349,15 @@ def signatures(events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Of 4 bytes the first 2 are needed, numerator and power of two: shorter ones, and denominators
     above 128, are left out.
     """
-    found = events.meta(SIGNATURE)
-    found = found[np.flatnonzero((found.byte(1) >= 2) & (found.byte(3) <= 7))]
-    found = found[np.argsort(found.tick, kind="stable")]
-    return found.tick, found.byte(2).astype(np.int64), 2 ** found.byte(3).astype(np.int64)
+    found = events.metas(SIGNATURE)
+    is_whole = (events.byte(1, found) >= 2) & (events.byte(3, found) <= 7)
+    found = _by_time(events, found[is_whole])
+    numerator, power = (events.byte(number, found).astype(np.int64) for number in (2, 3))
+    return events.tick[found], numerator, 2**power
 
 
-def with_velocities(events: Events, notes: np.ndarray, velocity: np.ndarray) -> bytes:
-    """Return the file with other velocities of the note-on events `notes`.
-
-    The parser reports of a note neither its channel nor its track; from such a file it reads as
-    velocity what one wants to know.
-    """
-    changed = np.frombuffer(events.midi, np.uint8).copy()
-    changed[events.data[notes] + 1] = velocity
-    return changed.tobytes()
+def _by_time(events: Events, numbers: np.ndarray) -> np.ndarray:
+    return numbers[np.argsort(events.tick[numbers], kind="stable")]
 
 
 def with_ports(midi: bytes, of_one_port: int) -> bytes:

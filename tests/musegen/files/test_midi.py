@@ -17,9 +17,10 @@ from peak import CODE
 
 from core.data.sources import RejectedFile
 from core.errors import UserError
+from musegen.files.keys import keys_of
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import Song, read_midi, song_of, write_midi
-from musegen.files.parts import note_ons, parts_of
+from musegen.files.parts import parts_of
 from musegen.files.smf import scan
 from musegen.roll import Grid, Roll, fill, separate
 from musegen.tracks import LAKH, QUARTET, VOICES, Track, track_list
@@ -343,6 +344,7 @@ def test_a_name_in_no_known_alphabet_is_no_obstacle():
         (midi(note(60, 480) * 3), {"limits": MusicLimits(cells=35)}, "too-dense"),
         (midi(note(60, 0x0FFFFFFF)), {}, "too-long"),
         (midi(note(60, 9_900_000), division=1), {}, "too-long"),
+        (midi((number(0x0FFFFFFF) + b"\xb0\x01\x01") * 16 + note(60, 480)), {}, "too-long"),
         (midi(note(60, 480), number(0x0FFFFFFF) + signature(4, 2)[1:]), {}, "too-long"),
     ],
 )
@@ -350,6 +352,17 @@ def test_what_cannot_be_used_is_refused_with_its_reason(
     data: bytes, options: dict[str, object], why: str
 ):
     assert rejected(data, **options) == why
+
+
+PARTED = number(0) + b"\xf0\x03\x7e\x01\xf7" + number(0) + b"\xf4" + number(480) + b"\xfd"
+
+
+def test_notes_are_found_past_system_messages_and_running_status_survives_them():
+    """C, then messages that make no sound, then D by running status, a beat later."""
+    track = b"\x00\x90\x3c\x64" + number(480) + b"\x3c\x00" + PARTED
+    track += b"\x00\x3e\x64" + number(480) + b"\x3e\x00"
+    song = read_midi(midi(track), grid=QUARTER)
+    assert rows(song.notes) == [(PIANO, 0, 12, 4), (PIANO, 8, 14, 4)]
 
 
 def test_limits_are_what_is_still_allowed():
@@ -404,7 +417,7 @@ def test_no_file_of_a_few_bytes_takes_much_memory(tmp_path: Path):
         "tpq1.mid": "too-long",
         "all-pitches.mid": "too-dense",
         "long.mid": "kept",
-        "events.mid": "no-notes",
+        "events.mid": "too-many-notes",
         "signatures.mid": "kept",
     }
 
@@ -597,7 +610,7 @@ def test_twenty_programs_are_written_on_ports_and_read_back(drums: set[int]):
     song = read_midi(stream.getvalue(), tracks)
     assert rows(song.notes) == rows(played.ordered())
     events = scan(stream.getvalue())
-    _, parts = parts_of(events, note_ons(events))
+    _, parts = parts_of(events, keys_of(events)[0])
     assert [(p.name, p.program) for p in parts if not p.is_drum] == [
         (t.name, t.program) for t in tracks if not t.is_drum
     ]
@@ -608,7 +621,7 @@ def test_fifteen_tracks_need_no_port():
     tracks = tuple(Track(name=str(n), rest=True) for n in range(15))
     stream = io.BytesIO()
     write_midi(Roll.of(notes((14, 0, 3, 1)), tracks, Grid(), np.array([90.0])), stream)
-    assert not len(scan(stream.getvalue()).meta(0x21))
+    assert not len(scan(stream.getvalue()).metas(0x21))
 
 
 def on_grid(score: symusic.core.ScoreTick) -> set[tuple[str, int, int, int]]:

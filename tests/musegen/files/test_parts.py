@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from handmade import meta, midi, name, note, number, program
 
-from musegen.files.midi import _parse, read_midi
-from musegen.files.parts import note_ons, parts_of, text_of
+from musegen.files.keys import keys_of
+from musegen.files.midi import read_midi
+from musegen.files.parts import parts_of, text_of
 from musegen.files.smf import scan
 from musegen.roll import Grid
 from musegen.tracks import LAKH, Track, track_list
@@ -34,12 +35,12 @@ def port(value: int) -> bytes:
 def played(*tracks: bytes) -> list[tuple[int, str, int]]:
     """(pitch, "drums" or program, port) of each note in the file's order."""
     events = scan(midi(*tracks))
-    notes = note_ons(events)
+    notes, _ = keys_of(events)
     part, parts = parts_of(events, notes)
     owners = [parts[n] for n in part.tolist()]
     return [
         (pitch, "drums" if p.is_drum else str(p.program), p.port)
-        for pitch, p in zip(events[notes].byte(0).tolist(), owners, strict=True)
+        for pitch, p in zip(events.byte(0, notes).tolist(), owners, strict=True)
     ]
 
 
@@ -128,7 +129,7 @@ def test_parts_are_in_the_order_of_tracks_channels_and_programs():
     first = name("a") + program(9, 3) + note(60, 9, channel=3) + note(61, 9, channel=2)
     first += program(4, 3) + note(62, 9, channel=3)
     events = scan(midi(first, name("b") + note(63, 9)))
-    part, parts = parts_of(events, note_ons(events))
+    part, parts = parts_of(events, keys_of(events)[0])
     assert [(p.order, p.name, p.program, p.channel) for p in parts] == [
         (0, "a", 0, 2),
         (1, "a", 4, 3),
@@ -151,25 +152,14 @@ def test_more_parts_than_velocities_keep_their_notes():
     assert len(read_midi(midi(body), (Track(name="All", rest=True),)).notes) == 300
 
 
-UNENDED = b"\x00\x90\x14\x40"
-
-
-@pytest.mark.parametrize(
-    ("velocities", "first", "parses"), [(60, b"", 1), (127, b"", 2), (60, UNENDED, 2)]
-)
-def test_each_note_keeps_part_and_velocity_in_as_few_parses_as_can_be(
-    velocities: int, first: bytes, parses: int, monkeypatch: pytest.MonkeyPatch
-):
-    """Two parts, each with notes of velocities 1, 2, ...: up to 127 kinds are read in one go."""
-    parsed = list[bytes]()
-    monkeypatch.setattr("musegen.files.midi._parse", lambda m: parsed.append(m) or _parse(m))
-    loud = [note(60, 40, velocity=1 + v) for v in range(velocities)]
-    soft = [note(60, 40, channel=2, velocity=velocities - v) for v in range(velocities)]
+def test_each_note_keeps_part_and_velocity():
+    """Two parts of the same pitches: one grows louder, the other softer."""
+    loud = [note(60, 40, velocity=1 + v) for v in range(127)]
+    soft = [note(60, 40, channel=2, velocity=127 - v) for v in range(127)]
     tracks = (Track(name="1", order=0), Track(name="2", order=1))
-    song = read_midi(midi(first + b"".join(loud), program(9, 2) + b"".join(soft)), tracks)
-    for track, expected in enumerate((range(1, velocities + 1), range(velocities, 0, -1))):
+    song = read_midi(midi(b"".join(loud), program(9, 2) + b"".join(soft)), tracks)
+    for track, expected in enumerate((range(1, 128), range(127, 0, -1))):
         assert song.notes.velocity[song.notes.track == track].tolist() == list(expected)
-    assert len(parsed) == parses
 
 
 @pytest.mark.parametrize(

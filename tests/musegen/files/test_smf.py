@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import END, meta, midi, name, note, number, program, signature
+from handmade import END, meta, midi, name, note, program
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,12 +14,12 @@ from musegen.files.limits import MusicLimits
 from musegen.files.smf import (
     Events,
     _Walk,
-    check_times,
+    check_events,
     midi_bytes,
     scan,
     signatures,
+    tempi,
     with_ports,
-    with_velocities,
 )
 
 LIMITS = MusicLimits()
@@ -103,7 +103,7 @@ def test_events_are_walked_with_running_status_and_over_texts():
         (1, 303, 0x81),
         (1, 303, 0xFF),
     ]
-    assert found.byte(0)[[1, 2, 5, 6]].tolist() == [0x3C, 0x3E, 7, 50]
+    assert found.byte(0, np.array([1, 2, 5, 6])).tolist() == [0x3C, 0x3E, 7, 50]
     assert (found.payload(0), found.payload(3)) == (b"a\x7f", b"\x01\xf7")
 
 
@@ -171,17 +171,40 @@ def test_runs_are_taken_at_a_bound():
 
 
 def test_a_track_ends_with_its_last_whole_event():
-    cut = midi_bytes(PLAIN[: -len(END) - 1], LIMITS)
-    assert columns(scan(cut)) == [(0, 0, 0x90)]
+    cut = scan(midi_bytes(PLAIN[: -len(END) - 1], LIMITS))
+    assert columns(cut) == [(0, 0, 0x90)]
+    assert not cut.is_whole
     after_its_end = midi(note(60, 480) + END + note(62, 480))
     assert len(scan(after_its_end)) == 3
 
 
-def test_velocities_are_replaced_and_nothing_else():
-    plain = midi(note(60, 9, channel=16, velocity=33) + note(61, 9, channel=3, velocity=7))
-    assert with_velocities(scan(plain), np.array([0, 2]), np.array([5, 127])) == midi(
-        note(60, 9, channel=16, velocity=5) + note(61, 9, channel=3, velocity=127)
-    )
+@pytest.mark.parametrize(
+    ("track", "why"),
+    [
+        (note(60, 480)[:-1], "breaks off"),
+        (note(60, 480) + b"\x00\xff\x01\x7fab", "breaks off"),
+        (b"\x00\x3c\x40" + note(60, 480), "no status"),
+        (name("x") + b"\x02\x3c\x40", "no status"),
+    ],
+)
+def test_damaged_tracks_are_refused(track: bytes, why: str):
+    for whole in (note(60, 480), b""):
+        tracks = midi(whole, track)[: -len(END)]  # the last track has no end
+        with pytest.raises(RejectedFile, match=f"unreadable.*{why}"):
+            check_events(scan(midi_bytes(tracks, LIMITS)))
+
+
+@pytest.mark.parametrize("whole", [PLAIN, PLAIN[: -len(END)], midi(b"", name("x")), midi()])
+def test_whole_tracks_pass(whole: bytes):
+    check_events(scan(midi_bytes(whole, LIMITS)))
+
+
+def test_tempi_need_three_bytes_and_come_in_order_of_time():
+    first = meta(0x51, b"\x07\xa1") + meta(0x51, b"\x07\xa1\x20", after=480)
+    second = meta(0x51, b"\x8f\xff\xfe", after=96) + meta(0x51, b"\x01\x02\x03\x04", after=1)
+    at, microseconds = tempi(scan(midi(first, second)))
+    assert at.tolist() == [96, 97, 480]
+    assert microseconds.tolist() == [0x8FFFFE, 0x010203, 500_000]
 
 
 def test_signatures_need_two_bytes_and_come_in_order_of_time():
@@ -199,29 +222,3 @@ def test_tracks_beyond_a_ports_channels_get_ports_of_their_own():
     assert with_ports(midi(*tracks), 4) == midi(*tracks)
     at_port = [tracks[0], *(meta(0x21, bytes([n // 3])) + tracks[n + 1] for n in range(4))]
     assert with_ports(midi(*tracks), 3) == midi(*at_port)
-
-
-def silent_steps(delta: int, count: int) -> bytes:
-    return (number(delta) + b"\xb0\x01\x01") * count
-
-
-@pytest.mark.parametrize(
-    ("delta", "count"),
-    [(0x0FFFFFFF, 8), (0x0FFFFFFF, 16), (2**21 - 1, 1025), (2**14 - 1, 131_081)],
-)
-def test_times_that_add_up_past_what_the_parser_counts_are_refused(delta: int, count: int):
-    past = midi(silent_steps(delta, count) + note(60, 480, after=2**14))
-    with pytest.raises(RejectedFile, match=r"too-long.*2\^31"):
-        check_times(scan(past))
-
-
-@pytest.mark.parametrize(
-    "track",
-    [
-        silent_steps(0x0FFFFFFF, 7) + note(60, 480),
-        meta(0x01, b"\xff" * 4000) + note(60, 480),
-        signature(4, 2) * 1000,
-    ],
-)
-def test_times_below_that_pass(track: bytes):
-    check_times(scan(midi(track, track)))

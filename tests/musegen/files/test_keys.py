@@ -1,0 +1,68 @@
+"""Keys: which event ends which note."""
+
+from collections import deque
+
+from handmade import midi, note, program
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musegen.files.keys import keys_of
+from musegen.files.smf import scan
+
+
+def pairs(*tracks: bytes) -> list[tuple[int, int]]:
+    """(start, end) of each note in ticks."""
+    events = scan(midi(*tracks))
+    down, up = keys_of(events)
+    return list(zip(events.tick[down].tolist(), events.tick[up].tolist(), strict=True))
+
+
+def down(pitch: int, after: int = 0, channel: int = 0) -> bytes:
+    return bytes([after, 0x90 + channel, pitch, 64])
+
+
+def up(pitch: int, after: int = 0, channel: int = 0) -> bytes:
+    return bytes([after, 0x80 + channel, pitch, 64])
+
+
+def test_of_two_notes_of_a_key_the_first_ends_first():
+    """At 0 and 10 down, at 15 and 40 up."""
+    assert pairs(down(60) + down(60, 10) + up(60, 5) + up(60, 25)) == [(0, 15), (10, 40)]
+
+
+def test_a_key_has_a_track_a_channel_and_a_pitch():
+    track = down(60) + up(60, 3, channel=1) + up(61, 4) + up(60, 5)
+    assert pairs(track, up(60, 2) + down(60) + bytes([9, 0x90, 60, 0])) == [(0, 12), (2, 11)]
+
+
+def test_a_pitch_above_127_is_127():
+    assert pairs(bytes([0, 0x90, 0xDC, 64]) + up(127, 7)) == [(0, 7)]
+
+
+def test_notes_without_an_end_and_ends_without_a_note_are_left_out():
+    """An end too early, then two notes of one end, which the first takes."""
+    assert pairs(up(60, 1) + down(60, 1) + down(60, 1) + up(60, 1) + note(62, 8)) == [
+        (2, 4),
+        (4, 12),
+    ]
+    assert pairs(up(60, 1) + up(60, 1) + program(3)) == pairs(down(60)) == []
+
+
+def test_notes_are_in_the_order_of_their_starts_in_each_track():
+    chord = down(67) + down(60) + up(60, 5) + up(67, 1) + note(64, 2)
+    assert pairs(chord, note(50, 3)) == [(0, 6), (0, 5), (6, 8), (0, 3)]
+
+
+@given(st.lists(st.tuples(st.integers(60, 62), st.booleans()), max_size=40))
+def test_each_end_takes_the_first_note_that_waits(played: list[tuple[int, bool]]):
+    """Followed one by one; a tick parts the events."""
+    track = b"".join(down(p, 1) if is_down else up(p, 1) for p, is_down in played)
+    waiting: dict[int, deque[int]] = {}
+    expected = []
+    for tick, (pitch, is_down) in enumerate(played, 1):
+        keys = waiting.setdefault(pitch, deque())
+        if is_down:
+            keys.append(tick)
+        elif keys:
+            expected.append((keys.popleft(), tick))
+    assert pairs(track) == sorted(expected)
