@@ -14,7 +14,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 from pydantic import model_validator
 
 from core.app import fit
@@ -49,7 +48,7 @@ from musegen.networks.states import States, to_cells, to_played, to_states, velo
 from musegen.networks.wirings import Wires
 from musegen.presets import PRESETS
 from musegen.recipes import RECIPES
-from musegen.roll import DEFAULT_VELOCITY, Grid, Notes, Phrases, Roll, fill, notes_of
+from musegen.roll import DEFAULT_VELOCITY, Grid, Notes, Phrases, Roll, cut_phrases, fill, notes_of
 from musegen.tracks import Track
 
 
@@ -258,7 +257,7 @@ class Music(Domain):
             cells = model.cells_of(songs, bars)
             if model.translates and onset_f1(examples.items, cells) > COPY:
                 return {}
-            phrases = yardstick.distance(phrases_of(cells, data.bars))
+            phrases = yardstick.distance(cut_phrases(cells, data.bars))
             judged = hearing.judge(cut_notes(songs, bars, data, [longest]), phrases)
             return {"distance": judged.total, "phrases": phrases, "time": judged.time}
 
@@ -461,12 +460,6 @@ class Model(CoreModel):
             Roll.of(notes, spec.tracks, spec.grid, tempo, f"{self.name} {number + 1}")
             for number, notes in enumerate(self.notes(count, seed, bars, form))
         ]
-
-
-def phrases_of(songs: UInt8[np.ndarray, "song track song_bar step pitch"], bars: int) -> Phrases:
-    """Cut songs into phrases, end to end; a shorter rest is left out."""
-    firsts = range(0, songs.shape[2] - bars + 1, bars)
-    return np.concatenate([songs[:, :, first : first + bars] for first in firsts])
 
 
 def train(

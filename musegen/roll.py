@@ -198,6 +198,16 @@ def fill_velocities(notes: Notes, tracks: int, bars: int, grid: Grid) -> Velocit
     return _Sounding(notes, tracks, bars, grid).velocities()
 
 
+def cut_phrases(songs: UInt8[np.ndarray, "song track song_bar step pitch"], bars: int) -> Phrases:
+    """Cut songs into phrases, end to end, song after song; a shorter rest is left out."""
+    count, tracks, song_bars, *cell = songs.shape
+    each = song_bars // bars
+    whole = songs[:, :, : each * bars]
+    parts = whole.reshape(count, tracks, each, bars, *cell)  # [song track part bar step pitch]
+    phrases = parts.swapaxes(1, 2)  # [song part track bar step pitch]
+    return phrases.reshape(count * each, tracks, bars, *cell)  # [phrase track bar step pitch]
+
+
 class _Sounding:
     """The cells of a roll in which notes sound, as indices into its flat array, note by note."""
 

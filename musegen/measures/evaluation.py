@@ -37,7 +37,7 @@ from musegen.measures.hearing import (
 from musegen.measures.metrics import METRICS, Metric, MetricTable, TrackPhrases, measure
 from musegen.measures.resemblance import onset_f1, overlapping_area, self_similarity
 from musegen.measures.yardstick import Yardstick, mean_of_known
-from musegen.roll import HOLD, ONSET, SILENT, Phrases, Roll
+from musegen.roll import HOLD, ONSET, SILENT, Phrases, cut_phrases
 from musegen.tracks import TRACK_LISTS
 
 if TYPE_CHECKING:
@@ -141,11 +141,13 @@ def _baselines(
     yield "tracks shuffled", "baseline", shuffled_tracks(real, generator), None
     yield "independent cells", "baseline", independent_cells(real, generator), None
     if (data.tracks, data.grid.beats_per_bar, data.grid.beat_unit) == (TRACK_LISTS["lakh"], 4, 4):
-        rolls = [roll for roll, _ in songs(BAND_SONGS, seed=0, grid=data.grid)]
-        phrases = [phrase for roll in rolls for phrase in _whole_phrases(roll, data.bars)]
-        long = [piece for roll in rolls for piece in _whole_phrases(roll, LENGTHS[0])]
-        played = cut_cells(np.stack(long or phrases), data, reference.lengths)
-        yield "the procedural band", "baseline", np.stack(phrases), played
+        rolls = [roll.cells[None] for roll, _ in songs(BAND_SONGS, seed=0, grid=data.grid)]
+        phrases, long = (
+            np.concatenate([cut_phrases(cells, bars) for cells in rolls])
+            for bars in (data.bars, LENGTHS[0])
+        )
+        played = cut_cells(long if len(long) else phrases, data, reference.lengths)
+        yield "the procedural band", "baseline", phrases, played
 
 
 def shuffled_tracks(cells: Phrases, generator: np.random.Generator) -> Phrases:
@@ -289,11 +291,6 @@ def _scores(cells: Phrases, data: Collection) -> dict[str, dict[str, np.ndarray]
 
 def _by_phrase(cells: np.ndarray, data: Collection, metric: Metric) -> np.ndarray:
     return np.array([metric.compute(TrackPhrases(one[None], data.grid)) for one in cells])
-
-
-def _whole_phrases(roll: Roll, bars: int) -> list[np.ndarray]:
-    """Cut a roll into phrases [track bar step pitch]; a shorter rest is left out."""
-    return [roll.cells[:, n : n + bars] for n in range(0, roll.bars - bars + 1, bars)]
 
 
 def generate(

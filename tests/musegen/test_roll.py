@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from note_rows import notes, rows
 
-from musegen.roll import HOLD, ONSET, SILENT, Grid, Roll, fill, notes_of, separate
+from musegen.roll import HOLD, ONSET, SILENT, Grid, Roll, cut_phrases, fill, notes_of, separate
 from musegen.tracks import Track
 
 GRID = Grid(steps_per_beat=2, beats_per_bar=3, lowest_pitch=40, pitches=5)
@@ -125,3 +125,13 @@ def test_the_duration_of_a_roll():
     roll = Roll(cells, (Track(name="A"),), GRID, np.array([60.0, 120.0, 240.0]))
     assert roll.bars == 3
     assert roll.seconds == 3 + 1.5 + 0.75
+
+
+def test_songs_are_cut_into_phrases_one_song_after_the_other():
+    """Two songs of five bars, numbered by song and bar: 0 to 4 and 10 to 14."""
+    bar = np.array([[0, 1, 2, 3, 4], [10, 11, 12, 13, 14]], np.uint8)
+    songs = np.broadcast_to(bar[:, None, :, None, None], (2, 3, 5, 2, 4))
+    phrases = cut_phrases(songs, 2)
+    assert phrases.shape == (4, 3, 2, 2, 4)
+    assert phrases[:, 2, :, 1, 3].tolist() == [[0, 1], [2, 3], [10, 11], [12, 13]]
+    assert cut_phrases(songs, 6).shape == (0, 3, 6, 2, 4)
