@@ -48,7 +48,17 @@ from musegen.networks.states import States, to_cells, to_played, to_states, velo
 from musegen.networks.wirings import Wires
 from musegen.presets import PRESETS
 from musegen.recipes import RECIPES
-from musegen.roll import DEFAULT_VELOCITY, Grid, Notes, Phrases, Roll, cut_phrases, fill, notes_of
+from musegen.roll import (
+    DEFAULT_VELOCITY,
+    Grid,
+    Notes,
+    Phrases,
+    Roll,
+    cut_phrases,
+    fill,
+    joined,
+    notes_of,
+)
 from musegen.tracks import Track
 
 
@@ -191,15 +201,20 @@ class Music(Domain):
         return Examples(data.rolls(spread(data.indices(data.splits[-1]), count)))
 
     def read(self, model: "Model", path: Path) -> Examples:
-        """Read a song's phrases; the last one is filled up with silence."""
+        """Read a song's phrases; the last one is filled up with silence.
+
+        Their sources are the song's notes and the step at which each phrase begins.
+        """
         spec = model.spec
         try:
-            cells = read_midi(path, spec.tracks, spec.grid).roll().cells
+            song = read_midi(path, spec.tracks, spec.grid)
         except RejectedFile as error:
             raise UserError(f"{path}: {error.detail}") from error
-        missing = -cells.shape[1] % spec.bars
-        filled = np.pad(cells, ((0, 0), (0, missing), (0, 0), (0, 0)))
-        return Examples(np.stack(np.split(filled, filled.shape[1] // spec.bars, axis=1)))
+        bars = song.bars + -song.bars % spec.bars
+        cells = fill(song.notes, len(spec.tracks), bars, spec.grid)
+        begins = range(0, bars * spec.grid.steps_per_bar, spec.bars * spec.grid.steps_per_bar)
+        sources = [(song.notes, begin) for begin in begins]
+        return Examples(cut_phrases(cells[None], spec.bars), sources=sources)
 
     def condition(self, text: str, seed: int) -> tuple[None, int]:
         """Read a text as the number of a seed."""
@@ -208,14 +223,26 @@ class Music(Domain):
         return None, int(text)
 
     def write(
-        self, model: "Model", items: Phrases, titles: Sequence[str], name: str, to: Path
+        self,
+        model: "Model",
+        items: Phrases,
+        titles: Sequence[str],
+        name: str,
+        to: Path,
+        sources: Sequence[tuple[Notes, int] | None] | None = None,
     ) -> Iterator[Path]:
-        """Write phrases as one song: .mid, .wav and .png."""
+        """Write phrases as one song: .mid, .wav and .png.
+
+        The notes of a phrase are as loud as in its source; without one, of velocity 100.
+        """
         from musegen.files.song import write_song
 
-        cells = np.concatenate(list(items), axis=1)
-        tempo_bpm = np.full(cells.shape[1], DEFAULT_TEMPO_BPM)
-        yield from write_song(Roll(cells, model.spec.tracks, model.spec.grid, tempo_bpm, name), to)
+        rolls = model.rolls(items)
+        for number, source in enumerate(sources or ()):
+            if source:
+                notes, begin = source
+                rolls[number] = rolls[number].played_like(notes.moved(-begin))
+        yield from write_song(replace(joined(rolls), name=name), to)
 
     def show(self, model: "Model", items: Phrases, titles: Sequence[str], path: Path) -> None:
         from musegen.files.picture import draw_phrases

@@ -21,6 +21,9 @@ SILENT, HOLD, ONSET = 0, 1, 2
 DEFAULT_VELOCITY = 100
 """The velocity of notes of which none is known."""
 
+NEAR = 8
+"""The number of a source's notes from which a new note takes the median velocity."""
+
 Cells = UInt8[np.ndarray, "track bar step pitch"]
 Phrases = UInt8[np.ndarray, "phrase track bar step pitch"]
 """The cells of several pieces of equal length."""
@@ -108,6 +111,10 @@ class Notes:
         """Return the notes of all parts, one part after the other; at least one part."""
         return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
+    def moved(self, steps: int) -> "Notes":
+        """Return the notes some steps later."""
+        return replace(self, start=self.start + steps)
+
     def key(self) -> Column:
         """Return numbers that sort as (start, track, pitch) do."""
         tracks, pitches = self.track.max(initial=0) + 1, self.pitch.max(initial=0) + 1
@@ -150,6 +157,13 @@ class Roll:
     def notes(self) -> Notes:
         """Convert to notes."""
         return notes_of(self.cells, self.velocity)
+
+    def played_like(self, source: Notes) -> "Roll":
+        """Return the roll with the velocities that `velocities_from` takes from a source."""
+        notes = self.notes()
+        played = replace(notes, velocity=velocities_from(source, notes))
+        velocity = fill_velocities(played, len(self.tracks), self.bars, self.grid)
+        return replace(self, velocity=velocity)
 
     @property
     def bars(self) -> int:
@@ -196,6 +210,42 @@ def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:
 def fill_velocities(notes: Notes, tracks: int, bars: int, grid: Grid) -> Velocities:
     """Return the velocity of the note that sounds in each cell of `fill`, 0 in silence."""
     return _Sounding(notes, tracks, bars, grid).velocities()
+
+
+def joined(rolls: Sequence[Roll]) -> Roll:
+    """Return rolls of the same tracks one after the other, named as the first."""
+    velocities = [
+        np.zeros_like(roll.cells) if roll.velocity is None else roll.velocity for roll in rolls
+    ]
+    return replace(
+        rolls[0],
+        cells=np.concatenate([roll.cells for roll in rolls], axis=1),
+        tempo_bpm=np.concatenate([roll.tempo_bpm for roll in rolls]),
+        velocity=np.concatenate(velocities, axis=1),
+    )
+
+
+def velocities_from(source: Notes, notes: Notes) -> Column:
+    """Return velocities for notes from those of a source, which has the same tracks and time.
+
+    A note that starts where one of the source does, on its track and pitch, has its velocity.
+    Another has the median of the `NEAR` notes of its track in the source that are the nearest in
+    order, of all notes where its track is silent in the source, 100 where all tracks are.
+    """
+    if not len(source):
+        return np.full(len(notes), DEFAULT_VELOCITY)
+    velocity = np.full(len(notes), np.median(source.velocity))
+    for track in np.unique(source.track):
+        mine, theirs = notes.track == track, np.flatnonzero(source.track == track)
+        count = min(NEAR, len(theirs))
+        place = np.searchsorted(source.start[theirs], notes.start[mine])
+        first = np.clip(place - count // 2, 0, len(theirs) - count)
+        near = theirs[first[:, None] + np.arange(count)]  # [note near]
+        velocity[mine] = np.median(source.velocity[near], axis=1)
+    known, asked = np.split(Notes.concat([source, notes]).key(), [len(source)])
+    at = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    velocity = np.where(known[at] == asked, source.velocity[at], velocity)
+    return np.rint(velocity).astype(np.int64)
 
 
 def cut_phrases(songs: UInt8[np.ndarray, "song track song_bar step pitch"], bars: int) -> Phrases:

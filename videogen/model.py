@@ -241,7 +241,13 @@ class Video(Domain):
         return [text], seed
 
     def write(
-        self, model: "Model", items: Clips, titles: Sequence[str], name: str, to: Path
+        self,
+        model: "Model",
+        items: Clips,
+        titles: Sequence[str],
+        name: str,
+        to: Path,
+        sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
         """Write clips: .mp4, .gif and a filmstrip .png of each."""
         from videogen.files.clip import to_frames

@@ -37,10 +37,12 @@ class Examples:
     """Items of a domain, as its models take them, with their conditions, if any.
 
     `items`: an array or tensor whose first axis counts them. `conditions`: one for each.
+    `sources`: of each, what its file says beyond the item and `Domain.write` can use again.
     """
 
     items: Any
     conditions: Sequence[str] | None = None
+    sources: Sequence[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -48,7 +50,8 @@ class Examples:
     def first(self, count: int) -> "Examples":
         """Return the first `count` of them."""
         conditions = None if self.conditions is None else self.conditions[:count]
-        return Examples(self.items[:count], conditions)
+        sources = None if self.sources is None else self.sources[:count]
+        return Examples(self.items[:count], conditions, sources)
 
 
 class Domain(ABC):
@@ -113,9 +116,18 @@ class Domain(ABC):
 
     @abstractmethod
     def write(
-        self, model: Any, items: Any, titles: Sequence[str], name: str, to: Path
+        self,
+        model: Any,
+        items: Any,
+        titles: Sequence[str],
+        name: str,
+        to: Path,
+        sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
-        """Write items as the user's kind of files, named after `name`; yields each path."""
+        """Write items as the user's kind of files, named after `name`; yields each path.
+
+        `sources`: for each item that of the example that it comes from, None where it has none.
+        """
 
     @abstractmethod
     def show(self, model: Any, items: Any, titles: Sequence[str], path: Path) -> None:

@@ -42,11 +42,17 @@ def split_run(
 
 def points_of(model: Model, text: str, seed: int = 0) -> LatentPoints:
     """Encode a file's items as points, or sample one point of the prior for a text."""
+    return _place(model, text, seed)[0]
+
+
+def _place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
+    """Return the points of a text, and the source of the first one, None without a file."""
     if is_file(model, text):
         examples = model.domain.read(model, Path(text))
-        return model.encode(examples.items, examples.conditions)
+        points = model.encode(examples.items, examples.conditions)
+        return points, examples.sources[0] if examples.sources else None
     conditions, seed = model.domain.condition(text, seed)
-    return model.space.draw(1, model.read_conditions(conditions), seed)
+    return model.space.draw(1, model.read_conditions(conditions), seed), None
 
 
 def is_file(model: Model, text: str) -> bool:
@@ -57,18 +63,25 @@ def is_file(model: Model, text: str) -> bool:
 def interpolate(
     model: Model, first: str, last: str, points: int, to: Path, seed: int
 ) -> Iterator[Path]:
-    """Write the items along the great circle between two points, ends included."""
-    start, end = points_of(model, first, seed)[:1], points_of(model, last, seed)[:1]
-    items = model.decode(slerp(start, end, points), seed)
+    """Write the items along the great circle between two points, ends included.
+
+    An item has the source of the nearer end that has one.
+    """
+    (start, ours), (end, theirs) = (_place(model, text, seed) for text in (first, last))
+    items = model.decode(slerp(start[:1], end[:1], points), seed)
     titles = [first, *(f"{n / (points - 1):.0%}" for n in range(1, points - 1)), last]
-    yield from _write(model, items, titles, "interpolation", to)
+    nearer = [(ours, theirs) if 2 * n < points else (theirs, ours) for n in range(points)]
+    sources = [_first_known(*ends) for ends in nearer]
+    yield from _write(model, items, titles, "interpolation", to, sources)
 
 
 def arithmetic(model: Model, texts: Sequence[str], to: Path, seed: int) -> Iterator[Path]:
     """Write a - b + c, and draw all four."""
-    a, b, c = (points_of(model, text, seed)[:1] for text in texts)
+    places = [_place(model, text, seed) for text in texts]
+    a, b, c = (points[:1] for points, _ in places)
     items = model.decode(concat([a, b, c, combine(a, b, c)]), seed)
-    yield from _write(model, items[3:], ["a - b + c"], "arithmetic", to)
+    source = _first_known(places[0][1], places[2][1])
+    yield from _write(model, items[3:], ["a - b + c"], "arithmetic", to, [source])
     titles = [*(f"{sign} {text}" for sign, text in zip("+-+", texts, strict=True)), "="]
     yield _show(model, items, titles, to / "arithmetic-all.png")
 
@@ -77,12 +90,14 @@ def vary(
     model: Model, text: str, strength: float, count: int, to: Path, seed: int
 ) -> Iterator[Path]:
     """Write variations of a point, and draw them beside it."""
-    point = points_of(model, text, seed)[:1]
+    points, source = _place(model, text, seed)
+    point = points[:1]
     items = model.decode(concat([point, model.variations(point, strength, count, seed)]), seed)
     titles = [text, *(f"variation {number + 1}" for number in range(count))]
     for number in range(1, count + 1):
         chosen = slice(number, number + 1)
-        yield from _write(model, items[chosen], titles[chosen], f"variation-{number}", to)
+        name = f"variation-{number}"
+        yield from _write(model, items[chosen], titles[chosen], name, to, [source])
     yield _show(model, items, titles, to / "variations-all.png")
 
 
@@ -111,7 +126,7 @@ def _before_and_after(
     changed = change(examples)
     titles = list(examples.conditions or [path.name] * len(examples))
     stem = f"{name}-{path.stem}"
-    yield from _write(model, changed, titles, stem, to)
+    yield from _write(model, changed, titles, stem, to, examples.sources)
     shown = examples.first(SHOWN)
     both = model.join([shown.items, changed[:SHOWN]])
     names = [f"{title} {n + 1}" for title in (path.name, name) for n in range(len(shown))]
@@ -123,6 +138,17 @@ def _show(model: Model, items: Any, titles: Sequence[str], path: Path) -> Path:
     return path
 
 
-def _write(model: Model, items: Any, titles: Sequence[str], name: str, to: Path) -> Iterator[Path]:
+def _write(
+    model: Model,
+    items: Any,
+    titles: Sequence[str],
+    name: str,
+    to: Path,
+    sources: Sequence[Any] | None,
+) -> Iterator[Path]:
     to.mkdir(parents=True, exist_ok=True)
-    yield from model.domain.write(model, items, titles, name, to)
+    yield from model.domain.write(model, items, titles, name, to, sources)
+
+
+def _first_known(*sources: Any) -> Any:
+    return next((source for source in sources if source is not None), None)

@@ -201,7 +201,13 @@ class Ring(Domain):
         return [text], seed
 
     def write(
-        self, model: "Model", items: Points, titles: Sequence[str], name: str, to: Path
+        self,
+        model: "Model",
+        items: Points,
+        titles: Sequence[str],
+        name: str,
+        to: Path,
+        sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
         """Write points as lines x,y of a .csv, and draw them."""
         path = to / f"{name}.csv"

@@ -1,5 +1,7 @@
 """Seeds and songs as places: what is read, what is refused, what commands write."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +9,13 @@ import pytest
 import torch
 from command import run
 
+from core.app import latent_commands
 from core.app.latent_commands import points_of
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
-from musegen.files.midi import write_midi
+from musegen.files.midi import read_midi, write_midi
 from musegen.model import Model, train
-from musegen.roll import Grid, Roll
+from musegen.roll import Grid, Notes, Roll
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +83,72 @@ def test_what_cannot_be_done_is_said(arguments: list[str], said: str):
     assert code in (1, 2)
     assert complaint.startswith("error: ")
     assert said in complaint
+
+
+@pytest.fixture(scope="module")
+def played(data: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four bars that are played by 30, 31, 32 ... in order of time."""
+    notes = data.notes(data.indices("train")[:1])[0]
+    notes = replace(notes, velocity=30 + np.arange(len(notes)) % 90)
+    path = tmp_path_factory.mktemp("played") / "played.mid"
+    write_midi(Roll.of(notes, data.tracks, data.grid, np.full(4, 120.0), "played"), path)
+    return path
+
+
+def notes_in(path: Path, data: Collection) -> Notes:
+    return read_midi(path, data.tracks, data.grid).notes
+
+
+@pytest.mark.parametrize("change", ["reconstruct", "translate"])
+def test_a_note_that_a_model_keeps_is_as_loud_as_before(
+    change: str,
+    folder: Path,
+    played: Path,
+    data: Collection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The model returns what it is given, with the first bar taken out: the rest is unchanged."""
+
+    def without_first_bar(model: Model, items: np.ndarray, *_: object) -> np.ndarray:
+        return np.where(np.arange(items.shape[2])[:, None, None] == 0, 0, items).astype(np.uint8)
+
+    monkeypatch.setattr(Model, change, without_first_bar)
+    model, steps = Model.load(folder, "cpu"), data.grid.steps_per_bar
+    written = {
+        "reconstruct": lambda: latent_commands.reconstruct(model, played, tmp_path, 0),
+        "translate": lambda: latent_commands.translate(model, played, tmp_path),
+    }[change]()
+    found, real = notes_in(next(written), data), notes_in(played, data)
+    kept = real[real.start >= steps]
+    starts = {(t, s, p): v for t, s, p, v in zip(*columns(kept), strict=True)}
+    assert len(starts) > 10
+    heard = {(t, s, p): v for t, s, p, v in zip(*columns(found), strict=True)}
+    assert {key: heard[key] for key in starts} == starts
+
+
+def columns(of: Notes) -> list[list[int]]:
+    return [c.tolist() for c in (of.track, of.start, of.pitch, of.velocity)]
+
+
+def test_variations_and_ways_between_songs_are_played_as_the_nearer_song(
+    folder: Path, song: Path, played: Path, data: Collection, tmp_path: Path
+):
+    """`song` is of velocity 100 alone, `played` of 30 to 119; a seed has none of its own."""
+    model = Model.load(folder, "cpu")
+
+    def loudness(paths: Iterator[Path]) -> tuple[set[int], set[int]]:
+        notes = notes_in(next(paths), data)
+        is_first = notes.start < 3 * data.grid.steps_per_bar
+        return set(notes.velocity[is_first].tolist()), set(notes.velocity[~is_first].tolist())
+
+    first, last = loudness(
+        latent_commands.interpolate(model, str(song), str(played), 2, tmp_path, 0)
+    )
+    assert first == {100} and len(last) > 3
+    first, last = loudness(latent_commands.interpolate(model, "1", str(played), 2, tmp_path, 0))
+    assert len(first) > 3 and len(last) > 3
+    assert loudness(latent_commands.interpolate(model, "1", "2", 2, tmp_path, 0)) == ({100}, {100})
+    assert len(loudness(latent_commands.vary(model, str(played), 0.5, 1, tmp_path, 0))[0]) > 3
+    texts = ["1", "2", str(played)]
+    assert len(loudness(latent_commands.arithmetic(model, texts, tmp_path, 0))[0]) > 3

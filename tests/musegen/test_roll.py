@@ -5,7 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from note_rows import notes, rows
 
-from musegen.roll import HOLD, ONSET, SILENT, Grid, Roll, cut_phrases, fill, notes_of, separate
+from musegen.roll import (
+    HOLD,
+    ONSET,
+    SILENT,
+    Grid,
+    Roll,
+    cut_phrases,
+    fill,
+    joined,
+    notes_of,
+    separate,
+    velocities_from,
+)
 from musegen.tracks import Track
 
 GRID = Grid(steps_per_beat=2, beats_per_bar=3, lowest_pitch=40, pitches=5)
@@ -135,3 +147,45 @@ def test_songs_are_cut_into_phrases_one_song_after_the_other():
     assert phrases.shape == (4, 3, 2, 2, 4)
     assert phrases[:, 2, :, 1, 3].tolist() == [[0, 1], [2, 3], [10, 11], [12, 13]]
     assert cut_phrases(songs, 6).shape == (0, 3, 6, 2, 4)
+
+
+def test_a_kept_note_keeps_its_velocity_and_a_new_one_takes_the_median_of_its_track_nearby():
+    """Track 0 grows by 2 from 10; track 1 has two notes, track 2 none."""
+    rising = [(0, 4 * n, 2, 1, 10 + 2 * n) for n in range(20)]
+    source = notes(*rising, (1, 0, 1, 9, 80), (1, 40, 1, 9, 91)).ordered()
+    made = notes(
+        (0, 40, 2, 7),  # kept, though longer: number 10
+        (0, 41, 2, 1),  # between 10 and 11: the median of 7 to 14
+        (0, 40, 3, 1),  # another pitch: of 6 to 13
+        (0, 0, 4, 1),  # at the beginning: of 0 to 7
+        (0, 99, 2, 1),  # after the end: of 12 to 19
+        (1, 8, 3, 1),
+        (2, 8, 3, 1),
+    )
+    median = int(np.rint(np.median([*range(10, 50, 2), 80, 91])))
+    assert velocities_from(source, made).tolist() == [30, 31, 29, 17, 41, 86, median]
+
+
+def test_without_a_note_of_the_source_all_have_the_default_velocity():
+    assert velocities_from(notes(), notes((0, 1, 2, 3, 7), (1, 0, 0, 1, 9))).tolist() == [100, 100]
+
+
+def test_a_roll_is_played_like_its_source():
+    piece = notes((0, 1, 2, 2, 33), (1, 4, 3, 5, 17))
+    tracks = (Track(name="A"), Track(name="B"))
+    silent = Roll(fill(piece, 2, 2, GRID), tracks, GRID, np.full(2, 90.0))
+    assert silent.notes().velocity.tolist() == [100, 100]
+    assert silent.played_like(piece).notes().velocity.tolist() == [33, 17]
+
+
+def test_rolls_are_joined_with_what_is_known_of_their_velocities():
+    """A note that is held into the second roll is one note, as loud as it begins."""
+    tracks = (Track(name="A"),)
+    first, second = notes((0, 2, 2, 4, 33)), notes((0, 0, 2, 1), (0, 3, 1, 2))
+    held = fill(second, 1, 1, GRID)
+    held[0, 0, 0, 2] = HOLD
+    loud = Roll(fill(first, 1, 1, GRID), tracks, GRID, np.array([90.0])).played_like(first)
+    both = joined([loud, Roll(held, tracks, GRID, np.array([60.0]), "b")])
+    assert rows(both.notes()) == [(0, 2, 2, 5), (0, 9, 1, 2)]
+    assert both.notes().velocity.tolist() == [33, 100]
+    assert both.tempo_bpm.tolist() == [90, 60]
