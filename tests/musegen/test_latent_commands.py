@@ -121,10 +121,10 @@ def test_a_note_that_a_model_keeps_is_as_loud_as_before(
     }[change]()
     found, real = notes_in(next(written), data), notes_in(played, data)
     kept = real[real.start >= steps]
-    starts = {(t, s, p): v for t, s, p, v in zip(*columns(kept), strict=True)}
-    assert len(starts) > 10
-    heard = {(t, s, p): v for t, s, p, v in zip(*columns(found), strict=True)}
-    assert {key: heard[key] for key in starts} == starts
+    before = {(t, s, p): v for t, s, p, v in zip(*columns(kept), strict=True)}
+    assert len(before) > 10
+    after = {(t, s, p): v for t, s, p, v in zip(*columns(found), strict=True)}
+    assert {key: after[key] for key in before} == before
 
 
 def columns(of: Notes) -> list[list[int]]:
