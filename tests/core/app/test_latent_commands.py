@@ -48,19 +48,24 @@ FILES = {"a.mid": [[6.0, 0.0], [9.0, 9.0]], "b.mid": [[0.0, 4.0]], "c.mid": [[2.
 def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A model whose domain notes what is written and drawn, as (titles, rows)."""
     domain: Any = fake_domain()
-    noted = SimpleNamespace(written={}, drawn={}, files=dict(FILES))
+    noted = SimpleNamespace(written={}, drawn={}, sources={}, files=dict(FILES))
 
-    def write(self: Any, model: Any, items: Tensor, titles: Any, name: str, to: Path):
+    def read(self: Any, model: Any, path: Path) -> Examples:
+        items = noted.files[path.name]
+        return Examples(torch.tensor(items), None, [f"{path.stem}{n}" for n in range(len(items))])
+
+    def write(
+        self: Any, model: Any, items: Tensor, titles: Any, name: str, to: Path, sources: Any
+    ):
         noted.written[name] = (list(titles), items.tolist())
+        noted.sources[name] = list(sources)
         yield to / f"{name}.mid"
 
     def show(self: Any, model: Any, items: Tensor, titles: Any, path: Path) -> None:
         noted.drawn[path.name] = (list(titles), items.tolist())
 
     kind = type(domain)
-    monkeypatch.setattr(
-        kind, "read", lambda self, model, path: Examples(torch.tensor(noted.files[path.name]))
-    )
+    monkeypatch.setattr(kind, "read", read)
     monkeypatch.setattr(kind, "write", write)
     monkeypatch.setattr(kind, "show", show)
     parts = Networks({"encoder": Scaled(0.5), "decoder": Scaled(3.0)})
@@ -92,6 +97,23 @@ def test_arithmetic_writes_the_sum_and_draws_all_four(world, tmp_path):
         [[9.0, 0.0], [0.0, 6.0], [3.0, 3.0], [12.0, -3.0]],
     )
     assert paths == [tmp_path / "arithmetic.mid", tmp_path / "arithmetic-all.png"]
+
+
+def test_what_is_written_has_the_sources_of_the_files_that_it_comes_from(world, tmp_path):
+    """On the way from a to b half of the points, and that in the middle, are nearer to a."""
+    list(interpolate(world.ae, "a.mid", "b.mid", 5, tmp_path, 0))
+    list(arithmetic(world.ae, ["a.mid", "b.mid", "c.mid"], tmp_path, 0))
+    list(vary(world.ae, "b.mid", 0.5, 2, tmp_path, 0))
+    list(reconstruct(world.ae, Path("a.mid"), tmp_path, 0))
+    list(translate(world.cyclegan, Path("a.mid"), tmp_path))
+    assert world.sources == {
+        "interpolation": ["a0", "a0", "a0", "b0", "b0"],
+        "arithmetic": ["a0"],
+        "variation-1": ["b0"],
+        "variation-2": ["b0"],
+        "reconstruction-a": ["a0", "a1"],
+        "translation-a": ["a0", "a1"],
+    }
 
 
 def test_variations_of_strength_0_are_the_point_itself(world, tmp_path):
