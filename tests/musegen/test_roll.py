@@ -153,7 +153,7 @@ def test_a_kept_note_keeps_its_velocity_and_a_new_one_takes_the_median_of_its_tr
     """Track 0 grows by 2 from 10; track 1 has two notes, track 2 none."""
     rising = [(0, 4 * n, 2, 1, 10 + 2 * n) for n in range(20)]
     source = notes(*rising, (1, 0, 1, 9, 80), (1, 40, 1, 9, 91)).ordered()
-    made = notes(
+    fresh = notes(
         (0, 40, 2, 7),  # kept, though longer: number 10
         (0, 41, 2, 1),  # between 10 and 11: the median of 7 to 14
         (0, 40, 3, 1),  # another pitch: of 6 to 13
@@ -163,7 +163,7 @@ def test_a_kept_note_keeps_its_velocity_and_a_new_one_takes_the_median_of_its_tr
         (2, 8, 3, 1),
     )
     median = int(np.rint(np.median([*range(10, 50, 2), 80, 91])))
-    assert velocities_from(source, made).tolist() == [30, 31, 29, 17, 41, 86, median]
+    assert velocities_from(source, fresh).tolist() == [30, 31, 29, 17, 41, 86, median]
 
 
 def test_without_a_note_of_the_source_all_have_the_default_velocity():
