@@ -36,11 +36,11 @@ MOST_NOTES_PER_STEP = 8
 class Nucleus(Strict):
     """The share of the probability from which each attribute is sampled; 1: all of it."""
 
-    advance: float = Field(default=0.97, gt=0, le=1)
-    track: float = Field(default=0.97, gt=0, le=1)
-    pitch: float = Field(default=0.90, gt=0, le=1)
-    length: float = Field(default=0.95, gt=0, le=1)
-    velocity: float = Field(default=1.0, gt=0, le=1)
+    advance: float = Field(default=0.98, gt=0, le=1)
+    track: float = Field(default=0.98, gt=0, le=1)
+    pitch: float = Field(default=0.92, gt=0, le=1)
+    length: float = Field(default=0.96, gt=0, le=1)
+    velocity: float = Field(default=0.98, gt=0, le=1)
 
 
 class LookbackConfig(Strict):
