@@ -5,7 +5,9 @@ python benchmarks/mutate.py [--count 200] [--seed 0] [--workers 2] [--only core/
 First every fast test runs once while the lines of core that it executes are noted. Then each
 mutant of a seeded sample is written into a copy of the tree, and the tests that execute its line
 run there, the quickest first, until one fails. A mutant that no test kills is a hole in the tests
-or equivalent to the original. The report, with the diff of each survivor, is build/mutation.json.
+or equivalent to the original. Each outcome becomes a line of build/mutants.jsonl at once; the
+report, with the diff of each survivor, is build/mutation.json. The lines noted are used again as
+long as neither the code nor a test changes.
 """
 
 import argparse
@@ -33,6 +35,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CODE = "core"
 TESTS = ("core", "tests")
+EXECUTED = (*TESTS, "musegen", "videogen")
+"""What decides which lines the tests execute."""
 UNMUTATED = ("core/papers.py", "core/errors.py", "core/app/report.py", "core/app/doctor.py")
 """Bibliography, and what only words a message."""
 
@@ -108,6 +112,8 @@ DEFAULTS = {'encoding="utf-8"', 'indexing="ij"'}
 COMMUTATIVE = {
     *(f"torch.{name}" for name in ("promote_types", "equal", "minimum", "maximum", "logaddexp")),
     *("np.minimum", "np.maximum", "math.gcd"),
+    *("min", "max"),  # of two numbers
+    "contextlib.suppress",
 }
 """Functions whose first two arguments can be swapped."""
 READERS = {"print", "isinstance", "issubclass", "cast", "TypeVar", "Paper", "Option", "Argument"}
@@ -452,7 +458,7 @@ def processor_seconds() -> float:
 def executions(root: Path, kept: Path, workers: int) -> dict[str, Execution]:
     """Run all fast tests once, traced; the map is kept as a file as long as nothing changes."""
     digest = hashlib.sha256()
-    for path in sorted(p for top in TESTS for p in (root / top).rglob("*.py")):
+    for path in sorted(p for top in EXECUTED for p in (root / top).rglob("*.py")):
         digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     if kept.exists():
         stored = json.loads(kept.read_text("utf-8"))
@@ -627,9 +633,9 @@ def _pytest(tree: Path, names: list[str]) -> int:
 
 def run(
     source: Path, chosen: Sequence[Mutant], known: dict[str, Execution], workers: int
-) -> list[dict[str, Any]]:
-    """Return each mutant's outcome, in the order in which they end."""
-    waiting, results = list(enumerate(chosen, 1)), []
+) -> Generator[dict[str, Any], None, None]:
+    """Yield each mutant's outcome as soon as it is known."""
+    waiting = list(enumerate(chosen, 1))
     with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder:
         places = [Path(folder) / str(number) for number in range(min(workers, len(chosen)))]
         trees = [_copy(source, place / "tree") for place in places]
@@ -643,10 +649,8 @@ def run(
                 if outcome := slot.outcome():
                     busy.remove(slot)
                     free.append(slot)
-                    results.append(_result(slot, outcome))
-                    print(f"{len(results)}/{len(chosen)} {_line(results[-1])}", flush=True)
+                    yield _result(slot, outcome)
             time.sleep(0.02)
-    return results
 
 
 LIMIT = 60.0
@@ -685,7 +689,13 @@ def main() -> None:
         source = _copy(ROOT, Path(folder) / "source")  # as it is now, whoever works on meanwhile
         known = executions(source, build / "mutation-map.json", options.workers)
         chosen = sample(pool_of(source, options.only), options.count, options.seed)
-        results = run(source, chosen, known, options.workers)
+        results, lines = [], build / "mutants.jsonl"
+        lines.write_text("", "utf-8")  # those of the last run
+        for result in run(source, chosen, known, options.workers):
+            results.append(result)
+            with lines.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(result) + "\n")
+            print(f"{len(results)}/{len(chosen)} {_line(result)}", flush=True)
     counts = {outcome: sum(r["outcome"] == outcome for r in results) for outcome in OUTCOMES}
     killed = 1 - counts["survived"] / max(1, len(results))
     report = {"seed": options.seed, "killed": round(killed, 4), "counts": counts}

@@ -57,6 +57,8 @@ CASES = {
     'x = p.read_text(encoding="utf-8", errors=a)': {'x = p.read_text(encoding="utf-8", )'},
     'x = p.read_text(encoding="ascii")': {"x = p.read_text()"},
     "x = torch.equal(a, b)": {"x = torch.equal(a)"},
+    "x = min(a, b)": {"x = max(a, b)", "x = min(a)"},
+    "x = contextlib.suppress(A, B)": {"x = contextlib.suppress(A)"},
     "x = c.equal(a, b)": {"x = c.equal(b, a)", "x = c.equal(a)"},
     "def __repr__(self):\n    return a + b": set(),
     "class A(Protocol):\n    x = 1": set(),
