@@ -76,3 +76,5 @@ def test_without_settings_nothing_is_clipped_decayed_or_stabilised():
     train = TrainConfig(steps=1)
     assert (train.decay, train.warmup_steps, train.bf16, train.seed) == ("constant", 0, False, 0)
     assert (train.batch_size, train.ema_decay, train.skips_allowed) == (64, 0.999, 10)
+    assert (train.log_every_steps, train.sample_every_steps) == (20, 1000)
+    assert (train.save_every_steps, train.save_every_minutes) == (1000, 5.0)

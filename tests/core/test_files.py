@@ -10,7 +10,7 @@ import pytest
 
 from core import files
 from core.errors import UserError
-from core.files import cache_folder, digest, locked, require_space, write_text
+from core.files import cache_folder, digest, locked, require_space, sync, write_text
 
 USAGE = namedtuple("USAGE", "total used free")
 
@@ -42,6 +42,29 @@ def test_a_text_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, mon
         write_text(path, "second")
     assert path.read_text() == "first"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_text_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(
+    tmp_path: Path, monkeypatch
+):
+    """A rename alone survives a killed process, but not a failure of power."""
+    path, synced = tmp_path / "a.txt", []
+    monkeypatch.setattr(files, "sync", lambda part: synced.append((part.name, path.exists())))
+    write_text(path, "whole")
+    assert synced == [(".a.txt.aside", False), (tmp_path.name, True)]
+
+
+def test_a_file_that_is_waited_for_is_closed(tmp_path: Path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"abc")
+    waited: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: waited.append((handle, os.fstat(handle).st_ino))
+    )
+    sync(tmp_path / "a")
+    ((handle, number),) = waited
+    assert number == (tmp_path / "a").stat().st_ino
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(handle)
 
 
 def test_room_is_needed_in_bytes(tmp_path: Path, monkeypatch):

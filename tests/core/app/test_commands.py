@@ -12,11 +12,12 @@ from rich.progress import Progress
 from rich.table import Table
 from typer.testing import CliRunner, Result
 
-from core.app.commands import ErrorGroup, budget, monitored, print_config, ticking
+from core.app.commands import LARGEST_SEED, ErrorGroup, budget, monitored, print_config, ticking
 from core.app.configuration import ModelConfig, RunConfig
 from core.app.evaluation import Evaluation
 from core.app.latent_commands import split_run
 from core.app.report import Report
+from core.config import MAX_SEED
 from core.errors import ConfigError, Resumable, UserError
 from core.training.loop import TrainConfig
 
@@ -136,6 +137,10 @@ def test_a_configuration_is_printed_as_a_run_keeps_it(capsys):
         "  learner:",
     ]
     assert "  recipe: vae" in lines
+
+
+def test_a_command_takes_the_seeds_that_a_setting_takes():
+    assert LARGEST_SEED == MAX_SEED
 
 
 def test_a_training_that_is_followed_goes_on_until_a_signal():

@@ -112,3 +112,11 @@ def test_arithmetic_takes_the_conditions_of_all_three():
     result = arithmetic(a, b, c)
     assert result.u.tolist() == [[3]]
     assert result.c is not None and result.c.tolist() == [[3, 6]]
+
+
+def test_arithmetic_with_a_place_that_has_no_condition_has_none():
+    whole = [LatentPoints(torch.tensor([[u]]), torch.tensor([[2 * u]])) for u in (5.0, 3.0, 1.0)]
+    for place in range(3):
+        points = [LatentPoints(p.u) if n == place else p for n, p in enumerate(whole)]
+        result = arithmetic(*points)
+        assert result.c is None and result.u.tolist() == [[3]]

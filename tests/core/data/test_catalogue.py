@@ -66,6 +66,15 @@ def test_more_songs_and_another_order_change_little():
     assert len(before & after) >= 54  # of 60
 
 
+def test_a_cluster_that_grows_stays_on_its_side():
+    """A second version of each song, whose content is later in order: the first draws the lot."""
+    test = held_out(np.arange(100), contents(100), 0.2, seed=0)
+    versions = [f"version of {number}" for number in range(100)]
+    assert max(contents(100)) < min(versions)
+    grown = held_out(np.tile(np.arange(100), 2), contents(100) + versions, 0.2, seed=0)
+    assert grown == [*test, *test]
+
+
 def test_the_share_is_of_the_pieces():
     """A fifth of the pieces of 400 sources, which have 1 to 7 each."""
     pieces = 1 + np.arange(400) % 7

@@ -31,6 +31,7 @@ def test_a_mixture_by_hand():
     given = mixture.log_prob(torch.tensor([[0.0], [1.5], [9.0]]))
     torch.testing.assert_close(given, torch.tensor(expected))
     torch.testing.assert_close(mixture.mean, torch.full((3, 1), 1.5))
+    assert mixture.representative.tolist() == [[2.0]] * 3  # the mean of the larger one
     torch.manual_seed(0)
     samples = MixtureOfGaussians(20_000, logits, means, log_stds).rsample()
     assert samples.mean().item() == pytest.approx(1.5, abs=0.03)
@@ -48,6 +49,16 @@ def test_a_gaussian_with_a_full_covariance():
     torch.manual_seed(0)
     samples = FullGaussian(40_000, mean, covariance).rsample()
     torch.testing.assert_close(torch.cov(samples.T), covariance, atol=0.05, rtol=0.05)
+
+
+def test_a_sample_of_a_gaussian_is_its_mean_and_a_root_of_its_covariance_times_noise():
+    """L = [[2, 0], [1, 3]]: L L' is [[4, 2], [2, 10]]."""
+    gaussian = FullGaussian(5, torch.tensor([1.0, -1.0]), torch.tensor([[4.0, 2.0], [2.0, 10.0]]))
+    torch.manual_seed(0)
+    sampled = gaussian.rsample()
+    torch.manual_seed(0)
+    one, other = torch.randn(5, 2).T
+    torch.testing.assert_close(sampled, torch.stack([1 + 2 * one, -1 + one + 3 * other], 1))
 
 
 def test_the_best_of_ppca_is_the_likelihood_of_its_closed_form():
@@ -104,6 +115,14 @@ def test_an_em_step_by_hand():
     variance = squares / share - (total / share) ** 2
     assert fitted.log_stds.exp()[0].item() ** 2 == pytest.approx(variance, abs=1e-5)
     assert mixture.steps == 2
+
+
+def test_an_empty_component_is_finite_and_one_of_a_single_sample_has_a_spread():
+    """Bounds of a share, 1e-8, and of a variance, 1e-6."""
+    fitted = mixture_at([0.0, 1.0], [[5.0], [2.0]], [[1.0], [0.0]])(1)
+    torch.testing.assert_close(fitted.logits.exp(), torch.tensor([1e-8, 1.0]), atol=0, rtol=1e-5)
+    torch.testing.assert_close(fitted.means, torch.tensor([[0.0], [2.0]]))
+    torch.testing.assert_close(fitted.log_stds.exp(), torch.full((2, 1), 1e-3))
 
 
 BLOBS = [(40, 0.3, [1.0, -2.0]), (90, 1.0, [-3.0, 0.5]), (20, 0.1, [2.0, 2.5])]

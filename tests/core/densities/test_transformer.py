@@ -1,5 +1,7 @@
 """The causal transformer: what a position may see, and that KV caches change nothing."""
 
+import math
+
 import pytest
 import torch
 
@@ -75,6 +77,24 @@ def test_log_probabilities_of_chosen_classes():
         torch.tensor([[1.0, 2.0, 5.0], [3.0, 3.0, 0.0]]).log(), torch.tensor([2, 0])
     )
     assert found.exp().tolist() == pytest.approx([5 / 8, 1 / 2])
+
+
+def test_probabilities_are_in_single_precision():
+    """Half precision would round 2 + exp(-8) to 2."""
+    logits = torch.zeros(1, 3, dtype=torch.bfloat16)
+    logits[0, 1] = -8
+    found = log_prob_of(logits, torch.tensor([0]))
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(-math.log(2 + math.exp(-8)), abs=1e-6)
+
+
+def test_samples_are_drawn_in_single_precision():
+    """In half precision two of 200 classes would often be equally near."""
+    logits = torch.randn(5_000, 200).bfloat16()
+    torch.manual_seed(4)
+    expected = sample_logits(logits.float())
+    torch.manual_seed(4)
+    assert torch.equal(sample_logits(logits), expected)
 
 
 def test_a_nucleus_is_the_least_set_that_has_its_share():

@@ -303,6 +303,17 @@ def test_z_before_a_decoder_and_x_before_a_critic_are_doubled():
     assert ring.scaled(z, torch.tensor([[7.0]])).tolist() == [[1.0, -6.0, 7.0]]
 
 
+def test_a_decoder_of_samples_alone_begins_wide_and_ends_no_narrower_than_a_mode():
+    """Its standard deviation is 1 at first, and learned down to 0.1; that of others is 0.1."""
+    z = torch.zeros(1, 2)
+    decoder = ring.networks(RECIPES["wake_sleep"])["decoder"]
+    assert decoder(z).log_std.exp().tolist()[0] == pytest.approx([1.0, 1.0])
+    for wider, std in ((0.5, 0.1 * math.exp(0.5)), (-3.0, 0.1)):
+        decoder.get_parameter("wider").data.fill_(wider)
+        assert decoder(z).log_std.exp().tolist()[0] == pytest.approx([std, std])
+    assert ring.Decoder()(z).log_std.exp().tolist()[0] == pytest.approx([0.1, 0.1])
+
+
 def test_an_encoder_bends_before_its_head():
     """A last hidden layer of -1 is -0.2 after LeakyReLU."""
     encoder = ring.Encoder(Delta)
