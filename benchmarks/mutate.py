@@ -6,8 +6,8 @@ First every fast test runs once while the lines of core that it executes are not
 mutant of a seeded sample is written into a copy of the tree, and the tests that execute its line
 run there, the quickest first, until one fails. A mutant that no test kills is a hole in the tests
 or equivalent to the original. Each outcome becomes a line of build/mutants.jsonl at once; the
-report, with the diff of each survivor, is build/mutation.json. The lines noted are used again as
-long as neither the code nor a test changes.
+report, with the diff of each survivor, is build/mutation.json. The lines that a file of tests
+executes are noted anew where it or the code has changed.
 """
 
 import argparse
@@ -34,8 +34,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CODE = "core"
-TESTS = ("core", "tests")
-EXECUTED = (*TESTS, "musegen", "videogen")
+EXECUTED = ("core", "musegen", "videogen", "tests")
 """What decides which lines the tests execute."""
 UNMUTATED = ("core/papers.py", "core/errors.py", "core/app/report.py", "core/app/doctor.py")
 """Bibliography, and what only words a message."""
@@ -105,10 +104,12 @@ BUILTINS = {"min", "max", "any", "all"}
 DROPPED_METHODS = {"detach", "abs"}
 WORDS = {"description", "help", "metavar", "title", "caption", "stderr", "file", "flush", "device"}
 """Keyword arguments that word something for a reader, or say where a tensor lies."""
-LAYOUT = {"indent", "box", "title_justify", "fontsize"}
+LAYOUT = {"indent", "box", "title_justify", "fontsize", "figsize", "dpi"}
 """Keyword arguments that lay out what is worded: JSON, a table, a picture."""
 DEFAULTS = {'encoding="utf-8"', 'indexing="ij"'}
 """Keyword arguments that state the default: without them the same is done (UTF-8 platforms)."""
+ASSERTED = {"strict=True"}
+"""Keyword arguments by which the program asserts: they refuse what never happens."""
 COMMUTATIVE = {
     *(f"torch.{name}" for name in ("promote_types", "equal", "minimum", "maximum", "logaddexp")),
     *("np.minimum", "np.maximum", "math.gcd"),
@@ -116,7 +117,10 @@ COMMUTATIVE = {
     "contextlib.suppress",
 }
 """Functions whose first two arguments can be swapped."""
-READERS = {"print", "isinstance", "issubclass", "cast", "TypeVar", "Paper", "Option", "Argument"}
+READERS = {
+    *("isinstance", "issubclass", "cast", "TypeVar"),
+    *("print", "ticking", "Paper", "Option", "Argument"),
+}
 """Calls whose arguments are types or are read by people."""
 WORDING = re.compile(r"__repr__|_?(print|show|describe|sentence|picture|draw_)\w*")
 """Functions that only present."""
@@ -353,7 +357,7 @@ class _Finder(ast.NodeVisitor):
             start, end = self.span(positional[-2])[1], self.span(positional[-1])[1]
             self.edit("argument dropped", start, end, "")
         for keyword in node.keywords:
-            if keyword.arg in WORDS | LAYOUT or self.text(keyword) in DEFAULTS:
+            if keyword.arg in WORDS | LAYOUT or self.text(keyword) in DEFAULTS | ASSERTED:
                 continue
             if keyword.arg is not None:
                 start, end = self.span(keyword)
@@ -456,30 +460,46 @@ def processor_seconds() -> float:
 
 
 def executions(root: Path, kept: Path, workers: int) -> dict[str, Execution]:
-    """Run all fast tests once, traced; the map is kept as a file as long as nothing changes."""
-    digest = hashlib.sha256()
-    for path in sorted(p for top in EXECUTED for p in (root / top).rglob("*.py")):
-        digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
-    if kept.exists():
-        stored = json.loads(kept.read_text("utf-8"))
-        if stored["digest"] == digest.hexdigest():
-            return {name: Execution(**test) for name, test in stored["tests"].items()}
-    print("the fast tests run once, traced ...", flush=True)
-    tests = _traced(root, workers)
-    kept.write_text(json.dumps({"digest": digest.hexdigest(), "tests": tests}), "utf-8")
-    return {name: Execution(**test) for name, test in tests.items()}
+    """Run the fast tests once, traced; those of a file are kept until it or the code changes."""
+    stored = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
+    digests = digests_of(root)
+    known = {file: traced for file, traced in stored.items() if traced[0] == digests.get(file)}
+    missing = [file for file in digests if file not in known]
+    if missing:
+        print(f"the fast tests of {len(missing)} files run once, traced ...", flush=True)
+        tests = _traced(root, missing, workers)
+        for file in missing:
+            own = {name: test for name, test in tests.items() if _file_of(name) == file}
+            known[file] = (digests[file], own)
+        kept.write_text(json.dumps(known), "utf-8")
+    return {n: Execution(**test) for _, tests in known.values() for n, test in tests.items()}
 
 
-def _traced(root: Path, workers: int) -> dict[str, Any]:
+def _file_of(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def digests_of(root: Path) -> dict[str, str]:
+    """Return for each file of tests a digest of it, of all code and of what tests share."""
+    texts = {
+        p.relative_to(root): p.read_bytes() for t in EXECUTED for p in (root / t).rglob("*.py")
+    }
+    own = {path for path in texts if path.name.startswith("test_")}
+    shared = hashlib.sha256()
+    for path in sorted(texts.keys() - own):
+        shared.update(str(path).encode() + texts[path])
+    files = sorted(path for path in texts if path in own or path.parts[0] == CODE)
+    return {str(path): hashlib.sha256(shared.digest() + texts[path]).hexdigest() for path in files}
+
+
+def _traced(root: Path, files: Sequence[str], workers: int) -> dict[str, Any]:
     """The executions of all tests that pass, their files dealt out to the workers."""
-    paths = [p.relative_to(root) for top in TESTS for p in sorted((root / top).rglob("*.py"))]
-    files = [str(p) for p in paths if p.parts[0] == CODE or p.name.startswith("test_")]
     tests: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder:
-        own = [Path(folder) / str(number) for number in range(workers)]
+        own = [Path(folder) / str(number) for number in range(min(workers, len(files)))]
         children = []
         for number, place in enumerate(own):
-            share, tree = files[number::workers], _copy(root, place / "tree")
+            share, tree = files[number :: len(own)], _copy(root, place / "tree")
             children.append(_fork(tree, place, partial(_trace, tree, share)))
         for child, place in zip(children, own, strict=True):
             os.waitpid(child, 0)
@@ -518,10 +538,10 @@ def relevant_tests(
         )
     }
     if not found or not mutant.in_function:
-        files = {name.partition("::")[0] for name in known}
+        files = {_file_of(name) for name in known}
         importing = {f for f in files if re.search(rf"\b{module}\b", _text(root / f))}
-        found |= {n for n in known if n.partition("::")[0] in importing or mutant.path in n}
-    found |= {name for name in known if name.partition("::")[0] == own}
+        found |= {n for n in known if _file_of(n) in importing or mutant.path in n}
+    found |= {name for name in known if _file_of(name) == own}
     chosen, total = [], 0.0
     for name in sorted(found, key=lambda n: (not n.startswith("tests/core"), known[n].seconds)):
         total += known[name].seconds
@@ -687,7 +707,7 @@ def main() -> None:
     warm_up()
     with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder:
         source = _copy(ROOT, Path(folder) / "source")  # as it is now, whoever works on meanwhile
-        known = executions(source, build / "mutation-map.json", options.workers)
+        known = executions(source, build / "mutation-lines.json", options.workers)
         chosen = sample(pool_of(source, options.only), options.count, options.seed)
         results, lines = [], build / "mutants.jsonl"
         lines.write_text("", "utf-8")  # those of the last run

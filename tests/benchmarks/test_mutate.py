@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.mutate import (
     Execution,
+    digests_of,
     mutants,
     processor_seconds,
     relevant_tests,
@@ -56,6 +57,9 @@ CASES = {
     "x = json.dumps(a, indent=1)": set(),
     'x = p.read_text(encoding="utf-8", errors=a)': {'x = p.read_text(encoding="utf-8", )'},
     'x = p.read_text(encoding="ascii")': {"x = p.read_text()"},
+    "x = zip(a, b, strict=True)": {"x = zip(b, a, strict=True)", "x = zip(a, strict=True)"},
+    'with ticking("a") as b: c = "d"': {'with ticking("a") as b: c = "a"'},
+    "x = Figure(figsize=(a * b, 2))": set(),
     "x = torch.equal(a, b)": {"x = torch.equal(a)"},
     "x = min(a, b)": {"x = max(a, b)", "x = min(a)"},
     "x = contextlib.suppress(A, B)": {"x = contextlib.suppress(A)"},
@@ -102,6 +106,22 @@ def test_tests_that_execute_the_line_run_the_quickest_first(tmp_path):
     assert relevant_tests(inside, known, tmp_path, 2) == [own, t + "quick"]
     found = relevant_tests(outside, known, tmp_path, 60)
     assert found == [u + "imports", own, t + "elsewhere", t + "quick", t + "slow"]
+
+
+def test_the_lines_of_a_test_are_noted_anew_where_it_or_what_it_runs_has_changed(tmp_path):
+    names = ["core/m.py", "musegen/n.py", "tests/helper.py", "tests/test_a.py", "tests/test_b.py"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x = 1\n")
+    tested = {"core/m.py", "tests/test_a.py", "tests/test_b.py"}  # doctests, too
+    before = digests_of(tmp_path)
+    assert before.keys() == tested
+    for name in names:
+        (tmp_path / name).write_text("x = 2\n")
+        after = digests_of(tmp_path)
+        anew = {name} if "test_" in name else tested
+        assert {file for file in tested if after[file] != before[file]} == anew
+        before = after
 
 
 def test_the_seconds_of_a_test_are_the_processors():
