@@ -134,6 +134,20 @@ def test_a_new_budget_has_used_nothing(monkeypatch):
     assert (budget.step, budget.seconds, budget.fraction) == (1, 30.0, 0.5)
 
 
+def test_a_run_is_saved_once_the_minutes_since_its_last_save_have_passed(tmp_path, monkeypatch):
+    """Steps of 25 seconds, saved after each minute, and at the end."""
+    now, saved = [0.0], []
+    monkeypatch.setattr("core.training.loop.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Run, "save", lambda run, step, state, facts: saved.append(step))
+
+    def batches(number: int) -> Batch:
+        now[0] += 25.0
+        return ring.batch(number, 16)
+
+    run_ring(tmp_path / "run", "ae", tiny(10, save_every_minutes=1.0), batches=batches)
+    assert saved == [3, 6, 9, 10]
+
+
 def test_a_budget_is_needed():
     with pytest.raises(ValueError, match="budget"):
         TrainConfig()
