@@ -54,6 +54,7 @@ def test_a_gaussian_with_a_full_covariance():
 def test_a_sample_of_a_gaussian_is_its_mean_and_a_root_of_its_covariance_times_noise():
     """L = [[2, 0], [1, 3]]: L L' is [[4, 2], [2, 10]]."""
     gaussian = FullGaussian(5, torch.tensor([1.0, -1.0]), torch.tensor([[4.0, 2.0], [2.0, 10.0]]))
+    assert gaussian.representative.tolist() == [[1.0, -1.0]] * 5
     torch.manual_seed(0)
     sampled = gaussian.rsample()
     torch.manual_seed(0)

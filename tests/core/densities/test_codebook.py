@@ -226,6 +226,18 @@ def test_a_decoded_index_is_the_likeliest_given_the_indices_before_it():
     assert torch.equal(prior(1).representative, expected)
 
 
+@torch.no_grad()
+def test_the_likeliest_codes_of_the_fine_level_are_those_given_the_coarse_ones():
+    torch.manual_seed(2)
+    prior = TwoLevelCodePrior(8)
+    for level in (prior.top, prior.bottom):
+        level.logits.weight.mul_(20)
+    top, bottom = prior(3).representative.tensor_split([prior.coarse], 1)
+    assert torch.equal(top, prior.top(3).representative)
+    assert torch.equal(bottom, prior.bottom(3, top).representative)
+    assert not torch.equal(bottom, prior.bottom(3, -top).representative)
+
+
 def test_the_coarse_level_has_fewer_codes():
     prior = TwoLevelCodePrior(64)
     assert (prior.top.positions, prior.bottom.positions) == (4, 12)

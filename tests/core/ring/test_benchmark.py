@@ -164,6 +164,16 @@ def test_a_picture_names_each_model_and_its_share(tmp_path, monkeypatch):
     ]
 
 
+def test_adaptation_begins_with_what_the_classifier_learned(short):
+    """Its encoder twice: one is kept as the source's, the other adapts."""
+    learned, networks = benchmark.learn("classifier", 3).ema, begin("adda", 3).networks
+    pairs = (("encoder", "encoder"), ("encoder", "source"), ("classifier", "classifier"))
+    for origin, name in pairs:
+        wanted, found = (n.state_dict() for n in (learned[origin], networks[name]))
+        assert wanted.keys() == found.keys()
+        assert all(torch.equal(wanted[key], found[key]) for key in wanted)
+
+
 def test_samples_of_a_translation_are_translated_points_of_the_other_ring():
     state = begin("cyclegan")
     other = ring.other_points(2000, seed=999_998)

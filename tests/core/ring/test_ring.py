@@ -290,6 +290,13 @@ def test_a_mode_is_covered_with_a_quarter_of_its_share_of_good_samples():
     assert ring.coverage(at((2, 0, 10), (0, 2, 10), (-2.2, 0, 300)))[0] == 3
 
 
+def test_labels_agree_with_the_points_that_lie_nearest_to_their_mode():
+    """Modes lie at 0, 45, 90 ... degrees."""
+    x = torch.tensor([[2.0, 0.0], [1.3, 1.5], [0.1, 0.5], [0.0, -2.0]])
+    c = torch.eye(8)[[0, 1, 1, 2]]
+    assert ring.agreement(x, c) == 0.5
+
+
 def test_fourier_features_are_x_with_sines_and_cosines_of_its_multiples():
     features = ring.fourier_features(torch.tensor([[0.5, -1.0]]), 2)
     waves = [f(k * x) for k in (1, 2) for f in (math.sin, math.cos) for x in (0.5, -1.0)]

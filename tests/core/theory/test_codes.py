@@ -55,6 +55,18 @@ def test_a_posterior_reads_the_code_and_not_the_noise():
     assert torch.equal(read.log_prob(Z), read.log_prob(other_noise))
 
 
+def test_a_code_that_is_read_is_sampled_with_noise_of_the_prior():
+    """Categories by their probabilities, numbers of means 0 and 1; nothing is known of noise."""
+    read = posterior()
+    assert read.representative[0].tolist() == pytest.approx([0.25, 0.5, 0.25, 0.0, 1.0, 0.0])
+    torch.manual_seed(0)
+    category, continuous, noise = SIZES.split(torch.cat([read.rsample() for _ in range(4000)]))
+    assert category.mean(0).tolist() == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
+    assert continuous.mean(0).tolist() == pytest.approx([0.0, 1.0], abs=0.15)
+    assert continuous.std(0).tolist() == pytest.approx([1.0, math.e], rel=0.05)
+    assert (noise.mean().item(), noise.std().item()) == pytest.approx((0.0, 1.0), abs=0.05)
+
+
 class Tripled(nn.Module):
     """p(x given z): three times z, at a point."""
 

@@ -66,6 +66,28 @@ def test_categorical_samples_one_hot_with_its_frequencies():
     assert x.log_prob(one_hot)[0].exp().item() == pytest.approx(0.7, rel=1e-5)
 
 
+def slopes(x: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of a sum of x, weighted by 1, 2 ..., with respect to the logits."""
+    weights = torch.arange(1.0, x.numel() + 1).view_as(x)
+    return torch.autograd.grad((weights * x).sum(), logits)[0]
+
+
+def test_binary_events_are_represented_by_the_likelier_one_with_the_means_gradient():
+    logits = torch.tensor([[0.2, -3.0, 1.0]], requires_grad=True)
+    x = Bernoulli(logits, slope=5.0)
+    torch.testing.assert_close(x.mean, 1 / (1 + torch.exp(-logits)))
+    assert x.representative.tolist() == [[1.0, 0.0, 1.0]]
+    torch.testing.assert_close(slopes(x.representative, logits), slopes(x.mean, logits))
+
+
+def test_classes_are_represented_by_the_likeliest_with_the_means_gradient():
+    logits = torch.tensor([[[0.1, 0.2, 0.7], [0.5, 0.4, 0.1]]]).log().requires_grad_()
+    x = Categorical(logits)
+    torch.testing.assert_close(x.mean, logits.exp())
+    assert x.representative.tolist() == [[[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]]
+    torch.testing.assert_close(slopes(x.representative, logits), slopes(x.mean, logits))
+
+
 def test_straight_through_keeps_the_forward_value_to_the_bit():
     backward = torch.tensor([0.1, 0.30000001], requires_grad=True)
     forward = torch.tensor([1.0, 0.0])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core.errors import ConfigError, UserError
-from core.training.device import choose_device, keep_freed_memory
+from core.training.device import choose_device, computes_bf16, keep_freed_memory
 
 FAULTS = """
 import resource, sys
@@ -39,6 +39,24 @@ def test_a_freed_block_is_reused():
 def test_another_systems_allocator_is_left_alone(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("core.training.device.sys.platform", "darwin")
     assert not keep_freed_memory()
+
+
+def test_an_allocator_without_the_call_is_left_alone(monkeypatch: pytest.MonkeyPatch):
+    """As musl's."""
+    monkeypatch.setattr("core.training.device.sys.platform", "linux")
+    monkeypatch.setattr("core.training.device.ctypes.CDLL", lambda name: object())
+    assert not keep_freed_memory()
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_gpu_computes_bfloat16_where_it_need_not_emulate_it(
+    monkeypatch: pytest.MonkeyPatch, native: bool
+):
+    def is_supported(including_emulation: bool = True) -> bool:
+        return including_emulation or native
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
+    assert computes_bf16(torch.device("cuda")) == native
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from core.networks.generators import ProgressiveGenerator
 from core.papers import Paper
 from core.recipes import Recipe
 from core.theory.adversarial import Adversarial, wasserstein
@@ -319,3 +320,15 @@ def test_a_term_of_weight_0_is_logged_where_measured_and_changes_nothing():
         assert ("unweighted" in logged) == measured
         drawn.append(last.drawn)
     assert drawn[0] == drawn[1] != []
+
+
+def test_a_growing_network_is_told_the_step_from_0_wherever_it_stands():
+    """Its stage after 6 of 4 steps a level is 1.5."""
+    decoder, stages = Constant(), []
+    decoder.inner = growing = ProgressiveGenerator(1, 1, (2,), 3, 1, 4)
+    parts = Networks({"decoder": decoder, "prior": Zero()})
+    learned = TrainState(parts, Recipe((Pull(),), PAPER), FAST, SLOW, 0.0)
+    for number in range(7):
+        step(learned, lambda n: around(3.0), number, seed=0)
+        stages.append(growing.stage.item())
+    assert stages == [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5]
