@@ -10,9 +10,9 @@ from torch import nn
 
 from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Examples
-from core.app.fit import fit, observer, start_from, train
+from core.app.fit import configure, fit, observer, start_from, train
 from core.app.model import Model
-from core.errors import UserError
+from core.errors import ConfigError, UserError
 from core.ring import domain as ring
 from core.ring.data import DrawnRing
 from core.ring.model import DOMAIN
@@ -171,3 +171,18 @@ def test_who_begins_with_trained_weights_learns_faster_than_from_scratch(tmp_pat
     loss("trained", 60)
     assert loss("started", 3, str(tmp_path / "trained")) < 0.8 * scratch
     assert Run.read(tmp_path / "started").config["start"] == str(tmp_path / "trained")
+
+
+def test_an_unknown_preset_is_named_with_the_nearest():
+    music = fake_domain(offers=frozenset({"condition"}))
+    type(music).presets = {"tiny": None, "small": None}  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=r"'smal': did you mean 'small'\? There are tiny, small"):
+        configure(music, None, "vae", "smal")
+
+
+def test_a_run_with_a_setting_that_is_unknown_by_now_is_not_resumed(tmp_path):
+    fitted(tmp_path, config())
+    path = tmp_path / "config.yaml"
+    path.write_text(path.read_text() + "colour: red\n")
+    with pytest.raises(ConfigError, match="colour: red -> None"):
+        fitted(tmp_path, config())

@@ -147,7 +147,7 @@ def test_files_are_read_by_as_many_processes_as_there_are_cores(monkeypatch):
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Note what would be trained, but for the monitor."""
-    monkeypatch.setattr(fit, "train", lambda *given: note("train", *given[:-1]))
+    monkeypatch.setattr(fit, "train", lambda *given: note("train", *given[:-2], given[-1]))
     shown = SimpleNamespace(model_dump=lambda mode: {"mode": mode, "a": 1})
     monkeypatch.setattr(fit, "configure", lambda *given: note("configure", *given, gives=shown))
 

@@ -1,6 +1,7 @@
 """Preparation: sources fill shards in order, finished ones are kept, and none kept is said."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,19 @@ import numpy as np
 import pytest
 
 from core.data import preparation
-from core.data.preparation import SETTINGS_FILE, Job, NothingKept, Tick, prepare_shards
+from core.data.preparation import (
+    REPORTS,
+    SETTINGS_FILE,
+    Job,
+    NothingKept,
+    Summary,
+    Tick,
+    open_preparation,
+    prepare_shards,
+)
 from core.data.store import read_columns, read_metadata, shard_folder
 from core.data.workers import Failure
+from core.errors import UserError
 
 
 @dataclass
@@ -116,3 +127,99 @@ def test_a_folder_in_which_nothing_is_kept_is_free_for_another_preparation(tmp_p
     with pytest.raises(NothingKept, match=r"no number .* of 2 files \(2 broken\)"):
         prepared(tmp_path, numbers(2, lambda item: Failure("broken", "no number")))
     assert [path.name for path in tmp_path.iterdir()] == ["rejects.jsonl"]
+
+
+class NumberSummary(Summary):
+    SOURCE = "number"
+    PIECES = "digits"
+    RECOMMENDED_PIECES = 100
+    HOW_TO_GET_MORE = "Count on."
+    WHY_NO_TEST_DATA = "all look alike"
+
+
+def summary(kept: int, train: int, test: int, **counts: Counter[str]) -> NumberSummary:
+    pieces = {"train": train, "test": test}
+    return NumberSummary(Path("to"), 9, kept, pieces, counts.pop("rejects", Counter()), **counts)
+
+
+def test_a_summary_counts_from_the_most_frequent_on_and_names_options_that_would_keep_more():
+    found = summary(
+        *(4, 150, 50),
+        rejects=Counter(odd=2, even=3),
+        cures=Counter({"below 7: --least 6": 1, "of 3: --base 3": 2}),
+        skipped=Counter({".txt": 1, "no suffix": 4}),
+    )
+    assert found.lines == [
+        "9 files: 4 kept, 5 rejected",
+        "       3 even",
+        "       2 odd",
+        "  2 of 9: of 3: --base 3",
+        "  1 of 9: below 7: --least 6",
+        "5 files of other kinds passed over: 4 no suffix, 1 .txt",
+        "150 digits to train on, 50 held out",
+    ]
+
+
+FEW = "few digits: a model memorises fewer than 100. Count on."
+
+
+@pytest.mark.parametrize(
+    ("kept", "train", "test", "said"),
+    [
+        (9, 100, 20, []),
+        (9, 99, 20, [FEW]),
+        (1, 100, 0, ["nothing is held out: there is one number"]),
+        (2, 100, 0, ["nothing is held out: all look alike"]),
+        (6, 100, 50, ["a whole number is held out, 33% of all: more numbers make that less"]),
+        (7, 100, 50, []),
+        (6, 140, 60, []),
+    ],
+)
+def test_a_summary_says_what_is_missing(kept, train, test, said):
+    counted = f"{train} digits to train on, {test} held out"
+    assert summary(kept, train, test).lines == [
+        f"9 files: {kept} kept, 0 rejected",
+        counted,
+        *said,
+    ]
+
+
+def test_the_most_frequent_kinds_and_cures_are_shown():
+    """Eight kinds of ten, and three options of four."""
+    numbered = Counter({f"kind {n}": 10 - n for n in range(10)})
+    shown = ", ".join(f"{10 - n} kind {n}" for n in range(8))
+    found = summary(9, 100, 20, skipped=numbered, cures=numbered).lines
+    assert found[4] == f"55 files of other kinds passed over: {shown}"
+    assert found[1:4] == ["  10 of 9: kind 0", "  9 of 9: kind 1", "  8 of 9: kind 2"]
+
+
+def opened(folder: Path, **settings: Any) -> None:
+    with open_preparation(folder, settings):
+        pass
+
+
+def test_a_preparation_is_resumed_by_the_same_settings_alone(tmp_path: Path):
+    opened(to := tmp_path / "deep" / "to", sources="abc", config={"least": 3})
+    opened(to, sources="abc", config={"least": 3})
+    for settings, said in (
+        ({"sources": "abd", "config": {"least": 3}}, "from other files, or some have changed"),
+        ({"sources": "abc", "config": {"least": 4}}, "with other settings"),
+        ({"sources": "abd", "config": {"least": 4}}, "with other settings"),
+        ({"sources": "abc"}, "with other settings"),
+        ({"sources": "abc", "config": {"least": 3}, "more": 1}, "with other settings"),
+    ):
+        with pytest.raises(UserError, match=said):
+            opened(to, **settings)
+
+
+def test_a_folder_of_other_files_is_left_alone_and_one_of_reports_is_not(tmp_path: Path):
+    (tmp_path / "rejects.jsonl").touch()
+    (tmp_path / "summary.txt").touch()
+    opened(tmp_path, sources="abc")
+    (tmp_path / SETTINGS_FILE).unlink()
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(UserError, match="holds other files"):
+        opened(tmp_path, sources="abc")
+    with pytest.raises(UserError, match=r"mine\.txt is no folder"):
+        opened(tmp_path / "mine.txt")
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "mine.txt", *REPORTS}
