@@ -99,6 +99,14 @@ def test_few_items_are_read_ahead():
         assert read <= taken + 1 + 2 * CHUNK_SIZE * LOOKAHEAD_CHUNKS
 
 
+def test_whoever_stops_early_does_not_wait_for_items_in_work():
+    results = map_in_processes(misbehave, ["first", "hang"], 2, SECONDS, 300, chunk_size=1)
+    assert next(results) == ("first", "first")
+    started = time.monotonic()
+    results.close()  # type: ignore[attr-defined]  # as a loop over it that is left
+    assert time.monotonic() - started < SECONDS / 2
+
+
 def test_a_function_that_no_child_can_import_is_refused():
     with pytest.raises(RuntimeError, match="cannot start"):
         list(map_in_processes(_unknown_elsewhere(), [1], 1, SECONDS, 300))
