@@ -290,6 +290,21 @@ def test_a_mode_is_covered_with_a_quarter_of_its_share_of_good_samples():
     assert ring.coverage(at((2, 0, 10), (0, 2, 10), (-2.2, 0, 300)))[0] == 3
 
 
+def test_half_of_the_points_are_turned_by_up_to_half_of_the_way_between_two_modes():
+    """By angles that are uniform in +- 22.5 degrees: of mean 0 and deviation 22.5 / sqrt 3."""
+    torch.manual_seed(0)
+    place = torch.polar(torch.tensor(1.7), torch.tensor(0.3))
+    turned = ring.rotated(torch.view_as_real(place).expand(20_000, 2))
+    turn = torch.view_as_complex(turned.contiguous()) / place
+    torch.testing.assert_close(turn.abs(), torch.ones(20_000))
+    degrees = turn.angle().rad2deg()
+    moved = degrees[degrees.abs() > 1e-3]
+    assert len(moved) == pytest.approx(10_000, rel=0.03)
+    assert 22 < moved.abs().max() < 22.51
+    assert moved.mean().item() == pytest.approx(0, abs=0.5)
+    assert moved.std().item() == pytest.approx(22.5 / math.sqrt(3), rel=0.02)
+
+
 def test_labels_agree_with_the_points_that_lie_nearest_to_their_mode():
     """Modes lie at 0, 45, 90 ... degrees."""
     x = torch.tensor([[2.0, 0.0], [1.3, 1.5], [0.1, 0.5], [0.0, -2.0]])
