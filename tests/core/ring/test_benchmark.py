@@ -10,6 +10,7 @@ import torch
 from command import run
 from conftest import REPOSITORY
 from matplotlib.figure import Figure
+from torch import nn
 
 from core.ring import benchmark
 from core.ring import domain as ring
@@ -27,6 +28,7 @@ from core.ring.benchmark import (
     write,
 )
 from core.ring.settings import SETTINGS, settings_of
+from core.theory.distributions import Delta
 from core.training.step import TrainState
 
 
@@ -172,6 +174,19 @@ def test_adaptation_begins_with_what_the_classifier_learned(short):
         wanted, found = (n.state_dict() for n in (learned[origin], networks[name]))
         assert wanted.keys() == found.keys()
         assert all(torch.equal(wanted[key], found[key]) for key in wanted)
+
+
+class Labelled(nn.Module):
+    """Prior and decoder that give each label its mode."""
+
+    def forward(self, z: int | torch.Tensor, c: torch.Tensor) -> Delta:
+        return Delta(c @ ring.modes())
+
+
+def test_samples_of_a_model_that_reads_labels_are_of_those_of_real_points():
+    state = begin("cvae")
+    state.ema.update({"condition": nn.Identity(), "prior": Labelled(), "decoder": Labelled()})
+    assert ring.agreement(samples(state), benchmark.labels()) == 1.0
 
 
 def test_samples_of_a_translation_are_translated_points_of_the_other_ring():
