@@ -104,7 +104,7 @@ BUILTINS = {"min", "max", "any", "all"}
 DROPPED_METHODS = {"detach", "abs"}
 WORDS = {"description", "help", "metavar", "title", "caption", "stderr", "file", "flush", "device"}
 """Keyword arguments that word something for a reader, or say where a tensor lies."""
-LAYOUT = {"indent", "box", "title_justify", "fontsize", "figsize", "dpi"}
+LAYOUT = {"indent", "box", "title_justify", "fontsize", "figsize", "dpi", "s"}
 """Keyword arguments that lay out what is worded: JSON, a table, a picture."""
 DEFAULTS = {'encoding="utf-8"', 'indexing="ij"'}
 """Keyword arguments that state the default: without them the same is done (UTF-8 platforms)."""

@@ -296,6 +296,22 @@ def test_the_gradient_of_a_normalised_map_is_that_of_the_ratio():
     torch.testing.assert_close(weight.grad, exact.grad, rtol=1e-4, atol=1e-6)
 
 
+def test_the_singular_vector_is_followed_in_training_alone():
+    """Of a diagonal matrix whose largest entry changes its place; the division by it goes on."""
+    first, then = (torch.diag(torch.tensor(d)) for d in ([3.0, 0.5, 0.1], [0.1, 0.5, 3.0]))
+    norm = SpectralNorm(first, stacked=False).eval()
+    for _ in range(50):
+        weight = norm(first)
+    torch.testing.assert_close(weight, first / 3)
+    left = norm.left.clone()
+    norm(then)
+    assert torch.equal(norm.left, left)
+    norm.train()
+    for _ in range(50):
+        weight = norm(then)
+    torch.testing.assert_close(weight, then / 3, atol=1e-4, rtol=0)
+
+
 class Slope(nn.Module):
     """A player with one weight, whose loss has the slope 1: AdamW moves it by its rate."""
 

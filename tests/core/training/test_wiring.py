@@ -175,6 +175,7 @@ def test_the_gradients_of_two_terms_on_the_decoder_are_measured_with_their_weigh
         "gradient_pull": pytest.approx(1.5),
     }
     assert not norms.keys() & learner_step(unmeasured, around(3.0)).keys()
+    assert not norms.keys() & step(state(game(), HalfPull()), lambda n: around(3.0), 0, 0).keys()
     assert value(learned) == value(unmeasured)
     assert not norms.keys() & learner_step(state(game()), around(3.0), measured=True).keys()
 
