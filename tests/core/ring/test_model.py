@@ -1,5 +1,6 @@
 """The ring as a third domain: every recipe and every command, from the shared parts."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from core.app import fit
 from core.errors import ConfigError, UserError
 from core.recipes import RECIPES
 from core.ring.benchmark import on_the_ring
+from core.ring.commands import RingCommands
 from core.ring.data import DrawnRing, PointCollection, parse_points, prepare
 from core.ring.domain import to_symbols
 from core.ring.model import DOMAIN, Model, train
@@ -157,6 +159,24 @@ def test_every_command_of_the_ring(tmp_path: Path):
     assert len((to / "new" / "points" / "points.csv").read_text().splitlines()) == 3
     assert len((to / "interpolation.csv").read_text().splitlines()) == 4
     assert "| gan |" in (to / "all" / "comparison.md").read_text()
+
+
+def test_the_command_that_prepares_shows_its_progress_and_takes_settings(tmp_path: Path):
+    ticks: list[tuple[int, int]] = []
+    (tmp_path / "a.csv").write_text(CSV)
+    (tmp_path / "b.csv").write_text(CSV + "1,1\n")
+    summary = RingCommands().prepare(
+        jobs=0,
+        tick=lambda *state: ticks.append(state),
+        sources=[str(tmp_path / "a.csv"), str(tmp_path / "b.csv")],
+        to=tmp_path / "data",
+        seed=4,
+        settings=["test_share=0.5"],
+    )
+    assert ticks == [(1, 2), (2, 2)]
+    assert summary.folder == tmp_path / "data"
+    stored = json.loads((tmp_path / "data" / "prepare.json").read_text())
+    assert (stored["config"]["seed"], stored["config"]["test_share"]) == (4, 0.5)
 
 
 def test_a_run_takes_the_settings_by_which_its_recipe_learns_the_ring():

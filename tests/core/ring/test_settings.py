@@ -94,8 +94,10 @@ def couplings(network) -> list[Coupling]:
 def test_flows_have_the_size_of_the_settings():
     density = couplings(begin("realnvp").networks["density"])
     assert [c.bound for c in density] == [4.0] * 16
+    glow = couplings(begin("glow").networks["density"])
+    assert [c.bound for c in glow] == [4.0] * 16
     prior = couplings(begin("vae_flow").networks["prior"])
-    assert len(prior) == 12
+    assert [c.bound for c in prior] == [4.0] * 12
     assert prior[0].stays.tolist() == [1, 0, 1, 0]
     assert next(p.shape for p in prior[0].net.parameters()) == (64, 4)
 

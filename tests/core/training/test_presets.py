@@ -60,6 +60,7 @@ def test_critics_of_data_that_nothing_bounds_get_r1():
 def test_a_smoke_test_logs_each_step_and_a_longer_run_warms_up_and_decays():
     trial, run = SMOKE_TEST, WARMUP_COSINE
     assert (trial.steps, trial.batch_size, trial.log_every_steps) == (20, 4, 1)
+    assert (trial.sample_every_steps, run.sample_every_steps) == (10, 500)
     assert (run.minutes, run.batch_size, run.warmup_steps, run.decay) == (60, 64, 200, "cosine")
     assert (run.bf16, run.ema_decay) == (True, 0.99)
 
