@@ -39,9 +39,11 @@ def configure(
 ) -> Any:
     """Return the preset's configuration of a model for this data, as the domain's `config`.
 
-    `settings` (of a file) go over the preset's, `a.b=value` assignments over both. `other`: the
-    second collection of a model that translates. Raises `ConfigError` for wrong keys or values.
+    `settings` (of a file) go over the preset's, `model` and `a.b=value` assignments over both.
+    `other`: the second collection of a model that translates. Raises `ConfigError` for wrong keys
+    or values.
     """
+    asked = [f"model.recipe={domain.recipe_name(model)}"] if model else []
     model = model or _recipe_in(settings) or domain.default_model
     preset = preset or domain.default_preset
     domain.require(model, other is not None)
@@ -54,7 +56,7 @@ def configure(
         domain.require_same_spec(data, other)
         values["other_sha256"] = other.digest
     chosen = domain.presets[preset].values(name, domain.recipes[name])
-    complete = layered(chosen, settings or {}, values, assignments)
+    complete = layered(chosen, settings or {}, values, [*asked, *assignments])
     return resolve(domain.config, complete, "the configuration")
 
 

@@ -157,6 +157,7 @@ def test_a_training_gets_its_options_in_their_order(trainings, tmp_path: Path):
     result = run(
         *("train", "data", "--letters", "9", "--to", "runs/a", "--model", "vae"),
         *("--preset", "tiny", "--steps", "30", "--seed", "0", "--other", "second"),
+        *("--from", "runs/b"),
         *("--device", "cpu", "--config", str(tmp_path / "mine.yaml"), "--set", "a.b=1"),
         *("--set", "c=2"),
     )
@@ -164,14 +165,14 @@ def test_a_training_gets_its_options_in_their_order(trainings, tmp_path: Path):
     given = ("vae", "tiny", "cpu", [*assignments, "a.b=1", "c=2"], "collection second")
     settings = {"train": {"seed": 3}}
     assert called == [
-        ("train", (WORDS, "data for tiny", Path("runs/a"), *given, settings)),
+        ("train", (WORDS, "data for tiny", Path("runs/a"), *given, settings, "runs/b")),
     ]
     assert result.stdout == "trained: runs/a; sample from it with: pianoreel word sample runs/a\n"
 
 
 def test_a_training_without_options_takes_the_defaults(trainings):
     run("train", "--to", "runs/a")
-    given = (None, None, "auto", ["model.letters=3"], None, None)
+    given = (None, None, "auto", ["model.letters=3"], None, None, None)
     assert called == [("train", (WORDS, "own for small", Path("runs/a"), *given))]
 
 

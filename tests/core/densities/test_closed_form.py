@@ -9,6 +9,7 @@ import torch
 from core.densities.closed_form import (
     FullGaussian,
     GaussianMixture,
+    LinearGaussian,
     MixtureOfGaussians,
     best_log_likelihood,
     seed_means,
@@ -60,6 +61,17 @@ def test_a_sample_of_a_gaussian_is_its_mean_and_a_root_of_its_covariance_times_n
     torch.manual_seed(0)
     one, other = torch.randn(5, 2).T
     torch.testing.assert_close(sampled, torch.stack([1 + 2 * one, -1 + one + 3 * other], 1))
+
+
+def test_the_covariance_of_ppca_by_hand():
+    """W = (2, 1) and noise of standard deviation 0.5: W W' + 0.25 I."""
+    density = LinearGaussian(2)
+    weights = {"mean": [1.0, -1.0], "weight": [[2.0], [1.0]], "log_std": math.log(0.5)}
+    density.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+    gaussian = density(3)
+    covariance = torch.tensor([[4.25, 2.0], [2.0, 1.25]])
+    torch.testing.assert_close(gaussian.root @ gaussian.root.T, covariance)
+    assert gaussian.mean.tolist() == [[1.0, -1.0]] * 3
 
 
 def test_the_best_of_ppca_is_the_likelihood_of_its_closed_form():

@@ -15,6 +15,7 @@ from core.errors import ConfigError, UserError
 from core.recipes import RECIPES
 from core.ring.benchmark import on_the_ring
 from core.ring.commands import RingCommands
+from core.ring.commands import ring as ring_commands
 from core.ring.data import DrawnRing, PointCollection, parse_points, prepare
 from core.ring.domain import to_symbols
 from core.ring.model import DOMAIN, Model, train
@@ -175,8 +176,26 @@ def test_the_command_that_prepares_shows_its_progress_and_takes_settings(tmp_pat
     )
     assert ticks == [(1, 2), (2, 2)]
     assert summary.folder == tmp_path / "data"
+    assert (tmp_path / "data" / "summary.txt").read_text().splitlines() == summary.lines
     stored = json.loads((tmp_path / "data" / "prepare.json").read_text())
     assert (stored["config"]["seed"], stored["config"]["test_share"]) == (4, 0.5)
+
+
+def test_every_command_has_examples_of_its_own():
+    commands = {command.name for command in ring_commands.registered_commands}
+    assert commands == {*RingCommands.examples}
+    for name, lines in RingCommands.examples.items():
+        assert {line.split()[0] for line in lines} == {name}
+
+
+def test_a_file_of_settings_names_the_model_unless_the_command_does():
+    settings = {"model": {"recipe": "gan"}}
+    for named, model in ((None, "gan"), ("ae", "ae")):
+        found = fit.configure(DOMAIN, RING, named, "tiny", settings=settings)
+        assert found.model.recipe == model
+    assert fit.configure(DOMAIN, RING, None, "tiny", settings={}).model.recipe == "vae"
+    with pytest.raises(ConfigError):
+        fit.configure(DOMAIN, RING, None, "tiny", settings={"model": "gan"})
 
 
 def test_a_run_takes_the_settings_by_which_its_recipe_learns_the_ring():

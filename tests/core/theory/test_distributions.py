@@ -88,6 +88,11 @@ def test_classes_are_represented_by_the_likeliest_with_the_means_gradient():
     torch.testing.assert_close(slopes(x.representative, logits), slopes(x.mean, logits))
 
 
+def test_an_event_of_one_number_needs_no_axis():
+    x = Bernoulli(torch.logit(torch.tensor([0.9, 0.2])))
+    assert x.log_prob(torch.tensor([1.0, 1.0])).exp().tolist() == pytest.approx([0.9, 0.2])
+
+
 def test_straight_through_keeps_the_forward_value_to_the_bit():
     backward = torch.tensor([0.1, 0.30000001], requires_grad=True)
     forward = torch.tensor([1.0, 0.0])

@@ -93,6 +93,17 @@ def test_moments_by_hand():
     assert Moments()(passes, "x", "critic_x").item() == pytest.approx(expected, rel=1e-5)
 
 
+class Squares(torch.nn.Module):
+    def statistics(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (x**2,)
+
+
+def test_moments_of_the_reference_have_no_gradient():
+    real = torch.tensor([[1.0, 2.0, 0.0], [3.0, 2.0, 4.0]], requires_grad=True)
+    passes = FixedPasses(Networks({"critic_x": Squares()}), Batch(real))
+    assert not Moments()(passes, "x", "critic_x").requires_grad
+
+
 class Known(torch.nn.Module):
     """p(x) = N(0, 1), whose EM steps are counted."""
 
