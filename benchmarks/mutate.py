@@ -35,7 +35,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CODE = "core"
 EXECUTED = ("core", "musegen", "videogen", "tests")
-"""What decides which lines the tests execute."""
+"""Folders on whose files it depends which lines the tests execute."""
 UNMUTATED = ("core/papers.py", "core/errors.py", "core/app/report.py", "core/app/doctor.py")
 """Bibliography, and what only words a message."""
 

@@ -15,7 +15,7 @@ from core.app import comparison, fit, latent_commands
 from core.app.commands import DomainCommands, Jobs, group_of, with_options
 
 called: list[tuple[str, tuple[Any, ...]]] = []
-"""What was called, and with what."""
+"""Names of functions that were called, with their arguments."""
 
 
 def note(name: str, *arguments: Any, gives: Any = None) -> Any:

@@ -102,10 +102,10 @@ def test_lost_shards_alone_are_prepared_and_the_others_count_as_done(
         seen.append(item)
         return Number(item)
 
-    again = prepared(tmp_path, numbers(8, process, lambda *state: ticks.append(state)))
+    repeated = prepared(tmp_path, numbers(8, process, lambda *state: ticks.append(state)))
     assert seen == [item for item in range(8) if item // 3 in lost]
     assert ticks == [(done, 8) for done in reported]
-    assert again == whole
+    assert repeated == whole
     assert read_columns(tmp_path, 2)["value"].tolist() == [36, 49]
 
 

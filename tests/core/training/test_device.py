@@ -42,7 +42,7 @@ def test_another_systems_allocator_is_left_alone(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_allocator_without_the_call_is_left_alone(monkeypatch: pytest.MonkeyPatch):
-    """As musl's."""
+    """The allocator of musl is one."""
     monkeypatch.setattr("core.training.device.sys.platform", "linux")
     monkeypatch.setattr("core.training.device.ctypes.CDLL", lambda name: object())
     assert not keep_freed_memory()

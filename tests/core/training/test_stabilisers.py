@@ -297,7 +297,7 @@ def test_the_gradient_of_a_normalised_map_is_that_of_the_ratio():
 
 
 def test_the_singular_vector_is_followed_in_training_alone():
-    """Of a diagonal matrix whose largest entry changes its place; the division by it goes on."""
+    """A diagonal matrix, whose largest entry changes its place, is divided by that entry."""
     first, then = (torch.diag(torch.tensor(d)) for d in ([3.0, 0.5, 0.1], [0.1, 0.5, 3.0]))
     norm = SpectralNorm(first, stacked=False).eval()
     for _ in range(50):

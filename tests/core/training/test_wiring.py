@@ -323,7 +323,7 @@ def test_a_term_of_weight_0_is_logged_where_measured_and_changes_nothing():
     assert drawn[0] == drawn[1] != []
 
 
-def test_a_growing_network_is_told_the_step_from_0_wherever_it_stands():
+def test_a_growing_network_gets_the_step_from_0_wherever_it_stands():
     """Its stage after 6 of 4 steps a level is 1.5."""
     decoder, stages = Constant(), []
     decoder.inner = growing = ProgressiveGenerator(1, 1, (2,), 3, 1, 4)
