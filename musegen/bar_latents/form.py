@@ -10,6 +10,7 @@ A bass that plays A A B A in four bars of which the third has the rhythm of the 
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -82,13 +83,24 @@ def sources(layer: Layer) -> Int[Tensor, "batch bar track"]:
     return torch.stack(found, 1)  # [batch bar track]
 
 
-def repeats(sections: str, bars: int) -> list[int]:
-    """Return how many bars ago the section of each bar was played last, 0 in a new section.
+class Place(NamedTuple):
+    """A bar's place in the sections of a song.
+
+    `repeats`: how many bars ago its section was played last, 0 in a new section; `begins`: the
+    first bar of its section. Nothing in a new section repeats an earlier one.
+    """
+
+    repeats: int
+    begins: int
+
+
+def places(sections: str, bars: int) -> list[Place]:
+    """Return the place of each bar of a song.
 
     `sections`: a letter for each section, equal letters for equal ones. `ConfigError` where the
     bars do not divide into so many sections.
 
-    >>> repeats("AABA", 8)
+    >>> [place.repeats for place in places("AABA", 8)]
     [0, 0, 2, 2, 0, 0, 4, 4]
     """
     if not (sections.isalpha() and sections.isascii()):
@@ -100,8 +112,11 @@ def repeats(sections: str, bars: int) -> list[int]:
             f"--bars {max(length, 1) * len(sections)}"
         )
     before = [sections.rfind(letter, 0, number) for number, letter in enumerate(sections)]
-    ago = [length * (n - last) if last >= 0 else NEW for n, last in enumerate(before)]
-    return [distance for distance in ago for _ in range(length)]
+    return [
+        Place(length * (number - last) if last >= 0 else NEW, number * length)
+        for number, last in enumerate(before)
+        for _ in range(length)
+    ]
 
 
 CLASSES = LONGEST + 2
@@ -125,8 +140,8 @@ class FormDensity(nn.Module):
         self.scores = nn.Parameter(torch.zeros(2, tracks, width, CLASSES))
         self.bias = nn.Parameter(torch.zeros(2, tracks, CLASSES))
 
-    def forward(self, batch: int) -> "FormDistribution":
-        return FormDistribution(self, batch)
+    def forward(self, batch: int, bars: int) -> "FormDistribution":
+        return FormDistribution(self, batch, bars)
 
     def memories(
         self, form: Form, state: Tensor | None = None, first: int = 0
@@ -162,19 +177,19 @@ class FormDensity(nn.Module):
 
 
 class FormDistribution(Distribution):
-    """p(form) of one number of pieces."""
+    """p(form) of pieces; its log_prob is of forms of any length, its samples have `bars`."""
 
-    def __init__(self, density: FormDensity, batch: int):
-        self.density, self.batch = density, batch
+    def __init__(self, density: FormDensity, batch: int, bars: int):
+        self.density, self.batch, self.bars = density, batch, bars
 
     @property
     def representative(self) -> Form:
-        """Return a form of which nothing is repeated and nothing silent, one bar long."""
-        shape = (self.batch, 2, 1, self.density.tracks)
+        """Return a form in which nothing is repeated and nothing silent."""
+        shape = (self.batch, 2, self.bars, self.density.tracks)
         return torch.full(shape, NEW, device=self.density.bias.device)
 
     def rsample(self) -> Form:
-        return self.sample(1)
+        return self.sample(self.bars)
 
     def log_prob(self, value: Form) -> Losses:
         """Return log p of forms in nats: a rhythm counts where the bar is new."""
@@ -189,24 +204,23 @@ class FormDistribution(Distribution):
         return sum_events(torch.where(counts > 0, chosen, 0.0))
 
     @torch.no_grad()
-    def sample(self, bars: int, repeated: Sequence[int] = ()) -> Form:
-        """Sample forms of any number of bars.
-
-        `repeated`: how many bars ago each bar was played last, 0 for one that is sampled; see
-        `repeats`.
-        """
+    def sample(self, bars: int, given: Sequence[Place] = ()) -> Form:
+        """Sample forms of any number of bars; `given`: the place of each in sections, if any."""
         density, device = self.density, self.density.bias.device
         shape = (self.batch, 2, bars, density.tracks)
         form = torch.full(shape, NEW, device=device)
         memory, state = density.beginning(self.batch)
         for bar in range(bars):
             here = form[:, :, bar : bar + 1]
-            if repeated and repeated[bar]:
-                source = form[:, :1, bar - repeated[bar]]  # [batch 1 track]
-                here[:, :, 0] = torch.where(source == SILENT, SILENT, repeated[bar])
+            place = given[bar] if given else Place(NEW, 0)
+            if place.repeats:
+                source = form[:, :1, bar - place.repeats]  # [batch 1 track]
+                here[:, :, 0] = torch.where(source == SILENT, SILENT, place.repeats)
             else:
                 recent = form[:, 0, max(0, bar - LONGEST) : bar + 1]
-                self._choose(here, memory, _possible(recent != SILENT)[:, :, -1:])
+                possible = _possible(recent != SILENT)[:, :, -1:]
+                possible[:, 0, ..., NEW - SILENT + 1 + bar - place.begins :] = False
+                self._choose(here, memory, possible)
             memory, state = density.memories(here, state, bar)
         return form
 

@@ -21,7 +21,7 @@ from musegen.bar_latents.form import (
     FormDensity,
     FormDistribution,
     Layer,
-    repeats,
+    places,
     sources,
 )
 from musegen.networks.multiscale import Linear, Mapped, PlayerFeatures
@@ -66,7 +66,7 @@ class LatentPrior(nn.Module):
 
     def form(self, batch: int) -> FormDistribution:
         """Return p(form)."""
-        return self.forms(batch)
+        return self.forms(batch, self.bars)
 
     def generate(self, noise: Sequence[Latents], form: Form) -> BarLatents:
         """Generate bars along a form from the noise of consecutive phrases."""
@@ -126,8 +126,8 @@ class AlongForm(Distribution):
         """
         form = self.form
         if form is None:
-            repeated = repeats(sections, bars) if sections else ()
-            form = self.prior.form(self.batch).sample(bars, repeated)
+            given = places(sections, bars) if sections else ()
+            form = self.prior.form(self.batch).sample(bars, given)
         z = self._noise()
         noise = [z]
         for _ in range(self._phrases(bars) - 1):

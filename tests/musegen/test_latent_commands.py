@@ -74,8 +74,8 @@ def test_the_commands_write_a_song(folder: Path, song: Path, tmp_path: Path):
     ("arguments", "said"),
     [
         (["note_transformer", "1", "2"], "note_transformer has no latent space: it is a density"),
-        (["musegan", "1", "nothing.mid"], "nothing.mid: No such file"),
-        (["musegan", "1"], "expected 2 after"),
+        (["latent_musegan", "1", "nothing.mid"], "nothing.mid: No such file"),
+        (["latent_musegan", "1"], "expected 2 after"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: list[str], said: str):

@@ -14,7 +14,7 @@ from musegen.bar_latents.form import (
     SILENT,
     FormDensity,
     form_of,
-    repeats,
+    places,
     sources,
 )
 
@@ -67,9 +67,10 @@ def test_sources_are_followed_back_to_the_first_bar():
 
 
 def test_a_form_of_sections_is_how_long_ago_each_bar_was_played():
-    assert repeats("AABA", 8) == [0, 0, 2, 2, 0, 0, 4, 4]
-    assert repeats("ABAB", 4) == [0, 0, 2, 2]
-    assert repeats("A", 3) == [0, 0, 0]
+    wanted = {"AABA": [0, 0, 2, 2, 0, 0, 4, 4], "ABAB": [0, 0, 0, 0, 4, 4, 4, 4], "A": [0] * 8}
+    for sections, ago in wanted.items():
+        assert [place.repeats for place in places(sections, 8)] == ago
+    assert [place.begins for place in places("AABA", 8)] == [0, 0, 2, 2, 4, 4, 6, 6]
 
 
 @pytest.mark.parametrize(
@@ -82,18 +83,26 @@ def test_a_form_of_sections_is_how_long_ago_each_bar_was_played():
 )
 def test_a_form_that_cannot_be_is_refused_with_the_cure(sections, bars, message):
     with pytest.raises(ConfigError, match=message):
-        repeats(sections, bars)
+        places(sections, bars)
 
 
 def test_given_sections_repeat_and_the_others_are_sampled():
     """AB of 20 bars each, then A: bar 40 is bar 0, which is further back than the longest."""
     torch.manual_seed(3)
-    form = random_density(2)(2).sample(60, repeats("ABA", 60))
+    form = random_density(2)(2, 1).sample(60, places("ABA", 60))
     for layer in (0, 1):
         given = form[:, layer, 40:]
         assert torch.equal(given == SILENT, form[:, 0, :20] == SILENT)
         assert bool((given[given != SILENT] == 40).all())
     assert bool((form[:, :, :40] <= LONGEST).all())
+
+
+def test_nothing_in_a_new_section_repeats_an_earlier_one():
+    torch.manual_seed(4)
+    form = FormDensity(2, width=6)(40, 1).sample(8, places("AB", 8))
+    within = torch.arange(4)[:, None]
+    assert bool((form[:, 0, 4:] <= within).all())
+    assert bool((form[:, 1, 4:] > within).any())  # a rhythm can be an old one
 
 
 def random_density(tracks: int) -> FormDensity:
@@ -123,7 +132,7 @@ def every_form(bars: int) -> torch.Tensor:
 def test_chances_of_all_forms_of_three_bars_sum_to_one():
     density, forms = random_density(1), every_form(3)
     with torch.no_grad():
-        log_prob = density(len(forms)).log_prob(forms)
+        log_prob = density(len(forms), 1).log_prob(forms)
     assert len(forms) == 28
     assert log_prob.exp().sum().item() == pytest.approx(1.0, abs=1e-4)
 
@@ -131,9 +140,9 @@ def test_chances_of_all_forms_of_three_bars_sum_to_one():
 def test_sampled_forms_have_the_frequencies_that_the_density_states():
     density, forms = random_density(1), every_form(2)
     torch.manual_seed(0)
-    drawn = density(4000).sample(2)[..., 0].tolist()
+    drawn = density(4000, 2).rsample()[..., 0].tolist()
     with torch.no_grad():
-        chances = density(len(forms)).log_prob(forms).exp()
+        chances = density(len(forms), 1).log_prob(forms).exp()
     for form, chance in zip(forms[..., 0].tolist(), chances.tolist(), strict=True):
         deviation = math.sqrt(chance * (1 - chance) / 4000)
         assert abs(drawn.count(form) / 4000 - chance) < 4 * deviation + 1e-3
@@ -141,7 +150,7 @@ def test_sampled_forms_have_the_frequencies_that_the_density_states():
 
 def test_long_forms_are_legal_beyond_the_longest_distance():
     torch.manual_seed(2)
-    form = random_density(2)(3).sample(2 * LONGEST + 4)
+    form = random_density(2)(3, 1).sample(2 * LONGEST + 4)
     assert form.min() >= SILENT and form.max() < CLASSES - 1
     sounding = form[:, 0] != SILENT
     for bar in range(form.shape[2]):
@@ -163,7 +172,7 @@ def test_it_learns_that_a_track_rests_where_another_plays():
         first = torch.where(plays, NEW, SILENT)
         bars = torch.stack([first, torch.where(plays, SILENT, NEW)], 2)  # [batch bar track]
         form = torch.stack([bars, bars], 1)
-        loss = -density(64).log_prob(form).mean()
+        loss = -density(64, 3).log_prob(form).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
