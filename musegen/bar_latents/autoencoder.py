@@ -94,7 +94,8 @@ class BarEncoder(nn.Module):
     def __init__(self, config: BarLatentsConfig, grid: Grid, tracks: Sequence[Track]):
         super().__init__()
         self.config = config
-        self.is_drum = torch.tensor([track.is_drum for track in tracks])
+        is_drum = torch.tensor([track.is_drum for track in tracks])
+        self.register_buffer("is_drum", is_drum, persistent=False)
         steps, width = grid.steps_per_bar, config.width
         self.rhythm = nn.Sequential(
             nn.Linear(2 * steps, 128), nn.ReLU(), nn.Linear(128, config.rhythm)
@@ -112,7 +113,7 @@ class BarEncoder(nn.Module):
         plays = rows[..., 0, :].amax((3, 4)) > 0  # [batch bar track]
         z = rows.new_zeros(*plays.shape, self.config.size)
         for kind in (True, False):
-            chosen = plays & (self.is_drum.to(plays.device) == kind)
+            chosen = plays & (self.is_drum == kind)
             z[chosen] = self._encoded(rows[chosen], chosen.nonzero()[:, 2], kind).to(z.dtype)
         return Delta(z.flatten(1))  # [batch bar*track*latent]
 
@@ -144,7 +145,8 @@ class BarDecoder(nn.Module):
     def __init__(self, config: BarLatentsConfig, grid: Grid, tracks: Sequence[Track]):
         super().__init__()
         self.config, self.grid, self.tracks = config, grid, len(tracks)
-        self.is_drum = torch.tensor([track.is_drum for track in tracks])
+        is_drum = torch.tensor([track.is_drum for track in tracks])
+        self.register_buffer("is_drum", is_drum, persistent=False)
         steps, width = grid.steps_per_bar, config.width
         self.rhythm = nn.Sequential(
             nn.Linear(config.rhythm, 128), nn.ReLU(), nn.Linear(128, steps)
@@ -162,8 +164,8 @@ class BarDecoder(nn.Module):
         self.track = nn.Embedding(len(tracks), width)
         self.steps = Kinds(nn.Linear(width, steps * config.channels) for _ in range(2))
         self.uses = Kinds(nn.Linear(width, grid.pitches) for _ in range(2))
-        numbers = 2 * grid.pitches + MOST_VOICES
-        self.cells = Kinds(nn.Linear(config.channels, numbers) for _ in range(2))
+        self.numbers = [grid.pitches, grid.pitches, MOST_VOICES]  # of onset, hold and voices
+        self.cells = Kinds(nn.Linear(config.channels, sum(self.numbers)) for _ in range(2))
         for layer in self.cells:
             assert isinstance(layer, nn.Linear)
             layer.bias.data[: 2 * grid.pitches] = -3.0  # most cells are silent
@@ -175,17 +177,15 @@ class BarDecoder(nn.Module):
             level = self.config.noise * torch.rand_like(bars[..., :1])
             bars = bars + level * torch.randn_like(bars)
         bars = normalised(bars, self.config.parts)
-        cells = bars.new_zeros(*plays.shape, self.grid.steps_per_bar, self._numbers)
+        cells = bars.new_zeros(*plays.shape, self.grid.steps_per_bar, sum(self.numbers))
         for kind in (True, False):
-            chosen = plays & (self.is_drum.to(plays.device) == kind)
+            chosen = plays & (self.is_drum == kind)
             cells[chosen] = self._decoded(bars[chosen], chosen.nonzero()[:, 2], kind)
-        pitches = self.grid.pitches
-        onset, hold, voices = cells.float().split([pitches, pitches, MOST_VOICES], 4)
-        sustained = ~self.is_drum.to(plays.device)
+        onset, hold, voices = cells.float().split(self.numbers, 4)
         rhythm, chroma = self.rhythm(bars[..., : self.config.rhythm]), self.chroma(bars)
         touch = self._touch(bars)
         logits = NoteLogits(rhythm.float(), chroma.float(), onset, hold, voices, touch)
-        return StruckNotes(plays, logits, sustained)
+        return StruckNotes(plays, logits, sustained=~self.is_drum)
 
     def _touch(self, z: BarLatents) -> TouchLogits:
         track = torch.eye(self.tracks, device=z.device).expand(*z.shape[:2], -1, -1)
@@ -194,10 +194,6 @@ class BarDecoder(nn.Module):
         factors = factors.unflatten(3, (-1, FACTORS))  # [batch bar track step+pitch factor]
         steps, pitches = factors.tensor_split([self.grid.steps_per_bar], 3)
         return TouchLogits(steps, pitches, self.loudness)
-
-    @property
-    def _numbers(self) -> int:
-        return 2 * self.grid.pitches + MOST_VOICES
 
     def _by_bar(self, z: Latents) -> BarLatents:
         return z.unflatten(1, (-1, self.tracks, self.config.size))  # [batch bar track latent]

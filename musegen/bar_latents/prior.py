@@ -57,8 +57,8 @@ class LatentPrior(nn.Module):
         self.wires = Wires(sizes, players, bars, config.hidden // 2)
         self.rhythm = Hidden(players, config.latent, config.hidden, written * config.rhythm)
         inputs = config.latent + written * config.rhythm
-        others = config.notes + config.touch
-        self.notes = Hidden(players, inputs, config.hidden, written * others)
+        self.others = config.size - config.rhythm  # notes and touch
+        self.notes = Hidden(players, inputs, config.hidden, written * self.others)
         self.forms = FormDensity(len(tracks))
 
     def forward(self, batch: int, c: Form | None = None) -> "AlongForm":
@@ -78,8 +78,7 @@ class LatentPrior(nn.Module):
         rhythms = _copied(rhythms, form[:, 1])
         beside = self._by_player(rhythms, len(players))
         notes = self.notes(torch.cat([players, beside], 2))
-        others = self.config.notes + self.config.touch
-        notes = _copied(self._by_track(notes, size, others), form[:, 0])
+        notes = _copied(self._by_track(notes, size, self.others), form[:, 0])
         z = normalised(torch.cat([rhythms, notes], 3).float(), self.config.parts)
         return z * (form[:, 0] != SILENT)[..., None]
 

@@ -14,10 +14,10 @@ from core.theory.distributions import Distribution, sum_events
 from core.theory.shapes import Losses
 from musegen.networks.states import (
     LOUDEST,
-    OCTAVE,
     CellValues,
     States,
     binary_losses,
+    by_octave,
     previous_step,
     sustain,
 )
@@ -139,13 +139,7 @@ class StruckNotes(Distribution):
     def _chroma_losses(
         self, sounding: Float[Tensor, "batch bar track step pitch"]
     ) -> Float[Tensor, "batch bar track"]:
-        chroma = torch.stack([_classes(part) for part in sounding.tensor_split(PARTS, 3)], 3)
+        halves = [part.amax(3) for part in sounding.tensor_split(PARTS, 3)]
+        chroma = torch.stack([by_octave(used).amax(3) for used in halves], 3)
         losses = binary_losses(self.logits.chroma, chroma.flatten(3))  # [batch bar track chroma]
         return losses.sum(-1) * self.sustained
-
-
-def _classes(sounding: Float[Tensor, "*shape step pitch"]) -> Float[Tensor, "*shape class"]:
-    """Return 1 for the pitch classes that sound."""
-    used = sounding.amax(-2)  # [*shape pitch]
-    padded = F.pad(used, (0, -used.shape[-1] % OCTAVE))
-    return padded.unflatten(-1, (-1, OCTAVE)).amax(-2)  # [*shape class]

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from musegen.networks.states import OCTAVE, Given, States
+from musegen.networks.states import OCTAVE, Given, States, by_octave
 
 COUNTS = 7
 """Values of `bar_counts` for each track."""
@@ -32,8 +32,7 @@ def split_tracks(x: States, groups: int, c: Given | None = None) -> TrackGroups:
     if c is not None:
         given = c.expand(groups, *c.shape)  # [group batch given state bar step pitch]
         own = torch.cat([own, given], 2)
-    padded = F.pad(own, (0, -own.shape[-1] % OCTAVE))
-    return padded.unflatten(-1, (-1, OCTAVE))  # [group batch member state bar step octave pc]
+    return by_octave(own)
 
 
 def onset_counts(tracks: TrackGroups) -> PerStep:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.nn import functional as F
 
 from core.theory.distributions import Bernoulli, Distribution, straight_through, sum_events
 from core.theory.shapes import Losses
@@ -186,14 +187,18 @@ class GatedNotes(Distribution):
     def _used_pitch_classes(self, used: Float[Tensor, "batch track bar pitch"]) -> PitchClasses:
         """Return 1 for the pitch classes of each bar that any melodic track uses."""
         melodic = (used * self.notes.sustained[:, :, 0]).amax(1)  # [batch bar pitch]
-        padded = torch.nn.functional.pad(melodic, (0, -melodic.shape[-1] % OCTAVE))
-        octaves = padded.unflatten(-1, (-1, OCTAVE))  # [batch bar octave pitch_class]
-        return octaves.amax(2)
+        return by_octave(melodic).amax(2)
+
+
+def by_octave(values: Float[Tensor, "*shape pitch"]) -> Float[Tensor, "*shape octave class"]:
+    """Divide the pitches into octaves of twelve pitch classes; the last is filled up with 0."""
+    padded = F.pad(values, (0, -values.shape[-1] % OCTAVE))
+    return padded.unflatten(-1, (-1, OCTAVE))  # [*shape octave class]
 
 
 def binary_losses(logits: Tensor, value: Tensor) -> Tensor:
     """Return -log p of each binary event, in nats."""
-    return torch.nn.functional.binary_cross_entropy_with_logits(logits, value, reduction="none")
+    return F.binary_cross_entropy_with_logits(logits, value, reduction="none")
 
 
 def previous_step(value: Tensor) -> Tensor:
