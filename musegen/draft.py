@@ -1,0 +1,271 @@
+"""A draft: a song of which some bars of some tracks are kept, and the others are to be composed.
+
+Every wish of a user who brings songs is a draft: accompany (some tracks are kept), fill (all but
+some bars), continue (all that is there, and empty bars after it), bridge (two songs with empty
+bars between them), remix (sections in another order).
+
+What is kept stays note for note: songs are read twice, on the grid of a model, which composes the
+rest, and as finely as files are written, and the finished song has the notes of the fine reading.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from core.config import nearest
+from core.data.sources import RejectedFile
+from core.errors import ConfigError, UserError
+from musegen.files.midi import DEFAULT_BPM, Song, read_midi
+from musegen.roll import Grid, Notes, Roll, separate
+from musegen.tracks import Track
+
+FINEST = 240
+"""The most steps of a beat in which a song is read and written."""
+
+Kept = Bool[np.ndarray, "track bar"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A user's song, on the grid of a model and on one that keeps its timing."""
+
+    song: Song
+    fine: Song
+
+    @classmethod
+    def read(cls, path: Path | str, tracks: tuple[Track, ...], grid: Grid) -> "Source":
+        """Read a MIDI file; `UserError` where it cannot be read."""
+        try:
+            return cls(read_midi(path, tracks, grid), read_midi(path, tracks, fine_grid(grid)))
+        except RejectedFile as error:
+            raise UserError(f"{path}: {error.detail}") from error
+
+    @property
+    def bars(self) -> int:
+        return min(self.song.bars, self.fine.bars)
+
+
+def fine_grid(grid: Grid) -> Grid:
+    """Return a grid of the same bars with all of MIDI's pitches and many more steps."""
+    steps = FINEST // grid.steps_per_beat * grid.steps_per_beat
+    return grid.replace(steps_per_beat=steps, lowest_pitch=0, pitches=128)
+
+
+class Placed(NamedTuple):
+    """`bars` bars of a song, from its bar `first` on, that stand at bar `at` of a draft."""
+
+    source: Source
+    first: int
+    bars: int
+    at: int
+
+    def notes(self, song: Song) -> Notes:
+        """Return the notes that start in these bars, at their place in the draft, cut at the end.
+
+        `song`: one of the two readings of the source.
+        """
+        steps = song.grid.steps_per_bar
+        begin, end = self.first * steps, (self.first + self.bars) * steps
+        notes = song.notes[(song.notes.start >= begin) & (song.notes.start < end)]
+        notes = replace(notes, length=np.minimum(notes.length, end - notes.start))
+        return notes.moved((self.at - self.first) * steps)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A song in progress.
+
+    `placed`: what its bars held; `kept` [track bar]: where that stays, and nothing is added: a bar
+    in which nothing was placed stays silent.
+    """
+
+    tracks: tuple[Track, ...]
+    grid: Grid
+    bars: int
+    placed: tuple[Placed, ...]
+    kept: Kept
+
+    @cached_property
+    def notes(self) -> Notes:
+        """Return all notes that were placed, on the grid of the model."""
+        return _concat([placed.notes(placed.source.song) for placed in self.placed]).ordered()
+
+    @property
+    def kept_notes(self) -> Notes:
+        """Return the notes that stay, on the grid of the model."""
+        return self.notes[self._in_kept(self.notes, self.grid)]
+
+    def merged(self, composed: Notes) -> Notes:
+        """Return the kept notes with the composed ones, on the grid of the model."""
+        kept = self.kept_notes
+        return _concat([kept, self._fitting(composed, kept, self.grid)]).ordered()
+
+    def finished(self, composed: Notes, name: str = "") -> Roll:
+        """Return the song: what is kept exactly as it was read, with the composed notes."""
+        fine = fine_grid(self.grid)
+        placed = _concat([one.notes(one.source.fine) for one in self.placed]).ordered()
+        kept = placed[self._in_kept(placed, fine)]
+        factor = fine.steps_per_beat // self.grid.steps_per_beat
+        finely = replace(
+            composed,
+            start=composed.start * factor,
+            length=composed.length * factor,
+            pitch=composed.pitch + self.grid.lowest_pitch - fine.lowest_pitch,
+        )
+        notes = _concat([kept, self._fitting(finely, kept, fine)]).ordered()
+        return Roll.of(notes, self.tracks, fine, self.tempo_bpm, name)
+
+    @property
+    def tempo_bpm(self) -> Float[np.ndarray, " bar"]:
+        """Return the tempo of each bar: an empty one goes on as the one before it."""
+        tempo = np.full(self.bars, np.nan)
+        for source, first, bars, at in self.placed:
+            tempo[at : at + bars] = source.song.tempo_bpm[first : first + bars]
+        known = np.flatnonzero(~np.isnan(tempo))
+        if not len(known):
+            return np.full(self.bars, DEFAULT_BPM)
+        before = np.searchsorted(known, np.arange(self.bars), side="right") - 1
+        return tempo[known[np.maximum(before, 0)]]
+
+    def _in_kept(self, notes: Notes, grid: Grid) -> Bool[np.ndarray, " note"]:
+        """Return which notes start in kept bars."""
+        return self.kept[notes.track, notes.start // grid.steps_per_bar]
+
+    def _fitting(self, composed: Notes, kept: Notes, grid: Grid) -> Notes:
+        """Return the composed notes in open bars, cut where a kept bar of their track begins.
+
+        Those that start while a kept note sounds on their track and pitch are left out.
+        """
+        open_notes = composed[~self._in_kept(composed, grid)]
+        steps = grid.steps_per_bar
+        ends = _next_kept(self.kept)[open_notes.track, open_notes.start // steps] * steps
+        length = np.minimum(open_notes.length, ends - open_notes.start)
+        fitting = separate(replace(open_notes, length=length), grid)
+        return fitting[~_covered(fitting, kept, grid)]
+
+
+def _next_kept(kept: Kept) -> np.ndarray:
+    """Return for each track and bar the next kept bar after it; the last one has the end.
+
+    >>> _next_kept(np.array([[False, True, False, False]])).tolist()
+    [[1, 4, 4, 4]]
+    """
+    bars = kept.shape[1]
+    at = np.where(kept, np.arange(bars), bars)
+    at = np.concatenate([at[:, 1:], np.full((len(kept), 1), bars)], 1)  # [track bar]
+    return np.minimum.accumulate(at[:, ::-1], axis=1)[:, ::-1]
+
+
+def _covered(notes: Notes, kept: Notes, grid: Grid) -> Bool[np.ndarray, " note"]:
+    """Return which notes start while a kept note sounds on their track and pitch."""
+    if not len(kept) or not len(notes):
+        return np.zeros(len(notes), bool)
+    horizon = 1 + max(notes.start.max(), (kept.start + kept.length).max())
+
+    def place(which: Notes) -> np.ndarray:
+        return (which.track * grid.pitches + which.pitch) * horizon + which.start
+
+    order = np.argsort(place(kept))
+    at, end = place(kept)[order], (place(kept) + kept.length)[order]
+    before = np.searchsorted(at, place(notes), side="right") - 1
+    return (before >= 0) & (place(notes) < end[np.maximum(before, 0)])
+
+
+def _concat(parts: Sequence[Notes]) -> Notes:
+    return Notes.concat(parts) if parts else Notes(*(np.zeros(0, np.int64) for _ in range(5)))
+
+
+def blank(tracks: tuple[Track, ...], grid: Grid, bars: int, sounding: Sequence[str] = ()) -> Draft:
+    """Return a draft without notes, in which all tracks are composed, or only the `sounding`."""
+    kept = np.zeros((len(tracks), bars), bool)
+    if sounding:
+        kept[:] = True
+        kept[numbers_of(sounding, tracks)] = False
+    return Draft(tracks, grid, bars, (), kept)
+
+
+def accompaniment(source: Source, keep: Sequence[str]) -> Draft:
+    """Return a draft that keeps some tracks of a song over its whole length."""
+    kept = np.zeros((len(source.song.tracks), source.bars), bool)
+    kept[numbers_of(keep, source.song.tracks)] = True
+    return _of(source, source.bars, kept)
+
+
+def infill(source: Source, first: int, last: int, tracks: Sequence[str] = ()) -> Draft:
+    """Return a draft that keeps all but bars `first` to `last`, counted from 1, of some tracks.
+
+    `tracks`: those to compose; none named are all. `ConfigError` for bars that the song lacks.
+    """
+    if not 1 <= first <= last <= source.bars:
+        raise ConfigError(
+            f"bars {first}-{last} cannot be filled: the song has bars 1-{source.bars}"
+        )
+    kept = np.ones((len(source.song.tracks), source.bars), bool)
+    chosen = numbers_of(tracks, source.song.tracks) if tracks else list(range(len(kept)))
+    kept[chosen, first - 1 : last] = False
+    return _of(source, source.bars, kept)
+
+
+def continuation(source: Source, bars: int) -> Draft:
+    """Return a draft that goes on for `bars` bars after a song."""
+    if bars < 1:
+        raise ConfigError(f"a song is continued by at least 1 bar, not {bars}")
+    total = source.bars + bars
+    kept = np.broadcast_to(np.arange(total) < source.bars, (len(source.song.tracks), total))
+    return _of(source, total, kept.copy())
+
+
+def bridge(first: Source, last: Source, bars: int) -> Draft:
+    """Return a draft of two songs with `bars` bars to compose between them."""
+    if bars < 1:
+        raise ConfigError(f"a bridge has at least 1 bar, not {bars}")
+    at = first.bars + bars
+    total = at + last.bars
+    bar = np.arange(total)
+    kept = np.broadcast_to((bar < first.bars) | (bar >= at), (len(first.song.tracks), total))
+    placed = (Placed(first, 0, first.bars, 0), Placed(last, 0, last.bars, at))
+    return Draft(first.song.tracks, first.song.grid, total, placed, kept.copy())
+
+
+def remix(source: Source, form: str, section_bars: int) -> Draft:
+    """Return a draft of a song's sections in the order of `form`; letters it lacks are composed.
+
+    A is the first `section_bars` bars of the song, B the next ones, and so on. Only whole sections
+    count. `ConfigError` for a form that is no row of letters, or a song shorter than a section.
+    """
+    if not (form.isalpha() and form.isascii()):
+        raise ConfigError(f"'{form}' is no form: give a letter for each section, as ABAC")
+    sections = source.bars // section_bars
+    if section_bars < 1 or not sections:
+        raise ConfigError(
+            f"the song has {source.bars} bars, too few for sections of {section_bars}: "
+            f"--section-bars {max(1, source.bars // 4)}"
+        )
+    numbers = [ord(letter) - ord("A") for letter in form.upper()]
+    placed = tuple(
+        Placed(source, number * section_bars, section_bars, place * section_bars)
+        for place, number in enumerate(numbers)
+        if number < sections
+    )
+    kept = np.repeat([number < sections for number in numbers], section_bars)
+    kept = np.broadcast_to(kept, (len(source.song.tracks), len(kept)))  # [track bar]
+    return Draft(source.song.tracks, source.song.grid, kept.shape[1], placed, kept.copy())
+
+
+def _of(source: Source, bars: int, kept: Kept) -> Draft:
+    placed = (Placed(source, 0, source.bars, 0),)
+    return Draft(source.song.tracks, source.song.grid, bars, placed, kept)
+
+
+def numbers_of(names: Sequence[str], tracks: Sequence[Track]) -> list[int]:
+    """Return the numbers of tracks by their names; `ConfigError` for an unknown one."""
+    known = [track.name.lower() for track in tracks]
+    for name in names:
+        if name.strip().lower() not in known:
+            raise ConfigError(f"no track is called '{name}': {nearest(name, known)}")
+    return [known.index(name.strip().lower()) for name in names]

@@ -1,0 +1,131 @@
+"""Drafts: what of a user's songs is kept, and where it stands in the finished song."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from handmade import midi, note, program, signature, tempo
+
+from core.errors import ConfigError
+from musegen.draft import (
+    Draft,
+    Source,
+    accompaniment,
+    blank,
+    bridge,
+    continuation,
+    infill,
+    remix,
+)
+from musegen.roll import Grid, Notes
+from musegen.tracks import LAKH
+
+GRID = Grid(steps_per_beat=4)
+DRUMS, PIANO, GUITAR, BASS, STRINGS = range(5)
+BAR = 4 * 480
+
+
+def song(path: Path, bars: int, lowest: int, microseconds: int = 500_000) -> Source:
+    """Write a song of piano and bass: each bar has a pitch of its own, the piano's 20 ticks late."""
+    piano = program(0, 1) + note(lowest + 24, BAR - 20, after=20, channel=1)
+    bass = program(33, 2) + note(lowest, BAR, channel=2)
+    for bar in range(1, bars):
+        piano += note(lowest + 24 + bar, BAR - 20, after=20, channel=1)
+        bass += note(lowest + bar, BAR, channel=2)
+    path.write_bytes(midi(tempo(microseconds) + signature(4, 2), piano, bass))
+    return Source.read(path, LAKH, GRID)
+
+
+def notes(*rows: tuple[int, int, int, int]) -> Notes:
+    """Return notes of (track, start, pitch above 24, length), of velocity 64."""
+    columns = np.array([(*row, 64) for row in rows]).reshape(-1, 5).T
+    return Notes(*columns).ordered()
+
+
+def rows(draft: Draft, composed: Notes) -> list[tuple[int, ...]]:
+    """Return (track, start, pitch, length) of the finished song's notes."""
+    made = draft.finished(composed).notes()
+    return list(zip(*(c.tolist() for c in (made.track, made.start, made.pitch, made.length)),
+                    strict=True))  # fmt: skip
+
+
+def test_kept_tracks_keep_their_timing_and_others_are_replaced(tmp_path: Path) -> None:
+    source = song(tmp_path / "a.mid", 3, 40)
+    draft = accompaniment(source, ["Piano"])
+    assert draft.kept[PIANO].all() and draft.kept.sum() == 3
+    assert draft.kept_notes.track.tolist() == [PIANO] * 3
+    # a new bass of one note in bar 2, and piano notes that nobody asked for
+    finished = rows(draft, notes((BASS, 16, 20, 4), (PIANO, 0, 30, 4)))
+    # 240 steps of a beat are two of the file's ticks each; the model's grid has 4 steps
+    assert finished == [
+        (PIANO, 10, 64, 950),
+        (BASS, 960, 44, 240),
+        (PIANO, 970, 65, 950),
+        (PIANO, 1930, 66, 950),
+    ]
+
+
+def test_filled_bars_end_where_kept_ones_begin(tmp_path: Path) -> None:
+    source = song(tmp_path / "a.mid", 4, 40)
+    draft = infill(source, 2, 3, ["bass"])
+    assert np.argwhere(~draft.kept).tolist() == [[BASS, 1], [BASS, 2]]
+    merged = draft.merged(notes((BASS, 24, 10, 100), (BASS, 60, 12, 4), (GUITAR, 20, 12, 4)))
+    bass = merged[merged.track == BASS]
+    assert bass.start.tolist() == [0, 24, 48] and bass.length.tolist() == [16, 24, 16]
+    assert GUITAR not in merged.track
+
+
+def test_a_note_does_not_start_in_a_kept_one(tmp_path: Path) -> None:
+    path = tmp_path / "long.mid"
+    path.write_bytes(midi(signature(4, 2), program(33, 1) + note(36, 2 * BAR, channel=1)))
+    draft = infill(Source.read(path, LAKH, GRID), 2, 2)
+    merged = draft.merged(notes((BASS, 20, 12, 4), (BASS, 20, 13, 4)))
+    assert merged.pitch.tolist() == [12, 13] and merged.start.tolist() == [0, 20]
+    assert merged.length.tolist() == [32, 4]
+
+
+def test_a_continuation_has_empty_bars_at_the_last_tempo(tmp_path: Path) -> None:
+    source = song(tmp_path / "a.mid", 2, 40, microseconds=400_000)
+    draft = continuation(source, 3)
+    assert draft.bars == 5 and draft.kept.all(0).tolist() == [True, True, False, False, False]
+    assert draft.tempo_bpm.tolist() == [150.0] * 5
+
+
+def test_a_bridge_leads_from_one_song_to_the_next(tmp_path: Path) -> None:
+    first = song(tmp_path / "a.mid", 2, 40)
+    last = song(tmp_path / "b.mid", 1, 50, microseconds=1_000_000)
+    draft = bridge(first, last, 2)
+    assert draft.kept[DRUMS].tolist() == [True, True, False, False, True]
+    assert draft.tempo_bpm.tolist() == [120.0] * 4 + [60.0]
+    bass = draft.notes[draft.notes.track == BASS]
+    assert bass.pitch.tolist() == [16, 17, 26] and bass.start.tolist() == [0, 16, 64]
+
+
+def test_a_remix_places_sections_by_their_letters(tmp_path: Path) -> None:
+    source = song(tmp_path / "a.mid", 5, 40)
+    draft = remix(source, "BACA", 2)
+    assert draft.kept[STRINGS].tolist() == [True] * 4 + [False] * 2 + [True] * 2
+    bass = draft.notes[draft.notes.track == BASS]
+    assert bass.pitch.tolist() == [18, 19, 16, 17, 16, 17]
+    assert bass.start.tolist() == [0, 16, 32, 48, 96, 112]
+
+
+def test_only_named_tracks_of_a_blank_draft_are_composed() -> None:
+    draft = blank(LAKH, GRID, 2, ["drums", "bass"])
+    assert draft.kept[:, 0].tolist() == [False, True, True, False, True]
+    assert not blank(LAKH, GRID, 2).kept.any()
+    assert rows(draft, notes((PIANO, 0, 10, 4), (BASS, 4, 10, 4))) == [(BASS, 240, 34, 240)]
+
+
+def test_impossible_wishes_say_why(tmp_path: Path) -> None:
+    source = song(tmp_path / "a.mid", 4, 40)
+    with pytest.raises(ConfigError, match="bars 3-5 cannot be filled: the song has bars 1-4"):
+        infill(source, 3, 5)
+    with pytest.raises(ConfigError, match="no track is called 'banjo'"):
+        accompaniment(source, ["banjo"])
+    with pytest.raises(ConfigError, match="at least 1 bar, not 0"):
+        continuation(source, 0)
+    with pytest.raises(ConfigError, match="too few for sections of 8: --section-bars 1"):
+        remix(source, "AB", 8)
+    with pytest.raises(ConfigError, match="'A-B' is no form"):
+        remix(source, "A-B", 1)
