@@ -26,7 +26,7 @@ BAR = 4 * 480
 
 
 def song(path: Path, bars: int, lowest: int, microseconds: int = 500_000) -> Source:
-    """Write a song of piano and bass: each bar has a pitch of its own, the piano's 20 ticks late."""
+    """Write a song: each bar has a pitch of its own; the piano is late by 20 ticks."""
     piano = program(0, 1) + note(lowest + 24, BAR - 20, after=20, channel=1)
     bass = program(33, 2) + note(lowest, BAR, channel=2)
     for bar in range(1, bars):
@@ -44,8 +44,8 @@ def notes(*rows: tuple[int, int, int, int]) -> Notes:
 
 def rows(draft: Draft, composed: Notes) -> list[tuple[int, ...]]:
     """Return (track, start, pitch, length) of the finished song's notes."""
-    made = draft.finished(composed).notes()
-    return list(zip(*(c.tolist() for c in (made.track, made.start, made.pitch, made.length)),
+    roll = draft.finished(composed).notes()
+    return list(zip(*(c.tolist() for c in (roll.track, roll.start, roll.pitch, roll.length)),
                     strict=True))  # fmt: skip
 
 
