@@ -130,7 +130,9 @@ class Notes:
 class Roll:
     """A piece: its cells, its tracks, and the tempo of each bar in quarter notes a minute.
 
-    `velocity`: see `Velocities`; without it all notes have velocity 100.
+    `velocity`: see `Velocities`; without it all notes have velocity 100. `form`: a letter for each
+    of its sections, which are equally long; empty where nobody chose one. `origin`: which model
+    made it, by which settings.
     """
 
     cells: Cells
@@ -139,6 +141,8 @@ class Roll:
     tempo_bpm: Float[np.ndarray, " bar"]
     name: str = ""
     velocity: Velocities | None = None
+    form: str = ""
+    origin: str = ""
 
     @classmethod
     def of(

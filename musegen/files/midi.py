@@ -19,7 +19,22 @@ from musegen.files.keys import is_key, keys_of
 from musegen.files.limits import MusicLimits
 from musegen.files.parts import CHANNELS, is_piano_part, parts_of
 from musegen.files.pedal import hold
-from musegen.files.smf import Events, check_events, midi_bytes, scan, signatures, tempi, with_ports
+from musegen.files.sections import sections
+from musegen.files.smf import (
+    KEY_SIGNATURE,
+    MARKER,
+    NAME,
+    TEXT,
+    Events,
+    check_events,
+    midi_bytes,
+    scan,
+    signatures,
+    tempi,
+    with_metas,
+    with_ports,
+)
+from musegen.files.tonality import key_of
 from musegen.roll import Cells, Grid, Metre, Notes, Roll, fill, separate
 from musegen.tracks import LAKH, Part, Track, assign
 
@@ -320,7 +335,7 @@ def song_of(roll: Roll, name: str = "") -> Song:
 
 def write_midi(roll: Roll, path: Path | str | BytesIO) -> None:
     """Write a roll: named tracks with their programs, drums on channel 10, the velocity of each
-    note, the tempo of each bar.
+    note, the tempo of each bar; its title, origin, key and a marker at each section.
 
     A second time signature at the end keeps the length of a roll that ends in silence. From the
     16th track on, tracks have ports of their own (FF 21), so that each plays its own program.
@@ -345,11 +360,34 @@ def write_midi(roll: Roll, path: Path | str | BytesIO) -> None:
         midi.instruments.append(instrument)
     stream = path if isinstance(path, BytesIO) else BytesIO()
     midi.write(stream)
-    written = with_ports(stream.getvalue(), CHANNELS - 1)
+    described = with_metas(stream.getvalue(), _metas(roll, notes, bar_ticks))
+    written = with_ports(described, CHANNELS - 1)
     stream.seek(0)
     stream.write(written)
     if not isinstance(path, BytesIO):
         Path(path).write_bytes(written)
+
+
+def _metas(roll: Roll, notes: Notes, bar_ticks: int) -> list[tuple[int, int, bytes]]:
+    """Return (tick, kind, data) of the title, origin, key and sections of a roll."""
+    key = key_of(notes, roll.tracks, roll.grid)
+    about = [
+        (NAME, roll.name.encode()),
+        (TEXT, roll.origin.encode()),
+        (KEY_SIGNATURE, bytes([key.sharps % 256, key.is_minor]) if key else b""),
+    ]
+    markers = [(bar * bar_ticks, MARKER, letter.encode()) for bar, letter in sections(roll)]
+    return [*((0, kind, data) for kind, data in about if data), *markers]
+
+
+def origin_of(path: Path) -> str:
+    """Return the text in which `write_midi` says where a file comes from; empty without one."""
+    try:
+        events = scan(midi_bytes(path, LIMITS))
+    except RejectedFile:
+        return ""
+    found = [events.payload(number) for number in events.metas(TEXT).tolist()]
+    return found[0].decode(errors="replace") if found else ""
 
 
 def _tick_scales(roll: Roll, bar_ticks: int) -> list[tuple[int, float]]:

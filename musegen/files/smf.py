@@ -6,9 +6,10 @@ in gigabytes of memory, or in wrong notes.
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,14 @@ from core.data.sources import RejectedFile, read_bytes, require_size
 MIDI = (".mid", ".midi", ".kar", ".rmi")
 """Suffixes of MIDI files."""
 
-HEADER_BYTES = 14
+HEADER_BYTES, CHUNK_BYTES = 14, 8
 TRACK = b"MTrk"
 SEARCHED_BYTES = 4096
 
 NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PITCH_BEND = 0x80, 0x90, 0xB0, 0xC0, 0xE0
 SYSEX, ESCAPE, META = 0xF0, 0xF7, 0xFF
-NAME, PORT, END_OF_TRACK, TEMPO, SIGNATURE = 0x03, 0x21, 0x2F, 0x51, 0x58
+TEXT, NAME, MARKER, PORT, END_OF_TRACK = 0x01, 0x03, 0x06, 0x21, 0x2F
+TEMPO, SIGNATURE, KEY_SIGNATURE = 0x51, 0x58, 0x59
 """Kinds of meta events."""
 
 
@@ -371,6 +373,42 @@ def with_ports(midi: bytes, of_one_port: int) -> bytes:
         port = (number - 1) // of_one_port
         tracks[number] = bytes([0, META, PORT, 1, port]) + tracks[number]
     return midi[:HEADER_BYTES] + b"".join(_chunk(track) for track in tracks)
+
+
+def with_metas(midi: bytes, metas: Iterable[tuple[int, int, bytes]]) -> bytes:
+    """Return the file with more meta events in its first track, which has no others.
+
+    `metas`: tick, kind and data of each, in order; those of one tick come before what is there.
+    """
+    (begin, end), *_ = _chunks(midi)
+    events = [(tick, _meta(kind, data)) for tick, kind, data in metas]
+    at, tick = begin, 0
+    while at < end:
+        delta, first = _number(midi, at)
+        length, data = _number(midi, first + 2)
+        at, tick = data + length, tick + delta
+        events.append((tick, midi[first:at]))
+    events.sort(key=lambda event: event[0])
+    ticks = [0, *(tick for tick, _ in events)]
+    deltas = (_quantity(after - before) for before, after in pairwise(ticks))
+    track = b"".join(d + event for d, (_, event) in zip(deltas, events, strict=True))
+    return midi[: begin - CHUNK_BYTES] + _chunk(track) + midi[end:]
+
+
+def _meta(kind: int, data: bytes) -> bytes:
+    return bytes([META, kind]) + _quantity(len(data)) + data
+
+
+def _quantity(value: int) -> bytes:
+    """Return a variable-length quantity, the inverse of `_number`.
+
+    >>> _quantity(5), _quantity(200)
+    (b'\\x05', b'\\x81H')
+    """
+    encoded = [value & 0x7F]
+    while value := value >> 7:
+        encoded.append(value & 0x7F | 0x80)
+    return bytes(encoded[::-1])
 
 
 def _chunk(events: bytes) -> bytes:
