@@ -4,6 +4,7 @@ A file is rejected with its reason before much memory is allocated for it. prett
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -333,9 +334,13 @@ def song_of(roll: Roll, name: str = "") -> Song:
     return Song(roll.notes(), roll.bars, roll.tempo_bpm, whole, roll.tracks, roll.grid, title)
 
 
-def write_midi(roll: Roll, path: Path | str | BytesIO) -> None:
+def write_midi(
+    roll: Roll, path: Path | str | BytesIO, tracks: Sequence[int] | None = None
+) -> None:
     """Write a roll: named tracks with their programs, drums on channel 10, the velocity of each
     note, the tempo of each bar; its title, origin, key and a marker at each section.
+
+    `tracks`: the numbers of those that are written; all by default.
 
     A second time signature at the end keeps the length of a roll that ends in silence. From the
     16th track on, tracks have ports of their own (FF 21), so that each plays its own program.
@@ -354,7 +359,8 @@ def write_midi(roll: Roll, path: Path | str | BytesIO) -> None:
         signature = pretty_midi.TimeSignature(*written, float(seconds[tick]))
         midi.time_signature_changes.append(signature)
     notes = roll.notes()
-    for number, track in enumerate(roll.tracks):
+    for number in range(len(roll.tracks)) if tracks is None else tracks:
+        track = roll.tracks[number]
         instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
         instrument.notes = _midi_notes(notes[notes.track == number], roll.grid, seconds)
         midi.instruments.append(instrument)

@@ -1,7 +1,7 @@
-"""Sound: a roll synthesised with a soundfont, at a common loudness, as a .wav."""
+"""Sound: a roll synthesised with a soundfont, at a common loudness, and its tracks alone."""
 
 import io
-import wave
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,10 @@ import symusic
 from jaxtyping import Float
 
 from core.errors import UserError
+from musegen.files.audio import SAMPLE_RATE, Audio, encode
 from musegen.files.midi import write_midi
 from musegen.roll import Roll
 
-SAMPLE_RATE = 44_100
 LOUDNESS_LUFS = -16.0
 PEAK_DBFS = -1.0
 RING_SECONDS = 2.0
@@ -38,40 +38,77 @@ SOUNDFONT = _soundfont()
 """The General MIDI soundfont that comes with pretty_midi."""
 
 
-def sound(roll: Roll, soundfont: Path | None = None) -> Float[np.ndarray, "channel sample"]:
+def sound(roll: Roll, soundfont: Path | None = None) -> Audio:
     """Synthesise stereo at 44.1 kHz: -16 LUFS, peaks below -1 dBFS, the last notes fading out."""
-    import torch
-    import torchaudio
+    return Session(roll, soundfont).mix
 
-    soundfont = soundfont or SOUNDFONT
-    if not soundfont.is_file():
-        raise UserError(f"there is no soundfont {soundfont}: give an .sf2 file")
-    audio = np.asarray(
-        symusic.Synthesizer(str(soundfont), SAMPLE_RATE).render(_score(roll), stereo=True),
-        dtype=np.float32,
-    )
+
+class Session:
+    """A roll at the synthesiser: its mix, and its tracks by themselves at the mix's gain."""
+
+    def __init__(self, roll: Roll, soundfont: Path | None = None):
+        soundfont = soundfont or SOUNDFONT
+        if not soundfont.is_file():
+            raise UserError(f"there is no soundfont {soundfont}: give an .sf2 file")
+        self.roll = roll
+        self.synthesizer = symusic.Synthesizer(str(soundfont), SAMPLE_RATE)
+
+    @cached_property
+    def mix(self) -> Audio:
+        """Return all tracks together: -16 LUFS, or less where peaks would exceed -1 dBFS."""
+        return self._gain * self._ungained
+
+    def stem(self, number: int) -> Audio:
+        """Return one track, as long as the mix and at its gain: all stems add up to the mix."""
+        alone, samples = self._render([number]), self._ungained.shape[1]
+        alone = np.pad(alone[:, :samples], ((0, 0), (0, max(samples - alone.shape[1], 0))))
+        return self._gain * alone * _decay(samples, self._end)
+
+    @cached_property
+    def _ungained(self) -> Audio:
+        audio = self._render(list(range(len(self.roll.tracks))))
+        audio = _without_silent_end(audio[:, : self._end + int(RING_SECONDS * SAMPLE_RATE)])
+        return audio * _decay(audio.shape[1], self._end)
+
+    @cached_property
+    def _gain(self) -> np.float32:
+        """Return the factor from what is synthesised to the mix, at each sample the same."""
+        import torch
+        import torchaudio
+
+        samples = torch.from_numpy(self._ungained)
+        if samples.shape[1] < SAMPLE_RATE // 2 or samples.abs().max() == 0:
+            return np.float32(1)
+        gain = LOUDNESS_LUFS - torchaudio.functional.loudness(samples, SAMPLE_RATE).item()
+        peak = 20 * torch.log10(samples.abs().max()).item()
+        return np.float32(10 ** (min(gain, PEAK_DBFS - peak) / 20))
+
+    @cached_property
+    def _end(self) -> int:
+        """Return the sample at which the last note of all ends."""
+        return round(SAMPLE_RATE * self.roll.seconds_at(_last_step(self.roll)))
+
+    def _render(self, tracks: list[int]) -> Audio:
+        score = _score(self.roll, tracks)
+        return np.asarray(self.synthesizer.render(score, stereo=True), dtype=np.float32)
+
+
+def _last_step(roll: Roll) -> int:
+    """Return the step at which the last note ends."""
     notes = roll.notes()
-    end = round(SAMPLE_RATE * roll.seconds_at(int((notes.start + notes.length).max(initial=0))))
-    audio = _without_silent_end(audio[:, : end + int(RING_SECONDS * SAMPLE_RATE)])
-    audio = audio * _decay(audio.shape[1], end)
-    samples = torch.from_numpy(audio)
-    if samples.abs().max() == 0 or samples.shape[1] < SAMPLE_RATE // 2:
-        return audio
-    gain = LOUDNESS_LUFS - torchaudio.functional.loudness(samples, SAMPLE_RATE).item()
-    peak = 20 * torch.log10(samples.abs().max()).item()
-    return torchaudio.functional.gain(samples, min(gain, PEAK_DBFS - peak)).numpy()
+    return int((notes.start + notes.length).max(initial=0))
 
 
-def _score(roll: Roll) -> Any:
-    """Convert a roll for the synthesiser; notes above `HIGHEST_SOUND` go down by octaves.
+def _score(roll: Roll, tracks: list[int]) -> Any:
+    """Convert tracks for the synthesiser; notes above `HIGHEST_SOUND` go down by octaves.
 
     The synthesiser ends each note with its key, without the soundfont's release: so the notes that
     end the song are held, and drums sound until they are hit again.
     """
     stream = io.BytesIO()
-    write_midi(roll, stream)
+    write_midi(roll, stream, tracks)
     score = symusic.core.ScoreTick.from_midi(stream.getvalue())
-    end = max((note.end for track in score.tracks for note in track.notes), default=0)
+    end = round(_last_step(roll) * score.ticks_per_quarter / roll.grid.steps_per_quarter)
     ring_ticks = int(RING_SECONDS * roll.tempo_bpm[-1] / 60 * score.ticks_per_quarter)
     for track in score.tracks:
         if track.is_drum:
@@ -108,10 +145,4 @@ def _without_silent_end(audio: np.ndarray) -> np.ndarray:
 
 def write_sound(roll: Roll, path: Path | str, soundfont: Path | None = None) -> None:
     """Write 16-bit stereo WAV."""
-    samples = sound(roll, soundfont)
-    pcm = (np.clip(samples, -1, 1) * 32767).round().astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(pcm.shape[0])
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(pcm.T.tobytes())
+    Path(path).write_bytes(encode(sound(roll, soundfont), "wav"))

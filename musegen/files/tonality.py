@@ -1,4 +1,4 @@
-"""The key of a piece: the major or minor scale whose profile fits how long each pitch class sounds.
+"""The key of a piece: that whose profile fits how long each pitch class sounds.
 
 Krumhansl, Cognitive Foundations of Musical Pitch (1990), chapter 4; the profiles are those of
 Krumhansl and Kessler (1982), page 30 of the book.
