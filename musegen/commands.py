@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.app.commands import DomainCommands, RunArgument, Seed, Set, group_of
+from core.app.output import Output
 
 if TYPE_CHECKING:
     from musegen.data.collection import Collection
+    from musegen.files.song import SongOutput
     from musegen.model import Music
 
 
@@ -33,7 +35,8 @@ class MusicCommands(DomainCommands):
         ),
         "sample": (
             "sample --count 8 --seed 1 --to songs",
-            "sample runs/mine --bars 32 --tempo-bpm 96 --to songs",
+            "sample runs/mine --bars 32 --tempo-bpm 96 --only mid,mp3 --to songs",
+            "sample --count 1 --stems --programs 'bass=38,piano=electric piano' --to songs",
         ),
         "evaluate": (
             "evaluate runs/mine --against data/mine --to report",
@@ -52,7 +55,7 @@ class MusicCommands(DomainCommands):
             "arithmetic runs/vae busy.mid calm.mid mine.mid --to songs",
         ),
         "reconstruct": ("reconstruct runs/vae song.mid --to songs",),
-        "vary": ("vary 1 --strength 0.2 --count 8 --to songs",),
+        "vary": ("vary 1 --strength 0.2 --count 8 --only mid --to songs",),
         "translate": (
             "translate runs/bach pop.mid --to songs",
             "translate runs/bach chorale.mid --back --to songs",
@@ -162,15 +165,56 @@ class MusicCommands(DomainCommands):
         sizes = ("musegan", "bar_latents") if wiring else ()
         return [f"model.{size}.wiring={wiring}" for size in sizes]
 
-    def sample(
+    def output(
         self,
         to: Path,
+        only: Annotated[
+            str, typer.Option(help="Formats to write: any of mid, png, wav, flac, mp3, ogg.")
+        ] = "mid,wav,png",
+        npz: Annotated[bool, typer.Option("--npz", help="Also write .npz for pypianoroll.")] = (
+            False
+        ),
+        stems: Annotated[
+            bool,
+            typer.Option(
+                "--stems", help="Also write each track alone; as sounds they add up to the song."
+            ),
+        ] = False,
+        programs: Annotated[
+            str,
+            typer.Option(
+                metavar="TRACK=SOUND,...",
+                help="Other sounds: General MIDI's numbers from 0 or names, such as "
+                "bass=38,piano=electric piano,drums=jazz.",
+            ),
+        ] = "",
+        soundfont: Annotated[Path | None, typer.Option(help="Your own .sf2 to play with.")] = None,
+        overwrite: Annotated[
+            bool, typer.Option("--overwrite", help="Write over other songs of the same names.")
+        ] = False,
+    ) -> Output:
+        from musegen.files.programs import read_programs
+        from musegen.files.song import SongOutput, read_formats
+
+        formats = (*read_formats(only), *(("npz",) if npz else ()))
+        return SongOutput(to, formats, stems, read_programs(programs), soundfont, overwrite)
+
+    def sample(
+        self,
+        to: "SongOutput",
         seed: int,
         device: str,
         run: RunArgument = None,
         count: Annotated[int, typer.Option(min=1, max=10_000, help="Songs to sample.")] = 8,
         bars: Annotated[int, typer.Option(min=1, max=1024, help="Bars of a song.")] = 16,
-        tempo_bpm: Annotated[float, typer.Option(min=10, max=400, help="Beats a minute.")] = 120.0,
+        tempo_bpm: Annotated[
+            float | None,
+            typer.Option(
+                min=10,
+                max=400,
+                help="Beats a minute; without it each song has one of the training songs' tempi.",
+            ),
+        ] = None,
         temperature: Annotated[
             float | None,
             typer.Option(
@@ -193,19 +237,18 @@ class MusicCommands(DomainCommands):
                 "form is sampled."
             ),
         ] = "",
-        npz: Annotated[bool, typer.Option("--npz", help="Also write .npz for pypianoroll.")] = (
-            False
-        ),
-        soundfont: Annotated[Path | None, typer.Option(help="Your own .sf2 to play with.")] = None,
     ) -> Iterator[Path]:
         from musegen.files.song import write_song
         from musegen.model import Model
 
         model = Model.load(run, device)
         model.set_sampling(temperature, nucleus)
-        to.mkdir(parents=True, exist_ok=True)
+        to.require_tracks(model.spec.tracks)
+        for label in model.labels(count, bars, seed, tempo_bpm, form):
+            to.require_free(label)
+        to.folder.mkdir(parents=True, exist_ok=True)
         for roll in model.sample(count, bars, seed, tempo_bpm, form):
-            yield from write_song(roll, to, npz=npz, soundfont=soundfont)
+            yield from write_song(roll, to)
 
 
 def _grid(meter: str, steps_per_quarter: int) -> dict[str, int]:

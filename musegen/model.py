@@ -6,22 +6,25 @@ rolls = model.sample(count=8, bars=16, seed=1)
 write_midi(rolls[0], "song.mid")
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from pydantic import model_validator
 
 from core.app import fit
-from core.app.configuration import ModelConfig, RunConfig
+from core.app.configuration import CHANGEABLE, ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
 from core.app.latent import LatentPoints
 from core.app.model import Model as CoreModel
+from core.app.output import Output
 from core.app.sampling import Rows, draw_chunks, in_chunks
 from core.config import Strict, resolve
 from core.data.collection import Split
@@ -39,6 +42,7 @@ from musegen.data.collection import Collection, spread
 from musegen.densities.lookback_rnn import LookbackConfig, LookbackDensity, Nucleus
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.densities.note_transformer import DensityConfig, NoteDensity
+from musegen.files.label import Label, origin
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
 from musegen.networks.bar_generators import MuseGANConfig
@@ -81,12 +85,38 @@ COPY = 0.9
 """A translation that keeps more of the notes than this share is nearly a copy."""
 
 
+TEMPO_SHARES = np.arange(1, 20) / 20
+"""The shares of the training songs that are slower than the tempi from which one is drawn."""
+
+
 class DataSpec(Strict):
-    """The specification of a phrase. Networks are built for one."""
+    """The specification of a phrase. Networks are built for one.
+
+    `tempi_bpm`: tempi that are equally frequent among the training songs.
+    """
 
     grid: Grid
     tracks: tuple[Track, ...]
     bars: int
+    tempi_bpm: tuple[float, ...] = ()
+
+    def tempo_bpm(self, seed: int, number: int) -> float:
+        """Draw the tempo of song `number`, from 0; 120 where none were learned."""
+        chance = np.random.default_rng([seed, number])
+        return float(chance.choice(self.tempi_bpm or (DEFAULT_TEMPO_BPM,)))
+
+    @property
+    def usual_tempo_bpm(self) -> float:
+        """Return the median tempo; 120 where none were learned."""
+        return float(np.median(self.tempi_bpm or (DEFAULT_TEMPO_BPM,)))
+
+
+class Source(NamedTuple):
+    """The notes of a song from a phrase's first step on, before it negative, and the tempo of
+    each bar of the phrase."""
+
+    notes: Notes
+    tempo_bpm: Float[np.ndarray, " bar"]
 
 
 class MusicModel(ModelConfig):
@@ -122,6 +152,8 @@ class MusicModel(ModelConfig):
 class MusicConfig(RunConfig):
     """All that a run needs in order to be understood and repeated."""
 
+    changeable = (*CHANGEABLE, "spec.tempi_bpm")
+
     model: MusicModel
     spec: DataSpec
 
@@ -153,7 +185,10 @@ class Music(Domain):
         return Collection.open(folder)
 
     def spec_of(self, data: Collection) -> dict[str, Any]:
-        spec = DataSpec(grid=data.grid, tracks=data.tracks, bars=data.bars)
+        found = data.tempi_bpm("train") if "train" in data.splits else np.zeros(0)
+        tempi = np.quantile(found, TEMPO_SHARES, method="inverted_cdf") if len(found) else found
+        rounded = tuple(np.rint(tempi).tolist())
+        spec = DataSpec(grid=data.grid, tracks=data.tracks, bars=data.bars, tempi_bpm=rounded)
         return spec.model_dump(mode="json")
 
     def require_same_spec(self, data: Collection, other: Collection) -> None:
@@ -203,7 +238,7 @@ class Music(Domain):
     def read(self, model: "Model", path: Path) -> Examples:
         """Read a song's phrases; the last one is filled up with silence.
 
-        Their sources are the song's notes and the step at which each phrase begins.
+        Their sources are the song's notes and tempi.
         """
         spec = model.spec
         try:
@@ -212,8 +247,11 @@ class Music(Domain):
             raise UserError(f"{path}: {error.detail}") from error
         bars = song.bars + -song.bars % spec.bars
         cells = fill(song.notes, len(spec.tracks), bars, spec.grid)
-        begins = range(0, bars * spec.grid.steps_per_bar, spec.bars * spec.grid.steps_per_bar)
-        sources = [(song.notes, begin) for begin in begins]
+        tempo = np.pad(song.tempo_bpm, (0, bars - song.bars), "edge")
+        sources = [
+            Source(song.notes.moved(-bar * spec.grid.steps_per_bar), tempo[bar : bar + spec.bars])
+            for bar in range(0, bars, spec.bars)
+        ]
         return Examples(cut_phrases(cells[None], spec.bars), sources=sources)
 
     def condition(self, text: str, seed: int) -> tuple[None, int]:
@@ -228,21 +266,25 @@ class Music(Domain):
         items: Phrases,
         titles: Sequence[str],
         name: str,
-        to: Path,
-        sources: Sequence[tuple[Notes, int] | None] | None = None,
+        to: Output,
+        sources: Sequence[Source | None] | None = None,
     ) -> Iterator[Path]:
-        """Write phrases as one song: .mid, .wav and .png.
+        """Write phrases as one song.
 
-        The notes of a phrase are as loud as in its source; without one, of velocity 100.
+        A phrase has the tempi of its source, and its notes are as loud as there; without one, the
+        usual tempo of the training songs, and velocity 100.
         """
-        from musegen.files.song import write_song
+        from musegen.files.song import SongOutput, write_song
 
         rolls = model.rolls(items)
         for number, source in enumerate(sources or ()):
             if source:
-                notes, begin = source
-                rolls[number] = rolls[number].played_like(notes.moved(-begin))
-        yield from write_song(replace(joined(rolls), name=name), to)
+                played = rolls[number].played_like(source.notes)
+                rolls[number] = replace(played, tempo_bpm=source.tempo_bpm)
+        made_of = ", ".join(dict.fromkeys(titles))
+        song = replace(joined(rolls), name=name, origin=origin(model.name, name, made_of))
+        output = to if isinstance(to, SongOutput) else SongOutput(to.folder)
+        yield from write_song(song, output)
 
     def show(self, model: "Model", items: Phrases, titles: Sequence[str], path: Path) -> None:
         from musegen.files.picture import draw_phrases
@@ -323,6 +365,8 @@ class Model(CoreModel):
     domain = DOMAIN
     config: MusicModel
     spec: DataSpec
+    sampling: Mapping[str, float] = MappingProxyType({})
+    """The settings that `set_sampling` has changed."""
 
     def to_x(self, items: Phrases) -> States | NoteRows:
         if self.config.is_density:
@@ -427,6 +471,7 @@ class Model(CoreModel):
         for key, value in changes.items():
             if value is not None:
                 self._set_sampling(key, value)
+                self.sampling = {**self.sampling, key: value}
 
     def _set_sampling(self, key: str, value: float) -> None:
         sampled = [self.networks[n] for n in ("density", "prior") if n in self.networks]
@@ -453,40 +498,51 @@ class Model(CoreModel):
             sampled.append(decoder(z).rsample())
         return torch.cat(sampled, dim=3)
 
-    def rolls(self, cells: Phrases, tempo_bpm: float = DEFAULT_TEMPO_BPM) -> list[Roll]:
-        """Cells as rolls, named after the model and numbered."""
-        tempo = self._tempo(tempo_bpm, cells.shape[2])
+    def rolls(self, cells: Phrases) -> list[Roll]:
+        """Cells as rolls of the usual tempo, named after the model and numbered."""
+        tempo = np.full(cells.shape[2], self.spec.usual_tempo_bpm)
         return [
             Roll(one, self.spec.tracks, self.spec.grid, tempo, f"{self.name} {number + 1}")
             for number, one in enumerate(cells)
         ]
 
-    def _tempo(self, tempo_bpm: float, bars: int) -> np.ndarray:
-        if not tempo_bpm > 0:
-            raise ConfigError(f"tempo_bpm must be above 0, not {tempo_bpm}")
-        return np.full(bars, tempo_bpm)
+    def labels(
+        self,
+        count: int = 1,
+        bars: int | None = None,
+        seed: int = 0,
+        tempo_bpm: float | None = None,
+        form: str = "",
+    ) -> list[Label]:
+        """Return name and origin of each song that `sample` makes of these arguments."""
+        settings = {"bars": self._length(bars), "tempo": tempo_bpm, "form": form, **self.sampling}
+        return [Label.of(self.name, seed, number + 1, **settings) for number in range(count)]
 
     def sample(
         self,
         count: int = 1,
         bars: int | None = None,
         seed: int = 0,
-        tempo_bpm: float = DEFAULT_TEMPO_BPM,
+        tempo_bpm: float | None = None,
         form: str = "",
     ) -> list[Roll]:
         """Sample `count` pieces of `bars` bars (by default the bars of a phrase).
 
-        `form`: a letter for each section, such as AABA, of a model that has a form; what repeats
-        within a section is sampled. `ConfigError` unless count and bars are at least 1 and the
-        tempo is above 0.
+        `tempo_bpm`: None draws one for each piece from those of the training songs. `form`: a
+        letter for each section, such as AABA, of a model that has a form; what repeats within a
+        section is sampled. `ConfigError` unless count and bars are at least 1 and the tempo is
+        above 0.
         """
-        if not (self.config.is_density or self.config.has_form or form):
-            return self.rolls(self.cells(count, seed, bars), tempo_bpm)
-        tempo, spec = self._tempo(tempo_bpm, self._length(bars)), self.spec
-        return [
-            Roll.of(notes, spec.tracks, spec.grid, tempo, f"{self.name} {number + 1}")
-            for number, notes in enumerate(self.notes(count, seed, bars, form))
-        ]
+        if tempo_bpm is not None and not tempo_bpm > 0:
+            raise ConfigError(f"tempo_bpm must be above 0, not {tempo_bpm}")
+        labels = self.labels(count, bars, seed, tempo_bpm, form)
+        spec, length = self.spec, self._length(bars)
+        rolls = []
+        for number, notes in enumerate(self.notes(count, seed, bars, form)):
+            tempo = np.full(length, tempo_bpm or spec.tempo_bpm(seed, number))
+            roll = Roll.of(notes, spec.tracks, spec.grid, tempo)
+            rolls.append(replace(labels[number].on(roll), form=form))
+        return rolls
 
 
 def train(

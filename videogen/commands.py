@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.app.commands import DomainCommands, Seed, Set, group_of, ticking
+from core.app.output import Output
 
 if TYPE_CHECKING:
     from videogen.model import CaptionedClips, Video
@@ -165,7 +166,7 @@ class VideoCommands(DomainCommands):
 
     def sample(
         self,
-        to: Path,
+        to: Output,
         seed: int,
         device: str,
         arguments: Annotated[
@@ -200,7 +201,7 @@ class VideoCommands(DomainCommands):
         clips = model.clips(captions, seed)
         layers = model.parts(captions, seed) if parts else None
         rate = model.spec.frames_per_second
-        yield from write_samples(clips, captions, rate, seed, to, layers)
+        yield from write_samples(clips, captions, rate, seed, to.folder, layers)
 
 
 video = group_of(VideoCommands())

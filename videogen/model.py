@@ -20,6 +20,7 @@ from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
 from core.app.model import Model as CoreModel
+from core.app.output import Output
 from core.app.sampling import Rows, draw_chunks, in_chunks
 from core.config import Strict
 from core.data.sources import RejectedFile
@@ -246,7 +247,7 @@ class Video(Domain):
         items: Clips,
         titles: Sequence[str],
         name: str,
-        to: Path,
+        to: Output,
         sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
         """Write clips: .mp4, .gif and a filmstrip .png of each."""
@@ -254,7 +255,7 @@ class Video(Domain):
         from videogen.files.render import write_clip
 
         for number, (title, frames) in enumerate(zip(titles, to_frames(items), strict=True)):
-            stem = to / (f"{name}-{number + 1:03d}" if len(items) > 1 else name)
+            stem = to.folder / (f"{name}-{number + 1:03d}" if len(items) > 1 else name)
             yield from write_clip(frames, stem, title, model.spec.frames_per_second)
 
     def show(self, model: "Model", items: Clips, titles: Sequence[str], path: Path) -> None:

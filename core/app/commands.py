@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_origin
 import typer
 from typer.core import TyperGroup
 
+from core.app.output import Output
+
 if TYPE_CHECKING:
     from core.app.domain import Domain
 
@@ -183,7 +185,8 @@ class DomainCommands(ABC):
 
     `name` is the group's, `items` the plural of its items, also the default folder to write to.
     `examples`: lines for each command's help. Methods with annotated options lend these to the
-    command of their name (`prepare`, `sample`) or of their purpose (`open_data`, `train_options`).
+    command of their name (`prepare`, `sample`) or of their purpose (`open_data`, `train_options`,
+    `output`).
     """
 
     name: ClassVar[str]
@@ -211,6 +214,10 @@ class DomainCommands(ABC):
         """Return the assignments (`key=value`) of the domain's own options of `train`."""
         return []
 
+    def output(self, to: Path, *args: Any, **options: Any) -> Output:
+        """Return where and how items are written."""
+        return Output(to)
+
     @abstractmethod
     def sample(self, *args: Any, **options: Any) -> Iterable[Path]:
         """Sample and write; yield paths."""
@@ -225,14 +232,14 @@ def group_of(own: DomainCommands) -> typer.Typer:
     commands: dict[Callable[..., None], dict[str, Callable[..., Any]]] = {
         prepare: {"read": own.prepare},
         train: {"open_data": own.open_data, "options": own.train_options},
-        sample: {"draw": own.sample},
+        sample: {"draw": own.sample, "output": own.output},
         evaluate: {},
         compare: {"open_data": own.open_data},
-        interpolate: {},
-        arithmetic: {},
-        reconstruct: {},
-        vary: {},
-        translate: {},
+        interpolate: {"output": own.output},
+        arithmetic: {"output": own.output},
+        reconstruct: {"output": own.output},
+        vary: {"output": own.output},
+        translate: {"output": own.output},
     }
     for command, lent in commands.items():
         group.command(command.__name__, help=_help(command, own))(
@@ -340,12 +347,13 @@ def train(
 def sample(
     own: DomainCommands,
     draw: Callable[..., Iterable[Path]],
+    output: Callable[..., Output],
     to: Folder = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
     """Sample {items} and write them."""
-    print_paths(draw(to=to or Path(own.items), seed=seed, device=device))
+    print_paths(draw(to=output(to or Path(own.items)), seed=seed, device=device))
 
 
 def evaluate(
@@ -404,6 +412,7 @@ def compare(
 
 def interpolate(
     own: DomainCommands,
+    output: Callable[..., Output],
     arguments: Arguments,
     points: PointCount = 9,
     to: Folder = None,
@@ -418,13 +427,13 @@ def interpolate(
 
     domain = own.domain()
     model, (first, last) = latent_commands.open_with_arguments(domain, arguments, 2, device)
-    print_paths(
-        latent_commands.interpolate(model, first, last, points, to or Path(own.items), seed)
-    )
+    where = output(to or Path(own.items))
+    print_paths(latent_commands.interpolate(model, first, last, points, where, seed))
 
 
 def arithmetic(
     own: DomainCommands,
+    output: Callable[..., Output],
     arguments: Arguments,
     to: Folder = None,
     seed: Seed = 0,
@@ -437,11 +446,12 @@ def arithmetic(
     from core.app import latent_commands
 
     model, texts = latent_commands.open_with_arguments(own.domain(), arguments, 3, device)
-    print_paths(latent_commands.arithmetic(model, texts, to or Path(own.items), seed))
+    print_paths(latent_commands.arithmetic(model, texts, output(to or Path(own.items)), seed))
 
 
 def reconstruct(
     own: DomainCommands,
+    output: Callable[..., Output],
     files: Files,
     to: Folder = None,
     seed: Seed = 0,
@@ -452,11 +462,13 @@ def reconstruct(
 
     model, paths = latent_commands.open_with_arguments(own.domain(), files, None, device)
     for path in paths:
-        print_paths(latent_commands.reconstruct(model, Path(path), to or Path(own.items), seed))
+        where = output(to or Path(own.items))
+        print_paths(latent_commands.reconstruct(model, Path(path), where, seed))
 
 
 def vary(
     own: DomainCommands,
+    output: Callable[..., Output],
     arguments: Arguments,
     strength: Strength = 0.3,
     count: Annotated[int, typer.Option(min=1, max=1000, help="Variations.")] = 4,
@@ -471,11 +483,13 @@ def vary(
     from core.app import latent_commands
 
     model, (text,) = latent_commands.open_with_arguments(own.domain(), arguments, 1, device)
-    print_paths(latent_commands.vary(model, text, strength, count, to or Path(own.items), seed))
+    where = output(to or Path(own.items))
+    print_paths(latent_commands.vary(model, text, strength, count, where, seed))
 
 
 def translate(
     own: DomainCommands,
+    output: Callable[..., Output],
     run: Translator,
     files: FilesToTranslate,
     back: Back = False,
@@ -487,7 +501,7 @@ def translate(
 
     model = own.domain().open_run(run, device)
     for path in files:
-        print_paths(latent_commands.translate(model, path, to or Path(own.items), back))
+        print_paths(latent_commands.translate(model, path, output(to or Path(own.items)), back))
 
 
 def print_paths(paths: Iterable[Path]) -> None:

@@ -54,8 +54,11 @@ class ModelConfig(Strict):
 class RunConfig(Strict):
     """All that a run needs to be understood and repeated, but for what the domain adds.
 
-    `start`: the run whose weights it began with, if any.
+    `start`: the run whose weights it began with, if any. `changeable`: settings that can differ
+    when it is resumed.
     """
+
+    changeable: ClassVar[tuple[str, ...]] = CHANGEABLE
 
     train: TrainConfig
     data_sha256: str = ""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from core.app.configuration import RunConfig
+from core.app.output import Output
 from core.config import nearest
 from core.data.preparation import Tick
 from core.errors import ConfigError, UserError
@@ -121,7 +122,7 @@ class Domain(ABC):
         items: Any,
         titles: Sequence[str],
         name: str,
-        to: Path,
+        to: Output,
         sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
         """Write items as the user's kind of files, named after `name`; yields each path.

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from core.app.configuration import CHANGEABLE, Config, RunConfig
+from core.app.configuration import Config, RunConfig
 from core.app.domain import Domain
 from core.app.model import Model
 from core.config import layered, nearest, resolve
@@ -126,7 +126,7 @@ def fit(
         torch.manual_seed(config.train.seed)
         state = _begin(build(config), config, device)
     values = config.model_dump(mode="json")
-    with Run.open(Path(to), values, CHANGEABLE, partial(_completed, type(config))) as run:
+    with Run.open(Path(to), values, config.changeable, partial(_completed, type(config))) as run:
         train_run(run, state, draw, config.train, observe(run), monitor)
     return state.ema
 

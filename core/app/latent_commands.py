@@ -12,6 +12,7 @@ from core.app.domain import Domain, Examples
 from core.app.latent import LatentPoints, concat, slerp
 from core.app.latent import arithmetic as combine
 from core.app.model import Model
+from core.app.output import Output
 from core.errors import ConfigError
 
 SHOWN = 4
@@ -61,7 +62,7 @@ def is_file(model: Model, text: str) -> bool:
 
 
 def interpolate(
-    model: Model, first: str, last: str, points: int, to: Path, seed: int
+    model: Model, first: str, last: str, points: int, to: Output, seed: int
 ) -> Iterator[Path]:
     """Write the items along the great circle between two points, ends included.
 
@@ -72,22 +73,23 @@ def interpolate(
     titles = [first, *(f"{n / (points - 1):.0%}" for n in range(1, points - 1)), last]
     nearer = [(ours, theirs) if 2 * n < points else (theirs, ours) for n in range(points)]
     sources = [_first_known(*ends) for ends in nearer]
-    yield from _write(model, items, titles, "interpolation", to, sources)
+    yield from _write(model, items, titles, _name(model, "interpolation", seed), to, sources)
 
 
-def arithmetic(model: Model, texts: Sequence[str], to: Path, seed: int) -> Iterator[Path]:
+def arithmetic(model: Model, texts: Sequence[str], to: Output, seed: int) -> Iterator[Path]:
     """Write a - b + c, and draw all four."""
     places = [_place(model, text, seed) for text in texts]
     a, b, c = (points[:1] for points, _ in places)
     items = model.decode(concat([a, b, c, combine(a, b, c)]), seed)
-    source = _first_known(places[0][1], places[2][1])
-    yield from _write(model, items[3:], ["a - b + c"], "arithmetic", to, [source])
+    source, name = _first_known(places[0][1], places[2][1]), _name(model, "arithmetic", seed)
+    title = "{} - {} + {}".format(*texts)
+    yield from _write(model, items[3:], [title], name, to, [source])
     titles = [*(f"{sign} {text}" for sign, text in zip("+-+", texts, strict=True)), "="]
-    yield _show(model, items, titles, to / "arithmetic-all.png")
+    yield from _show(model, items, titles, to, f"{name}-all")
 
 
 def vary(
-    model: Model, text: str, strength: float, count: int, to: Path, seed: int
+    model: Model, text: str, strength: float, count: int, to: Output, seed: int
 ) -> Iterator[Path]:
     """Write variations of a point, and draw them beside it."""
     points, source = _place(model, text, seed)
@@ -96,21 +98,21 @@ def vary(
     titles = [text, *(f"variation {number + 1}" for number in range(count))]
     for number in range(1, count + 1):
         chosen = slice(number, number + 1)
-        name = f"variation-{number}"
+        name = _name(model, f"variation-{number}", seed)
         yield from _write(model, items[chosen], titles[chosen], name, to, [source])
-    yield _show(model, items, titles, to / "variations-all.png")
+    yield from _show(model, items, titles, to, _name(model, "variations-all", seed))
 
 
-def reconstruct(model: Model, path: Path, to: Path, seed: int) -> Iterator[Path]:
+def reconstruct(model: Model, path: Path, to: Output, seed: int) -> Iterator[Path]:
     """Write the reconstruction of a file, and draw both."""
 
     def change(examples: Examples) -> Any:
         return model.reconstruct(examples.items, examples.conditions, seed)
 
-    yield from _before_and_after(model, path, to, "reconstruction", change)
+    yield from _before_and_after(model, path, to, "reconstruction", change, seed)
 
 
-def translate(model: Model, path: Path, to: Path, back: bool = False) -> Iterator[Path]:
+def translate(model: Model, path: Path, to: Output, back: bool = False) -> Iterator[Path]:
     """Write a file's translation, and draw both."""
 
     def change(examples: Examples) -> Any:
@@ -120,22 +122,36 @@ def translate(model: Model, path: Path, to: Path, back: bool = False) -> Iterato
 
 
 def _before_and_after(
-    model: Model, path: Path, to: Path, name: str, change: Callable[[Examples], Any]
+    model: Model,
+    path: Path,
+    to: Output,
+    kind: str,
+    change: Callable[[Examples], Any],
+    seed: int | None = None,
 ) -> Iterator[Path]:
     examples = model.domain.read(model, path)
     changed = change(examples)
     titles = list(examples.conditions or [path.name] * len(examples))
-    stem = f"{name}-{path.stem}"
-    yield from _write(model, changed, titles, stem, to, examples.sources)
+    name = _name(model, f"{kind}-{path.stem}", seed)
+    yield from _write(model, changed, titles, name, to, examples.sources)
     shown = examples.first(SHOWN)
     both = model.join([shown.items, changed[:SHOWN]])
-    names = [f"{title} {n + 1}" for title in (path.name, name) for n in range(len(shown))]
-    yield _show(model, both, names, to / f"{stem}-both.png")
+    names = [f"{title} {n + 1}" for title in (path.name, kind) for n in range(len(shown))]
+    yield from _show(model, both, names, to, f"{name}-both")
 
 
-def _show(model: Model, items: Any, titles: Sequence[str], path: Path) -> Path:
-    model.domain.show(model, items, titles, path)
-    return path
+def _name(model: Model, kind: str, seed: int | None = None) -> str:
+    """Return the name of files, which those of another model or seed do not have."""
+    return "-".join([model.name, *([] if seed is None else [f"seed{seed}"]), kind])
+
+
+def _show(
+    model: Model, items: Any, titles: Sequence[str], to: Output, name: str
+) -> Iterator[Path]:
+    if to.has_pictures:
+        path = to.folder / f"{name}.png"
+        model.domain.show(model, items, titles, path)
+        yield path
 
 
 def _write(
@@ -143,10 +159,10 @@ def _write(
     items: Any,
     titles: Sequence[str],
     name: str,
-    to: Path,
+    to: Output,
     sources: Sequence[Any] | None,
 ) -> Iterator[Path]:
-    to.mkdir(parents=True, exist_ok=True)
+    to.folder.mkdir(parents=True, exist_ok=True)
     yield from model.domain.write(model, items, titles, name, to, sources)
 
 

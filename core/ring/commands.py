@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.app.commands import DomainCommands, RunArgument, Seed, Set, group_of
+from core.app.output import Output
 
 if TYPE_CHECKING:
     from core.ring.data import DrawnRing
@@ -77,7 +78,7 @@ class RingCommands(DomainCommands):
 
     def sample(
         self,
-        to: Path,
+        to: Output,
         seed: int,
         device: str,
         run: RunArgument = None,
@@ -86,7 +87,7 @@ class RingCommands(DomainCommands):
         from core.ring.model import Model
 
         model = Model.load(run, device)
-        to.mkdir(parents=True, exist_ok=True)
+        to.folder.mkdir(parents=True, exist_ok=True)
         labels = [str(number % model.spec.labels) for number in range(count)]
         points = model.points(count, seed, labels)
         yield from self.domain().write(model, points, labels, "points", to)

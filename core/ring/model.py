@@ -25,6 +25,7 @@ from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
 from core.app.model import Model as CoreModel
+from core.app.output import Output
 from core.app.report import Kind, Report
 from core.app.sampling import Rows, in_chunks
 from core.config import Strict
@@ -206,15 +207,15 @@ class Ring(Domain):
         items: Points,
         titles: Sequence[str],
         name: str,
-        to: Path,
+        to: Output,
         sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
         """Write points as lines x,y of a .csv, and draw them."""
-        path = to / f"{name}.csv"
+        path = to.folder / f"{name}.csv"
         path.write_text("".join(f"{x:.6f},{y:.6f}\n" for x, y in items.tolist()))
         yield path
-        self.show(model, items, titles, to / f"{name}.png")
-        yield to / f"{name}.png"
+        self.show(model, items, titles, path.with_suffix(".png"))
+        yield path.with_suffix(".png")
 
     def show(self, model: "Model", items: Points, titles: Sequence[str], path: Path) -> None:
         """Draw points over the ring."""

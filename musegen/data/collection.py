@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from core.data.collection import Prepared, Split
 from core.data.store import Store
@@ -113,6 +113,20 @@ class Collection(Prepared):
     def first_bar_of(self, phrase: int | np.integer) -> int:
         """Return a phrase's first bar in its song, from 0, counting only bars that were kept."""
         return int(self.store.whole["first_bar"][phrase])
+
+    def tempi_bpm(self, split: Split) -> Float[np.ndarray, " song"]:
+        """Return the median tempo of the bars of each song of a split, in quarter notes a minute.
+
+        Songs without a phrase are left out.
+        """
+        phrases, whole = self.indices(split), self.store.whole
+        songs, first = np.unique(whole["song"][phrases], return_index=True)
+        found = []
+        for song, phrase in zip(songs, phrases[first], strict=True):
+            begin = int(whole["bar"][phrase]) - int(whole["first_bar"][phrase])
+            tempi = self.store.shards[whole["shard"][phrase]]["tempo_bpm"]
+            found.append(np.median(tempi[begin : begin + self.songs[song].bars]))
+        return np.array(found)
 
     def rolls(self, indices: np.ndarray, transpose: np.ndarray | None = None) -> Phrases:
         """Return the cells of phrases, each transposed by `transpose` semitones, drums excepted.

@@ -5,7 +5,7 @@ import wave
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -67,7 +67,7 @@ def _encoded(samples: Audio, kind: str, tags: Mapping[str, str]) -> bytes:
     # bitexact: a stream's number is not random, so that equal samples give equal bytes
     with av.open(stream, "w", format=kind, options={"fflags": "+bitexact"}) as file:
         file.metadata.update(tags)
-        track = file.add_stream(codec, rate=rate, layout="stereo", options=options)
+        track: Any = file.add_stream(codec, rate=rate, layout="stereo", options=options)
         track.codec_context.format = sample
         track.codec_context.open()
         convert = av.AudioResampler(sample, "stereo", rate, track.codec_context.frame_size)

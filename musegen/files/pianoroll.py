@@ -180,7 +180,7 @@ class _Multitrack:
         return 1 / np.mean(1 / tempo[np.minimum(within, len(tempo) - 1)], axis=1)
 
 
-def write_lpd(roll: Roll, path: Path | str) -> None:
+def write_lpd(roll: Roll, path: Path | str | io.BytesIO) -> None:
     """Write a roll as `.npz` for pypianoroll, with the velocity of each note.
 
     A note that follows one of its velocity on its pitch without a gap gets one that differs by 1:
@@ -200,13 +200,18 @@ def write_lpd(roll: Roll, path: Path | str) -> None:
                 name=track.name, program=track.program, is_drum=track.is_drum, pianoroll=pianoroll
             )
         )
-    pypianoroll.Multitrack(
+    multitrack = pypianoroll.Multitrack(
         name=roll.name,
         resolution=int(roll.grid.steps_per_quarter),
         tempo=np.repeat(roll.tempo_bpm, steps),
         downbeat=np.arange(roll.bars * steps) % steps == 0,
         tracks=instruments,
-    ).save(str(path))
+    )
+    stream = io.BytesIO()
+    multitrack.save(stream)  # type: ignore[arg-type]  as np.savez does
+    with zipfile.ZipFile(stream) as dated, zipfile.ZipFile(path, "w") as archive:
+        for name in dated.namelist():  # without the time of writing: equal rolls, equal bytes
+            archive.writestr(zipfile.ZipInfo(name), dated.read(name), zipfile.ZIP_DEFLATED)
 
 
 def _distinguishable(notes: Notes) -> Notes:

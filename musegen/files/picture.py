@@ -5,6 +5,7 @@ draw_phrases(rolls, "phrases.png")     many phrases, all tracks in one panel
 """
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ DRUMS = {
 BARS_PER_LINE = 8
 
 
-def draw_roll(roll: Roll, path: Path | str) -> None:
+def draw_roll(roll: Roll, path: Path | str | BytesIO) -> None:
     """Draw one piece: a lane for each track that plays, eight bars a line."""
     playing = [number for number in range(len(roll.tracks)) if roll.cells[number].any()]
     lines = range(0, roll.bars, BARS_PER_LINE)

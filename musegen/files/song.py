@@ -1,27 +1,134 @@
-"""The files of a song: .mid, .wav, .png and, on request, .npz."""
+"""The files of a song: MIDI, sound, picture, its tracks alone and, on request, .npz."""
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
-from musegen.files.midi import write_midi
+from core.app.output import Output
+from core.config import nearest
+from core.errors import ConfigError, UserError
+from musegen.files import audio
+from musegen.files.label import Label
+from musegen.files.midi import origin_of, write_midi
 from musegen.files.picture import draw_roll
-from musegen.files.sound import write_sound
+from musegen.files.programs import with_programs
+from musegen.files.sound import Session
 from musegen.roll import Roll
+from musegen.tracks import Track
+
+FORMATS = ("mid", "png", *audio.FORMATS, "npz")
+DEFAULT_FORMATS = ("mid", "wav", "png")
 
 
-def write_song(
-    roll: Roll, folder: Path, npz: bool = False, soundfont: Path | None = None
-) -> Iterator[Path]:
-    """Write NAME.mid, .wav, .png (and .npz for pypianoroll); yield each path once written."""
-    stem = folder / roll.name.replace(" ", "-").replace("/", "-")
-    write_midi(roll, stem.with_suffix(".mid"))
-    yield stem.with_suffix(".mid")
-    write_sound(roll, stem.with_suffix(".wav"), soundfont)
-    yield stem.with_suffix(".wav")
-    draw_roll(roll, stem.with_suffix(".png"))
-    yield stem.with_suffix(".png")
-    if npz:
-        from musegen.files.pianoroll import write_lpd
+@dataclass(frozen=True)
+class SongOutput(Output):
+    """The folder and the formats of songs.
 
-        write_lpd(roll, stem.with_suffix(".npz"))
-        yield stem.with_suffix(".npz")
+    `programs`: other sounds, see `with_programs`. `stems`: also write each track alone.
+    `overwrite`: write over songs that are there.
+    """
+
+    formats: tuple[str, ...] = DEFAULT_FORMATS
+    stems: bool = False
+    programs: Mapping[str, str] = field(default_factory=dict)
+    soundfont: Path | None = None
+    overwrite: bool = False
+
+    @property
+    def has_pictures(self) -> bool:
+        return "png" in self.formats
+
+    def require_tracks(self, tracks: Sequence[Track]) -> None:
+        """Raise `ConfigError` where a program is for a track that there is not."""
+        with_programs(tracks, self.programs)
+
+    def require_free(self, label: Label) -> None:
+        """Raise `UserError` where another song has this one's name."""
+        path = self.folder / f"{label.name}.mid"
+        if path.exists() and not self.overwrite and origin_of(path) != label.origin:
+            raise UserError(_taken(path))
+
+
+def read_formats(text: str) -> tuple[str, ...]:
+    """Return the formats that a text such as mid,mp3 names; `ConfigError` for an unknown one."""
+    formats = tuple(part.strip().lower().removeprefix(".") for part in text.split(","))
+    for one in formats:
+        if one not in FORMATS:
+            raise ConfigError(f"songs are not written as '{one}': {nearest(one, FORMATS)}")
+    return formats
+
+
+def write_song(roll: Roll, to: SongOutput) -> Iterator[Path]:
+    """Write NAME.mid, NAME.wav ..., and the tracks to NAME-stems/; yield each path once written.
+
+    `UserError` where another song has the name, unless it can be overwritten.
+    """
+    tracks = with_programs(roll.tracks, to.programs)
+    song = _Song(replace(roll, tracks=tracks), to.soundfont)
+    stem = to.folder / roll.name.replace(" ", "-").replace("/", "-")
+    for kind in to.formats:
+        yield _write(stem.with_name(f"{stem.name}.{kind}"), song.file(kind), to.overwrite)
+    if to.stems:
+        folder = to.folder / f"{stem.name}-stems"
+        folder.mkdir(exist_ok=True)
+        for number, track in enumerate(tracks):
+            if roll.cells[number].any():
+                yield from _write_stem(song, number, folder / _file_name(track.name), to)
+
+
+def _write_stem(song: "_Song", number: int, stem: Path, to: SongOutput) -> Iterator[Path]:
+    for kind in to.formats:
+        if kind in ("mid", *audio.FORMATS):
+            path = stem.with_name(f"{stem.name}.{kind}")
+            yield _write(path, song.file(kind, number), to.overwrite)
+
+
+class _Song:
+    """A song as the bytes of its files; its sound is synthesised once."""
+
+    def __init__(self, roll: Roll, soundfont: Path | None):
+        self.roll, self.soundfont = roll, soundfont
+
+    @cached_property
+    def session(self) -> Session:
+        return Session(self.roll, self.soundfont)
+
+    def file(self, kind: str, track: int | None = None) -> bytes:
+        """Return the file of one format; of one track, or of all."""
+        if kind in audio.FORMATS:
+            samples = self.session.mix if track is None else self.session.stem(track)
+            return audio.encode(samples, kind, self.tags(track))
+        stream = io.BytesIO()
+        if kind == "mid":
+            write_midi(self.roll, stream, None if track is None else [track])
+        elif kind == "png":
+            draw_roll(self.roll, stream)
+        else:
+            from musegen.files.pianoroll import write_lpd
+
+            write_lpd(self.roll, stream)
+        return stream.getvalue()
+
+    def tags(self, track: int | None) -> dict[str, str]:
+        """Return what a player shows of a sound."""
+        part = "" if track is None else f": {self.roll.tracks[track].name}"
+        about = {"title": f"{self.roll.name}{part}", "artist": "pianoreel"}
+        return about | ({"comment": self.roll.origin} if self.roll.origin else {})
+
+
+def _write(path: Path, content: bytes, overwrite: bool) -> Path:
+    """Write a file; one that is there stays unless it is the same, or can be overwritten."""
+    if path.exists() and not overwrite and path.read_bytes() != content:
+        raise UserError(_taken(path))
+    path.write_bytes(content)
+    return path
+
+
+def _taken(path: Path) -> str:
+    return f"{path} is there and holds another song: give another --to, or --overwrite"
+
+
+def _file_name(name: str) -> str:
+    return name.lower().replace(" ", "-").replace("/", "-")

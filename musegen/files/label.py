@@ -1,0 +1,34 @@
+"""Labels of generated songs: their names, and the line that says how to make them again."""
+
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+from musegen.roll import Roll
+
+
+class Label(NamedTuple):
+    """The name of a song, and where it comes from: all that is needed to make it again."""
+
+    name: str
+    origin: str
+
+    @classmethod
+    def of(cls, model: str, seed: int, number: int, **settings: Any) -> "Label":
+        """Name song `number` of a seed, from 1; settings that are None or empty are left out.
+
+        >>> Label.of("lookback_rnn", 7, 1, bars=16, form="").name
+        'lookback_rnn-seed7-1'
+        """
+        given = {key: value for key, value in settings.items() if value not in (None, "")}
+        parts = [f"seed {seed}", f"song {number}", *(f"{k} {v}" for k, v in given.items())]
+        return cls(f"{model}-seed{seed}-{number}", origin(model, *parts))
+
+    def on(self, roll: Roll) -> Roll:
+        """Return the roll with this label."""
+        return replace(roll, name=self.name, origin=self.origin)
+
+
+def origin(model: str, *parts: str) -> str:
+    """Return the line that says which model made a song, and how."""
+    return f"made with pianoreel {version('pianoreel')}: {', '.join([model, *parts])}"
