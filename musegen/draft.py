@@ -9,7 +9,7 @@ rest, and as finely as files are written, and the finished song has the notes of
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from musegen.files.midi import DEFAULT_BPM, Song, read_midi
 from musegen.roll import Grid, Notes, Roll, separate
-from musegen.tracks import Track
+from musegen.tracks import Track, assign
 
 FINEST = 240
 """The most steps of a beat in which a song is read and written."""
@@ -48,6 +48,19 @@ class Source:
     @property
     def bars(self) -> int:
         return min(self.song.bars, self.fine.bars)
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """Return the tracks, each with the program of the first part that it has claimed."""
+        owner = assign(self.song.parts, self.song.tracks)
+        programs = {
+            number: part.program
+            for number, part in reversed(list(zip(owner, self.song.parts, strict=True)))
+        }
+        return tuple(
+            track.replace(program=programs.get(number, track.program))
+            for number, track in enumerate(self.song.tracks)
+        )
 
 
 def fine_grid(grid: Grid) -> Grid:
@@ -80,8 +93,9 @@ class Placed(NamedTuple):
 class Draft:
     """A song in progress.
 
-    `placed`: what its bars held; `kept` [track bar]: where that stays, and nothing is added: a bar
-    in which nothing was placed stays silent.
+    `placed`: what the user's songs hold; `kept` [track bar]: where that stays, and nothing is
+    added: a bar in which nothing was placed stays silent. `composed`: notes on the model's grid
+    that stand beside what was placed.
     """
 
     tracks: tuple[Track, ...]
@@ -89,11 +103,26 @@ class Draft:
     bars: int
     placed: tuple[Placed, ...]
     kept: Kept
+    composed: Notes = field(default_factory=lambda: _concat(()))
+
+    def composing(self, sounding: Sequence[str]) -> "Draft":
+        """Return the draft with only these tracks composed, in its open bars; none are all."""
+        if not sounding:
+            return self
+        kept = self.kept.copy()
+        others = np.setdiff1d(np.arange(len(kept)), numbers_of(sounding, self.tracks))
+        kept[others] = True
+        return replace(self, kept=kept)
+
+    def with_notes(self, notes: Notes, kept: Kept) -> "Draft":
+        """Return a draft of the same length that holds these notes instead."""
+        return replace(self, placed=(), composed=notes, kept=kept)
 
     @cached_property
     def notes(self) -> Notes:
-        """Return all notes that were placed, on the grid of the model."""
-        return _concat([placed.notes(placed.source.song) for placed in self.placed]).ordered()
+        """Return all notes that stand in it, on the grid of the model."""
+        placed = [one.notes(one.source.song) for one in self.placed]
+        return _concat([*placed, self.composed]).ordered()
 
     @property
     def kept_notes(self) -> Notes:
@@ -108,9 +137,9 @@ class Draft:
     def finished(self, composed: Notes, name: str = "") -> Roll:
         """Return the song: what is kept exactly as it was read, with the composed notes."""
         fine = fine_grid(self.grid)
-        placed = _concat([one.notes(one.source.fine) for one in self.placed]).ordered()
-        kept = placed[self._in_kept(placed, fine)]
         factor = fine.steps_per_beat // self.grid.steps_per_beat
+        placed = _concat([one.notes(one.source.fine) for one in self.placed]).ordered()
+        kept = self._with_drum_lengths(placed[self._in_kept(placed, fine)], factor)
         finely = replace(
             composed,
             start=composed.start * factor,
@@ -118,7 +147,8 @@ class Draft:
             pitch=composed.pitch + self.grid.lowest_pitch - fine.lowest_pitch,
         )
         notes = _concat([kept, self._fitting(finely, kept, fine)]).ordered()
-        return Roll.of(notes, self.tracks, fine, self.tempo_bpm, name)
+        tracks = self.placed[0].source.tracks if self.placed else self.tracks
+        return Roll.of(separate(notes, fine), tracks, fine, self.tempo_bpm, name)
 
     @property
     def tempo_bpm(self) -> Float[np.ndarray, " bar"]:
@@ -131,6 +161,11 @@ class Draft:
             return np.full(self.bars, DEFAULT_BPM)
         before = np.searchsorted(known, np.arange(self.bars), side="right") - 1
         return tempo[known[np.maximum(before, 0)]]
+
+    def _with_drum_lengths(self, notes: Notes, length: int) -> Notes:
+        """Give drums, which are read without one, a length that a player of files can sound."""
+        is_drum = np.array([track.is_drum for track in self.tracks])[notes.track]
+        return replace(notes, length=np.where(is_drum, length, notes.length))
 
     def _in_kept(self, notes: Notes, grid: Grid) -> Bool[np.ndarray, " note"]:
         """Return which notes start in kept bars."""
@@ -183,10 +218,7 @@ def _concat(parts: Sequence[Notes]) -> Notes:
 def blank(tracks: tuple[Track, ...], grid: Grid, bars: int, sounding: Sequence[str] = ()) -> Draft:
     """Return a draft without notes, in which all tracks are composed, or only the `sounding`."""
     kept = np.zeros((len(tracks), bars), bool)
-    if sounding:
-        kept[:] = True
-        kept[numbers_of(sounding, tracks)] = False
-    return Draft(tracks, grid, bars, (), kept)
+    return Draft(tracks, grid, bars, (), kept).composing(sounding)
 
 
 def accompaniment(source: Source, keep: Sequence[str]) -> Draft:

@@ -129,3 +129,14 @@ def test_impossible_wishes_say_why(tmp_path: Path) -> None:
         remix(source, "AB", 8)
     with pytest.raises(ConfigError, match="'A-B' is no form"):
         remix(source, "A-B", 1)
+
+
+def test_the_song_keeps_its_programs_and_drums_get_a_length(tmp_path: Path) -> None:
+    path = tmp_path / "kit.mid"
+    drums = note(36, 5, channel=10) + note(38, 5, after=BAR - 5, channel=10)
+    path.write_bytes(midi(signature(4, 2), program(38, 2) + note(40, BAR, channel=2), drums))
+    roll = infill(Source.read(path, LAKH, GRID), 2, 2, ["piano"]).finished(notes())
+    assert [track.program for track in roll.tracks][BASS] == 38
+    assert roll.tracks[PIANO].program == LAKH[PIANO].program
+    found = roll.notes()
+    assert found.length[found.track == DRUMS].tolist() == [60, 60]

@@ -1,0 +1,113 @@
+"""The judge: how real a song sounds, by the classifier that tells real songs from a model's own.
+
+Logistic regression on the measures of excerpts, as the classifier of the total, fitted once on
+all training songs and as many of the model's, and kept beside its weights. The best of several
+songs are those with the highest log odds of being real, a rejection sampling by a critic (Azadi
+et al., Discriminator rejection sampling, ICLR 2019).
+"""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from core.config import Strict, resolve
+from core.errors import UserError
+from core.files import write_text
+from core.yaml_files import read_yaml
+from musegen.measures.classifier import LIMIT, fit
+from musegen.measures.excerpts import Excerpts
+from musegen.measures.likeness import Portrait
+
+FILE = "judge.yaml"
+"""The file of a run in which its judge is kept."""
+
+LogOdds = Float[np.ndarray, " excerpt"]
+
+
+class Judge(Strict):
+    """Scores of excerpts of `bars` bars.
+
+    Of each feature of `Portrait.features`: `mean` and `scale` over real and generated excerpts (0
+    for a feature that is not used), `weights` of its standardised value, and of its being unknown;
+    `bias`.
+    """
+
+    bars: int
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    weights: tuple[float, ...]
+    unknown: tuple[float, ...]
+    bias: float
+
+    @classmethod
+    def of(cls, real: Excerpts, generated: Excerpts) -> "Judge":
+        """Fit a judge to excerpts of equal length, of which both kinds count the same."""
+        features = [Portrait.of(one).features for one in (real, generated)]
+        known = ~np.isnan(features[0]).all(0)  # what no real excerpt has is no feature
+        rows = np.concatenate(features)
+        mean = np.nan_to_num(np.nanmean(np.where(known, rows, 0.0), 0))
+        deviation = np.nanstd(np.where(known, rows, 0.0), 0)
+        scale = np.where(known & (deviation > 1e-9), deviation, 0.0)
+        is_real = np.arange(len(rows)) < len(features[0])
+        share = is_real.mean()
+        weight = np.where(is_real, 0.5 / share, 0.5 / (1 - share))
+        coefficients = fit(_standardised(rows, mean, scale), is_real, weight)
+        weights, unknown, bias = np.split(coefficients, [len(mean), 2 * len(mean)])
+        return cls(
+            bars=real.bars,
+            mean=tuple(mean.tolist()),
+            scale=tuple(scale.tolist()),
+            weights=tuple(weights.tolist()),
+            unknown=tuple(unknown.tolist()),
+            bias=float(bias[0]),
+        )
+
+    def log_odds(self, excerpts: Excerpts) -> LogOdds:
+        """Return the log odds that each excerpt is real, against one of the model that was judged.
+
+        Of equal numbers of both: 0 is undecided.
+        """
+        features = Portrait.of(excerpts).features
+        if features.shape[1] != len(self.mean):
+            raise UserError("the judge was fitted to other tracks: fit it again with --against")
+        rows = _standardised(features, np.array(self.mean), np.array(self.scale))
+        return rows @ np.array([*self.weights, *self.unknown, self.bias])
+
+    def score(self, songs: Excerpts) -> LogOdds:
+        """Return the mean log odds of each song over its excerpts; a shorter song is one."""
+        if songs.bars <= self.bars:
+            return self.log_odds(songs)
+        pieces = songs.cut(self.bars)
+        each = len(pieces) // len(songs)
+        return self.log_odds(pieces).reshape(len(songs), each).mean(1)  # [song]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Judge | None":
+        """Read the judge of a run; None where it has none yet."""
+        path = folder / FILE
+        return resolve(cls, read_yaml(path), str(path)) if path.is_file() else None
+
+    def write(self, folder: Path) -> None:
+        """Keep the judge beside a run's weights."""
+        import yaml
+
+        write_text(folder / FILE, yaml.safe_dump(self.model_dump(mode="json")))
+
+
+def _standardised(rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return standardised features, which of them are unknown, and a 1; [excerpt column]"""
+    used = scale > 0
+    unknown = np.isnan(rows) & used
+    values = np.where(unknown | ~used, 0.0, (rows - mean) / np.where(used, scale, 1.0))
+    one = np.ones((len(rows), 1))
+    return np.concatenate([np.clip(values, -LIMIT, LIMIT), unknown, one], 1)
+
+
+def best(scores: LogOdds, of_each: int) -> np.ndarray:
+    """Return the number of the best of every `of_each` songs in succession.
+
+    >>> best(np.array([0.1, 0.7, 0.3, 0.2]), 2).tolist()
+    [1, 2]
+    """
+    return scores.reshape(-1, of_each).argmax(1) + of_each * np.arange(len(scores) // of_each)

@@ -1,0 +1,104 @@
+"""A request: which songs of the user to begin with, what to keep of them and what to compose."""
+
+import re
+from pathlib import Path
+
+from pydantic import Field
+
+from core.config import Strict
+from core.errors import ConfigError
+from musegen.draft import (
+    Draft,
+    Source,
+    accompaniment,
+    blank,
+    bridge,
+    continuation,
+    infill,
+    remix,
+)
+from musegen.roll import Grid
+from musegen.tracks import Track
+
+BARS = 16
+"""Bars of a new song."""
+
+ADDED_BARS = 8
+"""Bars that go on after a song, or lead from one to another."""
+
+SECTION_BARS = 4
+"""Bars of a section of a remix."""
+
+
+class Request(Strict):
+    """The wishes of one command; at most one of `given`, `continued`, `between` and `remixed`.
+
+    given: a song of which the tracks `keep` stay over its whole length, or of which the bars
+    `fill` ("5-8", from 1) are composed. continued: a song that goes on for `bars`. between: two
+    songs with `bars` between them. remixed: a song's sections of `section_bars` in the order of
+    `form`. tracks: those to compose.
+    """
+
+    given: Path | None = None
+    keep: tuple[str, ...] = ()
+    fill: str = ""
+    continued: Path | None = None
+    between: tuple[Path, Path] | None = None
+    remixed: Path | None = None
+    tracks: tuple[str, ...] = ()
+    bars: int | None = Field(default=None, gt=0)
+    form: str = ""
+    section_bars: int | None = Field(default=None, gt=0)
+
+    def draft(self, tracks: tuple[Track, ...], grid: Grid) -> Draft:
+        """Read the songs and return the draft; `ConfigError` for wishes that exclude each other."""
+        self._check()
+        if self.given:
+            return self._of_given(Source.read(self.given, tracks, grid))
+        if self.continued:
+            source = Source.read(self.continued, tracks, grid)
+            return continuation(source, self.bars or ADDED_BARS).composing(self.tracks)
+        if self.between:
+            first, last = (Source.read(path, tracks, grid) for path in self.between)
+            return bridge(first, last, self.bars or ADDED_BARS).composing(self.tracks)
+        if self.remixed:
+            source = Source.read(self.remixed, tracks, grid)
+            draft = remix(source, self.form, self.section_bars or SECTION_BARS)
+            return draft.composing(self.tracks)
+        return blank(tracks, grid, self.bars or BARS, self.tracks)
+
+    def _of_given(self, source: Source) -> Draft:
+        if self.keep:
+            return accompaniment(source, self.keep).composing(self.tracks)
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", self.fill)
+        if not found:
+            raise ConfigError(f"--fill {self.fill}: give the first and last bar, such as 5-8")
+        first, last = int(found[1]), int(found[2] or found[1])
+        return infill(source, first, last, self.tracks)
+
+    def _check(self) -> None:
+        begun = [
+            option
+            for option, value in (
+                ("--given", self.given),
+                ("--continue", self.continued),
+                ("--between", self.between),
+                ("--remix", self.remixed),
+            )
+            if value
+        ]
+        if len(begun) > 1:
+            raise ConfigError(f"{' and '.join(begun)} exclude each other: give one of them")
+        if self.given and bool(self.keep) == bool(self.fill):
+            raise ConfigError(
+                "--given needs either --keep with the tracks that stay, such as piano,drums, or "
+                "--fill with the bars to compose, such as 5-8"
+            )
+        if (self.keep or self.fill) and not self.given:
+            raise ConfigError("--keep and --fill need the song: --given song.mid")
+        if self.remixed and not self.form:
+            raise ConfigError("--remix needs --form: a letter for each section, such as ABAC")
+        if self.section_bars and not self.remixed:
+            raise ConfigError("--section-bars is for --remix")
+        if self.bars and (self.given or self.remixed):
+            raise ConfigError("--bars is the song's own with --given and --remix: leave it out")
