@@ -1,50 +1,9 @@
 """Steering of a sample by its user: key, density, chance, form. A model says which it obeys."""
 
-import re
-from typing import Literal
-
-import numpy as np
-from jaxtyping import Bool
 from pydantic import Field
 
 from core.config import Strict
-from core.errors import ConfigError
-
-NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-"""Pitch classes of the natural notes."""
-
-ACCIDENTALS = {"": 0, "#": 1, "b": -1}
-
-SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
-"""Semitones above the tonic; minor is natural minor, with the notes of its relative major."""
-
-Mode = Literal["major", "minor"]
-
-
-class Key(Strict):
-    """A key: the pitch class of its tonic (0 is C), and its mode."""
-
-    tonic: int = Field(ge=0, lt=12)
-    mode: Mode = "major"
-
-    @classmethod
-    def parse(cls, text: str) -> "Key":
-        """Read a key such as "A minor", "Am", "F# major" or "Bb"; `ConfigError` for another text.
-
-        >>> Key.parse("Bb minor") == Key.parse("A#m") == Key(tonic=10, mode="minor")
-        True
-        """
-        found = re.fullmatch(r"\s*([A-Ga-g])([#b]?)\s*(major|maj|minor|min|m|)\s*", text)
-        if not found:
-            raise ConfigError(f'\'{text}\' is no key: give one as "A minor", "F# major" or Bb')
-        letter, accidental, mode = found.groups()
-        tonic = (NATURALS[letter.upper()] + ACCIDENTALS[accidental]) % 12
-        return cls(tonic=tonic, mode="minor" if mode in ("m", "min", "minor") else "major")
-
-    @property
-    def scale(self) -> Bool[np.ndarray, " pitch_class"]:
-        """Return which pitch classes are in the scale."""
-        return np.isin((np.arange(12) - self.tonic) % 12, SCALES[self.mode])
+from musegen.files.tonality import Key
 
 
 class Steering(Strict):

@@ -380,7 +380,7 @@ def _metas(roll: Roll, notes: Notes, bar_ticks: int) -> list[tuple[int, int, byt
     about = [
         (NAME, roll.name.encode()),
         (TEXT, roll.origin.encode()),
-        (KEY_SIGNATURE, bytes([key.sharps % 256, key.is_minor]) if key else b""),
+        (KEY_SIGNATURE, bytes([key.sharps % 256, key.mode == "minor"]) if key else b""),
     ]
     markers = [(bar * bar_ticks, MARKER, letter.encode()) for bar, letter in sections(roll)]
     return [*((0, kind, data) for kind, data in about if data), *markers]

@@ -1,47 +1,84 @@
-"""The key of a piece: that whose profile fits how long each pitch class sounds.
+"""The key of a piece: the scale whose profile fits how long each pitch class sounds.
 
 Krumhansl, Cognitive Foundations of Musical Pitch (1990), chapter 4; the profiles are those of
 Krumhansl and Kessler (1982), page 30 of the book.
 """
 
+import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
+from jaxtyping import Bool
+from pydantic import Field
 
+from core.config import Strict
+from core.errors import ConfigError
 from musegen.roll import Grid, Notes
 from musegen.tracks import Track
 
-MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-"""How well each pitch class fits a key, from its tonic upwards, as listeners rated it."""
+PROFILES = {
+    "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+    "minor": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
+}
+"""The ratings of how well each pitch class fits a key, from its tonic upwards, by listeners."""
 
 TONICS = {
-    False: ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"),
-    True: ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "Bb", "B"),
+    "major": ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"),
+    "minor": ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "Bb", "B"),
 }
 """Names of the tonics of major and of minor keys, as they are usually written."""
 
+NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+"""Pitch classes of the natural notes."""
 
-class Key(NamedTuple):
-    """A key; the tonic is a pitch class, 0 is C.
+ACCIDENTALS = {"": 0, "#": 1, "b": -1}
 
-    >>> Key(9, is_minor=True).name
+SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
+"""Semitones above the tonic; minor is natural minor, with the notes of its relative major."""
+
+Mode = Literal["major", "minor"]
+MODES: tuple[Mode, ...] = ("major", "minor")
+
+
+class Key(Strict):
+    """A key: the pitch class of its tonic (0 is C), and its mode.
+
+    >>> Key(tonic=9, mode="minor").name
     'A minor'
     """
 
-    tonic: int
-    is_minor: bool
+    tonic: int = Field(ge=0, lt=12)
+    mode: Mode = "major"
+
+    @classmethod
+    def parse(cls, text: str) -> "Key":
+        """Read a key such as "A minor", "Am", "F# major" or "Bb"; `ConfigError` for another text.
+
+        >>> Key.parse("Bb minor") == Key.parse("A#m") == Key(tonic=10, mode="minor")
+        True
+        """
+        found = re.fullmatch(r"\s*([A-Ga-g])([#b]?)\s*(major|maj|minor|min|m|)\s*", text)
+        if not found:
+            raise ConfigError(f'\'{text}\' is no key: give one as "A minor", "F# major" or Bb')
+        letter, accidental, mode = found.groups()
+        tonic = (NATURALS[letter.upper()] + ACCIDENTALS[accidental]) % 12
+        return cls(tonic=tonic, mode="minor" if mode in ("m", "min", "minor") else "major")
 
     @property
     def name(self) -> str:
-        return f"{TONICS[self.is_minor][self.tonic]} {'minor' if self.is_minor else 'major'}"
+        return f"{TONICS[self.mode][self.tonic]} {self.mode}"
 
     @property
     def sharps(self) -> int:
         """Return the sharps of its signature, -5 (five flats) to 6."""
-        major = self.tonic + 3 * self.is_minor
+        major = self.tonic + 3 * (self.mode == "minor")
         return (7 * major + 5) % 12 - 5
+
+    @property
+    def scale(self) -> Bool[np.ndarray, " pitch_class"]:
+        """Return which pitch classes are in the scale."""
+        return np.isin((np.arange(12) - self.tonic) % 12, SCALES[self.mode])
 
 
 def key_of(notes: Notes, tracks: Sequence[Track], grid: Grid) -> Key | None:
@@ -54,10 +91,10 @@ def key_of(notes: Notes, tracks: Sequence[Track], grid: Grid) -> Key | None:
     sounding = np.bincount(pitch_class, notes.length[is_melodic], minlength=12)
     if not np.ptp(sounding):
         return None
-    keys = [Key(tonic, is_minor) for is_minor in (False, True) for tonic in range(12)]
+    keys = [Key(tonic=tonic, mode=mode) for mode in MODES for tonic in range(12)]
     return max(keys, key=lambda key: _correlation(sounding, key))
 
 
 def _correlation(sounding: np.ndarray, key: Key) -> float:
-    profile = np.roll(MINOR if key.is_minor else MAJOR, key.tonic)
+    profile = np.roll(PROFILES[key.mode], key.tonic)
     return float(np.corrcoef(sounding, profile)[0, 1])

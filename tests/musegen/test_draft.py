@@ -38,7 +38,7 @@ def song(path: Path, bars: int, lowest: int, microseconds: int = 500_000) -> Sou
 
 def notes(*rows: tuple[int, int, int, int]) -> Notes:
     """Return notes of (track, start, pitch above 24, length), of velocity 64."""
-    columns = np.array([(*row, 64) for row in rows]).reshape(-1, 5).T
+    columns = np.array([(*row, 64) for row in rows], np.int64).reshape(-1, 5).T
     return Notes(*columns).ordered()
 
 

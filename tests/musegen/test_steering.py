@@ -3,7 +3,8 @@
 import pytest
 
 from core.errors import ConfigError
-from musegen.steering import Key, Steering
+from musegen.files.tonality import Key
+from musegen.steering import Steering
 
 
 @pytest.mark.parametrize(

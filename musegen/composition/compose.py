@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musegen.composition.ending import THIN, ending_of
+from musegen.composition.judge import Judge, best
 from musegen.draft import Draft
-from musegen.ending import THIN, ending_of
+from musegen.files.tonality import key_of
 from musegen.measures.excerpts import Excerpts
-from musegen.measures.judge import Judge, best
 from musegen.roll import Notes, Roll
 from musegen.steering import UNSTEERED, Steering
-from musegen.tonality import key_of
 
 if TYPE_CHECKING:
     from musegen.model import Model
@@ -38,8 +38,8 @@ def compose(
     """
     songs = model.complete(draft, count * of_each, seed, steering)
     if judge:
-        heard = Excerpts.of_notes(songs, draft.bars, draft.grid, draft.tracks)
-        songs = [songs[number] for number in best(judge.score(heard), of_each)]
+        excerpts = Excerpts.of_notes(songs, draft.bars, draft.grid, draft.tracks)
+        songs = [songs[number] for number in best(judge.score(excerpts), of_each)]
     if ending:
         songs = [_ended(model, draft, song, steering, (seed, n)) for n, song in enumerate(songs)]
     return [draft.finished(song, f"{model.name} {n + 1}") for n, song in enumerate(songs)]

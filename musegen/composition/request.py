@@ -51,7 +51,7 @@ class Request(Strict):
     section_bars: int | None = Field(default=None, gt=0)
 
     def draft(self, tracks: tuple[Track, ...], grid: Grid) -> Draft:
-        """Read the songs and return the draft; `ConfigError` for wishes that exclude each other."""
+        """Read the songs and return the draft; `ConfigError` for wishes that exclude others."""
         self._check()
         if self.given:
             return self._of_given(Source.read(self.given, tracks, grid))
@@ -77,7 +77,7 @@ class Request(Strict):
         return infill(source, first, last, self.tracks)
 
     def _check(self) -> None:
-        begun = [
+        sources = [
             option
             for option, value in (
                 ("--given", self.given),
@@ -87,8 +87,8 @@ class Request(Strict):
             )
             if value
         ]
-        if len(begun) > 1:
-            raise ConfigError(f"{' and '.join(begun)} exclude each other: give one of them")
+        if len(sources) > 1:
+            raise ConfigError(f"{' and '.join(sources)} exclude each other: give one of them")
         if self.given and bool(self.keep) == bool(self.fill):
             raise ConfigError(
                 "--given needs either --keep with the tracks that stay, such as piano,drums, or "

@@ -70,7 +70,7 @@ class Judge(Strict):
         """
         features = Portrait.of(excerpts).features
         if features.shape[1] != len(self.mean):
-            raise UserError("the judge was fitted to other tracks: fit it again with --against")
+            raise UserError("the judge was fitted to other tracks: fit another with --against")
         rows = _standardised(features, np.array(self.mean), np.array(self.scale))
         return rows @ np.array([*self.weights, *self.unknown, self.bias])
 
@@ -110,4 +110,5 @@ def best(scores: LogOdds, of_each: int) -> np.ndarray:
     >>> best(np.array([0.1, 0.7, 0.3, 0.2]), 2).tolist()
     [1, 2]
     """
-    return scores.reshape(-1, of_each).argmax(1) + of_each * np.arange(len(scores) // of_each)
+    groups = scores.reshape(-1, of_each)  # [group song]
+    return groups.argmax(1) + of_each * np.arange(len(groups))

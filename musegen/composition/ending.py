@@ -3,9 +3,8 @@
 import numpy as np
 
 from musegen.draft import Draft
+from musegen.files.tonality import Key
 from musegen.roll import Grid, Notes
-from musegen.steering import Key
-from musegen.tracks import Track
 
 TRIADS = {"major": (0, 4, 7), "minor": (0, 3, 7)}
 """Semitones above the tonic of the last chord."""
@@ -33,7 +32,8 @@ def last_chord(draft: Draft, notes: Notes, key: Key) -> Notes:
     """
     grid = draft.grid
     begin = (draft.bars - 1) * grid.steps_per_bar
-    recent = notes[(notes.start < begin) & (notes.start >= begin - RECENT_BARS * grid.steps_per_bar)]
+    since = begin - RECENT_BARS * grid.steps_per_bar
+    recent = notes[(notes.start < begin) & (notes.start >= since)]
     rows: list[tuple[int, ...]] = []
     for number, track in enumerate(draft.tracks):
         own = recent[recent.track == number]
@@ -43,7 +43,8 @@ def last_chord(draft: Draft, notes: Notes, key: Key) -> Notes:
         pitches = _hits(notes, number, grid) if track.is_drum else _voicing(own, key, grid)
         length = 1 if track.is_drum else grid.steps_per_bar
         rows += [(number, begin, pitch, length, loudness) for pitch in pitches]
-    return Notes(*np.array(rows, np.int64).reshape(-1, 5).T).ordered()
+    columns = np.array(rows, np.int64).reshape(-1, 5).T  # [attribute note]
+    return Notes(*columns).ordered()
 
 
 def _voicing(own: Notes, key: Key, grid: Grid) -> list[int]:
