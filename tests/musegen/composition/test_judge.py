@@ -1,0 +1,52 @@
+"""The judge: fitted scores, and the best of several songs."""
+
+from pathlib import Path
+
+import numpy as np
+from excerpt_rows import BASS, DRUMS, excerpts
+
+from musegen.composition.judge import Judge, best
+from musegen.measures.excerpts import Excerpts
+
+SONGS = 40
+
+
+def played(seed: int, repeats: bool) -> Excerpts:
+    """Return excerpts of drums and bass: of bars that repeat, or that are new each time."""
+    chance, rows = np.random.default_rng(seed), []
+    for song in range(SONGS):
+        bar = chance.permutation(12)[:5]
+        for number in range(4):
+            bar = bar if repeats else chance.permutation(12)[:5]
+            rows += [(song, DRUMS, number * 12 + step, 36) for step in bar.tolist()]
+            rows += [(song, BASS, number * 12 + step, 40 + step) for step in bar.tolist()[:3]]
+    return excerpts(*rows, bars=4, songs=tuple(range(SONGS)))
+
+
+def test_unseen_songs_are_known_by_their_repetition() -> None:
+    judge = Judge.of(real=played(1, repeats=True), generated=played(2, repeats=False))
+    real, generated = judge.log_odds(played(3, True)), judge.log_odds(played(4, False))
+    assert (real > 0).mean() > 0.9 and (generated < 0).mean() > 0.9
+
+
+def test_equal_songs_are_undecided() -> None:
+    judge = Judge.of(real=played(1, repeats=True), generated=played(1, repeats=True))
+    assert np.abs(judge.log_odds(played(3, True))).max() < 1e-6
+
+
+def test_a_longer_song_has_the_mean_of_its_excerpts() -> None:
+    judge = Judge.of(real=played(1, repeats=True), generated=played(2, repeats=False))
+    songs = played(3, True)
+    halves = Judge(**{**dict(judge), "bars": 2}).score(songs)
+    assert np.allclose(halves, judge.log_odds(songs.cut(2)).reshape(SONGS, 2).mean(1))
+
+
+def test_a_run_keeps_its_judge(tmp_path: Path) -> None:
+    assert Judge.read(tmp_path) is None
+    judge = Judge.of(real=played(1, repeats=True), generated=played(2, repeats=False))
+    judge.write(tmp_path)
+    assert Judge.read(tmp_path) == judge
+
+
+def test_the_best_of_each_group_is_chosen() -> None:
+    assert best(np.array([0.1, -0.2, 3.0, 0.5, 0.7, 0.6]), 3).tolist() == [2, 4]

@@ -1,0 +1,84 @@
+"""Requests: which wishes go together, and which draft each one becomes."""
+
+from pathlib import Path
+
+import pytest
+from tunes import tune
+
+from core.errors import ConfigError
+from musegen.composition.request import ADDED_BARS, BARS, Request
+from musegen.draft import Draft
+from musegen.roll import Grid
+from musegen.tracks import LAKH
+
+GRID = Grid(steps_per_beat=4)
+DRUMS, PIANO, GUITAR, BASS, STRINGS = range(5)
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """Return a song of six bars for piano, guitar and bass."""
+    path = tmp_path / "song.mid"
+    path.write_bytes(tune(seed=3))
+    return path
+
+
+def drafted(request: Request) -> Draft:
+    return request.draft(LAKH, GRID)
+
+
+def composed(draft: Draft) -> list[list[int]]:
+    """Return the open bars of each track, from 1."""
+    return [[bar + 1 for bar in range(draft.bars) if not row[bar]] for row in draft.kept]
+
+
+def test_nothing_given_is_a_new_song() -> None:
+    assert composed(drafted(Request())) == [list(range(1, BARS + 1))] * 5
+    draft = drafted(Request(bars=2, tracks=("drums", "bass")))
+    assert composed(draft) == [[1, 2], [], [], [1, 2], []]
+
+
+def test_kept_tracks_stay_and_the_named_ones_are_composed(song: Path) -> None:
+    draft = drafted(Request(given=song, keep=("piano", "guitar"), tracks=("bass",)))
+    assert composed(draft) == [[], [], [], [1, 2, 3, 4, 5, 6], []]
+    assert set(draft.kept_notes.track) == {PIANO, GUITAR}
+
+
+def test_bars_are_filled_as_they_are_numbered_in_a_score(song: Path) -> None:
+    assert composed(drafted(Request(given=song, fill="2-3"))) == [[2, 3]] * 5
+    assert composed(drafted(Request(given=song, fill="6", tracks=("bass",))))[BASS] == [6]
+
+
+def test_songs_go_on_and_lead_to_each_other(song: Path) -> None:
+    assert drafted(Request(continued=song)).bars == 6 + ADDED_BARS
+    assert composed(drafted(Request(continued=song, bars=2)))[DRUMS] == [7, 8]
+    between = drafted(Request(between=(song, song), bars=1, tracks=("strings",)))
+    assert between.bars == 13 and composed(between) == [[], [], [], [], [7]]
+
+
+def test_a_remix_composes_the_letters_that_the_song_lacks(song: Path) -> None:
+    draft = drafted(Request(remixed=song, form="BAD", section_bars=2))
+    assert composed(draft)[GUITAR] == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        ({"given": "S"}, "either --keep"),
+        ({"given": "S", "keep": ("piano",), "fill": "2"}, "either --keep"),
+        ({"keep": ("piano",)}, "--keep and --fill need the song: --given"),
+        ({"given": "S", "continued": "S", "keep": ("piano",)}, "--given and --continue exclude"),
+        ({"remixed": "S"}, "--remix needs --form"),
+        ({"section_bars": 4}, "--section-bars is for --remix"),
+        ({"given": "S", "fill": "2", "bars": 4}, "--bars is the song's own"),
+        ({"given": "S", "fill": "two"}, "--fill two: give the first and last bar, such as 5-8"),
+        ({"given": "S", "fill": "5-9"}, "the song has bars 1-6"),
+        ({"given": "S", "keep": ("banjo",)}, "no track is called 'banjo'"),
+    ],
+)
+def test_wishes_that_cannot_be_met_say_which_option_helps(
+    wishes: dict, message: str, song: Path
+) -> None:
+    named = {key: song if value == "S" else value for key, value in wishes.items()}
+    with pytest.raises(ConfigError, match=message):
+        drafted(Request(**named))
