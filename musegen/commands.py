@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from musegen.files.song import SongOutput
     from musegen.model import Music
 
+YOUR_SONGS, STEERING = "Your own songs", "Steering"
+"""The panels of options in the help of `sample`."""
+
 
 class MusicCommands(DomainCommands):
     """Songs, from MIDI files to MIDI files."""
@@ -206,49 +209,192 @@ class MusicCommands(DomainCommands):
         device: str,
         run: RunArgument = None,
         count: Annotated[int, typer.Option(min=1, max=10_000, help="Songs to sample.")] = 8,
-        bars: Annotated[int, typer.Option(min=1, max=1024, help="Bars of a song.")] = 16,
+        bars: Annotated[
+            int | None,
+            typer.Option(
+                min=1,
+                max=1024,
+                help="Bars of a new song (16), or after or between your songs (8).",
+                show_default=False,
+            ),
+        ] = None,
+        given: Annotated[
+            Path | None,
+            typer.Option(
+                help="A song of yours, with --keep or --fill.", rich_help_panel=YOUR_SONGS
+            ),
+        ] = None,
+        keep: Annotated[
+            str,
+            typer.Option(
+                help="Of --given: the tracks that stay, such as piano,drums. The others are "
+                "composed.",
+                rich_help_panel=YOUR_SONGS,
+            ),
+        ] = "",
+        fill: Annotated[
+            str,
+            typer.Option(
+                help="Of --given: the bars to compose, such as 5-8. The others stay.",
+                rich_help_panel=YOUR_SONGS,
+            ),
+        ] = "",
+        continued: Annotated[
+            Path | None,
+            typer.Option(
+                "--continue", help="A song of yours to go on with.", rich_help_panel=YOUR_SONGS
+            ),
+        ] = None,
+        between: Annotated[
+            tuple[Path, Path] | None,
+            typer.Option(
+                help="Two songs of yours to lead from one to the other.",
+                rich_help_panel=YOUR_SONGS,
+                show_default=False,
+            ),
+        ] = None,
+        remixed: Annotated[
+            Path | None,
+            typer.Option(
+                "--remix",
+                help="A song of yours, its sections A, B .. in the order of --form; other letters "
+                "are composed.",
+                rich_help_panel=YOUR_SONGS,
+            ),
+        ] = None,
+        section_bars: Annotated[
+            int | None,
+            typer.Option(
+                min=1,
+                help="Of --remix: bars of a section (4).",
+                rich_help_panel=YOUR_SONGS,
+                show_default=False,
+            ),
+        ] = None,
+        tracks: Annotated[
+            str,
+            typer.Option(help="Compose only these, such as drums,bass.", rich_help_panel=STEERING),
+        ] = "",
+        form: Annotated[
+            str,
+            typer.Option(
+                help="A letter for each section, such as AABA; auto: as learned.",
+                rich_help_panel=STEERING,
+            ),
+        ] = "auto",
+        key: Annotated[
+            str,
+            typer.Option(help='Such as "A minor" or F#; as learned.', rich_help_panel=STEERING),
+        ] = "",
+        scale_strength: Annotated[
+            float,
+            typer.Option(
+                min=0,
+                max=1,
+                help="Of --key: 1 allows no other notes, 0 changes nothing.",
+                rich_help_panel=STEERING,
+            ),
+        ] = 1.0,
+        density: Annotated[
+            str,
+            typer.Option(
+                help="low, normal, high, or about how many times as many notes, 0.25 to 4.",
+                rich_help_panel=STEERING,
+            ),
+        ] = "normal",
+        ending: Annotated[
+            bool,
+            typer.Option(
+                "--ending", help="Thin out and close on the tonic.", rich_help_panel=STEERING
+            ),
+        ] = False,
         tempo_bpm: Annotated[
             float | None,
             typer.Option(
                 min=10,
                 max=400,
-                help="Beats a minute; without it each song has one of the training songs' tempi.",
+                help="Beats a minute; without it your song's, or one of the training songs'.",
+                rich_help_panel=STEERING,
             ),
         ] = None,
         temperature: Annotated[
             float | None,
             typer.Option(
                 min=0.01,
-                help="Of a density over notes, and of latent_musegan: 1 is as in training.",
+                help="Above the model's own it is more daring, below more usual.",
+                rich_help_panel=STEERING,
             ),
         ] = None,
-        nucleus: Annotated[
+        top_p: Annotated[
             float | None,
             typer.Option(
                 min=0.01,
                 max=1,
-                help="Of lookback_rnn: sample each choice from the likeliest of this share.",
+                help="Sample each choice from the likeliest of this share of the probability.",
+                rich_help_panel=STEERING,
             ),
         ] = None,
-        form: Annotated[
-            str,
+        best_of: Annotated[
+            int,
             typer.Option(
-                help="Of latent_musegan: a letter for each section, such as AABA. Without it the "
-                "form is sampled."
+                min=1,
+                max=256,
+                help="Sample so many of each song, and keep the one that sounds most real.",
+                rich_help_panel=STEERING,
             ),
-        ] = "",
+        ] = 1,
+        against: Annotated[
+            Path | None,
+            typer.Option(
+                help="Of --best-of: the collection whose songs are real, for a run of your own.",
+                rich_help_panel=STEERING,
+            ),
+        ] = None,
     ) -> Iterator[Path]:
+        from musegen.composition.composition import Composition
+        from musegen.composition.judge import judge_of
+        from musegen.composition.request import Request
         from musegen.files.song import write_song
+        from musegen.files.tonality import Key
         from musegen.model import Model
+        from musegen.steering import Steering, density_of
 
-        model = Model.load(run, device)
-        model.set_sampling(temperature, nucleus)
+        domain, model = self.domain(), Model.load(run, device)
         to.require_tracks(model.spec.tracks)
-        for label in model.labels(count, bars, seed, tempo_bpm, form):
+        letters = "" if form == "auto" else form
+        request = Request(
+            given=given,
+            keep=_names(keep),
+            fill=fill,
+            continued=continued,
+            between=between,
+            remixed=remixed,
+            tracks=_names(tracks),
+            bars=bars,
+            form=letters,
+            section_bars=section_bars,
+        )
+        steering = Steering(
+            temperature=temperature,
+            top_p=top_p,
+            key=Key.parse(key) if key else None,
+            scale_strength=scale_strength,
+            density=density_of(density),
+            form="" if remixed else letters,
+        )
+        judge = judge_of(model, domain.folder(run), against) if best_of > 1 else None
+        composition = Composition(model, request, steering, tempo_bpm, ending, judge, best_of)
+        for label in composition.labels(count, seed):
             to.require_free(label)
         to.folder.mkdir(parents=True, exist_ok=True)
-        for roll in model.sample(count, bars, seed, tempo_bpm, form):
+        for roll in composition.songs(count, seed):
             yield from write_song(roll, to)
+        if judge:
+            typer.echo(f"best of {best_of}: {1 - 1 / best_of:.0%} of the songs thrown away")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _grid(meter: str, steps_per_quarter: int) -> dict[str, int]:

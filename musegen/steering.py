@@ -2,8 +2,13 @@
 
 from pydantic import Field
 
-from core.config import Strict
+from core.config import Strict, nearest
+from core.errors import ConfigError
 from musegen.files.tonality import Key
+
+LEAST_DENSITY, MOST_DENSITY = 0.25, 4.0
+DENSITIES = {"low": 0.6, "normal": 1.0, "high": 1.6}
+"""Densities by name."""
 
 
 class Steering(Strict):
@@ -18,7 +23,7 @@ class Steering(Strict):
     top_p: float | None = Field(default=None, gt=0, le=1)
     key: Key | None = None
     scale_strength: float = Field(default=1.0, ge=0, le=1)
-    density: float = Field(default=1.0, ge=0.25, le=4)
+    density: float = Field(default=1.0, ge=LEAST_DENSITY, le=MOST_DENSITY)
     form: str = ""
 
     @property
@@ -27,6 +32,31 @@ class Steering(Strict):
         usual = Steering()
         names = (name for name in type(self).model_fields if name != "scale_strength")
         return frozenset(name for name in names if getattr(self, name) != getattr(usual, name))
+
+    @property
+    def named(self) -> dict[str, object]:
+        """Return the settings of `used` with their values as a user writes them."""
+        values = {name: getattr(self, name) for name in sorted(self.used)}
+        if self.key:
+            values |= {"key": self.key.name, "scale_strength": self.scale_strength}
+        return values
+
+
+def density_of(text: str) -> float:
+    """Read a density, low, normal, high or a number; `ConfigError` for another text.
+
+    >>> density_of("low"), density_of("1.25")
+    (0.6, 1.25)
+    """
+    if text in DENSITIES:
+        return DENSITIES[text]
+    try:
+        density = float(text)
+    except ValueError:
+        raise ConfigError(f"density '{text}': {nearest(text, DENSITIES)}, or a number") from None
+    if not LEAST_DENSITY <= density <= MOST_DENSITY:
+        raise ConfigError(f"density is {LEAST_DENSITY:g} to {MOST_DENSITY:g}, not {text}")
+    return density
 
 
 UNSTEERED = Steering()

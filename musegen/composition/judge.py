@@ -7,6 +7,7 @@ et al., Discriminator rejection sampling, ICLR 2019).
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -15,12 +16,20 @@ from core.config import Strict, resolve
 from core.errors import UserError
 from core.files import write_text
 from core.yaml_files import read_yaml
+from musegen.data.collection import Collection
 from musegen.measures.classifier import LIMIT, fit
 from musegen.measures.excerpts import Excerpts
+from musegen.measures.hearing import cut_songs, lengths_of
 from musegen.measures.likeness import Portrait
+
+if TYPE_CHECKING:
+    from musegen.model import Model
 
 FILE = "judge.yaml"
 """The file of a run in which its judge is kept."""
+
+JUDGED_SONGS, JUDGED_SEED = 256, 2**62
+"""The songs of a model to which its judge is fitted; no user is likely to sample this seed."""
 
 LogOdds = Float[np.ndarray, " excerpt"]
 
@@ -93,6 +102,29 @@ class Judge(Strict):
         import yaml
 
         write_text(folder / FILE, yaml.safe_dump(self.model_dump(mode="json")))
+
+
+def judge_of(model: "Model", folder: Path, against: Path | None = None) -> Judge:
+    """Read the judge of a model's run, or fit one against a collection and keep it there.
+
+    `UserError` where there is neither.
+    """
+    known = None if against else Judge.read(folder)
+    if known:
+        return known
+    if not against:
+        raise UserError(
+            f"{folder.name} has no judge yet: --against DATA, the collection that it learned from"
+        )
+    data = Collection.open(against)
+    bars = lengths_of(data)[0]
+    real = cut_songs(data, ["train"], [bars])[bars]
+    generated = Excerpts.of_notes(
+        model.notes(JUDGED_SONGS, JUDGED_SEED, bars), bars, data.grid, data.tracks
+    )
+    judge = Judge.of(real, generated)
+    judge.write(folder)
+    return judge
 
 
 def _standardised(rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -50,6 +50,31 @@ class Request(Strict):
     form: str = ""
     section_bars: int | None = Field(default=None, gt=0)
 
+    @property
+    def kind(self) -> str:
+        """Return a name for what is composed from the user's songs; empty for new songs."""
+        if self.given:
+            return f"{'accompaniment' if self.keep else 'fill'}-{self.given.stem}"
+        if self.continued:
+            return f"continuation-{self.continued.stem}"
+        if self.between:
+            return f"between-{'-'.join(path.stem for path in self.between)}"
+        return f"remix-{self.remixed.stem}" if self.remixed else ""
+
+    @property
+    def named(self) -> dict[str, object]:
+        """Return the wishes as a user writes them; those of sections and bars aside."""
+        songs = [path for path in (self.given, self.continued, self.remixed) if path]
+        values = {
+            "of": " and ".join(path.name for path in songs or self.between or ()),
+            "keep": ",".join(self.keep),
+            "fill": self.fill,
+            "tracks": ",".join(self.tracks),
+            "form": self.form,
+            "section bars": self.section_bars,
+        }
+        return {name: value for name, value in values.items() if value}
+
     def draft(self, tracks: tuple[Track, ...], grid: Grid) -> Draft:
         """Read the songs and return the draft; `ConfigError` for wishes that exclude others."""
         self._check()

@@ -14,15 +14,18 @@ class Label(NamedTuple):
     origin: str
 
     @classmethod
-    def of(cls, model: str, seed: int, number: int, **settings: Any) -> "Label":
+    def of(cls, model: str, seed: int, number: int, kind: str = "", **settings: Any) -> "Label":
         """Name song `number` of a seed, from 1; settings that are None or empty are left out.
+
+        `kind`: what was composed, where it is no new song.
 
         >>> Label.of("lookback_rnn", 7, 1, bars=16, form="").name
         'lookback_rnn-seed7-1'
         """
         given = {key: value for key, value in settings.items() if value not in (None, "")}
         parts = [f"seed {seed}", f"song {number}", *(f"{k} {v}" for k, v in given.items())]
-        return cls(f"{model}-seed{seed}-{number}", origin(model, *parts))
+        name = "-".join([model, f"seed{seed}", *([kind] if kind else []), str(number)])
+        return cls(name, origin(model, *parts))
 
     def on(self, roll: Roll) -> Roll:
         """Return the roll with this label."""

@@ -1,0 +1,105 @@
+"""Compositions: the songs that a model composes on request.
+
+request = Request(given="song.mid", keep=("piano",), tracks=("bass",))
+rolls = Composition(Model.load(), request).songs(count=4, seed=1)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musegen.composition.ending import THIN, ending_of
+from musegen.composition.judge import Judge, best
+from musegen.composition.request import Request
+from musegen.draft import Draft
+from musegen.files.label import Label
+from musegen.files.tonality import key_of
+from musegen.measures.excerpts import Excerpts
+from musegen.roll import Notes, Roll
+from musegen.steering import LEAST_DENSITY, UNSTEERED, Steering
+
+if TYPE_CHECKING:
+    from musegen.model import Model
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Songs from a request, steered; song n depends on n and the seed alone.
+
+    `tempo_bpm`: None leaves the songs' own. `ending`: close on the tonic. `judge`: of every
+    `of_each` songs return the one that it takes to be the most real.
+    """
+
+    model: "Model"
+    request: Request = Request()
+    steering: Steering = UNSTEERED
+    tempo_bpm: float | None = None
+    ending: bool = False
+    judge: Judge | None = None
+    of_each: int = 1
+
+    @cached_property
+    def draft(self) -> Draft:
+        """Read the user's songs; `ConfigError` for wishes that exclude each other."""
+        return self.request.draft(self.model.spec.tracks, self.model.spec.grid)
+
+    def labels(self, count: int = 1, seed: int = 0) -> list[Label]:
+        """Return name and origin of each song."""
+        extra = {
+            "tempo": self.tempo_bpm,
+            "ending": self.ending or None,
+            "best of": self.of_each if self.judge else None,
+        }
+        settings = {"bars": self.draft.bars, **self.request.named, **self.steering.named, **extra}
+        kind = self.request.kind
+        return [
+            Label.of(self.model.name, seed, number + 1, kind, **settings)
+            for number in range(count)
+        ]
+
+    def songs(self, count: int = 1, seed: int = 0) -> list[Roll]:
+        """Compose songs."""
+        songs = self._best(count, seed)
+        if self.ending:
+            songs = [self._ended(song, (seed, number)) for number, song in enumerate(songs)]
+        labels = self.labels(count, seed)
+        rolls = [self._roll(song, (seed, number)) for number, song in enumerate(songs)]
+        return [label.on(roll) for label, roll in zip(labels, rolls, strict=True)]
+
+    def _best(self, count: int, seed: int) -> list[Notes]:
+        if not self.judge:
+            return self._composed(count, seed)
+        songs = self._composed(count * self.of_each, seed)
+        draft = self.draft
+        excerpts = Excerpts.of_notes(songs, draft.bars, draft.grid, draft.tracks)
+        return [songs[number] for number in best(self.judge.score(excerpts), self.of_each)]
+
+    def _composed(self, count: int, seed: int) -> list[Notes]:
+        if self.draft.kept.any():
+            return self.model.complete(self.draft, count, seed, self.steering)
+        return self.model.notes(count, seed, self.draft.bars, self.steering)
+
+    def _ended(self, song: Notes, part: Sequence[int]) -> Notes:
+        """Compose the ending of a song, with random numbers of its own."""
+        key = self.steering.key or key_of(song, self.draft.tracks, self.draft.grid)
+        if key is None:
+            return song
+        seed = int(np.random.SeedSequence(part).generate_state(1)[0])
+        density = max(THIN * self.steering.density, LEAST_DENSITY)
+        thin = self.steering.replace(density=density, form="")
+        return self.model.complete(ending_of(self.draft, song, key), 1, seed, thin)[0]
+
+    def _roll(self, song: Notes, part: tuple[int, int]) -> Roll:
+        """Return a song with its tempi; a new one is on the grid of the model."""
+        spec, draft = self.model.spec, self.draft
+        if draft.placed:
+            roll = draft.finished(song)
+            usual = roll.tempo_bpm
+        else:
+            usual = np.full(draft.bars, spec.tempo_bpm(*part))
+            roll = Roll.of(song, draft.tracks, draft.grid, usual)
+        tempo = usual if self.tempo_bpm is None else np.full(draft.bars, self.tempo_bpm)
+        return replace(roll, tempo_bpm=tempo, form=self.request.form)
