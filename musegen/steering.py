@@ -53,7 +53,7 @@ def density_of(text: str) -> float:
     try:
         density = float(text)
     except ValueError:
-        raise ConfigError(f"density '{text}': {nearest(text, DENSITIES)}, or a number") from None
+        raise ConfigError(f"density '{text}': {nearest(text, list(DENSITIES))}, or a number") from None
     if not LEAST_DENSITY <= density <= MOST_DENSITY:
         raise ConfigError(f"density is {LEAST_DENSITY:g} to {MOST_DENSITY:g}, not {text}")
     return density

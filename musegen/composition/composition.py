@@ -13,7 +13,7 @@ import numpy as np
 
 from musegen.composition.ending import THIN, ending_of
 from musegen.composition.judge import Judge, best
-from musegen.composition.request import Request
+from musegen.composition.request import NEW_SONGS, Request
 from musegen.draft import Draft
 from musegen.files.label import Label
 from musegen.files.tonality import key_of
@@ -34,7 +34,7 @@ class Composition:
     """
 
     model: "Model"
-    request: Request = Request()
+    request: Request = NEW_SONGS
     steering: Steering = UNSTEERED
     tempo_bpm: float | None = None
     ending: bool = False

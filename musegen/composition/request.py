@@ -127,3 +127,6 @@ class Request(Strict):
             raise ConfigError("--section-bars is for --remix")
         if self.bars and (self.given or self.remixed):
             raise ConfigError("--bars is the song's own with --given and --remix: leave it out")
+
+
+NEW_SONGS = Request()
