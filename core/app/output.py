@@ -1,4 +1,4 @@
-"""Where the items that a command generates are written, and how."""
+"""The place where the items that a command generates are written, and their kinds of files."""
 
 from dataclasses import dataclass
 from pathlib import Path
