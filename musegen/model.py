@@ -284,8 +284,7 @@ class Music(Domain):
             if source:
                 played = rolls[number].played_like(source.notes)
                 rolls[number] = replace(played, tempo_bpm=source.tempo_bpm)
-        titled = ", ".join(dict.fromkeys(titles))
-        song = replace(joined(rolls), name=name, origin=origin(model.name, name, titled))
+        song = replace(joined(rolls), name=name, origin=origin(name, *dict.fromkeys(titles)))
         output = to if isinstance(to, SongOutput) else SongOutput(to.folder)
         yield from write_song(song, output)
 

@@ -95,11 +95,10 @@ def vary(
     points, source = _place(model, text, seed)
     point = points[:1]
     items = model.decode(concat([point, model.variations(point, strength, count, seed)]), seed)
-    titles = [text, *(f"variation {number + 1}" for number in range(count))]
     for number in range(1, count + 1):
-        chosen = slice(number, number + 1)
-        name = _name(model, f"variation-{number}", seed)
-        yield from _write(model, items[chosen], titles[chosen], name, to, [source])
+        name, title = _name(model, f"variation-{number}", seed), f"{text}, strength {strength:g}"
+        yield from _write(model, items[number : number + 1], [title], name, to, [source])
+    titles = [text, *(f"variation {number + 1}" for number in range(count))]
     yield from _show(model, items, titles, to, _name(model, "variations-all", seed))
 
 
@@ -118,7 +117,8 @@ def translate(model: Model, path: Path, to: Output, back: bool = False) -> Itera
     def change(examples: Examples) -> Any:
         return model.translate(examples.items, back)
 
-    yield from _before_and_after(model, path, to, "translation", change)
+    kind = "translation-back" if back else "translation"
+    yield from _before_and_after(model, path, to, kind, change)
 
 
 def _before_and_after(

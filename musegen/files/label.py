@@ -32,6 +32,6 @@ class Label(NamedTuple):
         return replace(roll, name=self.name, origin=self.origin)
 
 
-def origin(model: str, *parts: str) -> str:
+def origin(*parts: str) -> str:
     """Return the line that says which model made a song, and how."""
-    return f"made with pianoreel {version('pianoreel')}: {', '.join([model, *parts])}"
+    return f"made with pianoreel {version('pianoreel')}: {', '.join(parts)}"

@@ -78,17 +78,17 @@ def test_a_song_is_written_as_midi_sound_picture_and_pianoroll(trained: Path, tm
     assert code == 0
     written = sorted(Path(line) for line in said.splitlines())
     assert written == sorted(tmp_path.iterdir())
-    names = [f"tiny-{n}{kind}" for n in (1, 2) for kind in (".mid", ".npz", ".png", ".wav")]
+    names = [f"tiny-seed0-{n}{kind}" for n in (1, 2) for kind in (".mid", ".npz", ".png", ".wav")]
     assert [path.name for path in written] == names
-    midi = pretty_midi.PrettyMIDI(str(tmp_path / "tiny-1.mid"))
+    midi = pretty_midi.PrettyMIDI(str(tmp_path / "tiny-seed0-1.mid"))
     played = [(part.name, part.program, part.is_drum) for part in midi.instruments]
     assert played[0] == ("Drums", 0, True)
     assert played[3] == ("Bass", 33, False)
     assert midi.get_tempo_changes()[1] == pytest.approx([96.0], abs=0.01)
-    with wave.open(str(tmp_path / "tiny-1.wav")) as file:
+    with wave.open(str(tmp_path / "tiny-seed0-1.wav")) as file:
         assert 0 < file.getnframes() / file.getframerate() < SONG_SECONDS + 10
-    assert (tmp_path / "tiny-1.png").read_bytes().startswith(b"\x89PNG")
-    pianoroll = pypianoroll.load(tmp_path / "tiny-1.npz")
+    assert (tmp_path / "tiny-seed0-1.png").read_bytes().startswith(b"\x89PNG")
+    pianoroll = pypianoroll.load(tmp_path / "tiny-seed0-1.npz")
     assert [track.name for track in pianoroll.tracks] == [name for name, _, _ in played]
 
 

@@ -11,9 +11,11 @@ from command import run
 
 from core.app import latent_commands
 from core.app.latent_commands import points_of
+from core.app.output import Output
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.files.midi import read_midi, write_midi
+from musegen.files.song import SongOutput
 from musegen.model import Model, train
 from musegen.roll import Grid, Notes, Roll
 
@@ -116,8 +118,8 @@ def test_a_note_that_a_model_keeps_is_as_loud_as_before(
     monkeypatch.setattr(Model, change, without_first_bar)
     model, steps = Model.load(folder, "cpu"), data.grid.steps_per_bar
     written = {
-        "reconstruct": lambda: latent_commands.reconstruct(model, played, tmp_path, 0),
-        "translate": lambda: latent_commands.translate(model, played, tmp_path),
+        "reconstruct": lambda: latent_commands.reconstruct(model, played, Output(tmp_path), 0),
+        "translate": lambda: latent_commands.translate(model, played, Output(tmp_path)),
     }[change]()
     found, real = notes_in(next(written), data), notes_in(played, data)
     kept = real[real.start >= steps]
@@ -135,20 +137,18 @@ def test_variations_and_ways_between_songs_are_played_as_the_nearer_song(
     folder: Path, song: Path, played: Path, data: Collection, tmp_path: Path
 ):
     """`song` is of velocity 100 alone, `played` of 30 to 119; a seed has none of its own."""
-    model = Model.load(folder, "cpu")
+    model, to = Model.load(folder, "cpu"), SongOutput(tmp_path, overwrite=True)
 
     def loudness(paths: Iterator[Path]) -> tuple[set[int], set[int]]:
         notes = notes_in(next(paths), data)
         is_first = notes.start < 3 * data.grid.steps_per_bar
         return set(notes.velocity[is_first].tolist()), set(notes.velocity[~is_first].tolist())
 
-    first, last = loudness(
-        latent_commands.interpolate(model, str(song), str(played), 2, tmp_path, 0)
-    )
+    first, last = loudness(latent_commands.interpolate(model, str(song), str(played), 2, to, 0))
     assert first == {100} and len(last) > 3
-    first, last = loudness(latent_commands.interpolate(model, "1", str(played), 2, tmp_path, 0))
+    first, last = loudness(latent_commands.interpolate(model, "1", str(played), 2, to, 0))
     assert len(first) > 3 and len(last) > 3
-    assert loudness(latent_commands.interpolate(model, "1", "2", 2, tmp_path, 0)) == ({100}, {100})
-    assert len(loudness(latent_commands.vary(model, str(played), 0.5, 1, tmp_path, 0))[0]) > 3
+    assert loudness(latent_commands.interpolate(model, "1", "2", 2, to, 0)) == ({100}, {100})
+    assert len(loudness(latent_commands.vary(model, str(played), 0.5, 1, to, 0))[0]) > 3
     texts = ["1", "2", str(played)]
-    assert len(loudness(latent_commands.arithmetic(model, texts, tmp_path, 0))[0]) > 3
+    assert len(loudness(latent_commands.arithmetic(model, texts, to, 0))[0]) > 3

@@ -109,13 +109,15 @@ def mine(tmp_path: Path) -> Path:
 
 
 def test_a_song_is_translated_and_back(translating: Path, mine: Path, tmp_path: Path):
-    for back in ((), ("--back",)):
+    names = {(): "translation-mine", ("--back",): "translation-back-mine"}
+    for back, kind in names.items():
         command = ("music", "translate", translating, mine, *back)
         code, said, _ = run(*command, "--device", "cpu", "--to", tmp_path / "to")
         assert code == 0
-        assert str(tmp_path / "to" / "translation-mine.mid") in said
-        assert str(tmp_path / "to" / "translation-mine-both.png") in said
-    translated = read_midi(tmp_path / "to" / "translation-mine.mid", LAKH, GRID).roll()
+        assert str(tmp_path / "to" / f"{translating.name}-{kind}.mid") in said
+        assert str(tmp_path / "to" / f"{translating.name}-{kind}-both.png") in said
+    path = tmp_path / "to" / f"{translating.name}-translation-mine.mid"
+    translated = read_midi(path, LAKH, GRID).roll()
     assert abs(translated.bars - read_midi(mine, LAKH, GRID).roll().bars) <= 4
     assert np.any(translated.cells)
 
@@ -129,8 +131,8 @@ def test_a_clip_is_translated(tmp_path: Path):
     film = next((tmp_path / "to").glob("*.mp4"))
     code, said, complaint = run("video", "translate", tmp_path / "run", film, "--to", tmp_path)
     assert (code, complaint) == (0, "")
-    assert (tmp_path / f"translation-{film.stem}-both.png").is_file()
-    assert str(tmp_path / f"translation-{film.stem}.mp4") in said
+    assert (tmp_path / f"run-translation-{film.stem}-both.png").is_file()
+    assert str(tmp_path / f"run-translation-{film.stem}.mp4") in said
     wanted = "video", "evaluate", tmp_path / "run", "--count", 8
     code, _, complaint = run(*wanted)
     assert (code, "--other" in complaint) == (1, True)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from core.app import comparison, fit, latent_commands
 from core.app.commands import DomainCommands, Jobs, group_of, with_options
+from core.app.output import Output
 
 called: list[tuple[str, tuple[Any, ...]]] = []
 """Names of functions that were called, with their arguments."""
@@ -74,11 +75,11 @@ class WordCommands(DomainCommands):
         return [f"model.letters={letters}"]
 
     def sample(
-        self, to: Path, seed: int, device: str, count: Annotated[int, typer.Option()] = 4
+        self, to: Output, seed: int, device: str, count: Annotated[int, typer.Option()] = 4
     ) -> Iterator[Path]:
         note("sample", to, seed, device, count)
-        yield to / "a.txt"
-        yield to / "b.txt"
+        yield to.folder / "a.txt"
+        yield to.folder / "b.txt"
 
 
 def run(*arguments: str) -> Result:
@@ -186,10 +187,10 @@ def test_a_dry_run_prints_the_configuration_and_trains_nothing(trainings):
 
 def test_samples_are_drawn_with_the_domains_options_and_named():
     result = run("sample", "--count", "2", "--seed", "7", "--to", "new", "--device", "cpu")
-    assert called == [("sample", (Path("new"), 7, "cpu", 2))]
+    assert called == [("sample", (Output(Path("new")), 7, "cpu", 2))]
     assert result.stdout == "new/a.txt\nnew/b.txt\n"
     run("sample")
-    assert called == [("sample", (Path("words"), 0, "auto", 4))]
+    assert called == [("sample", (Output(Path("words")), 0, "auto", 4))]
 
 
 def test_an_evaluation_is_of_all_runs_against_a_collection():
@@ -229,45 +230,51 @@ def test_a_comparison_gets_its_options(monkeypatch):
 LATENT = [
     (
         ("interpolate", "a", "b"),
-        [("open", (["a", "b"], 2, "auto")), ("interpolate", ("M", "a", "b", 9, Path("words"), 0))],
+        [
+            ("open", (["a", "b"], 2, "auto")),
+            ("interpolate", ("M", "a", "b", 9, Output(Path("words")), 0)),
+        ],
     ),
     (
         ("interpolate", "a", "b", "--points", "5", "--to", "new", "--seed", "3"),
-        [("open", (["a", "b"], 2, "auto")), ("interpolate", ("M", "a", "b", 5, Path("new"), 3))],
+        [
+            ("open", (["a", "b"], 2, "auto")),
+            ("interpolate", ("M", "a", "b", 5, Output(Path("new")), 3)),
+        ],
     ),
     (
         ("arithmetic", "a", "b", "c", "--seed", "3", "--device", "cpu"),
         [
             ("open", (["a", "b", "c"], 3, "cpu")),
-            ("arithmetic", ("M", ["a", "b", "c"], Path("words"), 3)),
+            ("arithmetic", ("M", ["a", "b", "c"], Output(Path("words")), 3)),
         ],
     ),
     (
         ("reconstruct", "a", "b", "--to", "new"),
         [
             ("open", (["a", "b"], None, "auto")),
-            ("reconstruct", ("M", Path("a"), Path("new"), 0)),
-            ("reconstruct", ("M", Path("b"), Path("new"), 0)),
+            ("reconstruct", ("M", Path("a"), Output(Path("new")), 0)),
+            ("reconstruct", ("M", Path("b"), Output(Path("new")), 0)),
         ],
     ),
     (
         ("vary", "a"),
-        [("open", (["a"], 1, "auto")), ("vary", ("M", "a", 0.3, 4, Path("words"), 0))],
+        [("open", (["a"], 1, "auto")), ("vary", ("M", "a", 0.3, 4, Output(Path("words")), 0))],
     ),
     (
         ("vary", "a", "--strength", "0.5", "--count", "2", "--seed", "3", "--to", "new"),
-        [("open", (["a"], 1, "auto")), ("vary", ("M", "a", 0.5, 2, Path("new"), 3))],
+        [("open", (["a"], 1, "auto")), ("vary", ("M", "a", 0.5, 2, Output(Path("new")), 3))],
     ),
     (
         ("translate", "A", "a", "b", "--device", "cpu"),
         [
-            ("translate", ("A on cpu", Path("a"), Path("words"), False)),
-            ("translate", ("A on cpu", Path("b"), Path("words"), False)),
+            ("translate", ("A on cpu", Path("a"), Output(Path("words")), False)),
+            ("translate", ("A on cpu", Path("b"), Output(Path("words")), False)),
         ],
     ),
     (
         ("translate", "A", "a", "--back", "--to", "new"),
-        [("translate", ("A on auto", Path("a"), Path("new"), True))],
+        [("translate", ("A on auto", Path("a"), Output(Path("new")), True))],
     ),
 ]
 

@@ -13,6 +13,7 @@ from core.app.configuration import ModelConfig
 from core.app.domain import Examples
 from core.app.latent_commands import arithmetic, interpolate, reconstruct, translate, vary
 from core.app.model import Model
+from core.app.output import Output
 from core.theory.distributions import Delta
 from core.theory.passes import Networks
 
@@ -55,11 +56,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         return Examples(torch.tensor(items), None, [f"{path.stem}{n}" for n in range(len(items))])
 
     def write(
-        self: Any, model: Any, items: Tensor, titles: Any, name: str, to: Path, sources: Any
+        self: Any, model: Any, items: Tensor, titles: Any, name: str, to: Output, sources: Any
     ):
         noted.written[name] = (list(titles), items.tolist())
         noted.sources[name] = list(sources)
-        yield to / f"{name}.mid"
+        yield to.folder / f"{name}.mid"
 
     def show(self: Any, model: Any, items: Tensor, titles: Any, path: Path) -> None:
         noted.drawn[path.name] = (list(titles), items.tolist())
@@ -79,9 +80,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def test_interpolation_goes_from_the_first_item_to_the_last(world, tmp_path):
     """z from (3, 0) to (0, 2), half way at a right angle (3, 2) / sqrt 2."""
-    (path,) = interpolate(world.ae, "a.mid", "b.mid", 3, to := tmp_path / "a" / "to", 0)
-    titles, rows = world.written["interpolation"]
-    assert path == to / "interpolation.mid" and to.is_dir()
+    (path,) = interpolate(world.ae, "a.mid", "b.mid", 3, Output(to := tmp_path / "a" / "to"), 0)
+    titles, rows = world.written["ae-seed0-interpolation"]
+    assert path == to / "ae-seed0-interpolation.mid" and to.is_dir()
     assert titles == ["a.mid", "50%", "b.mid"]
     half = 3 / 2**0.5
     expected = torch.tensor([[9, 0], [3 * half, 2 * half], [0, 6]])
@@ -90,46 +91,49 @@ def test_interpolation_goes_from_the_first_item_to_the_last(world, tmp_path):
 
 def test_arithmetic_writes_the_sum_and_draws_all_four(world, tmp_path):
     """(3, 0) - (0, 2) + (1, 1) = (4, -1)."""
-    paths = list(arithmetic(world.ae, ["a.mid", "b.mid", "c.mid"], tmp_path, 0))
-    assert world.written == {"arithmetic": (["a - b + c"], [[12.0, -3.0]])}
-    assert world.drawn["arithmetic-all.png"] == (
+    paths = list(arithmetic(world.ae, ["a.mid", "b.mid", "c.mid"], Output(tmp_path), 0))
+    assert world.written == {"ae-seed0-arithmetic": (["a.mid - b.mid + c.mid"], [[12.0, -3.0]])}
+    assert world.drawn["ae-seed0-arithmetic-all.png"] == (
         ["+ a.mid", "- b.mid", "+ c.mid", "="],
         [[9.0, 0.0], [0.0, 6.0], [3.0, 3.0], [12.0, -3.0]],
     )
-    assert paths == [tmp_path / "arithmetic.mid", tmp_path / "arithmetic-all.png"]
+    assert paths == [
+        tmp_path / "ae-seed0-arithmetic.mid",
+        tmp_path / "ae-seed0-arithmetic-all.png",
+    ]
 
 
 def test_what_is_written_has_the_sources_of_the_files_that_it_comes_from(world, tmp_path):
     """On the way from a to b half of the points, and that in the middle, are nearer to a."""
-    list(interpolate(world.ae, "a.mid", "b.mid", 5, tmp_path, 0))
-    list(arithmetic(world.ae, ["a.mid", "b.mid", "c.mid"], tmp_path, 0))
-    list(vary(world.ae, "b.mid", 0.5, 2, tmp_path, 0))
-    list(reconstruct(world.ae, Path("a.mid"), tmp_path, 0))
-    list(translate(world.cyclegan, Path("a.mid"), tmp_path))
+    list(interpolate(world.ae, "a.mid", "b.mid", 5, Output(tmp_path), 0))
+    list(arithmetic(world.ae, ["a.mid", "b.mid", "c.mid"], Output(tmp_path), 0))
+    list(vary(world.ae, "b.mid", 0.5, 2, Output(tmp_path), 0))
+    list(reconstruct(world.ae, Path("a.mid"), Output(tmp_path), 0))
+    list(translate(world.cyclegan, Path("a.mid"), Output(tmp_path)))
     assert world.sources == {
-        "interpolation": ["a0", "a0", "a0", "b0", "b0"],
-        "arithmetic": ["a0"],
-        "variation-1": ["b0"],
-        "variation-2": ["b0"],
-        "reconstruction-a": ["a0", "a1"],
-        "translation-a": ["a0", "a1"],
+        "ae-seed0-interpolation": ["a0", "a0", "a0", "b0", "b0"],
+        "ae-seed0-arithmetic": ["a0"],
+        "ae-seed0-variation-1": ["b0"],
+        "ae-seed0-variation-2": ["b0"],
+        "ae-seed0-reconstruction-a": ["a0", "a1"],
+        "cyclegan-translation-a": ["a0", "a1"],
     }
 
 
 def test_variations_of_strength_0_are_the_point_itself(world, tmp_path):
-    list(vary(world.ae, "b.mid", 0.0, 2, tmp_path, 5))
+    list(vary(world.ae, "b.mid", 0.0, 2, Output(tmp_path), 5))
     assert world.written == {
-        "variation-1": (["variation 1"], [[0.0, 6.0]]),
-        "variation-2": (["variation 2"], [[0.0, 6.0]]),
+        "ae-seed5-variation-1": (["b.mid, strength 0"], [[0.0, 6.0]]),
+        "ae-seed5-variation-2": (["b.mid, strength 0"], [[0.0, 6.0]]),
     }
-    titles, rows = world.drawn["variations-all.png"]
+    titles, rows = world.drawn["ae-seed5-variations-all.png"]
     assert titles == ["b.mid", "variation 1", "variation 2"] and rows == [[0.0, 6.0]] * 3
 
 
 def test_variations_are_of_the_seed_and_differ(world, tmp_path):
     def varied(seed: int) -> Any:
-        list(vary(world.ae, "b.mid", 0.5, 2, tmp_path, seed))
-        return world.drawn["variations-all.png"][1]
+        list(vary(world.ae, "b.mid", 0.5, 2, Output(tmp_path), seed))
+        return world.drawn[f"ae-seed{seed}-variations-all.png"][1]
 
     one = varied(1)
     assert one[0] == [0.0, 6.0] and one[1] != one[2]
@@ -137,18 +141,23 @@ def test_variations_are_of_the_seed_and_differ(world, tmp_path):
 
 
 def test_a_reconstruction_is_drawn_below_what_it_is_of(world, tmp_path):
-    paths = list(reconstruct(world.ae, Path("a.mid"), tmp_path, 0))
-    assert world.written["reconstruction-a"][1] == [[9.0, 0.0], [13.5, 13.5]]
-    titles, rows = world.drawn["reconstruction-a-both.png"]
+    paths = list(reconstruct(world.ae, Path("a.mid"), Output(tmp_path), 0))
+    assert world.written["ae-seed0-reconstruction-a"][1] == [[9.0, 0.0], [13.5, 13.5]]
+    titles, rows = world.drawn["ae-seed0-reconstruction-a-both.png"]
     assert titles == ["a.mid 1", "a.mid 2", "reconstruction 1", "reconstruction 2"]
     assert rows == [[6.0, 0.0], [9.0, 9.0], [9.0, 0.0], [13.5, 13.5]]
-    assert paths == [tmp_path / "reconstruction-a.mid", tmp_path / "reconstruction-a-both.png"]
+    assert paths == [
+        tmp_path / "ae-seed0-reconstruction-a.mid",
+        tmp_path / "ae-seed0-reconstruction-a-both.png",
+    ]
 
 
-@pytest.mark.parametrize(("back", "factor"), [(False, 3.0), (True, 0.5)])
-def test_a_translation_goes_one_way_or_back(world, tmp_path, back, factor):
-    list(translate(world.cyclegan, Path("c.mid"), tmp_path, back))
-    assert world.written["translation-c"] == (["c.mid"], [[2 * factor, 2 * factor]])
+@pytest.mark.parametrize(
+    ("back", "factor", "name"), [(False, 3.0, "translation-c"), (True, 0.5, "translation-back-c")]
+)
+def test_a_translation_goes_one_way_or_back(world, tmp_path, back, factor, name):
+    list(translate(world.cyclegan, Path("c.mid"), Output(tmp_path), back))
+    assert world.written[f"cyclegan-{name}"] == (["c.mid"], [[2 * factor, 2 * factor]])
 
 
 def noise_of(world: SimpleNamespace, change: Any) -> list[Any]:
@@ -163,7 +172,9 @@ def noise_of(world: SimpleNamespace, change: Any) -> list[Any]:
 
 COMMANDS = {
     "interpolate": lambda m, to, seed: interpolate(m, "a.mid", "b.mid", 3, to, seed),
-    "arithmetic": lambda m, to, seed: arithmetic(m, ["a.mid", "b.mid", "c.mid"], to, seed),
+    "ae-seed0-arithmetic": lambda m, to, seed: arithmetic(
+        m, ["a.mid", "b.mid", "c.mid"], to, seed
+    ),
     "vary": lambda m, to, seed: vary(m, "b.mid", 0.0, 2, to, seed),
     "reconstruct": lambda m, to, seed: reconstruct(m, Path("a.mid"), to, seed),
 }
@@ -171,14 +182,28 @@ COMMANDS = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_decoder_that_samples_does_so_by_the_seed(world, tmp_path, name):
-    one, repeated, other = noise_of(world, lambda seed: COMMANDS[name](world.ae, tmp_path, seed))
+    one, repeated, other = noise_of(
+        world, lambda seed: COMMANDS[name](world.ae, Output(tmp_path), seed)
+    )
     assert one == repeated != other
 
 
 def test_a_picture_shows_four_items_at_most_of_each_side(world, tmp_path):
     world.files["d.mid"] = [[float(n), 1.0] for n in range(6)]
-    list(reconstruct(world.ae, Path("d.mid"), tmp_path, 0))
-    assert len(world.written["reconstruction-d"][1]) == 6
-    titles, rows = world.drawn["reconstruction-d-both.png"]
+    list(reconstruct(world.ae, Path("d.mid"), Output(tmp_path), 0))
+    assert len(world.written["ae-seed0-reconstruction-d"][1]) == 6
+    titles, rows = world.drawn["ae-seed0-reconstruction-d-both.png"]
     assert [first for first, _ in rows] == [0, 1, 2, 3, 0, 1.5, 3, 4.5]
     assert (titles[3], titles[4]) == ("d.mid 4", "reconstruction 1")
+
+
+def test_pictures_are_left_out_where_they_are_not_wanted(world, tmp_path):
+    class Plain(Output):
+        has_pictures = False
+
+    paths = list(vary(world.ae, "b.mid", 0.5, 2, Plain(tmp_path), 0))
+    assert [path.name for path in paths] == [f"ae-seed0-variation-{n}.mid" for n in (1, 2)]
+    assert list(reconstruct(world.ae, Path("a.mid"), Plain(tmp_path), 0)) == [
+        tmp_path / "ae-seed0-reconstruction-a.mid"
+    ]
+    assert world.drawn == {}
