@@ -23,7 +23,7 @@ def with_programs(tracks: Sequence[Track], programs: Mapping[str, str]) -> tuple
     """Return the tracks with other sounds: a number from 0 to 127 or a name for each track.
 
     Upper and lower case are the same. Some words of an instrument's name are enough: of several
-    that have them the first is taken. `ConfigError` for a track or a sound that is unknown.
+    names that have them the first is taken. `ConfigError` for a track or a sound that is unknown.
     """
     known = {track.name.lower(): track.name for track in tracks}
     for name in programs:
@@ -52,20 +52,21 @@ def _program(text: str, is_drum: bool) -> int:
             raise ConfigError(f"programs are 0 to 127, not {text}")
         return int(text)
     known = DRUM_KITS if is_drum else INSTRUMENTS
-    asked = _words(text)
-    found = [number for name, number in known.items() if asked and asked <= _words(name)]
+    asked = " ".join(_words(text))
+    names = {f" {' '.join(_words(name))} ": number for name, number in known.items()}
+    found = [number for name, number in names.items() if asked and f" {asked} " in name]
     if not found:
         kind = "drum kit" if is_drum else "instrument"
         raise ConfigError(f"no {kind} is called '{text}': {_alike(text, [*known])}, or a number")
     return found[0]
 
 
-def _words(name: str) -> set[str]:
-    return set(re.findall(r"[a-z0-9]+", name.lower()))
+def _words(name: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", name.lower())
 
 
 def _alike(text: str, known: list[str]) -> str:
     """Return those of many names that share a word with a text, else the nearest, else all."""
-    shared = [name for name in known if _words(text) & _words(name)]
+    shared = [name for name in known if set(_words(text)) & set(_words(name))]
     near = difflib.get_close_matches(text, known, n=8, cutoff=0.4)
     return f"there are {', '.join(shared or near or known)}"

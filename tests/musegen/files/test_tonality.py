@@ -1,0 +1,70 @@
+"""The key of pieces that have one."""
+
+import numpy as np
+import pytest
+from note_rows import notes
+
+from musegen.files.tonality import key_of
+from musegen.roll import Grid, Notes
+from musegen.tracks import LAKH
+
+DRUMS, PIANO, BASS = 0, 1, 3
+GRID = Grid(lowest_pitch=22)
+"""Its lowest pitch is A#0: a pitch of the grid is not a pitch class."""
+
+
+def chords(*roots: tuple[int, str]) -> Notes:
+    """A bar of each triad, its root doubled in the bass; roots as MIDI numbers from 60."""
+    thirds = {"major": 4, "minor": 3}
+    rows = []
+    for bar, (root, kind) in enumerate(roots):
+        rows += [(PIANO, 48 * bar, root + n - 22, 48) for n in (0, thirds[kind], 7)]
+        rows.append((BASS, 48 * bar, root - 24 - 22, 48))
+    return notes(*rows)
+
+
+C_MAJOR = chords((60, "major"), (65, "major"), (67, "major"), (60, "major"))
+A_MINOR = chords((69, "minor"), (62, "minor"), (64, "major"), (69, "minor"))
+F_SHARP_MINOR = chords((66, "minor"), (71, "minor"), (61, "major"), (66, "minor"))
+
+
+@pytest.mark.parametrize(
+    ("piece", "name", "sharps"),
+    [(C_MAJOR, "C major", 0), (A_MINOR, "A minor", 0), (F_SHARP_MINOR, "F# minor", 3)],
+)
+def test_a_cadence_is_in_its_key(piece: Notes, name: str, sharps: int):
+    """Tonic, subdominant, dominant, tonic; a minor key's dominant is major."""
+    key = key_of(piece, LAKH, GRID)
+    assert key is not None
+    assert (key.name, key.sharps) == (name, sharps)
+
+
+SIGNATURES = {
+    "C major": 0, "Db major": -5, "D major": 2, "Eb major": -3, "E major": 4, "F major": -1,
+    "F# major": 6, "G major": 1, "Ab major": -4, "A major": 3, "Bb major": -2, "B major": 5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("up", range(12))
+def test_a_transposed_piece_is_in_the_transposed_key_with_its_signature(up: int):
+    higher = Notes(*(C_MAJOR.__dict__ | {"pitch": C_MAJOR.pitch + up}).values())
+    key = key_of(higher, LAKH, GRID)
+    assert key is not None
+    assert (key.name, key.sharps) == list(SIGNATURES.items())[up]
+
+
+def test_drums_have_no_key_and_lengths_count():
+    """A long C major chord beside many short notes of F#; drums on every pitch class."""
+    drums = [(DRUMS, step, pitch, 1) for step, pitch in enumerate(range(12))]
+    assert key_of(notes(*drums), LAKH, GRID) is None
+    assert key_of(notes(), LAKH, GRID) is None
+    long = [(PIANO, 0, p - 22, 96) for p in (60, 64, 67)]
+    short = [(PIANO, 2 * n, 66 - 22, 1) for n in range(24)]
+    key = key_of(notes(*drums, *long, *short), LAKH, GRID)
+    assert key is not None and key.name == "C major"
+
+
+def test_all_pitch_classes_alike_are_in_no_key():
+    every = [(PIANO, 4 * n, n, 4) for n in range(12)]
+    assert key_of(notes(*every), LAKH, GRID) is None
+    assert np.ptp([length for *_, length in every]) == 0
