@@ -38,12 +38,13 @@ from core.training.step import Batches
 from musegen.bar_latents.autoencoder import BarLatentsConfig
 from musegen.bar_latents.build import build_latent
 from musegen.bar_latents.form import form_of
+from musegen.bar_latents.inversion import Completion
 from musegen.data.collection import Collection, spread
 from musegen.densities.lookback_network import LookbackConfig
 from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.densities.note_transformer import DensityConfig, NoteDensity
-from musegen.draft import Draft
+from musegen.draft import Draft, blank
 from musegen.files.label import origin
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
@@ -446,6 +447,9 @@ class Model(CoreModel):
         """
         length = self._length(bars)
         self._require(steering)
+        if self.config.has_form and steering.used & {"key", "density"}:
+            draft = blank(self.spec.tracks, self.spec.grid, length)
+            return self.complete(draft, count, seed, steering)
         if self.config.has_form:
 
             def along(rows: Rows) -> States:
@@ -453,8 +457,7 @@ class Model(CoreModel):
                 return self.networks["decoder"](prior.sample(length, steering.form)).rsample()
 
             with self._tempered(steering.temperature):
-                x = in_chunks(count, seed, self.device, along)
-            return [notes_of(*one) for one in zip(self.from_x(x), velocities_of(x), strict=True)]
+                return self._played(in_chunks(count, seed, self.device, along))
         if not self.config.is_density:
             return [notes_of(cells) for cells in self.cells(count, seed, length)]
         density = self.networks["density"]
@@ -474,10 +477,15 @@ class Model(CoreModel):
 
         `ConfigError` for a model that cannot, and for a setting that it does not obey.
         """
+        self._require(steering)
+        if self.config.has_form:
+            composer = Completion(self.networks, draft, steering)
+            x = in_chunks(count, seed, self.device, lambda rows: composer.sample(len(rows)))
+            return [draft.merged(notes) for notes in self._played(x)]
         density = dict(self.networks.items()).get("density")
         if not isinstance(density, LookbackDensity):
             raise ConfigError(
-                f"{self.config.recipe} cannot complete songs: use lookback_rnn, which can"
+                f"{self.config.recipe} completes no songs: use lookback_rnn or latent_musegan"
             )
         if steering.form:
             raise ConfigError("a form is for songs composed from nothing: leave it out")
@@ -490,6 +498,10 @@ class Model(CoreModel):
 
         return [draft.merged(notes) for notes in self._drawn(count, seed, draw)]
 
+    def _played(self, x: States) -> list[Notes]:
+        """Convert x with velocities to notes."""
+        return [notes_of(*one) for one in zip(self.from_x(x), velocities_of(x), strict=True)]
+
     def _drawn(self, count: int, seed: int, draw: Callable[[Rows], list[Notes]]) -> list[Notes]:
         """Draw pieces in chunks, so that each depends on the seed and its number alone."""
         return list(chain(*draw_chunks(count, seed, self.device, draw, GROWTH)))[:count]
@@ -499,12 +511,13 @@ class Model(CoreModel):
         """Return the settings of `Steering` that the model obeys."""
         if self.config.recipe == "lookback_rnn":
             return frozenset(Steering.model_fields)
-        tempers = {"temperature"} if self._tempered_networks else set[str]()
-        return frozenset(tempers | ({"form"} if self.config.has_form else set[str]()))
+        if self.config.has_form:
+            return frozenset(Steering.model_fields) - {"top_p"}
+        return frozenset({"temperature"} if self._tempered_networks else ())
 
     def _require(self, steering: Steering) -> None:
         for name in sorted(steering.used - self.obeys):
-            others = "latent_musegan or lookback_rnn" if name == "form" else "lookback_rnn"
+            others = "lookback_rnn" if name == "top_p" else "lookback_rnn or latent_musegan"
             raise ConfigError(
                 f"{self.config.recipe} has no {name} to sample with: leave it out, or use {others}"
             )

@@ -10,6 +10,7 @@ A bass that plays A A B A in four bars of which the third has the rhythm of the 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -22,7 +23,7 @@ from core.theory.distributions import Distribution, sum_events
 from core.theory.shapes import Losses
 from musegen.networks.states import States
 
-SILENT, NEW = -1, 0
+UNKNOWN, SILENT, NEW = -2, -1, 0
 LONGEST = 15
 """The longest distance of a repetition, in bars: a bar that returns later counts as new."""
 
@@ -33,26 +34,43 @@ Form = Int[Tensor, "batch 2 bar track"]
 Layer = Int[Tensor, "batch bar track"]
 """One layer of a form: of bars, or of rhythms."""
 
+Known = Int[Tensor, "2 bar track"]
+"""A form of which some choices are known, and the others `UNKNOWN`."""
+
+CANDIDATES = 16
+"""Forms of which one is drawn."""
+
 
 def form_of(x: States) -> Form:
     """Return the form of each phrase."""
     sounding, onset = (x[:, :, :2] > 0.5).unbind(2)  # [batch track bar step pitch]
     cells = torch.stack([sounding, onset], 5).flatten(3)  # [batch track bar cell]
     plays = sounding.flatten(3).any(3).transpose(1, 2)  # [batch bar track]
-    layers = [_distances(part, plays) for part in (cells, onset.any(4))]
-    return torch.stack(layers, 1)
+    words = [_hash(part).transpose(1, 2) for part in (cells, onset.any(4))]
+    return torch.stack([_distances(word, plays) for word in words], 1)
+
+
+def nearest(form: Form) -> Form:
+    """Return the same form in which each bar repeats the last that is equal to it.
+
+    >>> a_b_a_a = torch.tensor([0, 0, 2, 3])[None, None, :, None].expand(1, 2, 4, 1)
+    >>> nearest(a_b_a_a)[0, 0, :, 0].tolist()
+    [0, 0, 2, 1]
+    """
+    plays = form[:, 0] != SILENT
+    return torch.stack([_distances(sources(layer), plays) for layer in form.unbind(1)], 1)
 
 
 def _distances(
-    parts: Bool[Tensor, "batch track bar number"], plays: Bool[Tensor, "batch bar track"]
+    words: Int[Tensor, "batch bar track"], plays: Bool[Tensor, "batch bar track"]
 ) -> Layer:
-    """Return how many bars ago each bar's part was played last; NEW or SILENT otherwise."""
-    words = _hash(parts)
-    bars = torch.arange(parts.shape[2], device=parts.device)
+    """Return how many bars ago a bar of the same number was played last; NEW or SILENT else."""
+    bars = torch.arange(words.shape[1], device=words.device)
     apart = bars[:, None] - bars
-    equal = (words[..., None] == words[..., None, :]) & (apart > 0) & (apart <= LONGEST)
-    by_track = plays.transpose(1, 2)  # [batch track bar]
-    repeated = equal & by_track[:, :, None]  # no silent bar is repeated
+    by_track = words.transpose(1, 2)  # [batch track bar]
+    equal = by_track[..., None] == by_track[..., None, :]  # [batch track bar earlier]
+    equal &= (apart > 0) & (apart <= LONGEST)
+    repeated = equal & plays.transpose(1, 2)[:, :, None]  # no silent bar is repeated
     distance = torch.where(repeated, apart, LONGEST + 1).amin(3)
     distance = torch.where(distance > LONGEST, NEW, distance).transpose(1, 2)  # [batch bar track]
     return torch.where(plays, distance, SILENT)
@@ -176,11 +194,13 @@ class FormDensity(nn.Module):
         return torch.einsum("btklw,lkwc->bltkc", hidden, self.scores) + self.bias[:, None]
 
 
+@dataclass(frozen=True)
 class FormDistribution(Distribution):
     """p(form) of pieces; its log_prob is of forms of any length, its samples have `bars`."""
 
-    def __init__(self, density: FormDensity, batch: int, bars: int):
-        self.density, self.batch, self.bars = density, batch, bars
+    density: FormDensity
+    batch: int
+    bars: int
 
     @property
     def representative(self) -> Form:
@@ -193,6 +213,10 @@ class FormDistribution(Distribution):
 
     def log_prob(self, value: Form) -> Losses:
         """Return log p of forms in nats: a rhythm counts where the bar is new."""
+        return sum_events(self.choices(value))
+
+    def choices(self, value: Form) -> Float[Tensor, "batch 2 bar track"]:
+        """Return the summands of `log_prob`: of each choice, given all before it."""
         density = self.density
         begin, state = density.beginning(len(value))
         memory, _ = density.memories(value[:, :, :-1], state)
@@ -201,33 +225,64 @@ class FormDistribution(Distribution):
         logits = logits.masked_fill(~possible, -torch.inf)
         chosen = logits.log_softmax(-1).gather(-1, (value - SILENT)[..., None])[..., 0]
         counts = torch.stack([torch.ones_like(value[:, 0]), value[:, 0] == NEW], 1)
-        return sum_events(torch.where(counts > 0, chosen, 0.0))
+        return torch.where(counts > 0, chosen, 0.0)
 
     @torch.no_grad()
-    def sample(self, bars: int, given: Sequence[Place] = ()) -> Form:
-        """Sample forms of any number of bars; `given`: the place of each in sections, if any."""
+    def sample(self, bars: int, given: Sequence[Place] = (), known: Known | None = None) -> Form:
+        """Sample forms of any number of bars.
+
+        `given`: the place of each bar in sections, if any; `known`: the choices that are made.
+        """
         density, device = self.density, self.density.bias.device
         shape = (self.batch, 2, bars, density.tracks)
         form = torch.full(shape, NEW, device=device)
+        known = torch.full(shape[1:], UNKNOWN, device=device) if known is None else known
         memory, state = density.beginning(self.batch)
         for bar in range(bars):
             here = form[:, :, bar : bar + 1]
             place = given[bar] if given else Place(NEW, 0)
             if place.repeats:
                 source = form[:, :1, bar - place.repeats]  # [batch 1 track]
-                here[:, :, 0] = torch.where(source == SILENT, SILENT, place.repeats)
+                again = torch.where(source == SILENT, SILENT, place.repeats)
+                here[:, :, 0] = torch.where(known[:, bar] == UNKNOWN, again, known[:, bar])
             else:
                 recent = form[:, 0, max(0, bar - LONGEST) : bar + 1]
                 possible = _possible(recent != SILENT)[:, :, -1:]
                 possible[:, 0, ..., NEW - SILENT + 1 + bar - place.begins :] = False
-                self._choose(here, memory, possible)
+                self._choose(here, memory, possible, known[:, bar])
             memory, state = density.memories(here, state, bar)
         return form
 
-    def _choose(self, here: Form, memory: Tensor, possible: Tensor) -> None:
+    @torch.no_grad()
+    def completed(self, known: Known, given: Sequence[Place] = ()) -> Form:
+        """Sample forms in which some choices are known, those after an open one too.
+
+        Choices are sampled given those before them; of `CANDIDATES` forms one is drawn by how
+        likely the known choices are in each (importance resampling: Rubin 1988).
+        """
+        bars, several = known.shape[1], replace(self, batch=self.batch * CANDIDATES)
+        if bool((known == UNKNOWN).all()):
+            return self.sample(bars, given)
+        forms = several.sample(bars, given, known)
+        chances = several.choices(nearest(forms)).masked_fill(known == UNKNOWN, 0)
+        chances = sum_events(chances).unflatten(0, (-1, CANDIDATES))  # [batch candidate]
+        drawn = chances.softmax(1).multinomial(1)[..., None, None, None]
+        forms = forms.unflatten(0, (-1, CANDIDATES))  # [batch candidate 2 bar track]
+        return forms.take_along_dim(drawn, 1)[:, 0]
+
+    def _choose(
+        self,
+        here: Form,
+        memory: Tensor,
+        possible: Tensor,
+        known: Int[Tensor, "2 track"],
+    ) -> None:
         """Sample the choices of one bar in place; a rhythm follows where the bar is not new."""
         for track in range(self.density.tracks):
             for layer in (0, 1):
+                if known[layer, track] != UNKNOWN:
+                    here[:, layer, 0, track] = known[layer, track]
+                    continue
                 logits = self.density.logits(memory, here).masked_fill(~possible, -torch.inf)
                 chances = logits[:, layer, 0, track].softmax(-1)
                 drawn = chances.multinomial(1)[:, 0] + SILENT

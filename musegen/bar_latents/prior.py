@@ -6,9 +6,10 @@ form of their own, so that a new melody can have an old rhythm.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -45,6 +46,13 @@ class Hidden(nn.Module):
         return self.last(x)
 
 
+class KeptLatents(NamedTuple):
+    """Latents of the bars of a piece that are given, and the mask of these bars."""
+
+    latents: Float[Tensor, "bar track size"]
+    mask: Bool[Tensor, "bar track 1"]
+
+
 class LatentPrior(nn.Module):
     """(batch, form) -> p(z given form); without a form, p(z) with forms of the learned density."""
 
@@ -68,19 +76,41 @@ class LatentPrior(nn.Module):
         """Return p(form)."""
         return self.forms(batch, self.bars)
 
-    def generate(self, noise: Sequence[Latents], form: Form) -> BarLatents:
-        """Generate bars along a form from the noise of consecutive phrases."""
+    def generate(
+        self, noise: Sequence[Latents], form: Form, kept: "KeptLatents | None" = None
+    ) -> BarLatents:
+        """Generate bars along a form from the noise of consecutive phrases.
+
+        `kept`: latents that are given; bars that repeat them are copies of these.
+        """
         wired = torch.cat([self.wires(z) for z in noise], 2)  # [batch player bar latent]
         wired = wired[:, :, : form.shape[2]]
         size = wired.shape[0], wired.shape[2]
         players = wired.transpose(0, 1).flatten(1, 2)  # [player batch*bar latent]
         rhythms = self._by_track(self.rhythm(players), size, self.config.rhythm)
+        if kept is not None:
+            rhythms = torch.where(kept.mask, kept.latents[..., : self.config.rhythm], rhythms)
         rhythms = _copied(rhythms, form[:, 1])
         beside = self._by_player(rhythms, len(players))
         notes = self.notes(torch.cat([players, beside], 2))
-        notes = _copied(self._by_track(notes, size, self.others), form[:, 0])
+        notes = self._by_track(notes, size, self.others)
+        if kept is not None:
+            notes = torch.where(kept.mask, kept.latents[..., self.config.rhythm :], notes)
+        notes = _copied(notes, form[:, 0])
         z = normalised(torch.cat([rhythms, notes], 3).float(), self.config.parts)
         return z * (form[:, 0] != SILENT)[..., None]
+
+    def consecutive(self, noise: Sequence[Latents], temperature: float) -> list[Latents]:
+        """Return the z of consecutive phrases from samples of N(0, I).
+
+        What is the same in every bar is that of the first phrase, times the temperature.
+        """
+        constant = temperature * noise[0]
+        return [self.wires.next_phrase(constant, z) for z in noise]
+
+    def phrases(self, bars: int) -> int:
+        """Return the number of phrases that so many bars need."""
+        return -(-bars // self.bars)
 
     def _by_track(self, x: Mapped, size: tuple[int, int], latent: int) -> BarLatents:
         values = x.unflatten(2, (-1, latent)).unflatten(1, size)  # [player batch bar track latent]
@@ -111,7 +141,7 @@ class AlongForm(Distribution):
             shape = (self.batch, 2, self.prior.bars, self.prior.tracks)
             form = torch.zeros(shape, dtype=torch.long, device=self._device)
         noise = torch.zeros(self.batch, self.prior.wires.latent, device=self._device)
-        phrases = self._phrases(form.shape[2])
+        phrases = self.prior.phrases(form.shape[2])
         return self.prior.generate([noise] * phrases, form).flatten(1)  # [batch bar*track*latent]
 
     def rsample(self) -> Latents:
@@ -127,20 +157,13 @@ class AlongForm(Distribution):
         if form is None:
             given = places(sections, bars) if sections else ()
             form = self.prior.form(self.batch).sample(bars, given)
-        z = self._noise()
-        noise = [z]
-        for _ in range(self._phrases(bars) - 1):
-            noise.append(self.prior.wires.next_phrase(z, self._noise()))
-        return self.prior.generate(noise, form).flatten(1)  # [batch bar*track*latent]
+        return self.prior.generate(self._noise(bars), form).flatten(1)  # [batch bar*track*latent]
 
-    def _noise(self) -> Float[Tensor, "batch latent"]:
-        z = torch.randn(self.batch, self.prior.wires.latent, device=self._device)
-        if self.prior.training:
-            return z
-        return self.prior.wires.next_phrase(self.prior.config.temperature * z, z)
-
-    def _phrases(self, bars: int) -> int:
-        return -(-bars // self.prior.bars)
+    def _noise(self, bars: int) -> list[Latents]:
+        shape = self.batch, self.prior.wires.latent
+        noise = [torch.randn(shape, device=self._device) for _ in range(self.prior.phrases(bars))]
+        temperature = 1.0 if self.prior.training else self.prior.config.temperature
+        return self.prior.consecutive(noise, temperature)
 
     @property
     def _device(self) -> torch.device:

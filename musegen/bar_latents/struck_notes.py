@@ -77,6 +77,14 @@ class StruckNotes(Distribution):
     ):
         self.plays, self.logits, self.sustained = plays, logits, sustained
 
+    def with_logits(self, logits: NoteLogits) -> "StruckNotes":
+        """Return notes of the same bars with other logits."""
+        return StruckNotes(self.plays, logits, self.sustained)
+
+    def within(self, bars: Bool[Tensor, "bar track"]) -> "StruckNotes":
+        """Return the same notes in these bars alone."""
+        return StruckNotes(self.plays & bars, self.logits, self.sustained)
+
     @property
     def representative(self) -> States:
         """Return the likeliest rhythm with the likeliest pitches."""
@@ -86,7 +94,8 @@ class StruckNotes(Distribution):
         voices = (logits.voices.softmax(-1) * count).sum(-1).round().long()
         ranked = logits.onset.topk(min(MOST_VOICES, logits.onset.shape[-1]), dim=-1).values
         least = ranked.gather(4, voices[..., None] - 1)  # [batch bar track step 1]
-        onset = ((logits.onset >= least) & struck[..., None]).float()
+        possible = logits.onset > -torch.inf
+        onset = ((logits.onset >= least) & possible & struck[..., None]).float()
         held = (logits.hold > 0) & self.plays[..., None, None] & self.sustained[:, None, None]
         velocity = torch.zeros_like(onset)
         velocity[onset > 0] = (logits.touch.of(onset > 0).argmax(1) + 1) / LOUDEST

@@ -6,7 +6,7 @@ note, and a note sounds for as long as it is held: sounding(t) = onset(t) or sou
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -194,6 +194,18 @@ def by_octave(values: Float[Tensor, "*shape pitch"]) -> Float[Tensor, "*shape oc
     """Divide the pitches into octaves of twelve pitch classes; the last is filled up with 0."""
     padded = F.pad(values, (0, -values.shape[-1] % OCTAVE))
     return padded.unflatten(-1, (-1, OCTAVE))  # [*shape octave class]
+
+
+def transposed(
+    x: States, semitones: Int[Tensor, " batch"], melodic: Bool[Tensor, " track"]
+) -> States:
+    """Transpose the melodic tracks of each piece; a note beyond the range moves by an octave."""
+    last = x.shape[-1] - 1
+    pitch = torch.arange(last + 1, device=x.device) + semitones[:, None]  # [batch pitch]
+    pitch = pitch + OCTAVE * ((pitch < 0).long() - (pitch > last).long())
+    pitch = pitch.clamp(0, last)[:, None, None, None, None].expand_as(x)
+    moved = torch.zeros_like(x).scatter_reduce(5, pitch, x, "amax")
+    return torch.where(melodic[:, None, None, None, None], moved, x)
 
 
 def binary_losses(logits: Tensor, value: Tensor) -> Tensor:

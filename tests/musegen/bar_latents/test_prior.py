@@ -88,7 +88,7 @@ def test_temperature_widens_the_constant_parts_of_z_in_sampling_alone():
 
     def noise(training: bool) -> torch.Tensor:
         torch.manual_seed(7)
-        return warm.train(training)(1)._noise()
+        return warm.train(training)(1)._noise(4)[0]
 
     scale = (noise(False) / noise(True))[0].split([shared, temporal, own, own_temporal])
     for part, expected in zip(scale, (3.0, 1.0, 3.0, 1.0), strict=True):

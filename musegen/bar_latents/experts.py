@@ -1,0 +1,77 @@
+"""Experts beside the decoder: p(notes) in proportion to p(notes given z) times what they say.
+
+A product of experts (Hinton 2002) of binary events adds logits: of a key, of a density, and of the
+tracks that are kept, whose chords and rhythm the composed ones share as real tracks do.
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from musegen.bar_latents.struck_notes import MOST_VOICES, PARTS, StruckNotes
+from musegen.networks.states import OCTAVE, States, by_octave
+
+HARMONY, RHYTHM = 2.0, 1.5
+"""Log odds of notes in the chord of the kept tracks, and of those that start with a kept one."""
+
+Scales = Bool[Tensor, "batch pitch_class"]
+"""The pitch classes of a scale for each piece, counted from the grid's lowest pitch."""
+
+TIES = 1e-3
+"""Logits that differ by less are those of repeated bars."""
+
+
+def in_scale(notes: StruckNotes, scale: Scales, strength: float) -> StruckNotes:
+    """Multiply the odds of melodic notes outside the scale by 1 - strength."""
+    pitch = torch.arange(notes.logits.onset.shape[-1], device=scale.device)
+    outside = ~scale[:, pitch % OCTAVE][:, None, None, None]  # [batch 1 1 1 pitch]
+    outside = outside & notes.sustained[:, None, None]  # [batch 1 track 1 pitch]
+    odds = torch.tensor(1 - strength, device=scale.device).log()
+    onset = torch.where(outside, notes.logits.onset + odds, notes.logits.onset)
+    return notes.with_logits(notes.logits._replace(onset=onset))
+
+
+def denser(notes: StruckNotes, factor: float) -> StruckNotes:
+    """Strike the likeliest steps of each track, `factor` times as many as usual.
+
+    Where there are no more steps to strike, more voices strike.
+    """
+    rhythm = notes.logits.rhythm.masked_fill(~notes.plays[..., None], -torch.inf)
+    line = rhythm.transpose(1, 2).flatten(2)  # [batch track bar*step]
+    usual, possible = (line > 0).sum(2, keepdim=True), (line > -torch.inf).sum(2, keepdim=True)
+    wanted = (usual * factor).round().long().clamp(min=1).minimum(possible)
+    ranked = line.sort(2, descending=True).values
+    least = ranked.gather(2, (wanted - 1).clamp(min=0))  # [batch track 1]
+    least = torch.where(usual > 0, least - TIES, 0)
+    struck = (line > least).sum(2, keepdim=True)
+    more = (usual * factor / struck.clamp(min=1)).clamp(min=1).log()  # [batch track 1]
+    voices = torch.arange(1, MOST_VOICES + 1, device=line.device)
+    tilted = notes.logits.voices + more[:, None, ..., None] * voices
+    rhythm = notes.logits.rhythm - least[:, None]
+    return notes.with_logits(notes.logits._replace(rhythm=rhythm, voices=tilted))
+
+
+def beside(notes: StruckNotes, kept: States) -> StruckNotes:
+    """Favour the pitch classes that kept tracks sound in a half bar, and the steps they strike.
+
+    `kept` is silent where nothing is kept.
+    """
+    logits = notes.logits
+    struck = kept[:, :, 1].amax((1, 4))  # [batch bar step]
+    rhythm = logits.rhythm + RHYTHM * (struck - struck.mean(2, keepdim=True))[:, :, None]
+    chord = _chord(kept[:, notes.sustained, 0])[:, :, None]  # [batch bar 1 step pitch]
+    melodic = notes.sustained[:, None, None]
+    onset = logits.onset + HARMONY * chord * melodic
+    return notes.with_logits(logits._replace(rhythm=rhythm, onset=onset))
+
+
+def _chord(
+    sounding: Float[Tensor, "batch track bar step pitch"],
+) -> Float[Tensor, "batch bar step pitch"]:
+    """Return 1 at the pitches of all octaves whose class sounds in the half bar."""
+    halves = []
+    for part in sounding.tensor_split(PARTS, 3):
+        classes = by_octave(part.amax((1, 3))).amax(2)  # [batch bar pitch_class]
+        halves.append(classes[:, :, None].expand(-1, -1, part.shape[3], -1))
+    pitch = torch.arange(sounding.shape[-1], device=sounding.device)
+    return torch.cat(halves, 2)[..., pitch % OCTAVE]  # [batch bar step pitch]

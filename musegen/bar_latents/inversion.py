@@ -1,0 +1,181 @@
+"""Drafts completed by GAN inversion: noise is sought from which the prior generates what is kept.
+
+The kept bars of a draft are encoded as u, and samples z of N(0, I) descend
+
+    |G(z) - u|^2 / (2 SPREAD^2) + |z|^2 / 2    over the kept bars,
+
+towards the mode of p(z given u), if u differs from what G generates by a Gaussian (Bora, Jalal,
+Price and Dimakis, ICML 2017, compressed sensing using generative models, section 3; inversion:
+Zhu et al., ECCV 2016). What the same z generates for the open bars is decoded there.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from core.theory.contracts import require
+from core.theory.passes import Networks
+from core.theory.shapes import Losses
+from musegen.bar_latents import experts
+from musegen.bar_latents.autoencoder import BarDecoder, BarEncoder, BarLatents
+from musegen.bar_latents.form import SILENT, UNKNOWN, Form, form_of, places, sources
+from musegen.bar_latents.prior import KeptLatents, LatentPrior
+from musegen.bar_latents.struck_notes import StruckNotes
+from musegen.draft import Draft
+from musegen.networks.states import OCTAVE, States, by_octave, to_played, transposed
+from musegen.roll import fill, fill_velocities
+from musegen.steering import Steering
+
+STARTS = 32
+"""Samples of the prior of which the best begins the descent."""
+
+STEPS, RATE = 60, 0.1
+"""Steps of Adam, and its learning rate."""
+
+SPREAD = 1.0
+"""Standard deviation by which encoded latents differ from generated ones."""
+
+Scale = Bool[Tensor, " pitch_class"]
+
+Noise = Float[Tensor, "phrase batch latent"]
+"""Samples of N(0, I) for each phrase of each piece."""
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """The search for noise from which a prior generates bars that are kept.
+
+    `sounds`: those of them that are not silent, which are the same whatever the noise.
+    """
+
+    prior: LatentPrior
+    kept: KeptLatents
+    sounds: Bool[Tensor, "bar track"]
+    temperature: float
+
+    def noise(self, form: Form) -> Noise:
+        """Return the noise of pieces along forms."""
+        if not self.sounds.any():
+            return self.sampled(form)
+        return self.descended(self.best(form), form)
+
+    def sampled(self, form: Form) -> Noise:
+        """Return samples of N(0, I)."""
+        size = self.prior.phrases(form.shape[2]), len(form), self.prior.wires.latent
+        return torch.randn(size, device=form.device)
+
+    def best(self, form: Form) -> Noise:
+        """Return for each piece the nearest of `STARTS` samples."""
+        forms = form.repeat_interleave(STARTS, 0)  # [batch*start 2 bar track]
+        noise = self.sampled(forms)
+        nearest = self.errors(noise, forms).unflatten(0, (-1, STARTS)).argmin(1)
+        return noise[:, nearest + STARTS * torch.arange(len(form), device=form.device)]
+
+    def descended(self, noise: Noise, form: Form) -> Noise:
+        """Return the noise after `STEPS` steps downwards."""
+        z = noise.clone()
+        adam = torch.optim.Adam([z], RATE)
+        for _ in range(STEPS):
+            z.requires_grad_()
+            with torch.enable_grad():
+                loss = self.errors(z, form).sum() / SPREAD**2 + z.square().sum()
+                (z.grad,) = torch.autograd.grad(loss / 2, z)
+            adam.step()
+        return z.detach()
+
+    def errors(self, noise: Noise, form: Form) -> Losses:
+        """Return |G(z) - u|^2 over the kept bars of each piece."""
+        apart = (self.generated(noise, form) - self.kept.latents).square().sum(3)
+        return (apart * self.sounds).sum((1, 2))
+
+    def generated(self, noise: Noise, form: Form) -> BarLatents:
+        """Return G(z), what the prior generates also where bars are kept."""
+        return self.prior.generate(self._consecutive(noise), form)
+
+    def completed(self, noise: Noise, form: Form) -> BarLatents:
+        """Return the kept latents, and beside them what the prior generates."""
+        return self.prior.generate(self._consecutive(noise), form, self.kept)
+
+    def _consecutive(self, noise: Noise) -> list[Tensor]:
+        return self.prior.consecutive(noise.unbind(0), self.temperature)
+
+
+class Completion:
+    """A draft and the networks that compose its open bars, steered by its user."""
+
+    def __init__(self, networks: Networks, draft: Draft, steering: Steering):
+        self.encoder = require(networks["encoder"], BarEncoder)
+        self.decoder = require(networks["decoder"], BarDecoder)
+        self.prior = require(networks["prior"], LatentPrior)
+        self.draft, self.steering = draft, steering
+        device = self.encoder.is_drum.device
+        size = len(draft.tracks), draft.bars, draft.grid
+        rolls = [make(draft.kept_notes, *size) for make in (fill, fill_velocities)]
+        x = to_played(*(torch.from_numpy(roll)[None].to(device) for roll in rolls))
+        self.kept = torch.from_numpy(draft.kept).to(device).T  # [bar track]
+        self.x = x * self.kept.T[:, None, :, None, None]  # a long note ends with its bar
+        self.form = form_of(self.x)
+
+    @torch.no_grad()
+    def sample(self, batch: int) -> States:
+        """Compose the open bars of pieces; in the kept ones they are silent."""
+        form = self._form(batch)
+        inversion = self._inversion
+        u = inversion.completed(inversion.noise(form), form)
+        notes = self.decoder(u.flatten(1)).within(~self.kept)
+        if not self.steering.used & {"key", "density"}:
+            return self._copied(experts.beside(notes, self.x).representative, form)
+        return self._steered(experts.beside(notes, self.x))
+
+    def _form(self, batch: int) -> Form:
+        """Sample forms of which that of the kept bars is known."""
+        bars, sections = self.draft.bars, self.steering.form
+        known = torch.where(self.kept, self.form[0], UNKNOWN)
+        return self.prior.form(batch).completed(known, places(sections, bars) if sections else ())
+
+    @property
+    def _inversion(self) -> Inversion:
+        latents = self.encoder(self.x).representative
+        latents = latents.unflatten(1, (*self.kept.shape, -1))[0]  # [bar track latent]
+        temperature = self.steering.temperature or self.prior.config.temperature
+        sounds = self.kept & (self.form[0, 0] != SILENT)
+        return Inversion(
+            self.prior, KeptLatents(latents, self.kept[..., None]), sounds, temperature
+        )
+
+    def _copied(self, x: States, form: Form) -> States:
+        """Return x with the user's own notes in open bars that repeat kept ones."""
+        origin = sources(form[:, 0])  # [batch bar track]
+        copies = self.kept.expand_as(origin).gather(1, origin) & ~self.kept
+        source = origin.transpose(1, 2)[:, :, None, :, None, None]  # [batch track 1 bar 1 1]
+        again = self.x.expand_as(x).take_along_dim(source, 3)
+        return torch.where(copies.transpose(1, 2)[:, :, None, :, None, None], again, x)
+
+    def _steered(self, notes: StruckNotes) -> States:
+        """Return the notes in the density and the key that are wished for."""
+        notes = experts.denser(notes, self.steering.density)
+        if self.steering.key is None:
+            return notes.representative
+        lowest = self.draft.grid.lowest_pitch
+        scale = torch.from_numpy(self.steering.key.scale).to(self.kept.device).roll(-lowest)
+        turns = self._turns(notes, scale)  # [batch]
+        scales = torch.stack([scale.roll(turn) for turn in turns.tolist()])
+        x = experts.in_scale(notes, scales, self.steering.scale_strength).representative
+        return transposed(x, -turns, notes.sustained)
+
+    def _turns(self, notes: StruckNotes, scale: Scale) -> Int[Tensor, " batch"]:
+        """Return by how many semitones the scale is turned to agree best with the pieces.
+
+        A draft of which melodic notes are kept has the key that is wished for. Others are composed
+        in the nearest key and then transposed the shorter way, so that harmony is not torn.
+        """
+        x = notes.representative
+        if self.x[:, notes.sustained].any():
+            return torch.zeros(len(x), dtype=torch.long, device=x.device)
+        sounding = x[:, notes.sustained, 0].sum((1, 2, 3))  # [batch pitch]
+        classes = by_octave(sounding).sum(1)
+        fits = [(classes * scale.roll(turn)).sum(1) for turn in range(OCTAVE)]
+        best = torch.stack(fits, 1).argmax(1)
+        return torch.where(best > OCTAVE // 2, best - OCTAVE, best)
