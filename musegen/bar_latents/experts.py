@@ -11,7 +11,7 @@ from torch import Tensor
 from musegen.bar_latents.struck_notes import MOST_VOICES, PARTS, StruckNotes
 from musegen.networks.states import OCTAVE, States, by_octave
 
-HARMONY, RHYTHM = 2.0, 1.5
+HARMONY, RHYTHM = 8.0, 3.0
 """Log odds of notes in the chord of the kept tracks, and of those that start with a kept one."""
 
 Scales = Bool[Tensor, "batch pitch_class"]

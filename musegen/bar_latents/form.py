@@ -37,8 +37,11 @@ Layer = Int[Tensor, "batch bar track"]
 Known = Int[Tensor, "2 bar track"]
 """A form of which some choices are known, and the others `UNKNOWN`."""
 
-CANDIDATES = 16
+CANDIDATES = 32
 """Forms of which one is drawn."""
+
+LAGS = (1, 2, 4, 8)
+"""Bars after which a kept bar may repeat an open one."""
 
 
 def form_of(x: States) -> Form:
@@ -99,6 +102,19 @@ def sources(layer: Layer) -> Int[Tensor, "batch bar track"]:
         played = (bar - distance.clamp(min=1)).clamp(min=0)[:, None]  # [batch 1 track]
         found.append(torch.where(distance > NEW, earlier.gather(1, played)[:, 0], here))
     return torch.stack(found, 1)  # [batch bar track]
+
+
+def givers(layer: Layer, kept: Bool[Tensor, "bar track"]) -> Int[Tensor, "batch bar track"]:
+    """Return for each bar the first kept bar that is equal to it; itself where none is.
+
+    >>> b_a_a = torch.tensor([0, 0, 1])[None, :, None]
+    >>> givers(b_a_a, torch.tensor([[False], [False], [True]]))[0, :, 0].tolist()
+    [0, 2, 2]
+    """
+    origin = sources(layer).transpose(1, 2)  # [batch track bar]
+    equal = (origin[..., None] == origin[..., None, :]) & kept.T[:, None]  # [.. bar kept]
+    itself = torch.arange(len(kept), device=kept.device)
+    return torch.where(equal.any(3), equal.int().argmax(3), itself).transpose(1, 2)
 
 
 class Place(NamedTuple):
@@ -257,13 +273,14 @@ class FormDistribution(Distribution):
     def completed(self, known: Known, given: Sequence[Place] = ()) -> Form:
         """Sample forms in which some choices are known, those after an open one too.
 
-        Choices are sampled given those before them; of `CANDIDATES` forms one is drawn by how
-        likely the known choices are in each (importance resampling: Rubin 1988).
+        Choices are sampled given those before them; kept bars that are new may repeat open ones;
+        of `CANDIDATES` forms one is drawn by how likely the choices of kept bars are in each
+        (importance resampling: Rubin 1988).
         """
         bars, several = known.shape[1], replace(self, batch=self.batch * CANDIDATES)
         if bool((known == UNKNOWN).all()):
             return self.sample(bars, given)
-        forms = several.sample(bars, given, known)
+        forms = _recalled(several.sample(bars, given, known), known)
         chances = several.choices(nearest(forms)).masked_fill(known == UNKNOWN, 0)
         chances = sum_events(chances).unflatten(0, (-1, CANDIDATES))  # [batch candidate]
         drawn = chances.softmax(1).multinomial(1)[..., None, None, None]
@@ -289,6 +306,24 @@ class FormDistribution(Distribution):
                 origin = here[:, 0, 0, track]
                 is_free = (origin == NEW) | (layer == 0)
                 here[:, layer, 0, track] = torch.where(is_free, drawn, origin)
+
+
+def _recalled(form: Form, known: Known) -> Form:
+    """Let known bars that are new repeat open ones that are new, one of `LAGS` earlier.
+
+    The lag is drawn for each form; a form in which nothing repeats an open bar is as likely.
+    """
+    lag = torch.tensor((0, *LAGS), device=form.device)
+    lag = lag[torch.randint(len(lag), (len(form), 1, 1), device=form.device)]  # [batch 1 1]
+    bar = torch.arange(form.shape[2], device=form.device)[:, None]
+    source = (bar - lag).clamp(min=0).expand_as(form[:, 0])  # [batch bar track]
+    open_bars = (known[0] == UNKNOWN).expand_as(source)
+    rhythm = sources(form[:, 1])
+    recalls = (bar >= lag) & open_bars.gather(1, source) & (known[0] == NEW)
+    recalls &= form[:, 0].gather(1, source) == NEW
+    both_new = (form[:, 1].gather(1, source) == NEW) & (known[1] == NEW)
+    recalls &= both_new | (rhythm.gather(1, source) == rhythm)
+    return torch.where(recalls[:, None], lag[:, None], form)
 
 
 def _possible(

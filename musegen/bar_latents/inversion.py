@@ -15,12 +15,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from core.errors import ConfigError
 from core.theory.contracts import require
 from core.theory.passes import Networks
 from core.theory.shapes import Losses
 from musegen.bar_latents import experts
 from musegen.bar_latents.autoencoder import BarDecoder, BarEncoder, BarLatents
-from musegen.bar_latents.form import SILENT, UNKNOWN, Form, form_of, places, sources
+from musegen.bar_latents.form import SILENT, UNKNOWN, Form, form_of, givers, places
 from musegen.bar_latents.prior import KeptLatents, LatentPrior
 from musegen.bar_latents.struck_notes import StruckNotes
 from musegen.draft import Draft
@@ -28,7 +29,7 @@ from musegen.networks.states import OCTAVE, States, by_octave, to_played, transp
 from musegen.roll import fill, fill_velocities
 from musegen.steering import Steering
 
-STARTS = 32
+STARTS = 16
 """Samples of the prior of which the best begins the descent."""
 
 STEPS, RATE = 60, 0.1
@@ -39,19 +40,22 @@ SPREAD = 1.0
 
 Scale = Bool[Tensor, " pitch_class"]
 
+Giver = Int[Tensor, "batch bar track"]
+"""The kept bar to which each bar is equal; itself where there is none."""
+
 Noise = Float[Tensor, "phrase batch latent"]
 """Samples of N(0, I) for each phrase of each piece."""
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """The search for noise from which a prior generates bars that are kept.
+    """The search for noise from which a prior generates given latents of bars.
 
-    `sounds`: those of them that are not silent, which are the same whatever the noise.
+    `given` [bar track size]; `sounds`: the bars in which they are given, silent ones left out.
     """
 
     prior: LatentPrior
-    kept: KeptLatents
+    given: Float[Tensor, "bar track size"]
     sounds: Bool[Tensor, "bar track"]
     temperature: float
 
@@ -86,48 +90,54 @@ class Inversion:
         return z.detach()
 
     def errors(self, noise: Noise, form: Form) -> Losses:
-        """Return |G(z) - u|^2 over the kept bars of each piece."""
-        apart = (self.generated(noise, form) - self.kept.latents).square().sum(3)
+        """Return |G(z) - u|^2 over the given bars of each piece."""
+        apart = (self.generated(noise, form) - self.given).square().sum(3)
         return (apart * self.sounds).sum((1, 2))
 
-    def generated(self, noise: Noise, form: Form) -> BarLatents:
-        """Return G(z), what the prior generates also where bars are kept."""
-        return self.prior.generate(self._consecutive(noise), form)
-
-    def completed(self, noise: Noise, form: Form) -> BarLatents:
-        """Return the kept latents, and beside them what the prior generates."""
-        return self.prior.generate(self._consecutive(noise), form, self.kept)
-
-    def _consecutive(self, noise: Noise) -> list[Tensor]:
-        return self.prior.consecutive(noise.unbind(0), self.temperature)
+    def generated(self, noise: Noise, form: Form, kept: KeptLatents | None = None) -> BarLatents:
+        """Return G(z), and what is kept instead of it."""
+        z = self.prior.consecutive(noise.unbind(0), self.temperature)
+        return self.prior.generate(z, form, kept)
 
 
 class Completion:
     """A draft and the networks that compose its open bars, steered by its user."""
 
     def __init__(self, networks: Networks, draft: Draft, steering: Steering):
-        self.encoder = require(networks["encoder"], BarEncoder)
+        if steering.top_p is not None:
+            raise ConfigError(
+                "latent_musegan has no top_p to sample with: leave it out, or use lookback_rnn"
+            )
+        encoder = require(networks["encoder"], BarEncoder)
         self.decoder = require(networks["decoder"], BarDecoder)
         self.prior = require(networks["prior"], LatentPrior)
         self.draft, self.steering = draft, steering
-        device = self.encoder.is_drum.device
+        device = encoder.is_drum.device
         size = len(draft.tracks), draft.bars, draft.grid
         rolls = [make(draft.kept_notes, *size) for make in (fill, fill_velocities)]
         x = to_played(*(torch.from_numpy(roll)[None].to(device) for roll in rolls))
         self.kept = torch.from_numpy(draft.kept).to(device).T  # [bar track]
         self.x = x * self.kept.T[:, None, :, None, None]  # a long note ends with its bar
         self.form = form_of(self.x)
+        self.latents = self._encoded(encoder)
+
+    @torch.no_grad()
+    def _encoded(self, encoder: BarEncoder) -> Float[Tensor, "bar track size"]:
+        return encoder(self.x).representative.unflatten(1, (*self.kept.shape, -1))[0]
 
     @torch.no_grad()
     def sample(self, batch: int) -> States:
-        """Compose the open bars of pieces; in the kept ones they are silent."""
+        """Compose the open bars of pieces; in the kept ones they are silent.
+
+        An open bar that repeats a kept one has its notes, unless a key or density is wished for.
+        """
         form = self._form(batch)
-        inversion = self._inversion
-        u = inversion.completed(inversion.noise(form), form)
-        notes = self.decoder(u.flatten(1)).within(~self.kept)
-        if not self.steering.used & {"key", "density"}:
-            return self._copied(experts.beside(notes, self.x).representative, form)
-        return self._steered(experts.beside(notes, self.x))
+        giver = givers(form[:, 0], self.kept)  # [batch bar track]
+        notes = self.decoder(self._generated(form, giver).flatten(1)).within(~self.kept)
+        notes = experts.beside(notes, self.x)
+        if self.steering.used & {"key", "density"}:
+            return self._steered(notes)
+        return self._repeated(giver, notes.representative)
 
     def _form(self, batch: int) -> Form:
         """Sample forms of which that of the kept bars is known."""
@@ -135,23 +145,26 @@ class Completion:
         known = torch.where(self.kept, self.form[0], UNKNOWN)
         return self.prior.form(batch).completed(known, places(sections, bars) if sections else ())
 
-    @property
-    def _inversion(self) -> Inversion:
-        latents = self.encoder(self.x).representative
-        latents = latents.unflatten(1, (*self.kept.shape, -1))[0]  # [bar track latent]
-        temperature = self.steering.temperature or self.prior.config.temperature
+    def _generated(self, form: Form, giver: Giver) -> BarLatents:
+        """Return latents that are encoded where bars are kept or repeat kept ones."""
         sounds = self.kept & (self.form[0, 0] != SILENT)
-        return Inversion(
-            self.prior, KeptLatents(latents, self.kept[..., None]), sounds, temperature
-        )
+        temperature = self.steering.temperature or self.prior.config.temperature
+        inversion = Inversion(self.prior, self.latents, sounds, temperature)
+        again = self.latents.expand(*giver.shape, -1).take_along_dim(giver[..., None], 1)
+        kept = KeptLatents(again, self._is_given(giver)[..., None])
+        return inversion.generated(inversion.noise(form), form, kept)
 
-    def _copied(self, x: States, form: Form) -> States:
+    def _is_given(self, giver: Giver) -> Bool[Tensor, "batch bar track"]:
+        return self.kept.expand_as(giver).gather(1, giver)
+
+    def _repeated(self, giver: Giver, x: States) -> States:
         """Return x with the user's own notes in open bars that repeat kept ones."""
-        origin = sources(form[:, 0])  # [batch bar track]
-        copies = self.kept.expand_as(origin).gather(1, origin) & ~self.kept
-        source = origin.transpose(1, 2)[:, :, None, :, None, None]  # [batch track 1 bar 1 1]
-        again = self.x.expand_as(x).take_along_dim(source, 3)
-        return torch.where(copies.transpose(1, 2)[:, :, None, :, None, None], again, x)
+        copies = self._is_given(giver) & ~self.kept
+        index, mask = (
+            part.transpose(1, 2)[:, :, None, :, None, None]  # [batch track 1 bar 1 1]
+            for part in (giver, copies)
+        )
+        return torch.where(mask, self.x.expand_as(x).take_along_dim(index, 3), x)
 
     def _steered(self, notes: StruckNotes) -> States:
         """Return the notes in the density and the key that are wished for."""

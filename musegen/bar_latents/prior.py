@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -47,10 +47,10 @@ class Hidden(nn.Module):
 
 
 class KeptLatents(NamedTuple):
-    """Latents of the bars of a piece that are given, and the mask of these bars."""
+    """Latents of some bars of pieces that are given, and where they are given."""
 
-    latents: Float[Tensor, "bar track size"]
-    mask: Bool[Tensor, "bar track 1"]
+    latents: BarLatents
+    mask: Bool[Tensor, "batch bar track 1"]
 
 
 class LatentPrior(nn.Module):
