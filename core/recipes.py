@@ -186,6 +186,14 @@ class Recipe:
         ]
         return replace(self, terms=tuple(terms))
 
+    def beside_condition(self) -> "Recipe":
+        """Return the recipe that compares samples of x beside their condition, in space xc."""
+        terms = [
+            replace(term, space="xc") if isinstance(term, Match) and term.space == "x" else term
+            for term in self.terms
+        ]
+        return replace(self, terms=tuple(terms))
+
     def conditional(self) -> "Recipe":
         """Return the recipe for networks that are all conditioned on c.
 

@@ -33,6 +33,7 @@ class MusicCommands(DomainCommands):
         "train": (
             "train data/mine --to runs/mine --minutes 60",
             "train data/mine --to runs/jam --model musegan --wiring jamming --preset base",
+            "train data/mine --to runs/with-piano --model musegan --given piano",
             "train data/mine --to runs/vae --model vae --set train.batch_size=32",
             "train data/bach --other data/pop --model cyclegan --to runs/bach",
         ),
@@ -164,9 +165,17 @@ class MusicCommands(DomainCommands):
             Literal["composer", "jamming", "hybrid"] | None,
             typer.Option(help="Of MuseGAN: which parts of z the players share."),
         ] = None,
+        given: Annotated[
+            str,
+            typer.Option(
+                help="Of MuseGAN: tracks that are given, such as piano,drums. It learns to make "
+                "the others beside them."
+            ),
+        ] = "",
     ) -> list[str]:
         sizes = ("musegan", "bar_latents") if wiring else ()
-        return [f"model.{size}.wiring={wiring}" for size in sizes]
+        wired = [f"model.{size}.wiring={wiring}" for size in sizes]
+        return [*wired, *([f"model.musegan.given=[{given}]"] if given else [])]
 
     def output(
         self,

@@ -22,7 +22,7 @@ from core.app import fit
 from core.app.configuration import CHANGEABLE, ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
-from core.app.latent import LatentPoints
+from core.app.latent import LatentPoints, LatentSpace
 from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import Rows, draw_chunks, in_chunks
@@ -30,6 +30,7 @@ from core.config import Strict
 from core.data.collection import Split
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
+from core.recipes import Recipe
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Latents, Samples
@@ -48,10 +49,11 @@ from musegen.draft import Draft, blank
 from musegen.files.label import origin
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
+from musegen.networks.accompaniment import Accompaniment
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.musegan import build
 from musegen.networks.roll_flow import roll_flow
-from musegen.networks.states import States, to_cells, to_played, to_states, velocities_of
+from musegen.networks.states import Given, States, to_cells, to_played, to_states, velocities_of
 from musegen.networks.wirings import Wires
 from musegen.presets import PRESETS
 from musegen.recipes import RECIPES
@@ -144,12 +146,24 @@ class MusicModel(ModelConfig):
         recipe = self.base_recipe
         return "density" in recipe.networks and recipe.map_density is None
 
+    @property
+    def resolved_recipe(self) -> Recipe:
+        """Return the changed recipe, which compares tracks beside the given ones, if any."""
+        resolved = super().resolved_recipe
+        return resolved.beside_condition() if self.musegan.given else resolved
+
     @model_validator(mode="after")
-    def _no_given_tracks(self) -> "MusicModel":
+    def _can_accompany(self) -> "MusicModel":
         if self.musegan.given:
-            raise ValueError(
-                "given tracks are not implemented yet: leave model.musegan.given at 0"
-            )
+            critics = {term.critic_name for term in self.base_recipe.critics}
+            if not critics or {*self.base_recipe.networks} - critics != {"decoder", "prior"}:
+                raise ValueError(
+                    f"{self.recipe} accompanies no given tracks: leave them out, or use musegan"
+                )
+            if self.stabilisers.augment:
+                raise ValueError(
+                    "model.stabilisers.augment moves tracks away from the given ones: leave it off"
+                )
         return self
 
 
@@ -160,6 +174,16 @@ class MusicConfig(RunConfig):
 
     model: MusicModel
     spec: DataSpec
+
+    @property
+    def parts(self) -> Accompaniment:
+        """Return which tracks are given, and which are made."""
+        return Accompaniment.of(self.model.musegan.given, self.spec.tracks)
+
+    @model_validator(mode="after")
+    def _given_tracks_are_there(self) -> "MusicConfig":
+        _ = self.parts
+        return self
 
 
 class Music(Domain):
@@ -218,7 +242,10 @@ class Music(Domain):
         device: torch.device,
         other: Collection | None = None,
     ) -> Batches:
-        """Phrases of the training split, with those of another collection, if any."""
+        """Phrases of the training split, with those of another collection, if any.
+
+        Where tracks are given, x has the other tracks and c the given ones.
+        """
         size, seed = config.train.batch_size, config.train.seed
 
         def states(source: Collection, number: int) -> States:
@@ -231,8 +258,8 @@ class Music(Domain):
                 played = data.played(*data.chosen(number, size, seed))
                 x = to_played(*(torch.from_numpy(part).to(device) for part in played))
                 return Batch(x, form_of(x))
-            x = states(data, number)
-            return Batch(x, other=states(other, number) if other else None)
+            x, c = config.parts.divide(states(data, number))
+            return Batch(x, c, other=states(other, number) if other else None)
 
         return draw
 
@@ -369,6 +396,33 @@ class Model(CoreModel):
     config: MusicModel
     spec: DataSpec
 
+    @property
+    def parts(self) -> Accompaniment:
+        """Return which tracks are given to it, and which it makes."""
+        return Accompaniment.of(self.config.musegan.given, self.spec.tracks)
+
+    @property
+    def draws(self) -> bool:
+        """True for a model that samples from noise alone, without given tracks."""
+        return super().draws and not self.parts.given
+
+    @property
+    def space(self) -> LatentSpace:
+        """Return its latent space; `UserError` where it has none, or accompanies given tracks."""
+        self._require_nothing_given()
+        return super().space
+
+    def _require_nothing_given(self) -> None:
+        if self.parts.given:
+            raise UserError(
+                f"{self.name} accompanies {self._given_names}: give it a song, as "
+                f"pianoreel music sample RUN --given song.mid --keep {self._given_names}"
+            )
+
+    @property
+    def _given_names(self) -> str:
+        return ",".join(self.spec.tracks[place].name.lower() for place in self.parts.given)
+
     def to_x(self, items: Phrases) -> States | NoteRows:
         if self.config.is_density:
             return to_rows([notes_of(cells) for cells in items]).to(self.device)
@@ -410,6 +464,76 @@ class Model(CoreModel):
     def sampled_like(self, examples: Examples, seed: int) -> Phrases:
         return self.cells(len(examples), seed)
 
+    def generate(self, examples: Examples, seed: int = 0) -> Phrases:
+        """Generate phrases; those of a model that accompanies keep the examples' given tracks."""
+        if self.parts.given:
+            return self.accompanied(examples.items, seed)
+        return super().generate(examples, seed)
+
+    @torch.no_grad()
+    def accompanied(self, cells: Phrases, seed: int = 0) -> Phrases:
+        """Make the tracks that are not given, beside the given ones of pieces of any length."""
+        parts, bars = self.parts, cells.shape[2]
+        phrases = -(-bars // self.spec.bars)
+        filled = [(0, 0)] * 2 + [(0, phrases * self.spec.bars - bars)] + [(0, 0)] * 2
+        states = to_states(torch.from_numpy(np.pad(cells, filled)).to(self.device))
+        given = parts.divide(states)[1]
+        assert given is not None
+
+        def draw(rows: Rows) -> States:
+            return self._phrases(len(rows), phrases, given[rows])
+
+        new = to_cells(in_chunks(len(cells), seed, self.device, draw)).cpu().numpy()
+        result = cells.copy()
+        result[:, list(parts.others)] = new[:, :, :bars]
+        return result
+
+    def accompany(self, rolls: Sequence[Roll], seed: int = 0) -> list[Roll]:
+        """Make the tracks that are not given, beside the given ones of rolls of any length.
+
+        The given tracks stay note for note; a new note is as loud as its neighbours were, see
+        `Roll.played_like`. Song n depends on the seed and on n alone. `ConfigError` for a model
+        that accompanies no track, and for rolls of other tracks or another grid.
+        """
+        self._require_given(rolls)
+        most = max(roll.bars for roll in rolls)
+        filled = [
+            np.pad(roll.cells, [(0, 0), (0, most - roll.bars), (0, 0), (0, 0)]) for roll in rolls
+        ]
+        pairs = zip(rolls, self.accompanied(np.stack(filled), seed), strict=True)
+        return [
+            replace(roll, cells=cells[:, : roll.bars], velocity=None).played_like(roll.notes())
+            for roll, cells in pairs
+        ]
+
+    def completed(self, song: Notes, bars: int, kept: Sequence[str], seed: int = 0) -> Notes:
+        """Keep these tracks of a song of `bars` bars note for note, and make the others anew.
+
+        `ConfigError` unless the model accompanies just these tracks.
+        """
+        spec, parts = self.spec, self.parts
+        asked = Accompaniment.of(kept, spec.tracks)
+        if asked != parts:
+            raise ConfigError(
+                f"{self.name} accompanies {self._given_names or 'no track'}, not "
+                f"{','.join(kept)}: train one that does, as pianoreel music train DATA --model "
+                f"musegan --given {','.join(kept)}"
+            )
+        tempo = np.full(bars, DEFAULT_TEMPO_BPM)
+        (roll,) = self.accompany([Roll.of(song, spec.tracks, spec.grid, tempo)], seed)
+        new = roll.notes()
+        stays, known = (np.isin(part.track, parts.given) for part in (song, new))
+        return Notes.concat([song[stays], new[~known]]).ordered()
+
+    def _require_given(self, rolls: Sequence[Roll]) -> None:
+        if not self.parts.given:
+            raise ConfigError(
+                f"{self.name} makes all tracks and accompanies none: train one that does, as "
+                "pianoreel music train DATA --model musegan --given piano"
+            )
+        if any((roll.grid, roll.tracks) != (self.spec.grid, self.spec.tracks) for roll in rolls):
+            raise ConfigError(f"the songs have other tracks or another grid than {self.name}")
+
     def songs(self, examples: Examples, bars: int, seed: int) -> list[Notes]:
         """Sample about as many bars as the examples have, as songs; without a prior, generate."""
         if not self.draws:
@@ -420,6 +544,7 @@ class Model(CoreModel):
     def cells(self, count: int = 1, seed: int = 0, bars: int | None = None) -> Phrases:
         """Sample pieces of any number of bars; each depends on the seed and its number alone."""
         length = self._length(bars)
+        self._require_nothing_given()
         if self.config.is_density:
             return self.cells_of(self.notes(count, seed, length), length)
 
@@ -547,15 +672,19 @@ class Model(CoreModel):
             raise ConfigError(f"bars must be at least 1, not {bars}")
         return bars or self.spec.bars
 
-    def _phrases(self, count: int, phrases: int) -> States:
-        """Sample consecutive phrases: the shared parts of z stay, the others are sampled anew."""
+    def _phrases(self, count: int, phrases: int, c: Given | None = None) -> States:
+        """Sample consecutive phrases: the shared parts of z stay, the others are sampled anew.
+
+        c: the given tracks of all bars of these phrases.
+        """
         decoder, z = self.networks["decoder"], self.prior(count).rsample()
-        sampled = [decoder(z).rsample()]
-        for _ in range(phrases - 1):
+        parts = [None] * phrases if c is None else c.split(self.spec.bars, 3)
+        sampled = [decoder(z, parts[0]).rsample()]
+        for part in parts[1:]:
             wires = decoder.get_submodule("wires")
             assert isinstance(wires, Wires)
             z = wires.next_phrase(z, self.prior(count).rsample())
-            sampled.append(decoder(z).rsample())
+            sampled.append(decoder(z, part).rsample())
         return torch.cat(sampled, dim=3)
 
     def rolls(self, cells: Phrases) -> list[Roll]:

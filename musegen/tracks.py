@@ -159,6 +159,22 @@ def track_list(name: str) -> tuple[Track, ...]:
     raise ConfigError(f"no track list is called '{name}': {nearest(name, list(TRACK_LISTS))}")
 
 
+def places_of(names: Sequence[str], tracks: Sequence[Track]) -> tuple[int, ...]:
+    """Return the places of tracks by their names, in upper or lower case, in ascending order.
+
+    `ConfigError` for a name that no track has.
+
+    >>> places_of(["bass", "Drums"], LAKH)
+    (0, 3)
+    """
+    known = {track.name.lower(): place for place, track in enumerate(tracks)}
+    for name in names:
+        if name.lower() not in known:
+            there = nearest(name.capitalize(), [track.name for track in tracks])
+            raise ConfigError(f"no track is called '{name}': {there}")
+    return tuple(sorted({known[name.lower()] for name in names}))
+
+
 def proposed(parts: Sequence[Part]) -> str | None:
     """Return the track list that a file's parts look as if written for, if any but `lakh`.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
+from core.app.domain import Examples
 from core.app.report import Kind, Report
 from core.data.sources import expand_patterns, scan
 from core.errors import UserError
@@ -304,7 +305,7 @@ def generate(
 
     As many bars are sampled as songs, at the length at which the collection is measured. A model's
     reconstructions of held-out phrases are scored too. `other_data`: the songs that a translation
-    model translates.
+    model translates. A model that accompanies is given tracks of held-out phrases.
     """
     if isinstance(subject, Path):
         return read_folder(subject, data)
@@ -312,8 +313,8 @@ def generate(
         raise UserError(f"{subject.name} and {data} have different grids or tracks")
     reconstruction, lengths = reconstruction_f1(subject, data, seed), lengths_of(data)
     if not subject.draws:
-        examples = _held_out(subject.source(data, other_data), count)
-        return Generated(subject.name, subject.transform(examples, seed=seed), reconstruction)
+        examples = Examples(_held_out(subject.source(data, other_data), count))
+        return Generated(_label(subject), subject.generate(examples, seed), reconstruction)
     bars = max(*lengths, data.bars)
     notes = subject.notes(-(-count * data.bars // bars), seed, bars)
     phrases = (
@@ -323,6 +324,12 @@ def generate(
     )
     songs = cut_notes(notes, bars, data, lengths)
     return Generated(subject.name, phrases, reconstruction, songs)
+
+
+def _label(model: "Model") -> str:
+    """Return a model's name, with the real tracks that it is given."""
+    given = [model.spec.tracks[place].name for place in model.parts.given]
+    return f"{model.name} (beside real {', '.join(given)})" if given else model.name
 
 
 def _held_out(data: Collection, count: int) -> Phrases:

@@ -8,10 +8,11 @@ any grid, number of bars and number of tracks will do.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from core.config import Strict
@@ -49,9 +50,10 @@ class MuseGANConfig(Strict):
     """Sizes of the networks. `channels` are those of a generator at its finest step (paper: 128),
     and of a flow's couplings.
 
-    `latent`: length of a player's latent of each bar. `given`: number of tracks that are given as
-    condition c. `blocks`: building blocks of the generators; with those of other domains one
-    generator takes the latents of all players, and no tracks can be given.
+    `latent`: length of a player's latent of each bar. `given`: names of the tracks that are given
+    as condition c, and accompanied by the others. `blocks`: building blocks of the generators;
+    with those of other domains one generator takes the latents of all players, and no tracks can
+    be given.
     """
 
     wiring: Wiring = "hybrid"
@@ -61,7 +63,13 @@ class MuseGANConfig(Strict):
     binarisation: Binarisation = "stochastic"
     slope: float = Field(default=1.0, gt=0)
     blocks: Blocks = "paper"
-    given: int = Field(default=0, ge=0)
+    given: tuple[str, ...] = ()
+
+    @field_validator("given", mode="before")
+    @classmethod
+    def _names(cls, given: Any) -> Any:
+        """Read a list of names, or the 0 of earlier runs, of which no track was given."""
+        return tuple(given or ()) if given == 0 or isinstance(given, list) else given
 
     @model_validator(mode="after")
     def _blocks_take_given_tracks(self) -> "MuseGANConfig":

@@ -17,6 +17,7 @@ from core.recipes import Recipe
 from core.theory.distributions import Bernoulli, Binarisation
 from core.theory.passes import Networks
 from core.theory.shapes import Latents
+from musegen.networks.accompaniment import Accompaniment
 from musegen.networks.bar_generators import Harmony, MuseGANConfig, build_generators
 from musegen.networks.critic import Critic, PatchCritic, joint_critic
 from musegen.networks.phrase_encoder import Encoder, PhraseEncoder
@@ -29,19 +30,24 @@ from musegen.tracks import Track
 
 
 class Decoder(nn.Module):
-    """z (and given tracks c) -> p(x given z, c): the wiring, then the players' bar generators."""
+    """z (and given tracks c) -> p(x given z, c): the wiring, then the players' bar generators.
+
+    x has the tracks that are not given, and only these have players.
+    """
 
     sustained: Tensor
 
     def __init__(self, config: MuseGANConfig, grid: Grid, tracks: Sequence[Track], bars: int):
         super().__init__()
+        parts = Accompaniment.of(config.given, tracks)
+        tracks = [tracks[place] for place in parts.others]
         players = 1 if config.wiring == "composer" else len(tracks)
         sizes = latent_sizes(config.wiring, config.latent)
         self.wires = Wires(sizes, players, bars, 8 * config.channels)
         self.generators = build_generators(players, len(tracks) // players, grid, config)
         self.shared = sizes.shared + sizes.shared_temporal
         self.harmony = Harmony(self.shared, config.channels) if self.shared else None
-        self.given = TrackEncoder(grid, config.given) if config.given else None
+        self.given = TrackEncoder(grid, len(parts.given)) if parts.given else None
         self.binarisation: Binarisation = config.binarisation
         self.slope = config.slope
         held = torch.tensor([not track.is_drum for track in tracks])
@@ -65,13 +71,17 @@ class Decoder(nn.Module):
 def build(
     config: MuseGANConfig, grid: Grid, tracks: Sequence[Track], bars: int, recipe: Recipe
 ) -> Networks:
-    """Build the networks that the recipe asks for, by the theory's names."""
+    """Build the networks that the recipe asks for, by the theory's names.
+
+    Where tracks are given, each group of tracks is judged beside all of them.
+    """
     decoder = Decoder(config, grid, tracks, bars)
     latent = decoder.wires.latent
-    critic_groups = len(tracks) if config.wiring == "jamming" else 1
+    parts = Accompaniment.of(config.given, tracks)
+    critic_groups = len(parts.others) if config.wiring == "jamming" else 1
 
     def trunk(groups: int, bars: int = bars) -> PhraseEncoder:
-        tracks_per_group = len(tracks) // groups + config.given
+        tracks_per_group = len(parts.others) // groups + len(parts.given)
         return PhraseEncoder(groups, tracks_per_group, grid, bars, config.critic_channels)
 
     def critic() -> nn.Module:

@@ -56,11 +56,32 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_given_tracks_are_refused(data: Path, tmp_path: Path):
-    options = ("--model", "musegan", "--preset", "tiny", "--set", "model.musegan.given=1")
-    code, _, complaint = run("music", "train", data, *options, "--to", tmp_path / "run")
-    assert code == 2
-    assert "given tracks are not implemented yet: leave model.musegan.given at 0" in complaint
+def test_a_run_that_accompanies_is_named_by_its_given_tracks(data: Path, tmp_path: Path):
+    """--given sets them, the evaluation says that they are real, and sampling needs a song."""
+    options = ("--model", "musegan", "--preset", "tiny", "--steps", 2, "--device", "cpu")
+    code, _, _ = run("music", "train", data, *options, "--given", "bass,drums", "--to", tmp_path)
+    assert code == 0
+    assert "    given:\n    - bass\n    - drums\n" in (tmp_path / "config.yaml").read_text()
+    command = ["music", "evaluate", tmp_path, "--against", data, "--count", 4, "--json"]
+    names = [row["name"] for row in json.loads(run(*command, "--device", "cpu")[1])["rows"]]
+    assert f"{tmp_path.name} (beside real Drums, Bass)" in names
+    for command in ("sample", "interpolate"):
+        arguments = ["1", "2"] if command == "interpolate" else []
+        refused(
+            1,
+            "accompanies drums,bass: give it a song",
+            *("music", command, tmp_path, *arguments, "--to", tmp_path / "songs"),
+        )
+
+
+def test_given_tracks_that_cannot_be_are_refused(data: Path, tmp_path: Path):
+    command = ["music", "train", data, "--preset", "tiny", "--to", tmp_path / "run"]
+    named = [*command, "--model", "musegan", "--given"]
+    refused(2, "no track is called 'paino': did you mean 'Piano'", *named, "paino")
+    refused(2, "all tracks are given", *named, "drums,piano,guitar,bass,strings")
+    refused(2, "vae accompanies no given tracks", *command, "--model", "vae", "--given", "piano")
+    moved = ("piano", "--set", "model.stabilisers.augment=true")
+    refused(2, "augment moves tracks away from the given ones", *named, *moved)
     assert not (tmp_path / "run").exists()
 
 

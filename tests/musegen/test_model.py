@@ -1,7 +1,7 @@
 """Every recipe in the domain of music, through the API that a user has."""
 
 import itertools
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from tunes import tune
 from core.app.fit import configure
 from core.errors import ConfigError, UserError
 from core.training.run import export
+from musegen.data.band import songs
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.draft import Source, accompaniment, blank
@@ -21,8 +22,8 @@ from musegen.model import DOMAIN, MEASURED_BARS, Model, train
 from musegen.networks.states import to_cells
 from musegen.networks.wirings import Wires
 from musegen.recipes import RECIPES
-from musegen.roll import HOLD, ONSET, SILENT, Grid, fill, notes_of
-from musegen.steering import Key, Steering
+from musegen.roll import HOLD, ONSET, SILENT, Grid, Roll, fill, notes_of
+from musegen.steering import Steering
 
 BARS, STEPS_PER_BEAT = 3, 4
 SLOW_FLOW = pytest.param("glow", marks=pytest.mark.slow)
@@ -187,6 +188,129 @@ def test_every_wiring_trains_and_samples(band, tmp_path, wiring):
     assert model.sample(count=1, seed=2)[0].bars == BARS
 
 
+def accompanying(band, folder, wiring="hybrid", names="piano,drums", steps=2):
+    settings = [f"model.musegan.given=[{names}]", f"model.musegan.wiring={wiring}"]
+    settings += [f"train.steps={steps}", "train.sample_every_steps=2", "train.batch_size=2"]
+    return train(band, folder, "musegan", "tiny", "cpu", settings)
+
+
+GIVEN, OTHERS = [0, 1], [2, 3, 4]
+"""Drums and piano; guitar, bass and strings."""
+
+
+def songs_of(band, *bars, seed=0) -> list[Roll]:
+    """Songs of the band, cut to so many bars, with velocities."""
+    found = []
+    for (roll, _), count in zip(songs(len(bars), seed, band.grid), bars, strict=True):
+        notes = replace(roll.notes(), velocity=roll.notes().start % 90 + 20)
+        tempo = roll.tempo_bpm[:count]
+        found.append(Roll.of(notes, roll.tracks, roll.grid, tempo, roll.name))
+    return found
+
+
+@pytest.mark.parametrize("wiring", ["composer", "jamming", "hybrid"])
+def test_given_tracks_stay_note_for_note_beside_the_new_ones(band, tmp_path, wiring):
+    """Songs of any length, longer and shorter than a phrase of three bars; velocities stay too."""
+    accompanying(band, tmp_path / "run", wiring)
+    model = Model.load(tmp_path / "run", "cpu")
+    own = songs_of(band, 7, 2)
+    new = model.accompany(own, seed=3)
+    for before, after in zip(own, new, strict=True):
+        assert after.cells.shape == before.cells.shape
+        assert np.array_equal(after.cells[GIVEN], before.cells[GIVEN])
+        assert not np.array_equal(after.cells[OTHERS], before.cells[OTHERS])
+        kept = [[row for row in rows(roll.notes()) if row[0] in GIVEN] for roll in (before, after)]
+        assert kept[0] == kept[1]
+        one, two = (r.notes().velocity[np.isin(r.notes().track, GIVEN)] for r in (before, after))
+        assert np.array_equal(one, two)
+        assert np.array_equal(after.tempo_bpm, before.tempo_bpm)
+        assert after.name == before.name
+    assert set(np.unique(new[0].cells)) <= {SILENT, HOLD, ONSET}
+
+
+def test_another_given_track_changes_the_others_and_these_change_nothing(band, tmp_path):
+    model = accompanying(band, tmp_path / "run")
+    (song,) = songs_of(band, 6)
+    (first,) = model.accompany([song], seed=3)
+    emptied = song.cells.copy()
+    emptied[OTHERS] = SILENT
+    (same,) = model.accompany([replace(song, cells=emptied)], seed=3)
+    assert np.array_equal(first.cells, same.cells)
+    other = song.cells.copy()
+    other[0] = other[0, :, ::-1]  # drums backwards in each bar
+    (changed,) = model.accompany([replace(song, cells=other)], seed=3)
+    assert not np.array_equal(first.cells[OTHERS], changed.cells[OTHERS])
+    assert not np.array_equal(first.cells, model.accompany([song], seed=4)[0].cells)
+
+
+def test_song_n_depends_on_the_seed_and_n_alone(band, tmp_path):
+    """The same alone or beside longer songs; the same songs in another place are others."""
+    model = accompanying(band, tmp_path / "run")
+    long, short = songs_of(band, 8, 4)
+    both, alone = model.accompany([short, long], seed=3), model.accompany([short], seed=3)
+    assert np.array_equal(both[0].cells, alone[0].cells)
+    assert not np.array_equal(model.accompany([long, short], seed=3)[1].cells, alone[0].cells)
+
+
+def test_a_batch_has_the_given_tracks_as_its_condition(band):
+    settings = ["model.musegan.given=[drums, piano]", "train.batch_size=3"]
+    config = configure(DOMAIN, band, "musegan", "tiny", settings)
+    batch = DOMAIN.batches(band, config, torch.device("cpu"))(7)
+    assert batch.c is not None
+    cells = band.batch(7, 3, config.train.seed)
+    assert np.array_equal(to_cells(batch.c).numpy(), cells[:, GIVEN])
+    assert np.array_equal(to_cells(batch.x).numpy(), cells[:, OTHERS])
+
+
+def test_examples_of_a_model_that_accompanies_keep_their_given_tracks(band, tmp_path):
+    """So it is measured while it trains and by `evaluate`."""
+    model = accompanying(band, tmp_path / "run")
+    examples = DOMAIN.examples(band, 3, 0)
+    cells = model.generate(examples, seed=1)
+    assert np.array_equal(cells[:, GIVEN], examples.items[:, GIVEN])
+    assert not np.array_equal(cells[:, OTHERS], examples.items[:, OTHERS])
+    assert '"distance"' in (tmp_path / "run" / "metrics.jsonl").read_text()
+
+
+def test_completing_a_song_keeps_the_tracks_that_the_model_was_trained_for(band, tmp_path):
+    model = accompanying(band, tmp_path / "run")
+    (song,) = songs_of(band, 5)
+    notes = model.completed(song.notes(), 5, ["Piano", "drums"], seed=3)
+    stays = [rows(part[np.isin(part.track, GIVEN)]) for part in (song.notes(), notes)]
+    assert stays[0] == stays[1]
+    (roll,) = model.accompany([replace(song, tempo_bpm=np.full(5, 120.0))], seed=3)
+    assert rows(notes) == rows(roll.notes())
+    with pytest.raises(ConfigError, match=r"run accompanies drums,piano, not bass: train one .*"):
+        model.completed(song.notes(), 5, ["bass"])
+    with pytest.raises(ConfigError, match="no track is called 'base': did you mean 'Bass'"):
+        model.completed(song.notes(), 5, ["base"])
+
+
+def test_models_that_do_not_accompany_say_so_and_those_that_do_need_a_song(band, tmp_path):
+    free, bound = tiny(band, tmp_path / "free", "musegan"), accompanying(band, tmp_path / "bound")
+    (song,) = songs_of(band, 3)
+    with pytest.raises(ConfigError, match="free makes all tracks and accompanies none: train"):
+        free.accompany([song])
+    with pytest.raises(ConfigError, match="free accompanies no track, not drums"):
+        free.completed(song.notes(), 3, ["drums"])
+    for make in (lambda: bound.sample(), lambda: bound.notes(), lambda: bound.space):
+        with pytest.raises(UserError, match="bound accompanies drums,piano: give it a song"):
+            make()
+    finer = replace(song, grid=Grid(steps_per_beat=12))
+    with pytest.raises(ConfigError, match="other tracks or another grid than bound"):
+        bound.accompany([finer])
+
+
+def test_given_tracks_are_compared_in_the_space_of_conditions(band):
+    """x beside c, by the games and the statistics of the recipe; weights keep their names."""
+    settings = ["model.musegan.given=[piano]", "model.weights.moments_x=3"]
+    config = configure(DOMAIN, band, "musegan", "tiny", settings)
+    terms = config.model.resolved_recipe.terms
+    assert [(term.name, term.weight) for term in terms] == [("match_xc", 1.0), ("moments_xc", 3.0)]
+    assert tuple(sorted(DOMAIN.networks(config))) == ("critic_xc", "decoder", "prior")
+    assert configure(DOMAIN, band, "musegan", "tiny").model.resolved_recipe == RECIPES["musegan"]
+
+
 def test_the_same_seed_makes_the_same_music(band, tmp_path):
     model = tiny(band, tmp_path / "run", "musegan")
     first, same, other = (model.cells(3, seed=seed) for seed in (4, 4, 5))
@@ -219,6 +343,15 @@ def test_long_pieces_keep_the_constant_parts_of_z_and_change_the_temporal_ones(b
     for one, other in itertools.combinations(parts, 2):
         same = [torch.equal(a, b) for a, b in zip(one, other, strict=True)]
         assert same == kept
+
+
+@pytest.mark.parametrize("wiring", ["composer", "jamming", "hybrid"])
+def test_a_resumed_accompanist_is_bit_equal(band, tmp_path, wiring):
+    whole = accompanying(band, tmp_path / "whole", wiring, steps=4)
+    accompanying(band, tmp_path / "parts", wiring, steps=2)
+    parts = accompanying(band, tmp_path / "parts", wiring, steps=4)
+    for key, value in whole.networks.state_dict().items():
+        assert torch.equal(value, parts.networks.state_dict()[key]), key
 
 
 @pytest.mark.parametrize("name", ["note_transformer", "lookback_rnn", SLOW_FLOW])

@@ -84,13 +84,79 @@ def test_jamming_scores_are_the_sum_of_a_critic_for_each_track():
     torch.testing.assert_close(critic(loud) - critic(quiet), sum(alone), rtol=1e-3, atol=1e-4)
 
 
-def test_another_given_track_changes_the_samples_and_the_score():
+GIVEN = ("guitar", "drums")
+
+
+def beside(wiring: str, names: tuple[str, ...] = GIVEN) -> MuseGANConfig:
+    return TINY.model_copy(update={"wiring": wiring, "given": names})
+
+
+@pytest.mark.parametrize("wiring", WIRINGS)
+def test_given_tracks_reach_generator_encoder_and_critic(wiring):
+    """Every given track, and the made tracks of a sample are all but these."""
     torch.manual_seed(2)
-    networks = build(TINY.model_copy(update={"given": 1}), ODD, LAKH, 2, recipe("wgan_gp"))
-    z, x = networks["prior"](1).rsample(), rolls(1, 5, 2, ODD)
-    one, other = rolls(1, 1, 2, ODD), rolls(1, 1, 2, ODD)
-    assert (networks["decoder"](z, one).mean != networks["decoder"](z, other).mean).any()
-    assert networks["critic_x"](x, one) != networks["critic_x"](x, other)
+    conditional = recipe("vae_gan").beside_condition()
+    networks = build(beside(wiring), ODD, LAKH, 2, conditional)
+    z, x = torch.randn(1, networks["decoder"].wires.latent), rolls(1, 3, 2, ODD)
+    c = rolls(1, 2, 2, ODD)
+    others = [
+        torch.where(torch.arange(2)[:, None, None, None, None] == n, 1 - c, c) for n in (0, 1)
+    ]
+    readers = {
+        "generator": lambda c: networks["decoder"](z, c).mean,
+        "encoder": lambda c: networks["encoder"](x, c).mean,
+        "critic": lambda c: networks["critic_xc"](x, c),
+    }
+    assert readers["generator"](c).shape == x.shape
+    for name, read in readers.items():
+        for other in others:
+            assert (read(c) - read(other)).abs().max() > 1e-6, name
+
+
+@pytest.mark.parametrize("wiring", WIRINGS)
+def test_a_given_track_reaches_every_other_track(wiring):
+    """At its own bar: the maps of given tracks do not mix bars."""
+    torch.manual_seed(2)
+    decoder = Decoder(beside(wiring), ODD, LAKH, 2)
+    z, c = torch.randn(1, decoder.wires.latent), rolls(1, 2, 2, ODD)
+    other = c.clone()
+    other[:, 1, :, 1] = 1 - c[:, 1, :, 1]
+    one, two = (decoder(z, given).notes.onset.logits for given in (c, other))
+    changed = ((one - two).abs() > 1e-6).flatten(3).any(3)
+    assert changed[0].tolist() == [[False, True]] * 3  # [track bar]
+
+
+def test_the_critics_of_jamming_judge_each_track_beside_all_given_ones():
+    """The score is a sum over made tracks; each summand changes with the given tracks."""
+    torch.manual_seed(2)
+    networks = build(beside("jamming"), ODD, LAKH, 2, recipe("wgan_gp").beside_condition())
+    critic, x = networks["critic_xc"], rolls(1, 3, 2, ODD)
+    one, other = rolls(1, 2, 2, ODD), rolls(1, 2, 2, ODD)
+    features = critic.trunk(x, one), critic.trunk(x, other)
+    assert ((features[0] - features[1]).abs() > 1e-6).any(2)[:, 0].tolist() == [True] * 3
+    quiet = x.clone()
+    quiet[:, 1] = 0
+    same = ((critic.trunk(x, one) - critic.trunk(quiet, one)).abs() > 1e-6).any(2)[:, 0]
+    assert same.tolist() == [False, True, False]
+
+
+def test_players_are_those_of_the_other_tracks():
+    decoder = Decoder(beside("hybrid"), ODD, LAKH, 2)
+    assert decoder.wires.players == 3
+    assert decoder.sustained.tolist() == [1, 1, 1], "the drums are given"
+    assert Decoder(beside("hybrid", ("bass",)), ODD, LAKH, 2).sustained.tolist() == [0, 1, 1, 1]
+    assert Decoder(beside("composer"), ODD, LAKH, 2).wires.players == 1
+
+
+def test_the_statistics_are_of_made_and_given_tracks():
+    """Moments compare both: of five tracks 7 counts a bar, and the harmony of every pair."""
+    networks = build(beside("hybrid"), ODD, LAKH, 2, recipe("musegan").beside_condition())
+    x, c = rolls(2, 3, 2, ODD), rolls(2, 2, 2, ODD)
+    bars, beats = networks["critic_xc"].statistics(x, c)
+    alone, _ = networks["critic_xc"].statistics(c)
+    assert bars.shape == (2 * 2, 5 * 7)
+    assert torch.equal(bars[:, 3 * 7 :], alone)
+    assert beats.shape == (2 * 2 * 5, 5 * 12 + 2 * 10)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -124,7 +190,8 @@ def test_generators_can_be_built_of_blocks_of_any_domain(wiring, blocks):
 
 def test_blocks_of_any_domain_take_no_given_tracks():
     with pytest.raises(ValueError, match="given tracks need blocks: paper"):
-        MuseGANConfig(blocks="style", given=1)
+        MuseGANConfig(blocks="style", given=("piano",))
+    assert MuseGANConfig.model_validate({"given": 0}).given == (), "of earlier runs"
 
 
 def test_settings_reach_all_neurons():
