@@ -6,6 +6,7 @@ import torch
 from core.recipes import RECIPES, recipe
 from core.theory.passes import Batch, Passes
 from musegen.networks.bar_generators import MapGenerators, MuseGANConfig
+from musegen.networks.critic import Critic
 from musegen.networks.musegan import Decoder, build
 from musegen.presets import PRESETS
 from musegen.roll import Grid
@@ -97,7 +98,7 @@ def test_given_tracks_reach_generator_encoder_and_critic(wiring):
     torch.manual_seed(2)
     conditional = recipe("vae_gan").beside_condition()
     networks = build(beside(wiring), ODD, LAKH, 2, conditional)
-    z, x = torch.randn(1, networks["decoder"].wires.latent), rolls(1, 3, 2, ODD)
+    z, x = networks["prior"](1).rsample(), rolls(1, 3, 2, ODD)
     c = rolls(1, 2, 2, ODD)
     others = [
         torch.where(torch.arange(2)[:, None, None, None, None] == n, 1 - c, c) for n in (0, 1)
@@ -131,6 +132,7 @@ def test_the_critics_of_jamming_judge_each_track_beside_all_given_ones():
     torch.manual_seed(2)
     networks = build(beside("jamming"), ODD, LAKH, 2, recipe("wgan_gp").beside_condition())
     critic, x = networks["critic_xc"], rolls(1, 3, 2, ODD)
+    assert isinstance(critic, Critic)
     one, other = rolls(1, 2, 2, ODD), rolls(1, 2, 2, ODD)
     features = critic.trunk(x, one), critic.trunk(x, other)
     assert ((features[0] - features[1]).abs() > 1e-6).any(2)[:, 0].tolist() == [True] * 3
@@ -148,12 +150,13 @@ def test_players_are_those_of_the_other_tracks():
     assert Decoder(beside("composer"), ODD, LAKH, 2).wires.players == 1
 
 
-def test_the_statistics_are_of_made_and_given_tracks():
+def test_the_statistics_are_of_given_tracks_too():
     """Moments compare both: of five tracks 7 counts a bar, and the harmony of every pair."""
     networks = build(beside("hybrid"), ODD, LAKH, 2, recipe("musegan").beside_condition())
     x, c = rolls(2, 3, 2, ODD), rolls(2, 2, 2, ODD)
-    bars, beats = networks["critic_xc"].statistics(x, c)
-    alone, _ = networks["critic_xc"].statistics(c)
+    critic = networks["critic_xc"]
+    assert isinstance(critic, Critic)
+    (bars, beats), (alone, _) = critic.statistics(x, c), critic.statistics(c)
     assert bars.shape == (2 * 2, 5 * 7)
     assert torch.equal(bars[:, 3 * 7 :], alone)
     assert beats.shape == (2 * 2 * 5, 5 * 12 + 2 * 10)
