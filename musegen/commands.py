@@ -359,6 +359,14 @@ class MusicCommands(DomainCommands):
                 rich_help_panel=STEERING,
             ),
         ] = None,
+        binarisation: Annotated[
+            Literal["stochastic", "deterministic", "probability"] | None,
+            typer.Option(
+                help="Of musegan: neurons fire by chance, by rounding, or notes of a probability "
+                "above one half are kept. Without it as in training.",
+                rich_help_panel=STEERING,
+            ),
+        ] = None,
     ) -> Iterator[Path]:
         from musegen.composition.composition import Composition
         from musegen.composition.judge import judge_of
@@ -389,6 +397,7 @@ class MusicCommands(DomainCommands):
             key=Key.parse(key) if key else None,
             scale_strength=scale_strength,
             density=density_of(density),
+            binarisation=binarisation,
             form="" if remixed else letters,
         )
         judge = judge_of(model, domain.folder(run), against) if best_of > 1 else None

@@ -31,7 +31,7 @@ from core.data.collection import Split
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.recipes import Recipe
-from core.theory.distributions import Distribution
+from core.theory.distributions import Binarisation, Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Latents, Samples
 from core.training.loop import UNMONITORED, Monitor
@@ -51,7 +51,7 @@ from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
 from musegen.networks.accompaniment import Accompaniment
 from musegen.networks.bar_generators import MuseGANConfig
-from musegen.networks.musegan import build
+from musegen.networks.musegan import Decoder, build
 from musegen.networks.roll_flow import roll_flow
 from musegen.networks.states import Given, States, to_cells, to_played, to_states, velocities_of
 from musegen.networks.wirings import Wires
@@ -506,24 +506,20 @@ class Model(CoreModel):
             for roll, cells in pairs
         ]
 
-    def completed(self, song: Notes, bars: int, kept: Sequence[str], seed: int = 0) -> Notes:
-        """Keep these tracks of a song of `bars` bars note for note, and make the others anew.
-
-        `ConfigError` unless the model accompanies just these tracks.
-        """
-        spec, parts = self.spec, self.parts
-        asked = Accompaniment.of(kept, spec.tracks)
-        if asked != parts:
+    def _accompanied(
+        self, draft: Draft, count: int, seed: int, steering: Steering
+    ) -> list[Notes]:
+        """Complete a draft whose kept tracks are those that the model accompanies."""
+        whole = np.flatnonzero(draft.kept.all(1)).tolist()
+        if whole != list(self.parts.given) or draft.kept.sum() != len(whole) * draft.bars:
             raise ConfigError(
-                f"{self.name} accompanies {self._given_names or 'no track'}, not "
-                f"{','.join(kept)}: train one that does, as pianoreel music train DATA --model "
-                f"musegan --given {','.join(kept)}"
+                f"{self.name} accompanies {self._given_names} over whole songs: --keep "
+                f"{self._given_names} alone, or use lookback_rnn, which completes any part"
             )
-        tempo = np.full(bars, DEFAULT_TEMPO_BPM)
-        (roll,) = self.accompany([Roll.of(song, spec.tracks, spec.grid, tempo)], seed)
-        new = roll.notes()
-        stays, known = (np.isin(part.track, parts.given) for part in (song, new))
-        return Notes.concat([song[stays], new[~known]]).ordered()
+        cells = fill(draft.kept_notes, len(draft.tracks), draft.bars, draft.grid)
+        with self._steered(steering):
+            songs = self.accompanied(np.repeat(cells[None], count, 0), seed)
+        return [draft.merged(notes_of(song)) for song in songs]
 
     def _require_given(self, rolls: Sequence[Roll]) -> None:
         if not self.parts.given:
@@ -581,7 +577,7 @@ class Model(CoreModel):
                 prior = self.networks["prior"](len(rows))
                 return self.networks["decoder"](prior.sample(length, steering.form)).rsample()
 
-            with self._tempered(steering.temperature):
+            with self._steered(steering):
                 return self._played(in_chunks(count, seed, self.device, along))
         if not self.config.is_density:
             return [notes_of(cells) for cells in self.cells(count, seed, length)]
@@ -591,7 +587,7 @@ class Model(CoreModel):
             steered = (steering,) if isinstance(density, LookbackDensity) else ()
             return from_rows(density(len(rows)).sample(length, *steered))
 
-        with self._tempered(steering.temperature):
+        with self._steered(steering):
             return self._drawn(count, seed, draw)
 
     @torch.no_grad()
@@ -607,6 +603,8 @@ class Model(CoreModel):
             composer = Completion(self.networks, draft, steering)
             x = in_chunks(count, seed, self.device, lambda rows: composer.sample(len(rows)))
             return [draft.merged(notes) for notes in self._played(x)]
+        if self.parts.given:
+            return self._accompanied(draft, count, seed, steering)
         density = dict(self.networks.items()).get("density")
         if not isinstance(density, LookbackDensity):
             raise ConfigError(
@@ -638,7 +636,8 @@ class Model(CoreModel):
             return frozenset(Steering.model_fields)
         if self.config.has_form:
             return frozenset(Steering.model_fields) - {"top_p"}
-        return frozenset({"temperature"} if self._tempered_networks else ())
+        tempered = {"temperature"} if self._tempered_networks else set()
+        return frozenset(tempered | ({"binarisation"} if self._binary_decoder else set()))
 
     def _require(self, steering: Steering) -> None:
         for name in sorted(steering.used - self.obeys):
@@ -654,18 +653,30 @@ class Model(CoreModel):
         networks = [one for one in sampled if isinstance(one, Configured)]
         return [one for one in networks if "temperature" in type(one.config).model_fields]
 
+    @property
+    def _binary_decoder(self) -> Decoder | None:
+        """Return the decoder with binary neurons, if there is one."""
+        decoder = dict(self.networks.items()).get("decoder")
+        return decoder if isinstance(decoder, Decoder) else None
+
     @contextmanager
-    def _tempered(self, temperature: float | None) -> Iterator[None]:
-        """Sample at a temperature within; None leaves the run's own."""
+    def _steered(self, steering: Steering) -> Iterator[None]:
+        """Sample at a temperature and with binary neurons as steered; None leaves the run's own."""
         own = [(network, network.config) for network in self._tempered_networks]
+        decoder, usual = self._binary_decoder, None
         for network, config in own:
-            if temperature is not None:
-                network.config = config.model_copy(update={"temperature": temperature})
+            if steering.temperature is not None:
+                changed = config.model_copy(update={"temperature": steering.temperature})
+                network.config = changed
+        if decoder and steering.binarisation:
+            usual, decoder.sampled_as = decoder.sampled_as, steering.binarisation
         try:
             yield
         finally:
             for network, config in own:
                 network.config = config
+            if decoder and steering.binarisation:
+                decoder.sampled_as = usual
 
     def _length(self, bars: int | None) -> int:
         if bars is not None and bars < 1:

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from core.config import Strict, nearest
 from core.errors import ConfigError
+from core.theory.distributions import Binarisation
 from musegen.files.tonality import Key
 
 LEAST_DENSITY, MOST_DENSITY = 0.25, 4.0
@@ -16,7 +17,7 @@ class Steering(Strict):
 
     `temperature`, `top_p`: of every choice, None is the run's own. `key`: the odds of a note that
     is not in its scale are multiplied by 1 - `scale_strength`. `density`: about how many times as
-    many notes as usual. `form`: a letter for each section.
+    many notes as usual. `form`: a letter for each section. `binarisation`: of binary neurons.
     """
 
     temperature: float | None = Field(default=None, gt=0)
@@ -25,6 +26,7 @@ class Steering(Strict):
     scale_strength: float = Field(default=1.0, ge=0, le=1)
     density: float = Field(default=1.0, ge=LEAST_DENSITY, le=MOST_DENSITY)
     form: str = ""
+    binarisation: Binarisation | None = None
 
     @property
     def used(self) -> frozenset[str]:

@@ -63,6 +63,15 @@ class ProgressiveDecoder(Protocol):
 
 
 @runtime_checkable
+class Staged(Protocol):
+    """A network that is another one later in training: it grows, or its neurons become steeper."""
+
+    def set_stage(self, step: int) -> None:
+        """Set what depends on the step, counted from 0, and on nothing else."""
+        ...
+
+
+@runtime_checkable
 class OutliningDecoder(Protocol):
     """A decoder that outlines what it will generate from z, at little cost.
 

@@ -12,9 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from core.networks.generators import ProgressiveGenerator
 from core.recipes import Recipe
 from core.theory.adversarial import Adversarial
+from core.theory.contracts import Staged
 from core.theory.passes import Batch, Networks, is_critic
 from core.theory.terms import Match
 from core.training.checkpoint import Checkpoint
@@ -124,7 +124,7 @@ def step(
     decoder, see `gradient_norms`.
     """
     seed_part(seed, number)
-    _set_growth_stage(state.networks, number)
+    _set_stages(state.networks, number)
     first = number * (state.critic_steps + 1)
     logged: dict[str, float] = {"skipped": 0.0}
     for draw in range(state.critic_steps):
@@ -135,9 +135,9 @@ def step(
     return logged | _facts(state.networks)
 
 
-def _set_growth_stage(networks: Networks, step: int) -> None:
+def _set_stages(networks: Networks, step: int) -> None:
     for network in networks.modules():
-        if isinstance(network, ProgressiveGenerator):
+        if isinstance(network, Staged):
             network.set_stage(step)
 
 

@@ -54,6 +54,11 @@ class MuseGANConfig(Strict):
     as condition c, and accompanied by the others. `blocks`: building blocks of the generators;
     with those of other domains one generator takes the latents of all players, and no tracks can
     be given.
+
+    `binarisation`: of the neurons. The gradient of a binary one is that of sigmoid(slope * logit);
+    the slope grows by `slope_growth` every `slope_steps` steps (Dong and Yang 2018: 1.1 an epoch).
+    `refine_after_steps`: steps in which the generators train on probabilities; from then on they
+    stay as they are, and a refiner with binary neurons trains in their place. None: no refiner.
     """
 
     wiring: Wiring = "hybrid"
@@ -62,6 +67,9 @@ class MuseGANConfig(Strict):
     critic_channels: int = Field(default=64, gt=0)
     binarisation: Binarisation = "stochastic"
     slope: float = Field(default=1.0, gt=0)
+    slope_growth: float = Field(default=1.0, ge=1)
+    slope_steps: int = Field(default=1000, gt=0)
+    refine_after_steps: int | None = Field(default=None, ge=0)
     blocks: Blocks = "paper"
     given: tuple[str, ...] = ()
 
@@ -76,6 +84,18 @@ class MuseGANConfig(Strict):
         if self.given and self.blocks != "paper":
             raise ValueError("given tracks need blocks: paper")
         return self
+
+    @model_validator(mode="after")
+    def _neurons_are_binary(self) -> "MuseGANConfig":
+        needed = {"slope_growth": self.slope_growth > 1, "a refiner": self.has_refiner}
+        for name, is_asked in needed.items():
+            if is_asked and self.binarisation == "probability":
+                raise ValueError(f"{name} needs binarisation: stochastic or deterministic")
+        return self
+
+    @property
+    def has_refiner(self) -> bool:
+        return self.refine_after_steps is not None
 
 
 class BarGenerators(nn.Module):

@@ -21,6 +21,7 @@ from musegen.networks.accompaniment import Accompaniment
 from musegen.networks.bar_generators import Harmony, MuseGANConfig, build_generators
 from musegen.networks.critic import Critic, PatchCritic, joint_critic
 from musegen.networks.phrase_encoder import Encoder, PhraseEncoder
+from musegen.networks.refiner import Refiner
 from musegen.networks.states import GatedNotes, Given, HeldNotes
 from musegen.networks.track_encoder import TrackEncoder
 from musegen.networks.translator import Translator
@@ -32,10 +33,13 @@ from musegen.tracks import Track
 class Decoder(nn.Module):
     """z (and given tracks c) -> p(x given z, c): the wiring, then the players' bar generators.
 
-    x has the tracks that are not given, and only these have players.
+    x has the tracks that are not given, and only these have players. With a refiner the
+    generators' neurons are probabilities; once it `refines`, the generators stay as they are.
+    `sampled_as`: binarisation of samples, where it is not that of training.
     """
 
     sustained: Tensor
+    refines: Tensor
 
     def __init__(self, config: MuseGANConfig, grid: Grid, tracks: Sequence[Track], bars: int):
         super().__init__()
@@ -48,24 +52,49 @@ class Decoder(nn.Module):
         self.shared = sizes.shared + sizes.shared_temporal
         self.harmony = Harmony(self.shared, config.channels) if self.shared else None
         self.given = TrackEncoder(grid, len(parts.given)) if parts.given else None
+        self.config = config
         self.binarisation: Binarisation = config.binarisation
         self.slope = config.slope
+        self.sampled_as: Binarisation | None = None
         held = torch.tensor([not track.is_drum for track in tracks])
         self.register_buffer("sustained", held.float(), persistent=False)
+        self.refiner = None
+        if config.has_refiner:
+            self.refiner = Refiner(len(tracks), max(1, config.channels // 2))
+            self.register_buffer("refines", torch.tensor(False))
 
-    def forward(self, z: Latents, c: Given | None = None) -> GatedNotes:
+    def set_stage(self, step: int) -> None:
+        """Set for this step whether the refiner trains, and the slope of binary neurons."""
+        begin = self.config.refine_after_steps or 0
+        growths = max(0, step - begin) // self.config.slope_steps
+        self.slope = self.config.slope * self.config.slope_growth**growths
+        if self.refiner:
+            self.refines.fill_(step >= begin)
+
+    def forward(self, z: Latents, c: Given | None = None) -> GatedNotes | HeldNotes:
+        if self.refiner is None:
+            return self._generated(z, c, self.sampled_as or self.binarisation)
+        if not self.refines:
+            return self._generated(z, c, self.sampled_as or "probability")
+        with torch.no_grad():
+            onset, hold = self._generated(z, c, "probability").gated()
+        onset, hold = self.refiner(onset, hold)
+        kind = self.sampled_as or self.binarisation
+        return HeldNotes(self._neurons(onset, kind), self._neurons(hold, kind), self.sustained)
+
+    def _generated(self, z: Latents, c: Given | None, kind: Binarisation) -> GatedNotes:
         maps = self.given(c) if self.given and c is not None else ()
         latents = self.wires(z)
         plays, uses, cells = self.generators(latents, maps)
-        onset, hold = cells.unbind(2)
-        notes = HeldNotes(self._neurons(onset), self._neurons(hold), self.sustained)
+        onset, hold = (self._neurons(logits, kind) for logits in cells.unbind(2))
         harmony = None
         if self.harmony:  # the shared latents come first, and are the same for all players
-            harmony = self._neurons(self.harmony(latents[:, 0, :, : self.shared]))
-        return GatedNotes(self._neurons(plays), self._neurons(uses), notes, harmony)
+            harmony = self._neurons(self.harmony(latents[:, 0, :, : self.shared]), kind)
+        notes = HeldNotes(onset, hold, self.sustained)
+        return GatedNotes(self._neurons(plays, kind), self._neurons(uses, kind), notes, harmony)
 
-    def _neurons(self, logits: Tensor) -> Bernoulli:
-        return Bernoulli(logits, self.binarisation, self.slope)
+    def _neurons(self, logits: Tensor, kind: Binarisation) -> Bernoulli:
+        return Bernoulli(logits, kind, self.config.slope if kind == "probability" else self.slope)
 
 
 def build(

@@ -145,11 +145,15 @@ class GatedNotes(Distribution):
         return likely_notes(self.mean)
 
     def rsample(self) -> States:
+        onset, hold = self.gated()
+        return torch.stack([sustain(onset, hold), onset], dim=2)
+
+    def gated(self) -> tuple[CellValues, CellValues]:
+        """Draw (onset, hold) of each cell, 0 where a gate is closed."""
         harmony = self.harmony.rsample() if self.harmony else None
         gate = self._gate(self.plays.rsample(), self.uses.rsample(), harmony)
         onset = self.notes.onset.rsample() * gate
-        hold = self.notes.hold.rsample() * gate * self.notes.sustained
-        return torch.stack([sustain(onset, hold), onset], dim=2)
+        return onset, self.notes.hold.rsample() * gate * self.notes.sustained
 
     def _gate(
         self, plays: Tensor, uses: Tensor, harmony: Tensor | None
