@@ -31,7 +31,7 @@ from core.data.collection import Split
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.recipes import Recipe
-from core.theory.distributions import Binarisation, Distribution
+from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Latents, Samples
 from core.training.loop import UNMONITORED, Monitor
@@ -506,9 +506,7 @@ class Model(CoreModel):
             for roll, cells in pairs
         ]
 
-    def _accompanied(
-        self, draft: Draft, count: int, seed: int, steering: Steering
-    ) -> list[Notes]:
+    def _accompanied(self, draft: Draft, count: int, seed: int, steering: Steering) -> list[Notes]:
         """Complete a draft whose kept tracks are those that the model accompanies."""
         whole = np.flatnonzero(draft.kept.all(1)).tolist()
         if whole != list(self.parts.given) or draft.kept.sum() != len(whole) * draft.bars:
@@ -661,7 +659,7 @@ class Model(CoreModel):
 
     @contextmanager
     def _steered(self, steering: Steering) -> Iterator[None]:
-        """Sample at a temperature and with binary neurons as steered; None leaves the run's own."""
+        """Sample at a temperature and with binary neurons as steered, within."""
         own = [(network, network.config) for network in self._tempered_networks]
         decoder, usual = self._binary_decoder, None
         for network, config in own:

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import fields, replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from tunes import tune
 
 from core.app.fit import configure
 from core.errors import ConfigError, UserError
+from core.theory.distributions import BINARISATIONS, Binarisation
+from core.training.checkpoint import Checkpoint
 from core.training.run import export
 from musegen.data.band import songs
 from musegen.data.collection import Collection
@@ -352,6 +355,65 @@ def test_a_resumed_accompanist_is_bit_equal(band, tmp_path, wiring):
     parts = accompanying(band, tmp_path / "parts", wiring, steps=4)
     for key, value in whole.networks.state_dict().items():
         assert torch.equal(value, parts.networks.state_dict()[key]), key
+
+
+def two_stages(band, folder, steps, kind="stochastic"):
+    settings = [f"model.musegan.binarisation={kind}", "model.musegan.refine_after_steps=2"]
+    settings += ["model.musegan.slope_growth=2", "model.musegan.slope_steps=1"]
+    settings += [f"train.steps={steps}", "train.sample_every_steps=9", "train.batch_size=2"]
+    return train(band, folder, "musegan", "tiny", "cpu", settings)
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_a_run_of_two_stages_resumes_to_the_bit(band, tmp_path, first):
+    """Within each stage and between them; what is loaded samples as what was trained."""
+    whole = two_stages(band, tmp_path / "whole", 4)
+    two_stages(band, tmp_path / "parts", first)
+    parts = two_stages(band, tmp_path / "parts", 4)
+    for key, value in whole.networks.state_dict().items():
+        assert torch.equal(value, parts.networks.state_dict()[key]), key
+    cells = Model.load(tmp_path / "whole", "cpu").cells(2, seed=1)
+    assert np.array_equal(cells, whole.cells(2, seed=1))
+    assert cells.any()
+
+
+def test_the_growth_of_the_slope_changes_what_is_learned(band, tmp_path):
+    """From the step at which it grows; before it, runs are equal to the bit."""
+    runs = []
+    for growth in (1, 3):
+        settings = [f"model.musegan.slope_growth={growth}", "model.musegan.slope_steps=1"]
+        settings += ["train.steps=2", "train.save_every_steps=1", "train.sample_every_steps=9"]
+        train(band, tmp_path / str(growth), "musegan", "tiny", "cpu", settings)
+        steps = [tmp_path / str(growth) / f"checkpoints/step-0000000{n}" for n in (1, 2)]
+        runs.append([Checkpoint.open(folder).group("networks") for folder in steps])
+    key = "decoder.generators.bar.linear.weight"
+    assert torch.equal(runs[0][0][key], runs[1][0][key])
+    assert not torch.equal(runs[0][1][key], runs[1][1][key])
+
+
+def test_neurons_can_be_sampled_otherwise_than_they_were_trained(band, tmp_path):
+    """By chance the notes of one z differ, by rounding or a threshold they do not."""
+    model = tiny(band, tmp_path / "run", "musegan")
+    decoder = model.networks["decoder"]
+    z = model.prior(1).rsample()
+    for kind in BINARISATIONS:
+        model.set_sampling(binarisation=cast(Binarisation, kind))
+        same = torch.equal(decoder(z).rsample(), decoder(z).rsample())
+        assert same == (kind != "stochastic")
+        assert set(np.unique(model.cells(1, seed=1))) <= {SILENT, HOLD, ONSET}
+    density = tiny(band, tmp_path / "density", "lookback_rnn")
+    with pytest.raises(ConfigError, match="lookback_rnn has no binary neurons: leave it out"):
+        density.set_sampling(binarisation="stochastic")
+
+
+def test_the_papers_game_alone_is_musegan_without_its_moments(band, tmp_path):
+    """Equal to the bit after two steps."""
+    settings = ["train.steps=2", "train.batch_size=2", "train.sample_every_steps=9"]
+    weights = ["model.weights.moments_x=0", *settings]
+    one = train(band, tmp_path / "ours", "musegan", "tiny", "cpu", weights)
+    other = train(band, tmp_path / "alone", "wgan_gp", "tiny", "cpu", settings)
+    for key, value in one.networks.state_dict().items():
+        assert torch.equal(value, other.networks.state_dict()[key]), key
 
 
 @pytest.mark.parametrize("name", ["note_transformer", "lookback_rnn", SLOW_FLOW])

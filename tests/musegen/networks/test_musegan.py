@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from core.recipes import RECIPES, recipe
+from core.theory.distributions import Bernoulli
 from core.theory.passes import Batch, Passes
 from musegen.networks.bar_generators import MapGenerators, MuseGANConfig
 from musegen.networks.critic import Critic
 from musegen.networks.musegan import Decoder, build
+from musegen.networks.states import GatedNotes
 from musegen.presets import PRESETS
 from musegen.roll import Grid
 from musegen.tracks import TRACK_LISTS
@@ -197,13 +199,81 @@ def test_blocks_of_any_domain_take_no_given_tracks():
     assert MuseGANConfig.model_validate({"given": 0}).given == (), "of earlier runs"
 
 
-def test_settings_reach_all_neurons():
-    """A sample of "probability" neurons is sigmoid(slope * logit)."""
-    config = TINY.model_copy(update={"binarisation": "probability", "slope": 2.5})
-    x = Decoder(config, ODD, LAKH, 2)(torch.randn(3, Decoder(config, ODD, LAKH, 2).wires.latent))
+def neurons_of(kind: str, **settings: float) -> list[Bernoulli]:
+    """All neurons of a decoder: of its gates and of its notes."""
+    torch.manual_seed(0)
+    decoder = Decoder(TINY.replace(binarisation=kind, **settings), ODD, LAKH, 2)
+    x = decoder(torch.randn(3, decoder.wires.latent))
+    assert isinstance(x, GatedNotes)
     assert x.harmony is not None
-    for neurons in (x.plays, x.uses, x.harmony, x.notes.onset, x.notes.hold):
+    return [x.plays, x.uses, x.harmony, x.notes.onset, x.notes.hold]
+
+
+def test_settings_reach_all_neurons():
+    """A sample of "probability" neurons is sigmoid(slope * logit), which is the gradient of
+    binary ones; deterministic ones are rounded, stochastic ones are drawn."""
+    for neurons in neurons_of("probability", slope=2.5):
         torch.testing.assert_close(neurons.rsample(), torch.sigmoid(2.5 * neurons.logits))
+    for kind in ("deterministic", "stochastic"):
+        for neurons in neurons_of(kind, slope=2.5):
+            neurons.logits.retain_grad()
+            neurons.rsample().sum().backward(retain_graph=True)
+            sigmoid = torch.sigmoid(2.5 * neurons.logits.detach())
+            assert neurons.logits.grad is not None
+            torch.testing.assert_close(neurons.logits.grad, 2.5 * sigmoid * (1 - sigmoid))
+    for neurons in neurons_of("deterministic"):
+        assert torch.equal(neurons.rsample(), (neurons.logits > 0).float())
+    for neurons in neurons_of("stochastic"):
+        assert set(neurons.rsample().unique().tolist()) == {0.0, 1.0}
+        assert not torch.equal(neurons.rsample(), neurons.rsample())
+
+
+def test_the_slope_grows_by_a_factor_every_so_many_steps():
+    """Dong and Yang 2018, section 3.4: 1.1 an epoch. Samples do not depend on it."""
+    config = TINY.replace(slope=2.0, slope_growth=1.1, slope_steps=10)
+    decoder = Decoder(config, ODD, LAKH, 2)
+    z = torch.randn(1, decoder.wires.latent)
+    for number, epochs in ((0, 0), (9, 0), (10, 1), (25, 2), (100, 10)):
+        decoder.set_stage(number)
+        x = decoder(z)
+        assert isinstance(x, GatedNotes)
+        for neurons in (x.plays, x.uses, x.notes.onset, x.notes.hold):
+            assert neurons.slope == pytest.approx(2 * 1.1**epochs)
+    torch.manual_seed(3)
+    steep = decoder(z).rsample()
+    decoder.set_stage(0)
+    torch.manual_seed(3)
+    assert torch.equal(decoder(z).rsample(), steep)
+
+
+def test_samples_can_be_binarised_in_another_way_than_in_training():
+    decoder = Decoder(TINY, ODD, LAKH, 2)
+    z = torch.randn(1, decoder.wires.latent)
+    decoder.sampled_as = "deterministic"
+    assert torch.equal(decoder(z).rsample(), decoder(z).rsample())
+    decoder.sampled_as = "probability"
+    assert ((decoder(z).rsample() % 1) > 0).any()
+    decoder.sampled_as = None
+    assert not torch.equal(decoder(z).rsample(), decoder(z).rsample())
+
+
+@pytest.mark.parametrize("setting", [{"slope_growth": 1.1}, {"refine_after_steps": 5}])
+def test_what_ends_in_binary_neurons_needs_them(setting):
+    for kind in ("stochastic", "deterministic"):
+        MuseGANConfig(binarisation=kind, **setting)
+    with pytest.raises(ValueError, match="needs binarisation: stochastic or deterministic"):
+        MuseGANConfig(binarisation="probability", **setting)
+
+
+def test_the_papers_own_game_is_a_recipe_beside_ours():
+    """`wgan_gp` is `musegan` without the moments: the same networks in every wiring."""
+    ours, alone = recipe("musegan"), recipe("wgan_gp")
+    assert ours.without(["moments_x"]).terms == alone.terms
+    assert [term.name for term in alone.terms] == ["match_x"]
+    for wiring in WIRINGS:
+        config = TINY.replace(wiring=wiring)
+        one, other = (build(config, ODD, LAKH, 2, each) for each in (ours, alone))
+        assert str(one) == str(other)
 
 
 def test_drums_are_hits_and_other_tracks_hold_their_notes():
