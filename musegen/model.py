@@ -81,6 +81,9 @@ class Configured(Protocol):
 
 DEFAULT_TEMPO_BPM = 120.0
 
+OBEYED_BY = {"top_p": "lookback_rnn", "binarisation": "musegan"}
+"""Models to use for settings that few have."""
+
 MEASURED_BARS, REAL_BARS = 512, 4096
 """Bars that are sampled and measured while training, and those of real songs that judge them."""
 
@@ -569,24 +572,28 @@ class Model(CoreModel):
         if self.config.has_form and steering.used & {"key", "density"}:
             draft = blank(self.spec.tracks, self.spec.grid, length)
             return self.complete(draft, count, seed, steering)
-        if self.config.has_form:
-
-            def along(rows: Rows) -> States:
-                prior = self.networks["prior"](len(rows))
-                return self.networks["decoder"](prior.sample(length, steering.form)).rsample()
-
-            with self._steered(steering):
-                return self._played(in_chunks(count, seed, self.device, along))
-        if not self.config.is_density:
-            return [notes_of(cells) for cells in self.cells(count, seed, length)]
-        density = self.networks["density"]
-
-        def draw(rows: Rows) -> list[Notes]:
-            steered = (steering,) if isinstance(density, LookbackDensity) else ()
-            return from_rows(density(len(rows)).sample(length, *steered))
-
         with self._steered(steering):
+            if self.config.has_form:
+                x = in_chunks(count, seed, self.device, self._along(length, steering.form))
+                return self._played(x)
+            if not self.config.is_density:
+                return [notes_of(cells) for cells in self.cells(count, seed, length)]
+            density = self.networks["density"]
+
+            def draw(rows: Rows) -> list[Notes]:
+                steered = (steering,) if isinstance(density, LookbackDensity) else ()
+                return from_rows(density(len(rows)).sample(length, *steered))
+
             return self._drawn(count, seed, draw)
+
+    def _along(self, bars: int, sections: str) -> Callable[[Rows], States]:
+        """Return the sampling of pieces along a form."""
+
+        def draw(rows: Rows) -> States:
+            z = self.networks["prior"](len(rows)).sample(bars, sections)
+            return self.networks["decoder"](z).rsample()
+
+        return draw
 
     @torch.no_grad()
     def complete(
@@ -631,15 +638,15 @@ class Model(CoreModel):
     def obeys(self) -> frozenset[str]:
         """Return the settings of `Steering` that the model obeys."""
         if self.config.recipe == "lookback_rnn":
-            return frozenset(Steering.model_fields)
+            return frozenset(Steering.model_fields) - {"binarisation"}
         if self.config.has_form:
-            return frozenset(Steering.model_fields) - {"top_p"}
+            return frozenset(Steering.model_fields) - {"binarisation", "top_p"}
         tempered = {"temperature"} if self._tempered_networks else set()
         return frozenset(tempered | ({"binarisation"} if self._binary_decoder else set()))
 
     def _require(self, steering: Steering) -> None:
         for name in sorted(steering.used - self.obeys):
-            others = "lookback_rnn" if name == "top_p" else "lookback_rnn or latent_musegan"
+            others = OBEYED_BY.get(name, "lookback_rnn or latent_musegan")
             raise ConfigError(
                 f"{self.config.recipe} has no {name} to sample with: leave it out, or use {others}"
             )

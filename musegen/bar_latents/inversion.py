@@ -143,7 +143,8 @@ class Completion:
         """Sample forms of which that of the kept bars is known."""
         bars, sections = self.draft.bars, self.steering.form
         known = torch.where(self.kept, self.form[0], UNKNOWN)
-        return self.prior.form(batch).completed(known, places(sections, bars) if sections else ())
+        given = places(sections, bars) if sections else ()
+        return self.prior.form(batch).completed(known, given)
 
     def _generated(self, form: Form, giver: Giver) -> BarLatents:
         """Return latents that are encoded where bars are kept or repeat kept ones."""

@@ -20,6 +20,7 @@ from musegen.data.band import songs
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.draft import Source, accompaniment, blank
+from musegen.files.tonality import Key
 from musegen.measures.resemblance import onset_f1
 from musegen.model import DOMAIN, MEASURED_BARS, Model, train
 from musegen.networks.states import to_cells
@@ -278,15 +279,19 @@ def test_examples_of_a_model_that_accompanies_keep_their_given_tracks(band, tmp_
 def test_completing_a_song_keeps_the_tracks_that_the_model_was_trained_for(band, tmp_path):
     model = accompanying(band, tmp_path / "run")
     (song,) = songs_of(band, 5)
-    notes = model.completed(song.notes(), 5, ["Piano", "drums"], seed=3)
-    stays = [rows(part[np.isin(part.track, GIVEN)]) for part in (song.notes(), notes)]
-    assert stays[0] == stays[1]
-    (roll,) = model.accompany([replace(song, tempo_bpm=np.full(5, 120.0))], seed=3)
-    assert rows(notes) == rows(roll.notes())
-    with pytest.raises(ConfigError, match=r"run accompanies drums,piano, not bass: train one .*"):
-        model.completed(song.notes(), 5, ["bass"])
-    with pytest.raises(ConfigError, match="no track is called 'base': did you mean 'Bass'"):
-        model.completed(song.notes(), 5, ["base"])
+    kept = np.zeros((5, 5), bool)
+    kept[GIVEN] = True
+    draft = blank(band.tracks, band.grid, 5).with_notes(song.notes(), kept)
+    first, second = model.complete(draft, 2, seed=3)
+    given = rows(song.notes()[np.isin(song.notes().track, GIVEN)])
+    for notes in (first, second):
+        assert rows(notes[np.isin(notes.track, GIVEN)]) == given
+    assert rows(first) != rows(second)
+    (roll,) = model.accompany([song], seed=3)
+    assert rows(first) == rows(roll.notes())
+    for wrong in (kept[[0, 2, 1, 3, 4]], kept & (np.arange(5) < 4)):
+        with pytest.raises(ConfigError, match="run accompanies drums,piano over whole songs"):
+            model.complete(draft.with_notes(song.notes(), wrong))
 
 
 def test_models_that_do_not_accompany_say_so_and_those_that_do_need_a_song(band, tmp_path):
@@ -294,8 +299,8 @@ def test_models_that_do_not_accompany_say_so_and_those_that_do_need_a_song(band,
     (song,) = songs_of(band, 3)
     with pytest.raises(ConfigError, match="free makes all tracks and accompanies none: train"):
         free.accompany([song])
-    with pytest.raises(ConfigError, match="free accompanies no track, not drums"):
-        free.completed(song.notes(), 3, ["drums"])
+    with pytest.raises(ConfigError, match="musegan completes no songs: use lookback_rnn or"):
+        free.complete(blank(band.tracks, band.grid, 3))
     for make in (lambda: bound.sample(), lambda: bound.notes(), lambda: bound.space):
         with pytest.raises(UserError, match="bound accompanies drums,piano: give it a song"):
             make()
@@ -392,18 +397,20 @@ def test_the_growth_of_the_slope_changes_what_is_learned(band, tmp_path):
 
 
 def test_neurons_can_be_sampled_otherwise_than_they_were_trained(band, tmp_path):
-    """By chance the notes of one z differ, by rounding or a threshold they do not."""
+    """The notes of one seed differ between the kinds; usually they are those of training."""
     model = tiny(band, tmp_path / "run", "musegan")
-    decoder = model.networks["decoder"]
-    z = model.prior(1).rsample()
-    for kind in BINARISATIONS:
-        model.set_sampling(binarisation=cast(Binarisation, kind))
-        same = torch.equal(decoder(z).rsample(), decoder(z).rsample())
-        assert same == (kind != "stochastic")
-        assert set(np.unique(model.cells(1, seed=1))) <= {SILENT, HOLD, ONSET}
-    density = tiny(band, tmp_path / "density", "lookback_rnn")
-    with pytest.raises(ConfigError, match="lookback_rnn has no binary neurons: leave it out"):
-        density.set_sampling(binarisation="stochastic")
+    played = {
+        kind: model.notes(2, 1, steering=Steering(binarisation=cast(Binarisation, kind)))
+        for kind in BINARISATIONS
+    }
+    usual = model.notes(2, 1)
+    assert list(map(rows, usual)) == list(map(rows, played[model.config.musegan.binarisation]))
+    by_chance, rounded = (list(map(rows, played[k])) for k in ("stochastic", "deterministic"))
+    assert by_chance != rounded
+    with pytest.raises(ConfigError, match="lookback_rnn has no binarisation"):
+        tiny(band, tmp_path / "notes", "lookback_rnn").notes(
+            steering=Steering(binarisation="stochastic")
+        )
 
 
 def test_the_papers_game_alone_is_musegan_without_its_moments(band, tmp_path):
@@ -538,11 +545,11 @@ def test_a_density_is_steered(band, tmp_path):
     model = tiny(band, tmp_path / "run", "lookback_rnn")
     whole = {"temperature": 1.0, "top_p": 1.0}
     for settings in ({"temperature": 1e-6}, {"top_p": 1e-6}):
-        different = model.notes(3, 1, 2, Steering(**whole))
-        same = model.notes(3, 1, 2, Steering(**{**whole, **settings}))
+        different = model.notes(3, 1, 2, Steering.model_validate(whole))
+        same = model.notes(3, 1, 2, Steering.model_validate({**whole, **settings}))
         assert len({str(rows(one)) for one in same}) == 1
         assert len({str(rows(one)) for one in different}) > 1
-        assert all(map(equal, different, model.notes(3, 1, 2, Steering(**whole))))
+        assert all(map(equal, different, model.notes(3, 1, 2, Steering.model_validate(whole))))
 
 
 def equal(one, other):
@@ -554,11 +561,11 @@ def test_a_model_names_the_settings_that_it_has_not_and_one_that_has(band, tmp_p
     for settings in ({"temperature": 0.9}, {"key": Key.parse("A minor")}, {"density": 2.0}):
         (name,) = settings
         with pytest.raises(ConfigError, match=f"vae has no {name} .* lookback_rnn"):
-            vae.sample(steering=Steering(**settings))
-    with pytest.raises(ConfigError, match=r"vae has no form .* latent_musegan or lookback_rnn"):
+            vae.sample(steering=Steering.model_validate(settings))
+    with pytest.raises(ConfigError, match=r"vae has no form .* lookback_rnn or latent_musegan"):
         vae.notes(steering=Steering(form="AB"))
     draft = blank(vae.spec.tracks, vae.spec.grid, 2)
-    with pytest.raises(ConfigError, match="vae cannot complete songs: use lookback_rnn"):
+    with pytest.raises(ConfigError, match="vae completes no songs: use lookback_rnn"):
         vae.complete(draft)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import ConfigError
-from musegen.files.tonality import Key
+from musegen.files.tonality import Key, Mode
 from musegen.steering import Steering
 
 
@@ -18,7 +18,7 @@ from musegen.steering import Steering
         ("  e min ", 4, "minor"),
     ],
 )
-def test_keys_are_read_as_musicians_write_them(text: str, tonic: int, mode: str) -> None:
+def test_keys_are_read_as_musicians_write_them(text: str, tonic: int, mode: Mode) -> None:
     assert Key.parse(text) == Key(tonic=tonic, mode=mode)
 
 

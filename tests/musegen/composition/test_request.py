@@ -81,4 +81,4 @@ def test_wishes_that_cannot_be_met_say_which_option_helps(
 ) -> None:
     named = {key: song if value == "S" else value for key, value in wishes.items()}
     with pytest.raises(ConfigError, match=message):
-        drafted(Request(**named))
+        drafted(Request.model_validate(named))
