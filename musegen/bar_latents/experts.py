@@ -34,21 +34,22 @@ def in_scale(notes: StruckNotes, scale: Scales, strength: float) -> StruckNotes:
 def denser(notes: StruckNotes, factor: float) -> StruckNotes:
     """Strike the likeliest steps of each track, `factor` times as many as usual.
 
-    Where there are no more steps to strike, more voices strike.
+    Where there are too few steps to strike, each is struck by more voices instead.
     """
-    rhythm = notes.logits.rhythm.masked_fill(~notes.plays[..., None], -torch.inf)
+    logits = notes.logits
+    rhythm = logits.rhythm.masked_fill(~notes.plays[..., None], -torch.inf)
     line = rhythm.transpose(1, 2).flatten(2)  # [batch track bar*step]
     usual, possible = (line > 0).sum(2, keepdim=True), (line > -torch.inf).sum(2, keepdim=True)
     wanted = (usual * factor).round().long().clamp(min=1).minimum(possible)
     ranked = line.sort(2, descending=True).values
-    least = ranked.gather(2, (wanted - 1).clamp(min=0))  # [batch track 1]
-    least = torch.where(usual > 0, least - TIES, 0)
+    least = ranked.gather(2, (wanted - 1).clamp(min=0)) - TIES  # [batch track 1]
+    least = torch.where(usual > 0, least, 0)
     struck = (line > least).sum(2, keepdim=True)
-    more = (usual * factor / struck.clamp(min=1)).clamp(min=1).log()  # [batch track 1]
-    voices = torch.arange(1, MOST_VOICES + 1, device=line.device)
-    tilted = notes.logits.voices + more[:, None, ..., None] * voices
-    rhythm = notes.logits.rhythm - least[:, None]
-    return notes.with_logits(notes.logits._replace(rhythm=rhythm, voices=tilted))
+    more = (usual * factor / struck.clamp(min=1)).clamp(min=1)  # [batch track 1]
+    aim = logits.expected_voices * more[:, None]  # [batch bar track step]
+    count = torch.arange(1, MOST_VOICES + 1, device=line.device)
+    voices = -(count - aim[..., None]).square() / TIES
+    return notes.with_logits(logits._replace(rhythm=logits.rhythm - least[:, None], voices=voices))
 
 
 def beside(notes: StruckNotes, kept: States) -> StruckNotes:

@@ -37,8 +37,8 @@ Layer = Int[Tensor, "batch bar track"]
 Known = Int[Tensor, "2 bar track"]
 """A form of which some choices are known, and the others `UNKNOWN`."""
 
-CANDIDATES = 32
-"""Forms of which one is drawn."""
+CANDIDATES = 16
+"""Sampled forms of which one is drawn."""
 
 LAGS = (1, 2, 4, 8)
 """Bars after which a kept bar may repeat an open one."""
@@ -273,19 +273,25 @@ class FormDistribution(Distribution):
     def completed(self, known: Known, given: Sequence[Place] = ()) -> Form:
         """Sample forms in which some choices are known, those after an open one too.
 
-        Choices are sampled given those before them; kept bars that are new may repeat open ones;
-        of `CANDIDATES` forms one is drawn by how likely the choices of kept bars are in each
-        (importance resampling: Rubin 1988).
+        Choices are sampled given those before them, and known bars that are new may repeat open
+        ones. Of `CANDIDATES` forms, each with all such repetitions, one is drawn by how likely the
+        known choices are in it (importance resampling: Rubin 1988).
         """
         bars, several = known.shape[1], replace(self, batch=self.batch * CANDIDATES)
         if bool((known == UNKNOWN).all()):
             return self.sample(bars, given)
-        forms = _recalled(several.sample(bars, given, known), known)
-        chances = several.choices(nearest(forms)).masked_fill(known == UNKNOWN, 0)
-        chances = sum_events(chances).unflatten(0, (-1, CANDIDATES))  # [batch candidate]
-        drawn = chances.softmax(1).multinomial(1)[..., None, None, None]
-        forms = forms.unflatten(0, (-1, CANDIDATES))  # [batch candidate 2 bar track]
-        return forms.take_along_dim(drawn, 1)[:, 0]
+        forms = several.sample(bars, given, known)
+        recalled = [_recalled(forms, known, lag) for lag in LAGS]
+        forms = torch.stack([forms, *recalled], 1)  # [batch*candidate version 2 bar track]
+        chances = several.choices(nearest(forms.flatten(0, 1)))
+        chances = sum_events(chances.masked_fill(known == UNKNOWN, 0)).unflatten(
+            0, (len(forms), -1)
+        )
+        recalls = (forms[:, 1:] != forms[:, :1]).flatten(2).any(2)
+        chances[:, 1:].masked_fill_(~recalls, -torch.inf)  # the same form counts once
+        drawn = chances.reshape(self.batch, -1).softmax(1).multinomial(1)  # [batch 1]
+        forms = forms.reshape(self.batch, -1, *known.shape)  # [batch candidate 2 bar track]
+        return forms.take_along_dim(drawn[..., None, None, None], 1)[:, 0]
 
     def _choose(
         self,
@@ -308,22 +314,19 @@ class FormDistribution(Distribution):
                 here[:, layer, 0, track] = torch.where(is_free, drawn, origin)
 
 
-def _recalled(form: Form, known: Known) -> Form:
-    """Let known bars that are new repeat open ones that are new, one of `LAGS` earlier.
+def _recalled(form: Form, known: Known, lag: int) -> Form:
+    """Return forms in which known bars that are new repeat open ones that are new, `lag` before.
 
-    The lag is drawn for each form; a form in which nothing repeats an open bar is as likely.
+    A bar has the rhythm of the one it repeats, so both rhythms are new, or have the same origin.
     """
-    lag = torch.tensor((0, *LAGS), device=form.device)
-    lag = lag[torch.randint(len(lag), (len(form), 1, 1), device=form.device)]  # [batch 1 1]
-    bar = torch.arange(form.shape[2], device=form.device)[:, None]
-    source = (bar - lag).clamp(min=0).expand_as(form[:, 0])  # [batch bar track]
-    open_bars = (known[0] == UNKNOWN).expand_as(source)
-    rhythm = sources(form[:, 1])
-    recalls = (bar >= lag) & open_bars.gather(1, source) & (known[0] == NEW)
-    recalls &= form[:, 0].gather(1, source) == NEW
-    both_new = (form[:, 1].gather(1, source) == NEW) & (known[1] == NEW)
-    recalls &= both_new | (rhythm.gather(1, source) == rhythm)
-    return torch.where(recalls[:, None], lag[:, None], form)
+    after, rhythm = form[:, :, lag:], sources(form[:, 1])
+    before = form[:, :, : after.shape[2]]
+    recalls = (known[0, lag:] == NEW) & (known[0, : after.shape[2]] == UNKNOWN)
+    recalls = recalls & (before[:, 0] == NEW)  # [batch bar track]
+    is_new = (before[:, 1] == NEW) & (after[:, 1] == NEW)
+    recalls &= is_new | (rhythm[:, lag:] == rhythm[:, : after.shape[2]])
+    repeated = torch.where(recalls[:, None], lag, after)
+    return torch.cat([form[:, :, : form.shape[2] - after.shape[2]], repeated], 2)
 
 
 def _possible(

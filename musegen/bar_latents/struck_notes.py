@@ -44,6 +44,12 @@ class NoteLogits(NamedTuple):
     voices: Float[Tensor, "batch bar track step voice"]
     touch: "TouchLogits"
 
+    @property
+    def expected_voices(self) -> Float[Tensor, "batch bar track step"]:
+        """Return the expected number of notes that start in a struck step."""
+        count = torch.arange(1, MOST_VOICES + 1, device=self.voices.device)
+        return (self.voices.softmax(-1) * count).sum(-1)
+
 
 class TouchLogits(NamedTuple):
     """The logits of velocities, as factors: (of its step + of its pitch) times `loudness`."""
@@ -90,8 +96,7 @@ class StruckNotes(Distribution):
         """Return the likeliest rhythm with the likeliest pitches."""
         logits = self.logits
         struck = (logits.rhythm > 0) & self.plays[..., None]  # [batch bar track step]
-        count = torch.arange(1, MOST_VOICES + 1, device=struck.device)
-        voices = (logits.voices.softmax(-1) * count).sum(-1).round().long()
+        voices = logits.expected_voices.round().long()
         ranked = logits.onset.topk(min(MOST_VOICES, logits.onset.shape[-1]), dim=-1).values
         least = ranked.gather(4, voices[..., None] - 1)  # [batch bar track step 1]
         possible = logits.onset > -torch.inf

@@ -12,8 +12,11 @@ from musegen.bar_latents.form import (
     LONGEST,
     NEW,
     SILENT,
+    UNKNOWN,
     FormDensity,
     form_of,
+    givers,
+    nearest,
     places,
     sources,
 )
@@ -146,6 +149,55 @@ def test_sampled_forms_have_the_frequencies_that_the_density_states():
     for form, chance in zip(forms[..., 0].tolist(), chances.tolist(), strict=True):
         deviation = math.sqrt(chance * (1 - chance) / 4000)
         assert abs(drawn.count(form) / 4000 - chance) < 4 * deviation + 1e-3
+
+
+def posterior(density: FormDensity, known: torch.Tensor, forms: torch.Tensor) -> torch.Tensor:
+    """Return p(form given what is known) of all forms that agree with it."""
+    agrees = ((forms == known) | (known == UNKNOWN)).flatten(1).all(1)
+    with torch.no_grad():
+        chances = density(len(forms), 1).log_prob(forms).exp() * agrees
+    return chances / chances.sum()
+
+
+def test_what_is_known_later_speaks_for_what_is_sampled_before():
+    """Of two open bars and a third that is silent the frequencies are those of Bayes' rule."""
+    density, forms = random_density(1), every_form(3)
+    known = torch.tensor([UNKNOWN, UNKNOWN, SILENT]).repeat(2, 1)[..., None]
+    torch.manual_seed(0)
+    drawn = density(3000, 3).completed(known)
+    assert bool((drawn[:, :, 2] == SILENT).all())
+    counts = (drawn[:, None] == forms).flatten(2).all(2).sum(0)
+    expected = posterior(density, known, forms)
+    causal = (density(3000, 3).sample(3, known=known)[:, None] == forms).flatten(2).all(2).sum(0)
+    assert (counts / 3000 - expected).abs().max() < 0.04
+    assert (causal / 3000 - expected).abs().max() > 0.06
+
+
+def test_a_known_bar_can_repeat_an_open_one(monkeypatch: pytest.MonkeyPatch):
+    """A third bar that no kept one equals is new, or repeats an open bar that is new."""
+    monkeypatch.setattr("musegen.bar_latents.form.CANDIDATES", 100)
+    density, forms = random_density(1), every_form(3)
+    known = torch.tensor([UNKNOWN, UNKNOWN, NEW]).repeat(2, 1)[..., None]
+    torch.manual_seed(0)
+    drawn = density(800, 3).completed(known)
+    last = forms[:, 0, 2, 0]
+    recalls = torch.tensor(
+        [bool((one[:, 2 - d] == NEW).all()) for one, d in zip(forms, last.clamp(min=0))]
+    )  # noqa: B905
+    fits = torch.where(last > NEW, recalls, (forms[:, :, 2, 0] == NEW).all(1))
+    with torch.no_grad():
+        chances = density(len(forms), 1).log_prob(nearest(forms)).exp() * fits
+    expected = (chances[last > NEW].sum() / chances.sum()).item()
+    assert 0.05 < expected < 0.95
+    repeats = (drawn[:, 0, 2, 0] > NEW).float().mean().item()
+    assert repeats == pytest.approx(expected, abs=0.035)
+
+
+def test_the_giver_of_a_bar_is_the_first_kept_one_that_is_equal():
+    """A B A C, of which bars 2 and 3 are kept: A is given by bar 2, wherever it stands."""
+    layer = torch.tensor([NEW, NEW, 2, NEW, 2])[None, :, None]
+    kept = torch.tensor([False, False, True, True, False])[:, None]
+    assert givers(layer, kept)[0, :, 0].tolist() == [2, 1, 2, 3, 2]
 
 
 def test_long_forms_are_legal_beyond_the_longest_distance():

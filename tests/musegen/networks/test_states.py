@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.theory.distributions import Bernoulli
-from musegen.networks.states import GatedNotes, HeldNotes, sustain, to_cells, to_states
+from musegen.networks.states import GatedNotes, HeldNotes, sustain, to_cells, to_states, transposed
 
 
 def cells_of(steps: list[int]) -> torch.Tensor:
@@ -155,3 +155,14 @@ def test_the_probability_of_a_harmony_is_that_of_its_classes():
     classes = [0.1, 0.7] + [0.05] * 10
     by_hand = 0.9 * 0.7 * 0.95**10
     assert in_harmony(classes).log_prob(x).exp().item() == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_a_transposed_note_beyond_the_range_moves_by_an_octave_and_drums_stay():
+    """Pitches 1 and 22 of 24, two lower: 11 and 20; three higher: 4 and 13."""
+    x = torch.zeros(2, 2, 2, 1, 1, 24)
+    x[..., [1, 22]] = 1
+    moved = transposed(x, torch.tensor([-2, 3]), torch.tensor([False, True]))
+    drums, melodic = moved.unbind(1)
+    assert torch.equal(drums, x[:, 0])
+    pitches = [piece[1].flatten().nonzero().flatten().tolist() for piece in melodic]
+    assert pitches == [[11, 20], [4, 13]]

@@ -1,0 +1,109 @@
+"""Experts beside the decoder: key, density, and the tracks that are kept."""
+
+import pytest
+import torch
+
+from musegen.bar_latents.experts import HARMONY, RHYTHM, beside, denser, in_scale
+from musegen.bar_latents.struck_notes import NoteLogits, StruckNotes, TouchLogits
+
+TRACKS, STEPS, PITCHES = 2, 4, 24
+DRUMS, BASS = range(TRACKS)
+
+
+def notes(rhythm: list[float], pitch: int = 0, bars: int = 1) -> StruckNotes:
+    """Return notes of two tracks, drums and bass, of one voice and likeliest at a pitch."""
+    shape = (1, bars, TRACKS, STEPS)
+    onset = -torch.arange(PITCHES).expand(*shape, -1) / PITCHES
+    onset[..., pitch] = 5.0
+    voices = torch.zeros(*shape, 8)
+    voices[..., 0] = 20.0
+    touch = TouchLogits(
+        torch.zeros(*shape, 1), torch.zeros(1, bars, TRACKS, PITCHES, 1), torch.zeros(1, 127)
+    )
+    logits = NoteLogits(
+        torch.tensor(rhythm, dtype=torch.float).expand(shape),
+        torch.zeros(1, bars, TRACKS, 24),
+        onset,
+        torch.full_like(onset, -9.0),
+        voices,
+        touch,
+    )
+    plays = torch.ones(1, bars, TRACKS, dtype=torch.bool)
+    return StruckNotes(plays, logits, torch.tensor([False, True]))
+
+
+def struck(one: StruckNotes, track: int) -> list[list[int]]:
+    """Return (step, pitch) of the notes that start in the first bar."""
+    return one.representative[0, track, 1, 0].nonzero().tolist()
+
+
+def scale(*classes: int) -> torch.Tensor:
+    inside = torch.zeros(1, 12, dtype=torch.bool)
+    inside[0, list(classes)] = True
+    return inside
+
+
+def test_the_odds_of_notes_outside_a_scale_are_multiplied():
+    before = notes([1, -1, 1, -1]).logits.onset
+    after = in_scale(notes([1, -1, 1, -1]), scale(2, 7), 0.75).logits.onset
+    odds = (after - before).exp()
+    assert torch.allclose(odds[..., DRUMS, :, :], torch.ones(()))
+    bass = odds[0, 0, BASS, 0]
+    expected = torch.full((PITCHES,), 0.25)
+    expected[[2, 7, 14, 19]] = 1.0
+    assert torch.allclose(bass, expected)
+
+
+def test_nothing_outside_a_scale_remains_at_strength_1_even_of_few_pitches():
+    """Eight voices of a scale of two classes, which have four pitches in two octaves."""
+    one = notes([1, -1, -1, -1])
+    voices = torch.zeros_like(one.logits.voices)
+    voices[..., 7] = 20.0
+    kept = in_scale(one.with_logits(one.logits._replace(voices=voices)), scale(2, 7), 1.0)
+    assert struck(kept, BASS) == [[0, 2], [0, 7], [0, 14], [0, 19]]
+    assert struck(kept, DRUMS) == [[0, pitch] for pitch in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("factor", "steps"), [(0.5, [0]), (1.0, [0, 2]), (1.5, [0, 2, 3]), (2.0, [0, 1, 2, 3])]
+)
+def test_the_likeliest_steps_are_struck(factor: float, steps: list[int]):
+    one = denser(notes([3, -2, 1, -1]), factor)
+    assert [step for step, _ in struck(one, BASS)] == steps
+
+
+def test_where_all_steps_are_struck_more_voices_strike():
+    one = denser(notes([3, 2, 1, 1]), 2.0)
+    assert len(struck(one, BASS)) == 8
+
+
+def test_repeated_bars_stay_equal_and_silent_tracks_silent():
+    rhythm = [3, -2, 1, -1]
+    one = notes(rhythm, bars=3)
+    noisy = one.logits.rhythm + 1e-5 * torch.randn(one.logits.rhythm.shape)
+    one = denser(one.with_logits(one.logits._replace(rhythm=noisy)), 0.5)
+    assert (one.logits.rhythm > 0).sum(3).unique().tolist() == [1]
+    rests = denser(notes([-3, -2, -1, -1]), 2.0)
+    assert not rests.representative.any()
+
+
+def test_kept_tracks_draw_pitch_classes_of_their_half_bar_and_their_steps():
+    """A kept chord tone, class 3 an octave up, sounds in the first half, struck at step 1."""
+    kept = torch.zeros(1, TRACKS, 3, 1, STEPS, PITCHES)
+    kept[0, BASS, :2, 0, 1, 15] = 1
+    one = notes([0, 0, 0, 0])
+    after = beside(one, kept).logits
+    apart = (after.onset - one.logits.onset)[0, 0]  # [track step pitch]
+    expected = torch.zeros(STEPS, PITCHES)
+    expected[:2, [3, 15]] = HARMONY
+    assert torch.equal(apart[BASS], expected)
+    assert not apart[DRUMS].any()
+    rhythm = torch.tensor([-0.25, 0.75, -0.25, -0.25]) * RHYTHM
+    assert torch.allclose(after.rhythm[0, 0], rhythm.expand(TRACKS, -1))
+
+
+def test_the_rhythm_of_kept_drums_is_followed_but_not_their_pitches():
+    kept = torch.zeros(1, TRACKS, 3, 1, STEPS, PITCHES)
+    kept[0, DRUMS, :2, 0, 2, 6] = 1
+    one = notes([-1, -1, -1, -1], pitch=4)
+    assert struck(beside(one, kept), BASS) == [[2, 4]]
