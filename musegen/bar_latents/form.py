@@ -37,7 +37,7 @@ Layer = Int[Tensor, "batch bar track"]
 Known = Int[Tensor, "2 bar track"]
 """A form of which some choices are known, and the others `UNKNOWN`."""
 
-CANDIDATES = 16
+CANDIDATES = 32
 """Sampled forms of which one is drawn."""
 
 LAGS = (1, 2, 4, 8)
@@ -281,17 +281,18 @@ class FormDistribution(Distribution):
         if bool((known == UNKNOWN).all()):
             return self.sample(bars, given)
         forms = several.sample(bars, given, known)
-        recalled = [_recalled(forms, known, lag) for lag in LAGS]
-        forms = torch.stack([forms, *recalled], 1)  # [batch*candidate version 2 bar track]
-        chances = several.choices(nearest(forms.flatten(0, 1)))
-        chances = sum_events(chances.masked_fill(known == UNKNOWN, 0)).unflatten(
-            0, (len(forms), -1)
-        )
+        versions = [forms, *(_recalled(forms, known, lag) for lag in LAGS)]
+        chances = torch.stack([several._evidence(one, known) for one in versions], 1)
+        forms = torch.stack(versions, 1)  # [batch*candidate version 2 bar track]
         recalls = (forms[:, 1:] != forms[:, :1]).flatten(2).any(2)
         chances[:, 1:].masked_fill_(~recalls, -torch.inf)  # the same form counts once
         drawn = chances.reshape(self.batch, -1).softmax(1).multinomial(1)  # [batch 1]
         forms = forms.reshape(self.batch, -1, *known.shape)  # [batch candidate 2 bar track]
         return forms.take_along_dim(drawn[..., None, None, None], 1)[:, 0]
+
+    def _evidence(self, form: Form, known: Known) -> Float[Tensor, " batch"]:
+        """Return log p of the known choices, each given all before it."""
+        return sum_events(self.choices(nearest(form)).masked_fill(known == UNKNOWN, 0))
 
     def _choose(
         self,

@@ -181,9 +181,8 @@ def test_a_known_bar_can_repeat_an_open_one(monkeypatch: pytest.MonkeyPatch):
     torch.manual_seed(0)
     drawn = density(800, 3).completed(known)
     last = forms[:, 0, 2, 0]
-    recalls = torch.tensor(
-        [bool((one[:, 2 - d] == NEW).all()) for one, d in zip(forms, last.clamp(min=0))]
-    )  # noqa: B905
+    origin = (2 - last.clamp(min=0)).expand(2, 1, -1).permute(2, 0, 1)  # [form 2 1]
+    recalls = (forms[..., 0].take_along_dim(origin, 2) == NEW).all(1)[:, 0]
     fits = torch.where(last > NEW, recalls, (forms[:, :, 2, 0] == NEW).all(1))
     with torch.no_grad():
         chances = density(len(forms), 1).log_prob(nearest(forms)).exp() * fits
