@@ -89,6 +89,8 @@ class Session:
         return round(SAMPLE_RATE * self.roll.seconds_at(_last_step(self.roll)))
 
     def _render(self, tracks: list[int]) -> Audio:
+        if not self.roll.cells[tracks].any():  # which the synthesiser refuses
+            return np.zeros((2, self._end + int(RING_SECONDS * SAMPLE_RATE)), np.float32)
         score = _score(self.roll, tracks)
         return np.asarray(self.synthesizer.render(score, stereo=True), dtype=np.float32)
 

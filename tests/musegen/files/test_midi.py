@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mido
 import numpy as np
 import pretty_midi
 import pytest
@@ -19,7 +20,7 @@ from core.data.sources import RejectedFile
 from core.errors import UserError
 from musegen.files.keys import keys_of
 from musegen.files.limits import MusicLimits
-from musegen.files.midi import Song, read_midi, song_of, write_midi
+from musegen.files.midi import Song, origin_of, read_midi, song_of, write_midi
 from musegen.files.parts import parts_of
 from musegen.files.smf import scan
 from musegen.roll import Grid, Roll, fill, separate
@@ -492,6 +493,65 @@ def test_a_written_file_has_names_programs_channels_tempi_and_its_metre(tmp_path
     piano = [(n.start, n.end, n.pitch) for n in read.instruments[1].notes]
     np.testing.assert_allclose(piano, [(0, 0.5, 60), (2.75, 3.5, 64)], atol=1e-5)
     assert b"\x99" in path.read_bytes()
+
+
+def test_a_written_file_says_its_title_origin_key_and_sections_to_other_readers(tmp_path: Path):
+    """Six bars of F# minor at two tempi, in a form of three sections of two bars."""
+    chord = [(1, 0, pitch, 288) for pitch in (66 - 24, 69 - 24, 73 - 24)]
+    cells = fill(notes(*chord), tracks=5, bars=6, grid=Grid())
+    tempo = np.array([90.0, 90.0, 90.0, 120.0, 120.0, 120.0])
+    roll = Roll(cells, LAKH, Grid(), tempo, "Übung 1", form="ABA", origin="made by hand: ♯")
+    path = written(roll, tmp_path)
+    read = pretty_midi.PrettyMIDI(str(path), charset="utf-8")
+    assert [(k.key_number, k.time) for k in read.key_signature_changes] == [(12 + 6, 0.0)]
+    assert [(t.text, t.time) for t in read.text_events] == [("made by hand: ♯", 0.0)]
+    assert [part.name for part in read.instruments] == ["Piano"]
+    conductor = mido.MidiFile(path, charset="utf-8").tracks[0]
+    at = np.cumsum([event.time for event in conductor]).tolist()
+    told = [(tick, event) for tick, event in zip(at, conductor, strict=True)]
+    assert [(t, e.name) for t, e in told if e.type == "track_name"] == [(0, "Übung 1")]
+    assert [(t, e.key) for t, e in told if e.type == "key_signature"] == [(0, "F#m")]
+    markers = [(t, e.text) for t, e in told if e.type == "marker"]
+    assert markers == [(0, "A"), (2 * 1920, "B"), (4 * 1920, "A")]
+    tempi = [(t, e.tempo) for t, e in told if e.type == "set_tempo"]
+    assert tempi == [(0, 666_667), (3 * 1920, 500_000)]
+    assert [t for t, e in told if e.type == "time_signature"] == [0, 6 * 1920]
+    assert (read_midi(path).roll().cells == cells).all()
+    assert origin_of(path) == "made by hand: ♯"
+
+
+def test_a_roll_without_a_form_has_markers_where_it_repeats(tmp_path: Path):
+    """A bass line of four bars, another, and the first again; all signatures of the key of E."""
+    first = [(3, 48 * bar + 12 * beat, 4 + beat, 6) for bar in range(4) for beat in range(4)]
+    line = [(t, s + 48 * 8 * again, p, n) for t, s, p, n in first for again in (0, 1)]
+    line += [(3, 48 * 4 + 24 * half, 30 + half, 6) for half in range(8)]
+    path = written(Roll.of(notes(*line), LAKH, Grid(), np.full(12, 100.0)), tmp_path)
+    conductor = mido.MidiFile(path).tracks[0]
+    at = np.cumsum([event.time for event in conductor]).tolist()
+    markers = [(t, e.text) for t, e in zip(at, conductor, strict=True) if e.type == "marker"]
+    assert markers == [(0, "A"), (4 * 1920, "B"), (8 * 1920, "A")]
+    assert not any(e.type in ("track_name", "text") for e in conductor), "nameless, of no origin"
+
+
+def test_chosen_tracks_are_written_with_what_is_said_of_all(tmp_path: Path):
+    """The bass alone is in C major too; the piano says that it is C minor."""
+    played = notes(
+        (1, 0, 63 - 24, 48), (1, 0, 60 - 24, 48), (3, 0, 36 - 24, 48), (3, 0, 43 - 24, 9)
+    )
+    roll = Roll.of(played, LAKH, Grid(), np.array([100.0]), "song")
+    stream = io.BytesIO()
+    write_midi(roll, stream, [3])
+    read = pretty_midi.PrettyMIDI(io.BytesIO(stream.getvalue()))
+    assert [part.name for part in read.instruments] == ["Bass"]
+    assert sorted(note.pitch for note in read.instruments[0].notes) == [36, 43]
+    assert [k.key_number for k in read.key_signature_changes] == [12]
+    assert read.get_end_time() == pytest.approx(4 * 60 / 100)
+
+
+def test_a_file_that_says_nothing_of_its_origin(tmp_path: Path):
+    (tmp_path / "other.mid").write_bytes(midi(name("tune"), note(60, 480)))
+    (tmp_path / "broken.mid").write_bytes(b"MThd")
+    assert origin_of(tmp_path / "other.mid") == origin_of(tmp_path / "broken.mid") == ""
 
 
 def test_names_of_all_alphabets_are_written(tmp_path: Path):
