@@ -113,6 +113,56 @@ def test_a_song_is_written_as_midi_sound_picture_and_pianoroll(trained: Path, tm
     assert [track.name for track in pianoroll.tracks] == [name for name, _, _ in played]
 
 
+def test_formats_stems_and_sounds_are_options(trained: Path, tmp_path: Path):
+    options = ("--count", 1, "--bars", 2, "--seed", 7, "--device", "cpu", "--to", tmp_path)
+    asked = ("--only", "mid,mp3", "--stems", "--programs", "bass=38,piano=electric piano")
+    code, said, complaint = run("music", "sample", trained, *options, *asked)
+    assert (code, complaint) == (0, "")
+    song = pretty_midi.PrettyMIDI(str(tmp_path / "tiny-seed7-1.mid"))
+    assert (tmp_path / "tiny-seed7-1.mp3").stat().st_size > 1000
+    programs = {part.name: part.program for part in song.instruments if part.notes}
+    usual = {"Drums": 0, "Guitar": 24, "Strings": 48}
+    assert programs == {
+        n: p for n, p in {**usual, "Bass": 38, "Piano": 4}.items() if n in programs
+    }
+    stems = {path.name for path in (tmp_path / "tiny-seed7-1-stems").iterdir()}
+    assert stems == {f"{name.lower()}.{kind}" for name in programs for kind in ("mid", "mp3")}
+    assert len(said.splitlines()) == 2 + len(stems)
+
+
+def test_wrong_formats_and_sounds_get_the_known_ones_before_a_song_is_made(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from musegen.model import Model
+
+    monkeypatch.setattr(Model, "sample", None)
+    command = ["music", "sample", trained, "--device", "cpu", "--to", tmp_path / "to"]
+    refused(2, "there are mid, png, wav, flac, mp3, ogg", *command, "--only", "mid,aiff")
+    refused(2, "there are drums, piano, guitar, bass", *command, "--programs", "tuba=3")
+    refused(2, "no instrument is called 'kazoo'", *command, "--programs", "bass=kazoo")
+    assert not (tmp_path / "to").exists()
+
+
+def test_another_song_is_not_overwritten_and_that_is_said_before_one_is_made(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from musegen.model import Model
+
+    command = ["music", "sample", trained, "--only", "mid", "--device", "cpu", "--to", tmp_path]
+    for _ in range(2):  # the same songs can be written again
+        assert run(*command, "--count", 2, "--bars", 2)[0] == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert run(*command, "--count", 1, "--bars", 2, "--seed", 5)[0] == 0, "another name"
+    assert run(*command, "--count", 2, "--bars", 3, "--overwrite")[0] == 0
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert after.keys() - before.keys() == {"tiny-seed5-1.mid"}
+    assert not any(after[name] == song for name, song in before.items())
+    monkeypatch.setattr(Model, "sample", None)
+    for other in (("--bars", 2), ("--bars", 3, "--tempo-bpm", 96)):
+        refused(1, "tiny-seed0-1.mid is there and holds another song", *command, *other)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == after
+
+
 def test_a_run_and_its_songs_are_measured_beside_real_songs(
     data: Path, trained: Path, tmp_path: Path
 ):

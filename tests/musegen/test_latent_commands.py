@@ -14,7 +14,7 @@ from core.app.latent_commands import points_of
 from core.app.output import Output
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
-from musegen.files.midi import read_midi, write_midi
+from musegen.files.midi import origin_of, read_midi, write_midi
 from musegen.files.song import SongOutput
 from musegen.model import Model, train
 from musegen.roll import Grid, Notes, Roll
@@ -70,6 +70,27 @@ def test_the_commands_write_a_song(folder: Path, song: Path, tmp_path: Path):
         assert (code, complaint) == (0, "")
         assert sorted(map(Path, said.splitlines())) == sorted(to.iterdir())
         assert len(list(to.glob("*.mid"))) == songs[command]
+
+
+def test_every_command_writes_the_formats_that_are_asked_for(
+    folder: Path, song: Path, tmp_path: Path
+):
+    """The pictures of all songs together are left out with the others."""
+    commands = {
+        "interpolate": (["1", song], ["interpolation"]),
+        "arithmetic": ([song, "1", "2"], ["arithmetic"]),
+        "vary": ([song, "--count", 2], ["variation-1", "variation-2"]),
+        "reconstruct": ([song], ["reconstruction-song"]),
+    }
+    for command, (points, names) in commands.items():
+        options = ("--seed", 3, "--only", "mid", "--device", "cpu", "--to", tmp_path)
+        code, said, complaint = run("music", command, folder, *points, *options)
+        assert (code, complaint) == (0, "")
+        assert [Path(line).name for line in said.splitlines()] == [
+            f"vae-seed3-{name}.mid" for name in names
+        ]
+    origin = origin_of(tmp_path / "vae-seed3-variation-1.mid")
+    assert origin.endswith(f": vae-seed3-variation-1, {song}, strength 0.3")
 
 
 @pytest.mark.parametrize(

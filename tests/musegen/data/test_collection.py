@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import midi, note, number, program
+from handmade import midi, note, number, program, tempo
 from note_rows import rows
 from tunes import FOUR_BARS, write_tunes
 
@@ -48,6 +48,21 @@ def test_notes_are_cut_at_bars():
     assert columns["velocity"].tolist() == [90, 90, 90, 80]
     assert columns["pitch"].tolist() == [7, 7, 7, 5]
     assert columns["track"].tolist() == [0, 0, 0, 1]
+
+
+def test_the_tempo_of_a_song_is_the_median_of_its_bars(tmp_path: Path):
+    """Bars of 100; of 60, 60 and 240; of 50, 150, 150 and 75 bpm: 100, 60 and 112.5."""
+    songs = []
+    for nth, bpm in enumerate(([100] * 5, [60, 60, 240], [50, 150, 150, 75])):
+        conductor = b"".join(
+            tempo(round(6e7 / one), after=1920 * (bar > 0)) for bar, one in enumerate(bpm)
+        )
+        piano = b"".join(note(50 + 7 * nth + n % 5, 480) for n in range(4 * len(bpm)))
+        songs.append(midi(conductor, piano))
+    data = prepared(tmp_path, *songs, test_share=0.0)
+    found = dict(zip((song.source for song in data.songs), data.tempi_bpm("train"), strict=True))
+    by_number = [found[name] for name in sorted(found)]
+    np.testing.assert_allclose(by_number, [100, 60, 112.5], rtol=1e-5)
 
 
 def test_a_phrase_by_hand(tmp_path: Path):
