@@ -57,7 +57,7 @@ def _program(text: str, is_drum: bool) -> int:
     found = [number for name, number in names.items() if asked and f" {asked} " in name]
     if not found:
         kind = "drum kit" if is_drum else "instrument"
-        raise ConfigError(f"no {kind} is called '{text}': {_alike(text, [*known])}, or a number")
+        raise ConfigError(f"no {kind} is called '{text}': {_similar(text, [*known])}, or a number")
     return found[0]
 
 
@@ -65,7 +65,7 @@ def _words(name: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", name.lower())
 
 
-def _alike(text: str, known: list[str]) -> str:
+def _similar(text: str, known: list[str]) -> str:
     """Return those of many names that share a word with a text, else the nearest, else all."""
     shared = [name for name in known if set(_words(text)) & set(_words(name))]
     near = difflib.get_close_matches(text, known, n=8, cutoff=0.4)

@@ -14,7 +14,7 @@ SAME = 0.5
 """Sections are equal where more than this share of their notes is in both."""
 
 Onsets = Bool[np.ndarray, "track cell"]
-"""Where the notes of a section begin."""
+"""The cells in which the notes of a section begin."""
 
 
 def sections(roll: Roll) -> list[tuple[int, str]]:

@@ -130,7 +130,7 @@ def test_formats_stems_and_sounds_are_options(trained: Path, tmp_path: Path):
     assert len(said.splitlines()) == 2 + len(stems)
 
 
-def test_wrong_formats_and_sounds_get_the_known_ones_before_a_song_is_made(
+def test_wrong_formats_and_sounds_get_the_known_ones_before_a_song_is_sampled(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     from musegen.model import Model
@@ -143,7 +143,7 @@ def test_wrong_formats_and_sounds_get_the_known_ones_before_a_song_is_made(
     assert not (tmp_path / "to").exists()
 
 
-def test_another_song_is_not_overwritten_and_that_is_said_before_one_is_made(
+def test_another_song_is_not_overwritten_and_that_is_said_before_one_is_sampled(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     from musegen.model import Model

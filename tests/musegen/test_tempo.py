@@ -51,7 +51,7 @@ def test_a_run_knows_the_tempi_of_its_training_songs(data: Collection, run: Path
 
 
 def test_tempi_are_drawn_as_often_as_the_training_songs_have_them():
-    """Of 1,000 songs about 2/3 at 100 and 1/3 at 60: three standard deviations are 45."""
+    """Two thirds of 1,000 songs at 100, a third at 60: three standard deviations are 45."""
     spec = DataSpec(grid=Grid(), tracks=(), bars=4, tempi_bpm=(60, 100, 100))
     drawn = Counter(spec.tempo_bpm(7, number) for number in range(1000))
     assert set(drawn) == {60.0, 100.0}
@@ -104,8 +104,8 @@ def test_a_reconstruction_has_the_tempi_of_the_song_and_a_seed_the_usual_one(
     def tempi(path: Path) -> list[float]:
         return np.round(read_midi(path, data.tracks, data.grid).tempo_bpm, 2).tolist()
 
-    again = next(latent_commands.reconstruct(model, tmp_path / "a.mid", to, 0))
-    assert tempi(again) == [80, 90, 150, 150]
+    rebuilt = next(latent_commands.reconstruct(model, tmp_path / "a.mid", to, 0))
+    assert tempi(rebuilt) == [80, 90, 150, 150]
     usual = model.spec.usual_tempo_bpm
     mixed = next(latent_commands.interpolate(model, "1", "2", 2, to, 0))
     assert tempi(mixed) == [usual] * 4

@@ -199,7 +199,9 @@ def test_a_picture_shows_four_items_at_most_of_each_side(world, tmp_path):
 
 def test_pictures_are_left_out_where_they_are_not_wanted(world, tmp_path):
     class Plain(Output):
-        has_pictures = False
+        @property
+        def has_pictures(self) -> bool:
+            return False
 
     paths = list(vary(world.ae, "b.mid", 0.5, 2, Plain(tmp_path), 0))
     assert [path.name for path in paths] == [f"ae-seed0-variation-{n}.mid" for n in (1, 2)]

@@ -22,7 +22,7 @@ def tones() -> np.ndarray:
 
 def decoded(content: bytes) -> tuple[np.ndarray, dict[str, str]]:
     """Samples at 44.1 kHz, and the tags of a file."""
-    with av.open(io.BytesIO(content)) as file:
+    with av.open(io.BytesIO(content), "r") as file:
         stream = file.streams.audio[0]
         convert = av.AudioResampler("fltp", "stereo", SAMPLE_RATE)
         frames: list[Any] = [
@@ -36,14 +36,14 @@ def decoded(content: bytes) -> tuple[np.ndarray, dict[str, str]]:
 @pytest.mark.parametrize(
     ("kind", "least_decibels"), [("wav", 80), ("flac", 80), ("mp3", 28), ("ogg", 25)]
 )
-def test_what_is_written_is_heard(kind: str, least_decibels: float):
+def test_what_is_written_is_decoded(kind: str, least_decibels: float):
     """Nothing is moved in time, left and right stay, and the error is small."""
     played = tones()
-    heard, _ = decoded(encode(played, kind, TAGS))
-    assert heard.shape == played.shape
+    received, _ = decoded(encode(played, kind, TAGS))
+    assert received.shape == played.shape
     inside = slice(SAMPLE_RATE // 10, -SAMPLE_RATE // 10)  # of the ends encoders know one side
     for channel in (0, 1):
-        one, other = played[channel, inside], heard[channel, inside]
+        one, other = played[channel, inside], received[channel, inside]
         noise = np.mean((one - other) ** 2) / np.mean(one**2)
         assert -10 * np.log10(noise) > least_decibels
 
@@ -51,8 +51,8 @@ def test_what_is_written_is_heard(kind: str, least_decibels: float):
 def test_lossless_files_hold_the_same_16_bits():
     played = tones()
     for kind in ("wav", "flac"):
-        heard, _ = decoded(encode(played, kind))
-        assert np.array_equal(np.round(heard.T * 32768), in_16_bits(played))
+        received, _ = decoded(encode(played, kind))
+        assert np.array_equal(np.round(received.T * 32768), in_16_bits(played))
 
 
 @pytest.mark.parametrize("kind", FORMATS[1:])

@@ -508,14 +508,14 @@ def test_a_written_file_says_its_title_origin_key_and_sections_to_other_readers(
     assert [part.name for part in read.instruments] == ["Piano"]
     conductor = mido.MidiFile(path, charset="utf-8").tracks[0]
     at = np.cumsum([event.time for event in conductor]).tolist()
-    told = [(tick, event) for tick, event in zip(at, conductor, strict=True)]
-    assert [(t, e.name) for t, e in told if e.type == "track_name"] == [(0, "Übung 1")]
-    assert [(t, e.key) for t, e in told if e.type == "key_signature"] == [(0, "F#m")]
-    markers = [(t, e.text) for t, e in told if e.type == "marker"]
+    events = [(tick, event) for tick, event in zip(at, conductor, strict=True)]
+    assert [(t, e.name) for t, e in events if e.type == "track_name"] == [(0, "Übung 1")]
+    assert [(t, e.key) for t, e in events if e.type == "key_signature"] == [(0, "F#m")]
+    markers = [(t, e.text) for t, e in events if e.type == "marker"]
     assert markers == [(0, "A"), (2 * 1920, "B"), (4 * 1920, "A")]
-    tempi = [(t, e.tempo) for t, e in told if e.type == "set_tempo"]
+    tempi = [(t, e.tempo) for t, e in events if e.type == "set_tempo"]
     assert tempi == [(0, 666_667), (3 * 1920, 500_000)]
-    assert [t for t, e in told if e.type == "time_signature"] == [0, 6 * 1920]
+    assert [t for t, e in events if e.type == "time_signature"] == [0, 6 * 1920]
     assert (read_midi(path).roll().cells == cells).all()
     assert origin_of(path) == "made by hand: ♯"
 
@@ -523,7 +523,7 @@ def test_a_written_file_says_its_title_origin_key_and_sections_to_other_readers(
 def test_a_roll_without_a_form_has_markers_where_it_repeats(tmp_path: Path):
     """A bass line of four bars, another, and the first again; all signatures of the key of E."""
     first = [(3, 48 * bar + 12 * beat, 4 + beat, 6) for bar in range(4) for beat in range(4)]
-    line = [(t, s + 48 * 8 * again, p, n) for t, s, p, n in first for again in (0, 1)]
+    line = [(t, s + 48 * 8 * repeat, p, n) for t, s, p, n in first for repeat in (0, 1)]
     line += [(3, 48 * 4 + 24 * half, 30 + half, 6) for half in range(8)]
     path = written(Roll.of(notes(*line), LAKH, Grid(), np.full(12, 100.0)), tmp_path)
     conductor = mido.MidiFile(path).tracks[0]

@@ -47,7 +47,7 @@ def test_bars_that_are_left_over_belong_to_the_last_section():
     assert repeating(bars(*VERSE[:2])) == ["A"]
 
 
-def test_each_track_counts_alike_and_silence_equals_silence():
+def test_each_track_counts_equally_and_silence_equals_silence():
     """The piano has 1 of 3 notes in both, the drums all 9: (1/3 + 1) / 2; other tracks rest."""
     one, other = np.zeros((5, 12), bool), np.zeros((5, 12), bool)
     one[0, :9] = other[0, :9] = True

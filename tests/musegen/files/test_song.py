@@ -36,11 +36,11 @@ def written(roll: Roll, to: SongOutput) -> list[str]:
     return [str(path.relative_to(to.folder)) for path in write_song(roll, to)]
 
 
-def test_a_song_is_named_by_model_seed_and_number_and_says_how_to_make_it_again():
+def test_a_song_is_named_by_model_seed_and_number_and_says_how_to_repeat_it():
     label = Label.of("lookback_rnn", 7, 3, bars=16, temperature=0.9, form="", tempo=None)
     assert label.name == "lookback_rnn-seed7-3"
-    made, _, how = label.origin.partition(": ")
-    assert made.startswith("made with pianoreel ")
+    by, _, how = label.origin.partition(": ")
+    assert by.startswith("made with pianoreel ")
     assert how == "lookback_rnn, seed 7, song 3, bars 16, temperature 0.9"
 
 
@@ -103,7 +103,7 @@ def test_midi_stems_hold_one_track_each_of_the_songs_notes_and_tempi(tmp_path: P
     assert sorted(found) == sorted(rows(whole.notes)) == sorted(rows(song().notes()))
 
 
-def test_other_sounds_are_in_the_midi_and_are_heard(tmp_path: Path):
+def test_other_sounds_are_in_the_midi_and_in_the_sound(tmp_path: Path):
     def bytes_of(programs: Mapping[str, str]) -> tuple[list[int], bytes]:
         to = SongOutput(tmp_path, ("mid", "wav"), programs=programs, overwrite=True)
         written(song(), to)
@@ -130,7 +130,7 @@ def test_a_song_of_that_name_is_not_overwritten_unasked(tmp_path: Path):
     assert (tmp_path / "mine-seed7-2.mid").read_bytes() != before["mine-seed7-2.mid"]
 
 
-def test_a_taken_name_is_known_before_the_song_is_made(tmp_path: Path):
+def test_a_taken_name_is_known_before_the_song_is_sampled(tmp_path: Path):
     to = SongOutput(tmp_path, ("mid",))
     to.require_free(LABEL)
     written(song(), to)
