@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import mido
@@ -546,6 +547,17 @@ def test_chosen_tracks_are_written_with_what_is_said_of_all(tmp_path: Path):
     assert sorted(note.pitch for note in read.instruments[0].notes) == [36, 43]
     assert [k.key_number for k in read.key_signature_changes] == [12]
     assert read.get_end_time() == pytest.approx(4 * 60 / 100)
+
+
+def test_long_texts_are_written_whole(tmp_path: Path):
+    """Lengths of 1, 2 and 3 bytes: 127, 128 and 16,384 letters."""
+    for letters in (127, 128, 16_384):
+        roll = Roll.of(notes((1, 0, 9, 4)), LAKH, Grid(), np.array([100.0]), "n" * letters)
+        path = written(replace(roll, origin="o" * letters), tmp_path)
+        conductor = mido.MidiFile(path).tracks[0]
+        assert [e.name for e in conductor if e.type == "track_name"] == ["n" * letters]
+        assert origin_of(path) == "o" * letters
+        assert rows(read_midi(path).notes) == [(1, 0, 9, 4)]
 
 
 def test_a_file_that_says_nothing_of_its_origin(tmp_path: Path):
