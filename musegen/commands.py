@@ -372,9 +372,9 @@ class MusicCommands(DomainCommands):
         from musegen.composition.judge import judge_of
         from musegen.composition.request import Request
         from musegen.files.song import write_song
-        from musegen.files.tonality import Key
         from musegen.model import Model
         from musegen.steering import Steering, density_of
+        from musegen.tonality import Key
 
         domain, model = self.domain(), Model.load(run, device)
         to.require_tracks(model.spec.tracks)

@@ -5,7 +5,7 @@ from pydantic import Field
 from core.config import Strict, nearest
 from core.errors import ConfigError
 from core.theory.distributions import Binarisation
-from musegen.files.tonality import Key
+from musegen.tonality import Key
 
 LEAST_DENSITY, MOST_DENSITY = 0.25, 4.0
 DENSITIES = {"low": 0.6, "normal": 1.0, "high": 1.6}

@@ -190,12 +190,15 @@ WINGS = {
     "musegen": {
         "tracks": set[str](),
         "roll": {"tracks"},
-        "files": {"files", "roll", "tracks"},
+        "tonality": {"roll", "tracks"},
+        "steering": {"tonality"},
+        "draft": {"files", "roll", "tracks"},
+        "files": {"files", "roll", "tonality", "tracks"},
         "data": {"data", "files", "roll", "tracks"},
         "networks": {"networks", "roll", "tracks"},
         "densities": {"densities", "networks.states", "roll", "steering", "tracks"},
         "bar_latents": {
-            *("bar_latents", "roll", "tracks"),
+            *("bar_latents", "draft", "roll", "steering", "tracks"),
             *("networks.states", "networks.multiscale", "networks.wirings"),
         },
         "terms": set[str](),

@@ -16,10 +16,10 @@ from musegen.composition.judge import Judge, best
 from musegen.composition.request import NEW_SONGS, Request
 from musegen.draft import Draft
 from musegen.files.label import Label
-from musegen.files.tonality import key_of
 from musegen.measures.excerpts import Excerpts
 from musegen.roll import Notes, Roll
 from musegen.steering import LEAST_DENSITY, UNSTEERED, Steering
+from musegen.tonality import key_of
 
 if TYPE_CHECKING:
     from musegen.model import Model

@@ -3,8 +3,8 @@
 import numpy as np
 
 from musegen.draft import Draft
-from musegen.files.tonality import Key
 from musegen.roll import Grid, Notes
+from musegen.tonality import Key
 
 TRIADS = {"major": (0, 4, 7), "minor": (0, 3, 7)}
 """Semitones above the tonic of the last chord."""

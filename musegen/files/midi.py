@@ -35,8 +35,8 @@ from musegen.files.smf import (
     with_metas,
     with_ports,
 )
-from musegen.files.tonality import key_of
 from musegen.roll import Cells, Grid, Metre, Notes, Roll, fill, separate
+from musegen.tonality import key_of
 from musegen.tracks import LAKH, Part, Track, assign
 
 TICKS_PER_BEAT = 480

@@ -20,7 +20,6 @@ from musegen.data.band import songs
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.draft import Source, accompaniment, blank
-from musegen.files.tonality import Key
 from musegen.measures.resemblance import onset_f1
 from musegen.model import DOMAIN, MEASURED_BARS, Model, train
 from musegen.networks.states import to_cells
@@ -28,6 +27,7 @@ from musegen.networks.wirings import Wires
 from musegen.recipes import RECIPES
 from musegen.roll import HOLD, ONSET, SILENT, Grid, Roll, fill, notes_of
 from musegen.steering import Steering
+from musegen.tonality import Key
 
 BARS, STEPS_PER_BEAT = 3, 4
 SLOW_FLOW = pytest.param("glow", marks=pytest.mark.slow)

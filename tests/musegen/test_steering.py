@@ -3,8 +3,8 @@
 import pytest
 
 from core.errors import ConfigError
-from musegen.files.tonality import Key, Mode
 from musegen.steering import Steering
+from musegen.tonality import Key, Mode
 
 
 @pytest.mark.parametrize(

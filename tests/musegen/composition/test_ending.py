@@ -4,8 +4,8 @@ import numpy as np
 
 from musegen.composition.ending import THINNING_BARS, ending_of, last_chord
 from musegen.draft import blank
-from musegen.files.tonality import Key
 from musegen.roll import Grid, Notes
+from musegen.tonality import Key
 from musegen.tracks import LAKH
 
 GRID = Grid(steps_per_beat=4)

@@ -17,15 +17,10 @@ from core.errors import ConfigError
 from musegen.roll import Grid, Notes
 from musegen.tracks import Track
 
-<<<<<<< HEAD
 PROFILES = {
     "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
     "minor": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
 }
-=======
-MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
->>>>>>> 98cd2dc (Words of the house)
 """The ratings of how well each pitch class fits a key, from its tonic upwards, by listeners."""
 
 TONICS = {

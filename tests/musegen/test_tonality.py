@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from note_rows import notes
 
-from musegen.files.tonality import key_of
 from musegen.roll import Grid, Notes
+from musegen.tonality import key_of
 from musegen.tracks import LAKH
 
 DRUMS, PIANO, BASS = 0, 1, 3
