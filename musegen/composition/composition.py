@@ -101,5 +101,5 @@ class Composition:
         else:
             usual = np.full(draft.bars, spec.tempo_bpm(*part))
             roll = Roll.of(song, draft.tracks, draft.grid, usual)
-        tempo = usual if self.tempo_bpm is None else np.full(draft.bars, self.tempo_bpm)
+        tempo = usual if self.tempo_bpm is None else np.full(draft.bars, float(self.tempo_bpm))
         return replace(roll, tempo_bpm=tempo, form=self.request.form)
