@@ -89,13 +89,21 @@ class Placed(NamedTuple):
         return notes.moved((self.at - self.first) * steps)
 
 
+class Repeat(NamedTuple):
+    """`bars` bars from bar `at` on are those from bar `first` on."""
+
+    first: int
+    at: int
+    bars: int
+
+
 @dataclass(frozen=True)
 class Draft:
     """A song in progress.
 
     `placed`: what the user's songs hold; `kept` [track bar]: where that stays, and nothing is
     added: a bar in which nothing was placed stays silent. `composed`: notes on the model's grid
-    that stand beside what was placed.
+    that stand beside what was placed. `repeats`: stretches of bars that are composed once.
     """
 
     tracks: tuple[Track, ...]
@@ -104,6 +112,7 @@ class Draft:
     placed: tuple[Placed, ...]
     kept: Kept
     composed: Notes = field(default_factory=lambda: _concat(()))
+    repeats: tuple["Repeat", ...] = ()
 
     def composing(self, sounding: Sequence[str]) -> "Draft":
         """Return the draft with only these tracks composed, in its open bars; none are all."""
@@ -148,7 +157,8 @@ class Draft:
         )
         notes = _concat([kept, self._fitting(finely, kept, fine)]).ordered()
         tracks = self.placed[0].source.tracks if self.placed else self.tracks
-        return Roll.of(separate(notes, fine), tracks, fine, self.tempo_bpm, name)
+        roll = Roll.of(separate(notes, fine), tracks, fine, self.tempo_bpm, name)
+        return replace(roll, composed=~self.kept)
 
     @property
     def tempo_bpm(self) -> Float[np.ndarray, " bar"]:
@@ -176,12 +186,25 @@ class Draft:
 
         Those that start while a kept note sounds on their track and pitch are left out.
         """
+        composed = self._repeated(composed, grid)
         open_notes = composed[~self._in_kept(composed, grid)]
         steps = grid.steps_per_bar
         ends = _next_kept(self.kept)[open_notes.track, open_notes.start // steps] * steps
         length = np.minimum(open_notes.length, ends - open_notes.start)
         fitting = separate(replace(open_notes, length=length), grid)
         return fitting[~_covered(fitting, kept, grid)]
+
+    def _repeated(self, composed: Notes, grid: Grid) -> Notes:
+        """Return composed notes with those of each repetition as they were the first time."""
+        steps = grid.steps_per_bar
+        for first, at, bars in self.repeats:
+            ends = first * steps, (first + bars) * steps
+            once = composed[(composed.start >= ends[0]) & (composed.start < ends[1])]
+            once = replace(once, length=np.minimum(once.length, ends[1] - once.start))
+            there = composed.start - at * steps
+            others = composed[(there < 0) | (there >= bars * steps)]
+            composed = _concat([others, once.moved((at - first) * steps)])
+        return composed.ordered()
 
 
 def _next_kept(kept: Kept) -> np.ndarray:
@@ -286,7 +309,13 @@ def remix(source: Source, form: str, section_bars: int) -> Draft:
     )
     kept = np.repeat([number < sections for number in numbers], section_bars)
     kept = np.broadcast_to(kept, (len(source.song.tracks), len(kept)))  # [track bar]
-    return Draft(source.song.tracks, source.song.grid, kept.shape[1], placed, kept.copy())
+    draft = Draft(source.song.tracks, source.song.grid, kept.shape[1], placed, kept.copy())
+    repeats = tuple(
+        Repeat(numbers.index(number) * section_bars, place * section_bars, section_bars)
+        for place, number in enumerate(numbers)
+        if number >= sections and number in numbers[:place]
+    )
+    return replace(draft, repeats=repeats)
 
 
 def _of(source: Source, bars: int, kept: Kept) -> Draft:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import Field
 
 from core.config import Strict
@@ -131,7 +131,8 @@ class Roll:
     """A piece: its cells, its tracks, and the tempo of each bar in quarter notes a minute.
 
     `velocity`: see `Velocities`; without it all notes have velocity 100. `form`: a letter for each
-    of its sections, which are equally long; empty where nobody chose one. `origin`: which model
+    of its sections, which are equally long; empty where nobody chose one. `composed`: the bars of
+    tracks that a model composed, where the others are a user's own. `origin`: which model
     made it, by which settings.
     """
 
@@ -142,6 +143,7 @@ class Roll:
     name: str = ""
     velocity: Velocities | None = None
     form: str = ""
+    composed: Bool[np.ndarray, "track bar"] | None = None
     origin: str = ""
 
     @classmethod

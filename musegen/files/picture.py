@@ -28,9 +28,15 @@ DRUMS = {
 
 BARS_PER_LINE = 8
 
+SHADE = 0.15
+"""Opacity of the ground on which composed bars stand."""
+
 
 def draw_roll(roll: Roll, path: Path | str | BytesIO) -> None:
-    """Draw one piece: a lane for each track that plays, eight bars a line."""
+    """Draw one piece: a lane for each track that plays, eight bars a line.
+
+    Bars that were composed beside a user's own are shaded.
+    """
     playing = [number for number in range(len(roll.tracks)) if roll.cells[number].any()]
     lines = range(0, roll.bars, BARS_PER_LINE)
     heights = [_lane(roll, number)[2] for number in playing] or [1.0]
@@ -50,7 +56,8 @@ def draw_roll(roll: Roll, path: Path | str | BytesIO) -> None:
 def _title(roll: Roll) -> str:
     low, high = roll.tempo_bpm.min(), roll.tempo_bpm.max()
     tempo = f"{low:.0f}" if high - low < 1 else f"{low:.0f}-{high:.0f}"
-    return f"{roll.name}   {tempo} bpm   {roll.bars} bars   {roll.seconds:.1f} s"
+    shaded = "" if roll.composed is None else "   shaded: composed"
+    return f"{roll.name}   {tempo} bpm   {roll.bars} bars   {roll.seconds:.1f} s{shaded}"
 
 
 def _lane(roll: Roll, number: int) -> tuple[list[int], int, float]:
@@ -88,6 +95,10 @@ def _draw_lane(axes: Axes, roll: Roll, number: int, first: int) -> None:
         axes.set_yticks(octaves, [f"C{p // 12 - 1}" for p in octaves], fontsize=7)
         axes.grid(axis="y", color="#d8dee9", linewidth=0.6)
     _draw_beats(axes, shown, roll.grid.beats_per_bar)
+    if roll.composed is not None:
+        for bar in np.flatnonzero(roll.composed[number, bars]).tolist():
+            beats = roll.grid.beats_per_bar
+            axes.axvspan(bar * beats, (bar + 1) * beats, color=colour, alpha=SHADE, zorder=0, lw=0)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
 

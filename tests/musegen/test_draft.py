@@ -110,6 +110,14 @@ def test_a_remix_places_sections_by_their_letters(tmp_path: Path) -> None:
     assert bass.start.tolist() == [0, 16, 32, 48, 96, 112]
 
 
+def test_a_new_section_of_a_remix_is_composed_once(tmp_path: Path) -> None:
+    draft = remix(song(tmp_path / "a.mid", 2, 40), "CACB", 1)
+    merged = draft.merged(notes((BASS, 3, 9, 40), (BASS, 20, 8, 4), (BASS, 33, 7, 4)))
+    bass = merged[merged.track == BASS]
+    assert bass.start.tolist() == [3, 16, 35, 48] and bass.pitch.tolist() == [9, 16, 9, 17]
+    assert bass.length.tolist() == [13, 16, 13, 16]
+
+
 def test_only_named_tracks_of_a_blank_draft_are_composed() -> None:
     draft = blank(LAKH, GRID, 2, ["drums", "bass"])
     assert draft.kept[:, 0].tolist() == [False, True, True, False, True]

@@ -1,0 +1,148 @@
+"""Compositions with the weights that ship, as a user asks for them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import run
+from tunes import tune
+
+from musegen.composition.composition import Composition
+from musegen.composition.judge import Judge, judge_of
+from musegen.composition.request import Request
+from musegen.draft import fine_grid
+from musegen.files.midi import origin_of, read_midi
+from musegen.measures.excerpts import Excerpts
+from musegen.model import Model
+from musegen.roll import Notes
+from musegen.steering import Steering
+from musegen.tonality import Key
+from musegen.tracks import LAKH
+
+DRUMS, PIANO, GUITAR, BASS, STRINGS = range(5)
+BARS = 6
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model.load("latent_musegan", "cpu")
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """Return a song of six bars for piano, guitar and bass."""
+    path = tmp_path / "song.mid"
+    path.write_bytes(tune(seed=3, bars=BARS))
+    return path
+
+
+def rows(notes: Notes) -> list[tuple[int, ...]]:
+    columns = (notes.track, notes.start, notes.pitch, notes.length, notes.velocity)
+    return sorted(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def read(path: Path, model: Model) -> Notes:
+    """Read a file as finely as it is written."""
+    return read_midi(path, LAKH, fine_grid(model.spec.grid)).notes
+
+
+def only(notes: Notes, *tracks: int) -> list[tuple[int, ...]]:
+    return rows(notes[np.isin(notes.track, tracks)])
+
+
+def test_kept_tracks_are_the_same_in_the_file_note_for_note(
+    model: Model, song: Path, tmp_path: Path
+) -> None:
+    options = ("--given", song, "--keep", "piano,guitar", "--tracks", "bass", "--count", 1)
+    code, _, complaint = run(
+        *("music", "sample", "latent_musegan", *options),
+        *("--only", "mid,png", "--seed", 4, "--device", "cpu", "--to", tmp_path),
+    )
+    assert (code, complaint) == (0, "")
+    path = tmp_path / "latent_musegan-seed4-accompaniment-song-1.mid"
+    own, accompanied = read(song, model), read(path, model)
+    assert only(accompanied, PIANO, GUITAR) == only(own, PIANO, GUITAR)
+    assert only(accompanied, BASS) and only(accompanied, BASS) != only(own, BASS)
+    assert not only(accompanied, DRUMS, STRINGS)
+    origin = origin_of(path)
+    assert "of song.mid, keep piano,guitar, tracks bass" in origin
+    assert path.with_suffix(".png").stat().st_size > 10_000
+
+
+def test_bars_outside_a_filled_part_stay(model: Model, song: Path) -> None:
+    request = Request(given=song, fill="3-4", tracks=("guitar", "piano"))
+    first, second = Composition(model, request).songs(2, seed=1)
+    own, bar = read(song, model), first.grid.steps_per_bar
+    for roll in (first, second):
+        filled, outside = (
+            (lambda notes, inside=inside: notes[(notes.start // bar // 2 == 1) == inside])
+            for inside in (True, False)
+        )
+        assert rows(outside(roll.notes())) == rows(outside(own))
+        assert only(filled(roll.notes()), BASS) == only(filled(own), BASS)
+        assert only(filled(roll.notes()), PIANO, GUITAR) != only(filled(own), PIANO, GUITAR)
+        assert roll.composed is not None
+        assert np.argwhere(roll.composed).tolist() == [[1, 2], [1, 3], [2, 2], [2, 3]]
+    assert rows(first.notes()) != rows(second.notes())
+
+
+def test_another_song_has_another_accompaniment(model: Model, song: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.mid"
+    other.write_bytes(tune(seed=4, bars=BARS, up=3))
+    basses = [
+        Composition(model, Request(given=path, keep=("piano", "guitar"))).songs(1, seed=1)[0]
+        for path in (song, other)
+    ]
+    assert only(basses[0].notes(), BASS) != only(basses[1].notes(), BASS)
+
+
+def test_a_song_that_goes_on_closes_on_the_tonic(model: Model, song: Path) -> None:
+    request = Request(continued=song, bars=4)
+    steering = Steering(key=Key.parse("D minor"))
+    (roll,) = Composition(model, request, steering, ending=True).songs(1, seed=2)
+    notes, bar = roll.notes(), roll.grid.steps_per_bar
+    own = read(song, model)
+    assert rows(notes[notes.start < BARS * bar]) == rows(own)
+    last = notes[notes.start >= (BARS + 3) * bar]
+    melodic = last[last.track != DRUMS]
+    assert set(last.start) == {(BARS + 3) * bar}
+    assert set((melodic.pitch % 12).tolist()) <= {2, 5, 9}  # D, F and A
+    assert set((melodic.pitch[melodic.track == BASS] % 12).tolist()) <= {2}
+    assert set(melodic.length.tolist()) == {bar}
+
+
+def test_the_best_songs_are_those_that_the_judge_prefers(model: Model) -> None:
+    width = len(np.array(Judge.of(*pair(model)).mean))
+    judge = Judge.of(*pair(model))
+    assert width == len(judge.weights)
+    plain = Composition(model, Request(bars=4)).songs(6, seed=5)
+    chosen = Composition(model, Request(bars=4), judge=judge, of_each=3).songs(2, seed=5)
+    spec = model.spec
+    notes = [roll.notes() for roll in plain]
+    scores = judge.score(Excerpts.of_notes(notes, 4, spec.grid, spec.tracks)).reshape(2, 3)
+    expected = scores.argmax(1) + np.array([0, 3])
+    assert [rows(roll.notes()) for roll in chosen] == [rows(notes[n]) for n in expected]
+
+
+def pair(model: Model) -> tuple[Excerpts, Excerpts]:
+    """Return excerpts of songs of a high and of a low density."""
+    return tuple(  # type: ignore[return-value]
+        Excerpts.of_notes(
+            model.notes(8, 9, 4, Steering(density=density)), 4, model.spec.grid, model.spec.tracks
+        )
+        for density in (2.0, 0.5)
+    )
+
+
+def test_the_weights_that_ship_have_a_judge(model: Model) -> None:
+    for name in ("latent_musegan", "lookback_rnn"):
+        folder = model.domain.folder(name)
+        judge = judge_of(model, folder)
+        assert judge.bars == 16 and judge == Judge.read(folder)
+
+
+def test_a_run_without_a_judge_names_the_option(tmp_path: Path, model: Model) -> None:
+    from core.errors import UserError
+
+    with pytest.raises(UserError, match="has no judge yet: --against DATA"):
+        judge_of(model, tmp_path)
