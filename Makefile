@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 .PHONY: demo test test-slow check benchmarks mutate
 
 demo: $(READY)  ## write eight songs and eight clips to demo/
-	$(BIN)/pianoreel music sample --count 8 --seed 1 --to demo
+	$(BIN)/pianoreel music sample --count 8 --seed 1 --overwrite --to demo
 	$(BIN)/pianoreel video sample --seed 1 --to demo
 
 test: $(READY)  ## the fast tests
