@@ -78,7 +78,7 @@ def test_where_all_steps_are_struck_more_voices_strike():
 
 
 def test_repeated_bars_stay_equal_and_silent_tracks_silent():
-    rhythm = [3, -2, 1, -1]
+    rhythm = [3.0, -2.0, 1.0, -1.0]
     one = notes(rhythm, bars=3)
     noisy = one.logits.rhythm + 1e-5 * torch.randn(one.logits.rhythm.shape)
     one = denser(one.with_logits(one.logits._replace(rhythm=noisy)), 0.5)

@@ -65,7 +65,7 @@ def test_another_song_changes_the_rest(model: Model):
 
 
 def test_a_piece_depends_on_seed_and_number_alone(model: Model):
-    draft = infill(song(model, 1), 5, 8)
+    draft = infill(song(model, 1, 8), 5, 8)
     alone, of_three = (model.complete(draft, count, seed=4)[0] for count in (1, 3))
     assert rows(alone) == rows(of_three)
     second, other_seed = model.complete(draft, 2, seed=4)[1], model.complete(draft, seed=5)[0]
@@ -96,7 +96,10 @@ def share_in(notes: Notes, scale: tuple[int, ...], model: Model) -> float:
 
 def test_a_key_leaves_no_note_outside_its_scale(model: Model):
     e_major = tuple((tone + 4) % 12 for tone in C_MAJOR)
-    from_noise, filled = blank(model.spec.tracks, model.spec.grid, 8), infill(song(model, 1), 5, 8)
+    from_noise, filled = (
+        blank(model.spec.tracks, model.spec.grid, 8),
+        infill(song(model, 1, 8), 5, 8),
+    )
 
     def share(draft: Draft, steering: Steering) -> float:
         pieces = model.complete(draft, 2, seed=1, steering=steering)
@@ -135,6 +138,15 @@ def test_density_follows_its_dial(model: Model):
 def test_a_draft_of_which_nothing_is_kept_is_a_sample(model: Model):
     draft = blank(model.spec.tracks, model.spec.grid, 20)
     assert rows(model.complete(draft, 2, 5)[1]) == rows(model.notes(2, 5, 20)[1])
+
+
+def test_the_temperature_of_a_sample_is_that_of_the_run_or_the_wished_one(model: Model):
+    draft = blank(model.spec.tracks, model.spec.grid, 4)
+    usual, warm, own = (
+        rows(model.complete(draft, seed=5, steering=Steering(temperature=temperature))[0])
+        for temperature in (None, 4.0, model.config.bar_latents.temperature)
+    )
+    assert usual == own != warm
 
 
 def test_inversion_finds_the_piece_that_the_prior_itself_generated(model: Model):

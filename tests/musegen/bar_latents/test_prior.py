@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from musegen.bar_latents.autoencoder import BarLatentsConfig
+from musegen.bar_latents.autoencoder import BarLatentsConfig, normalised
 from musegen.bar_latents.form import NEW, SILENT
-from musegen.bar_latents.prior import LatentPrior
+from musegen.bar_latents.prior import KeptLatents, LatentPrior
 from musegen.tracks import Track
 
 CONFIG = BarLatentsConfig(rhythm=4, notes=6, touch=2, latent=8, hidden=16)
@@ -57,6 +57,23 @@ def test_a_long_piece_repeats_bars_of_earlier_phrases():
     assert z.shape == (1, 10, 2, CONFIG.size)
     assert torch.equal(z[:, 9], z[:, 0])
     assert not torch.equal(z[:, 4], z[:, 0])
+
+
+def test_kept_latents_stand_where_they_are_kept_and_where_they_are_repeated():
+    """Bass: A B A', of which bar 1 is kept; bar 3 has its rhythm, bar 4 all of it."""
+    one = prior()
+    noise = torch.randn(1, one.wires.latent)
+    wanted = form([NEW] * 4, [NEW, NEW, NEW, 2], rhythm=[NEW, NEW, 1, 2])
+    latents = normalised(torch.randn(1, 4, 2, CONFIG.size), CONFIG.parts)
+    mask = torch.zeros(1, 4, 2, 1, dtype=torch.bool)
+    mask[:, 1, 1] = True
+    free = one.generate([noise], wanted)
+    given = one.generate([noise], wanted, KeptLatents(latents, mask))
+    assert torch.allclose(given[:, 1, 1], latents[:, 1, 1], atol=1e-4)
+    assert torch.allclose(given[:, 3, 1], latents[:, 1, 1], atol=1e-4)
+    assert torch.allclose(given[:, 2, 1, :4], latents[:, 1, 1, :4], atol=1e-4)
+    assert not torch.allclose(given[:, 2, 1, 4:], latents[:, 1, 1, 4:], atol=1e-2)
+    assert torch.equal(given[:, 0], free[:, 0]) and torch.equal(given[:, :, 0], free[:, :, 0])
 
 
 def test_without_a_form_it_samples_one_of_its_own_density():
