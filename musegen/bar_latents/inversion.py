@@ -12,7 +12,7 @@ Zhu et al., ECCV 2016). What the same z generates for the open bars is decoded t
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from core.errors import ConfigError
@@ -127,17 +127,19 @@ class Completion:
 
     @torch.no_grad()
     def sample(self, batch: int) -> States:
-        """Compose the open bars of pieces; in the kept ones they are silent.
+        """Sample pieces with composed notes in the open bars.
 
         An open bar that repeats a kept one has its notes, unless a key or density is wished for.
         """
         form = self._form(batch)
         giver = givers(form[:, 0], self.kept)  # [batch bar track]
-        notes = self.decoder(self._generated(form, giver).flatten(1)).within(~self.kept)
-        notes = experts.beside(notes, self.x)
+        is_given = self.kept.expand_as(giver).gather(1, giver)
+        given = self._given(giver, is_given)
+        notes = self.decoder(self._generated(form, giver, is_given).flatten(1))
+        notes = experts.beside(notes.within(~self.kept), given)
         if self.steering.used & {"key", "density"}:
             return self._steered(notes)
-        return self._repeated(giver, notes.representative)
+        return torch.where(_by_cell(is_given), given, notes.representative)
 
     def _form(self, batch: int) -> Form:
         """Sample forms of which that of the kept bars is known."""
@@ -146,26 +148,21 @@ class Completion:
         given = places(sections, bars) if sections else ()
         return self.prior.form(batch).completed(known, given)
 
-    def _generated(self, form: Form, giver: Giver) -> BarLatents:
-        """Return latents that are encoded where bars are kept or repeat kept ones."""
+    def _given(self, giver: Giver, is_given: Bool[Tensor, "batch bar track"]) -> States:
+        """Return the user's notes where they are kept or repeated, and silence elsewhere."""
+        x = self.x.expand(len(giver), *self.x.shape[1:])
+        return x.take_along_dim(_by_cell(giver), 3) * _by_cell(is_given)
+
+    def _generated(
+        self, form: Form, giver: Giver, is_given: Bool[Tensor, "batch bar track"]
+    ) -> BarLatents:
+        """Return latents, those of the user's notes where they are kept or repeated."""
         sounds = self.kept & (self.form[0, 0] != SILENT)
         temperature = self.steering.temperature or self.prior.config.temperature
         inversion = Inversion(self.prior, self.latents, sounds, temperature)
         again = self.latents.expand(*giver.shape, -1).take_along_dim(giver[..., None], 1)
-        kept = KeptLatents(again, self._is_given(giver)[..., None])
+        kept = KeptLatents(again, is_given[..., None])
         return inversion.generated(inversion.noise(form), form, kept)
-
-    def _is_given(self, giver: Giver) -> Bool[Tensor, "batch bar track"]:
-        return self.kept.expand_as(giver).gather(1, giver)
-
-    def _repeated(self, giver: Giver, x: States) -> States:
-        """Return x with the user's own notes in open bars that repeat kept ones."""
-        copies = self._is_given(giver) & ~self.kept
-        index, mask = (
-            part.transpose(1, 2)[:, :, None, :, None, None]  # [batch track 1 bar 1 1]
-            for part in (giver, copies)
-        )
-        return torch.where(mask, self.x.expand_as(x).take_along_dim(index, 3), x)
 
     def _steered(self, notes: StruckNotes) -> States:
         """Return the notes in the density and the key that are wished for."""
@@ -193,3 +190,8 @@ class Completion:
         fits = [(classes * scale.roll(turn)).sum(1) for turn in range(OCTAVE)]
         best = torch.stack(fits, 1).argmax(1)
         return torch.where(best > OCTAVE // 2, best - OCTAVE, best)
+
+
+def _by_cell(values: Shaped[Tensor, "batch bar track"]) -> Shaped[Tensor, "batch track 1 bar 1 1"]:
+    """Return what is known of bars in the shape of x."""
+    return values.transpose(1, 2)[:, :, None, :, None, None]
