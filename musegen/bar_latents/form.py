@@ -49,8 +49,8 @@ def form_of(x: States) -> Form:
     sounding, onset = (x[:, :, :2] > 0.5).unbind(2)  # [batch track bar step pitch]
     cells = torch.stack([sounding, onset], 5).flatten(3)  # [batch track bar cell]
     plays = sounding.flatten(3).any(3).transpose(1, 2)  # [batch bar track]
-    words = [_hash(part).transpose(1, 2) for part in (cells, onset.any(4))]
-    return torch.stack([_distances(word, plays) for word in words], 1)
+    layers = [_distances(_hash(part), plays) for part in (cells, onset.any(4))]
+    return torch.stack(layers, 1)
 
 
 def nearest(form: Form) -> Form:
@@ -61,19 +61,19 @@ def nearest(form: Form) -> Form:
     [0, 0, 2, 1]
     """
     plays = form[:, 0] != SILENT
-    return torch.stack([_distances(sources(layer), plays) for layer in form.unbind(1)], 1)
+    origins = [sources(layer).transpose(1, 2) for layer in form.unbind(1)]  # [batch track bar]
+    return torch.stack([_distances(origin, plays) for origin in origins], 1)
 
 
 def _distances(
-    words: Int[Tensor, "batch bar track"], plays: Bool[Tensor, "batch bar track"]
+    words: Int[Tensor, "batch track bar"], plays: Bool[Tensor, "batch bar track"]
 ) -> Layer:
     """Return how many bars ago a bar of the same number was played last; NEW or SILENT else."""
-    bars = torch.arange(words.shape[1], device=words.device)
+    bars = torch.arange(words.shape[2], device=words.device)
     apart = bars[:, None] - bars
-    by_track = words.transpose(1, 2)  # [batch track bar]
-    equal = by_track[..., None] == by_track[..., None, :]  # [batch track bar earlier]
-    equal &= (apart > 0) & (apart <= LONGEST)
-    repeated = equal & plays.transpose(1, 2)[:, :, None]  # no silent bar is repeated
+    equal = (words[..., None] == words[..., None, :]) & (apart > 0) & (apart <= LONGEST)
+    by_track = plays.transpose(1, 2)  # [batch track bar]
+    repeated = equal & by_track[:, :, None]  # no silent bar is repeated
     distance = torch.where(repeated, apart, LONGEST + 1).amin(3)
     distance = torch.where(distance > LONGEST, NEW, distance).transpose(1, 2)  # [batch bar track]
     return torch.where(plays, distance, SILENT)
@@ -114,7 +114,8 @@ def givers(layer: Layer, kept: Bool[Tensor, "bar track"]) -> Int[Tensor, "batch 
     origin = sources(layer).transpose(1, 2)  # [batch track bar]
     equal = (origin[..., None] == origin[..., None, :]) & kept.T[:, None]  # [.. bar kept]
     itself = torch.arange(len(kept), device=kept.device)
-    return torch.where(equal.any(3), equal.int().argmax(3), itself).transpose(1, 2)
+    giver = torch.where(equal.any(3), equal.int().argmax(3), itself)
+    return giver.transpose(1, 2)  # [batch bar track]
 
 
 class Place(NamedTuple):
@@ -247,7 +248,7 @@ class FormDistribution(Distribution):
     def sample(self, bars: int, given: Sequence[Place] = (), known: Known | None = None) -> Form:
         """Sample forms of any number of bars.
 
-        `given`: the place of each bar in sections, if any; `known`: the choices that are made.
+        `given`: the place of each bar in sections, if any; `known`: the choices that are not open.
         """
         density, device = self.density, self.density.bias.device
         shape = (self.batch, 2, bars, density.tracks)
@@ -259,8 +260,8 @@ class FormDistribution(Distribution):
             place = given[bar] if given else Place(NEW, 0)
             if place.repeats:
                 source = form[:, :1, bar - place.repeats]  # [batch 1 track]
-                again = torch.where(source == SILENT, SILENT, place.repeats)
-                here[:, :, 0] = torch.where(known[:, bar] == UNKNOWN, again, known[:, bar])
+                repeated = torch.where(source == SILENT, SILENT, place.repeats)
+                here[:, :, 0] = torch.where(known[:, bar] == UNKNOWN, repeated, known[:, bar])
             else:
                 recent = form[:, 0, max(0, bar - LONGEST) : bar + 1]
                 possible = _possible(recent != SILENT)[:, :, -1:]
@@ -284,7 +285,7 @@ class FormDistribution(Distribution):
         versions = [forms, *(_recalled(forms, known, lag) for lag in LAGS)]
         chances = torch.stack([several._evidence(one, known) for one in versions], 1)
         forms = torch.stack(versions, 1)  # [batch*candidate version 2 bar track]
-        recalls = (forms[:, 1:] != forms[:, :1]).flatten(2).any(2)
+        recalls = (forms[:, 1:] != forms[:, :1]).any(4).any(3).any(2)
         chances[:, 1:].masked_fill_(~recalls, -torch.inf)  # the same form counts once
         drawn = chances.reshape(self.batch, -1).softmax(1).multinomial(1)  # [batch 1]
         forms = forms.reshape(self.batch, -1, *known.shape)  # [batch candidate 2 bar track]

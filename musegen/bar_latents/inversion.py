@@ -74,8 +74,9 @@ class Inversion:
         """Return for each piece the nearest of `STARTS` samples."""
         forms = form.repeat_interleave(STARTS, 0)  # [batch*start 2 bar track]
         noise = self.sampled(forms)
-        nearest = self.errors(noise, forms).unflatten(0, (-1, STARTS)).argmin(1)
-        return noise[:, nearest + STARTS * torch.arange(len(form), device=form.device)]
+        errors = self.errors(noise, forms).unflatten(0, (-1, STARTS))  # [batch start]
+        piece = torch.arange(len(form), device=form.device)
+        return noise[:, STARTS * piece + errors.argmin(1)]
 
     def descended(self, noise: Noise, form: Form) -> Noise:
         """Return the noise after `STEPS` steps downwards."""
@@ -123,13 +124,14 @@ class Completion:
 
     @torch.no_grad()
     def _encoded(self, encoder: BarEncoder) -> Float[Tensor, "bar track size"]:
-        return encoder(self.x).representative.unflatten(1, (*self.kept.shape, -1))[0]
+        u = encoder(self.x).representative
+        return u.unflatten(1, (*self.kept.shape, -1))[0]  # [bar track size]
 
     @torch.no_grad()
     def sample(self, batch: int) -> States:
         """Sample pieces with composed notes in the open bars.
 
-        An open bar that repeats a kept one has its notes, unless a key or density is wished for.
+        An open bar that repeats a kept one has its notes, unless a key or density is asked for.
         """
         form = self._form(batch)
         giver = givers(form[:, 0], self.kept)  # [batch bar track]
@@ -160,12 +162,12 @@ class Completion:
         sounds = self.kept & (self.form[0, 0] != SILENT)
         temperature = self.steering.temperature or self.prior.config.temperature
         inversion = Inversion(self.prior, self.latents, sounds, temperature)
-        again = self.latents.expand(*giver.shape, -1).take_along_dim(giver[..., None], 1)
-        kept = KeptLatents(again, is_given[..., None])
+        repeated = self.latents.expand(*giver.shape, -1).take_along_dim(giver[..., None], 1)
+        kept = KeptLatents(repeated, is_given[..., None])
         return inversion.generated(inversion.noise(form), form, kept)
 
     def _steered(self, notes: StruckNotes) -> States:
-        """Return the notes in the density and the key that are wished for."""
+        """Return the notes in the density and the key that are asked for."""
         notes = experts.denser(notes, self.steering.density)
         if self.steering.key is None:
             return notes.representative
@@ -179,7 +181,7 @@ class Completion:
     def _turns(self, notes: StruckNotes, scale: Scale) -> Int[Tensor, " batch"]:
         """Return by how many semitones the scale is turned to agree best with the pieces.
 
-        A draft of which melodic notes are kept has the key that is wished for. Others are composed
+        A draft of which melodic notes are kept has the key that is asked for. Others are composed
         in the nearest key and then transposed the shorter way, so that harmony is not torn.
         """
         x = notes.representative
@@ -194,4 +196,4 @@ class Completion:
 
 def _by_cell(values: Shaped[Tensor, "batch bar track"]) -> Shaped[Tensor, "batch track 1 bar 1 1"]:
     """Return what is known of bars in the shape of x."""
-    return values.transpose(1, 2)[:, :, None, :, None, None]
+    return values.transpose(1, 2)[:, :, None, :, None, None]  # [batch track 1 bar 1 1]

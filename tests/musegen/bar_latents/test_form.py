@@ -160,7 +160,7 @@ def posterior(density: FormDensity, known: torch.Tensor, forms: torch.Tensor) ->
 
 
 def test_what_is_known_later_speaks_for_what_is_sampled_before():
-    """Of two open bars and a third that is silent the frequencies are those of Bayes' rule."""
+    """Two open bars before a silent one have the frequencies of Bayes' rule."""
     density, forms = random_density(1), every_form(3)
     known = torch.tensor([UNKNOWN, UNKNOWN, SILENT]).repeat(2, 1)[..., None]
     torch.manual_seed(0)

@@ -140,7 +140,7 @@ def test_a_draft_of_which_nothing_is_kept_is_a_sample(model: Model):
     assert rows(model.complete(draft, 2, 5)[1]) == rows(model.notes(2, 5, 20)[1])
 
 
-def test_the_temperature_of_a_sample_is_that_of_the_run_or_the_wished_one(model: Model):
+def test_the_temperature_of_a_sample_is_that_of_the_run_or_the_given_one(model: Model):
     draft = blank(model.spec.tracks, model.spec.grid, 4)
     usual, warm, own = (
         rows(model.complete(draft, seed=5, steering=Steering(temperature=temperature))[0])
