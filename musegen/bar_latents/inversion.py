@@ -137,7 +137,8 @@ class Completion:
         giver = givers(form[:, 0], self.kept)  # [batch bar track]
         is_given = self.kept.expand_as(giver).gather(1, giver)
         given = self._given(giver, is_given)
-        notes = self.decoder(self._generated(form, giver, is_given).flatten(1))
+        u = self._generated(form, giver, is_given).flatten(1)  # [batch bar*track*latent]
+        notes = self.decoder(u)
         notes = experts.beside(notes.within(~self.kept), given)
         if self.steering.used & {"key", "density"}:
             return self._steered(notes)
