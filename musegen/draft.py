@@ -17,12 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from core.config import nearest
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from musegen.files.midi import DEFAULT_BPM, Song, read_midi
 from musegen.roll import Grid, Notes, Roll, separate
-from musegen.tracks import Track, assign
+from musegen.tracks import Track, assign, numbers_of
 
 FINEST = 240
 """The most steps of a beat in which a song is read and written."""
@@ -321,12 +320,3 @@ def remix(source: Source, form: str, section_bars: int) -> Draft:
 def _of(source: Source, bars: int, kept: Kept) -> Draft:
     placed = (Placed(source, 0, source.bars, 0),)
     return Draft(source.song.tracks, source.song.grid, bars, placed, kept)
-
-
-def numbers_of(names: Sequence[str], tracks: Sequence[Track]) -> list[int]:
-    """Return the numbers of tracks by their names; `ConfigError` for an unknown one."""
-    known = [track.name.lower() for track in tracks]
-    for name in names:
-        if name.strip().lower() not in known:
-            raise ConfigError(f"no track is called '{name}': {nearest(name, known)}")
-    return [known.index(name.strip().lower()) for name in names]

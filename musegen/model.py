@@ -424,7 +424,7 @@ class Model(CoreModel):
 
     @property
     def _given_names(self) -> str:
-        return ",".join(self.spec.tracks[place].name.lower() for place in self.parts.given)
+        return ",".join(self.spec.tracks[number].name.lower() for number in self.parts.given)
 
     def to_x(self, items: Phrases) -> States | NoteRows:
         if self.config.is_density:
@@ -498,7 +498,9 @@ class Model(CoreModel):
         `Roll.played_like`. Song n depends on the seed and on n alone. `ConfigError` for a model
         that accompanies no track, and for rolls of other tracks or another grid.
         """
-        self._require_given(rolls)
+        self._require_accompanist()
+        if any((roll.grid, roll.tracks) != (self.spec.grid, self.spec.tracks) for roll in rolls):
+            raise ConfigError(f"the songs have other tracks or another grid than {self.name}")
         most = max(roll.bars for roll in rolls)
         filled = [
             np.pad(roll.cells, [(0, 0), (0, most - roll.bars), (0, 0), (0, 0)]) for roll in rolls
@@ -522,14 +524,12 @@ class Model(CoreModel):
             songs = self.accompanied(np.repeat(cells[None], count, 0), seed)
         return [draft.merged(notes_of(song)) for song in songs]
 
-    def _require_given(self, rolls: Sequence[Roll]) -> None:
+    def _require_accompanist(self) -> None:
         if not self.parts.given:
             raise ConfigError(
                 f"{self.name} makes all tracks and accompanies none: train one that does, as "
                 "pianoreel music train DATA --model musegan --given piano"
             )
-        if any((roll.grid, roll.tracks) != (self.spec.grid, self.spec.tracks) for roll in rolls):
-            raise ConfigError(f"the songs have other tracks or another grid than {self.name}")
 
     def songs(self, examples: Examples, bars: int, seed: int) -> list[Notes]:
         """Sample about as many bars as the examples have, as songs; without a prior, generate."""

@@ -159,20 +159,17 @@ def track_list(name: str) -> tuple[Track, ...]:
     raise ConfigError(f"no track list is called '{name}': {nearest(name, list(TRACK_LISTS))}")
 
 
-def places_of(names: Sequence[str], tracks: Sequence[Track]) -> tuple[int, ...]:
-    """Return the places of tracks by their names, in upper or lower case, in ascending order.
+def numbers_of(names: Sequence[str], tracks: Sequence[Track]) -> list[int]:
+    """Return the numbers of tracks by their names; `ConfigError` for an unknown one.
 
-    `ConfigError` for a name that no track has.
-
-    >>> places_of(["bass", "Drums"], LAKH)
-    (0, 3)
+    >>> numbers_of(["bass", "Drums"], LAKH)
+    [3, 0]
     """
-    known = {track.name.lower(): place for place, track in enumerate(tracks)}
+    known = [track.name.lower() for track in tracks]
     for name in names:
-        if name.lower() not in known:
-            there = nearest(name.capitalize(), [track.name for track in tracks])
-            raise ConfigError(f"no track is called '{name}': {there}")
-    return tuple(sorted({known[name.lower()] for name in names}))
+        if name.strip().lower() not in known:
+            raise ConfigError(f"no track is called '{name}': {nearest(name, known)}")
+    return [known.index(name.strip().lower()) for name in names]
 
 
 def proposed(parts: Sequence[Part]) -> str | None:

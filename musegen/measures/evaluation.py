@@ -328,7 +328,7 @@ def generate(
 
 def _label(model: "Model") -> str:
     """Return a model's name, with the real tracks that it is given."""
-    given = [model.spec.tracks[place].name for place in model.parts.given]
+    given = [model.spec.tracks[number].name for number in model.parts.given]
     return f"{model.name} (beside real {', '.join(given)})" if given else model.name
 
 

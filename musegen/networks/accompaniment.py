@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.errors import ConfigError
 from musegen.networks.states import Given, States
-from musegen.tracks import Track, places_of
+from musegen.tracks import Track, numbers_of
 
 Others = Float[Tensor, "batch other state bar step pitch"]
 """The states of the tracks that are not given."""
@@ -19,7 +19,7 @@ Others = Float[Tensor, "batch other state bar step pitch"]
 
 @dataclass(frozen=True)
 class Accompaniment:
-    """The places of the given tracks and of the others, each in the order of the collection."""
+    """The numbers of the given tracks and of the others, in the order of the collection."""
 
     given: tuple[int, ...]
     others: tuple[int, ...]
@@ -30,8 +30,8 @@ class Accompaniment:
 
         `ConfigError` for a name that no track has, and where no track would be left to make.
         """
-        given = places_of(names, tracks)
-        others = tuple(place for place in range(len(tracks)) if place not in given)
+        given = tuple(sorted({*numbers_of(names, tracks)}))
+        others = tuple(number for number in range(len(tracks)) if number not in given)
         if not others:
             raise ConfigError(f"all tracks are given ({', '.join(names)}): leave one to be made")
         return cls(given, others)

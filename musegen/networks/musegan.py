@@ -44,7 +44,7 @@ class Decoder(nn.Module):
     def __init__(self, config: MuseGANConfig, grid: Grid, tracks: Sequence[Track], bars: int):
         super().__init__()
         parts = Accompaniment.of(config.given, tracks)
-        tracks = [tracks[place] for place in parts.others]
+        tracks = [tracks[number] for number in parts.others]
         players = 1 if config.wiring == "composer" else len(tracks)
         sizes = latent_sizes(config.wiring, config.latent)
         self.wires = Wires(sizes, players, bars, 8 * config.channels)

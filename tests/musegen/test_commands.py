@@ -77,7 +77,7 @@ def test_a_run_that_accompanies_is_named_by_its_given_tracks(data: Path, tmp_pat
 def test_given_tracks_that_cannot_be_are_refused(data: Path, tmp_path: Path):
     command = ["music", "train", data, "--preset", "tiny", "--to", tmp_path / "run"]
     named = [*command, "--model", "musegan", "--given"]
-    refused(2, "no track is called 'paino': did you mean 'Piano'", *named, "paino")
+    refused(2, "no track is called 'paino': did you mean 'piano'", *named, "paino")
     refused(2, "all tracks are given", *named, "drums,piano,guitar,bass,strings")
     refused(2, "vae accompanies no given tracks", *command, "--model", "vae", "--given", "piano")
     moved = ("piano", "--set", "model.stabilisers.augment=true")

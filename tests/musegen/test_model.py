@@ -276,7 +276,8 @@ def test_examples_of_a_model_that_accompanies_keep_their_given_tracks(band, tmp_
     assert '"distance"' in (tmp_path / "run" / "metrics.jsonl").read_text()
 
 
-def test_completing_a_song_keeps_the_tracks_that_the_model_was_trained_for(band, tmp_path):
+def test_a_draft_that_keeps_the_given_tracks_is_composed(band, tmp_path):
+    """The finished song has the kept notes, and those of `accompany` beside them."""
     model = accompanying(band, tmp_path / "run")
     (song,) = songs_of(band, 5)
     kept = np.zeros((5, 5), bool)
