@@ -10,6 +10,7 @@ from core.app.commands import DomainCommands, RunArgument, Seed, Set, group_of
 from core.app.output import Output
 
 if TYPE_CHECKING:
+    from core.app.evaluation import Evaluation
     from musegen.data.collection import Collection
     from musegen.files.song import SongOutput
     from musegen.model import Music
@@ -45,6 +46,7 @@ class MusicCommands(DomainCommands):
         "evaluate": (
             "evaluate runs/mine --against data/mine --to report",
             "evaluate songs/ --against data/mine --other data/chorales",
+            "evaluate runs/jam --against data/mine --paper",
         ),
         "compare": (
             "compare data/mine --minutes 10 --to comparison",
@@ -176,6 +178,22 @@ class MusicCommands(DomainCommands):
         sizes = ("musegan", "bar_latents") if wiring else ()
         wired = [f"model.{size}.wiring={wiring}" for size in sizes]
         return [*wired, *([f"model.musegan.given=[{given}]"] if given else [])]
+
+    def completed(
+        self,
+        evaluation: "Evaluation",
+        paper: Annotated[
+            bool,
+            typer.Option(
+                "--paper",
+                help="Also print the tables of MuseGAN's papers, and these songs by their "
+                "definitions.",
+            ),
+        ] = False,
+    ) -> "Evaluation":
+        from musegen.measures import published
+
+        return evaluation.followed_by(published.tables) if paper else evaluation
 
     def output(
         self,

@@ -186,7 +186,7 @@ class DomainCommands(ABC):
     `name` is the group's, `items` the plural of its items, also the default folder to write to.
     `examples`: lines for each command's help. Methods with annotated options lend these to the
     command of their name (`prepare`, `sample`) or of their purpose (`open_data`, `train_options`,
-    `output`).
+    `output`, `completed`).
     """
 
     name: ClassVar[str]
@@ -218,6 +218,10 @@ class DomainCommands(ABC):
         """Return where and how items are written."""
         return Output(to)
 
+    def completed(self, evaluation: Any) -> Any:
+        """Return an evaluation with what the domain's own options of `evaluate` ask for."""
+        return evaluation
+
     @abstractmethod
     def sample(self, *args: Any, **options: Any) -> Iterable[Path]:
         """Sample and write; yield paths."""
@@ -233,7 +237,7 @@ def group_of(own: DomainCommands) -> typer.Typer:
         prepare: {"read": own.prepare},
         train: {"open_data": own.open_data, "options": own.train_options},
         sample: {"draw": own.sample, "output": own.output},
-        evaluate: {},
+        evaluate: {"complete": own.completed},
         compare: {"open_data": own.open_data},
         interpolate: {"output": own.output},
         arithmetic: {"output": own.output},
@@ -358,6 +362,7 @@ def sample(
 
 def evaluate(
     own: DomainCommands,
+    complete: Callable[..., Any],
     run: RunArgument = None,
     against: Against = None,
     beside: Beside = None,
@@ -374,7 +379,8 @@ def evaluate(
     data = domain.open(against) if against else domain.data_of(subjects[0])
     second = own.open_other(other, data) if other else None
     with ticking("measuring") as tick:
-        evaluation = domain.evaluate(subjects, data, count, seed, second, tick)
+        measured = domain.evaluate(subjects, data, count, seed, second, tick)
+    evaluation = complete(evaluation=measured)
     evaluation.print(json)
     if to:
         evaluation.write(to)

@@ -1,7 +1,7 @@
 """An evaluation: a report with the tables and the picture that a domain shows of it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,10 @@ class Evaluation:
     tables: Callable[[Any], Iterable[Table]]
     draw: Callable[[Any, Path], None]
     width: int
+
+    def followed_by(self, further: Callable[[Any], Iterable[Table]]) -> "Evaluation":
+        """Return the evaluation with further tables of its report after its own."""
+        return replace(self, tables=lambda report: [*self.tables(report), *further(report)])
 
     def print(self, as_json: bool = False) -> None:
         """Print the report as tables or as JSON."""

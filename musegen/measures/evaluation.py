@@ -24,6 +24,7 @@ from musegen.data.collection import Collection, spread
 from musegen.data.preparation import prepare, settings_of
 from musegen.files.limits import MusicLimits
 from musegen.files.smf import MIDI
+from musegen.measures import published
 from musegen.measures.hearing import (
     LENGTHS,
     Hearing,
@@ -81,7 +82,8 @@ class Row(Judgement):
     distances: the yardstick's distance of each metric, and `distance` their mean. metrics: their
     values by track. overlap: the overlapping area of each metric's distribution over phrases with
     the reference's, 0 to 1. self_similarity: mean Jaccard similarity of two phrases.
-    reconstruction: see `Generated`; the other measurements: see `Judgement`.
+    reconstruction: see `Generated`; published: metrics as MuseGAN's papers define them; the other
+    measurements: see `Judgement`.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Row(Judgement):
     metrics: MetricTable
     overlap: MetricTable
     self_similarity: float
+    published: MetricTable
     reconstruction: float = NAN
 
 
@@ -264,6 +267,7 @@ class _Reference:
             metrics=measure(cells, self.data.grid, self.data.tracks),
             overlap=self._overlap(cells),
             self_similarity=self_similarity(cells),
+            published=published.measure(cells, self.data.grid, self.data.tracks),
             reconstruction=reconstruction,
         )
 

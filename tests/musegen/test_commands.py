@@ -210,6 +210,20 @@ def test_an_evaluation_is_printed_as_tables_that_fit_120_columns(data: Path, tra
         assert legend in " ".join(said.split())
 
 
+def test_the_tables_of_the_papers_are_printed_beside_ours(data: Path, trained: Path):
+    command = ["music", "evaluate", trained, "--against", data, "--count", 4, "--device", "cpu"]
+    code, said, _ = run(*command, "--paper")
+    assert code == 0
+    assert max(map(len, said.splitlines())) <= 120
+    for title in ("AAAI 2018, table 1", "AAAI 2018, table 2", "ISMIR 2018, table 1"):
+        assert f"MuseGAN, {title}" in said or title in said
+    rows = [line.split() for line in said.splitlines()]
+    published = next(words for words in rows if words[:3] == ["published:", "training", "data"])
+    assert published[3:8] == ["8.06", "8.06", "19.4", "24.8", "10.1"]
+    assert len([words for words in rows if words[:2] == ["held-out", "songs"]]) == 2 + 3
+    assert "published:" not in run(*command)[1]
+
+
 def test_the_same_seed_gives_the_same_song_and_another_seed_another(trained: Path, tmp_path: Path):
     songs = []
     for number, seed in enumerate((3, 3, 4)):
