@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
-from core.app.domain import Examples
 from core.app.report import Kind, Report
 from core.data.sources import expand_patterns, scan
 from core.errors import UserError
@@ -39,7 +38,7 @@ from musegen.measures.hearing import (
 from musegen.measures.metrics import METRICS, Metric, MetricTable, TrackPhrases, measure
 from musegen.measures.resemblance import onset_f1, overlapping_area, self_similarity
 from musegen.measures.yardstick import Yardstick, mean_of_known
-from musegen.roll import HOLD, ONSET, SILENT, Phrases, cut_phrases
+from musegen.roll import HOLD, ONSET, SILENT, Phrases, cut_phrases, notes_of
 from musegen.tracks import TRACK_LISTS
 
 if TYPE_CHECKING:
@@ -309,16 +308,18 @@ def generate(
 
     As many bars are sampled as songs, at the length at which the collection is measured. A model's
     reconstructions of held-out phrases are scored too. `other_data`: the songs that a translation
-    model translates. A model that accompanies is given tracks of held-out phrases.
+    model translates. A model that accompanies is given tracks of held-out songs.
     """
     if isinstance(subject, Path):
         return read_folder(subject, data)
     if (subject.spec.grid, subject.spec.tracks) != (data.grid, data.tracks):
         raise UserError(f"{subject.name} and {data} have different grids or tracks")
+    if subject.parts.given:
+        return _accompanied(subject, data, count, seed)
     reconstruction, lengths = reconstruction_f1(subject, data, seed), lengths_of(data)
     if not subject.draws:
-        examples = Examples(_held_out(subject.source(data, other_data), count))
-        return Generated(_label(subject), subject.generate(examples, seed), reconstruction)
+        examples = _held_out(subject.source(data, other_data), count)
+        return Generated(subject.name, subject.transform(examples, seed=seed), reconstruction)
     bars = max(*lengths, data.bars)
     notes = subject.notes(-(-count * data.bars // bars), seed, bars)
     phrases = (
@@ -330,10 +331,21 @@ def generate(
     return Generated(subject.name, phrases, reconstruction, songs)
 
 
-def _label(model: "Model") -> str:
-    """Return a model's name, with the real tracks that it is given."""
-    given = [model.spec.tracks[number].name for number in model.parts.given]
-    return f"{model.name} (beside real {', '.join(given)})" if given else model.name
+def _accompanied(model: "Model", data: Collection, count: int, seed: int) -> Generated:
+    """Make tracks beside real ones, in excerpts as long as those that are measured."""
+    lengths = lengths_of(data)
+    bars = max(*lengths, data.bars)
+    found = [data.beginnings(bars, split) for split in data.splits]
+    begins = spread(
+        next(one for one in reversed(found) if len(one)), -(-count * data.bars // bars)
+    )
+    excerpt, notes = data.excerpts(begins, bars)
+    real = model.cells_of([notes[excerpt == number] for number in range(len(begins))], bars)
+    cells = model.accompanied(real, seed)
+    names = ", ".join(data.tracks[number].name for number in model.parts.given)
+    songs = cut_notes([notes_of(one) for one in cells], bars, data, lengths)
+    phrases = cut_phrases(cells, data.bars)
+    return Generated(f"{model.name} (beside real {names})", phrases, songs=songs)
 
 
 def _held_out(data: Collection, count: int) -> Phrases:

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 import numpy as np
 from jaxtyping import Float
 
-from musegen.measures import beat, dynamics, form, harmony, register
+from musegen.measures import beat, form, harmony, register
 from musegen.measures.classifier import accuracy
 from musegen.measures.excerpts import PARTS, Excerpts, Values, mean_over_excerpts
 from musegen.measures.form import LAGS
@@ -239,13 +239,13 @@ MEASURES: tuple[Measure, ...] = (
         "dynamics",
         "velocities",
         "number of different velocities of an excerpt",
-        dynamics.distinct_velocities,
+        register.distinct_velocities,
     ),
     Measure(
         "dynamics",
         "spread of velocity",
         "standard deviation of an excerpt's velocities",
-        dynamics.velocity_spread,
+        register.velocity_spread,
     ),
 )
 

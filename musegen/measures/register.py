@@ -1,12 +1,16 @@
-"""Register: how high each track plays."""
+"""Register and dynamics: how high, and how loud, notes are played.
+
+Values of velocities are NaN where these are not known.
+"""
 
 import numpy as np
 from jaxtyping import Float
 
-from musegen.measures.excerpts import PITCHES, Excerpts, Values, ratio
+from musegen.measures.excerpts import NO_VELOCITY, PITCHES, Excerpts, Values, ratio
 
 OCTAVE = 12
 QUANTILES = (0.05, 0.5, 0.95)
+VELOCITIES = 128
 
 
 def pitch_shares(excerpts: Excerpts, track: int) -> Values:
@@ -33,3 +37,21 @@ def octaves_apart(
     It is the mean distance by which notes must move, the area between the cumulative shares.
     """
     return float(np.abs(np.cumsum(generated - real)).sum()) / OCTAVE
+
+
+def distinct_velocities(excerpts: Excerpts) -> Values:
+    """Return the number of different velocities of an excerpt, [excerpt 1]."""
+    known = excerpts.notes.velocity != NO_VELOCITY
+    cell = np.unique((excerpts.excerpt * VELOCITIES + excerpts.notes.velocity)[known])
+    distinct = np.bincount(cell // VELOCITIES, minlength=len(excerpts))
+    return np.where(distinct > 0, distinct, np.nan)[:, None]
+
+
+def velocity_spread(excerpts: Excerpts) -> Values:
+    """Return the standard deviation of an excerpt's velocities, [excerpt 1]."""
+    known = excerpts.notes.velocity != NO_VELOCITY
+    count = excerpts.count(known)
+    excerpt, velocity = excerpts.excerpt[known], excerpts.notes.velocity[known]
+    mean = ratio(np.bincount(excerpt, velocity, len(excerpts)), count)
+    squares = np.bincount(excerpt, (velocity - mean[excerpt]) ** 2, len(excerpts))
+    return np.sqrt(ratio(squares, count))[:, None]

@@ -1,9 +1,10 @@
 """MuseGAN: its decoder, and the networks of any recipe for phrases.
 
 Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018. The parts, from z to the score: `wirings`,
-`bar_generators` (with `track_encoder` where tracks are given), `states`, then `critic_inputs`,
-`phrase_encoder` and `critic`. Unlike in the paper, notes are binary neurons for onset and hold
-behind gates, generators have layer normalisation, and the critic also reads counts and harmony.
+`bar_generators` (with `track_encoder` where tracks are given), `refiner` if any, `states`, then
+`critic_inputs`, `phrase_encoder` and `critic`. Unlike in the paper, notes are binary neurons for
+onset and hold behind gates, generators have layer normalisation, and the critic also reads counts
+and harmony.
 """
 
 from collections.abc import Callable, Sequence

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from tunes import tune, write_tunes
 
+from core.app.fit import configure
 from core.app.report import null_for_nan
 from core.errors import UserError
 from musegen.data.band import song
-from musegen.data.collection import Collection
+from musegen.data.collection import Collection, spread
 from musegen.data.preparation import PrepareConfig, prepare, prepare_band
 from musegen.measures.evaluation import (
     Generated,
@@ -25,6 +26,7 @@ from musegen.measures.evaluation import (
 from musegen.measures.hearing import Hearing, cut_cells, cut_songs, halves, lengths_of
 from musegen.measures.likeness import WEIGHTS
 from musegen.measures.scorecard import draw_report, totals
+from musegen.model import DOMAIN, Model
 from musegen.roll import HOLD, ONSET, SILENT, Grid
 
 pytestmark = pytest.mark.usefixtures("quick_evaluation")
@@ -173,6 +175,23 @@ def test_shorter_songs_are_measured_in_excerpts_that_fit(data: Collection, phras
     assert rows["long"].total == pytest.approx(expected)
     assert groups["phrases"] == rows["long"].distance
     assert groups["classifier"] == pytest.approx(max(0, 2 * rows["long"].accuracy - 1))
+
+
+def test_a_model_that_accompanies_is_measured_beside_real_tracks_in_long_excerpts(
+    data: Collection,
+):
+    """Drums are given: those of held-out excerpts, in phrases and in songs."""
+    config = configure(DOMAIN, data, "musegan", "tiny", ["model.musegan.given=[drums]"])
+    model = Model(DOMAIN.networks(config), config.model, config.spec, "band")
+    found = generate(model, data, 8, seed=1)
+    assert found.name == "band (beside real Drums)"
+    begins = spread(data.beginnings(16, "test"), 2)
+    real = data.rolls(begins)
+    assert len(found.phrases) == 4 * len(begins)
+    assert np.array_equal(found.phrases[::4, 0], real[:, 0])
+    assert not np.array_equal(found.phrases[::4, 1:], real[:, 1:])
+    assert found.songs is not None
+    assert set(found.songs) == {16, 4}
 
 
 def test_copies_beyond_those_of_held_out_songs_count(data: Collection):

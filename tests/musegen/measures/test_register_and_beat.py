@@ -5,8 +5,13 @@ import pytest
 from excerpt_rows import BASS, DRUMS, PIANO, excerpts
 
 from musegen.measures.beat import backbeat, bass_on_downbeat, drum_kinds, drums_outside
-from musegen.measures.dynamics import distinct_velocities, velocity_spread
-from musegen.measures.register import octaves_apart, pitch_shares, quantiles
+from musegen.measures.register import (
+    distinct_velocities,
+    octaves_apart,
+    pitch_shares,
+    quantiles,
+    velocity_spread,
+)
 
 NAN = float("nan")
 
