@@ -74,6 +74,10 @@ class WordCommands(DomainCommands):
     def train_options(self, letters: Annotated[int, typer.Option()] = 3) -> list[str]:
         return [f"model.letters={letters}"]
 
+    def completed(self, evaluation: Any, aloud: Annotated[bool, typer.Option()] = False) -> Any:
+        note("completed", aloud)
+        return evaluation
+
     def sample(
         self, to: Output, seed: int, device: str, count: Annotated[int, typer.Option()] = 4
     ) -> Iterator[Path]:
@@ -197,17 +201,19 @@ def test_an_evaluation_is_of_all_runs_against_a_collection():
     run(
         *("evaluate", "A", "--beside", "B", "--beside", "C", "--against", "data"),
         *("--other", "second", "--count", "9", "--seed", "4", "--device", "cpu"),
-        *("--to", "report", "--json"),
+        *("--to", "report", "--json", "--aloud"),
     )
     subjects = ["A on cpu", "B on cpu", "C on cpu"]
     assert called == [
         ("evaluate", (subjects, "collection data", 9, 4, "collection second")),
+        ("completed", (True,)),
         ("print", (True,)),
         ("write", (Path("report"),)),
     ]
     run("evaluate")
     assert called == [
         ("evaluate", (["None on auto"], "data of None on auto", 256, 0, None)),
+        ("completed", (False,)),
         ("print", (False,)),
     ]
 
