@@ -139,5 +139,16 @@ def test_the_slope_grows_from_the_beginning_of_the_second_stage():
         assert decoder.slope == slope
     notes = decoder(z)
     assert (notes.onset.slope, notes.hold.slope) == (4.5, 4.5)
-    decoder.set_stage(1)
-    assert decoder(z).notes.onset.slope == 2, "that of the generators' probabilities stays"
+    before = notes.onset.logits
+    decoder.set_stage(3)
+    assert torch.equal(decoder(z).onset.logits, before), "what is refined does not depend on it"
+
+
+def test_the_refiner_can_be_sampled_in_another_way_than_it_trains():
+    decoder = decoder_of(refine_after_steps=0)
+    decoder.set_stage(0)
+    z = torch.randn(1, decoder.wires.latent)
+    decoder.sampled_as = "stochastic"
+    assert not torch.equal(decoder(z).rsample(), decoder(z).rsample())
+    decoder.sampled_as = None
+    assert torch.equal(decoder(z).rsample(), decoder(z).rsample())
