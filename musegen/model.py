@@ -69,6 +69,7 @@ from musegen.roll import (
     notes_of,
 )
 from musegen.steering import UNSTEERED, Steering
+from musegen.tonality import in_key
 from musegen.tracks import Track
 
 
@@ -572,6 +573,11 @@ class Model(CoreModel):
         if self.config.has_form and steering.used & {"key", "density"}:
             draft = blank(self.spec.tracks, self.spec.grid, length)
             return self.complete(draft, count, seed, steering)
+        if steering.key:
+            songs = self.notes(count, seed, bars, steering.replace(key=None))
+            return [
+                self._in_key(song, steering, (seed, number)) for number, song in enumerate(songs)
+            ]
         with self._steered(steering):
             if self.config.has_form:
                 x = in_chunks(count, seed, self.device, self._along(length, steering.form))
@@ -585,6 +591,12 @@ class Model(CoreModel):
                 return from_rows(density(len(rows)).sample(length, *steered))
 
             return self._drawn(count, seed, draw)
+
+    def _in_key(self, song: Notes, steering: Steering, part: tuple[int, int]) -> Notes:
+        assert steering.key
+        chance = np.random.default_rng(part)
+        spec = self.spec
+        return in_key(song, spec.tracks, spec.grid, steering.key, steering.scale_strength, chance)
 
     def _along(self, bars: int, sections: str) -> Callable[[Rows], States]:
         """Return the sampling of pieces along a form."""

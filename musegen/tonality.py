@@ -6,6 +6,7 @@ Krumhansl and Kessler (1982), page 30 of the book.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from core.config import Strict
 from core.errors import ConfigError
-from musegen.roll import Grid, Notes
+from musegen.roll import Grid, Notes, separate
 from musegen.tracks import Track
 
 PROFILES = {
@@ -93,6 +94,36 @@ def key_of(notes: Notes, tracks: Sequence[Track], grid: Grid) -> Key | None:
         return None
     keys = [Key(tonic=tonic, mode=mode) for mode in MODES for tonic in range(12)]
     return max(keys, key=lambda key: _correlation(sounding, key))
+
+
+def in_key(
+    notes: Notes,
+    tracks: Sequence[Track],
+    grid: Grid,
+    key: Key,
+    strength: float,
+    chance: np.random.Generator,
+) -> Notes:
+    """Transpose the melodic notes of a piece into a key, the shorter way.
+
+    Those that are outside the scale then move by a semitone into it, each with the probability
+    `strength`: down where that is in the scale, else up. So harmony is not torn.
+    """
+    melodic = np.array([not track.is_drum for track in tracks])[notes.track]
+    scale = np.roll(key.scale, -grid.lowest_pitch)  # from the grid's lowest pitch on
+    sounding = np.bincount(notes.pitch[melodic] % 12, notes.length[melodic], minlength=12)
+    fits = [(np.roll(sounding, turn) * scale).sum() for turn in range(12)]
+    turn = int(np.argmax(fits))
+    pitch = _within(notes.pitch + (turn - 12 if turn > 6 else turn), grid)
+    strays = ~scale[pitch % 12] & (chance.random(len(notes)) < strength)
+    moved = np.where(scale[(pitch - 1) % 12], pitch - 1, pitch + 1)
+    pitch = _within(np.where(strays, moved, pitch), grid)
+    return separate(replace(notes, pitch=np.where(melodic, pitch, notes.pitch)), grid).ordered()
+
+
+def _within(pitch: np.ndarray, grid: Grid) -> np.ndarray:
+    """Move pitches beyond the grid by an octave."""
+    return pitch + 12 * (pitch < 0) - 12 * (pitch >= grid.pitches)
 
 
 def _correlation(sounding: np.ndarray, key: Key) -> float:

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from note_rows import notes
 
 from musegen.roll import Grid, Notes
-from musegen.tonality import key_of
+from musegen.tonality import Key, in_key, key_of
 from musegen.tracks import LAKH
 
 DRUMS, PIANO, BASS = 0, 1, 3
@@ -68,3 +69,24 @@ def test_drums_have_no_key_and_lengths_count():
 def test_pitch_classes_of_equal_length_are_in_no_key():
     every = [(PIANO, 4 * n, n, 4) for n in range(12)]
     assert key_of(notes(*every), LAKH, GRID) is None
+
+
+@pytest.mark.parametrize(("strength", "third"), [(0.0, 68), (1.0, 67)])
+def test_a_piece_is_moved_into_a_key_and_its_strays_into_the_scale(strength: float, third: int):
+    """From F# minor up by three semitones, drums apart; then the dominant's third falls."""
+    kick = notes((DRUMS, 0, 36 - 22, 1))
+    piece = Notes.concat([F_SHARP_MINOR, kick]).ordered()
+    key = Key(tonic=9, mode="minor")
+    moved = in_key(piece, LAKH, GRID, key, strength, np.random.default_rng(0))
+    pitch = (moved.pitch + 22)[moved.track == PIANO].tolist()
+    assert pitch == [69, 72, 76, 74, 77, 81, 64, third, 71, 69, 72, 76]
+    assert (moved.pitch + 22)[moved.track == BASS].tolist() == [45, 50, 40, 45]
+    assert (moved.pitch + 22)[moved.track == DRUMS].tolist() == [36]
+
+
+def test_pitches_stay_on_the_grid():
+    """A scale away from both ends: what would leave it moves by an octave."""
+    grid = Grid(lowest_pitch=24, pitches=24)
+    piece = notes(*((PIANO, 4 * n, p, 4) for n, p in enumerate((0, 2, 4, 5, 7, 9, 11, 23))))
+    moved = in_key(piece, LAKH, grid, Key(tonic=11), 1.0, np.random.default_rng(0))
+    assert moved.pitch.tolist() == [11, 1, 3, 4, 6, 8, 10, 22]
