@@ -61,11 +61,12 @@ def test_each_track_and_each_bar_is_refined_by_itself(state: int):
     )
 
 
-def test_tracks_have_units_of_their_own():
+def test_tracks_have_two_units_of_their_own():
     torch.manual_seed(0)
     refiner, same = learned(), probabilities(3)[:, :1].expand(-1, TRACKS, -1, -1, -1)
     onset, _ = refiner(same, same)
     assert not torch.allclose(onset[:, 0], onset[:, 1])
+    assert [len(list(units.children())) for units in refiner.tracks] == [2] * TRACKS
 
 
 def decoder_of(kind: str = "deterministic", **changes: object) -> Decoder:
