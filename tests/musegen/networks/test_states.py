@@ -133,13 +133,13 @@ def test_what_does_not_play_is_silent():
 def test_a_note_is_not_held_into_a_bar_whose_gate_is_closed():
     """Two bars of two steps; it starts in the first step, and the track plays in bar 0 alone."""
 
-    def sure(*values: float) -> Bernoulli:
-        return Bernoulli(60 * torch.tensor(values) - 30)
+    def sure(*values: float) -> torch.Tensor:
+        return 60.0 * torch.tensor(values) - 30
 
-    onset = sure(1, 0, 0, 0).logits.view(1, 1, 2, 2, 1)
-    notes = HeldNotes(Bernoulli(onset), Bernoulli(torch.full_like(onset, 30)), torch.ones(1))
-    plays = Bernoulli(sure(1, 0).logits.view(1, 1, 2))
-    uses = Bernoulli(sure(1, 1).logits.view(1, 1, 2, 1))
+    onset, hold = (logits.view(1, 1, 2, 2, 1) for logits in (sure(1, 0, 0, 0), sure(1, 1, 1, 1)))
+    notes = HeldNotes(Bernoulli(onset), Bernoulli(hold), torch.ones(1))
+    plays = Bernoulli(sure(1, 0).view(1, 1, 2))
+    uses = Bernoulli(sure(1, 1).view(1, 1, 2, 1))
     x = GatedNotes(plays, uses, notes).rsample()
     assert x[0, 0, 0].flatten().tolist() == [1, 1, 0, 0]
     assert notes.rsample()[0, 0, 0].flatten().tolist() == [1, 1, 1, 1]
