@@ -102,7 +102,8 @@ class BarGenerators(nn.Module):
     """Latents of each player and bar -> logits of its tracks' onset and hold neurons.
 
     latent -> bar -> beats -> steps -> octaves -> pitches; each level is one `Expand`. Maps of
-    given tracks, of `given_channels` channels, join the level of their size.
+    given tracks, of `given_channels` channels, join the level of their size, and the gates of
+    their bar.
     """
 
     def __init__(
@@ -120,8 +121,8 @@ class BarGenerators(nn.Module):
         self.octaves = Expand(players, widths[-1] + given_channels, fine, octaves(grid))
         self.pitches = Linear(players, fine, OCTAVE * tracks * STATES)
         self.pitches.bias.data += torch.tensor([ONSET_LOGIT, HOLD_LOGIT]).repeat(OCTAVE * tracks)
-        self.plays = Linear(players, widths[0], tracks)
-        self.uses = Linear(players, widths[0], tracks * grid.pitches)
+        self.plays = Linear(players, widths[0] + given_channels, tracks)
+        self.uses = Linear(players, widths[0] + given_channels, tracks * grid.pitches)
         self.plays.bias.data += PLAYS_LOGIT
         self.uses.bias.data += USES_LOGIT
 
@@ -136,8 +137,9 @@ class BarGenerators(nn.Module):
         """Compute the logits of the gates (see `GatedNotes`) and of onset and hold."""
         bar = self.bar(z.transpose(0, 1).flatten(1, 2))  # [player batch*bar channel]
         size = (z.shape[0], z.shape[2])
-        plays = self._by_track(self.plays(bar), size)[..., 0]
-        return plays, self._by_track(self.uses(bar), size), self._cells(bar, given, size)
+        beside = _concat(bar, given[0] if given else None)
+        plays = self._by_track(self.plays(beside), size)[..., 0]
+        return plays, self._by_track(self.uses(beside), size), self._cells(bar, given, size)
 
     def _by_track(self, x: Mapped, size: tuple[int, int]) -> Float[Tensor, "batch track bar _"]:
         """Reshape [player batch*bar track*value] to [batch player*track bar value]."""
@@ -221,16 +223,22 @@ def build_generators(players: int, tracks: int, grid: Grid, config: MuseGANConfi
 
 
 class Harmony(nn.Module):
-    """The shared latents of a bar -> logits of the pitch classes that melodic tracks may use."""
+    """The shared latents of a bar -> logits of the pitch classes that melodic tracks may use.
 
-    def __init__(self, shared: int, channels: int):
+    The map of given tracks, of `given_channels` channels, joins the latents of its bar.
+    """
+
+    def __init__(self, shared: int, channels: int, given_channels: int = 0):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(shared, 8 * channels),
+            nn.Linear(shared + given_channels, 8 * channels),
             nn.LayerNorm(8 * channels),
             nn.ReLU(),
             nn.Linear(8 * channels, OCTAVE),
         )
 
-    def forward(self, shared: Float[Tensor, "batch bar latent"]) -> PitchClasses:
-        return self.layers(shared).float()
+    def forward(
+        self, shared: Float[Tensor, "batch bar latent"], given: Sequence[TrackMap] = ()
+    ) -> PitchClasses:
+        bars = [maps[0].view(*shared.shape[:2], -1) for maps in given[:1]]  # [batch bar channel]
+        return self.layers(torch.cat([shared, *bars], 2)).float()

@@ -19,7 +19,12 @@ from core.theory.distributions import Bernoulli, Binarisation
 from core.theory.passes import Networks
 from core.theory.shapes import Latents
 from musegen.networks.accompaniment import Accompaniment
-from musegen.networks.bar_generators import Harmony, MuseGANConfig, build_generators
+from musegen.networks.bar_generators import (
+    GIVEN_CHANNELS,
+    Harmony,
+    MuseGANConfig,
+    build_generators,
+)
 from musegen.networks.critic import Critic, PatchCritic, joint_critic
 from musegen.networks.phrase_encoder import Encoder, PhraseEncoder
 from musegen.networks.refiner import Refiner
@@ -51,8 +56,9 @@ class Decoder(nn.Module):
         self.wires = Wires(sizes, players, bars, 8 * config.channels)
         self.generators = build_generators(players, len(tracks) // players, grid, config)
         self.shared = sizes.shared + sizes.shared_temporal
-        self.harmony = Harmony(self.shared, config.channels) if self.shared else None
         self.given = TrackEncoder(grid, len(parts.given)) if parts.given else None
+        channels = GIVEN_CHANNELS if parts.given else 0
+        self.harmony = Harmony(self.shared, config.channels, channels) if self.shared else None
         self.config = config
         self.binarisation: Binarisation = config.binarisation
         self.slope = config.slope
@@ -90,7 +96,7 @@ class Decoder(nn.Module):
         onset, hold = (self._neurons(logits, kind) for logits in cells.unbind(2))
         harmony = None
         if self.harmony:  # the shared latents come first, and are the same for all players
-            harmony = self._neurons(self.harmony(latents[:, 0, :, : self.shared]), kind)
+            harmony = self._neurons(self.harmony(latents[:, 0, :, : self.shared], maps), kind)
         notes = HeldNotes(onset, hold, self.sustained)
         return GatedNotes(self._neurons(plays, kind), self._neurons(uses, kind), notes, harmony)
 

@@ -117,6 +117,25 @@ def test_given_tracks_reach_generator_encoder_and_critic(wiring):
 
 
 @pytest.mark.parametrize("wiring", WIRINGS)
+def test_a_given_track_reaches_the_gates_of_its_bar(wiring):
+    """Whether tracks play, their pitches and the harmony: else they could not follow a chord."""
+    torch.manual_seed(2)
+    decoder = Decoder(beside(wiring), ODD, LAKH, 2)
+    z, c = torch.randn(1, decoder.wires.latent), rolls(1, 2, 2, ODD)
+    other = c.clone()
+    other[:, 0, :, 1] = 1 - c[:, 0, :, 1]
+    one, two = (decoder(z, given) for given in (c, other))
+    assert isinstance(one, GatedNotes)
+    assert isinstance(two, GatedNotes)
+    pairs = [(one.plays, two.plays, 2), (one.uses, two.uses, 2), (one.harmony, two.harmony, 1)]
+    for before, after, axis in pairs[: 2 if wiring == "jamming" else 3]:
+        assert before is not None
+        assert after is not None
+        changed = (before.logits - after.logits).abs().movedim(axis, 0).flatten(1).amax(1)
+        assert (changed > 1e-6).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("wiring", WIRINGS)
 def test_a_given_track_reaches_every_other_track(wiring):
     """At its own bar: the maps of given tracks do not mix bars."""
     torch.manual_seed(2)
