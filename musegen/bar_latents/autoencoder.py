@@ -19,9 +19,9 @@ from torch.nn import functional as F
 from core.config import Strict
 from core.theory.distributions import Delta
 from core.theory.shapes import Latents
+from musegen.bar_latents.outline import PARTS, Outline
 from musegen.bar_latents.struck_notes import (
     MOST_VOICES,
-    PARTS,
     NoteLogits,
     StruckNotes,
     TouchLogits,
@@ -136,7 +136,7 @@ class BarEncoder(nn.Module):
 class BarDecoder(nn.Module):
     """z -> p(x given z): struck steps, then the notes that are struck there and held.
 
-    `outline(z)`: the rhythm and the pitch classes of each half bar as probabilities; a critic of
+    `outline(z)`: the rhythm and the pitches of each half bar, as they will be heard; a critic of
     latents reads them.
     """
 
@@ -172,10 +172,17 @@ class BarDecoder(nn.Module):
 
     def forward(self, z: Latents, c: Tensor | None = None) -> StruckNotes:
         bars = self._by_bar(z)
-        plays = sounds(bars)
-        if self.training:
-            level = self.config.noise * torch.rand_like(bars[..., :1])
-            bars = bars + level * torch.randn_like(bars)
+        if not self.training:
+            return self._notes(bars, sounds(bars))
+        level = self.config.noise * torch.rand_like(bars[..., :1])
+        return self._notes(bars + level * torch.randn_like(bars), sounds(bars))
+
+    def outline(self, z: Latents) -> Outline:
+        """Return the outline of the notes that z is decoded to; differentiable."""
+        bars = self._by_bar(z)
+        return self._notes(bars, sounds(bars)).outline()
+
+    def _notes(self, bars: BarLatents, plays: Bool[Tensor, "batch bar track"]) -> StruckNotes:
         bars = normalised(bars, self.config.parts)
         cells = bars.new_zeros(*plays.shape, self.grid.steps_per_bar, sum(self.numbers))
         for kind in (True, False):
@@ -207,12 +214,6 @@ class BarDecoder(nn.Module):
         numbers = self.cells.of(is_drum)(steps).float()
         uses = self.uses.of(is_drum)(hidden)[:, None].float()  # [row 1 pitch]
         return numbers + F.pad(uses, (0, numbers.shape[2] - uses.shape[2]))
-
-    def outline(self, z: Latents) -> Float[Tensor, "batch bar track outline"]:
-        """Return the probabilities of struck steps and of the pitch classes of each half bar."""
-        bars = self._by_bar(z)
-        logits = torch.cat([self.rhythm(bars[..., : self.config.rhythm]), self.chroma(bars)], 3)
-        return logits.float().sigmoid() * sounds(bars)[..., None]
 
 
 def sounds(z: BarLatents) -> Bool[Tensor, "batch bar track"]:

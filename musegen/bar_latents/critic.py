@@ -1,8 +1,9 @@
 """The critic of bar latents: how bars sound, follow each other and agree, at every scale.
 
 It reads latents with the decoder's outline of them. Beside what a bar holds it sees how near the
-bars 1, 2, 4 and 8 ago are, and how the pitch classes of two tracks, of a bar and the one before,
-and of a bar and the whole piece lie to each other; no transposition of all changes these.
+bars 1, 2, 4 and 8 ago are, how the pitch classes of two tracks, of a bar and the one before,
+and of a bar and the whole piece lie to each other, which no transposition of all changes, and the
+register and the pitches (of drums: the kit) that a track keeps throughout.
 """
 
 from collections.abc import Sequence
@@ -14,30 +15,28 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.theory.shapes import Latents
-from musegen.bar_latents.autoencoder import BarLatents, BarLatentsConfig
-from musegen.bar_latents.struck_notes import PARTS
+from musegen.bar_latents.autoencoder import BarLatentsConfig
+from musegen.bar_latents.outline import (
+    PARTS,
+    Outline,
+    Outlined,
+    agreement,
+    doubled,
+    of_piece,
+    register,
+    returning,
+    unsure,
+)
 from musegen.networks.states import OCTAVE
 from musegen.tracks import Track
 
 LAGS = (1, 2, 4, 8)
 """Bars back at which a bar is compared."""
 
-Outline = Float[Tensor, "batch bar track outline"]
+OF_TRACK = 8
+"""Values of a track's bar that `register`, `of_piece` and `unsure` return."""
+
 PerBar = Float[Tensor, "batch bar value"]
-Chroma = Float[Tensor, "*shape pitch_class"]
-
-
-def agreement(a: Chroma, b: Chroma) -> Float[Tensor, "*shape interval"]:
-    """Return how much of b sounds i semitones above a, for i from 0 to 11: a circular correlation.
-
-    >>> c, e = torch.eye(12)[0], torch.eye(12)[4]
-    >>> agreement(c, e).argmax().item()
-    4
-    """
-    pitch = torch.arange(OCTAVE, device=a.device)
-    above = b[..., (pitch[:, None] + pitch) % OCTAVE]  # [*shape pitch_class interval]
-    product = torch.einsum("...p,...pi->...i", a, above)
-    return product / (a.norm(dim=-1) * b.norm(dim=-1) + 1)[..., None]
 
 
 class BarLatentCritic(nn.Module):
@@ -53,7 +52,8 @@ class BarLatentCritic(nn.Module):
         melodic = [number for number, track in enumerate(tracks) if not track.is_drum]
         self.pairs, self.melodic = list(combinations(melodic, 2)), melodic
         self.width = config.hidden
-        inputs = self.tracks * (config.size + steps + PARTS * OCTAVE + 2 * len(self.lags))
+        of_track = config.size + steps + PARTS * OCTAVE + 3 * len(self.lags) + OF_TRACK
+        inputs = self.tracks * of_track + len(melodic) * PARTS
         inputs += (len(self.pairs) * PARTS + 2) * OCTAVE
         self.bar = nn.Sequential(
             nn.Linear(inputs, self.width),
@@ -98,13 +98,13 @@ class BarLatentCritic(nn.Module):
 
     def _of_bars(self, z: Latents, outline: Outline) -> PerBar:
         bars = z.unflatten(1, (self.bars, self.tracks, -1))  # [batch bar track latent]
-        chroma = outline[..., self.steps :]
-        chroma = chroma.unflatten(3, (PARTS, OCTAVE))  # [batch bar track part pitch_class]
-        values = [part.flatten(2) for part in (bars, outline)]  # [batch bar value]
-        values += self._harmony(chroma)
+        rhythm, uses = seen = Outlined.of(outline, self.steps)
+        chroma = seen.chroma  # [batch bar track part pitch_class]
+        values = [bars, rhythm, chroma, doubled(chroma[:, :, self.melodic])]
+        values += [register(uses.amax(3)), of_piece(uses), unsure(rhythm)]
         for lag in self.lags:
-            values += [self._nearness(bars, lag, 4.0), self._nearness(outline, lag, 4.0)]
-        return torch.cat(values, 2)
+            values += [_nearness(bars, lag), _nearness(rhythm, lag), returning(uses, lag)]
+        return torch.cat([*(part.flatten(2) for part in values), *self._harmony(chroma)], 2)
 
     def _harmony(self, chroma: Float[Tensor, "batch bar track part pitch_class"]) -> list[PerBar]:
         """Return the agreement of pairs of tracks, of bars with the piece and with their last."""
@@ -118,7 +118,8 @@ class BarLatentCritic(nn.Module):
         last = torch.cat([total[:, :1], total[:, :-1]], 1)
         return [*pairs, agreement(whole, total), agreement(last, total)]
 
-    def _nearness(self, values: BarLatents | Outline, lag: int, slope: float) -> PerBar:
-        """Return exp(-slope mean squared difference) to what stood `lag` bars ago; 0 before."""
-        apart = (values[:, lag:] - values[:, :-lag]).square().mean(3)
-        return F.pad(torch.exp(-slope * apart), (0, 0, lag, 0))  # [batch bar track]
+
+def _nearness(values: Float[Tensor, "batch bar track value"], lag: int) -> PerBar:
+    """Return exp(-4 mean squared difference) to what stood `lag` bars ago; 0 before."""
+    apart = (values[:, lag:] - values[:, :-lag]).square().mean(3)
+    return F.pad(torch.exp(-4 * apart), (0, 0, lag, 0))  # [batch bar track]

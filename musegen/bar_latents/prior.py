@@ -135,8 +135,6 @@ class AlongForm(Distribution):
 
     def _noise(self) -> Float[Tensor, "batch latent"]:
         z = torch.randn(self.batch, self.prior.wires.latent, device=self._device)
-        if self.prior.training:
-            return z
         return self.prior.wires.next_phrase(self.prior.config.temperature * z, z)
 
     def _phrases(self, bars: int) -> int:
