@@ -108,15 +108,12 @@ class BarLatentCritic(nn.Module):
 
     def _harmony(self, chroma: Float[Tensor, "batch bar track part pitch_class"]) -> list[PerBar]:
         """Return the agreement of pairs of tracks, of bars with the piece and with their last."""
-        tracks = chroma.unbind(2)  # [batch bar part pitch_class]
-        pairs = [
-            agreement(tracks[i], tracks[j]).flatten(2)  # [batch bar part*interval]
-            for i, j in self.pairs
-        ]
+        first, second = [i for i, _ in self.pairs], [j for _, j in self.pairs]
+        pairs = agreement(chroma[:, :, first], chroma[:, :, second])
         total = chroma[:, :, self.melodic].sum((2, 3))  # [batch bar pitch_class]
         whole = total.mean(1, keepdim=True).expand_as(total)
         last = torch.cat([total[:, :1], total[:, :-1]], 1)
-        return [*pairs, agreement(whole, total), agreement(last, total)]
+        return [pairs.flatten(2), agreement(whole, total), agreement(last, total)]  # [batch bar value]
 
 
 def _nearness(values: Float[Tensor, "batch bar track value"], lag: int) -> PerBar:

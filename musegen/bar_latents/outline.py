@@ -51,8 +51,9 @@ def agreement(a: Chroma, b: Chroma) -> Float[Tensor, "*shape interval"]:
     4
     """
     pitch = torch.arange(OCTAVE, device=a.device)
-    above = b[..., (pitch[:, None] + pitch) % OCTAVE]  # [*shape pitch_class interval]
-    product = torch.einsum("...p,...pi->...i", a, above)
+    turn = F.one_hot((pitch[:, None] + pitch) % OCTAVE, OCTAVE).to(b.dtype).flatten(0, 1)
+    above = (b @ turn.T).unflatten(-1, (OCTAVE, OCTAVE))  # [*shape pitch_class interval]
+    product = (a[..., None] * above).sum(-2)  # [*shape interval]
     return product / (a.norm(dim=-1) * b.norm(dim=-1) + 1)[..., None]
 
 
@@ -65,16 +66,15 @@ def doubled(
     >>> doubled(torch.stack([c + e, c])[None, None, :, None])[0, 0, :, 0].tolist()
     [0.5, 1.0]
     """
-    tracks = range(chroma.shape[2])
-    others = [chroma[:, :, [i for i in tracks if i != track]].amax(2) for track in tracks]
-    both = chroma * torch.stack(others, 2)
-    return both.sum(-1) / chroma.sum(-1).clamp(min=1)
+    others = (chroma.sum(2, keepdim=True) - chroma).clamp(max=1)
+    return (chroma * others).sum(-1) / chroma.sum(-1).clamp(min=1)
 
 
 def overlap(a: Uses, b: Uses) -> OfTracks:
     """Return what two bars share of the pitches that either has (Jaccard's index)."""
-    shared, either = torch.minimum(a, b), torch.maximum(a, b)
-    return (shared.sum((3, 4)) / either.sum((3, 4)).clamp(min=1))[..., None]
+    shared = (a * b).sum((3, 4))
+    either = a.sum((3, 4)) + b.sum((3, 4)) - shared
+    return (shared / either.clamp(min=1))[..., None]
 
 
 def returning(uses: Uses, lag: int) -> OfTracks:
