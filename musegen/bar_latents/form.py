@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,14 +37,14 @@ Layer = Int[Tensor, "batch bar track"]
 def form_of(x: States) -> Form:
     """Return the form of each phrase."""
     sounding, onset = (x[:, :, :2] > 0.5).unbind(2)  # [batch track bar step pitch]
-    cells = torch.stack([sounding, onset], 5).flatten(3)  # [batch track bar cell]
-    plays = sounding.flatten(3).any(3).transpose(1, 2)  # [batch bar track]
+    cells = (sounding.byte() + onset).flatten(3)  # [batch track bar cell], each 0, 1 or 2
+    plays = cells.any(3).transpose(1, 2)  # [batch bar track]
     layers = [_distances(part, plays) for part in (cells, onset.any(4))]
     return torch.stack(layers, 1)
 
 
 def _distances(
-    parts: Bool[Tensor, "batch track bar number"], plays: Bool[Tensor, "batch bar track"]
+    parts: Shaped[Tensor, "batch track bar number"], plays: Bool[Tensor, "batch bar track"]
 ) -> Layer:
     """Return how many bars ago each bar's part was played last; NEW or SILENT otherwise."""
     words = _hash(parts)
@@ -58,8 +58,8 @@ def _distances(
     return torch.where(plays, distance, SILENT)
 
 
-def _hash(parts: Bool[Tensor, "*shape number"]) -> Int[Tensor, "*shape"]:
-    """Return a number for each row of bits: a sum of random 64-bit words, equal for equal rows."""
+def _hash(parts: Shaped[Tensor, "*shape number"]) -> Int[Tensor, "*shape"]:
+    """Return a number for each row: a sum of random 64-bit words, equal for equal rows."""
     generator = torch.Generator().manual_seed(0)
     words = torch.randint(-(2**62), 2**62, parts.shape[-1:], generator=generator)
     return (parts * words.to(parts.device)).sum(-1)
