@@ -38,7 +38,7 @@ def form_of(x: States) -> Form:
     """Return the form of each phrase."""
     sounding, onset = (x[:, :, :2] > 0.5).unbind(2)  # [batch track bar step pitch]
     cells = (sounding.byte() + onset).flatten(3)  # [batch track bar cell], each 0, 1 or 2
-    plays = cells.any(3).transpose(1, 2)  # [batch bar track]
+    plays = sounding.flatten(3).any(3).transpose(1, 2)  # [batch bar track]
     layers = [_distances(part, plays) for part in (cells, onset.any(4))]
     return torch.stack(layers, 1)
 
