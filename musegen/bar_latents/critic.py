@@ -113,10 +113,16 @@ class BarLatentCritic(nn.Module):
         total = chroma[:, :, self.melodic].sum((2, 3))  # [batch bar pitch_class]
         whole = total.mean(1, keepdim=True).expand_as(total)
         last = torch.cat([total[:, :1], total[:, :-1]], 1)
-        return [pairs.flatten(2), agreement(whole, total), agreement(last, total)]  # [batch bar value]
+        return [
+            pairs.flatten(2),
+            agreement(whole, total),
+            agreement(last, total),
+        ]  # [batch bar value]
 
 
-def _nearness(values: Float[Tensor, "batch bar track value"], lag: int) -> PerBar:
+def _nearness(
+    values: Float[Tensor, "batch bar track size"], lag: int
+) -> Float[Tensor, "batch bar track"]:
     """Return exp(-4 mean squared difference) to what stood `lag` bars ago; 0 before."""
     apart = (values[:, lag:] - values[:, :-lag]).square().mean(3)
     return F.pad(torch.exp(-4 * apart), (0, 0, lag, 0))  # [batch bar track]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from musegen.bar_latents.autoencoder import BarDecoder, BarEncoder, BarLatentsConfig, normalised
+from musegen.bar_latents.outline import Outlined
 from musegen.networks.states import States, to_cells
 from musegen.roll import Grid
 from musegen.tracks import Track
@@ -79,14 +80,15 @@ def test_noise_is_for_training_alone():
     assert torch.allclose(decoder(longer.flatten(1)).logits.rhythm, rhythms[0], atol=1e-4)
 
 
-def test_the_outline_is_the_decoders_own_rhythm_and_silent_where_z_is():
-    decoder = BarDecoder(CONFIG, GRID, TRACKS).eval()
+def test_the_outline_is_of_the_notes_that_are_decoded_and_silent_where_z_is():
+    decoder = BarDecoder(CONFIG, GRID, TRACKS)
     z = encoder()(random_piece(2, 3)).rsample()
-    outline = decoder.outline(z)
-    assert outline.shape == (2, 3, 3, GRID.steps_per_bar + 24)
-    assert not outline[:, 1].any()
-    rhythm = decoder(z).logits.rhythm[:, 0].sigmoid()
-    assert torch.allclose(outline[:, 0, :, : GRID.steps_per_bar], rhythm, atol=1e-4)
+    rhythm, uses = Outlined.of(decoder.outline(z), GRID.steps_per_bar)  # without noise
+    notes = decoder.eval()(z)
+    assert not rhythm[:, 1].any() and not uses[:, 1].any()
+    assert torch.allclose(rhythm[:, 0], notes.logits.rhythm[:, 0].sigmoid(), atol=1e-4)
+    sounding = notes.representative[:, :, 0].unflatten(3, (2, -1))  # [batch track bar part ...]
+    assert torch.equal(uses, sounding.amax(4).transpose(1, 2))
 
 
 @pytest.mark.parametrize("steps_per_beat", [1, 3])
