@@ -132,11 +132,11 @@ class Recipe:
 
     @property
     def critics(self) -> tuple[Match, ...]:
-        """Return the terms that are games, each with a critic of its own."""
+        """Return the terms that are games and count, each with a critic of its own."""
         return tuple(
             term
             for term in self.terms
-            if isinstance(term, Match) and isinstance(term.by, Adversarial)
+            if isinstance(term, Match) and isinstance(term.by, Adversarial) and term.weight
         )
 
     def weighted(self, weights: Mapping[str, float]) -> "Recipe":

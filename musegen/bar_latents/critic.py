@@ -68,8 +68,9 @@ class BarLatentCritic(nn.Module):
         self.scores = nn.ModuleList(nn.Conv1d(self.width, 1, 1) for _ in range(scales + 1))
 
     def statistics(self, z: Latents, outline: Outline) -> tuple[Tensor, ...]:
-        """Return what each bar shows, [batch*bar value]."""
-        return (self._of_bars(z, outline).flatten(0, 1),)  # [batch*bar value]
+        """Return the means over bars of what each bar shows, and of its squares, [batch value]."""
+        values = self._of_bars(z, outline)
+        return values.mean(1), values.square().mean(1)
 
     def augment(self, z: Latents) -> Latents:
         """Return z unchanged: no augmentation is known that keeps latents plausible."""
