@@ -19,8 +19,9 @@ from torch.nn import functional as F
 from core.config import Strict
 from core.theory.distributions import Delta
 from core.theory.shapes import Latents
-from musegen.bar_latents.outline import PARTS, Outline
+from musegen.bar_latents.outline import Outline
 from musegen.bar_latents.struck_notes import (
+    HALVES,
     MOST_VOICES,
     NoteLogits,
     StruckNotes,
@@ -136,7 +137,7 @@ class BarEncoder(nn.Module):
 class BarDecoder(nn.Module):
     """z -> p(x given z): struck steps, then the notes that are struck there and held.
 
-    `outline(z)`: the rhythm and the pitches of each half bar, as they will be heard; a critic of
+    `outline(z)`: the rhythm and the pitches of each part of a bar, as they will be heard; a critic of
     latents reads them.
     """
 
@@ -152,7 +153,7 @@ class BarDecoder(nn.Module):
             nn.Linear(config.rhythm, 128), nn.ReLU(), nn.Linear(128, steps)
         )
         self.chroma = nn.Sequential(
-            nn.Linear(config.size, 128), nn.ReLU(), nn.Linear(128, PARTS * OCTAVE)
+            nn.Linear(config.size, 128), nn.ReLU(), nn.Linear(128, HALVES * OCTAVE)
         )
         self.touch = nn.Sequential(
             nn.Linear(config.touch + len(tracks), 64),

@@ -22,6 +22,7 @@ from musegen.bar_latents.outline import (
     Outlined,
     agreement,
     doubled,
+    followed,
     of_piece,
     register,
     returning,
@@ -33,8 +34,8 @@ from musegen.tracks import Track
 LAGS = (1, 2, 4, 8)
 """Bars back at which a bar is compared."""
 
-OF_TRACK = 8
-"""Values of a track's bar that `register`, `of_piece` and `unsure` return."""
+OF_TRACK = 12
+"""Values of a track's bar that `register`, `of_piece`, `unsure` and `followed` return."""
 
 PerBar = Float[Tensor, "batch bar value"]
 
@@ -102,7 +103,7 @@ class BarLatentCritic(nn.Module):
         rhythm, uses = seen = Outlined.of(outline, self.steps)
         chroma = seen.chroma  # [batch bar track part pitch_class]
         values = [bars, rhythm, chroma, doubled(chroma[:, :, self.melodic])]
-        values += [register(uses.amax(3)), of_piece(uses), unsure(rhythm)]
+        values += [register(uses.amax(3)), of_piece(uses), unsure(rhythm), followed(rhythm)]
         for lag in self.lags:
             values += [_nearness(bars, lag), _nearness(rhythm, lag), returning(uses, lag)]
         return torch.cat([*(part.flatten(2) for part in values), *self._harmony(chroma)], 2)

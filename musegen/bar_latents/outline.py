@@ -13,8 +13,11 @@ from torch.nn import functional as F
 
 from musegen.networks.states import OCTAVE, by_octave
 
-PARTS = 2
-"""Parts of a bar whose pitches are outlined."""
+PARTS = 4
+"""Parts of a bar whose pitches are outlined: of a bar in 4/4 its beats."""
+
+APART = (1, 2, 4, 8)
+"""Steps between struck steps that are compared."""
 
 Outline = Float[Tensor, "batch bar track outline"]
 Uses = Float[Tensor, "batch bar track part pitch"]
@@ -108,6 +111,15 @@ def of_piece(uses: Uses) -> OfTracks:
     often = used.sum(1, keepdim=True) / bars.clamp(min=1)
     often = (used * often).sum(3) / used.sum(3).clamp(min=1)
     return torch.cat([piece, often[..., None]], 3)
+
+
+def followed(rhythm: Float[Tensor, "batch bar track step"]) -> OfTracks:
+    """Return the share of steps that are struck, and struck again 1, 2, 4 and 8 steps later."""
+    shares = [
+        (rhythm[..., : max(0, rhythm.shape[3] - apart)] * rhythm[..., apart:]).sum(3)
+        for apart in APART
+    ]
+    return torch.stack(shares, 3) / rhythm.shape[3]
 
 
 def unsure(rhythm: Float[Tensor, "batch bar track step"]) -> OfTracks:

@@ -26,6 +26,9 @@ from musegen.networks.states import (
 MOST_VOICES = 8
 """Most notes of a track that start in one step; more count as this many."""
 
+HALVES = 2
+"""Parts of a bar whose pitch classes latents must tell."""
+
 SHARPNESS = 40.0
 """Power of a velocity's probability, by which it is weighted in the mean that is played."""
 
@@ -100,17 +103,17 @@ class StruckNotes(Distribution):
         return torch.stack(states, 2)  # [batch track state bar step pitch]
 
     def outline(self) -> Outline:
-        """Return the probabilities of struck steps, and the pitches that sound in each half bar.
+        """Return the probabilities of struck steps, and the pitches that sound in each part of a bar.
 
         The pitches are those of `representative`, with the gradient of their probabilities: so a
         critic judges what will be heard, however unsure the logits are.
         """
         logits = self.logits
         rhythm = logits.rhythm.sigmoid() * self.plays[..., None]
-        uses = _uses(self._sounding(self._likeliest(), (logits.hold > 0).float()))
+        uses = _uses(self._sounding(self._likeliest(), (logits.hold > 0).float()), PARTS)
         if torch.is_grad_enabled():
             onset = rhythm[..., None] * logits.onset.sigmoid()
-            likely = _uses(self._sounding(onset, logits.hold.sigmoid()))
+            likely = _uses(self._sounding(onset, logits.hold.sigmoid()), PARTS)
             uses = straight_through(uses, likely)
         return Outlined(rhythm, uses).joined
 
@@ -178,13 +181,14 @@ class StruckNotes(Distribution):
     def _chroma_losses(
         self, sounding: Float[Tensor, "batch bar track step pitch"]
     ) -> Float[Tensor, "batch bar track"]:
-        chroma = by_octave(_uses(sounding)).amax(-2)  # [batch bar track part pitch_class]
+        chroma = by_octave(_uses(sounding, HALVES)).amax(-2)  # [batch bar track part pitch_class]
         losses = binary_losses(self.logits.chroma, chroma.flatten(3))  # [batch bar track chroma]
         return losses.sum(-1) * self.sustained
 
 
 def _uses(
-    sounding: Float[Tensor, "batch bar track step pitch"],
+    sounding: Float[Tensor, "batch bar track step pitch"], parts: int
 ) -> Float[Tensor, "batch bar track part pitch"]:
-    """Return the largest value of each pitch in each part of a bar."""
-    return torch.stack([part.amax(3) for part in sounding.tensor_split(PARTS, 3)], 3)
+    """Return the largest value of each pitch in each part of a bar; 0 in a part of no steps."""
+    steps = F.pad(sounding, (0, 0, 0, max(0, parts - sounding.shape[3])))
+    return torch.stack([part.amax(3) for part in steps.tensor_split(parts, 3)], 3)

@@ -6,6 +6,7 @@ import torch
 from core.theory.contracts import Critic, StatisticsCounter
 from musegen.bar_latents.autoencoder import BarLatentsConfig
 from musegen.bar_latents.critic import BarLatentCritic, _nearness
+from musegen.bar_latents.outline import PARTS
 from musegen.tracks import Track
 
 CONFIG = BarLatentsConfig(rhythm=4, notes=6, touch=2, latent=8, hidden=16)
@@ -21,7 +22,7 @@ def critic(bars: int = 8) -> BarLatentCritic:
 def point(bars: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(2)
     z = torch.randn(2, bars * 3 * CONFIG.size, generator=generator)
-    return z, torch.rand(2, bars, 3, STEPS + 2 * PITCHES, generator=generator)
+    return z, torch.rand(2, bars, 3, STEPS + PARTS * PITCHES, generator=generator)
 
 
 def test_it_fulfils_the_contracts():
@@ -46,7 +47,7 @@ def test_bars_are_compared_with_those_1_2_and_4_ago():
 
 def test_a_transposition_of_all_melodic_tracks_keeps_the_harmony():
     one = critic()
-    chroma = torch.rand(2, 8, 3, 2, 12)
+    chroma = torch.rand(2, 8, 3, PARTS, 12)
     before = one._harmony(chroma)
     moved = torch.cat([chroma[:, :, :1], chroma[:, :, 1:].roll(3, -1)], 2)
     for a, b in zip(before, one._harmony(moved), strict=True):

@@ -3,9 +3,11 @@
 import torch
 
 from musegen.bar_latents.outline import (
+    PARTS,
     Outlined,
     agreement,
     doubled,
+    followed,
     of_piece,
     overlap,
     register,
@@ -17,8 +19,8 @@ PITCHES = 24
 
 
 def uses(*bars: tuple[int, ...]) -> torch.Tensor:
-    """Return the uses of one track, in the first half of each bar these pitches."""
-    used = torch.zeros(1, len(bars), 1, 2, PITCHES)
+    """Return the uses of one track, in the first part of each bar these pitches."""
+    used = torch.zeros(1, len(bars), 1, PARTS, PITCHES)
     for bar, pitches in enumerate(bars):
         used[0, bar, 0, 0, list(pitches)] = 1
     return used
@@ -36,8 +38,8 @@ def test_agreement_counts_intervals_and_no_transposition_changes_it():
 
 
 def test_an_outline_is_divided_into_rhythm_and_pitches_and_folded_into_pitch_classes():
-    """Pitches 3 and 15, in the second half, are one pitch class."""
-    used = torch.zeros(1, 1, 1, 2, PITCHES)
+    """Pitches 3 and 15, in the second part, are one pitch class."""
+    used = torch.zeros(1, 1, 1, PARTS, PITCHES)
     used[..., 1, [3, 15]] = 1
     seen = Outlined(torch.tensor([[[[0.2, 0.9]]]]), used)
     again = Outlined.of(seen.joined, steps=2)
@@ -85,7 +87,7 @@ def test_a_piece_has_one_register_and_a_kit_that_stays_sounds_in_every_bar():
 
 
 def test_silence_has_finite_gradients():
-    used = torch.zeros(1, 2, 2, 2, PITCHES, requires_grad=True)
+    used = torch.zeros(1, 2, 2, PARTS, PITCHES, requires_grad=True)
     chroma = Outlined(torch.zeros(1, 2, 2, 4), used).chroma
     values = (doubled(chroma), register(used.amax(3)), of_piece(used), returning(used, 1))
     (gradient,) = torch.autograd.grad(sum(value.sum() for value in values), used)
@@ -95,3 +97,9 @@ def test_silence_has_finite_gradients():
 def test_one_half_is_most_unsure():
     rhythm = torch.tensor([[[[0.5, 1.0]], [[0.0, 1.0]]]])
     assert unsure(rhythm).flatten().tolist() == [0.5, 0.0]
+
+
+def test_steps_are_followed_by_others_some_steps_later():
+    """Struck are 0, 1 and 4 of 5: one pair is 1 apart, none 2, one 4; 8 is beyond the bar."""
+    rhythm = torch.tensor([[[[1.0, 1.0, 0.0, 0.0, 1.0]]]])
+    assert torch.allclose(followed(rhythm).flatten(), torch.tensor([0.2, 0.0, 0.2, 0.0]))

@@ -118,7 +118,7 @@ def test_a_velocity_is_the_mean_of_those_that_are_about_as_likely():
 
 
 def test_an_outline_holds_what_is_heard_and_its_gradient_what_is_likely():
-    """Pitch 5 is struck at step 0 and held, so it sounds in both halves, though its onset is
+    """Pitch 5 is struck at step 0 and held, so it sounds in both parts, though its onset is
     unsure; 6 is less likely and does not sound, but the gradient of its probability remains."""
     onset = torch.full((*SHAPE, PITCHES), -5.0)
     onset[0, 0, 1, 0, 5], onset[0, 0, 1, 0, 6] = -1.0, -2.0
