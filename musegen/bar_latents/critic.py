@@ -29,6 +29,7 @@ from musegen.bar_latents.outline import (
     unsure,
 )
 from musegen.networks.states import OCTAVE
+from musegen.roll import Grid
 from musegen.tracks import Track
 
 LAGS = (1, 2, 4, 8)
@@ -46,14 +47,15 @@ class BarLatentCritic(nn.Module):
     Every scale has the same weight: a score of n bars stands n times.
     """
 
-    def __init__(self, config: BarLatentsConfig, tracks: Sequence[Track], steps: int, bars: int):
+    def __init__(self, config: BarLatentsConfig, tracks: Sequence[Track], grid: Grid, bars: int):
         super().__init__()
-        self.tracks, self.steps, self.bars = len(tracks), steps, bars
+        self.tracks, self.steps, self.bars = len(tracks), grid.steps_per_bar, bars
         self.lags = [lag for lag in LAGS if lag < bars]
         melodic = [number for number, track in enumerate(tracks) if not track.is_drum]
         self.pairs, self.melodic = list(combinations(melodic, 2)), melodic
         self.width = config.hidden
-        of_track = config.size + steps + PARTS * OCTAVE + 3 * len(self.lags) + OF_TRACK
+        of_track = config.size + grid.steps_per_bar + PARTS * OCTAVE + grid.pitches
+        of_track += 3 * len(self.lags) + OF_TRACK
         inputs = self.tracks * of_track + len(melodic) * PARTS
         inputs += (len(self.pairs) * PARTS + 2) * OCTAVE
         self.bar = nn.Sequential(
@@ -102,7 +104,7 @@ class BarLatentCritic(nn.Module):
         bars = z.unflatten(1, (self.bars, self.tracks, -1))  # [batch bar track latent]
         rhythm, uses = seen = Outlined.of(outline, self.steps)
         chroma = seen.chroma  # [batch bar track part pitch_class]
-        values = [bars, rhythm, chroma, doubled(chroma[:, :, self.melodic])]
+        values = [bars, rhythm, chroma, uses.mean(3), doubled(chroma[:, :, self.melodic])]
         values += [register(uses.amax(3)), of_piece(uses), unsure(rhythm), followed(rhythm)]
         for lag in self.lags:
             values += [_nearness(bars, lag), _nearness(rhythm, lag), returning(uses, lag)]

@@ -87,7 +87,9 @@ def test_the_outline_is_of_the_notes_that_are_decoded_and_silent_where_z_is():
     notes = decoder.eval()(z)
     assert not rhythm[:, 1].any() and not uses[:, 1].any()
     assert torch.allclose(rhythm[:, 0], notes.logits.rhythm[:, 0].sigmoid(), atol=1e-4)
-    sounding = notes.representative[:, :, 0].unflatten(3, (PARTS, -1))  # [batch track bar part ...]
+    sounding = notes.representative[:, :, 0].unflatten(
+        3, (PARTS, -1)
+    )  # [batch track bar part ...]
     assert torch.equal(uses, sounding.amax(4).transpose(1, 2))
 
 

@@ -7,22 +7,25 @@ from core.theory.contracts import Critic, StatisticsCounter
 from musegen.bar_latents.autoencoder import BarLatentsConfig
 from musegen.bar_latents.critic import BarLatentCritic, _nearness
 from musegen.bar_latents.outline import PARTS
+from musegen.roll import Grid
 from musegen.tracks import Track
 
 CONFIG = BarLatentsConfig(rhythm=4, notes=6, touch=2, latent=8, hidden=16)
 TRACKS = [Track(name="drums", is_drum=True), Track(name="bass"), Track(name="piano")]
-STEPS, PITCHES = 4, 24
+GRID = Grid(steps_per_beat=1, pitches=24)
 
 
 def critic(bars: int = 8) -> BarLatentCritic:
     torch.manual_seed(1)
-    return BarLatentCritic(CONFIG, TRACKS, STEPS, bars)
+    return BarLatentCritic(CONFIG, TRACKS, GRID, bars)
 
 
 def point(bars: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(2)
     z = torch.randn(2, bars * 3 * CONFIG.size, generator=generator)
-    return z, torch.rand(2, bars, 3, STEPS + PARTS * PITCHES, generator=generator)
+    return z, torch.rand(
+        2, bars, 3, GRID.steps_per_bar + PARTS * GRID.pitches, generator=generator
+    )
 
 
 def test_it_fulfils_the_contracts():
