@@ -103,7 +103,7 @@ class StruckNotes(Distribution):
         return torch.stack(states, 2)  # [batch track state bar step pitch]
 
     def outline(self) -> Outline:
-        """Return the probabilities of struck steps, and the pitches that sound in each part of a bar.
+        """Return the probabilities of struck steps, and the pitches of each part of a bar.
 
         The pitches are those of `representative`, with the gradient of their probabilities: so a
         critic judges what will be heard, however unsure the logits are.
