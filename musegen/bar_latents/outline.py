@@ -123,5 +123,5 @@ def followed(rhythm: Float[Tensor, "batch bar track step"]) -> OfTracks:
 
 
 def unsure(rhythm: Float[Tensor, "batch bar track step"]) -> OfTracks:
-    """Return how many steps are unsure: the sum of 4 p (1 - p), 1 for each p of one half."""
-    return 4 * (rhythm * (1 - rhythm)).sum(3, keepdim=True)
+    """Return how unsure the struck steps are: the mean of 4 p (1 - p), 1 if each p is one half."""
+    return 4 * (rhythm * (1 - rhythm)).mean(3, keepdim=True)
