@@ -46,8 +46,9 @@ class BarLatentsConfig(Strict):
     `rhythm`, `notes`, `touch`: latents of a track's bar. `channels`: of a step in encoder and
     decoder, `width`: of a bar there. `noise`: largest standard deviation of the noise on the
     decoder's input while it trains. `latent`: length of a player's z of each bar in the prior,
-    `hidden`: width of prior and critic. `temperature`: standard deviation, in sampling, of the
-    parts of z that are the same in every bar; 1 is as in training.
+    `hidden`: width of prior and critic. `temperature`: standard deviation of the parts of z
+    that are the same in every bar, where that of the others is 1: the wider, the more a piece has
+    throughout (key, kit, register).
     """
 
     wiring: Wiring = "hybrid"
@@ -59,7 +60,7 @@ class BarLatentsConfig(Strict):
     noise: float = Field(default=0.5, ge=0)
     latent: int = Field(default=128, ge=4)
     hidden: int = Field(default=256, gt=0)
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=2.0, gt=0)
 
     @property
     def size(self) -> int:
