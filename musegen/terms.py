@@ -56,9 +56,9 @@ class LearnForm:
 class MomentsOfPieces(Moments):
     """Moments of statistics of whole pieces, unbiased: their mean at equality is 0.
 
-    Sum over statistics of ((mean produced - mean real)^2 - variance produced / number of pieces
-    - variance real / number) / (variance real + 0.001). Without the subtraction the loss of a
-    small batch is least where all pieces are alike.
+    Sum over groups of the mean over statistics of ((mean produced - mean real)^2 - variance
+    produced / number of pieces - variance real / number) / (variance real + 0.001). Without the
+    subtraction the loss of a small batch is least where all pieces are alike.
     """
 
     def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:
@@ -74,4 +74,4 @@ def _unbiased_gap(
 ) -> Loss:
     chance = produced.var(0) / len(produced) + real.var(0) / len(real)
     gap = (produced.mean(0) - real.mean(0)) ** 2 - chance
-    return (gap / (real.var(0) + 1e-3)).sum()
+    return (gap / (real.var(0) + 1e-3)).mean()

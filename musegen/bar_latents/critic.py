@@ -71,9 +71,11 @@ class BarLatentCritic(nn.Module):
         self.scores = nn.ModuleList(nn.Conv1d(self.width, 1, 1) for _ in range(scales + 1))
 
     def statistics(self, z: Latents, outline: Outline) -> tuple[Tensor, ...]:
-        """Return the means over bars of what each bar shows, and of its squares, [batch value]."""
-        values = self._of_bars(z, outline)
-        return values.mean(1), values.square().mean(1)
+        """Return the means over bars of each kind of values and of their squares, [batch value]."""
+        return tuple(
+            torch.cat([values.mean(1), values.square().mean(1)], 1)
+            for values in self._of_bars(z, outline)
+        )
 
     def augment(self, z: Latents) -> Latents:
         """Return z unchanged: no augmentation is known that keeps latents plausible."""
@@ -92,7 +94,7 @@ class BarLatentCritic(nn.Module):
 
     def _towers(self, z: Latents, outline: Outline) -> list[Float[Tensor, "batch channel _"]]:
         """Return the hidden layers at each scale, from bars to the whole piece."""
-        hidden = self.bar(self._of_bars(z, outline)).transpose(1, 2)  # [batch channel bar]
+        hidden = self.bar(torch.cat(self._of_bars(z, outline), 2)).transpose(1, 2)
         towers = [hidden]
         for pair in self.pair:
             even = F.pad(hidden, (0, hidden.shape[2] % 2), mode="replicate")
@@ -100,15 +102,18 @@ class BarLatentCritic(nn.Module):
             towers.append(hidden)
         return towers
 
-    def _of_bars(self, z: Latents, outline: Outline) -> PerBar:
+    def _of_bars(self, z: Latents, outline: Outline) -> list[PerBar]:
+        """Return each kind of values of all tracks."""
         bars = z.unflatten(1, (self.bars, self.tracks, -1))  # [batch bar track latent]
         rhythm, uses = seen = Outlined.of(outline, self.steps)
         chroma = seen.chroma  # [batch bar track part pitch_class]
         values = [bars, rhythm, chroma, uses.mean(3), doubled(chroma[:, :, self.melodic])]
         values += [register(uses.amax(3)), of_piece(uses), unsure(rhythm), followed(rhythm)]
-        for lag in self.lags:
-            values += [_nearness(bars, lag), _nearness(rhythm, lag), returning(uses, lag)]
-        return torch.cat([*(part.flatten(2) for part in values), *self._harmony(chroma)], 2)
+        near = [(bars, _nearness), (rhythm, _nearness), (uses, returning)]
+        values += [
+            torch.cat([compare(one, lag) for lag in self.lags], 2) for one, compare in near
+        ]
+        return [*(part.flatten(2) for part in values), *self._harmony(chroma)]
 
     def _harmony(self, chroma: Float[Tensor, "batch bar track part pitch_class"]) -> list[PerBar]:
         """Return the agreement of pairs of tracks, of bars with the piece and with their last."""
