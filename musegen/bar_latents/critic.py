@@ -103,17 +103,18 @@ class BarLatentCritic(nn.Module):
         return towers
 
     def _of_bars(self, z: Latents, outline: Outline) -> list[PerBar]:
-        """Return each kind of values of all tracks."""
+        """Return what a bar shows, by kinds: latents, rhythm, harmony ..."""
         bars = z.unflatten(1, (self.bars, self.tracks, -1))  # [batch bar track latent]
         rhythm, uses = seen = Outlined.of(outline, self.steps)
         chroma = seen.chroma  # [batch bar track part pitch_class]
         values = [bars, rhythm, chroma, uses.mean(3), doubled(chroma[:, :, self.melodic])]
         values += [register(uses.amax(3)), of_piece(uses), unsure(rhythm), followed(rhythm)]
-        near = [(bars, _nearness), (rhythm, _nearness), (uses, returning)]
-        values += [
-            torch.cat([compare(one, lag) for lag in self.lags], 2) for one, compare in near
-        ]
-        return [*(part.flatten(2) for part in values), *self._harmony(chroma)]
+        if self.lags:
+            values.append(torch.cat([_nearness(bars, lag) for lag in self.lags], 2))
+            values.append(torch.cat([_nearness(rhythm, lag) for lag in self.lags], 2))
+            values.append(torch.cat([returning(uses, lag) for lag in self.lags], 2))
+        kinds = [*(part.flatten(2) for part in values), *self._harmony(chroma)]
+        return [kind for kind in kinds if kind.shape[2]]  # of one track there are no pairs
 
     def _harmony(self, chroma: Float[Tensor, "batch bar track part pitch_class"]) -> list[PerBar]:
         """Return the agreement of pairs of tracks, of bars with the piece and with their last."""
@@ -122,11 +123,8 @@ class BarLatentCritic(nn.Module):
         total = chroma[:, :, self.melodic].sum((2, 3))  # [batch bar pitch_class]
         whole = total.mean(1, keepdim=True).expand_as(total)
         last = torch.cat([total[:, :1], total[:, :-1]], 1)
-        return [
-            pairs.flatten(2),
-            agreement(whole, total),
-            agreement(last, total),
-        ]  # [batch bar value]
+        beside = pairs.flatten(2)  # [batch bar pair*part*interval]
+        return [beside, agreement(whole, total), agreement(last, total)]
 
 
 def _nearness(
