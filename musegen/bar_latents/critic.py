@@ -71,9 +71,9 @@ class BarLatentCritic(nn.Module):
         self.scores = nn.ModuleList(nn.Conv1d(self.width, 1, 1) for _ in range(scales + 1))
 
     def statistics(self, z: Latents, outline: Outline) -> tuple[Tensor, ...]:
-        """Return the means over bars of each kind of values and of their squares, [batch value]."""
+        """Return the means over bars of each kind of values, and of their squares."""
         return tuple(
-            torch.cat([values.mean(1), values.square().mean(1)], 1)
+            torch.cat([values.mean(1), values.square().mean(1)], 1)  # [batch value]
             for values in self._of_bars(z, outline)
         )
 

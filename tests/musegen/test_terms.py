@@ -31,7 +31,10 @@ def loss(produced: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
 
 
 def test_moments_of_pieces_by_hand():
-    """Means 4 and 2, variances 8 of two and 2 of two: (4 - 8/2 - 2/2) / 2.001; of equals -1/2.001."""
+    """Means 4 and 2, variances 8 and 2, each of two: (4 - 8/2 - 2/2) / 2.001.
+
+    The second statistic has means 0 and 0, variances 0 and 2: (0 - 0/2 - 2/2) / 2.001.
+    """
     produced = torch.tensor([[2.0, 0.0], [6.0, 0.0]])
     real = torch.tensor([[1.0, 1.0], [3.0, -1.0]])
     expected = ((4 - 4 - 1) / 2.001 + (0 - 0 - 1) / 2.001) / 2
