@@ -88,11 +88,13 @@ def returning(uses: Uses, lag: int) -> OfTracks:
 def register(used: Float[Tensor, "batch bar track pitch"]) -> OfTracks:
     """Return the number of pitches in dozens, and their mean and mean deviation in octaves.
 
+    The mean is counted from the middle of the range, where silence is too.
+
     >>> third = torch.eye(24)[12] + torch.eye(24)[18]
     >>> register(third[None, None, None])[0, 0, 0]
-    tensor([0.1667, 1.2500, 0.2500])
+    tensor([0.1667, 0.2500, 0.2500])
     """
-    pitch = torch.arange(used.shape[3], device=used.device) / OCTAVE
+    pitch = (torch.arange(used.shape[3], device=used.device) - used.shape[3] / 2) / OCTAVE
     count = used.sum(3, keepdim=True)
     shares = used / count.clamp(min=1)
     mean = (shares * pitch).sum(3, keepdim=True)

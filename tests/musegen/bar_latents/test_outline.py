@@ -68,21 +68,21 @@ def test_what_returns_is_compared_with_a_bar_so_many_bars_ago():
 
 
 def test_a_register_is_how_many_pitches_where_and_how_far_apart():
-    """Pitches 12 and 18: two, on average 15, each 3 from there; silence has none."""
+    """Pitches 12 and 18 of 24: two, on average 3 above the middle, each 3 from there."""
     used = torch.zeros(1, 1, 2, PITCHES)
     used[0, 0, 0, [12, 18]] = 1
     found = register(used)[0, 0]
-    assert torch.allclose(found[0], torch.tensor([2.0, 15.0, 3.0]) / 12)
+    assert torch.allclose(found[0], torch.tensor([2.0, 3.0, 3.0]) / 12)
     assert found[1].tolist() == [0.0, 0.0, 0.0]
 
 
 def test_a_piece_has_one_register_and_a_kit_that_stays_sounds_in_every_bar():
     """Pitch 0 sounds in three of three bars, 12 in one: in its bar (1 + 1/3) / 2; one is silent.
 
-    Of the piece, 0 and 12 are two pitches, on average 6, each 6 from there.
+    Of the piece, 0 and 12 are two pitches, on average 6 below the middle, each 6 from there.
     """
     values = of_piece(uses((0,), (0, 12), (), (0,)))[0, :, 0]  # [bar value]
-    assert torch.allclose(values[:, :3], torch.tensor([2.0, 6.0, 6.0]) / 12)
+    assert torch.allclose(values[:, :3], torch.tensor([2.0, -6.0, 6.0]) / 12)
     assert torch.allclose(values[:, 3], torch.tensor([1.0, 2 / 3, 0.0, 1.0]))
 
 
