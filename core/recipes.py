@@ -132,11 +132,16 @@ class Recipe:
 
     @property
     def critics(self) -> tuple[Match, ...]:
-        """Return the terms that are games, each with a critic of its own."""
+        """Return the terms that are games, each with a critic of its own.
+
+        A game of weight 0 is not played, unless it is for its critic alone and trains no other.
+        """
         return tuple(
             term
             for term in self.terms
-            if isinstance(term, Match) and isinstance(term.by, Adversarial)
+            if isinstance(term, Match)
+            and isinstance(term.by, Adversarial)
+            and (term.weight or not term.trains)
         )
 
     def weighted(self, weights: Mapping[str, float]) -> "Recipe":

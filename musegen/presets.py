@@ -114,7 +114,18 @@ PRESETS: dict[str, Preset] = {
                 ema_decay=0.999,
                 bf16=False,
                 sample_every_steps=1000,
-            )
+            ),
+            "latent_musegan": WARMUP_COSINE.replace(
+                minutes=None,
+                steps=50_000,
+                batch_size=48,
+                learner=LATENTS,
+                critic=LATENT_CRITIC,
+                warmup_steps=1000,
+                ema_decay=0.999,
+                bf16=False,
+                sample_every_steps=1000,
+            ),
         },
     ),
 }

@@ -6,9 +6,8 @@ from core.recipes import LIKELIHOOD, RECONSTRUCT, Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
 from core.theory.adversarial import Adversarial, logistic
 from core.theory.distributions import Delta
-from core.theory.divergences import Moments
 from core.theory.terms import Match
-from musegen.terms import LearnForm
+from musegen.terms import LearnForm, MomentsOfPieces
 
 PRIOR = ("prior",)
 
@@ -23,7 +22,7 @@ RECIPES: dict[str, Recipe] = {
         (
             RECONSTRUCT,
             Match("prior", Adversarial(logistic), trains=PRIOR),
-            Match("prior", Moments(), trains=PRIOR, weight=0.05),
+            Match("prior", MomentsOfPieces(), trains=PRIOR, weight=0.05),
             LearnForm(),
         ),
         ACHLIOPTAS_2018,

@@ -1,11 +1,17 @@
-"""Terms of priors that generate along a form."""
+"""Terms of priors that generate pieces along a form."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from core.theory.contracts import StatisticsCounter
 from core.theory.distributions import Distribution
-from core.theory.passes import Passes
-from core.theory.shapes import Losses
+from core.theory.divergences import Moments
+from core.theory.passes import Passes, Space
+from core.theory.shapes import Loss, Losses
 
 
 @runtime_checkable
@@ -44,3 +50,28 @@ class LearnForm:
         if passes.condition is None:
             raise ValueError("a form is needed, and this batch has none")
         return -passes.network("prior", FormPrior).form(len(passes.x)).log_prob(passes.condition)
+
+
+@dataclass(frozen=True)
+class MomentsOfPieces(Moments):
+    """Moments of statistics of whole pieces, unbiased: their mean at equality is 0.
+
+    Sum over groups of the mean over statistics of ((mean produced - mean real)^2 - variance
+    produced / number of pieces - variance real / number) / (variance real + 0.001). Without the
+    subtraction the loss of a small batch is least where all pieces are alike.
+    """
+
+    def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:
+        counter = passes.network(critic, StatisticsCounter)
+        with torch.no_grad():
+            real = counter.statistics(*passes.reference(space))
+        pairs = zip(counter.statistics(*passes.produced(space)), real, strict=True)
+        return torch.stack([_unbiased_gap(ours, theirs) for ours, theirs in pairs]).sum()
+
+
+def _unbiased_gap(
+    produced: Float[Tensor, "piece statistic"], real: Float[Tensor, "other_piece statistic"]
+) -> Loss:
+    chance = produced.var(0) / len(produced) + real.var(0) / len(real)
+    gap = (produced.mean(0) - real.mean(0)) ** 2 - chance
+    return (gap / (real.var(0) + 1e-3)).mean()

@@ -185,6 +185,18 @@ class Passes:
             raise ValueError("space 'domain' needs another collection, and this batch has none")
         return self.networks["encoder"](self.other, None).rsample()
 
+    @cached_property
+    def outlined_posterior(self) -> Point:
+        """z ~ q(z given x, c) with its outline; no gradient reaches what a prior is to match."""
+        z = self.posterior_sample.detach()
+        with torch.no_grad():
+            return self._outlined(z)
+
+    @cached_property
+    def outlined_prior(self) -> Point:
+        """z ~ p(z given c) with its outline."""
+        return self._outlined(self.prior_sample)
+
     def reference(self, space: Space) -> Point:
         """Return the samples of a space that the produced ones are to match."""
         if space == "domain":
@@ -192,7 +204,7 @@ class Passes:
         if space == "z":
             return (self.prior_sample,)
         if space == "prior":
-            return self._outlined(self.posterior_sample)
+            return self.outlined_posterior
         return self._point(space, self.x_at_resolution, lambda: self.posterior_sample)
 
     def produced(self, space: Space) -> Point:
@@ -202,7 +214,7 @@ class Passes:
         if space == "z":
             return (self.posterior_sample,)
         if space == "prior":
-            return self._outlined(self.prior_sample)
+            return self.outlined_prior
         return self._point(space, self.generated_x, lambda: self.prior_sample)
 
     def _point(self, space: Space, x: Samples, z: Callable[[], Samples]) -> Point:

@@ -19,9 +19,10 @@ from torch.nn import functional as F
 from core.config import Strict
 from core.theory.distributions import Delta
 from core.theory.shapes import Latents
+from musegen.bar_latents.outline import Outline
 from musegen.bar_latents.struck_notes import (
+    HALVES,
     MOST_VOICES,
-    PARTS,
     NoteLogits,
     StruckNotes,
     TouchLogits,
@@ -45,8 +46,9 @@ class BarLatentsConfig(Strict):
     `rhythm`, `notes`, `touch`: latents of a track's bar. `channels`: of a step in encoder and
     decoder, `width`: of a bar there. `noise`: largest standard deviation of the noise on the
     decoder's input while it trains. `latent`: length of a player's z of each bar in the prior,
-    `hidden`: width of prior and critic. `temperature`: standard deviation, in sampling, of the
-    parts of z that are the same in every bar; 1 is as in training.
+    `hidden`: width of prior and critic. `temperature`: standard deviation of the parts of z
+    that are the same in every bar, where that of the others is 1: the wider, the more a piece has
+    throughout (key, kit, register).
     """
 
     wiring: Wiring = "hybrid"
@@ -58,7 +60,7 @@ class BarLatentsConfig(Strict):
     noise: float = Field(default=0.5, ge=0)
     latent: int = Field(default=128, ge=4)
     hidden: int = Field(default=256, gt=0)
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=2.0, gt=0)
 
     @property
     def size(self) -> int:
@@ -136,8 +138,8 @@ class BarEncoder(nn.Module):
 class BarDecoder(nn.Module):
     """z -> p(x given z): struck steps, then the notes that are struck there and held.
 
-    `outline(z)`: the rhythm and the pitch classes of each half bar as probabilities; a critic of
-    latents reads them.
+    `outline(z)`: the rhythm and the pitches of each part of a bar, as they will be heard; a
+    critic of latents reads them.
     """
 
     is_drum: Tensor
@@ -152,7 +154,7 @@ class BarDecoder(nn.Module):
             nn.Linear(config.rhythm, 128), nn.ReLU(), nn.Linear(128, steps)
         )
         self.chroma = nn.Sequential(
-            nn.Linear(config.size, 128), nn.ReLU(), nn.Linear(128, PARTS * OCTAVE)
+            nn.Linear(config.size, 128), nn.ReLU(), nn.Linear(128, HALVES * OCTAVE)
         )
         self.touch = nn.Sequential(
             nn.Linear(config.touch + len(tracks), 64),
@@ -172,10 +174,17 @@ class BarDecoder(nn.Module):
 
     def forward(self, z: Latents, c: Tensor | None = None) -> StruckNotes:
         bars = self._by_bar(z)
-        plays = sounds(bars)
-        if self.training:
-            level = self.config.noise * torch.rand_like(bars[..., :1])
-            bars = bars + level * torch.randn_like(bars)
+        if not self.training:
+            return self._notes(bars, sounds(bars))
+        level = self.config.noise * torch.rand_like(bars[..., :1])
+        return self._notes(bars + level * torch.randn_like(bars), sounds(bars))
+
+    def outline(self, z: Latents) -> Outline:
+        """Return the outline of the notes that z is decoded to; differentiable."""
+        bars = self._by_bar(z)
+        return self._notes(bars, sounds(bars)).outline()
+
+    def _notes(self, bars: BarLatents, plays: Bool[Tensor, "batch bar track"]) -> StruckNotes:
         bars = normalised(bars, self.config.parts)
         cells = bars.new_zeros(*plays.shape, self.grid.steps_per_bar, sum(self.numbers))
         for kind in (True, False):
@@ -207,12 +216,6 @@ class BarDecoder(nn.Module):
         numbers = self.cells.of(is_drum)(steps).float()
         uses = self.uses.of(is_drum)(hidden)[:, None].float()  # [row 1 pitch]
         return numbers + F.pad(uses, (0, numbers.shape[2] - uses.shape[2]))
-
-    def outline(self, z: Latents) -> Float[Tensor, "batch bar track outline"]:
-        """Return the probabilities of struck steps and of the pitch classes of each half bar."""
-        bars = self._by_bar(z)
-        logits = torch.cat([self.rhythm(bars[..., : self.config.rhythm]), self.chroma(bars)], 3)
-        return logits.float().sigmoid() * sounds(bars)[..., None]
 
 
 def sounds(z: BarLatents) -> Bool[Tensor, "batch bar track"]:

@@ -23,6 +23,6 @@ def build_latent(
             "encoder": BarEncoder(config, grid, tracks),
             "decoder": BarDecoder(config, grid, tracks),
             "prior": LatentPrior(config, tracks, bars),
-            "critic_prior": BarLatentCritic(config, tracks, grid.steps_per_bar, bars),
+            "critic_prior": BarLatentCritic(config, tracks, grid, bars),
         }
     )

@@ -1,8 +1,9 @@
 """The critic of bar latents: how bars sound, follow each other and agree, at every scale.
 
 It reads latents with the decoder's outline of them. Beside what a bar holds it sees how near the
-bars 1, 2, 4 and 8 ago are, and how the pitch classes of two tracks, of a bar and the one before,
-and of a bar and the whole piece lie to each other; no transposition of all changes these.
+bars 1, 2, 4 and 8 ago are, how the pitch classes of two tracks, of a bar and the one before,
+and of a bar and the whole piece lie to each other, which no transposition of all changes, and the
+register and the pitches (of drums: the kit) that a track keeps throughout.
 """
 
 from collections.abc import Sequence
@@ -14,30 +15,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.theory.shapes import Latents
-from musegen.bar_latents.autoencoder import BarLatents, BarLatentsConfig
-from musegen.bar_latents.struck_notes import PARTS
+from musegen.bar_latents.autoencoder import BarLatentsConfig
+from musegen.bar_latents.outline import (
+    PARTS,
+    Outline,
+    Outlined,
+    agreement,
+    doubled,
+    followed,
+    of_piece,
+    register,
+    returning,
+    unsure,
+)
 from musegen.networks.states import OCTAVE
+from musegen.roll import Grid
 from musegen.tracks import Track
 
 LAGS = (1, 2, 4, 8)
 """Bars back at which a bar is compared."""
 
-Outline = Float[Tensor, "batch bar track outline"]
+OF_TRACK = 12
+"""Values of a track's bar that `register`, `of_piece`, `unsure` and `followed` return."""
+
 PerBar = Float[Tensor, "batch bar value"]
-Chroma = Float[Tensor, "*shape pitch_class"]
-
-
-def agreement(a: Chroma, b: Chroma) -> Float[Tensor, "*shape interval"]:
-    """Return how much of b sounds i semitones above a, for i from 0 to 11: a circular correlation.
-
-    >>> c, e = torch.eye(12)[0], torch.eye(12)[4]
-    >>> agreement(c, e).argmax().item()
-    4
-    """
-    pitch = torch.arange(OCTAVE, device=a.device)
-    above = b[..., (pitch[:, None] + pitch) % OCTAVE]  # [*shape pitch_class interval]
-    product = torch.einsum("...p,...pi->...i", a, above)
-    return product / (a.norm(dim=-1) * b.norm(dim=-1) + 1)[..., None]
 
 
 class BarLatentCritic(nn.Module):
@@ -46,14 +47,16 @@ class BarLatentCritic(nn.Module):
     Every scale has the same weight: a score of n bars stands n times.
     """
 
-    def __init__(self, config: BarLatentsConfig, tracks: Sequence[Track], steps: int, bars: int):
+    def __init__(self, config: BarLatentsConfig, tracks: Sequence[Track], grid: Grid, bars: int):
         super().__init__()
-        self.tracks, self.steps, self.bars = len(tracks), steps, bars
+        self.tracks, self.steps, self.bars = len(tracks), grid.steps_per_bar, bars
         self.lags = [lag for lag in LAGS if lag < bars]
         melodic = [number for number, track in enumerate(tracks) if not track.is_drum]
         self.pairs, self.melodic = list(combinations(melodic, 2)), melodic
         self.width = config.hidden
-        inputs = self.tracks * (config.size + steps + PARTS * OCTAVE + 2 * len(self.lags))
+        of_track = config.size + grid.steps_per_bar + PARTS * OCTAVE + grid.pitches
+        of_track += 3 * len(self.lags) + OF_TRACK
+        inputs = self.tracks * of_track + len(melodic) * PARTS
         inputs += (len(self.pairs) * PARTS + 2) * OCTAVE
         self.bar = nn.Sequential(
             nn.Linear(inputs, self.width),
@@ -68,8 +71,11 @@ class BarLatentCritic(nn.Module):
         self.scores = nn.ModuleList(nn.Conv1d(self.width, 1, 1) for _ in range(scales + 1))
 
     def statistics(self, z: Latents, outline: Outline) -> tuple[Tensor, ...]:
-        """Return what each bar shows, [batch*bar value]."""
-        return (self._of_bars(z, outline).flatten(0, 1),)  # [batch*bar value]
+        """Return the means over bars of each kind of values, and of their squares."""
+        return tuple(
+            torch.cat([values.mean(1), values.square().mean(1)], 1)  # [batch value]
+            for values in self._of_bars(z, outline)
+        )
 
     def augment(self, z: Latents) -> Latents:
         """Return z unchanged: no augmentation is known that keeps latents plausible."""
@@ -88,7 +94,7 @@ class BarLatentCritic(nn.Module):
 
     def _towers(self, z: Latents, outline: Outline) -> list[Float[Tensor, "batch channel _"]]:
         """Return the hidden layers at each scale, from bars to the whole piece."""
-        hidden = self.bar(self._of_bars(z, outline)).transpose(1, 2)  # [batch channel bar]
+        hidden = self.bar(torch.cat(self._of_bars(z, outline), 2)).transpose(1, 2)
         towers = [hidden]
         for pair in self.pair:
             even = F.pad(hidden, (0, hidden.shape[2] % 2), mode="replicate")
@@ -96,29 +102,34 @@ class BarLatentCritic(nn.Module):
             towers.append(hidden)
         return towers
 
-    def _of_bars(self, z: Latents, outline: Outline) -> PerBar:
+    def _of_bars(self, z: Latents, outline: Outline) -> list[PerBar]:
+        """Return what a bar shows, by kinds: latents, rhythm, harmony ..."""
         bars = z.unflatten(1, (self.bars, self.tracks, -1))  # [batch bar track latent]
-        chroma = outline[..., self.steps :]
-        chroma = chroma.unflatten(3, (PARTS, OCTAVE))  # [batch bar track part pitch_class]
-        values = [part.flatten(2) for part in (bars, outline)]  # [batch bar value]
-        values += self._harmony(chroma)
-        for lag in self.lags:
-            values += [self._nearness(bars, lag, 4.0), self._nearness(outline, lag, 4.0)]
-        return torch.cat(values, 2)
+        rhythm, uses = seen = Outlined.of(outline, self.steps)
+        chroma = seen.chroma  # [batch bar track part pitch_class]
+        values = [bars, rhythm, chroma, uses.mean(3), doubled(chroma[:, :, self.melodic])]
+        values += [register(uses.amax(3)), of_piece(uses), unsure(rhythm), followed(rhythm)]
+        if self.lags:
+            values.append(torch.cat([_nearness(bars, lag) for lag in self.lags], 2))
+            values.append(torch.cat([_nearness(rhythm, lag) for lag in self.lags], 2))
+            values.append(torch.cat([returning(uses, lag) for lag in self.lags], 2))
+        kinds = [*(part.flatten(2) for part in values), *self._harmony(chroma)]
+        return [kind for kind in kinds if kind.shape[2]]  # of one track there are no pairs
 
     def _harmony(self, chroma: Float[Tensor, "batch bar track part pitch_class"]) -> list[PerBar]:
         """Return the agreement of pairs of tracks, of bars with the piece and with their last."""
-        tracks = chroma.unbind(2)  # [batch bar part pitch_class]
-        pairs = [
-            agreement(tracks[i], tracks[j]).flatten(2)  # [batch bar part*interval]
-            for i, j in self.pairs
-        ]
+        first, second = [i for i, _ in self.pairs], [j for _, j in self.pairs]
+        pairs = agreement(chroma[:, :, first], chroma[:, :, second])
         total = chroma[:, :, self.melodic].sum((2, 3))  # [batch bar pitch_class]
         whole = total.mean(1, keepdim=True).expand_as(total)
         last = torch.cat([total[:, :1], total[:, :-1]], 1)
-        return [*pairs, agreement(whole, total), agreement(last, total)]
+        beside = pairs.flatten(2)  # [batch bar pair*part*interval]
+        return [beside, agreement(whole, total), agreement(last, total)]
 
-    def _nearness(self, values: BarLatents | Outline, lag: int, slope: float) -> PerBar:
-        """Return exp(-slope mean squared difference) to what stood `lag` bars ago; 0 before."""
-        apart = (values[:, lag:] - values[:, :-lag]).square().mean(3)
-        return F.pad(torch.exp(-slope * apart), (0, 0, lag, 0))  # [batch bar track]
+
+def _nearness(
+    values: Float[Tensor, "batch bar track size"], lag: int
+) -> Float[Tensor, "batch bar track"]:
+    """Return exp(-4 mean squared difference) to what stood `lag` bars ago; 0 before."""
+    apart = (values[:, lag:] - values[:, :-lag]).square().mean(3)
+    return F.pad(torch.exp(-4 * apart), (0, 0, lag, 0))  # [batch bar track]

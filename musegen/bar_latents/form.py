@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -47,7 +47,7 @@ LAGS = (1, 2, 4, 8)
 def form_of(x: States) -> Form:
     """Return the form of each phrase."""
     sounding, onset = (x[:, :, :2] > 0.5).unbind(2)  # [batch track bar step pitch]
-    cells = torch.stack([sounding, onset], 5).flatten(3)  # [batch track bar cell]
+    cells = (sounding.byte() + onset).flatten(3)  # [batch track bar cell], each 0, 1 or 2
     plays = sounding.flatten(3).any(3).transpose(1, 2)  # [batch bar track]
     layers = [_distances(_hash(part), plays) for part in (cells, onset.any(4))]
     return torch.stack(layers, 1)
@@ -79,8 +79,8 @@ def _distances(
     return torch.where(plays, distance, SILENT)
 
 
-def _hash(parts: Bool[Tensor, "*shape number"]) -> Int[Tensor, "*shape"]:
-    """Return a number for each row of bits: a sum of random 64-bit words, equal for equal rows."""
+def _hash(parts: Shaped[Tensor, "*shape number"]) -> Int[Tensor, "*shape"]:
+    """Return a number for each row: a sum of random 64-bit words, equal for equal rows."""
     generator = torch.Generator().manual_seed(0)
     words = torch.randint(-(2**62), 2**62, parts.shape[-1:], generator=generator)
     return (parts * words.to(parts.device)).sum(-1)

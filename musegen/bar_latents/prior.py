@@ -162,8 +162,7 @@ class AlongForm(Distribution):
     def _noise(self, bars: int) -> list[Latents]:
         shape = self.batch, self.prior.wires.latent
         noise = [torch.randn(shape, device=self._device) for _ in range(self.prior.phrases(bars))]
-        temperature = 1.0 if self.prior.training else self.prior.config.temperature
-        return self.prior.consecutive(noise, temperature)
+        return self.prior.consecutive(noise, self.prior.config.temperature)
 
     @property
     def _device(self) -> torch.device:

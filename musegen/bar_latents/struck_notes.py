@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.theory.distributions import Distribution, sum_events
+from core.theory.distributions import Distribution, straight_through, sum_events
 from core.theory.shapes import Losses
+from musegen.bar_latents.outline import PARTS, Outline, Outlined
 from musegen.networks.states import (
     LOUDEST,
     CellValues,
@@ -25,8 +26,11 @@ from musegen.networks.states import (
 MOST_VOICES = 8
 """Most notes of a track that start in one step; more count as this many."""
 
-PARTS = 2
-"""Parts of a bar of which the pitch classes are outlined."""
+HALVES = 2
+"""Parts of a bar whose pitch classes latents must tell."""
+
+SHARPNESS = 40.0
+"""Power of a velocity's probability, by which it is weighted in the mean that is played."""
 
 
 class NoteLogits(NamedTuple):
@@ -66,6 +70,17 @@ class TouchLogits(NamedTuple):
         factors = self.steps[sample, bar, track, step] + self.pitches[sample, bar, track, pitch]
         return factors @ self.loudness
 
+    def likeliest(
+        self, onset: Bool[Tensor, "batch bar track step pitch"]
+    ) -> Float[Tensor, " note"]:
+        """Return the velocity of each note that starts: the mean of those about as likely as any.
+
+        The likeliest alone would be one of few: half as many as real songs have.
+        """
+        chances = (SHARPNESS * self.of(onset)).softmax(1)
+        velocity = torch.arange(1, LOUDEST + 1, device=chances.device)
+        return (chances * velocity).sum(1).round()
+
 
 class StruckNotes(Distribution):
     """Notes that start in struck steps only, and there as many as are likely.
@@ -94,22 +109,49 @@ class StruckNotes(Distribution):
     @property
     def representative(self) -> States:
         """Return the likeliest rhythm with the likeliest pitches."""
-        logits = self.logits
-        struck = (logits.rhythm > 0) & self.plays[..., None]  # [batch bar track step]
-        voices = logits.expected_voices.round().long()
-        ranked = logits.onset.topk(min(MOST_VOICES, logits.onset.shape[-1]), dim=-1).values
-        least = ranked.gather(4, voices[..., None] - 1)  # [batch bar track step 1]
-        possible = logits.onset > -torch.inf
-        onset = ((logits.onset >= least) & possible & struck[..., None]).float()
-        held = (logits.hold > 0) & self.plays[..., None, None] & self.sustained[:, None, None]
+        onset = self._likeliest()
         velocity = torch.zeros_like(onset)
-        velocity[onset > 0] = (logits.touch.of(onset > 0).argmax(1) + 1) / LOUDEST
-        onset, hold, velocity = (
-            part.transpose(1, 2)  # [batch track bar step pitch]
-            for part in (onset, held.float(), velocity)
-        )
-        states = [sustain(onset, hold), onset, velocity]
+        velocity[onset > 0] = self.logits.touch.likeliest(onset > 0) / LOUDEST
+        sounding = self._sounding(onset, (self.logits.hold > 0).float())
+        states = [part.transpose(1, 2) for part in (sounding, onset, velocity)]
         return torch.stack(states, 2)  # [batch track state bar step pitch]
+
+    def outline(self) -> Outline:
+        """Return the probabilities of struck steps, and the pitches of each part of a bar.
+
+        The pitches are those of `representative`, with the gradient of their probabilities: so a
+        critic judges what will be heard, however unsure the logits are.
+        """
+        logits = self.logits
+        rhythm = logits.rhythm.sigmoid() * self.plays[..., None]
+        uses = _uses(self._sounding(self._likeliest(), (logits.hold > 0).float()), PARTS)
+        if torch.is_grad_enabled():
+            onset = rhythm[..., None] * logits.onset.sigmoid()
+            likely = _uses(self._sounding(onset, logits.hold.sigmoid()), PARTS)
+            uses = straight_through(uses, likely)
+        return Outlined(rhythm, uses).joined
+
+    @torch.no_grad()
+    def _likeliest(self) -> Float[Tensor, "batch bar track step pitch"]:
+        """Return the likeliest notes of the likeliest struck steps."""
+        logits, most = self.logits, min(MOST_VOICES, self.logits.onset.shape[-1])
+        struck = (logits.rhythm > 0) & self.plays[..., None]  # [batch bar track step]
+        chances, count = logits.voices[struck].softmax(1), torch.arange(1, MOST_VOICES + 1)
+        voices = (chances * count.to(chances.device)).sum(1).round().long().clamp(max=most)
+        notes = logits.onset[struck]  # [struck pitch]
+        least = notes.topk(most, dim=1).values.gather(1, voices[:, None] - 1)
+        onset = torch.zeros_like(logits.onset)
+        onset[struck] = ((notes >= least) & (notes > -torch.inf)).to(onset.dtype)
+        return onset
+
+    def _sounding(
+        self,
+        onset: Float[Tensor, "batch bar track step pitch"],
+        hold: Float[Tensor, "batch bar track step pitch"],
+    ) -> Float[Tensor, "batch bar track step pitch"]:
+        """Return what sounds, over all bars; a silent bar and drums hold nothing."""
+        hold = hold * (self.plays[..., None] & self.sustained[:, None])[..., None]
+        return sustain(onset.transpose(1, 2), hold.transpose(1, 2)).transpose(1, 2)
 
     def rsample(self) -> States:
         return self.representative
@@ -153,7 +195,14 @@ class StruckNotes(Distribution):
     def _chroma_losses(
         self, sounding: Float[Tensor, "batch bar track step pitch"]
     ) -> Float[Tensor, "batch bar track"]:
-        halves = [part.amax(3) for part in sounding.tensor_split(PARTS, 3)]
-        chroma = torch.stack([by_octave(used).amax(3) for used in halves], 3)
+        chroma = by_octave(_uses(sounding, HALVES)).amax(-2)  # [batch bar track part pitch_class]
         losses = binary_losses(self.logits.chroma, chroma.flatten(3))  # [batch bar track chroma]
         return losses.sum(-1) * self.sustained
+
+
+def _uses(
+    sounding: Float[Tensor, "batch bar track step pitch"], parts: int
+) -> Float[Tensor, "batch bar track part pitch"]:
+    """Return the largest value of each pitch in each part of a bar; 0 in a part of no steps."""
+    steps = F.pad(sounding, (0, 0, 0, max(0, parts - sounding.shape[3])))
+    return torch.stack([part.amax(3) for part in steps.tensor_split(parts, 3)], 3)

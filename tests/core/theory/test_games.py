@@ -169,3 +169,9 @@ def test_a_missing_critic_is_named():
 def test_a_term_that_trains_nothing_has_no_weight_to_set():
     with pytest.raises(ConfigError, match="'match_x' trains no network"):
         RECIPES["aavae"].weighted({"match_x": 1.0})
+
+
+def test_a_game_of_weight_0_is_played_for_its_critic_alone():
+    """That of `aavae` trains no other network than its critic and has weight 0 from the start."""
+    assert len(RECIPES["aavae"].critics) == 1
+    assert not RECIPES["gan"].weighted({"match_x": 0.0}).critics

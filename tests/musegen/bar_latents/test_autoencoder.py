@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from musegen.bar_latents.autoencoder import BarDecoder, BarEncoder, BarLatentsConfig, normalised
+from musegen.bar_latents.outline import PARTS, Outlined
 from musegen.networks.states import States, to_cells
 from musegen.roll import Grid
 from musegen.tracks import Track
@@ -11,7 +12,7 @@ from musegen.tracks import Track
 CONFIG = BarLatentsConfig(rhythm=4, notes=6, touch=3, channels=16, width=32, latent=8, hidden=16)
 GRID = Grid(steps_per_beat=1, pitches=12)
 TRACKS = [Track(name="drums", is_drum=True), Track(name="bass"), Track(name="piano")]
-PARTS = CONFIG.parts
+SIZES = CONFIG.parts
 
 
 def random_piece(batch: int, bars: int, seed: int = 0) -> States:
@@ -36,7 +37,7 @@ def bars_of(z: torch.Tensor) -> torch.Tensor:
 def test_each_part_of_the_latents_has_mean_0_and_variance_1_and_silence_is_0():
     z = bars_of(encoder()(random_piece(2, 3)).rsample())
     assert not z[:, 1].any()
-    for part in z[:, 0].split(PARTS, -1):
+    for part in z[:, 0].split(SIZES, -1):
         assert torch.allclose(part.mean(-1), torch.zeros(()), atol=1e-5)
         assert torch.allclose(part.var(-1, unbiased=False), torch.ones(()), atol=0.05)
 
@@ -44,7 +45,7 @@ def test_each_part_of_the_latents_has_mean_0_and_variance_1_and_silence_is_0():
 def test_equal_rhythms_have_equal_latents_and_other_pitches_other_notes():
     x = random_piece(1, 3)
     x[:, :, :, 2] = x[:, :, :, 0].roll(1, -1)  # a semitone higher
-    rhythm, notes, _ = bars_of(encoder()(x).rsample()).split(PARTS, -1)
+    rhythm, notes, _ = bars_of(encoder()(x).rsample()).split(SIZES, -1)
     assert torch.allclose(rhythm[:, 0], rhythm[:, 2], atol=1e-6)
     assert (notes[:, 0] - notes[:, 2]).abs().amax(-1).min() > 1e-3
 
@@ -53,7 +54,7 @@ def test_the_touch_alone_knows_velocities():
     x = random_piece(1, 3)
     softer = x.clone()
     softer[:, :, 2] *= 0.5
-    before, after = (bars_of(encoder()(one).rsample()).split(PARTS, -1) for one in (x, softer))
+    before, after = (bars_of(encoder()(one).rsample()).split(SIZES, -1) for one in (x, softer))
     changed = [(a[:, 0] - b[:, 0]).abs().max().item() > 1e-4 for a, b in zip(before, after)]  # noqa: B905
     assert changed == [False, False, True]
 
@@ -79,14 +80,17 @@ def test_noise_is_for_training_alone():
     assert torch.allclose(decoder(longer.flatten(1)).logits.rhythm, rhythms[0], atol=1e-4)
 
 
-def test_the_outline_is_the_decoders_own_rhythm_and_silent_where_z_is():
-    decoder = BarDecoder(CONFIG, GRID, TRACKS).eval()
+def test_the_outline_is_of_the_notes_that_are_decoded_and_silent_where_z_is():
+    decoder = BarDecoder(CONFIG, GRID, TRACKS)
     z = encoder()(random_piece(2, 3)).rsample()
-    outline = decoder.outline(z)
-    assert outline.shape == (2, 3, 3, GRID.steps_per_bar + 24)
-    assert not outline[:, 1].any()
-    rhythm = decoder(z).logits.rhythm[:, 0].sigmoid()
-    assert torch.allclose(outline[:, 0, :, : GRID.steps_per_bar], rhythm, atol=1e-4)
+    rhythm, uses = Outlined.of(decoder.outline(z), GRID.steps_per_bar)  # without noise
+    notes = decoder.eval()(z)
+    assert not rhythm[:, 1].any() and not uses[:, 1].any()
+    assert torch.allclose(rhythm[:, 0], notes.logits.rhythm[:, 0].sigmoid(), atol=1e-4)
+    sounding = notes.representative[:, :, 0].unflatten(
+        3, (PARTS, -1)
+    )  # [batch track bar part ...]
+    assert torch.equal(uses, sounding.amax(4).transpose(1, 2))
 
 
 @pytest.mark.parametrize("steps_per_beat", [1, 3])
@@ -119,5 +123,5 @@ def test_it_learns_to_return_what_it_is_given(steps_per_beat):
 
 def test_normalising_twice_changes_nothing():
     z = torch.randn(3, CONFIG.size)
-    once = normalised(z, PARTS)
-    assert torch.allclose(normalised(once, PARTS), once, atol=1e-3)
+    once = normalised(z, SIZES)
+    assert torch.allclose(normalised(once, SIZES), once, atol=1e-3)

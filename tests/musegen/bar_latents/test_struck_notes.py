@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from musegen.bar_latents.outline import Outlined
 from musegen.bar_latents.struck_notes import NoteLogits, StruckNotes, TouchLogits
 from musegen.networks.states import to_cells, to_played, velocities_of
 
@@ -99,6 +100,42 @@ def test_the_velocity_of_a_note_follows_its_step_and_its_pitch():
     assert velocity[0, 1, 0, :, 2].tolist() == [10, 90]
     assert velocity[0, 1, 0, :, 3].tolist() == [120, 120]
     assert velocity[0, 1, 0, 0, 4] == 0
+
+
+def test_a_velocity_is_the_mean_of_those_that_are_about_as_likely():
+    """Logits 1 and 1 for 10 and 20, 0.9 for 90: weights 1, 1 and exp(-4), then logits 1 and 0."""
+    loudness = torch.zeros(FACTORS, 127)
+    loudness[0, 9] = loudness[0, 19] = 1.0
+    loudness[0, 89] = 0.9
+    loudness[1, 29] = 1.0
+    steps = torch.eye(FACTORS)[:STEPS].expand(*SHAPE, FACTORS)
+    pitches = torch.zeros(BATCH, BARS, TRACKS, PITCHES, FACTORS)
+    onset = torch.zeros(*SHAPE, PITCHES, dtype=torch.bool)
+    onset[0, 0, 0, :, 3] = True
+    weight = math.exp(-4)
+    expected = round((10 + 20 + 90 * weight) / (2 + weight))
+    assert TouchLogits(steps, pitches, loudness).likeliest(onset).tolist() == [expected, 30]
+
+
+def test_an_outline_holds_what_is_heard_and_its_gradient_what_is_likely():
+    """Pitch 5 is struck at step 0 and held, so it sounds in both parts, though its onset is
+    unsure; 6 is less likely and does not sound, but the gradient of its probability remains."""
+    onset = torch.full((*SHAPE, PITCHES), -5.0)
+    onset[0, 0, 1, 0, 5], onset[0, 0, 1, 0, 6] = -1.0, -2.0
+    onset.requires_grad_()
+    rhythm = torch.full(SHAPE, -9.0)
+    rhythm[0, 0, 1, 0] = math.log(3)
+    voices = torch.zeros(*SHAPE, VOICES)
+    voices[..., 0] = 20.0
+    hold = torch.full((*SHAPE, PITCHES), 2.0)
+    chosen = logits(rhythm=rhythm, onset=onset, voices=voices, hold=hold)
+    struck, uses = Outlined.of(notes(chosen).outline(), STEPS)
+    assert torch.allclose(struck[0, 0, 1], torch.tensor([0.75, 0.0]), atol=1e-3)
+    assert uses.nonzero().tolist() == [[0, 0, 1, 0, 5], [0, 0, 1, 1, 5]]
+    (gradient,) = torch.autograd.grad(uses[0, 0, 1, 0, 6], onset)
+    likely = 1 / (1 + math.exp(2))
+    assert gradient[0, 0, 1, 0, 6].item() == pytest.approx(0.75 * likely * (1 - likely), rel=1e-4)
+    assert gradient.count_nonzero() == 1
 
 
 def test_velocities_survive_the_way_to_x_and_back():
