@@ -58,7 +58,7 @@ class MomentsOfPieces(Moments):
 
     Sum over groups of the mean over statistics of ((mean produced - mean real)^2 - variance
     produced / number of pieces - variance real / number) / (variance real + 0.001). Without the
-    subtraction the loss of a small batch is least where all pieces are alike.
+    subtraction the loss of a small batch is least where all pieces are the same.
     """
 
     def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:

@@ -138,8 +138,8 @@ class BarEncoder(nn.Module):
 class BarDecoder(nn.Module):
     """z -> p(x given z): struck steps, then the notes that are struck there and held.
 
-    `outline(z)`: the rhythm and the pitches of each part of a bar, as they will be heard; a
-    critic of latents reads them.
+    `outline(z)`: the rhythm and the pitches of each part of a bar, of the notes that are
+    decoded; a critic of latents reads them.
     """
 
     is_drum: Tensor

@@ -94,7 +94,8 @@ class BarLatentCritic(nn.Module):
 
     def _towers(self, z: Latents, outline: Outline) -> list[Float[Tensor, "batch channel _"]]:
         """Return the hidden layers at each scale, from bars to the whole piece."""
-        hidden = self.bar(torch.cat(self._of_bars(z, outline), 2)).transpose(1, 2)
+        values = torch.cat(self._of_bars(z, outline), 2)  # [batch bar value]
+        hidden = self.bar(values).transpose(1, 2)  # [batch channel bar]
         towers = [hidden]
         for pair in self.pair:
             even = F.pad(hidden, (0, hidden.shape[2] % 2), mode="replicate")
@@ -113,7 +114,8 @@ class BarLatentCritic(nn.Module):
             values.append(torch.cat([_nearness(bars, lag) for lag in self.lags], 2))
             values.append(torch.cat([_nearness(rhythm, lag) for lag in self.lags], 2))
             values.append(torch.cat([returning(uses, lag) for lag in self.lags], 2))
-        kinds = [*(part.flatten(2) for part in values), *self._harmony(chroma)]
+        of_tracks = [part.flatten(2) for part in values]  # [batch bar value]
+        kinds = [*of_tracks, *self._harmony(chroma)]
         return [kind for kind in kinds if kind.shape[2]]  # of one track there are no pairs
 
     def _harmony(self, chroma: Float[Tensor, "batch bar track part pitch_class"]) -> list[PerBar]:

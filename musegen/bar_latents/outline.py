@@ -1,4 +1,4 @@
-"""What is heard in the outline of a piece: harmony, register, and what returns.
+"""Quantities of the outline of a piece: harmony, register, and repetition.
 
 An outline holds for each bar of a track the probabilities of its struck steps, then the pitches
 that sound in each part of it, 0 or 1. Shares of nothing are 0, with small gradients.
@@ -21,7 +21,7 @@ APART = (1, 2, 4, 8)
 
 Outline = Float[Tensor, "batch bar track outline"]
 Uses = Float[Tensor, "batch bar track part pitch"]
-"""How much each pitch is used in each part of a bar, 0 to 1."""
+"""1 for each pitch that sounds in each part of a bar."""
 
 OfTracks = Float[Tensor, "batch bar track value"]
 Chroma = Float[Tensor, "*shape pitch_class"]
@@ -35,7 +35,8 @@ class Outlined(NamedTuple):
 
     @classmethod
     def of(cls, outline: Outline, steps: int) -> "Outlined":
-        return cls(outline[..., :steps], outline[..., steps:].unflatten(3, (PARTS, -1)))
+        uses = outline[..., steps:].unflatten(3, (PARTS, -1))  # [batch bar track part pitch]
+        return cls(outline[..., :steps], uses)
 
     @property
     def joined(self) -> Outline:
@@ -54,8 +55,8 @@ def agreement(a: Chroma, b: Chroma) -> Float[Tensor, "*shape interval"]:
     4
     """
     pitch = torch.arange(OCTAVE, device=a.device)
-    turn = F.one_hot((pitch[:, None] + pitch) % OCTAVE, OCTAVE).to(b.dtype).flatten(0, 1)
-    above = (b @ turn.T).unflatten(-1, (OCTAVE, OCTAVE))  # [*shape pitch_class interval]
+    turn = F.one_hot((pitch[:, None] + pitch) % OCTAVE, OCTAVE).to(b.dtype)
+    above = torch.einsum("...q,piq->...pi", b, turn)  # [*shape pitch_class interval]
     product = (a[..., None] * above).sum(-2)  # [*shape interval]
     return product / (a.norm(dim=-1) * b.norm(dim=-1) + 1)[..., None]
 
@@ -116,7 +117,7 @@ def of_piece(uses: Uses) -> OfTracks:
 
 
 def followed(rhythm: Float[Tensor, "batch bar track step"]) -> OfTracks:
-    """Return the share of steps that are struck, and struck again 1, 2, 4 and 8 steps later."""
+    """Return the share of steps that are struck as well as that 1, 2, 4 and 8 steps later."""
     shares = [
         (rhythm[..., : max(0, rhythm.shape[3] - apart)] * rhythm[..., apart:]).sum(3)
         for apart in APART

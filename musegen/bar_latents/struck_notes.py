@@ -113,14 +113,14 @@ class StruckNotes(Distribution):
         velocity = torch.zeros_like(onset)
         velocity[onset > 0] = self.logits.touch.likeliest(onset > 0) / LOUDEST
         sounding = self._sounding(onset, (self.logits.hold > 0).float())
-        states = [part.transpose(1, 2) for part in (sounding, onset, velocity)]
-        return torch.stack(states, 2)  # [batch track state bar step pitch]
+        states = torch.stack([sounding, onset, velocity], 3)  # [batch bar track state step pitch]
+        return states.movedim(1, 3)  # [batch track state bar step pitch]
 
     def outline(self) -> Outline:
         """Return the probabilities of struck steps, and the pitches of each part of a bar.
 
         The pitches are those of `representative`, with the gradient of their probabilities: so a
-        critic judges what will be heard, however unsure the logits are.
+        critic judges the notes that will sound, however unsure the logits are.
         """
         logits = self.logits
         rhythm = logits.rhythm.sigmoid() * self.plays[..., None]
@@ -151,7 +151,8 @@ class StruckNotes(Distribution):
     ) -> Float[Tensor, "batch bar track step pitch"]:
         """Return what sounds, over all bars; a silent bar and drums hold nothing."""
         hold = hold * (self.plays[..., None] & self.sustained[:, None])[..., None]
-        return sustain(onset.transpose(1, 2), hold.transpose(1, 2)).transpose(1, 2)
+        onset, hold = (part.transpose(1, 2) for part in (onset, hold))  # [batch track bar ...]
+        return sustain(onset, hold).transpose(1, 2)  # [batch bar track step pitch]
 
     def rsample(self) -> States:
         return self.representative

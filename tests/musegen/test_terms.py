@@ -41,10 +41,10 @@ def test_moments_of_pieces_by_hand():
     assert loss(produced, real).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_pieces_that_are_alike_gain_nothing_on_average():
-    """Of all pairs of pieces from {0, 2}, against the same spread: as if the pairs were alike."""
+def test_equal_pieces_gain_nothing_on_average():
+    """The mean over all pairs of pieces from {0, 2} is that of two pieces of 1."""
     real = torch.tensor([[0.0], [2.0]])
     pairs = [torch.tensor([[a], [b]]) for a in (0.0, 2.0) for b in (0.0, 2.0)]
     spread = torch.stack([loss(pair, real) for pair in pairs]).mean()
-    alike = loss(torch.ones(2, 1), real)
-    assert spread.item() == pytest.approx(alike.item(), abs=1e-6)
+    equal = loss(torch.ones(2, 1), real)
+    assert spread.item() == pytest.approx(equal.item(), abs=1e-6)

@@ -1,4 +1,4 @@
-"""What is heard in the outline of a piece."""
+"""Quantities of the outline of a piece."""
 
 import torch
 
@@ -42,8 +42,8 @@ def test_an_outline_is_divided_into_rhythm_and_pitches_and_folded_into_pitch_cla
     used = torch.zeros(1, 1, 1, PARTS, PITCHES)
     used[..., 1, [3, 15]] = 1
     seen = Outlined(torch.tensor([[[[0.2, 0.9]]]]), used)
-    again = Outlined.of(seen.joined, steps=2)
-    assert torch.equal(again.rhythm, seen.rhythm) and torch.equal(again.uses, used)
+    parts = Outlined.of(seen.joined, steps=2)
+    assert torch.equal(parts.rhythm, seen.rhythm) and torch.equal(parts.uses, used)
     assert seen.chroma.nonzero().tolist() == [[0, 0, 0, 1, 3]]
 
 

@@ -117,7 +117,7 @@ def test_a_velocity_is_the_mean_of_those_that_are_about_as_likely():
     assert TouchLogits(steps, pitches, loudness).likeliest(onset).tolist() == [expected, 30]
 
 
-def test_an_outline_holds_what_is_heard_and_its_gradient_what_is_likely():
+def test_an_outline_holds_what_sounds_and_its_gradient_what_is_likely():
     """Pitch 5 is struck at step 0 and held, so it sounds in both parts, though its onset is
     unsure; 6 is less likely and does not sound, but the gradient of its probability remains."""
     onset = torch.full((*SHAPE, PITCHES), -5.0)
