@@ -36,7 +36,8 @@ from musegen.bar_latents.autoencoder import BarLatentsConfig
 from musegen.bar_latents.build import build_latent
 from musegen.bar_latents.form import form_of
 from musegen.data.collection import Collection, spread
-from musegen.densities.lookback_rnn import LookbackConfig, LookbackDensity, Nucleus
+from musegen.densities.lookback_network import LookbackConfig, Nucleus
+from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.densities.note_transformer import DensityConfig, NoteDensity
 from musegen.files.midi import read_midi, write_midi

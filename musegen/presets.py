@@ -7,7 +7,7 @@ from core.training.loop import TrainConfig
 from core.training.optimisation import Optimisation
 from core.training.presets import SMOKE_TEST, WARMUP_COSINE, Preset, unregularised, with_r1
 from musegen.bar_latents.autoencoder import BarLatentsConfig
-from musegen.densities.lookback_rnn import LookbackConfig
+from musegen.densities.lookback_network import LookbackConfig
 from musegen.densities.note_transformer import DensityConfig
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.recipes import RECIPES

@@ -29,11 +29,8 @@ from musegen.bar_latents.autoencoder import BarDecoder, BarLatentsConfig
 from musegen.bar_latents.form import FormDensity, FormDistribution
 from musegen.bar_latents.prior import AlongForm, LatentPrior
 from musegen.bar_latents.struck_notes import StruckNotes
-from musegen.densities.lookback_rnn import (
-    LookbackConfig,
-    LookbackDensity,
-    LookbackDistribution,
-)
+from musegen.densities.lookback_network import LookbackConfig
+from musegen.densities.lookback_rnn import LookbackDensity, LookbackDistribution
 from musegen.densities.note_transformer import DensityConfig, NoteDensity, NoteDistribution
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.roll_flow import RollFlowDistribution, roll_flow

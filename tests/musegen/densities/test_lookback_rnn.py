@@ -8,18 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from core.densities.recurrent import RecurrentState
-from musegen.densities import lookback, lookback_heads, lookback_rnn
+from musegen.densities import lookback, lookback_heads, lookback_likelihood
 from musegen.densities.lookback import Note
-from musegen.densities.lookback_rnn import (
-    Likelihood,
-    LookbackConfig,
-    LookbackDensity,
-    Nucleus,
-    Sampler,
-    to_playing_order,
-)
+from musegen.densities.lookback_likelihood import Likelihood, to_playing_order
+from musegen.densities.lookback_network import LookbackConfig, Nucleus
+from musegen.densities.lookback_rnn import LookbackDensity
+from musegen.densities.lookback_sampler import Sampler
 from musegen.densities.next_note import Attribute, NextNote
-from musegen.densities.note_sequences import Indices, NoteRows
+from musegen.densities.note_sequences import Indices, NoteRows, cut_overlaps
 from musegen.roll import Grid
 from musegen.tracks import LAKH, Track
 
@@ -63,7 +59,7 @@ def pieces(model: LookbackDensity, batch: int, density: float = 0.02) -> NoteRow
         rows = torch.stack([step, order[track], pitch, length, torch.randint(1, 128, step.shape)])
         songs.append(rows.T)
     padded = nn.utils.rnn.pad_sequence(songs, batch_first=True, padding_value=-1)
-    return lookback_rnn.cut_overlaps(padded, layout.grid, bars * layout.bar)
+    return cut_overlaps(padded, layout.grid, bars * layout.bar)
 
 
 class Replay(Sampler):
@@ -96,7 +92,7 @@ class Replay(Sampler):
             log_prob = self._log_prob_of_advance(log_probs, values[attribute], is_note)
         if attribute == "length":
             cut = torch.nonzero(note.step + length == self.steps)[:, 0]
-            log_prob = lookback_rnn._of_length(log_probs, length, cut)
+            log_prob = lookback_likelihood._of_length(log_probs, length, cut)
         counts = is_note if attribute != "advance" else torch.ones_like(is_note)
         self.total[self.rows] += log_prob * counts
         return values[attribute]
@@ -325,7 +321,7 @@ def test_the_velocity_of_the_note_before_on_a_pitch_of_a_track():
     row = torch.tensor([0, 0, 0, 0, 1, 1])
     columns = [[0, 0, 3, 5, 0, 9], [1, 2, 1, 1, 1, 1], [4, 4, 4, 4, 4, 4], [1] * 6]
     note = Note(*map(torch.tensor, columns), velocity=torch.tensor([10, 20, 30, 40, 50, 60]))
-    found = lookback_rnn._loudness(row, note, model.layout)
+    found = lookback_likelihood._loudness(row, note, model.layout)
     assert found.tolist() == [0, 0, 10, 30, 0, 50]
 
 
