@@ -200,11 +200,12 @@ class MusicCommands(DomainCommands):
     ) -> Iterator[Path]:
         from musegen.files.song import write_song
         from musegen.model import Model
+        from musegen.steering import Steering
 
         model = Model.load(run, device)
-        model.set_sampling(temperature, nucleus)
+        steering = Steering(temperature=temperature, top_p=nucleus, form=form)
         to.mkdir(parents=True, exist_ok=True)
-        for roll in model.sample(count, bars, seed, tempo_bpm, form):
+        for roll in model.sample(count, bars, seed, tempo_bpm, steering):
             yield from write_song(roll, to, npz=npz, soundfont=soundfont)
 
 

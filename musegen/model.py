@@ -7,6 +7,7 @@ write_midi(rolls[0], "song.mid")
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -23,7 +24,7 @@ from core.app.evaluation import Evaluation
 from core.app.latent import LatentPoints
 from core.app.model import Model as CoreModel
 from core.app.sampling import Rows, draw_chunks, in_chunks
-from core.config import Strict, resolve
+from core.config import Strict
 from core.data.collection import Split
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
@@ -36,10 +37,11 @@ from musegen.bar_latents.autoencoder import BarLatentsConfig
 from musegen.bar_latents.build import build_latent
 from musegen.bar_latents.form import form_of
 from musegen.data.collection import Collection, spread
-from musegen.densities.lookback_network import LookbackConfig, Nucleus
+from musegen.densities.lookback_network import LookbackConfig
 from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.densities.note_transformer import DensityConfig, NoteDensity
+from musegen.draft import Draft
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
 from musegen.networks.bar_generators import MuseGANConfig
@@ -60,6 +62,7 @@ from musegen.roll import (
     joined,
     notes_of,
 )
+from musegen.steering import UNSTEERED, Steering
 from musegen.tracks import Track
 
 
@@ -391,52 +394,100 @@ class Model(CoreModel):
 
     @torch.no_grad()
     def notes(
-        self, count: int = 1, seed: int = 0, bars: int | None = None, form: str = ""
+        self,
+        count: int = 1,
+        seed: int = 0,
+        bars: int | None = None,
+        steering: Steering = UNSTEERED,
     ) -> list[Notes]:
         """Sample pieces as notes, with velocities where they are learned, as `cells` does.
 
-        `form`: a letter for each section, as in `sample`.
+        `ConfigError` for a setting that the model does not obey.
         """
         length = self._length(bars)
-        if form and not self.config.has_form:
-            raise ConfigError(
-                f"{self.config.recipe} has no form to give: leave it out, or use latent_musegan"
-            )
+        self._require(steering)
         if self.config.has_form:
 
             def along(rows: Rows) -> States:
                 prior = self.networks["prior"](len(rows))
-                return self.networks["decoder"](prior.sample(length, form)).rsample()
+                return self.networks["decoder"](prior.sample(length, steering.form)).rsample()
 
-            x = in_chunks(count, seed, self.device, along)
+            with self._tempered(steering.temperature):
+                x = in_chunks(count, seed, self.device, along)
             return [notes_of(*one) for one in zip(self.from_x(x), velocities_of(x), strict=True)]
         if not self.config.is_density:
             return [notes_of(cells) for cells in self.cells(count, seed, length)]
+        density = self.networks["density"]
 
         def draw(rows: Rows) -> list[Notes]:
-            return from_rows(self.networks["density"](len(rows)).sample(length))
+            steered = (steering,) if isinstance(density, LookbackDensity) else ()
+            return from_rows(density(len(rows)).sample(length, *steered))
 
-        parts = draw_chunks(count, seed, self.device, draw, GROWTH)
-        return list(chain(*parts))[:count]
+        with self._tempered(steering.temperature):
+            return self._drawn(count, seed, draw)
 
-    def set_sampling(self, temperature: float | None = None, nucleus: float | None = None) -> None:
-        """Sample a density at this temperature, and every choice from this share of probability.
+    @torch.no_grad()
+    def complete(
+        self, draft: Draft, count: int = 1, seed: int = 0, steering: Steering = UNSTEERED
+    ) -> list[Notes]:
+        """Compose what a draft leaves open, `count` times; return the whole songs' notes.
 
-        None leaves the run's own. `ConfigError` for a model that has no such setting.
+        `ConfigError` for a model that cannot, and for a setting that it does not obey.
         """
-        changes = {"temperature": temperature, "nucleus": nucleus}
-        for key, value in changes.items():
-            if value is not None:
-                self._set_sampling(key, value)
+        density = dict(self.networks.items()).get("density")
+        if not isinstance(density, LookbackDensity):
+            raise ConfigError(
+                f"{self.config.recipe} cannot complete songs: use lookback_rnn, which can"
+            )
+        if steering.form:
+            raise ConfigError("a form is for songs composed from nothing: leave it out")
+        kept = torch.from_numpy(draft.kept).to(self.device)
+        given = to_rows([draft.kept_notes]).to(self.device)
 
-    def _set_sampling(self, key: str, value: float) -> None:
-        sampled = [self.networks[n] for n in ("density", "prior") if n in self.networks]
-        network = next((one for one in sampled if isinstance(one, Configured)), None)
-        if network is None or key not in type(network.config).model_fields:
-            raise ConfigError(f"{self.config.recipe} has no {key} to sample with: leave it out")
-        new = dict.fromkeys(Nucleus.model_fields, value) if key == "nucleus" else value
-        values = {**network.config.model_dump(), key: new}
-        network.config = resolve(type(network.config), values, key)
+        def draw(rows: Rows) -> list[Notes]:
+            many = given.expand(len(rows), -1, -1), kept.expand(len(rows), -1, -1)
+            return from_rows(density(len(rows)).complete(*many, steering))
+
+        return [draft.merged(notes) for notes in self._drawn(count, seed, draw)]
+
+    def _drawn(self, count: int, seed: int, draw: Callable[[Rows], list[Notes]]) -> list[Notes]:
+        """Draw pieces in chunks, so that each depends on the seed and its number alone."""
+        return list(chain(*draw_chunks(count, seed, self.device, draw, GROWTH)))[:count]
+
+    @property
+    def obeys(self) -> frozenset[str]:
+        """Return the settings of `Steering` that the model obeys."""
+        if self.config.recipe == "lookback_rnn":
+            return frozenset(Steering.model_fields)
+        tempers = {"temperature"} if self._tempered_networks else set[str]()
+        return frozenset(tempers | ({"form"} if self.config.has_form else set[str]()))
+
+    def _require(self, steering: Steering) -> None:
+        for name in sorted(steering.used - self.obeys):
+            others = "latent_musegan or lookback_rnn" if name == "form" else "lookback_rnn"
+            raise ConfigError(
+                f"{self.config.recipe} has no {name} to sample with: leave it out, or use {others}"
+            )
+
+    @property
+    def _tempered_networks(self) -> list[Configured]:
+        """Return the networks that are sampled at a temperature."""
+        sampled = [self.networks[name] for name in ("density", "prior") if name in self.networks]
+        networks = [one for one in sampled if isinstance(one, Configured)]
+        return [one for one in networks if "temperature" in type(one.config).model_fields]
+
+    @contextmanager
+    def _tempered(self, temperature: float | None) -> Iterator[None]:
+        """Sample at a temperature within; None leaves the run's own."""
+        own = [(network, network.config) for network in self._tempered_networks]
+        for network, config in own:
+            if temperature is not None:
+                network.config = config.model_copy(update={"temperature": temperature})
+        try:
+            yield
+        finally:
+            for network, config in own:
+                network.config = config
 
     def _length(self, bars: int | None) -> int:
         if bars is not None and bars < 1:
@@ -473,20 +524,20 @@ class Model(CoreModel):
         bars: int | None = None,
         seed: int = 0,
         tempo_bpm: float = DEFAULT_TEMPO_BPM,
-        form: str = "",
+        steering: Steering = UNSTEERED,
     ) -> list[Roll]:
         """Sample `count` pieces of `bars` bars (by default the bars of a phrase).
 
-        `form`: a letter for each section, such as AABA, of a model that has a form; what repeats
-        within a section is sampled. `ConfigError` unless count and bars are at least 1 and the
-        tempo is above 0.
+        `ConfigError` unless count and bars are at least 1 and the tempo is above 0, and for a
+        setting that the model does not obey.
         """
-        if not (self.config.is_density or self.config.has_form or form):
+        self._require(steering)
+        if not (self.config.is_density or self.config.has_form):
             return self.rolls(self.cells(count, seed, bars), tempo_bpm)
         tempo, spec = self._tempo(tempo_bpm, self._length(bars)), self.spec
         return [
             Roll.of(notes, spec.tracks, spec.grid, tempo, f"{self.name} {number + 1}")
-            for number, notes in enumerate(self.notes(count, seed, bars, form))
+            for number, notes in enumerate(self.notes(count, seed, bars, steering))
         ]
 
 

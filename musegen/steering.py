@@ -69,5 +69,21 @@ class Steering(Strict):
         names = (name for name in type(self).model_fields if name != "scale_strength")
         return frozenset(name for name in names if getattr(self, name) != getattr(usual, name))
 
+    def section_bars(self, bars: int) -> int:
+        """Return the bars of each section of a piece; `ConfigError` for a form that has none.
+
+        >>> Steering(form="AABA").section_bars(16)
+        4
+        """
+        if not (self.form.isalpha() and self.form.isascii()):
+            raise ConfigError(f"'{self.form}' is no form: give a letter for each section, as AABA")
+        length, rest = divmod(bars, len(self.form))
+        if rest or not length:
+            raise ConfigError(
+                f"{bars} bars do not divide into the {len(self.form)} sections of {self.form}: "
+                f"--bars {max(length, 1) * len(self.form)}"
+            )
+        return length
+
 
 UNSTEERED = Steering()

@@ -193,7 +193,7 @@ WINGS = {
         "files": {"files", "roll", "tracks"},
         "data": {"data", "files", "roll", "tracks"},
         "networks": {"networks", "roll", "tracks"},
-        "densities": {"densities", "networks.states", "roll", "tracks"},
+        "densities": {"densities", "networks.states", "roll", "steering", "tracks"},
         "bar_latents": {
             *("bar_latents", "roll", "tracks"),
             *("networks.states", "networks.multiscale", "networks.wirings"),

@@ -142,6 +142,10 @@ def lengths_and_velocities(cells: Tensor) -> tuple[Tensor, Tensor]:
     return code // VELOCITIES, code % VELOCITIES
 
 
+GRIDS = ("cells", "patterns", "starts", "sounding", "first")
+"""What a history holds of each piece."""
+
+
 class History:
     """Notes so far, of a batch of pieces of `steps` steps, on grids of rows and steps.
 
@@ -232,11 +236,17 @@ class History:
         """Return where a track is the bass."""
         return track == (-1 if self.layout.bass is None else self.layout.bass)
 
-    def keep(self, rows: Tensor) -> None:
-        """Drop all pieces of the batch but these."""
-        self.row = self.row[: len(rows)]
-        for name in ("cells", "patterns", "starts", "sounding", "first"):
+    def keep(self, rows: Indices) -> None:
+        """Take these pieces of the batch, one perhaps several times."""
+        self.row = torch.arange(len(rows), device=rows.device)
+        for name in GRIDS:
             setattr(self, name, getattr(self, name)[rows])
+
+    def replace(self, rows: Indices, others: Indices) -> None:
+        """Put other pieces of the batch in the places of these."""
+        for name in GRIDS:
+            grid = getattr(self, name)
+            grid[rows] = grid[others]
 
     def add(self, row: Indices, note: Note) -> None:
         """Lay notes on the grids."""
@@ -248,11 +258,11 @@ class History:
             pitch_class = note.pitch % OCTAVE + OCTAVE * kind
             self.starts.index_put_((*places, pitch_class), counts[:, kind], accumulate=True)
 
-    def append(self, note: Note) -> None:
-        """Lay one note of each row on the grids, which is not among the `starts`."""
-        self._lay(self.row, note)
+    def append(self, row: Indices, note: Note) -> None:
+        """Lay one note of each of these rows on the grids, which is not among the `starts`."""
+        self._lay(row, note)
         at = note.step[:, None] + self.lags
-        self.patterns[self.row[:, None], at, note.track[:, None]] |= self.bits
+        self.patterns[row[:, None], at, note.track[:, None]] |= self.bits
 
     def _lay(self, row: Indices, note: Note) -> None:
         at = note.step + self.before

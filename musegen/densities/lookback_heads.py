@@ -146,8 +146,7 @@ class LookbackHeads(nn.Module):
         The length of drums alone is no choice.
         """
         yield "advance", self.advance_logits(hidden, note)
-        hidden = hidden + self.embed_advance(note.own_advance)
-        hidden = hidden + self.embed_in_bar(note.step % self.layout.bar)
+        hidden = self._at_step(hidden, note)
         yield "track", self.track_logits(hidden, note)
         hidden = hidden + self.embed_track(note.track * self.layout.patterns + note.track_pattern)
         if self.embed_profiles:
@@ -162,6 +161,19 @@ class LookbackHeads(nn.Module):
             note.choose("length", torch.zeros_like(note.pitch))
         hidden = hidden + self.embed_length(note.length)
         yield "velocity", self.velocity_logits(hidden, note)
+
+    def _at_step(self, hidden: Hidden, note: NextNote) -> Hidden:
+        """Add what is known when the advance is."""
+        hidden = hidden + self.embed_advance(note.own_advance)
+        return hidden + self.embed_in_bar(note.step % self.layout.bar)
+
+    def tracks_ahead(
+        self, hidden: Hidden, note: NextNote, advance: Int[Tensor, "n ahead"]
+    ) -> Float[Tensor, "n ahead track"]:
+        """Return the logits of the track at several advances."""
+        there = note.ahead(advance)
+        hidden = self._at_step(hidden.repeat_interleave(advance.shape[1], 0), there)
+        return self.track_logits(hidden, there).unflatten(0, advance.shape)  # [n ahead track]
 
     def advance_logits(self, hidden: Hidden, note: NextNote) -> Logits:
         """Return the logits of advances of 0, 1 .. steps, the last one of any that is longer."""

@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
+from core.densities.transformer import Hidden
 from core.theory.shapes import Losses
-from musegen.densities.lookback import History, Layout, Note
+from musegen.densities.lookback import VELOCITIES, History, Layout, Note
 from musegen.densities.lookback_heads import Logits
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.next_note import NO_NOTE, PROFILES, Attribute, NextNote
@@ -19,9 +20,9 @@ class Likelihood:
     The features of a note are those of sampling: notes at and after it are masked out.
     """
 
-    def __init__(self, density: LookbackNetwork, x: NoteRows):
+    def __init__(self, density: LookbackNetwork, x: NoteRows, bars: int | None = None):
         self.density, layout = density, density.layout
-        self.steps, self.batch = density.bars * layout.bar, len(x)
+        self.steps, self.batch = (bars or density.bars) * layout.bar, len(x)
         note, is_note = to_playing_order(x, layout)
         self.history = History(layout, self.batch, self.steps, density.embedding.start)
         self.row, self.position = torch.nonzero(is_note, as_tuple=True)
@@ -37,7 +38,7 @@ class Likelihood:
 
     def log_prob(self) -> Losses:
         """Return log p of each phrase in nats."""
-        known = self._known_notes()
+        known = self.known_notes()
         hidden = self._hidden(known)
         before = hidden[self.row, self.position]
         conditionals = self.density.heads.conditionals(before, known)
@@ -45,7 +46,7 @@ class Likelihood:
         of_end = self._of_end(hidden[self.history.row, self.count])
         return of_end.index_add(0, self.row, torch.stack(of_each).sum(0))
 
-    def _known_notes(self) -> NextNote:
+    def known_notes(self) -> NextNote:
         """Return the notes with all facts about their places."""
         known = self._next(self.row, self.position)
         known.choose("advance", self.note.step - known.last.step)
@@ -75,13 +76,26 @@ class Likelihood:
         sums = torch.cat([sounding, *(total[row, step] for total in self.totals)], 1)
         return sums.unflatten(1, (PROFILES, OCTAVE))  # [n profile pitch_class]
 
-    def _hidden(self, known: NextNote) -> Tensor:
-        """Return the hidden state at the start and after each note, [batch position width]."""
-        density, embedding = self.density, self.density.embedding
+    def embedded(self, known: NextNote) -> Hidden:
+        """Return the start and each note as the body reads them."""
+        embedding = self.density.embedding
         embedded = embedding(known, embedding.tables(self.steps))
         x = embedding.start.expand(self.batch, self.positions, -1).to(embedded.dtype)
-        x = x.index_put((self.row, self.position + 1), embedded)
-        return density.dropout(density.body(density.dropout(x)))
+        return x.index_put((self.row, self.position + 1), embedded)
+
+    def loudness_of_places(self) -> Int[Tensor, "row place"]:
+        """Return the velocity of the last note on each pitch of each track; 0 where none is."""
+        layout, note = self.density.layout, self.note
+        latest = note.step.new_zeros(self.batch, layout.tracks * layout.pitches)
+        place = self.row * latest.shape[1] + note.track * layout.pitches + note.pitch
+        numbered = self.position * VELOCITIES + note.velocity
+        latest.view(-1).scatter_reduce_(0, place, numbered, "amax")  # [row*place]
+        return latest % VELOCITIES
+
+    def _hidden(self, known: NextNote) -> Hidden:
+        """Return the hidden state at the start and after each note."""
+        density = self.density
+        return density.dropout(density.body(density.dropout(self.embedded(known))))
 
     def _of(self, attribute: Attribute, known: NextNote, logits: Logits) -> Losses:
         """Return log p of a chosen attribute given those before it."""

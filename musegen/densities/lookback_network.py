@@ -1,6 +1,6 @@
 """The networks of the lookback density, their sizes, and how they are sampled."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -12,6 +12,7 @@ from core.densities.transformer import CausalTransformer
 from musegen.densities.lookback import Layout
 from musegen.densities.lookback_heads import LookbackHeads, NoteEmbedding
 from musegen.roll import Grid
+from musegen.steering import Steering
 from musegen.tracks import Track
 
 
@@ -30,7 +31,8 @@ class LookbackConfig(Strict):
 
     `harmony`: gates on the pitch classes that sound, and on how long a track has been silent.
     `dropout`: the share of the numbers in the body's input and output that is dropped in
-    training. `temperature`: 1 is as learned.
+    training. `temperature`: 1 is as learned. `particles`: copies of a piece that are composed side
+    by side where notes are given, of which those go on that suit the given ones.
     """
 
     body: Literal["gru", "transformer"] = "gru"
@@ -42,6 +44,16 @@ class LookbackConfig(Strict):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     temperature: float = Field(default=1.0, gt=0)
     nucleus: Nucleus = Nucleus()
+    particles: int = Field(default=8, gt=0)
+
+    def steered(self, steering: Steering) -> "LookbackConfig":
+        """Return the config with the temperature and nucleus that are wished for."""
+        changes: dict[str, Any] = {}
+        if steering.temperature is not None:
+            changes["temperature"] = steering.temperature
+        if steering.top_p is not None:
+            changes["nucleus"] = Nucleus(**dict.fromkeys(Nucleus.model_fields, steering.top_p))
+        return self.model_copy(update=changes)
 
 
 class LookbackNetwork(nn.Module):

@@ -5,15 +5,18 @@ reads off at lags of 1, 2, 4 and 8 bars (`lookback_heads`). Cost grows with the 
 """
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from core.theory.distributions import Distribution
 from core.theory.shapes import Losses
 from core.training.device import isolated_random_state
+from musegen.densities.completion import Completion, Kept
 from musegen.densities.lookback_likelihood import Likelihood
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.lookback_sampler import Sampler
-from musegen.densities.note_sequences import NoteRows
+from musegen.densities.note_sequences import NoteRows, join_rows, moved
+from musegen.steering import UNSTEERED, Steering
 
 
 class LookbackDensity(LookbackNetwork):
@@ -50,8 +53,67 @@ class LookbackDistribution(Distribution):
         """Return log p of each phrase in nats."""
         return Likelihood(self.density, value).log_prob()
 
-    def sample(self, bars: int) -> NoteRows:
-        """Sample pieces of any length."""
+    def sample(self, bars: int, steering: Steering = UNSTEERED) -> NoteRows:
+        """Sample pieces of any length; `ConfigError` for a form that does not divide them."""
+        if steering.form:
+            return self._along_form(bars, steering)
+        if steering.key or steering.density != 1:
+            kept = torch.zeros(self.batch, self.density.layout.tracks, bars, dtype=torch.bool)
+            return self.complete(_no_notes(self.batch, self.density), kept, steering)
         with torch.inference_mode():
-            x = Sampler(self.density, self.batch, bars * self.density.layout.bar).run()
+            steps = bars * self.density.layout.bar
+            x = Sampler(self.density, self.batch, steps, steering).run()
         return x.clone()  # no longer one of inference mode, which no gradient could use
+
+    def complete(
+        self,
+        kept_notes: NoteRows,
+        kept: Kept,
+        steering: Steering = UNSTEERED,
+        particles: int | None = None,
+    ) -> Int[Tensor, "batch both attribute"]:
+        """Sample the open bars of pieces; return them with the kept notes, which stay as they are.
+
+        `kept`: where nothing is added to the kept notes, in the roll's order of tracks.
+        `particles`: as in the config; see `completion`. `ConfigError` without a recurrent body.
+        """
+        hears = bool(kept.any())
+        count = particles or self.density.config.particles if hears else 1
+        with torch.inference_mode():
+            notes, kept = kept_notes.to(self.density.device), kept.to(self.density.device)
+            composed = Completion(self.density, notes, kept, steering, count).run()
+            steps = kept.shape[2] * self.density.layout.bar
+            x = join_rows(notes, composed, self.density.layout.grid, steps)
+        return x.clone()
+
+    def _along_form(self, bars: int, steering: Steering) -> NoteRows:
+        """Compose section after section; one that comes back varies in its last bar alone.
+
+        A section of a single bar comes back as it was.
+        """
+        length = steering.section_bars(bars)
+        unformed = steering.model_copy(update={"form": ""})
+        x = _no_notes(self.batch, self.density)
+        for number, letter in enumerate(steering.form):
+            kept = torch.zeros(self.batch, self.density.layout.tracks, (number + 1) * length)
+            kept[:, :, : number * length] = 1
+            origin = steering.form.index(letter)
+            if origin < number:
+                same = max(length - 1, 1)
+                kept[:, :, number * length : number * length + same] = 1
+                x = self._with_copy(x, origin * length, number * length, same)
+            x = self.complete(x, kept.bool(), unformed, particles=1)
+        return x
+
+    def _with_copy(
+        self, x: NoteRows, first: int, to: int, bars: int
+    ) -> Int[Tensor, "batch both attribute"]:
+        """Return pieces with the notes of `bars` bars from bar `first` on copied to bar `to`."""
+        bar = self.density.layout.bar
+        copied = (x[..., :1] >= first * bar) & (x[..., :1] < (first + bars) * bar)
+        copy = torch.where(copied, moved(x, (to - first) * bar), -1)
+        return torch.cat([x, copy], 1)
+
+
+def _no_notes(batch: int, density: LookbackDensity) -> NoteRows:
+    return torch.zeros(batch, 0, 5, dtype=torch.long, device=density.device)

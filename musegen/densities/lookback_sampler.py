@@ -9,10 +9,12 @@ from torch import Tensor, nn
 from core.densities.transformer import sample_logits
 from musegen.densities.lookback import History, Layout, Note
 from musegen.densities.lookback_heads import Logits
+from musegen.densities.lookback_likelihood import Likelihood
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.next_note import NO_NOTE, PROFILES, Attribute, NextNote, Profiles
 from musegen.densities.note_sequences import Indices, NoteRows, cut_overlaps, pad_rows
 from musegen.networks.states import OCTAVE
+from musegen.steering import UNSTEERED, Steering
 
 LEAST_UNFINISHED = 0.75
 """The share of a batch's rows that are unfinished; below it, finished rows are removed."""
@@ -41,8 +43,18 @@ class Sampler:
     finished and leaves it.
     """
 
-    def __init__(self, density: LookbackNetwork, batch: int, steps: int):
+    states = ("rows", "unfinished", "last", "latest", "of_last", "earlier", "loudness", "embedded")
+    """What is held of each row, besides the grids and the state of the body."""
+
+    def __init__(
+        self,
+        density: LookbackNetwork,
+        batch: int,
+        steps: int,
+        steering: Steering = UNSTEERED,
+    ):
         self.density = density = by_columns(density)
+        self.config = density.config.steered(steering)
         self.batch, self.steps = batch, steps
         layout, device = density.layout, density.device
         self.history = History(layout, batch, steps, density.embedding.start)
@@ -88,9 +100,8 @@ class Sampler:
         return note
 
     def _sample(self, attribute: Attribute, logits: Logits) -> Indices:
-        config = self.density.config
-        share = getattr(config.nucleus, attribute)
-        value = sample_logits(logits, config.temperature, share)
+        share = getattr(self.config.nucleus, attribute)
+        value = sample_logits(logits, self.config.temperature, share)
         return self._advance(value) if attribute == "advance" else value
 
     def _advance(self, advance: Indices) -> Indices:
@@ -118,7 +129,7 @@ class Sampler:
         note = chosen.note
         columns = self._columns(note)
         self.sampled.append(columns)
-        self.history.append(note)
+        self.history.append(self.history.row, note)
         self.embedded = self.density.embedding(chosen, self.tables)
         self.latest[self.history.row, note.track] = columns[:, 2:]
         self.loudness.scatter_(1, chosen.place[:, None], note.velocity[:, None])
@@ -131,15 +142,30 @@ class Sampler:
         return torch.stack(columns, 1)
 
     def _remove_finished(self) -> None:
-        rows = torch.nonzero(self.unfinished)[:, 0]
-        self.rows, self.unfinished = self.rows[rows], self.unfinished[rows]
-        self.last, self.latest = self.last[rows], self.latest[rows]
-        self.of_last, self.earlier = self.of_last[rows], self.earlier[rows]
-        self.loudness = self.loudness[rows]
-        self.embedded = self.embedded[rows]
+        self._keep(torch.nonzero(self.unfinished)[:, 0])
+
+    def _keep(self, rows: Indices) -> None:
+        """Take these rows of the batch, one perhaps several times."""
         self.history.keep(rows)
+        self._keep_states(rows)
+
+    def _keep_states(self, rows: Indices) -> None:
+        for name in self.states:
+            setattr(self, name, getattr(self, name)[rows])
         for cache in self.caches:
             cache.keep(rows)
+
+    def _hear(self, known: NoteRows) -> None:
+        """Go on from known notes, of which every row has as many."""
+        likelihood = Likelihood(self.density, known, self.steps // self.density.layout.bar)
+        self.history = history = likelihood.history
+        embedded = likelihood.embedded(likelihood.known_notes())
+        self.density.body(embedded[:, :-1], self.caches)
+        self.embedded = embedded[:, -1]
+        self.last, self.latest = likelihood.last[:, -1], likelihood.latest[:, -1]
+        self.of_last = history.cell_patterns(history.row, self.last.step, self.last.track)
+        self.earlier = likelihood.totals[1][history.row, self.last.step]
+        self.loudness = likelihood.loudness_of_places()
 
 
 def to_rows(note: Note, layout: Layout) -> Int[Tensor, "n attribute"]:

@@ -1,6 +1,7 @@
 """The next note of each of n pieces, and what is known about its place while it is chosen."""
 
 from collections.abc import Callable
+from copy import copy
 from typing import Literal
 
 import torch
@@ -117,17 +118,30 @@ class NextNote:
             "velocity": lambda velocity: setattr(self, "velocity", velocity + 1),
         }[attribute](value)
 
+    def ahead(self, advance: Int[Tensor, "n ahead"]) -> "NextNote":
+        """Return the notes at several advances, of which no track is chosen yet."""
+        number = torch.arange(len(advance), device=advance.device)
+        number = number.repeat_interleave(advance.shape[1])
+        other = copy(self)
+        other.row, other.last = self.row[number], self.last[number]
+        other.latest, other.remaining = self.latest[number], self.remaining[number]
+        other._choose_step(advance.flatten())  # [n*ahead]
+        return other
+
     def _choose_advance(self, advance: Indices) -> None:
-        history, row = self.history, self.row
+        self._choose_step(advance)
+        self.at_lags = self.history.at_lags(self.step)
+        self.profiles = profiles(self._sums(advance))
+        self.class_patterns = self.history.class_patterns(self.row, self.at_lags)
+
+    def _choose_step(self, advance: Indices) -> None:
+        history = self.history
         self.advance, self.same_step = advance, advance == 0
         self.own_advance = advance.clamp(max=history.layout.advances)
-        self.step = step = self.last.step + advance
-        self.at_lags = history.at_lags(step)
-        there = history.track_patterns(row, step)
+        self.step = self.last.step + advance
+        there = history.track_patterns(self.row, self.step)
         self.there = torch.where(self.same_step[:, None], self.remaining, there)
-        self.ages = ages(step, self.latest[:, :, 3], history.ages)
-        self.profiles = profiles(self._sums(advance))
-        self.class_patterns = history.class_patterns(row, self.at_lags)
+        self.ages = ages(self.step, self.latest[:, :, 3], history.ages)
 
     def _choose_track(self, track: Indices) -> None:
         self.track = track

@@ -190,6 +190,34 @@ def pad_rows(notes: Int[Tensor, "n attribute"], phrase: Indices, batch: int) -> 
     return padded
 
 
+def moved(x: NoteRows, steps: int) -> NoteRows:
+    """Return notes some steps later."""
+    later = x.clone()
+    later[..., 0] = torch.where(x[..., 0] < 0, -1, x[..., 0] + steps)
+    return later
+
+
+def join_rows(
+    kept: NoteRows, composed: Int[Tensor, "batch composed attribute"], grid: Grid, steps: int
+) -> Int[Tensor, "batch both attribute"]:
+    """Return the kept notes, as they are, and the composed ones, cut as in `cut_overlaps`.
+
+    Those that start while a kept note sounds on their track and pitch are left out.
+    """
+    both = torch.cat([kept, composed], 1)
+    is_kept = torch.arange(both.shape[1], device=both.device) < kept.shape[1]
+    is_kept = is_kept & (both[..., 0] >= 0)
+    step, track, pitch, length, _ = both.unbind(2)
+    line = torch.where(step < 0, -1, track * grid.pitches + pitch) * 2 * steps
+    order = (line + step).argsort(dim=1, stable=True)
+    until = torch.where(is_kept, line + step + length, -2 * steps).gather(1, order)
+    sounds = until.cummax(1).values > (line + step).gather(1, order)
+    sounds = torch.empty_like(sounds).scatter(1, order, sounds)
+    stays = (step >= 0) & (is_kept | ~sounds)
+    cut = torch.where(is_kept[..., None], both, cut_overlaps(both, grid, steps))
+    return pad_rows(cut[stays], torch.nonzero(stays)[:, 0], len(both))
+
+
 def cut_overlaps(x: NoteRows, grid: Grid, steps: int) -> NoteRows:
     """Cut each note where a later one starts on its track and pitch, and at the end."""
     step, track, pitch, length, _ = x.unbind(2)

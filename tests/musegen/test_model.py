@@ -1,24 +1,28 @@
 """Every recipe in the domain of music, through the API that a user has."""
 
 import itertools
+from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
 from note_rows import rows
 from torch import nn
+from tunes import tune
 
 from core.app.fit import configure
 from core.errors import ConfigError, UserError
 from core.training.run import export
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
+from musegen.draft import Source, accompaniment, blank
 from musegen.measures.resemblance import onset_f1
 from musegen.model import DOMAIN, MEASURED_BARS, Model, train
 from musegen.networks.states import to_cells
 from musegen.networks.wirings import Wires
 from musegen.recipes import RECIPES
 from musegen.roll import HOLD, ONSET, SILENT, Grid, fill, notes_of
+from musegen.steering import Key, Steering
 
 BARS, STEPS_PER_BEAT = 3, 4
 SLOW_FLOW = pytest.param("glow", marks=pytest.mark.slow)
@@ -334,18 +338,69 @@ def test_batches_of_notes_are_phrases_of_about_as_many_notes(band):
     assert sizes[:8] != sizes[8:]
 
 
-def test_the_temperature_and_the_nucleus_of_sampling_can_be_set(band, tmp_path):
+def test_a_density_is_steered(band, tmp_path):
+    """By temperature and nucleus; the model itself stays as it was."""
     model = tiny(band, tmp_path / "run", "lookback_rnn")
-    for settings in ({"temperature": 1e-6}, {"nucleus": 1e-6}):
-        model.set_sampling(temperature=1.0, nucleus=1.0)
-        different = model.cells(3, seed=1, bars=2)
-        model.set_sampling(**settings)
-        same = model.cells(3, seed=1, bars=2)
-        assert (same == same[:1]).all()
-        assert not (different == different[:1]).all()
-    with pytest.raises(ConfigError, match="nucleus"):
-        model.set_sampling(nucleus=1.5)
+    whole = {"temperature": 1.0, "top_p": 1.0}
+    for settings in ({"temperature": 1e-6}, {"top_p": 1e-6}):
+        different = model.notes(3, 1, 2, Steering(**whole))
+        same = model.notes(3, 1, 2, Steering(**{**whole, **settings}))
+        assert len({str(rows(one)) for one in same}) == 1
+        assert len({str(rows(one)) for one in different}) > 1
+        assert all(map(equal, different, model.notes(3, 1, 2, Steering(**whole))))
+
+
+def equal(one, other):
+    return rows(one) == rows(other) and one.velocity.tolist() == other.velocity.tolist()
+
+
+def test_a_model_names_the_settings_that_it_has_not_and_one_that_has(band, tmp_path):
     vae = tiny(band, tmp_path / "vae", "vae")
-    vae.set_sampling()
-    with pytest.raises(ConfigError, match="vae has no temperature to sample with"):
-        vae.set_sampling(temperature=0.9)
+    for settings in ({"temperature": 0.9}, {"key": Key.parse("A minor")}, {"density": 2.0}):
+        (name,) = settings
+        with pytest.raises(ConfigError, match=f"vae has no {name} .* lookback_rnn"):
+            vae.sample(steering=Steering(**settings))
+    with pytest.raises(ConfigError, match=r"vae has no form .* latent_musegan or lookback_rnn"):
+        vae.notes(steering=Steering(form="AB"))
+    draft = blank(vae.spec.tracks, vae.spec.grid, 2)
+    with pytest.raises(ConfigError, match="vae cannot complete songs: use lookback_rnn"):
+        vae.complete(draft)
+
+
+def test_a_transformer_over_notes_is_sampled_at_a_temperature(band, tmp_path):
+    model = tiny(band, tmp_path / "run", "note_transformer")
+    cold = model.notes(3, 1, 2, Steering(temperature=1e-6))
+    assert len({str(rows(one)) for one in cold}) == 1
+    assert len({str(rows(one)) for one in model.notes(3, 1, 2)}) == 3
+    with pytest.raises(ConfigError, match=r"autoregressive has no top_p .* lookback_rnn"):
+        model.notes(3, 1, 2, Steering(top_p=0.5))
+
+
+def test_a_draft_is_completed_and_what_it_keeps_stays(band, tmp_path):
+    model = tiny(band, tmp_path / "run", "lookback_rnn")
+    for seed in (0, 1):
+        (tmp_path / f"{seed}.mid").write_bytes(tune(seed, BARS))
+    one, other = (
+        accompaniment(Source.read(tmp_path / f"{seed}.mid", *spec_of(model)), ["piano", "bass"])
+        for seed in (0, 1)
+    )
+    many = Steering(density=4, top_p=1)  # after two steps of training the nucleus is silence
+    completed = model.complete(one, 3, 4, many)
+    kept = {*zip(*columns_of(one.kept_notes), strict=True)}
+    for notes in completed:
+        assert {*zip(*columns_of(notes[np.isin(notes.track, [1, 3])]), strict=True)} == kept
+    assert len({str(rows(notes)) for notes in completed}) == 3, "what is open differs"
+    (first,) = model.complete(one, 1, 4, many)
+    assert equal(first, completed[0])
+    (changed,) = model.complete(other, 1, 4, many)
+    assert not equal(*(notes[np.isin(notes.track, [0, 2, 4])] for notes in (first, changed)))
+    with pytest.raises(ConfigError, match="a form is for songs composed from nothing"):
+        model.complete(one, steering=Steering(form="AB"))
+
+
+def columns_of(notes):
+    return [getattr(notes, f.name).tolist() for f in fields(notes)]
+
+
+def spec_of(model):
+    return model.spec.tracks, model.spec.grid

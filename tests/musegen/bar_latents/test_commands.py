@@ -14,6 +14,7 @@ from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.model import Model, train
 from musegen.networks.states import to_played
 from musegen.roll import Grid
+from musegen.steering import Steering
 
 BARS = 4
 
@@ -69,7 +70,7 @@ def test_a_song_can_have_any_number_of_bars(model: Model):
 
 
 def test_a_song_has_the_form_that_is_given(model: Model):
-    (roll,) = model.sample(bars=8, seed=2, form="ABAC")
+    (roll,) = model.sample(bars=8, seed=2, steering=Steering(form="ABAC"))
     first, second, third, last = np.split(roll.cells, 4, axis=1)
     assert np.array_equal(first, third)
     assert not np.array_equal(first, second) and not np.array_equal(second, last)
@@ -79,8 +80,8 @@ def test_a_song_has_the_form_that_is_given(model: Model):
 
 def test_a_model_without_a_form_says_so(data: Collection, tmp_path: Path):
     train(data, tmp_path / "gan", "gan", "tiny", "cpu", ["train.steps=1"])
-    with pytest.raises(ConfigError, match="gan has no form to give: leave it out"):
-        Model.load(tmp_path / "gan", "cpu").sample(form="AABA")
+    with pytest.raises(ConfigError, match="gan has no form to sample with: leave it out"):
+        Model.load(tmp_path / "gan", "cpu").sample(steering=Steering(form="AABA"))
 
 
 def test_variations_repeat_the_bars_that_the_point_repeats(model: Model):

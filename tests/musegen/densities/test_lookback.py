@@ -167,7 +167,7 @@ def test_notes_one_by_one_are_on_the_same_grids(history: History):
     """They differ in what starts only; each row has one note at a time."""
     appended = History(LAYOUT, 2, 9, torch.zeros(()))
     for first, second in zip(PIECE[:7], [PIECE[7]] * 7, strict=True):
-        appended.append(note((0, *first[1:]), (1, *second[1:]))[1])
+        appended.append(at(0, 1), note((0, *first[1:]), (1, *second[1:]))[1])
     for name in ("cells", "patterns", "first"):
         assert torch.equal(getattr(appended, name), getattr(history, name))
     assert torch.equal(appended.sounding[0], history.sounding[0])

@@ -181,7 +181,7 @@ def test_the_probabilities_of_all_sequences_sum_to_one(track: Track, steps: int)
 def test_every_conditional_sums_to_one_over_what_is_legal():
     model = density()
     likelihood = Likelihood(model, pieces(model, 3))
-    known = likelihood._known_notes()
+    known = likelihood.known_notes()
     hidden = torch.randn(len(likelihood.row), 16, dtype=torch.double)
     for attribute, logits in model.heads.conditionals(hidden, known):
         p = logits.softmax(1)
@@ -217,12 +217,12 @@ def test_later_notes_do_not_change_earlier_conditionals(changed: int):
     x = x[:, : int((x[0, :, 0] >= 0).sum())]
     other = x[:, :changed].clone()  # all notes from there on are gone
     known, short = (Likelihood(model, one) for one in (x, other))
-    facts = [features(one._known_notes()) for one in (known, short)]
+    facts = [features(one.known_notes()) for one in (known, short)]
     for whole, part in zip(*facts, strict=True):
         assert torch.equal(whole[:changed], part)
     ahead = [h.history.patterns_ahead(h.row, h.last[h.row, h.position]) for h in (known, short)]
     assert torch.equal(ahead[0][:changed], ahead[1])
-    hidden = [one._hidden(one._known_notes())[0, :changed] for one in (known, short)]
+    hidden = [one._hidden(one.known_notes())[0, :changed] for one in (known, short)]
     torch.testing.assert_close(*hidden)
 
 
@@ -241,7 +241,7 @@ def test_gates_are_those_of_transposed_music():
     x = torch.where((x[..., :1] >= 0) & (x[..., 2:3] < 25), x, -1)
     higher = x.clone()
     higher[..., 2] += 5 * ((x[..., 0] >= 0) & (x[..., 1] != 1))
-    known = [Likelihood(model, one)._known_notes() for one in (x, higher)]
+    known = [Likelihood(model, one).known_notes() for one in (x, higher)]
     hidden = torch.randn(len(known[0].row), 16, dtype=torch.double)
     here, there = (model.heads.pitch_logits(hidden, one) for one in known)
     melodic = known[0].track > 0
@@ -255,7 +255,7 @@ def test_gates_are_those_of_transposed_music():
 def test_what_stood_at_no_lag_has_no_gate():
     """A gate's own offset cancels: only its difference from that of the pattern 0 counts."""
     model = density()
-    known = Likelihood(model, pieces(model, 2))._known_notes()
+    known = Likelihood(model, pieces(model, 2)).known_notes()
     hidden = torch.randn(len(known.row), 16, dtype=torch.double)
     logits = [model.heads.pitch_logits(hidden, known)]
     gates = slice(17 + 49, 17 + 49 + 16)
@@ -274,7 +274,7 @@ def test_what_stood_at_no_lag_has_no_gate():
 def test_what_a_track_has_used_has_a_logit_of_its_own():
     """Pitches after those of the lags and intervals, velocities after the pointers."""
     model = density()
-    known = Likelihood(model, pieces(model, 2))._known_notes()
+    known = Likelihood(model, pieces(model, 2)).known_notes()
     hidden = torch.randn(len(known.row), 16, dtype=torch.double)
     cases = [
         (model.heads.pitch, model.heads.pitch_logits, 17 + 49 + 16, known.used_pitches),
@@ -299,7 +299,7 @@ def test_gates_point_at_velocities():
         (8, 1, 3, 1, 50),
         (8, 1, 9, 1, 60),
     ]
-    known = Likelihood(model, torch.tensor([note]))._known_notes()
+    known = Likelihood(model, torch.tensor([note])).known_notes()
     last = last_layer(model.heads.velocity)
     for parameter in (last.weight, last.bias):
         nn.init.zeros_(parameter)
@@ -336,7 +336,7 @@ def test_parts_of_the_body_are_dropped_in_training_alone():
 def test_drums_alone_are_asked_for_no_length():
     kit, band = density(tracks=(DRUMS,)), density()
     for model, asked in ((kit, False), (band, True)):
-        known = Likelihood(model, pieces(model, 2))._known_notes()
+        known = Likelihood(model, pieces(model, 2)).known_notes()
         hidden = torch.zeros(len(known.row), 16, dtype=torch.double)
         names = [attribute for attribute, _ in model.heads.conditionals(hidden, known)]
         assert ("length" in names) == asked
