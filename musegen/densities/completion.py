@@ -268,7 +268,7 @@ class Completion(Sampler):
         """Return the hazards of the beat's slots by the network, and those that are sampled."""
         ahead = advance.clamp(min=0)
         of_track = self.density.heads.tracks_ahead(self.hidden, note, ahead)
-        stop = float(torch.sigmoid(-self.density.heads.patience))
+        stop = float(torch.sigmoid(-self.density.heads.patience.detach()))
         own = ahead.clamp(max=self.density.layout.advances)
         nuclei, temperature = self.config.nucleus, self.config.temperature
 
@@ -348,8 +348,9 @@ class Completion(Sampler):
         self.of_last = torch.where(self.is_new[:, None], chosen.patterns, self.of_last)
 
     def _end_beats(self) -> None:
-        """Begin the next beat of the pieces of which all particles wait."""
-        ended = self.waits.view(-1, self.particles).all(1)  # [piece]
+        """Begin the next beat of the pieces of which all particles wait, but after the end."""
+        waits = self.waits & (self.begin < self.end)
+        ended = waits.view(-1, self.particles).all(1)  # [piece]
         if not ended.any():
             return
         if self.particles > 1:
