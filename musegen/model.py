@@ -41,7 +41,7 @@ from musegen.densities.lookback_network import LookbackConfig
 from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.densities.note_transformer import DensityConfig, NoteDensity
-from musegen.draft import Draft
+from musegen.draft import Draft, random_kept
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
 from musegen.networks.bar_generators import MuseGANConfig
@@ -113,6 +113,11 @@ class MusicModel(ModelConfig):
         """True for a density of notes; other networks, and densities of maps, have cells as x."""
         recipe = self.base_recipe
         return "density" in recipe.networks and recipe.map_density is None
+
+    @property
+    def learns_to_listen(self) -> bool:
+        """True for a density of notes that learns what kept notes say of the others."""
+        return self.recipe == "lookback_rnn" and self.lookback.listens
 
     @model_validator(mode="after")
     def _no_given_tracks(self) -> "MusicModel":
@@ -191,7 +196,11 @@ class Music(Domain):
 
         def draw(number: int) -> Batch:
             if config.model.is_density:
-                return Batch(to_rows(data.note_batch(number, size, seed)).to(device))
+                x = to_rows(data.note_batch(number, size, seed)).to(device)
+                if config.model.learns_to_listen:
+                    kept = random_kept(size, len(data.tracks), data.bars, [seed, number])
+                    return Batch(x, torch.from_numpy(kept).to(device))
+                return Batch(x)
             if config.model.has_form:
                 played = data.played(*data.chosen(number, size, seed))
                 x = to_played(*(torch.from_numpy(part).to(device) for part in played))

@@ -18,6 +18,9 @@ from musegen.roll import DEFAULT_VELOCITY, Grid, Notes
 NoteRows = Int[Tensor, "batch note attribute"]
 """x of a density over notes: (step, track, pitch, length, velocity) of each, padded with -1."""
 
+Kept = Bool[Tensor, "batch track bar"]
+"""Which bars of which tracks of the roll are kept while the others are composed."""
+
 Padded = Int[Tensor, "batch note"]
 Indices = Int[Tensor, " n"]
 
