@@ -76,36 +76,30 @@ class KeptNotes:
 class KeptGates(nn.Module):
     """Logits of pitches from what is kept: what starts there at the lags ahead, and what sounds.
 
-    Weights of pitch classes are of those 0 to 11 semitones above the candidate, as those of what
-    has sounded. They begin at 0.
+    Weights of pitch classes are of those 0 to 11 semitones above the candidate. Each track has its
+    own, and they begin at 0. They do not depend on the hidden state, which knows the songs of its
+    training too well to need what is kept.
     """
 
-    turned: Tensor
+    above: Tensor
+    is_melodic: Tensor
 
-    def __init__(self, width: int, layout: Layout):
+    def __init__(self, layout: Layout):
         super().__init__()
-        self.classes, self.patterns = KEPT_PROFILES * OCTAVE, layout.patterns
-        self.embed = nn.Linear(self.classes, width)
-        last = nn.Linear(width, self.classes + self.patterns)
-        for parameter in last.parameters():
-            nn.init.zeros_(parameter)
-        self.layers = nn.Sequential(nn.Linear(width, width), nn.GELU(), last)
+        self.circular = nn.Parameter(torch.zeros(layout.tracks, KEPT_PROFILES, OCTAVE))
+        self.lags = nn.Parameter(torch.zeros(layout.tracks, layout.patterns))
         semitone = torch.arange(OCTAVE)
         above = (semitone[:, None] - semitone) % OCTAVE  # of a pitch class over a candidate
-        self.register_buffer("turned", above, persistent=False)
+        self.register_buffer("above", above, persistent=False)
+        is_melodic = ~torch.tensor(layout.is_drum)
+        self.register_buffer("is_melodic", is_melodic, persistent=False)
 
-    def forward(
-        self,
-        hidden: Float[Tensor, "n width"],
-        profiles: Float[Tensor, "n profile pitch_class"],
-        patterns: Int[Tensor, "n pitch"],
-        is_melodic: Bool[Tensor, "n 1"],
-    ) -> Float[Tensor, "n pitch"]:
-        profiles = profiles.to(hidden)
-        read = hidden + self.embed(profiles.flatten(1))  # [n profile*pitch_class]
-        circular, gates = self.layers(read).split([self.classes, self.patterns], 1)
-        circular = circular.unflatten(1, (KEPT_PROFILES, OCTAVE))  # [n profile semitone]
-        turned = circular[:, :, self.turned]  # [n profile pitch_class candidate]
-        of_class = torch.einsum("npk,npkc->nc", profiles, turned) * is_melodic
-        candidate = torch.arange(patterns.shape[1], device=patterns.device) % OCTAVE
-        return of_class[:, candidate] + (gates - gates[:, :1]).gather(1, patterns)
+    def forward(self, kept: KeptNotes, step: Indices, track: Indices) -> Float[Tensor, "n pitch"]:
+        """Return what is added to the logits of the pitches of notes at these steps and tracks."""
+        turned = self.circular[:, :, self.above] * self.is_melodic[:, None, None, None]
+        profiles = kept.profiles(step).to(turned)
+        of_class = torch.einsum("npk,npkc->nc", profiles, turned[track])
+        patterns = kept.patterns(step, track)
+        candidate = torch.arange(patterns.shape[1], device=step.device) % OCTAVE
+        gates = self.lags - self.lags[:, :1]
+        return of_class[:, candidate] + gates[track].gather(1, patterns)

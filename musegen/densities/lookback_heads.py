@@ -117,7 +117,7 @@ class LookbackHeads(nn.Module):
     def __init__(self, width: int, layout: Layout, harmony: bool, listens: bool = False):
         super().__init__()
         self.layout, self.harmony = layout, harmony
-        self.kept = KeptGates(width, layout) if listens else None
+        self.kept = KeptGates(layout) if listens else None
         tracks, patterns = layout.tracks, layout.patterns
         gates = tracks * patterns
         self.advance = _Head(width, (layout.advances + 1, layout.bar, 2 * gates))
@@ -156,9 +156,7 @@ class LookbackHeads(nn.Module):
             profiles = note.profiles.flatten(1)  # [n profile*pitch_class]
             hidden = hidden + self.embed_profiles(profiles)
         if self.kept and note.kept:
-            patterns = note.kept.patterns(note.step, note.track)
-            profiles = note.kept.profiles(note.step)
-            note.of_kept = self.kept(hidden, profiles, patterns, note.is_melodic)
+            note.of_kept = self.kept(note.kept, note.step, note.track)
         yield "pitch", self.pitch_logits(hidden, note)
         hidden = hidden + self.embed_pitch(note.place)
         hidden = hidden + self.embed_pattern(note.pattern)
