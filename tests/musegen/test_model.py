@@ -341,13 +341,13 @@ def test_batches_of_notes_are_phrases_of_about_as_many_notes(band):
 def test_a_density_is_steered(band, tmp_path):
     """By temperature and nucleus; the model itself stays as it was."""
     model = tiny(band, tmp_path / "run", "lookback_rnn")
-    whole = {"temperature": 1.0, "top_p": 1.0}
+    whole = Steering(temperature=1, top_p=1)
     for settings in ({"temperature": 1e-6}, {"top_p": 1e-6}):
-        different = model.notes(3, 1, 2, Steering(**whole))
-        same = model.notes(3, 1, 2, Steering(**{**whole, **settings}))
+        different = model.notes(3, 1, 2, whole)
+        same = model.notes(3, 1, 2, whole.model_copy(update=settings))
         assert len({str(rows(one)) for one in same}) == 1
         assert len({str(rows(one)) for one in different}) > 1
-        assert all(map(equal, different, model.notes(3, 1, 2, Steering(**whole))))
+        assert all(map(equal, different, model.notes(3, 1, 2, whole)))
 
 
 def equal(one, other):
@@ -356,10 +356,11 @@ def equal(one, other):
 
 def test_a_model_names_the_settings_that_it_has_not_and_one_that_has(band, tmp_path):
     vae = tiny(band, tmp_path / "vae", "vae")
-    for settings in ({"temperature": 0.9}, {"key": Key.parse("A minor")}, {"density": 2.0}):
-        (name,) = settings
+    key = Key.parse("A minor")
+    for steering in (Steering(temperature=0.9), Steering(key=key), Steering(density=2)):
+        (name,) = steering.used
         with pytest.raises(ConfigError, match=f"vae has no {name} .* lookback_rnn"):
-            vae.sample(steering=Steering(**settings))
+            vae.sample(steering=steering)
     with pytest.raises(ConfigError, match=r"vae has no form .* latent_musegan or lookback_rnn"):
         vae.notes(steering=Steering(form="AB"))
     draft = blank(vae.spec.tracks, vae.spec.grid, 2)
