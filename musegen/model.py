@@ -188,8 +188,16 @@ class Music(Domain):
         device: torch.device,
         other: Collection | None = None,
     ) -> Batches:
-        """Phrases of the training split, with those of another collection, if any."""
+        """Phrases of the training split, with those of another collection, if any.
+
+        Of a density that learns to listen c is what random drafts keep.
+        """
         size, seed = config.train.batch_size, config.train.seed
+        if config.model.learns_to_listen and not config.start:
+            raise ConfigError(
+                "model.lookback.listens trains gates beside weights that are there: "
+                "add --from lookback_rnn, or a run of your own"
+            )
 
         def states(source: Collection, number: int) -> States:
             return to_states(torch.from_numpy(source.batch(number, size, seed)).to(device))
