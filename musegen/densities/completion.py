@@ -6,7 +6,7 @@ is the probability that it is there if it is in none before,
     h(slot) = p(slot) / P(no slot before it)
 
 A kept slot has its known outcome, and an open one keeps the network's hazard, so that what is kept
-is heard and nothing crowds around it (thinning; Lewis and Shedler, 1979). With a density d, the
+counts and nothing crowds around it (thinning; Lewis and Shedler, 1979). With a density d, the
 hazard of each step becomes
 
     1 - h'(step) = (1 - h(step))^d
@@ -46,7 +46,7 @@ RARE = 1e-6
 
 TINY = 1e-30
 
-HEARD_BARS = 1
+JUDGING_BARS = 1
 """Bars after the last open one whose notes judge the particles."""
 
 LEAST_EFFECTIVE = 0.5
@@ -160,8 +160,8 @@ class Completion(Sampler):
         self.given, self.is_given = to_playing_order(notes, layout)
         is_open = torch.nonzero(self.open.any(2).any(0))[:, 0]
         self.first = int(is_open[0]) if len(is_open) else self.steps
-        heard = HEARD_BARS * layout.bar if particles > 1 else 0
-        self.end = min(self.steps, int(is_open[-1]) + 1 + heard) if len(is_open) else 0
+        judging = JUDGING_BARS * layout.bar if particles > 1 else 0
+        self.end = min(self.steps, int(is_open[-1]) + 1 + judging) if len(is_open) else 0
         steps = self.steps
         self.kept_notes = KeptNotes(layout, self.is_given, self.given, steps)
         self._hear_beginning()

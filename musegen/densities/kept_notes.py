@@ -1,4 +1,4 @@
-"""What is kept of a piece that is completed, and gates on it: later notes are known as well."""
+"""Kept notes of a piece that is completed, and gates on them: later ones are known as well."""
 
 from copy import copy
 

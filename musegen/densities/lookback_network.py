@@ -50,7 +50,7 @@ class LookbackConfig(Strict):
     listens: bool = False
 
     def steered(self, steering: Steering) -> "LookbackConfig":
-        """Return the config with the temperature and nucleus that are wished for."""
+        """Return the config with the temperature and nucleus that are asked for."""
         changes: dict[str, Any] = {}
         if steering.temperature is not None:
             changes["temperature"] = steering.temperature

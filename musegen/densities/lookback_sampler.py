@@ -44,7 +44,7 @@ class Sampler:
     """
 
     states = ("rows", "unfinished", "last", "latest", "of_last", "earlier", "loudness", "embedded")
-    """What is held of each row, besides the grids and the state of the body."""
+    """State of each row, besides the grids and that of the body."""
 
     def __init__(
         self,

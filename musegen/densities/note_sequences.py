@@ -19,7 +19,7 @@ NoteRows = Int[Tensor, "batch note attribute"]
 """x of a density over notes: (step, track, pitch, length, velocity) of each, padded with -1."""
 
 Kept = Bool[Tensor, "batch track bar"]
-"""Which bars of which tracks of the roll are kept while the others are composed."""
+"""True for the bars of the tracks of the roll that are kept while the others are composed."""
 
 Padded = Int[Tensor, "batch note"]
 Indices = Int[Tensor, " n"]

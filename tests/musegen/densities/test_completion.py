@@ -147,7 +147,7 @@ COUNT = 4000
 
 
 def frequencies(model: LookbackDensity, track: int, velocities: tuple[int, int], particles: int):
-    """How often each piece is completed of two given velocities of a track."""
+    """Return the share of each piece that is completed of two given velocities of a track."""
     piece = [0] * 4
     piece[track], piece[track + 2] = velocities
     notes = torch.tensor([rows_of(tuple(piece))]).expand(COUNT, -1, -1)
@@ -248,7 +248,7 @@ def test_the_density_follows_its_dial():
 
 
 def test_a_key_divides_the_odds_of_notes_outside():
-    """Pitches are alike where the network does not tell them apart; the lowest one is F."""
+    """All pitches are equally likely to the network; the lowest one is F."""
     model = density(nucleus=WHOLE)
     for parameter in model.heads.pitch.parameters():
         nn.init.zeros_(parameter)
@@ -273,7 +273,7 @@ def test_a_key_divides_the_odds_of_notes_outside():
 
 
 def test_a_chord_ends_where_the_key_has_no_higher_pitch():
-    """Where only a chord is ever played, and C is the highest pitch of the key but not of all."""
+    """Only chords are played, and C is the highest pitch of the key but not of all."""
     grid = Grid(steps_per_beat=2, beats_per_bar=2, lowest_pitch=60, pitches=2)
     model = density(grid, (PIANO,))
     last = [m for m in model.heads.advance.modules() if isinstance(m, nn.Linear)][-1]
@@ -315,7 +315,7 @@ def state(sampler: Sampler) -> Tensor:
     return cache.layers
 
 
-def test_known_notes_are_heard_at_once_as_one_after_another():
+def test_known_notes_are_read_at_once_as_one_after_another():
     model = density()
     x = piece(model, 1)
     x = x[:, x[0, :, 0] >= 0]
