@@ -164,7 +164,7 @@ class Completion(Sampler):
         self.end = min(self.steps, int(is_open[-1]) + 1 + judging) if len(is_open) else 0
         steps = self.steps
         self.kept_notes = KeptNotes(layout, self.is_given, self.given, steps)
-        self._hear_beginning()
+        self._read_beginning()
         self.kept_notes = self.kept_notes.seen_by(self.rows)
         self.weight = self.history.sounding.new_zeros(len(self.rows), dtype=torch.double)
         self.waits = torch.zeros_like(self.rows, dtype=torch.bool)
@@ -172,12 +172,12 @@ class Completion(Sampler):
         self.outside = self._outside()
         self.highest = int(torch.nonzero(self.outside > IMPOSSIBLE)[-1])
 
-    def _hear_beginning(self) -> None:
-        """Hear what all pieces keep before the first open bar, then part into particles."""
+    def _read_beginning(self) -> None:
+        """Read what all pieces keep before the first open bar, then part into particles."""
         earlier = self.is_given & (self.given.step < self.first)
         count = int(earlier.sum(1).min())
         if count:
-            self._hear(_rows_of(self.given[:, :count], self.density))
+            self._read(_rows_of(self.given[:, :count], self.density))
         self.place = torch.full_like(self.rows, count)
         self.hidden = self.embedded
         self._after_last()

@@ -320,7 +320,7 @@ def test_known_notes_are_read_at_once_as_one_after_another():
     x = piece(model, 1)
     x = x[:, x[0, :, 0] >= 0]
     at_once, one_by_one = Sampler(model, 1, 4 * BARS), Replay(model, 1, 4 * BARS)
-    at_once._hear(x)
+    at_once._read(x)
     notes, _ = to_playing_order(x, model.layout)
     assert x.shape[1] > 5
     for number in range(x.shape[1]):
@@ -381,7 +381,7 @@ def test_a_transformer_cannot_complete():
         model(1).sample(2, Steering(density=2))
 
 
-def test_particles_of_a_piece_start_alike_and_part():
+def test_particles_of_a_piece_begin_equal_and_part():
     model = density(nucleus=WHOLE)
     kept = torch.ones(2, 3, BARS, dtype=torch.bool)
     kept[:, :, 2:4] = False
