@@ -320,3 +320,20 @@ def remix(source: Source, form: str, section_bars: int) -> Draft:
 def _of(source: Source, bars: int, kept: Kept) -> Draft:
     placed = (Placed(source, 0, source.bars, 0),)
     return Draft(source.song.tracks, source.song.grid, bars, placed, kept)
+
+
+def random_kept(
+    count: int, tracks: int, bars: int, seed: Sequence[int]
+) -> Bool[np.ndarray, "draft track bar"]:
+    """Return what drafts keep: some tracks, all but a few bars of all tracks, or both, by chance.
+
+    At least one track is composed somewhere.
+    """
+    chance = np.random.default_rng(seed)
+    is_open = chance.random((count, tracks, 1)) < chance.choice([0.25, 0.5, 0.75], (count, 1, 1))
+    is_open[np.arange(count), chance.integers(tracks, size=count)] = True
+    first, length = chance.integers(bars, size=(2, count, 1, 1))
+    bar = np.arange(bars)
+    hole = (bar >= first) & (bar < first + np.maximum(1, length // 2))
+    kind = chance.choice(3, (count, 1, 1), p=(0.6, 0.2, 0.2))  # tracks, bars, bars of tracks
+    return ~np.where(kind == 0, is_open, np.where(kind == 1, hole, is_open & hole))

@@ -45,7 +45,7 @@ from musegen.densities.lookback_network import LookbackConfig
 from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.densities.note_transformer import DensityConfig, NoteDensity
-from musegen.draft import Draft, blank
+from musegen.draft import Draft, blank, random_kept
 from musegen.files.label import origin
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
@@ -156,6 +156,11 @@ class MusicModel(ModelConfig):
         resolved = super().resolved_recipe
         return resolved.beside_condition() if self.musegan.given else resolved
 
+    @property
+    def learns_to_listen(self) -> bool:
+        """True for a density of notes that learns what kept notes say of the others."""
+        return self.recipe == "lookback_rnn" and self.lookback.listens
+
     @model_validator(mode="after")
     def _can_accompany(self) -> "MusicModel":
         if self.musegan.given:
@@ -248,16 +253,26 @@ class Music(Domain):
     ) -> Batches:
         """Phrases of the training split, with those of another collection, if any.
 
-        Where tracks are given, x has the other tracks and c the given ones.
+        Where tracks are given, x has the other tracks and c the given ones; of a density that
+        learns to listen c is what random drafts keep.
         """
         size, seed = config.train.batch_size, config.train.seed
+        if config.model.learns_to_listen and not config.start:
+            raise ConfigError(
+                "model.lookback.listens trains gates beside weights that are there: "
+                "add --from lookback_rnn, or a run of your own"
+            )
 
         def states(source: Collection, number: int) -> States:
             return to_states(torch.from_numpy(source.batch(number, size, seed)).to(device))
 
         def draw(number: int) -> Batch:
             if config.model.is_density:
-                return Batch(to_rows(data.note_batch(number, size, seed)).to(device))
+                x = to_rows(data.note_batch(number, size, seed)).to(device)
+                if config.model.learns_to_listen:
+                    kept = random_kept(size, len(data.tracks), data.bars, [seed, number])
+                    return Batch(x, torch.from_numpy(kept).to(device))
+                return Batch(x)
             if config.model.has_form:
                 played = data.played(*data.chosen(number, size, seed))
                 x = to_played(*(torch.from_numpy(part).to(device) for part in played))

@@ -6,7 +6,7 @@ is the probability that it is there if it is in none before,
     h(slot) = p(slot) / P(no slot before it)
 
 A kept slot has its known outcome, and an open one keeps the network's hazard, so that what is kept
-is heard and nothing crowds around it (thinning; Lewis and Shedler, 1979). With a density d, the
+counts and nothing crowds around it (thinning; Lewis and Shedler, 1979). With a density d, the
 hazard of each step becomes
 
     1 - h'(step) = (1 - h(step))^d
@@ -30,13 +30,14 @@ from torch.nn import functional as F
 from core.densities.recurrent import RecurrentState
 from core.densities.transformer import nucleus
 from core.errors import ConfigError
+from musegen.densities.kept_notes import KeptNotes
 from musegen.densities.lookback import Note, lengths_and_velocities
 from musegen.densities.lookback_heads import IMPOSSIBLE, Logits
 from musegen.densities.lookback_likelihood import to_playing_order
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.lookback_sampler import Sampler, to_rows
 from musegen.densities.next_note import Attribute, NextNote
-from musegen.densities.note_sequences import Indices, NoteRows, pad_rows
+from musegen.densities.note_sequences import Indices, Kept, NoteRows, pad_rows
 from musegen.networks.states import OCTAVE
 from musegen.steering import Steering
 
@@ -45,7 +46,7 @@ RARE = 1e-6
 
 TINY = 1e-30
 
-HEARD_BARS = 1
+JUDGING_BARS = 1
 """Bars after the last open one whose notes judge the particles."""
 
 LEAST_EFFECTIVE = 0.5
@@ -56,8 +57,6 @@ Chances = Float[Tensor, "n choice"]
 
 Slots = Float[Tensor, "row step track"]
 """Probabilities, or hazards, of the slots of a beat."""
-
-Kept = Bool[Tensor, "batch track bar"]
 
 
 def hazards(p: Chances, last: float) -> Chances:
@@ -161,21 +160,24 @@ class Completion(Sampler):
         self.given, self.is_given = to_playing_order(notes, layout)
         is_open = torch.nonzero(self.open.any(2).any(0))[:, 0]
         self.first = int(is_open[0]) if len(is_open) else self.steps
-        heard = HEARD_BARS * layout.bar if particles > 1 else 0
-        self.end = min(self.steps, int(is_open[-1]) + 1 + heard) if len(is_open) else 0
-        self._hear_beginning()
+        judging = JUDGING_BARS * layout.bar if particles > 1 else 0
+        self.end = min(self.steps, int(is_open[-1]) + 1 + judging) if len(is_open) else 0
+        steps = self.steps
+        self.kept_notes = KeptNotes(layout, self.is_given, self.given, steps)
+        self._read_beginning()
+        self.kept_notes = self.kept_notes.seen_by(self.rows)
         self.weight = self.history.sounding.new_zeros(len(self.rows), dtype=torch.double)
         self.waits = torch.zeros_like(self.rows, dtype=torch.bool)
         self.is_new = ~self.waits
         self.outside = self._outside()
         self.highest = int(torch.nonzero(self.outside > IMPOSSIBLE)[-1])
 
-    def _hear_beginning(self) -> None:
-        """Hear what all pieces keep before the first open bar, then part into particles."""
+    def _read_beginning(self) -> None:
+        """Read what all pieces keep before the first open bar, then part into particles."""
         earlier = self.is_given & (self.given.step < self.first)
         count = int(earlier.sum(1).min())
         if count:
-            self._hear(_rows_of(self.given[:, :count], self.density))
+            self._read(_rows_of(self.given[:, :count], self.density))
         self.place = torch.full_like(self.rows, count)
         self.hidden = self.embedded
         self._after_last()
@@ -214,6 +216,7 @@ class Completion(Sampler):
         self._remember()
         state = (self.last, self.of_last, self.latest)
         note = NextNote(self.history, self.history.row, *state, self._sums, self._loudness)
+        note.kept = self.kept_notes
         conditionals = self.density.heads.conditionals(self.hidden, note)
         _, logits = next(conditionals)
         chosen = self._choose(note, logits)
@@ -321,13 +324,27 @@ class Completion(Sampler):
         kept = following.pitch if attribute == "pitch" else getattr(following, attribute) - 1
         if attribute == "length":
             kept = kept * note.is_melodic[:, 0]
-        kept = kept.clamp(min=0)
-        if self.particles > 1:
-            of_kept = logits.float().log_softmax(1).gather(1, kept[:, None])[:, 0]
-            self.weight += of_kept * chosen.is_kept
+        log_probs = logits.float().log_softmax(1)
+        if attribute == "pitch" and note.of_kept is not None:
+            logits = logits + note.of_kept
+        proposed = logits.float().log_softmax(1)
         if attribute == "pitch":
             logits = logits + self.outside * note.is_melodic
-        return torch.where(chosen.is_kept, kept, self._sample(attribute, logits))
+        sampled = self._sample(attribute, logits)
+        value = torch.where(chosen.is_kept, kept.clamp(min=0), sampled)
+        if self.particles > 1:
+            self._weigh_value(log_probs, proposed, value, chosen)
+        return value
+
+    def _weigh_value(
+        self, log_probs: Logits, proposed: Logits, value: Indices, chosen: Chosen
+    ) -> None:
+        """Weight by the chances of kept attributes, and by how much likelier a sampled one is to
+        the network than to the gates by which it was sampled."""
+        at = value[:, None]
+        of_network, of_gates = log_probs.gather(1, at)[:, 0], proposed.gather(1, at)[:, 0]
+        self.weight += of_network * chosen.is_kept
+        self.weight += (of_network - of_gates) * (chosen.is_note & ~chosen.is_kept)
 
     def _sums(self, advance: Indices) -> Tensor:
         earlier = self.earlier

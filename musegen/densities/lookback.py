@@ -143,7 +143,7 @@ def lengths_and_velocities(cells: Tensor) -> tuple[Tensor, Tensor]:
 
 
 GRIDS = ("cells", "patterns", "starts", "sounding", "first")
-"""What a history holds of each piece."""
+"""Grids of a history, with a row for each piece."""
 
 
 class History:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.theory.shapes import Losses
+from musegen.densities.kept_notes import KeptGates
 from musegen.densities.lookback import VELOCITIES, Layout
 from musegen.densities.next_note import AGES, INTERVAL, PROFILES, Attribute, NextNote
 from musegen.densities.note_sequences import Indices
@@ -113,9 +114,10 @@ class LookbackHeads(nn.Module):
     turned: Tensor
     pitch_class: Tensor
 
-    def __init__(self, width: int, layout: Layout, harmony: bool):
+    def __init__(self, width: int, layout: Layout, harmony: bool, listens: bool = False):
         super().__init__()
         self.layout, self.harmony = layout, harmony
+        self.kept = KeptGates(layout) if listens else None
         tracks, patterns = layout.tracks, layout.patterns
         gates = tracks * patterns
         self.advance = _Head(width, (layout.advances + 1, layout.bar, 2 * gates))
@@ -143,7 +145,8 @@ class LookbackHeads(nn.Module):
     def conditionals(self, hidden: Hidden, note: NextNote) -> Iterator[tuple[Attribute, Logits]]:
         """Yield the logits of each attribute; it must be chosen before the next is asked for.
 
-        The length of drums alone is no choice.
+        The length of drums alone is no choice. What kept notes add to the logits of the pitch
+        lies beside, in `note.of_kept`.
         """
         yield "advance", self.advance_logits(hidden, note)
         hidden = self._at_step(hidden, note)
@@ -152,6 +155,8 @@ class LookbackHeads(nn.Module):
         if self.embed_profiles:
             profiles = note.profiles.flatten(1)  # [n profile*pitch_class]
             hidden = hidden + self.embed_profiles(profiles)
+        if self.kept and note.kept:
+            note.of_kept = self.kept(note.kept, note.step, note.track)
         yield "pitch", self.pitch_logits(hidden, note)
         hidden = hidden + self.embed_pitch(note.place)
         hidden = hidden + self.embed_pattern(note.pattern)

@@ -6,11 +6,12 @@ from torch import Tensor, nn
 
 from core.densities.transformer import Hidden
 from core.theory.shapes import Losses
+from musegen.densities.kept_notes import KeptNotes
 from musegen.densities.lookback import VELOCITIES, History, Layout, Note
 from musegen.densities.lookback_heads import Logits
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.next_note import NO_NOTE, PROFILES, Attribute, NextNote
-from musegen.densities.note_sequences import Indices, NoteRows
+from musegen.densities.note_sequences import Indices, Kept, NoteRows
 from musegen.networks.states import OCTAVE
 
 
@@ -20,7 +21,13 @@ class Likelihood:
     The features of a note are those of sampling: notes at and after it are masked out.
     """
 
-    def __init__(self, density: LookbackNetwork, x: NoteRows, bars: int | None = None):
+    def __init__(
+        self,
+        density: LookbackNetwork,
+        x: NoteRows,
+        bars: int | None = None,
+        kept: Kept | None = None,
+    ):
         self.density, layout = density, density.layout
         self.steps, self.batch = (bars or density.bars) * layout.bar, len(x)
         note, is_note = to_playing_order(x, layout)
@@ -35,6 +42,12 @@ class Likelihood:
         self.last = _shifted(note)
         self.cut = torch.nonzero(self.note.step + self.note.length == self.steps)[:, 0]
         self.loudness = _loudness(self.row, self.note, layout)
+        self.kept_notes = None
+        if kept is not None:
+            bar, rows = note.step // layout.bar, torch.arange(len(x), device=x.device)[:, None]
+            is_kept = is_note & kept[:, list(layout.order)][rows, note.track, bar]
+            self.kept_notes = KeptNotes(layout, is_kept, note, self.steps).seen_by(self.row)
+            self.is_open = ~is_kept[self.row, self.position]
 
     def log_prob(self) -> Losses:
         """Return log p of each phrase in nats."""
@@ -49,6 +62,7 @@ class Likelihood:
     def known_notes(self) -> NextNote:
         """Return the notes with all facts about their places."""
         known = self._next(self.row, self.position)
+        known.kept = self.kept_notes
         known.choose("advance", self.note.step - known.last.step)
         known.choose("track", self.note.track)
         known.choose("pitch", self.note.pitch)
@@ -99,6 +113,8 @@ class Likelihood:
 
     def _of(self, attribute: Attribute, known: NextNote, logits: Logits) -> Losses:
         """Return log p of a chosen attribute given those before it."""
+        if attribute == "pitch" and known.of_kept is not None:
+            logits = logits + known.of_kept * self.is_open[:, None]
         log_probs = logits.log_softmax(1)
         if attribute == "advance":
             return self.density.heads.log_prob_of_advance(log_probs, known.advance)

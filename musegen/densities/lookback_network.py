@@ -32,7 +32,9 @@ class LookbackConfig(Strict):
     `harmony`: gates on the pitch classes that sound, and on how long a track has been silent.
     `dropout`: the share of the numbers in the body's input and output that is dropped in
     training. `temperature`: 1 is as learned. `particles`: copies of a piece that are composed side
-    by side where notes are given, of which those go on that suit the given ones.
+    by side where notes are given, of which those go on that suit the given ones. `listens`: gates
+    on what is kept of a piece that is completed, later notes too. They alone are trained, beside
+    the weights of the run that training starts from.
     """
 
     body: Literal["gru", "transformer"] = "gru"
@@ -45,9 +47,10 @@ class LookbackConfig(Strict):
     temperature: float = Field(default=1.0, gt=0)
     nucleus: Nucleus = Nucleus()
     particles: int = Field(default=8, gt=0)
+    listens: bool = False
 
     def steered(self, steering: Steering) -> "LookbackConfig":
-        """Return the config with the temperature and nucleus that are wished for."""
+        """Return the config with the temperature and nucleus that are asked for."""
         changes: dict[str, Any] = {}
         if steering.temperature is not None:
             changes["temperature"] = steering.temperature
@@ -66,7 +69,10 @@ class LookbackNetwork(nn.Module):
         self.embedding = NoteEmbedding(config.width, self.layout, bars, config.harmony)
         self.dropout = nn.Dropout(config.dropout)
         self.body = _body(config)
-        self.heads = LookbackHeads(config.width, self.layout, config.harmony)
+        self.heads = LookbackHeads(config.width, self.layout, config.harmony, config.listens)
+        if self.heads.kept:
+            self.requires_grad_(False)
+            self.heads.kept.requires_grad_(True)
 
     @property
     def device(self) -> torch.device:

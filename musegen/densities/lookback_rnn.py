@@ -11,11 +11,11 @@ from torch import Tensor
 from core.theory.distributions import Distribution
 from core.theory.shapes import Losses
 from core.training.device import isolated_random_state
-from musegen.densities.completion import Completion, Kept
+from musegen.densities.completion import Completion
 from musegen.densities.lookback_likelihood import Likelihood
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.lookback_sampler import Sampler
-from musegen.densities.note_sequences import NoteRows, join_rows, moved
+from musegen.densities.note_sequences import Kept, NoteRows, join_rows, moved
 from musegen.steering import UNSTEERED, Steering
 
 
@@ -27,15 +27,16 @@ class LookbackDensity(LookbackNetwork):
     which is cut there is at least as long.
     """
 
-    def forward(self, batch: int, c: Tensor | None = None) -> "LookbackDistribution":
-        return LookbackDistribution(self, batch)
+    def forward(self, batch: int, c: Kept | None = None) -> "LookbackDistribution":
+        """Return p(x); with bars that are kept as c, p of the others given those."""
+        return LookbackDistribution(self, batch, c)
 
 
 class LookbackDistribution(Distribution):
     """p(x) over a batch of phrases, x [batch note attribute]."""
 
-    def __init__(self, density: LookbackDensity, batch: int):
-        self.density, self.batch = density, batch
+    def __init__(self, density: LookbackDensity, batch: int, kept: Kept | None = None):
+        self.density, self.batch, self.kept = density, batch, kept
 
     @property
     def representative(self) -> NoteRows:
@@ -50,8 +51,11 @@ class LookbackDistribution(Distribution):
         return self.sample(self.density.bars)
 
     def log_prob(self, value: NoteRows) -> Losses:
-        """Return log p of each phrase in nats."""
-        return Likelihood(self.density, value).log_prob()
+        """Return log p of each phrase in nats.
+
+        What is kept changes the pitches of the other notes, and not when they are.
+        """
+        return Likelihood(self.density, value, kept=self.kept).log_prob()
 
     def sample(self, bars: int, steering: Steering = UNSTEERED) -> NoteRows:
         """Sample pieces of any length; `ConfigError` for a form that does not divide them."""

@@ -44,7 +44,7 @@ class Sampler:
     """
 
     states = ("rows", "unfinished", "last", "latest", "of_last", "earlier", "loudness", "embedded")
-    """What is held of each row, besides the grids and the state of the body."""
+    """State of each row, besides the grids and that of the body."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class Sampler:
         for cache in self.caches:
             cache.keep(rows)
 
-    def _hear(self, known: NoteRows) -> None:
+    def _read(self, known: NoteRows) -> None:
         """Go on from known notes, of which every row has as many."""
         likelihood = Likelihood(self.density, known, self.steps // self.density.layout.bar)
         self.history = history = likelihood.history

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from musegen.densities.kept_notes import KeptNotes
 from musegen.densities.lookback import (
     NEVER,
     Cells,
@@ -55,6 +56,9 @@ class NextNote:
            used_pitches and used_velocities at earlier steps
     pitch: pattern, interval to the track's last note, lagged_lengths and lagged_velocities,
            pitch_velocity of the track's last note on that pitch
+
+    `kept`: the kept notes of a piece that is completed; `of_kept`: what they add to the logits of
+    the pitch.
     """
 
     advance: Indices
@@ -65,6 +69,8 @@ class NextNote:
     ages: Int[Tensor, "n track"]
     profiles: Profiles
     class_patterns: Patterns
+    kept: KeptNotes | None = None
+    of_kept: Float[Tensor, "n pitch"] | None = None
     own_pitch: Indices
     own_length: Indices
     own_velocity: Indices

@@ -18,6 +18,9 @@ from musegen.roll import DEFAULT_VELOCITY, Grid, Notes
 NoteRows = Int[Tensor, "batch note attribute"]
 """x of a density over notes: (step, track, pitch, length, velocity) of each, padded with -1."""
 
+Kept = Bool[Tensor, "batch track bar"]
+"""True for the bars of the tracks of the roll that are kept while the others are composed."""
+
 Padded = Int[Tensor, "batch note"]
 Indices = Int[Tensor, " n"]
 

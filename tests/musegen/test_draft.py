@@ -15,6 +15,7 @@ from musegen.draft import (
     bridge,
     continuation,
     infill,
+    random_kept,
     remix,
 )
 from musegen.roll import Grid, Notes
@@ -148,3 +149,16 @@ def test_the_song_keeps_its_programs_and_drums_get_a_length(tmp_path: Path) -> N
     assert roll.tracks[PIANO].program == LAKH[PIANO].program
     found = roll.notes()
     assert found.length[found.track == DRUMS].tolist() == [60, 60]
+
+
+def test_random_drafts_are_of_every_kind_and_compose_something() -> None:
+    kept = random_kept(400, 5, 16, [3])
+    is_open = ~kept
+    assert is_open.any((1, 2)).all()
+    whole = np.logical_or(is_open.all(2), kept.all(2))
+    of_tracks = whole.min(1)
+    of_bars = (is_open == is_open[:, :1]).all((1, 2))
+    assert 0.5 < of_tracks.mean() < 0.7 and 0.15 < (of_bars & ~of_tracks).mean() < 0.3
+    holes = is_open[~of_tracks].any(1)
+    assert (np.diff(holes.astype(int), axis=1) == 1).sum(1).max() == 1, "one hole each"
+    assert np.array_equal(random_kept(9, 5, 16, [3]), random_kept(9, 5, 16, [3]))

@@ -607,3 +607,23 @@ def columns_of(notes):
 
 def spec_of(model):
     return model.spec.tracks, model.spec.grid
+
+
+def test_a_density_learns_to_listen_and_composes_from_nothing_as_before(band, tmp_path):
+    model = tiny(band, tmp_path / "run", "lookback_rnn")
+    listens = ["train.steps=3", "train.batch_size=2", "model.lookback.listens=true"]
+    with pytest.raises(ConfigError, match="add --from lookback_rnn"):
+        train(band, tmp_path / "deaf", "lookback_rnn", "tiny", "cpu", listens)
+    start = tmp_path / "run"
+    listening = train(
+        band, tmp_path / "listening", "lookback_rnn", "tiny", "cpu", listens, start=start
+    )
+    weights, before = (dict(one.networks.named_parameters()) for one in (listening, model))
+    new = weights.keys() - before.keys()
+    changed = {name for name in before if not torch.equal(weights[name], before[name])}
+    assert not changed
+    assert new == {"density.heads.kept.circular", "density.heads.kept.lags"}
+    assert all(weights[name].any() for name in new)
+    whole = Steering(top_p=1)
+    assert all(map(equal, listening.notes(3, 1, 2, whole), model.notes(3, 1, 2, whole)))
+    assert len(set(map(str, map(rows, listening.notes(3, 1, 2, whole))))) > 1
