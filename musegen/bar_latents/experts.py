@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from musegen.bar_latents.struck_notes import MOST_VOICES, PARTS, StruckNotes
+from musegen.bar_latents.struck_notes import MOST_VOICES, StruckNotes
 from musegen.networks.states import OCTAVE, States, by_octave
 
 HARMONY, RHYTHM = 8.0, 3.0
@@ -16,6 +16,9 @@ HARMONY, RHYTHM = 8.0, 3.0
 
 Scales = Bool[Tensor, "batch pitch_class"]
 """The pitch classes of a scale for each piece, counted from the grid's lowest pitch."""
+
+HALVES = 2
+"""Parts of a bar in each of which the kept tracks have a chord."""
 
 TIES = 1e-3
 """Logits that differ by less are those of repeated bars."""
@@ -71,7 +74,7 @@ def _chord(
 ) -> Float[Tensor, "batch bar step pitch"]:
     """Return 1 at the pitches of all octaves whose class sounds in the half bar."""
     halves = []
-    for part in sounding.tensor_split(PARTS, 3):
+    for part in sounding.tensor_split(HALVES, 3):
         classes = by_octave(part.amax((1, 3))).amax(2)  # [batch bar pitch_class]
         halves.append(classes[:, :, None].expand(-1, -1, part.shape[3], -1))
     pitch = torch.arange(sounding.shape[-1], device=sounding.device)

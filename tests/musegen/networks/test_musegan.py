@@ -118,7 +118,7 @@ def test_given_tracks_reach_generator_encoder_and_critic(wiring):
 
 @pytest.mark.parametrize("wiring", WIRINGS)
 def test_a_given_track_reaches_the_gates_of_its_bar(wiring):
-    """Whether tracks play, their pitches and the harmony: else they could not follow a chord."""
+    """They read if tracks play, their pitches and the harmony, so that a chord can be followed."""
     torch.manual_seed(2)
     decoder = Decoder(beside(wiring), ODD, LAKH, 2)
     z, c = torch.randn(1, decoder.wires.latent), rolls(1, 2, 2, ODD)
