@@ -30,7 +30,14 @@ from musegen.steering import Steering
 from musegen.tonality import Key
 
 BARS, STEPS_PER_BEAT = 3, 4
-SLOW_FLOW = pytest.param("glow", marks=pytest.mark.slow)
+
+
+def slow(value: object):
+    """Return a value whose test is a slow one."""
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
+SLOW_FLOW = slow("glow")
 
 
 @pytest.fixture(scope="module")
@@ -354,7 +361,7 @@ def test_long_pieces_keep_the_constant_parts_of_z_and_change_the_temporal_ones(b
         assert same == kept
 
 
-@pytest.mark.parametrize("wiring", ["composer", "jamming", "hybrid"])
+@pytest.mark.parametrize("wiring", [slow("composer"), slow("jamming"), "hybrid"])
 def test_a_resumed_accompanist_is_bit_equal(band, tmp_path, wiring):
     whole = accompanying(band, tmp_path / "whole", wiring, steps=4)
     accompanying(band, tmp_path / "parts", wiring, steps=2)
@@ -370,7 +377,7 @@ def two_stages(band, folder, steps, kind="stochastic"):
     return train(band, folder, "musegan", "tiny", "cpu", settings)
 
 
-@pytest.mark.parametrize("first", [1, 2, 3])
+@pytest.mark.parametrize("first", [slow(1), 2, slow(3)])
 def test_a_run_of_two_stages_resumes_to_the_bit(band, tmp_path, first):
     """Within each stage and between them; what is loaded samples as what was trained."""
     whole = two_stages(band, tmp_path / "whole", 4)
