@@ -426,7 +426,7 @@ class MusicCommands(DomainCommands):
         for roll in composition.songs(count, seed):
             yield from write_song(roll, to)
         if judge:
-            typer.echo(f"best of {best_of}: {1 - 1 / best_of:.0%} of the songs thrown away")
+            typer.echo(f"best of {best_of}: {1 - 1 / best_of:.0%} of songs thrown away", err=True)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ class Composition:
         """Return name and origin of each song."""
         extra = {
             "tempo": self.tempo_bpm,
-            "ending": self.ending or None,
+            "ending": "on the tonic" if self.ending else None,
             "best of": self.of_each if self.judge else None,
         }
         settings = {"bars": self.draft.bars, **self.request.named, **self.steering.named, **extra}
