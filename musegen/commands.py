@@ -41,6 +41,10 @@ class MusicCommands(DomainCommands):
         "sample": (
             "sample --count 8 --seed 1 --to songs",
             "sample runs/mine --bars 32 --tempo-bpm 96 --only mid,mp3 --to songs",
+            "sample --given song.mid --keep drums,piano --tracks bass --to songs",
+            "sample --given song.mid --fill 5-8 --to songs",
+            "sample --continue song.mid --bars 8 --ending --to songs",
+            'sample latent_musegan --key "A minor" --best-of 16 --to songs',
             "sample --count 1 --stems --programs 'bass=38,piano=electric piano' --to songs",
         ),
         "evaluate": (
@@ -318,7 +322,7 @@ class MusicCommands(DomainCommands):
             typer.Option(
                 min=0,
                 max=1,
-                help="Of --key: 1 allows no other notes, 0 changes nothing.",
+                help="Of --key: 1 allows no other notes; 0 only transposes new songs.",
                 rich_help_panel=STEERING,
             ),
         ] = 1.0,
