@@ -35,22 +35,6 @@ class Steering(Strict):
         names = (name for name in type(self).model_fields if name != "scale_strength")
         return frozenset(name for name in names if getattr(self, name) != getattr(usual, name))
 
-    def section_bars(self, bars: int) -> int:
-        """Return the bars of each section of a piece; `ConfigError` for a form that has none.
-
-        >>> Steering(form="AABA").section_bars(16)
-        4
-        """
-        if not (self.form.isalpha() and self.form.isascii()):
-            raise ConfigError(f"'{self.form}' is no form: give a letter for each section, as AABA")
-        length, rest = divmod(bars, len(self.form))
-        if rest or not length:
-            raise ConfigError(
-                f"{bars} bars do not divide into the {len(self.form)} sections of {self.form}: "
-                f"--bars {max(length, 1) * len(self.form)}"
-            )
-        return length
-
     @property
     def named(self) -> dict[str, object]:
         """Return the settings of `used` with their values as a user writes them."""
@@ -58,6 +42,23 @@ class Steering(Strict):
         if self.key:
             values |= {"key": self.key.name, "scale_strength": self.scale_strength}
         return values
+
+
+def section_bars(form: str, bars: int) -> int:
+    """Return the bars of each section of a piece; `ConfigError` where a form has no such sections.
+
+    >>> section_bars("AABA", 16)
+    4
+    """
+    if not (form.isalpha() and form.isascii()):
+        raise ConfigError(f"'{form}' is no form: give a letter for each section, as AABA")
+    length, rest = divmod(bars, len(form))
+    if rest or not length:
+        raise ConfigError(
+            f"{bars} bars do not divide into the {len(form)} sections of {form}: "
+            f"--bars {max(length, 1) * len(form)}"
+        )
+    return length
 
 
 def density_of(text: str) -> float:

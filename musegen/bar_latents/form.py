@@ -18,10 +18,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.errors import ConfigError
 from core.theory.distributions import Distribution, sum_events
 from core.theory.shapes import Losses
 from musegen.networks.states import States
+from musegen.steering import section_bars
 
 UNKNOWN, SILENT, NEW = -2, -1, 0
 LONGEST = 15
@@ -138,14 +138,7 @@ def places(sections: str, bars: int) -> list[Place]:
     >>> [place.repeats for place in places("AABA", 8)]
     [0, 0, 2, 2, 0, 0, 4, 4]
     """
-    if not (sections.isalpha() and sections.isascii()):
-        raise ConfigError(f"'{sections}' is no form: give a letter for each section, as AABA")
-    length, rest = divmod(bars, len(sections))
-    if rest or not length:
-        raise ConfigError(
-            f"{bars} bars do not divide into the {len(sections)} sections of {sections}: "
-            f"--bars {max(length, 1) * len(sections)}"
-        )
+    length = section_bars(sections, bars)
     before = [sections.rfind(letter, 0, number) for number, letter in enumerate(sections)]
     return [
         Place(length * (number - last) if last >= 0 else NEW, number * length)

@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from core.errors import ConfigError
 from core.theory.contracts import require
 from core.theory.passes import Networks
 from core.theory.shapes import Losses
@@ -105,10 +104,6 @@ class Completion:
     """A draft and the networks that compose its open bars, steered by its user."""
 
     def __init__(self, networks: Networks, draft: Draft, steering: Steering):
-        if steering.top_p is not None:
-            raise ConfigError(
-                "latent_musegan has no top_p to sample with: leave it out, or use lookback_rnn"
-            )
         encoder = require(networks["encoder"], BarEncoder)
         self.decoder = require(networks["decoder"], BarDecoder)
         self.prior = require(networks["prior"], LatentPrior)

@@ -17,7 +17,7 @@ from core.errors import UserError
 from core.files import write_text
 from core.yaml_files import read_yaml
 from musegen.data.collection import Collection
-from musegen.measures.classifier import LIMIT, fit
+from musegen.measures.classifier import LIMIT, balanced, fit
 from musegen.measures.excerpts import Excerpts
 from musegen.measures.hearing import cut_songs, lengths_of
 from musegen.measures.likeness import Portrait
@@ -59,9 +59,7 @@ class Judge(Strict):
         deviation = np.nanstd(np.where(known, rows, 0.0), 0)
         scale = np.where(known & (deviation > 1e-9), deviation, 0.0)
         is_real = np.arange(len(rows)) < len(features[0])
-        share = is_real.mean()
-        weight = np.where(is_real, 0.5 / share, 0.5 / (1 - share))
-        coefficients = fit(_standardised(rows, mean, scale), is_real, weight)
+        coefficients = fit(_standardised(rows, mean, scale), is_real, balanced(is_real))
         weights, unknown, bias = np.split(coefficients, [len(mean), 2 * len(mean)])
         return cls(
             bars=real.bars,

@@ -16,7 +16,7 @@ from musegen.densities.lookback_likelihood import Likelihood
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.lookback_sampler import Sampler
 from musegen.densities.note_sequences import Kept, NoteRows, join_rows, moved
-from musegen.steering import UNSTEERED, Steering
+from musegen.steering import UNSTEERED, Steering, section_bars
 
 
 class LookbackDensity(LookbackNetwork):
@@ -95,7 +95,7 @@ class LookbackDistribution(Distribution):
 
         A section of a single bar comes back as it was.
         """
-        length = steering.section_bars(bars)
+        length = section_bars(steering.form, bars)
         unformed = steering.model_copy(update={"form": ""})
         x = _no_notes(self.batch, self.density)
         for number, letter in enumerate(steering.form):

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from pretty_midi.constants import INSTRUMENT_MAP
 
-from core.config import nearest
 from core.errors import ConfigError
-from musegen.tracks import Track
+from musegen.tracks import Track, numbers_of
 
 INSTRUMENTS = {name: number for number, name in enumerate(INSTRUMENT_MAP)}
 
@@ -25,16 +24,12 @@ def with_programs(tracks: Sequence[Track], programs: Mapping[str, str]) -> tuple
     Upper and lower case are the same. Some words of an instrument's name are enough: of several
     names that have them the first is taken. `ConfigError` for a track or a sound that is unknown.
     """
-    known = {track.name.lower(): track.name for track in tracks}
-    for name in programs:
-        if name.lower() not in known:
-            raise ConfigError(f"no track is called '{name}': {nearest(name, [*known])}")
-    chosen = {name.lower(): text for name, text in programs.items()}
+    chosen = dict(zip(numbers_of([*programs], tracks), programs.values(), strict=True))
     return tuple(
-        track.replace(program=_program(chosen[track.name.lower()], track.is_drum))
-        if track.name.lower() in chosen
+        track.replace(program=_program(chosen[number], track.is_drum))
+        if number in chosen
         else track
-        for track in tracks
+        for number, track in enumerate(tracks)
     )
 
 

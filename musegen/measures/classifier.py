@@ -72,10 +72,14 @@ def _predict(
         columns = np.clip((rows - mean) / scale, -LIMIT, LIMIT)
         return np.concatenate([columns, np.ones((len(rows), 1))], 1)
 
-    share = is_real.mean()
-    weight = np.where(is_real, 0.5 / max(share, 1e-9), 0.5 / max(1 - share, 1e-9))
-    coefficients = fit(standardised(features), is_real, weight)
+    coefficients = fit(standardised(features), is_real, balanced(is_real))
     return standardised(unseen) @ coefficients > 0
+
+
+def balanced(is_real: Bool[np.ndarray, " excerpt"]) -> Float[np.ndarray, " excerpt"]:
+    """Return weights by which both kinds count for half, whatever their numbers."""
+    share = is_real.mean()
+    return np.where(is_real, 0.5 / max(share, 1e-9), 0.5 / max(1 - share, 1e-9))
 
 
 def fit(
