@@ -637,11 +637,8 @@ class Model(CoreModel):
             return [draft.merged(notes) for notes in self._played(x)]
         if self.parts.given:
             return self._accompanied(draft, count, seed, steering)
-        density = dict(self.networks.items()).get("density")
-        if not isinstance(density, LookbackDensity):
-            raise ConfigError(
-                f"{self.config.recipe} completes no songs: use lookback_rnn or latent_musegan"
-            )
+        self.require_completion()
+        density = self.networks["density"]
         if steering.form:
             raise ConfigError("a form is for songs composed from nothing: leave it out")
         kept = torch.from_numpy(draft.kept).to(self.device)
@@ -652,6 +649,14 @@ class Model(CoreModel):
             return from_rows(density(len(rows)).complete(*many, steering))
 
         return [draft.merged(notes) for notes in self._drawn(count, seed, draw)]
+
+    def require_completion(self) -> None:
+        """Raise `ConfigError` for a model that cannot complete any part of a song."""
+        density = dict(self.networks.items()).get("density")
+        if not (self.config.has_form or isinstance(density, LookbackDensity)):
+            raise ConfigError(
+                f"{self.config.recipe} completes no songs: use lookback_rnn or latent_musegan"
+            )
 
     def _played(self, x: States) -> list[Notes]:
         """Convert x with velocities to notes."""

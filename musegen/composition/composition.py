@@ -61,7 +61,9 @@ class Composition:
         ]
 
     def songs(self, count: int = 1, seed: int = 0) -> list[Roll]:
-        """Compose songs."""
+        """Compose songs; `ConfigError` for an ending by a model that completes no songs."""
+        if self.ending:
+            self.model.require_completion()
         songs = self._best(count, seed)
         if self.ending:
             songs = [self._ended(song, (seed, number)) for number, song in enumerate(songs)]

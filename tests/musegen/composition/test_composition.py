@@ -7,6 +7,7 @@ import pytest
 from command import run
 from tunes import tune
 
+from core.errors import ConfigError
 from musegen.composition.composition import Composition
 from musegen.composition.judge import Judge, judge_of
 from musegen.composition.request import Request
@@ -109,6 +110,13 @@ def test_a_song_that_goes_on_closes_on_the_tonic(model: Model, song: Path) -> No
     assert set((melodic.pitch % 12).tolist()) <= {2, 5, 9}  # D, F and A
     assert set((melodic.pitch[melodic.track == BASS] % 12).tolist()) <= {2}
     assert set(melodic.length.tolist()) == {bar}
+
+
+def test_a_model_that_completes_no_songs_ends_none_and_says_so_at_once() -> None:
+    transformer = Model.load("note_transformer", "cpu")
+    composition = Composition(transformer, Request(bars=1024), ending=True)
+    with pytest.raises(ConfigError, match="completes no songs: use lookback_rnn or latent_mus"):
+        composition.songs(10_000)
 
 
 def test_the_best_songs_are_those_that_the_judge_prefers(model: Model) -> None:
