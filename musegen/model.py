@@ -7,59 +7,52 @@ write_midi(rolls[0], "song.mid")
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import model_validator
 
 from core.app import fit
-from core.app.configuration import CHANGEABLE, ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
 from core.app.latent import LatentPoints, LatentSpace
 from core.app.model import Model as CoreModel
 from core.app.output import Output
-from core.app.sampling import Rows, draw_chunks, in_chunks
-from core.config import Strict
+from core.app.sampling import Rows, in_chunks
 from core.data.collection import Split
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
-from core.recipes import Recipe
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Latents, Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
-from musegen.bar_latents.autoencoder import BarLatentsConfig
 from musegen.bar_latents.build import build_latent
 from musegen.bar_latents.form import form_of
-from musegen.bar_latents.inversion import Completion
+from musegen.composition.form_sampler import FormSampler
+from musegen.composition.note_sampler import LookbackSampler, NoteSampler
+from musegen.composition.phrase_sampler import Accompanist, PhraseSampler
+from musegen.composition.sampler import SongSampler
+from musegen.configuration import DataSpec, MusicConfig, MusicModel
 from musegen.data.collection import Collection, spread
-from musegen.densities.lookback_network import LookbackConfig
 from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
-from musegen.densities.note_transformer import DensityConfig, NoteDensity
-from musegen.draft import Draft, blank, random_kept
+from musegen.densities.note_transformer import NoteDensity
+from musegen.draft import Draft, random_kept
 from musegen.files.label import origin
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
 from musegen.networks.accompaniment import Accompaniment
-from musegen.networks.bar_generators import MuseGANConfig
-from musegen.networks.musegan import Decoder, build
+from musegen.networks.musegan import build
 from musegen.networks.roll_flow import roll_flow
-from musegen.networks.states import Given, States, to_cells, to_played, to_states, velocities_of
-from musegen.networks.wirings import Wires
+from musegen.networks.states import States, to_cells, to_played, to_states
 from musegen.presets import PRESETS
 from musegen.recipes import RECIPES
 from musegen.roll import (
     DEFAULT_VELOCITY,
-    Grid,
     Notes,
     Phrases,
     Roll,
@@ -69,27 +62,9 @@ from musegen.roll import (
     notes_of,
 )
 from musegen.steering import UNSTEERED, Steering
-from musegen.tonality import in_key
-from musegen.tracks import Track
-
-
-@runtime_checkable
-class Configured(Protocol):
-    """A network with settings, of which some are for sampling."""
-
-    config: Strict
-
-
-DEFAULT_TEMPO_BPM = 120.0
-
-OBEYED_BY = {"top_p": "lookback_rnn", "binarisation": "musegan"}
-"""Models to use for settings that few have."""
 
 MEASURED_BARS, REAL_BARS = 512, 4096
 """Bars that are sampled and measured while training, and those of real songs that judge them."""
-
-GROWTH = 8
-"""Growth of the chunks in which a density is sampled: their cost is mostly that of the steps."""
 
 COPY = 0.9
 """A translation that keeps more of the notes than this share is nearly a copy."""
@@ -99,100 +74,12 @@ TEMPO_SHARES = np.arange(1, 20) / 20
 """The shares of the training songs that are slower than the tempi from which one is drawn."""
 
 
-class DataSpec(Strict):
-    """The specification of a phrase. Networks are built for one.
-
-    `tempi_bpm`: tempi that are equally frequent among the training songs.
-    """
-
-    grid: Grid
-    tracks: tuple[Track, ...]
-    bars: int
-    tempi_bpm: tuple[float, ...] = ()
-
-    def tempo_bpm(self, seed: int, number: int) -> float:
-        """Draw the tempo of song `number`, from 0; 120 where none were learned."""
-        chance = np.random.default_rng([seed, number])
-        return float(chance.choice(self.tempi_bpm or (DEFAULT_TEMPO_BPM,)))
-
-    @property
-    def usual_tempo_bpm(self) -> float:
-        """Return the median tempo; 120 where none were learned."""
-        return float(np.median(self.tempi_bpm or (DEFAULT_TEMPO_BPM,)))
-
-
 class Source(NamedTuple):
     """The notes of a song from a phrase's first step on, before it negative, and the tempo of
     each bar of the phrase."""
 
     notes: Notes
     tempo_bpm: Float[np.ndarray, " bar"]
-
-
-class MusicModel(ModelConfig):
-    """A model of music: its recipe, what differs from it, its networks' sizes."""
-
-    known_recipes = RECIPES
-
-    musegan: MuseGANConfig = MuseGANConfig()
-    density: DensityConfig = DensityConfig()
-    lookback: LookbackConfig = LookbackConfig()
-    bar_latents: BarLatentsConfig = BarLatentsConfig()
-
-    @property
-    def has_form(self) -> bool:
-        """True for a model whose prior generates along a form."""
-        return "form" in self.base_recipe.needs
-
-    @property
-    def is_density(self) -> bool:
-        """True for a density of notes; other networks, and densities of maps, have cells as x."""
-        recipe = self.base_recipe
-        return "density" in recipe.networks and recipe.map_density is None
-
-    @property
-    def resolved_recipe(self) -> Recipe:
-        """Return the changed recipe, which compares tracks beside the given ones, if any."""
-        resolved = super().resolved_recipe
-        return resolved.beside_condition() if self.musegan.given else resolved
-
-    @property
-    def learns_to_listen(self) -> bool:
-        """True for a density of notes that learns what kept notes say of the others."""
-        return self.recipe == "lookback_rnn" and self.lookback.listens
-
-    @model_validator(mode="after")
-    def _can_accompany(self) -> "MusicModel":
-        if self.musegan.given:
-            critics = {term.critic_name for term in self.base_recipe.critics}
-            if not critics or {*self.base_recipe.networks} - critics != {"decoder", "prior"}:
-                raise ValueError(
-                    f"{self.recipe} accompanies no given tracks: leave them out, or use musegan"
-                )
-            if self.stabilisers.augment:
-                raise ValueError(
-                    "model.stabilisers.augment moves tracks away from the given ones: leave it off"
-                )
-        return self
-
-
-class MusicConfig(RunConfig):
-    """All that a run needs in order to be understood and repeated."""
-
-    changeable = (*CHANGEABLE, "spec.tempi_bpm")
-
-    model: MusicModel
-    spec: DataSpec
-
-    @property
-    def parts(self) -> Accompaniment:
-        """Return which tracks are given, and which are made."""
-        return Accompaniment.of(self.model.musegan.given, self.spec.tracks)
-
-    @model_validator(mode="after")
-    def _given_tracks_are_there(self) -> "MusicConfig":
-        _ = self.parts
-        return self
 
 
 class Music(Domain):
@@ -428,18 +315,21 @@ class Model(CoreModel):
     @property
     def space(self) -> LatentSpace:
         """Return its latent space; `UserError` where it has none, or accompanies given tracks."""
-        self._require_nothing_given()
+        if self.parts.given:
+            raise self.needs_a_song
         return super().space
 
-    def _require_nothing_given(self) -> None:
-        if self.parts.given:
-            raise UserError(
-                f"{self.name} accompanies {self._given_names}: give it a song, as "
-                f"pianoreel music sample RUN --given song.mid --keep {self._given_names}"
-            )
+    @property
+    def needs_a_song(self) -> UserError:
+        """Return what is said where a model that accompanies is given nothing to accompany."""
+        return UserError(
+            f"{self.name} accompanies {self.given_names}: give it a song, as "
+            f"pianoreel music sample RUN --given song.mid --keep {self.given_names}"
+        )
 
     @property
-    def _given_names(self) -> str:
+    def given_names(self) -> str:
+        """Return the names of its given tracks, as options take them."""
         return ",".join(self.spec.tracks[number].name.lower() for number in self.parts.given)
 
     def to_x(self, items: Phrases) -> States | NoteRows:
@@ -491,22 +381,13 @@ class Model(CoreModel):
 
     @torch.no_grad()
     def accompanied(self, cells: Phrases, seed: int = 0) -> Phrases:
-        """Make the tracks that are not given, beside the given ones of pieces of any length."""
-        parts, bars = self.parts, cells.shape[2]
-        phrases = -(-bars // self.spec.bars)
-        filled = [(0, 0)] * 2 + [(0, phrases * self.spec.bars - bars)] + [(0, 0)] * 2
-        states = to_states(torch.from_numpy(np.pad(cells, filled)).to(self.device))
-        given = parts.divide(states)[1]
-        assert given is not None
+        """Make the tracks that are not given, beside the given ones of pieces of any length.
 
-        def draw(rows: Rows) -> States:
-            return self._phrases(len(rows), phrases, given[rows])
+        `ConfigError` for a model that accompanies no track.
+        """
+        return self._accompanist.accompanied(cells, seed)
 
-        new = to_cells(in_chunks(len(cells), seed, self.device, draw)).cpu().numpy()
-        result = cells.copy()
-        result[:, list(parts.others)] = new[:, :, :bars]
-        return result
-
+    @torch.no_grad()
     def accompany(self, rolls: Sequence[Roll], seed: int = 0) -> list[Roll]:
         """Make the tracks that are not given, beside the given ones of rolls of any length.
 
@@ -514,38 +395,31 @@ class Model(CoreModel):
         `Roll.played_like`. Song n depends on the seed and on n alone. `ConfigError` for a model
         that accompanies no track, and for rolls of other tracks or another grid.
         """
-        self._require_accompanist()
-        if any((roll.grid, roll.tracks) != (self.spec.grid, self.spec.tracks) for roll in rolls):
-            raise ConfigError(f"the songs have other tracks or another grid than {self.name}")
-        most = max(roll.bars for roll in rolls)
-        filled = [
-            np.pad(roll.cells, [(0, 0), (0, most - roll.bars), (0, 0), (0, 0)]) for roll in rolls
-        ]
-        pairs = zip(rolls, self.accompanied(np.stack(filled), seed), strict=True)
-        return [
-            replace(roll, cells=cells[:, : roll.bars], velocity=None).played_like(roll.notes())
-            for roll, cells in pairs
-        ]
+        return self._accompanist.accompany(rolls, seed)
 
-    def _accompanied(self, draft: Draft, count: int, seed: int, steering: Steering) -> list[Notes]:
-        """Complete a draft whose kept tracks are those that the model accompanies."""
-        whole = np.flatnonzero(draft.kept.all(1)).tolist()
-        if whole != list(self.parts.given) or draft.kept.sum() != len(whole) * draft.bars:
-            raise ConfigError(
-                f"{self.name} accompanies {self._given_names} over whole songs: --keep "
-                f"{self._given_names} alone, or use lookback_rnn, which completes any part"
-            )
-        cells = fill(draft.kept_notes, len(draft.tracks), draft.bars, draft.grid)
-        with self._steered(steering):
-            songs = self.accompanied(np.repeat(cells[None], count, 0), seed)
-        return [draft.merged(notes_of(song)) for song in songs]
-
-    def _require_accompanist(self) -> None:
+    @property
+    def _accompanist(self) -> Accompanist:
         if not self.parts.given:
             raise ConfigError(
                 f"{self.name} makes all tracks and accompanies none: train one that does, as "
                 "pianoreel music train DATA --model musegan --given piano"
             )
+        return Accompanist(self)
+
+    @property
+    def sampler(self) -> SongSampler:
+        """Return how its family of models makes songs."""
+        if self.config.has_form:
+            return FormSampler(self)
+        if self.config.is_density:
+            is_steered = self.config.recipe == "lookback_rnn"
+            return LookbackSampler(self) if is_steered else NoteSampler(self)
+        return Accompanist(self) if self.parts.given else PhraseSampler(self)
+
+    @property
+    def obeys(self) -> frozenset[str]:
+        """Return the settings of `Steering` that the model obeys."""
+        return self.sampler.obeys
 
     def songs(self, examples: Examples, bars: int, seed: int) -> list[Notes]:
         """Sample about as many bars as the examples have, as songs; without a prior, generate."""
@@ -556,20 +430,7 @@ class Model(CoreModel):
     @torch.no_grad()
     def cells(self, count: int = 1, seed: int = 0, bars: int | None = None) -> Phrases:
         """Sample pieces of any number of bars; each depends on the seed and its number alone."""
-        length = self._length(bars)
-        self._require_nothing_given()
-        if self.config.is_density:
-            return self.cells_of(self.notes(count, seed, length), length)
-
-        if self.config.has_form:
-            return self.cells_of(self.notes(count, seed, length), length)
-
-        def draw(rows: Rows) -> States:
-            if "density" in self.networks:
-                return self.networks["density"](len(rows)).sample(length)
-            return self._phrases(len(rows), -(-length // self.spec.bars))[:, :, :, :length]
-
-        return self.from_x(in_chunks(count, seed, self.device, draw))
+        return self.sampler.cells(count, seed, self._length(bars))
 
     @torch.no_grad()
     def notes(
@@ -584,43 +445,8 @@ class Model(CoreModel):
         `ConfigError` for a setting that the model does not obey.
         """
         length = self._length(bars)
-        self._require(steering)
-        if self.config.has_form and steering.used & {"key", "density"}:
-            draft = blank(self.spec.tracks, self.spec.grid, length)
-            return self.complete(draft, count, seed, steering)
-        if steering.key:
-            songs = self.notes(count, seed, bars, steering.replace(key=None))
-            return [
-                self._in_key(song, steering, (seed, number)) for number, song in enumerate(songs)
-            ]
-        with self._steered(steering):
-            if self.config.has_form:
-                x = in_chunks(count, seed, self.device, self._along(length, steering.form))
-                return self._played(x)
-            if not self.config.is_density:
-                return [notes_of(cells) for cells in self.cells(count, seed, length)]
-            density = self.networks["density"]
-
-            def draw(rows: Rows) -> list[Notes]:
-                steered = (steering,) if isinstance(density, LookbackDensity) else ()
-                return from_rows(density(len(rows)).sample(length, *steered))
-
-            return self._drawn(count, seed, draw)
-
-    def _in_key(self, song: Notes, steering: Steering, part: tuple[int, int]) -> Notes:
-        assert steering.key
-        chance = np.random.default_rng(part)
-        spec = self.spec
-        return in_key(song, spec.tracks, spec.grid, steering.key, steering.scale_strength, chance)
-
-    def _along(self, bars: int, sections: str) -> Callable[[Rows], States]:
-        """Return the sampling of pieces along a form."""
-
-        def draw(rows: Rows) -> States:
-            z = self.networks["prior"](len(rows)).sample(bars, sections)
-            return self.networks["decoder"](z).rsample()
-
-        return draw
+        self.sampler.require(steering)
+        return self.sampler.notes(count, seed, length, steering)
 
     @torch.no_grad()
     def complete(
@@ -630,110 +456,17 @@ class Model(CoreModel):
 
         `ConfigError` for a model that cannot, and for a setting that it does not obey.
         """
-        self._require(steering)
-        if self.config.has_form:
-            composer = Completion(self.networks, draft, steering)
-            x = in_chunks(count, seed, self.device, lambda rows: composer.sample(len(rows)))
-            return [draft.merged(notes) for notes in self._played(x)]
-        if self.parts.given:
-            return self._accompanied(draft, count, seed, steering)
-        self.require_completion()
-        density = self.networks["density"]
-        if steering.form:
-            raise ConfigError("a form is for songs composed from nothing: leave it out")
-        kept = torch.from_numpy(draft.kept).to(self.device)
-        given = to_rows([draft.kept_notes]).to(self.device)
-
-        def draw(rows: Rows) -> list[Notes]:
-            many = given.expand(len(rows), -1, -1), kept.expand(len(rows), -1, -1)
-            return from_rows(density(len(rows)).complete(*many, steering))
-
-        return [draft.merged(notes) for notes in self._drawn(count, seed, draw)]
+        self.sampler.require(steering)
+        return self.sampler.complete(draft, count, seed, steering)
 
     def require_completion(self) -> None:
         """Raise `ConfigError` for a model that cannot complete any part of a song."""
-        density = dict(self.networks.items()).get("density")
-        if not (self.config.has_form or isinstance(density, LookbackDensity)):
-            raise ConfigError(
-                f"{self.config.recipe} completes no songs: use lookback_rnn or latent_musegan"
-            )
-
-    def _played(self, x: States) -> list[Notes]:
-        """Convert x with velocities to notes."""
-        return [notes_of(*one) for one in zip(self.from_x(x), velocities_of(x), strict=True)]
-
-    def _drawn(self, count: int, seed: int, draw: Callable[[Rows], list[Notes]]) -> list[Notes]:
-        """Draw pieces in chunks, so that each depends on the seed and its number alone."""
-        return list(chain(*draw_chunks(count, seed, self.device, draw, GROWTH)))[:count]
-
-    @property
-    def obeys(self) -> frozenset[str]:
-        """Return the settings of `Steering` that the model obeys."""
-        if self.config.recipe == "lookback_rnn":
-            return frozenset(Steering.model_fields) - {"binarisation"}
-        if self.config.has_form:
-            return frozenset(Steering.model_fields) - {"binarisation", "top_p"}
-        tempered = {"temperature"} if self._tempered_networks else set()
-        return frozenset(tempered | ({"binarisation"} if self._binary_decoder else set()))
-
-    def _require(self, steering: Steering) -> None:
-        for name in sorted(steering.used - self.obeys):
-            others = OBEYED_BY.get(name, "lookback_rnn or latent_musegan")
-            raise ConfigError(
-                f"{self.config.recipe} has no {name} to sample with: leave it out, or use {others}"
-            )
-
-    @property
-    def _tempered_networks(self) -> list[Configured]:
-        """Return the networks that are sampled at a temperature."""
-        sampled = [self.networks[name] for name in ("density", "prior") if name in self.networks]
-        networks = [one for one in sampled if isinstance(one, Configured)]
-        return [one for one in networks if "temperature" in type(one.config).model_fields]
-
-    @property
-    def _binary_decoder(self) -> Decoder | None:
-        """Return the decoder with binary neurons, if there is one."""
-        decoder = dict(self.networks.items()).get("decoder")
-        return decoder if isinstance(decoder, Decoder) else None
-
-    @contextmanager
-    def _steered(self, steering: Steering) -> Iterator[None]:
-        """Sample at a temperature and with binary neurons as steered, within."""
-        own = [(network, network.config) for network in self._tempered_networks]
-        decoder, usual = self._binary_decoder, None
-        for network, config in own:
-            if steering.temperature is not None:
-                changed = config.model_copy(update={"temperature": steering.temperature})
-                network.config = changed
-        if decoder and steering.binarisation:
-            usual, decoder.sampled_as = decoder.sampled_as, steering.binarisation
-        try:
-            yield
-        finally:
-            for network, config in own:
-                network.config = config
-            if decoder and steering.binarisation:
-                decoder.sampled_as = usual
+        self.sampler.require_completion()
 
     def _length(self, bars: int | None) -> int:
         if bars is not None and bars < 1:
             raise ConfigError(f"bars must be at least 1, not {bars}")
         return bars or self.spec.bars
-
-    def _phrases(self, count: int, phrases: int, c: Given | None = None) -> States:
-        """Sample consecutive phrases: the shared parts of z stay, the others are sampled anew.
-
-        c: the given tracks of all bars of these phrases.
-        """
-        decoder, z = self.networks["decoder"], self.prior(count).rsample()
-        parts = [None] * phrases if c is None else c.split(self.spec.bars, 3)
-        sampled = [decoder(z, parts[0]).rsample()]
-        for part in parts[1:]:
-            wires = decoder.get_submodule("wires")
-            assert isinstance(wires, Wires)
-            z = wires.next_phrase(z, self.prior(count).rsample())
-            sampled.append(decoder(z, part).rsample())
-        return torch.cat(sampled, dim=3)
 
     def rolls(self, cells: Phrases) -> list[Roll]:
         """Cells as rolls of the usual tempo, named after the model and numbered."""

@@ -204,6 +204,7 @@ WINGS = {
         "terms": set[str](),
         "recipes": {"terms"},
         "presets": {"networks", "densities", "bar_latents", "recipes"},
+        "configuration": {"networks", "densities", "bar_latents", "recipes", "roll", "tracks"},
     },
     "videogen": {
         "files": {"files"},

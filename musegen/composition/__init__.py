@@ -1,1 +1,1 @@
-"""Compositions from a request: a draft of what is kept, steering, the best of several, endings."""
+"""Songs from a model: its sampler, requests with a user's songs, the best of several, endings."""

@@ -1,0 +1,43 @@
+"""Songs of bar latents, which a prior generates along a form."""
+
+from core.app.sampling import Rows, in_chunks
+from musegen.bar_latents.inversion import Completion
+from musegen.composition.sampler import SongSampler
+from musegen.composition.steered import steered
+from musegen.draft import Draft, blank
+from musegen.networks.states import States, velocities_of
+from musegen.roll import Notes, notes_of
+from musegen.steering import Steering
+
+
+class FormSampler(SongSampler):
+    """Songs of a latent prior with forms: sampled along one, or found beside kept bars."""
+
+    completes = True
+
+    @property
+    def obeys(self) -> frozenset[str]:
+        return frozenset(Steering.model_fields) - {"binarisation", "top_p"}
+
+    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> list[Notes]:
+        """Sample pieces; in a key or at a density as completions of an empty draft."""
+        if steering.used & {"key", "density"}:
+            spec = self.model.spec
+            return self.complete(blank(spec.tracks, spec.grid, bars), count, seed, steering)
+
+        def draw(rows: Rows) -> States:
+            z = self.networks["prior"](len(rows)).sample(bars, steering.form)
+            return self.networks["decoder"](z).rsample()
+
+        with steered(self.networks, steering):
+            return self._played(in_chunks(count, seed, self.device, draw))
+
+    def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> list[Notes]:
+        composer = Completion(self.networks, draft, steering)
+        x = in_chunks(count, seed, self.device, lambda rows: composer.sample(len(rows)))
+        return [draft.merged(notes) for notes in self._played(x)]
+
+    def _played(self, x: States) -> list[Notes]:
+        """Convert x with velocities to notes."""
+        cells = self.model.from_x(x)
+        return [notes_of(*one) for one in zip(cells, velocities_of(x), strict=True)]

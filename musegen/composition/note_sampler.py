@@ -1,0 +1,81 @@
+"""Songs of densities of notes, which are sampled note after note."""
+
+from collections.abc import Callable
+from itertools import chain
+
+import numpy as np
+import torch
+
+from core.app.sampling import Rows, draw_chunks
+from core.errors import ConfigError
+from core.theory.contracts import require
+from musegen.composition.sampler import SongSampler
+from musegen.composition.steered import steered
+from musegen.densities.lookback_rnn import LookbackDensity
+from musegen.densities.note_sequences import from_rows, to_rows
+from musegen.densities.note_transformer import NoteDensity
+from musegen.draft import Draft
+from musegen.roll import Notes
+from musegen.steering import Steering
+from musegen.tonality import in_key
+
+GROWTH = 8
+"""Growth of the chunks in which a density is sampled: their cost is mostly that of the steps."""
+
+
+class NoteSampler(SongSampler):
+    """Songs of a transformer over notes."""
+
+    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> list[Notes]:
+        density = require(self.networks["density"], NoteDensity)
+        with steered(self.networks, steering):
+            return self._drawn(
+                count, seed, lambda rows: from_rows(density(len(rows)).sample(bars))
+            )
+
+    def _drawn(self, count: int, seed: int, draw: Callable[[Rows], list[Notes]]) -> list[Notes]:
+        """Draw pieces in chunks, so that each depends on the seed and its number alone."""
+        return list(chain(*draw_chunks(count, seed, self.device, draw, GROWTH)))[:count]
+
+
+class LookbackSampler(NoteSampler):
+    """Songs of the recurrent density, which can be steered, and composes beside kept notes."""
+
+    completes = True
+
+    @property
+    def density(self) -> LookbackDensity:
+        return require(self.networks["density"], LookbackDensity)
+
+    @property
+    def obeys(self) -> frozenset[str]:
+        return frozenset(Steering.model_fields) - {"binarisation"}
+
+    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> list[Notes]:
+        """Sample pieces; a key is learned, and transposes them: see `in_key`."""
+        free = steering.replace(key=None)
+
+        def draw(rows: Rows) -> list[Notes]:
+            return from_rows(self.density(len(rows)).sample(bars, free))
+
+        songs = self._drawn(count, seed, draw)
+        if not steering.key:
+            return songs
+        return [self._in_key(song, steering, (seed, number)) for number, song in enumerate(songs)]
+
+    def _in_key(self, song: Notes, steering: Steering, part: tuple[int, int]) -> Notes:
+        assert steering.key
+        spec, chance = self.model.spec, np.random.default_rng(part)
+        return in_key(song, spec.tracks, spec.grid, steering.key, steering.scale_strength, chance)
+
+    def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> list[Notes]:
+        if steering.form:
+            raise ConfigError("a form is for songs composed from nothing: leave it out")
+        kept = torch.from_numpy(draft.kept).to(self.device)
+        given = to_rows([draft.kept_notes]).to(self.device)
+
+        def draw(rows: Rows) -> list[Notes]:
+            many = given.expand(len(rows), -1, -1), kept.expand(len(rows), -1, -1)
+            return from_rows(self.density(len(rows)).complete(*many, steering))
+
+        return [draft.merged(notes) for notes in self._drawn(count, seed, draw)]

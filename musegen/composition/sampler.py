@@ -1,0 +1,69 @@
+"""A sampler: how the models of one family make songs, from nothing or from a user's draft.
+
+NoteSampler, LookbackSampler    densities of notes
+FormSampler                     bar latents along a form
+PhraseSampler, Accompanist      networks of phrases, alone and beside given tracks
+"""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from core.errors import ConfigError
+from musegen.composition.steered import obeyed
+from musegen.draft import Draft
+from musegen.roll import Notes, Phrases
+from musegen.steering import UNSTEERED, Steering
+
+if TYPE_CHECKING:
+    from musegen.model import Model
+
+OBEYED_BY = {"top_p": "lookback_rnn", "binarisation": "musegan"}
+"""Models to use for settings that few have."""
+
+
+class SongSampler(ABC):
+    """Songs of one model; song n depends on the seed and on n alone.
+
+    `completes`: whether any part of a song can be composed beside what is kept of it.
+    """
+
+    completes: ClassVar[bool] = False
+
+    def __init__(self, model: "Model"):
+        self.model, self.networks, self.device = model, model.networks, model.device
+
+    @property
+    def obeys(self) -> frozenset[str]:
+        """Return the settings of `Steering` that the model obeys."""
+        return obeyed(self.networks)
+
+    @abstractmethod
+    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> list[Notes]:
+        """Sample pieces of so many bars."""
+
+    def cells(self, count: int, seed: int, bars: int) -> Phrases:
+        """Sample the same pieces as cells."""
+        return self.model.cells_of(self.notes(count, seed, bars, UNSTEERED), bars)
+
+    def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> list[Notes]:
+        """Compose what a draft leaves open; return whole songs. `ConfigError` where it cannot."""
+        raise self._completes_none
+
+    def require_completion(self) -> None:
+        """Raise `ConfigError` for a model that cannot complete any part of a song."""
+        if not self.completes:
+            raise self._completes_none
+
+    @property
+    def _completes_none(self) -> ConfigError:
+        name = self.model.config.recipe
+        return ConfigError(f"{name} completes no songs: use lookback_rnn or latent_musegan")
+
+    def require(self, steering: Steering) -> None:
+        """Raise `ConfigError` for a setting that the model does not obey."""
+        recipe = self.model.config.recipe
+        for name in sorted(steering.used - self.obeys):
+            others = OBEYED_BY.get(name, "lookback_rnn or latent_musegan")
+            raise ConfigError(
+                f"{recipe} has no {name} to sample with: leave it out, or use {others}"
+            )
