@@ -15,6 +15,7 @@ from core.data.sources import RejectedFile, Source
 from core.data.workers import Failure
 from musegen.data.collection import NOTE_COLUMNS, cut_at_bars
 from musegen.data.similarity import shapes
+from musegen.files.label import is_stem
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import Meter, Song, read_midi
 from musegen.files.pianoroll import read_lpd
@@ -88,7 +89,10 @@ def read_source(source: Source, config: PrepareConfig, lpd: bool = False) -> Son
         data = source.read(config.limits)
         if lpd:
             return pack(read_lpd(data, *shared), config)
-        return pack(read_midi(data, *shared, config.pedal, config.pickup_beats), config)
+        song = read_midi(data, *shared, config.pedal, config.pickup_beats)
+        if is_stem(song.origin):
+            raise RejectedFile("stem", f"{song.origin}: the song itself counts, not its tracks")
+        return pack(song, config)
     except RejectedFile as error:
         return Failure(error.reason, error.detail)
 

@@ -1,5 +1,6 @@
 """Labels of generated songs: their names, and the line that says how to make them again."""
 
+import re
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -30,6 +31,25 @@ class Label(NamedTuple):
     def on(self, roll: Roll) -> Roll:
         """Return the roll with this label."""
         return replace(roll, name=self.name, origin=self.origin)
+
+
+STEM = re.compile(r"(.+) alone, a stem of (.+)")
+"""The text of the file of one track: the track, and the song with its origin."""
+
+
+def stem_of(roll: Roll, track: int) -> Roll:
+    """Return the roll with an origin that says that it is written for one of its tracks alone."""
+    text = f"{roll.tracks[track].name} alone, a stem of {roll.name}"
+    return replace(roll, origin=f"{text}, {roll.origin}" if roll.origin else text)
+
+
+def is_stem(text: str) -> bool:
+    """Return True for the origin of a stem.
+
+    >>> is_stem("Bass alone, a stem of song-1, made with pianoreel"), is_stem("A stem of roses")
+    (True, False)
+    """
+    return STEM.fullmatch(text) is not None
 
 
 def origin(*parts: str) -> str:

@@ -71,6 +71,7 @@ class Song:
     `stretches` are (first bar, number of bars) of successive bars; between them bars were left
     out. `skipped_bars` counts bars in another metre, `dropped_notes` the notes that no track
     claims, that are out of the pitch range or in no kept bar. `parts` are all that the file has.
+    `origin`: its first text, in which `write_midi` says where it comes from.
     """
 
     notes: Notes
@@ -83,6 +84,7 @@ class Song:
     dropped_notes: int = 0
     skipped_bars: int = 0
     parts: tuple[Part, ...] = ()
+    origin: str = ""
 
     def cells(self) -> Cells:
         """Convert the notes to cells, without their velocities."""
@@ -154,6 +156,7 @@ class _Parsed:
         self.seconds_per_beat = microseconds / 1e6
         self.metre_at, *self.signatures = signatures(events)
         self.ticks_per_beat = events.ticks_per_beat
+        self.origin = _first_text(events)
         self._check_times()
         if pedal:
             self.duration = self._pedalled(events)
@@ -212,8 +215,8 @@ class _Parsed:
         dropped = len(self.start) - len(quantised)
         count = len(kept.starts)
         left_out = (dropped, kept.skipped)
-        parts = tuple(self.parts)
-        return Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, parts)
+        about = (tuple(self.parts), self.origin)
+        return Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
 
     def _check_cells(self, notes: Notes) -> None:
         if (cells := int(notes.length.sum())) > self.limits.cells:
@@ -392,7 +395,11 @@ def origin_of(path: Path) -> str:
         events = scan(midi_bytes(path, LIMITS))
     except RejectedFile:
         return ""
-    found = [events.payload(number) for number in events.metas(TEXT).tolist()]
+    return _first_text(events)
+
+
+def _first_text(events: Events) -> str:
+    found = [events.payload(number) for number in events.metas(TEXT)[:1].tolist()]
     return found[0].decode(errors="replace") if found else ""
 
 

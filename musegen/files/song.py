@@ -10,7 +10,7 @@ from core.app.output import Output
 from core.config import nearest
 from core.errors import ConfigError, UserError
 from musegen.files import audio
-from musegen.files.label import Label
+from musegen.files.label import Label, stem_of
 from musegen.files.midi import origin_of, write_midi
 from musegen.files.picture import draw_roll
 from musegen.files.programs import with_programs
@@ -102,7 +102,10 @@ class _Song:
             return audio.encode(samples, kind, self.tags(track))
         stream = io.BytesIO()
         if kind == "mid":
-            write_midi(self.roll, stream, None if track is None else [track])
+            if track is None:
+                write_midi(self.roll, stream)
+            else:
+                write_midi(stem_of(self.roll, track), stream, [track])
         elif kind == "png":
             draw_roll(self.roll, stream)
         else:

@@ -6,6 +6,7 @@ songs) show what distance real music has; baselines (tracks shuffled between phr
 cells, other songs) must be beaten.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from core.app.report import Kind, Report
+from core.data.preparation import NothingKept
 from core.data.sources import expand_patterns, scan
 from core.errors import UserError
 from musegen.data.band import songs
@@ -43,6 +45,8 @@ from musegen.tracks import TRACK_LISTS
 
 if TYPE_CHECKING:
     from musegen.model import Model
+
+LOG = logging.getLogger("pianoreel")
 
 NamedPhrases = Iterator[tuple[str, Kind, Phrases, Lengths | None]]
 
@@ -364,16 +368,20 @@ def read_folder(folder: Path, data: Collection) -> Generated:
     """Read a folder of MIDI files with the settings of a collection, as if it were prepared.
 
     So both have the same selection: metre, tracks that must sound, no song twice; broken files
-    are left out.
+    and stems are left out, and a line says how many.
     """
     missing = f"{folder} holds no run and no MIDI file with a phrase of {data.bars} bars"
     if not scan(expand_patterns([str(folder)]), MIDI, MusicLimits()).count:
         raise UserError(missing)
     with TemporaryDirectory() as aside:
         try:
-            prepare([str(folder)], aside, settings_of(data), jobs=0)
-        except UserError as error:
-            raise UserError(missing) from error
+            found = prepare([str(folder)], aside, settings_of(data), jobs=0)
+        except NothingKept as error:
+            raise UserError(f"{missing}: {error.summary}") from error
+        if found.rejects:
+            left_out = ", ".join(f"{n} {reason}" for reason, n in found.rejects.most_common())
+            counts = f"{found.kept} of {found.sources} files are measured"
+            LOG.info("%s: %s, left out: %s", folder, counts, left_out)
         songs = Collection.open(aside)
         indices = np.concatenate([songs.indices(split) for split in songs.splits])
         excerpts = cut_songs(songs, songs.splits, lengths_of(data))

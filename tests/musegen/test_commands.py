@@ -130,6 +130,38 @@ def test_formats_stems_and_sounds_are_options(trained: Path, tmp_path: Path):
     assert len(said.splitlines()) == 2 + len(stems)
 
 
+def test_stems_are_not_read_as_songs_of_their_own(data: Path, trained: Path, tmp_path: Path):
+    """Neither by prepare nor by evaluate; both say how many were left out, and why."""
+    songs, alone = tmp_path / "songs", tmp_path / "songs" / "tiny-seed7-1-stems"
+    options = ("--bars", 8, "--seed", 7, "--only", "mid", "--device", "cpu", "--to", songs)
+    assert run("music", "sample", trained, "--count", 2, *options, "--stems")[0] == 0
+    stems = len(list(songs.rglob("*-stems/*.mid")))
+    assert stems >= 4
+    command = ("music", "prepare", songs, "--bars", 4, "--steps-per-beat", 4, "--min-tracks", 1)
+    code, said, _ = run(*command, "--to", tmp_path / "prepared")
+    assert code == 0
+    assert said.splitlines()[:2] == [
+        f"{2 + stems} files: 2 kept, {stems} rejected",
+        f"  {stems:6} stem",
+    ]
+    (path, *_) = sorted(alone.iterdir())
+    lines = (tmp_path / "prepared" / "rejects.jsonl").read_text().splitlines()
+    details = {one["path"]: one["detail"] for one in map(json.loads, lines)}
+    track = path.stem.capitalize()
+    assert details[str(path)].startswith(f"{track} alone, a stem of tiny-seed7-1, made with")
+    assert details[str(path)].endswith(": the song itself counts, not its tracks")
+
+    command = ("music", "evaluate", songs, "--against", data, "--count", 4, "--json")
+    code, said, complaint = run(*command, "--device", "cpu")
+    assert code == 0
+    (row,) = [row for row in json.loads(said)["rows"] if row["name"] == str(songs)]
+    assert row["phrase_count"] == 10
+    said = f"{songs}: 2 of {2 + stems} files are measured, left out: {stems} stem\n"
+    assert complaint == said
+    command = ("music", "evaluate", alone, "--against", data, "--device", "cpu")
+    refused(1, f"({len(list(alone.iterdir()))} stem)", *command)
+
+
 def test_wrong_formats_and_sounds_get_the_known_ones_before_a_song_is_sampled(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
