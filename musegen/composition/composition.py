@@ -104,4 +104,5 @@ class Composition:
             usual = np.full(draft.bars, spec.tempo_bpm(*part))
             roll = Roll.of(song, draft.tracks, draft.grid, usual)
         tempo = usual if self.tempo_bpm is None else np.full(draft.bars, float(self.tempo_bpm))
-        return replace(roll, tempo_bpm=tempo, form=self.request.form)
+        form = self.request.form or self.steering.form
+        return replace(roll, tempo_bpm=tempo, form=form)

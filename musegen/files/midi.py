@@ -20,7 +20,6 @@ from musegen.files.keys import is_key, keys_of
 from musegen.files.limits import MusicLimits
 from musegen.files.parts import CHANNELS, is_piano_part, parts_of
 from musegen.files.pedal import hold
-from musegen.files.sections import sections
 from musegen.files.smf import (
     KEY_SIGNATURE,
     MARKER,
@@ -341,7 +340,7 @@ def write_midi(
     roll: Roll, path: Path | str | BytesIO, tracks: Sequence[int] | None = None
 ) -> None:
     """Write a roll: named tracks with their programs, drums on channel 10, the velocity of each
-    note, the tempo of each bar; its title, origin, key and a marker at each section.
+    note, the tempo of each bar; its title, origin, key and a marker at each section of its form.
 
     `tracks`: the numbers of those that are written; all by default.
 
@@ -378,14 +377,18 @@ def write_midi(
 
 
 def _metas(roll: Roll, notes: Notes, bar_ticks: int) -> list[tuple[int, int, bytes]]:
-    """Return (tick, kind, data) of the title, origin, key and sections of a roll."""
+    """Return (tick, kind, data) of the title, origin, key and sections of a roll.
+
+    A roll without a form has no sections.
+    """
     key = key_of(notes, roll.tracks, roll.grid)
     about = [
         (NAME, roll.name.encode()),
         (TEXT, roll.origin.encode()),
         (KEY_SIGNATURE, bytes([key.sharps % 256, key.mode == "minor"]) if key else b""),
     ]
-    markers = [(bar * bar_ticks, MARKER, letter.encode()) for bar, letter in sections(roll)]
+    length = bar_ticks * (roll.bars // max(1, len(roll.form)))
+    markers = [(n * length, MARKER, letter.encode()) for n, letter in enumerate(roll.form)]
     return [*((0, kind, data) for kind, data in about if data), *markers]
 
 

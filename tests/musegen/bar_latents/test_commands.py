@@ -70,8 +70,10 @@ def test_a_song_can_have_any_number_of_bars(model: Model):
 
 
 def test_a_song_has_the_form_that_is_given(model: Model):
+    assert model.sample(bars=8, seed=2)[0].form == "", "what it learned is of bars, not sections"
     (roll,) = model.sample(bars=8, seed=2, steering=Steering(form="ABAC"))
     first, second, third, last = np.split(roll.cells, 4, axis=1)
+    assert roll.form == "ABAC", "which is written as markers"
     assert np.array_equal(first, third)
     assert not np.array_equal(first, second) and not np.array_equal(second, last)
     assert roll.velocity is not None
