@@ -29,6 +29,7 @@ from musegen.data.records import PrepareConfig, read_source
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
+from musegen.roll import joined
 
 STEPS_PER_BEAT = 12
 RUNS = 3
@@ -104,9 +105,9 @@ def band_midi(folder: Path) -> Path:
     """Write MIDI files of the band, several songs in each, as long as real songs are."""
     for number in range(BAND_FILES):
         rolls = [song([number, part])[0] for part in range(SONGS_IN_A_ROW)]
-        cells = np.concatenate([roll.cells for roll in rolls], axis=1)
-        tempo_bpm = np.full(cells.shape[1], rolls[0].tempo_bpm[0])
-        write_midi(replace(rolls[0], cells=cells, tempo_bpm=tempo_bpm), folder / f"{number}.mid")
+        whole = joined(rolls)
+        tempo_bpm = np.full(whole.bars, rolls[0].tempo_bpm[0])
+        write_midi(replace(whole, tempo_bpm=tempo_bpm), folder / f"{number}.mid")
     return folder
 
 

@@ -19,12 +19,16 @@ from jaxtyping import Bool, Float
 
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
+from musegen.files.limits import MusicLimits
 from musegen.files.midi import DEFAULT_BPM, Song, read_midi
 from musegen.roll import Grid, Notes, Roll, separate
 from musegen.tracks import Track, assign, numbers_of
 
 FINEST = 240
 """The most steps of a beat in which a song is read and written."""
+
+FINE_LIMITS = MusicLimits(cells=FINEST * MusicLimits().cells)
+"""Limits of the second reading: what the first has read is not too dense on a finer grid."""
 
 Kept = Bool[np.ndarray, "track bar"]
 
@@ -40,7 +44,8 @@ class Source:
     def read(cls, path: Path | str, tracks: tuple[Track, ...], grid: Grid) -> "Source":
         """Read a MIDI file; `UserError` where it cannot be read."""
         try:
-            return cls(read_midi(path, tracks, grid), read_midi(path, tracks, fine_grid(grid)))
+            song = read_midi(path, tracks, grid)
+            return cls(song, read_midi(path, tracks, fine_grid(grid), limits=FINE_LIMITS))
         except RejectedFile as error:
             raise UserError(f"{path}: {error.detail}") from error
 
@@ -156,7 +161,7 @@ class Draft:
         )
         notes = _concat([kept, self._fitting(finely, kept, fine)]).ordered()
         tracks = self.placed[0].source.tracks if self.placed else self.tracks
-        roll = Roll.of(separate(notes, fine), tracks, fine, self.tempo_bpm, name)
+        roll = Roll.of(notes, tracks, fine, self.tempo_bpm, name)
         return replace(roll, composed=~self.kept)
 
     @property

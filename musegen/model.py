@@ -471,8 +471,9 @@ class Model(CoreModel):
     def rolls(self, cells: Phrases) -> list[Roll]:
         """Cells as rolls of the usual tempo, named after the model and numbered."""
         tempo = np.full(cells.shape[2], self.spec.usual_tempo_bpm)
+        form = self.spec.tracks, self.spec.grid, tempo
         return [
-            Roll(one, self.spec.tracks, self.spec.grid, tempo, f"{self.name} {number + 1}")
+            Roll.of_cells(one, *form, f"{self.name} {number + 1}")
             for number, one in enumerate(cells)
         ]
 

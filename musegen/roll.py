@@ -1,4 +1,7 @@
-"""The roll: a piece as cells [track bar step pitch], and as notes.
+"""The roll: a piece as notes on a grid, and as cells [track bar step pitch].
+
+A roll holds notes; networks see cells, which are computed on request: they cost memory by the
+resolution of the grid, notes by their number.
 
 A cell is SILENT, HOLD or ONSET: an onset starts a note, holds continue it, and a repeated note has
 an onset of its own, so that two notes never become one. A drum hit is one onset; it has no length.
@@ -115,6 +118,21 @@ class Notes:
         """Return the notes some steps later."""
         return replace(self, start=self.start + steps)
 
+    def of(self, track: int) -> "Notes":
+        """Return the notes of one track."""
+        return self[self.track == track]
+
+    def between(self, begin: int, end: int) -> "Notes":
+        """Return what sounds from step `begin` to before `end`, cut at both, counted from `begin`.
+
+        >>> note = Notes(*(np.array([number]) for number in (0, 3, 60, 6, 90)))
+        >>> cut = note.between(4, 8)
+        >>> cut.start.tolist(), cut.length.tolist(), len(note.between(9, 20))
+        ([0], [4], 0)
+        """
+        start, stop = np.maximum(self.start, begin), np.minimum(self.start + self.length, end)
+        return replace(self, start=start - begin, length=stop - start)[start < stop]
+
     def key(self) -> Column:
         """Return numbers that sort as (start, track, pitch) do."""
         tracks, pitches = self.track.max(initial=0) + 1, self.pitch.max(initial=0) + 1
@@ -128,20 +146,19 @@ class Notes:
 
 @dataclass(frozen=True)
 class Roll:
-    """A piece: its cells, its tracks, and the tempo of each bar in quarter notes a minute.
+    """A piece: its notes, its tracks, and the tempo of each bar in quarter notes a minute.
 
-    `velocity`: see `Velocities`; without it all notes have velocity 100. `form`: a letter for each
-    of its sections, which are equally long; empty where nobody chose one. `composed`: the bars of
-    tracks that a model composed, where the others are a user's own. `origin`: which model
+    `notes`: no two share a cell, and none is beyond the piece: see `Roll.of`. `form`: a letter for
+    each of its sections, which are equally long; empty where nobody chose one. `composed`: the
+    bars of tracks that a model composed, where the others are a user's own. `origin`: which model
     made it, by which settings.
     """
 
-    cells: Cells
+    notes: Notes
     tracks: tuple[Track, ...]
     grid: Grid
     tempo_bpm: Float[np.ndarray, " bar"]
     name: str = ""
-    velocity: Velocities | None = None
     form: str = ""
     composed: Bool[np.ndarray, "track bar"] | None = None
     origin: str = ""
@@ -155,25 +172,44 @@ class Roll:
         tempo_bpm: Float[np.ndarray, " bar"],
         name: str = "",
     ) -> "Roll":
-        """Convert notes, with their velocities; the tempo of each bar gives the length."""
-        sounding = _Sounding(notes, len(tracks), len(tempo_bpm), grid)
-        velocity = sounding.velocities()
-        return cls(sounding.cells(), tracks, grid, tempo_bpm, name, velocity)
+        """Return the roll of any notes: cut at its ends, and where they overlap (`separate`).
 
-    def notes(self) -> Notes:
-        """Convert to notes."""
-        return notes_of(self.cells, self.velocity)
+        The tempo of each bar gives the length.
+        """
+        within = notes.between(0, len(tempo_bpm) * grid.steps_per_bar)
+        return cls(separate(within, grid), tracks, grid, tempo_bpm, name)
+
+    @classmethod
+    def of_cells(
+        cls,
+        cells: Cells,
+        tracks: tuple[Track, ...],
+        grid: Grid,
+        tempo_bpm: Float[np.ndarray, " bar"],
+        name: str = "",
+        velocity: Velocities | None = None,
+    ) -> "Roll":
+        """Convert cells; without velocities all notes have velocity 100."""
+        return cls(notes_of(cells, velocity), tracks, grid, tempo_bpm, name)
+
+    @property
+    def cells(self) -> Cells:
+        """Compute the cells, all of them at once."""
+        return fill(self.notes, len(self.tracks), self.bars, self.grid)
+
+    @property
+    def velocity(self) -> Velocities:
+        """Compute the velocity of the note that sounds in each cell."""
+        return fill_velocities(self.notes, len(self.tracks), self.bars, self.grid)
 
     def played_like(self, source: Notes) -> "Roll":
         """Return the roll with the velocities that `velocities_from` takes from a source."""
-        notes = self.notes()
-        played = replace(notes, velocity=velocities_from(source, notes))
-        velocity = fill_velocities(played, len(self.tracks), self.bars, self.grid)
-        return replace(self, velocity=velocity)
+        velocity = velocities_from(source, self.notes)
+        return replace(self, notes=replace(self.notes, velocity=velocity))
 
     @property
     def bars(self) -> int:
-        return self.cells.shape[1]
+        return len(self.tempo_bpm)
 
     @property
     def seconds(self) -> float:
@@ -219,16 +255,11 @@ def fill_velocities(notes: Notes, tracks: int, bars: int, grid: Grid) -> Velocit
 
 
 def joined(rolls: Sequence[Roll]) -> Roll:
-    """Return rolls of the same tracks one after the other, named as the first."""
-    velocities = [
-        np.zeros_like(roll.cells) if roll.velocity is None else roll.velocity for roll in rolls
-    ]
-    return replace(
-        rolls[0],
-        cells=np.concatenate([roll.cells for roll in rolls], axis=1),
-        tempo_bpm=np.concatenate([roll.tempo_bpm for roll in rolls]),
-        velocity=np.concatenate(velocities, axis=1),
-    )
+    """Return rolls of the same tracks and grid one after the other, named as the first."""
+    first = np.cumsum([0, *(roll.bars for roll in rolls[:-1])]) * rolls[0].grid.steps_per_bar
+    moved = [roll.notes.moved(at) for roll, at in zip(rolls, first.tolist(), strict=True)]
+    tempo_bpm = np.concatenate([roll.tempo_bpm for roll in rolls])
+    return replace(rolls[0], notes=Notes.concat(moved), tempo_bpm=tempo_bpm)
 
 
 def velocities_from(source: Notes, notes: Notes) -> Column:

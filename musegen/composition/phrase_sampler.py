@@ -88,7 +88,7 @@ class Accompanist(PhraseSampler):
         ]
         pairs = zip(rolls, self.accompanied(np.stack(filled), seed), strict=True)
         return [
-            replace(roll, cells=cells[:, : roll.bars], velocity=None).played_like(roll.notes())
+            replace(roll, notes=notes_of(cells[:, : roll.bars])).played_like(roll.notes)
             for roll, cells in pairs
         ]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from musegen.roll import Grid, Notes, Roll, fill, separate
+from musegen.roll import Grid, Notes, Roll
 from musegen.tracks import TRACK_LISTS
 
 MODES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
@@ -237,7 +237,7 @@ class _Score:
             self.put(track, bar, beat, tonic + self.scale(degree + step), beats)
 
     def roll(self) -> Roll:
-        """Convert the score to cells of its grid; beats are those of 4/4."""
+        """Convert the score to notes on its grid; beats are those of 4/4."""
         table = np.array(self.notes)
         per_beat, tracks = self.grid.steps_per_beat, TRACK_LISTS["lakh"]
         start = np.floor(table[:, 1] * per_beat + 0.5).astype(np.int64)
@@ -248,8 +248,7 @@ class _Score:
         inside = (pitch >= 0) & (pitch < self.grid.pitches)
         notes = Notes(track, start, pitch, length, np.full(len(start), 100))[inside]
         bars = len(self.degrees)
-        cells = fill(separate(notes, self.grid), len(tracks), bars, self.grid)
-        return Roll(cells, tracks, self.grid, np.full(bars, float(self.tempo_bpm)), "band")
+        return Roll.of(notes, tracks, self.grid, np.full(bars, float(self.tempo_bpm)), "band")
 
     def answers(self) -> Answers:
         """Return the facts of the song."""

@@ -333,7 +333,7 @@ def song_of(roll: Roll, name: str = "") -> Song:
     """Convert a roll to a song of one stretch."""
     whole = ((0, roll.bars),)
     title = name or roll.name
-    return Song(roll.notes(), roll.bars, roll.tempo_bpm, whole, roll.tracks, roll.grid, title)
+    return Song(roll.notes, roll.bars, roll.tempo_bpm, whole, roll.tracks, roll.grid, title)
 
 
 def write_midi(
@@ -360,15 +360,14 @@ def write_midi(
         written = (grid.beats_per_bar, grid.beat_unit)
         signature = pretty_midi.TimeSignature(*written, float(seconds[tick]))
         midi.time_signature_changes.append(signature)
-    notes = roll.notes()
     for number in range(len(roll.tracks)) if tracks is None else tracks:
         track = roll.tracks[number]
         instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
-        instrument.notes = _midi_notes(notes[notes.track == number], roll.grid, seconds)
+        instrument.notes = _midi_notes(roll.notes.of(number), roll.grid, seconds)
         midi.instruments.append(instrument)
     stream = path if isinstance(path, BytesIO) else BytesIO()
     midi.write(stream)
-    described = with_metas(stream.getvalue(), _metas(roll, notes, bar_ticks))
+    described = with_metas(stream.getvalue(), _metas(roll, bar_ticks))
     written = with_ports(described, CHANNELS - 1)
     stream.seek(0)
     stream.write(written)
@@ -376,12 +375,12 @@ def write_midi(
         Path(path).write_bytes(written)
 
 
-def _metas(roll: Roll, notes: Notes, bar_ticks: int) -> list[tuple[int, int, bytes]]:
+def _metas(roll: Roll, bar_ticks: int) -> list[tuple[int, int, bytes]]:
     """Return (tick, kind, data) of the title, origin, key and sections of a roll.
 
     A roll without a form has no sections.
     """
-    key = key_of(notes, roll.tracks, roll.grid)
+    key = key_of(roll.notes, roll.tracks, roll.grid)
     about = [
         (NAME, roll.name.encode()),
         (TEXT, roll.origin.encode()),

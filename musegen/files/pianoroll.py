@@ -188,7 +188,7 @@ def write_lpd(roll: Roll, path: Path | str | io.BytesIO) -> None:
     """
     import pypianoroll
 
-    notes = _distinguishable(roll.notes())
+    notes = _distinguishable(roll.notes)
     velocity = fill_velocities(notes, len(roll.tracks), roll.bars, roll.grid)
     low, steps = roll.grid.lowest_pitch, roll.grid.steps_per_bar
     instruments = []

@@ -14,7 +14,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from musegen.roll import Roll, notes_of
+from musegen.roll import Roll
 
 COLOURS = ("#4c566a", "#d08770", "#6f9d4f", "#8f5f8a", "#3f6fa3", "#c79a2b", "#3d9aa8", "#bf616a")
 
@@ -37,7 +37,7 @@ def draw_roll(roll: Roll, path: Path | str | BytesIO) -> None:
 
     Bars that were composed beside a user's own are shaded.
     """
-    playing = [number for number in range(len(roll.tracks)) if roll.cells[number].any()]
+    playing = np.unique(roll.notes.track).tolist()
     lines = range(0, roll.bars, BARS_PER_LINE)
     heights = [_lane(roll, number)[2] for number in playing] or [1.0]
     figure = Figure(
@@ -62,7 +62,7 @@ def _title(roll: Roll) -> str:
 
 def _lane(roll: Roll, number: int) -> tuple[list[int], int, float]:
     """Return the drum pitches in use, the lowest pitch and the height in rows of a lane."""
-    used = np.flatnonzero(roll.cells[number].any((0, 1))) + roll.grid.lowest_pitch
+    used = np.unique(roll.notes.of(number).pitch) + roll.grid.lowest_pitch
     if roll.tracks[number].is_drum:
         return used.tolist(), 0, len(used) + 2.0
     low, high = (int(used.min()), int(used.max())) if len(used) else (60, 60)
@@ -72,9 +72,9 @@ def _lane(roll: Roll, number: int) -> tuple[list[int], int, float]:
 def _draw_lane(axes: Axes, roll: Roll, number: int, first: int) -> None:
     """Draw the notes of one track in the bars of one line."""
     drums, low, height = _lane(roll, number)
-    bars = slice(first, first + BARS_PER_LINE)
+    bars, steps = slice(first, first + BARS_PER_LINE), roll.grid.steps_per_bar
     shown = min(BARS_PER_LINE, roll.bars)
-    notes = notes_of(roll.cells[number : number + 1, bars])
+    notes = roll.notes.of(number).between(bars.start * steps, bars.stop * steps)
     pitch = notes.pitch + roll.grid.lowest_pitch
     row = np.searchsorted(drums, pitch) if drums else pitch
     start = notes.start / roll.grid.steps_per_beat
@@ -133,7 +133,7 @@ def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> N
 
 
 def _draw_track(axes: Axes, roll: Roll, number: int) -> None:
-    notes = notes_of(roll.cells[number : number + 1])
+    notes = roll.notes.of(number)
     boxes = [
         Rectangle((s, p - 0.45), max(n - 0.3, 0.5), 0.9)
         for s, p, n in zip(notes.start, notes.pitch, notes.length, strict=True)

@@ -74,7 +74,7 @@ def write_song(roll: Roll, to: SongOutput) -> Iterator[Path]:
         folder = to.folder / f"{stem.name}-stems"
         folder.mkdir(exist_ok=True)
         for number, track in enumerate(tracks):
-            if roll.cells[number].any():
+            if len(roll.notes.of(number)):
                 yield from _write_stem(song, number, folder / _file_name(track.name), to)
 
 

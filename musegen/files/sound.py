@@ -89,7 +89,7 @@ class Session:
         return round(SAMPLE_RATE * self.roll.seconds_at(_last_step(self.roll)))
 
     def _render(self, tracks: list[int]) -> Audio:
-        if not self.roll.cells[tracks].any():  # which the synthesiser refuses
+        if not np.isin(self.roll.notes.track, tracks).any():  # which the synthesiser refuses
             return np.zeros((2, self._end + int(RING_SECONDS * SAMPLE_RATE)), np.float32)
         score = _score(self.roll, tracks)
         return np.asarray(self.synthesizer.render(score, stereo=True), dtype=np.float32)
@@ -97,8 +97,7 @@ class Session:
 
 def _last_step(roll: Roll) -> int:
     """Return the step at which the last note ends."""
-    notes = roll.notes()
-    return int((notes.start + notes.length).max(initial=0))
+    return int((roll.notes.start + roll.notes.length).max(initial=0))
 
 
 def _score(roll: Roll, tracks: list[int]) -> Any:

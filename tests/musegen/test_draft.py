@@ -1,10 +1,12 @@
 """Drafts: what of a user's songs is kept, and where it stands in the finished song."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from handmade import midi, note, program, signature, tempo
+from tunes import tune
 
 from core.errors import ConfigError
 from musegen.draft import (
@@ -18,6 +20,7 @@ from musegen.draft import (
     random_kept,
     remix,
 )
+from musegen.files.midi import write_midi
 from musegen.roll import Grid, Notes
 from musegen.tracks import LAKH
 
@@ -45,7 +48,7 @@ def notes(*rows: tuple[int, int, int, int]) -> Notes:
 
 def rows(draft: Draft, composed: Notes) -> list[tuple[int, ...]]:
     """Return (track, start, pitch, length) of the finished song's notes."""
-    roll = draft.finished(composed).notes()
+    roll = draft.finished(composed).notes
     return list(zip(*(c.tolist() for c in (roll.track, roll.start, roll.pitch, roll.length)),
                     strict=True))  # fmt: skip
 
@@ -147,7 +150,7 @@ def test_the_song_keeps_its_programs_and_drums_get_a_length(tmp_path: Path) -> N
     roll = infill(Source.read(path, LAKH, GRID), 2, 2, ["piano"]).finished(notes())
     assert [track.program for track in roll.tracks][BASS] == 38
     assert roll.tracks[PIANO].program == LAKH[PIANO].program
-    found = roll.notes()
+    found = roll.notes
     assert found.length[found.track == DRUMS].tolist() == [60, 60]
 
 
@@ -162,3 +165,24 @@ def test_random_drafts_are_of_every_kind_and_compose_something() -> None:
     holes = is_open[~of_tracks].any(1)
     assert (np.diff(holes.astype(int), axis=1) == 1).sum(1).max() == 1, "one hole each"
     assert np.array_equal(random_kept(9, 5, 16, [3]), random_kept(9, 5, 16, [3]))
+
+
+def test_memory_of_a_finished_song_follows_its_notes(tmp_path: Path) -> None:
+    """Forty bars as cells are 5 tracks x 40 x 960 steps x 128 pitches: 25 MB."""
+    (tmp_path / "a.mid").write_bytes(tune(seed=3, bars=40))
+    draft = continuation(Source.read(tmp_path / "a.mid", LAKH, GRID), 1)
+    tracemalloc.start()
+    roll = draft.finished(draft.kept_notes, "song")
+    write_midi(roll, tmp_path / "b.mid")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(roll.notes) == len(draft.notes) > 300
+    assert peak < 5e6
+
+
+def test_a_long_song_is_not_too_dense_on_the_fine_grid(tmp_path: Path) -> None:
+    """Three parts that never rest: 800 bars x 960 steps x 3 = 2.3 million steps that sound."""
+    (tmp_path / "a.mid").write_bytes(tune(seed=3, bars=800))
+    source = Source.read(tmp_path / "a.mid", LAKH, GRID)
+    assert source.bars == 800
+    assert source.fine.notes.length.sum() == 800 * 960 * 3

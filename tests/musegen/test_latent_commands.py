@@ -39,7 +39,7 @@ def song(data: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four bars: a phrase of three, and one bar of another."""
     cells = np.concatenate(list(data.rolls(data.indices("train")[:2])), axis=1)[:, :4]
     path = tmp_path_factory.mktemp("song") / "song.mid"
-    write_midi(Roll(cells, data.tracks, data.grid, np.full(4, 120.0), "song"), path)
+    write_midi(Roll.of_cells(cells, data.tracks, data.grid, np.full(4, 120.0), "song"), path)
     return path
 
 

@@ -213,7 +213,7 @@ def songs_of(band, *bars, seed=0) -> list[Roll]:
     """Songs of the band, cut to so many bars, with velocities."""
     found = []
     for (roll, _), count in zip(songs(len(bars), seed, band.grid), bars, strict=True):
-        notes = replace(roll.notes(), velocity=roll.notes().start % 90 + 20)
+        notes = replace(roll.notes, velocity=roll.notes.start % 90 + 20)
         tempo = roll.tempo_bpm[:count]
         found.append(Roll.of(notes, roll.tracks, roll.grid, tempo, roll.name))
     return found
@@ -230,9 +230,9 @@ def test_given_tracks_stay_note_for_note_beside_the_new_ones(band, tmp_path, wir
         assert after.cells.shape == before.cells.shape
         assert np.array_equal(after.cells[GIVEN], before.cells[GIVEN])
         assert not np.array_equal(after.cells[OTHERS], before.cells[OTHERS])
-        kept = [[row for row in rows(roll.notes()) if row[0] in GIVEN] for roll in (before, after)]
+        kept = [[row for row in rows(roll.notes) if row[0] in GIVEN] for roll in (before, after)]
         assert kept[0] == kept[1]
-        one, two = (r.notes().velocity[np.isin(r.notes().track, GIVEN)] for r in (before, after))
+        one, two = (r.notes.velocity[np.isin(r.notes.track, GIVEN)] for r in (before, after))
         assert np.array_equal(one, two)
         assert np.array_equal(after.tempo_bpm, before.tempo_bpm)
         assert after.name == before.name
@@ -245,11 +245,11 @@ def test_another_given_track_changes_the_others_and_these_change_nothing(band, t
     (first,) = model.accompany([song], seed=3)
     emptied = song.cells.copy()
     emptied[OTHERS] = SILENT
-    (same,) = model.accompany([replace(song, cells=emptied)], seed=3)
+    (same,) = model.accompany([replace(song, notes=notes_of(emptied))], seed=3)
     assert np.array_equal(first.cells, same.cells)
     other = song.cells.copy()
     other[0] = other[0, :, ::-1]  # drums backwards in each bar
-    (changed,) = model.accompany([replace(song, cells=other)], seed=3)
+    (changed,) = model.accompany([replace(song, notes=notes_of(other))], seed=3)
     assert not np.array_equal(first.cells[OTHERS], changed.cells[OTHERS])
     assert not np.array_equal(first.cells, model.accompany([song], seed=4)[0].cells)
 
@@ -289,17 +289,17 @@ def test_a_draft_that_keeps_the_given_tracks_is_composed(band, tmp_path):
     (song,) = songs_of(band, 5)
     kept = np.zeros((5, 5), bool)
     kept[GIVEN] = True
-    draft = blank(band.tracks, band.grid, 5).with_notes(song.notes(), kept)
+    draft = blank(band.tracks, band.grid, 5).with_notes(song.notes, kept)
     first, second = model.complete(draft, 2, seed=3)
-    given = rows(song.notes()[np.isin(song.notes().track, GIVEN)])
+    given = rows(song.notes[np.isin(song.notes.track, GIVEN)])
     for notes in (first, second):
         assert rows(notes[np.isin(notes.track, GIVEN)]) == given
     assert rows(first) != rows(second)
     (roll,) = model.accompany([song], seed=3)
-    assert rows(first) == rows(roll.notes())
+    assert rows(first) == rows(roll.notes)
     for wrong in (kept[[0, 2, 1, 3, 4]], kept & (np.arange(5) < 4)):
         with pytest.raises(ConfigError, match="run accompanies drums,piano over whole songs"):
-            model.complete(draft.with_notes(song.notes(), wrong))
+            model.complete(draft.with_notes(song.notes, wrong))
 
 
 def test_models_that_do_not_accompany_say_so_and_those_that_do_need_a_song(band, tmp_path):
@@ -527,8 +527,8 @@ def test_a_density_samples_notes_with_their_velocities(band, tmp_path):
     assert len({tuple(n.velocity.tolist()) for n in notes}) == 3
     for one, cell, roll in zip(notes, cells, rolls, strict=True):
         assert np.array_equal(roll.cells, cell)
-        assert rows(roll.notes()) == rows(one)
-        assert roll.notes().velocity.tolist() == one.velocity.tolist()
+        assert rows(roll.notes) == rows(one)
+        assert roll.notes.velocity.tolist() == one.velocity.tolist()
 
 
 def test_a_density_learns_notes_and_other_networks_cells(band):

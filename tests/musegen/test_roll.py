@@ -74,9 +74,8 @@ def test_of_notes_that_start_together_the_longest_stays_with_its_velocity():
 def test_each_note_keeps_its_velocity_through_cells_and_in_a_part_of_them():
     piece = notes((1, 4, 3, 5, 17), (0, 1, 2, 2, 127), (0, 3, 2, 1, 1))
     roll = Roll.of(piece, (Track(name="A"), Track(name="B")), GRID, np.full(2, 90.0), "a")
-    assert rows(roll.notes()) == [(0, 1, 2, 2), (0, 3, 2, 1), (1, 4, 3, 5)]
-    assert roll.notes().velocity.tolist() == [127, 1, 17]
-    assert roll.velocity is not None
+    assert rows(roll.notes) == [(0, 1, 2, 2), (0, 3, 2, 1), (1, 4, 3, 5)]
+    assert roll.notes.velocity.tolist() == [127, 1, 17]
     assert roll.velocity[0, 0, :, 2].tolist() == [0, 127, 127, 1, 0, 0]
     second_bar = notes_of(roll.cells[:, 1:], roll.velocity[:, 1:])
     assert (rows(second_bar), second_bar.velocity.tolist()) == ([(1, 0, 3, 3)], [17])
@@ -134,7 +133,7 @@ def test_any_cells_and_their_notes_sound_in_the_same_cells(seed: int, tracks: in
 
 def test_the_duration_of_a_roll():
     cells = np.zeros((1, 3, 6, 5), np.uint8)
-    roll = Roll(cells, (Track(name="A"),), GRID, np.array([60.0, 120.0, 240.0]))
+    roll = Roll.of_cells(cells, (Track(name="A"),), GRID, np.array([60.0, 120.0, 240.0]))
     assert roll.bars == 3
     assert roll.seconds == 3 + 1.5 + 0.75
 
@@ -173,19 +172,17 @@ def test_without_a_note_of_the_source_all_have_the_default_velocity():
 def test_a_roll_is_played_like_its_source():
     piece = notes((0, 1, 2, 2, 33), (1, 4, 3, 5, 17))
     tracks = (Track(name="A"), Track(name="B"))
-    silent = Roll(fill(piece, 2, 2, GRID), tracks, GRID, np.full(2, 90.0))
-    assert silent.notes().velocity.tolist() == [100, 100]
-    assert silent.played_like(piece).notes().velocity.tolist() == [33, 17]
+    silent = Roll.of_cells(fill(piece, 2, 2, GRID), tracks, GRID, np.full(2, 90.0))
+    assert silent.notes.velocity.tolist() == [100, 100]
+    assert silent.played_like(piece).notes.velocity.tolist() == [33, 17]
 
 
 def test_rolls_are_joined_with_what_is_known_of_their_velocities():
-    """A note that is held into the second roll is one note, as loud as it begins."""
+    """The second roll begins after the first one's bar of six steps, in which a note is cut."""
     tracks = (Track(name="A"),)
-    first, second = notes((0, 2, 2, 4, 33)), notes((0, 0, 2, 1), (0, 3, 1, 2))
-    held = fill(second, 1, 1, GRID)
-    held[0, 0, 0, 2] = HOLD
-    loud = Roll(fill(first, 1, 1, GRID), tracks, GRID, np.array([90.0])).played_like(first)
-    both = joined([loud, Roll(held, tracks, GRID, np.array([60.0]), "b")])
-    assert rows(both.notes()) == [(0, 2, 2, 5), (0, 9, 1, 2)]
-    assert both.notes().velocity.tolist() == [33, 100]
+    first, second = notes((0, 2, 2, 9, 33)), notes((0, 0, 2, 1), (0, 3, 1, 2))
+    loud = Roll.of(first, tracks, GRID, np.array([90.0]))
+    both = joined([loud, Roll.of(second, tracks, GRID, np.array([60.0]), "b")])
+    assert rows(both.notes) == [(0, 2, 2, 4), (0, 6, 2, 1), (0, 9, 1, 2)]
+    assert both.notes.velocity.tolist() == [33, 100, 100]
     assert both.tempo_bpm.tolist() == [90, 60]

@@ -98,7 +98,8 @@ def test_a_reconstruction_has_the_tempi_of_the_song_and_a_seed_the_usual_one(
     model, to = Model.load(run, "cpu"), SongOutput(tmp_path / "to", ("mid",))
     cells = np.concatenate(list(data.rolls(data.indices("train")[:2])), axis=1)[:, :3]
     write_midi(
-        Roll(cells, data.tracks, data.grid, np.array([80.0, 90.0, 150.0])), tmp_path / "a.mid"
+        Roll.of_cells(cells, data.tracks, data.grid, np.array([80.0, 90.0, 150.0])),
+        tmp_path / "a.mid",
     )
 
     def tempi(path: Path) -> list[float]:

@@ -79,12 +79,12 @@ def test_bars_outside_a_filled_part_stay(model: Model, song: Path) -> None:
             (lambda notes, inside=inside: notes[(notes.start // bar // 2 == 1) == inside])
             for inside in (True, False)
         )
-        assert rows(outside(roll.notes())) == rows(outside(own))
-        assert only(filled(roll.notes()), BASS) == only(filled(own), BASS)
-        assert only(filled(roll.notes()), PIANO, GUITAR) != only(filled(own), PIANO, GUITAR)
+        assert rows(outside(roll.notes)) == rows(outside(own))
+        assert only(filled(roll.notes), BASS) == only(filled(own), BASS)
+        assert only(filled(roll.notes), PIANO, GUITAR) != only(filled(own), PIANO, GUITAR)
         assert roll.composed is not None
         assert np.argwhere(roll.composed).tolist() == [[1, 2], [1, 3], [2, 2], [2, 3]]
-    assert rows(first.notes()) != rows(second.notes())
+    assert rows(first.notes) != rows(second.notes)
 
 
 def test_another_song_has_another_accompaniment(model: Model, song: Path, tmp_path: Path) -> None:
@@ -94,14 +94,14 @@ def test_another_song_has_another_accompaniment(model: Model, song: Path, tmp_pa
         Composition(model, Request(given=path, keep=("piano", "guitar"))).songs(1, seed=1)[0]
         for path in (song, other)
     ]
-    assert only(basses[0].notes(), BASS) != only(basses[1].notes(), BASS)
+    assert only(basses[0].notes, BASS) != only(basses[1].notes, BASS)
 
 
 def test_a_song_that_goes_on_closes_on_the_tonic(model: Model, song: Path) -> None:
     request = Request(continued=song, bars=4)
     steering = Steering(key=Key.parse("D minor"))
     (roll,) = Composition(model, request, steering, ending=True).songs(1, seed=2)
-    notes, bar = roll.notes(), roll.grid.steps_per_bar
+    notes, bar = roll.notes, roll.grid.steps_per_bar
     own = read(song, model)
     assert rows(notes[notes.start < BARS * bar]) == rows(own)
     last = notes[notes.start >= (BARS + 3) * bar]
@@ -126,10 +126,10 @@ def test_the_best_songs_are_those_that_the_judge_prefers(model: Model) -> None:
     plain = Composition(model, Request(bars=4)).songs(6, seed=5)
     chosen = Composition(model, Request(bars=4), judge=judge, of_each=3).songs(2, seed=5)
     spec = model.spec
-    notes = [roll.notes() for roll in plain]
+    notes = [roll.notes for roll in plain]
     scores = judge.score(Excerpts.of_notes(notes, 4, spec.grid, spec.tracks)).reshape(2, 3)
     expected = scores.argmax(1) + np.array([0, 3])
-    assert [rows(roll.notes()) for roll in chosen] == [rows(notes[n]) for n in expected]
+    assert [rows(roll.notes) for roll in chosen] == [rows(notes[n]) for n in expected]
 
 
 def pair(model: Model) -> tuple[Excerpts, Excerpts]:

@@ -478,7 +478,7 @@ def test_a_written_file_has_names_programs_channels_tempi_and_its_metre(tmp_path
     grid = Grid(steps_per_beat=4, beats_per_bar=3)
     played_notes = notes((0, 1, 12, 1), (1, 0, 36, 2), (1, 11, 40, 4), (4, 23, 60, 1))
     cells = fill(played_notes, tracks=5, bars=2, grid=grid)
-    path = written(Roll(cells, LAKH, grid, np.array([60.0, 90.0])), tmp_path)
+    path = written(Roll.of_cells(cells, LAKH, grid, np.array([60.0, 90.0])), tmp_path)
     read = pretty_midi.PrettyMIDI(str(path))
     assert [(i.name, i.program, i.is_drum) for i in read.instruments if i.notes] == [
         ("Drums", 0, True),
@@ -499,9 +499,9 @@ def test_a_written_file_has_names_programs_channels_tempi_and_its_metre(tmp_path
 def test_a_written_file_says_its_title_origin_key_and_sections_to_other_readers(tmp_path: Path):
     """Six bars of F# minor at two tempi, in a form of three sections of two bars."""
     chord = [(1, 0, pitch, 288) for pitch in (66 - 24, 69 - 24, 73 - 24)]
-    cells = fill(notes(*chord), tracks=5, bars=6, grid=Grid())
     tempo = np.array([90.0, 90.0, 90.0, 120.0, 120.0, 120.0])
-    roll = Roll(cells, LAKH, Grid(), tempo, "Übung 1", form="ABA", origin="made by hand: ♯")
+    roll = Roll.of(notes(*chord), LAKH, Grid(), tempo, "Übung 1")
+    roll = replace(roll, form="ABA", origin="made by hand: ♯")
     path = written(roll, tmp_path)
     read = pretty_midi.PrettyMIDI(str(path), charset="utf-8")
     assert [(k.key_number, k.time) for k in read.key_signature_changes] == [(12 + 6, 0.0)]
@@ -517,7 +517,7 @@ def test_a_written_file_says_its_title_origin_key_and_sections_to_other_readers(
     tempi = [(t, e.tempo) for t, e in events if e.type == "set_tempo"]
     assert tempi == [(0, 666_667), (3 * 1920, 500_000)]
     assert [t for t, e in events if e.type == "time_signature"] == [0, 6 * 1920]
-    assert (read_midi(path).roll().cells == cells).all()
+    assert (read_midi(path).roll().cells == roll.cells).all()
     assert origin_of(path) == "made by hand: ♯"
 
 
@@ -567,20 +567,20 @@ def test_a_file_that_says_nothing_of_its_origin(tmp_path: Path):
 def test_names_of_all_alphabets_are_written(tmp_path: Path):
     tracks = (Track(name="ピアノ", name_pattern="ピアノ"), Track(name="Geige ä", rest=True))
     cells = fill(notes((0, 0, 3, 1), (1, 5, 4, 1)), 2, 1, Grid())
-    path = written(Roll(cells, tracks, Grid(), np.array([100.0])), tmp_path)
+    path = written(Roll.of_cells(cells, tracks, Grid(), np.array([100.0])), tmp_path)
     assert [t.name for t in parsed(path.read_bytes()).tracks] == ["ピアノ", "Geige ä"]
     assert (read_midi(path, tracks).roll().cells == cells).all()
 
 
 def test_a_tempo_that_midi_cannot_hold_is_refused(tmp_path: Path):
-    roll = Roll(fill(notes((0, 0, 0, 1)), 5, 1, Grid()), LAKH, Grid(), np.array([3.0]))
+    roll = Roll.of_cells(fill(notes((0, 0, 0, 1)), 5, 1, Grid()), LAKH, Grid(), np.array([3.0]))
     with pytest.raises(UserError, match="4 beats a minute or more"):
         write_midi(roll, tmp_path / "slow.mid")
 
 
 def test_a_silent_roll_is_written_and_has_no_notes_to_read(tmp_path: Path):
     cells = np.zeros((5, 2, 48, 84), np.uint8)
-    path = written(Roll(cells, LAKH, Grid(), np.full(2, 99.0)), tmp_path)
+    path = written(Roll.of_cells(cells, LAKH, Grid(), np.full(2, 99.0)), tmp_path)
     assert rejected(path.read_bytes()) == "no-notes"
     assert path.read_bytes().count(b"Bass") == 1
 
@@ -631,7 +631,7 @@ ODD = Grid(steps_per_beat=12, beats_per_bar=3, lowest_pitch=0, pitches=128)
 def test_a_roll_survives_the_way_to_a_file_and_back(example: Example):
     grid, tracks, played, tempi = example
     cells = fill(separate(notes(*played), grid), tracks, len(tempi), grid)
-    roll = Roll(cells, BAND[:tracks], grid, np.array(tempi))
+    roll = Roll.of_cells(cells, BAND[:tracks], grid, np.array(tempi))
     stream = io.BytesIO()
     write_midi(roll, stream)
     song = read_midi(stream.getvalue(), roll.tracks, roll.grid)
@@ -662,7 +662,7 @@ def test_a_written_file_holds_the_velocity_of_each_note():
     }
     reread = read_midi(stream.getvalue())
     assert reread.notes.velocity.tolist() == [9, 1, 64, 127]
-    assert reread.roll().notes().velocity.tolist() == [9, 1, 64, 127]
+    assert reread.roll().notes.velocity.tolist() == [9, 1, 64, 127]
     assert song_of(reread.roll()).notes.velocity.tolist() == [9, 1, 64, 127]
 
 
@@ -740,7 +740,7 @@ def test_a_file_keeps_every_note_that_is_on_the_grid(
 
 def test_a_roll_is_a_song_of_one_stretch():
     cells = fill(notes((1, 3, 2, 4)), 5, 3, Grid())
-    song = song_of(Roll(cells, LAKH, Grid(), np.full(3, 90.0), "mine"), "yours")
+    song = song_of(Roll.of_cells(cells, LAKH, Grid(), np.full(3, 90.0), "mine"), "yours")
     assert (song.bars, song.stretches, song.name) == (3, ((0, 3),), "yours")
     assert rows(song.notes) == [(1, 3, 2, 4)]
     assert (song.roll().cells == cells).all()
@@ -762,7 +762,7 @@ def test_real_songs_survive_the_way_to_files_and_back(
         reread = read_midi(written(roll, tmp_path)).roll()
         assert reread.cells.shape == roll.cells.shape, path.name
         assert (reread.cells == roll.cells).all(), path.name
-        loud, reread_loud = (r.notes().velocity.tolist() for r in (roll, reread))
+        loud, reread_loud = (r.notes.velocity.tolist() for r in (roll, reread))
         assert reread_loud == loud, path.name
         np.testing.assert_allclose(reread.tempo_bpm, roll.tempo_bpm, rtol=3e-6)
         count += 1

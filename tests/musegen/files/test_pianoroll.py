@@ -105,7 +105,7 @@ def test_a_roll_survives_the_way_to_a_file_and_back(tmp_path: Path):
     legal = (flat[:, 1:] != HOLD) | (flat[:, :-1] > 0)
     flat[:, 1:] *= legal
     flat[:, 1:][(flat[:, 1:] == HOLD) & (flat[:, :-1] == 0)] = 0
-    roll = Roll(cells, LAKH, Grid(), np.array([90.0, 91.5]), "song")
+    roll = Roll.of_cells(cells, LAKH, Grid(), np.array([90.0, 91.5]), "song")
     write_lpd(roll, tmp_path / "a.npz")
     reread = read(tmp_path / "a.npz").roll()
     assert np.array_equal(reread.cells, cells)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from note_rows import notes
 
 from musegen.files.picture import draw_phrases, draw_roll
 from musegen.files.sound import LOUDNESS_LUFS, PEAK_DBFS, SAMPLE_RATE, sound, write_sound
-from musegen.roll import HOLD, ONSET, Grid, Roll
+from musegen.roll import HOLD, ONSET, Grid, Notes, Roll
 from musegen.tracks import TRACK_LISTS
 
 BASS = 3
@@ -27,7 +28,7 @@ def high_bass() -> Roll:
     cells = np.zeros((5, 1, grid.steps_per_bar, grid.pitches), np.uint8)
     cells[BASS, 0, 4, 107 - grid.lowest_pitch] = ONSET
     cells[BASS, 0, 5:12, 107 - grid.lowest_pitch] = HOLD
-    return Roll(cells, TRACK_LISTS["lakh"], grid, np.array([120.0]))
+    return Roll.of_cells(cells, TRACK_LISTS["lakh"], grid, np.array([120.0]))
 
 
 def test_a_note_above_the_soundfont_sounds_and_returns(tmp_path: Path):
@@ -57,7 +58,7 @@ def two_notes() -> Roll:
     cells = np.zeros((5, 1, grid.steps_per_bar, grid.pitches), np.uint8)
     cells[1, 0, 5, 60 - 22] = cells[0, 0, 9, 38 - 22] = ONSET
     cells[1, 0, 6:8, 60 - 22] = HOLD
-    return Roll(cells, TRACK_LISTS["lakh"], grid, np.array([120.0]))
+    return Roll.of_cells(cells, TRACK_LISTS["lakh"], grid, np.array([120.0]))
 
 
 def box(axes: Axes, number: int = 0) -> tuple[float, float, float]:
@@ -104,7 +105,7 @@ def hits(every_steps: int) -> Roll:
     cells = np.zeros((5, 4, grid.steps_per_bar, grid.pitches), np.uint8)
     for pitch in (36, 38, 49, 57):
         cells[0, :, ::every_steps, pitch - grid.lowest_pitch] = ONSET
-    return Roll(cells, TRACK_LISTS["lakh"], grid, np.full(4, 120.0))
+    return Roll.of_cells(cells, TRACK_LISTS["lakh"], grid, np.full(4, 120.0))
 
 
 def test_sound_has_a_common_loudness_unless_its_peaks_forbid_it():
@@ -113,10 +114,8 @@ def test_sound_has_a_common_loudness_unless_its_peaks_forbid_it():
     peak = 20 * np.log10(np.abs(sparse).max())
     assert peak == pytest.approx(PEAK_DBFS, abs=0.01)
     assert loudness(sparse) < LOUDNESS_LUFS - 0.5
-    chord = two_notes()
-    chord.cells[4, 0, :, [30, 34, 37]] = HOLD
-    chord.cells[4, 0, 0, [30, 34, 37]] = ONSET
-    held = sound(chord)
+    chord = notes(*((4, 0, pitch, 16) for pitch in (30, 34, 37)))
+    held = sound(replace(two_notes(), notes=Notes.concat([two_notes().notes, chord]).ordered()))
     assert np.abs(held).max() <= 10 ** (PEAK_DBFS / 20) + 1e-4
     assert loudness(held) == pytest.approx(LOUDNESS_LUFS, abs=0.3)
 

@@ -100,7 +100,7 @@ def test_midi_stems_hold_one_track_each_of_the_songs_notes_and_tempi(tmp_path: P
         np.testing.assert_allclose(stem.tempo_bpm, [90, 110], rtol=1e-5)
         assert len(set(stem.notes.track.tolist())) == 1
         found += rows(stem.notes)
-    assert sorted(found) == sorted(rows(whole.notes)) == sorted(rows(song().notes()))
+    assert sorted(found) == sorted(rows(whole.notes)) == sorted(rows(song().notes))
 
 
 def test_other_sounds_are_in_the_midi_and_in_the_sound(tmp_path: Path):
