@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.app.commands import ErrorGroup, ticking
+from core.app.commands import ErrorGroup, OptionCommand, ticking
 from core.ring.commands import ring
 from musegen.commands import music
 from videogen.commands import video
@@ -50,7 +50,7 @@ def _options(
     pass
 
 
-@app.command()
+@app.command(cls=OptionCommand)
 def models(
     report: Annotated[
         Path | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.app.commands import DomainCommands, Seed, Set, group_of, ticking
+from core.app.commands import DomainCommands, OptionCommand, Seed, Set, group_of, ticking
 from core.app.output import Output
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class VideoCommands(DomainCommands):
 video = group_of(VideoCommands())
 
 
-@video.command()
+@video.command(cls=OptionCommand)
 def sprites(
     parts: Annotated[
         Path, typer.Argument(help="Folder with body/, hair/, topwear/ ... of sprite sheets.")

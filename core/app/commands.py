@@ -14,12 +14,12 @@ import logging
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_origin
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from core.app.output import Output
 
@@ -58,6 +58,33 @@ class ErrorGroup(TyperGroup):
                 raise
             print(f"error: {_sentence(error)}", file=sys.stderr)
             raise typer.Exit(code) from error
+
+
+class OptionCommand(TyperCommand):
+    """A command of which no option takes the name of another for its value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        options = [one for one in self.get_params(ctx) if isinstance(one, TyperOption)]
+        require_values(options, args)
+        return super().parse_args(ctx, args)
+
+
+def require_values(options: Sequence[TyperOption], arguments: Sequence[str]) -> None:
+    """Raise `ConfigError` where an option is followed by another, or by too few values."""
+    from core.errors import ConfigError
+
+    named = {name: one for one in options for name in (*one.opts, *one.secondary_opts)}
+    left = list(arguments)
+    while left and (name := left.pop(0)) != "--":
+        if name not in named or named[name].is_flag:
+            continue
+        option, values = named[name], list[str]()
+        while left and len(values) < option.nargs and left[0] not in named:
+            values.append(left.pop(0))
+        if len(values) < option.nargs:
+            wanted = "a value" if option.nargs == 1 else f"{option.nargs} values"
+            found = f" and has 1, {values[0]}" if values else ""
+            raise ConfigError(f"{name} needs {wanted}{found}: {option.help}")
 
 
 def _exit_code(error: Exception) -> int | None:
@@ -246,7 +273,7 @@ def group_of(own: DomainCommands) -> typer.Typer:
         translate: {"output": own.output},
     }
     for command, lent in commands.items():
-        group.command(command.__name__, help=_help(command, own))(
+        group.command(command.__name__, cls=OptionCommand, help=_help(command, own))(
             with_options(functools.partial(command, own), **lent)
         )
     return group

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Annotated
 
 import pytest
 import typer
@@ -12,7 +13,15 @@ from rich.progress import Progress
 from rich.table import Table
 from typer.testing import CliRunner, Result
 
-from core.app.commands import LARGEST_SEED, ErrorGroup, budget, monitored, print_config, ticking
+from core.app.commands import (
+    LARGEST_SEED,
+    ErrorGroup,
+    OptionCommand,
+    budget,
+    monitored,
+    print_config,
+    ticking,
+)
 from core.app.configuration import ModelConfig, RunConfig
 from core.app.evaluation import Evaluation
 from core.app.latent_commands import split_run
@@ -34,6 +43,57 @@ def failing(error: BaseException) -> Result:
         raise error
 
     return CliRunner().invoke(app, ["fail"])
+
+
+def leading(*arguments: str) -> Result:
+    """A command with options of one value, of two, and of none."""
+    app = typer.Typer(cls=ErrorGroup)
+
+    @app.callback()
+    def everything() -> None: ...
+
+    @app.command(cls=OptionCommand)
+    def lead(
+        run: Annotated[str, typer.Argument()] = "",
+        between: Annotated[
+            tuple[str, str] | None, typer.Option(help="Two songs to lead between.")
+        ] = None,
+        count: Annotated[int, typer.Option(help="Songs.")] = 8,
+        ending: Annotated[bool, typer.Option("--ending", help="Close.")] = False,
+    ) -> None:
+        print(run, between, count, ending)
+
+    return CliRunner().invoke(app, ["lead", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--between a --count 2", "--between needs 2 values and has 1, a: Two songs to lead"),
+        ("--between a", "--between needs 2 values and has 1, a: Two songs to lead"),
+        ("--between --ending", "--between needs 2 values: Two songs to lead between."),
+        ("--between a --help", "--between needs 2 values and has 1, a: Two songs"),
+        ("--count --ending", "--count needs a value: Songs."),
+        ("run --ending --count", "--count needs a value: Songs."),
+    ],
+)
+def test_an_option_takes_no_other_for_its_value(arguments: str, sentence: str):
+    result = leading(*arguments.split())
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {sentence}")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--between a b --count 2 run", "run ('a', 'b') 2 False"),
+        ("--count=2 --between -1 b --ending", " ('-1', 'b') 2 True"),
+        ("--ending -- --count", "--count None 8 True"),
+    ],
+)
+def test_values_are_read_as_before(arguments: str, said: str):
+    assert leading(*arguments.split()).stdout == f"{said}\n"
 
 
 class OutOfMemoryError(RuntimeError):
