@@ -17,7 +17,7 @@ from core.errors import UserError
 from core.files import write_text
 from core.yaml_files import read_yaml
 from musegen.data.collection import Collection
-from musegen.measures.classifier import LIMIT, balanced, fit
+from musegen.measures.classifier import Classifier
 from musegen.measures.excerpts import Excerpts
 from musegen.measures.hearing import cut_songs, lengths_of
 from musegen.measures.likeness import Portrait
@@ -35,12 +35,7 @@ LogOdds = Float[np.ndarray, " excerpt"]
 
 
 class Judge(Strict):
-    """Scores of excerpts of `bars` bars.
-
-    Of each feature of `Portrait.features`: `mean` and `scale` over real and generated excerpts (0
-    for a feature that is not used), `weights` of its standardised value, and of its being unknown;
-    `bias`.
-    """
+    """Scores of excerpts of `bars` bars: a `Classifier` of `Portrait.features`."""
 
     bars: int
     mean: tuple[float, ...]
@@ -54,20 +49,27 @@ class Judge(Strict):
         """Fit a judge to excerpts of equal length, of which both kinds count the same."""
         features = [Portrait.of(one).features for one in (real, generated)]
         known = ~np.isnan(features[0]).all(0)  # what no real excerpt has is no feature
-        rows = np.concatenate(features)
-        mean = np.nan_to_num(np.nanmean(np.where(known, rows, 0.0), 0))
-        deviation = np.nanstd(np.where(known, rows, 0.0), 0)
-        scale = np.where(known & (deviation > 1e-9), deviation, 0.0)
-        is_real = np.arange(len(rows)) < len(features[0])
-        coefficients = fit(_standardised(rows, mean, scale), is_real, balanced(is_real))
-        weights, unknown, bias = np.split(coefficients, [len(mean), 2 * len(mean)])
+        rows = np.where(known, np.concatenate(features), 0.0)
+        fitted = Classifier.of(rows, np.arange(len(rows)) < len(features[0]))
+        mean, scale, weights, unknown = (tuple(one.tolist()) for one in fitted[:-1])
         return cls(
             bars=real.bars,
-            mean=tuple(mean.tolist()),
-            scale=tuple(scale.tolist()),
-            weights=tuple(weights.tolist()),
-            unknown=tuple(unknown.tolist()),
-            bias=float(bias[0]),
+            mean=mean,
+            scale=scale,
+            weights=weights,
+            unknown=unknown,
+            bias=fitted.bias,
+        )
+
+    @property
+    def classifier(self) -> Classifier:
+        """Return the classifier that it is."""
+        return Classifier(
+            np.array(self.mean),
+            np.array(self.scale),
+            np.array(self.weights),
+            np.array(self.unknown),
+            self.bias,
         )
 
     def log_odds(self, excerpts: Excerpts) -> LogOdds:
@@ -78,8 +80,7 @@ class Judge(Strict):
         features = Portrait.of(excerpts).features
         if features.shape[1] != len(self.mean):
             raise UserError("the judge was fitted to other tracks: fit another with --against")
-        rows = _standardised(features, np.array(self.mean), np.array(self.scale))
-        return rows @ np.array([*self.weights, *self.unknown, self.bias])
+        return self.classifier.log_odds(features)
 
     def score(self, songs: Excerpts) -> LogOdds:
         """Return the mean log odds of each song over its excerpts; a shorter song is one."""
@@ -123,15 +124,6 @@ def judge_of(model: "Model", folder: Path, against: Path | None = None) -> Judge
     judge = Judge.of(real, generated)
     judge.write(folder)
     return judge
-
-
-def _standardised(rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return standardised features, which of them are unknown, and a 1; [excerpt column]"""
-    used = scale > 0
-    unknown = np.isnan(rows) & used
-    values = np.where(unknown | ~used, 0.0, (rows - mean) / np.where(used, scale, 1.0))
-    one = np.ones((len(rows), 1))
-    return np.concatenate([np.clip(values, -LIMIT, LIMIT), unknown, one], 1)
 
 
 def best(scores: LogOdds, of_each: int) -> np.ndarray:

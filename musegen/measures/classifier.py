@@ -4,6 +4,8 @@ Logistic regression on fixed features, cross-validated over songs: 0.5 means tha
 (Lopez-Paz and Oquab, Revisiting classifier two-sample tests, ICLR 2017).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -35,11 +37,12 @@ def accuracy(
         return float("nan")
     folds = np.concatenate([_folds(one, seed) for one in songs])
     is_real = np.arange(len(folds)) < len(real)
-    features = _with_gaps(np.concatenate([real, generated]))
+    features = np.concatenate([real, generated])
     predicted = np.zeros(len(folds), bool)
     for fold in np.unique(folds):
         test = folds == fold
-        predicted[test] = _predict(features[~test], is_real[~test], features[test])
+        classifier = Classifier.of(features[~test], is_real[~test])
+        predicted[test] = classifier.log_odds(features[test]) > 0
     right = predicted == is_real
     return float(right[is_real].mean() + right[~is_real].mean()) / 2
 
@@ -50,30 +53,57 @@ def _folds(song: Int[np.ndarray, " excerpt"], seed: int) -> Int[np.ndarray, " ex
     return (np.random.default_rng(seed).permutation(songs) % FOLDS)[song]
 
 
-def _with_gaps(features: Features) -> Float[np.ndarray, "excerpt more_features"]:
-    """Append to the features which of them are NaN, and replace NaN by the mean."""
-    gaps = np.isnan(features)
-    known = np.maximum((~gaps).sum(0), 1)
-    mean = np.where(gaps, 0, features).sum(0) / known
-    some = gaps.any(0) & ~gaps.all(0)
-    return np.concatenate([np.where(gaps, mean, features), gaps[:, some]], 1)
+class Classifier(NamedTuple):
+    """A classifier of excerpts: the weight of each feature, and of its being unknown.
+
+    `mean`, `scale`: by which a feature is standardised, `scale` 0 where it is not used; an unknown
+    one has its mean.
+    """
+
+    mean: Float[np.ndarray, " feature"]
+    scale: Float[np.ndarray, " feature"]
+    weights: Float[np.ndarray, " feature"]
+    unknown: Float[np.ndarray, " feature"]
+    bias: float
+
+    @classmethod
+    def of(cls, features: Features, is_real: Bool[np.ndarray, " excerpt"]) -> "Classifier":
+        """Fit a classifier to excerpts of which both kinds count the same.
+
+        To be unknown (NaN) is a feature too, and standardised as the others.
+        """
+        gaps = np.isnan(features)
+        mean = np.where(gaps, 0, features).sum(0) / np.maximum((~gaps).sum(0), 1)
+        scale, share = _scale(np.where(gaps, mean, features)), gaps.mean(0)
+        absent, present = (_standardised(gap, share, _scale(gaps)) for gap in (0.0, 1.0))
+        values = _standardised(np.where(gaps, mean, features), mean, scale)
+        one = np.ones((len(features), 1))
+        columns = np.concatenate([values, np.where(gaps, present, absent), one], 1)
+        coefficients = fit(columns, is_real, balanced(is_real))
+        weights, of_gap, bias = np.split(coefficients, [len(mean), 2 * len(mean)])
+        # a gap's column has two values: its weight is their difference, the bias has the lower
+        return cls(
+            mean, scale, weights, of_gap * (present - absent), float(bias[0] + of_gap @ absent)
+        )
+
+    def log_odds(self, features: Features) -> Float[np.ndarray, " excerpt"]:
+        """Return the log odds that each excerpt is real; of equal numbers of both kinds."""
+        gaps = np.isnan(features)
+        values = _standardised(np.where(gaps, self.mean, features), self.mean, self.scale)
+        return values @ self.weights + gaps @ self.unknown + self.bias
 
 
-def _predict(
-    features: Features,
-    is_real: Bool[np.ndarray, " excerpt"],
-    unseen: Float[np.ndarray, "unseen feature"],
-) -> Bool[np.ndarray, " unseen"]:
-    """Fit on one set and return which excerpts of the other look real."""
-    mean, deviation = features.mean(0), features.std(0)
-    scale = np.where(deviation > 1e-9, deviation, np.inf)
+def _scale(features: np.ndarray) -> Float[np.ndarray, " feature"]:
+    """Return the standard deviation of each feature; 0 of one that does not vary."""
+    deviation = features.std(0)
+    return np.where(deviation > 1e-9, deviation, 0.0)
 
-    def standardised(rows: np.ndarray) -> np.ndarray:
-        columns = np.clip((rows - mean) / scale, -LIMIT, LIMIT)
-        return np.concatenate([columns, np.ones((len(rows), 1))], 1)
 
-    coefficients = fit(standardised(features), is_real, balanced(is_real))
-    return standardised(unseen) @ coefficients > 0
+def _standardised(values: np.ndarray | float, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return values in standard deviations from their mean, up to `LIMIT`; 0 where scale is."""
+    used = scale > 0
+    deviations = np.where(used, (values - mean) / np.where(used, scale, 1.0), 0.0)
+    return np.clip(deviations, -LIMIT, LIMIT)
 
 
 def balanced(is_real: Bool[np.ndarray, " excerpt"]) -> Float[np.ndarray, " excerpt"]:

@@ -1,12 +1,15 @@
 """The judge: fitted scores, and the best of several songs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from excerpt_rows import BASS, DRUMS, excerpts
 
 from musegen.composition.judge import Judge, best
+from musegen.measures.classifier import Classifier
 from musegen.measures.excerpts import Excerpts
+from musegen.measures.likeness import Portrait
 
 SONGS = 40
 
@@ -27,6 +30,20 @@ def test_unseen_songs_are_known_by_their_repetition() -> None:
     judge = Judge.of(real=played(1, repeats=True), generated=played(2, repeats=False))
     real, generated = judge.log_odds(played(3, True)), judge.log_odds(played(4, False))
     assert (real > 0).mean() > 0.9 and (generated < 0).mean() > 0.9
+
+
+def test_a_judge_is_the_classifier_that_measures_songs() -> None:
+    """Fitted to excerpts of which some have no value: their bass rests."""
+    real, generated = played(1, repeats=True), played(2, repeats=False)
+    taken = generated.take(np.arange(9))
+    drums = taken.notes.track == DRUMS
+    silent = replace(taken, excerpt=taken.excerpt[drums], notes=taken.notes.of(DRUMS))
+    features = [Portrait.of(one).features for one in (real, silent)]
+    rows = np.concatenate(features)
+    rows[:, np.isnan(features[0]).all(0)] = 0
+    fitted = Classifier.of(rows, np.arange(len(rows)) < len(real))
+    assert np.isnan(rows).any()
+    assert np.array_equal(Judge.of(real, silent).log_odds(silent), fitted.log_odds(rows[-9:]))
 
 
 def test_equal_songs_are_undecided() -> None:

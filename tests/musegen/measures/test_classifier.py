@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from musegen.measures.classifier import PENALTY, accuracy, fit
+from musegen.measures.classifier import LIMIT, PENALTY, Classifier, accuracy, balanced, fit
 
 
 def normal(seed: int, rows: int, shift: float = 0.0) -> np.ndarray:
@@ -44,6 +44,33 @@ def test_a_missing_value_is_a_value():
     real, generated = normal(0, 100), normal(1, 100)
     generated[:90, 2] = np.nan
     assert accuracy(real, generated, np.arange(100), np.arange(100)) > 0.9
+
+
+def test_an_unknown_value_has_a_weight_of_its_own_and_far_ones_are_limited():
+    """Of mean 1 and scale 2 with weight 3: 3 is one deviation, 100 counts as three; 5 if NaN."""
+    one, unused = np.array([1.0, 9.0]), np.array([2.0, 0.0])
+    known = Classifier(one, unused, np.array([3.0, 8.0]), np.array([5.0, 0.0]), 0.5)
+    rows = np.array([[3.0, 1.0], [np.nan, 7.0], [100.0, np.nan], [1.0, -4.0]])
+    assert known.log_odds(rows).tolist() == [3.5, 5.5, 9.5, 0.5]
+
+
+def test_to_be_unknown_is_a_feature_that_is_standardised_as_the_others():
+    """By hand: the feature is known in 3 of 4 rows, which is 1/4 of gaps with deviation √3/4."""
+    rows = np.tile([[1.0], [3.0], [5.0], [np.nan]], (5, 1))
+    is_real = np.arange(20) < 8
+    value = np.tile([-2.0, 0.0, 2.0, 0.0], 5) / np.sqrt(2)
+    gap = (np.tile([0.0, 0.0, 0.0, 1.0], 5) - 1 / 4) / (np.sqrt(3) / 4)
+    columns = np.stack([value, gap, np.ones(20)], 1)
+    expected = columns @ fit(columns, is_real, balanced(is_real))
+    found = Classifier.of(rows, is_real)
+    assert (found.mean.tolist(), found.scale.tolist()) == ([3.0], [np.sqrt(2)])
+    np.testing.assert_allclose(found.log_odds(rows), expected, atol=1e-12)
+    rare = np.where(np.arange(200) == 7, np.nan, 1.0)[:, None]  # √199 deviations: limited to 3
+    weight = Classifier.of(rare, np.arange(200) < 100).unknown[0]
+    gap = np.where(np.arange(200) == 7, LIMIT, -1 / np.sqrt(199))
+    columns = np.stack([gap, np.ones(200)], 1)
+    slope = fit(columns, np.arange(200) < 100, np.ones(200))[0]
+    assert weight == pytest.approx(slope * (LIMIT + 1 / np.sqrt(199)))
 
 
 def test_too_few_songs_have_no_accuracy():
