@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
 
 from core.config import Strict
@@ -37,6 +37,9 @@ ACCIDENTALS = {"": 0, "#": 1, "b": -1}
 
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 """Semitones above the tonic; minor is natural minor, with the notes of its relative major."""
+
+TURNS = (0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6)
+"""Semitones by which music is transposed, the shortest way first."""
 
 Mode = Literal["major", "minor"]
 MODES: tuple[Mode, ...] = ("major", "minor")
@@ -81,6 +84,35 @@ class Key(Strict):
         """Return which pitch classes are in the scale."""
         return np.isin((np.arange(12) - self.tonic) % 12, SCALES[self.mode])
 
+    def has(self, pitch: Int[np.ndarray, " note"]) -> Bool[np.ndarray, " note"]:
+        """Return which MIDI pitches are in the scale."""
+        return self.scale[pitch % 12]
+
+    def log_odds(self, grid: Grid, strength: float) -> Float[np.ndarray, " pitch"]:
+        """Return what a key adds to the logit of each pitch: log(1 - strength) outside the scale.
+
+        So the odds of those pitches are multiplied by 1 - strength.
+        """
+        pitch = np.arange(grid.pitches) + grid.lowest_pitch
+        with np.errstate(divide="ignore"):  # at strength 1 there are no others
+            return np.where(self.has(pitch), 0.0, np.log1p(-strength))
+
+    def turns(
+        self, sounding: Float[np.ndarray, "piece pitch"], grid: Grid
+    ) -> Int[np.ndarray, " piece"]:
+        """Return by how many semitones pieces are transposed into the key.
+
+        Their pitches, weighed by how long each sounds, are then in the scale as far as they can
+        be; of several ways the shortest is taken.
+        """
+        pitch = np.arange(grid.pitches) + grid.lowest_pitch
+        fits = np.stack([sounding @ self.has(pitch + turn) for turn in TURNS], 1)  # [piece turn]
+        return np.array(TURNS)[fits.argmax(1)]
+
+    def moved(self, semitones: int) -> "Key":
+        """Return the key so many semitones higher."""
+        return self.replace(tonic=(self.tonic + semitones) % 12)
+
 
 def key_of(notes: Notes, tracks: Sequence[Track], grid: Grid) -> Key | None:
     """Return the key whose profile correlates best with the lengths of the melodic notes.
@@ -110,13 +142,11 @@ def in_key(
     `strength`: down where that is in the scale, else up. So harmony is not torn.
     """
     melodic = np.array([not track.is_drum for track in tracks])[notes.track]
-    scale = np.roll(key.scale, -grid.lowest_pitch)  # from the grid's lowest pitch on
-    sounding = np.bincount(notes.pitch[melodic] % 12, notes.length[melodic], minlength=12)
-    fits = [(np.roll(sounding, turn) * scale).sum() for turn in range(12)]
-    turn = int(np.argmax(fits))
-    pitch = _within(notes.pitch + (turn - 12 if turn > 6 else turn), grid)
-    strays = ~scale[pitch % 12] & (chance.random(len(notes)) < strength)
-    moved = np.where(scale[(pitch - 1) % 12], pitch - 1, pitch + 1)
+    lowest, lengths = grid.lowest_pitch, notes.length[melodic]
+    sounding = np.bincount(notes.pitch[melodic], lengths, minlength=grid.pitches)
+    pitch = _within(notes.pitch + key.turns(sounding[None], grid), grid)
+    strays = ~key.has(pitch + lowest) & (chance.random(len(notes)) < strength)
+    moved = np.where(key.has(pitch + lowest - 1), pitch - 1, pitch + 1)
     pitch = _within(np.where(strays, moved, pitch), grid)
     return separate(replace(notes, pitch=np.where(melodic, pitch, notes.pitch)), grid).ordered()
 

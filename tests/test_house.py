@@ -198,7 +198,7 @@ WINGS = {
         "networks": {"networks", "roll", "tracks"},
         "densities": {"densities", "networks.states", "roll", "steering", "tracks"},
         "bar_latents": {
-            *("bar_latents", "draft", "roll", "steering", "tracks"),
+            *("bar_latents", "draft", "roll", "steering", "tonality", "tracks"),
             *("networks.states", "networks.multiscale", "networks.wirings"),
         },
         "terms": set[str](),

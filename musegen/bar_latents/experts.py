@@ -5,7 +5,7 @@ tracks that are kept, whose chords and rhythm the composed ones share as real tr
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from musegen.bar_latents.struck_notes import MOST_VOICES, StruckNotes
@@ -14,8 +14,8 @@ from musegen.networks.states import OCTAVE, States, by_octave
 HARMONY, RHYTHM = 8.0, 3.0
 """Log odds of notes in the chord of the kept tracks, and of those that start with a kept one."""
 
-Scales = Bool[Tensor, "batch pitch_class"]
-"""The pitch classes of a scale for each piece, counted from the grid's lowest pitch."""
+LogOdds = Float[Tensor, "batch pitch"]
+"""Summands of the logits of each piece's pitches."""
 
 HALVES = 2
 """Parts of a bar in each of which the kept tracks have a chord."""
@@ -24,14 +24,11 @@ TIES = 1e-3
 """Logits that differ by less are those of repeated bars."""
 
 
-def in_scale(notes: StruckNotes, scale: Scales, strength: float) -> StruckNotes:
-    """Multiply the odds of melodic notes outside the scale by 1 - strength."""
-    pitch = torch.arange(notes.logits.onset.shape[-1], device=scale.device)
-    outside = ~scale[:, pitch % OCTAVE][:, None, None, None]  # [batch 1 1 1 pitch]
-    outside = outside & notes.sustained[:, None, None]  # [batch 1 track 1 pitch]
-    odds = torch.tensor(1 - strength, device=scale.device).log()
-    onset = torch.where(outside, notes.logits.onset + odds, notes.logits.onset)
-    return notes.with_logits(notes.logits._replace(onset=onset))
+def in_key(notes: StruckNotes, log_odds: LogOdds) -> StruckNotes:
+    """Weigh the pitches of melodic notes by a key (`Key.log_odds`)."""
+    onset, melodic = notes.logits.onset, notes.sustained[:, None, None]  # [track 1 1]
+    weighed = torch.where(melodic, onset + log_odds[:, None, None, None], onset)
+    return notes.with_logits(notes.logits._replace(onset=weighed))
 
 
 def denser(notes: StruckNotes, factor: float) -> StruckNotes:

@@ -11,6 +11,7 @@ Zhu et al., ECCV 2016). What the same z generates for the open bars is decoded t
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
@@ -24,9 +25,10 @@ from musegen.bar_latents.form import SILENT, UNKNOWN, Form, form_of, givers, pla
 from musegen.bar_latents.prior import KeptLatents, LatentPrior
 from musegen.bar_latents.struck_notes import StruckNotes
 from musegen.draft import Draft
-from musegen.networks.states import OCTAVE, States, by_octave, to_played, transposed
+from musegen.networks.states import States, to_played, transposed
 from musegen.roll import fill, fill_velocities
 from musegen.steering import Steering
+from musegen.tonality import Key
 
 STARTS = 16
 """Samples of the prior of which the best begins the descent."""
@@ -36,8 +38,6 @@ STEPS, RATE = 60, 0.1
 
 SPREAD = 1.0
 """Standard deviation by which encoded latents differ from generated ones."""
-
-Scale = Bool[Tensor, " pitch_class"]
 
 Giver = Int[Tensor, "batch bar track"]
 """The kept bar to which each bar is equal; itself where there is none."""
@@ -165,29 +165,26 @@ class Completion:
     def _steered(self, notes: StruckNotes) -> States:
         """Return the notes in the density and the key that are asked for."""
         notes = experts.denser(notes, self.steering.density)
-        if self.steering.key is None:
+        key, grid = self.steering.key, self.draft.grid
+        if key is None:
             return notes.representative
-        lowest = self.draft.grid.lowest_pitch
-        scale = torch.from_numpy(self.steering.key.scale).to(self.kept.device).roll(-lowest)
-        turns = self._turns(notes, scale)  # [batch]
-        scales = torch.stack([scale.roll(turn) for turn in turns.tolist()])
-        x = experts.in_scale(notes, scales, self.steering.scale_strength).representative
-        return transposed(x, -turns, notes.sustained)
+        turns = self._turns(notes, key)  # [batch]
+        keys = [key.moved(-turn).log_odds(grid, self.steering.scale_strength) for turn in turns]
+        log_odds = torch.from_numpy(np.stack(keys)).to(notes.logits.onset)
+        x = experts.in_key(notes, log_odds).representative
+        return transposed(x, torch.tensor(turns, device=x.device), notes.sustained)
 
-    def _turns(self, notes: StruckNotes, scale: Scale) -> Int[Tensor, " batch"]:
-        """Return by how many semitones the scale is turned to agree best with the pieces.
+    def _turns(self, notes: StruckNotes, key: Key) -> list[int]:
+        """Return by how many semitones each piece is transposed once it is composed.
 
         A draft of which melodic notes are kept has the key that is asked for. Others are composed
         in the nearest key and then transposed the shorter way, so that harmony is not torn.
         """
         x = notes.representative
         if self.x[:, notes.sustained].any():
-            return torch.zeros(len(x), dtype=torch.long, device=x.device)
+            return [0] * len(x)
         sounding = x[:, notes.sustained, 0].sum((1, 2, 3))  # [batch pitch]
-        classes = by_octave(sounding).sum(1)
-        fits = [(classes * scale.roll(turn)).sum(1) for turn in range(OCTAVE)]
-        best = torch.stack(fits, 1).argmax(1)
-        return torch.where(best > OCTAVE // 2, best - OCTAVE, best)
+        return key.turns(sounding.double().cpu().numpy(), self.draft.grid).tolist()
 
 
 def _by_cell(values: Shaped[Tensor, "batch bar track"]) -> Shaped[Tensor, "batch track 1 bar 1 1"]:

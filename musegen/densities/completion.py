@@ -38,7 +38,6 @@ from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.lookback_sampler import Sampler, to_rows
 from musegen.densities.next_note import Attribute, NextNote
 from musegen.densities.note_sequences import Indices, Kept, NoteRows, pad_rows
-from musegen.networks.states import OCTAVE
 from musegen.steering import Steering
 
 RARE = 1e-6
@@ -196,14 +195,11 @@ class Completion(Sampler):
 
     def _outside(self) -> Float[Tensor, " pitch"]:
         """Return what is added to the logits of pitches for the key."""
-        pitches, grid = self.history.numbers(self.density.layout.pitches), self.density.layout.grid
-        added = self.tables.rows.new_zeros(len(pitches))
-        if self.steering.key:
-            scale = torch.from_numpy(self.steering.key.scale).to(pitches.device)
-            inside = scale[(pitches + grid.lowest_pitch) % OCTAVE]
-            odds = 1 - self.steering.scale_strength
-            added.masked_fill_(~inside, np.log(odds) if odds else IMPOSSIBLE)
-        return added
+        layout, key = self.density.layout, self.steering.key
+        if key is None:
+            return self.tables.rows.new_zeros(layout.pitches)
+        added = torch.from_numpy(key.log_odds(layout.grid, self.steering.scale_strength))
+        return added.to(self.tables.rows).clamp(min=IMPOSSIBLE)
 
     def run(self) -> NoteRows:
         """Return the composed notes, without the kept ones."""

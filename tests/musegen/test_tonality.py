@@ -71,6 +71,36 @@ def test_pitch_classes_of_equal_length_are_in_no_key():
     assert key_of(notes(*every), LAKH, GRID) is None
 
 
+def sounding(*pitches: tuple[int, int]) -> np.ndarray:
+    """Return how long each pitch of the grid sounds, of rows (MIDI pitch, steps)."""
+    steps = np.zeros(GRID.pitches)
+    for pitch, length in pitches:
+        steps[pitch - GRID.lowest_pitch] = length
+    return steps
+
+
+def test_pieces_are_transposed_so_that_most_of_them_is_in_the_scale_the_shortest_way():
+    """Into G major: E G# B is whole as D F# A, 2 down, and as G B D, 3 up; C A# as B A."""
+    e_major = sounding((52, 9), (56, 4), (71, 4))
+    alone = sounding((59, 7))
+    outside = sounding((60, 5), (70, 1))
+    pieces = np.stack([e_major, alone, outside])
+    assert Key(tonic=7).turns(pieces, GRID).tolist() == [-2, 0, -1]
+    scale = sounding(*((60 + step, 1) for step in (0, 2, 4, 5, 7, 9, 11)))
+    keys = [Key(tonic=tonic).turns(scale[None], GRID)[0] for tonic in range(12)]
+    assert keys == [0, 1, 2, 3, 4, 5, 6, -5, -4, -3, -2, -1]
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.75, 1.0])
+def test_a_key_multiplies_the_odds_of_pitches_outside_its_scale(strength: float):
+    key = Key(tonic=9, mode="minor")
+    odds = np.exp(key.log_odds(GRID, strength))
+    naturals = [(pitch + 22) % 12 in (0, 2, 4, 5, 7, 9, 11) for pitch in range(GRID.pitches)]
+    np.testing.assert_allclose(odds, np.where(naturals, 1, 1 - strength))
+    higher = key.moved(-4).log_odds(GRID, strength)  # F minor: four semitones lower
+    np.testing.assert_array_equal(higher[:-4], key.log_odds(GRID, strength)[4:])
+
+
 @pytest.mark.parametrize(("strength", "third"), [(0.0, 68), (1.0, 67)])
 def test_a_piece_is_moved_into_a_key_and_its_strays_into_the_scale(strength: float, third: int):
     """From F# minor up by three semitones, drums apart; then the dominant's third falls."""

@@ -1,9 +1,11 @@
 """Experts beside the decoder: key, density, and the tracks that are kept."""
 
+import math
+
 import pytest
 import torch
 
-from musegen.bar_latents.experts import HARMONY, RHYTHM, beside, denser, in_scale
+from musegen.bar_latents.experts import HARMONY, RHYTHM, beside, denser, in_key
 from musegen.bar_latents.struck_notes import NoteLogits, StruckNotes, TouchLogits
 
 TRACKS, STEPS, PITCHES = 2, 4, 24
@@ -37,15 +39,15 @@ def struck(one: StruckNotes, track: int) -> list[list[int]]:
     return one.representative[0, track, 1, 0].nonzero().tolist()
 
 
-def scale(*classes: int) -> torch.Tensor:
-    inside = torch.zeros(1, 12, dtype=torch.bool)
-    inside[0, list(classes)] = True
-    return inside
+def log_odds(outside: float, *classes: int) -> torch.Tensor:
+    """Return 0 for the pitches of some classes, and for the others so much."""
+    inside = torch.isin(torch.arange(PITCHES) % 12, torch.tensor(classes))
+    return torch.where(inside, 0.0, outside)[None]
 
 
-def test_the_odds_of_notes_outside_a_scale_are_multiplied():
+def test_the_odds_of_melodic_notes_are_multiplied():
     before = notes([1, -1, 1, -1]).logits.onset
-    after = in_scale(notes([1, -1, 1, -1]), scale(2, 7), 0.75).logits.onset
+    after = in_key(notes([1, -1, 1, -1]), log_odds(math.log(0.25), 2, 7)).logits.onset
     odds = (after - before).exp()
     assert torch.allclose(odds[..., DRUMS, :, :], torch.ones(()))
     bass = odds[0, 0, BASS, 0]
@@ -59,7 +61,8 @@ def test_nothing_outside_a_scale_remains_at_strength_1_even_of_few_pitches():
     one = notes([1, -1, -1, -1])
     voices = torch.zeros_like(one.logits.voices)
     voices[..., 7] = 20.0
-    kept = in_scale(one.with_logits(one.logits._replace(voices=voices)), scale(2, 7), 1.0)
+    full = one.with_logits(one.logits._replace(voices=voices))
+    kept = in_key(full, log_odds(-math.inf, 2, 7))
     assert struck(kept, BASS) == [[0, 2], [0, 7], [0, 14], [0, 19]]
     assert struck(kept, DRUMS) == [[0, pitch] for pitch in range(8)]
 

@@ -47,7 +47,7 @@ def test_a_missing_value_is_a_value():
 
 
 def test_an_unknown_value_has_a_weight_of_its_own_and_far_ones_are_limited():
-    """Of mean 1 and scale 2 with weight 3: 3 is one deviation, 100 counts as three; 5 if NaN."""
+    """A feature of mean 1, scale 2, weight 3: 3 is one deviation, 100 counts as 3; 5 if NaN."""
     one, unused = np.array([1.0, 9.0]), np.array([2.0, 0.0])
     known = Classifier(one, unused, np.array([3.0, 8.0]), np.array([5.0, 0.0]), 0.5)
     rows = np.array([[3.0, 1.0], [np.nan, 7.0], [100.0, np.nan], [1.0, -4.0]])
