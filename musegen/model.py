@@ -48,16 +48,18 @@ from musegen.files.smf import MIDI
 from musegen.networks.accompaniment import Accompaniment
 from musegen.networks.musegan import build
 from musegen.networks.roll_flow import roll_flow
-from musegen.networks.states import States, to_cells, to_played, to_states
+from musegen.networks.states import States, to_cells, to_played, to_states, velocities_of
 from musegen.presets import PRESETS
 from musegen.recipes import RECIPES
 from musegen.roll import (
     DEFAULT_VELOCITY,
     Notes,
     Phrases,
+    PlayedPhrases,
     Roll,
     cut_phrases,
     fill,
+    fill_velocities,
     joined,
     notes_of,
 )
@@ -72,6 +74,10 @@ COPY = 0.9
 
 TEMPO_SHARES = np.arange(1, 20) / 20
 """The shares of the training songs that are slower than the tempi from which one is drawn."""
+
+
+Items = Phrases | PlayedPhrases
+"""Phrases as a model takes and returns them: with velocities where it has learned these."""
 
 
 class Source(NamedTuple):
@@ -183,13 +189,17 @@ class Music(Domain):
         except RejectedFile as error:
             raise UserError(f"{path}: {error.detail}") from error
         bars = song.bars + -song.bars % spec.bars
-        cells = fill(song.notes, len(spec.tracks), bars, spec.grid)
+        size = len(spec.tracks), bars, spec.grid
+        cells, velocity = (make(song.notes, *size)[None] for make in (fill, fill_velocities))
         tempo = np.pad(song.tempo_bpm, (0, bars - song.bars), "edge")
         sources = [
             Source(song.notes.moved(-bar * spec.grid.steps_per_bar), tempo[bar : bar + spec.bars])
             for bar in range(0, bars, spec.bars)
         ]
-        return Examples(cut_phrases(cells[None], spec.bars), sources=sources)
+        phrases = cut_phrases(cells, spec.bars)
+        if model.config.has_form:
+            phrases = PlayedPhrases(phrases, cut_phrases(velocity, spec.bars))
+        return Examples(phrases, sources=sources)
 
     def condition(self, text: str, seed: int) -> tuple[None, int]:
         """Read a text as the number of a seed."""
@@ -200,7 +210,7 @@ class Music(Domain):
     def write(
         self,
         model: "Model",
-        items: Phrases,
+        items: Items,
         titles: Sequence[str],
         name: str,
         to: Output,
@@ -208,27 +218,29 @@ class Music(Domain):
     ) -> Iterator[Path]:
         """Write phrases as one song.
 
-        A phrase has the tempi of its source, and its notes are as loud as there; without one, the
-        usual tempo of the training songs, and velocity 100.
+        A phrase has the tempi of its source; without one, the usual tempo of the training songs.
+        Its notes are as loud as the model plays them; where it learned no velocities, as loud as
+        in the source, or 100.
         """
         from musegen.files.song import SongOutput, write_song
 
         rolls = model.rolls(items)
         for number, source in enumerate(sources or ()):
             if source:
-                played = rolls[number].played_like(source.notes)
-                rolls[number] = replace(played, tempo_bpm=source.tempo_bpm)
+                is_played = isinstance(items, PlayedPhrases)
+                roll = rolls[number] if is_played else rolls[number].played_like(source.notes)
+                rolls[number] = replace(roll, tempo_bpm=source.tempo_bpm)
         song = replace(joined(rolls), name=name, origin=origin(name, *dict.fromkeys(titles)))
         output = to if isinstance(to, SongOutput) else SongOutput(to.folder)
         yield from write_song(song, output)
 
-    def show(self, model: "Model", items: Phrases, titles: Sequence[str], path: Path) -> None:
+    def show(self, model: "Model", items: Items, titles: Sequence[str], path: Path) -> None:
         from musegen.files.picture import draw_phrases
 
         pairs = zip(model.rolls(items), titles, strict=True)
         draw_phrases([replace(roll, name=title) for roll, title in pairs], path)
 
-    def preview(self, model: "Model", items: Phrases, titles: Sequence[str], stem: Path) -> None:
+    def preview(self, model: "Model", items: Items, titles: Sequence[str], stem: Path) -> None:
         """Draw phrases, and write the first as MIDI."""
         super().preview(model, items, titles, stem)
         write_midi(model.rolls(items)[0], stem.with_name(f"{stem.name}.mid"))
@@ -332,26 +344,30 @@ class Model(CoreModel):
         """Return the names of its given tracks, as options take them."""
         return ",".join(self.spec.tracks[number].name.lower() for number in self.parts.given)
 
-    def to_x(self, items: Phrases) -> States | NoteRows:
+    def to_x(self, items: Items) -> States | NoteRows:
+        played = PlayedPhrases.of(items)
         if self.config.is_density:
-            return to_rows([notes_of(cells) for cells in items]).to(self.device)
-        cells = torch.from_numpy(items).to(self.device)
+            return to_rows(played.notes).to(self.device)
+        cells = torch.from_numpy(played.cells).to(self.device)
         if self.config.has_form:
-            return to_played(cells, torch.full_like(cells, DEFAULT_VELOCITY))
+            velocity = np.where(played.velocity > 0, played.velocity, DEFAULT_VELOCITY)
+            return to_played(cells, torch.from_numpy(velocity).to(cells))
         return to_states(cells)
 
-    def from_x(self, x: States | NoteRows) -> Phrases:
+    def from_x(self, x: States | NoteRows) -> Items:
+        """Convert x to phrases; with their velocities where x has these beside the cells."""
         if self.config.is_density:
             return self.cells_of(from_rows(x), self.spec.bars)
-        return to_cells(x).cpu().numpy()
+        cells = to_cells(x).cpu().numpy()
+        return PlayedPhrases(cells, velocities_of(x)) if self.config.has_form else cells
 
     def cells_of(self, songs: Sequence[Notes], bars: int) -> Phrases:
         """Convert songs of `bars` bars to cells."""
         size = (len(self.spec.tracks), bars, self.spec.grid)
         return np.stack([fill(notes, *size) for notes in songs])
 
-    def join(self, parts: Sequence[np.ndarray]) -> Phrases:
-        return np.concatenate(parts)
+    def join(self, parts: Sequence[Any]) -> Items:
+        return PlayedPhrases.concat(parts) if self.config.has_form else np.concatenate(parts)
 
     def output(self, distribution: Distribution) -> Samples:
         """Sample notes: a mean of binary cells is not playable."""
@@ -468,13 +484,14 @@ class Model(CoreModel):
             raise ConfigError(f"bars must be at least 1, not {bars}")
         return bars or self.spec.bars
 
-    def rolls(self, cells: Phrases) -> list[Roll]:
-        """Cells as rolls of the usual tempo, named after the model and numbered."""
-        tempo = np.full(cells.shape[2], self.spec.usual_tempo_bpm)
+    def rolls(self, items: Items) -> list[Roll]:
+        """Phrases as rolls of the usual tempo, named after the model and numbered."""
+        played = PlayedPhrases.of(items)
+        tempo = np.full(played.cells.shape[2], self.spec.usual_tempo_bpm)
         form = self.spec.tracks, self.spec.grid, tempo
         return [
-            Roll.of_cells(one, *form, f"{self.name} {number + 1}")
-            for number, one in enumerate(cells)
+            Roll(notes, *form, f"{self.name} {number + 1}")
+            for number, notes in enumerate(played.notes)
         ]
 
     def sample(

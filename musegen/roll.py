@@ -145,6 +145,39 @@ class Notes:
 
 
 @dataclass(frozen=True)
+class PlayedPhrases:
+    """Phrases with the velocity of each note in its first cell; 0 where none is known."""
+
+    cells: Phrases
+    velocity: UInt8[np.ndarray, "phrase track bar step pitch"]
+
+    @classmethod
+    def of(cls, items: "Phrases | PlayedPhrases") -> "PlayedPhrases":
+        """Return phrases as they are played: of cells alone no velocity is known."""
+        if isinstance(items, PlayedPhrases):
+            return items
+        return cls(items, np.zeros_like(items))
+
+    @classmethod
+    def concat(cls, parts: "Sequence[Phrases | PlayedPhrases]") -> "PlayedPhrases":
+        """Return the phrases of all parts; at least one part."""
+        played = [cls.of(part) for part in parts]
+        velocity = np.concatenate([part.velocity for part in played])
+        return cls(np.concatenate([part.cells for part in played]), velocity)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __getitem__(self, chosen: slice) -> "PlayedPhrases":
+        return PlayedPhrases(self.cells[chosen], self.velocity[chosen])
+
+    @property
+    def notes(self) -> list[Notes]:
+        """Convert each phrase to notes."""
+        return [notes_of(*one) for one in zip(self.cells, self.velocity, strict=True)]
+
+
+@dataclass(frozen=True)
 class Roll:
     """A piece: its notes, its tracks, and the tempo of each bar in quarter notes a minute.
 

@@ -5,8 +5,8 @@ from musegen.bar_latents.inversion import Completion
 from musegen.composition.sampler import SongSampler
 from musegen.composition.steered import steered
 from musegen.draft import Draft, blank
-from musegen.networks.states import States, velocities_of
-from musegen.roll import Notes, notes_of
+from musegen.networks.states import States
+from musegen.roll import Notes, PlayedPhrases
 from musegen.steering import Steering
 
 
@@ -39,5 +39,4 @@ class FormSampler(SongSampler):
 
     def _played(self, x: States) -> list[Notes]:
         """Convert x with velocities to notes."""
-        cells = self.model.from_x(x)
-        return [notes_of(*one) for one in zip(cells, velocities_of(x), strict=True)]
+        return PlayedPhrases.of(self.model.from_x(x)).notes

@@ -31,7 +31,7 @@ class PhraseSampler(SongSampler):
                 return self.networks["density"](len(rows)).sample(bars)
             return self.phrases(len(rows), -(-bars // self.model.spec.bars))[:, :, :, :bars]
 
-        return self.model.from_x(in_chunks(count, seed, self.device, draw))
+        return to_cells(in_chunks(count, seed, self.device, draw)).cpu().numpy()
 
     def phrases(self, count: int, phrases: int, c: Given | None = None) -> States:
         """Sample consecutive phrases: the shared parts of z stay, the others are sampled anew.

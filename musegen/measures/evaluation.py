@@ -40,7 +40,7 @@ from musegen.measures.hearing import (
 from musegen.measures.metrics import METRICS, Metric, MetricTable, TrackPhrases, measure
 from musegen.measures.resemblance import onset_f1, overlapping_area, self_similarity
 from musegen.measures.yardstick import Yardstick, mean_of_known
-from musegen.roll import HOLD, ONSET, SILENT, Phrases, cut_phrases, notes_of
+from musegen.roll import HOLD, ONSET, SILENT, Phrases, PlayedPhrases, cut_phrases, notes_of
 from musegen.tracks import TRACK_LISTS
 
 if TYPE_CHECKING:
@@ -361,7 +361,7 @@ def reconstruction_f1(model: "Model", data: Collection, seed: int) -> float:
     if "encoder" not in model.networks or model.spec.bars != data.bars:
         return NAN
     phrases = _held_out(data, RECONSTRUCTED_PHRASES)
-    return onset_f1(phrases, model.reconstruct(phrases, seed=seed))
+    return onset_f1(phrases, PlayedPhrases.of(model.reconstruct(phrases, seed=seed)).cells)
 
 
 def read_folder(folder: Path, data: Collection) -> Generated:

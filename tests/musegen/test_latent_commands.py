@@ -173,3 +173,81 @@ def test_variations_and_ways_between_songs_are_played_as_the_nearer_song(
     assert len(loudness(latent_commands.vary(model, str(played), 0.5, 1, to, 0))[0]) > 3
     texts = ["1", "2", str(played)]
     assert len(loudness(latent_commands.arithmetic(model, texts, to, 0))[0]) > 3
+
+
+@pytest.fixture(scope="module")
+def latent() -> Model:
+    return Model.load("latent_musegan", "cpu")
+
+
+@pytest.fixture(scope="module")
+def brought(latent: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A song of five tracks, as if a user had brought it, that gets softer to its end."""
+    (roll,) = latent.sample(bars=latent.spec.bars, seed=4, tempo_bpm=90)
+    softer = 100 - 80 * roll.notes.start // roll.notes.start.max()
+    path = tmp_path_factory.mktemp("brought") / "brought.mid"
+    write_midi(replace(roll, notes=replace(roll.notes, velocity=softer)), path)
+    return path
+
+
+def velocities(path: Path, model: Model) -> dict[tuple[int, ...], int]:
+    """Return the velocity of each note by (track, start, pitch)."""
+    notes = read_midi(path, model.spec.tracks, model.spec.grid).notes
+    return {(t, s, p): v for t, s, p, v in zip(*columns(notes), strict=True)}
+
+
+def decoded(model: Model, u: torch.Tensor) -> dict[tuple[int, ...], int]:
+    """Return the velocities that the decoder itself says at points, phrase after phrase."""
+    found: dict[tuple[int, ...], int] = {}
+    with torch.no_grad():
+        x = model.networks["decoder"](u).rsample()
+    for phrase, (_, onset, loud) in enumerate(x.transpose(1, 2)):
+        for track, bar, step, pitch in onset.nonzero().tolist():
+            at = (phrase * model.spec.bars + bar) * model.spec.grid.steps_per_bar + step
+            found[track, at, pitch] = round(127 * loud[track, bar, step, pitch].item())
+    return found
+
+
+def test_a_song_is_played_as_loud_as_the_decoder_says(
+    latent: Model, brought: Path, tmp_path: Path
+):
+    """By reconstruct, vary, interpolate and arithmetic; the tempo is still the song's."""
+    model, text, to = latent, str(brought), SongOutput(tmp_path, ("mid",), overwrite=True)
+    point, seeds = points_of(model, text), [points_of(model, str(n)) for n in (1, 2)]
+    varied = model.variations(point, 0.4, 1, 3).u
+    written = {
+        "reconstruct": (latent_commands.reconstruct(model, brought, to, 0), point.u),
+        "vary": (latent_commands.vary(model, text, 0.4, 1, to, 3), varied),
+        "interpolate": (
+            latent_commands.interpolate(model, text, "1", 2, to, 0),
+            torch.cat([point.u, seeds[0].u]),
+        ),
+        "arithmetic": (
+            latent_commands.arithmetic(model, ["1", "2", text], to, 0),
+            seeds[0].u - seeds[1].u + point.u,
+        ),
+    }
+    for command, (paths, u) in written.items():
+        path = next(paths)
+        found = velocities(path, model)
+        assert found == decoded(model, u), command
+        tracks = {track for track, _, _ in found}
+        for track in tracks:
+            assert len({loud for (one, *_), loud in found.items() if one == track}) > 1, command
+        assert len(tracks) >= 3
+        first = read_midi(path, model.spec.tracks, model.spec.grid).tempo_bpm[0]
+        assert first == pytest.approx(90, abs=0.01)
+
+
+def test_the_encoder_hears_how_loud_a_song_is(latent: Model, brought: Path, tmp_path: Path):
+    """A song that gets softer to its end, and the same notes at 100: other points."""
+    notes = read_midi(brought, latent.spec.tracks, latent.spec.grid).notes
+    even = replace(notes, velocity=np.full(len(notes), 100))
+    tempo = np.full(latent.spec.bars, 90.0)
+    roll = Roll.of(even, latent.spec.tracks, latent.spec.grid, tempo, "even")
+    write_midi(roll, tmp_path / "even.mid")
+    softer, loud = (
+        latent.decode(points_of(latent, str(p))) for p in (brought, tmp_path / "even.mid")
+    )
+    last = [played.notes[0].velocity[-20:].mean() for played in (softer, loud)]
+    assert last[0] < last[1] - 10

@@ -103,9 +103,9 @@ def test_variations_repeat_the_bars_that_the_point_repeats(model: Model):
 def test_the_users_bars_can_be_encoded_varied_and_interpolated(data: Collection, model: Model):
     cells = data.rolls(data.indices("train")[:2])
     points = model.encode(cells)
-    assert model.decode(points).shape == cells.shape
+    assert model.decode(points).cells.shape == cells.shape
     bars = bars_of(model, points.u)
     sounds = torch.from_numpy((cells > 0).any((3, 4))).transpose(1, 2)
     assert torch.equal(bars.square().sum(3) > 0, sounds)
     middle = LatentPoints((points.u[:1] + points.u[1:]) / 2)
-    assert model.decode(middle).shape == (1, *cells.shape[1:])
+    assert model.decode(middle).cells.shape == (1, *cells.shape[1:])
