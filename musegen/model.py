@@ -9,7 +9,7 @@ write_midi(rolls[0], "song.mid")
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ from core.app.latent import LatentPoints, LatentSpace
 from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import Rows, in_chunks
-from core.data.collection import Split
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.theory.distributions import Distribution
@@ -64,13 +63,6 @@ from musegen.roll import (
     notes_of,
 )
 from musegen.steering import UNSTEERED, Steering
-
-MEASURED_BARS, REAL_BARS = 512, 4096
-"""Bars that are sampled and measured while training, and those of real songs that judge them."""
-
-COPY = 0.9
-"""A translation that keeps more of the notes than this share is nearly a copy."""
-
 
 TEMPO_SHARES = np.arange(1, 20) / 20
 """The shares of the training songs that are slower than the tempi from which one is drawn."""
@@ -248,37 +240,11 @@ class Music(Domain):
     def measures(
         self, data: Collection, config: MusicConfig, other: Collection | None = None
     ) -> "Callable[[CoreModel], dict[str, float]]":
-        """Return the total by which held-out songs judge a model's songs, and its parts.
+        """Return the total by which held-out songs judge a model's songs: see `progress`."""
+        from musegen.measures.hearing import progress
 
-        Without held-out songs the training songs judge. A translation that is nearly a copy is
-        not measured: it is near before it has learned.
-        """
-        from musegen.measures.hearing import Hearing, cut_notes, cut_songs, lengths_of
-        from musegen.measures.resemblance import onset_f1
-        from musegen.measures.yardstick import Yardstick
-
-        longest = lengths_of(data)[0]
-        splits: list[Split] = [one for one in data.splits if len(data.beginnings(longest, one))]
-        split = splits[-1]
-        hearing = Hearing.of(cut_songs(data, [split], [longest]))
-        real = data.rolls(spread(data.indices(split), max(1, REAL_BARS // data.bars)))
-        yardstick = Yardstick.of(real, data.grid, data.tracks)
-        source = data if other is None else other
-        count = max(1, MEASURED_BARS // data.bars)
-        examples = Examples(source.rolls(spread(source.indices("train"), count)))
-
-        def measure(model: CoreModel) -> dict[str, float]:
-            assert isinstance(model, Model)
-            bars = max(longest, data.bars) if model.draws else data.bars
-            songs = model.songs(examples, bars, config.train.seed)
-            cells = model.cells_of(songs, bars)
-            if model.translates and onset_f1(examples.items, cells) > COPY:
-                return {}
-            phrases = yardstick.distance(cut_phrases(cells, data.bars))
-            judged = hearing.judge(cut_notes(songs, bars, data, [longest]), phrases)
-            return {"distance": judged.total, "phrases": phrases, "time": judged.time}
-
-        return measure
+        measure = progress(data, data if other is None else other, config.train.seed)
+        return lambda model: measure(cast(Model, model))
 
     def subject(self, name: str | None, device: str = "auto") -> "Model | Path":
         """Open a run's model, or a folder of MIDI files."""

@@ -1,18 +1,24 @@
 """A hearing: excerpts of songs judged by all measures against those of real songs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.app.domain import Examples
 from core.data.collection import Split
-from musegen.data.collection import Collection
+from musegen.data.collection import Collection, spread
 from musegen.measures.excerpts import Excerpts
 from musegen.measures.likeness import Portrait, group_errors, structure_in_time, total
 from musegen.measures.originality import KnownSongs
-from musegen.measures.yardstick import mean_of_known
-from musegen.roll import Notes, Phrases
+from musegen.measures.resemblance import onset_f1
+from musegen.measures.yardstick import Yardstick, mean_of_known
+from musegen.roll import Notes, Phrases, cut_phrases
+
+if TYPE_CHECKING:
+    from musegen.model import Model
 
 LENGTHS = (16, 8, 4, 2, 1)
 """Bars of the longer excerpts: the first of these lengths that training songs have."""
@@ -25,6 +31,12 @@ FEWEST_SONGS = 4
 
 MOST_EXCERPTS = 300
 """The largest number of excerpts of each set that are measured."""
+
+MEASURED_BARS, REAL_BARS = 512, 4096
+"""Bars that are sampled and measured while training, and those of real songs that judge them."""
+
+COPY = 0.9
+"""A translation that keeps more of the notes than this share is nearly a copy."""
 
 NAN = float("nan")
 
@@ -197,3 +209,34 @@ def halves(
         {bars: Excerpts.of_songs(data, one, bars) for bars, one in first.items()},
         {bars: Excerpts.of_songs(data, one, bars) for bars, one in second.items()},
     )
+
+
+def progress(
+    data: Collection, source: Collection, seed: int
+) -> "Callable[[Model], dict[str, float]]":
+    """Return how a model is measured while it trains: by the total of its songs, and its parts.
+
+    Held-out songs judge, without these the training songs. `source`: the songs that a model is
+    given which makes none by itself. A translation that is nearly a copy is not measured: it is
+    near before it has learned.
+    """
+    longest = lengths_of(data)[0]
+    splits: list[Split] = [one for one in data.splits if len(data.beginnings(longest, one))]
+    split = splits[-1]
+    hearing = Hearing.of(cut_songs(data, [split], [longest]))
+    real = data.rolls(spread(data.indices(split), max(1, REAL_BARS // data.bars)))
+    yardstick = Yardstick.of(real, data.grid, data.tracks)
+    count = max(1, MEASURED_BARS // data.bars)
+    examples = Examples(source.rolls(spread(source.indices("train"), count)))
+
+    def measure(model: "Model") -> dict[str, float]:
+        bars = max(longest, data.bars) if model.draws else data.bars
+        songs = model.songs(examples, bars, seed)
+        cells = model.cells_of(songs, bars)
+        if model.translates and onset_f1(examples.items, cells) > COPY:
+            return {}
+        phrases = yardstick.distance(cut_phrases(cells, data.bars))
+        judged = hearing.judge(cut_notes(songs, bars, data, [longest]), phrases)
+        return {"distance": judged.total, "phrases": phrases, "time": judged.time}
+
+    return measure

@@ -20,8 +20,9 @@ from musegen.data.band import songs
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.draft import Source, accompaniment, blank
+from musegen.measures.hearing import MEASURED_BARS
 from musegen.measures.resemblance import onset_f1
-from musegen.model import DOMAIN, MEASURED_BARS, Model, train
+from musegen.model import DOMAIN, Model, train
 from musegen.networks.states import to_cells
 from musegen.networks.wirings import Wires
 from musegen.recipes import RECIPES
