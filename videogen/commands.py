@@ -24,6 +24,7 @@ class VideoCommands(DomainCommands):
         "prepare": (
             "prepare ~/clips --to data/mine --size 64 --frames 16 --fps 8",
             "prepare ~/clips/captions.csv --to data/mine --hop 8 --short loop",
+            "prepare ~/clips --hold-out composition --to data/mine",
             "prepare ~/clips --check",
         ),
         "train": (
@@ -106,6 +107,15 @@ class VideoCommands(DomainCommands):
             Literal["auto", "manifest", "text", "folder", "name"],
             typer.Option(help="Where captions come from; auto: the first of the others found."),
         ] = "auto",
+        hold_out: Annotated[
+            str,
+            typer.Option(
+                metavar="auto|videos|windows|composition|FILE",
+                help="What is held out of training. composition: captions of two halves that "
+                "are trained on with others. windows: the last clips of videos. auto: whole "
+                "videos, unless that takes words away. FILE: the captions in its lines.",
+            ),
+        ] = "auto",
         background: Annotated[
             str, typer.Option(help="Colour behind transparent pixels, and of bars.")
         ] = "#000000",
@@ -118,7 +128,8 @@ class VideoCommands(DomainCommands):
         from core.config import override, resolve
         from core.errors import ConfigError
         from videogen.data.preparation import prepare
-        from videogen.data.records import PrepareConfig
+        from videogen.data.records import HOLD_OUT, PrepareConfig
+        from videogen.model import read_prompts
 
         if check == bool(to):
             raise ConfigError("give either --to FOLDER or --check")
@@ -131,6 +142,7 @@ class VideoCommands(DomainCommands):
             "hop": hop,
             "short": short,
             "captions": captions,
+            "hold_out": hold_out if hold_out in HOLD_OUT else tuple(read_prompts(Path(hold_out))),
             "seed": seed,
         }
         config = resolve(PrepareConfig, override(chosen, settings or []), "video prepare")

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -21,6 +21,11 @@ from videogen.files.reading import SquareFrames, View, read_frames
 from videogen.files.sources import Captioned, CaptionSource, Origin
 
 StoredFrames = UInt8[np.ndarray, "stored height width 3"]
+
+Way = Literal["auto", "videos", "windows", "composition"]
+HOLD_OUT: tuple[str, ...] = get_args(Way)
+HoldOut = Way | tuple[str, ...]
+"""A way to hold out clips (see `videogen.data.division`), or the captions that are held out."""
 
 
 class PrepareConfig(View):
@@ -36,8 +41,14 @@ class PrepareConfig(View):
         default="pad", description="videos with too few frames: repeat the last, loop, or reject"
     )
     captions: CaptionSource = "auto"
-    test_share: float = Field(default=0.1, ge=0, lt=1, description="share of videos held out")
-    seed: int = Field(default=0, ge=0, description="seed of the choice of held-out videos")
+    hold_out: HoldOut = Field(default="auto", description="what is held out of training")
+    test_share: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="share of clips that is held out (default 0.1), or of captions (0.25)",
+    )
+    seed: int = Field(default=0, ge=0, description="seed of the choice of held-out clips")
     limits: VideoLimits = VideoLimits()
 
     @property

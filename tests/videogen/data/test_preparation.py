@@ -80,7 +80,7 @@ def test_clips_of_a_long_video_are_in_one_split(tmp_path: Path):
     clips = write_clips(tmp_path / "clips", 6, frames=10)
     shutil.copy(clips / "002.gif", clips / "again.gif")
     (clips / "again.txt").write_text("the same pictures in other words")
-    config = SMALL.model_copy(update={"hop": 2, "test_share": 0.4})
+    config = SMALL.model_copy(update={"hop": 2, "test_share": 0.4, "hold_out": "videos"})
     summary = prepare([str(clips)], tmp_path / "data", config, jobs=0)
     data = Collection.open(tmp_path / "data")
     assert summary.kept == 7, "other words make it another record"
@@ -100,7 +100,8 @@ def test_a_single_video_is_trained_on(tmp_path: Path):
 
 
 def test_a_batch_is_a_function_of_its_arguments(tmp_path: Path):
-    prepare([str(write_clips(tmp_path / "clips", 8))], tmp_path / "data", SMALL, jobs=0)
+    config = SMALL.model_copy(update={"hold_out": "videos"})
+    prepare([str(write_clips(tmp_path / "clips", 8))], tmp_path / "data", config, jobs=0)
     data = Collection.open(tmp_path / "data")
     frames, captions = data.batch(3, 16, seed=1)
     assert frames.shape == (16, 4, 8, 8, 3)
