@@ -82,8 +82,13 @@ class VideoCommands(DomainCommands):
         to: Annotated[
             Path | None, typer.Option(help="Folder to write the prepared collection to.")
         ] = None,
-        size: Annotated[int, typer.Option(min=4, max=1024, help="Pixels of a side.")] = 64,
-        frames: Annotated[int, typer.Option(min=1, help="Frames of a clip.")] = 16,
+        size: Annotated[
+            int,
+            typer.Option(min=16, max=256, help="Pixels of a side: any number from 16 to 256."),
+        ] = 64,
+        frames: Annotated[
+            int, typer.Option(min=2, max=256, help="Frames of a clip: any number from 2 to 256.")
+        ] = 16,
         fps: Annotated[float, typer.Option(min=0.001, help="Frames a second.")] = 8.0,
         fit: Annotated[
             Literal["crop", "fit", "stretch"],
@@ -95,6 +100,14 @@ class VideoCommands(DomainCommands):
             int | None,
             typer.Option(
                 min=1, help="Frames from one clip to the next (default: the frames of a clip)."
+            ),
+        ] = None,
+        most_clips: Annotated[
+            int | None,
+            typer.Option(
+                min=1,
+                help="Most clips of one video, evenly spaced (default: ten times the median of "
+                "the others, and no more than they have together).",
             ),
         ] = None,
         short: Annotated[
@@ -129,7 +142,6 @@ class VideoCommands(DomainCommands):
         from core.errors import ConfigError
         from videogen.data.preparation import prepare
         from videogen.data.records import HOLD_OUT, PrepareConfig
-        from videogen.model import read_prompts
 
         if check == bool(to):
             raise ConfigError("give either --to FOLDER or --check")
@@ -140,9 +152,10 @@ class VideoCommands(DomainCommands):
             "fit": fit,
             "background": background,
             "hop": hop,
+            "most_clips": most_clips,
             "short": short,
             "captions": captions,
-            "hold_out": hold_out if hold_out in HOLD_OUT else tuple(read_prompts(Path(hold_out))),
+            "hold_out": hold_out if hold_out in HOLD_OUT else _captions_in(hold_out),
             "seed": seed,
         }
         config = resolve(PrepareConfig, override(chosen, settings or []), "video prepare")
@@ -214,6 +227,19 @@ class VideoCommands(DomainCommands):
         layers = model.parts(captions, seed) if parts else None
         rate = model.spec.frames_per_second
         yield from write_samples(clips, captions, rate, seed, to.folder, layers)
+
+
+def _captions_in(hold_out: str) -> tuple[str, ...]:
+    """Read the file of captions that --hold-out names."""
+    from core.errors import ConfigError
+    from videogen.data.records import HOLD_OUT
+    from videogen.model import read_prompts
+
+    if not Path(hold_out).is_file():
+        raise ConfigError(
+            f"--hold-out {hold_out}: neither a file nor one of {', '.join(HOLD_OUT)}"
+        )
+    return tuple(read_prompts(Path(hold_out)))
 
 
 video = group_of(VideoCommands())

@@ -1,4 +1,4 @@
-"""The division of clips into those that are trained on and those that are held out.
+"""The division of clips into those that are trained on, held out, and left out.
 
 composition     captions of two halves, each trained on with other halves, but not together
 (captions)      the captions that are given
@@ -19,12 +19,15 @@ from jaxtyping import Bool, Int
 
 from core.data import catalogue
 from core.errors import UserError
-from videogen.data.records import HoldOut
+from videogen.data.records import PrepareConfig
 from videogen.networks.text import words_of
 
 SHARES = {"composition": 0.25}
 SHARE = 0.1
 """Default shares that are held out: of the captions for composition, else of the clips."""
+
+LONGEST = 10
+"""Default for the most clips of one video: this many times the median of the others."""
 
 MOST_OF_A_HALF = 1 / 3
 """Share of the captions of one half that may be held out, one of two at least."""
@@ -45,7 +48,7 @@ class Videos:
     captions: Sequence[str]
     contents: Sequence[str]
     pictures: Int[np.ndarray, " video"]
-    starts: Sequence[Int[np.ndarray, " clip"]]
+    starts: Sequence[Int[np.ndarray, " _"]]
 
     @property
     def counts(self) -> Int[np.ndarray, " video"]:
@@ -61,9 +64,9 @@ class Videos:
 
 @dataclass(frozen=True)
 class Division:
-    """For each clip of all videos whether it is held out, and whether it is in use.
+    """For each clip of all videos whether it is held out, and whether it is used at all.
 
-    Clips that overlap with held-out ones are out of use. `lines` name what is held out.
+    Clips that overlap with held-out ones are not. `lines` name what is held out and left out.
     """
 
     test: Bool[np.ndarray, " clip"]
@@ -71,15 +74,48 @@ class Division:
     lines: list[str] = field(default_factory=list)
 
 
-def divide(
-    videos: Videos, length: int, hold_out: HoldOut, share: float | None, seed: int
-) -> Division:
-    """Divide the clips of `length` frames; `UserError` where captions do not allow `hold_out`.
+def divide(videos: Videos, config: PrepareConfig) -> Division:
+    """Divide the clips; `UserError` where captions do not allow what is to be held out."""
+    most = config.most_clips or most_clips(videos.counts)
+    kept = [np.isin(np.arange(count), evenly(count, most)) for count in videos.counts.tolist()]
+    starts = [all_[used] for all_, used in zip(videos.starts, kept, strict=True)]
+    division = _divide(replace(videos, starts=starts), config)
+    test, used = (np.zeros(videos.counts.sum(), bool) for _ in range(2))  # [clip]
+    among = np.concatenate(kept)  # [clip]
+    test[among], used[among] = division.test, division.used
+    return Division(test, used, [*_thinned(videos, most), *division.lines])
 
-    `share`: of the captions for composition, of the clips otherwise; None is the default.
+
+def most_clips(counts: Int[np.ndarray, " video"]) -> int:
+    """Return the default for the most clips of one video.
+
+    `LONGEST` times the median of all but the longest video, and no more than these have together,
+    so that no video is more than half of the collection; for a single video all of its clips.
     """
+    *others, longest = np.sort(counts).tolist()
+    return min(LONGEST * int(np.median(others)), sum(others)) if others else longest
+
+
+def evenly(count: int, most: int) -> Int[np.ndarray, " clip"]:
+    """Return at most `most` of the numbers below `count`, evenly spaced, the first among them."""
+    return np.arange(min(count, most)) * count // min(count, most)
+
+
+def _thinned(videos: Videos, most: int) -> list[str]:
+    """Name the videos that have more clips than are used."""
+    counts = zip(videos.names, videos.counts.tolist(), strict=True)
+    longer = [f"  {name}: {most} of {count}" for name, count in counts if count > most]
+    title = (
+        f"left out: clips of {_counted(len(longer), 'video')} that would outweigh the others "
+        f"(--most-clips {videos.counts.max()} uses all)"
+    )
+    return [title, *longer] if longer else []
+
+
+def _divide(videos: Videos, config: PrepareConfig) -> Division:
+    hold_out, length, seed = config.hold_out, config.frames, config.seed
     kind = hold_out if isinstance(hold_out, str) else "captions"
-    share = SHARES.get(kind, SHARE) if share is None else share
+    share = SHARES.get(kind, SHARE) if config.test_share is None else config.test_share
     if not isinstance(hold_out, str):
         return _by_captions(videos, chosen(hold_out, videos.captions), "")
     if not share:
@@ -89,10 +125,8 @@ def divide(
         found = composition(videos.captions, share, seed, several)
         return _by_captions(videos, found, ", whose halves are trained on with others")
     if hold_out == "videos":
-        test = catalogue.held_out(
-            videos.pictures, videos.counts, videos.contents, share, seed
-        )  # [video]
-        return _whole(videos, set(np.flatnonzero(test).tolist()))
+        of = videos.pictures, videos.counts, videos.contents
+        return _whole(videos, set(np.flatnonzero(catalogue.held_out(*of, share, seed)).tolist()))
     if hold_out == "windows":
         return _windows(videos, length, share, seed)
     return _automatic(videos, length, share, seed)

@@ -51,21 +51,21 @@ class Summary(preparation.Summary):
     RECOMMENDED_PIECES = 200
     HOW_TO_GET_MORE = "More videos or a smaller --hop give more"
     WHY_NO_TEST_DATA = (
-        "every video has words of its own and is too short for a second clip, or --set "
+        "every video has words of its own and one clip (fewer --frames give more), or --set "
         "test_share=0 was given"
     )
 
     captions: Counter[str] = field(default_factory=Counter)
     stored: str = ""
-    held_out: list[str] = field(default_factory=list)
+    division: list[str] = field(default_factory=list)
     checked: list[Reject] | None = None
 
     @property
     def lines(self) -> list[str]:
         """Return the lines of the report; those of a check list the rejects."""
         origins = ", ".join(f"{count} of {name}" for name, count in self.captions.most_common())
-        held_out = _shown(self.held_out)
-        lines = [*super().lines, *held_out, f"captions: {origins}", self.stored]
+        division = _shown(self.division)
+        lines = [*super().lines, *division, f"captions: {origins}", self.stored]
         if self.checked is not None:
             lines += ["nothing was written (--check)", *_rejects(self.checked)]
         return lines
@@ -195,7 +195,7 @@ def _divide(
         np.unique([source["pictures"] for source in found.sources], return_inverse=True)[1],
         found.rows(folder, "clips"),
     )
-    division = divide(videos, config.frames, config.hold_out, config.test_share, config.seed)
+    division = divide(videos, config)
     trained = np.split(division.used & ~division.test, np.cumsum(videos.counts)[:-1])
     for source, clips in zip(found.sources, trained, strict=True):
         source["split"] = "train" if clips.any() else "test"

@@ -31,7 +31,10 @@ HoldOut = Way | tuple[str, ...]
 class PrepareConfig(View):
     """The size of clips, the source of their captions, and the split into training and test."""
 
-    frames: int = Field(default=16, gt=0, le=4096, description="frames of a clip")
+    size: int = Field(
+        default=64, ge=16, le=256, description="height and width that models are trained on"
+    )
+    frames: int = Field(default=16, ge=2, le=256, description="frames of a clip")
     hop: int | None = Field(
         default=None,
         gt=0,
@@ -41,6 +44,9 @@ class PrepareConfig(View):
         default="pad", description="videos with too few frames: repeat the last, loop, or reject"
     )
     captions: CaptionSource = "auto"
+    most_clips: int | None = Field(
+        default=None, gt=0, description="most clips of one video (default: by the others')"
+    )
     hold_out: HoldOut = Field(default="auto", description="what is held out of training")
     test_share: float | None = Field(
         default=None,

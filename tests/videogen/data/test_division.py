@@ -11,7 +11,16 @@ from films import greys
 
 from core.errors import UserError
 from videogen.data.collection import Collection
-from videogen.data.division import Division, Videos, chosen, composition, divide
+from videogen.data.division import (
+    Division,
+    Videos,
+    chosen,
+    composition,
+    divide,
+    evenly,
+    most_clips,
+)
+from videogen.data.records import PrepareConfig
 from videogen.files.clip import write_gif
 
 WHO = ("the man in white", "the tall woman", "a boy", "the dark blue jacket")
@@ -68,6 +77,11 @@ def videos(
     return Videos(captions, captions, contents, numbers, starts)
 
 
+def divided(found: Videos, hold_out: object, share: float | None, seed: int) -> Division:
+    settings = {"frames": 4, "hold_out": hold_out, "test_share": share, "seed": seed}
+    return divide(found, PrepareConfig.model_validate(settings))
+
+
 def sides(division: Division, clips: int) -> list[str]:
     """For each video a letter for each of its clips: train, held out or -."""
     letters = np.where(division.used, np.where(division.test, "h", "t"), "-")
@@ -76,7 +90,7 @@ def sides(division: Division, clips: int) -> list[str]:
 
 def test_all_clips_of_a_held_out_caption_are_held_out_however_it_is_written():
     twice = [*PAIRS, *(caption.title() + "." for caption in PAIRS)]
-    division = divide(videos(twice), 4, "composition", 0.2, seed=0)
+    division = divided(videos(twice), "composition", 0.2, 0)
     one, other = division.test.reshape(2, -1)
     assert (one == other).all() and one.sum() == 4
     assert len(division.lines) == 5
@@ -84,17 +98,17 @@ def test_all_clips_of_a_held_out_caption_are_held_out_however_it_is_written():
 
 def test_the_same_pictures_are_on_one_side():
     captions = [*PAIRS, "quite other words"]
-    held = divide(videos(PAIRS), 4, "composition", 0.2, seed=0).test
+    held = divided(videos(PAIRS), "composition", 0.2, 0).test
     shared = int(np.flatnonzero(held)[0])
     pictures = [*range(len(PAIRS)), shared]
-    division = divide(videos(captions, pictures=pictures), 4, "composition", 0.2, seed=0)
+    division = divided(videos(captions, pictures=pictures), "composition", 0.2, 0)
     assert not division.test[shared] and division.test.sum() == 4
-    given = divide(videos(captions, pictures=pictures), 4, (PAIRS[shared],), None, seed=0)
+    given = divided(videos(captions, pictures=pictures), (PAIRS[shared],), None, 0)
     assert np.flatnonzero(given.test).tolist() == [shared, len(PAIRS)]
 
 
 def test_given_captions_are_held_out_and_unknown_ones_refused():
-    division = divide(videos(PAIRS), 4, ("A boy: jumps!",), None, seed=0)
+    division = divided(videos(PAIRS), ("A boy: jumps!",), None, 0)
     assert np.flatnonzero(division.test).tolist() == [PAIRS.index("a boy jumps")]
     assert division.lines == ["held out: 1 caption", "  a boy jumps"]
     with pytest.raises(UserError, match='has the caption "a girl jumps"'):
@@ -106,33 +120,50 @@ def test_given_captions_are_held_out_and_unknown_ones_refused():
 def test_no_word_is_taken_away_from_training():
     captions = ["a dog runs", "a dog sits", "a cat runs", "a cat sits", "one bird"]
     for seed in range(8):
-        division = divide(videos(captions), 4, "auto", 0.4, seed)
+        division = divided(videos(captions), "auto", 0.4, seed)
         trained = [c for c, held in zip(captions, division.test, strict=True) if not held]
         assert {word for c in trained for word in c.split()} == set(" ".join(captions).split())
         assert division.test.sum() == 2
     signs = ["eat", "milk", "book"]
-    alone = divide(videos(signs), 4, "auto", 0.4, seed=0)
+    alone = divided(videos(signs), "auto", 0.4, 0)
     assert not alone.test.any() and alone.used.all() and alone.lines == []
-    whole = divide(videos(signs), 4, "videos", 0.4, seed=0)
+    whole = divided(videos(signs), "videos", 0.4, 0)
     assert whole.test.sum() == 1 and whole.lines[0] == "held out: 1 whole video"
 
 
 def test_where_words_would_vanish_the_last_clips_are_held_out():
     signs = ["eat", "milk", "book", "yes"]
-    division = divide(videos(signs, clips=5), 4, "auto", 0.1, seed=0)
+    division = divided(videos(signs, clips=5), "auto", 0.1, 0)
     assert sorted(sides(division, 5)) == ["tttth", "tttth", "ttttt", "ttttt"]
     assert division.lines[0] == "held out: the last clips of 2 videos"
-    overlapping = divide(videos(signs, clips=5, hop=2), 4, "windows", 0.04, seed=0)
+    overlapping = divided(videos(signs, clips=5, hop=2), "windows", 0.04, 0)
     assert sorted(sides(overlapping, 5)) == ["ttt-h", "ttttt", "ttttt", "ttttt"]
-    close = divide(videos(signs, clips=2, hop=3), 4, "windows", 0.5, seed=0)
+    close = divided(videos(signs, clips=2, hop=3), "windows", 0.5, 0)
     assert sides(close, 2) == ["tt"] * 4, "where all overlap nothing can be held out"
 
 
 def test_windows_of_the_same_pictures_are_the_same():
-    division = divide(
-        videos(["eat", "essen"], clips=5, pictures=[0, 0]), 4, "windows", 0.2, seed=0
-    )
+    division = divided(videos(["eat", "essen"], clips=5, pictures=[0, 0]), "windows", 0.2, 0)
     assert sides(division, 5) == ["tttth", "tttth"]
+
+
+def test_one_long_video_is_no_more_than_half_of_a_collection():
+    assert most_clips(np.array([1, 100, 1, 1])) == 3
+    assert most_clips(np.array([500, *[4] * 30, 60])) == 40
+    assert most_clips(np.array([7])) == 7
+    assert evenly(10, 4).tolist() == [0, 2, 5, 7]
+    assert evenly(3, 4).tolist() == [0, 1, 2]
+    starts = [np.arange(n, dtype=np.int32) * 4 for n in (2, 9, 1)]
+    found = Videos(["a", "b", "c"], ["one", "two", "three"], ["x", "y", "z"], np.arange(3), starts)
+    division = divided(found, "windows", 0.2, 0)
+    first, long, last = np.split(division.used, [2, 11])
+    assert first.all() and last.all() and np.flatnonzero(long).tolist() == [0, 3, 6]
+    assert division.lines[:2] == [
+        "left out: clips of 1 video that would outweigh the others (--most-clips 9 uses all)",
+        "  b: 3 of 9",
+    ]
+    config = PrepareConfig(frames=4, most_clips=9, test_share=0)
+    assert divide(found, config).used.all() and divide(found, config).lines == []
 
 
 def test_the_command_holds_out_pairs_or_given_captions(tmp_path: Path):

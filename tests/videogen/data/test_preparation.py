@@ -22,7 +22,7 @@ from videogen.files.clip import write_gif
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import VIDEO
 
-SMALL = PrepareConfig(size=8, frames=4)
+SMALL = PrepareConfig(size=16, frames=4)
 
 
 def write_clips(folder: Path, count: int, frames: int = 4) -> Path:
@@ -30,7 +30,7 @@ def write_clips(folder: Path, count: int, frames: int = 4) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         level = 10 * number + 5
-        write_gif(greys(*[level] * frames, height=8, width=8), folder / f"{number:03}.gif", 8)
+        write_gif(greys(*[level] * frames, height=16, width=16), folder / f"{number:03}.gif", 8)
         (folder / f"{number:03}.txt").write_text(f"grey {level}")
     return folder
 
@@ -71,7 +71,7 @@ def test_a_dropped_clip_takes_its_caption_with_it(tmp_path: Path):
     assert matched(data) == 9 == summary.kept
     assert {int(video.name) for video in data.videos} == set(range(12)) - {0, 4, 7}
     assert summary.lines[0] == "13 files: 9 kept, 4 rejected"
-    assert summary.lines[-2:] == ["captions: 9 of text", "36 frames of 8x8: 0.0 MB"]
+    assert summary.lines[-2:] == ["captions: 9 of text", "36 frames of 16x16: 0.0 MB"]
     assert (tmp_path / "data" / "summary.txt").read_text().splitlines() == summary.lines
     assert (tmp_path / "data" / "collection.png").stat().st_size > 1000
 
@@ -104,7 +104,7 @@ def test_a_batch_is_a_function_of_its_arguments(tmp_path: Path):
     prepare([str(write_clips(tmp_path / "clips", 8))], tmp_path / "data", config, jobs=0)
     data = Collection.open(tmp_path / "data")
     frames, captions = data.batch(3, 16, seed=1)
-    assert frames.shape == (16, 4, 8, 8, 3)
+    assert frames.shape == (16, 4, 16, 16, 3)
     repeated, same = Collection.open(tmp_path / "data").batch(3, 16, seed=1)
     assert (repeated == frames).all() and same == captions
     assert data.batch(4, 16, seed=1)[1] != captions != data.batch(3, 16, seed=2)[1]
@@ -113,7 +113,7 @@ def test_a_batch_is_a_function_of_its_arguments(tmp_path: Path):
     assert not held & set(captions)
     numbers = sorted(set(data.captions_of(data.indices("train"))))
     assert data.words == tuple(sorted({"grey", *(c.split()[1] for c in numbers)}))
-    assert (data.frames, data.size, data.frames_per_second) == (4, 8, 8.0)
+    assert (data.frames, data.size, data.frames_per_second) == (4, 16, 8.0)
     assert len(data.digest) == 64
 
 
@@ -149,7 +149,7 @@ def test_other_files_or_captions_are_refused(tmp_path: Path):
     clips = write_clips(tmp_path / "clips", 3)
     prepare([str(clips)], tmp_path / "data", SMALL, jobs=0)
     with pytest.raises(UserError, match="other settings"):
-        prepare([str(clips)], tmp_path / "data", PrepareConfig(size=8), jobs=0)
+        prepare([str(clips)], tmp_path / "data", PrepareConfig(size=16), jobs=0)
     (clips / "001.txt").write_text("other words")
     with pytest.raises(UserError, match="changed since"):
         prepare([str(clips)], tmp_path / "data", SMALL, jobs=0)
@@ -161,11 +161,11 @@ from core.data import preparation
 from videogen.data import preparation as data
 from videogen.data.records import PrepareConfig
 preparation.SOURCES_PER_SHARD = 2
-data.SPOOLED_BYTES = 1000
+data.SPOOLED_BYTES = 4000
 def tick(done, total):
     if done == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
-data.prepare([sys.argv[1]], sys.argv[2], PrepareConfig(size=8, frames=4), jobs=2, tick=tick)
+data.prepare([sys.argv[1]], sys.argv[2], PrepareConfig(size=16, frames=4), jobs=2, tick=tick)
 """
 
 
