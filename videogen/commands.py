@@ -73,9 +73,10 @@ class VideoCommands(DomainCommands):
         sources: Annotated[
             list[str],
             typer.Argument(
-                help="Folders, files, patterns or manifests (.csv, .jsonl) of clips. Captions: "
-                "rows of clips.csv or clips.jsonl (path, caption), else rex.txt beside rex.mp4, "
-                "else the name of the class folder, else the file's own name.",
+                help="Folders, zips, files, patterns or manifests (.csv, .jsonl, .json, "
+                "videos.txt beside prompts.txt) of clips; a folder of numbered pictures is one "
+                "clip. Captions: rows of clips.csv or clips.jsonl (path, caption), else rex.txt "
+                "beside rex.mp4, else the name of the class folder, else the file's own name.",
                 show_default=False,
             ),
         ],
@@ -116,6 +117,10 @@ class VideoCommands(DomainCommands):
                 help="A video that is too short: repeat the last frame, loop it, or leave it out."
             ),
         ] = "pad",
+        damaged: Annotated[
+            Literal["drop", "keep"],
+            typer.Option(help="A damaged video: leave it out, or keep what comes before."),
+        ] = "drop",
         captions: Annotated[
             Literal["auto", "manifest", "text", "folder", "name"],
             typer.Option(help="Where captions come from; auto: the first of the others found."),
@@ -154,6 +159,7 @@ class VideoCommands(DomainCommands):
             "hop": hop,
             "most_clips": most_clips,
             "short": short,
+            "damaged": damaged,
             "captions": captions,
             "hold_out": hold_out if hold_out in HOLD_OUT else _captions_in(hold_out),
             "seed": seed,

@@ -31,7 +31,8 @@ from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
 from videogen.files.clip import Clips, FrameBatch, to_clips
-from videogen.files.reading import VIDEO, View, read_frames
+from videogen.files.picture import View
+from videogen.files.reading import VIDEO, read_frames
 from videogen.files.sources import listing
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
@@ -231,7 +232,7 @@ class Video(Domain):
         if captioned.fault:
             raise UserError(f"{path}: {captioned.fault[1]}")
         try:
-            frames = read_frames(path, view)
+            frames = read_frames(captioned.files, view)
         except RejectedFile as error:
             raise UserError(f"{path}: {error.detail}") from error
         first = np.minimum(np.arange(spec.frames), len(frames) - 1)

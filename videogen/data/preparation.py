@@ -31,9 +31,16 @@ from core.data.store import Reject, write_index
 from core.errors import UserError
 from videogen.data.collection import Collection
 from videogen.data.division import Division, Videos, chosen, composition, divide
-from videogen.data.records import ClipRecord, PrepareConfig, check_clip, columns_of, read_clip
+from videogen.data.records import (
+    REMARKS,
+    ClipRecord,
+    PrepareConfig,
+    check_clip,
+    columns_of,
+    read_clip,
+)
 from videogen.files.sources import Listing, listing
-from videogen.networks.text import vocabulary
+from videogen.networks.text import WORDS, vocabulary, words_of
 
 SPOOLED_BYTES = 1 << 20
 """Size of a record's frames from which they are spooled to disk until their shard is written."""
@@ -56,6 +63,8 @@ class Summary(preparation.Summary):
     )
 
     captions: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
+    long_captions: int = 0
     stored: str = ""
     division: list[str] = field(default_factory=list)
     checked: list[Reject] | None = None
@@ -65,7 +74,11 @@ class Summary(preparation.Summary):
         """Return the lines of the report; those of a check list the rejects."""
         origins = ", ".join(f"{count} of {name}" for name, count in self.captions.most_common())
         division = _shown(self.division)
-        lines = [*super().lines, *division, f"captions: {origins}", self.stored]
+        remarks = [f"{count} kept: {REMARKS[remark]}" for remark, count in self.remarks.items()]
+        lines = [*super().lines, *remarks, *division, f"captions: {origins}"]
+        if self.long_captions:
+            lines.append(f"{self.long_captions} captions are longer than the {WORDS} words read")
+        lines.append(self.stored)
         if self.checked is not None:
             lines += ["nothing was written (--check)", *_rejects(self.checked)]
         return lines
@@ -174,6 +187,8 @@ def _prepare(
         listed.passed_over,
         found.cures,
         Counter(source["origin"] for source in found.sources),
+        Counter(remark for source in found.sources for remark in source["remarks"]),
+        sum(len(words_of(caption.tobytes().decode())) > WORDS for caption in captions),
         _stored(frames, config),
         division.lines,
         found.rejects if check else None,

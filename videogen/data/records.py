@@ -4,7 +4,7 @@ This module does without torch, which would take half of such a process's memory
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -17,8 +17,16 @@ from core.data.catalogue import concat_rows, lengths_of
 from core.data.sources import RejectedFile
 from core.data.workers import Failure
 from videogen.files.limits import VideoLimits
-from videogen.files.reading import SquareFrames, View, read_frames
+from videogen.files.picture import View
+from videogen.files.reading import Film, SquareFrames, read_film
 from videogen.files.sources import Captioned, CaptionSource, Origin
+
+REMARKS = {
+    "single": "a single picture, which is repeated (--short drop leaves them out)",
+    "damaged": "damaged: the part before the damage is kept",
+    "pictures": "a folder of numbered pictures",
+}
+"""Reasons to mention a file that is kept."""
 
 StoredFrames = UInt8[np.ndarray, "stored height width 3"]
 
@@ -71,7 +79,7 @@ class ClipRecord:
     """The stored frames of a video with its caption.
 
     `clips`: the first frame of each clip. `content`: a digest of frames and caption, `pictures`
-    of the frames alone.
+    of the frames alone. `remarks`: what is particular about the file, of `REMARKS`.
     """
 
     name: str
@@ -81,11 +89,12 @@ class ClipRecord:
     clips: Int[np.ndarray, " clip"]
     content: str
     pictures: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def facts(self) -> dict[str, Any]:
         """Return what the shard's index holds of the record, beside its columns."""
-        names = ("name", "origin", "content", "pictures")
+        names = ("name", "origin", "content", "pictures", "remarks")
         return {**{key: getattr(self, key) for key in names}, "frames": len(self.frames)}
 
 
@@ -94,10 +103,20 @@ def read_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:
     try:
         if clip.fault or not clip.origin:
             raise RejectedFile(*(clip.fault or ("no-caption", "")))
-        frames = read_frames(Path(clip.name), config, config.limits)
-        return _record(clip.name, clip.caption, clip.origin, frames, config)
+        film = read_film(clip.files, config, config.limits)
+        record = _record(clip.name, clip.caption, clip.origin, film.frames, config)
+        return replace(record, remarks=tuple(_remarks(film, clip)))
     except RejectedFile as error:
         return Failure(error.reason, error.detail)
+
+
+def _remarks(film: Film, clip: Captioned) -> Iterator[str]:
+    if film.decoded == 1:
+        yield "single"
+    if film.damage:
+        yield "damaged"
+    if len(clip.files) > 1:
+        yield "pictures"
 
 
 def check_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:

@@ -35,6 +35,12 @@ class View(Strict):
     frames_per_second: float = Field(
         default=8.0, gt=0, le=1000, description="frames a second after decoding"
     )
+    pictures_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        le=1000,
+        description="pictures a second of a folder of numbered pictures (default: each a frame)",
+    )
     fit: Literal["crop", "fit", "stretch"] = Field(
         default="crop", description="crop to the centre; fit with bars; stretch to a square"
     )
@@ -179,7 +185,11 @@ def display_matrix(frame: Any) -> Int[np.ndarray, "2 2"]:
     right and below by 1, 0 or -1. A matrix that is none of the eight counts as the identity.
     """
     identity = np.eye(2, dtype=np.int64)
-    data = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # data of a kind that PyAV does not know, such as a picture's EXIF
+        turns = frame.rotation // 90 % 4 if frame.rotation % 90 == 0 else 0
+        return np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), turns)
     if data is None:
         return identity
     a, b, _, c, d, *_ = np.frombuffer(data, np.int32, 9).tolist()
@@ -193,7 +203,7 @@ def display_matrix(frame: Any) -> Int[np.ndarray, "2 2"]:
 
 def displayed(frame: Frame, matrix: Int[np.ndarray, "2 2"]) -> UInt8[np.ndarray, "_ _ 3"]:
     """Return the frame as the matrix of `display_matrix` shows it."""
-    upright = frame if matrix[0, 0] else frame.transpose(1, 0, 2)
+    upright = frame if matrix[0, 0] else frame.transpose(1, 0, 2)  # [height width rgb]
     right, below = matrix.sum(0)
     return upright[::below, ::right]
 

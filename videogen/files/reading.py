@@ -6,7 +6,8 @@ decoded. Formats that refer to other files (playlists) are not opened.
 
 import contextlib
 import errno
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from av.error import FFmpegError
 from av.stream import Disposition
 from jaxtyping import UInt8
 
-from core.data.sources import RejectedFile
+from core.data.sources import RejectedFile, require_size
 from videogen.files.clock import OutOfOrder, Timed, Waiting, join, require_order, resample
 from videogen.files.limits import VideoLimits
 from videogen.files.picture import Converter, SquareFrame, View, deinterlaced, require_pixels
+from videogen.files.pictures import PICTURES
+from videogen.files.tree import File
 
 VIDEO = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".gif", ".avi", ".mpg", ".mpeg"),
@@ -30,6 +33,9 @@ VIDEO = (
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mp3,aac"
 """FFmpeg's demuxers of formats that contain their own data."""
+
+PICTURE_FORMATS = "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe"
+"""FFmpeg's demuxers of pictures."""
 
 WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that support the alpha channel of these codecs."""
@@ -52,23 +58,29 @@ class Film:
     damage: str = ""
 
 
-def read_frames(path: Path, view: View, limits: VideoLimits = VideoLimits()) -> SquareFrames:
-    """Decode a video to the size and rate of `view`.
+def read_frames(
+    source: Path | Sequence[File], view: View, limits: VideoLimits = VideoLimits()
+) -> SquareFrames:
+    """Decode a video, or the pictures of a sequence, to the size and rate of `view`.
 
     Output frame k is the one on display at (k + 1/2) / rate seconds. Raises `RejectedFile` with
     the reason.
     """
-    return read_film(path, view, limits).frames
+    return read_film(source, view, limits).frames
 
 
-def read_film(path: Path, view: View, limits: VideoLimits = VideoLimits()) -> Film:
-    """Decode as `read_frames` does, and say what is particular about the file."""
+def read_film(
+    source: Path | Sequence[File], view: View, limits: VideoLimits = VideoLimits()
+) -> Film:
+    """Decode as `read_frames` does, and say what is particular about the video."""
+    first, *others = [File(source)] if isinstance(source, Path) else source
     try:
-        _check_size(path.stat().st_size, limits)
+        if others or first.suffix in PICTURES:
+            return _film(_Pictures([first, *others], view, limits), view, 1.0, limits)
         try:
-            return _read_film(path, view, limits)
+            return _read_film(first, view, limits)
         except OutOfOrder:
-            return _read_film(path, view, limits, stored=True)
+            return _read_film(first, view, limits, stored=True)
     except FFmpegError as error:
         if error.errno == errno.ENOMEM:
             raise RejectedFile("memory", "asked for more memory than the limit") from error
@@ -77,34 +89,40 @@ def read_film(path: Path, view: View, limits: VideoLimits = VideoLimits()) -> Fi
         raise RejectedFile("unreadable", str(error.strerror)) from error
 
 
-def _check_size(size: int, limits: VideoLimits) -> None:
-    if not size:
-        raise RejectedFile("empty-file", "the file has no bytes")
-    if size > limits.file_bytes:
-        raise RejectedFile("too-large", f"{size} bytes, at most {limits.file_bytes} are read")
-
-
-def _read_film(path: Path, view: View, limits: VideoLimits, stored: bool = False) -> Film:
+def _read_film(file: File, view: View, limits: VideoLimits, stored: bool = False) -> Film:
     """Read a file; `stored`: the times that it gives are those of frames as they are stored."""
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
-    with (
-        path.open("rb") as file,
-        av.open(file, options=options, metadata_errors="replace") as container,
-    ):
+    with file.open(limits) as data, _opened(data, FORMATS, limits) as container:
         stream = _largest_stream(container)
         require_pixels(stream.width, stream.height, limits)
         decoder = _Decoder(container, stream, limits, stored, view.damaged == "keep")
-        frames = np.stack(list(_convert(decoder, view, _pixel_shape(stream), limits)))
-        return Film(frames, decoder.count, decoder.damage)
+        return _film(decoder, view, _pixel_shape(stream), limits)
+
+
+def _opened(data: Any, formats: str, limits: VideoLimits) -> Any:
+    """Open a file that has bytes, and no more than are read."""
+    size = data.seek(0, os.SEEK_END)
+    data.seek(0)
+    if not size:
+        raise RejectedFile("empty-file", "the file has no bytes")
+    require_size(size, limits)
+    options = {"format_whitelist": formats, "protocol_whitelist": ""}
+    return av.open(data, options=options, metadata_errors="replace")
+
+
+def _film(
+    source: "_Decoder | _Pictures", view: View, pixel_shape: float, limits: VideoLimits
+) -> Film:
+    frames = np.stack(list(_convert(source.frames(), view, pixel_shape, limits)))
+    return Film(frames, source.count, source.damage)
 
 
 def _convert(
-    decoder: "_Decoder", view: View, pixel_shape: float, limits: VideoLimits
+    frames: Iterable[Timed], view: View, pixel_shape: float, limits: VideoLimits
 ) -> Iterator[SquareFrame]:
     most = limits.frames_bytes // (view.size**2 * 3)
     convert = Converter(view, pixel_shape, limits)
     source, converted = None, None
-    for number, frame in enumerate(resample(decoder.frames(), view.frames_per_second)):
+    for number, frame in enumerate(resample(frames, view.frames_per_second)):
         if number >= most:
             raise RejectedFile("too-long", f"more than {most} frames of this size")
         if frame is not source or converted is None:
@@ -178,6 +196,39 @@ class _Decoder:
             self.damage = f"decoding fails after {self.count} frames: {error.strerror}"
             if not (self.keep and self.count):
                 raise RejectedFile("damaged", self.damage) from error
+
+
+class _Pictures:
+    """The pictures of a sequence, at `View.pictures_per_second`, else each a frame of the clip."""
+
+    def __init__(self, files: Sequence[File], view: View, limits: VideoLimits):
+        self.files, self.limits, self.keep = files, limits, view.damaged == "keep"
+        self.rate = view.pictures_per_second or view.frames_per_second
+        self.count, self.damage = 0, ""
+
+    def frames(self) -> Iterator[Timed]:
+        """Yield them in their order."""
+        for file in self.files:
+            try:
+                frame = self._read(file)
+            except (FFmpegError, RejectedFile) as error:
+                why = error.detail if isinstance(error, RejectedFile) else error.strerror
+                self.damage = f"{file.place.name}: {why}"
+                if self.keep and self.count:
+                    return
+                raise RejectedFile("damaged", self.damage) from error
+            self.count += 1
+            yield (self.count - 1) / self.rate, 1 / self.rate, frame
+
+    def _read(self, file: File) -> Any:
+        limits = self.limits
+        with file.open(limits) as data, _opened(data, PICTURE_FORMATS, limits) as container:
+            stream = _largest_stream(container)
+            require_pixels(stream.width, stream.height, limits)
+            frame = next(container.decode(stream), None)
+            if frame is None:
+                raise RejectedFile("no-frames", "no picture can be decoded")
+            return frame
 
 
 def _codec(stream: Any, limits: VideoLimits) -> Any:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -12,13 +13,14 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 from films import greys, write_film
+from matplotlib.image import imsave
 from peak import CODE
 
 from core.errors import UserError
 from videogen.data.collection import Collection
 from videogen.data.preparation import prepare
 from videogen.data.records import PrepareConfig
-from videogen.files.clip import write_gif
+from videogen.files.clip import write_gif, write_mp4
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import VIDEO
 
@@ -130,6 +132,35 @@ def test_a_check_says_the_same_and_writes_nothing(tmp_path: Path):
         "nothing was written (--check)",
         f"  {clips}/002.gif: empty-file: the file has no bytes",
     ]
+
+
+def test_what_is_particular_about_files_is_reported(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 2)
+    write_gif(greys(95, height=16, width=16), clips / "still.gif", 8)
+    (clips / "still.txt").write_text("a still " * 17)
+    (clips / "film").mkdir()
+    for number in range(5):
+        imsave(clips / "film" / f"{number}.png", greys(55)[0])
+    noise = np.random.default_rng(0).integers(0, 256, (40, 48, 64, 3)).astype(np.uint8)
+    write_mp4(noise, clips / "cut.mp4", 8)
+    (clips / "cut.mp4").write_bytes((clips / "cut.mp4").read_bytes()[:-40_000])
+    kept = prepare([str(clips)], None, SMALL.model_copy(update={"damaged": "keep"}), jobs=0).lines
+    assert "1 kept: a single picture, which is repeated (--short drop leaves them out)" in kept
+    assert "1 kept: damaged: the part before the damage is kept" in kept
+    assert "1 kept: a folder of numbered pictures" in kept
+    assert "1 captions are longer than the 32 words read" in kept
+    dropped = prepare([str(clips)], None, SMALL, jobs=0).lines
+    assert any("1 damaged" in line for line in dropped)
+    assert not any("part before" in line for line in dropped)
+
+
+def test_an_archive_is_prepared_as_its_folder(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 3)
+    with zipfile.ZipFile(tmp_path / "clips.zip", "w") as archive:
+        for path in sorted(clips.iterdir()):
+            archive.write(path, path.name)
+    prepare([str(tmp_path / "clips.zip")], tmp_path / "data", SMALL)
+    assert matched(Collection.open(tmp_path / "data")) == 3
 
 
 def test_if_all_are_rejected_the_reasons_are_reported(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Which frame is on display when."""
+"""The clock of frames: which of them is on display when."""
 
 import numpy as np
 import pytest

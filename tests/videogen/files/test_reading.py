@@ -96,7 +96,7 @@ def seen(path: Path, a: int, b: int, c: int, d: int) -> str:
     """The letters of the colours that lie above and below, of a film whose matrix is given."""
     write_mp4(corners(64, 64), path, 8)
     shown = quarters(display(path, a, b, c, d))
-    names = dict(zip(QUARTERS.values(), "rgbw", strict=True))
+    names: dict[tuple[int, ...], str] = dict(zip(QUARTERS.values(), "rgbw", strict=True))
     return "".join(names[shown[place]] for place in QUARTERS)
 
 
