@@ -29,6 +29,7 @@ class VideoCommands(DomainCommands):
         ),
         "train": (
             "train data/mine --to runs/mine --minutes 60",
+            "train data/mine --to runs/mine --crop 0.1 --speed 0.2 --minutes 60",
             "train --shapes --to runs/shapes --preset small",
             "train --shapes --to runs/paper --model text_to_video --set model.game=hinge",
             "train --shapes --showing red --other blue --model cyclegan --to runs/red",
@@ -188,6 +189,47 @@ class VideoCommands(DomainCommands):
         from videogen.model import find_data
 
         return find_data(data, shapes, pairs, preset, showing)
+
+    def train_options(
+        self,
+        flip: Annotated[
+            Literal["auto", "always", "never"],
+            typer.Option(
+                help="Mirror half of the clips of files. auto: where no caption has a word of "
+                "direction. always: those whose own captions have none."
+            ),
+        ] = "auto",
+        crop: Annotated[
+            float,
+            typer.Option(
+                min=0,
+                max=0.5,
+                help="Cut up to this share of a side away: 0.1, but not of clips "
+                "whose captions have a word of size or place.",
+            ),
+        ] = 0,
+        speed: Annotated[
+            float,
+            typer.Option(
+                min=0,
+                max=1,
+                help="Change the speed by up to this share: 0.2, unless the caption "
+                "has a word of speed.",
+            ),
+        ] = 0,
+        colour: Annotated[
+            float,
+            typer.Option(
+                min=0,
+                max=0.5,
+                help="Change the colours by up to this share: 0.1, unless the "
+                "caption has a word of colour or light.",
+            ),
+        ] = 0,
+    ) -> list[str]:
+        chosen = {"flip": flip, "crop": crop, "speed": speed, "colour": colour}
+        default = {"flip": "auto", "crop": 0, "speed": 0, "colour": 0}
+        return [f"augment.{key}={value}" for key, value in chosen.items() if value != default[key]]
 
     def open_other(self, other: str, data: "CaptionedClips") -> "CaptionedClips | None":
         """Open a second collection: a folder, or with moving shapes a word of their captions."""
