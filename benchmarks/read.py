@@ -24,7 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from videogen.files.limits import VideoLimits
-from videogen.files.reading import View, read_frames
+from videogen.files.picture import View
+from videogen.files.reading import read_frames
 
 SIZE = 64
 HEIGHT, WIDTH, FRAMES, FRAMES_PER_SECOND = 480, 640, 300, 30

@@ -24,10 +24,12 @@ class VideoCommands(DomainCommands):
         "prepare": (
             "prepare ~/clips --to data/mine --size 64 --frames 16 --fps 8",
             "prepare ~/clips/captions.csv --to data/mine --hop 8 --short loop",
+            "prepare ~/clips --hold-out composition --to data/mine",
             "prepare ~/clips --check",
         ),
         "train": (
             "train data/mine --to runs/mine --minutes 60",
+            "train data/mine --to runs/mine --crop 0.1 --speed 0.2 --minutes 60",
             "train --shapes --to runs/shapes --preset small",
             "train --shapes --to runs/paper --model text_to_video --set model.game=hinge",
             "train --shapes --showing red --other blue --model cyclegan --to runs/red",
@@ -72,17 +74,23 @@ class VideoCommands(DomainCommands):
         sources: Annotated[
             list[str],
             typer.Argument(
-                help="Folders, files, patterns or manifests (.csv, .jsonl) of clips. Captions: "
-                "rows of clips.csv or clips.jsonl (path, caption), else rex.txt beside rex.mp4, "
-                "else the name of the class folder, else the file's own name.",
+                help="Folders, zips, files, patterns or manifests (.csv, .jsonl, .json, "
+                "videos.txt beside prompts.txt) of clips; a folder of numbered pictures is one "
+                "clip. Captions: rows of clips.csv or clips.jsonl (path, caption), else rex.txt "
+                "beside rex.mp4, else the name of the class folder, else the file's own name.",
                 show_default=False,
             ),
         ],
         to: Annotated[
             Path | None, typer.Option(help="Folder to write the prepared collection to.")
         ] = None,
-        size: Annotated[int, typer.Option(min=4, max=1024, help="Pixels of a side.")] = 64,
-        frames: Annotated[int, typer.Option(min=1, help="Frames of a clip.")] = 16,
+        size: Annotated[
+            int,
+            typer.Option(min=16, max=256, help="Pixels of a side: any number from 16 to 256."),
+        ] = 64,
+        frames: Annotated[
+            int, typer.Option(min=2, max=256, help="Frames of a clip: any number from 2 to 256.")
+        ] = 16,
         fps: Annotated[float, typer.Option(min=0.001, help="Frames a second.")] = 8.0,
         fit: Annotated[
             Literal["crop", "fit", "stretch"],
@@ -96,15 +104,36 @@ class VideoCommands(DomainCommands):
                 min=1, help="Frames from one clip to the next (default: the frames of a clip)."
             ),
         ] = None,
+        most_clips: Annotated[
+            int | None,
+            typer.Option(
+                min=1,
+                help="Most clips of one video, evenly spaced (default: ten times the median of "
+                "the others, and no more than they have together).",
+            ),
+        ] = None,
         short: Annotated[
             Literal["pad", "loop", "drop"],
             typer.Option(
                 help="A video that is too short: repeat the last frame, loop it, or leave it out."
             ),
         ] = "pad",
+        damaged: Annotated[
+            Literal["drop", "keep"],
+            typer.Option(help="A damaged video: leave it out, or keep what comes before."),
+        ] = "drop",
         captions: Annotated[
             Literal["auto", "manifest", "text", "folder", "name"],
             typer.Option(help="Where captions come from; auto: the first of the others found."),
+        ] = "auto",
+        hold_out: Annotated[
+            str,
+            typer.Option(
+                metavar="auto|videos|windows|composition|FILE",
+                help="What is held out of training. composition: captions of two halves that "
+                "are trained on with others. windows: the last clips of videos. auto: whole "
+                "videos, unless that takes words away. FILE: the captions in its lines.",
+            ),
         ] = "auto",
         background: Annotated[
             str, typer.Option(help="Colour behind transparent pixels, and of bars.")
@@ -118,7 +147,7 @@ class VideoCommands(DomainCommands):
         from core.config import override, resolve
         from core.errors import ConfigError
         from videogen.data.preparation import prepare
-        from videogen.data.records import PrepareConfig
+        from videogen.data.records import HOLD_OUT, PrepareConfig
 
         if check == bool(to):
             raise ConfigError("give either --to FOLDER or --check")
@@ -129,8 +158,11 @@ class VideoCommands(DomainCommands):
             "fit": fit,
             "background": background,
             "hop": hop,
+            "most_clips": most_clips,
             "short": short,
+            "damaged": damaged,
             "captions": captions,
+            "hold_out": hold_out if hold_out in HOLD_OUT else _captions_in(hold_out),
             "seed": seed,
         }
         config = resolve(PrepareConfig, override(chosen, settings or []), "video prepare")
@@ -157,6 +189,47 @@ class VideoCommands(DomainCommands):
         from videogen.model import find_data
 
         return find_data(data, shapes, pairs, preset, showing)
+
+    def train_options(
+        self,
+        flip: Annotated[
+            Literal["auto", "always", "never"],
+            typer.Option(
+                help="Mirror half of the clips of files. auto: where no caption has a word of "
+                "direction. always: those whose own captions have none."
+            ),
+        ] = "auto",
+        crop: Annotated[
+            float,
+            typer.Option(
+                min=0,
+                max=0.5,
+                help="Cut up to this share of a side away: 0.1, but not of clips "
+                "whose captions have a word of size or place.",
+            ),
+        ] = 0,
+        speed: Annotated[
+            float,
+            typer.Option(
+                min=0,
+                max=1,
+                help="Change the speed by up to this share: 0.2, unless the caption "
+                "has a word of speed.",
+            ),
+        ] = 0,
+        colour: Annotated[
+            float,
+            typer.Option(
+                min=0,
+                max=0.5,
+                help="Change the colours by up to this share: 0.1, unless the "
+                "caption has a word of colour or light.",
+            ),
+        ] = 0,
+    ) -> list[str]:
+        chosen = {"flip": flip, "crop": crop, "speed": speed, "colour": colour}
+        default = {"flip": "auto", "crop": 0, "speed": 0, "colour": 0}
+        return [f"augment.{key}={value}" for key, value in chosen.items() if value != default[key]]
 
     def open_other(self, other: str, data: "CaptionedClips") -> "CaptionedClips | None":
         """Open a second collection: a folder, or with moving shapes a word of their captions."""
@@ -202,6 +275,19 @@ class VideoCommands(DomainCommands):
         layers = model.parts(captions, seed) if parts else None
         rate = model.spec.frames_per_second
         yield from write_samples(clips, captions, rate, seed, to.folder, layers)
+
+
+def _captions_in(hold_out: str) -> tuple[str, ...]:
+    """Read the file of captions that --hold-out names."""
+    from core.errors import ConfigError
+    from videogen.data.records import HOLD_OUT
+    from videogen.model import read_prompts
+
+    if not Path(hold_out).is_file():
+        raise ConfigError(
+            f"--hold-out {hold_out}: neither a file nor one of {', '.join(HOLD_OUT)}"
+        )
+    return tuple(read_prompts(Path(hold_out)))
 
 
 video = group_of(VideoCommands())

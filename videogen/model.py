@@ -30,8 +30,10 @@ from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
+from videogen.data.augmentation import Augmentation
 from videogen.files.clip import Clips, FrameBatch, to_clips
-from videogen.files.reading import VIDEO, View, read_frames
+from videogen.files.picture import View
+from videogen.files.reading import VIDEO, read_frames
 from videogen.files.sources import listing
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
@@ -134,11 +136,12 @@ class VideoRun(RunConfig):
     """All that a run needs in order to be understood and repeated.
 
     `wrong_captions`: each clip is given its neighbour's caption. What such a model scores is
-    chance, beside which others are measured.
+    chance, beside which others are measured. `augment`: changes of clips from files.
     """
 
     model: VideoModel
     spec: DataSpec
+    augment: Augmentation = Augmentation()
     wrong_captions: bool = False
 
 
@@ -198,11 +201,16 @@ class Video(Domain):
 
         With another collection its clips, and no captions: those of two clips are unrelated.
         """
+        from videogen.data.collection import Collection
+
         tokens = Captions(config.spec.words)
         size, seed = config.train.batch_size, config.train.seed
 
         def batch(source: CaptionedClips, number: int) -> tuple[Clips, list[str]]:
-            frames, captions = source.batch(number, size, seed)
+            if isinstance(source, Collection):
+                frames, captions = source.batch(number, size, seed, "train", config.augment)
+            else:
+                frames, captions = source.batch(number, size, seed)
             clips = to_clips(frames).contiguous()  # strided ones cost three times as much
             return clips.to(device), captions
 
@@ -231,7 +239,7 @@ class Video(Domain):
         if captioned.fault:
             raise UserError(f"{path}: {captioned.fault[1]}")
         try:
-            frames = read_frames(path, view)
+            frames = read_frames(captioned.files, view)
         except RejectedFile as error:
             raise UserError(f"{path}: {error.detail}") from error
         first = np.minimum(np.arange(spec.frames), len(frames) - 1)

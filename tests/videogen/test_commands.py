@@ -99,6 +99,17 @@ def test_a_dry_run_prints_what_can_be_set(tmp_path: Path):
         (["train", *TINY, "--to", "run", "--set", "model.game=hing"], 2, "did you mean 'hinge'"),
         (["sample", "runs/nowhere", CAPTION], 1, "runs/nowhere is no folder"),
         (["sample", "--prompts", "absent.txt"], 1, "cannot read absent.txt"),
+        (
+            ["prepare", ".", "--check", "--hold-out", "absent.txt"],
+            2,
+            "neither a file nor one of auto",
+        ),
+        (
+            ["prepare", ".", "--check", "--set", "size=15"],
+            2,
+            "greater than or equal to 16, got 15",
+        ),
+        (["prepare", ".", "--check", "--set", "frames=1"], 2, "equal to 2, got 1"),
     ],
 )
 def test_bad_input_gets_a_sentence(arguments, code, sentence, tmp_path, monkeypatch):

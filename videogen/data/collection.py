@@ -11,7 +11,8 @@ from jaxtyping import Int
 
 from core.data.collection import Prepared, Split
 from core.data.store import Store
-from videogen.files.clip import FrameBatch
+from videogen.data.augmentation import Augmentation, changes, times
+from videogen.files.clip import FrameBatch, Frames
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Collection(Prepared):
         self.frames, self.size = int(facts["frames"]), int(facts["size"])
         self.frames_per_second = float(facts["frames_per_second"])
         self.words: tuple[str, ...] = tuple(facts["words"])
+        self._allowing: dict[Augmentation, dict[str, np.ndarray]] = {}
 
     @cached_property
     def videos(self) -> list[Video]:
@@ -44,6 +46,16 @@ class Collection(Prepared):
             Video(**source, caption=text.tobytes().decode())
             for source, text in zip(self.store.facts["sources"], texts, strict=True)
         ]
+
+    @cached_property
+    def _available(self) -> tuple[Int[np.ndarray, " source"], Int[np.ndarray, " source"]]:
+        """Return the first and the end of the training frames of each video, in its shard."""
+        whole, clips = self.store.whole, self.indices("train")
+        first = np.full(len(self.videos), np.iinfo(np.int64).max)
+        end = np.zeros(len(self.videos), np.int64)
+        np.minimum.at(first, whole["source"][clips], whole["begin"][clips])
+        np.maximum.at(end, whole["source"][clips], whole["begin"][clips] + self.frames)
+        return first, end
 
     def frames_of(self, indices: Int[np.ndarray, " clip"]) -> FrameBatch:
         """Return the frames of clips."""
@@ -59,12 +71,56 @@ class Collection(Prepared):
         return [self.videos[source].caption for source in self.store.whole["source"][indices]]
 
     def batch(
-        self, number: int, size: int, seed: int, split: Split = "train"
+        self,
+        number: int,
+        size: int,
+        seed: int,
+        split: Split = "train",
+        augmentation: Augmentation | None = None,
     ) -> tuple[FrameBatch, list[str]]:
         """Sample a batch of frames and captions with replacement.
 
         It is a function of the arguments alone, so that a resumed run sees the same batches.
+        `augmentation` is of training clips; which are sampled does not depend on it.
         """
         generator = np.random.default_rng([seed, number])
         sample = generator.choice(self.indices(split), size)
-        return self.frames_of(sample), self.captions_of(sample)
+        captions = self.captions_of(sample)
+        if augmentation is None or split == "test":
+            return self.frames_of(sample), captions
+        generator = np.random.default_rng([seed, number, 1])
+        return self._augmented(sample, augmentation, generator), captions
+
+    def _augmented(
+        self,
+        clips: Int[np.ndarray, " clip"],
+        augmentation: Augmentation,
+        generator: np.random.Generator,
+    ) -> FrameBatch:
+        frames = np.empty((len(clips), self.frames, self.size, self.size, 3), np.uint8)
+        allowed = self._allowed(augmentation)
+        for number, clip in enumerate(clips.tolist()):
+            of = {name: bool(each[clip]) for name, each in allowed.items()}
+            chosen = self._at_a_speed(clip, augmentation.speed * of["speed"], generator)
+            for change in changes(augmentation, of, generator):
+                chosen = change(chosen)
+            frames[number] = chosen
+        return frames
+
+    def _allowed(self, augmentation: Augmentation) -> dict[str, np.ndarray]:
+        """Return for each change which clips allow it."""
+        if augmentation not in self._allowing:
+            of_videos = augmentation.allowed(video.caption for video in self.videos)
+            source = self.store.whole["source"]
+            self._allowing[augmentation] = {name: of[source] for name, of in of_videos.items()}
+        return self._allowing[augmentation]
+
+    def _at_a_speed(self, clip: int, speed: float, generator: np.random.Generator) -> Frames:
+        """Return the frames of a clip, faster or slower by up to `speed`."""
+        whole = self.store.whole
+        source, begin = whole["source"][clip], int(whole["begin"][clip])
+        gaps = (self.store.facts.get("hop") or 0) > self.frames
+        first, end = (int(of[source]) for of in self._available)
+        available = (begin, begin + self.frames) if gaps else (first, end)
+        frames = self.store.shards[whole["shard"][clip]]["frames"]
+        return frames[times(begin, self.frames, available, speed, generator)]

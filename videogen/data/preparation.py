@@ -30,14 +30,23 @@ from core.data.preparation import (
 from core.data.store import Reject, write_index
 from core.errors import UserError
 from videogen.data.collection import Collection
-from videogen.data.records import ClipRecord, PrepareConfig, check_clip, columns_of, read_clip
+from videogen.data.division import Division, Videos, chosen, composition, divide
+from videogen.data.records import (
+    REMARKS,
+    ClipRecord,
+    PrepareConfig,
+    check_clip,
+    columns_of,
+    read_clip,
+)
 from videogen.files.sources import Listing, listing
-from videogen.networks.text import vocabulary
+from videogen.networks.text import WORDS, vocabulary, words_of
 
 SPOOLED_BYTES = 1 << 20
 """Size of a record's frames from which they are spooled to disk until their shard is written."""
 
-SHOWN_REJECTS = 20
+SHOWN = 20
+"""Lines of a list in the report."""
 
 
 @dataclass(frozen=True)
@@ -48,27 +57,42 @@ class Summary(preparation.Summary):
     PIECES = "clips"
     RECOMMENDED_PIECES = 200
     HOW_TO_GET_MORE = "More videos or a smaller --hop give more"
-    WHY_NO_TEST_DATA = "all clips are of one video, or --set test_share=0 was given"
+    WHY_NO_TEST_DATA = (
+        "every video has words of its own and one clip (fewer --frames give more), or --set "
+        "test_share=0 was given"
+    )
 
     captions: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
+    long_captions: int = 0
     stored: str = ""
+    division: list[str] = field(default_factory=list)
     checked: list[Reject] | None = None
 
     @property
     def lines(self) -> list[str]:
         """Return the lines of the report; those of a check list the rejects."""
         origins = ", ".join(f"{count} of {name}" for name, count in self.captions.most_common())
-        lines = [*super().lines, f"captions: {origins}", self.stored]
+        division = _shown(self.division)
+        remarks = [f"{count} kept: {REMARKS[remark]}" for remark, count in self.remarks.items()]
+        lines = [*super().lines, *remarks, *division, f"captions: {origins}"]
+        if self.long_captions:
+            lines.append(f"{self.long_captions} captions are longer than the {WORDS} words read")
+        lines.append(self.stored)
         if self.checked is not None:
-            lines += ["nothing was written (--check)", *_shown(self.checked)]
+            lines += ["nothing was written (--check)", *_rejects(self.checked)]
         return lines
 
 
-def _shown(rejects: Sequence[Reject]) -> list[str]:
-    """Return the first rejects with their reasons, and the number of the others."""
-    lines = [f"  {': '.join(reject)}" for reject in rejects[:SHOWN_REJECTS]]
-    more = len(rejects) - len(lines)
-    return lines + [f"  and {more} more"] * bool(more)
+def _rejects(rejects: Sequence[Reject]) -> list[str]:
+    """Return the rejects with their reasons."""
+    return _shown([f"  {': '.join(reject)}" for reject in rejects])
+
+
+def _shown(lines: Sequence[str]) -> list[str]:
+    """Return the first lines, and the number of the others."""
+    more = len(lines) - SHOWN
+    return [*lines[:SHOWN], *[f"  and {more} more"] * (more > 0)]
 
 
 def prepare(
@@ -85,6 +109,7 @@ def prepare(
     limits on time and memory. Raises `UserError` if all videos are rejected.
     """
     found = listing(sources, config.captions, config.limits)
+    _require_halves([clip.caption for clip in found.clips if not clip.fault], config)
     settings = {"config": config.model_dump(mode="json"), "sources": found.sha256}
     with _folder(to, settings) as folder:
         job = _job(found, folder, config, to is None, jobs, tick)
@@ -105,7 +130,7 @@ def _folder(to: str | Path | None, settings: dict[str, Any]) -> Iterator[Path]:
         ):
             yield folder
     except NothingKept as error:
-        raise UserError("\n".join([error.summary, *_shown(error.rejects)])) from error
+        raise UserError("\n".join([error.summary, *_rejects(error.rejects)])) from error
 
 
 def _job(
@@ -143,12 +168,10 @@ def _prepare(
 ) -> Summary:
     """Read all videos, split them, index the clips, and write the reports and the picture."""
     found = prepare_shards(folder, job, "frames", "the same pictures and caption", "clip")
-    pictures = [source["pictures"] for source in found.sources]
-    cluster = np.unique(pictures, return_inverse=True)[1]
-    counts = lengths_of(found.rows(folder, "clips"))
-    found.split(cluster, counts, config.test_share, config.seed)
-    clips = found.pieces(folder, "clips")
     captions = found.rows(folder, "captions")
+    division = _divide(folder, found, captions, config)
+    clips = found.pieces(folder, "clips") | {"is_test": division.test}
+    clips = {name: column[division.used] for name, column in clips.items()}
     texts = {
         "captions": concat_rows(captions, np.uint8),
         "captions_of_source": lengths_of(captions),
@@ -164,13 +187,42 @@ def _prepare(
         listed.passed_over,
         found.cures,
         Counter(source["origin"] for source in found.sources),
+        Counter(remark for source in found.sources for remark in source["remarks"]),
+        sum(len(words_of(caption.tobytes().decode())) > WORDS for caption in captions),
         _stored(frames, config),
+        division.lines,
         found.rejects if check else None,
     )
     if not check:
         summary.write()
         _draw(folder)
     return summary
+
+
+def _divide(
+    folder: Path, found: Catalogue, captions: Sequence[np.ndarray], config: PrepareConfig
+) -> Division:
+    """Divide the clips; a video is held out where none of its clips is trained on."""
+    videos = Videos(
+        [source["name"] for source in found.sources],
+        [caption.tobytes().decode() for caption in captions],
+        [source["content"] for source in found.sources],
+        np.unique([source["pictures"] for source in found.sources], return_inverse=True)[1],
+        found.rows(folder, "clips"),
+    )
+    division = divide(videos, config)
+    trained = np.split(division.used & ~division.test, np.cumsum(videos.counts)[:-1])
+    for source, clips in zip(found.sources, trained, strict=True):
+        source["split"] = "train" if clips.any() else "test"
+    return division
+
+
+def _require_halves(captions: Sequence[str], config: PrepareConfig) -> None:
+    """Refuse before files are read what captions do not allow."""
+    if config.hold_out == "composition":
+        composition(captions, 1.0, config.seed)
+    elif not isinstance(config.hold_out, str):
+        chosen(config.hold_out, captions)
 
 
 def _stored(frames: int, config: PrepareConfig) -> str:

@@ -4,10 +4,10 @@ This module does without torch, which would take half of such a process's memory
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -17,16 +17,32 @@ from core.data.catalogue import concat_rows, lengths_of
 from core.data.sources import RejectedFile
 from core.data.workers import Failure
 from videogen.files.limits import VideoLimits
-from videogen.files.reading import SquareFrames, View, read_frames
+from videogen.files.picture import View
+from videogen.files.reading import Film, SquareFrames, read_film
 from videogen.files.sources import Captioned, CaptionSource, Origin
 
+REMARKS = {
+    "single": "a single picture, which is repeated (--short drop leaves them out)",
+    "damaged": "damaged: the part before the damage is kept",
+    "pictures": "a folder of numbered pictures",
+}
+"""Reasons to mention a file that is kept."""
+
 StoredFrames = UInt8[np.ndarray, "stored height width 3"]
+
+Way = Literal["auto", "videos", "windows", "composition"]
+HOLD_OUT: tuple[str, ...] = get_args(Way)
+HoldOut = Way | tuple[str, ...]
+"""A way to hold out clips (see `videogen.data.division`), or the captions that are held out."""
 
 
 class PrepareConfig(View):
     """The size of clips, the source of their captions, and the split into training and test."""
 
-    frames: int = Field(default=16, gt=0, le=4096, description="frames of a clip")
+    size: int = Field(
+        default=64, ge=16, le=256, description="height and width that models are trained on"
+    )
+    frames: int = Field(default=16, ge=2, le=256, description="frames of a clip")
     hop: int | None = Field(
         default=None,
         gt=0,
@@ -36,8 +52,17 @@ class PrepareConfig(View):
         default="pad", description="videos with too few frames: repeat the last, loop, or reject"
     )
     captions: CaptionSource = "auto"
-    test_share: float = Field(default=0.1, ge=0, lt=1, description="share of videos held out")
-    seed: int = Field(default=0, ge=0, description="seed of the choice of held-out videos")
+    most_clips: int | None = Field(
+        default=None, gt=0, description="most clips of one video (default: by the others')"
+    )
+    hold_out: HoldOut = Field(default="auto", description="what is held out of training")
+    test_share: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="share of clips that is held out (default 0.1), or of captions (0.25)",
+    )
+    seed: int = Field(default=0, ge=0, description="seed of the choice of held-out clips")
     limits: VideoLimits = VideoLimits()
 
     @property
@@ -54,7 +79,7 @@ class ClipRecord:
     """The stored frames of a video with its caption.
 
     `clips`: the first frame of each clip. `content`: a digest of frames and caption, `pictures`
-    of the frames alone.
+    of the frames alone. `remarks`: what is particular about the file, of `REMARKS`.
     """
 
     name: str
@@ -64,11 +89,12 @@ class ClipRecord:
     clips: Int[np.ndarray, " clip"]
     content: str
     pictures: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def facts(self) -> dict[str, Any]:
         """Return what the shard's index holds of the record, beside its columns."""
-        names = ("name", "origin", "content", "pictures")
+        names = ("name", "origin", "content", "pictures", "remarks")
         return {**{key: getattr(self, key) for key in names}, "frames": len(self.frames)}
 
 
@@ -77,10 +103,20 @@ def read_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:
     try:
         if clip.fault or not clip.origin:
             raise RejectedFile(*(clip.fault or ("no-caption", "")))
-        frames = read_frames(Path(clip.name), config, config.limits)
-        return _record(clip.name, clip.caption, clip.origin, frames, config)
+        film = read_film(clip.files, config, config.limits)
+        record = _record(clip.name, clip.caption, clip.origin, film.frames, config)
+        return replace(record, remarks=tuple(_remarks(film, clip)))
     except RejectedFile as error:
         return Failure(error.reason, error.detail)
+
+
+def _remarks(film: Film, clip: Captioned) -> Iterator[str]:
+    if film.decoded == 1:
+        yield "single"
+    if film.damage:
+        yield "damaged"
+    if len(clip.files) > 1:
+        yield "pictures"
 
 
 def check_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:

@@ -15,5 +15,5 @@ class VideoLimits(Limits):
     frames_bytes: int = Field(
         default=64_000_000, gt=0, description="bytes of one video's frames, at the chosen size"
     )
-    caption_characters: int = Field(default=1000, gt=0, description="characters of one caption")
+    caption_characters: int = Field(default=10_000, gt=0, description="characters of one caption")
     manifest_bytes: int = Field(default=200_000_000, gt=0, description="bytes of one manifest")

@@ -1,34 +1,62 @@
-"""Manifests: CSV and JSON lines that name clips below their own folder, each with its caption.
+"""Manifests: tables that name clips below their own folder, each with its caption.
 
-    path,caption                                    clips.csv
+    path,caption                                    clips.csv, also with ; | or tabs
     dogs/rex.mp4,a dog runs to the left
 
-    {"path": "dogs/rex.mp4", "caption": "..."}      clips.jsonl
+    {"path": "dogs/rex.mp4", "caption": "..."}      clips.jsonl, or a list of them in clips.json
+    {"rex.mp4": ["a dog", "a dog runs"]}            captions.json (diffusion-pipe)
+    dogs/rex.mp4                                    videos.txt, a line for each line of prompts.txt
+                                                    (CogVideoX, finetrainers)
 
 A row that names any other file, or has no valid caption, is rejected with its row number; the
-other rows are read.
+other rows are read. A table of which that cannot be said is `NotUnderstood`.
 """
 
 import csv
+import io
 import json
+import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from core.data.sources import RejectedFile
 from videogen.files.limits import VideoLimits
+from videogen.files.pictures import is_sequence
+from videogen.files.text import decode
+from videogen.files.tree import File, Tree, on_disk
 
-MANIFESTS = (".csv", ".jsonl")
-PATHS = ("path", "file", "file_name", "filename", "video")
-CAPTIONS = ("caption", "text", "prompt")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
+"""Suffixes of tables."""
+LISTS = ("videos.txt", "video.txt")
+"""Names of lists of clips, in the order of the captions that lie beside them."""
+CAPTION_LISTS = ("prompts.txt", "prompt.txt", "captions.txt", "caption.txt")
+
+PATHS = (
+    *("path", "file", "file_name", "filename", "file_path", "filepath"),
+    *("video", "video_path", "video_file", "video_name", "media", "media_path"),
+    *("clip", "clip_path", "video_id", "videoid"),
+)
+CAPTIONS = (
+    *("caption", "text", "prompt", "description", "captions", "prompts", "descriptions"),
+    *("video_caption", "video_description", "long_caption", "short_caption", "sentence", "label"),
+)
 """Accepted names of the two columns, in order of precedence."""
+SEPARATORS = ",;\t|"
+
+FIELD_BYTES = 1 << 24
+"""Most characters of one field of a CSV, far beyond those of a caption."""
 
 CONTROL = "Cc", "Cf", "Cs", "Co", "Cn"
 """Unicode categories of characters that are not text."""
 JOINERS = "\u200c\u200d"
 """Characters of these categories that belong to words of some scripts."""
+
+
+class NotUnderstood(Exception):
+    """Raised for a file that is no manifest, with what is missing or cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -62,50 +90,66 @@ def _most(limits: VideoLimits) -> str:
     return f"{limits.caption_characters} are read"
 
 
-def is_manifest(path: Path) -> bool:
-    """Return whether the first line of a file is that of a manifest."""
+Fields = Mapping[str, Any]
+"""The values of a row by the names of their columns."""
+Rows = Iterator[tuple[int, Fields | str]]
+"""Row number with the values, or the reason why the row cannot be parsed."""
+
+
+def is_list(path: Path) -> bool:
+    """Return whether a file is named as a list of clips."""
+    return path.name.lower() in LISTS
+
+
+def read_manifest(
+    table: File | Path, limits: VideoLimits = VideoLimits(), tree: Tree | None = None
+) -> Iterator[Row]:
+    """Yield the rows with their numbers: the first row of a CSV after its header is 2.
+
+    `tree` holds the files of an archive in which the table lies, and the captions of a list.
+    Raises `NotUnderstood` before the first row, or where a quotation mark is not closed.
+    """
+    file = table if isinstance(table, File) else File(table)
+    for number, fields in _rows(file, limits, tree):
+        try:
+            if isinstance(fields, str):
+                raise RejectedFile("row", fields)
+            clip = _clip(file, _text(_value(fields, PATHS), "path"), tree)
+            for caption in _captions(_value(fields, CAPTIONS)):
+                yield Row(number, clip, caption_of(caption, limits))
+        except RejectedFile as error:
+            yield Row(number, fault=(error.reason, error.detail))
+
+
+def _rows(file: File, limits: VideoLimits, tree: Tree | None) -> Rows:
+    text = read_text(file, limits)
+    if is_list(file.place):
+        return _paired(file, text, limits, tree)
+    if file.suffix in (".csv", ".tsv"):
+        return _csv_rows(file, text, tree)
+    return _json_rows(text) if file.suffix == ".json" else _line_rows(text)
+
+
+def read_text(file: File, limits: VideoLimits) -> str:
+    """Return the text of a table; `NotUnderstood` if it is too large or of no known encoding."""
     try:
-        with path.open("rb") as file:
-            first = file.readline(1 << 16).decode("utf-8-sig", "replace")
-        if path.suffix.lower() == ".csv":
-            names = next(csv.reader([first]), [])
-        else:
-            names = list(json.loads(first))
-    except (OSError, ValueError, TypeError, RecursionError, csv.Error):
-        return False
-    named = {name.strip().lower() for name in names if isinstance(name, str)}
-    return bool(named & set(PATHS)) and bool(named & set(CAPTIONS))
+        data = file.read(limits, limits.manifest_bytes + 1)
+        if len(data) > limits.manifest_bytes:
+            raise NotUnderstood(f"at most {limits.manifest_bytes} bytes of a manifest are read")
+        return decode(data)
+    except RejectedFile as error:
+        raise NotUnderstood(error.detail) from error
 
 
-def read_manifest(path: Path, limits: VideoLimits = VideoLimits()) -> Iterator[Row]:
-    """Yield the rows with their line numbers: the first row of a CSV after its header is 2."""
-    if path.stat().st_size > limits.manifest_bytes:
-        most = f"at most {limits.manifest_bytes} bytes of a manifest are read"
-        yield Row(1, fault=("too-large", most))
-        return
-    root = path.parent.resolve()
-    lines = _csv_rows if path.suffix.lower() == ".csv" else _json_rows
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        for number, values in lines(file):
-            try:
-                if isinstance(values, str):
-                    raise RejectedFile("row", values)
-                clip = _below(root, _value(values, PATHS))
-                yield Row(number, clip, caption_of(_value(values, CAPTIONS), limits))
-            except RejectedFile as error:
-                yield Row(number, fault=(error.reason, error.detail))
-
-
-Rows = Iterator[tuple[int, Mapping[str, Any] | str]]
-"""Row number with the values by column name, or the reason why the row cannot be parsed."""
-
-
-def _csv_rows(file: Any) -> Rows:
-    reader = csv.reader(file)
-    names = [name.strip().lower() for name in next(reader, [])]
-    number = 1
+def _csv_rows(file: File, text: str, tree: Tree | None) -> Rows:
+    """Read a CSV; its separator is the one by which its first line has the columns."""
+    csv.field_size_limit(FIELD_BYTES)
+    lines = list(io.StringIO(text, newline=""))
+    skipped = bool(lines) and lines[0].lower().startswith("sep=")  # as Excel writes it
+    names, separator = _header(lines[skipped] if lines[skipped:] else "")
+    reader, number = csv.reader(lines[skipped + 1 :], delimiter=separator), 1
     while True:
-        number += 1
+        number, begin = number + 1, reader.line_num
         try:
             values = next(reader)
         except StopIteration:
@@ -113,48 +157,209 @@ def _csv_rows(file: Any) -> Rows:
         except csv.Error as error:
             yield number, f"not valid CSV: {error}"
             continue
+        spanned = lines[skipped + 1 + begin : skipped + 1 + reader.line_num]
+        if len(spanned) > 1:
+            _require_closed(file, names, separator, spanned, tree, number)
         if values:
             yield number, dict(zip(names, values, strict=False))
 
 
-def _json_rows(file: Any) -> Rows:
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
+def _header(line: str) -> tuple[list[str], str]:
+    """Return the names of the columns, and their separator."""
+    for separator in SEPARATORS:
+        names = [_plain(name) for name in next(csv.reader([line], delimiter=separator), [])]
+        if _named(names):
+            return names, separator
+    shown = ", ".join(re.split(r"[,;\t|]", line.strip())[:5])[:80]
+    raise NotUnderstood(f"its first line is not that of columns path and caption, but: {shown}")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
+
+
+def _named(names: Iterable[str]) -> bool:
+    columns = set(names)
+    return bool(columns & set(PATHS)) and bool(columns & set(CAPTIONS))
+
+
+def _require_closed(
+    file: File,
+    names: Sequence[str],
+    separator: str,
+    spanned: Sequence[str],
+    tree: Tree | None,
+    number: int,
+) -> None:
+    """Raise `NotUnderstood` where a row that spans lines holds other rows, or is never closed."""
+    wrong = NotUnderstood(f"the quotation mark in row {number} is not closed")
+    try:
+        list(csv.reader(spanned, delimiter=separator, strict=True))
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise wrong from error
+    for line in spanned[1:]:
+        fields = dict(zip(names, next(csv.reader([line], delimiter=separator), []), strict=False))
         try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield number, f"not valid JSON: {str(error)[:80]}"
+            _clip(file, _text(_value(fields, PATHS), "path"), tree)
+        except RejectedFile:
             continue
-        if isinstance(values, dict):
-            yield number, {name.strip().lower(): value for name, value in values.items()}
-        else:
-            yield number, "not a JSON object"
+        raise wrong
 
 
-def _value(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    value = next((values[name] for name in names if name in values), None)
-    if not isinstance(value, str):
+def _line_rows(text: str) -> Rows:
+    """Read JSON lines; the first of them says whether they are those of a manifest."""
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    first = _parsed(lines[0][1]) if lines else "it is empty"
+    if isinstance(first, str) or not _named(first):
+        raise NotUnderstood(_reason(first, "its first line"))
+    for number, line in lines:
+        yield number, _parsed(line)
+
+
+def _json_rows(text: str) -> Rows:
+    """Read a list of objects, also below a name, or captions by the names of clips."""
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
+        yield from _line_rows(text)
+        return
+    lists = [whole] if isinstance(whole, list) else []
+    if isinstance(whole, dict) and not _named(map(_plain, whole)):
+        lists = [value for value in whole.values() if _objects(value)]
+        if not lists:
+            yield from _by_name(whole)
+            return
+    rows = lists[0] if lists and _objects(lists[0]) else [whole]
+    first = _fields(rows[0])
+    if isinstance(first, str) or not _named(first):
+        raise NotUnderstood(_reason(first, "its first entry"))
+    for number, value in enumerate(rows, 1):
+        yield number, _fields(value)
+
+
+def _objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _by_name(whole: Mapping[str, Any]) -> Rows:
+    """Read captions by the names of clips."""
+    texts = {
+        name: value.get("caption") if isinstance(value, dict) else value
+        for name, value in whole.items()
+    }
+    if not texts or not all(isinstance(value, str | list) for value in texts.values()):
+        raise NotUnderstood(_reason(_fields(whole), "it"))
+    for number, (name, value) in enumerate(texts.items(), 1):
+        yield number, {"path": name, "caption": value}
+
+
+def _parsed(line: str) -> Fields | str:
+    try:
+        return _fields(json.loads(line))
+    except (ValueError, RecursionError) as error:
+        return f"not valid JSON: {str(error)[:80]}"
+
+
+def _fields(value: object) -> Fields | str:
+    if not isinstance(value, dict):
+        return "not a JSON object"
+    return {_plain(name): content for name, content in value.items()}
+
+
+def _reason(first: Fields | str, where: str) -> str:
+    if isinstance(first, str):
+        return f"{where} is {first}" if first.startswith("not") else first
+    return f"{where} names neither path and caption, but: {', '.join(list(first)[:5])[:80]}"
+
+
+def _paired(file: File, text: str, limits: VideoLimits, tree: Tree | None) -> Rows:
+    """Read a list of clips with the list of captions beside it."""
+    beside = captions_beside(file, tree)
+    if beside is None:
+        raise NotUnderstood(f"there is no {CAPTION_LISTS[0]} beside it")
+    clips, captions = (_lines(part) for part in (text, read_text(beside, limits)))
+    if len(clips) != len(captions):
+        raise NotUnderstood(
+            f"it names {len(clips)} clips, but {beside.place.name} has {len(captions)} captions"
+        )
+    for number, (clip, caption) in enumerate(zip(clips, captions, strict=True), 1):
+        yield number, {"path": clip, "caption": caption}
+
+
+def captions_beside(file: File, tree: Tree | None) -> File | None:
+    """Return the list of captions that belongs to a list of clips."""
+    if file.members:
+        places = (file.place.with_name(name) for name in CAPTION_LISTS)
+        return next((entry.file for place in places if tree and (entry := tree.find(place))), None)
+    paths = (on_disk(file.path.parent, [name]) for name in CAPTION_LISTS)
+    return next((File(path) for path in paths if path.is_file()), None)
+
+
+def _lines(text: str) -> list[str]:
+    return text.rstrip().replace("\r\n", "\n").split("\n")
+
+
+def _value(fields: Fields, names: tuple[str, ...]) -> Any:
+    value = next((fields[name] for name in names if name in fields), None)
+    if value is None:
         raise RejectedFile("row", f"the row has no {names[0]}")
     return value
 
 
-def _below(root: Path, name: str) -> Path:
-    """Return the path of a file below the manifest's folder; links must stay below it as well."""
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise RejectedFile("row", f"the row has no {name}")
+    return value
+
+
+def _captions(value: Any) -> list[str]:
+    """Return the captions of a row, which may have several of the same clip."""
+    values = value if isinstance(value, list) and value else [value]
+    return [_text(one, "caption") for one in values]
+
+
+def _clip(table: File, name: str, tree: Tree | None) -> Path:
+    """Return the place of a clip below the table's folder; links must stay below it as well."""
     quoted = ascii(name[:80])
     if not name.strip() or "\0" in name:
         raise RejectedFile("path", f"{quoted} is not a path")
-    given = Path(name)
-    if given.is_absolute() or PureWindowsPath(name).drive or ".." in given.parts:
-        raise RejectedFile("path", f"{quoted} is not below the manifest's folder")
+    folder = table.place.parent
+    given = _relative(name.strip(), folder, quoted)
+    if not table.members:
+        return _below(folder, given, quoted)
+    entry = tree.find(folder / given) if tree else None
+    if entry is None:
+        raise RejectedFile("no-file", f"there is no file {quoted}")
+    return entry.file.place
+
+
+def _relative(name: str, folder: Path, quoted: str) -> Path:
+    """Return a path relative to the folder, also of one written on Windows."""
+    windows = PureWindowsPath(name)
+    given = (
+        Path(name) if "\\" not in name or (folder / name).exists() else Path(windows.as_posix())
+    )
+    if given.is_absolute() and given.is_relative_to(folder.absolute()):
+        given = given.relative_to(folder.absolute())
+    if given.is_absolute() or windows.drive or ".." in given.parts:
+        raise RejectedFile(
+            "path", f"{quoted} is not below the table's folder: write paths relative to it"
+        )
+    return given
+
+
+def _below(folder: Path, given: Path, quoted: str) -> Path:
+    root = folder.resolve()
     try:
-        target = (root / given).resolve()
+        path = on_disk(root, given.parts)
+        target = path.resolve()
         is_below = target.is_relative_to(root) and target != root
-        exists = target.is_file()
+        exists = target.is_file() or is_sequence(target)
     except (OSError, RuntimeError, ValueError) as error:
         raise RejectedFile("path", f"{quoted} cannot be resolved") from error
     if not is_below:
-        raise RejectedFile("path", f"{quoted} leads out of the manifest's folder")
+        raise RejectedFile("path", f"{quoted} leads out of the table's folder")
     if not exists:
         raise RejectedFile("no-file", f"there is no file {quoted}")
-    return root / given
+    return folder / path.relative_to(root)

@@ -1,25 +1,29 @@
-"""Decode video files to frames of a given size and rate.
+"""Video files, decoded to frames of a given size and rate.
 
 Headers are not trusted, except for the frame size, which is checked before the first frame is
 decoded. Formats that refer to other files (playlists) are not opened.
 """
 
+import contextlib
 import errno
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import av
 import numpy as np
 from av.error import FFmpegError
 from av.stream import Disposition
-from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import UInt8
-from pydantic import Field
 
-from core.config import Strict
-from core.data.sources import RejectedFile
+from core.data.sources import RejectedFile, require_size
+from videogen.files.clock import OutOfOrder, Timed, Waiting, join, require_order, resample
 from videogen.files.limits import VideoLimits
+from videogen.files.picture import Converter, SquareFrame, View, deinterlaced, require_pixels
+from videogen.files.pictures import PICTURES
+from videogen.files.tree import File
 
 VIDEO = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".gif", ".avi", ".mpg", ".mpeg"),
@@ -30,48 +34,53 @@ VIDEO = (
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mp3,aac"
 """FFmpeg's demuxers of formats that contain their own data."""
 
+PICTURE_FORMATS = "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe"
+"""FFmpeg's demuxers of pictures."""
+
 WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that support the alpha channel of these codecs."""
 
-NARROWEST = 16
-"""Largest ratio of the longer side of a frame to the shorter one."""
+REORDERED = 17
+"""More frames than a codec moves before others that are shown earlier."""
 
-Frame = UInt8[np.ndarray, "height width 3"]
-SquareFrame = UInt8[np.ndarray, "size size 3"]
 SquareFrames = UInt8[np.ndarray, "time size size 3"]
 
 
-class View(Strict):
-    """The size, rate and framing to which videos are decoded."""
+@dataclass(frozen=True)
+class Film:
+    """A decoded video: its frames at the wanted size and rate.
 
-    size: int = Field(default=64, ge=4, le=1024, description="height and width of a frame")
-    frames_per_second: float = Field(
-        default=8.0, gt=0, le=1000, description="frames a second after decoding"
-    )
-    fit: Literal["crop", "fit", "stretch"] = Field(
-        default="crop", description="crop to the centre; fit with bars; stretch to a square"
-    )
-    background: str = Field(
-        default="#000000",
-        pattern="^#[0-9a-fA-F]{6}$",
-        description="colour behind transparent pixels, and of the bars",
-    )
+    `decoded`: how many frames the file has. `damage`: why there are no more, if it is damaged.
+    """
 
-    @property
-    def colour(self) -> UInt8[np.ndarray, "3"]:
-        return np.frombuffer(bytes.fromhex(self.background[1:]), np.uint8)
+    frames: SquareFrames
+    decoded: int
+    damage: str = ""
 
 
-def read_frames(path: Path, view: View, limits: VideoLimits = VideoLimits()) -> SquareFrames:
-    """Decode a video to the size and rate of `view`.
+def read_frames(
+    source: Path | Sequence[File], view: View, limits: VideoLimits = VideoLimits()
+) -> SquareFrames:
+    """Decode a video, or the pictures of a sequence, to the size and rate of `view`.
 
     Output frame k is the one on display at (k + 1/2) / rate seconds. Raises `RejectedFile` with
     the reason.
     """
+    return read_film(source, view, limits).frames
+
+
+def read_film(
+    source: Path | Sequence[File], view: View, limits: VideoLimits = VideoLimits()
+) -> Film:
+    """Decode as `read_frames` does, and say what is particular about the video."""
+    first, *others = [File(source)] if isinstance(source, Path) else source
     try:
-        _check_size(path.stat().st_size, limits)
-        with path.open("rb") as file:
-            return np.stack(list(_read(file, view, limits)))
+        if others or first.suffix in PICTURES:
+            return _film(_Pictures([first, *others], view, limits), view, 1.0, limits)
+        try:
+            return _read_film(first, view, limits)
+        except OutOfOrder:
+            return _read_film(first, view, limits, stored=True)
     except FFmpegError as error:
         if error.errno == errno.ENOMEM:
             raise RejectedFile("memory", "asked for more memory than the limit") from error
@@ -80,28 +89,45 @@ def read_frames(path: Path, view: View, limits: VideoLimits = VideoLimits()) -> 
         raise RejectedFile("unreadable", str(error.strerror)) from error
 
 
-def _check_size(size: int, limits: VideoLimits) -> None:
+def _read_film(file: File, view: View, limits: VideoLimits, stored: bool = False) -> Film:
+    """Read a file; `stored`: the times that it gives are those of frames as they are stored."""
+    with file.open(limits) as data, _opened(data, FORMATS, limits) as container:
+        stream = _largest_stream(container)
+        require_pixels(stream.width, stream.height, limits)
+        decoder = _Decoder(container, stream, limits, stored, view.damaged == "keep")
+        return _film(decoder, view, _pixel_shape(stream), limits)
+
+
+def _opened(data: Any, formats: str, limits: VideoLimits) -> Any:
+    """Open a file that has bytes, and no more than are read."""
+    size = data.seek(0, os.SEEK_END)
+    data.seek(0)
     if not size:
         raise RejectedFile("empty-file", "the file has no bytes")
-    if size > limits.file_bytes:
-        raise RejectedFile("too-large", f"{size} bytes, at most {limits.file_bytes} are read")
+    require_size(size, limits)
+    options = {"format_whitelist": formats, "protocol_whitelist": ""}
+    return av.open(data, options=options, metadata_errors="replace")
 
 
-def _read(file: Any, view: View, limits: VideoLimits) -> Iterator[SquareFrame]:
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
+def _film(
+    source: "_Decoder | _Pictures", view: View, pixel_shape: float, limits: VideoLimits
+) -> Film:
+    frames = np.stack(list(_convert(source.frames(), view, pixel_shape, limits)))
+    return Film(frames, source.count, source.damage)
+
+
+def _convert(
+    frames: Iterable[Timed], view: View, pixel_shape: float, limits: VideoLimits
+) -> Iterator[SquareFrame]:
     most = limits.frames_bytes // (view.size**2 * 3)
-    with av.open(file, options=options, metadata_errors="replace") as container:
-        stream = _largest_stream(container)
-        _check_pixels(stream.width, stream.height, limits)
-        convert = _Converter(view, _pixel_shape(stream), limits)
-        decoded = _decoded(container, stream, limits)
-        source, converted = None, None
-        for number, frame in enumerate(_resample(decoded, view.frames_per_second)):
-            if number >= most:
-                raise RejectedFile("too-long", f"more than {most} frames of this size")
-            if frame is not source or converted is None:
-                source, converted = frame, convert(frame)
-            yield converted
+    convert = Converter(view, pixel_shape, limits)
+    source, converted = None, None
+    for number, frame in enumerate(resample(frames, view.frames_per_second)):
+        if number >= most:
+            raise RejectedFile("too-long", f"more than {most} frames of this size")
+        if frame is not source or converted is None:
+            source, converted = frame, convert(frame)
+        yield converted
 
 
 def _largest_stream(container: Any) -> Any:
@@ -115,44 +141,97 @@ def _largest_stream(container: Any) -> Any:
     return max(known, key=lambda stream: stream.width * stream.height)
 
 
-def _check_pixels(width: int, height: int, limits: VideoLimits) -> None:
-    if width * height > limits.pixels:
-        raise RejectedFile(
-            "too-large", f"frames of {width}x{height}, at most {limits.pixels} pixels are read"
-        )
-
-
 def _pixel_shape(stream: Any) -> float:
     """Return the width of a pixel over its height; implausible values count as 1."""
     ratio = stream.sample_aspect_ratio
     return float(ratio) if ratio and 0.25 <= ratio <= 4 else 1.0
 
 
-def _decoded(
-    container: Any, stream: Any, limits: VideoLimits
-) -> Iterator[tuple[float, float, Any]]:
-    """Yield the time and duration of each frame in seconds (0: unknown), and the frame."""
-    decoder = _decoder(stream, limits)
-    interval = 1 / stream.average_rate if stream.average_rate else 0.04
-    count, time = 0, 0.0
-    try:
-        for packet in container.demux(stream):
-            for frame in decoder.decode(packet):
-                base = frame.time_base or stream.time_base or 0
-                known = frame.pts is not None
-                time = float(frame.pts * base if known else time + interval * bool(count))
-                yield time, float((frame.duration or 0) * base), frame
-                count += 1
-    except FFmpegError as error:
-        if error.errno == errno.ENOMEM:
-            raise
-        reason = f"decoding fails after {count} frames: {error.strerror}"
-        raise RejectedFile("damaged", reason) from error
-    if not count:
-        raise RejectedFile("no-frames", f"no frame can be decoded of {stream.frames}")
+class _Decoder:
+    """The frames of a stream in the order in which they are shown, with their times.
+
+    `stored`: give the times in the order of the file to the frames in the order of display.
+    `keep`: where decoding fails after some frames, end there and set `damage`.
+    """
+
+    def __init__(self, container: Any, stream: Any, limits: VideoLimits, stored: bool, keep: bool):
+        self.container, self.stream, self.stored, self.keep = container, stream, stored, keep
+        self.codec = _codec(stream, limits)
+        self.interval = float(1 / stream.average_rate) if stream.average_rate else 0.04
+        self.restart = max(0.5, REORDERED * self.interval)
+        self.count, self.damage = 0, ""
+
+    def frames(self) -> Iterator[Timed]:
+        """Yield them one moment each, in times that do not decrease."""
+        timed = deinterlaced(self._timed())
+        if not self.stored:
+            timed = require_order(timed, self.restart)
+        return join(timed, self.restart)
+
+    def _timed(self) -> Iterator[Timed]:
+        waiting, time = Waiting(self.restart), 0.0
+        for frame in self._decoded(waiting):
+            base = float(frame.time_base or self.stream.time_base or 0)
+            given = None if frame.pts is None else float(frame.pts * base)
+            given = waiting.earliest() if self.stored else given
+            time = time + self.interval * bool(self.count) if given is None else given
+            self.count += 1
+            yield time, float((frame.duration or 0) * base), frame
+        if not self.count:
+            raise RejectedFile("no-frames", f"no frame can be decoded of {self.stream.frames}")
+
+    def _decoded(self, waiting: Waiting) -> Iterator[Any]:
+        """Yield the frames, and let `waiting` know the times of the file."""
+        try:
+            for packet in self.container.demux(self.stream):
+                if packet.pts is not None and packet.time_base and not packet.is_discard:
+                    waiting.add(float(packet.pts * packet.time_base))
+                yield from self.codec.decode(packet)
+        except FFmpegError as error:
+            if error.errno == errno.ENOMEM:
+                raise
+            if self.keep:
+                with contextlib.suppress(FFmpegError):
+                    yield from self.codec.decode(None)  # what it had not yet shown
+            self.damage = f"decoding fails after {self.count} frames: {error.strerror}"
+            if not (self.keep and self.count):
+                raise RejectedFile("damaged", self.damage) from error
 
 
-def _decoder(stream: Any, limits: VideoLimits) -> Any:
+class _Pictures:
+    """The pictures of a sequence, at `View.pictures_per_second`, else each a frame of the clip."""
+
+    def __init__(self, files: Sequence[File], view: View, limits: VideoLimits):
+        self.files, self.limits, self.keep = files, limits, view.damaged == "keep"
+        self.rate = view.pictures_per_second or view.frames_per_second
+        self.count, self.damage = 0, ""
+
+    def frames(self) -> Iterator[Timed]:
+        """Yield them in their order."""
+        for file in self.files:
+            try:
+                frame = self._read(file)
+            except (FFmpegError, RejectedFile) as error:
+                why = error.detail if isinstance(error, RejectedFile) else error.strerror
+                self.damage = f"{file.place.name}: {why}"
+                if self.keep and self.count:
+                    return
+                raise RejectedFile("damaged", self.damage) from error
+            self.count += 1
+            yield (self.count - 1) / self.rate, 1 / self.rate, frame
+
+    def _read(self, file: File) -> Any:
+        limits = self.limits
+        with file.open(limits) as data, _opened(data, PICTURE_FORMATS, limits) as container:
+            stream = _largest_stream(container)
+            require_pixels(stream.width, stream.height, limits)
+            frame = next(container.decode(stream), None)
+            if frame is None:
+                raise RejectedFile("no-frames", "no picture can be decoded")
+            return frame
+
+
+def _codec(stream: Any, limits: VideoLimits) -> Any:
     """Return a decoder with one thread, which refuses frames beyond the limit of pixels."""
     alpha = WITH_ALPHA.get(stream.codec_context.name)
     if alpha and stream.metadata.get("alpha_mode") == "1" and alpha in av.codecs_available:
@@ -162,81 +241,3 @@ def _decoder(stream: Any, limits: VideoLimits) -> Any:
     decoder.thread_count = 1
     decoder.options = {"max_pixels": str(limits.pixels)}
     return decoder
-
-
-def _resample(frames: Iterable[tuple[float, float, Any]], rate: float) -> Iterator[Any]:
-    """Yield the frame on display at (k + 1/2) / rate seconds after the first, for each k; one at
-    least.
-
-    A frame is on display until the time of the next one, the last for its duration, else for as
-    long as the one before it. Times that decrease are replaced.
-    """
-    count, end, gap, start, current = 0, 0.0, 1 / rate, None, None
-    for time, duration, frame in frames:
-        start = time if start is None else start
-        now = max(end if current is None else current[0], time - start)
-        while current and (count + 0.5) / rate < now:
-            yield current[1]
-            count += 1
-        gap = now - current[0] if current and now > current[0] else gap
-        current, end = (now, frame), now + (duration or gap)
-    while current and ((count + 0.5) / rate < end or not count):
-        yield current[1]
-        count += 1
-
-
-class _Converter:
-    """Convert the frames of one file to squares."""
-
-    def __init__(self, view: View, pixel_shape: float, limits: VideoLimits):
-        self.view, self.pixel_shape, self.limits = view, pixel_shape, limits
-        self.reformatter = VideoReformatter()
-
-    def __call__(self, frame: Any) -> SquareFrame:
-        _check_pixels(frame.width, frame.height, self.limits)
-        quarter_turns = frame.rotation // 90 % 4 if frame.rotation % 90 == 0 else 0
-        height, width = self._scaled(frame)
-        scaled = self.reformatter.reformat(
-            _opaque(frame, self.view.colour),
-            width,
-            height,
-            "rgb24",
-            interpolation=Interpolation.AREA,
-            threads=1,
-        )
-        return self._square(np.rot90(scaled.to_ndarray(), quarter_turns))
-
-    def _scaled(self, frame: Any) -> tuple[int, int]:
-        """Return the height and width of the frame before it is rotated and cropped."""
-        size, fit = self.view.size, self.view.fit
-        if fit == "stretch":
-            return size, size
-        width, height = frame.width * self.pixel_shape, frame.height
-        if max(width, height) > NARROWEST * min(width, height):
-            raise RejectedFile("shape", f"frames of {frame.width}x{frame.height}")
-        scale = size / (min(width, height) if fit == "crop" else max(width, height))
-        return max(1, round(height * scale)), max(1, round(width * scale))
-
-    def _square(self, frame: Frame) -> SquareFrame:
-        """Crop the frame to its centre, or add bars."""
-        size = self.view.size
-        top, left = ((side - size) // 2 for side in frame.shape[:2])
-        if min(top, left) >= 0:
-            return frame[top : top + size, left : left + size]
-        square = np.empty((size, size, 3), np.uint8)
-        square[:] = self.view.colour
-        height, width = frame.shape[:2]
-        square[-top : height - top, -left : width - left] = frame
-        return square
-
-
-def _opaque(frame: Any, colour: UInt8[np.ndarray, "3"]) -> Any:
-    """Return the frame composited over a colour, if any pixel is transparent."""
-    if not any(component.is_alpha for component in frame.format.components):
-        return frame
-    pixels = frame.reformat(format="rgba", threads=1).to_ndarray()
-    alpha = pixels[..., 3:].astype(np.uint32)
-    if alpha.min() == 255:
-        return frame
-    blended = (pixels[..., :3] * alpha + colour * (255 - alpha) + 127) // 255
-    return av.VideoFrame.from_ndarray(blended.astype(np.uint8), format="rgb24")

@@ -1,39 +1,54 @@
 """Find video files and their captions.
 
-clips.csv, clips.jsonl      the rows of a manifest, the only captions of its folder
+clips.csv, clips.jsonl ...  the rows of a manifest, the only captions of its folder
 rex.mp4  rex.txt            a text file of the same name
 dogs/rex.mp4                the name of the folder, a class
 a_dog_runs.mp4              the file's own name
+
+A folder of numbered pictures is a clip as a file is, and an archive is as a folder.
 """
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from core.data.sources import RejectedFile, Source, expand_patterns, iterate_sources
+from core.data.sources import RejectedFile, expand_patterns
 from core.errors import UserError
 from videogen.files.limits import VideoLimits
-from videogen.files.manifest import MANIFESTS, caption_of, is_manifest, read_manifest
+from videogen.files.manifest import (
+    TABLES,
+    NotUnderstood,
+    Row,
+    caption_of,
+    captions_beside,
+    is_list,
+    read_manifest,
+    read_text,
+)
+from videogen.files.pictures import PICTURES, sequences
 from videogen.files.reading import VIDEO
+from videogen.files.text import decode
+from videogen.files.tree import ARCHIVE, Entry, File, is_junk, tree_of
 
 Origin = Literal["manifest", "text", "folder", "name"]
 CaptionSource = Literal["auto", "manifest", "text", "folder", "name"]
 """auto: the first of the others, in this order, that exists for a file."""
 
-TEXT = ".txt"
+TEXTS = (".txt", ".caption")
+"""Suffixes of the text of one clip."""
 
-Manifests = dict[Path, list[Path]]
-"""The manifests of each folder."""
+_CELL = re.compile(r"[^\n\r\t,;|\"':/\\]+")
 
 
 @dataclass(frozen=True)
 class Captioned:
-    """A video file with its caption, or with `fault`, the reason why it is rejected.
+    """A clip with its caption, or with `fault`, the reason why it is rejected.
 
-    `state` changes when the file does.
+    `files`: a video file, or the pictures of a sequence. `state` changes when they do.
     """
 
     name: str
@@ -41,11 +56,12 @@ class Captioned:
     caption: str = ""
     origin: Origin | None = None
     fault: tuple[str, str] | None = None
+    files: tuple[File, ...] = ()
 
 
 @dataclass
 class Listing:
-    """The files found; `passed_over` counts files of other kinds by suffix."""
+    """The clips found; `passed_over` counts files of other kinds by suffix."""
 
     clips: list[Captioned] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
@@ -65,117 +81,207 @@ def listing(
 ) -> Listing:
     """Find all videos in folders, files, patterns and manifests, in a fixed order.
 
-    Raises `UserError` for a pattern without a match, and if there is no video at all.
+    Raises `UserError` for a pattern without a match, if there is no video at all, and for a table
+    that names clips but is not understood.
     """
-    found, count = Listing(), 0
-    for start in expand_patterns(patterns):
-        files = list(
-            iterate_sources([start], (*VIDEO, *MANIFESTS), limits, found.passed_over, archives=())
-        )
-        manifests = _manifests(start, files) if captions in ("auto", "manifest") else {}
-        count += len(manifests)
-        named: set[Path] = set()
-        for table in sorted(path for paths in manifests.values() for path in paths):
-            for clip in _rows(table, limits):
-                found.clips.append(clip)
-                named.add(Path(clip.name).resolve())
-        for source in files:
-            path = Path(source.name)
-            if path.suffix.lower() not in MANIFESTS:
-                if path.resolve() not in named:
-                    found.clips.append(_captioned(source, start, captions, manifests, limits))
-            elif path not in manifests.get(path.parent, []):
-                found.passed_over[path.suffix.lower()] += 1
-    if captions == "manifest" and not count:
-        names = ", ".join(patterns)
+    found = Listing()
+    searches = [_Search(start, captions, limits) for start in expand_patterns(patterns)]
+    named = {place for search in searches for place in search.named}
+    for search in searches:
+        found.clips += search.clips(named)
+    texts = {place for search in searches for place in search.texts}
+    found.clips = [clip for clip in found.clips if texts.isdisjoint(f.place for f in clip.files)]
+    for search in searches:
+        found.passed_over += search.passed_over()
+    names = ", ".join(patterns)
+    if captions == "manifest" and not any(search.rows for search in searches):
         raise UserError(
             f"no manifest in {names}: add a CSV or JSONL with columns path and caption"
         )
     if not found.clips:
         kinds = ", ".join(f"{count} {kind}" for kind, count in found.passed_over.most_common(8))
-        raise UserError(f"no video in {', '.join(patterns)}" + (f", only {kinds}" * bool(kinds)))
+        hint = ". Pictures are read where a folder holds them numbered, as one clip"
+        pictures = any(found.passed_over[suffix] for suffix in PICTURES)
+        raise UserError(f"no video in {names}" + f", only {kinds}" * bool(kinds) + hint * pictures)
     return found
 
 
-def _manifests(start: Path, files: Sequence[Source]) -> Manifests:
-    """Return the manifests of each folder that has any."""
-    manifests: Manifests = {}
-    for path in (Path(source.name) for source in files):
-        if path.suffix.lower() in MANIFESTS:
-            if is_manifest(path):
-                manifests.setdefault(path.parent, []).append(path)
-            elif path == start:
-                raise UserError(f"{path} is not a manifest: add the columns path and caption")
-    return manifests
+class _Search:
+    """The clips below one start, and which of its files are used."""
 
+    def __init__(self, start: Path, captions: CaptionSource, limits: VideoLimits):
+        self.start, self.captions, self.limits = start, captions, limits
+        self.tree = tree_of(start, limits)
+        self.sequences = self._sequences()
+        self.used: set[Path] = set()
+        self.texts: set[Path] = set()
+        self.rows: dict[Path, list[Row]] = {}
+        if captions in ("auto", "manifest"):
+            self._read_tables()
 
-def _rows(table: Path, limits: VideoLimits) -> Iterator[Captioned]:
-    for row in read_manifest(table, limits):
-        name = f"{table}, row {row.number}"
-        if row.path is None or row.fault:
-            reason, detail = row.fault or ("row", "")
-            yield Captioned(name, "", fault=(reason, f"row {row.number}: {detail}"))
-        else:
-            yield Captioned(
-                str(table.parent / row.path.relative_to(table.parent.resolve())),
-                _state(row.path),
-                row.caption,
-                "manifest",
+    @property
+    def manifests(self) -> Mapping[Path, list[Path]]:
+        """Return the manifests of each folder that has any."""
+        folders: dict[Path, list[Path]] = {}
+        for place in self.rows:
+            folders.setdefault(place.parent, []).append(place)
+        return folders
+
+    @property
+    def named(self) -> set[Path]:
+        """Return the places that manifests name, without links."""
+        return {row.path.resolve() for rows in self.rows.values() for row in rows if row.path}
+
+    def clips(self, named: set[Path]) -> list[Captioned]:
+        """Return the clips of the rows of manifests, then all others that none has `named`."""
+        clips = [
+            self._of_row(table, row) for table in sorted(self.rows) for row in self.rows[table]
+        ]
+        others = (place for place in self._candidates() if place.resolve() not in named)
+        return clips + [self._captioned(place) for place in others]
+
+    def passed_over(self) -> Counter[str]:
+        """Count the files that are no part of any clip, by suffix."""
+        others = [place for place in self.tree.entries if place not in self.used | self.texts]
+        return Counter(
+            place.suffix.lower() or "no suffix" for place in others if self._counts(place)
+        )
+
+    def _counts(self, place: Path) -> bool:
+        return place == self.start or self.start.is_dir() or self.start in place.parents
+
+    def _sequences(self) -> Mapping[Path, list[Path]]:
+        """Return the sequences of pictures; pictures with a text each are none."""
+        found = sequences(place for place in self.tree.entries if not is_junk(place))
+        return {
+            place: pictures
+            for place, pictures in found.items()
+            if not any(self._text_beside(picture) for picture in pictures)
+        }
+
+    def _candidates(self) -> Iterator[Path]:
+        """Yield the places of clips: of videos, of sequences, and of a file that is the start."""
+        if not self.start.is_dir() and self.start in self.tree.entries:
+            if self.start not in self.rows:
+                yield self.start
+            return
+        pictures = {of[0]: place for place, of in self.sequences.items()}
+        for place, entry in self.tree.entries.items():
+            unreadable = entry.fault and (place.is_dir() or entry.file.suffix == ARCHIVE)
+            if place in pictures:
+                yield pictures[place]
+            elif unreadable or (entry.file.suffix in VIDEO and not is_junk(place)):
+                yield place
+
+    def _read_tables(self) -> None:
+        """Read all manifests; a table that names clips must be one."""
+        for place, entry in self.tree.entries.items():
+            if entry.fault or is_junk(place) or not self._counts(place):
+                continue
+            if entry.file.suffix in TABLES or is_list(place):
+                try:
+                    self.rows[place] = list(read_manifest(entry.file, self.limits, self.tree))
+                except NotUnderstood as error:
+                    self._refuse(entry.file, str(error))
+                else:
+                    lists = captions_beside(entry.file, self.tree) if is_list(place) else None
+                    self.texts |= {lists.place} if lists else set()
+                    self.used |= {place, *self.texts}
+
+    def _refuse(self, table: File, why: str) -> None:
+        """Raise `UserError` for a table that is the start, or names a clip."""
+        if table.place == self.start:
+            raise UserError(f"{table} is not a manifest: {why}")
+        if clip := self._names_clip(table):
+            raise UserError(
+                f"{table} names {clip}, but is not understood: {why}. Mend it, or choose other "
+                "captions: --captions text, folder or name"
             )
 
+    def _names_clip(self, table: File) -> str:
+        """Return the name of a clip that occurs in a table."""
+        videos = {place.name for place in self.tree.entries if place.suffix.lower() in VIDEO}
+        try:
+            cells = (cell.strip() for cell in _CELL.findall(read_text(table, self.limits)))
+        except NotUnderstood:
+            here = (place for place in self.tree.entries if place.parent == table.place.parent)
+            return next((place.name for place in here if place.name in videos), "")
+        return next((cell for cell in cells if cell in videos), "")
 
-def _state(path: Path) -> str:
+    def _of_row(self, table: Path, row: Row) -> Captioned:
+        name = f"{self.tree.entries[table].file}, row {row.number}"
+        if row.path is None or row.fault:
+            reason, detail = row.fault or ("row", "")
+            return Captioned(name, "", fault=(reason, f"row {row.number}: {detail}"))
+        files, state = self._files(row.path)
+        return Captioned(_name(row.path, files), state, row.caption, "manifest", files=files)
+
+    def _files(self, place: Path) -> tuple[tuple[File, ...], str]:
+        """Return the files of a clip, and their state."""
+        places = self.sequences.get(place) or (
+            sequences(place.iterdir())[place] if place.is_dir() else [place]
+        )
+        entries = [self.tree.find(one) or _on_disk(one) for one in places]
+        self.used.update(entry.file.place for entry in entries)
+        states = "\n".join(entry.state for entry in entries)
+        digest = states if len(entries) == 1 else hashlib.sha256(states.encode()).hexdigest()
+        return tuple(entry.file for entry in entries), digest
+
+    def _captioned(self, place: Path) -> Captioned:
+        """Return a clip that no manifest names, with its caption."""
+        entry = self.tree.find(place)
+        if entry and entry.fault:
+            self.used.add(place)
+            return Captioned(str(entry.file), "", fault=entry.fault)
+        files, state = self._files(place)
+        try:
+            caption, origin = self._caption(place)
+        except RejectedFile as error:
+            return Captioned(_name(place, files), state, fault=(error.reason, error.detail))
+        return Captioned(_name(place, files), state, caption, origin, files=files)
+
+    def _caption(self, place: Path) -> tuple[str, Origin]:
+        manifests = self.manifests
+        above = next((manifests[folder] for folder in place.parents if folder in manifests), [])
+        if above or self.captions == "manifest":
+            names = ", ".join(table.name for table in above)
+            raise RejectedFile("no-caption", f"no row of {names or 'a manifest'} names it")
+        text, automatic = self._text_beside(place), self.captions == "auto"
+        if text and (automatic or self.captions == "text"):
+            self.texts.add(text.file.place)
+            return caption_of(self._read_text(text.file), self.limits), "text"
+        if self.captions == "text":
+            raise RejectedFile("no-caption", f"there is no {place.stem}{TEXTS[0]} beside it")
+        inner = place != self.start and place.parent != self.start
+        if self.captions == "folder" or (automatic and inner):
+            folder = place.absolute().parent.name
+            return caption_of(_as_words(folder.removesuffix(ARCHIVE)), self.limits), "folder"
+        stem = place.name if place in self.sequences else place.stem
+        return caption_of(_as_words(stem), self.limits), "name"
+
+    def _text_beside(self, place: Path) -> Entry | None:
+        """Return the text of a clip: rex.txt, or rex.mp4.txt, beside rex.mp4."""
+        stems = [place.name] if place.suffix.lower() not in (*VIDEO, *PICTURES) else []
+        stems += [place.stem, place.name]
+        named = (place.with_name(stem + suffix) for suffix in TEXTS for stem in stems)
+        return next((entry for text in named if (entry := self.tree.find(text))), None)
+
+    def _read_text(self, file: File) -> str:
+        try:
+            return decode(file.read(self.limits, 16 * self.limits.caption_characters))
+        except RejectedFile as error:
+            reason = "no-caption" if error.reason == "unreadable" else "caption"
+            raise RejectedFile(reason, f"{file.place.name}: {error.detail}") from error
+
+
+def _on_disk(path: Path) -> Entry:
     state = path.stat()
-    return f"{state.st_size} {state.st_mtime_ns}"
+    return Entry(File(path), f"{state.st_size} {state.st_mtime_ns}")
 
 
-def _captioned(
-    source: Source,
-    start: Path,
-    captions: CaptionSource,
-    manifests: Manifests,
-    limits: VideoLimits,
-) -> Captioned:
-    """Return a video that no manifest names, with its caption."""
-    path = Path(source.name)
-    if source.fault:
-        return Captioned(source.name, "", fault=source.fault)
-    try:
-        caption, origin = _caption(path, start, captions, manifests, limits)
-    except RejectedFile as error:
-        return Captioned(source.name, source.state, fault=(error.reason, error.detail))
-    return Captioned(source.name, source.state, caption, origin)
-
-
-def _caption(
-    path: Path,
-    start: Path,
-    captions: CaptionSource,
-    manifests: Manifests,
-    limits: VideoLimits,
-) -> tuple[str, Origin]:
-    above = next((manifests[folder] for folder in path.parents if folder in manifests), [])
-    if above or captions == "manifest":
-        names = ", ".join(table.name for table in above)
-        raise RejectedFile("no-caption", f"no row of {names or 'a manifest'} names it")
-    text = path.with_suffix(TEXT)
-    automatic = captions == "auto"
-    if captions == "text" or (automatic and text.is_file()):
-        return caption_of(_read_text(text, limits), limits), "text"
-    if captions == "folder" or (automatic and path != start and path.parent != start):
-        return caption_of(_as_words(path.absolute().parent.name), limits), "folder"
-    return caption_of(_as_words(path.stem), limits), "name"
-
-
-def _read_text(path: Path, limits: VideoLimits) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(16 * limits.caption_characters)
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RejectedFile("caption", f"{path.name} is not UTF-8") from error
-    except OSError as error:
-        raise RejectedFile("no-caption", f"{path.name}: {error.strerror}") from error
+def _name(place: Path, files: Sequence[File]) -> str:
+    """Return the name of a clip: of its file, or of the folder of its pictures."""
+    return str(files[0]) if len(files) == 1 else str(place)
 
 
 def _as_words(name: str) -> str:

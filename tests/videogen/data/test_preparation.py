@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -12,17 +13,18 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 from films import greys, write_film
+from matplotlib.image import imsave
 from peak import CODE
 
 from core.errors import UserError
 from videogen.data.collection import Collection
 from videogen.data.preparation import prepare
 from videogen.data.records import PrepareConfig
-from videogen.files.clip import write_gif
+from videogen.files.clip import write_gif, write_mp4
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import VIDEO
 
-SMALL = PrepareConfig(size=8, frames=4)
+SMALL = PrepareConfig(size=16, frames=4)
 
 
 def write_clips(folder: Path, count: int, frames: int = 4) -> Path:
@@ -30,7 +32,7 @@ def write_clips(folder: Path, count: int, frames: int = 4) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         level = 10 * number + 5
-        write_gif(greys(*[level] * frames, height=8, width=8), folder / f"{number:03}.gif", 8)
+        write_gif(greys(*[level] * frames, height=16, width=16), folder / f"{number:03}.gif", 8)
         (folder / f"{number:03}.txt").write_text(f"grey {level}")
     return folder
 
@@ -71,7 +73,7 @@ def test_a_dropped_clip_takes_its_caption_with_it(tmp_path: Path):
     assert matched(data) == 9 == summary.kept
     assert {int(video.name) for video in data.videos} == set(range(12)) - {0, 4, 7}
     assert summary.lines[0] == "13 files: 9 kept, 4 rejected"
-    assert summary.lines[-2:] == ["captions: 9 of text", "36 frames of 8x8: 0.0 MB"]
+    assert summary.lines[-2:] == ["captions: 9 of text", "36 frames of 16x16: 0.0 MB"]
     assert (tmp_path / "data" / "summary.txt").read_text().splitlines() == summary.lines
     assert (tmp_path / "data" / "collection.png").stat().st_size > 1000
 
@@ -80,7 +82,7 @@ def test_clips_of_a_long_video_are_in_one_split(tmp_path: Path):
     clips = write_clips(tmp_path / "clips", 6, frames=10)
     shutil.copy(clips / "002.gif", clips / "again.gif")
     (clips / "again.txt").write_text("the same pictures in other words")
-    config = SMALL.model_copy(update={"hop": 2, "test_share": 0.4})
+    config = SMALL.model_copy(update={"hop": 2, "test_share": 0.4, "hold_out": "videos"})
     summary = prepare([str(clips)], tmp_path / "data", config, jobs=0)
     data = Collection.open(tmp_path / "data")
     assert summary.kept == 7, "other words make it another record"
@@ -100,10 +102,11 @@ def test_a_single_video_is_trained_on(tmp_path: Path):
 
 
 def test_a_batch_is_a_function_of_its_arguments(tmp_path: Path):
-    prepare([str(write_clips(tmp_path / "clips", 8))], tmp_path / "data", SMALL, jobs=0)
+    config = SMALL.model_copy(update={"hold_out": "videos"})
+    prepare([str(write_clips(tmp_path / "clips", 8))], tmp_path / "data", config, jobs=0)
     data = Collection.open(tmp_path / "data")
     frames, captions = data.batch(3, 16, seed=1)
-    assert frames.shape == (16, 4, 8, 8, 3)
+    assert frames.shape == (16, 4, 16, 16, 3)
     repeated, same = Collection.open(tmp_path / "data").batch(3, 16, seed=1)
     assert (repeated == frames).all() and same == captions
     assert data.batch(4, 16, seed=1)[1] != captions != data.batch(3, 16, seed=2)[1]
@@ -112,7 +115,7 @@ def test_a_batch_is_a_function_of_its_arguments(tmp_path: Path):
     assert not held & set(captions)
     numbers = sorted(set(data.captions_of(data.indices("train"))))
     assert data.words == tuple(sorted({"grey", *(c.split()[1] for c in numbers)}))
-    assert (data.frames, data.size, data.frames_per_second) == (4, 8, 8.0)
+    assert (data.frames, data.size, data.frames_per_second) == (4, 16, 8.0)
     assert len(data.digest) == 64
 
 
@@ -129,6 +132,35 @@ def test_a_check_says_the_same_and_writes_nothing(tmp_path: Path):
         "nothing was written (--check)",
         f"  {clips}/002.gif: empty-file: the file has no bytes",
     ]
+
+
+def test_what_is_particular_about_files_is_reported(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 2)
+    write_gif(greys(95, height=16, width=16), clips / "still.gif", 8)
+    (clips / "still.txt").write_text("a still " * 17)
+    (clips / "film").mkdir()
+    for number in range(5):
+        imsave(clips / "film" / f"{number}.png", greys(55)[0])
+    noise = np.random.default_rng(0).integers(0, 256, (40, 48, 64, 3)).astype(np.uint8)
+    write_mp4(noise, clips / "cut.mp4", 8)
+    (clips / "cut.mp4").write_bytes((clips / "cut.mp4").read_bytes()[:-40_000])
+    kept = prepare([str(clips)], None, SMALL.model_copy(update={"damaged": "keep"}), jobs=0).lines
+    assert "1 kept: a single picture, which is repeated (--short drop leaves them out)" in kept
+    assert "1 kept: damaged: the part before the damage is kept" in kept
+    assert "1 kept: a folder of numbered pictures" in kept
+    assert "1 captions are longer than the 32 words read" in kept
+    dropped = prepare([str(clips)], None, SMALL, jobs=0).lines
+    assert any("1 damaged" in line for line in dropped)
+    assert not any("part before" in line for line in dropped)
+
+
+def test_an_archive_is_prepared_as_its_folder(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 3)
+    with zipfile.ZipFile(tmp_path / "clips.zip", "w") as archive:
+        for path in sorted(clips.iterdir()):
+            archive.write(path, path.name)
+    prepare([str(tmp_path / "clips.zip")], tmp_path / "data", SMALL)
+    assert matched(Collection.open(tmp_path / "data")) == 3
 
 
 def test_if_all_are_rejected_the_reasons_are_reported(tmp_path: Path):
@@ -148,7 +180,7 @@ def test_other_files_or_captions_are_refused(tmp_path: Path):
     clips = write_clips(tmp_path / "clips", 3)
     prepare([str(clips)], tmp_path / "data", SMALL, jobs=0)
     with pytest.raises(UserError, match="other settings"):
-        prepare([str(clips)], tmp_path / "data", PrepareConfig(size=8), jobs=0)
+        prepare([str(clips)], tmp_path / "data", PrepareConfig(size=16), jobs=0)
     (clips / "001.txt").write_text("other words")
     with pytest.raises(UserError, match="changed since"):
         prepare([str(clips)], tmp_path / "data", SMALL, jobs=0)
@@ -160,11 +192,11 @@ from core.data import preparation
 from videogen.data import preparation as data
 from videogen.data.records import PrepareConfig
 preparation.SOURCES_PER_SHARD = 2
-data.SPOOLED_BYTES = 1000
+data.SPOOLED_BYTES = 4000
 def tick(done, total):
     if done == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
-data.prepare([sys.argv[1]], sys.argv[2], PrepareConfig(size=8, frames=4), jobs=2, tick=tick)
+data.prepare([sys.argv[1]], sys.argv[2], PrepareConfig(size=16, frames=4), jobs=2, tick=tick)
 """
 
 

@@ -1,5 +1,6 @@
 """Manifests: what they name lies below them, what they say is text; all else is refused by row."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.data.sources import RejectedFile
 from videogen.files.limits import VideoLimits
-from videogen.files.manifest import Row, caption_of, is_manifest, read_manifest
+from videogen.files.manifest import NotUnderstood, Row, caption_of, read_manifest
 
 
 @pytest.fixture
@@ -46,7 +47,6 @@ def test_rows_are_clips_with_captions(folder: Path):
 def test_other_columns_and_a_mark_of_order_do_no_harm(folder: Path):
     text = b"\xef\xbb\xbfnumber,Text,file\r\n1,hello,a.mp4\r\n"
     assert outcomes(folder, text) == [(2, "hello")]
-    assert is_manifest(folder / "clips.csv")
 
 
 @pytest.mark.parametrize(
@@ -91,48 +91,115 @@ def test_rows_without_what_they_need_are_refused(folder: Path):
         (7, "last"),
     ]
     lines = ["[1]", "{", '{"path": 3, "caption": "x"}', "[" * 100_000, '{"path": "a.mp4"}']
-    assert [reason for _, reason in outcomes(folder, "\n".join(lines), "x.jsonl")] == ["row"] * 5
+    lines = ['{"path": "a.mp4", "caption": "first"}', *lines]
+    found = outcomes(folder, "\n".join(lines), "x.jsonl")
+    assert [reason for _, reason in found] == ["first", *["row"] * 5]
 
 
 def test_captions_that_are_no_text_are_refused(folder: Path):
     head = b"path,caption\na.mp4,"
-    assert outcomes(folder, head + b"caf\xe9\na.mp4,caf\xc3\xa9\n") == [
-        (2, "caption"),
-        (3, "café"),
-    ]
+    assert outcomes(folder, head + b"caf\xe9\na.mp4,caf\xc3\xa9\n") == [(2, "café"), (3, "café")]
     assert outcomes(folder, head + b"a\x07b\n") == [(2, "caption")]
     assert outcomes(folder, head + "a\u202eb\n".encode()) == [(2, "caption")], (
         "turns the line round"
     )
-    assert outcomes(folder, head + b"x" * 1001 + b"\na.mp4,y\n") == [(2, "caption"), (3, "y")]
-    assert outcomes(folder, head + b"x" * 10_000_000 + b"\na.mp4,y\n") == [(2, "row"), (3, "y")]
+    assert outcomes(folder, head + b"x" * 10_001 + b"\na.mp4,y\n") == [(2, "caption"), (3, "y")]
+    assert outcomes(folder, head + b"x" * 20_000_000 + b"\na.mp4,y\n") == [(2, "row"), (3, "y")]
     long = json.dumps({"path": "a.mp4", "caption": "x" * 10_000_000})
     assert outcomes(folder, long, "x.jsonl") == [(1, "caption")]
 
 
-def test_a_manifest_that_is_too_large_is_not_read(folder: Path):
-    (folder / "x.csv").write_text("path,caption\n" + "a.mp4,x\n" * 10)
-    [row] = read_manifest(folder / "x.csv", VideoLimits(manifest_bytes=50))
-    assert row.fault is not None and row.fault[0] == "too-large"
+def reason(folder: Path, text: str | bytes, name: str = "x.csv", **limits: int) -> str:
+    """Return why a table is not understood."""
+    (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
+    with pytest.raises(NotUnderstood) as caught:
+        list(read_manifest(folder / name, VideoLimits.model_validate(limits)))
+    return str(caught.value)
+
+
+def test_a_table_that_is_not_understood_says_why(folder: Path):
+    many = "path,caption\n" + "a.mp4,x\n" * 10
+    assert reason(folder, many, manifest_bytes=50).startswith("at most 50 bytes")
+    assert "but: path, length" in reason(folder, "path,length\na.mp4,3\n")
+    assert "first line is not that of columns" in reason(folder, "")
+    assert "encoding is not known" in reason(folder, "path,caption\na.mp4,狗在跑\n".encode("gbk"))
+    assert "row 2 is not closed" in reason(
+        folder, 'path,caption\na.mp4,"a dog\ndogs/rex.mp4,rex\n'
+    )
+    text = 'path,caption\na.mp4,"a dog\ndogs/rex.mp4,rex\na.mp4,"last"\n'
+    assert "row 2 is not closed" in reason(folder, text), "even if a later mark closes it"
+    assert "its first line is not valid JSON" in reason(folder, "[" * 100_000, "x.jsonl")
+    assert "not a JSON object" in reason(folder, "3", "x.jsonl")
+    assert "but: a, b" in reason(folder, '{"a": 1, "b": 2}', "x.jsonl")
+    assert "but: a, b" in reason(folder, '[{"a": 1, "b": 2}]', "x.json")
+    assert "no prompts.txt beside" in reason(folder, "a.mp4\n", "videos.txt")
+    (folder / "prompts.txt").write_text("one\ntwo\n")
+    assert "names 1 clips, but prompts.txt has 2" in reason(folder, "a.mp4\n", "videos.txt")
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "is_one"),
+    "head",
     [
-        ("x.csv", "path,caption\n", True),
-        ("x.csv", "File, Text\n", True),
-        ("x.csv", "path,length\n", False),
-        ("x.csv", "", False),
-        ("x.jsonl", '{"video": "a", "prompt": "b", "more": 3}', True),
-        ("x.jsonl", '["path", "caption"]', True),
-        ("x.jsonl", "3", False),
-        ("x.jsonl", "[" * 100_000, False),
+        *("path,caption", "File, Text", "path;caption", "file name\tPrompt", "media_path|caption"),
+        *('"video_path";"caption"', "number,Filename,Description", "sep=;\npath;caption"),
+        "path,caption," + "y" * 200_000,
     ],
 )
-def test_a_manifest_is_known_by_its_first_line(tmp_path: Path, name: str, text: str, is_one: bool):
-    (tmp_path / name).write_text(text)
-    assert is_manifest(tmp_path / name) is is_one
-    assert not is_manifest(tmp_path / f"absent-{name}")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_a_table_is_read_in_any_separator_and_encoding(folder: Path, head: str, encoding: str):
+    separator = next(mark for mark in ";\t|," if mark in head)
+    cells = {"number": "1"}
+    last = head.split("\n")[-1].split(separator)
+    row = ["ein Hund läuft" if name.strip('" ').lower() in WORDS else "a.mp4" for name in last]
+    row = [cells.get(name, cell) for name, cell in zip(last, row, strict=True)]
+    text = f"{head}\r\n{separator.join(row)}\r\n"
+    assert outcomes(folder, text.encode(encoding), "x.CSV")[-1][1] == "ein Hund läuft"
+
+
+WORDS = {"caption", "text", "prompt", "description"}
+
+
+def test_a_caption_may_span_lines_and_a_path_be_written_on_windows(folder: Path):
+    text = 'path,caption\r\ndogs\\rex.mp4,"two\r\nlines"\r\nDOGS\\REX.MP4,x\r\n'
+    found = rows(folder, text)
+    assert [(row.path, row.caption) for row in found] == [
+        (folder / "dogs" / "rex.mp4", "two lines"),
+        (folder / "dogs" / "rex.mp4", "x"),
+    ]
+    absolute = {"video_path": str(folder.resolve() / "a.mp4"), "caption": "absolute"}
+    assert outcomes(folder, json.dumps(absolute), "x.jsonl") == [(1, "absolute")]
+    [row] = rows(folder, "path,caption\nC:\\clips\\a.mp4,x\n")
+    assert row.fault and "write paths relative to it" in row.fault[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dataset.json", [{"media_path": "a.mp4", "caption": "one"}]),
+        ("dataset.json", {"videos": [{"video_path": "a.mp4", "prompt": "one"}], "version": 2}),
+        ("dataset.json", {"path": "a.mp4", "caption": "one"}),
+        ("captions.json", {"a.mp4": ["one"]}),
+        ("captions.json", {"a.mp4": "one"}),
+        ("captions.json", {"a.mp4": {"caption": "one"}}),
+        ("metadata.jsonl", {"video_path": "a.mp4", "caption": "one"}),
+        ("metadata.json", {"file_name": "a.mp4", "text": "one", "fps": 24}),
+    ],
+)
+def test_tables_of_other_trainers_are_read(folder: Path, name: str, text: object):
+    assert outcomes(folder, json.dumps(text), name) == [(1, "one")]
+
+
+def test_several_captions_of_a_clip_are_several_rows(folder: Path):
+    text = json.dumps({"a.mp4": ["one", "two"], "dogs/rex.mp4": ["three"]})
+    assert outcomes(folder, text, "captions.json") == [(1, "one"), (1, "two"), (2, "three")]
+
+
+def test_a_list_of_clips_has_a_list_of_captions_beside_it(folder: Path):
+    (folder / "Prompts.txt").write_bytes("ein Hund läuft\r\nrex\r\n".encode("cp1252"))
+    assert outcomes(folder, "a.mp4\ndogs/rex.mp4\n\n", "videos.txt") == [
+        (1, "ein Hund läuft"),
+        (2, "rex"),
+    ]
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
@@ -153,10 +220,11 @@ def test_whatever_a_row_says_it_is_read_or_refused(folder: Path, path: str, capt
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_bytes_of_any_kind_do_no_harm(folder: Path, data: bytes):
-    for name in ("x.csv", "x.jsonl"):
-        is_manifest(folder / name)
-        assert all(row.number > 0 for row in rows(folder, data, name))
-    rows(folder, b"path,caption\n" + data)
+    for name in ("x.csv", "x.jsonl", "x.json", "videos.txt"):
+        with contextlib.suppress(NotUnderstood):
+            assert all(row.number > 0 for row in rows(folder, data, name))
+    with contextlib.suppress(NotUnderstood):
+        rows(folder, b"path,caption\n" + data)
 
 
 def test_scripts_of_all_kinds_are_text():

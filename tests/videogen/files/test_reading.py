@@ -9,12 +9,14 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from films import corners, greys, turn, write_film
+from films import corners, display, greys, turn, woven, write_film, write_ten_bits
 
 from core.data.sources import RejectedFile
 from videogen.files.clip import write_gif, write_mp4
+from videogen.files.light import HLG, PQ
 from videogen.files.limits import VideoLimits
-from videogen.files.reading import View, read_frames
+from videogen.files.picture import View, deinterlaced
+from videogen.files.reading import read_film, read_frames
 
 QUARTERS = {(0, 0): (255, 0, 0), (0, 1): (0, 255, 0), (1, 0): (0, 0, 255), (1, 1): (255, 255, 255)}
 
@@ -36,6 +38,17 @@ def refused(path: Path, limits: VideoLimits = VideoLimits(), **view: object) -> 
     with pytest.raises(RejectedFile) as caught:
         read_frames(path, View.model_validate({"size": 8, **view}), limits)
     return caught.value.reason
+
+
+def test_an_edit_list_hides_what_it_leaves_out(tmp_path: Path):
+    write_mp4(greys(*range(10, 170, 10)), tmp_path / "x.mp4", 8)
+    data = bytearray((tmp_path / "x.mp4").read_bytes())
+    at = data.index(b"elst") + 16  # of one edit: its length, then its begin on the track's clock
+    begin = int.from_bytes(data[at : at + 4], "big")
+    second = int.from_bytes(data[(clock := data.index(b"mdhd") + 16) : clock + 4], "big")
+    data[at : at + 4] = (begin + 3 * second // 8).to_bytes(4, "big")
+    (tmp_path / "x.mp4").write_bytes(data)
+    assert levels(tmp_path / "x.mp4") == list(range(40, 170, 10))
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "gif", "mkv", "webm"])
@@ -77,6 +90,128 @@ def test_a_picture_is_cut_framed_or_stretched(tmp_path: Path):
     assert np.abs(framed[36, 30].astype(int) - (255, 0, 0)).max() < 12
     stretched = read_frames(tmp_path / "x.mp4", View(size=96, fit="stretch"))[0]
     assert stretched[:, :14].mean() < 10 and stretched[:45, 20:44, 0].mean() > 240
+
+
+def seen(path: Path, a: int, b: int, c: int, d: int) -> str:
+    """The letters of the colours that lie above and below, of a film whose matrix is given."""
+    write_mp4(corners(64, 64), path, 8)
+    shown = quarters(display(path, a, b, c, d))
+    names: dict[tuple[int, ...], str] = dict(zip(QUARTERS.values(), "rgbw", strict=True))
+    return "".join(names[shown[place]] for place in QUARTERS)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), "rgbw"),
+        ((-1, 0, 0, 1), "grwb"),
+        ((1, 0, 0, -1), "bwrg"),
+        ((-1, 0, 0, -1), "wbgr"),
+        ((0, 1, 1, 0), "rbgw"),
+        ((0, 1, -1, 0), "brwg"),
+        ((0, -1, 1, 0), "gwrb"),
+        ((0, -1, -1, 0), "wgbr"),
+    ],
+)
+def test_a_matrix_turns_and_mirrors(tmp_path: Path, matrix: tuple[int, int, int, int], shown: str):
+    assert seen(tmp_path / "x.mp4", *matrix) == shown
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("libx264", {"x264-params": "interlaced=1", "crf": "1"}),
+        ("mpeg2video", {"flags": "+ilme+ildct", "qscale": "1"}),
+    ],
+)
+def test_an_interlaced_frame_shows_one_moment(tmp_path: Path, codec: str, options: dict[str, str]):
+    frames = np.zeros((16, 64, 64, 3), np.uint8)
+    for time, frame in enumerate(frames):
+        frame[16:48, 8 + 2 * time : 16 + 2 * time] = 255
+    assert (woven(frames)[3, 20:22, 20] == [[255] * 3, [0] * 3]).all(), "a comb"
+    path = write_film(
+        tmp_path / "x.mkv", woven(frames), codec=codec, rate=Fraction(25), options=options
+    )
+    shown = read_frames(path, View(size=64, frames_per_second=25))[..., 0] > 128
+    assert len(shown) == 8
+    for time, frame in enumerate(shown):
+        lines = {tuple(np.flatnonzero(line)) for line in frame[18:46]}
+        assert len(lines) == 1, "all lines agree where the block is"
+        left, right = min(lines.pop()), max(np.flatnonzero(frame[30]))
+        assert left in (8 + 4 * time, 10 + 4 * time) and right == left + 7
+
+
+def test_progressive_frames_pass_the_filter_untouched(tmp_path: Path):
+    noise = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3)).astype(np.uint8)
+    path = write_film(tmp_path / "x.mkv", noise, options={"crf": "1"})
+    with av.open(str(path)) as file:
+        frames = [(0.0, 0.0, frame) for frame in file.decode(video=0)]
+    passed = [frame for _, _, frame in deinterlaced(frames)]
+    assert all(a is b for (_, _, a), b in zip(frames, passed, strict=True))
+
+
+def turned_bars(path: Path, transfer: int, signal: list[float], primaries: int = 9) -> list[int]:
+    """The colour that is seen of a film of one colour of BT.2020."""
+    frames = np.empty((2, 32, 32, 3))
+    frames[:] = signal
+    shown = read_frames(write_ten_bits(path, frames, transfer, primaries), View(size=16))
+    return shown[0, 8, 8].tolist()
+
+
+def test_light_of_high_range_is_seen_as_on_a_standard_screen(tmp_path: Path):
+    path = tmp_path / "x.mp4"
+    # grey of 75 %: 101.7 cd/m2, that is a scene light of 0.1488 of 1
+    assert turned_bars(path, HLG, [0.6326] * 3) == pytest.approx([191] * 3, abs=2)
+    assert turned_bars(path, HLG, [0.5897, 0.2007, 0.0973]) == pytest.approx([191, 0, 0], abs=3)
+    assert turned_bars(path, PQ, [0.5093] * 3) == pytest.approx([191] * 3, abs=2)
+    assert turned_bars(path, PQ, [0.5807] * 3)[0] > 235, "white on paper"
+    assert turned_bars(path, PQ, [0.7518] * 3) == [255] * 3
+    assert turned_bars(path, 14, [0.5, 0.5, 0.5]) == pytest.approx([128] * 3, abs=1)
+    assert turned_bars(path, 14, [1.0, 1.0, 1.0]) == pytest.approx([255] * 3, abs=1)
+    # red of BT.709 in BT.2020: light of 0.6274, 0.0691 and 0.0164
+    red = [light ** (1 / 2.4) for light in (0.6274, 0.0691, 0.0164)]
+    assert turned_bars(path, 14, red) == pytest.approx([255, 0, 0], abs=8)
+
+
+@pytest.mark.parametrize("matrix", ["ITU601", "ITU709"])
+def test_the_matrix_that_a_film_states_is_used(tmp_path: Path, matrix: str):
+    red = np.full((2, 32, 32, 3), (200, 40, 40), np.uint8)
+    with av.open(str(tmp_path / "x.mkv"), "w") as file:
+        track: Any = file.add_stream("libx264", rate=8, options={"crf": "1"})
+        track.height = track.width = 32
+        track.pix_fmt = "yuv420p"
+        track.codec_context.colorspace = {"ITU601": 5, "ITU709": 1}[matrix]
+        for pixels in red:
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            file.mux(track.encode(frame.reformat(format="yuv420p", dst_colorspace=matrix)))
+        file.mux(track.encode(None))
+    assert np.abs(read_frames(tmp_path / "x.mkv", View(size=16)) - [200.0, 40, 40]).max() < 5
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [("libx264", {"bf": "3", "crf": "1"}), ("mpeg4", {"bf": "2", "qscale": "1"})],
+)
+def test_times_of_stored_frames_are_given_to_shown_ones(
+    tmp_path: Path, codec: str, options: dict[str, str]
+):
+    path = tmp_path / "x.avi"
+    rate = Fraction(30)
+    write_film(path, greys(*range(20, 200, 2)), codec=codec, rate=rate, options=options)
+    frames = read_frames(path, View(size=16, frames_per_second=30)).mean((1, 2, 3))
+    assert len(frames) == 90
+    assert (np.diff(frames) > -1).all() and np.abs(frames - np.arange(20, 200, 2)).max() < 6
+    assert len(read_frames(path, View(size=16))) == 24
+
+
+def test_two_recordings_in_one_file_follow_each_other(tmp_path: Path):
+    for name, levels_of in (("a.ts", range(10, 90, 10)), ("b.ts", range(90, 170, 10))):
+        many = [level for level in levels_of for _ in range(3)]
+        write_film(tmp_path / name, greys(*many), codec="mpeg2video", rate=Fraction(24))
+    both = (tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes()
+    (tmp_path / "x.ts").write_bytes(both)
+    seen_levels = levels(tmp_path / "x.ts")
+    assert sorted(seen_levels) == seen_levels and {10, 80, 90, 160} <= set(seen_levels)
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
@@ -176,6 +311,23 @@ def test_a_truncated_video_is_rejected(tmp_path: Path):
     assert refused(tmp_path / "x.mp4") in ("damaged", "no-frames")
     (tmp_path / "x.mp4").write_bytes(data[: data.index(b"moov") + 50])
     assert refused(tmp_path / "x.mp4") in ("unreadable", "no-video")
+
+
+def test_the_good_part_of_a_damaged_video_can_be_kept(tmp_path: Path):
+    many = [level for level in range(10, 210, 10) for _ in range(4)]
+    noise = np.random.default_rng(0).integers(-9, 10, (80, 48, 64, 3))
+    frames = (greys(*many) + noise).clip(0, 255).astype(np.uint8)
+    write_mp4(frames, tmp_path / "x.mp4", 32)
+    data = (tmp_path / "x.mp4").read_bytes()
+    (tmp_path / "x.mp4").write_bytes(data[: len(data) // 2])
+    assert refused(tmp_path / "x.mp4") == "damaged"
+    film = read_film(tmp_path / "x.mp4", View(size=16, damaged="keep"))
+    whole = [*range(10, 210, 10)]
+    shown = (np.round(film.frames.mean((1, 2, 3)) / 10) * 10).astype(int).tolist()
+    assert shown == whole[: len(shown)] and 5 < len(shown) < 15
+    assert film.decoded < 60 and film.damage.startswith("decoding fails after")
+    (tmp_path / "y.mp4").write_bytes(data)
+    assert read_film(tmp_path / "y.mp4", View(size=16, damaged="keep")).damage == ""
 
 
 def test_a_bomb_is_refused_by_its_header(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Clips and where their captions come from, in a clear order."""
 
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_side_text_goes_before_the_folder_and_that_before_the_name(folder: Path)
         "dogs/max.gif": ("max", "text"),
         "dogs/rex.gif": ("dogs", "folder"),
     }
-    assert listing([str(folder)]).passed_over == Counter({".txt": 2, ".md": 1})
+    assert listing([str(folder)]).passed_over == Counter({".md": 1})
 
 
 def test_one_origin_can_be_chosen(folder: Path):
@@ -93,12 +94,138 @@ def test_a_manifest_can_be_the_source(folder: Path):
     assert listing([str(folder)]).passed_over[".csv"] == 1
 
 
+def test_a_table_that_names_clips_is_understood_or_stops(folder: Path):
+    write(folder, y_dot_csv="dateiname,text_de\nb.mkv,ein Hund\n")
+    with pytest.raises(UserError, match=r"y\.csv names b\.mkv, but is not .*dateiname"):
+        listing([str(folder)])
+    assert clips(folder, "text")["b.mkv"] == ("two lines", "text")
+    write(folder, y_dot_csv='path,caption\nb.mkv,"ein Hund\ndogs/rex.gif,rex\n')
+    with pytest.raises(UserError, match=r"quotation mark in row 2 is not closed.*--captions"):
+        listing([str(folder)])
+    write(folder, y_dot_csv="", videos_dot_txt="b.mkv\n")
+    with pytest.raises(UserError, match=r"videos\.txt names b\.mkv.*no prompts\.txt beside it"):
+        listing([str(folder)])
+
+
+def test_two_lists_are_a_manifest(folder: Path):
+    write(folder, videos_dot_txt="b.mkv\ndogs/rex.gif\n", prompts_dot_txt="one\ntwo\n")
+    found = listing([str(folder)])
+    assert [(clip.caption, clip.origin) for clip in found.clips[:2]] == [
+        ("one", "manifest"),
+        ("two", "manifest"),
+    ]
+    assert {clip.fault[0] for clip in found.clips[2:] if clip.fault} == {"no-caption"}
+    assert found.passed_over == Counter({".md": 1, ".txt": 2}), "side texts that are not used"
+    [one, two] = listing([str(folder / "videos.txt")]).clips
+    assert (one.caption, two.caption) == ("one", "two")
+
+
+def test_names_of_clips_and_texts_may_differ_in_case(tmp_path: Path):
+    folder = write(tmp_path / "x", REX_dot_MP4="x", REX_dot_TXT="one", max_dot_mov="x")
+    write(folder, max_dot_TXT="two", moe_dot_mp4="x", moe_dot_mp4_dot_txt="three")
+    write(folder, meg_dot_mp4="x", meg_dot_caption="four", max_dot_mp4="x")
+    assert {name: text for name, (text, _) in clips(folder).items()} == {
+        "REX.MP4": "one",
+        "max.mov": "two",
+        "max.mp4": "two",
+        "moe.mp4": "three",
+        "meg.mp4": "four",
+    }
+    assert not listing([str(folder)]).passed_over
+    assert of(listing([str(folder / "REX.MP4")]), folder) == {"REX.MP4": ("one", "text")}
+
+
+def test_a_text_may_be_of_windows_and_long(folder: Path):
+    for encoding in ("utf-16", "cp1252", "utf-8-sig"):
+        (folder / "b.txt").write_bytes("ein Hund läuft".encode(encoding))
+        assert clips(folder)["b.mkv"] == ("ein Hund läuft", "text")
+    long = "\n\n".join([" ".join(["word"] * 90)] * 4)
+    (folder / "b.txt").write_text(long)
+    assert clips(folder)["b.mkv"] == (" ".join(["word"] * 360), "text")
+
+
+def test_files_that_are_given_one_by_one_keep_the_captions_of_their_table(folder: Path):
+    write(folder, x_dot_csv="path,caption\nb.mkv,one\n")
+    given = [str(path) for path in sorted(folder.iterdir())]  # as a shell expands clips/*
+    found = {clip.name: clip.caption for clip in listing(given).clips if not clip.fault}
+    assert found[str(folder / "b.mkv")] == "one"
+    (folder / "x.csv").unlink()
+    assert str(folder / "b.txt") not in {clip.name for clip in listing(given[:3]).clips}
+
+
+def test_links_to_folders_are_entered_once(tmp_path: Path):
+    write(tmp_path / "disk", dogs__rex_dot_gif="x")
+    folder = write(tmp_path / "clips", a_dot_gif="x")
+    (folder / "linked").symlink_to(tmp_path / "disk")
+    (folder / "again").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "loop").symlink_to(folder)
+    (folder / "z.gif").symlink_to(tmp_path / "disk" / "dogs" / "rex.gif")
+    (folder / "gone.gif").symlink_to(tmp_path / "gone")
+    assert clips(folder) == {
+        "a.gif": ("a", "name"),
+        "gone.gif": ("unreadable", None),
+        "z.gif": ("z", "name"),
+        "again/dogs/rex.gif": ("dogs", "folder"),
+    }
+    (tmp_path / "said").symlink_to(folder)
+    assert len(listing([str(tmp_path / "said")]).clips) == 4
+
+
+def test_numbered_pictures_are_one_clip(tmp_path: Path):
+    files = {f"dogs__v1__{n}_dot_jpg": "x" for n in (1, 2, 10)}
+    folder = write(tmp_path / "x", **files, dogs__v2__a_0_dot_png="x", dogs__v2__a_1_dot_png="x")
+    write(folder, dogs__v2__b_0_dot_png="x", dogs__v2__b_1_dot_png="x", dogs__v2_dot_txt="no")
+    write(folder, run__f1_dot_png="x", run__f2_dot_png="x", run_dot_txt="he runs")
+    write(folder, photo_dot_png="x", set__1_dot_png="x", set__1_dot_txt="a", set__2_dot_png="x")
+    found = listing([str(folder)])
+    assert of(found, folder) == {
+        "dogs/v1": ("dogs", "folder"),
+        "dogs/v2/a": ("v2", "folder"),
+        "dogs/v2/b": ("v2", "folder"),
+        "run": ("he runs", "text"),
+    }
+    names = [[file.place.stem for file in clip.files] for clip in found.clips]
+    assert names[0] == ["1", "2", "10"], "by their numbers"
+    assert found.passed_over == Counter({".png": 3, ".txt": 2}), "those with texts are no film"
+    assert [clip.name for clip in listing([str(folder / "run")]).clips] == [str(folder / "run")]
+    write(folder, all_dot_jsonl='{"video_path": "dogs/v1", "caption": "rex"}')
+    assert clips(folder)["dogs/v1"] == ("rex", "manifest")
+
+
+def test_an_archive_is_as_a_folder(folder: Path):
+    write(folder, dogs__clips_dot_csv="path,caption\nREX.gif,rex runs\n../b.mkv,no\n")
+    inner = folder.parent / "inner.zip"
+    pack(folder, inner)
+    outer = folder.parent / "outer"
+    outer.mkdir()
+    with zipfile.ZipFile(outer / "all.zip", "w") as archive:
+        archive.write(inner, "inner.zip")
+        archive.writestr("../evil.mp4", "x")
+        archive.writestr("__MACOSX/._a.mp4", "x")
+    found = clips(outer)
+    top = "all.zip!inner.zip!"
+    assert found == {
+        f"{top}dogs/rex.gif": ("rex runs", "manifest"),
+        "all.zip!inner.zip!dogs/clips.csv, row 3": ("path", None),
+        f"{top}a_red_dog.mp4": ("inner", "folder"),
+        f"{top}b.mkv": ("two lines", "text"),
+        f"{top}dogs/max.gif": ("no-caption", None),
+        "all.zip": ("path", None),
+    }
+
+
+def pack(folder: Path, archive: Path) -> None:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(folder.rglob("*")):
+            file.write(path, path.relative_to(folder))
+
+
 def test_a_file_of_any_suffix_can_be_named(folder: Path):
     assert of(listing([str(folder / "notes.md")]), folder) == {"notes.md": ("notes", "name")}
 
 
 def test_captions_that_are_no_text_are_refused(folder: Path):
-    (folder / "b.txt").write_bytes(b"caf\xe9")
+    (folder / "b.txt").write_bytes("狗在跑".encode("gbk"))
     write(folder, a_red_dog_dot_txt="  \n", dogs__rex_dot_txt="x" * 100_000)
     found = clips(folder)
     assert [found[name][0] for name in ("a_red_dog.mp4", "b.mkv", "dogs/rex.gif")] == [
@@ -118,8 +245,8 @@ def test_a_change_of_a_caption_or_a_clip_changes_the_digest(folder: Path):
 
 
 def test_a_folder_without_videos_is_refused(tmp_path: Path):
-    write(tmp_path, a_dot_txt="x", b_dot_zip="x")
-    with pytest.raises(UserError, match=r"no video in .*, only 1 \.txt, 1 \.zip"):
+    write(tmp_path, a_dot_txt="x", b_dot_png="x")
+    with pytest.raises(UserError, match=r"no video in .*, only 1 \.txt, 1 \.png\. Pictures"):
         listing([str(tmp_path)])
     with pytest.raises(UserError, match="does not exist"):
         listing([str(tmp_path / "absent")])

@@ -1,0 +1,116 @@
+"""Numbered pictures are frames in the order of their numbers; members of archives are read."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from films import corners, display, greys
+from matplotlib.image import imsave
+
+from core.data.sources import RejectedFile
+from videogen.files.clip import write_mp4
+from videogen.files.limits import VideoLimits
+from videogen.files.picture import View
+from videogen.files.pictures import sequences
+from videogen.files.reading import read_film, read_frames
+from videogen.files.sources import listing
+from videogen.files.tree import File, tree_of
+
+
+def draw(folder: Path, *levels: int, suffix: str = "png", first: int = 8) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, frame in enumerate(greys(*levels), first):
+        imsave(folder / f"f{number}.{suffix}", frame)
+    return folder
+
+
+def levels(frames: np.ndarray) -> list[int]:
+    return (np.round(frames.mean((1, 2, 3)) / 10) * 10).astype(int).tolist()
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tiff", "webp"])
+def test_each_picture_is_a_frame(tmp_path: Path, suffix: str):
+    many = [*range(20, 140, 10)]
+    [clip] = listing([str(draw(tmp_path / "x", *many, suffix=suffix))]).clips
+    assert levels(read_frames(clip.files, View(size=16))) == many, "f8, f9, f10 ..."
+    slower = View(size=16, pictures_per_second=24)
+    assert levels(read_frames(clip.files, slower)) == [30, 60, 90, 120]
+
+
+def test_a_photograph_is_shown_upright(tmp_path: Path):
+    """EXIF orientation 6: what is stored is to be turned a quarter clockwise."""
+    lying = np.rot90(corners()[0], 1)
+    exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    for number in (1, 2):
+        path = tmp_path / f"{number}.jpg"
+        imsave(path, np.ascontiguousarray(lying))
+        data = path.read_bytes()
+        part = b"Exif\0\0" + exif
+        mark = b"\xff\xe1" + (len(part) + 2).to_bytes(2, "big") + part
+        path.write_bytes(data[:2] + mark + data[2:])
+    [clip] = listing([str(tmp_path)]).clips
+    shown = read_frames(clip.files, View(size=32))[0]
+    red, green, blue, white = (shown[y, x] for y in (8, 24) for x in (8, 24))
+    assert red[0] > 240 > 20 > max(red[1:]) and white.min() > 240
+    assert green[1] > 240 > 20 > green[0] and blue[2] > 240 > 20 > blue[0]
+
+
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path):
+    folder = draw(tmp_path / "x", 20, 40, 60)
+    (folder / "f10.png").write_bytes(b"none")
+    [clip] = listing([str(folder)]).clips
+    with pytest.raises(RejectedFile, match=r"damaged: f10\.png"):
+        read_film(clip.files, View(size=16))
+    kept = read_film(clip.files, View(size=16, damaged="keep"))
+    assert levels(kept.frames) == [20, 40] and kept.damage.startswith("f10.png")
+
+
+def test_pictures_of_several_series_and_other_files(tmp_path: Path):
+    names = ["a1.png", "a02.png", "b_1.png", "b_2.png", "c3.png", "4.txt", "5.mp4", "d.png"]
+    found = sequences(tmp_path / name for name in names)
+    assert found == {
+        tmp_path / "a": [tmp_path / "a1.png", tmp_path / "a02.png"],
+        tmp_path / "b": [tmp_path / "b_1.png", tmp_path / "b_2.png"],
+    }
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_clip_is_read_in_its_archive(tmp_path: Path, method: int):
+    write_mp4(greys(*range(20, 180, 10)), tmp_path / "x.mp4", 8)
+    with zipfile.ZipFile(tmp_path / "inner.zip", "w", method) as archive:
+        archive.write(tmp_path / "x.mp4", "dogs/x.mp4")
+        archive.write(tmp_path / "x.mp4", "no.mp4", zipfile.ZIP_LZMA)
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w", method) as archive:
+        archive.write(tmp_path / "inner.zip", "inner.zip")
+    file = File(tmp_path / "outer.zip", ("inner.zip", "dogs/x.mp4"))
+    assert levels(read_frames([file], View(size=16))) == [*range(20, 180, 10)]
+    assert file.place == tmp_path / "outer.zip" / "inner.zip" / "dogs" / "x.mp4"
+    with pytest.raises(RejectedFile, match="archive"):
+        read_frames([File(tmp_path / "outer.zip", ("absent.mp4",))], View(size=16))
+
+
+def test_an_archive_that_is_a_bomb_is_refused(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.mp4", b"\0" * 10_000_000)
+    with pytest.raises(RejectedFile, match="10000000 bytes of"):
+        read_frames([File(tmp_path / "x.zip", ("x.mp4",))], View(size=16))
+    data = bytearray((tmp_path / "x.zip").read_bytes())
+    [entry] = tree_of(tmp_path / "x.zip", VideoLimits(archive_members=1)).entries.values()
+    assert entry.fault is None
+    (tmp_path / "x.zip").write_bytes(data[:200])
+    [entry] = tree_of(tmp_path / "x.zip", VideoLimits()).entries.values()
+    assert entry.fault and entry.fault[0] == "archive"
+
+
+def test_an_encrypted_member_is_refused(tmp_path: Path):
+    write_mp4(corners(), tmp_path / "x.mp4", 8)
+    display(tmp_path / "x.mp4", 1, 0, 0, 1)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.write(tmp_path / "x.mp4", "x.mp4")
+    data = bytearray((tmp_path / "x.zip").read_bytes())
+    data[data.index(b"PK\3\4") + 6] |= 1
+    data[data.index(b"PK\1\2") + 8] |= 1
+    (tmp_path / "x.zip").write_bytes(data)
+    with pytest.raises(RejectedFile, match=r"archive: it cannot be read: .*encrypted"):
+        read_frames([File(tmp_path / "x.zip", ("x.mp4",))], View(size=16))

@@ -1,0 +1,42 @@
+"""Text of several encodings is read; what only looks like one is refused."""
+
+import pytest
+
+from core.data.sources import RejectedFile
+from videogen.files.text import decode
+
+GERMAN = 'Ein Hund läuft über die Straße, "schön" \u2013 für 5 €\r\nzweite Zeile\n'
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
+def test_an_encoding_is_recognised(encoding: str):
+    assert decode(GERMAN.encode(encoding)) == GERMAN
+
+
+def test_each_line_may_be_of_its_own():
+    assert decode("café\n".encode() + "café".encode("cp1252")) == "café\ncafé"
+    many = "Müßiggang, œuvre d\u2019été, ¿qué dices, mañana?"
+    assert decode(many.encode("cp1252")) == many
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("一只狗在跑", "gbk"),
+        ("犬が走る", "shift-jis"),
+        ("собака бежит", "cp1251"),
+        ("σκύλος τρέχει", "cp1253"),
+        ("chłopak kopie piłkę", "cp1250"),
+    ],
+)
+def test_another_alphabet_is_not_read_as_the_western_one(text: str, encoding: str):
+    with pytest.raises(RejectedFile, match="save it as UTF-8"):
+        decode(text.encode(encoding))
+    assert decode(text.encode()) == text
+
+
+def test_half_a_letter_is_refused():
+    with pytest.raises(RejectedFile, match="no valid utf-16"):
+        decode(b"\xff\xfea\0b")

@@ -1,0 +1,105 @@
+"""The times of frames: which frame is on display when.
+
+A decoder yields frames in the order in which they are shown. The times that come with them may be
+those of the order in which they are stored (AVI has no others): then the earliest time that is not
+yet given belongs to the next frame.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+Timed = tuple[float, float, Any]
+"""Time and duration of a frame in seconds (0: unknown), and the frame."""
+
+TRUE = 0.1
+"""Share of the gap to the next frame by which a duration may differ from it."""
+
+
+class OutOfOrder(Exception):
+    """Raised where the time of a frame is earlier than that of the one before it."""
+
+
+class Waiting:
+    """The times of stored frames that are not yet shown, in seconds.
+
+    Where a time is earlier than the one before it by more than `restart`, a new recording begins.
+    """
+
+    def __init__(self, restart: float):
+        self.restart, self.recording, self.last = restart, 0, -np.inf
+        self.times: list[tuple[int, float]] = []
+
+    def add(self, time: float) -> None:
+        """Add the time of a frame, in the order of the file."""
+        self.recording += time < self.last - self.restart
+        self.last = time
+        heapq.heappush(self.times, (self.recording, time))
+
+    def earliest(self) -> float | None:
+        """Remove the earliest time and return it; None where there is no more."""
+        return heapq.heappop(self.times)[1] if self.times else None
+
+
+def require_order(frames: Iterable[Timed], restart: float) -> Iterator[Timed]:
+    """Raise `OutOfOrder` where times decrease, unless a new recording begins there."""
+    last = -np.inf
+    for timed in frames:
+        if last - restart <= timed[0] < last:
+            raise OutOfOrder
+        last = timed[0]
+        yield timed
+
+
+def join(frames: Iterable[Timed], restart: float) -> Iterator[Timed]:
+    """Let times that begin anew follow those before them; others that decrease are replaced."""
+    last, gap, offset = -np.inf, 0.0, 0.0
+    for time, duration, frame in frames:
+        if time + offset < last - restart:
+            offset = last + gap - time
+        now = max(last, time + offset)
+        gap = now - last if now > last > -np.inf else gap
+        last = now
+        yield now, duration, frame
+
+
+def resample(frames: Iterable[Timed], rate: float) -> Iterator[Any]:
+    """Yield the frame on display at (k + 1/2) / rate seconds after the first, for each k; one at
+    least.
+
+    A frame is on display until the time of the next one, which is not earlier.
+    """
+    count, start, current = 0, 0.0, None
+    gaps: list[float] = []
+    durations: list[float] = []
+    for time, duration, frame in frames:
+        if current is None:
+            start = time
+        else:
+            gaps.append(time - start - current[0])
+        while current and (count + 0.5) / rate < time - start:
+            yield current[1]
+            count += 1
+        current = (time - start, frame)
+        durations.append(duration)
+    end = current[0] + _last(gaps, durations, 1 / rate) if current else 0
+    while current and ((count + 0.5) / rate < end or not count):
+        yield current[1]
+        count += 1
+
+
+def _last(gaps: Sequence[float], durations: Sequence[float], default: float) -> float:
+    """Return for how long the last frame is on display.
+
+    For its duration, if at least half of the others were true; for the usual gap, if they were
+    not; if none is stated, for as long as the frame before it.
+    """
+    *others, last = durations
+    true = [abs(stated - gap) <= TRUE * gap for stated, gap in zip(others, gaps, strict=True)]
+    if last and 2 * sum(true) >= len(true):
+        return last
+    if last:
+        return float(np.median(gaps))
+    return next((gap for gap in reversed(gaps) if gap), default)

@@ -1,0 +1,203 @@
+"""Files below a folder: on disk, through links, and in zip archives, which count as folders.
+
+An archive is never unpacked to disk: no name in it is used as a path.
+"""
+
+import contextlib
+import os
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from core.data.limits import Limits
+from core.data.sources import UNREADABLE, RejectedFile, require_size
+
+ARCHIVE = ".zip"
+DEPTH = 3
+"""Archives within archives that are entered."""
+JUNK = ("__MACOSX", "._")
+"""Beginnings of the names that macOS adds to archives and to foreign disks."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file on disk, or a member of an archive: `members` are its names, outermost first."""
+
+    path: Path
+    members: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "!".join([str(self.path), *self.members])
+
+    @cached_property
+    def place(self) -> Path:
+        """Return its path, where archives count as folders."""
+        return self.path.joinpath(*(PurePosixPath(name) for name in self.members))
+
+    @property
+    def suffix(self) -> str:
+        return self.place.suffix.lower()
+
+    @contextmanager
+    def open(self, limits: Limits) -> Iterator[Any]:
+        """Open for reading; `RejectedFile` with the reason where that fails."""
+        with contextlib.ExitStack() as stack:
+            try:
+                file: Any = stack.enter_context(self.path.open("rb"))
+                for name in self.members:
+                    archive = stack.enter_context(zipfile.ZipFile(file))
+                    _require_sane(archive.getinfo(name), limits)
+                    file = stack.enter_context(archive.open(name))
+            except OSError as error:
+                raise RejectedFile("unreadable", str(error.strerror or error)) from error
+            except (*UNREADABLE, zipfile.BadZipFile, KeyError) as error:
+                raise RejectedFile("archive", f"it cannot be read: {error}") from error
+            yield file
+
+    def read(self, limits: Limits, most: int) -> bytes:
+        """Return its bytes, at most `most`."""
+        with self.open(limits) as file:
+            try:
+                return file.read(most)
+            except (*UNREADABLE, zipfile.BadZipFile) as error:
+                raise RejectedFile("unreadable", str(error)) from error
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a tree; `state` changes when it does, `fault` is why it cannot be read."""
+
+    file: File
+    state: str
+    fault: tuple[str, str] | None = None
+
+
+class Tree:
+    """Files by their places, in a fixed order."""
+
+    def __init__(self, entries: Iterable[Entry]):
+        self.entries: Mapping[Path, Entry] = {entry.file.place: entry for entry in entries}
+        self.written = {_folded(place): place for place in reversed(self.entries)}
+
+    def find(self, place: Path) -> Entry | None:
+        """Return the file of a place; letters may differ in case, and in how they are composed."""
+        return self.entries.get(place) or self.entries.get(self.written.get(_folded(place), place))
+
+
+def _folded(place: Path) -> str:
+    return unicodedata.normalize("NFC", str(place)).casefold()
+
+
+def tree_of(start: Path, limits: Limits) -> Tree:
+    """Return the files below a folder, in an archive, or a file with those of its name beside."""
+    if start.is_dir():
+        return Tree(_below(start, limits, set()))
+    if start.suffix.lower() == ARCHIVE:
+        return Tree(_members(_entry(start), limits))
+    stem = _folded(Path(start.stem))
+    beside = sorted(path for path in start.parent.iterdir() if _folded(Path(path.stem)) == stem)
+    return Tree(_entry(path) for path in [start, *beside] if path == start or path.is_file())
+
+
+def on_disk(root: Path, parts: Sequence[str]) -> Path:
+    """Return the path of names below a folder, whose letters may differ in case."""
+    path = root
+    for part in parts:
+        exact = path / part
+        if not exact.exists() and path.is_dir():
+            names = sorted(os.listdir(path))  # noqa: PTH208
+            same = (name for name in names if _folded(Path(name)) == _folded(Path(part)))
+            exact = path / next(same, part)
+        path = exact
+    return path
+
+
+def _below(folder: Path, limits: Limits, entered: set[Path]) -> Iterator[Entry]:
+    """Yield the files of a folder, then those of the folders in it, each of which once."""
+    real = folder.resolve()
+    if real in entered:
+        return
+    entered.add(real)
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        yield Entry(File(folder), "", ("unreadable", str(error.strerror)))
+        return
+    folders = [path for path in paths if path.is_dir()]
+    for path in paths:
+        if path in folders:
+            continue
+        if path.suffix.lower() == ARCHIVE:
+            yield from _members(_entry(path), limits)
+        else:
+            yield _entry(path)
+    for inner in folders:
+        yield from _below(inner, limits, entered)
+
+
+def _entry(path: Path) -> Entry:
+    try:
+        state = path.stat()
+    except OSError as error:  # such as a link that leads nowhere
+        return Entry(File(path), "", ("unreadable", str(error.strerror)))
+    if not path.is_file():
+        return Entry(File(path), "", ("unreadable", "neither a file nor a folder"))
+    return Entry(File(path), f"{state.st_size} {state.st_mtime_ns}")
+
+
+def _members(archive: Entry, limits: Limits) -> Iterator[Entry]:
+    """Yield the files in an archive, also those in archives within it."""
+    if archive.fault:
+        yield archive
+        return
+    try:
+        with archive.file.open(limits) as file, zipfile.ZipFile(file) as opened:
+            members = [info for info in opened.infolist() if not info.is_dir()]
+            _require_total(members, opened, limits)
+    except RejectedFile as error:
+        yield Entry(archive.file, archive.state, (error.reason, error.detail))
+        return
+    except (*UNREADABLE, zipfile.BadZipFile) as error:
+        yield Entry(archive.file, archive.state, ("archive", f"it cannot be read: {error}"))
+        return
+    for info in members:
+        inner = File(archive.file.path, (*archive.file.members, info.filename))
+        entry = Entry(inner, f"{info.file_size} {info.CRC}")
+        if not _is_below(info.filename):
+            yield Entry(archive.file, archive.state, ("path", f"it names {info.filename!a}"))
+        elif inner.suffix == ARCHIVE and len(inner.members) < DEPTH:
+            yield from _members(entry, limits)
+        else:
+            yield entry
+
+
+def _is_below(name: str) -> bool:
+    given = PurePosixPath(name)
+    return not given.is_absolute() and ".." not in given.parts and "\\" not in name
+
+
+def _require_sane(info: zipfile.ZipInfo, limits: Limits) -> None:
+    require_size(info.file_size, limits)
+    if info.file_size > limits.archive_ratio * max(info.compress_size, 10_000):
+        raise RejectedFile("archive", f"{info.file_size} bytes of {info.compress_size}")
+
+
+def _require_total(
+    members: Sequence[zipfile.ZipInfo], archive: zipfile.ZipFile, limits: Limits
+) -> None:
+    """Raise `RejectedFile` for an archive whose members lie over each other, or are too many."""
+    if len(members) > limits.archive_members:
+        raise RejectedFile("archive", f"more than {limits.archive_members} members")
+    packed = sum(info.compress_size for info in members)
+    if packed > archive.start_dir:
+        raise RejectedFile("archive", "its members overlap")
+
+
+def is_junk(place: Path) -> bool:
+    """Return whether macOS wrote a file beside the one that is meant."""
+    return place.name.startswith(JUNK[1]) or JUNK[0] in place.parts
