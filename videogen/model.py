@@ -182,6 +182,11 @@ class Video(Domain):
         )
         return spec.model_dump(mode="json")
 
+    def settings_of(self, data: CaptionedClips) -> dict[str, Any]:
+        """Give each of several moving shapes a clause of its own."""
+        clauses = max(data.counts) if isinstance(data, MovingShapes) else 1
+        return {"model": {"video": {"clauses": clauses}}}
+
     def require_same_spec(self, data: CaptionedClips, other: CaptionedClips) -> None:
         if (other.size, other.frames) != (data.size, data.frames):
             raise UserError("the two collections were prepared with other sizes or frames")
@@ -203,7 +208,7 @@ class Video(Domain):
         """
         from videogen.data.collection import Collection
 
-        tokens = Captions(config.spec.words)
+        tokens = Captions(config.spec.words, config.model.video.clauses)
         size, seed = config.train.batch_size, config.train.seed
 
         def batch(source: CaptionedClips, number: int) -> tuple[Clips, list[str]]:
@@ -327,7 +332,7 @@ class Model(CoreModel):
     @property
     def captions(self) -> Captions:
         """Return the tokenizer, with its vocabulary."""
-        return Captions(self.spec.words)
+        return Captions(self.spec.words, self.config.video.clauses)
 
     def to_x(self, items: Clips) -> Samples:
         return items.contiguous().to(self.device)

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+from core.densities.flow import realnvp
 from core.papers import LI_2018
 from core.recipes import GAMES, TO_PRIOR, Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
 from core.theory.adversarial import Adversarial, logistic
+from core.theory.divergences import KL
 from core.theory.terms import Match, Reconstruct
 from videogen.terms import Coherence, ReconstructGist
 
@@ -32,6 +34,16 @@ RECIPES: dict[str, Recipe] = {
         (Reconstruct("x"), ReconstructGist(), TO_PRIOR),
         LI_2018,
         "a conditional VAE of the whole clip with the same networks, without a critic",
+    ),
+    "gist_flow": Recipe(
+        (
+            Reconstruct("x"),
+            ReconstructGist(),
+            Match("z", KL(), trains=("encoder", "prior")),
+        ),
+        LI_2018,
+        "gist with a flow as p(z given c): starts and phases as spread as in the data",
+        prior=realnvp,
     ),
     "gist_gan": Recipe(
         (

@@ -91,6 +91,10 @@ class Domain(ABC):
     def spec_of(self, data: Any) -> dict[str, Any]:
         """Return the specification that networks are built for, as plain values."""
 
+    def settings_of(self, data: Any) -> dict[str, Any]:
+        """Return the settings in which this data differ from the preset, none by default."""
+        return {}
+
     @abstractmethod
     def require_same_spec(self, data: Any, other: Any) -> None:
         """Raise `UserError` unless two collections hold items of one specification."""

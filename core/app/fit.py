@@ -10,7 +10,8 @@ import torch
 from core.app.configuration import Config, RunConfig
 from core.app.domain import Domain
 from core.app.model import Model
-from core.config import layered, nearest, resolve
+from core.app.warm_start import start_from
+from core.config import layered, merged, nearest, resolve
 from core.errors import ConfigError, UserError
 from core.theory.passes import Networks
 from core.training.device import (
@@ -56,6 +57,7 @@ def configure(
         domain.require_same_spec(data, other)
         values["other_sha256"] = other.digest
     chosen = domain.presets[preset].values(name, domain.recipes[name])
+    chosen = merged(chosen, domain.settings_of(data))
     complete = layered(chosen, settings or {}, values, [*asked, *assignments])
     return resolve(domain.config, complete, "the configuration")
 
@@ -122,6 +124,7 @@ def fit(
     `Stopped` where `monitor` asks for a stop. The caller's random state is left as it was.
     """
     keep_freed_memory()
+    torch.set_flush_denormal(True)  # saturated masks have such gradients: a step takes a quarter
     with isolated_random_state(device):
         torch.manual_seed(config.train.seed)
         state = _begin(build(config), config, device)
@@ -129,23 +132,6 @@ def fit(
     with Run.open(Path(to), values, config.changeable, partial(_completed, type(config))) as run:
         train_run(run, state, draw, config.train, observe(run), monitor)
     return state.ema
-
-
-def start_from(run: Run, config: Config, build: Callable[[Config], Networks]) -> Networks:
-    """Build networks that begin with a run's best EMA weights, where name and shape are the same.
-
-    Critics and whatever else differs begin anew. `UserError` where nothing is the same.
-    """
-    networks = build(config)
-    own, stored = networks.state_dict(), run.best_or_latest().group("ema")
-    same = {n: value for n, value in stored.items() if n in own and own[n].shape == value.shape}
-    if not same:
-        raise UserError(
-            f"no weights of {run.folder} fit this model: start from a run of the same --model "
-            "and --preset"
-        )
-    networks.load_state_dict(same, strict=False)
-    return networks
 
 
 def _begin(networks: Networks, config: RunConfig, device: torch.device) -> TrainState:

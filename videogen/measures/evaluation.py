@@ -29,6 +29,7 @@ from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.drawing import draw
 from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
+from videogen.shapes.steadiness import steadiness
 
 EXAMPLES = 6
 """Captions whose real and generated clip are part of the report."""
@@ -45,7 +46,8 @@ class Row:
     """The measurements of one set of clips, each with a caption.
 
     `attributes`: shares of moving shapes that the judge reads as the caption says, for each
-    attribute and for all; empty for other clips. `caption_accuracy` and `top1_accuracy`: see
+    attribute and for all; `steadiness`: the worst frame of moving shapes, see
+    `videogen.shapes.steadiness`; both are empty for other clips. `caption_accuracy` and `top1_accuracy`: see
     `metrics`, among `captions` different captions. `frechet_clips`, `frechet_frames`: squared
     Frechet distances to other real clips, in the classifier's features of clips and of chunks.
     `diversity`: difference between two clips of a caption. `reconstruction`: explained variance.
@@ -58,6 +60,7 @@ class Row:
     clips: int
     captions: int
     attributes: dict[str, float]
+    steadiness: dict[str, float]
     caption_accuracy: float
     top1_accuracy: float
     frechet_clips: float
@@ -234,6 +237,7 @@ class _Judge:
             len(clips),
             len(set(judged_by)),
             agreement(judged_by, clips) if self.is_shapes else {},
+            steadiness(judged_by, clips) if self.is_shapes and not captions else {},
             caption_accuracy(similarity, judged_by),
             top1_accuracy(similarity, judged_by),
             nan if captions else _distance(self.classifier.features, clips, group.reference),

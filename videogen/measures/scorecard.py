@@ -1,6 +1,6 @@
 """The tables and the picture of an evaluation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,15 @@ FRAMES = 8
 """Frames of a clip in the picture."""
 
 ATTRIBUTE_COLUMNS: dict[str, str] = {**{name: name for name in ATTRIBUTES}, "all": "all five"}
+
+STEADINESS = {
+    "cut": "% of shapes that lose more than a tenth of their area in some frame, as at the edge of "
+    "the picture",
+    "flicker": "largest change of colour within a clip, % of the range; median over shapes",
+    "wobble": "largest distance from the path, % of the picture's width; median over shapes",
+    "travel": "% of the way from the first frame to the last (100 is right); median over shapes",
+}
+"""The columns of the worst frames, with their meanings."""
 
 LEGEND = {
     "right caption": "% of comparisons in which a clip is more similar to its own caption than to "
@@ -70,6 +79,28 @@ def tables(report: Evaluation) -> Iterator[Table]:
             style = "bold" if row.kind == "generated" else ""
             table.add_row(row.name, *_cells(row, list(attributes)), style=style)
         yield table
+    if attributes:
+        yield _steadiness_table(report)
+
+
+def _steadiness_table(report: Evaluation) -> Table:
+    """Build the table of the worst frames of moving shapes."""
+    table = Table(
+        title="the worst frame of moving shapes",
+        title_justify="left",
+        caption=_meanings(STEADINESS),
+        caption_justify="left",
+        box=box.SIMPLE,
+        padding=0,
+    )
+    table.add_column("clips of", width=52, overflow="fold")
+    for name in STEADINESS:
+        table.add_column(name, justify="right", width=len("100.0") + 3)
+    for row in (row for row in report.rows if row.steadiness):
+        style = "bold" if row.kind == "generated" else ""
+        cells = [_percent(row.steadiness[name]) for name in STEADINESS]
+        table.add_row(f"{row.name}, {row.group}", *cells, style=style)
+    return table
 
 
 def _width(name: str) -> int:
@@ -80,8 +111,11 @@ def _width(name: str) -> int:
 
 def legend(attributes: bool) -> str:
     """List the meanings of the columns; those of `attributes` are of moving shapes only."""
-    meanings = [f"- {name}: {meaning}" for name, meaning in LEGEND.items()]
-    return "\n".join([ATTRIBUTES_LEGEND] * attributes + meanings + [ROWS_LEGEND])
+    return "\n".join([ATTRIBUTES_LEGEND] * attributes + [_meanings(LEGEND), ROWS_LEGEND])
+
+
+def _meanings(columns: Mapping[str, str]) -> str:
+    return "\n".join(f"- {name}: {meaning}" for name, meaning in columns.items())
 
 
 def _cells(row: Row, attributes: list[str]) -> list[str]:

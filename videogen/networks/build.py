@@ -8,17 +8,15 @@ from torch import nn
 from core.densities.codebook import CodePrior
 from core.densities.dequantisation import Dequantised, Levels
 from core.densities.flow import Flow
-from core.errors import ConfigError
 from core.networks.critics import JointCritic, LatentCritic
 from core.networks.generators import DCGAN, StyleBased
 from core.networks.heads import StandardNormal
 from core.recipes import Recipe
 from core.theory.passes import Networks
-from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB
+from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures, Critic, PatchCritic, shift_clips
 from videogen.networks.gist import CaptionPrior, Decoder, Encoder
-from videogen.networks.resampling import COARSEST
 from videogen.networks.text import CaptionEncoder
 from videogen.networks.translator import Translator
 
@@ -44,46 +42,23 @@ def _initialise(network: nn.Module) -> None:
 def _prior(config: VideoConfig, recipe: Recipe) -> nn.Module:
     """Return p(z given c): a Gaussian of the caption where a term trains it, otherwise N(0, I)."""
     if recipe.prior:
-        return recipe.prior(config.latent, config.text.width)
-    return CaptionPrior(config) if recipe.learns_prior else StandardNormal(config.latent)
+        return recipe.prior(config.latents, config.condition)
+    return CaptionPrior(config) if recipe.learns_prior else StandardNormal(config.latents)
 
 
 def _density(config: VideoConfig, size: int, frames: int, recipe: Recipe) -> nn.Module:
     """Return p(x given c) of clips of 8-bit pixels, by a flow over maps in time and space."""
     assert recipe.map_density
     shape = (RGB, frames, size, size)
-    flow = recipe.map_density(shape, config.text.width, config.channels)
+    flow = recipe.map_density(shape, config.condition, config.channels)
     return Dequantised(flow, Levels(256, -1.0, 1.0))
-
-
-def _require_doublings(size: int) -> None:
-    """Raise `ConfigError` unless doubling the coarsest maps leads to `size`."""
-    fitting = [COARSEST * 2**doublings for doublings in range(2, 7)]
-    if size not in fitting:
-        nearest = min(fitting, key=lambda one: abs(one - size))
-        raise ConfigError(
-            f"the networks generate {', '.join(map(str, fitting))} pixels, and these clips have "
-            f"{size}: prepare the data with --size {nearest}"
-        )
-
-
-def _require_chunks(frames: int) -> None:
-    """Raise `ConfigError` unless chunks divide `frames`."""
-    if frames % FRAMES_PER_CHUNK:
-        raise ConfigError(
-            f"the networks generate {FRAMES_PER_CHUNK} frames at a time, and these clips have "
-            f"{frames}: prepare the data with --frames {frames + 1}"
-        )
 
 
 def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recipe) -> Networks:
     """Build the networks of a recipe for clips of `frames` frames of `size` x `size` pixels.
 
-    `words`: size of the captions' vocabulary. Raises `ConfigError` for a size or a number of
-    frames that the networks cannot generate.
+    `words`: size of the captions' vocabulary.
     """
-    _require_doublings(size)
-    _require_chunks(frames)
 
     def critic(words: int | None = None) -> nn.Module:
         if recipe.patches:
@@ -101,11 +76,11 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         "critic_xz": lambda: JointCritic(
             ClipFeatures(config, size, frames),
             config.width,
-            config.latent,
+            config.latents,
             shift_clips,
             config.width,
         ),
-        "critic_z": lambda: LatentCritic(config.latent),
+        "critic_z": lambda: LatentCritic(config.latents),
     }
     if recipe.other:  # z is a clip of the other collection
         builders |= dict.fromkeys(("encoder", "decoder"), lambda: Translator(config))

@@ -1,13 +1,13 @@
 """Chunks: consecutive frames that share one two-dimensional map, in its channels.
 
 Neighbouring frames differ little, so a convolution over the channels of a chunk replaces a
-three-dimensional one at a fraction of its cost.
+three-dimensional one at a fraction of its cost. The last frame of an odd number is repeated.
 
->>> import torch
->>> split_chunks(torch.zeros(2, 3, 16, 32, 32)).shape
+>>> split_chunks(torch.zeros(2, 3, 15, 32, 32)).shape
 torch.Size([2, 8, 6, 32, 32])
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -20,13 +20,21 @@ Chunks = Float[Tensor, "batch chunk chunk_channel height width"]
 """The channels are the frames of a chunk in order, each with its channels."""
 
 
+def chunks_of(frames: int) -> int:
+    """Return the number of chunks that `frames` frames fill, the last perhaps in part."""
+    return -(-frames // FRAMES_PER_CHUNK)
+
+
 def split_chunks(clips: Clips) -> Chunks:
     """Split clips along time; `join_chunks` is the inverse."""
+    if missing := -clips.shape[2] % FRAMES_PER_CHUNK:
+        clips = torch.cat([clips, clips[:, :, -missing:]], 2)
     chunks = clips.unflatten(2, (-1, FRAMES_PER_CHUNK))  # [batch rgb chunk frame height width]
     return chunks.permute(0, 2, 3, 1, 4, 5).flatten(2, 3)  # [batch chunk (frame rgb) height width]
 
 
-def join_chunks(chunks: Chunks) -> Float[Tensor, "batch channel time height width"]:
-    """Join chunks along time; frames may have other channels than red, green and blue."""
-    frames = chunks.unflatten(2, (FRAMES_PER_CHUNK, -1))  # [batch chunk frame channel row column]
-    return frames.flatten(1, 2).transpose(1, 2)  # [batch channel time height width]
+def join_chunks(chunks: Chunks, frames: int) -> Float[Tensor, "batch channel time height width"]:
+    """Join chunks to `frames` frames, which may have other channels than red, green and blue."""
+    joined = chunks.unflatten(2, (FRAMES_PER_CHUNK, -1))  # [batch chunk frame channel row column]
+    joined = joined.flatten(1, 2)[:, :frames]  # [batch time channel row column]
+    return joined.transpose(1, 2)  # [batch channel time height width]

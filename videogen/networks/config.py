@@ -11,7 +11,8 @@ from videogen.networks.text import TextConfig
 class VideoConfig(Strict):
     """Sizes of the networks, and parts that can be left out for comparison.
 
-    `latent`: dimensions of z; the first half conditions the gist. `channels`: channels of the
+    `clauses`: the most clauses of a caption that have a layer of the clip and latents of their
+    own. `latent`: latents of a clause; the first half conditions the gist. `channels`: channels of the
     generator's finest maps and of a flow's couplings, `critic_channels` of the critic's. `width`:
     units of hidden layers. `seen_frames`: frames that the encoder reads, evenly spaced (1, as in
     the paper: the first). `filters`: basis filters of Text2Filter. `pixel_std`: standard deviation
@@ -21,6 +22,7 @@ class VideoConfig(Strict):
     fades in.
     """
 
+    clauses: int = Field(default=1, ge=1, le=8)
     latent: int = Field(default=16, ge=4)
     channels: int = Field(default=32, ge=4)
     critic_channels: int = Field(default=24, ge=4)
@@ -33,3 +35,18 @@ class VideoConfig(Strict):
     blocks: Literal["paper", "dcgan", "style", "growing"] = "paper"
     level_steps: int = Field(default=500, gt=0)
     text: TextConfig = TextConfig()
+
+    @property
+    def latents(self) -> int:
+        """Return the dimensions of z."""
+        return self.clauses * self.latent
+
+    @property
+    def condition(self) -> int:
+        """Return the dimensions of the condition c."""
+        return self.clauses * self.text.width
+
+    @property
+    def condition_of_clause(self) -> int:
+        """Return the dimensions of a clause's condition beside the others' sum, if any."""
+        return self.text.width * min(self.clauses, 2)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from core.networks.augmentation import shifted
 from core.theory.shapes import Features, Scores
 from videogen.files.clip import Clips
-from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, split_chunks
+from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, chunks_of, split_chunks
 from videogen.networks.config import VideoConfig
 from videogen.networks.resampling import Downsampler, convolution
 from videogen.networks.text import CaptionEncoder, Tokens
@@ -29,7 +29,7 @@ class ClipFeatures(nn.Module):
             nn.Linear(self.downsample.features, config.width), nn.LeakyReLU(0.2)
         )
         self.whole = nn.Sequential(
-            nn.Linear(config.width * (frames // FRAMES_PER_CHUNK), config.width), nn.LeakyReLU(0.2)
+            nn.Linear(config.width * chunks_of(frames), config.width), nn.LeakyReLU(0.2)
         )
 
     def forward(self, clips: Clips) -> Features:
@@ -61,7 +61,7 @@ class Critic(nn.Module):
         self.head = nn.Linear(config.width, 1)
         if words is not None:
             self.caption = CaptionEncoder(config.text, words)
-            self.projection = nn.Linear(config.text.width, config.width)
+            self.projection = nn.Linear(config.condition, config.width)
 
     def features(self, clips: Clips, tokens: Tokens | None = None) -> Features:
         """Return the clips' features, which do not depend on the captions."""
@@ -101,7 +101,7 @@ class PatchCritic(nn.Module):
         self.head = nn.Linear(self.width, 1)
         if words is not None:
             self.caption = CaptionEncoder(config.text, words)
-            self.projection = nn.Linear(config.text.width, self.width)
+            self.projection = nn.Linear(config.condition, self.width)
 
     def features(self, clips: Clips, tokens: Tokens | None = None) -> Features:
         """Return the mean of the patches' features, which do not depend on the captions."""

@@ -7,8 +7,13 @@
                   filter      the gist is convolved with a kernel that depends on c (Text2Filter)
                   streams     clip = mask * foreground + (1 - mask) * background
 
+Where captions may have several clauses, each has latents of its own, is filtered out of the gist
+by its own kernel, and has a foreground and a mask of its own: masks are a softmax over the
+background, whose logit is 0, and the clauses. For one clause that is the paper's sigmoid.
+
 The paper gives no sizes. These are small enough for a CPU: frames are generated in chunks by
-two-dimensional convolutions, mostly at a quarter of the area.
+two-dimensional convolutions, mostly at a quarter of the area. A chunk is a function of its time,
+so that a clip can be sampled at any times.
 """
 
 import math
@@ -21,16 +26,20 @@ from torch.nn import functional as F
 
 from core.networks.generators import ProgressiveGenerator
 from core.networks.heads import MLP, PosteriorHead
-from core.theory.distributions import Delta, Distribution, Gaussian, as_gaussian
+from core.theory.distributions import Delta, Distribution, as_gaussian
 from core.theory.shapes import Features, Latents, Losses, Samples
 from videogen.files.clip import Clips, Images
-from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, join_chunks
+from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, chunks_of, join_chunks
+from videogen.networks.clauses import ByClause, Present, by_clause, joined, others, present
 from videogen.networks.config import VideoConfig
-from videogen.networks.resampling import Downsampler, Maps, generator
+from videogen.networks.resampling import Downsampler, Grid, Maps, generator
 from videogen.networks.text import Condition
 
-Masks = Float[Tensor, "batch 1 time height width"]
-"""Weight of the foreground, in [0, 1]."""
+Masks = Float[Tensor, "batch clause 1 time height width"]
+"""Weight of each clause's foreground, in [0, 1]."""
+Foregrounds = Float[Tensor, "batch clause 3 time height width"]
+Times = Float[Tensor, " time"]
+"""In frames, from 0; between two frames lie the moments that training did not show."""
 
 HARMONICS = 6
 """Sines and cosines of the time embedding."""
@@ -62,8 +71,8 @@ class Text2Filter(nn.Module):
 class ClipByGist(Distribution):
     """p(clip given z, c), computed lazily: a term of the gist alone never decodes the clip."""
 
-    def __init__(self, decoder: "Decoder", z: Latents, c: Condition):
-        self._decoder, self._z, self._c = decoder, z, c
+    def __init__(self, decoder: "Decoder", z: Latents, c: Condition, times: Times | None = None):
+        self._decoder, self._z, self._c, self._times = decoder, z, c, times
 
     @cached_property
     def gist(self) -> Delta:
@@ -71,15 +80,20 @@ class ClipByGist(Distribution):
         return Delta(self._decoder.gist_image(self._z, self._c), self._decoder.pixel_std)
 
     @cached_property
-    def streams(self) -> tuple[Clips, Masks, Images]:
-        """Return foreground, mask and background."""
+    def streams(self) -> tuple[Foregrounds, Masks, Images]:
+        """Return the foreground and the mask of each clause, and the background."""
         gist = self.gist.mean if self._decoder.has_gist else None
-        return self._decoder.streams(self._z, self._c, gist)
+        return self._decoder.streams(self._z, self._c, gist, self._times)
 
     @property
     def parts(self) -> dict[str, Tensor]:
-        """Return the layers of the clip by name: the mask in [0, 1], all others in [-1, 1]."""
-        foreground, mask, background = self.streams
+        """Return the layers of the clip by name: the mask in [0, 1], all others in [-1, 1].
+
+        Of several clauses the masks are added, and the foregrounds weighted by them.
+        """
+        foregrounds, masks, background = self.streams
+        mask = masks.sum(1)  # [batch 1 time height width]
+        foreground = (masks * foregrounds).sum(1) / mask.clamp(min=1e-6)
         parts = {"background": background, "mask": mask, "foreground": foreground}
         return {"gist": self.gist.mean, **parts} if self._decoder.has_gist else parts
 
@@ -89,9 +103,9 @@ class ClipByGist(Distribution):
 
     @cached_property
     def mean(self) -> Clips:
-        foreground, mask, background = self.streams
-        background = background[:, :, None].expand_as(foreground)  # [batch rgb time height width]
-        return torch.lerp(background, foreground, mask.expand_as(foreground))
+        foregrounds, masks, background = self.streams
+        moving = foregrounds - background[:, None, :, None]  # [batch clause rgb time height width]
+        return background[:, :, None] + (masks * moving).sum(1)  # [batch rgb time height width]
 
     @property
     def representative(self) -> Clips:
@@ -106,27 +120,30 @@ class ClipByGist(Distribution):
 
 
 class Decoder(nn.Module):
-    """Map z and c to p(clip given z, c): a gist and two streams (Vondrick et al., NIPS 2016)."""
+    """Map z and c to p(clip given z, c): a gist and streams (Vondrick et al., NIPS 2016)."""
 
     def __init__(self, config: VideoConfig, size: int, frames: int):
         super().__init__()
+        self.clauses, self.grid = config.clauses, Grid.of(size)
         self.frames, self.pixel_std, self.has_gist = frames, config.pixel_std, config.gist
         self.gist_latent = config.latent // 2
-        width, c = config.width, config.text.width
+        width, c = config.width, config.condition_of_clause
         inputs = config.latent + c
         if config.gist:
+            layer = RGB + (config.clauses > 1)
             self.gist_code = nn.Sequential(MLP(self.gist_latent + c, width), nn.LeakyReLU(0.2))
-            self.gist = generator(config, size, RGB)
-            self.filter = Text2Filter(c, config.filters, config.text_filter)
-            self.downsample = Downsampler(config.filters, config.channels, size // 2)
+            self.gist = generator(config, self.grid, layer)
+            self.filter = Text2Filter(config.text.width, config.filters, config.text_filter)
+            self.downsample = Downsampler(config.filters, config.channels, -(-size // 2))
             inputs = config.latent - self.gist_latent + c + self.downsample.features
         self.whole = nn.Sequential(MLP(inputs, width, width), nn.LeakyReLU(0.2))
         self.chunk = nn.Sequential(MLP(width + 2 * HARMONICS, width, width), nn.LeakyReLU(0.2))
-        self.foreground = generator(config, size, FRAMES_PER_CHUNK * (RGB + 1))
-        self.background = generator(config, size, RGB)
+        self.foreground = generator(config, self.grid, FRAMES_PER_CHUNK * (RGB + 1))
+        self.background = generator(config, self.grid, RGB)
 
-    def forward(self, z: Latents, c: Condition) -> ClipByGist:
-        return ClipByGist(self, z, c)
+    def forward(self, z: Latents, c: Condition, times: Times | None = None) -> ClipByGist:
+        """Return the clip at `times`, by default at those of the frames in training."""
+        return ClipByGist(self, z, c, times)
 
     def to_current_resolution(self, clips: Clips) -> Clips:
         """Blur clips to the resolution that a progressively grown generator has reached."""
@@ -134,45 +151,93 @@ class Decoder(nn.Module):
             return clips
         frames = clips.transpose(1, 2)  # [batch time rgb height width]
         fine = self.foreground.to_current_resolution(
-            frames.flatten(0, 1)  # [(batch time) rgb height width]
+            self.grid.pad(frames.flatten(0, 1))  # [(batch time) rgb height width]
         )
-        return fine.unflatten(0, frames.shape[:2]).transpose(1, 2)  # [batch rgb time height width]
+        fine = self.grid.crop(fine).unflatten(0, frames.shape[:2])  # [batch time rgb height width]
+        return fine.transpose(1, 2)  # [batch rgb time height width]
 
     def gist_of(self, clips: Clips) -> Images:
         """Return the target of the gist: the first frame."""
         return clips[:, :, 0]
 
     def gist_image(self, z: Latents, c: Condition) -> Images:
-        """Generate the gist."""
-        code = self.gist_code(torch.cat([z[:, : self.gist_latent], c], 1))
-        return self.gist(code).float()
+        """Generate the gist: of several clauses' images a softmax takes each pixel from one."""
+        latents = by_clause(z, self.clauses)[..., : self.gist_latent]
+        own, rest = by_clause(c, self.clauses), others(c, self.clauses)
+        codes = self.gist_code(torch.cat([latents, own, rest], 2))
+        there = present(c, self.clauses)
+        layers = self._drawn(self.gist, codes, there)
+        if self.clauses == 1:
+            return layers[:, 0]
+        images, logits = layers.split((RGB, 1), 2)
+        weights = _hidden(logits, there).softmax(1)
+        return (weights * images).sum(1)  # [batch rgb height width]
 
     def streams(
-        self, z: Latents, c: Condition, gist: Images | None
-    ) -> tuple[Clips, Masks, Images]:
-        """Generate foreground, mask and background."""
-        code = self.whole(self._inputs(z, c, gist))
-        codes = self._chunk_codes(code)
-        maps = self.foreground(codes.flatten(0, 1)).float()  # [(batch chunk) channel height width]
-        chunks = maps.unflatten(0, codes.shape[:2])  # [batch chunk channel height width]
-        foreground, mask = join_chunks(chunks).contiguous().split((RGB, 1), 1)
-        return foreground, torch.sigmoid(mask), self.background(code).float()
+        self, z: Latents, c: Condition, gist: Images | None, times: Times | None = None
+    ) -> tuple[Foregrounds, Masks, Images]:
+        """Generate the foreground and the mask of each clause, and the background."""
+        there = present(c, self.clauses)
+        codes = self.whole(self._inputs(z, c, gist))  # [batch clause code]
+        count = there.sum(1, keepdim=True)
+        mean = (codes * there[..., None]).sum(1) / count  # [batch code]
+        background = self.grid.crop(self.background(mean).float())
+        foregrounds, logits = self._frames(codes, there, times).split((RGB, 1), 2)
+        zero = torch.zeros_like(logits[:, :1])  # the background's
+        masks = torch.cat([zero, _hidden(logits, there)], 1).softmax(1)[:, 1:]
+        return foregrounds, masks, background
 
-    def _inputs(self, z: Latents, c: Condition, gist: Images | None) -> Features:
+    def _drawn(self, network: nn.Module, codes: Tensor, there: Present) -> Tensor:
+        """Generate maps from codes [batch clause *any code], 0 for a clause that is not there."""
+        chosen = codes.flatten(0, 1)[there.flatten()]  # [present *any code]
+        maps = self.grid.crop(network(chosen.flatten(0, -2)).float())
+        maps = maps.unflatten(0, chosen.shape[:-1])  # [present *any channel height width]
+        if self.clauses > 1:
+            every = maps.new_zeros(there.numel(), *maps.shape[1:])
+            maps = every.index_put((there.flatten(),), maps)  # [(batch clause) *any ...]
+        return maps.unflatten(0, there.shape)  # [batch clause *any channel height width]
+
+    def _inputs(self, z: Latents, c: Condition, gist: Images | None) -> ByClause:
+        latents, own = by_clause(z, self.clauses), by_clause(c, self.clauses)
+        rest = others(c, self.clauses)
         if gist is None:
-            return torch.cat([z, c], 1)
-        filtered = self.downsample(self.filter(gist, c))
-        return torch.cat([z[:, self.gist_latent :], c, filtered], 1)
+            return torch.cat([latents, own, rest], 2)
+        images = gist.repeat_interleave(self.clauses, 0)  # [(batch clause) rgb height width]
+        filtered = self.downsample(self.filter(images, own.flatten(0, 1)))
+        filtered = filtered.unflatten(0, own.shape[:2])  # [batch clause feature]
+        return torch.cat([latents[..., self.gist_latent :], own, filtered, rest], 2)
 
-    def _chunk_codes(self, code: Features) -> Float[Tensor, "batch chunk code"]:
-        """Return a code for each chunk, from the clip's code and an embedding of the time."""
-        count = self.frames // FRAMES_PER_CHUNK
-        time = torch.linspace(0, math.pi, count, device=code.device)
-        angles = time[:, None] * torch.arange(1, HARMONICS + 1, device=code.device)
+    def _frames(
+        self, codes: ByClause, there: Present, times: Times | None
+    ) -> Float[Tensor, "batch clause channel time height width"]:
+        """Generate foreground and mask logit of each clause at each time."""
+        if times is None:
+            chunks = torch.arange(float(chunks_of(self.frames)), device=codes.device)
+            drawn = self._drawn(self.foreground, self._chunk_codes(codes, chunks), there)
+            return join_chunks(drawn.flatten(0, 1), self.frames).unflatten(0, there.shape)
+        number = times.floor() % FRAMES_PER_CHUNK  # the frame in its chunk
+        chunks, chunk = ((times - number) / FRAMES_PER_CHUNK).unique(return_inverse=True)
+        drawn = self._drawn(self.foreground, self._chunk_codes(codes, chunks), there)
+        drawn = drawn.unflatten(3, (FRAMES_PER_CHUNK, -1))  # [... chunk frame channel row column]
+        return drawn[:, :, chunk, number.long()].movedim(2, 3)  # [... channel time row column]
+
+    def _chunk_codes(
+        self, codes: ByClause, chunks: Float[Tensor, " chunk"]
+    ) -> Float[Tensor, "batch clause chunk code"]:
+        """Return a code for each chunk, from the clause's code and an embedding of the time."""
+        last = max(1, chunks_of(self.frames) - 1)
+        angles = math.pi / last * chunks[:, None]
+        angles = angles * torch.arange(1, HARMONICS + 1, device=codes.device)
         embedding = torch.cat([angles.sin(), angles.cos()], 1)
-        embedding = embedding.expand(len(code), -1, -1)  # [batch chunk harmonic]
-        codes = code[:, None].expand(-1, count, -1)  # [batch chunk code]
-        return self.chunk(torch.cat([codes, embedding], 2))
+        embedding = embedding.expand(*codes.shape[:2], -1, -1)  # [batch clause chunk harmonic]
+        codes = codes[:, :, None].expand(-1, -1, len(chunks), -1)  # [batch clause chunk code]
+        return self.chunk(torch.cat([codes, embedding], 3))
+
+
+def _hidden(logits: Tensor, there: Present) -> Tensor:
+    """Return the logits of masks, those of clauses that are not there without any weight."""
+    absent = ~there.view(*there.shape, *[1] * (logits.ndim - 2))
+    return logits.masked_fill(absent, -math.inf)
 
 
 class Encoder(nn.Module):
@@ -180,26 +245,31 @@ class Encoder(nn.Module):
 
     def __init__(self, config: VideoConfig, size: int, kind: type[Distribution]):
         super().__init__()
-        self.seen_frames = config.seen_frames
+        self.seen_frames, self.clauses = config.seen_frames, config.clauses
         self.downsample = Downsampler(RGB * config.seen_frames, config.channels, size)
-        self.body = nn.Sequential(
-            MLP(self.downsample.features + config.text.width, config.width), nn.LeakyReLU(0.2)
-        )
+        inputs = self.downsample.features + config.condition_of_clause
+        self.body = nn.Sequential(MLP(inputs, config.width), nn.LeakyReLU(0.2))
         self.head = PosteriorHead(config.width, config.latent, kind)
 
     def forward(self, clips: Clips, c: Condition) -> Distribution:
         last = clips.shape[2] - 1
         times = torch.linspace(0, last, self.seen_frames).round().long()  # a single one: frame 0
         images = clips[:, :, times].flatten(1, 2)  # [batch (rgb frame) height width]
-        return self.head(self.body(torch.cat([self.downsample(images), c], 1)))
+        features = self.downsample(images)[:, None].expand(-1, self.clauses, -1)
+        own, rest = by_clause(c, self.clauses), others(c, self.clauses)
+        read = self.body(torch.cat([features, own, rest], 2))  # [batch clause code]
+        return joined(self.head(read.flatten(0, 1)), self.clauses)
 
 
 class CaptionPrior(nn.Module):
-    """Map c to p(z given c), a diagonal Gaussian."""
+    """Map c to p(z given c), a diagonal Gaussian for each clause."""
 
     def __init__(self, config: VideoConfig):
         super().__init__()
-        self.layers = MLP(config.text.width, config.width, 2 * config.latent)
+        self.clauses = config.clauses
+        self.layers = MLP(config.condition_of_clause, config.width, 2 * config.latent)
 
-    def forward(self, batch: int, c: Condition) -> Gaussian:
-        return as_gaussian(self.layers(c))
+    def forward(self, batch: int, c: Condition) -> Distribution:
+        own, rest = by_clause(c, self.clauses), others(c, self.clauses)
+        numbers = self.layers(torch.cat([own, rest], 2))  # [batch clause number]
+        return joined(as_gaussian(numbers.flatten(0, 1)), self.clauses)

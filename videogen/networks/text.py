@@ -5,6 +5,8 @@
 torch.Size([2, 32, 13])
 >>> captions.unknown("a rde circle")
 ['rde']
+>>> Captions(words=("a", "dog", "cat"), clauses=2).clauses_of("a dog and a cat and a rat")
+[['a', 'dog'], ['a', 'cat', 'and', 'a', 'rat']]
 
 A word's token is its index in the vocabulary with its hashed letter triples (letter-trigram
 hashing; Huang et al., Learning Deep Structured Semantic Models, CIKM 2013): a word that is unknown
@@ -15,24 +17,32 @@ import re
 import zlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from core.config import Strict
 
 WORDS = 32
-"""Words of a caption that are encoded; further ones are cut off."""
+"""Words of a clause that are encoded; further ones are cut off."""
+JOINS = "and"
+"""The word between two clauses."""
 TRIPLES = 12
 """Letter triples of a word that are encoded."""
 BUCKETS = 2048
 """Buckets of the hash of letter triples; 0 is padding."""
 
 Tokens = Int[Tensor, "batch word token"]
-"""A word: its index in the vocabulary (0: padding, 1: unknown, 2...: known), then triples."""
+"""A word: its index in the vocabulary (0: padding, 1: unknown, 2...: known), then triples.
+
+Each clause has `WORDS` words, padded.
+"""
 Condition = Float[Tensor, "batch condition"]
+Words = Float[Tensor, "batch word condition"]
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
@@ -65,20 +75,34 @@ def _triples(word: str) -> tuple[int, ...]:
 
 
 class Captions:
-    """Tokeniser of captions, with the vocabulary of the training captions."""
+    """Tokeniser of captions, with the vocabulary of the training captions.
 
-    def __init__(self, words: Sequence[str]):
+    `clauses`: the most clauses of a caption that are encoded apart.
+    """
+
+    def __init__(self, words: Sequence[str], clauses: int = 1):
         self.index = {word: n for n, word in enumerate(words, 2)}
+        self.clauses = clauses
 
     def encode(self, captions: Sequence[str]) -> Tokens:
-        """Return the tokens of captions, padded with 0 and cut off after `WORDS` words."""
-        tokens = torch.zeros(len(captions), WORDS, 1 + TRIPLES, dtype=torch.int64)
+        """Return the tokens of captions, each clause padded with 0 and cut off after `WORDS`."""
+        tokens = torch.zeros(len(captions), self.clauses, WORDS, 1 + TRIPLES, dtype=torch.int64)
         for row, caption in zip(tokens, captions, strict=True):
-            words = words_of(caption)[:WORDS]
-            if words:
-                encoded = [(self.index.get(word, 1), *_triples(word)) for word in words]
-                row[: len(words)] = torch.tensor(encoded)
-        return tokens
+            for clause, words in zip(row, self.clauses_of(caption), strict=False):
+                if words := words[:WORDS]:
+                    encoded = [(self.index.get(word, 1), *_triples(word)) for word in words]
+                    clause[: len(words)] = torch.tensor(encoded)
+        return tokens.flatten(1, 2)  # [batch (clause word) token]
+
+    def clauses_of(self, caption: str) -> list[list[str]]:
+        """Return the words of each clause; what is beyond the most clauses stays in the last."""
+        clauses: list[list[str]] = [[]]
+        for word in words_of(caption):
+            if word == JOINS and clauses[-1] and len(clauses) < self.clauses:
+                clauses.append([])
+            else:
+                clauses[-1].append(word)
+        return clauses
 
     def unknown(self, caption: str) -> list[str]:
         """Return the words of a caption that are not in the vocabulary."""
@@ -86,39 +110,76 @@ class Captions:
 
 
 class TextConfig(Strict):
-    """Sizes of the caption encoder: `width` of word embeddings and of c, `layers` of the GRU."""
+    """The caption encoder: its `reader` of words, the `width` of word embeddings and of c.
 
+    "gru" reads the words of a clause in both directions, in so many `layers`. "ngrams" adds up
+    what three words after each other say (a convolution, as in TFGAN): halves of a caption that
+    were trained on apart then add up as those that were trained on together.
+    """
+
+    reader: Literal["gru", "ngrams"] = "gru"
     width: int = Field(default=128, gt=0)
     layers: int = Field(default=1, gt=0)
 
 
+class GRUReader(nn.Module):
+    """Map word embeddings to the last states of a bidirectional GRU, then a dense layer."""
+
+    def __init__(self, config: TextConfig):
+        super().__init__()
+        width = config.width
+        self.gru = nn.GRU(width, width // 2, config.layers, batch_first=True, bidirectional=True)
+        self.out = nn.Sequential(nn.Linear(width, width), nn.LeakyReLU(0.2))
+
+    def forward(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
+        packed = nn.utils.rnn.pack_padded_sequence(
+            words, lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        _, last = self.gru(packed)
+        return self.out(torch.cat([last[-2], last[-1]], 1))
+
+
+class NGramReader(nn.Module):
+    """Map word embeddings to the mean over words of what each says between its neighbours."""
+
+    def __init__(self, config: TextConfig):
+        super().__init__()
+        self.ngrams = nn.Conv1d(config.width, config.width, 3, padding=1)
+        self.out = nn.Linear(config.width, config.width)
+
+    def forward(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
+        number = torch.arange(words.shape[1], device=words.device)
+        said = (number < lengths[:, None])[..., None]  # [batch word 1]
+        read = self.ngrams((words * said).mT).mT  # [batch word condition]
+        read = F.leaky_relu(read, 0.2) * said
+        return self.out(read.sum(1) / lengths[:, None])
+
+
+READERS = {"gru": GRUReader, "ngrams": NGramReader}
+
+
 class CaptionEncoder(nn.Module):
-    """Map tokens to the condition c: word embeddings, then a bidirectional GRU."""
+    """Map tokens to the condition c: for each clause word embeddings, then their reader."""
 
     def __init__(self, config: TextConfig, words: int):
         super().__init__()
         self.word = nn.Embedding(words + 2, config.width, padding_idx=0)
         self.triple = nn.EmbeddingBag(BUCKETS, config.width, mode="mean", padding_idx=0)
-        self.gru = nn.GRU(
-            config.width, config.width // 2, config.layers, batch_first=True, bidirectional=True
-        )
-        self.out = nn.Sequential(nn.Linear(config.width, config.width), nn.LeakyReLU(0.2))
+        self.reader = READERS[config.reader](config)
 
     def forward(self, tokens: Tokens) -> Condition:
+        clauses = tokens.unflatten(1, (-1, WORDS))  # [batch clause word token]
+        codes = self._read(clauses.flatten(0, 1))  # [(batch clause) condition]
+        codes = codes.unflatten(0, clauses.shape[:2])  # [batch clause condition]
+        there = clauses[:, :, 0, 0] > 0
+        there[:, 0] = True
+        return (codes * there[..., None]).flatten(1)  # [batch (clause condition)]
+
+    def _read(self, tokens: Tokens) -> Condition:
         lengths = (tokens[..., 0] > 0).sum(1)
         tokens = tokens[:, : max(1, int(lengths.max()))]
         triples = self.triple(tokens[..., 1:].flatten(0, 1))  # [(batch word) condition]
         triples = triples.unflatten(0, tokens.shape[:2])  # [batch word condition]
         words = self.word(tokens[..., 0]) + triples
         with torch.autocast(tokens.device.type, enabled=False):
-            return self.out(self._last_states(words.float(), lengths))
-
-    def _last_states(
-        self, words: Float[Tensor, "batch word condition"], lengths: Int[Tensor, " batch"]
-    ) -> Condition:
-        """Return the final state of each direction, concatenated; padding has no influence."""
-        packed = nn.utils.rnn.pack_padded_sequence(
-            words, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        _, last = self.gru(packed)
-        return torch.cat([last[-2], last[-1]], 1)
+            return self.reader(words.float(), lengths.clamp(min=1))

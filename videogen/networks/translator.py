@@ -8,6 +8,7 @@ chunks. The output is added to the input, so that an untrained translator is the
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from core.theory.distributions import Delta
 from videogen.files.clip import Clips
@@ -18,6 +19,8 @@ from videogen.networks.text import Condition
 
 BLOCKS = 3
 """Residual blocks."""
+QUARTER = 4
+"""Pixels of a side that become one position of the blocks' maps."""
 
 
 def _zero(layer: nn.Module) -> None:
@@ -61,9 +64,12 @@ class Translator(nn.Module):
         _zero(self.upsample[2])
 
     def forward(self, clips: Clips, c: Condition | None = None) -> Delta:
-        chunks = split_chunks(clips)
+        size = clips.shape[-1]
+        beyond = -size % QUARTER  # its sides are halved twice
+        chunks = split_chunks(F.pad(clips, (0, beyond, 0, beyond, 0, 0), "replicate"))
         maps = self.downsample(chunks.flatten(0, 1))  # [(batch chunk) channel row column]
         maps = self.blocks(maps.unflatten(0, chunks.shape[:2]))  # [batch chunk channel row column]
         change = self.upsample(maps.flatten(0, 1))  # [(batch chunk) (frame rgb) height width]
         change = change.float().view_as(chunks)
-        return Delta(clips + join_chunks(change), self.pixel_std)
+        changes = join_chunks(change, clips.shape[2])[..., :size, :size]
+        return Delta(clips + changes, self.pixel_std)

@@ -55,6 +55,20 @@ def judge(clips: Clips, shapes: int = 1) -> list[tuple[Shape, ...]]:
     return list(zip(*verdicts, strict=True))
 
 
+def covers_of(light: Clips, shapes: Sequence[Sequence[Shape]]) -> list[Coverage]:
+    """Return the coverage of each clip's first shape, of its second, ..., by their colours.
+
+    `light`: clips in [0, 1], each with as many shapes. A single shape has all that is covered.
+    """
+    cover = light.amax(1)  # [batch time height width]
+    cover = torch.where(cover < NOISE, 0.0, cover)
+    if len(shapes[0]) == 1:
+        return [cover]
+    colours, names = _nearest_colours(light, cover), list(COLOURS)
+    numbers = torch.tensor([[names.index(one.colour) for one in clip] for clip in shapes])
+    return [cover * (colours == number[:, None, None, None]) for number in numbers.T]
+
+
 def _nearest_colours(light: Tensor, cover: Coverage) -> Int[Tensor, "batch time height width"]:
     """Return the index of the colour nearest to each pixel's own."""
     pure = light / cover.clamp(min=NOISE)[:, None]
@@ -66,7 +80,7 @@ def _nearest_colours(light: Tensor, cover: Coverage) -> Int[Tensor, "batch time 
 
 def _recognise(cover: Coverage, colours: Choice, scale: float) -> list[Shape]:
     """Return the shape of each clip, given the index of its colour."""
-    centres = _centres(cover)
+    centres = centres_of(cover)
     drawings = _best_drawings(cover, centres, scale).tolist()
     motions = _best_motions(centres, scale).tolist()
     kind_names = [*itertools.product(KINDS, SIZES), (NONE, NONE)]  # -1 is the last of each list
@@ -78,7 +92,7 @@ def _recognise(cover: Coverage, colours: Choice, scale: float) -> list[Shape]:
     return shapes
 
 
-def _centres(cover: Coverage) -> Points:
+def centres_of(cover: Coverage) -> Points:
     """Return the centre of mass of each frame; of an empty frame its middle."""
     size = cover.shape[-1]
     pixels = (torch.arange(size) + 0.5) / size

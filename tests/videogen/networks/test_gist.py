@@ -53,12 +53,13 @@ def test_a_clip_is_a_mixture_of_foreground_and_background_by_the_mask():
     passes = Passes(networks_of(), batch())
     clip = generated(passes)
     foreground, mask, background = clip.streams
-    assert foreground.shape == (3, 3, FRAMES, SIZE, SIZE)
-    assert mask.shape == (3, 1, FRAMES, SIZE, SIZE)
+    assert foreground.shape == (3, 1, 3, FRAMES, SIZE, SIZE)
+    assert mask.shape == (3, 1, 1, FRAMES, SIZE, SIZE)
     assert background.shape == (3, 3, SIZE, SIZE)
     assert mask.min() >= 0
     assert mask.max() <= 1
-    torch.testing.assert_close(clip.mean, mask * foreground + (1 - mask) * background[:, :, None])
+    mixed = mask[:, 0] * foreground[:, 0] + (1 - mask[:, 0]) * background[:, :, None]
+    torch.testing.assert_close(clip.mean, mixed)
     assert clip.gist.mean.shape == (3, 3, SIZE, SIZE)
     assert set(clip.parts) == {"gist", "background", "mask", "foreground"}
 
