@@ -141,7 +141,7 @@ def _enlarged(pixels: Pixels, axis: int, share: float, place: float) -> Pixels:
     before = np.floor(at.clip(0, size - 1)).astype(np.int64)
     after = np.minimum(before + 1, size - 1)
     weight = (at.clip(0, size - 1) - before).astype(np.float32)
-    weight = weight.reshape([-1 if n == axis else 1 for n in range(4)])  # one axis of four
+    weight = weight.reshape([-1 if n == axis else 1 for n in range(4)])  # [*1 size *1]
     first, second = pixels.take(before, axis), pixels.take(after, axis)
     return first + weight * (second - first)
 

@@ -23,7 +23,7 @@ from videogen.files.clip import Clips, to_clips
 from videogen.model import CaptionedClips
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures
-from videogen.networks.text import CaptionEncoder, Captions, TextConfig, Tokens
+from videogen.networks.text import Captions, TextConfig, Tokens, caption_encoder
 
 Embeddings = Float[Tensor, "batch embedding"]
 """Unit vectors."""
@@ -46,7 +46,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.captions = Captions(words)
         self.clip = ClipFeatures(SIZES, size, frames)
-        self.caption = CaptionEncoder(SIZES.text, len(words))
+        self.caption = caption_encoder(SIZES.text, len(words))
         self.clip_out = nn.Linear(SIZES.width, SIZES.width)
         self.caption_out = nn.Linear(SIZES.text.width, SIZES.width)
         self.log_scale = nn.Parameter(torch.tensor(SCALE).log())

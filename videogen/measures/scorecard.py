@@ -25,8 +25,8 @@ FRAMES = 8
 ATTRIBUTE_COLUMNS: dict[str, str] = {**{name: name for name in ATTRIBUTES}, "all": "all five"}
 
 STEADINESS = {
-    "cut": "% of shapes that lose more than a tenth of their area in some frame, as at the edge of "
-    "the picture",
+    "cut": "% of shapes that lose more than a tenth of their area in some frame, as at the edge "
+    "of the picture",
     "flicker": "largest change of colour within a clip, % of the range; median over shapes",
     "wobble": "largest distance from the path, % of the picture's width; median over shapes",
     "travel": "% of the way from the first frame to the last (100 is right); median over shapes",

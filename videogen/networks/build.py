@@ -17,7 +17,7 @@ from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures, Critic, PatchCritic, shift_clips
 from videogen.networks.gist import CaptionPrior, Decoder, Encoder
-from videogen.networks.text import CaptionEncoder
+from videogen.networks.text import caption_encoder
 from videogen.networks.translator import Translator
 
 SELF_INITIALISED = (Flow, CodePrior, Translator, DCGAN, StyleBased)
@@ -70,7 +70,7 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         "decoder": lambda: Decoder(config, size, frames),
         "prior": lambda: _prior(config, recipe),
         "density": lambda: _density(config, size, frames, recipe),
-        "condition": lambda: CaptionEncoder(config.text, words),
+        "condition": lambda: caption_encoder(config.text, words),
         "critic_x": critic,
         "critic_xc": lambda: critic(words),
         "critic_xz": lambda: JointCritic(

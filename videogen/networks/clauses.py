@@ -19,7 +19,7 @@ from core.theory.distributions import Delta, Distribution, Gaussian
 
 ByClause = Float[Tensor, "batch clause number"]
 Present = Bool[Tensor, "batch clause"]
-"""Whether a caption has the clause."""
+"""True where a caption has the clause."""
 
 
 def by_clause(numbers: Float[Tensor, "batch _"], clauses: int) -> ByClause:

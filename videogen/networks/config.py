@@ -12,14 +12,14 @@ class VideoConfig(Strict):
     """Sizes of the networks, and parts that can be left out for comparison.
 
     `clauses`: the most clauses of a caption that have a layer of the clip and latents of their
-    own. `latent`: latents of a clause; the first half conditions the gist. `channels`: channels of the
-    generator's finest maps and of a flow's couplings, `critic_channels` of the critic's. `width`:
-    units of hidden layers. `seen_frames`: frames that the encoder reads, evenly spaced (1, as in
-    the paper: the first). `filters`: basis filters of Text2Filter. `pixel_std`: standard deviation
-    of a pixel, in [-1, 1], under p(x given z, c). `gist`: false leaves the gist out (the paper's
-    DT2V and PT2V), `text_filter`: false leaves Text2Filter out (GT2V). `blocks`: blocks of the
-    generators. `level_steps`: training steps over which a level of a progressively grown generator
-    fades in.
+    own. `latent`: latents of a clause; the first half conditions the gist. `channels`: channels
+    of the generator's finest maps and of a flow's couplings, `critic_channels` of the critic's.
+    `width`: units of hidden layers. `seen_frames`: frames that the encoder reads, evenly spaced
+    (1, as in the paper: the first). `filters`: basis filters of Text2Filter. `pixel_std`:
+    standard deviation of a pixel, in [-1, 1], under p(x given z, c). `gist`: false leaves the
+    gist out (the paper's DT2V and PT2V), `text_filter`: false leaves Text2Filter out (GT2V).
+    `blocks`: blocks of the generators. `level_steps`: training steps over which a level of a
+    progressively grown generator fades in.
     """
 
     clauses: int = Field(default=1, ge=1, le=8)

@@ -11,7 +11,7 @@ from videogen.files.clip import Clips
 from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, chunks_of, split_chunks
 from videogen.networks.config import VideoConfig
 from videogen.networks.resampling import Downsampler, convolution
-from videogen.networks.text import CaptionEncoder, Tokens
+from videogen.networks.text import Tokens, caption_encoder
 
 ChunkFeatures = Float[Tensor, "batch chunk feature"]
 
@@ -60,7 +60,7 @@ class Critic(nn.Module):
         self.clip_features, self.width = ClipFeatures(config, size, frames), config.width
         self.head = nn.Linear(config.width, 1)
         if words is not None:
-            self.caption = CaptionEncoder(config.text, words)
+            self.caption = caption_encoder(config.text, words)
             self.projection = nn.Linear(config.condition, config.width)
 
     def features(self, clips: Clips, tokens: Tokens | None = None) -> Features:
@@ -100,7 +100,7 @@ class PatchCritic(nn.Module):
         )
         self.head = nn.Linear(self.width, 1)
         if words is not None:
-            self.caption = CaptionEncoder(config.text, words)
+            self.caption = caption_encoder(config.text, words)
             self.projection = nn.Linear(config.condition, self.width)
 
     def features(self, clips: Clips, tokens: Tokens | None = None) -> Features:

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from core.networks.generators import ProgressiveGenerator
 from core.networks.heads import MLP, PosteriorHead
 from core.theory.distributions import Delta, Distribution, as_gaussian
-from core.theory.shapes import Features, Latents, Losses, Samples
+from core.theory.shapes import Latents, Losses, Samples
 from videogen.files.clip import Clips, Images
 from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, chunks_of, join_chunks
 from videogen.networks.clauses import ByClause, Present, by_clause, joined, others, present
@@ -236,7 +236,7 @@ class Decoder(nn.Module):
 
 def _hidden(logits: Tensor, there: Present) -> Tensor:
     """Return the logits of masks, those of clauses that are not there without any weight."""
-    absent = ~there.view(*there.shape, *[1] * (logits.ndim - 2))
+    absent = ~there.view(*there.shape, *[1] * (logits.ndim - 2))  # [batch clause *1]
     return logits.masked_fill(absent, -math.inf)
 
 

@@ -122,16 +122,46 @@ class TextConfig(Strict):
     layers: int = Field(default=1, gt=0)
 
 
-class GRUReader(nn.Module):
-    """Map word embeddings to the last states of a bidirectional GRU, then a dense layer."""
+class CaptionEncoder(nn.Module):
+    """Map tokens to the condition c, clause by clause: word embeddings, then what reads them."""
 
-    def __init__(self, config: TextConfig):
+    def __init__(self, config: TextConfig, words: int):
         super().__init__()
+        self.word = nn.Embedding(words + 2, config.width, padding_idx=0)
+        self.triple = nn.EmbeddingBag(BUCKETS, config.width, mode="mean", padding_idx=0)
+
+    def forward(self, tokens: Tokens) -> Condition:
+        clauses = tokens.unflatten(1, (-1, WORDS))  # [batch clause word token]
+        codes = self._encode(clauses.flatten(0, 1))  # [(batch clause) condition]
+        codes = codes.unflatten(0, clauses.shape[:2])  # [batch clause condition]
+        there = clauses[:, :, 0, 0] > 0
+        there[:, 0] = True
+        return (codes * there[..., None]).flatten(1)  # [batch (clause condition)]
+
+    def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
+        """Return the condition of clauses of so many words; padding has no influence."""
+        raise NotImplementedError
+
+    def _encode(self, tokens: Tokens) -> Condition:
+        lengths = (tokens[..., 0] > 0).sum(1)
+        tokens = tokens[:, : max(1, int(lengths.max()))]
+        triples = self.triple(tokens[..., 1:].flatten(0, 1))  # [(batch word) condition]
+        triples = triples.unflatten(0, tokens.shape[:2])  # [batch word condition]
+        words = self.word(tokens[..., 0]) + triples
+        with torch.autocast(tokens.device.type, enabled=False):
+            return self.read(words.float(), lengths.clamp(min=1))
+
+
+class RecurrentCaptionEncoder(CaptionEncoder):
+    """Read words by a GRU in both directions: the last states, then a dense layer."""
+
+    def __init__(self, config: TextConfig, words: int):
+        super().__init__(config, words)
         width = config.width
         self.gru = nn.GRU(width, width // 2, config.layers, batch_first=True, bidirectional=True)
         self.out = nn.Sequential(nn.Linear(width, width), nn.LeakyReLU(0.2))
 
-    def forward(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
+    def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
         packed = nn.utils.rnn.pack_padded_sequence(
             words, lengths.cpu(), batch_first=True, enforce_sorted=False
         )
@@ -139,15 +169,15 @@ class GRUReader(nn.Module):
         return self.out(torch.cat([last[-2], last[-1]], 1))
 
 
-class NGramReader(nn.Module):
-    """Map word embeddings to the mean over words of what each says between its neighbours."""
+class NGramCaptionEncoder(CaptionEncoder):
+    """Read each word between its neighbours by a convolution; the mean over the words."""
 
-    def __init__(self, config: TextConfig):
-        super().__init__()
+    def __init__(self, config: TextConfig, words: int):
+        super().__init__(config, words)
         self.ngrams = nn.Conv1d(config.width, config.width, 3, padding=1)
         self.out = nn.Linear(config.width, config.width)
 
-    def forward(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
+    def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
         number = torch.arange(words.shape[1], device=words.device)
         said = (number < lengths[:, None])[..., None]  # [batch word 1]
         read = self.ngrams((words * said).mT).mT  # [batch word condition]
@@ -155,31 +185,9 @@ class NGramReader(nn.Module):
         return self.out(read.sum(1) / lengths[:, None])
 
 
-READERS = {"gru": GRUReader, "ngrams": NGramReader}
+ENCODERS = {"gru": RecurrentCaptionEncoder, "ngrams": NGramCaptionEncoder}
 
 
-class CaptionEncoder(nn.Module):
-    """Map tokens to the condition c: for each clause word embeddings, then their reader."""
-
-    def __init__(self, config: TextConfig, words: int):
-        super().__init__()
-        self.word = nn.Embedding(words + 2, config.width, padding_idx=0)
-        self.triple = nn.EmbeddingBag(BUCKETS, config.width, mode="mean", padding_idx=0)
-        self.reader = READERS[config.reader](config)
-
-    def forward(self, tokens: Tokens) -> Condition:
-        clauses = tokens.unflatten(1, (-1, WORDS))  # [batch clause word token]
-        codes = self._read(clauses.flatten(0, 1))  # [(batch clause) condition]
-        codes = codes.unflatten(0, clauses.shape[:2])  # [batch clause condition]
-        there = clauses[:, :, 0, 0] > 0
-        there[:, 0] = True
-        return (codes * there[..., None]).flatten(1)  # [batch (clause condition)]
-
-    def _read(self, tokens: Tokens) -> Condition:
-        lengths = (tokens[..., 0] > 0).sum(1)
-        tokens = tokens[:, : max(1, int(lengths.max()))]
-        triples = self.triple(tokens[..., 1:].flatten(0, 1))  # [(batch word) condition]
-        triples = triples.unflatten(0, tokens.shape[:2])  # [batch word condition]
-        words = self.word(tokens[..., 0]) + triples
-        with torch.autocast(tokens.device.type, enabled=False):
-            return self.reader(words.float(), lengths.clamp(min=1))
+def caption_encoder(config: TextConfig, words: int) -> CaptionEncoder:
+    """Build the encoder of captions with `words` words in their vocabulary."""
+    return ENCODERS[config.reader](config, words)

@@ -78,5 +78,5 @@ def _against_path(
     centres = centres - centres.mean(1, keepdim=True)
     paths = paths - paths.mean(1, keepdim=True)
     away = (centres - paths).norm(dim=2).amax(1)
-    right, made = paths[:, -1] - paths[:, 0], centres[:, -1] - centres[:, 0]
-    return away, (made * right).sum(1) / right.square().sum(1)
+    right, actual = paths[:, -1] - paths[:, 0], centres[:, -1] - centres[:, 0]
+    return away, (actual * right).sum(1) / right.square().sum(1)

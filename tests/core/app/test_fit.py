@@ -11,8 +11,8 @@ from torch import nn
 from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Examples
 from core.app.fit import configure, fit, observer, train
-from core.app.warm_start import start_from
 from core.app.model import Model
+from core.app.warm_start import start_from
 from core.errors import ConfigError, UserError
 from core.ring import domain as ring
 from core.ring.data import DrawnRing

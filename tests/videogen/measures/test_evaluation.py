@@ -82,11 +82,18 @@ def test_one_and_two_shapes_stand_apart():
 
 def test_a_report_is_printed_written_and_drawn(tmp_path: Path):
     report = evaluate([oracle(DATA, "oracle")], DATA, 8)
-    first, last = tables(report)
+    first, last, worst = tables(report)
     headers = [str(column.header) for column in last.columns]
     assert headers[:7] == ["clips of", "kind", "size", "colour", "path", "direction", "all five"]
     assert first.caption is None
     assert all(f"- {name}: " in str(last.caption) for name in headers[6:])
+    assert [str(column.header) for column in worst.columns] == [
+        "clips of",
+        *("cut", "flicker", "wobble", "travel"),
+    ]
+    real = report.rows[1]
+    assert real.steadiness["travel"] == pytest.approx(1, abs=0.02)
+    assert real.steadiness["cut"] == 0
     row = json.loads(report.json())["rows"][2]
     assert row["name"] == "captions exchanged"
     assert row["diversity"] is row["frechet_clips"] is row["reconstruction"] is None

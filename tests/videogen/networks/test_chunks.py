@@ -18,7 +18,7 @@ def test_chunks_are_joined_to_the_clips_that_were_split():
     assert torch.equal(join_chunks(split_chunks(clips), 8), clips)
 
 
-def test_the_last_frame_of_an_odd_number_is_repeated_and_dropped_again():
+def test_the_last_frame_of_an_odd_number_is_repeated_and_dropped_when_they_are_joined():
     clips = torch.randn(2, 3, 5, 5, 7)
     chunks = split_chunks(clips)
     assert chunks.shape == (2, 3, 6, 5, 7)

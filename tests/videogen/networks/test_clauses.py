@@ -11,7 +11,7 @@ from videogen.networks.build import build
 from videogen.networks.clauses import joined
 from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist, Decoder
-from videogen.networks.text import WORDS, CaptionEncoder, Captions, TextConfig
+from videogen.networks.text import WORDS, Captions, TextConfig, caption_encoder
 from videogen.recipes import RECIPES
 
 VOCABULARY = ("a", "and", "blue", "red")
@@ -45,7 +45,7 @@ def test_each_clause_is_encoded_in_a_block_of_its_own():
 
 def test_a_clause_has_the_same_condition_first_second_or_alone():
     torch.manual_seed(0)
-    encoder = CaptionEncoder(TextConfig(width=8), len(VOCABULARY))
+    encoder = caption_encoder(TextConfig(width=8), len(VOCABULARY))
     tokens = Captions(VOCABULARY, 2).encode(["a red and a blue", "a blue and a red", "a red"])
     one, turned, alone = encoder(tokens).unflatten(1, (2, 8))
     torch.testing.assert_close(one, turned.flip(0))
@@ -63,7 +63,7 @@ def test_the_latents_of_the_clauses_follow_each_other():
     point = joined(Delta(rows, std=2.0), 2)
     assert isinstance(point, Delta)
     assert (point.point.tolist(), point.std) == ([[0, 1, 2, 3], [4, 5, 6, 7]], 2.0)
-    with pytest.raises(ConfigError, match="one z for a caption: --set model.video.clauses=1"):
+    with pytest.raises(ConfigError, match="one z for a caption: --set model"):
         joined(CodePosterior.__new__(CodePosterior), 2)
 
 

@@ -5,9 +5,9 @@ import torch
 from videogen.networks.text import (
     TRIPLES,
     WORDS,
-    CaptionEncoder,
     Captions,
     TextConfig,
+    caption_encoder,
     vocabulary,
     words_of,
 )
@@ -42,7 +42,7 @@ def test_the_vocabulary_is_sorted_and_keeps_the_commonest():
 
 def test_long_and_empty_captions_are_read():
     torch.manual_seed(0)
-    encoder = CaptionEncoder(TextConfig(width=8), words=3)
+    encoder = caption_encoder(TextConfig(width=8), words=3)
     c = encoder(KNOWN.encode(["", "red " * 100, "red"]))
     assert c.shape == (3, 8)
     assert c.isfinite().all()
@@ -50,7 +50,7 @@ def test_long_and_empty_captions_are_read():
 
 def test_padding_is_not_read_and_neighbours_do_not_matter():
     torch.manual_seed(0)
-    encoder = CaptionEncoder(TextConfig(width=8, layers=2), words=3)
+    encoder = caption_encoder(TextConfig(width=8, layers=2), words=3)
     alone = encoder(KNOWN.encode(["a red circle"]))
     beside = encoder(KNOWN.encode(["a red circle", "a red red red red circle"]))
     torch.testing.assert_close(alone[0], beside[0])
@@ -60,7 +60,7 @@ def test_a_misspelt_word_says_something_of_the_right_one():
     """Its triples, of which most are the same."""
     torch.manual_seed(0)
     captions = Captions(("circle",))
-    encoder = CaptionEncoder(TextConfig(width=64), words=1)
+    encoder = caption_encoder(TextConfig(width=64), words=1)
     right, near, far = encoder.triple(
         captions.encode(["circle", "circel", "square"])[:, 0, 1:].clone()
     )
