@@ -190,7 +190,8 @@ class Decoder(nn.Module):
     def _drawn(self, network: nn.Module, codes: Tensor, there: Present) -> Tensor:
         """Generate maps from codes [batch clause *any code], 0 for a clause that is not there."""
         chosen = codes.flatten(0, 1)[there.flatten()]  # [present *any code]
-        maps = self.grid.crop(network(chosen.flatten(0, -2)).float())
+        codes = chosen.flatten(0, -2)  # [(present *any) code]
+        maps = self.grid.crop(network(codes).float())
         maps = maps.unflatten(0, chosen.shape[:-1])  # [present *any channel height width]
         if self.clauses > 1:
             every = maps.new_zeros(there.numel(), *maps.shape[1:])

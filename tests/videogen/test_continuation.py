@@ -1,0 +1,95 @@
+"""Clips of any length and rate, and clips that begin with given frames."""
+
+import pytest
+import torch
+
+from core.errors import UserError
+from videogen.continuation import OVERLAP, Continuation, times_of
+from videogen.model import DOMAIN, Model
+from videogen.networks.gist import Decoder
+from videogen.shapes.grammar import CAPTIONS
+
+NORTH, EAST = CAPTIONS[0], CAPTIONS[1]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model.load("shapes", "cpu")
+
+
+def continuation(model: Model) -> Continuation:
+    decoder = model.networks["decoder"]
+    assert isinstance(decoder, Decoder)
+    return Continuation(decoder, model.prior)
+
+
+def test_times_are_the_models_own_at_its_rate_and_denser_at_a_higher_one():
+    assert times_of(16, 8.0, 8.0).tolist() == list(range(16))
+    dense = times_of(48, 24.0, 8.0)
+    assert (dense[0].item(), dense[-1].item(), len(dense)) == (0, 15, 48)
+    assert times_of(8, 8.0, 8.0).tolist() == list(range(8))  # shorter: cut
+    assert times_of(40, 8.0, 8.0)[-1] == 39  # longer: goes on
+
+
+def test_the_default_length_and_rate_are_those_of_training_to_the_bit(model: Model):
+    captions = [NORTH, EAST]
+    assert torch.equal(model.clips(captions, 1), model.clips(captions, 1, frames=16))
+
+
+def test_a_denser_clip_shows_the_same_motion_with_moments_between(model: Model):
+    (clip,), (dense,) = model.clips([NORTH], 1), model.clips([NORTH], 1, frames_per_second=16.0)
+    assert dense.shape == (3, 32, 32, 32)
+    assert torch.equal(dense[:, 0], clip[:, 0])
+    torch.testing.assert_close(dense[:, -1], clip[:, -1])
+    steps = (dense[:, 1:] - dense[:, :-1]).square().mean((0, 2, 3))
+    own = (clip[:, 1:] - clip[:, :-1]).square().mean((0, 2, 3))
+    assert steps.max() < own.max()  # smaller than the model's own steps
+
+
+def test_a_longer_clip_begins_as_the_short_one_and_goes_on(model: Model):
+    (short,), (long,) = model.clips([NORTH], 1), model.clips([NORTH], 1, frames=40)
+    assert long.shape == (3, 40, 32, 32)
+    assert torch.equal(long[:, : 16 - OVERLAP], short[:, : 16 - OVERLAP])
+    (longer,) = model.clips([NORTH], 1, frames=60)
+    assert torch.equal(longer[:, :40], long[:, :40])
+
+
+def test_a_clip_is_the_same_alone_and_among_others(model: Model):
+    (alone,) = model.clips([NORTH], 1, frames=24)
+    among = model.clips([NORTH, EAST, EAST], 1, frames=24)
+    torch.testing.assert_close(among[0], alone, atol=1e-4, rtol=0)
+
+
+def test_latents_are_found_of_a_clip_that_the_model_can_show(model: Model):
+    """Of frames that it generated: nearer than the nearest of its samples."""
+    c = model.conditioning([NORTH])
+    found = continuation(model)
+    torch.manual_seed(5)
+    with torch.no_grad():
+        given = found.clips([c], torch.arange(2.0))
+    torch.manual_seed(6)
+    z = found.beginning_with(given, c)
+    error = (found.decoder(z, c, torch.arange(2.0)).mean - given).square().mean()
+    samples = found.prior(64, c.expand(64, -1)).rsample()
+    others = found.decoder(samples, c.expand(64, -1), torch.arange(2.0)).mean
+    nearest = (others - given).square().mean((1, 2, 3, 4)).min()
+    assert error < 0.5 * nearest
+
+
+def test_a_clip_starts_with_the_given_picture(model: Model):
+    (clip,) = model.clips([NORTH], 3)
+    picture = clip[:, 0]
+    (started,) = model.clips([NORTH], 4, start=picture)
+    (other,) = model.clips([NORTH], 4)
+    assert (started[:, 0] - picture).square().mean() < 0.2 * (other[:, 0] - picture).square().mean()
+
+
+def test_further_captions_follow_the_first(model: Model):
+    (clip,) = model.clips([NORTH], 1, then=[EAST])
+    assert clip.shape[1] == 16 + 16 - OVERLAP
+    (alone,) = model.clips([NORTH], 1)
+    assert torch.equal(clip[:, : 16 - OVERLAP], alone[:, : 16 - OVERLAP])
+    (same,) = model.clips([NORTH], 1, then=[NORTH])
+    assert not torch.equal(clip[:, 20], same[:, 20])
+
+
