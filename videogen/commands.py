@@ -11,6 +11,7 @@ from core.app.commands import DomainCommands, Seed, Set, group_of, ticking
 from core.app.output import Output
 
 if TYPE_CHECKING:
+    from videogen.files.render import ClipOutput
     from videogen.model import CaptionedClips, Video
 
 
@@ -164,9 +165,57 @@ class VideoCommands(DomainCommands):
 
         return find_other(other, data)
 
+    def output(
+        self,
+        to: Path,
+        formats: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--format",
+                "--only",
+                help="Files to write: any of mp4, webm, gif, png (a filmstrip) and png-sequence, "
+                "such as mp4,png.",
+                show_default="mp4,gif,png",
+            ),
+        ] = None,
+        scale: Annotated[
+            float | None,
+            typer.Option(
+                min=0.05,
+                max=64,
+                help="How many times as large films are written.",
+                show_default="to about 256 pixels",
+            ),
+        ] = None,
+        resize: Annotated[
+            Literal["nearest", "lanczos"] | None,
+            typer.Option(
+                help="Of --scale: nearest makes each pixel a square, lanczos is smooth.",
+                show_default="nearest for whole factors of clips below 64 pixels, else lanczos",
+            ),
+        ] = None,
+        loop: Annotated[
+            bool,
+            typer.Option(
+                "--loop",
+                help="Blend the end into the beginning, so that the clip repeats seamlessly; it "
+                "becomes shorter.",
+            ),
+        ] = False,
+        overwrite: Annotated[
+            bool, typer.Option("--overwrite", help="Write over other clips of the same names.")
+        ] = False,
+    ) -> Output:
+        from core.app.output import read_formats
+        from videogen.files.enlargement import Enlargement
+        from videogen.files.render import DEFAULT_FORMATS, FORMATS, ClipOutput
+
+        chosen = read_formats(formats or DEFAULT_FORMATS, FORMATS, "clips")
+        return ClipOutput(to, chosen, Enlargement(scale, resize), loop, overwrite=overwrite)
+
     def sample(
         self,
-        to: Output,
+        to: "ClipOutput",
         seed: int,
         device: str,
         arguments: Annotated[
@@ -181,12 +230,32 @@ class VideoCommands(DomainCommands):
         prompts: Annotated[
             Path | None, typer.Option(help="A text file with a caption in each line.")
         ] = None,
-        count: Annotated[int, typer.Option(min=1, max=1000, help="Clips of each caption.")] = 1,
+        count: Annotated[
+            int,
+            typer.Option(
+                min=1, max=1000, help="Clips of each caption. The seed grows by 1 with each clip."
+            ),
+        ] = 1,
+        frames: Annotated[
+            int | None,
+            typer.Option(
+                min=1,
+                max=4096,
+                help="Frames of a clip.",
+                show_default="as in training, or as long at --fps",
+            ),
+        ] = None,
+        fps: Annotated[
+            float | None,
+            typer.Option(min=1, max=120, help="Frames a second.", show_default="as in training"),
+        ] = None,
         parts: Annotated[
             bool, typer.Option("--parts", help="Also draw gist, background, mask and foreground.")
         ] = False,
     ) -> Iterator[Path]:
-        from videogen.files.render import write_samples
+        from videogen.files.clip import to_frames
+        from videogen.files.label import Label
+        from videogen.files.render import write_clip, write_parts
         from videogen.model import Model, read_prompts
 
         run, captions = self.domain().leading_run(arguments or [])
@@ -197,11 +266,21 @@ class VideoCommands(DomainCommands):
             if unknown := model.captions.unknown(caption):
                 words = ", ".join(unknown)
                 print(f"warning: never seen in training: {words}", file=sys.stderr)
-        captions = [caption for caption in captions for _ in range(count)]
-        clips = model.clips(captions, seed)
-        layers = model.parts(captions, seed) if parts else None
-        rate = model.spec.frames_per_second
-        yield from write_samples(clips, captions, rate, seed, to.folder, layers)
+        takes = list(enumerate((c for c in captions for _ in range(count)), seed))
+        length = {"frames": frames, "fps": fps}
+        settings = {**length, **to.settings}
+        labels = [Label.of(model.name, number, caption, **settings) for number, caption in takes]
+        for label in labels:
+            to.require_free(label)
+        to.create()
+        asked = {name: value for name, value in length.items() if value}
+        for (number, caption), label in zip(takes, labels, strict=True):
+            clip = model.clips([caption], number, **asked)
+            rate = fps or model.spec.frames_per_second
+            yield from write_clip(to_frames(clip)[0], label, to, rate)
+            if parts:
+                layers = model.parts([caption], number)
+                yield write_parts({name: part[0] for name, part in layers.items()}, label, to)
 
 
 video = group_of(VideoCommands())

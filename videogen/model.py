@@ -19,6 +19,7 @@ from core.app import fit
 from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
+from core.app.label import origin
 from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import Rows, draw_chunks, in_chunks
@@ -250,17 +251,20 @@ class Video(Domain):
         to: Output,
         sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
-        """Write clips: .mp4, .gif and a filmstrip .png of each."""
+        """Write clips in the formats of `to`."""
         from videogen.files.clip import to_frames
-        from videogen.files.render import write_clip
+        from videogen.files.label import Label
+        from videogen.files.render import ClipOutput, write_clip
 
+        output = to if isinstance(to, ClipOutput) else ClipOutput(to.folder)
         for number, (title, frames) in enumerate(zip(titles, to_frames(items), strict=True)):
-            stem = to.folder / (f"{name}-{number + 1:03d}" if len(items) > 1 else name)
-            yield from write_clip(frames, stem, title, model.spec.frames_per_second)
+            label = Label(f"{name}-{number + 1:03d}" if len(items) > 1 else name, title, "")
+            label = label._replace(origin=origin(label.name))
+            yield from write_clip(frames, label, output, model.spec.frames_per_second)
 
     def show(self, model: "Model", items: Clips, titles: Sequence[str], path: Path) -> None:
         """Draw the filmstrips of clips."""
-        from videogen.files.render import draw_grid
+        from videogen.files.picture import draw_grid
 
         draw_grid(items, titles, path)
 

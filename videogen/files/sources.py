@@ -4,17 +4,20 @@ clips.csv, clips.jsonl      the rows of a manifest, the only captions of its fol
 rex.mp4  rex.txt            a text file of the same name
 dogs/rex.mp4                the name of the folder, a class
 a_dog_runs.mp4              the file's own name
+
+Of clips that pianoreel generated, which it writes in several formats, one is found.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from core.data.sources import RejectedFile, Source, expand_patterns, iterate_sources
 from core.errors import UserError
+from videogen.files.label import origin_of
 from videogen.files.limits import VideoLimits
 from videogen.files.manifest import MANIFESTS, caption_of, is_manifest, read_manifest
 from videogen.files.reading import VIDEO
@@ -69,7 +72,7 @@ def listing(
     """
     found, count = Listing(), 0
     for start in expand_patterns(patterns):
-        files = list(
+        files = _without_copies(
             iterate_sources([start], (*VIDEO, *MANIFESTS), limits, found.passed_over, archives=())
         )
         manifests = _manifests(start, files) if captions in ("auto", "manifest") else {}
@@ -95,6 +98,20 @@ def listing(
         kinds = ", ".join(f"{count} {kind}" for kind, count in found.passed_over.most_common(8))
         raise UserError(f"no video in {', '.join(patterns)}" + (f", only {kinds}" * bool(kinds)))
     return found
+
+
+def _without_copies(sources: Iterable[Source]) -> list[Source]:
+    """Return the files, of a generated clip in several formats only the one that says so."""
+    files = list(sources)
+    stems: dict[Path, list[Source]] = {}
+    for source in files:
+        if source.name.lower().endswith(VIDEO):
+            stems.setdefault(Path(source.name).with_suffix(""), []).append(source)
+    copies: set[str] = set()
+    for formats in stems.values():
+        generated = [one for one in formats if len(formats) > 1 and origin_of(Path(one.name))]
+        copies |= {one.name for one in formats if generated and one is not generated[0]}
+    return [source for source in files if source.name not in copies]
 
 
 def _manifests(start: Path, files: Sequence[Source]) -> Manifests:
