@@ -11,8 +11,29 @@ from core.app.commands import DomainCommands, Seed, Set, group_of, ticking
 from core.app.output import Output
 
 if TYPE_CHECKING:
+    from videogen.files.clip import Sound
     from videogen.files.render import ClipOutput
     from videogen.model import CaptionedClips, Video
+
+
+Scale = Annotated[
+    float | None,
+    typer.Option(
+        min=0.05,
+        max=64,
+        help="How many times as large films are written.",
+        show_default="to about 256 pixels",
+    ),
+]
+Resize = Annotated[
+    Literal["nearest", "lanczos"] | None,
+    typer.Option(
+        help="Of --scale: nearest makes each pixel a square, lanczos is smooth.",
+        show_default="nearest for whole factors of clips below 64 pixels, else lanczos",
+    ),
+]
+Compose = Callable[[str | None, float, int, str], "Sound"]
+"""A run of music or None, seconds, a seed and a device to stereo at 44.1 kHz, as long at least."""
 
 
 class VideoCommands(DomainCommands):
@@ -60,6 +81,9 @@ class VideoCommands(DomainCommands):
         "vary": ("vary runs/mine clip.mp4 --strength 0.2 --count 8 --to clips",),
         "translate": ("translate runs/red blue.mp4 --to clips",),
     }
+
+    def __init__(self, compose: Compose):
+        self.compose = compose
 
     def domain(self) -> "Video":
         from videogen.model import DOMAIN
@@ -178,22 +202,8 @@ class VideoCommands(DomainCommands):
                 show_default="mp4,gif,png",
             ),
         ] = None,
-        scale: Annotated[
-            float | None,
-            typer.Option(
-                min=0.05,
-                max=64,
-                help="How many times as large films are written.",
-                show_default="to about 256 pixels",
-            ),
-        ] = None,
-        resize: Annotated[
-            Literal["nearest", "lanczos"] | None,
-            typer.Option(
-                help="Of --scale: nearest makes each pixel a square, lanczos is smooth.",
-                show_default="nearest for whole factors of clips below 64 pixels, else lanczos",
-            ),
-        ] = None,
+        scale: Scale = None,
+        resize: Resize = None,
         loop: Annotated[
             bool,
             typer.Option(
@@ -249,14 +259,26 @@ class VideoCommands(DomainCommands):
             float | None,
             typer.Option(min=1, max=120, help="Frames a second.", show_default="as in training"),
         ] = None,
+        music: Annotated[
+            bool,
+            typer.Option(
+                "--music", help="Lay a new song under each mp4 and webm, cut to its length."
+            ),
+        ] = False,
+        music_run: Annotated[
+            str | None,
+            typer.Option(
+                help="Of --music: the run that composes, or a shipped model of songs by its name."
+            ),
+        ] = None,
         parts: Annotated[
             bool, typer.Option("--parts", help="Also draw gist, background, mask and foreground.")
         ] = False,
     ) -> Iterator[Path]:
-        from videogen.files.clip import to_frames
-        from videogen.files.label import Label
+        from videogen.files.film import cut_sound
         from videogen.files.render import write_clip, write_parts
         from videogen.model import Model, read_prompts
+        from videogen.take import Take
 
         run, captions = self.domain().leading_run(arguments or [])
         captions += read_prompts(prompts) if prompts else []
@@ -266,27 +288,26 @@ class VideoCommands(DomainCommands):
             if unknown := model.captions.unknown(caption):
                 words = ", ".join(unknown)
                 print(f"warning: never seen in training: {words}", file=sys.stderr)
-        takes = list(enumerate((c for c in captions for _ in range(count)), seed))
-        length = {"frames": frames, "fps": fps}
-        settings = {**length, **to.settings}
-        labels = [Label.of(model.name, number, caption, **settings) for number, caption in takes]
+        to.require_sound(music)
+        wanted = enumerate((c for c in captions for _ in range(count)), seed)
+        takes = [Take(caption, number, frames, fps) for number, caption in wanted]
+        song = {"music": (music_run or "the weights that ship") if music else None}
+        labels = [take.label(model, **to.settings, **song) for take in takes]
         for label in labels:
             to.require_free(label)
         to.create()
-        asked = {name: value for name, value in length.items() if value}
-        for (number, caption), label in zip(takes, labels, strict=True):
-            clip = model.clips([caption], number, **asked)
-            rate = fps or model.spec.frames_per_second
-            yield from write_clip(to_frames(clip)[0], label, to, rate)
+        for take, label in zip(takes, labels, strict=True):
+            clip, rate = to.finished(take.shoot(model)), take.rate(model)
+            seconds = len(clip) / rate
+            compose = self.compose if music else None
+            sound = compose(music_run, seconds, take.seed, device) if compose else None
+            faded = None if sound is None else cut_sound(sound, seconds)
+            yield from write_clip(clip, label, to, rate, faded)
             if parts:
-                layers = model.parts([caption], number)
+                layers = model.parts([take.caption], take.seed)
                 yield write_parts({name: part[0] for name, part in layers.items()}, label, to)
 
 
-video = group_of(VideoCommands())
-
-
-@video.command()
 def sprites(
     parts: Annotated[
         Path, typer.Argument(help="Folder with body/, hair/, topwear/ ... of sprite sheets.")
@@ -306,3 +327,10 @@ def sprites(
     with ticking("composing") as tick:
         written = write_sprites(parts, to, count, seed, tick)
     print(f"{written} clips: prepare them with pianoreel video prepare {to}/clips.jsonl")
+
+
+def video_group(compose: Compose) -> typer.Typer:
+    """Build the group of the commands; `compose` is asked for music."""
+    group = group_of(VideoCommands(compose))
+    group.command()(sprites)
+    return group

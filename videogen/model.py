@@ -107,6 +107,11 @@ class DataSpec(Strict):
     showing: str = ""
     examples: tuple[str, ...] = ()
 
+    @property
+    def seconds(self) -> float:
+        """Return the duration of a clip."""
+        return self.frames / self.frames_per_second
+
 
 class VideoModel(ModelConfig):
     """A model of video: its recipe, what differs from it, its networks' sizes.
@@ -260,7 +265,8 @@ class Video(Domain):
         for number, (title, frames) in enumerate(zip(titles, to_frames(items), strict=True)):
             label = Label(f"{name}-{number + 1:03d}" if len(items) > 1 else name, title, "")
             label = label._replace(origin=origin(label.name))
-            yield from write_clip(frames, label, output, model.spec.frames_per_second)
+            clip = output.finished(frames)
+            yield from write_clip(clip, label, output, model.spec.frames_per_second)
 
     def show(self, model: "Model", items: Clips, titles: Sequence[str], path: Path) -> None:
         """Draw the filmstrips of clips."""

@@ -1,11 +1,14 @@
 """The commands of video as a user meets them, and what is said of bad input."""
 
 import json
+import re
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from command import run
+from conftest import REPOSITORY
 
 CAPTION = "A small red circle is moving in a zigzag path towards north"
 TINY = ("--shapes", "--preset", "tiny", "--device", "cpu")
@@ -71,6 +74,21 @@ def test_a_clip_of_that_name_is_not_overwritten_and_that_is_said_before_one_is_s
     assert run(*command, "--scale", 2, "--overwrite")[0] == 0
     with av.open(str(tmp_path / f"tiny-seed0-{NAME}.mp4")) as file:
         assert file.streams.video[0].height == 32
+
+
+def test_the_lines_of_the_readme_write_the_clip_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (lines,) = [code for code in re.findall(r"```python\n(.+?)```", text, re.S) if "clips" in code]
+    monkeypatch.chdir(tmp_path)
+    exec(lines, {})
+    assert run("video", "sample", CAPTION, "--seed", 1, "--to", "clips")[0] == 0
+    one, other = (
+        [frame.to_ndarray() for frame in av.open(str(path)).decode(video=0)]
+        for path in (tmp_path / "clip.mp4", tmp_path / "clips" / f"shapes-seed1-{NAME}.mp4")
+    )
+    assert np.array_equal(one, other)
 
 
 def test_captions_of_any_length_and_script_are_written_and_found(trained: Path, tmp_path: Path):

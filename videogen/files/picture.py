@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from videogen.files.clip import NO_TAGS, Clips, Frames, to_frames
 from videogen.files.enlargement import repeated
 
+Shown = UInt8[np.ndarray, "shown height width 3"]
 File = str | Path | BytesIO
 Row = tuple[str, UInt8[np.ndarray, "_ height width 3"]]
 """A title, and images side by side; rows may differ in number."""
@@ -29,6 +30,8 @@ LETTER_PX = 8
 """Mean width of a letter of a title."""
 COLUMNS = 8
 """Frames of a clip in a grid."""
+MOST_FRAMES = 64
+"""Frames of a filmstrip."""
 
 
 def draw_rows(rows: Sequence[Row], path: File, tags: Mapping[str, str] = NO_TAGS) -> None:
@@ -73,14 +76,19 @@ def _lines(row: Row) -> Iterator[tuple[str, UInt8[np.ndarray, "height width 3"]]
 def draw_filmstrip(
     frames: Frames, path: File, caption: str, tags: Mapping[str, str] = NO_TAGS
 ) -> None:
-    """Draw all frames of a clip."""
-    draw_rows([(caption, frames)], path, tags)
+    """Draw the frames of a clip, of a long one evenly spaced ones."""
+    draw_rows([(caption, evenly_spaced(frames, MOST_FRAMES))], path, tags)
+
+
+def evenly_spaced(frames: Frames, most: int) -> Shown:
+    """Return all frames, or `most` of them from the first to the last."""
+    times = np.linspace(0, len(frames) - 1, min(most, len(frames)))
+    return frames[times.round().astype(int)]
 
 
 def draw_grid(clips: Clips, captions: Sequence[str], path: File) -> None:
     """Draw a row of evenly spaced frames for each clip."""
-    times = np.unique(np.linspace(0, clips.shape[2] - 1, COLUMNS).round().astype(int))
-    frames = to_frames(clips)[:, times]
+    frames = [evenly_spaced(clip, COLUMNS) for clip in to_frames(clips)]
     draw_rows(list(zip(captions, frames, strict=True)), path)
 
 

@@ -11,11 +11,11 @@ import torch
 from matplotlib.image import imsave
 
 from core.app.output import Output
-from core.errors import UserError
+from core.errors import ConfigError, UserError
 from videogen.files.clip import Frames, Sound, write_gif, write_mp4, write_webm
 from videogen.files.enlargement import Enlargement
 from videogen.files.label import Label, origin_of
-from videogen.files.loop import looped
+from videogen.files.loop import Loop, looped
 from videogen.files.picture import draw_filmstrip, draw_parts
 
 FORMATS = ("mp4", "webm", "gif", "png", "png-sequence")
@@ -62,6 +62,15 @@ class ClipOutput(Output):
             if path.exists() and origin_of(path) != label.origin:
                 raise self.taken(path)
 
+    def require_sound(self, wanted: bool) -> None:
+        """Raise `ConfigError` where sound is wanted and no format holds any."""
+        if wanted and not set(TAGGED).intersection(self.formats):
+            raise ConfigError("music goes with mp4 and webm: add one of them to --format")
+
+    def finished(self, frames: Frames) -> Loop:
+        """Return the frames that are shown: those of the loop, if one is wanted."""
+        return looped(frames) if self.loop else frames
+
     def create(self) -> None:
         """Create the folder; `UserError` where that fails."""
         try:
@@ -79,10 +88,9 @@ def write_clip(
 ) -> Iterator[Path]:
     """Write NAME.mp4, NAME.gif ..., and NAME.txt with the caption; yield each path once written.
 
-    `sound`, stereo at 44.1 kHz, goes with mp4 and webm. `UserError` where another clip has the
-    name, unless it can be overwritten.
+    `frames` are those of `ClipOutput.finished`. `sound`, stereo at 44.1 kHz, goes with mp4 and
+    webm. `UserError` where another clip has the name, unless it can be overwritten.
     """
-    frames = looped(frames) if to.loop else frames
     large = to.enlargement(frames)
     writers: dict[str, Callable[[Path], None]] = {
         "mp4": lambda path: write_mp4(large, path, frames_per_second, sound, label.tags),
