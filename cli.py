@@ -170,6 +170,7 @@ def reel(
 
     where = ClipOutput(to.parent, format_of(to), Enlargement(scale, resize), overwrite=overwrite)
     model = Model.load(run, device)
+    model.warn_of(captions)
     bars = bars_per_clip or max(1, round(model.spec.seconds / BAR_SECONDS))
     track = compose_bars(music_run, bars * len(captions), seed, device, tempo_bpm)
     film = Reel(captions, track.bar_seconds[::bars], fps, seed)

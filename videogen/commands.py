@@ -1,6 +1,5 @@
 """The commands of video. Each imports what it needs when it runs, so that --help is quick."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -284,10 +283,7 @@ class VideoCommands(DomainCommands):
         captions += read_prompts(prompts) if prompts else []
         model = Model.load(run, device)
         captions = captions or list(model.spec.examples)
-        for caption in captions:
-            if unknown := model.captions.unknown(caption):
-                words = ", ".join(unknown)
-                print(f"warning: never seen in training: {words}", file=sys.stderr)
+        model.warn_of(captions)
         to.require_sound(music)
         wanted = enumerate((c for c in captions for _ in range(count)), seed)
         takes = [Take(caption, number, frames, fps) for number, caption in wanted]

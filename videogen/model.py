@@ -7,6 +7,7 @@ write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -16,7 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from core.app import fit
-from core.app.configuration import ModelConfig, RunConfig
+from core.app.configuration import CHANGEABLE, ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
 from core.app.label import origin
@@ -31,13 +32,14 @@ from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
+from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shortened
 from videogen.files.clip import Clips, FrameBatch, to_clips
 from videogen.files.reading import VIDEO, View, read_frames
 from videogen.files.sources import listing
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist
-from videogen.networks.text import Captions, Tokens
+from videogen.networks.text import Captions, Condition, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.recipes import RECIPES
 from videogen.shapes.dataset import MovingShapes
@@ -69,6 +71,7 @@ class CaptionedClips(Protocol):
     def batch(
         self, number: int, size: int, seed: int, split: Split = "train"
     ) -> tuple[FrameBatch, list[str]]: ...
+    def captions_in_training(self, most: int) -> list[str]: ...
 
 
 def find_data(
@@ -97,6 +100,7 @@ class DataSpec(Strict):
 
     `shapes`: the most moving shapes in a clip, 0 for clips from files; `showing`: the word that
     their captions have. `examples`: captions of the training data, to try the model with.
+    `captions`: distinct captions of clips from files, with which others are compared.
     """
 
     size: int = Field(ge=16, le=256)
@@ -106,6 +110,7 @@ class DataSpec(Strict):
     shapes: int = 0
     showing: str = ""
     examples: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -142,6 +147,9 @@ class VideoRun(RunConfig):
     `wrong_captions`: each clip is given its neighbour's caption. What such a model scores is
     chance, beside which others are measured.
     """
+
+    changeable: ClassVar[tuple[str, ...]] = (*CHANGEABLE, "spec.captions")
+    """Runs of earlier versions keep no captions."""
 
     model: VideoModel
     spec: DataSpec
@@ -182,6 +190,7 @@ class Video(Domain):
             shapes=max(shapes.counts) if shapes else 0,
             showing=shapes.showing if shapes else "",
             examples=tuple(dict.fromkeys(data.batch(0, EXAMPLES, seed=0)[1])),
+            captions=() if shapes else tuple(data.captions_in_training(MOST_CAPTIONS)),
         )
         return spec.model_dump(mode="json")
 
@@ -286,7 +295,7 @@ class Video(Domain):
         def measure(model: CoreModel) -> dict[str, float]:
             if not model.draws or not isinstance(model, Model):
                 return {}
-            facts = agreement(captions, model.clips(captions, seed))
+            facts = agreement(captions, model.sampled_like(Examples(captions, captions), seed))
             return {**facts, "distance": 1 - facts["all"]}
 
         return measure
@@ -331,6 +340,34 @@ class Model(CoreModel):
         """Return the tokenizer, with its vocabulary."""
         return Captions(self.spec.words)
 
+    @cached_property
+    def familiarity(self) -> Familiarity | None:
+        """Return how near captions are to those in training; None where these are not known."""
+        captions = self.spec.captions
+        if self.spec.shapes:
+            captions = self.domain.data_of(self).captions_in_training(MOST_CAPTIONS)
+        if not captions or "condition" not in self.networks:
+            return None
+        return Familiarity(captions, self._conditions)
+
+    @torch.no_grad()
+    def _conditions(self, captions: Sequence[str]) -> Condition:
+        c = self.conditioning(captions)
+        assert c is not None
+        return c.cpu()
+
+    def objection(self, condition: str) -> str:
+        """Return why the model may not understand a caption; empty where it should.
+
+        >>> Model.load("shapes", "cpu").objection("a purple dog").split(" (")[1].split(";")[0]
+        'it has words never seen there: purple, dog)'
+        """
+        unknown = self.captions.unknown(condition)
+        if self.familiarity:
+            return self.familiarity.objection(condition, unknown)
+        seen = f'"{shortened(condition)}" is not like the training: it has {never_seen(unknown)}'
+        return seen if unknown else ""
+
     def to_x(self, items: Clips) -> Samples:
         return items.contiguous().to(self.device)
 
@@ -343,17 +380,20 @@ class Model(CoreModel):
             return None
         return self.captions.encode(conditions).to(self.device)
 
-    def sampled_like(self, examples: Examples, seed: int) -> Clips:
-        return self.clips(examples.conditions or (), seed)
-
-    @torch.no_grad()
     def clips(self, captions: Sequence[str], seed: int = 0) -> Clips:
-        """Sample one clip for each caption.
+        """Sample one clip for each caption, a list of at least one.
 
-        A clip depends on the seed, its number and its caption alone. `ConfigError` where captions
-        are no list of sentences.
+        A clip depends on the seed (0 to 2^63 - 1), its number and its caption alone. Logs a
+        warning of captions that are not like those in training. `ConfigError` where captions are
+        no list of sentences.
         """
         _require_sentences(captions)
+        self.warn_of(captions)
+        return self.sampled_like(Examples(captions, captions), seed)
+
+    @torch.no_grad()
+    def sampled_like(self, examples: Examples, seed: int) -> Clips:
+        captions = examples.conditions or ()
 
         def draw(rows: Rows) -> Samples:
             c = self._read(captions, rows)

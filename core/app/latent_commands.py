@@ -51,9 +51,11 @@ def _place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
     """Return the points of a text, and the source of the first one, None without a file."""
     if is_file(model, text):
         examples = model.domain.read(model, Path(text))
+        model.warn_of(examples.conditions)
         points = model.encode(examples.items, examples.conditions)
         return points, examples.sources[0] if examples.sources else None
     conditions, seed = model.domain.condition(text, seed)
+    model.warn_of(conditions)
     return model.space.draw(1, model.read_conditions(conditions), seed), None
 
 
@@ -115,6 +117,7 @@ def reconstruct(model: Model, path: Path, to: Output, seed: int) -> Iterator[Pat
     """Write the reconstruction of a file, and draw both."""
 
     def change(examples: Examples) -> Any:
+        model.warn_of(examples.conditions)
         return model.reconstruct(examples.items, examples.conditions, seed)
 
     yield from _before_and_after(model, path, to, "reconstruction", change, seed)
