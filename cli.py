@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.app.commands import Device, ErrorGroup, Seed, print_paths, ticking
+from core.app.commands import Device, ErrorGroup, Seed, print_paths
+from core.app.progress import ticking
 from core.ring.commands import ring
 from musegen.commands import music
 from videogen.commands import Resize, Scale, video_group

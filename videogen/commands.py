@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.app.commands import DomainCommands, Seed, Set, group_of, ticking
+from core.app.commands import DomainCommands, Seed, Set, group_of
 from core.app.output import Output
+from core.app.progress import ticking
 
 if TYPE_CHECKING:
     from videogen.files.clip import Sound
