@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 
 demo: $(READY)  ## write eight songs and eight clips to demo/
 	$(BIN)/pianoreel music sample --count 8 --seed 1 --overwrite --to demo
-	$(BIN)/pianoreel video sample --seed 1 --to demo
+	$(BIN)/pianoreel video sample --seed 1 --overwrite --to demo
 
 test: $(READY)  ## the fast tests
 	$(BIN)/pytest -q -n auto --dist worksteal

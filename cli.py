@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.app.commands import ErrorGroup, OptionCommand, ticking
+from core.app.commands import Device, ErrorGroup, OptionCommand, Seed, print_paths
+from core.app.progress import ticking
 from core.ring.commands import ring
 from musegen.commands import music
-from videogen.commands import video
+from videogen.commands import Resize, Scale, video_group
 
 if TYPE_CHECKING:
     from core.recipes import Recipe
+    from musegen.files.audio import Audio
+
+
+def _music_of(run: str | None, seconds: float, seed: int, device: str) -> "Audio":
+    """Compose music for a clip."""
+    from musegen.soundtrack import compose_seconds
+
+    return compose_seconds(run, seconds, seed, device).sound
+
 
 app = typer.Typer(
     cls=ErrorGroup,
@@ -22,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(music, name="music")
-app.add_typer(video, name="video")
+app.add_typer(video_group(_music_of), name="video")
 app.add_typer(ring, name="ring")
 
 
@@ -112,6 +122,65 @@ def _report(to: Path, seeds: int, models: list[str]) -> None:
             pass
     for path in write(range(seeds), stored, to):
         print(path)
+
+
+@app.command()
+def reel(
+    captions: Annotated[list[str], typer.Argument(metavar="CAPTION...", show_default=False)],
+    to: Annotated[Path, typer.Option(help="The film, .mp4 or .webm.")] = Path("reel.mp4"),
+    run: Annotated[
+        str | None, typer.Option(help="The run of clips; without it the weights that ship.")
+    ] = None,
+    music_run: Annotated[
+        str | None, typer.Option(help="The run that composes; without it the weights that ship.")
+    ] = None,
+    bars_per_clip: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Bars of music for each clip.",
+            show_default="about as many as a clip lasts",
+        ),
+    ] = None,
+    tempo_bpm: Annotated[
+        float | None,
+        typer.Option(min=10, max=400, help="Beats a minute.", show_default="the song's own"),
+    ] = None,
+    fps: Annotated[float, typer.Option(min=1, max=120, help="Frames a second.")] = 24.0,
+    scale: Scale = None,
+    resize: Resize = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write over another film of that name.")
+    ] = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Make a film of several sentences: a clip of each, cut on the bars of one piece of music.
+
+    pianoreel reel "A small red circle is moving in a zigzag path towards north" "A large blue
+    square is moving in a straight line towards east" --to film.mp4
+
+    pianoreel reel "a dog runs" "a cat sleeps" --run runs/mine --bars-per-clip 2 --to film.mp4
+    """
+    from musegen.soundtrack import BAR_SECONDS, compose_bars
+    from videogen.files.enlargement import Enlargement
+    from videogen.files.render import ClipOutput
+    from videogen.model import Model
+    from videogen.reel import Reel, format_of
+
+    where = ClipOutput(to.parent, format_of(to), Enlargement(scale, resize), overwrite=overwrite)
+    model = Model.load(run, device)
+    model.warn_of(captions)
+    bars = bars_per_clip or max(1, round(model.spec.seconds / BAR_SECONDS))
+    track = compose_bars(music_run, bars * len(captions), seed, device, tempo_bpm)
+    film = Reel(captions, track.bar_seconds[::bars], fps, seed)
+    label = film.label(to.stem, model, f"{bars} bars of each", track.origin)
+    where.require_free(label)
+    where.create()
+    with ticking("filming") as tick:
+        scenes = film.scenes(model, tick)
+    print_paths(film.write(scenes, track.sound, label, where))
 
 
 @app.command()

@@ -23,8 +23,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from videogen.files.frame import View
 from videogen.files.limits import VideoLimits
-from videogen.files.picture import View
 from videogen.files.reading import read_frames
 
 SIZE = 64

@@ -227,11 +227,13 @@ class MusicCommands(DomainCommands):
             bool, typer.Option("--overwrite", help="Write over other songs of the same names.")
         ] = False,
     ) -> Output:
+        from core.app.output import read_formats
         from musegen.files.programs import read_programs
-        from musegen.files.song import SongOutput, read_formats
+        from musegen.files.song import FORMATS, SongOutput
 
-        formats = (*read_formats(only), *(("npz",) if npz else ()))
-        return SongOutput(to, formats, stems, read_programs(programs), soundfont, overwrite)
+        formats = (*read_formats([only], FORMATS, "songs"), *(("npz",) if npz else ()))
+        sounds = read_programs(programs)
+        return SongOutput(to, formats, stems, sounds, soundfont, overwrite=overwrite)
 
     def sample(
         self,

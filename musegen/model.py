@@ -18,6 +18,7 @@ from jaxtyping import Float
 from core.app import fit
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
+from core.app.label import origin
 from core.app.latent import LatentPoints, LatentSpace
 from core.app.model import Model as CoreModel
 from core.app.output import Output
@@ -41,7 +42,6 @@ from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.densities.note_transformer import NoteDensity
 from musegen.draft import Draft, random_kept
-from musegen.files.label import origin
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
 from musegen.networks.accompaniment import Accompaniment

@@ -23,6 +23,8 @@ LOOKBACK = Optimisation(
     learning_rate=1.5e-3, betas=(0.9, 0.95), weight_decay=0.05, clip_norm=400.0
 )
 
+RANDOM = "notes as if by chance"
+
 MODELS = with_r1(unregularised(RECIPES), r1=10.0)
 MODELS["latent_musegan"] = {"stabilisers": {"r1": 1.0}}
 MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2}
@@ -82,6 +84,14 @@ PRESETS: dict[str, Preset] = {
                 bf16=False,
             ),
         },
+        steps=500,  # estimated; the others are measured
+        steps_of={
+            "musegan": 160,
+            "note_transformer": 600,
+            "lookback_rnn": 640,
+            "latent_musegan": 2800,
+        },
+        before=RANDOM,
     ),
     "base": Preset(
         purpose="the paper's sizes, for a large collection",
@@ -127,5 +137,7 @@ PRESETS: dict[str, Preset] = {
                 sample_every_steps=1000,
             ),
         },
+        steps=5000,  # estimated
+        before=RANDOM,
     ),
 }

@@ -292,7 +292,7 @@ ALLOWED = {
     ("core/papers.py", "music"): "titles of papers",
     ("core/papers.py", "video"): "titles of papers",
     ("core/papers.py", "songs"): "titles of papers",
-    ("core/app/commands.py", "bar"): "a bar shows the progress",
+    ("core/app/progress.py", "bar"): "a bar shows the progress",
     ("core/app/comparison.py", "caption"): "rich's word for the text under a table",
     ("core/training/interruption.py", "frame"): "FrameType of a signal's handler",
 }

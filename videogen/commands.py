@@ -1,17 +1,39 @@
 """The commands of video. Each imports what it needs when it runs, so that --help is quick."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.app.commands import DomainCommands, OptionCommand, Seed, Set, group_of, ticking
+from core.app.commands import DomainCommands, OptionCommand, Seed, Set, group_of
 from core.app.output import Output
+from core.app.progress import ticking
 
 if TYPE_CHECKING:
+    from videogen.files.clip import Sound
+    from videogen.files.render import ClipOutput
     from videogen.model import CaptionedClips, Video
+
+
+Scale = Annotated[
+    float | None,
+    typer.Option(
+        min=0.05,
+        max=64,
+        help="How many times as large films are written.",
+        show_default="to about 256 pixels",
+    ),
+]
+Resize = Annotated[
+    Literal["nearest", "lanczos"] | None,
+    typer.Option(
+        help="Of --scale: nearest makes each pixel a square, lanczos is smooth.",
+        show_default="nearest for whole factors of clips below 64 pixels, else lanczos",
+    ),
+]
+Compose = Callable[[str | None, float, int, str], "Sound"]
+"""A run of music or None, seconds, a seed and a device to stereo at 44.1 kHz, as long at least."""
 
 
 class VideoCommands(DomainCommands):
@@ -37,6 +59,7 @@ class VideoCommands(DomainCommands):
         "sample": (
             'sample "A small red circle is moving in a zigzag path towards north"',
             "sample runs/mine --prompts captions.txt --count 4 --seed 1 --to clips",
+            'sample runs/mine "a dog runs" --then "a dog sleeps" --start rex.png --fps 24',
         ),
         "evaluate": (
             "evaluate",
@@ -61,6 +84,9 @@ class VideoCommands(DomainCommands):
         "vary": ("vary runs/mine clip.mp4 --strength 0.2 --count 8 --to clips",),
         "translate": ("translate runs/red blue.mp4 --to clips",),
     }
+
+    def __init__(self, compose: Compose):
+        self.compose = compose
 
     def domain(self) -> "Video":
         from videogen.model import DOMAIN
@@ -237,9 +263,43 @@ class VideoCommands(DomainCommands):
 
         return find_other(other, data)
 
+    def output(
+        self,
+        to: Path,
+        formats: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--format",
+                "--only",
+                help="Files to write: any of mp4, webm, gif, png (a filmstrip) and png-sequence, "
+                "such as mp4,png.",
+                show_default="mp4,gif,png",
+            ),
+        ] = None,
+        scale: Scale = None,
+        resize: Resize = None,
+        loop: Annotated[
+            bool,
+            typer.Option(
+                "--loop",
+                help="Blend the end into the beginning, so that the clip repeats seamlessly; it "
+                "becomes shorter.",
+            ),
+        ] = False,
+        overwrite: Annotated[
+            bool, typer.Option("--overwrite", help="Write over other clips of the same names.")
+        ] = False,
+    ) -> Output:
+        from core.app.output import read_formats
+        from videogen.files.enlargement import Enlargement
+        from videogen.files.render import DEFAULT_FORMATS, FORMATS, ClipOutput
+
+        chosen = read_formats(formats or DEFAULT_FORMATS, FORMATS, "clips")
+        return ClipOutput(to, chosen, Enlargement(scale, resize), loop, overwrite=overwrite)
+
     def sample(
         self,
-        to: Output,
+        to: "ClipOutput",
         seed: int,
         device: str,
         arguments: Annotated[
@@ -254,27 +314,84 @@ class VideoCommands(DomainCommands):
         prompts: Annotated[
             Path | None, typer.Option(help="A text file with a caption in each line.")
         ] = None,
-        count: Annotated[int, typer.Option(min=1, max=1000, help="Clips of each caption.")] = 1,
+        count: Annotated[
+            int,
+            typer.Option(
+                min=1, max=1000, help="Clips of each caption. The seed grows by 1 with each clip."
+            ),
+        ] = 1,
+        frames: Annotated[
+            int | None,
+            typer.Option(
+                min=1,
+                max=4096,
+                help="Frames of a clip.",
+                show_default="as in training, or as long at --fps",
+            ),
+        ] = None,
+        fps: Annotated[
+            float | None,
+            typer.Option(min=1, max=120, help="Frames a second.", show_default="as in training"),
+        ] = None,
+        then: Annotated[
+            list[str] | None,
+            typer.Option(help="A caption that follows in each clip; may be repeated."),
+        ] = None,
+        start: Annotated[
+            Path | None,
+            typer.Option(help="A picture or video whose first frame each clip begins with."),
+        ] = None,
+        music: Annotated[
+            bool,
+            typer.Option(
+                "--music", help="Lay a new song under each mp4 and webm, cut to its length."
+            ),
+        ] = False,
+        music_run: Annotated[
+            str | None,
+            typer.Option(
+                help="Of --music: the run that composes, or a shipped model of songs by its name."
+            ),
+        ] = None,
         parts: Annotated[
             bool, typer.Option("--parts", help="Also draw gist, background, mask and foreground.")
         ] = False,
     ) -> Iterator[Path]:
-        from videogen.files.render import write_samples
+        from videogen.files.film import cut_sound
+        from videogen.files.render import write_clip, write_parts
         from videogen.model import Model, read_prompts
+        from videogen.take import Take
 
         run, captions = self.domain().leading_run(arguments or [])
         captions += read_prompts(prompts) if prompts else []
         model = Model.load(run, device)
         captions = captions or list(model.spec.examples)
-        for caption in captions:
-            if unknown := model.captions.unknown(caption):
-                words = ", ".join(unknown)
-                print(f"warning: never seen in training: {words}", file=sys.stderr)
-        captions = [caption for caption in captions for _ in range(count)]
-        clips = model.clips(captions, seed)
-        layers = model.parts(captions, seed) if parts else None
-        rate = model.spec.frames_per_second
-        yield from write_samples(clips, captions, rate, seed, to.folder, layers)
+        model.warn_of(captions)
+        to.require_sound(music)
+        wanted = enumerate((c for c in captions for _ in range(count)), seed)
+        first = model.first_frame(start) if start else None
+        takes = [
+            Take(caption, number, frames, fps, tuple(then or ()), first)
+            for number, caption in wanted
+        ]
+        song = {
+            "start": start.name if start else None,
+            "music": (music_run or "the weights that ship") if music else None,
+        }
+        labels = [take.label(model, **to.settings, **song) for take in takes]
+        for label in labels:
+            to.require_free(label)
+        to.create()
+        for take, label in zip(takes, labels, strict=True):
+            clip, rate = to.finished(take.shoot(model)), take.rate(model)
+            seconds = len(clip) / rate
+            compose = self.compose if music else None
+            sound = compose(music_run, seconds, take.seed, device) if compose else None
+            faded = None if sound is None else cut_sound(sound, seconds)
+            yield from write_clip(clip, label, to, rate, faded)
+            if parts:
+                layers = model.parts([take.caption], take.seed)
+                yield write_parts({name: part[0] for name, part in layers.items()}, label, to)
 
 
 def _captions_in(hold_out: str) -> tuple[str, ...]:
@@ -290,10 +407,6 @@ def _captions_in(hold_out: str) -> tuple[str, ...]:
     return tuple(read_prompts(Path(hold_out)))
 
 
-video = group_of(VideoCommands())
-
-
-@video.command(cls=OptionCommand)
 def sprites(
     parts: Annotated[
         Path, typer.Argument(help="Folder with body/, hair/, topwear/ ... of sprite sheets.")
@@ -313,3 +426,10 @@ def sprites(
     with ticking("composing") as tick:
         written = write_sprites(parts, to, count, seed, tick)
     print(f"{written} clips: prepare them with pianoreel video prepare {to}/clips.jsonl")
+
+
+def video_group(compose: Compose) -> typer.Typer:
+    """Build the group of the commands; `compose` is asked for music."""
+    group = group_of(VideoCommands(compose))
+    group.command(cls=OptionCommand)(sprites)
+    return group

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.theory.distributions import Distribution
@@ -34,6 +35,10 @@ SPREAD = 0.2
 """Standard deviation of a pixel of the given frames, in [-1, 1]."""
 
 
+Given = Float[Tensor, "batch 3 given height width"]
+"""The first frames of clips, in [-1, 1]."""
+
+
 @dataclass(frozen=True)
 class Continuation:
     """A decoder that is a function of time, and its prior."""
@@ -47,7 +52,7 @@ class Continuation:
         return max(1, self.decoder.frames - OVERLAP)
 
     def clips(
-        self, conditions: Sequence[Condition], times: Times, start: Clips | None = None
+        self, conditions: Sequence[Condition], times: Times, start: Given | None = None
     ) -> Clips:
         """Sample clips at ascending times, in frames; `start`: their first frames, if given.
 
@@ -68,7 +73,7 @@ class Continuation:
         return self._faded(drawn, times)
 
     @torch.no_grad()
-    def beginning_with(self, given: Clips, c: Condition) -> Latents:
+    def beginning_with(self, given: Given, c: Condition) -> Latents:
         """Return latents of clips whose first frames are near the given ones."""
         many = c.repeat_interleave(CANDIDATES, 0)  # [(batch candidate) condition]
         z = self._sample(len(many), many)
@@ -77,7 +82,7 @@ class Continuation:
         rows = torch.arange(len(c), device=z.device) * CANDIDATES + nearest
         return self._descended(z[rows], c, given)
 
-    def _descended(self, z: Latents, c: Condition, given: Clips) -> Latents:
+    def _descended(self, z: Latents, c: Condition, given: Given) -> Latents:
         """Return the latents after `STEPS` steps towards the likeliest."""
         z = z.clone()
         adam = torch.optim.Adam([z], RATE)
@@ -90,7 +95,7 @@ class Continuation:
             adam.step()
         return z.detach()
 
-    def _errors(self, z: Latents, c: Condition, given: Clips) -> Losses:
+    def _errors(self, z: Latents, c: Condition, given: Given) -> Losses:
         """Return the squared error of each clip's first frames."""
         times = torch.arange(float(given.shape[2]), device=z.device)
         return (self._decode(z, c, times) - given).square().sum((1, 2, 3, 4))

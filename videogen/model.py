@@ -7,6 +7,7 @@ write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -16,9 +17,10 @@ from pydantic import Field
 from torch import Tensor
 
 from core.app import fit
-from core.app.configuration import ModelConfig, RunConfig
+from core.app.configuration import CHANGEABLE, ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
+from core.app.label import origin
 from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import Rows, draw_chunks, in_chunks
@@ -30,15 +32,17 @@ from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
+from videogen.continuation import Continuation, times_of
 from videogen.data.augmentation import Augmentation
-from videogen.files.clip import Clips, FrameBatch, to_clips
-from videogen.files.picture import View
+from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shortened
+from videogen.files.clip import Clips, FrameBatch, Image, to_clips
+from videogen.files.frame import View
 from videogen.files.reading import VIDEO, read_frames
 from videogen.files.sources import listing
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
-from videogen.networks.gist import ClipByGist
-from videogen.networks.text import Captions, Tokens
+from videogen.networks.gist import ClipByGist, Decoder, Times
+from videogen.networks.text import Captions, Condition, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.recipes import RECIPES
 from videogen.shapes.dataset import MovingShapes
@@ -70,6 +74,7 @@ class CaptionedClips(Protocol):
     def batch(
         self, number: int, size: int, seed: int, split: Split = "train"
     ) -> tuple[FrameBatch, list[str]]: ...
+    def captions_in_training(self, most: int) -> list[str]: ...
 
 
 def find_data(
@@ -98,6 +103,7 @@ class DataSpec(Strict):
 
     `shapes`: the most moving shapes in a clip, 0 for clips from files; `showing`: the word that
     their captions have. `examples`: captions of the training data, to try the model with.
+    `captions`: distinct captions of clips from files, with which others are compared.
     """
 
     size: int = Field(ge=16, le=256)
@@ -107,6 +113,12 @@ class DataSpec(Strict):
     shapes: int = 0
     showing: str = ""
     examples: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Return the duration of a clip."""
+        return self.frames / self.frames_per_second
 
 
 class VideoModel(ModelConfig):
@@ -138,6 +150,9 @@ class VideoRun(RunConfig):
     `wrong_captions`: each clip is given its neighbour's caption. What such a model scores is
     chance, beside which others are measured. `augment`: changes of clips from files.
     """
+
+    changeable: ClassVar[tuple[str, ...]] = (*CHANGEABLE, "spec.captions")
+    """Runs of earlier versions keep no captions."""
 
     model: VideoModel
     spec: DataSpec
@@ -179,6 +194,7 @@ class Video(Domain):
             shapes=max(shapes.counts) if shapes else 0,
             showing=shapes.showing if shapes else "",
             examples=tuple(dict.fromkeys(data.batch(0, EXAMPLES, seed=0)[1])),
+            captions=() if shapes else tuple(data.captions_in_training(MOST_CAPTIONS)),
         )
         return spec.model_dump(mode="json")
 
@@ -263,17 +279,21 @@ class Video(Domain):
         to: Output,
         sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
-        """Write clips: .mp4, .gif and a filmstrip .png of each."""
+        """Write clips in the formats of `to`."""
         from videogen.files.clip import to_frames
-        from videogen.files.render import write_clip
+        from videogen.files.label import Label
+        from videogen.files.render import ClipOutput, write_clip
 
+        output = to if isinstance(to, ClipOutput) else ClipOutput(to.folder)
         for number, (title, frames) in enumerate(zip(titles, to_frames(items), strict=True)):
-            stem = to.folder / (f"{name}-{number + 1:03d}" if len(items) > 1 else name)
-            yield from write_clip(frames, stem, title, model.spec.frames_per_second)
+            label = Label(f"{name}-{number + 1:03d}" if len(items) > 1 else name, title, "")
+            label = label._replace(origin=origin(label.name))
+            clip = output.finished(frames)
+            yield from write_clip(clip, label, output, model.spec.frames_per_second)
 
     def show(self, model: "Model", items: Clips, titles: Sequence[str], path: Path) -> None:
         """Draw the filmstrips of clips."""
-        from videogen.files.render import draw_grid
+        from videogen.files.picture import draw_grid
 
         draw_grid(items, titles, path)
 
@@ -289,7 +309,7 @@ class Video(Domain):
         def measure(model: CoreModel) -> dict[str, float]:
             if not model.draws or not isinstance(model, Model):
                 return {}
-            facts = agreement(captions, model.clips(captions, seed))
+            facts = agreement(captions, model.sampled_like(Examples(captions, captions), seed))
             return {**facts, "distance": 1 - facts["all"]}
 
         return measure
@@ -334,6 +354,34 @@ class Model(CoreModel):
         """Return the tokenizer, with its vocabulary."""
         return Captions(self.spec.words, self.config.video.clauses)
 
+    @cached_property
+    def familiarity(self) -> Familiarity | None:
+        """Return how near captions are to those in training; None where these are not known."""
+        captions = self.spec.captions
+        if self.spec.shapes:
+            captions = self.domain.data_of(self).captions_in_training(MOST_CAPTIONS)
+        if not captions or "condition" not in self.networks:
+            return None
+        return Familiarity(captions, self._conditions)
+
+    @torch.no_grad()
+    def _conditions(self, captions: Sequence[str]) -> Condition:
+        c = self.conditioning(captions)
+        assert c is not None
+        return c.cpu()
+
+    def objection(self, condition: str) -> str:
+        """Return why the model may not understand a caption; empty where it should.
+
+        >>> Model.load("shapes", "cpu").objection("a purple dog").split(" (")[1].split(";")[0]
+        'it has words never seen there: purple, dog)'
+        """
+        unknown = self.captions.unknown(condition)
+        if self.familiarity:
+            return self.familiarity.objection(condition, unknown)
+        seen = f'"{shortened(condition)}" is not like the training: it has {never_seen(unknown)}'
+        return seen if unknown else ""
+
     def to_x(self, items: Clips) -> Samples:
         return items.contiguous().to(self.device)
 
@@ -346,17 +394,76 @@ class Model(CoreModel):
             return None
         return self.captions.encode(conditions).to(self.device)
 
-    def sampled_like(self, examples: Examples, seed: int) -> Clips:
-        return self.clips(examples.conditions or (), seed)
+    def clips(
+        self,
+        captions: Sequence[str],
+        seed: int = 0,
+        frames: int | None = None,
+        frames_per_second: float | None = None,
+        then: Sequence[str] = (),
+        start: Image | None = None,
+    ) -> Clips:
+        """Sample one clip for each caption, a list of at least one.
 
-    @torch.no_grad()
-    def clips(self, captions: Sequence[str], seed: int = 0) -> Clips:
-        """Sample one clip for each caption.
+        `frames`: their number, by default that of the training, or as many as last as long at
+        `frames_per_second`; more of them are the same motion seen more often, or go on with it.
+        `then`: captions that follow in every clip. `start`: the first frame
+        [3 height width], in [-1, 1]. See `videogen.continuation`.
 
-        A clip depends on the seed, its number and its caption alone. `ConfigError` where captions
-        are no list of sentences.
+        A clip depends on the seed (0 to 2^63 - 1), its number and its caption alone. Logs a
+        warning of captions that are not like those in training. `ConfigError` where captions are
+        no list of sentences; `UserError` where the model has no clock.
         """
         _require_sentences(captions)
+        self.warn_of([*captions, *then])
+        if frames is None and frames_per_second is None and not then and start is None:
+            return self.sampled_like(Examples(captions, captions), seed)
+        continuation = self._continuation()
+        times = self._times(continuation, frames, frames_per_second, 1 + len(then))
+
+        def draw(rows: Rows) -> Samples:
+            conditions = [self._read([one] * len(captions), rows) for one in then]
+            first = None
+            if start is not None:
+                first = start[None, :, None].expand(len(rows), -1, 1, -1, -1).to(self.device)
+            return continuation.clips([self._read(captions, rows), *conditions], times, first)
+
+        with torch.no_grad():
+            return self.from_x(in_chunks(len(captions), seed, self.device, draw))
+
+    def first_frame(self, path: Path) -> Image:
+        """Read a picture, or the first frame of a video, at the model's size."""
+        view = View(size=self.spec.size, frames_per_second=self.spec.frames_per_second)
+        try:
+            frames = read_frames(path, view)
+        except RejectedFile as error:
+            raise UserError(f"{path}: {error.detail}") from error
+        return to_clips(frames[:1][None])[0, :, 0]
+
+    def _continuation(self) -> Continuation:
+        decoder = dict(self.networks.items()).get("decoder")
+        if not isinstance(decoder, Decoder) or "prior" not in self.networks:
+            raise UserError(
+                f"{self.name} has no clock: it generates clips of {self.spec.frames} frames, "
+                f"{self.spec.frames_per_second:g} a second, alone; models with a gist, such as "
+                "gist_flow, generate any"
+            )
+        return Continuation(decoder, self.networks["prior"])
+
+    def _times(
+        self, continuation: Continuation, frames: int | None, rate: float | None, captions: int
+    ) -> Times:
+        """Return the times of a clip's frames; by default `captions` clips follow each other."""
+        own = self.spec.frames_per_second
+        rate = rate or own
+        if frames is None:
+            whole = self.spec.frames + (captions - 1) * continuation.hop
+            frames = max(1, round(whole * rate / own))
+        return times_of(frames, rate, own).to(self.device)
+
+    @torch.no_grad()
+    def sampled_like(self, examples: Examples, seed: int) -> Clips:
+        captions = examples.conditions or ()
 
         def draw(rows: Rows) -> Samples:
             c = self._read(captions, rows)

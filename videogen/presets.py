@@ -19,6 +19,8 @@ LONG = WARMUP_COSINE.replace(
     minutes=None, steps=60_000, warmup_steps=500, ema_decay=0.999, sample_every_steps=1000
 )
 
+GREY = "grey and blurred clips"
+
 MODELS = with_r1(unregularised(RECIPES), r1=1.0)
 
 PRESETS: dict[str, Preset] = {
@@ -46,6 +48,9 @@ PRESETS: dict[str, Preset] = {
         adversarial=WARMUP_COSINE.replace(minutes=90, learner=LEARNER, critic=CRITIC),
         non_adversarial=WARMUP_COSINE.replace(minutes=90, learner=LEARNER),
         models=MODELS,
+        steps=1500,  # people are recognised; moving shapes after 3,300 in 89 % of clips
+        steps_of={"text_to_video": 20_000},  # estimated: after 1,500 in 4 %
+        before=GREY,
     ),
     "base": Preset(
         purpose="clips of 64x64 pixels and 16 frames on a GPU",
@@ -64,5 +69,7 @@ PRESETS: dict[str, Preset] = {
         adversarial=LONG.replace(learner=LEARNER, critic=CRITIC),
         non_adversarial=LONG.replace(learner=LEARNER),
         models=MODELS,
+        steps=5000,  # estimated
+        before=GREY,
     ),
 }

@@ -7,14 +7,13 @@ A domain adds a `DomainCommands`: its examples, and functions whose options beco
 shared commands. Nothing here imports torch before a command runs.
 """
 
-import contextlib
 import functools
 import inspect
 import logging
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_origin
 
@@ -22,6 +21,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from core.app.output import Output
+from core.app.progress import monitored, ticking
 
 if TYPE_CHECKING:
     from core.app.domain import Domain
@@ -559,48 +559,3 @@ def print_config(config: Any) -> None:
     import yaml
 
     print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), end="")
-
-
-@contextlib.contextmanager
-def ticking(task: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on a terminal; call it with (done, total) to move it."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(transient=True, console=console, disable=not console.is_terminal) as progress:
-        shown = progress.add_task(task, total=None)
-
-        def tick(done: int, total: int) -> None:
-            progress.update(shown, completed=done, total=total)
-
-        yield tick
-
-
-@contextlib.contextmanager
-def monitored() -> Iterator[Any]:
-    """Follow a training on the command line: yields the `Monitor` to be passed to it.
-
-    A terminal shows a progress bar. Ctrl-C and SIGTERM stop the training at a checkpoint and exit
-    with 130 or 143.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from core.training.interruption import Interruption
-    from core.training.loop import Monitor
-
-    console = Console(stderr=True)
-    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    bar = Progress(*columns, console=console, disable=not console.is_terminal)
-
-    with Interruption() as interruption, bar:
-        task = bar.add_task("", total=1.0)
-
-        def show(budget: Any, losses: Mapping[str, float]) -> None:
-            shown = {n: v for n, v in losses.items() if not n.startswith(("skipped", "gradient_"))}
-            values = [f"{name} {loss:.4g}" for name, loss in shown.items()]
-            description = "  ".join([f"step {budget.step}", *values])
-            bar.update(task, completed=budget.fraction, description=description)
-
-        yield Monitor(interruption.should_stop, show)

@@ -15,10 +15,10 @@ from rich import box
 from rich.table import Table
 
 from core.app import fit
-from core.app.commands import monitored
 from core.app.domain import Domain, Tick
 from core.app.evaluation import print_tables
 from core.app.model import Model
+from core.app.progress import monitored
 from core.errors import ConfigError, Stopped, UserError
 from core.files import write_text
 from core.training.run import Run

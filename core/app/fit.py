@@ -20,6 +20,7 @@ from core.training.device import (
     isolated_random_state,
     keep_freed_memory,
 )
+from core.training.forecast import Forecaster, Need
 from core.training.loop import UNMONITORED, Monitor, Observe
 from core.training.loop import train as train_run
 from core.training.run import Run
@@ -87,7 +88,8 @@ def train(
     `start_from`; its data and settings may be others.
 
     Returns the domain's model with the EMA weights; `Stopped` where `monitor` asks for a stop.
-    The caller's random state is left as it was. See `configure`.
+    Warns of a budget that is too small for a model that begins anew. The caller's random state is
+    left as it was. See `configure`.
     """
     for one in (data, other) if other is not None else (data,):
         if "train" not in one.splits:
@@ -98,6 +100,8 @@ def train(
         config = config.replace(start=str(start))
         build = partial(start_from, Run.read(domain.folder(start)), build=build)
     chosen = choose_device(device)
+    chosen_preset = domain.presets[preset or domain.default_preset]
+    need = Need() if start is not None else chosen_preset.need(config.model.recipe)
     ema = fit(
         to,
         config,
@@ -105,7 +109,7 @@ def train(
         domain.batches(data, config, chosen, other),
         lambda run: observer(domain, run, data, config, other),
         chosen,
-        monitor,
+        Forecaster(monitor, need).following,
     )
     return domain.model(ema, config.model, config.spec, Path(to).name)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.app.domain import Domain, Examples
+from core.app.label import name_of
 from core.app.latent import LatentPoints, concat, slerp
 from core.app.latent import arithmetic as combine
 from core.app.model import Model
@@ -50,9 +51,11 @@ def _place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
     """Return the points of a text, and the source of the first one, None without a file."""
     if is_file(model, text):
         examples = model.domain.read(model, Path(text))
+        model.warn_of(examples.conditions)
         points = model.encode(examples.items, examples.conditions)
         return points, examples.sources[0] if examples.sources else None
     conditions, seed = model.domain.condition(text, seed)
+    model.warn_of(conditions)
     return model.space.draw(1, model.read_conditions(conditions), seed), None
 
 
@@ -73,7 +76,9 @@ def interpolate(
     titles = [first, *(f"{n / (points - 1):.0%}" for n in range(1, points - 1)), last]
     nearer = [(ours, theirs) if 2 * n < points else (theirs, ours) for n in range(points)]
     sources = [_first_known(*ends) for ends in nearer]
-    yield from _write(model, items, titles, _name(model, "interpolation", seed), to, sources)
+    yield from _write(
+        model, items, titles, name_of(model.name, seed, "interpolation"), to, sources
+    )
 
 
 def arithmetic(model: Model, texts: Sequence[str], to: Output, seed: int) -> Iterator[Path]:
@@ -81,7 +86,10 @@ def arithmetic(model: Model, texts: Sequence[str], to: Output, seed: int) -> Ite
     places = [_place(model, text, seed) for text in texts]
     a, b, c = (points[:1] for points, _ in places)
     items = model.decode(concat([a, b, c, combine(a, b, c)]), seed)
-    source, name = _first_known(places[0][1], places[2][1]), _name(model, "arithmetic", seed)
+    source, name = (
+        _first_known(places[0][1], places[2][1]),
+        name_of(model.name, seed, "arithmetic"),
+    )
     title = "{} - {} + {}".format(*texts)
     yield from _write(model, items[3:], [title], name, to, [source])
     titles = [*(f"{sign} {text}" for sign, text in zip("+-+", texts, strict=True)), "="]
@@ -96,16 +104,20 @@ def vary(
     point = points[:1]
     items = model.decode(concat([point, model.variations(point, strength, count, seed)]), seed)
     for number in range(1, count + 1):
-        name, title = _name(model, f"variation-{number}", seed), f"{text}, strength {strength:g}"
+        name, title = (
+            name_of(model.name, seed, f"variation-{number}"),
+            f"{text}, strength {strength:g}",
+        )
         yield from _write(model, items[number : number + 1], [title], name, to, [source])
     titles = [text, *(f"variation {number + 1}" for number in range(count))]
-    yield from _show(model, items, titles, to, _name(model, "variations-all", seed))
+    yield from _show(model, items, titles, to, name_of(model.name, seed, "variations-all"))
 
 
 def reconstruct(model: Model, path: Path, to: Output, seed: int) -> Iterator[Path]:
     """Write the reconstruction of a file, and draw both."""
 
     def change(examples: Examples) -> Any:
+        model.warn_of(examples.conditions)
         return model.reconstruct(examples.items, examples.conditions, seed)
 
     yield from _before_and_after(model, path, to, "reconstruction", change, seed)
@@ -132,17 +144,12 @@ def _before_and_after(
     examples = model.domain.read(model, path)
     changed = change(examples)
     titles = list(examples.conditions or [path.name] * len(examples))
-    name = _name(model, f"{kind}-{path.stem}", seed)
+    name = name_of(model.name, seed, f"{kind}-{path.stem}")
     yield from _write(model, changed, titles, name, to, examples.sources)
     shown = examples.first(SHOWN)
     both = model.join([shown.items, changed[:SHOWN]])
     names = [f"{title} {n + 1}" for title in (path.name, kind) for n in range(len(shown))]
     yield from _show(model, both, names, to, f"{name}-both")
-
-
-def _name(model: Model, kind: str, seed: int | None = None) -> str:
-    """Return the name of files, which those of another model or seed do not have."""
-    return "-".join([model.name, *([] if seed is None else [f"seed{seed}"]), kind])
 
 
 def _show(

@@ -4,8 +4,10 @@ A domain refines it by two maps between its items and tensors x, and by how its 
 read.
 """
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -22,6 +24,8 @@ from core.theory.passes import Networks, is_critic, read_condition
 from core.theory.shapes import Latents, Samples
 from core.training.device import choose_device
 from core.training.run import Run
+
+LOG = logging.getLogger("pianoreel")
 
 Loaded = TypeVar("Loaded", bound="Model")
 
@@ -72,6 +76,21 @@ class Model(ABC):
     def read_conditions(self, conditions: Sequence[str] | None) -> Tensor | None:
         """Return the raw condition c of each item; None where the domain has none."""
         return None
+
+    def objection(self, condition: str) -> str:
+        """Return why the model may not understand a condition; empty where it should."""
+        return ""
+
+    def warn_of(self, conditions: Sequence[str] | None) -> None:
+        """Log the objection to each condition, once in the life of the model."""
+        for condition in conditions or ():
+            if condition not in self._warned and (objection := self.objection(condition)):
+                LOG.warning(objection)
+            self._warned.add(condition)
+
+    @cached_property
+    def _warned(self) -> set[str]:
+        return set()
 
     def conditioning(self, conditions: Sequence[str] | None) -> Tensor | None:
         """Return the conditions as the networks take them; None where they take none."""

@@ -1,16 +1,55 @@
 """The place where the items that a command generates are written, and their kinds of files."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
+
+from core.config import nearest
+from core.errors import ConfigError, UserError
 
 
 @dataclass(frozen=True)
 class Output:
-    """The folder to write to; a domain adds which kinds of files it writes, and how."""
+    """The folder to write to; a domain adds which kinds of files it writes, and how.
+
+    `overwrite`: write over other items of the same names. `item`: the word for what is written.
+    """
+
+    item: ClassVar[str] = "item"
 
     folder: Path
+    overwrite: bool = field(default=False, kw_only=True)
 
     @property
     def has_pictures(self) -> bool:
         """True where pictures of several items are drawn beside them."""
         return True
+
+    def write(self, path: Path, content: bytes) -> Path:
+        """Write a file; one that is there stays unless it is the same, or can be overwritten."""
+        if path.exists() and not self.overwrite and path.read_bytes() != content:
+            raise self.taken(path)
+        path.write_bytes(content)
+        return path
+
+    def taken(self, path: Path) -> UserError:
+        """Return the error of a name that another item has."""
+        return UserError(
+            f"{path} is there and holds another {self.item}: give another --to, or --overwrite"
+        )
+
+
+def read_formats(texts: Iterable[str], known: Sequence[str], items: str) -> tuple[str, ...]:
+    """Return the formats that texts such as a,b name; `ConfigError` for one that is not known.
+
+    >>> read_formats(["b, .A", "b"], ("a", "b"), "items")
+    ('b', 'a')
+    """
+    formats = [
+        part.strip().lower().removeprefix(".") for text in texts for part in text.split(",")
+    ]
+    for one in formats:
+        if one not in known:
+            raise ConfigError(f"{items} are not written as '{one}': {nearest(one, known)}")
+    return tuple(dict.fromkeys(formats))

@@ -63,12 +63,14 @@ A function of its arguments alone: a resumed run repeats the observation of its 
 class Budget:
     """Progress of a run: finished steps, and the seconds at the end of the last one.
 
-    Seconds are summed over all commands that trained the run.
+    Seconds are summed over all commands that trained the run. `least_distance`: of those measured
+    so far, infinite before the first.
     """
 
     config: TrainConfig
     step: int = 0
     seconds: float = 0.0
+    least_distance: float = math.inf
 
     def __post_init__(self) -> None:
         self._started = time.monotonic() - self.seconds
@@ -105,6 +107,10 @@ class Monitor:
 
 UNMONITORED = Monitor()
 """Nobody follows, nothing stops."""
+
+
+OBSERVING_SHARE = 0.1
+"""Largest share of the time in which samples are drawn and measured."""
 
 
 def rate_factor(config: TrainConfig, step: int, fraction: float) -> float:
@@ -166,8 +172,9 @@ def resume(run: Run, state: TrainState, config: TrainConfig) -> Budget:
         run.forget_after(0)
         return Budget(config)
     state.load(checkpoint)
-    run.forget_after(int(checkpoint.facts["step"]))
-    return Budget(config, int(checkpoint.facts["step"]), float(checkpoint.facts["seconds"]))
+    step, seconds = int(checkpoint.facts["step"]), float(checkpoint.facts["seconds"])
+    run.forget_after(step)
+    return Budget(config, step, seconds, run.least_distance())
 
 
 @dataclass
@@ -175,7 +182,8 @@ class Recorder:
     """Writes the record of a run: log lines, checkpoints, then observations.
 
     A step is saved before it is observed, so that neither a stop nor a failure while samples are
-    drawn and measured costs a checkpoint. The log line of an observation is written last: a
+    drawn and measured costs a checkpoint. Steps are observed less often than is set where that
+    would take more than a tenth of the time. The log line of an observation is written last: a
     resumed run whose step lacks it observes that step first.
     """
 
@@ -188,6 +196,7 @@ class Recorder:
         self.consecutive_skips = 0
         self.saved_step = self.budget.step
         self.saved_at_seconds = self.budget.seconds
+        self.observed_at, self.observing_seconds = -math.inf, 0.0
 
     def count_skipped(self, losses: Mapping[str, float]) -> None:
         self.consecutive_skips = self.consecutive_skips + 1 if losses["skipped"] else 0
@@ -220,12 +229,24 @@ class Recorder:
         """Observe the saved step, mark it as the best if it is, and log the measurements."""
         if not self._is_due(self.budget.config.sample_every_steps) or self._is_observed():
             return
+        began = time.monotonic()
+        if self.budget.fraction < 1 and self._costs_too_much(began):
+            return
         with resumable(f"write samples to {self.run.folder}"):
             measured = self.observe(self.state.ema, self.budget.step)
+        self.observed_at = time.monotonic()
+        self.observing_seconds = self.observed_at - began
         if "distance" in measured:
-            self.run.save_if_best(measured["distance"], self.state.state(), self._facts())
+            distance = measured["distance"]
+            self.run.save_if_best(distance, self.state.state(), self._facts())
+            self.budget.least_distance = min(self.budget.least_distance, distance)
         if measured:
             self.run.log(self.budget.step, measured)
+
+    def _costs_too_much(self, now: float) -> bool:
+        """Return whether another observation would take more than its share of the time."""
+        share = self.observing_seconds / (self.observing_seconds + now - self.observed_at)
+        return share > OBSERVING_SHARE
 
     def stop_if_asked(self, monitor: Monitor) -> None:
         if monitor.should_stop():

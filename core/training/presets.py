@@ -7,6 +7,7 @@ from typing import Any
 from core.config import Strict
 from core.recipes import Recipe
 from core.theory.terms import Match
+from core.training.forecast import Need
 from core.training.loop import TrainConfig
 from core.training.step import game
 
@@ -31,7 +32,9 @@ class Preset:
 
     `adversarial` and `non_adversarial` are the training settings of the two. `networks`: sizes, by
     their key in the domain's model. `models` and `training`: settings of single recipes in this
-    domain, by name, of the model and of its training.
+    domain, by name, of the model and of its training. `steps`: about how many a model needs until
+    its samples can be recognised, as measured (EXPERIMENTS.md), or estimated from a like one; 0:
+    not known. `steps_of`: those of single recipes. `before`: what samples are like with far fewer.
     """
 
     purpose: str
@@ -43,6 +46,9 @@ class Preset:
     non_adversarial: TrainConfig
     models: Mapping[str, Mapping[str, Any]]
     training: Mapping[str, TrainConfig] = field(default_factory=dict)
+    steps: int = 0
+    steps_of: Mapping[str, int] = field(default_factory=dict)
+    before: str = "noise"
 
     def values(self, name: str, recipe: Recipe) -> dict[str, Any]:
         """Return the configuration for a recipe of this name."""
@@ -53,6 +59,10 @@ class Preset:
             train = train.replace(learner=recipe.optimisation, critic=recipe.optimisation)
         model = {"recipe": name, **sizes, **self.models.get(name, {})}
         return {"model": model, "train": train.model_dump(mode="json")}
+
+    def need(self, name: str) -> Need:
+        """Return what a recipe of this name needs."""
+        return Need(self.steps_of.get(name, self.steps), self.before)
 
 
 def with_r1(names: Iterable[str], r1: float) -> dict[str, dict[str, Any]]:

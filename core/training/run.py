@@ -167,7 +167,7 @@ class Run:
 
         Of equal distances the latest is the best, as it is trained longest.
         """
-        if distance <= self._best_distance():
+        if distance <= self.least_distance():
             save_checkpoint(self.checkpoints / "best", state, {**facts, "best": distance})
 
     def _prune(self) -> None:
@@ -187,7 +187,8 @@ class Run:
         folder = self.checkpoints / "best"
         return [folder] if folder.is_dir() else []
 
-    def _best_distance(self) -> float:
+    def least_distance(self) -> float:
+        """Return the distance of the best checkpoint, infinite where there is none."""
         try:
             best = self.best()
         except Corrupt as error:

@@ -2,9 +2,9 @@
 
 import re
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any, NamedTuple
 
+from core.app.label import name_of, origin
 from musegen.roll import Roll
 
 
@@ -23,10 +23,8 @@ class Label(NamedTuple):
         >>> Label.of("lookback_rnn", 7, 1, bars=16, form="").name
         'lookback_rnn-seed7-1'
         """
-        given = {key: value for key, value in settings.items() if value not in (None, "")}
-        parts = [f"seed {seed}", f"song {number}", *(f"{k} {v}" for k, v in given.items())]
-        name = "-".join([model, f"seed{seed}", *([kind] if kind else []), str(number)])
-        return cls(name, origin(model, *parts))
+        name = name_of(model, seed, *([kind] if kind else []), number)
+        return cls(name, origin(model, seed=seed, song=number, **settings))
 
     def on(self, roll: Roll) -> Roll:
         """Return the roll with this label."""
@@ -50,8 +48,3 @@ def is_stem(text: str) -> bool:
     (True, False)
     """
     return STEM.fullmatch(text) is not None
-
-
-def origin(*parts: str) -> str:
-    """Return the line that says which model made a song, and how."""
-    return f"made with pianoreel {version('pianoreel')}: {', '.join(parts)}"

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from core.app.output import Output
-from core.config import nearest
-from core.errors import ConfigError, UserError
 from musegen.files import audio
 from musegen.files.label import Label, stem_of
 from musegen.files.midi import origin_of, write_midi
@@ -27,14 +26,14 @@ class SongOutput(Output):
     """The folder and the formats of songs.
 
     `programs`: other sounds, see `with_programs`. `stems`: also write each track alone.
-    `overwrite`: write over songs that are there.
     """
+
+    item: ClassVar[str] = "song"
 
     formats: tuple[str, ...] = DEFAULT_FORMATS
     stems: bool = False
     programs: Mapping[str, str] = field(default_factory=dict)
     soundfont: Path | None = None
-    overwrite: bool = False
 
     @property
     def has_pictures(self) -> bool:
@@ -48,16 +47,7 @@ class SongOutput(Output):
         """Raise `UserError` where another song has this one's name."""
         path = self.folder / f"{label.name}.mid"
         if path.exists() and not self.overwrite and origin_of(path) != label.origin:
-            raise UserError(_taken(path))
-
-
-def read_formats(text: str) -> tuple[str, ...]:
-    """Return the formats that a text such as mid,mp3 names; `ConfigError` for an unknown one."""
-    formats = tuple(part.strip().lower().removeprefix(".") for part in text.split(","))
-    for one in formats:
-        if one not in FORMATS:
-            raise ConfigError(f"songs are not written as '{one}': {nearest(one, FORMATS)}")
-    return formats
+            raise self.taken(path)
 
 
 def write_song(roll: Roll, to: SongOutput) -> Iterator[Path]:
@@ -69,7 +59,7 @@ def write_song(roll: Roll, to: SongOutput) -> Iterator[Path]:
     song = _Song(replace(roll, tracks=tracks), to.soundfont)
     stem = to.folder / roll.name.replace(" ", "-").replace("/", "-")
     for kind in to.formats:
-        yield _write(stem.with_name(f"{stem.name}.{kind}"), song.file(kind), to.overwrite)
+        yield to.write(stem.with_name(f"{stem.name}.{kind}"), song.file(kind))
     if to.stems:
         folder = to.folder / f"{stem.name}-stems"
         folder.mkdir(exist_ok=True)
@@ -82,7 +72,7 @@ def _write_stem(song: "_Song", number: int, stem: Path, to: SongOutput) -> Itera
     for kind in to.formats:
         if kind in ("mid", *audio.FORMATS):
             path = stem.with_name(f"{stem.name}.{kind}")
-            yield _write(path, song.file(kind, number), to.overwrite)
+            yield to.write(path, song.file(kind, number))
 
 
 class _Song:
@@ -119,18 +109,6 @@ class _Song:
         part = "" if track is None else f": {self.roll.tracks[track].name}"
         about = {"title": f"{self.roll.name}{part}", "artist": "pianoreel"}
         return about | ({"comment": self.roll.origin} if self.roll.origin else {})
-
-
-def _write(path: Path, content: bytes, overwrite: bool) -> Path:
-    """Write a file; one that is there stays unless it is the same, or can be overwritten."""
-    if path.exists() and not overwrite and path.read_bytes() != content:
-        raise UserError(_taken(path))
-    path.write_bytes(content)
-    return path
-
-
-def _taken(path: Path) -> str:
-    return f"{path} is there and holds another song: give another --to, or --overwrite"
 
 
 def _file_name(name: str) -> str:

@@ -1,11 +1,14 @@
 """The commands of video as a user meets them, and what is said of bad input."""
 
 import json
+import re
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from command import run
+from conftest import REPOSITORY
 
 CAPTION = "A small red circle is moving in a zigzag path towards north"
 TINY = ("--shapes", "--preset", "tiny", "--device", "cpu")
@@ -26,19 +29,25 @@ def decoded(path: Path) -> int:
         return sum(1 for _ in file.decode(video=0))
 
 
+NAME = "a-small-red-circle-is-moving-in-a-zigzag-path-towards-north"
+
+
 def test_a_sentence_becomes_files_that_play(trained: Path, tmp_path: Path):
+    """Each clip is named by the seed that makes it alone."""
     command = ["video", "sample", trained, CAPTION, "--count", 2, "--seed", 3, "--parts"]
     code, said, complaint = run(*command, "--device", "cpu", "--to", tmp_path)
     assert (code, complaint) == (0, "")
     written = sorted(Path(line) for line in said.splitlines())
     assert written == sorted(tmp_path.iterdir())
-    kinds = ("-parts.png", ".gif", ".mp4", ".png")
+    kinds = ("-parts.png", ".gif", ".mp4", ".png", ".txt")
     assert [p.name for p in written] == [
-        f"{n:03d}-a-small-red-circle-is-moving-in-a-zigzag-path-towards-north-seed3{kind}"
-        for n in (1, 2)
-        for kind in kinds
+        f"tiny-seed{seed}-{NAME}{kind}" for seed in (3, 4) for kind in kinds
     ]
     assert {decoded(p) for p in written if p.suffix in (".mp4", ".gif")} == {16}
+    alone = ["video", "sample", trained, CAPTION, "--seed", 4, "--parts", "--device", "cpu"]
+    assert run(*alone, "--to", tmp_path / "alone")[0] == 0
+    for path in (tmp_path / "alone").iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
 def test_the_same_seed_writes_the_same_bytes(trained: Path, tmp_path: Path):
@@ -47,6 +56,77 @@ def test_the_same_seed_writes_the_same_bytes(trained: Path, tmp_path: Path):
         assert run(*command)[0] == 0
     one, same, other = (next((tmp_path / n).glob("*.png")) for n in ("one", "same", "other"))
     assert one.read_bytes() == same.read_bytes() != other.read_bytes()
+
+
+def test_a_clip_of_that_name_is_not_overwritten_and_that_is_said_before_one_is_sampled(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from videogen.model import Model
+
+    command = ["video", "sample", trained, CAPTION, "--device", "cpu", "--to", tmp_path]
+    assert run(*command)[0] == run(*command)[0] == 0, "the same clip can be written again"
+    with monkeypatch.context() as patch:
+        patch.setattr(Model, "clips", None)
+        code, _, complaint = run(*command, "--scale", 2)
+        assert code == 1
+        assert f"tiny-seed0-{NAME}.mp4 is there and holds another clip" in complaint
+        assert "--overwrite" in complaint
+    assert run(*command, "--scale", 2, "--overwrite")[0] == 0
+    with av.open(str(tmp_path / f"tiny-seed0-{NAME}.mp4")) as file:
+        assert file.streams.video[0].height == 32
+
+
+def test_the_lines_of_the_readme_write_the_clip_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (lines,) = [code for code in re.findall(r"```python\n(.+?)```", text, re.S) if "clips" in code]
+    monkeypatch.chdir(tmp_path)
+    exec(lines, {})
+    assert run("video", "sample", CAPTION, "--seed", 1, "--to", "clips")[0] == 0
+    one, other = (
+        [frame.to_ndarray() for frame in av.open(str(path)).decode(video=0)]
+        for path in (tmp_path / "clip.mp4", tmp_path / "clips" / f"shapes-seed1-{NAME}.mp4")
+    )
+    assert np.array_equal(one, other)
+
+
+def test_captions_of_any_length_and_script_are_written_and_found(trained: Path, tmp_path: Path):
+    from videogen.files.sources import listing
+
+    captions = ["a dog " * 150, "犬が走る " * 30, "a dog: runs?", CAPTION]
+    command = [
+        "video",
+        "sample",
+        trained,
+        *captions,
+        "--device",
+        "cpu",
+        "--loop",
+        "--to",
+        tmp_path,
+    ]
+    assert run(*command)[0] == 0
+    found = listing([str(tmp_path)]).clips
+    assert len(found) == 4
+    assert [clip.caption for clip in found] == [" ".join(text.split()) for text in captions]
+    assert {(clip.origin, Path(clip.name).suffix) for clip in found} == {("text", ".mp4")}
+    assert all(len(path.name.encode()) <= 143 for path in tmp_path.iterdir())
+
+
+def test_size_and_formats_are_options_of_every_command_that_writes_clips(
+    trained: Path, tmp_path: Path
+):
+    options = ["--format", "webm,png-sequence", "--scale", 3, "--resize", "lanczos"]
+    for command in (["sample", trained, CAPTION], ["vary", trained, CAPTION, "--count", 1]):
+        to = tmp_path / command[0]
+        code, said, _ = run("video", *command, *options, "--device", "cpu", "--to", to)
+        assert code == 0
+        films = [Path(line) for line in said.splitlines() if line.endswith(".webm")]
+        assert len(films) == 1 and decoded(films[0]) == 16
+        with av.open(str(films[0])) as file:
+            assert file.streams.video[0].height == 48
+        assert len(list(films[0].with_suffix("").iterdir())) == 16
 
 
 def test_unknown_words_are_named_and_prompts_are_read(trained: Path, tmp_path: Path):
@@ -62,8 +142,14 @@ def test_unknown_words_are_named_and_prompts_are_read(trained: Path, tmp_path: P
     )
     code, said, complaint = run(*command)
     assert code == 0
-    assert complaint == "warning: never seen in training: purple, dog\n"
-    assert {p.name[:8] for p in map(Path, said.splitlines())} == {"001-a-pu", "002-a-re"}
+    assert complaint.startswith(
+        '"A purple dog" is not like the sentences in training (it has words never seen there: '
+        'purple, dog); nearest: "A '
+    )
+    assert {p.stem for p in map(Path, said.splitlines())} == {
+        "tiny-seed0-a-purple-dog",
+        "tiny-seed1-a-red-circle",
+    }
 
 
 def test_without_a_caption_some_of_the_training_captions_are_taken(trained: Path, tmp_path: Path):
@@ -110,6 +196,7 @@ def test_a_dry_run_prints_what_can_be_set(tmp_path: Path):
             "greater than or equal to 16, got 15",
         ),
         (["prepare", ".", "--check", "--set", "frames=1"], 2, "equal to 2, got 1"),
+        (["sample", CAPTION, "--format", "mp4,git"], 2, "'git': did you mean 'gif'"),
     ],
 )
 def test_bad_input_gets_a_sentence(arguments, code, sentence, tmp_path, monkeypatch):

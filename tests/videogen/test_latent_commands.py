@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -91,7 +92,8 @@ def test_the_commands_write_what_they_name(folder: Path, film: Path, tmp_path: P
         code, said, complaint = run(
             "video", command, folder, *points, "--device", "cpu", "--to", to
         )
-        assert (code, complaint) == (0, "")
+        assert code == 0
+        assert all("is not like the sentences" in line for line in complaint.splitlines())
         assert sorted(map(Path, said.splitlines())) == sorted(to.iterdir())
         assert len(list(to.glob("*.mp4"))) == clips[command]
 
@@ -100,3 +102,18 @@ def test_too_few_places_are_refused(folder: Path):
     code, _, complaint = run("video", "interpolate", folder, CAPTION)
     assert code == 2
     assert complaint == "error: expected 2 after [RUN], found 1: see --help\n"
+
+
+def test_a_sampled_clip_is_read_with_its_caption(folder: Path, tmp_path: Path):
+    """So that its reconstruction is that of the sentence, and not of the name of its file."""
+    other = "A large blue square is moving in a straight line towards east"
+    command = ["video", "sample", folder, CAPTION, other, "--seed", 5, "--device", "cpu"]
+    assert run(*command, "--to", tmp_path)[0] == 0
+    for seed, caption in ((5, CAPTION), (6, other)):
+        (film,) = tmp_path.glob(f"tiny-seed{seed}-*.mp4")
+        assert DOMAIN.read(Model.load(folder, "cpu"), film).conditions == [caption]
+        code, said, _ = run("video", "reconstruct", folder, film, "--to", tmp_path / "to")
+        assert code == 0
+        (clip,) = [Path(line) for line in said.splitlines() if line.endswith(".mp4")]
+        with av.open(str(clip)) as file:
+            assert file.metadata["title"] == caption

@@ -70,6 +70,13 @@ class Collection(Prepared):
         """Return the captions of clips."""
         return [self.videos[source].caption for source in self.store.whole["source"][indices]]
 
+    def captions_in_training(self, most: int) -> list[str]:
+        """Return distinct captions of training clips, evenly chosen where there are more."""
+        training = (video.caption for video in self.videos if video.split == "train")
+        distinct = list(dict.fromkeys(training))
+        chosen = np.linspace(0, len(distinct) - 1, min(most, len(distinct))).round()
+        return [distinct[number] for number in chosen.astype(int)]
+
     def batch(
         self,
         number: int,

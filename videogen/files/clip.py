@@ -3,11 +3,11 @@
 On disk and on the way to a file a clip is frames: uint8 [time height width rgb].
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -23,14 +23,51 @@ Clips = Float[Tensor, "batch 3 time height width"]
 Images = Float[Tensor, "batch 3 height width"]
 """In [-1, 1]."""
 
+Image = Float[Tensor, "3 height width"]
+"""In [-1, 1]."""
+
 Frames = UInt8[np.ndarray, "time height width 3"]
 FrameBatch = UInt8[np.ndarray, "batch time height width 3"]
 Sound = Float[np.ndarray, "channel sample"]
 """In [-1, 1], one or two channels."""
 
-MP4 = {"crf": "16", "preset": "medium"}
-SOUND_FRAME = 1024
-"""Samples in one AAC frame."""
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+
+class Coding(NamedTuple):
+    """A kind of file, the codecs of its pictures and its sound, and their settings.
+
+    `file`: settings of the container; bitexact writes neither random numbers nor times of day.
+    """
+
+    kind: str
+    video: str
+    options: Mapping[str, str]
+    audio: str
+    sample: str
+    rate_hz: int
+    file: Mapping[str, str]
+
+
+MP4 = Coding(
+    "mp4",
+    "libx264",
+    {"crf": "16", "preset": "medium"},
+    "aac",
+    "fltp",
+    44_100,
+    {"movflags": "+faststart", "fflags": "+bitexact"},
+)
+WEBM = Coding(
+    "webm",
+    "libvpx-vp9",
+    {"crf": "18", "b": "0", "deadline": "good", "cpu-used": "4"},
+    "libopus",
+    "flt",
+    48_000,
+    {"fflags": "+bitexact"},
+)
+SAMPLE_RATE_HZ = 44_100
 
 GIF_GRAPH = (
     ("split", ""),
@@ -58,50 +95,80 @@ def write_mp4(
     path: str | Path,
     frames_per_second: float,
     sound: Sound | None = None,
-    sample_rate_hz: int = 44100,
+    tags: Mapping[str, str] = NO_TAGS,
 ) -> None:
     """Write H.264 as browsers play it: 4:2:0, even size (the edge is repeated), header first.
 
-    `sound` becomes an AAC track, cut at the end of the clip.
+    `sound`, at 44.1 kHz, becomes an AAC track, cut at the end of the clip. `tags`: title, comment
+    and the like, as players show them.
     """
+    _write(MP4, frames, path, frames_per_second, sound, tags)
+
+
+def write_webm(
+    frames: Frames,
+    path: str | Path,
+    frames_per_second: float,
+    sound: Sound | None = None,
+    tags: Mapping[str, str] = NO_TAGS,
+) -> None:
+    """Write VP9, with `sound` as Opus; otherwise as `write_mp4`."""
+    _write(WEBM, frames, path, frames_per_second, sound, tags)
+
+
+def _write(
+    coding: Coding,
+    frames: Frames,
+    path: str | Path,
+    frames_per_second: float,
+    sound: Sound | None,
+    tags: Mapping[str, str],
+) -> None:
     rate = Fraction(frames_per_second).limit_denominator(10_000)
     even = np.pad(frames, ((0, 0), *((0, side % 2) for side in frames.shape[1:3]), (0, 0)), "edge")
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as file:
-        video = file.add_stream("libx264", rate=rate, options=MP4)
-        video.height, video.width = even.shape[1:3]
-        video.pix_fmt = "yuv420p"
-        video.codec_context.thread_count = 1  # the same frames give the same bytes
-        track = None if sound is None else _sound_track(file, sound, sample_rate_hz)
+    with av.open(str(path), "w", format=coding.kind, options=dict(coding.file)) as file:
+        file.metadata.update(tags)
+        video = _video_track(file, coding, rate, *even.shape[1:3])
+        track = None if sound is None else _sound_track(file, coding, len(sound))
         for number, image in enumerate(even):
             file.mux(video.encode(_frame(image, number, rate)))
         file.mux(video.encode(None))
         if sound is not None and track is not None:
-            samples = round(len(frames) / rate * sample_rate_hz)
-            _encode_sound(file, track, sound[:, :samples], sample_rate_hz)
+            samples = round(len(frames) / rate * SAMPLE_RATE_HZ)
+            _encode_sound(file, track, coding, sound[:, :samples])
+
+
+def _video_track(file: Any, coding: Coding, rate: Fraction, height: int, width: int) -> Any:
+    video = file.add_stream(coding.video, rate=rate, options=dict(coding.options))
+    video.height, video.width = height, width
+    video.pix_fmt = "yuv420p"
+    video.codec_context.thread_count = 1  # the same frames give the same bytes
+    return video
 
 
 def _frame(image: UInt8[np.ndarray, "height width 3"], number: int, rate: Fraction) -> Any:
-    """Convert an image to a frame for H.264, by ITU 601 as players assume of small clips."""
+    """Convert an image to a frame of 4:2:0, by ITU 601 as players assume of small clips."""
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
     frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU601)
     frame.pts, frame.time_base = number, 1 / rate
     return frame
 
 
-def _sound_track(file: Any, sound: Sound, sample_rate_hz: int) -> Any:
-    layout = {1: "mono", 2: "stereo"}[len(sound)]
-    return file.add_stream("aac", rate=sample_rate_hz, layout=layout)
+def _sound_track(file: Any, coding: Coding, channels: int) -> Any:
+    layout = {1: "mono", 2: "stereo"}[channels]
+    track = file.add_stream(coding.audio, rate=coding.rate_hz, layout=layout)
+    track.codec_context.format = coding.sample
+    track.codec_context.open()
+    return track
 
 
-def _encode_sound(file: Any, track: Any, sound: Sound, sample_rate_hz: int) -> None:
-    edges = [*range(0, sound.shape[1], SOUND_FRAME), sound.shape[1]]
-    for begin, end in pairwise(edges):
-        part = np.ascontiguousarray(sound[:, begin:end], np.float32)
-        frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=track.layout.name)
-        frame.sample_rate, frame.pts = sample_rate_hz, begin
-        frame.time_base = Fraction(1, sample_rate_hz)
+def _encode_sound(file: Any, track: Any, coding: Coding, sound: Sound) -> None:
+    layout, size = track.layout.name, track.codec_context.frame_size
+    convert = av.AudioResampler(coding.sample, layout, coding.rate_hz, size)
+    whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound, np.float32), "fltp", layout)
+    whole.sample_rate, whole.pts, whole.time_base = SAMPLE_RATE_HZ, 0, Fraction(1, SAMPLE_RATE_HZ)
+    for frame in (*convert.resample(whole), *convert.resample(None), None):
         file.mux(track.encode(frame))
-    file.mux(track.encode(None))
 
 
 def write_gif(frames: Frames, path: str | Path, frames_per_second: float) -> None:

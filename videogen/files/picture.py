@@ -1,220 +1,107 @@
-"""A frame as it is seen: of one moment, upright, opaque, in the light of a standard screen."""
+"""Clips as pictures: filmstrips, grids, and the layers of a clip.
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+draw_filmstrip(frames, "clip.png", caption)         all frames side by side
+"""
 
-import av
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
 import numpy as np
-from av.filter import Graph
-from av.video.reformatter import Interpolation, VideoReformatter
-from jaxtyping import Int, UInt8
-from pydantic import Field
+import torch
+from jaxtyping import UInt8
+from matplotlib.figure import Figure
 
-from core.config import Strict
-from core.data.sources import RejectedFile
-from videogen.files.clock import Timed
-from videogen.files.light import is_standard, on_standard_screen
-from videogen.files.limits import VideoLimits
+from videogen.files.clip import NO_TAGS, Clips, Frames, to_frames
+from videogen.files.enlargement import repeated
 
-NARROWEST = 16
-"""Largest ratio of the longer side of a frame to the shorter one."""
-STEEPEST = 4
-"""Least ratio of the larger entries of a display matrix to the others, which count as 0."""
-LARGEST_48_BIT = 255 << 8
-"""Value of white in 48 bits, as swscale converts it."""
+Shown = UInt8[np.ndarray, "shown height width 3"]
+File = str | Path | BytesIO
+Row = tuple[str, UInt8[np.ndarray, "_ height width 3"]]
+"""A title, and images side by side; rows may differ in number."""
 
-Frame = UInt8[np.ndarray, "height width 3"]
-SquareFrame = UInt8[np.ndarray, "size size 3"]
-
-
-class View(Strict):
-    """The size, rate and framing to which videos are decoded."""
-
-    size: int = Field(default=64, ge=4, le=1024, description="height and width of a frame")
-    frames_per_second: float = Field(
-        default=8.0, gt=0, le=1000, description="frames a second after decoding"
-    )
-    pictures_per_second: float | None = Field(
-        default=None,
-        gt=0,
-        le=1000,
-        description="pictures a second of a folder of numbered pictures (default: each a frame)",
-    )
-    fit: Literal["crop", "fit", "stretch"] = Field(
-        default="crop", description="crop to the centre; fit with bars; stretch to a square"
-    )
-    background: str = Field(
-        default="#000000",
-        pattern="^#[0-9a-fA-F]{6}$",
-        description="colour behind transparent pixels, and of the bars",
-    )
-    damaged: Literal["drop", "keep"] = Field(
-        default="drop", description="a damaged video: reject it, or keep what comes before"
-    )
-
-    @property
-    def colour(self) -> UInt8[np.ndarray, "3"]:
-        return np.frombuffer(bytes.fromhex(self.background[1:]), np.uint8)
+DPI = 100
+WIDTH_PX = 1500
+IMAGE_PX = 128
+"""Height to which small images are enlarged in pictures."""
+GAP_PX, TITLE_PX = 4, 30
+LETTER_PX = 8
+"""Mean width of a letter of a title."""
+COLUMNS = 8
+"""Frames of a clip in a grid."""
+MOST_FRAMES = 64
+"""Frames of a filmstrip."""
 
 
-def require_pixels(width: int, height: int, limits: VideoLimits) -> None:
-    """Raise `RejectedFile` for frames of more pixels than the limit allows."""
-    if width * height > limits.pixels:
-        raise RejectedFile(
-            "too-large", f"frames of {width}x{height}, at most {limits.pixels} pixels are read"
-        )
+def draw_rows(rows: Sequence[Row], path: File, tags: Mapping[str, str] = NO_TAGS) -> None:
+    """Draw rows of images under their titles; a row that is too wide is wrapped.
 
-
-def deinterlaced(frames: Iterable[Timed]) -> Iterator[Timed]:
-    """Yield the frames, each showing the moment of its first field.
-
-    From the first interlaced frame on they pass through FFmpeg's bwdif, which leaves those that
-    are not interlaced as they are.
+    A title that is too wide is cut. `tags`: texts that the picture holds, by their keywords.
     """
-    weave: _Deinterlacer | None = None
-    for time, duration, frame in frames:
-        if weave and not weave.fits(frame):
-            yield from weave.end()
-            weave = None
-        if weave is None and frame.interlaced_frame:
-            weave = _Deinterlacer(frame)
-        if weave is None:
-            yield time, duration, frame
-        else:
-            yield from weave(time, duration, frame)
-    if weave:
-        yield from weave.end()
+    lines = [line for row in rows for line in _lines(row)]
+    width = max(strip.shape[1] for _, strip in lines)
+    heights = [strip.shape[0] + TITLE_PX * bool(title) + GAP_PX for title, strip in lines]
+    page = np.full((sum(heights) + GAP_PX, width + 2 * GAP_PX, 3), 255, np.uint8)
+    figure = Figure(figsize=(page.shape[1] / DPI, page.shape[0] / DPI), dpi=DPI)
+    top = 0
+    for (title, strip), height in zip(lines, heights, strict=True):
+        start = top + height - strip.shape[0]
+        page[start : start + strip.shape[0], GAP_PX : GAP_PX + strip.shape[1]] = strip
+        x, y = (GAP_PX + 2) / page.shape[1], 1 - (start - 7) / page.shape[0]
+        shown = _fitted(title, page.shape[1])
+        figure.text(x, y, shown, fontsize=11, color="#2e3440", parse_math=False)
+        top += height
+    figure.figimage(page, zorder=-1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # of any script
+        figure.savefig(path, format="png", metadata=dict(tags))
 
 
-class _Deinterlacer:
-    """A filter that returns as many frames as it is given, each some frames later."""
-
-    def __init__(self, frame: Any):
-        self.form = _form(frame)
-        self.times: deque[tuple[float, float]] = deque()
-        self.graph = Graph()
-        entry = self.graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-        )
-        bwdif = self.graph.add("bwdif", "mode=send_frame:deint=interlaced")
-        sink = self.graph.add("buffersink")
-        entry.link_to(bwdif)
-        bwdif.link_to(sink)
-        self.graph.configure()
-        self.count = 0
-
-    def fits(self, frame: Any) -> bool:
-        return _form(frame) == self.form
-
-    def __call__(self, time: float, duration: float, frame: Any) -> Iterator[Timed]:
-        self.times.append((time, duration))
-        frame.pts, self.count = self.count, self.count + 1  # the filter may not mend the times
-        self.graph.push(frame)
-        return self._pull()
-
-    def end(self) -> Iterator[Timed]:
-        self.graph.push(None)
-        return self._pull()
-
-    def _pull(self) -> Iterator[Timed]:
-        while self.times:
-            try:
-                frame = self.graph.pull()
-            except (BlockingIOError, EOFError):
-                return
-            yield (*self.times.popleft(), frame)
+def _fitted(title: str, width_px: int) -> str:
+    letters = width_px // LETTER_PX
+    return title if len(title) <= letters else title[: max(letters - 1, 0)].rstrip() + "…"
 
 
-def _form(frame: Any) -> tuple[int, int, str]:
-    return frame.width, frame.height, frame.format.name
+def _lines(row: Row) -> Iterator[tuple[str, UInt8[np.ndarray, "height width 3"]]]:
+    """Wrap a row into strips of about equal length; the first has the title."""
+    title, frames = row
+    images = repeated(frames, max(1, round(IMAGE_PX / frames.shape[1])))
+    images = np.pad(images, ((0, 0), (0, 0), (0, GAP_PX), (0, 0)), constant_values=255)
+    strips = -(-len(images) // max(1, WIDTH_PX // images.shape[2]))
+    for number, strip in enumerate(np.array_split(images, strips)):
+        yield ("" if number else title), np.concatenate(list(strip), 1)
 
 
-class Converter:
-    """Convert the frames of one file to squares."""
-
-    def __init__(self, view: View, pixel_shape: float, limits: VideoLimits):
-        self.view, self.pixel_shape, self.limits = view, pixel_shape, limits
-        self.reformatter = VideoReformatter()
-
-    def __call__(self, frame: Any) -> SquareFrame:
-        require_pixels(frame.width, frame.height, self.limits)
-        matrix = display_matrix(frame)
-        if is_standard(frame):
-            pixels = self._scaled(opaque(frame, self.view.colour), "rgb24")
-        else:
-            signal = self._scaled(frame, "rgb48le") / LARGEST_48_BIT
-            pixels = on_standard_screen(signal.clip(0, 1), frame.color_trc, frame.color_primaries)
-        return self._square(displayed(pixels, matrix))
-
-    def _scaled(self, frame: Any, form: str) -> np.ndarray:
-        height, width = self._size(frame)
-        scaled = self.reformatter.reformat(
-            frame, width, height, form, interpolation=Interpolation.AREA, threads=1
-        )
-        return scaled.to_ndarray()
-
-    def _size(self, frame: Any) -> tuple[int, int]:
-        """Return the height and width of the frame before it is turned and cropped."""
-        size, fit = self.view.size, self.view.fit
-        if fit == "stretch":
-            return size, size
-        width, height = frame.width * self.pixel_shape, frame.height
-        if max(width, height) > NARROWEST * min(width, height):
-            raise RejectedFile("shape", f"frames of {frame.width}x{frame.height}")
-        scale = size / (min(width, height) if fit == "crop" else max(width, height))
-        return max(1, round(height * scale)), max(1, round(width * scale))
-
-    def _square(self, frame: Frame) -> SquareFrame:
-        """Crop the frame to its centre, or add bars."""
-        size = self.view.size
-        top, left = ((side - size) // 2 for side in frame.shape[:2])
-        if min(top, left) >= 0:
-            return frame[top : top + size, left : left + size]
-        square = np.empty((size, size, 3), np.uint8)
-        square[:] = self.view.colour
-        height, width = frame.shape[:2]
-        square[-top : height - top, -left : width - left] = frame
-        return square
+def draw_filmstrip(
+    frames: Frames, path: File, caption: str, tags: Mapping[str, str] = NO_TAGS
+) -> None:
+    """Draw the frames of a clip, of a long one evenly spaced ones."""
+    draw_rows([(caption, evenly_spaced(frames, MOST_FRAMES))], path, tags)
 
 
-def display_matrix(frame: Any) -> Int[np.ndarray, "2 2"]:
-    """Return where a frame's display matrix (ISO/IEC 14496-12, 6.2.2) shows its axes.
+def evenly_spaced(frames: Frames, most: int) -> Shown:
+    """Return all frames, or `most` of them from the first to the last."""
+    times = np.linspace(0, len(frames) - 1, min(most, len(frames)))
+    return frames[times.round().astype(int)]
 
-    Row 0 is where the pixels that lie to the right are shown, row 1 those that lie below: to the
-    right and below by 1, 0 or -1. A matrix that is none of the eight counts as the identity.
+
+def draw_grid(clips: Clips, captions: Sequence[str], path: File) -> None:
+    """Draw a row of evenly spaced frames for each clip."""
+    frames = [evenly_spaced(clip, COLUMNS) for clip in to_frames(clips)]
+    draw_rows(list(zip(captions, frames, strict=True)), path)
+
+
+def draw_parts(parts: Mapping[str, torch.Tensor], path: File, caption: str) -> None:
+    """Draw the layers of one clip, one row each.
+
+    Images are [rgb height width], clips [rgb time height width], the mask [1 time height width]
+    in [0, 1].
     """
-    identity = np.eye(2, dtype=np.int64)
-    try:
-        data = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # data of a kind that PyAV does not know, such as a picture's EXIF
-        turns = frame.rotation // 90 % 4 if frame.rotation % 90 == 0 else 0
-        return np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), turns)
-    if data is None:
-        return identity
-    a, b, _, c, d, *_ = np.frombuffer(data, np.int32, 9).tolist()
-    straight, across = (abs(a), abs(d)), (abs(b), abs(c))
-    if min(straight) > STEEPEST * max(across):
-        return np.diag(np.sign([a, d]))
-    if min(across) > STEEPEST * max(straight):
-        return np.array([[0, np.sign(b)], [np.sign(c), 0]])
-    return identity
-
-
-def displayed(frame: Frame, matrix: Int[np.ndarray, "2 2"]) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Return the frame as the matrix of `display_matrix` shows it."""
-    upright = frame if matrix[0, 0] else frame.transpose(1, 0, 2)  # [height width rgb]
-    right, below = matrix.sum(0)
-    return upright[::below, ::right]
-
-
-def opaque(frame: Any, colour: UInt8[np.ndarray, "3"]) -> Any:
-    """Return the frame composited over a colour, if any pixel is transparent."""
-    if not any(component.is_alpha for component in frame.format.components):
-        return frame
-    pixels = frame.reformat(format="rgba", threads=1).to_ndarray()
-    alpha = pixels[..., 3:].astype(np.uint32)
-    if alpha.min() == 255:
-        return frame
-    blended = (pixels[..., :3] * alpha + colour * (255 - alpha) + 127) // 255
-    return av.VideoFrame.from_ndarray(blended.astype(np.uint8), format="rgb24")
+    rows: list[Row] = []
+    for name, part in parts.items():
+        if name == "mask":
+            part = 2 * part.expand(3, -1, -1, -1) - 1  # [rgb time height width]
+        clip = part[:, None] if part.ndim == 3 else part  # [rgb time height width]
+        rows.append((f"{name} of: {caption}" if not rows else name, to_frames(clip[None])[0]))
+    draw_rows(rows, path)

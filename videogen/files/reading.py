@@ -20,8 +20,8 @@ from jaxtyping import UInt8
 
 from core.data.sources import RejectedFile, require_size
 from videogen.files.clock import OutOfOrder, Timed, Waiting, join, require_order, resample
+from videogen.files.frame import Converter, SquareFrame, View, deinterlaced, require_pixels
 from videogen.files.limits import VideoLimits
-from videogen.files.picture import Converter, SquareFrame, View, deinterlaced, require_pixels
 from videogen.files.pictures import PICTURES
 from videogen.files.tree import File
 

@@ -5,19 +5,21 @@ rex.mp4  rex.txt            a text file of the same name
 dogs/rex.mp4                the name of the folder, a class
 a_dog_runs.mp4              the file's own name
 
-A folder of numbered pictures is a clip as a file is, and an archive is as a folder.
+A folder of numbered pictures is a clip as a file is, and an archive is as a folder. Of clips that
+pianoreel generated, which it writes in several formats, one is found.
 """
 
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from core.data.sources import RejectedFile, expand_patterns
 from core.errors import UserError
+from videogen.files.label import origin_of
 from videogen.files.limits import VideoLimits
 from videogen.files.manifest import (
     TABLES,
@@ -166,11 +168,14 @@ class _Search:
                 yield self.start
             return
         pictures = {of[0]: place for place, of in self.sequences.items()}
+        copies = _copies(place for place in self.tree.entries if place.suffix.lower() in VIDEO)
         for place, entry in self.tree.entries.items():
             unreadable = entry.fault and (place.is_dir() or entry.file.suffix == ARCHIVE)
             if place in pictures:
                 yield pictures[place]
-            elif unreadable or (entry.file.suffix in VIDEO and not is_junk(place)):
+            elif place not in copies and (
+                unreadable or (entry.file.suffix in VIDEO and not is_junk(place))
+            ):
                 yield place
 
     def _read_tables(self) -> None:
@@ -286,3 +291,15 @@ def _name(place: Path, files: Sequence[File]) -> str:
 
 def _as_words(name: str) -> str:
     return name.replace("_", " ").replace("-", " ")
+
+
+def _copies(videos: Iterable[Path]) -> set[Path]:
+    """Return the videos that are generated clips in a further format."""
+    stems: dict[Path, list[Path]] = {}
+    for video in videos:
+        stems.setdefault(video.with_suffix(""), []).append(video)
+    copies: set[Path] = set()
+    for formats in stems.values():
+        generated = [one for one in formats if len(formats) > 1 and origin_of(one)]
+        copies |= {one for one in formats if generated and one != generated[0]}
+    return copies

@@ -50,8 +50,8 @@ class Row:
     `videogen.shapes.steadiness`; both are empty for other clips. `caption_accuracy` and
     `top1_accuracy`: see `metrics`, among `captions` different captions. `frechet_clips`,
     `frechet_frames`: squared Frechet distances to other real clips, in the classifier's features
-    of clips and of chunks. `diversity`: difference between two clips of a caption. `reconstruction`: explained variance.
-    NaN stands for what is not measured.
+    of clips and of chunks. `diversity`: difference between two clips of a caption.
+    `reconstruction`: explained variance. NaN stands for what is not measured.
     """
 
     group: str

@@ -217,10 +217,26 @@ class Decoder(nn.Module):
             drawn = self._drawn(self.foreground, self._chunk_codes(codes, chunks), there)
             return join_chunks(drawn.flatten(0, 1), self.frames).unflatten(0, there.shape)
         number = times.floor() % FRAMES_PER_CHUNK  # the frame in its chunk
+        begins = FRAMES_PER_CHUNK * (chunks_of(self.frames) - 1)  # the last chunk, none follows
+        number = number.where(times <= begins, FRAMES_PER_CHUNK - 1)
         chunks, chunk = ((times - number) / FRAMES_PER_CHUNK).unique(return_inverse=True)
-        drawn = self._drawn(self.foreground, self._chunk_codes(codes, chunks), there)
+        drawn = self._drawn(self.foreground, self._codes_between(codes, chunks), there)
         drawn = drawn.unflatten(3, (FRAMES_PER_CHUNK, -1))  # [... chunk frame channel row column]
         return drawn[:, :, chunk, number.long()].movedim(2, 3)  # [... channel time row column]
+
+    def _codes_between(
+        self, codes: ByClause, chunks: Float[Tensor, " chunk"]
+    ) -> Float[Tensor, "batch clause chunk code"]:
+        """Return the codes of chunks, between two of the training a linear interpolation.
+
+        An embedding of the times between is arbitrary: training never shows it.
+        """
+        last = chunks_of(self.frames) - 1
+        every = self._chunk_codes(codes, torch.arange(last + 1.0, device=codes.device))
+        before = chunks.floor().long().clamp(0, last)
+        after = (before + 1).clamp(max=last)
+        share = (chunks - before)[:, None].expand(-1, codes.shape[-1])  # [chunk code]
+        return torch.lerp(every[:, :, before], every[:, :, after], share)
 
     def _chunk_codes(
         self, codes: ByClause, chunks: Float[Tensor, " chunk"]

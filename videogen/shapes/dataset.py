@@ -9,7 +9,7 @@ from core.config import nearest
 from core.errors import ConfigError
 from videogen.files.clip import FrameBatch, to_frames
 from videogen.shapes.drawing import AMPLITUDE, FRAMES_PER_SECOND, PERIODS, TRAVEL, draw
-from videogen.shapes.grammar import COLOURS, SHAPES, SIZES, WORDS, Split, split_of
+from videogen.shapes.grammar import CAPTIONS, COLOURS, SHAPES, SIZES, WORDS, Split, split_of
 
 
 class MovingShapes:
@@ -52,11 +52,21 @@ class MovingShapes:
             shapes = [SHAPES[n] for n in generator.integers(len(SHAPES), size=number)]
             first, *others = (shape.caption for shape in shapes)
             caption = " and ".join([first, *map(_lower_first, others)])
-            shown = not self.showing or self.showing in caption.lower().split()
             distinct = len({shape.colour for shape in shapes}) == number
-            if shown and distinct and split_of(caption) == split:
+            if self._shows(caption) and distinct and split_of(caption) == split:
                 samples.append(caption)
         return samples
+
+    def captions_in_training(self, most: int) -> list[str]:
+        """Return distinct captions of training clips: all of one shape, and samples of two."""
+        singles = [c for c in CAPTIONS if self._shows(c) and split_of(c) == "train"]
+        distinct = dict.fromkeys(singles if 1 in self.counts else ())
+        if max(self.counts) > 1:
+            distinct |= dict.fromkeys(self.captions(most, np.random.default_rng(0), "train"))
+        return list(distinct)[:most]
+
+    def _shows(self, caption: str) -> bool:
+        return not self.showing or self.showing in caption.lower().split()
 
     def batch(
         self, number: int, size: int, seed: int, split: Split = "train"

@@ -9,7 +9,6 @@ from typing import Annotated
 import pytest
 import typer
 from fake_domain import fake_domain
-from rich.progress import Progress
 from rich.table import Table
 from typer.testing import CliRunner, Result
 
@@ -18,9 +17,7 @@ from core.app.commands import (
     ErrorGroup,
     OptionCommand,
     budget,
-    monitored,
     print_config,
-    ticking,
 )
 from core.app.configuration import ModelConfig, RunConfig
 from core.app.evaluation import Evaluation
@@ -201,37 +198,6 @@ def test_a_configuration_is_printed_as_a_run_keeps_it(capsys):
 
 def test_a_command_takes_the_seeds_that_a_setting_takes():
     assert LARGEST_SEED == MAX_SEED
-
-
-def test_a_training_that_is_followed_goes_on_until_a_signal():
-    with monitored() as monitor:
-        monitor.on_step(SimpleNamespace(step=1, fraction=0.5), {"loss": 0.25, "skipped": 0.0})
-        assert not monitor.should_stop()
-
-
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """Note how a progress bar was last set, and whether it stands on standard error."""
-    facts: dict[str, object] = {}
-
-    def update(self: Progress, task: object, **changes: object) -> None:
-        facts.update(changes, stderr=self.console.stderr)
-
-    monkeypatch.setattr(Progress, "update", update)
-    return facts
-
-
-def test_a_bar_shows_the_share_of_the_budget_the_step_and_the_losses(shown):
-    losses = {"match_x": 0.25, "skipped": 0.0, "gradient_decoder": 3.0}
-    with monitored() as monitor:
-        monitor.on_step(SimpleNamespace(step=12, fraction=0.75), losses)
-    assert shown == {"completed": 0.75, "description": "step 12  match_x 0.25", "stderr": True}
-
-
-def test_a_bar_shows_what_is_done_of_how_much(shown):
-    with ticking("files") as tick:
-        tick(3, 8)
-    assert shown == {"completed": 3, "total": 8, "stderr": True}
 
 
 def drawn(report: Report, path: Path) -> None:

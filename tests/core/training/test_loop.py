@@ -100,6 +100,35 @@ def test_the_best_step_is_kept(tmp_path):
     assert best.facts["step"] == 4
 
 
+def test_the_least_distance_so_far_is_known_also_to_a_resumed_run(tmp_path):
+    distances = {2: 0.5, 4: 0.2, 6: 0.9, 8: 0.7}
+    for steps, least in ((2, 0.5), (6, 0.2), (8, 0.2)):
+        config = tiny(steps, sample_every_steps=2)
+        observe = lambda n, s: {"distance": distances[s]}  # noqa: E731
+        assert run_ring(tmp_path / "run", "ae", config, observe=observe)[1].least_distance == least
+
+
+def test_samples_are_drawn_less_often_where_that_would_take_over_a_tenth_of_the_time(
+    tmp_path, monkeypatch
+):
+    """Steps of 1 second; an observation takes 6, so one comes after 54, and one at the end."""
+    now, observed = [0.0], []
+    monkeypatch.setattr("core.training.loop.time.monotonic", lambda: now[0])
+
+    def batches(number: int) -> Batch:
+        now[0] += 1.0
+        return ring.batch(number, 16)
+
+    def observe(networks, step):
+        now[0] += 6.0
+        observed.append(step)
+        return {}
+
+    config = tiny(121, sample_every_steps=2, save_every_steps=1000)
+    run_ring(tmp_path / "run", "ae", config, observe=observe, batches=batches)
+    assert observed == [2, 56, 110, 121]
+
+
 @pytest.mark.parametrize(("number", "decay"), [(1000, 0.75), (0, 0.1), (2, 0.25)])
 def test_averages_follow_by_their_decay_and_faster_at_first(number, decay):
     learned = state("gan", tiny(1, ema_decay=0.75))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from core.recipes import RECIPES, Recipe
 from core.theory.adversarial import R1, Adversarial, hinge
 from core.theory.terms import Match
+from core.training.forecast import Need
 from core.training.loop import TrainConfig
 from core.training.presets import SMOKE_TEST, WARMUP_COSINE, Preset, unregularised, with_r1
 from core.training.stabilisers import Stabilisers
@@ -63,6 +64,13 @@ def test_a_smoke_test_logs_each_step_and_a_longer_run_warms_up_and_decays():
     assert (trial.sample_every_steps, run.sample_every_steps) == (10, 500)
     assert (run.minutes, run.batch_size, run.warmup_steps, run.decay) == (60, 64, 200, "cosine")
     assert (run.bf16, run.ema_decay) == (True, 0.99)
+
+
+def test_a_recipe_needs_the_steps_of_its_own_or_those_of_most():
+    preset = replace(PRESET, steps=700, steps_of={"vae": 90}, before="dust")
+    assert preset.need("vae") == Need(90, "dust")
+    assert preset.need("gan") == Need(700, "dust")
+    assert PRESET.need("gan").steps == 0
 
 
 def test_values_are_those_of_json():

@@ -11,10 +11,11 @@ import pretty_midi
 import pytest
 from note_rows import notes, rows
 
+from core.app.output import read_formats
 from core.errors import ConfigError, UserError
 from musegen.files.label import Label
 from musegen.files.midi import read_midi
-from musegen.files.song import SongOutput, read_formats, write_song
+from musegen.files.song import FORMATS, SongOutput, write_song
 from musegen.files.sound import Session
 from musegen.roll import Grid, Roll
 from musegen.tracks import LAKH
@@ -46,12 +47,12 @@ def test_a_song_is_named_by_model_seed_and_number_and_says_how_to_repeat_it():
 
 def test_formats_are_those_that_are_named(tmp_path: Path):
     for text in ("mid", "png,mid", "flac, .OGG", "wav,mp3,npz"):
-        formats = read_formats(text)
+        formats = read_formats([text], FORMATS, "songs")
         kinds = [part.strip().lower().removeprefix(".") for part in text.split(",")]
         to = SongOutput(tmp_path / kinds[0], formats)
         assert written(song(), to) == [f"mine-seed7-2.{kind}" for kind in kinds]
     with pytest.raises(ConfigError, match="'mp5': did you mean 'mp3'") as caught:
-        read_formats("mid,mp5")
+        read_formats(["mid,mp5"], FORMATS, "songs")
     assert all(kind in str(caught.value) for kind in ("mid", "png", "wav", "flac", "ogg", "npz"))
 
 
@@ -149,7 +150,7 @@ def test_a_program_for_a_track_that_is_not_there_is_refused(tmp_path: Path):
 
 def test_a_silent_song_is_written_in_every_format(tmp_path: Path):
     silent = Roll.of(notes(), LAKH, GRID, np.array([120.0]), "rest")
-    formats = read_formats("mid,wav,png,flac,mp3,ogg,npz")
+    formats = FORMATS
     paths = written(silent, SongOutput(tmp_path, formats, stems=True))
     assert paths == [f"rest.{kind}" for kind in formats]
     with wave.open(io.BytesIO((tmp_path / "rest.wav").read_bytes())) as file:

@@ -1,13 +1,14 @@
 """Clips and frames are one; what is written plays everywhere and decodes to what it was."""
 
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 import torch
 
-from videogen.files.clip import to_clips, to_frames, write_gif, write_mp4
+from videogen.files.clip import to_clips, to_frames, write_gif, write_mp4, write_webm
 
 CHANCE = np.random.default_rng(0)
 
@@ -92,14 +93,32 @@ def test_mp4_is_what_browsers_play(tmp_path: Path):
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_sound_goes_with_the_picture_and_ends_with_it(tmp_path: Path, channels: int):
-    wave = np.sin(2 * np.pi * 440 * np.arange(3 * 44100) / 44100).astype(np.float32)
-    write_mp4(moving(), tmp_path / "x.mp4", 8, np.stack([wave] * channels))
-    assert len(decoded(tmp_path / "x.mp4")[0]) == 12
-    with av.open(str(tmp_path / "x.mp4")) as file:
+@pytest.mark.parametrize(
+    ("write", "name", "codec"), [(write_mp4, "x.mp4", "aac"), (write_webm, "x.webm", "opus")]
+)
+def test_sound_goes_with_the_picture_and_ends_with_it(
+    tmp_path: Path, write: Any, name: str, codec: str, channels: int
+):
+    wave = 0.5 * np.sin(2 * np.pi * 440 * np.arange(3 * 44100) / 44100).astype(np.float32)
+    write(moving(), tmp_path / name, 8, np.stack([wave] * channels))
+    assert len(decoded(tmp_path / name)[0]) == 12
+    with av.open(str(tmp_path / name)) as file:
         sound = np.concatenate([f.to_ndarray() for f in file.decode(audio=0)], axis=1)
-        assert file.streams.audio[0].codec_context.name == "aac"
+        rate = file.streams.audio[0].rate
+        assert file.streams.audio[0].codec_context.name == codec
     assert sound.shape[0] == channels
-    assert sound.shape[1] / 44100 == pytest.approx(12 / 8, abs=0.05)
-    spectrum = np.abs(np.fft.rfft(sound[0, 10_000:54_100]))
+    assert sound.shape[1] / rate == pytest.approx(12 / 8, abs=0.05)
+    spectrum = np.abs(np.fft.rfft(sound[0, 10_000 : 10_000 + rate]))
     assert spectrum.argmax() == 440
+    assert spectrum.max() == pytest.approx(0.25 * rate, rel=0.03)  # of an amplitude of 1/2
+
+
+@pytest.mark.parametrize("rate", [0.5, 8, 29.97, 60])
+def test_webm_decodes_to_as_many_frames_at_their_times(tmp_path: Path, rate: float):
+    """Its times are whole milliseconds."""
+    write_webm(moving(), tmp_path / "x.webm", rate)
+    seen, times = decoded(tmp_path / "x.webm")
+    assert np.abs(seen.astype(int) - moving()).mean() < 3
+    assert times == pytest.approx((np.arange(12) / rate).tolist(), abs=1e-3)
+    write_webm(moving(), tmp_path / "y.webm", rate)
+    assert (tmp_path / "y.webm").read_bytes() == (tmp_path / "x.webm").read_bytes()

@@ -10,8 +10,8 @@ from matplotlib.image import imsave
 
 from core.data.sources import RejectedFile
 from videogen.files.clip import write_mp4
+from videogen.files.frame import View
 from videogen.files.limits import VideoLimits
-from videogen.files.picture import View
 from videogen.files.pictures import sequences
 from videogen.files.reading import read_film, read_frames
 from videogen.files.sources import listing

@@ -13,9 +13,9 @@ from films import corners, display, greys, turn, woven, write_film, write_ten_bi
 
 from core.data.sources import RejectedFile
 from videogen.files.clip import write_gif, write_mp4
+from videogen.files.frame import View, deinterlaced
 from videogen.files.light import HLG, PQ
 from videogen.files.limits import VideoLimits
-from videogen.files.picture import View, deinterlaced
 from videogen.files.reading import read_film, read_frames
 
 QUARTERS = {(0, 0): (255, 0, 0), (0, 1): (0, 255, 0), (1, 0): (0, 0, 255), (1, 1): (255, 255, 255)}

@@ -1,83 +1,110 @@
-"""Pictures and files of clips: what is drawn where, and what files are called."""
+"""The files of a clip: what is written, what it says, and what is not overwritten."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-import torch
 from matplotlib.image import imread
 
-from videogen.files.render import draw_filmstrip, draw_parts, draw_rows, enlarged, slug, write_clip
+from core.errors import UserError
+from videogen.files.enlargement import Enlargement
+from videogen.files.label import Label, origin_of
+from videogen.files.render import DEFAULT_FORMATS, FORMATS, ClipOutput, write_clip
+
+LABEL = Label.of("shapes", 7, "a dog runs", fps=8)
 
 
-def coloured(*frames: tuple[int, int, int]) -> np.ndarray:
-    """Frames of 64x64 pixels, each of one colour."""
-    return np.array(frames, np.uint8)[:, None, None].repeat(64, 1).repeat(64, 2)
+def moving(count: int = 4, level: int = 200) -> np.ndarray:
+    """A square that moves to the right."""
+    frames = np.zeros((count, 32, 32, 3), np.uint8)
+    for number in range(count):
+        frames[number, 8:20, 4 * number : 4 * number + 8] = level
+    return frames
 
 
-def drawn(path: Path) -> np.ndarray:
-    """uint8 [height width rgb]."""
-    return (imread(path)[..., :3] * 255).round().astype(np.uint8)
+def written(to: ClipOutput, frames: np.ndarray | None = None, label: Label = LABEL) -> list[str]:
+    to.create()
+    found = write_clip(moving() if frames is None else frames, label, to, 8.0)
+    return [str(path.relative_to(to.folder)) for path in found]
 
 
-def count(picture: np.ndarray, colour: tuple[int, int, int]) -> int:
-    return int((picture == np.array(colour, np.uint8)).all(2).sum())
+def test_every_format_is_written_under_the_name_of_the_clip(tmp_path: Path):
+    name = "shapes-seed7-a-dog-runs"
+    usual = written(ClipOutput(tmp_path / "usual"))
+    assert usual == [f"{name}{suffix}" for suffix in (".mp4", ".gif", ".png", ".txt")]
+    every = written(ClipOutput(tmp_path / "every", FORMATS))
+    sequence = [f"{name}/{number:04d}.png" for number in (1, 2, 3, 4)]
+    films = [f"{name}{suffix}" for suffix in (".mp4", ".webm", ".gif", ".png")]
+    assert every == [*films, *sequence, f"{name}.txt"]
+    for film in (films[0], films[1], films[2]):
+        with av.open(str(tmp_path / "every" / film)) as file:
+            images = [f.to_ndarray(format="rgb24") for f in file.decode(video=0)]
+        assert np.abs(np.stack(images).astype(int)[:, 4::8, 4::8] - moving()).mean() < 4
 
 
-def test_every_frame_is_drawn_enlarged_and_in_order(tmp_path: Path):
-    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
-    draw_filmstrip(coloured(*colours), tmp_path / "strip.png", "a $caption$ {with} signs_")
-    picture = drawn(tmp_path / "strip.png")
-    assert [count(picture, colour) for colour in colours] == [128 * 128] * 3
-    places = [np.nonzero((picture == colour).all(2))[1].mean() for colour in colours]
-    assert places == sorted(places)
+def test_a_sequence_is_the_frames_to_the_bit(tmp_path: Path):
+    to = ClipOutput(tmp_path, ("png-sequence",), Enlargement(1))
+    frames = np.random.default_rng(0).integers(0, 256, (2, 9, 7, 3)).astype(np.uint8)
+    written(to, frames)
+    for number, frame in enumerate(frames, 1):
+        image = imread(tmp_path / LABEL.name / f"{number:04d}.png")[..., :3]
+        assert np.array_equal((image * 255).round().astype(np.uint8), frame)
 
 
-def test_what_is_too_wide_goes_on_below_in_equal_strips(tmp_path: Path):
-    colours = [(10 * n, 0, 99) for n in range(16)]
-    draw_rows([("all", coloured(*colours))], tmp_path / "rows.png")
-    picture = drawn(tmp_path / "rows.png")
-    tops = [np.nonzero((picture == colour).all(2))[0].min() for colour in colours]
-    assert len(set(tops[:8])) == len(set(tops[8:])) == 1
-    assert tops[8] > tops[0]
-    assert picture.shape[1] < 1500
+def test_a_clip_has_its_caption_beside_it_and_its_origin_within(tmp_path: Path):
+    written(ClipOutput(tmp_path, ("mp4", "webm")))
+    assert (tmp_path / f"{LABEL.name}.txt").read_text() == "a dog runs\n"
+    for suffix in (".mp4", ".webm"):
+        path = tmp_path / f"{LABEL.name}{suffix}"
+        assert origin_of(path) == LABEL.origin
+        with av.open(str(path)) as file:
+            assert file.metadata["title"] == "a dog runs"
 
 
-def test_a_mask_is_drawn_from_black_to_white(tmp_path: Path):
-    parts = {
-        "background": torch.tensor([-1.0, 1, -1]).view(3, 1, 1).expand(3, 32, 32),
-        "mask": torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand(1, 2, 32, 32),
-    }
-    draw_parts(parts, tmp_path / "parts.png", "a caption")
-    picture = drawn(tmp_path / "parts.png")
-    assert count(picture, (0, 255, 0)) == count(picture, (0, 0, 0)) == 128 * 128
+def test_a_clip_without_a_caption_has_no_side_text(tmp_path: Path):
+    assert written(ClipOutput(tmp_path, ("gif",)), label=Label("x", "50%", "")) == ["x.gif"]
 
 
-def test_pixels_become_squares():
-    frames = np.arange(2 * 2 * 3 * 3, dtype=np.uint8).reshape(2, 2, 3, 3)
-    large = enlarged(frames, 6)
-    assert large.shape == (2, 6, 9, 3)
-    assert np.array_equal(large[:, 1::3, 1::3], frames)
-    assert enlarged(large, 2) is not None
-    assert enlarged(large, 2).shape == large.shape  # nothing is made smaller
+@pytest.mark.parametrize("formats", [FORMATS, ("png", "gif")])
+def test_the_same_clip_gives_the_same_bytes(tmp_path: Path, formats: tuple[str, ...]):
+    one, other = (ClipOutput(tmp_path / name, formats) for name in ("one", "other"))
+    for name in written(one):
+        assert name in written(other)
+        assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes(), name
 
 
-@pytest.mark.parametrize(
-    ("caption", "name"),
-    [
-        ("../../etc/passwd", "etc-passwd"),
-        ("Ein Hund läuft!", "ein-hund-läuft"),
-        ("?", "clip"),
-        ("a" * 99, "a" * 60),
-        ("two\nlines\x00", "two-lines"),
-    ],
-)
-def test_a_caption_names_a_file_and_no_folder(caption: str, name: str):
-    assert slug(caption) == name
+def test_another_clip_of_that_name_is_not_overwritten_unasked(tmp_path: Path):
+    to = ClipOutput(tmp_path)
+    assert written(to) == written(to), "the same clip can be written again"
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for kind in DEFAULT_FORMATS:
+        with pytest.raises(UserError, match=rf"{kind} is there and .* another clip.*--overwrite"):
+            written(replace(to, formats=(kind,)), moving(level=90))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    written(replace(to, overwrite=True), moving(level=90))
+    assert all(
+        (tmp_path / name).read_bytes() != before[name] for name in before if ".t" not in name
+    )
 
 
-def test_a_clip_is_three_files(tmp_path: Path):
-    frames = coloured((255, 0, 0), (0, 255, 0))
-    paths = list(write_clip(frames, tmp_path / "one", "a caption", 8.0))
-    assert paths == [tmp_path / f"one{suffix}" for suffix in (".mp4", ".gif", ".png")]
-    assert all(path.stat().st_size for path in paths)
+def test_a_taken_name_is_known_before_the_clip_is_sampled(tmp_path: Path):
+    to = ClipOutput(tmp_path, ("mp4",))
+    to.require_free(LABEL)
+    written(to)
+    to.require_free(LABEL)
+    for other in (
+        Label.of("shapes", 7, "a dog runs", fps=9),
+        Label.of("shapes", 7, "A dog runs!"),
+    ):
+        with pytest.raises(UserError, match="holds another clip"):
+            to.require_free(other)
+        replace(to, overwrite=True).require_free(other)
+    to.require_free(Label.of("shapes", 8, "a dog runs"))
+
+
+def test_a_folder_that_cannot_be_is_named(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot write to .*file"):
+        ClipOutput(tmp_path / "file" / "to").create()

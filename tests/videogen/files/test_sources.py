@@ -4,9 +4,12 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.errors import UserError
+from videogen.files.clip import write_gif, write_mp4, write_webm
+from videogen.files.label import Label
 from videogen.files.sources import CaptionSource, Listing, listing
 
 
@@ -56,6 +59,25 @@ def test_side_text_goes_before_the_folder_and_that_before_the_name(folder: Path)
         "dogs/rex.gif": ("dogs", "folder"),
     }
     assert listing([str(folder)]).passed_over == Counter({".md": 1})
+
+
+def test_a_generated_clip_in_several_formats_is_found_once(tmp_path: Path):
+    """Two films of one name that pianoreel did not generate are two."""
+    label = Label.of("shapes", 7, "a dog runs")
+    frames = np.zeros((2, 16, 16, 3), np.uint8)
+    for write_film, suffix in ((write_webm, "webm"), (write_mp4, "mp4")):
+        write_film(frames, tmp_path / f"{label.name}.{suffix}", 8, tags=label.tags)
+    write_gif(frames, tmp_path / f"{label.name}.gif", 8)
+    texts = {f"{label.name}_dot_txt": "a dog runs", "rex_dot_txt": "rex"}
+    write(tmp_path, **texts, rex_dot_gif="x", rex_dot_mp4="x")
+    assert clips(tmp_path) == {
+        "rex.gif": ("rex", "text"),
+        "rex.mp4": ("rex", "text"),
+        "shapes-seed7-a-dog-runs.mp4": ("a dog runs", "text"),
+    }
+    write_gif(frames, tmp_path / f"{label.name}.gif", 8)
+    gif = str(tmp_path / f"{label.name}.gif")
+    assert [clip.caption for clip in listing([gif]).clips] == ["a dog runs"], "named by itself"
 
 
 def test_one_origin_can_be_chosen(folder: Path):

@@ -1,0 +1,25 @@
+"""Labels of generated items: their names, and the line that says how to make them again."""
+
+from importlib.metadata import version
+
+
+def name_of(model: str, seed: int | None, *kinds: object) -> str:
+    """Return the name of an item's files, which those of another model or seed do not have.
+
+    >>> name_of("vae", 7, "variation", 2)
+    'vae-seed7-variation-2'
+    """
+    return "-".join([model, *([] if seed is None else [f"seed{seed}"]), *map(str, kinds)])
+
+
+def origin(*parts: str, **settings: object) -> str:
+    """Return the line that says which model generated an item, and how.
+
+    Settings that are None or empty are left out.
+    """
+    given = [f"{name} {value}" for name, value in settings.items() if value not in (None, "")]
+    return f"{SIGNATURE} {version('pianoreel')}: {', '.join([*parts, *given])}"
+
+
+SIGNATURE = "made with pianoreel"
+"""The words with which an item's origin begins."""

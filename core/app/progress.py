@@ -1,0 +1,78 @@
+"""The progress of a command, on stderr: a bar on a terminal, else a plain line now and then."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+FIRST_SECONDS, SECONDS = 10.0, 60.0
+"""Time until the first plain line, and from each to the next."""
+
+
+class PlainLines:
+    """Prints the state of a task that goes on, once in a while."""
+
+    def __init__(self) -> None:
+        self.due = time.monotonic() + FIRST_SECONDS
+
+    def show(self, line: Callable[[], str]) -> None:
+        """Print the line if one is due."""
+        if time.monotonic() >= self.due:
+            print(line(), file=sys.stderr, flush=True)
+            self.due = time.monotonic() + SECONDS
+
+
+def _bar(*columns: Any, transient: bool = False) -> "Progress":
+    """Build a bar that only a terminal shows; `transient`: it vanishes at the end."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    return Progress(
+        *columns, console=console, transient=transient, disable=not console.is_terminal
+    )
+
+
+@contextlib.contextmanager
+def ticking(task: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how much of a task is done; call it with (done, total)."""
+    lines = PlainLines()
+    with _bar(transient=True) as bar:
+        shown = bar.add_task(task, total=None)
+
+        def tick(done: int, total: int) -> None:
+            bar.update(shown, completed=done, total=total)
+            if bar.disable:
+                lines.show(lambda: f"{task}: {done:,} of {total:,}")
+
+        yield tick
+
+
+@contextlib.contextmanager
+def monitored() -> Iterator[Any]:
+    """Follow a training on the command line: yields the `Monitor` to be passed to it.
+
+    Ctrl-C and SIGTERM stop the training at a checkpoint and exit with 130 or 143.
+    """
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+
+    from core.training.forecast import progress
+    from core.training.interruption import Interruption
+    from core.training.loop import Monitor
+
+    lines = PlainLines()
+    columns = BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
+    with Interruption() as interruption, _bar(*columns) as bar:
+        task = bar.add_task("", total=1.0)
+
+        def show(budget: Any, losses: Mapping[str, float]) -> None:
+            description = progress(budget, losses)
+            bar.update(task, completed=budget.fraction, description=description)
+            if bar.disable:
+                lines.show(lambda: f"{description}, {budget.fraction:.0%} of the budget")
+
+        yield Monitor(interruption.should_stop, show)

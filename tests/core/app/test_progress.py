@@ -1,0 +1,70 @@
+"""Progress without a terminal: plain lines, and how often."""
+
+import pytest
+from rich.progress import Progress
+
+from core.app import progress
+from core.app.progress import PlainLines, monitored, ticking
+from core.training.loop import Budget, TrainConfig
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds of the clock, to be set."""
+    clock = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    return clock
+
+
+def test_a_line_is_printed_after_ten_seconds_and_then_each_minute(now, capsys):
+    lines = PlainLines()
+    for seconds in (100, 109, 110, 111, 169, 171, 172, 240):
+        now[0] = float(seconds)
+        lines.show(lambda seconds=seconds: f"at {seconds}")
+    assert capsys.readouterr().err.splitlines() == ["at 110", "at 171", "at 240"]
+
+
+def test_a_training_prints_its_state_and_goes_on_until_a_signal(now, capsys):
+    with monitored() as monitor:
+        for step in (1, 2, 3):
+            now[0] += 8.0
+            monitor.on_step(Budget(TrainConfig(steps=12), step, 8.0 * step), {"match_x": 0.5})
+        assert not monitor.should_stop()
+    assert capsys.readouterr().err.splitlines() == [
+        "step 2 of about 12, 8 seconds a step, match_x 0.5, 17% of the budget"
+    ]
+
+
+def test_a_task_prints_how_much_of_it_is_done(now, capsys):
+    with ticking("reading") as tick:
+        tick(1, 4000)
+        now[0] += 12.0
+        tick(1234, 4000)
+        tick(1235, 4000)
+    assert capsys.readouterr().err == "reading: 1,234 of 4,000\n"
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Note how a progress bar was last set, and whether it stands on standard error."""
+    facts: dict[str, object] = {}
+
+    def update(self: Progress, task: object, **changes: object) -> None:
+        facts.update(changes, stderr=self.console.stderr)
+
+    monkeypatch.setattr(Progress, "update", update)
+    return facts
+
+
+def test_a_bar_shows_the_share_of_the_budget_the_step_and_the_losses(shown):
+    losses = {"match_x": 0.25, "skipped": 0.0, "gradient_decoder": 3.0}
+    with monitored() as monitor:
+        monitor.on_step(Budget(TrainConfig(steps=16), step=12, seconds=6.0), losses)
+    said = "step 12 of about 16, 2 steps a second, match_x 0.25"
+    assert shown == {"completed": 0.75, "description": said, "stderr": True}
+
+
+def test_a_bar_shows_what_is_done_of_how_much(shown):
+    with ticking("files") as tick:
+        tick(3, 8)
+    assert shown == {"completed": 3, "total": 8, "stderr": True}

@@ -1,0 +1,200 @@
+"""Captions that a model cannot mean: the distance by hand, and the shipped weights."""
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from command import run
+from films import greys
+
+from core.app.latent_commands import points_of
+from videogen.data.collection import Collection
+from videogen.data.preparation import prepare
+from videogen.data.records import PrepareConfig
+from videogen.familiarity import MARGIN, Familiarity
+from videogen.files.clip import write_gif, write_mp4
+from videogen.model import Model, train
+from videogen.shapes.dataset import MovingShapes
+from videogen.shapes.grammar import CAPTIONS, COLOURS, COMPASS, DIAGONALS, WORDS, split_of
+
+RED = "A small red circle is moving in a "
+PLACES = {
+    "low left": (0.0, 0.0),
+    "low right": (2.0, 0.0),
+    "high left": (0.0, 1.0),
+    "high right": (2.0, 1.0),
+}
+OTHERS = {"beside": (3.0, 0.1), "right": (4.1, 0.0), "far right": (4.2, 0.0)}
+
+
+def read(captions: Sequence[str]) -> torch.Tensor:
+    """Places in the plane as conditions."""
+    return torch.tensor([(PLACES | OTHERS)[text] for text in captions])
+
+
+def test_distances_are_measured_in_the_spread_of_training_captions():
+    """The variances are 1 and 1/4, and with a hundredth of the first 1.01 and 0.26.
+
+    Corners are 2 / sqrt(1.01) = 1.990 apart along x, 1 / sqrt(0.26) = 1.961 along y.
+    """
+    known = Familiarity(list(PLACES), read)
+    assert known.radius == pytest.approx(MARGIN / 0.26**0.5)
+    nearest, distance = known.nearest("beside")
+    assert nearest == "low right"
+    assert distance == pytest.approx((1 / 1.01 + 0.01 / 0.26) ** 0.5, abs=1e-5)
+    assert known.objection("right") == ""  # 2.09 away, of 2.157
+    far = known.objection("far right")  # 2.19 away
+    assert far == '"far right" is not like the sentences in training; nearest: "low right"'
+
+
+def test_a_caption_alone_in_training_is_the_only_familiar_one():
+    known = Familiarity(["low right"], read)
+    assert known.objection("low right") == ""
+    assert known.objection("beside").endswith('nearest: "low right"')
+
+
+def test_longer_captions_than_any_and_those_without_words_are_objected_to():
+    known = Familiarity(["low left", "high right"], lambda texts: torch.zeros(len(texts), 3))
+    assert "(3 words, and there at most 2)" in known.objection("low low left")
+    assert "(it has no words)" in known.objection("🐶 ...")
+    unknown = [f"word{number}" for number in range(9)]
+    assert known.objection("low", unknown).count("word") == 1 + 6
+    assert "and 3 more)" in known.objection("low", unknown)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Model:
+    return Model.load("shapes", "cpu")
+
+
+def test_shipped_weights_are_silent_on_all_captions_of_the_grammar(shipped: Model):
+    """Those in training and those held out, in any case, with and without a full stop."""
+    for text in CAPTIONS:
+        assert not shipped.objection(text), text
+    assert not [text for text in CAPTIONS[::7] if shipped.objection(f"{text.upper()} .")]
+
+
+def contradictions() -> Iterator[str]:
+    colours_and_ways = itertools.product(COLOURS, ("circle", "square"))
+    for colour, kind in colours_and_ways:
+        of = f"A large {colour} {kind} is moving in a"
+        yield from (f"{of} diagonal path in the {way} direction" for way in COMPASS)
+        yield from (f"{of} straight line towards {way}" for way in DIAGONALS)
+        yield from (f"{of} zigzag path towards {way}" for way in DIAGONALS)
+
+
+def test_shipped_weights_object_to_contradictions(shipped: Model):
+    silent = [text for text in contradictions() if not shipped.objection(text)]
+    assert silent == []
+
+
+def test_shipped_weights_object_to_salads_of_known_words(shipped: Model):
+    chance = random.Random(0)
+    for text in (chance.choice(CAPTIONS) for _ in range(100)):
+        shuffled = text.split()
+        chance.shuffle(shuffled)
+        assert shipped.objection(" ".join(shuffled))
+        assert shipped.objection(" ".join(chance.sample(list(WORDS), 8)))
+
+
+@pytest.mark.parametrize(
+    ("caption", "reason"),
+    [
+        ("", "(it has no words)"),
+        ("🐶🎉", "(it has no words)"),
+        ("a purple dog", "(it has words never seen there: purple, dog)"),
+        (f"{RED}zigzag path towards north and a large blue square is moving in a straight line "
+         "towards south", "(25 words, and there at most 14)"),
+        (f"{RED}diagonal path in the north direction", 'training; nearest: "A small red'),
+        ("A small large red blue circle is moving in a zigzag path towards north", "nearest:"),
+        ("A small red circle", "training; nearest:"),
+        ("north north north north", "training; nearest:"),
+    ],
+)  # fmt: skip
+def test_shipped_weights_name_the_nearest_caption(shipped: Model, caption: str, reason: str):
+    objection = shipped.objection(caption)
+    assert "is not like the sentences in training" in objection
+    assert reason in objection
+    nearest = objection.rpartition('nearest: "')[2].removesuffix('"')
+    assert nearest in CAPTIONS and split_of(nearest) == "train"
+
+
+def test_captions_in_training_are_those_of_its_data():
+    one = MovingShapes(16, 4).captions_in_training(2000)
+    assert set(one) == {text for text in CAPTIONS if split_of(text) == "train"}
+    blue = MovingShapes(16, 4, showing="blue").captions_in_training(2000)
+    assert set(blue) == {text for text in one if " blue " in text}
+    both = MovingShapes(16, 4, counts=(1, 2)).captions_in_training(1000)
+    assert both[: len(one)] == one and len(one) + 300 < len(both) == len(set(both)) <= 1000
+    assert all(" and " in text and split_of(text) == "train" for text in both[len(one) :])
+    assert MovingShapes(16, 4).captions_in_training(5) == one[:5]
+
+
+def test_python_is_warned_once_and_points_too(shipped: Model, caplog: pytest.LogCaptureFixture):
+    model = Model(shipped.networks, shipped.config, shipped.spec, "mine")
+    for _ in range(2):
+        model.clips(["a dog", CAPTIONS[0]])
+        points_of(model, "a cat")
+    assert [record.getMessage().split(" is")[0] for record in caplog.records] == [
+        '"a dog"',
+        '"a cat"',
+    ]
+
+
+def test_commands_that_read_captions_warn_of_them(tmp_path: Path):
+    film = tmp_path / "film.mp4"
+    write_mp4(greys(9, 99, 200, height=32, width=32), film, 8.0)
+    film.with_suffix(".txt").write_text("my holidays")
+    commands = {
+        "sample": ["a dog"],
+        "interpolate": ["a dog", CAPTIONS[0], "--points", 2],
+        "arithmetic": ["a dog", CAPTIONS[0], CAPTIONS[1]],
+        "vary": ["a dog", "--count", 1],
+        "reconstruct": [film],
+    }
+    for command, arguments in commands.items():
+        to = ("--device", "cpu", "--to", tmp_path / command)
+        code, _, complaint = run("video", command, *arguments, *to)
+        (line,) = complaint.splitlines()
+        caption = "my holidays" if command == "reconstruct" else "a dog"
+        assert line.startswith(f'"{caption}" is not like the sentences in training (')
+        assert code == 0
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Collection:
+    """Six films of one grey each, of which one is held out."""
+    for number in range(6):
+        path = tmp_path / "films" / f"{number}.gif"
+        path.parent.mkdir(exist_ok=True)
+        write_gif(greys(*[40 * number] * 4, height=16, width=16), path, 8)
+        path.with_suffix(".txt").write_text(f"grey number {number}")
+    config = PrepareConfig(size=16, frames=4, test_share=0.2)
+    prepare([str(tmp_path / "films")], tmp_path / "data", config, jobs=0)
+    return Collection.open(tmp_path / "data")
+
+
+def test_a_run_keeps_the_captions_of_its_files_and_one_without_them_resumes(
+    collection: Collection, tmp_path: Path
+):
+    training = collection.captions_in_training(2000)
+    assert set(training) == {v.caption for v in collection.videos if v.split == "train"}
+    assert collection.captions_in_training(3) == [training[0], training[2], training[4]]
+    run_folder = tmp_path / "run"
+    train(collection, run_folder, "gist", "tiny", "cpu", ["train.steps=1"])
+    model = Model.load(run_folder, "cpu")
+    assert model.familiarity and model.familiarity.captions == training
+    assert model.objection(training[0]) == "" != model.objection("grey grey")
+    config = run_folder / "config.yaml"
+    head, settings = config.read_text().split("train:", 1)
+    stored = yaml.safe_load(f"train:{settings}")
+    del stored["spec"]["captions"]
+    config.write_text(head + yaml.safe_dump(stored))
+    assert Model.load(run_folder, "cpu").familiarity is None
+    assert "never seen there: dog" in Model.load(run_folder, "cpu").objection("grey dog")
+    train(collection, run_folder, "gist", "tiny", "cpu", ["train.steps=2"])
+    assert Model.load(run_folder, "cpu").familiarity

@@ -1,0 +1,99 @@
+"""The captions that a model can mean: those that lie as near to sentences in its training as
+these lie to each other.
+
+The distance is that of the caption encoder's conditions c, in units of their spread over the
+training captions: |W (c - c')| with W' W = inverse of (covariance + e I), Mahalanobis's distance
+shrunk as in Ledoit and Wolf (2004); e is a hundredth of the largest eigenvalue. A caption is
+familiar up to `MARGIN` times the largest distance of a training caption to the nearest other one.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from videogen.networks.text import Condition, words_of
+
+MARGIN = 1.1
+"""A tenth: held-out captions of moving shapes lie up to 1.02 times as far as those in training."""
+SHRINKAGE = 0.01
+MOST_CAPTIONS = 2000
+"""Training captions that a run keeps and a caption is compared with."""
+SHOWN_LETTERS, SHOWN_WORDS = 100, 6
+"""Letters of a caption and unknown words in a message."""
+
+
+class Familiarity:
+    """The training captions of a model, and how it reads captions."""
+
+    def __init__(self, captions: Sequence[str], read: Callable[[Sequence[str]], Condition]):
+        self.captions, self.read = list(captions[:MOST_CAPTIONS]), read
+        self.most_words = max(len(words_of(caption)) for caption in self.captions)
+
+    @cached_property
+    def _conditions(self) -> Condition:
+        return self.read(self.captions).double()
+
+    @cached_property
+    def _mean(self) -> Float[Tensor, " condition"]:
+        return self._conditions.mean(0)
+
+    @cached_property
+    def _whitening(self) -> Float[Tensor, "condition condition"]:
+        deviation = self._conditions - self._mean
+        values, vectors = torch.linalg.eigh(deviation.T @ deviation / len(deviation))
+        shrunk = values.clamp(min=0) + SHRINKAGE * values[-1].clamp(min=1e-9)
+        return vectors * shrunk.rsqrt()
+
+    @cached_property
+    def _whitened(self) -> Condition:
+        return (self._conditions - self._mean) @ self._whitening
+
+    @cached_property
+    def radius(self) -> float:
+        """Return the distance up to which captions are familiar; 0 for one alone in training."""
+        if len(self.captions) == 1:
+            return 0.0
+        distances = torch.cdist(self._whitened, self._whitened)
+        distances.fill_diagonal_(torch.inf)
+        return MARGIN * float(distances.min(1).values.max())
+
+    def nearest(self, caption: str) -> tuple[str, float]:
+        """Return the nearest caption in training, and its distance."""
+        c = (self.read([caption]).double() - self._mean) @ self._whitening
+        distance, index = torch.cdist(c, self._whitened)[0].min(0)
+        return self.captions[int(index)], float(distance)
+
+    def objection(self, caption: str, unknown: Sequence[str] = ()) -> str:
+        """Return why a caption may not be understood; empty for a familiar one.
+
+        `unknown`: its words that were never seen in training.
+        """
+        count = len(words_of(caption))
+        nearest, distance = self.nearest(caption)
+        if not count:
+            reason = " (it has no words)"
+        elif unknown:
+            reason = f" (it has {never_seen(unknown)})"
+        elif count > self.most_words:
+            reason = f" ({count} words, and there at most {self.most_words})"
+        elif distance > self.radius:
+            reason = ""
+        else:
+            return ""
+        shown, known = shortened(caption), shortened(nearest)
+        return f'"{shown}" is not like the sentences in training{reason}; nearest: "{known}"'
+
+
+def never_seen(words: Sequence[str]) -> str:
+    """Return the words as part of a sentence on the training."""
+    shown = ", ".join(shortened(word) for word in words[:SHOWN_WORDS])
+    more = len(words) - SHOWN_WORDS
+    return f"words never seen there: {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def shortened(text: str) -> str:
+    """Return a text of at most `SHOWN_LETTERS`."""
+    return text if len(text) <= SHOWN_LETTERS else f"{text[: SHOWN_LETTERS - 1]}…"

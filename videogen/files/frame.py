@@ -1,0 +1,220 @@
+"""A frame as it is seen: of one moment, upright, opaque, in the light of a standard screen."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+import av
+import numpy as np
+from av.filter import Graph
+from av.video.reformatter import Interpolation, VideoReformatter
+from jaxtyping import Int, UInt8
+from pydantic import Field
+
+from core.config import Strict
+from core.data.sources import RejectedFile
+from videogen.files.clock import Timed
+from videogen.files.light import is_standard, on_standard_screen
+from videogen.files.limits import VideoLimits
+
+NARROWEST = 16
+"""Largest ratio of the longer side of a frame to the shorter one."""
+STEEPEST = 4
+"""Least ratio of the larger entries of a display matrix to the others, which count as 0."""
+LARGEST_48_BIT = 255 << 8
+"""Value of white in 48 bits, as swscale converts it."""
+
+Frame = UInt8[np.ndarray, "height width 3"]
+SquareFrame = UInt8[np.ndarray, "size size 3"]
+
+
+class View(Strict):
+    """The size, rate and framing to which videos are decoded."""
+
+    size: int = Field(default=64, ge=4, le=1024, description="height and width of a frame")
+    frames_per_second: float = Field(
+        default=8.0, gt=0, le=1000, description="frames a second after decoding"
+    )
+    pictures_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        le=1000,
+        description="pictures a second of a folder of numbered pictures (default: each a frame)",
+    )
+    fit: Literal["crop", "fit", "stretch"] = Field(
+        default="crop", description="crop to the centre; fit with bars; stretch to a square"
+    )
+    background: str = Field(
+        default="#000000",
+        pattern="^#[0-9a-fA-F]{6}$",
+        description="colour behind transparent pixels, and of the bars",
+    )
+    damaged: Literal["drop", "keep"] = Field(
+        default="drop", description="a damaged video: reject it, or keep what comes before"
+    )
+
+    @property
+    def colour(self) -> UInt8[np.ndarray, "3"]:
+        return np.frombuffer(bytes.fromhex(self.background[1:]), np.uint8)
+
+
+def require_pixels(width: int, height: int, limits: VideoLimits) -> None:
+    """Raise `RejectedFile` for frames of more pixels than the limit allows."""
+    if width * height > limits.pixels:
+        raise RejectedFile(
+            "too-large", f"frames of {width}x{height}, at most {limits.pixels} pixels are read"
+        )
+
+
+def deinterlaced(frames: Iterable[Timed]) -> Iterator[Timed]:
+    """Yield the frames, each showing the moment of its first field.
+
+    From the first interlaced frame on they pass through FFmpeg's bwdif, which leaves those that
+    are not interlaced as they are.
+    """
+    weave: _Deinterlacer | None = None
+    for time, duration, frame in frames:
+        if weave and not weave.fits(frame):
+            yield from weave.end()
+            weave = None
+        if weave is None and frame.interlaced_frame:
+            weave = _Deinterlacer(frame)
+        if weave is None:
+            yield time, duration, frame
+        else:
+            yield from weave(time, duration, frame)
+    if weave:
+        yield from weave.end()
+
+
+class _Deinterlacer:
+    """A filter that returns as many frames as it is given, each some frames later."""
+
+    def __init__(self, frame: Any):
+        self.form = _form(frame)
+        self.times: deque[tuple[float, float]] = deque()
+        self.graph = Graph()
+        entry = self.graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+        )
+        bwdif = self.graph.add("bwdif", "mode=send_frame:deint=interlaced")
+        sink = self.graph.add("buffersink")
+        entry.link_to(bwdif)
+        bwdif.link_to(sink)
+        self.graph.configure()
+        self.count = 0
+
+    def fits(self, frame: Any) -> bool:
+        return _form(frame) == self.form
+
+    def __call__(self, time: float, duration: float, frame: Any) -> Iterator[Timed]:
+        self.times.append((time, duration))
+        frame.pts, self.count = self.count, self.count + 1  # the filter may not mend the times
+        self.graph.push(frame)
+        return self._pull()
+
+    def end(self) -> Iterator[Timed]:
+        self.graph.push(None)
+        return self._pull()
+
+    def _pull(self) -> Iterator[Timed]:
+        while self.times:
+            try:
+                frame = self.graph.pull()
+            except (BlockingIOError, EOFError):
+                return
+            yield (*self.times.popleft(), frame)
+
+
+def _form(frame: Any) -> tuple[int, int, str]:
+    return frame.width, frame.height, frame.format.name
+
+
+class Converter:
+    """Convert the frames of one file to squares."""
+
+    def __init__(self, view: View, pixel_shape: float, limits: VideoLimits):
+        self.view, self.pixel_shape, self.limits = view, pixel_shape, limits
+        self.reformatter = VideoReformatter()
+
+    def __call__(self, frame: Any) -> SquareFrame:
+        require_pixels(frame.width, frame.height, self.limits)
+        matrix = display_matrix(frame)
+        if is_standard(frame):
+            pixels = self._scaled(opaque(frame, self.view.colour), "rgb24")
+        else:
+            signal = self._scaled(frame, "rgb48le") / LARGEST_48_BIT
+            pixels = on_standard_screen(signal.clip(0, 1), frame.color_trc, frame.color_primaries)
+        return self._square(displayed(pixels, matrix))
+
+    def _scaled(self, frame: Any, form: str) -> np.ndarray:
+        height, width = self._size(frame)
+        scaled = self.reformatter.reformat(
+            frame, width, height, form, interpolation=Interpolation.AREA, threads=1
+        )
+        return scaled.to_ndarray()
+
+    def _size(self, frame: Any) -> tuple[int, int]:
+        """Return the height and width of the frame before it is turned and cropped."""
+        size, fit = self.view.size, self.view.fit
+        if fit == "stretch":
+            return size, size
+        width, height = frame.width * self.pixel_shape, frame.height
+        if max(width, height) > NARROWEST * min(width, height):
+            raise RejectedFile("shape", f"frames of {frame.width}x{frame.height}")
+        scale = size / (min(width, height) if fit == "crop" else max(width, height))
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
+    def _square(self, frame: Frame) -> SquareFrame:
+        """Crop the frame to its centre, or add bars."""
+        size = self.view.size
+        top, left = ((side - size) // 2 for side in frame.shape[:2])
+        if min(top, left) >= 0:
+            return frame[top : top + size, left : left + size]
+        square = np.empty((size, size, 3), np.uint8)
+        square[:] = self.view.colour
+        height, width = frame.shape[:2]
+        square[-top : height - top, -left : width - left] = frame
+        return square
+
+
+def display_matrix(frame: Any) -> Int[np.ndarray, "2 2"]:
+    """Return where a frame's display matrix (ISO/IEC 14496-12, 6.2.2) shows its axes.
+
+    Row 0 is where the pixels that lie to the right are shown, row 1 those that lie below: to the
+    right and below by 1, 0 or -1. A matrix that is none of the eight counts as the identity.
+    """
+    identity = np.eye(2, dtype=np.int64)
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # data of a kind that PyAV does not know, such as a picture's EXIF
+        turns = frame.rotation // 90 % 4 if frame.rotation % 90 == 0 else 0
+        return np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), turns)
+    if data is None:
+        return identity
+    a, b, _, c, d, *_ = np.frombuffer(data, np.int32, 9).tolist()
+    straight, across = (abs(a), abs(d)), (abs(b), abs(c))
+    if min(straight) > STEEPEST * max(across):
+        return np.diag(np.sign([a, d]))
+    if min(across) > STEEPEST * max(straight):
+        return np.array([[0, np.sign(b)], [np.sign(c), 0]])
+    return identity
+
+
+def displayed(frame: Frame, matrix: Int[np.ndarray, "2 2"]) -> UInt8[np.ndarray, "_ _ 3"]:
+    """Return the frame as the matrix of `display_matrix` shows it."""
+    upright = frame if matrix[0, 0] else frame.transpose(1, 0, 2)  # [height width rgb]
+    right, below = matrix.sum(0)
+    return upright[::below, ::right]
+
+
+def opaque(frame: Any, colour: UInt8[np.ndarray, "3"]) -> Any:
+    """Return the frame composited over a colour, if any pixel is transparent."""
+    if not any(component.is_alpha for component in frame.format.components):
+        return frame
+    pixels = frame.reformat(format="rgba", threads=1).to_ndarray()
+    alpha = pixels[..., 3:].astype(np.uint32)
+    if alpha.min() == 255:
+        return frame
+    blended = (pixels[..., :3] * alpha + colour * (255 - alpha) + 127) // 255
+    return av.VideoFrame.from_ndarray(blended.astype(np.uint8), format="rgb24")

@@ -1,0 +1,68 @@
+"""Labels of generated clips: their names, captions, and the line that says how to make them again.
+
+The caption stands in the side text of a clip, where a preparation finds it; what made the clip, in
+the tags of its files.
+"""
+
+import re
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+from av.error import FFmpegError
+
+from core.app.label import SIGNATURE, name_of, origin
+
+SLUG_BYTES = 96
+"""Largest part of a file's name that a caption becomes: names of 143 bytes are safe everywhere."""
+
+
+class Label(NamedTuple):
+    """The name of a clip, its title, where it comes from, and its caption, if it has one."""
+
+    name: str
+    title: str
+    origin: str
+    caption: str | None = None
+
+    @classmethod
+    def of(cls, model: str, seed: int, caption: str, **settings: Any) -> "Label":
+        """Name the clip of a seed and a caption; settings that are None or empty are left out.
+
+        >>> Label.of("shapes", 7, "A dog  runs", frames=16).name
+        'shapes-seed7-a-dog-runs'
+        """
+        text = " ".join(caption.encode(errors="replace").decode().split())
+        name = name_of(model, seed, slug(text))
+        return cls(name, text, origin(model, seed=seed, **settings), text)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Return what a player shows of the clip."""
+        return {"title": self.title, "artist": "pianoreel", "comment": self.origin}
+
+
+def slug(caption: str) -> str:
+    """Return a caption as part of a file name; a long one is cut and ends in its checksum.
+
+    >>> slug("A dog/cat: ../runs!")
+    'a-dog-cat-runs'
+    """
+    letters = re.sub(r"[^\w]+", "-", caption.lower()).strip("-_") or "clip"
+    if len(letters.encode()) <= SLUG_BYTES:
+        return letters
+    checksum = f"-{zlib.crc32(caption.encode()):08x}"
+    cut = letters.encode()[: SLUG_BYTES - len(checksum)].decode(errors="ignore")
+    return cut.rstrip("-_") + checksum
+
+
+def origin_of(path: Path) -> str:
+    """Return the line that says how pianoreel generated a film; empty for any other file."""
+    try:
+        with av.open(str(path), metadata_errors="replace") as file:
+            tags = {key.lower(): value for key, value in file.metadata.items()}
+    except (FFmpegError, OSError):
+        return ""
+    comment = tags.get("comment", "")
+    return comment if comment.startswith(SIGNATURE) else ""

@@ -1,0 +1,68 @@
+"""Reels: a film of several sentences, a scene of each, cut at given times, with sound."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from core.app.label import origin
+from core.errors import ConfigError
+from videogen.files.clip import Frames, Sound
+from videogen.files.film import cut_frames, cut_sound, stretched
+from videogen.files.label import Label
+from videogen.files.picture import COLUMNS, draw_rows, evenly_spaced
+from videogen.files.render import TAGGED, ClipOutput, write_clip
+from videogen.model import Model
+from videogen.take import Take
+
+
+def format_of(path: Path) -> tuple[str, ...]:
+    """Return the format of a film by its suffix; `ConfigError` for one without sound."""
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in TAGGED:
+        raise ConfigError(f"a film is written as mp4 or webm: --to {path.stem}.mp4")
+    return (kind,)
+
+
+@dataclass(frozen=True)
+class Reel:
+    """The sentences of a film, and the times at which its scenes begin, its end included.
+
+    Scene n has the seed `seed` + n, so that it is the clip of that seed and sentence.
+    """
+
+    captions: Sequence[str]
+    cut_seconds: Float[np.ndarray, " cut"]
+    frames_per_second: float = 24.0
+    seed: int = 0
+
+    def label(self, name: str, model: Model, *more: str) -> Label:
+        """Return its label; `more`: what else made it."""
+        source = origin(model.name, *self.captions, *more, seed=self.seed)
+        return Label(name, "; ".join(self.captions), source)
+
+    def scenes(
+        self, model: Model, tick: Callable[[int, int], None] = lambda done, total: None
+    ) -> list[Frames]:
+        """Sample the scenes, each as long as it is from its cut to the next."""
+        scenes = []
+        counts = cut_frames(self.cut_seconds, self.frames_per_second)
+        for number, (caption, count) in enumerate(zip(self.captions, counts, strict=True)):
+            scenes.append(stretched(Take(caption, self.seed + number).shoot(model), count))
+            tick(number + 1, len(counts))
+        return scenes
+
+    def write(
+        self, scenes: Sequence[Frames], sound: Sound, label: Label, to: ClipOutput
+    ) -> Iterator[Path]:
+        """Write the film, with the sound faded out at its end, and a picture of the scenes."""
+        film = np.concatenate(list(scenes))
+        faded = cut_sound(sound, len(film) / self.frames_per_second)
+        yield from write_clip(film, label, to, self.frames_per_second, faded)
+        stream = BytesIO()
+        shown = [evenly_spaced(scene, COLUMNS) for scene in scenes]
+        draw_rows(list(zip(self.captions, shown, strict=True)), stream)
+        yield to.write(to.path(label, ".png"), stream.getvalue())
