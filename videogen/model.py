@@ -28,17 +28,18 @@ from core.config import Strict
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.recipes import Recipe
+from core.theory.contracts import require
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
 from videogen.continuation import Continuation, times_of
 from videogen.data.augmentation import Augmentation
+from videogen.data.sources import listing
 from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shortened
 from videogen.files.clip import Clips, FrameBatch, Image, to_clips
 from videogen.files.frame import View
 from videogen.files.reading import VIDEO, read_frames
-from videogen.files.sources import listing
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist, Decoder, Times
@@ -250,7 +251,7 @@ class Video(Domain):
         return Examples(to_clips(frames), captions)
 
     def read(self, model: "Model", path: Path) -> Examples:
-        """Read a video's first clip and its caption (see `videogen.files.sources`).
+        """Read a video's first clip and its caption (see `videogen.data.sources`).
 
         The last frame of a video that is too short is repeated.
         """
@@ -422,11 +423,14 @@ class Model(CoreModel):
         times = self._times(continuation, frames, frames_per_second, 1 + len(then))
 
         def draw(rows: Rows) -> Samples:
-            conditions = [self._read([one] * len(captions), rows) for one in then]
+            conditions = [
+                require(self._read(list(said), rows), Tensor)
+                for said in (captions, *([one] * len(captions) for one in then))
+            ]
             first = None
             if start is not None:
                 first = start[None, :, None].expand(len(rows), -1, 1, -1, -1).to(self.device)
-            return continuation.clips([self._read(captions, rows), *conditions], times, first)
+            return continuation.clips(conditions, times, first)
 
         with torch.no_grad():
             return self.from_x(in_chunks(len(captions), seed, self.device, draw))

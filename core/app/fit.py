@@ -10,7 +10,6 @@ import torch
 from core.app.configuration import Config, RunConfig
 from core.app.domain import Domain
 from core.app.model import Model
-from core.app.warm_start import start_from
 from core.config import layered, merged, nearest, resolve
 from core.errors import ConfigError, UserError
 from core.theory.passes import Networks
@@ -25,6 +24,7 @@ from core.training.loop import UNMONITORED, Monitor, Observe
 from core.training.loop import train as train_run
 from core.training.run import Run
 from core.training.step import Batches, TrainState
+from core.training.warm_start import start_from
 
 SHOWN = 8
 """Items that are drawn while training."""

@@ -92,7 +92,7 @@ def test_the_lines_of_the_readme_write_the_clip_of_the_command(
 
 
 def test_captions_of_any_length_and_script_are_written_and_found(trained: Path, tmp_path: Path):
-    from videogen.files.sources import listing
+    from videogen.data.sources import listing
 
     captions = ["a dog " * 150, "犬が走る " * 30, "a dog: runs?", CAPTION]
     command = [

@@ -39,7 +39,7 @@ from videogen.data.records import (
     columns_of,
     read_clip,
 )
-from videogen.files.sources import Listing, listing
+from videogen.data.sources import Listing, listing
 from videogen.networks.text import WORDS, vocabulary, words_of
 
 SPOOLED_BYTES = 1 << 20

@@ -16,10 +16,10 @@ from pydantic import Field
 from core.data.catalogue import concat_rows, lengths_of
 from core.data.sources import RejectedFile
 from core.data.workers import Failure
+from videogen.data.sources import Captioned, CaptionSource, Origin
 from videogen.files.frame import View
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import Film, SquareFrames, read_film
-from videogen.files.sources import Captioned, CaptionSource, Origin
 
 REMARKS = {
     "single": "a single picture, which is repeated (--short drop leaves them out)",

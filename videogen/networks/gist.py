@@ -204,7 +204,8 @@ class Decoder(nn.Module):
         if gist is None:
             return torch.cat([latents, own, rest], 2)
         images = gist.repeat_interleave(self.clauses, 0)  # [(batch clause) rgb height width]
-        filtered = self.downsample(self.filter(images, own.flatten(0, 1)))
+        kernels = own.flatten(0, 1)  # [(batch clause) condition]
+        filtered = self.downsample(self.filter(images, kernels))
         filtered = filtered.unflatten(0, own.shape[:2])  # [batch clause feature]
         return torch.cat([latents[..., self.gist_latent :], own, filtered, rest], 2)
 
@@ -274,8 +275,9 @@ class Encoder(nn.Module):
         images = clips[:, :, times].flatten(1, 2)  # [batch (rgb frame) height width]
         features = self.downsample(images)[:, None].expand(-1, self.clauses, -1)
         own, rest = by_clause(c, self.clauses), others(c, self.clauses)
-        read = self.body(torch.cat([features, own, rest], 2))  # [batch clause code]
-        return joined(self.head(read.flatten(0, 1)), self.clauses)
+        read = self.body(torch.cat([features, own, rest], 2))
+        each = self.head(read.flatten(0, 1))  # of [(batch clause) code]
+        return joined(each, self.clauses)
 
 
 class CaptionPrior(nn.Module):

@@ -12,7 +12,6 @@ from core.app.configuration import ModelConfig, RunConfig
 from core.app.domain import Examples
 from core.app.fit import configure, fit, observer, train
 from core.app.model import Model
-from core.app.warm_start import start_from
 from core.errors import ConfigError, UserError
 from core.ring import domain as ring
 from core.ring.data import DrawnRing
@@ -21,6 +20,7 @@ from core.theory.passes import Networks
 from core.training.loop import TrainConfig
 from core.training.run import Run
 from core.training.stabilisers import Stabilisers
+from core.training.warm_start import start_from
 
 CPU = torch.device("cpu")
 

@@ -256,7 +256,7 @@ READ = (
     + """
 from core.data.workers import Failure
 from videogen.data.records import PrepareConfig, read_clip
-from videogen.files.sources import listing
+from videogen.data.sources import listing
 for clip in listing([sys.argv[1]]).clips:
     read_clip(clip, PrepareConfig())
 print(peak_mb())

@@ -9,12 +9,12 @@ from films import corners, display, greys
 from matplotlib.image import imsave
 
 from core.data.sources import RejectedFile
+from videogen.data.sources import listing
 from videogen.files.clip import write_mp4
 from videogen.files.frame import View
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import sequences
 from videogen.files.reading import read_film, read_frames
-from videogen.files.sources import listing
 from videogen.files.tree import File, tree_of
 
 

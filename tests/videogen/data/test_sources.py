@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
+from videogen.data.sources import CaptionSource, Listing, listing
 from videogen.files.clip import write_gif, write_mp4, write_webm
 from videogen.files.label import Label
-from videogen.files.sources import CaptionSource, Listing, listing
 
 
 def clips(folder: Path, captions: CaptionSource = "auto") -> dict[str, tuple[str, str | None]]:

@@ -19,9 +19,7 @@ from typing import Literal
 
 from core.data.sources import RejectedFile, expand_patterns
 from core.errors import UserError
-from videogen.files.label import origin_of
-from videogen.files.limits import VideoLimits
-from videogen.files.manifest import (
+from videogen.data.manifest import (
     TABLES,
     NotUnderstood,
     Row,
@@ -31,6 +29,8 @@ from videogen.files.manifest import (
     read_manifest,
     read_text,
 )
+from videogen.files.label import origin_of
+from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES, sequences
 from videogen.files.reading import VIDEO
 from videogen.files.text import decode

@@ -1,13 +1,15 @@
 """Begin a new run with the weights of another, whose networks may have been smaller."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from torch import Tensor, nn
 
-from core.app.configuration import Config
 from core.errors import UserError
 from core.theory.passes import Networks
 from core.training.run import Run
+
+Config = TypeVar("Config")
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Layers that may be wider than those they begin with."""

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.data.sources import RejectedFile
+from videogen.data.manifest import NotUnderstood, Row, caption_of, read_manifest
 from videogen.files.limits import VideoLimits
-from videogen.files.manifest import NotUnderstood, Row, caption_of, read_manifest
 
 
 @pytest.fixture
