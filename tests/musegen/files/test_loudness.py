@@ -38,7 +38,7 @@ def test_quiet_parts_do_not_count():
 
 @pytest.mark.parametrize("samples", [4 * HOP, 5 * HOP - 1, PIECE + 3 * HOP, 2 * PIECE + 77])
 def test_loudness_is_that_of_torchaudio(samples: int):
-    """Of noise that swells and pauses, across the borders of pieces."""
+    """Noise that swells and pauses, across the borders of pieces."""
     time = np.arange(samples) / SAMPLE_RATE
     swell = 0.02 + np.abs(np.sin(time / 3)) ** 3
     audio = (0.05 * np.random.default_rng(0).normal(size=(2, samples)) * swell).astype(np.float32)
