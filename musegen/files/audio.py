@@ -13,6 +13,9 @@ from jaxtyping import Float, Int16
 
 SAMPLE_RATE = 44_100
 
+PIECE = 60 * SAMPLE_RATE
+"""Samples that are rounded at once."""
+
 Audio = Float[np.ndarray, "channel sample"]
 """Stereo in [-1, 1] at 44.1 kHz."""
 
@@ -57,7 +60,8 @@ def _wav(samples: Audio) -> bytes:
         file.setnchannels(len(samples))
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
-        file.writeframes(in_16_bits(samples).tobytes())
+        for begin in range(0, samples.shape[1], PIECE):
+            file.writeframes(in_16_bits(samples[:, begin : begin + PIECE]).tobytes())
     return stream.getvalue()
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import symusic
-from jaxtyping import Float
 
 from core.errors import UserError
 from musegen.files.audio import SAMPLE_RATE, Audio, encode
@@ -62,25 +61,24 @@ class Session:
         """Return one track, as long as the mix and at its gain: all stems add up to the mix."""
         alone, samples = self._render([number]), self._ungained.shape[1]
         alone = np.pad(alone[:, :samples], ((0, 0), (0, max(samples - alone.shape[1], 0))))
-        return self._gain * alone * _decay(samples, self._end)
+        return self._gain * _faded(alone, self._end)
 
     @cached_property
     def _ungained(self) -> Audio:
         audio = self._render(list(range(len(self.roll.tracks))))
         audio = _without_silent_end(audio[:, : self._end + int(RING_SECONDS * SAMPLE_RATE)])
-        return audio * _decay(audio.shape[1], self._end)
+        return _faded(audio, self._end)
 
     @cached_property
     def _gain(self) -> np.float32:
         """Return the factor from what is synthesised to the mix, at each sample the same."""
-        import torch
-        import torchaudio
+        from musegen.files.loudness import loudness
 
-        samples = torch.from_numpy(self._ungained)
-        if samples.shape[1] < SAMPLE_RATE // 2 or samples.abs().max() == 0:
+        samples = self._ungained
+        largest = max(samples.max(initial=0), -samples.min(initial=0))
+        if samples.shape[1] < SAMPLE_RATE // 2 or not largest:
             return np.float32(1)
-        gain = LOUDNESS_LUFS - torchaudio.functional.loudness(samples, SAMPLE_RATE).item()
-        peak = 20 * torch.log10(samples.abs().max()).item()
+        gain, peak = LOUDNESS_LUFS - loudness(samples), 20 * np.log10(largest)
         return np.float32(10 ** (min(gain, PEAK_DBFS - peak) / 20))
 
     @cached_property
@@ -122,11 +120,15 @@ def _score(roll: Roll, tracks: list[int]) -> Any:
     return score
 
 
-def _decay(samples: int, end: int) -> Float[np.ndarray, " sample"]:
-    """Return the gain that falls by 60 dB, and at last to 0, within `RING_SECONDS` of the end."""
-    late = np.clip((np.arange(samples) - end) / (RING_SECONDS * SAMPLE_RATE), 0, 1)
-    reaches_zero = np.clip((samples - 1 - np.arange(samples)) / max(samples - end, 1), 0, 1)
-    return (10.0 ** (-3 * late) * reaches_zero).astype(np.float32)
+def _faded(audio: Audio, end: int) -> Audio:
+    """Return sound that falls by 60 dB, and at last to 0, within `RING_SECONDS` of the end."""
+    faded = audio.copy()
+    begin = max(0, min(end, audio.shape[1] - 1))
+    after = np.arange(audio.shape[1] - begin)
+    late = np.minimum(after / (RING_SECONDS * SAMPLE_RATE), 1)
+    reaches_zero = 1 - (after + 1) / max(len(after), 1)
+    faded[:, begin:] *= (10.0 ** (-3 * late) * reaches_zero).astype(np.float32)
+    return faded
 
 
 def _let_ring(hits: Any, ring_ticks: int) -> None:
@@ -140,7 +142,7 @@ def _let_ring(hits: Any, ring_ticks: int) -> None:
 
 
 def _without_silent_end(audio: np.ndarray) -> np.ndarray:
-    audible = np.flatnonzero(np.abs(audio).max(0) > 1e-4)
+    audible = np.flatnonzero(((audio > 1e-4) | (audio < -1e-4)).any(0))
     return audio[:, : audible[-1] + 1] if len(audible) else audio
 
 
