@@ -257,7 +257,9 @@ class Video(Domain):
         """
         spec = model.spec
         view = View(size=spec.size, frames_per_second=spec.frames_per_second)
-        (captioned,) = listing([str(path)]).clips
+        captioned, *others = listing([str(path)]).clips
+        if others:
+            raise UserError(f"{path} holds {1 + len(others)} clips: name one of them")
         if captioned.fault:
             raise UserError(f"{path}: {captioned.fault[1]}")
         try:

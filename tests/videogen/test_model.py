@@ -173,6 +173,11 @@ def test_networks_are_those_the_recipe_names():
 
 def test_data_is_a_folder_or_shapes():
     assert find_data(None, True, True, "small").size == 32
+    one, both = (find_data(None, True, pairs, "small") for pairs in (False, True))
+    assert isinstance(one, MovingShapes) and isinstance(both, MovingShapes)
+    assert one.counts == (1,) and both.counts == (1, 2)
+    assert any(" and " in caption for caption in both.batch(0, 20, seed=0)[1])
+    assert not any(" and " in caption for caption in one.batch(0, 20, seed=0)[1])
     for arguments in ((None, False, False), (None, False, True)):
         with pytest.raises(ConfigError, match="--shapes"):
             find_data(*arguments, "small")

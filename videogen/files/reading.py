@@ -27,11 +27,12 @@ from videogen.files.tree import File
 
 VIDEO = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".gif", ".avi", ".mpg", ".mpeg"),
-    *(".ts", ".mts", ".flv", ".wmv", ".ogv"),
+    *(".ts", ".mts", ".m2ts", ".vob", ".dv", ".mxf", ".flv", ".f4v", ".wmv", ".asf", ".ogv"),
+    *(".divx", ".qt"),
 )
 """Suffixes of video files."""
 
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mp3,aac"
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpeg,mpegts,mpegvideo,dv,mxf,flv,asf,ogg,mp3,aac"
 """FFmpeg's demuxers of formats that contain their own data."""
 
 PICTURE_FORMATS = "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe"

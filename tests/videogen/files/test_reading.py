@@ -204,6 +204,34 @@ def test_times_of_stored_frames_are_given_to_shown_ones(
     assert len(read_frames(path, View(size=16))) == 24
 
 
+def test_a_container_that_knows_only_the_order_of_storing(tmp_path: Path):
+    """As AVI does, but in mkv: the times of packets are those at which they are decoded."""
+    with av.open(str(tmp_path / "x.mkv"), "w") as file:
+        track: Any = file.add_stream("libx264", rate=8, options={"bf": "3", "crf": "1"})
+        track.height, track.width = 48, 64
+        track.pix_fmt = "yuv420p"
+        for number, pixels in enumerate(greys(*range(20, 180, 10))):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts = number
+            for packet in track.encode(frame):
+                packet.pts = packet.dts
+                file.mux(packet)
+        for packet in track.encode(None):
+            packet.pts = packet.dts
+            file.mux(packet)
+    assert levels(tmp_path / "x.mkv") == list(range(20, 180, 10))
+
+
+def test_tapes_of_cameras_are_read(tmp_path: Path):
+    frames = greys(*[100] * 4, height=576, width=720)
+    frames[:, :, :360] = 40
+    for name, codec in (("x.dv", "dvvideo"), ("x.mxf", "mpeg2video"), ("x.vob", "mpeg2video")):
+        write_film(tmp_path / name, frames, codec=codec, rate=Fraction(25))
+        shown = read_frames(tmp_path / name, View(size=16, fit="stretch"))
+        left, right = shown[0, :, :6].mean(), shown[0, :, 10:].mean()
+        assert abs(left - 40) < 6 and abs(right - 100) < 6
+
+
 def test_two_recordings_in_one_file_follow_each_other(tmp_path: Path):
     for name, levels_of in (("a.ts", range(10, 90, 10)), ("b.ts", range(90, 170, 10))):
         many = [level for level in levels_of for _ in range(3)]

@@ -188,3 +188,23 @@ def test_the_gist_depends_on_the_first_half_of_z_and_the_clip_on_all_of_it():
         other = decoder_of(networks)(changed, c)
         assert torch.equal(other.gist.mean, clip.gist.mean) == (dimension >= TINY.latent // 2)
         assert not torch.equal(other.mean, clip.mean)
+
+
+def test_captions_change_what_moves_apart_from_the_gist():
+    """With the same gist, and a filter that does not read the caption."""
+    networks = networks_of(config=TINY.model_copy(update={"text_filter": False}))
+    decoder = decoder_of(networks)
+    gist = torch.randn(1, 3, SIZE, SIZE)
+    decoder.gist_image = lambda z, c: gist
+    torch.manual_seed(2)
+    z, (one, other) = torch.randn(1, TINY.latent), torch.randn(2, 1, 8)
+    assert torch.equal(decoder(z, one).gist.mean, decoder(z, other).gist.mean)
+    moves, others = (decoder(z, c).mean.diff(dim=2) for c in (one, other))
+    assert (moves - others).abs().max() > 1e-3
+
+
+def test_the_posterior_sees_in_which_order_frames_come():
+    encoder = networks_of()["encoder"]
+    x, c = batch().x, torch.randn(3, 8)
+    forwards, backwards = encoder(x, c).mean, encoder(x.flip(2), c).mean
+    assert (forwards - backwards).abs().max() > 1e-3

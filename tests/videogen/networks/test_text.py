@@ -1,11 +1,16 @@
 """Captions as tokens, and the condition that is read from them."""
 
+from typing import Literal
+
+import pytest
 import torch
 
 from videogen.networks.text import (
+    ENCODERS,
     TRIPLES,
     WORDS,
     Captions,
+    RecurrentCaptionEncoder,
     TextConfig,
     caption_encoder,
     vocabulary,
@@ -65,3 +70,36 @@ def test_a_misspelt_word_says_something_of_the_right_one():
         captions.encode(["circle", "circel", "square"])[:, 0, 1:].clone()
     )
     assert torch.dist(right, near) < torch.dist(right, far)
+
+
+@pytest.mark.parametrize("reader", ENCODERS)
+def test_words_and_triples_of_both_directions_have_a_say(reader: Literal["gru", "ngrams"]):
+    """Unknown words differ by their triples, and each weight has a gradient."""
+    torch.manual_seed(0)
+    encoder = caption_encoder(TextConfig(reader=reader, width=8, layers=2), words=3)
+    dog, cat, same = encoder(KNOWN.encode(["a dog", "a cat", "A dog"]))
+    assert not torch.allclose(dog, cat, atol=1e-4) and torch.equal(dog, same)
+    encoder(KNOWN.encode(["a red dog sleeps", "circle"])).square().sum().backward()
+    silent = [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
+    assert silent == []
+
+
+def test_each_direction_reads_on_from_where_it_begins():
+    """Half of the last states have read the caption forwards, half backwards.
+
+    What was read last counts most.
+    """
+    torch.manual_seed(0)
+    encoder = RecurrentCaptionEncoder(TextConfig(width=64), words=3)
+    states = {}
+
+    def keep(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        states["last"] = inputs[0].detach()
+
+    encoder.out.register_forward_pre_hook(keep)
+    red = " red" * 12
+    encoder(KNOWN.encode([f"a{red} a", f"circle{red} a", f"a{red} circle"]))
+    plain, first, last = states["last"]
+    moved_first, moved_last = ((other - plain).abs().view(2, 32).sum(1) for other in (first, last))
+    assert moved_first[1] > 10 * moved_first[0], "the first word was read last, backwards"
+    assert moved_last[0] > 10 * moved_last[1], "the last word was read last, forwards"
