@@ -73,7 +73,7 @@ class Likelihood:
     def _next(self, row: Indices, position: Indices) -> NextNote:
         """Return what is known at positions of the phrases, where notes are chosen."""
         last, started = self.last[row, position], self.started[row, position]
-        of_last = self.history.cell_patterns(row, last.step, last.track.clamp(min=0))
+        of_last = self.history.pitch_patterns(row, last.step, last.track.clamp(min=0))
         return NextNote(
             self.history,
             row,
