@@ -57,7 +57,8 @@ class RecurrentSteps:
     """
 
     def __init__(self, body: CausalGRU):
-        self.last, gru = body.last, body.gru
+        last, gru = body.last, body.gru
+        self.last = last.normalized_shape, last.weight, last.bias, last.eps
         self.shape = gru.num_layers, gru.hidden_size
         self.weights = [_CellWeights.of(*layer) for layer in gru.all_weights]
         self.bias = self.weights[0].bias
@@ -77,7 +78,7 @@ class RecurrentSteps:
             if weights is not self.weights[0]:
                 taken = torch.addmm(weights.bias, hidden, weights.taken)
             hidden = weights.step(taken, before)
-        return self.last(hidden)
+        return torch.layer_norm(hidden, *self.last)
 
 
 class _CellWeights(NamedTuple):

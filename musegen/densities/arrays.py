@@ -22,6 +22,9 @@ else:
 
 Indices = Int[Array, " n"]
 
+FEW = 16
+"""Sums up to which numpy takes less time than torch, which starts slowly."""
+
 
 def numbers_to(count: int, like: Array) -> Int[Array, " number"]:
     """Return 0, 1 .. count - 1, of the kind of `like`."""
@@ -95,6 +98,15 @@ def with_zero(x: Array, first: bool = False) -> Array:
         return F.pad(x, (1, 0) if first else (0, 1))
     zero = np.zeros((len(x), 1), x.dtype)
     return np.concatenate([zero, x] if first else [x, zero], 1)
+
+
+def sum_of_rows(table: Float[Tensor, "row width"], index: Int[Array, "n part"]) -> Tensor:
+    """Return the sum of n times several rows of a table, [n width]."""
+    if isinstance(index, Tensor):
+        return F.embedding_bag(index, table, mode="sum")
+    if len(index) > FEW:
+        return F.embedding_bag(torch.from_numpy(index), table, mode="sum")
+    return torch.from_numpy(np.add.reduce(view(table)[index], 1))
 
 
 def whole(x: Float[Array, "..."]) -> Int[Array, "..."]:

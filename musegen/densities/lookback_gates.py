@@ -68,12 +68,13 @@ class OutputsAhead(Outputs, Protocol):
 class Gates:
     """What the facts about the next notes add to the outputs of the heads.
 
-    `gate`, `age`, `interval`, `turned`, `pitch_class`: fixed places, by which gates are taken.
+    `in_bar`, `gate`, `age`, `interval`, `turned`, `pitch_class`: fixed places, by which gates are taken.
     `kept`: the weights of what is kept, of a network that listens.
     """
 
     layout: Layout
     harmony: bool
+    in_bar: Int[Array, "in_bar advance"]
     gate: Int[Array, "advance track"]
     age: Int[Array, " track"]
     interval: Int[Array, "own pitch"]
@@ -123,7 +124,7 @@ class Gates:
         base, of_beat, gates = of
         found = note.history.patterns_ahead(note.row, last)
         found[:, 0] = note.remaining
-        in_bar = (last.step[:, None] + note.history.numbers(layout.advances)) % layout.bar
+        in_bar = self.in_bar[last.step % layout.bar]
         logits = base + with_zero(take(of_beat, in_bar) + self._of_tracks(gates, found))
         is_last = (last.track == layout.tracks - 1) & (last.pitch == layout.pitches - 1)
         logits[is_last, 0] = IMPOSSIBLE
@@ -210,6 +211,11 @@ def _pointed(
 ) -> Logits:
     """Add each gate to the choice that its pointer names, from 1; 0 names none."""
     return added_at(with_zero(base, first=True), pointers, gates)[:, 1:]
+
+
+def in_bars(layout: Layout) -> Int[Tensor, "in_bar advance"]:
+    """Return at which step of its bar each advance arrives, from each step of a bar."""
+    return (torch.arange(layout.bar)[:, None] + torch.arange(layout.advances)) % layout.bar
 
 
 def track_gates(layout: Layout) -> Int[Tensor, "advance track"]:

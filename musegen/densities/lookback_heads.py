@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.theory.shapes import Losses
-from musegen.densities.arrays import Array, columns_of, joined
+from musegen.densities.arrays import Array, columns_of, sum_of_rows, view
 from musegen.densities.kept_notes import KeptGates
 from musegen.densities.lookback import VELOCITIES, Layout
 from musegen.densities.lookback_gates import (
     KEY_SHARES,
     Gates,
     Logits,
+    in_bars,
     intervals,
     track_gates,
     turned_classes,
@@ -79,12 +80,12 @@ class NoteEmbedding(nn.Module):
 
     def forward(self, chosen: NextNote, tables: "Tables") -> Hidden:
         columns = (chosen.place, chosen.step, chosen.length, chosen.velocity)
-        index = columns_of((*columns, chosen.own_advance, chosen.interval, chosen.pattern))
+        columns += (chosen.own_advance, chosen.interval, chosen.pattern)
+        columns += () if tables.profiles is None else tuple(chosen.ages.T)
+        embedded = sum_of_rows(tables.rows, columns_of(columns) + tables.firsts)
         if tables.profiles is None:
-            return F.embedding_bag(torch.as_tensor(index) + tables.firsts, tables.rows, mode="sum")
-        index = torch.as_tensor(joined([index, chosen.ages]))
-        embedded = F.embedding_bag(index + tables.firsts, tables.rows, mode="sum")
-        heard = chosen.profiles.reshape(len(index), -1)  # [n profile*class]
+            return embedded
+        heard = chosen.profiles.reshape(len(embedded), -1)  # [n profile*class]
         return embedded + torch.as_tensor(heard) @ tables.profiles
 
     def bar_number(self, step: Indices) -> Indices:
@@ -101,25 +102,28 @@ class Tables:
     """
 
     rows: Float[Tensor, "row width"]
-    firsts: Int[Tensor, " attribute"]
+    firsts: Int[Array, " attribute"]
     profiles: Float[Tensor, "profile_class width"] | None
 
     def mapped(self, linear: Callable[[Tensor], Tensor], bias: Tensor) -> "Tables":
-        """Return the tables whose sums are what `linear` makes of these tables' sums, and a bias.
+        """Return tables for notes in numpy: their sums are what `linear` makes of these tables'
+        sums, and a bias.
 
         The bias lies in the first table, of which each note has a row.
         """
         rows, first = linear(self.rows), self.firsts[1]
         rows[:first] += bias
-        return Tables(rows, self.firsts, None if self.profiles is None else linear(self.profiles))
+        profiles = None if self.profiles is None else linear(self.profiles)
+        return Tables(rows, view(self.firsts), profiles)
 
 
 class LookbackHeads(nn.Module):
     """The five heads, each computed from the hidden state and the attributes before it.
 
-    `gate`, `age`, `interval`, `turned`, `pitch_class`: see `Gates`.
+    `in_bar`, `gate`, `age`, `interval`, `turned`, `pitch_class`: see `Gates`.
     """
 
+    in_bar: Tensor
     gate: Tensor
     age: Tensor
     interval: Tensor
@@ -148,6 +152,7 @@ class LookbackHeads(nn.Module):
         self.embed_pattern = _embedding(patterns, width)
         self.embed_length = _embedding(layout.longest + 1, width)
         self.embed_profiles = nn.Linear(PROFILES * OCTAVE, width) if harmony else None
+        self.register_buffer("in_bar", in_bars(layout), persistent=False)
         self.register_buffer("gate", track_gates(layout), persistent=False)
         self.register_buffer("age", AGES * torch.arange(layout.tracks), persistent=False)
         self.register_buffer("interval", intervals(layout.pitches), persistent=False)
@@ -158,7 +163,7 @@ class LookbackHeads(nn.Module):
 
     @property
     def gates(self) -> Gates:
-        places = (self.gate, self.age, self.interval, self.turned, self.pitch_class)
+        places = (self.in_bar, self.gate, self.age, self.interval, self.turned, self.pitch_class)
         kept = self.kept.weights() if self.kept else None
         return Gates(self.layout, self.harmony, *places, kept)
 

@@ -3,8 +3,12 @@
 Between a note and the gates of the recurrent body, and between the attributes and the first layer
 of a head, there are sums of embeddings and a matrix W alone. W (h + sum e) = W h + sum W e: the
 products with the embeddings are computed once, and that with the hidden state for all heads.
+
+The units of a head are x Phi(x) = s u (1 + erf u) with x = u / s, s = 1 / sqrt(2) (Hendrycks and
+Gimpel, 2016): s is multiplied into the matrices before and after them.
 """
 
+import math
 from dataclasses import dataclass
 from typing import get_args
 
@@ -12,7 +16,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from core.densities.recurrent import CausalGRU, RecurrentSteps
 from core.densities.transformer import CausalTransformer, KVCache
@@ -23,6 +26,8 @@ from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.next_note import Attribute
 
 ATTRIBUTES: tuple[Attribute, ...] = get_args(Attribute)
+
+SCALE = math.sqrt(0.5)
 
 KNOWN_FROM: dict[str, Attribute] = {
     "advance": "track",
@@ -65,8 +70,8 @@ class HeadSteps:
 
     def __init__(self, heads: LookbackHeads):
         layers = [getattr(heads, name).layers for name in ATTRIBUTES]
-        self.first = torch.cat([first.weight for first, *_ in layers]).T.contiguous()
-        self.bias = torch.cat([first.bias for first, *_ in layers])
+        self.first = SCALE * torch.cat([first.weight for first, *_ in layers]).T.contiguous()
+        self.bias = SCALE * torch.cat([first.bias for first, *_ in layers])
         self.last = [_parts_of(getattr(heads, name)) for name in ATTRIBUTES]
         self.width = len(self.first)
         self.parts = [_slices(getattr(heads, name).sizes) for name in ATTRIBUTES]
@@ -91,7 +96,8 @@ class HeadSteps:
     def outputs(self, number: int, of: Float[Tensor, "n width"]) -> list[np.ndarray]:
         """Return the parts of the output of a head, whose first layer is `of`."""
         weight, bias = self.last[number]
-        output = torch.addmm(bias, F.gelu(of), weight).numpy()
+        units = torch.addcmul(of, of, torch.erf(of))
+        output = torch.addmm(bias, units, weight).numpy()
         return [output[:, part] for part in self.parts[number]]
 
 
@@ -135,7 +141,7 @@ def gates_of(heads: LookbackHeads) -> Gates:
     """Return the gates for notes that are sampled."""
     gates = heads.gates
     kept = gates.kept and gates.kept.in_numpy()
-    places = (gates.gate, gates.age, gates.interval, gates.turned, gates.pitch_class)
+    places = (gates.in_bar, gates.gate, gates.age, gates.interval, gates.turned, gates.pitch_class)
     return Gates(gates.layout, gates.harmony, *map(view, places), kept)
 
 
@@ -155,4 +161,4 @@ def _parts_of(head: Head) -> tuple[Float[Tensor, "width output"], Float[Tensor, 
     weight, bias = (
         torch.cat(head.parts(linear), 1) for linear in (last.weight.T, last.bias[None])
     )
-    return weight.contiguous(), bias[0]
+    return SCALE * weight.contiguous(), bias[0]
