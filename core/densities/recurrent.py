@@ -16,8 +16,8 @@ from core.densities.transformer import Hidden
 class RecurrentState:
     """The state of each layer after the positions so far, [layer batch width]."""
 
-    def __init__(self):
-        self.layers: Tensor | None = None
+    def __init__(self, layers: Tensor | None = None):
+        self.layers = layers
 
     def keep(self, rows: Tensor) -> None:
         """Drop all sequences of the batch but these."""
@@ -67,12 +67,20 @@ class RecurrentSteps:
         """Return what the gates of the first layer take of embedded positions, the bias aside."""
         return x @ self.weights[0].taken
 
+    def begin(self, batch: int, caches: list[RecurrentState]) -> Tensor:
+        """Set the state to that before the first position; return a hidden state of zeros."""
+        (state,) = caches
+        layers, width = self.shape
+        if state.layers is None:
+            state.layers = self.bias.new_zeros(layers, batch, width)
+        return self.bias.new_zeros(batch, width)
+
     def __call__(self, taken: Tensor, caches: list[RecurrentState]) -> Tensor:
         """Go on by one position, [batch 3*width] -> [batch width]."""
         (state,) = caches
         if state.layers is None:
-            layers, width = self.shape
-            state.layers = taken.new_zeros(layers, len(taken), width)
+            self.begin(len(taken), caches)
+        assert state.layers is not None
         hidden = taken
         for weights, before in zip(self.weights, state.layers, strict=True):
             if weights is not self.weights[0]:

@@ -114,11 +114,6 @@ def whole(x: Float[Array, "..."]) -> Int[Array, "..."]:
     return x.long() if isinstance(x, Tensor) else x.astype(np.int64)
 
 
-def of_type(x: Array, other: Array) -> Array:
-    """Return x as numbers of another's type."""
-    return x.to(other) if isinstance(x, Tensor) else x.astype(other.dtype, copy=False)
-
-
 def number_below(x: Array, limits: Int[Array, " limit"]) -> Array:
     """Return how many of ascending limits are less than each of x.
 

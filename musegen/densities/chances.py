@@ -1,8 +1,10 @@
 """Chances of choices, in numpy: nuclei, samples, and hazards of what comes one after another."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from musegen.densities.arrays import take
 
@@ -32,16 +34,25 @@ def softmax(logits: Float[np.ndarray, "*n choice"]) -> Float[np.ndarray, "*n cho
     return p / p.sum(-1, keepdims=True)
 
 
-def nucleus(logits: Logits, share: float) -> tuple[Chances, Int[np.ndarray, "n choice"]]:
-    """Return the likeliest choices' chances, as few as have `share` in all, and the choices.
+class Ordered(NamedTuple):
+    """Choices from the likeliest one on, their chances relative to it, and which are inside of
+    the nucleus: as few as have its share in all."""
 
-    As `core.densities.transformer.nucleus`, but relative to the likeliest one.
+    choice: Int[np.ndarray, "n choice"]
+    chance: Chances
+    is_inside: Bool[np.ndarray, "n choice"]
+
+
+def ordered(logits: Logits, share: float) -> Ordered:
+    """Return the choices in the order of their chances.
+
+    Nucleus (top-p) sampling, Holtzman et al., ICLR 2020, eq. 2, before it is normalised.
     """
-    choices = (-logits).argsort(1)
-    ordered = take(logits, choices)
-    p = np.exp(ordered - ordered[:, :1])
-    passed = p.cumsum(1)
-    return p * (passed - p < share * passed[:, -1:]), choices
+    choice = (-logits).argsort(1)
+    descending = take(logits, choice)
+    chance = np.exp(descending - descending[:, :1])
+    passed = chance.cumsum(1)
+    return Ordered(choice, chance, passed - chance < share * passed[:, -1:])
 
 
 def sampled(logits: Logits, temperature: float, share: float) -> Int[np.ndarray, " n"]:
@@ -53,8 +64,8 @@ def sampled(logits: Logits, temperature: float, share: float) -> Int[np.ndarray,
         logits = logits / temperature
     if share >= 1:
         return _sampled(softmax(logits))
-    p, choices = nucleus(logits, share)
-    return take(choices, _sampled(p)[:, None])[:, 0]
+    choice, chance, is_inside = ordered(logits, share)
+    return take(choice, _sampled(chance * is_inside)[:, None])[:, 0]
 
 
 def _sampled(p: Chances) -> Int[np.ndarray, " n"]:
@@ -65,13 +76,11 @@ def _sampled(p: Chances) -> Int[np.ndarray, " n"]:
 def chances(logits: Logits, temperature: float, share: float) -> Chances:
     """Return the probabilities at a temperature, of which those outside the nucleus are `RARE`."""
     logits = logits / temperature
-    p = softmax(logits)
     if share >= 1:
-        return p
-    likeliest, choices = nucleus(logits, share)
-    inside = np.empty_like(p)
-    np.put_along_axis(inside, choices, likeliest > 0, 1)
-    p = p * inside.clip(min=RARE)
+        return softmax(logits)
+    choice, chance, is_inside = ordered(logits, share)
+    chance = chance * np.where(is_inside, 1, chance.dtype.type(RARE))
+    p = take(chance, choice.argsort(1))
     return p / p.sum(1, keepdims=True)
 
 

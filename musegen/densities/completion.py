@@ -102,9 +102,9 @@ class Completion(Sampler):
         self.first = int(is_open[0]) if len(is_open) else self.steps
         judging = JUDGING_BARS * layout.bar if particles > 1 else 0
         self.end = min(self.steps, int(is_open[-1]) + 1 + judging) if len(is_open) else 0
-        self.kept_notes = KeptNotes(layout, is_given, given, self.steps).in_numpy()
+        self.of_kept = self._of_kept(KeptNotes(layout, is_given, given, self.steps))
+        self.stop = float(torch.sigmoid(-self.density.heads.patience))
         self._read_beginning(given, is_given)
-        self.kept_notes = self.kept_notes.seen_by(self.rows)
         self.weight = np.zeros(len(self.rows))
         self.waits = np.zeros(len(self.rows), bool)
         self.is_new = ~self.waits
@@ -118,11 +118,27 @@ class Completion(Sampler):
         if count:
             self._read(_rows_of(given[:, :count], self.density))
         self.place = np.full_like(self.rows, count)
-        self.hidden = torch.zeros(self.batch, self.density.config.width)
+        self.hidden = self.body.begin(self.batch, self.caches)
         self.given, self.is_given = _with_last(given, is_given, self.steps), view(is_given)
         next_step = self._next_given().step
         self.begin = np.minimum(next_step // self.beat * self.beat, self.first)
         self._keep(self.rows.repeat(self.particles))
+
+    def _of_kept(
+        self, kept_notes: KeptNotes
+    ) -> Float[np.ndarray, "piece step track pitch"] | None:
+        """Return what kept notes add to the logits of the pitches in all slots."""
+        gates, layout = self.density.heads.kept, self.density.layout
+        if gates is None:
+            return None
+        step = torch.arange(self.steps).repeat_interleave(layout.tracks)
+        track = torch.arange(layout.tracks).repeat(self.steps)
+        of_piece = [
+            gates(kept_notes.seen_by(torch.full_like(step, piece)), step, track)
+            for piece in range(self.batch)
+        ]
+        shape = self.batch, self.steps, layout.tracks, layout.pitches
+        return view(torch.stack(of_piece)).reshape(shape)  # [piece step track pitch]
 
     def _next_given(self) -> Note:
         """Return the next kept note of each row."""
@@ -147,17 +163,19 @@ class Completion(Sampler):
     def _go_on(self) -> None:
         """Let each row that does not wait have its next note of the beat, or none."""
         self._remember()
-        note = self._next()
-        note.kept = self.kept_notes
+        note, following = self._next(), self._next_given()
+        if self.of_kept is not None:
+            note.kept = lambda step, track: self.of_kept[self.rows, step, track]
         outputs = self.heads(self.hidden)
-        conditionals = self.gates.conditionals(outputs, note)
-        _, logits = next(conditionals)
-        chosen = self._choose(note, outputs, logits)
+        _, logits = next(self.gates.conditionals(outputs, note))
+        chosen = self._choose(note, following, outputs, logits)
         self.is_new = chosen.is_note
         if chosen.is_note.any():
             note.choose("advance", chosen.advance)
-            for attribute, logits in conditionals:
-                note.choose(attribute, self._value(attribute, logits, note, chosen))
+            note.choose("track", chosen.track)
+            for attribute, logits in self.gates.of_slot(outputs, note):
+                value = self._value(attribute, logits, note, following, chosen)
+                note.choose(attribute, value)
             self._append_new(note)
             self.place = self.place + chosen.is_kept
         self.waits |= ~chosen.is_note
@@ -171,13 +189,16 @@ class Completion(Sampler):
 
     def _remember(self) -> None:
         """Move the body on by the new notes; where none is, it stays as it was."""
-        state, is_new = self.state, torch.from_numpy(self.is_new)[:, None]
-        before = state.layers if state.layers is None else state.layers.clone()
-        self.hidden = torch.where(is_new, self.body(self.taken, self.caches), self.hidden)
-        if before is not None and state.layers is not None:
-            state.layers = torch.where(is_new, state.layers, before)
+        if not self.is_new.any():
+            return
+        new, state = torch.from_numpy(np.flatnonzero(self.is_new)), self.state
+        moved = RecurrentState(state.layers[:, new])
+        self.hidden[new] = self.body(self.taken[new], [moved])
+        state.layers[:, new] = moved.layers
 
-    def _choose(self, note: NextNote, outputs: NoteOutputs, logits: Logits) -> Chosen:
+    def _choose(
+        self, note: NextNote, following: Note, outputs: NoteOutputs, logits: Logits
+    ) -> Chosen:
         """Choose the first slot of the beat in which a note is kept or sampled, if any is."""
         step = self.begin[:, None] + self.history.numbers(self.beat)
         advance = step - self.last.step[:, None]
@@ -185,7 +206,7 @@ class Completion(Sampler):
         is_open = self.open[self.rows[:, None], step.clip(max=self.steps - 1)]
         is_live = (~self.waits & (self.begin < self.end))[:, None]
         may_be = _of_rows(is_open & ~self._is_full(step))
-        is_next = _of_rows(self._is_next(step))
+        is_next = _of_rows(self._is_next(following, step))
         of_sample = _of_rows(of_sample)
         found = (torch.rand(of_sample.shape).numpy() < of_sample) & may_be
         found = (found | is_next) & is_live
@@ -208,12 +229,11 @@ class Completion(Sampler):
         """Return the hazards of the beat's slots by the network, and those that are sampled."""
         ahead = advance.clip(min=0)
         of_track = self.gates.tracks_ahead(outputs, note, ahead)
-        stop = float(torch.sigmoid(-self.density.heads.patience))
         own = ahead.clip(max=self.density.layout.advances)
         nuclei, temperature = self.config.nucleus, self.config.temperature
 
         def slots(p: Chances, tracks: Slots, density: float) -> Slots:
-            of_step = take(denser(hazards(p, stop), density), own)
+            of_step = take(denser(hazards(p, self.stop), density), own)
             of_step[advance < 0] = 0
             return of_slots(of_step, tracks)
 
@@ -226,9 +246,10 @@ class Completion(Sampler):
             return of_sample, of_sample
         return slots(softmax(logits), softmax(of_track), 1.0), of_sample
 
-    def _is_next(self, step: Int[np.ndarray, "row step"]) -> Bool[np.ndarray, "row step track"]:
+    def _is_next(
+        self, following: Note, step: Int[np.ndarray, "row step"]
+    ) -> Bool[np.ndarray, "row step track"]:
         """Return the slot of the next kept note."""
-        following = self._next_given()
         tracks = self.history.numbers(self.density.layout.tracks)
         at_step = step == following.step[:, None]
         return at_step[..., None] & (tracks == following.track[:, None, None])
@@ -253,36 +274,36 @@ class Completion(Sampler):
         self.weight += (silence * silent).sum(1) + there * is_kept
 
     def _value(
-        self, attribute: Attribute, logits: Logits, note: NextNote, chosen: Chosen
+        self,
+        attribute: Attribute,
+        logits: Logits,
+        note: NextNote,
+        following: Note,
+        chosen: Chosen,
     ) -> Indices:
         """Return the kept notes' attributes, and sample those of the others."""
-        if attribute == "track":
-            return chosen.track
-        following = self._next_given()
         kept = following.pitch if attribute == "pitch" else getattr(following, attribute) - 1
         if attribute == "length":
             kept = kept * note.is_melodic[:, 0]
-        proposed = logits
-        if attribute == "pitch" and note.of_kept is not None:
-            proposed = logits + note.of_kept
-        steered = proposed
+        proposed = steered = logits
         if attribute == "pitch":
+            proposed = logits if note.of_kept is None else logits + note.of_kept
             steered = proposed + self.outside * note.is_melodic
-        sampled = self._sample(attribute, steered)
-        value = np.where(chosen.is_kept, kept.clip(min=0), sampled)
+        value = np.where(chosen.is_kept, kept.clip(min=0), self._sample(attribute, steered))
         if self.particles > 1:
-            self._weigh_value(log_chances(logits), log_chances(proposed), value, chosen)
+            self._weigh_value(logits, proposed, value, chosen)
         return value
 
     def _weigh_value(
-        self, log_probs: Logits, proposed: Logits, value: Indices, chosen: Chosen
+        self, logits: Logits, proposed: Logits, value: Indices, chosen: Chosen
     ) -> None:
         """Weight by the chances of kept attributes, and by how much likelier a sampled one is to
         the network than to the gates by which it was sampled."""
-        at = value[:, None]
-        of_network, of_gates = take(log_probs, at)[:, 0], take(proposed, at)[:, 0]
+        of_network = take(log_chances(logits), value[:, None])[:, 0]
         self.weight += of_network * chosen.is_kept
-        self.weight += (of_network - of_gates) * (chosen.is_note & ~chosen.is_kept)
+        if proposed is not logits:
+            of_gates = take(log_chances(proposed), value[:, None])[:, 0]
+            self.weight += (of_network - of_gates) * (chosen.is_note & ~chosen.is_kept)
 
     def _sums(self, advance: Indices) -> Profiles:
         earlier = self.earlier

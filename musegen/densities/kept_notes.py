@@ -1,32 +1,21 @@
 """Kept notes of a piece that is completed, and gates on them: later ones are known as well."""
 
 from copy import copy
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musegen.densities.arrays import (
-    Array,
-    Indices,
-    at_least,
-    at_most,
-    joined,
-    largest,
-    of_type,
-    take,
-    view,
-)
 from musegen.densities.lookback import Layout, Note
+from musegen.densities.note_sequences import Indices
 from musegen.networks.states import OCTAVE
 
 KEPT_PROFILES = 5
 """Profiles of what is kept: sounding now, in the bass, until a beat later, in this bar, in the
 next one."""
 
-NOW = 2
+NOW = 2.0
 """The most notes of a pitch class that are counted where they sound."""
 
 
@@ -62,59 +51,26 @@ class KeptNotes:
         other.rows = rows
         return other
 
-    def in_numpy(self) -> "KeptNotes":
-        """Return the same notes, which are asked in numpy."""
-        other = copy(self)
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
-                setattr(other, name, view(value.cpu()))
-        return other
-
-    def patterns(self, step: Indices, track: Indices) -> Int[Array, "n pitch"]:
+    def patterns(self, step: Indices, track: Indices) -> Int[Tensor, "n pitch"]:
         """Return the lags ahead of each step at which a kept note of the track starts."""
         ahead = self.cells[self.rows[:, None], step[:, None] + self.lags, track[:, None]]
         return (ahead * self.bits).sum(1)
 
-    def profiles(self, step: Indices) -> Float[Array, "n profile pitch_class"]:
+    def profiles(self, step: Indices) -> Float[Tensor, "n profile pitch_class"]:
         """Return what sounds at each step and around it, see `KEPT_PROFILES`; sums as shares."""
         bar, beat = self.layout.bar, self.layout.grid.steps_per_beat
         begin = step // bar * bar
         now = self._between(step, step + 1)
+        bass = now[:, OCTAVE:].clamp(max=1)
         spans = ((step, step + beat), (begin, begin + bar), (begin + bar, begin + 2 * bar))
-        totals = joined([self._between(*span)[:, None, :OCTAVE] for span in spans])
-        shares = totals / at_least(largest(totals)[:, :, None], 1)
-        sounding, bass = at_most(now[:, None, :OCTAVE], NOW), at_most(now[:, None, OCTAVE:], 1)
-        return joined([sounding, bass, shares])
+        totals = torch.stack([self._between(*span)[:, :OCTAVE] for span in spans], 1)
+        shares = totals / totals.amax(2, keepdim=True).clamp(min=1)
+        present = torch.stack([now[:, :OCTAVE].clamp(max=NOW), bass], 1)
+        return torch.cat([present, shares], 1)
 
-    def _between(self, first: Indices, end: Indices) -> Float[Array, "n classes"]:
+    def _between(self, first: Indices, end: Indices) -> Float[Tensor, "n classes"]:
         """Return the steps that each pitch class sounds, from a step to before another."""
         return self.sums[self.rows, end] - self.sums[self.rows, first]
-
-
-@dataclass
-class KeptWeights:
-    """Weights of what sounds above each candidate, and of the lags at which it comes.
-
-    `turned`: of each track; none of drums. `gates`: relative to "at no lag".
-    """
-
-    turned: Float[Array, "track profile_semitone pitch_class"]
-    gates: Float[Array, "track pattern"]
-    pitch_class: Int[Array, " pitch"]
-
-    def __call__(
-        self, kept: KeptNotes, step: Indices, track: Indices
-    ) -> Float[Array, "n pitch"]:
-        """Return what is added to the logits of the pitches of notes at these steps and tracks."""
-        turned = self.turned[track]
-        profiles = of_type(kept.profiles(step), turned)
-        profiles = profiles.reshape(len(step), 1, -1)  # [n 1 profile*semitone]
-        of_class = (profiles @ turned)[:, 0]  # [n pitch_class]
-        return of_class[:, self.pitch_class] + take(self.gates[track], kept.patterns(step, track))
-
-    def in_numpy(self) -> "KeptWeights":
-        """Return the same weights for notes that are sampled."""
-        return KeptWeights(view(self.turned), view(self.gates), view(self.pitch_class))
 
 
 class KeptGates(nn.Module):
@@ -127,7 +83,6 @@ class KeptGates(nn.Module):
 
     above: Tensor
     is_melodic: Tensor
-    pitch_class: Tensor
 
     def __init__(self, layout: Layout):
         super().__init__()
@@ -138,12 +93,13 @@ class KeptGates(nn.Module):
         self.register_buffer("above", above, persistent=False)
         is_melodic = ~torch.tensor(layout.is_drum)
         self.register_buffer("is_melodic", is_melodic, persistent=False)
-        pitch_class = torch.arange(layout.pitches) % OCTAVE
-        self.register_buffer("pitch_class", pitch_class, persistent=False)
 
-    def weights(self) -> KeptWeights:
-        """Return the weights of each candidate."""
+    def forward(self, kept: KeptNotes, step: Indices, track: Indices) -> Float[Tensor, "n pitch"]:
+        """Return what is added to the logits of the pitches of notes at these steps and tracks."""
         turned = self.circular[:, :, self.above] * self.is_melodic[:, None, None, None]
+        profiles = kept.profiles(step).to(turned)
+        of_class = torch.einsum("npk,npkc->nc", profiles, turned[track])
+        patterns = kept.patterns(step, track)
+        candidate = torch.arange(patterns.shape[1], device=step.device) % OCTAVE
         gates = self.lags - self.lags[:, :1]
-        turned = turned.flatten(1, 2)  # [track profile*semitone pitch_class]
-        return KeptWeights(turned, gates, self.pitch_class)
+        return of_class[:, candidate] + gates[track].gather(1, patterns)

@@ -30,7 +30,6 @@ from musegen.densities.arrays import (
     whole,
     with_zero,
 )
-from musegen.densities.kept_notes import KeptWeights
 from musegen.densities.lookback import Layout
 from musegen.densities.next_note import AGES, INTERVAL, PROFILES, Attribute, NextNote
 from musegen.networks.states import OCTAVE
@@ -69,7 +68,6 @@ class Gates:
     """What the facts about the next notes add to the outputs of the heads.
 
     `in_bar`, `gate`, `age`, `interval`, `turned`, `pitch_class`: fixed places, by which gates are taken.
-    `kept`: the weights of what is kept, of a network that listens.
     """
 
     layout: Layout
@@ -80,7 +78,6 @@ class Gates:
     interval: Int[Array, "own pitch"]
     turned: Int[Array, " profile_semitone_class"]
     pitch_class: Int[Array, " pitch"]
-    kept: KeptWeights | None
 
     def conditionals(
         self, outputs: Outputs, note: NextNote
@@ -94,11 +91,21 @@ class Gates:
         outputs.know("advance", note.own_advance)
         outputs.know("in_bar", note.step % self.layout.bar)
         yield "track", self.track_logits(outputs.of("track"), note)
+        yield from self.of_track(outputs, note)
+
+    def of_slot(self, outputs: Outputs, note: NextNote) -> Iterator[tuple[Attribute, Logits]]:
+        """Yield the logits of what comes after the advance and the track, which are chosen."""
+        outputs.know("advance", note.own_advance)
+        outputs.know("in_bar", note.step % self.layout.bar)
+        yield from self.of_track(outputs, note)
+
+    def of_track(self, outputs: Outputs, note: NextNote) -> Iterator[tuple[Attribute, Logits]]:
+        """Yield the logits of what comes after the track."""
         outputs.know("track", note.track * self.layout.patterns + note.track_pattern)
         if self.harmony:
             outputs.know("profiles", note.profiles.reshape(-1, PROFILES * OCTAVE))
-        if self.kept and note.kept:
-            note.of_kept = self.kept(note.kept, note.step, note.track)
+        if note.kept:
+            note.of_kept = note.kept(note.step, note.track)
         yield "pitch", self.pitch_logits(outputs.of("pitch"), note)
         outputs.know("pitch", note.place)
         outputs.know("pattern", note.pattern)

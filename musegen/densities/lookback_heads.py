@@ -164,8 +164,7 @@ class LookbackHeads(nn.Module):
     @property
     def gates(self) -> Gates:
         places = (self.in_bar, self.gate, self.age, self.interval, self.turned, self.pitch_class)
-        kept = self.kept.weights() if self.kept else None
-        return Gates(self.layout, self.harmony, *places, kept)
+        return Gates(self.layout, self.harmony, *places)
 
     def conditionals(self, hidden: Hidden, note: NextNote) -> Iterator[tuple[Attribute, Logits]]:
         """Yield the logits of each attribute; see `Gates.conditionals`."""

@@ -19,7 +19,6 @@ from musegen.densities.arrays import (
     where,
     whole,
 )
-from musegen.densities.kept_notes import KeptNotes
 from musegen.densities.lookback import (
     NEVER,
     History,
@@ -66,8 +65,8 @@ class NextNote:
     pitch: pattern, interval to the track's last note, lagged_lengths and lagged_velocities,
            pitch_velocity of the track's last note on that pitch
 
-    `kept`: the kept notes of a piece that is completed; `of_kept`: what they add to the logits of
-    the pitch.
+    `kept`: step, track -> what the kept notes of a piece that is completed add to the logits of the
+    pitch; `of_kept`: the same at the notes' own.
     """
 
     advance: Indices
@@ -78,7 +77,7 @@ class NextNote:
     ages: Int[Array, "n track"]
     profiles: Profiles
     class_patterns: Patterns
-    kept: KeptNotes | None = None
+    kept: Callable[[Indices, Indices], Float[Array, "n pitch"]] | None = None
     of_kept: Float[Array, "n pitch"] | None = None
     own_pitch: Indices
     own_length: Indices

@@ -140,9 +140,8 @@ class NoteOutputs:
 def gates_of(heads: LookbackHeads) -> Gates:
     """Return the gates for notes that are sampled."""
     gates = heads.gates
-    kept = gates.kept and gates.kept.in_numpy()
     places = (gates.in_bar, gates.gate, gates.age, gates.interval, gates.turned, gates.pitch_class)
-    return Gates(gates.layout, gates.harmony, *map(view, places), kept)
+    return Gates(gates.layout, gates.harmony, *map(view, places))
 
 
 def _slices(sizes: list[int]) -> list[slice]:
