@@ -33,7 +33,7 @@ def numbers_to(count: int, like: Array) -> Int[Array, " number"]:
     return np.arange(count)
 
 
-def where(condition: Bool[Array, "..."], one: Array, other: Array | int) -> Array:
+def where(condition: Bool[Array, "..."], one: Array | int, other: Array | int) -> Array:
     """Return `one` where the condition is true, and the other elsewhere."""
     choose: Any = torch.where if isinstance(condition, Tensor) else np.where
     return choose(condition, one, other)
@@ -109,8 +109,8 @@ def sum_of_rows(table: Float[Tensor, "row width"], index: Int[Array, "n part"]) 
     return torch.from_numpy(np.add.reduce(view(table)[index], 1))
 
 
-def whole(x: Float[Array, "..."]) -> Int[Array, "..."]:
-    """Return numbers without what is behind the point."""
+def whole(x: Array) -> Int[Array, "..."]:
+    """Return numbers as integers of 64 bits, without what is behind the point."""
     return x.long() if isinstance(x, Tensor) else x.astype(np.int64)
 
 

@@ -91,7 +91,7 @@ def hazards(p: Chances, last: float) -> Chances:
     array([[0.2 , 0.5 , 0.75, 0.6 ]])
     """
     from_here = p[:, ::-1].cumsum(1)[:, ::-1]
-    hazard = (p / from_here.clip(min=TINY)).clip(max=1)
+    hazard = np.minimum(p / np.maximum(from_here, TINY), 1)
     hazard[:, -1] = last
     return hazard
 
@@ -115,7 +115,7 @@ def of_slots(
     """
     p = of_step[..., None] * of_track
     before = p.cumsum(2) - p
-    return (p / (1 - before).clip(min=TINY)).clip(max=1)
+    return np.minimum(p / np.maximum(1 - before, TINY), 1)
 
 
 def descendants(

@@ -61,6 +61,7 @@ JUDGING_BARS = 1
 LEAST_EFFECTIVE = 0.5
 """The share of the particles that must count; below it, they are drawn in proportion."""
 
+
 class Chosen(NamedTuple):
     """The slots of the next notes: where one is, and where it is the next kept one."""
 
@@ -203,7 +204,7 @@ class Completion(Sampler):
         step = self.begin[:, None] + self.history.numbers(self.beat)
         advance = step - self.last.step[:, None]
         of_network, of_sample = self._hazards(note, outputs, logits, advance)
-        is_open = self.open[self.rows[:, None], step.clip(max=self.steps - 1)]
+        is_open = self.open[self.rows[:, None], np.minimum(step, self.steps - 1)]
         is_live = (~self.waits & (self.begin < self.end))[:, None]
         may_be = _of_rows(is_open & ~self._is_full(step))
         is_next = _of_rows(self._is_next(following, step))
@@ -227,9 +228,9 @@ class Completion(Sampler):
         advance: Int[np.ndarray, "row step"],
     ) -> tuple[Slots, Slots]:
         """Return the hazards of the beat's slots by the network, and those that are sampled."""
-        ahead = advance.clip(min=0)
+        ahead = np.maximum(advance, 0)
         of_track = self.gates.tracks_ahead(outputs, note, ahead)
-        own = ahead.clip(max=self.density.layout.advances)
+        own = np.minimum(ahead, self.density.layout.advances)
         nuclei, temperature = self.config.nucleus, self.config.temperature
 
         def slots(p: Chances, tracks: Slots, density: float) -> Slots:
@@ -269,8 +270,8 @@ class Completion(Sampler):
         is_kept: Bool[np.ndarray, " row"],
     ) -> None:
         """Weight by the probability of silence in kept slots, and of the kept note's slot."""
-        silence = np.log1p(-hazard.clip(max=1 - RARE))
-        there = np.log(take(hazard, at[:, None])[:, 0].clip(min=TINY))
+        silence = np.log1p(-np.minimum(hazard, 1 - RARE))
+        there = np.log(np.maximum(take(hazard, at[:, None])[:, 0], TINY))
         self.weight += (silence * silent).sum(1) + there * is_kept
 
     def _value(
@@ -289,7 +290,7 @@ class Completion(Sampler):
         if attribute == "pitch":
             proposed = logits if note.of_kept is None else logits + note.of_kept
             steered = proposed + self.outside * note.is_melodic
-        value = np.where(chosen.is_kept, kept.clip(min=0), self._sample(attribute, steered))
+        value = np.where(chosen.is_kept, np.maximum(kept, 0), self._sample(attribute, steered))
         if self.particles > 1:
             self._weigh_value(logits, proposed, value, chosen)
         return value

@@ -268,7 +268,9 @@ class History:
         windows = self.tracks.flatten(1).unfold(1, advances * tracks, tracks)  # [row step ahead]
         return windows[row, step].unflatten(1, (advances, tracks))  # [n advance track]
 
-    def remaining_patterns(self, here: Patterns, last: Note, of_last: Patterns) -> Patterns:
+    def remaining_patterns(
+        self, here: Patterns, last: Note, of_last: Int8[Array, "n pitch"]
+    ) -> Patterns:
         """Return, of the patterns at the last note's step, what comes after it, [n track].
 
         `of_last`: those of each pitch of its track.

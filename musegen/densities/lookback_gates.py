@@ -12,7 +12,7 @@ Yu et al. (Museformer, NeurIPS 2022).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -24,14 +24,13 @@ from musegen.densities.arrays import (
     Indices,
     added_at,
     joined,
-    numbers_to,
     take,
     where,
     whole,
     with_zero,
 )
 from musegen.densities.lookback import Layout
-from musegen.densities.next_note import AGES, INTERVAL, PROFILES, Attribute, NextNote
+from musegen.densities.next_note import INTERVAL, PROFILES, Attribute, NextNote
 from musegen.networks.states import OCTAVE
 
 Logits = Float[Array, "n choice"]
@@ -43,6 +42,7 @@ KEY_SHARES = 4
 """Degrees of a pitch class's share of all before."""
 
 
+@runtime_checkable
 class Outputs(Protocol):
     """The outputs of the heads for n next notes, as their attributes become known one by one."""
 
@@ -55,10 +55,13 @@ class Outputs(Protocol):
         ...
 
 
+@runtime_checkable
 class OutputsAhead(Outputs, Protocol):
     """Outputs that are asked for several advances at once."""
 
-    def tracks_ahead(self, advance: Int[Array, "n ahead"], in_bar: Indices) -> list[Array]:
+    def tracks_ahead(
+        self, advance: Int[Array, "n ahead"], in_bar: Int[Array, " each"]
+    ) -> list[Array]:
         """Return the parts of the track's head at each advance, [n*ahead ..]."""
         ...
 
@@ -67,7 +70,8 @@ class OutputsAhead(Outputs, Protocol):
 class Gates:
     """What the facts about the next notes add to the outputs of the heads.
 
-    `in_bar`, `gate`, `age`, `interval`, `turned`, `pitch_class`: fixed places, by which gates are taken.
+    `in_bar`, `gate`, `age`, `interval`, `turned`, `pitch_class`: fixed places, by which gates are
+    taken.
     """
 
     layout: Layout
@@ -79,9 +83,7 @@ class Gates:
     turned: Int[Array, " profile_semitone_class"]
     pitch_class: Int[Array, " pitch"]
 
-    def conditionals(
-        self, outputs: Outputs, note: NextNote
-    ) -> Iterator[tuple[Attribute, Logits]]:
+    def conditionals(self, outputs: Outputs, note: NextNote) -> Iterator[tuple[Attribute, Logits]]:
         """Yield the logits of each attribute; it must be chosen before the next is asked for.
 
         The length of drums alone is no choice. What kept notes add to the logits of the pitch

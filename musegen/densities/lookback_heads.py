@@ -168,7 +168,7 @@ class LookbackHeads(nn.Module):
 
     def conditionals(self, hidden: Hidden, note: NextNote) -> Iterator[tuple[Attribute, Logits]]:
         """Yield the logits of each attribute; see `Gates.conditionals`."""
-        return self.gates.conditionals(_HiddenOutputs(self, hidden), note)
+        return self.gates.conditionals(HiddenOutputs(self, hidden), note)
 
     def advance_logits(self, hidden: Hidden, note: NextNote) -> Logits:
         """Return the logits of advances; see `Gates.advance_logits`."""
@@ -196,16 +196,18 @@ class LookbackHeads(nn.Module):
 
 
 @dataclass
-class _HiddenOutputs:
+class HiddenOutputs:
     """Outputs of the heads: what is known is embedded, and added to the hidden state."""
 
     heads: LookbackHeads
     hidden: Hidden
 
     def of(self, attribute: Attribute) -> list[Array]:
+        """Return the parts of a head's output."""
         return getattr(self.heads, attribute)(self.hidden)
 
     def know(self, fact: str, value: Array) -> None:
+        """Let the heads that follow know a fact."""
         self.hidden = self.hidden + getattr(self.heads, f"embed_{fact}")(value)
 
 

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-
 from musegen.densities.arrays import Indices, columns_of, view
 from musegen.densities.chances import Logits, sampled
 from musegen.densities.growing import GrowingHistory
@@ -68,7 +67,7 @@ class Sampler:
         self.loudness = np.zeros((batch, layout.tracks * layout.pitches), np.int64)
         self.of_last = self.history.pitches[:, 0, 0]
         self.earlier = self.history.sounding[:, :OCTAVE, 0]
-        self.taken = self._taken(embedding.start).expand(batch, -1)
+        self.taken = self._taken(embedding.start[None]).expand(batch, -1)
         self.sampled: list[np.ndarray] = []
 
     def run(self) -> NoteRows:

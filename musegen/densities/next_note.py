@@ -65,8 +65,8 @@ class NextNote:
     pitch: pattern, interval to the track's last note, lagged_lengths and lagged_velocities,
            pitch_velocity of the track's last note on that pitch
 
-    `kept`: step, track -> what the kept notes of a piece that is completed add to the logits of the
-    pitch; `of_kept`: the same at the notes' own.
+    `kept`: step, track -> what the kept notes of a piece that is completed add to the logits of
+    the pitch; `of_kept`: the same at the notes' own.
     """
 
     advance: Indices

@@ -10,6 +10,7 @@ Gimpel, 2016): s is multiplied into the matrices before and after them.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import get_args
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from core.densities.recurrent import CausalGRU, RecurrentSteps
 from core.densities.transformer import CausalTransformer, KVCache
-from musegen.densities.arrays import Array, Indices, view
+from musegen.densities.arrays import view
 from musegen.densities.lookback_gates import Gates
 from musegen.densities.lookback_heads import Head, Hidden, LookbackHeads
 from musegen.densities.lookback_network import LookbackNetwork
@@ -127,11 +128,13 @@ class NoteOutputs:
             self.firsts[:, begin:].addmm_(torch.from_numpy(value), torch.from_numpy(added))
 
     def tracks_ahead(
-        self, advance: Int[np.ndarray, "n ahead"], in_bar: Indices
+        self, advance: Int[np.ndarray, "n ahead"], in_bar: Int[np.ndarray, " each"]
     ) -> list[np.ndarray]:
         """Return the parts of the track's head at each advance, [n*ahead ..]."""
         width = self.heads.width
-        of_advance, of_bar = (self.heads.after[name][1][:, :width] for name in ("advance", "in_bar"))
+        of_advance, of_bar = (
+            self.heads.after[name][1][:, :width] for name in ("advance", "in_bar")
+        )
         track = self.shared[:, None, width : 2 * width] + of_advance[advance]
         track = track.reshape(-1, width) + of_bar[in_bar]  # [n*ahead width]
         return self.heads.outputs(ATTRIBUTES.index("track"), torch.from_numpy(track))
@@ -151,7 +154,7 @@ def _slices(sizes: list[int]) -> list[slice]:
     [slice(0, 2, None), slice(2, 5, None)]
     """
     ends = np.cumsum([0, *sizes]).tolist()
-    return [slice(begin, end) for begin, end in zip(ends, ends[1:], strict=False)]
+    return [slice(begin, end) for begin, end in pairwise(ends)]
 
 
 def _parts_of(head: Head) -> tuple[Float[Tensor, "width output"], Float[Tensor, " output"]]:
