@@ -43,7 +43,7 @@ from musegen.densities.chances import (
     of_slots,
     softmax,
 )
-from musegen.densities.kept_notes import KeptNotes
+from musegen.densities.kept_notes import KeptGates, KeptNotes
 from musegen.densities.lookback import Note, lengths_and_velocities
 from musegen.densities.lookback_gates import IMPOSSIBLE
 from musegen.densities.lookback_likelihood import to_playing_order
@@ -52,7 +52,6 @@ from musegen.densities.lookback_sampler import Sampler, to_rows
 from musegen.densities.next_note import Attribute, NextNote, Profiles
 from musegen.densities.note_by_note import NoteOutputs
 from musegen.densities.note_sequences import Kept, NoteRows, pad_rows
-from musegen.networks.states import OCTAVE
 from musegen.steering import Steering
 
 JUDGING_BARS = 1
@@ -74,8 +73,11 @@ class Chosen(NamedTuple):
 class Completion(Sampler):
     """Samples the open bars of a batch of pieces, `particles` of each, beat by beat.
 
-    A row waits at the end of a beat until all particles of its piece are there.
+    A row waits at the end of a beat until all particles of its piece are there. `of_kept`: what
+    kept notes add to the logits of pitches, of a network that listens.
     """
+
+    of_kept: Float[np.ndarray, "piece step track pitch"] | None = None
 
     states = (
         *("rows", "last", "latest", "of_last", "earlier", "loudness", "taken"),
@@ -103,7 +105,10 @@ class Completion(Sampler):
         self.first = int(is_open[0]) if len(is_open) else self.steps
         judging = JUDGING_BARS * layout.bar if particles > 1 else 0
         self.end = min(self.steps, int(is_open[-1]) + 1 + judging) if len(is_open) else 0
-        self.of_kept = self._of_kept(KeptNotes(layout, is_given, given, self.steps))
+        if self.density.heads.kept and is_given.any():
+            self.of_kept = self._of_kept(
+                self.density.heads.kept, KeptNotes(layout, is_given, given, self.steps)
+            )
         self.stop = float(torch.sigmoid(-self.density.heads.patience))
         self._read_beginning(given, is_given)
         self.weight = np.zeros(len(self.rows))
@@ -126,12 +131,10 @@ class Completion(Sampler):
         self._keep(self.rows.repeat(self.particles))
 
     def _of_kept(
-        self, kept_notes: KeptNotes
-    ) -> Float[np.ndarray, "piece step track pitch"] | None:
+        self, gates: KeptGates, kept_notes: KeptNotes
+    ) -> Float[np.ndarray, "piece step track pitch"]:
         """Return what kept notes add to the logits of the pitches in all slots."""
-        gates, layout = self.density.heads.kept, self.density.layout
-        if gates is None:
-            return None
+        layout = self.density.layout
         step = torch.arange(self.steps).repeat_interleave(layout.tracks)
         track = torch.arange(layout.tracks).repeat(self.steps)
         of_piece = [
@@ -147,13 +150,11 @@ class Completion(Sampler):
 
     def _outside(self) -> Float[np.ndarray, " pitch"]:
         """Return what is added to the logits of pitches for the key."""
-        pitches, grid = self.history.numbers(self.density.layout.pitches), self.density.layout.grid
-        added = np.zeros(len(pitches), self.history.sounding.dtype)
-        if self.steering.key:
-            inside = self.steering.key.scale[(pitches + grid.lowest_pitch) % OCTAVE]
-            odds = 1 - self.steering.scale_strength
-            added[~inside] = np.log(odds) if odds else IMPOSSIBLE
-        return added
+        layout, key, like = self.density.layout, self.steering.key, self.history.sounding
+        if key is None:
+            return np.zeros_like(like, shape=layout.pitches)
+        added = key.log_odds(layout.grid, self.steering.scale_strength)
+        return np.maximum(added, IMPOSSIBLE).astype(like.dtype)
 
     def run(self) -> NoteRows:
         """Return the composed notes, without the kept ones."""
@@ -165,8 +166,8 @@ class Completion(Sampler):
         """Let each row that does not wait have its next note of the beat, or none."""
         self._remember()
         note, following = self._next(), self._next_given()
-        if self.of_kept is not None:
-            note.kept = lambda step, track: self.of_kept[self.rows, step, track]
+        if (of_kept := self.of_kept) is not None:
+            note.kept = lambda step, track: of_kept[self.rows, step, track]
         outputs = self.heads(self.hidden)
         _, logits = next(self.gates.conditionals(outputs, note))
         chosen = self._choose(note, following, outputs, logits)
