@@ -1,5 +1,7 @@
 """Measure the playing time generated in a second of one core, files included, by the weights that
-ship, and the seconds of a single sample. Processor time, so that other work does not count.
+ship, and the seconds of a single sample. Of songs also the seconds of each of eight seeds, sparse
+and dense ones, and those of filling four bars of it. Processor time, so that other work does not
+count.
 
 python benchmarks/sample.py [--count 64]        songs of a phrase at 120 bpm, clips of 16 frames
 python benchmarks/sample.py --run runs/songs    a run of music of your own
@@ -15,12 +17,16 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from musegen.composition.composition import Composition
+from musegen.composition.request import Request
 from musegen.files.midi import write_midi
 from musegen.model import DOMAIN as MUSIC
 from musegen.model import Model as MusicModel
 from videogen.files.clip import to_frames, write_mp4
 from videogen.model import DOMAIN as VIDEO
 from videogen.model import Model as VideoModel
+
+SEEDS = range(1, 9)
 
 
 def songs(model: MusicModel, count: int, folder: Path) -> float:
@@ -61,6 +67,24 @@ def measure(count: int, run: str | None) -> Iterator[tuple[str, float, float, fl
             yield f"{domain.name} {name}", middle - begin, count / elapsed, played / elapsed
 
 
+def single(run: str | None) -> Iterator[tuple[str, list[float]]]:
+    """Return (what is made, seconds of each of `SEEDS`): a song, and four bars of a song."""
+    model = MusicModel.load(run or "lookback_rnn", device="cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        songs(model, 1, Path(folder))
+        made, filled = [], []
+        for seed in SEEDS:
+            begin = time.process_time()
+            roll = model.sample(1, seed=seed)[0]
+            made.append(time.process_time() - begin)
+            write_midi(roll, path := Path(folder) / f"{seed}.mid")
+            begin = time.process_time()
+            Composition(model, Request(given=path, fill="5-8")).songs(1, seed)
+            filled.append(time.process_time() - begin)
+    yield f"a song of {model.spec.bars} bars", made
+    yield "bars 5-8 of it", filled
+
+
 def main() -> None:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -72,6 +96,10 @@ def main() -> None:
     for name, one, rate, faster in measure(chosen.count, chosen.run):
         table.add_row(name, f"{one:.2f}", f"{rate:.1f}", f"{faster:.0f}")
     Console().print(table)
+    seconds = Table("seconds of one by seed", *map(str, SEEDS))
+    for name, each in single(chosen.run):
+        seconds.add_row(name, *(f"{one:.2f}" for one in each))
+    Console().print(seconds)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,11 @@ Like a causal transformer it maps embedded positions to hidden states for the ne
 depends on positions <= n only. Cho et al., EMNLP 2014: gated recurrent units.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from core.densities.transformer import Hidden
 
@@ -13,8 +16,8 @@ from core.densities.transformer import Hidden
 class RecurrentState:
     """The state of each layer after the positions so far, [layer batch width]."""
 
-    def __init__(self):
-        self.layers: Tensor | None = None
+    def __init__(self, layers: Tensor | None = None):
+        self.layers = layers
 
     def keep(self, rows: Tensor) -> None:
         """Drop all sequences of the batch but these."""
@@ -37,18 +40,75 @@ class CausalGRU(nn.Module):
         if caches is None:
             return self.last(self.gru(x)[0])
         (state,) = caches
-        if x.shape[1] == 1 and state.layers is not None:
-            return self.last(self._step(x[:, 0], state.layers))[:, None]
         hidden, state.layers = self.gru(x, state.layers)
         return self.last(hidden)
-
-    def _step(self, x: Tensor, state: Tensor) -> Tensor:
-        """Go on by one position [batch width]: a cell of each layer, without `gru`'s overhead."""
-        for layer, weights in enumerate(self.gru.all_weights):
-            x = torch.gru_cell(x, state[layer], *weights)
-            state[layer] = x
-        return x
 
     def caches(self) -> list[RecurrentState]:
         """Return an empty state, as the only cache."""
         return [RecurrentState()]
+
+
+class RecurrentSteps:
+    """The same network for one position after another, without gradients.
+
+    What the first layer takes of a position is linear, so that it can be summed up beforehand:
+    see `taken`. The matrices lie in memory by columns: on CPUs a product with one row then takes
+    half the time, and with many rows four fifths.
+    """
+
+    def __init__(self, body: CausalGRU):
+        last, gru = body.last, body.gru
+        self.last = last.normalized_shape, last.weight, last.bias, last.eps
+        self.shape = gru.num_layers, gru.hidden_size
+        self.weights = [_CellWeights.of(*layer) for layer in gru.all_weights]
+        self.bias = self.weights[0].bias
+
+    def taken(self, x: Tensor) -> Tensor:
+        """Return what the gates of the first layer take of embedded positions, the bias aside."""
+        return x @ self.weights[0].taken
+
+    def begin(self, batch: int, caches: list[RecurrentState]) -> Tensor:
+        """Set the state to that before the first position; return a hidden state of zeros."""
+        (state,) = caches
+        layers, width = self.shape
+        if state.layers is None:
+            state.layers = self.bias.new_zeros(layers, batch, width)
+        return self.bias.new_zeros(batch, width)
+
+    def __call__(self, taken: Tensor, caches: list[RecurrentState]) -> Tensor:
+        """Go on by one position, [batch 3*width] -> [batch width]."""
+        (state,) = caches
+        if state.layers is None:
+            self.begin(len(taken), caches)
+        assert state.layers is not None
+        hidden = taken
+        for weights, before in zip(self.weights, state.layers, strict=True):
+            if weights is not self.weights[0]:
+                taken = torch.addmm(weights.bias, hidden, weights.taken)
+            hidden = weights.step(taken, before)
+        return torch.layer_norm(hidden, *self.last)
+
+
+class _CellWeights(NamedTuple):
+    """The weights of a layer: W and U of x and h, the biases of both and that of U h alone."""
+
+    taken: Tensor
+    gates: Tensor
+    candidate: Tensor
+    bias: Tensor
+    kept_bias: Tensor
+
+    @classmethod
+    def of(cls, w: Tensor, u: Tensor, w_bias: Tensor, u_bias: Tensor) -> "_CellWeights":
+        both = 2 * u.shape[1]
+        bias = w_bias + F.pad(u_bias[:both], (0, u.shape[1]))
+        matrices = (matrix.detach().t().contiguous() for matrix in (w, u[:both], u[both:]))
+        return cls(*matrices, bias.detach(), u_bias[both:].detach())
+
+    def step(self, taken: Tensor, state: Tensor) -> Tensor:
+        """Set h to (1 - z) tanh(W x + r (U h)) + z h, where r, z = sigmoid(W x + U h)."""
+        width = state.shape[1]
+        gates = torch.addmm(taken[:, : 2 * width], state, self.gates).sigmoid_()
+        kept = torch.addmm(self.kept_bias, state, self.candidate)
+        candidate = torch.addcmul(taken[:, 2 * width :], gates[:, :width], kept).tanh_()
+        return torch.lerp(candidate, state, gates[:, width:], out=state)

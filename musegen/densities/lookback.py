@@ -1,18 +1,18 @@
 """Looking back: what stood at a place some bars ago, and which pitch classes sound there.
 
 Notes are laid on grids, from which each question about a place is answered by a few look-ups. The
-same look-ups serve a phrase whose notes are all known and one that is being sampled: what comes
-after the place is masked out.
+same look-ups serve phrases whose notes are all known, in torch, and those that are being sampled,
+in numpy: what comes after the place is masked out.
 """
 
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Bool, Float, Int, Int32
+from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor
 from torch.nn import functional as F
 
-from musegen.densities.note_sequences import Indices
+from musegen.densities.arrays import Array, Indices, any_bits
 from musegen.networks.states import OCTAVE
 from musegen.roll import Grid
 from musegen.tracks import Track
@@ -29,13 +29,8 @@ VELOCITIES = 128
 NEVER = torch.iinfo(torch.int32).max
 """The step of what has not been played."""
 
-Cells = Int32[Tensor, "n lag pitch"]
-"""Notes of a track that start at the lags before a step."""
-
-Patterns = Int[Tensor, "n choice"]
+Patterns = Int[Array, "n choice"]
 """For each candidate the lags at which it stood: the bit of each lag."""
-
-PitchClasses = Float[Tensor, "n pitch_class"]
 
 
 @dataclass
@@ -46,17 +41,17 @@ class Note:
     first note stands the start: step 0, track and pitch -1.
     """
 
-    step: Tensor
-    track: Tensor
-    pitch: Tensor
-    length: Tensor
-    velocity: Tensor
+    step: Array
+    track: Array
+    pitch: Array
+    length: Array
+    velocity: Array
 
-    def __getitem__(self, index: Tensor | slice | tuple) -> "Note":
+    def __getitem__(self, index: Array | slice | tuple) -> "Note":
         return Note(*(column[index] for column in self.columns))
 
     @property
-    def columns(self) -> list[Tensor]:
+    def columns(self) -> list[Array]:
         return [getattr(self, f.name) for f in fields(self)]
 
     @classmethod
@@ -136,14 +131,14 @@ def bass_of(tracks: tuple[Track, ...]) -> int | None:
     return next(iter(named or melodic[::-1]), None)
 
 
-def lengths_and_velocities(cells: Tensor) -> tuple[Tensor, Tensor]:
+def coded(note: Note) -> Indices:
+    """Return what is in the cells of notes: their length and velocity."""
+    return note.length * VELOCITIES + note.velocity
+
+
+def lengths_and_velocities(cells: Array) -> tuple[Array, Array]:
     """Return the length and velocity of the notes in cells; 0 where there is none."""
-    code = cells.long()
-    return code // VELOCITIES, code % VELOCITIES
-
-
-GRIDS = ("cells", "patterns", "starts", "sounding", "first")
-"""Grids of a history, with a row for each piece."""
+    return cells // VELOCITIES, cells % VELOCITIES
 
 
 class History:
@@ -152,9 +147,9 @@ class History:
     Their numbers are of the type and on the device of `like`.
 
     `cells` [row step track pitch]: 0, or the length and velocity of the note that starts there;
-    `patterns` [row step track]: the lags at which any note of the track starts; `starts` and
-    `sounding` [row step classes]: how many notes start and sound, drums excepted, by pitch class,
-    then those of the bass alone. Where notes are appended one by one, there are no `starts`.
+    `pitches` [row step track pitch] and `tracks` [row step track]: the lags at which a note of the
+    pitch, and at which any note of the track starts; `starts` and `sounding` [row classes step]:
+    how many notes start and sound, drums excepted, by pitch class, then those of the bass alone.
     `ages`: the most steps for which a track's last note has each age but that of none; `first`
     [row track value]: the step at which a track first plays each pitch, then each velocity.
     """
@@ -163,18 +158,16 @@ class History:
         device = like.device
         self.layout, self.before = layout, max(layout.reach, layout.bar)
         self.row = torch.arange(batch, device=device)
-        padded = self.before + steps + layout.longest
         self.cells = torch.zeros(
             (batch, self.before + steps, layout.tracks, layout.pitches),
             dtype=torch.int32,
             device=device,
         )
-        self.patterns = torch.zeros(
-            (batch, steps + max(layout.reach, layout.advances), layout.tracks),
-            dtype=torch.long,
-            device=device,
-        )
-        self.starts = like.new_zeros(batch, padded, 2 * OCTAVE)
+        shape = (batch, steps + max(layout.reach, layout.advances), layout.tracks)
+        self.tracks = torch.zeros(shape, dtype=torch.int8, device=device)
+        self.pitches = self.tracks.new_zeros(*shape, layout.pitches)
+        padded = self.before + steps + layout.longest
+        self.starts = like.new_zeros(batch, 2 * OCTAVE, padded)
         self.sounding = torch.zeros_like(self.starts)
         values = layout.pitches + VELOCITIES
         self.first = like.new_full((batch, layout.tracks, values), NEVER, dtype=torch.long)
@@ -183,26 +176,24 @@ class History:
         self.melodic = ~torch.tensor(layout.is_drum, device=device)
         self.lags = torch.tensor(layout.lag_steps, dtype=torch.long, device=device)
         self.bits = 2 ** torch.arange(len(layout.lags), device=device)
-        self._bits = self.bits[:, None]
         most = max(2 * layout.longest + layout.bar + 1, layout.pitches, layout.tracks, OCTAVE)
         self._numbers = torch.arange(most, device=device)
         self._back = self.before - self.lags
-        self._offsets = OCTAVE * self.numbers(2 * layout.longest)
+        self._bits = self.bits[:, None]
         self._counted = self._counts().to(like)
-        self._valid = self._valid_bits()
-        self._summed = self._windows().to(like)
+        self._valid = self._valid_bits().to(self.tracks)
 
-    def numbers(self, count: int) -> Int[Tensor, " number"]:
+    def numbers(self, count: int) -> Int[Array, " number"]:
         """Return 0, 1 .. count - 1."""
         return self._numbers[:count]
 
-    def _counts(self) -> Bool[Tensor, "track length step_kind"]:
+    def _counts(self) -> Bool[Tensor, "track length kind step"]:
         """Return if a note of a track and length sounds, from its start on, and as the bass."""
         is_bass = self.is_bass(self.numbers(self.layout.tracks))
         kinds = torch.stack([self.melodic, self.melodic & is_bass], 1)
         step, length = self.numbers(self.layout.longest), self.numbers(self.layout.longest + 1)
         is_on = step < length[:, None]
-        return (is_on[:, :, None] & kinds[:, None, None]).flatten(2)  # [track length step*kind]
+        return is_on[:, None] & kinds[:, None, :, None]
 
     def _valid_bits(self) -> Int[Tensor, "last advance track"]:
         """Return the bits of the lags that reach back, from each advance, to known notes.
@@ -216,144 +207,96 @@ class History:
         so_far = track <= F.pad(track, (0, 1), value=-1)[:, None, None]  # [last 1 track]
         return before | present * so_far
 
-    def _windows(self) -> Bool[Tensor, "advance sum within"]:
-        """Return what is summed for each advance, of the steps from a bar before the last note.
-
-        The step itself, the bar before it, and what has passed since the last note.
-        """
-        bar, within = self.layout.bar, self.numbers(self._within)
-        here = self.numbers(self._within + 1)[:, None] + bar
-        passed = within < here
-        sums = (within == here, (here - bar <= within) & passed, (bar <= within) & passed)
-        return torch.stack(sums, 1)
-
-    @property
-    def _within(self) -> int:
-        """Return the steps from a bar before a note to its longest end: nothing sounds beyond."""
-        return self.layout.bar + self.layout.longest
-
-    def is_bass(self, track: Tensor) -> Tensor:
+    def is_bass(self, track: Array) -> Array:
         """Return where a track is the bass."""
         return track == (-1 if self.layout.bass is None else self.layout.bass)
 
-    def keep(self, rows: Indices) -> None:
-        """Take these pieces of the batch, one perhaps several times."""
-        self.row = torch.arange(len(rows), device=rows.device)
-        for name in GRIDS:
-            setattr(self, name, getattr(self, name)[rows])
-
-    def replace(self, rows: Indices, others: Indices) -> None:
-        """Put other pieces of the batch in the places of these."""
-        for name in GRIDS:
-            grid = getattr(self, name)
-            grid[rows] = grid[others]
-
     def add(self, row: Indices, note: Note) -> None:
         """Lay notes on the grids."""
-        self._lay(row, note)
-        for bit, lag in enumerate(self.layout.lag_steps):
-            self.patterns[row, note.step + lag, note.track] |= 1 << bit
-        places, counts = (row, note.step + self.before), self._counted[note.track, 1]
-        for kind in (0, 1):
-            pitch_class = note.pitch % OCTAVE + OCTAVE * kind
-            self.starts.index_put_((*places, pitch_class), counts[:, kind], accumulate=True)
-
-    def append(self, row: Indices, note: Note) -> None:
-        """Lay one note of each of these rows on the grids, which is not among the `starts`."""
-        self._lay(row, note)
-        at = note.step[:, None] + self.lags
-        self.patterns[row[:, None], at, note.track[:, None]] |= self.bits
-
-    def _lay(self, row: Indices, note: Note) -> None:
         at = note.step + self.before
-        code = note.length * VELOCITIES + note.velocity
-        self.cells[row, at, note.track, note.pitch] = code.to(self.cells.dtype)
+        self.cells[row, at, note.track, note.pitch] = coded(note).to(self.cells.dtype)
+        for bit, lag in enumerate(self.layout.lag_steps):
+            self.tracks[row, note.step + lag, note.track] |= 1 << bit
+            self.pitches[row, note.step + lag, note.track, note.pitch] |= 1 << bit
         line = (row * self.layout.tracks + note.track) * self.first.shape[2]
         places = torch.cat([line + note.pitch, line + (note.velocity + self.layout.pitches)])
-        step = note.step.repeat(2)
-        self.first.view(-1).scatter_reduce_(0, places, step, "amin")  # [row*track*value]
-        first = (row * self.sounding.shape[1] + at) * (2 * OCTAVE) + note.pitch % OCTAVE
-        cells = first[:, None] + self._offsets  # [n step*2]
-        counts = self._counted[note.track, note.length]  # [n step*2]
-        sounding = self.sounding.view(-1)  # [row*step*classes]
-        sounding.index_add_(0, cells.view(-1), counts.view(-1))  # [n*step*2]
+        self.first.view(-1).scatter_reduce_(0, places, note.step.repeat(2), "amin")  # [line*value]
+        for kind in (0, OCTAVE):
+            classes = note.pitch % OCTAVE + kind
+            counts = self._counted[note.track, note.length, kind // OCTAVE]  # [n step]
+            self.starts.index_put_((row, classes, at), counts[:, 0], accumulate=True)
+            first = (row * self.sounding.shape[1] + classes) * self.sounding.shape[2] + at
+            cells = first[:, None] + self.numbers(self.layout.longest)
+            sounding = self.sounding.view(-1)  # [row*classes*step]
+            sounding.index_add_(0, cells.view(-1), counts.reshape(-1))  # [n*step]
 
-    def as_bits(self, present: Bool[Tensor, "n lag choice"]) -> Patterns:
+    def as_bits(self, present: Bool[Array, "n lag choice"]) -> Patterns:
         """Convert the lags to the bit of each."""
         return (present * self._bits).sum(1)
 
-    def at_lags(self, step: Indices) -> Int[Tensor, "n lag"]:
+    def at_lags(self, step: Indices) -> Int[Array, "n lag"]:
         """Return where each lag before a step is on the grids."""
         return step[:, None] + self._back
 
-    def lagged_cells(self, row: Indices, at: Int[Tensor, "n lag"], track: Indices) -> Cells:
-        """Return the cells of all pitches of a track at the lags."""
-        return self.cells[row[:, None], at, track[:, None]]
+    def lagged_cells(
+        self, row: Indices, at: Int[Array, "n lag"], track: Indices, pitch: Indices
+    ) -> Int[Array, "n lag"]:
+        """Return the cells of a pitch of a track at the lags."""
+        return self.cells[row[:, None], at, track[:, None], pitch[:, None]]
 
-    def cell_patterns(self, row: Indices, step: Indices, track: Indices) -> Patterns:
+    def pitch_patterns(self, row: Indices, step: Indices, track: Indices) -> Patterns:
         """Return the lags at which a note of the track starts on each pitch, [n pitch]."""
-        return self.as_bits(self.lagged_cells(row, self.at_lags(step), track).bool())
+        return self.pitches[row, step, track]
 
     def used(
         self, row: Indices, step: Indices, track: Indices
-    ) -> tuple[Bool[Tensor, "n pitch"], Bool[Tensor, "n velocity"]]:
+    ) -> tuple[Bool[Array, "n pitch"], Bool[Array, "n velocity"]]:
         """Return the pitches and the velocities that a track has played before a step."""
         used = self.first[row, track] < step[:, None]
         return used[:, : self.layout.pitches], used[:, self.layout.pitches :]
 
     def track_patterns(self, row: Indices, step: Indices) -> Patterns:
         """Return the lags at which any note of each track starts, [n track]."""
-        return self.patterns[row, step]
+        return self.tracks[row, step]
 
-    def patterns_ahead(self, row: Indices, last: Note) -> Int[Tensor, "n advance track"]:
+    def patterns_ahead(self, row: Indices, last: Note) -> Int8[Array, "n advance track"]:
         """Return the same for each advance from the last note: only of notes up to it."""
+        return self._tracks_ahead(row, last.step) & self._valid[last.track]
+
+    def _tracks_ahead(self, row: Indices, step: Indices) -> Int8[Array, "n advance track"]:
         tracks, advances = self.layout.tracks, self.layout.advances
-        windows = self.patterns.flatten(1).unfold(1, advances * tracks, tracks)  # [row step ahead]
-        ahead = windows[row, last.step].unflatten(1, (advances, tracks))  # [n advance track]
-        return ahead & self._valid[last.track]
+        windows = self.tracks.flatten(1).unfold(1, advances * tracks, tracks)  # [row step ahead]
+        return windows[row, step].unflatten(1, (advances, tracks))  # [n advance track]
 
     def remaining_patterns(
-        self, here: Patterns, last: Note, of_last: Int[Tensor, "n pitch"]
+        self, here: Patterns, last: Note, of_last: Int8[Array, "n pitch"]
     ) -> Patterns:
         """Return, of the patterns at the last note's step, what comes after it, [n track].
 
         `of_last`: those of each pitch of its track.
         """
         is_above = self.numbers(self.layout.pitches) > last.pitch[:, None]
-        above = is_above * of_last
-        bits = (above[:, :, None] & self.bits).amax(1).sum(1)
-        track, last_track = self.numbers(self.layout.tracks), last.track[:, None]
-        return (track == last_track) * bits[:, None] + (track > last_track) * here
+        bits = any_bits(is_above * of_last, self.bits)
+        relation = last.track[:, None] - self.numbers(self.layout.tracks)
+        return (relation == 0) * bits[:, None] + (relation < 0) * here
 
     def classes_at(
         self, row: Indices, step: Indices, started: Float[Tensor, "n classes"]
     ) -> Float[Tensor, "n classes"]:
         """Return what sounds at steps before the next note, of which `started` starts there."""
         at = step + self.before
-        return self.sounding[row, at] - self.starts[row, at] + started
+        return self.sounding[row, :, at] - self.starts[row, :, at] + started
 
-    def class_patterns(self, row: Indices, at: Int[Tensor, "n lag"]) -> Patterns:
+    def class_patterns(self, row: Indices, at: Int[Array, "n lag"]) -> Patterns:
         """Return the lags at which each pitch class sounds, [n pitch_class]."""
-        return self.as_bits(self.sounding[row[:, None], at, :OCTAVE].bool())
-
-    def sums(self, last: Indices, advance: Indices) -> Float[Tensor, "row sum classes"]:
-        """Return what sounds in each row where one is, `advance` steps after the step `last`.
-
-        First there, then summed over the bar before, and over the steps from `last` on.
-        """
-        classes = self.sounding.shape[2]
-        rows = self.sounding.flatten(1)  # [row step*classes]
-        windows = rows.unfold(1, self._within * classes, classes)  # [row step within*classes]
-        window = windows[self.row, last + (self.before - self.layout.bar)]
-        window = window.view(-1, self._within, classes)  # [row within classes]
-        return self._summed.index_select(0, advance.clamp(max=self._within)) @ window
+        return self.as_bits(self.sounding[row[:, None], :OCTAVE, at] > 0)
 
     def totals(self) -> tuple[Tensor, Tensor]:
         """Return the steps that each pitch class sounded, before each step of known pieces.
 
         Over the bar before, and over all before; [row step pitch_class].
         """
-        sounding, bar = self.sounding[:, self.before :, :OCTAVE], self.layout.bar
-        earlier = F.pad(sounding, (0, 0, 1, 0)).cumsum(1)
+        sounding = self.sounding[:, :OCTAVE, self.before :].transpose(1, 2)
+        bar, earlier = self.layout.bar, F.pad(sounding, (0, 0, 1, 0)).cumsum(1)
         until_bar = F.pad(earlier, (0, 0, bar, 0))[:, : earlier.shape[1]]
         return earlier - until_bar, earlier

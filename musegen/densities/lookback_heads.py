@@ -1,17 +1,10 @@
-"""The conditionals of the next note, with gates on what stood at its place some bars ago.
+"""The embedding of notes, and the heads whose outputs are the conditionals of the next one.
 
-    p(advance) p(track given advance) p(pitch given .. track) p(length given .. pitch)
-    p(velocity given .. length)
-
-To the logits of each candidate, gates are added: numbers computed from the hidden state, one for
-each set of lags at which the candidate stood, from which that of the candidate's set is gathered.
-A gate is relative to "at no lag". So what recurs is weighed as such, whatever it is: transposed
-music has transposed gates. After the lookback of Waite (Magenta, 2016), with the lags in bars of
-Yu et al. (Museformer, NeurIPS 2022).
+See `lookback_gates` for what is known of the candidates beside the hidden state.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -21,20 +14,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.theory.shapes import Losses
+from musegen.densities.arrays import Array, columns_of, sum_of_rows, view
 from musegen.densities.kept_notes import KeptGates
 from musegen.densities.lookback import VELOCITIES, Layout
+from musegen.densities.lookback_gates import (
+    KEY_SHARES,
+    Gates,
+    Logits,
+    in_bars,
+    intervals,
+    track_gates,
+    turned_classes,
+)
 from musegen.densities.next_note import AGES, INTERVAL, PROFILES, Attribute, NextNote
 from musegen.densities.note_sequences import Indices
 from musegen.networks.states import OCTAVE
 
 Hidden = Float[Tensor, "n width"]
-Logits = Float[Tensor, "n choice"]
-
-IMPOSSIBLE = -1e9
-"""The logit of an illegal choice."""
-
-KEY_SHARES = 4
-"""Degrees of a pitch class's share of all before."""
 
 
 class NoteEmbedding(nn.Module):
@@ -67,7 +63,11 @@ class NoteEmbedding(nn.Module):
         firsts = list(accumulate((len(part) for part in parts), initial=0))[:-1]
         if self.ages:
             firsts[-1:] = [firsts[-1] + AGES * n for n in range(self.layout.tracks)]
-        return Tables(torch.cat(parts), torch.tensor(firsts, device=step.device))
+        profiles = None
+        if self.profiles:
+            parts[0] = parts[0] + self.profiles.bias
+            profiles = self.profiles.weight.T
+        return Tables(torch.cat(parts), torch.tensor(firsts, device=step.device), profiles)
 
     def _of_place(self) -> Float[Tensor, "place width"]:
         """Return the sum of the embeddings of track, pitch and pitch class of each cell."""
@@ -81,12 +81,12 @@ class NoteEmbedding(nn.Module):
     def forward(self, chosen: NextNote, tables: "Tables") -> Hidden:
         columns = (chosen.place, chosen.step, chosen.length, chosen.velocity)
         columns += (chosen.own_advance, chosen.interval, chosen.pattern)
-        index = torch.stack(columns, 1)
-        if self.profiles is None:
-            return F.embedding_bag(index + tables.firsts, tables.rows, mode="sum")
-        index = torch.cat([index, chosen.ages], 1)
-        embedded = F.embedding_bag(index + tables.firsts, tables.rows, mode="sum")
-        return embedded + self.profiles(chosen.profiles.flatten(1))  # [n profile*class]
+        columns += () if tables.profiles is None else tuple(chosen.ages.T)
+        embedded = sum_of_rows(tables.rows, columns_of(columns) + tables.firsts)
+        if tables.profiles is None:
+            return embedded
+        heard = chosen.profiles.reshape(len(embedded), -1)  # [n profile*class]
+        return embedded + torch.as_tensor(heard) @ tables.profiles
 
     def bar_number(self, step: Indices) -> Indices:
         """Return the bar of each step; bars after the trained window repeat its second half."""
@@ -96,18 +96,34 @@ class NoteEmbedding(nn.Module):
 
 @dataclass
 class Tables:
-    """Embeddings of all attributes, one below the other, and the first row of each."""
+    """Embeddings of all attributes, one below the other, and the first row of each.
+
+    `profiles`: the weights of what sounds.
+    """
 
     rows: Float[Tensor, "row width"]
-    firsts: Int[Tensor, " attribute"]
+    firsts: Int[Array, " attribute"]
+    profiles: Float[Tensor, "profile_class width"] | None
+
+    def mapped(self, linear: Callable[[Tensor], Tensor], bias: Tensor) -> "Tables":
+        """Return tables for notes in numpy: their sums are what `linear` makes of these tables'
+        sums, and a bias.
+
+        The bias lies in the first table, of which each note has a row.
+        """
+        rows, first = linear(self.rows), self.firsts[1]
+        rows[:first] += bias
+        profiles = None if self.profiles is None else linear(self.profiles)
+        return Tables(rows, view(self.firsts), profiles)
 
 
 class LookbackHeads(nn.Module):
-    """The five conditionals, each computed from the hidden state and the attributes before it.
+    """The five heads, each computed from the hidden state and the attributes before it.
 
-    `gate`, `age`, `interval`, `turned`, `pitch_class`: fixed places, by which gates are gathered.
+    `in_bar`, `gate`, `age`, `interval`, `turned`, `pitch_class`: see `Gates`.
     """
 
+    in_bar: Tensor
     gate: Tensor
     age: Tensor
     interval: Tensor
@@ -120,13 +136,15 @@ class LookbackHeads(nn.Module):
         self.kept = KeptGates(layout) if listens else None
         tracks, patterns = layout.tracks, layout.patterns
         gates = tracks * patterns
-        self.advance = _Head(width, (layout.advances + 1, layout.bar, 2 * gates))
+        self.advance = Head(width, (layout.advances + 1, layout.bar, 2 * gates), {2: patterns})
         self.patience = nn.Parameter(torch.zeros(()))
-        self.track = _Head(width, (tracks, gates, tracks * AGES if harmony else 0))
+        sizes = (tracks, gates, tracks * AGES if harmony else 0)
+        self.track = Head(width, sizes, {1: patterns})
         of_harmony = (3 * KEY_SHARES, patterns, PROFILES * OCTAVE) if harmony else (0, 0, 0)
-        self.pitch = _Head(width, (layout.pitches, 2 * INTERVAL + 1, patterns, 1, *of_harmony))
-        self.length = _Head(width, (layout.longest, len(layout.lags) + 2))
-        self.velocity = _Head(width, (VELOCITIES - 1, len(layout.lags) + 3, 1))
+        sizes = (layout.pitches, 2 * INTERVAL + 1, patterns, 1, *of_harmony)
+        self.pitch = Head(width, sizes, {2: patterns, 5: patterns} if harmony else {2: patterns})
+        self.length = Head(width, (layout.longest, len(layout.lags) + 2))
+        self.velocity = Head(width, (VELOCITIES - 1, len(layout.lags) + 3, 1))
         self.embed_advance = _embedding(layout.advances + 1, width)
         self.embed_in_bar = _embedding(layout.bar, width)
         self.embed_track = _embedding(gates, width)
@@ -134,134 +152,27 @@ class LookbackHeads(nn.Module):
         self.embed_pattern = _embedding(patterns, width)
         self.embed_length = _embedding(layout.longest + 1, width)
         self.embed_profiles = nn.Linear(PROFILES * OCTAVE, width) if harmony else None
-        self.register_buffer("gate", _gates(layout), persistent=False)
+        self.register_buffer("in_bar", in_bars(layout), persistent=False)
+        self.register_buffer("gate", track_gates(layout), persistent=False)
         self.register_buffer("age", AGES * torch.arange(layout.tracks), persistent=False)
-        self.register_buffer("interval", _intervals(layout.pitches), persistent=False)
-        self.register_buffer("turned", _turned(), persistent=False)
+        self.register_buffer("interval", intervals(layout.pitches), persistent=False)
+        self.register_buffer("turned", turned_classes(), persistent=False)
         self.register_buffer(
             "pitch_class", torch.arange(layout.pitches) % OCTAVE, persistent=False
         )
 
+    @property
+    def gates(self) -> Gates:
+        places = (self.in_bar, self.gate, self.age, self.interval, self.turned, self.pitch_class)
+        return Gates(self.layout, self.harmony, *places)
+
     def conditionals(self, hidden: Hidden, note: NextNote) -> Iterator[tuple[Attribute, Logits]]:
-        """Yield the logits of each attribute; it must be chosen before the next is asked for.
-
-        The length of drums alone is no choice. What kept notes add to the logits of the pitch
-        lies beside, in `note.of_kept`.
-        """
-        yield "advance", self.advance_logits(hidden, note)
-        hidden = self._at_step(hidden, note)
-        yield "track", self.track_logits(hidden, note)
-        hidden = hidden + self.embed_track(note.track * self.layout.patterns + note.track_pattern)
-        if self.embed_profiles:
-            profiles = note.profiles.flatten(1)  # [n profile*pitch_class]
-            hidden = hidden + self.embed_profiles(profiles)
-        if self.kept and note.kept:
-            note.of_kept = self.kept(note.kept, note.step, note.track)
-        yield "pitch", self.pitch_logits(hidden, note)
-        hidden = hidden + self.embed_pitch(note.place)
-        hidden = hidden + self.embed_pattern(note.pattern)
-        if note.some_melodic:
-            yield "length", self.length_logits(hidden, note)
-        else:
-            note.choose("length", torch.zeros_like(note.pitch))
-        hidden = hidden + self.embed_length(note.length)
-        yield "velocity", self.velocity_logits(hidden, note)
-
-    def _at_step(self, hidden: Hidden, note: NextNote) -> Hidden:
-        """Add what is known when the advance is."""
-        hidden = hidden + self.embed_advance(note.own_advance)
-        return hidden + self.embed_in_bar(note.step % self.layout.bar)
-
-    def tracks_ahead(
-        self, hidden: Hidden, note: NextNote, advance: Int[Tensor, "n ahead"]
-    ) -> Float[Tensor, "n ahead track"]:
-        """Return the logits of the track at several advances."""
-        there = note.ahead(advance)
-        hidden = self._at_step(hidden.repeat_interleave(advance.shape[1], 0), there)
-        return self.track_logits(hidden, there).unflatten(0, advance.shape)  # [n ahead track]
+        """Yield the logits of each attribute; see `Gates.conditionals`."""
+        return self.gates.conditionals(HiddenOutputs(self, hidden), note)
 
     def advance_logits(self, hidden: Hidden, note: NextNote) -> Logits:
-        """Return the logits of advances of 0, 1 .. steps, the last one of any that is longer."""
-        layout, last = self.layout, note.last
-        base, of_beat, gates = self.advance(hidden)
-        found = note.history.patterns_ahead(note.row, last)
-        found[:, 0] = note.remaining
-        in_bar = (last.step[:, None] + note.history.numbers(layout.advances)) % layout.bar
-        added = of_beat.gather(1, in_bar) + self._of_tracks(gates, found)
-        logits = base + F.pad(added, (0, 1))
-        is_last = (last.track == layout.tracks - 1) & (last.pitch == layout.pitches - 1)
-        logits[:, 0].masked_fill_(is_last, IMPOSSIBLE)
-        return logits
-
-    def _of_tracks(
-        self, gates: Float[Tensor, "n gate"], found: Int[Tensor, "n advance track"]
-    ) -> Float[Tensor, "n advance"]:
-        """Sum the gates of all tracks' patterns; an advance of 0 has gates of its own."""
-        relative = _relative(gates.unflatten(1, (-1, self.layout.patterns)))  # [n group pattern]
-        relative = relative.flatten(1)  # [n gate]
-        index = (found + self.gate).flatten(1)  # [n advance*track]
-        return relative.gather(1, index).view(found.shape).sum(2)  # [n advance]
-
-    def track_logits(self, hidden: Hidden, note: NextNote) -> Logits:
-        """Return the logits of the track; in the same step none comes before the last."""
-        base, gates, of_age = self.track(hidden)
-        gate = gates.gather(1, note.there + self.gate[-1])
-        logits = base + (gate - gates[:, :: self.layout.patterns])
-        if self.harmony:
-            logits = logits + of_age.gather(1, note.ages + self.age)
-        first = note.last.track + (note.last.pitch == self.layout.pitches - 1)
-        first = note.same_step * first
-        choice = note.history.numbers(self.layout.tracks)
-        return logits.masked_fill(choice < first[:, None], IMPOSSIBLE)
-
-    def pitch_logits(self, hidden: Hidden, note: NextNote) -> Logits:
-        """Return the logits of the pitch; in the same step and track they ascend."""
-        base, of_interval, gates, of_used, *of_harmony = self.pitch(hidden)
-        logits = base + F.pad(of_interval, (0, 1)).gather(1, self.interval[note.own_pitch])
-        logits = logits + _relative(gates).gather(1, note.patterns) + of_used * note.used_pitches
-        if self.harmony and note.some_melodic:
-            of_class = note.is_melodic * self._class_logits(of_harmony, note)
-            logits = logits + of_class.index_select(1, self.pitch_class)
-        lowest = torch.where(note.same_track, note.last.pitch, -1)[:, None]
-        return logits.masked_fill(note.history.numbers(self.layout.pitches) <= lowest, IMPOSSIBLE)
-
-    def _class_logits(self, gates: list[Tensor], note: NextNote) -> Float[Tensor, "n pitch_class"]:
-        """Return a logit of each pitch class from what sounds, here and at the lags.
-
-        Weights of `circular`: of what sounds 0 to 11 semitones above the candidate, in each
-        profile.
-        """
-        of_state, of_pattern, circular = gates
-        sounding, patterns = note.profiles, note.class_patterns
-        share = (sounding[:, 3] * (KEY_SHARES - 0.01)).long()
-        state = sounding[:, 0].long() * KEY_SHARES + share
-        logits = of_state.gather(1, state) + _relative(of_pattern).gather(1, patterns)
-        turned = circular.index_select(1, self.turned)
-        turned = turned.unflatten(1, (-1, OCTAVE))  # [n profile*semitone pitch_class]
-        return logits + (sounding.flatten(1)[:, None] @ turned)[:, 0]  # [n pitch_class]
-
-    def length_logits(self, hidden: Hidden, note: NextNote) -> Logits:
-        """Return the logits of lengths 1, 2 ..; drums have length 1.
-
-        Gates point at the lengths at the lags, and at that of the track's last note, as one of
-        the same chord or as an earlier one.
-        """
-        base, gates = self.length(hidden)
-        last = _of_last(note, note.own_length)
-        logits = _pointed(base, gates, torch.cat([note.lagged_lengths, *last], 1))
-        logits[:, 1:].masked_fill_(~note.is_melodic, IMPOSSIBLE)
-        return logits
-
-    def velocity_logits(self, hidden: Hidden, note: NextNote) -> Logits:
-        """Return the logits of velocities 1, 2 .., with gates as those of the length.
-
-        A further one points at the last velocity on this pitch; a song has few velocities, and
-        those that the track has used have a logit of their own.
-        """
-        base, gates, of_used = self.velocity(hidden)
-        base = base + of_used * note.used_velocities[:, 1:]
-        last = (*_of_last(note, note.own_velocity), note.pitch_velocity[:, None])
-        return _pointed(base, gates, torch.cat([note.lagged_velocities, *last], 1))
+        """Return the logits of advances; see `Gates.advance_logits`."""
+        return self.gates.advance_logits(self.advance(hidden), note)
 
     def log_prob_of_advance(self, log_probs: Logits, advance: Indices) -> Losses:
         """Return log p of advances; beyond the choices by a geometric distribution."""
@@ -284,75 +195,45 @@ class LookbackHeads(nn.Module):
         return (uniform.clamp(min=1e-30).log() / F.logsigmoid(self.patience)).long()
 
 
-class _Head(nn.Module):
-    """A network of two layers whose output is split into parts of these sizes."""
+@dataclass
+class HiddenOutputs:
+    """Outputs of the heads: what is known is embedded, and added to the hidden state."""
 
-    def __init__(self, width: int, sizes: tuple[int, ...]):
+    heads: LookbackHeads
+    hidden: Hidden
+
+    def of(self, attribute: Attribute) -> list[Array]:
+        """Return the parts of a head's output."""
+        return getattr(self.heads, attribute)(self.hidden)
+
+    def know(self, fact: str, value: Array) -> None:
+        """Let the heads that follow know a fact."""
+        self.hidden = self.hidden + getattr(self.heads, f"embed_{fact}")(value)
+
+
+class Head(nn.Module):
+    """A network of two layers whose output is split into parts of these sizes.
+
+    `gates`: which parts are gates, of how many patterns. They are relative to the pattern 0.
+    """
+
+    def __init__(self, width: int, sizes: tuple[int, ...], gates: dict[int, int] | None = None):
         super().__init__()
-        self.sizes = list(sizes)
+        self.sizes, self.gates = list(sizes), gates or {}
         self.layers = nn.Sequential(
             nn.Linear(width, width), nn.GELU(), nn.Linear(width, sum(sizes))
         )
 
-    def forward(self, hidden: Hidden) -> tuple[Tensor, ...]:
-        first, _, last = self.layers
-        return last(_gelu(first(hidden))).split(self.sizes, 1)
+    def forward(self, hidden: Hidden) -> list[Tensor]:
+        return self.parts(self.layers(hidden))
 
-
-def _gelu(x: Tensor) -> Tensor:
-    """x Phi(x) (Hendrycks and Gimpel, 2016).
-
-    Without a gradient written out: on CPUs, torch's own costs much for each call.
-    """
-    if x.requires_grad:
-        return F.gelu(x)
-    half = x * 0.5
-    return torch.addcmul(half, half, torch.erf(x * math.sqrt(0.5)))
-
-
-def _relative(gates: Tensor) -> Tensor:
-    """Gates less that of the pattern 0, at no lag; [.. pattern]"""
-    return gates - gates[..., :1]
-
-
-def _gates(layout: Layout) -> Int[Tensor, "advance track"]:
-    """Return where the gates of each advance and track are; an advance of 0 has its own."""
-    gates = layout.patterns * torch.arange(layout.tracks).repeat(layout.advances, 1)
-    gates[0] += layout.patterns * layout.tracks
-    return gates
-
-
-def _intervals(pitches: int) -> Int[Tensor, "own pitch"]:
-    """Return the number of the interval from the track's last pitch, one further if it is too far.
-
-    The last entry, -1, is that of a track without a note.
-    """
-    pitch = torch.arange(pitches)
-    interval = pitch - pitch[:, None]
-    far = 2 * INTERVAL + 1
-    interval = torch.where(interval.abs() > INTERVAL, far, interval + INTERVAL)
-    return F.pad(interval, (0, 0, 0, 1), value=far)
-
-
-def _turned() -> Int[Tensor, " profile_semitone_class"]:
-    """Return the weight of each profile's pitch class k for candidates c: that of k - c."""
-    semitone = torch.arange(OCTAVE)
-    above = (semitone[:, None] - semitone) % OCTAVE
-    turned = [above + OCTAVE * profile for profile in range(PROFILES)]
-    return torch.cat(turned).flatten()  # [profile*semitone*class]
-
-
-def _of_last(note: NextNote, value: Indices) -> tuple[Tensor, Tensor]:
-    """Return a value of the track's last note, where it is of the same chord, and where not."""
-    chord = note.same_track * value
-    return chord[:, None], (value - chord)[:, None]
-
-
-def _pointed(
-    base: Logits, gates: Float[Tensor, "n pointer"], pointers: Int[Tensor, "n pointer"]
-) -> Logits:
-    """Add each gate to the choice that its pointer names, from 1; 0 names none."""
-    return F.pad(base, (1, 0)).scatter_add(1, pointers, gates)[:, 1:]
+    def parts(self, output: Float[Tensor, "n outputs"]) -> list[Tensor]:
+        """Return the parts of an output, or of all rows of a linear map to it."""
+        parts = list(output.split(self.sizes, 1))
+        for number, patterns in self.gates.items():
+            gates = parts[number].unflatten(1, (-1, patterns))  # [n group pattern]
+            parts[number] = (gates - gates[:, :, :1]).flatten(1)  # [n gate]
+        return parts
 
 
 def _embedding(entries: int, width: int) -> nn.Embedding:

@@ -1,5 +1,7 @@
 """The likelihood of known phrases under the lookback network, all notes at once."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
@@ -42,11 +44,12 @@ class Likelihood:
         self.last = _shifted(note)
         self.cut = torch.nonzero(self.note.step + self.note.length == self.steps)[:, 0]
         self.loudness = _loudness(self.row, self.note, layout)
-        self.kept_notes = None
+        self.of_kept = None
         if kept is not None:
             bar, rows = note.step // layout.bar, torch.arange(len(x), device=x.device)[:, None]
             is_kept = is_note & kept[:, list(layout.order)][rows, note.track, bar]
-            self.kept_notes = KeptNotes(layout, is_kept, note, self.steps).seen_by(self.row)
+            kept_notes = KeptNotes(layout, is_kept, note, self.steps).seen_by(self.row)
+            self.of_kept = density.heads.kept and partial(density.heads.kept, kept_notes)
             self.is_open = ~is_kept[self.row, self.position]
 
     def log_prob(self) -> Losses:
@@ -62,7 +65,7 @@ class Likelihood:
     def known_notes(self) -> NextNote:
         """Return the notes with all facts about their places."""
         known = self._next(self.row, self.position)
-        known.kept = self.kept_notes
+        known.kept = self.of_kept
         known.choose("advance", self.note.step - known.last.step)
         known.choose("track", self.note.track)
         known.choose("pitch", self.note.pitch)
@@ -73,7 +76,7 @@ class Likelihood:
     def _next(self, row: Indices, position: Indices) -> NextNote:
         """Return what is known at positions of the phrases, where notes are chosen."""
         last, started = self.last[row, position], self.started[row, position]
-        of_last = self.history.cell_patterns(row, last.step, last.track.clamp(min=0))
+        of_last = self.history.pitch_patterns(row, last.step, last.track.clamp(min=0))
         return NextNote(
             self.history,
             row,

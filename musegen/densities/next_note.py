@@ -6,18 +6,26 @@ from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
-from musegen.densities.kept_notes import KeptNotes
+from musegen.densities.arrays import (
+    Array,
+    Indices,
+    at_least,
+    at_most,
+    joined,
+    largest,
+    number_below,
+    numbers_to,
+    where,
+    whole,
+)
 from musegen.densities.lookback import (
     NEVER,
-    Cells,
     History,
     Note,
     Patterns,
     lengths_and_velocities,
 )
-from musegen.densities.note_sequences import Indices
 
 Attribute = Literal["advance", "track", "pitch", "length", "velocity"]
 
@@ -30,13 +38,13 @@ AGES = 4
 PROFILES = 4
 """Profiles of pitch classes: sounding now, in the bass, over the bar before, over all before."""
 
-Latest = Int[Tensor, "n track 4"]
+Latest = Int[Array, "n track 4"]
 """Pitch, length, velocity and step of the last note of each track; see `NO_NOTE`."""
 
 NO_NOTE = torch.tensor([-1, 0, 0, -NEVER])
 """The last note of a track that has none: it was never."""
 
-Profiles = Float[Tensor, "n profile pitch_class"]
+Profiles = Float[Array, "n profile pitch_class"]
 
 Sums = Callable[[Indices], Profiles]
 """advance -> notes that sound there before the next one, those of the bass alone, and the steps
@@ -57,36 +65,35 @@ class NextNote:
     pitch: pattern, interval to the track's last note, lagged_lengths and lagged_velocities,
            pitch_velocity of the track's last note on that pitch
 
-    `kept`: the kept notes of a piece that is completed; `of_kept`: what they add to the logits of
-    the pitch.
+    `kept`: step, track -> what the kept notes of a piece that is completed add to the logits of
+    the pitch; `of_kept`: the same at the notes' own.
     """
 
     advance: Indices
     own_advance: Indices
-    same_step: Bool[Tensor, " n"]
-    at_lags: Int[Tensor, "n lag"]
+    same_step: Bool[Array, " n"]
+    at_lags: Int[Array, "n lag"]
     there: Patterns
-    ages: Int[Tensor, "n track"]
+    ages: Int[Array, "n track"]
     profiles: Profiles
     class_patterns: Patterns
-    kept: KeptNotes | None = None
-    of_kept: Float[Tensor, "n pitch"] | None = None
+    kept: Callable[[Indices, Indices], Float[Array, "n pitch"]] | None = None
+    of_kept: Float[Array, "n pitch"] | None = None
     own_pitch: Indices
     own_length: Indices
     own_velocity: Indices
-    same_track: Bool[Tensor, " n"]
+    same_track: Bool[Array, " n"]
     track_pattern: Indices
-    is_melodic: Bool[Tensor, "n 1"]
+    is_melodic: Bool[Array, "n 1"]
     some_melodic: bool
-    lagged: Cells
     patterns: Patterns
-    used_pitches: Bool[Tensor, "n pitch"]
-    used_velocities: Bool[Tensor, "n velocity"]
+    used_pitches: Bool[Array, "n pitch"]
+    used_velocities: Bool[Array, "n velocity"]
     place: Indices
     pattern: Indices
     interval: Indices
-    lagged_lengths: Int[Tensor, "n lag"]
-    lagged_velocities: Int[Tensor, "n lag"]
+    lagged_lengths: Int[Array, "n lag"]
+    lagged_velocities: Int[Array, "n lag"]
     pitch_velocity: Indices
     step: Indices
     track: Indices
@@ -116,22 +123,16 @@ class NextNote:
 
     def choose(self, attribute: Attribute, value: Indices) -> None:
         """Set an attribute, and find what follows from it; in the order of `Attribute`."""
-        {
-            "advance": self._choose_advance,
-            "track": self._choose_track,
-            "pitch": self._choose_pitch,
-            "length": lambda length: setattr(self, "length", length + 1),
-            "velocity": lambda velocity: setattr(self, "velocity", velocity + 1),
-        }[attribute](value)
+        getattr(self, f"_choose_{attribute}")(value)
 
-    def ahead(self, advance: Int[Tensor, "n ahead"]) -> "NextNote":
+    def ahead(self, advance: Int[Array, "n ahead"]) -> "NextNote":
         """Return the notes at several advances, of which no track is chosen yet."""
-        number = torch.arange(len(advance), device=advance.device)
-        number = number.repeat_interleave(advance.shape[1])
+        count, ahead = advance.shape
+        number = numbers_to(count * ahead, advance) // ahead
         other = copy(self)
         other.row, other.last = self.row[number], self.last[number]
         other.latest, other.remaining = self.latest[number], self.remaining[number]
-        other._choose_step(advance.flatten())  # [n*ahead]
+        other._choose_step(advance.reshape(-1))  # [n*ahead]
         return other
 
     def _choose_advance(self, advance: Indices) -> None:
@@ -143,45 +144,49 @@ class NextNote:
     def _choose_step(self, advance: Indices) -> None:
         history = self.history
         self.advance, self.same_step = advance, advance == 0
-        self.own_advance = advance.clamp(max=history.layout.advances)
+        self.own_advance = at_most(advance, history.layout.advances)
         self.step = self.last.step + advance
         there = history.track_patterns(self.row, self.step)
-        self.there = torch.where(self.same_step[:, None], self.remaining, there)
+        self.there = where(self.same_step[:, None], self.remaining, there)
         self.ages = ages(self.step, self.latest[:, :, 3], history.ages)
 
     def _choose_track(self, track: Indices) -> None:
         self.track = track
         self.same_track = self.same_step & (track == self.last.track)
-        index = track[:, None, None].expand(-1, 1, 4)
-        own = self.latest.gather(1, index)[:, 0]
-        self.own_pitch, self.own_length, self.own_velocity, _ = own.unbind(1)
+        number = numbers_to(len(track), track)
+        own = self.latest[number, track]
+        self.own_pitch, self.own_length, self.own_velocity, _ = own.T
         self.is_melodic = self.history.melodic[track][:, None]
         self.some_melodic = bool(self.is_melodic.any())
-        self.track_pattern = self.there.gather(1, track[:, None])[:, 0]
-        self.lagged = self.history.lagged_cells(self.row, self.at_lags, track)
-        self.patterns = self.history.as_bits(self.lagged.bool())
+        self.track_pattern = whole(self.there[number, track])
+        self.patterns = self.history.pitch_patterns(self.row, self.step, track)
         used = self.history.used(self.row, self.step, track)
         self.used_pitches, self.used_velocities = used
 
     def _choose_pitch(self, pitch: Indices) -> None:
         self.pitch, self.place = pitch, self.track * self.history.layout.pitches + pitch
-        self.pattern = self.patterns.gather(1, pitch[:, None])[:, 0]
-        interval = (pitch - self.own_pitch).clamp(-INTERVAL, INTERVAL) + INTERVAL
-        self.interval = torch.where(self.own_pitch < 0, 2 * INTERVAL + 1, interval)
-        index = pitch[:, None, None].expand(-1, self.lagged.shape[1], 1)
-        cells = self.lagged.gather(2, index)[:, :, 0]
+        self.pattern = whole(self.patterns[numbers_to(len(pitch), pitch), pitch])
+        interval = at_most(at_least(pitch - self.own_pitch, -INTERVAL), INTERVAL) + INTERVAL
+        self.interval = where(self.own_pitch < 0, 2 * INTERVAL + 1, interval)
+        cells = self.history.lagged_cells(self.row, self.at_lags, self.track, pitch)
         self.lagged_lengths, self.lagged_velocities = lengths_and_velocities(cells)
         self.pitch_velocity = self._loudness(self.place)
 
+    def _choose_length(self, length: Indices) -> None:
+        self.length = length + 1
+
+    def _choose_velocity(self, velocity: Indices) -> None:
+        self.velocity = velocity + 1
+
 
 def ages(
-    step: Indices, latest: Int[Tensor, "n track"], longest: Int[Tensor, " age"]
-) -> Int[Tensor, "n track"]:
+    step: Indices, latest: Int[Array, "n track"], longest: Int[Array, " age"]
+) -> Int[Array, "n track"]:
     """Return the age of each track's last note, which started at step `latest`.
 
     `longest`: the most steps of each age but the last.
     """
-    return torch.bucketize(step[:, None] - latest, longest)
+    return number_below(step[:, None] - latest, longest)
 
 
 def profiles(sums: Profiles) -> Profiles:
@@ -190,6 +195,6 @@ def profiles(sums: Profiles) -> Profiles:
     >>> profiles(torch.tensor([[[3.0, 1], [2, 0], [4, 1], [6, 8]]])).tolist()
     [[[2.0, 1.0], [1.0, 0.0], [1.0, 0.25], [0.75, 1.0]]]
     """
-    now, bass, totals = sums.split([1, 1, 2], 1)
-    shares = totals / totals.amax(2, keepdim=True).clamp(min=1)
-    return torch.cat([now.clamp(max=2), bass.clamp(max=1), shares], 1)
+    now, bass, totals = sums[:, :1], sums[:, 1:2], sums[:, 2:]
+    shares = totals / at_least(largest(totals)[:, :, None], 1)
+    return joined([at_most(now, 2), at_most(bass, 1), shares])

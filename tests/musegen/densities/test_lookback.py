@@ -1,8 +1,10 @@
 """Looking back by hand, in an asymmetric piece of two rows with bars of three steps."""
 
+import numpy as np
 import pytest
 import torch
 
+from musegen.densities.growing import GrowingHistory
 from musegen.densities.lookback import (
     History,
     Layout,
@@ -47,11 +49,16 @@ def history() -> History:
     return history
 
 
+@pytest.fixture
+def growing(history: History) -> GrowingHistory:
+    return GrowingHistory.of(history)
+
+
 def at(*numbers: int) -> torch.Tensor:
     return torch.tensor(numbers)
 
 
-def nonzero(rows: torch.Tensor) -> dict[tuple[int, int], int]:
+def nonzero(rows: torch.Tensor | np.ndarray) -> dict[tuple[int, int], int]:
     return {(n, m): int(v) for n, row in enumerate(rows.tolist()) for m, v in enumerate(row) if v}
 
 
@@ -71,7 +78,7 @@ def test_the_bass_is_named_or_else_the_last_part_of_the_score():
 
 def test_patterns_of_cells_and_tracks(history: History):
     """At step 3: the bit 1 is one bar ago, step 0; at step 6 the bit 2 is two bars ago."""
-    found = history.cell_patterns(at(0, 0, 0, 1), at(3, 6, 6, 3), at(KIT, KIT, LOW, KIT))
+    found = history.pitch_patterns(at(0, 0, 0, 1), at(3, 6, 6, 3), at(KIT, KIT, LOW, KIT))
     assert nonzero(found) == {
         (0, 5): 1,
         (1, 5): 3,
@@ -96,7 +103,7 @@ def test_patterns_ahead_hold_notes_up_to_the_last_one_only(history: History):
 def test_what_remains_at_the_last_notes_step(history: History):
     _, last = note((0, 6, KIT, 5, 1, 6), (0, 6, KIT, 8, 1, 1), (0, 6, LOW, 0, 1, 1))
     here = history.track_patterns(at(0, 0, 0), last.step)
-    of_last = history.cell_patterns(at(0, 0, 0), last.step, last.track)
+    of_last = history.pitch_patterns(at(0, 0, 0), last.step, last.track)
     remaining = history.remaining_patterns(here, last, of_last)
     assert here.tolist() == [[3, 2, 2]] * 3
     assert remaining.tolist() == [[1, 2, 2], [0, 2, 2], [0, 2, 2]]
@@ -104,12 +111,13 @@ def test_what_remains_at_the_last_notes_step(history: History):
 
 def test_lengths_and_velocities_at_the_lags(history: History):
     at_lags = history.at_lags(at(6, 6, 4))
-    cells = history.lagged_cells(at(0, 0, 0), at_lags, at(KIT, LOW, LEAD))
-    lengths, velocities = lengths_and_velocities(cells[at(0, 1, 2), :, at(5, 1, 13)])
+    cells = history.lagged_cells(at(0, 0, 0), at_lags, at(KIT, LOW, LEAD), at(5, 1, 13))
+    lengths, velocities = lengths_and_velocities(cells)
     assert lengths.tolist() == [[1, 1], [0, 4], [6, 0]]
     assert velocities.tolist() == [[6, 7], [0, 2], [5, 0]]
-    cells = history.lagged_cells(at(1), history.at_lags(at(7)), at(LEAD))
-    assert nonzero(cells[0]) == {(0, 9): 5 * 128 + 127}
+    lagged = history.at_lags(at(7)).expand(14, -1)
+    cells = history.lagged_cells(at(*[1] * 14), lagged, at(*[LEAD] * 14), torch.arange(14))
+    assert nonzero(cells) == {(9, 0): 5 * 128 + 127}
 
 
 def test_what_a_track_has_used_before_a_step(history: History):
@@ -122,7 +130,7 @@ def test_what_a_track_has_used_before_a_step(history: History):
     assert nonzero(used) == {(0, 9): 1, (0, 13): 1, (2, 9): 1}
 
 
-def test_pitch_classes_that_sound(history: History):
+def test_pitch_classes_that_sound(history: History, growing: GrowingHistory):
     """Pitch 13 is of the class of 1; at step 1 the lead plays it while the bass sounds on."""
     nothing = torch.zeros(3, 24)
     held = history.classes_at(at(0, 0, 1), at(3, 1, 6), nothing)
@@ -136,7 +144,7 @@ def test_pitch_classes_that_sound(history: History):
     }
     started = torch.eye(24)[[1]] + torch.eye(24)[[13]]
     assert nonzero(history.classes_at(at(0), at(6), started)) == {(0, 1): 2, (0, 12 + 1): 1}
-    sounding = torch.stack([history.sums(at(0, 2), at(n, n))[0, 0] for n in range(9)])
+    sounding = np.stack([growing.sums(*np.array([[0, 2], [n, n]]))[0, 0] for n in range(9)])
     assert sounding[:, 1].tolist() == [1, 2, 2, 2, 1, 1, 2, 1, 1]
     assert sounding[:, 9].tolist() == [1, 1, 0, 0, 0, 0, 0, 0, 0]
     assert sounding[:, :12].sum() == 13 + 2, "drums sound in no class"
@@ -152,26 +160,48 @@ def test_sums_over_the_bar_before_and_over_all_before(history: History):
     assert earlier[0, :8, 1].tolist() == [0, 1, 3, 5, 7, 8, 9, 11]
 
 
-def test_sums_after_an_advance_are_those_of_known_pieces(history: History):
+def test_sums_after_an_advance_are_those_of_known_pieces(
+    history: History, growing: GrowingHistory
+):
     """From step 1 of the first piece; within the second one, beyond all that sounds."""
     bar, earlier = history.totals()
     for advance in range(8):
-        _, of_bar, passed = history.sums(at(1, 1), at(advance, advance))[0, :, :12]
+        sums = growing.sums(*np.array([[1, 1], [advance, advance]]))
+        _, of_bar, passed = torch.from_numpy(sums)[0, :, :12]
         assert torch.equal(of_bar, bar[0, 1 + advance])
         assert torch.equal(passed, earlier[0, 1 + advance] - earlier[0, 1])
-    now, of_bar, passed = history.sums(at(1, 3), at(8, 20))[1]
+    now, of_bar, passed = growing.sums(*np.array([[1, 3], [8, 20]]))[1]
     assert (now.sum(), of_bar.sum(), passed[9]) == (0, 0, 5)
+
+
+def arrays(note: Note) -> Note:
+    """Notes in numpy."""
+    return Note(*(column.numpy() for column in note.columns))
 
 
 def test_notes_one_by_one_are_on_the_same_grids(history: History):
     """They differ in what starts only; each row has one note at a time."""
-    appended = History(LAYOUT, 2, 9, torch.zeros(()))
+    appended = GrowingHistory(LAYOUT, 2, 9, torch.zeros(()))
     for first, second in zip(PIECE[:7], [PIECE[7]] * 7, strict=True):
-        appended.append(at(0, 1), note((0, *first[1:]), (1, *second[1:]))[1])
-    for name in ("cells", "patterns", "first"):
-        assert torch.equal(getattr(appended, name), getattr(history, name))
-    assert torch.equal(appended.sounding[0], history.sounding[0])
-    assert torch.equal(appended.sounding[1], 7 * history.sounding[1])
+        new = note((0, *first[1:]), (1, *second[1:]))[1]
+        appended.append(np.array([0, 1]), arrays(new))
+    for name in ("cells", "pitches", "tracks", "first"):
+        assert np.array_equal(getattr(appended, name), getattr(history, name))
+    assert np.array_equal(appended.sounding[0], history.sounding[0])
+    assert np.array_equal(appended.sounding[1], 7 * history.sounding[1])
+
+
+def test_what_is_asked_in_numpy_is_answered_as_in_torch(history: History, growing: GrowingHistory):
+    """The same look-ups; the windows ahead and the largest sets of lags are found otherwise."""
+    row, (_, last) = at(0, 0, 1), note((0, 3, KIT, 8, 1, 1), (0, 6, LOW, 1, 3, 4), PIECE[7])
+    here = history.track_patterns(row, last.step)
+    of_last = history.pitch_patterns(row, last.step, last.track)
+    rows, lasts = row.numpy(), arrays(last)
+    assert np.array_equal(growing.patterns_ahead(rows, lasts), history.patterns_ahead(row, last))
+    remaining = growing.remaining_patterns(here.numpy(), lasts, of_last.numpy())
+    assert np.array_equal(remaining, history.remaining_patterns(here, last, of_last))
+    classes = growing.class_patterns(rows, growing.at_lags(lasts.step))
+    assert np.array_equal(classes, history.class_patterns(row, history.at_lags(last.step)))
 
 
 def test_ages_of_tracks(history: History):
@@ -180,10 +210,22 @@ def test_ages_of_tracks(history: History):
     assert found.tolist() == [[3, 0, 0, 1, 1, 2]]
 
 
-def test_rows_that_are_kept_look_back_at_their_own_notes(history: History):
-    history.keep(at(1))
-    assert history.cell_patterns(at(0), at(7), at(LEAD))[0, 9] == 1
-    assert history.classes_at(at(0), at(6), torch.zeros(1, 24))[0, 9] == 1
+def test_rows_that_are_kept_look_back_at_their_own_notes(growing: GrowingHistory):
+    """Notes that are laid on them afterwards sound as well."""
+    growing.keep(np.array([1]))
+    row, six = np.array([0]), np.array([6])
+    assert growing.pitch_patterns(row, np.array([7]), np.array([LEAD]))[0, 9] == 1
+    assert nonzero(growing.sums(six, row)[:, 0]) == {(0, 9): 1}
+    growing.append(row, arrays(note((0, 6, LOW, 2, 2, 9))[1]))
+    assert nonzero(growing.sums(six, row)[:, 0]) == {(0, 9): 1, (0, 2): 1, (0, 12 + 2): 1}
+    assert growing.patterns_ahead(row, arrays(note((0, 6, LOW, 2, 2, 9))[1]))[0, 3, LOW] == 1
+
+
+def test_a_row_in_anothers_place_has_its_notes(growing: GrowingHistory):
+    growing.replace(np.array([0]), np.array([1]))
+    for name in ("cells", "pitches", "tracks", "sounding", "first"):
+        grid = getattr(growing, name)
+        assert np.array_equal(grid[0], grid[1]) and grid[0].any()
 
 
 def test_facts_follow_from_what_is_chosen(history: History):
@@ -193,7 +235,7 @@ def test_facts_follow_from_what_is_chosen(history: History):
     sums = torch.zeros(1, 4, 12)
     sums[0, :, 1] = torch.tensor([3.0, 2.0, 4.0, 10.0])
     sums[0, 3, 9] = 2.0
-    patterns = history.cell_patterns(row, last.step, last.track)
+    patterns = history.pitch_patterns(row, last.step, last.track)
     new = NextNote(
         history, row, last, patterns, latest, lambda advance: sums, lambda place: 7 * place
     )

@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,12 +11,14 @@ from torch import Tensor, nn
 from core.densities.recurrent import RecurrentState
 from musegen.densities import lookback, lookback_heads, lookback_likelihood
 from musegen.densities.lookback import Note
+from musegen.densities.lookback_heads import HiddenOutputs
 from musegen.densities.lookback_likelihood import Likelihood, to_playing_order
 from musegen.densities.lookback_network import LookbackConfig, Nucleus
 from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.lookback_sampler import Sampler
 from musegen.densities.next_note import Attribute, NextNote
-from musegen.densities.note_sequences import Indices, NoteRows, cut_overlaps
+from musegen.densities.note_by_note import ATTRIBUTES, KNOWN_FROM, HeadSteps, steps_of
+from musegen.densities.note_sequences import NoteRows, cut_overlaps
 from musegen.roll import Grid
 from musegen.tracks import LAKH, Track
 
@@ -73,13 +76,14 @@ class Replay(Sampler):
         self.ended = torch.zeros(len(x), dtype=torch.bool)
         self.total = torch.zeros(len(x), dtype=torch.double)
 
-    def _sample(self, attribute: Attribute, logits: Tensor) -> Indices:
+    def _sample(self, attribute: Attribute, logits: np.ndarray) -> np.ndarray:
         """Return the given attribute; after the last note, an advance beyond the end."""
-        log_probs, place = logits.log_softmax(1), (self.rows, len(self.sampled))
+        log_probs = torch.from_numpy(logits).log_softmax(1)
+        place = (torch.from_numpy(self.rows), len(self.sampled))
         note, is_note = self.given[place], self.is_note[place]
         length = note.length.clamp(min=1)
         values = {
-            "advance": torch.where(is_note, note.step - self.last.step, 0),
+            "advance": torch.where(is_note, note.step - torch.from_numpy(self.last.step), 0),
             "track": note.track,
             "pitch": note.pitch,
             "length": length - 1,
@@ -88,17 +92,17 @@ class Replay(Sampler):
         log_prob = log_probs.gather(1, values[attribute].clamp(0, logits.shape[1] - 1)[:, None])
         log_prob = log_prob[:, 0]
         if attribute == "advance":
-            self.unfinished = is_note
+            self.unfinished = is_note.numpy()
             log_prob = self._log_prob_of_advance(log_probs, values[attribute], is_note)
         if attribute == "length":
             cut = torch.nonzero(note.step + length == self.steps)[:, 0]
             log_prob = lookback_likelihood._of_length(log_probs, length, cut)
         counts = is_note if attribute != "advance" else torch.ones_like(is_note)
         self.total[self.rows] += log_prob * counts
-        return values[attribute]
+        return values[attribute].numpy()
 
     def _log_prob_of_advance(self, log_probs: Tensor, advance: Tensor, is_note: Tensor) -> Tensor:
-        heads, left = self.density.heads, self.steps - self.last.step
+        heads, left = self.density.heads, self.steps - torch.from_numpy(self.last.step)
         of_end = heads.log_prob_of_later(log_probs, left) * ~self.ended[self.rows]
         self.ended[self.rows] |= ~is_note
         return torch.where(is_note, heads.log_prob_of_advance(log_probs, advance), of_end)
@@ -231,6 +235,12 @@ def last_layer(head: nn.Module) -> nn.Linear:
     return last
 
 
+def logits_of(model: LookbackDensity, attribute: str, hidden: Tensor, known: NextNote) -> Tensor:
+    """The logits of an attribute of known notes."""
+    outputs = getattr(model.heads, attribute)(hidden)
+    return getattr(model.heads.gates, f"{attribute}_logits")(outputs, known)
+
+
 def test_gates_are_those_of_transposed_music():
     """Without a logit of each absolute pitch, the logits move along with the notes."""
     model = density(grid=Grid(steps_per_beat=2, beats_per_bar=2, lowest_pitch=40, pitches=30))
@@ -243,12 +253,12 @@ def test_gates_are_those_of_transposed_music():
     higher[..., 2] += 5 * ((x[..., 0] >= 0) & (x[..., 1] != 1))
     known = [Likelihood(model, one).known_notes() for one in (x, higher)]
     hidden = torch.randn(len(known[0].row), 16, dtype=torch.double)
-    here, there = (model.heads.pitch_logits(hidden, one) for one in known)
+    here, there = (logits_of(model, "pitch", hidden, one) for one in known)
     melodic = known[0].track > 0
     assert melodic.sum() > 20
     torch.testing.assert_close(there[melodic, 5:], here[melodic, :-5])
     assert here[melodic].std() > 0.1
-    others = [model.heads.length_logits(hidden, one) for one in known]
+    others = [logits_of(model, "length", hidden, one) for one in known]
     torch.testing.assert_close(*others)
 
 
@@ -257,13 +267,13 @@ def test_what_stood_at_no_lag_has_no_gate():
     model = density()
     known = Likelihood(model, pieces(model, 2)).known_notes()
     hidden = torch.randn(len(known.row), 16, dtype=torch.double)
-    logits = [model.heads.pitch_logits(hidden, known)]
+    logits = [logits_of(model, "pitch", hidden, known)]
     gates = slice(17 + 49, 17 + 49 + 16)
     last = last_layer(model.heads.pitch)
     last.bias.data[gates] += 3.0
-    logits.append(model.heads.pitch_logits(hidden, known))
+    logits.append(logits_of(model, "pitch", hidden, known))
     last.bias.data[gates.start + 2] += 2.0  # of two bars ago
-    logits.append(model.heads.pitch_logits(hidden, known))
+    logits.append(logits_of(model, "pitch", hidden, known))
     torch.testing.assert_close(logits[0], logits[1])
     changed = (logits[2] - logits[1]).masked_fill(logits[1] < -1e8, 0)
     expected = ((known.patterns == 2) & (logits[1] > -1e8)).double() * 2
@@ -277,14 +287,15 @@ def test_what_a_track_has_used_has_a_logit_of_its_own():
     known = Likelihood(model, pieces(model, 2)).known_notes()
     hidden = torch.randn(len(known.row), 16, dtype=torch.double)
     cases = [
-        (model.heads.pitch, model.heads.pitch_logits, 17 + 49 + 16, known.used_pitches),
-        (model.heads.velocity, model.heads.velocity_logits, 127 + 7, known.used_velocities[:, 1:]),
+        ("pitch", 17 + 49 + 16, known.used_pitches),
+        ("velocity", 127 + 7, known.used_velocities[:, 1:]),
     ]
-    for head, logits, place, used in cases:
-        before = logits(hidden, known)
-        last_layer(head).bias.data[place] += 3.0
+    for attribute, place, used in cases:
+        before = logits_of(model, attribute, hidden, known)
+        last_layer(getattr(model.heads, attribute)).bias.data[place] += 3.0
         legal = before > -1e8
-        changed = (logits(hidden, known) - before).masked_fill(~legal, 0)
+        changed = logits_of(model, attribute, hidden, known) - before
+        changed = changed.masked_fill(~legal, 0)
         torch.testing.assert_close(changed, 3 * (used & legal).double())
         assert 0.01 < used.double().mean() < 0.99
 
@@ -305,7 +316,7 @@ def test_gates_point_at_velocities():
         nn.init.zeros_(parameter)
     last.bias.data[127:] = torch.tensor([1.0, 2, 4, 8, 16, 0])
     hidden = torch.zeros(5, 16, dtype=torch.double)
-    logits = model.heads.velocity_logits(hidden, known)
+    logits = logits_of(model, "velocity", hidden, known)
     pointed = [{n + 1: int(v) for n, v in enumerate(row) if v} for row in logits.tolist()]
     assert pointed == [
         {},
@@ -356,6 +367,7 @@ def test_a_song_depends_on_how_it_is_sampled():
 
 
 @pytest.mark.parametrize("attribute", ["track", "pitch", "length", "velocity"])
+@torch.no_grad()
 def test_each_attribute_is_sampled_from_its_own_nucleus(attribute: str):
     """First notes: where only the likeliest choice of one attribute is left, it is certain."""
     nucleus = Nucleus.model_validate({**WHOLE.model_dump(), "advance": 1e-6, attribute: 1e-6})
@@ -365,7 +377,7 @@ def test_each_attribute_is_sampled_from_its_own_nucleus(attribute: str):
     torch.manual_seed(2)
     note = Sampler(model, 300, 40)._sample_next().note
     names = ("track", "pitch", "length", "velocity")
-    certain = {name: len(getattr(note, name).unique()) == 1 for name in names}
+    certain = {name: len(np.unique(getattr(note, name))) == 1 for name in names}
     assert certain == {name: name == attribute for name in names}
 
 
@@ -429,23 +441,44 @@ def test_lakh_is_played_drums_first_then_the_bass():
     assert is_note.tolist() == [[True, True, True, False]]
 
 
-def test_a_sampler_reads_the_same_weights_by_columns():
-    model = density(layers=2)
-    copied = dict(Sampler(model, 3, 40).density.named_parameters())
-    for name, parameter in model.named_parameters():
-        assert torch.equal(copied[name], parameter), name
-        assert parameter.is_contiguous(), "the model itself is as it was"
-    assert copied["body.gru.weight_hh_l1"].T.is_contiguous()
-    assert copied["heads.pitch.layers.0.weight"].T.is_contiguous()
+@pytest.mark.parametrize("body", ["gru", "transformer"])
+def test_what_is_multiplied_out_is_the_network(body: str):
+    """Hidden states and outputs of the heads, of notes that are read one by one."""
+    model = density(body=body, layers=2)
+    likelihood = Likelihood(model, pieces(model, 1, 0.05))
+    known = likelihood.known_notes()
+    read = likelihood.embedded(known)
+    steps, heads = steps_of(model), HeadSteps(model.heads)
+    with torch.no_grad():
+        hidden, caches = model.body(read), model.body.caches()
+        taken = steps.taken(read[0]) + steps.bias
+        one_by_one = torch.cat([steps(taken[n : n + 1], caches) for n in range(len(taken))])
+        torch.testing.assert_close(one_by_one, hidden[0])
+        before = hidden[likelihood.row, likelihood.position]
+        at_once, outputs = HiddenOutputs(model.heads, before), heads(before)
+        facts = {
+            "advance": known.own_advance,
+            "in_bar": known.step % 4,
+            "track": known.track * 16 + known.track_pattern,
+            "profiles": known.profiles.flatten(1),
+            "pitch": known.place,
+            "pattern": known.pattern,
+            "length": known.length,
+        }
+        for attribute in ATTRIBUTES:
+            for fact in [fact for fact, first in KNOWN_FROM.items() if first == attribute]:
+                at_once.know(fact, facts[fact])
+                outputs.know(fact, facts[fact].numpy())
+            pairs = zip(at_once.of(attribute), outputs.of(attribute), strict=True)
+            for expected, found in pairs:
+                torch.testing.assert_close(torch.from_numpy(found), expected)
 
 
-def test_a_state_of_one_position_after_another_is_that_of_all():
-    """Two layers, whose cells go on alone from the second position."""
-    body = density(layers=2).body
-    x = torch.randn(3, 7, 16, dtype=torch.double)
-    caches = body.caches()
-    steps = [body(x[:, n : n + 1], caches) for n in range(7)]
-    torch.testing.assert_close(torch.cat(steps, 1), body(x))
+def test_gates_are_relative_to_what_stands_at_no_lag():
+    model = density()
+    _, _, gates = model.heads.advance(torch.randn(3, 16, dtype=torch.double))
+    by_pattern = gates.view(3, 6, 16)  # [n group pattern]
+    assert by_pattern[:, :, 0].eq(0).all() and by_pattern[:, :, 1:].ne(0).all()
 
 
 def test_samples_need_no_inference_mode():

@@ -1,0 +1,144 @@
+"""Arrays of torch or of numpy: what the features of notes are computed with, in either.
+
+The likelihood of known notes is computed by torch, all of them at once. Notes that are sampled
+come one by one: there numpy's small operations cost a third of torch's. The operators are the
+same; what is not is here.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    Array: TypeAlias = Any
+else:
+    Array = Tensor | np.ndarray
+
+Indices = Int[Array, " n"]
+
+FEW = 16
+"""Sums up to which numpy takes less time than torch, which starts slowly."""
+
+
+def numbers_to(count: int, like: Array) -> Int[Array, " number"]:
+    """Return 0, 1 .. count - 1, of the kind of `like`."""
+    if isinstance(like, Tensor):
+        return torch.arange(count, device=like.device)
+    return np.arange(count)
+
+
+def where(condition: Bool[Array, "..."], one: Array | int, other: Array | int) -> Array:
+    """Return `one` where the condition is true, and the other elsewhere."""
+    choose: Any = torch.where if isinstance(condition, Tensor) else np.where
+    return choose(condition, one, other)
+
+
+def at_most(x: Array, most: int) -> Array:
+    """Return numbers that are no more than `most`."""
+    return x.clamp(max=most) if isinstance(x, Tensor) else np.minimum(x, most)
+
+
+def at_least(x: Array, least: int) -> Array:
+    """Return numbers that are no less than `least`."""
+    return x.clamp(min=least) if isinstance(x, Tensor) else np.maximum(x, least)
+
+
+def columns_of(parts: Sequence[Indices]) -> Int[Array, "n column"]:
+    """Return each part as a column."""
+    if isinstance(parts[0], Tensor):
+        return torch.stack([*parts], 1)
+    return np.concatenate(parts).reshape(len(parts), -1).T
+
+
+def joined(parts: Sequence[Array]) -> Array:
+    """Join parts along their second axis, one beside the other."""
+    if isinstance(parts[0], Tensor):
+        return torch.cat([*parts], 1)
+    return np.concatenate(parts, 1)
+
+
+def take(x: Array, index: Int[Array, "n choice"]) -> Array:
+    """Return x[n, index[n, choice]].
+
+    >>> take(np.array([[5, 6, 7], [8, 9, 10]]), np.array([[2, 0], [1, 1]])).tolist()
+    [[7, 5], [9, 9]]
+    """
+    if isinstance(x, Tensor):
+        return x.gather(1, index.long())
+    return x[_lines(len(x)), index]
+
+
+@lru_cache
+def _lines(count: int) -> Int[np.ndarray, "n 1"]:
+    return np.arange(count)[:, None]
+
+
+def added_at(x: Float[Array, "n choice"], index: Array, values: Array) -> Float[Array, "n choice"]:
+    """Return x with each value added at its index of the row; some may be the same.
+
+    >>> added_at(np.zeros((1, 3)), np.array([[2, 0, 2]]), np.array([[1.0, 4.0, 2.0]])).tolist()
+    [[4.0, 0.0, 3.0]]
+    """
+    if isinstance(x, Tensor):
+        return x.scatter_add(1, index.long(), values)
+    x = x.copy()
+    np.add.at(x, (_lines(len(x)), index), values)
+    return x
+
+
+def with_zero(x: Array, first: bool = False) -> Array:
+    """Return x with a further choice of 0, the first or the last one."""
+    if isinstance(x, Tensor):
+        return F.pad(x, (1, 0) if first else (0, 1))
+    zero = np.zeros((len(x), 1), x.dtype)
+    return np.concatenate([zero, x] if first else [x, zero], 1)
+
+
+def sum_of_rows(table: Float[Tensor, "row width"], index: Int[Array, "n part"]) -> Tensor:
+    """Return the sum of n times several rows of a table, [n width]."""
+    if isinstance(index, Tensor):
+        return F.embedding_bag(index, table, mode="sum")
+    if len(index) > FEW:
+        return F.embedding_bag(torch.from_numpy(index), table, mode="sum")
+    return torch.from_numpy(np.add.reduce(view(table)[index], 1))
+
+
+def whole(x: Array) -> Int[Array, "..."]:
+    """Return numbers as integers of 64 bits, without what is behind the point."""
+    return x.long() if isinstance(x, Tensor) else x.astype(np.int64)
+
+
+def number_below(x: Array, limits: Int[Array, " limit"]) -> Array:
+    """Return how many of ascending limits are less than each of x.
+
+    >>> number_below(np.array([3, 4, 5, 9]), np.array([4, 8])).tolist()
+    [0, 0, 1, 2]
+    """
+    return torch.bucketize(x, limits) if isinstance(x, Tensor) else limits.searchsorted(x)
+
+
+def largest(x: Array) -> Array:
+    """Return the maximum over the last axis."""
+    return x.amax(-1) if isinstance(x, Tensor) else x.max(-1)
+
+
+def any_bits(sets: Int[Array, "n choice"], bits: Int[Array, " bit"]) -> Indices:
+    """Return the bits that any of the sets has.
+
+    >>> any_bits(np.array([[1, 4, 5, 0]]), np.array([1, 2, 4])).tolist()
+    [5]
+    """
+    if isinstance(sets, Tensor):
+        return (sets[:, :, None] & bits).amax(1).sum(1)
+    return np.bitwise_or.reduce(sets, 1)
+
+
+def view(x: Tensor) -> np.ndarray:
+    """Return a tensor as an array of numpy that shares its memory."""
+    return x.detach().numpy()

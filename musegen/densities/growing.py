@@ -1,0 +1,109 @@
+"""Histories that grow by one note of each piece at a time, in numpy."""
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int8
+from numpy.lib.stride_tricks import sliding_window_view
+from torch import Tensor
+
+from musegen.densities.arrays import Indices, at_most, columns_of, view
+from musegen.densities.lookback import History, Layout, Note, coded
+from musegen.networks.states import OCTAVE
+
+GRIDS = ("cells", "pitches", "tracks", "sounding", "first")
+"""Grids of a growing history, with a row for each piece."""
+
+
+class GrowingHistory(History):
+    """Pieces that are sampled: the same grids in numpy, where a note of each is appended.
+
+    Of their steps nothing is known but what is before the next note, so there are no `starts`.
+    """
+
+    def __init__(self, layout: Layout, batch: int, steps: int, like: Tensor):
+        super().__init__(layout, batch, steps, like)
+        self._summed = self._windows().to(like)
+        self._kinds = torch.tensor([0, OCTAVE])
+        self._share(self)
+
+    @classmethod
+    def of(cls, known: History) -> "GrowingHistory":
+        """Return known pieces, which go on."""
+        steps = known.cells.shape[1] - known.before
+        history = cls(known.layout, len(known.row), steps, known.sounding.cpu())
+        history._share(known)
+        return history
+
+    def _share(self, other: History) -> None:
+        """Take over all that is computed in torch, as arrays in the same memory."""
+        for name, value in vars(other).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, view(value.cpu()))
+        self._lay_windows()
+
+    def _lay_windows(self) -> None:
+        """Let windows lie on the grids, as views: on what sounds from each step on, and around
+        it, [row classes step within], and on the tracks ahead of it, [row step ahead]."""
+        spans = (self.layout.longest, self._within)
+        self._spans, self._around = (
+            sliding_window_view(self.sounding, span, 2, writeable=True) for span in spans
+        )
+        tracks, advances = self.layout.tracks, self.layout.advances
+        ahead = self.tracks.reshape(len(self.tracks), -1)  # [row step*track]
+        self._ahead = sliding_window_view(ahead, advances * tracks, 1)[:, ::tracks]
+
+    def _tracks_ahead(self, row: Indices, step: Indices) -> Int8[np.ndarray, "n advance track"]:
+        ahead = self._ahead[row, step]
+        return ahead.reshape(len(ahead), -1, self.layout.tracks)  # [n advance track]
+
+    def _windows(self) -> Bool[Tensor, "advance sum within"]:
+        """Return what is summed for each advance, of the steps from a bar before the last note.
+
+        The step itself, the bar before it, and what has passed since the last note.
+        """
+        bar, within = self.layout.bar, torch.arange(self._within)
+        here = torch.arange(self._within + 1)[:, None] + bar
+        passed = within < here
+        sums = (within == here, (here - bar <= within) & passed, (bar <= within) & passed)
+        return torch.stack(sums, 1)
+
+    @property
+    def _within(self) -> int:
+        """Return the steps from a bar before a note to its longest end: nothing sounds beyond."""
+        return self.layout.bar + self.layout.longest
+
+    def keep(self, rows: Indices) -> None:
+        """Take these pieces of the batch, one perhaps several times."""
+        self.row = np.arange(len(rows))
+        for name in GRIDS:
+            setattr(self, name, getattr(self, name)[rows])
+        self._lay_windows()
+
+    def replace(self, rows: Indices, others: Indices) -> None:
+        """Put other pieces of the batch in the places of these."""
+        for name in GRIDS:
+            grid = getattr(self, name)
+            grid[rows] = grid[others]
+
+    def append(self, row: Indices, note: Note) -> None:
+        """Lay one note of each of these rows on the grids, not before its last one."""
+        step, track, pitch = note.step, note.track, note.pitch
+        at = step + self.before
+        self.cells[row, at, track, pitch] = coded(note)
+        row, track, step, pitch, at = (x[:, None] for x in (row, track, step, pitch, at))
+        lagged = step + self.lags
+        self.tracks[row, lagged, track] |= self.bits
+        self.pitches[row, lagged, track, pitch] |= self.bits
+        values = row, track, columns_of((note.pitch, note.velocity + self.layout.pitches))
+        self.first[values] = np.minimum(self.first[values], step)
+        classes = pitch % OCTAVE + self._kinds
+        self._spans[row, classes, at] += self._counted[note.track, note.length]
+
+    def sums(self, last: Indices, advance: Indices) -> Float[np.ndarray, "row sum classes"]:
+        """Return what sounds in each row where one is, `advance` steps after the step `last`.
+
+        First there, then summed over the bar before, and over the steps from `last` on.
+        """
+        around = self._around[self.row, :, last + (self.before - self.layout.bar)]
+        summed = self._summed[at_most(advance, self._within)]
+        return summed @ around.swapaxes(1, 2)  # [row sum classes]

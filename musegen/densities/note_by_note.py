@@ -1,0 +1,166 @@
+"""The lookback network for one note after another, with what is linear multiplied out.
+
+Between a note and the gates of the recurrent body, and between the attributes and the first layer
+of a head, there are sums of embeddings and a matrix W alone. W (h + sum e) = W h + sum W e: the
+products with the embeddings are computed once, and that with the hidden state for all heads.
+
+The units of a head are x Phi(x) = s u (1 + erf u) with x = u / s, s = 1 / sqrt(2) (Hendrycks and
+Gimpel, 2016): s is multiplied into the matrices before and after them.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from core.densities.recurrent import CausalGRU, RecurrentSteps
+from core.densities.transformer import CausalTransformer, KVCache
+from musegen.densities.arrays import view
+from musegen.densities.lookback_gates import Gates
+from musegen.densities.lookback_heads import Head, Hidden, LookbackHeads
+from musegen.densities.lookback_network import LookbackNetwork
+from musegen.densities.next_note import Attribute
+
+ATTRIBUTES: tuple[Attribute, ...] = get_args(Attribute)
+
+SCALE = math.sqrt(0.5)
+
+KNOWN_FROM: dict[str, Attribute] = {
+    "advance": "track",
+    "in_bar": "track",
+    "track": "pitch",
+    "profiles": "pitch",
+    "pitch": "length",
+    "pattern": "length",
+    "length": "velocity",
+}
+"""The first head that knows of each fact; the later ones do as well."""
+
+
+class TransformerSteps:
+    """A causal transformer for one position after another."""
+
+    def __init__(self, body: CausalTransformer):
+        self.body, self.bias = body, body.last.bias.new_zeros(())
+
+    def taken(self, x: Tensor) -> Tensor:
+        """Return what the body takes of embedded positions, the bias aside: all."""
+        return x
+
+    def __call__(self, taken: Tensor, caches: list[KVCache]) -> Tensor:
+        """Go on by one position, [batch width]."""
+        return self.body(taken[:, None], caches)[:, 0]
+
+
+def steps_of(density: LookbackNetwork) -> RecurrentSteps | TransformerSteps:
+    """Return the body for one note after another."""
+    body = density.body
+    return RecurrentSteps(body) if isinstance(body, CausalGRU) else TransformerSteps(body)
+
+
+class HeadSteps:
+    """The heads, their first layers multiplied out.
+
+    `after`: where the first layers begin that know of a fact, and what it adds to them.
+    """
+
+    def __init__(self, heads: LookbackHeads):
+        layers = [getattr(heads, name).layers for name in ATTRIBUTES]
+        self.first = SCALE * torch.cat([first.weight for first, *_ in layers]).T.contiguous()
+        self.bias = SCALE * torch.cat([first.bias for first, *_ in layers])
+        self.last = [_parts_of(getattr(heads, name)) for name in ATTRIBUTES]
+        self.width = len(self.first)
+        self.parts = [_slices(getattr(heads, name).sizes) for name in ATTRIBUTES]
+        self.after = {
+            fact: self._after(getattr(heads, f"embed_{fact}"), self.width * ATTRIBUTES.index(name))
+            for fact, name in KNOWN_FROM.items()
+            if getattr(heads, f"embed_{fact}") is not None
+        }
+
+    def _after(self, embedding: torch.nn.Module, begin: int) -> tuple[int, np.ndarray]:
+        weight = embedding.weight
+        if isinstance(embedding, torch.nn.Linear):
+            self.bias[begin:] += embedding.bias @ self.first[:, begin:]
+            weight = weight.T
+        return begin, view(weight @ self.first[:, begin:])
+
+    def __call__(self, hidden: Hidden) -> "NoteOutputs":
+        """Return the outputs of the heads for the next notes."""
+        firsts = torch.addmm(self.bias, hidden, self.first)
+        return NoteOutputs(self, firsts, firsts.numpy())
+
+    def outputs(self, number: int, of: Float[Tensor, "n width"]) -> list[np.ndarray]:
+        """Return the parts of the output of a head, whose first layer is `of`."""
+        weight, bias = self.last[number]
+        units = torch.addcmul(of, of, torch.erf(of))
+        output = torch.addmm(bias, units, weight).numpy()
+        return [output[:, part] for part in self.parts[number]]
+
+
+@dataclass
+class NoteOutputs:
+    """Outputs of the heads: what is known is added to the first layers, [n attribute*width].
+
+    `shared`: the same in numpy.
+    """
+
+    heads: HeadSteps
+    firsts: Float[Tensor, "n attributes"]
+    shared: Float[np.ndarray, "n attributes"]
+
+    def of(self, attribute: Attribute) -> list[np.ndarray]:
+        """Return the parts of a head's output."""
+        number, width = ATTRIBUTES.index(attribute), self.heads.width
+        return self.heads.outputs(number, self.firsts[:, number * width : (number + 1) * width])
+
+    def know(self, fact: str, value: np.ndarray) -> None:
+        """Let the heads that follow know a fact."""
+        begin, added = self.heads.after[fact]
+        if value.ndim == 1:
+            firsts = self.shared[:, begin:]
+            firsts += added[value]
+        else:
+            self.firsts[:, begin:].addmm_(torch.from_numpy(value), torch.from_numpy(added))
+
+    def tracks_ahead(
+        self, advance: Int[np.ndarray, "n ahead"], in_bar: Int[np.ndarray, " each"]
+    ) -> list[np.ndarray]:
+        """Return the parts of the track's head at each advance, [n*ahead ..]."""
+        width = self.heads.width
+        of_advance, of_bar = (
+            self.heads.after[name][1][:, :width] for name in ("advance", "in_bar")
+        )
+        track = self.shared[:, None, width : 2 * width] + of_advance[advance]
+        track = track.reshape(-1, width) + of_bar[in_bar]  # [n*ahead width]
+        return self.heads.outputs(ATTRIBUTES.index("track"), torch.from_numpy(track))
+
+
+def gates_of(heads: LookbackHeads) -> Gates:
+    """Return the gates for notes that are sampled."""
+    gates = heads.gates
+    places = (gates.in_bar, gates.gate, gates.age, gates.interval, gates.turned, gates.pitch_class)
+    return Gates(gates.layout, gates.harmony, *map(view, places))
+
+
+def _slices(sizes: list[int]) -> list[slice]:
+    """Return where parts of these sizes are.
+
+    >>> _slices([2, 3])
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
+    ends = np.cumsum([0, *sizes]).tolist()
+    return [slice(begin, end) for begin, end in pairwise(ends)]
+
+
+def _parts_of(head: Head) -> tuple[Float[Tensor, "width output"], Float[Tensor, " output"]]:
+    """Return the last layer of a head, as a map to its parts, by columns."""
+    last = head.layers[2]
+    weight, bias = (
+        torch.cat(head.parts(linear), 1) for linear in (last.weight.T, last.bias[None])
+    )
+    return SCALE * weight.contiguous(), bias[0]
