@@ -282,7 +282,7 @@ class Video(Domain):
         """Write clips in the formats of `to`."""
         from videogen.files.clip import to_frames
         from videogen.files.label import Label
-        from videogen.files.render import ClipOutput, write_clip
+        from videogen.rendering.output import ClipOutput, write_clip
 
         output = to if isinstance(to, ClipOutput) else ClipOutput(to.folder)
         for number, (title, frames) in enumerate(zip(titles, to_frames(items), strict=True)):
@@ -293,7 +293,7 @@ class Video(Domain):
 
     def show(self, model: "Model", items: Clips, titles: Sequence[str], path: Path) -> None:
         """Draw the filmstrips of clips."""
-        from videogen.files.picture import draw_grid
+        from videogen.rendering.filmstrip import draw_grid
 
         draw_grid(items, titles, path)
 

@@ -11,12 +11,12 @@ from jaxtyping import Float
 from core.app.label import origin
 from core.errors import ConfigError
 from videogen.files.clip import Frames, Sound
-from videogen.files.film import cut_frames, cut_sound, stretched
 from videogen.files.label import Label
-from videogen.files.picture import COLUMNS, draw_rows, evenly_spaced
-from videogen.files.render import TAGGED, ClipOutput, write_clip
 from videogen.model import Model
-from videogen.take import Take
+from videogen.rendering.film import cut_frames, cut_sound, stretched
+from videogen.rendering.filmstrip import COLUMNS, draw_rows, evenly_spaced
+from videogen.rendering.output import TAGGED, ClipOutput, write_clip
+from videogen.rendering.take import Take
 
 
 def format_of(path: Path) -> tuple[str, ...]:
