@@ -362,7 +362,13 @@ class Model(CoreModel):
             captions = self.domain.data_of(self).captions_in_training(MOST_CAPTIONS)
         if not captions or "condition" not in self.networks:
             return None
-        return Familiarity(captions, self._conditions)
+        return Familiarity(captions, self._conditions, self._clauses_of)
+
+    def _clauses_of(self, caption: str) -> list[str]:
+        """Return the parts of a caption that the model reads apart."""
+        if self.captions.clauses == 1:
+            return [caption]
+        return [" ".join(words) for words in self.captions.clauses_of(caption)]
 
     @torch.no_grad()
     def _conditions(self, captions: Sequence[str]) -> Condition:
@@ -440,9 +446,15 @@ class Model(CoreModel):
             raise UserError(f"{path}: {error.detail}") from error
         return to_clips(frames[:1][None])[0, :, 0]
 
-    def _continuation(self) -> Continuation:
+    @property
+    def has_clock(self) -> bool:
+        """True for a model that generates clips of any length and rate."""
         decoder = dict(self.networks.items()).get("decoder")
-        if not isinstance(decoder, Decoder) or "prior" not in self.networks:
+        return isinstance(decoder, Decoder) and "prior" in self.networks
+
+    def _continuation(self) -> Continuation:
+        decoder = self.networks["decoder"] if self.has_clock else None
+        if not isinstance(decoder, Decoder):
             raise UserError(
                 f"{self.name} has no clock: it generates clips of {self.spec.frames} frames, "
                 f"{self.spec.frames_per_second:g} a second, alone; models with a gist, such as "

@@ -27,6 +27,16 @@ def format_of(path: Path) -> tuple[str, ...]:
     return (kind,)
 
 
+def scene(model: Model, caption: str, seed: int, frames: int) -> Frames:
+    """Sample the clip of a sentence, slower or faster, in some number of frames.
+
+    They are moments of the model's own clock, where it has one, else its frames repeated.
+    """
+    if not model.has_clock:
+        return stretched(Take(caption, seed).shoot(model), frames)
+    return Take(caption, seed, frames, frames / model.spec.seconds).shoot(model)
+
+
 @dataclass(frozen=True)
 class Reel:
     """The sentences of a film, and the times at which its scenes begin, its end included.
@@ -51,7 +61,7 @@ class Reel:
         scenes = []
         counts = cut_frames(self.cut_seconds, self.frames_per_second)
         for number, (caption, count) in enumerate(zip(self.captions, counts, strict=True)):
-            scenes.append(stretched(Take(caption, self.seed + number).shoot(model), count))
+            scenes.append(scene(model, caption, self.seed + number, count))
             tick(number + 1, len(counts))
         return scenes
 
