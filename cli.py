@@ -164,10 +164,10 @@ def reel(
     pianoreel reel "a dog runs" "a cat sleeps" --run runs/mine --bars-per-clip 2 --to film.mp4
     """
     from musegen.soundtrack import BAR_SECONDS, compose_bars
-    from videogen.files.enlargement import Enlargement
-    from videogen.files.render import ClipOutput
     from videogen.model import Model
-    from videogen.reel import Reel, format_of
+    from videogen.rendering.enlargement import Enlargement
+    from videogen.rendering.output import ClipOutput
+    from videogen.rendering.reel import Reel, format_of
 
     where = ClipOutput(to.parent, format_of(to), Enlargement(scale, resize), overwrite=overwrite)
     model = Model.load(run, device)

@@ -211,6 +211,7 @@ WINGS = {
         "networks": {"networks", "files"},
         "data": {"data", "files", "networks.text"},  # the vocabulary of its captions
         "shapes": {"shapes", "files"},
+        "rendering": {"rendering", "files", "model"},
         "terms": set[str](),
         "recipes": {"terms"},
         "presets": {"networks", "recipes"},

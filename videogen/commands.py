@@ -12,8 +12,8 @@ from core.app.progress import ticking
 
 if TYPE_CHECKING:
     from videogen.files.clip import Sound
-    from videogen.files.render import ClipOutput
     from videogen.model import CaptionedClips, Video
+    from videogen.rendering.output import ClipOutput
 
 
 Scale = Annotated[
@@ -291,8 +291,8 @@ class VideoCommands(DomainCommands):
         ] = False,
     ) -> Output:
         from core.app.output import read_formats
-        from videogen.files.enlargement import Enlargement
-        from videogen.files.render import DEFAULT_FORMATS, FORMATS, ClipOutput
+        from videogen.rendering.enlargement import Enlargement
+        from videogen.rendering.output import DEFAULT_FORMATS, FORMATS, ClipOutput
 
         chosen = read_formats(formats or DEFAULT_FORMATS, FORMATS, "clips")
         return ClipOutput(to, chosen, Enlargement(scale, resize), loop, overwrite=overwrite)
@@ -357,10 +357,10 @@ class VideoCommands(DomainCommands):
             bool, typer.Option("--parts", help="Also draw gist, background, mask and foreground.")
         ] = False,
     ) -> Iterator[Path]:
-        from videogen.files.film import cut_sound
-        from videogen.files.render import write_clip, write_parts
         from videogen.model import Model, read_prompts
-        from videogen.take import Take
+        from videogen.rendering.film import cut_sound
+        from videogen.rendering.output import write_clip, write_parts
+        from videogen.rendering.take import Take
 
         run, captions = self.domain().leading_run(arguments or [])
         captions += read_prompts(prompts) if prompts else []

@@ -26,15 +26,26 @@ SHOWN_LETTERS, SHOWN_WORDS = 100, 6
 
 
 class Familiarity:
-    """The training captions of a model, and how it reads captions."""
+    """The training captions of a model, and how it reads captions.
 
-    def __init__(self, captions: Sequence[str], read: Callable[[Sequence[str]], Condition]):
-        self.captions, self.read = list(captions[:MOST_CAPTIONS]), read
-        self.most_words = max(len(words_of(caption)) for caption in self.captions)
+    `clauses_of`: the parts of a caption that are read apart, and compared apart.
+    """
+
+    def __init__(
+        self,
+        captions: Sequence[str],
+        read: Callable[[Sequence[str]], Condition],
+        clauses_of: Callable[[str], list[str]] = lambda caption: [caption],
+    ):
+        self.read, self.clauses_of = read, clauses_of
+        split = [clauses_of(caption) for caption in captions[:MOST_CAPTIONS]]
+        self.clauses = list(dict.fromkeys(clause for clauses in split for clause in clauses))
+        self.most_clauses = max(map(len, split))
+        self.most_words = max(len(words_of(clause)) for clause in self.clauses)
 
     @cached_property
     def _conditions(self) -> Condition:
-        return self.read(self.captions).double()
+        return self.read(self.clauses).double()
 
     @cached_property
     def _mean(self) -> Float[Tensor, " condition"]:
@@ -53,32 +64,35 @@ class Familiarity:
 
     @cached_property
     def radius(self) -> float:
-        """Return the distance up to which captions are familiar; 0 for one alone in training."""
-        if len(self.captions) == 1:
+        """Return the distance up to which clauses are familiar; 0 for one alone in training."""
+        if len(self.clauses) == 1:
             return 0.0
         distances = torch.cdist(self._whitened, self._whitened)
         distances.fill_diagonal_(torch.inf)
         return MARGIN * float(distances.min(1).values.max())
 
-    def nearest(self, caption: str) -> tuple[str, float]:
-        """Return the nearest caption in training, and its distance."""
-        c = (self.read([caption]).double() - self._mean) @ self._whitening
+    def nearest(self, clause: str) -> tuple[str, float]:
+        """Return the nearest clause in training, and its distance."""
+        c = (self.read([clause]).double() - self._mean) @ self._whitening
         distance, index = torch.cdist(c, self._whitened)[0].min(0)
-        return self.captions[int(index)], float(distance)
+        return self.clauses[int(index)], float(distance)
 
     def objection(self, caption: str, unknown: Sequence[str] = ()) -> str:
         """Return why a caption may not be understood; empty for a familiar one.
 
         `unknown`: its words that were never seen in training.
         """
-        count = len(words_of(caption))
-        nearest, distance = self.nearest(caption)
-        if not count:
+        clauses = self.clauses_of(caption)
+        words = max(len(words_of(clause)) for clause in clauses)
+        nearest, distance = max(map(self.nearest, clauses), key=lambda found: found[1])
+        if not words:
             reason = " (it has no words)"
         elif unknown:
             reason = f" (it has {never_seen(unknown)})"
-        elif count > self.most_words:
-            reason = f" ({count} words, and there at most {self.most_words})"
+        elif len(clauses) > self.most_clauses:
+            reason = f" ({len(clauses)} clauses, and there at most {self.most_clauses})"
+        elif words > self.most_words:
+            reason = f" ({words} words, and there at most {self.most_words})"
         elif distance > self.radius:
             reason = ""
         else:

@@ -285,7 +285,7 @@ class Video(Domain):
         """Write clips in the formats of `to`."""
         from videogen.files.clip import to_frames
         from videogen.files.label import Label
-        from videogen.files.render import ClipOutput, write_clip
+        from videogen.rendering.output import ClipOutput, write_clip
 
         output = to if isinstance(to, ClipOutput) else ClipOutput(to.folder)
         for number, (title, frames) in enumerate(zip(titles, to_frames(items), strict=True)):
@@ -296,7 +296,7 @@ class Video(Domain):
 
     def show(self, model: "Model", items: Clips, titles: Sequence[str], path: Path) -> None:
         """Draw the filmstrips of clips."""
-        from videogen.files.picture import draw_grid
+        from videogen.rendering.filmstrip import draw_grid
 
         draw_grid(items, titles, path)
 
@@ -365,7 +365,13 @@ class Model(CoreModel):
             captions = self.domain.data_of(self).captions_in_training(MOST_CAPTIONS)
         if not captions or "condition" not in self.networks:
             return None
-        return Familiarity(captions, self._conditions)
+        return Familiarity(captions, self._conditions, self._clauses_of)
+
+    def _clauses_of(self, caption: str) -> list[str]:
+        """Return the parts of a caption that the model reads apart."""
+        if self.captions.clauses == 1:
+            return [caption]
+        return [" ".join(words) for words in self.captions.clauses_of(caption)]
 
     @torch.no_grad()
     def _conditions(self, captions: Sequence[str]) -> Condition:
@@ -446,9 +452,15 @@ class Model(CoreModel):
             raise UserError(f"{path}: {error.detail}") from error
         return to_clips(frames[:1][None])[0, :, 0]
 
-    def _continuation(self) -> Continuation:
+    @property
+    def has_clock(self) -> bool:
+        """True for a model that generates clips of any length and rate."""
         decoder = dict(self.networks.items()).get("decoder")
-        if not isinstance(decoder, Decoder) or "prior" not in self.networks:
+        return isinstance(decoder, Decoder) and "prior" in self.networks
+
+    def _continuation(self) -> Continuation:
+        decoder = self.networks["decoder"] if self.has_clock else None
+        if not isinstance(decoder, Decoder):
             raise UserError(
                 f"{self.name} has no clock: it generates clips of {self.spec.frames} frames, "
                 f"{self.spec.frames_per_second:g} a second, alone; models with a gist, such as "

@@ -66,6 +66,20 @@ def test_longer_captions_than_any_and_those_without_words_are_objected_to():
     assert "and 3 more)" in known.objection("low", unknown)
 
 
+def test_clauses_are_compared_apart():
+    """Each with the clauses in training, wherever these stood."""
+
+    def split(caption: str) -> list[str]:
+        return caption.split(" and ")
+
+    known = Familiarity(["low left and high right", "low right", "high left"], read, split)
+    assert known.radius == pytest.approx(MARGIN / 0.26**0.5)
+    assert known.objection("high right and right") == ""
+    assert known.objection("low left and far right").endswith('nearest: "low right"')
+    assert known.objection("far right and low left").endswith('nearest: "low right"')
+    assert "(3 clauses, and there at most 2)" in known.objection("right and right and right")
+
+
 @pytest.fixture(scope="module")
 def shipped() -> Model:
     return Model.load("shapes", "cpu")
@@ -187,7 +201,7 @@ def test_a_run_keeps_the_captions_of_its_files_and_one_without_them_resumes(
     run_folder = tmp_path / "run"
     train(collection, run_folder, "gist", "tiny", "cpu", ["train.steps=1"])
     model = Model.load(run_folder, "cpu")
-    assert model.familiarity and model.familiarity.captions == training
+    assert model.familiarity and model.familiarity.clauses == training
     assert model.objection(training[0]) == "" != model.objection("grey grey")
     config = run_folder / "config.yaml"
     head, settings = config.read_text().split("train:", 1)

@@ -13,10 +13,10 @@ from matplotlib.image import imsave
 from core.app.output import Output
 from core.errors import ConfigError, UserError
 from videogen.files.clip import Frames, Sound, write_gif, write_mp4, write_webm
-from videogen.files.enlargement import Enlargement
 from videogen.files.label import Label, origin_of
-from videogen.files.loop import Loop, looped
-from videogen.files.picture import draw_filmstrip, draw_parts
+from videogen.rendering.enlargement import Enlargement
+from videogen.rendering.filmstrip import draw_filmstrip, draw_parts
+from videogen.rendering.loop import Loop, looped
 
 FORMATS = ("mp4", "webm", "gif", "png", "png-sequence")
 DEFAULT_FORMATS = ("mp4", "gif", "png")

@@ -11,12 +11,12 @@ from jaxtyping import Float
 from core.app.label import origin
 from core.errors import ConfigError
 from videogen.files.clip import Frames, Sound
-from videogen.files.film import cut_frames, cut_sound, stretched
 from videogen.files.label import Label
-from videogen.files.picture import COLUMNS, draw_rows, evenly_spaced
-from videogen.files.render import TAGGED, ClipOutput, write_clip
 from videogen.model import Model
-from videogen.take import Take
+from videogen.rendering.film import cut_frames, cut_sound, stretched
+from videogen.rendering.filmstrip import COLUMNS, draw_rows, evenly_spaced
+from videogen.rendering.output import TAGGED, ClipOutput, write_clip
+from videogen.rendering.take import Take
 
 
 def format_of(path: Path) -> tuple[str, ...]:
@@ -25,6 +25,16 @@ def format_of(path: Path) -> tuple[str, ...]:
     if kind not in TAGGED:
         raise ConfigError(f"a film is written as mp4 or webm: --to {path.stem}.mp4")
     return (kind,)
+
+
+def scene(model: Model, caption: str, seed: int, frames: int) -> Frames:
+    """Sample the clip of a sentence, slower or faster, in some number of frames.
+
+    They are moments of the model's own clock, where it has one, else its frames repeated.
+    """
+    if not model.has_clock:
+        return stretched(Take(caption, seed).shoot(model), frames)
+    return Take(caption, seed, frames, frames / model.spec.seconds).shoot(model)
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ class Reel:
         scenes = []
         counts = cut_frames(self.cut_seconds, self.frames_per_second)
         for number, (caption, count) in enumerate(zip(self.captions, counts, strict=True)):
-            scenes.append(stretched(Take(caption, self.seed + number).shoot(model), count))
+            scenes.append(scene(model, caption, self.seed + number, count))
             tick(number + 1, len(counts))
         return scenes
 

@@ -10,7 +10,7 @@ from command import run
 from core.errors import ConfigError
 from videogen.files.clip import SAMPLE_RATE_HZ
 from videogen.files.label import origin_of
-from videogen.reel import format_of
+from videogen.rendering.reel import format_of
 
 CAPTIONS = (
     "A small red circle is moving in a zigzag path towards north",

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from core.errors import ConfigError
-from videogen.files.enlargement import (
+from videogen.rendering.enlargement import (
     Enlargement,
     lanczos,
     lanczos_weights,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from videogen.files.loop import blended, looped, steps_of
+from videogen.rendering.loop import blended, looped, steps_of
 
 
 def levels(*values: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from videogen.files.clip import SAMPLE_RATE_HZ
-from videogen.files.film import FADE_SECONDS, cut_frames, cut_sound, stretched
+from videogen.rendering.film import FADE_SECONDS, cut_frames, cut_sound, stretched
 
 
 def levels(*values: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import torch
 from matplotlib.image import imread
 from PIL import Image
 
-from videogen.files.picture import draw_filmstrip, draw_parts, draw_rows
+from videogen.rendering.filmstrip import draw_filmstrip, draw_parts, draw_rows
 
 
 def coloured(*frames: tuple[int, int, int]) -> np.ndarray:

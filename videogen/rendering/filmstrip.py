@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
 from videogen.files.clip import NO_TAGS, Clips, Frames, to_frames
-from videogen.files.enlargement import repeated
+from videogen.rendering.enlargement import repeated
 
 Shown = UInt8[np.ndarray, "shown height width 3"]
 File = str | Path | BytesIO

@@ -9,9 +9,9 @@ import pytest
 from matplotlib.image import imread
 
 from core.errors import UserError
-from videogen.files.enlargement import Enlargement
 from videogen.files.label import Label, origin_of
-from videogen.files.render import DEFAULT_FORMATS, FORMATS, ClipOutput, write_clip
+from videogen.rendering.enlargement import Enlargement
+from videogen.rendering.output import DEFAULT_FORMATS, FORMATS, ClipOutput, write_clip
 
 LABEL = Label.of("shapes", 7, "a dog runs", fps=8)
 
