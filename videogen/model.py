@@ -337,8 +337,7 @@ class Video(Domain):
         """
         from videogen.measures import evaluation, scorecard
 
-        chance = evaluation.chance_model(models[0], str(models[0].device))
-        report = evaluation.evaluate(models, data, count, seed, other, tick, chance)
+        report = evaluation.evaluate(models, data, count, seed, other, tick)
         return Evaluation(report, scorecard.tables, scorecard.draw_report, scorecard.WIDTH)
 
 

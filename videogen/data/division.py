@@ -187,6 +187,19 @@ def composition(
     return found
 
 
+def halves_of(captions: Iterable[str]) -> dict[str, Halves]:
+    """Return the halves of each caption that has two which occur in other captions too.
+
+    >>> found = halves_of(["a dog runs", "a dog sleeps", "a cat runs", "a cat sleeps"])
+    >>> found["a cat sleeps"]
+    (('a', 'cat'), ('sleeps',))
+    """
+    known = {caption: tuple(words_of(caption)) for caption in captions}
+    heads, tails = _heads(set(known.values())), _tails(set(known.values()))
+    cut = {caption: cut_in_halves(words, heads, tails) for caption, words in known.items()}
+    return {caption: halves for caption, halves in cut.items() if halves}
+
+
 def cut_in_halves(
     words: Words, heads: Mapping[Words, int], tails: Mapping[Words, int]
 ) -> Halves | None:

@@ -20,6 +20,7 @@ from core.theory.shapes import Features, Loss
 from core.training.checkpoint import Checkpoint, Corrupt, save_checkpoint
 from core.training.device import isolated_random_state
 from videogen.files.clip import Clips, to_clips
+from videogen.measures.augmentation import shifted_clips
 from videogen.model import CaptionedClips
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures
@@ -33,8 +34,6 @@ STEPS, BATCH = 600, 64
 LEARNING_RATE = 2e-3
 SCALE = 10.0
 """Initial logit of a cosine of 1, in nats."""
-SHIFT_PX = 2
-"""Largest random shift of training clips (augmentation), in pixels."""
 VERSION = 2
 """Version of this file; classifiers cached by other versions are not used."""
 
@@ -135,19 +134,10 @@ def train(classifier: Classifier, data: CaptionedClips, steps: int, tick: Tick) 
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
     for step in range(steps):
         frames, captions = data.batch(step, BATCH, seed=0)
-        clips = _shifted(to_clips(frames).to(device), step)
+        clips = shifted_clips(to_clips(frames).to(device), step)
         loss = classifier.loss(clips, classifier.captions.encode(captions).to(device))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
         tick(step + 1, steps)
-
-
-def _shifted(clips: Clips, step: int) -> Clips:
-    """Shift all clips of a step by one offset; pixels at the border are repeated."""
-    down, right = np.random.default_rng(step).integers(-SHIFT_PX, SHIFT_PX + 1, 2)
-    padded = F.pad(clips, (SHIFT_PX,) * 4 + (0, 0), mode="replicate")
-    height, width = clips.shape[3:]
-    top, left = SHIFT_PX + down, SHIFT_PX + right
-    return padded[..., top : top + height, left : left + width]

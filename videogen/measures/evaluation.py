@@ -15,13 +15,17 @@ from core.app.domain import Examples
 from core.app.report import Kind, Report
 from core.data.preparation import Tick
 from core.errors import UserError
+from videogen.data.collection import Collection
 from videogen.files.clip import Clips, FrameBatch, to_clips, to_frames
 from videogen.measures.classifier import Classifier, load_classifier
+from videogen.measures.halves import JudgeOfHalves, Seen, judge_of_halves
 from videogen.measures.metrics import (
     caption_accuracy,
     diversity,
     explained_variance,
     frechet_distance,
+    motion,
+    sharpness,
     top1_accuracy,
 )
 from videogen.model import CaptionedClips, DataSpec, Model
@@ -34,9 +38,6 @@ from videogen.shapes.steadiness import steadiness
 EXAMPLES = 6
 """Captions whose real and generated clip are part of the report."""
 
-CHANCE_MODEL = "wrong_captions"
-"""Shipped weights, trained with wrong captions."""
-
 SPLITS: dict[Split, str] = {"train": "seen", "test": "held-out"}
 NUMBERS = {1: "one shape", 2: "two shapes"}
 
@@ -47,7 +48,10 @@ class Row:
 
     `attributes`: shares of moving shapes that the judge reads as the caption says, for each
     attribute and for all; `steadiness`: the worst frame of moving shapes, see
-    `videogen.shapes.steadiness`; both are empty for other clips. `caption_accuracy` and
+    `videogen.shapes.steadiness`; both are empty for other clips. `seen`: shares of clips that show
+    each half of their caption, see `videogen.measures.halves`. `sharpness`, `motion`: energies of
+    gradients in space and in time as shares of those of the group's real clips.
+    `caption_accuracy` and
     `top1_accuracy`: see `metrics`, among `captions` different captions. `frechet_clips`,
     `frechet_frames`: squared Frechet distances to other real clips, in the classifier's features
     of clips and of chunks. `diversity`: difference between two clips of a caption.
@@ -66,6 +70,9 @@ class Row:
     frechet_clips: float
     frechet_frames: float
     diversity: float
+    sharpness: float = nan
+    motion: float = nan
+    seen: Seen | None = None
     reconstruction: float = nan
 
 
@@ -87,6 +94,7 @@ class Group:
     """
 
     name: str
+    split: Split
     captions: list[str]
     real: Clips
     reference: Clips
@@ -109,7 +117,7 @@ class Group:
         reference, _ = data.batch(1, count, seed, split)
         is_shapes = isinstance(data, MovingShapes)
         second = draw(captions, [seed, 1], data.size, data.frames) if is_shapes else None
-        group = cls(name, captions, to_clips(frames), to_clips(reference), second)
+        group = cls(name, split, captions, to_clips(frames), to_clips(reference), second)
         if not other:
             return group
         other_split = split if split in other.splits else "train"
@@ -124,21 +132,22 @@ def evaluate(
     seed: int = 0,
     other: CaptionedClips | None = None,
     tick: Tick = lambda done, total: None,
-    chance: Sequence[Model] = (),
 ) -> Evaluation:
     """Measure models beside real clips and chance.
 
     `count`: clips of each group. `other`: the collection that models translate; translations are
     judged by its captions. `tick` reports the training of the classifier, if this data has none
-    yet. `chance`: models that score as chance does. Raises `UserError` if a model generates clips
+    yet. Raises `UserError` if a model generates clips
     of another size or length than the data's.
     """
     model, *_ = models
-    for one in (*models, *chance):
+    for one in models:
         _require_same_size(one, data)
-    judge = _Judge(load_classifier(data, model.device, tick), isinstance(data, MovingShapes))
+    is_shapes = isinstance(data, MovingShapes)
+    halves = judge_of_halves(data, model.device, tick) if isinstance(data, Collection) else None
+    judge = _Judge(load_classifier(data, model.device, tick), is_shapes, halves)
     groups = [Group.sample(*one, count, seed, other) for one in _groups(data)]
-    rows = [row for group in groups for row in judge.rows(group, models, chance, seed)]
+    rows = [row for group in groups for row in judge.rows(group, models, seed)]
     judged, generated = generate(model, groups[0], seed)
     real = model.source(groups[0].real, groups[0].source)
     return Evaluation(
@@ -185,14 +194,13 @@ def _groups(data: CaptionedClips) -> Iterator[tuple[str, CaptionedClips, Split]]
 
 @dataclass(frozen=True)
 class _Judge:
-    """The classifier of the data, and whether its clips are moving shapes."""
+    """The classifiers of the data, and whether its clips are moving shapes."""
 
     classifier: Classifier
     is_shapes: bool
+    halves: JudgeOfHalves | None
 
-    def rows(
-        self, group: Group, models: Sequence[Model], chance: Sequence[Model], seed: int
-    ) -> Iterator[Row]:
+    def rows(self, group: Group, models: Sequence[Model], seed: int) -> Iterator[Row]:
         """Yield the rows of the first model, of real clips, of chance, and of the other models."""
         row, clips = self._evaluate(group, models[0], "generated", seed)
         yield row
@@ -204,8 +212,6 @@ class _Judge:
             yield self.row(judged, "other clips", "baseline", group.source)
         for other in models[1:]:
             yield self._evaluate(group, other, "generated", seed)[0]
-        for other in chance:
-            yield self._evaluate(group, other, "baseline", seed)[0]
 
     def _evaluate(self, group: Group, model: Model, kind: Kind, seed: int) -> tuple[Row, Clips]:
         judged, clips = generate(model, group, seed)
@@ -243,7 +249,20 @@ class _Judge:
             nan if captions else _distance(self.classifier.features, clips, group.reference),
             nan if captions else _distance(self.classifier.chunk_features, clips, group.reference),
             nan if second is None else diversity(clips, second),
+            nan if captions else sharpness(clips) / sharpness(group.real),
+            nan if captions else motion(clips) / motion(group.real),
+            self._seen(group, kind, clips, judged_by),
         )
+
+    def _seen(
+        self, group: Group, kind: Kind, clips: Clips, captions: Sequence[str]
+    ) -> Seen | None:
+        """Return which halves of captions are seen; of real clips the judge's own accuracy."""
+        if self.halves is None or not self.halves.classifier.halves.keys() >= set(captions):
+            return None
+        if kind == "real":
+            return self.halves.own.get(group.split)
+        return self.halves.classifier.seen(clips, captions)
 
 
 def _distance(features: Callable[[Clips], np.ndarray], clips: Clips, reference: Clips) -> float:
@@ -255,18 +274,6 @@ def reconstruction_of(model: Model, group: Group) -> float:
     if "encoder" not in model.networks:
         return nan
     return explained_variance(group.real, model.reconstruct(group.real, group.captions))
-
-
-def chance_model(model: Model, device: str = "auto") -> list[Model]:
-    """Return the shipped model that was trained with wrong captions, if its data are the model's.
-
-    It scores as chance does. For your own clips, train one with --set wrong_captions=true.
-    """
-    chance = Model.load(CHANCE_MODEL, device)
-    model_data, chance_data = (
-        (one.spec.size, one.spec.frames, one.spec.shapes) for one in (model, chance)
-    )
-    return [chance] if model_data == chance_data and model.name != chance.name else []
 
 
 def data_of(spec: DataSpec) -> MovingShapes:

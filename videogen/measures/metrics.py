@@ -81,6 +81,18 @@ def diversity(one: Clips, other: Clips) -> float:
     return float(differences.mean())
 
 
+def sharpness(clips: Clips) -> float:
+    """Return the mean squared difference of neighbouring pixels, along rows and columns."""
+    rows = (clips[..., 1:, :] - clips[..., :-1, :]).square().mean()
+    columns = (clips[..., 1:] - clips[..., :-1]).square().mean()
+    return float(rows + columns)
+
+
+def motion(clips: Clips) -> float:
+    """Return the mean squared difference of a pixel from one frame to the next."""
+    return float((clips[:, :, 1:] - clips[:, :, :-1]).square().mean())
+
+
 def explained_variance(clips: Clips, reconstructions: Clips) -> float:
     """Return the share of the clips' variance that reconstructions explain (R squared).
 

@@ -1,6 +1,8 @@
 """The tables and the picture of an evaluation."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +26,20 @@ FRAMES = 8
 
 ATTRIBUTE_COLUMNS: dict[str, str] = {**{name: name for name in ATTRIBUTES}, "all": "all five"}
 
-STEADINESS = {
+DETAILS = {
     "cut": "% of shapes that lose more than a tenth of their area in some frame, as at the edge "
     "of the picture",
     "flicker": "largest change of colour within a clip, % of the range; median over shapes",
     "wobble": "largest distance from the path, % of the picture's width; median over shapes",
     "travel": "% of the way from the first frame to the last (100 is right); median over shapes",
+    "beginning": "% of clips that show the first half of their caption (who), to a classifier "
+    "trained on the earlier real clips of each video; real clips: the later ones",
+    "ending": "the same of the second half (what)",
+    "both": "% of clips that show both halves",
+    "sharpness": "energy of differences between neighbouring pixels, % of that of the real clips",
+    "motion": "energy of differences between frames, % of that of the real clips",
 }
-"""The columns of the worst frames, with their meanings."""
+"""The columns of the second table, with their meanings: shapes have other ones than files."""
 
 LEGEND = {
     "right caption": "% of comparisons in which a clip is more similar to its own caption than to "
@@ -79,28 +87,35 @@ def tables(report: Evaluation) -> Iterator[Table]:
             style = "bold" if row.kind == "generated" else ""
             table.add_row(row.name, *_cells(row, list(attributes)), style=style)
         yield table
-    if attributes:
-        yield _steadiness_table(report)
+    yield _table_of_details(report)
 
 
-def _steadiness_table(report: Evaluation) -> Table:
-    """Build the table of the worst frames of moving shapes."""
+def _table_of_details(report: Evaluation) -> Table:
+    """Build the table of what the eye sees, of each row but that of exchanged captions."""
+    rows = [(row, _details(row)) for row in report.rows]
+    columns = [name for name in DETAILS if name in _details(report.generated)]
     table = Table(
-        title="the worst frame of moving shapes",
+        title="in detail",
         title_justify="left",
-        caption=_meanings(STEADINESS),
+        caption=_meanings({name: DETAILS[name] for name in columns}),
         caption_justify="left",
         box=box.SIMPLE,
         padding=0,
     )
     table.add_column("clips of", width=52, overflow="fold")
-    for name in STEADINESS:
-        table.add_column(name, justify="right", width=len("100.0") + 3)
-    for row in (row for row in report.rows if row.steadiness):
-        style = "bold" if row.kind == "generated" else ""
-        cells = [_percent(row.steadiness[name]) for name in STEADINESS]
-        table.add_row(f"{row.name}, {row.group}", *cells, style=style)
+    for name in columns:
+        table.add_column(name, justify="right", width=max(len("100.0"), len(name)) + 2)
+    for row, shares in rows:
+        if not isnan(row.sharpness):
+            style = "bold" if row.kind == "generated" else ""
+            cells = [_percent(shares.get(name, nan)) for name in columns]
+            table.add_row(f"{row.name}, {row.group}", *cells, style=style)
     return table
+
+
+def _details(row: Row) -> dict[str, float]:
+    seen = asdict(row.seen) if row.seen else {}
+    return {**row.steadiness, **seen, "sharpness": row.sharpness, "motion": row.motion}
 
 
 def _width(name: str) -> int:

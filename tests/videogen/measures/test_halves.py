@@ -1,0 +1,96 @@
+"""Who and what: the halves of captions, and the classifiers that see them in clips."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from videogen.data.collection import Collection
+from videogen.data.division import halves_of
+from videogen.data.preparation import prepare
+from videogen.data.records import PrepareConfig
+from videogen.files.clip import write_mp4
+from videogen.measures import halves
+from videogen.measures.halves import HalvesClassifier, Seen, is_earlier, judge_of_halves
+from videogen.measures.metrics import motion, sharpness
+
+COLOURS = {"the red one": (255, 0, 0), "the green one": (0, 255, 0), "the blue one": (0, 0, 255)}
+WAYS = {"goes right": 1, "goes left": -1}
+
+
+def moving_bar(colour: tuple[int, int, int], way: int) -> np.ndarray:
+    """Return 24 frames of a bar of six pixels that moves by one pixel a frame."""
+    frames = np.zeros((24, 32, 32, 3), np.uint8)
+    for time, frame in enumerate(frames):
+        left = (time if way > 0 else 23 - time) + 1
+        frame[:, left : left + 6] = colour
+    return frames
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    folder = tmp_path_factory.mktemp("bars")
+    for who, colour in COLOURS.items():
+        for what, way in WAYS.items():
+            write_mp4(moving_bar(colour, way), folder / f"{who} {what}.mp4", 8.0)
+    config = PrepareConfig(size=16, frames=8, hop=1, hold_out="composition")
+    prepare([str(folder)], folder / "data", config, jobs=0)
+    return Collection.open(folder / "data")
+
+
+def test_halves_are_cut_where_both_recur():
+    found = halves_of(["a dog runs", "a dog sleeps", "a cat runs", "rain"])
+    assert found == {
+        "a dog runs": (("a", "dog"), ("runs",)),
+    }
+
+
+def test_the_classifier_sees_who_and_what_and_says_no(
+    data: Collection, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(halves, "STEPS", 120)
+    judge = judge_of_halves(data, torch.device("cpu"))
+    assert judge is not None
+    assert set(judge.own) == {"train", "test"}
+    assert judge.own["train"].both > 0.9
+    assert judge.own["test"].both > 0.9
+    clips, captions = data.batch(0, 64, 1)
+    x = torch.from_numpy(clips).permute(0, 4, 1, 2, 3) / 127.5 - 1
+    assert judge.classifier.seen(x, captions).both > 0.9
+    turned = judge.classifier.seen(x.flip(4), captions)  # right is left, the colour stays
+    assert turned.beginning > 0.9
+    assert turned.ending < 0.2
+
+
+def test_both_means_that_the_two_halves_of_one_clip_are_right():
+    found = halves_of(["a b c d", "a b e f", "g h c d", "g h e f"])
+    classifier = HalvesClassifier(16, 4, found)
+    said = ["a b c d", "g h e f", "a b e f", "g h c d"]
+    numbers = classifier.numbers(said)
+    read = torch.tensor([[0, 0, 0, 1], [0, 1, 0, 0]])  # beginnings, endings
+    scores = [torch.eye(2)[half] for half in read]
+    classifier.forward = lambda clips: scores  # type: ignore[method-assign]
+    assert numbers.tolist() == [[0, 1, 0, 1], [0, 1, 1, 0]]
+    assert classifier.seen(torch.zeros(4, 3, 4, 16, 16), said) == Seen(0.75, 0.75, 0.5)
+
+
+def test_the_earlier_clips_of_each_video_are_its_first_three_quarters():
+    assert is_earlier(np.array([3, 3, 3, 3, 3, 5, 5])).tolist() == [True] * 3 + [False] * 2 + [
+        True,
+        False,
+    ]
+
+
+def test_captions_without_halves_have_no_judge(tmp_path: Path):
+    for name in ("one", "two", "three"):
+        write_mp4(moving_bar((255, len(name), 0), 1), tmp_path / f"{name}.mp4", 8.0)
+    prepare([str(tmp_path)], tmp_path / "data", PrepareConfig(size=16, frames=8), jobs=0)
+    assert judge_of_halves(Collection.open(tmp_path / "data"), torch.device("cpu")) is None
+
+
+def test_sharpness_and_motion_by_hand():
+    """One clip of 2 frames of 1 x 3 pixels in each colour: 0 1 3, then 0 1 0."""
+    clip = torch.tensor([[0.0, 1, 3], [0, 1, 0]])[None, None, :, None, :].expand(1, 3, 2, 2, 3)
+    assert sharpness(clip) == pytest.approx((1 + 4 + 1 + 1) / 4)
+    assert motion(clip) == pytest.approx(9 / 3)

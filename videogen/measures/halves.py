@@ -1,0 +1,146 @@
+"""Who and what: classifiers of the two halves of captions, as "a dog" and "runs".
+
+They say whether each half of a caption is seen in a clip, also where the two were never together
+in training: composition. They are trained on the earlier clips of every real video, held-out ones
+too, and their own accuracy is that on the later clips.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.data.preparation import Tick
+from core.theory.shapes import Loss
+from core.training.device import isolated_random_state
+from videogen.data.collection import Collection
+from videogen.data.division import Halves, halves_of
+from videogen.files.clip import Clips, to_clips
+from videogen.measures.augmentation import shifted_clips
+from videogen.networks.config import VideoConfig
+from videogen.networks.critic import ClipFeatures
+
+SIZES = VideoConfig(critic_channels=24, width=128)
+STEPS, BATCH = 1000, 64
+LEARNING_RATE = 2e-3
+NOISE = 0.05
+"""Standard deviation of the noise on training clips, in [-1, 1]."""
+EARLIER = 0.75
+"""Share of a video's clips that are trained on, the earlier ones."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The shares of clips in which each half of the caption is seen, and both are."""
+
+    beginning: float
+    ending: float
+    both: float
+
+
+class HalvesClassifier(nn.Module):
+    """Recognise the beginning and the ending of a clip's caption among all that there are."""
+
+    def __init__(self, size: int, frames: int, halves: Mapping[str, Halves]):
+        super().__init__()
+        self.halves = halves
+        self.names = [sorted({pair[n] for pair in halves.values()}) for n in range(2)]
+        self.clip = ClipFeatures(SIZES, size, frames)
+        self.heads = nn.ModuleList(nn.Linear(SIZES.width, len(names)) for names in self.names)
+
+    def forward(self, clips: Clips) -> list[Float[Tensor, "batch half"]]:
+        features = self.clip(clips)
+        return [head(features) for head in self.heads]
+
+    def numbers(self, captions: Sequence[str]) -> Int[Tensor, "2 batch"]:
+        """Return the numbers of the halves of captions."""
+        numbers = [
+            [names.index(self.halves[caption][n]) for caption in captions]
+            for n, names in enumerate(self.names)
+        ]
+        return torch.tensor(numbers)
+
+    def loss(self, clips: Clips, captions: Sequence[str]) -> Loss:
+        """Return the cross-entropy of both halves, in nats."""
+        numbers = self.numbers(captions).to(clips.device)
+        return sum(
+            (F.cross_entropy(*pair) for pair in zip(self(clips), numbers, strict=True)),
+            start=torch.zeros((), device=clips.device),
+        )
+
+    @torch.no_grad()
+    def seen(self, clips: Clips, captions: Sequence[str]) -> Seen:
+        """Return the shares of clips whose captions are recognised."""
+        device = next(self.parameters()).device
+        read = [self(batch.to(device)) for batch in clips.split(BATCH)]
+        best = torch.stack([torch.cat(half).argmax(1).cpu() for half in zip(*read, strict=True)])
+        right = best == self.numbers(captions)  # [half batch]
+        shares = [right[0], right[1], right.all(0)]
+        return Seen(*(float(share.float().mean()) for share in shares))
+
+
+@dataclass(frozen=True)
+class JudgeOfHalves:
+    """A trained classifier with its own accuracy on later clips of each split."""
+
+    classifier: HalvesClassifier
+    own: Mapping[str, Seen]
+
+
+def judge_of_halves(
+    data: Collection, device: torch.device, tick: Tick = lambda done, total: None
+) -> JudgeOfHalves | None:
+    """Train the classifier of a collection; None where its captions have no halves in common."""
+    indices = np.sort(np.concatenate([data.indices(split) for split in data.splits]))
+    captions = data.captions_of(indices)
+    halves = halves_of(captions)
+    if len(halves) < len(set(captions)):
+        return None
+    earlier = is_earlier(data.store.whole["source"][indices])
+    with isolated_random_state(torch.device("cpu")):
+        torch.manual_seed(0)
+        classifier = HalvesClassifier(data.size, data.frames, halves).to(device)
+        _train(classifier, data, indices[earlier], tick)
+    later = indices[~earlier]
+    own = {}
+    for split in data.splits:
+        tested = np.intersect1d(later, data.indices(split))
+        if len(tested):
+            clips = to_clips(data.frames_of(tested))
+            own[split] = classifier.eval().seen(clips, data.captions_of(tested))
+    return JudgeOfHalves(classifier.eval(), own)
+
+
+def is_earlier(sources: Int[np.ndarray, " clip"]) -> Bool[np.ndarray, " clip"]:
+    """Return which clips are among the first three quarters of their video's, in order.
+
+    >>> is_earlier(np.array([0, 0, 0, 0, 7, 7])).tolist()
+    [True, True, True, False, True, False]
+    """
+    earlier = np.zeros(len(sources), bool)
+    for source in np.unique(sources):
+        own = np.flatnonzero(sources == source)
+        earlier[own[: max(1, int(EARLIER * len(own)))]] = True
+    return earlier
+
+
+def _train(
+    classifier: HalvesClassifier, data: Collection, indices: Int[np.ndarray, " clip"], tick: Tick
+) -> None:
+    device = next(classifier.parameters()).device
+    optimizer = torch.optim.AdamW(classifier.parameters(), LEARNING_RATE, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, STEPS)
+    for step in range(STEPS):
+        chosen = np.random.default_rng([0, step]).choice(indices, BATCH)
+        clips = shifted_clips(to_clips(data.frames_of(chosen)).to(device), step)
+        noisy = clips + NOISE * torch.randn_like(clips)
+        loss = classifier.loss(noisy, data.captions_of(chosen))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        tick(step + 1, STEPS)
