@@ -102,8 +102,8 @@ class _CellWeights(NamedTuple):
     def of(cls, w: Tensor, u: Tensor, w_bias: Tensor, u_bias: Tensor) -> "_CellWeights":
         both = 2 * u.shape[1]
         bias = w_bias + F.pad(u_bias[:both], (0, u.shape[1]))
-        matrices = (matrix.detach().t().contiguous() for matrix in (w, u[:both], u[both:]))
-        return cls(*matrices, bias.detach(), u_bias[both:].detach())
+        taken, gates, candidate = (m.detach().t().contiguous() for m in (w, u[:both], u[both:]))
+        return cls(taken, gates, candidate, bias.detach(), u_bias[both:].detach())
 
     def step(self, taken: Tensor, state: Tensor) -> Tensor:
         """Set h to (1 - z) tanh(W x + r (U h)) + z h, where r, z = sigmoid(W x + U h)."""

@@ -26,10 +26,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch.nn import functional as F
 
-from core.densities.recurrent import RecurrentState
-from core.errors import ConfigError
-from musegen.densities.arrays import Indices, take, view
-from musegen.densities.chances import (
+from core.densities.arrays import Indices, take, view
+from core.densities.chances import (
     RARE,
     TINY,
     Chances,
@@ -43,6 +41,8 @@ from musegen.densities.chances import (
     of_slots,
     softmax,
 )
+from core.densities.recurrent import RecurrentState
+from core.errors import ConfigError
 from musegen.densities.kept_notes import KeptGates, KeptNotes
 from musegen.densities.lookback import Note, lengths_and_velocities
 from musegen.densities.lookback_gates import IMPOSSIBLE

@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int8
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from musegen.densities.arrays import Indices, at_most, columns_of, view
+from core.densities.arrays import Indices, at_most, columns_of, view
 from musegen.densities.lookback import History, Layout, Note, coded
 from musegen.networks.states import OCTAVE
 

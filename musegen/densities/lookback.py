@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor
 from torch.nn import functional as F
 
-from musegen.densities.arrays import Array, Indices, any_bits
+from core.densities.arrays import Array, Indices, any_bits
 from musegen.networks.states import OCTAVE
 from musegen.roll import Grid
 from musegen.tracks import Track

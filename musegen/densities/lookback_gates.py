@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from musegen.densities.arrays import (
+from core.densities.arrays import (
     Array,
     Indices,
     added_at,

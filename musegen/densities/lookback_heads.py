@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.densities.arrays import Array, columns_of, sum_of_rows, view
 from core.theory.shapes import Losses
-from musegen.densities.arrays import Array, columns_of, sum_of_rows, view
 from musegen.densities.kept_notes import KeptGates
 from musegen.densities.lookback import VELOCITIES, Layout
 from musegen.densities.lookback_gates import (

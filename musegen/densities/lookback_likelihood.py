@@ -10,7 +10,7 @@ from core.densities.transformer import Hidden
 from core.theory.shapes import Losses
 from musegen.densities.kept_notes import KeptNotes
 from musegen.densities.lookback import VELOCITIES, History, Layout, Note
-from musegen.densities.lookback_heads import Logits
+from musegen.densities.lookback_gates import Logits
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.next_note import NO_NOTE, PROFILES, Attribute, NextNote
 from musegen.densities.note_sequences import Indices, Kept, NoteRows

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from musegen.densities.arrays import Indices, columns_of, view
-from musegen.densities.chances import Logits, sampled
+from core.densities.arrays import Indices, columns_of, view
+from core.densities.chances import Logits, sampled
 from musegen.densities.growing import GrowingHistory
 from musegen.densities.lookback import Layout, Note
 from musegen.densities.lookback_heads import Hidden

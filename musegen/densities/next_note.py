@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int
 
-from musegen.densities.arrays import (
+from core.densities.arrays import (
     Array,
     Indices,
     at_least,

@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from core.densities.arrays import view
 from core.densities.recurrent import CausalGRU, RecurrentSteps
 from core.densities.transformer import CausalTransformer, KVCache
-from musegen.densities.arrays import view
 from musegen.densities.lookback_gates import Gates
 from musegen.densities.lookback_heads import Head, Hidden, LookbackHeads
 from musegen.densities.lookback_network import LookbackNetwork

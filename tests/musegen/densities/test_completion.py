@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from core.densities.chances import chances, denser, descendants, hazards, sampled
 from core.densities.recurrent import RecurrentState
 from core.densities.transformer import sample_logits
 from core.errors import ConfigError
 from musegen.densities import completion, lookback, lookback_heads
-from musegen.densities.chances import chances, denser, descendants, hazards, sampled
 from musegen.densities.completion import Completion
 from musegen.densities.lookback import Note
 from musegen.densities.lookback_likelihood import to_playing_order

@@ -1,7 +1,7 @@
-"""Arrays of torch or of numpy: what the features of notes are computed with, in either.
+"""Arrays of torch or of numpy: what features are computed with, in either.
 
-The likelihood of known notes is computed by torch, all of them at once. Notes that are sampled
-come one by one: there numpy's small operations cost a third of torch's. The operators are the
+The likelihood of known sequences is computed by torch, all positions at once. What is sampled
+comes one by one: there numpy's small operations cost a third of torch's. The operators are the
 same; what is not is here.
 """
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from musegen.densities.arrays import take
+from core.densities.arrays import take
 
 RARE = 1e-6
 """The factor of what lies outside of the nucleus: it is sampled where nothing else can be."""
