@@ -32,7 +32,10 @@ VIDEO = (
 )
 """Suffixes of video files."""
 
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpeg,mpegts,mpegvideo,dv,mxf,flv,asf,ogg,mp3,aac"
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpeg,mpegts,mpegvideo,dv,mxf,flv,asf,ogg,"
+    "mp3,aac"
+)
 """FFmpeg's demuxers of formats that contain their own data."""
 
 PICTURE_FORMATS = "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe"
