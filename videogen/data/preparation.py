@@ -77,7 +77,9 @@ class Summary(preparation.Summary):
         remarks = [f"{count} kept: {REMARKS[remark]}" for remark, count in self.remarks.items()]
         lines = [*super().lines, *remarks, *division, f"captions: {origins}"]
         if self.long_captions:
-            lines.append(f"{self.long_captions} captions are longer than the {WORDS} words read")
+            lines.append(
+                f"{self.long_captions} of the captions: longer than the {WORDS} words read"
+            )
         lines.append(self.stored)
         if self.checked is not None:
             lines += ["nothing was written (--check)", *_rejects(self.checked)]

@@ -43,6 +43,9 @@ CaptionSource = Literal["auto", "manifest", "text", "folder", "name"]
 TEXTS = (".txt", ".caption")
 """Suffixes of the text of one clip."""
 
+OWN_REPORT = "rejects.jsonl"
+"""A file beside a prepared collection that names clips and is no table of captions."""
+
 _CELL = re.compile(r"[^\n\r\t,;|\"':/\\]+")
 
 
@@ -181,7 +184,8 @@ class _Search:
     def _read_tables(self) -> None:
         """Read all manifests; a table that names clips must be one."""
         for place, entry in self.tree.entries.items():
-            if entry.fault or is_junk(place) or not self._counts(place):
+            passed = is_junk(place) or place.name == OWN_REPORT
+            if entry.fault or passed or not self._counts(place):
                 continue
             if entry.file.suffix in TABLES or is_list(place):
                 try:

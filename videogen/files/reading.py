@@ -33,7 +33,8 @@ VIDEO = (
 """Suffixes of video files."""
 
 FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpeg,mpegts,mpegvideo,dv,mxf,flv,asf,ogg,mp3,aac"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpeg,mpegts,mpegvideo,dv,mxf,flv,asf,ogg,"
+    "mp3,aac"
 )
 """FFmpeg's demuxers of formats that contain their own data."""
 

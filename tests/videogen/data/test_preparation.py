@@ -148,7 +148,7 @@ def test_what_is_particular_about_files_is_reported(tmp_path: Path):
     assert "1 kept: a single picture, which is repeated (--short drop leaves them out)" in kept
     assert "1 kept: damaged: the part before the damage is kept" in kept
     assert "1 kept: a folder of numbered pictures" in kept
-    assert "1 captions are longer than the 32 words read" in kept
+    assert "1 of the captions: longer than the 32 words read" in kept
     dropped = prepare([str(clips)], None, SMALL, jobs=0).lines
     assert any("1 damaged" in line for line in dropped)
     assert not any("part before" in line for line in dropped)

@@ -124,7 +124,9 @@ def test_a_table_that_names_clips_is_understood_or_stops(folder: Path):
     write(folder, y_dot_csv='path,caption\nb.mkv,"ein Hund\ndogs/rex.gif,rex\n')
     with pytest.raises(UserError, match=r"quotation mark in row 2 is not closed.*--captions"):
         listing([str(folder)])
-    write(folder, y_dot_csv="", videos_dot_txt="b.mkv\n")
+    write(folder, y_dot_csv="", rejects_dot_jsonl='{"path": "b.mkv", "reason": "damaged"}')
+    assert clips(folder)["b.mkv"] == ("two lines", "text"), "a report of prepare is no table"
+    write(folder, videos_dot_txt="b.mkv\n")
     with pytest.raises(UserError, match=r"videos\.txt names b\.mkv.*no prompts\.txt beside it"):
         listing([str(folder)])
 

@@ -205,7 +205,7 @@ def test_times_of_stored_frames_are_given_to_shown_ones(
 
 
 def test_a_container_that_knows_only_the_order_of_storing(tmp_path: Path):
-    """As AVI does, but in mkv: the times of packets are those at which they are decoded."""
+    """The times of packets in this mkv are those at which they are decoded, as in AVI."""
     with av.open(str(tmp_path / "x.mkv"), "w") as file:
         track: Any = file.add_stream("libx264", rate=8, options={"bf": "3", "crf": "1"})
         track.height, track.width = 48, 64
