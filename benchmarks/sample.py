@@ -68,20 +68,20 @@ def measure(count: int, run: str | None) -> Iterator[tuple[str, float, float, fl
 
 
 def single(run: str | None) -> Iterator[tuple[str, list[float]]]:
-    """Return (what is made, seconds of each of `SEEDS`): a song, and four bars of a song."""
+    """Return (what is sampled, seconds of each of `SEEDS`): a song, and four bars of a song."""
     model = MusicModel.load(run or "lookback_rnn", device="cpu")
     with tempfile.TemporaryDirectory() as folder:
         songs(model, 1, Path(folder))
-        made, filled = [], []
+        composed, filled = [], []
         for seed in SEEDS:
             begin = time.process_time()
             roll = model.sample(1, seed=seed)[0]
-            made.append(time.process_time() - begin)
+            composed.append(time.process_time() - begin)
             write_midi(roll, path := Path(folder) / f"{seed}.mid")
             begin = time.process_time()
             Composition(model, Request(given=path, fill="5-8")).songs(1, seed)
             filled.append(time.process_time() - begin)
-    yield f"a song of {model.spec.bars} bars", made
+    yield f"a song of {model.spec.bars} bars", composed
     yield "bars 5-8 of it", filled
 
 

@@ -53,7 +53,7 @@ def columns_of(parts: Sequence[Indices]) -> Int[Array, "n column"]:
     """Return each part as a column."""
     if isinstance(parts[0], Tensor):
         return torch.stack([*parts], 1)
-    return np.concatenate(parts).reshape(len(parts), -1).T
+    return np.concatenate(parts).reshape(len(parts), -1).T  # [n column]
 
 
 def joined(parts: Sequence[Array]) -> Array:

@@ -296,7 +296,8 @@ class History:
 
         Over the bar before, and over all before; [row step pitch_class].
         """
-        sounding = self.sounding[:, :OCTAVE, self.before :].transpose(1, 2)
+        sounding = self.sounding[:, :OCTAVE, self.before :]
+        sounding = sounding.transpose(1, 2)  # [row step pitch_class]
         bar, earlier = self.layout.bar, F.pad(sounding, (0, 0, 1, 0)).cumsum(1)
         until_bar = F.pad(earlier, (0, 0, bar, 0))[:, : earlier.shape[1]]
         return earlier - until_bar, earlier

@@ -68,7 +68,7 @@ class OutputsAhead(Outputs, Protocol):
 
 @dataclass
 class Gates:
-    """What the facts about the next notes add to the outputs of the heads.
+    """Additions to the outputs of the heads, from the facts about the next notes.
 
     `in_bar`, `gate`, `age`, `interval`, `turned`, `pitch_class`: fixed places, by which gates are
     taken.
@@ -105,7 +105,8 @@ class Gates:
         """Yield the logits of what comes after the track."""
         outputs.know("track", note.track * self.layout.patterns + note.track_pattern)
         if self.harmony:
-            outputs.know("profiles", note.profiles.reshape(-1, PROFILES * OCTAVE))
+            sounding = note.profiles.reshape(-1, PROFILES * OCTAVE)  # [n profile*class]
+            outputs.know("profiles", sounding)
         if note.kept:
             note.of_kept = note.kept(note.step, note.track)
         yield "pitch", self.pitch_logits(outputs.of("pitch"), note)
@@ -123,8 +124,9 @@ class Gates:
     ) -> Float[Array, "n ahead track"]:
         """Return the logits of the track at several advances."""
         there = note.ahead(advance)
-        known = there.own_advance.reshape(advance.shape), there.step % self.layout.bar
-        logits = self.track_logits(outputs.tracks_ahead(*known), there)
+        own_advance = there.own_advance.reshape(advance.shape)  # [n ahead]
+        of = outputs.tracks_ahead(own_advance, there.step % self.layout.bar)
+        logits = self.track_logits(of, there)
         return logits.reshape(*advance.shape, -1)  # [n ahead track]
 
     def advance_logits(self, of: list[Array], note: NextNote) -> Logits:
@@ -180,9 +182,10 @@ class Gates:
         share = whole(sounding[:, 3] * (KEY_SHARES - 0.01))
         state = whole(sounding[:, 0]) * KEY_SHARES + share
         logits = take(of_state, state) + take(of_pattern, patterns)
-        turned = circular[:, self.turned].reshape(len(circular), -1, OCTAVE)
-        heard = sounding.reshape(len(sounding), 1, -1)  # [n 1 profile*semitone]
-        return logits + (heard @ turned)[:, 0]  # [n pitch_class]
+        turned = circular[:, self.turned]
+        turned = turned.reshape(len(turned), -1, OCTAVE)  # [n profile*semitone pitch_class]
+        sounding = sounding.reshape(len(sounding), 1, -1)  # [n 1 profile*semitone]
+        return logits + (sounding @ turned)[:, 0]  # [n pitch_class]
 
     def length_logits(self, of: list[Array], note: NextNote) -> Logits:
         """Return the logits of lengths 1, 2 ..; drums have length 1.

@@ -85,8 +85,8 @@ class NoteEmbedding(nn.Module):
         embedded = sum_of_rows(tables.rows, columns_of(columns) + tables.firsts)
         if tables.profiles is None:
             return embedded
-        heard = chosen.profiles.reshape(len(embedded), -1)  # [n profile*class]
-        return embedded + torch.as_tensor(heard) @ tables.profiles
+        sounding = chosen.profiles.reshape(len(embedded), -1)  # [n profile*class]
+        return embedded + torch.as_tensor(sounding) @ tables.profiles
 
     def bar_number(self, step: Indices) -> Indices:
         """Return the bar of each step; bars after the trained window repeat its second half."""

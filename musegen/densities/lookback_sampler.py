@@ -127,7 +127,8 @@ class Sampler:
         sums = sums.reshape(len(sums), -1, OCTAVE)  # [n sum*kind pitch_class]
         now, bass, bar, _, passed, _ = sums.swapaxes(0, 1)
         self.earlier = self.earlier + passed
-        return np.concatenate([now, bass, bar, self.earlier], 1).reshape(-1, PROFILES, OCTAVE)
+        sums = np.concatenate([now, bass, bar, self.earlier], 1)
+        return sums.reshape(-1, PROFILES, OCTAVE)  # [n profile pitch_class]
 
     def _loudness(self, place: Indices) -> Indices:
         """Return the velocity of the last note on each place."""
