@@ -4,6 +4,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; child processes inherit it
 
+import math
 import random
 import socket
 import sys
@@ -35,6 +36,14 @@ def shared_data() -> Path:
 def shared_cases() -> Path:
     """Files from public reports, each with its right answer beside it."""
     return shared("cases")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_plain_lines() -> Iterator[None]:
+    """Commands that take long on a busy machine print no lines of progress between others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.app.progress.FIRST_SECONDS", math.inf)
+        yield
 
 
 @pytest.fixture(autouse=True)

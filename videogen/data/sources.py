@@ -153,12 +153,19 @@ class _Search:
         return place == self.start or self.start.is_dir() or self.start in place.parents
 
     def _sequences(self) -> Mapping[Path, list[Path]]:
-        """Return the sequences of pictures; pictures with a text each are none."""
-        found = sequences(place for place in self.tree.entries if not is_junk(place))
+        """Return the sequences of pictures.
+
+        Pictures with a text each are none, nor those of films, nor the frames of a generated clip
+        beside its film.
+        """
+        films = {p.with_suffix(""): p for p in self.tree.entries if p.suffix.lower() in VIDEO}
+        places = (place for place in self.tree.entries if place.with_suffix("") not in films)
+        found = sequences(place for place in places if not is_junk(place))
         return {
             place: pictures
             for place, pictures in found.items()
             if not any(self._text_beside(picture) for picture in pictures)
+            and not (place in films and origin_of(films[place]))
         }
 
     def _candidates(self) -> Iterator[Path]:

@@ -130,6 +130,10 @@ def _form(frame: Any) -> tuple[int, int, str]:
     return frame.width, frame.height, frame.format.name
 
 
+WHOLE_COLOURS = "gbrp"
+"""RGB in planes: to packed RGB, FFmpeg scales colours to half the width."""
+
+
 class Converter:
     """Convert the frames of one file to squares."""
 
@@ -141,7 +145,7 @@ class Converter:
         require_pixels(frame.width, frame.height, self.limits)
         matrix = display_matrix(frame)
         if is_standard(frame):
-            pixels = self._scaled(opaque(frame, self.view.colour), "rgb24")
+            pixels = self._scaled(opaque(frame, self.view.colour), WHOLE_COLOURS)
         else:
             signal = self._scaled(frame, "rgb48le") / LARGEST_48_BIT
             pixels = on_standard_screen(signal.clip(0, 1), frame.color_trc, frame.color_primaries)

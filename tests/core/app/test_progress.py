@@ -13,6 +13,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds of the clock, to be set."""
     clock = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(progress, "FIRST_SECONDS", 10.0)
     return clock
 
 

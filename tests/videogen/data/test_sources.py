@@ -80,6 +80,24 @@ def test_a_generated_clip_in_several_formats_is_found_once(tmp_path: Path):
     assert [clip.caption for clip in listing([gif]).clips] == ["a dog runs"], "named by itself"
 
 
+def test_pictures_of_films_and_frames_of_generated_clips_are_no_clips(tmp_path: Path):
+    """As interpolations are written: numbered, each with its filmstrip; and as a sequence."""
+    label = Label.of("shapes", 7, "a dog runs")
+    frames = np.zeros((2, 16, 16, 3), np.uint8)
+    for number in (1, 2):
+        write_mp4(frames, tmp_path / f"path-{number}.mp4", 8)
+        (tmp_path / f"path-{number}.png").touch()
+    write_mp4(frames, tmp_path / f"{label.name}.mp4", 8, tags=label.tags)
+    write_mp4(frames, tmp_path / "rex.mp4", 8)
+    for folder in (label.name, "rex"):
+        (tmp_path / folder).mkdir()
+        for number in (1, 2):
+            (tmp_path / folder / f"{number:04d}.png").touch()
+    found = [clip.name.removeprefix(f"{tmp_path}/") for clip in listing([str(tmp_path)]).clips]
+    films = ["path-1.mp4", "path-2.mp4", "rex.mp4", f"{label.name}.mp4"]
+    assert sorted(found) == sorted(["rex", *films]), "frames beside a film of one's own are a clip"
+
+
 def test_one_origin_can_be_chosen(folder: Path):
     assert clips(folder, "name")["dogs/max.gif"] == ("max", "name")
     assert clips(folder, "folder")["b.mkv"] == ("clips", "folder")

@@ -64,6 +64,15 @@ def test_at_its_own_rate_a_file_is_its_frames(tmp_path: Path, suffix: str):
     assert levels(path) == list(greys_of)
 
 
+def test_colours_are_as_fine_as_the_pixels(tmp_path: Path):
+    """Columns of red and blue, one pixel each at the size that is read, and no purple."""
+    columns = np.zeros((2, 16, 16, 3), np.uint8)
+    columns[:, :, ::2, 0] = columns[:, :, 1::2, 2] = 255
+    write_mp4(columns.repeat(16, 1).repeat(16, 2), tmp_path / "x.mp4", 8)
+    seen = read_frames(tmp_path / "x.mp4", View(size=16, frames_per_second=8))
+    assert np.abs(seen.astype(int) - columns).max() < 24
+
+
 def test_frames_are_taken_at_the_wanted_rate(tmp_path: Path):
     write_mp4(greys(*range(10, 250, 10)), tmp_path / "x.mp4", 24)
     assert levels(tmp_path / "x.mp4", frames_per_second=8) == list(range(20, 250, 30))
