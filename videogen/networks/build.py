@@ -16,7 +16,7 @@ from core.theory.passes import Networks
 from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures, Critic, PatchCritic, shift_clips
-from videogen.networks.gist import CaptionPrior, Decoder, Encoder
+from videogen.networks.gist import CaptionPrior, Decoder, Encoder, Focus
 from videogen.networks.text import caption_encoder
 from videogen.networks.translator import Translator
 
@@ -37,6 +37,8 @@ def _initialise(network: nn.Module) -> None:
         nn.init.zeros_(network.bias)
     for child in network.children():
         _initialise(child)
+    if isinstance(network, Focus):
+        network.zero()
 
 
 def _prior(config: VideoConfig, recipe: Recipe) -> nn.Module:

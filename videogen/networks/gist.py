@@ -258,6 +258,33 @@ def _hidden(logits: Tensor, there: Present) -> Tensor:
     return logits.masked_fill(absent, -math.inf)
 
 
+class Focus(nn.Module):
+    """Dim what a clause does not describe: a gate for each pixel, by the caption.
+
+    The gate is 2 sigmoid(f(pixels) . q(c)), f a convolution and q a linear map, at initialisation
+    1: one clause of several then reads a clip as an encoder for a single one does.
+    """
+
+    def __init__(self, condition: int, filters: int):
+        super().__init__()
+        self.features = nn.Conv2d(RGB, filters, 5, 1, 2)
+        self.query = nn.Linear(condition, filters)
+
+    def zero(self) -> None:
+        """Open all gates."""
+        nn.init.zeros_(self.query.weight)
+
+    def forward(
+        self, frames: Float[Tensor, "batch time 3 height width"], own: ByClause
+    ) -> Float[Tensor, "batch clause time 3 height width"]:
+        features = self.features(frames.flatten(0, 1))  # [(batch time) filter height width]
+        features = features.unflatten(0, frames.shape[:2])  # [batch time filter height width]
+        query = self.query(own) / math.sqrt(features.shape[2])
+        scores = torch.einsum("btfhw,bkf->bkthw", features, query)
+        gate = 2 * torch.sigmoid(scores)[:, :, :, None]  # [batch clause time 1 height width]
+        return (frames[:, None] + 1) * gate - 1
+
+
 class Encoder(nn.Module):
     """Map evenly spaced frames of a clip, and c, to q(z given x, c)."""
 
@@ -265,6 +292,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.seen_frames, self.clauses = config.seen_frames, config.clauses
         self.downsample = Downsampler(RGB * config.seen_frames, config.channels, size)
+        self.focus = Focus(config.text.width, config.filters) if config.clauses > 1 else None
         inputs = self.downsample.features + config.condition_of_clause
         self.body = nn.Sequential(MLP(inputs, config.width), nn.LeakyReLU(0.2))
         self.head = PosteriorHead(config.width, config.latent, kind)
@@ -272,9 +300,13 @@ class Encoder(nn.Module):
     def forward(self, clips: Clips, c: Condition) -> Distribution:
         last = clips.shape[2] - 1
         times = torch.linspace(0, last, self.seen_frames).round().long()  # a single one: frame 0
-        images = clips[:, :, times].flatten(1, 2)  # [batch (rgb frame) height width]
-        features = self.downsample(images)[:, None].expand(-1, self.clauses, -1)
         own, rest = by_clause(c, self.clauses), others(c, self.clauses)
+        frames = clips[:, :, times]
+        if self.focus:
+            focused = self.focus(frames.transpose(1, 2), own)  # [batch clause time rgb row column]
+            frames = focused.transpose(2, 3).flatten(0, 1)  # [(batch clause) rgb time row column]
+        features = self.downsample(frames.flatten(1, 2))  # [(batch clause) feature]
+        features = features.unflatten(0, own.shape[:2])  # [batch clause feature]
         read = self.body(torch.cat([features, own, rest], 2))
         each = self.head(read.flatten(0, 1))  # of [(batch clause) code]
         return joined(each, self.clauses)

@@ -153,6 +153,16 @@ def test_a_run_can_begin_with_the_averaged_weights_of_another(tmp_path):
     assert all(torch.equal(value, anew[name]) for name, value in encoder.items())
 
 
+def test_training_rounds_numbers_too_small_for_a_fast_processor_to_zero(tmp_path):
+    """The product of 1e-30 and 1e-10 is denormal in single precision."""
+    if not torch.set_flush_denormal(False):
+        pytest.skip("this processor cannot")
+    small = torch.tensor([1e-30])
+    assert small * 1e-10 > 0
+    fitted(tmp_path / "first", config("gan"))
+    assert small * 1e-10 == 0
+
+
 def test_a_run_that_fits_nothing_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"no weights of .*first fit this model: start from a run"):
         started(tmp_path, "ppca")

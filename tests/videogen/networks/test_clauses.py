@@ -10,7 +10,7 @@ from core.theory.passes import Batch, Networks, Passes
 from videogen.networks.build import build
 from videogen.networks.clauses import joined
 from videogen.networks.config import VideoConfig
-from videogen.networks.gist import ClipByGist, Decoder
+from videogen.networks.gist import ClipByGist, Decoder, Encoder, Focus
 from videogen.networks.text import WORDS, Captions, TextConfig, caption_encoder
 from videogen.recipes import RECIPES
 
@@ -118,3 +118,29 @@ def test_every_term_trains_with_two_clauses():
         passes = Passes(built, Batch(torch.rand(2, 3, 4, 16, 16), tokens))
         assert all(term(passes).isfinite().all() for term in recipe.terms)
         assert isinstance(passes.generation, ClipByGist)
+
+
+def test_the_focus_dims_what_a_clause_does_not_describe():
+    """One feature, the red of a pixel; a query of 1 opens the gate of red and of nothing else."""
+    focus = Focus(condition=2, filters=1)
+    torch.nn.init.zeros_(focus.features.weight)
+    focus.features.weight.data[0, 0, 2, 2] = 3.0
+    torch.nn.init.zeros_(focus.features.bias)
+    torch.nn.init.zeros_(focus.query.bias)
+    focus.query.weight.data[:] = torch.tensor([[1.0, -1.0]])
+    frames = torch.full((1, 1, 3, 1, 2), -1.0)  # two pixels, black
+    frames[0, 0, 0, 0, 0] = 1.0  # the first one is red
+    red, other = focus(frames, torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))[0, :, 0, :, 0]
+    gate = torch.sigmoid(torch.tensor(3.0))
+    assert red[0, 0] == pytest.approx(4 * gate.item() - 1)
+    assert other[0, 0] == pytest.approx(4 * (1 - gate.item()) - 1)
+    assert red[1:, 1].tolist() == [-1, -1]  # black stays black
+
+
+def test_an_untrained_focus_shows_all_clauses_the_whole_clip():
+    encoder = networks()["encoder"]
+    assert isinstance(encoder, Encoder)
+    assert encoder.focus
+    frames = torch.rand(2, 4, 3, 16, 16) * 2 - 1
+    focused = encoder.focus(frames, torch.randn(2, 2, 8))
+    torch.testing.assert_close(focused, frames[:, None].expand_as(focused))
