@@ -130,7 +130,9 @@ def test_the_focus_dims_what_a_clause_does_not_describe():
     focus.query.weight.data[:] = torch.tensor([[1.0, -1.0]])
     frames = torch.full((1, 1, 3, 1, 2), -1.0)  # two pixels, black
     frames[0, 0, 0, 0, 0] = 1.0  # the first one is red
-    red, other = focus(frames, torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))[0, :, 0, :, 0]
+    with torch.no_grad():
+        seen = focus(frames, torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
+    red, other = seen[0, :, 0, :, 0]
     gate = torch.sigmoid(torch.tensor(3.0))
     assert red[0, 0] == pytest.approx(4 * gate.item() - 1)
     assert other[0, 0] == pytest.approx(4 * (1 - gate.item()) - 1)
