@@ -170,7 +170,7 @@ class Video(Domain):
     shipped = Path(__file__).parent / "weights"
     default_run = "shapes"
     default_latent_run = "shapes"
-    default_model = "gist"
+    default_model = "gist_flow"
     offers = frozenset({"condition", "maps", "gist", "other"})
     recipes = RECIPES
     suffixes = VIDEO

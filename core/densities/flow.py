@@ -212,10 +212,14 @@ COUPLINGS = 8
 
 
 class VectorNet(MLP):
-    """x where it stays, with c as further numbers -> log scales and shifts of a coupling."""
+    """x where it stays, with c as further numbers -> log scales and shifts of a coupling.
+
+    It is not rounded to half precision: a density is as exact as its shifts.
+    """
 
     def forward(self, x: Reals, c: Tensor | None = None) -> Mapped:  # type: ignore[override]  # c
-        return super().forward(x if c is None else torch.cat([x, c], 1))
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x if c is None else torch.cat([x, c.to(x.dtype)], 1))
 
 
 def vector_coupling(
