@@ -258,7 +258,7 @@ class _Judge:
         self, group: Group, kind: Kind, clips: Clips, captions: Sequence[str]
     ) -> Seen | None:
         """Return which halves of captions are seen; of real clips the judge's own accuracy."""
-        if self.halves is None or not self.halves.classifier.halves.keys() >= set(captions):
+        if self.halves is None or self.halves.classifier.halves.keys().isdisjoint(captions):
             return None
         if kind == "real":
             return self.halves.own.get(group.split)

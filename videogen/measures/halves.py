@@ -74,8 +74,10 @@ class HalvesClassifier(nn.Module):
 
     @torch.no_grad()
     def seen(self, clips: Clips, captions: Sequence[str]) -> Seen:
-        """Return the shares of clips whose captions are recognised."""
+        """Return the shares of clips whose captions are recognised, of those that have halves."""
         device = next(self.parameters()).device
+        judged = [number for number, caption in enumerate(captions) if caption in self.halves]
+        clips, captions = clips[judged], [captions[number] for number in judged]
         read = [self(batch.to(device)) for batch in clips.split(BATCH)]
         best = torch.stack([torch.cat(half).argmax(1).cpu() for half in zip(*read, strict=True)])
         right = best == self.numbers(captions)  # [half batch]
@@ -94,12 +96,16 @@ class JudgeOfHalves:
 def judge_of_halves(
     data: Collection, device: torch.device, tick: Tick = lambda done, total: None
 ) -> JudgeOfHalves | None:
-    """Train the classifier of a collection; None where its captions have no halves in common."""
+    """Train the classifier of a collection, on the clips whose captions have two halves.
+
+    None where these are fewer than half of the captions.
+    """
     indices = np.sort(np.concatenate([data.indices(split) for split in data.splits]))
     captions = data.captions_of(indices)
     halves = halves_of(captions)
-    if len(halves) < len(set(captions)):
+    if 2 * len(halves) < len(set(captions)):
         return None
+    indices = indices[[caption in halves for caption in captions]]
     earlier = is_earlier(data.store.whole["source"][indices])
     with isolated_random_state(torch.device("cpu")):
         torch.manual_seed(0)
