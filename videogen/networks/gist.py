@@ -323,4 +323,5 @@ class CaptionPrior(nn.Module):
     def forward(self, batch: int, c: Condition) -> Distribution:
         own, rest = by_clause(c, self.clauses), others(c, self.clauses)
         numbers = self.layers(torch.cat([own, rest], 2))  # [batch clause number]
-        return joined(as_gaussian(numbers.flatten(0, 1)), self.clauses)
+        each = as_gaussian(numbers.flatten(0, 1))  # of [(batch clause) number]
+        return joined(each, self.clauses)
