@@ -53,10 +53,11 @@ class RecurrentSteps:
 
     What the first layer takes of a position is linear, so that it can be summed up beforehand:
     see `taken`. The matrices lie in memory by columns: on CPUs a product with one row then takes
-    half the time, and with many rows four fifths.
+    half the time, and with many rows four fifths. `state`: that after the positions so far.
     """
 
     def __init__(self, body: CausalGRU):
+        self.body, self.state = body, RecurrentState()
         last, gru = body.last, body.gru
         self.last = last.normalized_shape, last.weight, last.bias, last.eps
         self.shape = gru.num_layers, gru.hidden_size
@@ -67,22 +68,41 @@ class RecurrentSteps:
         """Return what the gates of the first layer take of embedded positions, the bias aside."""
         return x @ self.weights[0].taken
 
-    def begin(self, batch: int, caches: list[RecurrentState]) -> Tensor:
-        """Set the state to that before the first position; return a hidden state of zeros."""
-        (state,) = caches
+    def read(self, x: Hidden) -> Hidden:
+        """Go on by embedded positions at once."""
+        return self.body(x, [self.state])
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all sequences of the batch but these."""
+        self.state.keep(rows)
+
+    def begin(self, batch: int) -> Tensor:
+        """Set the state to that before the first position, where there is none; return a hidden
+        state of zeros."""
         layers, width = self.shape
-        if state.layers is None:
-            state.layers = self.bias.new_zeros(layers, batch, width)
+        if self.state.layers is None:
+            self.state.layers = self.bias.new_zeros(layers, batch, width)
         return self.bias.new_zeros(batch, width)
 
-    def __call__(self, taken: Tensor, caches: list[RecurrentState]) -> Tensor:
+    def __call__(self, taken: Tensor) -> Tensor:
         """Go on by one position, [batch 3*width] -> [batch width]."""
-        (state,) = caches
-        if state.layers is None:
-            self.begin(len(taken), caches)
-        assert state.layers is not None
+        if self.state.layers is None:
+            self.begin(len(taken))
+        assert self.state.layers is not None
+        return self._step(taken, self.state.layers)
+
+    def move(self, rows: Tensor, taken: Tensor) -> Tensor:
+        """Go on by one position in these rows alone, [row 3*width] -> [row width]."""
+        assert self.state.layers is not None, "it begins with all rows"
+        layers = self.state.layers[:, rows]
+        hidden = self._step(taken, layers)
+        self.state.layers[:, rows] = layers
+        return hidden
+
+    def _step(self, taken: Tensor, layers: Tensor) -> Tensor:
+        """Set the state of each layer to the next one."""
         hidden = taken
-        for weights, before in zip(self.weights, state.layers, strict=True):
+        for weights, before in zip(self.weights, layers, strict=True):
             if weights is not self.weights[0]:
                 taken = torch.addmm(weights.bias, hidden, weights.taken)
             hidden = weights.step(taken, before)

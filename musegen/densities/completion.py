@@ -41,7 +41,7 @@ from core.densities.chances import (
     of_slots,
     softmax,
 )
-from core.densities.recurrent import RecurrentState
+from core.densities.recurrent import RecurrentSteps
 from core.errors import ConfigError
 from musegen.densities.kept_notes import KeptGates, KeptNotes
 from musegen.densities.lookback import Note, lengths_and_velocities
@@ -77,6 +77,7 @@ class Completion(Sampler):
     kept notes add to the logits of pitches, of a network that listens.
     """
 
+    body: RecurrentSteps
     of_kept: Float[np.ndarray, "piece step track pitch"] | None = None
 
     states = (
@@ -124,7 +125,7 @@ class Completion(Sampler):
         if count:
             self._read(_rows_of(given[:, :count], self.density))
         self.place = np.full_like(self.rows, count)
-        self.hidden = self.body.begin(self.batch, self.caches)
+        self.hidden = self.body.begin(self.batch)
         self.given, self.is_given = _with_last(given, is_given, self.steps), view(is_given)
         next_step = self._next_given().step
         self.begin = np.minimum(next_step // self.beat * self.beat, self.first)
@@ -183,20 +184,11 @@ class Completion(Sampler):
         self.waits |= ~chosen.is_note
         self._end_beats()
 
-    @property
-    def state(self) -> RecurrentState:
-        (state,) = self.caches
-        assert isinstance(state, RecurrentState)
-        return state
-
     def _remember(self) -> None:
         """Move the body on by the new notes; where none is, it stays as it was."""
-        if not self.is_new.any():
-            return
-        new, state = torch.from_numpy(np.flatnonzero(self.is_new)), self.state
-        moved = RecurrentState(state.layers[:, new])
-        self.hidden[new] = self.body(self.taken[new], [moved])
-        state.layers[:, new] = moved.layers
+        if self.is_new.any():
+            new = torch.from_numpy(np.flatnonzero(self.is_new))
+            self.hidden[new] = self.body.move(new, self.taken[new])
 
     def _choose(
         self, note: NextNote, following: Note, outputs: NoteOutputs, logits: Logits

@@ -154,6 +154,14 @@ class History:
     [row track value]: the step at which a track first plays each pitch, then each velocity.
     """
 
+    row: Indices
+    cells: Int[Array, "row step track pitch"]
+    tracks: Int8[Array, "row step track"]
+    pitches: Int8[Array, "row step track pitch"]
+    starts: Float[Array, "row classes step"]
+    sounding: Float[Array, "row classes step"]
+    first: Int[Array, "row track value"]
+
     def __init__(self, layout: Layout, batch: int, steps: int, like: Tensor):
         device = like.device
         self.layout, self.before = layout, max(layout.reach, layout.bar)

@@ -61,7 +61,6 @@ class Sampler:
         self.history = GrowingHistory(layout, batch, steps, embedding.start)
         self.rows = np.arange(batch)
         self.unfinished = np.ones(batch, bool)
-        self.caches = density.body.caches()
         self.last = Note(*map(view, Note.start(batch, density.device).columns))
         self.latest = np.tile(NO_NOTE.numpy(), (batch, layout.tracks, 1))
         self.loudness = np.zeros((batch, layout.tracks * layout.pitches), np.int64)
@@ -97,7 +96,7 @@ class Sampler:
 
     def _sample_next(self) -> NextNote:
         note = self._next()
-        outputs = self.heads(self.body(self.taken, self.caches))
+        outputs = self.heads(self.body(self.taken))
         for attribute, logits in self.gates.conditionals(outputs, note):
             note.choose(attribute, self._sample(attribute, logits))
         return note
@@ -162,14 +161,13 @@ class Sampler:
     def _keep_states(self, rows: Indices) -> None:
         for name in self.states:
             setattr(self, name, getattr(self, name)[rows])
-        for cache in self.caches:
-            cache.keep(torch.from_numpy(rows))
+        self.body.keep(torch.from_numpy(rows))
 
     def _read(self, known: NoteRows) -> None:
         """Go on from known notes, of which every row has as many."""
         likelihood = Likelihood(self.density, known, self.steps // self.density.layout.bar)
         embedded = likelihood.embedded(likelihood.known_notes())
-        self.density.body(embedded[:, :-1], self.caches)
+        self.body.read(embedded[:, :-1])
         self.taken = self._taken(embedded[:, -1])
         self.history = history = GrowingHistory.of(likelihood.history)
         self.last = Note(*map(view, likelihood.last[:, -1].columns))

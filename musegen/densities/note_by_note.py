@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import Embedding, Linear
 
 from core.densities.arrays import view
 from core.densities.recurrent import CausalGRU, RecurrentSteps
-from core.densities.transformer import CausalTransformer, KVCache
+from core.densities.transformer import CausalTransformer
 from musegen.densities.lookback_gates import Gates
 from musegen.densities.lookback_heads import Head, Hidden, LookbackHeads
 from musegen.densities.lookback_network import LookbackNetwork
@@ -43,18 +44,31 @@ KNOWN_FROM: dict[str, Attribute] = {
 
 
 class TransformerSteps:
-    """A causal transformer for one position after another."""
+    """A causal transformer for one position after another.
+
+    `caches`: the keys and values of the positions so far.
+    """
 
     def __init__(self, body: CausalTransformer):
-        self.body, self.bias = body, body.last.bias.new_zeros(())
+        self.body, self.caches = body, body.caches()
+        self.bias = body.last.bias.new_zeros(())
 
     def taken(self, x: Tensor) -> Tensor:
         """Return what the body takes of embedded positions, the bias aside: all."""
         return x
 
-    def __call__(self, taken: Tensor, caches: list[KVCache]) -> Tensor:
+    def read(self, x: Float[Tensor, "batch position width"]) -> Tensor:
+        """Go on by embedded positions at once."""
+        return self.body(x, self.caches)
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all sequences of the batch but these."""
+        for cache in self.caches:
+            cache.keep(rows)
+
+    def __call__(self, taken: Tensor) -> Tensor:
         """Go on by one position, [batch width]."""
-        return self.body(taken[:, None], caches)[:, 0]
+        return self.read(taken[:, None])[:, 0]
 
 
 def steps_of(density: LookbackNetwork) -> RecurrentSteps | TransformerSteps:
@@ -82,9 +96,9 @@ class HeadSteps:
             if getattr(heads, f"embed_{fact}") is not None
         }
 
-    def _after(self, embedding: torch.nn.Module, begin: int) -> tuple[int, np.ndarray]:
+    def _after(self, embedding: Embedding | Linear, begin: int) -> tuple[int, np.ndarray]:
         weight = embedding.weight
-        if isinstance(embedding, torch.nn.Linear):
+        if isinstance(embedding, Linear):
             self.bias[begin:] += embedding.bias @ self.first[:, begin:]
             weight = weight.T
         return begin, view(weight @ self.first[:, begin:])
@@ -160,6 +174,7 @@ def _slices(sizes: list[int]) -> list[slice]:
 def _parts_of(head: Head) -> tuple[Float[Tensor, "width output"], Float[Tensor, " output"]]:
     """Return the last layer of a head, as a map to its parts, by columns."""
     last = head.layers[2]
+    assert isinstance(last, Linear)
     weight, bias = (
         torch.cat(head.parts(linear), 1) for linear in (last.weight.T, last.bias[None])
     )

@@ -1,4 +1,4 @@
-"""Who and what: classifiers of the two halves of captions, as "a dog" and "runs".
+"""Classifiers of the two halves of captions, who and what: as "a dog" and "runs".
 
 They say whether each half of a caption is seen in a clip, also where the two were never together
 in training: composition. They are trained on the earlier clips of every real video, held-out ones

@@ -216,7 +216,8 @@ class Decoder(nn.Module):
         if times is None:
             chunks = torch.arange(float(chunks_of(self.frames)), device=codes.device)
             drawn = self._drawn(self.foreground, self._chunk_codes(codes, chunks), there)
-            return join_chunks(drawn.flatten(0, 1), self.frames).unflatten(0, there.shape)
+            each = join_chunks(drawn.flatten(0, 1), self.frames)  # of [(batch clause) ...]
+        return each.unflatten(0, there.shape)  # [batch clause channel time height width]
         number = times.floor() % FRAMES_PER_CHUNK  # the frame in its chunk
         begins = FRAMES_PER_CHUNK * (chunks_of(self.frames) - 1)  # the last chunk, none follows
         number = number.where(times <= begins, FRAMES_PER_CHUNK - 1)
@@ -323,4 +324,5 @@ class CaptionPrior(nn.Module):
     def forward(self, batch: int, c: Condition) -> Distribution:
         own, rest = by_clause(c, self.clauses), others(c, self.clauses)
         numbers = self.layers(torch.cat([own, rest], 2))  # [batch clause number]
-        return joined(as_gaussian(numbers.flatten(0, 1)), self.clauses)
+        each = as_gaussian(numbers.flatten(0, 1))  # of [(batch clause) number]
+        return joined(each, self.clauses)

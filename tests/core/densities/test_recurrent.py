@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.densities.recurrent import CausalGRU
+from core.densities.recurrent import CausalGRU, RecurrentSteps
 
 
 @pytest.fixture
@@ -34,3 +34,15 @@ def test_a_state_of_some_sequences_goes_on_without_the_others(gru: CausalGRU):
     gru(x[:, :4], caches)
     caches[0].keep(kept)
     torch.testing.assert_close(gru(x[kept, 4:], caches)[:, 0], gru(x)[kept, 4])
+
+
+@torch.no_grad()
+def test_rows_that_go_on_alone_leave_the_others_as_they_were(gru: CausalGRU):
+    """Two rows read three positions, one a fourth alone, and both a last one."""
+    x, steps = torch.randn(2, 5, 6, dtype=torch.double), RecurrentSteps(gru)
+    taken = steps.taken(x) + steps.bias
+    steps.read(x[:, :3])
+    torch.testing.assert_close(steps.move(torch.tensor([1]), taken[1:, 3]), gru(x)[1:, 3])
+    last = steps(taken[:, 4])
+    torch.testing.assert_close(last[1], gru(x)[1, 4])
+    torch.testing.assert_close(last[0], gru(x[:1, [0, 1, 2, 4]])[0, 3])

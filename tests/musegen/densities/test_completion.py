@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.densities.chances import chances, denser, descendants, hazards, sampled
-from core.densities.recurrent import RecurrentState
+from core.densities.recurrent import RecurrentSteps
 from core.densities.transformer import sample_logits
 from core.errors import ConfigError
 from musegen.densities import completion, lookback, lookback_heads
@@ -326,9 +326,9 @@ class Replay(Sampler):
 
 
 def state(sampler: Sampler) -> Tensor:
-    (cache,) = sampler.caches
-    assert isinstance(cache, RecurrentState) and cache.layers is not None
-    return cache.layers
+    assert isinstance(sampler.body, RecurrentSteps)
+    assert sampler.body.state.layers is not None
+    return sampler.body.state.layers
 
 
 @torch.no_grad()

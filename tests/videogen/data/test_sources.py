@@ -81,7 +81,7 @@ def test_a_generated_clip_in_several_formats_is_found_once(tmp_path: Path):
 
 
 def test_pictures_of_films_and_frames_of_generated_clips_are_no_clips(tmp_path: Path):
-    """As interpolations are written: numbered, each with its filmstrip; and as a sequence."""
+    """Write them as interpolations are: numbered, each with its filmstrip; and as a sequence."""
     label = Label.of("shapes", 7, "a dog runs")
     frames = np.zeros((2, 16, 16, 3), np.uint8)
     for number in (1, 2):

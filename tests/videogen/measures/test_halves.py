@@ -1,4 +1,4 @@
-"""Who and what: the halves of captions, and the classifiers that see them in clips."""
+"""Halves of captions, who and what, and the classifiers that see them in clips."""
 
 from pathlib import Path
 
