@@ -3,7 +3,7 @@ these lie to each other.
 
 The distance is that of the caption encoder's conditions c, in units of their spread over the
 training captions: |W (c - c')| with W' W = inverse of (covariance + e I), Mahalanobis's distance
-shrunk as in Ledoit and Wolf (2004); e is a hundredth of the largest eigenvalue. A caption is
+shrunk as in Ledoit and Wolf (2004); e is a thousandth of the largest eigenvalue. A caption is
 familiar up to `MARGIN` times the largest distance of a training caption to the nearest other one.
 """
 
@@ -16,9 +16,9 @@ from torch import Tensor
 
 from videogen.networks.text import Condition, words_of
 
-MARGIN = 1.1
-"""A tenth: held-out captions of moving shapes lie up to 1.02 times as far as those in training."""
-SHRINKAGE = 0.01
+MARGIN = 1.05
+"""Held-out captions of moving shapes lay up to 1.02 times as far as those in training."""
+SHRINKAGE = 0.001
 MOST_CAPTIONS = 2000
 """Training captions that a run keeps and a caption is compared with."""
 SHOWN_LETTERS, SHOWN_WORDS = 100, 6
@@ -97,7 +97,7 @@ class Familiarity:
             reason = ""
         else:
             return ""
-        shown, known = shortened(caption), shortened(nearest)
+        shown, known = shortened(caption), shortened(nearest[:1].upper() + nearest[1:])
         return f'"{shown}" is not like the sentences in training{reason}; nearest: "{known}"'
 
 

@@ -217,7 +217,7 @@ class Decoder(nn.Module):
             chunks = torch.arange(float(chunks_of(self.frames)), device=codes.device)
             drawn = self._drawn(self.foreground, self._chunk_codes(codes, chunks), there)
             each = join_chunks(drawn.flatten(0, 1), self.frames)  # of [(batch clause) ...]
-        return each.unflatten(0, there.shape)  # [batch clause channel time height width]
+            return each.unflatten(0, there.shape)  # [batch clause channel time height width]
         number = times.floor() % FRAMES_PER_CHUNK  # the frame in its chunk
         begins = FRAMES_PER_CHUNK * (chunks_of(self.frames) - 1)  # the last chunk, none follows
         number = number.where(times <= begins, FRAMES_PER_CHUNK - 1)
