@@ -124,8 +124,8 @@ def times_of(frames: int, rate_of_clip: float, rate_of_model: float) -> Times:
 
     The first and the last are those of the model where both last as long.
 
-    >>> times_of(4, 8.0, 8.0).tolist(), times_of(4, 16.0, 8.0).tolist()
-    ([0.0, 1.0, 2.0, 3.0], [0.0, 0.3333333432674408, 0.6666666865348816, 1.0])
+    >>> times_of(4, 8.0, 8.0).tolist(), times_of(3, 12.0, 8.0).tolist()
+    ([0.0, 1.0, 2.0, 3.0], [0.0, 0.5, 1.0])
     """
     duration = frames * rate_of_model / rate_of_clip
     return torch.linspace(0, max(0.0, duration - 1), frames)

@@ -5,6 +5,7 @@ comes one by one: there numpy's small operations cost a third of torch's. The op
 same; what is not is here.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -47,6 +48,15 @@ def at_most(x: Array, most: int) -> Array:
 def at_least(x: Array, least: int) -> Array:
     """Return numbers that are no less than `least`."""
     return x.clamp(min=least) if isinstance(x, Tensor) else np.maximum(x, least)
+
+
+def flat(x: Array) -> Array:
+    """Return an array whose axes but the first are one, also where it is empty.
+
+    >>> flat(np.zeros((0, 2, 3))).shape
+    (0, 6)
+    """
+    return x.reshape(len(x), math.prod(x.shape[1:]))  # [n _]
 
 
 def columns_of(parts: Sequence[Indices]) -> Int[Array, "n column"]:

@@ -53,6 +53,7 @@ def widened(new: Tensor, old: Tensor) -> Tensor:
     was computed before is computed still (Chen, Goodfellow and Shlens, Net2Net, ICLR 2016, whose
     new units are copies of old ones instead).
 
+    >>> import torch
     >>> widened(torch.ones(2, 3), torch.tensor([[5.0, 6.0]])).tolist()
     [[5.0, 6.0, 0.0], [1.0, 1.0, 1.0]]
     """

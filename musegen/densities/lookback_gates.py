@@ -23,6 +23,7 @@ from core.densities.arrays import (
     Array,
     Indices,
     added_at,
+    flat,
     joined,
     take,
     where,
@@ -145,7 +146,7 @@ class Gates:
         self, gates: Float[Array, "n gate"], found: Int[Array, "n advance track"]
     ) -> Float[Array, "n advance"]:
         """Sum the gates of all tracks' patterns; an advance of 0 has gates of its own."""
-        index = (found + self.gate).reshape(len(found), -1)  # [n advance*track]
+        index = flat(found + self.gate)  # [n advance*track]
         return take(gates, index).reshape(found.shape).sum(2)  # [n advance]
 
     def track_logits(self, of: list[Array], note: NextNote) -> Logits:
@@ -183,8 +184,9 @@ class Gates:
         state = whole(sounding[:, 0]) * KEY_SHARES + share
         logits = take(of_state, state) + take(of_pattern, patterns)
         turned = circular[:, self.turned]
-        turned = turned.reshape(len(turned), -1, OCTAVE)  # [n profile*semitone pitch_class]
-        sounding = sounding.reshape(len(sounding), 1, -1)  # [n 1 profile*semitone]
+        turned = turned.reshape(len(turned), PROFILES * OCTAVE, OCTAVE)
+        # [n profile*semitone pitch_class]
+        sounding = flat(sounding)[:, None]  # [n 1 profile*semitone]
         return logits + (sounding @ turned)[:, 0]  # [n pitch_class]
 
     def length_logits(self, of: list[Array], note: NextNote) -> Logits:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.densities.arrays import Array, columns_of, sum_of_rows, view
+from core.densities.arrays import Array, columns_of, flat, sum_of_rows, view
 from core.theory.shapes import Losses
 from musegen.densities.kept_notes import KeptGates
 from musegen.densities.lookback import VELOCITIES, Layout
@@ -85,7 +85,7 @@ class NoteEmbedding(nn.Module):
         embedded = sum_of_rows(tables.rows, columns_of(columns) + tables.firsts)
         if tables.profiles is None:
             return embedded
-        sounding = chosen.profiles.reshape(len(embedded), -1)  # [n profile*class]
+        sounding = flat(chosen.profiles)  # [n profile*class]
         return embedded + torch.as_tensor(sounding) @ tables.profiles
 
     def bar_number(self, step: Indices) -> Indices:
