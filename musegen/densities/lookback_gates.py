@@ -184,8 +184,8 @@ class Gates:
         state = whole(sounding[:, 0]) * KEY_SHARES + share
         logits = take(of_state, state) + take(of_pattern, patterns)
         turned = circular[:, self.turned]
-        turned = turned.reshape(len(turned), PROFILES * OCTAVE, OCTAVE)
-        # [n profile*semitone pitch_class]
+        count = PROFILES * OCTAVE
+        turned = turned.reshape(len(turned), count, OCTAVE)  # [n profile*semitone pitch_class]
         sounding = flat(sounding)[:, None]  # [n 1 profile*semitone]
         return logits + (sounding @ turned)[:, 0]  # [n pitch_class]
 

@@ -54,6 +54,7 @@ def test_a_longer_clip_begins_as_the_short_one_and_goes_on(model: Model):
     torch.testing.assert_close(longer[:, :40], long[:, :40], atol=1e-2, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_clip_is_the_same_alone_and_among_others(model: Model):
     (alone,) = model.clips([NORTH], 1, frames=24)
     among = model.clips([NORTH, EAST, EAST], 1, frames=24)

@@ -82,6 +82,7 @@ def test_models_of_songs_are_trained_and_measured_side_by_side(
     assert (tmp_path / "models.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_models_of_clips_are_trained_and_measured_side_by_side(tmp_path: Path):
     models = [option for name in ("gist", "vq_vae", "cyclegan") for option in ("--model", name)]
     command = ["video", "compare", *SHAPES, "--showing", "red", "--other", "blue", *models, *TINY]
@@ -108,6 +109,7 @@ def mine(tmp_path: Path) -> Path:
     return tmp_path / "mine.mid"
 
 
+@pytest.mark.slow
 def test_a_song_is_translated_and_back(translating: Path, mine: Path, tmp_path: Path):
     names = {(): "translation-mine", ("--back",): "translation-back-mine"}
     for back, kind in names.items():
