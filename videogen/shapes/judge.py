@@ -38,9 +38,8 @@ def judge(clips: Clips, shapes: int = 1) -> list[tuple[Shape, ...]]:
     path and direction those of the trajectory nearest to the centres. An attribute beyond its
     threshold is `none`.
     """
-    light = ((clips.float() + 1) / 2).clamp(0, 1)
-    cover = light.amax(1)  # [batch time height width]
-    cover = torch.where(cover < NOISE, 0.0, cover)
+    light = light_of(clips)
+    cover = _cover_of(light)
     colours = _nearest_colours(light, cover)
     areas = torch.stack([(cover * (colours == c)).mean((1, 2, 3)) for c in range(len(COLOURS))], 1)
     largest = areas.topk(shapes, 1)
@@ -55,13 +54,23 @@ def judge(clips: Clips, shapes: int = 1) -> list[tuple[Shape, ...]]:
     return list(zip(*verdicts, strict=True))
 
 
+def light_of(clips: Clips) -> Clips:
+    """Return clips in [0, 1], 0 for the black background."""
+    return ((clips.float() + 1) / 2).clamp(0, 1)
+
+
+def _cover_of(light: Clips) -> Coverage:
+    """Return the coverage of each pixel by any shape, 0 where it is noise."""
+    cover = light.amax(1)  # [batch time height width]
+    return torch.where(cover < NOISE, 0.0, cover)
+
+
 def covers_of(light: Clips, shapes: Sequence[Sequence[Shape]]) -> list[Coverage]:
     """Return the coverage of each clip's first shape, of its second, ..., by their colours.
 
     `light`: clips in [0, 1], each with as many shapes. A single shape has all that is covered.
     """
-    cover = light.amax(1)  # [batch time height width]
-    cover = torch.where(cover < NOISE, 0.0, cover)
+    cover = _cover_of(light)
     if len(shapes[0]) == 1:
         return [cover]
     colours, names = _nearest_colours(light, cover), list(COLOURS)

@@ -13,7 +13,7 @@ from torch import Tensor
 from videogen.files.clip import Clips
 from videogen.shapes.drawing import Coverage, trajectories
 from videogen.shapes.grammar import MOTIONS, SCALES, Shape, parse
-from videogen.shapes.judge import centres_of, covers_of
+from videogen.shapes.judge import centres_of, covers_of, light_of
 
 LOST = 0.1
 """Share of a shape's area whose loss in a frame counts."""
@@ -37,7 +37,7 @@ def steadiness(captions: Sequence[str], clips: Clips) -> dict[str, float]:
         if not members:
             continue
         shapes = [parse(captions[n]) for n in members]
-        light = ((clips[members].float() + 1) / 2).clamp(0, 1)
+        light = light_of(clips[members])
         for nth, cover in enumerate(covers_of(light, shapes)):
             own = [shape[nth] for shape in shapes]
             cut.append(_lost_area(cover))
