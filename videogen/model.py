@@ -39,7 +39,8 @@ from videogen.data.sources import listing
 from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shortened
 from videogen.files.clip import Clips, FrameBatch, Image, to_clips
 from videogen.files.frame import View
-from videogen.files.reading import VIDEO, read_frames
+from videogen.files.reading import VIDEO, SquareFrames, read_frames
+from videogen.files.tree import File
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist, Decoder, Times
@@ -256,16 +257,12 @@ class Video(Domain):
         The last frame of a video that is too short is repeated.
         """
         spec = model.spec
-        view = View(size=spec.size, frames_per_second=spec.frames_per_second)
         captioned, *others = listing([str(path)]).clips
         if others:
             raise UserError(f"{path} holds {1 + len(others)} clips: name one of them")
         if captioned.fault:
             raise UserError(f"{path}: {captioned.fault[1]}")
-        try:
-            frames = read_frames(captioned.files, view)
-        except RejectedFile as error:
-            raise UserError(f"{path}: {error.detail}") from error
+        frames = _read_frames(path, captioned.files, spec)
         first = np.minimum(np.arange(spec.frames), len(frames) - 1)
         return Examples(to_clips(frames[first][None]), [captioned.caption])
 
@@ -444,12 +441,7 @@ class Model(CoreModel):
 
     def first_frame(self, path: Path) -> Image:
         """Read a picture, or the first frame of a video, at the model's size."""
-        view = View(size=self.spec.size, frames_per_second=self.spec.frames_per_second)
-        try:
-            frames = read_frames(path, view)
-        except RejectedFile as error:
-            raise UserError(f"{path}: {error.detail}") from error
-        return to_clips(frames[:1][None])[0, :, 0]
+        return to_clips(_read_frames(path, path, self.spec)[:1][None])[0, :, 0]
 
     @property
     def has_clock(self) -> bool:
@@ -515,6 +507,15 @@ class Model(CoreModel):
     def _distribution(self, c: Tensor | None, rows: Rows) -> ClipByGist:
         """Return p(x given z, c), z sampled from the prior."""
         return self.networks["decoder"](self.prior(len(rows), c).rsample(), c)
+
+
+def _read_frames(path: Path, source: Path | Sequence[File], spec: DataSpec) -> SquareFrames:
+    """Read frames of the size and rate of a model; `UserError` names the path."""
+    view = View(size=spec.size, frames_per_second=spec.frames_per_second)
+    try:
+        return read_frames(source, view)
+    except RejectedFile as error:
+        raise UserError(f"{path}: {error.detail}") from error
 
 
 def _require_sentences(captions: Sequence[str]) -> None:

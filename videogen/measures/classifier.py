@@ -106,13 +106,20 @@ def load_classifier(
 ) -> Classifier:
     """Return the cached classifier of this data; train and cache it if there is none."""
     classifier = _untrained(data)
-    folder = cache_folder() / "classifiers" / _name(data)
+    settings = (VERSION, data.digest, SIZES.model_dump(), STEPS, BATCH, LEARNING_RATE)
+    fill_from_cache(classifier, settings, lambda: train(classifier.to(device), data, STEPS, tick))
+    return classifier.to(device).eval()
+
+
+def fill_from_cache(classifier: nn.Module, settings: object, fit: Callable[[], None]) -> None:
+    """Fill a classifier with cached weights of these settings; `fit` it where there are none."""
+    name = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+    folder = cache_folder() / "classifiers" / name
     try:
         Checkpoint.open(folder).fill(classifier, "classifier")
     except Corrupt:
-        train(classifier.to(device), data, STEPS, tick)
-        save_checkpoint(folder, {"classifier": classifier.state_dict()}, {"steps": STEPS})
-    return classifier.to(device).eval()
+        fit()
+        save_checkpoint(folder, {"classifier": classifier.state_dict()}, {})
 
 
 def _untrained(data: CaptionedClips) -> Classifier:
@@ -120,11 +127,6 @@ def _untrained(data: CaptionedClips) -> Classifier:
     with isolated_random_state(torch.device("cpu")):
         torch.manual_seed(0)
         return Classifier(data.size, data.frames, data.words)
-
-
-def _name(data: CaptionedClips) -> str:
-    settings = (VERSION, data.digest, SIZES.model_dump(), STEPS, BATCH, LEARNING_RATE)
-    return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 
 def train(classifier: Classifier, data: CaptionedClips, steps: int, tick: Tick) -> None:

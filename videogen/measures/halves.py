@@ -21,6 +21,7 @@ from videogen.data.collection import Collection
 from videogen.data.division import Halves, halves_of
 from videogen.files.clip import Clips, to_clips
 from videogen.measures.augmentation import shifted_clips
+from videogen.measures.classifier import fill_from_cache
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures
 
@@ -29,6 +30,8 @@ STEPS, BATCH = 1000, 64
 LEARNING_RATE = 2e-3
 NOISE = 0.05
 """Standard deviation of the noise on training clips, in [-1, 1]."""
+VERSION = 1
+"""Version of this file; classifiers cached by other versions are not used."""
 EARLIER = 0.75
 """Share of a video's clips that are trained on, the earlier ones."""
 
@@ -109,8 +112,14 @@ def judge_of_halves(
     earlier = is_earlier(data.store.whole["source"][indices])
     with isolated_random_state(torch.device("cpu")):
         torch.manual_seed(0)
-        classifier = HalvesClassifier(data.size, data.frames, halves).to(device)
-        _train(classifier, data, indices[earlier], tick)
+        classifier = HalvesClassifier(data.size, data.frames, halves)
+        settings = ("halves", VERSION, data.digest, SIZES.model_dump(), STEPS, EARLIER)
+        fill_from_cache(
+            classifier,
+            settings,
+            lambda: _train(classifier.to(device), data, indices[earlier], tick),
+        )
+        classifier.to(device)
     later = indices[~earlier]
     own = {}
     for split in data.splits:

@@ -47,14 +47,19 @@ def test_halves_are_cut_where_both_recur():
 
 
 def test_the_classifier_sees_who_and_what_and_says_no(
-    data: Collection, monkeypatch: pytest.MonkeyPatch
+    data: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(halves, "STEPS", 200)
+    monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path))
     judge = judge_of_halves(data, torch.device("cpu"))
     assert judge is not None
     assert set(judge.own) == {"train", "test"}
     assert judge.own["train"].both > 0.8
     assert judge.own["test"].both > 0.8
+    ticks: list[int] = []
+    cached = judge_of_halves(data, torch.device("cpu"), lambda done, total: ticks.append(done))
+    assert cached is not None
+    assert (cached.own, ticks) == (judge.own, [])  # trained once
     clips, captions = data.batch(0, 64, 1)
     x = torch.from_numpy(clips).permute(0, 4, 1, 2, 3) / 127.5 - 1
     assert judge.classifier.seen(x, captions).both > 0.9
