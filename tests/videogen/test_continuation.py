@@ -64,6 +64,7 @@ def test_a_clip_is_the_same_alone_and_among_others(model: Model):
 def test_latents_are_found_of_a_clip_that_the_model_can_show(model: Model):
     """Frames that it generated are found more exactly than by the nearest of its samples."""
     c = model.conditioning([NORTH])
+    assert c is not None
     found = continuation(model)
     torch.manual_seed(5)
     with torch.no_grad():

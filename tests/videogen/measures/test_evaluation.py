@@ -39,7 +39,7 @@ class Oracle(Model):
     repeats = False
 
     def sampled_like(self, examples, seed):
-        captions = list(examples.conditions)
+        captions = list(examples.conditions or ())
         shifted = [*captions[self.shift :], *captions[: self.shift]]
         return draw(shifted, [0 if self.repeats else seed, 7], self.spec.size, self.spec.frames)
 

@@ -125,6 +125,7 @@ def test_the_focus_dims_what_a_clause_does_not_describe():
     focus = Focus(condition=2, filters=1)
     torch.nn.init.zeros_(focus.features.weight)
     focus.features.weight.data[0, 0, 2, 2] = 3.0
+    assert focus.features.bias is not None
     torch.nn.init.zeros_(focus.features.bias)
     torch.nn.init.zeros_(focus.query.bias)
     focus.query.weight.data[:] = torch.tensor([[1.0, -1.0]])
