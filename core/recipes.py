@@ -71,7 +71,8 @@ class Recipe:
     `optimisation`: settings of learner and critic, where the paper's differ from what a domain's
     presets say. `patches`: a critic scores each patch of x, where x has patches, and the game is
     played at each of them (the PatchGAN of Isola et al. 2017). `options`: terms that join where
-    they are given a weight.
+    they are given a weight. `critics_read`: the critics' own reading of the condition is what
+    encoder and decoder take, and these do not train it.
     """
 
     terms: tuple[Term, ...]
@@ -88,6 +89,7 @@ class Recipe:
     optimisation: Optimisation | None = None
     patches: bool = False
     options: tuple[Term, ...] = ()
+    critics_read: bool = False
 
     def __post_init__(self) -> None:
         _refuse_repeated([term.name for term in self.terms], "a recipe has one term")
@@ -98,6 +100,7 @@ class Recipe:
         """Return the networks that the terms evaluate or train, sorted."""
         evaluated = {name for term in self.terms for name in term.networks}
         embedding = {"condition"} & {name for term in self.terms for name in term.trains}
+        embedding |= {"condition"} if self.critics_read else set()
         absent = {"prior"} if self.other else set()
         return tuple(sorted((evaluated | embedding) - absent))
 
@@ -210,7 +213,16 @@ class Recipe:
         """
         if self.other:
             return self
-        return replace(self, terms=tuple(_condition(term) for term in self.terms))
+        own = () if self.critics_read else ("condition",)
+        return replace(self, terms=tuple(_condition(term, own) for term in self.terms))
+
+    def unconditional(self) -> "Recipe":
+        """Return the recipe whose critics see x alone, where they saw it with its condition."""
+        terms = [
+            replace(term, space="x") if isinstance(term, Match) and term.space == "xc" else term
+            for term in self.terms
+        ]
+        return replace(self, terms=tuple(terms), critics_read=False).without_mismatched()
 
 
 def _refuse_repeated(names: Sequence[str], rule: str) -> None:
@@ -227,8 +239,8 @@ def _with_samples_of(game: Adversarial, by: Adversarial) -> Adversarial:
     return replace(game, mismatched=by.mismatched, reconstructions=by.reconstructions)
 
 
-def _condition(term: Term) -> Term:
-    readers = ("condition",) if {"encoder", "decoder", "density"} & set(term.trains) else ()
+def _condition(term: Term, readers: tuple[str, ...]) -> Term:
+    readers = readers if {"encoder", "decoder", "density"} & set(term.trains) else ()
     inner = term.inner if isinstance(term, CriticWeighted) else term
     matched = isinstance(inner, Match) and isinstance(inner.by, KL) and inner.space == "z"
     prior = ("prior",) if matched else ()

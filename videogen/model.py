@@ -137,8 +137,11 @@ class VideoModel(ModelConfig):
 
     @property
     def resolved_recipe(self) -> Recipe:
-        """Return the recipe for networks that are all conditioned on the caption."""
-        recipe = super().resolved_recipe.conditional()
+        """Return the recipe for networks that are all conditioned on the caption, if any."""
+        recipe = super().resolved_recipe
+        if not self.video.captions:
+            return recipe.unconditional()
+        recipe = recipe.conditional()
         if not self.mismatched:
             recipe = recipe.without_mismatched()
         if self.video.gist:
@@ -172,7 +175,9 @@ class Video(Domain):
     default_run = "shapes"
     default_latent_run = "shapes"
     default_model = "gist_flow"
-    offers = frozenset({"condition", "maps", "gist", "other"})
+    offers = frozenset(
+        {"condition", "maps", "gist", "streams", "other", "critic_frames", "critic_clips"}
+    )
     recipes = RECIPES
     suffixes = VIDEO
     config = VideoRun
@@ -241,6 +246,8 @@ class Video(Domain):
             clips, captions = batch(data, number)
             if other is not None:
                 return Batch(clips, other=batch(other, number)[0])
+            if not config.model.video.captions:
+                return Batch(clips)
             if config.wrong_captions:
                 captions = [*captions[1:], captions[0]]
             return Batch(clips, tokens.encode(captions).to(device))
@@ -394,8 +401,8 @@ class Model(CoreModel):
         return x.clamp(-1, 1).cpu()
 
     def read_conditions(self, conditions: Sequence[str] | None) -> Tokens | None:
-        """Return the tokens of captions."""
-        if conditions is None:
+        """Return the tokens of captions; None for a model that reads none."""
+        if conditions is None or not self.config.video.captions:
             return None
         return self.captions.encode(conditions).to(self.device)
 

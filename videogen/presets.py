@@ -3,8 +3,18 @@
 pianoreel video train --shapes --preset small --to RUN
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from core.training.optimisation import Optimisation
-from core.training.presets import SMOKE_TEST, WARMUP_COSINE, Preset, unregularised, with_r1
+from core.training.presets import (
+    SMOKE_TEST,
+    WARMUP_COSINE,
+    Preset,
+    merged,
+    unregularised,
+    with_r1,
+)
 from videogen.networks.config import VideoConfig
 from videogen.networks.text import TextConfig
 from videogen.recipes import RECIPES
@@ -21,7 +31,18 @@ LONG = WARMUP_COSINE.replace(
 
 GREY = "grey and blurred clips"
 
-MODELS = with_r1(unregularised(RECIPES), r1=1.0)
+DECODERS: Mapping[str, Mapping[str, Any]] = {
+    "tfgan": {"decoder": "path"},
+    "tfgan_vae": {"decoder": "path"},
+    "mocogan": {"decoder": "path", "captions": False},
+    "vgan": {"decoder": "streams"},
+}
+"""Settings of the networks of models whose decoder makes no gist."""
+
+MODELS = merged(
+    with_r1(unregularised(RECIPES), r1=1.0),
+    {name: {"video": settings} for name, settings in DECODERS.items()},
+)
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from core.densities.flow import realnvp
-from core.papers import LI_2018
+from core.papers import BALAJI_2019, LI_2018, TULYAKOV_2018, VONDRICK_2016
 from core.recipes import GAMES, TO_PRIOR, Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
-from core.theory.adversarial import Adversarial, logistic
+from core.theory.adversarial import R1, Adversarial, logistic
 from core.theory.divergences import KL
 from core.theory.terms import Match, Reconstruct
-from videogen.terms import Coherence, ReconstructGist
+from videogen.terms import Coherence, ReconstructGist, SparseMask
 
 PER_NAT = 3e-4
 """Weight of the gist's bound in text_to_video: one over the 3,072 numbers of a gist of 32 x 32.
@@ -17,6 +17,18 @@ PER_NAT = 3e-4
 The paper weighs bound, game and coherence by 1, 1 and 0.1. Their gradients on an untrained decoder
 are then as 20,000 : 6 : 0.1 on clips of 32 x 32, and the game has no effect.
 """
+
+GAME = Adversarial(logistic, mismatched=True)
+FRAMES = Match(
+    "xc",
+    replace(GAME, penalties=(R1(160.0),)),
+    trains=("decoder",),
+    critic="critic_frames",
+)
+CLIPS = Match(
+    "xc", replace(GAME, penalties=(R1(10.0),)), trains=("decoder",), critic="critic_clips"
+)
+"""The games of TFGAN. A penalty of 10 for each of 16 frames is one of 160 for their mean score."""
 
 RECIPES: dict[str, Recipe] = {
     **OF_EVERY_DOMAIN,
@@ -56,5 +68,44 @@ RECIPES: dict[str, Recipe] = {
         ),
         LI_2018,
         "gist and the GAN of text_to_video together",
+    ),
+    "gist_flow_gan": Recipe(
+        (
+            Reconstruct("x"),
+            ReconstructGist(),
+            Match("z", KL(), trains=("encoder", "prior")),
+            replace(FRAMES, weight=10.0),
+            replace(CLIPS, weight=10.0),
+        ),
+        BALAJI_2019,
+        "gist_flow and the games of tfgan together",
+        prior=realnvp,
+    ),
+    "tfgan": Recipe(
+        (FRAMES, CLIPS),
+        BALAJI_2019,
+        "a path of latents; critics of frames and of clips with filters from the caption",
+        critics_read=True,
+    ),
+    "tfgan_vae": Recipe(
+        (
+            Reconstruct("x"),
+            Match("z", KL(), trains=("encoder", "prior")),
+            replace(FRAMES, weight=10.0),
+            replace(CLIPS, weight=10.0),
+        ),
+        BALAJI_2019,
+        "a VAE of tfgan's generator and its games together, with a flow as p(z given c)",
+        prior=realnvp,
+    ),
+    "mocogan": Recipe(
+        (FRAMES, CLIPS),
+        TULYAKOV_2018,
+        "tfgan without captions: what stays and what moves have latents of their own",
+    ).unconditional(),
+    "vgan": Recipe(
+        (CLIPS, SparseMask(weight=0.1)),
+        VONDRICK_2016,
+        "a foreground of volumes over a picture, with a critic of volumes",
     ),
 }

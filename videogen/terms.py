@@ -42,6 +42,16 @@ class LayeredDistribution(GistDistribution, Protocol):
         ...
 
 
+@runtime_checkable
+class MaskedDistribution(Protocol):
+    """p(x given z, c) of a foreground over a background."""
+
+    @property
+    def mask(self) -> Samples:
+        """Return the share of the foreground in each pixel."""
+        ...
+
+
 @dataclass(frozen=True)
 class ReconstructGist:
     """-log p(gist of x given z, c), z ~ q(z given x, c): the conditional VAE of the paper."""
@@ -101,3 +111,34 @@ class Coherence:
         generation = require(passes.generation, LayeredDistribution)
         gist = generation.gist.mean.detach()
         return mean_absolute_error(gist, generation.background)
+
+
+@dataclass(frozen=True)
+class SparseMask:
+    """Mean of the mask over the pixels of generated clips (Vondrick et al., NIPS 2016, section 3).
+
+    The background then shows whatever does not move.
+    """
+
+    trains: tuple[str, ...] = ("decoder",)
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return "sparse_mask"
+
+    @property
+    def formula(self) -> str:
+        return "SparseMask"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"streams"})
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("decoder", "prior")
+
+    def __call__(self, passes: Passes) -> Losses:
+        mask = require(passes.generation, MaskedDistribution).mask
+        return mask.flatten(1).mean(1)

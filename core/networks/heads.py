@@ -52,6 +52,17 @@ class StandardNormal(nn.Module):
         return Gaussian(mean, torch.zeros_like(mean))
 
 
+class ConditionalGaussian(nn.Module):
+    """(batch, c) -> the prior p(z given c), a diagonal Gaussian of the condition."""
+
+    def __init__(self, condition: int, latent: int, width: int):
+        super().__init__()
+        self.layers = MLP(condition, width, 2 * latent)
+
+    def forward(self, batch: int, c: Features) -> Gaussian:
+        return as_gaussian(self.layers(c))
+
+
 class GaussianHead(nn.Linear):
     """features [batch width] -> q(z given x) = N(mean, diag(std^2))."""
 

@@ -57,12 +57,26 @@ class Preset:
         train = self.training.get(name, usual)
         if recipe.optimisation:
             train = train.replace(learner=recipe.optimisation, critic=recipe.optimisation)
-        model = {"recipe": name, **sizes, **self.models.get(name, {})}
+        model = merged({"recipe": name, **sizes}, self.models.get(name, {}))
         return {"model": model, "train": train.model_dump(mode="json")}
 
     def need(self, name: str) -> Need:
         """Return what a recipe of this name needs."""
         return Need(self.steps_of.get(name, self.steps), self.before)
+
+
+def merged(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with others in their place, at any depth.
+
+    >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}})
+    {'a': {'b': 3, 'c': 2}}
+    """
+    inner = {
+        key: merged(values[key], other)
+        for key, other in others.items()
+        if isinstance(other, Mapping) and isinstance(values.get(key), Mapping)
+    }
+    return {**values, **others, **inner}
 
 
 def with_r1(names: Iterable[str], r1: float) -> dict[str, dict[str, Any]]:

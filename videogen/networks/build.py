@@ -1,6 +1,6 @@
 """Build the networks that a recipe names, for clips."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
@@ -10,14 +10,17 @@ from core.densities.dequantisation import Dequantised, Levels
 from core.densities.flow import Flow
 from core.networks.critics import JointCritic, LatentCritic
 from core.networks.generators import DCGAN, StyleBased
-from core.networks.heads import StandardNormal
+from core.networks.heads import ConditionalGaussian, StandardNormal
 from core.recipes import Recipe
 from core.theory.passes import Networks
 from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures, Critic, PatchCritic, shift_clips
 from videogen.networks.gist import CaptionPrior, Decoder, Encoder, Focus
+from videogen.networks.path import PathDecoder, PathEncoder, Towers
+from videogen.networks.streams import StreamsDecoder
 from videogen.networks.text import caption_encoder
+from videogen.networks.text_filters import FilterCritic
 from videogen.networks.translator import Translator
 
 SELF_INITIALISED = (Flow, CodePrior, Translator, DCGAN, StyleBased)
@@ -31,7 +34,7 @@ def _initialise(network: nn.Module) -> None:
     """
     if isinstance(network, SELF_INITIALISED):
         return
-    if isinstance(network, nn.Conv2d | nn.Linear):
+    if isinstance(network, nn.Conv2d | nn.Conv3d | nn.Linear):
         nn.init.kaiming_normal_(network.weight, a=0.2)
         assert network.bias is not None
         nn.init.zeros_(network.bias)
@@ -41,11 +44,30 @@ def _initialise(network: nn.Module) -> None:
         network.zero()
 
 
-def _prior(config: VideoConfig, recipe: Recipe) -> nn.Module:
+DECODERS = {"gist": Decoder, "path": PathDecoder, "streams": StreamsDecoder}
+
+
+def _prior(config: VideoConfig, frames: int, recipe: Recipe) -> nn.Module:
     """Return p(z given c): a Gaussian of the caption where a term trains it, otherwise N(0, I)."""
+    latents = config.latents(frames)
     if recipe.prior:
-        return recipe.prior(config.latents, config.condition)
-    return CaptionPrior(config) if recipe.learns_prior else StandardNormal(config.latents)
+        return recipe.prior(latents, config.condition)
+    if not (recipe.learns_prior and config.captions):
+        return StandardNormal(latents)
+    if config.decoder == "gist":
+        return CaptionPrior(config)
+    return ConditionalGaussian(config.condition, latents, config.width)
+
+
+def _condition(config: VideoConfig, words: int, critics: Mapping[str, nn.Module]) -> nn.Module:
+    """Return what reads captions: the critics' own encoders, where these are given."""
+    if critics:
+        frames, clips = critics["critic_frames"], critics["critic_clips"]
+        assert isinstance(frames, FilterCritic) and isinstance(clips, FilterCritic)
+        return Towers(frames.caption, clips.caption)
+    if config.decoder == "path":
+        return Towers.of(config, words)
+    return caption_encoder(config.text, words)
 
 
 def _density(config: VideoConfig, size: int, frames: int, recipe: Recipe) -> nn.Module:
@@ -62,33 +84,48 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
     `words`: size of the captions' vocabulary.
     """
 
+    latents = config.latents(frames)
+    beside = any(term.space == "xc" for term in recipe.critics)
+
     def critic(words: int | None = None) -> nn.Module:
         if recipe.patches:
             return PatchCritic(config, words)
         return Critic(config, size, frames, words)
 
+    def filter_critic(axes: int) -> FilterCritic:
+        return FilterCritic(config, axes, size, frames, words if beside else None)
+
     builders: dict[str, Callable[[], nn.Module]] = {
-        "encoder": lambda: Encoder(config, size, recipe.posterior),
-        "decoder": lambda: Decoder(config, size, frames),
-        "prior": lambda: _prior(config, recipe),
+        "encoder": lambda: (PathEncoder if config.decoder == "path" else Encoder)(
+            config, size, recipe.posterior
+        ),
+        "decoder": lambda: DECODERS[config.decoder](config, size, frames),
+        "prior": lambda: _prior(config, frames, recipe),
         "density": lambda: _density(config, size, frames, recipe),
-        "condition": lambda: caption_encoder(config.text, words),
+        "condition": lambda: _condition(config, words, critics),
+        "critic_frames": lambda: filter_critic(2),
+        "critic_clips": lambda: filter_critic(3),
         "critic_x": critic,
         "critic_xc": lambda: critic(words),
         "critic_xz": lambda: JointCritic(
             ClipFeatures(config, size, frames),
             config.width,
-            config.latents,
+            latents,
             shift_clips,
             config.width,
         ),
-        "critic_z": lambda: LatentCritic(config.latents),
+        "critic_z": lambda: LatentCritic(latents),
     }
     if recipe.other:  # z is a clip of the other collection
         builders |= dict.fromkeys(("encoder", "decoder"), lambda: Translator(config))
         builders["critic_z"] = builders["critic_x"]
-    built = Networks({name: builders[name]() for name in recipe.networks})
+    read = ("critic_frames", "critic_clips") if recipe.critics_read else ()
+    critics = {name: builders[name]() for name in read}
+    built = Networks(
+        {name: critics[name] if name in critics else builders[name]() for name in recipe.networks}
+    )
     _initialise(built)
-    if "density" in built:  # its kernels have three axes, for which there is no such format
-        return built
-    return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU
+    for network in built.values():
+        if all(p.ndim < 5 for p in network.parameters()):  # volumes have no such format
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU
+    return built

@@ -1,8 +1,8 @@
 """The sizes of the networks of clips, and the ablations of the paper."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from core.config import Strict
 from videogen.networks.text import TextConfig
@@ -12,8 +12,12 @@ class VideoConfig(Strict):
     """Sizes of the networks, and parts that can be left out for comparison.
 
     `clauses`: the most clauses of a caption that have a layer of the clip and latents of their
-    own. `latent`: latents of a clause; the first half conditions the gist. `channels`: channels
-    of the generator's finest maps and of a flow's couplings, `critic_channels` of the critic's.
+    own. `decoder`: what generates a clip: "gist" (Li et al. 2018), "path" of latents frame by frame
+    (MoCoGAN, TFGAN) or "streams" of a volume and a picture (VGAN). `captions`: false for a path
+    or streams that read none. `latent`: latents of a clause, of which the first half conditions
+    the gist, or of a path's content; `motion`: latents of each frame of a path. `channels`:
+    channels of the generator's finest maps and of a flow's couplings, `critic_channels` of the
+    critic's. `filter_rank`: kernels that a critic's text filters mix, 0 for dense ones.
     `width`: units of hidden layers. `seen_frames`: frames that the encoder reads, evenly spaced
     (1, as in the paper: the first). `filters`: basis filters of Text2Filter. `pixel_std`:
     standard deviation of a pixel, in [-1, 1], under p(x given z, c). `gist`: false leaves the
@@ -22,13 +26,17 @@ class VideoConfig(Strict):
     progressively grown generator fades in.
     """
 
+    decoder: Literal["gist", "path", "streams"] = "gist"
+    captions: bool = True
     clauses: int = Field(default=1, ge=1, le=8)
     latent: int = Field(default=16, ge=4)
+    motion: int = Field(default=4, ge=1)
     channels: int = Field(default=32, ge=4)
     critic_channels: int = Field(default=24, ge=4)
     width: int = Field(default=256, ge=16)
     seen_frames: int = Field(default=4, gt=0)
     filters: int = Field(default=32, gt=0)
+    filter_rank: int = Field(default=8, ge=0)
     pixel_std: float = Field(default=1.0, gt=0)
     gist: bool = True
     text_filter: bool = True
@@ -36,15 +44,31 @@ class VideoConfig(Strict):
     level_steps: int = Field(default=500, gt=0)
     text: TextConfig = TextConfig()
 
+    @model_validator(mode="after")
+    def _gist_reads_captions(self) -> Self:
+        if self.decoder == "gist" and not self.captions:
+            raise ValueError(
+                "a gist is made from a caption: without captions choose decoder path or streams"
+            )
+        return self
+
+    def latents(self, frames: int) -> int:
+        """Return the dimensions of z for clips of this many frames."""
+        if self.decoder == "path":
+            return self.latent + frames * self.motion
+        return self.latent * (self.clauses if self.decoder == "gist" else 1)
+
     @property
-    def latents(self) -> int:
-        """Return the dimensions of z."""
-        return self.clauses * self.latent
+    def caption(self) -> int:
+        """Return the dimensions of what one encoder reads in a caption."""
+        return self.clauses * self.text.width
 
     @property
     def condition(self) -> int:
-        """Return the dimensions of the condition c."""
-        return self.clauses * self.text.width
+        """Return the dimensions of the condition c; a path has one for content, one for motion."""
+        if not self.captions:
+            return 0
+        return self.caption * (2 if self.decoder == "path" else 1)
 
     @property
     def condition_of_clause(self) -> int:

@@ -32,12 +32,10 @@ from videogen.files.clip import Clips, Images
 from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, chunks_of, join_chunks
 from videogen.networks.clauses import ByClause, Present, by_clause, joined, others, present
 from videogen.networks.config import VideoConfig
+from videogen.networks.layers import LayeredClip, Streams
 from videogen.networks.resampling import Downsampler, Grid, Maps, generator
 from videogen.networks.text import Condition
 
-Masks = Float[Tensor, "batch clause 1 time height width"]
-"""Weight of each clause's foreground, in [0, 1]."""
-Foregrounds = Float[Tensor, "batch clause 3 time height width"]
 Times = Float[Tensor, " time"]
 """In frames, from 0; between two frames lie the moments that training did not show."""
 
@@ -68,10 +66,11 @@ class Text2Filter(nn.Module):
         return F.leaky_relu(mixed.view_as(responses), 0.2)  # [batch output row column]
 
 
-class ClipByGist(Distribution):
+class ClipByGist(LayeredClip):
     """p(clip given z, c), computed lazily: a term of the gist alone never decodes the clip."""
 
     def __init__(self, decoder: "Decoder", z: Latents, c: Condition, times: Times | None = None):
+        super().__init__(decoder.pixel_std)
         self._decoder, self._z, self._c, self._times = decoder, z, c, times
 
     @cached_property
@@ -80,43 +79,14 @@ class ClipByGist(Distribution):
         return Delta(self._decoder.gist_image(self._z, self._c), self._decoder.pixel_std)
 
     @cached_property
-    def streams(self) -> tuple[Foregrounds, Masks, Images]:
-        """Return the foreground and the mask of each clause, and the background."""
+    def streams(self) -> Streams:
         gist = self.gist.mean if self._decoder.has_gist else None
         return self._decoder.streams(self._z, self._c, gist, self._times)
 
     @property
     def parts(self) -> dict[str, Tensor]:
-        """Return the layers of the clip by name: the mask in [0, 1], all others in [-1, 1].
-
-        Of several clauses the masks are added, and the foregrounds weighted by them.
-        """
-        foregrounds, masks, background = self.streams
-        mask = masks.sum(1)  # [batch 1 time height width]
-        foreground = (masks * foregrounds).sum(1) / mask.clamp(min=1e-6)
-        parts = {"background": background, "mask": mask, "foreground": foreground}
-        return {"gist": self.gist.mean, **parts} if self._decoder.has_gist else parts
-
-    @property
-    def background(self) -> Images:
-        return self.streams[2]
-
-    @cached_property
-    def mean(self) -> Clips:
-        foregrounds, masks, background = self.streams
-        moving = foregrounds - background[:, None, :, None]  # [batch clause rgb time height width]
-        return background[:, :, None] + (masks * moving).sum(1)  # [batch rgb time height width]
-
-    @property
-    def representative(self) -> Clips:
-        """Return the clip: given z and c it is deterministic."""
-        return self.mean
-
-    def rsample(self) -> Clips:
-        return self.mean
-
-    def log_prob(self, value: Samples) -> Losses:
-        return Delta(self.mean, self._decoder.pixel_std).log_prob(value)
+        """Return the layers of the clip by name, with the gist."""
+        return {"gist": self.gist.mean, **super().parts} if self._decoder.has_gist else super().parts
 
 
 class Decoder(nn.Module):
@@ -175,7 +145,7 @@ class Decoder(nn.Module):
 
     def streams(
         self, z: Latents, c: Condition, gist: Images | None, times: Times | None = None
-    ) -> tuple[Foregrounds, Masks, Images]:
+    ) -> Streams:
         """Generate the foreground and the mask of each clause, and the background."""
         there = present(c, self.clauses)
         codes = self.whole(self._inputs(z, c, gist))  # [batch clause code]

@@ -1,0 +1,191 @@
+"""Critics with text filters: the caption becomes kernels that convolve a clip's features.
+
+    critic_frames    scores each frame, with filters of what the caption says of content
+    critic_clips     scores the clip as a volume, with filters of what it says of motion
+
+Each reads captions by an encoder of its own, filters its features at two resolutions, and at the
+last one reads them beside the caption; a linear map of the three gives the score. Balaji, Min, Bai,
+Chellappa and Graf, Conditional GAN with Discriminative Filter Generation for Text-to-Video
+Synthesis, IJCAI 2019, section 3. Filters of the paper are dense maps of the caption: 32 x 32
+channels of 5 x 5 pixels are 25,600 numbers each, most of its 291 million weights. Those of a low
+rank mix a few learned kernels (`VideoConfig.filter_rank`).
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.networks.generators import CONVOLVE, POOL
+from core.theory.shapes import Features, Scores
+from videogen.files.clip import Clips
+from videogen.networks.chunks import RGB
+from videogen.networks.config import VideoConfig
+from videogen.networks.critic import shift_clips
+from videogen.networks.resampling import Grid
+from videogen.networks.text import Condition, Tokens, caption_encoder
+
+CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
+FILTER = {2: (5, 5), 3: (3, 5, 5)}
+"""The paper's kernels: rows and columns, and frames."""
+READ = 128
+"""Numbers that each of the three readings gives to the score."""
+SIDE = 4
+"""Rows and columns to which filtered features are averaged."""
+SCALES = (1, 3)
+"""Halvings of the clip before its features are filtered."""
+
+Maps = Float[Tensor, "sample channel *position"]
+"""Features of frames, or of clips, whose first position is time."""
+Kernels = Float[Tensor, "caption output channel *kernel"]
+
+
+def convolve_each(maps: Maps, kernels: Kernels) -> Maps:
+    """Convolve samples with the kernels of their captions, in one grouped convolution.
+
+    There are as many samples for each caption as there are, in order: the frames of its clip.
+    """
+    axes, captions = maps.ndim - 2, len(kernels)
+    grouped = maps.unflatten(0, (captions, -1)).transpose(0, 1)  # [repeat caption channel *p]
+    weight = kernels.flatten(0, 1)  # [(caption output) channel *kernel]
+    padding = [size // 2 for size in kernels.shape[3:]]
+    convolved = CONVOLVE[axes](
+        grouped.flatten(1, 2), weight, padding=padding, groups=captions
+    )  # [repeat (caption output) *position]
+    each = convolved.unflatten(1, (captions, -1)).transpose(0, 1)  # [caption repeat output *p]
+    return each.flatten(0, 1)  # [sample output *position]
+
+
+class TextFilter(nn.Module):
+    """Convolve features with kernels that the caption gives, of the same number of channels.
+
+    `rank`: learned kernels that a caption mixes; 0: every number of a kernel is a linear map of
+    the caption's condition, as in the paper.
+    """
+
+    def __init__(self, condition: int, channels: int, kernel: Sequence[int], rank: int):
+        super().__init__()
+        self.shape = (channels, channels, *kernel)
+        numbers = math.prod(self.shape)
+        self.kernels: nn.Module = nn.Linear(condition, numbers)
+        if rank:
+            self.kernels = nn.Sequential(nn.Linear(condition, rank), nn.Linear(rank, numbers))
+        self.gain = math.prod(self.shape[1:]) ** -0.5  # the response keeps the features' variance
+
+    def forward(self, maps: Maps, c: Condition) -> Maps:
+        kernels = self.gain * self.kernels(c).unflatten(1, self.shape)  # [caption out in *kernel]
+        return F.leaky_relu(convolve_each(maps, kernels.to(maps.dtype)), 0.2)
+
+
+class Block(nn.Module):
+    """A residual block: x + convolution(activated x), x by a linear map where its width changes."""
+
+    def __init__(self, axes: int, inputs: int, outputs: int):
+        super().__init__()
+        self.convolution = CONVOLUTION[axes](inputs, outputs, 3, padding=1)
+        self.skip = nn.Identity()
+        if inputs != outputs:
+            self.skip = CONVOLUTION[axes](inputs, outputs, 1)
+
+    def forward(self, maps: Maps) -> Maps:
+        return self.skip(maps) + self.convolution(F.leaky_relu(maps, 0.2))
+
+
+class FilteredReading(nn.Module):
+    """Read features that a text filter has convolved: averaged to few places, one linear map."""
+
+    def __init__(self, config: VideoConfig, axes: int, inputs: int):
+        super().__init__()
+        channels = config.critic_channels
+        self.narrow = CONVOLUTION[axes](inputs, channels, 1)
+        self.by_caption = config.text_filter
+        self.filter = TextFilter(config.caption, channels, FILTER[axes], config.filter_rank)
+        self.read = nn.Linear(channels * SIDE**2, READ)
+
+    def forward(self, maps: Maps, c: Condition) -> Features:
+        code = c if self.by_caption else torch.zeros_like(c)
+        filtered = self.filter(self.narrow(maps), code)
+        if filtered.ndim > 4:
+            filtered = filtered.mean(2)  # [sample channel row column]
+        return self.read(F.adaptive_avg_pool2d(filtered, SIDE).flatten(1))  # [sample number]
+
+
+class FilterCritic(nn.Module):
+    """Score frames (`axes` 2) or whole clips (3), alone or with their captions.
+
+    Frames have a score each, as patches have. Without captions nothing is filtered.
+    """
+
+    def __init__(self, config: VideoConfig, axes: int, size: int, frames: int, words: int | None):
+        super().__init__()
+        self.axes = axes
+        halvings, channels = Grid.of(size).doublings + 1, config.critic_channels
+        widths = [channels * min(8, 2 ** (1 + number // 2)) for number in range(halvings + 1)]
+        self.first = CONVOLUTION[axes](RGB, channels, 3, padding=1)
+        pairs = zip([channels, *widths], widths, strict=False)
+        self.blocks = nn.ModuleList(Block(axes, a, b) for a, b in pairs)
+        side = -(-size // 2**halvings)
+        places = side**2 * (_halved(frames, halvings) if axes == 3 else 1)
+        inputs = widths[-1] * places
+        self.scales = [scale for scale in SCALES if scale <= halvings] if words is not None else []
+        if words is not None:
+            self.caption = caption_encoder(config.text, words)
+            self.filtered = nn.ModuleList(
+                FilteredReading(config, axes, widths[scale]) for scale in self.scales
+            )
+            inputs += config.caption
+        self.last = nn.Linear(inputs, READ)
+        self.width = READ * (1 + len(self.scales))
+        self.head = nn.Linear(self.width, 1)
+
+    def forward(self, clips: Clips, tokens: Tokens | None = None) -> Scores:
+        scores = self.head(F.leaky_relu(self._readings(clips, tokens), 0.2)).squeeze(1)
+        return scores.unflatten(0, (len(clips), -1)) if self.axes == 2 else scores  # [batch *time]
+
+    def features(self, clips: Clips, tokens: Tokens | None = None) -> Features:
+        """Return what the score is a linear map of, of frames their mean."""
+        readings = F.leaky_relu(self._readings(clips, tokens), 0.2)
+        return readings.unflatten(0, (len(clips), -1)).mean(1)  # [batch feature]
+
+    def augment(self, clips: Clips) -> Clips:
+        """Return the clips as training shows them with augmentation: half of them shifted."""
+        return shift_clips(clips)
+
+    def _readings(self, clips: Clips, tokens: Tokens | None) -> Features:
+        """Return the three readings of each frame or clip."""
+        c = self.caption(tokens) if tokens is not None else None
+        maps = clips
+        if self.axes == 2:
+            maps = clips.transpose(1, 2).flatten(0, 1)  # [(batch time) rgb height width]
+        maps = self.first(maps)
+        readings = []
+        for number, block in enumerate(self.blocks):
+            maps = block(self._halve(maps, number) if number else maps)
+            if number in self.scales and c is not None:
+                reading = self.filtered[self.scales.index(number)]
+                readings.append(reading(maps, c))
+        last = F.leaky_relu(maps, 0.2).flatten(1)  # [sample (channel *position)]
+        if c is not None:
+            each = c.repeat_interleave(len(last) // len(c), 0)  # [sample condition]
+            last = torch.cat([last, F.leaky_relu(each, 0.2)], 1)
+        return torch.cat([*readings, self.last(last)], 1)
+
+    def _halve(self, maps: Maps, number: int) -> Maps:
+        """Halve the resolution; that of time not at the second halving, and not below one frame."""
+        time = (2,) if number != 2 and maps.shape[2] > 1 else (1,)
+        kernel = (2, 2) if self.axes == 2 else (*time, 2, 2)
+        return POOL[self.axes](maps, kernel, ceil_mode=True)
+
+
+def _halved(frames: int, halvings: int) -> int:
+    """Return the frames that are left after so many halvings.
+
+    >>> [_halved(16, halvings) for halvings in range(6)]
+    [16, 8, 8, 4, 2, 1]
+    """
+    for number in range(1, halvings + 1):
+        frames = frames if number == 2 else -(-frames // 2)
+    return frames
