@@ -305,8 +305,11 @@ def test_the_gradient_of_a_normalised_map_is_that_of_the_ratio():
 
 
 def test_the_singular_vector_is_followed_in_training_alone():
-    """A diagonal matrix, whose largest entry changes its place, is divided by that entry."""
-    first, then = (torch.diag(torch.tensor(d)) for d in ([3.0, 0.5, 0.1], [0.1, 0.5, 3.0]))
+    """A diagonal matrix, whose largest entry changes its place, is divided by that entry.
+
+    (2 / 3)^30, what is left of the other entries at first, is no denormal number.
+    """
+    first, then = (torch.diag(torch.tensor(d)) for d in ([3.0, 2.0, 2.0], [2.0, 2.0, 3.0]))
     norm = SpectralNorm(first, stacked=False).eval()
     for _ in range(50):
         weight = norm(first)
