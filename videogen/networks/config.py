@@ -1,6 +1,6 @@
 """The sizes of the networks of clips, and the ablations of the paper."""
 
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -12,12 +12,13 @@ class VideoConfig(Strict):
     """Sizes of the networks, and parts that can be left out for comparison.
 
     `clauses`: the most clauses of a caption that have a layer of the clip and latents of their
-    own. `decoder`: what generates a clip: "gist" (Li et al. 2018), "path" of latents frame by frame
-    (MoCoGAN, TFGAN) or "streams" of a volume and a picture (VGAN). `captions`: false for a path
-    or streams that read none. `latent`: latents of a clause, of which the first half conditions
-    the gist, or of a path's content; `motion`: latents of each frame of a path. `channels`:
-    channels of the generator's finest maps and of a flow's couplings, `critic_channels` of the
-    critic's. `filter_rank`: kernels that a critic's text filters mix, 0 for dense ones.
+    own. `decoder`: what generates a clip: "gist" (Li et al. 2018), a "path" of latents frame by
+    frame (MoCoGAN, TFGAN) or "streams" of a volume and a picture (VGAN). `captions`: false for a
+    path or streams that read none. `latent`: latents of a clause, of which the first half
+    conditions the gist, or of a path's content; `motion`: latents of each frame of a path.
+    `channels`: channels of the generator's finest maps and of a flow's couplings,
+    `critic_channels` of the critic's. `filter_rank`: kernels that a critic's text filters mix, 0
+    for dense ones.
     `width`: units of hidden layers. `seen_frames`: frames that the encoder reads, evenly spaced
     (1, as in the paper: the first). `filters`: basis filters of Text2Filter. `pixel_std`:
     standard deviation of a pixel, in [-1, 1], under p(x given z, c). `gist`: false leaves the
@@ -45,7 +46,7 @@ class VideoConfig(Strict):
     text: TextConfig = TextConfig()
 
     @model_validator(mode="after")
-    def _gist_reads_captions(self) -> Self:
+    def _gist_reads_captions(self) -> "VideoConfig":
         if self.decoder == "gist" and not self.captions:
             raise ValueError(
                 "a gist is made from a caption: without captions choose decoder path or streams"

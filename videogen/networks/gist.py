@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from core.networks.generators import ProgressiveGenerator
 from core.networks.heads import MLP, PosteriorHead
 from core.theory.distributions import Delta, Distribution, as_gaussian
-from core.theory.shapes import Latents, Losses, Samples
+from core.theory.shapes import Latents
 from videogen.files.clip import Clips, Images
 from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, chunks_of, join_chunks
 from videogen.networks.clauses import ByClause, Present, by_clause, joined, others, present
@@ -86,7 +86,8 @@ class ClipByGist(LayeredClip):
     @property
     def parts(self) -> dict[str, Tensor]:
         """Return the layers of the clip by name, with the gist."""
-        return {"gist": self.gist.mean, **super().parts} if self._decoder.has_gist else super().parts
+        gist = {"gist": self.gist.mean} if self._decoder.has_gist else {}
+        return {**gist, **super().parts}
 
 
 class Decoder(nn.Module):

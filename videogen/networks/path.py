@@ -1,4 +1,4 @@
-"""Clips frame by frame along a path of latents: what stays is drawn once, what moves at each frame.
+"""Clips frame by frame along a path of latents: what stays is drawn once, what moves each frame.
 
     z = [content, noise_0, noise_1, ...]    noise_t is fresh at each frame
     h_t = GRU([noise_t, y_motion], h_(t-1))
@@ -109,7 +109,7 @@ def between(path: Path, times: Times) -> Path:
 
 
 class PathEncoder(nn.Module):
-    """Map a clip and c to q(z given x, c): content from all frames, each noise from those around."""
+    """Map a clip and c to q(z given x, c): content of all frames, each noise of those around."""
 
     def __init__(self, config: VideoConfig, size: int, kind: type[Distribution]):
         super().__init__()

@@ -4,13 +4,14 @@
     critic_clips     scores the clip as a volume, with filters of what it says of motion
 
 Each reads captions by an encoder of its own, filters its features at two resolutions, and at the
-last one reads them beside the caption; a linear map of the three gives the score. Balaji, Min, Bai,
-Chellappa and Graf, Conditional GAN with Discriminative Filter Generation for Text-to-Video
-Synthesis, IJCAI 2019, section 3. Filters of the paper are dense maps of the caption: 32 x 32
-channels of 5 x 5 pixels are 25,600 numbers each, most of its 291 million weights. Those of a low
-rank mix a few learned kernels (`VideoConfig.filter_rank`).
+last one reads them beside the caption; a linear map of the three gives the score. Balaji, Min,
+Bai, Chellappa and Graf, Conditional GAN with Discriminative Filter Generation for Text-to-Video
+Synthesis, IJCAI 2019, section 3. Filters of the paper are dense maps of the caption: each of the
+25,600 numbers of 32 x 32 channels of 5 x 5 pixels, 291 million weights in all. Those of a low rank
+mix a few learned kernels (`VideoConfig.filter_rank`).
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -35,8 +36,8 @@ READ = 128
 """Numbers that each of the three readings gives to the score."""
 SIDE = 4
 """Rows and columns to which filtered features are averaged."""
-SCALES = (1, 3)
-"""Halvings of the clip before its features are filtered."""
+SCALES = (0, 2)
+"""Blocks whose features are filtered: at a half and at an eighth of the resolution, as there."""
 
 Maps = Float[Tensor, "sample channel *position"]
 """Features of frames, or of clips, whose first position is time."""
@@ -81,7 +82,7 @@ class TextFilter(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block: x + convolution(activated x), x by a linear map where its width changes."""
+    """A residual block: x, or a linear map of it, plus a convolution of activated x."""
 
     def __init__(self, axes: int, inputs: int, outputs: int):
         super().__init__()
@@ -116,25 +117,25 @@ class FilteredReading(nn.Module):
 class FilterCritic(nn.Module):
     """Score frames (`axes` 2) or whole clips (3), alone or with their captions.
 
-    Frames have a score each, as patches have. Without captions nothing is filtered.
+    Frames have a score each, as patches have. Without captions nothing is filtered. The first
+    convolution halves the resolution, where the paper has two blocks before it halves: of a
+    step's time these would take most.
     """
 
     def __init__(self, config: VideoConfig, axes: int, size: int, frames: int, words: int | None):
         super().__init__()
         self.axes = axes
-        halvings, channels = Grid.of(size).doublings + 1, config.critic_channels
-        widths = [channels * min(8, 2 ** (1 + number // 2)) for number in range(halvings + 1)]
-        self.first = CONVOLUTION[axes](RGB, channels, 3, padding=1)
-        pairs = zip([channels, *widths], widths, strict=False)
+        channels, halvings = config.critic_channels, Grid.of(size).doublings
+        widths = [channels * min(4, 2 ** ((number + 1) // 2)) for number in range(halvings + 1)]
+        self.first = CONVOLUTION[axes](RGB, channels, 4, stride=2, padding=1)
+        pairs = itertools.pairwise([channels, *widths])
         self.blocks = nn.ModuleList(Block(axes, a, b) for a, b in pairs)
-        side = -(-size // 2**halvings)
-        places = side**2 * (_halved(frames, halvings) if axes == 3 else 1)
-        inputs = widths[-1] * places
-        self.scales = [scale for scale in SCALES if scale <= halvings] if words is not None else []
+        self.scales = [number for number in SCALES if number <= halvings and words is not None]
+        inputs = widths[-1] * _places(axes, size, frames, halvings)
         if words is not None:
             self.caption = caption_encoder(config.text, words)
             self.filtered = nn.ModuleList(
-                FilteredReading(config, axes, widths[scale]) for scale in self.scales
+                FilteredReading(config, axes, widths[number]) for number in self.scales
             )
             inputs += config.caption
         self.last = nn.Linear(inputs, READ)
@@ -142,12 +143,12 @@ class FilterCritic(nn.Module):
         self.head = nn.Linear(self.width, 1)
 
     def forward(self, clips: Clips, tokens: Tokens | None = None) -> Scores:
-        scores = self.head(F.leaky_relu(self._readings(clips, tokens), 0.2)).squeeze(1)
+        scores = self.head(self._readings(clips, tokens)).squeeze(1)
         return scores.unflatten(0, (len(clips), -1)) if self.axes == 2 else scores  # [batch *time]
 
     def features(self, clips: Clips, tokens: Tokens | None = None) -> Features:
-        """Return what the score is a linear map of, of frames their mean."""
-        readings = F.leaky_relu(self._readings(clips, tokens), 0.2)
+        """Return the numbers of which the score is a linear map; of frames their mean."""
+        readings = self._readings(clips, tokens)
         return readings.unflatten(0, (len(clips), -1)).mean(1)  # [batch feature]
 
     def augment(self, clips: Clips) -> Clips:
@@ -155,7 +156,7 @@ class FilterCritic(nn.Module):
         return shift_clips(clips)
 
     def _readings(self, clips: Clips, tokens: Tokens | None) -> Features:
-        """Return the three readings of each frame or clip."""
+        """Return the readings of each frame or clip: two filtered ones and the last."""
         c = self.caption(tokens) if tokens is not None else None
         maps = clips
         if self.axes == 2:
@@ -163,29 +164,35 @@ class FilterCritic(nn.Module):
         maps = self.first(maps)
         readings = []
         for number, block in enumerate(self.blocks):
-            maps = block(self._halve(maps, number) if number else maps)
+            maps = block(_halve(maps, number) if number else maps)
             if number in self.scales and c is not None:
-                reading = self.filtered[self.scales.index(number)]
-                readings.append(reading(maps, c))
-        last = F.leaky_relu(maps, 0.2).flatten(1)  # [sample (channel *position)]
+                filtered = self.filtered[self.scales.index(number)]
+                readings.append(filtered(maps, c))
+        last = maps.flatten(1)  # [sample (channel *position)]
         if c is not None:
             each = c.repeat_interleave(len(last) // len(c), 0)  # [sample condition]
-            last = torch.cat([last, F.leaky_relu(each, 0.2)], 1)
-        return torch.cat([*readings, self.last(last)], 1)
-
-    def _halve(self, maps: Maps, number: int) -> Maps:
-        """Halve the resolution; that of time not at the second halving, and not below one frame."""
-        time = (2,) if number != 2 and maps.shape[2] > 1 else (1,)
-        kernel = (2, 2) if self.axes == 2 else (*time, 2, 2)
-        return POOL[self.axes](maps, kernel, ceil_mode=True)
+            last = torch.cat([last, each], 1)
+        readings.append(self.last(F.leaky_relu(last, 0.2)))
+        return F.leaky_relu(torch.cat(readings, 1), 0.2)
 
 
-def _halved(frames: int, halvings: int) -> int:
-    """Return the frames that are left after so many halvings.
+def _halve(maps: Maps, number: int) -> Maps:
+    """Halve rows and columns; of volumes the frames too, but for the first halving."""
+    axes = maps.ndim - 2
+    time = (2,) if number > 1 and maps.shape[2] > 1 else (1,)
+    kernel = (2, 2) if axes == 2 else (*time, 2, 2)
+    return POOL[axes](maps, kernel, ceil_mode=True)
 
-    >>> [_halved(16, halvings) for halvings in range(6)]
-    [16, 8, 8, 4, 2, 1]
+
+def _places(axes: int, size: int, frames: int, halvings: int) -> int:
+    """Return the positions of the coarsest features: rows times columns, of volumes times frames.
+
+    >>> _places(2, 64, 16, halvings=4), _places(3, 64, 16, halvings=4)
+    (4, 4)
+    >>> _places(3, 32, 16, halvings=3), _places(3, 33, 5, halvings=3)
+    (8, 4)
     """
+    maps = torch.zeros(1, 1, *(frames // 2, size // 2, size // 2)[3 - axes :])
     for number in range(1, halvings + 1):
-        frames = frames if number == 2 else -(-frames // 2)
-    return frames
+        maps = _halve(maps, number)
+    return maps.numel()
