@@ -22,6 +22,7 @@ from core.theory.distributions import Distribution
 from core.theory.shapes import Latents, Losses
 from videogen.files.clip import Clips
 from videogen.networks.gist import Decoder, Times
+from videogen.networks.path import PathDecoder
 from videogen.networks.text import Condition
 
 OVERLAP = 2
@@ -43,7 +44,7 @@ Given = Float[Tensor, "batch 3 given height width"]
 class Continuation:
     """A decoder that is a function of time, and its prior."""
 
-    decoder: Decoder
+    decoder: Decoder | PathDecoder
     prior: nn.Module
 
     @property
@@ -52,50 +53,68 @@ class Continuation:
         return max(1, self.decoder.frames - OVERLAP)
 
     def clips(
-        self, conditions: Sequence[Condition], times: Times, start: Given | None = None
+        self,
+        batch: int,
+        conditions: Sequence[Condition | None],
+        times: Times,
+        start: Given | None = None,
     ) -> Clips:
         """Sample clips at ascending times, in frames; `start`: their first frames, if given.
 
         `conditions` follow each other in time, each for as many of the clips that continue each
-        other. What the first clips show does not depend on how many follow.
+        other. What the first clips show does not depend on how many follow. A path of latents
+        goes on by itself, where nothing follows and nothing is given.
         """
+        if isinstance(self.decoder, PathDecoder) and len(conditions) == 1 and start is None:
+            return self._along_path(self.decoder, batch, conditions[0], times)
         last = self.decoder.frames - 1
         count = max(len(conditions), 1 + math.ceil((float(times[-1]) - last) / self.hop))
         drawn: list[Clips] = []
         end = start
         for number in range(count):
             c = conditions[number * len(conditions) // count]
-            z = self._sample(len(c), c) if end is None else self.beginning_with(end, c)
+            z = self._sample(batch, c) if end is None else self.beginning_with(end, c)
             local = times - number * self.hop
             drawn.append(self._decode(z, c, local.clamp(0, last)))
             overlap = torch.arange(float(self.hop), self.decoder.frames, device=z.device)
             end = self._decode(z, c, overlap)
         return self._faded(drawn, times)
 
+    def _along_path(
+        self, decoder: PathDecoder, batch: int, c: Condition | None, times: Times
+    ) -> Clips:
+        """Sample one path of latents that is long enough."""
+        z = self._sample(batch, c)
+        for _ in range(math.ceil((float(times[-1]) + 1) / decoder.frames) - 1):
+            z = decoder.longer(z, self._sample(batch, c))
+        return self._decode(z, c, times)
+
     @torch.no_grad()
-    def beginning_with(self, given: Given, c: Condition) -> Latents:
+    def beginning_with(self, given: Given, c: Condition | None) -> Latents:
         """Return latents of clips whose first frames are near the given ones."""
-        many = c.repeat_interleave(CANDIDATES, 0)  # [(batch candidate) condition]
-        z = self._sample(len(many), many)
+        many = None
+        if c is not None:
+            many = c.repeat_interleave(CANDIDATES, 0)  # [(batch candidate) condition]
+        z = self._sample(CANDIDATES * len(given), many)
         errors = self._errors(z, many, given.repeat_interleave(CANDIDATES, 0))
         nearest = errors.unflatten(0, (-1, CANDIDATES)).argmin(1)  # [batch]
-        rows = torch.arange(len(c), device=z.device) * CANDIDATES + nearest
+        rows = torch.arange(len(given), device=z.device) * CANDIDATES + nearest
         return self._descended(z[rows], c, given)
 
-    def _descended(self, z: Latents, c: Condition, given: Given) -> Latents:
+    def _descended(self, z: Latents, c: Condition | None, given: Given) -> Latents:
         """Return the latents after `STEPS` steps towards the likeliest."""
         z = z.clone()
         adam = torch.optim.Adam([z], RATE)
         for _ in range(STEPS):
             z.requires_grad_()
             with torch.enable_grad():
-                unlikely = -self._prior(len(c), c).log_prob(z)
+                unlikely = -self._prior(len(z), c).log_prob(z)
                 loss = self._errors(z, c, given) / (2 * SPREAD**2) + unlikely
                 (z.grad,) = torch.autograd.grad(loss.sum(), z)
             adam.step()
         return z.detach()
 
-    def _errors(self, z: Latents, c: Condition, given: Given) -> Losses:
+    def _errors(self, z: Latents, c: Condition | None, given: Given) -> Losses:
         """Return the squared error of each clip's first frames."""
         times = torch.arange(float(given.shape[2]), device=z.device)
         return (self._decode(z, c, times) - given).square().sum((1, 2, 3, 4))
@@ -109,13 +128,13 @@ class Continuation:
             clips = torch.lerp(clips, following, share.expand_as(clips))
         return clips
 
-    def _decode(self, z: Latents, c: Condition, times: Times) -> Tensor:
-        return self.decoder(z, c, times).mean
+    def _decode(self, z: Latents, c: Condition | None, times: Times) -> Tensor:
+        return self.decoder(z, c, times).representative
 
-    def _prior(self, batch: int, c: Condition) -> Distribution:
+    def _prior(self, batch: int, c: Condition | None) -> Distribution:
         return self.prior(batch, c)
 
-    def _sample(self, batch: int, c: Condition) -> Latents:
+    def _sample(self, batch: int, c: Condition | None) -> Latents:
         return self._prior(batch, c).rsample()
 
 

@@ -21,6 +21,7 @@ from core.app.configuration import CHANGEABLE, ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
 from core.app.label import origin
+from core.app.latent import Kept
 from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import Rows, draw_chunks, in_chunks
@@ -29,6 +30,7 @@ from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.recipes import Recipe
 from core.theory.contracts import require
+from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
@@ -43,7 +45,9 @@ from videogen.files.reading import VIDEO, SquareFrames, read_frames
 from videogen.files.tree import File
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
-from videogen.networks.gist import ClipByGist, Decoder, Times
+from videogen.networks.gist import Decoder, Times
+from videogen.networks.layers import LayeredClip
+from videogen.networks.path import PathDecoder
 from videogen.networks.text import Captions, Condition, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.recipes import RECIPES
@@ -388,6 +392,8 @@ class Model(CoreModel):
         >>> Model.load("shapes", "cpu").objection("a purple dog").split(" (")[1].split(";")[0]
         'it has words never seen there: purple, dog)'
         """
+        if not self.config.video.captions:
+            return f"{self.name} reads no captions: its clips have nothing to do with them"
         unknown = self.captions.unknown(condition)
         if self.familiarity:
             return self.familiarity.objection(condition, unknown)
@@ -435,13 +441,13 @@ class Model(CoreModel):
 
         def draw(rows: Rows) -> Samples:
             conditions = [
-                require(self._read(list(said), rows), Tensor)
+                self._read(list(said), rows)
                 for said in (captions, *([one] * len(captions) for one in then))
             ]
             first = None
             if start is not None:
                 first = start[None, :, None].expand(len(rows), -1, 1, -1, -1).to(self.device)
-            return continuation.clips(conditions, times, first)
+            return continuation.clips(len(rows), conditions, times, first)
 
         with torch.no_grad():
             return self.from_x(in_chunks(len(captions), seed, self.device, draw))
@@ -454,15 +460,15 @@ class Model(CoreModel):
     def has_clock(self) -> bool:
         """True for a model that generates clips of any length and rate."""
         decoder = dict(self.networks.items()).get("decoder")
-        return isinstance(decoder, Decoder) and "prior" in self.networks
+        return isinstance(decoder, Decoder | PathDecoder) and "prior" in self.networks
 
     def _continuation(self) -> Continuation:
         decoder = self.networks["decoder"] if self.has_clock else None
-        if not isinstance(decoder, Decoder):
+        if not isinstance(decoder, Decoder | PathDecoder):
             raise UserError(
                 f"{self.name} has no clock: it generates clips of {self.spec.frames} frames, "
-                f"{self.spec.frames_per_second:g} a second, alone; models with a gist, such as "
-                "gist_flow, generate any"
+                f"{self.spec.frames_per_second:g} a second, alone; models with a gist or a path "
+                "of latents, such as gist_flow and tfgan, generate any"
             )
         return Continuation(decoder, self.networks["prior"])
 
@@ -493,15 +499,17 @@ class Model(CoreModel):
     def parts(self, captions: Sequence[str], seed: int = 0) -> dict[str, Tensor]:
         """Gist and background (pictures), mask and foreground (clips) of the same clips.
 
-        `UserError` for a density over clips, which has no parts.
+        `UserError` for a model whose clips have no layers.
         """
         _require_sentences(captions)
-        if "density" in self.networks:
-            raise UserError(f"{self.name} has no parts: it is a density over the clip itself")
+        if "density" in self.networks or self.config.video.decoder == "path":
+            raise UserError(
+                f"{self.name} has no parts: its clips have no layers, as those of gist_flow have"
+            )
         count = len(captions)
 
         def draw(rows: Rows) -> dict[str, Tensor]:
-            return self._distribution(self._read(captions, rows), rows).parts
+            return require(self._distribution(self._read(captions, rows), rows), LayeredClip).parts
 
         chunks = draw_chunks(count, seed, self.device, draw)
         return {name: torch.cat([one[name] for one in chunks])[:count].cpu() for name in chunks[0]}
@@ -511,7 +519,19 @@ class Model(CoreModel):
         read = [self.conditioning([str(captions[row])]) for row in rows.tolist()]
         return torch.cat([one for one in read if one is not None]) if read[0] is not None else None
 
-    def _distribution(self, c: Tensor | None, rows: Rows) -> ClipByGist:
+    @property
+    def latent_parts(self) -> Mapping[str, Kept]:
+        """Return what is drawn once and what moves, of a path or of a decoder with a gist."""
+        video = self.config.video
+        if video.decoder == "path":
+            content = torch.arange(video.latents(self.spec.frames)) < video.latent
+            return {"content": content, "motion": ~content}
+        if video.decoder == "gist" and video.gist:
+            gist = (torch.arange(video.latent) < video.latent // 2).repeat(video.clauses)
+            return {"gist": gist, "motion": ~gist}
+        return {}
+
+    def _distribution(self, c: Tensor | None, rows: Rows) -> Distribution:
         """Return p(x given z, c), z sampled from the prior."""
         return self.networks["decoder"](self.prior(len(rows), c).rsample(), c)
 

@@ -504,6 +504,14 @@ def vary(
     output: Callable[..., Output],
     arguments: Arguments,
     strength: Strength = 0.3,
+    keep: Annotated[
+        str,
+        typer.Option(
+            help="Part of the latents that stays, where a model names parts: content or motion of "
+            "a clip, gist.",
+            show_default=False,
+        ),
+    ] = "",
     count: Annotated[int, typer.Option(min=1, max=1000, help="Variations.")] = 4,
     to: Folder = None,
     seed: Seed = 0,
@@ -517,7 +525,7 @@ def vary(
 
     model, (text,) = latent_commands.open_with_arguments(own.domain(), arguments, 1, device)
     where = output(to or Path(own.items))
-    print_paths(latent_commands.vary(model, text, strength, count, where, seed))
+    print_paths(latent_commands.vary(model, text, strength, count, where, seed, keep))
 
 
 def translate(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from core.app.sampling import Rows, in_chunks
@@ -17,6 +18,9 @@ from core.errors import UserError
 from core.theory.distributions import Distribution, Gaussian
 from core.theory.passes import Networks, read_condition
 from core.theory.shapes import Latents, Samples
+
+Kept = Bool[Tensor, " latent"]
+"""True for the latents that variations keep."""
 
 
 @dataclass(frozen=True)
@@ -136,11 +140,15 @@ def standard_noise(point: LatentPoints, count: int, seed: int) -> Latents:
     return torch.randn(count, point.u.shape[1], generator=generator).to(point.u)
 
 
-def variations(point: LatentPoints, strength: float, noise: Latents) -> LatentPoints:
+def variations(
+    point: LatentPoints, strength: float, noise: Latents, kept: Kept | None = None
+) -> LatentPoints:
     """Return points around one: sqrt(1 - s^2) u + s noise; strength 0 is the point itself.
 
-    Variations of a sample of a Gaussian prior are samples of the prior.
+    Variations of a sample of a Gaussian prior are samples of the prior. What is `kept` of u stays
+    as it is.
     """
     count = len(noise)
     c = None if point.c is None else point.c.expand(count, *point.c.shape[1:])
-    return LatentPoints(math.sqrt(1 - strength**2) * point.u + strength * noise, c)
+    u = math.sqrt(1 - strength**2) * point.u + strength * noise
+    return LatentPoints(u if kept is None else point.u.where(kept, u), c)

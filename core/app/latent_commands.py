@@ -97,12 +97,13 @@ def arithmetic(model: Model, texts: Sequence[str], to: Output, seed: int) -> Ite
 
 
 def vary(
-    model: Model, text: str, strength: float, count: int, to: Output, seed: int
+    model: Model, text: str, strength: float, count: int, to: Output, seed: int, keep: str = ""
 ) -> Iterator[Path]:
-    """Write variations of a point, and draw them beside it."""
+    """Write variations of a point, and draw them beside it; `keep`: the part of z that stays."""
     points, source = _place(model, text, seed)
     point = points[:1]
-    items = model.decode(concat([point, model.variations(point, strength, count, seed)]), seed)
+    varied = model.variations(point, strength, count, seed, keep)
+    items = model.decode(concat([point, varied]), seed)
     for number in range(1, count + 1):
         name, title = (
             name_of(model.name, seed, f"variation-{number}"),

@@ -6,7 +6,7 @@ read.
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from core.app.domain import Domain, Examples
-from core.app.latent import LatentPoints, LatentSpace, standard_noise, variations
+from core.app.latent import Kept, LatentPoints, LatentSpace, standard_noise, variations
 from core.app.sampling import Rows, in_chunks
 from core.config import resolve
 from core.errors import UserError
@@ -162,10 +162,26 @@ class Model(ABC):
         return self.from_x(in_chunks(len(points), seed, self.device, draw))
 
     def variations(
-        self, point: LatentPoints, strength: float, count: int, seed: int = 0
+        self, point: LatentPoints, strength: float, count: int, seed: int = 0, keep: str = ""
     ) -> LatentPoints:
-        """Return points around one, from strength 0 (itself) to 1 (any sample of the prior)."""
-        return variations(point, strength, self.noise(point, count, seed))
+        """Return points around one, from strength 0 (itself) to 1 (any sample of the prior).
+
+        `keep`: the part of the latents that stays, one of `latent_parts`.
+        """
+        kept = self._part(keep) if keep else None
+        return variations(point, strength, self.noise(point, count, seed), kept)
+
+    @property
+    def latent_parts(self) -> Mapping[str, Kept]:
+        """Return the parts of z that have a meaning of their own, by name."""
+        return {}
+
+    def _part(self, name: str) -> Kept:
+        parts = self.latent_parts
+        if name in parts:
+            return parts[name].to(self.device)
+        known = f"it has {' and '.join(parts)}" if parts else "its latents have no named parts"
+        raise UserError(f"{self.name} cannot keep '{name}': {known}")
 
     def noise(self, point: LatentPoints, count: int, seed: int) -> Latents:
         """Draw what variations of a point are mixed with: samples of the prior, in its units."""

@@ -23,8 +23,11 @@ from videogen.networks.resampling import Downsampler, Grid, generator
 from videogen.networks.text import CaptionEncoder, Condition, Tokens, caption_encoder
 
 Path = Float[Tensor, "batch time motion"]
-Times = Float[Tensor, " time"]
+Tower = Float[Tensor, "batch tower"]
+"""What one encoder reads in a caption."""
+Times = Float[Tensor, " moment"]
 """In frames, from 0."""
+Moments = Float[Tensor, "batch moment motion"]
 
 
 class Towers(nn.Module):
@@ -46,7 +49,7 @@ class Towers(nn.Module):
         return torch.cat([self.content(tokens), self.motion(tokens)], 1)
 
 
-def split_condition(c: Condition | None, z: Latents) -> tuple[Condition, Condition]:
+def split_condition(c: Condition | None, z: Latents) -> tuple[Tower, Tower]:
     """Return y_content and y_motion; without captions both are empty."""
     y = z[:, :0] if c is None else c
     content, motion = y.chunk(2, 1)
@@ -80,7 +83,7 @@ class PathDecoder(nn.Module):
         frames = frames.unflatten(0, codes.shape[:2])  # [batch time rgb height width]
         return Delta(frames.transpose(1, 2), self.pixel_std)  # of [batch rgb time height width]
 
-    def path(self, z: Latents, motion: Condition) -> Path:
+    def path(self, z: Latents, motion: Tower) -> Path:
         """Return h_t for each noise of z."""
         noises = z[:, self.content :].unflatten(1, (-1, self.motion))  # [batch time noise]
         h = z.new_zeros(len(z), self.step.hidden_size)
@@ -90,12 +93,14 @@ class PathDecoder(nn.Module):
             path.append(h)
         return torch.stack(path, 1)
 
-    def longer(self, z: Latents, further: Latents) -> Latents:
+    def longer(
+        self, z: Latents, further: Float[Tensor, "batch further"]
+    ) -> Float[Tensor, "batch longer"]:
         """Return z with the noises of `further` after its own: a path that goes on."""
         return torch.cat([z, further[:, self.content :]], 1)
 
 
-def between(path: Path, times: Times) -> Path:
+def between(path: Path, times: Times) -> Moments:
     """Return a path at times between its frames by linear interpolation; it stays at its ends.
 
     >>> between(torch.tensor([[[0.0], [4.0]]]), torch.tensor([0.0, 0.25, 9.0])).flatten().tolist()

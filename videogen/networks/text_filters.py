@@ -41,10 +41,13 @@ SCALES = (0, 2)
 
 Maps = Float[Tensor, "sample channel *position"]
 """Features of frames, or of clips, whose first position is time."""
+Output = Float[Tensor, "sample _ *_"]
+"""Maps of another width or resolution."""
+Readings = Float[Tensor, "sample number"]
 Kernels = Float[Tensor, "caption output channel *kernel"]
 
 
-def convolve_each(maps: Maps, kernels: Kernels) -> Maps:
+def convolve_each(maps: Maps, kernels: Kernels) -> Output:
     """Convolve samples with the kernels of their captions, in one grouped convolution.
 
     There are as many samples for each caption as there are, in order: the frames of its clip.
@@ -91,7 +94,7 @@ class Block(nn.Module):
         if inputs != outputs:
             self.skip = CONVOLUTION[axes](inputs, outputs, 1)
 
-    def forward(self, maps: Maps) -> Maps:
+    def forward(self, maps: Maps) -> Output:
         return self.skip(maps) + self.convolution(F.leaky_relu(maps, 0.2))
 
 
@@ -106,7 +109,7 @@ class FilteredReading(nn.Module):
         self.filter = TextFilter(config.caption, channels, FILTER[axes], config.filter_rank)
         self.read = nn.Linear(channels * SIDE**2, READ)
 
-    def forward(self, maps: Maps, c: Condition) -> Features:
+    def forward(self, maps: Maps, c: Condition) -> Readings:
         code = c if self.by_caption else torch.zeros_like(c)
         filtered = self.filter(self.narrow(maps), code)
         if filtered.ndim > 4:
@@ -155,7 +158,7 @@ class FilterCritic(nn.Module):
         """Return the clips as training shows them with augmentation: half of them shifted."""
         return shift_clips(clips)
 
-    def _readings(self, clips: Clips, tokens: Tokens | None) -> Features:
+    def _readings(self, clips: Clips, tokens: Tokens | None) -> Readings:
         """Return the readings of each frame or clip: two filtered ones and the last."""
         c = self.caption(tokens) if tokens is not None else None
         maps = clips
@@ -176,7 +179,7 @@ class FilterCritic(nn.Module):
         return F.leaky_relu(torch.cat(readings, 1), 0.2)
 
 
-def _halve(maps: Maps, number: int) -> Maps:
+def _halve(maps: Maps, number: int) -> Output:
     """Halve rows and columns; of volumes the frames too, but for the first halving."""
     axes = maps.ndim - 2
     time = (2,) if number > 1 and maps.shape[2] > 1 else (1,)

@@ -1,0 +1,98 @@
+"""Critics whose filters follow from the caption."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from videogen.networks.config import VideoConfig
+from videogen.networks.text import Captions, TextConfig
+from videogen.networks.text_filters import FilterCritic, TextFilter, convolve_each
+
+WORDS = ("red", "blue", "runs", "sleeps")
+CAPTIONS = Captions(WORDS)
+
+
+def config(**changes):
+    return VideoConfig(critic_channels=4, text=TextConfig(width=6), filter_rank=2, **changes)
+
+
+def critic(axes, words: int | None = len(WORDS), **changes):
+    torch.manual_seed(0)
+    return FilterCritic(config(**changes), axes, 16, 4, words)
+
+
+@pytest.mark.parametrize(("positions", "kernel"), [((5, 7), (3, 5)), ((2, 5, 7), (1, 3, 5))])
+def test_one_grouped_convolution_is_a_convolution_of_each_sample(positions, kernel):
+    """Two frames of each of three captions: the numbers and the gradients of a loop."""
+    convolve = F.conv2d if len(positions) == 2 else F.conv3d
+    torch.manual_seed(0)
+    maps = torch.randn(6, 4, *positions, requires_grad=True)
+    kernels = torch.randn(3, 5, 4, *kernel, requires_grad=True)
+    padding = [size // 2 for size in kernel]
+    each = [convolve(maps[n : n + 1], kernels[n // 2], padding=padding) for n in range(6)]
+    expected, found = torch.cat(each), convolve_each(maps, kernels)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn_like(expected)
+    of_loop = torch.autograd.grad((weights * expected).sum(), (maps, kernels))
+    grouped = torch.autograd.grad((weights * found).sum(), (maps, kernels))
+    torch.testing.assert_close(grouped, of_loop, rtol=1e-4, atol=1e-4)
+
+
+def test_kernels_of_a_low_rank_mix_few_and_need_few_weights():
+    """At 32 channels of 5 x 5: 256 x 25,600 weights against 256 x 8 + 8 x 25,600."""
+    dense, low = (TextFilter(256, 32, (5, 5), rank) for rank in (0, 8))
+    count = [sum(p.numel() for p in one.parameters()) for one in (dense, low)]
+    assert count == [257 * 25_600, 257 * 8 + 9 * 25_600]
+    c = torch.randn(40, 256)
+    kernels = low.kernels(c)
+    assert torch.linalg.matrix_rank(kernels - kernels.mean(0)) == 8
+    assert torch.linalg.matrix_rank(dense.kernels(c)) == 40
+
+
+@torch.no_grad()
+def test_frames_are_scored_one_by_one_and_clips_as_a_whole():
+    clips, tokens = torch.randn(2, 3, 4, 16, 16), CAPTIONS.encode(["red runs", "blue sleeps"])
+    frames = critic(2)
+    scores = frames(clips, tokens)
+    assert scores.shape == (2, 4)
+    other = clips.clone()
+    other[1, :, 2] *= -1
+    assert (frames(other, tokens) - scores).abs().gt(1e-6).tolist() == [
+        [False] * 4,
+        [False, False, True, False],
+    ]
+    torch.testing.assert_close(frames(clips.flip(2), tokens), scores.flip(1))
+    whole = critic(3)
+    assert whole(clips, tokens).shape == (2,)
+    backwards = whole(clips.flip(2), tokens)
+    assert (backwards - whole(clips, tokens)).abs().min() > 1e-4  # it sees the order in time
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("axes", [2, 3])
+def test_a_score_is_a_linear_map_of_features_that_see_the_caption(axes):
+    clips, tokens = torch.randn(2, 3, 4, 16, 16), CAPTIONS.encode(["red runs", "blue sleeps"])
+    one = critic(axes)
+    features = one.features(clips, tokens)
+    assert features.shape == (2, one.width)
+    scores = one(clips, tokens)
+    scores = scores.mean(1) if axes == 2 else scores
+    torch.testing.assert_close(one.head(features)[:, 0], scores)
+    assert (one(clips, tokens.flip(0)) - one(clips, tokens)).abs().min() > 1e-5
+    alone = critic(axes, None)
+    assert alone(clips).shape == one(clips, tokens).shape
+    assert not any("filter" in name for name, _ in alone.named_parameters())
+
+
+@torch.no_grad()
+def test_without_text_filters_the_caption_is_read_at_the_end_alone():
+    """Simple concatenation: what is filtered does not depend on the caption."""
+    clips, tokens = torch.randn(2, 3, 4, 16, 16), CAPTIONS.encode(["red runs", "blue sleeps"])
+    for by_caption in (True, False):
+        one = critic(3, text_filter=by_caption)
+        filtered = one.filtered[0]
+        maps = one.blocks[0](one.first(clips))
+        c = one.caption(tokens)
+        same = torch.allclose(filtered(maps, c), filtered(maps, c.flip(0)))
+        assert same != by_caption
+        assert not torch.allclose(one(clips, tokens), one(clips, tokens.flip(0)))
