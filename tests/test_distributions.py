@@ -39,6 +39,8 @@ from musegen.roll import Grid
 from musegen.tracks import TRACK_LISTS
 from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist, Decoder
+from videogen.networks.layers import LayeredClip
+from videogen.networks.streams import StreamsDecoder
 from videogen.networks.text import TextConfig
 
 BATCH = 3
@@ -189,6 +191,12 @@ def clips(batch: int) -> Distribution:
     return decoder(rows(batch, *torch.linspace(-1, 1, 6).tolist()), rows(batch, *[0.25] * 8))
 
 
+def layered(batch: int) -> Distribution:
+    config = VideoConfig(decoder="streams", captions=False, latent=6, channels=4)
+    decoder = seeded(lambda: StreamsDecoder(config, 16, 4)).eval()
+    return decoder(rows(batch, *torch.linspace(-1, 1, 6).tolist()), None)
+
+
 def forms(batch: int) -> Distribution:
     return seeded(lambda: FormDensity(1, width=6))(batch, 2)
 
@@ -273,6 +281,7 @@ CASES: dict[type[Distribution], Case] = {
     RollFlowDistribution: Case(roll_maps),
     LookbackDistribution: Case(looking_back),
     ClipByGist: Case(clips, mean=True, draws=2),
+    LayeredClip: Case(layered, mean=True, draws=2),
     FormDistribution: Case(forms, support=every_form, draws=8_000),
     AlongForm: Case(along_form, implicit=True),
     StruckNotes: Case(struck),

@@ -213,7 +213,8 @@ WINGS = {
         "shapes": {"shapes", "files"},
         "rendering": {"rendering", "files", "model"},
         "terms": set[str](),
-        "recipes": {"terms"},
+        "papers": set[str](),
+        "recipes": {"papers", "terms"},
         "presets": {"networks", "recipes"},
     },
 }
@@ -291,7 +292,6 @@ OF_DOMAINS = (
 ALLOWED = {
     ("core/papers.py", "pixels"): "titles of papers",
     ("core/papers.py", "music"): "titles of papers",
-    ("core/papers.py", "video"): "titles of papers",
     ("core/papers.py", "songs"): "titles of papers",
     ("core/app/progress.py", "bar"): "a bar shows the progress",
     ("core/app/comparison.py", "caption"): "rich's word for the text under a table",

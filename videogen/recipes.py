@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from core.densities.flow import realnvp
-from core.papers import BALAJI_2019, LI_2018, TULYAKOV_2018, VONDRICK_2016
 from core.recipes import GAMES, TO_PRIOR, Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
 from core.theory.adversarial import R1, Adversarial, logistic
 from core.theory.divergences import KL
 from core.theory.terms import Match, Reconstruct
+from videogen.papers import BALAJI_2019, LI_2018, TULYAKOV_2018, VONDRICK_2016
 from videogen.terms import Coherence, ReconstructGist, SparseMask
 
 PER_NAT = 3e-4

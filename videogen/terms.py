@@ -141,4 +141,4 @@ class SparseMask:
 
     def __call__(self, passes: Passes) -> Losses:
         mask = require(passes.generation, MaskedDistribution).mask
-        return mask.flatten(1).mean(1)
+        return mask.flatten(1).mean(1)  # [batch]

@@ -507,9 +507,8 @@ def vary(
     keep: Annotated[
         str,
         typer.Option(
-            help="Part of the latents that stays, where a model names parts: content or motion of "
-            "a clip, gist.",
-            show_default=False,
+            help="Part of the latents that stays, for a model that names parts of them.",
+            show_default="nothing",
         ),
     ] = "",
     count: Annotated[int, typer.Option(min=1, max=1000, help="Variations.")] = 4,

@@ -68,7 +68,7 @@ def test_latents_are_found_of_a_clip_that_the_model_can_show(model: Model):
     found = continuation(model)
     torch.manual_seed(5)
     with torch.no_grad():
-        given = found.clips([c], torch.arange(2.0))
+        given = found.clips(1, [c], torch.arange(2.0))
     torch.manual_seed(6)
     z = found.beginning_with(given, c)
     error = (found.decoder(z, c, torch.arange(2.0)).mean - given).square().mean()

@@ -64,6 +64,8 @@ def _condition(config: VideoConfig, words: int, critics: Mapping[str, nn.Module]
     if critics:
         frames, clips = critics["critic_frames"], critics["critic_clips"]
         assert isinstance(frames, FilterCritic) and isinstance(clips, FilterCritic)
+        if config.decoder != "path":
+            return frames.caption
         return Towers(frames.caption, clips.caption)
     if config.decoder == "path":
         return Towers.of(config, words)

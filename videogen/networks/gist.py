@@ -70,24 +70,23 @@ class ClipByGist(LayeredClip):
     """p(clip given z, c), computed lazily: a term of the gist alone never decodes the clip."""
 
     def __init__(self, decoder: "Decoder", z: Latents, c: Condition, times: Times | None = None):
-        super().__init__(decoder.pixel_std)
-        self._decoder, self._z, self._c, self._times = decoder, z, c, times
+        super().__init__(lambda: decoder.streams(z, c, self._gist_mean, times), decoder.pixel_std)
+        self._decoder, self._z, self._c = decoder, z, c
 
     @cached_property
     def gist(self) -> Delta:
         """p(gist given z, c)."""
         return Delta(self._decoder.gist_image(self._z, self._c), self._decoder.pixel_std)
 
-    @cached_property
-    def streams(self) -> Streams:
-        gist = self.gist.mean if self._decoder.has_gist else None
-        return self._decoder.streams(self._z, self._c, gist, self._times)
-
     @property
     def parts(self) -> dict[str, Tensor]:
         """Return the layers of the clip by name, with the gist."""
         gist = {"gist": self.gist.mean} if self._decoder.has_gist else {}
         return {**gist, **super().parts}
+
+    @property
+    def _gist_mean(self) -> Images | None:
+        return self.gist.mean if self._decoder.has_gist else None
 
 
 class Decoder(nn.Module):

@@ -4,6 +4,7 @@ Vondrick, Pirsiavash and Torralba, Generating Videos with Scene Dynamics, NIPS 2
 several foregrounds each has a mask of its own, and the background what the masks leave.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 
 from jaxtyping import Float
@@ -21,15 +22,18 @@ Streams = tuple[Foregrounds, Masks, Images]
 
 
 class LayeredClip(Distribution):
-    """p(clip given z, c) by way of foregrounds, masks and a background that does not move."""
+    """p(clip given z, c) by way of foregrounds, masks and a background that does not move.
 
-    def __init__(self, pixel_std: float):
-        self.pixel_std = pixel_std
+    `draw` computes them, when they are first asked for.
+    """
 
-    @property
+    def __init__(self, draw: Callable[[], Streams], pixel_std: float):
+        self._draw, self.pixel_std = draw, pixel_std
+
+    @cached_property
     def streams(self) -> Streams:
-        """Return the foreground and the mask of each clause, and the background."""
-        raise NotImplementedError
+        """The foreground and the mask of each clause, and the background."""
+        return self._draw()
 
     @property
     def parts(self) -> dict[str, Tensor]:

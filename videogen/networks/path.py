@@ -24,7 +24,7 @@ from videogen.networks.text import CaptionEncoder, Condition, Tokens, caption_en
 
 Path = Float[Tensor, "batch time motion"]
 Tower = Float[Tensor, "batch tower"]
-"""What one encoder reads in a caption."""
+"""A caption as one of the two encoders reads it."""
 Times = Float[Tensor, " moment"]
 """In frames, from 0."""
 Moments = Float[Tensor, "batch moment motion"]
@@ -79,7 +79,8 @@ class PathDecoder(nn.Module):
         whole = torch.cat([z[:, : self.content], content], 1)
         whole = whole[:, None].expand(-1, path.shape[1], -1)  # [batch time content]
         codes = self.code(torch.cat([whole, path], 2))
-        frames = self.grid.crop(self.frame(codes.flatten(0, 1)).float()).tanh()
+        every = codes.flatten(0, 1)  # [(batch time) code]
+        frames = self.grid.crop(self.frame(every).float()).tanh()
         frames = frames.unflatten(0, codes.shape[:2])  # [batch time rgb height width]
         return Delta(frames.transpose(1, 2), self.pixel_std)  # of [batch rgb time height width]
 
@@ -136,7 +137,8 @@ class PathEncoder(nn.Module):
             features = torch.cat([features, beside], 2)
         read = self.frame(features)  # [batch time feature]
         around, _ = self.around(read)
-        return along(self.content(read.mean(1)), self.noise(around.flatten(0, 1)))
+        noises = self.noise(around.flatten(0, 1))  # of [(batch time) noise]
+        return along(self.content(read.mean(1)), noises)
 
 
 def along(content: Distribution, noises: Distribution) -> Distribution:

@@ -19,18 +19,6 @@ from videogen.networks.resampling import Grid
 from videogen.networks.text import Condition
 
 
-class ClipOfStreams(LayeredClip):
-    """p(clip given z, c) of a generator that has computed its streams."""
-
-    def __init__(self, streams: Streams, pixel_std: float):
-        super().__init__(pixel_std)
-        self._streams = streams
-
-    @property
-    def streams(self) -> Streams:
-        return self._streams
-
-
 class StreamsDecoder(nn.Module):
     """Map z, and c where there are captions, to p(clip given z, c)."""
 
@@ -43,10 +31,10 @@ class StreamsDecoder(nn.Module):
         self.background = DCGAN(code, channels, (side, side), doublings, RGB)
         self.foreground = DCGAN(code, channels, (time, side, side), doublings, RGB + 1)
 
-    def forward(self, z: Latents, c: Condition | None) -> ClipOfStreams:
+    def forward(self, z: Latents, c: Condition | None) -> LayeredClip:
         code = z if c is None else torch.cat([z, c], 1)
         background = self.grid.crop(self.background(code).float()).tanh()
         volume = self.grid.crop(self.foreground(code).float())[:, None, :, : self.frames]
         foreground, logit = volume.split((RGB, 1), 2)  # [batch 1 channel time height width]
-        streams = foreground.tanh(), logit.sigmoid(), background
-        return ClipOfStreams(streams, self.pixel_std)
+        streams: Streams = (foreground.tanh(), logit.sigmoid(), background)
+        return LayeredClip(lambda: streams, self.pixel_std)

@@ -55,7 +55,7 @@ def test_the_content_is_in_every_frame_and_not_in_the_path(decoder, z, c):
 
 @torch.no_grad()
 def test_one_half_of_the_condition_is_the_motion(decoder, z, c):
-    """What the caption says of motion reaches a frame by the path alone."""
+    """The motion that a caption describes reaches a frame by the path alone."""
     content, motion = c.clone(), c.clone()
     content[0, 5] += 1
     motion[0, 6] += 1

@@ -26,7 +26,8 @@ DRAWING = [
 ]
 LEARNED = {
     *("vae", "beta_vae", "hierarchical_vae", "cvae", "vae_flow", "vae_gan", "aavae"),
-    *("vq_vae", "vq_vae_2", "gist", "gist_flow", "gist_gan", "text_to_video"),
+    *("vq_vae", "vq_vae_2", "gist", "gist_flow", "gist_gan", "gist_flow_gan", "tfgan_vae"),
+    "text_to_video",
 }
 """Kingma and Welling's bound with Sohn et al.'s prior, and the priors over codes."""
 

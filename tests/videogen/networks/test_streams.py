@@ -7,7 +7,8 @@ from core.errors import UserError
 from core.theory.distributions import Delta
 from core.theory.passes import Batch, Networks, Passes
 from videogen.networks.config import VideoConfig
-from videogen.networks.streams import ClipOfStreams, StreamsDecoder
+from videogen.networks.layers import LayeredClip
+from videogen.networks.streams import StreamsDecoder
 from videogen.terms import SparseMask
 
 CONFIG = VideoConfig(decoder="streams", captions=False, latent=6, channels=4)
@@ -21,7 +22,7 @@ def pixels(*values):
 def test_a_mask_lays_the_foreground_over_the_background():
     foreground = pixels(0.8, 0.8, 0.8).expand(-1, -1, 3, -1, -1, -1)
     background = torch.full((1, 3, 1, 1), -0.4)
-    clip = ClipOfStreams((foreground, pixels(0.0, 0.25, 1.0), background), 1.0)
+    clip = LayeredClip(lambda: (foreground, pixels(0.0, 0.25, 1.0), background), 1.0)
     torch.testing.assert_close(clip.mean[0, 2, :, 0, 0], torch.tensor([-0.4, -0.1, 0.8]))
     assert clip.parts["mask"].flatten().tolist() == [0.0, 0.25, 1.0]
     torch.testing.assert_close(
@@ -39,7 +40,7 @@ def test_streams_have_the_size_of_the_clip(size, frames):
 
 
 def test_what_does_not_move_is_the_background():
-    """Where the mask is nowhere, all frames are one picture."""
+    """All frames are one picture where the mask is 0."""
     decoder = StreamsDecoder(CONFIG, 16, 4)
     with torch.no_grad():
         decoder.foreground.last.bias[3] = -100.0
@@ -54,7 +55,8 @@ class Half(torch.nn.Module):
     def forward(self, z, c):
         mask = torch.zeros(2, 1, 1, 2, 1, 2)
         mask[0, ..., 0], mask[1, 0, 0, 0, 0, 0] = 1.0, 1.0
-        return ClipOfStreams((torch.zeros(2, 1, 3, 2, 1, 2), mask, torch.zeros(2, 3, 1, 2)), 1.0)
+        streams = torch.zeros(2, 1, 3, 2, 1, 2), mask, torch.zeros(2, 3, 1, 2)
+        return LayeredClip(lambda: streams, 1.0)
 
 
 class Still(torch.nn.Module):

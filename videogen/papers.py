@@ -1,0 +1,33 @@
+"""References of the models of video."""
+
+from core.papers import Paper
+
+BALAJI_2019 = Paper(
+    "balaji2019conditional",
+    "Balaji, Yogesh and Min, Martin Renqiang and Bai, Bing and Chellappa, Rama and "
+    "Graf, Hans Peter",
+    "Conditional GAN with Discriminative Filter Generation for Text-to-Video Synthesis",
+    "IJCAI",
+    2019,
+)
+TULYAKOV_2018 = Paper(
+    "tulyakov2018mocogan",
+    "Tulyakov, Sergey and Liu, Ming-Yu and Yang, Xiaodong and Kautz, Jan",
+    "MoCoGAN: Decomposing Motion and Content for Video Generation",
+    "CVPR",
+    2018,
+)
+VONDRICK_2016 = Paper(
+    "vondrick2016generating",
+    "Vondrick, Carl and Pirsiavash, Hamed and Torralba, Antonio",
+    "Generating Videos with Scene Dynamics",
+    "NIPS",
+    2016,
+)
+LI_2018 = Paper(
+    "li2018video",
+    "Li, Yitong and Min, Martin Renqiang and Shen, Dinghan and Carlson, David and Carin, Lawrence",
+    "Video Generation from Text",
+    "AAAI",
+    2018,
+)
