@@ -108,7 +108,7 @@ def test_the_same_seed_makes_the_same_clips(tmp_path):
     torch.testing.assert_close(model.parts([CAPTION] * 3, seed=4)["mask"].shape[0], 3)
 
 
-@pytest.mark.parametrize("name", ["gist", "realnvp", "glow"])
+@pytest.mark.parametrize("name", ["gist", "tfgan", "realnvp", "glow"])
 def test_a_resumed_run_is_bit_equal(tmp_path, name):
     whole = tiny(tmp_path / "whole", name, steps=4)
     tiny(tmp_path / "parts", name, steps=2)
