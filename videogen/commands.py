@@ -69,6 +69,7 @@ class VideoCommands(DomainCommands):
         "compare": (
             "compare --shapes --minutes 10 --to comparison",
             "compare data/mine --model gist --model vq_vae --minutes 30 --to comparison",
+            'compare --shapes --model tfgan --model "tfgan model.video.filter_rank=0" --to ranks',
         ),
         "interpolate": (
             'interpolate "A small red circle is moving in a straight line towards north" '

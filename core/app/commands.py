@@ -171,7 +171,11 @@ Back = Annotated[
 ]
 Models = Annotated[
     list[str] | None,
-    typer.Option("--model", help="A model to compare; repeatable. Without it all that fit."),
+    typer.Option(
+        "--model",
+        help='A model to compare, and its own settings: "vae model.weights.match_z=4"; '
+        "repeatable. Without it all that fit.",
+    ),
 ]
 Report = Annotated[
     Path | None, typer.Option("--to", help="Folder for evaluation.json and evaluation.png.")

@@ -1,6 +1,7 @@
 """Compare models: each trains for the same time on the same data, and all share the metrics.
 
 pianoreel music compare data/band --minutes 5 --to comparisons/band
+pianoreel music compare data/band --model vae --model "vae model.weights.match_z=4" --to betas
 
 A model that fails says why, and the others go on; the same command resumes.
 """
@@ -28,6 +29,29 @@ WIDTH = 140
 
 
 @dataclass(frozen=True)
+class Contender:
+    """A model with settings of its own, KEY=VALUE as of --set."""
+
+    model: str
+    settings: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "Contender":
+        """Read the model's name and, after it, its settings.
+
+        >>> Contender.parse("vae model.weights.match_z=4").title
+        'vae-match_z=4'
+        """
+        model, *settings = text.split()
+        return cls(model, tuple(settings))
+
+    @property
+    def title(self) -> str:
+        """Return the name of its run: the model and the last part of each setting."""
+        return "-".join([self.model, *(one.rpartition(".")[2] for one in self.settings)])
+
+
+@dataclass(frozen=True)
 class Cost:
     """Steps and seconds that a model had trained at its newest checkpoint."""
 
@@ -43,18 +67,19 @@ class Cost:
         return cls(int(facts["step"]), float(facts["seconds"]), model.size)
 
 
-def contenders(domain: Domain, names: Sequence[str], two: bool = False) -> list[str]:
-    """Return the models to compare; without names all that the domain can train and sample.
+def contenders(domain: Domain, texts: Sequence[str], two: bool = False) -> list[Contender]:
+    """Return the models to compare; without texts all that the domain can train and sample.
 
     `ConfigError` for one that the domain cannot train, before any is trained.
     `two`: there is a second collection, so that those that translate take part.
     """
-    if names:
-        for name in names:
-            domain.require(name, has_other=two and domain.is_translation(name))
-        return list(names)
+    if texts:
+        chosen = [Contender.parse(text) for text in texts if text.split()]
+        for one in chosen:
+            domain.require(one.model, has_other=two and domain.is_translation(one.model))
+        return chosen
     return [
-        name
+        Contender(name)
         for name, known in domain.recipes.items()
         if known.needs <= domain.offers and (two if known.other else known.draws)
     ]
@@ -64,7 +89,7 @@ def compare(
     domain: Domain,
     data: Any,
     to: Path,
-    names: Sequence[str],
+    texts: Sequence[str],
     preset: str | None,
     device: str,
     assignments: Sequence[str],
@@ -75,15 +100,16 @@ def compare(
 ) -> None:
     """Train the models into TO/runs, measure them, and write and print the tables."""
 
-    def train(name: str, folder: Path) -> Model:
-        second = other if domain.is_translation(name) else None
+    def train(one: Contender, folder: Path) -> Model:
+        second = other if domain.is_translation(one.model) else None
+        settings = [*assignments, *one.settings]
         with monitored() as monitor:
             fit.train(
-                domain, data, folder, name, preset, device, assignments, second, monitor=monitor
+                domain, data, folder, one.model, preset, device, settings, second, monitor=monitor
             )
         return domain.open_run(folder, device)
 
-    chosen = contenders(domain, names, other is not None)
+    chosen = contenders(domain, texts, other is not None)
     models = train_each(chosen, to / "runs", train)
     evaluation = domain.evaluate(models, data, count, seed, other, tick)
     _show(domain, models, data, other, seed, to / "models.png")
@@ -105,17 +131,19 @@ def _show(
     domain.show(models[0], models[0].join(items), titles, path)
 
 
-def train_each(names: Sequence[str], to: Path, train: Callable[[str, Path], Model]) -> list[Model]:
+def train_each(
+    chosen: Sequence[Contender], to: Path, train: Callable[[Contender, Path], Model]
+) -> list[Model]:
     """Train each into a folder of its own; `UserError` where all fail, or settings are wrong."""
     done: list[Model] = []
-    for number, name in enumerate(names):
-        print(f"{number + 1} of {len(names)}: {name}", file=sys.stderr)
+    for number, one in enumerate(chosen):
+        print(f"{number + 1} of {len(chosen)}: {one.title}", file=sys.stderr)
         try:
-            done.append(train(name, to / name))
+            done.append(train(one, to / one.title))
         except (ConfigError, Stopped):
             raise
         except UserError as error:
-            print(f"{name} is left out: {error}", file=sys.stderr)
+            print(f"{one.title} is left out: {error}", file=sys.stderr)
     if not done:
         raise UserError("no model could be trained")
     return done

@@ -45,9 +45,7 @@ class Grid:
         """Return the height and width of doubled maps, at least `size`."""
         return self.coarsest * 2**self.doublings
 
-    def crop(
-        self, maps: Float[Tensor, "*any row column"]
-    ) -> Float[Tensor, "*any height width"]:
+    def crop(self, maps: Float[Tensor, "*any row column"]) -> Float[Tensor, "*any height width"]:
         """Return the middle, of the size of the images."""
         start = (self.side - self.size) // 2
         stop = start + self.size

@@ -8,7 +8,7 @@ import pytest
 from command import run
 from rich.table import Table
 
-from core.app.comparison import contenders, markdown
+from core.app.comparison import Contender, contenders, markdown
 from core.errors import ConfigError
 from musegen.data.band import song
 from musegen.files.midi import read_midi, write_midi
@@ -157,13 +157,13 @@ def test_what_does_not_translate_says_so(
 
 
 def test_all_that_can_take_part_do():
-    songs, clips = contenders(MUSIC, []), contenders(VIDEO, [])
+    songs, clips = ([one.model for one in contenders(d, [])] for d in (MUSIC, VIDEO))
     assert {"vae", "wgan_gp", "autoregressive", "musegan", "vq_vae"} <= set(songs)
-    assert {"gist", "cgan", "pix2pix"} <= set(clips)
+    assert {"gist", "cgan", "pix2pix", "tfgan", "vgan"} <= set(clips)
     for out in ("ae", "cyclegan", "nice", "dann", "pixelcnn"):
         assert out not in (*songs, *clips)
-    assert "cyclegan" in contenders(MUSIC, [], two=True)
-    assert contenders(MUSIC, ["note_transformer"]) == ["note_transformer"]
+    assert Contender("cyclegan") in contenders(MUSIC, [], two=True)
+    assert contenders(MUSIC, ["note_transformer"]) == [Contender("note_transformer")]
     for named, said in {
         "van": "no model is called 'van'",
         "ppca": "ppca needs what music lacks: vectors",

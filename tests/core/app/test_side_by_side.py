@@ -8,7 +8,7 @@ from fake_domain import fake_domain, fake_model
 from rich.table import Table
 from torch import nn
 
-from core.app.comparison import Cost, contenders, costs, markdown, train_each, write
+from core.app.comparison import Contender, Cost, contenders, costs, markdown, train_each, write
 from core.app.domain import Domain
 from core.app.model import Model
 from core.errors import ConfigError, Stopped, UserError
@@ -25,35 +25,36 @@ def model(name: str = "vae") -> Model:
 def test_each_is_trained_into_a_folder_of_its_own_and_those_that_fail_are_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    def train(name: str, to: Path) -> Model:
-        assert to == tmp_path / name
-        if name == "gan":
+    def train(one: Contender, to: Path) -> Model:
+        assert to == tmp_path / one.title
+        if one.model == "gan":
             raise UserError("no room on the disk")
-        return model(name)
+        return model(one.title)
 
-    done = train_each(["vae", "gan", "ae"], tmp_path, train)
-    assert [trained.name for trained in done] == ["vae", "ae"]
+    three = [Contender("vae"), Contender("gan"), Contender("ae", ("model.game=hinge", "a=2"))]
+    done = train_each(three, tmp_path, train)
+    assert [trained.name for trained in done] == ["vae", "ae-game=hinge-a=2"]
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "1 of 3: vae",
         "2 of 3: gan",
         "gan is left out: no room on the disk",
-        "3 of 3: ae",
+        "3 of 3: ae-game=hinge-a=2",
     ]
     with pytest.raises(UserError, match="no model could be trained"):
-        train_each(["gan"], tmp_path, train)
+        train_each(three[1:2], tmp_path, train)
 
 
 @pytest.mark.parametrize("error", [ConfigError("no such key"), Stopped("stopped after step 3")])
 def test_wrong_settings_and_a_stop_end_the_comparison(tmp_path, error):
     seen = []
 
-    def train(name: str, to: Path) -> Model:
-        seen.append(name)
+    def train(one: Contender, to: Path) -> Model:
+        seen.append(one.model)
         raise error
 
     with pytest.raises(type(error)):
-        train_each(["vae", "gan"], tmp_path, train)
+        train_each([Contender("vae"), Contender("gan")], tmp_path, train)
     assert seen == ["vae"]
 
 
@@ -88,22 +89,27 @@ def test_tables_and_pictures_are_written_under_the_command(tmp_path):
     )
 
 
+def names(chosen: list[Contender]) -> set[str]:
+    return {one.model for one in chosen}
+
+
 def domain(*offers: str) -> Domain:
     return fake_domain(offers=frozenset(offers))
 
 
 def test_without_names_all_take_part_that_can_be_trained_and_sampled():
-    alone = set(contenders(domain(), []))
+    alone = names(contenders(domain(), []))
     assert {"vae", "gan", "wake_sleep", "vq_vae"} <= alone
     assert not alone & {"ae", "classifier", "cgan", "nice", "cyclegan"}
-    assert {"cgan", "nice"} <= set(contenders(domain("condition", "vectors"), []))
+    assert {"cgan", "nice"} <= names(contenders(domain("condition", "vectors"), []))
 
 
 def test_with_a_second_collection_those_that_translate_take_part():
     offering = domain("other")
-    assert "cyclegan" in contenders(offering, [], two=True)
-    assert "cyclegan" not in contenders(offering, [])
-    assert contenders(offering, ["cyclegan", "vae"], two=True) == ["cyclegan", "vae"]
+    assert "cyclegan" in names(contenders(offering, [], two=True))
+    assert "cyclegan" not in names(contenders(offering, []))
+    both = [Contender("cyclegan"), Contender("vae", ("model.game=hinge",))]
+    assert contenders(offering, ["cyclegan", "vae model.game=hinge"], two=True) == both
     with pytest.raises(ConfigError, match="give the second by --other"):
         contenders(offering, ["vae", "cyclegan"])
 
