@@ -217,9 +217,12 @@ class Recipe:
         return replace(self, terms=tuple(_condition(term, own) for term in self.terms))
 
     def unconditional(self) -> "Recipe":
-        """Return the recipe whose critics see x alone, where they saw it with its condition."""
+        """Return the recipe whose critics see x, or z, alone and not with its condition."""
+        alone: dict[Space, Space] = {"xc": "x", "prior_c": "prior"}
         terms = [
-            replace(term, space="x") if isinstance(term, Match) and term.space == "xc" else term
+            replace(term, space=alone.get(term.space, term.space))
+            if isinstance(term, Match)
+            else term
             for term in self.terms
         ]
         return replace(self, terms=tuple(terms), critics_read=False).without_mismatched()

@@ -36,6 +36,7 @@ DECODERS: Mapping[str, Mapping[str, Any]] = {
     "tfgan_vae": {"decoder": "path"},
     "mocogan": {"decoder": "path", "captions": False},
     "vgan": {"decoder": "streams"},
+    "latent_tfgan": {"decoder": "moments", "latent": 32},
 }
 """Settings of the networks of models whose decoder makes no gist."""
 

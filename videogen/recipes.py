@@ -6,6 +6,7 @@ from core.densities.flow import realnvp
 from core.recipes import GAMES, TO_PRIOR, Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
 from core.theory.adversarial import R1, Adversarial, logistic
+from core.theory.distributions import Delta
 from core.theory.divergences import KL
 from core.theory.terms import Match, Reconstruct
 from videogen.papers import BALAJI_2019, LI_2018, TULYAKOV_2018, VONDRICK_2016
@@ -107,5 +108,18 @@ RECIPES: dict[str, Recipe] = {
         (CLIPS, SparseMask(weight=0.1)),
         VONDRICK_2016,
         "a foreground of volumes over a picture, with a critic of volumes",
+    ),
+    "latent_tfgan": Recipe(
+        (
+            Reconstruct("x"),
+            Match(
+                "prior_c",
+                replace(GAME, penalties=(R1(1.0),)),
+                trains=("prior", "condition"),
+            ),
+        ),
+        BALAJI_2019,
+        "an autoencoder of moments; a path of latents generates their codes, by a game",
+        posterior=Delta,
     ),
 }

@@ -24,13 +24,13 @@ from core.theory.contracts import (
 from core.theory.distributions import Delta, Distribution
 from core.theory.shapes import Samples, Scores
 
-Space = Literal["x", "z", "prior", "xz", "xc", "domain"]
+Space = Literal["x", "z", "prior", "prior_c", "xz", "xc", "domain"]
 """The spaces in which samples are compared: data, latents, latents the other way round (the prior
-is what is trained, and encoded data are its reference), the joint of data and latents, data with
-its condition, and the latents of two collections of data."""
+is what is trained, and encoded data are its reference), those with their condition, the joint of
+data and latents, data with its condition, and the latents of two collections of data."""
 
 Point = tuple[Tensor, ...]
-"""Samples of a space: (x,), (z,), (z, outline of z), (x, z) or (x, c)."""
+"""Samples of a space: (x,), (z,), (z, outline of z), (z, c), (x, z) or (x, c)."""
 
 Networks = nn.ModuleDict
 """The networks of a model by their role: encoder, decoder, prior, density, critic_x ..."""
@@ -40,6 +40,7 @@ SAMPLERS: Mapping[Space, tuple[str, ...]] = {
     "xc": ("decoder", "prior"),
     "z": ("encoder", "prior"),
     "prior": ("encoder", "decoder", "prior"),
+    "prior_c": ("encoder", "prior"),
     "xz": ("encoder", "decoder", "prior"),
     "domain": ("encoder",),
 }
@@ -205,6 +206,8 @@ class Passes:
             return (self.prior_sample,)
         if space == "prior":
             return self.outlined_posterior
+        if space == "prior_c":
+            return (self.posterior_sample.detach(), self._known_condition(space))
         return self._point(space, self.x_at_resolution, lambda: self.posterior_sample)
 
     def produced(self, space: Space) -> Point:
@@ -215,6 +218,8 @@ class Passes:
             return (self.posterior_sample,)
         if space == "prior":
             return self.outlined_prior
+        if space == "prior_c":
+            return (self.prior_sample, self._known_condition(space))
         return self._point(space, self.generated_x, lambda: self.prior_sample)
 
     def _point(self, space: Space, x: Samples, z: Callable[[], Samples]) -> Point:
@@ -222,9 +227,12 @@ class Passes:
             return (x,)
         if space == "xz":
             return (x, z())
+        return (x, self._known_condition(space))
+
+    def _known_condition(self, space: Space) -> Tensor:
         if self.condition is None:
-            raise ValueError("space 'xc' needs a condition, and this batch has none")
-        return (x, self.condition)
+            raise ValueError(f"space '{space}' needs a condition, and this batch has none")
+        return self.condition
 
     def _outlined(self, z: Samples) -> Point:
         """Return latents with the decoder's outline of them, where it gives one."""

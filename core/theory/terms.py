@@ -256,7 +256,7 @@ class Match:
 
     @property
     def needs(self) -> frozenset[str]:
-        condition = {"condition"} if self.space == "xc" else set()
+        condition = {"condition"} if self.space in ("xc", "prior_c") else set()
         own_critic = {self.critic_name} if self._suffix("_") else set()
         return self.by.needs | condition | own_critic
 

@@ -17,6 +17,7 @@ from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures, Critic, PatchCritic, shift_clips
 from videogen.networks.gist import CaptionPrior, Decoder, Encoder, Focus
+from videogen.networks.moments import CodeCritic, MomentDecoder, MomentEncoder, PathPrior
 from videogen.networks.path import PathDecoder, PathEncoder, Towers
 from videogen.networks.streams import StreamsDecoder
 from videogen.networks.text import caption_encoder
@@ -44,12 +45,20 @@ def _initialise(network: nn.Module) -> None:
         network.zero()
 
 
-DECODERS = {"gist": Decoder, "path": PathDecoder, "streams": StreamsDecoder}
+DECODERS = {
+    "gist": Decoder,
+    "path": PathDecoder,
+    "streams": StreamsDecoder,
+    "moments": MomentDecoder,
+}
+ENCODERS = {"gist": Encoder, "path": PathEncoder, "streams": Encoder, "moments": MomentEncoder}
 
 
 def _prior(config: VideoConfig, frames: int, recipe: Recipe) -> nn.Module:
     """Return p(z given c): a Gaussian of the caption where a term trains it, otherwise N(0, I)."""
     latents = config.latents(frames)
+    if any(term.space in ("prior", "prior_c") for term in recipe.critics):
+        return PathPrior(config, frames)
     if recipe.prior:
         return recipe.prior(latents, config.condition)
     if not (recipe.learns_prior and config.captions):
@@ -67,7 +76,7 @@ def _condition(config: VideoConfig, words: int, critics: Mapping[str, nn.Module]
         if config.decoder != "path":
             return frames.caption
         return Towers(frames.caption, clips.caption)
-    if config.decoder == "path":
+    if config.decoder in ("path", "moments"):
         return Towers.of(config, words)
     return caption_encoder(config.text, words)
 
@@ -98,15 +107,15 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         return FilterCritic(config, axes, size, frames, words if beside else None)
 
     builders: dict[str, Callable[[], nn.Module]] = {
-        "encoder": lambda: (PathEncoder if config.decoder == "path" else Encoder)(
-            config, size, recipe.posterior
-        ),
+        "encoder": lambda: ENCODERS[config.decoder](config, size, recipe.posterior),
         "decoder": lambda: DECODERS[config.decoder](config, size, frames),
         "prior": lambda: _prior(config, frames, recipe),
         "density": lambda: _density(config, size, frames, recipe),
         "condition": lambda: _condition(config, words, critics),
         "critic_frames": lambda: filter_critic(2),
         "critic_clips": lambda: filter_critic(3),
+        "critic_prior": lambda: CodeCritic(config, frames, None),
+        "critic_prior_c": lambda: CodeCritic(config, frames, words),
         "critic_x": critic,
         "critic_xc": lambda: critic(words),
         "critic_xz": lambda: JointCritic(

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from core.config import Strict
+from videogen.networks.chunks import chunks_of
 from videogen.networks.text import TextConfig
 
 
@@ -13,9 +14,10 @@ class VideoConfig(Strict):
 
     `clauses`: the most clauses of a caption that have a layer of the clip and latents of their
     own. `decoder`: what generates a clip: "gist" (Li et al. 2018), a "path" of latents frame by
-    frame (MoCoGAN, TFGAN) or "streams" of a volume and a picture (VGAN). `captions`: false for a
-    path or streams that read none. `latent`: latents of a clause, of which the first half
-    conditions the gist, or of a path's content; `motion`: latents of each frame of a path.
+    frame (MoCoGAN, TFGAN), "streams" of a volume and a picture (VGAN), or codes of "moments".
+    `captions`: false for a model other than of a gist that reads none. `latent`: latents of a
+    clause, of which the first half conditions the gist, of a path's content, or of a moment;
+    `motion`: latents of each frame of a path.
     `channels`: channels of the generator's finest maps and of a flow's couplings,
     `critic_channels` of the critic's. `filter_rank`: kernels that a critic's text filters mix, 0
     for dense ones.
@@ -27,7 +29,7 @@ class VideoConfig(Strict):
     progressively grown generator fades in.
     """
 
-    decoder: Literal["gist", "path", "streams"] = "gist"
+    decoder: Literal["gist", "path", "streams", "moments"] = "gist"
     captions: bool = True
     clauses: int = Field(default=1, ge=1, le=8)
     latent: int = Field(default=16, ge=4)
@@ -57,7 +59,8 @@ class VideoConfig(Strict):
         """Return the dimensions of z for clips of this many frames."""
         if self.decoder == "path":
             return self.latent + frames * self.motion
-        return self.latent * (self.clauses if self.decoder == "gist" else 1)
+        counts = {"gist": self.clauses, "streams": 1, "moments": chunks_of(frames)}
+        return self.latent * counts[self.decoder]
 
     @property
     def caption(self) -> int:
@@ -66,10 +69,10 @@ class VideoConfig(Strict):
 
     @property
     def condition(self) -> int:
-        """Return the dimensions of the condition c; a path has one for content, one for motion."""
+        """Return the dimensions of the condition c, on a path those of content and of motion."""
         if not self.captions:
             return 0
-        return self.caption * (2 if self.decoder == "path" else 1)
+        return self.caption * (2 if self.decoder in ("path", "moments") else 1)
 
     @property
     def condition_of_clause(self) -> int:
