@@ -129,10 +129,12 @@ def published(folder: Path, steps: int, table: Table) -> None:
         score = network(real, readings[which], readings[which + 2])
         (slope,) = torch.autograd.grad(score.sum(), real, create_graph=True)
         with torch.no_grad():
-            made = fake(readings[2], readings[3])
+            generated = fake(readings[2], readings[3])
         others = reader(wrong)
         against = F.softplus(network(x, others[which], others[which + 2])).mean()
-        against = against + F.softplus(network(made, readings[which], readings[which + 2])).mean()
+        against = (
+            against + F.softplus(network(generated, readings[which], readings[which + 2])).mean()
+        )
         loss = F.softplus(-score).mean() + 0.5 * against + 10 * slope.square().sum() / BATCH
         update(loss, network, reader)
 
@@ -148,8 +150,11 @@ def published(folder: Path, steps: int, table: Table) -> None:
         critic(frames, 0)
         critic(clips, 1)
         readings = [part.detach() for part in reader(right)]
-        made = fake(readings[2], readings[3])
-        scores = frames(made, readings[0], readings[2]), clips(made, readings[1], readings[3])
+        generated = fake(readings[2], readings[3])
+        scores = (
+            frames(generated, readings[0], readings[2]),
+            clips(generated, readings[1], readings[3]),
+        )
         update(sum(F.softplus(-score).mean() for score in scores), generator)  # type: ignore[arg-type]
 
     table.add_row("step: published", "", f"{seconds(one_step, steps):.1f}", f"{count(reader):,}")

@@ -40,6 +40,7 @@ from musegen.tracks import TRACK_LISTS
 from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist, Decoder
 from videogen.networks.layers import LayeredClip
+from videogen.networks.moments import PathOfCodes, PathPrior
 from videogen.networks.streams import StreamsDecoder
 from videogen.networks.text import TextConfig
 
@@ -197,6 +198,11 @@ def layered(batch: int) -> Distribution:
     return decoder(rows(batch, *torch.linspace(-1, 1, 6).tolist()), None)
 
 
+def path_of_codes(batch: int) -> Distribution:
+    config = VideoConfig(decoder="moments", captions=False, latent=4, motion=2, width=16)
+    return seeded(lambda: PathPrior(config, 4))(batch)
+
+
 def forms(batch: int) -> Distribution:
     return seeded(lambda: FormDensity(1, width=6))(batch, 2)
 
@@ -282,6 +288,7 @@ CASES: dict[type[Distribution], Case] = {
     LookbackDistribution: Case(looking_back),
     ClipByGist: Case(clips, mean=True, draws=2),
     LayeredClip: Case(layered, mean=True, draws=2),
+    PathOfCodes: Case(path_of_codes, implicit=True),
     FormDistribution: Case(forms, support=every_form, draws=8_000),
     AlongForm: Case(along_form, implicit=True),
     StruckNotes: Case(struck),

@@ -83,7 +83,7 @@ class PathOfCodes(Distribution):
     @property
     def representative(self) -> Latents:
         """Return the codes of noise 0."""
-        return self._prior.codes(self._prior.noise(self._batch) * 0, self._c)
+        return self._prior.codes(self._prior.no_noise(self._batch), self._c)
 
     def rsample(self) -> Latents:
         return self._prior.codes(self._prior.noise(self._batch), self._c)
@@ -107,8 +107,11 @@ class PathPrior(nn.Module):
 
     def noise(self, batch: int) -> Float[Tensor, "batch noise"]:
         """Draw noise of the content, and then of each moment."""
-        device = self.step.bias_ih.device
-        return torch.randn(batch, self.content + self.moments * self.motion, device=device)
+        return torch.randn_like(self.no_noise(batch))
+
+    def no_noise(self, batch: int) -> Float[Tensor, "batch noise"]:
+        """Return noise of 0."""
+        return self.step.bias_ih.new_zeros(batch, self.content + self.moments * self.motion)
 
     def codes(self, noise: Float[Tensor, "batch noise"], c: Condition | None) -> Latents:
         """Return the codes that follow from noise."""

@@ -27,9 +27,9 @@ DRAWING = [
 LEARNED = {
     *("vae", "beta_vae", "hierarchical_vae", "cvae", "vae_flow", "vae_gan", "aavae"),
     *("vq_vae", "vq_vae_2", "gist", "gist_flow", "gist_gan", "gist_flow_gan", "tfgan_vae"),
-    "text_to_video",
+    *("text_to_video", "latent_tfgan"),
 }
-"""Kingma and Welling's bound with Sohn et al.'s prior, and the priors over codes."""
+"""Kingma and Welling's bound with Sohn et al.'s prior, the priors over codes, and a game."""
 
 
 def test_the_recipes_that_learn_their_prior():
