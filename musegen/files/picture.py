@@ -9,8 +9,9 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import LineCollection, PatchCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -117,47 +118,61 @@ def _number_bars(axes: Axes, roll: Roll, first: int) -> None:
 
 
 def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> None:
-    """Draw a panel for each phrase, with all tracks over one another."""
+    """Draw a panel for each phrase of the same number of bars, with all tracks over one another.
+
+    All panels stand in one system of axes, in steps and in pitches above the grid's lowest, which
+    is drawn in a fifth of the time that axes of their own take.
+    """
     columns = min(columns, len(rolls))
     rows = -(-len(rolls) // columns)
-    figure = Figure(figsize=(4.2 * columns, 2.6 * rows), dpi=90, layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).flat
-    for roll, axes in zip(rolls, panels, strict=False):
-        for number in reversed(range(len(roll.tracks))):
-            _draw_track(axes, roll, number)
-        _number_octaves(axes, roll)
-    for axes in panels:  # the unused ones
-        axes.set_axis_off()
-    _add_legend(figure, rolls[0])
+    first = rolls[0]
+    across, down = 1.08 * first.bars * first.grid.steps_per_bar, 1.25 * first.grid.pitches
+    corners = [(n % columns * across, -(n // columns) * down) for n in range(len(rolls))]
+    height = 2.4 * rows + 0.3  # inches
+    figure = Figure(figsize=(4.2 * columns, height), dpi=90)
+    axes = figure.add_axes((0, 0, 1, 1 - 0.3 / height))
+    axes.set_axis_off()
+    right, top = (columns - 0.06) * across, 0.88 * down
+    axes.set(xlim=(right - columns * across, right), ylim=(top - rows * down, top))
+    for number in reversed(range(len(first.tracks))):
+        parts = [_boxes(roll, number) + at for roll, at in zip(rolls, corners, strict=True)]
+        notes, colour = np.concatenate(parts), COLOURS[number % len(COLOURS)]
+        axes.add_collection(PolyCollection(notes, facecolor=colour, linewidth=0, alpha=0.85))
+    for roll, corner in zip(rolls, corners, strict=True):
+        _draw_frame(axes, roll, corner)
+    _add_legend(figure, first)
     figure.savefig(path)
 
 
-def _draw_track(axes: Axes, roll: Roll, number: int) -> None:
+def _boxes(roll: Roll, number: int) -> Float[np.ndarray, "note corner xy"]:
+    """Return the corners of the notes of a track, with a gap before the note that follows."""
     notes = roll.notes.of(number)
-    boxes = [
-        Rectangle((s, p - 0.45), max(n - 0.3, 0.5), 0.9)
-        for s, p, n in zip(notes.start, notes.pitch, notes.length, strict=True)
-    ]
-    colour = COLOURS[number % len(COLOURS)]
-    axes.add_collection(PatchCollection(boxes, facecolor=colour, linewidth=0, alpha=0.85))
+    left, right = notes.start, notes.start + np.maximum(notes.length - 0.3, 0.5)
+    low, high = notes.pitch - 0.45, notes.pitch + 0.45
+    corners = np.stack([left, low, left, high, right, high, right, low], -1)  # [note 8]
+    return corners.reshape(-1, 4, 2)  # [note corner xy]
 
 
-def _number_octaves(axes: Axes, roll: Roll) -> None:
-    steps = roll.bars * roll.grid.steps_per_bar
-    axes.set(xlim=(0, steps), ylim=(-1, roll.grid.pitches))
-    low = roll.grid.lowest_pitch
-    octaves = [p for p in range(0, 128, 12) if 0 <= p - low < roll.grid.pitches]
-    axes.set_yticks([p - low for p in octaves], [f"C{p // 12 - 1}" for p in octaves], fontsize=6)
-    axes.set_xticks(
-        range(0, steps, roll.grid.steps_per_bar),
-        [str(bar + 1) for bar in range(roll.bars)],
-        fontsize=6,
-    )
-    axes.grid(color="#e3e7ee", linewidth=0.6)
-    axes.set_title(roll.name, fontsize=7)
+def _draw_frame(axes: Axes, roll: Roll, corner: tuple[float, float]) -> None:
+    """Draw a panel's bars, octaves and title around its notes."""
+    left, low = corner
+    right, high = left + roll.bars * roll.grid.steps_per_bar, low + roll.grid.pitches
+    bars = left + roll.grid.steps_per_bar * np.arange(roll.bars)
+    octaves = [p for p in range(0, 128, 12) if 0 <= p - roll.grid.lowest_pitch < roll.grid.pitches]
+    lines = [((bar, low - 1), (bar, high)) for bar in bars]
+    for pitch in octaves:
+        y = low + pitch - roll.grid.lowest_pitch
+        lines.append(((left, y), (right, y)))
+        axes.text(left, y, f"C{pitch // 12 - 1} ", fontsize=6, ha="right", va="center")
+    for number, bar in enumerate(bars, 1):
+        axes.text(bar, low - 3, str(number), fontsize=6, ha="center", va="top")
+    axes.add_collection(LineCollection(lines, color="#e3e7ee", linewidth=0.6, zorder=0))
+    axes.add_patch(Rectangle(corner, right - left, high - low, fill=False, linewidth=0.8))
+    title = axes.text((left + right) / 2, high + 2, roll.name, fontsize=7, ha="center")
+    title.set_parse_math(False)
 
 
 def _add_legend(figure: Figure, roll: Roll) -> None:
     patches = [Rectangle((0, 0), 1, 1, color=c) for c in COLOURS[: len(roll.tracks)]]
     names = [track.name for track in roll.tracks]
-    figure.legend(patches, names, loc="outside upper center", ncols=len(names), frameon=False)
+    figure.legend(patches, names, loc="upper center", ncols=len(names), frameon=False)

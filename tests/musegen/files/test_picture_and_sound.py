@@ -2,6 +2,7 @@
 
 import multiprocessing
 import wave
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 import torchaudio
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import PatchCollection, PolyCollection
 from matplotlib.figure import Figure
 from note_rows import notes
 
@@ -61,9 +62,9 @@ def two_notes() -> Roll:
     return Roll.of_cells(cells, TRACK_LISTS["lakh"], grid, np.array([120.0]))
 
 
-def box(axes: Axes, number: int = 0) -> tuple[float, float, float]:
-    """The left, right and middle height of a panel's only note of a collection of patches."""
-    notes = [one for one in axes.collections if isinstance(one, PatchCollection)][number]
+def box(axes: Axes) -> tuple[float, float, float]:
+    """The left, right and middle height of a lane's only note."""
+    (notes,) = (one for one in axes.collections if isinstance(one, PatchCollection))
     (path,) = notes.get_paths()
     (left, bottom), (right, top) = path.get_extents().get_points()
     return float(left), float(right), float((bottom + top) / 2)
@@ -87,16 +88,24 @@ def test_a_note_is_drawn_at_its_beat_and_pitch(drawn: list[Figure]):
     assert labels(piano)["C4"] == 60
 
 
-def test_a_phrase_is_drawn_at_its_steps_and_pitches(drawn: list[Figure]):
-    draw_phrases([two_notes()], "phrases.png")
+def test_phrases_are_drawn_at_their_steps_and_pitches(drawn: list[Figure]):
+    """The second of two panels is as far from the first as its frame and its octaves are."""
+    draw_phrases([two_notes()] * 2, "phrases.png")
     panel = drawn[0].axes[0]
-    assert {round(left): round(pitch, 6) for left, _, pitch in boxes(panel)} == {5: 38, 9: 16}
-    assert labels(panel)["C4"] == 60 - 22
+    right = panel.patches[1].get_x() - panel.patches[0].get_x()
+    assert right > 16
+    notes = {(5, 38), (9, 16)}
+    assert set(lefts(panel)) == notes | {(round(x + right), pitch) for x, pitch in notes}
+    octaves = [text.get_position() for text in panel.texts if text.get_text() == "C4 "]
+    assert octaves == [(0, 60 - 22), (right, 60 - 22)]
 
 
-def boxes(axes: Axes) -> list[tuple[float, float, float]]:
-    patches = [one for one in axes.collections if isinstance(one, PatchCollection)]
-    return [box(axes, n) for n, one in enumerate(patches) if len(one.get_paths())]
+def lefts(axes: Axes) -> Iterator[tuple[int, float]]:
+    """The left and the middle height of each note."""
+    for collection in axes.collections:
+        for path in collection.get_paths() if isinstance(collection, PolyCollection) else ():
+            (left, bottom), (_, top) = path.get_extents().get_points()
+            yield round(left), round((bottom + top) / 2, 6)
 
 
 def hits(every_steps: int) -> Roll:
