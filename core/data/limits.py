@@ -15,3 +15,7 @@ class Limits(Strict):
     archive_ratio: float = Field(
         default=200.0, ge=1, description="unpacked bytes for each packed byte of an archive"
     )
+
+    def most_unpacked(self, size_bytes: int) -> float:
+        """Return how many bytes an archive of this size may unpack to in all."""
+        return self.archive_ratio * max(size_bytes, 10_000)

@@ -58,13 +58,13 @@ def contents(folder: Path) -> dict[str, bytes]:
     return files | {"log": "\n".join(line.partition(', "seconds"')[0] for line in lines).encode()}
 
 
-def saved_step(folder: Path) -> int:
+def saved_step(folder: Path) -> float:
     latest = Run.read(folder).latest()
     assert latest is not None
     return latest.facts["step"]
 
 
-def best_step(folder: Path) -> int:
+def best_step(folder: Path) -> float:
     best = Run.read(folder).best()
     assert best is not None
     return best.facts["step"]

@@ -180,7 +180,7 @@ def test_a_damaged_checkpoint_does_not_outlive_a_whole_one(tmp_path):
         (run.checkpoints / "step-00000009/state.json").unlink()
         stored = run.latest()
         assert stored is not None
-        run.forget_after(stored.facts["step"])
+        run.forget_after(int(stored.fact("step")))
         run.save(10, STATE, {"step": 10})
         names = sorted(path.name for path in run.checkpoints.iterdir())
     assert names == ["step-00000008", "step-00000010"]

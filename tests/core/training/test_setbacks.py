@@ -79,7 +79,7 @@ def test_a_run_goes_back_and_learns_on_at_half_the_rate(tmp_path, caplog):
 
 
 def test_before_the_first_checkpoint_a_run_begins_anew(tmp_path):
-    """It equals a run that began at a quarter of the rate, to the bit: averages and moments too."""
+    """It equals a run that began at a quarter of the rate, to the bit, its moments included."""
     own = Training(tmp_path / "own")
     own.go(lambda step, rate: step >= 1 and rate > RATE / 4)
     assert own.drawn == [0, 1, 2, 3] * 2 + [0, 1, 2, 3, 4, 5, 6, 7]
