@@ -23,3 +23,7 @@ class Resumable(UserError):
 
 class Stopped(Resumable):
     """Stopped because the caller asked for it; the last finished step is saved."""
+
+
+class NotFinite(Resumable):
+    """Losses or weights that are not finite; what was saved before is."""

@@ -63,8 +63,9 @@ class Cost:
     def of(cls, folder: Path, model: Model) -> "Cost":
         """Read it from a run's folder; `parameters` are those that take part in sampling."""
         newest = Run.read(folder).latest()
-        facts = newest.facts if newest else {"step": 0, "seconds": 0.0}
-        return cls(int(facts["step"]), float(facts["seconds"]), model.size)
+        if newest is None:
+            return cls(0, 0.0, model.size)
+        return cls(int(newest.fact("step")), newest.fact("seconds"), model.size)
 
 
 def contenders(domain: Domain, texts: Sequence[str], two: bool = False) -> list[Contender]:

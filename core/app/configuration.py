@@ -15,13 +15,22 @@ CHANGEABLE = tuple(
     for name in (
         "steps",
         "minutes",
+        "batch_size",
+        "learner.learning_rate",
+        "learner.clip_norm",
+        "critic.learning_rate",
+        "critic.clip_norm",
+        "warmup_steps",
+        "decay",
+        "skips_allowed",
+        "setbacks_allowed",
         "log_every_steps",
         "sample_every_steps",
         "save_every_steps",
         "save_every_minutes",
     )
 )
-"""Settings that can differ when a run is resumed: lengths and intervals of a training."""
+"""Settings that can differ when a run is resumed: lengths, rates and intervals of a training."""
 
 
 class ModelConfig(Strict):

@@ -20,9 +20,10 @@ class PlainLines:
         self.due = time.monotonic() + FIRST_SECONDS
 
     def show(self, line: Callable[[], str]) -> None:
-        """Print the line if one is due."""
+        """Print the line if one is due; where nobody reads any more the task goes on."""
         if time.monotonic() >= self.due:
-            print(line(), file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):
+                print(line(), file=sys.stderr, flush=True)
             self.due = time.monotonic() + SECONDS
 
 

@@ -22,6 +22,8 @@ from core.errors import UserError
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
 UNREADABLE = (OSError, EOFError, RuntimeError, NotImplementedError, zlib.error, ValueError)
 """Exceptions of broken and encrypted archives, besides those of zipfile and tarfile."""
+NO_FILE = ("unreadable", "neither a file nor a folder")
+"""The fault of pipes and devices: nobody waits for what they may bring, or never end."""
 LONG_NAMES = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -76,10 +78,21 @@ def read_bytes(path: Path, limits: Limits) -> bytes:
         raise RejectedFile("unreadable", str(error.strerror)) from error
 
 
+def require_file(path: Path) -> None:
+    """Raise `RejectedFile` for a pipe or a device."""
+    if path.exists() and not path.is_file():
+        raise RejectedFile(*NO_FILE)
+
+
 def require_size(size: int, limits: Limits) -> None:
     """Raise `RejectedFile` for more bytes than the limit allows."""
     if size > limits.file_bytes:
-        raise RejectedFile("too-large", f"{size} bytes, at most {limits.file_bytes} are read")
+        raise RejectedFile(*too_large(size, limits))
+
+
+def too_large(size: int, limits: Limits) -> tuple[str, str]:
+    """Return the fault of a file of so many bytes."""
+    return "too-large", f"{size} bytes, at most {limits.file_bytes} are read"
 
 
 @dataclass
@@ -151,7 +164,7 @@ def _source(path: Path) -> Source:
     except OSError as error:  # such as a link that leads nowhere
         return Source(str(path), "", fault=("unreadable", str(error.strerror)))
     if not stat.S_ISREG(state.st_mode):
-        return Source(str(path), "", fault=("unreadable", "neither a file nor a folder"))
+        return Source(str(path), "", fault=NO_FILE)
     return Source(str(path), f"{state.st_size} {state.st_mtime_ns}")
 
 
@@ -159,9 +172,10 @@ def _members(
     path: Path, suffixes: tuple[str, ...], limits: Limits, skipped: Counter[str] | None
 ) -> Iterator[Source]:
     """Yield the sources of an archive; where it cannot be read further, a fault of its own."""
-    members = _zipped if zipfile.is_zipfile(path) else _tarred
     count = 0
     try:
+        require_file(path)
+        members = _zipped if zipfile.is_zipfile(path) else _tarred
         for member in members(path, suffixes, limits, skipped is None):
             if member.name.lower().endswith(suffixes):
                 yield Source(f"{path}!{member.name}", member.state, member.data, member.fault)
@@ -180,13 +194,31 @@ def _zipped(
     path: Path, suffixes: tuple[str, ...], limits: Limits, reading: bool
 ) -> Iterator[Source]:
     """Yield all members of a zip file; those with a matching suffix are read."""
+    most, total = limits.most_unpacked(path.stat().st_size), 0
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.is_dir():
                 continue
-            wanted = reading and info.filename.lower().endswith(suffixes)
-            data, fault = _unzipped(archive, info, limits) if wanted else (None, None)
+            wanted = info.filename.lower().endswith(suffixes)
+            fault = _fault(info, limits) if wanted else None
+            total += info.file_size if wanted and not fault else 0
+            if total > most:  # of members that lie over each other
+                raise RejectedFile("archive", f"unpacks to more than {most:.0f} bytes")
+            data = None
+            if reading and wanted and not fault:
+                data, fault = _unzipped(archive, info, limits)
             yield Source(info.filename, f"{info.file_size} {info.CRC}", data, fault)
+
+
+def _fault(info: zipfile.ZipInfo, limits: Limits) -> tuple[str, str] | None:
+    """Return why a member is not read, by its header."""
+    if info.file_size > limits.file_bytes:
+        return too_large(info.file_size, limits)
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "link", "links in archives are not followed"
+    if info.file_size > limits.archive_ratio * max(info.compress_size, 100):
+        return "archive", f"{info.file_size} bytes of {info.compress_size}"
+    return None
 
 
 def _unzipped(
@@ -194,18 +226,12 @@ def _unzipped(
 ) -> tuple[bytes | None, tuple[str, str] | None]:
     """Return a member's bytes or its fault; the size that its header states is not trusted."""
     try:
-        require_size(info.file_size, limits)
-        if stat.S_ISLNK(info.external_attr >> 16):
-            raise RejectedFile("link", "links in archives are not followed")
-        if info.file_size > limits.archive_ratio * max(info.compress_size, 100):
-            raise RejectedFile("archive", f"{info.file_size} bytes of {info.compress_size}")
         with archive.open(info) as file:
             data = file.read(limits.file_bytes + 1)
-        require_size(len(data), limits)
-    except RejectedFile as error:
-        return None, (error.reason, error.detail)
     except (*UNREADABLE, zipfile.BadZipFile) as error:
         return None, ("unreadable", str(error))
+    if len(data) > limits.file_bytes:
+        return None, too_large(len(data), limits)
     return data, None
 
 
@@ -213,7 +239,7 @@ def _tarred(
     path: Path, suffixes: tuple[str, ...], limits: Limits, reading: bool
 ) -> Iterator[Source]:
     """Yield all members of a tar file in one pass; those with a matching suffix are read."""
-    most = limits.archive_ratio * max(path.stat().st_size, 10_000)
+    most = limits.most_unpacked(path.stat().st_size)
     with tarfile.open(path, "r|*", tarinfo=_CheckedHeader) as archive:
         while info := archive.next():
             archive.members.clear()  # type: ignore[attr-defined]  else it keeps them all
@@ -231,7 +257,7 @@ def _untarred(
     if not info.isfile():
         return None, ("link", "links and devices in archives are not followed")
     if info.size > limits.file_bytes:
-        return None, ("too-large", f"{info.size} bytes, at most {limits.file_bytes} are read")
+        return None, too_large(info.size, limits)
     try:
         file = archive.extractfile(info)
         return file.read() if file else b"", None

@@ -27,6 +27,9 @@ LOOKAHEAD_CHUNKS = 4
 
 MIN_MEMORY_MB = 16
 
+WAITING = 10
+"""An item that waits, for a disk or for the processor, may last so many times its time limit."""
+
 COMMAND = "import sys; sys.path[:] = {path!r}; from core.data.workers import serve; serve({pipe})"
 """A child is a fresh interpreter: it neither inherits threads nor imports the caller's script."""
 
@@ -54,7 +57,8 @@ def map_in_processes(
     """Yield each item with its result, in the order of the items.
 
     `jobs`: child processes; 0 computes in this process, without limits, and raises what `function`
-    raises. `seconds`: time limit of one item. `memory_mb`: limit on the memory of a child.
+    raises. `seconds`: limit on the processor time of one item, however busy the machine is; by the
+    clock it may last `WAITING` times as long. `memory_mb`: limit on the memory of a child.
     `function` must be importable. At most `LOOKAHEAD_CHUNKS` chunks of `chunk_size` items for each
     child are read ahead, so that memory does not grow with the number of items.
     """
@@ -179,8 +183,10 @@ class _Pool:
 
 
 def _failure(exit_code: int) -> Failure:
+    if exit_code == -signal.SIGPROF:
+        return Failure("time", "took more processor time than the limit")
     if exit_code == -signal.SIGALRM:
-        return Failure("time", "took longer than the limit")
+        return Failure("time", f"waited longer than {WAITING} times the limit")
     if exit_code < 0:
         return Failure("crash", f"the process was ended by {signal.Signals(-exit_code).name}")
     return Failure("crash", f"the process ended with exit code {exit_code}")
@@ -210,10 +216,23 @@ def serve(pipe: int) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             for item in connection.recv():
-                signal.setitimer(signal.ITIMER_REAL, seconds)  # its signal ends this process
-                answer = _call(function, item)
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                with _limited_time(seconds):
+                    answer = _call(function, item)
                 connection.send((True, answer))
+
+
+@contextlib.contextmanager
+def _limited_time(seconds: float) -> Iterator[None]:
+    """End this process by a signal after so many seconds of its work, or `WAITING` times as many.
+
+    The kernel's timers end it within a call of a library as well, where no Python runs.
+    """
+    limits = {signal.ITIMER_PROF: seconds, signal.ITIMER_REAL: WAITING * seconds}
+    for timer, limit in limits.items():
+        signal.setitimer(timer, limit)
+    yield
+    for timer in limits:
+        signal.setitimer(timer, 0)
 
 
 def _limit_memory(memory_mb: int) -> None:

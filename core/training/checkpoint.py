@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+import torch
+from pydantic import Field, StrictFloat, StrictInt
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -46,10 +47,14 @@ class Stored(Strict):
     bytes: int
 
 
+Fact = Annotated[StrictInt, Field(lt=2**53)] | StrictFloat
+"""A number: a step, seconds, or a distance."""
+
+
 class Index(Strict):
     """Contents of state.json; `sha256` is the digest of the rest, and optional."""
 
-    facts: dict[str, Any]
+    facts: dict[str, Fact]
     groups: dict[str, Any]
     files: dict[Annotated[str, Field(pattern=r"^\w+\.safetensors$")], Stored]
     sha256: str = ""
@@ -76,8 +81,14 @@ class Checkpoint:
         return cls(folder, index)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Fact]:
         return self.index.facts
+
+    def fact(self, name: str) -> float:
+        """Return one of the facts; `Corrupt` where it is missing."""
+        if name not in self.facts:
+            raise Corrupt(f"{self.folder / INDEX} has no {name}: delete {self.folder}")
+        return self.facts[name]
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -90,11 +101,16 @@ class Checkpoint:
         path = self.folder / f"{name}.safetensors"
         try:
             tensors = load_file(path) if path.name in self.index.files else {}
+            wrong = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
             value = join(self.index.groups[name], tensors)
         except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
             raise Corrupt(f"{path} does not hold what {INDEX} says") from error
         if tensors:
             raise Corrupt(f"{path} holds more than {INDEX} says: {', '.join(tensors)}")
+        if wrong:
+            raise Corrupt(
+                f"{path} holds values that are not finite ({wrong[0]}): delete {self.folder}"
+            )
         return value
 
     def state(self) -> dict[str, Any]:
@@ -102,9 +118,12 @@ class Checkpoint:
         return {name: self.group(name) for name in self.groups}
 
     def fill(self, module: nn.Module, group: str) -> None:
-        """Load `group` into `module`; `UserError` names tensors missing, unknown or misshapen."""
+        """Load `group` into `module`; `UserError` names tensors missing, unknown or misshapen.
+
+        Numbers with a fraction may be stored in another precision, see `export`.
+        """
         weights = self.group(group)
-        wanted, stored = _shapes(module.state_dict()), _shapes(weights)
+        wanted, stored = _kinds(module.state_dict()), _kinds(weights)
         wrong = sorted(k for k in wanted.keys() | stored.keys() if wanted.get(k) != stored.get(k))
         if wrong:
             key, others = wrong[0], f" and {len(wrong) - 1} more" if wrong[1:] else ""
@@ -152,6 +171,7 @@ def _write(folder: Path, state: State, facts: Mapping[str, Any]) -> None:
         if tensors:
             path = folder / f"{name}.safetensors"
             save_file(tensors, path)
+            path.chmod(folder.stat().st_mode & 0o666)  # it is written for its owner alone
             sync(path)
             files[path.name] = Stored(sha256=digest(path), bytes=path.stat().st_size)
     plain = json.loads(json.dumps({"facts": dict(facts), "groups": groups}))
@@ -228,10 +248,13 @@ def first_intact(folders: Iterable[Path]) -> Checkpoint | None:
     return None
 
 
-def _shapes(weights: Any) -> dict[str, list[int]]:
+def _kinds(weights: Any) -> dict[str, str]:
+    """Return the shape of each tensor, and its type unless it has fractions."""
     if not isinstance(weights, Mapping):
         return {}
-    return {k: list(v.shape) for k, v in weights.items() if isinstance(v, Tensor)}
+    tensors = {key: value for key, value in weights.items() if isinstance(value, Tensor)}
+    types = {k: "" if v.is_floating_point() else f" of {v.dtype}" for k, v in tensors.items()}
+    return {key: f"{list(value.shape)}{types[key]}" for key, value in tensors.items()}
 
 
 def _read_index(path: Path) -> Index:

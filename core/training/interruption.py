@@ -1,23 +1,38 @@
-"""Ctrl-C and SIGTERM on the command line: the first saves and stops, the second exits."""
+"""Stop signals on the command line: the first saves and stops, a later one exits at once.
 
+Ctrl-C, SIGTERM, and SIGHUP of a terminal that is closed.
+"""
+
+import contextlib
 import os
 import signal
-import sys
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 from core.errors import Stopped
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+TOGETHER_SECONDS = 1.0
+"""Signals within this time of the first are the same stop.
+
+A terminal signals the whole group and a wrapper passes its signal on, so that a process often gets
+one stop twice.
+"""
+
 
 class Interruption:
-    """Catches Ctrl-C and SIGTERM while it is entered, in the main thread only.
+    """Catches stop signals while it is entered, in the main thread only.
 
-    The first signal is remembered for `should_stop`; the second exits at once. On leaving after a
-    signal the process exits with 130 (Ctrl-C) or 143 (SIGTERM).
+    The first signal is remembered for `should_stop`; one that comes `TOGETHER_SECONDS` later or
+    more exits at once. On leaving after a signal the process exits with 130 (Ctrl-C), 143
+    (SIGTERM) or 129 (SIGHUP). A signal that is ignored, as under nohup, stays ignored.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._since = 0.0
         self._handlers: dict[int, Any] = {}
 
     def should_stop(self) -> bool:
@@ -25,8 +40,9 @@ class Interruption:
         return self.signal is not None
 
     def __enter__(self) -> "Interruption":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._remember)
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._handlers[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(
@@ -38,11 +54,19 @@ class Interruption:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         if self.signal is not None and (error is None or isinstance(error, Stopped)):
-            print(error or "stopped after the last step", file=sys.stderr)
+            _say(f"{error or 'stopped after the last step'}\n")
             raise SystemExit(128 + self.signal)
 
     def _remember(self, number: int, at: FrameType | None) -> None:
-        if self.signal is not None:
+        now = time.monotonic()
+        if self.signal is None:
+            self.signal, self._since = number, now
+            _say("\nfinishing this step and saving; once more stops at once\n")
+        elif now - self._since >= TOGETHER_SECONDS:
             raise SystemExit(128 + number)
-        self.signal = number
-        os.write(2, b"\nfinishing this step and saving; once more stops at once\n")
+
+
+def _say(text: str) -> None:
+    """Write to stderr; a terminal that is closed reads nothing."""
+    with contextlib.suppress(OSError):
+        os.write(2, text.encode(errors="replace"))

@@ -3,22 +3,25 @@
 pianoreel music train DATA --to RUN     the same command on the same folder resumes
 """
 
+import contextlib
+import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from core.config import Seed, Strict
-from core.errors import Resumable, Stopped
-from core.theory.passes import Networks, is_critic
+from core.errors import NotFinite, Stopped
+from core.theory.passes import Networks
 from core.training.checkpoint import resumable
 from core.training.device import isolated_random_state
 from core.training.optimisation import Optimisation
 from core.training.run import Run
 from core.training.serialisation import size_bytes
+from core.training.setbacks import RATE_FACTOR, go_back, setbacks
 from core.training.step import Batches, TrainState, step
 
 
@@ -26,6 +29,8 @@ class TrainConfig(Strict):
     """Budget, batch size, optimizers, learning-rate schedule, and the intervals of the record.
 
     The budget is `steps` or `minutes`; of both the first that is used up ends the training.
+    `skips_allowed` consecutive steps that are not finite are a setback: the run goes back to its
+    last checkpoint with half the learning rate, at most `setbacks_allowed` times.
     `bf16`: bfloat16 autocast where the device multiplies bfloat16; elsewhere single precision.
     """
 
@@ -44,6 +49,7 @@ class TrainConfig(Strict):
     save_every_steps: int = Field(default=1000, gt=0)
     save_every_minutes: float = Field(default=5.0, gt=0)
     skips_allowed: int = Field(default=10, gt=0)
+    setbacks_allowed: int = Field(default=3, ge=0)
 
     @model_validator(mode="after")
     def _has_budget(self) -> "TrainConfig":
@@ -64,13 +70,14 @@ class Budget:
     """Progress of a run: finished steps, and the seconds at the end of the last one.
 
     Seconds are summed over all commands that trained the run. `least_distance`: of those measured
-    so far, infinite before the first.
+    so far, infinite before the first. `setbacks`: how often the learning rate was halved.
     """
 
     config: TrainConfig
     step: int = 0
     seconds: float = 0.0
     least_distance: float = math.inf
+    setbacks: int = 0
 
     def __post_init__(self) -> None:
         self._started = time.monotonic() - self.seconds
@@ -140,25 +147,47 @@ def train(
 
     Raises `Stopped`, with the last finished step saved, where `monitor` asks for a stop. Updates
     whose loss or gradient is not finite are skipped; `skips_allowed` consecutive steps with one
-    raise `Resumable` and keep the last checkpoint. The caller's random state is left as it was.
+    are a setback: the run resumes from its newest checkpoint with half the learning rate. After
+    `setbacks_allowed` of them it raises `Resumable`. The caller's random state is left as it was.
     """
-    budget = resume(run, state, config)
-    recorder = Recorder(run, state, budget, observe)
+    initial = copy.deepcopy(state.networks.state_dict())
     with isolated_random_state(state.device):
-        recorder.observe_if_due()
-        while budget.fraction < 1:
-            recorder.stop_if_asked(monitor)
-            set_rates(state, config, budget.step, budget.fraction)
-            logged = (budget.step + 1) % config.log_every_steps == 0
-            losses = step(state, batches, budget.step, config.seed, measured=logged)
-            budget.advance()
-            recorder.count_skipped(losses)
+        while True:
+            budget = resume(run, state, config)
+            try:
+                _advance(run, state, batches, observe, monitor, budget)
+            except NotFinite as fault:
+                go_back(run, config.learner.learning_rate, config.setbacks_allowed, fault)
+                state.restart(initial)
+            else:
+                return budget
+
+
+def _advance(
+    run: Run,
+    state: TrainState,
+    batches: Batches,
+    observe: Observe,
+    monitor: Monitor,
+    budget: Budget,
+) -> None:
+    """Train until the budget is used."""
+    config = budget.config
+    recorder = Recorder(run, state, budget, observe)
+    recorder.observe_if_due()
+    while budget.fraction < 1:
+        recorder.stop_if_asked(monitor)
+        set_rates(state, budget)
+        logged = (budget.step + 1) % config.log_every_steps == 0
+        losses = step(state, batches, budget.step, config.seed, measured=logged)
+        budget.advance()
+        recorder.count_skipped(losses)
+        with recorder.saving():
             monitor.on_step(budget, losses)
             recorder.log_if_due(losses)
-            recorder.stop_if_asked(monitor)
-            recorder.save_if_due()
-            recorder.observe_if_due()
-    return budget
+        recorder.stop_if_asked(monitor)
+        recorder.save_if_due()
+        recorder.observe_if_due()
 
 
 def resume(run: Run, state: TrainState, config: TrainConfig) -> Budget:
@@ -170,11 +199,11 @@ def resume(run: Run, state: TrainState, config: TrainConfig) -> Budget:
     checkpoint = run.latest()
     if checkpoint is None:
         run.forget_after(0)
-        return Budget(config)
+        return Budget(config, setbacks=setbacks(run))
     state.load(checkpoint)
-    step, seconds = int(checkpoint.facts["step"]), float(checkpoint.facts["seconds"])
+    step, seconds = int(checkpoint.fact("step")), checkpoint.fact("seconds")
     run.forget_after(step)
-    return Budget(config, step, seconds, run.least_distance())
+    return Budget(config, step, seconds, run.least_distance(), setbacks(run))
 
 
 @dataclass
@@ -184,7 +213,8 @@ class Recorder:
     A step is saved before it is observed, so that neither a stop nor a failure while samples are
     drawn and measured costs a checkpoint. Steps are observed less often than is set where that
     would take more than a tenth of the time. The log line of an observation is written last: a
-    resumed run whose step lacks it observes that step first.
+    resumed run whose step lacks it observes that step first. While steps are skipped none is saved
+    but the last, so that a setback leads to weights of which the losses were finite.
     """
 
     run: Run
@@ -201,11 +231,19 @@ class Recorder:
     def count_skipped(self, losses: Mapping[str, float]) -> None:
         self.consecutive_skips = self.consecutive_skips + 1 if losses["skipped"] else 0
         if self.consecutive_skips >= self.budget.config.skips_allowed:
-            raise Resumable(
+            raise NotFinite(
                 f"{self.consecutive_skips} consecutive steps gave losses or gradients that are "
-                f"not finite; the last checkpoint in {self.run.folder} is intact: lower the "
-                "learning rate"
+                "not finite"
             )
+
+    @contextlib.contextmanager
+    def saving(self) -> Iterator[None]:
+        """Save the last finished step where what is done with it within fails."""
+        try:
+            yield
+        except (Exception, KeyboardInterrupt):
+            self.save()
+            raise
 
     def log_if_due(self, losses: Mapping[str, float]) -> None:
         if self._is_due(self.budget.config.log_every_steps):
@@ -215,7 +253,8 @@ class Recorder:
     def save_if_due(self) -> None:
         config = self.budget.config
         late = self.budget.seconds - self.saved_at_seconds > 60 * config.save_every_minutes
-        if late or any(map(self._is_due, (config.save_every_steps, config.sample_every_steps))):
+        due = late or any(map(self._is_due, (config.save_every_steps, config.sample_every_steps)))
+        if due and (not self.consecutive_skips or self.budget.fraction >= 1):
             self.save()
 
     def save(self) -> None:
@@ -227,7 +266,8 @@ class Recorder:
 
     def observe_if_due(self) -> None:
         """Observe the saved step, mark it as the best if it is, and log the measurements."""
-        if not self._is_due(self.budget.config.sample_every_steps) or self._is_observed():
+        due = self._is_due(self.budget.config.sample_every_steps)
+        if not due or self.saved_step < self.budget.step or self._is_observed():
             return
         began = time.monotonic()
         if self.budget.fraction < 1 and self._costs_too_much(began):
@@ -268,10 +308,10 @@ class Recorder:
         return {"step": self.budget.step, "seconds": self.budget.seconds}
 
 
-def set_rates(state: TrainState, config: TrainConfig, step: int, fraction: float) -> None:
-    """Set the learning rates of a step, after this fraction of the budget."""
-    factor = rate_factor(config, step, fraction)
+def set_rates(state: TrainState, budget: Budget) -> None:
+    """Set the learning rates of the next step."""
+    factor = rate_factor(budget.config, budget.step, budget.fraction)
+    factor *= RATE_FACTOR**budget.setbacks
     for name, optimizer in state.optimizers.items():
-        settings = config.critic if is_critic(name) else config.learner
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * factor
+            group["lr"] = state.settings(name).learning_rate * factor

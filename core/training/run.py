@@ -2,6 +2,7 @@
 
 config.yaml       format, versions, and all settings that are needed to repeat the run
 metrics.jsonl     one line for each logged step or observation
+history.jsonl     one line for each change of settings and each setback, if there were any
 samples/          samples generated during training
 checkpoints/      step-00001000/ ..., the newest ones, and the best as best/
 .lock             while a command works in the folder
@@ -44,6 +45,12 @@ LOG = logging.getLogger("pianoreel")
 FORMAT_LINE = "# pianoreel run, format 2"
 TRAINED_WITH = "# trained with "
 
+MOST_NAMED, LONGEST_VALUE = 5, 34
+"""Settings that a message names, and the characters that it shows of a value."""
+
+Change = tuple[Any, Any]
+"""A setting before and after."""
+
 NEWEST = 2
 """Number of the newest checkpoints that are kept, besides the best."""
 
@@ -65,10 +72,11 @@ class Run:
     ) -> "Run":
         """Create the folder, or resume in it: then `config` must equal the stored one.
 
-        `changeable`: dotted keys that may differ (the budget, how often to save). `complete` adds
-        to stored settings those that were introduced since. Raises `ConfigError` with the keys
-        that changed, `UserError` where another command works in the folder or it cannot be
-        written. Unfinished files of a killed command are removed.
+        `changeable`: dotted keys that may differ (the budget, how often to save); what changed is
+        written into the history. `complete` adds to stored settings those that were introduced
+        since. Raises `ConfigError` with what differs, `UserError` where another command works in
+        the folder, it cannot be written, or its config.yaml is missing. Unfinished files of a
+        killed command are removed.
         """
         run = cls(folder, dict(config))
         try:
@@ -88,11 +96,22 @@ class Run:
     ) -> None:
         path = self.folder / "config.yaml"
         if path.exists():
-            stored = complete(_read_config(path))
-            _refuse_changes(self.folder, stored, self.config, changeable)
+            changed = changes(complete(_read_config(path)), self.config)
+            refuse_changes(self.folder, changed, changeable)
             _warn_of_other_versions(path)
+            self._remember_changes(changed)
+        elif checkpoints(self.checkpoints) or self._best_folder():
+            raise UserError(
+                f"{self.folder} holds checkpoints, but not the config.yaml that says what they "
+                "are of: put it back, or choose another folder"
+            )
         write_text(path, _explained(self.config))
         recover(self.checkpoints)
+
+    def _remember_changes(self, changed: Mapping[str, Change]) -> None:
+        if changed:
+            self.remember({"changed": {key: list(values) for key, values in changed.items()}})
+            LOG.info("%s goes on with other settings: %s", self.folder, described(changed))
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
@@ -129,6 +148,32 @@ class Run:
         if not path.exists():
             return []
         return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return changes of settings and setbacks, each with the step after which it came."""
+        path = self.folder / "history.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def remember(self, event: Mapping[str, Any]) -> None:
+        """Write an event after the newest checkpoint into the history, once."""
+        events = self.history()
+        new = {"step": self.newest_step, **event}
+        if events[-1:] != [new]:
+            path = self.folder / "history.jsonl"
+            with resumable(f"write to {path}"):
+                write_text(path, "".join(json.dumps(one) + "\n" for one in [*events, new]))
+
+    @property
+    def newest_step(self) -> int:
+        """Step of the newest checkpoint, 0 before the first."""
+        return max(map(step_of, checkpoints(self.checkpoints)), default=0)
+
+    def forget_newest(self) -> None:
+        """Remove the newest checkpoint, unless it is the only one."""
+        found = checkpoints(self.checkpoints)
+        for newest in found[:1] if found[1:] else []:
+            shutil.rmtree(newest)
 
     def forget_after(self, step: int) -> None:
         """Remove log lines and (damaged) checkpoints after `step`, which a resumed run repeats.
@@ -191,10 +236,10 @@ class Run:
         """Return the distance of the best checkpoint, infinite where there is none."""
         try:
             best = self.best()
+            return best.fact("best") if best else math.inf
         except Corrupt as error:
             LOG.warning("the best checkpoint is damaged and is replaced: %s", error)
             return math.inf
-        return float(best.facts["best"]) if best else math.inf
 
     def latest(self) -> Checkpoint | None:
         """Return the newest intact checkpoint; damaged ones are logged as warnings.
@@ -298,18 +343,47 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _refuse_changes(
-    folder: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any], changeable: Sequence[str]
-) -> None:
+def changes(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Change]:
+    """Return the settings that differ, by dotted keys.
+
+    >>> changes({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
+    {'a.b': (1, 3)}
+    """
     before, now = flatten(stored), flatten(json.loads(json.dumps(wanted)))
-    changed = sorted(
-        key
-        for key in before.keys() | now.keys()
-        if before.get(key) != now.get(key) and key not in changeable
-    )
-    if changed:
-        listed = ", ".join(f"{k}: {before.get(k)} -> {now.get(k)}" for k in changed)
+    keys = sorted(before.keys() | now.keys())
+    pairs = {key: (before.get(key), now.get(key)) for key in keys}
+    return {key: (one, other) for key, (one, other) in pairs.items() if one != other}
+
+
+def described(changed: Mapping[str, Change]) -> str:
+    """Return what differs between two runs in a line, the most important first.
+
+    >>> described({"data_sha256": ("a1", "b2"), "spec.words": (["a"], ["b"]), "seed": (0, 5)})
+    'another collection'
+    >>> described({"model.recipe": ("gan", "vae"), "model.width": (8, 9), "seed": (0, 5)})
+    'another model (gan -> vae)'
+    >>> described({"seed": (0, 5), "words": ("a" * 99, None)})
+    'seed: 0 -> 5, words: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa... -> None'
+    """
+    if "data_sha256" in changed or "other_sha256" in changed:
+        return "another collection" if "data_sha256" in changed else "another second collection"
+    if "model.recipe" in changed:
+        return "another model ({} -> {})".format(*changed["model.recipe"])
+    named = [f"{key}: {_short(one)} -> {_short(other)}" for key, (one, other) in changed.items()]
+    more = [f"and {len(named) - MOST_NAMED} more"] if named[MOST_NAMED:] else []
+    return ", ".join(named[:MOST_NAMED] + more)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+
+
+def refuse_changes(folder: Path, changed: Mapping[str, Change], changeable: Sequence[str]) -> None:
+    """Raise `ConfigError` for settings that cannot change while a run is trained."""
+    refused = {key: values for key, values in changed.items() if key not in changeable}
+    if refused:
         raise ConfigError(
-            f"{folder} was started with other settings ({listed}): repeat them to resume, "
-            "or choose another folder"
+            f"{folder} was started with other settings ({described(refused)}): repeat them to "
+            "resume, or choose another folder; --from begins there with the weights of this run"
         )

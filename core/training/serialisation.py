@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.errors import Resumable
+from core.errors import NotFinite
 
 State = Mapping[str, Any]
 """Groups by name: nested dictionaries, lists and tuples of tensors, numbers, strings and None."""
@@ -25,7 +25,7 @@ TENSOR = "tensor:"
 def split(value: Any, group: str) -> tuple[Any, dict[str, Tensor]]:
     """Return a value as JSON with names in place of tensors, and the tensors by name.
 
-    Raises `Resumable` where a tensor is not finite.
+    Raises `NotFinite` where a tensor is not finite.
     """
     tensors: dict[str, Tensor] = {}
 
@@ -48,10 +48,7 @@ def _require_storable(path: str, value: Tensor, taken: bool) -> None:
     if taken:
         raise ValueError(f"two tensors would be stored as {path}")
     if value.is_floating_point() and not torch.isfinite(value).all():
-        raise Resumable(
-            f"{path} is not finite and is not saved; earlier checkpoints are intact: "
-            "lower the learning rate"
-        )
+        raise NotFinite(f"{path} is not finite and is not saved")
 
 
 def join(value: Any, tensors: dict[str, Tensor]) -> Any:

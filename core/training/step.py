@@ -5,7 +5,7 @@ them: `backward(inputs=...)` plays the part that `detach` plays elsewhere.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -92,6 +92,11 @@ class TrainState:
             **({"pools": {n: p.state() for n, p in self.pools.items()}} if self.pools else {}),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
         }
+
+    def restart(self, weights: Mapping[str, Tensor]) -> None:
+        """Begin anew with these weights of the networks."""
+        self.networks.load_state_dict(weights)
+        self.__post_init__()
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Load a stored `state`; `UserError` where its weights do not fit the networks."""

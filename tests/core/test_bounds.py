@@ -30,6 +30,7 @@ BOUNDS: list[tuple[type[Strict], str, Any, Any]] = [
     (TrainConfig, "save_every_steps", 1, 0),
     (TrainConfig, "save_every_minutes", 1e-6, 0),
     (TrainConfig, "skips_allowed", 1, 0),
+    (TrainConfig, "setbacks_allowed", 0, -1),
     (Stabilisers, "feature_matching", 0, -1e-9),
     (Stabilisers, "minibatch_discrimination", 0, -1),
     (Stabilisers, "historical_averaging", 0, -1e-9),

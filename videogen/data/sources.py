@@ -192,7 +192,7 @@ class _Search:
         """Read all manifests; a table that names clips must be one."""
         for place, entry in self.tree.entries.items():
             passed = is_junk(place) or place.name == OWN_REPORT
-            if entry.fault or passed or not self._counts(place):
+            if passed or not self._counts(place):
                 continue
             if entry.file.suffix in TABLES or is_list(place):
                 try:
@@ -205,24 +205,26 @@ class _Search:
                     self.used |= {place, *self.texts}
 
     def _refuse(self, table: File, why: str) -> None:
-        """Raise `UserError` for a table that is the start, or names a clip."""
+        """Raise `UserError` for a table that is the start, or is tied to a clip."""
         if table.place == self.start:
             raise UserError(f"{table} is not a manifest: {why}")
-        if clip := self._names_clip(table):
+        if tie := self._tie(table):
             raise UserError(
-                f"{table} names {clip}, but is not understood: {why}. Mend it, or choose other "
+                f"{table} {tie}, but is not understood: {why}. Mend it, or choose other "
                 "captions: --captions text, folder or name"
             )
 
-    def _names_clip(self, table: File) -> str:
-        """Return the name of a clip that occurs in a table."""
+    def _tie(self, table: File) -> str:
+        """Return what ties a table to a clip: it names one, or cannot be read and is beside it."""
         videos = {place.name for place in self.tree.entries if place.suffix.lower() in VIDEO}
         try:
             cells = (cell.strip() for cell in _CELL.findall(read_text(table, self.limits)))
         except NotUnderstood:
             here = (place for place in self.tree.entries if place.parent == table.place.parent)
-            return next((place.name for place in here if place.name in videos), "")
-        return next((cell for cell in cells if cell in videos), "")
+            beside = next((place.name for place in here if place.name in videos), "")
+            return f"lies beside {beside}" if beside else ""
+        named = next((cell for cell in cells if cell in videos), "")
+        return f"names {named}" if named else ""
 
     def _of_row(self, table: Path, row: Row) -> Captioned:
         name = f"{self.tree.entries[table].file}, row {row.number}"

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from core.data.limits import Limits
-from core.data.sources import UNREADABLE, RejectedFile, require_size
+from core.data.sources import NO_FILE, UNREADABLE, RejectedFile, require_file, require_size
 
 ARCHIVE = ".zip"
 DEPTH = 3
@@ -48,6 +48,7 @@ class File:
         """Open for reading; `RejectedFile` with the reason where that fails."""
         with contextlib.ExitStack() as stack:
             try:
+                require_file(self.path)
                 file: Any = stack.enter_context(self.path.open("rb"))
                 for name in self.members:
                     archive = stack.enter_context(zipfile.ZipFile(file))
@@ -146,7 +147,7 @@ def _entry(path: Path) -> Entry:
     except OSError as error:  # such as a link that leads nowhere
         return Entry(File(path), "", ("unreadable", str(error.strerror)))
     if not path.is_file():
-        return Entry(File(path), "", ("unreadable", "neither a file nor a folder"))
+        return Entry(File(path), "", NO_FILE)
     return Entry(File(path), f"{state.st_size} {state.st_mtime_ns}")
 
 

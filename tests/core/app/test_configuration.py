@@ -62,10 +62,19 @@ def test_stabilisers_come_upon_the_game_that_is_chosen():
     assert terms["features_x"].trains == ("decoder",)
 
 
-def test_only_how_long_and_how_often_may_change_in_a_run():
+def test_only_how_long_how_fast_and_how_often_may_change_in_a_run():
     assert set(CHANGEABLE) == {
         "train.steps",
         "train.minutes",
+        "train.batch_size",
+        "train.learner.learning_rate",
+        "train.learner.clip_norm",
+        "train.critic.learning_rate",
+        "train.critic.clip_norm",
+        "train.warmup_steps",
+        "train.decay",
+        "train.skips_allowed",
+        "train.setbacks_allowed",
         "train.log_every_steps",
         "train.sample_every_steps",
         "train.save_every_steps",

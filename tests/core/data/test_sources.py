@@ -101,9 +101,12 @@ def test_a_change_of_a_file_changes_the_listing(folder: Path):
 
 def test_a_link_that_leads_nowhere_and_a_pipe_are_rejected(folder: Path):
     (folder / "nowhere.mid").symlink_to(folder / "absent.mid")
-    os.mkfifo(folder / "pipe.mid")
+    (folder / "endless.mid").symlink_to("/dev/zero")
+    for name in ("pipe.mid", "pipe.zip", "pipe.tar.gz"):
+        os.mkfifo(folder / name)
     rejected = {s.name.rpartition("/")[2]: reason(s) for s in found(folder) if s.fault}
-    assert rejected == {"nowhere.mid": "unreadable", "pipe.mid": "unreadable"}
+    names = ("endless.mid", "nowhere.mid", "pipe.mid", "pipe.zip", "pipe.tar.gz")
+    assert rejected == dict.fromkeys(names, "unreadable")
 
 
 def test_a_folder_that_links_to_itself_is_entered_once(folder: Path):
@@ -169,6 +172,18 @@ def test_a_size_that_lies_is_not_believed(tmp_path: Path):
     path.write_bytes(data)
     [liar] = found(path)
     assert reason(liar) == "unreadable"
+
+
+def test_members_that_lie_over_each_other_are_left_at_the_cap_of_the_whole(tmp_path: Path):
+    """Twelve names of the same 9,000 bytes; of 10,000 packed ones 100,000 are read: eleven."""
+    path, strict = tmp_path / "a.zip", Limits(archive_ratio=10)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.mid", os.urandom(1000) * 9)
+        archive.filelist *= 12
+    *read, fault = found(path, limits=strict)
+    assert [len(source.read(strict)) for source in read] == [9000] * 11
+    assert (fault.name, reason(fault)) == (str(path), "archive")
+    assert scan([path], MIDI, strict).count == 12
 
 
 def test_a_tar_that_unpacks_to_too_much_is_left_there(tmp_path: Path):

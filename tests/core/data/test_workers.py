@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from conftest import REPOSITORY
+from faults import in_a_child
 from peak import peak_mb
 
+from core.data import workers
 from core.data.workers import CHUNK_SIZE, LOOKAHEAD_CHUNKS, Failure, map_in_processes
 
 SECONDS = 30.0
@@ -28,6 +30,8 @@ def misbehave(item: Any) -> Any:
     """Do what the item says."""
     if item == "hang":
         time.sleep(100)
+    if item == "wait":
+        time.sleep(0.4)
     if item == "spin":
         sum(range(10**12))  # one call that no Python signal handler could interrupt
     if item == "die":
@@ -67,15 +71,33 @@ def test_an_exception_costs_its_item():
 def test_a_child_that_hangs_crashes_or_hoards_costs_its_item():
     items = [1, "hang", 2, "die", "spin", 3, "exit", "hoard", 4]
     answers = [
-        answer for _, answer in map_in_processes(misbehave, items, 2, seconds=0.5, memory_mb=300)
+        answer for _, answer in map_in_processes(misbehave, items, 2, seconds=0.1, memory_mb=300)
     ]
     assert [answers[n] for n in (0, 2, 5, 8)] == [1, 2, 3, 4]
     reasons = {items[n]: answers[n].reason for n in (1, 3, 4, 6, 7)}
     assert reasons == {
         "hang": "time", "spin": "time", "die": "crash", "exit": "crash", "hoard": "memory",
     }  # fmt: skip
+    assert answers[1].detail == "waited longer than 10 times the limit"
     assert "SIGSEGV" in answers[3].detail
     assert "7" in answers[6].detail
+
+
+def test_work_is_ended_by_a_clock_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    """The signal is that of processor time: by the other clock it could go on for minutes."""
+    monkeypatch.setattr(workers, "WAITING", 10_000)
+
+    def spin() -> None:
+        with workers._limited_time(0.02):
+            misbehave("spin")
+
+    assert in_a_child(spin) == -signal.SIGPROF
+    assert workers._failure(-signal.SIGPROF).detail == "took more processor time than the limit"
+
+
+def test_an_item_that_waits_is_not_one_that_works():
+    """Twice its limit by the clock, and no work: as on a machine that is busy with others."""
+    assert list(map_in_processes(misbehave, ["wait"], 1, 0.2, 300)) == [("wait", "wait")]
 
 
 def test_the_memory_limit_counts_all_that_a_child_holds():
@@ -145,7 +167,7 @@ def test_no_child_outlives_its_parent(number: signal.Signals):
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's & ignores it
         "from core.data.workers import map_in_processes\n"
         "from test_workers import misbehave\n"
-        "for item, _ in map_in_processes(misbehave, ['begun', 'hang'], 2, 3.0, 300):\n"
+        "for item, _ in map_in_processes(misbehave, ['begun', 'hang'], 2, 0.3, 300):\n"
         "    print(item, flush=True)"
     )
     parent = subprocess.Popen(

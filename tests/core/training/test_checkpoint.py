@@ -229,6 +229,7 @@ def test_a_file_that_no_digest_covers_is_not_read(saved: Path):
     ("weights", "said"),
     [
         ({"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, r"weight is \[2, 4\].*\[2, 3\]"),
+        ({"weight": torch.zeros(2, 3).int(), "bias": torch.zeros(2)}, r"\[2, 3\] of torch.int32"),
         ({"weight": torch.zeros(2, 3)}, r"bias is absent where \[2\] belongs; .* train it anew"),
         (
             {"weight": torch.zeros(2, 3), "bias": torch.zeros(2), "gain": torch.zeros(5)},
@@ -244,6 +245,44 @@ def test_weights_that_do_not_fit_are_named(tmp_path: Path, weights: Any, said: s
     with pytest.raises(UserError, match=said):
         Checkpoint.open(tmp_path / "best").fill(linear, "networks")
     assert equal(dict(linear.state_dict()), dict(before))
+
+
+@pytest.mark.parametrize("value", [float("nan"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused(saved: Path, value: float):
+    """Nobody saves them: the file was made elsewhere, with digests that fit."""
+    path = saved / "ema.safetensors"
+    save_file({"/a.weight": torch.tensor([[0.5, value]])}, path)
+    reseal(saved, lambda values: None)
+    with pytest.raises(Corrupt, match=rf"not finite \(/a.weight\): delete {saved}"):
+        Checkpoint.open(saved).group("ema")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        *({"step": step} for step in ("3", None, [3], True, 10**400, float("nan"))),
+        {"step": 3, "seconds": "1.5"},
+    ],
+)
+def test_facts_that_are_no_numbers_are_refused(saved: Path, facts: dict[str, Any]):
+    reseal(saved, lambda values: values.update(facts=facts))
+    with pytest.raises(Corrupt, match=rf"{saved}/state\.json"):
+        Checkpoint.open(saved)
+
+
+def test_a_fact_that_is_missing_is_named(saved: Path):
+    with pytest.raises(Corrupt, match=f"has no best: delete {saved}"):
+        Checkpoint.open(saved).fact("best")
+
+
+def test_weights_can_be_read_by_whoever_can_read_other_files(tmp_path: Path):
+    before = os.umask(0o027)
+    try:
+        save_checkpoint(tmp_path / "best", STATE, {})
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "best").iterdir()}
+    assert set(modes.values()) == {0o640}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

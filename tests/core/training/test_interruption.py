@@ -5,7 +5,7 @@ Also what library calls leave to the caller: signal handlers, random state, stde
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from core.errors import Resumable, Stopped
 from core.recipes import recipe
 from core.ring import domain as ring
 from core.theory.passes import Batch
+from core.training import interruption
+from core.training.checkpoint import resumable
 from core.training.interruption import Interruption
 from core.training.loop import UNMONITORED, Monitor, TrainConfig, train
 from core.training.run import Run
@@ -56,13 +58,13 @@ def contents(folder: Path) -> dict[str, bytes]:
     return files | {"log": "\n".join(line.partition(', "seconds"')[0] for line in lines).encode()}
 
 
-def saved_step(folder: Path) -> int:
+def saved_step(folder: Path) -> float:
     latest = Run.read(folder).latest()
     assert latest is not None
     return latest.facts["step"]
 
 
-def best_step(folder: Path) -> int:
+def best_step(folder: Path) -> float:
     best = Run.read(folder).best()
     assert best is not None
     return best.facts["step"]
@@ -191,6 +193,32 @@ def test_a_failure_while_observing_costs_no_checkpoint(
     assert best_step(tmp_path) == 4
 
 
+def test_a_failure_of_whoever_follows_or_of_the_log_costs_no_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: Any
+):
+    """Step 3 is saved by no schedule; its follower fails, and that of step 4's line in the log."""
+
+    def follow(budget: Any, losses: Any) -> None:
+        if budget.step == 3:
+            raise BrokenPipeError("nobody reads any more")
+
+    with pytest.raises(BrokenPipeError):
+        ring_run(tmp_path, monitor=Monitor(on_step=follow))
+    assert saved_step(tmp_path) == 3
+    with monkeypatch.context() as patch, pytest.raises(Resumable, match="No space left"):
+        patch.setattr(Run, "log", full_disk)
+        ring_run(tmp_path)
+    assert saved_step(tmp_path) == 4
+    (tmp_path / "checkpoints" / "step-00000004").rename(tmp_path / "lost")  # its line is missing
+    ring_run(tmp_path)
+    assert contents(tmp_path) == uninterrupted
+
+
+def full_disk(*arguments: Any) -> None:
+    with resumable("write the log"):
+        raise OSError(28, "No space left on device")
+
+
 def test_a_step_is_observed_once(tmp_path: Path):
     observed: list[int] = []
 
@@ -245,23 +273,67 @@ def test_library_code_neither_prints_nor_shows_a_bar(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_first_signal_asks_for_a_stop_and_the_second_exits(
-    number: int, code: int, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def foreground() -> Iterator[None]:
+    """A process to which Ctrl-C comes: a shell's & has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.usefixtures("foreground")
+@pytest.mark.parametrize(("number", "code"), CODES)
+def test_the_first_signal_asks_for_a_stop_and_one_a_second_later_exits(
+    number: int, code: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
+    """By this clock signals come at 7 s, at 7.9 s, which is the same stop still, and at 8 s."""
+    now = [7.0]
+    monkeypatch.setattr(interruption.time, "monotonic", lambda: now[0])
     before = signal.getsignal(number)
-    with pytest.raises(SystemExit) as left, Interruption() as interruption:
-        assert not interruption.should_stop()
+    with pytest.raises(SystemExit) as left, Interruption() as entered:
+        assert not entered.should_stop()
         signal.raise_signal(number)
-        assert interruption.should_stop()
-        with pytest.raises(SystemExit):
+        assert entered.should_stop()
+        now[0] = 7.9
+        signal.raise_signal(number)
+        now[0] = 8.0
+        with pytest.raises(SystemExit) as at_once:
             signal.raise_signal(signal.SIGTERM)
+        assert at_once.value.code == 143
         raise Stopped("stopped after step 3; the same command resumes in runs/a")
     assert left.value.code == code
-    assert capsys.readouterr().err.endswith("the same command resumes in runs/a\n")
+    assert capfd.readouterr().err.endswith("the same command resumes in runs/a\n")
     assert signal.getsignal(number) is before
 
 
+def test_a_signal_that_is_ignored_stays_ignored():
+    """nohup has SIGHUP ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruption() as entered:
+            signal.raise_signal(signal.SIGHUP)
+            assert not entered.should_stop()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_stop_is_a_stop_where_nobody_reads_any_more(monkeypatch: pytest.MonkeyPatch):
+    """The terminal is closed: writing to it fails."""
+
+    def closed(handle: int, text: bytes) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(interruption.os, "write", closed)
+    with pytest.raises(SystemExit) as left, Interruption():
+        signal.raise_signal(signal.SIGHUP)
+        raise Stopped("stopped after step 3")
+    assert left.value.code == 129
+
+
+@pytest.mark.usefixtures("foreground")
 def test_an_error_after_a_signal_is_not_hidden():
     with pytest.raises(ZeroDivisionError), Interruption():
         signal.raise_signal(signal.SIGINT)

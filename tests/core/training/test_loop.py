@@ -67,7 +67,7 @@ def test_losses_that_are_not_finite_stop_the_run_and_leave_the_weights(tmp_path)
         x = ring.batch(number, 16).x
         return Batch(x * float("nan") if number >= 2 else x)
 
-    config = tiny(50, skips_allowed=3, save_every_steps=1)
+    config = tiny(50, skips_allowed=3, setbacks_allowed=0, save_every_steps=1)
     with pytest.raises(Resumable, match="3 consecutive steps"):
         run_ring(tmp_path / "run", "ae", config, batches=batches)
     stored = Run.read(tmp_path / "run").latest()
@@ -85,7 +85,7 @@ def test_consecutive_skips_are_counted_from_0_after_each_finite_step(tmp_path, b
 
     seen: list[int] = []
     monitor = Monitor(on_step=lambda budget, losses: seen.append(budget.step))
-    learned = state("ae", config := tiny(50, skips_allowed=3))
+    learned = state("ae", config := tiny(50, skips_allowed=3, setbacks_allowed=0))
     with Run.open(tmp_path / "run", {}) as run, pytest.raises(Resumable, match="3 consecutive"):
         train(run, learned, batches, config, nothing, monitor)
     assert len(seen) == stopped - 1

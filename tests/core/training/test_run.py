@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from core.files import LOCK
 from core.recipes import recipe
 from core.ring import domain as ring
 from core.theory.passes import Batch
+from core.training import interruption
 from core.training.checkpoint import Corrupt
 from core.training.interruption import Interruption
 from core.training.loop import UNMONITORED, Monitor, TrainConfig, train
@@ -65,6 +67,49 @@ def test_other_settings_are_refused_but_for_the_budget(tmp_path):
     longer = {"model": {"width": 8}, "train": {"steps": 20}}
     with Run.open(tmp_path / "run", longer, changeable=["train.steps"]) as run:
         assert run.config == longer
+
+
+def test_what_changes_is_written_into_the_history(tmp_path):
+    """And is said; a change that is made twice, as the first was killed, is one change."""
+    config = {"train": {"rate": 0.1, "steps": 10}}
+    with Run.open(tmp_path, config) as run:
+        run.save(7, STATE, {"step": 7})
+        assert run.history() == []
+    lower = {"train": {"rate": 0.01, "steps": 20}}
+    before = (tmp_path / "config.yaml").read_text()
+    for _ in range(2):
+        (tmp_path / "config.yaml").write_text(before)
+        with Run.open(tmp_path, lower, changeable=["train.rate", "train.steps"]) as run:
+            changed = {"train.rate": [0.1, 0.01], "train.steps": [10, 20]}
+            assert run.history() == [{"step": 7, "changed": changed}]
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("data_sha256", "another collection"),
+        ("other_sha256", "another second collection"),
+        ("model", r"another model \(gan -> vae\)"),
+    ],
+)
+def test_other_data_or_another_model_is_refused_in_a_line(tmp_path, key, sentence):
+    """However long what comes with them is."""
+    config = {"model": {"recipe": "gan"}, "data_sha256": "a1", "other_sha256": "", "spec": {}}
+    Run.open(tmp_path, config).__exit__(None, None, None)
+    other = {"recipe": "vae"} if key == "model" else "b2"
+    changed = config | {key: other, "spec": {"words": ["word"] * 1000}}
+    with pytest.raises(ConfigError, match=rf"other settings \({sentence}\): repeat") as caught:
+        Run.open(tmp_path, changed)
+    assert len(str(caught.value)) < 200 + len(str(tmp_path))
+
+
+def test_weights_without_the_settings_that_they_are_of_are_left_alone(tmp_path):
+    with Run.open(tmp_path, {"a": 1}) as run:
+        run.save(1, STATE, {"step": 1})
+    (tmp_path / "config.yaml").unlink()
+    with pytest.raises(UserError, match=rf"{tmp_path} holds checkpoints, but not the config.yaml"):
+        Run.open(tmp_path, {"a": 2})
+    assert not (tmp_path / "config.yaml").exists()
 
 
 def test_a_folder_in_use_names_the_process(tmp_path, caplog):
@@ -135,7 +180,7 @@ def test_a_damaged_checkpoint_does_not_outlive_a_whole_one(tmp_path):
         (run.checkpoints / "step-00000009/state.json").unlink()
         stored = run.latest()
         assert stored is not None
-        run.forget_after(stored.facts["step"])
+        run.forget_after(int(stored.fact("step")))
         run.save(10, STATE, {"step": 10})
         names = sorted(path.name for path in run.checkpoints.iterdir())
     assert names == ["step-00000008", "step-00000010"]
@@ -244,26 +289,30 @@ def test_a_refused_run_is_left_as_it_was(tmp_path):
         pass
 
 
+def distance(ema, step):
+    return {"distance": 1 / (1 + step % 3)}
+
+
 def ring_run(
-    folder: Path, batches=lambda number: ring.batch(number, 16), monitor=UNMONITORED
+    folder: Path,
+    batches=lambda number: ring.batch(number, 16),
+    monitor=UNMONITORED,
+    observe=distance,
 ) -> None:
     """Five steps of a WGAN-GP with its critics, saved and observed at each."""
     config = TrainConfig(steps=5, ema_decay=0.9, seed=3, log_every_steps=1, sample_every_steps=1)
     parts = recipe("wgan_gp")
     torch.manual_seed(config.seed)
     state = TrainState(ring.networks(parts), parts, config.learner, config.critic, 0.9)
-
-    def observe(ema, step):
-        return {"distance": 1 / (1 + step % 3)}
-
     with Run.open(folder, {"recipe": "wgan_gp"}) as run:
         train(run, state, batches, config, observe, monitor)
 
 
 def interruptible_run(folder: Path, batches) -> None:
-    """The ring's run as the command line trains it."""
-    with Interruption() as interruption:
-        ring_run(folder, batches, Monitor(interruption.should_stop))
+    """The ring's run as the command line trains it, in the foreground."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & ignores it
+    with Interruption() as entered:
+        ring_run(folder, batches, Monitor(entered.should_stop))
 
 
 def written(folder: Path) -> dict[str, bytes]:
@@ -300,26 +349,64 @@ def test_a_run_killed_repeatedly_ends_as_an_unbroken_one(tmp_path, unbroken, tou
 
 
 @pytest.mark.parametrize(
-    ("number", "times", "code", "step"),
+    "window", ["before log", "before save", "before observe", "before save_if_best", "after log"]
+)
+def test_a_run_killed_while_it_records_ends_as_an_unbroken_one(
+    tmp_path, monkeypatch, unbroken, window
+):
+    """SIGKILL in each window of the third step, of which `log` is the first thing and the last."""
+    parts, seen = tmp_path / "parts", []
+    when, place = window.split()
+
+    def killing(original):
+        def call(*arguments):
+            if seen[-1] == 3 and when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = original(*arguments)
+            if seen[-1] == 3 and "distance" in arguments[-1]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return call
+
+    if place != "observe":
+        monkeypatch.setattr(Run, place, killing(getattr(Run, place)))
+    observe = killing(distance) if place == "observe" else distance
+    monitor = Monitor(on_step=lambda budget, losses: seen.append(budget.step))
+    killed = in_a_child(lambda: ring_run(parts, monitor=monitor, observe=observe))
+    assert killed == -signal.SIGKILL
+    monkeypatch.undo()
+    assert in_a_child(lambda: ring_run(parts)) == 0
+    assert written(parts) == unbroken
+
+
+TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+
+
+@pytest.mark.parametrize(
+    ("signals", "seconds", "draw", "code", "step"),
     [
-        (signal.SIGTERM, 1, 143, 3),
-        (signal.SIGINT, 1, 130, 3),
-        (signal.SIGTERM, 2, 143, 2),
+        ([HUP], 0.0, 13, 129, 3),  # in the third step, of six draws each
+        ([TERM], 0.0, 0, 143, 1),  # in the first step
+        ([TERM, HUP], 0.9, 13, 143, 3),  # two that come together are one stop
+        ([TERM, INT], 1.0, 13, 130, 2),  # one that comes a second later stops at once
+        ([TERM, INT], 1.0, 0, 130, None),
     ],
 )
-def test_a_signal_in_a_step_saves_that_step_and_two_do_not(
-    tmp_path, unbroken, number, times, code, step
+def test_a_signal_in_a_step_saves_that_step_and_a_second_one_does_not(
+    tmp_path, monkeypatch, unbroken, signals, seconds, draw, code, step
 ):
-    parts = tmp_path / "parts"
+    parts, now = tmp_path / "parts", [0.0]
+    monkeypatch.setattr(interruption, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
-    def batches(draw: int) -> Batch:
-        if draw == 13:  # in the third step, of six draws each
-            for _ in range(times):
-                os.kill(os.getpid(), number)
-        return ring.batch(draw, 16)
+    def batches(number: int) -> Batch:
+        for one in signals if number == draw else []:
+            os.kill(os.getpid(), one)
+            now[0] += seconds
+        return ring.batch(number, 16)
 
     assert in_a_child(lambda: interruptible_run(parts, batches)) == code
     latest = Run.read(parts).latest()
-    assert latest is not None and latest.facts["step"] == step
+    assert (latest and latest.facts["step"]) == step
     assert in_a_child(lambda: ring_run(parts)) == 0
     assert written(parts) == unbroken

@@ -1,5 +1,6 @@
 """Clips and where their captions come from, in a clear order."""
 
+import os
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -232,6 +233,28 @@ def test_numbered_pictures_are_one_clip(tmp_path: Path):
     assert [clip.name for clip in listing([str(folder / "run")]).clips] == [str(folder / "run")]
     write(folder, all_dot_jsonl='{"video_path": "dogs/v1", "caption": "rex"}')
     assert clips(folder)["dogs/v1"] == ("rex", "manifest")
+
+
+@pytest.mark.parametrize("place", ["pipe", "/dev/zero"])
+def test_nobody_waits_for_a_pipe_or_a_device(folder: Path, place: str):
+    """As a text it is one reject; as a table it stops, so that no other caption stands in."""
+
+    def put(name: str) -> Path:
+        path = folder / name
+        os.mkfifo(path) if place == "pipe" else path.symlink_to(place)
+        return path
+
+    text = put("a_red_dog.txt")
+    assert clips(folder)["a_red_dog.mp4"] == ("no-caption", None)
+    text.unlink()
+    archive = put("more.zip")
+    assert clips(folder)["more.zip"] == ("unreadable", None)
+    archive.unlink()
+    table = put("clips.csv")
+    sentence = f"{table} lies beside a_red_dog.mp4, but is not understood: neither a file nor"
+    with pytest.raises(UserError, match=sentence):
+        clips(folder)
+    assert clips(folder, "folder")["dogs/max.gif"] == ("dogs", "folder")
 
 
 def test_an_archive_is_as_a_folder(folder: Path):
