@@ -40,7 +40,7 @@ from videogen.data.records import (
     read_clip,
 )
 from videogen.data.sources import Listing, listing
-from videogen.networks.text import WORDS, vocabulary, words_of
+from videogen.words import WORDS, vocabulary, words_of
 
 SPOOLED_BYTES = 1 << 20
 """Size of a record's frames from which they are spooled to disk until their shard is written."""
