@@ -9,8 +9,9 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -79,12 +80,9 @@ def _draw_lane(axes: Axes, roll: Roll, number: int, first: int) -> None:
     row = np.searchsorted(drums, pitch) if drums else pitch
     start = notes.start / roll.grid.steps_per_beat
     length = notes.length / roll.grid.steps_per_beat
-    boxes = [
-        Rectangle((s, r - 0.42), max(n - 0.03, 0.06), 0.84)
-        for s, r, n in zip(start, row, length, strict=True)
-    ]
+    boxes = _boxes(start, row, np.maximum(length - 0.03, 0.06), 0.84)
     colour = COLOURS[number % len(COLOURS)]
-    axes.add_collection(PatchCollection(boxes, facecolor=colour, edgecolor="white", linewidth=0.3))
+    axes.add_collection(PolyCollection(boxes, facecolor=colour, edgecolor="white", linewidth=0.3))
     bottom = -1 if drums else low
     axes.set(xlim=(0, shown * roll.grid.beats_per_bar), ylim=(bottom, bottom + height))
     axes.set_ylabel(roll.tracks[number].name, color=colour, fontweight="bold", fontsize=9)
@@ -103,11 +101,21 @@ def _draw_lane(axes: Axes, roll: Roll, number: int, first: int) -> None:
     axes.set_axisbelow(True)
 
 
+def _boxes(
+    start: np.ndarray, row: np.ndarray, length: np.ndarray, height: float
+) -> list[Float[np.ndarray, "4 2"]]:
+    """Return the corners of the box of each note."""
+    end, low, high = start + length, row - height / 2, row + height / 2
+    corners = np.array([[start, start, end, end], [low, high, high, low]])  # [xy corner note]
+    return list(corners.T)
+
+
 def _draw_beats(axes: Axes, bars: int, beats_per_bar: int) -> None:
-    for beat in range(bars * beats_per_bar):
-        strong = beat % beats_per_bar == 0
-        style = {"color": "#9aa3b2", "lw": 0.9} if strong else {"color": "#e8ecf2", "lw": 0.5}
-        axes.axvline(beat, zorder=0, **style)
+    beats = np.arange(bars * beats_per_bar)
+    strong = beats % beats_per_bar == 0
+    height = axes.get_xaxis_transform()
+    for shown, colour, width in ((strong, "#9aa3b2", 0.9), (~strong, "#e8ecf2", 0.5)):
+        axes.vlines(beats[shown], 0, 1, colour, lw=width, zorder=0, transform=height)
 
 
 def _number_bars(axes: Axes, roll: Roll, first: int) -> None:
@@ -134,12 +142,9 @@ def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> N
 
 def _draw_track(axes: Axes, roll: Roll, number: int) -> None:
     notes = roll.notes.of(number)
-    boxes = [
-        Rectangle((s, p - 0.45), max(n - 0.3, 0.5), 0.9)
-        for s, p, n in zip(notes.start, notes.pitch, notes.length, strict=True)
-    ]
+    boxes = _boxes(notes.start, notes.pitch, np.maximum(notes.length - 0.3, 0.5), 0.9)
     colour = COLOURS[number % len(COLOURS)]
-    axes.add_collection(PatchCollection(boxes, facecolor=colour, linewidth=0, alpha=0.85))
+    axes.add_collection(PolyCollection(boxes, facecolor=colour, linewidth=0, alpha=0.85))
 
 
 def _number_octaves(axes: Axes, roll: Roll) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torchaudio
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from note_rows import notes
 
@@ -63,7 +63,7 @@ def two_notes() -> Roll:
 
 def box(axes: Axes, number: int = 0) -> tuple[float, float, float]:
     """The left, right and middle height of a panel's only note of a collection of patches."""
-    notes = [one for one in axes.collections if isinstance(one, PatchCollection)][number]
+    notes = [one for one in axes.collections if isinstance(one, PolyCollection)][number]
     (path,) = notes.get_paths()
     (left, bottom), (right, top) = path.get_extents().get_points()
     return float(left), float(right), float((bottom + top) / 2)
@@ -95,7 +95,7 @@ def test_a_phrase_is_drawn_at_its_steps_and_pitches(drawn: list[Figure]):
 
 
 def boxes(axes: Axes) -> list[tuple[float, float, float]]:
-    patches = [one for one in axes.collections if isinstance(one, PatchCollection)]
+    patches = [one for one in axes.collections if isinstance(one, PolyCollection)]
     return [box(axes, n) for n, one in enumerate(patches) if len(one.get_paths())]
 
 
