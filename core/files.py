@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 import shutil
 import socket
 import time
@@ -56,17 +57,31 @@ def require_space(folder: Path, size_bytes: int) -> None:
         )
 
 
+def write_once(path: Path, text: str) -> None:
+    """Write a file atomically unless there is one: of several processes the first does."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        sync(aside)
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(aside)
+    finally:
+        aside.unlink(missing_ok=True)
+    sync(path.parent)
+
+
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, shared: bool = False) -> Iterator[None]:
     """Lock `folder` for this process; `UserError` names the process that has locked it.
 
+    `shared`: with others that share it, which have no names.
     The system releases the lock when its process ends, however it ends; taking over the lock of a
     killed process is logged. The lock file stays, empty: removing it could race with a process
     that has just opened it.
     """
     handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _take(handle, folder)
+        _take(handle, folder, shared)
         try:
             yield
         finally:
@@ -75,9 +90,9 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _take(handle: int, folder: Path) -> None:
+def _take(handle: int, folder: Path, shared: bool) -> None:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise UserError(
             f"{_owner(handle)} works in {folder}: wait for it or choose another folder"
@@ -85,6 +100,8 @@ def _take(handle: int, folder: Path) -> None:
     if os.fstat(handle).st_size:
         LOG.warning("%s was stopped in %s: resuming", _owner(handle), folder)
     os.ftruncate(handle, 0)
+    if shared:
+        return
     now = time.strftime("%Y-%m-%d %H:%M:%S")
     os.pwrite(handle, json.dumps([os.getpid(), socket.gethostname(), now]).encode(), 0)
 

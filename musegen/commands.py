@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.app.commands import DomainCommands, RunArgument, Seed, Set, group_of
+from core.app.commands import DomainCommands, RunArgument, Seed, Set, Shard, group_of
 from core.app.output import Output
 
 if TYPE_CHECKING:
@@ -127,10 +127,12 @@ class MusicCommands(DomainCommands):
             str | None,
             typer.Option(help="With --band: pop, rock, ballad, funk, bossa or swing."),
         ] = None,
+        shard: Shard = None,
         seed: Seed = 0,
         settings: Set = None,
     ) -> Any:
         from core.config import override, resolve
+        from core.data.preparation import Part
         from core.errors import ConfigError
         from musegen.data import preparation
         from musegen.tracks import track_list
@@ -139,6 +141,8 @@ class MusicCommands(DomainCommands):
             raise ConfigError("give either SOURCES or --band N")
         if pickup and (band or lpd):
             raise ConfigError("--pickup is for MIDI files")
+        if shard and band:
+            raise ConfigError("--shard is for files: the band's songs are composed at once")
         if style and not band:
             raise ConfigError("--style is the band's: give --band N with it")
         chosen = {
@@ -156,7 +160,11 @@ class MusicCommands(DomainCommands):
         config = resolve(preparation.PrepareConfig, values, "music prepare")
         if band:
             return preparation.prepare_band(band, to, config, style=style, jobs=jobs, tick=tick)
-        return preparation.prepare(sources or [], to, config, lpd=lpd, jobs=jobs, tick=tick)
+        files = (sources or [], to)
+        if shard:
+            part = Part.parse(shard)
+            return preparation.prepare_part(*files, part, config, lpd=lpd, jobs=jobs, tick=tick)
+        return preparation.prepare(*files, config, lpd=lpd, jobs=jobs, tick=tick)
 
     def open_data(
         self,

@@ -104,6 +104,15 @@ def test_help_imports_neither_torch_nor_numpy():
         assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_preparing_imports_no_torch():
+    """It is half a gigabyte, in the parent and in each reading process."""
+    names = ("musegen.data.preparation", "musegen.data.overview", "videogen.data.preparation")
+    code = f"import sys, {', '.join(names)}; print('torch' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_constraints_are_names_and_versions_of_all_that_is_required():
     lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line) for line in lines)
@@ -207,9 +216,10 @@ WINGS = {
         "configuration": {"networks", "densities", "bar_latents", "recipes", "roll", "tracks"},
     },
     "videogen": {
+        "words": set[str](),
         "files": {"files"},
-        "networks": {"networks", "files"},
-        "data": {"data", "files", "networks.text"},  # the vocabulary of its captions
+        "networks": {"networks", "files", "words"},
+        "data": {"data", "files", "words"},
         "shapes": {"shapes", "files"},
         "rendering": {"rendering", "files", "model"},
         "terms": set[str](),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.app.commands import DomainCommands, OptionCommand, Seed, Set, group_of
+from core.app.commands import DomainCommands, OptionCommand, Seed, Set, Shard, group_of
 from core.app.output import Output
 from core.app.progress import ticking
 
@@ -168,16 +168,21 @@ class VideoCommands(DomainCommands):
         check: Annotated[
             bool, typer.Option("--check", help="Read everything, report, and write nothing.")
         ] = False,
+        shard: Shard = None,
         seed: Seed = 0,
         settings: Set = None,
     ) -> Any:
         from core.config import override, resolve
+        from core.data.preparation import Part
         from core.errors import ConfigError
-        from videogen.data.preparation import prepare
+        from videogen.data.preparation import prepare, prepare_part
         from videogen.data.records import HOLD_OUT, PrepareConfig
 
         if check == bool(to):
             raise ConfigError("give either --to FOLDER or --check")
+        if check and shard:
+            raise ConfigError("--check reads all files: leave --shard out")
+        part = Part.parse(shard) if shard else None
         chosen = {
             "size": size,
             "frames": frames,
@@ -193,6 +198,8 @@ class VideoCommands(DomainCommands):
             "seed": seed,
         }
         config = resolve(PrepareConfig, override(chosen, settings or []), "video prepare")
+        if part and to:
+            return prepare_part(sources, to, part, config, jobs=jobs, tick=tick)
         return prepare(sources, to, config, jobs=jobs, tick=tick)
 
     def open_data(

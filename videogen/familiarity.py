@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from videogen.networks.text import Condition, words_of
+from videogen.networks.text import Condition
+from videogen.words import words_of
 
 MARGIN = 1.05
 """Held-out captions of moving shapes lay up to 1.02 times as far as those in training."""

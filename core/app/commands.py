@@ -150,6 +150,14 @@ DryRun = Annotated[
 Jobs = Annotated[
     int | None, typer.Option(min=1, help="Processes that read files (default: one a core).")
 ]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        metavar="K/N",
+        help="Read only part K of N, such as 3/8, beside other machines that read other parts. "
+        "When all are read, the same command without it makes the collection.",
+    ),
+]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Exit with 1 where a file is rejected.")
 ]

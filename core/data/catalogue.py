@@ -10,7 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,10 @@ class Catalogue:
     def rows(self, folder: Path, name: str) -> list[np.ndarray]:
         """Read each source's part of a ragged column."""
         rows: list[np.ndarray] = []
-        for shard in range(self.shards):
+        for shard, locations in groupby(self.locations, key=itemgetter(0)):
             columns = read_columns(folder, shard)
             parts = np.split(columns[name], np.cumsum(columns[f"{name}_of_source"]))
-            rows += [parts[number] for owner, number, _ in self.locations if owner == shard]
+            rows += [parts[number] for _, number, _ in locations]
         return rows
 
     def pieces(self, folder: Path, name: str) -> dict[str, np.ndarray]:
@@ -141,11 +142,11 @@ def held_out(
         first = min(contents[source] for source in members[number])
         return hashlib.sha256(f"{seed} {first}".encode()).hexdigest()
 
-    test, taken = set[int](), 0
+    test, taken, most = set[int](), 0, test_share * pieces.sum()
     size = {number: int(pieces[members[number]].sum()) for number in members}
     order = sorted(members, key=rank)
     for number in order:
-        if taken + size[number] <= test_share * pieces.sum():
+        if taken + size[number] <= most:
             test.update(members[number])
             taken += size[number]
     smallest = min(order, key=size.__getitem__, default=None)

@@ -1,11 +1,13 @@
 """Prepare sources: process them in child processes and write a store shard by shard.
 
 Each source is kept or listed in rejects.jsonl, memory does not grow with their number, and a
-preparation that was killed resumes with the shards that are missing.
+preparation that was killed resumes with the shards that are missing. Several machines can share
+one: each writes the shards of its `Part`, and the preparation of the whole then finds them.
 """
 
 import contextlib
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,14 +23,16 @@ from core.data.store import (
     FORMAT,
     Columns,
     finished,
+    read_metadata,
+    remove_unfinished,
     require_format,
     shard_folder,
     write_rejects,
     write_shard,
 )
 from core.data.workers import CHUNK_SIZE, Failure, map_in_processes
-from core.errors import UserError
-from core.files import LOCK, locked, write_text
+from core.errors import ConfigError, UserError
+from core.files import locked, write_once, write_text
 
 SOURCES_PER_SHARD = 256
 
@@ -64,6 +68,56 @@ class Job:
     tick: Tick
     chunk_size: int = CHUNK_SIZE
     finish: Callable[[Any], Any] = lambda record: record
+
+    @property
+    def shards(self) -> int:
+        return -(-self.count // SOURCES_PER_SHARD)
+
+    def sources_in(self, shards: Iterable[int]) -> int:
+        """Return the number of the sources in some shards, of which the last may not be full."""
+        return sum(min(SOURCES_PER_SHARD, self.count - SOURCES_PER_SHARD * n) for n in shards)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Part `number`, from 1, of a preparation that several processes or machines share."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Part":
+        """Return the part that a text such as 3/8 names."""
+        found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text, re.ASCII)
+        if not found or int(found[1]) > int(found[2]):
+            raise ConfigError(f"--shard {text}: give 3/8, for example, for the third of 8 parts")
+        return cls(int(found[1]), int(found[2]))
+
+    def shards(self, count: int) -> range:
+        """Return the numbers of its shards, of `count` in all.
+
+        >>> list(Part(2, 3).shards(7))
+        [1, 4]
+        """
+        return range(self.number - 1, count, self.of)
+
+
+@dataclass(frozen=True)
+class PartSummary:
+    """Counts of the sources of a part, and of those that were rejected."""
+
+    part: Part
+    sources: int
+    rejects: Counter[str]
+
+    @property
+    def lines(self) -> list[str]:
+        part, rejected = self.part, self.rejects.total()
+        return [
+            f"part {part.number} of {part.of}: {self.sources} files, {rejected} rejected",
+            *(f"  {count:6} {reason}" for reason, count in self.rejects.most_common()),
+            "when all parts are read, the same command without --shard makes a collection",
+        ]
 
 
 @dataclass(frozen=True)
@@ -147,15 +201,21 @@ def pieces_by_split(is_test: np.ndarray) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def open_preparation(folder: Path, settings: dict[str, Any]) -> Iterator[Path]:
+def open_preparation(
+    folder: Path, settings: dict[str, Any], part: Part | None = None
+) -> Iterator[Path]:
     """Lock a folder that is empty or has finished shards of the same preparation.
 
-    `settings` determine the preparation; their `sources` are a digest of the source files.
+    `settings` determine the preparation; their `sources` are a digest of the source files. Parts
+    lock it together.
     """
+    write = write_once if part else write_text
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder):
-            _require_same(folder, {"format": FORMAT, **settings})
+        with locked(folder, shared=part is not None):
+            _require_same(folder, {"format": FORMAT, **settings}, write)
+            if not part:
+                remove_unfinished(folder)
             yield folder
     except PermissionError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
@@ -163,13 +223,15 @@ def open_preparation(folder: Path, settings: dict[str, Any]) -> Iterator[Path]:
         raise UserError(f"{folder} is no folder") from error
 
 
-def _require_same(folder: Path, settings: dict[str, Any]) -> None:
+def _require_same(
+    folder: Path, settings: dict[str, Any], write: Callable[[Path, str], None]
+) -> None:
     path = folder / SETTINGS_FILE
-    if not path.exists():
-        if {path.name for path in folder.iterdir()} - REPORTS - {LOCK}:
-            raise UserError(f"{folder} holds other files: choose an empty or a new folder")
-        write_text(path, json.dumps(settings, indent=1))
-        return
+    found = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    if SETTINGS_FILE not in found and found - REPORTS:
+        raise UserError(f"{folder} holds other files: choose an empty or a new folder")
+    if SETTINGS_FILE not in found:
+        write(path, json.dumps(settings, indent=1))
     stored = json.loads(path.read_text(encoding="utf-8"))
     require_format(folder, stored.get("format"))
     changed = sorted(key for key in stored | settings if stored.get(key) != settings.get(key))
@@ -191,21 +253,35 @@ def prepare_shards(
 
     `length_key`, `duplicate`: see `Catalogue.read`. `kind` names a source. Raises `NothingKept`.
     """
-    shards = -(-job.count // SOURCES_PER_SHARD)
-    missing = [number for number in range(shards) if not finished(folder, number)]
-    items = _of_shards(job.items, set(missing))
-    results = map_in_processes(
-        job.process, items, job.jobs, job.seconds, job.memory_mb, job.chunk_size
-    )
-    reported = _report_progress(results, job, missing)
-    for number in missing:
-        _write(folder, number, islice(reported, SOURCES_PER_SHARD), job)
-    catalogue = Catalogue.read(folder, shards, length_key, duplicate)
+    shards = range(job.shards)
+    _write_missing(folder, job, shards)
+    catalogue = Catalogue.read(folder, job.shards, length_key, duplicate)
     write_rejects(folder, catalogue.rejects)
     if not catalogue.sources:
         _remove_shards(folder, shards)
         raise NothingKept(kind, folder, catalogue)
     return catalogue
+
+
+def prepare_part(folder: Path, settings: dict[str, Any], job: Job, part: Part) -> PartSummary:
+    """Write the missing shards of a part; the preparation of the whole then finds them."""
+    shards = part.shards(job.shards)
+    with open_preparation(folder, settings, part):
+        _write_missing(folder, job, shards)
+    sources = [source for number in shards for source in read_metadata(folder, number)]
+    rejects = Counter(source["reason"] for source in sources if "reason" in source)
+    return PartSummary(part, len(sources), rejects)
+
+
+def _write_missing(folder: Path, job: Job, shards: range) -> None:
+    missing = [number for number in shards if not finished(folder, number)]
+    items = _of_shards(job.items, set(missing))
+    results = map_in_processes(
+        job.process, items, job.jobs, job.seconds, job.memory_mb, job.chunk_size
+    )
+    reported = _report_progress(results, job, missing, shards)
+    for number in missing:
+        _write(folder, number, islice(reported, SOURCES_PER_SHARD), job)
 
 
 def _of_shards(items: Iterable[Any], chosen: set[int]) -> Iterator[Any]:
@@ -214,12 +290,13 @@ def _of_shards(items: Iterable[Any], chosen: set[int]) -> Iterator[Any]:
             yield item
 
 
-def _report_progress(results: Iterable[Any], job: Job, missing: Sequence[int]) -> Iterator[Any]:
+def _report_progress(
+    results: Iterable[Any], job: Job, missing: Sequence[int], shards: range
+) -> Iterator[Any]:
     """Yield the results, counting the sources of finished shards as done."""
-    first = SOURCES_PER_SHARD * np.array(missing, dtype=int)
-    remaining = np.minimum(SOURCES_PER_SHARD, job.count - first).sum()
-    for number, result in enumerate(results, job.count - int(remaining) + 1):
-        job.tick(number, job.count)
+    total, remaining = job.sources_in(shards), job.sources_in(missing)
+    for number, result in enumerate(results, total - remaining + 1):
+        job.tick(number, total)
         yield result
 
 
@@ -239,8 +316,8 @@ def _write(
     write_shard(folder, number, job.columns(records), metadata)
 
 
-def _remove_shards(folder: Path, shards: int) -> None:
+def _remove_shards(folder: Path, shards: Iterable[int]) -> None:
     """Remove all but the reasons, so that the folder can be used for another preparation."""
-    for number in range(shards):
+    for number in shards:
         shutil.rmtree(shard_folder(folder, number))
     (folder / SETTINGS_FILE).unlink()

@@ -7,12 +7,14 @@
     rejects.jsonl         path, reason and detail of every source that was left out
 
 A column is an array whose first axis counts entries; a ragged column is accompanied by a column of
-lengths. The domain defines the columns. A shard is written under a hidden name, synced and
-renamed, so that it is complete or absent, and finished shards are kept when a preparation resumes.
+lengths. The domain defines the columns. A shard is written under a hidden name of its own, synced
+and renamed, so that it is complete or absent, and finished shards are kept when a preparation
+resumes.
 """
 
 import hashlib
 import json
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -49,7 +51,7 @@ def write_shard(folder: Path, number: int, columns: Columns, metadata: Any = Non
     A full disk is `Resumable`: finished shards are kept.
     """
     final = shard_folder(folder, number)
-    aside = final.with_name(f".{final.name}")
+    aside = final.with_name(f".{final.name}-{secrets.token_hex(8)}")
     try:
         _write(aside, columns, metadata)
         shutil.rmtree(final, ignore_errors=True)
@@ -64,8 +66,13 @@ def write_shard(folder: Path, number: int, columns: Columns, metadata: Any = Non
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed have left of their shards; none may be at work."""
+    for aside in folder.glob(".shard-*"):
+        shutil.rmtree(aside, ignore_errors=True)
+
+
 def _write(folder: Path, columns: Columns, metadata: Any) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, column in columns.items():
         _save(folder / f"{name}.npy", column)

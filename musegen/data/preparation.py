@@ -1,7 +1,9 @@
 """The preparation of songs: files -> phrases on disk.
 
-    prepare(["songs/"], to="data/songs")        MIDI files, folders, archives
-    prepare_band(200, to="data/band")           songs of the procedural band, with their answers
+    prepare(["songs/"], to="data/songs")                    MIDI files, folders, archives
+    prepare_part(["songs/"], "data/songs", Part(3, 8))      the third of eight parts of them
+    prepare_band(200, to="data/band")                       songs of the procedural band, with
+                                                            their answers
 
 See `core.data.preparation` for what both guarantee.
 """
@@ -20,6 +22,8 @@ from core.data.catalogue import Catalogue, lengths_of
 from core.data.preparation import (
     SETTINGS_FILE,
     Job,
+    Part,
+    PartSummary,
     Tick,
     open_preparation,
     pieces_by_split,
@@ -66,6 +70,33 @@ def prepare(
     processes; 0 reads in this one, without limits of time and memory. Raises `UserError` if
     nothing can be kept.
     """
+    job, settings, skipped = _of_files(sources, config, lpd, jobs, tick)
+    with open_preparation(Path(to), settings) as folder:
+        return _prepare(folder, job, config, skipped)
+
+
+def prepare_part(
+    sources: Sequence[str],
+    to: str | Path,
+    part: Part,
+    config: PrepareConfig = PrepareConfig(),
+    *,
+    lpd: bool = False,
+    jobs: int = 2,
+    tick: Tick = lambda done, total: None,
+) -> PartSummary:
+    """Read one part of the sources into the folder `to`, beside others that read other parts.
+
+    When all are read, `prepare` makes a collection of them; see there.
+    """
+    job, settings, _ = _of_files(sources, config, lpd, jobs, tick)
+    return preparation.prepare_part(Path(to), settings, job, part)
+
+
+def _of_files(
+    sources: Sequence[str], config: PrepareConfig, lpd: bool, jobs: int, tick: Tick
+) -> tuple[Job, dict[str, Any], Counter[str]]:
+    """Return the job of reading files, what determines it, and files of other kinds."""
     suffixes, limits = LPD if lpd else MIDI, config.limits
     starts = expand_patterns(sources)
     found = scan(starts, suffixes, limits)
@@ -74,9 +105,7 @@ def prepare(
     read = partial(read_source, config=config, lpd=lpd)
     items = iterate_sources(starts, suffixes, limits)
     job = _job(items, found.count, read, lambda source: source.name, config, jobs, tick)
-    settings = {**_settings(config), "sources": found.sha256, "lpd": lpd}
-    with open_preparation(Path(to), settings) as folder:
-        return _prepare(folder, job, config, found.skipped)
+    return job, {**_settings(config), "sources": found.sha256, "lpd": lpd}, found.skipped
 
 
 def prepare_band(

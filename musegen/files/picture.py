@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PatchCollection, PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -80,12 +80,9 @@ def _draw_lane(axes: Axes, roll: Roll, number: int, first: int) -> None:
     row = np.searchsorted(drums, pitch) if drums else pitch
     start = notes.start / roll.grid.steps_per_beat
     length = notes.length / roll.grid.steps_per_beat
-    boxes = [
-        Rectangle((s, r - 0.42), max(n - 0.03, 0.06), 0.84)
-        for s, r, n in zip(start, row, length, strict=True)
-    ]
+    boxes = _boxes(start, row, np.maximum(length - 0.03, 0.06), 0.84)
     colour = COLOURS[number % len(COLOURS)]
-    axes.add_collection(PatchCollection(boxes, facecolor=colour, edgecolor="white", linewidth=0.3))
+    axes.add_collection(PolyCollection(boxes, facecolor=colour, edgecolor="white", linewidth=0.3))
     bottom = -1 if drums else low
     axes.set(xlim=(0, shown * roll.grid.beats_per_bar), ylim=(bottom, bottom + height))
     axes.set_ylabel(roll.tracks[number].name, color=colour, fontweight="bold", fontsize=9)
@@ -104,11 +101,21 @@ def _draw_lane(axes: Axes, roll: Roll, number: int, first: int) -> None:
     axes.set_axisbelow(True)
 
 
+def _boxes(
+    start: np.ndarray, row: np.ndarray, length: np.ndarray, height: float
+) -> Float[np.ndarray, "note corner xy"]:
+    """Return the corners of the box of each note."""
+    end, low, high = start + length, row - height / 2, row + height / 2
+    corners = np.array([[start, start, end, end], [low, high, high, low]])  # [xy corner note]
+    return corners.T  # [note corner xy]
+
+
 def _draw_beats(axes: Axes, bars: int, beats_per_bar: int) -> None:
-    for beat in range(bars * beats_per_bar):
-        strong = beat % beats_per_bar == 0
-        style = {"color": "#9aa3b2", "lw": 0.9} if strong else {"color": "#e8ecf2", "lw": 0.5}
-        axes.axvline(beat, zorder=0, **style)
+    beats = np.arange(bars * beats_per_bar)
+    strong = beats % beats_per_bar == 0
+    height = axes.get_xaxis_transform()
+    for shown, colour, width in ((strong, "#9aa3b2", 0.9), (~strong, "#e8ecf2", 0.5)):
+        axes.vlines(beats[shown], 0, 1, colour, lw=width, zorder=0, transform=height)
 
 
 def _number_bars(axes: Axes, roll: Roll, first: int) -> None:
@@ -135,7 +142,7 @@ def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> N
     right, top = (columns - 0.06) * across, 0.88 * down
     axes.set(xlim=(right - columns * across, right), ylim=(top - rows * down, top))
     for number in reversed(range(len(first.tracks))):
-        parts = [_boxes(roll, number) + at for roll, at in zip(rolls, corners, strict=True)]
+        parts = [_panel(roll, number) + at for roll, at in zip(rolls, corners, strict=True)]
         notes, colour = np.concatenate(parts), COLOURS[number % len(COLOURS)]
         axes.add_collection(PolyCollection(notes, facecolor=colour, linewidth=0, alpha=0.85))
     for roll, corner in zip(rolls, corners, strict=True):
@@ -144,13 +151,10 @@ def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> N
     figure.savefig(path)
 
 
-def _boxes(roll: Roll, number: int) -> Float[np.ndarray, "note corner xy"]:
+def _panel(roll: Roll, number: int) -> Float[np.ndarray, "note corner xy"]:
     """Return the corners of the notes of a track, with a gap before the note that follows."""
     notes = roll.notes.of(number)
-    left, right = notes.start, notes.start + np.maximum(notes.length - 0.3, 0.5)
-    low, high = notes.pitch - 0.45, notes.pitch + 0.45
-    corners = np.stack([left, low, left, high, right, high, right, low], -1)  # [note 8]
-    return corners.reshape(-1, 4, 2)  # [note corner xy]
+    return _boxes(notes.start, notes.pitch, np.maximum(notes.length - 0.3, 0.5), 0.9)
 
 
 def _draw_frame(axes: Axes, roll: Roll, corner: tuple[float, float]) -> None:

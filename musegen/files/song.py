@@ -11,7 +11,6 @@ from core.app.output import Output
 from musegen.files import audio
 from musegen.files.label import Label, stem_of
 from musegen.files.midi import origin_of, write_midi
-from musegen.files.picture import draw_roll
 from musegen.files.programs import with_programs
 from musegen.files.sound import Session
 from musegen.roll import Roll
@@ -97,6 +96,8 @@ class _Song:
             else:
                 write_midi(stem_of(self.roll, track), stream, [track])
         elif kind == "png":
+            from musegen.files.picture import draw_roll  # matplotlib is needed for nothing else
+
             draw_roll(self.roll, stream)
         else:
             from musegen.files.pianoroll import write_lpd

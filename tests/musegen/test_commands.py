@@ -382,6 +382,22 @@ def test_one_broken_file_is_reported_and_strict_exits_1(tmp_path: Path, trained:
 def test_sources_and_band_exclude_each_other(tmp_path: Path):
     refused(2, "either SOURCES or --band", "music", "prepare", "--to", tmp_path)
     refused(2, "either SOURCES or", "music", "prepare", "x", "--band", 3, "--to", tmp_path)
+    shard = ("--shard", "1/2", "--to", tmp_path)
+    refused(2, "--shard is for files", "music", "prepare", "--band", 3, *shard)
+
+
+def test_parts_are_prepared_by_an_option(tmp_path: Path):
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / "song.mid").write_bytes(midi(64 * note(60, 240)))
+    command = ["music", "prepare", tmp_path / "songs", "--min-tracks", 1, "--bars", 4]
+    command += ["--to", tmp_path / "to"]
+    assert "part 2 of 2: 0 files, 0 rejected" in run(*command, "--shard", "2/2")[1]
+    code, said, _ = run(*command, "--shard", "1/2")
+    assert code == 0
+    assert "part 1 of 2: 1 files, 0 rejected" in said
+    assert "without --shard" in said
+    assert "1 files: 1 kept" in run(*command)[1]
+    refused(2, "give 3/8, for example", *command, "--shard", "3/2")
 
 
 @pytest.mark.parametrize(

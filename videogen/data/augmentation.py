@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from pydantic import Field
 
 from core.config import Strict
-from videogen.files.clip import Frames
-from videogen.networks.text import words_of
+from videogen.files.frame import Frames
+from videogen.words import words_of
 
 DIRECTIONS = words_of(
     "left right leftward rightward leftwards rightwards east west eastward westward eastwards "

@@ -12,7 +12,7 @@ from jaxtyping import Int
 from core.data.collection import Prepared, Split
 from core.data.store import Store
 from videogen.data.augmentation import Augmentation, changes, times
-from videogen.files.clip import FrameBatch, Frames
+from videogen.files.frame import FrameBatch, Frames
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Int
 from core.data import catalogue
 from core.errors import UserError
 from videogen.data.records import PrepareConfig
-from videogen.networks.text import words_of
+from videogen.words import words_of
 
 SHARES = {"composition": 0.25}
 SHARE = 0.1

@@ -1,7 +1,8 @@
 """Prepare videos with captions: read, cut into clips, split and store.
 
-    prepare(["clips/"], to="data/clips")        folders, files, manifests
-    prepare(["clips/"], to=None)                a check: the same, without writing
+    prepare(["clips/"], to="data/clips")                    folders, files, manifests
+    prepare(["clips/"], to=None)                            a check: the same, without writing
+    prepare_part(["clips/"], "data/clips", Part(3, 8))      the third of eight parts of them
 
 `core.data.preparation` says how an interrupted preparation resumes.
 """
@@ -22,6 +23,8 @@ from core.data.catalogue import Catalogue, concat_rows, lengths_of
 from core.data.preparation import (
     Job,
     NothingKept,
+    Part,
+    PartSummary,
     Tick,
     open_preparation,
     pieces_by_split,
@@ -40,7 +43,7 @@ from videogen.data.records import (
     read_clip,
 )
 from videogen.data.sources import Listing, listing
-from videogen.networks.text import WORDS, vocabulary, words_of
+from videogen.words import WORDS, vocabulary, words_of
 
 SPOOLED_BYTES = 1 << 20
 """Size of a record's frames from which they are spooled to disk until their shard is written."""
@@ -110,12 +113,35 @@ def prepare(
     `to=None` checks without writing. `jobs`: child processes; 0 reads in this process, without
     limits on time and memory. Raises `UserError` if all videos are rejected.
     """
-    found = listing(sources, config.captions, config.limits)
-    _require_halves([clip.caption for clip in found.clips if not clip.fault], config)
-    settings = {"config": config.model_dump(mode="json"), "sources": found.sha256}
+    found, settings = _listed(sources, config)
     with _folder(to, settings) as folder:
         job = _job(found, folder, config, to is None, jobs, tick)
         return _prepare(folder, job, config, found, to is None)
+
+
+def prepare_part(
+    sources: Sequence[str],
+    to: str | Path,
+    part: Part,
+    config: PrepareConfig = PrepareConfig(),
+    *,
+    jobs: int = 2,
+    tick: Tick = lambda done, total: None,
+) -> PartSummary:
+    """Prepare one part of the videos to the folder `to`, beside others that read other parts.
+
+    When all are read, `prepare` makes a collection of them; see there.
+    """
+    found, settings = _listed(sources, config)
+    job = _job(found, Path(to), config, False, jobs, tick)
+    return preparation.prepare_part(Path(to), settings, job, part)
+
+
+def _listed(sources: Sequence[str], config: PrepareConfig) -> tuple[Listing, dict[str, Any]]:
+    """Return the videos, and what determines their preparation."""
+    found = listing(sources, config.captions, config.limits)
+    _require_halves([clip.caption for clip in found.clips if not clip.fault], config)
+    return found, {"config": config.model_dump(mode="json"), "sources": found.sha256}
 
 
 @contextlib.contextmanager

@@ -17,6 +17,8 @@ from av.video.reformatter import Colorspace
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from videogen.files.frame import FrameBatch, Frames
+
 Clips = Float[Tensor, "batch 3 time height width"]
 """In [-1, 1]."""
 
@@ -26,8 +28,6 @@ Images = Float[Tensor, "batch 3 height width"]
 Image = Float[Tensor, "3 height width"]
 """In [-1, 1]."""
 
-Frames = UInt8[np.ndarray, "time height width 3"]
-FrameBatch = UInt8[np.ndarray, "batch time height width 3"]
 Sound = Float[np.ndarray, "channel sample"]
 """In [-1, 1], one or two channels."""
 

@@ -26,6 +26,8 @@ LARGEST_48_BIT = 255 << 8
 
 Frame = UInt8[np.ndarray, "height width 3"]
 SquareFrame = UInt8[np.ndarray, "size size 3"]
+Frames = UInt8[np.ndarray, "time height width 3"]
+FrameBatch = UInt8[np.ndarray, "batch time height width 3"]
 
 
 class View(Strict):

@@ -13,9 +13,8 @@ hashing; Huang et al., Learning Deep Structured Semantic Models, CIKM 2013): a w
 or misspelt shares triples with known ones.
 """
 
-import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -26,9 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.config import Strict
+from videogen.words import WORDS, words_of
 
-WORDS = 32
-"""Words of a clause that are encoded; further ones are cut off."""
 JOINS = "and"
 """The word between two clauses."""
 TRIPLES = 12
@@ -43,27 +41,6 @@ Each clause has `WORDS` words, padded.
 """
 Condition = Float[Tensor, "batch condition"]
 Words = Float[Tensor, "batch word condition"]
-
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
-
-
-def words_of(caption: str) -> list[str]:
-    """Return the words of a caption in lower case.
-
-    >>> words_of("A dog's life: two_words")
-    ['a', "dog's", 'life', 'two', 'words']
-    """
-    return _WORD.findall(caption.lower())
-
-
-def vocabulary(captions: Iterable[str], most: int = 10_000) -> tuple[str, ...]:
-    """Return the words of the captions in alphabetical order, at most the `most` frequent."""
-    counts: dict[str, int] = {}
-    for caption in captions:
-        for word in words_of(caption):
-            counts[word] = counts.get(word, 0) + 1
-    common = sorted(counts, key=lambda word: (-counts[word], word))[:most]
-    return tuple(sorted(common))
 
 
 @lru_cache(maxsize=100_000)

@@ -16,14 +16,17 @@ from core.data.preparation import (
     SETTINGS_FILE,
     Job,
     NothingKept,
+    Part,
     Summary,
     Tick,
     open_preparation,
+    prepare_part,
     prepare_shards,
 )
 from core.data.store import read_columns, read_metadata, shard_folder
 from core.data.workers import Failure
-from core.errors import UserError
+from core.errors import ConfigError, UserError
+from core.files import write_once
 
 
 @dataclass
@@ -127,6 +130,67 @@ def test_a_folder_in_which_nothing_is_kept_is_free_for_another_preparation(tmp_p
     with pytest.raises(NothingKept, match=r"no number .* of 2 files \(2 broken\)"):
         prepared(tmp_path, numbers(2, lambda item: Failure("broken", "no number")))
     assert [path.name for path in tmp_path.iterdir()] == ["rejects.jsonl"]
+
+
+SETTINGS = {"sources": "abc"}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_parts_in_any_order_give_the_shards_of_the_whole(tmp_path: Path, monkeypatch):
+    """Eleven numbers in shards of two: the first of four parts has shards 0 and 4."""
+    monkeypatch.setattr(preparation, "SOURCES_PER_SHARD", 2)
+    with open_preparation(tmp_path / "whole", SETTINGS):
+        whole = prepared(tmp_path / "whole", numbers(11, odd))
+    to, seen, ticks = tmp_path / "parts", list[int](), list[tuple[int, int]]()
+
+    def process(item: int) -> Number | Failure:
+        seen.append(item)
+        return odd(item)
+
+    for number in (3, 1, 4, 2):
+        job = numbers(11, process, lambda *state: ticks.append(state))
+        part = prepare_part(to, SETTINGS, job, Part(number, 4))
+        if number == 1:
+            assert part.lines == [
+                "part 1 of 4: 4 files, 2 rejected",
+                "       2 even",
+                "when all parts are read, the same command without --shard makes a collection",
+            ]
+    assert seen == [4, 5, 0, 1, 8, 9, 6, 7, 2, 3, 10]
+    assert ticks[:6] == [(1, 2), (2, 2), (1, 4), (2, 4), (3, 4), (4, 4)]
+    with open_preparation(to, SETTINGS):
+        assert prepared(to, numbers(11, process)) == whole
+    assert len(seen) == 11, "nothing is read again"
+    assert files(to) == files(tmp_path / "whole")
+
+
+def test_parts_work_beside_each_other_and_not_beside_the_whole(tmp_path: Path):
+    job = numbers(300)
+    with open_preparation(tmp_path, SETTINGS, Part(2, 2)):
+        assert prepare_part(tmp_path, SETTINGS, job, Part(1, 2)).sources == 256
+        assert prepare_part(tmp_path, SETTINGS, job, Part(1, 3)).sources == 256  # others count so
+        with pytest.raises(UserError, match="another process works in"):
+            opened(tmp_path, **SETTINGS)
+        with pytest.raises(UserError, match="from other files"):
+            prepare_part(tmp_path, {"sources": "abd"}, job, Part(1, 2))
+    with open_preparation(tmp_path, SETTINGS), pytest.raises(UserError, match=r"process \d+ on"):
+        prepare_part(tmp_path, SETTINGS, job, Part(2, 2))
+
+
+def test_parts_that_begin_at_once_agree_on_the_settings(tmp_path: Path):
+    write_once(tmp_path / SETTINGS_FILE, "first")
+    write_once(tmp_path / SETTINGS_FILE, "second")
+    assert files(tmp_path) == {SETTINGS_FILE: b"first"}
+
+
+@pytest.mark.parametrize("text", ["0/8", "9/8", "3", "3/0", "-1/8", "3/8/2", "a/b", "3 / 8", ""])
+def test_a_part_is_a_number_of_so_many(text: str):
+    assert Part.parse("8/8") == Part(8, 8)
+    with pytest.raises(ConfigError, match="give 3/8, for example, for the third of 8 parts"):
+        Part.parse(text)
 
 
 class NumberSummary(Summary):

@@ -16,6 +16,7 @@ from core.data.store import (
     finished,
     read_columns,
     read_metadata,
+    remove_unfinished,
     shard_folder,
     write_index,
     write_rejects,
@@ -155,12 +156,13 @@ def test_a_write_that_stops_leaves_the_shard_of_before(
 
 
 def test_a_shard_that_was_left_half_written_is_written_anew(tmp_path: Path):
-    aside = tmp_path / ".shard-00000"
+    aside = tmp_path / ".shard-00000-abcd"
     aside.mkdir()
     (aside / "old.npy").write_bytes(b"half")
     write_shard(tmp_path, 0, {"row": np.ones(2)})
     assert {path.name for path in shard_folder(tmp_path, 0).iterdir()} == {"row.npy", "shard.json"}
-    assert not aside.exists()
+    remove_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["shard-00000"]
 
 
 def test_a_column_of_objects_is_no_column(tmp_path: Path):

@@ -16,11 +16,12 @@ from conftest import REPOSITORY
 from peak import CODE
 from tunes import FOUR_BARS, tune, write_tunes
 
+from core.data.preparation import Part
 from core.data.workers import Failure
 from core.errors import ConfigError, UserError
 from core.files import locked
 from musegen.data.collection import Collection
-from musegen.data.preparation import Summary, play_song, prepare, prepare_band
+from musegen.data.preparation import Summary, play_song, prepare, prepare_band, prepare_part
 from musegen.data.records import PrepareConfig
 from musegen.files.smf import MIDI
 from musegen.tracks import TRACK_LISTS
@@ -177,6 +178,19 @@ def test_a_killed_preparation_goes_on_and_ends_with_the_same_bytes(tmp_path: Pat
     assert prepared(songs, tmp_path / "killed") == 0
     assert (tmp_path / "killed" / "shard-00000").stat().st_mtime_ns == first, "kept as it was"
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_parts_that_are_read_apart_end_with_the_same_bytes(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("core.data.preparation.SOURCES_PER_SHARD", 2)
+    monkeypatch.setattr("musegen.data.preparation._draw", lambda folder: None)
+    songs = write_tunes(tmp_path / "songs", 7)
+    (songs / "002.mid").write_bytes(b"")
+    prepare([str(songs)], tmp_path / "whole", FOUR_BARS, jobs=0)
+    for number, kept in ((3, 2), (1, 3), (2, 1)):  # the last of four shards has one song
+        part = prepare_part([str(songs)], tmp_path / "parts", Part(number, 3), FOUR_BARS, jobs=0)
+        assert part.sources - part.rejects.total() == kept
+    prepare([str(songs)], tmp_path / "parts", FOUR_BARS, jobs=0)
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
 
 
 def test_a_damaged_shard_is_repaired_by_the_same_command(tmp_path: Path):

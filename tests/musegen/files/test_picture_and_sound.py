@@ -11,7 +11,7 @@ import pytest
 import torch
 import torchaudio
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection, PolyCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from note_rows import notes
 
@@ -64,7 +64,7 @@ def two_notes() -> Roll:
 
 def box(axes: Axes) -> tuple[float, float, float]:
     """The left, right and middle height of a lane's only note."""
-    (notes,) = (one for one in axes.collections if isinstance(one, PatchCollection))
+    (notes,) = (one for one in axes.collections if isinstance(one, PolyCollection))
     (path,) = notes.get_paths()
     (left, bottom), (right, top) = path.get_extents().get_points()
     return float(left), float(right), float((bottom + top) / 2)

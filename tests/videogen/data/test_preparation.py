@@ -16,9 +16,10 @@ from films import greys, write_film
 from matplotlib.image import imsave
 from peak import CODE
 
+from core.data.preparation import Part
 from core.errors import UserError
 from videogen.data.collection import Collection
-from videogen.data.preparation import prepare
+from videogen.data.preparation import prepare, prepare_part
 from videogen.data.records import PrepareConfig
 from videogen.files.clip import write_gif, write_mp4
 from videogen.files.limits import VideoLimits
@@ -93,6 +94,19 @@ def test_clips_of_a_long_video_are_in_one_split(tmp_path: Path):
     for side in ("train", "test"):
         sources = data.store.whole["source"][data.indices(side)]
         assert {data.videos[source].split for source in sources} == {side}
+
+
+def test_parts_that_are_read_apart_end_with_the_same_bytes(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("core.data.preparation.SOURCES_PER_SHARD", 2)
+    monkeypatch.setattr("videogen.data.preparation._draw", lambda folder: None)
+    monkeypatch.setattr("videogen.data.preparation.SPOOLED_BYTES", 0)
+    clips = str(write_clips(tmp_path / "clips", 5))
+    prepare([clips], tmp_path / "whole", SMALL, jobs=0)
+    for number, read in ((2, 2), (1, 3)):  # of the shards of 2, 2 and 1 clips
+        part = prepare_part([clips], tmp_path / "parts", Part(number, 2), SMALL, jobs=0)
+        assert part.sources == read
+    prepare([clips], tmp_path / "parts", SMALL, jobs=0)
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
 
 
 def test_a_single_video_is_trained_on(tmp_path: Path):

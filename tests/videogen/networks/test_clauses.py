@@ -11,8 +11,9 @@ from videogen.networks.build import build
 from videogen.networks.clauses import joined
 from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist, Decoder, Encoder, Focus
-from videogen.networks.text import WORDS, Captions, TextConfig, caption_encoder
+from videogen.networks.text import Captions, TextConfig, caption_encoder
 from videogen.recipes import RECIPES
+from videogen.words import WORDS
 
 VOCABULARY = ("a", "and", "blue", "red")
 TWO = VideoConfig(

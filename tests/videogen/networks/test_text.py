@@ -8,14 +8,12 @@ import torch
 from videogen.networks.text import (
     ENCODERS,
     TRIPLES,
-    WORDS,
     Captions,
     RecurrentCaptionEncoder,
     TextConfig,
     caption_encoder,
-    vocabulary,
-    words_of,
 )
+from videogen.words import WORDS
 
 KNOWN = Captions(("a", "circle", "red"))
 
@@ -36,13 +34,6 @@ def test_case_and_stops_do_not_matter_and_order_does():
 
 def test_unknown_words_are_named():
     assert KNOWN.unknown("A red rde circle, twice: dot") == ["rde", "twice", "dot"]
-
-
-def test_the_vocabulary_is_sorted_and_keeps_the_commonest():
-    captions = ["a red dot", "a red cat", "a dog"]
-    assert vocabulary(captions) == ("a", "cat", "dog", "dot", "red")
-    assert vocabulary(captions, most=2) == ("a", "red")
-    assert words_of("don't go_on 3x") == ["don't", "go", "on", "3x"]
 
 
 def test_long_and_empty_captions_are_read():
