@@ -21,8 +21,8 @@ NARROWEST = 16
 """Largest ratio of the longer side of a frame to the shorter one."""
 STEEPEST = 4
 """Least ratio of the larger entries of a display matrix to the others, which count as 0."""
-LARGEST_48_BIT = 255 << 8
-"""Value of white in 48 bits, as swscale converts it."""
+LARGEST_16_BIT = 255 << 8
+"""Value of white in 16 bits of a colour, as swscale converts it."""
 
 Frame = UInt8[np.ndarray, "height width 3"]
 SquareFrame = UInt8[np.ndarray, "size size 3"]
@@ -132,8 +132,8 @@ def _form(frame: Any) -> tuple[int, int, str]:
     return frame.width, frame.height, frame.format.name
 
 
-WHOLE_COLOURS = "gbrp"
-"""RGB in planes: to packed RGB, FFmpeg scales colours to half the width."""
+STANDARD, HIGH_RANGE = "gbrp", "gbrp16le"
+"""RGB in planes of 8 and 16 bits: to packed RGB, FFmpeg scales colours to half the width."""
 
 
 class Converter:
@@ -147,9 +147,9 @@ class Converter:
         require_pixels(frame.width, frame.height, self.limits)
         matrix = display_matrix(frame)
         if is_standard(frame):
-            pixels = self._scaled(opaque(frame, self.view.colour), WHOLE_COLOURS)
+            pixels = self._scaled(opaque(frame, self.view.colour), STANDARD)
         else:
-            signal = self._scaled(frame, "rgb48le") / LARGEST_48_BIT
+            signal = self._scaled(frame, HIGH_RANGE) / LARGEST_16_BIT
             pixels = on_standard_screen(signal.clip(0, 1), frame.color_trc, frame.color_primaries)
         return self._square(displayed(pixels, matrix))
 

@@ -14,7 +14,7 @@ from films import corners, display, greys, turn, woven, write_film, write_ten_bi
 from core.data.sources import RejectedFile
 from videogen.files.clip import write_gif, write_mp4
 from videogen.files.frame import View, deinterlaced
-from videogen.files.light import HLG, PQ
+from videogen.files.light import HLG, PQ, on_standard_screen
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import read_film, read_frames
 
@@ -180,6 +180,16 @@ def test_light_of_high_range_is_seen_as_on_a_standard_screen(tmp_path: Path):
     # red of BT.709 in BT.2020: light of 0.6274, 0.0691 and 0.0164
     red = [light ** (1 / 2.4) for light in (0.6274, 0.0691, 0.0164)]
     assert turned_bars(path, 14, red) == pytest.approx([255, 0, 0], abs=8)
+
+
+def test_colours_of_high_range_are_as_fine_as_the_pixels(tmp_path: Path):
+    """Columns of red and blue, one pixel each at the size that is read."""
+    signal = np.full((2, 16, 16, 3), 0.1)
+    signal[:, :, ::2, 0] = signal[:, :, 1::2, 2] = 0.6
+    path = write_ten_bits(tmp_path / "x.mp4", signal.repeat(16, 1).repeat(16, 2), HLG, 9)
+    seen = read_frames(path, View(size=16, frames_per_second=8))
+    expected = on_standard_screen(signal[0], HLG, 9).astype(int)
+    assert np.abs(seen - expected).max() < 24
 
 
 @pytest.mark.parametrize("matrix", ["ITU601", "ITU709"])
