@@ -25,7 +25,8 @@ from torch.nn import functional as F
 from core.app.fit import configure
 from core.training.step import TrainState, step
 from videogen.model import DOMAIN
-from videogen.networks.text_filters import convolve_each
+from videogen.networks.text import CaptionEncoder
+from videogen.networks.text_filters import TextFilter, convolve_each
 from videogen.shapes.dataset import MovingShapes
 
 BATCH, FRAMES, SIZE, WORDS = 8, 16, 64, 16
@@ -89,7 +90,8 @@ def ours(rank: int, steps: int, table: Table) -> None:
     filters = sum(
         count(part)
         for critic in ("critic_frames", "critic_clips")
-        for part in (networks[critic].caption, *(one.filter for one in networks[critic].filtered))
+        for part in networks[critic].modules()
+        if isinstance(part, CaptionEncoder | TextFilter)
     )
     table.add_row(f"step: ours, rank {rank or 'full'}", "", f"{took:.1f}", f"{filters:,}")
 

@@ -365,6 +365,7 @@ class VideoCommands(DomainCommands):
             bool, typer.Option("--parts", help="Also draw gist, background, mask and foreground.")
         ] = False,
     ) -> Iterator[Path]:
+        from core.errors import UserError
         from videogen.model import Model, read_prompts
         from videogen.rendering.film import cut_sound
         from videogen.rendering.output import write_clip, write_parts
@@ -373,7 +374,11 @@ class VideoCommands(DomainCommands):
         run, captions = self.domain().leading_run(arguments or [])
         captions += read_prompts(prompts) if prompts else []
         model = Model.load(run, device)
-        captions = captions or list(model.spec.examples)
+        if captions and not model.reads_captions:
+            raise UserError(
+                f"{model.name} reads no captions: leave them out, --count says how many clips"
+            )
+        captions = captions or list(model.spec.examples if model.reads_captions else [""])
         model.warn_of(captions)
         to.require_sound(music)
         wanted = enumerate((c for c in captions for _ in range(count)), seed)

@@ -360,6 +360,11 @@ class Model(CoreModel):
     spec: DataSpec
 
     @property
+    def reads_captions(self) -> bool:
+        """Return whether its clips depend on captions."""
+        return self.config.video.captions
+
+    @property
     def captions(self) -> Captions:
         """Return the tokenizer, with its vocabulary."""
         return Captions(self.spec.words, self.config.video.clauses)
@@ -392,7 +397,9 @@ class Model(CoreModel):
         >>> Model.load("shapes", "cpu").objection("a purple dog").split(" (")[1].split(";")[0]
         'it has words never seen there: purple, dog)'
         """
-        if not self.config.video.captions:
+        if not self.reads_captions:
+            if not condition:
+                return ""
             return f"{self.name} reads no captions: its clips have nothing to do with them"
         unknown = self.captions.unknown(condition)
         if self.familiarity:
@@ -408,7 +415,7 @@ class Model(CoreModel):
 
     def read_conditions(self, conditions: Sequence[str] | None) -> Tokens | None:
         """Return the tokens of captions; None for a model that reads none."""
-        if conditions is None or not self.config.video.captions:
+        if conditions is None or not self.reads_captions:
             return None
         return self.captions.encode(conditions).to(self.device)
 

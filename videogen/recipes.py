@@ -19,7 +19,7 @@ The paper weighs bound, game and coherence by 1, 1 and 0.1. Their gradients on a
 are then as 20,000 : 6 : 0.1 on clips of 32 x 32, and the game has no effect.
 """
 
-GAME = Adversarial(logistic, mismatched=True)
+GAME = Adversarial(logistic, mismatched=True, penalised=0.25)
 FRAMES = Match(
     "xc",
     replace(GAME, penalties=(R1(160.0),)),

@@ -11,6 +11,7 @@ A critic of patches has a score for each patch of a sample. The game is then pla
 and a sample's loss is the mean over its patches (Isola et al., CVPR 2017, section 3.2.2 and code).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, runtime_checkable
@@ -157,7 +158,8 @@ class Adversarial(Comparison):
     the reference that is labelled fake. `reconstructions`: x is also compared with its
     reconstructions, which are fake too (Larsen et al., ICML 2016, algorithm 1). `instance_noise`:
     standard deviation of noise on the critic's inputs. `augment`: whether the critic's inputs are
-    augmented.
+    augmented. `penalised`: share of the samples on which penalties are computed, the first of a
+    batch; a penalty costs about as much as the rest of a critic's step.
     """
 
     game: Game
@@ -170,6 +172,7 @@ class Adversarial(Comparison):
     reconstructions: bool = False
     instance_noise: float = 0.0
     augment: bool = False
+    penalised: float = 1.0
 
     @property
     def formula(self) -> str:
@@ -219,8 +222,10 @@ class Adversarial(Comparison):
             fake = self._score(passes, critic, point)
             against_fake = self.game(torch.zeros_like(fake), fake)
             losses["game"] = losses["game"] + mean_over_patches(against_fake)
+        few = math.ceil(self.penalised * len(reference[0]))
+        points = [tuple(samples[:few] for samples in point) for point in (reference, produced)]
         for penalty in self.penalties:
-            losses[penalty.name] = penalty(passes.networks[critic], reference, produced)
+            losses[penalty.name] = penalty(passes.networks[critic], *points)
         return losses
 
     def _smoothed(self, real: Scores, fake: Scores) -> Losses:

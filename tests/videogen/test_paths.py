@@ -105,6 +105,21 @@ def test_a_model_without_captions_makes_the_same_clip_for_any(mocogan: Model):
     assert all(term.space == "x" for term in mocogan.config.resolved_recipe.critics)
 
 
+def test_the_command_takes_no_captions_for_a_model_without(tmp_path: Path):
+    folder = tmp_path / "mocogan"
+    trained(folder, "mocogan")
+    sample = ["video", "sample", folder, "--to", tmp_path / "clips", "--format", "gif"]
+    code, out, err = run(*sample, "--count", 2)
+    assert (code, err) == (0, "")
+    assert {Path(line).stem for line in out.split()} == {
+        "mocogan-seed0-clip",
+        "mocogan-seed1-clip",
+    }
+    code, _, err = run(*sample, "a dog runs")
+    assert code == 1
+    assert "leave them out, --count says how many clips" in err
+
+
 def test_a_vgan_without_captions_has_layers_and_no_clock(tmp_path: Path):
     model = trained(tmp_path / "vgan", "vgan", "model.video.captions=false")
     assert set(model.parts([CAPTION])) == {"background", "mask", "foreground"}

@@ -117,3 +117,12 @@ def test_of_two_points_the_divergence_is_the_distance_from_the_prior_alone():
     """Half the squared distance in units of the prior's spread: (3 / 2)^2 / 2."""
     z = torch.tensor([[4.0]])
     assert kl(Delta(z), Delta(torch.tensor([[1.0]]), std=2.0), z).item() == pytest.approx(1.125)
+
+
+@pytest.mark.parametrize(("share", "penalised"), [(1.0, 2), (0.5, 1), (0.3, 1)])
+def test_a_penalty_is_computed_on_the_first_share_of_a_batch(share, penalised):
+    """The critic's slope is 3: R1 is 9 for each sample."""
+    game = Adversarial(wasserstein, penalties=(R1(2.0),), penalised=share)
+    losses = game.critic_loss(Placed(), "x", "critic_x")
+    assert losses["r1"].tolist() == pytest.approx([9.0] * penalised)
+    assert len(losses["game"]) == 2

@@ -1,5 +1,6 @@
 """The space "prior": the prior is trained, and the latents of data are its reference."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -123,3 +124,31 @@ def test_a_decoders_outline_is_seen_beside_the_latents():
     one.score("critic_prior", (z, outline)).sum().backward()
     expected = 4 * torch.tensor([1.0 + 2 * 0.5, -2.0 + 2 * 0.25])
     assert torch.allclose(gradient(one), expected)
+
+
+class Conditional(nn.Module):
+    """Score a . z + c."""
+
+    def forward(self, z: Tensor, c: Tensor) -> Tensor:
+        return z.sum(1) + c
+
+
+def test_beside_its_condition_the_prior_is_compared_with_data_of_the_same():
+    one = passes()
+    one.condition = torch.arange(4)
+    game = Match("prior_c", Adversarial(logistic), trains=("prior",))
+    assert game.name == "match_prior_c" and game.critic_name == "critic_prior_c"
+    assert set(game.networks) == {"encoder", "prior", "critic_prior_c"}
+    assert game.needs == {"condition"}
+    for point in (one.reference("prior_c"), one.produced("prior_c")):
+        assert torch.equal(point[1], torch.arange(4))
+    assert torch.equal(one.reference("prior_c")[0], one.posterior_sample)
+    assert not one.reference("prior_c")[0].requires_grad
+    one.networks["critic_prior_c"] = Conditional()
+    game(one).sum().backward()
+    score = one.prior_sample.detach().sum(1) + torch.arange(4)
+    expected = -(1 - score.sigmoid()).sum().expand(2)
+    torch.testing.assert_close(gradient(one), expected)
+    one.condition = None
+    with pytest.raises(ValueError, match="space 'prior_c' needs a condition"):
+        one.reference("prior_c")
