@@ -72,7 +72,7 @@ def convolutions(table: Table) -> None:
                 convolve(maps, kernels)
 
         times = seconds(forward, 3), seconds(both, 3)
-        table.add_row(f"filters: {convolve.__name__}", *(f"{t:.2f}" for t in times), "")
+        table.add_row(convolve.__name__, *(f"{t:.2f}" for t in times), "")
 
 
 def ours(rank: int, steps: int, table: Table) -> None:
@@ -93,7 +93,7 @@ def ours(rank: int, steps: int, table: Table) -> None:
         for part in networks[critic].modules()
         if isinstance(part, CaptionEncoder | TextFilter)
     )
-    table.add_row(f"step: ours, rank {rank or 'full'}", "", f"{took:.1f}", f"{filters:,}")
+    table.add_row(f"step, ours, rank {rank or 'full'}", "", f"{took:.1f}", f"{filters:,}")
 
 
 def count(network: nn.Module) -> int:
@@ -159,7 +159,7 @@ def published(folder: Path, steps: int, table: Table) -> None:
         )
         update(sum(F.softplus(-score).mean() for score in scores), generator)  # type: ignore[arg-type]
 
-    table.add_row("step: published", "", f"{seconds(one_step, steps):.1f}", f"{count(reader):,}")
+    table.add_row("step, published", "", f"{seconds(one_step, steps):.1f}", f"{count(reader):,}")
 
 
 def main() -> None:
@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    table = Table("", "forward, s", "with backward, s", "weights of captions and filters")
+    table = Table("", "forward, s", "with backward, s", "text weights")
     convolutions(table)
     for rank in (0, 8):
         ours(rank, arguments.steps, table)
