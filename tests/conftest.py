@@ -48,11 +48,15 @@ def no_plain_lines() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """The same random numbers for a test, whichever ran before it."""
+    """The same random and denormal numbers for a test, whichever ran before it.
+
+    A training rounds denormal numbers to zero, from then on and in the whole process.
+    """
     random.seed(0)
     np.random.seed(0)
     if torch := sys.modules.get("torch"):
         torch.manual_seed(0)
+        torch.set_flush_denormal(False)
 
 
 @pytest.fixture(autouse=True)

@@ -128,13 +128,15 @@ def symbol_batch(draw: int, size: int = 256) -> Batch:
     return Batch(to_symbols(points(size, seed=draw)))
 
 
-def batches(recipe: Recipe) -> Callable[[int], Batch]:
+def batches(recipe: Recipe, size: int = 256) -> Callable[[int], Batch]:
     """Return a recipe's batches: points, with labels or points of another ring as it needs."""
     if recipe.sequence:
-        return symbol_batch
-    if recipe.other:
-        return shifted_ring if "classifier" in recipe.networks else two_rings
-    return labelled_batch if recipe.needs & {"condition", "labels"} else batch
+        draw = symbol_batch
+    elif recipe.other:
+        draw = shifted_ring if "classifier" in recipe.networks else two_rings
+    else:
+        draw = labelled_batch if recipe.needs & {"condition", "labels"} else batch
+    return partial(draw, size=size)
 
 
 def networks(recipe: Recipe, latent: int = LATENT, frequencies: int = 0) -> Networks:

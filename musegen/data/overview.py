@@ -62,9 +62,11 @@ def _histogram(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def draw_collection(data: Collection, path: Path) -> None:
     """Draw track use, pitches, tempi and notes a bar into one PNG."""
     counts = Counts.of(data)
-    figure = Figure(figsize=(12, 7), dpi=110, layout="constrained")
+    figure = Figure(figsize=(12, 7), dpi=110)
     figure.suptitle(_title(data), fontsize=13)
-    use, pitch, tempo, density = figure.subplots(2, 2).flat
+    letters = max(len(track.name) for track in data.tracks)
+    figure.subplots_adjust(left=0.03 + letters / 150, right=0.98, bottom=0.08, top=0.88)
+    use, pitch, tempo, density = figure.subplots(2, 2, gridspec_kw={"hspace": 0.4}).flat
     _draw_use(use, data, counts)
     _draw_pitches(pitch, data, counts)
     _draw_classes(tempo, TEMPI_BPM, counts.tempo, COLOURS[4])
@@ -113,5 +115,5 @@ def _draw_pitches(axes: Axes, data: Collection, counts: Counts) -> None:
 
 
 def _draw_classes(axes: Axes, edges: np.ndarray, counts: np.ndarray, colour: str) -> None:
-    axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colour)
-    axes.set_xlim(edges[0], edges[-1])
+    axes.stairs(counts, edges, fill=True, color=colour)
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(0, None))

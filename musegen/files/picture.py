@@ -7,6 +7,7 @@ draw_phrases(rolls, "phrases.png")     many phrases, all tracks in one panel
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -29,6 +30,12 @@ DRUMS = {
 
 BARS_PER_LINE = 8
 
+ROW_INCHES = 0.075
+"""Height of a pitch."""
+
+HEAD, GAP, FOOT = 7, 1, 6
+"""Rows of the title, below each lane, and of the numbers of bars."""
+
 SHADE = 0.15
 """Opacity of the ground on which composed bars stand."""
 
@@ -38,19 +45,22 @@ def draw_roll(roll: Roll, path: Path | str | BytesIO) -> None:
 
     Bars that were composed beside a user's own are shaded.
     """
-    playing = np.unique(roll.notes.track).tolist()
+    lanes = [_Lane.of(roll, number) for number in np.unique(roll.notes.track).tolist()]
     lines = range(0, roll.bars, BARS_PER_LINE)
-    heights = [_lane(roll, number)[2] for number in playing] or [1.0]
-    figure = Figure(
-        figsize=(15, 1 + len(lines) * (0.6 + 0.075 * sum(heights))), dpi=100, layout="constrained"
-    )
-    figure.suptitle(_title(roll), fontsize=12)
-    parts = figure.subfigures(len(lines), 1, squeeze=False)[:, 0]
-    for part, first in zip(parts, lines, strict=True):
-        lanes = part.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)
-        for axes, number in zip(lanes[:, 0], playing, strict=False):
-            _draw_lane(axes, roll, number, first)
-        _number_bars(lanes[-1, 0], roll, first)
+    line = sum(lane.height + GAP for lane in lanes) + FOOT
+    rows = len(lines) * line + HEAD
+    figure = Figure(figsize=(15, ROW_INCHES * rows), dpi=100)
+    axes = figure.add_axes((0.06, 0, 0.93, 1))
+    axes.set_axis_off()
+    axes.set(xlim=(0, min(BARS_PER_LINE, roll.bars) * roll.grid.beats_per_bar), ylim=(-rows, 0))
+    figure.text(0.5, 1 - HEAD / 2 / rows, _title(roll), fontsize=12, ha="center", va="center")
+    for first in lines:
+        floor = -HEAD - first // BARS_PER_LINE * line
+        for lane in lanes:
+            floor -= lane.height
+            _draw_lane(axes, roll, lane, first, floor)
+            floor -= GAP
+        _number_bars(axes, roll, first, floor)
     figure.savefig(path)
 
 
@@ -61,67 +71,89 @@ def _title(roll: Roll) -> str:
     return f"{roll.name}   {tempo} bpm   {roll.bars} bars   {roll.seconds:.1f} s{shaded}"
 
 
-def _lane(roll: Roll, number: int) -> tuple[list[int], int, float]:
-    """Return the drum pitches in use, the lowest pitch and the height in rows of a lane."""
-    used = np.unique(roll.notes.of(number).pitch) + roll.grid.lowest_pitch
-    if roll.tracks[number].is_drum:
-        return used.tolist(), 0, len(used) + 2.0
-    low, high = (int(used.min()), int(used.max())) if len(used) else (60, 60)
-    return [], low - 2, max(high - low + 5.0, 12.0)
+class _Lane(NamedTuple):
+    """The rows of one track: the drums in use, or semitones.
+
+    rows: what is written at some of them; lowest: the row on the floor; height: in rows.
+    """
+
+    number: int
+    drums: list[int]
+    rows: dict[int, str]
+    lowest: int
+    height: int
+
+    @classmethod
+    def of(cls, roll: Roll, number: int) -> "_Lane":
+        used = (np.unique(roll.notes.of(number).pitch) + roll.grid.lowest_pitch).tolist()
+        if roll.tracks[number].is_drum:
+            rows = {row: DRUMS.get(pitch, str(pitch)) for row, pitch in enumerate(used)}
+            return cls(number, used, rows, -1, len(used) + 1)
+        low, height = used[0] - 2, max(used[-1] - used[0] + 5, 12)
+        octaves = range(-12 * (-low // 12), low + height + 1, 12)
+        return cls(number, [], {pitch: _octave(pitch) for pitch in octaves}, low, height)
 
 
-def _draw_lane(axes: Axes, roll: Roll, number: int, first: int) -> None:
+def _octave(pitch: int) -> str:
+    return f"C{pitch // 12 - 1}"
+
+
+def _draw_lane(axes: Axes, roll: Roll, lane: _Lane, first: int, floor: float) -> None:
     """Draw the notes of one track in the bars of one line."""
-    drums, low, height = _lane(roll, number)
     bars, steps = slice(first, first + BARS_PER_LINE), roll.grid.steps_per_bar
-    shown = min(BARS_PER_LINE, roll.bars)
-    notes = roll.notes.of(number).between(bars.start * steps, bars.stop * steps)
+    beats, shown = roll.grid.beats_per_bar, min(BARS_PER_LINE, roll.bars)
+    notes = roll.notes.of(lane.number).between(bars.start * steps, bars.stop * steps)
     pitch = notes.pitch + roll.grid.lowest_pitch
-    row = np.searchsorted(drums, pitch) if drums else pitch
+    row = np.searchsorted(lane.drums, pitch) if lane.drums else pitch
     start = notes.start / roll.grid.steps_per_beat
     length = notes.length / roll.grid.steps_per_beat
-    boxes = _boxes(start, row, np.maximum(length - 0.03, 0.06), 0.84)
-    colour = COLOURS[number % len(COLOURS)]
+    y = floor + row - lane.lowest
+    boxes = _boxes(start, np.maximum(length - 0.03, 0.06), y - 0.42, 0.84)
+    colour = COLOURS[lane.number % len(COLOURS)]
     axes.add_collection(PolyCollection(boxes, facecolor=colour, edgecolor="white", linewidth=0.3))
-    bottom = -1 if drums else low
-    axes.set(xlim=(0, shown * roll.grid.beats_per_bar), ylim=(bottom, bottom + height))
-    axes.set_ylabel(roll.tracks[number].name, color=colour, fontweight="bold", fontsize=9)
-    if drums:
-        axes.set_yticks(range(len(drums)), [DRUMS.get(p, str(p)) for p in drums], fontsize=6)
-    else:
-        octaves = [p for p in range(0, 128, 12) if low <= p <= low + height]
-        axes.set_yticks(octaves, [f"C{p // 12 - 1}" for p in octaves], fontsize=7)
-        axes.grid(axis="y", color="#d8dee9", linewidth=0.6)
-    _draw_beats(axes, shown, roll.grid.beats_per_bar)
+    _draw_lines(axes, roll, lane, shown, floor)
     if roll.composed is not None:
-        for bar in np.flatnonzero(roll.composed[number, bars]).tolist():
-            beats = roll.grid.beats_per_bar
-            axes.axvspan(bar * beats, (bar + 1) * beats, color=colour, alpha=SHADE, zorder=0, lw=0)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_axisbelow(True)
+        for bar in np.flatnonzero(roll.composed[lane.number, bars]).tolist():
+            ground = Rectangle((bar * beats, floor), beats, lane.height, color=colour, lw=0)
+            ground.set(alpha=SHADE, zorder=0)
+            axes.add_patch(ground)
+    aside = {"transform": axes.get_yaxis_transform(), "va": "center", "ha": "right"}
+    for at, name in lane.rows.items():
+        size = 5 if lane.drums else 7
+        axes.text(-0.004, floor + at - lane.lowest, name, fontsize=size, **aside)
+    name = {"color": colour, "fontweight": "bold", "fontsize": 9, "rotation": 90}
+    axes.text(-0.045, floor + lane.height / 2, roll.tracks[lane.number].name, **name, **aside)
+
+
+def _draw_lines(axes: Axes, roll: Roll, lane: _Lane, bars: int, floor: float) -> None:
+    """Draw a lane's beats, its bars stronger, its octaves, and its edges."""
+    top, right = floor + lane.height, bars * roll.grid.beats_per_bar
+    octaves = [] if lane.drums else [floor + at - lane.lowest for at in lane.rows]
+    edges = [[(0, top), (0, floor), (right, floor)]]
+    beats = {beat: [(beat, floor), (beat, top)] for beat in range(right)}
+    strong = [line for beat, line in beats.items() if beat % roll.grid.beats_per_bar == 0]
+    for lines, colour, width in (
+        (list(beats.values()), "#e8ecf2", 0.5),
+        ([[(0, y), (right, y)] for y in octaves], "#d8dee9", 0.6),
+        (strong, "#9aa3b2", 0.9),
+        (edges, "black", 0.8),
+    ):
+        axes.add_collection(LineCollection(lines, color=colour, linewidth=width, zorder=0))
+
+
+def _number_bars(axes: Axes, roll: Roll, first: int, floor: float) -> None:
+    for bar in range(min(BARS_PER_LINE, roll.bars - first)):
+        beat = bar * roll.grid.beats_per_bar
+        axes.text(beat, floor, f"bar {first + bar + 1}", fontsize=8, va="top")
 
 
 def _boxes(
-    start: np.ndarray, row: np.ndarray, length: np.ndarray, height: float
+    left: np.ndarray, length: np.ndarray, middle: np.ndarray, height: float
 ) -> Float[np.ndarray, "note corner xy"]:
-    """Return the corners of the box of each note."""
-    end, low, high = start + length, row - height / 2, row + height / 2
-    corners = np.array([[start, start, end, end], [low, high, high, low]])  # [xy corner note]
-    return corners.T  # [note corner xy]
-
-
-def _draw_beats(axes: Axes, bars: int, beats_per_bar: int) -> None:
-    beats = np.arange(bars * beats_per_bar)
-    strong = beats % beats_per_bar == 0
-    height = axes.get_xaxis_transform()
-    for shown, colour, width in ((strong, "#9aa3b2", 0.9), (~strong, "#e8ecf2", 0.5)):
-        axes.vlines(beats[shown], 0, 1, colour, lw=width, zorder=0, transform=height)
-
-
-def _number_bars(axes: Axes, roll: Roll, first: int) -> None:
-    shown = range(min(BARS_PER_LINE, roll.bars - first))
-    beats = [bar * roll.grid.beats_per_bar for bar in shown]
-    axes.set_xticks(beats, [f"bar {first + bar + 1}" for bar in shown], fontsize=8, ha="left")
+    """Return the corners of notes."""
+    right, low, high = left + length, middle - height / 2, middle + height / 2
+    corners = np.stack([left, low, left, high, right, high, right, low], -1)  # [note 8]
+    return corners.reshape(-1, 4, 2)  # [note corner xy]
 
 
 def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> None:
@@ -142,19 +174,17 @@ def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> N
     right, top = (columns - 0.06) * across, 0.88 * down
     axes.set(xlim=(right - columns * across, right), ylim=(top - rows * down, top))
     for number in reversed(range(len(first.tracks))):
-        parts = [_panel(roll, number) + at for roll, at in zip(rolls, corners, strict=True)]
-        notes, colour = np.concatenate(parts), COLOURS[number % len(COLOURS)]
-        axes.add_collection(PolyCollection(notes, facecolor=colour, linewidth=0, alpha=0.85))
+        colour, boxes = COLOURS[number % len(COLOURS)], []
+        for roll, corner in zip(rolls, corners, strict=True):
+            notes = roll.notes.of(number)
+            length = np.maximum(notes.length - 0.3, 0.5)
+            boxes.append(_boxes(notes.start, length, notes.pitch, 0.9) + corner)
+        boxes = np.concatenate(boxes)  # [note corner xy]
+        axes.add_collection(PolyCollection(boxes, facecolor=colour, linewidth=0, alpha=0.85))
     for roll, corner in zip(rolls, corners, strict=True):
         _draw_frame(axes, roll, corner)
     _add_legend(figure, first)
     figure.savefig(path)
-
-
-def _panel(roll: Roll, number: int) -> Float[np.ndarray, "note corner xy"]:
-    """Return the corners of the notes of a track, with a gap before the note that follows."""
-    notes = roll.notes.of(number)
-    return _boxes(notes.start, notes.pitch, np.maximum(notes.length - 0.3, 0.5), 0.9)
 
 
 def _draw_frame(axes: Axes, roll: Roll, corner: tuple[float, float]) -> None:
@@ -167,7 +197,7 @@ def _draw_frame(axes: Axes, roll: Roll, corner: tuple[float, float]) -> None:
     for pitch in octaves:
         y = low + pitch - roll.grid.lowest_pitch
         lines.append(((left, y), (right, y)))
-        axes.text(left, y, f"C{pitch // 12 - 1} ", fontsize=6, ha="right", va="center")
+        axes.text(left, y, f"{_octave(pitch)} ", fontsize=6, ha="right", va="center")
     for number, bar in enumerate(bars, 1):
         axes.text(bar, low - 3, str(number), fontsize=6, ha="center", va="top")
     axes.add_collection(LineCollection(lines, color="#e3e7ee", linewidth=0.6, zorder=0))

@@ -1,7 +1,10 @@
 """Every recipe in the domain of music, through the API that a user has."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import cache
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -20,7 +23,7 @@ from musegen.data.band import songs
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.draft import Source, accompaniment, blank
-from musegen.measures.hearing import MEASURED_BARS
+from musegen.measures import hearing
 from musegen.measures.resemblance import onset_f1
 from musegen.model import DOMAIN, Model, train
 from musegen.networks.states import to_cells
@@ -65,16 +68,28 @@ def tiny(band, folder, model, wiring=None, steps=2, other=None):
     return train(band, folder, model, "tiny", "cpu", assignments, other)
 
 
+@pytest.fixture(scope="module")
+def trained(band, ballads, tmp_path_factory) -> Callable[[str], Path]:
+    """The run of a model, trained for two steps by the first test that asks for it."""
+    folder = tmp_path_factory.mktemp("runs")
+
+    @cache
+    def run(name: str) -> Path:
+        is_translation = name in RECIPES and RECIPES[name].other
+        tiny(band, folder / name, name, other=ballads if is_translation else None)
+        return folder / name
+
+    return run
+
+
 @pytest.mark.parametrize("name", [*RECIPES, *DOMAIN.aliases])
-def test_every_recipe_trains_and_samples(band, ballads, tmp_path, name):
+def test_every_recipe_trains_and_samples(band, ballads, trained, tmp_path, name):
     if name in RECIPES and RECIPES[name].needs - DOMAIN.offers:
         with pytest.raises(ConfigError, match=f"{name} needs what music lacks"):
             tiny(band, tmp_path / "run", name)
         return
-    is_translation = name in RECIPES and RECIPES[name].other
-    tiny(band, tmp_path / "run", name, other=ballads if is_translation else None)
-    model = Model.load(tmp_path / "run", device="cpu")
-    assert (tmp_path / "run/samples/step-00000002.png").stat().st_size > 1000
+    model = Model.load(trained(name), device="cpu")
+    assert (trained(name) / "samples/step-00000002.png").stat().st_size > 1000
     if not model.draws:
         with pytest.raises(UserError, match=r"has no prior|translates"):
             model.sample()
@@ -133,11 +148,10 @@ def test_an_untrained_translation_is_a_copy(band, ballads):
     assert np.array_equal(model.translate(phrases, back=True), phrases)
 
 
-def test_a_translation_that_is_nearly_a_copy_is_not_measured(band, ballads, tmp_path):
+def test_a_translation_that_is_nearly_a_copy_is_not_measured(trained):
     """Its distance is small before it has learned anything, and it would be kept as the best."""
-    for name, other, measured in (("cyclegan", ballads, False), ("vae", None, True)):
-        tiny(band, tmp_path / name, name, other=other)
-        logged = (tmp_path / name / "metrics.jsonl").read_text()
+    for name, measured in (("cyclegan", False), ("vae", True)):
+        logged = (trained(name) / "metrics.jsonl").read_text()
         assert ('"distance"' in logged) == measured
 
 
@@ -167,7 +181,7 @@ def test_the_measure_while_training_is_the_total_against_held_out_songs(held_out
     monkeypatch.setattr(Model, "songs", songs)
     cells = own
     exact = measure(model)
-    most = MEASURED_BARS // 4
+    most = hearing.MEASURED_BARS // 4
     assert sampled == [(min(most, len(held_out.indices("train"))), 16, config.train.seed)]
     assert exact["time"] == 0
     assert exact.keys() == {"distance", "phrases", "time"}
@@ -206,6 +220,12 @@ def accompanying(band, folder, wiring="hybrid", names="piano,drums", steps=2):
     return train(band, folder, "musegan", "tiny", "cpu", settings)
 
 
+@pytest.fixture(scope="module")
+def accompanist(band, tmp_path_factory) -> Model:
+    """A model of the hybrid wiring that accompanies piano and drums."""
+    return accompanying(band, tmp_path_factory.mktemp("runs") / "bound")
+
+
 GIVEN, OTHERS = [0, 1], [2, 3, 4]
 """Drums and piano; guitar, bass and strings."""
 
@@ -240,28 +260,27 @@ def test_given_tracks_stay_note_for_note_beside_the_new_ones(band, tmp_path, wir
     assert set(np.unique(new[0].cells)) <= {SILENT, HOLD, ONSET}
 
 
-def test_another_given_track_changes_the_others_and_these_change_nothing(band, tmp_path):
-    model = accompanying(band, tmp_path / "run")
+def test_another_given_track_changes_the_others_and_these_change_nothing(band, accompanist):
     (song,) = songs_of(band, 6)
-    (first,) = model.accompany([song], seed=3)
+    (first,) = accompanist.accompany([song], seed=3)
     emptied = song.cells.copy()
     emptied[OTHERS] = SILENT
-    (same,) = model.accompany([replace(song, notes=notes_of(emptied))], seed=3)
+    (same,) = accompanist.accompany([replace(song, notes=notes_of(emptied))], seed=3)
     assert np.array_equal(first.cells, same.cells)
     other = song.cells.copy()
     other[0] = other[0, :, ::-1]  # drums backwards in each bar
-    (changed,) = model.accompany([replace(song, notes=notes_of(other))], seed=3)
+    (changed,) = accompanist.accompany([replace(song, notes=notes_of(other))], seed=3)
     assert not np.array_equal(first.cells[OTHERS], changed.cells[OTHERS])
-    assert not np.array_equal(first.cells, model.accompany([song], seed=4)[0].cells)
+    assert not np.array_equal(first.cells, accompanist.accompany([song], seed=4)[0].cells)
 
 
-def test_song_n_depends_on_the_seed_and_n_alone(band, tmp_path):
+def test_song_n_depends_on_the_seed_and_n_alone(band, accompanist):
     """The same alone or beside longer songs; the same songs in another place are others."""
-    model = accompanying(band, tmp_path / "run")
     long, short = songs_of(band, 8, 4)
-    both, alone = model.accompany([short, long], seed=3), model.accompany([short], seed=3)
-    assert np.array_equal(both[0].cells, alone[0].cells)
-    assert not np.array_equal(model.accompany([long, short], seed=3)[1].cells, alone[0].cells)
+    both, (alone,) = (accompanist.accompany(s, seed=3) for s in ([short, long], [short]))
+    assert np.array_equal(both[0].cells, alone.cells)
+    second = accompanist.accompany([long, short], seed=3)[1]
+    assert not np.array_equal(second.cells, alone.cells)
 
 
 def test_a_batch_has_the_given_tracks_as_its_condition(band):
@@ -284,29 +303,30 @@ def test_examples_of_a_model_that_accompanies_keep_their_given_tracks(band, tmp_
     assert '"distance"' in (tmp_path / "run" / "metrics.jsonl").read_text()
 
 
-def test_a_draft_that_keeps_the_given_tracks_is_composed(band, tmp_path):
+def test_a_draft_that_keeps_the_given_tracks_is_composed(band, accompanist):
     """The finished song has the kept notes, and those of `accompany` beside them."""
-    model = accompanying(band, tmp_path / "run")
     (song,) = songs_of(band, 5)
     kept = np.zeros((5, 5), bool)
     kept[GIVEN] = True
     draft = blank(band.tracks, band.grid, 5).with_notes(song.notes, kept)
-    first, second = model.complete(draft, 2, seed=3)
+    first, second = accompanist.complete(draft, 2, seed=3)
     given = rows(song.notes[np.isin(song.notes.track, GIVEN)])
     for notes in (first, second):
         assert rows(notes[np.isin(notes.track, GIVEN)]) == given
     assert rows(first) != rows(second)
-    (roll,) = model.accompany([song], seed=3)
+    (roll,) = accompanist.accompany([song], seed=3)
     assert rows(first) == rows(roll.notes)
     for wrong in (kept[[0, 2, 1, 3, 4]], kept & (np.arange(5) < 4)):
-        with pytest.raises(ConfigError, match="run accompanies drums,piano over whole songs"):
-            model.complete(draft.with_notes(song.notes, wrong))
+        with pytest.raises(ConfigError, match="bound accompanies drums,piano over whole songs"):
+            accompanist.complete(draft.with_notes(song.notes, wrong))
 
 
-def test_models_that_do_not_accompany_say_so_and_those_that_do_need_a_song(band, tmp_path):
-    free, bound = tiny(band, tmp_path / "free", "musegan"), accompanying(band, tmp_path / "bound")
+def test_models_that_do_not_accompany_say_so_and_those_that_do_need_a_song(
+    band, trained, accompanist
+):
+    free, bound = Model.load(trained("musegan"), "cpu"), accompanist
     (song,) = songs_of(band, 3)
-    with pytest.raises(ConfigError, match="free makes all tracks and accompanies none: train"):
+    with pytest.raises(ConfigError, match="musegan makes all tracks and accompanies none: train"):
         free.accompany([song])
     with pytest.raises(ConfigError, match="musegan completes no songs: use lookback_rnn or"):
         free.complete(blank(band.tracks, band.grid, 3))
@@ -328,8 +348,8 @@ def test_given_tracks_are_compared_in_the_space_of_conditions(band):
     assert configure(DOMAIN, band, "musegan", "tiny").model.resolved_recipe == RECIPES["musegan"]
 
 
-def test_the_same_seed_makes_the_same_music(band, tmp_path):
-    model = tiny(band, tmp_path / "run", "musegan")
+def test_the_same_seed_makes_the_same_music(trained):
+    model = Model.load(trained("musegan"), "cpu")
     first, same, other = (model.cells(3, seed=seed) for seed in (4, 4, 5))
     assert np.array_equal(first, same)
     assert not np.array_equal(first, other)
@@ -405,9 +425,9 @@ def test_the_growth_of_the_slope_changes_what_is_learned(band, tmp_path):
     assert not torch.equal(runs[0][1][key], runs[1][1][key])
 
 
-def test_neurons_can_be_sampled_otherwise_than_they_were_trained(band, tmp_path):
+def test_neurons_can_be_sampled_otherwise_than_they_were_trained(trained):
     """The notes of one seed differ between the kinds; usually they are those of training."""
-    model = tiny(band, tmp_path / "run", "musegan")
+    model = Model.load(trained("musegan"), "cpu")
     played = {
         kind: model.notes(2, 1, steering=Steering(binarisation=cast(Binarisation, kind)))
         for kind in BINARISATIONS
@@ -417,9 +437,8 @@ def test_neurons_can_be_sampled_otherwise_than_they_were_trained(band, tmp_path)
     by_chance, rounded = (list(map(rows, played[k])) for k in ("stochastic", "deterministic"))
     assert by_chance != rounded
     with pytest.raises(ConfigError, match="lookback_rnn has no binarisation"):
-        tiny(band, tmp_path / "notes", "lookback_rnn").notes(
-            steering=Steering(binarisation="stochastic")
-        )
+        density = Model.load(trained("lookback_rnn"), "cpu")
+        density.notes(steering=Steering(binarisation="stochastic"))
 
 
 def test_the_papers_game_alone_is_musegan_without_its_moments(band, tmp_path):
@@ -449,12 +468,11 @@ def test_a_run_is_bound_to_its_data(band, tmp_path):
         tiny(Collection.open(tmp_path / "other"), tmp_path / "run", "musegan")
 
 
-def test_exported_weights_sample_as_the_run_does(band, tmp_path):
+def test_exported_weights_sample_as_the_run_does(trained, tmp_path):
     from core.training.run import Run
 
-    tiny(band, tmp_path / "run", "gan")
-    export(Run.read(tmp_path / "run"), tmp_path / "weights")
-    run, shared = (Model.load(tmp_path / name, "cpu") for name in ("run", "weights"))
+    export(Run.read(trained("gan")), tmp_path / "weights")
+    run, shared = (Model.load(one, "cpu") for one in (trained("gan"), tmp_path / "weights"))
     for key, value in run.networks.state_dict().items():
         torch.testing.assert_close(shared.networks.state_dict()[key], value, rtol=1e-3, atol=1e-4)
 
@@ -483,8 +501,8 @@ def test_networks_are_those_the_recipe_names(band, ballads):
 
 
 @pytest.mark.parametrize("name", ["musegan", "note_transformer", "lookback_rnn", "vae", SLOW_FLOW])
-def test_a_song_is_the_same_alone_or_among_others(band, tmp_path, name):
-    model = tiny(band, tmp_path / "run", name)
+def test_a_song_is_the_same_alone_or_among_others(trained, name):
+    model = Model.load(trained(name), "cpu")
     torch.manual_seed(11)
     before = torch.random.get_rng_state()
     many = model.cells(10, seed=4, bars=4)
@@ -494,25 +512,24 @@ def test_a_song_is_the_same_alone_or_among_others(band, tmp_path, name):
 
 
 @pytest.mark.parametrize("wrong", [{"count": 0}, {"bars": 0}, {"tempo_bpm": -5.0}, {"seed": -1}])
-def test_arguments_are_checked_in_python_too(band, tmp_path, wrong):
-    model = tiny(band, tmp_path / "run", "musegan")
+def test_arguments_are_checked_in_python_too(trained, wrong):
+    model = Model.load(trained("musegan"), "cpu")
     with pytest.raises(ConfigError):
         model.sample(**wrong)
 
 
-def test_a_model_and_a_collection_have_short_names(band, tmp_path):
-    model = tiny(band, tmp_path / "run", "musegan")
-    assert repr(model).startswith("music model run (musegan, ")
+def test_a_model_and_a_collection_have_short_names(band, trained):
+    model = Model.load(trained("musegan"), "cpu")
+    assert repr(model).startswith("music model musegan (musegan, ")
     assert len(repr(model)) < 60
     assert repr(band) == str(band.store.folder)
 
 
-def test_a_file_of_settings_and_a_runs_own_are_read(band, tmp_path):
+def test_a_file_of_settings_and_a_runs_own_are_read(band, trained):
     from core.yaml_files import read_yaml
 
     first = configure(DOMAIN, band, "vae", "tiny", ["train.batch_size=3", "train.steps=5"])
-    tiny(band, tmp_path / "run", "vae")
-    stored = read_yaml(tmp_path / "run" / "config.yaml")
+    stored = read_yaml(trained("vae") / "config.yaml")
     repeated = configure(DOMAIN, band, settings=stored, assignments=["train.steps=5"])
     assert repeated.model == first.model
     assert (repeated.train.batch_size, repeated.train.steps) == (2, 5)
@@ -520,9 +537,9 @@ def test_a_file_of_settings_and_a_runs_own_are_read(band, tmp_path):
     assert (few.train.batch_size, few.train.seed) == (7, 0)
 
 
-def test_a_density_samples_notes_with_their_velocities(band, tmp_path):
+def test_a_density_samples_notes_with_their_velocities(trained):
     """Cells and rolls hold the same notes, and the rolls their velocities."""
-    model = tiny(band, tmp_path / "run", "lookback_rnn")
+    model = Model.load(trained("lookback_rnn"), "cpu")
     notes, cells = model.notes(3, seed=2, bars=5), model.cells(3, seed=2, bars=5)
     rolls = model.sample(3, seed=2, bars=5)
     assert len({tuple(n.velocity.tolist()) for n in notes}) == 3
@@ -549,9 +566,9 @@ def test_batches_of_notes_are_phrases_of_about_as_many_notes(band):
     assert sizes[:8] != sizes[8:]
 
 
-def test_a_density_is_steered(band, tmp_path):
+def test_a_density_is_steered(trained):
     """By temperature and nucleus; the model itself stays as it was."""
-    model = tiny(band, tmp_path / "run", "lookback_rnn")
+    model = Model.load(trained("lookback_rnn"), "cpu")
     whole = {"temperature": 1.0, "top_p": 1.0}
     for settings in ({"temperature": 1e-6}, {"top_p": 1e-6}):
         different = model.notes(3, 1, 2, Steering.model_validate(whole))
@@ -565,8 +582,8 @@ def equal(one, other):
     return rows(one) == rows(other) and one.velocity.tolist() == other.velocity.tolist()
 
 
-def test_a_model_names_the_settings_that_it_has_not_and_one_that_has(band, tmp_path):
-    vae = tiny(band, tmp_path / "vae", "vae")
+def test_a_model_names_the_settings_that_it_has_not_and_one_that_has(trained):
+    vae = Model.load(trained("vae"), "cpu")
     for settings in ({"temperature": 0.9}, {"key": Key.parse("A minor")}, {"density": 2.0}):
         (name,) = settings
         with pytest.raises(ConfigError, match=f"vae has no {name} .* lookback_rnn"):
@@ -578,8 +595,8 @@ def test_a_model_names_the_settings_that_it_has_not_and_one_that_has(band, tmp_p
         vae.complete(draft)
 
 
-def test_a_transformer_over_notes_is_sampled_at_a_temperature(band, tmp_path):
-    model = tiny(band, tmp_path / "run", "note_transformer")
+def test_a_transformer_over_notes_is_sampled_at_a_temperature(trained):
+    model = Model.load(trained("note_transformer"), "cpu")
     cold = model.notes(3, 1, 2, Steering(temperature=1e-6))
     assert len({str(rows(one)) for one in cold}) == 1
     assert len({str(rows(one)) for one in model.notes(3, 1, 2)}) == 3
@@ -587,8 +604,8 @@ def test_a_transformer_over_notes_is_sampled_at_a_temperature(band, tmp_path):
         model.notes(3, 1, 2, Steering(top_p=0.5))
 
 
-def test_a_draft_is_completed_and_what_it_keeps_stays(band, tmp_path):
-    model = tiny(band, tmp_path / "run", "lookback_rnn")
+def test_a_draft_is_completed_and_what_it_keeps_stays(trained, tmp_path):
+    model = Model.load(trained("lookback_rnn"), "cpu")
     for seed in (0, 1):
         (tmp_path / f"{seed}.mid").write_bytes(tune(seed, BARS))
     one, other = (
@@ -617,12 +634,12 @@ def spec_of(model):
     return model.spec.tracks, model.spec.grid
 
 
-def test_a_density_learns_to_listen_and_composes_from_nothing_as_before(band, tmp_path):
-    model = tiny(band, tmp_path / "run", "lookback_rnn")
+def test_a_density_learns_to_listen_and_composes_from_nothing_as_before(band, trained, tmp_path):
+    start = trained("lookback_rnn")
+    model = Model.load(start, "cpu")
     listens = ["train.steps=3", "train.batch_size=2", "model.lookback.listens=true"]
     with pytest.raises(ConfigError, match="add --from lookback_rnn"):
         train(band, tmp_path / "deaf", "lookback_rnn", "tiny", "cpu", listens)
-    start = tmp_path / "run"
     listening = train(
         band, tmp_path / "listening", "lookback_rnn", "tiny", "cpu", listens, start=start
     )

@@ -14,6 +14,9 @@ CLIPS, COLUMNS = 24, 4
 FRAMES = 4
 """Frames of each clip, evenly spaced."""
 
+ACROSS, DOWN, HEAD, CAPTION = 3.5, 1.45, 1.1, 0.55
+"""Inches from a clip to the next one and to that below it, over the first, and for a caption."""
+
 LINE, LINES = 46, 3
 """Letters of a line and lines of a caption."""
 
@@ -21,13 +24,16 @@ LINE, LINES = 46, 3
 def draw_collection(data: Collection, path: Path) -> None:
     """Draw evenly spaced clips of the collection as one PNG."""
     clips = _choose(data.store.whole["source"])
-    rows = -(-len(clips) // COLUMNS)
-    figure = Figure(figsize=(14, 1 + 1.45 * rows), dpi=110, layout="constrained")
-    figure.suptitle(_title(data), fontsize=13)
-    for number, axes in enumerate(figure.subplots(rows, COLUMNS, squeeze=False).flat):
-        axes.set_axis_off()
-        if number < len(clips):
-            _draw_clip(axes, data, clips[number : number + 1])
+    width, height = COLUMNS * ACROSS, HEAD + DOWN * -(-len(clips) // COLUMNS)
+    figure = Figure(figsize=(width, height), dpi=110)
+    figure.suptitle(_title(data), fontsize=13, y=1 - 0.15 / height)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    for number in range(len(clips)):
+        row, column = divmod(number, COLUMNS)
+        top_left = column * ACROSS + 0.1, height - HEAD - row * DOWN
+        _draw_clip(axes, data, clips[number : number + 1], top_left)
+    axes.set(xlim=(0, width), ylim=(0, height))
     figure.savefig(path)
 
 
@@ -44,10 +50,18 @@ def _title(data: Collection) -> str:
     return f"{len(data.videos):,} videos: {train:,} clips to train on, {test:,} held out\n{size}"
 
 
-def _draw_clip(axes: Axes, data: Collection, clip: Int[np.ndarray, "1"]) -> None:
-    axes.imshow(_strip(data.frames_of(clip)[0]), interpolation="nearest")
+def _draw_clip(
+    axes: Axes, data: Collection, clip: Int[np.ndarray, "1"], top_left: tuple[float, float]
+) -> None:
+    left, top = top_left
+    strip = _strip(data.frames_of(clip)[0])
+    wide, high = ACROSS - 0.2, DOWN - CAPTION
+    width = min(wide, high * strip.shape[1] / strip.shape[0])
+    edges = (left, left + width, top - width * strip.shape[0] / strip.shape[1], top)
+    axes.imshow(strip, extent=edges, aspect="auto", interpolation="nearest")
     lines = textwrap.wrap(data.captions_of(clip)[0], LINE, max_lines=LINES, placeholder=" …")
-    axes.set_title("\n".join(lines), fontsize=8, parse_math=False)
+    caption = {"fontsize": 8, "ha": "center", "parse_math": False}
+    axes.text(left + width / 2, top + 0.04, "\n".join(lines), **caption)
 
 
 def _strip(

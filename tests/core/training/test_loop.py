@@ -40,7 +40,7 @@ def run_ring(folder, name, config, observe=nothing, batches=lambda n: ring.batch
 
 @pytest.mark.parametrize("name", [*on_the_ring(), *adapting()])
 def test_a_resumed_run_is_bit_equal_to_an_unbroken_one(tmp_path, name):
-    batches = ring.batches(recipe(name))
+    batches = ring.batches(recipe(name), size=16)
     unbroken, _ = run_ring(tmp_path / "whole", name, tiny(5), batches=batches)
     run_ring(tmp_path / "parts", name, tiny(2), batches=batches)
     resumed, budget = run_ring(tmp_path / "parts", name, tiny(5), batches=batches)

@@ -385,15 +385,16 @@ def test_augmentation_moves_half_around_with_its_gradient():
 
 @pytest.mark.parametrize("name", ["gan", "wgan", "bigan", "cgan", "cyclegan"])
 def test_a_helped_run_resumes_to_the_bit(name, tmp_path):
-    """The pool of 300 is not full at first, and is when the run resumes."""
+    """The pool of 20 is not full at first, and is when the run resumes."""
     from core.training.loop import TrainConfig, train
     from core.training.run import Run
 
     config = TrainConfig(steps=4, save_every_steps=2, ema_decay=0.9)
+    all_of_them = ALL.replace(pool=20)
 
     def run(folder, steps):
-        helped = state(name, ALL)
-        draw = ring.batches(helped.recipe)
+        helped = state(name, all_of_them)
+        draw = ring.batches(helped.recipe, size=16)
         with Run.open(folder, {}) as opened:
             train(opened, helped, draw, config.replace(steps=steps), lambda ema, step: {})
         return helped
@@ -406,7 +407,7 @@ def test_a_helped_run_resumes_to_the_bit(name, tmp_path):
         for key, value in whole.state()[group].items():
             assert torch.equal(value, resumed[key]), (group, key)
     for critic, pool in whole.pools.items():
-        assert len(pool.kept[0]) == 300
+        assert len(pool.kept[0]) == 20
         for one, other in zip(pool.kept, parts.pools[critic].kept, strict=True):
             assert torch.equal(one, other)
     assert not any("kept" in key for group in ("networks", "ema") for key in whole.state()[group])

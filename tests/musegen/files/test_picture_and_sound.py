@@ -62,30 +62,16 @@ def two_notes() -> Roll:
     return Roll.of_cells(cells, TRACK_LISTS["lakh"], grid, np.array([120.0]))
 
 
-def box(axes: Axes) -> tuple[float, float, float]:
-    """The left, right and middle height of a lane's only note."""
-    (notes,) = (one for one in axes.collections if isinstance(one, PolyCollection))
-    (path,) = notes.get_paths()
-    (left, bottom), (right, top) = path.get_extents().get_points()
-    return float(left), float(right), float((bottom + top) / 2)
-
-
-def labels(axes: Axes) -> dict[str, float]:
-    return {
-        text.get_text(): float(at)
-        for text, at in zip(axes.get_yticklabels(), axes.get_yticks(), strict=True)
-    }
-
-
 def test_a_note_is_drawn_at_its_beat_and_pitch(drawn: list[Figure]):
     draw_roll(two_notes(), "song.png")
-    drums, piano = drawn[0].subfigs[0].axes
-    assert labels(drums) == {"snare": 0}
-    assert box(drums)[0::2] == pytest.approx((9 / 4, 0))
-    left, right, pitch = box(piano)
-    assert (left, pitch) == pytest.approx((5 / 4, 60))
-    assert right == pytest.approx(8 / 4, abs=0.05)
-    assert labels(piano)["C4"] == 60
+    (axes,) = drawn[0].axes
+    rows = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    notes = [one for one in axes.collections if isinstance(one, PolyCollection)]
+    for lane, start, end, row in zip(notes, (9, 5), (10, 8), ("snare", "C4"), strict=True):
+        (path,) = lane.get_paths()
+        (left, bottom), (right, top) = path.get_extents().get_points()
+        assert (left, (bottom + top) / 2) == pytest.approx((start / 4, rows[row]))
+        assert right == pytest.approx(end / 4, abs=0.05)
 
 
 def test_phrases_are_drawn_at_their_steps_and_pitches(drawn: list[Figure]):
