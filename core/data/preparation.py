@@ -21,6 +21,7 @@ from core.data.store import (
     FORMAT,
     Columns,
     finished,
+    full_disk,
     require_format,
     shard_folder,
     write_rejects,
@@ -28,7 +29,7 @@ from core.data.store import (
 )
 from core.data.workers import CHUNK_SIZE, Failure, map_in_processes
 from core.errors import UserError
-from core.files import LOCK, locked, write_text
+from core.files import LOCK, NO_ROOM, locked, write_text
 
 SOURCES_PER_SHARD = 256
 
@@ -150,7 +151,8 @@ def pieces_by_split(is_test: np.ndarray) -> dict[str, int]:
 def open_preparation(folder: Path, settings: dict[str, Any]) -> Iterator[Path]:
     """Lock a folder that is empty or has finished shards of the same preparation.
 
-    `settings` determine the preparation; their `sources` are a digest of the source files.
+    `settings` determine the preparation; their `sources` are a digest of the source files. A full
+    disk is `Resumable`.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -161,6 +163,10 @@ def open_preparation(folder: Path, settings: dict[str, Any]) -> Iterator[Path]:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{folder} is no folder") from error
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise full_disk(folder, error) from error
 
 
 def _require_same(folder: Path, settings: dict[str, Any]) -> None:

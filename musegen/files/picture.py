@@ -14,6 +14,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from core.files import write_figure
 from musegen.roll import Roll
 
 COLOURS = ("#4c566a", "#d08770", "#6f9d4f", "#8f5f8a", "#3f6fa3", "#c79a2b", "#3d9aa8", "#bf616a")
@@ -129,7 +130,7 @@ def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> N
     for axes in panels:  # the unused ones
         axes.set_axis_off()
     _add_legend(figure, rolls[0])
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 def _draw_track(axes: Axes, roll: Roll, number: int) -> None:

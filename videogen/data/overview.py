@@ -8,6 +8,7 @@ from jaxtyping import Int, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from core.files import write_figure
 from videogen.data.collection import Collection
 
 CLIPS, COLUMNS = 24, 4
@@ -28,7 +29,7 @@ def draw_collection(data: Collection, path: Path) -> None:
         axes.set_axis_off()
         if number < len(clips):
             _draw_clip(axes, data, clips[number : number + 1])
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 def _choose(source: Int[np.ndarray, " clip"]) -> Int[np.ndarray, " chosen"]:
