@@ -1,6 +1,7 @@
 """Atomic writes, digests, disk space, and locks of folders."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -12,12 +13,19 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LOG = logging.getLogger("pianoreel")
 
 LOCK = ".lock"
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None)
+"""Error numbers of a full disk; numpy has none."""
 
 
 def digest(path: Path) -> str:
@@ -35,16 +43,29 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """Yield a hidden path beside `path`, which takes its place once it is written whole."""
+    hidden = path.with_name(f".{path.name}.aside")
+    try:
+        yield hidden
+        hidden.rename(path)
+    finally:
+        hidden.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file atomically: to a hidden name, synced, then renamed."""
-    aside = path.with_name(f".{path.name}.aside")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        sync(aside)
-        aside.rename(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with aside(path) as hidden:
+        hidden.write_text(text, encoding="utf-8")
+        sync(hidden)
     sync(path.parent)
+
+
+def write_figure(figure: "Figure", path: Path | str) -> None:
+    """Write a figure as .png, whole or not at all."""
+    with aside(Path(path)) as hidden:
+        figure.savefig(hidden, format="png")
 
 
 def require_space(folder: Path, size_bytes: int) -> None:

@@ -28,6 +28,7 @@ from core.app.sampling import Rows, draw_chunks, in_chunks
 from core.config import Strict
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
+from core.files import aside
 from core.recipes import Recipe
 from core.theory.contracts import require
 from core.theory.distributions import Distribution
@@ -306,7 +307,8 @@ class Video(Domain):
         """Draw the filmstrips of clips."""
         from videogen.rendering.filmstrip import draw_grid
 
-        draw_grid(items, titles, path)
+        with aside(path) as hidden:
+            draw_grid(items, titles, hidden)
 
     def measures(
         self, data: CaptionedClips, config: VideoRun, other: CaptionedClips | None = None

@@ -116,7 +116,7 @@ def compare(
     _show(domain, models, data, other, seed, to / "models.png")
     tables = [costs(models, to / "runs"), *evaluation.tables(evaluation.report)]
     print_tables(tables, WIDTH)
-    (to / "evaluation.json").write_text(evaluation.report.json(), encoding="utf-8")
+    write_text(to / "evaluation.json", evaluation.report.json())
     print(write(tables, ["models.png"], " ".join(["pianoreel", *sys.argv[1:]]), to))
 
 

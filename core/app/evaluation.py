@@ -1,5 +1,6 @@
 """An evaluation: a report with the tables and the picture that a domain shows of it."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from core.app.report import Report
+from core.files import write_text
+
+LOG = logging.getLogger("pianoreel")
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,12 @@ class Evaluation:
         print_tables(self.tables(self.report), self.width)
 
     def write(self, folder: Path) -> None:
-        """Write evaluation.json and evaluation.png."""
+        """Write evaluation.json and evaluation.png; says so where these replace others."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "evaluation.json").write_text(self.report.json(), encoding="utf-8")
+        path, text = folder / "evaluation.json", self.report.json()
+        if path.exists() and path.read_text(encoding="utf-8") != text:
+            LOG.warning("%s was that of another evaluation and is replaced", path)
+        write_text(path, text)
         self.draw(self.report, folder / "evaluation.png")
 
 

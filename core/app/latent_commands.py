@@ -4,6 +4,7 @@ A point is a user's file, encoded, or a text (a sentence, a seed's number) for w
 sampled. Each function yields the paths that it writes.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -157,9 +158,10 @@ def _show(
     model: Model, items: Any, titles: Sequence[str], to: Output, name: str
 ) -> Iterator[Path]:
     if to.has_pictures:
-        path = to.folder / f"{name}.png"
-        model.domain.show(model, items, titles, path)
-        yield path
+        with tempfile.TemporaryDirectory() as aside:
+            drawn = Path(aside) / f"{name}.png"
+            model.domain.show(model, items, titles, drawn)
+            yield to.write(to.folder / drawn.name, drawn.read_bytes())
 
 
 def _write(

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from core.config import nearest
-from core.errors import ConfigError, UserError
+from core.errors import ConfigError, Resumable, UserError
+from core.files import aside
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,20 @@ class Output:
         return True
 
     def write(self, path: Path, content: bytes) -> Path:
-        """Write a file; one that is there stays unless it is the same, or can be overwritten."""
+        """Write a file, whole or not at all; `Resumable` where the disk is full.
+
+        One that is there stays unless it is the same, or can be overwritten.
+        """
         if path.exists() and not self.overwrite and path.read_bytes() != content:
             raise self.taken(path)
-        path.write_bytes(content)
+        try:
+            with aside(path) as hidden:
+                hidden.write_bytes(content)
+        except OSError as error:
+            raise Resumable(
+                f"cannot write {path}: {error.strerror}; what was written before is whole, and "
+                "the same command goes on"
+            ) from error
         return path
 
     def taken(self, path: Path) -> UserError:

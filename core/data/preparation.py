@@ -23,6 +23,7 @@ from core.data.store import (
     FORMAT,
     Columns,
     finished,
+    full_disk,
     read_metadata,
     remove_unfinished,
     require_format,
@@ -32,7 +33,7 @@ from core.data.store import (
 )
 from core.data.workers import CHUNK_SIZE, Failure, map_in_processes
 from core.errors import ConfigError, UserError
-from core.files import locked, write_once, write_text
+from core.files import NO_ROOM, locked, write_once, write_text
 
 SOURCES_PER_SHARD = 256
 
@@ -207,7 +208,7 @@ def open_preparation(
     """Lock a folder that is empty or has finished shards of the same preparation.
 
     `settings` determine the preparation; their `sources` are a digest of the source files. Parts
-    lock it together.
+    lock it together. A full disk is `Resumable`.
     """
     write = write_once if part else write_text
     try:
@@ -221,6 +222,10 @@ def open_preparation(
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{folder} is no folder") from error
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise full_disk(folder, error) from error
 
 
 def _require_same(

@@ -58,10 +58,7 @@ def write_shard(folder: Path, number: int, columns: Columns, metadata: Any = Non
         aside.rename(final)
         sync(folder)
     except OSError as error:
-        raise Resumable(
-            f"cannot write to {folder} ({error.strerror}); finished parts are kept and the same "
-            "command resumes"
-        ) from error
+        raise full_disk(folder, error) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -70,6 +67,14 @@ def remove_unfinished(folder: Path) -> None:
     """Remove what processes that were killed have left of their shards; none may be at work."""
     for aside in folder.glob(".shard-*"):
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def full_disk(folder: Path, error: OSError) -> Resumable:
+    """Return the error of a folder in which there is no room left."""
+    return Resumable(
+        f"cannot write to {folder} ({error.strerror or error}); finished parts are kept and the "
+        "same command resumes"
+    )
 
 
 def _write(folder: Path, columns: Columns, metadata: Any) -> None:

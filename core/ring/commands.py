@@ -76,6 +76,15 @@ class RingCommands(DomainCommands):
 
         return self.domain().open(Path(other)) if Path(other).is_dir() else DrawnRing(other)
 
+    def output(
+        self,
+        to: Path,
+        overwrite: Annotated[
+            bool, typer.Option("--overwrite", help="Write over other points of the same names.")
+        ] = False,
+    ) -> Output:
+        return Output(to, overwrite=overwrite)
+
     def sample(
         self,
         to: Output,

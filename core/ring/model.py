@@ -31,6 +31,7 @@ from core.app.sampling import Rows, in_chunks
 from core.config import Strict
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
+from core.files import write_figure
 from core.papers import GOODFELLOW_2014
 from core.recipes import Recipe
 from core.ring import domain as ring
@@ -211,9 +212,8 @@ class Ring(Domain):
         sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
         """Write points as lines x,y of a .csv, and draw them."""
-        path = to.folder / f"{name}.csv"
-        path.write_text("".join(f"{x:.6f},{y:.6f}\n" for x, y in items.tolist()))
-        yield path
+        lines = "".join(f"{x:.6f},{y:.6f}\n" for x, y in items.tolist())
+        yield to.write(path := to.folder / f"{name}.csv", lines.encode())
         self.show(model, items, titles, path.with_suffix(".png"))
         yield path.with_suffix(".png")
 
@@ -225,7 +225,7 @@ class Ring(Domain):
         axes.scatter(*items.T.numpy(), s=6, color="#3f6fa3")
         axes.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
         axes.set_axis_off()
-        figure.savefig(path)
+        write_figure(figure, path)
 
     def measures(
         self, data: Data, config: RingRun, other: Data | None = None
@@ -284,7 +284,7 @@ def _draw_report(report: Report, path: Path) -> None:
     axes.barh([row.name for row in report.rows], [100 * row.good for row in report.rows])
     axes.set(xlabel="% of points near a mode", xlim=(0, 100))
     axes.invert_yaxis()
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 DOMAIN = Ring()

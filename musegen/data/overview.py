@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from core.files import write_figure
 from musegen.data.collection import Collection
 
 COLOURS = ("#4c566a", "#d08770", "#a3be8c", "#b48ead", "#5e81ac", "#ebcb8b", "#88c0d0", "#bf616a")
@@ -75,7 +76,7 @@ def draw_collection(data: Collection, path: Path) -> None:
     density.set(title="density", xlabel="notes a bar, all tracks", ylabel="bars")
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 def _title(data: Collection) -> str:

@@ -16,6 +16,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from core.files import write_figure
 from musegen.roll import Roll
 
 COLOURS = ("#4c566a", "#d08770", "#6f9d4f", "#8f5f8a", "#3f6fa3", "#c79a2b", "#3d9aa8", "#bf616a")
@@ -61,7 +62,7 @@ def draw_roll(roll: Roll, path: Path | str | BytesIO) -> None:
             _draw_lane(axes, roll, lane, first, floor)
             floor -= GAP
         _number_bars(axes, roll, first, floor)
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 def _title(roll: Roll) -> str:
@@ -184,7 +185,7 @@ def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> N
     for roll, corner in zip(rolls, corners, strict=True):
         _draw_frame(axes, roll, corner)
     _add_legend(figure, first)
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 def _draw_frame(axes: Axes, roll: Roll, corner: tuple[float, float]) -> None:

@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 
 from core.app.report import COLOURS, Report, format_number
+from core.files import write_figure
 from musegen.measures.evaluation import Row
 from musegen.measures.excerpts import PARTS
 from musegen.measures.form import LAGS
@@ -209,7 +210,7 @@ def draw_report(report: Report, path: Path | str) -> None:
         ncols=len(names),
         frameon=False,
     )
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 def _lengths(report: Report) -> str:

@@ -5,12 +5,22 @@ import os
 import socket
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 from core import files
 from core.errors import UserError
-from core.files import cache_folder, digest, locked, require_space, sync, write_text
+from core.files import (
+    cache_folder,
+    digest,
+    locked,
+    require_space,
+    sync,
+    write_figure,
+    write_text,
+)
 
 USAGE = namedtuple("USAGE", "total used free")
 
@@ -42,6 +52,23 @@ def test_a_text_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, mon
         write_text(path, "second")
     assert path.read_text() == "first"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_picture_that_cannot_be_drawn_to_its_end_leaves_the_one_before(tmp_path: Path):
+    path = tmp_path / "a.png"
+    write_figure(Figure(), path)
+    before = path.read_bytes()
+    assert before.startswith(b"\x89PNG")
+
+    class Torn(Figure):
+        def savefig(self, fname: Any, **options: Any) -> None:
+            fname.write_bytes(before[:20])
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_figure(Torn(), path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_a_text_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(

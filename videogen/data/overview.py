@@ -8,6 +8,7 @@ from jaxtyping import Int, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from core.files import write_figure
 from videogen.data.collection import Collection
 
 CLIPS, COLUMNS = 24, 4
@@ -34,7 +35,7 @@ def draw_collection(data: Collection, path: Path) -> None:
         top_left = column * ACROSS + 0.1, height - HEAD - row * DOWN
         _draw_clip(axes, data, clips[number : number + 1], top_left)
     axes.set(xlim=(0, width), ylim=(0, height))
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 def _choose(source: Int[np.ndarray, " clip"]) -> Int[np.ndarray, " chosen"]:

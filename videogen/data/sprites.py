@@ -19,6 +19,7 @@ from jaxtyping import Float
 from matplotlib.image import imread
 
 from core.errors import UserError
+from core.files import write_text
 from videogen.files.clip import Frames, write_gif
 
 CELL = 64
@@ -135,14 +136,17 @@ def write_sprites(
     tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
     """Write clips as GIF and their captions as clips.jsonl; return their number."""
-    found, folder = sheets(Path(parts)), Path(to)
-    sampled = characters(found, count, seed)
+    folder = Path(to)
     folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise UserError(f"{folder} holds other files: choose an empty or a new folder")
+    found = sheets(Path(parts))
+    sampled = characters(found, count, seed)
     rows = []
     for number, character in enumerate(sampled):
         name = f"{number:05d}.gif"
         write_gif(compose(character, found), folder / name, FRAMES_PER_SECOND)
         rows.append(json.dumps({"path": name, "caption": character.caption}))
         tick(number + 1, len(sampled))
-    (folder / "clips.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    write_text(folder / "clips.jsonl", "\n".join(rows) + "\n")
     return len(sampled)

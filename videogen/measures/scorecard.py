@@ -14,6 +14,7 @@ from rich import box
 from rich.table import Table
 
 from core.app.report import COLOURS, format_number
+from core.files import write_figure
 from videogen.files.clip import Frames
 from videogen.measures.evaluation import Evaluation, Row
 from videogen.shapes.judge import ATTRIBUTES
@@ -160,7 +161,7 @@ def draw_report(report: Evaluation, path: Path | str) -> None:
     for number, (caption, pair) in enumerate(zip(report.captions, rows, strict=True)):
         _draw_filmstrip(pair[0], f"real: {caption}", report.real_frames[number])
         _draw_filmstrip(pair[1], "generated", report.generated_frames[number])
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 def _shares(row: Row) -> dict[str, float]:

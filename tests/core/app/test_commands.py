@@ -204,6 +204,14 @@ def drawn(report: Report, path: Path) -> None:
     path.write_text(f"a picture of {len(report.rows)}")
 
 
+def test_a_report_that_takes_the_place_of_another_says_so(tmp_path, caplog):
+    for distance in (0.5, 0.5, 0.25):
+        assert caplog.text == ""
+        report = Report((SimpleNamespace(name="vae", kind="generated", distance=distance),))
+        Evaluation(report, lambda report: [], drawn, width=40).write(tmp_path)
+    assert f"{tmp_path}/evaluation.json was that of another evaluation" in caplog.text
+
+
 def test_a_report_is_printed_and_written(tmp_path, capsys):
     row = SimpleNamespace(name="vae", kind="generated", distance=float("nan"), share=0.25)
     report = Report((row,))

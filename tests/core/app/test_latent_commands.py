@@ -64,6 +64,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
     def show(self: Any, model: Any, items: Tensor, titles: Any, path: Path) -> None:
         noted.drawn[path.name] = (list(titles), items.tolist())
+        path.touch()
 
     kind = type(domain)
     monkeypatch.setattr(kind, "read", read)

@@ -25,7 +25,7 @@ from core.data.preparation import (
 )
 from core.data.store import read_columns, read_metadata, shard_folder
 from core.data.workers import Failure
-from core.errors import ConfigError, UserError
+from core.errors import ConfigError, Resumable, UserError
 from core.files import write_once
 
 
@@ -274,6 +274,23 @@ def test_a_preparation_is_resumed_by_the_same_settings_alone(tmp_path: Path):
     ):
         with pytest.raises(UserError, match=said):
             opened(to, **settings)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OSError(28, "No space left on device"), Resumable),
+        (OSError("1000 requested and 16 written"), Resumable),  # as numpy says it
+        (OSError(5, "Input/output error"), OSError),
+    ],
+)
+def test_a_disk_that_is_full_at_any_moment_is_said_and_resumed(
+    tmp_path: Path, error: OSError, raised: type[Exception]
+):
+    """Shards have their own test; this is of the index, the reports and the picture."""
+    with pytest.raises(raised, match=error.strerror or str(error)), open_preparation(tmp_path, {}):
+        raise error
+    opened(tmp_path)
 
 
 def test_a_folder_of_other_files_is_left_alone_and_one_of_reports_is_not(tmp_path: Path):

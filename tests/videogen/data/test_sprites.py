@@ -10,7 +10,16 @@ from command import run
 from matplotlib.image import imsave
 
 from core.errors import UserError
-from videogen.data.sprites import CELL, FRAMES, LAYERS, Character, characters, compose, sheets
+from videogen.data.sprites import (
+    CELL,
+    FRAMES,
+    LAYERS,
+    Character,
+    characters,
+    compose,
+    sheets,
+    write_sprites,
+)
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +100,10 @@ def test_what_is_no_sheet_is_named(parts: Path, tmp_path: Path):
         compose(character("walks", "to the left"), sheets(parts))
     with pytest.raises(UserError, match="has no sheets"):
         sheets(parts / "hair")
+
+
+def test_sprites_are_not_written_among_other_files(tmp_path: Path):
+    (tmp_path / "00000.gif").write_bytes(b"mine")
+    with pytest.raises(UserError, match=f"{tmp_path} holds other files: choose an empty"):
+        write_sprites(tmp_path, tmp_path)
+    assert (tmp_path / "00000.gif").read_bytes() == b"mine"

@@ -1,0 +1,34 @@
+"""What commands write: whole or not at all, and never over another item without a word."""
+
+import resource
+from pathlib import Path
+
+import pytest
+from faults import in_a_child
+
+from core.app.output import Output
+from core.errors import UserError
+
+
+def test_an_item_is_not_written_over_another(tmp_path: Path):
+    path = Output(tmp_path).write(tmp_path / "a.txt", b"first")
+    assert Output(tmp_path).write(path, b"first") == path  # the same command again
+    with pytest.raises(UserError, match=f"{path} is there and holds another item: give another"):
+        Output(tmp_path).write(path, b"second")
+    assert path.read_bytes() == b"first"
+    Output(tmp_path, overwrite=True).write(path, b"second")
+    assert path.read_bytes() == b"second"
+
+
+def test_a_full_disk_leaves_no_half_of_a_file(tmp_path: Path):
+    """The kernel refuses the byte after the hundredth: the one before stays, nothing beside it."""
+    output = Output(tmp_path, overwrite=True)
+    output.write(tmp_path / "a.txt", b"first")
+
+    def write() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        output.write(tmp_path / "a.txt", bytes(101))
+
+    assert in_a_child(write) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_bytes() == b"first"
