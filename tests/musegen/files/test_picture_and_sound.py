@@ -49,7 +49,8 @@ def test_a_note_above_the_soundfont_sounds_and_returns(tmp_path: Path):
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are saved, instead of files."""
     figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: figures.append(figure))
+    save = "musegen.files.picture.write_figure"
+    monkeypatch.setattr(save, lambda figure, path: figures.append(figure))
     return figures
 
 
