@@ -109,7 +109,7 @@ def _draw_lane(axes: Axes, roll: Roll, lane: _Lane, first: int, floor: float) ->
     start = notes.start / roll.grid.steps_per_beat
     length = notes.length / roll.grid.steps_per_beat
     y = floor + row - lane.lowest
-    boxes = _boxes(start, np.maximum(length - 0.03, 0.06), y - 0.42, 0.84)
+    boxes = _boxes(start, np.maximum(length - 0.03, 0.06), y, 0.84)
     colour = COLOURS[lane.number % len(COLOURS)]
     axes.add_collection(PolyCollection(boxes, facecolor=colour, edgecolor="white", linewidth=0.3))
     _draw_lines(axes, roll, lane, shown, floor)
