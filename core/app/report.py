@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Kind = Literal["generated", "real", "baseline"]
@@ -24,7 +24,7 @@ class Report:
 
     def json(self) -> str:
         """Return all rows as JSON; NaN becomes null."""
-        rows = [null_for_nan(row.__dict__) for row in self.rows]
+        rows = [null_for_nan(asdict(row)) for row in self.rows]
         return json.dumps({"rows": rows}, indent=1, allow_nan=False)
 
 

@@ -2,8 +2,8 @@
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Annotated
 
 import pytest
@@ -200,6 +200,19 @@ def test_a_command_takes_the_seeds_that_a_setting_takes():
     assert LARGEST_SEED == MAX_SEED
 
 
+@dataclass(frozen=True)
+class Halves:
+    first: float
+
+
+@dataclass(frozen=True)
+class Row:
+    distance: float
+    halves: Halves = Halves(0.25)
+    name: str = "vae"
+    kind: str = "generated"
+
+
 def drawn(report: Report, path: Path) -> None:
     path.write_text(f"a picture of {len(report.rows)}")
 
@@ -207,18 +220,18 @@ def drawn(report: Report, path: Path) -> None:
 def test_a_report_that_takes_the_place_of_another_says_so(tmp_path, caplog):
     for distance in (0.5, 0.5, 0.25):
         assert caplog.text == ""
-        report = Report((SimpleNamespace(name="vae", kind="generated", distance=distance),))
+        report = Report((Row(distance),))
         Evaluation(report, lambda report: [], drawn, width=40).write(tmp_path)
     assert f"{tmp_path}/evaluation.json was that of another evaluation" in caplog.text
 
 
 def test_a_report_is_printed_and_written(tmp_path, capsys):
-    row = SimpleNamespace(name="vae", kind="generated", distance=float("nan"), share=0.25)
-    report = Report((row,))
+    report = Report((Row(float("nan")),))
     table = Table("model", "share")
     table.add_row("vae", "0.25")
     evaluation = Evaluation(report, lambda report: [table], drawn, width=40)
-    numbers = {"rows": [{"name": "vae", "kind": "generated", "distance": None, "share": 0.25}]}
+    row = {"distance": None, "halves": {"first": 0.25}, "name": "vae", "kind": "generated"}
+    numbers = {"rows": [row]}
 
     evaluation.print()
     evaluation.write(tmp_path / "deep" / "to")
