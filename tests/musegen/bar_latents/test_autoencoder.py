@@ -93,7 +93,7 @@ def test_the_outline_is_of_the_notes_that_are_decoded_and_silent_where_z_is():
     assert torch.equal(uses, sounding.amax(4).transpose(1, 2))
 
 
-@pytest.mark.parametrize("steps_per_beat", [1, 3])
+@pytest.mark.parametrize("steps_per_beat", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_it_learns_to_return_what_it_is_given(steps_per_beat):
     """Notes, holds and velocities of a few bars come back exactly, which no untrained one does."""
     grid = Grid(steps_per_beat=steps_per_beat, pitches=12)

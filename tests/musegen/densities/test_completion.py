@@ -191,7 +191,10 @@ def test_one_particle_has_in_open_slots_the_chances_given_what_is_before(
     assert distance(frequencies(model, track, velocities, 1), expected) < 0.03
 
 
-@pytest.mark.parametrize("velocities", [(0, 2), (3, 0), (1, 2)])
+@pytest.mark.parametrize(
+    "velocities",
+    [(1, 2), *(pytest.param(two, marks=pytest.mark.slow) for two in [(0, 2), (3, 0)])],
+)
 def test_many_particles_have_the_chances_given_all_that_is_kept(
     counted: tuple, velocities: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ):
