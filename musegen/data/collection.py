@@ -34,18 +34,20 @@ GROUPED = 8
 def cut_at_bars(notes: Notes, bars: int, grid: Grid) -> dict[str, np.ndarray]:
     """Cut notes at bar lines; return the columns of the pieces and the number in each bar."""
     per_bar = grid.steps_per_bar
-    end = notes.start + notes.length
-    first, further = notes.start // per_bar, (end - 1) // per_bar - notes.start // per_bar
-    held = np.repeat(np.arange(len(notes)), further)
+    number, end = np.arange(len(notes)), notes.start + notes.length
+    first = notes.start // per_bar
+    further = (end - 1) // per_bar - first
+    held = np.repeat(number, further)
     nth = np.arange(len(held)) - np.repeat(np.cumsum(further) - further, further)
-    bar = np.concatenate([first, first[held] + 1 + nth])
-    pieces = Notes.concat([notes, replace(notes[held], start=bar[len(notes) :] * per_bar)])
-    end = np.minimum(np.concatenate([end, end[held]]), (bar + 1) * per_bar)
+    note, bar = np.concatenate([number, held]), np.concatenate([first, first[held] + 1 + nth])
+    start = np.maximum(notes.start[note], bar * per_bar)
+    length = np.minimum(end[note], (bar + 1) * per_bar) - start
+    pieces = replace(notes[note], start=start, length=length)
     columns = {
         "track": pieces.track,
-        "step": pieces.start - bar * per_bar,
+        "step": start - bar * per_bar,
         "pitch": pieces.pitch,
-        "length": end - pieces.start,
+        "length": length,
         "velocity": pieces.velocity,
         "held": np.arange(len(bar)) >= len(notes),
     }

@@ -23,13 +23,11 @@ def keys_of(events: Events) -> tuple[Numbers, Numbers]:
     start is the first to end; notes without an end are left out. In the order of the events that
     start them.
     """
-    numbers = np.flatnonzero(is_key(events))
-    status, data = events.status[numbers], events.data[numbers]
-    pitch, velocity = np.minimum(events.raw[data], 0x7F), events.raw[data + 1]
-    key = (events.track[numbers] << 4 | status & 0xF) << 7 | pitch
-    is_down = (status >= NOTE_ON) & (velocity > 0)
-    sorted_by = key.astype(np.int64) << NUMBER_BITS | numbers
-    down, up = (np.sort(sorted_by[np.flatnonzero(kind)]) for kind in (is_down, ~is_down))
+    key = (events.track << 4 | events.status & 0xF) << 7 | np.minimum(events.first, 0x7F)
+    is_down = is_key(events) & (events.status >= NOTE_ON) & (events.second > 0)
+    is_up = is_key(events) & ~is_down
+    sorted_by = key.astype(np.int64) << NUMBER_BITS | np.arange(len(events))
+    down, up = (np.sort(sorted_by[np.flatnonzero(kind)]) for kind in (is_down, is_up))
     if len(down) != len(up) or _keys(down ^ up).any() or (down > up).any():
         down, up = _paired(down, up)
     key = _keys(down) << NUMBER_BITS

@@ -149,7 +149,7 @@ class _Parsed:
         self.part, self.parts = parts_of(events, down)
         self.start, self.duration = events.tick[down], events.tick[up] - events.tick[down]
         self.pitch, self.velocity = (
-            np.minimum(events.byte(number, down), 0x7F).astype(np.int64) for number in (0, 1)
+            np.minimum(byte[down], 0x7F).astype(np.int64) for byte in (events.first, events.second)
         )
         self.tempo_at, microseconds = tempi(events)
         self.seconds_per_beat = microseconds / 1e6

@@ -99,6 +99,16 @@ class Events:
         """Return the status without the channel of channel messages."""
         return np.where(self.status < SYSEX, self.status & 0xF0, self.status)
 
+    @cached_property
+    def first(self) -> np.ndarray:
+        """Return the first data byte of each event."""
+        return self.raw[self.data]
+
+    @cached_property
+    def second(self) -> np.ndarray:
+        """Return the second data byte of each event."""
+        return self.raw[self.data + 1]
+
     def byte(self, number: int, index: np.ndarray) -> np.ndarray:
         """Return data byte `number`, from 0, of each event at `index`."""
         return self.raw[self.data[index] + number]
@@ -231,11 +241,13 @@ class _Walk:
         self.begin = self.end = 0
         self.is_whole = True
         self.single: list[int] = []
-        self.runs: list[np.ndarray] = []
+        self.runs: list[tuple[int, int]] = []
+        self.of_runs: list[np.ndarray] = []
 
     def found(self) -> np.ndarray:
         """Return the first byte of each event that was met."""
-        at = np.concatenate([np.array(self.single, np.int64), *self.runs])
+        self._leave()
+        at = np.concatenate([np.array(self.single, np.int64), *self.of_runs])
         at.sort(kind="stable")  # faster than others on what is sorted in parts
         return at
 
@@ -244,18 +256,17 @@ class _Walk:
         at, data_bytes, is_plain = begin, 2, False
         while at < end:
             self.single.append(at)
-            run = self._run(at, end) if is_plain else None
-            if run is not None:
-                self.runs.append(run[:-1])
-                at, is_plain = int(run[-1]), False
+            after = self._after_run(at, end) if is_plain else at
+            if after > at:
+                at, is_plain = after, False
             else:
                 at, data_bytes, is_plain = self._after(at, data_bytes)
         if end < at < STOP:
             self.single.pop()
             self.is_whole = False
 
-    def _run(self, at: int, end: int) -> np.ndarray | None:
-        """Return the ends of the plain events from here on, None if there are none.
+    def _after_run(self, at: int, end: int) -> int:
+        """Return the index after the plain events from here on, and keep the run of them.
 
         A byte of `low` or `high` is below 0x80 or not; as many are low before one of `high` as its
         index is larger than its number.
@@ -266,10 +277,23 @@ class _Walk:
         first = at - self.begin - number
         until = min(self.high[self.breaks[first % 3].find(1, number)], end)
         count = (until - self.begin - bisect_left(self.high, until, number) - first) // 3
-        return self.low[first + 2 : first + 3 * count : 3] + (self.begin + 1) if count else None
+        if not count:
+            return at
+        self.runs.append((first + 2, count - 1))
+        return self.begin + 1 + int(self.low[first + 3 * count - 1])
+
+    def _leave(self) -> None:
+        """Find the events within the runs of a window: each begins where the one before ends."""
+        if self.runs:
+            first, count = np.array(self.runs).T
+            nth = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+            last = self.low[np.repeat(first, count) + 3 * nth]
+            self.of_runs.append(last + self.begin + 1)
+            self.runs = []
 
     def _move(self, begin: int) -> None:
         """Find the bytes at which runs break, for each phase, in a window that begins here."""
+        self._leave()
         self.begin, self.end = begin, min(begin + WINDOW, len(self.midi))
         raw = self.raw[self.begin : self.end]
         is_high = raw >= 0x80
@@ -313,6 +337,8 @@ def _numbers(raw: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     byte, after = raw[at], at + 1
     value, longer = (byte & 0x7F).astype(np.int64), np.flatnonzero(byte >= 0x80)
     for _ in range(3):
+        if not len(longer):
+            break
         byte = raw[after[longer]]
         value[longer] = value[longer] << 7 | byte & 0x7F
         after[longer] += 1
