@@ -103,8 +103,10 @@ def _sentence(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    if type(error).__name__ == "OutOfMemoryError":
-        return "the device has too little memory: lower the batch with --set train.batch_size=N"
+    from core.training.memory import is_out_of_memory  # whoever runs out of it has loaded torch
+
+    if is_out_of_memory(error):
+        return "there is too little memory: lower the batch with --set train.batch_size=N"
     message = " ".join(f"{type(error).__name__}: {error}".split())
     return f"{message} (a fault of pianoreel; PIANOREEL_DEBUG=1 shows where)"
 

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from core.recipes import Recipe
 from core.theory.adversarial import Adversarial
 from core.theory.contracts import Staged
-from core.theory.passes import Batch, Networks, is_critic
-from core.theory.terms import Match
+from core.theory.passes import Batch, Networks, Passes, is_critic
+from core.theory.terms import Match, Term
 from core.training.checkpoint import Checkpoint
 from core.training.device import seed_part
+from core.training.memory import Parts
 from core.training.optimisation import Optimisation
 from core.training.pool import Pool
 
@@ -28,12 +29,13 @@ Batches = Callable[[int], Batch]
 
 @dataclass
 class TrainState:
-    """State of a training, all of which a checkpoint holds: networks, optimizers, averages.
+    """State of a training, which a checkpoint holds: networks, optimizers, averages.
 
     `historical_averaging`: weight of |weights - mean of the weights after each step so far|^2, a
     loss of every network that is trained (Salimans et al., NIPS 2016, section 3.3); those means
     are `history`. `pool`: size of the pool of earlier samples of each critic, 0 for none; `pools`
-    are those, by the critic's name.
+    are those, by the critic's name. `parts`: those of a batch that does not fit into memory, which
+    no checkpoint holds.
     """
 
     networks: Networks
@@ -48,6 +50,7 @@ class TrainState:
     ema: Networks = field(init=False)
     history: Networks = field(init=False)
     pools: dict[str, Pool] = field(init=False)
+    parts: Parts = field(init=False)
 
     def __post_init__(self) -> None:
         self.optimizers = {
@@ -57,6 +60,7 @@ class TrainState:
         }
         self.ema = self._copies(not is_critic(name) for name in self.networks)
         self.history = self._copies(self.historical_averaging > 0 for _ in self.networks)
+        self.parts = Parts(self.networks)
         pooled = self.recipe.critics if self.pool else ()
         self.pools = {term.critic_name: Pool(self.pool) for term in pooled}
 
@@ -166,35 +170,51 @@ def _merge(logged: dict[str, float], losses: dict[str, float]) -> None:
 
 def critic_step(state: TrainState, batch: Batch) -> dict[str, float]:
     """Update every critic once, on one batch; return the losses by name."""
-    passes = state.recipe.passes(state.networks, batch)
-    losses: dict[str, Tensor] = {}
-    for term in state.recipe.critics:
-        critic = term.critic_name
-        with _autocast(state):
-            pool = state.pools.get(critic)
-            parts = game(term).critic_loss(passes, term.space, critic, pool)
-        named = {f"{critic}_{part}": loss.mean() for part, loss in parts.items()}
-        _zero(state.parameters([critic]))
-        sum(named.values(), torch.zeros(())).backward(inputs=state.parameters([critic]))
-        losses.update(named)
-    return _update(state, [term.critic_name for term in state.recipe.critics], losses)
+
+    def gradients(part: Batch, share: float) -> dict[str, Tensor]:
+        passes = state.recipe.passes(state.networks, part)
+        losses: dict[str, Tensor] = {}
+        for term in state.recipe.critics:
+            critic = term.critic_name
+            with _autocast(state):
+                pool = state.pools.get(critic)
+                by_part = game(term).critic_loss(passes, term.space, critic, pool)
+            named = {f"{critic}_{name}": loss.mean() for name, loss in by_part.items()}
+            total = share * sum(named.values(), torch.zeros(()))
+            total.backward(inputs=state.parameters([critic]))
+            losses.update(named)
+        return losses
+
+    critics = [term.critic_name for term in state.recipe.critics]
+    losses = state.parts.add_up(batch, state.parameters(critics), gradients)
+    return _update(state, critics, losses)
 
 
 def learner_step(state: TrainState, batch: Batch, measured: bool = False) -> dict[str, float]:
     """Update every network that a term trains once, on one batch; return the losses by name."""
-    passes = state.recipe.passes(state.networks, batch)
-    with _autocast(state):
-        losses = {term.name: term(passes).mean() for term in state.recipe.terms if term.weight}
-        # terms of weight 0 are for the log alone: last, so that they draw no number of the others
-        unweighted = (term for term in state.recipe.terms if measured and not term.weight)
-        losses |= {term.name: term(passes).mean() for term in unweighted}
     trained = sorted({name for term in state.recipe.terms for name in term.trains})
-    _zero(state.parameters(trained))
-    norms = gradient_norms(state, losses) if measured else {}
-    for names, loss in _by_trained(state.recipe, losses):
-        if loss.requires_grad:  # not of a density that trains by EM
-            loss.backward(inputs=state.parameters(names), retain_graph=True)
+    norms: dict[str, float] = {}
+
+    def gradients(part: Batch, share: float) -> dict[str, Tensor]:
+        passes = state.recipe.passes(state.networks, part)
+        with _autocast(state):
+            losses = {t.name: _mean(state, t, passes) for t in state.recipe.terms if t.weight}
+            # terms of weight 0 are for the log alone: last, so that they draw no number of others
+            unweighted = (t for t in state.recipe.terms if measured and not t.weight)
+            losses |= {t.name: _mean(state, t, passes) for t in unweighted}
+        if measured and state.parts.count == 1:
+            norms.update(gradient_norms(state, losses))
+        for names, loss in _by_trained(state.recipe, losses):
+            if loss.requires_grad:  # not of a density that trains by EM
+                (share * loss).backward(inputs=state.parameters(names), retain_graph=True)
+        return losses
+
+    losses = state.parts.add_up(batch, state.parameters(trained), gradients)
     return _update(state, trained, losses) | norms
+
+
+def _mean(state: TrainState, term: Term, passes: Passes) -> Tensor:
+    return state.parts.mean(term.name, term(passes))
 
 
 def gradient_norms(state: TrainState, losses: dict[str, Tensor]) -> dict[str, float]:
@@ -231,11 +251,6 @@ def _by_trained(
 
 def _autocast(state: TrainState) -> torch.autocast:
     return torch.autocast(state.device.type, torch.bfloat16, enabled=state.bf16)
-
-
-def _zero(parameters: list[nn.Parameter]) -> None:
-    for parameter in parameters:
-        parameter.grad = None
 
 
 def _update(state: TrainState, names: list[str], losses: dict[str, Tensor]) -> dict[str, float]:

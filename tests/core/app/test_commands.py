@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
+import torch
 import typer
 from fake_domain import fake_domain
 from rich.table import Table
@@ -93,8 +94,12 @@ def test_values_are_read_as_before(arguments: str, said: str):
     assert leading(*arguments.split()).stdout == f"{said}\n"
 
 
-class OutOfMemoryError(RuntimeError):
-    """An error of the name that torch's has."""
+TOO_LITTLE = "error: there is too little memory: lower the batch with --set train.batch_size=N"
+OUT_OF_MEMORY = (
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+)
 
 
 @pytest.mark.parametrize(
@@ -106,12 +111,7 @@ class OutOfMemoryError(RuntimeError):
         (KeyboardInterrupt(), 130, "interrupted"),
         (FileNotFoundError(2, "No such file", "a.mid"), 1, "error: No such file: a.mid"),
         (OSError(28, "No space left"), 1, "error: No space left"),
-        (
-            OutOfMemoryError("CUDA out of memory"),
-            1,
-            "error: the device has too little memory: lower the batch with "
-            "--set train.batch_size=N",
-        ),
+        *((error, 1, TOO_LITTLE) for error in OUT_OF_MEMORY),
         (
             ZeroDivisionError("division\n  by zero"),
             1,

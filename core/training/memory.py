@@ -1,0 +1,133 @@
+"""Batches that do not fit into memory: trained on in parts, whose gradients add up to its own."""
+
+import gc
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from core.errors import UserError
+from core.networks.critics import MinibatchDiscrimination
+from core.theory.contracts import EMDensity
+from core.theory.passes import Batch, Networks
+from core.theory.shapes import Loss, Losses
+
+LOG = logging.getLogger("pianoreel")
+
+Gradients = Callable[[Batch, float], Mapping[str, Loss]]
+"""(part of a batch, its share) -> mean losses of the part; adds their gradients by that share."""
+
+COMPARING = (_BatchNorm, MinibatchDiscrimination, EMDensity)
+"""Networks that see the samples of a batch beside each other."""
+
+
+@dataclass
+class Parts:
+    """The number of parts in which a batch is trained on: 1, until it does not fit into memory.
+
+    The parts are of about the same size. Their gradients are those of the whole batch, up to
+    rounding and to the order of random numbers, where nothing compares its samples. A codebook
+    counts how often its codes are used once a part.
+    """
+
+    networks: Networks
+    count: int = 1
+
+    def add_up(
+        self, batch: Batch, parameters: Sequence[nn.Parameter], gradients: Gradients
+    ) -> dict[str, Tensor]:
+        """Set the gradients of a batch; return its mean losses.
+
+        The parts are halved as often as memory does not suffice. `UserError` names the setting to
+        lower where they cannot be.
+        """
+        random = _random_state(batch.x.device)
+        while (losses := self._attempt(batch, parameters, gradients)) is None:
+            gc.collect()
+            self._halve(len(batch.x))
+            _restore(random, batch.x.device)
+        return losses
+
+    def mean(self, name: str, loss: Losses | Loss) -> Loss:
+        """Return the mean of a part's losses; `UserError` for a loss of a whole batch."""
+        if loss.ndim == 0 and self.count > 1:
+            raise _indivisible(f"the loss {name}")
+        return loss.mean()
+
+    def _attempt(
+        self, batch: Batch, parameters: Sequence[nn.Parameter], gradients: Gradients
+    ) -> dict[str, Tensor] | None:
+        """Return None where memory does not suffice."""
+        losses: dict[str, Tensor] = {}
+        for parameter in parameters:
+            parameter.grad = None
+        try:
+            for part in split(batch, self.count):
+                share = len(part.x) / len(batch.x)
+                for name, loss in gradients(part, share).items():
+                    losses[name] = losses.get(name, 0.0) + share * loss.detach()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
+        return losses
+
+    def _halve(self, samples: int) -> None:
+        for network in self.networks.modules():
+            if isinstance(network, COMPARING):
+                raise _indivisible(type(network).__name__)
+        if self.count >= samples:
+            raise UserError(
+                "a single sample needs more memory than there is: choose a smaller --preset or "
+                "another --device"
+            )
+        self.count = min(2 * self.count, samples)
+        LOG.warning(
+            "a batch of %d does not fit into memory: it is trained on in %d parts",
+            samples,
+            self.count,
+        )
+
+
+def _indivisible(whole: str) -> UserError:
+    return UserError(
+        f"there is too little memory, and {whole} sees a whole batch, which can therefore not be "
+        "trained on in parts: lower train.batch_size (--set train.batch_size=N)"
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory does not suffice, on any device."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def split(batch: Batch, count: int) -> list[Batch]:
+    """Cut a batch into parts of about the same size.
+
+    >>> [part.x.tolist() for part in split(Batch(torch.arange(5)), 2)]
+    [[0, 1, 2], [3, 4]]
+    """
+    if count == 1:
+        return [batch]
+    columns = [
+        [None] * count if column is None else column.tensor_split(count)
+        for column in (batch.x, batch.c, batch.other)
+    ]
+    return [Batch(x, c, other) for x, c, other in zip(*columns, strict=True)]
+
+
+def _random_state(device: torch.device) -> tuple[Tensor, Tensor | None]:
+    of_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return torch.get_rng_state(), of_device
+
+
+def _restore(state: tuple[Tensor, Tensor | None], device: torch.device) -> None:
+    here, of_device = state
+    torch.set_rng_state(here)
+    if of_device is not None:
+        torch.cuda.set_rng_state(of_device, device)

@@ -1,0 +1,91 @@
+"""Batches that do not fit into memory go in parts, or the setting to lower is named."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from core.errors import UserError
+from core.recipes import recipe
+from core.ring import domain as ring
+from core.theory.passes import Batch
+from core.training.memory import is_out_of_memory, split
+from core.training.optimisation import Optimisation
+from core.training.stabilisers import Stabilisers
+from core.training.step import TrainState, step
+
+SAMPLES = 16
+TOO_MUCH = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def trained(name: str, most: int = SAMPLES, **stabilisers: int) -> tuple[TrainState, list[float]]:
+    """A step where no layer can take more than `most` samples at once; and its losses."""
+    torch.manual_seed(1)
+    parts, settings = recipe(name), Optimisation(learning_rate=1e-9)
+    networks = Stabilisers.model_validate(stabilisers).fit(ring.networks(parts))
+    state = TrainState(networks, parts, settings, settings)
+
+    def refuse(layer: nn.Module, given: tuple[Any, ...]) -> None:
+        if len(given[0]) > most:
+            raise TOO_MUCH
+
+    for layer in (one for one in networks.modules() if isinstance(one, nn.Linear)):
+        layer.register_forward_pre_hook(refuse)
+    losses = step(state, lambda number: ring.batch(number, SAMPLES), 0, seed=3)
+    return state, list(losses.values())
+
+
+@pytest.mark.parametrize("name", ["ae", "vae", "gan", "realnvp"])
+def test_parts_of_a_batch_are_as_the_whole(name, caplog):
+    """Losses and gradients, a critic's and a learner's, agree to 1e-5.
+
+    The parts draw their random numbers one after the other: here, from sixteen on, the same.
+    """
+    whole, losses = trained(name)
+    assert whole.parts.count == 1 and caplog.text == ""
+    state, in_parts = trained(name, most=8)
+    assert state.parts.count == 2
+    assert "a batch of 16 does not fit into memory: it is trained on in 2 parts" in caplog.text
+    torch.testing.assert_close(torch.tensor(in_parts), torch.tensor(losses), atol=1e-5, rtol=1e-5)
+    gradients = [[p.grad for p in one.networks.parameters()] for one in (whole, state)]
+    torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-5)
+    assert any(one is not None and one.abs().max() > 1e-3 for one in gradients[0])
+
+
+def test_parts_are_halved_until_they_fit():
+    state, _ = trained("ae", most=2)
+    assert state.parts.count == 8
+
+
+def test_a_single_sample_that_does_not_fit_asks_for_a_smaller_model():
+    with pytest.raises(UserError, match=r"single sample needs more memory .* a smaller --preset"):
+        trained("ae", most=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "stabilisers", "whole"),
+    [
+        ("gmmn", {}, "the loss match_x"),
+        ("gan", {"minibatch_discrimination": 2}, "MinibatchDiscrimination"),
+    ],
+)
+def test_what_sees_a_whole_batch_asks_for_a_smaller_one(name, stabilisers, whole):
+    sentence = rf"{whole} sees a whole batch, .* lower train.batch_size \(--set train.batch_size=N"
+    with pytest.raises(UserError, match=sentence):
+        trained(name, 8, **stabilisers)
+
+
+def test_an_error_of_another_kind_is_none_of_memory():
+    for text in ("the size of tensor a (3) must match", "memory format option is not supported"):
+        assert not is_out_of_memory(RuntimeError(text))
+    with pytest.raises(RuntimeError, match="can't allocate memory") as refused:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert is_out_of_memory(refused.value)
+
+
+def test_the_columns_of_a_batch_are_cut_alike():
+    x = torch.arange(5)
+    first, second = split(Batch(x, c=10 * x, other=None), 2)
+    assert (first.x.tolist(), first.c is not None and first.c.tolist()) == ([0, 1, 2], [0, 10, 20])
+    assert (second.x.tolist(), second.other) == ([3, 4], None)
