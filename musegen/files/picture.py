@@ -7,7 +7,7 @@ draw_phrases(rolls, "phrases.png")     many phrases, all tracks in one panel
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -62,7 +62,7 @@ def draw_roll(roll: Roll, path: Path | str | BytesIO) -> None:
             _draw_lane(axes, roll, lane, first, floor)
             floor -= GAP
         _number_bars(axes, roll, first, floor)
-    write_figure(figure, path)
+    figure.savefig(path)
 
 
 def _title(roll: Roll) -> str:
@@ -111,7 +111,7 @@ def _draw_lane(axes: Axes, roll: Roll, lane: _Lane, first: int, floor: float) ->
     y = floor + row - lane.lowest
     boxes = _boxes(start, np.maximum(length - 0.03, 0.06), y, 0.84)
     colour = COLOURS[lane.number % len(COLOURS)]
-    axes.add_collection(PolyCollection(boxes, facecolor=colour, edgecolor="white", linewidth=0.3))
+    _add_notes(axes, boxes, colour, edgecolor="white", linewidth=0.3)
     _draw_lines(axes, roll, lane, shown, floor)
     if roll.composed is not None:
         for bar in np.flatnonzero(roll.composed[lane.number, bars]).tolist():
@@ -157,6 +157,13 @@ def _boxes(
     return corners.reshape(-1, 4, 2)  # [note corner xy]
 
 
+def _add_notes(
+    axes: Axes, boxes: Float[np.ndarray, "note corner xy"], colour: str, **style: Any
+) -> None:
+    notes = PolyCollection(boxes, facecolor=colour, **style)  # type: ignore[arg-type]  # an array
+    axes.add_collection(notes)
+
+
 def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> None:
     """Draw a panel for each phrase of the same number of bars, with all tracks over one another.
 
@@ -175,13 +182,13 @@ def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> N
     right, top = (columns - 0.06) * across, 0.88 * down
     axes.set(xlim=(right - columns * across, right), ylim=(top - rows * down, top))
     for number in reversed(range(len(first.tracks))):
-        colour, boxes = COLOURS[number % len(COLOURS)], []
+        boxes = []
         for roll, corner in zip(rolls, corners, strict=True):
             notes = roll.notes.of(number)
             length = np.maximum(notes.length - 0.3, 0.5)
             boxes.append(_boxes(notes.start, length, notes.pitch, 0.9) + corner)
-        boxes = np.concatenate(boxes)  # [note corner xy]
-        axes.add_collection(PolyCollection(boxes, facecolor=colour, linewidth=0, alpha=0.85))
+        colour = COLOURS[number % len(COLOURS)]
+        _add_notes(axes, np.concatenate(boxes), colour, linewidth=0, alpha=0.85)
     for roll, corner in zip(rolls, corners, strict=True):
         _draw_frame(axes, roll, corner)
     _add_legend(figure, first)
