@@ -67,7 +67,7 @@ def to_pypianoroll(source: Source) -> object:
 
 def to_symusic(source: Source) -> object:
     """Read a file to onsets and sounding notes of each part, with velocities, by symusic."""
-    score = symusic.Score.from_midi(source.read(MusicLimits()))
+    score = symusic.core.ScoreTick.from_midi(source.read(MusicLimits()))
     score = score.resample(tpq=STEPS_PER_BEAT, min_dur=1)
     return score.pianoroll(modes=["onset", "frame"], encode_velocity=True)
 
