@@ -36,8 +36,9 @@ CHANGED = 0.05
 """Share of the notes of a near-duplicate that are changed."""
 SLOWER = 1.5
 """Most time a song that more songs may take, times that of fewer."""
-KILOBYTES = 8.0
-"""Most memory of a further song: its line of the index."""
+KILOBYTES = 16.0
+"""Most memory of a further song: its line of the index, and its shapes, of which at most some four
+million are compared."""
 CONFIG = PrepareConfig(grid=Grid(steps_per_beat=4))
 
 
