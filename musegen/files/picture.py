@@ -62,7 +62,7 @@ def draw_roll(roll: Roll, path: Path | str | BytesIO) -> None:
             _draw_lane(axes, roll, lane, first, floor)
             floor -= GAP
         _number_bars(axes, roll, first, floor)
-    write_figure(figure, path)
+    figure.savefig(path)
 
 
 def _title(roll: Roll) -> str:
