@@ -27,15 +27,20 @@ class PlainLines:
             self.due = time.monotonic() + SECONDS
 
 
-def _bar(*columns: Any, transient: bool = False) -> "Progress":
-    """Build a bar that only a terminal shows; `transient`: it vanishes at the end."""
+@contextlib.contextmanager
+def _bar(*columns: Any, transient: bool = False) -> "Iterator[Progress]":
+    """Show a bar on a terminal, while it is open; `transient`: the bar vanishes at the end."""
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    return Progress(
-        *columns, console=console, transient=transient, disable=not console.is_terminal
-    )
+    bar = Progress(*columns, console=console, transient=transient, disable=not console.is_terminal)
+    bar.start()
+    try:
+        yield bar
+    finally:
+        with contextlib.suppress(OSError):
+            bar.stop()
 
 
 @contextlib.contextmanager
@@ -57,7 +62,7 @@ def ticking(task: str) -> Iterator[Callable[[int, int], None]]:
 def monitored() -> Iterator[Any]:
     """Follow a training on the command line: yields the `Monitor` to be passed to it.
 
-    Ctrl-C and SIGTERM stop the training at a checkpoint and exit with 130 or 143.
+    Ctrl-C, SIGTERM and SIGHUP stop the training at a checkpoint, see `Interruption`.
     """
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 

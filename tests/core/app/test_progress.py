@@ -1,10 +1,13 @@
 """Progress without a terminal: plain lines, and how often."""
 
+import signal
+
 import pytest
 from rich.progress import Progress
 
 from core.app import progress
 from core.app.progress import PlainLines, monitored, ticking
+from core.errors import Stopped
 from core.training.loop import Budget, TrainConfig
 
 
@@ -34,6 +37,23 @@ def test_a_training_prints_its_state_and_goes_on_until_a_signal(now, capsys):
     assert capsys.readouterr().err.splitlines() == [
         "step 2 of about 12, 8 seconds a step, match_x 0.5, 17% of the budget"
     ]
+
+
+def test_a_terminal_that_is_closed_ends_a_training_as_a_stop_does(now, monkeypatch):
+    """SIGHUP comes, and whatever is written from then on fails."""
+
+    def closed(*arguments: object, **options: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Progress, "stop", closed)
+    with pytest.raises(SystemExit) as left, monitored() as monitor:
+        signal.raise_signal(signal.SIGHUP)
+        monkeypatch.setattr("builtins.print", closed)
+        now[0] += 12.0
+        monitor.on_step(Budget(TrainConfig(steps=12), 3, 8.0), {"match_x": 0.5})
+        assert monitor.should_stop()
+        raise Stopped("stopped after step 3")
+    assert left.value.code == 129
 
 
 def test_a_task_prints_how_much_of_it_is_done(now, capsys):
