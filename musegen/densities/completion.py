@@ -187,7 +187,7 @@ class Completion(Sampler):
     def _remember(self) -> None:
         """Move the body on by the new notes; where none is, it stays as it was."""
         if self.is_new.any():
-            new = torch.from_numpy(np.flatnonzero(self.is_new))
+            new = np.flatnonzero(self.is_new)
             self.hidden[new] = self.body.move(new, self.taken[new])
 
     def _choose(

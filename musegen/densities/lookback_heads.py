@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.densities.arrays import Array, columns_of, flat, sum_of_rows, view
+from core.densities.arrays import Array, columns_of, flat, product, sum_of_rows, view
 from core.theory.shapes import Losses
 from musegen.densities.kept_notes import KeptGates
 from musegen.densities.lookback import VELOCITIES, Layout
@@ -86,7 +87,7 @@ class NoteEmbedding(nn.Module):
         if tables.profiles is None:
             return embedded
         sounding = flat(chosen.profiles)  # [n profile*class]
-        return embedded + torch.as_tensor(sounding) @ tables.profiles
+        return embedded + product(sounding, tables.profiles)
 
     def bar_number(self, step: Indices) -> Indices:
         """Return the bar of each step; bars after the trained window repeat its second half."""
@@ -101,19 +102,19 @@ class Tables:
     `profiles`: the weights of what sounds.
     """
 
-    rows: Float[Tensor, "row width"]
+    rows: Float[Array, "row width"]
     firsts: Int[Array, " attribute"]
-    profiles: Float[Tensor, "profile_class width"] | None
+    profiles: Float[Array, "profile_class width"] | None
 
-    def mapped(self, linear: Callable[[Tensor], Tensor], bias: Tensor) -> "Tables":
+    def mapped(self, linear: Callable[[Array], Array], bias: np.ndarray) -> "Tables":
         """Return tables for notes in numpy: their sums are what `linear` makes of these tables'
         sums, and a bias.
 
         The bias lies in the first table, of which each note has a row.
         """
-        rows, first = linear(self.rows), self.firsts[1]
+        rows, first = linear(view(self.rows)), self.firsts[1]
         rows[:first] += bias
-        profiles = None if self.profiles is None else linear(self.profiles)
+        profiles = None if self.profiles is None else linear(view(self.profiles))
         return Tables(rows, view(self.firsts), profiles)
 
 

@@ -66,7 +66,7 @@ class Sampler:
         self.loudness = np.zeros((batch, layout.tracks * layout.pitches), np.int64)
         self.of_last = self.history.pitches[:, 0, 0]
         self.earlier = self.history.sounding[:, :OCTAVE, 0]
-        self.taken = self._taken(embedding.start[None]).expand(batch, -1)
+        self.taken = self._taken(view(embedding.start[None])).repeat(batch, 0)
         self.sampled: list[np.ndarray] = []
 
     def run(self) -> NoteRows:
@@ -80,7 +80,7 @@ class Sampler:
         rows = pad_rows(to_rows(note, self.density.layout), row, self.batch)
         return cut_overlaps(rows, self.density.layout.grid, self.steps).to(self.device)
 
-    def _taken(self, embedded: Hidden) -> Tensor:
+    def _taken(self, embedded: np.ndarray) -> np.ndarray:
         """Return what the body takes of embedded notes."""
         return self.body.taken(embedded) + self.body.bias
 
@@ -161,14 +161,14 @@ class Sampler:
     def _keep_states(self, rows: Indices) -> None:
         for name in self.states:
             setattr(self, name, getattr(self, name)[rows])
-        self.body.keep(torch.from_numpy(rows))
+        self.body.keep(rows)
 
     def _read(self, known: NoteRows) -> None:
         """Go on from known notes, of which every row has as many."""
         likelihood = Likelihood(self.density, known, self.steps // self.density.layout.bar)
         embedded = likelihood.embedded(likelihood.known_notes())
         self.body.read(embedded[:, :-1])
-        self.taken = self._taken(embedded[:, -1])
+        self.taken = self._taken(view(embedded[:, -1]))
         self.history = history = GrowingHistory.of(likelihood.history)
         self.last = Note(*map(view, likelihood.last[:, -1].columns))
         self.latest = view(likelihood.latest[:, -1])

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import Embedding, Linear
 
-from core.densities.arrays import view
+from core.densities.arrays import Indices, erf, product, view
 from core.densities.recurrent import CausalGRU, RecurrentSteps
 from core.densities.transformer import CausalTransformer
 from musegen.densities.lookback_gates import Gates
@@ -51,7 +51,7 @@ class TransformerSteps:
 
     def __init__(self, body: CausalTransformer):
         self.body, self.caches = body, body.caches()
-        self.bias = body.last.bias.new_zeros(())
+        self.bias = np.zeros((), view(body.last.bias).dtype)
 
     def taken(self, x: Tensor) -> Tensor:
         """Return what the body takes of embedded positions, the bias aside: all."""
@@ -61,14 +61,14 @@ class TransformerSteps:
         """Go on by embedded positions at once."""
         return self.body(x, self.caches)
 
-    def keep(self, rows: Tensor) -> None:
+    def keep(self, rows: Indices) -> None:
         """Drop all sequences of the batch but these."""
         for cache in self.caches:
-            cache.keep(rows)
+            cache.keep(torch.from_numpy(rows))
 
-    def __call__(self, taken: Tensor) -> Tensor:
+    def __call__(self, taken: np.ndarray) -> np.ndarray:
         """Go on by one position, [batch width]."""
-        return self.read(taken[:, None])[:, 0]
+        return view(self.read(torch.from_numpy(taken)[:, None])[:, 0])
 
 
 def steps_of(density: LookbackNetwork) -> RecurrentSteps | TransformerSteps:
@@ -85,8 +85,9 @@ class HeadSteps:
 
     def __init__(self, heads: LookbackHeads):
         layers = [getattr(heads, name).layers for name in ATTRIBUTES]
-        self.first = SCALE * torch.cat([first.weight for first, *_ in layers]).T.contiguous()
-        self.bias = SCALE * torch.cat([first.bias for first, *_ in layers])
+        first = SCALE * torch.cat([first.weight for first, *_ in layers]).T.contiguous()
+        self.first = view(first)
+        self.bias = view(SCALE * torch.cat([first.bias for first, *_ in layers]))
         self.last = [_parts_of(getattr(heads, name)) for name in ATTRIBUTES]
         self.width = len(self.first)
         self.parts = [_slices(getattr(heads, name).sizes) for name in ATTRIBUTES]
@@ -97,35 +98,29 @@ class HeadSteps:
         }
 
     def _after(self, embedding: Embedding | Linear, begin: int) -> tuple[int, np.ndarray]:
-        weight = embedding.weight
+        weight = view(embedding.weight)
         if isinstance(embedding, Linear):
-            self.bias[begin:] += embedding.bias @ self.first[:, begin:]
+            self.bias[begin:] += view(embedding.bias) @ self.first[:, begin:]
             weight = weight.T
-        return begin, view(weight @ self.first[:, begin:])
+        return begin, weight @ self.first[:, begin:]
 
-    def __call__(self, hidden: Hidden) -> "NoteOutputs":
+    def __call__(self, hidden: np.ndarray) -> "NoteOutputs":
         """Return the outputs of the heads for the next notes."""
-        firsts = torch.addmm(self.bias, hidden, self.first)
-        return NoteOutputs(self, firsts, firsts.numpy())
+        return NoteOutputs(self, product(hidden, self.first) + self.bias)
 
-    def outputs(self, number: int, of: Float[Tensor, "n width"]) -> list[np.ndarray]:
+    def outputs(self, number: int, of: Float[np.ndarray, "n width"]) -> list[np.ndarray]:
         """Return the parts of the output of a head, whose first layer is `of`."""
         weight, bias = self.last[number]
-        units = torch.addcmul(of, of, torch.erf(of))
-        output = torch.addmm(bias, units, weight).numpy()
+        output = product(of + of * erf(of), weight) + bias
         return [output[:, part] for part in self.parts[number]]
 
 
 @dataclass
 class NoteOutputs:
-    """Outputs of the heads: what is known is added to the first layers, [n attribute*width].
-
-    `shared`: the same in numpy.
-    """
+    """Outputs of the heads: what is known is added to the first layers, [n attribute*width]."""
 
     heads: HeadSteps
-    firsts: Float[Tensor, "n attributes"]
-    shared: Float[np.ndarray, "n attributes"]
+    firsts: Float[np.ndarray, "n attributes"]
 
     def of(self, attribute: Attribute) -> list[np.ndarray]:
         """Return the parts of a head's output."""
@@ -135,11 +130,8 @@ class NoteOutputs:
     def know(self, fact: str, value: np.ndarray) -> None:
         """Let the heads that follow know a fact."""
         begin, added = self.heads.after[fact]
-        if value.ndim == 1:
-            firsts = self.shared[:, begin:]
-            firsts += added[value]
-        else:
-            self.firsts[:, begin:].addmm_(torch.from_numpy(value), torch.from_numpy(added))
+        firsts = self.firsts[:, begin:]
+        firsts += added[value] if value.ndim == 1 else product(value, added)
 
     def tracks_ahead(
         self, advance: Int[np.ndarray, "n ahead"], in_bar: Int[np.ndarray, " each"]
@@ -149,9 +141,9 @@ class NoteOutputs:
         of_advance, of_bar = (
             self.heads.after[name][1][:, :width] for name in ("advance", "in_bar")
         )
-        track = self.shared[:, None, width : 2 * width] + of_advance[advance]
+        track = self.firsts[:, None, width : 2 * width] + of_advance[advance]
         track = track.reshape(-1, width) + of_bar[in_bar]  # [n*ahead width]
-        return self.heads.outputs(ATTRIBUTES.index("track"), torch.from_numpy(track))
+        return self.heads.outputs(ATTRIBUTES.index("track"), track)
 
 
 def gates_of(heads: LookbackHeads) -> Gates:
@@ -171,11 +163,11 @@ def _slices(sizes: list[int]) -> list[slice]:
     return [slice(begin, end) for begin, end in pairwise(ends)]
 
 
-def _parts_of(head: Head) -> tuple[Float[Tensor, "width output"], Float[Tensor, " output"]]:
+def _parts_of(head: Head) -> tuple[np.ndarray, np.ndarray]:
     """Return the last layer of a head, as a map to its parts, by columns."""
     last = head.layers[2]
     assert isinstance(last, Linear)
     weight, bias = (
         torch.cat(head.parts(linear), 1) for linear in (last.weight.T, last.bias[None])
     )
-    return SCALE * weight.contiguous(), bias[0]
+    return view(SCALE * weight.contiguous()), view(bias[0])
