@@ -31,7 +31,7 @@ def numbers_to(count: int, like: Array) -> Int[Array, " number"]:
     """Return 0, 1 .. count - 1, of the kind of `like`."""
     if isinstance(like, Tensor):
         return torch.arange(count, device=like.device)
-    return np.arange(count)
+    return _lines(count)[:, 0]
 
 
 def where(condition: Bool[Array, "..."], one: Array | int, other: Array | int) -> Array:
@@ -120,12 +120,12 @@ def product(x: Float[Array, "n in"], matrix: Float[Array, "in out"]) -> Float[Ar
         return x @ matrix
     if len(x) == 1:
         return np.einsum("ni,io->no", x, matrix)
-    return view(torch.mm(torch.from_numpy(x), torch.from_numpy(matrix)))
+    return torch.mm(torch.from_numpy(x), torch.from_numpy(matrix)).numpy()
 
 
 def erf(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Return the error function."""
-    return view(torch.erf(torch.from_numpy(x)))
+    return torch.erf(torch.from_numpy(x)).numpy()
 
 
 def layer_norm(

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.densities.arrays import Array, Indices, layer_norm, product, view
+from core.densities.arrays import Indices, layer_norm, product, view
 from core.densities.transformer import Hidden
 
 
@@ -20,11 +21,6 @@ class RecurrentState:
 
     def __init__(self, layers: Tensor | None = None):
         self.layers = layers
-
-    def keep(self, rows: Tensor) -> None:
-        """Drop all sequences of the batch but these."""
-        if self.layers is not None:
-            self.layers = self.layers[:, rows].contiguous()
 
 
 class CausalGRU(nn.Module):
@@ -50,30 +46,36 @@ class CausalGRU(nn.Module):
         return [RecurrentState()]
 
 
+Rows = Float[np.ndarray, "n width"]
+"""One position of each of n sequences."""
+
+
 class RecurrentSteps:
     """The same network for one position after another, without gradients, in numpy.
 
     What the first layer takes of a position is linear, so that it can be summed up beforehand:
-    see `taken`. `state`: that after the positions so far, [layer batch width].
+    see `taken`. `state`: that after the positions so far.
     """
 
+    state: Float[np.ndarray, "layer batch width"] | None = None
+
     def __init__(self, body: CausalGRU):
-        self.body, self.state = body, None
+        self.body = body
         last, gru = body.last, body.gru
         self.last = view(last.weight), view(last.bias), last.eps
         self.shape = gru.num_layers, gru.hidden_size
         self.weights = [_CellWeights.of(*layer) for layer in gru.all_weights]
         self.bias = self.weights[0].bias
 
-    def taken(self, x: Array) -> Array:
+    def taken(self, x: Rows) -> Float[np.ndarray, "n gates"]:
         """Return what the gates of the first layer take of embedded positions, the bias aside."""
-        return x @ self.weights[0].taken
+        return product(x, self.weights[0].taken)
 
     def read(self, x: Hidden) -> Hidden:
         """Go on by embedded positions at once."""
-        layers = None if self.state is None else torch.from_numpy(self.state)
-        state = RecurrentState(layers)
+        state = RecurrentState(None if self.state is None else torch.from_numpy(self.state))
         hidden = self.body(x, [state])
+        assert state.layers is not None
         self.state = view(state.layers)
         return hidden
 
@@ -82,7 +84,7 @@ class RecurrentSteps:
         if self.state is not None:
             self.state = self.state[:, rows]
 
-    def begin(self, batch: int) -> np.ndarray:
+    def begin(self, batch: int) -> Rows:
         """Set the state to that before the first position, where there is none; return a hidden
         state of zeros."""
         layers, width = self.shape
@@ -90,13 +92,14 @@ class RecurrentSteps:
             self.state = np.zeros((layers, batch, width), self.bias.dtype)
         return np.zeros((batch, width), self.bias.dtype)
 
-    def __call__(self, taken: np.ndarray) -> np.ndarray:
+    def __call__(self, taken: Float[np.ndarray, "batch gates"]) -> Rows:
         """Go on by one position, [batch 3*width] -> [batch width]."""
         if self.state is None:
             self.begin(len(taken))
+        assert self.state is not None
         return self._step(taken, self.state)
 
-    def move(self, rows: Indices, taken: np.ndarray) -> np.ndarray:
+    def move(self, rows: Indices, taken: Float[np.ndarray, "row gates"]) -> Rows:
         """Go on by one position in these rows alone, [row 3*width] -> [row width]."""
         assert self.state is not None, "it begins with all rows"
         layers = self.state[:, rows]
@@ -104,8 +107,13 @@ class RecurrentSteps:
         self.state[:, rows] = layers
         return hidden
 
-    def _step(self, taken: np.ndarray, layers: np.ndarray) -> np.ndarray:
+    def _step(
+        self,
+        taken: Float[np.ndarray, "n gates"],
+        layers: Float[np.ndarray, "layer n width"],
+    ) -> Rows:
         """Set the state of each layer to the next one."""
+        hidden = taken
         for weights, state in zip(self.weights, layers, strict=True):
             if weights is not self.weights[0]:
                 taken = product(hidden, weights.taken) + weights.bias
@@ -114,34 +122,31 @@ class RecurrentSteps:
 
 
 class _CellWeights(NamedTuple):
-    """The weights of a layer: W and U of x and h, the biases of both and that of U h alone.
+    """The weights of a layer: W and U of x and h, by columns, the biases of both and that of the
+    candidate's U h alone.
 
-    The gates are sigmoid(a) = (1 + tanh(a / 2)) / 2: their halves are in the matrices.
+    A gate is sigmoid(a) = (1 + tanh(a / 2)) / 2: the inner half is multiplied into them.
     """
 
-    taken: np.ndarray
-    kept: np.ndarray
-    bias: np.ndarray
-    kept_bias: np.ndarray
+    taken: Float[np.ndarray, "width gates"]
+    kept: Float[np.ndarray, "width gates"]
+    bias: Float[np.ndarray, " gates"]
+    kept_bias: Float[np.ndarray, " width"]
 
     @classmethod
     def of(cls, w: Tensor, u: Tensor, w_bias: Tensor, u_bias: Tensor) -> "_CellWeights":
-        both = 2 * u.shape[1]
-        scale = torch.ones_like(u_bias)
-        scale[:both] = 0.5
-        bias = (w_bias + F.pad(u_bias[:both], (0, u.shape[1]))) * scale
-        taken, kept = ((m.t() * scale).contiguous() for m in (w, u))
-        return cls(*map(view, (taken, kept, bias, u_bias[both:])))
+        width = u.shape[1]
+        half = torch.ones_like(u_bias)
+        half[: 2 * width] = 0.5
+        bias = w_bias + F.pad(u_bias[: 2 * width], (0, width))
+        taken, kept = ((half * matrix.T).contiguous() for matrix in (w, u))
+        return cls(*map(view, (taken, kept, half * bias, u_bias[2 * width :])))
 
-    def step(self, taken: np.ndarray, state: np.ndarray) -> np.ndarray:
+    def step(self, taken: Float[np.ndarray, "n gates"], state: Rows) -> Rows:
         """Return (1 - z) tanh(W x + r (U h)) + z h, where r, z = sigmoid(W x + U h)."""
         width = state.shape[1]
         kept = product(state, self.kept)
-        gates = np.tanh(taken[:, : 2 * width] + kept[:, : 2 * width])
-        gates *= 0.5
-        gates += 0.5
-        candidate = kept[:, 2 * width :] + self.kept_bias
-        candidate *= gates[:, :width]
-        candidate += taken[:, 2 * width :]
-        np.tanh(candidate, out=candidate)
+        gates = 0.5 + 0.5 * np.tanh(taken[:, : 2 * width] + kept[:, : 2 * width])
+        of_state = gates[:, :width] * (kept[:, 2 * width :] + self.kept_bias)
+        candidate = np.tanh(taken[:, 2 * width :] + of_state)
         return candidate + gates[:, width:] * (state - candidate)

@@ -22,8 +22,8 @@ from torch.nn import Embedding, Linear
 from core.densities.arrays import Indices, erf, product, view
 from core.densities.recurrent import CausalGRU, RecurrentSteps
 from core.densities.transformer import CausalTransformer
-from musegen.densities.lookback_gates import Gates
-from musegen.densities.lookback_heads import Head, Hidden, LookbackHeads
+from musegen.densities.lookback_gates import Gates, Places
+from musegen.densities.lookback_heads import Head, LookbackHeads
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.next_note import Attribute
 
@@ -53,7 +53,7 @@ class TransformerSteps:
         self.body, self.caches = body, body.caches()
         self.bias = np.zeros((), view(body.last.bias).dtype)
 
-    def taken(self, x: Tensor) -> Tensor:
+    def taken(self, x: np.ndarray) -> np.ndarray:
         """Return what the body takes of embedded positions, the bias aside: all."""
         return x
 
@@ -78,7 +78,7 @@ def steps_of(density: LookbackNetwork) -> RecurrentSteps | TransformerSteps:
 
 
 class HeadSteps:
-    """The heads, their first layers multiplied out.
+    """The heads in numpy, their first layers multiplied out.
 
     `after`: where the first layers begin that know of a fact, and what it adds to them.
     """
@@ -90,7 +90,6 @@ class HeadSteps:
         self.bias = view(SCALE * torch.cat([first.bias for first, *_ in layers]))
         self.last = [_parts_of(getattr(heads, name)) for name in ATTRIBUTES]
         self.width = len(self.first)
-        self.parts = [_slices(getattr(heads, name).sizes) for name in ATTRIBUTES]
         self.after = {
             fact: self._after(getattr(heads, f"embed_{fact}"), self.width * ATTRIBUTES.index(name))
             for fact, name in KNOWN_FROM.items()
@@ -102,7 +101,7 @@ class HeadSteps:
         if isinstance(embedding, Linear):
             self.bias[begin:] += view(embedding.bias) @ self.first[:, begin:]
             weight = weight.T
-        return begin, weight @ self.first[:, begin:]
+        return begin, product(weight, self.first[:, begin:])
 
     def __call__(self, hidden: np.ndarray) -> "NoteOutputs":
         """Return the outputs of the heads for the next notes."""
@@ -110,9 +109,9 @@ class HeadSteps:
 
     def outputs(self, number: int, of: Float[np.ndarray, "n width"]) -> list[np.ndarray]:
         """Return the parts of the output of a head, whose first layer is `of`."""
-        weight, bias = self.last[number]
+        weight, bias, parts = self.last[number]
         output = product(of + of * erf(of), weight) + bias
-        return [output[:, part] for part in self.parts[number]]
+        return [output[:, part] for part in parts]
 
 
 @dataclass
@@ -149,8 +148,7 @@ class NoteOutputs:
 def gates_of(heads: LookbackHeads) -> Gates:
     """Return the gates for notes that are sampled."""
     gates = heads.gates
-    places = (gates.in_bar, gates.gate, gates.age, gates.interval, gates.turned, gates.pitch_class)
-    return Gates(gates.layout, gates.harmony, *map(view, places))
+    return Gates(gates.layout, gates.harmony, Places(*map(view, gates.places)))
 
 
 def _slices(sizes: list[int]) -> list[slice]:
@@ -163,11 +161,10 @@ def _slices(sizes: list[int]) -> list[slice]:
     return [slice(begin, end) for begin, end in pairwise(ends)]
 
 
-def _parts_of(head: Head) -> tuple[np.ndarray, np.ndarray]:
-    """Return the last layer of a head, as a map to its parts, by columns."""
+def _parts_of(head: Head) -> tuple[np.ndarray, np.ndarray, list[slice]]:
+    """Return the last layer of a head, as a map to its parts, by columns, and where those are."""
     last = head.layers[2]
     assert isinstance(last, Linear)
-    weight, bias = (
-        torch.cat(head.parts(linear), 1) for linear in (last.weight.T, last.bias[None])
-    )
-    return view(SCALE * weight.contiguous()), view(bias[0])
+    weights, biases = head.parts(last.weight.T), head.parts(last.bias[None])
+    weight = SCALE * torch.cat(weights, 1).contiguous()
+    return view(weight), view(torch.cat(biases, 1)[0]), _slices([w.shape[1] for w in weights])
