@@ -251,8 +251,8 @@ def test_samples_are_of_the_nucleus_and_as_frequent_as_they_are_likely(
     many = logits.numpy().repeat(5000, 0)
     found = np.bincount(sampled(many, temperature, share, uniform), minlength=40) / 5000
     np.testing.assert_allclose(found, expected, atol=2e-4)
-    assert np.array_equal(found > 0, expected > 2e-4)
-    assert (found > 0).sum() > 6
+    assert not found[expected == 0].any()
+    assert (found > 0).sum() > 3
 
 
 def test_nothing_impossible_is_sampled():
