@@ -31,7 +31,7 @@ def numbers_to(count: int, like: Array) -> Int[Array, " number"]:
     """Return 0, 1 .. count - 1, of the kind of `like`."""
     if isinstance(like, Tensor):
         return torch.arange(count, device=like.device)
-    return np.arange(count)
+    return _lines(count)[:, 0]
 
 
 def where(condition: Bool[Array, "..."], one: Array | int, other: Array | int) -> Array:
@@ -110,13 +110,44 @@ def with_zero(x: Array, first: bool = False) -> Array:
     return np.concatenate([zero, x] if first else [x, zero], 1)
 
 
-def sum_of_rows(table: Float[Tensor, "row width"], index: Int[Array, "n part"]) -> Tensor:
-    """Return the sum of n times several rows of a table, [n width]."""
+def product(x: Float[Array, "n in"], matrix: Float[Array, "in out"]) -> Float[Array, "n out"]:
+    """Return x @ matrix; in numpy on one core, and of one row without torch, which starts slowly.
+
+    >>> product(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0, 5.0], [6.0, 7.0, 8.0]])).tolist()
+    [[15.0, 18.0, 21.0]]
+    """
+    if isinstance(x, Tensor):
+        return x @ matrix
+    if len(x) == 1:
+        return np.einsum("ni,io->no", x, matrix)
+    return torch.mm(torch.from_numpy(x), torch.from_numpy(matrix)).numpy()
+
+
+def erf(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Return the error function."""
+    return torch.erf(torch.from_numpy(x)).numpy()
+
+
+def layer_norm(
+    x: Float[np.ndarray, "n width"], gain: np.ndarray, bias: np.ndarray, eps: float
+) -> Float[np.ndarray, "n width"]:
+    """Return rows of mean 0 and variance 1, times a gain, and a bias (Ba et al., 2016, eq. 4)."""
+    width = x.shape[1]
+    x = x - np.add.reduce(x, 1, keepdims=True) / width
+    variance = np.einsum("nw,nw->n", x, x)[:, None] / width
+    return x / np.sqrt(variance + eps) * gain + bias
+
+
+def sum_of_rows(
+    table: Float[Array, "row width"], index: Int[Array, "n part"]
+) -> Float[Array, "n width"]:
+    """Return the sum of n times several rows of a table."""
     if isinstance(index, Tensor):
         return F.embedding_bag(index, table, mode="sum")
     if len(index) > FEW:
-        return F.embedding_bag(torch.from_numpy(index), table, mode="sum")
-    return torch.from_numpy(np.add.reduce(view(table)[index], 1))
+        index, table = torch.from_numpy(index), torch.from_numpy(table)
+        return view(F.embedding_bag(index, table, mode="sum"))
+    return np.add.reduce(table[index], 1)
 
 
 def whole(x: Array) -> Int[Array, "..."]:

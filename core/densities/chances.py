@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
-from core.densities.arrays import take
+from core.densities.arrays import numbers_to, take
 
 RARE = 1e-6
 """The factor of what lies outside of the nucleus: it is sampled where nothing else can be."""
@@ -35,12 +34,13 @@ def softmax(logits: Float[np.ndarray, "*n choice"]) -> Float[np.ndarray, "*n cho
 
 
 class Ordered(NamedTuple):
-    """Choices from the likeliest one on, their chances relative to it, and which are inside of
-    the nucleus: as few as have its share in all."""
+    """Choices from the likeliest one on, their chances relative to it, those summed up to each
+    choice, and which is the last one of the nucleus: as few as have its share in all."""
 
     choice: Int[np.ndarray, "n choice"]
     chance: Chances
-    is_inside: Bool[np.ndarray, "n choice"]
+    passed: Float[np.ndarray, "n choice"]
+    last: Int[np.ndarray, " n"]
 
 
 def ordered(logits: Logits, share: float) -> Ordered:
@@ -52,25 +52,27 @@ def ordered(logits: Logits, share: float) -> Ordered:
     descending = take(logits, choice)
     chance = np.exp(descending - descending[:, :1])
     passed = chance.cumsum(1)
-    return Ordered(choice, chance, passed - chance < share * passed[:, -1:])
+    return Ordered(choice, chance, passed, (passed >= share * passed[:, -1:]).argmax(1))
 
 
-def sampled(logits: Logits, temperature: float, share: float) -> Int[np.ndarray, " n"]:
-    """Sample a choice of each row from its nucleus, with torch's global generator.
+def sampled(
+    logits: Logits, temperature: float, share: float, uniform: Float[np.ndarray, " n"]
+) -> Int[np.ndarray, " n"]:
+    """Sample a choice of each row from its nucleus, for uniform numbers from 0 to below 1.
 
-    As `core.densities.transformer.sample_logits`, which takes the same random numbers.
+    The inverse of the distribution function: the first choice up to which there is more than the
+    share `uniform` of the nucleus.
+
+    >>> logits = np.log([[0.2, 0.5, 0.3]])
+    >>> [int(sampled(logits, 1.0, 0.7, np.array([u]))[0]) for u in (0.0, 0.62, 0.63, 0.99)]
+    [1, 1, 2, 2]
     """
     if temperature != 1:
         logits = logits / temperature
-    if share >= 1:
-        return _sampled(softmax(logits))
-    choice, chance, is_inside = ordered(logits, share)
-    return take(choice, _sampled(chance * is_inside)[:, None])[:, 0]
-
-
-def _sampled(p: Chances) -> Int[np.ndarray, " n"]:
-    """Sample an index of each row in proportion: the least of exponential times of rates p."""
-    return (p / torch.empty(p.shape).exponential_().numpy()).argmax(1)
+    choice, _, passed, last = ordered(logits, share)
+    row = numbers_to(len(logits), logits)
+    there = passed > (uniform * passed[row, last])[:, None]
+    return choice[row, there.argmax(1)]
 
 
 def chances(logits: Logits, temperature: float, share: float) -> Chances:
@@ -78,7 +80,8 @@ def chances(logits: Logits, temperature: float, share: float) -> Chances:
     logits = logits / temperature
     if share >= 1:
         return softmax(logits)
-    choice, chance, is_inside = ordered(logits, share)
+    choice, chance, _, last = ordered(logits, share)
+    is_inside = numbers_to(chance.shape[1], chance) <= last[:, None]
     chance = chance * np.where(is_inside, 1, chance.dtype.type(RARE))
     p = take(chance, choice.argsort(1))
     return p / p.sum(1, keepdims=True)

@@ -6,10 +6,13 @@ depends on positions <= n only. Cho et al., EMNLP 2014: gated recurrent units.
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.densities.arrays import Indices, layer_norm, product, view
 from core.densities.transformer import Hidden
 
 
@@ -18,11 +21,6 @@ class RecurrentState:
 
     def __init__(self, layers: Tensor | None = None):
         self.layers = layers
-
-    def keep(self, rows: Tensor) -> None:
-        """Drop all sequences of the batch but these."""
-        if self.layers is not None:
-            self.layers = self.layers[:, rows].contiguous()
 
 
 class CausalGRU(nn.Module):
@@ -48,87 +46,107 @@ class CausalGRU(nn.Module):
         return [RecurrentState()]
 
 
+Rows = Float[np.ndarray, "n width"]
+"""One position of each of n sequences."""
+
+
 class RecurrentSteps:
-    """The same network for one position after another, without gradients.
+    """The same network for one position after another, without gradients, in numpy.
 
     What the first layer takes of a position is linear, so that it can be summed up beforehand:
-    see `taken`. The matrices lie in memory by columns: on CPUs a product with one row then takes
-    half the time, and with many rows four fifths. `state`: that after the positions so far.
+    see `taken`. `state`: that after the positions so far.
     """
 
+    state: Float[np.ndarray, "layer batch width"] | None = None
+
     def __init__(self, body: CausalGRU):
-        self.body, self.state = body, RecurrentState()
+        self.body = body
         last, gru = body.last, body.gru
-        self.last = last.normalized_shape, last.weight, last.bias, last.eps
+        self.last = view(last.weight), view(last.bias), last.eps
         self.shape = gru.num_layers, gru.hidden_size
         self.weights = [_CellWeights.of(*layer) for layer in gru.all_weights]
         self.bias = self.weights[0].bias
 
-    def taken(self, x: Tensor) -> Tensor:
+    def taken(self, x: Rows) -> Float[np.ndarray, "n gates"]:
         """Return what the gates of the first layer take of embedded positions, the bias aside."""
-        return x @ self.weights[0].taken
+        return product(x, self.weights[0].taken)
 
     def read(self, x: Hidden) -> Hidden:
         """Go on by embedded positions at once."""
-        return self.body(x, [self.state])
+        state = RecurrentState(None if self.state is None else torch.from_numpy(self.state))
+        hidden = self.body(x, [state])
+        assert state.layers is not None
+        self.state = view(state.layers)
+        return hidden
 
-    def keep(self, rows: Tensor) -> None:
+    def keep(self, rows: Indices) -> None:
         """Drop all sequences of the batch but these."""
-        self.state.keep(rows)
+        if self.state is not None:
+            self.state = self.state[:, rows]
 
-    def begin(self, batch: int) -> Tensor:
+    def begin(self, batch: int) -> Rows:
         """Set the state to that before the first position, where there is none; return a hidden
         state of zeros."""
         layers, width = self.shape
-        if self.state.layers is None:
-            self.state.layers = self.bias.new_zeros(layers, batch, width)
-        return self.bias.new_zeros(batch, width)
+        if self.state is None:
+            self.state = np.zeros((layers, batch, width), self.bias.dtype)
+        return np.zeros((batch, width), self.bias.dtype)
 
-    def __call__(self, taken: Tensor) -> Tensor:
+    def __call__(self, taken: Float[np.ndarray, "batch gates"]) -> Rows:
         """Go on by one position, [batch 3*width] -> [batch width]."""
-        if self.state.layers is None:
+        if self.state is None:
             self.begin(len(taken))
-        assert self.state.layers is not None
-        return self._step(taken, self.state.layers)
+        assert self.state is not None
+        return self._step(taken, self.state)
 
-    def move(self, rows: Tensor, taken: Tensor) -> Tensor:
+    def move(self, rows: Indices, taken: Float[np.ndarray, "row gates"]) -> Rows:
         """Go on by one position in these rows alone, [row 3*width] -> [row width]."""
-        assert self.state.layers is not None, "it begins with all rows"
-        layers = self.state.layers[:, rows]
+        assert self.state is not None, "it begins with all rows"
+        layers = self.state[:, rows]
         hidden = self._step(taken, layers)
-        self.state.layers[:, rows] = layers
+        self.state[:, rows] = layers
         return hidden
 
-    def _step(self, taken: Tensor, layers: Tensor) -> Tensor:
+    def _step(
+        self,
+        taken: Float[np.ndarray, "n gates"],
+        layers: Float[np.ndarray, "layer n width"],
+    ) -> Rows:
         """Set the state of each layer to the next one."""
         hidden = taken
-        for weights, before in zip(self.weights, layers, strict=True):
+        for weights, state in zip(self.weights, layers, strict=True):
             if weights is not self.weights[0]:
-                taken = torch.addmm(weights.bias, hidden, weights.taken)
-            hidden = weights.step(taken, before)
-        return torch.layer_norm(hidden, *self.last)
+                taken = product(hidden, weights.taken) + weights.bias
+            hidden = state[:] = weights.step(taken, state)
+        return layer_norm(hidden, *self.last)
 
 
 class _CellWeights(NamedTuple):
-    """The weights of a layer: W and U of x and h, the biases of both and that of U h alone."""
+    """The weights of a layer: W and U of x and h, by columns, the biases of both and that of the
+    candidate's U h alone.
 
-    taken: Tensor
-    gates: Tensor
-    candidate: Tensor
-    bias: Tensor
-    kept_bias: Tensor
+    A gate is sigmoid(a) = (1 + tanh(a / 2)) / 2: the inner half is multiplied into them.
+    """
+
+    taken: Float[np.ndarray, "width gates"]
+    kept: Float[np.ndarray, "width gates"]
+    bias: Float[np.ndarray, " gates"]
+    kept_bias: Float[np.ndarray, " width"]
 
     @classmethod
     def of(cls, w: Tensor, u: Tensor, w_bias: Tensor, u_bias: Tensor) -> "_CellWeights":
-        both = 2 * u.shape[1]
-        bias = w_bias + F.pad(u_bias[:both], (0, u.shape[1]))
-        taken, gates, candidate = (m.detach().t().contiguous() for m in (w, u[:both], u[both:]))
-        return cls(taken, gates, candidate, bias.detach(), u_bias[both:].detach())
+        width = u.shape[1]
+        half = torch.ones_like(u_bias)
+        half[: 2 * width] = 0.5
+        bias = w_bias + F.pad(u_bias[: 2 * width], (0, width))
+        taken, kept = ((half * matrix.T).contiguous() for matrix in (w, u))
+        return cls(*map(view, (taken, kept, half * bias, u_bias[2 * width :])))
 
-    def step(self, taken: Tensor, state: Tensor) -> Tensor:
-        """Set h to (1 - z) tanh(W x + r (U h)) + z h, where r, z = sigmoid(W x + U h)."""
+    def step(self, taken: Float[np.ndarray, "n gates"], state: Rows) -> Rows:
+        """Return (1 - z) tanh(W x + r (U h)) + z h, where r, z = sigmoid(W x + U h)."""
         width = state.shape[1]
-        gates = torch.addmm(taken[:, : 2 * width], state, self.gates).sigmoid_()
-        kept = torch.addmm(self.kept_bias, state, self.candidate)
-        candidate = torch.addcmul(taken[:, 2 * width :], gates[:, :width], kept).tanh_()
-        return torch.lerp(candidate, state, gates[:, width:], out=state)
+        kept = product(state, self.kept)
+        gates = 0.5 + 0.5 * np.tanh(taken[:, : 2 * width] + kept[:, : 2 * width])
+        of_state = gates[:, :width] * (kept[:, 2 * width :] + self.kept_bias)
+        candidate = np.tanh(taken[:, 2 * width :] + of_state)
+        return candidate + gates[:, width:] * (state - candidate)

@@ -39,6 +39,7 @@ from core.densities.chances import (
     hazards,
     log_chances,
     of_slots,
+    sampled,
     softmax,
 )
 from core.densities.recurrent import RecurrentSteps
@@ -176,6 +177,7 @@ class Completion(Sampler):
         if chosen.is_note.any():
             note.choose("advance", chosen.advance)
             note.choose("track", chosen.track)
+            self._draw()
             for attribute, logits in self.gates.of_slot(outputs, note):
                 value = self._value(attribute, logits, note, following, chosen)
                 note.choose(attribute, value)
@@ -187,7 +189,7 @@ class Completion(Sampler):
     def _remember(self) -> None:
         """Move the body on by the new notes; where none is, it stays as it was."""
         if self.is_new.any():
-            new = torch.from_numpy(np.flatnonzero(self.is_new))
+            new = np.flatnonzero(self.is_new)
             self.hidden[new] = self.body.move(new, self.taken[new])
 
     def _choose(
@@ -202,7 +204,7 @@ class Completion(Sampler):
         may_be = _of_rows(is_open & ~self._is_full(step))
         is_next = _of_rows(self._is_next(following, step))
         of_sample = _of_rows(of_sample)
-        found = (torch.rand(of_sample.shape).numpy() < of_sample) & may_be
+        found = (self.random.random(of_sample.shape, np.float32) < of_sample) & may_be
         found = (found | is_next) & is_live
         is_note, at = found.any(1), found.argmax(1)
         is_kept = is_note & take(is_next, at[:, None])[:, 0]
@@ -340,7 +342,7 @@ class Completion(Sampler):
         rows = np.arange(len(self.rows))
         parents = rows.reshape(-1, self.particles).copy()  # [piece particle]
         for piece in pieces[effective[pieces] < LEAST_EFFECTIVE * self.particles]:
-            parents[piece] = parents[piece, 0] + descendants(shares[piece], float(torch.rand(())))
+            parents[piece] = parents[piece, 0] + descendants(shares[piece], self.random.random())
             self.weight[piece * self.particles : (piece + 1) * self.particles] = 0
         parents = parents.reshape(-1)  # [row]
         changed = np.flatnonzero(parents != rows)
@@ -352,7 +354,8 @@ class Completion(Sampler):
         """Return the composed notes of one particle of each piece, drawn by its weight."""
         first = self.particles * np.arange(self.batch)
         if self.particles > 1:
-            first += torch.multinomial(torch.from_numpy(self._shares()), 1)[:, 0].numpy()
+            weight = self.weight.reshape(-1, self.particles)  # [piece particle]
+            first += sampled(weight, 1.0, 1.0, self.random.random(self.batch))
         cells = self.history.cells[first, self.history.before :]
         row, number = np.nonzero(self.is_given)
         given = self.given[row, number]

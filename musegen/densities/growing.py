@@ -48,13 +48,13 @@ class GrowingHistory(History):
         self._spans, self._around = (
             sliding_window_view(self.sounding, span, 2, writeable=True) for span in spans
         )
-        tracks, advances = self.layout.tracks, self.layout.advances
+        tracks, choices = self.layout.tracks, self.layout.advances + 1
         ahead = self.tracks.reshape(len(self.tracks), -1)  # [row step*track]
-        self._ahead = sliding_window_view(ahead, advances * tracks, 1)[:, ::tracks]
+        self._ahead = sliding_window_view(ahead, choices * tracks, 1)[:, ::tracks]
 
-    def _tracks_ahead(self, row: Indices, step: Indices) -> Int8[np.ndarray, "n advance track"]:
+    def _tracks_ahead(self, row: Indices, step: Indices) -> Int8[np.ndarray, "n choice track"]:
         ahead = self._ahead[row, step]
-        return ahead.reshape(len(ahead), -1, self.layout.tracks)  # [n advance track]
+        return ahead.reshape(len(ahead), -1, self.layout.tracks)  # [n choice track]
 
     def _windows(self) -> Bool[Tensor, "advance sum within"]:
         """Return what is summed for each advance, of the steps from a bar before the last note.
@@ -90,11 +90,13 @@ class GrowingHistory(History):
         step, track, pitch = note.step, note.track, note.pitch
         at = step + self.before
         self.cells[row, at, track, pitch] = coded(note)
+        steps, tracks, pitches = self.pitches.shape[1:]
+        line = (row * steps + step) * tracks + track
+        lagged = line[:, None] + self.lags * tracks
+        self.tracks.reshape(-1)[lagged] |= self.bits  # [row*step*track]
+        self.pitches.reshape(-1)[lagged * pitches + pitch[:, None]] |= self.bits
         row, track, step, pitch, at = (x[:, None] for x in (row, track, step, pitch, at))
-        lagged = step + self.lags
-        self.tracks[row, lagged, track] |= self.bits
-        self.pitches[row, lagged, track, pitch] |= self.bits
-        values = row, track, columns_of((note.pitch, note.velocity + self.layout.pitches))
+        values = row, track, columns_of((note.pitch, note.velocity + pitches))
         self.first[values] = np.minimum(self.first[values], step)
         classes = pitch % OCTAVE + self._kinds
         self._spans[row, classes, at] += self._counted[note.track, note.length]

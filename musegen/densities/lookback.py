@@ -171,7 +171,7 @@ class History:
             dtype=torch.int32,
             device=device,
         )
-        shape = (batch, steps + max(layout.reach, layout.advances), layout.tracks)
+        shape = (batch, steps + max(layout.reach, layout.advances + 1), layout.tracks)
         self.tracks = torch.zeros(shape, dtype=torch.int8, device=device)
         self.pitches = self.tracks.new_zeros(*shape, layout.pitches)
         padded = self.before + steps + layout.longest
@@ -188,6 +188,11 @@ class History:
         self._numbers = torch.arange(most, device=device)
         self._back = self.before - self.lags
         self._bits = self.bits[:, None]
+        pitch, track = self.numbers(layout.pitches), self.numbers(layout.tracks)
+        # before the first note -1: all are above it and after it
+        self._above = F.pad(pitch > pitch[:, None], (0, 0, 0, 1), value=True)
+        self._after = F.pad(track > track[:, None], (0, 0, 0, 1), value=True)
+        self._same = F.pad(track == track[:, None], (0, 0, 0, 1))
         self._counted = self._counts().to(like)
         self._valid = self._valid_bits().to(self.tracks)
 
@@ -203,8 +208,9 @@ class History:
         is_on = step < length[:, None]
         return is_on[:, None] & kinds[:, None, :, None]
 
-    def _valid_bits(self) -> Int[Tensor, "last advance track"]:
-        """Return the bits of the lags that reach back, from each advance, to known notes.
+    def _valid_bits(self) -> Int[Tensor, "last choice track"]:
+        """Return the bits of the lags that reach back, from each advance, to known notes; none
+        from further on.
 
         For each track of the last note, up to which they are known; before the first note -1.
         """
@@ -213,7 +219,7 @@ class History:
         before, present = (self.as_bits(relation[..., None]) for relation in relations)
         track = self.numbers(self.layout.tracks)
         so_far = track <= F.pad(track, (0, 1), value=-1)[:, None, None]  # [last 1 track]
-        return before | present * so_far
+        return F.pad(before | present * so_far, (0, 0, 0, 1))
 
     def is_bass(self, track: Array) -> Array:
         """Return where a track is the bass."""
@@ -267,14 +273,14 @@ class History:
         """Return the lags at which any note of each track starts, [n track]."""
         return self.tracks[row, step]
 
-    def patterns_ahead(self, row: Indices, last: Note) -> Int8[Array, "n advance track"]:
+    def patterns_ahead(self, row: Indices, last: Note) -> Int8[Array, "n choice track"]:
         """Return the same for each advance from the last note: only of notes up to it."""
         return self._tracks_ahead(row, last.step) & self._valid[last.track]
 
-    def _tracks_ahead(self, row: Indices, step: Indices) -> Int8[Array, "n advance track"]:
-        tracks, advances = self.layout.tracks, self.layout.advances
-        windows = self.tracks.flatten(1).unfold(1, advances * tracks, tracks)  # [row step ahead]
-        return windows[row, step].unflatten(1, (advances, tracks))  # [n advance track]
+    def _tracks_ahead(self, row: Indices, step: Indices) -> Int8[Array, "n choice track"]:
+        tracks, choices = self.layout.tracks, self.layout.advances + 1
+        windows = self.tracks.flatten(1).unfold(1, choices * tracks, tracks)  # [row step ahead]
+        return windows[row, step].unflatten(1, (choices, tracks))  # [n choice track]
 
     def remaining_patterns(
         self, here: Patterns, last: Note, of_last: Int8[Array, "n pitch"]
@@ -283,10 +289,8 @@ class History:
 
         `of_last`: those of each pitch of its track.
         """
-        is_above = self.numbers(self.layout.pitches) > last.pitch[:, None]
-        bits = any_bits(is_above * of_last, self.bits)
-        relation = last.track[:, None] - self.numbers(self.layout.tracks)
-        return (relation == 0) * bits[:, None] + (relation < 0) * here
+        bits = any_bits(self._above[last.pitch] * of_last, self.bits)
+        return self._same[last.track] * bits[:, None] + self._after[last.track] * here
 
     def classes_at(
         self, row: Indices, step: Indices, started: Float[Tensor, "n classes"]

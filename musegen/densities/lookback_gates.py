@@ -12,7 +12,7 @@ Yu et al. (Museformer, NeurIPS 2022).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -28,10 +28,9 @@ from core.densities.arrays import (
     take,
     where,
     whole,
-    with_zero,
 )
 from musegen.densities.lookback import Layout
-from musegen.densities.next_note import INTERVAL, PROFILES, Attribute, NextNote
+from musegen.densities.next_note import AGES, INTERVAL, PROFILES, Attribute, NextNote
 from musegen.networks.states import OCTAVE
 
 Logits = Float[Array, "n choice"]
@@ -67,22 +66,49 @@ class OutputsAhead(Outputs, Protocol):
         ...
 
 
-@dataclass
-class Gates:
-    """Additions to the outputs of the heads, from the facts about the next notes.
+class Places(NamedTuple):
+    """Fixed places, by which gates are taken, and what is added to logits: 0 or IMPOSSIBLE.
 
-    `in_bar`, `gate`, `age`, `interval`, `turned`, `pitch_class`: fixed places, by which gates are
-    taken.
+    `passed`: for the tracks in the step of a last note, by its track and pitch; where the last
+    track is passed, the step is full. `not_above`: for the pitches, by one that they must exceed;
+    `held`: for the lengths of each track. Before the first note, track and pitch are -1.
     """
 
-    layout: Layout
-    harmony: bool
-    in_bar: Int[Array, "in_bar advance"]
-    gate: Int[Array, "advance track"]
+    in_bar: Int[Array, "in_bar choice"]
+    gate: Int[Array, "choice track"]
     age: Int[Array, " track"]
     interval: Int[Array, "own pitch"]
     turned: Int[Array, " profile_semitone_class"]
     pitch_class: Int[Array, " pitch"]
+    passed: Float[Array, "track_or_none pitch_or_none track"]
+    not_above: Float[Array, "pitch_or_none pitch"]
+    held: Float[Array, "track length"]
+
+    @classmethod
+    def of(cls, layout: Layout) -> "Places":
+        track, pitch = torch.arange(layout.tracks), torch.arange(layout.pitches)
+        first = track[:, None] + (pitch == layout.pitches - 1)  # of the next note
+        is_long = torch.arange(layout.longest) > 0
+        return cls(
+            in_bars(layout),
+            track_gates(layout),
+            AGES * track,
+            intervals(layout.pitches),
+            turned_classes(),
+            pitch % OCTAVE,
+            IMPOSSIBLE * F.pad(track < first[:, :, None], (0, 0, 0, 1, 0, 1)),
+            IMPOSSIBLE * F.pad(pitch <= pitch[:, None], (0, 0, 0, 1)),
+            IMPOSSIBLE * (torch.tensor(layout.is_drum)[:, None] & is_long),
+        )
+
+
+@dataclass
+class Gates:
+    """Additions to the outputs of the heads, from the facts about the next notes."""
+
+    layout: Layout
+    harmony: bool
+    places: Places
 
     def conditionals(self, outputs: Outputs, note: NextNote) -> Iterator[tuple[Attribute, Logits]]:
         """Yield the logits of each attribute; it must be chosen before the next is asked for.
@@ -136,41 +162,36 @@ class Gates:
         base, of_beat, gates = of
         found = note.history.patterns_ahead(note.row, last)
         found[:, 0] = note.remaining
-        in_bar = self.in_bar[last.step % layout.bar]
-        logits = base + with_zero(take(of_beat, in_bar) + self._of_tracks(gates, found))
-        is_last = (last.track == layout.tracks - 1) & (last.pitch == layout.pitches - 1)
-        logits[is_last, 0] = IMPOSSIBLE
+        in_bar = self.places.in_bar[last.step % layout.bar]
+        logits = base + take(of_beat, in_bar) + self._of_tracks(gates, found)
+        logits[:, 0] += self.places.passed[last.track, last.pitch, -1]
         return logits
 
     def _of_tracks(
         self, gates: Float[Array, "n gate"], found: Int[Array, "n advance track"]
     ) -> Float[Array, "n advance"]:
         """Sum the gates of all tracks' patterns; an advance of 0 has gates of its own."""
-        index = flat(found + self.gate)  # [n advance*track]
+        index = flat(found + self.places.gate)  # [n advance*track]
         return take(gates, index).reshape(found.shape).sum(2)  # [n advance]
 
     def track_logits(self, of: list[Array], note: NextNote) -> Logits:
         """Return the logits of the track; in the same step none comes before the last."""
         base, gates, of_age = of
-        logits = base + take(gates, note.there + self.gate[-1])
+        logits = base + take(gates, note.there + self.places.gate[-1])
         if self.harmony:
-            logits = logits + take(of_age, note.ages + self.age)
-        first = note.last.track + (note.last.pitch == self.layout.pitches - 1)
-        first = note.same_step * first
-        logits[note.history.numbers(self.layout.tracks) < first[:, None]] = IMPOSSIBLE
-        return logits
+            logits = logits + take(of_age, note.ages + self.places.age)
+        passed = self.places.passed[note.last.track, note.last.pitch]
+        return logits + note.same_step[:, None] * passed
 
     def pitch_logits(self, of: list[Array], note: NextNote) -> Logits:
         """Return the logits of the pitch; in the same step and track they ascend."""
         base, of_interval, gates, of_used, *of_harmony = of
-        logits = base + take(with_zero(of_interval), self.interval[note.own_pitch])
+        logits = base + take(of_interval, self.places.interval[note.own_pitch])
         logits = logits + take(gates, note.patterns) + of_used * note.used_pitches
         if self.harmony and note.some_melodic:
             of_class = note.is_melodic * self._class_logits(of_harmony, note)
-            logits = logits + of_class[:, self.pitch_class]
-        lowest = where(note.same_track, note.last.pitch, -1)[:, None]
-        logits[note.history.numbers(self.layout.pitches) <= lowest] = IMPOSSIBLE
-        return logits
+            logits = logits + of_class[:, self.places.pitch_class]
+        return logits + self.places.not_above[where(note.same_track, note.last.pitch, -1)]
 
     def _class_logits(self, gates: list[Array], note: NextNote) -> Float[Array, "n pitch_class"]:
         """Return a logit of each pitch class from what sounds, here and at the lags.
@@ -183,7 +204,7 @@ class Gates:
         share = whole(sounding[:, 3] * (KEY_SHARES - 0.01))
         state = whole(sounding[:, 0]) * KEY_SHARES + share
         logits = take(of_state, state) + take(of_pattern, patterns)
-        turned = circular[:, self.turned]
+        turned = circular[:, self.places.turned]
         count = PROFILES * OCTAVE
         turned = turned.reshape(len(turned), count, OCTAVE)  # [n profile*semitone pitch_class]
         sounding = flat(sounding)[:, None]  # [n 1 profile*semitone]
@@ -198,9 +219,7 @@ class Gates:
         base, gates = of
         last = _of_last(note, note.own_length)
         logits = _pointed(base, gates, joined([note.lagged_lengths, *last]))
-        is_long = note.history.numbers(self.layout.longest) > 0
-        logits[is_long & ~note.is_melodic] = IMPOSSIBLE
-        return logits
+        return logits + self.places.held[note.track]
 
     def velocity_logits(self, of: list[Array], note: NextNote) -> Logits:
         """Return the logits of velocities 1, 2 .., with gates as those of the length.
@@ -209,7 +228,7 @@ class Gates:
         those that the track has used have a logit of their own.
         """
         base, gates, of_used = of
-        base = base + of_used * note.used_velocities[:, 1:]
+        base = base + of_used * note.used_velocities
         last = (*_of_last(note, note.own_velocity), note.pitch_velocity[:, None])
         return _pointed(base, gates, joined([note.lagged_velocities, *last]))
 
@@ -221,20 +240,24 @@ def _of_last(note: NextNote, value: Indices) -> tuple[Array, Array]:
 
 
 def _pointed(
-    base: Logits, gates: Float[Array, "n pointer"], pointers: Int[Array, "n pointer"]
+    base: Float[Array, "n none_or_choice"],
+    gates: Float[Array, "n pointer"],
+    pointers: Int[Array, "n pointer"],
 ) -> Logits:
     """Add each gate to the choice that its pointer names, from 1; 0 names none."""
-    return added_at(with_zero(base, first=True), pointers, gates)[:, 1:]
+    return added_at(base, pointers, gates)[:, 1:]
 
 
-def in_bars(layout: Layout) -> Int[Tensor, "in_bar advance"]:
-    """Return at which step of its bar each advance arrives, from each step of a bar."""
-    return (torch.arange(layout.bar)[:, None] + torch.arange(layout.advances)) % layout.bar
+def in_bars(layout: Layout) -> Int[Tensor, "in_bar choice"]:
+    """Return at which step of its bar each advance arrives, from each step of a bar; a longer one
+    at no step."""
+    step = (torch.arange(layout.bar)[:, None] + torch.arange(layout.advances)) % layout.bar
+    return F.pad(step, (0, 1), value=layout.bar)
 
 
-def track_gates(layout: Layout) -> Int[Tensor, "advance track"]:
+def track_gates(layout: Layout) -> Int[Tensor, "choice track"]:
     """Return where the gates of each advance and track are; an advance of 0 has its own."""
-    gates = layout.patterns * torch.arange(layout.tracks).repeat(layout.advances, 1)
+    gates = layout.patterns * torch.arange(layout.tracks).repeat(layout.advances + 1, 1)
     gates[0] += layout.patterns * layout.tracks
     return gates
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.densities.arrays import Array, columns_of, flat, sum_of_rows, view
+from core.densities.arrays import Array, columns_of, flat, product, sum_of_rows, view
 from core.theory.shapes import Losses
 from musegen.densities.kept_notes import KeptGates
 from musegen.densities.lookback import VELOCITIES, Layout
@@ -21,16 +22,17 @@ from musegen.densities.lookback_gates import (
     KEY_SHARES,
     Gates,
     Logits,
-    in_bars,
-    intervals,
-    track_gates,
-    turned_classes,
+    Places,
 )
 from musegen.densities.next_note import AGES, INTERVAL, PROFILES, Attribute, NextNote
 from musegen.densities.note_sequences import Indices
 from musegen.networks.states import OCTAVE
 
 Hidden = Float[Tensor, "n width"]
+
+
+FIRST, LAST = (1, 0), (0, 1)
+"""Where a part has a further choice of 0."""
 
 
 class NoteEmbedding(nn.Module):
@@ -78,7 +80,7 @@ class NoteEmbedding(nn.Module):
         pitch_class = torch.where(is_drum, OCTAVE, place % layout.pitches % OCTAVE)
         return self.track(track) + self.pitch(place) + self.pitch_class(pitch_class)
 
-    def forward(self, chosen: NextNote, tables: "Tables") -> Hidden:
+    def forward(self, chosen: NextNote, tables: "Tables") -> Float[Array, "n width"]:
         columns = (chosen.place, chosen.step, chosen.length, chosen.velocity)
         columns += (chosen.own_advance, chosen.interval, chosen.pattern)
         columns += () if tables.profiles is None else tuple(chosen.ages.T)
@@ -86,7 +88,7 @@ class NoteEmbedding(nn.Module):
         if tables.profiles is None:
             return embedded
         sounding = flat(chosen.profiles)  # [n profile*class]
-        return embedded + torch.as_tensor(sounding) @ tables.profiles
+        return embedded + product(sounding, tables.profiles)
 
     def bar_number(self, step: Indices) -> Indices:
         """Return the bar of each step; bars after the trained window repeat its second half."""
@@ -101,34 +103,24 @@ class Tables:
     `profiles`: the weights of what sounds.
     """
 
-    rows: Float[Tensor, "row width"]
+    rows: Float[Array, "row width"]
     firsts: Int[Array, " attribute"]
-    profiles: Float[Tensor, "profile_class width"] | None
+    profiles: Float[Array, "profile_class width"] | None
 
-    def mapped(self, linear: Callable[[Tensor], Tensor], bias: Tensor) -> "Tables":
+    def mapped(self, linear: Callable[[Array], Array], bias: np.ndarray) -> "Tables":
         """Return tables for notes in numpy: their sums are what `linear` makes of these tables'
         sums, and a bias.
 
         The bias lies in the first table, of which each note has a row.
         """
-        rows, first = linear(self.rows), self.firsts[1]
+        rows, first = linear(view(self.rows)), self.firsts[1]
         rows[:first] += bias
-        profiles = None if self.profiles is None else linear(self.profiles)
+        profiles = None if self.profiles is None else linear(view(self.profiles))
         return Tables(rows, view(self.firsts), profiles)
 
 
 class LookbackHeads(nn.Module):
-    """The five heads, each computed from the hidden state and the attributes before it.
-
-    `in_bar`, `gate`, `age`, `interval`, `turned`, `pitch_class`: see `Gates`.
-    """
-
-    in_bar: Tensor
-    gate: Tensor
-    age: Tensor
-    interval: Tensor
-    turned: Tensor
-    pitch_class: Tensor
+    """The five heads, each computed from the hidden state and the attributes before it."""
 
     def __init__(self, width: int, layout: Layout, harmony: bool, listens: bool = False):
         super().__init__()
@@ -136,15 +128,17 @@ class LookbackHeads(nn.Module):
         self.kept = KeptGates(layout) if listens else None
         tracks, patterns = layout.tracks, layout.patterns
         gates = tracks * patterns
-        self.advance = Head(width, (layout.advances + 1, layout.bar, 2 * gates), {2: patterns})
+        sizes = (layout.advances + 1, layout.bar, 2 * gates)
+        self.advance = Head(width, sizes, {2: patterns}, {1: LAST})
         self.patience = nn.Parameter(torch.zeros(()))
         sizes = (tracks, gates, tracks * AGES if harmony else 0)
         self.track = Head(width, sizes, {1: patterns})
         of_harmony = (3 * KEY_SHARES, patterns, PROFILES * OCTAVE) if harmony else (0, 0, 0)
         sizes = (layout.pitches, 2 * INTERVAL + 1, patterns, 1, *of_harmony)
-        self.pitch = Head(width, sizes, {2: patterns, 5: patterns} if harmony else {2: patterns})
-        self.length = Head(width, (layout.longest, len(layout.lags) + 2))
-        self.velocity = Head(width, (VELOCITIES - 1, len(layout.lags) + 3, 1))
+        gated = {2: patterns, 5: patterns} if harmony else {2: patterns}
+        self.pitch = Head(width, sizes, gated, {1: LAST})
+        self.length = Head(width, (layout.longest, len(layout.lags) + 2), None, {0: FIRST})
+        self.velocity = Head(width, (VELOCITIES - 1, len(layout.lags) + 3, 1), None, {0: FIRST})
         self.embed_advance = _embedding(layout.advances + 1, width)
         self.embed_in_bar = _embedding(layout.bar, width)
         self.embed_track = _embedding(gates, width)
@@ -152,19 +146,12 @@ class LookbackHeads(nn.Module):
         self.embed_pattern = _embedding(patterns, width)
         self.embed_length = _embedding(layout.longest + 1, width)
         self.embed_profiles = nn.Linear(PROFILES * OCTAVE, width) if harmony else None
-        self.register_buffer("in_bar", in_bars(layout), persistent=False)
-        self.register_buffer("gate", track_gates(layout), persistent=False)
-        self.register_buffer("age", AGES * torch.arange(layout.tracks), persistent=False)
-        self.register_buffer("interval", intervals(layout.pitches), persistent=False)
-        self.register_buffer("turned", turned_classes(), persistent=False)
-        self.register_buffer(
-            "pitch_class", torch.arange(layout.pitches) % OCTAVE, persistent=False
-        )
+        for name, place in Places.of(layout)._asdict().items():
+            self.register_buffer(name, place, persistent=False)
 
     @property
     def gates(self) -> Gates:
-        places = (self.in_bar, self.gate, self.age, self.interval, self.turned, self.pitch_class)
-        return Gates(self.layout, self.harmony, *places)
+        return Gates(self.layout, self.harmony, Places(*map(self.get_buffer, Places._fields)))
 
     def conditionals(self, hidden: Hidden, note: NextNote) -> Iterator[tuple[Attribute, Logits]]:
         """Yield the logits of each attribute; see `Gates.conditionals`."""
@@ -215,11 +202,18 @@ class Head(nn.Module):
     """A network of two layers whose output is split into parts of these sizes.
 
     `gates`: which parts are gates, of how many patterns. They are relative to the pattern 0.
+    `padded`: which parts have a further choice of 0, as (first, last) have as many.
     """
 
-    def __init__(self, width: int, sizes: tuple[int, ...], gates: dict[int, int] | None = None):
+    def __init__(
+        self,
+        width: int,
+        sizes: tuple[int, ...],
+        gates: dict[int, int] | None = None,
+        padded: dict[int, tuple[int, int]] | None = None,
+    ):
         super().__init__()
-        self.sizes, self.gates = list(sizes), gates or {}
+        self.sizes, self.gates, self.padded = list(sizes), gates or {}, padded or {}
         self.layers = nn.Sequential(
             nn.Linear(width, width), nn.GELU(), nn.Linear(width, sum(sizes))
         )
@@ -233,6 +227,8 @@ class Head(nn.Module):
         for number, patterns in self.gates.items():
             gates = parts[number].unflatten(1, (-1, patterns))  # [n group pattern]
             parts[number] = (gates - gates[:, :, :1]).flatten(1)  # [n gate]
+        for number, zeros in self.padded.items():
+            parts[number] = F.pad(parts[number], zeros)
         return parts
 
 

@@ -14,16 +14,15 @@ from core.densities.arrays import Indices, columns_of, view
 from core.densities.chances import Logits, sampled
 from musegen.densities.growing import GrowingHistory
 from musegen.densities.lookback import Layout, Note
-from musegen.densities.lookback_heads import Hidden
 from musegen.densities.lookback_likelihood import Likelihood
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.next_note import NO_NOTE, PROFILES, Attribute, NextNote, Profiles
-from musegen.densities.note_by_note import HeadSteps, gates_of, steps_of
+from musegen.densities.note_by_note import ATTRIBUTES, HeadSteps, gates_of, steps_of
 from musegen.densities.note_sequences import NoteRows, cut_overlaps, pad_rows
 from musegen.networks.states import OCTAVE
 from musegen.steering import UNSTEERED, Steering
 
-LEAST_UNFINISHED = 0.75
+LEAST_UNFINISHED = 0.9
 """The share of a batch's rows that are unfinished; below it, finished rows are removed."""
 
 MOST_NOTES_PER_STEP = 8
@@ -33,8 +32,8 @@ MOST_NOTES_PER_STEP = 8
 class Sampler:
     """Samples the notes of a batch of pieces of `steps` steps, with features kept up to date.
 
-    Finished rows are sampled on and their notes discarded, until a quarter of the batch is
-    finished and leaves it.
+    Its random numbers are numpy's, from a seed that torch's global generator draws. Finished rows
+    are sampled on and their notes discarded, until a tenth of the batch is finished and leaves it.
     """
 
     states = ("rows", "unfinished", "last", "latest", "of_last", "earlier", "loudness", "taken")
@@ -59,6 +58,7 @@ class Sampler:
         self.gates = gates_of(density.heads)
         self.tables = embedding.tables(steps).mapped(self.body.taken, self.body.bias)
         self.history = GrowingHistory(layout, batch, steps, embedding.start)
+        self.random = np.random.default_rng(int(torch.randint(2**62, ())))
         self.rows = np.arange(batch)
         self.unfinished = np.ones(batch, bool)
         self.last = Note(*map(view, Note.start(batch, density.device).columns))
@@ -66,7 +66,7 @@ class Sampler:
         self.loudness = np.zeros((batch, layout.tracks * layout.pitches), np.int64)
         self.of_last = self.history.pitches[:, 0, 0]
         self.earlier = self.history.sounding[:, :OCTAVE, 0]
-        self.taken = self._taken(embedding.start[None]).expand(batch, -1)
+        self.taken = self._taken(view(embedding.start[None])).repeat(batch, 0)
         self.sampled: list[np.ndarray] = []
 
     def run(self) -> NoteRows:
@@ -80,7 +80,7 @@ class Sampler:
         rows = pad_rows(to_rows(note, self.density.layout), row, self.batch)
         return cut_overlaps(rows, self.density.layout.grid, self.steps).to(self.device)
 
-    def _taken(self, embedded: Hidden) -> Tensor:
+    def _taken(self, embedded: np.ndarray) -> np.ndarray:
         """Return what the body takes of embedded notes."""
         return self.body.taken(embedded) + self.body.bias
 
@@ -96,10 +96,16 @@ class Sampler:
 
     def _sample_next(self) -> NextNote:
         note = self._next()
+        self._draw()
         outputs = self.heads(self.body(self.taken))
         for attribute, logits in self.gates.conditionals(outputs, note):
             note.choose(attribute, self._sample(attribute, logits))
         return note
+
+    def _draw(self) -> None:
+        """Draw a uniform number for each attribute of the next notes."""
+        uniform = self.random.random((len(ATTRIBUTES), len(self.rows)), np.float32)
+        self.uniform = dict(zip(ATTRIBUTES, uniform, strict=True))
 
     def _next(self) -> NextNote:
         """Return the next notes, of which nothing is chosen."""
@@ -108,14 +114,14 @@ class Sampler:
 
     def _sample(self, attribute: Attribute, logits: Logits) -> Indices:
         share = getattr(self.config.nucleus, attribute)
-        value = sampled(logits, self.config.temperature, share)
+        value = sampled(logits, self.config.temperature, share, self.uniform[attribute])
         return self._advance(value) if attribute == "advance" else value
 
     def _advance(self, advance: Indices) -> Indices:
         """Lengthen the advances beyond the choices, and find which pieces have ended."""
         is_beyond = advance == self.density.layout.advances
         if is_beyond.any():
-            uniform = torch.rand(len(advance))
+            uniform = torch.from_numpy(self.random.random(len(advance), np.float32))
             advance = advance + is_beyond * view(self.density.heads.beyond(uniform))
         self.unfinished = self.unfinished & (self.last.step + advance < self.steps)
         return self.unfinished * advance
@@ -161,14 +167,14 @@ class Sampler:
     def _keep_states(self, rows: Indices) -> None:
         for name in self.states:
             setattr(self, name, getattr(self, name)[rows])
-        self.body.keep(torch.from_numpy(rows))
+        self.body.keep(rows)
 
     def _read(self, known: NoteRows) -> None:
         """Go on from known notes, of which every row has as many."""
         likelihood = Likelihood(self.density, known, self.steps // self.density.layout.bar)
         embedded = likelihood.embedded(likelihood.known_notes())
         self.body.read(embedded[:, :-1])
-        self.taken = self._taken(embedded[:, -1])
+        self.taken = self._taken(view(embedded[:, -1]))
         self.history = history = GrowingHistory.of(likelihood.history)
         self.last = Note(*map(view, likelihood.last[:, -1].columns))
         self.latest = view(likelihood.latest[:, -1])

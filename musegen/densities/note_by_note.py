@@ -19,11 +19,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import Embedding, Linear
 
-from core.densities.arrays import view
+from core.densities.arrays import Indices, erf, product, view
 from core.densities.recurrent import CausalGRU, RecurrentSteps
 from core.densities.transformer import CausalTransformer
-from musegen.densities.lookback_gates import Gates
-from musegen.densities.lookback_heads import Head, Hidden, LookbackHeads
+from musegen.densities.lookback_gates import Gates, Places
+from musegen.densities.lookback_heads import Head, LookbackHeads
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.next_note import Attribute
 
@@ -51,9 +51,9 @@ class TransformerSteps:
 
     def __init__(self, body: CausalTransformer):
         self.body, self.caches = body, body.caches()
-        self.bias = body.last.bias.new_zeros(())
+        self.bias = np.zeros((), view(body.last.bias).dtype)
 
-    def taken(self, x: Tensor) -> Tensor:
+    def taken(self, x: np.ndarray) -> np.ndarray:
         """Return what the body takes of embedded positions, the bias aside: all."""
         return x
 
@@ -61,14 +61,14 @@ class TransformerSteps:
         """Go on by embedded positions at once."""
         return self.body(x, self.caches)
 
-    def keep(self, rows: Tensor) -> None:
+    def keep(self, rows: Indices) -> None:
         """Drop all sequences of the batch but these."""
         for cache in self.caches:
-            cache.keep(rows)
+            cache.keep(torch.from_numpy(rows))
 
-    def __call__(self, taken: Tensor) -> Tensor:
+    def __call__(self, taken: np.ndarray) -> np.ndarray:
         """Go on by one position, [batch width]."""
-        return self.read(taken[:, None])[:, 0]
+        return view(self.read(torch.from_numpy(taken)[:, None])[:, 0])
 
 
 def steps_of(density: LookbackNetwork) -> RecurrentSteps | TransformerSteps:
@@ -78,18 +78,18 @@ def steps_of(density: LookbackNetwork) -> RecurrentSteps | TransformerSteps:
 
 
 class HeadSteps:
-    """The heads, their first layers multiplied out.
+    """The heads in numpy, their first layers multiplied out.
 
     `after`: where the first layers begin that know of a fact, and what it adds to them.
     """
 
     def __init__(self, heads: LookbackHeads):
         layers = [getattr(heads, name).layers for name in ATTRIBUTES]
-        self.first = SCALE * torch.cat([first.weight for first, *_ in layers]).T.contiguous()
-        self.bias = SCALE * torch.cat([first.bias for first, *_ in layers])
+        first = SCALE * torch.cat([first.weight for first, *_ in layers]).T.contiguous()
+        self.first = view(first)
+        self.bias = view(SCALE * torch.cat([first.bias for first, *_ in layers]))
         self.last = [_parts_of(getattr(heads, name)) for name in ATTRIBUTES]
         self.width = len(self.first)
-        self.parts = [_slices(getattr(heads, name).sizes) for name in ATTRIBUTES]
         self.after = {
             fact: self._after(getattr(heads, f"embed_{fact}"), self.width * ATTRIBUTES.index(name))
             for fact, name in KNOWN_FROM.items()
@@ -97,35 +97,29 @@ class HeadSteps:
         }
 
     def _after(self, embedding: Embedding | Linear, begin: int) -> tuple[int, np.ndarray]:
-        weight = embedding.weight
+        weight = view(embedding.weight)
         if isinstance(embedding, Linear):
-            self.bias[begin:] += embedding.bias @ self.first[:, begin:]
+            self.bias[begin:] += view(embedding.bias) @ self.first[:, begin:]
             weight = weight.T
-        return begin, view(weight @ self.first[:, begin:])
+        return begin, product(weight, self.first[:, begin:])
 
-    def __call__(self, hidden: Hidden) -> "NoteOutputs":
+    def __call__(self, hidden: np.ndarray) -> "NoteOutputs":
         """Return the outputs of the heads for the next notes."""
-        firsts = torch.addmm(self.bias, hidden, self.first)
-        return NoteOutputs(self, firsts, firsts.numpy())
+        return NoteOutputs(self, product(hidden, self.first) + self.bias)
 
-    def outputs(self, number: int, of: Float[Tensor, "n width"]) -> list[np.ndarray]:
+    def outputs(self, number: int, of: Float[np.ndarray, "n width"]) -> list[np.ndarray]:
         """Return the parts of the output of a head, whose first layer is `of`."""
-        weight, bias = self.last[number]
-        units = torch.addcmul(of, of, torch.erf(of))
-        output = torch.addmm(bias, units, weight).numpy()
-        return [output[:, part] for part in self.parts[number]]
+        weight, bias, parts = self.last[number]
+        output = product(of + of * erf(of), weight) + bias
+        return [output[:, part] for part in parts]
 
 
 @dataclass
 class NoteOutputs:
-    """Outputs of the heads: what is known is added to the first layers, [n attribute*width].
-
-    `shared`: the same in numpy.
-    """
+    """Outputs of the heads: what is known is added to the first layers, [n attribute*width]."""
 
     heads: HeadSteps
-    firsts: Float[Tensor, "n attributes"]
-    shared: Float[np.ndarray, "n attributes"]
+    firsts: Float[np.ndarray, "n attributes"]
 
     def of(self, attribute: Attribute) -> list[np.ndarray]:
         """Return the parts of a head's output."""
@@ -135,11 +129,8 @@ class NoteOutputs:
     def know(self, fact: str, value: np.ndarray) -> None:
         """Let the heads that follow know a fact."""
         begin, added = self.heads.after[fact]
-        if value.ndim == 1:
-            firsts = self.shared[:, begin:]
-            firsts += added[value]
-        else:
-            self.firsts[:, begin:].addmm_(torch.from_numpy(value), torch.from_numpy(added))
+        firsts = self.firsts[:, begin:]
+        firsts += added[value] if value.ndim == 1 else product(value, added)
 
     def tracks_ahead(
         self, advance: Int[np.ndarray, "n ahead"], in_bar: Int[np.ndarray, " each"]
@@ -149,16 +140,15 @@ class NoteOutputs:
         of_advance, of_bar = (
             self.heads.after[name][1][:, :width] for name in ("advance", "in_bar")
         )
-        track = self.shared[:, None, width : 2 * width] + of_advance[advance]
+        track = self.firsts[:, None, width : 2 * width] + of_advance[advance]
         track = track.reshape(-1, width) + of_bar[in_bar]  # [n*ahead width]
-        return self.heads.outputs(ATTRIBUTES.index("track"), torch.from_numpy(track))
+        return self.heads.outputs(ATTRIBUTES.index("track"), track)
 
 
 def gates_of(heads: LookbackHeads) -> Gates:
     """Return the gates for notes that are sampled."""
     gates = heads.gates
-    places = (gates.in_bar, gates.gate, gates.age, gates.interval, gates.turned, gates.pitch_class)
-    return Gates(gates.layout, gates.harmony, *map(view, places))
+    return Gates(gates.layout, gates.harmony, Places(*map(view, gates.places)))
 
 
 def _slices(sizes: list[int]) -> list[slice]:
@@ -171,11 +161,10 @@ def _slices(sizes: list[int]) -> list[slice]:
     return [slice(begin, end) for begin, end in pairwise(ends)]
 
 
-def _parts_of(head: Head) -> tuple[Float[Tensor, "width output"], Float[Tensor, " output"]]:
-    """Return the last layer of a head, as a map to its parts, by columns."""
+def _parts_of(head: Head) -> tuple[np.ndarray, np.ndarray, list[slice]]:
+    """Return the last layer of a head, as a map to its parts, by columns, and where those are."""
     last = head.layers[2]
     assert isinstance(last, Linear)
-    weight, bias = (
-        torch.cat(head.parts(linear), 1) for linear in (last.weight.T, last.bias[None])
-    )
-    return SCALE * weight.contiguous(), bias[0]
+    weights, biases = head.parts(last.weight.T), head.parts(last.bias[None])
+    weight = SCALE * torch.cat(weights, 1).contiguous()
+    return view(weight), view(torch.cat(biases, 1)[0]), _slices([w.shape[1] for w in weights])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from core.densities.chances import chances, denser, descendants, hazards, sampled
 from core.densities.recurrent import RecurrentSteps
-from core.densities.transformer import sample_logits
+from core.densities.transformer import nucleus
 from core.errors import ConfigError
 from musegen.densities import completion, lookback, lookback_heads
 from musegen.densities.completion import Completion
@@ -243,15 +243,27 @@ def test_outside_of_the_nucleus_is_what_nothing_else_is_left_for():
 
 
 @pytest.mark.parametrize(("temperature", "share"), [(1.0, 0.9), (0.7, 1.0), (1.3, 0.5)])
-def test_samples_are_those_of_torch(temperature: float, share: float):
-    """The same random numbers lead to the same choices."""
+def test_samples_are_of_the_nucleus_and_as_frequent_as_they_are_likely(
+    temperature: float, share: float
+):
+    """Uniform numbers at equal distances: each choice has as many of them as is its chance."""
     torch.manual_seed(4)
-    logits = 2 * torch.randn(300, 40)
-    torch.manual_seed(5)
-    expected = sample_logits(logits, temperature, share)
-    torch.manual_seed(5)
-    assert np.array_equal(sampled(logits.numpy(), temperature, share), expected)
-    assert len(expected.unique()) > 20
+    logits, uniform = 2 * torch.randn(1, 40), (np.arange(5000) + 0.5) / 5000
+    p, choice = nucleus(logits / temperature, share)
+    expected = torch.zeros(1, 40).scatter(1, choice, p / p.sum())[0]
+    many = logits.numpy().repeat(5000, 0)
+    found = np.bincount(sampled(many, temperature, share, uniform), minlength=40) / 5000
+    np.testing.assert_allclose(found, expected, atol=2e-4)
+    assert not found[expected == 0].any()
+    assert (found > 0).sum() > 3
+
+
+def test_nothing_impossible_is_sampled():
+    """The least and the largest uniform numbers of single precision."""
+    logits = np.array([[-1e9, 0.3, -1e9, 0.1, -1e9]], np.float32).repeat(2, 0)
+    uniform = np.array([0, 1 - 2**-24], np.float32)
+    assert sampled(logits, 1.0, 1.0, uniform).tolist() == [1, 3]
+    assert sampled(logits, 1.0, 0.5, uniform).tolist() == [1, 1]
 
 
 def test_the_density_follows_its_dial():
@@ -328,10 +340,10 @@ class Replay(Sampler):
         return value - 1 if attribute in ("length", "velocity") else value
 
 
-def state(sampler: Sampler) -> Tensor:
+def state(sampler: Sampler) -> np.ndarray:
     assert isinstance(sampler.body, RecurrentSteps)
-    assert sampler.body.state.layers is not None
-    return sampler.body.state.layers
+    assert sampler.body.state is not None
+    return sampler.body.state
 
 
 @torch.no_grad()
@@ -348,12 +360,12 @@ def test_known_notes_are_read_at_once_as_one_after_another():
         one_by_one._append(one_by_one._sample_next())
     for name in ("latest", "of_last", "earlier", "loudness"):
         np.testing.assert_allclose(getattr(at_once, name), getattr(one_by_one, name))
-    torch.testing.assert_close(at_once.taken, one_by_one.taken)
+    np.testing.assert_allclose(at_once.taken, one_by_one.taken)
     for name in ("cells", "pitches", "tracks", "sounding", "first"):
         grids = (getattr(sampler.history, name) for sampler in (at_once, one_by_one))
         assert np.array_equal(*grids)
     assert at_once.last.columns == one_by_one.last.columns
-    torch.testing.assert_close(state(at_once), state(one_by_one))
+    np.testing.assert_allclose(state(at_once), state(one_by_one))
 
 
 def test_descendants_are_as_many_as_their_shares_and_stay_in_place():

@@ -90,12 +90,15 @@ def test_patterns_of_cells_and_tracks(history: History):
 
 
 def test_patterns_ahead_hold_notes_up_to_the_last_one_only(history: History):
-    """After the kit's notes at step 3, those of later steps and tracks are not known yet."""
+    """After the kit's notes at step 3, those of later steps and tracks are not known yet.
+
+    From an advance of nine steps on nothing is.
+    """
     _, last = note((0, 3, KIT, 8, 1, 1))
     ahead = history.patterns_ahead(at(0), last)[0]
-    assert ahead[:, KIT].tolist() == [1, 0, 0, 3, 0, 0, 2, 0, 0]
-    assert ahead[:, LOW].tolist() == [1, 0, 0, 2, 0, 0, 0, 0, 0]
-    assert ahead[:, LEAD].tolist() == [1, 1, 0, 2, 2, 0, 0, 0, 0]
+    assert ahead[:, KIT].tolist() == [1, 0, 0, 3, 0, 0, 2, 0, 0, 0]
+    assert ahead[:, LOW].tolist() == [1, 0, 0, 2, 0, 0, 0, 0, 0, 0]
+    assert ahead[:, LEAD].tolist() == [1, 1, 0, 2, 2, 0, 0, 0, 0, 0]
     start = history.patterns_ahead(at(0), Note.start(1, torch.device("cpu")))
     assert start.eq(0).all(), "nothing is known before the first note"
 
