@@ -27,6 +27,7 @@ from core.theory.shapes import Latents, Losses
 from videogen.files.clip import Clips
 from videogen.networks.gist import Decoder, Times
 from videogen.networks.path import PathDecoder
+from videogen.networks.streams import StreamsDecoder
 from videogen.networks.text import Condition
 
 OVERLAP = 2
@@ -44,6 +45,8 @@ CLOSED = 1.25
 
 Given = Float[Tensor, "batch 3 given height width"]
 """Some frames of clips, in [-1, 1]."""
+Clock = Decoder | PathDecoder | StreamsDecoder
+"""The decoders that are functions of time."""
 Said = tuple[Condition | None, Condition | None]
 """The conditions with which a clip begins and ends; between them they are mixed in proportion."""
 Part = tuple[Latents, Said]
@@ -54,7 +57,7 @@ Part = tuple[Latents, Said]
 class Continuation:
     """A decoder that is a function of time, and its prior."""
 
-    decoder: Decoder | PathDecoder
+    decoder: Clock
     prior: nn.Module
 
     @property

@@ -36,7 +36,7 @@ from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
-from videogen.continuation import Continuation, times_of
+from videogen.continuation import Clock, Continuation, times_of
 from videogen.data.augmentation import Augmentation
 from videogen.data.sources import listing
 from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shortened
@@ -46,9 +46,7 @@ from videogen.files.reading import VIDEO, SquareFrames, read_frames
 from videogen.files.tree import File
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
-from videogen.networks.gist import Decoder
 from videogen.networks.layers import LayeredClip
-from videogen.networks.path import PathDecoder
 from videogen.networks.text import Captions, Condition, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.recipes import RECIPES
@@ -486,15 +484,15 @@ class Model(CoreModel):
     def has_clock(self) -> bool:
         """True for a model that generates clips of any length and rate."""
         decoder = dict(self.networks.items()).get("decoder")
-        return isinstance(decoder, Decoder | PathDecoder) and "prior" in self.networks
+        return isinstance(decoder, Clock) and "prior" in self.networks
 
     def _continuation(self) -> Continuation:
         decoder = self.networks["decoder"] if self.has_clock else None
-        if not isinstance(decoder, Decoder | PathDecoder):
+        if not isinstance(decoder, Clock):
             raise UserError(
                 f"{self.name} has no clock: it generates clips of {self.spec.frames} frames, "
-                f"{self.spec.frames_per_second:g} a second, alone; models with a gist or a path "
-                "of latents, such as gist_flow and tfgan, generate any"
+                f"{self.spec.frames_per_second:g} a second, alone; models with a gist, a path "
+                "of latents or streams, such as gist_flow, tfgan and vgan, generate any"
             )
         return Continuation(decoder, self.networks["prior"])
 

@@ -120,9 +120,19 @@ def test_the_command_takes_no_captions_for_a_model_without(tmp_path: Path):
     assert "leave them out, --count says how many clips" in err
 
 
-def test_a_vgan_without_captions_has_layers_and_no_clock(tmp_path: Path):
+def test_a_vgan_without_captions_has_layers_and_begins_with_a_picture(tmp_path: Path):
+    """Each of two pictures is nearer to the first frame of the clip that starts with it."""
     model = trained(tmp_path / "vgan", "vgan", "model.video.captions=false")
     assert set(model.parts([CAPTION])) == {"background", "mask", "foreground"}
+    own = model.clips([CAPTION] * 6, seed=1)[:, :, 0]
+    pictures = own[0], own[1:][(own[1:] - own[0]).square().sum((1, 2, 3)).argmax()]
+    starts = [model.clips([CAPTION], seed=3, start=one)[0, :, 0] for one in pictures]
+    apart = [[(start - one).square().sum().item() for one in pictures] for start in starts]
+    assert apart[0][0] < apart[0][1] and apart[1][1] < apart[1][0]
+
+
+def test_codes_of_moments_have_no_clock(tmp_path: Path):
+    model = trained(tmp_path / "run", "latent_tfgan")
     with pytest.raises(UserError, match="has no clock"):
         model.clips([CAPTION], frames=9)
 

@@ -15,6 +15,7 @@ from core.theory.shapes import Latents
 from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
 from videogen.networks.layers import LayeredClip, Streams
+from videogen.networks.path import Times
 from videogen.networks.resampling import Grid
 from videogen.networks.text import Condition
 
@@ -31,10 +32,20 @@ class StreamsDecoder(nn.Module):
         self.background = DCGAN(code, channels, (side, side), doublings, RGB)
         self.foreground = DCGAN(code, channels, (time, side, side), doublings, RGB + 1)
 
-    def forward(self, z: Latents, c: Condition | None) -> LayeredClip:
+    def forward(self, z: Latents, c: Condition | None, times: Times | None = None) -> LayeredClip:
+        """Return the clip at `times`, by default at those of its frames.
+
+        Between two frames numbers are interpolated before they become colours and masks.
+        """
         code = z if c is None else torch.cat([z, c], 1)
         background = self.grid.crop(self.background(code).float()).tanh()
         volume = self.grid.crop(self.foreground(code).float())[:, None, :, : self.frames]
+        if times is not None:
+            before = times.floor().long().clamp(0, self.frames - 1)
+            after = (before + 1).clamp(max=self.frames - 1)
+            share = (times - before).clamp(0, 1)[:, None, None]  # [moment 1 1]
+            ends = volume[:, :, :, before], volume[:, :, :, after]
+            volume = torch.lerp(*ends, share.expand_as(ends[0]))
         foreground, logit = volume.split((RGB, 1), 2)  # [batch 1 channel time height width]
         streams: Streams = (foreground.tanh(), logit.sigmoid(), background)
         return LayeredClip(lambda: streams, self.pixel_std)

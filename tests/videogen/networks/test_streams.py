@@ -75,3 +75,16 @@ def test_a_mask_is_sparse_by_its_mean():
     assert loss(Half()).tolist() == [0.5, 0.25]
     with pytest.raises(UserError, match="MaskedDistribution"):
         loss(Still())
+
+
+@torch.no_grad()
+def test_between_two_frames_the_volume_is_halfway():
+    decoder = StreamsDecoder(CONFIG, 16, 4).eval()
+    z = torch.randn(1, 6)
+    frames = decoder(z, None)
+    times = torch.tensor([0.0, 1.0, 2.5, 9.0])
+    shown = decoder(z, None, times)
+    torch.testing.assert_close(shown.mean[:, :, :2], frames.mean[:, :, :2])
+    torch.testing.assert_close(shown.mean[:, :, 3], frames.mean[:, :, 3])
+    halfway = frames.mask[:, :, 2:4].logit().mean(2).sigmoid()
+    torch.testing.assert_close(shown.mask[:, :, 2], halfway)
