@@ -208,15 +208,16 @@ def test_a_run_and_its_songs_are_measured_beside_real_songs(
     run("music", "sample", trained, "--count", 2, "--bars", 8, "--device", "cpu", "--to", songs)
     for subject, phrases in ((trained, 6), (songs, 10)):
         command = ["music", "evaluate", subject, "--against", data, "--count", 6, "--json"]
-        code, said, complaint = run(*command, "--device", "cpu", "--to", tmp_path / "report")
+        report = tmp_path / f"report-{phrases}"
+        code, said, complaint = run(*command, "--device", "cpu", "--to", report)
         assert (code, complaint) == (0, "")
         rows = {row["name"]: row for row in json.loads(said)["rows"]}
         name = subject.name if subject == trained else str(subject)
         assert rows[name]["phrase_count"] == phrases
         assert rows["training, other half"]["distance"] < rows["independent cells"]["distance"]
         assert rows["training, other half"]["distance"] < rows[name]["distance"]
-        assert json.loads((tmp_path / "report" / "evaluation.json").read_text())["rows"]
-        assert (tmp_path / "report" / "evaluation.png").read_bytes().startswith(b"\x89PNG")
+        assert json.loads((report / "evaluation.json").read_text())["rows"]
+        assert (report / "evaluation.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_an_evaluation_is_printed_as_tables_that_fit_120_columns(data: Path, trained: Path):
