@@ -111,7 +111,7 @@ class Run:
     def _remember_changes(self, changed: Mapping[str, Change]) -> None:
         if changed:
             self.remember({"changed": {key: list(values) for key, values in changed.items()}})
-            LOG.info("%s goes on with other settings: %s", self.folder, described(changed))
+            LOG.info("%s goes on with %s", self.folder, described(changed))
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
@@ -363,7 +363,7 @@ def described(changed: Mapping[str, Change]) -> str:
     >>> described({"model.recipe": ("gan", "vae"), "model.width": (8, 9), "seed": (0, 5)})
     'another model (gan -> vae)'
     >>> described({"seed": (0, 5), "words": ("a" * 99, None)})
-    'seed: 0 -> 5, words: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa... -> None'
+    'other settings (seed: 0 -> 5, words: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa... -> None)'
     """
     if "data_sha256" in changed or "other_sha256" in changed:
         return "another collection" if "data_sha256" in changed else "another second collection"
@@ -371,7 +371,7 @@ def described(changed: Mapping[str, Change]) -> str:
         return "another model ({} -> {})".format(*changed["model.recipe"])
     named = [f"{key}: {_short(one)} -> {_short(other)}" for key, (one, other) in changed.items()]
     more = [f"and {len(named) - MOST_NAMED} more"] if named[MOST_NAMED:] else []
-    return ", ".join(named[:MOST_NAMED] + more)
+    return f"other settings ({', '.join(named[:MOST_NAMED] + more)})"
 
 
 def _short(value: Any) -> str:
@@ -384,6 +384,6 @@ def refuse_changes(folder: Path, changed: Mapping[str, Change], changeable: Sequ
     refused = {key: values for key, values in changed.items() if key not in changeable}
     if refused:
         raise ConfigError(
-            f"{folder} was started with other settings ({described(refused)}): repeat them to "
-            "resume, or choose another folder; --from begins there with the weights of this run"
+            f"{folder} was started with {described(refused)}: repeat that command to resume, or "
+            f"choose another folder, where --from {folder} begins with these weights"
         )
