@@ -290,8 +290,8 @@ class VideoCommands(DomainCommands):
             bool,
             typer.Option(
                 "--loop",
-                help="Blend the end into the beginning, so that the clip repeats seamlessly; it "
-                "becomes shorter.",
+                help="Clips that repeat seamlessly: they go on to where they began, else there "
+                "and back; where a model has no clock, the end is blended into the beginning.",
             ),
         ] = False,
         overwrite: Annotated[
@@ -345,6 +345,9 @@ class VideoCommands(DomainCommands):
             list[str] | None,
             typer.Option(help="A caption that follows in each clip; may be repeated."),
         ] = None,
+        into: Annotated[
+            str | None, typer.Option(help="A caption into which each clip changes on its way.")
+        ] = None,
         start: Annotated[
             Path | None,
             typer.Option(help="A picture or video whose first frame each clip begins with."),
@@ -383,8 +386,9 @@ class VideoCommands(DomainCommands):
         to.require_sound(music)
         wanted = enumerate((c for c in captions for _ in range(count)), seed)
         first = model.first_frame(start) if start else None
+        closed = to.loop and model.has_clock
         takes = [
-            Take(caption, number, frames, fps, tuple(then or ()), first)
+            Take(caption, number, frames, fps, tuple(then or ()), first, into, closed)
             for number, caption in wanted
         ]
         song = {
@@ -396,7 +400,8 @@ class VideoCommands(DomainCommands):
             to.require_free(label)
         to.create()
         for take, label in zip(takes, labels, strict=True):
-            clip, rate = to.finished(take.shoot(model)), take.rate(model)
+            clip, rate = take.shoot(model), take.rate(model)
+            clip = clip if closed else to.finished(clip)
             seconds = len(clip) / rate
             compose = self.compose if music else None
             sound = compose(music_run, seconds, take.seed, device) if compose else None

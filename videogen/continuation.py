@@ -1,4 +1,4 @@
-"""Clips of any length and rate, and clips that begin with given frames.
+"""Clips of any length and rate, clips that begin with given frames, and loops.
 
 A decoder that is a function of time is sampled at any times of the clips it was trained on. Beyond
 their end a clip is continued by others, of the same caption or of further ones, each of which
@@ -8,6 +8,10 @@ begins with the last frames of the one before. Latents of such a clip are sought
 
 from the nearest of `CANDIDATES` samples of the prior (Zhu, Kraehenbuehl, Shechtman and Efros,
 Generative Visual Manipulation on the Natural Image Manifold, ECCV 2016, section 3.1).
+
+A loop is such a chain whose last clip also ends with the first frames of the first one, as people
+who wave come back to where they began. Where no clip does, as of a shape that crosses the picture,
+time swings there and back as a pendulum.
 """
 
 import math
@@ -15,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from core.theory.distributions import Distribution
@@ -34,10 +38,16 @@ STEPS, RATE = 60, 0.05
 """Steps of Adam, and its learning rate."""
 SPREAD = 0.2
 """Standard deviation of a pixel of the given frames, in [-1, 1]."""
+CLOSED = 1.25
+"""Largest distance of a loop's ends, in distances of two frames in a row."""
 
 
 Given = Float[Tensor, "batch 3 given height width"]
-"""The first frames of clips, in [-1, 1]."""
+"""Some frames of clips, in [-1, 1]."""
+Said = tuple[Condition | None, Condition | None]
+"""The conditions with which a clip begins and ends; between them they are mixed in proportion."""
+Part = tuple[Latents, Said]
+"""One of the clips that continue each other."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +58,18 @@ class Continuation:
     prior: nn.Module
 
     @property
+    def last(self) -> int:
+        """Return the time of a clip's last frame."""
+        return self.decoder.frames - 1
+
+    @property
     def hop(self) -> int:
         """Return the frames from one clip's first to the next one's, at least one."""
         return max(1, self.decoder.frames - OVERLAP)
+
+    def length(self, clips: int) -> int:
+        """Return the frames of so many clips that continue each other."""
+        return self.decoder.frames + (clips - 1) * self.hop
 
     def clips(
         self,
@@ -58,27 +77,66 @@ class Continuation:
         conditions: Sequence[Condition | None],
         times: Times,
         start: Given | None = None,
+        into: Condition | None = None,
     ) -> Clips:
         """Sample clips at ascending times, in frames; `start`: their first frames, if given.
 
         `conditions` follow each other in time, each for as many of the clips that continue each
-        other. What the first clips show does not depend on how many follow. A path of latents
-        goes on by itself, where nothing follows and nothing is given.
+        other. `into`: the condition into which they change evenly until the last time. What the
+        first clips show does not depend on how many follow. A path of latents goes on by itself,
+        where nothing follows and nothing is given.
         """
-        if isinstance(self.decoder, PathDecoder) and len(conditions) == 1 and start is None:
+        alone = len(conditions) == 1 and start is None and into is None
+        if isinstance(self.decoder, PathDecoder) and alone:
             return self._along_path(self.decoder, batch, conditions[0], times)
-        last = self.decoder.frames - 1
-        count = max(len(conditions), 1 + math.ceil((float(times[-1]) - last) / self.hop))
-        drawn: list[Clips] = []
-        end = start
-        for number in range(count):
-            c = conditions[number * len(conditions) // count]
-            z = self._sample(batch, c) if end is None else self.beginning_with(end, c)
-            local = times - number * self.hop
-            drawn.append(self._decode(z, c, local.clamp(0, last)))
-            overlap = torch.arange(float(self.hop), self.decoder.frames, device=z.device)
-            end = self._decode(z, c, overlap)
-        return self._faded(drawn, times)
+        said = self._said(conditions, float(times[-1]), into)
+        return self._faded(self._chain(batch, said, start), times)
+
+    def loops(
+        self,
+        batch: int,
+        conditions: Sequence[Condition | None],
+        frames: int,
+        duration: float,
+        start: Given | None = None,
+        into: Condition | None = None,
+    ) -> Clips:
+        """Sample loops of `frames` frames that last as long as `duration` frames of the decoder.
+
+        Those of one condition whose ends meet go on and on, at a pace that fits the whole clips of
+        which they consist, two at least; all others swing there and back.
+        """
+        there = pendulum(frames, duration)[: frames // 2 + 1]
+        said = self._said(conditions, float(there[-1]), into)
+        chain = self._chain(batch, said, start)
+        clips = self._faded(chain, there.to(chain[0][0].device))
+        back = clips[:, :, 1 : 1 + (frames - 1) // 2].flip(2)
+        swinging = torch.cat([clips, back], 2)
+        if len(conditions) > 1 or into is not None:
+            return swinging
+        onwards, closed = self._onwards(chain, conditions[0], frames, duration)
+        return torch.where(closed[:, None, None, None, None], onwards, swinging)
+
+    def _onwards(
+        self, chain: Sequence[Part], c: Condition | None, frames: int, duration: float
+    ) -> tuple[Clips, Bool[Tensor, " batch"]]:
+        """Return loops that begin as the chain does, and whether their ends meet."""
+        count = max(2, round(duration / self.hop))
+        z = chain[0][0]
+        parts = self._chain(len(z), [(c, c)] * (count - 1), parts=chain[: count - 1])
+        last = self._overlap(z)
+        first = last - self.hop
+        ends = torch.cat([self._shown(parts[-1], last), self._shown(parts[0], first)], 2)
+        at = torch.cat([first, last])
+        z = self.showing(ends, at, c)
+        apart = self._errors(z, c, ends, at) / ends[0].numel()
+        own = self._shown(parts[0], torch.arange(float(self.decoder.frames), device=z.device))
+        usual = own.diff(dim=2).square().mean((1, 3, 4)).median(1).values
+        period = count * self.hop
+        times = torch.arange(frames, device=z.device) * period / frames
+        times = torch.where(times < OVERLAP, times + period, times)  # where the ends overlap
+        clips = self._faded([*parts, (z, (c, c)), parts[0]], times)
+        return clips, apart <= CLOSED**2 * usual
 
     def _along_path(
         self, decoder: PathDecoder, batch: int, c: Condition | None, times: Times
@@ -90,18 +148,18 @@ class Continuation:
         return self._decode(z, c, times)
 
     @torch.no_grad()
-    def beginning_with(self, given: Given, c: Condition | None) -> Latents:
-        """Return latents of clips whose first frames are near the given ones."""
+    def showing(self, given: Given, times: Times, c: Condition | None) -> Latents:
+        """Return latents of clips whose frames at `times` are near the given ones."""
         many = None
         if c is not None:
             many = c.repeat_interleave(CANDIDATES, 0)  # [(batch candidate) condition]
         z = self._sample(CANDIDATES * len(given), many)
-        errors = self._errors(z, many, given.repeat_interleave(CANDIDATES, 0))
+        errors = self._errors(z, many, given.repeat_interleave(CANDIDATES, 0), times)
         nearest = errors.unflatten(0, (-1, CANDIDATES)).argmin(1)  # [batch]
         rows = torch.arange(len(given), device=z.device) * CANDIDATES + nearest
-        return self._descended(z[rows], c, given)
+        return self._descended(z[rows], c, given, times)
 
-    def _descended(self, z: Latents, c: Condition | None, given: Given) -> Latents:
+    def _descended(self, z: Latents, c: Condition | None, given: Given, times: Times) -> Latents:
         """Return the latents after `STEPS` steps towards the likeliest."""
         z = z.clone()
         adam = torch.optim.Adam([z], RATE)
@@ -109,26 +167,77 @@ class Continuation:
             z.requires_grad_()
             with torch.enable_grad():
                 unlikely = -self._prior(len(z), c).log_prob(z)
-                loss = self._errors(z, c, given) / (2 * SPREAD**2) + unlikely
+                loss = self._errors(z, c, given, times) / (2 * SPREAD**2) + unlikely
                 (z.grad,) = torch.autograd.grad(loss.sum(), z)
             adam.step()
         return z.detach()
 
-    def _errors(self, z: Latents, c: Condition | None, given: Given) -> Losses:
-        """Return the squared error of each clip's first frames."""
-        times = torch.arange(float(given.shape[2]), device=z.device)
+    def _errors(self, z: Latents, c: Condition | None, given: Given, times: Times) -> Losses:
+        """Return the squared error of each clip's frames at `times`."""
         return (self._decode(z, c, times) - given).square().sum((1, 2, 3, 4))
 
-    def _faded(self, drawn: Sequence[Clips], times: Times) -> Clips:
+    def _said(
+        self, conditions: Sequence[Condition | None], end: float, into: Condition | None
+    ) -> list[Said]:
+        """Return what each clip says of those that reach until the last time."""
+        count = max(len(conditions), 1 + math.ceil((end - self.last) / self.hop))
+        first = conditions[0]
+        if into is None or first is None or not end:
+            each = [conditions[number * len(conditions) // count] for number in range(count)]
+            return [(c, c) for c in each]
+        changed = [
+            [torch.lerp(first, into, time / end) for time in (begin, begin + self.last)]
+            for begin in range(0, count * self.hop, self.hop)
+        ]
+        return [(begin, until) for begin, until in changed]
+
+    def _chain(
+        self,
+        batch: int,
+        said: Sequence[Said],
+        start: Given | None = None,
+        parts: Sequence[Part] = (),
+    ) -> list[Part]:
+        """Sample clips that continue each other, `parts` the first of them."""
+        chain = list(parts)
+        for begin, end in said[len(chain) :]:
+            given = self._shown(chain[-1], self._overlap(chain[-1][0])) if chain else start
+            if given is None:
+                z = self._sample(batch, begin)
+            else:
+                z = self.showing(given, torch.arange(float(given.shape[2])).to(given), begin)
+            chain.append((z, (begin, end)))
+        return chain
+
+    def _overlap(self, z: Latents) -> Times:
+        """Return the times of the frames that a clip shares with the next one."""
+        return torch.arange(float(self.hop), self.decoder.frames, device=z.device)
+
+    def _faded(self, chain: Sequence[Part], times: Times) -> Clips:
         """Return each moment of the clip to which it belongs, with fades where two overlap."""
-        clips = drawn[0]
-        for number, following in enumerate(drawn[1:], 1):
+        clips, *others = (
+            self._shown(part, (times - number * self.hop).clamp(0, self.last))
+            for number, part in enumerate(chain)
+        )
+        for number, following in enumerate(others, 1):
             since = (times - number * self.hop + 1) / (OVERLAP + 1)
             share = since.clamp(0, 1)[:, None, None]  # [time 1 1]
             clips = torch.lerp(clips, following, share.expand_as(clips))
         return clips
 
-    def _decode(self, z: Latents, c: Condition | None, times: Times) -> Tensor:
+    def _shown(self, part: Part, times: Times) -> Clips:
+        """Return the moments of one clip, those of a condition that changes one by one."""
+        z, (begin, end) = part
+        if begin is None or end is None or begin is end:
+            return self._decode(z, begin, times)
+        moments, number = times.unique(return_inverse=True)
+        shown = [
+            self._decode(z, torch.lerp(begin, end, time / self.last), time[None])
+            for time in moments
+        ]
+        return torch.cat(shown, 2)[:, :, number]
+
+    def _decode(self, z: Latents, c: Condition | None, times: Times) -> Clips:
         return self.decoder(z, c, times).representative
 
     def _prior(self, batch: int, c: Condition | None) -> Distribution:
@@ -148,3 +257,15 @@ def times_of(frames: int, rate_of_clip: float, rate_of_model: float) -> Times:
     """
     duration = frames * rate_of_model / rate_of_clip
     return torch.linspace(0, max(0.0, duration - 1), frames)
+
+
+def pendulum(frames: int, duration: float) -> Times:
+    """Return the times of a loop, t_k = duration / 4 (1 - cos(2 pi k / frames)), in frames.
+
+    It turns where it stands still, so that no step is larger than pi / 2 of the mean one.
+
+    >>> pendulum(4, 20.0).tolist()
+    [0.0, 5.0, 10.0, 5.0]
+    """
+    angle = 2 * math.pi / frames * torch.arange(frames, dtype=torch.float64)
+    return (duration / 4 * (1 - angle.cos())).float()

@@ -46,7 +46,7 @@ from videogen.files.reading import VIDEO, SquareFrames, read_frames
 from videogen.files.tree import File
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
-from videogen.networks.gist import Decoder, Times
+from videogen.networks.gist import Decoder
 from videogen.networks.layers import LayeredClip
 from videogen.networks.path import PathDecoder
 from videogen.networks.text import Captions, Condition, Tokens
@@ -429,34 +429,51 @@ class Model(CoreModel):
         frames_per_second: float | None = None,
         then: Sequence[str] = (),
         start: Image | None = None,
+        into: str | None = None,
+        loop: bool = False,
     ) -> Clips:
         """Sample one clip for each caption, a list of at least one.
 
         `frames`: their number, by default that of the training, or as many as last as long at
         `frames_per_second`; more of them are the same motion seen more often, or go on with it.
         `then`: captions that follow in every clip. `start`: the first frame
-        [3 height width], in [-1, 1]. See `videogen.continuation`.
+        [3 height width], in [-1, 1]. `into`: a caption into which every clip changes on its way.
+        `loop`: clips that end as they begin, by default almost twice as long. See
+        `videogen.continuation`.
 
         A clip depends on the seed (0 to 2^63 - 1), its number and its caption alone. Logs a
         warning of captions that are not like those in training. `ConfigError` where captions are
-        no list of sentences; `UserError` where the model has no clock.
+        no list of sentences, or both `then` and `into` are given; `UserError` where the model has
+        no clock.
         """
         _require_sentences(captions)
-        self.warn_of([*captions, *then])
-        if frames is None and frames_per_second is None and not then and start is None:
+        if then and into:
+            raise ConfigError("a clip changes into another caption, or others follow: not both")
+        further = [*then, into] if into else list(then)
+        self.warn_of([*captions, *further])
+        if not (frames or frames_per_second or further or loop) and start is None:
             return self.sampled_like(Examples(captions, captions), seed)
         continuation = self._continuation()
-        times = self._times(continuation, frames, frames_per_second, 1 + len(then))
+        clips = 1 + len(then)
+        whole = 2 * clips * continuation.hop if loop else continuation.length(clips)
+        own = self.spec.frames_per_second
+        rate = frames_per_second or own
+        count = frames or max(1, round(whole * rate / own))
 
         def draw(rows: Rows) -> Samples:
-            conditions = [
-                self._read(list(said), rows)
-                for said in (captions, *([one] * len(captions) for one in then))
+            said = [
+                self._read(each, rows)
+                for each in (captions, *([one] * len(captions) for one in further))
             ]
+            last = said.pop() if into else None
             first = None
             if start is not None:
                 first = start[None, :, None].expand(len(rows), -1, 1, -1, -1).to(self.device)
-            return continuation.clips(len(rows), conditions, times, first)
+            if loop:
+                lasting = count * own / rate
+                return continuation.loops(len(rows), said, count, lasting, first, last)
+            times = times_of(count, rate, own).to(self.device)
+            return continuation.clips(len(rows), said, times, first, last)
 
         with torch.no_grad():
             return self.from_x(in_chunks(len(captions), seed, self.device, draw))
@@ -480,17 +497,6 @@ class Model(CoreModel):
                 "of latents, such as gist_flow and tfgan, generate any"
             )
         return Continuation(decoder, self.networks["prior"])
-
-    def _times(
-        self, continuation: Continuation, frames: int | None, rate: float | None, captions: int
-    ) -> Times:
-        """Return the times of a clip's frames; by default `captions` clips follow each other."""
-        own = self.spec.frames_per_second
-        rate = rate or own
-        if frames is None:
-            whole = self.spec.frames + (captions - 1) * continuation.hop
-            frames = max(1, round(whole * rate / own))
-        return times_of(frames, rate, own).to(self.device)
 
     @torch.no_grad()
     def sampled_like(self, examples: Examples, seed: int) -> Clips:

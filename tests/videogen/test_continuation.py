@@ -70,7 +70,7 @@ def test_latents_are_found_of_a_clip_that_the_model_can_show(model: Model):
     with torch.no_grad():
         given = found.clips(1, [c], torch.arange(2.0))
     torch.manual_seed(6)
-    z = found.beginning_with(given, c)
+    z = found.showing(given, torch.arange(2.0), c)
     error = (found.decoder(z, c, torch.arange(2.0)).mean - given).square().mean()
     samples = found.prior(64, c.expand(64, -1)).rsample()
     others = found.decoder(samples, c.expand(64, -1), torch.arange(2.0)).mean

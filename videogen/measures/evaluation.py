@@ -249,8 +249,8 @@ class _Judge:
             nan if captions else _distance(self.classifier.features, clips, group.reference),
             nan if captions else _distance(self.classifier.chunk_features, clips, group.reference),
             nan if second is None else diversity(clips, second),
-            nan if captions else sharpness(clips) / sharpness(group.real),
-            nan if captions else motion(clips) / motion(group.real),
+            nan if captions else _share(sharpness, clips, group.real),
+            nan if captions else _share(motion, clips, group.real),
             self._seen(group, kind, clips, judged_by),
         )
 
@@ -258,15 +258,23 @@ class _Judge:
         self, group: Group, kind: Kind, clips: Clips, captions: Sequence[str]
     ) -> Seen | None:
         """Return which halves of captions are seen; of real clips the judge's own accuracy."""
-        if self.halves is None or self.halves.classifier.halves.keys().isdisjoint(captions):
+        halves = self.halves
+        if halves is None or not any(one in halves.classifier.halves for one in captions):
             return None
-        if kind == "real":
-            return self.halves.own.get(group.split)
-        return self.halves.classifier.seen(clips, captions)
+        return (
+            halves.own.get(group.split)
+            if kind == "real"
+            else halves.classifier.seen(clips, captions)
+        )
 
 
 def _distance(features: Callable[[Clips], np.ndarray], clips: Clips, reference: Clips) -> float:
     return frechet_distance(features(clips), features(reference))
+
+
+def _share(energy: Callable[[Clips], float], clips: Clips, real: Clips) -> float:
+    """Return the energy of clips as a share of that of real ones; NaN where these have none."""
+    return energy(clips) / energy(real) if energy(real) else nan
 
 
 def reconstruction_of(model: Model, group: Group) -> float:

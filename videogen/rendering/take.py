@@ -14,7 +14,8 @@ class Take:
 
     `frames` and `frames_per_second`: None for those of the training data. More frames a second
     show the same motion more smoothly, more frames at the same rate go on with it. `then`:
-    sentences that follow; `start`: the first frame.
+    sentences that follow; `start`: the first frame; `into`: the sentence into which it changes;
+    `loop`: end as it begins.
     """
 
     caption: str
@@ -23,6 +24,8 @@ class Take:
     frames_per_second: float | None = None
     then: tuple[str, ...] = ()
     start: Image | None = None
+    into: str | None = None
+    loop: bool = False
 
     def rate(self, model: Model) -> float:
         """Return the frames a second."""
@@ -32,9 +35,19 @@ class Take:
         """Return the clip's label; `settings`: those of its files."""
         length = {"frames": self.frames, "fps": self.frames_per_second}
         caption = ", then ".join([self.caption, *self.then])
+        caption = f"{caption}, into {self.into}" if self.into else caption
         return Label.of(model.name, self.seed, caption, **length, **settings)
 
     def shoot(self, model: Model) -> Frames:
         """Sample the clip."""
-        length = self.frames, self.frames_per_second
-        return to_frames(model.clips([self.caption], self.seed, *length, self.then, self.start))[0]
+        clips = model.clips(
+            [self.caption],
+            self.seed,
+            self.frames,
+            self.frames_per_second,
+            self.then,
+            self.start,
+            self.into,
+            self.loop,
+        )
+        return to_frames(clips)[0]

@@ -14,7 +14,7 @@ from films import corners, display, greys, turn, woven, write_film, write_ten_bi
 from core.data.sources import RejectedFile
 from videogen.files.clip import write_gif, write_mp4
 from videogen.files.frame import View, deinterlaced
-from videogen.files.light import HLG, PQ, on_standard_screen
+from videogen.files.light import HLG, P3, PQ, on_standard_screen
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import read_film, read_frames
 
@@ -180,6 +180,16 @@ def test_light_of_high_range_is_seen_as_on_a_standard_screen(tmp_path: Path):
     # red of BT.709 in BT.2020: light of 0.6274, 0.0691 and 0.0164
     red = [light ** (1 / 2.4) for light in (0.6274, 0.0691, 0.0164)]
     assert turned_bars(path, 14, red) == pytest.approx([255, 0, 0], abs=8)
+
+
+def test_wide_colours_of_phones_are_those_of_a_standard_screen(tmp_path: Path):
+    """Of standard range, in the primaries of P3: through the light, by the published matrix."""
+    signal = np.array([0.7, 0.45, 0.3])
+    to_bt709 = [[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197, -0.0786, 1.0979]]
+    expected = 255 * (to_bt709 @ signal**2.4) ** (1 / 2.4)
+    shown = turned_bars(tmp_path / "x.mp4", 1, signal.tolist(), P3)
+    assert shown == pytest.approx(expected.tolist(), abs=2)
+    assert np.abs(255 * signal - expected).max() > 8, "and not its numbers"
 
 
 def test_colours_of_high_range_are_as_fine_as_the_pixels(tmp_path: Path):

@@ -81,6 +81,13 @@ def test_one_and_two_shapes_stand_apart():
     ]
 
 
+def test_while_training_the_distance_is_the_share_of_clips_that_are_misread():
+    measure = DOMAIN.measures(DATA, configure(DOMAIN, DATA, "gist", "tiny"))
+    right, wrong = measure(oracle(DATA, "right")), measure(oracle(DATA, "wrong", shift=1))
+    assert (right["distance"], right["all"], right["colour"]) == (0, 1, 1)
+    assert wrong["distance"] == 1 - wrong["all"] > 0.8
+
+
 def test_a_report_is_printed_written_and_drawn(tmp_path: Path):
     report = evaluate([oracle(DATA, "oracle")], DATA, 8)
     first, last, worst = tables(report)

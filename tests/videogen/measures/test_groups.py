@@ -1,0 +1,155 @@
+"""What is measured on which clips: seen and held-out ones, and those of a judge apart."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.app.domain import Examples
+from core.app.fit import configure
+from videogen.data.collection import Collection
+from videogen.data.preparation import prepare
+from videogen.data.records import PrepareConfig
+from videogen.files.clip import to_clips, write_gif
+from videogen.measures import evaluation, halves
+from videogen.measures.classifier import Classifier, train
+from videogen.measures.evaluation import Group, evaluate, reconstruction_of
+from videogen.measures.halves import HalvesClassifier, Seen, judge_of_halves
+from videogen.measures.metrics import explained_variance
+from videogen.model import DOMAIN, CaptionedClips, Model
+from videogen.shapes.dataset import MovingShapes
+from videogen.shapes.drawing import draw
+from videogen.shapes.grammar import Split, split_of
+
+
+class Noted(MovingShapes):
+    """Moving shapes that note which batches are drawn."""
+
+    def __init__(self, size: int = 16, frames: int = 4):
+        super().__init__(size, frames)
+        self.drawn: list[tuple[int, int, int, Split]] = []
+
+    def batch(self, number, size, seed, split="train"):
+        self.drawn.append((number, size, seed, split))
+        return super().batch(number, size, seed, split)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_group_and_its_reference_are_different_clips_of_its_split(split: Split):
+    data = Noted()
+    group = Group.sample("name", data, split, 40, 7, None)
+    assert data.drawn == [(0, 40, 7, split), (1, 40, 7, split)]
+    assert {split_of(caption) for caption in group.captions} == {split}
+    assert torch.equal(group.real, to_clips(data.batch(0, 40, 7, split)[0]))
+    assert torch.equal(group.reference, to_clips(data.batch(1, 40, 7, split)[0]))
+    assert not torch.equal(group.real, group.reference)
+
+
+def test_the_classifier_is_trained_on_training_clips_alone():
+    data = Noted()
+    train(Classifier(16, 4, data.words), data, 3, lambda done, total: None)
+    assert [(number, split) for number, _, _, split in data.drawn] == [
+        (step, "train") for step in range(3)
+    ]
+
+
+class Blank(Model):
+    def sampled_like(self, examples, seed):
+        assert examples.conditions
+        return draw(examples.conditions, seed, 16, 4) if self.spec.shapes else self.black(examples)
+
+    def black(self, examples: Examples) -> torch.Tensor:
+        return -torch.ones(len(examples.conditions or ()), 3, 4, 16, 16)
+
+    def reconstruct(self, clips, captions):
+        return clips * torch.linspace(0, 1, len(captions))[:, None, None, None, None]
+
+
+def blank(data: CaptionedClips) -> Blank:
+    config = configure(DOMAIN, data, "gist", "tiny")
+    return Blank(DOMAIN.networks(config), config.model, config.spec, "blank")
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    """Two greys that get lighter or darker, four films; each has 13 clips."""
+    folder = tmp_path_factory.mktemp("films")
+    for level in (60, 120):
+        for way, step in (("up", 4), ("down", -4)):
+            frames = np.empty((16, 16, 16, 3), np.uint8)
+            frames[:] = (level + step * np.arange(16))[:, None, None, None]
+            write_gif(frames, folder / f"grey{level} goes {way}.gif", 8)
+    config = PrepareConfig(size=16, frames=4, hop=1, hold_out="windows", test_share=0.2)
+    prepare([str(folder)], folder / "data", config, jobs=0)
+    return Collection.open(folder / "data")
+
+
+def groups_of(data: CaptionedClips, patch: pytest.MonkeyPatch) -> list[tuple[str, Split]]:
+    """The names and splits of the groups that an evaluation measures, and of its rows."""
+    classifier, sample, seen = Classifier(16, 4, data.words), Group.sample, []
+
+    def noted(name: str, data: CaptionedClips, split: Split, *rest) -> Group:
+        seen.append((name, split))
+        return sample(name, data, split, *rest)
+
+    patch.setattr(evaluation, "load_classifier", lambda *_: classifier.eval())
+    patch.setattr(evaluation, "judge_of_halves", lambda *_: None)
+    patch.setattr(Group, "sample", noted)
+    one = blank(data)
+    rows = evaluate([one, one], data, 4).rows
+    assert list(dict.fromkeys(row.group for row in rows)) == [name for name, _ in seen]
+    for first, beside in zip(rows[::4], rows[3::4], strict=True):
+        assert first.frechet_clips == beside.frechet_clips, "a model beside itself is the same"
+        assert first.diversity == beside.diversity
+        flat = not isinstance(data, MovingShapes)
+        assert np.isnan(first.sharpness) == flat, "real clips of one grey have no sharpness"
+    return seen
+
+
+def test_seen_and_held_out_clips_are_what_they_are_called(
+    films: Collection, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patch:
+        assert groups_of(MovingShapes(16, 4), patch) == [
+            ("one shape, seen captions", "train"),
+            ("one shape, held-out captions", "test"),
+        ]
+    with monkeypatch.context() as patch:
+        assert groups_of(films, patch) == [("seen videos", "train"), ("held-out videos", "test")]
+
+
+def test_reconstructions_are_of_each_clip_by_its_own_caption():
+    group = Group.sample("name", MovingShapes(16, 4), "train", 5, 1, None)
+    model, given = blank(MovingShapes(16, 4)), []
+    model.reconstruct = lambda clips, captions: given.append(captions) or clips / 2  # type: ignore
+    share = reconstruction_of(model, group)
+    assert given == [group.captions]
+    assert share == pytest.approx(explained_variance(group.real, group.real / 2)) != 1
+
+
+def test_halves_are_learned_from_earlier_clips_and_tested_on_later_ones(
+    films: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Of each film's used clips the first three quarters, whichever split they are of."""
+    monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path))
+    trained, tested = [], []
+
+    def seen(self, clips, captions):
+        tested.append((clips, list(captions)))
+        return Seen(1, 1, 1)
+
+    monkeypatch.setattr(halves, "_train", lambda classifier, data, of, tick: trained.append(of))
+    monkeypatch.setattr(HalvesClassifier, "seen", seen)
+    judge = judge_of_halves(films, torch.device("cpu"))
+    assert judge is not None
+    indices = {split: films.indices(split) for split in films.splits}
+    every = np.sort(np.concatenate(list(indices.values())))
+    source = films.store.whole["source"][every]
+    earlier = [own[: int(0.75 * len(own))] for own in (every[source == n] for n in range(4))]
+    assert trained[0].tolist() == np.concatenate(earlier).tolist()
+    later = np.setdiff1d(every, trained[0])
+    for split, (clips, captions) in zip(judge.own, tested, strict=True):
+        own = np.intersect1d(later, indices[split])
+        assert torch.equal(clips, to_clips(films.frames_of(own)))
+        assert captions == films.captions_of(own)
