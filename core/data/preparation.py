@@ -115,7 +115,7 @@ class PartSummary:
     def lines(self) -> list[str]:
         part, rejected = self.part, self.rejects.total()
         return [
-            f"part {part.number} of {part.of}: {self.sources} files, {rejected} rejected",
+            f"part {part.number} of {part.of}: {files_of(self.sources)}, {rejected} rejected",
             *(f"  {count:6} {reason}" for reason, count in self.rejects.most_common()),
             "when all parts are read, the same command without --shard makes a collection",
         ]
@@ -147,7 +147,7 @@ class Summary:
     def lines(self) -> list[str]:
         """Lines of the table that is printed and written to summary.txt."""
         rejected = sum(self.rejects.values())
-        lines = [f"{self.sources} files: {self.kept} kept, {rejected} rejected"]
+        lines = [f"{files_of(self.sources)}: {self.kept} kept, {rejected} rejected"]
         lines += [f"  {count:6} {reason}" for reason, count in self.rejects.most_common()]
         lines += cure_lines(self.cures, self.sources)
         if self.skipped:
@@ -184,11 +184,20 @@ class NothingKept(UserError):
         files = len(self.rejects)
         self.summary = "; ".join(
             [
-                f"no {kind} could be kept of {files} files ({reasons})",
+                f"no {kind} could be kept of {files_of(files)} ({reasons})",
                 *(line.strip() for line in cure_lines(catalogue.cures, files)),
             ]
         )
         super().__init__(f"{self.summary}: {folder}/rejects.jsonl says why")
+
+
+def files_of(count: int) -> str:
+    """Return how many files there are, in words.
+
+    >>> files_of(0), files_of(1)
+    ('0 files', '1 file')
+    """
+    return f"{count} file" + "s" * (count != 1)
 
 
 def cure_lines(cures: Counter[str], files: int) -> list[str]:

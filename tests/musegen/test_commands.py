@@ -394,9 +394,9 @@ def test_parts_are_prepared_by_an_option(tmp_path: Path):
     assert "part 2 of 2: 0 files, 0 rejected" in run(*command, "--shard", "2/2")[1]
     code, said, _ = run(*command, "--shard", "1/2")
     assert code == 0
-    assert "part 1 of 2: 1 files, 0 rejected" in said
+    assert "part 1 of 2: 1 file, 0 rejected" in said
     assert "without --shard" in said
-    assert "1 files: 1 kept" in run(*command)[1]
+    assert "1 file: 1 kept" in run(*command)[1]
     refused(2, "give 3/8, for example", *command, "--shard", "3/2")
 
 

@@ -3,6 +3,9 @@
     path,caption                                    clips.csv, also with ; | or tabs
     dogs/rex.mp4,a dog runs to the left
 
+    videoid,caption                                 a name without its suffix is an id
+    1066674784,a dog runs to the left
+
     {"path": "dogs/rex.mp4", "caption": "..."}      clips.jsonl, or a list of them in clips.json
     {"rex.mp4": ["a dog", "a dog runs"]}            captions.json (diffusion-pipe)
     dogs/rex.mp4                                    videos.txt, a line for each line of prompts.txt
@@ -25,6 +28,7 @@ from typing import Any
 from core.data.sources import RejectedFile
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import is_sequence
+from videogen.files.reading import VIDEO
 from videogen.files.text import decode
 from videogen.files.tree import File, Tree, on_disk
 
@@ -328,7 +332,8 @@ def _clip(table: File, name: str, tree: Tree | None) -> Path:
     given = _relative(name.strip(), folder, quoted)
     if not table.members:
         return _below(folder, given, quoted)
-    entry = tree.find(folder / given) if tree else None
+    places = [folder / one for one in (given, *_of_id(given))]
+    entry = next((entry for place in places if tree and (entry := tree.find(place))), None)
     if entry is None:
         raise RejectedFile("no-file", f"there is no file {quoted}")
     return entry.file.place
@@ -349,10 +354,17 @@ def _relative(name: str, folder: Path, quoted: str) -> Path:
     return given
 
 
+def _of_id(given: Path) -> list[Path]:
+    """Return the video files that a name without a suffix can mean."""
+    return [given.with_name(given.name + suffix) for suffix in VIDEO]
+
+
 def _below(folder: Path, given: Path, quoted: str) -> Path:
     root = folder.resolve()
     try:
         path = on_disk(root, given.parts)
+        if not path.exists():
+            path = next((video for video in _of_id(path) if video.is_file()), path)
         target = path.resolve()
         is_below = target.is_relative_to(root) and target != root
         exists = target.is_file() or is_sequence(target)

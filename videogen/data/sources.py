@@ -46,6 +46,14 @@ TEXTS = (".txt", ".caption")
 OWN_REPORT = "rejects.jsonl"
 """A file beside a prepared collection that names clips and is no table of captions."""
 
+NOT_READ = {
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "save tables as CSV: {} is not read"),
+    **dict.fromkeys(
+        (".tar", ".gz", ".tgz", ".7z", ".rar"), "unpack archives, or pack a zip: {} is not read"
+    ),
+}
+"""What to do with files of these suffixes."""
+
 _CELL = re.compile(r"[^\n\r\t,;|\"':/\\]+")
 
 
@@ -90,7 +98,11 @@ def listing(
     that names clips but is not understood.
     """
     found = Listing()
-    searches = [_Search(start, captions, limits) for start in expand_patterns(patterns)]
+    starts = expand_patterns(patterns)
+    for start in starts:
+        if (suffix := start.suffix.lower()) in NOT_READ and not start.is_dir():
+            raise UserError(f"{start}: {NOT_READ[suffix].format(suffix)}")
+    searches = [_Search(start, captions, limits) for start in starts]
     named = {place for search in searches for place in search.named}
     for search in searches:
         found.clips += search.clips(named)
@@ -107,7 +119,15 @@ def listing(
         kinds = ", ".join(f"{count} {kind}" for kind, count in found.passed_over.most_common(8))
         hint = ". Pictures are read where a folder holds them numbered, as one clip"
         pictures = any(found.passed_over[suffix] for suffix in PICTURES)
-        raise UserError(f"no video in {names}" + f", only {kinds}" * bool(kinds) + hint * pictures)
+        cures = [
+            f"; {cure.format(kind)}" for kind, cure in NOT_READ.items() if found.passed_over[kind]
+        ]
+        raise UserError(
+            f"no video in {names}"
+            + f", only {kinds}" * bool(kinds)
+            + hint * pictures
+            + "".join(cures)
+        )
     return found
 
 

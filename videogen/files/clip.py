@@ -171,8 +171,13 @@ def _encode_sound(file: Any, track: Any, coding: Coding, sound: Sound) -> None:
         file.mux(track.encode(frame))
 
 
-def write_gif(frames: Frames, path: str | Path, frames_per_second: float) -> None:
-    """Write a looping GIF with a palette of its own colours.
+def write_gif(
+    frames: Frames,
+    path: str | Path,
+    frames_per_second: float,
+    tags: Mapping[str, str] = NO_TAGS,
+) -> None:
+    """Write a looping GIF with a palette of its own colours; of `tags` it holds the comment.
 
     Its delays are whole hundredths of a second, at least two: browsers slow down shorter ones.
     """
@@ -188,6 +193,17 @@ def write_gif(frames: Frames, path: str | Path, frames_per_second: float) -> Non
             frame.pts, frame.time_base = int(times[number]), Fraction(1, 100)
             file.mux(video.encode(frame))
         file.mux(video.encode(None))
+    if comment := tags.get("comment"):
+        Path(path).write_bytes(_commented(Path(path).read_bytes(), comment.encode()))
+
+
+def _commented(gif: bytes, comment: bytes) -> bytes:
+    """Return a GIF with a comment before its first frame (GIF89a, section 24)."""
+    colours = gif[10]
+    begin = 13 + (3 << (colours & 7) + 1 if colours & 0x80 else 0)  # after the common palette
+    parts = [comment[at : at + 255] for at in range(0, len(comment), 255)]
+    blocks = b"".join(bytes([len(part)]) + part for part in parts)
+    return gif[:begin] + b"\x21\xfe" + blocks + b"\0" + gif[begin:]
 
 
 def _paletted(frames: Frames) -> Iterator[Any]:

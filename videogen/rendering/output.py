@@ -20,8 +20,10 @@ from videogen.rendering.loop import Loop, looped
 
 FORMATS = ("mp4", "webm", "gif", "png", "png-sequence")
 DEFAULT_FORMATS = ("mp4", "gif", "png")
-TAGGED = ("mp4", "webm")
-"""Formats that hold tags, and sound."""
+SOUNDING = ("mp4", "webm")
+"""Formats that hold sound."""
+TAGGED = (*SOUNDING, "gif")
+"""Formats that say within what made them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class ClipOutput(Output):
 
     def require_sound(self, wanted: bool) -> None:
         """Raise `ConfigError` where sound is wanted and no format holds any."""
-        if wanted and not set(TAGGED).intersection(self.formats):
+        if wanted and not set(SOUNDING).intersection(self.formats):
             raise ConfigError("music goes with mp4 and webm: add one of them to --format")
 
     def finished(self, frames: Frames) -> Loop:
@@ -95,7 +97,7 @@ def write_clip(
     writers: dict[str, Callable[[Path], None]] = {
         "mp4": lambda path: write_mp4(large, path, frames_per_second, sound, label.tags),
         "webm": lambda path: write_webm(large, path, frames_per_second, sound, label.tags),
-        "gif": lambda path: write_gif(large, path, frames_per_second),
+        "gif": lambda path: write_gif(large, path, frames_per_second, label.tags),
         "png": lambda path: draw_filmstrip(frames, path, label.title, _keywords(label)),
     }
     for kind in to.formats:

@@ -15,14 +15,14 @@ from videogen.files.label import Label
 from videogen.model import Model
 from videogen.rendering.film import cut_frames, cut_sound, stretched
 from videogen.rendering.filmstrip import COLUMNS, draw_rows, evenly_spaced
-from videogen.rendering.output import TAGGED, ClipOutput, write_clip
+from videogen.rendering.output import SOUNDING, ClipOutput, write_clip
 from videogen.rendering.take import Take
 
 
 def format_of(path: Path) -> tuple[str, ...]:
     """Return the format of a film by its suffix; `ConfigError` for one without sound."""
     kind = path.suffix.lower().removeprefix(".")
-    if kind not in TAGGED:
+    if kind not in SOUNDING:
         raise ConfigError(f"a film is written as mp4 or webm: --to {path.stem}.mp4")
     return (kind,)
 

@@ -63,6 +63,20 @@ def test_the_last_frame_of_a_gif_is_shown_as_long_as_the_others(tmp_path: Path):
         assert file.duration == pytest.approx(12 / 8 * av.time_base)
 
 
+@pytest.mark.parametrize("length", [1, 255, 256, 700])
+def test_a_gif_holds_a_comment_and_the_same_frames(tmp_path: Path, length: int):
+    comment = "made with pianoreel: é"[:length].ljust(length, "x")
+    frames = np.random.default_rng(0).integers(0, 256, (3, 16, 17, 3)).astype(np.uint8)
+    write_gif(frames, tmp_path / "plain.gif", 8)
+    write_gif(frames, tmp_path / "said.gif", 8, {"comment": comment, "title": "x"})
+    shown = []
+    for name in ("plain", "said"):
+        with av.open(str(tmp_path / f"{name}.gif")) as file:
+            assert file.metadata.get("comment", "") == (comment if name == "said" else "")
+            shown.append([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
+    assert np.array_equal(*shown) and len(shown[0]) == 3
+
+
 def test_a_gif_has_its_own_colours(tmp_path: Path):
     frames = CHANCE.integers(0, 256, (5, 1, 1, 3)).astype(np.uint8).repeat(8, 1).repeat(8, 2)
     write_gif(frames, tmp_path / "x.gif", 10)
