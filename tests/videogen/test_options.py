@@ -122,10 +122,10 @@ def test_options_of_sample_are_those_of_its_takes_and_songs(
     assert songs == [("songs", 2.0, 3, "cpu"), ("songs", 2.0, 4, "cpu")]
     (text,) = (tmp_path / "to").glob("shapes-seed3-*.txt")
     assert text.read_text() == f"{CAPTION}, then {NEXT}\n"
-    made = "shapes, seed 3, frames 20, fps 10.0, scale 2.0, resize lanczos, start start.gif"
+    origin = "shapes, seed 3, frames 20, fps 10.0, scale 2.0, resize lanczos, start start.gif"
     for suffix in (".mp4", ".webm"):
         film = text.with_suffix(suffix)
-        assert origin_of(film).endswith(f"{made}, music songs")
+        assert origin_of(film).endswith(f"{origin}, music songs")
         with av.open(str(film)) as file:
             assert (file.streams.video[0].average_rate, file.streams.video[0].height) == (10, 64)
             sound = np.concatenate([f.to_ndarray() for f in file.decode(audio=0)], 1)

@@ -52,7 +52,7 @@ NOT_READ = {
         (".tar", ".gz", ".tgz", ".7z", ".rar"), "unpack archives, or pack a zip: {} is not read"
     ),
 }
-"""What to do with files of these suffixes."""
+"""Advice on files of these suffixes."""
 
 _CELL = re.compile(r"[^\n\r\t,;|\"':/\\]+")
 

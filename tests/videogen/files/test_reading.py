@@ -183,7 +183,7 @@ def test_light_of_high_range_is_seen_as_on_a_standard_screen(tmp_path: Path):
 
 
 def test_wide_colours_of_phones_are_those_of_a_standard_screen(tmp_path: Path):
-    """Of standard range, in the primaries of P3: through the light, by the published matrix."""
+    """Standard range in the primaries of P3: through the light, by the published matrix."""
     signal = np.array([0.7, 0.45, 0.3])
     to_bt709 = [[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197, -0.0786, 1.0979]]
     expected = 255 * (to_bt709 @ signal**2.4) ** (1 / 2.4)

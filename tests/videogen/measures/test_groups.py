@@ -1,4 +1,4 @@
-"""What is measured on which clips: seen and held-out ones, and those of a judge apart."""
+"""Groups of clips that are measured: seen and held-out ones, and those of a judge apart."""
 
 from pathlib import Path
 

@@ -37,7 +37,7 @@ def test_the_spread_of_a_pixel_is_that_of_clip_and_gist():
 
 
 @pytest.mark.parametrize(("seen", "times"), [(1, [0]), (2, [0, 5]), (3, [0, 2, 5])])
-def test_the_encoder_reads_as_many_frames_as_it_is_told(seen: int, times: list[int]):
+def test_the_encoder_reads_as_many_frames_as_are_set(seen: int, times: list[int]):
     """Evenly spaced from the first to the last of six; 2.5 is rounded to 2."""
     encoder = Encoder(
         TINY.model_copy(update={"seen_frames": seen}), SIZE, RECIPES["gist"].posterior
