@@ -131,7 +131,7 @@ def test_reconstructions_are_of_each_clip_by_its_own_caption():
 def test_halves_are_learned_from_earlier_clips_and_tested_on_later_ones(
     films: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Of each film's used clips the first three quarters, whichever split they are of."""
+    """The first three quarters of each film's used clips, whichever split they are of."""
     monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path))
     trained, tested = [], []
 
