@@ -63,8 +63,8 @@ def drawn(pixels: Callable[[Tensor, Tensor, Tensor], Tensor], latents: int = 1) 
 
 
 def test_a_clip_goes_on_where_the_one_before_it_ends():
-    """Through three clips a tenth of brightness in five frames, from the given one on."""
-    times, start = torch.arange(40.0), torch.tensor([0.1, -0.3, 0.0])
+    """Through two clips a tenth of brightness in five frames, from the given one on."""
+    times, start = torch.arange(28.0), torch.tensor([0.1, -0.3, 0.0])
     brighter = drawn(lambda z, c, times: crossing(z, c, times / 5))
     given = start[:, None, None, None, None].expand(-1, 3, 1, 1, 2)
     with torch.no_grad():
@@ -160,6 +160,7 @@ def model() -> Model:
     return Model.load("shapes", "cpu")
 
 
+@pytest.mark.slow
 def test_a_loop_of_the_model_has_no_seam_and_no_double_images(model: Model):
     """A shape that crosses the picture; blended, its brightest pixel would fade to one half."""
     caption = Shape("square", "large", "white", "straight", "north").caption
@@ -169,8 +170,6 @@ def test_a_loop_of_the_model_has_no_seam_and_no_double_images(model: Model):
     steps = steps_of(to_frames(clip[None])[0])
     assert steps[-1] <= np.median(steps) and steps.max() < 2 * np.median(steps)
     assert clip.amax((0, 2, 3)).min() > 0.9
-    denser = model.clips([caption], 1, frames_per_second=16.0, loop=True)
-    assert denser.shape[2] == 56
 
 
 def test_a_caption_changes_into_another_on_its_way(model: Model):
