@@ -102,16 +102,10 @@ def added_at(x: Float[Array, "n choice"], index: Array, values: Array) -> Float[
     return x
 
 
-def with_zero(x: Array, first: bool = False) -> Array:
-    """Return x with a further choice of 0, the first or the last one."""
-    if isinstance(x, Tensor):
-        return F.pad(x, (1, 0) if first else (0, 1))
-    zero = np.zeros((len(x), 1), x.dtype)
-    return np.concatenate([zero, x] if first else [x, zero], 1)
-
-
 def product(x: Float[Array, "n in"], matrix: Float[Array, "in out"]) -> Float[Array, "n out"]:
-    """Return x @ matrix; in numpy on one core, and of one row without torch, which starts slowly.
+    """Return x @ matrix, on the cores that torch may use.
+
+    Of one row by numpy, as torch starts slowly; its matrix product would take all cores.
 
     >>> product(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0, 5.0], [6.0, 7.0, 8.0]])).tolist()
     [[15.0, 18.0, 21.0]]
@@ -124,14 +118,19 @@ def product(x: Float[Array, "n in"], matrix: Float[Array, "in out"]) -> Float[Ar
 
 
 def erf(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Return the error function."""
+    """Return the error function of each element, which numpy does not have."""
     return torch.erf(torch.from_numpy(x)).numpy()
 
 
 def layer_norm(
     x: Float[np.ndarray, "n width"], gain: np.ndarray, bias: np.ndarray, eps: float
 ) -> Float[np.ndarray, "n width"]:
-    """Return rows of mean 0 and variance 1, times a gain, and a bias (Ba et al., 2016, eq. 4)."""
+    """Return rows of mean 0 and variance 1, times a gain, and a bias (Ba et al., 2016, eq. 4).
+
+    >>> gain, bias = np.array([3.0, 2.0]), np.array([0.5, 0.0])
+    >>> layer_norm(np.array([[1.0, 5.0]]), gain, bias, 0.0).tolist()
+    [[-2.5, 2.0]]
+    """
     width = x.shape[1]
     x = x - np.add.reduce(x, 1, keepdims=True) / width
     variance = np.einsum("nw,nw->n", x, x)[:, None] / width

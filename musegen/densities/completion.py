@@ -204,7 +204,7 @@ class Completion(Sampler):
         may_be = _of_rows(is_open & ~self._is_full(step))
         is_next = _of_rows(self._is_next(following, step))
         of_sample = _of_rows(of_sample)
-        found = (self.random.random(of_sample.shape, np.float32) < of_sample) & may_be
+        found = (self.chance.random(of_sample.shape, np.float32) < of_sample) & may_be
         found = (found | is_next) & is_live
         is_note, at = found.any(1), found.argmax(1)
         is_kept = is_note & take(is_next, at[:, None])[:, 0]
@@ -342,7 +342,7 @@ class Completion(Sampler):
         rows = np.arange(len(self.rows))
         parents = rows.reshape(-1, self.particles).copy()  # [piece particle]
         for piece in pieces[effective[pieces] < LEAST_EFFECTIVE * self.particles]:
-            parents[piece] = parents[piece, 0] + descendants(shares[piece], self.random.random())
+            parents[piece] = parents[piece, 0] + descendants(shares[piece], self.chance.random())
             self.weight[piece * self.particles : (piece + 1) * self.particles] = 0
         parents = parents.reshape(-1)  # [row]
         changed = np.flatnonzero(parents != rows)
@@ -355,7 +355,7 @@ class Completion(Sampler):
         first = self.particles * np.arange(self.batch)
         if self.particles > 1:
             weight = self.weight.reshape(-1, self.particles)  # [piece particle]
-            first += sampled(weight, 1.0, 1.0, self.random.random(self.batch))
+            first += sampled(weight, 1.0, 1.0, self.chance.random(self.batch))
         cells = self.history.cells[first, self.history.before :]
         row, number = np.nonzero(self.is_given)
         given = self.given[row, number]

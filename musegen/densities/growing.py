@@ -93,8 +93,10 @@ class GrowingHistory(History):
         steps, tracks, pitches = self.pitches.shape[1:]
         line = (row * steps + step) * tracks + track
         lagged = line[:, None] + self.lags * tracks
-        self.tracks.reshape(-1)[lagged] |= self.bits  # [row*step*track]
-        self.pitches.reshape(-1)[lagged * pitches + pitch[:, None]] |= self.bits
+        of_track = self.tracks.reshape(-1)  # [row*step*track]
+        of_track[lagged] |= self.bits
+        of_pitch = self.pitches.reshape(-1)  # [row*step*track*pitch]
+        of_pitch[lagged * pitches + pitch[:, None]] |= self.bits
         row, track, step, pitch, at = (x[:, None] for x in (row, track, step, pitch, at))
         values = row, track, columns_of((note.pitch, note.velocity + pitches))
         self.first[values] = np.minimum(self.first[values], step)

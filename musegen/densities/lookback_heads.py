@@ -30,9 +30,8 @@ from musegen.networks.states import OCTAVE
 
 Hidden = Float[Tensor, "n width"]
 
-
 FIRST, LAST = (1, 0), (0, 1)
-"""Where a part has a further choice of 0."""
+"""Choices of 0 before and behind a part, by number."""
 
 
 class NoteEmbedding(nn.Module):
@@ -202,7 +201,7 @@ class Head(nn.Module):
     """A network of two layers whose output is split into parts of these sizes.
 
     `gates`: which parts are gates, of how many patterns. They are relative to the pattern 0.
-    `padded`: which parts have a further choice of 0, as (first, last) have as many.
+    `padded`: which parts have a further choice of 0, the `FIRST` or the `LAST`.
     """
 
     def __init__(

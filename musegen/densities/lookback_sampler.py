@@ -58,7 +58,7 @@ class Sampler:
         self.gates = gates_of(density.heads)
         self.tables = embedding.tables(steps).mapped(self.body.taken, self.body.bias)
         self.history = GrowingHistory(layout, batch, steps, embedding.start)
-        self.random = np.random.default_rng(int(torch.randint(2**62, ())))
+        self.chance = np.random.default_rng(int(torch.randint(2**62, ())))
         self.rows = np.arange(batch)
         self.unfinished = np.ones(batch, bool)
         self.last = Note(*map(view, Note.start(batch, density.device).columns))
@@ -104,7 +104,7 @@ class Sampler:
 
     def _draw(self) -> None:
         """Draw a uniform number for each attribute of the next notes."""
-        uniform = self.random.random((len(ATTRIBUTES), len(self.rows)), np.float32)
+        uniform = self.chance.random((len(ATTRIBUTES), len(self.rows)), np.float32)
         self.uniform = dict(zip(ATTRIBUTES, uniform, strict=True))
 
     def _next(self) -> NextNote:
@@ -121,7 +121,7 @@ class Sampler:
         """Lengthen the advances beyond the choices, and find which pieces have ended."""
         is_beyond = advance == self.density.layout.advances
         if is_beyond.any():
-            uniform = torch.from_numpy(self.random.random(len(advance), np.float32))
+            uniform = torch.from_numpy(self.chance.random(len(advance), np.float32))
             advance = advance + is_beyond * view(self.density.heads.beyond(uniform))
         self.unfinished = self.unfinished & (self.last.step + advance < self.steps)
         return self.unfinished * advance
