@@ -237,7 +237,7 @@ def test_numbered_pictures_are_one_clip(tmp_path: Path):
 
 @pytest.mark.parametrize("place", ["pipe", "/dev/zero"])
 def test_nobody_waits_for_a_pipe_or_a_device(folder: Path, place: str):
-    """As a text it is one reject; as a table it stops, so that no other caption stands in."""
+    """A text is one reject; a table stops all, so that no other caption stands in."""
 
     def put(name: str) -> Path:
         path = folder / name
