@@ -29,7 +29,7 @@ from core.ring.settings import RingSettings, settings_of
 from core.theory.divergences import mmd
 from core.theory.passes import Batch, Networks, read_condition
 from core.training.device import isolated_random_state
-from core.training.loop import Budget, set_rates
+from core.training.loop import rate_factor, set_rates
 from core.training.step import TrainState, step
 
 COLUMNS = 6
@@ -106,9 +106,9 @@ def learn(
 
     with isolated_random_state(CPU):
         for number in range(train.steps):
-            budget = Budget(train, number)
-            state.recipe = settings.at(recipe, budget.fraction)
-            set_rates(state, budget)
+            fraction = number / train.steps
+            state.recipe = settings.at(recipe, fraction)
+            set_rates(state, rate_factor(train, number, fraction))
             step(state, batches, number, seed)
             observe(state, number + 1)
     return state

@@ -177,7 +177,8 @@ def _advance(
     recorder.observe_if_due()
     while budget.fraction < 1:
         recorder.stop_if_asked(monitor)
-        set_rates(state, budget)
+        factor = rate_factor(config, budget.step, budget.fraction)
+        set_rates(state, factor * RATE_FACTOR**budget.setbacks)
         logged = (budget.step + 1) % config.log_every_steps == 0
         losses = step(state, batches, budget.step, config.seed, measured=logged)
         budget.advance()
@@ -308,10 +309,8 @@ class Recorder:
         return {"step": self.budget.step, "seconds": self.budget.seconds}
 
 
-def set_rates(state: TrainState, budget: Budget) -> None:
-    """Set the learning rates of the next step."""
-    factor = rate_factor(budget.config, budget.step, budget.fraction)
-    factor *= RATE_FACTOR**budget.setbacks
+def set_rates(state: TrainState, factor: float) -> None:
+    """Set the learning rates of the next step: `factor` times those of the settings."""
     for name, optimizer in state.optimizers.items():
         for group in optimizer.param_groups:
             group["lr"] = state.settings(name).learning_rate * factor

@@ -1,4 +1,4 @@
-"""What commands write: whole or not at all, and never over another item without a word."""
+"""Commands write whole files or none, and never over another item without a word."""
 
 import resource
 from pathlib import Path

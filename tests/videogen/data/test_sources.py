@@ -12,8 +12,6 @@ from core.errors import UserError
 from videogen.data.sources import CaptionSource, Listing, listing
 from videogen.files.clip import write_gif, write_mp4, write_webm
 from videogen.files.label import Label
-from videogen.rendering.enlargement import Enlargement
-from videogen.rendering.output import ClipOutput, write_clip
 
 
 def clips(folder: Path, captions: CaptionSource = "auto") -> dict[str, tuple[str, str | None]]:
@@ -99,40 +97,6 @@ def test_pictures_of_films_and_frames_of_generated_clips_are_no_clips(tmp_path: 
     found = [clip.name.removeprefix(f"{tmp_path}/") for clip in listing([str(tmp_path)]).clips]
     films = ["path-1.mp4", "path-2.mp4", "rex.mp4", f"{label.name}.mp4"]
     assert sorted(found) == sorted(["rex", *films]), "frames beside a film of one's own are a clip"
-
-
-def test_a_generated_gif_and_its_frames_are_one_clip(tmp_path: Path):
-    """Written as gif and frames, without a film that has more to say."""
-    label = Label.of("shapes", 7, "a dog runs")
-    to = ClipOutput(tmp_path, ("gif", "png-sequence"), Enlargement(1))
-    assert list(write_clip(np.zeros((3, 16, 16, 3), np.uint8), label, to, 8.0))
-    assert clips(tmp_path) == {"shapes-seed7-a-dog-runs.gif": ("a dog runs", "text")}
-
-
-@pytest.mark.parametrize(("name", "cure"), [("a.xlsx", "save tables as CSV"), ("a.tar", "unpack")])
-def test_what_is_not_read_is_answered_with_what_to_do(tmp_path: Path, name: str, cure: str):
-    (tmp_path / name).write_bytes(b"x")
-    for source in (tmp_path, tmp_path / name):
-        with pytest.raises(UserError, match=f"{cure}.*is not read"):
-            listing([str(source)])
-
-
-def test_a_table_may_name_clips_by_their_ids(folder: Path):
-    text = "videoid,caption\ndogs/rex,rex runs\na_red_dog,it sits\nnobody,no\n"
-    write(folder, clips_dot_csv=text)
-    expected = {
-        "dogs/rex.gif": ("rex runs", "manifest"),
-        "a_red_dog.mp4": ("it sits", "manifest"),
-        "clips.csv, row 4": ("no-file", None),
-    }
-    assert expected.items() <= clips(folder).items()
-    with zipfile.ZipFile(folder.parent / "all.zip", "w") as file:
-        for path in folder.rglob("*.*"):
-            file.write(path, path.relative_to(folder))
-    found = [
-        (clip.caption, clip.origin) for clip in listing([str(folder.parent / "all.zip")]).clips
-    ]
-    assert {("rex runs", "manifest"), ("it sits", "manifest")} <= set(found)
 
 
 def test_one_origin_can_be_chosen(folder: Path):
@@ -273,7 +237,7 @@ def test_numbered_pictures_are_one_clip(tmp_path: Path):
 
 @pytest.mark.parametrize("place", ["pipe", "/dev/zero"])
 def test_nobody_waits_for_a_pipe_or_a_device(folder: Path, place: str):
-    """A text like this is one reject; as a table it stops, so that no other caption stands in."""
+    """A text is one reject; a table stops all, so that no other caption stands in."""
 
     def put(name: str) -> Path:
         path = folder / name
