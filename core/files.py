@@ -43,6 +43,16 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def create_folder(folder: Path) -> None:
+    """Create a folder to write to; `UserError` where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write to {folder}: choose another folder with --to")
+
+
 @contextlib.contextmanager
 def aside(path: Path) -> Iterator[Path]:
     """Yield a hidden path beside `path`, which takes its place once it is written whole."""

@@ -436,7 +436,7 @@ class MusicCommands(DomainCommands):
         composition = Composition(model, request, steering, tempo_bpm, ending, judge, best_of)
         for label in composition.labels(count, seed):
             to.require_free(label)
-        to.folder.mkdir(parents=True, exist_ok=True)
+        to.create()
         for roll in composition.songs(count, seed):
             yield from write_song(roll, to)
         if judge:

@@ -149,6 +149,18 @@ def test_the_theory_names_every_model():
         assert f"| `{name}` |" in (docs / "models" / "models.md").read_text(encoding="utf-8")
 
 
+def test_the_page_on_security_states_each_limit():
+    """In the order and with the values and meanings of the two domains."""
+    from core.app.doctor import describe
+    from musegen.files.limits import MusicLimits
+    from videogen.files.limits import VideoLimits
+
+    text = (REPOSITORY / "SECURITY.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\S+) \| (.+) \|$", text, re.MULTILINE)
+    described = [*describe(MusicLimits()).items(), *describe(VideoLimits()).items()]
+    assert [(name, f"{value}  {meaning}") for name, value, meaning in rows] == described
+
+
 def theory_sections() -> dict[str, tuple[str, str]]:
     """Return prose and code of each recipe's section of docs/theory.md, by the recipe's name."""
     text = (REPOSITORY / "docs" / "theory.md").read_text(encoding="utf-8")

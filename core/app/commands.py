@@ -415,10 +415,14 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Measure samples beside real {items} and beside chance. Without RUN the weights that ship."""
+    from core.files import create_folder
+
     domain = own.domain()
     subjects = [domain.subject(one, device) for one in (run, *(beside or []))]
     data = domain.open(against) if against else domain.data_of(subjects[0])
     second = own.open_other(other, data) if other else None
+    if to:
+        create_folder(to)
     with ticking("measuring") as tick:
         measured = domain.evaluate(subjects, data, count, seed, second, tick)
     evaluation = complete(evaluation=measured)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.app.report import Report
-from core.files import write_text
+from core.files import create_folder, write_text
 
 LOG = logging.getLogger("pianoreel")
 
@@ -37,7 +37,7 @@ class Evaluation:
 
     def write(self, folder: Path) -> None:
         """Write evaluation.json and evaluation.png; says so where these replace others."""
-        folder.mkdir(parents=True, exist_ok=True)
+        create_folder(folder)
         path, text = folder / "evaluation.json", self.report.json()
         if path.exists() and path.read_text(encoding="utf-8") != text:
             LOG.warning("%s was that of another evaluation and is replaced", path)

@@ -172,7 +172,7 @@ def _write(
     to: Output,
     sources: Sequence[Any] | None,
 ) -> Iterator[Path]:
-    to.folder.mkdir(parents=True, exist_ok=True)
+    to.create()
     yield from model.domain.write(model, items, titles, name, to, sources)
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from core.config import nearest
 from core.errors import ConfigError, Resumable, UserError
-from core.files import aside
+from core.files import aside, create_folder
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class Output:
     def has_pictures(self) -> bool:
         """True where pictures of several items are drawn beside them."""
         return True
+
+    def create(self) -> None:
+        """Create the folder; `UserError` where nothing can be written to it."""
+        create_folder(self.folder)
 
     def write(self, path: Path, content: bytes) -> Path:
         """Write a file, whole or not at all; `Resumable` where the disk is full.

@@ -96,7 +96,7 @@ class RingCommands(DomainCommands):
         from core.ring.model import Model
 
         model = Model.load(run, device)
-        to.folder.mkdir(parents=True, exist_ok=True)
+        to.create()
         labels = [str(number % model.spec.labels) for number in range(count)]
         points = model.points(count, seed, labels)
         yield from self.domain().write(model, points, labels, "points", to)

@@ -14,6 +14,7 @@ from core import files
 from core.errors import UserError
 from core.files import (
     cache_folder,
+    create_folder,
     digest,
     locked,
     require_space,
@@ -79,6 +80,17 @@ def test_a_text_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(
     monkeypatch.setattr(files, "sync", lambda part: synced.append((part.name, path.exists())))
     write_text(path, "whole")
     assert synced == [(".a.txt.aside", False), (tmp_path.name, True)]
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, monkeypatch):
+    create_folder(tmp_path / "deep" / "to")
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "to", Path("/proc/none")):
+        with pytest.raises(UserError, match=f"cannot write to {folder}: "):
+            create_folder(folder)
+    monkeypatch.setattr(os, "access", lambda folder, mode: not mode & os.W_OK)
+    with pytest.raises(UserError, match=f"cannot write to {tmp_path}: choose another folder"):
+        create_folder(tmp_path)
 
 
 def test_a_file_that_is_waited_for_is_closed(tmp_path: Path, monkeypatch):

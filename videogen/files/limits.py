@@ -9,7 +9,7 @@ class VideoLimits(Limits):
     """Limits of one video file, caption or manifest."""
 
     file_bytes: int = Field(default=4_000_000_000, gt=0, description="bytes of one video file")
-    seconds: float = Field(default=120.0, gt=0, description="seconds to read one video file")
+    seconds: float = Field(default=120.0, gt=0, description="seconds of work on one video file")
     memory_mb: int = Field(default=500, gt=0, description="MB of memory of a reading process")
     pixels: int = Field(default=9_500_000, gt=0, description="pixels of one frame of a video file")
     frames_bytes: int = Field(

@@ -11,7 +11,7 @@ import torch
 from matplotlib.image import imsave
 
 from core.app.output import Output
-from core.errors import ConfigError, UserError
+from core.errors import ConfigError
 from videogen.files.clip import Frames, Sound, write_gif, write_mp4, write_webm
 from videogen.files.label import Label, origin_of
 from videogen.rendering.enlargement import Enlargement
@@ -72,13 +72,6 @@ class ClipOutput(Output):
     def finished(self, frames: Frames) -> Loop:
         """Return the frames that are shown: those of the loop, if one is wanted."""
         return looped(frames) if self.loop else frames
-
-    def create(self) -> None:
-        """Create the folder; `UserError` where that fails."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot write to {self.folder}: {error.strerror}") from error
 
 
 def write_clip(
