@@ -82,7 +82,7 @@ def density(**config: object) -> LookbackDensity:
 
 def pieces(model: LookbackDensity) -> NoteRows:
     torch.manual_seed(4)
-    return model(5).sample(6)
+    return model(20).sample(6)
 
 
 def test_gates_alone_are_trained_and_begin_at_nothing():
@@ -92,21 +92,21 @@ def test_gates_alone_are_trained_and_begin_at_nothing():
     assert trained == {"heads.kept.circular", "heads.kept.lags"}
     model.load_state_dict(plain.state_dict(), strict=False)
     x = pieces(model)
-    kept = torch.zeros(5, 3, 6, dtype=torch.bool)
+    kept = torch.zeros(20, 3, 6, dtype=torch.bool)
     kept[:, :, 3:] = True
     kept[:, 0] = True
-    torch.testing.assert_close(model(5, kept).log_prob(x), plain(5).log_prob(x))
-    model(5, kept).log_prob(x).sum().backward()
+    torch.testing.assert_close(model(20, kept).log_prob(x), plain(20).log_prob(x))
+    model(20, kept).log_prob(x).sum().backward()
     assert model.heads.kept is not None
     assert model.heads.kept.circular.grad is not None
     assert model.heads.kept.circular.grad.abs().sum() > 0
     for parameter in model.heads.kept.parameters():
         torch.nn.init.normal_(parameter)
-    changed = (model(5, kept).log_prob(x) - plain(5).log_prob(x)).abs()
+    changed = (model(20, kept).log_prob(x) - plain(20).log_prob(x)).abs()
     assert changed.max() > 0.1
-    torch.testing.assert_close(model(5).log_prob(x), plain(5).log_prob(x))
-    nothing = model(5, torch.ones_like(kept)).log_prob(x)
-    torch.testing.assert_close(nothing, plain(5).log_prob(x))
+    torch.testing.assert_close(model(20).log_prob(x), plain(20).log_prob(x))
+    nothing = model(20, torch.ones_like(kept)).log_prob(x)
+    torch.testing.assert_close(nothing, plain(20).log_prob(x))
 
 
 def test_what_is_composed_follows_the_gates():
