@@ -84,7 +84,7 @@ def test_an_error_of_another_kind_is_none_of_memory():
     assert is_out_of_memory(refused.value)
 
 
-def test_the_columns_of_a_batch_are_cut_alike():
+def test_the_columns_of_a_batch_are_cut_together():
     x = torch.arange(5)
     first, second = split(Batch(x, c=10 * x, other=None), 2)
     assert (first.x.tolist(), first.c is not None and first.c.tolist()) == ([0, 1, 2], [0, 10, 20])
