@@ -58,7 +58,7 @@ def parse_yaml(text: str, origin: str) -> Any:
         return loader.construct_document(node)
     except RecursionError as error:
         raise ConfigError(f"{origin} is nested more than {MAX_DEPTH} levels deep") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, TypeError) as error:
         raise ConfigError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
 
 

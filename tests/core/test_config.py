@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic import Field
 
 from core.config import MAX_SEED, Strict, layered, nearest, override, require_seed, resolve
@@ -116,6 +119,27 @@ def test_yaml_out_of_bounds_is_refused_with_one_sentence(content: str, sentence:
     with pytest.raises(ConfigError, match=rf"^mine\.yaml .*{sentence}") as caught:
         parse_yaml(content, "mine.yaml")
     assert len(str(caught.value)) < 400
+
+
+YAML = st.sampled_from(
+    [
+        *("a", "b", ": ", "- ", "[", "]", "{", "}", "&x ", "*x", "<<: ", "? ", "|\n", "---\n"),
+        *("!!int ", "!!bool ", "!!map ", "!!python/object:os.system ", "1e400", ".nan", "1:30"),
+        *("\n", "  ", "'"),
+    ]
+)
+
+
+@hypothesis.settings(max_examples=50, deadline=None)
+@given(st.lists(YAML, max_size=12).map("".join) | st.text(max_size=20))
+@example("!!int ")
+def test_any_text_is_a_value_of_json_or_refused_with_a_sentence(text: str):
+    try:
+        value = parse_yaml(text, "mine.yaml")
+    except ConfigError as error:
+        assert str(error).startswith("mine.yaml ")
+    else:
+        json.dumps(value)
 
 
 def test_aliases_and_nesting_within_bounds_are_read():

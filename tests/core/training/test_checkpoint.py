@@ -1,5 +1,6 @@
 """Checkpoints: whole or absent, refused where a bit has changed, and never a way to run code."""
 
+import contextlib
 import copy
 import errno
 import json
@@ -8,6 +9,7 @@ import pickle
 import resource
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from typing import Any
 import pytest
 import torch
 from faults import equal, in_a_child, kill_at
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -212,6 +216,36 @@ def test_a_group_that_does_not_fit_its_file_is_refused(saved: Path, group: Any):
     reseal(saved, lambda values: values["groups"].update(networks=group))
     with pytest.raises(Corrupt, match=r"networks\.safetensors"):
         Checkpoint.open(saved).group("networks")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a checkpoint."""
+    folder = tmp_path_factory.mktemp("whole") / "best"
+    save_checkpoint(folder, STATE, {"step": 3})
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(["ema.safetensors", "networks.safetensors", "state.json"]),
+    st.integers(0, 1500),
+    st.binary(min_size=1, max_size=4),
+)
+def test_any_changed_bytes_are_refused_or_do_not_matter(
+    whole: dict[str, bytes], name: str, place: int, new: bytes
+):
+    """Also where someone has computed every digest anew: no other error, and no code runs."""
+    data = bytearray(whole[name])
+    place %= len(data)
+    data[place : place + len(new)] = new
+    with tempfile.TemporaryDirectory() as folder:
+        for file, content in (whole | {name: bytes(data)}).items():
+            (Path(folder) / file).write_bytes(content)
+        with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
+            reseal(Path(folder), lambda values: None)
+        with contextlib.suppress(Corrupt):
+            Checkpoint.open(Path(folder)).state()
 
 
 def test_a_bottomless_index_is_refused(saved: Path):
