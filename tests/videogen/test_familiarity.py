@@ -51,6 +51,15 @@ def test_distances_are_measured_in_the_spread_of_training_captions():
     assert far == '"far right" is not like the sentences in training; nearest: "Low right"'
 
 
+def test_captions_are_familiar_up_to_the_largest_distance_of_neighbours_in_training():
+    """Conditions 0, 1 and 3: the neighbours are 1, 1 and 2 apart, of a variance of 14 / 9."""
+    numbers = {"a": 0.0, "b": 1.0, "c": 3.0}
+    known = Familiarity(
+        ["a", "b", "c"], lambda said: torch.tensor([[numbers[one]] for one in said])
+    )
+    assert known.radius == pytest.approx(1.05 * 2 / (14 / 9 * 1.001) ** 0.5)
+
+
 def test_a_caption_alone_in_training_is_the_only_familiar_one():
     known = Familiarity(["low right"], read)
     assert known.objection("low right") == ""
