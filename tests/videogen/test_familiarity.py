@@ -12,7 +12,7 @@ from command import run
 from films import greys
 
 from core.app.latent_commands import points_of
-from videogen.data.collection import Collection
+from videogen.data.collection import Collection, Video
 from videogen.data.preparation import prepare
 from videogen.data.records import PrepareConfig
 from videogen.familiarity import MARGIN, Familiarity
@@ -49,6 +49,21 @@ def test_distances_are_measured_in_the_spread_of_training_captions():
     assert known.objection("right") == ""  # 2.05 away, of 2.096
     far = known.objection("far right")  # 2.20 away
     assert far == '"far right" is not like the sentences in training; nearest: "Low right"'
+
+
+def test_captions_are_familiar_up_to_the_largest_distance_of_neighbours_in_training():
+    """Conditions 0, 1 and 3: the neighbours are 1, 1 and 2 apart, of a variance of 14 / 9."""
+    numbers = {"a": 0.0, "b": 1.0, "c": 3.0}
+    known = Familiarity(
+        ["a", "b", "c"], lambda said: torch.tensor([[numbers[one]] for one in said])
+    )
+    assert known.radius == pytest.approx(1.05 * 2 / (14 / 9 * 1.001) ** 0.5)
+
+
+def test_captions_of_held_out_videos_are_not_those_of_training():
+    data = object.__new__(Collection)
+    data.videos = [Video("1", "", "train", "a dog"), Video("2", "", "test", "a cat")]
+    assert data.captions_in_training(9) == ["a dog"]
 
 
 def test_a_caption_alone_in_training_is_the_only_familiar_one():

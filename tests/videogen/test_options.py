@@ -19,6 +19,7 @@ from videogen.data.records import PrepareConfig
 from videogen.files.clip import SAMPLE_RATE_HZ, write_gif
 from videogen.files.label import origin_of
 from videogen.model import DOMAIN, Model, VideoRun
+from videogen.rendering.reel import Reel
 from videogen.rendering.take import Take
 from videogen.shapes.dataset import MovingShapes
 
@@ -144,6 +145,24 @@ def test_loops_and_changes_of_captions_are_asked_of_the_model(
     (text,) = tmp_path.glob("*.txt")
     assert text.read_text() == f"{CAPTION}, into {NEXT}\n"
     assert "loop seamless" in origin_of(text.with_suffix(".mp4"))
+
+
+def test_scenes_of_a_film_have_seeds_of_their_own_and_the_pace_of_their_cuts(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Clips of 2 seconds, shown in 2 and in 1.5 of them at 24 frames a second."""
+    takes: list[Take] = []
+
+    def shoot(self: Take, model: Model) -> np.ndarray:
+        takes.append(self)
+        return np.zeros((self.frames or 0, 32, 32, 3), np.uint8)
+
+    monkeypatch.setattr(Take, "shoot", shoot)
+    reel = Reel([CAPTION, NEXT], np.array([0.0, 2.0, 3.5]), 24.0, seed=5)
+    scenes = reel.scenes(Model.load("shapes", "cpu"))
+    assert [(one.caption, one.seed) for one in takes] == [(CAPTION, 5), (NEXT, 6)]
+    assert [(one.frames, one.frames_per_second) for one in takes] == [(48, 24.0), (36, 18.0)]
+    assert [len(scene) for scene in scenes] == [48, 36]
 
 
 def test_a_seed_chooses_the_clips_of_a_run():

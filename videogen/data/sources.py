@@ -327,12 +327,13 @@ def _as_words(name: str) -> str:
 
 
 def _copies(videos: Iterable[Path]) -> set[Path]:
-    """Return the videos that are generated clips in a further format."""
+    """Return the videos that are generated clips in a further format, a gif beside a film."""
     stems: dict[Path, list[Path]] = {}
     for video in videos:
         stems.setdefault(video.with_suffix(""), []).append(video)
     copies: set[Path] = set()
     for formats in stems.values():
+        formats.sort(key=lambda one: one.suffix.lower() == ".gif")  # it has few colours
         generated = [one for one in formats if len(formats) > 1 and origin_of(one)]
         copies |= {one for one in formats if generated and one != generated[0]}
     return copies

@@ -68,7 +68,7 @@ def test_a_generated_clip_in_several_formats_is_found_once(tmp_path: Path):
     frames = np.zeros((2, 16, 16, 3), np.uint8)
     for write_film, suffix in ((write_webm, "webm"), (write_mp4, "mp4")):
         write_film(frames, tmp_path / f"{label.name}.{suffix}", 8, tags=label.tags)
-    write_gif(frames, tmp_path / f"{label.name}.gif", 8)
+    write_gif(frames, tmp_path / f"{label.name}.gif", 8, label.tags)
     texts = {f"{label.name}_dot_txt": "a dog runs", "rex_dot_txt": "rex"}
     write(tmp_path, **texts, rex_dot_gif="x", rex_dot_mp4="x")
     assert clips(tmp_path) == {

@@ -13,7 +13,8 @@ from videogen.data.preparation import prepare
 from videogen.data.records import PrepareConfig
 from videogen.files.clip import to_clips, write_gif
 from videogen.measures import evaluation, halves
-from videogen.measures.classifier import Classifier, train
+from videogen.measures.augmentation import shifted_clips
+from videogen.measures.classifier import BATCH, Classifier, train
 from videogen.measures.evaluation import Group, evaluate, reconstruction_of
 from videogen.measures.halves import HalvesClassifier, Seen, judge_of_halves
 from videogen.measures.metrics import explained_variance
@@ -52,6 +53,22 @@ def test_the_classifier_is_trained_on_training_clips_alone():
     assert [(number, split) for number, _, _, split in data.drawn] == [
         (step, "train") for step in range(3)
     ]
+
+
+def test_the_classifier_sees_clips_shifted_by_the_number_of_the_step(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    data, seen, loss = MovingShapes(16, 4), [], Classifier.loss
+
+    def noted(self, clips, tokens):
+        seen.append(clips)
+        return loss(self, clips, tokens)
+
+    monkeypatch.setattr(Classifier, "loss", noted)
+    train(Classifier(16, 4, data.words), data, 2, lambda done, total: None)
+    drawn = [to_clips(data.batch(step, BATCH, 0)[0]) for step in range(2)]
+    assert all(torch.equal(one, shifted_clips(drawn[n], n)) for n, one in enumerate(seen))
+    assert not all(map(torch.equal, seen, drawn))
 
 
 class Blank(Model):
@@ -104,6 +121,7 @@ def groups_of(data: CaptionedClips, patch: pytest.MonkeyPatch) -> list[tuple[str
         assert first.diversity == beside.diversity
         flat = not isinstance(data, MovingShapes)
         assert np.isnan(first.sharpness) == flat, "real clips of one grey have no sharpness"
+        assert (first.diversity == 0) == flat, "two seeds give two clips of a caption"
     return seen
 
 
