@@ -1,6 +1,5 @@
 """The command, called as a user calls it."""
 
-import signal
 import subprocess
 import sys
 
@@ -17,14 +16,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
-    """The command in a process of its own, which heeds the keyboard's signal.
-
-    A shell lets what it starts in the background ignore it, and so would all that tests start.
-    """
+    """The command in a process of its own."""
     command = [sys.executable, "-m", "cli", *map(str, arguments)]
     pipe = subprocess.PIPE
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        return subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=pipe, stderr=pipe)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=pipe, stderr=pipe)

@@ -6,6 +6,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; child processes
 
 import math
 import random
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,16 @@ def no_plain_lines() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("core.app.progress.FIRST_SECONDS", math.inf)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heeded_signals() -> Iterator[None]:
+    """Tests and what they start heed signals that a shell or nohup had ignored for them."""
+    own = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in own.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 
 def equal(one: Any, other: Any) -> bool:
     """Return True for two states that are equal to the bit, types included."""
+    import torch  # processes whose memory is limited import this module
+
     if type(one) is not type(other):
         return False
     if isinstance(one, torch.Tensor):

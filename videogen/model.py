@@ -140,8 +140,15 @@ class VideoModel(ModelConfig):
 
     @property
     def resolved_recipe(self) -> Recipe:
-        """Return the recipe for networks that are all conditioned on the caption, if any."""
+        """Return the recipe for networks that are all conditioned on the caption, if any.
+
+        `ConfigError` for a game over codes of moments with another decoder.
+        """
         recipe = super().resolved_recipe
+        over_codes = any(term.space == "prior_c" for term in recipe.critics)
+        if over_codes != (self.video.decoder == "moments"):
+            right = "moments" if over_codes else "gist, path or streams"
+            raise ConfigError(f"{self.recipe} needs another decoder: model.video.decoder={right}")
         if not self.video.captions:
             return recipe.unconditional()
         recipe = recipe.conditional()

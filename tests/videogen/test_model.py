@@ -140,7 +140,7 @@ def test_a_growing_generator_resumes_bit_equal(tmp_path):
 
 def test_a_run_is_bound_to_its_data(tmp_path):
     tiny(tmp_path / "run")
-    with pytest.raises(ConfigError, match="spec"):
+    with pytest.raises(ConfigError, match="was started with another collection"):
         train(MovingShapes(16, 4, counts=(2,)), tmp_path / "run", "gist", "tiny", "cpu")
 
 

@@ -265,11 +265,27 @@ LATENT = [
     ),
     (
         ("vary", "a"),
-        [("open", (["a"], 1, "auto")), ("vary", ("M", "a", 0.3, 4, Output(Path("words")), 0))],
+        [("open", (["a"], 1, "auto")), ("vary", ("M", "a", 0.3, 4, Output(Path("words")), 0, ""))],
     ),
     (
-        ("vary", "a", "--strength", "0.5", "--count", "2", "--seed", "3", "--to", "new"),
-        [("open", (["a"], 1, "auto")), ("vary", ("M", "a", 0.5, 2, Output(Path("new")), 3))],
+        (
+            "vary",
+            "a",
+            "--strength",
+            "0.5",
+            "--keep",
+            "motion",
+            "--count",
+            "2",
+            "--seed",
+            "3",
+            "--to",
+            "new",
+        ),
+        [
+            ("open", (["a"], 1, "auto")),
+            ("vary", ("M", "a", 0.5, 2, Output(Path("new")), 3, "motion")),
+        ],
     ),
     (
         ("translate", "A", "a", "b", "--device", "cpu"),
