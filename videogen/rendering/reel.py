@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from core.app.label import origin
 from core.errors import ConfigError
@@ -17,6 +17,9 @@ from videogen.rendering.film import cut_frames, cut_sound, stretched
 from videogen.rendering.filmstrip import COLUMNS, draw_rows, evenly_spaced
 from videogen.rendering.output import SOUNDING, ClipOutput, write_clip
 from videogen.rendering.take import Take
+
+Scene = UInt8[np.ndarray, "_ height width 3"]
+"""Frames of a scene, of its own number."""
 
 
 def format_of(path: Path) -> tuple[str, ...]:
@@ -66,7 +69,7 @@ class Reel:
         return scenes
 
     def write(
-        self, scenes: Sequence[Frames], sound: Sound, label: Label, to: ClipOutput
+        self, scenes: Sequence[Scene], sound: Sound, label: Label, to: ClipOutput
     ) -> Iterator[Path]:
         """Write the film, with the sound faded out at its end, and a picture of the scenes."""
         film = np.concatenate(list(scenes))
