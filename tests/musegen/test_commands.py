@@ -56,6 +56,7 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_that_accompanies_is_named_by_its_given_tracks(data: Path, tmp_path: Path):
     """--given sets them, the evaluation says that they are real, and sampling needs a song."""
     options = ("--model", "musegan", "--preset", "tiny", "--steps", 2, "--device", "cpu")
@@ -249,6 +250,7 @@ def test_an_evaluation_is_printed_as_tables_that_fit_120_columns(data: Path, tra
         assert legend in " ".join(said.split())
 
 
+@pytest.mark.slow
 def test_the_tables_of_the_papers_are_printed_beside_ours(data: Path, trained: Path):
     command = ["music", "evaluate", trained, "--against", data, "--count", 4, "--device", "cpu"]
     code, said, _ = run(*command, "--paper")
@@ -490,7 +492,10 @@ def test_doctor_is_content_here():
     assert ".sf2" in said
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
 def test_an_interrupted_training_saves_and_says_how_to_go_on(
     data: Path, tmp_path: Path, number: signal.Signals, code: int
 ):

@@ -451,7 +451,7 @@ def test_the_papers_game_alone_is_musegan_without_its_moments(band, tmp_path):
         assert torch.equal(value, other.networks.state_dict()[key]), key
 
 
-@pytest.mark.parametrize("name", ["note_transformer", "lookback_rnn", SLOW_FLOW])
+@pytest.mark.parametrize("name", [slow("note_transformer"), "lookback_rnn", SLOW_FLOW])
 def test_a_resumed_run_is_bit_equal(band, tmp_path, name):
     whole = tiny(band, tmp_path / "whole", name, steps=4)
     tiny(band, tmp_path / "parts", name, steps=2)

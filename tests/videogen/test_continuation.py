@@ -87,6 +87,7 @@ def test_a_clip_starts_with_the_given_picture(model: Model):
     assert error < 0.2 * apart
 
 
+@pytest.mark.slow
 def test_further_captions_follow_the_first(model: Model):
     (clip,) = model.clips([NORTH], 1, then=[EAST])
     assert clip.shape[1] == 16 + 16 - OVERLAP

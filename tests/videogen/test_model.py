@@ -108,7 +108,9 @@ def test_the_same_seed_makes_the_same_clips(tmp_path):
     torch.testing.assert_close(model.parts([CAPTION] * 3, seed=4)["mask"].shape[0], 3)
 
 
-@pytest.mark.parametrize("name", ["gist", "tfgan", "realnvp", "glow"])
+@pytest.mark.parametrize(
+    "name", ["gist", "tfgan", "realnvp", pytest.param("glow", marks=pytest.mark.slow)]
+)
 def test_a_resumed_run_is_bit_equal(tmp_path, name):
     whole = tiny(tmp_path / "whole", name, steps=4)
     tiny(tmp_path / "parts", name, steps=2)
@@ -127,6 +129,7 @@ def test_a_critic_of_patches_with_a_pool_resumes_bit_equal(tmp_path):
         assert torch.equal(value, parts.networks.state_dict()[key]), key
 
 
+@pytest.mark.slow
 def test_a_growing_generator_resumes_bit_equal(tmp_path):
     growing = ["model.video.blocks=growing", "model.video.level_steps=2"]
     whole = tiny(tmp_path / "whole", "cgan", 4, *growing)

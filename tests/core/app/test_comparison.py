@@ -63,6 +63,7 @@ def test_the_band_plays_in_one_style(collections: tuple[Path, Path]):
     assert "did you mean 'funk'" in complaint
 
 
+@pytest.mark.slow
 def test_models_of_songs_are_trained_and_measured_side_by_side(
     collections: tuple[Path, Path], tmp_path: Path
 ):

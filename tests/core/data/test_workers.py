@@ -160,7 +160,10 @@ def gone(processes: list[int]) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL],
+)
 def test_no_child_outlives_its_parent(number: signal.Signals):
     code = (
         "import signal, sys; sys.path[:0] = ['tests', 'tests/core/data']\n"

@@ -45,7 +45,7 @@ def composed(draft: Draft, notes: Notes) -> Notes:
     return notes[~draft.kept[notes.track, notes.start // draft.grid.steps_per_bar]]
 
 
-@pytest.mark.parametrize("bars", [16, 21])
+@pytest.mark.parametrize("bars", [16, pytest.param(21, marks=pytest.mark.slow)])
 def test_kept_notes_are_the_users_own_and_the_rest_is_composed(model: Model, bars: int):
     source = song(model, 1, bars)
     for draft in (infill(source, 5, 8), accompaniment(source, ["drums", "piano"])):
@@ -64,6 +64,7 @@ def test_another_song_changes_the_rest(model: Model):
     assert len(same) < 0.2 * len(rows(notes[0]))
 
 
+@pytest.mark.slow
 def test_a_piece_depends_on_seed_and_number_alone(model: Model):
     draft = infill(song(model, 1, 8), 5, 8)
     alone, of_three = (model.complete(draft, count, seed=4)[0] for count in (1, 3))
@@ -124,6 +125,7 @@ def test_a_key_moves_a_sample_and_keeps_its_intervals(model: Model):
     assert set(apart[c.track != DRUMS].tolist()) <= {1, -11}
 
 
+@pytest.mark.slow
 def test_density_follows_its_dial(model: Model):
     draft = blank(model.spec.tracks, model.spec.grid, 16)
     counts = [

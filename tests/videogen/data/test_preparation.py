@@ -220,6 +220,7 @@ def prepared(clips: Path, to: Path, killed_at: int = -1) -> int:
     return subprocess.run(command, cwd=REPOSITORY, check=False).returncode
 
 
+@pytest.mark.slow
 def test_a_killed_preparation_goes_on_and_ends_with_the_same_bytes(tmp_path: Path):
     clips = write_clips(tmp_path / "clips", 7, frames=12)
     (clips / "002.gif").write_bytes(b"")
@@ -278,6 +279,7 @@ print(peak_mb())
 )
 
 
+@pytest.mark.slow
 def test_no_reader_holds_more_than_500_mb(shared_data: Path):
     folder = shared_data / "video" / "odd"
     command = [sys.executable, "-c", READ, str(folder)]
