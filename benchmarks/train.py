@@ -36,7 +36,7 @@ WIRINGS = (
     ("note_transformer", None),
     ("lookback_rnn", None),
 )
-RECIPES = ("gist", "gist_gan", "text_to_video")
+RECIPES = ("gist", "gist_gan", "text_to_video", "tfgan", "latent_tfgan", "vgan")
 ONCE = ["train.steps=1"]
 WARM_UP = 2
 
@@ -57,7 +57,7 @@ def music_rows(preset: str, device: torch.device) -> Iterator[Row]:
 
 
 def video_rows(preset: str, device: torch.device) -> Iterator[Row]:
-    """Yield the recipes with a gist."""
+    """Yield recipes with each kind of decoder."""
     data = MovingShapes(SHAPES_SIZE[preset])
     for model in RECIPES:
         config = configure(VIDEO, data, model, preset, ONCE)
