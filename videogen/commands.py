@@ -82,7 +82,10 @@ class VideoCommands(DomainCommands):
             '"A large blue square is moving in a straight line towards south" --to clips',
         ),
         "reconstruct": ("reconstruct runs/mine clip.mp4 --to clips",),
-        "vary": ("vary runs/mine clip.mp4 --strength 0.2 --count 8 --to clips",),
+        "vary": (
+            "vary runs/mine clip.mp4 --strength 0.2 --count 8 --to clips",
+            "vary runs/mocogan 7 --keep content --strength 1 --to clips",
+        ),
         "translate": ("translate runs/red blue.mp4 --to clips",),
     }
 
