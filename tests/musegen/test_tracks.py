@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from command import REPOSITORY
 
 from core.errors import ConfigError
 from musegen.tracks import LAKH, QUARTET, TRACK_LISTS, VOICES, Part, Track, assign, track_list

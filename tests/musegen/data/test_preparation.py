@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from command import REPOSITORY
 from peak import CODE
 from tunes import FOUR_BARS, tune, write_tunes
 
