@@ -30,7 +30,6 @@ from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.files import aside
 from core.recipes import Recipe
-from core.theory.contracts import require
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
@@ -522,14 +521,17 @@ class Model(CoreModel):
         `UserError` for a model whose clips have no layers.
         """
         _require_sentences(captions)
-        if "density" in self.networks or self.config.video.decoder == "path":
-            raise UserError(
-                f"{self.name} has no parts: its clips have no layers, as those of gist_flow have"
-            )
         count = len(captions)
 
         def draw(rows: Rows) -> dict[str, Tensor]:
-            return require(self._distribution(self._read(captions, rows), rows), LayeredClip).parts
+            c = self._read(captions, rows)
+            clip = self._distribution(c, rows) if "decoder" in self.networks else None
+            if not isinstance(clip, LayeredClip):
+                raise UserError(
+                    f"{self.name} has no parts: its clips have no layers, as those of gist_flow "
+                    "have"
+                )
+            return clip.parts
 
         chunks = draw_chunks(count, seed, self.device, draw)
         return {name: torch.cat([one[name] for one in chunks])[:count].cpu() for name in chunks[0]}

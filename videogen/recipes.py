@@ -33,6 +33,9 @@ CLIPS = Match(
 
 With the paper's, 10 times as large, small critics do not learn in 300 steps (EXPERIMENTS.md).
 """
+GAMES_BESIDE = (replace(FRAMES, weight=10.0), replace(CLIPS, weight=10.0))
+"""The same beside a likelihood."""
+TO_FLOW = Match("z", KL(), trains=("encoder", "prior"))
 
 RECIPES: dict[str, Recipe] = {
     **OF_EVERY_DOMAIN,
@@ -55,7 +58,7 @@ RECIPES: dict[str, Recipe] = {
         (
             Reconstruct("x"),
             ReconstructGist(),
-            Match("z", KL(), trains=("encoder", "prior")),
+            TO_FLOW,
         ),
         LI_2018,
         "gist with a flow as p(z given c): starts and phases as spread as in the data",
@@ -77,9 +80,8 @@ RECIPES: dict[str, Recipe] = {
         (
             Reconstruct("x"),
             ReconstructGist(),
-            Match("z", KL(), trains=("encoder", "prior")),
-            replace(FRAMES, weight=10.0),
-            replace(CLIPS, weight=10.0),
+            TO_FLOW,
+            *GAMES_BESIDE,
         ),
         BALAJI_2019,
         "gist_flow and the games of tfgan together",
@@ -94,9 +96,8 @@ RECIPES: dict[str, Recipe] = {
     "tfgan_vae": Recipe(
         (
             Reconstruct("x"),
-            Match("z", KL(), trains=("encoder", "prior")),
-            replace(FRAMES, weight=10.0),
-            replace(CLIPS, weight=10.0),
+            TO_FLOW,
+            *GAMES_BESIDE,
         ),
         BALAJI_2019,
         "a VAE of tfgan's generator and its games together, with a flow as p(z given c)",

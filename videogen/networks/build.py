@@ -57,7 +57,7 @@ ENCODERS = {"gist": Encoder, "path": PathEncoder, "streams": Encoder, "moments":
 def _prior(config: VideoConfig, frames: int, recipe: Recipe) -> nn.Module:
     """Return p(z given c): a Gaussian of the caption where a term trains it, otherwise N(0, I)."""
     latents = config.latents(frames)
-    if any(term.space in ("prior", "prior_c") for term in recipe.critics):
+    if config.decoder == "moments":
         return PathPrior(config, frames)
     if recipe.prior:
         return recipe.prior(latents, config.condition)
