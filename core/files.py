@@ -90,14 +90,14 @@ def require_space(folder: Path, size_bytes: int) -> None:
 
 def write_once(path: Path, text: str) -> None:
     """Write a file atomically unless there is one: of several processes the first does."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    hidden = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        aside.write_text(text, encoding="utf-8")
-        sync(aside)
+        hidden.write_text(text, encoding="utf-8")
+        sync(hidden)
         with contextlib.suppress(FileExistsError):
-            path.hardlink_to(aside)
+            path.hardlink_to(hidden)
     finally:
-        aside.unlink(missing_ok=True)
+        hidden.unlink(missing_ok=True)
     sync(path.parent)
 
 
