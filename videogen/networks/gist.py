@@ -35,9 +35,7 @@ from videogen.networks.config import VideoConfig
 from videogen.networks.layers import LayeredClip, Streams
 from videogen.networks.resampling import Downsampler, Grid, Maps, generator
 from videogen.networks.text import Condition
-
-Times = Float[Tensor, " time"]
-"""In frames, from 0; between two frames lie the moments that training did not show."""
+from videogen.networks.times import Times, between
 
 HARMONICS = 6
 """Sines and cosines of the time embedding."""
@@ -205,10 +203,7 @@ class Decoder(nn.Module):
         """
         last = chunks_of(self.frames) - 1
         every = self._chunk_codes(codes, torch.arange(last + 1.0, device=codes.device))
-        before = chunks.floor().long().clamp(0, last)
-        after = (before + 1).clamp(max=last)
-        share = (chunks - before)[:, None].expand(-1, codes.shape[-1])  # [chunk code]
-        return torch.lerp(every[:, :, before], every[:, :, after], share)
+        return between(every, chunks, 2)
 
     def _chunk_codes(
         self, codes: ByClause, chunks: Float[Tensor, " chunk"]

@@ -22,7 +22,7 @@ from core.theory.shapes import Features, Latents, Losses, Samples, Scores
 from videogen.files.clip import Clips
 from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, chunks_of, join_chunks, split_chunks
 from videogen.networks.config import VideoConfig
-from videogen.networks.path import split_condition
+from videogen.networks.path import beside_content, split_condition, walked
 from videogen.networks.resampling import Downsampler, Grid, generator
 from videogen.networks.text import Condition, Tokens, caption_encoder
 
@@ -118,12 +118,9 @@ class PathPrior(nn.Module):
         content, motion = split_condition(c, noise)
         each = noise[:, self.content :].unflatten(1, (-1, self.motion))  # [batch moment noise]
         whole = torch.cat([noise[:, : self.content], content], 1)
-        h = noise.new_zeros(len(noise), self.step.hidden_size)
-        codes = []
-        for one in each.unbind(1):
-            h = self.step(torch.cat([one, motion], 1), h)
-            codes.append(normalised(self.code(torch.cat([whole, h], 1))))
-        return torch.cat(codes, 1)
+        path = walked(self.step, each, motion)
+        codes = normalised(self.code(beside_content(whole, path)))
+        return codes.flatten(1)  # [batch (moment code)]
 
 
 class CodeCritic(nn.Module):

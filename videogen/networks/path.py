@@ -21,13 +21,11 @@ from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
 from videogen.networks.resampling import Downsampler, Grid, generator
 from videogen.networks.text import CaptionEncoder, Condition, Tokens, caption_encoder
+from videogen.networks.times import Times, between
 
 Path = Float[Tensor, "batch time motion"]
 Tower = Float[Tensor, "batch tower"]
 """A caption as one of the two encoders reads it."""
-Times = Float[Tensor, " moment"]
-"""In frames, from 0."""
-Moments = Float[Tensor, "batch moment motion"]
 
 
 class Towers(nn.Module):
@@ -75,10 +73,9 @@ class PathDecoder(nn.Module):
         content, motion = split_condition(c, z)
         path = self.path(z, motion)
         if times is not None:
-            path = between(path, times)
+            path = between(path, times, 1)
         whole = torch.cat([z[:, : self.content], content], 1)
-        whole = whole[:, None].expand(-1, path.shape[1], -1)  # [batch time content]
-        codes = self.code(torch.cat([whole, path], 2))
+        codes = self.code(beside_content(whole, path))
         every = codes.flatten(0, 1)  # [(batch time) code]
         frames = self.grid.crop(self.frame(every).float()).tanh()
         frames = frames.unflatten(0, codes.shape[:2])  # [batch time rgb height width]
@@ -87,12 +84,7 @@ class PathDecoder(nn.Module):
     def path(self, z: Latents, motion: Tower) -> Path:
         """Return h_t for each noise of z."""
         noises = z[:, self.content :].unflatten(1, (-1, self.motion))  # [batch time noise]
-        h = z.new_zeros(len(z), self.step.hidden_size)
-        path = []
-        for noise in noises.unbind(1):
-            h = self.step(torch.cat([noise, motion], 1), h)
-            path.append(h)
-        return torch.stack(path, 1)
+        return walked(self.step, noises, motion)
 
     def longer(
         self, z: Latents, further: Float[Tensor, "batch further"]
@@ -101,17 +93,22 @@ class PathDecoder(nn.Module):
         return torch.cat([z, further[:, self.content :]], 1)
 
 
-def between(path: Path, times: Times) -> Moments:
-    """Return a path at times between its frames by linear interpolation; it stays at its ends.
+def walked(step: nn.GRUCell, noises: Float[Tensor, "batch time noise"], motion: Tower) -> Path:
+    """Return h_t for each noise."""
+    h = noises.new_zeros(len(noises), step.hidden_size)
+    path = []
+    for noise in noises.unbind(1):
+        h = step(torch.cat([noise, motion], 1), h)
+        path.append(h)
+    return torch.stack(path, 1)
 
-    >>> between(torch.tensor([[[0.0], [4.0]]]), torch.tensor([0.0, 0.25, 9.0])).flatten().tolist()
-    [0.0, 1.0, 4.0]
-    """
-    last = path.shape[1] - 1
-    before = times.floor().long().clamp(0, last)
-    after = (before + 1).clamp(max=last)
-    share = (times - before)[:, None].clamp(0, 1).expand(-1, path.shape[2])  # [time motion]
-    return torch.lerp(path[:, before], path[:, after], share)
+
+def beside_content(
+    content: Float[Tensor, "batch content"], path: Path
+) -> Float[Tensor, "batch time code"]:
+    """Return [content, h_t] at each time."""
+    each = content[:, None].expand(-1, path.shape[1], -1)  # [batch time content]
+    return torch.cat([each, path], 2)
 
 
 class PathEncoder(nn.Module):

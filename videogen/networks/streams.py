@@ -15,9 +15,9 @@ from core.theory.shapes import Latents
 from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
 from videogen.networks.layers import LayeredClip, Streams
-from videogen.networks.path import Times
 from videogen.networks.resampling import Grid
 from videogen.networks.text import Condition
+from videogen.networks.times import Times, between
 
 
 class StreamsDecoder(nn.Module):
@@ -41,11 +41,7 @@ class StreamsDecoder(nn.Module):
         background = self.grid.crop(self.background(code).float()).tanh()
         volume = self.grid.crop(self.foreground(code).float())[:, None, :, : self.frames]
         if times is not None:
-            before = times.floor().long().clamp(0, self.frames - 1)
-            after = (before + 1).clamp(max=self.frames - 1)
-            share = (times - before).clamp(0, 1)[:, None, None]  # [moment 1 1]
-            ends = volume[:, :, :, before], volume[:, :, :, after]
-            volume = torch.lerp(*ends, share.expand_as(ends[0]))
+            volume = between(volume, times, 3)
         foreground, logit = volume.split((RGB, 1), 2)  # [batch 1 channel time height width]
         streams: Streams = (foreground.tanh(), logit.sigmoid(), background)
         return LayeredClip(lambda: streams, self.pixel_std)
