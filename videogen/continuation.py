@@ -7,7 +7,9 @@ begins with the last frames of the one before. Latents of such a clip are sought
     |x(z) - x|^2 / (2 SPREAD^2) - log p(z given c)    over the given frames x
 
 from the nearest of `CANDIDATES` samples of the prior (Zhu, Kraehenbuehl, Shechtman and Efros,
-Generative Visual Manipulation on the Natural Image Manifold, ECCV 2016, section 3.1).
+Generative Visual Manipulation on the Natural Image Manifold, ECCV 2016, section 3.1). Where no
+clip begins as the one before it ends, as of a shape that has crossed the picture, another sample
+follows after a cut.
 
 A loop is such a chain whose last clip also ends with the first frames of the first one, as people
 who wave come back to where they began. Where no clip does, as of a shape that crosses the picture,
@@ -16,7 +18,7 @@ time swings there and back as a pendulum.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -40,8 +42,8 @@ STEPS, RATE = 60, 0.05
 """Steps of Adam, and its learning rate."""
 SPREAD = 0.2
 """Standard deviation of a pixel of the given frames, in [-1, 1]."""
-CLOSED = 1.25
-"""Largest distance of a loop's ends, in distances of two frames in a row."""
+CLOSED = 1.0
+"""Largest distance of two ends that meet, in distances of two frames in a row."""
 
 
 Given = Float[Tensor, "batch 3 given height width"]
@@ -50,8 +52,16 @@ Clock = Decoder | PathDecoder | StreamsDecoder
 """The decoders that are functions of time."""
 Said = tuple[Condition | None, Condition | None]
 """The conditions with which a clip begins and ends; between them they are mixed in proportion."""
-Part = tuple[Latents, Said]
-"""One of the clips that continue each other."""
+Meets = Bool[Tensor, " batch"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the clips that follow each other, and where it goes on from the one before."""
+
+    z: Latents
+    said: Said
+    goes_on: Meets
 
 
 @dataclass(frozen=True)
@@ -113,7 +123,7 @@ class Continuation:
         there = pendulum(frames, duration)[: frames // 2 + 1]
         said = self._said(conditions, float(there[-1]), into)
         chain = self._chain(batch, said, start)
-        clips = self._faded(chain, there.to(chain[0][0].device))
+        clips = self._faded(chain, there.to(chain[0].z.device))
         back = clips[:, :, 1 : 1 + (frames - 1) // 2].flip(2)
         swinging = torch.cat([clips, back], 2)
         if len(conditions) > 1 or into is not None:
@@ -123,24 +133,35 @@ class Continuation:
 
     def _onwards(
         self, chain: Sequence[Part], c: Condition | None, frames: int, duration: float
-    ) -> tuple[Clips, Bool[Tensor, " batch"]]:
-        """Return loops that begin as the chain does, and whether their ends meet."""
+    ) -> tuple[Clips, Meets]:
+        """Return loops that begin as the chain does, and whether all their ends meet."""
         count = max(2, round(duration / self.hop))
-        z = chain[0][0]
-        parts = self._chain(len(z), [(c, c)] * (count - 1), parts=chain[: count - 1])
-        last = self._overlap(z)
-        first = last - self.hop
-        ends = torch.cat([self._shown(parts[-1], last), self._shown(parts[0], first)], 2)
-        at = torch.cat([first, last])
+        first, device = chain[0], chain[0].z.device
+        parts = self._chain(len(first.z), [(c, c)] * (count - 1), parts=chain[: count - 1])
+        end = self._overlap(device)
+        begin = end - self.hop
+        ends = torch.cat([self._shown(parts[-1], end), self._shown(first, begin)], 2)
+        at = torch.cat([begin, end])
         z = self.showing(ends, at, c)
-        apart = self._errors(z, c, ends, at) / ends[0].numel()
-        own = self._shown(parts[0], torch.arange(float(self.decoder.frames), device=z.device))
-        usual = own.diff(dim=2).square().mean((1, 3, 4)).median(1).values
+        closed = self._meets(z, c, ends, at, first)
         period = count * self.hop
-        times = torch.arange(frames, device=z.device) * period / frames
+        times = torch.arange(frames, device=device) * period / frames
         times = torch.where(times < OVERLAP, times + period, times)  # where the ends overlap
-        clips = self._faded([*parts, (z, (c, c)), parts[0]], times)
-        return clips, apart <= CLOSED**2 * usual
+        around = [*parts, Part(z, (c, c), closed), replace(first, goes_on=closed)]
+        for part in parts[1:]:
+            closed = closed & part.goes_on
+        return self._faded(around, times), closed
+
+    def _meets(
+        self, z: Latents, c: Condition | None, given: Given, times: Times, beside: Part
+    ) -> Meets:
+        """Return which clips show what is given nearly, as steps of the clip `beside` it go."""
+        every = torch.arange(float(self.decoder.frames), device=z.device)
+        steps = self._shown(beside, every).diff(dim=2).square().mean((1, 3, 4))  # [batch step]
+        if not steps.shape[1]:
+            return torch.zeros(len(z), dtype=torch.bool, device=z.device)
+        apart = self._errors(z, c, given, times) / given[0].numel()
+        return apart <= CLOSED**2 * steps.median(1).values
 
     def _along_path(
         self, decoder: PathDecoder, batch: int, c: Condition | None, times: Times
@@ -204,34 +225,48 @@ class Continuation:
     ) -> list[Part]:
         """Sample clips that continue each other, `parts` the first of them."""
         chain = list(parts)
-        for begin, end in said[len(chain) :]:
-            given = self._shown(chain[-1], self._overlap(chain[-1][0])) if chain else start
-            if given is None:
-                z = self._sample(batch, begin)
-            else:
-                z = self.showing(given, torch.arange(float(given.shape[2])).to(given), begin)
-            chain.append((z, (begin, end)))
+        for number, each in enumerate(said[len(chain) :], len(chain)):
+            chain.append(
+                self._next(chain[-1], each) if number else self._first(batch, each, start)
+            )
         return chain
 
-    def _overlap(self, z: Latents) -> Times:
+    def _first(self, batch: int, said: Said, start: Given | None) -> Part:
+        """Sample the clip that begins a chain, with the frames that are given."""
+        if start is None:
+            z = self._sample(batch, said[0])
+        else:
+            z = self.showing(start, torch.arange(float(start.shape[2])).to(start), said[0])
+        return Part(z, said, torch.zeros(len(z), dtype=torch.bool, device=z.device))
+
+    def _next(self, before: Part, said: Said) -> Part:
+        """Sample the clip that goes on from the one before, or any where none can."""
+        c, end = said[0], self._overlap(before.z.device)
+        given, begin = self._shown(before, end), end - self.hop
+        z = self.showing(given, begin, c)
+        goes_on = self._meets(z, c, given, begin, before)
+        return Part(torch.where(goes_on[:, None], z, self._sample(len(z), c)), said, goes_on)
+
+    def _overlap(self, device: torch.device) -> Times:
         """Return the times of the frames that a clip shares with the next one."""
-        return torch.arange(float(self.hop), self.decoder.frames, device=z.device)
+        return torch.arange(float(self.hop), self.decoder.frames, device=device)
 
     def _faded(self, chain: Sequence[Part], times: Times) -> Clips:
-        """Return each moment of the clip to which it belongs, with fades where two overlap."""
+        """Return each moment of the clip to which it belongs, with a fade or a cut between two."""
         clips, *others = (
             self._shown(part, (times - number * self.hop).clamp(0, self.last))
             for number, part in enumerate(chain)
         )
-        for number, following in enumerate(others, 1):
-            since = (times - number * self.hop + 1) / (OVERLAP + 1)
-            share = since.clamp(0, 1)[:, None, None]  # [time 1 1]
+        for number, (part, following) in enumerate(zip(chain[1:], others, strict=True), 1):
+            since = (times - number * self.hop + 1) / (OVERLAP + 1)  # 0 to 1 where both are seen
+            fade, cut = since.clamp(0, 1), (since >= 0.5).float()
+            share = torch.where(part.goes_on[:, None], fade, cut)[:, None, :, None, None]
             clips = torch.lerp(clips, following, share.expand_as(clips))
         return clips
 
     def _shown(self, part: Part, times: Times) -> Clips:
         """Return the moments of one clip, those of a condition that changes one by one."""
-        z, (begin, end) = part
+        z, (begin, end) = part.z, part.said
         if begin is None or end is None or begin is end:
             return self._decode(z, begin, times)
         moments, number = times.unique(return_inverse=True)

@@ -73,15 +73,30 @@ def test_a_clip_goes_on_where_the_one_before_it_ends():
     torch.testing.assert_close(clips[:, 0, :, 0, 0], expected, atol=0.03, rtol=0)
 
 
-def test_two_clips_fade_in_equal_steps_and_each_has_its_condition():
-    """The second begins with frame 14; of it 1 / 3 is seen there, 2 / 3 in frame 15."""
-    first, second, third = torch.randn(3, 1, 2)
+def test_two_clips_fade_where_they_meet_and_are_cut_where_they_do_not():
+    """Ends meet within a step. The second clip is 0.9 steps away: of it 1 / 3 is seen in frame
+    14, 2 / 3 in frame 15. The third is 1.1 steps from it: it begins in frame 29 and not in 28.
+    """
+    conditions = torch.tensor([[[0.0, 0.0]], [[0.9, -0.9]], [[2.0, 0.2]]])
+    clock = torch.arange(44.0) % 14
+    rising = drawn(lambda z, c, times: saying(z, c, times) + (times % 14)[:, None])
     with torch.no_grad():
-        clips = drawn(saying).clips(1, [first, second, third], torch.arange(44.0))[0, 0, :, 0]
+        clips = rising.clips(1, list(conditions), torch.arange(44.0))[0, 0, :, 0]
+    first, second, third = conditions
     share = torch.tensor([0.0] * 14 + [1 / 3, 2 / 3] + [1.0] * 12)[:, None]
-    torch.testing.assert_close(clips[:28], torch.lerp(first, second, share))
-    share = torch.tensor([1 / 3, 2 / 3] + [1.0] * 14)[:, None]
-    torch.testing.assert_close(clips[28:], torch.lerp(second, third, share))
+    expected = torch.cat([torch.lerp(first, second, share), second, third.expand(15, 2)])
+    torch.testing.assert_close(clips, expected + clock[:, None])
+
+
+def test_where_no_clip_goes_on_another_sample_follows():
+    """Brightness rises from z by 0.1: none of N(0, 1) begins at 1.4 and above, so new z follow."""
+    with torch.no_grad():
+        clips = drawn(lambda z, c, times: crossing(0.01 * z, c, times)).clips(
+            200, [C[:1].expand(200, 2)], torch.arange(28.0)
+        )[:, 0, :, 0, 0]
+    again = clips[:, 16:] - clips[:, 2:14]
+    torch.testing.assert_close(again[:, 1:], again[:, :1].expand(-1, 11))
+    assert again.std() == pytest.approx(0.01 * math.sqrt(2), rel=0.2)
 
 
 def test_what_is_given_is_weighed_against_what_is_likely(monkeypatch: pytest.MonkeyPatch):
@@ -124,13 +139,14 @@ def test_what_can_be_faster_or_slower_comes_back_in_time():
 def test_what_does_not_come_back_swings_there_and_back():
     with torch.no_grad():
         clips = drawn(crossing).loops(3, [C], 28, 28.0)
-        longer = drawn(crossing).loops(3, [C], 41, 82.0)
+        slower = drawn(lambda z, c, times: crossing(z, c, times / 5))
+        longer = slower.loops(3, [C], 41, 82.0)
     level = clips[:, 0, :, 0, 0]
     expected = 0.1 * pendulum(28, 28.0)
     torch.testing.assert_close(level - level[:, :1], expected.expand(3, -1))
     level = longer[:, 0, :, 0, 0]
     torch.testing.assert_close(level[:, 1:], level[:, 1:].flip(1))
-    assert (level.amax(1) - level[:, 0]).tolist() == pytest.approx([4.1] * 3, abs=0.5)
+    assert (level.amax(1) - level[:, 0]).tolist() == pytest.approx([0.82] * 3, abs=0.1)
 
 
 def test_a_pendulum_begins_at_0_turns_at_half_of_the_time_and_is_even():
