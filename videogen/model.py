@@ -280,7 +280,8 @@ class Video(Domain):
             raise UserError(f"{path}: {captioned.fault[1]}")
         frames = _read_frames(path, captioned.files, spec)
         first = np.minimum(np.arange(spec.frames), len(frames) - 1)
-        return Examples(to_clips(frames[first][None]), [captioned.caption])
+        clips, captions = to_clips(frames[first][None]), [captioned.caption]
+        return Examples(clips, captions, captions)
 
     def condition(self, text: str, seed: int) -> tuple[Sequence[str], int]:
         """Read a text as a caption."""
@@ -295,14 +296,16 @@ class Video(Domain):
         to: Output,
         sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
-        """Write clips in the formats of `to`."""
+        """Write clips in the formats of `to`, and beside each the caption that it comes from."""
         from videogen.files.clip import to_frames
         from videogen.files.label import Label
         from videogen.rendering.output import ClipOutput, write_clip
 
         output = to if isinstance(to, ClipOutput) else ClipOutput(to.folder)
-        for number, (title, frames) in enumerate(zip(titles, to_frames(items), strict=True)):
-            label = Label(f"{name}-{number + 1:03d}" if len(items) > 1 else name, title, "")
+        captions = sources or [None] * len(items)
+        each = zip(titles, captions, to_frames(items), strict=True)
+        for number, (title, caption, frames) in enumerate(each, 1):
+            label = Label(f"{name}-{number:03d}" if len(items) > 1 else name, title, "", caption)
             label = label._replace(origin=origin(label.name))
             clip = output.finished(frames)
             yield from write_clip(clip, label, output, model.spec.frames_per_second)

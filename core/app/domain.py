@@ -131,7 +131,8 @@ class Domain(ABC):
     ) -> Iterator[Path]:
         """Write items as the user's kind of files, named after `name`; yields each path.
 
-        `sources`: for each item that of the example that it comes from, None where it has none.
+        `sources`: for each item that of the example that it comes from, or the condition that
+        was sampled for, None where it has neither.
         """
 
     @abstractmethod

@@ -49,7 +49,7 @@ def points_of(model: Model, text: str, seed: int = 0) -> LatentPoints:
 
 
 def _place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
-    """Return the points of a text, and the source of the first one, None without a file."""
+    """Return the points of a text, and the source of the first one: a file's, or the condition."""
     if is_file(model, text):
         examples = model.domain.read(model, Path(text))
         model.warn_of(examples.conditions)
@@ -57,7 +57,8 @@ def _place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
         return points, examples.sources[0] if examples.sources else None
     conditions, seed = model.domain.condition(text, seed)
     model.warn_of(conditions)
-    return model.space.draw(1, model.read_conditions(conditions), seed), None
+    source = conditions[0] if conditions else None
+    return model.space.draw(1, model.read_conditions(conditions), seed), source
 
 
 def is_file(model: Model, text: str) -> bool:

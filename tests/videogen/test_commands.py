@@ -129,6 +129,25 @@ def test_size_and_formats_are_options_of_every_command_that_writes_clips(
         assert len(list(films[0].with_suffix("").iterdir())) == 16
 
 
+def test_what_lies_between_two_captions_comes_with_the_nearer_one(trained: Path, tmp_path: Path):
+    """Variations and points between are read back with a caption, as samples are."""
+    from videogen.data.sources import listing
+
+    other = "A large white square is moving in a straight line towards west"
+    common = ("--device", "cpu", "--format", "mp4", "--to", tmp_path)
+    assert run("video", "interpolate", trained, CAPTION, other, "--points", 4, *common)[0] == 0
+    film = tmp_path / "tiny-seed0-interpolation-004.mp4"
+    assert run("video", "vary", trained, film, "--count", 1, *common)[0] == 0
+    read = {Path(clip.name).name: clip.caption for clip in listing([str(tmp_path)]).clips}
+    assert read == {
+        "tiny-seed0-interpolation-001.mp4": CAPTION,
+        "tiny-seed0-interpolation-002.mp4": CAPTION,
+        "tiny-seed0-interpolation-003.mp4": other,
+        "tiny-seed0-interpolation-004.mp4": other,
+        "tiny-seed0-variation-1.mp4": other,
+    }
+
+
 def test_unknown_words_are_named_and_prompts_are_read(trained: Path, tmp_path: Path):
     (tmp_path / "captions.txt").write_text("A purple dog\n\nA red circle\n")
     command = (
