@@ -211,3 +211,16 @@ def assign(parts: Sequence[Part], tracks: Sequence[Track]) -> list[int]:
     )
     ordered = [(rule, n, track) for rule in rules for n, track in enumerate(tracks)]
     return [next((n for rule, n, track in ordered if rule(track, p)), -1) for p in parts]
+
+
+def bass_track(tracks: Sequence[Track]) -> int:
+    """Return the number of the bass: by family or name, else the last of several melodic tracks.
+
+    -1 where there is none. Voices are listed from high to low.
+
+    >>> bass_track([Track(name="Violin"), Track(name="Cello"), Track(name="Drums", is_drum=True)])
+    1
+    """
+    melodic = [number for number, track in enumerate(tracks) if not track.is_drum]
+    named = [n for n in melodic if tracks[n].family == "bass" or tracks[n].name.lower() == "bass"]
+    return (named or melodic[1:][-1:] or [-1])[0]

@@ -1,7 +1,8 @@
 """Experts beside the decoder: p(notes) in proportion to p(notes given z) times what they say.
 
-A product of experts (Hinton 2002) of binary events adds logits: of a key, of a density, and of the
-tracks that are kept, whose chords and rhythm the composed ones share as real tracks do.
+A product of experts (Hinton 2002) of binary events adds logits: of a key, of a density, of the
+tracks that are kept, whose chords and rhythm the composed ones share as real tracks do, and for
+the bass of the chords that the others sound.
 """
 
 import torch
@@ -13,6 +14,8 @@ from musegen.networks.states import OCTAVE, States, by_octave
 
 HARMONY, RHYTHM = 8.0, 3.0
 """Log odds of notes in the chord of the kept tracks, and of those that start with a kept one."""
+ROOT = 4.0
+"""Log odds of bass notes in the chord of the others: then as many are as in real songs."""
 
 LogOdds = Float[Tensor, "batch pitch"]
 """Summands of the logits of each piece's pitches."""
@@ -64,6 +67,20 @@ def beside(notes: StruckNotes, kept: States) -> StruckNotes:
     melodic = notes.sustained[:, None, None]
     onset = logits.onset + HARMONY * chord * melodic
     return notes.with_logits(logits._replace(rhythm=rhythm, onset=onset))
+
+
+def bass_on_chords(notes: StruckNotes, x: States, bass: int) -> StruckNotes:
+    """Favour in the bass the pitch classes that other melodic tracks of x sound in a half bar.
+
+    The decoder knows each track's bar alone. `bass`: its track, -1 for none.
+    """
+    others = notes.sustained.clone()
+    others[bass] = False
+    if bass < 0 or not others.any():
+        return notes
+    onset = notes.logits.onset.clone()  # [batch bar track step pitch]
+    onset[:, :, bass] += ROOT * _chord(x[:, others, 0])
+    return notes.with_logits(notes.logits._replace(onset=onset))
 
 
 def _chord(

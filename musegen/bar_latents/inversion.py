@@ -29,6 +29,7 @@ from musegen.networks.states import States, to_played, transposed
 from musegen.roll import fill, fill_velocities
 from musegen.steering import Steering
 from musegen.tonality import Key
+from musegen.tracks import bass_track
 
 STARTS = 16
 """Samples of the prior of which the best begins the descent."""
@@ -135,6 +136,8 @@ class Completion:
         u = self._generated(form, giver, is_given).flatten(1)  # [batch bar*track*latent]
         notes = self.decoder(u)
         notes = experts.beside(notes.within(~self.kept), given)
+        x = torch.where(_by_cell(is_given), given, notes.representative)
+        notes = experts.bass_on_chords(notes, x, bass_track(self.draft.tracks))
         if self.steering.used & {"key", "density"}:
             return self._steered(notes)
         return torch.where(_by_cell(is_given), given, notes.representative)

@@ -1,6 +1,7 @@
 """Songs of bar latents, which a prior generates along a form."""
 
 from core.app.sampling import Rows, in_chunks
+from musegen.bar_latents.experts import bass_on_chords
 from musegen.bar_latents.inversion import Completion
 from musegen.composition.sampler import SongSampler
 from musegen.composition.steered import steered
@@ -8,6 +9,7 @@ from musegen.draft import Draft, blank
 from musegen.networks.states import States
 from musegen.roll import Notes, PlayedPhrases
 from musegen.steering import Steering
+from musegen.tracks import bass_track
 
 
 class FormSampler(SongSampler):
@@ -27,7 +29,9 @@ class FormSampler(SongSampler):
 
         def draw(rows: Rows) -> States:
             z = self.networks["prior"](len(rows)).sample(bars, steering.form)
-            return self.networks["decoder"](z).rsample()
+            notes = self.networks["decoder"](z)
+            bass = bass_track(self.model.spec.tracks)
+            return bass_on_chords(notes, notes.representative, bass).representative
 
         with steered(self.networks, steering):
             return self._played(in_chunks(count, seed, self.device, draw))

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from musegen.data.collection import Collection
 from musegen.roll import Grid, Metre, Notes, Phrases, notes_of
-from musegen.tracks import Track
+from musegen.tracks import Track, bass_track
 
 STEPS_PER_QUARTER = 4
 PITCHES = 128
@@ -24,19 +24,6 @@ Values = Float[np.ndarray, "excerpt value"]
 """Measurements of each excerpt; NaN where nothing that they measure sounds."""
 
 PARTS = ("drums", "bass", "others")
-
-
-def bass_track(tracks: tuple[Track, ...]) -> int:
-    """Return the number of the bass: by family or name, else the last of several melodic tracks.
-
-    -1 where there is none. Voices are listed from high to low.
-
-    >>> bass_track((Track(name="Violin"), Track(name="Cello"), Track(name="Drums", is_drum=True)))
-    1
-    """
-    melodic = [number for number, track in enumerate(tracks) if not track.is_drum]
-    named = [n for n in melodic if tracks[n].family == "bass" or tracks[n].name.lower() == "bass"]
-    return (named or melodic[1:][-1:] or [-1])[0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,17 @@ import pytest
 from command import REPOSITORY
 
 from core.errors import ConfigError
-from musegen.tracks import LAKH, QUARTET, TRACK_LISTS, VOICES, Part, Track, assign, track_list
+from musegen.tracks import (
+    LAKH,
+    QUARTET,
+    TRACK_LISTS,
+    VOICES,
+    Part,
+    Track,
+    assign,
+    bass_track,
+    track_list,
+)
 
 
 def part(order: int = 0, name: str = "", program: int = 0, channel: int = 1) -> Part:
@@ -122,3 +132,11 @@ def test_the_examples_of_the_documentation_are_valid_lists(tmp_path: Path):
         assert len(track_list(str(path))) >= 3
     for name in TRACK_LISTS:
         assert f"| `{name}` |" in text
+
+
+def test_the_bass_is_known_by_family_or_name_else_it_is_the_last():
+    assert bass_track(TRACK_LISTS["lakh"]) == 3
+    assert bass_track(TRACK_LISTS["voices"]) == 3
+    assert bass_track(TRACK_LISTS["quartet"]) == 3
+    assert bass_track((Track(name="bass"), Track(name="Lead"))) == 0
+    assert bass_track((Track(name="Lead"), Track(name="Drums", is_drum=True))) == -1

@@ -94,9 +94,9 @@ def test_where_no_clip_goes_on_another_sample_follows():
         clips = drawn(lambda z, c, times: crossing(0.01 * z, c, times)).clips(
             200, [C[:1].expand(200, 2)], torch.arange(28.0)
         )[:, 0, :, 0, 0]
-    again = clips[:, 16:] - clips[:, 2:14]
-    torch.testing.assert_close(again[:, 1:], again[:, :1].expand(-1, 11))
-    assert again.std() == pytest.approx(0.01 * math.sqrt(2), rel=0.2)
+    jump = clips[:, 16:] - clips[:, 2:14]
+    torch.testing.assert_close(jump[:, 1:], jump[:, :1].expand(-1, 11))
+    assert jump.std() == pytest.approx(0.01 * math.sqrt(2), rel=0.2)
 
 
 def test_what_is_given_is_weighed_against_what_is_likely(monkeypatch: pytest.MonkeyPatch):

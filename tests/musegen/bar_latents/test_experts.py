@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from musegen.bar_latents.experts import HARMONY, RHYTHM, beside, denser, in_key
+from musegen.bar_latents.experts import (
+    HARMONY,
+    RHYTHM,
+    ROOT,
+    bass_on_chords,
+    beside,
+    denser,
+    in_key,
+)
 from musegen.bar_latents.struck_notes import NoteLogits, StruckNotes, TouchLogits
 
 TRACKS, STEPS, PITCHES = 2, 4, 24
@@ -110,3 +118,21 @@ def test_the_rhythm_of_kept_drums_is_followed_but_not_their_pitches():
     kept[0, DRUMS, :2, 0, 2, 6] = 1
     one = notes([-1, -1, -1, -1], pitch=4)
     assert struck(beside(one, kept), BASS) == [[2, 4]]
+
+
+def test_the_bass_goes_to_the_chord_that_the_others_sound_in_each_half_bar():
+    """A guitar sounds E in the first half bar and G in the second, octaves above."""
+    one = notes([1, -1, 1, -1])
+    x = torch.zeros(1, TRACKS, 3, 1, STEPS, PITCHES)
+    x[0, DRUMS, 0, 0, 0, 16] = x[0, DRUMS, 0, 0, 3, 19] = 1  # of a guitar, where drums are
+    x[0, BASS, 0, 0, 0, 21] = 1  # of the bass itself, which says nothing
+    melodic = StruckNotes(one.plays, one.logits, torch.tensor([True, True]))
+    weighed = bass_on_chords(melodic, x, BASS)
+    added = weighed.logits.onset - melodic.logits.onset
+    assert not added[:, :, DRUMS].any()
+    assert added[0, 0, BASS].nonzero().tolist() == [
+        [0, 4], [0, 16], [1, 4], [1, 16], [2, 7], [2, 19], [3, 7], [3, 19]
+    ]  # fmt: skip
+    assert set(added[added != 0].tolist()) == {ROOT}
+    for nobody in (bass_on_chords(melodic, x, -1), bass_on_chords(one, x, BASS)):
+        assert torch.equal(nobody.logits.onset, one.logits.onset), "no bass, or no others"

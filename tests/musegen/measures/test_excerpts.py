@@ -6,9 +6,9 @@ from excerpt_rows import excerpts
 
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
-from musegen.measures.excerpts import Excerpts, bass_track, mean_over_excerpts
+from musegen.measures.excerpts import Excerpts, mean_over_excerpts
 from musegen.roll import HOLD, ONSET, Grid, Notes
-from musegen.tracks import TRACK_LISTS, Track
+from musegen.tracks import Track
 
 
 def rows(of: Excerpts) -> list[tuple[int, ...]]:
@@ -59,14 +59,6 @@ def test_taken_excerpts_have_their_notes_and_songs_in_order():
     taken = whole.take(np.array([2, 1]))
     assert rows(taken) == [(0, 3, 1, 70, 1, 100), (1, 0, 2, 35, 1, 100), (1, 1, 3, 61, 1, 100)]
     assert taken.song.tolist() == [9, 7]
-
-
-def test_the_bass_is_known_by_family_or_name_else_it_is_the_last():
-    assert bass_track(TRACK_LISTS["lakh"]) == 3
-    assert bass_track(TRACK_LISTS["voices"]) == 3
-    assert bass_track(TRACK_LISTS["quartet"]) == 3
-    assert bass_track((Track(name="bass"), Track(name="Lead"))) == 0
-    assert bass_track((Track(name="Lead"), Track(name="Drums", is_drum=True))) == -1
 
 
 def test_the_mean_is_over_the_excerpts_that_have_a_value():
