@@ -29,8 +29,8 @@ MODELS = {
     "two, four and eight bars ago. What fails: some songs are one loop throughout, and few have "
     "an ending.",
     "latent_musegan": "All bars at once: a generator plays a game over the latents of bars, along "
-    "a form of which bar repeats which. What fails: the kit changes its drums between bars, and "
-    "the piano is thin.",
+    "a form of which bar repeats which. What fails: piano and "
+    "strings are thin, and registers are too alike.",
 }
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }

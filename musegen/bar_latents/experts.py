@@ -1,8 +1,9 @@
 """Experts beside the decoder: p(notes) in proportion to p(notes given z) times what they say.
 
 A product of experts (Hinton 2002) of binary events adds logits: of a key, of a density, of the
-tracks that are kept, whose chords and rhythm the composed ones share as real tracks do, and for
-the bass of the chords that the others sound.
+tracks that are kept, whose chords and rhythm the composed ones share as real tracks do, and of
+the piece as a whole, as the decoder knows each track's bar alone: the bass plays the chords that
+the others sound, and the drums keep to one kit.
 """
 
 import torch
@@ -16,6 +17,8 @@ HARMONY, RHYTHM = 8.0, 3.0
 """Log odds of notes in the chord of the kept tracks, and of those that start with a kept one."""
 ROOT = 4.0
 """Log odds of bass notes in the chord of the others: then as many are as in real songs."""
+KIT = 0.5
+"""Power of how often a piece strikes a drum, by which its odds are multiplied."""
 
 LogOdds = Float[Tensor, "batch pitch"]
 """Summands of the logits of each piece's pitches."""
@@ -72,7 +75,7 @@ def beside(notes: StruckNotes, kept: States) -> StruckNotes:
 def bass_on_chords(notes: StruckNotes, x: States, bass: int) -> StruckNotes:
     """Favour in the bass the pitch classes that other melodic tracks of x sound in a half bar.
 
-    The decoder knows each track's bar alone. `bass`: its track, -1 for none.
+    `bass`: its track, -1 for none.
     """
     others = notes.sustained.clone()
     others[bass] = False
@@ -81,6 +84,20 @@ def bass_on_chords(notes: StruckNotes, x: States, bass: int) -> StruckNotes:
     onset = notes.logits.onset.clone()  # [batch bar track step pitch]
     onset[:, :, bass] += ROOT * _chord(x[:, others, 0])
     return notes.with_logits(notes.logits._replace(onset=onset))
+
+
+def in_one_kit(notes: StruckNotes, x: States) -> StruckNotes:
+    """Multiply the odds of each drum by (n + 1)^KIT, where x strikes it n times."""
+    strikes = x[:, :, 1].sum((2, 3))  # [batch track pitch]
+    most = strikes.amax(2, keepdim=True)  # the odds of the most frequent drum stay
+    log_odds = KIT * ((strikes + 1) / (most + 1)).log() * ~notes.sustained[:, None]
+    onset = notes.logits.onset + log_odds[:, None, :, None]  # [batch bar track step pitch]
+    return notes.with_logits(notes.logits._replace(onset=onset))
+
+
+def ensemble(notes: StruckNotes, x: States, bass: int) -> StruckNotes:
+    """Let tracks play together that were decoded as x, each alone."""
+    return in_one_kit(bass_on_chords(notes, x, bass), x)
 
 
 def _chord(

@@ -1,7 +1,7 @@
 """Songs of bar latents, which a prior generates along a form."""
 
 from core.app.sampling import Rows, in_chunks
-from musegen.bar_latents.experts import bass_on_chords
+from musegen.bar_latents.experts import ensemble
 from musegen.bar_latents.inversion import Completion
 from musegen.composition.sampler import SongSampler
 from musegen.composition.steered import steered
@@ -31,7 +31,7 @@ class FormSampler(SongSampler):
             z = self.networks["prior"](len(rows)).sample(bars, steering.form)
             notes = self.networks["decoder"](z)
             bass = bass_track(self.model.spec.tracks)
-            return bass_on_chords(notes, notes.representative, bass).representative
+            return ensemble(notes, notes.representative, bass).representative
 
         with steered(self.networks, steering):
             return self._played(in_chunks(count, seed, self.device, draw))

@@ -7,12 +7,14 @@ import torch
 
 from musegen.bar_latents.experts import (
     HARMONY,
+    KIT,
     RHYTHM,
     ROOT,
     bass_on_chords,
     beside,
     denser,
     in_key,
+    in_one_kit,
 )
 from musegen.bar_latents.struck_notes import NoteLogits, StruckNotes, TouchLogits
 
@@ -136,3 +138,16 @@ def test_the_bass_goes_to_the_chord_that_the_others_sound_in_each_half_bar():
     assert set(added[added != 0].tolist()) == {ROOT}
     for nobody in (bass_on_chords(melodic, x, -1), bass_on_chords(one, x, BASS)):
         assert torch.equal(nobody.logits.onset, one.logits.onset), "no bass, or no others"
+
+
+def test_the_odds_of_a_drum_grow_with_how_often_the_piece_strikes_it():
+    """Of 8 strikes 7 are of drum 2 and one is of drum 5: powers of (1 + 1) / (7 + 1)."""
+    one = notes([1, 1, 1, 1], bars=2)
+    x = torch.zeros(1, TRACKS, 3, 2, STEPS, PITCHES)
+    x[0, :, 1, :, :, 2] = 1
+    x[0, :, 1, 1, 3, 2] = 0
+    x[0, :, 1, 1, 3, 5] = 1
+    odds = (in_one_kit(one, x).logits.onset - one.logits.onset).exp()
+    assert torch.allclose(odds[0, :, BASS], torch.ones(()))
+    drums = odds[0, 1, DRUMS, 3]
+    assert torch.allclose(drums[[2, 5, 9]], torch.tensor([1, 1 / 4, 1 / 8]) ** KIT)
