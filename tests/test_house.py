@@ -222,6 +222,7 @@ WINGS = {
             *("bar_latents", "draft", "roll", "steering", "tonality", "tracks"),
             *("networks.states", "networks.multiscale", "networks.wirings"),
         },
+        "playing": {"playing", "files", "roll", "tracks"},
         "terms": set[str](),
         "recipes": {"terms"},
         "presets": {"networks", "densities", "bar_latents", "recipes"},
