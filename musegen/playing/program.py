@@ -1,46 +1,31 @@
-"""The programs of soundfonts as voices."""
-
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+"""The instruments of soundfonts as voices."""
 
 import numpy as np
-import symusic
 
 from musegen.files.audio import SAMPLE_RATE
-from musegen.files.sound import HIGHEST_SOUND, SOUNDFONT
-from musegen.playing.voice import LOUDEST, Pitches, Waveforms
+from musegen.playing.instrument import Instrument
+from musegen.playing.synthesis import Note, Synthesis
+from musegen.playing.voice import Pitches, Waveforms, gain
 
 
 class Program:
-    """One program of a soundfont, by its number from 0: a voice that needs no training."""
+    """An instrument of samples: a voice that needs no training."""
 
     sample_rate_hz = SAMPLE_RATE
-    velocities = (42, 84, LOUDEST)
 
-    def __init__(self, number: int = 0, soundfont: Path = SOUNDFONT):
-        self.number, self.soundfont = number, soundfont
+    def __init__(self, instrument: Instrument):
+        self.instrument = instrument
+        self.pitches = range(instrument.keys.first, instrument.keys.last + 1)
 
-    @cached_property
-    def _synthesizer(self) -> Any:
-        return symusic.Synthesizer(str(self.soundfont), SAMPLE_RATE)
+    @property
+    def velocities(self) -> tuple[int, ...]:
+        """Return the largest velocity of each layer of its regions."""
+        return tuple(sorted({region.velocities.last for region in self.instrument.regions}))
 
     def notes(self, pitches: Pitches, velocities: Pitches, seconds: float) -> Waveforms:
         """Synthesise each note; see `Voice.notes`."""
-        rows = [
-            self._note(*note, seconds)
-            for note in zip(pitches.tolist(), velocities.tolist(), strict=True)
-        ]
-        samples = round(seconds * SAMPLE_RATE)
-        waveforms = np.zeros((len(rows), samples), np.float32)
-        for waveform, row in zip(waveforms, rows, strict=True):
-            waveform[: len(row)] = row[:samples]
-        return waveforms
-
-    def _note(self, pitch: int, velocity: int, seconds: float) -> np.ndarray:
-        pitch -= 12 * max(0, -(-(pitch - HIGHEST_SOUND) // 12))
-        score = symusic.core.ScoreSecond(480)
-        track = symusic.core.TrackSecond("", self.number, False)
-        track.notes.append(symusic.core.NoteSecond(0.0, seconds, pitch, velocity))
-        score.tracks.append(track)
-        return np.asarray(self._synthesizer.render(score, stereo=True)).mean(0)
+        synthesis, samples = Synthesis(), round(seconds * SAMPLE_RATE)
+        rows = np.zeros((len(pitches), 2, samples), np.float32)
+        for row, pitch, velocity in zip(rows, pitches.tolist(), velocities.tolist(), strict=True):
+            synthesis.play(self.instrument, [Note(0.0, seconds, pitch, velocity)], row)
+        return rows.mean(1) / gain(velocities)[:, None].astype(np.float32)

@@ -28,6 +28,11 @@ class Voice(Protocol):
         ...
 
     @property
+    def pitches(self) -> range:
+        """Return the pitches that it knows; others are made of the nearest."""
+        ...
+
+    @property
     def velocities(self) -> tuple[int, ...]:
         """Return the largest velocity of each layer of timbre, in order; the last one is 127.
 
