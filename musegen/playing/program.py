@@ -5,7 +5,7 @@ import numpy as np
 from musegen.files.audio import SAMPLE_RATE
 from musegen.playing.instrument import Instrument
 from musegen.playing.synthesis import Note, Synthesis
-from musegen.playing.voice import Pitches, Waveforms, gain
+from musegen.playing.voice import LOUDEST, Pitches, Waveforms, gain
 
 
 class Program:
@@ -20,7 +20,8 @@ class Program:
     @property
     def velocities(self) -> tuple[int, ...]:
         """Return the largest velocity of each layer of its regions."""
-        return tuple(sorted({region.velocities.last for region in self.instrument.regions}))
+        lasts = {region.velocities.last for region in self.instrument.regions}
+        return tuple(sorted(lasts | {LOUDEST}))
 
     def notes(self, pitches: Pitches, velocities: Pitches, seconds: float) -> Waveforms:
         """Synthesise each note; see `Voice.notes`."""

@@ -160,7 +160,7 @@ class Soundfont:
             keys=keys,
             velocities=velocities,
             loop=Loop(loop - start, loop_end - start) if has_loop else None,
-            envelope=_envelope(zone, VOLUME, 0.1),
+            envelope=_envelope(zone, VOLUME),
             brightness=_brightness(zone),
             gain=10 ** (-ATTENUATION_FACTOR * value(ATTENUATION, 0) / 200),
             pan=float(np.clip(value(PAN, 0) / 500, -1, 1)),
@@ -213,11 +213,15 @@ def _seconds(timecents: int) -> float:
     return 2 ** (timecents / 1200) if timecents > -12_000 else 0.0
 
 
-def _envelope(zone: Zone, first: int, sustain: float) -> Envelope:
-    """Return an envelope of six generators; `sustain`: decibels of a unit of sustain."""
+def _envelope(zone: Zone, first: int) -> Envelope:
+    """Return an envelope of six generators.
+
+    A unit of sustain is 0.1 dB of a volume, and 0.1 % of what a filter opens, which falls by
+    percents as a volume does by decibels.
+    """
     amounts: list[Any] = [zone.get(first + stage, 0) for stage in range(6)]
     delay, attack, hold, decay, _, release = map(_seconds, amounts)
-    return Envelope(delay, attack, hold, decay, max(0, amounts[4]) * sustain, release)
+    return Envelope(delay, attack, hold, decay, max(0, amounts[4]) / 10, release)
 
 
 def _brightness(zone: Zone) -> Brightness | None:
@@ -227,6 +231,5 @@ def _brightness(zone: Zone) -> Brightness | None:
     if min(ends) == OPEN_FILTER_CENTS:
         return None
     closed_hz, open_hz = (8.176 * 2 ** (cents / 1200) for cents in ends)
-    return Brightness(
-        closed_hz, open_hz, zone.get(FILTER_Q, 0) / 10, _envelope(zone, OPENING, 0.1)
-    )
+    resonance_db = zone.get(FILTER_Q, 0) / 10
+    return Brightness(closed_hz, open_hz, resonance_db, _envelope(zone, OPENING))
