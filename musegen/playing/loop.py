@@ -13,8 +13,10 @@ SEAM_SECONDS = 0.03
 """The length over which the end of a loop is faded into what is before its beginning."""
 SHORTEST_SECONDS = 0.1
 """The shortest loop; one that is shorter has a pitch of its own and no life."""
-DYING_DB = -6.0
-"""Sounds that fall by more in a second die away, as a plucked string does: they are not held."""
+DYING_DB = -30.0
+"""A note that falls by more while it is held dies away: of its end a loop would be noise."""
+ATTACK_DB = 3.0
+"""A note has been struck once it comes so near to its loudest frame."""
 RELEASE_DB = 6.0
 """So far below its line of decay a note is no longer held."""
 FAINTEST = 1e-5
@@ -34,46 +36,32 @@ class Held(NamedTuple):
     loop: Loop
     decay_db: float
 
-    @property
-    def dies_away(self) -> bool:
-        return self.decay_db < DYING_DB
-
 
 def hold(waveform: Waveform, rate_hz: int) -> Held | None:
-    """Find a loop; None where less of the note is held than a loop needs.
+    """Find a loop; None for a note that dies away, or of which less is held than a loop needs.
 
-    The decay is the line through the levels of the middle half after the loudest frame, in dB. Of
-    all places before it that which correlates best with the end of what is held begins the loop.
+    The decay is the line through the levels in dB, without the eighths after the attack and before
+    the end. The loop begins at the place that correlates best with the end of what is held.
     """
     frame = round(FRAME_SECONDS * rate_hz)
     levels = _levels(waveform, frame)
-    first = int(levels.argmax()) if len(levels) else 0
+    if not len(levels) or levels.max() <= _db(FAINTEST):
+        return None
+    first = int((levels > levels.max() - ATTACK_DB).argmax())
     after = levels[first:]
-    if len(after) * FRAME_SECONDS < 2 * SHORTEST_SECONDS or after[0] <= _db(FAINTEST):
+    if len(after) * FRAME_SECONDS < 2 * SHORTEST_SECONDS:
         return None
     frames = np.arange(len(after))
-    middle = slice(len(after) // 4, len(after) - len(after) // 4)
+    middle = slice(len(after) // 8, len(after) - len(after) // 8)
     slope, start = np.polyfit(frames[middle], after[middle], 1)
     held = np.flatnonzero(after > start + slope * frames - RELEASE_DB)
     decay_db = min(slope, 0.0) / FRAME_SECONDS
+    if decay_db * len(held) * FRAME_SECONDS < DYING_DB:
+        return None
     level = (waveform / _decay(decay_db, len(waveform), rate_hz)).astype(np.float32)
     ends = first * frame, (first + int(held[-1]) + 1) * frame
     loop = _loop(level, *ends, rate_hz)
     return Held(_seamless(level, loop, rate_hz), loop, decay_db) if loop else None
-
-
-def lengthened(waveform: Waveform, rate_hz: int, samples: int) -> Waveform:
-    """Return so many samples of a note: its loop repeats, and goes on to decay as before.
-
-    A note that cannot be held ends in silence.
-    """
-    if samples <= len(waveform):
-        return waveform[:samples]
-    held = hold(waveform, rate_hz)
-    if not held:
-        return np.pad(waveform, (0, samples - len(waveform)))
-    longer = repeated(held.level, held.loop, samples)
-    return (longer * _decay(held.decay_db, samples, rate_hz)).astype(np.float32)
 
 
 def repeated(waveform: Waveform, loop: Loop, samples: int) -> Waveform:

@@ -1,6 +1,7 @@
 """Synthesis: the notes of an instrument, each computed once, added up at their times."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -36,6 +37,20 @@ class Note(NamedTuple):
     velocity: int
 
 
+class _Sounding(NamedTuple):
+    """A region that a note lets sound, from sample `start` on, its key down for `held` samples."""
+
+    region: Region
+    pitch: int
+    start: int
+    held: int
+    amplitude: float
+
+    @property
+    def key(self) -> tuple[Region, int]:
+        return self.region, self.pitch
+
+
 class Synthesis:
     """The notes that were computed, by their region and key; equal ones are computed once."""
 
@@ -43,24 +58,22 @@ class Synthesis:
         self.tones: dict[tuple[Region, int], Waveform] = {}
         self.size = 0
 
-    def play(self, instrument: Instrument, notes: Iterable[Note], to: Audio) -> None:
+    def play(self, instrument: Instrument, notes: Sequence[Note], to: Audio) -> None:
         """Add notes to stereo sound; those that ring on after its end are cut there."""
-        end = to.shape[1]
+        loud = gain(np.array([note.velocity for note in notes], np.int64)).tolist()
         sounding = [
-            (note, region, round(note.start * SAMPLE_RATE), round(note.seconds * SAMPLE_RATE))
-            for note in notes
+            _Sounding(region, note.pitch, *_samples(note), amplitude)
+            for note, amplitude in zip(notes, loud, strict=True)
             for region in instrument.sounding(note.pitch, note.velocity)
         ]
-        lengths: dict[tuple[Region, int], int] = {}
-        for note, region, start, held in sounding:
-            key = (region, note.pitch)
-            needed = min(held + len(_release(region.envelope)), end - start)
-            lengths[key] = max(lengths.get(key, 0), needed)
-        for note, region, start, held in sounding:
-            key = (region, note.pitch)
-            tone = self._tone(key, lengths[key])
-            left, right = _panned(region, float(gain(np.array(note.velocity))))
-            _add(_ended(tone[: end - start], held, region.envelope), start, left, right, to)
+        longest: dict[tuple[Region, int], int] = defaultdict(int)
+        for one in sounding:
+            needed = min(one.held + len(_release(one.region.envelope)), to.shape[1] - one.start)
+            longest[one.key] = max(longest[one.key], needed)
+        for one in sounding:
+            tone = self._tone(one.key, longest[one.key])[: to.shape[1] - one.start]
+            ended = _ended(tone, one.held, one.region.envelope)
+            _add(ended, one.start, _panned(one.region, one.amplitude), to)
 
     def _tone(self, key: tuple[Region, int], samples: int) -> Waveform:
         """Return so many samples of a key that is held, or fewer where it falls silent before."""
@@ -153,6 +166,11 @@ def _ended(tone: Waveform, held: int, envelope: Envelope) -> Waveform:
     return ended
 
 
+def _samples(note: Note) -> tuple[int, int]:
+    """Return at which sample a note starts, and after how many its key goes up."""
+    return round(note.start * SAMPLE_RATE), round(note.seconds * SAMPLE_RATE)
+
+
 def _panned(region: Region, amplitude: float) -> tuple[float, float]:
     """Return the amplitudes left and right, of constant power."""
     angle = (region.pan + 1) * np.pi / 4
@@ -160,7 +178,7 @@ def _panned(region: Region, amplitude: float) -> tuple[float, float]:
     return loud * float(np.cos(angle)), loud * float(np.sin(angle))
 
 
-def _add(waveform: Waveform, start: int, left: float, right: float, to: Audio) -> None:
-    for channel, amplitude in enumerate((left, right)):
+def _add(waveform: Waveform, start: int, amplitudes: tuple[float, float], to: Audio) -> None:
+    for channel, amplitude in enumerate(amplitudes):
         if amplitude > SILENCE:
             to[channel, start : start + len(waveform)] += np.float32(amplitude) * waveform

@@ -4,7 +4,7 @@ A player makes songs of these sounds: it adds them up at their times, ends them 
 scales them by their velocities. So a voice needs to know neither songs nor loudness.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,6 +19,7 @@ LOUDEST = 127
 """The largest velocity, at which a note is as loud as its waveform."""
 
 
+@runtime_checkable
 class Voice(Protocol):
     """An instrument: the sound of each pitch, held for as long as it can."""
 
