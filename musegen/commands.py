@@ -238,10 +238,12 @@ class MusicCommands(DomainCommands):
         from core.app.output import read_formats
         from musegen.files.programs import read_programs
         from musegen.files.song import FORMATS, SongOutput
+        from musegen.playing.orchestra import Orchestra
 
         formats = (*read_formats([only], FORMATS, "songs"), *(("npz",) if npz else ()))
         sounds = read_programs(programs)
-        return SongOutput(to, formats, stems, sounds, soundfont, overwrite=overwrite)
+        orchestra = Orchestra(soundfont) if soundfont else None
+        return SongOutput(to, formats, stems, sounds, orchestra, overwrite=overwrite)
 
     def sample(
         self,

@@ -26,7 +26,7 @@ def with_programs(tracks: Sequence[Track], programs: Mapping[str, str]) -> tuple
     """
     chosen = dict(zip(numbers_of([*programs], tracks), programs.values(), strict=True))
     return tuple(
-        track.replace(program=_program(chosen[number], track.is_drum))
+        track.replace(program=program_of(chosen[number], track.is_drum))
         if number in chosen
         else track
         for number, track in enumerate(tracks)
@@ -41,7 +41,8 @@ def read_programs(text: str) -> dict[str, str]:
     return {track.strip(): sound.strip() for track, _, sound in parts}
 
 
-def _program(text: str, is_drum: bool) -> int:
+def program_of(text: str, is_drum: bool = False) -> int:
+    """Return the program of a number's text or of words of a name; `ConfigError` for others."""
     if text.isdecimal():
         if int(text) > 127:
             raise ConfigError(f"programs are 0 to 127, not {text}")

@@ -13,6 +13,7 @@ from musegen.files.label import Label, stem_of
 from musegen.files.midi import origin_of, write_midi
 from musegen.files.programs import with_programs
 from musegen.files.sound import Session
+from musegen.playing.orchestra import Orchestra
 from musegen.roll import Roll
 from musegen.tracks import Track
 
@@ -25,6 +26,7 @@ class SongOutput(Output):
     """The folder and the formats of songs.
 
     `programs`: other sounds, see `with_programs`. `stems`: also write each track alone.
+    `orchestra`: who plays, without it the instruments of the default soundfont.
     """
 
     item: ClassVar[str] = "song"
@@ -32,15 +34,17 @@ class SongOutput(Output):
     formats: tuple[str, ...] = DEFAULT_FORMATS
     stems: bool = False
     programs: Mapping[str, str] = field(default_factory=dict)
-    soundfont: Path | None = None
+    orchestra: Orchestra | None = None
 
     @property
     def has_pictures(self) -> bool:
         return "png" in self.formats
 
     def require_tracks(self, tracks: Sequence[Track]) -> None:
-        """Raise `ConfigError` where a program is for a track that there is not."""
+        """Raise `ConfigError` where a program or a voice is for a track that there is not."""
         with_programs(tracks, self.programs)
+        if self.orchestra:
+            self.orchestra.require(tracks)
 
     def require_free(self, label: Label) -> None:
         """Raise `UserError` where another song has this one's name."""
@@ -55,7 +59,7 @@ def write_song(roll: Roll, to: SongOutput) -> Iterator[Path]:
     `UserError` where another song has the name, unless it can be overwritten.
     """
     tracks = with_programs(roll.tracks, to.programs)
-    song = _Song(replace(roll, tracks=tracks), to.soundfont)
+    song = _Song(replace(roll, tracks=tracks), to.orchestra)
     stem = to.folder / roll.name.replace(" ", "-").replace("/", "-")
     for kind in to.formats:
         yield to.write(stem.with_name(f"{stem.name}.{kind}"), song.file(kind))
@@ -77,12 +81,12 @@ def _write_stem(song: "_Song", number: int, stem: Path, to: SongOutput) -> Itera
 class _Song:
     """A song as the bytes of its files; its sound is synthesised once."""
 
-    def __init__(self, roll: Roll, soundfont: Path | None):
-        self.roll, self.soundfont = roll, soundfont
+    def __init__(self, roll: Roll, orchestra: Orchestra | None):
+        self.roll, self.orchestra = roll, orchestra
 
     @cached_property
     def session(self) -> Session:
-        return Session(self.roll, self.soundfont)
+        return Session(self.roll, self.orchestra)
 
     def file(self, kind: str, track: int | None = None) -> bytes:
         """Return the file of one format; of one track, or of all."""

@@ -1,0 +1,78 @@
+"""Performances: the notes of a song as they are played, in seconds."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from musegen.roll import Roll
+from musegen.tracks import Track
+
+HATS = (42, 44, 46)
+"""Closed, pedal and open hi-hat."""
+
+Seconds = Float[np.ndarray, " note"]
+Column = Int[np.ndarray, " note"]
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Notes as columns: the number of the track, the time from the beginning and that for which
+    the key is down, in seconds, the MIDI pitch, and the velocity from 1 to 127."""
+
+    track: Column
+    start: Seconds
+    seconds: Seconds
+    pitch: Column
+    velocity: Column
+    tracks: tuple[Track, ...]
+    name: str = ""
+
+    @classmethod
+    def of(cls, roll: Roll) -> "Performance":
+        """Return a roll as it is played."""
+        notes, grid = roll.notes, roll.grid
+        start = _seconds_at(roll, notes.start)
+        seconds = _seconds_at(roll, notes.start + notes.length) - start
+        pitch = notes.pitch + grid.lowest_pitch
+        return cls(notes.track, start, seconds, pitch, notes.velocity, roll.tracks, roll.name)
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def __getitem__(self, index: np.ndarray) -> "Performance":
+        columns = {f.name: getattr(self, f.name)[index] for f in fields(self)[:5]}
+        return replace(self, **columns)
+
+    def of_track(self, number: int) -> "Performance":
+        """Return the notes of one track."""
+        return self[self.track == number]
+
+    @property
+    def end(self) -> float:
+        """Return the time at which the last note ends."""
+        return float((self.start + self.seconds).max(initial=0))
+
+    def ringing(self, longest: float) -> "Performance":
+        """Lengthen drum hits to the next one of their drum, at most to so many seconds.
+
+        Files give them any length, since a drum rings until it is hit again. The hats are one.
+        """
+        is_drum = np.array([track.is_drum for track in self.tracks])[self.track]
+        seconds = self.seconds.copy()
+        drum = np.where(np.isin(self.pitch, HATS), min(HATS), self.pitch)
+        for each in np.unique(drum[is_drum]).tolist():
+            hits = np.flatnonzero(is_drum & (drum == each))
+            hits = hits[np.argsort(self.start[hits], kind="stable")]
+            until = np.append(np.diff(self.start[hits]), longest)
+            seconds[hits] = np.clip(until, 1e-3, longest)
+        return replace(self, seconds=seconds)
+
+
+def _seconds_at(roll: Roll, steps: Column) -> Seconds:
+    """Return the times of steps, by the tempo of each bar."""
+    per_step = np.repeat(
+        60 * roll.grid.metre.quarters / roll.tempo_bpm / roll.grid.steps_per_bar,
+        roll.grid.steps_per_bar,
+    )
+    return np.concatenate([[0.0], np.cumsum(per_step)])[steps]

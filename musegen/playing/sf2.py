@@ -1,0 +1,235 @@
+"""SoundFont 2 files: the instruments of their programs, and an instrument written as one.
+
+"SoundFont Technical Specification", version 2.04, 2006. Of the generators all are read but for
+vibrato, tremolo, chorus and reverb; modulators are not. symusic 0.5.9's synthesizer leaves out the
+root keys that a soundfont sets (generator 58), and with them the pitch of most instruments.
+"""
+
+import struct
+from collections.abc import Iterator
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import UserError
+from musegen.playing.instrument import Brightness, Envelope, Instrument, Range, Region
+from musegen.playing.loop import Loop
+
+PRESET = np.dtype(
+    [("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("rest", "<u4", 3)]
+)
+BAG = np.dtype([("generator", "<u2"), ("modulator", "<u2")])
+GENERATOR = np.dtype([("kind", "<u2"), ("amount", "<i2")])
+INSTRUMENT = np.dtype([("name", "S20"), ("bag", "<u2")])
+SAMPLE = np.dtype(
+    [
+        *(("name", "S20"), ("start", "<u4"), ("end", "<u4"), ("loop", "<u4"), ("loop_end", "<u4")),
+        *(("rate", "<u4"), ("pitch", "u1"), ("cents", "i1"), ("link", "<u2"), ("type", "<u2")),
+    ]
+)
+RECORDS = {
+    "phdr": PRESET, "pbag": BAG, "pgen": GENERATOR,
+    "inst": INSTRUMENT, "ibag": BAG, "igen": GENERATOR, "shdr": SAMPLE,
+}  # fmt: skip
+"""The chunks of records; each has a terminal record at its end."""
+
+START, END, LOOP_START, LOOP_END, START_COARSE = 0, 1, 2, 3, 4
+FILTER_HZ, FILTER_Q, OPENING_TO_FILTER, END_COARSE, PAN = 8, 9, 11, 12, 17
+OPENING, VOLUME = 25, 33
+"""The first of the six stages of an envelope: delay, attack, hold, decay, sustain, release."""
+INSTRUMENT_NUMBER, KEYS, VELOCITIES, LOOP_START_COARSE, KEY, ATTENUATION = 41, 43, 44, 45, 46, 48
+LOOP_END_COARSE, SEMITONES, CENTS, SAMPLE_NUMBER, MODES, SCALE, ROOT = 50, 51, 52, 53, 54, 56, 58
+DEFAULTS = {FILTER_HZ: 13_500, SCALE: 100, ROOT: -1, KEY: -1}
+DEFAULTS |= {first + n: -12_000 for first in (OPENING, VOLUME) for n in (0, 1, 2, 3, 5)}
+
+COARSE = 32_768
+"""Samples of one unit of a coarse address."""
+DRUM_BANK = 128
+OPEN_FILTER_CENTS = 13_500
+"""From here on, 20 kHz, a low-pass filter does nothing."""
+ATTENUATION_FACTOR = 0.4
+"""Makers of soundfonts tuned them by a sound card that attenuated by so much of what they state,
+and players do as it did."""
+ROM = 0x8000
+COMPRESSED = 0x10
+
+Zone = dict[int, int]
+
+
+class Soundfont:
+    """A file of instruments, read as they are asked for; its samples stay on the disk.
+
+    `UserError` for a file that is none, is cut off or holds compressed samples.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        if not path.is_file():
+            raise UserError(f"there is no soundfont {path}: give an .sf2 file")
+        self.chunks = dict(_chunks(path))
+        records = {name: self._records(name, kind) for name, kind in RECORDS.items()}
+        self.presets, self.instruments = records["phdr"], records["inst"]
+        self.zones = {"p": (records["pbag"], records["pgen"])}
+        self.zones["i"] = (records["ibag"], records["igen"])
+        self.samples = records["shdr"]
+        if (self.samples["type"] & COMPRESSED).any():
+            raise self._broken("its samples are compressed, as in .sf3")
+
+    @cached_property
+    def programs(self) -> dict[tuple[int, int], int]:
+        """Return the number of the preset of each (bank, program), in their order."""
+        found = zip(self.presets["bank"].tolist(), self.presets["program"].tolist(), strict=True)
+        return {key: number for number, key in sorted(enumerate(found), key=lambda one: one[1])
+                if number < len(self.presets) - 1}  # fmt: skip
+
+    def instrument(self, program: int, is_drum: bool = False) -> Instrument | None:
+        """Return a program of General MIDI, or a drum kit.
+
+        Where it is missing, the first of its family of eight takes its place, then the first of
+        all; None where there are no drums, or nothing else.
+        """
+        of_kind = [p for bank, p in self.programs if (bank == DRUM_BANK) == is_drum]
+        if not of_kind:
+            return None
+        bank = DRUM_BANK if is_drum else 0
+        family = [p for p in of_kind if p // 8 == program // 8 and (bank, p) in self.programs]
+        chosen = program if (bank, program) in self.programs else (family or of_kind)[0]
+        key = next(key for key in [(bank, chosen), *self.programs] if key in self.programs)
+        return self._instrument(self.programs[key])
+
+    @cache  # noqa: B019 - a soundfont lives as long as its program
+    def _instrument(self, number: int) -> Instrument:
+        try:
+            regions = tuple(self._regions(number))
+        except (IndexError, ValueError) as error:
+            raise self._broken("its records do not fit together") from error
+        return Instrument(regions, self.presets["name"][number].decode("latin-1"))
+
+    def _regions(self, preset: int) -> Iterator[Region]:
+        for over, ranges in self._zones("p", self.presets["bag"], preset, INSTRUMENT_NUMBER):
+            instrument = over.pop(INSTRUMENT_NUMBER)
+            bags = self.instruments["bag"]
+            for zone, inner in self._zones("i", bags, instrument, SAMPLE_NUMBER):
+                keys, velocities = (a.within(b) for a, b in zip(ranges, inner, strict=True))
+                if keys.first <= keys.last and velocities.first <= velocities.last:
+                    sums = {kind: zone.get(kind, DEFAULTS.get(kind, 0)) + n
+                            for kind, n in over.items()}  # fmt: skip
+                    yield self._region(DEFAULTS | zone | sums, keys, velocities)
+
+    def _zones(
+        self, level: str, bags: np.ndarray, number: int, last: int
+    ) -> Iterator[tuple[Zone, tuple[Range, Range]]]:
+        """Yield the generators of each zone, with those of its global one, and its two ranges."""
+        zones, generators = self.zones[level]
+        shared: Zone = {}
+        for bag in range(int(bags[number]), int(bags[number + 1])):
+            begin, end = zones["generator"][bag : bag + 2].tolist()
+            own = dict(generators[begin:end].tolist())
+            if last not in own:
+                shared = shared or own
+                continue
+            zone = shared | own
+            ranges = [zone.pop(kind, COARSE - 256) & 0xFFFF for kind in (KEYS, VELOCITIES)]
+            keys, velocities = (Range(n & 0xFF, n >> 8) for n in ranges)
+            yield zone, (keys, velocities)
+
+    def _region(self, zone: Zone, keys: Range, velocities: Range) -> Region:
+        value = zone.get
+        sample = self.samples[value(SAMPLE_NUMBER, 0)]
+        start, end, loop, loop_end = (
+            int(sample[name]) + value(fine, 0) + COARSE * value(coarse, 0)
+            for name, fine, coarse in (
+                ("start", START, START_COARSE),
+                ("end", END, END_COARSE),
+                ("loop", LOOP_START, LOOP_START_COARSE),
+                ("loop_end", LOOP_END, LOOP_END_COARSE),
+            )
+        )
+        if not 0 <= start <= end <= len(self._pool) or not sample["rate"]:
+            raise ValueError
+        has_loop = value(MODES, 0) & 1 and start <= loop < loop_end <= end
+        root = int(sample["pitch"]) if value(ROOT, -1) < 0 else zone[ROOT]
+        scale = zone[SCALE] / 100
+        up = value(SEMITONES, 0) + (value(CENTS, 0) + int(sample["cents"])) / 100
+        return Region(
+            waveform=self._pool[start:end],
+            sample_rate_hz=int(sample["rate"]),
+            root=root - (up / scale if scale else 0),
+            keys=keys,
+            velocities=velocities,
+            loop=Loop(loop - start, loop_end - start) if has_loop else None,
+            envelope=_envelope(zone, VOLUME),
+            brightness=_brightness(zone),
+            gain=10 ** (-ATTENUATION_FACTOR * value(ATTENUATION, 0) / 200),
+            pan=float(np.clip(value(PAN, 0) / 500, -1, 1)),
+            semitones_per_key=scale,
+            fixed_key=zone[KEY] if zone[KEY] >= 0 else None,
+        )
+
+    @cached_property
+    def _pool(self) -> np.ndarray:
+        """Return the samples of all, from the file as they are needed."""
+        begin, size = self.chunks["smpl"]
+        return np.memmap(self.path, "<i2", "r", begin, (size // 2,)) if size else np.zeros(0, "i2")
+
+    def _records(self, name: str, kind: np.dtype) -> np.ndarray:
+        begin, size = self.chunks.get(name, (0, 0))
+        if size < kind.itemsize or size % kind.itemsize or "smpl" not in self.chunks:
+            raise self._broken(f"it has no whole chunk '{name}'")
+        with self.path.open("rb") as file:
+            file.seek(begin)
+            return np.frombuffer(file.read(size), kind)
+
+    def _broken(self, reason: str) -> UserError:
+        return _broken(self.path, reason)
+
+
+def _broken(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} is no SoundFont 2 file ({reason}): give a whole, uncompressed .sf2")
+
+
+def _chunks(path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield the name of each chunk within the lists of a RIFF file, its first byte and size."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"sfbk":
+            raise _broken(path, "it does not begin with RIFF and sfbk")
+        at = 12
+        while at + 8 <= size:
+            file.seek(at)
+            name, length = struct.unpack("<4sI", file.read(8))
+            if at + 8 + length > size:
+                raise _broken(path, "it is cut off")
+            if name != b"LIST":
+                yield name.decode("latin-1"), (at + 8, length)
+            at += 12 if name == b"LIST" else 8 + length + length % 2
+
+
+def _seconds(timecents: int) -> float:
+    """Return the duration 2^(n / 1200) s; the shortest, 1 ms, is none."""
+    return 2 ** (timecents / 1200) if timecents > -12_000 else 0.0
+
+
+def _envelope(zone: Zone, first: int) -> Envelope:
+    """Return an envelope of six generators.
+
+    A unit of sustain is 0.1 dB of a volume, and 0.1 % of what a filter opens, which falls by
+    percents as a volume does by decibels.
+    """
+    amounts: list[Any] = [zone.get(first + stage, 0) for stage in range(6)]
+    delay, attack, hold, decay, _, release = map(_seconds, amounts)
+    return Envelope(delay, attack, hold, decay, max(0, amounts[4]) / 10, release)
+
+
+def _brightness(zone: Zone) -> Brightness | None:
+    """Return the low-pass filter, or None where it is open from beginning to end."""
+    closed, opening = zone[FILTER_HZ], zone.get(OPENING_TO_FILTER, 0)
+    ends = [min(max(cents, 1_500), OPEN_FILTER_CENTS) for cents in (closed, closed + opening)]
+    if min(ends) == OPEN_FILTER_CENTS:
+        return None
+    closed_hz, open_hz = (8.176 * 2 ** (cents / 1200) for cents in ends)
+    resonance_db = zone.get(FILTER_Q, 0) / 10
+    return Brightness(closed_hz, open_hz, resonance_db, _envelope(zone, OPENING))
