@@ -141,7 +141,7 @@ def test_the_bass_goes_to_the_chord_that_the_others_sound_in_each_half_bar():
 
 
 def test_the_odds_of_a_drum_grow_with_how_often_the_piece_strikes_it():
-    """Of 8 strikes 7 are of drum 2 and one is of drum 5: powers of (1 + 1) / (7 + 1)."""
+    """Seven of 8 strikes are of drum 2, one is of drum 5: powers of (1 + 1) / (7 + 1)."""
     one = notes([1, 1, 1, 1], bars=2)
     x = torch.zeros(1, TRACKS, 3, 2, STEPS, PITCHES)
     x[0, :, 1, :, :, 2] = 1
