@@ -12,6 +12,7 @@ import inspect
 import logging
 import os
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,11 @@ from core.launch import is_first, process_count
 
 if TYPE_CHECKING:
     from core.app.domain import Domain
+
+
+FIRST_SPEAKS_SECONDS = 5.0
+"""Time for the first of several processes to say why all end: torchrun ends them with the first
+that ends."""
 
 
 class _ToStderr(logging.Handler):
@@ -57,7 +63,9 @@ class ErrorGroup(TyperGroup):
             code = _exit_code(error)
             if code is None or os.environ.get("PIANOREEL_DEBUG") == "1":
                 raise
-            if not _is_told_by_first(error):
+            if _is_told_by_first(error):
+                time.sleep(FIRST_SPEAKS_SECONDS)
+            else:
                 print(f"error: {_sentence(error)}", file=sys.stderr)
             raise typer.Exit(code) from error
 

@@ -42,7 +42,7 @@ OTHERS = [
         "vq_vae_2",
         "aavae",
     ),
-    *("bigan", "cyclegan", "pix2pix", "gmmn", "dann", *STABILISED),
+    *("aavae", "bigan", "cyclegan", "pix2pix", "gmmn", "dann", *STABILISED),
 ]
 
 
