@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from core.processes import gathered
 from core.theory.contracts import StatisticsCounter
 from core.theory.distributions import Distribution
 from core.theory.divergences import Moments
@@ -66,7 +67,8 @@ class MomentsOfPieces(Moments):
         with torch.no_grad():
             real = counter.statistics(*passes.reference(space))
         pairs = zip(counter.statistics(*passes.produced(space)), real, strict=True)
-        return torch.stack([_unbiased_gap(ours, theirs) for ours, theirs in pairs]).sum()
+        gaps = [_unbiased_gap(gathered(ours), gathered(theirs)) for ours, theirs in pairs]
+        return torch.stack(gaps).sum()
 
 
 def _unbiased_gap(

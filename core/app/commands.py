@@ -12,6 +12,7 @@ import inspect
 import logging
 import os
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,9 +23,15 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from core.app.output import Output
 from core.app.progress import monitored, ticking
+from core.launch import is_first, process_count
 
 if TYPE_CHECKING:
     from core.app.domain import Domain
+
+
+FIRST_SPEAKS_SECONDS = 5.0
+"""Time for the first of several processes to say why all end: torchrun ends them with the first
+that ends."""
 
 
 class _ToStderr(logging.Handler):
@@ -35,11 +42,11 @@ class _ToStderr(logging.Handler):
 
 
 def print_messages() -> None:
-    """Print what the library logs to stderr."""
+    """Print what the library logs to stderr; of several processes the first does."""
     log = logging.getLogger("pianoreel")
     if not any(isinstance(handler, _ToStderr) for handler in log.handlers):
         log.addHandler(_ToStderr())
-        log.setLevel(logging.INFO)
+        log.setLevel(logging.INFO if is_first() else logging.ERROR)
 
 
 class ErrorGroup(TyperGroup):
@@ -56,12 +63,32 @@ class ErrorGroup(TyperGroup):
             code = _exit_code(error)
             if code is None or os.environ.get("PIANOREEL_DEBUG") == "1":
                 raise
-            print(f"error: {_sentence(error)}", file=sys.stderr)
+            if _is_told_by_first(error):
+                time.sleep(FIRST_SPEAKS_SECONDS)
+            else:
+                print(f"error: {_sentence(error)}", file=sys.stderr)
             raise typer.Exit(code) from error
+
+
+def _is_told_by_first(error: Exception) -> bool:
+    """Return whether the first of several processes prints the same."""
+    from core.errors import ConfigError, Stopped, UserError
+
+    shared = isinstance(error, ConfigError | Stopped) or (
+        isinstance(error, UserError) and error.told_by_first
+    )
+    return shared and not is_first()
 
 
 class OptionCommand(TyperCommand):
     """A command of which no option takes the name of another for its value."""
+
+    def invoke(self, ctx: Any) -> Any:
+        if process_count() > 1 and self.name != "train":
+            from core.errors import ConfigError
+
+            raise ConfigError(f"torchrun is for train alone: start {self.name} without it")
+        return super().invoke(ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         options = [one for one in self.get_params(ctx) if isinstance(one, TyperOption)]
@@ -386,7 +413,8 @@ def train(
         fit.train(
             domain, data, to, model, preset, device, assignments, second, file, monitor, start
         )
-    print(f"trained: {to}; sample from it with: pianoreel {own.name} sample {to}")
+    if is_first():
+        print(f"trained: {to}; sample from it with: pianoreel {own.name} sample {to}")
 
 
 def sample(

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from core import processes
 from core.app.configuration import Config, RunConfig
 from core.app.domain import Domain
 from core.app.model import Model
@@ -125,23 +126,27 @@ def fit(
 ) -> Networks:
     """Train into the run folder `to`, or resume there; return the EMA networks.
 
-    `Stopped` where `monitor` asks for a stop. The caller's random state is left as it was.
+    `Stopped` where `monitor` asks for a stop. The caller's random state is left as it was. Where
+    torchrun started several processes they train one run, of which each returns the networks.
     """
     keep_freed_memory()
     torch.set_flush_denormal(True)  # saturated masks have such gradients: a step takes a quarter
-    with isolated_random_state(device):
-        torch.manual_seed(config.train.seed)
-        state = _begin(build(config), config, device)
-    values = config.model_dump(mode="json")
-    with Run.open(Path(to), values, config.changeable, partial(_completed, type(config))) as run:
-        train_run(run, state, draw, config.train, observe(run), monitor)
+    values, complete = config.model_dump(mode="json"), partial(_completed, type(config))
+    with processes.joined(device):
+        with isolated_random_state(device):
+            torch.manual_seed(config.train.seed)
+            state = _begin(build(config), config, device)
+        with Run.open(Path(to), values, config.changeable, complete) as run:
+            train_run(run, state, draw, config.train, observe(run), monitor)
     return state.ema
 
 
 def _begin(networks: Networks, config: RunConfig, device: torch.device) -> TrainState:
     model, train = config.model, config.train
+    networks = model.stabilisers.fit(networks).to(device)
+    processes.share(networks)
     return TrainState(
-        model.stabilisers.fit(networks).to(device),
+        networks,
         model.resolved_recipe,
         train.learner,
         train.critic,

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from core.launch import is_first
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -20,8 +22,11 @@ class PlainLines:
         self.due = time.monotonic() + FIRST_SECONDS
 
     def show(self, line: Callable[[], str]) -> None:
-        """Print the line if one is due; where nobody reads any more the task goes on."""
-        if time.monotonic() >= self.due:
+        """Print the line if one is due; where nobody reads any more the task goes on.
+
+        Of several processes the first prints.
+        """
+        if time.monotonic() >= self.due and is_first():
             with contextlib.suppress(OSError):
                 print(line(), file=sys.stderr, flush=True)
             self.due = time.monotonic() + SECONDS
@@ -34,7 +39,8 @@ def _bar(*columns: Any, transient: bool = False) -> "Iterator[Progress]":
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    bar = Progress(*columns, console=console, transient=transient, disable=not console.is_terminal)
+    disable = not (console.is_terminal and is_first())
+    bar = Progress(*columns, console=console, transient=transient, disable=disable)
     bar.start()
     try:
         yield bar

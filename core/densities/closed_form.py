@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from core import processes
 from core.theory.distributions import LOG_STD_BOUND, Distribution
 from core.theory.shapes import Losses
 
@@ -102,10 +103,11 @@ class GaussianMixture(nn.Module):
     @torch.no_grad()
     def em_step(self, x: Vectors) -> None:
         """Take one step on a batch; the first initialises the means by k-means++."""
+        x = processes.gathered(x)
         if not x.isfinite().all():
             return
         if self.steps == 0:
-            self.initialise(*seed_means(x, len(self.share)))
+            self.initialise(*map(processes.agreed, seed_means(x, len(self.share))))
         self.steps += 1
         rate = float(self.steps) ** -FORGETTING
         r = self(len(x)).responsibilities(x)

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from core import processes
 from core.densities.transformer import CausalTransformer, log_prob_of, sample_logits
 from core.networks.hierarchy import HierarchicalDelta, coarse_size
 from core.theory.distributions import Distribution, straight_through
@@ -91,6 +92,7 @@ class CodePrior(nn.Module):
         Random restarts (Dhariwal et al., Jukebox, 2020, section 3.1); the first batch initialises
         the whole codebook.
         """
+        vectors = processes.gathered(vectors)
         if not self.initialised:
             self._restart(vectors, torch.ones_like(self.usage, dtype=torch.bool))
             self.initialised.fill_(1)
@@ -103,7 +105,7 @@ class CodePrior(nn.Module):
         """Move these codes to random ones of the vectors, and reset their usage."""
         pool = vectors.flatten(0, 1).float()  # [batch*position number]
         chosen = torch.randint(len(pool), (int(unused.sum()),), device=pool.device)
-        self.codebook.data[unused] = pool[chosen]
+        self.codebook.data[unused] = pool[processes.agreed(chosen)]
         self.usage[unused] = 1.0
 
 

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from core import processes
 from core.networks.heads import MLP
 from core.theory.distributions import Distribution, Gaussian, sum_events
 from core.theory.shapes import Losses
@@ -129,7 +130,7 @@ class ActNorm(Bijection):
 
     def forward(self, x: Reals, c: Tensor | None = None) -> tuple[Mapped, Losses]:
         if self.training and not self.initialised:
-            self._initialise(x.detach())
+            self._initialise(processes.gathered(x.detach()))
         log_det = self.log_scale.sum() * math.prod(x.shape[2:])
         shifted = x + channelwise(self.shift, x)
         return shifted * channelwise(self.log_scale.exp(), x), log_det.expand(len(x))

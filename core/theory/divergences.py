@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from core.processes import gathered
 from core.theory.comparison import Comparison
 from core.theory.contracts import (
     EMDensity,
@@ -136,7 +137,7 @@ class MMD(Comparison):
 
     def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:
         (reference,), (produced,) = passes.reference(space), passes.produced(space)
-        return mmd(produced, reference, self.bandwidths)
+        return mmd(gathered(produced), gathered(reference), self.bandwidths)
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,8 @@ class Moments(Comparison):
         with torch.no_grad():
             real = counter.statistics(*reference)
         pairs = zip(counter.statistics(*produced), real, strict=True)
-        return torch.stack([_moment_gap(ours, theirs) for ours, theirs in pairs]).sum()
+        gaps = [_moment_gap(gathered(ours), gathered(theirs)) for ours, theirs in pairs]
+        return torch.stack(gaps).sum()
 
 
 Statistics = Float[Tensor, "count statistic"]
@@ -194,8 +196,9 @@ class Features(Comparison):
         extractor = passes.network(critic, FeatureExtractor)
         reference, produced = passes.reference(space), passes.produced(space)
         with torch.no_grad():
-            real = extractor.features(*reference).float().mean(0)
-        return ((extractor.features(*produced).float().mean(0) - real) ** 2).sum()
+            real = gathered(extractor.features(*reference).float()).mean(0)
+        ours = gathered(extractor.features(*produced).float()).mean(0)
+        return ((ours - real) ** 2).sum()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import torch
 
 from core.config import MAX_SEED
 from core.errors import ConfigError, UserError
+from core.launch import number_on_machine, process_count
 
 
 def computes_bf16(device: torch.device) -> bool:
@@ -33,9 +34,12 @@ def isolated_random_state(device: torch.device) -> Iterator[None]:
         yield
 
 
-def seed_part(seed: int, number: int) -> None:
-    """Seed torch's global generator for part `number` of what `seed` decides."""
-    torch.manual_seed((seed * 1_000_003 + number) % (MAX_SEED + 1))
+def seed_part(seed: int, number: int, process: int = 0) -> None:
+    """Seed torch's global generator for part `number` of what `seed` decides.
+
+    `process`: of several that draw numbers of their own; the first draws those of one alone.
+    """
+    torch.manual_seed((seed * 1_000_003 + number + process * 2**40) % (MAX_SEED + 1))
 
 
 LARGEST_REUSED_BYTES = 1 << 30
@@ -59,16 +63,29 @@ def keep_freed_memory() -> bool:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of this name; "auto" is a CUDA device, else Apple's GPU, else the CPU."""
+    """Return the device of this name; "auto" is a CUDA device, else Apple's GPU, else the CPU.
+
+    Of several processes on a machine each has a CUDA device of its own.
+    """
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if name == "auto":
-        return torch.device(next(kind for kind, there in available.items() if there))
+        name = next(kind for kind, there in available.items() if there)
     if name.split(":")[0] not in available:
         raise ConfigError(f"no device is called '{name}': choose auto, cpu, cuda or mps")
     if not available[name.split(":")[0]]:
         raise UserError(f"there is no {name} device here: use --device cpu")
-    return torch.device(name)
+    return torch.device(_own_gpu() if name == "cuda" and process_count() > 1 else name)
+
+
+def _own_gpu() -> str:
+    """Return the name of the GPU of this process, one of several on the machine."""
+    there, number = torch.cuda.device_count(), number_on_machine()
+    if number >= there:
+        raise UserError(
+            f"there are more processes than GPUs on this machine: --nproc_per_node {there}"
+        )
+    return f"cuda:{number}"

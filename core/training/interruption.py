@@ -11,6 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from core.errors import Stopped
+from core.launch import is_first
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -67,6 +68,8 @@ class Interruption:
 
 
 def _say(text: str) -> None:
-    """Write to stderr; a terminal that is closed reads nothing."""
+    """Write to stderr, the first of several processes; a terminal that is closed reads nothing."""
+    if not is_first():
+        return
     with contextlib.suppress(OSError):
         os.write(2, text.encode(errors="replace"))

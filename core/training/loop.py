@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from core import processes
 from core.config import Seed, Strict
 from core.errors import NotFinite, Stopped
 from core.theory.passes import Networks
@@ -69,7 +70,8 @@ A function of its arguments alone: a resumed run repeats the observation of its 
 class Budget:
     """Progress of a run: finished steps, and the seconds at the end of the last one.
 
-    Seconds are summed over all commands that trained the run. `least_distance`: of those measured
+    Seconds are summed over all commands that trained the run; of several processes they are those
+    of the slowest. `least_distance`: of those measured
     so far, infinite before the first. `setbacks`: how often the learning rate was halved.
     """
 
@@ -85,7 +87,7 @@ class Budget:
     def advance(self) -> None:
         """Count one more finished step."""
         self.step += 1
-        self.seconds = time.monotonic() - self._started
+        self.seconds = processes.largest(time.monotonic() - self._started)
 
     @property
     def fraction(self) -> float:
@@ -100,7 +102,8 @@ class Monitor:
     """Callbacks by which a caller follows a training and stops it.
 
     `should_stop` is read between steps: true ends the training with `Stopped` once the last
-    finished step is saved. `on_step` is called after each step with the budget and the losses.
+    finished step is saved, of several processes that of any. `on_step` is called after each step
+    with the budget and the losses.
 
     >>> import threading
     >>> button = threading.Event()
@@ -243,7 +246,9 @@ class Recorder:
         try:
             yield
         except (Exception, KeyboardInterrupt):
-            self.save()
+            if processes.number() == 0:
+                with processes.alone():
+                    self.save()
             raise
 
     def log_if_due(self, losses: Mapping[str, float]) -> None:
@@ -273,8 +278,7 @@ class Recorder:
         began = time.monotonic()
         if self.budget.fraction < 1 and self._costs_too_much(began):
             return
-        with resumable(f"write samples to {self.run.folder}"):
-            measured = self.observe(self.state.ema, self.budget.step)
+        measured = self._observation()
         self.observed_at = time.monotonic()
         self.observing_seconds = self.observed_at - began
         if "distance" in measured:
@@ -284,13 +288,19 @@ class Recorder:
         if measured:
             self.run.log(self.budget.step, measured)
 
+    @processes.by_first
+    def _observation(self) -> dict[str, float]:
+        with resumable(f"write samples to {self.run.folder}"):
+            return self.observe(self.state.ema, self.budget.step)
+
+    @processes.by_first
     def _costs_too_much(self, now: float) -> bool:
         """Return whether another observation would take more than its share of the time."""
         share = self.observing_seconds / (self.observing_seconds + now - self.observed_at)
         return share > OBSERVING_SHARE
 
     def stop_if_asked(self, monitor: Monitor) -> None:
-        if monitor.should_stop():
+        if processes.largest(monitor.should_stop()):
             self.save()
             raise Stopped(
                 f"stopped after step {self.budget.step}; the same command resumes in "

@@ -1,4 +1,5 @@
-"""Batches that do not fit into memory: trained on in parts, whose gradients add up to its own."""
+"""Batches in parts, whose gradients add up to its own: those of several processes, and those of a
+batch that does not fit into memory."""
 
 import gc
 import logging
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from core.errors import UserError
+from core import processes
+from core.errors import ConfigError, UserError
 from core.networks.critics import MinibatchDiscrimination
 from core.theory.contracts import EMDensity
 from core.theory.passes import Batch, Networks
@@ -28,9 +30,10 @@ COMPARING = (_BatchNorm, MinibatchDiscrimination, EMDensity)
 class Parts:
     """The number of parts in which a batch is trained on: 1, until it does not fit into memory.
 
-    The parts are of about the same size. Their gradients are those of the whole batch, up to
-    rounding and to the order of random numbers, where nothing compares its samples. A codebook
-    counts how often its codes are used once a part.
+    Of several processes each trains on its own part, in one go. The parts are of about the same
+    size. Their gradients are those of the whole batch, up to rounding and to the order of random
+    numbers, where nothing compares its samples. A codebook counts how often its codes are used
+    once a part.
     """
 
     networks: Networks
@@ -42,14 +45,19 @@ class Parts:
         """Set the gradients of a batch; return its mean losses.
 
         The parts are halved as often as memory does not suffice. `UserError` names the setting to
-        lower where they cannot be.
+        lower where they cannot be, and where there are more processes than samples.
         """
+        if len(batch.x) < processes.count():
+            raise ConfigError(
+                f"{processes.count()} processes share a batch of {len(batch.x)}: raise "
+                "train.batch_size (--set train.batch_size=N), or start fewer"
+            )
         random = _random_state(batch.x.device)
         while (losses := self._attempt(batch, parameters, gradients)) is None:
             gc.collect()
             self._halve(len(batch.x))
             _restore(random, batch.x.device)
-        return losses
+        return processes.add_up(parameters, losses)
 
     def mean(self, name: str, loss: Losses | Loss) -> Loss:
         """Return the mean of a part's losses; `UserError` for a loss of a whole batch."""
@@ -65,7 +73,7 @@ class Parts:
         for parameter in parameters:
             parameter.grad = None
         try:
-            for part in split(batch, self.count):
+            for part in split(_own(batch), self.count):
                 share = len(part.x) / len(batch.x)
                 for name, loss in gradients(part, share).items():
                     losses[name] = losses.get(name, 0.0) + share * loss.detach()
@@ -76,6 +84,11 @@ class Parts:
         return losses
 
     def _halve(self, samples: int) -> None:
+        if processes.count() > 1:
+            raise UserError(
+                f"process {processes.number()} has too little memory for its part of the batch: "
+                "lower train.batch_size (--set train.batch_size=N), or start more processes"
+            )
         for network in self.networks.modules():
             if isinstance(network, COMPARING):
                 raise _indivisible(type(network).__name__)
@@ -104,6 +117,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def _own(batch: Batch) -> Batch:
+    """Return this process's part of a batch."""
+    return split(batch, processes.count())[processes.number()]
 
 
 def split(batch: Batch, count: int) -> list[Batch]:

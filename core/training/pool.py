@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from core import processes
 from core.theory.passes import Point
 
 SHARE = 0.5
@@ -22,7 +23,8 @@ class Pool:
 
     Samples arrive one after the other. The pool takes them in until it is full. From then on each
     is exchanged, with probability 1/2, for a kept one, whose place it takes; else the critic sees
-    it, and the pool stays as it is. All tensors of a sample stay together.
+    it, and the pool stays as it is. All tensors of a sample stay together. Several processes have
+    one pool.
     """
 
     size: int
@@ -34,14 +36,16 @@ class Pool:
         Which are exchanged is decided by torch's random state of the CPU. Samples that are not
         all finite pass the pool by: it would return them long after their step is skipped.
         """
-        if not all(bool(torch.isfinite(part).all()) for part in produced):
+        arriving = tuple(processes.gathered(part.contiguous()) for part in produced)
+        if not all(bool(torch.isfinite(part).all()) for part in arriving):
             return produced
-        kept = self.kept or tuple(part[:0] for part in produced)
-        known = [torch.cat([a, b.contiguous()]) for a, b in zip(kept, produced, strict=True)]
-        seen, places = self._exchanged(len(kept[0]), len(produced[0]))
+        kept = self.kept or tuple(part[:0] for part in arriving)
+        known = [torch.cat(parts) for parts in zip(kept, arriving, strict=True)]
+        seen, places = self._exchanged(len(kept[0]), len(arriving[0]))
         self.kept = tuple(part[places] for part in known)
-        return tuple(part[seen] for part in known)
+        return tuple(part[processes.own_part(seen)] for part in known)
 
+    @processes.by_first
     def _exchanged(self, filled: int, arriving: int) -> tuple[list[int], list[int]]:
         """Return which samples are seen and which are kept afterwards, out of kept and arriving.
 

@@ -25,6 +25,7 @@ import torch
 import yaml
 from torch import nn
 
+from core import launch, processes
 from core.errors import ConfigError, UserError
 from core.files import locked, require_space, write_text
 from core.training.checkpoint import (
@@ -56,7 +57,10 @@ NEWEST = 2
 
 
 class Run:
-    """A run folder: `open` locks it for training, `read` gives its configuration and weights."""
+    """A run folder: `open` locks it for training, `read` gives its configuration and weights.
+
+    Of several processes the first alone works in it, and tells the others.
+    """
 
     def __init__(self, folder: Path, config: dict[str, Any]):
         self.folder, self.config = folder, config
@@ -79,15 +83,24 @@ class Run:
         killed command are removed.
         """
         run = cls(folder, dict(config))
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with contextlib.ExitStack() as held:
-                held.enter_context(locked(folder))
-                run._start(changeable, complete)
-                run._held = held.pop_all()
-        except OSError as error:
-            raise UserError(f"cannot work in {folder}: {error.strerror}") from error
+        processes.require_equal(run.config, lambda one, other: described(changes(one, other)))
+        run._begin(changeable, complete)
         return run
+
+    @processes.by_first
+    def _begin(
+        self,
+        changeable: Sequence[str],
+        complete: Callable[[dict[str, Any]], Mapping[str, Any]],
+    ) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.ExitStack() as held:
+                held.enter_context(locked(self.folder))
+                self._start(changeable, complete)
+                self._held = held.pop_all()
+        except OSError as error:
+            raise UserError(f"cannot work in {self.folder}: {error.strerror}") from error
 
     def _start(
         self,
@@ -132,6 +145,7 @@ class Run:
     ) -> None:
         self._held.close()
 
+    @processes.by_first
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append one line to metrics.jsonl; a value that is not finite becomes null."""
         finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
@@ -139,6 +153,7 @@ class Run:
         with resumable(f"write to {path}"), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **finite}) + "\n")
 
+    @processes.by_first
     def logged(self, step: int) -> list[dict[str, Any]]:
         """Return what metrics.jsonl holds of `step`, line by line."""
         return [json.loads(line) for line in self._log_lines() if _logged_step(line) == step]
@@ -175,6 +190,7 @@ class Run:
         for newest in found[:1] if found[1:] else []:
             shutil.rmtree(newest)
 
+    @processes.by_first
     def forget_after(self, step: int) -> None:
         """Remove log lines and (damaged) checkpoints after `step`, which a resumed run repeats.
 
@@ -202,11 +218,13 @@ class Run:
         folder.mkdir(exist_ok=True)
         return folder
 
+    @processes.by_first
     def save(self, step: int, state: State, facts: Mapping[str, Any]) -> None:
         """Save a checkpoint; `Resumable` where that fails."""
         save_checkpoint(self.checkpoints / f"step-{step:08d}", state, facts)
         self._prune()
 
+    @processes.by_first
     def save_if_best(self, distance: float, state: State, facts: Mapping[str, Any]) -> None:
         """Save a checkpoint as the best one where no earlier `distance` is smaller.
 
@@ -220,6 +238,7 @@ class Run:
         for old in checkpoints(self.checkpoints)[NEWEST:]:
             shutil.rmtree(old, ignore_errors=True)
 
+    @processes.by_first
     def require_space(self, checkpoint_bytes: int) -> None:
         """Raise `UserError` where the disk has no room for the checkpoints still to be written.
 
@@ -232,6 +251,7 @@ class Run:
         folder = self.checkpoints / "best"
         return [folder] if folder.is_dir() else []
 
+    @processes.by_first
     def least_distance(self) -> float:
         """Return the distance of the best checkpoint, infinite where there is none."""
         try:
@@ -241,6 +261,7 @@ class Run:
             LOG.warning("the best checkpoint is damaged and is replaced: %s", error)
             return math.inf
 
+    @processes.by_first
     def latest(self) -> Checkpoint | None:
         """Return the newest intact checkpoint; damaged ones are logged as warnings.
 
@@ -308,7 +329,8 @@ def _explained(config: Mapping[str, Any]) -> str:
 def _versions() -> str:
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy"))
     threads = torch.get_num_threads()
-    return f"python {platform.python_version()}, {libraries}, threads {threads}"
+    several = f", processes {count}" if (count := launch.process_count()) > 1 else ""
+    return f"python {platform.python_version()}, {libraries}, threads {threads}{several}"
 
 
 def _warn_of_other_versions(path: Path) -> None:

@@ -7,6 +7,7 @@ setback is a line of the run's history, so that a resumed run learns at the same
 import logging
 
 from core.errors import NotFinite, Resumable
+from core.processes import by_first
 from core.training.run import Run
 
 LOG = logging.getLogger("pianoreel")
@@ -15,6 +16,7 @@ RATE_FACTOR = 0.5
 """Factor of the learning rate after each setback."""
 
 
+@by_first
 def setbacks(run: Run) -> int:
     """Count the setbacks of a run since its learning rate was last changed by hand."""
     count = 0
@@ -24,6 +26,7 @@ def setbacks(run: Run) -> int:
     return count
 
 
+@by_first
 def go_back(run: Run, rate: float, allowed: int, fault: NotFinite) -> None:
     """Write a setback into the run's history; `Resumable` after as many as are allowed.
 

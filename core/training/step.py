@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from core import processes
 from core.recipes import Recipe
 from core.theory.adversarial import Adversarial
 from core.theory.contracts import Staged
@@ -132,7 +133,7 @@ def step(
     skipped, and counted under `skipped`. `measured`: with the norm of each term's gradient on the
     decoder, see `gradient_norms`.
     """
-    seed_part(seed, number)
+    seed_part(seed, number, processes.number())
     _set_stages(state.networks, number)
     first = number * (state.critic_steps + 1)
     logged: dict[str, float] = {"skipped": 0.0}
@@ -203,7 +204,7 @@ def learner_step(state: TrainState, batch: Batch, measured: bool = False) -> dic
             unweighted = (t for t in state.recipe.terms if measured and not t.weight)
             losses |= {t.name: _mean(state, t, passes) for t in unweighted}
         if measured and state.parts.count == 1:
-            norms.update(gradient_norms(state, losses))
+            norms.update(gradient_norms(state, losses, share))
         for names, loss in _by_trained(state.recipe, losses):
             if loss.requires_grad:  # not of a density that trains by EM
                 (share * loss).backward(inputs=state.parameters(names), retain_graph=True)
@@ -217,11 +218,14 @@ def _mean(state: TrainState, term: Term, passes: Passes) -> Tensor:
     return state.parts.mean(term.name, term(passes))
 
 
-def gradient_norms(state: TrainState, losses: dict[str, Tensor]) -> dict[str, float]:
+def gradient_norms(
+    state: TrainState, losses: dict[str, Tensor], share: float = 1.0
+) -> dict[str, float]:
     """Compute the norm of each weighted term's gradient on the decoder's weights.
 
     Their ratios say which term decides what the decoder learns. One backward for each term; none
-    where a single term trains the decoder.
+    where a single term trains the decoder. `share`: that of the samples which the losses are of,
+    the others being those of other processes.
     """
     terms = [t for t in state.recipe.terms if "decoder" in t.trains and t.weight]
     if len(terms) < 2:
@@ -232,8 +236,10 @@ def gradient_norms(state: TrainState, losses: dict[str, Tensor]) -> dict[str, fl
         gradients = torch.autograd.grad(
             losses[term.name], weights, retain_graph=True, allow_unused=True
         )
-        squared = sum((g.float() ** 2).sum() for g in gradients if g is not None)
-        norms[f"gradient_{term.name}"] = term.weight * float(squared) ** 0.5
+        known = zip(gradients, weights, strict=True)
+        flat = [(torch.zeros_like(w) if g is None else g).float().flatten() for g, w in known]
+        norm = processes.total(share * torch.cat(flat)).norm()
+        norms[f"gradient_{term.name}"] = term.weight * float(norm)
     return norms
 
 
