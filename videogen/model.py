@@ -30,6 +30,7 @@ from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.files import aside
 from core.recipes import Recipe
+from core.theory.contracts import require
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
@@ -244,10 +245,10 @@ class Video(Domain):
         size, seed = config.train.batch_size, config.train.seed
 
         def batch(source: CaptionedClips, number: int) -> tuple[Clips, list[str]]:
-            if isinstance(source, Collection):
-                frames, captions = source.batch(number, size, seed, "train", config.augment)
-            else:
-                frames, captions = source.batch(number, size, seed)
+            if not isinstance(source, Collection):
+                shapes = require(source, MovingShapes)
+                return shapes.clips(number, size, seed, device=device)
+            frames, captions = source.batch(number, size, seed, "train", config.augment)
             clips = to_clips(frames).contiguous()  # strided ones cost three times as much
             return clips.to(device), captions
 

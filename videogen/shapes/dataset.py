@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from core.config import nearest
 from core.errors import ConfigError
-from videogen.files.clip import FrameBatch, to_frames
+from videogen.files.clip import Clips, FrameBatch, to_frames
 from videogen.shapes.drawing import AMPLITUDE, FRAMES_PER_SECOND, PERIODS, TRAVEL, draw
 from videogen.shapes.grammar import CAPTIONS, COLOURS, SHAPES, SIZES, WORDS, Split, split_of
 
@@ -72,9 +73,21 @@ class MovingShapes:
         self, number: int, size: int, seed: int, split: Split = "train"
     ) -> tuple[FrameBatch, list[str]]:
         """Return a batch of frames and captions, a function of the arguments alone."""
-        captions = self.captions(size, np.random.default_rng([seed, number, 1]), split)
-        clips = draw(captions, [seed, number, 2], self.size, self.frames)
+        clips, captions = self.clips(number, size, seed, split)
         return to_frames(clips), captions
+
+    def clips(
+        self,
+        number: int,
+        size: int,
+        seed: int,
+        split: Split = "train",
+        device: torch.device | str = "cpu",
+    ) -> tuple[Clips, list[str]]:
+        """Return the same batch as clips, drawn on the device: of 256 levels, as frames are."""
+        captions = self.captions(size, np.random.default_rng([seed, number, 1]), split)
+        clips = draw(captions, [seed, number, 2], self.size, self.frames, device)
+        return clips.add(1).mul(127.5).round().div(127.5).sub(1), captions
 
 
 def _lower_first(caption: str) -> str:

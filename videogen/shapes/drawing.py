@@ -49,7 +49,11 @@ def trajectories(frames: int, scale: float) -> np.ndarray:
 
 
 def draw(
-    captions: Sequence[str], seed: int | Sequence[int], size: int = 64, frames: int = 16
+    captions: Sequence[str],
+    seed: int | Sequence[int],
+    size: int = 64,
+    frames: int = 16,
+    device: torch.device | str = "cpu",
 ) -> Clips:
     """Draw one clip for each caption; the seed decides where shapes are, all inside the frame.
 
@@ -57,13 +61,13 @@ def draw(
     not of the grammar.
     """
     generator = np.random.default_rng(seed)
-    clips = torch.zeros(len(captions), 3, frames, size, size)
+    clips = torch.zeros(len(captions), 3, frames, size, size, device=device)
     shapes = [parse(caption) for caption in captions]
     for count in SCALES:
         members = [number for number, described in enumerate(shapes) if len(described) == count]
         if members:
             group = [shapes[number] for number in members]
-            clips[members] = _draw(group, SCALES[count], generator, size, frames)
+            clips[members] = _draw(group, SCALES[count], generator, size, frames, device)
     return 2 * clips - 1
 
 
@@ -73,17 +77,19 @@ def _draw(
     generator: np.random.Generator,
     size: int,
     frames: int,
+    device: torch.device | str,
 ) -> Clips:
     half = scale * np.array([[SIZES[shape.size] for shape in clip] for clip in clips])
     motions = np.array([[MOTIONS.index((s.path, s.direction)) for s in clip] for clip in clips])
     paths = trajectories(frames, scale)[motions]  # [clip shape time xy]
-    centres = torch.from_numpy(_place(half, paths, generator)).float()
-    images = torch.zeros(len(clips), 3, frames, size, size)
+    centres = torch.from_numpy(_place(half, paths, generator)).float().to(device)
+    halves = torch.from_numpy(half).float().to(device)  # [clip shape]
+    images = torch.zeros(len(clips), 3, frames, size, size, device=device)
     for nth in range(half.shape[1]):
         kinds = [clip[nth].kind for clip in clips]
-        colour = torch.tensor([COLOURS[clip[nth].colour] for clip in clips])
+        colour = torch.tensor([COLOURS[clip[nth].colour] for clip in clips], device=device)
         colour = colour[:, :, None, None, None].expand_as(images)  # [batch rgb time height width]
-        cover = coverage(kinds, torch.from_numpy(half[:, nth]).float(), centres[:, nth], size)
+        cover = coverage(kinds, halves[:, nth], centres[:, nth], size)
         images.lerp_(colour, cover[:, None])
     return images
 
@@ -111,13 +117,13 @@ def coverage(kinds: Sequence[str], half: Tensor, centres: Points, size: int) -> 
 
     half: [batch], centres: [batch time xy], both in frame widths.
     """
-    pixels = (torch.arange(size) + 0.5) / size
+    pixels = (torch.arange(size, device=centres.device) + 0.5) / size
     x = (pixels - centres[..., :1])[:, :, None, :]  # [batch time 1 width]
     y = (pixels - centres[..., 1:])[:, :, :, None]  # [batch time height 1]
     half = half[:, None, None, None]
-    cover = torch.empty(*centres.shape[:2], size, size)
+    cover = centres.new_empty(*centres.shape[:2], size, size)
     for kind in set(kinds):
-        of_kind = torch.tensor([k == kind for k in kinds])
+        of_kind = [number for number, own in enumerate(kinds) if own == kind]
         distance = _signed_distance(kind, x[of_kind], y[of_kind], half[of_kind])
         cover[of_kind] = (0.5 - size * distance).clamp_(0, 1)
     return cover

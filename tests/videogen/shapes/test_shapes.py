@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from core.errors import ConfigError, UserError
+from videogen.files.clip import to_clips
 from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.drawing import coverage, draw, trajectories
 from videogen.shapes.grammar import (
@@ -44,6 +45,20 @@ def test_the_grammar_has_360_sentences():
 def test_other_sentences_are_refused(caption):
     with pytest.raises(UserError, match="describes no moving shapes"):
         parse(caption)
+
+
+def test_clips_for_training_are_the_frames_that_are_written():
+    data = MovingShapes(16, 4, (1, 2))
+    frames, captions = data.batch(3, 6, seed=5, split="test")
+    clips, same = data.clips(3, 6, seed=5, split="test")
+    assert same == captions
+    assert torch.equal(clips, to_clips(frames))
+
+
+def test_all_that_is_drawn_is_drawn_on_the_device():
+    """Tensors of the device meta have no numbers, and refuse others."""
+    clips, _ = MovingShapes(16, 4, (1, 2)).clips(0, 6, seed=1, device="meta")
+    assert clips.device.type == "meta" and clips.shape == (6, 3, 4, 16, 16)
 
 
 def test_one_caption_in_ten_is_held_out_and_all_its_words_are_known():
