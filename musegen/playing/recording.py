@@ -10,6 +10,7 @@ from musegen.playing.voice import Voice
 
 RELEASE_SECONDS = 0.4
 """The release of a voice, which does not state one: by 100 dB."""
+FADE_SECONDS = 0.02
 ONSET_DB = -40.0
 """A waveform begins where it comes so near to its largest amplitude."""
 
@@ -48,12 +49,19 @@ def _from_onset(waveform: Waveform) -> Waveform:
     return waveform[(amplitude > 10 ** (ONSET_DB / 20) * amplitude.max(initial=0)).argmax() :]
 
 
+def _faded(waveform: Waveform, rate_hz: int) -> Waveform:
+    """Return a waveform that ends in silence, and not with a click."""
+    fade = min(len(waveform), round(FADE_SECONDS * rate_hz))
+    after = np.arange(len(waveform), dtype=np.float32) - (len(waveform) - fade)
+    return waveform * np.clip(1 - (after + 1) / max(fade, 1), 0, 1)
+
+
 def _region(waveform: Waveform, rate_hz: int, root: int, keys: Range, layer: Range) -> Region:
     """Return a region: with a loop and its decay, or as it is where it dies away."""
     held = hold(waveform, rate_hz)
     envelope = Envelope(release=RELEASE_SECONDS)
     if held is None:
-        return Region(waveform, rate_hz, root, keys, layer, None, envelope)
+        return Region(_faded(waveform, rate_hz), rate_hz, root, keys, layer, None, envelope)
     if held.decay_db:
         envelope = envelope._replace(decay=-FALL_DB / held.decay_db, sustain_db=FALL_DB)
     return Region(held.level, rate_hz, root, keys, layer, held.loop, envelope)

@@ -55,7 +55,9 @@ ATTENUATION_FACTOR = 0.4
 and players do as it did."""
 COMPRESSED, MONO = 0x10, 1
 """Types of samples."""
-MARGIN = 46
+MARGIN, FREE = 54, 8
+"""Zeros after a sample, and samples before and after a loop: the format asks for 46 and 8."""
+LOOPED = 1
 NO_MODULATORS = np.zeros(10, np.uint8)
 """The terminal record alone."""
 
@@ -153,7 +155,7 @@ class Soundfont:
         )
         if not 0 <= start <= end <= len(self._pool) or not sample["rate"]:
             raise ValueError
-        has_loop = value(MODES, 0) & 1 and start <= loop < loop_end <= end
+        has_loop = value(MODES, 0) & LOOPED and start <= loop < loop_end <= end
         root = int(sample["pitch"]) if value(ROOT, -1) < 0 else zone[ROOT]
         scale = zone[SCALE] / 100
         up = value(SEMITONES, 0) + (value(CENTS, 0) + int(sample["cents"])) / 100
@@ -279,27 +281,26 @@ def encode_sf2(instrument: Instrument) -> bytes:
 
 
 def _generators(region: Region, number: int) -> list[tuple[int, int]]:
-    """Return the generators of a region's zone, in the order that the format asks for.
-
-    Some players end a sample without a loop with its envelope: it is held for as long as it lasts.
-    """
+    """Return the generators of a region's zone, in the order that the format asks for."""
     envelope = region.envelope
-    lasting = 0 if region.loop else len(region.waveform) / region.sample_rate_hz
     ranges = ((KEYS, region.keys), (VELOCITIES, region.velocities))
-    times = ((2, lasting), (3, envelope.decay), (5, envelope.release))
+    times = ((3, envelope.decay), (5, envelope.release))
     return [
         *((kind, _signed(one.first | one.last << 8)) for kind, one in ranges),
         *((VOLUME + stage, round(1200 * np.log2(seconds))) for stage, seconds in times if seconds),
         *([(VOLUME + 4, round(10 * envelope.sustain_db))] if envelope.sustain_db else []),
-        (MODES, int(region.loop is not None)),
+        (MODES, LOOPED),
         (SAMPLE_NUMBER, number),
     ]
 
 
 def _header(region: Region, start: int) -> tuple[int, ...]:
-    """Return the record of a sample after its name; without a loop the whole of it is one."""
-    end = len(region.waveform)
-    loop = region.loop or Loop(0, end)
+    """Return the record of a sample after its name; one that dies away ends in a loop of zeros.
+
+    Without any loop it would be silent in some players.
+    """
+    end = len(region.waveform) + MARGIN
+    loop = region.loop or Loop(end - MARGIN + FREE, end - FREE)
     key = round(region.root)
     cents = round(100 * (key - region.root))
     places = (start, start + end, start + loop.begin, start + loop.end)
