@@ -15,8 +15,12 @@ SHORTEST_SECONDS = 0.1
 """The shortest loop; one that is shorter has a pitch of its own and no life."""
 DYING_DB = -30.0
 """A note that falls by more while it is held dies away: of its end a loop would be noise."""
-ATTACK_DB = 3.0
+ATTACK_DB = 10.0
 """A note has been struck once it comes so near to its loudest frame."""
+STEADY_DB = -3.0
+"""A note that falls by less in a second is steady, if it swells and trembles."""
+AFTER = 8
+"""Samples that are kept after a loop, from which players interpolate."""
 RELEASE_DB = 6.0
 """So far below its line of decay a note is no longer held."""
 FAINTEST = 1e-5
@@ -55,13 +59,16 @@ def hold(waveform: Waveform, rate_hz: int) -> Held | None:
     middle = slice(len(after) // 8, len(after) - len(after) // 8)
     slope, start = np.polyfit(frames[middle], after[middle], 1)
     held = np.flatnonzero(after > start + slope * frames - RELEASE_DB)
-    decay_db = min(slope, 0.0) / FRAME_SECONDS
+    decay_db = float(slope) / FRAME_SECONDS
+    decay_db *= decay_db < STEADY_DB
     if decay_db * len(held) * FRAME_SECONDS < DYING_DB:
         return None
     level = (waveform / _decay(decay_db, len(waveform), rate_hz)).astype(np.float32)
     ends = first * frame, (first + int(held[-1]) + 1) * frame
     loop = _loop(level, *ends, rate_hz)
-    return Held(_seamless(level, loop, rate_hz), loop, decay_db) if loop else None
+    if loop is None:
+        return None
+    return Held(_seamless(level, loop, rate_hz)[: loop.end + AFTER], loop, decay_db)
 
 
 def repeated(waveform: Waveform, loop: Loop, samples: int) -> Waveform:
