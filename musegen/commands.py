@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.app.commands import DomainCommands, RunArgument, Seed, Set, Shard, group_of
+from core.app.commands import (
+    DomainCommands,
+    OptionCommand,
+    RunArgument,
+    Seed,
+    Set,
+    Shard,
+    group_of,
+    print_paths,
+)
 from core.app.output import Output
 
 if TYPE_CHECKING:
@@ -14,9 +23,24 @@ if TYPE_CHECKING:
     from musegen.data.collection import Collection
     from musegen.files.song import SongOutput
     from musegen.model import Music
+    from musegen.playing.orchestra import Orchestra
+    from musegen.playing.voice import Voice
 
 YOUR_SONGS, STEERING = "Your own songs", "Steering"
 """The panels of options in the help of `sample`."""
+
+Soundfont = Annotated[Path | None, typer.Option(help="Your own .sf2 to play with.")]
+Voices = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[TRACK=]VOICE",
+        help="Play all but the drums, or one track, in a voice: a run of voices, RUN:3 for "
+        "timbre 3, an .sfz, or an .sf2, FILE.sf2:violin for one of its instruments; repeatable.",
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Write over other songs of the same names.")
+]
 
 
 class MusicCommands(DomainCommands):
@@ -46,6 +70,7 @@ class MusicCommands(DomainCommands):
             "sample --continue song.mid --bars 8 --ending --to songs",
             'sample latent_musegan --key "A minor" --best-of 16 --to songs',
             "sample --count 1 --stems --programs 'bass=38,piano=electric piano' --to songs",
+            "sample --count 1 --voice bass=runs/voice:3 --only mid,mp3 --to songs",
         ),
         "evaluate": (
             "evaluate runs/mine --against data/mine --to report",
@@ -230,20 +255,18 @@ class MusicCommands(DomainCommands):
                 "bass=38,piano=electric piano,drums=jazz.",
             ),
         ] = "",
-        soundfont: Annotated[Path | None, typer.Option(help="Your own .sf2 to play with.")] = None,
-        overwrite: Annotated[
-            bool, typer.Option("--overwrite", help="Write over other songs of the same names.")
-        ] = False,
+        soundfont: Soundfont = None,
+        voice: Voices = None,
+        overwrite: Overwrite = False,
     ) -> Output:
         from core.app.output import read_formats
         from musegen.files.programs import read_programs
         from musegen.files.song import FORMATS, SongOutput
-        from musegen.playing.orchestra import Orchestra
 
         formats = (*read_formats([only], FORMATS, "songs"), *(("npz",) if npz else ()))
         sounds = read_programs(programs)
-        orchestra = Orchestra(soundfont) if soundfont else None
-        return SongOutput(to, formats, stems, sounds, orchestra, overwrite=overwrite)
+        players = _orchestra(soundfont, voice)
+        return SongOutput(to, formats, stems, sounds, players, overwrite=overwrite)
 
     def sample(
         self,
@@ -469,3 +492,46 @@ def _grid(meter: str, steps_per_quarter: int) -> dict[str, int]:
 
 
 music = group_of(MusicCommands())
+
+
+@music.command(cls=OptionCommand)
+def render(
+    song: Annotated[Path, typer.Argument(help="A MIDI file.", show_default=False)],
+    to: Annotated[
+        Path | None,
+        typer.Option(help="A .wav, .flac, .mp3 or .ogg.", show_default="the song's name as .wav"),
+    ] = None,
+    soundfont: Soundfont = None,
+    voice: Voices = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Play a MIDI file to a sound file, note for note, with a soundfont or in a voice.
+
+    Tracks have the names of the model's, drums, piano, guitar, bass and strings, or else their own.
+
+    pianoreel music render song.mid --to song.wav
+
+    pianoreel music render song.mid --voice runs/voice:3 --to song.mp3
+
+    pianoreel music render song.mid --voice bass=FILE.sf2:38 --to song.mp3
+    """
+    from musegen.playing.rendering import write_rendering
+
+    path = to or Path(f"{song.stem}.wav")
+    print_paths([write_rendering(song, path, _orchestra(soundfont, voice), overwrite)])
+
+
+def _orchestra(soundfont: Path | None, voices: list[str] | None) -> "Orchestra | None":
+    """Return who plays; None where it is the default soundfont alone."""
+    from musegen.playing.opening import open_voices
+    from musegen.playing.orchestra import Orchestra
+
+    if not (soundfont or voices):
+        return None
+    return Orchestra(soundfont, open_voices(voices or [], _open_run))
+
+
+def _open_run(run: str, seed: int) -> "Voice":
+    from core.errors import UserError
+
+    raise UserError(f"there is no voice {run}: give an .sf2 or the folder of an .sfz")

@@ -223,7 +223,7 @@ WINGS = {
             *("networks.states", "networks.multiscale", "networks.wirings"),
         },
         "performance": {"roll", "tracks"},
-        "playing": {"playing", "files.audio", "performance", "tracks"},
+        "playing": {"playing", "files", "performance", "tracks"},
         "terms": set[str](),
         "recipes": {"terms"},
         "presets": {"networks", "densities", "bar_latents", "recipes"},
