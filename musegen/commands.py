@@ -507,7 +507,7 @@ def render(
 ) -> None:
     """Play a MIDI file to a sound file, note for note, with a soundfont or in a voice.
 
-    Tracks have the names of the model's, drums, piano, guitar, bass and strings, or else their own.
+    Tracks are called drums, piano, guitar, bass and strings, others by their own names.
 
     pianoreel music render song.mid --to song.wav
 
