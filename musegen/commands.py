@@ -528,10 +528,11 @@ def _orchestra(soundfont: Path | None, voices: list[str] | None) -> "Orchestra |
 
     if not (soundfont or voices):
         return None
-    return Orchestra(soundfont, open_voices(voices or [], _open_run))
+    return Orchestra(soundfont, open_voices(voices or [], open_run))
 
 
-def _open_run(run: str, seed: int) -> "Voice":
-    from core.errors import UserError
+def open_run(run: str, seed: int) -> "Voice":
+    """Return the timbre of a seed, of a run of voices or of weights that ship."""
+    from musegen.voice.model import Model
 
-    raise UserError(f"there is no voice {run}: give an .sf2 or the folder of an .sfz")
+    return Model.load(run).voice(seed)

@@ -23,7 +23,7 @@ AFTER = 8
 """Samples that are kept after a loop, from which players interpolate."""
 RELEASE_DB = 6.0
 """So far below its line of decay a note is no longer held."""
-FAINTEST = 1e-5
+SILENT_DB, FAINTEST = -100.0, 1e-5
 
 
 class Loop(NamedTuple):
@@ -49,7 +49,7 @@ def hold(waveform: Waveform, rate_hz: int) -> Held | None:
     """
     frame = round(FRAME_SECONDS * rate_hz)
     levels = _levels(waveform, frame)
-    if not len(levels) or levels.max() <= _db(FAINTEST):
+    if not len(levels) or levels.max() <= SILENT_DB:
         return None
     first = int((levels > levels.max() - ATTACK_DB).argmax())
     after = levels[first:]
@@ -85,11 +85,8 @@ def repeated(waveform: Waveform, loop: Loop, samples: int) -> Waveform:
 def _levels(waveform: Waveform, frame: int) -> Float[np.ndarray, " frame"]:
     """Return the level of each frame in dB."""
     frames = waveform[: len(waveform) // frame * frame].reshape(-1, frame)  # [frame sample]
-    return _db(np.sqrt(np.square(frames, dtype=np.float64).mean(1)))
-
-
-def _db(amplitude: float | np.ndarray) -> np.ndarray:
-    return 20 * np.log10(np.maximum(amplitude, FAINTEST))
+    energy = np.square(frames, dtype=np.float64).mean(1)
+    return 10 * np.log10(np.maximum(energy, 10 ** (SILENT_DB / 10)))
 
 
 def _decay(decay_db: float, samples: int, rate_hz: int) -> Waveform:

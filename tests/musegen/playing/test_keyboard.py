@@ -105,7 +105,7 @@ def test_files_are_the_same_each_time_and_others_are_not_overwritten(
     assert (written / "reeds.sf2").read_bytes() == before
     with pytest.raises(UserError, match="--overwrite"):
         list(write_keyboard(keyboard(Reeds(), "reeds", 12), written / "reeds.sf2"))
-    with pytest.raises(ConfigError, match="--to FILE.sf2, or a folder for an .sfz"):
+    with pytest.raises(ConfigError, match=r"--to FILE\.sf2, or a folder for an \.sfz"):
         list(write_keyboard(reeds, written / "reeds.wav"))
 
 
@@ -160,7 +160,7 @@ def test_a_broken_sfz_is_named_with_a_cure(text: str, sentence: str, tmp_path: P
 def test_a_folder_with_two_texts_asks_for_one(tmp_path: Path):
     for name in "ab":
         (tmp_path / f"{name}.sfz").write_text("")
-    with pytest.raises(UserError, match="holds 2 .sfz files: name one of them"):
+    with pytest.raises(UserError, match=r"holds 2 \.sfz files: name one of them"):
         read_sfz(tmp_path)
 
 

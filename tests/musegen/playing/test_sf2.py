@@ -66,6 +66,9 @@ def test_another_player_plays_it_at_its_pitch(key: int, velocity: int, tmp_path:
     assert pitch_of(sound[200:3000], RATE) == pytest.approx(key, abs=0.1)
 
 
+LAST = (b"", 0, 0, 2, 0)
+
+
 def handmade() -> bytes:
     """Two programs over one instrument, whose first zone holds for the others.
 
@@ -80,7 +83,7 @@ def handmade() -> bytes:
     firsts = np.cumsum([0, *map(len, zones)]).tolist()
     presets = [[(44, 64 | 127 << 8), (51, 12), (48, 10), (41, 0)], [(41, 0)]]
     records = {
-        "phdr": np.array([(b"up", 7, 0, 0, 0), (b"plain", 9, 0, 1, 0), (b"", 0, 0, 2, 0)], sf2.PRESET),
+        "phdr": np.array([(b"up", 7, 0, 0, 0), (b"plain", 9, 0, 1, 0), LAST], sf2.PRESET),
         "pbag": np.array([(0, 0), (4, 0), (5, 0)], sf2.BAG),
         "pgen": np.array([*presets[0], *presets[1], (0, 0)], sf2.GENERATOR),
         "inst": np.array([(b"one", 0), (b"", 3)], sf2.INSTRUMENT),
