@@ -1,17 +1,24 @@
-"""Audio files: samples as .wav, .flac, .mp3 and .ogg."""
+"""Audio files: samples as .wav, .flac, .mp3 and .ogg, and back."""
 
 import io
 import wave
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from jaxtyping import Float, Int16
 
+from core.errors import UserError
+
 SAMPLE_RATE = 44_100
+
+LONGEST_SECONDS = 600
+"""The longest file that is read."""
 
 PIECE = 60 * SAMPLE_RATE
 """Samples that are rounded at once."""
@@ -46,7 +53,7 @@ def encode(samples: Audio, kind: str, tags: Mapping[str, str] = NO_TAGS) -> byte
 
     `tags`: title, artist, comment ..., which a .wav leaves out.
     """
-    return _wav(samples) if kind == "wav" else _encoded(samples, kind, tags)
+    return wav(samples) if kind == "wav" else _encoded(samples, kind, tags)
 
 
 def in_16_bits(samples: Audio) -> Int16[np.ndarray, "sample channel"]:
@@ -54,12 +61,13 @@ def in_16_bits(samples: Audio) -> Int16[np.ndarray, "sample channel"]:
     return np.ascontiguousarray((np.clip(samples, -1, 1) * 32767).round().astype("<i2").T)
 
 
-def _wav(samples: Audio) -> bytes:
+def wav(samples: Float[np.ndarray, "channel sample"], rate_hz: int = SAMPLE_RATE) -> bytes:
+    """Return a .wav of 16 bits with any number of channels."""
     stream = io.BytesIO()
     with wave.open(stream, "wb") as file:
         file.setnchannels(len(samples))
         file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
+        file.setframerate(rate_hz)
         for begin in range(0, samples.shape[1], PIECE):
             file.writeframes(in_16_bits(samples[:, begin : begin + PIECE]).tobytes())
     return stream.getvalue()
@@ -82,3 +90,31 @@ def _encoded(samples: Audio, kind: str, tags: Mapping[str, str]) -> bytes:
         for frame in (*convert.resample(whole), *convert.resample(None), None):
             file.mux(track.encode(frame))
     return stream.getvalue()
+
+
+def decode(path: Path) -> tuple[Float[np.ndarray, "channel sample"], int]:
+    """Read the samples of a sound file in [-1, 1], and their rate; `UserError` says why not."""
+    if not path.is_file():
+        raise UserError(f"there is no sound file {path}: put it there, or correct its name")
+    try:
+        with av.open(str(path), options={"protocol_whitelist": "file"}) as file:
+            if not file.streams.audio:
+                raise UserError(f"{path} holds no sound: give a .wav, .flac, .mp3 or .ogg")
+            stream = file.streams.audio[0]
+            convert = av.AudioResampler("fltp")
+            frames = (one for frame in file.decode(stream) for one in convert.resample(frame))
+            parts = list(_limited(frames, LONGEST_SECONDS * stream.rate, path))
+            return np.concatenate(parts, axis=1), stream.rate
+    except (FFmpegError, ValueError) as error:
+        raise UserError(f"{path} is no whole sound file: export it again as .wav") from error
+
+
+def _limited(frames: Iterable[Any], most: int, path: Path) -> Iterator[np.ndarray]:
+    """Yield the samples of frames; `UserError` where there are more than `most`."""
+    count = 0
+    for frame in frames:
+        samples = frame.to_ndarray()
+        count += samples.shape[1]
+        if count > most:
+            raise UserError(f"{path} lasts more than {LONGEST_SECONDS} seconds: cut it")
+        yield samples

@@ -34,6 +34,7 @@ from musegen.files.smf import (
     with_metas,
     with_ports,
 )
+from musegen.performance import Performance
 from musegen.roll import Cells, Grid, Metre, Notes, Roll, fill, separate
 from musegen.tonality import key_of
 from musegen.tracks import LAKH, Part, Track, assign
@@ -115,6 +116,23 @@ def read_midi(
     check_events(events)
     title = "" if isinstance(source, bytes) else Path(source).stem
     return _Parsed(events, limits, pedal).song(tracks, grid, meter, pickup_beats, name or title)
+
+
+def read_performance(
+    source: Path | str | bytes,
+    tracks: tuple[Track, ...] = LAKH,
+    limits: MusicLimits = LIMITS,
+    name: str = "",
+) -> Performance:
+    """Read all notes of a file, or of its bytes, as they are played; `RejectedFile` as above.
+
+    Each part is a track of its own, with the name of that of `tracks` which claims it, else its
+    own name. Nothing is quantised or left out.
+    """
+    events = scan(midi_bytes(source, limits))
+    check_events(events)
+    title = "" if isinstance(source, bytes) else Path(source).stem
+    return _Parsed(events, limits, pedal=True).performance(tracks, name or title)
 
 
 @dataclass(frozen=True)
@@ -217,6 +235,21 @@ class _Parsed:
         about = (tuple(self.parts), self.origin)
         return Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
 
+    def performance(self, tracks: tuple[Track, ...], name: str) -> Performance:
+        """Return the notes in seconds."""
+        ends = self.start + np.maximum(self.duration, 1)
+        start, end = self._elapsed(np.stack([self.start, ends]))
+        names = [
+            tracks[number].name if number >= 0 else part.name
+            for number, part in zip(assign(self.parts, tracks), self.parts, strict=True)
+        ]
+        played = tuple(
+            Track(name=name, program=part.program, is_drum=part.is_drum)
+            for name, part in zip(names, self.parts, strict=True)
+        )
+        columns = (self.part, start, end - start, self.pitch, self.velocity)
+        return Performance(*columns, tracks=played, name=name)
+
     def _check_cells(self, notes: Notes) -> None:
         if (cells := int(notes.length.sum())) > self.limits.cells:
             raise RejectedFile(
@@ -317,16 +350,20 @@ class _Parsed:
 
     def _tempo(self, starts: np.ndarray, grid: Grid) -> np.ndarray:
         """Return the mean tempo of each bar in beats a minute, weighted by time."""
+        ticks = np.stack([starts, starts + grid.metre.quarters * self.ticks_per_beat])
+        begin, end = self._elapsed(ticks)
+        return 60.0 * grid.metre.quarters / (end - begin)
+
+    def _elapsed(self, ticks: np.ndarray) -> np.ndarray:
+        """Return the seconds from the beginning to each tick."""
         at, per_beat = self.tempo_at, self.seconds_per_beat
         if not len(at) or at[0] > 0:
             at, per_beat = np.append(0, at), np.append(60 / DEFAULT_BPM, per_beat)
         last = np.flatnonzero(np.append(at[1:] != at[:-1], True))  # of those at one tick
         at, per_tick = at[last], per_beat[last] / self.ticks_per_beat
         elapsed = np.append(0, np.cumsum(np.diff(at) * per_tick[:-1]))
-        ticks = np.stack([starts, starts + grid.metre.quarters * self.ticks_per_beat])
         piece = np.searchsorted(at, ticks, side="right") - 1
-        begin, end = elapsed[piece] + (ticks - at[piece]) * per_tick[piece]
-        return 60.0 * grid.metre.quarters / (end - begin)
+        return elapsed[piece] + (ticks - at[piece]) * per_tick[piece]
 
 
 def song_of(roll: Roll, name: str = "") -> Song:

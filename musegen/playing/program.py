@@ -3,9 +3,12 @@
 import numpy as np
 
 from musegen.files.audio import SAMPLE_RATE
-from musegen.playing.instrument import Instrument
+from musegen.playing.instrument import Instrument, Range
 from musegen.playing.synthesis import Note, Synthesis
 from musegen.playing.voice import LOUDEST, Pitches, Waveforms, gain
+
+PIANO = Range(21, 108)
+"""The keys of a piano; what sounds beyond them is of no use."""
 
 
 class Program:
@@ -15,7 +18,8 @@ class Program:
 
     def __init__(self, instrument: Instrument):
         self.instrument = instrument
-        self.pitches = range(instrument.keys.first, instrument.keys.last + 1)
+        keys = instrument.keys.within(PIANO)
+        self.pitches = range(keys.first, keys.last + 1)
 
     @property
     def velocities(self) -> tuple[int, ...]:

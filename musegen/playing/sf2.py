@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import UserError
+from musegen.files.audio import in_16_bits
 from musegen.playing.instrument import Brightness, Envelope, Instrument, Range, Region
 from musegen.playing.loop import Loop
 
@@ -52,8 +53,11 @@ OPEN_FILTER_CENTS = 13_500
 ATTENUATION_FACTOR = 0.4
 """Makers of soundfonts tuned them by a sound card that attenuated by so much of what they state,
 and players do as it did."""
-ROM = 0x8000
-COMPRESSED = 0x10
+COMPRESSED, MONO = 0x10, 1
+"""Types of samples."""
+MARGIN = 46
+NO_MODULATORS = np.zeros(10, np.uint8)
+"""The terminal record alone."""
 
 Zone = dict[int, int]
 
@@ -233,3 +237,88 @@ def _brightness(zone: Zone) -> Brightness | None:
     closed_hz, open_hz = (8.176 * 2 ** (cents / 1200) for cents in ends)
     resonance_db = zone.get(FILTER_Q, 0) / 10
     return Brightness(closed_hz, open_hz, resonance_db, _envelope(zone, OPENING))
+
+
+def encode_sf2(instrument: Instrument) -> bytes:
+    """Return a soundfont whose program 0 is an instrument, each region with a sample of its own.
+
+    Read are keys, velocities, pitch, loop, decay and release; a sample has `MARGIN` zeros after
+    it, as the format asks for.
+    """
+    name = instrument.name.encode("ascii", "replace")[:19]
+    regions = instrument.regions
+    starts = np.cumsum([0, *(len(region.waveform) + MARGIN for region in regions)])
+    zones = [_generators(region, number) for number, region in enumerate(regions)]
+    firsts = np.cumsum([0, *map(len, zones)])
+    samples = [
+        (f"{name.decode()[:12]} {number}".encode(), *_header(region, start))
+        for number, (region, start) in enumerate(zip(regions, starts.tolist(), strict=False))
+    ]
+    records = {
+        "phdr": np.array([(name, 0, 0, 0, 0), (b"EOP", 0, 0, 1, 0)], PRESET),
+        "pbag": np.array([(0, 0), (1, 0)], BAG),
+        "pmod": NO_MODULATORS,
+        "pgen": np.array([(INSTRUMENT_NUMBER, 0), (0, 0)], GENERATOR),
+        "inst": np.array([(name, 0), (b"EOI", len(regions))], INSTRUMENT),
+        "ibag": np.array([(first, 0) for first in firsts.tolist()], BAG),
+        "imod": NO_MODULATORS,
+        "igen": np.array([*(pair for zone in zones for pair in zone), (0, 0)], GENERATOR),
+        "shdr": np.array([*samples, (b"EOS", *[0] * 9)], SAMPLE),
+    }
+    pool = b"".join(
+        in_16_bits(region.samples[None]).tobytes() + bytes(2 * MARGIN) for region in regions
+    )
+    info = {"ifil": struct.pack("<HH", 2, 4), "isng": b"EMU8000\0", "INAM": name + b"\0",
+            "ISFT": b"pianoreel\0"}  # fmt: skip
+    lists = (
+        ("INFO", info),
+        ("sdta", {"smpl": pool}),
+        ("pdta", {key: value.tobytes() for key, value in records.items()}),
+    )
+    return _chunk("RIFF", b"sfbk" + b"".join(_list(kind, chunks) for kind, chunks in lists))
+
+
+def _generators(region: Region, number: int) -> list[tuple[int, int]]:
+    """Return the generators of a region's zone, in the order that the format asks for.
+
+    Some players end a sample without a loop with its envelope: it is held for as long as it lasts.
+    """
+    envelope = region.envelope
+    lasting = 0 if region.loop else len(region.waveform) / region.sample_rate_hz
+    ranges = ((KEYS, region.keys), (VELOCITIES, region.velocities))
+    times = ((2, lasting), (3, envelope.decay), (5, envelope.release))
+    return [
+        *((kind, _signed(one.first | one.last << 8)) for kind, one in ranges),
+        *((VOLUME + stage, round(1200 * np.log2(seconds))) for stage, seconds in times if seconds),
+        *([(VOLUME + 4, round(10 * envelope.sustain_db))] if envelope.sustain_db else []),
+        (MODES, int(region.loop is not None)),
+        (SAMPLE_NUMBER, number),
+    ]
+
+
+def _header(region: Region, start: int) -> tuple[int, ...]:
+    """Return the record of a sample after its name; without a loop the whole of it is one."""
+    end = len(region.waveform)
+    loop = region.loop or Loop(0, end)
+    key = round(region.root)
+    cents = round(100 * (key - region.root))
+    places = (start, start + end, start + loop.begin, start + loop.end)
+    return (*places, region.sample_rate_hz, key, cents, 0, MONO)
+
+
+def _signed(word: int) -> int:
+    """Return a number of 16 bits as a signed one.
+
+    >>> _signed(0x7F00), _signed(0xFFFF)
+    (32512, -1)
+    """
+    return word - 65_536 if word >= 32_768 else word
+
+
+def _list(kind: str, chunks: dict[str, bytes]) -> bytes:
+    body = b"".join(_chunk(name, data) for name, data in chunks.items())
+    return _chunk("LIST", kind.encode() + body)
+
+
+def _chunk(name: str, data: bytes) -> bytes:
+    return struct.pack("<4sI", name.encode(), len(data)) + data + bytes(len(data) % 2)
