@@ -69,7 +69,7 @@ def hear(sound: Sound, sample_rate_hz: int) -> Tone | None:
     if loudest <= 10 ** (SILENT_DB / 10):
         return None
     audible = energy > loudest * 10 ** (AUDIBLE_DB / 10)
-    found = [_period(_difference(window, longest), sample_rate_hz) for window in windows[audible]]
+    found = [_period(one, sample_rate_hz) for one in _differences(windows[audible], longest)]
     weight = energy[audible]
     pitched = np.array([dip < PERIODIC for _, dip in found])
     if weight[pitched].sum() < ENOUGH * weight.sum():
@@ -100,8 +100,7 @@ def harmonicity(sound: Sound, sample_rate_hz: int, pitch: float) -> float:
     edges = [sample_rate_hz / hz_of(pitch + side * CENTS / 100) for side in (1, -1)]
     first, last = math.floor(edges[0]), min(math.ceil(edges[1]), longest)
     dips = []
-    for window in windows:
-        difference = _difference(window, longest)
+    for difference in _differences(windows, longest):
         index = first + int(difference[first : last + 1].argmin())
         dips.append(min(max(_vertex(difference, index)[1], 0), 2))
     return 1 - float(np.average(dips, weights=energy)) / 2
@@ -113,22 +112,24 @@ def _windows(sound: Sound, size: int) -> Float[np.ndarray, "window within"]:
     return np.lib.stride_tricks.sliding_window_view(padded, size)[:: size // 2]
 
 
-def _difference(window: Sound, longest: int) -> Float[np.ndarray, " lag"]:
-    """Return d'(lag) for lags up to `longest`: equations 6 and 8.
+def _differences(
+    windows: Float[np.ndarray, "window within"], longest: int
+) -> Float[np.ndarray, "window lag"]:
+    """Return d'(lag) of each window for lags up to `longest`: equations 6 and 8.
 
     d(lag) = sum over j of (x_j - x_(j+lag))^2, d'(lag) = d(lag) / mean of d(1) to d(lag).
     """
-    size = len(window) - longest
-    spectrum = np.fft.rfft(window, 2 * len(window))
-    first = np.fft.rfft(window[:size], 2 * len(window))
-    product = np.fft.irfft(first.conj() * spectrum)[: longest + 1]
-    sums = np.concatenate([[0.0], np.cumsum(np.square(window))])
-    energies = sums[size : size + longest + 1] - sums[: longest + 1]
-    difference = np.maximum(energies[0] + energies - 2 * product, 0)
-    totals = np.cumsum(difference[1:])
+    size = windows.shape[1] - longest
+    padded = 2 ** math.ceil(math.log2(windows.shape[1] + size))
+    first = np.fft.rfft(windows[:, :size], padded)
+    product = np.fft.irfft(first.conj() * np.fft.rfft(windows, padded))[:, : longest + 1]
+    sums = np.pad(np.cumsum(np.square(windows), 1), ((0, 0), (1, 0)))
+    energies = sums[:, size : size + longest + 1] - sums[:, : longest + 1]
+    difference = np.maximum(energies[:, :1] + energies - 2 * product, 0)
+    totals = np.cumsum(difference[:, 1:], 1)
     lags = np.arange(1, longest + 1)
-    normalised = difference[1:] * lags / np.maximum(totals, 1e-12)
-    return np.concatenate([[1.0], normalised])
+    normalised = difference[:, 1:] * lags / np.maximum(totals, 1e-12)
+    return np.pad(normalised, ((0, 0), (1, 0)), constant_values=1.0)
 
 
 def _period(difference: Float[np.ndarray, " lag"], sample_rate_hz: int) -> tuple[float, float]:

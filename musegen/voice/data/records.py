@@ -29,7 +29,7 @@ LEAD_SECONDS = 0.004
 FADE_SECONDS = 0.01
 
 StoredNotes = Int16[np.ndarray, "note sample"]
-PROGRAMS = (0, 4, 6, 11, 19, 22, 24, 33, 40, 42, 48, 56, 57, 65, 68, 71, 73, 80, 81, 21)
+PROGRAMS = (0, 4, 6, 11, 19, 21, 24, 33, 40, 42, 48, 56, 60, 65, 68, 71, 73, 80, 81, 88)
 """Programs of General MIDI, from each of its families that has a pitch."""
 
 
@@ -41,7 +41,7 @@ class PrepareConfig(Strict):
     lowest: int = Field(default=24, ge=0, le=127, description="lowest pitch, as a MIDI number")
     highest: int = Field(default=84, ge=0, le=127, description="highest pitch")
     programs: tuple[int, ...] = Field(default=PROGRAMS, description="programs of a soundfont")
-    velocities: tuple[int, ...] = Field(default=(64, 112), description="velocities, 1 to 127")
+    velocities: tuple[int, ...] = Field(default=(60, 100), description="velocities, 1 to 127")
     lengths: tuple[float, ...] = Field(
         default=(1.0,), description="times for which the key is down, in seconds"
     )

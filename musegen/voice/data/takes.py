@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from pretty_midi.constants import INSTRUMENT_MAP
 
 from core.data.workers import Failure
@@ -42,10 +43,12 @@ def render(take: Take, soundfont: str, config: PrepareConfig) -> NoteRecord | Fa
     instrument = _soundfont(soundfont).instrument(take.program)
     if instrument is None:
         return Failure("no-program", f"the soundfont has no program {take.program}")
-    program = Program(instrument)
+    keys = np.arange(config.lowest, config.highest + 1)
     notes, pitches, left_out = list[Sound](), list[int](), Counter[str]()
-    for pitch in range(config.lowest, config.highest + 1):
-        note = normalised(_note(program, take, pitch, config), config)
+    for pitch, sound in zip(
+        keys.tolist(), _sounds(Program(instrument), keys, take, config), strict=True
+    ):
+        note = normalised(sound, config)
         tone = None if note is None else hear(note, config.sample_rate_hz)
         if note is None or tone is None:
             left_out["silent" if note is None else "without a pitch"] += 1
@@ -63,11 +66,12 @@ def render(take: Take, soundfont: str, config: PrepareConfig) -> NoteRecord | Fa
     )
 
 
-def _note(program: Program, take: Take, pitch: int, config: PrepareConfig) -> Sound:
-    pitches, velocities = np.array([pitch]), np.array([take.velocity])
-    seconds = min(take.seconds, config.seconds)
-    (sound,) = program.notes(pitches, velocities, seconds)
-    return resampled(sound, program.sample_rate_hz / config.sample_rate_hz).astype(np.float64)
+def _sounds(
+    program: Program, keys: np.ndarray, take: Take, config: PrepareConfig
+) -> Float[np.ndarray, "note sample"]:
+    velocities = np.full(len(keys), take.velocity)
+    sounds = program.notes(keys, velocities, min(take.seconds, config.seconds))
+    return resampled(sounds, program.sample_rate_hz / config.sample_rate_hz)
 
 
 @lru_cache(maxsize=1)
