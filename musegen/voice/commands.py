@@ -142,10 +142,7 @@ class VoiceCommands(DomainCommands):
         model = Model.load(run, device)
         to.create()
         wanted = [one for one in pitches for _ in range(count)]
-        if one_timbre:
-            sounds = model.notes_of(wanted, seed)
-        else:
-            sounds = model.samples(wanted, seed)
+        sounds = (model.notes_of if one_timbre else model.samples)(wanted, seed)
         names = [f"{name_of_pitch(one)}-{n % count + 1:03d}" for n, one in enumerate(wanted)]
         for name, sound in zip(names, sounds.numpy(), strict=True):
             path = to.folder / f"{name_of(model.name, seed, name)}.wav"

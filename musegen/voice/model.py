@@ -6,6 +6,7 @@ sounds = model.notes_of([60, 64, 67], seed=3)
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,7 +24,7 @@ from core.app.evaluation import Evaluation
 from core.app.latent import LatentPoints
 from core.app.model import Model as CoreModel
 from core.app.output import Output
-from core.app.sampling import Rows, in_chunks
+from core.app.sampling import Rows, in_chunks, seeded
 from core.config import Strict
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
@@ -33,6 +34,7 @@ from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
+from musegen.playing.voice import LOUDEST, Pitches, Waveforms
 from musegen.voice.data.collection import Collection, NoteBatch
 from musegen.voice.data.names import name_of_pitch, pitch_in
 from musegen.voice.data.recordings import SOUND, decode
@@ -326,14 +328,18 @@ class Model(CoreModel):
 
     @torch.no_grad()
     def notes_of(self, pitches: Sequence[int], seed: int = 0) -> Sounds:
-        """Return notes of one timbre, the seed's."""
+        """Return notes of one timbre, the seed's; each depends on its pitch alone."""
         raw = one_hot(pitches, self.spec).to(self.device)
         z = self.space.draw(1, raw[:1], seed).u
+        x = []
+        for pitch, one in zip(pitches, raw, strict=True):
+            with seeded(seed, int(pitch), self.device):
+                x.append(self._decoded(z, one[None]))
+        return self.from_x(torch.cat(x))
 
-        def draw(rows: Rows) -> Samples:
-            return self._decoded(z.expand(len(rows), -1), raw[rows])
-
-        return self.from_x(in_chunks(len(pitches), seed, self.device, draw))
+    def voice(self, seed: int = 0) -> "Timbre":
+        """Return the timbre of a seed as a voice for songs and keyboards."""
+        return Timbre(self, seed)
 
     def _decoded(self, z: Tensor, raw: Tensor) -> Samples:
         c = self.networks["condition"](raw)
@@ -347,6 +353,31 @@ class Model(CoreModel):
         points: LatentPoints = self.encode(examples.items, examples.conditions)
         levels = self.space.decode(points).representative[:, 0]
         return (levels - self.to_x(examples.items)[:, 0]).abs().mean().item()
+
+
+@dataclass(frozen=True)
+class Timbre:
+    """A timbre of a model, as a voice that plays: see `musegen.playing.voice.Voice`.
+
+    It sounds the same however hard it is struck.
+    """
+
+    model: Model
+    seed: int
+    velocities: tuple[int, ...] = (LOUDEST,)
+
+    @property
+    def sample_rate_hz(self) -> int:
+        return self.model.spec.sample_rate_hz
+
+    @property
+    def pitches(self) -> range:
+        return range(self.model.spec.lowest, self.model.spec.highest + 1)
+
+    def notes(self, pitches: Pitches, velocities: Pitches, seconds: float) -> Waveforms:
+        """Return the sounds of notes, not longer than those of training."""
+        sounds = self.model.notes_of(pitches.tolist(), self.seed).numpy()
+        return sounds[:, : max(1, round(seconds * self.sample_rate_hz))]
 
 
 def train(
