@@ -11,6 +11,7 @@ from core.app.commands import Device, ErrorGroup, OptionCommand, Seed, print_pat
 from core.app.progress import ticking
 from core.ring.commands import ring
 from musegen.commands import music
+from musegen.voice.commands import voice
 from videogen.commands import Resize, Scale, video_group
 
 if TYPE_CHECKING:
@@ -27,12 +28,13 @@ def _music_of(run: str | None, seconds: float, seed: int, device: str) -> "Audio
 
 app = typer.Typer(
     cls=ErrorGroup,
-    help="Make music and clips with deep generative models that you train on your own files.",
+    help="Make music, voices and clips with deep generative models that you train on your own files.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 app.add_typer(music, name="music")
 app.add_typer(video_group(_music_of), name="video")
+app.add_typer(voice, name="voice")
 app.add_typer(ring, name="ring")
 
 
@@ -89,6 +91,7 @@ def models(
     from core.ring.model import PRESETS as RING
     from core.theory.terms import describe
     from musegen.presets import PRESETS as MUSIC
+    from musegen.voice.presets import PRESETS as VOICE
     from videogen.presets import PRESETS as VIDEO
 
     table = Table("model", "terms", "first author", "remark", box=box.SIMPLE)
@@ -97,7 +100,7 @@ def models(
         first = recipe.paper.authors.split(",")[0]
         table.add_row(name, terms, f"{first} {recipe.paper.year}", recipe.remark)
     presets = Table("preset", "purpose", "expected result", "cost", box=box.SIMPLE)
-    for domain, named in (("music", MUSIC), ("video", VIDEO), ("ring", RING)):
+    for domain, named in (("music", MUSIC), ("voice", VOICE), ("video", VIDEO), ("ring", RING)):
         for name, preset in named.items():
             presets.add_row(f"{domain} {name}", preset.purpose, preset.expected, preset.cost)
     console = Console()
@@ -196,9 +199,10 @@ def cite(
 def _recipes() -> "dict[str, Recipe]":
     """Return the recipes of every domain."""
     from musegen.recipes import RECIPES as OF_MUSIC
+    from musegen.voice.recipes import RECIPES as OF_VOICES
     from videogen.recipes import RECIPES as OF_VIDEO
 
-    return {**OF_MUSIC, **OF_VIDEO}
+    return {**OF_MUSIC, **OF_VOICES, **OF_VIDEO}
 
 
 @app.command()
@@ -208,6 +212,7 @@ def doctor() -> None:
     from musegen import files as music_files
     from musegen.files.limits import MusicLimits
     from musegen.files.sound import SOUNDFONT
+    from musegen.voice.data.limits import VoiceLimits
     from videogen import files as video_files
     from videogen.files.limits import VideoLimits
 
@@ -217,6 +222,7 @@ def doctor() -> None:
     if not faults:
         _section("devices", machine.devices())
     _section("limits of one music file", machine.describe(MusicLimits()))
+    _section("limits of one recording", machine.describe(VoiceLimits()))
     _section("limits of one video file", machine.describe(VideoLimits()))
     _section("sound", {"soundfont": str(SOUNDFONT)})
     for fault in faults:

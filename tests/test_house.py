@@ -224,6 +224,7 @@ WINGS = {
         },
         "performance": {"roll", "tracks"},
         "playing": {"playing", "files", "performance", "tracks"},
+        "voice": {"voice", "files", "playing"},
         "terms": set[str](),
         "recipes": {"terms"},
         "presets": {"networks", "densities", "bar_latents", "recipes"},

@@ -1,0 +1,175 @@
+"""The commands of voices. Each imports what it needs when it runs, so that --help is quick."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.app.commands import DomainCommands, RunArgument, Seed, Set, group_of
+from core.app.output import Output
+
+if TYPE_CHECKING:
+    from musegen.voice.data.collection import Collection
+    from musegen.voice.model import Voice
+
+
+class VoiceCommands(DomainCommands):
+    """Notes, from soundfonts or recordings to .wav files."""
+
+    name = "voice"
+    items = "notes"
+    point_help = "a sound file, or a pitch such as C4 or 60, with the number of its timbre as C4:7"
+    examples = {
+        "prepare": (
+            "prepare --soundfont FluidR3_GM.sf2 --to data/fluid",
+            "prepare ~/violin --to data/violin --seconds 2",
+        ),
+        "train": (
+            "train data/fluid --to runs/voice --minutes 60",
+            "train data/fluid --to runs/gansynth --model gansynth --minutes 60",
+        ),
+        "sample": (
+            "sample runs/voice --pitch 60 --count 8 --to notes",
+            "sample runs/voice --pitch C3,E3,G3 --one-timbre --seed 3 --to notes",
+        ),
+        "evaluate": ("evaluate runs/voice --against data/fluid --to report",),
+        "compare": (
+            "compare data/fluid --model timbre_vae --model gansynth --minutes 30 --to comparison",
+        ),
+        "interpolate": ("interpolate runs/voice C4:3 C4:7 --points 9 --to notes",),
+        "arithmetic": ("arithmetic runs/voice C4:1 C4:2 C4:3 --to notes",),
+        "reconstruct": ("reconstruct runs/voice violin-C4.wav --to notes",),
+        "vary": ("vary runs/voice C4:7 --strength 0.3 --count 8 --to notes",),
+        "translate": ("translate runs/between note.wav --to notes",),
+    }
+
+    def domain(self) -> "Voice":
+        from musegen.voice.model import DOMAIN
+
+        return DOMAIN
+
+    def prepare(
+        self,
+        jobs: int,
+        tick: Callable[[int, int], None],
+        to: Annotated[Path, typer.Option(help="Folder to write the prepared collection to.")],
+        sources: Annotated[
+            list[str] | None,
+            typer.Argument(
+                help="Folders, zips, files or patterns of .wav, .flac, .mp3 or .aif files of "
+                "single notes. Their pitches: from names such as violin-C4.wav, from NSynth's "
+                "names and examples.json, else as they sound.",
+                show_default=False,
+            ),
+        ] = None,
+        soundfont: Annotated[
+            Path | None,
+            typer.Option(help="Render the notes of this .sf2 file's programs, without SOURCES."),
+        ] = None,
+        programs: Annotated[
+            str,
+            typer.Option(
+                metavar="N,N,...",
+                help="Programs of --soundfont, from 0.",
+                show_default="twenty of distinct families",
+            ),
+        ] = "",
+        lowest: Annotated[int, typer.Option(min=0, max=127, help="Lowest pitch, 60 is C4.")] = 24,
+        highest: Annotated[int, typer.Option(min=0, max=127, help="Highest pitch.")] = 84,
+        seconds: Annotated[float, typer.Option(min=0.05, max=16, help="Length of a note.")] = 1.0,
+        rate: Annotated[
+            int, typer.Option(min=2000, max=48_000, help="Samples a second.")
+        ] = 16_000,
+        seed: Seed = 0,
+        settings: Set = None,
+    ) -> Any:
+        from core.config import override, resolve
+        from musegen.voice.data.preparation import prepare
+        from musegen.voice.data.records import PrepareConfig
+
+        chosen: dict[str, Any] = {
+            "lowest": lowest,
+            "highest": highest,
+            "seconds": seconds,
+            "lengths": [seconds],
+            "sample_rate_hz": rate,
+            "seed": seed,
+        }
+        if programs:
+            chosen["programs"] = _numbers(programs)
+        config = resolve(PrepareConfig, override(chosen, settings or []), "voice prepare")
+        return prepare(sources or [], to, config, soundfont, jobs=jobs, tick=tick)
+
+    def open_data(
+        self,
+        preset: str,
+        data: Annotated[Path, typer.Argument(help="A collection, as `prepare` writes it.")],
+    ) -> "Collection":
+        return self.domain().open(data)
+
+    def output(
+        self,
+        to: Path,
+        overwrite: Annotated[
+            bool, typer.Option("--overwrite", help="Write over other notes of the same names.")
+        ] = False,
+    ) -> Output:
+        return Output(to, overwrite=overwrite)
+
+    def sample(
+        self,
+        to: Output,
+        seed: int,
+        device: str,
+        run: RunArgument = None,
+        pitch: Annotated[
+            str, typer.Option(help="Pitches such as 60 or C4,E4,G4; 60 is C4.")
+        ] = "60",
+        count: Annotated[
+            int, typer.Option(min=1, max=10_000, help="Notes of each pitch, each with a timbre.")
+        ] = 1,
+        one_timbre: Annotated[
+            bool, typer.Option("--one-timbre", help="All pitches in the timbre of the seed.")
+        ] = False,
+    ) -> Iterator[Path]:
+        from core.app.label import name_of
+        from musegen.voice.data.names import name_of_pitch
+        from musegen.voice.files import encode_wav
+        from musegen.voice.model import Model
+
+        pitches = _pitches(pitch)
+        model = Model.load(run, device)
+        to.create()
+        wanted = [one for one in pitches for _ in range(count)]
+        sounds = (model.notes_of if one_timbre else model.samples)(wanted, seed)
+        names = [f"{name_of_pitch(one)}-{n % count + 1:03d}" for n, one in enumerate(wanted)]
+        for name, sound in zip(names, sounds.numpy(), strict=True):
+            path = to.folder / f"{name_of(model.name, seed, name)}.wav"
+            yield to.write(path, encode_wav(sound, model.spec.sample_rate_hz))
+        picture = to.folder / f"{name_of(model.name, seed, 'notes')}.png"
+        self.domain().show(model, sounds, names, picture)
+        yield picture
+
+
+def _numbers(text: str) -> list[int]:
+    from core.errors import ConfigError
+
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"--programs {text}: give numbers such as 0,40,73")
+    return [int(part) for part in parts]
+
+
+def _pitches(text: str) -> list[int]:
+    from core.errors import ConfigError
+    from musegen.voice.model import pitch_of_text
+
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    pitches = [pitch_of_text(part) for part in parts]
+    if None in pitches or not pitches:
+        raise ConfigError(f"--pitch {text}: give pitches such as 60 or C4,E4,G4")
+    return [pitch for pitch in pitches if pitch is not None]
+
+
+voice = group_of(VoiceCommands())

@@ -1,0 +1,1 @@
+"""Notes to train on: rendered with a soundfont, or cut from recordings."""

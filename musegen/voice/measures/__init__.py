@@ -1,0 +1,1 @@
+"""Metrics of notes, and the evaluation of generated notes beside real ones."""

@@ -1,0 +1,119 @@
+"""The classifier that evaluation measures with: which instrument plays which pitch.
+
+It is trained on the real notes of a collection, once, and kept: public networks would have to be
+downloaded, and know other instruments. Its last hidden layer gives the features of Frechet
+distances.
+"""
+
+import hashlib
+import itertools
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.data.preparation import Tick
+from core.files import cache_folder
+from core.theory.shapes import Loss
+from core.training.checkpoint import Checkpoint, Corrupt, save_checkpoint
+from core.training.device import isolated_random_state
+from musegen.voice.data.collection import Collection
+from musegen.voice.spectrogram import Sounds, Spectrogram
+
+WINDOW_SECONDS = 0.064
+SLICES = 8
+"""Parts of a note in time, whose mean levels are read."""
+FEATURES = 64
+STEPS, BATCH = 800, 64
+LEARNING_RATE = 3e-3
+GAIN = 0.1
+"""Largest change of the levels of a note in training, of 80 dB."""
+VERSION = 1
+"""Version of this file; classifiers cached by other versions are not used."""
+
+Levels = Float[Tensor, "note slice row"]
+Numbers = Int[Tensor, " note"]
+
+
+class Classifier(nn.Module):
+    """Name the pitch and the instrument of notes, by mean levels in parts of their time."""
+
+    def __init__(self, spectrogram: Spectrogram, pitches: int, timbres: int):
+        super().__init__()
+        self.spectrogram = spectrogram
+        widths = (SLICES, 32, 64, 64)
+        self.rows = nn.ModuleList(
+            nn.Conv1d(a, b, 7, stride=2, padding=3) for a, b in itertools.pairwise(widths)
+        )
+        self.hidden = nn.Linear(widths[-1] * (spectrogram.rows // 8), FEATURES)
+        self.pitch, self.timbre = nn.Linear(FEATURES, pitches), nn.Linear(FEATURES, timbres)
+
+    def levels(self, sounds: Sounds) -> Levels:
+        """Return the mean levels of parts of the time."""
+        x = [self.spectrogram.analyse(part)[:, 0] for part in sounds.split(BATCH)]
+        by_row = torch.cat(x).transpose(1, 2)  # [note row frame]
+        return F.adaptive_avg_pool1d(by_row, SLICES).transpose(1, 2)  # [note slice row]
+
+    def forward(self, levels: Levels) -> Float[Tensor, "note feature"]:
+        maps = levels
+        for convolution in self.rows:
+            maps = F.leaky_relu(convolution(maps), 0.2)
+        return F.leaky_relu(self.hidden(maps.flatten(1)), 0.2)  # [note feature]
+
+    def loss(self, levels: Levels, pitches: Numbers, timbres: Numbers) -> Loss:
+        """Return the cross-entropy of pitch and instrument, in nats."""
+        features = self(levels)
+        wrong = F.cross_entropy(self.pitch(features), pitches)
+        return wrong + F.cross_entropy(self.timbre(features), timbres)
+
+    @torch.no_grad()
+    def features(self, sounds: Sounds) -> Float[np.ndarray, "note feature"]:
+        """Return features of notes."""
+        return self(self.levels(sounds)).numpy()
+
+    @torch.no_grad()
+    def named(self, sounds: Sounds) -> tuple[np.ndarray, np.ndarray]:
+        """Return the likeliest pitch, counted from the lowest, and instrument of each note."""
+        features = self(self.levels(sounds))
+        return self.pitch(features).argmax(1).numpy(), self.timbre(features).argmax(1).numpy()
+
+
+def load_classifier(data: Collection, tick: Tick = lambda done, total: None) -> Classifier:
+    """Return the cached classifier of this data; train and cache it if there is none."""
+    with isolated_random_state(torch.device("cpu")):
+        torch.manual_seed(0)
+        window = 2 ** round(np.log2(WINDOW_SECONDS * data.sample_rate_hz))
+        spectrogram = Spectrogram(data.sample_rate_hz, data.samples, window)
+        pitches = data.highest - data.lowest + 1
+        classifier = Classifier(spectrogram, pitches, len(data.timbres))
+    settings = (VERSION, data.digest, SLICES, FEATURES, STEPS, BATCH, LEARNING_RATE)
+    name = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+    folder = cache_folder() / "classifiers" / name
+    try:
+        Checkpoint.open(folder).fill(classifier, "classifier")
+    except Corrupt:
+        train(classifier, data, tick)
+        save_checkpoint(folder, {"classifier": classifier.state_dict()}, {})
+    return classifier.eval()
+
+
+def train(classifier: Classifier, data: Collection, tick: Tick) -> None:
+    """Train on the training notes; the same data give the same weights."""
+    notes = data.notes_of(data.indices("train"))
+    levels = classifier.levels(torch.from_numpy(notes.sounds))
+    pitches = torch.from_numpy(notes.pitches) - data.lowest
+    timbres = torch.from_numpy(notes.timbres)
+    optimizer = torch.optim.AdamW(classifier.parameters(), LEARNING_RATE, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, STEPS)
+    for step in range(STEPS):
+        generator = torch.Generator().manual_seed(step)
+        chosen = torch.randint(len(levels), (BATCH,), generator=generator)
+        gain = GAIN * (2 * torch.rand(BATCH, 1, 1, generator=generator) - 1)
+        loss = classifier.loss(levels[chosen] + gain, pitches[chosen], timbres[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        tick(step + 1, STEPS)
