@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.app.commands import DomainCommands, RunArgument, Seed, Set, group_of
+from core.app.commands import (
+    Device,
+    DomainCommands,
+    OptionCommand,
+    RunArgument,
+    Seed,
+    Set,
+    group_of,
+    print_paths,
+)
 from core.app.output import Output
 
 if TYPE_CHECKING:
@@ -173,3 +182,32 @@ def _pitches(text: str) -> list[int]:
 
 
 voice = group_of(VoiceCommands())
+
+
+@voice.command(cls=OptionCommand)
+def keyboard(
+    run: RunArgument = None,
+    to: Annotated[Path, typer.Option(help="A .sf2, or a folder for samples with an .sfz.")] = Path(
+        "voice.sf2"
+    ),
+    semitones: Annotated[
+        int, typer.Option(min=1, max=24, help="Distance from one sample to the next.")
+    ] = 3,
+    seed: Seed = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write over another keyboard of that name.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Sample the timbre of a seed for a sampler or a sequencer to play.
+
+    pianoreel voice keyboard runs/voice --seed 3 --to mine.sf2
+
+    pianoreel voice keyboard runs/voice --seed 3 --to mine
+    """
+    from musegen.playing.keyboard import keyboard as sampled
+    from musegen.playing.keyboard import write_keyboard
+    from musegen.voice.model import Model
+
+    timbre = Model.load(run, device).voice(seed)
+    print_paths(write_keyboard(sampled(timbre, to.stem, semitones), to, overwrite))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import run
 from tones import RATE, Reeds, pitch_of
 
 from core.errors import ConfigError, UserError
@@ -167,3 +168,21 @@ def test_a_folder_with_two_texts_asks_for_one(tmp_path: Path):
 def test_a_soundfont_made_of_one_voice_plays_it_for_every_program(written: Path):
     font = Soundfont(written / "reeds.sf2")
     assert font.instrument(40) is font.instrument(0)
+
+
+def test_the_command_samples_the_timbre_of_a_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Trained:
+        def voice(self, seed: int) -> Reeds:
+            assert seed == 3
+            return Reeds()
+
+    opened: list[str] = []
+    monkeypatch.setattr(
+        "musegen.voice.model.Model.load", lambda run, device: opened.append(run) or Trained()
+    )
+    to = tmp_path / "mine.sf2"
+    arguments = ("keyboard", "runs/reeds", "--seed", 3, "--semitones", 12, "--to", to)
+    assert run("voice", *arguments) == (0, f"{to}\n", "")
+    assert opened == ["runs/reeds"]
+    found = Soundfont(to).instrument(0)
+    assert found and found.name == "mine" and [r.root for r in found.regions] == [48, 60, 72]
