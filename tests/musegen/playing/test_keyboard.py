@@ -165,7 +165,7 @@ def test_a_folder_with_two_texts_asks_for_one(tmp_path: Path):
         read_sfz(tmp_path)
 
 
-def test_a_soundfont_made_of_one_voice_plays_it_for_every_program(written: Path):
+def test_a_soundfont_of_one_voice_plays_it_for_every_program(written: Path):
     font = Soundfont(written / "reeds.sf2")
     assert font.instrument(40) is font.instrument(0)
 

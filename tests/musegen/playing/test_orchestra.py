@@ -107,8 +107,8 @@ def test_a_voice_is_as_loud_as_the_instrument_whose_place_it_takes():
 
 
 def test_the_mix_is_the_same_each_time_and_silence_is_silence():
-    mixes = [Session(BAND, Orchestra(voices={ALL: Reeds()})).mix for _ in range(2)]
-    assert np.array_equal(*mixes)
+    first, second = (Session(BAND, Orchestra(voices={ALL: Reeds()})).mix for _ in "ab")
+    assert np.array_equal(first, second)
     nothing = replace(BAND, tracks=LAKH)[np.zeros(len(BAND), bool)]
     assert not Session(nothing, Orchestra(voices={ALL: Reeds()})).mix.any()
 

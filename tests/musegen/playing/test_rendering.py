@@ -51,7 +51,7 @@ def test_a_roll_is_played_at_the_times_of_its_steps():
     assert set(played.pitch.tolist()) == {69, 76, 36, 42, 46}
 
 
-def test_drums_ring_until_they_are_hit_again_and_the_hats_are_one():
+def test_drums_ring_until_their_next_hit_and_the_hats_are_one():
     played = read_performance(SONG).ringing(2.0)
     length = dict(zip(played.pitch.tolist(), played.seconds.tolist(), strict=True))
     assert length[36] == 2.0 and length[46] == 2.0

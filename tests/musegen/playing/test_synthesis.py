@@ -1,5 +1,8 @@
 """Synthesis: notes have their pitches, times, lengths and loudness, and add up."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from tones import pitch_of
@@ -26,10 +29,10 @@ def played(instrument: Instrument, *notes: Note, seconds: float = 2.0) -> np.nda
     return sound
 
 
-def organ(**changes) -> Instrument:
+def organ(**changes: Any) -> Instrument:
     """One pipe: a loop of one period of a sine."""
-    about = {"waveform": SINE, "sample_rate_hz": SAMPLE_RATE, "root": A4, "loop": Loop(0, PERIOD)}
-    return Instrument((Region(**(about | {"envelope": Envelope(release=0.5)} | changes)),))
+    pipe = Region(SINE, SAMPLE_RATE, A4, loop=Loop(0, PERIOD), envelope=Envelope(release=0.5))
+    return Instrument((replace(pipe, **changes),))
 
 
 def loudness(sound: np.ndarray, begin: float, end: float) -> float:
@@ -89,11 +92,11 @@ def test_equal_notes_are_computed_once_and_sound_alike(monkeypatch: pytest.Monke
     assert sorted(computed) == [69, 72]
     half = 2 * SAMPLE_RATE
     assert np.array_equal(sound[:, : SAMPLE_RATE // 2], sound[:, half : half + SAMPLE_RATE // 2])
-    again = np.zeros_like(sound)
+    later = np.zeros_like(sound)
     player.play(instrument, [Note(0.0, 3.0, 69, 100)], np.zeros_like(sound))  # a longer one
-    player.play(instrument, notes, again)
+    player.play(instrument, notes, later)
     assert sorted(computed) == [69, 69, 72], "the longer one, from which shorter ones are cut"
-    assert np.array_equal(again, sound)
+    assert np.array_equal(later, sound)
 
 
 def test_a_loop_sounds_for_as_long_as_the_key_is_down():
