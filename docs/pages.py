@@ -1,5 +1,7 @@
 """Pages of the site that are not written in this folder: the reference of the commands, from the
-program itself, and files that lie elsewhere in the repository. MkDocs calls the functions `on_...`.
+program itself, and files that lie elsewhere in the repository.
+
+MkDocs calls the functions `on_...`.
 """
 
 import html
@@ -108,13 +110,15 @@ def section(name: str, command: Any) -> str:
         if record := parameter.get_help_record(context):
             kind = "Options" if record[0].startswith("-") else "Arguments"
             panel = parameter.rich_help_panel or kind
-            panels.setdefault(panel, []).append(f"| `{cell(record[0])}` | {prose_cell(record[1])} |")
+            row = f"| `{cell(record[0])}` | {prose_cell(record[1])} |"
+            panels.setdefault(panel, []).append(row)
     tables = [f"| {panel} | |\n|---|---|\n" + "\n".join(rows) for panel, rows in panels.items()]
     parts = [f"## {name}", f"    {usage}", *prose, "\n".join(examples), *tables]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def is_example(paragraph: str) -> bool:
+    """Return whether a paragraph of a help is a command."""
     return paragraph.startswith("pianoreel ")
 
 
