@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test test-slow check benchmarks mutate
+.PHONY: demo test test-slow check docs benchmarks mutate
 
 TWO := A large white triangle is moving in a straight line towards west and a small green square is moving \
   in a zigzag path towards east
@@ -27,6 +27,9 @@ check: $(READY)  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+docs: $(READY)  ## build the pages of docs/ as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 benchmarks: $(READY)  ## what is promised about speed, measured here
 	for file in $(filter-out benchmarks/mutate.py benchmarks/listen.py,$(wildcard benchmarks/*.py)); do \
 	  $(BIN)/python $$file || exit 1; done
@@ -36,5 +39,5 @@ mutate: $(READY)  ## 200 one-line mutants of core: which of them no test kills (
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	touch $@

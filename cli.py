@@ -3,11 +3,12 @@
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from core.app.commands import Device, ErrorGroup, OptionCommand, Seed, print_paths
+from core.app.commands import MAKE, Device, ErrorGroup, OptionCommand, Seed, print_paths
 from core.app.progress import ticking
 from core.ring.commands import ring
 from musegen.commands import music
@@ -26,16 +27,30 @@ def _music_of(run: str | None, seconds: float, seed: int, device: str) -> "Audio
     return compose_seconds(run, seconds, seed, device).sound
 
 
+DOMAINS = "Make, steer, measure, learn"
+MODELS = "The models and their papers"
+MACHINE = "This machine"
+"""The panels of the help."""
+
+
+class _Door(ErrorGroup):
+    """The whole command, whose help lists groups before single commands."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: not isinstance(self.commands[name], TyperGroup))
+
+
 app = typer.Typer(
-    cls=ErrorGroup,
-    help="Make music, voices and clips with deep generative models that you train on your own files.",
+    cls=_Door,
+    help="Make music, voices and clips with deep generative models that you train on your files.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(music, name="music")
-app.add_typer(video_group(_music_of), name="video")
-app.add_typer(voice, name="voice")
-app.add_typer(ring, name="ring")
+app.add_typer(music, name="music", rich_help_panel=DOMAINS)
+app.add_typer(video_group(_music_of), name="video", rich_help_panel=DOMAINS)
+app.add_typer(voice, name="voice", rich_help_panel=DOMAINS)
+app.add_typer(ring, name="ring", rich_help_panel=DOMAINS)
 
 
 def main() -> None:
@@ -56,13 +71,15 @@ def _print_version(wanted: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     pass
 
 
-@app.command(cls=OptionCommand)
+@app.command(cls=OptionCommand, rich_help_panel=MODELS)
 def models(
     report: Annotated[
         Path | None,
@@ -127,7 +144,7 @@ def _report(to: Path, seeds: int, models: list[str]) -> None:
         print(path)
 
 
-@app.command()
+@app.command(rich_help_panel=MAKE)
 def reel(
     captions: Annotated[list[str], typer.Argument(metavar="CAPTION...", show_default=False)],
     to: Annotated[Path, typer.Option(help="The film, .mp4 or .webm.")] = Path("reel.mp4"),
@@ -186,7 +203,7 @@ def reel(
     print_paths(film.write(scenes, track.sound, label, where))
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def cite(
     name: Annotated[str, typer.Argument(help="A model's name, as `models` lists it.")],
 ) -> None:
@@ -205,7 +222,7 @@ def _recipes() -> "dict[str, Recipe]":
     return {**OF_MUSIC, **OF_VOICES, **OF_VIDEO}
 
 
-@app.command()
+@app.command(rich_help_panel=MACHINE)
 def doctor() -> None:
     """Print versions, devices and limits; name the cure of a faulty installation and exit 1."""
     from core.app import doctor as machine

@@ -1,9 +1,9 @@
 """A music model as its user meets it: train on a collection, load, sample, get rolls.
 
-train("data/songs", "runs/songs", preset="small")
-model = Model.load("runs/songs")           # or Model.load() for the weights that ship
-rolls = model.sample(count=8, bars=16, seed=1)
-write_midi(rolls[0], "song.mid")
+    train("data/songs", "runs/songs", preset="small")
+    model = Model.load("runs/songs")           # or Model.load() for the weights that ship
+    rolls = model.sample(count=8, bars=16, seed=1)
+    write_midi(rolls[0], "song.mid")
 """
 
 from collections.abc import Callable, Iterator, Sequence

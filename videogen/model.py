@@ -1,9 +1,9 @@
 """A video model as its user meets it: train on captioned clips, load, sample from captions.
 
-train(Collection.open("data/clips"), "runs/clips", preset="small")
-model = Model.load("runs/clips")           # or Model.load() for the weights that ship
-clips = model.clips(["A small red circle is moving in a zigzag path towards north"], seed=1)
-write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
+    train(Collection.open("data/clips"), "runs/clips", preset="small")
+    model = Model.load("runs/clips")           # or Model.load() for the weights that ship
+    clips = model.clips(["A small red circle is moving in a zigzag path towards north"], seed=1)
+    write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

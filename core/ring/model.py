@@ -1,7 +1,7 @@
 """The ring as a domain like any other: a model of points, trained, sampled and measured.
 
-train(DrawnRing(), "runs/ring", "vae")
-points = Model.load("runs/ring").points(1000, seed=1)
+    train(DrawnRing(), "runs/ring", "vae")
+    points = Model.load("runs/ring").points(1000, seed=1)
 
 This file, `data.py` and `commands.py` are all that a third domain costs; networks and the ring
 itself are in `domain.py`.
