@@ -97,6 +97,15 @@ class QuantisingPrior(Protocol):
 
 
 @runtime_checkable
+class Reparametrised(Protocol):
+    """A distribution whose samples are a function of standard normal noise."""
+
+    def from_noise(self, noise: Samples) -> Samples:
+        """Return the sample of this noise, [batch noise]."""
+        ...
+
+
+@runtime_checkable
 class EMDensity(Protocol):
     """A density whose parameters are estimated by expectation maximisation."""
 

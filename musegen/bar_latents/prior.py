@@ -159,6 +159,13 @@ class AlongForm(Distribution):
             form = self.prior.form(self.batch).sample(bars, given)
         return self.prior.generate(self._noise(bars), form).flatten(1)  # [batch bar*track*latent]
 
+    def from_noise(self, noise: Latents) -> Latents:
+        """Return the latents of standard normal noise, [batch phrase*latent], along the form."""
+        assert self.form is not None, "noise alone has no form"
+        phrases = list(noise.unflatten(1, (-1, self.prior.wires.latent)).unbind(1))  # [batch latent]
+        phrases = self.prior.consecutive(phrases, self.prior.config.temperature)
+        return self.prior.generate(phrases, self.form).flatten(1)  # [batch bar*track*latent]
+
     def _noise(self, bars: int) -> list[Latents]:
         shape = self.batch, self.prior.wires.latent
         noise = [torch.randn(shape, device=self._device) for _ in range(self.prior.phrases(bars))]
