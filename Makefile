@@ -36,5 +36,5 @@ mutate: $(READY)  ## 200 one-line mutants of core: which of them no test kills (
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,export]'
 	touch $@

@@ -590,6 +590,13 @@ def translate(
         print_paths(latent_commands.translate(model, path, output(to or Path(own.items)), back))
 
 
+def print_json(report: Any) -> None:
+    """Print a report of plain values as JSON."""
+    import json
+
+    print(json.dumps(report, indent=1, allow_nan=False))
+
+
 def print_paths(paths: Iterable[Path]) -> None:
     """Print each path as soon as its file is written."""
     for path in paths:

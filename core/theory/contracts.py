@@ -100,6 +100,10 @@ class QuantisingPrior(Protocol):
 class Reparametrised(Protocol):
     """A distribution whose samples are a function of standard normal noise."""
 
+    def rsample(self) -> Samples:
+        """Draw one sample each."""
+        ...
+
     def from_noise(self, noise: Samples) -> Samples:
         """Return the sample of this noise, [batch noise]."""
         ...

@@ -5,4 +5,4 @@ import torch
 
 def is_traced() -> bool:
     """Return True while torch traces a network: no size may then depend on values."""
-    return torch.compiler.is_exporting() or torch.jit.is_tracing()
+    return torch.compiler.is_exporting() or torch.jit.is_tracing()  # type: ignore[attr-defined]

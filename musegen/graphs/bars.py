@@ -10,12 +10,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.theory.shapes import Latents
+from core.exchange.graph import Graph
 from musegen.bar_latents.autoencoder import BarDecoder, BarLatents, normalised, sounds
 from musegen.bar_latents.form import Form
 from musegen.bar_latents.prior import LatentPrior
 from musegen.bar_latents.struck_notes import MOST_VOICES, SHARPNESS, TouchLogits
 from musegen.networks.states import LOUDEST, CellValues, States
+
+X_AXES = "batch track state bar step pitch"
+"""The axes of phrases: the states of a cell are sounding, onset, and the velocity, if any."""
 
 Cells = Float[Tensor, "batch bar track step pitch"]
 
@@ -33,16 +36,20 @@ class BarsGraph(nn.Module):
         self.kinds = [(True, drums), (False, melodic)]
         self.order = torch.cat([drums, melodic]).argsort()
 
-    def forward(self, noise: Latents, form: Form) -> States:
+    def forward(self, noise: Float[Tensor, "batch noise"], form: Form) -> States:
         z = self.prior(noise.shape[0], form).from_noise(noise)
-        bars = z.unflatten(1, (-1, self.decoder.tracks, self.decoder.config.size))  # [batch bar ..]
+        bars = z.unflatten(
+            1, (-1, self.decoder.tracks, self.decoder.config.size)
+        )  # [batch bar ..]
         plays, z = sounds(bars), normalised(bars, self.decoder.config.parts)
         onset_logits, hold_logits, voices = self._decoded(z).split(self.decoder.numbers, 4)
         struck = (self.decoder.rhythm(z[..., : self.decoder.config.rhythm]) > 0) & plays[..., None]
         onset, velocity = self._likeliest(struck, onset_logits, voices, self.decoder._touch(z))
         held = plays[..., None] & ~self.decoder.is_drum[:, None]  # [batch bar track 1]
         hold = ((hold_logits > 0) & held[..., None]).float()
-        onset, hold, velocity = (x.transpose(1, 2) for x in (onset, hold, velocity))  # [.. track bar]
+        onset, hold, velocity = (
+            x.transpose(1, 2) for x in (onset, hold, velocity)
+        )  # [.. track bar]
         return torch.stack([sounding(onset, hold), onset, velocity], 2)
 
     def _decoded(self, z: BarLatents) -> Float[Tensor, "batch bar track step number"]:
@@ -50,8 +57,12 @@ class BarsGraph(nn.Module):
         kinds = []
         for is_drum, tracks in self.kinds:
             rows, track = z[:, :, tracks].flatten(0, 1), tracks  # [batch*bar track size]
-            decoded = self.decoder._decoded(rows.flatten(0, 1), track.repeat(rows.shape[0]), is_drum)
-            kinds.append(decoded.unflatten(0, (z.shape[0], z.shape[1], -1)))  # [batch bar track ..]
+            decoded = self.decoder._decoded(
+                rows.flatten(0, 1), track.repeat(rows.shape[0]), is_drum
+            )
+            kinds.append(
+                decoded.unflatten(0, (z.shape[0], z.shape[1], -1))
+            )  # [batch bar track ..]
         return torch.cat(kinds, 2)[:, :, self.order]
 
     def _likeliest(
@@ -97,3 +108,19 @@ def sounding(onset: CellValues, hold: CellValues) -> CellValues:
     sounds = (last[:, 0] > last[:, 1]).to(onset.dtype)
     sounds = sounds.unflatten(1, onset.shape[1::3])  # [batch track pitch bar*step]
     return sounds.movedim(3, 2).unflatten(2, onset.shape[2:4])  # [batch track bar step pitch]
+
+
+def bars_graph(prior: LatentPrior, decoder: BarDecoder, bars: int) -> Graph:
+    """Return the graph of pieces of so many bars; the examples have forms of the learned density.
+
+    A form says of each bar of a track, and of its rhythm, how many bars ago it was the same: see
+    `musegen.bar_latents.form`. 0 is new, -1 silent.
+    """
+    noise = prior.phrases(bars) * prior.wires.latent
+
+    @torch.no_grad()
+    def examples(batch: int) -> dict[str, Tensor]:
+        return {"noise": torch.randn(batch, noise), "form": prior.form(batch).sample(bars)}
+
+    axes = {"noise": "batch phrase_latent", "form": "batch layer bar track"}
+    return Graph(BarsGraph(prior, decoder), examples, {**axes, "x": X_AXES})

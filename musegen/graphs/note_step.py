@@ -3,13 +3,14 @@
 A state of zeros is the beginning. Whoever feeds each new state back samples a piece note by note,
 as `lookback_sampler` does, until it has ended:
 
-    uniform [batch 6]   for advance, track, pitch, length, velocity, and advances beyond the choices
-    note [batch 5]      step, track (of the roll), pitch (above the grid's lowest), length, velocity
+    uniform [batch 6]   of advance, track, pitch, length, velocity, and of the longest advances
+    note [batch 5]      step, track of the roll, pitch above the grid's lowest, length, velocity
     ended [batch]       whether the piece ended before this note, which then is none
 """
 
 from collections.abc import Mapping
 from copy import copy
+from dataclasses import dataclass
 from typing import get_args
 
 import torch
@@ -18,20 +19,27 @@ from torch import Tensor, nn
 
 from core.densities.recurrent import CausalGRU, RecurrentState
 from core.errors import UserError
+from core.exchange.graph import Graph
 from musegen.densities.growing import GRIDS, GrowingHistory
 from musegen.densities.lookback import History, Layout, Note, coded
 from musegen.densities.lookback_heads import HiddenOutputs
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.lookback_sampler import to_rows
-from musegen.densities.next_note import NO_NOTE, PROFILES, Attribute, Latest, NextNote, Profiles
+from musegen.densities.next_note import NO_NOTE, Attribute, NextNote, Profiles
 from musegen.densities.note_sequences import Indices
 from musegen.networks.states import OCTAVE
 
 ATTRIBUTES: tuple[Attribute, ...] = get_args(Attribute)
 
+CHOICES = len(ATTRIBUTES) + 1
+"""Uniform numbers of a note."""
+
+BEGUN = 4
+"""Notes of the pieces that are examples."""
+
 State = Shaped[Tensor, "batch ..."]
 
-AXES = {
+STATE_AXES = {
     "begun": "batch",
     "hidden": "batch layer width",
     "embedded": "batch width",
@@ -116,6 +124,21 @@ class AnyNote(NextNote):
         return True
 
 
+@dataclass
+class Earlier:
+    """What has sounded in each piece before its next note, [batch pitch_class]."""
+
+    total: Float[Tensor, "batch pitch_class"]
+
+    def sums(self, history: GivenHistory, last: Indices, advance: Indices) -> Profiles:
+        """Add what passes until the next note, and sum what sounds: see `Sampler._sums`."""
+        sums = history.sums(last, advance)
+        sums = sums.unflatten(2, (-1, OCTAVE)).flatten(1, 2)  # [batch sum*kind pitch_class]
+        now, bass, bar, _, passed, _ = sums.unbind(1)
+        self.total = self.total + passed
+        return torch.stack([now, bass, bar, self.total], 1)
+
+
 class NoteStep(nn.Module):
     """uniform numbers and the state of each piece -> the next note, if it has ended, the state."""
 
@@ -126,7 +149,8 @@ class NoteStep(nn.Module):
         self.density, self.steps, self.body = density, steps, density.body
         start = density.embedding.start
         self.history = GivenHistory(density.layout, steps, start)
-        self.tables = density.embedding.tables(steps)
+        with torch.no_grad():
+            self.tables = density.embedding.tables(steps)
         self.none = NO_NOTE.expand(density.layout.tracks, -1)
 
     def beginning(self, batch: int) -> dict[str, State]:
@@ -143,28 +167,31 @@ class NoteStep(nn.Module):
             "earlier": start.new_zeros(batch, OCTAVE),
         }
         grids = self.history.grids()
-        return state | {n: torch.zeros_like(g).repeat_interleave(batch, 0) for n, g in grids.items()}
+        return state | {
+            n: torch.zeros_like(g).repeat_interleave(batch, 0) for n, g in grids.items()
+        }
 
     def forward(self, uniform: Float[Tensor, "batch 6"], *states: State) -> tuple[State, ...]:
-        state = dict(zip(AXES, states, strict=True))
+        state = dict(zip(STATE_AXES, states, strict=True))
         begun = state["begun"]
         history = self.history.on(state)
         history.first = history.first.where(begun[:, None, None], self.history.first)
         start = Note.start(1, uniform.device)
-        last = Note(*(
-            column.where(begun, first)
-            for column, first in zip(state["last"].unbind(1), start.columns, strict=True)
-        ))
+        last = Note(
+            *(
+                column.where(begun, first)
+                for column, first in zip(state["last"].unbind(1), start.columns, strict=True)
+            )
+        )
         latest = state["latest"].where(begun[:, None, None], self.none)
         embedded = state["embedded"].where(begun[:, None], self.density.embedding.start)
-        hidden = RecurrentState(state["hidden"].transpose(0, 1).contiguous())  # [layer batch width]
+        hidden = RecurrentState(
+            state["hidden"].transpose(0, 1).contiguous()
+        )  # [layer batch width]
         output = self.body(embedded[:, None], [hidden])[:, 0]
         assert hidden.layers is not None
 
-        next_earlier = [state["earlier"]]
-        def sums(advance: Indices) -> Profiles:
-            return self._sums(history, last.step, advance, next_earlier)
-
+        earlier = Earlier(state["earlier"])
         of_last = history.pitch_patterns(history.row, last.step, last.track.clamp(min=0))
         note = AnyNote(
             history,
@@ -172,7 +199,7 @@ class NoteStep(nn.Module):
             last,
             of_last,
             latest,
-            sums,
+            lambda advance: earlier.sums(history, last.step, advance),
             lambda place: state["loudness"][history.row, place],
         )
         ended = self._choose(note, output, uniform)
@@ -185,10 +212,10 @@ class NoteStep(nn.Module):
             "last": columns,
             "latest": latest.index_put((history.row, chosen.track), columns[:, [2, 3, 4, 0]]),
             "loudness": state["loudness"].index_put((history.row, note.place), chosen.velocity),
-            "earlier": next_earlier[0],
+            "earlier": earlier.total,
             **history.followed_by(chosen).grids(),
         }
-        return to_rows(chosen, self.density.layout), ended, *(new[name] for name in AXES)
+        return to_rows(chosen, self.density.layout), ended, *(new[name] for name in STATE_AXES)
 
     def _choose(
         self, note: NextNote, hidden: Tensor, uniform: Float[Tensor, "batch 6"]
@@ -208,16 +235,6 @@ class NoteStep(nn.Module):
             note.choose(attribute, value)
         return ended
 
-    def _sums(
-        self, history: GivenHistory, last: Indices, advance: Indices, earlier: list[Tensor]
-    ) -> Profiles:
-        """Sum what sounds: see `Sampler._sums`; `earlier` becomes what sounded before."""
-        sums = history.sums(last, advance)
-        sums = sums.reshape(sums.shape[0], -1, OCTAVE)  # [n sum*kind pitch_class]
-        now, bass, bar, _, passed, _ = sums.unbind(1)
-        earlier[0] = earlier[0] + passed
-        return torch.stack([now, bass, bar, earlier[0]], 1)
-
 
 def sampled(
     logits: Float[Tensor, "n choice"],
@@ -232,3 +249,20 @@ def sampled(
     nucleus = passed.gather(1, last[:, None])
     there = passed > uniform[:, None] * nucleus
     return choice.gather(1, there.int().argmax(1)[:, None])[:, 0]
+
+
+def note_graph(density: LookbackNetwork, bars: int) -> Graph:
+    """Return the graph of one note of pieces of so many bars; the examples are begun pieces."""
+    step = NoteStep(density, bars * density.layout.bar).eval()
+    nexts = {f"next_{name}": axes for name, axes in STATE_AXES.items()}
+    axes = {"uniform": "batch choice", **STATE_AXES, "note": "batch attribute", "ended": "batch"}
+
+    @torch.no_grad()
+    def examples(batch: int) -> dict[str, Tensor]:
+        states = tuple(step.beginning(batch).values())
+        for _ in range(BEGUN):
+            _, _, *states = step(torch.rand(batch, CHOICES), *states)
+        names = ("uniform", *STATE_AXES)
+        return dict(zip(names, (torch.rand(batch, CHOICES), *states), strict=True))
+
+    return Graph(step, examples, {**axes, **nexts})
