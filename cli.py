@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from core.app.commands import MAKE, Device, ErrorGroup, OptionCommand, Seed, print_paths
+from core.app.commands import (
+    MAKE,
+    Device,
+    ErrorGroup,
+    Json,
+    OptionCommand,
+    Seed,
+    print_json,
+    print_paths,
+)
 from core.app.progress import ticking
 from core.ring.commands import ring
 from musegen.commands import music
@@ -16,6 +25,7 @@ from musegen.voice.commands import voice
 from videogen.commands import Resize, Scale, video_group
 
 if TYPE_CHECKING:
+    from core.app.domain import Domain
     from core.recipes import Recipe
     from musegen.files.audio import Audio
 
@@ -201,6 +211,62 @@ def reel(
     with ticking("filming") as tick:
         scenes = film.scenes(model, tick)
     print_paths(film.write(scenes, track.sound, label, where))
+
+
+@app.command(cls=OptionCommand, rich_help_panel=MODELS)
+def export(
+    run: Annotated[
+        str, typer.Argument(help="A run's folder, or weights that ship, such as lookback_rnn.")
+    ],
+    to: Annotated[Path, typer.Option(help="The file: .onnx, .pt (torchscript) or .safetensors.")],
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="onnx, torchscript or safetensors.",
+            show_default="that of the file's name",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write over another file of that name.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write a model's generator, or its weights, as one file for other programs.
+
+    A generator is written only if it gives what the model gives. docs/export.md names its inputs
+    and outputs.
+
+    pianoreel export shapes --to shapes.onnx
+
+    pianoreel export runs/mine --to mine.safetensors
+    """
+    from core.app.domain import find_domain
+    from core.errors import ConfigError
+    from core.exchange.export import format_of
+
+    form = format_of(to, form)
+    if to.exists() and not overwrite:
+        raise ConfigError(f"{to} is there: give another --to, or --overwrite")
+    model = find_domain(_domains(), run).open_run(run, "cpu")
+    error = model.export(to, form)
+    report = {"path": str(to), "format": form, "model": model.name, "largest_error": error}
+    if json:
+        print_json(report)
+        return
+    print(to)
+    if error is not None:
+        print(f"largest difference from the model: {error:.2g}")
+
+
+def _domains() -> "list[Domain]":
+    """Return every domain."""
+    from core.ring.model import DOMAIN as RING
+    from musegen.model import DOMAIN as MUSIC
+    from musegen.voice.model import DOMAIN as VOICE
+    from videogen.model import DOMAIN as VIDEO
+
+    return [MUSIC, VIDEO, VOICE, RING]
 
 
 @app.command(rich_help_panel=MODELS)

@@ -195,7 +195,8 @@ THEORY = DOOR | {"theory"}
 DENSITIES = THEORY | {"networks", "densities"}
 RECIPES = DENSITIES | {"recipes", "papers"}
 TRAINING = RECIPES | {"training"}
-APPLICATIONS = TRAINING | {"app", "data"}
+EXCHANGE = RECIPES | {"exchange"}
+APPLICATIONS = TRAINING | {"app", "data", "exchange"}
 WINGS = {
     "core": {
         **dict.fromkeys((*DOOR, "papers"), DOOR),
@@ -205,6 +206,7 @@ WINGS = {
         "recipes": RECIPES | {"training.optimisation"},  # a leaf: a paper names its optimiser
         "training": TRAINING,
         "data": DOOR | {"data"},
+        "exchange": EXCHANGE,
         "app": APPLICATIONS,
         "ring": APPLICATIONS | {"ring"},
     },

@@ -632,6 +632,13 @@ PANELS = {prepare: LEARN, train: LEARN, sample: MAKE, evaluate: MEASURE, compare
 """The panels of the commands; the others steer a model in its latent space."""
 
 
+def print_json(report: Any) -> None:
+    """Print a report of plain values as JSON."""
+    import json
+
+    print(json.dumps(report, indent=1, allow_nan=False))
+
+
 def print_paths(paths: Iterable[Path]) -> None:
     """Print each path as soon as its file is written."""
     for path in paths:

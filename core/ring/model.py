@@ -150,6 +150,8 @@ class Ring(Domain):
     offers = ring.OFFERS
     suffixes = CSV
     config = RingRun
+    axes = {"condition": "batch label", "x": "batch coordinate"}
+    tags = ("two-dimensional",)
 
     @property
     def model(self) -> "type[Model]":
@@ -309,6 +311,10 @@ class Model(CoreModel):
             return None
         labels = torch.tensor([int(label) for label in conditions])
         return F.one_hot(labels, MODES).float().to(self.device)
+
+    def example_conditions(self, count: int) -> Tensor | None:
+        """One-hot labels, one after another."""
+        return self.read_conditions([str(number % MODES) for number in range(count)])
 
     def sampled_like(self, examples: Examples, seed: int) -> Points:
         return self.points(len(examples), seed, examples.conditions)
