@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from formats import CORPUS, FORMATS, Format, outcome  # type: ignore[import-not-found]
+from formats import CORPUS, FORMATS, Format, outcome  # type: ignore[import-not-found]  # noqa: E402
 
 EXAMPLES = 60
 """Files of a format in one go."""

@@ -168,15 +168,18 @@ def rolls(folder: Path) -> list[bytes]:
 
 
 def archives(folder: Path) -> list[bytes]:
-    zipped, tarred = io.BytesIO(), io.BytesIO()
-    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("songs/a.mid", tune(1))
-        archive.writestr("b.mid", tune(2))
+    tarred, zipped = io.BytesIO(), []
+    for packing in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", packing) as archive:
+            archive.writestr("songs/a.mid", tune(1))
+            archive.writestr("b.mid", tune(2))
+        zipped.append(stream.getvalue())
     with tarfile.open(fileobj=tarred, mode="w") as archive:
         info = tarfile.TarInfo("songs/a.mid")
         info.size = len(data := tune(1))
         archive.addfile(info, io.BytesIO(data))
-    return [zipped.getvalue(), tarred.getvalue(), gzip.compress(tarred.getvalue(), mtime=0)]
+    return [*zipped, tarred.getvalue(), gzip.compress(tarred.getvalue(), mtime=0)]
 
 
 def films(folder: Path) -> list[bytes]:
@@ -284,9 +287,9 @@ FORMATS = {
     for one in (
         Format("song.mid", songs, read_songs, in_child=True),
         Format("roll.npz", rolls, lambda path: read_songs(path, lpd=True), in_child=True),
-        Format("songs.zip", lambda folder: archives(folder)[:1], read_songs),
-        Format("songs.tar", lambda folder: archives(folder)[1:2], read_songs),
-        Format("songs.tar.gz", lambda folder: archives(folder)[2:], read_songs),
+        Format("songs.zip", lambda folder: archives(folder)[:3], read_songs),
+        Format("songs.tar", lambda folder: archives(folder)[3:4], read_songs),
+        Format("songs.tar.gz", lambda folder: archives(folder)[4:5], read_songs),
         Format("film.mp4", lambda folder: films(folder)[:1], read_clips, in_child=True),
         Format("film.webm", lambda folder: films(folder)[1:2], read_clips, in_child=True),
         Format("film.gif", lambda folder: films(folder)[2:], read_clips, in_child=True),
