@@ -70,7 +70,7 @@ def tasks(folder: Path) -> list[Task]:
     ring = ("ring", "prepare", str(points), "--jobs", "1")
     prepared = [Task(f"prepare {one[0]}", (*one, "--to")) for one in (music, video, ring)]
     trained = [
-        Task(f"train {domain}", (domain, "train", str(folder / f"prepare {domain}"), *RUN, "--to"))
+        Task(f"train {domain}", (domain, "train", str(folder / "whole" / f"prepare {domain}"), *RUN, "--to"))
         for domain in ("music", "video", "ring")
     ]
     game = ("ring", "train", "--model", "wgan_gp", *RUN, "--to")
@@ -183,7 +183,7 @@ class Soak:
     def unbroken(self, task: Task) -> None:
         """Let a command run to its end."""
         began = time.monotonic()
-        child = start([*task.arguments, str(self.folder / task.name)], self.said)
+        child = start([*task.arguments, str(self.whole(task))], self.said)
         if (code := ended(child)) != 0:
             raise SystemExit(f"{task.name} exits with {code}: {self.said.read_text()}")
         self.seconds[task.name] = time.monotonic() - began
@@ -192,9 +192,13 @@ class Soak:
     def said(self) -> Path:
         return self.folder / "said.txt"
 
+    def whole(self, task: Task) -> Path:
+        """Return the folder of the unbroken result; one of the same name is in `broken`."""
+        return self.folder / "whole" / task.name
+
     def broken(self, task: Task, until: float) -> None:
         """Break a command off until it ends by itself, and compare what it has made."""
-        to = self.folder / "broken"
+        to = self.folder / "broken" / task.name
         for _ in range(50):
             if self._once(task, to) or time.monotonic() > until:
                 break
@@ -202,7 +206,7 @@ class Soak:
             self._last(task, to)
         if not self._finished(task, to):
             self._last(task, to)
-        if differing := differences(self.folder / task.name, to):
+        if differing := differences(self.whole(task), to):
             self.faults.append(f"{task.name}: {', '.join(differing)} differ or are left over")
             to.rename(self.folder / f"fault {len(self.faults)}")
         self.counts["compared"] += 1
@@ -228,7 +232,7 @@ class Soak:
         return code == 0
 
     def _finished(self, task: Task, to: Path) -> bool:
-        return not differences(self.folder / task.name, to) if to.exists() else False
+        return not differences(self.whole(task), to) if to.exists() else False
 
     def _last(self, task: Task, to: Path) -> None:
         """Let the command run to its end where it was broken off."""
@@ -335,10 +339,12 @@ def _warm_up() -> None:
 
     import core.app.fit
     import core.ring.model
+    import core.training.loop
     import musegen.model
     import videogen.model
 
     torch.set_num_threads(1)
+    core.training.loop.OBSERVING_SHARE = 1.0  # no observation is left out because it takes long
     assert matplotlib and safetensors and core and musegen and videogen
 
 
