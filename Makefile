@@ -19,7 +19,9 @@ demo: $(READY)  ## write eight songs, eight clips, a longer one, and one with mu
 test: $(READY)  ## the fast tests
 	$(BIN)/pytest -q -n auto --dist worksteal
 
-test-slow: $(READY)  ## the tests that take minutes
+test-slow: $(READY)  ## the tests that take minutes, those in a browser too where there is one
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get install -qq -y chromium; } \
+	  || echo "no Chromium: the tests in a browser are skipped"
 	$(BIN)/pytest -q -n auto --dist worksteal -m "slow and not gpu"
 
 check: $(READY)  ## lint, format and types
@@ -39,5 +41,5 @@ mutate: $(READY)  ## 200 one-line mutants of core: which of them no test kills (
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,export]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,export,studio]'
 	touch $@

@@ -269,6 +269,41 @@ def _domains() -> "list[Domain]":
     return [MUSIC, VIDEO, VOICE, RING]
 
 
+@app.command(cls=OptionCommand, rich_help_panel=MAKE)
+def studio(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of what you make; it stays from one time to the next.")
+    ] = Path("my-studio"),
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="Folder of runs.", show_default="FOLDER/runs"),
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen at; others than this machine's need the token."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 7860,
+) -> None:
+    """Open the studio: make songs and clips, train and compare models in your browser.
+
+    pianoreel studio
+
+    pianoreel studio --runs comparison/runs
+    """
+    from core.errors import UserError
+
+    try:
+        from studio.folder import StudioFolder
+        from studio.page import serve
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in ("core", "musegen", "videogen", "studio"):
+            raise
+        raise UserError(
+            f'the studio needs {error.name}: pip install "pianoreel[studio]"'
+        ) from error
+    serve(StudioFolder.of(folder, runs), host, port)
+
+
 @app.command(rich_help_panel=MODELS)
 def cite(
     name: Annotated[str, typer.Argument(help="A model's name, as `models` lists it.")],
