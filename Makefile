@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test test-slow check benchmarks mutate
+.PHONY: demo test test-slow check docs benchmarks mutate
 
 TWO := A large white triangle is moving in a straight line towards west and a small green square is moving \
   in a zigzag path towards east
@@ -19,13 +19,18 @@ demo: $(READY)  ## write eight songs, eight clips, a longer one, and one with mu
 test: $(READY)  ## the fast tests
 	$(BIN)/pytest -q -n auto --dist worksteal
 
-test-slow: $(READY)  ## the tests that take minutes
+test-slow: $(READY)  ## the tests that take minutes, those in a browser too where there is one
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get install -qq -y chromium; } \
+	  || echo "no Chromium: the tests in a browser are skipped"
 	$(BIN)/pytest -q -n auto --dist worksteal -m "slow and not gpu"
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+docs: $(READY)  ## build the pages of docs/ as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 benchmarks: $(READY)  ## what is promised about speed, measured here
 	for file in $(filter-out benchmarks/mutate.py benchmarks/listen.py,$(wildcard benchmarks/*.py)); do \
@@ -36,5 +41,5 @@ mutate: $(READY)  ## 200 one-line mutants of core: which of them no test kills (
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,export,studio]'
 	touch $@

@@ -3,11 +3,21 @@
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from core.app.commands import Device, ErrorGroup, OptionCommand, Seed, print_paths
+from core.app.commands import (
+    MAKE,
+    Device,
+    ErrorGroup,
+    Json,
+    OptionCommand,
+    Seed,
+    print_json,
+    print_paths,
+)
 from core.app.progress import ticking
 from core.ring.commands import ring
 from musegen.commands import music
@@ -15,6 +25,7 @@ from musegen.voice.commands import voice
 from videogen.commands import Resize, Scale, video_group
 
 if TYPE_CHECKING:
+    from core.app.domain import Domain
     from core.recipes import Recipe
     from musegen.files.audio import Audio
 
@@ -26,16 +37,30 @@ def _music_of(run: str | None, seconds: float, seed: int, device: str) -> "Audio
     return compose_seconds(run, seconds, seed, device).sound
 
 
+DOMAINS = "Make, steer, measure, learn"
+MODELS = "The models and their papers"
+MACHINE = "This machine"
+"""The panels of the help."""
+
+
+class _Door(ErrorGroup):
+    """The whole command, whose help lists groups before single commands."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: not isinstance(self.commands[name], TyperGroup))
+
+
 app = typer.Typer(
-    cls=ErrorGroup,
-    help="Make music, voices and clips with deep generative models that you train on your own files.",
+    cls=_Door,
+    help="Make music, voices and clips with deep generative models that you train on your files.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(music, name="music")
-app.add_typer(video_group(_music_of), name="video")
-app.add_typer(voice, name="voice")
-app.add_typer(ring, name="ring")
+app.add_typer(music, name="music", rich_help_panel=DOMAINS)
+app.add_typer(video_group(_music_of), name="video", rich_help_panel=DOMAINS)
+app.add_typer(voice, name="voice", rich_help_panel=DOMAINS)
+app.add_typer(ring, name="ring", rich_help_panel=DOMAINS)
 
 
 def main() -> None:
@@ -56,13 +81,15 @@ def _print_version(wanted: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     pass
 
 
-@app.command(cls=OptionCommand)
+@app.command(cls=OptionCommand, rich_help_panel=MODELS)
 def models(
     report: Annotated[
         Path | None,
@@ -127,7 +154,7 @@ def _report(to: Path, seeds: int, models: list[str]) -> None:
         print(path)
 
 
-@app.command()
+@app.command(rich_help_panel=MAKE)
 def reel(
     captions: Annotated[list[str], typer.Argument(metavar="CAPTION...", show_default=False)],
     to: Annotated[Path, typer.Option(help="The film, .mp4 or .webm.")] = Path("reel.mp4"),
@@ -186,7 +213,98 @@ def reel(
     print_paths(film.write(scenes, track.sound, label, where))
 
 
-@app.command()
+@app.command(cls=OptionCommand, rich_help_panel=MODELS)
+def export(
+    run: Annotated[
+        str, typer.Argument(help="A run's folder, or weights that ship, such as lookback_rnn.")
+    ],
+    to: Annotated[Path, typer.Option(help="The file: .onnx, .pt (torchscript) or .safetensors.")],
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="onnx, torchscript or safetensors.",
+            show_default="that of the file's name",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write over another file of that name.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write a model's generator, or its weights, as one file for other programs.
+
+    A generator is written only if it gives what the model gives. docs/export.md names its inputs
+    and outputs.
+
+    pianoreel export shapes --to shapes.onnx
+
+    pianoreel export runs/mine --to mine.safetensors
+    """
+    from core.app.domain import find_domain
+    from core.errors import ConfigError
+    from core.exchange.export import format_of
+
+    form = format_of(to, form)
+    if to.exists() and not overwrite:
+        raise ConfigError(f"{to} is there: give another --to, or --overwrite")
+    model = find_domain(_domains(), run).open_run(run, "cpu")
+    error = model.export(to, form)
+    report = {"path": str(to), "format": form, "model": model.name, "largest_error": error}
+    if json:
+        print_json(report)
+        return
+    print(to)
+    if error is not None:
+        print(f"largest difference from the model: {error:.2g}")
+
+
+def _domains() -> "list[Domain]":
+    """Return every domain."""
+    from core.ring.model import DOMAIN as RING
+    from musegen.model import DOMAIN as MUSIC
+    from musegen.voice.model import DOMAIN as VOICE
+    from videogen.model import DOMAIN as VIDEO
+
+    return [MUSIC, VIDEO, VOICE, RING]
+
+
+@app.command(cls=OptionCommand, rich_help_panel=MAKE)
+def studio(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of what you make; it stays from one time to the next.")
+    ] = Path("my-studio"),
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="Folder of runs.", show_default="FOLDER/runs"),
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen at; others than this machine's need the token."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 7860,
+) -> None:
+    """Open the studio: make songs and clips, train and compare models in your browser.
+
+    pianoreel studio
+
+    pianoreel studio --runs comparison/runs
+    """
+    from core.errors import UserError
+
+    try:
+        from studio.folder import StudioFolder
+        from studio.page import serve
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in ("core", "musegen", "videogen", "studio"):
+            raise
+        raise UserError(
+            f'the studio needs {error.name}: pip install "pianoreel[studio]"'
+        ) from error
+    serve(StudioFolder.of(folder, runs), host, port)
+
+
+@app.command(rich_help_panel=MODELS)
 def cite(
     name: Annotated[str, typer.Argument(help="A model's name, as `models` lists it.")],
 ) -> None:
@@ -205,7 +323,7 @@ def _recipes() -> "dict[str, Recipe]":
     return {**OF_MUSIC, **OF_VOICES, **OF_VIDEO}
 
 
-@app.command()
+@app.command(rich_help_panel=MACHINE)
 def doctor() -> None:
     """Print versions, devices and limits; name the cure of a faulty installation and exit 1."""
     from core.app import doctor as machine

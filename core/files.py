@@ -137,10 +137,35 @@ def _take(handle: int, folder: Path, shared: bool) -> None:
     os.pwrite(handle, json.dumps([os.getpid(), socket.gethostname(), now]).encode(), 0)
 
 
-def _owner(handle: int) -> str:
+def worker_in(folder: Path) -> int | None:
+    """Return the process of this machine that has locked `folder`, None where none has."""
+    try:
+        handle = os.open(folder / LOCK, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        process, host, _ = _stored_owner(handle)
+        return process if host == socket.gethostname() else None
+    else:
+        return None
+    finally:
+        os.close(handle)
+
+
+def _stored_owner(handle: int) -> tuple[int | None, str, str]:
+    """Return process, host and time that a lock file names; no process where it names none."""
     try:
         process, host, since = json.loads(os.pread(handle, 4096, 0))
     except (ValueError, TypeError):
+        return None, "", ""
+    return process, host, since
+
+
+def _owner(handle: int) -> str:
+    process, host, since = _stored_owner(handle)
+    if process is None:
         return "another process"
     return f"process {process} on {host} (since {since})"
 

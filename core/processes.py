@@ -24,7 +24,9 @@ from torch import Tensor, distributed, nn
 from core import launch
 from core.errors import ConfigError, Resumable, UserError
 
-Arguments, Result = ParamSpec("Arguments"), TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+Rows = TypeVar("Rows", bound=Sequence[Any])
 
 WAIT_SECONDS = 1800.0
 """Longest time for which a process waits for the others, unless $PIANOREEL_WAIT_SECONDS is set."""
@@ -241,8 +243,8 @@ class _Gathered(torch.autograd.Function):
         return gradients[0][context.begin : context.begin + own] * (sum(rows) / own)
 
 
-def own_part(rows: Sequence[Result]) -> Sequence[Result]:
+def own_part(rows: Rows) -> Rows:
     """Return this process's part of the rows of a batch, cut as `torch.tensor_split` does."""
     size, longer = divmod(len(rows), count())
     begin = number() * size + min(number(), longer)
-    return rows[begin : begin + size + (number() < longer)]
+    return rows[begin : begin + size + (number() < longer)]  # type: ignore[return-value]

@@ -160,6 +160,7 @@ class MusicCommands(DomainCommands):
         from core.data.preparation import Part
         from core.errors import ConfigError
         from musegen.data import preparation
+        from musegen.data.records import grid_settings
         from musegen.tracks import track_list
 
         if bool(sources) == bool(band):
@@ -171,7 +172,7 @@ class MusicCommands(DomainCommands):
         if style and not band:
             raise ConfigError("--style is the band's: give --band N with it")
         chosen = {
-            "grid": _grid(meter, steps_per_beat),
+            "grid": grid_settings(meter, steps_per_beat),
             "tracks": [track.model_dump(mode="json") for track in track_list(tracks)],
             "meter": "any" if meter == "any" else "kept",
             "pedal": pedal,
@@ -470,25 +471,6 @@ class MusicCommands(DomainCommands):
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _grid(meter: str, steps_per_quarter: int) -> dict[str, int]:
-    """Return the bar of a grid from its metre, such as 6/8."""
-    import re
-
-    from core.errors import ConfigError
-
-    signature = re.fullmatch(r"([1-9]\d?)/(1|2|4|8|16)", "4/4" if meter == "any" else meter)
-    if not signature:
-        raise ConfigError(f"'{meter}' is no metre: --meter 3/4, 6/8 or any, for example")
-    beats, unit = map(int, signature.groups())
-    if 4 * steps_per_quarter % unit:
-        raise ConfigError(
-            f"{steps_per_quarter} steps of a quarter note do not divide into notes of 1/{unit}: "
-            f"--steps-per-beat {max(unit // 4, 1) * (1 + steps_per_quarter // max(unit // 4, 1))}"
-        )
-    steps = 4 * steps_per_quarter // unit
-    return {"steps_per_beat": steps, "beats_per_bar": beats, "beat_unit": unit}
 
 
 music = group_of(MusicCommands())

@@ -25,33 +25,40 @@ from core.app.output import Output
 from core.app.sampling import Rows, in_chunks
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
+from core.exchange.graph import Graph
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Latents, Samples
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
+from musegen.bar_latents.autoencoder import BarDecoder
 from musegen.bar_latents.build import build_latent
 from musegen.bar_latents.form import form_of
+from musegen.bar_latents.prior import LatentPrior
 from musegen.composition.form_sampler import FormSampler
 from musegen.composition.note_sampler import LookbackSampler, NoteSampler
 from musegen.composition.phrase_sampler import Accompanist, PhraseSampler
 from musegen.composition.sampler import SongSampler
 from musegen.configuration import DataSpec, MusicConfig, MusicModel
 from musegen.data.collection import Collection, spread
+from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.densities.note_transformer import NoteDensity
 from musegen.draft import Draft, random_kept
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import MIDI
+from musegen.graphs.bars import X_AXES, bars_graph
+from musegen.graphs.note_step import note_graph
 from musegen.networks.accompaniment import Accompaniment
 from musegen.networks.musegan import build
 from musegen.networks.roll_flow import roll_flow
-from musegen.networks.states import States, to_cells, to_played, to_states, velocities_of
+from musegen.networks.states import Given, States, to_cells, to_played, to_states, velocities_of
 from musegen.presets import PRESETS
 from musegen.recipes import RECIPES
 from musegen.roll import (
     DEFAULT_VELOCITY,
+    ONSET,
     Notes,
     Phrases,
     PlayedPhrases,
@@ -67,6 +74,9 @@ from musegen.steering import UNSTEERED, Steering
 TEMPO_SHARES = np.arange(1, 20) / 20
 """The shares of the training songs that are slower than the tempi from which one is drawn."""
 
+
+GIVEN_DENSITY = 0.02
+"""The share of cells with a note in tracks that are examples of given ones."""
 
 Items = Phrases | PlayedPhrases
 """Phrases as a model takes and returns them: with velocities where it has learned these."""
@@ -98,6 +108,8 @@ class Music(Domain):
     aliases = {"note_transformer": "autoregressive", "notes": "autoregressive"}
     suffixes = MIDI
     config = MusicConfig
+    axes = {"condition": X_AXES, "x": X_AXES}
+    tags = ("music-generation", "symbolic-music", "midi")
 
     @property
     def model(self) -> "type[Model]":
@@ -378,6 +390,25 @@ class Model(CoreModel):
         that accompanies no track, and for rolls of other tracks or another grid.
         """
         return self._accompanist.accompany(rolls, seed)
+
+    def graph(self) -> Graph:
+        """Return what it generates with as a graph; see `musegen.graphs`."""
+        prior, decoder = (dict(self.networks.items()).get(name) for name in ("prior", "decoder"))
+        if isinstance(prior, LatentPrior) and isinstance(decoder, BarDecoder):
+            return bars_graph(prior, decoder, self.spec.bars)
+        density = dict(self.networks.items()).get("density")
+        if isinstance(density, LookbackNetwork):
+            return note_graph(density, self.spec.bars)
+        return super().graph()
+
+    def example_conditions(self, count: int) -> Given | None:
+        """Return given tracks with a few notes, for a model that accompanies."""
+        if not self.parts.given:
+            return None
+        grid = self.spec.grid
+        shape = (count, len(self.parts.given), self.spec.bars, grid.steps_per_bar, grid.pitches)
+        onset = torch.rand(shape, device=self.device) < GIVEN_DENSITY
+        return to_states(ONSET * onset.byte())
 
     @property
     def _accompanist(self) -> Accompanist:

@@ -18,16 +18,17 @@ import pytest
 import torch
 from conftest import REPOSITORY
 
-PACKAGES = ("core", "musegen", "videogen")
+PACKAGES = ("core", "musegen", "studio", "videogen")
 SOURCES = [
     REPOSITORY / "cli.py",
     *(p for name in PACKAGES for p in (REPOSITORY / name).rglob("*.py")),
 ]
 TREE = [*SOURCES, *(REPOSITORY / "tests").rglob("*.py"), *(REPOSITORY / "benchmarks").glob("*.py")]
 FORBIDDEN = {
-    "core": {"musegen", "videogen", "cli"},
-    "musegen": {"videogen", "cli"},
-    "videogen": {"musegen", "cli"},
+    "core": {"musegen", "videogen", "studio", "cli"},
+    "musegen": {"videogen", "studio", "cli"},
+    "videogen": {"musegen", "studio", "cli"},
+    "studio": {"cli"},
 }
 
 
@@ -104,6 +105,17 @@ def test_help_imports_neither_torch_nor_numpy():
         assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_the_command_imports_no_page_and_says_what_the_page_needs():
+    code = (
+        "import sys; sys.modules['gradio'] = None\n"
+        "import cli; sys.argv = ['pianoreel', 'studio', 'x']; cli.main()"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.returncode == 1
+    assert done.stderr == 'error: the studio needs gradio: pip install "pianoreel[studio]"\n'
+
+
 def test_preparing_imports_no_torch():
     """It is half a gigabyte, in the parent and in each reading process."""
     names = ("musegen.data.preparation", "musegen.data.overview", "videogen.data.preparation")
@@ -118,7 +130,9 @@ def test_constraints_are_names_and_versions_of_all_that_is_required():
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line) for line in lines)
     pinned = {line.split("==")[0].lower().replace("-", "_") for line in lines}
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    required = project["dependencies"] + project["optional-dependencies"]["dev"]
+    required = project["dependencies"] + [
+        requirement for extra in project["optional-dependencies"].values() for requirement in extra
+    ]
     names = {re.split(r"[\[<>=]", line)[0].lower().replace("-", "_") for line in required}
     assert names - pinned == set()
 
@@ -195,7 +209,8 @@ THEORY = DOOR | {"theory"}
 DENSITIES = THEORY | {"networks", "densities"}
 RECIPES = DENSITIES | {"recipes", "papers"}
 TRAINING = RECIPES | {"training"}
-APPLICATIONS = TRAINING | {"app", "data"}
+EXCHANGE = RECIPES | {"exchange"}
+APPLICATIONS = TRAINING | {"app", "data", "exchange"}
 WINGS = {
     "core": {
         **dict.fromkeys((*DOOR, "papers"), DOOR),
@@ -205,6 +220,7 @@ WINGS = {
         "recipes": RECIPES | {"training.optimisation"},  # a leaf: a paper names its optimiser
         "training": TRAINING,
         "data": DOOR | {"data"},
+        "exchange": EXCHANGE,
         "app": APPLICATIONS,
         "ring": APPLICATIONS | {"ring"},
     },
@@ -229,6 +245,16 @@ WINGS = {
         "recipes": {"terms"},
         "presets": {"networks", "densities", "bar_latents", "recipes"},
         "configuration": {"networks", "densities", "bar_latents", "recipes", "roll", "tracks"},
+    },
+    "studio": {
+        "folder": set[str](),
+        "theme": set[str](),
+        "following": set[str](),
+        "child": set[str](),
+        "uploads": {"folder"},
+        "components": {"components", "folder"},
+        "rooms": {"components", "rooms", "folder", "uploads", "child", "following"},
+        "server": {"folder", "rooms.models", "theme", "uploads"},
     },
     "videogen": {
         "words": set[str](),

@@ -95,5 +95,5 @@ def _shape(given: tuple[Any, ...]) -> tuple[int, ...]:
 
 def first_rows(batch: Batch, count: int) -> Batch:
     """The first samples of a batch."""
-    parts = (batch.x, batch.c, batch.other)
-    return Batch(*(None if part is None else part[:count] for part in parts))
+    c, other = (None if part is None else part[:count] for part in (batch.c, batch.other))
+    return Batch(batch.x[:count], c, other)

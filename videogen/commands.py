@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.app.commands import DomainCommands, OptionCommand, Seed, Set, Shard, group_of
+from core.app.commands import LEARN, DomainCommands, OptionCommand, Seed, Set, Shard, group_of
 from core.app.output import Output
 from core.app.progress import ticking
 
@@ -32,6 +32,8 @@ Resize = Annotated[
         show_default="nearest for whole factors of clips below 64 pixels, else lanczos",
     ),
 ]
+AUGMENTATION, CUTTING = "Augmentation", "How videos are cut into clips"
+"""Panels of options in the help of `train` and of `prepare`."""
 Compose = Callable[[str | None, float, int, str], "Sound"]
 """A run of music or None, seconds, a seed and a device to stereo at 44.1 kHz, as long at least."""
 
@@ -116,22 +118,38 @@ class VideoCommands(DomainCommands):
         ] = None,
         size: Annotated[
             int,
-            typer.Option(min=16, max=256, help="Pixels of a side: any number from 16 to 256."),
+            typer.Option(
+                min=16,
+                max=256,
+                help="Pixels of a side: any number from 16 to 256.",
+                rich_help_panel=CUTTING,
+            ),
         ] = 64,
         frames: Annotated[
-            int, typer.Option(min=2, max=256, help="Frames of a clip: any number from 2 to 256.")
+            int,
+            typer.Option(
+                min=2,
+                max=256,
+                help="Frames of a clip: any number from 2 to 256.",
+                rich_help_panel=CUTTING,
+            ),
         ] = 16,
-        fps: Annotated[float, typer.Option(min=0.001, help="Frames a second.")] = 8.0,
+        fps: Annotated[
+            float, typer.Option(min=0.001, help="Frames a second.", rich_help_panel=CUTTING)
+        ] = 8.0,
         fit: Annotated[
             Literal["crop", "fit", "stretch"],
             typer.Option(
-                help="crop: the centre. fit: the whole picture, with bars. stretch: distorted."
+                help="crop: the centre. fit: the whole picture, with bars. stretch: distorted.",
+                rich_help_panel=CUTTING,
             ),
         ] = "crop",
         hop: Annotated[
             int | None,
             typer.Option(
-                min=1, help="Frames from one clip to the next (default: the frames of a clip)."
+                min=1,
+                help="Frames from one clip to the next (default: the frames of a clip).",
+                rich_help_panel=CUTTING,
             ),
         ] = None,
         most_clips: Annotated[
@@ -140,12 +158,14 @@ class VideoCommands(DomainCommands):
                 min=1,
                 help="Most clips of one video, evenly spaced (default: ten times the median of "
                 "the others, and no more than they have together).",
+                rich_help_panel=CUTTING,
             ),
         ] = None,
         short: Annotated[
             Literal["pad", "loop", "drop"],
             typer.Option(
-                help="A video that is too short: repeat the last frame, loop it, or leave it out."
+                help="A video that is too short: repeat the last frame, loop it, or leave it out.",
+                rich_help_panel=CUTTING,
             ),
         ] = "pad",
         damaged: Annotated[
@@ -166,7 +186,10 @@ class VideoCommands(DomainCommands):
             ),
         ] = "auto",
         background: Annotated[
-            str, typer.Option(help="Colour behind transparent pixels, and of bars.")
+            str,
+            typer.Option(
+                help="Colour behind transparent pixels, and of bars.", rich_help_panel=CUTTING
+            ),
         ] = "#000000",
         check: Annotated[
             bool, typer.Option("--check", help="Read everything, report, and write nothing.")
@@ -233,7 +256,8 @@ class VideoCommands(DomainCommands):
             Literal["auto", "always", "never"],
             typer.Option(
                 help="Mirror half of the clips of files. auto: where no caption has a word of "
-                "direction. always: those whose own captions have none."
+                "direction. always: those whose own captions have none.",
+                rich_help_panel=AUGMENTATION,
             ),
         ] = "auto",
         crop: Annotated[
@@ -243,6 +267,7 @@ class VideoCommands(DomainCommands):
                 max=0.5,
                 help="Cut up to this share of a side away: 0.1, but not of clips "
                 "whose captions have a word of size or place.",
+                rich_help_panel=AUGMENTATION,
             ),
         ] = 0,
         speed: Annotated[
@@ -252,6 +277,7 @@ class VideoCommands(DomainCommands):
                 max=1,
                 help="Change the speed by up to this share: 0.2, unless the caption "
                 "has a word of speed.",
+                rich_help_panel=AUGMENTATION,
             ),
         ] = 0,
         colour: Annotated[
@@ -261,6 +287,7 @@ class VideoCommands(DomainCommands):
                 max=0.5,
                 help="Change the colours by up to this share: 0.1, unless the "
                 "caption has a word of colour or light.",
+                rich_help_panel=AUGMENTATION,
             ),
         ] = 0,
     ) -> list[str]:
@@ -452,5 +479,5 @@ def sprites(
 def video_group(compose: Compose) -> typer.Typer:
     """Build the group of the commands; `compose` is asked for music."""
     group = group_of(VideoCommands(compose))
-    group.command(cls=OptionCommand)(sprites)
+    group.command(cls=OptionCommand, rich_help_panel=LEARN)(sprites)
     return group

@@ -191,6 +191,8 @@ class Video(Domain):
     recipes = RECIPES
     suffixes = VIDEO
     config = VideoRun
+    axes = {"condition": "batch word token", "x": "batch rgb time height width"}
+    tags = ("text-to-video", "video-generation")
 
     @property
     def model(self) -> "type[Model]":
@@ -428,6 +430,11 @@ class Model(CoreModel):
         if conditions is None or not self.reads_captions:
             return None
         return self.captions.encode(conditions).to(self.device)
+
+    def example_conditions(self, count: int) -> Tokens | None:
+        """Return the tokens of captions of the training data."""
+        captions = self.spec.examples or ("",)
+        return self.read_conditions([captions[n % len(captions)] for n in range(count)])
 
     def clips(
         self,

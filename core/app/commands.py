@@ -7,6 +7,7 @@ A domain adds a `DomainCommands`: its examples, and functions whose options beco
 shared commands. Nothing here imports torch before a command runs.
 """
 
+import copy
 import functools
 import inspect
 import logging
@@ -16,7 +17,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -92,7 +93,8 @@ class OptionCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         options = [one for one in self.get_params(ctx) if isinstance(one, TyperOption)]
-        require_values(options, args)
+        if not ctx.resilient_parsing:  # a shell asks what can follow
+            require_values(options, args)
         return super().parse_args(ctx, args)
 
 
@@ -140,15 +142,27 @@ def _sentence(error: Exception) -> str:
 
 LARGEST_SEED = 2**63 - 1
 
+LEARN, MAKE, MEASURE, STEER = "Learn", "Make", "Measure", "Steer"
+"""The panels of commands in the help of a group."""
+FILES, BUDGET, CONFIGURATION = "Files to write", "Budget", "Configuration"
+"""The panels of options in the help of a command."""
+
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Set any key of the configuration; repeatable."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set any key of the configuration; repeatable.",
+        rich_help_panel=CONFIGURATION,
     ),
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", help="A YAML file of settings, such as a run's config.yaml."),
+    typer.Option(
+        "--config",
+        help="A YAML file of settings, such as a run's config.yaml.",
+        rich_help_panel=CONFIGURATION,
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Seed = Annotated[
@@ -162,19 +176,30 @@ ModelName = Annotated[
     str | None, typer.Option("--model", help="A model by its name: see `pianoreel models`.")
 ]
 Preset = Annotated[str | None, typer.Option(help="tiny, small (CPU) or base (GPU).")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Budget in steps.")]
-Minutes = Annotated[float | None, typer.Option(min=0, help="Budget in minutes.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Budget in steps.", rich_help_panel=BUDGET)]
+Minutes = Annotated[
+    float | None, typer.Option(min=0, help="Budget in minutes.", rich_help_panel=BUDGET)
+]
 MinutesEach = Annotated[
-    float | None, typer.Option("--minutes", min=0, help="Budget of each model in minutes.")
+    float | None,
+    typer.Option(
+        "--minutes", min=0, help="Budget of each model in minutes.", rich_help_panel=BUDGET
+    ),
 ]
 StepsEach = Annotated[
-    int | None, typer.Option("--steps", min=1, help="Budget of each model in steps.")
+    int | None,
+    typer.Option("--steps", min=1, help="Budget of each model in steps.", rich_help_panel=BUDGET),
 ]
 RunFolder = Annotated[
     Path, typer.Option("--to", help="Folder of the run; the same command resumes it.")
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the configuration and train nothing.")
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print the configuration and train nothing.",
+        rich_help_panel=CONFIGURATION,
+    ),
 ]
 Jobs = Annotated[
     int | None, typer.Option(min=1, help="Processes that read files (default: one a core).")
@@ -314,7 +339,8 @@ def group_of(own: DomainCommands) -> typer.Typer:
         translate: {"output": own.output},
     }
     for command, lent in commands.items():
-        group.command(command.__name__, cls=OptionCommand, help=_help(command, own))(
+        name, panel = command.__name__, PANELS.get(command, STEER)
+        group.command(name, cls=OptionCommand, help=_help(command, own), rich_help_panel=panel)(
             with_options(functools.partial(command, own), **lent)
         )
     return group
@@ -336,7 +362,8 @@ def with_options(command: Callable[..., None], **lent: Callable[..., Any]) -> Ca
     their values bound; the command gives it the others.
     """
     own = inspect.signature(command).parameters
-    borrowed = {name: _options(function) for name, function in lent.items()}
+    panels = {"output": FILES}
+    borrowed = {name: _options(function, panels.get(name)) for name, function in lent.items()}
     parameters = [option for options in borrowed.values() for option in options.values()]
     parameters += [p for p in own.values() if p.name not in lent]
 
@@ -353,9 +380,20 @@ def with_options(command: Callable[..., None], **lent: Callable[..., Any]) -> Ca
     return call
 
 
-def _options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+def _options(
+    function: Callable[..., Any], panel: str | None = None
+) -> dict[str, inspect.Parameter]:
+    """Return the parameters annotated for typer; those without a panel are shown in `panel`."""
     parameters = inspect.signature(function).parameters.values()
-    return {p.name: p for p in parameters if get_origin(p.annotation) is Annotated}
+    found = [p for p in parameters if get_origin(p.annotation) is Annotated]
+    return {p.name: p.replace(annotation=_in_panel(p.annotation, panel)) for p in found}
+
+
+def _in_panel(annotation: Any, panel: str | None) -> Any:
+    kind, option = get_args(annotation)
+    shown = copy.copy(option)  # options are shared between commands
+    shown.rich_help_panel = option.rich_help_panel or panel
+    return Annotated[kind, shown]
 
 
 def prepare(
@@ -588,6 +626,17 @@ def translate(
     model = own.domain().open_run(run, device)
     for path in files:
         print_paths(latent_commands.translate(model, path, output(to or Path(own.items)), back))
+
+
+PANELS = {prepare: LEARN, train: LEARN, sample: MAKE, evaluate: MEASURE, compare: MEASURE}
+"""The panels of the commands; the others steer a model in its latent space."""
+
+
+def print_json(report: Any) -> None:
+    """Print a report of plain values as JSON."""
+    import json
+
+    print(json.dumps(report, indent=1, allow_nan=False))
 
 
 def print_paths(paths: Iterable[Path]) -> None:

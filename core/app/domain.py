@@ -9,6 +9,7 @@ batches         batches(data, config, device)   picture     show(model, items, t
 measures        measures(...), evaluate(...)
 """
 
+import contextlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,12 +21,13 @@ import torch
 
 from core.app.configuration import RunConfig
 from core.app.output import Output
-from core.config import nearest
+from core.config import nearest, resolve
 from core.data.preparation import Tick
 from core.errors import ConfigError, UserError
 from core.recipes import RECIPES, Recipe
 from core.theory.passes import Networks
 from core.training.presets import Preset
+from core.training.run import Run
 from core.training.step import Batches
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class Domain(ABC):
     of a recipe's needs it meets. `suffixes`: of its users' files. `shipped`: the folder of the
     weights that ship, None where there are none; `default_run`: those that are used where no run
     is named, `default_latent_run`: by the latent commands. `default_model`: what `train` trains.
+    `axes`: of x and, where it has one, the condition, for other programs; `tags`: of its models.
     """
 
     name: ClassVar[str]
@@ -77,6 +80,8 @@ class Domain(ABC):
     aliases: ClassVar[Mapping[str, str]] = {}
     suffixes: ClassVar[tuple[str, ...]]
     config: ClassVar[type[RunConfig]]
+    axes: ClassVar[Mapping[str, str]]
+    tags: ClassVar[tuple[str, ...]]
 
     @property
     @abstractmethod
@@ -241,3 +246,18 @@ class Domain(ABC):
                 f"{folder} is no folder: give a run, as `pianoreel {self.name} train` writes it"
             )
         return folder
+
+
+def find_domain(domains: Sequence[Domain], run: str | Path) -> Domain:
+    """Return the domain of a run or of shipped weights; `UserError` where it is of none.
+
+    A run's settings fit those of its domain alone.
+    """
+    for domain in domains:
+        with contextlib.suppress(UserError):
+            folder = domain.folder(run)
+            resolve(domain.config, Run.read(folder).config, str(folder / "config.yaml"))
+            return domain
+    domains[0].folder(run)  # says where there is no folder
+    Run.read(Path(run))
+    raise UserError(f"{run} is a run of another version: its settings fit no domain")

@@ -8,6 +8,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -19,6 +20,7 @@ from core.app.latent import Kept, LatentPoints, LatentSpace, standard_noise, var
 from core.app.sampling import Rows, in_chunks
 from core.config import resolve
 from core.errors import UserError
+from core.exchange.graph import Graph, generator
 from core.theory.distributions import Distribution
 from core.theory.passes import Networks, is_critic, read_condition
 from core.theory.shapes import Latents, Samples
@@ -55,11 +57,15 @@ class Model(ABC):
         folder = cls.domain.folder(run)
         stored = Run.read(folder)
         config: Any = resolve(cls.domain.config, stored.config, str(folder / "config.yaml"))
-        parts = cls.domain.networks(config).items()
-        networks = Networks({name: part for name, part in parts if not is_critic(name)})
+        networks = cls._built(config)
         stored.fill(networks, group="ema")
-        networks = networks.eval().to(choose_device(device))
-        return cls(networks, config.model, config.spec, folder.name)
+        return cls(networks.to(choose_device(device)), config.model, config.spec, folder.name)
+
+    @classmethod
+    def _built(cls, config: Any) -> Networks:
+        """Build its networks, without critics."""
+        parts = cls.domain.networks(config).items()
+        return Networks({name: part for name, part in parts if not is_critic(name)}).eval()
 
     @abstractmethod
     def to_x(self, items: Any) -> Samples:
@@ -99,6 +105,63 @@ class Model(ABC):
     def output(self, distribution: Distribution) -> Samples:
         """Return one sample of the decoder's distribution, as the domain shows it."""
         return distribution.representative
+
+    def graph(self) -> Graph:
+        """Return what it generates with as a graph of noise, and of a condition if it reads one.
+
+        `UserError` where it has none: then its weights alone can be exported.
+        """
+        if self.translates:
+            raise UserError(f"{self.name} translates: export its weights, as .safetensors")
+        return generator(self.networks, self.example_conditions, self.domain.axes)
+
+    def example_conditions(self, count: int) -> Tensor | None:
+        """Return raw conditions to try the networks with; None where they read none."""
+        return None
+
+    def export(self, path: str | Path, form: str | None = None) -> float | None:
+        """Write the generator (.onnx, .pt for torchscript) or the weights (.safetensors).
+
+        `form`: onnx, torchscript or safetensors, by default that of the suffix. Returns the
+        largest difference between the graph and the model, None of weights. See
+        `core.exchange.export`.
+        """
+        from core.exchange.export import format_of, write_graph, write_weights
+
+        path, form = Path(path), format_of(Path(path), form)
+        if form == "safetensors":
+            write_weights(self.networks, self.facts, path)
+            return None
+        return write_graph(self.graph(), self.facts, path, form)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Return what explains its weights to others: name, domain, settings, specification."""
+        return {
+            "name": self.name,
+            "domain": self.domain.name,
+            "pianoreel": version("pianoreel"),
+            "model": self.config.model_dump_json(),
+            "spec": self.spec.model_dump_json(),
+        }
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write a folder as the Hugging Face hub has it: config.json, weights and a card."""
+        from core.exchange.pretrained import save
+
+        card = self.config.base_recipe, self.domain.tags, self.size, type(self).__module__
+        return save(Path(folder), self.facts, self.networks, *card)
+
+    @classmethod
+    def from_pretrained(cls: type[Loaded], folder: str | Path, device: str = "auto") -> Loaded:
+        """Load what `save_pretrained` wrote, equal to the bit; nothing is downloaded."""
+        from core.exchange.pretrained import Pretrained
+
+        stored = Pretrained.read(Path(folder), cls.domain.name)
+        config: Any = resolve(cls.domain.config, stored.run, str(stored.folder / "config.json"))
+        networks = cls._built(config)
+        stored.fill(networks)
+        return cls(networks.to(choose_device(device)), config.model, config.spec, stored.name)
 
     @property
     def device(self) -> torch.device:

@@ -6,6 +6,7 @@ Sources are iterated: memory does not grow with their number.
 
 import glob
 import hashlib
+import lzma
 import os
 import stat
 import tarfile
@@ -20,8 +21,10 @@ from core.data.limits import Limits
 from core.errors import UserError
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
-UNREADABLE = (OSError, EOFError, RuntimeError, NotImplementedError, zlib.error, ValueError)
-"""Exceptions of broken and encrypted archives, besides those of zipfile and tarfile."""
+DAMAGED = (zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
+"""Exceptions of archives that are not what was packed."""
+UNREADABLE = (*DAMAGED, OSError, EOFError, RuntimeError, NotImplementedError, ValueError)
+"""Those of broken and encrypted archives."""
 NO_FILE = ("unreadable", "neither a file nor a folder")
 """The fault of pipes and devices: nobody waits for what they may bring, or never end."""
 LONG_NAMES = (
@@ -186,7 +189,7 @@ def _members(
                 raise RejectedFile("archive", f"more than {limits.archive_members} members")
     except RejectedFile as error:
         yield Source(str(path), "", fault=(error.reason, error.detail))
-    except (*UNREADABLE, tarfile.TarError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         yield Source(str(path), "", fault=("archive", f"it cannot be read further: {error}"))
 
 
@@ -228,7 +231,7 @@ def _unzipped(
     try:
         with archive.open(info) as file:
             data = file.read(limits.file_bytes + 1)
-    except (*UNREADABLE, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         return None, ("unreadable", str(error))
     if len(data) > limits.file_bytes:
         return None, too_large(len(data), limits)
@@ -261,7 +264,7 @@ def _untarred(
     try:
         file = archive.extractfile(info)
         return file.read() if file else b"", None
-    except (*UNREADABLE, tarfile.TarError) as error:  # here the archive breaks off
+    except UNREADABLE as error:  # here the archive breaks off
         return None, ("unreadable", str(error))
 
 

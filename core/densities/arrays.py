@@ -16,6 +16,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.theory.tracing import is_traced
+
 if TYPE_CHECKING:
     Array: TypeAlias = Any
 else:
@@ -56,7 +58,7 @@ def flat(x: Array) -> Array:
     >>> flat(np.zeros((0, 2, 3))).shape
     (0, 6)
     """
-    return x.reshape(len(x), math.prod(x.shape[1:]))  # [n _]
+    return x.reshape(x.shape[0], math.prod(x.shape[1:]))  # [n _]
 
 
 def columns_of(parts: Sequence[Indices]) -> Int[Array, "n column"]:
@@ -141,6 +143,8 @@ def sum_of_rows(
     table: Float[Array, "row width"], index: Int[Array, "n part"]
 ) -> Float[Array, "n width"]:
     """Return the sum of n times several rows of a table."""
+    if is_traced():
+        return table[index].sum(1)  # graphs have no bags of embeddings
     if isinstance(index, Tensor):
         return F.embedding_bag(index, table, mode="sum")
     if len(index) > FEW:

@@ -186,7 +186,11 @@ class FlowDistribution(Distribution):
         return self.bijection.inverse(self._base().mean, self.c)
 
     def rsample(self) -> Mapped:
-        return self.bijection.inverse(self._base().rsample(), self.c)
+        return self.from_noise(self._base().rsample())
+
+    def from_noise(self, noise: Mapped) -> Mapped:
+        """Return the inverse of the bijection at standard normal noise."""
+        return self.bijection.inverse(noise, self.c)
 
     def log_prob(self, value: Reals) -> Losses:
         mapped, log_det = self.bijection(value, self.c)

@@ -143,7 +143,9 @@ class StyleBased(nn.Module):
 
     def levels(self, style: Float[Tensor, "batch style"]) -> Iterator[Output]:
         """Yield the maps of each level, coarse to fine."""
-        maps = self.constant.expand(len(style), *self.constant.shape)  # [batch channel *position]
+        maps = self.constant.expand(
+            style.shape[0], *self.constant.shape
+        )  # [batch channel *position]
         yield (maps := _activate(self.first(maps, style)))
         for convolution in self.upsamplings:
             yield (maps := _activate(convolution(_upsample(maps, 2), style)))

@@ -1,7 +1,7 @@
 """The ring as a domain like any other: a model of points, trained, sampled and measured.
 
-train(DrawnRing(), "runs/ring", "vae")
-points = Model.load("runs/ring").points(1000, seed=1)
+    train(DrawnRing(), "runs/ring", "vae")
+    points = Model.load("runs/ring").points(1000, seed=1)
 
 This file, `data.py` and `commands.py` are all that a third domain costs; networks and the ring
 itself are in `domain.py`.
@@ -150,6 +150,8 @@ class Ring(Domain):
     offers = ring.OFFERS
     suffixes = CSV
     config = RingRun
+    axes = {"condition": "batch label", "x": "batch coordinate"}
+    tags = ("two-dimensional",)
 
     @property
     def model(self) -> "type[Model]":
@@ -309,6 +311,10 @@ class Model(CoreModel):
             return None
         labels = torch.tensor([int(label) for label in conditions])
         return F.one_hot(labels, MODES).float().to(self.device)
+
+    def example_conditions(self, count: int) -> Tensor | None:
+        """One-hot labels, one after another."""
+        return self.read_conditions([str(number % MODES) for number in range(count)])
 
     def sampled_like(self, examples: Examples, seed: int) -> Points:
         return self.points(len(examples), seed, examples.conditions)

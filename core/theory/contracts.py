@@ -97,6 +97,19 @@ class QuantisingPrior(Protocol):
 
 
 @runtime_checkable
+class Reparametrised(Protocol):
+    """A distribution whose samples are a function of standard normal noise."""
+
+    def rsample(self) -> Samples:
+        """Draw one sample each."""
+        ...
+
+    def from_noise(self, noise: Samples) -> Samples:
+        """Return the sample of this noise, [batch noise]."""
+        ...
+
+
+@runtime_checkable
 class EMDensity(Protocol):
     """A density whose parameters are estimated by expectation maximisation."""
 

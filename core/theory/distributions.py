@@ -69,7 +69,11 @@ class Gaussian(Distribution):
         return self._mean
 
     def rsample(self) -> Samples:
-        return self._mean + self.log_std.exp() * torch.randn_like(self._mean)
+        return self.from_noise(torch.randn_like(self._mean))
+
+    def from_noise(self, noise: Samples) -> Samples:
+        """Return mean + std * noise (Kingma and Welling, ICLR 2014, section 2.4)."""
+        return self._mean + self.log_std.exp() * noise
 
     def log_prob(self, value: Samples) -> Losses:
         standard = (value - self._mean) * torch.exp(-self.log_std)

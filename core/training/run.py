@@ -158,6 +158,11 @@ class Run:
         """Return what metrics.jsonl holds of `step`, line by line."""
         return [json.loads(line) for line in self._log_lines() if _logged_step(line) == step]
 
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return what metrics.jsonl holds, line by line; one that is cut short is left out."""
+        whole = (line for line in self._log_lines() if _logged_step(line) < sys.maxsize)
+        return [json.loads(line) for line in whole]
+
     def _log_lines(self) -> list[str]:
         path = self.folder / "metrics.jsonl"
         if not path.exists():

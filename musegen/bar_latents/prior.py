@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -158,6 +158,15 @@ class AlongForm(Distribution):
             given = places(sections, bars) if sections else ()
             form = self.prior.form(self.batch).sample(bars, given)
         return self.prior.generate(self._noise(bars), form).flatten(1)  # [batch bar*track*latent]
+
+    def from_noise(self, noise: Float[Tensor, "batch noise"]) -> Latents:
+        """Return the latents of standard normal noise, [batch phrase*latent], along the form."""
+        assert self.form is not None, "noise alone has no form"
+        phrases = list(
+            noise.unflatten(1, (-1, self.prior.wires.latent)).unbind(1)
+        )  # [batch latent]
+        phrases = self.prior.consecutive(phrases, self.prior.config.temperature)
+        return self.prior.generate(phrases, self.form).flatten(1)  # [batch bar*track*latent]
 
     def _noise(self, bars: int) -> list[Latents]:
         shape = self.batch, self.prior.wires.latent

@@ -1,6 +1,7 @@
 """Records of songs: a file as columns on disk with its phrases, made by a reading process."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from core.config import Strict
 from core.data.catalogue import concat_rows, lengths_of
 from core.data.sources import RejectedFile, Source
 from core.data.workers import Failure
+from core.errors import ConfigError
 from musegen.data.collection import NOTE_COLUMNS, cut_at_bars
 from musegen.data.similarity import shapes
 from musegen.files.label import is_stem
@@ -22,7 +24,31 @@ from musegen.files.pianoroll import read_lpd
 from musegen.roll import Grid
 from musegen.tracks import LAKH, Track, proposed
 
+SIGNATURE = re.compile(r"([1-9]\d?)/(1|2|4|8|16)", re.ASCII)
+"""A time signature such as 6/8."""
+
 MOST_STEPS = int(np.iinfo(NOTE_COLUMNS["step"]).max)
+
+
+def grid_settings(meter: str, steps_per_quarter: int) -> dict[str, int]:
+    """Return the settings of a grid in a metre; `ConfigError` for a text that is none.
+
+    `meter`: a time signature, or any, whose bars are those of 4/4.
+
+    >>> grid_settings("6/8", 12)
+    {'steps_per_beat': 6, 'beats_per_bar': 6, 'beat_unit': 8}
+    """
+    signature = SIGNATURE.fullmatch("4/4" if meter == "any" else meter)
+    if not signature:
+        raise ConfigError(f"'{meter}' is no metre: --meter 3/4, 6/8 or any, for example")
+    beats, unit = map(int, signature.groups())
+    if 4 * steps_per_quarter % unit:
+        raise ConfigError(
+            f"{steps_per_quarter} steps of a quarter note do not divide into notes of 1/{unit}: "
+            f"--steps-per-beat {max(unit // 4, 1) * (1 + steps_per_quarter // max(unit // 4, 1))}"
+        )
+    steps = 4 * steps_per_quarter // unit
+    return {"steps_per_beat": steps, "beats_per_bar": beats, "beat_unit": unit}
 
 
 class PrepareConfig(Strict):

@@ -206,7 +206,7 @@ class Gates:
         logits = take(of_state, state) + take(of_pattern, patterns)
         turned = circular[:, self.places.turned]
         count = PROFILES * OCTAVE
-        turned = turned.reshape(len(turned), count, OCTAVE)  # [n profile*semitone pitch_class]
+        turned = turned.reshape(-1, count, OCTAVE)  # [n profile*semitone pitch_class]
         sounding = flat(sounding)[:, None]  # [n 1 profile*semitone]
         return logits + (sounding @ turned)[:, 0]  # [n pitch_class]
 

@@ -85,7 +85,6 @@ class NextNote:
     same_track: Bool[Array, " n"]
     track_pattern: Indices
     is_melodic: Bool[Array, "n 1"]
-    some_melodic: bool
     patterns: Patterns
     used_pitches: Bool[Array, "n pitch"]
     used_velocities: Bool[Array, "n velocity"]
@@ -115,6 +114,11 @@ class NextNote:
         self._sums, self._loudness = sums, loudness
         here = history.track_patterns(row, last.step)
         self.remaining = history.remaining_patterns(here, last, of_last)
+
+    @property
+    def some_melodic(self) -> bool:
+        """Return whether any of the tracks is melodic, once these are chosen."""
+        return bool(self.is_melodic.any())
 
     @property
     def note(self) -> Note:
@@ -153,11 +157,10 @@ class NextNote:
     def _choose_track(self, track: Indices) -> None:
         self.track = track
         self.same_track = self.same_step & (track == self.last.track)
-        number = numbers_to(len(track), track)
+        number = numbers_to(track.shape[0], track)
         own = self.latest[number, track]
         self.own_pitch, self.own_length, self.own_velocity, _ = own.T
         self.is_melodic = self.history.melodic[track][:, None]
-        self.some_melodic = bool(self.is_melodic.any())
         self.track_pattern = whole(self.there[number, track])
         self.patterns = self.history.pitch_patterns(self.row, self.step, track)
         used = self.history.used(self.row, self.step, track)
@@ -165,7 +168,7 @@ class NextNote:
 
     def _choose_pitch(self, pitch: Indices) -> None:
         self.pitch, self.place = pitch, self.track * self.history.layout.pitches + pitch
-        self.pattern = whole(self.patterns[numbers_to(len(pitch), pitch), pitch])
+        self.pattern = whole(self.patterns[numbers_to(pitch.shape[0], pitch), pitch])
         interval = at_most(at_least(pitch - self.own_pitch, -INTERVAL), INTERVAL) + INTERVAL
         self.interval = where(self.own_pitch < 0, 2 * INTERVAL + 1, interval)
         cells = self.history.lagged_cells(self.row, self.at_lags, self.track, pitch)

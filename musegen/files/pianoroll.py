@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from core.data.sources import RejectedFile
+from core.data.sources import UNREADABLE, RejectedFile
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import DEFAULT_BPM, Meter, Song
 from musegen.roll import HOLD, ONSET, Grid, Notes, Roll, fill_velocities, notes_of
@@ -55,7 +55,7 @@ def _check(data: bytes, limits: MusicLimits) -> None:
             if sum(sizes) > most:
                 raise RejectedFile("too-large", f"unpacks to {sum(sizes)} bytes")
             dense = sum(_dense_bytes(archive, info) for info in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise RejectedFile("unreadable", f"no .npz archive: {error}") from error
     if dense > most:
         raise RejectedFile("too-large", f"its pianorolls are {dense} bytes")

@@ -63,7 +63,9 @@ class Refiner(nn.Module):
     def forward(self, onset: CellValues, hold: CellValues) -> tuple[CellValues, CellValues]:
         odds = torch.logit(torch.stack([onset, hold], 3), RAREST)  # [batch track bar state ...]
         refined = [
-            units(track.flatten(0, 1)).float().unflatten(0, (len(onset), -1))  # [batch bar ...]
+            units(track.flatten(0, 1))
+            .float()
+            .unflatten(0, (onset.shape[0], -1))  # [batch bar ...]
             for units, track in zip(self.tracks, odds.unbind(1), strict=True)
         ]
         cells = torch.stack(refined, 1)

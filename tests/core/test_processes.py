@@ -20,6 +20,7 @@ from core.ring import domain as ring
 from core.theory.passes import Batch
 from core.training.loop import Monitor, TrainConfig, train
 from core.training.optimisation import Optimisation
+from core.training.pool import Pool
 from core.training.run import Run
 from core.training.stabilisers import Stabilisers
 from core.training.step import TrainState, step
@@ -330,5 +331,25 @@ def test_what_processes_tell_each_other(tmp_path: Path):
         assert (processes.count(), processes.number()) == (2, number)
         assert processes.largest(number) == 1
         assert processes.by_first(lambda: processes.count() + 10 * number)() == 1
+
+    assert together(tmp_path, work) == [0, 0], said(tmp_path, 0) + said(tmp_path, 1)
+
+
+@pytest.mark.slow
+def test_the_pool_of_two_processes_is_that_of_one(tmp_path: Path):
+    """Whatever the second one draws: the first decides which samples are exchanged."""
+    rounds = torch.arange(35.0).view(5, 7, 1)
+
+    def work(number: int) -> None:
+        torch.manual_seed(3)
+        with processes.alone():
+            whole = Pool(4)
+            expected = [whole((rows,))[0] for rows in rounds]
+        torch.manual_seed(3 + number)
+        shared = Pool(4)
+        for rows, wanted in zip(rounds, expected, strict=True):
+            (seen,) = shared((rows[processes.own_part(range(7))],))
+            assert torch.equal(processes.gathered(seen), wanted)
+        assert torch.equal(shared.kept[0], whole.kept[0])
 
     assert together(tmp_path, work) == [0, 0], said(tmp_path, 0) + said(tmp_path, 1)

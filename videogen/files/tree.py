@@ -15,7 +15,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from core.data.limits import Limits
-from core.data.sources import NO_FILE, UNREADABLE, RejectedFile, require_file, require_size
+from core.data.sources import (
+    DAMAGED,
+    NO_FILE,
+    UNREADABLE,
+    RejectedFile,
+    require_file,
+    require_size,
+)
 
 ARCHIVE = ".zip"
 DEPTH = 3
@@ -45,7 +52,10 @@ class File:
 
     @contextmanager
     def open(self, limits: Limits) -> Iterator[Any]:
-        """Open for reading; `RejectedFile` with the reason where that fails."""
+        """Open for reading; `RejectedFile` with the reason where that fails.
+
+        A member whose bytes turn out to be damaged while they are read is rejected as well.
+        """
         with contextlib.ExitStack() as stack:
             try:
                 require_file(self.path)
@@ -56,16 +66,19 @@ class File:
                     file = stack.enter_context(archive.open(name))
             except OSError as error:
                 raise RejectedFile("unreadable", str(error.strerror or error)) from error
-            except (*UNREADABLE, zipfile.BadZipFile, KeyError) as error:
+            except (*UNREADABLE, KeyError) as error:
                 raise RejectedFile("archive", f"it cannot be read: {error}") from error
-            yield file
+            try:
+                yield file
+            except DAMAGED as error:
+                raise RejectedFile("unreadable", str(error)) from error
 
     def read(self, limits: Limits, most: int) -> bytes:
         """Return its bytes, at most `most`."""
         with self.open(limits) as file:
             try:
                 return file.read(most)
-            except (*UNREADABLE, zipfile.BadZipFile) as error:
+            except UNREADABLE as error:
                 raise RejectedFile("unreadable", str(error)) from error
 
 
@@ -163,7 +176,7 @@ def _members(archive: Entry, limits: Limits) -> Iterator[Entry]:
     except RejectedFile as error:
         yield Entry(archive.file, archive.state, (error.reason, error.detail))
         return
-    except (*UNREADABLE, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         yield Entry(archive.file, archive.state, ("archive", f"it cannot be read: {error}"))
         return
     for info in members:

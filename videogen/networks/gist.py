@@ -28,6 +28,7 @@ from core.networks.generators import ProgressiveGenerator
 from core.networks.heads import MLP, PosteriorHead
 from core.theory.distributions import Delta, Distribution, as_gaussian
 from core.theory.shapes import Latents
+from core.theory.tracing import is_traced
 from videogen.files.clip import Clips, Images
 from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, chunks_of, join_chunks
 from videogen.networks.clauses import ByClause, Present, by_clause, joined, others, present
@@ -157,11 +158,13 @@ class Decoder(nn.Module):
 
     def _drawn(self, network: nn.Module, codes: Tensor, there: Present) -> Tensor:
         """Generate maps from codes [batch clause *any code], 0 for a clause that is not there."""
-        chosen = codes.flatten(0, 1)[there.flatten()]  # [present *any code]
+        chosen = codes.flatten(0, 1)  # [(batch clause) *any code]
+        if not is_traced():  # a graph draws those that are not there too: they have no weight
+            chosen = chosen[there.flatten()]  # [present *any code]
         codes = chosen.flatten(0, -2)  # [(present *any) code]
         maps = self.grid.crop(network(codes).float())
         maps = maps.unflatten(0, chosen.shape[:-1])  # [present *any channel height width]
-        if self.clauses > 1:
+        if self.clauses > 1 and not is_traced():
             every = maps.new_zeros(there.numel(), *maps.shape[1:])
             maps = every.index_put((there.flatten(),), maps)  # [(batch clause) *any ...]
         return maps.unflatten(0, there.shape)  # [batch clause *any channel height width]

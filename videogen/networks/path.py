@@ -95,7 +95,7 @@ class PathDecoder(nn.Module):
 
 def walked(step: nn.GRUCell, noises: Float[Tensor, "batch time noise"], motion: Tower) -> Path:
     """Return h_t for each noise."""
-    h = noises.new_zeros(len(noises), step.hidden_size)
+    h = noises.new_zeros(noises.shape[0], step.hidden_size)
     path = []
     for noise in noises.unbind(1):
         h = step(torch.cat([noise, motion], 1), h)

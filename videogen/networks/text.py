@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.config import Strict
+from core.theory.tracing import is_traced
 from videogen.words import WORDS, words_of
 
 JOINS = "and"
@@ -115,15 +116,24 @@ class CaptionEncoder(nn.Module):
         there[:, 0] = True
         return (codes * there[..., None]).flatten(1)  # [batch (clause condition)]
 
+    def _triples(self, triples: Tokens) -> Words:
+        """Return the mean embedding of the letter triples of each word."""
+        if is_traced():
+            is_there = (triples > 0)[..., None]
+            embedded = F.embedding(triples, self.triple.weight) * is_there
+            return embedded.sum(2) / is_there.sum(2).clamp(min=1)
+        each = self.triple(triples.flatten(0, 1))  # [(batch word) condition]
+        return each.unflatten(0, triples.shape[:2])  # [batch word condition]
+
     def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
         """Return the condition of clauses of so many words; padding has no influence."""
         raise NotImplementedError
 
     def _encode(self, tokens: Tokens) -> Condition:
         lengths = (tokens[..., 0] > 0).sum(1)
-        tokens = tokens[:, : max(1, int(lengths.max()))]
-        triples = self.triple(tokens[..., 1:].flatten(0, 1))  # [(batch word) condition]
-        triples = triples.unflatten(0, tokens.shape[:2])  # [batch word condition]
+        if not is_traced():
+            tokens = tokens[:, : max(1, int(lengths.max()))]
+        triples = self._triples(tokens[..., 1:])
         words = self.word(tokens[..., 0]) + triples
         with torch.autocast(tokens.device.type, enabled=False):
             return self.read(words.float(), lengths.clamp(min=1))
@@ -139,11 +149,32 @@ class RecurrentCaptionEncoder(CaptionEncoder):
         self.out = nn.Sequential(nn.Linear(width, width), nn.LeakyReLU(0.2))
 
     def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
+        if is_traced():
+            return self.out(self._last_states(words, lengths))
         packed = nn.utils.rnn.pack_padded_sequence(
             words, lengths.cpu(), batch_first=True, enforce_sorted=False
         )
         _, last = self.gru(packed)
         return self.out(torch.cat([last[-2], last[-1]], 1))
+
+    def _last_states(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
+        """Return the last states of both directions; packing is no operation of a graph."""
+        order = torch.arange(words.shape[1], device=words.device)
+        index = (lengths[:, None] - 1 - order) % words.shape[1]  # words reversed, padding behind
+
+        def turned(x: Words) -> Words:
+            return x.gather(1, index[..., None].expand_as(x))
+
+        x = forward = words
+        for ahead, back in zip(*[iter(self.gru.all_weights)] * 2, strict=True):
+            forward = self._states(x, ahead)
+            x = torch.cat([forward, turned(self._states(turned(x), back))], 2)
+        return torch.cat([turned(forward)[:, 0], x[:, 0, forward.shape[2] :]], 1)
+
+    def _states(self, x: Words, weights: list[Tensor]) -> Words:
+        """Return the states of one direction of a layer."""
+        before = x.new_zeros(1, x.shape[0], self.gru.hidden_size)
+        return torch.gru(x, before, weights, True, 1, 0.0, False, False, True)[0]
 
 
 class NGramCaptionEncoder(CaptionEncoder):

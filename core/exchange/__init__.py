@@ -1,0 +1,1 @@
+"""Exchange with other programs: graphs of a model, and folders of weights."""

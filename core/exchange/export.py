@@ -1,0 +1,170 @@
+"""Export of a model's generator or weights as one file for other programs.
+
+onnx          the generator as a graph, for ONNX Runtime, in any language and in browsers
+torchscript   the same graph for torch alone, in Python and in C++
+safetensors   the weights by name
+
+Each file holds the facts that explain it: model, settings, specification, axes. A graph is run
+beside the model on new inputs, of another batch size, before it is kept.
+"""
+
+import contextlib
+import importlib
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jaxtyping
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from core.config import nearest
+from core.errors import ConfigError, UserError
+from core.exchange.graph import Graph
+from core.files import aside, create_folder, require_space
+from core.theory.passes import Networks
+
+LARGEST_ERROR = 1e-3
+"""The largest difference of an output from the model's at which a graph is kept."""
+
+SUFFIXES = {".onnx": "onnx", ".pt": "torchscript", ".safetensors": "safetensors"}
+
+TRACED, TRIED = 2, 3
+"""Batch sizes of the inputs with which a graph is written, and with which it is tried."""
+
+MOST = 4096
+"""The largest batch of a graph of ONNX."""
+
+Facts = Mapping[str, str]
+Run = Callable[[Mapping[str, Tensor]], Sequence[Tensor]]
+"""Inputs by name -> outputs."""
+
+
+def format_of(path: Path, name: str | None = None) -> str:
+    """Return the format of a file by its name or suffix; `ConfigError` for one that is not known.
+
+    >>> format_of(Path("song.ONNX"))
+    'onnx'
+    """
+    known = list(SUFFIXES.values())
+    if name is not None and name not in known:
+        raise ConfigError(f"models are not exported as '{name}': {nearest(name, known)}")
+    if name is None and path.suffix.lower() not in SUFFIXES:
+        suffixes = ", ".join(SUFFIXES)
+        raise ConfigError(f"{path} says no format: end it in {suffixes}, or give --format")
+    return name or SUFFIXES[path.suffix.lower()]
+
+
+def write_weights(networks: Networks, facts: Facts, path: Path) -> None:
+    """Write the weights as safetensors, with the facts as its metadata."""
+    weights = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in networks.state_dict().items()
+    }
+    with _written(path, networks) as hidden:
+        save_file(weights, hidden, {"format": "pt", **facts})
+
+
+def write_graph(graph: Graph, facts: Facts, path: Path, name: str) -> float:
+    """Write a graph as onnx or torchscript; return the largest difference from the model.
+
+    `UserError` where that is above `LARGEST_ERROR`, and where a package is missing: then nothing
+    is written.
+    """
+    facts = {**facts, "axes": json.dumps(dict(graph.axes))}
+    network = graph.network.eval().requires_grad_(False)
+    writers = {"onnx": _write_onnx, "torchscript": _write_torchscript}
+    with _written(path, network) as hidden, _tracing():
+        run = writers[name](graph, facts, hidden)
+        error = largest_error(graph, run)
+        if not error <= LARGEST_ERROR:
+            raise UserError(
+                f"the graph is {error:.2g} from the model, more than {LARGEST_ERROR:g}, and was "
+                "not written: export the weights, as .safetensors"
+            )
+    return error
+
+
+@torch.no_grad()
+def largest_error(graph: Graph, run: Run) -> float:
+    """Return the largest difference of any number that `run` puts out from the model's."""
+    inputs = graph.examples(TRIED)
+    expected = _outputs(graph.network(*inputs.values()))
+    pairs = zip(run(inputs), expected, strict=True)
+    return max(float((one.double() - own.double()).abs().max()) for one, own in pairs)
+
+
+def _outputs(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return output if isinstance(output, tuple) else (output,)
+
+
+def _write_onnx(graph: Graph, facts: Facts, path: Path) -> Run:
+    runtime = _needed("onnxruntime")
+    _needed("onnxscript")
+    inputs = tuple(graph.examples(TRACED).values())
+    shapes: Any = torch.export.ShapesCollection()
+    for one in inputs:
+        shapes[one] = {0: torch.export.Dim("batch", min=1, max=MOST)}
+    program = torch.export.export(graph.network, inputs, dynamic_shapes=shapes, strict=False)
+    names: dict[str, Any] = {"input_names": graph.inputs, "output_names": graph.outputs}
+    written = torch.onnx.export(program, (), dynamo=True, verbose=False, **names)
+    assert written is not None
+    written.model.metadata_props.update(facts)
+    written.save(path)
+    session = runtime.InferenceSession(path)
+
+    def run(inputs: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        outputs = session.run(None, {name: value.numpy() for name, value in inputs.items()})
+        return [torch.from_numpy(one) for one in outputs]
+
+    return run
+
+
+def _write_torchscript(graph: Graph, facts: Facts, path: Path) -> Run:
+    inputs = graph.examples(TRACED)
+    traced = torch.jit.trace(graph.network, tuple(inputs.values()), check_trace=False)
+    torch.jit.save(traced, str(path), _extra_files=dict(facts))
+    loaded = torch.jit.load(str(path))
+    return lambda inputs: _outputs(loaded(*inputs.values()))
+
+
+@contextlib.contextmanager
+def _written(path: Path, network: torch.nn.Module) -> Iterator[Path]:
+    """Yield a hidden path that becomes `path`; `UserError` where nothing can be written."""
+    create_folder(path.parent)
+    require_space(path.parent, 2 * sum(one.nbytes for one in network.state_dict().values()))
+    try:
+        with aside(path) as hidden:
+            yield hidden
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _needed(package: str) -> Any:
+    """Import a package of the extra `export`; `UserError` where it is missing."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(
+            f"graphs of ONNX need {package}: pip install 'pianoreel[export]', or write "
+            "torchscript, as .pt"
+        ) from error
+
+
+@contextlib.contextmanager
+def _tracing() -> Iterator[None]:
+    """Drop what torch says of its own parts, and checks of types: traced sizes are no numbers."""
+    level, unchecked = logging.root.manager.disable, jaxtyping.config.jaxtyping_disable
+    logging.disable(logging.WARNING)
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", unchecked)
+        logging.disable(level)

@@ -1,0 +1,124 @@
+"""Folders of weights in the layout of the Hugging Face hub, read and written offline.
+
+config.json         the model's settings and specification, its domain and name
+model.safetensors   the weights by name, in full precision
+README.md           a card: metadata as YAML, then what the model is and how to load it
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from core.errors import UserError
+from core.exchange.export import write_weights
+from core.files import write_text
+from core.recipes import Recipe
+from core.theory.passes import Networks
+from core.theory.terms import describe
+
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A folder that was read; its weights are not loaded yet."""
+
+    folder: Path
+    config: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path, domain: str) -> "Pretrained":
+        """Open a folder of a model of this domain; `UserError` where it is none."""
+        path = folder / CONFIG
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{folder} has no {CONFIG}: give a folder as `save_pretrained` writes it"
+            ) from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise UserError(f"{path} is damaged: it is no JSON") from error
+        if not isinstance(config, dict) or config.get("library_name") != "pianoreel":
+            raise UserError(f"{path} is of another library")
+        if config.get("domain") != domain:
+            raise UserError(f"{folder} holds a model of {config.get('domain')}, not of {domain}")
+        return cls(folder, config)
+
+    @property
+    def name(self) -> str:
+        return str(self.config.get("name", self.folder.name))
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """Return the settings of a run of this model, which is not trained."""
+        settings = {key: self.config.get(key, {}) for key in ("model", "spec")}
+        return {**settings, "train": {"steps": 1}}
+
+    def fill(self, networks: Networks) -> None:
+        """Load the weights; `UserError` where they are missing, damaged or do not fit."""
+        path = self.folder / WEIGHTS
+        try:
+            weights = load_file(path)
+            networks.load_state_dict(weights)
+        except FileNotFoundError as error:
+            raise UserError(f"{self.folder} has no {WEIGHTS}") from error
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{path} is damaged: {error}") from error
+        except RuntimeError as error:
+            reason = " ".join(str(error).split()[:24])
+            raise UserError(f"{path} does not fit {CONFIG}: {reason}") from error
+        wrong = [name for name, value in weights.items() if not torch.isfinite(value).all()]
+        if wrong:
+            raise UserError(f"{path} holds values that are not finite: {wrong[0]}")
+
+
+def save(
+    folder: Path,
+    facts: Mapping[str, str],
+    networks: Networks,
+    recipe: Recipe,
+    tags: Sequence[str],
+    size: int,
+    module: str,
+) -> Path:
+    """Write the folder; `facts` are those of a model, `module` is where its class is."""
+    settings = {key: json.loads(facts[key]) for key in ("model", "spec")}
+    config = {"library_name": "pianoreel", **facts, **settings}
+    write_weights(networks, {}, folder / WEIGHTS)
+    write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
+    write_text(folder / CARD, _card(facts, recipe, tags, size, module))
+    return folder
+
+
+def _card(
+    facts: Mapping[str, str], recipe: Recipe, tags: Sequence[str], size: int, module: str
+) -> str:
+    """Return the text of a card; the licence and the data are for its owner to add."""
+    name, domain = facts["name"], facts["domain"]
+    metadata = {
+        "library_name": "pianoreel",
+        "tags": ["pianoreel", *tags],
+        "model_name": name,
+    }
+    paper = recipe.paper
+    return f"""---
+{yaml.safe_dump(metadata, sort_keys=False)}---
+
+# {name}
+
+A generative model of {domain} with {size:,} weights, trained with pianoreel {facts["pianoreel"]}:
+{" + ".join(map(describe, recipe.terms))}, after {paper.authors}, {paper.title}, {paper.year}.
+
+```python
+from {module} import Model
+
+model = Model.from_pretrained("path/of/this/folder")
+```
+"""

@@ -1,0 +1,1 @@
+"""Graphs of music: what its models generate with, for other programs."""

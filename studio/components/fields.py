@@ -1,0 +1,52 @@
+"""Fields of the page as numbers and names, with sentences for what they cannot be."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from core.config import MAX_SEED
+from core.errors import ConfigError
+
+
+def optional_number(name: str, text: str | None, least: float, most: float) -> float | None:
+    """Read a number that can be left out; `ConfigError` for what is none, or out of its range.
+
+    >>> optional_number("tempo", " 96,5 ", 10, 400), optional_number("tempo", "", 10, 400)
+    (96.5, None)
+    """
+    if not text or not text.strip():
+        return None
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        raise ConfigError(f"{name}: give a number, or leave it empty, not '{text}'") from None
+    return number(name, value, least, most)
+
+
+def number(name: str, value: float | None, least: float, most: float) -> float:
+    """Return a number within its range; `ConfigError` for another."""
+    if value is None or not least <= value <= most:
+        raise ConfigError(f"{name}: {least:g} to {most:g}, not {value}")
+    return value
+
+
+def whole(name: str, value: float | None, least: int, most: int) -> int:
+    """Return a whole number within its range; `ConfigError` for another."""
+    found = number(name, value, least, most)
+    if found != int(found):
+        raise ConfigError(f"{name}: a whole number, not {found:g}")
+    return int(found)
+
+
+def seeds(first: float | None, count: int) -> range:
+    """Return `count` successive seeds; `ConfigError` for what is no seed."""
+    begin = whole("seed", first, 0, MAX_SEED - count)
+    return range(begin, begin + count)
+
+
+def offer(choices: Sequence[str], current: str | None) -> Any:
+    """Return the update of a field that offers choices; what is chosen stays where it can."""
+    if current in choices:
+        return gr.update(choices=list(choices))
+    return gr.update(choices=list(choices), value=next(iter(choices), None))

@@ -1,0 +1,92 @@
+"""The page: its rooms as tabs, and the command's way to open it."""
+
+import os
+import socket
+
+import gradio as gr
+
+from core.errors import UserError
+from studio import child
+from studio.folder import StudioFolder
+from studio.rooms.clips import ClipRoom
+from studio.rooms.files import FileRoom
+from studio.rooms.models import ModelRoom
+from studio.rooms.runs import RunRoom
+from studio.rooms.songs import SongRoom
+from studio.rooms.training import TrainRoom
+from studio.server import LOOPBACK, application, new_token
+
+TITLE = "pianoreel studio"
+
+
+def page(folder: StudioFolder) -> gr.Blocks:
+    """Build the page over a folder."""
+    rooms = {
+        "Songs": SongRoom(folder),
+        "Clips": ClipRoom(folder),
+        "Your files": FileRoom(folder),
+        "Train": TrainRoom(folder),
+        "Runs": RunRoom(folder),
+        "Models": ModelRoom(),
+    }
+    with gr.Blocks(analytics_enabled=False, title=TITLE, fill_width=True) as blocks:
+        gr.HTML(f"<header class='masthead'><h1>{TITLE}</h1></header>", apply_default_css=False)
+        with gr.Tabs(elem_id="rooms"):
+            for name, room in rooms.items():
+                with gr.Tab(name, id=name.lower().replace(" ", "-")):
+                    room.layout()
+        for room in rooms.values():
+            handler, inputs, outputs = room.on_load
+            blocks.load(handler, inputs, outputs, show_progress="hidden")
+    return blocks
+
+
+def serve(folder: StudioFolder, host: str, port: int) -> None:
+    """Serve the page until it is interrupted; `UserError` where the port is taken."""
+    import uvicorn
+
+    token = "" if host in LOOPBACK else new_token()
+    os.environ["GRADIO_TEMP_DIR"] = str(folder.root / ".received")
+    with _bound(host, port) as bound:
+        config = uvicorn.Config(
+            application(page(folder), folder, token),
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+        )
+        bound.listen()
+        query = f"/?token={token}" if token else ""
+        print(
+            f"the studio is open at http://{_shown(host)}:{bound.getsockname()[1]}{query}",
+            flush=True,
+        )
+        try:
+            uvicorn.Server(config).run(sockets=[bound])
+        finally:
+            child.stop_all()
+
+
+def _shown(host: str) -> str:
+    """Return the name of an address in a browser.
+
+    >>> _shown("127.0.0.1"), _shown("fe80::1"), _shown("studio.local")
+    ('localhost', '[fe80::1]', 'studio.local')
+    """
+    if host in LOOPBACK:
+        return "localhost"
+    if host in ("0.0.0.0", "::"):  # all addresses of this machine
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise UserError(
+            f"cannot open {host}:{port}: {error.strerror}; choose another --port"
+        ) from error
+    return bound

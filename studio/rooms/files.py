@@ -1,0 +1,178 @@
+"""The room of the user's own files: drop them, see what was kept, and why the others were not."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from core.config import resolve
+from core.data.preparation import NothingKept, Tick
+from core.errors import ConfigError
+from musegen.data import preparation as songs
+from musegen.data.records import PrepareConfig as SongConfig
+from musegen.data.records import grid_settings
+from musegen.tracks import TRACK_LISTS
+from studio.components.drop import drop_zone
+from studio.components.fields import offer, whole
+from studio.components.markup import empty, escaped, table
+from studio.components.messages import HIDDEN, answering, state, state_line, stoppable, stops
+from studio.folder import COLLECTIONS, StudioFolder, folders_in, new_name
+from studio.following import Following
+from studio.uploads import batch_folder
+from videogen.data import preparation as clips
+from videogen.data.records import PrepareConfig as ClipConfig
+
+SONGS, CLIPS = "songs", "clips"
+MOST_REJECTS = 200
+"""Rejected files that the page lists."""
+
+READING: dict[str, Any] = {"concurrency_id": "reading", "concurrency_limit": 1}
+"""One collection is read after the other."""
+
+Prepare = Callable[[Tick], Any]
+
+
+class FileRoom:
+    """The room over a folder."""
+
+    def __init__(self, folder: StudioFolder):
+        self.folder = folder
+
+    def prepare(
+        self, dropped: dict[str, Any], name: str, kind: str, *settings: Any
+    ) -> Iterator[tuple[Any, str, Any]]:
+        """Read the dropped files into a collection: the report, the line of state, the names."""
+        sources = batch_folder(self.folder, str(dropped["batch"]))
+        if not name.strip():
+            raise ConfigError("give the collection a name")
+        collections = self.folder.root / COLLECTIONS
+        to = collections / new_name(name, collections, "summary.txt")
+        work = Following(_preparation(kind, sources, to, *settings))
+        try:
+            for share in work.steps():
+                yield gr.skip(), state(f"reading: {work.done} of {work.total}", share), gr.skip()
+        except NothingKept as error:
+            yield _rejects(error.rejects), state(error.summary), gr.skip()
+            return
+        names = folders_in(self.folder.root / COLLECTIONS)
+        yield (
+            self.report(to.name),
+            state(f"{to.name} is ready"),
+            gr.update(choices=names, value=to.name),
+        )
+
+    def report(self, name: str | None) -> str:
+        """Return what is known of a collection: its summary, its picture, what was left out."""
+        if not name:
+            return empty("No collection yet. Drop files, and press Read them.")
+        folder = self.folder.collection(name)
+        summary = folder / "summary.txt"
+        lines = summary.read_text(encoding="utf-8") if summary.is_file() else "not finished"
+        picture = folder / "collection.png"
+        shown = f'<img src="{self.folder.url(picture)}" alt="The collection {escaped(name)}">'
+        parts = [
+            f"<h2>{escaped(name)}</h2><pre>{escaped(lines)}</pre>",
+            shown if picture.is_file() else "",
+            _rejects(_read_rejects(folder)),
+        ]
+        return f'<div class="report">{"".join(parts)}</div>'
+
+    def layout(self) -> None:
+        """Lay out the room within the page."""
+        names = folders_in(self.folder.root / COLLECTIONS)
+        with gr.Row(elem_classes="room"):
+            with gr.Column(scale=1, min_width=280, elem_classes="settings"):
+                dropped = drop_zone()
+                kind = gr.Radio([SONGS, CLIPS], value=SONGS, label="What they are")
+                name = gr.Textbox(
+                    "", label="Name of the collection", max_lines=1, elem_id="collection-name"
+                )
+                with gr.Group() as of_songs:
+                    tracks = gr.Dropdown(list(TRACK_LISTS), value="lakh", label="Tracks")
+                    with gr.Row():
+                        bars = gr.Number(
+                            16, label="Bars of a phrase", precision=0, minimum=1, min_width=100
+                        )
+                        meter = gr.Textbox("4/4", label="Metre", max_lines=1, min_width=80)
+                    least = gr.Number(3, label="Tracks that must sound", precision=0, minimum=1)
+                with gr.Group(visible=False) as of_clips, gr.Row():
+                    size = gr.Number(
+                        32, label="Pixels", precision=0, minimum=16, maximum=256, min_width=80
+                    )
+                    frames = gr.Number(
+                        16, label="Frames", precision=0, minimum=2, maximum=256, min_width=80
+                    )
+                    rate = gr.Number(8, label="a second", minimum=1, maximum=60, min_width=80)
+                read = gr.Button("Read them", variant="primary", elem_id="read-files")
+                stop = gr.Button("Stop", visible=False)
+                line = state_line("files-state")
+            with gr.Column(scale=3, min_width=320):
+                chosen = gr.Dropdown(names, value=names[0] if names else None, label="Collection")
+                report = gr.HTML(self.report(names[0] if names else None), apply_default_css=False)
+        kind.change(
+            lambda kind: (gr.update(visible=kind == SONGS), gr.update(visible=kind == CLIPS)),
+            kind,
+            [of_songs, of_clips],
+            **HIDDEN,
+        )
+        settings = [dropped, name, kind, tracks, bars, meter, least, size, frames, rate]
+        answers = [report, line, chosen]
+        event = stoppable(read.click, self.prepare, settings, answers, stop, **READING)
+        stops(stop, line, [event])
+        chosen.change(answering(self.report), chosen, report, **HIDDEN)
+        self.on_load = (answering(self.refresh), [chosen], [chosen, report])
+
+    def refresh(self, chosen: str | None) -> tuple[Any, str]:
+        """Return what the room shows when the page is loaded."""
+        names = folders_in(self.folder.root / COLLECTIONS)
+        shown = chosen if chosen in names else next(iter(names), None)
+        return offer(names, chosen), self.report(shown)
+
+
+def _preparation(
+    kind: str,
+    sources: Path,
+    to: Path,
+    tracks: str,
+    bars: int,
+    meter: str,
+    least: int,
+    size: int,
+    frames: int,
+    rate: float,
+) -> Prepare:
+    """Return the preparation that the fields ask for; `ConfigError` for wrong ones."""
+    jobs = os.cpu_count() or 1
+    if tracks not in TRACK_LISTS:
+        raise ConfigError(f"tracks: one of {', '.join(TRACK_LISTS)}")
+    if kind == CLIPS:
+        chosen = {"size": size, "frames": frames, "frames_per_second": rate}
+        config = resolve(ClipConfig, chosen, "the fields")
+        return lambda tick: clips.prepare([str(sources)], to, config, jobs=jobs, tick=tick)
+    chosen = {
+        "grid": grid_settings(meter.strip(), 12),
+        "tracks": [track.model_dump(mode="json") for track in TRACK_LISTS[tracks]],
+        "meter": "any" if meter.strip() == "any" else "kept",
+        "bars": whole("bars", bars, 1, 256),
+        "min_tracks": least,
+    }
+    of_songs = resolve(SongConfig, chosen, "the fields")
+    return lambda tick: songs.prepare([str(sources)], to, of_songs, jobs=jobs, tick=tick)
+
+
+def _read_rejects(folder: Path) -> list[tuple[str, str, str]]:
+    path = folder / "rejects.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    rows = (json.loads(line) for line in lines)
+    return [(row["path"], row["reason"], row["detail"]) for row in rows]
+
+
+def _rejects(rejects: Iterable[Sequence[object]]) -> str:
+    """Return what was left out, and why, as a table."""
+    rows = [(Path(str(path)).name, reason, detail) for path, reason, detail in rejects]
+    more = f", of which {MOST_REJECTS} are listed" if len(rows) > MOST_REJECTS else ""
+    head = ("file", "reason", "why, and what helps")
+    return table(f"Left out: {len(rows)}{more}", head, rows[:MOST_REJECTS])

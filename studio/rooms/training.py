@@ -1,0 +1,291 @@
+"""The room of training: start one, watch it, stop it and go on."""
+
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from core.app import fit
+from core.app.domain import Domain
+from core.config import resolve
+from core.errors import ConfigError, UserError
+from core.training.forecast import Need, shortfall, steps_a_second, steps_in_all
+from core.training.loop import Budget, TrainConfig
+from core.training.run import Run
+from musegen.model import DOMAIN as MUSIC
+from studio import child
+from studio.components.curves import curves
+from studio.components.fields import number, offer, whole
+from studio.components.markup import empty, escaped
+from studio.components.messages import HIDDEN, answering
+from studio.folder import COLLECTIONS, StudioFolder, folders_in, new_name
+from studio.rooms.models import names_of
+from videogen.model import DOMAIN as VIDEO
+from videogen.model import find_data
+
+DOMAINS: dict[str, Domain] = {"songs": MUSIC, "clips": VIDEO}
+SHAPES = "moving shapes, drawn as they are needed"
+NOTHING = "nothing, from the beginning"
+MOST_MINUTES = 60 * 24 * 30
+SECONDS = 4
+"""Time between two looks at a run."""
+SHOWN_SAMPLES = 4
+NO_RUN = empty("No run yet. Choose what to learn from, and press Start.")
+
+
+class TrainRoom:
+    """The room over a folder."""
+
+    def __init__(self, folder: StudioFolder):
+        self.folder = folder
+
+    # ---- what the buttons do
+
+    def start(
+        self,
+        kind: str,
+        data: str | None,
+        model: str,
+        preset: str,
+        minutes: float,
+        seed: float,
+        begins: str,
+        name: str,
+    ) -> Any:
+        """Start a training; return the runs, with this one chosen."""
+        domain = DOMAINS[kind]
+        if not name.strip():
+            raise ConfigError("give the run a name")
+        run = self.folder.runs / new_name(name, self.folder.runs, "config.yaml")
+        opened, source = self._data(domain, data, preset)
+        budget = f"{number('minutes', minutes, 0.01, MOST_MINUTES):g}"
+        chosen = [
+            "--model",
+            model,
+            "--preset",
+            preset,
+            "--seed",
+            str(whole("seed", seed, 0, 2**53)),
+        ]
+        if begins != NOTHING:
+            chosen += ["--from", str(self.folder.model(domain, begins))]
+        fit.configure(domain, opened, model, preset, [f"train.minutes={budget}"])  # or refuse now
+        child.start(
+            run, [domain.name, "train", *source, "--to", str(run), *chosen, "--minutes", budget]
+        )
+        names = sorted({*folders_in(self.folder.runs), run.name})
+        return gr.update(choices=names, value=run.name)
+
+    def _data(self, domain: Domain, name: str | None, preset: str) -> tuple[Any, list[str]]:
+        """Open what is learned from, and return it with the arguments that name it."""
+        if name == SHAPES and domain is VIDEO:
+            return find_data(None, True, False, preset), ["--shapes"]
+        if not name:
+            raise ConfigError("choose a collection: read some of your files first")
+        folder = self.folder.collection(name)
+        return domain.open(folder), [str(folder)]
+
+    def stop(self, name: str | None) -> None:
+        """Have a run saved and stopped."""
+        child.stop(self.folder.run(name or ""))
+
+    def go_on(self, name: str | None, minutes: float) -> None:
+        """Go on with a run by the same command, with another budget."""
+        run = self.folder.run(name or "")
+        budget = number("minutes", minutes, 0.01, MOST_MINUTES)
+        child.start(run, child.with_minutes(child.command_of(run), budget))
+
+    # ---- what is shown
+
+    def view(self, name: str | None, before: str) -> tuple[Any, Any, str]:
+        """Return the state of a run and its curves and samples; nothing where all is as before."""
+        if not name or name not in folders_in(self.folder.runs):
+            return "", NO_RUN, ""
+        run = self.folder.run(name)
+        now = _signature(run)
+        if now == before:
+            return gr.skip(), gr.skip(), now
+        return status_of(run), progress_of(self.folder, run), now
+
+    def expectation(self, kind: str, preset: str, model: str) -> str:
+        """Return what a preset promises, and how much a model needs."""
+        known = DOMAINS[kind].presets[preset]
+        need = known.need(model)
+        steps = (
+            f" It needs about {need.steps:,} steps until its {kind} can be recognised."
+            if need.steps
+            else ""
+        )
+        said = f"For {known.purpose}. Expect: {known.expected}. Cost: {known.cost}.{steps}"
+        return f'<p class="quiet">{escaped(said)}</p>'
+
+    def data_names(self, domain: Domain) -> list[str]:
+        """Return what a domain's models can learn from."""
+        every = folders_in(self.folder.root / COLLECTIONS)
+        drawn = [SHAPES] if domain is VIDEO else []
+        return [*(name for name in every if holds(domain, self.folder.collection(name))), *drawn]
+
+    def choices(self, kind: str, data: str | None, model: str | None, begins: str) -> list[Any]:
+        """Return the data, the models and the runs to begin with, of songs or of clips."""
+        domain = DOMAINS[kind]
+        names = _model_names(domain)
+        return [
+            offer(self.data_names(domain), data),
+            offer(names, model if model in names else None),
+            offer([NOTHING, *names_of(self.folder, domain)], begins),
+        ]
+
+    def layout(self) -> None:
+        """Lay out the room within the page."""
+        with gr.Row(elem_classes="room"):
+            with gr.Column(scale=1, min_width=280, elem_classes="settings"):
+                kind = gr.Radio(list(DOMAINS), value="songs", label="Learn to make")
+                data = gr.Dropdown(
+                    self.data_names(MUSIC), label="From the collection", elem_id="train-data"
+                )
+                model = gr.Dropdown(_model_names(MUSIC), label="Model")
+                preset = gr.Radio(list(MUSIC.presets), value="small", label="Size")
+                expected = gr.HTML(
+                    self.expectation("songs", "small", MUSIC.default_model),
+                    apply_default_css=False,
+                )
+                with gr.Row():
+                    minutes = gr.Number(
+                        60, label="Minutes", minimum=0.01, min_width=90, elem_id="train-minutes"
+                    )
+                    seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=80)
+                begins = gr.Dropdown([NOTHING], value=NOTHING, label="Begin with the weights of")
+                name = gr.Textbox("", label="Name of the run", max_lines=1, elem_id="run-name")
+                start = gr.Button("Start", variant="primary", elem_id="start-training")
+            with gr.Column(scale=3, min_width=320):
+                with gr.Row(elem_classes="deeds"):
+                    runs = gr.Dropdown([], label="Run", elem_id="train-run")
+                    with gr.Column(min_width=140):
+                        stop = gr.Button("Save and stop", size="sm")
+                    with gr.Column(min_width=140):
+                        go_on = gr.Button("Go on, up to these minutes", size="sm")
+                status = gr.HTML("", apply_default_css=False, elem_id="train-status")
+                shown = gr.HTML("", apply_default_css=False)
+        fields = [kind, data, model, begins]
+        seen, timer = gr.State(""), gr.Timer(SECONDS)
+        watch = (answering(self.view), [runs, seen], [status, shown, seen])
+        started = start.click(
+            answering(self.start),
+            [kind, data, model, preset, minutes, seed, begins, name],
+            runs,
+            **HIDDEN,
+        )
+        started.then(*watch, **HIDDEN)
+        stop.click(answering(self.stop), runs, **HIDDEN)
+        go_on.click(answering(self.go_on), [runs, minutes], **HIDDEN)
+        timer.tick(*watch, **HIDDEN)
+        runs.change(lambda: "", outputs=seen, **HIDDEN).then(*watch, **HIDDEN)
+        chosen = [kind, preset, model]
+        kind.change(answering(self.choices), fields, fields[1:], **HIDDEN)
+        for one in (preset, model):
+            one.change(answering(self.expectation), chosen, expected, **HIDDEN)
+        self.on_load = (answering(self.refresh), [runs, *fields], [runs, *fields[1:]])
+
+    def refresh(self, chosen: str | None, *fields: Any) -> list[Any]:
+        """Return what the room shows when the page is loaded."""
+        names = folders_in(self.folder.runs)
+        running = [name for name in names if child.is_running(self.folder.runs / name)]
+        return [offer(names, chosen or next(iter(running), None)), *self.choices(*fields)]
+
+
+def holds(domain: Domain, collection: Path) -> bool:
+    """Return whether a collection is one of the domain's."""
+    try:
+        domain.open(collection)
+    except (UserError, OSError):
+        return False
+    return True
+
+
+def _model_names(domain: Domain) -> list[str]:
+    """Return the recipes that learn from one collection of the domain, the usual one first."""
+    found = [
+        name
+        for name, recipe in domain.recipes.items()
+        if recipe.needs <= domain.offers and not recipe.other
+    ]
+    return sorted(found, key=lambda name: name != domain.default_model)
+
+
+def _signature(run: Path) -> str:
+    """Return what changes whenever there is something new to show of a run."""
+    paths = (run / "metrics.jsonl", run / child.LOG, run / "samples")
+    times = [path.stat().st_mtime_ns for path in paths if path.exists()]
+    return f"{run.name} {child.is_running(run)} {times}"
+
+
+def status_of(run: Path) -> str:
+    """Return how far a run is, what its time will reach, and what its command said."""
+    running = child.is_running(run)
+    facts = ["being trained" if running else "not being trained"]
+    if (run / "config.yaml").is_file():
+        facts += _forecast(Run.read(run))
+    said = "".join(f"<li>{escaped(line)}</li>" for line in child.last_lines(run))
+    state = escaped(f"{run.name}: {'; '.join(facts)}")
+    return f'<p class="facts" role="status">{state}</p><ul class="said">{said}</ul>'
+
+
+def _forecast(run: Run) -> list[str]:
+    """Return where a training is and will be at the end of its time, in words."""
+    timed = [row for row in run.metrics() if row.get("seconds")]
+    if not timed:
+        return []
+    config = resolve(TrainConfig, run.config["train"], "config.yaml")
+    budget = Budget(config, timed[-1]["step"], timed[-1]["seconds"])
+    rate, total = steps_a_second(budget), steps_in_all(budget)
+    left = math.ceil((total - budget.step) / rate / 60) if rate else 0
+    facts = [
+        f"step {budget.step:,} of about {total:,}",
+        f"{rate:.3g} steps a second",
+        f"about {left} minutes to go",
+    ]
+    warning = shortfall(budget, need_of(run.folder))
+    return [*facts, *([warning] if warning else [])]
+
+
+def need_of(run: Path) -> Need:
+    """Return what the model of a run needs, by the preset that its command names."""
+    try:
+        command = child.command_of(run)
+    except UserError:
+        return Need()
+    domain = next((one for one in DOMAINS.values() if one.name == command[0]), None)
+    named = dict(pairwise(command))
+    if domain is None or "--from" in command or named.get("--preset") not in domain.presets:
+        return Need()
+    return domain.presets[named["--preset"]].need(named["--model"])
+
+
+def progress_of(folder: StudioFolder, run: Path) -> str:
+    """Return the curves of a run, and its last samples."""
+    rows = Run(run, {}).metrics()
+    return curves({run.name: rows}) + samples_of(folder, run, SHOWN_SAMPLES)
+
+
+def samples_of(folder: StudioFolder, run: Path, most: int) -> str:
+    """Return the last samples that a run has drawn while it trained."""
+    found = sorted((run / "samples").glob("step-*.png"))[-most:]
+    pictures = "".join(_sample(folder, run, path) for path in reversed(found))
+    return f'<div class="samples">{pictures}</div>'
+
+
+def _sample(folder: StudioFolder, run: Path, picture: Path) -> str:
+    step = int(picture.stem.rpartition("-")[2])
+    return (
+        f'<figure><img loading="lazy" src="{folder.url(picture)}" alt="samples of '
+        f'{escaped(run.name)}"><figcaption>step {step:,}{_first_song(folder, picture)}'
+        f"</figcaption></figure>"
+    )
+
+
+def _first_song(folder: StudioFolder, picture: Path) -> str:
+    """Return the link to the first song that a picture shows, where there is one."""
+    midi = picture.with_suffix(".mid")
+    return f' · <a download href="{folder.url(midi)}">.mid</a>' if midi.is_file() else ""

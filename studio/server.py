@@ -1,0 +1,199 @@
+"""The server of the page: who may enter, how much is taken in, and that nothing goes out.
+
+Bound to this machine alone it answers only to its own names, so that no page of the web can reach
+it by a name that points here (DNS rebinding). Bound elsewhere it asks for the token.
+"""
+
+import hmac
+import html
+import io
+import secrets
+import zipfile
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from urllib.parse import parse_qs
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.errors import UserError
+from studio.folder import ADDRESS, RUNS_ADDRESS, StudioFolder
+from studio.rooms.models import THEORY_ADDRESS, docs
+from studio.theme import STYLE, theme
+from studio.uploads import Reception
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+COOKIE = "pianoreel-studio"
+MOST_BYTES = 512 * 1024 * 1024
+"""The largest request, and the largest file in it."""
+MOST_WAITING = 32
+"""Tasks that wait for their turn; a further one is refused."""
+
+POLICY = "; ".join(
+    (
+        "default-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:",
+        "connect-src 'self' blob: data:",
+        "frame-ancestors 'self'",
+    )
+)
+"""The browser is to load and send nothing from and to elsewhere."""
+
+
+def new_token() -> str:
+    """Return a token that nobody guesses."""
+    return secrets.token_urlsafe(24)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """An ASGI application behind a gate: a token or a local name, and a limit of size.
+
+    `token`: empty where the server is bound to this machine alone.
+    """
+
+    application: ASGIApp
+    token: str = ""
+    most_bytes: int = MOST_BYTES
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request: 401 without the token, 403 by a foreign name, 413 when too large."""
+        if scope["type"] == "lifespan":
+            await self.application(scope, receive, send)
+            return
+        refusal = self.refusal(scope)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        await self.application(scope, receive, self._with_headers(scope, send))
+
+    def refusal(self, scope: Scope) -> Response | None:
+        """Return the answer to a request that is refused; None to one that is let in."""
+        headers = {
+            name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        if self.token and not self._has_token(scope, headers):
+            return HTMLResponse(_door(), 401)
+        if not self.token and _host(headers.get("host", "")) not in LOOPBACK:
+            return PlainTextResponse("this studio answers to local names alone", 403)
+        length = headers.get("content-length", "0")
+        if "transfer-encoding" in headers:
+            return PlainTextResponse("give the length of what you send", 411)
+        origin = headers.get("origin", "").partition("://")[2]
+        if origin and origin != headers.get("host"):
+            return PlainTextResponse("another page may not use this studio", 403)
+        if not length.isdecimal() or int(length) > self.most_bytes:
+            return PlainTextResponse(f"at most {self.most_bytes // 2**20} MB at once", 413)
+        return None
+
+    def _has_token(self, scope: Scope, headers: dict[str, str]) -> bool:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        given = [morsel.value if morsel else "", _token_in(scope)]
+        return any(hmac.compare_digest(one.encode(), self.token.encode()) for one in given)
+
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        """Return a `send` that adds the policy, and the cookie to who came with the token."""
+        added = {
+            "content-security-policy": POLICY,
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+        }
+        if self.token and _token_in(scope):
+            added["set-cookie"] = f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/"
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                rows = [(name.encode(), value.encode()) for name, value in added.items()]
+                message = {**message, "headers": [*message.get("headers", []), *rows]}
+            await send(message)
+
+        return sending
+
+
+def _host(header: str) -> str:
+    """Return the name in a Host header, without its port.
+
+    >>> _host("localhost:7860"), _host("[::1]:7860"), _host("127.0.0.1")
+    ('localhost', '::1', '127.0.0.1')
+    """
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0]
+
+
+def _token_in(scope: Scope) -> str:
+    found = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])
+    return found[0]
+
+
+def _door() -> str:
+    """Return the page that asks for the token."""
+    css = html.escape("body{font:1rem/1.6 system-ui,sans-serif;max-width:28rem;margin:15vh auto}")
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>pianoreel studio</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{css}</style>'
+        "<h1>pianoreel studio</h1><p>The address of this studio ends with its token: copy the "
+        "whole line from the terminal in which it was started, or type the token here.</p>"
+        '<form><label>Token <input name="token" type="password" autofocus></label> '
+        "<button>Enter</button></form></html>"
+    )
+
+
+def application(page: gr.Blocks, folder: StudioFolder, token: str = "") -> Gate:
+    """Return the server's application: the page, and the files that it shows."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/stems")
+    def stems(song: str) -> Response:
+        """Return the tracks of a song, each alone, as one zip."""
+        return _stems(folder, song)
+
+    reception = Reception(folder, MOST_BYTES)
+
+    @app.put("/upload/{batch}/{name:path}")
+    async def upload(batch: str, name: str, request: Request) -> Response:
+        """Receive a dropped file; see `studio.uploads`."""
+        try:
+            await reception.receive(batch, name, request.stream())
+        except UserError as error:
+            return PlainTextResponse(str(error), 400)
+        return PlainTextResponse("received")
+
+    app.mount(ADDRESS, StaticFiles(directory=folder.root), "work")
+    app.mount(RUNS_ADDRESS, StaticFiles(directory=folder.runs), "runs")
+    if theory := docs():
+        app.mount(THEORY_ADDRESS, StaticFiles(directory=theory), "theory")
+    page.queue(max_size=MOST_WAITING, default_concurrency_limit=4)
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        footer_links=[],
+        run_history=False,
+        max_file_size=MOST_BYTES,
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        theme=theme(),
+        css_paths=[STYLE],
+    )
+    return Gate(app, token)
+
+
+def _stems(folder: StudioFolder, song: str) -> Response:
+    try:
+        path = folder.find(song)
+    except UserError as error:
+        return PlainTextResponse(str(error), 404)
+    found = sorted(path.with_name(f"{path.stem}-stems").glob("*.*"))
+    if not found:
+        return PlainTextResponse("the song has no stems", 404)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as packed:
+        for stem in found:
+            packed.write(stem, stem.name)
+    name = f'attachment; filename="{path.stem}-stems.zip"'.encode("ascii", "replace").decode()
+    return Response(stream.getvalue(), 200, {"content-disposition": name}, "application/zip")

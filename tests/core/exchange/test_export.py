@@ -1,0 +1,169 @@
+"""Exported generators give what the models give; exported weights are the weights."""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+from untrained import generators, untrained
+
+from core.app.domain import find_domain
+from core.errors import ConfigError, UserError
+from core.exchange.export import format_of, largest_error, write_graph
+from core.exchange.graph import Graph
+from core.ring.model import DOMAIN as RING
+from musegen.model import DOMAIN as MUSIC
+from videogen.model import DOMAIN as VIDEO
+
+FAMILIES = list(generators())
+QUICK = ("ring with labels", "musegan", "notes")
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, Any]:
+    return generators()
+
+
+class Halved(nn.Module):
+    """x -> x / 2, and the number of rows."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x / 2, x.sum(1) * 0 + x.shape[0]
+
+
+def halved() -> Graph:
+    def examples(batch: int) -> dict[str, Tensor]:
+        return {"x": torch.arange(3.0 * batch).reshape(batch, 3)}
+
+    return Graph(Halved(), examples, {"x": "batch n", "half": "batch n", "rows": "batch"})
+
+
+def test_the_largest_error_is_that_of_any_output_and_row():
+    graph = halved()
+    assert graph.inputs == ["x"] and graph.outputs == ["half", "rows"]
+
+    def wrong(inputs):
+        half, rows = Halved()(inputs["x"])
+        half[2, 1] += 0.25
+        return half, rows
+
+    assert largest_error(graph, wrong) == 0.25
+    assert largest_error(graph, lambda inputs: Halved()(inputs["x"])) == 0
+
+
+def test_a_graph_that_is_not_the_model_is_refused_and_leaves_no_file(tmp_path, monkeypatch):
+    """Its own number of rows is written down as a constant by a network that asks `len`."""
+
+    class Constant(Halved):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return x / 2, x.sum(1) * 0 + len(x)
+
+    graph = Graph(Constant(), halved().examples, halved().axes)
+    with pytest.raises(UserError, match=r"the graph is 1 from the model, more than 0\.001"):
+        write_graph(graph, {}, tmp_path / "wrong.pt", "torchscript")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_graph_of_torchscript_explains_itself(tmp_path):
+    path = tmp_path / "half.pt"
+    assert write_graph(halved(), {"name": "half"}, path, "torchscript") == 0
+    facts = {"name": "", "axes": ""}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch would rather have torch.export
+        loaded = torch.jit.load(str(path), _extra_files=facts)
+    half, rows = loaded(torch.tensor([[1.0, 2.0, 5.0]]))
+    assert (half.tolist(), rows.tolist()) == ([[0.5, 1.0, 2.5]], [1.0])
+    assert facts["name"] == b"half"
+    assert json.loads(facts["axes"]) == {"x": "batch n", "half": "batch n", "rows": "batch"}
+
+
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param(f, marks=[] if f in QUICK else pytest.mark.slow) for f in FAMILIES],
+)
+def test_a_generator_gives_what_the_model_gives(family: str, models, tmp_path):
+    """As torchscript, for three samples where two were traced, of other conditions."""
+    assert models[family].export(tmp_path / "model.pt") < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_onnxruntime_gives_what_the_model_gives(family: str, models, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    path, model = tmp_path / "model.onnx", models[family]
+    assert model.export(path) < 1e-5
+    session = runtime.InferenceSession(path)
+    graph = model.graph()
+    facts = session.get_modelmeta().custom_metadata_map
+    assert json.loads(facts["axes"]) == graph.axes
+    assert json.loads(facts["spec"]) == model.spec.model_dump(mode="json")
+    for batch in (1, 5):
+        inputs = graph.examples(batch)
+        outputs = session.run(None, {name: one.numpy() for name, one in inputs.items()})
+        with torch.no_grad():
+            expected = graph.network(*inputs.values())
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        for one, own in zip(outputs, expected, strict=True):
+            torch.testing.assert_close(torch.from_numpy(one), own, atol=1e-5, rtol=1e-5)
+
+
+def test_weights_are_those_of_the_model(models, tmp_path):
+    model, path = models["clips of clauses"], tmp_path / "weights.safetensors"
+    assert model.export(path) is None
+    with safe_open(path, "pt") as file:
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        facts = file.metadata()
+    own = model.networks.state_dict()
+    assert stored.keys() == own.keys()
+    assert all(torch.equal(stored[name], own[name]) for name in own)
+    assert (facts["domain"], facts["name"]) == ("video", "tiny_text_to_video")
+    assert json.loads(facts["model"])["video"]["clauses"] == 2
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reason"),
+    [
+        ("vq_vae", "sampled by choices one after another"),
+        ("ae", "no prior|without prior"),
+        ("cyclegan", "translates"),
+    ],
+)
+def test_a_model_without_a_graph_says_what_can_be_exported(recipe: str, reason: str, tmp_path):
+    model = untrained(RING, recipe)
+    with pytest.raises(UserError, match=reason) as caught:
+        model.export(tmp_path / "model.pt")
+    assert ".safetensors" in str(caught.value) or "weights" in str(caught.value)
+
+
+def test_formats_are_known_by_suffix_or_name():
+    assert format_of(Path("a.pt")) == "torchscript"
+    assert format_of(Path("a.bin"), "onnx") == "onnx"
+    with pytest.raises(ConfigError, match=r"end it in .onnx, .pt, .safetensors"):
+        format_of(Path("a.bin"))
+    with pytest.raises(ConfigError, match="did you mean 'onnx'"):
+        format_of(Path("a.onnx"), "onx")
+
+
+def test_a_missing_extra_is_named(models, tmp_path, monkeypatch):
+    for package in ("onnxruntime", "onnxscript"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=r"pip install 'pianoreel\[export\]'"):
+        models["ring with labels"].export(tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_domain_of_a_run_is_found_by_its_name_or_its_settings(tmp_path):
+    domains = [MUSIC, VIDEO, RING]
+    assert find_domain(domains, "shapes") is VIDEO
+    assert find_domain(domains, "note_transformer") is MUSIC
+    assert find_domain(domains, Path(VIDEO.folder("shapes"))) is VIDEO
+    with pytest.raises(UserError, match="is no folder"):
+        find_domain(domains, tmp_path / "absent")
+    with pytest.raises(UserError, match="no run"):
+        find_domain(domains, tmp_path)

@@ -1,0 +1,132 @@
+"""A pretended device: its tensors compute on the processor, but refuse those of the processor.
+
+They call themselves `meta`, a device for which torch needs no driver. As on a GPU a tensor of
+the processor joins one of the device only where it has no axis, or is copied there; and what
+makes the processor wait for the device is counted.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+PRETENDED = torch.device("meta")
+aten = torch.ops.aten
+COPIES = (aten._to_copy.default, aten.copy_.default)
+WAITS = {
+    aten._local_scalar_dense.default: "a number is read",
+    aten.nonzero.default: "a shape depends on values",
+    aten.masked_select.default: "a shape depends on values",
+    aten.is_nonzero.default: "a number is read",
+    aten.unique_consecutive.default: "a shape depends on values",
+    aten._unique2.default: "a shape depends on values",
+    aten.bincount.default: "a shape depends on values",
+}
+
+
+class There(Tensor):
+    """A tensor on the pretended device, with its values in `here`."""
+
+    here: Tensor
+
+    @staticmethod
+    def __new__(cls, here: Tensor) -> "There":
+        return Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            cls,
+            here.shape,
+            strides=here.stride(),
+            storage_offset=here.storage_offset(),
+            dtype=here.dtype,
+            device=PRETENDED,
+            requires_grad=False,
+        )
+
+    def __init__(self, here: Tensor) -> None:
+        self.here = here
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        return f"There({tuple(self.shape)})"
+
+    @classmethod
+    def __torch_dispatch__(
+        cls, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        return compute(func, args, dict(kwargs or {}))
+
+
+class Mixed(Exception):
+    """A tensor of the processor meets one of the device."""
+
+
+waits: Counter[str] = Counter()
+"""What made the processor wait, since it was cleared."""
+
+
+def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Compute on the processor what is asked for on the device."""
+    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+    plain = [one for one in tensors if not isinstance(one, There)]
+    to = kwargs.get("device")
+    leaves = to is not None and torch.device(to).type != PRETENDED.type
+    if leaves or (func is aten.copy_.default and not isinstance(args[0], There)):
+        waits["values are copied to the processor"] += 1
+    elif func not in COPIES and any(one.ndim for one in plain):
+        shapes = [tuple(one.shape) for one in plain if one.ndim]
+        raise Mixed(f"{func}: {shapes} on the processor")
+    if func in WAITS:
+        waits[WAITS[func]] += 1
+    if func is aten.index.Tensor or func is aten.index_put_.default:
+        masks = [i for i in args[1] if isinstance(i, Tensor) and i.dtype is torch.bool]
+        waits["a shape depends on values"] += bool(masks)
+    if to is not None:
+        kwargs["device"] = torch.device("cpu")
+    inside = tree_map(lambda one: one.here if isinstance(one, There) else one, (args, kwargs))
+    found = func(*inside[0], **inside[1])
+    if leaves or not any(isinstance(one, There) for one in tensors) and to is None:
+        return found
+    known = {id(one.here): one for one in tensors if isinstance(one, There)}
+    kept = {id(one): one for one in plain}
+    return tree_map(lambda one: _there(one, known, kept), found)
+
+
+def _there(one: Any, known: dict[int, There], kept: dict[int, Tensor]) -> Any:
+    """Wrap what was computed; what was changed in place stays the tensor that it was."""
+    if not isinstance(one, Tensor) or id(one) in kept:
+        return one
+    return known[id(one)] if id(one) in known else There(one)
+
+
+class Pretending(TorchDispatchMode):
+    """Catches what is made on the device, or copied there."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        options = dict(kwargs or {})
+        to = options.get("device")
+        tensors = [leaf for leaf in tree_leaves((args, options)) if isinstance(leaf, Tensor)]
+        wanted = to is not None and torch.device(to).type == PRETENDED.type
+        if wanted or any(isinstance(one, There) for one in tensors):
+            return compute(func, args, options)
+        return func(*args, **options)
+
+
+@contextlib.contextmanager
+def pretended_device() -> Iterator[torch.device]:
+    """Yield the device; while entered, it can be used."""
+    autocast = torch.autocast
+
+    def without(device: str, *args: Any, **kwargs: Any) -> Any:
+        pretended = device == PRETENDED.type
+        return contextlib.nullcontext() if pretended else autocast(device, *args, **kwargs)
+
+    waits.clear()
+    with pytest.MonkeyPatch.context() as patch, Pretending():
+        patch.setattr(torch, "autocast", without)
+        yield PRETENDED

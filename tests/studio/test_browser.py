@@ -1,0 +1,335 @@
+"""The studio in a real browser, as a user clicks."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+from tunes import tune
+
+from musegen.files.midi import read_midi
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium: apt-get install chromium"),
+]
+
+OPTIONS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    "--autoplay-policy=no-user-gesture-required",
+)
+MILLISECONDS = 120_000
+"""Patience with a busy machine."""
+
+
+class Server:
+    """The command in a process of its own, and the address that it prints."""
+
+    def __init__(self, folder: Path, *options: str):
+        command = [sys.executable, "-m", "cli", "studio", str(folder), "--port", "0", *options]
+        self.folder = folder
+        self.process = subprocess.Popen(
+            command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert self.process.stdout
+        self.address = self.process.stdout.readline().split()[-1]
+
+    def close(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("browser") / "work")
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS])
+        yield browser
+        browser.close()
+
+
+class User:
+    """A user with a page of the studio, on which nothing fails and nothing leaves the machine."""
+
+    def __init__(self, chromium: Any, address: str):
+        self.page = chromium.new_context().new_page()
+        self.page.set_default_timeout(MILLISECONDS)
+        self.faults: list[str] = []
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", self._request)
+        self.page.goto(address, wait_until="domcontentloaded")
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith(
+            ("http://localhost:", "http://127.0.0.1:", "blob:", "data:")
+        ):
+            self.faults.append(request.url)
+
+    def enter(self, room: str) -> None:
+        self.page.get_by_role("tab", name=room, exact=True).click()
+
+    def _field(self, label: str) -> Any:
+        """The visible field whose label begins so; what helps to fill it follows there."""
+        return self.page.get_by_label(re.compile(f"^{label}")).locator("visible=true").first
+
+    def fill(self, label: str, text: str) -> None:
+        self._field(label).fill(text)
+
+    def choose(self, label: str, option: str) -> None:
+        self._field(label).click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+
+    def press(self, button: str) -> None:
+        self.page.get_by_role("button", name=button, exact=True).click()
+
+    def sees(self, text: str) -> None:
+        self.page.get_by_text(text).locator("visible=true").first.wait_for()
+
+    def asks(self, expression: str) -> Any:
+        return self.page.evaluate(expression)
+
+    def waits_until(self, expression: str) -> None:
+        self.page.wait_for_function(expression)
+
+    def leave(self) -> None:
+        self.page.context.close()
+        assert self.faults == []
+
+
+@pytest.fixture
+def user(server: Server, chromium: Any) -> Iterator[User]:
+    someone = User(chromium, server.address)
+    yield someone
+    someone.leave()
+
+
+def make_song(user: User, seed: int) -> None:
+    """Make a song of four bars with the quickest model."""
+    user.choose("Model", "latent_musegan")
+    user.sees("strings")
+    user.fill("Bars", "4")
+    user.fill("Seed", str(seed))
+    user.press("Make songs")
+    user.page.locator("h2", has_text=f"latent_musegan-seed{seed}-1").wait_for()
+    user.sees("1 made")
+
+
+def song_of(server: Server, name: str) -> Path:
+    return next(server.folder.glob(f"songs/*/{name}.mid"))
+
+
+def bass_of(path: Path) -> list[list[int]]:
+    notes = read_midi(path).notes.of(3)
+    return np.stack([notes.start, notes.pitch, notes.length, notes.velocity]).tolist()
+
+
+def test_a_song_plays_and_its_locked_bass_stays(user: User, server: Server):
+    make_song(user, 21)
+    user.waits_until("document.querySelector('.stage audio').duration > 0")
+    ends = user.asks("document.querySelector('.stage audio').duration")
+    song = song_of(server, "latent_musegan-seed21-1")
+    seconds = read_midi(song).roll().seconds
+    assert seconds - 2 < ends <= seconds + 2.1  # the last notes ring out
+    user.asks("document.querySelector('.stage audio').play()")
+    user.waits_until("parseFloat(document.querySelector('.cursor').style.left) > 5")
+    user.press("Mute Drums")
+    user.waits_until("document.querySelector('.stage audio').muted")
+    assert "Drums" not in user.asks("document.querySelector('.stage').dataset.audible")
+    user.press("Mute Drums")
+    user.waits_until("!document.querySelector('.stage audio').muted")
+    user.press("Lock Bass")
+    user.press("Again, but keep the locked tracks")
+    user.page.locator(".stage h2", has_text="accompaniment-latent_musegan-seed21-1").wait_for()
+    (second,) = server.folder.glob("songs/*/*accompaniment-latent_musegan-seed21-1*.mid")
+    assert bass_of(second) == bass_of(song) != []
+    assert read_midi(second).notes.pitch.tolist() != read_midi(song).notes.pitch.tolist()
+
+
+def test_bars_are_chosen_with_the_mouse_and_filled(user: User, server: Server):
+    make_song(user, 22)
+    user.page.locator(".roll").scroll_into_view_if_needed()
+    box = user.page.locator(".roll").bounding_box()
+    assert box
+    bar, y = box["width"] / 4, box["y"] + 60
+    user.page.mouse.move(box["x"] + 1.3 * bar, y)
+    user.page.mouse.down()
+    user.page.mouse.move(box["x"] + 2.6 * bar, y, steps=4)
+    user.page.mouse.up()
+    user.waits_until(
+        "document.querySelector('#fill-bars input,#fill-bars textarea').value == '2-3'"
+    )
+    user.press("Fill these bars")
+    user.page.locator(".stage h2", has_text="fill-latent_musegan-seed22-1").wait_for()
+    (filled,) = server.folder.glob("songs/*/*fill-latent_musegan-seed22-1*.mid")
+    before, after = (
+        read_midi(path).notes for path in (song_of(server, "latent_musegan-seed22-1"), filled)
+    )
+    for notes, others in ((before, after), (after, before)):
+        outside = (notes.start < 48) | (notes.start >= 3 * 48)
+        rest = (others.start < 48) | (others.start >= 3 * 48)
+        assert notes[outside].key().tolist() == others[rest].key().tolist()
+
+
+def test_songs_are_there_when_the_page_is_loaded_anew(user: User, server: Server):
+    make_song(user, 23)
+    user.page.reload()
+    user.page.locator(".card", has_text="latent_musegan-seed23-1").first.click()
+    user.page.locator(".stage h2", has_text="latent_musegan-seed23-1").wait_for()
+
+
+def test_a_song_of_ones_own_is_opened_and_a_broken_one_is_explained(user: User, tmp_path: Path):
+    (tmp_path / "mine.mid").write_bytes(tune(1))
+    (tmp_path / "broken.mid").write_bytes(b"no music")
+    upload = user.page.locator("input[type=file][accept*='.mid']").first
+    upload.set_input_files(tmp_path / "mine.mid")
+    user.page.locator(".stage h2", has_text="mine").wait_for()
+    upload.set_input_files(tmp_path / "broken.mid")
+    user.sees("broken.mid")
+    assert "Traceback" not in user.page.content()
+
+
+def test_a_sentence_becomes_a_clip_that_plays(user: User):
+    user.enter("Clips")
+    user.fill("Sentences", "a purple dog")
+    user.sees("nearest:")
+    user.fill("Sentences", "A small red circle is moving in a zigzag path towards north")
+    user.press("Make clips")
+    user.sees("1 made")
+    user.waits_until("document.querySelector('.clips video')?.currentTime > 0.2")
+    video = "document.querySelector('.clips video')"
+    assert user.asks(f"[{video}.duration, {video}.videoWidth, {video}.error]") == [2, 256, None]
+
+
+def test_a_dropped_folder_is_read_and_a_model_trained_on_it(
+    user: User, server: Server, tmp_path: Path
+):
+    songs = tmp_path / "my songs"
+    songs.mkdir()
+    for number in range(4):
+        (songs / f"{number}.mid").write_bytes(tune(number))
+    (songs / "broken.mid").write_bytes(b"no music")
+    user.enter("Your files")
+    user.page.locator(".drop input[webkitdirectory]").set_input_files(songs)
+    user.sees("5 received")
+    user.fill("Name of the collection", "mine")
+    user.fill("Bars of a phrase", "4")
+    user.press("Read them")
+    user.sees("mine is ready")
+    user.sees("5 files: 4 kept, 1 rejected")
+    user.sees("broken.mid")
+    user.waits_until("document.querySelector('.report img').naturalWidth > 400")
+
+    user.page.reload()
+    user.enter("Train")
+    user.choose("Model", "vae")
+    user.page.get_by_label("tiny").click()
+    user.fill("Minutes", "30")
+    user.fill("Name of the run", "first")
+    user.press("Start")
+    user.sees("being trained")
+    user.waits_until("document.querySelectorAll('.curves svg').length > 1")
+    user.waits_until("document.querySelector('.samples img')?.naturalWidth > 100")
+    user.sees("of about")
+    user.press("Save and stop")
+    user.sees("first: not being trained")
+    assert list((server.folder / "runs" / "first" / "checkpoints").iterdir())
+    before = (server.folder / "runs" / "first" / "metrics.jsonl").read_text()
+    user.press("Go on, up to these minutes")
+    user.sees("first: being trained")
+    user.press("Save and stop")
+    user.sees("first: not being trained")
+    assert (server.folder / "runs" / "first" / "metrics.jsonl").read_text().startswith(before[:40])
+
+    user.enter("Runs")
+    user.press("Look again")
+    user.page.locator(".side-by-side", has_text="first").wait_for()
+
+
+def test_a_huge_file_is_refused(user: User, tmp_path: Path):
+    huge = tmp_path / "huge.mid"
+    with huge.open("wb") as file:
+        file.truncate(600 * 2**20)
+    user.enter("Your files")
+    user.page.locator(".drop input[multiple]").set_input_files(huge)
+    user.sees("0 received; not taken")
+
+
+def test_two_users_at_once_have_the_songs_that_each_would_have_alone(
+    server: Server, chromium: Any
+):
+    users = [User(chromium, server.address) for _ in range(2)]
+    for user in users:
+        user.choose("Model", "latent_musegan")
+        user.sees("strings")
+        user.fill("Bars", "4")
+        user.fill("Songs", "2")
+        user.fill("Seed", "31")
+    for user in users:
+        user.page.get_by_role("button", name="Make songs").click(no_wait_after=True)
+    for user in users:
+        user.sees("2 made")
+        user.leave()
+    for name in ("latent_musegan-seed31-1", "latent_musegan-seed32-1"):
+        one, other = (path.read_bytes() for path in server.folder.glob(f"songs/*/{name}.mid"))
+        assert one == other
+
+
+def test_elsewhere_only_the_token_opens_the_studio(chromium: Any, tmp_path: Path):
+    server = Server(tmp_path / "work", "--host", "0.0.0.0")
+    port, token = re.search(r":(\d+)/\?token=(.+)", server.address).groups()  # type: ignore[union-attr]
+    page = chromium.new_context().new_page()
+    address = f"http://127.0.0.1:{port}"
+    page.set_default_timeout(MILLISECONDS)
+    assert page.goto(f"{address}/?token=wrong").status == 401
+    assert "Make songs" not in page.content()
+    page.goto(f"{address}/?token={token}")
+    page.get_by_role("button", name="Make songs").wait_for()
+    page.context.close()
+    server.close()
+
+
+def test_a_song_goes_on_is_varied_and_leads_to_another(user: User, server: Server):
+    make_song(user, 41)
+    user.fill("Bars to add", "2")
+    user.press("Continue")
+    user.page.locator(".stage h2", has_text="continuation-latent_musegan-seed41-1").wait_for()
+    (longer,) = server.folder.glob("songs/*/*continuation-latent_musegan-seed41-1*.mid")
+    assert read_midi(longer).bars == 6
+    make_song(user, 43)
+    user.press("Vary")
+    user.page.locator(".stage h2", has_text="latent_musegan-seed44-variation-1").wait_for()
+    first = user.page.locator(".shelf li", has_text="latent_musegan-seed41-1").last
+    second = user.page.locator(".shelf li", has_text="latent_musegan-seed43-1").first
+    first.scroll_into_view_if_needed()
+    first.drag_to(second)
+    user.page.locator(".stage h2", has_text="interpolation").wait_for()
+
+
+def test_the_stop_button_stops(user: User, server: Server):
+    user.fill("Songs", "16")
+    user.fill("Bars", "8")
+    user.fill("Seed", "1000")
+    user.press("Make songs")
+    user.page.locator("h2", has_text="seed1000-1").wait_for()
+    user.press("Stop")
+    user.sees("stopped; what was made stays")
+    user.page.wait_for_timeout(5000)
+    assert 1 <= len(list(server.folder.glob("songs/*/*seed10??-1.mid"))) < 16

@@ -1,0 +1,268 @@
+"""The rooms without a browser: what their handlers make, show and refuse."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from core.data.preparation import Tick
+from core.errors import ConfigError, Stopped, UserError
+from core.files import locked, worker_in
+from musegen.files.midi import read_midi
+from studio import child
+from studio.components.curves import curves
+from studio.components.messages import answering
+from studio.components.songbook import UNTOUCHED
+from studio.folder import StudioFolder
+from studio.following import Following
+from studio.rooms.clips import ClipRoom
+from studio.rooms.files import FileRoom
+from studio.rooms.models import RECIPES, gallery, theory
+from studio.rooms.runs import RunRoom
+from studio.rooms.songs import AS_LEARNED, MOST_SONGS, SongRoom
+from studio.rooms.training import TrainRoom, status_of
+
+BOOK = {"songs": [], "open": "", **UNTOUCHED}
+TRACKS = ["drums", "piano", "guitar", "bass", "strings"]
+
+
+def wishes(**changed: Any) -> list[Any]:
+    """The fields of the room of songs, in order."""
+    usual = {
+        "model": "latent_musegan",
+        "count": 1,
+        "bars": 2,
+        "seed": 3,
+        "form": "auto",
+        "tempo": "100",
+        "key": AS_LEARNED,
+        "density": "normal",
+        "temperature": "",
+        "tracks": TRACKS,
+        "ending": False,
+    }
+    return list({**usual, **changed}.values())
+
+
+def last(steps: Iterator[Any]) -> Any:
+    *_, final = steps
+    return final
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> SongRoom:
+    return SongRoom(StudioFolder.of(tmp_path_factory.mktemp("songs")))
+
+
+@pytest.fixture(scope="module")
+def book(room: SongRoom) -> dict[str, Any]:
+    return last(room.make(BOOK, *wishes()))[0]
+
+
+def bass_of(path: Path) -> list[list[int]]:
+    notes = read_midi(path).notes.of(3)
+    return np.stack([notes.start, notes.pitch, notes.length, notes.velocity]).tolist()
+
+
+def test_a_song_is_kept_with_all_that_the_page_shows(room: SongRoom, book: dict[str, Any]):
+    song = room.folder.find(book["open"])
+    assert [entry["id"] for entry in book["songs"]] == [book["open"]]
+    kinds = {path.suffix for path in song.parent.iterdir()}
+    assert {".mid", ".wav", ".flac", ".json"} <= kinds
+    drawn = json.loads(song.with_suffix(".json").read_text())
+    assert (drawn["bars"], drawn["tempo"], drawn["seconds"]) == (2, "100", [0, 2.4, 4.8])
+    stems = {path.stem for path in (song.parent / f"{song.stem}-stems").iterdir()}
+    assert stems == {track["name"].lower() for track in drawn["tracks"] if track["notes"]}
+    bass = [[start * 12, pitch - 24] for start, _, pitch, _ in drawn["tracks"][3]["notes"]]
+    assert np.round(bass).astype(int).T.tolist() == bass_of(song)[:2] != [[], []]
+
+
+def test_a_locked_track_stays_note_for_note(room: SongRoom, book: dict[str, Any]):
+    locked_bass = {**book, "locked": ["bass"]}
+    after, _, seed = last(room.make_beside(locked_bass, *wishes(seed=9)))
+    before, now = room.folder.find(book["open"]), room.folder.find(after["open"])
+    assert before != now and seed == 10
+    assert bass_of(before) == bass_of(now) != []
+    assert read_midi(before).notes.pitch.tolist() != read_midi(now).notes.pitch.tolist()
+
+
+def test_wishes_that_cannot_be_are_answered_with_a_sentence(room: SongRoom, book: dict[str, Any]):
+    for sentence, steps in (
+        ("open a song first", room.fill(BOOK, "1", *wishes())),
+        ("lock the tracks", room.make_beside(book, *wishes())),
+        ("all tracks are locked", room.make_beside({**book, "locked": TRACKS}, *wishes())),
+        ("bars 5-9 cannot be filled", room.fill(book, "5-9", *wishes())),
+        ("no such file", room.fill({**book, "open": "../../etc/passwd"}, "1", *wishes())),
+        ("no run of that name", room.make(BOOK, *wishes(model="../x"))),
+        (f"1 to {MOST_SONGS}, not 999", room.make(BOOK, *wishes(count=999))),
+        ("bars: 1 to", room.make(BOOK, *wishes(bars=100_000))),
+        ("tempo: give a number", room.make(BOOK, *wishes(tempo="fast"))),
+        ("tempo: 10 to 400", room.make(BOOK, *wishes(tempo="9000"))),
+        ("is no key", room.make(BOOK, *wishes(key="H minor"))),
+        ("seed", room.make(BOOK, *wishes(seed=-1))),
+        ("strength: 0 to 1", room.vary(book, 7.0, *wishes())),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            last(steps)
+
+
+def test_errors_are_shown_as_sentences_without_tags():
+    @answering
+    def fails() -> None:
+        raise UserError("no track is called '<b>'")
+
+    with pytest.raises(gr.Error) as shown:
+        fails()
+    assert shown.value.message == "no track is called &#x27;&lt;b&gt;&#x27;"
+
+
+@pytest.mark.slow
+def test_a_sentence_becomes_a_clip(tmp_path: Path):
+    room = ClipRoom(StudioFolder.of(tmp_path))
+    caption = "A small red circle is moving in a zigzag path towards north"
+    shown, _, seed = last(room.make("shapes", caption, 1, 5, "", "1", True))
+    assert seed == 6 and caption in shown and "Layers" in shown
+    (film,) = tmp_path.glob("clips/*/*.mp4")
+    assert film.name.startswith("shapes-seed5-") and film.with_suffix(".txt").is_file()
+    assert room.objections("shapes", caption) == ""
+    assert "nearest" in room.objections("shapes", f"{caption}\na <purple> dog")
+    assert "<purple>" not in room.objections("shapes", "a <purple> dog")
+    with pytest.raises(ConfigError, match="type a sentence"):
+        last(room.make("shapes", " \n", 1, 5, "", "", False))
+    with pytest.raises(ConfigError, match="clips: 1 to 16"):
+        last(room.make("shapes", "a\n" * 20, 1, 5, "", "", False))
+
+
+def test_files_are_read_or_answered_with_what_helps(tmp_path: Path):
+    folder = StudioFolder.of(tmp_path)
+    room, batch = FileRoom(folder), "00000000000000ab"
+    broken = folder.root / "uploads" / batch / "broken<b>.mid"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"no music")
+    dropped = {"batch": batch, "files": 1}
+    fields = ["songs", "lakh", 16, "4/4", 3, 32, 16, 8]
+    report, line, _ = last(room.prepare(dropped, "mine", *fields))
+    assert "no song could be kept of 1 file" in line
+    assert "broken&lt;b&gt;.mid" in report and "<b>" not in report
+    with pytest.raises(ConfigError, match="give the collection a name"):
+        last(room.prepare(dropped, " ", *fields))
+    with pytest.raises(UserError, match="drop files first"):
+        last(room.prepare({"batch": "../..", "files": 1}, "other", *fields))
+    with pytest.raises(ConfigError, match="is no metre"):
+        last(room.prepare(dropped, "other", *fields[:3], "five", *fields[4:]))
+
+
+def test_work_that_is_left_stops_at_its_next_report():
+    ended: list[BaseException] = []
+
+    def work(tick: Tick) -> None:
+        try:
+            for done in range(10**9):
+                tick(done, 10**9)
+        except Stopped as stop:
+            ended.append(stop)
+            raise
+
+    following = Following(work)
+    steps = following.steps()
+    assert next(steps) < 1
+    steps.close()
+    deadline = time.monotonic() + 10
+    while not ended and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert ended
+
+
+def test_curves_show_the_yardstick_first_and_leave_gaps_out():
+    rows = [
+        {"step": 10, "match_x": 3.0},
+        {"step": 20, "match_x": None},
+        {"step": 20, "distance": 0.5},
+    ]
+    shown = curves({"one": rows, "two": [{"step": 40, "distance": 0.25}]})
+    assert shown.index("distance") < shown.index("match x")
+    assert "one 0.5, two 0.25" in shown and "step 40" in shown and "nan" not in shown
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(tmp_path: Path):
+    folder = StudioFolder.of(tmp_path)
+    run = folder.runs / "one"
+    run.mkdir()
+    assert worker_in(run) is None
+    with locked(run):
+        assert worker_in(run) == os.getpid()
+        with pytest.raises(ConfigError, match="one is being trained"):
+            child.start(folder.runs / "two", ["music", "train"])
+    assert worker_in(run) is None
+    with pytest.raises(UserError, match="is not being trained"):
+        child.stop(run)
+    with pytest.raises(UserError, match="started in a terminal"):
+        child.command_of(run)
+    for strange in (["music", "sample", "--to", str(run)], ["music", "train", "--to", "/x"], 7):
+        (run / "command.json").write_text(json.dumps(strange))
+        with pytest.raises(UserError, match="no command that trains one"):
+            child.command_of(run)
+
+
+def test_wrong_wishes_start_no_training(tmp_path: Path):
+    room = TrainRoom(StudioFolder.of(tmp_path))
+    start = ("clips", "moving shapes, drawn as they are needed", "gist", "tiny", 1, 0)
+    for sentence, name, fields in (
+        ("give the run a name", " ", start),
+        ("minutes: 0.01 to", "one", (*start[:4], 0, 0)),
+        ("no model is called", "one", (*start[:2], "no", *start[3:])),
+        ("no collection of that name", "one", ("songs", "../..", "vae", *start[3:])),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            room.start(*fields, "nothing, from the beginning", name)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_the_state_of_a_run_says_what_its_time_will_reach(tmp_path: Path):
+    run = StudioFolder.of(tmp_path).runs / "mine"
+    run.mkdir()
+    train = {"minutes": 10, "batch_size": 4}
+    (run / "config.yaml").write_text(f"# pianoreel run, format 2\ntrain: {json.dumps(train)}\n")
+    (run / "metrics.jsonl").write_text('{"step": 30, "match_x": 2.0, "seconds": 60}\n{"step": 3')
+    command = ["music", "train", "data", "--to", str(run)]
+    command += ["--model", "lookback_rnn", "--preset", "small"]
+    (run / "command.json").write_text(json.dumps(command))
+    (run / "log.txt").write_text("a <warning>\n")
+    state = status_of(run)
+    assert "step 30 of about 300" in state and "0.5 steps a second" in state
+    assert "about 9 minutes to go" in state and "300 steps are few" in state
+    assert "&lt;warning&gt;" in state and "not being trained" in state
+
+
+def test_runs_stand_side_by_side(tmp_path: Path):
+    folder = StudioFolder.of(tmp_path / "work", tmp_path / "compared" / "runs")
+    for name, rate in (("a", 1), ("b", 2)):
+        (folder.runs / name).mkdir()
+        text = f"# pianoreel run, format 2\nmodel:\n  rate: {rate}\n  size: 3\n"
+        (folder.runs / name / "config.yaml").write_text(text)
+    rows = [{"name": "a", "all": 0.5, "x": {"y": 1}}, {"name": "b", "all": 0.25}, {"name": "c"}]
+    (tmp_path / "compared" / "evaluation.json").write_text(json.dumps({"rows": rows}))
+    room = RunRoom(folder)
+    assert room.evaluations(["a", "b"]) == {
+        "all": {"a": "0.5", "b": "0.25"},
+        "x.y": {"a": "1", "b": ""},
+    }
+    shown = room.compare(["a", "b"])
+    assert "model.rate" in shown and "model.size" not in shown
+    with pytest.raises(UserError, match="no run of that name"):
+        room.compare(["../work"])
+
+
+def test_every_model_stands_in_the_gallery():
+    assert theory().keys() == RECIPES.keys()
+    shown = gallery()
+    assert [name for name in RECIPES if f"<code>{name}</code>" not in shown] == []
+    found = gallery("Arjovsky clipped")
+    assert "<code>wgan</code>" in found and "<code>vae</code>" not in found
+    assert "No model" in gallery("no such words at all")

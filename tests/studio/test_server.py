@@ -1,0 +1,141 @@
+"""The server's gate: who may enter, and how much is taken in."""
+
+import io
+import re
+import zipfile
+
+import gradio as gr
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+
+from studio.folder import SONGS, StudioFolder
+from studio.page import page
+from studio.server import COOKIE, Gate, application
+
+TOKEN = "f0Xy-secret"
+
+
+async def room(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("the room")(scope, receive, send)
+
+
+def client(token: str = "", most_bytes: int = 1000, base: str = "http://localhost") -> TestClient:
+    return TestClient(Gate(room, token, most_bytes), base_url=base)
+
+
+def test_this_machine_enters_without_a_token():
+    for host in ("localhost", "127.0.0.1", "[::1]", "localhost:7860"):
+        assert client(base=f"http://{host}").get("/").text == "the room"
+
+
+def test_a_name_of_the_web_that_points_here_is_refused():
+    assert client(base="http://evil.example").get("/").status_code == 403
+
+
+def test_a_page_of_the_web_cannot_send_here():
+    refused = client().post("/x", headers={"origin": "https://evil.example"}, content=b"x")
+    assert refused.status_code == 403
+    assert client().post("/x", headers={"origin": "http://localhost"}, content=b"x").text == (
+        "the room"
+    )
+
+
+@pytest.mark.parametrize("query", ["", "?token=", "?token=wrong", "?token=f0Xy-secre", "?t=x"])
+def test_elsewhere_nobody_enters_without_the_token(query: str):
+    answer = client(TOKEN).get(f"/{query}")
+    assert answer.status_code == 401
+    assert "token" in answer.text and "the room" not in answer.text
+
+
+def test_who_came_with_the_token_stays():
+    visitor = client(TOKEN, base="http://studio.example")
+    first = visitor.get(f"/?token={TOKEN}")
+    assert first.text == "the room"
+    cookie = first.headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert visitor.get("/file").text == "the room"
+    assert client(TOKEN).get("/", headers={"cookie": f"{COOKIE}=wrong"}).status_code == 401
+
+
+def test_a_request_is_as_large_as_the_limit_at_most():
+    assert client().put("/x", content=b"x" * 1000).text == "the room"
+    assert client().put("/x", content=b"x" * 1001).status_code == 413
+    assert client().put("/x", content=iter([b"x"])).status_code == 411  # without its length
+    assert client().get("/", headers={"content-length": "-5"}).status_code == 413
+
+
+def test_the_browser_loads_nothing_from_elsewhere():
+    policy = client().get("/").headers["content-security-policy"]
+    assert "default-src 'self'" in policy and "http" not in policy
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> StudioFolder:
+    folder = StudioFolder.of(tmp_path_factory.mktemp("studio") / "work")
+    stems = folder.root / SONGS / "take" / "song-stems"
+    stems.mkdir(parents=True)
+    (stems / "bass.flac").write_bytes(b"bass")
+    (stems.parent / "song.mid").write_bytes(b"song")
+    (folder.root.parent / "secret.txt").write_text("of the owner")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def visitor(folder: StudioFolder) -> TestClient:
+    with gr.Blocks(analytics_enabled=False) as empty:
+        gr.Markdown("page")
+    return TestClient(application(empty, folder), base_url="http://localhost")
+
+
+def test_the_page_has_all_rooms_and_loads_nothing_from_elsewhere(folder: StudioFolder):
+    visitor = TestClient(application(page(folder), folder), base_url="http://localhost")
+    text = visitor.get("/").text
+    for room in ("Songs", "Clips", "Your files", "Train", "Runs", "Models"):
+        assert f'"label":"{room}"' in text
+    assert re.findall(r"<(?:script|link)[^>]*(?:src|href)=.?https?:[^>]*>", text) == []
+    assert "fonts.googleapis" not in visitor.get("/theme.css").text
+
+
+def test_files_of_the_folder_are_shown_and_no_others(visitor: TestClient):
+    assert visitor.get("/work/songs/take/song.mid").content == b"song"
+    for path in (
+        "/work/../secret.txt",
+        "/work/%2e%2e/secret.txt",
+        "/work/songs/%2e%2e%2f%2e%2e%2fsecret.txt",
+        "/work//etc/passwd",
+        "/runs/..%2f..%2fsecret.txt",
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file=../secret.txt",
+        "/stems?song=../secret.txt",
+        "/stems?song=songs/take",
+    ):
+        answer = visitor.get(path)
+        assert answer.status_code in (403, 404), path
+        assert b"of the owner" not in answer.content and b"root:" not in answer.content
+
+
+def test_the_stems_of_a_song_are_one_zip(visitor: TestClient):
+    answer = visitor.get("/stems", params={"song": "songs/take/song.mid"})
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+        assert {name: packed.read(name) for name in packed.namelist()} == {"bass.flac": b"bass"}
+
+
+def test_dropped_files_keep_their_paths(visitor: TestClient, folder: StudioFolder):
+    batch = "0123456789abcdef"
+    assert visitor.put(f"/upload/{batch}/dogs/rex.mp4", content=b"film").status_code == 200
+    assert (folder.root / "uploads" / batch / "dogs" / "rex.mp4").read_bytes() == b"film"
+    for wrong in (
+        f"/upload/{batch}/..%2f..%2frex.mid",
+        f"/upload/{batch}/a/..%2frex.mid",
+        f"/upload/{batch}/%2fetc%2frex.mid",
+        f"/upload/{batch}/rex.exe",
+        f"/upload/{batch}/rex.html",
+        "/upload/..%2fsongs/rex.mid",
+        "/upload/short/rex.mid",
+        f"/upload/{batch}/{'a' * 300}.mid",
+    ):
+        assert visitor.put(wrong, content=b"x").status_code in (400, 404), wrong
+    found = {path.name for path in folder.root.rglob("*") if path.is_file()}
+    assert found == {"bass.flac", "song.mid", "rex.mp4"}
