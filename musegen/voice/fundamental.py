@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-Sound = Float[np.ndarray, " sample"]
+Sound = Float[np.ndarray, " _"]
 """A mono sound in [-1, 1]."""
 
 LOWEST_HZ, HIGHEST_HZ = 25.0, 4500.0

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
@@ -45,6 +46,7 @@ from musegen.voice.networks.config import VoiceConfig
 from musegen.voice.presets import PRESETS
 from musegen.voice.recipes import RECIPES
 from musegen.voice.spectrogram import Sounds, Spectrogram
+from musegen.voice.terms import Auxiliary
 
 MEASURED = 48
 """Held-out notes whose pitches are judged while training."""
@@ -81,8 +83,13 @@ class VoiceModel(ModelConfig):
 
     @property
     def resolved_recipe(self) -> Recipe:
-        """Return the recipe for networks that are all conditioned on the pitch."""
-        return super().resolved_recipe.conditional()
+        """Return the recipe for networks that are all conditioned on the pitch.
+
+        Another game in place of one whose critic names the pitch still has such a critic.
+        """
+        recipe = super().resolved_recipe.conditional()
+        named = any(isinstance(term.by, Auxiliary) for term in self.base_recipe.critics)
+        return recipe.with_games(lambda space, by: Auxiliary.of(by)) if named else recipe
 
     def spectrogram(self, spec: DataSpec) -> Spectrogram:
         """Return the map between notes and x."""
@@ -246,7 +253,7 @@ class Voice(Domain):
 DOMAIN = Voice()
 
 
-def one_hot(pitches: "np.ndarray[Any, Any] | Sequence[int]", spec: DataSpec) -> Tensor:
+def one_hot(pitches: Int[np.ndarray, " note"] | Sequence[int], spec: DataSpec) -> Tensor:
     """Return pitches as one-hot vectors; `UserError` for one that the model does not know."""
     numbers = torch.as_tensor(np.asarray(pitches), dtype=torch.long)
     if len(numbers) and not (spec.lowest <= numbers.min() and numbers.max() <= spec.highest):

@@ -108,7 +108,7 @@ class Spectrogram:
         )
         return sounds[:, : self.samples]
 
-    def frequencies_hz(self, x: Maps) -> Float[Tensor, "note frame row"]:
+    def frequencies_hz(self, x: Maps) -> Float[Tensor, "note later row"]:
         """Return the instantaneous frequency of each row, of every frame but the first."""
         return (self.row_bins.to(x) + 2 * x[:, 1, 1:]) * self.bin_hz
 

@@ -1,7 +1,7 @@
 """The terms of notes: a game whose critic also names the pitch, and timbres across pitches."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -35,6 +35,11 @@ class Auxiliary(Adversarial):
     """
 
     pitch: float = PITCH
+
+    @classmethod
+    def of(cls, game: Adversarial) -> "Auxiliary":
+        """Return a game with such a critic."""
+        return cls(**{one.name: getattr(game, one.name) for one in fields(game)})
 
     @property
     def needs(self) -> frozenset[str]:

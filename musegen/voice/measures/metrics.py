@@ -19,8 +19,11 @@ def frechet_distance(one: Features, other: Others) -> float:
     """Return the squared Frechet distance of the Gaussians fitted to two samples.
 
     |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)) (Dowson and Landau, 1982); 0 for equal mean and
-    covariance. Small samples bias it upwards: compare values of equally many samples only.
+    covariance. Small samples bias it upwards: compare values of equally many samples only. NaN for
+    a single one.
     """
+    if min(len(one), len(other)) < 2:
+        return math.nan
     first, second = (np.cov(sample.astype(np.float64), rowvar=False) for sample in (one, other))
     values, vectors = np.linalg.eigh(first)
     root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
@@ -31,9 +34,17 @@ def frechet_distance(one: Features, other: Others) -> float:
 
 
 def clusters(features: Features, k: int, seed: int) -> Float[np.ndarray, "bin feature"]:
-    """Return the centres of k bins of real notes, by k-means from as many of the notes."""
+    """Return the centres of k bins of real notes, by k-means.
+
+    It begins with notes that are drawn by their squared distance from those before (k-means++;
+    Arthur and Vassilvitskii, SODA 2007).
+    """
     generator = np.random.default_rng(seed)
-    centres = features[generator.choice(len(features), k, replace=False)].astype(np.float64)
+    chosen = [int(generator.integers(len(features)))]
+    for _ in range(k - 1):
+        apart = np.square(features[:, None] - features[chosen]).sum(2).min(1) + 1e-12
+        chosen.append(int(generator.choice(len(features), p=apart / apart.sum())))
+    centres = features[chosen].astype(np.float64)
     for _ in range(ROUNDS):
         nearest = assigned(features, centres)
         for number in np.unique(nearest):

@@ -75,6 +75,9 @@ class HarmonicDecoder(nn.Module):
         return Tones(mixed, advance, log_concentration.clamp(-4, 9), self.std)
 
 
+Coarse = Float[Tensor, "note 2 coarse_frame coarse_row"]
+
+
 class PixelNorm(nn.Module):
     """Channels of each place divided by their root mean square (Karras et al., ICLR 2018, 4.2)."""
 
@@ -157,7 +160,7 @@ def upsamplings(frames: int, rows: int, most: int = 5) -> int:
     return min(most, (both & -both).bit_length() - 1)
 
 
-def _doubled(x: Maps, times: int = 1) -> Maps:
+def _doubled(x: Coarse, times: int = 1) -> Float[Tensor, "note 2 _ _"]:
     return F.interpolate(x, scale_factor=float(2**times)) if times else x
 
 
