@@ -78,3 +78,5 @@ def _initialise(network: nn.Module) -> None:
             nn.init.zeros_(network.bias)
     for child in network.children():
         _initialise(child)
+    if isinstance(network, HarmonicDecoder):
+        network.level_out()

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.networks.generators import StyleBased, widths
+from core.networks.heads import MLP
 from core.theory.distributions import Delta
 from core.theory.shapes import Features, Latents
 from musegen.voice.networks.config import VoiceConfig
@@ -39,14 +40,17 @@ class HarmonicDecoder(nn.Module):
 
     A row's amplitude is that of the nearest harmonic by the window's lobe, plus that of the noise
     in the row: log(exp(tone) + exp(noise)). Its frequency is the harmonic's, and all rows of a
-    harmonic have one frequency, so that they stay in phase. It is additive synthesis as a decoder,
+    harmonic have one frequency, so that they stay in phase. A harmonic's level is a line over time,
+    as of a string that fades, plus a map that is smooth over harmonics. It is additive synthesis as a decoder,
     as in DDSP (Engel et al., ICLR 2020), whose oscillators are here rows of x.
     """
+
+    time: Tensor
 
     def __init__(self, config: VoiceConfig, spectrogram: Spectrogram):
         super().__init__()
         self.rows = HarmonicRows(spectrogram)
-        self.frames, self.nats = spectrogram.frames, -spectrogram.floor_db * LOG_DB / 2
+        self.nats = -spectrogram.floor_db * LOG_DB / 2
         self.std = 2 * config.level_db / -spectrogram.floor_db
         code, coarse = config.latent + config.condition, 2**UPSAMPLINGS
         frames = spectrogram.frames // coarse
@@ -56,16 +60,29 @@ class HarmonicDecoder(nn.Module):
         self.noise = StyleBased(
             code, max(2, config.channels // 2), (frames, BANDS // coarse), UPSAMPLINGS, 1
         )
+        self.lines = MLP(code, config.width, 2 * HARMONICS)
+        self.bands = MLP(code, config.width, BANDS)
+        self.register_buffer("time", torch.linspace(0, 1, spectrogram.frames), persistent=False)
         self.noisy_log_concentration = nn.Parameter(torch.tensor(-2.0))
         self.width = nn.Parameter(torch.tensor(-1.0))
+
+    def level_out(self) -> None:
+        """Begin with lines and bands of level 0, which learn from there."""
+        for layer in (self.lines[-1], self.bands[-1]):
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, z: Latents, c: Features) -> Tones:
         code = torch.cat([z, c], 1)
         number, offset = self.rows.nearest(c)
         level, sharpness, detuning, clarity, phase = spread(self.harmonics(code), number).unbind(1)
+        lines = self.lines(code).unflatten(1, (2, 1, HARMONICS))  # [batch 2 1 harmonic]
+        first, slope = spread(lines, number).unbind(1)
+        level = level + first + slope * self.time[:, None]
         shape = lobe(offset)[:, None] / self.nats
         tone = level + 2 * torch.sigmoid(sharpness) * shape
-        noise = F.interpolate(self.noise(code), tone.shape[1:], mode="bilinear")[:, 0] + QUIET
+        noise = self.noise(code) + self.bands(code)[:, None, None]  # [batch 1 frame band]
+        noise = F.interpolate(noise, tone.shape[1:], mode="bilinear")[:, 0] + QUIET
         mixed = torch.logaddexp(self.nats * tone, self.nats * noise) / self.nats
         tonal = torch.sigmoid(self.nats * (tone - noise))
         clear = CLEAR + clarity - F.softplus(self.width) * offset[:, None] ** 2

@@ -126,7 +126,7 @@ def test_an_evaluation_shows_notes_beside_real_ones_and_noise(
     rows = json.loads(said)["rows"]
     by_name = {(row["group"], row["name"]): row for row in rows}
     real, noise = by_name["seen pairs", "real notes"], by_name["seen pairs", "noise"]
-    assert real["right"] > 0.9 and real["harmonicity"] > 0.98
+    assert real["right"] > 0.8 and real["harmonicity"] > 0.98
     assert noise["right"] == 0 and noise["harmonicity"] < 0.7
     assert real["frechet"] < noise["frechet"]
     assert real["named_timbre"] > 0.9
