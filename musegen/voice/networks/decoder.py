@@ -40,9 +40,10 @@ class HarmonicDecoder(nn.Module):
 
     A row's amplitude is that of the nearest harmonic by the window's lobe, plus that of the noise
     in the row: log(exp(tone) + exp(noise)). Its frequency is the harmonic's, and all rows of a
-    harmonic have one frequency, so that they stay in phase. A harmonic's level is a line over time,
-    as of a string that fades, plus a map that is smooth over harmonics. It is additive synthesis as a decoder,
-    as in DDSP (Engel et al., ICLR 2020), whose oscillators are here rows of x.
+    harmonic have one frequency, so that they stay in phase. A harmonic's level is a line over
+    time, as of a string that fades, plus a map that is smooth over harmonics. It is additive
+    synthesis as a decoder, as in DDSP (Engel et al., ICLR 2020), whose oscillators are here rows
+    of x.
     """
 
     time: Tensor
