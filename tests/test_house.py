@@ -188,10 +188,14 @@ def test_the_theory_states_each_recipe_its_paper_and_how_it_differs():
     """The code of a section builds the recipe that runs: terms, networks and settings."""
     from core import recipes
     from musegen import recipes as of_music
+    from musegen.voice import recipes as of_voices
     from videogen import recipes as of_video
 
-    sections, known = theory_sections(), vars(recipes) | vars(of_video) | vars(of_music)
-    every = of_video.RECIPES | of_music.RECIPES
+    domains = (of_video, of_music, of_voices)
+    sections, known = theory_sections(), vars(recipes)
+    every = {name: one for domain in domains for name, one in domain.RECIPES.items()}
+    for domain in domains:
+        known = known | vars(domain)
     assert sections.keys() == every.keys()
     for name, recipe in every.items():
         prose, code = sections[name]

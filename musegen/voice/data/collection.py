@@ -1,7 +1,7 @@
 """A prepared collection: batches of notes, in pairs of one timbre.
 
 The split is of pairs of an instrument and a pitch: what is held out are pitches of instruments
-that training has heard at others.
+that training has at others.
 """
 
 from collections.abc import Sequence

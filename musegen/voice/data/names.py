@@ -21,7 +21,7 @@ VELOCITY = 100
 
 
 class Named(NamedTuple):
-    """What is known of a file before it is read; without a pitch, it is found in the sound."""
+    """Facts known of a file before it is read; without a pitch, it is found in the sound."""
 
     timbre: str
     pitch: int | None = None

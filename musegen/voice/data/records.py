@@ -21,7 +21,7 @@ LOUDNESS, PEAK = 0.1, 0.9
 """Root mean square of the loudest part of a note, and the largest peak that this may give."""
 LOUDEST_SECONDS = 0.25
 SILENCE = 1e-3
-"""What never exceeds it, -60 dB, is silence."""
+"""A sound that never exceeds it, -60 dB, is silence."""
 ONSET = 0.02
 """A note begins where it exceeds this share of its peak."""
 LEAD_SECONDS = 0.004

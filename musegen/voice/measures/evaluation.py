@@ -1,6 +1,6 @@
 """Evaluate a model of notes: do its notes have their pitches, and their instruments?
 
-Pairs of an instrument and a pitch that training has heard and held-out ones form two groups. In
+Pairs of an instrument and a pitch of training and held-out ones form two groups. In
 each, a model's samples have the pitches of the real notes and timbres of the prior; where it has
 an encoder, it also plays each real note in the timbre of another note of its take, of training.
 Real notes give the best possible values, noise those of chance.

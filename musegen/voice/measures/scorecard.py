@@ -26,7 +26,7 @@ LEGEND = {
 
 ROWS_LEGEND = (
     "- known timbres: real notes, each played in the timbre of another note of its instrument; "
-    "held-out: pitches of instruments that training has not heard together"
+    "held-out: pitches that training has not of these instruments"
 )
 
 

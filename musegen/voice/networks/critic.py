@@ -23,7 +23,7 @@ WIDEST = 8
 def minibatch_std(maps: Float[Tensor, "batch channel frame row"]) -> Tensor:
     """Return maps with one more: the mean standard deviation over the batch (Karras et al. 2018).
 
-    Samples that are all alike show in it.
+    Samples that are all the same show in it.
     """
     spread = torch.sqrt(maps.var(0, correction=0) + 1e-8).mean()
     return torch.cat([maps, spread.expand(len(maps), 1, *maps.shape[2:])], 1)

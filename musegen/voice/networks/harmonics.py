@@ -45,7 +45,7 @@ class PitchReader(nn.Module):
 
 
 class HarmonicRows(nn.Module):
-    """Where harmonics lie among the rows of a spectrogram."""
+    """The places of harmonics among the rows of a spectrogram."""
 
     bins: Tensor
 

@@ -22,7 +22,7 @@ def test_the_frechet_distance_of_two_gaussians():
 
 
 def test_bins_with_different_shares_are_counted():
-    """Of 100 and 100 notes, 50 against 30 differ (z = 2.89), 20 against 30 do not (z = 1.63)."""
+    """With 100 and 100 notes, 50 against 30 differ (z = 2.89), 20 against 30 do not (z = 1.63)."""
     one = np.repeat([0, 1, 2], [50, 30, 20])
     other = np.repeat([0, 1, 2], [30, 40, 30])
     assert different_bins(one, other, 3) == pytest.approx(1 / 3)

@@ -55,7 +55,7 @@ def test_the_lobe_of_a_hann_window():
 
 
 def test_an_untrained_decoder_already_has_the_pitch():
-    """Tones are steady, so that it is heard although no level has been learned."""
+    """Tones are steady, so that it sounds although no level has been learned."""
     torch.manual_seed(0)
     decoder = HarmonicDecoder(CONFIG, SPECTROGRAM)
     with torch.no_grad():
@@ -99,9 +99,9 @@ def test_noise_has_phases_that_are_drawn_and_tones_have_not():
 def test_pixels_are_normalised_and_a_batch_of_equals_shows():
     maps = torch.tensor([3.0, 4.0]).view(1, 2, 1, 1)
     assert PixelNorm()(maps).flatten().tolist() == pytest.approx([3 / 12.5**0.5, 4 / 12.5**0.5])
-    alike, apart = torch.ones(4, 1, 2, 2), torch.ones(4, 1, 2, 2)
+    equal, apart = torch.ones(4, 1, 2, 2), torch.ones(4, 1, 2, 2)
     apart[::2] = -1
-    assert minibatch_std(alike)[0, 1].max() < 1e-3
+    assert minibatch_std(equal)[0, 1].max() < 1e-3
     assert minibatch_std(apart)[2, 1] == pytest.approx(torch.ones(2, 2), abs=1e-4)
 
 
