@@ -164,14 +164,16 @@ def test_the_theory_names_every_model():
 
 
 def test_the_page_on_security_states_each_limit():
-    """In the order and with the values and meanings of the two domains."""
+    """In the order and with the values and meanings of the domains."""
     from core.app.doctor import describe
     from musegen.files.limits import MusicLimits
+    from musegen.voice.data.limits import VoiceLimits
     from videogen.files.limits import VideoLimits
 
     text = (REPOSITORY / "SECURITY.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (\S+) \| (.+) \|$", text, re.MULTILINE)
-    described = [*describe(MusicLimits()).items(), *describe(VideoLimits()).items()]
+    of_domains = (MusicLimits(), VideoLimits(), VoiceLimits())
+    described = [row for limits in of_domains for row in describe(limits).items()]
     assert [(name, f"{value}  {meaning}") for name, value, meaning in rows] == described
 
 

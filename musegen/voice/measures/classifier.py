@@ -28,8 +28,9 @@ SLICES = 8
 FEATURES = 64
 STEPS, BATCH = 800, 64
 LEARNING_RATE = 3e-3
-GAIN = 0.1
-"""Largest change of the levels of a note in training, of 80 dB."""
+GAIN, FLOOR, DROPPED = 0.1, 0.7, 0.3
+"""In training: the largest change of the levels of a note, the highest floor above silence to
+which softer levels are raised, both in x, and the share of features that are dropped."""
 VERSION = 1
 """Version of this file; classifiers cached by other versions are not used."""
 
@@ -64,7 +65,7 @@ class Classifier(nn.Module):
 
     def loss(self, levels: Levels, pitches: Numbers, timbres: Numbers) -> Loss:
         """Return the cross-entropy of pitch and instrument, in nats."""
-        features = self(levels)
+        features = F.dropout(self(levels), DROPPED, self.training)
         wrong = F.cross_entropy(self.pitch(features), pitches)
         return wrong + F.cross_entropy(self.timbre(features), timbres)
 
@@ -88,7 +89,8 @@ def load_classifier(data: Collection, tick: Tick = lambda done, total: None) -> 
         spectrogram = Spectrogram(data.sample_rate_hz, data.samples, window)
         pitches = data.highest - data.lowest + 1
         classifier = Classifier(spectrogram, pitches, len(data.timbres))
-    settings = (VERSION, data.digest, SLICES, FEATURES, STEPS, BATCH, LEARNING_RATE)
+    training = STEPS, BATCH, LEARNING_RATE, GAIN, FLOOR, DROPPED
+    settings = (VERSION, data.digest, SLICES, FEATURES, *training)
     name = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
     folder = cache_folder() / "classifiers" / name
     try:
@@ -107,13 +109,15 @@ def train(classifier: Classifier, data: Collection, tick: Tick) -> None:
     timbres = torch.from_numpy(notes.timbres)
     optimizer = torch.optim.AdamW(classifier.parameters(), LEARNING_RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, STEPS)
-    for step in range(STEPS):
-        generator = torch.Generator().manual_seed(step)
-        chosen = torch.randint(len(levels), (BATCH,), generator=generator)
-        gain = GAIN * (2 * torch.rand(BATCH, 1, 1, generator=generator) - 1)
-        loss = classifier.loss(levels[chosen] + gain, pitches[chosen], timbres[chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        tick(step + 1, STEPS)
+    with isolated_random_state(torch.device("cpu")):
+        torch.manual_seed(0)
+        for step in range(STEPS):
+            chosen = torch.randint(len(levels), (BATCH,))
+            gain, floor = torch.rand(2, BATCH, 1, 1)
+            varied = (levels[chosen] + GAIN * (2 * gain - 1)).maximum(FLOOR * floor - 1)
+            loss = classifier.loss(varied, pitches[chosen], timbres[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            tick(step + 1, STEPS)
