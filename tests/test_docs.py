@@ -329,7 +329,8 @@ def test_the_site_is_built_and_asks_no_other_host_for_anything(tmp_path: Path):
 
 @pytest.mark.slow
 def test_a_wheel_holds_all_that_it_needs(tmp_path: Path):
-    """Installed alone in an empty folder, its command has its help and samples a song."""
+    """Installed alone in an empty folder, its command has its help, samples a song and a clip."""
+    pytest.importorskip("setuptools", minversion="77")
     copy = tmp_path / "source"
     ignored = shutil.ignore_patterns(".git", ".venv", "build", "site", "*.egg-info", "__pycache__")
     shutil.copytree(REPOSITORY, copy, ignore=ignored)
@@ -361,6 +362,7 @@ def test_a_wheel_holds_all_that_it_needs(tmp_path: Path):
 
 @pytest.mark.slow
 def test_a_source_distribution_holds_the_program_and_its_weights(tmp_path: Path):
+    pytest.importorskip("setuptools", minversion="77")
     copy = tmp_path / "source"
     ignored = shutil.ignore_patterns(".git", ".venv", "build", "site", "*.egg-info", "__pycache__")
     shutil.copytree(REPOSITORY, copy, ignore=ignored)
