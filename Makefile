@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+FUZZ_MINUTES ?= 30
+SOAK_MINUTES ?= 20
 
-.PHONY: demo test test-slow check docs benchmarks mutate
+.PHONY: demo test test-slow check docs benchmarks mutate fuzz soak
 
 TWO := A large white triangle is moving in a straight line towards west and a small green square is moving \
   in a zigzag path towards east
@@ -33,11 +35,17 @@ docs: $(READY)  ## build the pages of docs/ as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 benchmarks: $(READY)  ## what is promised about speed, measured here
-	for file in $(filter-out benchmarks/mutate.py benchmarks/listen.py,$(wildcard benchmarks/*.py)); do \
+	for file in $(filter-out $(addprefix benchmarks/,mutate.py listen.py fuzz.py soak.py),$(wildcard benchmarks/*.py)); do \
 	  $(BIN)/python $$file || exit 1; done
 
 mutate: $(READY)  ## 200 one-line mutants of core: which of them no test kills (up to an hour)
 	$(BIN)/python benchmarks/mutate.py
+
+fuzz: $(READY)  ## damaged files of every format; FUZZ_MINUTES=30
+	$(BIN)/python benchmarks/fuzz.py --minutes $(FUZZ_MINUTES)
+
+soak: $(READY)  ## commands killed, signalled and out of disk; SOAK_MINUTES=20
+	$(BIN)/python benchmarks/soak.py --minutes $(SOAK_MINUTES)
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

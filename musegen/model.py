@@ -26,6 +26,7 @@ from core.app.sampling import Rows, in_chunks
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph
+from core.files import aside
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Latents, Samples
@@ -247,7 +248,8 @@ class Music(Domain):
     def preview(self, model: "Model", items: Items, titles: Sequence[str], stem: Path) -> None:
         """Draw phrases, and write the first as MIDI."""
         super().preview(model, items, titles, stem)
-        write_midi(model.rolls(items)[0], stem.with_name(f"{stem.name}.mid"))
+        with aside(stem.with_name(f"{stem.name}.mid")) as hidden:
+            write_midi(model.rolls(items)[0], hidden)
 
     def measures(
         self, data: Collection, config: MusicConfig, other: Collection | None = None

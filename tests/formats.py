@@ -149,8 +149,23 @@ def play(path: Path) -> None:
     """Play a song with a soundfont."""
     from musegen.files.midi import read_midi
     from musegen.files.sound import sound
+    from musegen.playing.orchestra import Orchestra
 
-    sound(read_midi(tune(2, bars=1, parts=1)).roll(), path)
+    sound(read_midi(tune(2, bars=1, parts=1)).roll(), Orchestra(path))
+
+
+def play_regions(path: Path) -> None:
+    """Read the regions of an .sfz whose sample is there."""
+    import wave
+
+    from musegen.playing.sfz import read_sfz
+
+    with wave.open(str(path.parent / "saw.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(22050)
+        file.writeframes(bytes(range(256)) * 8)
+    read_sfz(path)
 
 
 def songs(folder: Path) -> list[bytes]:
@@ -282,6 +297,12 @@ def soundfonts(folder: Path) -> list[bytes]:
     return [riff(b"RIFF", b"sfbk" + b"".join(lists))]
 
 
+def regions(folder: Path) -> list[bytes]:
+    text = "<group> ampeg_attack=0.01 loop_mode=loop_continuous // all of them\n"
+    text += "<region> sample=saw.wav lokey=c3 hikey=72 pitch_keycenter=60 tune=-5\n"
+    return [text.encode()]
+
+
 FORMATS = {
     one.name: one
     for one in (
@@ -304,6 +325,7 @@ FORMATS = {
         Format("index.json", indices, read_index),
         Format("networks.safetensors", weights, read_tensors),
         Format("tiny.sf2", soundfonts, play),
+        Format("tiny.sfz", regions, play_regions),
     )
 }
 REFUSALS = (UserError, RejectedFile)

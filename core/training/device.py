@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from core.config import MAX_SEED
 from core.errors import ConfigError, UserError
@@ -27,11 +28,32 @@ def computes_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
+RandomState = tuple[Tensor, Tensor | None]
+"""torch's global random state of the CPU, and of a CUDA device where there is one."""
+
+
+def random_state(device: torch.device) -> RandomState:
+    """Return torch's global random state, of the CPU and of `device`."""
+    of_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return torch.get_rng_state(), of_device
+
+
+def set_random_state(state: RandomState, device: torch.device) -> None:
+    """Set torch's global random state to what `random_state` returned."""
+    here, of_device = state
+    torch.set_rng_state(here)
+    if of_device is not None:
+        torch.cuda.set_rng_state(of_device, device)
+
+
 @contextlib.contextmanager
 def isolated_random_state(device: torch.device) -> Iterator[None]:
     """Restore torch's global random state, of the CPU and of `device`, on leaving."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    before = random_state(device)
+    try:
         yield
+    finally:
+        set_random_state(before, device)
 
 
 def seed_part(seed: int, number: int, process: int = 0) -> None:

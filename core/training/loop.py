@@ -316,7 +316,8 @@ class Recorder:
         return any("seconds" not in line for line in self.run.logged(self.budget.step))
 
     def _facts(self) -> dict[str, float]:
-        return {"step": self.budget.step, "seconds": self.budget.seconds}
+        own = {"step": self.budget.step, "seconds": self.budget.seconds}
+        return own | self.state.facts()
 
 
 def set_rates(state: TrainState, factor: float) -> None:

@@ -16,6 +16,7 @@ from core.networks.critics import MinibatchDiscrimination
 from core.theory.contracts import EMDensity
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Loss, Losses
+from core.training.device import random_state, set_random_state
 
 LOG = logging.getLogger("pianoreel")
 
@@ -52,11 +53,11 @@ class Parts:
                 f"{processes.count()} processes share a batch of {len(batch.x)}: raise "
                 "train.batch_size (--set train.batch_size=N), or start fewer"
             )
-        random = _random_state(batch.x.device)
+        before = random_state(batch.x.device)
         while (losses := self._attempt(batch, parameters, gradients)) is None:
             gc.collect()
             self._halve(len(batch.x))
-            _restore(random, batch.x.device)
+            set_random_state(before, batch.x.device)
         return processes.add_up(parameters, losses)
 
     def mean(self, name: str, loss: Losses | Loss) -> Loss:
@@ -73,7 +74,8 @@ class Parts:
         for parameter in parameters:
             parameter.grad = None
         try:
-            for part in split(_own(batch), self.count):
+            own = _own(batch)
+            for part in split(own, min(self.count, len(own.x))):
                 share = len(part.x) / len(batch.x)
                 for name, loss in gradients(part, share).items():
                     losses[name] = losses.get(name, 0.0) + share * loss.detach()
@@ -137,15 +139,3 @@ def split(batch: Batch, count: int) -> list[Batch]:
         for column in (batch.x, batch.c, batch.other)
     ]
     return [Batch(x, c, other) for x, c, other in zip(*columns, strict=True)]
-
-
-def _random_state(device: torch.device) -> tuple[Tensor, Tensor | None]:
-    of_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    return torch.get_rng_state(), of_device
-
-
-def _restore(state: tuple[Tensor, Tensor | None], device: torch.device) -> None:
-    here, of_device = state
-    torch.set_rng_state(here)
-    if of_device is not None:
-        torch.cuda.set_rng_state(of_device, device)

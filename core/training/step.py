@@ -35,8 +35,8 @@ class TrainState:
     `historical_averaging`: weight of |weights - mean of the weights after each step so far|^2, a
     loss of every network that is trained (Salimans et al., NIPS 2016, section 3.3); those means
     are `history`. `pool`: size of the pool of earlier samples of each critic, 0 for none; `pools`
-    are those, by the critic's name. `parts`: those of a batch that does not fit into memory, which
-    no checkpoint holds.
+    are those, by the critic's name. `parts`: those of a batch that does not fit into memory; a
+    checkpoint remembers their number as one of its facts, so that a resumed run adds up the same.
     """
 
     networks: Networks
@@ -98,6 +98,10 @@ class TrainState:
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
         }
 
+    def facts(self) -> dict[str, int]:
+        """Return what a checkpoint states beside the groups: the parts of a batch, if several."""
+        return {"parts": self.parts.count} if self.parts.count > 1 else {}
+
     def restart(self, weights: Mapping[str, Tensor]) -> None:
         """Begin anew with these weights of the networks."""
         self.networks.load_state_dict(weights)
@@ -105,6 +109,8 @@ class TrainState:
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Load a stored `state`; `UserError` where its weights do not fit the networks."""
+        if processes.count() == 1:
+            self.parts.count = int(checkpoint.facts.get("parts", 1))
         checkpoint.fill(self.networks, "networks")
         checkpoint.fill(self.ema, "ema")
         if self.historical_averaging:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -652,3 +653,16 @@ def test_a_density_learns_to_listen_and_composes_from_nothing_as_before(band, tr
     whole = Steering(top_p=1)
     assert all(map(equal, listening.notes(3, 1, 2, whole), model.notes(3, 1, 2, whole)))
     assert len(set(map(str, map(rows, listening.notes(3, 1, 2, whole))))) > 1
+
+
+def test_a_preview_that_is_not_written_whole_is_not_there(tmp_path, monkeypatch):
+    def full(roll, path):
+        path.write_bytes(b"MThd")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("musegen.model.write_midi", full)
+    monkeypatch.setattr(type(DOMAIN), "show", lambda *arguments: None)
+    model = SimpleNamespace(rolls=lambda items: [None])
+    with pytest.raises(OSError, match="No space left"):
+        DOMAIN.preview(model, None, [], tmp_path / "step-00000001")
+    assert list(tmp_path.iterdir()) == []

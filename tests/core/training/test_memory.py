@@ -10,6 +10,7 @@ from core.errors import UserError
 from core.recipes import recipe
 from core.ring import domain as ring
 from core.theory.passes import Batch
+from core.training.checkpoint import Checkpoint, save_checkpoint
 from core.training.memory import is_out_of_memory, split
 from core.training.optimisation import Optimisation
 from core.training.stabilisers import Stabilisers
@@ -56,6 +57,17 @@ def test_parts_of_a_batch_are_as_the_whole(name, caplog):
 def test_parts_are_halved_until_they_fit():
     state, _ = trained("ae", most=2)
     assert state.parts.count == 8
+
+
+def test_a_resumed_run_has_the_parts_that_it_had(tmp_path):
+    """Else it would add up in another order than an unbroken run."""
+    state, _ = trained("ae", most=4)
+    save_checkpoint(tmp_path / "step-1", state.state(), {"step": 1, **state.facts()})
+    resumed, _ = trained("ae")
+    assert resumed.facts() == {}
+    resumed.load(Checkpoint.open(tmp_path / "step-1"))
+    assert resumed.parts.count == 4
+    step(resumed, lambda number: ring.batch(number, 3), 1, seed=3)  # fewer samples than parts
 
 
 def test_a_single_sample_that_does_not_fit_asks_for_a_smaller_model():
