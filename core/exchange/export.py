@@ -47,7 +47,7 @@ Run = Callable[[Mapping[str, Tensor]], Sequence[Tensor]]
 def format_of(path: Path, name: str | None = None) -> str:
     """Return the format of a file by its name or suffix; `ConfigError` for one that is not known.
 
-    >>> format_of(Path("song.ONNX"))
+    >>> format_of(Path("model.ONNX"))
     'onnx'
     """
     known = list(SUFFIXES.values())

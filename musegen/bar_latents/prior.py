@@ -159,7 +159,7 @@ class AlongForm(Distribution):
             form = self.prior.form(self.batch).sample(bars, given)
         return self.prior.generate(self._noise(bars), form).flatten(1)  # [batch bar*track*latent]
 
-    def from_noise(self, noise: Float[Tensor, "batch noise"]) -> Latents:
+    def from_noise(self, noise: Latents) -> Float[Tensor, "batch bar_latents"]:
         """Return the latents of standard normal noise, [batch phrase*latent], along the form."""
         assert self.form is not None, "noise alone has no form"
         phrases = list(

@@ -20,6 +20,7 @@ from musegen.networks.states import LOUDEST, CellValues, States
 X_AXES = "batch track state bar step pitch"
 """The axes of phrases: the states of a cell are sounding, onset, and the velocity, if any."""
 
+Noise = Float[Tensor, "batch noise"]
 Cells = Float[Tensor, "batch bar track step pitch"]
 
 
@@ -36,7 +37,7 @@ class BarsGraph(nn.Module):
         self.kinds = [(True, drums), (False, melodic)]
         self.order = torch.cat([drums, melodic]).argsort()
 
-    def forward(self, noise: Float[Tensor, "batch noise"], form: Form) -> States:
+    def forward(self, noise: Noise, form: Form) -> States:
         z = self.prior(noise.shape[0], form).from_noise(noise)
         bars = z.unflatten(
             1, (-1, self.decoder.tracks, self.decoder.config.size)
@@ -56,10 +57,9 @@ class BarsGraph(nn.Module):
         """Return the logits of every bar: of onset, hold and voices."""
         kinds = []
         for is_drum, tracks in self.kinds:
-            rows, track = z[:, :, tracks].flatten(0, 1), tracks  # [batch*bar track size]
-            decoded = self.decoder._decoded(
-                rows.flatten(0, 1), track.repeat(rows.shape[0]), is_drum
-            )
+            rows = z[:, :, tracks].flatten(0, 1)  # [batch*bar track size]
+            number = tracks.repeat(rows.shape[0])
+            decoded = self.decoder._decoded(rows.flatten(0, 1), number, is_drum)  # [row step ..]
             kinds.append(
                 decoded.unflatten(0, (z.shape[0], z.shape[1], -1))
             )  # [batch bar track ..]

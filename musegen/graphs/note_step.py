@@ -34,13 +34,13 @@ ATTRIBUTES: tuple[Attribute, ...] = get_args(Attribute)
 CHOICES = len(ATTRIBUTES) + 1
 """Uniform numbers of a note."""
 
-BEGUN = 4
+STARTED = 4
 """Notes of the pieces that are examples."""
 
 State = Shaped[Tensor, "batch ..."]
 
 STATE_AXES = {
-    "begun": "batch",
+    "started": "batch",
     "hidden": "batch layer width",
     "embedded": "batch width",
     "last": "batch attribute",
@@ -126,7 +126,7 @@ class AnyNote(NextNote):
 
 @dataclass
 class Earlier:
-    """What has sounded in each piece before its next note, [batch pitch_class]."""
+    """The steps that each pitch class has sounded in each piece before its next note."""
 
     total: Float[Tensor, "batch pitch_class"]
 
@@ -158,7 +158,7 @@ class NoteStep(nn.Module):
         layout, start, gru = self.density.layout, self.density.embedding.start, self.body.gru
         whole = torch.zeros(batch, dtype=torch.long)
         state = {
-            "begun": whole.bool(),
+            "started": whole.bool(),
             "hidden": start.new_zeros(batch, gru.num_layers, gru.hidden_size),
             "embedded": start.new_zeros(batch, len(start)),
             "last": whole.new_zeros(batch, 5),
@@ -173,18 +173,18 @@ class NoteStep(nn.Module):
 
     def forward(self, uniform: Float[Tensor, "batch 6"], *states: State) -> tuple[State, ...]:
         state = dict(zip(STATE_AXES, states, strict=True))
-        begun = state["begun"]
+        started = state["started"]
         history = self.history.on(state)
-        history.first = history.first.where(begun[:, None, None], self.history.first)
+        history.first = history.first.where(started[:, None, None], self.history.first)
         start = Note.start(1, uniform.device)
         last = Note(
             *(
-                column.where(begun, first)
+                column.where(started, first)
                 for column, first in zip(state["last"].unbind(1), start.columns, strict=True)
             )
         )
-        latest = state["latest"].where(begun[:, None, None], self.none)
-        embedded = state["embedded"].where(begun[:, None], self.density.embedding.start)
+        latest = state["latest"].where(started[:, None, None], self.none)
+        embedded = state["embedded"].where(started[:, None], self.density.embedding.start)
         hidden = RecurrentState(
             state["hidden"].transpose(0, 1).contiguous()
         )  # [layer batch width]
@@ -206,7 +206,7 @@ class NoteStep(nn.Module):
         chosen = note.note
         columns = torch.stack(chosen.columns, 1)
         new = {
-            "begun": torch.ones_like(begun),
+            "started": torch.ones_like(started),
             "hidden": hidden.layers.transpose(0, 1),  # [batch layer width]
             "embedded": self.density.embedding(note, self.tables),
             "last": columns,
@@ -252,7 +252,7 @@ def sampled(
 
 
 def note_graph(density: LookbackNetwork, bars: int) -> Graph:
-    """Return the graph of one note of pieces of so many bars; the examples are begun pieces."""
+    """Return the graph of one note of pieces of so many bars; the examples are started pieces."""
     step = NoteStep(density, bars * density.layout.bar).eval()
     nexts = {f"next_{name}": axes for name, axes in STATE_AXES.items()}
     axes = {"uniform": "batch choice", **STATE_AXES, "note": "batch attribute", "ended": "batch"}
@@ -260,7 +260,7 @@ def note_graph(density: LookbackNetwork, bars: int) -> Graph:
     @torch.no_grad()
     def examples(batch: int) -> dict[str, Tensor]:
         states = tuple(step.beginning(batch).values())
-        for _ in range(BEGUN):
+        for _ in range(STARTED):
             _, _, *states = step(torch.rand(batch, CHOICES), *states)
         names = ("uniform", *STATE_AXES)
         return dict(zip(names, (torch.rand(batch, CHOICES), *states), strict=True))

@@ -87,7 +87,7 @@ def test_a_graph_of_torchscript_explains_itself(tmp_path):
     [pytest.param(f, marks=[] if f in QUICK else pytest.mark.slow) for f in FAMILIES],
 )
 def test_a_generator_gives_what_the_model_gives(family: str, models, tmp_path):
-    """As torchscript, for three samples where two were traced, of other conditions."""
+    """In torchscript, for three samples where two were traced, of other conditions."""
     assert models[family].export(tmp_path / "model.pt") < 1e-5
 
 

@@ -16,7 +16,7 @@ def test_what_sounds_is_what_is_sustained():
 
 @pytest.mark.slow
 def test_the_graph_makes_the_models_notes():
-    """Of the shipped weights, with silent bars and repeated ones, to the bit."""
+    """They are those of the shipped weights, with silent bars and repeated ones, to the bit."""
     model = Model.load("latent_musegan", "cpu")
     inputs = model.graph().examples(2)
     noise, form = inputs["noise"], inputs["form"]

@@ -67,7 +67,7 @@ def test_the_graph_makes_the_samplers_notes(seed: int):
     sampler = Sampler(model, 1, steps)
     sampler.chance = chance = Recorded(seed)  # type: ignore[assignment]
     sampler.run()
-    columns = np.concatenate(sampler.sampled)[:-1]  # the last one came after the end
+    columns = np.concatenate(sampler.sampled)
     _, track, pitch, length, velocity, step = columns.T
     expected = np.stack([step, np.array(model.layout.order)[track], pitch, length, velocity], 1)
     assert len(expected) > 15
@@ -94,7 +94,7 @@ def test_a_state_of_zeros_is_the_beginning():
 
 
 def test_a_nucleus_is_sampled_by_the_inverse_of_the_distribution_function():
-    """As `chances.sampled`: of 0.2, 0.5, 0.3 the nucleus of 0.7 is 0.5 and 0.3."""
+    """Nothing else than `chances.sampled`: of 0.2, 0.5, 0.3 the nucleus of 0.7 is 0.5 and 0.3."""
     logits = torch.tensor([[0.2, 0.5, 0.3]]).log().expand(4, -1)
     uniform = torch.tensor([0.0, 0.62, 0.63, 0.99])
     assert sampled(logits, 1.0, 0.7, uniform).tolist() == [1, 1, 2, 2]
