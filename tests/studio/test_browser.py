@@ -84,7 +84,11 @@ class User:
             self.faults.append(request.url)
 
     def enter(self, room: str) -> None:
-        self.page.get_by_role("tab", name=room, exact=True).click()
+        """Click on a room's tab until it opens: the page may still be loading."""
+        tab = self.page.get_by_role("tab", name=room, exact=True)
+        while tab.get_attribute("aria-selected") != "true":
+            tab.click()
+            self.page.wait_for_timeout(200)
 
     def _field(self, label: str) -> Any:
         """The visible field whose label begins so; what helps to fill it follows there."""
