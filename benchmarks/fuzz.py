@@ -29,7 +29,7 @@ EXAMPLES = 60
 EDITS = 6
 """Most edits of one file."""
 NUMBERS = (*(bytes([n]) for n in (0, 1, 127, 128, 255)), bytes(4), b"\xff" * 4)
-"""What is written over a place: the ends of the ranges of numbers."""
+"""Numbers that are written over a place: the ends of the ranges of numbers."""
 WORDS = (b"-1", b"1e999", b"NaN", b"null", b"[]", b"{}", b'""', b"\xed\xa0\x80", b"\n", b"\x00")
 
 

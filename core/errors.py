@@ -6,11 +6,11 @@ from typing import ClassVar
 class UserError(Exception):
     """One clear sentence for the user: what is wrong, where, and what to do. No traceback.
 
-    `told_by_first`: it is one of several processes, of which the first prints it.
+    `printed_by_first`: it is one of several processes, of which the first prints it.
     """
 
     exit_code: ClassVar[int] = 1
-    told_by_first: bool = False
+    printed_by_first: bool = False
 
 
 class ConfigError(UserError):

@@ -3,7 +3,7 @@
 torchrun starts them. All take the same steps: gradients and losses are added up over the
 processes in one flat reduction after the backward passes, so that a penalty, which is a backward
 inside of a backward, is counted once and whole (Karras et al., StyleGAN3, 2021, do the same). What
-needs a decision or a file is done by process 0 and told to the others. What compares the samples
+needs a decision or a file is done by process 0 and sent to the others. What compares the samples
 of a batch gathers those of all processes.
 
 Every function here is the identity, or does its work alone, where there is one process.
@@ -120,18 +120,18 @@ def by_first(work: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     def call(*arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
         if count() == 1:
             return work(*arguments, **options)
-        told: list[Any] = [None, None]
+        answer: list[Any] = [None, None]
         if number() == 0:
             with alone():
                 try:
-                    told[0] = work(*arguments, **options)
+                    answer[0] = work(*arguments, **options)
                 except UserError as error:
-                    told[1] = error
+                    answer[1] = error
         with _answered():
-            distributed.broadcast_object_list(told)
-        result, error = told
+            distributed.broadcast_object_list(answer)
+        result, error = answer
         if error is not None:
-            error.told_by_first = number() > 0
+            error.printed_by_first = number() > 0
             raise error
         return result
 
@@ -198,7 +198,7 @@ def add_up(parameters: Sequence[nn.Parameter], losses: dict[str, Tensor]) -> dic
     for parameter, gradient, present in zip(parameters, sums, has.tolist(), strict=False):
         parameter.grad = gradient.view_as(parameter).to(parameter.dtype) if present else None
     values = sums[len(parameters) :]
-    return {name: value.view(()) for name, value in zip(losses, values, strict=True)}
+    return {name: value[0] for name, value in zip(losses, values, strict=True)}
 
 
 def agreed(tensor: Tensor) -> Tensor:

@@ -30,7 +30,6 @@ ELSEWHERE = CARDS | {
 }
 """Pages of the site, and the files of the repository whose text they show."""
 PAGE_OF = {source: page for page, source in ELSEWHERE.items()}
-GROUPS = ("music", "video", "ring")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -38,7 +37,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for page, source in ELSEWHERE.items():
         text = (REPOSITORY / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=text))
-    for name in ("pianoreel", *GROUPS):
+    for name in groups():
         content = command_page(name)
         files.append(File.generated(config, f"reference/{name}.md", content=content))
     return files
@@ -71,10 +70,7 @@ def relinked(markdown: str, source: str, page: str) -> str:
 
 
 def commands() -> dict[str, Any]:
-    """Return the commands of `pianoreel` by their whole names, groups left out.
-
-    They are shown under the name that is installed, whoever started this process.
-    """
+    """Return the commands of `pianoreel` by their whole names, groups left out."""
     if str(REPOSITORY) not in sys.path:
         sys.path.insert(0, str(REPOSITORY))
     from typer.main import get_command
@@ -90,10 +86,15 @@ def commands() -> dict[str, Any]:
     return dict(leaves(get_command(app), "pianoreel"))
 
 
+def groups() -> list[str]:
+    """Return the names of the groups of commands: `pianoreel` itself first, then `music` ..."""
+    return list(dict.fromkeys(name.split(" ")[-2] for name in commands()))
+
+
 def command_page(group: str) -> str:
     """Return the reference of a group's commands, or of `pianoreel` itself, as Markdown."""
-    own = f"pianoreel {group}" if group in GROUPS else "pianoreel"
-    shown = {n: c for n, c in commands().items() if n.rpartition(" ")[0] == own}
+    shown = {n: c for n, c in commands().items() if n.split(" ")[-2] == group}
+    own = next(iter(shown)).rpartition(" ")[0]
     title = f"# {own}\n\nWhat `{own} COMMAND --help` prints.\n"
     return "\n".join([title, *(section(name, command) for name, command in shown.items())])
 

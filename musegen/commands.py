@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.app.commands import (
+    MAKE,
     DomainCommands,
     OptionCommand,
     RunArgument,
@@ -476,7 +477,7 @@ def _names(text: str) -> tuple[str, ...]:
 music = group_of(MusicCommands())
 
 
-@music.command(cls=OptionCommand)
+@music.command(cls=OptionCommand, rich_help_panel=MAKE)
 def render(
     song: Annotated[Path, typer.Argument(help="A MIDI file.", show_default=False)],
     to: Annotated[

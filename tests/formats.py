@@ -38,7 +38,7 @@ CORPUS = Path(__file__).parent / "corpus"
 
 @dataclass(frozen=True)
 class Format:
-    """How a file of the format is called, whole ones, and how it is read.
+    """A format: its name, whole files of it, and how they are read.
 
     `in_child`: `prepare` reads it in a child process, which may crash or use its limits up.
     """

@@ -69,7 +69,7 @@ class Mixed(Exception):
 
 
 waits: Counter[str] = Counter()
-"""What made the processor wait, since it was cleared."""
+"""The calls that made the processor wait, since it was cleared."""
 
 
 def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -92,7 +92,7 @@ def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         kwargs["device"] = torch.device("cpu")
     inside = tree_map(lambda one: one.here if isinstance(one, There) else one, (args, kwargs))
     found = func(*inside[0], **inside[1])
-    if leaves or not any(isinstance(one, There) for one in tensors) and to is None:
+    if leaves or (not any(isinstance(one, There) for one in tensors) and to is None):
         return found
     known = {id(one.here): one for one in tensors if isinstance(one, There)}
     kept = {id(one): one for one in plain}

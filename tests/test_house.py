@@ -209,9 +209,9 @@ def test_the_theory_states_each_recipe_its_paper_and_how_it_differs():
         assert "the paper" in prose.lower(), name  # as in the paper, unlike in the paper ...
 
 
-DOOR = {"errors", "files", "yaml_files", "config"}
+DOOR = {"errors", "files", "yaml_files", "config", "launch"}
 """Modules that every wing may import."""
-THEORY = DOOR | {"theory"}
+THEORY = DOOR | {"processes", "theory"}
 DENSITIES = THEORY | {"networks", "densities"}
 RECIPES = DENSITIES | {"recipes", "papers"}
 TRAINING = RECIPES | {"training"}
@@ -219,7 +219,7 @@ EXCHANGE = RECIPES | {"exchange"}
 APPLICATIONS = TRAINING | {"app", "data", "exchange"}
 WINGS = {
     "core": {
-        **dict.fromkeys((*DOOR, "papers"), DOOR),
+        **dict.fromkeys((*DOOR, "papers", "processes"), DOOR),
         "theory": THEORY,
         "networks": THEORY | {"networks"},
         "densities": DENSITIES,

@@ -64,19 +64,19 @@ class ErrorGroup(TyperGroup):
             code = _exit_code(error)
             if code is None or os.environ.get("PIANOREEL_DEBUG") == "1":
                 raise
-            if _is_told_by_first(error):
+            if _is_printed_by_first(error):
                 time.sleep(FIRST_SPEAKS_SECONDS)
             else:
                 print(f"error: {_sentence(error)}", file=sys.stderr)
             raise typer.Exit(code) from error
 
 
-def _is_told_by_first(error: Exception) -> bool:
+def _is_printed_by_first(error: Exception) -> bool:
     """Return whether the first of several processes prints the same."""
     from core.errors import ConfigError, Stopped, UserError
 
     shared = isinstance(error, ConfigError | Stopped) or (
-        isinstance(error, UserError) and error.told_by_first
+        isinstance(error, UserError) and error.printed_by_first
     )
     return shared and not is_first()
 

@@ -1,4 +1,4 @@
-"""Several processes train one run as one process does, decide alike, and end together."""
+"""Several processes train one run as one process does, decide the same, and end together."""
 
 import os
 import signal
@@ -99,7 +99,7 @@ def require_close(kind: str, ours: dict[str, Any], alone: dict[str, Any]) -> Non
 
 
 def said(folder: Path, number: int) -> str:
-    """What a process raised."""
+    """The error that a process raised."""
     path = folder / f"{number}.txt"
     return path.read_text() if path.exists() else ""
 
@@ -160,7 +160,7 @@ def saved_step(folder: Path) -> float:
 
 
 def test_only_the_first_writes_and_all_end_with_the_same_weights(tmp_path: Path):
-    """Of the run's folder the second process opens nothing."""
+    """The second process opens nothing in the run's folder."""
     run = tmp_path / "run"
 
     def work(number: int) -> None:
@@ -223,7 +223,7 @@ def test_losses_that_are_not_finite_in_one_process_are_a_setback_of_both(tmp_pat
 
         with pytest.raises(Resumable, match="learning rate halved 1 times") as raised:
             ring_run(run, batches, Monitor(on_step=on_step))
-        assert raised.value.told_by_first == (number == 1)
+        assert raised.value.printed_by_first == (number == 1)
 
     assert together(tmp_path, work) == [0, 0], said(tmp_path, 0) + said(tmp_path, 1)
     first, second = (torch.load(tmp_path / f"{number}.pt") for number in range(2))

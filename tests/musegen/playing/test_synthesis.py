@@ -79,7 +79,7 @@ def test_notes_add_up():
     assert not played(organ()).any()
 
 
-def test_equal_notes_are_computed_once_and_sound_alike(monkeypatch: pytest.MonkeyPatch):
+def test_equal_notes_are_computed_once_and_sound_the_same(monkeypatch: pytest.MonkeyPatch):
     computed: list[int] = []
     own = synthesis.tone
     monkeypatch.setattr(
