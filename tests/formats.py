@@ -200,11 +200,11 @@ def archives(folder: Path) -> list[bytes]:
 def films(folder: Path) -> list[bytes]:
     from videogen.files.clip import write_gif, write_mp4, write_webm
 
-    frames, made = corners(count=9), []
+    frames, written = corners(count=9), []
     for write, name in ((write_mp4, "a.mp4"), (write_webm, "a.webm"), (write_gif, "a.gif")):
         write(frames, folder / name, 8.0)
-        made.append((folder / name).read_bytes())
-    return made
+        written.append((folder / name).read_bytes())
+    return written
 
 
 def films_zipped(folder: Path) -> list[bytes]:

@@ -316,7 +316,7 @@ class Recorder:
         return any("seconds" not in line for line in self.run.logged(self.budget.step))
 
     def _facts(self) -> dict[str, float]:
-        own = {"step": self.budget.step, "seconds": self.budget.seconds}
+        own: dict[str, float] = {"step": self.budget.step, "seconds": self.budget.seconds}
         return own | self.state.facts()
 
 

@@ -292,7 +292,7 @@ def test_where_one_process_hangs_the_other_stops_in_time(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_a_failure_of_the_first_is_told_to_all(tmp_path: Path):
+def test_a_failure_of_the_first_reaches_all(tmp_path: Path):
     """The folder is a file: the second, which did not try, raises the same sentence."""
     (tmp_path / "run").write_text("")
 

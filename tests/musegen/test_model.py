@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -662,7 +662,8 @@ def test_a_preview_that_is_not_written_whole_is_not_there(tmp_path, monkeypatch)
 
     monkeypatch.setattr("musegen.model.write_midi", full)
     monkeypatch.setattr(type(DOMAIN), "show", lambda *arguments: None)
-    model = SimpleNamespace(rolls=lambda items: [None])
+    model: Any = SimpleNamespace(rolls=lambda items: [None])
+    nothing: Any = None
     with pytest.raises(OSError, match="No space left"):
-        DOMAIN.preview(model, None, [], tmp_path / "step-00000001")
+        DOMAIN.preview(model, nothing, [], tmp_path / "step-00000001")
     assert list(tmp_path.iterdir()) == []
