@@ -94,7 +94,7 @@ def test_a_voice_is_played_and_written_in_the_format_of_the_ending(song: Path, t
     [
         (("--to", "song.aac"), "sounds are not written as '.aac': there are wav, flac, mp3, ogg"),
         (("--soundfont", "none.sf2"), "there is no soundfont none.sf2: give an .sf2 file"),
-        (("--voice", "none"), "there is no voice none"),
+        (("--voice", "none"), "none is no folder: give a run"),
         (("--voice", f"basso={SOUNDFONT}"), "no track is called 'basso'"),
     ],
 )
