@@ -1,5 +1,6 @@
 """Rendering: a MIDI file as it is played, note for note, to a sound file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ from command import run
 from handmade import midi, name, note, program, tempo
 from tones import pitch_of
 
+from musegen.commands import MusicCommands
 from musegen.files.audio import SAMPLE_RATE, decode
 from musegen.files.midi import read_midi, read_performance
+from musegen.files.song import SongOutput, write_song
 from musegen.performance import Performance
 from musegen.playing.orchestra import SOUNDFONT
 
@@ -111,3 +114,18 @@ def test_a_broken_song_is_one_sentence(content: bytes, tmp_path: Path):
     code, _, error = run("music", "render", path, "--to", tmp_path / "song.wav")
     assert code == 1 and error.startswith(f"error: {path}: ") and error.count("\n") == 1
     assert not (tmp_path / "song.wav").exists()
+
+
+def test_songs_of_a_model_are_written_in_a_voice(tmp_path: Path):
+    """With `music sample --voice`: the sound is in the voice, the MIDI file as it was."""
+    roll = replace(read_midi(SONG).roll(), name="song")
+    for folder, voices in (("plain", None), ("voiced", [f"{SOUNDFONT}:trumpet"])):
+        to = MusicCommands().output(tmp_path / folder, only="mid,wav", voice=voices)
+        assert isinstance(to, SongOutput)
+        to.require_tracks(roll.tracks)
+        to.create()
+        assert [path.suffix for path in write_song(roll, to)] == [".mid", ".wav"]
+    plain, voiced = (tmp_path / folder / "song.mid" for folder in ("plain", "voiced"))
+    assert plain.read_bytes() == voiced.read_bytes()
+    one, other = (decode(path.with_suffix(".wav"))[0] for path in (plain, voiced))
+    assert not np.allclose(one[:, :100_000], other[:, :100_000], atol=0.01)
