@@ -359,11 +359,15 @@ async function show() {
   for (const item of shelf.children) {
     item.firstChild.setAttribute("aria-current", String(item.dataset.id === value.open));
   }
+  if (!value.open && songs.length) {                 // what is open stays so, else the newest is opened
+    const id = songs.some((one) => one.id === opened) ? opened : songs[0].id;
+    props.value = { ...value, open: id };
+    return show();
+  }
   if (value.open !== opened) {
-    opened = value.open;
-    const entry = songs.find((one) => one.id === opened);
+    const id = (opened = value.open), entry = songs.find((one) => one.id === id);
     const song = entry && (await fetched(entry.url).catch(() => null));
-    if (opened !== value.open) return;               // another was opened meanwhile
+    if (opened !== id) return;                       // another was opened meanwhile
     stage?.close();
     stage = song ? new Stage(entry, song) : null;
     if (stage) { place.append(stage.node); stage.paint(); }

@@ -1,7 +1,7 @@
 """The songbook: the component that shows songs as piano rolls and plays them.
 
 Its value is {songs: [{id, name, detail, url}], open: id, locked: [track], bars: "5-8",
-pair: [id, id]}. The page fetches what it draws from `url`, a NAME.json beside the song's files,
+pair: [id, id]}; where none is open, the browser opens the newest. The page fetches what it draws from `url`, a NAME.json beside the song's files,
 which `keep` writes; the browser changes open, locked, bars and pair.
 """
 
@@ -31,7 +31,7 @@ FORMATS = ("mid", "wav", "flac")
 
 def songbook(songs: list[dict[str, str]]) -> gr.HTML:
     """Return the component; what is laid out within it stands below the open song."""
-    value = {"songs": songs, "open": songs[0]["id"] if songs else "", **UNTOUCHED}
+    value = {"songs": songs, "open": "", **UNTOUCHED}
     return gr.HTML(
         value,
         html_template=TEMPLATE,

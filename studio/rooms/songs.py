@@ -313,10 +313,8 @@ class SongRoom:
 
     def refresh(self, book: Value, model: str) -> list[Any]:
         """Return what the room shows when the page is loaded: its songs and models."""
-        songs = shelf(self.folder)
-        opened = songs[0]["id"] if songs else ""
         return [
-            with_songs(book, self.folder, opened),
+            with_songs({**book, "open": ""}, self.folder),
             offer(names_of(self.folder, DOMAIN), model),
             gr.update(choices=_choices(self.folder)),
         ]

@@ -91,8 +91,8 @@ class User:
             self.page.wait_for_timeout(200)
 
     def _field(self, label: str) -> Any:
-        """The visible field whose label begins so; what helps to fill it follows there."""
-        return self.page.get_by_label(re.compile(f"^{label}")).locator("visible=true").first
+        """The visible field of this label."""
+        return self.page.get_by_label(label, exact=True).locator("visible=true").first
 
     def fill(self, label: str, text: str) -> None:
         self._field(label).fill(text)
@@ -212,9 +212,10 @@ def test_a_song_of_ones_own_is_opened_and_a_broken_one_is_explained(user: User, 
 
 def test_a_sentence_becomes_a_clip_that_plays(user: User):
     user.enter("Clips")
-    user.fill("Sentences", "a purple dog")
+    sentences = user.page.locator("#captions textarea")
+    sentences.fill("a purple dog")
     user.sees("nearest:")
-    user.fill("Sentences", "A small red circle is moving in a zigzag path towards north")
+    sentences.fill("A small red circle is moving in a zigzag path towards north")
     user.press("Make clips")
     user.sees("1 made")
     user.waits_until("document.querySelector('.clips video')?.currentTime > 0.2")
