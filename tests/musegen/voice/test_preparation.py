@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -80,7 +81,7 @@ def test_files_of_several_formats_rates_and_widths_give_the_same_note(tmp_path: 
     sound = note(57, ORGAN, 0.5, 22_050)
     for kind, codec in (("flac", "flac"), ("aiff", "pcm_s16be"), ("mp3", "libmp3lame")):
         with av.open(str(tmp_path / f"a.{kind}"), "w") as file:
-            stream = file.add_stream(codec, rate=22_050, layout="mono")
+            stream: Any = file.add_stream(codec, rate=22_050, layout="mono")
             frame = av.AudioFrame.from_ndarray(
                 (sound * 32767).astype(np.int16)[None], "s16", "mono"
             )
