@@ -70,7 +70,10 @@ def tasks(folder: Path) -> list[Task]:
     ring = ("ring", "prepare", str(points), "--jobs", "1")
     prepared = [Task(f"prepare {one[0]}", (*one, "--to")) for one in (music, video, ring)]
     trained = [
-        Task(f"train {domain}", (domain, "train", str(folder / "whole" / f"prepare {domain}"), *RUN, "--to"))
+        Task(
+            f"train {domain}",
+            (domain, "train", str(folder / "whole" / f"prepare {domain}"), *RUN, "--to"),
+        )
         for domain in ("music", "video", "ring")
     ]
     game = ("ring", "train", "--model", "wgan_gp", *RUN, "--to")

@@ -64,14 +64,14 @@ def prepare(
     Either `sources`, recordings, or a soundfont, by default the one that songs are played with.
     `jobs`: child processes; 0 works in this process.
     """
-    if bool(sources) == bool(soundfont):
+    if sources and soundfont:
         raise ConfigError("give either recordings or --soundfont FILE.sf2")
     if config.lowest > config.highest:
         raise ConfigError("lowest is above highest: give --lowest 24 --highest 84, for example")
-    if soundfont:
-        job, found = _rendering(soundfont, config, jobs, tick)
-    else:
+    if sources:
         job, found = _reading(sources, config, jobs, tick)
+    else:
+        job, found = _rendering(soundfont, config, jobs, tick)
     settings = {"config": config.model_dump(mode="json"), "sources": found.sha256}
     with open_preparation(Path(to), settings) as folder:
         return _prepare(folder, job, config, found)
