@@ -74,7 +74,10 @@ class VoiceCommands(DomainCommands):
         ] = None,
         soundfont: Annotated[
             Path | None,
-            typer.Option(help="Render the notes of this .sf2 file's programs, without SOURCES."),
+            typer.Option(
+                help="Without SOURCES: the .sf2 file whose programs are played.",
+                show_default="the one that songs are played with",
+            ),
         ] = None,
         programs: Annotated[
             str,

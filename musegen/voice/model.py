@@ -112,6 +112,8 @@ class Voice(Domain):
     item = "note"
     presets = PRESETS
     shipped = Path(__file__).parent / "weights"
+    default_run = "fluid"
+    default_latent_run = "fluid"
     default_model = "timbre_vae"
     offers = frozenset({"condition", "pitches"})
     recipes = RECIPES

@@ -61,24 +61,29 @@ def prepare(
 ) -> Summary:
     """Prepare notes to the folder `to`; each file is kept or listed in rejects.jsonl.
 
-    Either `sources`, recordings, or a soundfont. `jobs`: child processes; 0 works in this process.
+    Either `sources`, recordings, or a soundfont, by default the one that songs are played with.
+    `jobs`: child processes; 0 works in this process.
     """
-    if bool(sources) == bool(soundfont):
+    if sources and soundfont:
         raise ConfigError("give either recordings or --soundfont FILE.sf2")
     if config.lowest > config.highest:
         raise ConfigError("lowest is above highest: give --lowest 24 --highest 84, for example")
-    if soundfont:
-        job, found = _rendering(soundfont, config, jobs, tick)
-    else:
+    if sources:
         job, found = _reading(sources, config, jobs, tick)
+    else:
+        job, found = _rendering(soundfont, config, jobs, tick)
     settings = {"config": config.model_dump(mode="json"), "sources": found.sha256}
     with open_preparation(Path(to), settings) as folder:
         return _prepare(folder, job, config, found)
 
 
-def _rendering(soundfont: Path, config: PrepareConfig, jobs: int, tick: Tick) -> tuple[Job, Scan]:
-    from musegen.voice.data.takes import render, takes_of  # torch, which recordings do without
+def _rendering(
+    soundfont: Path | None, config: PrepareConfig, jobs: int, tick: Tick
+) -> tuple[Job, Scan]:
+    from musegen.playing.orchestra import SOUNDFONT  # torch, which recordings do without
+    from musegen.voice.data.takes import render, takes_of
 
+    soundfont = soundfont or SOUNDFONT
     takes = list(takes_of(config))
     if not soundfont.is_file():
         raise UserError(f"there is no soundfont {soundfont}: give an .sf2 file")
@@ -157,7 +162,8 @@ def _columns(folder: Path, kept: Catalogue, timbres: Sequence[str]) -> dict[str,
     for source in kept.sources:
         source["split"] = "train"  # decided note by note
     pieces = kept.pieces(folder, "starts")
-    number = np.array([timbres.index(source["timbre"]) for source in kept.sources])
+    numbers = {timbre: number for number, timbre in enumerate(timbres)}
+    number = np.array([numbers[source["timbre"]] for source in kept.sources])
     pitch, velocity = (
         np.concatenate(kept.rows(folder, f"{n}")) for n in ("pitches", "velocities")
     )

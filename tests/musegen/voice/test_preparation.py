@@ -11,7 +11,7 @@ from note_sounds import CONFIG, ORGAN, RATE, REED, SECONDS, collection, note, wa
 
 from core.data.workers import Failure
 from core.errors import ConfigError, UserError
-from musegen.files.sound import SOUNDFONT
+from musegen.playing.orchestra import SOUNDFONT
 from musegen.voice.data.collection import Collection
 from musegen.voice.data.names import Named, descriptions, name_of_pitch, named, pitch_in
 from musegen.voice.data.preparation import held_out, prepare
@@ -165,7 +165,7 @@ def test_a_take_of_a_soundfont_has_its_pitches():
 
 def test_what_is_asked_for_must_be_there(tmp_path: Path):
     with pytest.raises(ConfigError, match="--soundfont"):
-        prepare([], tmp_path / "a", CONFIG)
+        prepare(["x"], tmp_path / "a", CONFIG, SOUNDFONT)
     with pytest.raises(UserError, match="no soundfont"):
         prepare([], tmp_path / "b", CONFIG, tmp_path / "none.sf2")
     with pytest.raises(ConfigError, match="lowest is above highest"):
