@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -103,38 +104,67 @@ def models(
         list[str] | None,
         typer.Option(help="Train only this model for the report; can be given several times."),
     ] = None,
+    json: Json = False,
 ) -> None:
     """List the models with their terms and papers, and the presets of every domain.
 
     pianoreel models --report docs/models --seeds 3
     """
     if report:
-        _report(report, seeds, model or [])
+        print_paths(_report(report, seeds, model or []), json)
         return
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    from core.ring.model import PRESETS as RING
-    from core.theory.terms import describe
-    from musegen.presets import PRESETS as MUSIC
-    from musegen.voice.presets import PRESETS as VOICE
-    from videogen.presets import PRESETS as VIDEO
-
+    if json:
+        print_json({"models": _models(), "presets": _presets()})
+        return
     table = Table("model", "terms", "first author", "remark", box=box.SIMPLE)
-    for name, recipe in _recipes().items():
-        terms = " + ".join(map(describe, recipe.terms))
-        first = recipe.paper.authors.split(",")[0]
-        table.add_row(name, terms, f"{first} {recipe.paper.year}", recipe.remark)
+    for one in _models():
+        by = f"{one['authors'].split(',')[0]} {one['year']}"
+        table.add_row(one["name"], one["terms"], by, one["remark"])
     presets = Table("preset", "purpose", "expected result", "cost", box=box.SIMPLE)
-    for domain, named in (("music", MUSIC), ("voice", VOICE), ("video", VIDEO), ("ring", RING)):
-        for name, preset in named.items():
-            presets.add_row(f"{domain} {name}", preset.purpose, preset.expected, preset.cost)
+    for one in _presets():
+        name = f"{one['domain']} {one['name']}"
+        presets.add_row(name, one["purpose"], one["expected"], one["cost"])
     console = Console()
     console.print(table, presets)
 
 
-def _report(to: Path, seeds: int, models: list[str]) -> None:
+def _models() -> list[dict[str, Any]]:
+    """Return the models: their terms, papers and remarks."""
+    from core.theory.terms import describe
+
+    return [
+        {
+            "name": name,
+            "terms": " + ".join(map(describe, recipe.terms)),
+            "authors": recipe.paper.authors,
+            "title": recipe.paper.title,
+            "year": recipe.paper.year,
+            "remark": recipe.remark,
+        }
+        for name, recipe in _recipes().items()
+    ]
+
+
+def _presets() -> list[dict[str, str]]:
+    """Return the presets of every domain."""
+    return [
+        {
+            "domain": domain.name,
+            "name": name,
+            "purpose": preset.purpose,
+            "expected": preset.expected,
+            "cost": preset.cost,
+        }
+        for domain in _domains()
+        for name, preset in domain.presets.items()
+    ]
+
+
+def _report(to: Path, seeds: int, models: list[str]) -> Iterator[Path]:
     import torch
 
     from core.config import nearest
@@ -150,8 +180,7 @@ def _report(to: Path, seeds: int, models: list[str]) -> None:
     with ticking("learning the ring") as tick:
         for _ in survey(names, range(seeds), stored, tick):
             pass
-    for path in write(range(seeds), stored, to):
-        print(path)
+    yield from write(range(seeds), stored, to)
 
 
 @app.command(rich_help_panel=MAKE)
@@ -185,6 +214,7 @@ def reel(
     ] = False,
     seed: Seed = 0,
     device: Device = "auto",
+    json: Json = False,
 ) -> None:
     """Make a film of several sentences: a clip of each, cut on the bars of one piece of music.
 
@@ -210,7 +240,7 @@ def reel(
     where.create()
     with ticking("filming") as tick:
         scenes = film.scenes(model, tick)
-    print_paths(film.write(scenes, track.sound, label, where))
+    print_paths(film.write(scenes, track.sound, label, where), json)
 
 
 @app.command(cls=OptionCommand, rich_help_panel=MODELS)
@@ -324,7 +354,7 @@ def _recipes() -> "dict[str, Recipe]":
 
 
 @app.command(rich_help_panel=MACHINE)
-def doctor() -> None:
+def doctor(json: Json = False) -> None:
     """Print versions, devices and limits; name the cure of a faulty installation and exit 1."""
     from core.app import doctor as machine
     from musegen import files as music_files
@@ -336,13 +366,19 @@ def doctor() -> None:
 
     faults = list(machine.faults())
     libraries = (*music_files.LIBRARIES, *video_files.LIBRARIES)
-    _section("versions", machine.versions(libraries))
-    if not faults:
-        _section("devices", machine.devices())
-    _section("limits of one music file", machine.describe(MusicLimits()))
-    _section("limits of one recording", machine.describe(VoiceLimits()))
-    _section("limits of one video file", machine.describe(VideoLimits()))
-    _section("sound", {"soundfont": str(SOUNDFONT)})
+    report = {
+        "versions": machine.versions(libraries),
+        **({} if faults else {"devices": machine.devices()}),
+        "limits of one music file": machine.describe(MusicLimits()),
+        "limits of one recording": machine.describe(VoiceLimits()),
+        "limits of one video file": machine.describe(VideoLimits()),
+        "sound": {"soundfont": str(SOUNDFONT)},
+    }
+    if json:
+        print_json({**report, "faults": faults})
+    else:
+        for title, rows in report.items():
+            _section(title, rows)
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     raise typer.Exit(int(bool(faults)))

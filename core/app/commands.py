@@ -16,6 +16,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin
 
@@ -242,7 +243,7 @@ Models = Annotated[
 Report = Annotated[
     Path | None, typer.Option("--to", help="Folder for evaluation.json and evaluation.png.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs: see docs/api.md.")]
 Against = Annotated[Path | None, typer.Option(help="The collection to measure against.")]
 Beside = Annotated[list[str] | None, typer.Option(help="Another run to measure; repeatable.")]
 SampleCount = Annotated[int, typer.Option("--count", min=2, max=10_000, help="Samples to draw.")]
@@ -401,6 +402,7 @@ def prepare(
     read: Callable[..., Any],
     jobs: Jobs = None,
     strict: StrictOption = False,
+    json: Json = False,
 ) -> None:
     """Read {items} into a collection to train on.
 
@@ -408,7 +410,10 @@ def prepare(
     """
     with ticking("reading") as tick:
         summary = read(jobs=jobs or os.cpu_count() or 1, tick=tick)
-    print("\n".join(summary.lines))
+    if json:
+        print_json(_counts(summary))
+    else:
+        print("\n".join(summary.lines))
     raise typer.Exit(int(strict and bool(summary.rejects)))
 
 
@@ -428,6 +433,7 @@ def train(
     config: ConfigFile = None,
     settings: Set = None,
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Train a model. Ctrl-C saves and stops; the same command resumes.
 
@@ -451,7 +457,11 @@ def train(
         fit.train(
             domain, data, to, model, preset, device, assignments, second, file, monitor, start
         )
-    if is_first():
+    if not is_first():
+        return
+    if json:
+        print_json({"run": str(to)})
+    else:
         print(f"trained: {to}; sample from it with: pianoreel {own.name} sample {to}")
 
 
@@ -462,9 +472,10 @@ def sample(
     to: Folder = None,
     seed: Seed = 0,
     device: Device = "auto",
+    json: Json = False,
 ) -> None:
     """Sample {items} and write them."""
-    print_paths(draw(to=output(to or Path(own.items)), seed=seed, device=device))
+    print_paths(draw(to=output(to or Path(own.items)), seed=seed, device=device), json)
 
 
 def evaluate(
@@ -510,6 +521,7 @@ def compare(
     other: Other = None,
     device: Device = "auto",
     settings: Set = None,
+    json: Json = False,
 ) -> None:
     """Train models for the same time on the same {items}, and measure them side by side.
 
@@ -523,7 +535,18 @@ def compare(
     assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
     with ticking("measuring") as tick:
         comparison.compare(
-            domain, data, to, models or [], preset, device, assignments, second, count, seed, tick
+            domain,
+            data,
+            to,
+            models or [],
+            preset,
+            device,
+            assignments,
+            second,
+            count,
+            seed,
+            tick,
+            json,
         )
 
 
@@ -535,6 +558,7 @@ def interpolate(
     to: Folder = None,
     seed: Seed = 0,
     device: Device = "auto",
+    json: Json = False,
 ) -> None:
     """Interpolate between two {items} in latent space, along a great circle.
 
@@ -545,7 +569,7 @@ def interpolate(
     domain = own.domain()
     model, (first, last) = latent_commands.open_with_arguments(domain, arguments, 2, device)
     where = output(to or Path(own.items))
-    print_paths(latent_commands.interpolate(model, first, last, points, where, seed))
+    print_paths(latent_commands.interpolate(model, first, last, points, where, seed), json)
 
 
 def arithmetic(
@@ -555,6 +579,7 @@ def arithmetic(
     to: Folder = None,
     seed: Seed = 0,
     device: Device = "auto",
+    json: Json = False,
 ) -> None:
     """Compute A - B + C in latent space: the difference of A and B, added to C.
 
@@ -563,7 +588,8 @@ def arithmetic(
     from core.app import latent_commands
 
     model, texts = latent_commands.open_with_arguments(own.domain(), arguments, 3, device)
-    print_paths(latent_commands.arithmetic(model, texts, output(to or Path(own.items)), seed))
+    where = output(to or Path(own.items))
+    print_paths(latent_commands.arithmetic(model, texts, where, seed), json)
 
 
 def reconstruct(
@@ -573,14 +599,15 @@ def reconstruct(
     to: Folder = None,
     seed: Seed = 0,
     device: Device = "auto",
+    json: Json = False,
 ) -> None:
     """Encode and decode your own {items}: hear or see the model's reconstruction."""
     from core.app import latent_commands
 
     model, paths = latent_commands.open_with_arguments(own.domain(), files, None, device)
-    for path in paths:
-        where = output(to or Path(own.items))
-        print_paths(latent_commands.reconstruct(model, Path(path), where, seed))
+    where = output(to or Path(own.items))
+    made = (latent_commands.reconstruct(model, Path(path), where, seed) for path in paths)
+    print_paths(chain.from_iterable(made), json)
 
 
 def vary(
@@ -599,6 +626,7 @@ def vary(
     to: Folder = None,
     seed: Seed = 0,
     device: Device = "auto",
+    json: Json = False,
 ) -> None:
     """Make variations of a {item}.
 
@@ -608,7 +636,7 @@ def vary(
 
     model, (text,) = latent_commands.open_with_arguments(own.domain(), arguments, 1, device)
     where = output(to or Path(own.items))
-    print_paths(latent_commands.vary(model, text, strength, count, where, seed, keep))
+    print_paths(latent_commands.vary(model, text, strength, count, where, seed, keep), json)
 
 
 def translate(
@@ -619,13 +647,15 @@ def translate(
     back: Back = False,
     to: Folder = None,
     device: Device = "auto",
+    json: Json = False,
 ) -> None:
     """Translate {items} of one collection into the style of another."""
     from core.app import latent_commands
 
     model = own.domain().open_run(run, device)
-    for path in files:
-        print_paths(latent_commands.translate(model, path, output(to or Path(own.items)), back))
+    where = output(to or Path(own.items))
+    made = (latent_commands.translate(model, path, where, back) for path in files)
+    print_paths(chain.from_iterable(made), json)
 
 
 PANELS = {prepare: LEARN, train: LEARN, sample: MAKE, evaluate: MEASURE, compare: MEASURE}
@@ -639,10 +669,23 @@ def print_json(report: Any) -> None:
     print(json.dumps(report, indent=1, allow_nan=False))
 
 
-def print_paths(paths: Iterable[Path]) -> None:
-    """Print each path as soon as its file is written."""
+def print_paths(paths: Iterable[Path], as_json: bool = False) -> None:
+    """Print each path as soon as its file is written; as JSON all of them at the end."""
+    if as_json:
+        print_json({"paths": [str(path) for path in paths]})
+        return
     for path in paths:
         print(path)
+
+
+COUNTS = ("sources", "kept", "pieces", "rejects", "skipped")
+"""Counts of a preparation that are printed as JSON, those that its summary has."""
+
+
+def _counts(summary: Any) -> dict[str, Any]:
+    """Return the counts of a preparation, and the lines that say them in words."""
+    counts = {name: getattr(summary, name) for name in COUNTS if hasattr(summary, name)}
+    return {**counts, "lines": list(summary.lines)}
 
 
 def budget(steps: int | None, minutes: float | None) -> list[str]:

@@ -6,6 +6,7 @@ pianoreel music compare data/band --model vae --model "vae model.weights.match_z
 A model that fails says why, and the others go on; the same command resumes.
 """
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -98,8 +99,12 @@ def compare(
     count: int,
     seed: int,
     tick: Tick,
+    as_json: bool = False,
 ) -> None:
-    """Train the models into TO/runs, measure them, and write and print the tables."""
+    """Train the models into TO/runs, measure them, and write and print the tables.
+
+    `as_json`: print the report as JSON instead, with the path of the tables.
+    """
 
     def train(one: Contender, folder: Path) -> Model:
         second = other if domain.is_translation(one.model) else None
@@ -115,9 +120,14 @@ def compare(
     evaluation = domain.evaluate(models, data, count, seed, other, tick)
     _show(domain, models, data, other, seed, to / "models.png")
     tables = [costs(models, to / "runs"), *evaluation.tables(evaluation.report)]
-    print_tables(tables, WIDTH)
     write_text(to / "evaluation.json", evaluation.report.json())
-    print(write(tables, ["models.png"], " ".join(["pianoreel", *sys.argv[1:]]), to))
+    path = write(tables, ["models.png"], " ".join(["pianoreel", *sys.argv[1:]]), to)
+    if as_json:
+        report = json.loads(evaluation.report.json())
+        print(json.dumps({**report, "paths": [str(path)]}, indent=1))
+        return
+    print_tables(tables, WIDTH)
+    print(path)
 
 
 def _show(

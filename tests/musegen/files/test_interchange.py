@@ -1,0 +1,116 @@
+"""Files that we write, as other libraries read them: mido, pretty_midi, symusic, pypianoroll."""
+
+from pathlib import Path
+
+import mido
+import numpy as np
+import pretty_midi
+import pypianoroll
+import pytest
+import symusic
+
+from musegen.files.midi import write_midi
+from musegen.roll import Grid, Notes, Roll
+from musegen.tracks import Track
+
+GRID = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=21)
+BARS, PARTS = 4, 17
+TRACKS = (
+    Track(name="Drums", is_drum=True),
+    *(Track(name=f"Part {n}", program=3 * n + 1) for n in range(PARTS)),
+)
+SCALE = np.array([0, 2, 4, 5, 7, 9, 11])  # of C major
+TEMPO = np.array([96.0, 96.0, 140.0, 140.0])
+
+
+def song() -> Roll:
+    """Seventeen parts and drums in C major, 3/4, of which the third bar is faster."""
+    number = np.arange(PARTS * BARS)
+    part, bar = number % PARTS, number // PARTS
+    pitch = 39 + SCALE[number % 7]
+    melodic = (part + 1, bar * 12 + part % 9, pitch, 1 + part % 3, 40 + part)
+    drums = (0 * np.arange(BARS), 12 * np.arange(BARS), 0 * np.arange(BARS) + 15)
+    drums = (*drums, 0 * np.arange(BARS) + 1, 0 * np.arange(BARS) + 99)
+    columns = [np.concatenate(pair) for pair in zip(drums, melodic, strict=True)]
+    order = np.lexsort((columns[2], columns[0], columns[1]))
+    notes = Notes(*(column[order] for column in columns))
+    return Roll(notes, TRACKS, GRID, TEMPO, "Three in the morning")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("interchange") / "song.mid"
+    write_midi(song(), path)
+    return path
+
+
+def test_mido_reads_names_programs_channels_ports_and_the_title(path):
+    file = mido.MidiFile(path)
+    title, *parts = (track.name for track in file.tracks)
+    assert title == "Three in the morning"
+    assert sorted(parts) == sorted(track.name for track in TRACKS)
+    used, seen = set(), {}
+    for track in file.tracks[1:]:
+        ports = [message.port for message in track if message.type == "midi_port"]
+        programs = {m.program for m in track if m.type == "program_change"}
+        channels = {m.channel for m in track if m.type == "note_on"}
+        assert len(channels) == len(programs) == 1, track.name
+        place = (ports or [0])[0], channels.pop()
+        assert place not in used
+        used.add(place)
+        seen[track.name] = programs.pop()
+        assert (place[1] == 9) == (track.name == "Drums")
+    assert {port for port, _ in used} == {0, 1}
+    assert all(seen[track.name] == track.program for track in TRACKS)
+
+
+def test_no_signature_and_no_tempo_comes_late(path):
+    """A program that draws bars would begin a new section there."""
+    file = mido.MidiFile(path)
+    found = {"time_signature": [], "key_signature": [], "set_tempo": []}
+    for track in file.tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type in found:
+                found[message.type].append((tick, message))
+    bar = 3 * file.ticks_per_beat
+    ((at, metre),) = found["time_signature"]
+    assert (at, metre.numerator, metre.denominator) == (0, 3, 4)
+    ((at, key),) = found["key_signature"]
+    assert (at, key.key) == (0, "C")
+    tempi = [(at, round(mido.tempo2bpm(one.tempo), 3)) for at, one in found["set_tempo"]]
+    assert tempi == [(0, 96.0), (2 * bar, 140.0)]
+
+
+def test_pretty_midi_and_symusic_read_the_same_notes(path):
+    """Their seconds and beats are those of the roll."""
+    pretty, other = pretty_midi.PrettyMIDI(str(path)), symusic.Score(str(path))
+    named = {one.name: one for one in pretty.instruments}
+    also = {one.name: one for one in other.tracks}
+    assert named.keys() == also.keys() == {track.name for track in TRACKS}
+    notes, step = song().notes, other.ticks_per_quarter // 4
+    for number, track in enumerate(TRACKS):
+        own = notes[notes.track == number]
+        first = own.start.clip(max=24) / 4 * 60 / 96
+        seconds = first + (own.start - 24).clip(min=0) / 4 * 60 / 140
+        read = sorted(named[track.name].notes, key=lambda note: note.start)
+        assert named[track.name].is_drum == also[track.name].is_drum == track.is_drum
+        assert named[track.name].program == also[track.name].program == track.program
+        np.testing.assert_allclose([note.start for note in read], seconds, atol=1e-3)
+        assert [note.velocity for note in read] == own.velocity.tolist()
+        ticks = sorted((note.start, note.pitch, note.velocity) for note in also[track.name].notes)
+        own_ticks = zip(own.start * step, own.pitch + 21, own.velocity, strict=True)
+        assert ticks == [tuple(map(int, note)) for note in own_ticks]
+
+
+def test_pypianoroll_reads_the_rolls(path):
+    multitrack = pypianoroll.read(path, resolution=4)
+    assert {track.name for track in multitrack.tracks} == {track.name for track in TRACKS}
+    notes = song().notes
+    for track in multitrack.tracks:
+        number = next(n for n, one in enumerate(TRACKS) if one.name == track.name)
+        own = notes[notes.track == number]
+        np.testing.assert_array_equal(
+            track.pianoroll[own.start, own.pitch + 21], own.velocity, track.name
+        )
