@@ -19,6 +19,7 @@ const make = (tag, attributes = {}, ...children) => {
 const change = (values, event = "input") => {
   props.value = { ...props.value, ...values };
   trigger(event);
+  show();                                            // `watch` speaks of changes by the server alone
 };
 
 const fetched = (url) => {

@@ -1,8 +1,9 @@
 """The songbook: the component that shows songs as piano rolls and plays them.
 
 Its value is {songs: [{id, name, detail, url}], open: id, locked: [track], bars: "5-8",
-pair: [id, id]}; where none is open, the browser opens the newest. The page fetches what it draws from `url`, a NAME.json beside the song's files,
-which `keep` writes; the browser changes open, locked, bars and pair.
+pair: [id, id]}; where none is open, the browser opens the newest. The page fetches what it draws
+from `url`, a NAME.json beside the song's files, which `keep` writes; the browser changes open,
+locked, bars and pair.
 """
 
 import json

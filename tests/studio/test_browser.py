@@ -194,9 +194,11 @@ def test_bars_are_chosen_with_the_mouse_and_filled(user: User, server: Server):
 
 def test_songs_are_there_when_the_page_is_loaded_anew(user: User, server: Server):
     make_song(user, 23)
+    make_song(user, 24)
     user.page.reload()
-    user.page.locator(".card", has_text="latent_musegan-seed23-1").first.click()
-    user.page.locator(".stage h2", has_text="latent_musegan-seed23-1").wait_for()
+    for name in ("latent_musegan-seed24-1", "latent_musegan-seed23-1"):  # the older one too
+        user.page.locator(".card", has_text=name).first.click()
+        user.page.locator(".stage h2", has_text=name).wait_for()
 
 
 def test_a_song_of_ones_own_is_opened_and_a_broken_one_is_explained(user: User, tmp_path: Path):
