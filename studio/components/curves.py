@@ -10,7 +10,7 @@ from studio.components.markup import empty, escaped
 
 COLOURS = ("#3f6fa3", "#d08770", "#6f9d4f", "#8f5f8a", "#c79a2b", "#3d9aa8", "#bf616a", "#4c566a")
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 320, 150, 44, 8, 22
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 320, 150, 52, 8, 22
 CUT = 0.02
 """Share of the largest values that are beyond the panel, as those of the first steps."""
 MOST_POINTS = 300
@@ -83,12 +83,21 @@ def _panel(name: str, lines: Mapping[str, Points]) -> str:
         f"<figure><figcaption>{title} <small>{said}</small></figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}: {said}">'
         f'<path class="axis" d="M{LEFT} {TOP}V{bottom}H{WIDTH}"/>'
-        f'<text x="{LEFT - 5}" y="{TOP + 9}" text-anchor="end">{high:.3g}</text>'
-        f'<text x="{LEFT - 5}" y="{bottom}" text-anchor="end">{low:.3g}</text>'
+        f'<text x="{LEFT - 5}" y="{TOP + 9}" text-anchor="end">{_short(high)}</text>'
+        f'<text x="{LEFT - 5}" y="{bottom}" text-anchor="end">{_short(low)}</text>'
         f'<text x="{LEFT}" y="{HEIGHT - 7}">0</text>'
         f'<text x="{WIDTH}" y="{HEIGHT - 7}" text-anchor="end">step {last:,.0f}</text>'
         f"{drawn}</svg></figure>"
     )
+
+
+def _short(value: float) -> str:
+    """Return a number of a few characters.
+
+    >>> _short(1423.5), _short(0.17634), _short(-16.34)
+    ('1,424', '0.176', '-16.3')
+    """
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def _line(points: Points, colour: str, between: tuple[float, float], last: float) -> str:

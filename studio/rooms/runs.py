@@ -130,9 +130,11 @@ class RunRoom:
         """Lay out the room within the page."""
         chosen = gr.CheckboxGroup([], label=f"Runs, at most {MOST_CHOSEN}", elem_id="runs-chosen")
         with gr.Row(elem_classes="deeds"):
-            look = gr.Button("Look again", size="sm")
-            data = gr.Dropdown([OF_TRAINING], value=OF_TRAINING, label="Measured against")
-            measure = gr.Button("Measure them", size="sm")
+            with gr.Column(min_width=140):
+                look = gr.Button("Look again", size="sm")
+            with gr.Column(min_width=200):
+                data = gr.Dropdown([OF_TRAINING], value=OF_TRAINING, label="Measured against")
+                measure = gr.Button("Measure them", size="sm")
         line = state_line("runs-state")
         shown = gr.HTML("", apply_default_css=False)
         chosen.change(answering(self.compare), chosen, shown, **HIDDEN)

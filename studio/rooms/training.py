@@ -161,7 +161,8 @@ class TrainRoom:
                 start = gr.Button("Start", variant="primary", elem_id="start-training")
             with gr.Column(scale=3, min_width=320):
                 with gr.Row(elem_classes="deeds"):
-                    runs = gr.Dropdown([], label="Run", elem_id="train-run")
+                    with gr.Column(min_width=140):
+                        runs = gr.Dropdown([], label="Run", elem_id="train-run")
                     with gr.Column(min_width=140):
                         stop = gr.Button("Save and stop", size="sm")
                     with gr.Column(min_width=140):
@@ -241,13 +242,13 @@ def _forecast(run: Run) -> list[str]:
     budget = Budget(config, timed[-1]["step"], timed[-1]["seconds"])
     rate, total = steps_a_second(budget), steps_in_all(budget)
     left = math.ceil((total - budget.step) / rate / 60) if rate else 0
-    facts = [
+    warning = shortfall(budget, need_of(run.folder))
+    return [
         f"step {budget.step:,} of about {total:,}",
         f"{rate:.3g} steps a second",
-        f"about {left} minutes to go",
+        *([f"about {left} minutes to go"] if left else []),
+        *([warning] if warning else []),
     ]
-    warning = shortfall(budget, need_of(run.folder))
-    return [*facts, *([warning] if warning else [])]
 
 
 def need_of(run: Path) -> Need:
