@@ -152,7 +152,7 @@ class Stage {
     this.node = make("section", { class: "stage", "aria-label": `The song ${song.name}` },
       this.head(), make("div", { class: "desk" },
         make("div", { class: "strips" }, make("div", { class: "corner" }), ...this.lanes.map((lane) => lane.strip)),
-        this.roll));
+        make("div", { class: "scroller" }, this.roll)));
     this.resizer = new ResizeObserver(() => this.paint());
     this.resizer.observe(this.roll);
     this.moving = () => { this.move(); if (!this.audio.paused) requestAnimationFrame(this.moving); };
