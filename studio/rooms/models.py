@@ -21,12 +21,13 @@ from core.recipes import Recipe
 from core.theory.terms import describe
 from core.training.run import Run
 from musegen.recipes import RECIPES as OF_MUSIC
+from musegen.voice.recipes import RECIPES as OF_VOICES
 from studio.components.markup import empty, escaped
 from studio.components.messages import HIDDEN, answering
 from studio.folder import StudioFolder, folders_in
 from videogen.recipes import RECIPES as OF_VIDEO
 
-RECIPES: dict[str, Recipe] = {**OF_MUSIC, **OF_VIDEO}
+RECIPES: dict[str, Recipe] = {**OF_MUSIC, **OF_VIDEO, **OF_VOICES}
 
 DOCS = (
     Path(str(core.__file__)).parents[1] / "docs",
@@ -79,8 +80,10 @@ def gallery(wanted: str | None = "", group: str = EVERY) -> str:
 
 def _entries() -> Iterator[tuple[str, Entry]]:
     known = theory()
-    for name in (*known, *(name for name in RECIPES if name not in known)):
-        yield name, known.get(name, Entry("", name, RECIPES[name].remark))
+    yield from ((name, entry) for name, entry in known.items() if name in RECIPES)
+    for name, recipe in RECIPES.items():
+        if name not in known:
+            yield name, Entry("", name, recipe.remark)
 
 
 def _card(name: str, entry: Entry, wanted: str, group: str) -> str:

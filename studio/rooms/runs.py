@@ -192,4 +192,4 @@ def _short(value: Any) -> str:
 def _by_run(title: str, rows: Mapping[str, Mapping[str, str]]) -> str:
     """Return values by run as a table."""
     names = list(next(iter(rows.values()), {}))
-    return table(title, ["", *names], [[key, *row.values()] for key, row in rows.items()])
+    return table(title, ["of", *names], [[key, *row.values()] for key, row in rows.items()])

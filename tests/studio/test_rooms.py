@@ -83,6 +83,7 @@ def test_a_song_is_kept_with_all_that_the_page_shows(room: SongRoom, book: dict[
     assert np.round(bass).astype(int).T.tolist() == bass_of(song)[:2] != [[], []]
 
 
+@pytest.mark.slow
 def test_a_locked_track_stays_note_for_note(room: SongRoom, book: dict[str, Any]):
     locked_bass = {**book, "locked": ["bass"]}
     after, _, seed = last(room.make_beside(locked_bass, *wishes(seed=9)))
