@@ -51,7 +51,7 @@ PRESETS: dict[str, Preset] = {
     "small": Preset(
         purpose="notes of 1 s at 16 kHz on a CPU",
         paper=PAPER + "; sizes of our own",
-        expected="of twenty instruments 98 to 100 % of notes at their pitch, held-out ones too, and "
+        expected="of twenty instruments 98 to 100 % of notes at their pitch, held-out ones too; "
         "four in ten known timbres taken for another instrument",
         cost="half an hour on one CPU core",
         networks={"voice": VoiceConfig()},
