@@ -190,7 +190,8 @@ class Voice(Domain):
         to: Output,
         sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
-        """Write each note as .wav; several also as one sound, each passing into the next."""
+        """Write each note as .wav; several also as one sound, each passing into the next, and as a
+        picture."""
         from musegen.voice.files import encode_wav, joined
 
         rate, several = model.spec.sample_rate_hz, len(items) > 1
@@ -199,6 +200,8 @@ class Voice(Domain):
             yield to.write(to.folder / f"{stem}.wav", encode_wav(sound, rate))
         if several:
             yield to.write(to.folder / f"{name}.wav", encode_wav(joined(items.numpy()), rate))
+            self.show(model, items, titles, picture := to.folder / f"{name}.png")
+            yield picture
 
     def show(self, model: "Model", items: Sounds, titles: Sequence[str], path: Path) -> None:
         """Draw the spectrograms of notes side by side."""
