@@ -2,7 +2,8 @@
 
 It opens from a disk and on any web host, and loads nothing from elsewhere. A song is a .mid with a
 sound of the same name, its notes are drawn by `gallery.js`; a clip is an .mp4, .webm or .gif with
-the .txt of its sentence; a table is an evaluation.json.
+the .txt of its sentence; a table is an evaluation.json. about.txt stands at the top, a paragraph
+after each empty line.
 """
 
 import html
@@ -24,6 +25,8 @@ CLIPS = (".mp4", ".webm", ".gif")
 
 MOST_NOTES = 100_000
 """Notes of a song that are drawn."""
+
+ABOUT = "about.txt"
 
 HERE = Path(__file__).parent
 
@@ -117,6 +120,7 @@ def write_gallery(folder: Path, to: Path, title: str = "") -> Iterator[Path]:
         if path.resolve() != (to / path.name).resolve():
             shutil.copyfile(path, to / path.name)
     sections = [
+        *_about(folder / ABOUT),
         *_section("Songs", [song.html(song.midi.stem) for song in songs]),
         *_section("Clips", [clip.html(clip.path.stem) for clip in clips], "clips"),
         *_section("Tables", [_table(path, folder) for path in tables]),
@@ -155,6 +159,13 @@ def _require_names(files: Sequence[Path]) -> None:
         other = names.setdefault(path.name, path)
         if other != path:
             raise UserError(f"{other} and {path} have one name: rename one of them")
+
+
+def _about(path: Path) -> list[str]:
+    """Return the paragraphs of a text; none where there is no such file."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    parts = [part.strip() for part in text.split("\n\n")]
+    return [f"<p>{html.escape(part)}</p>" for part in parts if part]
 
 
 def _section(title: str, parts: Sequence[str], kind: str = "") -> list[str]:

@@ -44,6 +44,7 @@ def folder(tmp_path_factory) -> Path:
     (folder / "clips" / "dog.gif").write_bytes(b"GIF89a")
     (folder / "clips" / "dog.mp4").write_bytes(b"mp4")
     (folder / "clips" / "dog.txt").write_text("a dog & a cat <run>\n")
+    (folder / "about.txt").write_text("Two results,\nnot <chosen>.\n\nMade today.\n")
     rows = [{"name": "vae", "kind": "generated", "total": 0.12345, "copies": None}]
     (folder / "evaluation.json").write_text(json.dumps({"rows": rows}))
     return folder
@@ -76,6 +77,7 @@ def test_the_page_holds_its_files_and_escapes_what_they_say(page):
     text = page.read_text()
     assert "<title>my &lt;results&gt;</title>" in text
     assert "a dog &amp; a cat &lt;run&gt;</figcaption>" in text
+    assert "<p>Two results,\nnot &lt;chosen&gt;.</p>\n<p>Made today.</p>" in text
     assert 'src="a%20song%20%231.wav"' in text
     assert "<td>vae</td><td>generated</td><td>0.123</td><td>-</td>" in text
     assert "http" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
