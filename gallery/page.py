@@ -49,7 +49,8 @@ class Song:
         """Return the tracks' names and the notes, as the page draws them; `UserError` for a file
         that is no MIDI."""
         try:
-            score = symusic.Score(str(self.midi)).to("second")
+            read: Any = symusic.Score(str(self.midi))
+            score = read.to("second")
         except (RuntimeError, ValueError, OSError) as error:
             raise UserError(f"{self.midi} is no MIDI file") from error
         tracks = [track for track in score.tracks if len(track.notes)]
