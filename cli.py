@@ -243,6 +243,28 @@ def reel(
     print_paths(film.write(scenes, track.sound, label, where), json)
 
 
+@app.command(cls=OptionCommand, rich_help_panel=MAKE)
+def gallery(
+    folder: Annotated[Path, typer.Argument(help="A folder with songs, clips, evaluations.")],
+    to: Annotated[Path, typer.Option(help="Folder for index.html and its files.")] = Path("page"),
+    title: Annotated[
+        str, typer.Option(help="Its heading.", show_default="the folder's name")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Make a page of results: songs that play with their piano rolls, clips, tables.
+
+    It opens from your disk and on any web host, and loads nothing from elsewhere.
+
+    pianoreel gallery songs --to page
+
+    pianoreel gallery demo --to page --title "Songs and clips"
+    """
+    from gallery.page import write_gallery
+
+    print_paths(write_gallery(folder, to, title), json)
+
+
 @app.command(cls=OptionCommand, rich_help_panel=MODELS)
 def export(
     run: Annotated[

@@ -2,13 +2,11 @@
 
 python benchmarks/listen.py [--to docs/listening] [--count 8] [--seed 1]
 
-Songs 1 to 8 of the seed, sixteen bars each, as sound (.mp3), MIDI and picture, in index.html. No
-song is chosen or left out.
+Songs 1 to 8 of the seed, sixteen bars each, as sound (.mp3) and MIDI, with the page of
+`pianoreel gallery`. No song is chosen or left out.
 """
 
 import argparse
-import html
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,8 +15,8 @@ import numpy as np
 import torch
 import torchaudio
 
+from gallery.page import ABOUT, write_gallery
 from musegen.files.midi import write_midi
-from musegen.files.picture import draw_roll
 from musegen.files.sound import SAMPLE_RATE, sound
 from musegen.model import Model
 from musegen.roll import Roll
@@ -32,11 +30,6 @@ MODELS = {
     "a form of which bar repeats which. What fails: piano and "
     "strings are thin, and registers are too alike.",
 }
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-figure { margin: 1.5rem 0; padding: 1rem; border: 1px solid #ccc; border-radius: 8px }
-figure img { width: 100%; max-height: 24rem; object-fit: contain } audio { width: 100% }
-"""
 
 
 def write_mp3(roll: Roll, path: Path) -> None:
@@ -52,37 +45,13 @@ def write_mp3(roll: Roll, path: Path) -> None:
             file.mux(packet)
 
 
-def figures(model: Model, to: Path, count: int, seed: int) -> Iterator[str]:
-    """Write a model's songs; yield each as a figure of the page."""
+def write_songs(model: Model, to: Path, count: int, seed: int) -> str:
+    """Write a model's songs; return the paragraph about them."""
     for number, roll in enumerate(model.sample(count, 16, seed), 1):
-        stem = f"{model.name}-{number}"
-        write_midi(roll, to / f"{stem}.mid")
-        write_mp3(roll, to / f"{stem}.mp3")
-        draw_roll(roll, to / f"{stem}.png")
-        yield (
-            f'<figure><figcaption>{html.escape(roll.name)} · <a href="{stem}.mid">MIDI</a>'
-            f'</figcaption><audio controls preload="none" src="{stem}.mp3"></audio>'
-            f'<img loading="lazy" src="{stem}.png" alt="Piano roll of {html.escape(roll.name)}">'
-            "</figure>"
-        )
-
-
-def page(to: Path, count: int, seed: int) -> str:
-    """Write all songs, and return the page that plays them."""
-    sections = []
-    for name, remark in MODELS.items():
-        songs = "\n".join(figures(Model.load(name, "cpu"), to, count, seed))
-        command = f"pianoreel music sample {name} --count {count} --bars 16 --seed {seed}"
-        sections.append(
-            f"<h2>{name}</h2><p>{html.escape(remark)}</p><p><code>{command}</code></p>{songs}"
-        )
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Songs by pianoreel</title><style>{STYLE}</style><h1>Songs by pianoreel</h1>"
-        f"<p>The first {count} songs of seed {seed} of each model: none is chosen, none left out."
-        f"</p>{''.join(sections)}</html>\n"
-    )
+        write_midi(roll, to / f"{model.name}-{number}.mid")
+        write_mp3(roll, to / f"{model.name}-{number}.mp3")
+    command = f"pianoreel music sample {model.name} --count {count} --bars 16 --seed {seed}"
+    return f"{model.name} ({command}): {MODELS[model.name]}"
 
 
 def main() -> None:
@@ -95,9 +64,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
-    text = page(options.to, options.count, options.seed)
-    (options.to / "index.html").write_text(text, encoding="utf-8")
-    print(options.to / "index.html")
+    count, seed = options.count, options.seed
+    chosen = (
+        f"The first {count} songs of seed {seed} of each model: none is chosen, none left out."
+    )
+    parts = [write_songs(Model.load(name, "cpu"), options.to, count, seed) for name in MODELS]
+    (options.to / ABOUT).write_text("\n\n".join([chosen, *parts]) + "\n", encoding="utf-8")
+    for path in write_gallery(options.to, options.to, "Songs by pianoreel"):
+        print(path)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import typer
 from core.app.commands import (
     MAKE,
     DomainCommands,
+    Json,
     OptionCommand,
     RunArgument,
     Seed,
@@ -487,6 +488,7 @@ def render(
     soundfont: Soundfont = None,
     voice: Voices = None,
     overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
     """Play a MIDI file to a sound file, note for note, with a soundfont or in a voice.
 
@@ -501,7 +503,7 @@ def render(
     from musegen.playing.rendering import write_rendering
 
     path = to or Path(f"{song.stem}.wav")
-    print_paths([write_rendering(song, path, _orchestra(soundfont, voice), overwrite)])
+    print_paths([write_rendering(song, path, _orchestra(soundfont, voice), overwrite)], json)
 
 
 def _orchestra(soundfont: Path | None, voices: list[str] | None) -> "Orchestra | None":

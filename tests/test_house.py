@@ -18,16 +18,17 @@ import pytest
 import torch
 from conftest import REPOSITORY
 
-PACKAGES = ("core", "musegen", "studio", "videogen")
+PACKAGES = ("core", "gallery", "musegen", "studio", "videogen")
 SOURCES = [
     REPOSITORY / "cli.py",
     *(p for name in PACKAGES for p in (REPOSITORY / name).rglob("*.py")),
 ]
 TREE = [*SOURCES, *(REPOSITORY / "tests").rglob("*.py"), *(REPOSITORY / "benchmarks").glob("*.py")]
 FORBIDDEN = {
-    "core": {"musegen", "videogen", "studio", "cli"},
-    "musegen": {"videogen", "studio", "cli"},
-    "videogen": {"musegen", "studio", "cli"},
+    "core": {"musegen", "videogen", "gallery", "studio", "cli"},
+    "gallery": {"musegen", "videogen", "studio", "cli"},
+    "musegen": {"videogen", "gallery", "studio", "cli"},
+    "videogen": {"musegen", "gallery", "studio", "cli"},
     "studio": {"cli"},
 }
 
@@ -252,6 +253,7 @@ WINGS = {
         "presets": {"networks", "densities", "bar_latents", "recipes"},
         "configuration": {"networks", "densities", "bar_latents", "recipes", "roll", "tracks"},
     },
+    "gallery": {"page": set[str]()},
     "studio": {
         "folder": set[str](),
         "theme": set[str](),

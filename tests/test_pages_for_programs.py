@@ -40,7 +40,7 @@ def test_notes_are_made_by_onnxruntime_alone(tmp_path, monkeypatch):
 
 
 def test_each_command_of_the_page_has_json():
-    """Of the table of docs/api.md, by the help of each command."""
+    """The table of docs/api.md names them all."""
     from typer.main import get_command
 
     from cli import app

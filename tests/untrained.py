@@ -13,6 +13,7 @@ from core.theory.passes import Networks, is_critic
 from musegen.model import DOMAIN as MUSIC
 from musegen.roll import Grid
 from musegen.tracks import LAKH
+from musegen.voice.model import DOMAIN as VOICE
 from videogen.model import DOMAIN as VIDEO
 
 SPECS: dict[str, dict[str, Any]] = {
@@ -28,6 +29,7 @@ SPECS: dict[str, dict[str, Any]] = {
         "words": ["a", "dog", "runs", "and"],
         "examples": ["a dog runs", "a dog", "runs and a dog runs and runs"],
     },
+    "voice": {"sample_rate_hz": 4000, "samples": 1200, "lowest": 60, "highest": 62},
     "ring": {"labels": 8},
 }
 
@@ -44,16 +46,16 @@ def untrained(domain: Domain, recipe: str, assignments: Sequence[str] = ()) -> A
     return model
 
 
-def generators() -> dict[str, Any]:
-    """Return a model of each family whose generator is a graph, by a name."""
-    return {
-        "ring of a flow": untrained(RING, "realnvp"),
-        "ring with labels": untrained(RING, "cvae"),
-        "musegan": untrained(MUSIC, "musegan"),
-        "accompaniment": untrained(MUSIC, "musegan", ["model.musegan.given=[piano]"]),
-        "bar latents": untrained(MUSIC, "latent_musegan"),
-        "notes": untrained(MUSIC, "lookback_rnn"),
-        "clips of a gist": untrained(VIDEO, "gist_flow"),
-        "clips of clauses": untrained(VIDEO, "text_to_video", ["model.video.clauses=2"]),
-        "clips of a path": untrained(VIDEO, "mocogan"),
-    }
+GENERATORS: dict[str, tuple[Domain, str, Sequence[str]]] = {
+    "ring of a flow": (RING, "realnvp", ()),
+    "ring with labels": (RING, "cvae", ()),
+    "musegan": (MUSIC, "musegan", ()),
+    "accompaniment": (MUSIC, "musegan", ["model.musegan.given=[piano]"]),
+    "bar latents": (MUSIC, "latent_musegan", ()),
+    "notes": (MUSIC, "lookback_rnn", ()),
+    "notes of a voice": (VOICE, "timbre_vae", ()),
+    "clips of a gist": (VIDEO, "gist_flow", ()),
+    "clips of clauses": (VIDEO, "text_to_video", ["model.video.clauses=2"]),
+    "clips of a path": (VIDEO, "mocogan", ()),
+}
+"""A model of each family whose generator is a graph."""

@@ -606,8 +606,8 @@ def reconstruct(
 
     model, paths = latent_commands.open_with_arguments(own.domain(), files, None, device)
     where = output(to or Path(own.items))
-    made = (latent_commands.reconstruct(model, Path(path), where, seed) for path in paths)
-    print_paths(chain.from_iterable(made), json)
+    written = (latent_commands.reconstruct(model, Path(path), where, seed) for path in paths)
+    print_paths(chain.from_iterable(written), json)
 
 
 def vary(
@@ -654,8 +654,8 @@ def translate(
 
     model = own.domain().open_run(run, device)
     where = output(to or Path(own.items))
-    made = (latent_commands.translate(model, path, where, back) for path in files)
-    print_paths(chain.from_iterable(made), json)
+    written = (latent_commands.translate(model, path, where, back) for path in files)
+    print_paths(chain.from_iterable(written), json)
 
 
 PANELS = {prepare: LEARN, train: LEARN, sample: MAKE, evaluate: MEASURE, compare: MEASURE}

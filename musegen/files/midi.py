@@ -21,12 +21,15 @@ from musegen.files.limits import MusicLimits
 from musegen.files.parts import CHANNELS, is_piano_part, parts_of
 from musegen.files.pedal import hold
 from musegen.files.smf import (
+    END,
     KEY_SIGNATURE,
     MARKER,
     NAME,
+    OF_A_PROGRAM,
     TEXT,
     Events,
     check_events,
+    last_end,
     midi_bytes,
     scan,
     signatures,
@@ -172,6 +175,7 @@ class _Parsed:
         self.tempo_at, microseconds = tempi(events)
         self.seconds_per_beat = microseconds / 1e6
         self.metre_at, *self.signatures = signatures(events)
+        self.declared = max(last_end(events), int(self.metre_at.max(initial=0)))
         self.ticks_per_beat = events.ticks_per_beat
         self.origin = _first_text(events)
         self._check_times()
@@ -200,9 +204,9 @@ class _Parsed:
 
     @cached_property
     def end(self) -> int:
-        """Return the last tick: the last key up, or a later time signature."""
+        """Return the last tick: the last key up, or a later end or time signature."""
         last = int((self.start + np.maximum(self.duration, 1)).max())
-        return max(last, int(self.metre_at.max(initial=0)))
+        return max(last, self.declared)
 
     def song(
         self,
@@ -226,7 +230,7 @@ class _Parsed:
         notes = separate(quantised, grid)
         self._check_cells(notes)
         last = int((notes.start + notes.length - 1).max()) // grid.steps_per_bar
-        declared = int(np.searchsorted(bars.starts, self.metre_at.max(initial=0)))
+        declared = int(np.searchsorted(bars.starts, self.declared))
         kept = bars.until(max(1 + last, declared))
         tempo = self._tempo(kept.starts, grid)
         dropped = len(self.start) - len(quantised)
@@ -381,7 +385,7 @@ def write_midi(
 
     `tracks`: the numbers of those that are written; all by default.
 
-    A second time signature at the end keeps the length of a roll that ends in silence. From the
+    An event that others pass over keeps the length of a roll that ends in silence. From the
     16th track on, tracks have ports of their own (FF 21), so that each plays its own program.
     """
     import pretty_midi
@@ -393,10 +397,8 @@ def write_midi(
     midi._tick_scales = _tick_scales(roll, bar_ticks)
     midi._update_tick_to_time(roll.bars * bar_ticks)
     seconds = midi._PrettyMIDI__tick_to_time  # pyright: ignore[reportAttributeAccessIssue]
-    for tick in (0, roll.bars * bar_ticks):
-        written = (grid.beats_per_bar, grid.beat_unit)
-        signature = pretty_midi.TimeSignature(*written, float(seconds[tick]))
-        midi.time_signature_changes.append(signature)
+    signature = pretty_midi.TimeSignature(grid.beats_per_bar, grid.beat_unit, 0.0)
+    midi.time_signature_changes.append(signature)
     for number in range(len(roll.tracks)) if tracks is None else tracks:
         track = roll.tracks[number]
         instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
@@ -413,7 +415,7 @@ def write_midi(
 
 
 def _metas(roll: Roll, bar_ticks: int) -> list[tuple[int, int, bytes]]:
-    """Return (tick, kind, data) of the title, origin, key and sections of a roll.
+    """Return (tick, kind, data) of the title, origin, key, sections and end of a roll.
 
     A roll without a form has no sections.
     """
@@ -425,7 +427,8 @@ def _metas(roll: Roll, bar_ticks: int) -> list[tuple[int, int, bytes]]:
     ]
     length = bar_ticks * (roll.bars // max(1, len(roll.form)))
     markers = [(n * length, MARKER, letter.encode()) for n, letter in enumerate(roll.form)]
-    return [*((0, kind, data) for kind, data in about if data), *markers]
+    end = (roll.bars * bar_ticks, OF_A_PROGRAM, END)
+    return [*((0, kind, data) for kind, data in about if data), *markers, end]
 
 
 def origin_of(path: Path) -> str:

@@ -27,7 +27,10 @@ SEARCHED_BYTES = 4096
 NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PITCH_BEND = 0x80, 0x90, 0xB0, 0xC0, 0xE0
 SYSEX, ESCAPE, META = 0xF0, 0xF7, 0xFF
 TEXT, NAME, MARKER, PORT, END_OF_TRACK = 0x01, 0x03, 0x06, 0x21, 0x2F
-TEMPO, SIGNATURE, KEY_SIGNATURE = 0x51, 0x58, 0x59
+TEMPO, SIGNATURE, KEY_SIGNATURE, OF_A_PROGRAM = 0x51, 0x58, 0x59, 0x7F
+
+END = b"\x7dpianoreel: end"
+"""An event of our own, which others pass over: the end of a song that ends in silence."""
 """Kinds of meta events."""
 
 
@@ -384,6 +387,12 @@ def signatures(events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return events.tick[found], numerator, 2**power
 
 
+def last_end(events: Events) -> int:
+    """Return the tick of the last `END`, 0 where there is none."""
+    found = [n for n in events.metas(OF_A_PROGRAM).tolist() if events.payload(n) == END]
+    return int(events.tick[found].max(initial=0))
+
+
 def _by_time(events: Events, numbers: np.ndarray) -> np.ndarray:
     return numbers[np.argsort(events.tick[numbers], kind="stable")]
 
@@ -414,6 +423,8 @@ def with_metas(midi: bytes, metas: Iterable[tuple[int, int, bytes]]) -> bytes:
         length, data = _number(midi, first + 2)
         at, tick = data + length, tick + delta
         events.append((tick, midi[first:at]))
+    *others, (_, end_of_track) = events
+    events = [*others, (max(tick for tick, _ in events), end_of_track)]
     events.sort(key=lambda event: event[0])
     ticks = [0, *(tick for tick, _ in events)]
     deltas = (_quantity(after - before) for before, after in pairwise(ticks))

@@ -119,6 +119,8 @@ class Voice(Domain):
     recipes = RECIPES
     suffixes = SOUND
     config = VoiceRun
+    axes = {"condition": "batch pitch", "x": "batch quantity frame row"}
+    tags = ("audio-generation", "timbre")
 
     @property
     def model(self) -> "type[Model]":
@@ -322,6 +324,13 @@ class Model(CoreModel):
         if None in pitches:
             raise ConfigError(f"{conditions[pitches.index(None)]} is no pitch: give C4 or 60")
         return one_hot([p for p in pitches if p is not None], self.spec).to(self.device)
+
+    def example_conditions(self, count: int) -> Tensor | None:
+        """Return one-hot pitches, from the lowest on."""
+        pitches = [
+            self.spec.lowest + n % (self.spec.highest - self.spec.lowest + 1) for n in range(count)
+        ]
+        return one_hot(pitches, self.spec).to(self.device)
 
     def sampled_like(self, examples: Examples, seed: int) -> Sounds:
         pitches = [pitch_of_text(text) or self.spec.lowest for text in examples.conditions or ()]

@@ -219,17 +219,21 @@ def test_an_evaluation_is_of_all_runs_against_a_collection():
 
 
 def test_a_comparison_gets_its_options(monkeypatch):
-    monkeypatch.setattr(comparison, "compare", lambda *given: note("compare", *given[:-1]))
+    def compare(*given: Any) -> None:
+        *options, _, as_json = given
+        note("compare", *options, as_json)
+
+    monkeypatch.setattr(comparison, "compare", compare)
     run("compare", "data", "--to", "here", "--model", "vae", "--model", "gan", "--steps", "5")
     budget = ["train.steps=5", "train.minutes=null", "train.seed=0"]
-    given = (Path("here"), ["vae", "gan"], None, "auto", budget, None, 256, 0)
+    given = (Path("here"), ["vae", "gan"], None, "auto", budget, None, 256, 0, False)
     assert called == [("compare", (WORDS, "data for small", *given))]
     run(
         *("compare", "--to", "here", "--preset", "tiny", "--minutes", "2", "--count", "9"),
-        *("--seed", "4", "--other", "second", "--device", "cpu", "--set", "a=1"),
+        *("--seed", "4", "--other", "second", "--device", "cpu", "--set", "a=1", "--json"),
     )
     budget = ["train.steps=null", "train.minutes=2.0", "train.seed=4", "a=1"]
-    given = (Path("here"), [], "tiny", "cpu", budget, "collection second", 9, 4)
+    given = (Path("here"), [], "tiny", "cpu", budget, "collection second", 9, 4, True)
     assert called == [("compare", (WORDS, "own for tiny", *given))]
 
 

@@ -4,13 +4,12 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
-from untrained import generators, untrained
+from untrained import GENERATORS, untrained
 
 from core.app.domain import find_domain
 from core.errors import ConfigError, UserError
@@ -20,13 +19,8 @@ from core.ring.model import DOMAIN as RING
 from musegen.model import DOMAIN as MUSIC
 from videogen.model import DOMAIN as VIDEO
 
-FAMILIES = list(generators())
+FAMILIES = list(GENERATORS)
 QUICK = ("ring with labels", "musegan", "notes")
-
-
-@pytest.fixture(scope="module")
-def models() -> dict[str, Any]:
-    return generators()
 
 
 class Halved(nn.Module):
@@ -86,17 +80,17 @@ def test_a_graph_of_torchscript_explains_itself(tmp_path):
     "family",
     [pytest.param(f, marks=[] if f in QUICK else pytest.mark.slow) for f in FAMILIES],
 )
-def test_a_generator_gives_what_the_model_gives(family: str, models, tmp_path):
+def test_a_generator_gives_what_the_model_gives(family: str, tmp_path):
     """In torchscript, for three samples where two were traced, of other conditions."""
-    assert models[family].export(tmp_path / "model.pt") < 1e-5
+    assert untrained(*GENERATORS[family]).export(tmp_path / "model.pt") < 1e-5
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
-def test_onnxruntime_gives_what_the_model_gives(family: str, models, tmp_path):
+def test_onnxruntime_gives_what_the_model_gives(family: str, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    path, model = tmp_path / "model.onnx", models[family]
+    path, model = tmp_path / "model.onnx", untrained(*GENERATORS[family])
     assert model.export(path) < 1e-5
     session = runtime.InferenceSession(path)
     graph = model.graph()
@@ -113,8 +107,8 @@ def test_onnxruntime_gives_what_the_model_gives(family: str, models, tmp_path):
             torch.testing.assert_close(torch.from_numpy(one), own, atol=1e-5, rtol=1e-5)
 
 
-def test_weights_are_those_of_the_model(models, tmp_path):
-    model, path = models["clips of clauses"], tmp_path / "weights.safetensors"
+def test_weights_are_those_of_the_model(tmp_path):
+    model, path = untrained(*GENERATORS["clips of clauses"]), tmp_path / "weights.safetensors"
     assert model.export(path) is None
     with safe_open(path, "pt") as file:
         stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -150,11 +144,11 @@ def test_formats_are_known_by_suffix_or_name():
         format_of(Path("a.onnx"), "onx")
 
 
-def test_a_missing_extra_is_named(models, tmp_path, monkeypatch):
+def test_a_missing_extra_is_named(tmp_path, monkeypatch):
     for package in ("onnxruntime", "onnxscript"):
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError, match=r"pip install 'pianoreel\[export\]'"):
-        models["ring with labels"].export(tmp_path / "model.onnx")
+        untrained(*GENERATORS["ring with labels"]).export(tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
 

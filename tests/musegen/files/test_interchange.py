@@ -1,6 +1,7 @@
 """Files that we write, as other libraries read them: mido, pretty_midi, symusic, pypianoroll."""
 
 from pathlib import Path
+from typing import Any
 
 import mido
 import numpy as np
@@ -85,7 +86,8 @@ def test_no_signature_and_no_tempo_comes_late(path):
 
 def test_pretty_midi_and_symusic_read_the_same_notes(path):
     """Their seconds and beats are those of the roll."""
-    pretty, other = pretty_midi.PrettyMIDI(str(path)), symusic.Score(str(path))
+    pretty = pretty_midi.PrettyMIDI(str(path))
+    other: Any = symusic.Score(str(path))
     named = {one.name: one for one in pretty.instruments}
     also = {one.name: one for one in other.tracks}
     assert named.keys() == also.keys() == {track.name for track in TRACKS}

@@ -1,0 +1,1 @@
+"""A static page of results: songs that play with their rolls, clips, tables."""

@@ -1,0 +1,213 @@
+"""The page: what lies in a folder, as one index.html with its files beside it.
+
+It opens from a disk and on any web host, and loads nothing from elsewhere. A song is a .mid with a
+sound of the same name, its notes are drawn by `gallery.js`; a clip is an .mp4, .webm or .gif with
+the .txt of its sentence; a table is an evaluation.json. about.txt stands at the top, a paragraph
+after each empty line.
+"""
+
+import html
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import symusic
+
+from core.errors import UserError
+from core.files import create_folder, write_text
+
+SOUNDS = (".mp3", ".ogg", ".flac", ".wav")
+CLIPS = (".mp4", ".webm", ".gif")
+"""Kinds of files, the one that is shown first."""
+
+MOST_NOTES = 100_000
+"""Notes of a song that are drawn."""
+
+ABOUT = "about.txt"
+
+HERE = Path(__file__).parent
+
+Notes = list[list[float]]
+"""Start and length in seconds, pitch, velocity, and number of the track."""
+
+
+@dataclass(frozen=True)
+class Song:
+    """A .mid with the sound of the same name, if any."""
+
+    midi: Path
+    sound: Path | None
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.midi, *([self.sound] if self.sound else [])]
+
+    def roll(self) -> dict[str, Any]:
+        """Return the tracks' names and the notes, as the page draws them; `UserError` for a file
+        that is no MIDI."""
+        try:
+            read: Any = symusic.Score(str(self.midi))
+            score = read.to("second")
+        except (RuntimeError, ValueError, OSError) as error:
+            raise UserError(f"{self.midi} is no MIDI file") from error
+        tracks = [track for track in score.tracks if len(track.notes)]
+        notes: Notes = [
+            [round(note.start, 3), round(note.duration, 3), note.pitch, note.velocity, number]
+            for number, track in enumerate(tracks)
+            for note in track.notes
+        ]
+        names = [track.name or f"Track {number + 1}" for number, track in enumerate(tracks)]
+        drums = [number for number, track in enumerate(tracks) if track.is_drum]
+        return {"tracks": names, "drums": drums, "notes": notes[:MOST_NOTES]}
+
+    def html(self, name: str) -> str:
+        """Return the song as an article: player, roll, and a link to the MIDI file."""
+        data = json.dumps(self.roll()).replace("<", "\\u003c")
+        links = " ".join(
+            f'<a href="{_quoted(path.name)}" download>{path.suffix[1:]}</a>' for path in self.files
+        )
+        player = ""
+        if self.sound:
+            source = _quoted(self.sound.name)
+            player = f'<audio controls preload="metadata" src="{source}"></audio>'
+        return (
+            f'<article class="song"><h3>{html.escape(name)}</h3>{player}'
+            f'<div class="roll" tabindex="0"><canvas role="img" '
+            f'aria-label="Piano roll of {html.escape(name)}"></canvas><div class="cursor"></div>'
+            f'</div><p class="tracks"></p><p class="files">{links}</p>'
+            f'<script type="application/json">{data}</script></article>'
+        )
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video or a gif, with its sentence."""
+
+    path: Path
+    sentence: str
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.path]
+
+    def html(self, name: str) -> str:
+        """Return the clip as a figure."""
+        source, said = _quoted(self.path.name), html.escape(self.sentence or name)
+        shown = f'<video src="{source}" loop muted autoplay controls playsinline></video>'
+        if self.path.suffix == ".gif":
+            shown = f'<img src="{source}" alt="{said}">'
+        return f"<figure>{shown}<figcaption>{said}</figcaption></figure>"
+
+
+def write_gallery(folder: Path, to: Path, title: str = "") -> Iterator[Path]:
+    """Write the page of what lies in a folder and below it; yield the path of index.html.
+
+    `UserError` where there is nothing to show, or two files have one name.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder: give one with songs, clips or evaluations")
+    songs, clips, tables = _songs(folder), _clips(folder), sorted(folder.rglob("evaluation.json"))
+    if not (songs or clips or tables):
+        raise UserError(
+            f"{folder} has nothing to show: no .mid, no {', '.join(CLIPS)}, no evaluation.json"
+        )
+    files = [path for one in (*songs, *clips) for path in one.files]
+    _require_names(files)
+    create_folder(to)
+    for path in files:
+        if path.resolve() != (to / path.name).resolve():
+            shutil.copyfile(path, to / path.name)
+    sections = [
+        *_about(folder / ABOUT),
+        *_section("Songs", [song.html(song.midi.stem) for song in songs]),
+        *_section("Clips", [clip.html(clip.path.stem) for clip in clips], "clips"),
+        *_section("Tables", [_table(path, folder) for path in tables]),
+    ]
+    write_text(to / "index.html", _page(title or folder.resolve().name, sections))
+    yield to / "index.html"
+
+
+def _songs(folder: Path) -> list[Song]:
+    found = sorted(path for path in folder.rglob("*.mid") if path.is_file())
+    return [Song(path, _beside(path, SOUNDS)) for path in found]
+
+
+def _clips(folder: Path) -> list[Clip]:
+    found = {path.with_suffix("") for end in CLIPS for path in folder.rglob(f"*{end}")}
+    clips = []
+    for stem in sorted(found):
+        path = _beside(stem, CLIPS)
+        if path is not None:
+            text = path.with_suffix(".txt")
+            sentence = text.read_text(encoding="utf-8", errors="replace") if text.exists() else ""
+            clips.append(Clip(path, sentence.strip()))
+    return clips
+
+
+def _beside(path: Path, suffixes: Sequence[str]) -> Path | None:
+    """Return the first file of this name with one of the suffixes."""
+    stem = path.with_suffix("") if path.suffix in (".mid", *SOUNDS, *CLIPS) else path
+    files = (stem.with_name(stem.name + end) for end in suffixes)
+    return next((one for one in files if one.is_file()), None)
+
+
+def _require_names(files: Sequence[Path]) -> None:
+    names: dict[str, Path] = {}
+    for path in files:
+        other = names.setdefault(path.name, path)
+        if other != path:
+            raise UserError(f"{other} and {path} have one name: rename one of them")
+
+
+def _about(path: Path) -> list[str]:
+    """Return the paragraphs of a text; none where there is no such file."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    parts = [part.strip() for part in text.split("\n\n")]
+    return [f"<p>{html.escape(part)}</p>" for part in parts if part]
+
+
+def _section(title: str, parts: Sequence[str], kind: str = "") -> list[str]:
+    inner = f'<div class="{kind}">{"".join(parts)}</div>' if kind else "".join(parts)
+    return [f"<section><h2>{title}</h2>{inner}</section>"] if parts else []
+
+
+def _table(path: Path, folder: Path) -> str:
+    """Return an evaluation as a table, a line for each row and a column for each measure."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        columns = [key for key in rows[0] if not isinstance(rows[0][key], dict | list)]
+        lines = [[_cell(row.get(key)) for key in columns] for row in rows]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is no evaluation, as `evaluate --to` writes it") from error
+    name = html.escape(str(path.parent.relative_to(folder)) if path.parent != folder else "")
+    head = "".join(f"<th>{html.escape(key.replace('_', ' '))}</th>" for key in columns)
+    body = "".join(f"<tr>{''.join(f'<td>{one}</td>' for one in line)}</tr>" for line in lines)
+    caption = f"<caption>{name}</caption>" if name else ""
+    return f'<div class="table"><table>{caption}<tr>{head}</tr>{body}</table></div>'
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return "-" if value is None else html.escape(str(value))
+
+
+def _quoted(name: str) -> str:
+    from urllib.parse import quote
+
+    return quote(name)
+
+
+def _page(title: str, sections: Sequence[str]) -> str:
+    style, script = ((HERE / name).read_text("utf-8") for name in ("gallery.css", "gallery.js"))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n<style>\n{style}</style></head>\n"
+        f"<body><main><h1>{html.escape(title)}</h1>\n"
+        + "\n".join(sections)
+        + f"\n</main>\n<script>\n{script}</script></body></html>\n"
+    )

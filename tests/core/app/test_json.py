@@ -1,0 +1,49 @@
+"""What commands print for programs: one JSON object on stdout, and nothing else."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+from command import run
+
+from core.app.commands import _counts, print_paths
+
+
+def test_paths_are_one_object_or_a_line_each(capsys):
+    paths = [Path("songs/a.mid"), Path("songs/a.wav")]
+    print_paths(iter(paths), as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"paths": ["songs/a.mid", "songs/a.wav"]}
+    print_paths(iter(paths))
+    assert capsys.readouterr().out == "songs/a.mid\nsongs/a.wav\n"
+
+
+def test_counts_of_a_preparation_are_those_that_it_has():
+    rejects = Counter({"no-notes": 2})
+    whole = SimpleNamespace(sources=5, kept=3, rejects=rejects, pieces={"train": 9}, lines=["3"])
+    assert _counts(whole) == {
+        "sources": 5,
+        "kept": 3,
+        "pieces": {"train": 9},
+        "rejects": {"no-notes": 2},
+        "lines": ["3"],
+    }
+    assert _counts(SimpleNamespace(rejects=rejects, lines=[])).keys() == {"rejects", "lines"}
+
+
+def test_models_and_presets_are_listed_by_their_names():
+    code, said, _ = run("models", "--json")
+    assert code == 0
+    listed = json.loads(said)
+    models = {one["name"]: one for one in listed["models"]}
+    assert models["wgan_gp"]["year"] == 2017 and "Match(x" in models["wgan_gp"]["terms"]
+    assert {"domain": "ring", "name": "tiny"}.items() <= listed["presets"][-2].items()
+
+
+def test_a_collection_of_points_says_its_counts(tmp_path):
+    (tmp_path / "a.csv").write_text("1,2\n3,4\n")
+    (tmp_path / "b.csv").write_text("x")
+    code, said, _ = run("ring", "prepare", tmp_path, "--to", tmp_path / "data", "--json")
+    counts = json.loads(said)
+    assert code == 0
+    assert (counts["sources"], counts["kept"], sum(counts["rejects"].values())) == (2, 1, 1)

@@ -1,0 +1,155 @@
+"""The page of results: what it holds, and as a browser shows it from the disk."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pretty_midi
+import pytest
+
+from core.errors import UserError
+from gallery.page import write_gallery
+from musegen.files.audio import wav
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+OPTIONS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+SECONDS = 2.5
+
+
+def write_song(path: Path) -> None:
+    """Three notes of a piano and two drums, with sound of two and a half seconds."""
+    midi = pretty_midi.PrettyMIDI()
+    piano = pretty_midi.Instrument(0, name="Grand </script> Piano")
+    drums = pretty_midi.Instrument(0, is_drum=True, name="Drums")
+    piano.notes = [pretty_midi.Note(90, 60 + 4 * n, n / 2, n / 2 + 0.25) for n in range(3)]
+    drums.notes = [pretty_midi.Note(100, 36, 0.0, 0.1), pretty_midi.Note(80, 38, 1.0, 1.1)]
+    midi.instruments += [piano, drums]
+    midi.write(str(path))
+    silence = np.zeros((2, int(SECONDS * 44_100)), np.float32)
+    path.with_suffix(".wav").write_bytes(wav(silence))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("results") / "my <results>"
+    (folder / "clips").mkdir(parents=True)
+    write_song(folder / "a song #1.mid")
+    (folder / "clips" / "dog.gif").write_bytes(b"GIF89a")
+    (folder / "clips" / "dog.mp4").write_bytes(b"mp4")
+    (folder / "clips" / "dog.txt").write_text("a dog & a cat <run>\n")
+    (folder / "about.txt").write_text("Two results,\nnot <chosen>.\n\nMade today.\n")
+    rows = [{"name": "vae", "kind": "generated", "total": 0.12345, "copies": None}]
+    (folder / "evaluation.json").write_text(json.dumps({"rows": rows}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder) -> Path:
+    (path,) = write_gallery(folder, folder.parent / "page")
+    return path
+
+
+def test_the_page_has_the_notes_of_a_song_in_seconds(page):
+    text = page.read_text()
+    (data,) = re.findall(r'<script type="application/json">(.*?)</script>', text)
+    song = json.loads(data)
+    assert song["tracks"] == ["Grand </script> Piano", "Drums"]
+    assert song["drums"] == [1]
+    assert sorted(song["notes"], key=lambda note: (note[4], note[0])) == [
+        [0.0, 0.25, 60, 90, 0],
+        [0.5, 0.25, 64, 90, 0],
+        [1.0, 0.25, 68, 90, 0],
+        [0.0, 0.1, 36, 100, 1],
+        [1.0, 0.1, 38, 80, 1],
+    ]
+
+
+def test_the_page_holds_its_files_and_escapes_what_they_say(page):
+    files = {path.name for path in page.parent.iterdir()}
+    assert files == {"index.html", "a song #1.mid", "a song #1.wav", "dog.mp4"}
+    text = page.read_text()
+    assert "<title>my &lt;results&gt;</title>" in text
+    assert "a dog &amp; a cat &lt;run&gt;</figcaption>" in text
+    assert "<p>Two results,\nnot &lt;chosen&gt;.</p>\n<p>Made today.</p>" in text
+    assert 'src="a%20song%20%231.wav"' in text
+    assert "<td>vae</td><td>generated</td><td>0.123</td><td>-</td>" in text
+    assert "http" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
+
+
+def test_the_same_folder_can_be_the_page(folder, tmp_path):
+    shutil.copytree(folder, own := tmp_path / "own")
+    (path,) = write_gallery(own, own, title="Mine")
+    assert "<h1>Mine</h1>" in path.read_text()
+    assert (own / "dog.mp4").read_bytes() == b"mp4"
+
+
+def test_what_cannot_be_shown_is_named(tmp_path):
+    with pytest.raises(UserError, match="has nothing to show"):
+        list(write_gallery(tmp_path, tmp_path / "page"))
+    with pytest.raises(UserError, match="is no folder"):
+        list(write_gallery(tmp_path / "absent", tmp_path / "page"))
+    (tmp_path / "evaluation.json").write_text("[]")
+    with pytest.raises(UserError, match="is no evaluation"):
+        list(write_gallery(tmp_path, tmp_path / "page"))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_song(tmp_path / name / "same.mid")
+    with pytest.raises(UserError, match="have one name: rename one"):
+        list(write_gallery(tmp_path, tmp_path / "page"))
+    shutil.rmtree(tmp_path / "b")
+    (tmp_path / "a" / "same.mid").write_bytes(b"no midi")
+    with pytest.raises(UserError, match="is no MIDI file"):
+        list(write_gallery(tmp_path, tmp_path / "page"))
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
+        yield opened
+        opened.close()
+
+
+@pytest.mark.slow
+def test_a_browser_shows_the_page_from_the_disk(page, browser):
+    tab = browser.new_page(viewport={"width": 900, "height": 700})
+    tab.set_default_timeout(120_000)
+    faults, asked = [], []
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(page.as_uri())
+    tab.wait_for_function("document.querySelector('audio').readyState > 0")
+    length = tab.evaluate("document.querySelector('audio').duration")
+    assert abs(length - SECONDS) < 0.01
+    canvas = tab.locator("canvas")
+    assert canvas.get_attribute("data-notes") == "5"
+    painted = """canvas => {
+        const { width, height } = canvas;
+        const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+        const columns = new Set();
+        for (let at = 3; at < data.length; at += 4) if (data[at]) columns.add((at >> 2) % width);
+        return [...columns].map((column) => column / width).sort((a, b) => a - b);
+    }"""
+    columns = np.array(canvas.evaluate(painted)) * SECONDS
+    for start, end in ((0, 0.25), (0.5, 0.75), (1, 1.25)):
+        inside = columns[(columns > start - 0.01) & (columns < end + 0.01)]
+        assert abs(inside.min() - start) < 0.02 and abs(inside.max() - end) < 0.03
+    assert not len(columns[columns > 1.3])
+    tab.get_by_role("button", name="Drums").click()
+    assert canvas.get_attribute("data-notes") == "3"
+    box = canvas.bounding_box()
+    tab.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + 5)
+    moved = tab.evaluate("document.querySelector('audio').currentTime")
+    assert abs(moved - 0.4 * SECONDS) < 0.02
+    assert faults == []
+    assert all(url.startswith("file://") for url in asked)
