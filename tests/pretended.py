@@ -18,7 +18,13 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 PRETENDED = torch.device("meta")
 aten = torch.ops.aten
-COPIES = (aten._to_copy.default, aten.copy_.default, aten._pack_padded_sequence.default)
+COPIES = (aten._to_copy.default, aten.copy_.default)
+PACKED = (
+    aten._pack_padded_sequence.default,
+    aten._pack_padded_sequence_backward.default,
+    aten._pad_packed_sequence.default,
+)
+"""Lengths of sequences are on the processor, whatever device they are on."""
 INDEXED = (aten.index.Tensor, aten.index_put_.default, aten.index_put.default)
 WAITS = {
     aten._local_scalar_dense.default: "a number is read",
@@ -88,6 +94,8 @@ def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     plain = {id(one) for one in tensors if not isinstance(one, There)}
     if leaves or (to is None and not known):
         return found
+    if func is PACKED[0]:
+        return There(found[0]), found[1]
     return tree_map(lambda one: _there(one, known, plain), found)
 
 
@@ -107,7 +115,7 @@ def _count(func: Any, args: Sequence[Any], leaves: bool) -> None:
 
 def _refuse_mixed(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
     """Raise `Mixed` where a tensor of the processor joins others; an index may be one."""
-    if func in COPIES:
+    if func in (*COPIES, *PACKED):
         return
     joining = [args[0], *args[2:]] if func in INDEXED else [*args]
     leaves = [leaf for leaf in tree_leaves((joining, kwargs)) if isinstance(leaf, Tensor)]

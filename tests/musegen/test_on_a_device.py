@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from on_a_device import require_equal_on_a_device
+from on_a_device import require_trains_on_a_device
 
 from musegen.data.collection import Collection
 from musegen.data.preparation import prepare_band
@@ -13,8 +13,12 @@ from musegen.recipes import RECIPES
 from musegen.roll import Grid
 
 CONFIG = PrepareConfig(grid=Grid(steps_per_beat=4), bars=3)
+UNPRETENDED = {"lookback_rnn", "latent_musegan"}
+"""Their recurrent layers transpose in place, which a pretended tensor does not follow."""
 HERE = [
-    name for name in [*RECIPES, *DOMAIN.aliases] if not DOMAIN.recipe(name).needs - DOMAIN.offers
+    name
+    for name in [*RECIPES, *DOMAIN.aliases]
+    if not DOMAIN.recipe(name).needs - DOMAIN.offers and name not in UNPRETENDED
 ]
 
 
@@ -30,4 +34,4 @@ def bands(tmp_path_factory: pytest.TempPathFactory) -> tuple[Collection, Collect
 @pytest.mark.parametrize("name", HERE)
 def test_each_recipe_trains_on_a_device(bands: tuple[Collection, Collection], name: str):
     band, ballads = bands
-    require_equal_on_a_device(DOMAIN, band, name, ballads if DOMAIN.recipe(name).other else None)
+    require_trains_on_a_device(DOMAIN, band, name, ballads if DOMAIN.recipe(name).other else None)
