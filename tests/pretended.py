@@ -76,7 +76,7 @@ class Mixed(Exception):
 
 
 waits: Counter[str] = Counter()
-"""What made the processor wait, since it was cleared."""
+"""The calls that made the processor wait, since it was cleared."""
 
 
 def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
