@@ -19,6 +19,13 @@ from torch.utils._pytree import tree_leaves, tree_map
 PRETENDED = torch.device("meta")
 aten = torch.ops.aten
 COPIES = (aten._to_copy.default, aten.copy_.default)
+PACKED = (
+    aten._pack_padded_sequence.default,
+    aten._pack_padded_sequence_backward.default,
+    aten._pad_packed_sequence.default,
+)
+"""Lengths of sequences are on the processor, whatever device they are on."""
+INDEXED = (aten.index.Tensor, aten.index_put_.default, aten.index_put.default)
 WAITS = {
     aten._local_scalar_dense.default: "a number is read",
     aten.nonzero.default: "a shape depends on values",
@@ -75,33 +82,51 @@ waits: Counter[str] = Counter()
 def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """Compute on the processor what is asked for on the device."""
     tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-    plain = [one for one in tensors if not isinstance(one, There)]
     to = kwargs.get("device")
     leaves = to is not None and torch.device(to).type != PRETENDED.type
-    if leaves or (func is aten.copy_.default and not isinstance(args[0], There)):
-        waits["values are copied to the processor"] += 1
-    elif func not in COPIES and any(one.ndim for one in plain):
-        shapes = [tuple(one.shape) for one in plain if one.ndim]
-        raise Mixed(f"{func}: {shapes} on the processor")
-    if func in WAITS:
-        waits[WAITS[func]] += 1
-    if func is aten.index.Tensor or func is aten.index_put_.default:
-        masks = [i for i in args[1] if isinstance(i, Tensor) and i.dtype is torch.bool]
-        waits["a shape depends on values"] += bool(masks)
+    _count(func, args, leaves)
+    _refuse_mixed(func, args, kwargs)
     if to is not None:
         kwargs["device"] = torch.device("cpu")
     inside = tree_map(lambda one: one.here if isinstance(one, There) else one, (args, kwargs))
     found = func(*inside[0], **inside[1])
-    if leaves or (not any(isinstance(one, There) for one in tensors) and to is None):
-        return found
     known = {id(one.here): one for one in tensors if isinstance(one, There)}
-    kept = {id(one): one for one in plain}
-    return tree_map(lambda one: _there(one, known, kept), found)
+    plain = {id(one) for one in tensors if not isinstance(one, There)}
+    if leaves or (to is None and not known):
+        return found
+    if func is PACKED[0]:
+        return There(found[0]), found[1]
+    return tree_map(lambda one: _there(one, known, plain), found)
 
 
-def _there(one: Any, known: dict[int, There], kept: dict[int, Tensor]) -> Any:
+def _count(func: Any, args: Sequence[Any], leaves: bool) -> None:
+    """Count what makes the processor wait."""
+    if leaves or (func is aten.copy_.default and not isinstance(args[0], There)):
+        waits["values are copied to the processor"] += 1
+    if func in WAITS:
+        waits[WAITS[func]] += 1
+    if func in INDEXED:
+        indices = [index for index in args[1] if isinstance(index, Tensor)]
+        waits["a shape depends on values"] += any(i.dtype is torch.bool for i in indices)
+        waits["an index is copied to the device"] += not all(
+            isinstance(index, There) for index in indices
+        )
+
+
+def _refuse_mixed(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    """Raise `Mixed` where a tensor of the processor joins others; an index may be one."""
+    if func in (*COPIES, *PACKED):
+        return
+    joining = [args[0], *args[2:]] if func in INDEXED else [*args]
+    leaves = [leaf for leaf in tree_leaves((joining, kwargs)) if isinstance(leaf, Tensor)]
+    shapes = [tuple(one.shape) for one in leaves if one.ndim and not isinstance(one, There)]
+    if shapes:
+        raise Mixed(f"{func}: {shapes} on the processor")
+
+
+def _there(one: Any, known: dict[int, There], plain: set[int]) -> Any:
     """Wrap what was computed; what was changed in place stays the tensor that it was."""
-    if not isinstance(one, Tensor) or id(one) in kept:
+    if not isinstance(one, Tensor) or id(one) in plain:
         return one
     return known[id(one)] if id(one) in known else There(one)
 
@@ -124,13 +149,18 @@ class Pretending(TorchDispatchMode):
 @contextlib.contextmanager
 def pretended_device() -> Iterator[torch.device]:
     """Yield the device; while entered, it can be used."""
-    autocast = torch.autocast
+    autocast, tensor = torch.autocast, torch.tensor
 
-    def without(device: str, *args: Any, **kwargs: Any) -> Any:
+    def made(data: Any, *args: Any, device: Any = None, **kwargs: Any) -> Tensor:
+        """Make a tensor here, and copy it there: torch leaves those of `meta` empty."""
+        return tensor(data, *args, **kwargs).to(device or "cpu")
+
+    def without(device: str, *args: Any, **kwargs: Any) -> torch.autocast:
         pretended = device == PRETENDED.type
-        return contextlib.nullcontext() if pretended else autocast(device, *args, **kwargs)
+        return autocast("cpu", enabled=False) if pretended else autocast(device, *args, **kwargs)
 
     waits.clear()
     with pytest.MonkeyPatch.context() as patch, Pretending():
         patch.setattr(torch, "autocast", without)
+        patch.setattr(torch, "tensor", made)
         yield PRETENDED

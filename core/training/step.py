@@ -98,7 +98,7 @@ class TrainState:
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
         }
 
-    def facts(self) -> dict[str, int]:
+    def facts(self) -> dict[str, float]:
         """Return what a checkpoint states beside the groups: the parts of a batch, if several."""
         return {"parts": self.parts.count} if self.parts.count > 1 else {}
 

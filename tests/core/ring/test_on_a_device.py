@@ -1,0 +1,31 @@
+"""Networks and recipes of points on a device of their own."""
+
+import pytest
+import torch
+from on_a_device import require_trains_on_a_device
+from pretended import Mixed, pretended_device
+
+from core.ring.benchmark import on_the_ring
+from core.ring.data import DrawnRing
+from core.ring.model import DOMAIN
+
+
+def test_the_pretended_device_refuses_tensors_of_the_processor():
+    with pretended_device() as device:
+        there, here = torch.ones(2, device=device), torch.ones(2)
+        with pytest.raises(Mixed, match=r"add.Tensor: \[\(2,\)\] on the processor"):
+            there + here
+        assert (there + here.to(device) + 1).sum().item() == 6
+        assert (there + torch.tensor(2.0)).cpu().tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("name", ["wgan_gp", "vq_vae"])
+def test_a_step_on_a_device_is_the_same(name: str):
+    require_trains_on_a_device(DOMAIN, DrawnRing(), name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", on_the_ring())
+def test_each_recipe_trains_on_a_device(name: str):
+    other = DrawnRing("small") if DOMAIN.recipes[name].other else None
+    require_trains_on_a_device(DOMAIN, DrawnRing(), name, other)

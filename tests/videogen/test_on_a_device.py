@@ -1,0 +1,19 @@
+"""Networks and recipes of clips on a device of their own."""
+
+import pytest
+from on_a_device import require_trains_on_a_device
+
+from videogen.model import DOMAIN
+from videogen.recipes import RECIPES
+from videogen.shapes.dataset import MovingShapes
+
+SHAPES = MovingShapes(size=16, frames=4)
+OTHERS = MovingShapes(size=16, frames=4, showing="blue")
+HERE = [name for name, recipe in RECIPES.items() if not recipe.needs - DOMAIN.offers]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HERE)
+def test_each_recipe_trains_on_a_device(name: str):
+    other = OTHERS if RECIPES[name].other else None
+    require_trains_on_a_device(DOMAIN, SHAPES, name, other, equal=False)
