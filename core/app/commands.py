@@ -392,8 +392,10 @@ def _options(
 
 def _in_panel(annotation: Any, panel: str | None) -> Any:
     kind, option = get_args(annotation)
+    if panel is None or option.rich_help_panel:
+        return annotation
     shown = copy.copy(option)  # options are shared between commands
-    shown.rich_help_panel = option.rich_help_panel or panel
+    shown.rich_help_panel = panel
     return Annotated[kind, shown]
 
 
@@ -606,8 +608,8 @@ def reconstruct(
 
     model, paths = latent_commands.open_with_arguments(own.domain(), files, None, device)
     where = output(to or Path(own.items))
-    made = (latent_commands.reconstruct(model, Path(path), where, seed) for path in paths)
-    print_paths(chain.from_iterable(made), json)
+    written = (latent_commands.reconstruct(model, Path(path), where, seed) for path in paths)
+    print_paths(chain.from_iterable(written), json)
 
 
 def vary(
@@ -654,8 +656,8 @@ def translate(
 
     model = own.domain().open_run(run, device)
     where = output(to or Path(own.items))
-    made = (latent_commands.translate(model, path, where, back) for path in files)
-    print_paths(chain.from_iterable(made), json)
+    written = (latent_commands.translate(model, path, where, back) for path in files)
+    print_paths(chain.from_iterable(written), json)
 
 
 PANELS = {prepare: LEARN, train: LEARN, sample: MAKE, evaluate: MEASURE, compare: MEASURE}

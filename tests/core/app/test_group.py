@@ -219,7 +219,7 @@ def test_an_evaluation_is_of_all_runs_against_a_collection():
 
 
 def test_a_comparison_gets_its_options(monkeypatch):
-    monkeypatch.setattr(comparison, "compare", lambda *given: note("compare", *given[:-1]))
+    monkeypatch.setattr(comparison, "compare", lambda *given: note("compare", *given[:-2]))
     run("compare", "data", "--to", "here", "--model", "vae", "--model", "gan", "--steps", "5")
     budget = ["train.steps=5", "train.minutes=null", "train.seed=0"]
     given = (Path("here"), ["vae", "gan"], None, "auto", budget, None, 256, 0)
