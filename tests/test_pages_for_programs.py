@@ -40,7 +40,7 @@ def test_onnxruntime_alone_writes_notes(tmp_path, monkeypatch):
 
 
 def test_each_command_of_the_page_has_json():
-    """Of the table of docs/api.md, by the help of each command."""
+    """Those that the table of docs/api.md names, by the help of each command."""
     from typer.main import get_command
 
     from cli import app
