@@ -283,6 +283,7 @@ def test_the_help_is_in_groups():
         ((), ("Make, steer, measure, learn", "The models and their papers", "This machine")),
         (("music",), ("Learn", "Make", "Measure", "Steer")),
         (("music", "sample"), ("Your own songs", "Steering", "Files to write")),
+        (("video", "sample"), ("Steering", "Files to write")),
         (("video", "train"), ("Augmentation", "Budget", "Configuration")),
     ):
         said = run(*words, "--help")[1]
@@ -345,6 +346,9 @@ def test_a_wheel_holds_all_that_it_needs(tmp_path: Path):
     subprocess.run([*pip, "wheel", *offline, "--wheel-dir", tmp_path, copy], check=True)
     (wheel,) = tmp_path.glob("pianoreel-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
+    packages = [copy / name for name in ("core", "musegen", "studio", "videogen")]
+    files = [path for package in packages for path in package.rglob("*") if path.is_file()]
+    assert {str(path.relative_to(copy)) for path in files} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "docs/", "benchmarks/"))]
     installed = tmp_path / "installed"
     subprocess.run([*pip, "install", *offline, "--target", installed, wheel], check=True)
