@@ -279,16 +279,21 @@ def test_a_shell_completes(
 
 
 def test_the_help_is_in_groups():
-    for words, panels in (
-        ((), ("Make, steer, measure, learn", "The models and their papers", "This machine")),
-        (("music",), ("Learn", "Make", "Measure", "Steer")),
-        (("music", "sample"), ("Your own songs", "Steering", "Files to write")),
-        (("video", "sample"), ("Steering", "Files to write")),
-        (("video", "train"), ("Augmentation", "Budget", "Configuration")),
+    said = run("--help")[1]
+    at = [said.find(f"─ {panel} ─") for panel in ("Make, steer, measure, learn", "This machine")]
+    assert 0 < at[0] < at[1]
+    groups = whole_command().commands
+    for group in ("music", "video", "voice", "ring"):
+        panels = {command.rich_help_panel for command in groups[group].commands.values()}
+        assert panels == {"Learn", "Make", "Measure", "Steer"}, group
+    for group, command, panels in (
+        ("music", "sample", {"Your own songs", "Steering", "Files to write"}),
+        ("video", "sample", {"Steering", "Files to write"}),
+        ("video", "prepare", {"How videos are cut into clips", "Configuration"}),
+        ("video", "train", {"Augmentation", "Budget", "Configuration"}),
     ):
-        said = run(*words, "--help")[1]
-        at = [said.find(f"─ {panel} ─") for panel in panels]
-        assert -1 not in at and at == sorted(at), words
+        options = groups[group].commands[command].params
+        assert {option.rich_help_panel for option in options} == panels | {None}, command
 
 
 @functools.cache
