@@ -112,7 +112,8 @@ TRAININGS = sorted(
         command
         for page in PAGES
         for command in commands(page.read_text(encoding="utf-8"))
-        if re.search(r"^pianoreel \w+ (train|compare) ", command) and "--config" not in command
+        if re.search(r"^pianoreel (music|video|ring) (train|compare) ", command)
+        and "--config" not in command
     }
 )
 
