@@ -32,7 +32,7 @@ check: $(READY)  ## lint, format and types
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 docs: $(READY)  ## build the pages of docs/ as a site, in site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 benchmarks: $(READY)  ## what is promised about speed, measured here
 	for file in $(filter-out $(addprefix benchmarks/,mutate.py listen.py fuzz.py soak.py),$(wildcard benchmarks/*.py)); do \

@@ -32,8 +32,8 @@ Resize = Annotated[
         show_default="nearest for whole factors of clips below 64 pixels, else lanczos",
     ),
 ]
-AUGMENTATION, CUTTING = "Augmentation", "How videos are cut into clips"
-"""Panels of options in the help of `train` and of `prepare`."""
+AUGMENTATION, CUTTING, STEERING = "Augmentation", "How videos are cut into clips", "Steering"
+"""Panels of options in the help of `train`, `prepare` and `sample`."""
 Compose = Callable[[str | None, float, int, str], "Sound"]
 """A run of music or None, seconds, a seed and a device to stereo at 44.1 kHz, as long at least."""
 
@@ -365,22 +365,38 @@ class VideoCommands(DomainCommands):
                 max=4096,
                 help="Frames of a clip.",
                 show_default="as in training, or as long at --fps",
+                rich_help_panel=STEERING,
             ),
         ] = None,
         fps: Annotated[
             float | None,
-            typer.Option(min=1, max=120, help="Frames a second.", show_default="as in training"),
+            typer.Option(
+                min=1,
+                max=120,
+                help="Frames a second.",
+                show_default="as in training",
+                rich_help_panel=STEERING,
+            ),
         ] = None,
         then: Annotated[
             list[str] | None,
-            typer.Option(help="A caption that follows in each clip; may be repeated."),
+            typer.Option(
+                help="A caption that follows in each clip; may be repeated.",
+                rich_help_panel=STEERING,
+            ),
         ] = None,
         into: Annotated[
-            str | None, typer.Option(help="A caption into which each clip changes on its way.")
+            str | None,
+            typer.Option(
+                help="A caption into which each clip changes on its way.", rich_help_panel=STEERING
+            ),
         ] = None,
         start: Annotated[
             Path | None,
-            typer.Option(help="A picture or video whose first frame each clip begins with."),
+            typer.Option(
+                help="A picture or video whose first frame each clip begins with.",
+                rich_help_panel=STEERING,
+            ),
         ] = None,
         music: Annotated[
             bool,

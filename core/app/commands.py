@@ -392,8 +392,10 @@ def _options(
 
 def _in_panel(annotation: Any, panel: str | None) -> Any:
     kind, option = get_args(annotation)
+    if panel is None or option.rich_help_panel:
+        return annotation
     shown = copy.copy(option)  # options are shared between commands
-    shown.rich_help_panel = option.rich_help_panel or panel
+    shown.rich_help_panel = panel
     return Annotated[kind, shown]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.app.commands import (
+    MAKE,
     Device,
     DomainCommands,
     OptionCommand,
@@ -187,7 +188,7 @@ def _pitches(text: str) -> list[int]:
 voice = group_of(VoiceCommands())
 
 
-@voice.command(cls=OptionCommand)
+@voice.command(cls=OptionCommand, rich_help_panel=MAKE)
 def keyboard(
     run: RunArgument = None,
     to: Annotated[Path, typer.Option(help="A .sf2, or a folder for samples with an .sfz.")] = Path(
