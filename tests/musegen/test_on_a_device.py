@@ -15,7 +15,7 @@ from musegen.roll import Grid
 CONFIG = PrepareConfig(grid=Grid(steps_per_beat=4), bars=3)
 UNPRETENDED = {"lookback_rnn", "latent_musegan"}
 """Their recurrent layers transpose in place, which a pretended tensor does not follow."""
-NAMED = set([*RECIPES, *DOMAIN.aliases]) - UNPRETENDED
+NAMED = {*RECIPES, *DOMAIN.aliases} - UNPRETENDED
 HERE = sorted(name for name in NAMED if not DOMAIN.recipe(name).needs - DOMAIN.offers)
 
 
