@@ -151,8 +151,8 @@ def pretended_device() -> Iterator[torch.device]:
     """Yield the device; while entered, it can be used."""
     autocast, tensor = torch.autocast, torch.tensor
 
-    def made(data: Any, *args: Any, device: Any = None, **kwargs: Any) -> Tensor:
-        """Make a tensor here, and copy it there: torch leaves those of `meta` empty."""
+    def filled(data: Any, *args: Any, device: Any = None, **kwargs: Any) -> Tensor:
+        """Create a tensor here, and copy it there: torch leaves those of `meta` empty."""
         return tensor(data, *args, **kwargs).to(device or "cpu")
 
     def without(device: str, *args: Any, **kwargs: Any) -> torch.autocast:
@@ -162,5 +162,5 @@ def pretended_device() -> Iterator[torch.device]:
     waits.clear()
     with pytest.MonkeyPatch.context() as patch, Pretending():
         patch.setattr(torch, "autocast", without)
-        patch.setattr(torch, "tensor", made)
+        patch.setattr(torch, "tensor", filled)
         yield PRETENDED

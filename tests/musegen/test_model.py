@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
@@ -662,8 +661,8 @@ def test_a_preview_that_is_not_written_whole_is_not_there(tmp_path, monkeypatch)
 
     monkeypatch.setattr("musegen.model.write_midi", full)
     monkeypatch.setattr(type(DOMAIN), "show", lambda *arguments: None)
-    model: Any = SimpleNamespace(rolls=lambda items: [None])
-    nothing: Any = None
+    monkeypatch.setattr(Model, "rolls", lambda self, items: [None])
+    phrase = np.zeros((1, 1, 1, 1, 1), np.uint8)
     with pytest.raises(OSError, match="No space left"):
-        DOMAIN.preview(model, nothing, [], tmp_path / "step-00000001")
+        DOMAIN.preview(Model.__new__(Model), phrase, [], tmp_path / "step-00000001")
     assert list(tmp_path.iterdir()) == []
