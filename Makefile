@@ -11,12 +11,14 @@ SOAK_MINUTES ?= 20
 TWO := A large white triangle is moving in a straight line towards west and a small green square is moving \
   in a zigzag path towards east
 
-demo: $(READY)  ## write eight songs, eight clips, a longer one, and one with music to demo/
+demo: $(READY)  ## write songs, clips, notes, and a song in their voice to demo/
 	$(BIN)/pianoreel music sample --count 8 --seed 1 --overwrite --to demo
 	$(BIN)/pianoreel video sample --seed 1 --overwrite --to demo
 	$(BIN)/pianoreel video sample "A small red circle is moving in a zigzag path towards north" \
 	  --frames 40 --seed 2 --overwrite --to demo
 	$(BIN)/pianoreel video sample "$(TWO)" --fps 24 --music --seed 1 --overwrite --to demo
+	$(BIN)/pianoreel voice sample --pitch 60 --count 8 --seed 1 --overwrite --to demo
+	$(BIN)/pianoreel music sample --voice fluid:3 --seed 9 --overwrite --to demo
 
 test: $(READY)  ## the fast tests
 	$(BIN)/pytest -q -n auto --dist worksteal

@@ -114,6 +114,7 @@ def test_a_file_can_be_varied_and_reconstructed(trained: Path, tmp_path: Path):
     assert code == 1 and "no pitch" in complaint
 
 
+@pytest.mark.slow
 def test_an_evaluation_shows_notes_beside_real_ones_and_noise(
     trained: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -58,6 +58,7 @@ def test_an_untrained_decoder_already_has_the_pitch():
     """Tones are steady, so that it sounds although no level has been learned."""
     torch.manual_seed(0)
     decoder = HarmonicDecoder(CONFIG, SPECTROGRAM)
+    decoder.level_out()
     with torch.no_grad():
         for parameter in decoder.harmonics.last.parameters():
             parameter.zero_()
