@@ -28,7 +28,7 @@ def test_the_ten_calls_run(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_notes_are_made_by_onnxruntime_alone(tmp_path, monkeypatch):
+def test_onnxruntime_alone_samples_notes(tmp_path, monkeypatch):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""What commands print for programs: one JSON object on stdout, and nothing else."""
+"""With --json a command prints one object on stdout, for programs, and nothing else."""
 
 import json
 from collections import Counter
