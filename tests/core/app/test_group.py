@@ -116,7 +116,9 @@ def test_lent_options_stand_before_a_commands_own_and_are_bound():
     given: list[Any] = []
 
     def read(
-        source: Annotated[str, typer.Argument()], tick: str, bars: Annotated[int, typer.Option()] = 4
+        source: Annotated[str, typer.Argument()],
+        tick: str,
+        bars: Annotated[int, typer.Option()] = 4,
     ) -> tuple[str, str, int]:
         return source, tick, bars
 
