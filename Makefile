@@ -18,7 +18,7 @@ demo: $(READY)  ## write songs, clips, notes, and a song in their voice to demo/
 	  --frames 40 --seed 2 --overwrite --to demo
 	$(BIN)/pianoreel video sample "$(TWO)" --fps 24 --music --seed 1 --overwrite --to demo
 	$(BIN)/pianoreel voice sample --pitch 60 --count 8 --seed 1 --overwrite --to demo
-	$(BIN)/pianoreel music sample --voice fluid:3 --seed 9 --overwrite --to demo
+	$(BIN)/pianoreel music sample --count 1 --voice fluid:3 --seed 9 --overwrite --to demo
 
 test: $(READY)  ## the fast tests
 	$(BIN)/pytest -q -n auto --dist worksteal
