@@ -37,6 +37,7 @@ from musegen.networks.roll_flow import RollFlowDistribution, roll_flow
 from musegen.networks.states import GatedNotes, HeldNotes, sustain, to_states
 from musegen.roll import Grid
 from musegen.tracks import TRACK_LISTS
+from musegen.voice.networks.tones import Tones
 from videogen.networks.config import VideoConfig
 from videogen.networks.gist import ClipByGist, Decoder
 from videogen.networks.layers import LayeredClip
@@ -237,6 +238,11 @@ def code_posterior(batch: int) -> Distribution:
     return CodePosterior(Categorical(rows(batch, 0.3, -1.0, 0.8)), continuous, CODE)
 
 
+def tones(batch: int) -> Tones:
+    level, advance = rows(batch, 0.4, -2.0), rows(batch, 0.9, -0.3)
+    return Tones(level[:, None], advance[:, None], rows(batch, 3.0, -1.0)[:, None])
+
+
 CASES: dict[type[Distribution], Case] = {
     Gaussian: Case(
         lambda batch: Gaussian(rows(batch, 1.0, -2.0), rows(batch, -0.5, 0.3)),
@@ -292,6 +298,7 @@ CASES: dict[type[Distribution], Case] = {
     FormDistribution: Case(forms, support=every_form, draws=8_000),
     AlongForm: Case(along_form, implicit=True),
     StruckNotes: Case(struck),
+    Tones: Case(tones),
 }
 
 

@@ -170,14 +170,10 @@ def _members(archive: Entry, limits: Limits) -> Iterator[Entry]:
         yield archive
         return
     try:
-        with archive.file.open(limits) as file, zipfile.ZipFile(file) as opened:
-            members = [info for info in opened.infolist() if not info.is_dir()]
-            _require_total(members, opened, limits)
+        with archive.file.open(limits) as file:
+            members = _listed(file, limits)
     except RejectedFile as error:
         yield Entry(archive.file, archive.state, (error.reason, error.detail))
-        return
-    except UNREADABLE as error:
-        yield Entry(archive.file, archive.state, ("archive", f"it cannot be read: {error}"))
         return
     for info in members:
         inner = File(archive.file.path, (*archive.file.members, info.filename))
@@ -188,6 +184,17 @@ def _members(archive: Entry, limits: Limits) -> Iterator[Entry]:
             yield from _members(entry, limits)
         else:
             yield entry
+
+
+def _listed(file: Any, limits: Limits) -> list[zipfile.ZipInfo]:
+    """Return the files of an archive; `RejectedFile` where it cannot be read."""
+    try:
+        with zipfile.ZipFile(file) as opened:
+            members = [info for info in opened.infolist() if not info.is_dir()]
+            _require_total(members, opened, limits)
+            return members
+    except UNREADABLE as error:
+        raise RejectedFile("archive", f"it cannot be read: {error}") from error
 
 
 def _is_below(name: str) -> bool:

@@ -31,13 +31,9 @@ class Tones(Distribution):
         self.log_concentration, self.std = log_concentration, std
 
     @property
-    def mean(self) -> Maps:
-        return torch.stack([self.level, wrap(self.advance)], 1)
-
-    @property
     def representative(self) -> Maps:
         """Return mean levels and frequencies."""
-        return self.mean
+        return torch.stack([self.level, wrap(self.advance)], 1)
 
     def rsample(self) -> Maps:
         """Return mean levels, and frequencies drawn where they are noise."""

@@ -14,7 +14,7 @@ def test_the_pretended_device_refuses_tensors_of_the_processor():
     with pretended_device() as device:
         there, here = torch.ones(2, device=device), torch.ones(2)
         with pytest.raises(Mixed, match=r"add.Tensor: \[\(2,\)\] on the processor"):
-            there + here
+            _ = there + here
         assert (there + here.to(device) + 1).sum().item() == 6
         assert (there + torch.tensor(2.0)).cpu().tolist() == [3, 3]
 
