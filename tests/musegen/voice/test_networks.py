@@ -77,7 +77,7 @@ def test_the_likelihood_of_a_cell():
     bessel = 2.2795853023360673  # I0(2)
     wanted = -0.5 + 2 * math.cos(math.pi * -1.5) - math.log(bessel)
     assert tones.log_prob(x).item() == pytest.approx(wanted, abs=1e-5)
-    assert tones.mean.flatten().tolist() == pytest.approx([0.2, 0.75])
+    assert tones.representative.flatten().tolist() == pytest.approx([0.2, 0.75])
 
 
 def test_whatever_is_below_silence_is_silence():
