@@ -24,7 +24,7 @@ SONGS, CLIPS, COLLECTIONS, UPLOADS, RUNS = "songs", "clips", "collections", "upl
 
 LONGEST_NAME = 60
 
-ADDRESS, RUNS_ADDRESS = "/work", "/runs"
+ADDRESS, RUNS_ADDRESS = "/kept", "/runs"
 """The addresses under which the server shows the folder's files, and those of the runs."""
 
 

@@ -162,7 +162,7 @@ def application(page: gr.Blocks, folder: StudioFolder, token: str = "") -> Gate:
             return PlainTextResponse(str(error), 400)
         return PlainTextResponse("received")
 
-    app.mount(ADDRESS, StaticFiles(directory=folder.root), "work")
+    app.mount(ADDRESS, StaticFiles(directory=folder.root), "kept")
     app.mount(RUNS_ADDRESS, StaticFiles(directory=folder.runs), "runs")
     if theory := docs():
         app.mount(THEORY_ADDRESS, StaticFiles(directory=theory), "theory")

@@ -31,7 +31,7 @@ def test_a_file_is_found_by_its_address(folder: StudioFolder):
     song = folder.take(SONGS, "one") / "one.mid"
     song.write_bytes(b"x")
     assert folder.find(folder.identity(song)) == song
-    assert folder.url(song).startswith("/work/songs/")
+    assert folder.url(song).startswith("/kept/songs/")
 
 
 @pytest.mark.parametrize(

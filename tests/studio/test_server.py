@@ -99,12 +99,12 @@ def test_the_page_has_all_rooms_and_loads_nothing_from_elsewhere(folder: StudioF
 
 
 def test_files_of_the_folder_are_shown_and_no_others(visitor: TestClient):
-    assert visitor.get("/work/songs/take/song.mid").content == b"song"
+    assert visitor.get("/kept/songs/take/song.mid").content == b"song"
     for path in (
-        "/work/../secret.txt",
-        "/work/%2e%2e/secret.txt",
-        "/work/songs/%2e%2e%2f%2e%2e%2fsecret.txt",
-        "/work//etc/passwd",
+        "/kept/../secret.txt",
+        "/kept/%2e%2e/secret.txt",
+        "/kept/songs/%2e%2e%2f%2e%2e%2fsecret.txt",
+        "/kept//etc/passwd",
         "/runs/..%2f..%2fsecret.txt",
         "/gradio_api/file=/etc/passwd",
         "/gradio_api/file=../secret.txt",

@@ -26,7 +26,7 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
 @example("a/../../../a.mid")
 @example("/a.mid")
 def test_a_dropped_file_lies_in_its_batch_or_is_refused(name: str):
-    folder = StudioFolder(Path("/nowhere/work"), Path("/nowhere/work/runs"))
+    folder = StudioFolder(Path("/nowhere/mine"), Path("/nowhere/mine/runs"))
     home = folder.root / "uploads" / BATCH
     try:
         place = place_of(folder, BATCH, name)
