@@ -17,6 +17,7 @@ from rich import box
 from rich.table import Table
 
 from core.app import fit
+from core.app.commands import print_json
 from core.app.domain import Domain, Tick
 from core.app.evaluation import print_tables
 from core.app.model import Model
@@ -123,8 +124,7 @@ def compare(
     write_text(to / "evaluation.json", evaluation.report.json())
     path = write(tables, ["models.png"], " ".join(["pianoreel", *sys.argv[1:]]), to)
     if as_json:
-        report = json.loads(evaluation.report.json())
-        print(json.dumps({**report, "paths": [str(path)]}, indent=1))
+        print_json({**json.loads(evaluation.report.json()), "paths": [str(path)]})
         return
     print_tables(tables, WIDTH)
     print(path)
