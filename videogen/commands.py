@@ -398,6 +398,17 @@ class VideoCommands(DomainCommands):
                 rich_help_panel=STEERING,
             ),
         ] = None,
+        best_of: Annotated[
+            int | None,
+            typer.Option(
+                min=1,
+                max=256,
+                help="Sample so many of each clip, and keep the one that the model knows best: "
+                "few lose their form.",
+                show_default="the model's own, such as 4",
+                rich_help_panel=STEERING,
+            ),
+        ] = None,
         music: Annotated[
             bool,
             typer.Option(
@@ -429,6 +440,7 @@ class VideoCommands(DomainCommands):
             )
         captions = captions or list(model.spec.examples if model.reads_captions else [""])
         model.warn_of(captions)
+        model = model.best_of(best_of) if best_of else model
         to.require_sound(music)
         wanted = enumerate((c for c in captions for _ in range(count)), seed)
         first = model.first_frame(start) if start else None
@@ -439,6 +451,7 @@ class VideoCommands(DomainCommands):
         ]
         song = {
             "start": start.name if start else None,
+            "best of": best_of,
             "music": (music_run or "the weights that ship") if music else None,
         }
         labels = [take.label(model, **to.settings, **song) for take in takes]

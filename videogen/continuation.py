@@ -17,7 +17,7 @@ time swings there and back as a pendulum.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -66,10 +66,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Continuation:
-    """A decoder that is a function of time, and its prior."""
+    """A decoder that is a function of time, its prior, and how latents of clips are sampled."""
 
     decoder: Clock
     prior: nn.Module
+    sample: Callable[[int, Condition | None], Latents]
 
     @property
     def last(self) -> int:
@@ -167,9 +168,9 @@ class Continuation:
         self, decoder: PathDecoder, batch: int, c: Condition | None, times: Times
     ) -> Clips:
         """Sample one path of latents that is long enough."""
-        z = self._sample(batch, c)
+        z = self.sample(batch, c)
         for _ in range(math.ceil((float(times[-1]) + 1) / decoder.frames) - 1):
-            z = decoder.longer(z, self._sample(batch, c))
+            z = decoder.longer(z, self.sample(batch, c))
         return self._decode(z, c, times)
 
     @torch.no_grad()
@@ -178,7 +179,7 @@ class Continuation:
         many = None
         if c is not None:
             many = c.repeat_interleave(CANDIDATES, 0)  # [(batch candidate) condition]
-        z = self._sample(CANDIDATES * len(given), many)
+        z = self._prior(CANDIDATES * len(given), many).rsample()
         errors = self._errors(z, many, given.repeat_interleave(CANDIDATES, 0), times)
         nearest = errors.unflatten(0, (-1, CANDIDATES)).argmin(1)  # [batch]
         rows = torch.arange(len(given), device=z.device) * CANDIDATES + nearest
@@ -234,7 +235,7 @@ class Continuation:
     def _first(self, batch: int, said: Said, start: Given | None) -> Part:
         """Sample the clip that begins a chain, with the frames that are given."""
         if start is None:
-            z = self._sample(batch, said[0])
+            z = self.sample(batch, said[0])
         else:
             z = self.showing(start, torch.arange(float(start.shape[2])).to(start), said[0])
         return Part(z, said, torch.zeros(len(z), dtype=torch.bool, device=z.device))
@@ -245,7 +246,7 @@ class Continuation:
         given, begin = self._shown(before, end), end - self.hop
         z = self.showing(given, begin, c)
         goes_on = self._meets(z, c, given, begin, before)
-        return Part(torch.where(goes_on[:, None], z, self._sample(len(z), c)), said, goes_on)
+        return Part(torch.where(goes_on[:, None], z, self.sample(len(z), c)), said, goes_on)
 
     def _overlap(self, device: torch.device) -> Times:
         """Return the times of the frames that a clip shares with the next one."""
@@ -281,9 +282,6 @@ class Continuation:
 
     def _prior(self, batch: int, c: Condition | None) -> Distribution:
         return self.prior(batch, c)
-
-    def _sample(self, batch: int, c: Condition | None) -> Latents:
-        return self._prior(batch, c).rsample()
 
 
 def times_of(frames: int, rate_of_clip: float, rate_of_model: float) -> Times:

@@ -7,6 +7,7 @@ write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -21,7 +22,7 @@ from core.app.configuration import CHANGEABLE, ModelConfig, RunConfig
 from core.app.domain import Domain, Examples, Tick
 from core.app.evaluation import Evaluation
 from core.app.label import origin
-from core.app.latent import Kept
+from core.app.latent import Kept, LatentSpace
 from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import Rows, draw_chunks, in_chunks
@@ -372,6 +373,25 @@ class Model(CoreModel):
     spec: DataSpec
 
     @property
+    def space(self) -> LatentSpace:
+        """Return its latent space; `UserError` where it has none."""
+        return replace(super().space, tries=self.config.video.tries)
+
+    def best_of(self, tries: int) -> "Model":
+        """Return the model that samples each clip as the best of several.
+
+        The best is the one that the model reconstructs best, which are mostly clips whose parts
+        keep their form. `UserError` without an encoder.
+        """
+        if "encoder" not in self.networks:
+            raise UserError(
+                f"{self.name} has no encoder, by which the best of several clips is known: leave "
+                "out --best-of, or sample from a model that reconstructs, such as gist_flow"
+            )
+        video = self.config.video.replace(tries=tries)
+        return Model(self.networks, self.config.replace(video=video), self.spec, self.name)
+
+    @property
     def reads_captions(self) -> bool:
         """Return whether its clips depend on captions."""
         return self.config.video.captions
@@ -511,7 +531,7 @@ class Model(CoreModel):
                 f"{self.spec.frames_per_second:g} a second, alone; models with a gist, a path "
                 "of latents or streams, such as gist_flow, tfgan and vgan, generate any"
             )
-        return Continuation(decoder, self.networks["prior"])
+        return Continuation(decoder, self.networks["prior"], self.space.sample)
 
     @torch.no_grad()
     def sampled_like(self, examples: Examples, seed: int) -> Clips:
@@ -566,7 +586,7 @@ class Model(CoreModel):
 
     def _distribution(self, c: Tensor | None, rows: Rows) -> Distribution:
         """Return p(x given z, c), z sampled from the prior."""
-        return self.networks["decoder"](self.prior(len(rows), c).rsample(), c)
+        return self.networks["decoder"](self.space.sample(len(rows), c), c)
 
 
 def _read_frames(path: Path, source: Path | Sequence[File], spec: DataSpec) -> SquareFrames:

@@ -69,7 +69,7 @@ PRESETS: dict[str, Preset] = {
         expected="of moving shapes all five attributes in 88 % of clips after 15 minutes, in 99 % "
         "after 90; of a small collection of people who and what after 70",
         cost="an hour and a half on two CPU cores",
-        networks={"video": VideoConfig(seen_frames=8, text=TextConfig(reader="ngrams"))},
+        networks={"video": VideoConfig(seen_frames=8, tries=4, text=TextConfig(reader="ngrams"))},
         adversarial=WARMUP_COSINE.replace(minutes=90, learner=LEARNER, critic=CRITIC),
         non_adversarial=WARMUP_COSINE.replace(minutes=90, learner=LEARNER),
         models=MODELS,
@@ -89,6 +89,7 @@ PRESETS: dict[str, Preset] = {
                 critic_channels=64,
                 width=512,
                 seen_frames=8,
+                tries=4,
                 text=TextConfig(reader="ngrams", width=256),
             )
         },

@@ -17,7 +17,7 @@ from core.app.sampling import Rows, in_chunks
 from core.errors import UserError
 from core.theory.distributions import Distribution, Gaussian
 from core.theory.passes import Networks, read_condition
-from core.theory.shapes import Latents, Samples
+from core.theory.shapes import Latents, Losses, Samples
 
 Kept = Bool[Tensor, " latent"]
 """True for the latents that variations keep."""
@@ -50,25 +50,52 @@ def concat(points: Sequence[LatentPoints]) -> LatentPoints:
 
 @dataclass(frozen=True)
 class LatentSpace:
-    """The latent space of trained networks; `UserError` where the model has none."""
+    """The latent space of trained networks; `UserError` where the model has none.
+
+    `tries`: samples of the prior of which the best is taken, see `sample`; 1 without an encoder.
+    """
 
     networks: Networks
     name: str = "this model"
+    tries: int = 1
 
     def __post_init__(self) -> None:
         if "decoder" not in self.networks:
             raise UserError(f"{self.name} has no latent space: it is a density over x itself")
 
+    def sample(self, count: int, c: Tensor | None) -> Latents:
+        """Sample z from the prior, c as the networks take it; `UserError` without a prior.
+
+        Of several tries that one is taken whose x the model reconstructs best: where the prior
+        has mass and the data have none, what is decoded is nothing that the encoder knows. The
+        prior is resampled, as by Bauer and Mnih, AISTATS 2019, whose network learns to accept.
+        """
+        tries = self.tries if "encoder" in self.networks else 1
+        many = None if c is None else c.repeat_interleave(tries, 0)  # [(count try) ...]
+        prior = self._prior(count * tries, many)
+        if prior is None:
+            raise UserError(f"{self.name} has no prior to sample from: give it files")
+        z = prior.rsample()
+        if tries == 1:
+            return z
+        best = self._errors(z, many).unflatten(0, (-1, tries)).argmin(1)  # [count]
+        return z.unflatten(0, (-1, tries))[torch.arange(count, device=z.device), best]
+
+    def _errors(self, z: Latents, c: Tensor | None) -> Losses:
+        """Return the mean squared errors with which the x(z) are reconstructed."""
+        encoder, decoder = self.networks["encoder"], self.networks["decoder"]
+        x = decoder(z, c).representative
+        again = decoder(encoder(x, c).representative, c).representative
+        return (again - x).square().flatten(1).mean(1)
+
     def draw(self, count: int, c: Tensor | None, seed: int) -> LatentPoints:
-        """Sample points from the prior; c raw, [count *condition]."""
+        """Sample points, see `sample`; c raw, [count *condition]."""
         condition = read_condition(self.networks, c)
 
         def draw(rows: Rows) -> Samples:
             of_rows = None if condition is None else condition[rows]
-            prior = self._prior(len(rows), of_rows)
-            if prior is None:
-                raise UserError(f"{self.name} has no prior to sample from: give it files")
-            return _in_units(prior, prior.rsample())
+            z = self.sample(len(rows), of_rows)
+            return _in_units(self._prior(len(rows), of_rows), z)
 
         parameters = self.networks.parameters()
         device = next((p.device for p in parameters), torch.device("cpu"))

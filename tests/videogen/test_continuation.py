@@ -19,7 +19,7 @@ def model() -> Model:
 def continuation(model: Model) -> Continuation:
     decoder = model.networks["decoder"]
     assert isinstance(decoder, Decoder)
-    return Continuation(decoder, model.networks["prior"])
+    return Continuation(decoder, model.networks["prior"], model.space.sample)
 
 
 def test_times_are_the_models_own_at_its_rate_and_denser_at_a_higher_one():

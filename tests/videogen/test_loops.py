@@ -59,7 +59,8 @@ def hurrying(z: Tensor, c: Tensor, times: Tensor) -> Tensor:
 
 
 def drawn(pixels: Callable[[Tensor, Tensor, Tensor], Tensor], latents: int = 1) -> Continuation:
-    return Continuation(TwoPixels(pixels), StandardNormal(latents))
+    prior = StandardNormal(latents)
+    return Continuation(TwoPixels(pixels), prior, lambda count, c: prior(count, c).rsample())
 
 
 def test_a_clip_goes_on_where_the_one_before_it_ends():

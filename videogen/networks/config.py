@@ -25,8 +25,9 @@ class VideoConfig(Strict):
     (1, as in the paper: the first). `filters`: basis filters of Text2Filter. `pixel_std`:
     standard deviation of a pixel, in [-1, 1], under p(x given z, c). `gist`: false leaves the
     gist out (the paper's DT2V and PT2V), `text_filter`: false leaves Text2Filter out (GT2V).
-    `blocks`: blocks of the generators. `level_steps`: training steps over which a level of a
-    progressively grown generator fades in.
+    `tries`: samples of the prior for a clip, of which the one is taken that the model reconstructs
+    best; without an encoder, one. `blocks`: blocks of the generators. `level_steps`: training
+    steps over which a level of a progressively grown generator fades in.
     """
 
     decoder: Literal["gist", "path", "streams", "moments"] = "gist"
@@ -43,6 +44,7 @@ class VideoConfig(Strict):
     pixel_std: float = Field(default=1.0, gt=0)
     gist: bool = True
     text_filter: bool = True
+    tries: int = Field(default=1, ge=1, le=256)
     blocks: Literal["paper", "dcgan", "style", "growing"] = "paper"
     level_steps: int = Field(default=500, gt=0)
     text: TextConfig = TextConfig()

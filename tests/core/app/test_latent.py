@@ -27,6 +27,13 @@ class Same(nn.Module):
         return Delta(torch.cat([given, c], 1) if self.training else given)
 
 
+class Whole(nn.Module):
+    """An encoder that knows whole numbers alone."""
+
+    def forward(self, given: Tensor, c: Tensor) -> Delta:
+        return Delta(given.round())
+
+
 SPACE = LatentSpace(Networks({"prior": Shifted(), "encoder": Same().eval(), "decoder": Same()}))
 C = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
 
@@ -41,6 +48,28 @@ def test_points_are_in_units_of_the_prior():
     many = SPACE.draw(4000, C[:1].expand(4000, 2), seed=3).u
     assert many.mean(0).tolist() == pytest.approx([0, 0], abs=0.06)
     assert many.std(0).tolist() == pytest.approx([1, 1], abs=0.04)
+
+
+def test_of_several_samples_that_is_taken_which_is_reconstructed_best():
+    """Distances from whole numbers are uniform in [0, 1/2]; the least of k is 1/2 / (k + 1)."""
+    networks = {"prior": Shifted(), "encoder": Whole(), "decoder": Same().eval()}
+    c = torch.tensor([[0.0], [0.7]]).repeat(4000, 1)
+    for tries in (1, 4):
+        torch.manual_seed(1)
+        z = LatentSpace(Networks(networks), tries=tries).sample(len(c), c)
+        apart = (z - z.round()).abs().mean().item()
+        assert apart == pytest.approx(0.5 / (tries + 1), rel=0.03)
+        assert z[::2].mean().item() == pytest.approx(0, abs=0.1)
+        assert z[1::2].mean().item() == pytest.approx(7, abs=0.1)
+        assert z.std(0).item() == pytest.approx(math.sqrt(2**2 + 3.5**2), rel=0.02)
+
+
+def test_without_an_encoder_one_sample_is_taken():
+    networks = Networks({"prior": Shifted(), "decoder": Same().eval()})
+    torch.manual_seed(1)
+    one = LatentSpace(networks).sample(2, C)
+    torch.manual_seed(1)
+    assert torch.equal(LatentSpace(networks, tries=4).sample(2, C), one)
 
 
 def test_a_walk_keeps_to_the_circle_and_mixes_conditions():

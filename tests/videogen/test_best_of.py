@@ -1,0 +1,73 @@
+"""The best of several clips is the one that the model reconstructs best."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from command import run
+
+from core.errors import UserError
+from core.theory.passes import Networks
+from videogen.files.label import origin_of
+from videogen.model import Model
+from videogen.shapes.steadiness import steadiness
+
+PAIR = (
+    "A large red square is moving in a straight line towards north and a small green circle is "
+    "moving in a zigzag path towards east"
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model.load("shapes", "cpu")
+
+
+def error(model: Model, captions: list[str], seed: int) -> float:
+    clips = model.clips(captions, seed)
+    again = model.reconstruct(clips, captions)
+    return (again - clips).square().mean().item()
+
+
+def test_the_weights_that_ship_take_the_best_of_four(model: Model):
+    assert model.config.video.tries == 4
+    captions = [PAIR] * 4
+    torch.testing.assert_close(model.best_of(4).clips(captions, 1), model.clips(captions, 1))
+    assert error(model, captions, 1) < error(model.best_of(1), captions, 1)
+
+
+@pytest.mark.slow
+def test_fewer_shapes_lose_their_form(model: Model):
+    captions = [PAIR] * 64
+    cut = {tries: steadiness(captions, model.best_of(tries).clips(captions, 1))["cut"]
+           for tries in (1, 4)}  # fmt: skip
+    assert cut[4] < 0.6 * cut[1]
+
+
+def test_parts_and_points_are_those_of_the_same_clip(model: Model):
+    (clip,) = model.clips([PAIR], 3)
+    parts = model.parts([PAIR], 3)
+    mask = parts["mask"][0]
+    background = parts["background"][0][:, None]
+    whole = mask * parts["foreground"][0] + (1 - mask) * background
+    torch.testing.assert_close(whole.clamp(-1, 1), clip, atol=1e-4, rtol=0)
+    (longer,) = model.clips([PAIR], 3, frames=20)
+    torch.testing.assert_close(longer[:, :12], clip[:, :12], atol=1e-3, rtol=0)
+    (decoded,) = model.decode(model.space.draw(1, model.read_conditions([PAIR]), 3))
+    torch.testing.assert_close(decoded, clip, atol=1e-4, rtol=0)
+
+
+def test_a_model_without_an_encoder_says_so(model: Model):
+    parts = Networks({name: one for name, one in model.networks.items() if name != "encoder"})
+    blind = Model(parts, model.config, model.spec, "blind")
+    with pytest.raises(UserError, match="blind has no encoder"):
+        blind.best_of(2)
+
+
+def test_the_option_reaches_the_clip_and_its_side_text(tmp_path: Path):
+    for tries in (1, 2):
+        to = tmp_path / str(tries)
+        assert run("video", "sample", PAIR, "--best-of", tries, "--seed", 2, "--to", to)[0] == 0
+    first, second = (next((tmp_path / str(tries)).glob("*.mp4")) for tries in (1, 2))
+    assert first.read_bytes() != second.read_bytes()
+    assert "best of 2" in origin_of(second)
