@@ -79,14 +79,14 @@ class LatentSpace:
         if tries == 1:
             return z
         best = self._errors(z, many).unflatten(0, (-1, tries)).argmin(1)  # [count]
-        return z.unflatten(0, (-1, tries))[torch.arange(count, device=z.device), best]
+        return z[torch.arange(count, device=z.device) * tries + best]
 
     def _errors(self, z: Latents, c: Tensor | None) -> Losses:
         """Return the mean squared errors with which the x(z) are reconstructed."""
         encoder, decoder = self.networks["encoder"], self.networks["decoder"]
         x = decoder(z, c).representative
-        again = decoder(encoder(x, c).representative, c).representative
-        return (again - x).square().flatten(1).mean(1)
+        reconstruction = decoder(encoder(x, c).representative, c).representative
+        return (reconstruction - x).square().flatten(1).mean(1)  # [batch]
 
     def draw(self, count: int, c: Tensor | None, seed: int) -> LatentPoints:
         """Sample points, see `sample`; c raw, [count *condition]."""

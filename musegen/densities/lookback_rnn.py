@@ -15,7 +15,7 @@ from musegen.densities.completion import Completion
 from musegen.densities.lookback_likelihood import Likelihood
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.lookback_sampler import Sampler
-from musegen.densities.note_sequences import Kept, NoteRows, join_rows, moved
+from musegen.densities.note_sequences import Kept, NoteRows, between, join_rows, moved
 from musegen.steering import UNSTEERED, Steering, section_bars
 
 
@@ -79,16 +79,32 @@ class LookbackDistribution(Distribution):
         """Sample the open bars of pieces; return them with the kept notes, which stay as they are.
 
         `kept`: where nothing is added to the kept notes, in the roll's order of tracks.
-        `particles`: as in the config; see `completion`. `ConfigError` without a recurrent body.
+        `particles`: as in the config; see `completion`. Of what is kept, the bars around the open
+        ones count, before them as many as in training. `ConfigError` without a recurrent body.
         """
         hears = bool(kept.any())
         count = particles or self.density.config.particles if hears else 1
+        layout = self.density.layout
         with torch.inference_mode():
             notes, kept = kept_notes.to(self.density.device), kept.to(self.density.device)
-            composed = Completion(self.density, notes, kept, steering, count).run()
-            steps = kept.shape[2] * self.density.layout.bar
-            x = join_rows(notes, composed, self.density.layout.grid, steps)
+            window = self._window(kept)
+            first, end = window.start * layout.bar, window.stop * layout.bar
+            near = between(notes, first, end)
+            completion = Completion(self.density, near, kept[:, :, window], steering, count)
+            composed = moved(completion.run(), first)
+            x = join_rows(notes, composed, layout.grid, kept.shape[2] * layout.bar)
         return x.clone()
+
+    def _window(self, kept: Kept) -> slice:
+        """Return the open bars, those before them in a window of training, and those at the lags.
+
+        The first bar is a multiple of half the window, so that all keep the numbers that bars
+        beyond the window have.
+        """
+        open_bars = (~kept).any(1).any(0).nonzero().flatten().tolist() or [0]
+        half = max(1, self.density.bars // 2)
+        begin = max(0, (open_bars[0] // half - 2) * half)
+        return slice(begin, open_bars[-1] + 1 + max(self.density.config.lags, default=1))
 
     def _along_form(self, bars: int, steering: Steering) -> NoteRows:
         """Compose section after section; one that comes back varies in its last bar alone.

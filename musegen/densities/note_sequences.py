@@ -200,6 +200,16 @@ def moved(x: NoteRows, steps: int) -> NoteRows:
     return later
 
 
+def between(x: NoteRows, first: int, end: int) -> NoteRows:
+    """Return the notes that start from step `first` to before `end`, which is counted from there.
+
+    >>> between(torch.tensor([[[3, 0, 60, 2, 90], [5, 0, 64, 2, 90]]]), 4, 8)[0, :, 0].tolist()
+    [-1, 1]
+    """
+    inside = (x[..., :1] >= first) & (x[..., :1] < end)
+    return moved(torch.where(inside, x, -1), -first)
+
+
 def join_rows(
     kept: NoteRows, composed: Int[Tensor, "batch composed attribute"], grid: Grid, steps: int
 ) -> Int[Tensor, "batch both attribute"]:

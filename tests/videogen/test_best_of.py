@@ -25,8 +25,8 @@ def model() -> Model:
 
 def error(model: Model, captions: list[str], seed: int) -> float:
     clips = model.clips(captions, seed)
-    again = model.reconstruct(clips, captions)
-    return (again - clips).square().mean().item()
+    reconstructed = model.reconstruct(clips, captions)
+    return (reconstructed - clips).square().mean().item()
 
 
 def test_the_weights_that_ship_take_the_best_of_four(model: Model):

@@ -77,6 +77,31 @@ PARTS = {
 }
 
 
+def test_what_is_kept_far_away_does_not_count():
+    """With lags of 1 and 2 bars and windows of 6, bars 20 to 23 depend on bars 12 to 25, from 0."""
+    model = density(lags=(1, 2), listens=True)
+    assert model.heads.kept
+    for gates in model.heads.kept.parameters():
+        nn.init.normal_(gates)
+    torch.manual_seed(3)
+    song = model(1).sample(32)
+    kept = torch.ones(1, 3, 32, dtype=torch.bool)
+    kept[:, :, 20:24] = False
+    bar = song[..., 0] // GRID.steps_per_bar
+
+    def filled(known: Tensor) -> set[tuple[int, ...]]:
+        torch.manual_seed(4)
+        notes = given(torch.where((known & (song[..., 0] >= 0))[..., None], song, -1), kept, 4)
+        (all_notes,) = found(model(1).complete(notes, kept, particles=2))
+        return {note for note in all_notes if 20 <= note[0] // GRID.steps_per_bar < 24}
+
+    whole = filled(bar >= 0)
+    assert len(whole) > 4
+    assert filled((bar >= 12) & (bar < 26)) == whole
+    assert filled(bar >= 13) != whole
+    assert filled(bar < 24) != whole
+
+
 @pytest.mark.parametrize("particles", [1, 3])
 @pytest.mark.parametrize("part", PARTS)
 def test_kept_notes_stay_and_kept_bars_get_no_others(part: str, particles: int):
