@@ -78,7 +78,7 @@ PARTS = {
 
 
 def test_what_is_kept_far_away_does_not_count():
-    """With lags of 1 and 2 bars and windows of 6, bars 20 to 23 depend on bars 12 to 25, from 0."""
+    """With lags of 1 and 2 bars and windows of 6, bars 20 to 23 depend on bars 12 to 25."""
     model = density(lags=(1, 2), listens=True)
     assert model.heads.kept
     for gates in model.heads.kept.parameters():
