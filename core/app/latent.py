@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from core.app.sampling import Rows, in_chunks
+from core.app.sampling import LARGEST_CHUNK, Rows, in_chunks
 from core.errors import UserError
 from core.theory.distributions import Distribution, Gaussian
 from core.theory.passes import Networks, read_condition
@@ -78,7 +78,9 @@ class LatentSpace:
         z = prior.rsample()
         if tries == 1:
             return z
-        best = self._errors(z, many).unflatten(0, (-1, tries)).argmin(1)  # [count]
+        parts = torch.arange(len(z), device=z.device).split(LARGEST_CHUNK)
+        errors = [self._errors(z[part], None if many is None else many[part]) for part in parts]
+        best = torch.cat(errors).unflatten(0, (-1, tries)).argmin(1)  # [count]
         return z[torch.arange(count, device=z.device) * tries + best]
 
     def _errors(self, z: Latents, c: Tensor | None) -> Losses:
