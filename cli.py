@@ -23,7 +23,7 @@ from core.app.progress import ticking
 from core.ring.commands import ring
 from musegen.commands import music
 from musegen.voice.commands import voice
-from videogen.commands import Resize, Scale, video_group
+from videogen.commands import Enlarger, Resize, Scale, video_group
 
 if TYPE_CHECKING:
     from core.app.domain import Domain
@@ -209,6 +209,7 @@ def reel(
     fps: Annotated[float, typer.Option(min=1, max=120, help="Frames a second.")] = 24.0,
     scale: Scale = None,
     resize: Resize = None,
+    enlarger: Enlarger = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write over another film of that name.")
     ] = False,
@@ -229,8 +230,9 @@ def reel(
     from videogen.rendering.output import ClipOutput
     from videogen.rendering.reel import Reel, format_of
 
-    where = ClipOutput(to.parent, format_of(to), Enlargement(scale, resize), overwrite=overwrite)
-    model = Model.load(run, device)
+    model, size = Model.load(run, device), Enlargement(scale, resize)
+    form = {"enlarger": enlarger, "overwrite": overwrite}
+    where = ClipOutput(to.parent, format_of(to), size, **form).of(model)
     model.warn_of(captions)
     bars = bars_per_clip or max(1, round(model.spec.seconds / BAR_SECONDS))
     track = compose_bars(music_run, bars * len(captions), seed, device, tempo_bpm)

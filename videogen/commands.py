@@ -32,6 +32,13 @@ Resize = Annotated[
         show_default="nearest for whole factors of clips below 64 pixels, else lanczos",
     ),
 ]
+Enlarger = Annotated[
+    str | None,
+    typer.Option(
+        help="A run of super_resolution by which clips are enlarged, before --scale.",
+        show_default="the model's own, unless --resize is given",
+    ),
+]
 AUGMENTATION, CUTTING, STEERING = "Augmentation", "How videos are cut into clips", "Steering"
 """Panels of options in the help of `train`, `prepare` and `sample`."""
 Compose = Callable[[str | None, float, int, str], "Sound"]
@@ -245,10 +252,19 @@ class VideoCommands(DomainCommands):
         showing: Annotated[
             str, typer.Option(help="With --shapes: only those whose captions have this word.")
         ] = "",
+        size: Annotated[
+            int | None,
+            typer.Option(
+                min=16,
+                max=256,
+                help="With --shapes: pixels of a side.",
+                show_default="the preset's: 16, 32 or 64",
+            ),
+        ] = None,
     ) -> "CaptionedClips":
         from videogen.model import find_data
 
-        return find_data(data, shapes, pairs, preset, showing)
+        return find_data(data, shapes, pairs, preset, showing, size)
 
     def train_options(
         self,
@@ -316,6 +332,7 @@ class VideoCommands(DomainCommands):
         ] = None,
         scale: Scale = None,
         resize: Resize = None,
+        enlarger: Enlarger = None,
         loop: Annotated[
             bool,
             typer.Option(
@@ -333,7 +350,8 @@ class VideoCommands(DomainCommands):
         from videogen.rendering.output import DEFAULT_FORMATS, FORMATS, ClipOutput
 
         chosen = read_formats(formats or DEFAULT_FORMATS, FORMATS, "clips")
-        return ClipOutput(to, chosen, Enlargement(scale, resize), loop, overwrite=overwrite)
+        size = Enlargement(scale, resize)
+        return ClipOutput(to, chosen, size, loop, enlarger, overwrite=overwrite)
 
     def sample(
         self,
@@ -440,7 +458,7 @@ class VideoCommands(DomainCommands):
             )
         captions = captions or list(model.spec.examples if model.reads_captions else [""])
         model.warn_of(captions)
-        model = model.best_of(best_of) if best_of else model
+        model, to = model.best_of(best_of) if best_of else model, to.of(model)
         to.require_sound(music)
         wanted = enumerate((c for c in captions for _ in range(count)), seed)
         first = model.first_frame(start) if start else None

@@ -25,7 +25,7 @@ from core.app.label import origin
 from core.app.latent import Kept, LatentSpace
 from core.app.model import Model as CoreModel
 from core.app.output import Output
-from core.app.sampling import Rows, draw_chunks, in_chunks
+from core.app.sampling import LARGEST_CHUNK, Rows, draw_chunks, in_chunks
 from core.config import Strict
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
@@ -41,12 +41,13 @@ from videogen.continuation import Clock, Continuation, times_of
 from videogen.data.augmentation import Augmentation
 from videogen.data.sources import listing
 from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shortened
-from videogen.files.clip import Clips, FrameBatch, Image, to_clips
+from videogen.files.clip import Clips, FrameBatch, Frames, Image, to_clips, to_frames
 from videogen.files.frame import View
 from videogen.files.reading import VIDEO, SquareFrames, read_frames
 from videogen.files.tree import File
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
+from videogen.networks.enlarger import Enlarger
 from videogen.networks.layers import LayeredClip
 from videogen.networks.text import Captions, Condition, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
@@ -84,14 +85,20 @@ class CaptionedClips(Protocol):
 
 
 def find_data(
-    folder: Path | None, shapes: bool, pairs: bool, preset: str, showing: str = ""
+    folder: Path | None,
+    shapes: bool,
+    pairs: bool,
+    preset: str,
+    showing: str = "",
+    size: int | None = None,
 ) -> CaptionedClips:
-    """Open the collection in `folder`, or build moving shapes of the preset's size."""
-    if bool(folder) == shapes or ((pairs or showing) and not shapes):
-        raise ConfigError("give either DATA, or --shapes (and with it --pairs, --showing)")
+    """Open the collection in `folder`, or build moving shapes, by default of the preset's size."""
+    if bool(folder) == shapes or ((pairs or showing or size) and not shapes):
+        raise ConfigError("give either DATA, or --shapes (and with it --pairs, --showing, --size)")
     if folder is None:
         counts = (1, 2) if pairs else (1,)
-        return MovingShapes(SHAPES_SIZE.get(preset, 64), counts=counts, showing=showing)
+        size = size or SHAPES_SIZE.get(preset, 64)
+        return MovingShapes(size, counts=counts, showing=showing)
     return DOMAIN.open(folder)
 
 
@@ -132,12 +139,14 @@ class VideoModel(ModelConfig):
 
     `mismatched`: whether the critics that a recipe shows wrong captions see them. Without them and
     without `video.gist` text_to_video is the paper's DT2V, without the gist alone PT2V.
+    `enlarger`: the run, or the shipped weights, by which its clips are enlarged.
     """
 
     known_recipes: ClassVar[Mapping[str, Recipe]] = RECIPES
 
     video: VideoConfig = VideoConfig()
     mismatched: bool = True
+    enlarger: str = ""
 
     @property
     def resolved_recipe(self) -> Recipe:
@@ -301,11 +310,10 @@ class Video(Domain):
         sources: Sequence[Any] | None = None,
     ) -> Iterator[Path]:
         """Write clips in the formats of `to`, and beside each the caption that it comes from."""
-        from videogen.files.clip import to_frames
         from videogen.files.label import Label
         from videogen.rendering.output import ClipOutput, write_clip
 
-        output = to if isinstance(to, ClipOutput) else ClipOutput(to.folder)
+        output = (to if isinstance(to, ClipOutput) else ClipOutput(to.folder)).of(model)
         captions = sources or [None] * len(items)
         each = zip(titles, captions, to_frames(items), strict=True)
         for number, (title, caption, frames) in enumerate(each, 1):
@@ -375,7 +383,55 @@ class Model(CoreModel):
     @property
     def space(self) -> LatentSpace:
         """Return its latent space; `UserError` where it has none."""
+        if self.enlarges:
+            raise UserError(
+                f"{self.name} enlarges clips and has no latent space: sample from another model "
+                f"with --enlarger {self.name}"
+            )
         return replace(super().space, tries=self.config.video.tries)
+
+    @property
+    def enlarges(self) -> bool:
+        """True for a model of super-resolution."""
+        return self.config.video.decoder == "enlarged"
+
+    def enlarger(self, run: str | None = None) -> "Model | None":
+        """Load the model that enlarges its clips, by default its own, if it has one.
+
+        `UserError` where the run enlarges no clips.
+        """
+        name = self.config.enlarger if run is None else run
+        model = Model.load(name, str(self.device)) if name else None
+        if model and not model.enlarges:
+            raise UserError(
+                f"{name} does not enlarge clips: train a model that does with "
+                "--model super_resolution"
+            )
+        return model
+
+    @torch.no_grad()
+    def enlarged(self, frames: Frames) -> Frames:
+        """Enlarge frames of any size by a model of super-resolution."""
+        network = require(self.networks["decoder"], Enlarger)
+        small = to_clips(frames[None])[0].transpose(0, 1)  # [time rgb row column]
+        large = [network.frames(part.to(self.device)) for part in small.split(LARGEST_CHUNK)]
+        clip = torch.cat(large).transpose(0, 1)  # [rgb time height width]
+        return to_frames(self.from_x(clip[None]))[0]
+
+    def transform(
+        self, items: Clips, conditions: Sequence[str] | None = None, seed: int = 0
+    ) -> Clips:
+        """Return reconstructions of clips; of super-resolution clips that are shrunk first."""
+        if not self.enlarges:
+            return super().transform(items, conditions, seed)
+        encoder, decoder = self.networks["encoder"], self.networks["decoder"]
+
+        def draw(rows: Rows) -> Samples:
+            x = self.to_x(items[rows])
+            return decoder(encoder(x).representative).representative
+
+        with torch.no_grad():
+            return self.from_x(in_chunks(len(items), seed, self.device, draw))
 
     def best_of(self, tries: int) -> "Model":
         """Return the model that samples each clip as the best of several.

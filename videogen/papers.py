@@ -10,6 +10,15 @@ BALAJI_2019 = Paper(
     "IJCAI",
     2019,
 )
+SHI_2016 = Paper(
+    "shi2016real",
+    "Shi, Wenzhe and Caballero, Jose and Huszár, Ferenc and Totz, Johannes and Aitken, Andrew P. "
+    "and Bishop, Rob and Rueckert, Daniel and Wang, Zehan",
+    "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional "
+    "Neural Network",
+    "CVPR",
+    2016,
+)
 TULYAKOV_2018 = Paper(
     "tulyakov2018mocogan",
     "Tulyakov, Sergey and Liu, Ming-Yu and Yang, Xiaodong and Kautz, Jan",

@@ -40,6 +40,7 @@ DECODERS: Mapping[str, Mapping[str, Any]] = {
     "mocogan": {"decoder": "path", "captions": False},
     "vgan": {"decoder": "streams"},
     "latent_tfgan": {"decoder": "moments", "latent": 32},
+    "super_resolution": {"decoder": "enlarged", "captions": False},
 }
 """Settings of the networks of models whose decoder makes no gist."""
 

@@ -9,7 +9,7 @@ from core.theory.adversarial import R1, Adversarial, logistic
 from core.theory.distributions import Delta
 from core.theory.divergences import KL
 from core.theory.terms import Match, Reconstruct
-from videogen.papers import BALAJI_2019, LI_2018, TULYAKOV_2018, VONDRICK_2016
+from videogen.papers import BALAJI_2019, LI_2018, SHI_2016, TULYAKOV_2018, VONDRICK_2016
 from videogen.terms import Coherence, ReconstructGist, SparseMask
 
 PER_NAT = 3e-4
@@ -113,6 +113,13 @@ RECIPES: dict[str, Recipe] = {
         VONDRICK_2016,
         "a foreground of volumes over a picture, with a critic of volumes",
     ),
+    "super_resolution": Recipe(
+        (Reconstruct("x"),),
+        SHI_2016,
+        "an autoencoder whose z is the clip itself, several times smaller: it enlarges clips",
+        posterior=Delta,
+        corruption=0.08,
+    ).unconditional(),
     "latent_tfgan": Recipe(
         (
             Reconstruct("x"),

@@ -8,6 +8,7 @@ from torch import nn
 from core.densities.codebook import CodePrior
 from core.densities.dequantisation import Dequantised, Levels
 from core.densities.flow import Flow
+from core.errors import ConfigError
 from core.networks.critics import JointCritic, LatentCritic
 from core.networks.generators import DCGAN, StyleBased
 from core.networks.heads import ConditionalGaussian, StandardNormal
@@ -16,6 +17,7 @@ from core.theory.passes import Networks
 from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures, Critic, PatchCritic, shift_clips
+from videogen.networks.enlarger import Enlarger, Shrinker
 from videogen.networks.gist import CaptionPrior, Decoder, Encoder, Focus
 from videogen.networks.moments import CodeCritic, MomentDecoder, MomentEncoder, PathPrior
 from videogen.networks.path import PathDecoder, PathEncoder, Towers
@@ -24,7 +26,7 @@ from videogen.networks.text import caption_encoder
 from videogen.networks.text_filters import FilterCritic
 from videogen.networks.translator import Translator
 
-SELF_INITIALISED = (Flow, CodePrior, Translator, DCGAN, StyleBased)
+SELF_INITIALISED = (Flow, CodePrior, Translator, DCGAN, StyleBased, Enlarger)
 """Networks that initialise their own weights."""
 
 
@@ -50,8 +52,15 @@ DECODERS = {
     "path": PathDecoder,
     "streams": StreamsDecoder,
     "moments": MomentDecoder,
+    "enlarged": lambda config, size, frames: Enlarger(config),
 }
-ENCODERS = {"gist": Encoder, "path": PathEncoder, "streams": Encoder, "moments": MomentEncoder}
+ENCODERS = {
+    "gist": Encoder,
+    "path": PathEncoder,
+    "streams": Encoder,
+    "moments": MomentEncoder,
+    "enlarged": lambda config, size, kind: Shrinker(config.factor),
+}
 
 
 def _prior(config: VideoConfig, frames: int, recipe: Recipe) -> nn.Module:
@@ -95,6 +104,12 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
     `words`: size of the captions' vocabulary.
     """
 
+    if config.decoder == "enlarged" and size % config.factor:
+        factors = ", ".join(str(n) for n in range(2, 9) if size % n == 0) or "none"
+        raise ConfigError(
+            f"clips of {size} pixels are not {config.factor} times as large as whole pixels: "
+            f"model.video.factor can be {factors}"
+        )
     latents = config.latents(frames)
     beside = any(term.space == "xc" for term in recipe.critics)
 

@@ -14,7 +14,8 @@ class VideoConfig(Strict):
 
     `clauses`: the most clauses of a caption that have a layer of the clip and latents of their
     own. `decoder`: what generates a clip: "gist" (Li et al. 2018), a "path" of latents frame by
-    frame (MoCoGAN, TFGAN), "streams" of a volume and a picture (VGAN), or codes of "moments".
+    frame (MoCoGAN, TFGAN), "streams" of a volume and a picture (VGAN), codes of "moments", or a
+    small clip that is "enlarged", `factor` times.
     `captions`: false for a model other than of a gist that reads none. `latent`: latents of a
     clause, of which the first half conditions the gist, of a path's content, or of a moment;
     `motion`: latents of each frame of a path.
@@ -30,7 +31,7 @@ class VideoConfig(Strict):
     steps over which a level of a progressively grown generator fades in.
     """
 
-    decoder: Literal["gist", "path", "streams", "moments"] = "gist"
+    decoder: Literal["gist", "path", "streams", "moments", "enlarged"] = "gist"
     captions: bool = True
     clauses: int = Field(default=1, ge=1, le=8)
     latent: int = Field(default=16, ge=4)
@@ -39,6 +40,7 @@ class VideoConfig(Strict):
     critic_channels: int = Field(default=24, ge=4)
     width: int = Field(default=256, ge=16)
     seen_frames: int = Field(default=4, gt=0)
+    factor: int = Field(default=4, ge=2, le=8)
     filters: int = Field(default=32, gt=0)
     filter_rank: int = Field(default=8, ge=0)
     pixel_std: float = Field(default=1.0, gt=0)
@@ -61,7 +63,7 @@ class VideoConfig(Strict):
         """Return the dimensions of z for clips of this many frames."""
         if self.decoder == "path":
             return self.latent + frames * self.motion
-        counts = {"gist": self.clauses, "streams": 1, "moments": chunks_of(frames)}
+        counts = {"gist": self.clauses, "streams": 1, "enlarged": 1, "moments": chunks_of(frames)}
         return self.latent * counts[self.decoder]
 
     @property

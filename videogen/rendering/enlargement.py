@@ -1,5 +1,7 @@
-"""Enlarge and shrink frames: each pixel as a square, or smoothly by Lanczos's kernel."""
+"""Enlarge and shrink frames: as a model has learned, each pixel as a square, or by Lanczos's
+kernel."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,16 +32,29 @@ class Enlargement:
 
     `factor`: by default the whole one that leads to about `PLAYER_PX`. `kernel`: nearest makes
     each pixel a square, lanczos interpolates; by default nearest for whole factors of clips below
-    `SMALL_PX`, otherwise lanczos.
+    `SMALL_PX`, otherwise lanczos. `model`: enlarges frames as a model of super-resolution has
+    learned, before they are resized to the factor.
     """
 
     factor: float | None = None
     kernel: Kernel | None = None
+    model: Callable[[Frames], Frames] | None = None
+
+    def fine(self, frames: Frames) -> Frames:
+        """Return frames as large as the model of super-resolution makes them, if there is one."""
+        return self.model(frames) if self.model else frames
 
     def __call__(self, frames: Frames) -> Resized:
         """Resize frames; `ConfigError` beyond `MOST_PX`."""
+        return self.resized(self.fine(frames), frames.shape[1])
+
+    def resized(self, frames: Frames, height_px: int) -> Resized:
+        """Resize `fine` frames of those of a height; the factor is in relation to it."""
+        factor = self.factor or max(1, round(PLAYER_PX / height_px))
+        factor *= height_px / frames.shape[1]
+        if factor == 1:
+            return frames
         height, width = frames.shape[1:3]
-        factor = self.factor or max(1, round(PLAYER_PX / height))
         if factor * max(height, width) > MOST_PX:
             most = f"{MOST_PX / max(height, width):g}"
             raise ConfigError(

@@ -3,9 +3,9 @@
 import io
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from matplotlib.image import imsave
@@ -17,6 +17,9 @@ from videogen.files.label import Label, origin_of
 from videogen.rendering.enlargement import Enlargement
 from videogen.rendering.filmstrip import draw_filmstrip, draw_parts
 from videogen.rendering.loop import Loop, looped
+
+if TYPE_CHECKING:
+    from videogen.model import Model
 
 FORMATS = ("mp4", "webm", "gif", "png", "png-sequence")
 DEFAULT_FORMATS = ("mp4", "gif", "png")
@@ -31,6 +34,7 @@ class ClipOutput(Output):
     """The folder and the formats of clips, and how large they are written.
 
     `formats`: png is the filmstrip, png-sequence a folder of frames. `loop`: make clips seamless.
+    `enlarger`: the run of super_resolution by which clips are enlarged, None for the model's own.
     """
 
     item: ClassVar[str] = "clip"
@@ -38,6 +42,21 @@ class ClipOutput(Output):
     formats: tuple[str, ...] = DEFAULT_FORMATS
     enlargement: Enlargement = field(default_factory=Enlargement)
     loop: bool = False
+    enlarger: str | None = None
+
+    def of(self, model: "Model") -> "ClipOutput":
+        """Return the output of a model's clips, which are enlarged as it has learned.
+
+        They are not where a kernel is asked for. `ConfigError` for a kernel and a run,
+        `UserError` for a run that enlarges no clips.
+        """
+        if self.enlargement.kernel and self.enlarger:
+            raise ConfigError("--enlarger and --resize exclude each other: leave one out")
+        if self.enlargement.kernel:
+            return self
+        enlarger = model.enlarger(self.enlarger)
+        enlarged = enlarger.enlarged if enlarger else None
+        return replace(self, enlargement=replace(self.enlargement, model=enlarged))
 
     @property
     def has_pictures(self) -> bool:
@@ -47,7 +66,8 @@ class ClipOutput(Output):
     def settings(self) -> dict[str, Any]:
         """Return the settings that a clip's label names, beside those of its sampling."""
         factor, kernel = self.enlargement.factor, self.enlargement.kernel
-        return {"scale": factor, "resize": kernel, "loop": "seamless" if self.loop else None}
+        loop = "seamless" if self.loop else None
+        return {"scale": factor, "resize": kernel, "enlarger": self.enlarger, "loop": loop}
 
     def path(self, label: Label, suffix: str) -> Path:
         """Return the path of one of a clip's files."""
@@ -86,12 +106,13 @@ def write_clip(
     `frames` are those of `ClipOutput.finished`. `sound`, stereo at 44.1 kHz, goes with mp4 and
     webm. `UserError` where another clip has the name, unless it can be overwritten.
     """
-    large = to.enlargement(frames)
+    fine = to.enlargement.fine(frames)
+    large = to.enlargement.resized(fine, frames.shape[1])
     writers: dict[str, Callable[[Path], None]] = {
         "mp4": lambda path: write_mp4(large, path, frames_per_second, sound, label.tags),
         "webm": lambda path: write_webm(large, path, frames_per_second, sound, label.tags),
         "gif": lambda path: write_gif(large, path, frames_per_second, label.tags),
-        "png": lambda path: draw_filmstrip(frames, path, label.title, _keywords(label)),
+        "png": lambda path: draw_filmstrip(fine, path, label.title, _keywords(label)),
     }
     for kind in to.formats:
         if kind in writers:
