@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from core.theory.distributions import Distribution
 from core.theory.shapes import Latents, Losses
 from videogen.files.clip import Clips
+from videogen.networks.chunks import Times
 from videogen.networks.gist import Decoder
 from videogen.networks.path import PathDecoder
 from videogen.networks.streams import StreamsDecoder
 from videogen.networks.text import Condition
-from videogen.networks.times import Times
 
 OVERLAP = 2
 """Frames that a clip shares with the one that it continues; over them one fades into the other."""

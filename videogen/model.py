@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from pydantic import Field
 from torch import Tensor
 
@@ -410,7 +411,7 @@ class Model(CoreModel):
         return model
 
     @torch.no_grad()
-    def enlarged(self, frames: Frames) -> Frames:
+    def enlarged(self, frames: Frames) -> UInt8[np.ndarray, "time row column 3"]:
         """Enlarge frames of any size by a model of super-resolution."""
         network = require(self.networks["decoder"], Enlarger)
         small = to_clips(frames[None])[0].transpose(0, 1)  # [time rgb row column]

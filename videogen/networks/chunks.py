@@ -1,4 +1,6 @@
-"""Chunks: consecutive frames that share one two-dimensional map, in its channels.
+"""Time in clips: chunks of consecutive frames, and the moments between two frames.
+
+The frames of a chunk share one two-dimensional map, in its channels.
 
 Neighbouring frames differ little, so a convolution over the channels of a chunk replaces a
 three-dimensional one at a fraction of its cost. The last frame of an odd number is repeated.
@@ -20,6 +22,10 @@ Chunks = Float[Tensor, "batch chunk chunk_channel height width"]
 """The channels are the frames of a chunk in order, each with its channels."""
 
 
+Times = Float[Tensor, " moment"]
+"""In frames, from 0; between two frames lie the moments that training did not show."""
+
+
 def chunks_of(frames: int) -> int:
     """Return the number of chunks that `frames` frames fill, the last perhaps in part."""
     return -(-frames // FRAMES_PER_CHUNK)
@@ -38,3 +44,20 @@ def join_chunks(chunks: Chunks, frames: int) -> Float[Tensor, "batch channel tim
     joined = chunks.unflatten(2, (FRAMES_PER_CHUNK, -1))  # [batch chunk frame channel row column]
     joined = joined.flatten(1, 2)[:, :frames]  # [batch time channel row column]
     return joined.transpose(1, 2)  # [batch channel time height width]
+
+
+def between(numbers: Float[Tensor, "*any"], times: Times, axis: int) -> Float[Tensor, "*moments"]:
+    """Return numbers at times between their places along an axis, by linear interpolation.
+
+    They stay at their ends.
+
+    >>> between(torch.tensor([[0.0, 4.0]]), torch.tensor([0.0, 0.25, 9.0]), 1).tolist()
+    [[0.0, 1.0, 4.0]]
+    """
+    last = numbers.shape[axis] - 1
+    before = times.floor().long().clamp(0, last)
+    after = (before + 1).clamp(max=last)
+    shape = [-1, *[1] * (numbers.ndim - 1 - axis)]
+    share = (times - before).clamp(0, 1).view(shape)  # [moment *1]
+    ends = numbers.index_select(axis, before), numbers.index_select(axis, after)
+    return torch.lerp(*ends, share.expand_as(ends[0]))

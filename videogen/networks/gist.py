@@ -30,13 +30,12 @@ from core.theory.distributions import Delta, Distribution, as_gaussian
 from core.theory.shapes import Latents
 from core.theory.tracing import is_traced
 from videogen.files.clip import Clips, Images
-from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, chunks_of, join_chunks
+from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, Times, between, chunks_of, join_chunks
 from videogen.networks.clauses import ByClause, Present, by_clause, joined, others, present
 from videogen.networks.config import VideoConfig
 from videogen.networks.layers import LayeredClip, Streams
 from videogen.networks.resampling import Downsampler, Grid, Maps, generator
 from videogen.networks.text import Condition
-from videogen.networks.times import Times, between
 
 HARMONICS = 6
 """Sines and cosines of the time embedding."""

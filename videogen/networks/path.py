@@ -17,11 +17,10 @@ from core.networks.heads import MLP, PosteriorHead
 from core.theory.distributions import Delta, Distribution, Gaussian
 from core.theory.shapes import Latents
 from videogen.files.clip import Clips
-from videogen.networks.chunks import RGB
+from videogen.networks.chunks import RGB, Times, between
 from videogen.networks.config import VideoConfig
 from videogen.networks.resampling import Downsampler, Grid, generator
 from videogen.networks.text import CaptionEncoder, Condition, Tokens, caption_encoder
-from videogen.networks.times import Times, between
 
 Path = Float[Tensor, "batch time motion"]
 Tower = Float[Tensor, "batch tower"]

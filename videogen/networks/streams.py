@@ -12,12 +12,11 @@ from torch import nn
 
 from core.networks.generators import DCGAN
 from core.theory.shapes import Latents
-from videogen.networks.chunks import RGB
+from videogen.networks.chunks import RGB, Times, between
 from videogen.networks.config import VideoConfig
 from videogen.networks.layers import LayeredClip, Streams
 from videogen.networks.resampling import Grid
 from videogen.networks.text import Condition
-from videogen.networks.times import Times, between
 
 
 class StreamsDecoder(nn.Module):

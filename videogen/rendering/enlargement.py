@@ -38,9 +38,9 @@ class Enlargement:
 
     factor: float | None = None
     kernel: Kernel | None = None
-    model: Callable[[Frames], Frames] | None = None
+    model: Callable[[Frames], Resized] | None = None
 
-    def fine(self, frames: Frames) -> Frames:
+    def fine(self, frames: Frames) -> Resized:
         """Return frames as large as the model of super-resolution makes them, if there is one."""
         return self.model(frames) if self.model else frames
 
@@ -48,18 +48,20 @@ class Enlargement:
         """Resize frames; `ConfigError` beyond `MOST_PX`."""
         return self.resized(self.fine(frames), frames.shape[1])
 
-    def resized(self, frames: Frames, height_px: int) -> Resized:
-        """Resize `fine` frames of those of a height; the factor is in relation to it."""
-        factor = self.factor or max(1, round(PLAYER_PX / height_px))
-        factor *= height_px / frames.shape[1]
+    def resized(
+        self, frames: Resized, height_px: int
+    ) -> UInt8[np.ndarray, "time target_rows target_columns 3"]:
+        """Resize frames, which are the `fine` ones of clips of this height."""
+        wanted = self.factor or max(1, round(PLAYER_PX / height_px))
+        height, width = frames.shape[1:3]
+        factor = wanted * height_px / height
         if factor == 1:
             return frames
-        height, width = frames.shape[1:3]
         if factor * max(height, width) > MOST_PX:
-            most = f"{MOST_PX / max(height, width):g}"
+            most = f"{MOST_PX / max(height, width) * wanted / factor:g}"
             raise ConfigError(
-                f"frames of {width}x{height} pixels are written at most {most} times as large, "
-                f"and not {factor:g} times: --scale {most}"
+                f"clips of {height_px} pixels are written at most {most} times as large, and not "
+                f"{wanted:g} times: --scale {most}"
             )
         is_whole = factor == int(factor)
         usual = "nearest" if is_whole and height < SMALL_PX else "lanczos"

@@ -65,5 +65,5 @@ def test_unasked_small_clips_become_squares_of_a_player_and_larger_ones_smooth()
 
 
 def test_frames_that_no_player_decodes_are_refused():
-    with pytest.raises(ConfigError, match=r"20x12 .* at most 204.8 times .*--scale 204.8"):
+    with pytest.raises(ConfigError, match=r"12 pixels .* at most 204.8 times .*--scale 204.8"):
         Enlargement(205)(noise())
