@@ -462,6 +462,7 @@ class MusicCommands(DomainCommands):
         )
         judge = judge_of(model, domain.folder(run), against) if best_of > 1 else None
         composition = Composition(model, request, steering, tempo_bpm, ending, judge, best_of)
+        composition.require()
         for label in composition.labels(count, seed):
             to.require_free(label)
         to.create()

@@ -182,9 +182,9 @@ class Roll:
     """A piece: its notes, its tracks, and the tempo of each bar in quarter notes a minute.
 
     `notes`: no two share a cell, and none is beyond the piece: see `Roll.of`. `form`: a letter for
-    each of its sections, which are equally long; empty where nobody chose one. `composed`: the
-    bars of tracks that a model composed, where the others are a user's own. `origin`: which model
-    made it, by which settings.
+    each of its sections, which are equally long, and `key`: such as "A minor"; both empty where
+    nobody chose one. `composed`: the bars of tracks that a model composed, where the others are a
+    user's own. `origin`: which model made it, by which settings.
     """
 
     notes: Notes
@@ -193,6 +193,7 @@ class Roll:
     tempo_bpm: Float[np.ndarray, " bar"]
     name: str = ""
     form: str = ""
+    key: str = ""
     composed: Bool[np.ndarray, "track bar"] | None = None
     origin: str = ""
 

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from core.config import Strict
 from core.errors import ConfigError
-from musegen.roll import Grid, Notes, separate
+from musegen.roll import Grid, Notes, Roll, separate
 from musegen.tracks import Track
 
 PROFILES = {
@@ -126,6 +126,11 @@ def key_of(notes: Notes, tracks: Sequence[Track], grid: Grid) -> Key | None:
         return None
     keys = [Key(tonic=tonic, mode=mode) for mode in MODES for tonic in range(12)]
     return max(keys, key=lambda key: _correlation(sounding, key))
+
+
+def signature_of(roll: Roll) -> Key | None:
+    """Return the key of a roll: the chosen one, else that of `key_of`."""
+    return Key.parse(roll.key) if roll.key else key_of(roll.notes, roll.tracks, roll.grid)
 
 
 def in_key(

@@ -60,10 +60,15 @@ class Composition:
             for number in range(count)
         ]
 
-    def songs(self, count: int = 1, seed: int = 0) -> list[Roll]:
-        """Compose songs; `ConfigError` for an ending by a model that completes no songs."""
-        if self.ending:
+    def require(self) -> None:
+        """Raise `ConfigError` for what the model cannot do: complete songs, obey a setting."""
+        if self.ending or self.draft.kept.any():
             self.model.require_completion()
+        self.model.sampler.require(self.steering)
+
+    def songs(self, count: int = 1, seed: int = 0) -> list[Roll]:
+        """Compose songs; `ConfigError` for what the model cannot do, see `require`."""
+        self.require()
         songs = self._best(count, seed)
         if self.ending:
             songs = [self._ended(song, (seed, number)) for number, song in enumerate(songs)]
@@ -104,5 +109,5 @@ class Composition:
             usual = np.full(draft.bars, spec.tempo_bpm(*part))
             roll = Roll.of(song, draft.tracks, draft.grid, usual)
         tempo = usual if self.tempo_bpm is None else np.full(draft.bars, float(self.tempo_bpm))
-        form = self.request.form or self.steering.form
-        return replace(roll, tempo_bpm=tempo, form=form)
+        form, key = self.request.form or self.steering.form, self.steering.key
+        return replace(roll, tempo_bpm=tempo, form=form, key=key.name if key else "")

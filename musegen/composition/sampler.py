@@ -56,14 +56,14 @@ class SongSampler(ABC):
 
     @property
     def _completes_none(self) -> ConfigError:
-        name = self.model.config.recipe
-        return ConfigError(f"{name} completes no songs: use lookback_rnn or latent_musegan")
+        return ConfigError(
+            f"{self.model.name} completes no songs: use lookback_rnn or latent_musegan"
+        )
 
     def require(self, steering: Steering) -> None:
         """Raise `ConfigError` for a setting that the model does not obey."""
-        recipe = self.model.config.recipe
         for name in sorted(steering.used - self.obeys):
             others = OBEYED_BY.get(name, "lookback_rnn or latent_musegan")
             raise ConfigError(
-                f"{recipe} has no {name} to sample with: leave it out, or use {others}"
+                f"{self.model.name} has no {name} to sample with: leave it out, or use {others}"
             )

@@ -39,7 +39,7 @@ from musegen.files.smf import (
 )
 from musegen.performance import Performance
 from musegen.roll import Cells, Grid, Metre, Notes, Roll, fill, separate
-from musegen.tonality import key_of
+from musegen.tonality import signature_of
 from musegen.tracks import LAKH, Part, Track, assign
 
 TICKS_PER_BEAT = 480
@@ -419,7 +419,7 @@ def _metas(roll: Roll, bar_ticks: int) -> list[tuple[int, int, bytes]]:
 
     A roll without a form has no sections.
     """
-    key = key_of(roll.notes, roll.tracks, roll.grid)
+    key = signature_of(roll)
     about = [
         (NAME, roll.name.encode()),
         (TEXT, roll.origin.encode()),

@@ -600,7 +600,7 @@ def test_a_transformer_over_notes_is_sampled_at_a_temperature(trained):
     cold = model.notes(3, 1, 2, Steering(temperature=1e-6))
     assert len({str(rows(one)) for one in cold}) == 1
     assert len({str(rows(one)) for one in model.notes(3, 1, 2)}) == 3
-    with pytest.raises(ConfigError, match=r"autoregressive has no top_p .* lookback_rnn"):
+    with pytest.raises(ConfigError, match=r"note_transformer has no top_p .* lookback_rnn"):
         model.notes(3, 1, 2, Steering(top_p=0.5))
 
 

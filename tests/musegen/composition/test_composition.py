@@ -110,13 +110,20 @@ def test_a_song_that_goes_on_closes_on_the_tonic(model: Model, song: Path) -> No
     assert set((melodic.pitch % 12).tolist()) <= {2, 5, 9}  # D, F and A
     assert set((melodic.pitch[melodic.track == BASS] % 12).tolist()) <= {2}
     assert set(melodic.length.tolist()) == {bar}
+    assert roll.key == "D minor"
 
 
 def test_a_model_that_completes_no_songs_ends_none_and_says_so_at_once() -> None:
     transformer = Model.load("note_transformer", "cpu")
     composition = Composition(transformer, Request(bars=1024), ending=True)
-    with pytest.raises(ConfigError, match="completes no songs: use lookback_rnn or latent_mus"):
+    with pytest.raises(ConfigError, match="note_transformer completes no songs: use lookback_rnn"):
         composition.songs(10_000)
+
+
+def test_who_cannot_do_what_is_asked_leaves_no_folder(song: Path, tmp_path: Path) -> None:
+    command = ("music", "sample", "note_transformer", "--given", song, "--fill", "1-2")
+    assert run(*command, "--to", tmp_path / "songs")[0] == 2
+    assert not (tmp_path / "songs").exists()
 
 
 def test_the_best_songs_are_those_that_the_judge_prefers(model: Model) -> None:

@@ -520,6 +520,8 @@ def test_a_written_file_says_its_title_origin_key_and_sections_to_other_readers(
     assert [t for t, e in events if e.type == "end_of_track"] == [6 * 1920]
     assert (read_midi(path).roll().cells == roll.cells).all()
     assert origin_of(path) == "made by hand: ♯"
+    chosen = pretty_midi.PrettyMIDI(str(written(replace(roll, key="C# minor"), tmp_path)))
+    assert [key.key_number for key in chosen.key_signature_changes] == [12 + 1]
 
 
 def test_a_roll_without_a_form_has_no_markers(tmp_path: Path):
