@@ -13,7 +13,7 @@ NORTH, EAST = CAPTIONS[0], CAPTIONS[1]
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return Model.load("shapes", "cpu")
+    return Model.load("shapes", "cpu").best_of(1)
 
 
 def continuation(model: Model) -> Continuation:
