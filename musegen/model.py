@@ -251,6 +251,13 @@ class Music(Domain):
         with aside(stem.with_name(f"{stem.name}.mid")) as hidden:
             write_midi(model.rolls(items)[0], hidden)
 
+    def sound(self, model: "Model", items: Items, stem: Path) -> None:
+        """Play the first phrase."""
+        from musegen.files.sound import write_sound
+
+        with aside(stem.with_name(f"{stem.name}.wav")) as hidden:
+            write_sound(model.rolls(items)[0], hidden)
+
     def measures(
         self, data: Collection, config: MusicConfig, other: Collection | None = None
     ) -> "Callable[[CoreModel], dict[str, float]]":

@@ -148,6 +148,9 @@ class Domain(ABC):
         """Leave STEM.png, and what else is quick to write, while a model trains."""
         self.show(model, items, titles, stem.with_name(f"{stem.name}.png"))
 
+    def sound(self, model: Any, items: Any, stem: Path) -> None:
+        """Leave STEM.wav for TensorBoard, where items have a sound that `preview` leaves out."""
+
     def measures(
         self, data: Any, config: Any, other: Any = None
     ) -> "Callable[[Model], dict[str, float]]":
