@@ -51,5 +51,5 @@ soak: $(READY)  ## commands killed, signalled and out of disk; SOAK_MINUTES=20
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,export,studio]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,export,interchange,musicxml,studio,tensorboard]'
 	touch $@
