@@ -112,7 +112,8 @@ class MusicCommands(DomainCommands):
         sources: Annotated[
             list[str] | None,
             typer.Argument(
-                help="Folders, files, patterns, .zip or .tar.gz of MIDI or MusicXML.", show_default=False
+                help="Folders, files, patterns, .zip or .tar.gz of MIDI or MusicXML.",
+                show_default=False,
             ),
         ] = None,
         tracks: Annotated[

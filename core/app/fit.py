@@ -194,8 +194,8 @@ def observer(domain: Domain, run: Run, data: Any, config: Any, other: Any = None
         titles = list(shown.conditions or [f"{domain.item} {n + 1}" for n in range(len(items))])
         stem = run.samples / f"step-{step:08d}"
         domain.preview(model, items, titles, stem)
-        if config.train.tensorboard:
-            domain.sound(model, items, stem)
+        if config.train.tensorboard and (sound := domain.sound(model, items)):
+            stem.with_name(f"{stem.name}.wav").write_bytes(sound)
         return measure(model)
 
     return observe

@@ -21,7 +21,7 @@ MIDI = (".mid", ".midi", ".kar", ".rmi")
 """Suffixes of MIDI files."""
 SCORES = (".musicxml", ".mxl")
 """Suffixes of MusicXML, plain and packed, which is read as the MIDI that it stands for."""
-SONGS = (*MIDI, *SCORES)
+SONG_FILES = (*MIDI, *SCORES)
 
 HEADER_BYTES, CHUNK_BYTES = 14, 8
 TRACK = b"MTrk"
@@ -40,8 +40,9 @@ END = b"\x7dpianoreel: end"
 def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     """Return the file as header and tracks alone, with their true number and lengths.
 
-    MusicXML is played out. A RIFF wrapper, junk before the header or after the tracks and other chunks are left out.
-    Raises `RejectedFile` if there is no header, or if times are not in beats.
+    MusicXML is played out. A RIFF wrapper, junk before the header or after the tracks and other
+    chunks are left out. Raises `RejectedFile` if there is no header, or if times are
+    not in beats.
     """
     data = source if isinstance(source, bytes) else read_bytes(Path(source), limits)
     if not data:

@@ -107,7 +107,9 @@ def _signs(roll: Roll, number: int) -> Iterator[Any]:
 
     notes = roll.notes.of(number)
     is_high = np.median(notes.pitch) + roll.grid.lowest_pitch >= MIDDLE_C
-    yield PercussionClef() if roll.tracks[number].is_drum else (TrebleClef, BassClef)[not is_high]()
+    yield (
+        PercussionClef() if roll.tracks[number].is_drum else (TrebleClef, BassClef)[not is_high]()
+    )
     if key := key_of(roll.notes, roll.tracks, roll.grid):
         yield KeySignature(key.sharps)
     yield TimeSignature(f"{roll.grid.beats_per_bar}/{roll.grid.beat_unit}")
@@ -158,8 +160,8 @@ def _drawn_out(roll: Roll, number: int) -> Notes:
 def voices(pieces: Iterable[Piece]) -> list[list[Chord]]:
     """Return the chords of a bar in voices, in each of which none overlap; at least one voice.
 
-    >>> low, high = Piece(0, 4, 40, 100, None), Piece(0, 2, 60, 100, None)
-    >>> voices([low, high, Piece(2, 2, 62, 100, None)])[1] == [[high], [Piece(2, 2, 62, 100, None)]]
+    >>> long, one, two = (Piece(*at, 60, 100, None) for at in ((0, 4), (0, 2), (2, 2)))
+    >>> voices([long, one, two]) == [[[long]], [[one], [two]]]
     True
     """
     found: list[list[Chord]] = []
