@@ -254,7 +254,7 @@ WINGS = {
         "presets": {"networks", "densities", "bar_latents", "recipes"},
         "configuration": {"networks", "densities", "bar_latents", "recipes", "roll", "tracks"},
     },
-    "gallery": {"page": set[str]()},
+    "gallery": {"page": {"composer"}, "composer": set[str]()},
     "studio": {
         "folder": set[str](),
         "theme": set[str](),

@@ -59,7 +59,7 @@ def write_musicxml(roll: Roll) -> bytes:
 
     score = Score()
     score.metadata = Metadata(title=roll.name, composer="pianoreel")
-    sounding = [number for number in range(len(roll.tracks)) if len(roll.notes.of(number))]
+    sounding = sorted(set(roll.notes.track.tolist())) or [0]  # a silent song has a silent part
     for number in sounding:
         score.insert(0, _part(roll, number, is_first=number == sounding[0]))
     root = ElementTree.fromstring(GeneralObjectExporter(score).parse())
@@ -105,8 +105,8 @@ def _signs(roll: Roll, number: int) -> Iterator[Any]:
     from music21.key import KeySignature
     from music21.meter import TimeSignature
 
-    notes = roll.notes.of(number)
-    is_high = np.median(notes.pitch) + roll.grid.lowest_pitch >= MIDDLE_C
+    pitch = roll.notes.of(number).pitch + roll.grid.lowest_pitch
+    is_high = not len(pitch) or np.median(pitch) >= MIDDLE_C
     yield (
         PercussionClef() if roll.tracks[number].is_drum else (TrebleClef, BassClef)[not is_high]()
     )

@@ -21,7 +21,7 @@ SETTINGS = (
 
 
 def shown(run: Path) -> Any:
-    """What TensorBoard shows of a run."""
+    """The events of a run, as TensorBoard reads them."""
     found = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     sizes = {"images": 0, "audio": 0, "scalars": 0}  # 0: all
     return found.EventAccumulator(str(run / "tensorboard"), size_guidance=sizes).Reload()

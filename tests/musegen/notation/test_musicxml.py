@@ -1,4 +1,4 @@
-"""MusicXML: what is written is read again note for note, and scores of others are played out."""
+"""MusicXML: what is written is read back note for note, and scores of others are played out."""
 
 import io
 import sys
@@ -82,7 +82,7 @@ def written() -> bytes:
 
 
 @pytest.mark.slow
-def test_a_song_is_read_again_as_it_was(written):
+def test_a_song_is_read_back_as_it_was(written):
     back = read_midi(written, TRACKS, GRID)
     assert rows(back.notes) == rows(SONG.notes)
     assert back.notes.velocity.tolist() == SONG.notes.velocity.tolist()
