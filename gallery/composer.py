@@ -52,8 +52,9 @@ class Composer:
         return (
             '<section class="composer"><h2>A new song</h2>'
             f"<p>{name} composes it in your browser; nothing leaves your computer.</p>"
-            '<form><label>Seed <input name="seed" type="number" min="0" max="4294967295" value="1">'
-            '</label> <button>Compose</button> <output aria-live="polite"></output></form>'
+            '<form><label>Seed <input name="seed" type="number" min="0" max="4294967295" '
+            'value="1"></label> <button>Compose</button> '
+            '<output aria-live="polite"></output></form>'
             f'<script type="application/json">{data}</script></section>'
         )
 
@@ -64,6 +65,6 @@ def runtime_files(folder: Path) -> Path:
         if all((place / name).is_file() for name in (RUNTIME, LOADER, WASM)):
             return place
     raise UserError(
-        f"{folder} holds no onnxruntime-web: `npm pack onnxruntime-web`, unpack the .tgz, and give "
-        "its folder"
+        f"{folder} holds no onnxruntime-web: `npm pack onnxruntime-web`, unpack the .tgz, and "
+        "give its folder"
     )

@@ -14,7 +14,10 @@ FORMS = 64
 
 
 def facts_of(name: str, spec: DataSpec, graph: Graph) -> dict[str, Any]:
-    """Return the facts of a graph of noise and a form, as plain values; `UserError` for another."""
+    """Return the facts of a graph of noise and a form, as plain values.
+
+    `UserError` for another graph.
+    """
     with isolated_random_state(torch.device("cpu")):
         torch.manual_seed(0)
         examples = graph.examples(FORMS)
