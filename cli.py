@@ -273,8 +273,8 @@ def gallery(
     """
     from gallery.page import write_gallery
 
-    made = _composer(composer) if composer else None
-    print_paths(write_gallery(folder, to, title, made), json)
+    composing = _composer(composer) if composer else None
+    print_paths(write_gallery(folder, to, title, composing), json)
 
 
 def _composer(runtime: Path) -> "Composer":

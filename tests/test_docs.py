@@ -280,7 +280,7 @@ def test_a_shell_completes(
 
 @pytest.mark.slow
 def test_completion_is_installed_and_bash_completes(tmp_path: Path):
-    """As its user does: `--install-completion`, a new shell, a word and the tab key."""
+    """By `--install-completion`, a new shell, a word and the tab key."""
     program = tmp_path / "pianoreel"
     program.write_text(f"#!{sys.executable}\nimport cli\n\ncli.main()\n")
     program.chmod(0o755)

@@ -1,4 +1,4 @@
-"""What a page must know of a model to compose with its graph: see `gallery.composer`."""
+"""Facts of a model by which a page composes with its graph: see `gallery.composer`."""
 
 from typing import Any
 

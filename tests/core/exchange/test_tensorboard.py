@@ -75,7 +75,7 @@ def test_a_board_that_is_asked_for_late_has_all_that_was_recorded(tmp_path):
     assert curve(shown(run), "training/match_z") == recorded(run, "match_z")
 
 
-def test_what_is_not_finite_is_no_point_and_a_sound_is_heard(tmp_path):
+def test_what_is_not_finite_is_no_point_and_a_sound_is_there(tmp_path):
     pytest.importorskip("tensorboard")
     from core.exchange.tensorboard import Board
 
