@@ -31,6 +31,8 @@ Event = tuple[Any, Any]
 def to_midi(data: bytes, limits: Limits) -> bytes:
     """Return a score as a MIDI file; raise `RejectedFile` if it is none."""
     text = _unpacked(data, limits) if data.startswith(PACKED) else data
+    if b"<!ENTITY" in text:  # a few lines of them can stand for gigabytes
+        raise RejectedFile("unreadable", "a score that declares entities of XML is not read")
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:

@@ -158,6 +158,7 @@ def test_a_packed_score_is_the_same(tmp_path):
         (packed(SCORE.ljust(3_000_000)), "unpacks to 30"),
         (SCORE[:500].encode(), "no whole MusicXML: unclosed token"),
         (b"PK\x03\x04", "no packed MusicXML"),
+        (b'<!DOCTYPE a [<!ENTITY a "b">]><score-partwise>&a;</score-partwise>', "entities"),
         pytest.param(
             SCORE.replace("<octave>5", "<octave>five").encode(),
             "music21 fails: invalid literal",
