@@ -13,7 +13,7 @@ import numpy as np
 from core.errors import UserError
 from musegen.notation.drums import without_pitches
 from musegen.roll import Notes, Roll
-from musegen.tonality import key_of
+from musegen.tonality import signature_of
 from musegen.tracks import Track
 
 MIDDLE_C = 60
@@ -110,7 +110,7 @@ def _signs(roll: Roll, number: int) -> Iterator[Any]:
     yield (
         PercussionClef() if roll.tracks[number].is_drum else (TrebleClef, BassClef)[not is_high]()
     )
-    if key := key_of(roll.notes, roll.tracks, roll.grid):
+    if key := signature_of(roll):
         yield KeySignature(key.sharps)
     yield TimeSignature(f"{roll.grid.beats_per_bar}/{roll.grid.beat_unit}")
 
