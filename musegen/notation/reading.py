@@ -121,8 +121,9 @@ def _signatures(part: Any) -> Iterator[Event]:
         wanted = pickup.as_integer_ratio() if measure.paddingLeft else named
         if wanted != written:
             written = wanted
-            sizes = {"numerator": wanted[0], "denominator": wanted[1]}
-            yield measure.offset, mido.MetaMessage("time_signature", **sizes)
+            upper, lower = wanted
+            message = mido.MetaMessage("time_signature", numerator=upper, denominator=lower)
+            yield measure.offset, message
 
 
 def _strokes(part: Any, channel: int) -> Iterator[Event]:
@@ -142,9 +143,8 @@ def _strokes(part: Any, channel: int) -> Iterator[Event]:
     for pitch, line in joined.items():
         for begin, end, note in line:
             loud = min(max(round(127 * (note.volume.cachedRealized or 0.5)), 1), 127)
-            kind = {"note": pitch, "channel": channel}
-            yield begin, mido.Message("note_on", velocity=loud, **kind)
-            yield end, mido.Message("note_off", **kind)
+            yield begin, mido.Message("note_on", channel=channel, note=pitch, velocity=loud)
+            yield end, mido.Message("note_off", channel=channel, note=pitch)
 
 
 def _sounding(part: Any) -> Iterator[tuple[Any, Any, Any]]:

@@ -77,9 +77,9 @@ def _part(roll: Roll, number: int, is_first: bool) -> Any:
     """Return a track as a part of music21; the first one has what is said of all."""
     from music21.stream import Measure, Part
 
-    part = Part(id=f"P{number + 1}")
+    part, name = Part(), f"P{number + 1}"
     part.partName = roll.tracks[number].name
-    part.insert(0, _instrument(roll.tracks[number], part.id))
+    part.insert(0, _instrument(roll.tracks[number], name))
     for bar, pieces in enumerate(_bars(roll, number)):
         measure = Measure(number=bar + 1)
         signs = _signs(roll, number) if bar == 0 else ()
@@ -134,11 +134,12 @@ def _bars(roll: Roll, number: int) -> list[list[Piece]]:
     notes = _drawn_out(roll, number) if roll.tracks[number].is_drum else roll.notes.of(number)
     pitch = notes.pitch + roll.grid.lowest_pitch
     columns = (notes.start, notes.start + notes.length, pitch, notes.velocity)
-    for start, end, *sound in zip(*(column.tolist() for column in columns), strict=True):
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for start, end, high, loud in rows:
         for bar in range(start // size, min(-(-end // size), roll.bars)):
             first, last = max(start, bar * size), min(end, (bar + 1) * size)
             tie = _tie(first > start, last < end)
-            bars[bar].append(Piece(first - bar * size, last - first, *sound, tie))
+            bars[bar].append(Piece(first - bar * size, last - first, high, loud, tie))
     return bars
 
 

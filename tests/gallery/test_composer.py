@@ -103,7 +103,7 @@ def test_the_page_composes_what_the_model_makes_of_the_same_numbers(tmp_path, br
     with torch.no_grad():
         x = model.graph().network(noise, torch.tensor([numbers["form"]]))
     own = PlayedPhrases.of(model.from_x(x)).notes[0]
-    step = 60 / 96 / facts["steps"]
+    step = 60 / 96 / model.spec.grid.steps_per_quarter
     columns = (own.start * step, own.length * step, own.pitch + 24, own.velocity, own.track)
     expected = sorted(tuple(row) for row in np.round(np.stack(columns, 1), 5).tolist())
     assert len(expected) > 5

@@ -172,7 +172,7 @@ def test_music21_makes_a_score_of_it(path):
     pytest.importorskip("music21")
     from music21 import converter
 
-    score = converter.parse(path, format="midi", forceSource=True)
+    score: Any = converter.parse(path, format="midi", forceSource=True)
     assert [part.partName for part in score.parts] == [track.name for track in TRACKS]
     for number, (part, track) in enumerate(zip(score.parts, TRACKS, strict=True)):
         flat = part.flatten()
