@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 FUZZ_MINUTES ?= 30
 SOAK_MINUTES ?= 20
 
-.PHONY: demo test test-slow check docs benchmarks mutate fuzz soak
+.PHONY: demo test test-slow check docs dist benchmarks mutate fuzz soak
 
 TWO := A large white triangle is moving in a straight line towards west and a small green square is moving \
   in a zigzag path towards east
@@ -36,6 +36,9 @@ check: $(READY)  ## lint, format and types
 docs: $(READY)  ## build the pages of docs/ as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+dist: $(READY)  ## a wheel and a source distribution, in dist/
+	$(BIN)/python -c "from setuptools.build_meta import *; build_sdist('dist'); build_wheel('dist')"
+
 benchmarks: $(READY)  ## what is promised about speed, measured here
 	for file in $(filter-out $(addprefix benchmarks/,mutate.py listen.py fuzz.py soak.py),$(wildcard benchmarks/*.py)); do \
 	  $(BIN)/python $$file || exit 1; done
@@ -51,5 +54,5 @@ soak: $(READY)  ## commands killed, signalled and out of disk; SOAK_MINUTES=20
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,export,studio]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,export,interchange,musicxml,studio,tensorboard]'
 	touch $@

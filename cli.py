@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +29,7 @@ from videogen.commands import Enlarger, Resize, Scale, video_group
 if TYPE_CHECKING:
     from core.app.domain import Domain
     from core.recipes import Recipe
+    from gallery.composer import Composer
     from musegen.files.audio import Audio
 
 
@@ -252,6 +254,13 @@ def gallery(
     title: Annotated[
         str, typer.Option(help="Its heading.", show_default="the folder's name")
     ] = "",
+    composer: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder of onnxruntime-web: the page then also composes new songs in the "
+            "browser. See docs/export.md."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make a page of results: songs that play with their piano rolls, clips, tables.
@@ -264,7 +273,22 @@ def gallery(
     """
     from gallery.page import write_gallery
 
-    print_paths(write_gallery(folder, to, title), json)
+    composing = _composer(composer) if composer else None
+    print_paths(write_gallery(folder, to, title, composing), json)
+
+
+def _composer(runtime: Path) -> "Composer":
+    """Export the shipped model that composes all bars at once, for a page."""
+    from gallery.composer import Composer, runtime_files
+    from musegen.graphs.page import facts_of
+    from musegen.model import Model
+
+    runtime_files(runtime)  # where they are missing nothing need be exported
+    model = Model.load("latent_musegan", "cpu")
+    with ticking("exporting the model"), tempfile.TemporaryDirectory() as folder:
+        model.export(path := Path(folder) / "songs.onnx")
+        facts = facts_of(model.name, model.spec, model.graph())
+        return Composer(path.read_bytes(), facts, runtime)
 
 
 @app.command(cls=OptionCommand, rich_help_panel=MODELS)

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import symusic
+import pretty_midi
 
 from core.errors import UserError
 from core.files import create_folder, write_text
+from gallery.composer import Composer
 
 SOUNDS = (".mp3", ".ogg", ".flac", ".wav")
 CLIPS = (".mp4", ".webm", ".gif")
@@ -49,15 +50,14 @@ class Song:
         """Return the tracks' names and the notes, as the page draws them; `UserError` for a file
         that is no MIDI."""
         try:
-            read: Any = symusic.Score(str(self.midi))
-            score = read.to("second")
-        except (RuntimeError, ValueError, OSError) as error:
+            read = pretty_midi.PrettyMIDI(str(self.midi), charset="utf-8")
+        except Exception as error:  # mido raises whatever the bytes lead to
             raise UserError(f"{self.midi} is no MIDI file") from error
-        tracks = [track for track in score.tracks if len(track.notes)]
+        tracks = [track for track in read.instruments if track.notes]
         notes: Notes = [
-            [round(note.start, 3), round(note.duration, 3), note.pitch, note.velocity, number]
+            [round(n.start, 3), round(n.end - n.start, 3), n.pitch, n.velocity, number]
             for number, track in enumerate(tracks)
-            for note in track.notes
+            for n in track.notes
         ]
         names = [track.name or f"Track {number + 1}" for number, track in enumerate(tracks)]
         drums = [number for number, track in enumerate(tracks) if track.is_drum]
@@ -102,8 +102,12 @@ class Clip:
         return f"<figure>{shown}<figcaption>{said}</figcaption></figure>"
 
 
-def write_gallery(folder: Path, to: Path, title: str = "") -> Iterator[Path]:
+def write_gallery(
+    folder: Path, to: Path, title: str = "", composer: Composer | None = None
+) -> Iterator[Path]:
     """Write the page of what lies in a folder and below it; yield the path of index.html.
+
+    With a `composer` the page makes new songs.
 
     `UserError` where there is nothing to show, or two files have one name.
     """
@@ -122,11 +126,15 @@ def write_gallery(folder: Path, to: Path, title: str = "") -> Iterator[Path]:
             shutil.copyfile(path, to / path.name)
     sections = [
         *_about(folder / ABOUT),
+        *([composer.html] if composer else []),
         *_section("Songs", [song.html(song.midi.stem) for song in songs]),
         *_section("Clips", [clip.html(clip.path.stem) for clip in clips], "clips"),
         *_section("Tables", [_table(path, folder) for path in tables]),
     ]
-    write_text(to / "index.html", _page(title or folder.resolve().name, sections))
+    if composer:
+        composer.write(to)
+    scripts = ["gallery.js", *(["composer.js"] if composer else [])]
+    write_text(to / "index.html", _page(title or folder.resolve().name, sections, scripts))
     yield to / "index.html"
 
 
@@ -201,13 +209,14 @@ def _quoted(name: str) -> str:
     return quote(name)
 
 
-def _page(title: str, sections: Sequence[str]) -> str:
-    style, script = ((HERE / name).read_text("utf-8") for name in ("gallery.css", "gallery.js"))
+def _page(title: str, sections: Sequence[str], scripts: Sequence[str]) -> str:
+    style, *code = ((HERE / name).read_text("utf-8") for name in ("gallery.css", *scripts))
+    scripted = "".join(f"<script>\n{one}</script>" for one in code)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{html.escape(title)}</title>\n<style>\n{style}</style></head>\n"
         f"<body><main><h1>{html.escape(title)}</h1>\n"
         + "\n".join(sections)
-        + f"\n</main>\n<script>\n{script}</script></body></html>\n"
+        + f"\n</main>\n{scripted}</body></html>\n"
     )

@@ -112,7 +112,8 @@ class MusicCommands(DomainCommands):
         sources: Annotated[
             list[str] | None,
             typer.Argument(
-                help="Folders, files, patterns, .zip or .tar.gz of MIDI.", show_default=False
+                help="Folders, files, patterns, .zip or .tar.gz of MIDI or MusicXML.",
+                show_default=False,
             ),
         ] = None,
         tracks: Annotated[
@@ -239,7 +240,8 @@ class MusicCommands(DomainCommands):
         self,
         to: Path,
         only: Annotated[
-            str, typer.Option(help="Formats to write: any of mid, png, wav, flac, mp3, ogg.")
+            str,
+            typer.Option(help="Formats to write: any of mid, png, wav, flac, mp3, ogg, musicxml."),
         ] = "mid,wav,png",
         npz: Annotated[bool, typer.Option("--npz", help="Also write .npz for pypianoroll.")] = (
             False
@@ -265,8 +267,11 @@ class MusicCommands(DomainCommands):
         from core.app.output import read_formats
         from musegen.files.programs import read_programs
         from musegen.files.song import FORMATS, SongOutput
+        from musegen.notation.writing import require_music21
 
         formats = (*read_formats([only], FORMATS, "songs"), *(("npz",) if npz else ()))
+        if "musicxml" in formats:
+            require_music21()
         sounds = read_programs(programs)
         players = _orchestra(soundfont, voice)
         return SongOutput(to, formats, stems, sounds, players, overwrite=overwrite)

@@ -48,7 +48,7 @@ from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.densities.note_transformer import NoteDensity
 from musegen.draft import Draft, random_kept
 from musegen.files.midi import read_midi, write_midi
-from musegen.files.smf import MIDI
+from musegen.files.smf import SONG_FILES
 from musegen.graphs.bars import X_AXES, bars_graph
 from musegen.graphs.note_step import note_graph
 from musegen.networks.accompaniment import Accompaniment
@@ -107,7 +107,7 @@ class Music(Domain):
     offers = frozenset({"density", "maps", "statistics", "other", "form"})
     recipes = RECIPES
     aliases = {"note_transformer": "autoregressive", "notes": "autoregressive"}
-    suffixes = MIDI
+    suffixes = SONG_FILES
     config = MusicConfig
     axes = {"condition": X_AXES, "x": X_AXES}
     tags = ("music-generation", "symbolic-music", "midi")
@@ -250,6 +250,13 @@ class Music(Domain):
         super().preview(model, items, titles, stem)
         with aside(stem.with_name(f"{stem.name}.mid")) as hidden:
             write_midi(model.rolls(items)[0], hidden)
+
+    def sound(self, model: "Model", items: Items) -> bytes:
+        """Play the first phrase."""
+        from musegen.files.audio import encode
+        from musegen.files.sound import sound
+
+        return encode(sound(model.rolls(items)[0]), "wav")
 
     def measures(
         self, data: Collection, config: MusicConfig, other: Collection | None = None

@@ -12,13 +12,13 @@ from pathlib import Path, PurePosixPath
 
 from core.data.sources import ARCHIVES
 from core.errors import UserError
-from musegen.files.smf import MIDI
+from musegen.files.smf import SONG_FILES
 from studio.folder import UPLOADS, StudioFolder
 from videogen.files.pictures import PICTURES
 from videogen.files.reading import VIDEO
 
 TEXTS = (".csv", ".tsv", ".jsonl", ".json", ".txt")
-SUFFIXES = frozenset((*MIDI, *VIDEO, *PICTURES, *TEXTS, *ARCHIVES, ".gz"))
+SUFFIXES = frozenset((*SONG_FILES, *VIDEO, *PICTURES, *TEXTS, *ARCHIVES, ".gz"))
 MOST_FILES = 20_000
 MOST_BATCH_BYTES = 4 * 2**30
 DEEPEST, LONGEST = 12, 240

@@ -222,7 +222,7 @@ def test_the_site_has_every_page():
 def texts() -> frozenset[str]:
     """The texts of the program; what is filled into them is left out, as in `step {}: done`."""
     found = set()
-    for name in ("core", "musegen", "studio", "videogen"):
+    for name in ("core", "gallery", "musegen", "studio", "videogen"):
         for path in (REPOSITORY / name).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 parts = node.values if isinstance(node, ast.JoinedStr) else [node]
@@ -276,6 +276,28 @@ def test_a_shell_completes(
     with pytest.raises(SystemExit):
         whole_command().main(prog_name="pianoreel")
     assert capsys.readouterr().out.split() == follows
+
+
+@pytest.mark.slow
+def test_completion_is_installed_and_bash_completes(tmp_path: Path):
+    """By `--install-completion`, a new shell, a word and the tab key."""
+    program = tmp_path / "pianoreel"
+    program.write_text(f"#!{sys.executable}\nimport cli\n\ncli.main()\n")
+    program.chmod(0o755)
+    home = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    environment = os.environ | home | {"PYTHONPATH": str(REPOSITORY)}
+    environment.pop("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", None)
+
+    def said(script: str) -> str:
+        command = ["bash", "-c", f"{script}\ntrue"]  # a shell that stays, and so is found
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "complete_bash" in said("pianoreel --show-completion")
+    said("pianoreel --install-completion")
+    new_shell = "source ~/.bashrc; COMP_WORDS=(pianoreel music sam); COMP_CWORD=2"
+    assert said(f"{new_shell}; _pianoreel_completion pianoreel; echo $COMPREPLY") == "sample\n"
 
 
 def test_the_help_is_in_groups():
@@ -351,7 +373,7 @@ def test_a_wheel_holds_all_that_it_needs(tmp_path: Path):
     subprocess.run([*pip, "wheel", *offline, "--wheel-dir", tmp_path, copy], check=True)
     (wheel,) = tmp_path.glob("pianoreel-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    packages = [copy / name for name in ("core", "musegen", "studio", "videogen")]
+    packages = [copy / name for name in ("core", "gallery", "musegen", "studio", "videogen")]
     files = [path for package in packages for path in package.rglob("*") if path.is_file()]
     assert {str(path.relative_to(copy)) for path in files} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "docs/", "benchmarks/"))]
@@ -373,6 +395,8 @@ def test_a_wheel_holds_all_that_it_needs(tmp_path: Path):
     assert len(list((tmp_path / "songs").glob("*.mid"))) == 1
     said("video", "sample", "--format", "png", "--to", "clips", "A red circle")
     assert len(list((tmp_path / "clips").glob("*.png"))) == 1
+    said("gallery", "songs", "--to", "page")
+    assert "canvas" in (tmp_path / "page" / "index.html").read_text()
 
 
 @pytest.mark.slow
@@ -390,6 +414,15 @@ def test_a_source_distribution_holds_the_program_and_its_weights(tmp_path: Path)
     assert weights and weights <= names
     assert {name_of(p) for p in REPOSITORY.glob("*gen/**/*.py")} <= names
     assert {"cli.py", "pyproject.toml", "README.md", "LICENSE"} <= names
+    with tarfile.open(archive) as file:
+        file.extractall(tmp_path / "unpacked", filter="data")
+    (source,) = (tmp_path / "unpacked").iterdir()
+    code = f"from setuptools import build_meta; build_meta.build_wheel({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("pianoreel-*.whl")
+    built = set(zipfile.ZipFile(wheel).namelist())
+    assert {name for name in weights if not name.endswith("README.md")} <= built
+    assert {"gallery/gallery.css", "gallery/composer.js", "studio/studio.css"} <= built
 
 
 def test_the_version_is_the_same_everywhere():

@@ -237,7 +237,8 @@ WINGS = {
         "tonality": {"roll", "tracks"},
         "steering": {"tonality"},
         "draft": {"files", "roll", "tracks"},
-        "files": {"files", "performance", "playing", "roll", "tonality", "tracks"},
+        "files": {"files", "notation", "performance", "playing", "roll", "tonality", "tracks"},
+        "notation": {"files", "notation", "roll", "tonality", "tracks"},
         "data": {"data", "files", "roll", "tracks"},
         "networks": {"networks", "roll", "tracks"},
         "densities": {"densities", "networks.states", "roll", "steering", "tracks"},
@@ -253,7 +254,7 @@ WINGS = {
         "presets": {"networks", "densities", "bar_latents", "recipes"},
         "configuration": {"networks", "densities", "bar_latents", "recipes", "roll", "tracks"},
     },
-    "gallery": {"page": set[str]()},
+    "gallery": {"page": {"composer"}, "composer": set[str]()},
     "studio": {
         "folder": set[str](),
         "theme": set[str](),

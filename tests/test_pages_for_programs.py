@@ -46,8 +46,8 @@ def test_each_command_of_the_page_has_json():
     from cli import app
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    groups = {name: commands[name].commands for name in ("music", "video", "ring")}
+    groups = {name: commands[name].commands for name in ("music", "video", "voice", "ring")}
     named = [groups[g][c] for g in groups for c in groups[g] if c != "sprites"]
-    named += [commands[name] for name in ("reel", "models", "export", "doctor")]
+    named += [commands[name] for name in ("reel", "gallery", "models", "export", "doctor")]
     without = [one.name for one in named if not any("--json" in p.opts for p in one.params)]
     assert without == []

@@ -325,7 +325,8 @@ class VideoCommands(DomainCommands):
             typer.Option(
                 "--format",
                 "--only",
-                help="Files to write: any of mp4, webm, gif, png (a filmstrip) and png-sequence, "
+                help="Files to write: any of mp4, webm, gif, png (a filmstrip), png-sequence and "
+                "jsonl (metadata.jsonl, a table of captions), "
                 "such as mp4,png.",
                 show_default="mp4,gif,png",
             ),

@@ -28,9 +28,11 @@ CHANGEABLE = tuple(
         "sample_every_steps",
         "save_every_steps",
         "save_every_minutes",
+        "tensorboard",
     )
 )
-"""Settings that can differ when a run is resumed: lengths, rates and intervals of a training."""
+"""Settings that can differ when a run is resumed: lengths, rates and intervals of a training, and
+where it is shown."""
 
 
 class ModelConfig(Strict):

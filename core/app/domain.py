@@ -148,6 +148,10 @@ class Domain(ABC):
         """Leave STEM.png, and what else is quick to write, while a model trains."""
         self.show(model, items, titles, stem.with_name(f"{stem.name}.png"))
 
+    def sound(self, model: Any, items: Any) -> bytes | None:
+        """Return the .wav of items for TensorBoard; None where `preview` leaves all there is."""
+        return None
+
     def measures(
         self, data: Any, config: Any, other: Any = None
     ) -> "Callable[[Model], dict[str, float]]":

@@ -1,6 +1,8 @@
 """Configure a model of a domain and train it in a run folder, or resume there."""
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,10 @@ from core.app.domain import Domain
 from core.app.model import Model
 from core.config import layered, merged, nearest, resolve
 from core.errors import ConfigError, UserError
+from core.exchange.tensorboard import Board
+from core.launch import is_first
 from core.theory.passes import Networks
+from core.training.checkpoint import resumable
 from core.training.device import (
     choose_device,
     computes_bf16,
@@ -21,7 +26,7 @@ from core.training.device import (
     keep_freed_memory,
 )
 from core.training.forecast import Forecaster, Need
-from core.training.loop import UNMONITORED, Monitor, Observe
+from core.training.loop import UNMONITORED, Budget, Monitor, Observe
 from core.training.loop import train as train_run
 from core.training.run import Run
 from core.training.step import Batches, TrainState
@@ -132,13 +137,33 @@ def fit(
     keep_freed_memory()
     torch.set_flush_denormal(True)  # saturated masks have such gradients: a step takes a quarter
     values, complete = config.model_dump(mode="json"), partial(_completed, type(config))
+    board = Board(Path(to)) if config.train.tensorboard and is_first() else None
     with processes.joined(device):
         with isolated_random_state(device):
             torch.manual_seed(config.train.seed)
             state = _begin(build(config), config, device)
-        with Run.open(Path(to), values, config.changeable, complete) as run:
-            train_run(run, state, draw, config.train, observe(run), monitor)
+        with (
+            Run.open(Path(to), values, config.changeable, complete) as run,
+            _shown_on(board, monitor) as followed,
+        ):
+            train_run(run, state, draw, config.train, observe(run), followed)
     return state.ema
+
+
+@contextlib.contextmanager
+def _shown_on(board: Board | None, monitor: Monitor) -> Iterator[Monitor]:
+    """Yield the monitor, which also keeps the board up to date where there is one."""
+    if board is None:
+        yield monitor
+        return
+
+    def on_step(budget: Budget, losses: Mapping[str, float]) -> None:
+        with resumable(f"write to {board.run}"):
+            board.update()
+        monitor.on_step(budget, losses)
+
+    with contextlib.closing(board):
+        yield replace(monitor, on_step=on_step)
 
 
 def _begin(networks: Networks, config: RunConfig, device: torch.device) -> TrainState:
@@ -167,7 +192,10 @@ def observer(domain: Domain, run: Run, data: Any, config: Any, other: Any = None
         model: Model = domain.model(ema, config.model, config.spec, run.folder.name)
         items = model.generate(shown, seed)
         titles = list(shown.conditions or [f"{domain.item} {n + 1}" for n in range(len(items))])
-        domain.preview(model, items, titles, run.samples / f"step-{step:08d}")
+        stem = run.samples / f"step-{step:08d}"
+        domain.preview(model, items, titles, stem)
+        if config.train.tensorboard and (sound := domain.sound(model, items)):
+            stem.with_name(f"{stem.name}.wav").write_bytes(sound)
         return measure(model)
 
     return observe

@@ -40,7 +40,7 @@ from musegen.data.collection import Collection
 from musegen.data.records import PrepareConfig, SongRecord, columns_of, pack, read_source
 from musegen.files.midi import song_of
 from musegen.files.pianoroll import LPD
-from musegen.files.smf import MIDI
+from musegen.files.smf import SONG_FILES
 from musegen.tracks import LAKH
 
 
@@ -97,7 +97,7 @@ def _of_files(
     sources: Sequence[str], config: PrepareConfig, lpd: bool, jobs: int, tick: Tick
 ) -> tuple[Job, dict[str, Any], Counter[str]]:
     """Return the job of reading files, what determines it, and files of other kinds."""
-    suffixes, limits = LPD if lpd else MIDI, config.limits
+    suffixes, limits = LPD if lpd else SONG_FILES, config.limits
     starts = expand_patterns(sources)
     found = scan(starts, suffixes, limits)
     if not found.count:

@@ -19,6 +19,9 @@ from core.data.sources import RejectedFile, read_bytes, require_size
 
 MIDI = (".mid", ".midi", ".kar", ".rmi")
 """Suffixes of MIDI files."""
+SCORES = (".musicxml", ".mxl")
+"""Suffixes of MusicXML, plain and packed, which is read as the MIDI that it stands for."""
+SONG_FILES = (*MIDI, *SCORES)
 
 HEADER_BYTES, CHUNK_BYTES = 14, 8
 TRACK = b"MTrk"
@@ -37,13 +40,18 @@ END = b"\x7dpianoreel: end"
 def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     """Return the file as header and tracks alone, with their true number and lengths.
 
-    A RIFF wrapper, junk before the header or after the tracks and other chunks are left out.
-    Raises `RejectedFile` if there is no header, or if times are not in beats.
+    MusicXML is played out. A RIFF wrapper, junk before the header or after the tracks and other
+    chunks are left out. Raises `RejectedFile` if there is no header, or if times are
+    not in beats.
     """
     data = source if isinstance(source, bytes) else read_bytes(Path(source), limits)
     if not data:
         raise RejectedFile("empty-file", "the file has no bytes")
     require_size(len(data), limits)
+    if _is_score(data):
+        from musegen.notation.reading import to_midi  # whose library is an extra
+
+        data = to_midi(data, limits)
     begin = data.find(b"MThd", 0, SEARCHED_BYTES)
     if begin < 0 or len(data) < begin + HEADER_BYTES:
         raise RejectedFile("not-midi", "no MIDI header (MThd) at its beginning")
@@ -53,6 +61,11 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     count = min(len(tracks), 0xFFFF)
     header = struct.pack(">4sIHHH", b"MThd", 6, kind, count, division)
     return b"".join([header, *tracks[:count]])
+
+
+def _is_score(data: bytes) -> bool:
+    """Return whether the bytes are MusicXML, plain or packed as a zip."""
+    return data.startswith(b"PK\x03\x04") or b"<score-partwise" in data[:SEARCHED_BYTES]
 
 
 def _tracks(data: bytes, at: int) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The files of a song: MIDI, sound, picture, its tracks alone and, on request, .npz."""
+"""The files of a song: MIDI, sound, picture, its tracks alone and, on request, .npz, MusicXML."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from musegen.playing.orchestra import Orchestra
 from musegen.roll import Roll
 from musegen.tracks import Track
 
-FORMATS = ("mid", "png", *audio.FORMATS, "npz")
+FORMATS = ("mid", "png", *audio.FORMATS, "npz", "musicxml")
 DEFAULT_FORMATS = ("mid", "wav", "png")
 
 
@@ -103,6 +103,10 @@ class _Song:
             from musegen.files.picture import draw_roll  # matplotlib is needed for nothing else
 
             draw_roll(self.roll, stream)
+        elif kind == "musicxml":
+            from musegen.notation.writing import write_musicxml
+
+            return write_musicxml(self.roll)
         else:
             from musegen.files.pianoroll import write_lpd
 

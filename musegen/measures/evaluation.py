@@ -24,7 +24,7 @@ from musegen.data.band import songs
 from musegen.data.collection import Collection, spread
 from musegen.data.preparation import prepare, settings_of
 from musegen.files.limits import MusicLimits
-from musegen.files.smf import MIDI
+from musegen.files.smf import SONG_FILES
 from musegen.measures import published
 from musegen.measures.hearing import (
     LENGTHS,
@@ -371,7 +371,7 @@ def read_folder(folder: Path, data: Collection) -> Generated:
     and stems are left out, and a line says how many.
     """
     missing = f"{folder} holds no run and no MIDI file with a phrase of {data.bars} bars"
-    if not scan(expand_patterns([str(folder)]), MIDI, MusicLimits()).count:
+    if not scan(expand_patterns([str(folder)]), SONG_FILES, MusicLimits()).count:
         raise UserError(missing)
     with TemporaryDirectory() as aside:
         try:

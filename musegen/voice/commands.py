@@ -10,6 +10,7 @@ from core.app.commands import (
     MAKE,
     Device,
     DomainCommands,
+    Json,
     OptionCommand,
     RunArgument,
     Seed,
@@ -202,6 +203,7 @@ def keyboard(
         bool, typer.Option("--overwrite", help="Write over another keyboard of that name.")
     ] = False,
     device: Device = "auto",
+    json: Json = False,
 ) -> None:
     """Sample the timbre of a seed for a sampler or a sequencer to play.
 
@@ -214,4 +216,4 @@ def keyboard(
     from musegen.voice.model import Model
 
     timbre = Model.load(run, device).voice(seed)
-    print_paths(write_keyboard(sampled(timbre, to.stem, semitones), to, overwrite))
+    print_paths(write_keyboard(sampled(timbre, to.stem, semitones), to, overwrite), json)

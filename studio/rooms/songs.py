@@ -14,7 +14,7 @@ from musegen.composition.composition import Composition
 from musegen.composition.request import Request
 from musegen.draft import Source, accompaniment
 from musegen.files.midi import read_midi
-from musegen.files.smf import MIDI
+from musegen.files.smf import SONG_FILES
 from musegen.files.song import SongOutput
 from musegen.model import DOMAIN, Model
 from musegen.roll import Roll
@@ -239,7 +239,7 @@ class SongRoom:
                 density = gr.Radio(list(DENSITIES), value="normal", label="Density")
                 ending = gr.Checkbox(False, label="With an ending")
                 own = gr.UploadButton(
-                    "Open a MIDI file of yours", file_types=list(MIDI), file_count="single"
+                    "Open a MIDI file of yours", file_types=list(SONG_FILES), file_count="single"
                 )
             column = gr.Column(scale=3, min_width=320)
             with column, songbook(shelf(self.folder)) as book, gr.Row(elem_classes="deeds"):

@@ -3,9 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pretty_midi
@@ -15,11 +13,6 @@ from core.errors import UserError
 from gallery.page import write_gallery
 from musegen.files.audio import wav
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-OPTIONS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-)
 SECONDS = 2.5
 
 
@@ -107,17 +100,6 @@ def test_what_cannot_be_shown_is_named(tmp_path):
     (tmp_path / "a" / "same.mid").write_bytes(b"no midi")
     with pytest.raises(UserError, match="is no MIDI file"):
         list(write_gallery(tmp_path, tmp_path / "page"))
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM:
-        pytest.skip("no Chromium: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
-        yield opened
-        opened.close()
 
 
 @pytest.mark.slow

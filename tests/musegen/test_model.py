@@ -1,6 +1,8 @@
 """Every recipe in the domain of music, through the API that a user has."""
 
+import io
 import itertools
+import wave
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
@@ -10,6 +12,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
+from note_rows import notes as notes_at
 from note_rows import rows
 from torch import nn
 from tunes import tune
@@ -32,6 +35,7 @@ from musegen.recipes import RECIPES
 from musegen.roll import HOLD, ONSET, SILENT, Grid, Roll, fill, notes_of
 from musegen.steering import Steering
 from musegen.tonality import Key
+from musegen.tracks import LAKH
 
 BARS, STEPS_PER_BEAT = 3, 4
 
@@ -666,3 +670,13 @@ def test_a_preview_that_is_not_written_whole_is_not_there(tmp_path, monkeypatch)
     with pytest.raises(OSError, match="No space left"):
         DOMAIN.preview(Model.__new__(Model), phrase, [], tmp_path / "step-00000001")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_sound_of_a_preview_lasts_as_long_as_its_first_phrase(monkeypatch):
+    """Two bars at 60 beats a minute are 8 seconds; the last note rings out after them."""
+    late = notes_at((0, 24, 40, 8))
+    roll = Roll.of(late, LAKH[1:2], Grid(steps_per_beat=4), np.array([60.0, 60.0]))
+    monkeypatch.setattr(Model, "rolls", lambda self, items: [roll, None])
+    sound = DOMAIN.sound(Model.__new__(Model), np.zeros((2, 1, 1, 1, 1), np.uint8))
+    with wave.open(io.BytesIO(sound)) as file:
+        assert 8 <= file.getnframes() / file.getframerate() <= 10

@@ -7,6 +7,8 @@
     1066674784,a dog runs to the left
 
     {"path": "dogs/rex.mp4", "caption": "..."}      clips.jsonl, or a list of them in clips.json
+    {"file_name": "rex.mp4", "caption": "..."}      metadata.jsonl (Hugging Face datasets)
+    {"file_names": ["rex/1.png", ...], ...}         the same, of pictures of one folder
     {"rex.mp4": ["a dog", "a dog runs"]}            captions.json (diffusion-pipe)
     dogs/rex.mp4                                    videos.txt, a line for each line of prompts.txt
                                                     (CogVideoX, finetrainers)
@@ -39,7 +41,7 @@ LISTS = ("videos.txt", "video.txt")
 CAPTION_LISTS = ("prompts.txt", "prompt.txt", "captions.txt", "caption.txt")
 
 PATHS = (
-    *("path", "file", "file_name", "filename", "file_path", "filepath"),
+    *("path", "file", "file_name", "filename", "file_path", "filepath", "file_names"),
     *("video", "video_path", "video_file", "video_name", "media", "media_path"),
     *("clip", "clip_path", "video_id", "videoid"),
 )
@@ -118,7 +120,7 @@ def read_manifest(
         try:
             if isinstance(fields, str):
                 raise RejectedFile("row", fields)
-            clip = _clip(file, _text(_value(fields, PATHS), "path"), tree)
+            clip = _clip(file, _text(_place(_value(fields, PATHS)), "path"), tree)
             for caption in _captions(_value(fields, CAPTIONS)):
                 yield Row(number, clip, caption_of(caption, limits))
         except RejectedFile as error:
@@ -315,6 +317,14 @@ def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise RejectedFile("row", f"the row has no {name}")
     return value
+
+
+def _place(value: Any) -> Any:
+    """Return the folder of a list of pictures that all lie in one; another value as it is."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        return value
+    folders = {str(Path(one).parent) for one in value}
+    return folders.pop() if len(folders) == 1 else None
 
 
 def _captions(value: Any) -> list[str]:

@@ -1,6 +1,11 @@
-"""The files of a clip: mp4, webm, gif, its frames one by one, a filmstrip, and its caption."""
+"""The files of a clip: mp4, webm, gif, its frames one by one, a filmstrip, and its caption.
+
+A folder of clips with metadata.jsonl is one that `datasets` of Hugging Face loads as it is, as
+"videofolder", of frames alone as "imagefolder"; and `prepare` reads it.
+"""
 
 import io
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,20 +26,23 @@ from videogen.rendering.loop import Loop, looped
 if TYPE_CHECKING:
     from videogen.model import Model
 
-FORMATS = ("mp4", "webm", "gif", "png", "png-sequence")
+FORMATS = ("mp4", "webm", "gif", "png", "png-sequence", "jsonl")
 DEFAULT_FORMATS = ("mp4", "gif", "png")
 SOUNDING = ("mp4", "webm")
 """Formats that hold sound."""
 TAGGED = (*SOUNDING, "gif")
 """Formats that say within what made them."""
+METADATA = "metadata.jsonl"
+"""The table of a folder's clips, a line each."""
 
 
 @dataclass(frozen=True)
 class ClipOutput(Output):
     """The folder and the formats of clips, and how large they are written.
 
-    `formats`: png is the filmstrip, png-sequence a folder of frames. `loop`: make clips seamless.
-    `enlarger`: the run of super_resolution by which clips are enlarged, None for the model's own.
+    `formats`: png is the filmstrip, png-sequence a folder of frames, jsonl a line of
+    metadata.jsonl. `loop`: make clips seamless. `enlarger`: the run of super_resolution by which
+    clips are enlarged, None for the model's own.
     """
 
     item: ClassVar[str] = "clip"
@@ -43,6 +51,11 @@ class ClipOutput(Output):
     enlargement: Enlargement = field(default_factory=Enlargement)
     loop: bool = False
     enlarger: str | None = None
+
+    def __post_init__(self) -> None:
+        named = (*TAGGED, "png-sequence")
+        if "jsonl" in self.formats and not set(named).intersection(self.formats):
+            raise ConfigError(f"jsonl names other files: add one of {', '.join(named)}")
 
     def of(self, model: "Model") -> "ClipOutput":
         """Return the output of a model's clips, which are enlarged as it has learned.
@@ -118,8 +131,10 @@ def write_clip(
         if kind in writers:
             path = to.path(label, f".{kind}")
             yield to.write(path, _content(writers[kind], path.suffix))
-        else:
-            yield from _write_sequence(large, label, to)
+    if "png-sequence" in to.formats:
+        yield from _write_sequence(large, label, to)
+    if "jsonl" in to.formats:
+        yield _write_row(len(frames), label, to)
     if label.caption is not None:
         yield to.write(to.path(label, ".txt"), _side_text(label))
 
@@ -139,6 +154,18 @@ def _write_sequence(frames: Frames, label: Label, to: ClipOutput) -> Iterator[Pa
         stream = io.BytesIO()
         imsave(stream, image, format="png")
         yield to.write(folder / f"{number:04d}.png", stream.getvalue())
+
+
+def _write_row(frames: int, label: Label, to: ClipOutput) -> Path:
+    """Write the clip's line of metadata.jsonl, beside those of other clips."""
+    film = next((kind for kind in TAGGED if kind in to.formats), None)
+    pictures = [f"{label.name}/{number:04d}.png" for number in range(1, frames + 1)]
+    named = {"file_name": f"{label.name}.{film}"} if film else {"file_names": pictures}
+    row, path = {**named, "caption": label.caption or ""}, to.folder / METADATA
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    others = [line for line in lines if not named.items() <= json.loads(line).items()]
+    text = "".join(f"{line}\n" for line in (*others, json.dumps(row, ensure_ascii=False)))
+    return replace(to, overwrite=True).write(path, text.encode(errors="replace"))
 
 
 def _content(write: Callable[[Path], None], suffix: str) -> bytes:

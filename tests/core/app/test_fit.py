@@ -132,6 +132,27 @@ def test_a_run_shows_what_becomes_of_its_examples_and_measures_itself(
     assert drawn == [("mine", items, titles, run.samples / "step-00000007")]
 
 
+def test_a_sound_is_left_where_tensorboard_is_asked_for(tmp_path, monkeypatch):
+    domain = fake_domain()
+    facts: dict[str, Any] = {
+        "item": "number",
+        "model": Doubled,
+        "examples": lambda self, data, count, seed: Examples(data[:count]),
+        "preview": lambda self, *shown: None,
+        "sound": lambda self, model, items: bytes(map(int, items)),
+    }
+    for name, fact in facts.items():
+        monkeypatch.setattr(type(domain), name, fact)
+    for asked in (False, True):
+        values = dict(config())
+        values["train"] = values["train"].model_copy(update={"tensorboard": asked})
+        with Run.open(tmp_path / str(asked), {}) as run:
+            observer(domain, run, [1.0, 4.0], NumbersRun(**values))(Networks({}), 7)
+    assert list((tmp_path / "False" / "samples").iterdir()) == []
+    (sound,) = (tmp_path / "True" / "samples").iterdir()
+    assert (sound.name, sound.read_bytes()) == ("step-00000007.wav", bytes([2, 8]))
+
+
 def started(tmp_path: Path, recipe: str) -> Networks:
     """Train `gan` into a folder, then build another recipe that begins with its weights."""
     fitted(tmp_path / "first", config("gan"))

@@ -1,4 +1,5 @@
-"""Files that we write, as other libraries read them: mido, pretty_midi, symusic, pypianoroll."""
+"""Files that we write, as other libraries read them: mido, pretty_midi, symusic, pypianoroll,
+muspy, MidiTok and music21."""
 
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,74 @@ def test_pypianoroll_reads_the_rolls(path):
         np.testing.assert_array_equal(
             track.pianoroll[own.start, own.pitch + 21], own.velocity, track.name
         )
+
+
+def in_ticks(number: int, resolution: int) -> list[tuple[int, int, int, int]]:
+    """Start, length, pitch and velocity of a track's notes, sorted."""
+    own, step = song().notes, resolution // 4
+    own = own[own.track == number]
+    columns = (own.start * step, own.length * step, own.pitch + 21, own.velocity)
+    return sorted(zip(*(column.tolist() for column in columns), strict=True))
+
+
+@pytest.mark.slow
+def test_muspy_reads_title_metre_key_tempi_programs_and_notes(path):
+    muspy = pytest.importorskip("muspy")
+    music = muspy.read_midi(path)
+    assert music.metadata.title == "Three in the morning"
+    bar = 3 * music.resolution
+    tempi = [(one.time, round(one.qpm, 3)) for one in music.tempos]
+    assert tempi == [(0, 96.0), (2 * bar, 140.0)]
+    metres = [(one.time, one.numerator, one.denominator) for one in music.time_signatures]
+    assert metres == [(0, 3, 4)]
+    assert [(one.time, one.root, one.mode) for one in music.key_signatures] == [(0, 0, "major")]
+    parts = {one.name: one for one in music.tracks}
+    assert parts.keys() == {track.name for track in TRACKS}
+    for number, track in enumerate(TRACKS):
+        part = parts[track.name]
+        assert (part.program, part.is_drum) == (track.program, track.is_drum)
+        read = sorted((n.time, n.duration, n.pitch, n.velocity) for n in part.notes)
+        assert read == in_ticks(number, music.resolution), track.name
+
+
+@pytest.mark.slow
+def test_miditok_s_tokens_hold_the_notes(path):
+    """In four steps a beat and with every velocity, tokens say what the file says."""
+    miditok = pytest.importorskip("miditok")
+    config = miditok.TokenizerConfig(
+        beat_res={(0, 4): 4}, num_velocities=127, use_programs=True, use_time_signatures=True
+    )
+    tokenizer = miditok.REMI(config)
+    back = tokenizer.decode(tokenizer.encode(symusic.Score(str(path))))
+    metres = [(one.time, one.numerator, one.denominator) for one in back.time_signatures]
+    assert metres == [(0, 3, 4)]
+    parts = {(one.program, one.is_drum): one for one in back.tracks}
+    assert len(parts) == len(TRACKS)
+    for number, track in enumerate(TRACKS):
+        notes = parts[track.program, track.is_drum].notes
+        read = sorted((n.time, n.duration, n.pitch, n.velocity) for n in notes)
+        assert read == in_ticks(number, back.ticks_per_quarter), track.name
+
+
+@pytest.mark.slow
+def test_music21_makes_a_score_of_it(path):
+    """Names, programs, metre, key and tempi are those of the song, and come at their places."""
+    pytest.importorskip("music21")
+    from music21 import converter
+
+    score: Any = converter.parse(path, format="midi", forceSource=True)
+    assert [part.partName for part in score.parts] == [track.name for track in TRACKS]
+    for number, (part, track) in enumerate(zip(score.parts, TRACKS, strict=True)):
+        flat = part.flatten()
+        if not track.is_drum:
+            (player,) = flat.getElementsByClass("Instrument")
+            assert player.midiProgram == track.program
+            read = [(float(n.offset), n.pitch.midi, n.volume.velocity) for n in flat.notes]
+            own = [(start / 480, pitch, loud) for start, _, pitch, loud in in_ticks(number, 480)]
+            assert read == own, track.name
+        (metre,) = flat.getElementsByClass("TimeSignature")
+        assert (metre.offset, metre.ratioString) == (0, "3/4")
+        (key,) = flat.getElementsByClass("KeySignature")
+        assert (key.offset, key.sharps) == (0, 0)
+        tempi = [(m.offset, m.number) for m in flat.getElementsByClass("MetronomeMark")]
+        assert tempi == [(0, 96), (6, 140)]

@@ -1,5 +1,6 @@
 """The files of a clip: what is written, what it says, and what is not overwritten."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from core.errors import UserError
+from core.errors import ConfigError, UserError
+from videogen.data.sources import listing
 from videogen.files.label import Label, origin_of
 from videogen.rendering.enlargement import Enlargement
 from videogen.rendering.output import DEFAULT_FORMATS, FORMATS, ClipOutput, write_clip
@@ -37,7 +39,7 @@ def test_every_format_is_written_under_the_name_of_the_clip(tmp_path: Path):
     every = written(ClipOutput(tmp_path / "every", FORMATS))
     sequence = [f"{name}/{number:04d}.png" for number in (1, 2, 3, 4)]
     films = [f"{name}{suffix}" for suffix in (".mp4", ".webm", ".gif", ".png")]
-    assert every == [*films, *sequence, f"{name}.txt"]
+    assert every == [*films, *sequence, "metadata.jsonl", f"{name}.txt"]
     for film in (films[0], films[1], films[2]):
         with av.open(str(tmp_path / "every" / film)) as file:
             images = [f.to_ndarray(format="rgb24") for f in file.decode(video=0)]
@@ -108,3 +110,34 @@ def test_a_folder_that_cannot_be_is_named(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"cannot write to .*file"):
         ClipOutput(tmp_path / "file" / "to").create()
+
+
+def test_a_folder_with_its_table_is_one_that_datasets_load(tmp_path: Path):
+    """`file_name` and `file_names` are relative to the table, and `prepare` reads both."""
+    other = Label.of("shapes", 8, 'a "cat" sleeps', fps=8)
+    films = ClipOutput(tmp_path / "films", ("mp4", "png-sequence", "jsonl"))
+    for label in (LABEL, other, LABEL):  # the same again is no other row
+        written(films, label=label)
+    table = (films.folder / "metadata.jsonl").read_text()
+    assert list(map(json.loads, table.splitlines())) == [
+        {"file_name": f"{other.name}.mp4", "caption": 'a "cat" sleeps'},
+        {"file_name": f"{LABEL.name}.mp4", "caption": "a dog runs"},
+    ]
+    frames = ClipOutput(tmp_path / "frames", ("png-sequence", "jsonl"))
+    written(frames)
+    (row,) = map(json.loads, (frames.folder / "metadata.jsonl").read_text().splitlines())
+    names = [f"{LABEL.name}/{number:04d}.png" for number in (1, 2, 3, 4)]
+    assert row == {"file_names": names, "caption": "a dog runs"}
+    for to, kinds in ((films, [1, 1]), (frames, [4])):
+        found = listing([str(to.folder)]).clips
+        assert [len(clip.files) for clip in found] == kinds
+        assert {(clip.origin, clip.fault) for clip in found} == {("manifest", None)}
+    assert [clip.caption for clip in listing([str(films.folder)]).clips] == [
+        'a "cat" sleeps',
+        "a dog runs",
+    ]
+
+
+def test_a_table_alone_names_nothing(tmp_path: Path):
+    with pytest.raises(ConfigError, match="add one of mp4, webm, gif, png-sequence"):
+        ClipOutput(tmp_path, ("png", "jsonl"))

@@ -1,0 +1,79 @@
+"""Drum kits of MusicXML: each drum is an instrument, and its notes have no pitch."""
+
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element, SubElement
+
+CHANNEL = "10"
+"""The channel of drums, from 1."""
+
+SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+
+def is_kit(head: Element) -> bool:
+    """Return whether a `score-part` is of drums."""
+    has_drum = head.find("midi-instrument/midi-unpitched") is not None
+    return has_drum or head.findtext("midi-instrument/midi-channel") == CHANNEL
+
+
+def with_pitches(root: Element) -> Element:
+    """Give each note of a kit, in place, the pitch of its drum; return the score."""
+    for head in filter(is_kit, root.findall("part-list/score-part")):
+        sounds = {
+            one.attrib["id"]: int(number) - 1
+            for one in head.findall("midi-instrument")
+            if (number := one.findtext("midi-unpitched"))
+        }
+        only = next(iter(sounds.values())) if len(sounds) == 1 else None
+        for note in _notes(root, head):
+            drum, place = note.find("instrument"), note.find("unpitched")
+            pitch = only if drum is None else sounds.get(drum.attrib["id"], only)
+            if place is not None and pitch is not None:
+                place.tag = "pitch"
+                place[:] = _elements(pitch)
+    return root
+
+
+def without_pitches(root: Element, head: Element) -> None:
+    """Make a part of pitches a kit in place: each pitch that is struck becomes a drum."""
+    notes = [(note, place) for note in _notes(root, head) if (place := note.find("pitch"))]
+    struck = {pitch_of(place) for _, place in notes}
+    names = {pitch: f"{head.attrib['id']}-{pitch + 1}" for pitch in sorted(struck)}
+    for old in (*head.findall("score-instrument"), *head.findall("midi-instrument")):
+        head.remove(old)
+    for pitch, name in names.items():
+        one = SubElement(head, "score-instrument", id=name)
+        SubElement(one, "instrument-name").text = f"Drum {pitch}"
+    for pitch, name in names.items():
+        one = SubElement(head, "midi-instrument", id=name)
+        for tag, value in (("channel", CHANNEL), ("program", "1"), ("unpitched", str(pitch + 1))):
+            SubElement(one, f"midi-{tag}").text = value
+    for note, place in notes:
+        name = names[pitch_of(place)]
+        step, _, octave = _elements(pitch_of(place))
+        place.tag, step.tag, octave.tag = "unpitched", "display-step", "display-octave"
+        place[:] = [step, octave]
+        for accidental in note.findall("accidental"):
+            note.remove(accidental)
+        last = max(n for n, one in enumerate(note) if one.tag in ("duration", "tie"))
+        note.insert(last + 1, Element("instrument", id=name))
+
+
+def pitch_of(place: Element) -> int:
+    """Return a `pitch` as a MIDI number."""
+    alter, octave = (int(place.findtext(name, "0")) for name in ("alter", "octave"))
+    return NATURALS[place.findtext("step", "")] + alter + 12 * (octave + 1)
+
+
+def _notes(root: Element, head: Element) -> Iterator[Element]:
+    yield from root.findall(f"part[@id='{head.attrib['id']}']/measure/note")
+
+
+def _elements(pitch: int) -> list[Element]:
+    """Return step, alteration and octave of a MIDI number."""
+    letter, *sharp = SHARPS[pitch % 12]
+    texts = {"step": letter, "alter": str(len(sharp)), "octave": str(pitch // 12 - 1)}
+    elements = [Element(tag) for tag in texts]
+    for element, text in zip(elements, texts.values(), strict=True):
+        element.text = text
+    return elements

@@ -1,0 +1,158 @@
+"""MusicXML to MIDI: a score as it is played, its repeats and tied notes played out."""
+
+import contextlib
+import io
+import itertools
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+from xml.etree import ElementTree
+
+from core.data.limits import Limits
+from core.data.sources import UNREADABLE, RejectedFile
+from musegen.files.parts import CHANNELS
+from musegen.files.smf import with_ports
+from musegen.notation.drums import is_kit, with_pitches
+
+PACKED = b"PK"
+CONTAINER = "META-INF/container.xml"
+"""The entry of a packed score that names the one with the notes."""
+
+TICKS_PER_BEAT = 480
+DRUMS = 9
+"""The channel of drums, from 0."""
+
+Event = tuple[Any, Any]
+"""A time in quarter notes, and a message of mido."""
+
+
+def to_midi(data: bytes, limits: Limits) -> bytes:
+    """Return a score as a MIDI file; raise `RejectedFile` if it is none."""
+    text = _unpacked(data, limits) if data.startswith(PACKED) else data
+    if b"<!ENTITY" in text:  # a few lines of them can stand for gigabytes
+        raise RejectedFile("unreadable", "a score that declares entities of XML is not read")
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise RejectedFile("unreadable", f"no whole MusicXML: {error}") from error
+    try:
+        import music21
+    except ImportError as error:
+        install = "MusicXML needs music21: pip install 'pianoreel[musicxml]'"
+        raise RejectedFile("needs-music21", install) from error
+    try:
+        kits = [is_kit(head) for head in root.findall("part-list/score-part")]
+        whole = ElementTree.tostring(with_pitches(root), encoding="unicode")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of instruments that music21 does not know
+            return _played(music21.converter.parseData(whole, format="musicxml"), kits)
+    except Exception as error:  # music21 raises whatever its readers raise
+        raise RejectedFile("unreadable", f"music21 fails: {error}") from error
+
+
+def _unpacked(data: bytes, limits: Limits) -> bytes:
+    """Return the notes of a packed score."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(one.file_size for one in archive.infolist())
+            if size > limits.most_unpacked(len(data)):
+                raise RejectedFile("too-large", f"unpacks to {size} bytes")
+            container = ElementTree.fromstring(archive.read(CONTAINER))
+            names = [one.attrib["full-path"] for one in container.findall(".//{*}rootfile")]
+            return archive.read(names[0])
+    except (*UNREADABLE, LookupError, ElementTree.ParseError) as error:
+        raise RejectedFile("unreadable", f"no packed MusicXML: {error}") from error
+
+
+def _played(score: Any, kits: Sequence[bool]) -> bytes:
+    """Return a score of music21 as MIDI.
+
+    music21's own has at most 15 parts, and loses ties from one voice to another.
+    """
+    import mido
+    from music21.repeat import ExpanderException
+
+    with contextlib.suppress(ExpanderException):  # of repeats that lead nowhere
+        score = score.expandRepeats()
+    score.toSoundingPitch(inPlace=True)
+    file = mido.MidiFile(ticks_per_beat=TICKS_PER_BEAT, charset="utf-8")
+    tempi = [
+        (begin, mido.MetaMessage("set_tempo", tempo=round(6e7 / mark.getQuarterBPM())))
+        for begin, _, mark in score.metronomeMarkBoundaries()
+    ]
+    file.tracks.append(_track([*tempi, *_signatures(score.parts[0])]))
+    free = itertools.cycle(number for number in range(CHANNELS) if number != DRUMS)
+    for part, drums in zip(score.parts, kits, strict=True):
+        channel, found = DRUMS if drums else next(free), part.getInstrument(returnDefault=False)
+        program = (found.midiProgram if found and not drums else None) or 0
+        begin = [
+            (0, mido.MetaMessage("track_name", name=part.partName or "")),
+            (0, mido.Message("program_change", channel=channel, program=program)),
+        ]
+        file.tracks.append(_track([*begin, *_strokes(part, channel)]))
+    stream = io.BytesIO()
+    file.save(file=stream)
+    return with_ports(stream.getvalue(), CHANNELS - 1)
+
+
+def _track(events: Iterable[Event]) -> Any:
+    """Return messages with the ticks between them; of those at one time, ends come first."""
+    import mido
+
+    timed = [(round(at * TICKS_PER_BEAT), one) for at, one in events]
+    timed.sort(key=lambda pair: (pair[0], pair[1].type == "note_on"))
+    before = [0, *(at for at, _ in timed)]
+    return mido.MidiTrack(
+        message.copy(time=at - last) for last, (at, message) in zip(before, timed, strict=False)
+    )
+
+
+def _signatures(part: Any) -> Iterator[Event]:
+    """Yield the metre where it changes; a pickup is a bar in one of its own."""
+    import mido
+
+    named, written = (4, 4), None
+    for measure in part.getElementsByClass("Measure"):
+        if found := measure.timeSignature:
+            named = found.numerator, found.denominator
+        pickup = Fraction(measure.barDuration.quarterLength - measure.paddingLeft) / 4
+        wanted = pickup.as_integer_ratio() if measure.paddingLeft else named
+        if wanted != written:
+            written = wanted
+            upper, lower = wanted
+            message = mido.MetaMessage("time_signature", numerator=upper, denominator=lower)
+            yield measure.offset, message
+
+
+def _strokes(part: Any, channel: int) -> Iterator[Event]:
+    """Yield where notes begin and end, as loud as the dynamics of the score say."""
+    import mido
+    from music21.volume import realizeVolume
+
+    realizeVolume(part)
+    joined: dict[int, list[tuple[Any, Any, Any]]] = {}
+    for begin, end, note in sorted(_sounding(part), key=lambda one: one[:2]):
+        line = joined.setdefault(note.pitch.midi, [])
+        is_tied = note.tie is not None and note.tie.type != "start"
+        if is_tied and line and line[-1][1] == begin:
+            line[-1] = (line[-1][0], end, line[-1][2])
+        else:
+            line.append((begin, end, note))
+    for pitch, line in joined.items():
+        for begin, end, note in line:
+            loud = min(max(round(127 * (note.volume.cachedRealized or 0.5)), 1), 127)
+            yield begin, mido.Message("note_on", channel=channel, note=pitch, velocity=loud)
+            yield end, mido.Message("note_off", channel=channel, note=pitch)
+
+
+def _sounding(part: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield begin, end and note of all that has a pitch and lasts."""
+    from music21.harmony import ChordSymbol
+
+    for one in part.flatten().notes:
+        end = one.offset + one.quarterLength
+        if end > one.offset and not isinstance(one, ChordSymbol):
+            notes = one.notes if one.isChord else [one]
+            yield from ((one.offset, end, note) for note in notes if hasattr(note, "pitch"))
