@@ -50,3 +50,14 @@ def offer(choices: Sequence[str], current: str | None) -> Any:
     if current in choices:
         return gr.update(choices=list(choices))
     return gr.update(choices=list(choices), value=next(iter(choices), None))
+
+
+def whole_field(label: str, value: int, most: int, **more: Any) -> gr.Number:
+    """Return a field for a whole number, at least 1."""
+    limits = {"precision": 0, "minimum": 1, "maximum": most, "min_width": 80}
+    return gr.Number(value, label=label, **limits, **more)
+
+
+def text_field(label: str, placeholder: str, **more: Any) -> gr.Textbox:
+    """Return a field for a line of text, or for a number that can be left out."""
+    return gr.Textbox("", label=label, placeholder=placeholder, max_lines=1, min_width=80, **more)

@@ -52,8 +52,9 @@ class FileRoom:
         to = collections / new_name(name, collections, "summary.txt")
         work = Following(_preparation(kind, sources, to, *settings))
         try:
-            for share in work.steps():
-                yield gr.skip(), state(f"reading: {work.done} of {work.total}", share), gr.skip()
+            for _ in work.steps():
+                said = f"reading: {work.done} of {work.total}"
+                yield gr.skip(), state(said, work.share), gr.skip()
         except NothingKept as error:
             yield _rejects(error.rejects), state(error.summary), gr.skip()
             return

@@ -24,7 +24,7 @@ from musegen.recipes import RECIPES as OF_MUSIC
 from musegen.voice.recipes import RECIPES as OF_VOICES
 from studio.components.markup import empty, escaped
 from studio.components.messages import HIDDEN, answering
-from studio.folder import StudioFolder, folders_in
+from studio.folder import COLLECTIONS, StudioFolder, folders_in
 from videogen.recipes import RECIPES as OF_VIDEO
 
 RECIPES: dict[str, Recipe] = {**OF_MUSIC, **OF_VIDEO, **OF_VOICES}
@@ -154,3 +154,18 @@ def is_trained(folder: StudioFolder, domain: Domain, name: str) -> bool:
         return run.newest_step > 0
     except UserError:
         return False
+
+
+def learned_from(folder: StudioFolder, domain: Domain, run: Path) -> Path | None:
+    """Return the collection that a run learned from, by its digest; None where it is not here."""
+    digest = Run.read(run).config.get("data_sha256")
+    collections = (folder.collection(name) for name in folders_in(folder.root / COLLECTIONS))
+    return next((one for one in collections if digest_of(domain, one) == digest), None)
+
+
+def digest_of(domain: Domain, collection: Path) -> str | None:
+    """Return the digest of a domain's collection; None for a folder that is none of it."""
+    try:
+        return domain.open(collection).digest
+    except (UserError, OSError):
+        return None

@@ -16,8 +16,8 @@ from studio.components.fields import offer
 from studio.components.markup import empty, escaped, table
 from studio.components.messages import HIDDEN, answering, state, state_line
 from studio.folder import COLLECTIONS, StudioFolder, folders_in
-from studio.rooms.models import is_trained
-from studio.rooms.training import DOMAINS, holds, samples_of
+from studio.rooms.models import is_trained, learned_from
+from studio.rooms.training import DOMAINS, samples_of
 
 MOST_CHOSEN = 8
 REPORT = "evaluation.json"
@@ -119,12 +119,8 @@ class RunRoom:
         """Return the option that names the collection: by default that of the run's digest."""
         if data != OF_TRAINING:
             return ["--against", str(self.folder.collection(data))]
-        digest = Run.read(run).config.get("data_sha256")
-        for name in folders_in(self.folder.root / COLLECTIONS):
-            folder = self.folder.collection(name)
-            if holds(domain, folder) and domain.open(folder).digest == digest:
-                return ["--against", str(folder)]
-        return []  # moving shapes are drawn; for others the command says what is missing
+        found = learned_from(self.folder, domain, run)
+        return ["--against", str(found)] if found else []  # shapes are drawn; else it says so
 
     def layout(self) -> None:
         """Lay out the room within the page."""

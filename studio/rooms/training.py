@@ -21,7 +21,7 @@ from studio.components.fields import number, offer, whole
 from studio.components.markup import empty, escaped
 from studio.components.messages import HIDDEN, answering
 from studio.folder import COLLECTIONS, StudioFolder, folders_in, new_name
-from studio.rooms.models import names_of
+from studio.rooms.models import digest_of, names_of
 from videogen.model import DOMAIN as VIDEO
 from videogen.model import find_data
 
@@ -125,7 +125,10 @@ class TrainRoom:
         """Return what a domain's models can learn from."""
         every = folders_in(self.folder.root / COLLECTIONS)
         drawn = [SHAPES] if domain is VIDEO else []
-        return [*(name for name in every if holds(domain, self.folder.collection(name))), *drawn]
+        return [
+            *(name for name in every if digest_of(domain, self.folder.collection(name))),
+            *drawn,
+        ]
 
     def choices(self, kind: str, data: str | None, model: str | None, begins: str) -> list[Any]:
         """Return the data, the models and the runs to begin with, of songs or of clips."""
@@ -194,15 +197,6 @@ class TrainRoom:
         names = folders_in(self.folder.runs)
         running = [name for name in names if child.is_running(self.folder.runs / name)]
         return [offer(names, chosen or next(iter(running), None)), *self.choices(*fields)]
-
-
-def holds(domain: Domain, collection: Path) -> bool:
-    """Return whether a collection is one of the domain's."""
-    try:
-        domain.open(collection)
-    except (UserError, OSError):
-        return False
-    return True
 
 
 def _model_names(domain: Domain) -> list[str]:
