@@ -24,6 +24,8 @@ SONGS, CLIPS, COLLECTIONS, UPLOADS, RUNS = "songs", "clips", "collections", "upl
 
 LONGEST_NAME = 60
 
+NO_FILE = "there is no such file in the studio: load the page anew to see what there is"
+
 ADDRESS, RUNS_ADDRESS = "/kept", "/runs"
 """The addresses under which the server shows the folder's files, and those of the runs."""
 
@@ -61,16 +63,30 @@ class StudioFolder:
 
         `UserError` for one that leads out of it, by `..` or by a link, and for a missing file.
         """
+        path = self._within(identity)
+        if not path.is_file():
+            raise UserError(NO_FILE)
+        return path
+
+    def find_folder(self, identity: str) -> Path:
+        """Return the folder of a take, or one in it, that an address names; errors as `find`."""
+        path = self._within(identity)
+        takes = [self.root / room for room in (SONGS, CLIPS)]
+        if not path.is_dir() or not any(room in path.parents for room in takes):
+            raise UserError(NO_FILE)
+        return path
+
+    def _within(self, identity: str) -> Path:
         try:
             path = (self.root / identity).resolve()
         except (OSError, ValueError) as error:  # a loop of links, a NUL
-            raise UserError("there is no such file in the studio") from error
-        if not (identity and path.is_relative_to(self.root) and path.is_file()):
-            raise UserError("there is no such file in the studio")
+            raise UserError(NO_FILE) from error
+        if not (identity and path.is_relative_to(self.root)):
+            raise UserError(NO_FILE)
         return path
 
     def identity(self, path: Path) -> str:
-        """Return the address of a file within the folder, the inverse of `find`."""
+        """Return the address of a file or a folder, the inverse of `find`."""
         return path.resolve().relative_to(self.root).as_posix()
 
     def url(self, path: Path) -> str:

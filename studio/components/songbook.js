@@ -27,7 +27,7 @@ const fetched = (url) => {
   return known.get(url);
 };
 
-const besides = (url, suffix) => url.replace(/\.json$/, suffix);
+const besides = (url, suffix, from = ".json") => url.slice(0, -from.length) + suffix;
 const stemName = (track) => track.toLowerCase().replaceAll(" ", "-").replaceAll("/", "-");
 const NOTES = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 const called = (pitch) => NOTES[pitch % 12] + (Math.floor(pitch / 12) - 1);
@@ -168,7 +168,7 @@ class Stage {
       make("div", { class: "title" }, make("h2", {}, song.name), make("p", {}, facts.filter(Boolean).join(" · "))),
       this.audio,
       make("p", { class: "files" }, "Download ", file(".mid", besides(url, ".mid")), file(".wav", besides(url, ".wav")),
-        file(".flac", besides(url, ".flac")), file("stems", `stems?song=${encodeURIComponent(entry.id)}`)));
+        file(".flac", besides(url, ".flac")), file("stems", `zip?of=${encodeURIComponent(besides(entry.id, "-stems", ".mid"))}`)));
   }
   ruled() {
     const each = this.song.bars > 24 ? 4 : this.song.bars > 12 ? 2 : 1;

@@ -8,7 +8,7 @@ from musegen.files.smf import MIDI
 from musegen.steering import DENSITIES
 from studio.components.fields import text_field, whole_field
 from studio.components.messages import state_line
-from studio.rooms.wishes import AS_LEARNED, KEYS, MOST_BARS, MOST_SONGS, MOST_TRIES
+from studio.rooms.wishes import AS_LEARNED, KEYS
 
 STEERED = ("form", "key", "density", "temperature")
 """Settings that some models do not obey."""
@@ -21,9 +21,9 @@ class SongFields:
         self.model = gr.Dropdown(names, value=names[0], label="Model")
         self.said = gr.HTML("", apply_default_css=False)
         with gr.Row():
-            self.count = whole_field("Songs", 1, MOST_SONGS)
-            self.bars = whole_field("Bars", 16, MOST_BARS)
-            self.seed = gr.Number(1, label="Seed", precision=0, minimum=0, min_width=80)
+            self.count = whole_field("Songs", 1)
+            self.bars = whole_field("Bars", 16)
+            self.seed = whole_field("Seed", 1)
         self.make = gr.Button("Make songs", variant="primary", elem_id="make-songs")
         self.stop = gr.Button("Stop", visible=False)
         self.line = state_line("songs-state")
@@ -46,17 +46,13 @@ class SongFields:
         self.key = gr.Dropdown(KEYS, value=AS_LEARNED, label="Key")
         self.density = gr.Radio(list(DENSITIES), value="normal", label="Density")
         self.ending = gr.Checkbox(False, label="With an ending")
-        self.best_of = whole_field(
-            "Best of", 1, MOST_TRIES, info="how many are made for each that stays"
-        )
+        self.best_of = whole_field("Best of", 1, info="how many are made for each that stays")
 
     def _sound(self, voices: list[str], melodic: list[str]) -> None:
         self.voice = gr.Dropdown(
             voices, value=voices[0], label="Played by", info="a voice has learned its sound"
         )
-        self.timbre = gr.Number(
-            0, label="Timbre", info="each number is another one", precision=0, minimum=0
-        )
+        self.timbre = whole_field("Timbre", 0, info="each number is another one")
         self.voiced = gr.CheckboxGroup(
             melodic, label="Tracks in this voice", info="none: all but the drums"
         )
@@ -98,24 +94,22 @@ class Deeds:
             )
             self.fill = gr.Button("Fill these bars", size="sm")
         with gr.Column(min_width=180):
-            self.more = whole_field("Bars to add", 8, MOST_BARS)
+            self.more = whole_field("Bars to add", 8)
             self.go_on = gr.Button("Continue", size="sm")
         with gr.Column(min_width=180):
-            self.strength = gr.Number(
-                0.3, label="Strength, 0 to 1", minimum=0, maximum=1, step=0.05
-            )
+            self.strength = gr.Number(0.3, label="Strength, 0 to 1", step=0.05)
             self.vary = gr.Button("Vary", size="sm")
         with gr.Column(min_width=180):
             with gr.Row():
                 self.order = text_field("Sections", "ABAC")
-                self.section = whole_field("Bars of each", 4, MOST_BARS)
+                self.section = whole_field("Bars of each", 4)
             self.remix = gr.Button("Remix", size="sm")
         with gr.Column(min_width=180):
             with gr.Row():
                 self.other = gr.Dropdown(
                     songs, label="Another song", elem_id="other-song", min_width=80
                 )
-                self.between = whole_field("Bars between", 8, MOST_BARS)
+                self.between = whole_field("Bars between", 8)
             with gr.Row():
                 self.interpolate = gr.Button("Interpolate", size="sm", min_width=80)
                 self.lead = gr.Button("Lead there", size="sm", min_width=80)
