@@ -33,11 +33,11 @@ def page(folder: StudioFolder) -> gr.Blocks:
         gr.HTML(f"<header class='masthead'><h1>{TITLE}</h1></header>", apply_default_css=False)
         with gr.Tabs(elem_id="rooms"):
             for name, room in rooms.items():
-                with gr.Tab(name, id=name.lower().replace(" ", "-")):
+                with gr.Tab(name, id=name.lower().replace(" ", "-")) as tab:
                     room.layout()
-        for room in rooms.values():
-            handler, inputs, outputs = room.on_load
-            blocks.load(handler, inputs, outputs, show_progress="hidden")
+                for entered in (blocks.load, tab.select):
+                    handler, inputs, outputs = room.on_entry
+                    entered(handler, inputs, outputs, show_progress="hidden")
     return blocks
 
 

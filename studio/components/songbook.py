@@ -36,9 +36,9 @@ MOST_SHOWN = 60
 FORMATS = ("mid", "wav", "flac")
 
 
-def songbook(songs: list[dict[str, str]]) -> gr.HTML:
+def songbook() -> gr.HTML:
     """Return the component; what is laid out within it stands below the open song."""
-    value = {"songs": songs, "open": "", **UNTOUCHED}
+    value = {"songs": [], "open": "", **UNTOUCHED}
     return gr.HTML(
         value,
         html_template=TEMPLATE,

@@ -87,10 +87,10 @@ class ClipRoom:
             )
         fields.model.change(answering(self.abilities), fields.model, fields.able, **HIDDEN)
         asked = [fields.model, fields.music]
-        self.on_load = (answering(self.refresh), asked, [*asked, shown])
+        self.on_entry = (answering(self.refresh), asked, [*asked, shown])
 
     def refresh(self, model: str, music: str) -> list[Any]:
-        """Return what the room shows when the page is loaded: the clips and models there are."""
+        """Return what the room shows when it is entered: the clips and models there are."""
         models = offer(names_of(self.folder, DOMAIN), model)
         return [models, offer(self.songs(), music), clip_grid(self.folder)]
 

@@ -69,7 +69,7 @@ class FileRoom:
                 yield gr.skip(), state(said, work.share), gr.skip()
         except NothingKept as error:
             shutil.rmtree(to, ignore_errors=True)  # its name is free for another try
-            yield _rejects(error.rejects), state(in_page(error.summary)), gr.skip()
+            yield _rejects(error.rejects), state(_in_room(error.summary)), gr.skip()
             return
         names = folders_in(self.folder.root / COLLECTIONS)
         yield (
@@ -98,7 +98,7 @@ class FileRoom:
         picture = folder / "collection.png"
         shown = f'<img src="{self.folder.url(picture)}" alt="The collection {escaped(name)}">'
         parts = [
-            f"<h2>{escaped(name)}</h2><pre>{escaped(in_page(lines))}</pre>",
+            f"<h2>{escaped(name)}</h2><pre>{escaped(_in_room(lines))}</pre>",
             shown if picture.is_file() else "",
             _rejects(_read_rejects(folder)),
         ]
@@ -142,10 +142,10 @@ class FileRoom:
         event = stoppable(read.click, self.prepare, settings, answers, stop, **READING)
         stops(stop, line, [event])
         chosen.change(answering(self.report), chosen, report, **HIDDEN)
-        self.on_load = (answering(self.refresh), [chosen], [chosen, report])
+        self.on_entry = (answering(self.refresh), [chosen], [chosen, report])
 
     def refresh(self, chosen: str | None) -> tuple[Any, str]:
-        """Return what the room shows when the page is loaded."""
+        """Return what the room shows when it is entered."""
         names = folders_in(self.folder.root / COLLECTIONS)
         shown = chosen if chosen in names else next(iter(names), None)
         return offer(names, chosen), self.report(shown)
@@ -196,6 +196,10 @@ def _begin(to: Path, wishes: Sequence[Any]) -> None:
     write_text(path, text)
 
 
+def _in_room(sentence: object) -> str:
+    return in_page(sentence, bars="Bars of a phrase")
+
+
 def _read_rejects(folder: Path) -> list[tuple[str, str, str]]:
     path = folder / "rejects.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
@@ -205,7 +209,7 @@ def _read_rejects(folder: Path) -> list[tuple[str, str, str]]:
 
 def _rejects(rejects: Iterable[Sequence[object]]) -> str:
     """Return what was left out, and why, as a table."""
-    rows = [(Path(str(path)).name, reason, in_page(detail)) for path, reason, detail in rejects]
+    rows = [(Path(str(path)).name, reason, _in_room(detail)) for path, reason, detail in rejects]
     more = f", of which {MOST_REJECTS} are listed" if len(rows) > MOST_REJECTS else ""
     head = ("file", "reason", "why, and what helps")
     return table(f"Left out: {len(rows)}{more}", head, rows[:MOST_REJECTS])

@@ -135,7 +135,7 @@ class ModelRoom:
         shown = gr.HTML("", apply_default_css=False)
         for one in (wanted, group):
             one.change(answering(gallery), [wanted, group], shown, **HIDDEN)
-        self.on_load: tuple[Any, ...] = (answering(gallery), [wanted, group], [shown])
+        self.on_entry: tuple[Any, ...] = (answering(gallery), [wanted, group], [shown])
 
 
 def names_of(folder: StudioFolder, domain: Domain) -> list[str]:

@@ -127,6 +127,7 @@ class RunRoom:
         chosen = gr.CheckboxGroup([], label=f"Runs, at most {MOST_CHOSEN}", elem_id="runs-chosen")
         with gr.Row(elem_classes="deeds"):
             with gr.Column(min_width=140):
+                gr.Markdown("Runs go on while you look at them.")
                 look = gr.Button("Look again", size="sm")
             with gr.Column(min_width=200):
                 data = gr.Dropdown([OF_TRAINING], value=OF_TRAINING, label="Measured against")
@@ -137,7 +138,7 @@ class RunRoom:
         fields, answers = [chosen, data], [chosen, data, shown, line]
         look.click(answering(self.refresh), fields, answers, **HIDDEN)
         measure.click(answering(self.measure), fields, line, **HIDDEN)
-        self.on_load = (answering(self.refresh), fields, answers)
+        self.on_entry = (answering(self.refresh), fields, answers)
 
     def refresh(self, chosen: list[str], data: str) -> list[Any]:
         """Return the runs that are there, what is shown of them, and what a measurement says."""

@@ -252,7 +252,7 @@ class SongRoom:
                 form = SongFields(names, self.voices(), *tracks_of(self.model(names[0])))
             with (
                 gr.Column(scale=3, min_width=320),
-                songbook(shelf(self.folder)) as book,
+                songbook() as book,
                 gr.Row(elem_classes="deeds"),
             ):
                 deeds = Deeds(_choices(self.folder))
@@ -281,12 +281,12 @@ class SongRoom:
         book.input(None, book, deeds.filled, js="(book) => book.bars ?? ''")
         form.model.change(answering(self.abilities), form.model, form.steered, **HIDDEN)
         asked = [book, form.model, form.voice]
-        self.on_load = (answering(self.refresh), asked, [*asked, deeds.other, form.said])
+        self.on_entry = (answering(self.refresh), asked, [*asked, deeds.other, form.said])
 
     def refresh(self, book: Value, model: str, voice: str) -> list[Any]:
-        """Return what the room shows when the page is loaded: its songs, models and voices."""
+        """Return what the room shows when it is entered: its songs, models and voices."""
         return [
-            with_songs({**book, "open": ""}, self.folder),
+            with_songs(book, self.folder),
             offer(names_of(self.folder, DOMAIN), model),
             offer(self.voices(), voice),
             self.others(),

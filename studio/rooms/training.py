@@ -196,8 +196,8 @@ class TrainRoom:
             **HIDDEN,
         )
         started.then(*watch, **HIDDEN)
-        stop.click(answering(self.stop), runs, **HIDDEN)
-        go_on.click(answering(self.go_on), [runs, more], **HIDDEN)
+        stop.click(answering(self.stop), runs, **HIDDEN).then(*watch, **HIDDEN)
+        go_on.click(answering(self.go_on), [runs, more], **HIDDEN).then(*watch, **HIDDEN)
         timer.tick(*watch, **HIDDEN)
         runs.change(lambda: "", outputs=seen, **HIDDEN).then(*watch, **HIDDEN)
         chosen = [kind, preset, model, minutes]
@@ -205,10 +205,10 @@ class TrainRoom:
         preset.input(answering(minutes_of), chosen[:3], minutes, **HIDDEN)
         for one in (kind, preset, model, minutes):
             one.change(answering(self.expectation), chosen, expected, **HIDDEN)
-        self.on_load = (answering(self.refresh), [runs, *fields], [runs, *fields[1:]])
+        self.on_entry = (answering(self.refresh), [runs, *fields], [runs, *fields[1:]])
 
     def refresh(self, chosen: str | None, *fields: Any) -> list[Any]:
-        """Return what the room shows when the page is loaded."""
+        """Return what the room shows when it is entered."""
         names = folders_in(self.folder.runs)
         running = [name for name in names if child.is_running(self.folder.runs / name)]
         now = chosen if chosen in names else next(iter(running), None)
@@ -237,9 +237,16 @@ def status_of(run: Path) -> str:
     running = child.is_running(run)
     facts = ["being trained" if running else "not being trained"]
     facts += _forecast(run)
-    said = "".join(f"<li>{escaped(in_page(line))}</li>" for line in child.last_lines(run))
+    said = "".join(f"<li>{escaped(_said(run, line))}</li>" for line in child.last_lines(run))
     state = escaped(f"{run.name}: {'; '.join(facts)}")
     return f'<p class="facts" role="status">{state}</p><ul class="said">{said}</ul>'
+
+
+def _said(run: Path, line: str) -> str:
+    """Return a line of a run's command in the words of the page."""
+    told, other, _ = line.partition("; sample from it with")
+    hint = "; choose it in Songs or Clips to make some" if other else ""
+    return in_page(told.replace(str(run), run.name)) + hint
 
 
 def budget_of(folder: Path) -> Budget | None:
