@@ -6,13 +6,14 @@ collections/NAME/                    prepared collections, and their sources in 
 runs/NAME/                           runs
 """
 
+import json
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.errors import ConfigError, UserError
 from core.files import create_folder
@@ -129,6 +130,32 @@ def folders_in(parent: Path) -> list[str]:
     """Return the names of the folders in a folder, sorted; hidden ones aside."""
     found = (path.name for path in parent.iterdir() if path.is_dir())
     return sorted(name for name in found if not name.startswith("."))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file that someone else may have changed; empty where it is missing."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def read_json(path: Path, otherwise: Any) -> Any:
+    """Return what a file of JSON says; see `parsed`."""
+    return parsed(read_text(path), otherwise)
+
+
+def parsed(text: str, otherwise: Any) -> Any:
+    """Return what JSON says, of the type of `otherwise`, which is returned for anything else.
+
+    >>> parsed('{"a": 1}', {}), parsed('{"a"', {}), parsed("[1]", {})
+    ({'a': 1}, {}, {})
+    """
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return otherwise
+    return found if isinstance(found, type(otherwise)) else otherwise
 
 
 def safe_name(text: str) -> str:

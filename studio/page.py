@@ -7,6 +7,7 @@ import gradio as gr
 
 from core.errors import UserError
 from studio import child
+from studio.components.messages import ASIDE
 from studio.folder import StudioFolder
 from studio.rooms.clips import ClipRoom
 from studio.rooms.files import FileRoom
@@ -37,7 +38,7 @@ def page(folder: StudioFolder) -> gr.Blocks:
                     room.layout()
                 for entered in (blocks.load, tab.select):
                     handler, inputs, outputs = room.on_entry
-                    entered(handler, inputs, outputs, show_progress="hidden")
+                    entered(handler, inputs, outputs, **ASIDE)
     return blocks
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from studio.components.markup import empty, escaped
-from studio.folder import CLIPS, StudioFolder
+from studio.folder import CLIPS, StudioFolder, read_text
 from videogen.files.label import origin_of
 
 MOST_SHOWN = 48
@@ -45,8 +45,7 @@ def _take(folder: StudioFolder, take: Path, films: list[Path]) -> str:
 
 
 def _figure(folder: StudioFolder, film: Path) -> str:
-    text = film.with_suffix(".txt")
-    caption = escaped(text.read_text(encoding="utf-8").strip()) if text.is_file() else ""
+    caption = escaped(read_text(film.with_suffix(".txt")).strip())
     links = [
         _link(folder.url(path), f".{suffix}")
         for suffix in SUFFIXES

@@ -70,6 +70,8 @@ def state_line(elem_id: str) -> gr.HTML:
 
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden"}
+ASIDE: dict[str, Any] = {**HIDDEN, "queue": False}
+"""Events that are answered at once: they stand in no queue, and are there when it is full."""
 
 
 def stoppable(
@@ -81,10 +83,10 @@ def stoppable(
     **turns: Any,
 ) -> Any:
     """Run a handler on an event, and show its stop button meanwhile; return the event."""
-    shown = listen(lambda: gr.update(visible=True), outputs=stop, queue=False, **HIDDEN)
+    shown = listen(lambda: gr.update(visible=True), outputs=stop, **ASIDE)
     event = shown.then(answering(handler), [*inputs], [*outputs], **HIDDEN, **turns)
     for ended in (event.success, event.failure):
-        ended(lambda: gr.update(visible=False), outputs=stop, queue=False, **HIDDEN)
+        ended(lambda: gr.update(visible=False), outputs=stop, **ASIDE)
     return event
 
 
@@ -94,4 +96,4 @@ def stops(stop: gr.Button, line: gr.HTML, events: Sequence[Any]) -> None:
     def stopped() -> tuple[str, Any]:
         return state("stopped; what was made stays"), gr.update(visible=False)
 
-    stop.click(stopped, outputs=[line, stop], cancels=[*events], queue=False, **HIDDEN)
+    stop.click(stopped, outputs=[line, stop], cancels=[*events], **ASIDE)

@@ -24,7 +24,7 @@ from musegen.files.song import SongOutput, write_song
 from musegen.files.sound import Session
 from musegen.playing.orchestra import Orchestra
 from musegen.roll import Roll
-from studio.folder import SONGS, StudioFolder
+from studio.folder import SONGS, StudioFolder, read_json
 
 SCRIPT = Path(__file__).with_name("songbook.js")
 TEMPLATE = """<div class="songbook place"></div>
@@ -80,7 +80,7 @@ def replay(song: Path, take: Path, name: str, orchestra: Orchestra | None) -> Pa
     for number, track in enumerate(performance.tracks):
         alone = audio.encode(session.stem(number), "flac", tags)
         output.write(stems / f"{track.name.lower().replace(' ', '-')}.flac", alone)
-    seen = json.loads(song.with_suffix(".json").read_text(encoding="utf-8"))
+    seen = read_json(song.with_suffix(".json"), {})
     path = stem.with_name(f"{name}.json")
     write_text(path, json.dumps({**seen, "name": name}))
     return path

@@ -9,7 +9,7 @@ from musegen.model import DOMAIN as MUSIC
 from studio.components.clip_grid import clip_grid
 from studio.components.fields import offer, text_field, whole_field
 from studio.components.markup import escaped
-from studio.components.messages import HIDDEN, answering, state, state_line, stoppable, stops
+from studio.components.messages import ASIDE, answering, state, state_line, stoppable, stops
 from studio.folder import CLIPS, StudioFolder
 from studio.following import Drawing
 from studio.rooms.models import names_of
@@ -74,7 +74,7 @@ class ClipRoom:
             lambda text, chosen: "\n".join([*text.splitlines(), chosen]),
             [fields.captions, fields.suggestion],
             fields.captions,
-            **HIDDEN,
+            **ASIDE,
         )
         said = [fields.captions, fields.then, fields.into]
         for one in said:
@@ -82,10 +82,10 @@ class ClipRoom:
                 answering(self.objections),
                 [fields.model, *said],
                 fields.warning,
-                **HIDDEN,
+                **ASIDE,
                 trigger_mode="always_last",
             )
-        fields.model.change(answering(self.abilities), fields.model, fields.able, **HIDDEN)
+        fields.model.change(answering(self.abilities), fields.model, fields.able, **ASIDE)
         asked = [fields.model, fields.music]
         self.on_entry = (answering(self.refresh), asked, [*asked, shown])
 

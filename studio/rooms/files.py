@@ -21,8 +21,16 @@ from musegen.tracks import TRACK_LISTS
 from studio.components.drop import drop_zone
 from studio.components.fields import number, offer, whole, whole_field
 from studio.components.markup import empty, escaped, in_page, table
-from studio.components.messages import HIDDEN, answering, state, state_line, stoppable, stops
-from studio.folder import COLLECTIONS, StudioFolder, folders_in, new_name, safe_name
+from studio.components.messages import ASIDE, answering, state, state_line, stoppable, stops
+from studio.folder import (
+    COLLECTIONS,
+    StudioFolder,
+    folders_in,
+    new_name,
+    parsed,
+    read_text,
+    safe_name,
+)
 from studio.following import Following
 from studio.uploads import batch_folder
 from videogen.data import preparation as clips
@@ -93,8 +101,7 @@ class FileRoom:
         if not name:
             return empty("No collection yet. Drop files, and press Read them.")
         folder = self.folder.collection(name)
-        summary = folder / "summary.txt"
-        lines = summary.read_text(encoding="utf-8") if summary.is_file() else "not finished"
+        lines = read_text(folder / "summary.txt") or "not finished"
         picture = folder / "collection.png"
         shown = f'<img src="{self.folder.url(picture)}" alt="The collection {escaped(name)}">'
         parts = [
@@ -134,14 +141,14 @@ class FileRoom:
             lambda kind: (gr.update(visible=kind == SONGS), gr.update(visible=kind == CLIPS)),
             kind,
             [of_songs, of_clips],
-            **HIDDEN,
+            **ASIDE,
         )
-        dropped.input(answering(self.recognised), [dropped, name, kind], [name, kind], **HIDDEN)
+        dropped.input(answering(self.recognised), [dropped, name, kind], [name, kind], **ASIDE)
         settings = [dropped, name, kind, tracks, bars, meter, least, size, frames, rate]
         answers = [report, line, chosen]
         event = stoppable(read.click, self.prepare, settings, answers, stop, **READING)
         stops(stop, line, [event])
-        chosen.change(answering(self.report), chosen, report, **HIDDEN)
+        chosen.change(answering(self.report), chosen, report, **ASIDE)
         self.on_entry = (answering(self.refresh), [chosen], [chosen, report])
 
     def refresh(self, chosen: str | None) -> tuple[Any, str]:
@@ -190,7 +197,7 @@ def _begin(to: Path, wishes: Sequence[Any]) -> None:
     """Leave what is there of the same wishes, which goes on, and remove what is of others."""
     text = json.dumps(wishes)
     path = to / BEGUN
-    if to.is_dir() and (not path.is_file() or path.read_text(encoding="utf-8") != text):
+    if to.is_dir() and read_text(path) != text:
         shutil.rmtree(to)
     to.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
@@ -200,11 +207,10 @@ def _in_room(sentence: object) -> str:
     return in_page(sentence, bars="Bars of a phrase")
 
 
-def _read_rejects(folder: Path) -> list[tuple[str, str, str]]:
-    path = folder / "rejects.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    rows = (json.loads(line) for line in lines)
-    return [(row["path"], row["reason"], row["detail"]) for row in rows]
+def _read_rejects(folder: Path) -> list[tuple[Any, ...]]:
+    found = read_text(folder / "rejects.jsonl").splitlines()
+    rows = (parsed(line, {}) for line in found)
+    return [(row.get("path"), row.get("reason"), row.get("detail")) for row in rows if row]
 
 
 def _rejects(rejects: Iterable[Sequence[object]]) -> str:

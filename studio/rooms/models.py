@@ -23,7 +23,7 @@ from core.training.run import Run
 from musegen.recipes import RECIPES as OF_MUSIC
 from musegen.voice.recipes import RECIPES as OF_VOICES
 from studio.components.markup import empty, escaped
-from studio.components.messages import HIDDEN, answering
+from studio.components.messages import ASIDE, answering
 from studio.folder import COLLECTIONS, StudioFolder, folders_in
 from videogen.recipes import RECIPES as OF_VIDEO
 
@@ -134,7 +134,7 @@ class ModelRoom:
             group = gr.Dropdown([EVERY, *groups], value=EVERY, label="Kind")
         shown = gr.HTML("", apply_default_css=False)
         for one in (wanted, group):
-            one.change(answering(gallery), [wanted, group], shown, **HIDDEN)
+            one.change(answering(gallery), [wanted, group], shown, **ASIDE)
         self.on_entry: tuple[Any, ...] = (answering(gallery), [wanted, group], [shown])
 
 

@@ -1,6 +1,5 @@
 """The room of runs: all of a folder side by side."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from studio import child
 from studio.components.curves import curves
 from studio.components.fields import offer
 from studio.components.markup import empty, escaped, table
-from studio.components.messages import HIDDEN, answering, state, state_line
-from studio.folder import COLLECTIONS, StudioFolder, folders_in
+from studio.components.messages import ASIDE, answering, state, state_line
+from studio.folder import COLLECTIONS, StudioFolder, folders_in, read_json
 from studio.rooms.models import is_trained, learned_from
 from studio.rooms.training import DOMAINS, samples_of
 
@@ -27,7 +26,7 @@ SAMPLES = 64
 """Samples of each run that are measured."""
 OF_TRAINING = "what they learned from"
 LONGEST = 60
-ASIDE = ("spec.", "data_sha256", "other_sha256")
+FOLLOWING = ("spec.", "data_sha256", "other_sha256")
 """Settings that are not the user's choice but follow from the data."""
 
 
@@ -134,10 +133,10 @@ class RunRoom:
                 measure = gr.Button("Measure them", size="sm")
         line = state_line("runs-state")
         shown = gr.HTML("", apply_default_css=False)
-        chosen.change(answering(self.compare), chosen, shown, **HIDDEN)
+        chosen.change(answering(self.compare), chosen, shown, **ASIDE)
         fields, answers = [chosen, data], [chosen, data, shown, line]
-        look.click(answering(self.refresh), fields, answers, **HIDDEN)
-        measure.click(answering(self.measure), fields, line, **HIDDEN)
+        look.click(answering(self.refresh), fields, answers, **ASIDE)
+        measure.click(answering(self.measure), fields, line, **ASIDE)
         self.on_entry = (answering(self.refresh), fields, answers)
 
     def refresh(self, chosen: list[str], data: str) -> list[Any]:
@@ -157,9 +156,7 @@ class RunRoom:
 
 def _measured(path: Path, name: str) -> Iterator[tuple[str, str]]:
     """Yield the numbers of a run's row in a report."""
-    if not path.is_file():
-        return
-    rows = json.loads(path.read_text(encoding="utf-8")).get("rows", [])
+    rows = [row for row in read_json(path, {}).get("rows", []) if isinstance(row, dict)]
     row = next((row for row in rows if row.get("name") == name), {})
     for measure, value in flatten(row).items():
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -177,7 +174,7 @@ def differences(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
     return {
         key: row
         for key, row in rows.items()
-        if len(set(row.values())) > 1 and not key.startswith(ASIDE)
+        if len(set(row.values())) > 1 and not key.startswith(FOLLOWING)
     }
 
 

@@ -21,7 +21,7 @@ from musegen.roll import Roll
 from musegen.voice.model import DOMAIN as VOICES
 from studio.components.fields import number, offer, whole
 from studio.components.markup import escaped
-from studio.components.messages import HIDDEN, answering, state, stoppable, stops
+from studio.components.messages import ASIDE, HIDDEN, answering, state, stoppable, stops
 from studio.components.songbook import keep, replay, shelf, songbook, with_songs
 from studio.folder import SONGS, StudioFolder
 from studio.following import Drawing
@@ -273,13 +273,13 @@ class SongRoom:
         for listen, deed, own in pressed:
             inputs = [book, *own, *form.wishes]
             event = stoppable(listen, deed, inputs, answers, form.stop, **MAKING)
-            event.then(self.others, outputs=deeds.other, **HIDDEN)
+            event.then(self.others, outputs=deeds.other, **ASIDE)
             events.append(event)
         stops(form.stop, form.line, events)
         opened = [book, form.own, form.model], [book, form.line]
         form.own.upload(answering(self.open_file), *opened, **HIDDEN)
         book.input(None, book, deeds.filled, js="(book) => book.bars ?? ''")
-        form.model.change(answering(self.abilities), form.model, form.steered, **HIDDEN)
+        form.model.change(answering(self.abilities), form.model, form.steered, **ASIDE)
         asked = [book, form.model, form.voice]
         self.on_entry = (answering(self.refresh), asked, [*asked, deeds.other, form.said])
 

@@ -19,7 +19,7 @@ from studio import child
 from studio.components.curves import curves
 from studio.components.fields import number, offer, whole, whole_field
 from studio.components.markup import empty, escaped, in_page
-from studio.components.messages import HIDDEN, answering
+from studio.components.messages import ASIDE, answering
 from studio.folder import COLLECTIONS, StudioFolder, folders_in, new_name
 from studio.rooms.models import digest_of, names_of
 from videogen.model import DOMAIN as VIDEO
@@ -193,18 +193,18 @@ class TrainRoom:
             answering(self.start),
             [kind, data, model, preset, minutes, seed, begins, name],
             runs,
-            **HIDDEN,
+            **ASIDE,
         )
-        started.then(*watch, **HIDDEN)
-        stop.click(answering(self.stop), runs, **HIDDEN).then(*watch, **HIDDEN)
-        go_on.click(answering(self.go_on), [runs, more], **HIDDEN).then(*watch, **HIDDEN)
-        timer.tick(*watch, **HIDDEN)
-        runs.change(lambda: "", outputs=seen, **HIDDEN).then(*watch, **HIDDEN)
+        started.then(*watch, **ASIDE)
+        stop.click(answering(self.stop), runs, **ASIDE).then(*watch, **ASIDE)
+        go_on.click(answering(self.go_on), [runs, more], **ASIDE).then(*watch, **ASIDE)
+        timer.tick(*watch, **ASIDE)
+        runs.change(lambda: "", outputs=seen, **ASIDE).then(*watch, **ASIDE)
         chosen = [kind, preset, model, minutes]
-        kind.change(answering(self.choices), fields, [*fields[1:], preset], **HIDDEN)
-        preset.input(answering(minutes_of), chosen[:3], minutes, **HIDDEN)
+        kind.change(answering(self.choices), fields, [*fields[1:], preset], **ASIDE)
+        preset.input(answering(minutes_of), chosen[:3], minutes, **ASIDE)
         for one in (kind, preset, model, minutes):
-            one.change(answering(self.expectation), chosen, expected, **HIDDEN)
+            one.change(answering(self.expectation), chosen, expected, **ASIDE)
         self.on_entry = (answering(self.refresh), [runs, *fields], [runs, *fields[1:]])
 
     def refresh(self, chosen: str | None, *fields: Any) -> list[Any]:
