@@ -36,7 +36,8 @@ class ClipRoom:
         """Make clips of each sentence, one by one: the grid, the line of state, the next seed."""
         wishes = Wishes(*settings)
         model = self.model(wishes.model)
-        takes, count = wishes.takes(model), len(wishes.takes(model))
+        takes = wishes.takes(model)
+        count = len(takes)
         name = takes[0].label(model).name if count == 1 else f"{model.name}-{count}-clips"
         output = wishes.output(self.folder.take(CLIPS, name))
         for at, take in enumerate(takes):

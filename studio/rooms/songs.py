@@ -176,12 +176,18 @@ class SongRoom:
         self, book: Value, wishes: Wishes, asked: Callable[[Model], Request], form: str = ""
     ) -> Iterator[Answer]:
         """Compose songs of successive seeds; the first one is opened as soon as it is there."""
-        model, orchestra = self.model(wishes.model), wishes.orchestra(self.folder)
-        made = [asked(model), wishes.steering(form), wishes.tempo_bpm, wishes.ending]
-        count, judging = len(wishes.seeds), Drawing(lambda: wishes.judge(self.folder, model))
+        steered = wishes.steering(form), wishes.tempo_bpm, wishes.ending
+        count, of_each, orchestra = (
+            len(wishes.seeds),
+            wishes.of_each,
+            wishes.orchestra(self.folder),
+        )
+        model = self.model(wishes.model)
+        request = asked(model)
+        judging = Drawing(lambda: wishes.judge(self.folder, model))
         for seconds in judging.steps():
             yield gr.skip(), state(f"{model.name} begins, {seconds:.0f} s"), wishes.seed
-        composition = Composition(model, *made, judging.result, wishes.of_each)
+        composition = Composition(model, request, *steered, judging.result, of_each)
         for at, seed in enumerate(wishes.seeds):
 
             def song(seed: int = seed) -> Path:

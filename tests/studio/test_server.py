@@ -108,18 +108,25 @@ def test_files_of_the_folder_are_shown_and_no_others(visitor: TestClient):
         "/runs/..%2f..%2fsecret.txt",
         "/gradio_api/file=/etc/passwd",
         "/gradio_api/file=../secret.txt",
-        "/stems?song=../secret.txt",
-        "/stems?song=songs/take",
+        "/zip?of=../secret.txt",
+        "/zip?of=..",
+        "/zip?of=songs",
+        "/zip?of=uploads",
+        "/zip?of=songs/take/song.mid",
     ):
         answer = visitor.get(path)
         assert answer.status_code in (403, 404), path
         assert b"of the owner" not in answer.content and b"root:" not in answer.content
 
 
-def test_the_stems_of_a_song_are_one_zip(visitor: TestClient):
-    answer = visitor.get("/stems", params={"song": "songs/take/song.mid"})
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
-        assert {name: packed.read(name) for name in packed.namelist()} == {"bass.flac": b"bass"}
+def test_the_stems_of_a_song_and_its_files_are_one_zip(visitor: TestClient):
+    for of, expected in (
+        ("songs/take/song-stems", {"bass.flac": b"bass"}),
+        ("songs/take", {"song.mid": b"song", "song-stems/bass.flac": b"bass"}),
+    ):
+        answer = visitor.get("/zip", params={"of": of})
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+            assert {name: packed.read(name) for name in packed.namelist()} == expected
 
 
 def test_dropped_files_keep_their_paths(visitor: TestClient, folder: StudioFolder):
