@@ -30,7 +30,12 @@ def page(folder: StudioFolder) -> gr.Blocks:
         "Runs": RunRoom(folder),
         "Models": ModelRoom(),
     }
-    with gr.Blocks(analytics_enabled=False, title=TITLE, fill_width=True) as blocks:
+    with gr.Blocks(
+        analytics_enabled=False,
+        title=TITLE,
+        fill_width=True,
+        delete_cache=(60 * 60, 24 * 60 * 60),  # what was sent is removed after a day
+    ) as blocks:
         gr.HTML(f"<header class='masthead'><h1>{TITLE}</h1></header>", apply_default_css=False)
         with gr.Tabs(elem_id="rooms"):
             for name, room in rooms.items():

@@ -152,7 +152,7 @@ class _Fields:
             elem_id="into",
         )
         self.start = gr.File(
-            label="A picture to begin with", file_types=["image", "video"], height=96
+            label="A picture to begin with", file_types=["image", "video"], height=140
         )
         self.loop = gr.Checkbox(False, label="Ends as it begins: a loop")
 

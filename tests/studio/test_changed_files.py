@@ -68,7 +68,10 @@ def looks(folder: StudioFolder) -> Iterator[Callable[[], Any]]:
     yield lambda: shelf(folder)
 
 
-@pytest.mark.parametrize("harm", HARM)
+@pytest.mark.parametrize(
+    "harm",
+    ["cut", *(pytest.param(harm, marks=pytest.mark.slow) for harm in HARM if harm != "cut")],
+)
 def test_a_changed_file_is_answered_with_a_sentence(folder: StudioFolder, harm: str):
     for path in [path for path in folder.root.rglob("*") if path.is_file()]:
         content = path.read_bytes()
