@@ -32,7 +32,7 @@ class ClipRoom:
         """Load a model that the room offers; `UserError` for another name."""
         return Model.load(self.folder.model(DOMAIN, name))
 
-    def make(self, *settings: Any) -> Iterator[tuple[str, str, int]]:
+    def make(self, *settings: Any) -> Iterator[tuple[Any, str, int]]:
         """Make clips of each sentence, one by one: the grid, the line of state, the next seed."""
         wishes = Wishes(*settings)
         model = self.model(wishes.model)

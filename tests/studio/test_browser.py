@@ -275,7 +275,7 @@ def test_a_clip_changes_on_the_way_and_several_are_packed(user: User, server: Se
 
 def test_a_model_that_was_deleted_is_answered_with_a_sentence(user: User, server: Server):
     run = server.folder / "runs" / "fleeting"
-    shutil.copytree(DOMAIN.shipped / "latent_musegan", run)
+    shutil.copytree(DOMAIN.folder("latent_musegan"), run)
     user.page.reload()
     user.choose("Model", "fleeting")
     user.sees("strings")
