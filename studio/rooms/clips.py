@@ -17,6 +17,7 @@ from studio.rooms.shots import LONGEST_CAPTION, NO_MUSIC, SHOWN, Wishes
 from studio.rooms.songs import MAKING
 from videogen.model import DOMAIN, Model
 from videogen.rendering.output import FORMATS
+from videogen.rendering.take import Take
 
 MOST_SUGGESTED = 48
 """Sentences of the training that are suggested."""
@@ -42,7 +43,7 @@ class ClipRoom:
         output = wishes.output(self.folder.take(CLIPS, name))
         for at, take in enumerate(takes):
 
-            def shoot(take=take) -> None:
+            def shoot(take: Take = take) -> None:
                 wishes.shoot(model, take, output, self.folder)
 
             said = f"{model.name} makes clip {at + 1} of {count}"

@@ -48,7 +48,7 @@ READING: dict[str, Any] = {"concurrency_id": "reading", "concurrency_limit": 1}
 SUFFIXES_OF = {SONGS: frozenset(MIDI), CLIPS: frozenset((*VIDEO, *PICTURES))}
 """The endings by which it is seen what files are."""
 
-BEGUN = ".wishes.json"
+WISHES = ".wishes.json"
 """The file of a collection that says for what its reading began."""
 
 Prepare = Callable[[Tick], Any]
@@ -196,7 +196,7 @@ def _preparation(
 def _begin(to: Path, wishes: Sequence[Any]) -> None:
     """Leave what is there of the same wishes, which goes on, and remove what is of others."""
     text = json.dumps(wishes)
-    path = to / BEGUN
+    path = to / WISHES
     if to.is_dir() and read_text(path) != text:
         shutil.rmtree(to)
     to.mkdir(parents=True, exist_ok=True)

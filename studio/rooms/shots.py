@@ -1,4 +1,4 @@
-"""What a user wishes of clips: the settings of the room, in the order of its fields."""
+"""The wishes of a user for clips: the settings of the room, in the order of its fields."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -78,7 +78,7 @@ class SongFields:
 
 
 class Deeds:
-    """What can be done with the open song, a card for each."""
+    """The deeds that change the open song, a card for each."""
 
     def __init__(self, songs: list[tuple[str, str]]):
         with gr.Column(min_width=180):

@@ -250,7 +250,7 @@ def _said(run: Path, line: str) -> str:
 
 
 def budget_of(folder: Path) -> Budget | None:
-    """Return what a run has used of its budget; None where it has not begun or cannot be read."""
+    """Return what a run has used of its budget; None where it has no steps or cannot be read."""
     try:
         run = Run.read(folder)
         config = resolve(TrainConfig, run.config["train"], "config.yaml")

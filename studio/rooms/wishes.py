@@ -1,4 +1,4 @@
-"""What a user wishes of songs: the settings of the room, in the order of its fields."""
+"""The wishes of a user for songs: the settings of the room, in the order of its fields."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ MOST_SONGS, MOST_BARS, MOST_TRIES = 16, 128, 64
 AS_LEARNED = "as learned"
 KEYS = [AS_LEARNED, *(f"{tonic} {mode}" for mode in MODES for tonic in TONICS[mode])]
 INSTRUMENTS = "its instruments"
-"""Who plays where no voice does."""
+"""The choice of no voice."""
 
 
 class Wishes(NamedTuple):

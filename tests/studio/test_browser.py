@@ -259,8 +259,8 @@ def test_a_clip_changes_on_the_way_and_several_are_packed(user: User, server: Se
         user.page.get_by_role("link", name="all as .zip").first.click()
     with zipfile.ZipFile(packed.value.path()) as files:
         assert [Path(name).suffix for name in files.namelist()] == [".gif", ".mp4", ".txt"] * 2
-    user.press("On the way")
-    user.press("Length, music and files")
+    user.page.get_by_role("button", name="On the way").click()
+    user.page.get_by_role("button", name="Length, music and files").click()
     user.page.locator("#captions textarea").fill(circle)
     user.page.locator("#into").locator("input, textarea").fill(square)
     user.page.get_by_label("Ends as it begins: a loop").check()

@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> StudioFolder:
 
 
 def looks(folder: StudioFolder) -> Iterator[Callable[[], Any]]:
-    """What the rooms do when someone looks at them."""
+    """Yield the answers of the rooms to someone who looks at them."""
     training, runs = TrainRoom(folder), RunRoom(folder)
     yield lambda: names_of(folder, DOMAIN)
     yield lambda: is_trained(folder, DOMAIN, "mine")

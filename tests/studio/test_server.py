@@ -10,9 +10,10 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
+from studio.components.messages import ASIDE
 from studio.folder import SONGS, StudioFolder
 from studio.page import page
-from studio.server import COOKIE, Gate, application
+from studio.server import COOKIE, MOST_WAITING, Gate, application
 
 TOKEN = "f0Xy-secret"
 
@@ -127,6 +128,20 @@ def test_the_stems_of_a_song_and_its_files_are_one_zip(visitor: TestClient):
         answer = visitor.get("/zip", params={"of": of})
         with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
             assert {name: packed.read(name) for name in packed.namelist()} == expected
+
+
+def test_a_task_too_many_is_refused_and_light_answers_are_not(folder: StudioFolder):
+    with gr.Blocks(analytics_enabled=False) as busy:
+        asked = gr.Textbox()
+        asked.submit(str.upper, asked, asked, api_name="slow")
+        asked.change(str.upper, asked, asked, api_name="light", **ASIDE)
+    visitor = TestClient(application(busy, folder), base_url="http://localhost")
+    assert busy._queue.max_size == MOST_WAITING
+    busy._queue.max_size = 0
+    task = {"data": ["a"], "fn_index": 0, "session_hash": "x"}
+    assert visitor.post("/gradio_api/queue/join", json=task).status_code == 503
+    light = visitor.post("/gradio_api/run/light", json={"data": ["a"]})
+    assert light.json()["data"] == ["A"]
 
 
 def test_dropped_files_keep_their_paths(visitor: TestClient, folder: StudioFolder):
