@@ -244,9 +244,9 @@ def status_of(run: Path) -> str:
 
 def _said(run: Path, line: str) -> str:
     """Return a line of a run's command in the words of the page."""
-    told, other, _ = line.partition("; sample from it with")
+    sentence, other, _ = line.partition("; sample from it with")
     hint = "; choose it in Songs or Clips to make some" if other else ""
-    return in_page(told.replace(str(run), run.name)) + hint
+    return in_page(sentence.replace(str(run), run.name)) + hint
 
 
 def budget_of(folder: Path) -> Budget | None:
