@@ -277,6 +277,7 @@ def test_a_model_that_was_deleted_is_answered_with_a_sentence(user: User, server
     run = server.folder / "runs" / "fleeting"
     shutil.copytree(DOMAIN.folder("latent_musegan"), run)
     user.page.reload()
+    user.sees("Obeys")
     user.choose("Model", "fleeting")
     user.sees("strings")
     shutil.rmtree(run / "checkpoints")
