@@ -151,7 +151,7 @@ def is_trained(folder: StudioFolder, domain: Domain, name: str) -> bool:
     try:
         run = Run.read(folder.runs / name)
         resolve(domain.config, run.config, name)
-        return run.newest_step > 0
+        return run.newest_step > 0 or (run.checkpoints / "best").is_dir()  # all that is shared
     except UserError:
         return False
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -17,6 +18,7 @@ from core.data.preparation import Tick
 from core.errors import ConfigError, Stopped, UserError
 from core.files import locked, worker_in
 from musegen.files.midi import read_midi
+from musegen.model import DOMAIN as MUSIC
 from studio import child
 from studio.components.clip_grid import clip_grid
 from studio.components.curves import curves
@@ -26,7 +28,7 @@ from studio.folder import StudioFolder
 from studio.following import Following
 from studio.rooms.clips import ClipRoom
 from studio.rooms.files import FileRoom
-from studio.rooms.models import RECIPES, gallery, theory
+from studio.rooms.models import RECIPES, gallery, names_of, theory
 from studio.rooms.runs import RunRoom
 from studio.rooms.shots import NO_MUSIC
 from studio.rooms.shots import Wishes as ClipWishes
@@ -398,3 +400,14 @@ def test_every_model_stands_in_the_gallery():
     found = gallery("Arjovsky clipped")
     assert "<code>wgan</code>" in found and "<code>vae</code>" not in found
     assert "No model" in gallery("no such words at all")
+
+
+def test_a_run_that_was_shared_is_offered_until_it_is_gone(tmp_path: Path):
+    folder = StudioFolder.of(tmp_path)
+    run = folder.runs / "shared"
+    shutil.copytree(MUSIC.folder("latent_musegan"), run)
+    assert names_of(folder, MUSIC)[-1] == "shared"
+    shutil.rmtree(run / "checkpoints")
+    assert "shared" not in names_of(folder, MUSIC)
+    with pytest.raises(UserError, match="holds no checkpoint yet"):
+        SongRoom(folder).model("shared")
