@@ -16,6 +16,7 @@ from typing import Any
 
 from core.errors import ConfigError, UserError
 from core.files import worker_in, write_text
+from studio.folder import read_json, read_text
 
 COMMAND, LOG = "command.json", "log.txt"
 LAST_LINES = 4
@@ -92,7 +93,7 @@ def command_of(run: Path) -> list[str]:
     path = run / COMMAND
     if not path.is_file():
         raise UserError(f"{run.name} was started in a terminal: the same command goes on there")
-    arguments = json.loads(path.read_text(encoding="utf-8"))
+    arguments = read_json(path, [])
     if not _trains(run, arguments):
         raise UserError(f"{path} is no command that trains {run.name}")
     return arguments
@@ -119,8 +120,5 @@ def with_minutes(arguments: Arguments, minutes: float) -> list[str]:
 
 def last_lines(run: Path) -> list[str]:
     """Return what the command has printed last."""
-    path = run / LOG
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_text(run / LOG).splitlines()
     return [line for line in lines if line.strip()][-LAST_LINES:]

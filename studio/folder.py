@@ -6,13 +6,14 @@ collections/NAME/                    prepared collections, and their sources in 
 runs/NAME/                           runs
 """
 
+import json
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.errors import ConfigError, UserError
 from core.files import create_folder
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 SONGS, CLIPS, COLLECTIONS, UPLOADS, RUNS = "songs", "clips", "collections", "uploads", "runs"
 
 LONGEST_NAME = 60
+
+NO_FILE = "there is no such file in the studio: load the page anew to see what there is"
 
 ADDRESS, RUNS_ADDRESS = "/kept", "/runs"
 """The addresses under which the server shows the folder's files, and those of the runs."""
@@ -61,16 +64,30 @@ class StudioFolder:
 
         `UserError` for one that leads out of it, by `..` or by a link, and for a missing file.
         """
+        path = self._within(identity)
+        if not path.is_file():
+            raise UserError(NO_FILE)
+        return path
+
+    def find_folder(self, identity: str) -> Path:
+        """Return the folder of a take, or one in it, that an address names; errors as `find`."""
+        path = self._within(identity)
+        takes = [self.root / room for room in (SONGS, CLIPS)]
+        if not path.is_dir() or not any(room in path.parents for room in takes):
+            raise UserError(NO_FILE)
+        return path
+
+    def _within(self, identity: str) -> Path:
         try:
             path = (self.root / identity).resolve()
         except (OSError, ValueError) as error:  # a loop of links, a NUL
-            raise UserError("there is no such file in the studio") from error
-        if not (identity and path.is_relative_to(self.root) and path.is_file()):
-            raise UserError("there is no such file in the studio")
+            raise UserError(NO_FILE) from error
+        if not (identity and path.is_relative_to(self.root)):
+            raise UserError(NO_FILE)
         return path
 
     def identity(self, path: Path) -> str:
-        """Return the address of a file within the folder, the inverse of `find`."""
+        """Return the address of a file or a folder, the inverse of `find`."""
         return path.resolve().relative_to(self.root).as_posix()
 
     def url(self, path: Path) -> str:
@@ -113,6 +130,32 @@ def folders_in(parent: Path) -> list[str]:
     """Return the names of the folders in a folder, sorted; hidden ones aside."""
     found = (path.name for path in parent.iterdir() if path.is_dir())
     return sorted(name for name in found if not name.startswith("."))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file that someone else may have changed; empty where it is missing."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def read_json(path: Path, otherwise: Any) -> Any:
+    """Return what a file of JSON says; see `parsed`."""
+    return parsed(read_text(path), otherwise)
+
+
+def parsed(text: str, otherwise: Any) -> Any:
+    """Return what JSON says, of the type of `otherwise`, which is returned for anything else.
+
+    >>> parsed('{"a": 1}', {}), parsed('{"a"', {}), parsed("[1]", {})
+    ({'a': 1}, {}, {})
+    """
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return otherwise
+    return found if isinstance(found, type(otherwise)) else otherwise
 
 
 def safe_name(text: str) -> str:

@@ -1,17 +1,27 @@
-"""Following work that reports its progress by a callback, as the steps of a handler.
+"""Following work in a thread of its own, as the steps of a handler.
 
-A handler that is cancelled is closed: the work then stops at its next report.
+A handler that is cancelled is closed: the work then stops, `Following` at its next report, and
+`Drawing`, which reports nothing, at its next line.
 """
 
+import ctypes
 import threading
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.errors import Stopped
+from core.data.preparation import Tick
+from core.errors import Stopped, UserError
 
 SECONDS = 0.5
 """Time between two looks at the work."""
+
+MOST_SECONDS = 1800.0
+"""The longest time that one song or one clip may take."""
+
+TURN = threading.Lock()
+"""Held by who draws random numbers: their state is one for all threads."""
 
 
 @dataclass
@@ -21,28 +31,37 @@ class Following:
     `work` is called with a `Tick`; `result` is what it returned.
     """
 
-    work: Callable[[Callable[[int, int], None]], Any]
+    work: Callable[[Tick], Any]
     done: int = 0
     total: int = 0
     result: Any = None
     _error: BaseException | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def share(self) -> float:
+        """Return the share that is done."""
+        return self.done / self.total if self.total else 0.0
+
     def steps(self) -> Generator[float, None, None]:
-        """Yield the share that is done, now and then, until the work ends; raise what it raises.
+        """Yield the seconds that have passed, until the work ends; raise what it raises.
 
         Closing the iterator stops the work.
         """
-        thread = threading.Thread(target=self._run, daemon=True)
+        thread, begin = threading.Thread(target=self._run, daemon=True), time.monotonic()
         thread.start()
         try:
             while thread.is_alive():
-                yield self.done / self.total if self.total else 0.0
+                yield time.monotonic() - begin
                 thread.join(SECONDS)
         finally:
             self._stop.set()
+            self._interrupt(thread)
         if self._error is not None:
             raise self._error
+
+    def _interrupt(self, thread: threading.Thread) -> None:
+        """Leave work that reports alone: it stops where it does."""
 
     def _run(self) -> None:
         try:
@@ -54,3 +73,41 @@ class Following:
         if self._stop.is_set():
             raise Stopped("stopped: the same wishes go on where this ended")
         self.done, self.total = done, total
+
+
+class Drawing(Following):
+    """Work that draws random numbers and reports nothing; one takes its turn after the other.
+
+    It is interrupted by an exception in its thread, after `MOST_SECONDS` by itself.
+    """
+
+    def __init__(self, work: Callable[[], Any]):
+        super().__init__(lambda tick: work())
+        self._gate, self._is_at_work = threading.Lock(), False
+
+    def steps(self) -> Generator[float, None, None]:
+        for seconds in super().steps():
+            if seconds > MOST_SECONDS:
+                raise UserError(
+                    f"stopped after {MOST_SECONDS / 60:g} minutes: ask for less at once"
+                )
+            yield seconds
+
+    def _run(self) -> None:
+        with TURN:
+            try:
+                with self._gate:
+                    self._is_at_work = not self._stop.is_set()
+                if self._is_at_work:
+                    super()._run()
+                with self._gate:
+                    self._is_at_work = False
+            except Stopped:  # the interruption came when the work had just ended
+                return
+
+    def _interrupt(self, thread: threading.Thread) -> None:
+        with self._gate:
+            if self._is_at_work and thread.ident is not None:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(thread.ident), ctypes.py_object(Stopped)
+                )

@@ -7,6 +7,7 @@ import gradio as gr
 
 from core.errors import UserError
 from studio import child
+from studio.components.messages import ASIDE
 from studio.folder import StudioFolder
 from studio.rooms.clips import ClipRoom
 from studio.rooms.files import FileRoom
@@ -29,15 +30,20 @@ def page(folder: StudioFolder) -> gr.Blocks:
         "Runs": RunRoom(folder),
         "Models": ModelRoom(),
     }
-    with gr.Blocks(analytics_enabled=False, title=TITLE, fill_width=True) as blocks:
+    with gr.Blocks(
+        analytics_enabled=False,
+        title=TITLE,
+        fill_width=True,
+        delete_cache=(60 * 60, 24 * 60 * 60),  # what was sent is removed after a day
+    ) as blocks:
         gr.HTML(f"<header class='masthead'><h1>{TITLE}</h1></header>", apply_default_css=False)
         with gr.Tabs(elem_id="rooms"):
             for name, room in rooms.items():
-                with gr.Tab(name, id=name.lower().replace(" ", "-")):
+                with gr.Tab(name, id=name.lower().replace(" ", "-")) as tab:
                     room.layout()
-        for room in rooms.values():
-            handler, inputs, outputs = room.on_load
-            blocks.load(handler, inputs, outputs, show_progress="hidden")
+                for entered in (blocks.load, tab.select):
+                    handler, inputs, outputs = room.on_entry
+                    entered(handler, inputs, outputs, **ASIDE)
     return blocks
 
 

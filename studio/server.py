@@ -146,10 +146,10 @@ def application(page: gr.Blocks, folder: StudioFolder, token: str = "") -> Gate:
     """Return the server's application: the page, and the files that it shows."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
-    @app.get("/stems")
-    def stems(song: str) -> Response:
-        """Return the tracks of a song, each alone, as one zip."""
-        return _stems(folder, song)
+    @app.get("/zip")
+    def zipped(of: str) -> Response:
+        """Return the files of a take, of its stems or of its frames, as one zip."""
+        return _zipped(folder, of)
 
     reception = Reception(folder, MOST_BYTES)
 
@@ -183,17 +183,15 @@ def application(page: gr.Blocks, folder: StudioFolder, token: str = "") -> Gate:
     return Gate(app, token)
 
 
-def _stems(folder: StudioFolder, song: str) -> Response:
+def _zipped(folder: StudioFolder, identity: str) -> Response:
     try:
-        path = folder.find(song)
+        path = folder.find_folder(identity)
     except UserError as error:
         return PlainTextResponse(str(error), 404)
-    found = sorted(path.with_name(f"{path.stem}-stems").glob("*.*"))
-    if not found:
-        return PlainTextResponse("the song has no stems", 404)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as packed:
-        for stem in found:
-            packed.write(stem, stem.name)
-    name = f'attachment; filename="{path.stem}-stems.zip"'.encode("ascii", "replace").decode()
+        for file in sorted(path.rglob("*.*")):
+            if file.is_file() and not file.is_symlink():
+                packed.write(file, file.relative_to(path))
+    name = f'attachment; filename="{path.name}.zip"'.encode("ascii", "replace").decode()
     return Response(stream.getvalue(), 200, {"content-disposition": name}, "application/zip")

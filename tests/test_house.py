@@ -259,7 +259,7 @@ WINGS = {
         "folder": set[str](),
         "theme": set[str](),
         "following": set[str](),
-        "child": set[str](),
+        "child": {"folder"},
         "uploads": {"folder"},
         "components": {"components", "folder"},
         "rooms": {"components", "rooms", "folder", "uploads", "child", "following"},

@@ -26,7 +26,9 @@ def optional_number(name: str, text: str | None, least: float, most: float) -> f
 
 def number(name: str, value: float | None, least: float, most: float) -> float:
     """Return a number within its range; `ConfigError` for another."""
-    if value is None or not least <= value <= most:
+    if value is None:
+        raise ConfigError(f"{name}: give a number from {least:g} to {most:g}")
+    if not least <= value <= most:
         raise ConfigError(f"{name}: {least:g} to {most:g}, not {value}")
     return value
 
@@ -50,3 +52,13 @@ def offer(choices: Sequence[str], current: str | None) -> Any:
     if current in choices:
         return gr.update(choices=list(choices))
     return gr.update(choices=list(choices), value=next(iter(choices), None))
+
+
+def whole_field(label: str, value: int, **more: Any) -> gr.Number:
+    """Return a field for a whole number; whoever reads it says which there can be."""
+    return gr.Number(value, label=label, precision=0, min_width=80, **more)
+
+
+def text_field(label: str, placeholder: str, **more: Any) -> gr.Textbox:
+    """Return a field for a line of text, or for a number that can be left out."""
+    return gr.Textbox("", label=label, placeholder=placeholder, max_lines=1, min_width=80, **more)

@@ -1,6 +1,7 @@
 """Pieces of HTML that several rooms show; every text in them is escaped."""
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -11,6 +12,43 @@ def escaped(value: object) -> str:
     '&lt;b&gt; &amp; &quot;'
     """
     return html.escape(str(value))
+
+
+FIELDS = {
+    "bars": "Bars",
+    "fill": "Bars",
+    "form": "Form",
+    "section-bars": "Bars of each",
+    "tracks": "Tracks",
+    "min-tracks": "Tracks that must sound",
+    "meter": "Metre",
+    "size": "Pixels",
+    "frames": "Frames",
+    "fps": "a second",
+    "scale": "Scale",
+    "minutes": "Minutes",
+    "preset": "Size",
+    "model": "Model",
+    "from": "Begin with the weights of",
+    "against": "Measured against",
+}
+"""The fields of the page, by the options that messages name."""
+
+
+def in_page(sentence: object, **others: str) -> str:
+    """Return a sentence with the page's fields in place of the command's options.
+
+    `others`: fields of one room that are called otherwise.
+
+    >>> in_page("15 bars do not divide into the 4 sections of AABA: --bars 16"), in_page("--hop 2")
+    ('15 bars do not divide into the 4 sections of AABA: “Bars” 16', '--hop 2')
+    """
+    fields = FIELDS | others
+
+    def named(option: re.Match[str]) -> str:
+        return f"“{fields[option[1]]}”" if option[1] in fields else option[0]
+
+    return re.sub(r"--([a-z][a-z-]*)", named, str(sentence))
 
 
 def empty(sentence: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from core.errors import UserError
-from studio.components.markup import escaped
+from studio.components.markup import escaped, in_page
 
 LOG = logging.getLogger("pianoreel")
 
@@ -22,18 +22,14 @@ def _errors_shown() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise gr.Error(in_page(error), duration=None, print_exception=False) from error
+        message = escaped(in_page(error))  # so that no name in it is taken for a tag
+        raise gr.Error(message, duration=None, print_exception=False) from error
     except gr.Error:
         raise
     except Exception as error:
         LOG.exception("the page met a fault of pianoreel")
         kind = type(error).__name__
         raise gr.Error(f"{kind}: a fault of pianoreel; the terminal shows where") from error
-
-
-def in_page(error: UserError) -> str:
-    """Return an error's sentence as HTML, so that no name in it is taken for a tag."""
-    return escaped(error)
 
 
 def answering(handler: Handler) -> Handler:
@@ -74,6 +70,8 @@ def state_line(elem_id: str) -> gr.HTML:
 
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden"}
+ASIDE: dict[str, Any] = {**HIDDEN, "queue": False}
+"""Events that are answered at once: they stand in no queue, and are there when it is full."""
 
 
 def stoppable(
@@ -85,9 +83,10 @@ def stoppable(
     **turns: Any,
 ) -> Any:
     """Run a handler on an event, and show its stop button meanwhile; return the event."""
-    shown = listen(lambda: gr.update(visible=True), outputs=stop, queue=False, **HIDDEN)
+    shown = listen(lambda: gr.update(visible=True), outputs=stop, **ASIDE)
     event = shown.then(answering(handler), [*inputs], [*outputs], **HIDDEN, **turns)
-    event.then(lambda: gr.update(visible=False), outputs=stop, queue=False, **HIDDEN)
+    for ended in (event.success, event.failure):
+        ended(lambda: gr.update(visible=False), outputs=stop, **ASIDE)
     return event
 
 
@@ -97,4 +96,4 @@ def stops(stop: gr.Button, line: gr.HTML, events: Sequence[Any]) -> None:
     def stopped() -> tuple[str, Any]:
         return state("stopped; what was made stays"), gr.update(visible=False)
 
-    stop.click(stopped, outputs=[line, stop], cancels=[*events], queue=False, **HIDDEN)
+    stop.click(stopped, outputs=[line, stop], cancels=[*events], **ASIDE)

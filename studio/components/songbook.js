@@ -27,7 +27,7 @@ const fetched = (url) => {
   return known.get(url);
 };
 
-const besides = (url, suffix) => url.replace(/\.json$/, suffix);
+const besides = (url, suffix, from = ".json") => url.slice(0, -from.length) + suffix;
 const stemName = (track) => track.toLowerCase().replaceAll(" ", "-").replaceAll("/", "-");
 const NOTES = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 const called = (pitch) => NOTES[pitch % 12] + (Math.floor(pitch / 12) - 1);
@@ -168,7 +168,7 @@ class Stage {
       make("div", { class: "title" }, make("h2", {}, song.name), make("p", {}, facts.filter(Boolean).join(" · "))),
       this.audio,
       make("p", { class: "files" }, "Download ", file(".mid", besides(url, ".mid")), file(".wav", besides(url, ".wav")),
-        file(".flac", besides(url, ".flac")), file("stems", `stems?song=${encodeURIComponent(entry.id)}`)));
+        file(".flac", besides(url, ".flac")), file("stems", `zip?of=${encodeURIComponent(besides(entry.id, "-stems", ".mid"))}`)));
   }
   ruled() {
     const each = this.song.bars > 24 ? 4 : this.song.bars > 12 ? 2 : 1;
@@ -302,7 +302,9 @@ class Stage {
 
 const shelf = make("ul", { class: "shelf", "aria-label": "Songs so far" });
 const empty = make("p", { class: "empty" }, "No song yet. Choose what you like and press Make songs.");
-place.append(empty);
+const gone = make("p", { class: "empty", role: "status", hidden: true },
+  "This song can no longer be read: its files were changed or moved. Choose another one.");
+place.append(empty, gone);
 soFar.append(make("h2", { class: "shelf-title" }, "Songs so far"), shelf);
 
 const seen = new IntersectionObserver((found) => {
@@ -360,17 +362,19 @@ async function show() {
   for (const item of shelf.children) {
     item.firstChild.setAttribute("aria-current", String(item.dataset.id === value.open));
   }
-  if (!value.open && songs.length) {                 // what is open stays so, else the newest is opened
-    const id = songs.some((one) => one.id === opened) ? opened : songs[0].id;
+  const isThere = (id) => songs.some((one) => one.id === id);
+  if (songs.length && !isThere(value.open)) {        // what is open stays so, else the newest is opened
+    const id = isThere(opened) ? opened : songs[0].id;
     props.value = { ...value, open: id };
     return show();
   }
   if (value.open !== opened) {
     const id = (opened = value.open), entry = songs.find((one) => one.id === id);
-    const song = entry && (await fetched(entry.url).catch(() => null));
+    const song = entry && (await fetched(entry.url).catch(() => known.delete(entry.url) && null));
     if (opened !== id) return;                       // another was opened meanwhile
     stage?.close();
     stage = song ? new Stage(entry, song) : null;
+    gone.hidden = !entry || Boolean(song);
     if (stage) { place.append(stage.node); stage.paint(); }
   }
   stage?.refresh();

@@ -8,17 +8,23 @@ locked, bars and pair.
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
+from core.app.output import Output
 from core.files import write_text
+from musegen.files import audio
+from musegen.files.midi import read_performance
 from musegen.files.picture import COLOURS, DRUMS
 from musegen.files.song import SongOutput, write_song
+from musegen.files.sound import Session
+from musegen.playing.orchestra import Orchestra
 from musegen.roll import Roll
-from studio.folder import SONGS, StudioFolder
+from studio.folder import SONGS, StudioFolder, read_json
 
 SCRIPT = Path(__file__).with_name("songbook.js")
 TEMPLATE = """<div class="songbook place"></div>
@@ -30,9 +36,9 @@ MOST_SHOWN = 60
 FORMATS = ("mid", "wav", "flac")
 
 
-def songbook(songs: list[dict[str, str]]) -> gr.HTML:
+def songbook() -> gr.HTML:
     """Return the component; what is laid out within it stands below the open song."""
-    value = {"songs": songs, "open": "", **UNTOUCHED}
+    value = {"songs": [], "open": "", **UNTOUCHED}
     return gr.HTML(
         value,
         html_template=TEMPLATE,
@@ -45,16 +51,39 @@ def songbook(songs: list[dict[str, str]]) -> gr.HTML:
 UNTOUCHED: dict[str, Any] = {"locked": [], "bars": "", "pair": []}
 
 
-def keep(roll: Roll, take: Path) -> Path:
+def keep(roll: Roll, take: Path, orchestra: Orchestra | None = None) -> Path:
     """Write a song with its tracks alone, and what the page draws; return the path of the latter.
 
     Files: NAME.mid, NAME.wav, NAME.flac, NAME-stems/TRACK.flac, NAME.json.
     """
+    whole = SongOutput(take, ("mid", "wav"), orchestra=orchestra)
     written = [
-        *write_song(roll, SongOutput(take, ("mid", "wav"))),
-        *write_song(roll, SongOutput(take, ("flac",), stems=True)),
+        *write_song(roll, whole),
+        *write_song(roll, replace(whole, formats=("flac",), stems=True)),
     ]
     return draw(roll, written[0])
+
+
+def replay(song: Path, take: Path, name: str, orchestra: Orchestra | None) -> Path:
+    """Write a song as others play it, note for note, under another name; return as `keep` does."""
+    performance = replace(read_performance(song), name=name)
+    if orchestra:
+        orchestra.require(performance.tracks)
+    session, output = Session(performance, orchestra), Output(take)
+    stem, tags = take / name, {"title": name, "artist": "pianoreel"}
+    output.write(stem.with_name(f"{name}.mid"), song.read_bytes())
+    for kind in ("wav", "flac"):
+        path = stem.with_name(f"{name}.{kind}")
+        output.write(path, audio.encode(session.mix, kind, tags))
+    stems = take / f"{name}-stems"
+    stems.mkdir()
+    for number, track in enumerate(performance.tracks):
+        alone = audio.encode(session.stem(number), "flac", tags)
+        output.write(stems / f"{track.name.lower().replace(' ', '-')}.flac", alone)
+    seen = read_json(song.with_suffix(".json"), {})
+    path = stem.with_name(f"{name}.json")
+    write_text(path, json.dumps({**seen, "name": name}))
+    return path
 
 
 def draw(roll: Roll, midi: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,31 @@ import gradio as gr
 from core.config import resolve
 from core.data.preparation import NothingKept, Tick
 from core.errors import ConfigError
+from core.files import write_text
 from musegen.data import preparation as songs
 from musegen.data.records import PrepareConfig as SongConfig
 from musegen.data.records import grid_settings
+from musegen.files.smf import SONG_FILES
 from musegen.tracks import TRACK_LISTS
 from studio.components.drop import drop_zone
-from studio.components.fields import offer, whole
-from studio.components.markup import empty, escaped, table
-from studio.components.messages import HIDDEN, answering, state, state_line, stoppable, stops
-from studio.folder import COLLECTIONS, StudioFolder, folders_in, new_name
+from studio.components.fields import number, offer, whole, whole_field
+from studio.components.markup import empty, escaped, in_page, table
+from studio.components.messages import ASIDE, answering, state, state_line, stoppable, stops
+from studio.folder import (
+    COLLECTIONS,
+    StudioFolder,
+    folders_in,
+    new_name,
+    parsed,
+    read_text,
+    safe_name,
+)
 from studio.following import Following
 from studio.uploads import batch_folder
 from videogen.data import preparation as clips
 from videogen.data.records import PrepareConfig as ClipConfig
+from videogen.files.pictures import PICTURES
+from videogen.files.reading import VIDEO
 
 SONGS, CLIPS = "songs", "clips"
 MOST_REJECTS = 200
@@ -31,6 +44,12 @@ MOST_REJECTS = 200
 
 READING: dict[str, Any] = {"concurrency_id": "reading", "concurrency_limit": 1}
 """One collection is read after the other."""
+
+SUFFIXES_OF = {SONGS: frozenset(SONG_FILES), CLIPS: frozenset((*VIDEO, *PICTURES))}
+"""The endings by which it is seen what files are."""
+
+WISHES = ".wishes.json"
+"""The file of a collection that says for what its reading began."""
 
 Prepare = Callable[[Tick], Any]
 
@@ -51,11 +70,14 @@ class FileRoom:
         collections = self.folder.root / COLLECTIONS
         to = collections / new_name(name, collections, "summary.txt")
         work = Following(_preparation(kind, sources, to, *settings))
+        _begin(to, [dropped["batch"], kind, *settings])
         try:
-            for share in work.steps():
-                yield gr.skip(), state(f"reading: {work.done} of {work.total}", share), gr.skip()
+            for _ in work.steps():
+                said = f"reading: {work.done} of {work.total}"
+                yield gr.skip(), state(said, work.share), gr.skip()
         except NothingKept as error:
-            yield _rejects(error.rejects), state(error.summary), gr.skip()
+            shutil.rmtree(to, ignore_errors=True)  # its name is free for another try
+            yield _rejects(error.rejects), state(_in_room(error.summary)), gr.skip()
             return
         names = folders_in(self.folder.root / COLLECTIONS)
         yield (
@@ -64,17 +86,26 @@ class FileRoom:
             gr.update(choices=names, value=to.name),
         )
 
+    def recognised(self, dropped: dict[str, Any], name: str, kind: str) -> tuple[str, str]:
+        """Return a name for what was dropped, and whether it is songs or clips."""
+        batch = batch_folder(self.folder, str(dropped["batch"]))
+        files = [path.relative_to(batch) for path in batch.rglob("*") if path.is_file()]
+        suffixes = {path.suffix.lower() for path in files}
+        kinds = [one for one, known in SUFFIXES_OF.items() if suffixes & known]
+        tops = {path.parts[0] for path in files}
+        usual = safe_name(Path(tops.pop()).stem) if len(tops) == 1 else name
+        return name or usual, kinds[0] if len(kinds) == 1 else kind
+
     def report(self, name: str | None) -> str:
         """Return what is known of a collection: its summary, its picture, what was left out."""
         if not name:
             return empty("No collection yet. Drop files, and press Read them.")
         folder = self.folder.collection(name)
-        summary = folder / "summary.txt"
-        lines = summary.read_text(encoding="utf-8") if summary.is_file() else "not finished"
+        lines = read_text(folder / "summary.txt") or "not finished"
         picture = folder / "collection.png"
         shown = f'<img src="{self.folder.url(picture)}" alt="The collection {escaped(name)}">'
         parts = [
-            f"<h2>{escaped(name)}</h2><pre>{escaped(lines)}</pre>",
+            f"<h2>{escaped(name)}</h2><pre>{escaped(_in_room(lines))}</pre>",
             shown if picture.is_file() else "",
             _rejects(_read_rejects(folder)),
         ]
@@ -93,19 +124,13 @@ class FileRoom:
                 with gr.Group() as of_songs:
                     tracks = gr.Dropdown(list(TRACK_LISTS), value="lakh", label="Tracks")
                     with gr.Row():
-                        bars = gr.Number(
-                            16, label="Bars of a phrase", precision=0, minimum=1, min_width=100
-                        )
+                        bars = whole_field("Bars of a phrase", 16)
                         meter = gr.Textbox("4/4", label="Metre", max_lines=1, min_width=80)
-                    least = gr.Number(3, label="Tracks that must sound", precision=0, minimum=1)
+                    least = whole_field("Tracks that must sound", 3)
                 with gr.Group(visible=False) as of_clips, gr.Row():
-                    size = gr.Number(
-                        32, label="Pixels", precision=0, minimum=16, maximum=256, min_width=80
-                    )
-                    frames = gr.Number(
-                        16, label="Frames", precision=0, minimum=2, maximum=256, min_width=80
-                    )
-                    rate = gr.Number(8, label="a second", minimum=1, maximum=60, min_width=80)
+                    size = whole_field("Pixels", 32)
+                    frames = whole_field("Frames", 16)
+                    rate = gr.Number(8, label="a second", min_width=80)
                 read = gr.Button("Read them", variant="primary", elem_id="read-files")
                 stop = gr.Button("Stop", visible=False)
                 line = state_line("files-state")
@@ -116,17 +141,18 @@ class FileRoom:
             lambda kind: (gr.update(visible=kind == SONGS), gr.update(visible=kind == CLIPS)),
             kind,
             [of_songs, of_clips],
-            **HIDDEN,
+            **ASIDE,
         )
+        dropped.input(answering(self.recognised), [dropped, name, kind], [name, kind], **ASIDE)
         settings = [dropped, name, kind, tracks, bars, meter, least, size, frames, rate]
         answers = [report, line, chosen]
         event = stoppable(read.click, self.prepare, settings, answers, stop, **READING)
         stops(stop, line, [event])
-        chosen.change(answering(self.report), chosen, report, **HIDDEN)
-        self.on_load = (answering(self.refresh), [chosen], [chosen, report])
+        chosen.change(answering(self.report), chosen, report, **ASIDE)
+        self.on_entry = (answering(self.refresh), [chosen], [chosen, report])
 
     def refresh(self, chosen: str | None) -> tuple[Any, str]:
-        """Return what the room shows when the page is loaded."""
+        """Return what the room shows when it is entered."""
         names = folders_in(self.folder.root / COLLECTIONS)
         shown = chosen if chosen in names else next(iter(names), None)
         return offer(names, chosen), self.report(shown)
@@ -149,7 +175,11 @@ def _preparation(
     if tracks not in TRACK_LISTS:
         raise ConfigError(f"tracks: one of {', '.join(TRACK_LISTS)}")
     if kind == CLIPS:
-        chosen = {"size": size, "frames": frames, "frames_per_second": rate}
+        chosen = {
+            "size": whole("pixels", size, 16, 256),
+            "frames": whole("frames", frames, 2, 256),
+            "frames_per_second": number("frames a second", rate, 1, 60),
+        }
         config = resolve(ClipConfig, chosen, "the fields")
         return lambda tick: clips.prepare([str(sources)], to, config, jobs=jobs, tick=tick)
     chosen = {
@@ -157,22 +187,35 @@ def _preparation(
         "tracks": [track.model_dump(mode="json") for track in TRACK_LISTS[tracks]],
         "meter": "any" if meter.strip() == "any" else "kept",
         "bars": whole("bars", bars, 1, 256),
-        "min_tracks": least,
+        "min_tracks": whole("tracks that must sound", least, 1, len(TRACK_LISTS[tracks])),
     }
     of_songs = resolve(SongConfig, chosen, "the fields")
     return lambda tick: songs.prepare([str(sources)], to, of_songs, jobs=jobs, tick=tick)
 
 
-def _read_rejects(folder: Path) -> list[tuple[str, str, str]]:
-    path = folder / "rejects.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    rows = (json.loads(line) for line in lines)
-    return [(row["path"], row["reason"], row["detail"]) for row in rows]
+def _begin(to: Path, wishes: Sequence[Any]) -> None:
+    """Leave what is there of the same wishes, which goes on, and remove what is of others."""
+    text = json.dumps(wishes)
+    path = to / WISHES
+    if to.is_dir() and read_text(path) != text:
+        shutil.rmtree(to)
+    to.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+
+
+def _in_room(sentence: object) -> str:
+    return in_page(sentence, bars="Bars of a phrase")
+
+
+def _read_rejects(folder: Path) -> list[tuple[Any, ...]]:
+    found = read_text(folder / "rejects.jsonl").splitlines()
+    rows = (parsed(line, {}) for line in found)
+    return [(row.get("path"), row.get("reason"), row.get("detail")) for row in rows if row]
 
 
 def _rejects(rejects: Iterable[Sequence[object]]) -> str:
     """Return what was left out, and why, as a table."""
-    rows = [(Path(str(path)).name, reason, detail) for path, reason, detail in rejects]
+    rows = [(Path(str(path)).name, reason, _in_room(detail)) for path, reason, detail in rejects]
     more = f", of which {MOST_REJECTS} are listed" if len(rows) > MOST_REJECTS else ""
     head = ("file", "reason", "why, and what helps")
     return table(f"Left out: {len(rows)}{more}", head, rows[:MOST_REJECTS])

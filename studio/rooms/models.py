@@ -23,8 +23,8 @@ from core.training.run import Run
 from musegen.recipes import RECIPES as OF_MUSIC
 from musegen.voice.recipes import RECIPES as OF_VOICES
 from studio.components.markup import empty, escaped
-from studio.components.messages import HIDDEN, answering
-from studio.folder import StudioFolder, folders_in
+from studio.components.messages import ASIDE, answering
+from studio.folder import COLLECTIONS, StudioFolder, folders_in
 from videogen.recipes import RECIPES as OF_VIDEO
 
 RECIPES: dict[str, Recipe] = {**OF_MUSIC, **OF_VIDEO, **OF_VOICES}
@@ -134,8 +134,8 @@ class ModelRoom:
             group = gr.Dropdown([EVERY, *groups], value=EVERY, label="Kind")
         shown = gr.HTML("", apply_default_css=False)
         for one in (wanted, group):
-            one.change(answering(gallery), [wanted, group], shown, **HIDDEN)
-        self.on_load: tuple[Any, ...] = (answering(gallery), [wanted, group], [shown])
+            one.change(answering(gallery), [wanted, group], shown, **ASIDE)
+        self.on_entry: tuple[Any, ...] = (answering(gallery), [wanted, group], [shown])
 
 
 def names_of(folder: StudioFolder, domain: Domain) -> list[str]:
@@ -151,6 +151,21 @@ def is_trained(folder: StudioFolder, domain: Domain, name: str) -> bool:
     try:
         run = Run.read(folder.runs / name)
         resolve(domain.config, run.config, name)
-        return run.newest_step > 0
+        return run.newest_step > 0 or (run.checkpoints / "best").is_dir()  # all that is shared
     except UserError:
         return False
+
+
+def learned_from(folder: StudioFolder, domain: Domain, run: Path) -> Path | None:
+    """Return the collection that a run learned from, by its digest; None where it is not here."""
+    digest = Run.read(run).config.get("data_sha256")
+    collections = (folder.collection(name) for name in folders_in(folder.root / COLLECTIONS))
+    return next((one for one in collections if digest_of(domain, one) == digest), None)
+
+
+def digest_of(domain: Domain, collection: Path) -> str | None:
+    """Return the digest of a domain's collection; None for a folder that is none of it."""
+    try:
+        return domain.open(collection).digest
+    except (UserError, OSError):
+        return None

@@ -1,6 +1,5 @@
 """The room of runs: all of a folder side by side."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from studio import child
 from studio.components.curves import curves
 from studio.components.fields import offer
 from studio.components.markup import empty, escaped, table
-from studio.components.messages import HIDDEN, answering, state, state_line
-from studio.folder import COLLECTIONS, StudioFolder, folders_in
-from studio.rooms.models import is_trained
-from studio.rooms.training import DOMAINS, holds, samples_of
+from studio.components.messages import ASIDE, answering, state, state_line
+from studio.folder import COLLECTIONS, StudioFolder, folders_in, read_json
+from studio.rooms.models import is_trained, learned_from
+from studio.rooms.training import DOMAINS, samples_of
 
 MOST_CHOSEN = 8
 REPORT = "evaluation.json"
@@ -27,7 +26,7 @@ SAMPLES = 64
 """Samples of each run that are measured."""
 OF_TRAINING = "what they learned from"
 LONGEST = 60
-ASIDE = ("spec.", "data_sha256", "other_sha256")
+FOLLOWING = ("spec.", "data_sha256", "other_sha256")
 """Settings that are not the user's choice but follow from the data."""
 
 
@@ -119,29 +118,26 @@ class RunRoom:
         """Return the option that names the collection: by default that of the run's digest."""
         if data != OF_TRAINING:
             return ["--against", str(self.folder.collection(data))]
-        digest = Run.read(run).config.get("data_sha256")
-        for name in folders_in(self.folder.root / COLLECTIONS):
-            folder = self.folder.collection(name)
-            if holds(domain, folder) and domain.open(folder).digest == digest:
-                return ["--against", str(folder)]
-        return []  # moving shapes are drawn; for others the command says what is missing
+        found = learned_from(self.folder, domain, run)
+        return ["--against", str(found)] if found else []  # shapes are drawn; else it says so
 
     def layout(self) -> None:
         """Lay out the room within the page."""
         chosen = gr.CheckboxGroup([], label=f"Runs, at most {MOST_CHOSEN}", elem_id="runs-chosen")
         with gr.Row(elem_classes="deeds"):
             with gr.Column(min_width=140):
+                gr.Markdown("Runs go on while you look at them.")
                 look = gr.Button("Look again", size="sm")
             with gr.Column(min_width=200):
                 data = gr.Dropdown([OF_TRAINING], value=OF_TRAINING, label="Measured against")
                 measure = gr.Button("Measure them", size="sm")
         line = state_line("runs-state")
         shown = gr.HTML("", apply_default_css=False)
-        chosen.change(answering(self.compare), chosen, shown, **HIDDEN)
+        chosen.change(answering(self.compare), chosen, shown, **ASIDE)
         fields, answers = [chosen, data], [chosen, data, shown, line]
-        look.click(answering(self.refresh), fields, answers, **HIDDEN)
-        measure.click(answering(self.measure), fields, line, **HIDDEN)
-        self.on_load = (answering(self.refresh), fields, answers)
+        look.click(answering(self.refresh), fields, answers, **ASIDE)
+        measure.click(answering(self.measure), fields, line, **ASIDE)
+        self.on_entry = (answering(self.refresh), fields, answers)
 
     def refresh(self, chosen: list[str], data: str) -> list[Any]:
         """Return the runs that are there, what is shown of them, and what a measurement says."""
@@ -160,9 +156,7 @@ class RunRoom:
 
 def _measured(path: Path, name: str) -> Iterator[tuple[str, str]]:
     """Yield the numbers of a run's row in a report."""
-    if not path.is_file():
-        return
-    rows = json.loads(path.read_text(encoding="utf-8")).get("rows", [])
+    rows = [row for row in read_json(path, {}).get("rows", []) if isinstance(row, dict)]
     row = next((row for row in rows if row.get("name") == name), {})
     for measure, value in flatten(row).items():
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -180,7 +174,7 @@ def differences(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
     return {
         key: row
         for key, row in rows.items()
-        if len(set(row.values())) > 1 and not key.startswith(ASIDE)
+        if len(set(row.values())) > 1 and not key.startswith(FOLLOWING)
     }
 
 

@@ -1,10 +1,10 @@
 """The room of songs: make them, hear and see them, lock tracks and have the rest composed anew."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
@@ -14,26 +14,23 @@ from musegen.composition.composition import Composition
 from musegen.composition.request import Request
 from musegen.draft import Source, accompaniment
 from musegen.files.midi import read_midi
-from musegen.files.smf import SONG_FILES
 from musegen.files.song import SongOutput
 from musegen.model import DOMAIN, Model
+from musegen.playing.orchestra import Orchestra
 from musegen.roll import Roll
-from musegen.steering import DENSITIES, Steering, density_of
-from musegen.tonality import MODES, TONICS, Key
-from studio.components.fields import number, offer, optional_number, seeds, whole
-from studio.components.messages import HIDDEN, answering, state, state_line, stoppable, stops
-from studio.components.songbook import keep, shelf, songbook, with_songs
+from musegen.voice.model import DOMAIN as VOICES
+from studio.components.fields import number, offer, whole
+from studio.components.markup import escaped
+from studio.components.messages import ASIDE, HIDDEN, answering, state, stoppable, stops
+from studio.components.songbook import keep, replay, shelf, songbook, with_songs
 from studio.folder import SONGS, StudioFolder
+from studio.following import Drawing
 from studio.rooms.models import names_of
-
-MOST_SONGS, MOST_BARS = 16, 128
-"""The most that one press of a button makes."""
+from studio.rooms.song_fields import STEERED, Deeds, SongFields
+from studio.rooms.wishes import INSTRUMENTS, MOST_BARS, Wishes
 
 STEPS = 5
 """Phrases of an interpolation, both ends included."""
-
-AS_LEARNED = "as learned"
-KEYS = [AS_LEARNED, *(f"{tonic} {mode}" for mode in MODES for tonic in TONICS[mode])]
 
 MAKING: dict[str, Any] = {"concurrency_id": "making", "concurrency_limit": 1}
 """Events that draw random numbers take turns."""
@@ -41,49 +38,6 @@ MAKING: dict[str, Any] = {"concurrency_id": "making", "concurrency_limit": 1}
 Value = dict[str, Any]
 Answer = tuple[Value, str, int]
 """The songbook, the line of state, and the next seed."""
-
-
-class Wishes(NamedTuple):
-    """The settings of the room, in the order of its components."""
-
-    model: str
-    count: int
-    bars: int
-    seed: int
-    form: str
-    tempo: str
-    key: str
-    density: str
-    temperature: str
-    tracks: list[str]
-    ending: bool
-
-    def steering(self, form: str = "") -> Steering:
-        """Return what steers the model; `ConfigError` for a key or density that there is not."""
-        return Steering(
-            temperature=optional_number("temperature", self.temperature, 0.01, 10),
-            key=None if self.key == AS_LEARNED else Key.parse(self.key),
-            density=density_of(self.density),
-            form=form,
-        )
-
-    @property
-    def tempo_bpm(self) -> float | None:
-        """Return the tempo; None for those that the model has learned."""
-        return optional_number("tempo", self.tempo, 10, 400)
-
-    @property
-    def seeds(self) -> range:
-        """Return a seed for each song; `ConfigError` beyond the limits."""
-        return seeds(self.seed, whole("songs", self.count, 1, MOST_SONGS))
-
-    def composing(self, model: Model, besides: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the tracks to compose, without those that stay; none are all."""
-        names = [track.name.lower() for track in model.spec.tracks]
-        chosen = [name for name in self.tracks or names if name not in besides]
-        if not chosen:
-            raise ConfigError("all tracks are locked or off: leave one to compose")
-        return () if chosen == names else tuple(chosen)
 
 
 class SongRoom:
@@ -101,64 +55,106 @@ class SongRoom:
     def make(self, book: Value, *settings: Any) -> Iterator[Answer]:
         """Compose new songs, one by one, each of a seed of its own."""
         wishes = Wishes(*settings)
-        model = self.model(wishes.model)
-        form = "" if wishes.form.strip().lower() in ("", "auto") else wishes.form.strip()
-        request = Request(tracks=wishes.composing(model), bars=_bars(wishes.bars), form=form)
-        yield from self._compose(book, model, request, wishes.steering(form), wishes)
+
+        def asked(model: Model) -> Request:
+            tracks, bars = wishes.composing(model), _bars(wishes.bars)
+            return Request(tracks=tracks, bars=bars, form=wishes.letters)
+
+        yield from self._compose(book, wishes, asked, wishes.letters)
 
     def make_beside(self, book: Value, *settings: Any) -> Iterator[Answer]:
         """Compose the tracks of the open song that are not locked."""
         wishes, song, locked = Wishes(*settings), self._open(book), book["locked"]
-        model = self.model(wishes.model)
         if not locked:
             raise ConfigError("lock the tracks that are to stay, then the others are made anew")
-        request = Request(given=song, keep=tuple(locked), tracks=wishes.composing(model, locked))
-        yield from self._compose(book, model, request, wishes.steering(), wishes)
+
+        def asked(model: Model) -> Request:
+            tracks = wishes.composing(model, locked)
+            return Request(given=song, keep=tuple(locked), tracks=tracks)
+
+        yield from self._compose(book, wishes, asked)
 
     def fill(self, book: Value, bars: str, *settings: Any) -> Iterator[Answer]:
         """Compose some bars of the open song anew; locked tracks stay."""
-        wishes, song = Wishes(*settings), self._open(book)
-        model = self.model(wishes.model)
-        tracks = wishes.composing(model, book["locked"])
-        request = Request(given=song, fill=bars.strip(), tracks=tracks)
-        yield from self._compose(book, model, request, wishes.steering(), wishes)
+        wishes, song, locked = Wishes(*settings), self._open(book), book["locked"]
+
+        def asked(model: Model) -> Request:
+            return Request(given=song, fill=bars.strip(), tracks=wishes.composing(model, locked))
+
+        yield from self._compose(book, wishes, asked)
 
     def continue_song(self, book: Value, bars: int, *settings: Any) -> Iterator[Answer]:
         """Compose how the open song goes on."""
         wishes, song = Wishes(*settings), self._open(book)
-        model = self.model(wishes.model)
-        request = Request(continued=song, bars=_bars(bars), tracks=wishes.composing(model))
-        yield from self._compose(book, model, request, wishes.steering(), wishes)
+
+        def asked(model: Model) -> Request:
+            return Request(continued=song, bars=_bars(bars), tracks=wishes.composing(model))
+
+        yield from self._compose(book, wishes, asked)
+
+    def remix(self, book: Value, form: str, bars: int, *settings: Any) -> Iterator[Answer]:
+        """Play the sections of the open song in another order; new letters are composed."""
+        wishes, song, letters = Wishes(*settings), self._open(book), form.strip().upper()
+        if not letters:
+            raise ConfigError("give the order of the sections, a letter for each, such as ABAC")
+
+        def asked(model: Model) -> Request:
+            each, tracks = _bars(bars), wishes.composing(model)
+            return Request(remixed=song, form=letters, section_bars=each, tracks=tracks)
+
+        yield from self._compose(book, wishes, asked)
+
+    def lead(self, book: Value, other: str, bars: int, *settings: Any) -> Iterator[Answer]:
+        """Compose what leads from the open song to another one."""
+        wishes, pair = Wishes(*settings), (self._open(book), self._other(other))
+
+        def asked(model: Model) -> Request:
+            return Request(between=pair, bars=_bars(bars), tracks=wishes.composing(model))
+
+        yield from self._compose(book, wishes, asked)
 
     def vary(self, book: Value, strength: float, *settings: Any) -> Iterator[Answer]:
         """Make variations of the open song, in the latent space of a model that encodes."""
         wishes, song = Wishes(*settings), self._open(book)
-        model = self._with_encoder(wishes.model)
+        model, strong = self._with_encoder(wishes.model), number("strength", strength, 0, 1)
         count, seed = len(wishes.seeds), wishes.seeds.start
-        yield book, state(f"{model.name} varies {song.stem}"), seed
-        with tempfile.TemporaryDirectory() as aside:
-            output = SongOutput(Path(aside), ("mid",))
-            for path in latent_commands.vary(
-                model, str(song), number("strength", strength, 0, 1), count, output, seed
-            ):
-                book = self._shelve(book, _read_back(path, model))
-                yield book, state(f"{path.stem} is there"), seed + count
+        said = f"{model.name} varies {song.stem}"
+        yield from self._walk(
+            book,
+            said,
+            wishes,
+            seed + count,
+            lambda to: latent_commands.vary(model, str(song), strong, count, to, seed),
+            model,
+        )
 
     def interpolate(self, book: Value, other: str, *settings: Any) -> Iterator[Answer]:
         """Walk from the open song to another one, in the latent space."""
-        pair = book["pair"] or [book["open"], other]
-        book = {**book, "pair": []}
-        first, last = (self.folder.find(str(one)) for one in pair)
-        wishes = Wishes(*settings)
-        model = self._with_encoder(wishes.model)
-        yield book, state(f"{model.name} goes from {first.stem} to {last.stem}"), wishes.seed
-        with tempfile.TemporaryDirectory() as aside:
-            ends, output = (str(first), str(last)), SongOutput(Path(aside), ("mid",))
-            for path in latent_commands.interpolate(
-                model, *ends, STEPS, output, wishes.seeds.start
-            ):
-                book = self._shelve(book, _read_back(path, model))
-        yield book, state(f"from {first.stem} to {last.stem}"), wishes.seed
+        wishes, pair = Wishes(*settings), book["pair"] or [book["open"], other]
+        first, last = (self._other(one) for one in pair)
+        model, seed = self._with_encoder(wishes.model), wishes.seeds.start
+        said = f"{model.name} goes from {first.stem} to {last.stem}"
+        yield from self._walk(
+            {**book, "pair": []},
+            said,
+            wishes,
+            seed,
+            lambda to: latent_commands.interpolate(model, str(first), str(last), STEPS, to, seed),
+            model,
+        )
+
+    def play(self, book: Value, *settings: Any) -> Iterator[Answer]:
+        """Play the open song, note for note, in the voice that is chosen."""
+        wishes, song = Wishes(*settings), self._open(book)
+        orchestra = wishes.orchestra(self.folder)
+        said = f"-in-{wishes.voice}-{wishes.timbre}" if orchestra else "-by-its-instruments"
+        take, work = (
+            self.folder.take(SONGS, song.stem),
+            Drawing(lambda: replay(song, take, f"{song.stem}{said}", orchestra)),
+        )
+        for seconds in work.steps():
+            yield gr.skip(), state(f"playing {song.stem}, {seconds:.0f} s"), wishes.seed
+        yield self._shown(book, work.result), state(f"{work.result.stem} is there"), wishes.seed
 
     def open_file(self, book: Value, file: str | None, name: str) -> tuple[Value, str]:
         """Put a MIDI file of the user's on the shelf, on the tracks of the model."""
@@ -171,26 +167,69 @@ class SongRoom:
         roll = replace(roll, composed=None, origin=source.song.origin)
         left_out = source.song.dropped_notes
         lost = f"; {left_out} notes have no place on its tracks" if left_out else ""
-        return self._shelve(book, roll), state(f"{roll.name}: {roll.bars} bars{lost}")
+        drawn = keep(roll, self.folder.take(SONGS, roll.name))
+        return self._shown(book, drawn), state(f"{roll.name}: {roll.bars} bars{lost}")
 
     # ---- what they share
 
     def _compose(
-        self, book: Value, model: Model, request: Request, steering: Steering, wishes: Wishes
+        self, book: Value, wishes: Wishes, asked: Callable[[Model], Request], form: str = ""
     ) -> Iterator[Answer]:
         """Compose songs of successive seeds; the first one is opened as soon as it is there."""
-        composition = Composition(model, request, steering, wishes.tempo_bpm, wishes.ending)
-        count = len(wishes.seeds)
+        steered = wishes.steering(form), wishes.tempo_bpm, wishes.ending
+        count, of_each, orchestra = (
+            len(wishes.seeds),
+            wishes.of_each,
+            wishes.orchestra(self.folder),
+        )
+        model = self.model(wishes.model)
+        request = asked(model)
+        judging = Drawing(lambda: wishes.judge(self.folder, model))
+        for seconds in judging.steps():
+            yield gr.skip(), state(f"{model.name} begins, {seconds:.0f} s"), wishes.seed
+        composition = Composition(model, request, *steered, judging.result, of_each)
         for at, seed in enumerate(wishes.seeds):
-            said = f"{model.name} makes song {at + 1} of {count}"
-            yield book, state(said, at / count), seed
-            book = self._shelve(book, composition.songs(1, seed)[0], is_opened=not at)
+
+            def song(seed: int = seed) -> Path:
+                return self._kept(composition.songs(1, seed)[0], orchestra)
+
+            work, said = Drawing(song), f"{model.name} makes song {at + 1} of {count}"
+            for seconds in work.steps():
+                yield gr.skip(), state(f"{said}, {seconds:.0f} s", at / count), seed
+            book = self._shown(book, work.result, is_opened=not at)
             yield book, state(said, (at + 1) / count), seed + 1
         yield book, state(f"{count} made"), wishes.seeds.stop
 
-    def _shelve(self, book: Value, roll: Roll, is_opened: bool = True) -> Value:
-        """Write a song into a take of its own, and show it."""
-        drawn = keep(roll, self.folder.take(SONGS, roll.name))
+    def _walk(
+        self,
+        book: Value,
+        said: str,
+        wishes: Wishes,
+        following: int,
+        walk: Callable[[SongOutput], Iterator[Path]],
+        model: Model,
+    ) -> Iterator[Answer]:
+        """Keep the songs of a walk through a latent space, and open the last one."""
+        orchestra = wishes.orchestra(self.folder)
+
+        def songs() -> list[Path]:
+            with tempfile.TemporaryDirectory() as aside:
+                paths = walk(SongOutput(Path(aside), ("mid",)))
+                return [self._kept(_read_back(path, model), orchestra) for path in paths]
+
+        work = Drawing(songs)
+        for seconds in work.steps():
+            yield gr.skip(), state(f"{said}, {seconds:.0f} s"), wishes.seed
+        for drawn in work.result:
+            book = self._shown(book, drawn)
+        yield book, state(said), following
+
+    def _kept(self, roll: Roll, orchestra: Orchestra | None) -> Path:
+        """Write a song into a take of its own."""
+        return keep(roll, self.folder.take(SONGS, roll.name), orchestra)
+
+    def _shown(self, book: Value, drawn: Path, is_opened: bool = True) -> Value:
+        """Show a song that is kept."""
         opened = self.folder.identity(drawn.with_suffix(".mid")) if is_opened else ""
         return with_songs(book, self.folder, opened)
 
@@ -198,6 +237,11 @@ class SongRoom:
         if not book["open"]:
             raise ConfigError("open a song first: make one, or bring one of yours")
         return self.folder.find(str(book["open"]))
+
+    def _other(self, identity: str | None) -> Path:
+        if not identity:
+            raise ConfigError("choose another song, or drag one of the shelf onto another")
+        return self.folder.find(str(identity))
 
     def _with_encoder(self, name: str) -> Model:
         """Load the model, or the shipped one that encodes songs where it has no encoder."""
@@ -208,130 +252,81 @@ class SongRoom:
 
     def layout(self) -> None:
         """Lay out the room within the page."""
-        names = names_of(self.folder, DOMAIN)
         with gr.Row(elem_classes="room"):
             with gr.Column(scale=1, min_width=280, elem_classes="settings"):
-                model = gr.Dropdown(names, value=names[0], label="Model")
-                with gr.Row():
-                    count = gr.Number(
-                        1, label="Songs", precision=0, minimum=1, maximum=MOST_SONGS, min_width=80
-                    )
-                    bars = gr.Number(
-                        16, label="Bars", precision=0, minimum=1, maximum=MOST_BARS, min_width=80
-                    )
-                    seed = gr.Number(1, label="Seed", precision=0, minimum=0, min_width=80)
-                make = gr.Button("Make songs", variant="primary", elem_id="make-songs")
-                stop = gr.Button("Stop", visible=False)
-                line = state_line("songs-state")
-                usual = [track.name.lower() for track in self.model(names[0]).spec.tracks]
-                tracks = gr.CheckboxGroup(usual, value=usual, label="Tracks to compose")
-                form = gr.Textbox(
-                    "auto", label="Form", info="a letter for each section, as AABA", max_lines=1
-                )
-                with gr.Row():
-                    tempo = gr.Textbox(
-                        "", label="Tempo", placeholder=AS_LEARNED, max_lines=1, min_width=80
-                    )
-                    temperature = gr.Textbox(
-                        "", label="Temperature", placeholder=AS_LEARNED, max_lines=1, min_width=80
-                    )
-                key = gr.Dropdown(KEYS, value=AS_LEARNED, label="Key")
-                density = gr.Radio(list(DENSITIES), value="normal", label="Density")
-                ending = gr.Checkbox(False, label="With an ending")
-                own = gr.UploadButton(
-                    "Open a MIDI file of yours", file_types=list(SONG_FILES), file_count="single"
-                )
-            column = gr.Column(scale=3, min_width=320)
-            with column, songbook(shelf(self.folder)) as book, gr.Row(elem_classes="deeds"):
-                with gr.Column(min_width=180):
-                    gr.Markdown("Locked tracks stay, the others are composed anew.")
-                    beside = gr.Button("Again, but keep the locked tracks", size="sm")
-                with gr.Column(min_width=180):
-                    filled = gr.Textbox(
-                        "",
-                        label="Bars",
-                        placeholder="5-8: drag over the roll",
-                        max_lines=1,
-                        elem_id="fill-bars",
-                    )
-                    fill = gr.Button("Fill these bars", size="sm")
-                with gr.Column(min_width=180):
-                    more = gr.Number(
-                        8, label="Bars to add", precision=0, minimum=1, maximum=MOST_BARS
-                    )
-                    continued = gr.Button("Continue", size="sm")
-                with gr.Column(min_width=180):
-                    strength = gr.Number(
-                        0.3, label="Strength, 0 to 1", minimum=0, maximum=1, step=0.05
-                    )
-                    vary = gr.Button("Vary", size="sm")
-                with gr.Column(min_width=180):
-                    other = gr.Dropdown(
-                        _choices(self.folder), label="Another song", elem_id="other-song"
-                    )
-                    interpolate = gr.Button("Interpolate", size="sm")
-
-        settings = [
-            model,
-            count,
-            bars,
-            seed,
-            form,
-            tempo,
-            key,
-            density,
-            temperature,
-            tracks,
-            ending,
-        ]
-        answers = [book, line, seed]
-        deeds = [
-            (make.click, self.make, []),
-            (beside.click, self.make_beside, []),
-            (fill.click, self.fill, [filled]),
-            (continued.click, self.continue_song, [more]),
-            (vary.click, self.vary, [strength]),
-            (interpolate.click, self.interpolate, [other]),
-            (book.submit, self.interpolate, [other]),
+                names = names_of(self.folder, DOMAIN)
+                form = SongFields(names, self.voices(), *tracks_of(self.model(names[0])))
+            with (
+                gr.Column(scale=3, min_width=320),
+                songbook() as book,
+                gr.Row(elem_classes="deeds"),
+            ):
+                deeds = Deeds(_choices(self.folder))
+        answers = [book, form.line, form.seed]
+        pressed = [
+            (form.make.click, self.make, []),
+            (form.play.click, self.play, []),
+            (deeds.beside.click, self.make_beside, []),
+            (deeds.fill.click, self.fill, [deeds.filled]),
+            (deeds.go_on.click, self.continue_song, [deeds.more]),
+            (deeds.vary.click, self.vary, [deeds.strength]),
+            (deeds.remix.click, self.remix, [deeds.order, deeds.section]),
+            (deeds.lead.click, self.lead, [deeds.other, deeds.between]),
+            (deeds.interpolate.click, self.interpolate, [deeds.other]),
+            (book.submit, self.interpolate, [deeds.other]),
         ]
         events = []
-        for listen, deed, own_inputs in deeds:
-            inputs = [book, *own_inputs, *settings]
-            event = stoppable(listen, deed, inputs, answers, stop, **MAKING)
-            event.then(lambda: gr.update(choices=_choices(self.folder)), outputs=other, **HIDDEN)
+        for listen, deed, own in pressed:
+            inputs = [book, *own, *form.wishes]
+            event = stoppable(listen, deed, inputs, answers, form.stop, **MAKING)
+            event.then(self.others, outputs=deeds.other, **ASIDE)
             events.append(event)
-        stops(stop, line, events)
-        own.upload(answering(self.open_file), [book, own, model], [book, line], **HIDDEN)
-        book.input(None, book, filled, js="(book) => book.bars ?? ''")
-        model.change(
-            answering(self.abilities),
-            model,
-            [form, key, density, temperature, tracks, ending],
-            **HIDDEN,
-        )
-        self.on_load = (answering(self.refresh), [book, model], [book, model, other])
+        stops(form.stop, form.line, events)
+        opened = [book, form.own, form.model], [book, form.line]
+        form.own.upload(answering(self.open_file), *opened, **HIDDEN)
+        book.input(None, book, deeds.filled, js="(book) => book.bars ?? ''")
+        form.model.change(answering(self.abilities), form.model, form.steered, **ASIDE)
+        asked = [book, form.model, form.voice]
+        self.on_entry = (answering(self.refresh), asked, [*asked, deeds.other, form.said])
 
-    def refresh(self, book: Value, model: str) -> list[Any]:
-        """Return what the room shows when the page is loaded: its songs and models."""
+    def refresh(self, book: Value, model: str, voice: str) -> list[Any]:
+        """Return what the room shows when it is entered: its songs, models and voices."""
         return [
-            with_songs({**book, "open": ""}, self.folder),
+            with_songs(book, self.folder),
             offer(names_of(self.folder, DOMAIN), model),
-            gr.update(choices=_choices(self.folder)),
+            offer(self.voices(), voice),
+            self.others(),
+            self.abilities(model)[0],
         ]
+
+    def others(self) -> Any:
+        """Return the update of the field that offers the songs of the shelf."""
+        return gr.update(choices=_choices(self.folder))
+
+    def voices(self) -> list[str]:
+        """Return who can play: the tracks' instruments, voices that ship, and runs of voices."""
+        return [INSTRUMENTS, *names_of(self.folder, VOICES)]
 
     def abilities(self, name: str) -> list[Any]:
-        """Return which settings the model obeys, and its tracks."""
+        """Return what is said of a model, which settings it obeys, and its tracks."""
         model = self.model(name)
-        names = [track.name.lower() for track in model.spec.tracks]
-        obeyed = [
-            gr.update(interactive=one in model.obeys)
-            for one in ("form", "key", "density", "temperature")
-        ]
+        names, melodic = tracks_of(model)
+        obeyed, completes = [one for one in STEERED if one in model.obeys], model.sampler.completes
+        steered = f"Obeys {', '.join(obeyed)}." if obeyed else "Plays as it has learned."
+        joins = "Fills, continues and joins your songs." if completes else "Makes new songs only."
         return [
-            *obeyed,
+            f'<p class="quiet">{escaped(f"{steered} {joins}")}</p>',
+            *(gr.update(interactive=one in obeyed) for one in STEERED),
             gr.update(choices=names, value=names),
-            gr.update(interactive=model.sampler.completes),
+            gr.update(interactive=completes),
+            gr.update(choices=melodic, value=[]),
         ]
+
+
+def tracks_of(model: Model) -> tuple[list[str], list[str]]:
+    """Return the names of a model's tracks, as requests take them: all, and without drums."""
+    named = [(track.name.lower(), track.is_drum) for track in model.spec.tracks]
+    return [name for name, _ in named], [name for name, is_drum in named if not is_drum]
 
 
 def _bars(bars: float | None) -> int:

@@ -17,11 +17,11 @@ from core.training.run import Run
 from musegen.model import DOMAIN as MUSIC
 from studio import child
 from studio.components.curves import curves
-from studio.components.fields import number, offer, whole
-from studio.components.markup import empty, escaped
-from studio.components.messages import HIDDEN, answering
+from studio.components.fields import number, offer, whole, whole_field
+from studio.components.markup import empty, escaped, in_page
+from studio.components.messages import ASIDE, answering
 from studio.folder import COLLECTIONS, StudioFolder, folders_in, new_name
-from studio.rooms.models import names_of
+from studio.rooms.models import digest_of, names_of
 from videogen.model import DOMAIN as VIDEO
 from videogen.model import find_data
 
@@ -29,6 +29,8 @@ DOMAINS: dict[str, Domain] = {"songs": MUSIC, "clips": VIDEO}
 SHAPES = "moving shapes, drawn as they are needed"
 NOTHING = "nothing, from the beginning"
 MOST_MINUTES = 60 * 24 * 30
+TRIAL, DAY, FEW = 1.0, 24.0 * 60, 1000
+"""Minutes of presets whose budget is in steps: of few of them, and of more."""
 SECONDS = 4
 """Time between two looks at a run."""
 SHOWN_SAMPLES = 4
@@ -109,8 +111,9 @@ class TrainRoom:
             return gr.skip(), gr.skip(), now
         return status_of(run), progress_of(self.folder, run), now
 
-    def expectation(self, kind: str, preset: str, model: str) -> str:
-        """Return what a preset promises, and how much a model needs."""
+    def expectation(self, *at: Any) -> str:
+        """Return what a preset promises, how much a model needs, and what the time reaches."""
+        kind, preset, model, _ = at
         known = DOMAINS[kind].presets[preset]
         need = known.need(model)
         steps = (
@@ -118,14 +121,27 @@ class TrainRoom:
             if need.steps
             else ""
         )
-        said = f"For {known.purpose}. Expect: {known.expected}. Cost: {known.cost}.{steps}"
+        said = f"For {known.purpose}. Expect: {known.expected}.{steps} {self.reach(*at)}"
         return f'<p class="quiet">{escaped(said)}</p>'
+
+    def reach(self, kind: str, preset: str, model: str, minutes: float | None) -> str:
+        """Return how many steps the time will reach, at the pace of a run that was like it."""
+        for name in folders_in(self.folder.runs):
+            run = self.folder.runs / name
+            rate = steps_a_second(budget) if (budget := budget_of(run)) else math.inf
+            if minutes and trains_like(run, kind, preset, model) and rate < math.inf:
+                steps = round(60 * minutes * rate)
+                return f"At the pace of {name}, {minutes:g} minutes reach about {steps:,} steps."
+        return "How many steps the time will reach is said as soon as it has begun."
 
     def data_names(self, domain: Domain) -> list[str]:
         """Return what a domain's models can learn from."""
         every = folders_in(self.folder.root / COLLECTIONS)
         drawn = [SHAPES] if domain is VIDEO else []
-        return [*(name for name in every if holds(domain, self.folder.collection(name))), *drawn]
+        return [
+            *(name for name in every if digest_of(domain, self.folder.collection(name))),
+            *drawn,
+        ]
 
     def choices(self, kind: str, data: str | None, model: str | None, begins: str) -> list[Any]:
         """Return the data, the models and the runs to begin with, of songs or of clips."""
@@ -135,6 +151,7 @@ class TrainRoom:
             offer(self.data_names(domain), data),
             offer(names, model if model in names else None),
             offer([NOTHING, *names_of(self.folder, domain)], begins),
+            gr.update(choices=sizes_of(domain)),
         ]
 
     def layout(self) -> None:
@@ -146,16 +163,16 @@ class TrainRoom:
                     self.data_names(MUSIC), label="From the collection", elem_id="train-data"
                 )
                 model = gr.Dropdown(_model_names(MUSIC), label="Model")
-                preset = gr.Radio(list(MUSIC.presets), value="small", label="Size")
-                expected = gr.HTML(
-                    self.expectation("songs", "small", MUSIC.default_model),
-                    apply_default_css=False,
+                preset = gr.Radio(
+                    sizes_of(MUSIC), value="small", label="Time and size", elem_id="train-size"
                 )
                 with gr.Row():
-                    minutes = gr.Number(
-                        60, label="Minutes", minimum=0.01, min_width=90, elem_id="train-minutes"
-                    )
-                    seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=80)
+                    minutes = gr.Number(60, label="Minutes", min_width=90, elem_id="train-minutes")
+                    seed = whole_field("Seed", 0)
+                expected = gr.HTML(
+                    self.expectation("songs", "small", MUSIC.default_model, 60),
+                    apply_default_css=False,
+                )
                 begins = gr.Dropdown([NOTHING], value=NOTHING, label="Begin with the weights of")
                 name = gr.Textbox("", label="Name of the run", max_lines=1, elem_id="run-name")
                 start = gr.Button("Start", variant="primary", elem_id="start-training")
@@ -163,10 +180,10 @@ class TrainRoom:
                 with gr.Row(elem_classes="deeds"):
                     with gr.Column(min_width=140):
                         runs = gr.Dropdown([], label="Run", elem_id="train-run")
-                    with gr.Column(min_width=140):
                         stop = gr.Button("Save and stop", size="sm")
                     with gr.Column(min_width=140):
-                        go_on = gr.Button("Go on, up to these minutes", size="sm")
+                        more = gr.Number(120, label="Minutes in all", min_width=90)
+                        go_on = gr.Button("Go on", size="sm")
                 status = gr.HTML("", apply_default_css=False, elem_id="train-status")
                 shown = gr.HTML("", apply_default_css=False)
         fields = [kind, data, model, begins]
@@ -176,33 +193,26 @@ class TrainRoom:
             answering(self.start),
             [kind, data, model, preset, minutes, seed, begins, name],
             runs,
-            **HIDDEN,
+            **ASIDE,
         )
-        started.then(*watch, **HIDDEN)
-        stop.click(answering(self.stop), runs, **HIDDEN)
-        go_on.click(answering(self.go_on), [runs, minutes], **HIDDEN)
-        timer.tick(*watch, **HIDDEN)
-        runs.change(lambda: "", outputs=seen, **HIDDEN).then(*watch, **HIDDEN)
-        chosen = [kind, preset, model]
-        kind.change(answering(self.choices), fields, fields[1:], **HIDDEN)
-        for one in (preset, model):
-            one.change(answering(self.expectation), chosen, expected, **HIDDEN)
-        self.on_load = (answering(self.refresh), [runs, *fields], [runs, *fields[1:]])
+        started.then(*watch, **ASIDE)
+        stop.click(answering(self.stop), runs, **ASIDE).then(*watch, **ASIDE)
+        go_on.click(answering(self.go_on), [runs, more], **ASIDE).then(*watch, **ASIDE)
+        timer.tick(*watch, **ASIDE)
+        runs.change(lambda: "", outputs=seen, **ASIDE).then(*watch, **ASIDE)
+        chosen = [kind, preset, model, minutes]
+        kind.change(answering(self.choices), fields, [*fields[1:], preset], **ASIDE)
+        preset.input(answering(minutes_of), chosen[:3], minutes, **ASIDE)
+        for one in (kind, preset, model, minutes):
+            one.change(answering(self.expectation), chosen, expected, **ASIDE)
+        self.on_entry = (answering(self.refresh), [runs, *fields], [runs, *fields[1:]])
 
     def refresh(self, chosen: str | None, *fields: Any) -> list[Any]:
-        """Return what the room shows when the page is loaded."""
+        """Return what the room shows when it is entered."""
         names = folders_in(self.folder.runs)
         running = [name for name in names if child.is_running(self.folder.runs / name)]
-        return [offer(names, chosen or next(iter(running), None)), *self.choices(*fields)]
-
-
-def holds(domain: Domain, collection: Path) -> bool:
-    """Return whether a collection is one of the domain's."""
-    try:
-        domain.open(collection)
-    except (UserError, OSError):
-        return False
-    return True
+        now = chosen if chosen in names else next(iter(running), None)
+        return [offer(names, now), *self.choices(*fields)[:-1]]
 
 
 def _model_names(domain: Domain) -> list[str]:
@@ -226,23 +236,38 @@ def status_of(run: Path) -> str:
     """Return how far a run is, what its time will reach, and what its command said."""
     running = child.is_running(run)
     facts = ["being trained" if running else "not being trained"]
-    if (run / "config.yaml").is_file():
-        facts += _forecast(Run.read(run))
-    said = "".join(f"<li>{escaped(line)}</li>" for line in child.last_lines(run))
+    facts += _forecast(run)
+    said = "".join(f"<li>{escaped(_said(run, line))}</li>" for line in child.last_lines(run))
     state = escaped(f"{run.name}: {'; '.join(facts)}")
     return f'<p class="facts" role="status">{state}</p><ul class="said">{said}</ul>'
 
 
-def _forecast(run: Run) -> list[str]:
+def _said(run: Path, line: str) -> str:
+    """Return a line of a run's command in the words of the page."""
+    sentence, other, _ = line.partition("; sample from it with")
+    hint = "; choose it in Songs or Clips to make some" if other else ""
+    return in_page(sentence.replace(str(run), run.name)) + hint
+
+
+def budget_of(folder: Path) -> Budget | None:
+    """Return what a run has used of its budget; None where it has no steps or cannot be read."""
+    try:
+        run = Run.read(folder)
+        config = resolve(TrainConfig, run.config["train"], "config.yaml")
+        timed = [row for row in run.metrics() if row.get("seconds")]
+    except UserError:
+        return None
+    return Budget(config, timed[-1]["step"], timed[-1]["seconds"]) if timed else None
+
+
+def _forecast(run: Path) -> list[str]:
     """Return where a training is and will be at the end of its time, in words."""
-    timed = [row for row in run.metrics() if row.get("seconds")]
-    if not timed:
+    budget = budget_of(run)
+    if budget is None:
         return []
-    config = resolve(TrainConfig, run.config["train"], "config.yaml")
-    budget = Budget(config, timed[-1]["step"], timed[-1]["seconds"])
     rate, total = steps_a_second(budget), steps_in_all(budget)
     left = math.ceil((total - budget.step) / rate / 60) if rate else 0
-    warning = shortfall(budget, need_of(run.folder))
+    warning = in_page(shortfall(budget, need_of(run)))
     return [
         f"step {budget.step:,} of about {total:,}",
         f"{rate:.3g} steps a second",
@@ -253,15 +278,39 @@ def _forecast(run: Run) -> list[str]:
 
 def need_of(run: Path) -> Need:
     """Return what the model of a run needs, by the preset that its command names."""
+    name, preset, model, begins = named_by(run)
+    domain = next((one for one in DOMAINS.values() if one.name == name), None)
+    if domain is None or begins or preset not in domain.presets:
+        return Need()
+    return domain.presets[preset].need(model)
+
+
+def named_by(run: Path) -> tuple[str, str, str, str]:
+    """Return domain, preset, model and start of a run's command; empty where it has none."""
     try:
         command = child.command_of(run)
     except UserError:
-        return Need()
-    domain = next((one for one in DOMAINS.values() if one.name == command[0]), None)
+        return "", "", "", ""
     named = dict(pairwise(command))
-    if domain is None or "--from" in command or named.get("--preset") not in domain.presets:
-        return Need()
-    return domain.presets[named["--preset"]].need(named["--model"])
+    preset, model, begins = (named.get(key, "") for key in ("--preset", "--model", "--from"))
+    return command[0], preset, model, begins
+
+
+def trains_like(run: Path, kind: str, preset: str, model: str) -> bool:
+    """Return whether a run is one of this preset and model."""
+    return named_by(run)[:3] == (DOMAINS[kind].name, preset, model)
+
+
+def sizes_of(domain: Domain) -> list[tuple[str, str]]:
+    """Return the presets of a domain with the time that each is for."""
+    return [(f"{name}: {preset.cost}", name) for name, preset in domain.presets.items()]
+
+
+def minutes_of(kind: str, preset: str, model: str) -> float:
+    """Return the minutes that a preset gives a model; about as many where it counts steps."""
+    domain = DOMAINS[kind]
+    train = domain.presets[preset].values(model, domain.recipes[model])["train"]
+    return train["minutes"] or (TRIAL if train["steps"] < FEW else DAY)
 
 
 def progress_of(folder: StudioFolder, run: Path) -> str:

@@ -2,127 +2,18 @@
 
 import re
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-from conftest import REPOSITORY
+from browsing import IN_A_BROWSER, MILLISECONDS, Server, User
 from tunes import tune
 
 from musegen.files.midi import read_midi
+from musegen.model import DOMAIN
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium: apt-get install chromium"),
-]
-
-OPTIONS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-    "--autoplay-policy=no-user-gesture-required",
-)
-MILLISECONDS = 120_000
-"""Patience with a busy machine."""
-
-
-class Server:
-    """The command in a process of its own, and the address that it prints."""
-
-    def __init__(self, folder: Path, *options: str):
-        command = [sys.executable, "-m", "cli", "studio", str(folder), "--port", "0", *options]
-        self.folder = folder
-        self.process = subprocess.Popen(
-            command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        assert self.process.stdout
-        self.address = self.process.stdout.readline().split()[-1]
-
-    def close(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(60)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("browser") / "work")
-    yield started
-    started.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS])
-        yield browser
-        browser.close()
-
-
-class User:
-    """A user with a page of the studio, on which nothing fails and nothing leaves the machine."""
-
-    def __init__(self, chromium: Any, address: str):
-        self.page = chromium.new_context().new_page()
-        self.page.set_default_timeout(MILLISECONDS)
-        self.faults: list[str] = []
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", self._request)
-        self.page.goto(address, wait_until="domcontentloaded")
-
-    def _request(self, request: Any) -> None:
-        if not request.url.startswith(
-            ("http://localhost:", "http://127.0.0.1:", "blob:", "data:")
-        ):
-            self.faults.append(request.url)
-
-    def enter(self, room: str) -> None:
-        """Click on a room's tab until it opens: the page may still be loading."""
-        tab = self.page.get_by_role("tab", name=room, exact=True)
-        while tab.get_attribute("aria-selected") != "true":
-            tab.click()
-            self.page.wait_for_timeout(200)
-
-    def _field(self, label: str) -> Any:
-        """The visible field of this label."""
-        return self.page.get_by_label(label, exact=True).locator("visible=true").first
-
-    def fill(self, label: str, text: str) -> None:
-        self._field(label).fill(text)
-
-    def choose(self, label: str, option: str) -> None:
-        self._field(label).click()
-        self.page.get_by_role("option", name=option, exact=True).click()
-
-    def press(self, button: str) -> None:
-        self.page.get_by_role("button", name=button, exact=True).click()
-
-    def sees(self, text: str) -> None:
-        self.page.get_by_text(text).locator("visible=true").first.wait_for()
-
-    def asks(self, expression: str) -> Any:
-        return self.page.evaluate(expression)
-
-    def waits_until(self, expression: str) -> None:
-        self.page.wait_for_function(expression)
-
-    def leave(self) -> None:
-        self.page.context.close()
-        assert self.faults == []
-
-
-@pytest.fixture
-def user(server: Server, chromium: Any) -> Iterator[User]:
-    someone = User(chromium, server.address)
-    yield someone
-    someone.leave()
+pytestmark = IN_A_BROWSER
 
 
 def make_song(user: User, seed: int) -> None:
@@ -247,7 +138,7 @@ def test_a_dropped_folder_is_read_and_a_model_trained_on_it(
     user.page.reload()
     user.enter("Train")
     user.choose("Model", "vae")
-    user.page.get_by_label("tiny").click()
+    user.page.get_by_label("tiny:").click()
     user.fill("Minutes", "30")
     user.fill("Name of the run", "first")
     user.press("Start")
@@ -259,7 +150,7 @@ def test_a_dropped_folder_is_read_and_a_model_trained_on_it(
     user.sees("first: not being trained")
     assert list((server.folder / "runs" / "first" / "checkpoints").iterdir())
     before = (server.folder / "runs" / "first" / "metrics.jsonl").read_text()
-    user.press("Go on, up to these minutes")
+    user.press("Go on")
     user.sees("first: being trained")
     user.press("Save and stop")
     user.sees("first: not being trained")
@@ -340,3 +231,76 @@ def test_the_stop_button_stops(user: User, server: Server):
     user.sees("stopped; what was made stays")
     user.page.wait_for_timeout(5000)
     assert 1 <= len(list(server.folder.glob("songs/*/*seed10??-1.mid"))) < 16
+
+
+def test_a_long_song_stops_at_once_and_leaves_no_trace_in_the_next(user: User, server: Server):
+    make_song(user, 51)
+    user.choose("Model", "lookback_rnn")
+    user.fill("Bars", "128")
+    user.press("Make songs")
+    user.sees("makes song 1 of 1")
+    user.press("Stop")
+    user.sees("stopped; what was made stays")
+    make_song(user, 51)
+    one, other = (
+        path.read_bytes() for path in server.folder.glob("songs/*/latent_musegan-seed51-1.mid")
+    )
+    assert one == other and not list(server.folder.glob("songs/*/lookback_rnn-*"))
+
+
+def test_a_clip_changes_on_the_way_and_several_are_packed(user: User, server: Server):
+    circle = "A small red circle is moving in a zigzag path towards north"
+    square = "A large blue square is moving in a straight line towards east"
+    user.enter("Clips")
+    user.page.locator("#captions textarea").fill(f"{circle}\n{square}")
+    user.press("Make clips")
+    user.sees("2 made")
+    with user.page.expect_download() as packed:
+        user.page.get_by_role("link", name="all as .zip").first.click()
+    with zipfile.ZipFile(packed.value.path()) as files:
+        assert [Path(name).suffix for name in files.namelist()] == [".gif", ".mp4", ".txt"] * 2
+    user.page.get_by_role("button", name="On the way").click()
+    user.page.get_by_role("button", name="Length, music and files").click()
+    user.page.locator("#captions textarea").fill(circle)
+    user.page.locator("#into").locator("input, textarea").fill(square)
+    user.page.get_by_label("Ends as it begins: a loop").check()
+    user.choose("Music, a new song by", "latent_musegan")
+    user.press("Make clips")
+    user.sees("1 made")
+    video = user.page.locator(".clips video:not([autoplay])").first
+    video.evaluate("(video) => { video.muted = true; return video.play() }")
+    user.waits_until("document.querySelector('.clips video:not([autoplay])').currentTime > 0.2")
+    user.sees(f"{circle}, into {square}")
+
+
+def test_a_model_that_was_deleted_is_answered_with_a_sentence(user: User, server: Server):
+    run = server.folder / "runs" / "fleeting"
+    shutil.copytree(DOMAIN.folder("latent_musegan"), run)
+    user.page.reload()
+    user.sees("Obeys")
+    user.choose("Model", "fleeting")
+    user.sees("strings")
+    shutil.rmtree(run / "checkpoints")
+    user.press("Make songs")
+    user.sees("fleeting")
+    assert "Traceback" not in user.page.content()
+    shutil.rmtree(run)
+    user.enter("Clips")
+    user.enter("Songs")  # who comes back finds what there is
+    user.waits_until("!document.body.innerText.includes('is no run')")
+
+
+def test_a_full_queue_says_so_and_the_room_goes_on(chromium: Any, tmp_path: Path):
+    before = "import studio.server; studio.server.MOST_WAITING = 1"
+    server = Server(tmp_path / "work", before=before)
+    users = [User(chromium, server.address) for _ in range(3)]
+    for user in users:
+        user.fill("Bars", "64")
+        user.press("Make songs")
+        user.page.wait_for_timeout(1000)
+    users[-1].sees("busy")
+    users[-1].enter("Models")  # what needs no turn is there
+    users[-1].sees("Wasserstein")
+    for user in users:
+        user.page.context.close()
+    server.close()

@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import gradio as gr
 import numpy as np
 import pytest
@@ -15,7 +18,9 @@ from core.data.preparation import Tick
 from core.errors import ConfigError, Stopped, UserError
 from core.files import locked, worker_in
 from musegen.files.midi import read_midi
+from musegen.model import DOMAIN as MUSIC
 from studio import child
+from studio.components.clip_grid import clip_grid
 from studio.components.curves import curves
 from studio.components.messages import answering
 from studio.components.songbook import UNTOUCHED
@@ -23,31 +28,64 @@ from studio.folder import StudioFolder
 from studio.following import Following
 from studio.rooms.clips import ClipRoom
 from studio.rooms.files import FileRoom
-from studio.rooms.models import RECIPES, gallery, theory
+from studio.rooms.models import RECIPES, gallery, names_of, theory
 from studio.rooms.runs import RunRoom
-from studio.rooms.songs import AS_LEARNED, MOST_SONGS, SongRoom
+from studio.rooms.shots import NO_MUSIC
+from studio.rooms.shots import Wishes as ClipWishes
+from studio.rooms.songs import SongRoom
 from studio.rooms.training import TrainRoom, status_of
+from studio.rooms.wishes import AS_LEARNED, INSTRUMENTS, MOST_SONGS
+from studio.rooms.wishes import Wishes as SongWishes
+from videogen.model import Model as VideoModel
 
 BOOK = {"songs": [], "open": "", **UNTOUCHED}
+JUDGED = {"model": "note_transformer", "best_of": 2}
+CIRCLE = "A small red circle is moving in a zigzag path towards north"
+SQUARE = "A large blue square is moving in a straight line towards east"
 TRACKS = ["drums", "piano", "guitar", "bass", "strings"]
 
 
 def wishes(**changed: Any) -> list[Any]:
     """The fields of the room of songs, in order."""
-    usual = {
-        "model": "latent_musegan",
-        "count": 1,
-        "bars": 2,
-        "seed": 3,
-        "form": "auto",
-        "tempo": "100",
-        "key": AS_LEARNED,
-        "density": "normal",
-        "temperature": "",
-        "tracks": TRACKS,
-        "ending": False,
-    }
-    return list({**usual, **changed}.values())
+    usual = SongWishes(
+        model="latent_musegan",
+        count=1,
+        bars=2,
+        seed=3,
+        tracks=TRACKS,
+        form="auto",
+        tempo="100",
+        temperature="",
+        key=AS_LEARNED,
+        density="normal",
+        ending=False,
+        best_of=1,
+        voice=INSTRUMENTS,
+        timbre=0,
+        voiced=[],
+    )
+    return list(usual._replace(**changed))
+
+
+def shots(**changed: Any) -> list[Any]:
+    """The fields of the room of clips, in order."""
+    usual = ClipWishes(
+        model="shapes",
+        captions=CIRCLE,
+        count=1,
+        seed=5,
+        then="",
+        into="",
+        start=None,
+        frames="",
+        rate="",
+        loop=False,
+        music=NO_MUSIC,
+        formats=[],
+        scale="1",
+        parts=False,
+    )
+    return list(usual._replace(**changed))
 
 
 def last(steps: Iterator[Any]) -> Any:
@@ -68,6 +106,11 @@ def book(room: SongRoom) -> dict[str, Any]:
 def bass_of(path: Path) -> list[list[int]]:
     notes = read_midi(path).notes.of(3)
     return np.stack([notes.start, notes.pitch, notes.length, notes.velocity]).tolist()
+
+
+def sound_of(path: Path) -> np.ndarray:
+    with av.open(str(path)) as file:
+        return np.concatenate([frame.to_ndarray().ravel() for frame in file.decode(audio=0)])
 
 
 def test_a_song_is_kept_with_all_that_the_page_shows(room: SongRoom, book: dict[str, Any]):
@@ -103,11 +146,19 @@ def test_wishes_that_cannot_be_are_answered_with_a_sentence(room: SongRoom, book
         ("no run of that name", room.make(BOOK, *wishes(model="../x"))),
         (f"1 to {MOST_SONGS}, not 999", room.make(BOOK, *wishes(count=999))),
         ("bars: 1 to", room.make(BOOK, *wishes(bars=100_000))),
+        ("bars: give a number", room.make(BOOK, *wishes(bars=None))),
         ("tempo: give a number", room.make(BOOK, *wishes(tempo="fast"))),
         ("tempo: 10 to 400", room.make(BOOK, *wishes(tempo="9000"))),
         ("is no key", room.make(BOOK, *wishes(key="H minor"))),
         ("seed", room.make(BOOK, *wishes(seed=-1))),
         ("strength: 0 to 1", room.vary(book, 7.0, *wishes())),
+        ("order of the sections", room.remix(book, " ", 4, *wishes())),
+        ("choose another song", room.lead(book, "", 4, *wishes())),
+        ("choose another song", room.interpolate(book, "", *wishes())),
+        ("no run of that name", room.play(book, *wishes(voice="../x"))),
+        ("timbre: 0 to", room.play(book, *wishes(voice="fluid", timbre=-1))),
+        ("best of: 1 to 4,? not 5", room.make(BOOK, *wishes(count=16, best_of=5))),
+        ("use lookback_rnn or latent_musegan", room.make(BOOK, *wishes(**JUDGED))),
     ):
         with pytest.raises(UserError, match=sentence):
             last(steps)
@@ -124,20 +175,101 @@ def test_errors_are_shown_as_sentences_without_tags():
 
 
 @pytest.mark.slow
+def test_a_song_is_played_by_a_voice_note_for_note(room: SongRoom, book: dict[str, Any]):
+    after, _, _ = last(room.play(book, *wishes(voice="fluid", timbre=3, voiced=["bass"])))
+    before, now = room.folder.find(book["open"]), room.folder.find(after["open"])
+    assert now.stem == f"{before.stem}-in-fluid-3" and now.read_bytes() == before.read_bytes()
+    shares = {}
+    for track in json.loads(now.with_suffix(".json").read_text())["tracks"]:
+        if track["notes"]:
+            name = f"{track['name'].lower()}.flac"
+            one, other = (
+                sound_of(path.parent / f"{path.stem}-stems" / name) for path in (before, now)
+            )
+            size = min(len(one), len(other))
+            like = np.corrcoef(one[:size], other[:size])[0, 1]
+            shares[track["name"]] = float(like)
+    assert shares.pop("Bass") < 0.5 and min(shares.values()) > 0.999, shares
+
+
+@pytest.mark.slow
+def test_songs_are_remixed_joined_and_chosen(room: SongRoom, book: dict[str, Any]):
+    before = room.folder.find(book["open"])
+    steady = {"model": "lookback_rnn", "best_of": 2}
+    remixed, _, _ = last(room.remix(book, "aba", 1, *wishes()))
+    song = read_midi(room.folder.find(remixed["open"]))
+    bar = [song.notes.start // 48 == number for number in range(3)]
+    first, third = (
+        np.stack([song.notes.start % 48, song.notes.pitch, song.notes.track])[:, bar[n]].tolist()
+        for n in (0, 2)
+    )
+    assert song.bars == 3 and first == third != [[], [], []]
+    led, _, _ = last(room.lead(book, remixed["open"], 2, *wishes(**steady)))
+    joined = read_midi(room.folder.find(led["open"]))
+    assert joined.bars == 2 + 2 + 3
+    kept = joined.notes.start < 96
+    assert sorted(joined.notes.pitch[kept]) == sorted(read_midi(before).notes.pitch)
+
+
+@pytest.mark.slow
 def test_a_sentence_becomes_a_clip(tmp_path: Path):
     room = ClipRoom(StudioFolder.of(tmp_path))
-    caption = "A small red circle is moving in a zigzag path towards north"
-    shown, _, seed = last(room.make("shapes", caption, 1, 5, "", "1", True))
-    assert seed == 6 and caption in shown and "Layers" in shown
+    shown, _, seed = last(room.make(*shots(parts=True, formats=["gif", "png-sequence"])))
+    assert seed == 6
     (film,) = tmp_path.glob("clips/*/*.mp4")
     assert film.name.startswith("shapes-seed5-") and film.with_suffix(".txt").is_file()
-    assert room.objections("shapes", caption) == ""
-    assert "nearest" in room.objections("shapes", f"{caption}\na <purple> dog")
-    assert "<purple>" not in room.objections("shapes", "a <purple> dog")
-    with pytest.raises(ConfigError, match="type a sentence"):
-        last(room.make("shapes", " \n", 1, 5, "", "", False))
-    with pytest.raises(ConfigError, match="clips: 1 to 16"):
-        last(room.make("shapes", "a\n" * 20, 1, 5, "", "", False))
+    assert len(list(film.with_suffix("").glob("*.png"))) == 16
+    shown = clip_grid(room.folder)
+    assert CIRCLE in shown and "Layers" in shown and "frames" in shown and "autoplay" in shown
+
+
+@pytest.mark.slow
+def test_clips_change_return_and_sound(tmp_path: Path):
+    room = ClipRoom(StudioFolder.of(tmp_path))
+    last(room.make(*shots(captions=f"{CIRCLE}\n{SQUARE}", count=2)))
+    (take,) = (tmp_path / "clips").iterdir()
+    assert [path.name.split("-")[1] for path in sorted(take.glob("*.mp4"))] == [
+        "seed5",
+        "seed6",
+        "seed7",
+        "seed8",
+    ]
+    assert "4 clips" in clip_grid(room.folder)
+    last(room.make(*shots(into=SQUARE, loop=True, music="lookback_rnn", frames="24")))
+    (film,) = tmp_path.glob("clips/*/*into*.mp4")
+    with av.open(str(film)) as opened:
+        assert opened.streams.video[0].frames == 24
+        assert [stream.type for stream in opened.streams] == ["video", "audio"]
+        frames = [frame.to_ndarray(format="rgb24") for frame in opened.decode(video=0)]
+    steps = [np.abs(a.astype(int) - b).mean() for a, b in pairwise([*frames, frames[0]])]
+    assert steps[-1] <= 2 * max(steps[:-1])  # it ends as it begins
+    assert clip_grid(room.folder).count("autoplay") == 4  # music is not played unasked
+
+
+def test_clips_that_cannot_be_are_answered(tmp_path: Path):
+    folder, model = StudioFolder.of(tmp_path), VideoModel.load("shapes", "cpu")
+    for sentence, changed in (
+        ("type a sentence", {"captions": " \n"}),
+        ("clips: 1 to 16", {"captions": "a\n" * 20}),
+        ("clips: 1 to 16", {"count": 17}),
+        ("frames: 1 to 256", {"frames": "100000"}),
+        ("sentences that follow: 0 to 8", {"then": "a\n" * 9}),
+        ("at most 500 letters", {"captions": "a" * 501}),
+        ("clips are not written as 'exe'", {"formats": ["exe"]}),
+        ("not both", {"then": CIRCLE, "into": SQUARE}),
+        ("no run of that name", {"music": "../x"}),
+    ):
+        asked = ClipWishes(*shots(**changed))
+        with pytest.raises(UserError, match=sentence):
+            asked.shoot(model, asked.takes(model)[0], asked.output(tmp_path), folder)
+
+
+@pytest.mark.slow
+def test_sentences_unlike_those_of_the_training_are_answered(tmp_path: Path):
+    room = ClipRoom(StudioFolder.of(tmp_path))
+    assert room.objections("shapes", CIRCLE, "", "") == ""
+    assert "nearest" in room.objections("shapes", f"{CIRCLE}\na <purple> dog")
+    assert "<purple>" not in room.objections("shapes", "", "a <purple> dog", "")
 
 
 def test_files_are_read_or_answered_with_what_helps(tmp_path: Path):
@@ -172,7 +304,8 @@ def test_work_that_is_left_stops_at_its_next_report():
 
     following = Following(work)
     steps = following.steps()
-    assert next(steps) < 1
+    next(steps)
+    assert following.share < 1
     steps.close()
     deadline = time.monotonic() + 10
     while not ended and time.monotonic() < deadline:
@@ -267,3 +400,14 @@ def test_every_model_stands_in_the_gallery():
     found = gallery("Arjovsky clipped")
     assert "<code>wgan</code>" in found and "<code>vae</code>" not in found
     assert "No model" in gallery("no such words at all")
+
+
+def test_a_run_that_was_shared_is_offered_until_it_is_gone(tmp_path: Path):
+    folder = StudioFolder.of(tmp_path)
+    run = folder.runs / "shared"
+    shutil.copytree(MUSIC.folder("latent_musegan"), run)
+    assert names_of(folder, MUSIC)[-1] == "shared"
+    shutil.rmtree(run / "checkpoints")
+    assert "shared" not in names_of(folder, MUSIC)
+    with pytest.raises(UserError, match="holds no checkpoint yet"):
+        SongRoom(folder).model("shared")

@@ -10,9 +10,10 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
+from studio.components.messages import ASIDE
 from studio.folder import SONGS, StudioFolder
 from studio.page import page
-from studio.server import COOKIE, Gate, application
+from studio.server import COOKIE, MOST_WAITING, Gate, application
 
 TOKEN = "f0Xy-secret"
 
@@ -108,18 +109,39 @@ def test_files_of_the_folder_are_shown_and_no_others(visitor: TestClient):
         "/runs/..%2f..%2fsecret.txt",
         "/gradio_api/file=/etc/passwd",
         "/gradio_api/file=../secret.txt",
-        "/stems?song=../secret.txt",
-        "/stems?song=songs/take",
+        "/zip?of=../secret.txt",
+        "/zip?of=..",
+        "/zip?of=songs",
+        "/zip?of=uploads",
+        "/zip?of=songs/take/song.mid",
     ):
         answer = visitor.get(path)
         assert answer.status_code in (403, 404), path
         assert b"of the owner" not in answer.content and b"root:" not in answer.content
 
 
-def test_the_stems_of_a_song_are_one_zip(visitor: TestClient):
-    answer = visitor.get("/stems", params={"song": "songs/take/song.mid"})
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
-        assert {name: packed.read(name) for name in packed.namelist()} == {"bass.flac": b"bass"}
+def test_the_stems_of_a_song_and_its_files_are_one_zip(visitor: TestClient):
+    for of, expected in (
+        ("songs/take/song-stems", {"bass.flac": b"bass"}),
+        ("songs/take", {"song.mid": b"song", "song-stems/bass.flac": b"bass"}),
+    ):
+        answer = visitor.get("/zip", params={"of": of})
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+            assert {name: packed.read(name) for name in packed.namelist()} == expected
+
+
+def test_a_task_too_many_is_refused_and_light_answers_are_not(folder: StudioFolder):
+    with gr.Blocks(analytics_enabled=False) as busy:
+        asked = gr.Textbox()
+        asked.submit(str.upper, asked, asked, api_name="slow")
+        asked.change(str.upper, asked, asked, api_name="light", **ASIDE)
+    visitor = TestClient(application(busy, folder), base_url="http://localhost")
+    assert busy._queue.max_size == MOST_WAITING
+    busy._queue.max_size = 0
+    task = {"data": ["a"], "fn_index": 0, "session_hash": "x"}
+    assert visitor.post("/gradio_api/queue/join", json=task).status_code == 503
+    light = visitor.post("/gradio_api/run/light", json={"data": ["a"]})
+    assert light.json()["data"] == ["A"]
 
 
 def test_dropped_files_keep_their_paths(visitor: TestClient, folder: StudioFolder):
