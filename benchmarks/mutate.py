@@ -1,8 +1,8 @@
-"""Mutation testing of core: change one line's meaning and see whether a test fails.
+"""Mutation testing: change one line's meaning and see whether a test fails.
 
-python benchmarks/mutate.py [--count 200] [--seed 0] [--workers 2] [--only core/theory]
+python benchmarks/mutate.py [--count 200] [--seed 0] [--workers 2] [--only core/theory musegen]
 
-First every fast test runs once while the lines of core that it executes are noted. Then each
+First every fast test runs once while the lines of code that it executes are noted. Then each
 mutant of a seeded sample is written into a copy of the tree, and the tests that execute its line
 run there, the quickest first, until one fails. A mutant that no test kills is a hole in the tests
 or equivalent to the original. Each outcome becomes a line of build/mutants.jsonl at once; the
@@ -17,6 +17,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -33,9 +34,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CODE = "core"
-EXECUTED = ("core", "musegen", "videogen", "tests")
-"""Folders on whose files it depends which lines the tests execute."""
+PACKAGES = ("core", "musegen", "videogen", "studio", "gallery")
+"""The folders of code."""
 UNMUTATED = ("core/papers.py", "core/errors.py", "core/app/report.py", "core/app/doctor.py")
 """Bibliography, and what only words a message."""
 
@@ -223,6 +223,8 @@ class _Finder(ast.NodeVisitor):
             self.visit(part)
         self.functions.pop()
 
+    visit_AsyncFunctionDef = visit_FunctionDef
+
     def visit_Expr(self, node: ast.Expr) -> None:
         if isinstance(node.value, ast.Constant):
             return
@@ -394,7 +396,7 @@ def sample(pool: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
 
 def pool_of(root: Path, only: Sequence[str]) -> list[Mutant]:
     """The mutants of all modules below these paths."""
-    paths = sorted(str(p.relative_to(root)) for p in (root / CODE).rglob("*.py"))
+    paths = sorted(str(p.relative_to(root)) for one in PACKAGES for p in (root / one).rglob("*.py"))
     chosen = [p for p in paths if p not in UNMUTATED and any(map(p.startswith, only))]
     return [m for path in chosen for m in mutants(path, (root / path).read_text("utf-8"))]
 
@@ -404,7 +406,7 @@ def pool_of(root: Path, only: Sequence[str]) -> list[Mutant]:
 
 @dataclass(frozen=True)
 class Execution:
-    """A test that passes, its seconds, and the lines of core that it executes, by module.
+    """A test that passes, its seconds, and the lines of code that it executes, by module.
 
     `seconds`: of the processor, for the test and its subprocesses. Other work on the machine does
     not lengthen them, so that it does not decide which tests run.
@@ -415,19 +417,20 @@ class Execution:
 
 
 class Tracer:
-    """A plugin of pytest that notes the lines of core that each test executes."""
+    """A plugin of pytest that notes the lines of code that each test executes."""
 
     def __init__(self, root: Path):
-        self.prefix = str(root) + os.sep
+        self.root = len(str(root)) + 1
+        self.folders = tuple(f"{root}{os.sep}{package}{os.sep}" for package in PACKAGES)
         self.lines: dict[str, set[int]] = {}
         self.tests: dict[str, Execution] = {}
         self.failed: set[str] = set()
 
     def trace(self, frame: Any, event: str, argument: Any) -> Any:
         name = frame.f_code.co_filename
-        if not name.startswith(self.prefix + CODE + os.sep):
+        if not name.startswith(self.folders):
             return None
-        seen = self.lines.setdefault(name[len(self.prefix) :], set())
+        seen = self.lines.setdefault(name[self.root :], set())
 
         def local(frame: Any, event: str, argument: Any) -> Any:
             if event == "line":
@@ -482,13 +485,15 @@ def _file_of(test: str) -> str:
 def digests_of(root: Path) -> dict[str, str]:
     """Return for each file of tests a digest of it, of all code and of what tests share."""
     texts = {
-        p.relative_to(root): p.read_bytes() for t in EXECUTED for p in (root / t).rglob("*.py")
+        p.relative_to(root): p.read_bytes()
+        for folder in (*PACKAGES, "tests")
+        for p in (root / folder).rglob("*.py")
     }
     own = {path for path in texts if path.name.startswith("test_")}
     shared = hashlib.sha256()
     for path in sorted(texts.keys() - own):
         shared.update(str(path).encode() + texts[path])
-    files = sorted(path for path in texts if path in own or path.parts[0] == CODE)
+    files = sorted(path for path in texts if path in own or path.parts[0] in PACKAGES)
     return {str(path): hashlib.sha256(shared.digest() + texts[path]).hexdigest() for path in files}
 
 
@@ -543,7 +548,8 @@ def relevant_tests(
         found |= {n for n in known if _file_of(n) in importing or mutant.path in n}
     found |= {name for name in known if _file_of(name) == own}
     chosen, total = [], 0.0
-    for name in sorted(found, key=lambda n: (not n.startswith("tests/core"), known[n].seconds)):
+    near = f"tests/{Path(mutant.path).parts[0]}/"
+    for name in sorted(found, key=lambda n: (not n.startswith(near), known[n].seconds)):
         total += known[name].seconds
         if total < limit:
             chosen.append(name)
@@ -583,7 +589,7 @@ def warm_up() -> None:
 
     assert hypothesis and jaxtyping and matplotlib and pydantic and typer
     assert safetensors and torch
-    assert not any(name.split(".")[0] == CODE for name in sys.modules)
+    assert not any(name.split(".")[0] in PACKAGES for name in sys.modules)
 
 
 def _fork(tree: Path, folder: Path, work: Any) -> int:
@@ -629,8 +635,10 @@ class Slot:
         os.utime(path, (number, number))  # compiled modules are known by their source's time
         self.mutant, self.tests = mutant, len(names)
         self.started = time.monotonic()
-        self.deadline = self.started + 60 + 5 * sum(known[name].seconds for name in names)
-        self.process = _fork(self.tree, self.tree.parent, partial(_pytest, self.tree, names))
+        seconds = 60 + 5 * sum(known[name].seconds for name in names)
+        self.deadline = self.started + PATIENCE * seconds
+        work = partial(_pytest, self.tree, names, round(seconds))
+        self.process = _fork(self.tree, self.tree.parent, work)
 
     def outcome(self) -> str | None:
         """killed, survived or timed out; None while it runs."""
@@ -641,12 +649,15 @@ class Slot:
             os.killpg(self.process, signal.SIGKILL)
             os.waitpid(self.process, 0)
         shutil.copy2(self.source / self.mutant.path, self.tree / self.mutant.path)
-        if not ended:
+        code = os.waitstatus_to_exitcode(status) if ended else -signal.SIGXCPU
+        if code == -signal.SIGXCPU:
             return "timed out"
-        return "survived" if os.waitstatus_to_exitcode(status) in (0, 5) else "killed"
+        return "survived" if code in (0, 5) else "killed"
 
 
-def _pytest(tree: Path, names: list[str]) -> int:
+def _pytest(tree: Path, names: list[str], seconds: int) -> int:
+    """Run tests for so many seconds of the processor."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
     temporary = tree.parent / "tmp"
     return pytest.main(["-x", "-q", *PYTEST, f"--basetemp={temporary}", *names])
 
@@ -675,6 +686,8 @@ def run(
 
 LIMIT = 60.0
 """Seconds of tests for one mutant."""
+PATIENCE = 10.0
+"""Factor by which the time of a mutant may exceed the processor's: others work, too."""
 
 
 def _result(slot: Slot, outcome: str) -> dict[str, Any]:
@@ -700,7 +713,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--only", nargs="*", default=[CODE], help="paths that begin with these")
+    parser.add_argument("--only", nargs="*", default=PACKAGES, help="paths that begin with these")
     options = parser.parse_args()
     started, build = time.monotonic(), ROOT / "build"
     build.mkdir(exist_ok=True)
