@@ -208,7 +208,7 @@ class _Finder(ast.NodeVisitor):
 
     # statements
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for decorator in node.decorator_list:
             if "no_grad" in self.text(decorator):
                 self.replace("gradients kept", decorator, "torch.enable_grad()")
@@ -223,7 +223,8 @@ class _Finder(ast.NodeVisitor):
             self.visit(part)
         self.functions.pop()
 
-    visit_AsyncFunctionDef = visit_FunctionDef
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self.visit_FunctionDef(node)
 
     def visit_Expr(self, node: ast.Expr) -> None:
         if isinstance(node.value, ast.Constant):
@@ -396,7 +397,9 @@ def sample(pool: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
 
 def pool_of(root: Path, only: Sequence[str]) -> list[Mutant]:
     """The mutants of all modules below these paths."""
-    paths = sorted(str(p.relative_to(root)) for one in PACKAGES for p in (root / one).rglob("*.py"))
+    paths = sorted(
+        str(p.relative_to(root)) for one in PACKAGES for p in (root / one).rglob("*.py")
+    )
     chosen = [p for p in paths if p not in UNMUTATED and any(map(p.startswith, only))]
     return [m for path in chosen for m in mutants(path, (root / path).read_text("utf-8"))]
 
