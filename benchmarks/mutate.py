@@ -128,20 +128,20 @@ KEY = re.compile(r"[a-z][a-z_0-9]{0,20}")
 
 
 def mutants(path: str, source: str) -> list[Mutant]:
-    """All one-line mutants of a module that compile, each once."""
+    """All one-line mutants of a module, each once; a few of them do not compile."""
     finder = _Finder(path, source)
     finder.visit(ast.parse(source))
     found = {}
     for mutant in finder.found:
-        changed = mutant.applied(source)
-        if changed != source and _compiles(changed):
+        if mutant.after != source[mutant.start : mutant.end]:
             found.setdefault((mutant.start, mutant.end, mutant.after), mutant)
     return list(found.values())
 
 
-def _compiles(source: str) -> bool:
+def compiles(mutant: Mutant, source: str) -> bool:
+    """Return whether a mutant is a program."""
     try:
-        compile(source, "mutant", "exec")
+        compile(mutant.applied(source), "mutant", "exec")
     except (SyntaxError, ValueError):
         return False
     return True
@@ -386,13 +386,14 @@ def _is_key(constant: ast.Constant) -> bool:
     return isinstance(constant.value, str) and bool(KEY.fullmatch(constant.value))
 
 
-def sample(pool: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
-    """`count` mutants in random order, no two of one line."""
-    shuffled = random.Random(seed).sample(list(pool), len(pool))
-    lines = {}
-    for mutant in shuffled:
-        lines.setdefault((mutant.path, mutant.line), mutant)
-    return list(lines.values())[:count]
+def sample(pool: Sequence[Mutant], count: int, seed: int, root: Path) -> list[Mutant]:
+    """`count` mutants in random order that compile, no two of one line."""
+    chosen: dict[tuple[str, int], Mutant] = {}
+    for mutant in random.Random(seed).sample(list(pool), len(pool)):
+        at = mutant.path, mutant.line
+        if len(chosen) < count and at not in chosen and compiles(mutant, _text(root / at[0])):
+            chosen[at] = mutant
+    return list(chosen.values())
 
 
 def pool_of(root: Path, only: Sequence[str]) -> list[Mutant]:
@@ -724,7 +725,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder:
         source = _copy(ROOT, Path(folder) / "source")  # as it is now, whoever works on meanwhile
         known = executions(source, build / "mutation-lines.json", options.workers)
-        chosen = sample(pool_of(source, options.only), options.count, options.seed)
+        chosen = sample(pool_of(source, options.only), options.count, options.seed, source)
         results, lines = [], build / "mutants.jsonl"
         lines.write_text("", "utf-8")  # those of the last run
         for result in run(source, chosen, known, options.workers):

@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks.mutate import (
     Execution,
+    Mutant,
+    compiles,
     digests_of,
     mutants,
     processor_seconds,
@@ -73,7 +75,8 @@ CASES = {
 
 @pytest.mark.parametrize("source", CASES)
 def test_the_mutants_of_a_line(source):
-    assert {m.applied(source) for m in mutants("m.py", source)} == CASES[source]
+    found = [m for m in mutants("m.py", source) if compiles(m, source)]
+    assert {m.applied(source) for m in found} == CASES[source]
 
 
 def test_a_mutant_knows_its_line_and_shows_what_it_changes():
@@ -83,11 +86,19 @@ def test_a_mutant_knows_its_line_and_shows_what_it_changes():
     assert mutant.diff(source) == "- d = e + f  # as it was\n+ d = e - f  # as it was"
 
 
-def test_a_sample_has_one_mutant_a_line_and_is_repeatable():
-    pool = mutants("m.py", "".join(f"x = a + {n}\n" for n in range(50)))
-    chosen = sample(pool, 20, seed=1)
+def test_a_sample_has_one_mutant_a_line_and_is_repeatable(tmp_path):
+    source = "".join(f"x = a + {n}\n" for n in range(50))
+    (tmp_path / "m.py").write_text(source)
+    pool = mutants("m.py", source)
+    chosen = sample(pool, 20, 1, tmp_path)
     assert len({mutant.line for mutant in chosen}) == 20
-    assert chosen == sample(pool, 20, seed=1) != sample(pool, 20, seed=2)
+    assert chosen == sample(pool, 20, 1, tmp_path) != sample(pool, 20, 2, tmp_path)
+
+
+def test_what_does_not_compile_is_not_sampled(tmp_path):
+    (tmp_path / "m.py").write_text("x = 1\n")
+    bad, good = (Mutant("m.py", 1, "constant", 4, 5, after, False) for after in ("1 1", "2"))
+    assert sample([bad, good], 2, 0, tmp_path) == [good]
 
 
 def test_tests_that_execute_the_line_run_the_quickest_first(tmp_path):
