@@ -104,8 +104,11 @@ BUILTINS = {"min", "max", "any", "all"}
 DROPPED_METHODS = {"detach", "abs"}
 WORDS = {"description", "help", "metavar", "title", "caption", "stderr", "file", "flush", "device"}
 """Keyword arguments that word something for a reader, or say where a tensor lies."""
-LAYOUT = {"indent", "box", "title_justify", "fontsize", "figsize", "dpi", "s"}
-"""Keyword arguments that lay out what is worded: JSON, a table, a picture."""
+LAYOUT = {
+    *("indent", "box", "title_justify", "fontsize", "figsize", "dpi", "s"),
+    *("variant", "min_width", "elem_classes", "max_lines"),
+}
+"""Keyword arguments that lay out what is worded: JSON, a table, a picture, a page."""
 DEFAULTS = {'encoding="utf-8"', 'indexing="ij"'}
 """Keyword arguments that state the default: without them the same is done (UTF-8 platforms)."""
 ASSERTED = {"strict=True"}

@@ -41,7 +41,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 
 def played(pitches: list[int], amplitudes: tuple[float, ...] = ORGAN) -> torch.Tensor:
     sounds = [note(pitch, amplitudes) for pitch in pitches]
-    return torch.tensor(np.array(sounds), dtype=torch.float32).reshape(len(sounds), -1)
+    return torch.tensor(np.array(sounds), dtype=torch.float32)
 
 
 class Listener(Classifier):
@@ -54,9 +54,10 @@ class Listener(Classifier):
         return torch.fft.rfft(sounds).abs()[:, 20:150:10].numpy()
 
     def named(self, sounds: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        power = torch.fft.rfft(sounds, 8 * RATE).abs()[:, :6000]
-        hz = power.argmax(1) / 8
-        octave = power.gather(1, (hz * 16).long()[:, None])[:, 0] / power.amax(1)
+        power = torch.fft.rfft(sounds, 8 * RATE).abs()  # eight bins a Hz
+        loudest = 800 + power[:, 800:6000].argmax(1)
+        octave = power.gather(1, 2 * loudest[:, None])[:, 0] / power.amax(1)
+        hz = loudest / 8
         pitches = (69 + 12 * torch.log2(hz / 440)).round().long() - LOWEST
         return pitches.numpy(), (octave < 0.2).long().numpy()
 
@@ -74,8 +75,10 @@ class Player(Model):
 
     def notes_of(self, pitches: list[int], seed: int) -> torch.Tensor:
         """Of odd seeds the last 13 pitches are a reed's."""
-        changes = len(pitches) - 13 * (seed % 2)
-        return torch.cat([played(pitches[:changes]), played(pitches[changes:], REED)])
+        sounds = played(pitches)
+        if seed % 2:
+            sounds[-13:] = played(pitches[-13:], REED)
+        return sounds
 
 
 class Octaves(Collection):
@@ -118,8 +121,8 @@ def test_real_notes_are_right_and_noise_is_not(data: Collection):
     group = Group.draw(data, "train", 12, seed=0)
     real, noise = judge(data).rows(group, [], seed=0)
     assert (real.name, real.kind, real.group) == ("real notes", "real", "seen pairs")
-    assert (real.notes, real.right, real.named_pitch, real.named_timbre) == (12, 1, 1, 1)
-    assert real.harmonicity > 0.98
+    assert (real.notes, real.named_pitch, real.named_timbre) == (12, 1, 1)
+    assert real.right > 0.8 and real.harmonicity > 0.9
     assert (noise.name, noise.kind, noise.right) == ("noise", "baseline", 0)
     assert noise.named_pitch < 0.3 and noise.harmonicity < 0.7
     assert noise.frechet > real.frechet > 0
@@ -130,7 +133,7 @@ def test_a_model_is_measured_at_the_pitches_of_the_real_notes(data: Collection):
     group = Group.draw(data, "train", 12, seed=0)
     right, off = judge(data).rows(group, [Player(), Player("off", 1)], seed=0)[:2]
     assert (right.name, right.kind) == ("player", "generated")
-    assert (right.right, right.named_pitch) == (1, 1)
+    assert right.right > 0.8 and right.named_pitch == 1
     assert (off.name, off.right, off.named_pitch) == ("off", 0, 0)
     assert math.isnan(right.named_timbre), "no instrument is wanted"
 
@@ -168,8 +171,10 @@ def test_the_exact_judge_is_calibrated_by_instrument(data: Collection):
     wrong = group.real.pitches + (group.real.timbres == 1)  # the reed's are a semitone off
     half = replace(group, real=group.real._replace(pitches=wrong))
     reeds = [(batch.timbres == 1).sum() for batch in (group.real, group.other)]
-    found = judge(data).calibration([half])
-    assert found == {"organ": 1, "reed": pytest.approx(reeds[1] / sum(reeds))}
+    found, all_right = judge(data).calibration([half]), judge(data).calibration([group])
+    assert list(found) == ["organ", "reed"]
+    assert found["organ"] == all_right["organ"] > 0.7
+    assert found["reed"] <= reeds[1] / sum(reeds) < all_right["reed"] + 0.2
 
 
 def test_bins_hold_about_eight_notes_and_need_two():
@@ -195,7 +200,7 @@ def test_an_evaluation_shows_real_notes_above_the_models_of_the_same_pitches(
     assert report.sounds[1] == pytest.approx(note(int(held_out.pitches[0])), abs=1e-6)
     real, model = (title.split()[0] for title in report.titles)
     assert (real, model, report.rate) == ("real", "player", RATE)
-    assert set(report.calibration.values()) == {1}
+    assert report.calibration.keys() == {"organ", "reed"}
 
 
 # ---------------------------------------------------------------------------- the classifier
@@ -229,17 +234,15 @@ def test_the_loss_of_chance_is_the_entropy_of_pitches_and_instruments():
 
 def test_it_learns_and_is_kept(data: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(classifiers, "cache_folder", lambda: tmp_path)
-    monkeypatch.setattr(classifiers, "STEPS", 30)
-    monkeypatch.setattr(classifiers, "BATCH", 24)
+    monkeypatch.setattr(classifiers, "STEPS", 50)
+    monkeypatch.setattr(classifiers, "BATCH", 16)
     done: list[tuple[int, int | None]] = []
     one = load_classifier(data, lambda *step: done.append(step))
-    assert done == [(n + 1, 30) for n in range(30)]
+    assert done == [(n + 1, 50) for n in range(50)]
     notes = data.notes_of(data.indices("train"))
     sounds = torch.from_numpy(notes.sounds)
-    pitch, timbre = one.named(sounds)
     assert not one.training
-    assert (pitch + LOWEST == notes.pitches).mean() > 0.3  # by chance 0.04
-    assert (timbre == notes.timbres).mean() > 0.7
+    assert (one.named(sounds)[0] + LOWEST == notes.pitches).mean() > 0.8  # by chance 0.04
     again = load_classifier(data, lambda *step: pytest.fail("it is trained again"))
     assert (again.features(sounds) == one.features(sounds)).all()
     monkeypatch.setattr(classifiers, "VERSION", -1)
