@@ -273,6 +273,8 @@ class _Finder(ast.NodeVisitor):
             self.visit(part)
 
     def visit_If(self, node: ast.If) -> None:
+        if self.text(node.test) == "TYPE_CHECKING":
+            return
         self._negate(node.test)
         self.generic_visit(node)
 

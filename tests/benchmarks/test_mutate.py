@@ -55,6 +55,7 @@ CASES = {
     'def f(a: "b + c" = d) -> e[0]:\n    "1 + 2"': set(),
     "from a import b": set(),
     "raise E(a + b)": set(),
+    "if TYPE_CHECKING:\n    x = a + b": set(),
     "print(a + b)": set(),
     'x = f(description="a")': set(),
     "x = json.dumps(a, indent=1)": set(),

@@ -113,6 +113,12 @@ def test_a_partner_is_a_training_note_of_the_instrument_at_another_pitch(data: C
         assert {s.tobytes() for s in group.partners.sounds} <= trained
 
 
+@pytest.fixture(autouse=True)
+def two_timbres(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Constancy is that of two timbres, of the seed and the next."""
+    monkeypatch.setattr(evaluation, "TIMBRES", 2)
+
+
 def judge(data: Collection) -> _Judge:
     return _Judge(Listener(), data)
 
@@ -125,7 +131,10 @@ def test_real_notes_are_right_and_noise_is_not(data: Collection):
     assert real.right > 0.8 and real.harmonicity > 0.9
     assert (noise.name, noise.kind, noise.right) == ("noise", "baseline", 0)
     assert noise.named_pitch < 0.3 and noise.harmonicity < 0.7
-    assert noise.frechet > real.frechet > 0
+    others = torch.from_numpy(group.other.sounds)
+    same = judge(data).row(group, "others", "real", others, group.other.timbres)
+    assert min(noise.frechet, real.frechet) > 1 > abs(same.frechet)
+    assert (same.named_timbre, noise.diversity > real.diversity) == (1, True)
     assert math.isnan(noise.constancy)
 
 
@@ -139,7 +148,7 @@ def test_a_model_is_measured_at_the_pitches_of_the_real_notes(data: Collection):
 
 
 def test_the_constancy_of_a_model_is_the_mean_over_its_timbres(data: Collection):
-    """Six of twelve timbres keep their instrument, six for 13 of 25 notes."""
+    """One of two timbres keeps its instrument, the other for 13 of 25 notes."""
     row = judge(data).rows(Group.draw(data, "train", 4, seed=0), [Player()], seed=0)[0]
     assert row.constancy == pytest.approx((1 + 13 / 25) / 2)
 
@@ -234,15 +243,15 @@ def test_the_loss_of_chance_is_the_entropy_of_pitches_and_instruments():
 
 def test_it_learns_and_is_kept(data: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(classifiers, "cache_folder", lambda: tmp_path)
-    monkeypatch.setattr(classifiers, "STEPS", 50)
+    monkeypatch.setattr(classifiers, "STEPS", 40)
     monkeypatch.setattr(classifiers, "BATCH", 16)
     done: list[tuple[int, int | None]] = []
     one = load_classifier(data, lambda *step: done.append(step))
-    assert done == [(n + 1, 50) for n in range(50)]
+    assert done == [(n + 1, 40) for n in range(40)]
     notes = data.notes_of(data.indices("train"))
     sounds = torch.from_numpy(notes.sounds)
     assert not one.training
-    assert (one.named(sounds)[0] + LOWEST == notes.pitches).mean() > 0.8  # by chance 0.04
+    assert (one.named(sounds)[0] + LOWEST == notes.pitches).mean() > 0.5  # by chance 0.04
     again = load_classifier(data, lambda *step: pytest.fail("it is trained again"))
     assert (again.features(sounds) == one.features(sounds)).all()
     monkeypatch.setattr(classifiers, "VERSION", -1)
