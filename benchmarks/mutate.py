@@ -102,7 +102,10 @@ PAIRS = (
 TWINS = {name: twin for a, b in PAIRS for name, twin in ((a, b), (b, a))}
 BUILTINS = {"min", "max", "any", "all"}
 DROPPED_METHODS = {"detach", "abs"}
-WORDS = {"description", "help", "metavar", "title", "caption", "stderr", "file", "flush", "device"}
+WORDS = {
+    *("description", "help", "metavar", "title", "caption", "label", "info", "placeholder"),
+    *("stderr", "file", "flush", "device"),
+}
 """Keyword arguments that word something for a reader, or say where a tensor lies."""
 LAYOUT = {
     *("indent", "box", "title_justify", "fontsize", "figsize", "dpi", "s"),

@@ -18,7 +18,7 @@ def number_in(buffer: Tensor) -> float:
     >>> number_in(stage), number_in(stage.add_(2))
     (0.0, 2.0)
     """
-    version, number = _read.get(buffer, (-1, 0.0))
+    version, number = _read.get(buffer) or (-1, 0.0)
     if version != buffer._version:
         number = buffer.item()
         _read[buffer] = buffer._version, number

@@ -155,6 +155,7 @@ def test_notes_are_in_milliseconds_and_the_first_are_drawn(tmp_path, monkeypatch
 
 def test_a_clip_without_a_sentence_has_its_name_and_the_first_sound_is_played(tmp_path):
     (tmp_path / "cat & dog.gif").write_bytes(b"GIF89a")
+    (tmp_path / "about.txt").write_bytes("of a café".encode("latin-1"))
     write_song(tmp_path / "a.mid")
     for end in ("ogg", "mp3"):
         (tmp_path / f"a.{end}").write_bytes(b"sound")
@@ -162,6 +163,7 @@ def test_a_clip_without_a_sentence_has_its_name_and_the_first_sound_is_played(tm
     text = path.read_text()
     assert '<img src="cat%20%26%20dog.gif" alt="cat &amp; dog">' in text
     assert "<figcaption>cat &amp; dog</figcaption>" in text
+    assert "<p>of a caf\ufffd</p>" in text
     assert re.findall(r'<audio.*? src="(.*?)"', text) == ["a.mp3"]
     assert {"a.ogg", "a.wav"}.isdisjoint(one.name for one in path.parent.iterdir())
 

@@ -122,7 +122,7 @@ def test_an_update_is_skipped_where_the_pool_holds_back_what_is_not_finite(value
     pool = state.pools["critic_x"]
     pool((numbers(7),))
     pool.settle(taken=True)
-    state.networks["decoder"].value.data.fill_(value)
+    torch.nn.init.constant_(state.networks["decoder"].get_parameter("value"), value)
     torch.manual_seed(0)  # the first exchange is drawn: 0.496 of 1
     logged = critic_step(state, Batch(torch.zeros(1, 1)))
     assert all(map(math.isfinite, logged.values()))
