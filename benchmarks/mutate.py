@@ -1,8 +1,8 @@
-"""Mutation testing of core: change one line's meaning and see whether a test fails.
+"""Mutation testing: change one line's meaning and see whether a test fails.
 
-python benchmarks/mutate.py [--count 200] [--seed 0] [--workers 2] [--only core/theory]
+python benchmarks/mutate.py [--count 200] [--seed 0] [--workers 2] [--only core/theory musegen]
 
-First every fast test runs once while the lines of core that it executes are noted. Then each
+First every fast test runs once while the lines of code that it executes are noted. Then each
 mutant of a seeded sample is written into a copy of the tree, and the tests that execute its line
 run there, the quickest first, until one fails. A mutant that no test kills is a hole in the tests
 or equivalent to the original. Each outcome becomes a line of build/mutants.jsonl at once; the
@@ -17,6 +17,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -33,9 +34,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CODE = "core"
-EXECUTED = ("core", "musegen", "videogen", "tests")
-"""Folders on whose files it depends which lines the tests execute."""
+PACKAGES = ("core", "musegen", "videogen", "studio", "gallery")
+"""The folders of code."""
 UNMUTATED = ("core/papers.py", "core/errors.py", "core/app/report.py", "core/app/doctor.py")
 """Bibliography, and what only words a message."""
 
@@ -102,10 +102,16 @@ PAIRS = (
 TWINS = {name: twin for a, b in PAIRS for name, twin in ((a, b), (b, a))}
 BUILTINS = {"min", "max", "any", "all"}
 DROPPED_METHODS = {"detach", "abs"}
-WORDS = {"description", "help", "metavar", "title", "caption", "stderr", "file", "flush", "device"}
+WORDS = {
+    *("description", "help", "metavar", "title", "caption", "label", "info", "placeholder"),
+    *("stderr", "file", "flush", "device"),
+}
 """Keyword arguments that word something for a reader, or say where a tensor lies."""
-LAYOUT = {"indent", "box", "title_justify", "fontsize", "figsize", "dpi", "s"}
-"""Keyword arguments that lay out what is worded: JSON, a table, a picture."""
+LAYOUT = {
+    *("indent", "box", "title_justify", "fontsize", "figsize", "dpi", "s"),
+    *("variant", "min_width", "elem_classes", "max_lines"),
+}
+"""Keyword arguments that lay out what is worded: JSON, a table, a picture, a page."""
 DEFAULTS = {'encoding="utf-8"', 'indexing="ij"'}
 """Keyword arguments that state the default: without them the same is done (UTF-8 platforms)."""
 ASSERTED = {"strict=True"}
@@ -128,20 +134,20 @@ KEY = re.compile(r"[a-z][a-z_0-9]{0,20}")
 
 
 def mutants(path: str, source: str) -> list[Mutant]:
-    """All one-line mutants of a module that compile, each once."""
+    """All one-line mutants of a module, each once; a few of them do not compile."""
     finder = _Finder(path, source)
     finder.visit(ast.parse(source))
     found = {}
     for mutant in finder.found:
-        changed = mutant.applied(source)
-        if changed != source and _compiles(changed):
+        if mutant.after != source[mutant.start : mutant.end]:
             found.setdefault((mutant.start, mutant.end, mutant.after), mutant)
     return list(found.values())
 
 
-def _compiles(source: str) -> bool:
+def compiles(mutant: Mutant, source: str) -> bool:
+    """Return whether a mutant is a program."""
     try:
-        compile(source, "mutant", "exec")
+        compile(mutant.applied(source), "mutant", "exec")
     except (SyntaxError, ValueError):
         return False
     return True
@@ -208,7 +214,7 @@ class _Finder(ast.NodeVisitor):
 
     # statements
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for decorator in node.decorator_list:
             if "no_grad" in self.text(decorator):
                 self.replace("gradients kept", decorator, "torch.enable_grad()")
@@ -222,6 +228,9 @@ class _Finder(ast.NodeVisitor):
         for part in node.body:
             self.visit(part)
         self.functions.pop()
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self.visit_FunctionDef(node)
 
     def visit_Expr(self, node: ast.Expr) -> None:
         if isinstance(node.value, ast.Constant):
@@ -267,6 +276,8 @@ class _Finder(ast.NodeVisitor):
             self.visit(part)
 
     def visit_If(self, node: ast.If) -> None:
+        if self.text(node.test) == "TYPE_CHECKING":
+            return
         self._negate(node.test)
         self.generic_visit(node)
 
@@ -383,18 +394,21 @@ def _is_key(constant: ast.Constant) -> bool:
     return isinstance(constant.value, str) and bool(KEY.fullmatch(constant.value))
 
 
-def sample(pool: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
-    """`count` mutants in random order, no two of one line."""
-    shuffled = random.Random(seed).sample(list(pool), len(pool))
-    lines = {}
-    for mutant in shuffled:
-        lines.setdefault((mutant.path, mutant.line), mutant)
-    return list(lines.values())[:count]
+def sample(pool: Sequence[Mutant], count: int, seed: int, root: Path) -> list[Mutant]:
+    """`count` mutants in random order that compile, no two of one line."""
+    chosen: dict[tuple[str, int], Mutant] = {}
+    for mutant in random.Random(seed).sample(list(pool), len(pool)):
+        at = mutant.path, mutant.line
+        if len(chosen) < count and at not in chosen and compiles(mutant, _text(root / at[0])):
+            chosen[at] = mutant
+    return list(chosen.values())
 
 
 def pool_of(root: Path, only: Sequence[str]) -> list[Mutant]:
     """The mutants of all modules below these paths."""
-    paths = sorted(str(p.relative_to(root)) for p in (root / CODE).rglob("*.py"))
+    paths = sorted(
+        str(p.relative_to(root)) for one in PACKAGES for p in (root / one).rglob("*.py")
+    )
     chosen = [p for p in paths if p not in UNMUTATED and any(map(p.startswith, only))]
     return [m for path in chosen for m in mutants(path, (root / path).read_text("utf-8"))]
 
@@ -404,7 +418,7 @@ def pool_of(root: Path, only: Sequence[str]) -> list[Mutant]:
 
 @dataclass(frozen=True)
 class Execution:
-    """A test that passes, its seconds, and the lines of core that it executes, by module.
+    """A test that passes, its seconds, and the lines of code that it executes, by module.
 
     `seconds`: of the processor, for the test and its subprocesses. Other work on the machine does
     not lengthen them, so that it does not decide which tests run.
@@ -415,19 +429,20 @@ class Execution:
 
 
 class Tracer:
-    """A plugin of pytest that notes the lines of core that each test executes."""
+    """A plugin of pytest that notes the lines of code that each test executes."""
 
     def __init__(self, root: Path):
-        self.prefix = str(root) + os.sep
+        self.root = len(str(root)) + 1
+        self.folders = tuple(f"{root}{os.sep}{package}{os.sep}" for package in PACKAGES)
         self.lines: dict[str, set[int]] = {}
         self.tests: dict[str, Execution] = {}
         self.failed: set[str] = set()
 
     def trace(self, frame: Any, event: str, argument: Any) -> Any:
         name = frame.f_code.co_filename
-        if not name.startswith(self.prefix + CODE + os.sep):
+        if not name.startswith(self.folders):
             return None
-        seen = self.lines.setdefault(name[len(self.prefix) :], set())
+        seen = self.lines.setdefault(name[self.root :], set())
 
         def local(frame: Any, event: str, argument: Any) -> Any:
             if event == "line":
@@ -482,13 +497,15 @@ def _file_of(test: str) -> str:
 def digests_of(root: Path) -> dict[str, str]:
     """Return for each file of tests a digest of it, of all code and of what tests share."""
     texts = {
-        p.relative_to(root): p.read_bytes() for t in EXECUTED for p in (root / t).rglob("*.py")
+        p.relative_to(root): p.read_bytes()
+        for folder in (*PACKAGES, "tests")
+        for p in (root / folder).rglob("*.py")
     }
     own = {path for path in texts if path.name.startswith("test_")}
     shared = hashlib.sha256()
     for path in sorted(texts.keys() - own):
         shared.update(str(path).encode() + texts[path])
-    files = sorted(path for path in texts if path in own or path.parts[0] == CODE)
+    files = sorted(path for path in texts if path in own or path.parts[0] in PACKAGES)
     return {str(path): hashlib.sha256(shared.digest() + texts[path]).hexdigest() for path in files}
 
 
@@ -543,7 +560,8 @@ def relevant_tests(
         found |= {n for n in known if _file_of(n) in importing or mutant.path in n}
     found |= {name for name in known if _file_of(name) == own}
     chosen, total = [], 0.0
-    for name in sorted(found, key=lambda n: (not n.startswith("tests/core"), known[n].seconds)):
+    near = f"tests/{Path(mutant.path).parts[0]}/"
+    for name in sorted(found, key=lambda n: (not n.startswith(near), known[n].seconds)):
         total += known[name].seconds
         if total < limit:
             chosen.append(name)
@@ -583,7 +601,7 @@ def warm_up() -> None:
 
     assert hypothesis and jaxtyping and matplotlib and pydantic and typer
     assert safetensors and torch
-    assert not any(name.split(".")[0] == CODE for name in sys.modules)
+    assert not any(name.split(".")[0] in PACKAGES for name in sys.modules)
 
 
 def _fork(tree: Path, folder: Path, work: Any) -> int:
@@ -629,8 +647,10 @@ class Slot:
         os.utime(path, (number, number))  # compiled modules are known by their source's time
         self.mutant, self.tests = mutant, len(names)
         self.started = time.monotonic()
-        self.deadline = self.started + 60 + 5 * sum(known[name].seconds for name in names)
-        self.process = _fork(self.tree, self.tree.parent, partial(_pytest, self.tree, names))
+        seconds = 60 + 5 * sum(known[name].seconds for name in names)
+        self.deadline = self.started + PATIENCE * seconds
+        work = partial(_pytest, self.tree, names, round(seconds))
+        self.process = _fork(self.tree, self.tree.parent, work)
 
     def outcome(self) -> str | None:
         """killed, survived or timed out; None while it runs."""
@@ -641,12 +661,15 @@ class Slot:
             os.killpg(self.process, signal.SIGKILL)
             os.waitpid(self.process, 0)
         shutil.copy2(self.source / self.mutant.path, self.tree / self.mutant.path)
-        if not ended:
+        code = os.waitstatus_to_exitcode(status) if ended else -signal.SIGXCPU
+        if code == -signal.SIGXCPU:
             return "timed out"
-        return "survived" if os.waitstatus_to_exitcode(status) in (0, 5) else "killed"
+        return "survived" if code in (0, 5) else "killed"
 
 
-def _pytest(tree: Path, names: list[str]) -> int:
+def _pytest(tree: Path, names: list[str], seconds: int) -> int:
+    """Run tests for so many seconds of the processor."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
     temporary = tree.parent / "tmp"
     return pytest.main(["-x", "-q", *PYTEST, f"--basetemp={temporary}", *names])
 
@@ -675,6 +698,8 @@ def run(
 
 LIMIT = 60.0
 """Seconds of tests for one mutant."""
+PATIENCE = 10.0
+"""Factor by which the time of a mutant may exceed the processor's: others work, too."""
 
 
 def _result(slot: Slot, outcome: str) -> dict[str, Any]:
@@ -700,7 +725,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--only", nargs="*", default=[CODE], help="paths that begin with these")
+    parser.add_argument("--only", nargs="*", default=PACKAGES, help="paths that begin with these")
     options = parser.parse_args()
     started, build = time.monotonic(), ROOT / "build"
     build.mkdir(exist_ok=True)
@@ -708,7 +733,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder:
         source = _copy(ROOT, Path(folder) / "source")  # as it is now, whoever works on meanwhile
         known = executions(source, build / "mutation-lines.json", options.workers)
-        chosen = sample(pool_of(source, options.only), options.count, options.seed)
+        chosen = sample(pool_of(source, options.only), options.count, options.seed, source)
         results, lines = [], build / "mutants.jsonl"
         lines.write_text("", "utf-8")  # those of the last run
         for result in run(source, chosen, known, options.workers):

@@ -73,9 +73,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_figure(figure: "Figure", path: Path | str) -> None:
-    """Write a figure as .png, whole or not at all."""
+    """Write a figure as .png, whole or not at all.
+
+    It is laid out as it is drawn; `savefig` draws it twice.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     with aside(Path(path)) as hidden:
-        figure.savefig(hidden, format="png")
+        FigureCanvasAgg(figure).print_png(hidden)
 
 
 def require_space(folder: Path, size_bytes: int) -> None:

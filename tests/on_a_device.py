@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from pretended import pretended_device
+from pretended import pretended_device, reads
 
 from core.app import fit
 from core.app.domain import Domain
@@ -15,12 +15,18 @@ CPU = torch.device("cpu")
 
 
 def require_trains_on_a_device(
-    domain: Domain, data: Any, name: str, other: Any = None, *, equal: bool = True
+    domain: Domain,
+    data: Any,
+    name: str,
+    other: Any = None,
+    *,
+    equal: bool = True,
+    reads_more: int = 0,
 ) -> None:
     """Train twice: no tensor of the processor meets one of the device, and losses are equal.
 
     `equal`: false where torch leaves out what it need not compute for tensors of `meta`, such as
-    what is assigned to rows of one.
+    what is assigned to rows of one. The device is read once an update, and `reads_more` times.
     """
     config = fit.configure(domain, data, name, "tiny", ["train.batch_size=4"], other)
     draw = domain.batches(data, config, CPU, other)
@@ -29,7 +35,11 @@ def require_trains_on_a_device(
         torch.manual_seed(1)
         state = fit._begin(domain.networks(config), config, device)
         batches = lambda number: _moved(draw(number), device)  # noqa: E731
-        return [step(state, batches, number, 3, measured=True) for number in range(2)]
+        first = step(state, batches, 0, 3, measured=True)  # reads what is to be initialised
+        before = reads()
+        second = step(state, batches, 1, 3, measured=True)
+        assert reads() - before <= state.critic_steps + 1 + reads_more, f"{reads() - before} reads"
+        return [first, second]
 
     here = losses(CPU)
     with pretended_device() as device:

@@ -7,7 +7,7 @@ makes the processor wait for the device is counted.
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -75,8 +75,14 @@ class Mixed(Exception):
     """A tensor of the processor meets one of the device."""
 
 
+COPIED = "an index is copied to the device"
 waits: Counter[str] = Counter()
 """The calls that made the processor wait, since it was cleared."""
+
+
+def reads() -> int:
+    """Count the waits until the device has finished: it is read, or a shape depends on it."""
+    return waits.total() - waits[COPIED]
 
 
 def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -108,9 +114,7 @@ def _count(func: Any, args: Sequence[Any], leaves: bool) -> None:
     if func in INDEXED:
         indices = [index for index in args[1] if isinstance(index, Tensor)]
         waits["a shape depends on values"] += any(i.dtype is torch.bool for i in indices)
-        waits["an index is copied to the device"] += not all(
-            isinstance(index, There) for index in indices
-        )
+        waits[COPIED] += not all(isinstance(index, There) for index in indices)
 
 
 def _refuse_mixed(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
@@ -146,6 +150,20 @@ class Pretending(TorchDispatchMode):
         return func(*args, **options)
 
 
+def step_first(recurrent: Callable[..., tuple[Tensor, ...]]) -> Callable[..., tuple[Tensor, ...]]:
+    """Give a recurrent layer its sequences step by step: torch turns its output in place else."""
+
+    def call(x: Tensor, *others: Any) -> tuple[Tensor, ...]:
+        *settings, batch_first = others
+        if isinstance(settings[0], Tensor) and not settings[0].is_floating_point():
+            return recurrent(x, *others)  # packed
+        read = x.transpose(0, 1) if batch_first else x
+        states, *last = recurrent(read, *settings, False)
+        return states.transpose(0, 1) if batch_first else states, *last
+
+    return call
+
+
 @contextlib.contextmanager
 def pretended_device() -> Iterator[torch.device]:
     """Yield the device; while entered, it can be used."""
@@ -163,4 +181,8 @@ def pretended_device() -> Iterator[torch.device]:
     with pytest.MonkeyPatch.context() as patch, Pretending():
         patch.setattr(torch, "autocast", without)
         patch.setattr(torch, "tensor", filled)
+        for recurrent in ("gru", "lstm"):
+            call = step_first(getattr(torch, recurrent))
+            patch.setattr(torch, recurrent, call)
+            patch.setattr(torch._VF, recurrent, call)
         yield PRETENDED

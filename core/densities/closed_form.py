@@ -104,12 +104,13 @@ class GaussianMixture(nn.Module):
     def em_step(self, x: Vectors) -> None:
         """Take one step on a batch; the first initialises the means by k-means++."""
         x = processes.gathered(x)
-        if not x.isfinite().all():
+        steps, finite = torch.stack([self.steps, x.isfinite().all()]).cpu().tolist()
+        if not finite:
             return
-        if self.steps == 0:
+        if steps == 0:
             self.initialise(*map(processes.agreed, seed_means(x, len(self.share))))
         self.steps += 1
-        rate = float(self.steps) ** -FORGETTING
+        rate = (steps + 1) ** -FORGETTING
         r = self(len(x)).responsibilities(x)
         expected = r.mean(0), r.T @ x / len(x), r.T @ x**2 / len(x)
         for average, batch in zip((self.share, self.first, self.second), expected, strict=True):

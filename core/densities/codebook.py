@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from core import processes
 from core.densities.transformer import CausalTransformer, log_prob_of, sample_logits
+from core.networks.buffers import number_in, set_number
 from core.networks.hierarchy import HierarchicalDelta, coarse_size
 from core.theory.distributions import Distribution, straight_through
 from core.theory.shapes import Latents, Losses
@@ -72,7 +73,7 @@ class CodePrior(nn.Module):
         condition = self.position.new_zeros(batch, 1) if c is None else c
         return CodeDistribution(self, self.start(condition.float()))
 
-    def facts(self) -> dict[str, float]:
+    def facts(self) -> dict[str, Tensor]:
         """Return the perplexity of the codes' usage, 1 to `CODES`."""
         return {"perplexity": perplexity(self.usage)}
 
@@ -93,20 +94,23 @@ class CodePrior(nn.Module):
         the whole codebook.
         """
         vectors = processes.gathered(vectors)
-        if not self.initialised:
+        if not number_in(self.initialised):
             self._restart(vectors, torch.ones_like(self.usage, dtype=torch.bool))
-            self.initialised.fill_(1)
+            set_number(self.initialised, 1)
         indices = self.nearest_indices(vectors).flatten()
-        frequency = torch.bincount(indices, minlength=CODES) * CODES / len(indices)
-        self.usage.lerp_(frequency.to(self.usage), 1 - USAGE_DECAY)
+        codes = torch.arange(CODES, device=indices.device)
+        frequency = CODES * (indices[:, None] == codes).to(self.usage).mean(0)
+        self.usage.lerp_(frequency, 1 - USAGE_DECAY)
         self._restart(vectors, self.usage < LEAST_USAGE)
 
     def _restart(self, vectors: CodeVectors, unused: Bool[Tensor, " code"]) -> None:
-        """Move these codes to random ones of the vectors, and reset their usage."""
+        """Move these codes to random ones of the vectors that are finite; reset their usage."""
         pool = vectors.flatten(0, 1).float()  # [batch*position number]
-        chosen = torch.randint(len(pool), (int(unused.sum()),), device=pool.device)
-        self.codebook.data[unused] = pool[processes.agreed(chosen)]
-        self.usage[unused] = 1.0
+        chosen = torch.randint(len(pool), (CODES,), device=pool.device)
+        new = pool[processes.agreed(chosen)]
+        moves = unused & new.isfinite().all(1)
+        self.codebook.data.copy_(new.where(moves[:, None], self.codebook))
+        self.usage.masked_fill_(moves, 1.0)
 
 
 class CodeDistribution(Distribution):
@@ -182,7 +186,7 @@ class TwoLevelCodePrior(nn.Module):
     def forward(self, batch: int, c: Tensor | None = None) -> "TwoLevelCodeDistribution":
         return TwoLevelCodeDistribution(self, batch, c)
 
-    def facts(self) -> dict[str, float]:
+    def facts(self) -> dict[str, Tensor]:
         """Return the perplexity of each level's codes."""
         levels = {"top": self.top, "bottom": self.bottom}
         return {f"perplexity_{name}": perplexity(level.usage) for name, level in levels.items()}
@@ -230,6 +234,6 @@ class TwoLevelCodeDistribution(Distribution):
         return self.top.distance(posterior.top) + self.bottom(top).distance(bottom)
 
 
-def perplexity(usage: Float[Tensor, " code"]) -> float:
+def perplexity(usage: Float[Tensor, " code"]) -> Float[Tensor, ""]:
     """Return exp of the entropy of the usage: the number of codes in use, 1 to all of them."""
-    return float(torch.special.entr(usage / usage.sum()).sum().exp())
+    return torch.special.entr(usage / usage.sum()).sum().exp()

@@ -62,17 +62,19 @@ def from_logits(y: Samples) -> Samples:
 class Dequantised(nn.Module):
     """(batch, c) -> p(x given c) over x of these levels."""
 
+    nats: Tensor
+
     def __init__(self, flow: Flow, levels: Levels):
         super().__init__()
         self.flow, self.levels = flow, levels
-        self.nats: Tensor | float = math.nan
+        self.register_buffer("nats", torch.tensor(math.nan), persistent=False)
 
     def forward(self, batch: int, c: Tensor | None = None) -> "DequantisedDistribution":
         return DequantisedDistribution(self, self.flow(batch, c))
 
-    def facts(self) -> dict[str, float]:
+    def facts(self) -> dict[str, Tensor]:
         """Return -log p of the last batch in bits per number of x (Theis et al., section 3.1)."""
-        return {"bits_per_dimension": float(self.nats) / (self.flow.size * math.log(2))}
+        return {"bits_per_dimension": self.nats / (self.flow.size * math.log(2))}
 
 
 class DequantisedDistribution(Distribution):

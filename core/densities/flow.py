@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from core import processes
+from core.networks.buffers import number_in, set_number
 from core.networks.heads import MLP
 from core.theory.distributions import Distribution, Gaussian, sum_events
 from core.theory.shapes import Losses
@@ -129,7 +130,7 @@ class ActNorm(Bijection):
         self.register_buffer("initialised", torch.zeros(()))
 
     def forward(self, x: Reals, c: Tensor | None = None) -> tuple[Mapped, Losses]:
-        if self.training and not self.initialised:
+        if self.training and not number_in(self.initialised):
             self._initialise(processes.gathered(x.detach()))
         log_det = self.log_scale.sum() * math.prod(x.shape[2:])
         shifted = x + channelwise(self.shift, x)
@@ -143,7 +144,7 @@ class ActNorm(Bijection):
         values = x.transpose(0, 1).flatten(1)  # [number batch*position]
         self.shift.copy_(-values.mean(1))
         self.log_scale.copy_(-values.std(1, correction=0).clamp(min=1e-3).log())
-        self.initialised.fill_(1)
+        set_number(self.initialised, 1)
 
 
 class InvertibleLinear(Bijection):

@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.networks.buffers import number_in, set_number
 from core.networks.heads import MLP
 
 Codes = Float[Tensor, "batch code"]
@@ -180,7 +181,7 @@ class ProgressiveGenerator(StyleBased):
 
     def set_stage(self, step: int) -> None:
         """Set the growth stage for this step: the number of levels that have joined the first."""
-        self.stage.fill_(min(step / self.level_steps, len(self.upsamplings)))
+        set_number(self.stage, min(step / self.level_steps, len(self.upsamplings)))
 
     def forward(self, code: Codes) -> Output:
         style = self.style(code)
@@ -202,7 +203,7 @@ class ProgressiveGenerator(StyleBased):
 
     def _finest_level(self) -> tuple[int, float]:
         """Return the finest level of the growth stage and its share of the output, in (0, 1]."""
-        stage = self.stage.item()
+        stage = number_in(self.stage)
         finest = math.ceil(stage)
         return finest, stage - finest + 1
 

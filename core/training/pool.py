@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from core import processes
 from core.theory.passes import Point
@@ -30,20 +32,34 @@ class Pool:
     size: int
     kept: Point = ()
 
+    def __post_init__(self) -> None:
+        self.settled = self.kept
+
     def __call__(self, produced: Point) -> Point:
         """Return what the critic sees in place of these samples, as many of them.
 
-        Which are exchanged is decided by torch's random state of the CPU. Samples that are not
-        all finite pass the pool by: it would return them long after their step is skipped.
+        Which are exchanged is decided by torch's random state of the CPU.
         """
         arriving = tuple(processes.gathered(part.contiguous()) for part in produced)
-        if not all(bool(torch.isfinite(part).all()) for part in arriving):
-            return produced
         kept = self.kept or tuple(part[:0] for part in arriving)
         known = [torch.cat(parts) for parts in zip(kept, arriving, strict=True)]
         seen, places = self._exchanged(len(kept[0]), len(arriving[0]))
         self.kept = tuple(part[places] for part in known)
         return tuple(part[processes.own_part(seen)] for part in known)
+
+    @property
+    def is_finite(self) -> Bool[Tensor, ""]:
+        """Return whether all that is kept is finite; it stays on its device."""
+        return torch.stack([torch.isfinite(part).all() for part in self.kept]).all()
+
+    def settle(self, taken: bool) -> None:
+        """Keep what arrived for a step that is taken; of one that is skipped, nothing.
+
+        What is not finite would else return long after its step.
+        """
+        if taken:
+            self.settled = self.kept
+        self.kept = self.settled
 
     @processes.by_first
     def _exchanged(self, filled: int, arriving: int) -> tuple[list[int], list[int]]:
@@ -71,4 +87,4 @@ class Pool:
 
     def load(self, stored: Mapping[str, Any], device: torch.device) -> None:
         """Load a stored `state`."""
-        self.kept = tuple(part.to(device) for part in stored["kept"])
+        self.kept = self.settled = tuple(part.to(device) for part in stored["kept"])

@@ -148,7 +148,7 @@ def step(
     _merge(logged, learner_step(state, batches(first + state.critic_steps), measured))
     update_ema(state, number)
     update_history(state, number)
-    return logged | _facts(state.networks)
+    return logged
 
 
 def _set_stages(networks: Networks, step: int) -> None:
@@ -157,7 +157,7 @@ def _set_stages(networks: Networks, step: int) -> None:
             network.set_stage(step)
 
 
-def _facts(networks: Networks) -> dict[str, float]:
+def _facts(networks: Networks) -> dict[str, Tensor]:
     """Return the diagnostics that networks log beside the losses."""
     reported = {n: net.facts() for n, net in networks.items() if isinstance(net, Diagnosed)}
     return {f"{name}_{key}": value for name, one in reported.items() for key, value in one.items()}
@@ -167,7 +167,7 @@ def _facts(networks: Networks) -> dict[str, float]:
 class Diagnosed(Protocol):
     """A network with diagnostics to log, such as the share of a codebook that is used."""
 
-    def facts(self) -> dict[str, float]: ...
+    def facts(self) -> dict[str, Tensor]: ...
 
 
 def _merge(logged: dict[str, float], losses: dict[str, float]) -> None:
@@ -194,13 +194,13 @@ def critic_step(state: TrainState, batch: Batch) -> dict[str, float]:
 
     critics = [term.critic_name for term in state.recipe.critics]
     losses = state.parts.add_up(batch, state.parameters(critics), gradients)
-    return _update(state, critics, losses)
+    return _update(state, critics, losses, {})
 
 
 def learner_step(state: TrainState, batch: Batch, measured: bool = False) -> dict[str, float]:
     """Update every network that a term trains once, on one batch; return the losses by name."""
     trained = sorted({name for term in state.recipe.terms for name in term.trains})
-    norms: dict[str, float] = {}
+    norms: dict[str, Tensor] = {}
 
     def gradients(part: Batch, share: float) -> dict[str, Tensor]:
         passes = state.recipe.passes(state.networks, part)
@@ -217,7 +217,7 @@ def learner_step(state: TrainState, batch: Batch, measured: bool = False) -> dic
         return losses
 
     losses = state.parts.add_up(batch, state.parameters(trained), gradients)
-    return _update(state, trained, losses) | norms
+    return _update(state, trained, losses, norms | _facts(state.networks))
 
 
 def _mean(state: TrainState, term: Term, passes: Passes) -> Tensor:
@@ -226,7 +226,7 @@ def _mean(state: TrainState, term: Term, passes: Passes) -> Tensor:
 
 def gradient_norms(
     state: TrainState, losses: dict[str, Tensor], share: float = 1.0
-) -> dict[str, float]:
+) -> dict[str, Tensor]:
     """Compute the norm of each weighted term's gradient on the decoder's weights.
 
     Their ratios say which term decides what the decoder learns. One backward for each term; none
@@ -237,7 +237,7 @@ def gradient_norms(
     if len(terms) < 2:
         return {}
     weights = state.parameters(["decoder"])
-    norms: dict[str, float] = {}
+    norms: dict[str, Tensor] = {}
     for term in terms:
         gradients = torch.autograd.grad(
             losses[term.name], weights, retain_graph=True, allow_unused=True
@@ -245,7 +245,7 @@ def gradient_norms(
         known = zip(gradients, weights, strict=True)
         flat = [(torch.zeros_like(w) if g is None else g).float().flatten() for g, w in known]
         norm = processes.total(share * torch.cat(flat)).norm()
-        norms[f"gradient_{term.name}"] = term.weight * float(norm)
+        norms[f"gradient_{term.name}"] = term.weight * norm
     return norms
 
 
@@ -265,20 +265,29 @@ def _autocast(state: TrainState) -> torch.autocast:
     return torch.autocast(state.device.type, torch.bfloat16, enabled=state.bf16)
 
 
-def _update(state: TrainState, names: list[str], losses: dict[str, Tensor]) -> dict[str, float]:
-    """Clip gradients and step the optimizers if all is finite; return the losses as numbers."""
+def _update(
+    state: TrainState, names: list[str], losses: dict[str, Tensor], noted: dict[str, Tensor]
+) -> dict[str, float]:
+    """Clip gradients and step the optimizers if all is finite; return the losses as numbers.
+
+    `noted`: what else is returned. A device is read once: each read waits until it has finished.
+    """
     for name in names if state.historical_averaging else ():
         _add_history_gradient(state, name)
     norms = {name: _clip(state, name) for name in names if name in state.optimizers}
-    checked = torch.stack([*losses.values(), *norms.values()]).detach().float().cpu()
-    finite = bool(torch.isfinite(checked).all())
-    for name in norms if finite else ():
+    pools = [state.pools[name] for name in names if name in state.pools]
+    finite = torch.stack([*losses.values(), *norms.values()]).isfinite().all()
+    sound = torch.stack([finite, *(pool.is_finite for pool in pools)]).all()
+    numbers = torch.stack([sound, *losses.values(), *noted.values()]).detach().float()
+    taken, *values = numbers.cpu().tolist()
+    for name in norms if taken else ():
         state.optimizers[name].step()
-    for term in state.recipe.critics if finite else ():
+    for term in state.recipe.critics if taken else ():
         if term.critic_name in names:
             _clamp(state, term)
-    values = dict(zip(losses, checked.tolist(), strict=False))
-    return values | {"skipped": 0.0 if finite else 1.0}
+    for pool in pools:
+        pool.settle(bool(taken))
+    return dict(zip([*losses, *noted], values, strict=True)) | {"skipped": 1.0 - taken}
 
 
 def _add_history_gradient(state: TrainState, name: str) -> None:

@@ -115,8 +115,8 @@ class BarEncoder(nn.Module):
         plays = rows[..., 0, :].amax((3, 4)) > 0  # [batch bar track]
         z = rows.new_zeros(*plays.shape, self.config.size)
         for kind in (True, False):
-            chosen = plays & (self.is_drum == kind)
-            z[chosen] = self._encoded(rows[chosen], chosen.nonzero()[:, 2], kind).to(z.dtype)
+            chosen = (plays & (self.is_drum == kind)).nonzero(as_tuple=True)
+            z[chosen] = self._encoded(rows[chosen], chosen[2], kind).to(z.dtype)
         return Delta(z.flatten(1))  # [batch bar*track*latent]
 
     def _encoded(
@@ -188,8 +188,8 @@ class BarDecoder(nn.Module):
         bars = normalised(bars, self.config.parts)
         cells = bars.new_zeros(*plays.shape, self.grid.steps_per_bar, sum(self.numbers))
         for kind in (True, False):
-            chosen = plays & (self.is_drum == kind)
-            cells[chosen] = self._decoded(bars[chosen], chosen.nonzero()[:, 2], kind)
+            chosen = (plays & (self.is_drum == kind)).nonzero(as_tuple=True)
+            cells[chosen] = self._decoded(bars[chosen], chosen[2], kind)
         onset, hold, voices = cells.float().split(self.numbers, 4)
         rhythm, chroma = self.rhythm(bars[..., : self.config.rhythm]), self.chroma(bars)
         touch = self._touch(bars)

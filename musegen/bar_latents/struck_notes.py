@@ -135,7 +135,8 @@ class StruckNotes(Distribution):
     def _likeliest(self) -> Float[Tensor, "batch bar track step pitch"]:
         """Return the likeliest notes of the likeliest struck steps."""
         logits, most = self.logits, min(MOST_VOICES, self.logits.onset.shape[-1])
-        struck = (logits.rhythm > 0) & self.plays[..., None]  # [batch bar track step]
+        is_struck = (logits.rhythm > 0) & self.plays[..., None]  # [batch bar track step]
+        struck = is_struck.nonzero(as_tuple=True)
         chances, count = logits.voices[struck].softmax(1), torch.arange(1, MOST_VOICES + 1)
         voices = (chances * count.to(chances.device)).sum(1).round().long().clamp(max=most)
         notes = logits.onset[struck]  # [struck pitch]
@@ -182,9 +183,10 @@ class StruckNotes(Distribution):
         velocity: Float[Tensor, "batch bar track step pitch"],
     ) -> Float[Tensor, "batch bar track step pitch"]:
         """Return -log p(velocity) of each note where it starts; 0 elsewhere."""
-        played = (velocity[onset] * LOUDEST).round().long().clamp(min=1)
+        notes = onset.nonzero(as_tuple=True)
+        played = (velocity[notes] * LOUDEST).round().long().clamp(min=1)
         losses = torch.zeros_like(velocity)
-        losses[onset] = F.cross_entropy(self.logits.touch.of(onset), played - 1, reduction="none")
+        losses[notes] = F.cross_entropy(self.logits.touch.of(onset), played - 1, reduction="none")
         return losses
 
     def _could_hold(self, value: States) -> Float[Tensor, "batch bar track step pitch"]:

@@ -68,13 +68,9 @@ class PaddedNotes:
         position = torch.arange(self.step.shape[1], device=self.step.device)
         return position < self.count[:, None]
 
-    def at(self, mask: Bool[Tensor, "batch position"]) -> NoteColumns:
-        """Select the entries of a mask, in order of phrase and position.
-
-        The mask may have one position more than there are entries, where it is False.
-        """
-        mask = mask[:, : self.step.shape[1]]
-        return NoteColumns(*(column[mask] for column in self.columns))
+    def at(self, phrase: Indices, position: Indices) -> NoteColumns:
+        """Select the entries at positions in phrases."""
+        return NoteColumns(*(column[phrase, position] for column in self.columns))
 
 
 def pad_notes(
@@ -120,7 +116,8 @@ def to_x(notes: PaddedNotes, tracks: int, bars: int, grid: Grid) -> States:
     """Invert `to_notes`; of two notes on one pitch the later cuts the earlier."""
     steps, device = bars * grid.steps_per_bar, notes.step.device
     shape = (len(notes.count), tracks, steps, grid.pitches)
-    phrase, note = torch.nonzero(notes.is_note)[:, 0], notes.at(notes.is_note)
+    phrase, position = notes.is_note.nonzero(as_tuple=True)
+    note = notes.at(phrase, position)
     cell = (phrase, note.track, note.step, note.pitch)
     onset = torch.zeros(shape, dtype=torch.bool, device=device)
     onset[cell] = True

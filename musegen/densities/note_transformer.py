@@ -78,11 +78,11 @@ class NoteDensity(nn.Module):
         """Return log p of each phrase in nats."""
         previous = self.previous(notes)
         hidden = self.transformer(self.embedding(previous))
-        position = torch.arange(previous.step.shape[1], device=hidden.device)
-        note, end = position < notes.count[:, None], position == notes.count[:, None]
-        of_notes = self.heads.log_prob(hidden[note], previous.at(note), notes.at(note))
-        of_end = self.heads.log_prob_of_end(hidden[end], previous.at(end))
-        return of_end.index_add(0, torch.nonzero(note)[:, 0], of_notes)
+        note = notes.is_note.nonzero(as_tuple=True)  # their phrases, their positions
+        end = torch.arange(len(notes.count), device=hidden.device), notes.count
+        of_notes = self.heads.log_prob(hidden[note], previous.at(*note), notes.at(*note))
+        of_end = self.heads.log_prob_of_end(hidden[end], previous.at(*end))
+        return of_end.index_add(0, note[0], of_notes)
 
     def previous(self, notes: PaddedNotes) -> PaddedNotes:
         """Return the transformer's input: a start token, then the notes."""
@@ -91,13 +91,12 @@ class NoteDensity(nn.Module):
     def lengthen(self, notes: PaddedNotes, end: int) -> PaddedNotes:
         """Resample the lengths of notes that were cut at step `end`, so that they may sound on."""
         previous = self.previous(notes)
-        cut = notes.is_note & (notes.step + notes.length == end)
-        cut_previous = nn.functional.pad(cut, (0, 1))
-        hidden = self.transformer(self.embedding(previous))[cut_previous]
+        cut = (notes.is_note & (notes.step + notes.length == end)).nonzero(as_tuple=True)
+        hidden = self.transformer(self.embedding(previous))[cut]
         longer = self.heads.sample_longer(
-            hidden, previous.at(cut_previous), notes.at(cut), self.config.temperature
+            hidden, previous.at(*cut), notes.at(*cut), self.config.temperature
         )
-        length = notes.length.masked_scatter(cut, longer)
+        length = notes.length.index_put(cut, longer)
         return PaddedNotes(notes.step, notes.track, notes.pitch, length, notes.count)
 
 
@@ -179,7 +178,7 @@ class Sampler:
         prefix = prefix or self._no_notes()
         self.last, self.position = self._prefill(prefix), prefix.count
         phrase, position = torch.nonzero(prefix.is_note, as_tuple=True)
-        self.sampled = [(phrase, position, prefix.at(prefix.is_note))]
+        self.sampled = [(phrase, position, prefix.at(phrase, position))]
 
     def run(self) -> PaddedNotes:
         """Sample until all phrases have ended."""

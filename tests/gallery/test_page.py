@@ -10,7 +10,7 @@ import pretty_midi
 import pytest
 
 from core.errors import UserError
-from gallery.page import write_gallery
+from gallery.page import Song, write_gallery
 from musegen.files.audio import wav
 
 SECONDS = 2.5
@@ -100,6 +100,65 @@ def test_what_cannot_be_shown_is_named(tmp_path):
     (tmp_path / "a" / "same.mid").write_bytes(b"no midi")
     with pytest.raises(UserError, match="is no MIDI file"):
         list(write_gallery(tmp_path, tmp_path / "page"))
+
+
+@pytest.mark.parametrize("kind", ["a.mid", "a.gif", "evaluation.json"])
+def test_songs_or_clips_or_tables_make_a_page(tmp_path, kind):
+    write_song(tmp_path / "a.mid")
+    (tmp_path / "a.gif").write_bytes(b"GIF89a")
+    (tmp_path / "evaluation.json").write_text('{"rows": [{"name": "x"}]}')
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(tmp_path / kind, alone)
+    (path,) = write_gallery(alone, tmp_path / "page")
+    headings = re.findall(r"<h2>(.*?)</h2>", path.read_text())
+    assert headings == [{"a.mid": "Songs", "a.gif": "Clips"}.get(kind, "Tables")]
+
+
+def test_a_table_has_the_name_of_the_folder_where_it_lies_below(tmp_path):
+    for folder in (tmp_path, tmp_path / "one" / "two & three"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "evaluation.json").write_text(
+            json.dumps({"rows": [{"long_name": 7, "more": {"a": 1}}, {}]})
+        )
+    (path,) = write_gallery(tmp_path, tmp_path / "page")
+    tables = re.findall(r"<table>(.*?)</table>", path.read_text())
+    head = "<tr><th>long name</th></tr><tr><td>7</td></tr><tr><td>-</td></tr>"
+    assert tables == [head, f"<caption>one/two &amp; three</caption>{head}"]
+
+
+def test_notes_are_in_milliseconds_and_the_first_are_drawn(tmp_path, monkeypatch):
+    midi = pretty_midi.PrettyMIDI(resolution=960, initial_tempo=90)
+    midi.instruments.append(pretty_midi.Instrument(0))
+    for n in range(1, 4):
+        midi.instruments[0].notes.append(pretty_midi.Note(70, 60 + n, n / 3, n / 3 + 2 / 3))
+    midi.write(str(tmp_path / "a.mid"))
+    monkeypatch.setattr("gallery.page.MOST_NOTES", 2)
+    song = Song(tmp_path / "a.mid", None)
+    assert song.roll() == {
+        "tracks": ["Track 1"],
+        "drums": [],
+        "notes": [[0.333, 0.667, 61, 70, 0], [0.667, 0.667, 62, 70, 0]],
+    }
+    shown = song.html("<a>")
+    assert "<audio" not in shown
+    assert '<p class="files"><a href="a.mid" download>mid</a></p>' in shown
+    assert "<h3>&lt;a&gt;</h3>" in shown
+
+
+def test_a_clip_without_a_sentence_has_its_name_and_the_first_sound_is_played(tmp_path):
+    (tmp_path / "cat & dog.gif").write_bytes(b"GIF89a")
+    (tmp_path / "about.txt").write_bytes("of a café".encode("latin-1"))
+    write_song(tmp_path / "a.mid")
+    for end in ("ogg", "mp3"):
+        (tmp_path / f"a.{end}").write_bytes(b"sound")
+    (path,) = write_gallery(tmp_path, tmp_path / "page")
+    text = path.read_text()
+    assert '<img src="cat%20%26%20dog.gif" alt="cat &amp; dog">' in text
+    assert "<figcaption>cat &amp; dog</figcaption>" in text
+    assert "<p>of a caf\ufffd</p>" in text
+    assert re.findall(r'<audio.*? src="(.*?)"', text) == ["a.mp3"]
+    assert {"a.ogg", "a.wav"}.isdisjoint(one.name for one in path.parent.iterdir())
 
 
 @pytest.mark.slow

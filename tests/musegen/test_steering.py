@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import ConfigError
-from musegen.steering import Steering
+from musegen.steering import Steering, density_of, section_bars
 from musegen.tonality import Key, Mode
 
 
@@ -38,3 +38,28 @@ def test_used_settings_are_those_that_change_what_the_model_does() -> None:
     assert not Steering(scale_strength=0.5).used
     steering = Steering(temperature=1.0, density=1.5, key=Key.parse("D"), form="AB")
     assert steering.used == {"temperature", "density", "key", "form"}
+
+
+def test_settings_are_named_as_a_user_writes_them() -> None:
+    assert Steering(scale_strength=0.5).named == {}
+    assert Steering(density=1.5, top_p=0.9).named == {"density": 1.5, "top_p": 0.9}
+    named = Steering(key=Key.parse("Em"), scale_strength=0.5).named
+    assert named == {"key": "E minor", "scale_strength": 0.5}
+
+
+def test_a_density_is_a_name_or_a_number_in_its_range() -> None:
+    assert [density_of(text) for text in ("low", "high", "0.25", "4")] == [0.6, 1.6, 0.25, 4]
+    for text, words in (
+        ("hihg", "no density is called 'hihg'.*high"),
+        ("0.2", "density is 0.25 to 4, not 0.2"),
+        ("4.1", "density is 0.25 to 4, not 4.1"),
+        ("nan", "density is 0.25 to 4, not nan"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            density_of(text)
+
+
+@pytest.mark.parametrize(("form", "bars"), [("AABA", 10), ("ABC", 2), ("A-B", 6), ("", 4)])
+def test_a_form_has_sections_of_whole_bars(form: str, bars: int) -> None:
+    with pytest.raises(ConfigError, match="--bars" if form.isalpha() else "is no form"):
+        section_bars(form, bars)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from core.app.fit import configure
 from core.errors import ConfigError, UserError
@@ -10,6 +11,7 @@ from core.training.run import Run, export
 from videogen.files.clip import to_clips
 from videogen.model import (
     DOMAIN,
+    DataSpec,
     Model,
     VideoModel,
     find_data,
@@ -234,3 +236,17 @@ def test_a_translation_trains_on_clips_of_both_collections_and_no_captions():
     assert batch.other is not None
     assert torch.equal(batch.other, to_clips(OTHERS.batch(3, size, seed)[0]))
     assert batch.c is None
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [("size", 16, 256), ("frames", 2, 256), ("frames_per_second", 0.01, 99)],
+)
+def test_a_clip_has_sizes_within_bounds_and_time_that_passes(name: str, least: float, most: float):
+    values = {"size": 32, "frames": 8, "frames_per_second": 4.0, "words": ()}
+    assert DataSpec.model_validate(values).seconds == 2
+    for allowed in (least, most):
+        DataSpec.model_validate({**values, name: allowed})
+    for wrong in (0, -1, least - 1, *([most + 1] if name != "frames_per_second" else [])):
+        with pytest.raises(ValidationError, match=name):
+            DataSpec.model_validate({**values, name: wrong})

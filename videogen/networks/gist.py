@@ -158,12 +158,13 @@ class Decoder(nn.Module):
     def _drawn(self, network: nn.Module, codes: Tensor, there: Present) -> Tensor:
         """Generate maps from codes [batch clause *any code], 0 for a clause that is not there."""
         chosen = codes.flatten(0, 1)  # [(batch clause) *any code]
-        if not is_traced():  # a graph draws those that are not there too: they have no weight
+        draws_all = self.clauses == 1 or is_traced()  # in a graph also what has no weight
+        if not draws_all:
             chosen = chosen[there.flatten()]  # [present *any code]
         codes = chosen.flatten(0, -2)  # [(present *any) code]
         maps = self.grid.crop(network(codes).float())
         maps = maps.unflatten(0, chosen.shape[:-1])  # [present *any channel height width]
-        if self.clauses > 1 and not is_traced():
+        if not draws_all:
             every = maps.new_zeros(there.numel(), *maps.shape[1:])
             maps = every.index_put((there.flatten(),), maps)  # [(batch clause) *any ...]
         return maps.unflatten(0, there.shape)  # [batch clause *any channel height width]
@@ -267,7 +268,8 @@ class Encoder(nn.Module):
 
     def forward(self, clips: Clips, c: Condition) -> Distribution:
         last = clips.shape[2] - 1
-        times = torch.linspace(0, last, self.seen_frames).round().long()  # a single one: frame 0
+        seen = torch.linspace(0, last, self.seen_frames, device=clips.device)
+        times = seen.round().long()  # a single one: frame 0
         own, rest = by_clause(c, self.clauses), others(c, self.clauses)
         frames = clips[:, :, times]
         if self.focus:

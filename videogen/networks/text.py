@@ -131,12 +131,17 @@ class CaptionEncoder(nn.Module):
 
     def _encode(self, tokens: Tokens) -> Condition:
         lengths = (tokens[..., 0] > 0).sum(1)
-        if not is_traced():
+        if not _is_padded(tokens):
             tokens = tokens[:, : max(1, int(lengths.max()))]
         triples = self._triples(tokens[..., 1:])
         words = self.word(tokens[..., 0]) + triples
         with torch.autocast(tokens.device.type, enabled=False):
             return self.read(words.float(), lengths.clamp(min=1))
+
+
+def _is_padded(x: Tensor) -> bool:
+    """Return True where no size may depend on values, for which a device would have to wait."""
+    return is_traced() or not x.is_cpu
 
 
 class RecurrentCaptionEncoder(CaptionEncoder):
@@ -149,16 +154,16 @@ class RecurrentCaptionEncoder(CaptionEncoder):
         self.out = nn.Sequential(nn.Linear(width, width), nn.LeakyReLU(0.2))
 
     def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
-        if is_traced():
+        if _is_padded(words):
             return self.out(self._last_states(words, lengths))
         packed = nn.utils.rnn.pack_padded_sequence(
-            words, lengths.cpu(), batch_first=True, enforce_sorted=False
+            words, lengths, batch_first=True, enforce_sorted=False
         )
         _, last = self.gru(packed)
         return self.out(torch.cat([last[-2], last[-1]], 1))
 
     def _last_states(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
-        """Return the last states of both directions; packing is no operation of a graph."""
+        """Return the last states of both directions of padded words, which are not packed."""
         order = torch.arange(words.shape[1], device=words.device)
         index = (lengths[:, None] - 1 - order) % words.shape[1]  # words reversed, padding behind
 
@@ -171,7 +176,7 @@ class RecurrentCaptionEncoder(CaptionEncoder):
             x = torch.cat([forward, turned(self._states(turned(x), back))], 2)
         return torch.cat([turned(forward)[:, 0], x[:, 0, forward.shape[2] :]], 1)
 
-    def _states(self, x: Words, weights: list[Tensor]) -> Words:
+    def _states(self, x: Words, weights: list[Tensor]) -> Float[Tensor, "batch word state"]:
         """Return the states of one direction of a layer."""
         before = x.new_zeros(1, x.shape[0], self.gru.hidden_size)
         return torch.gru(x, before, weights, True, 1, 0.0, False, False, True)[0]

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.networks.buffers import number_in, set_number
 from core.networks.generators import StyleBased, widths
 from core.networks.heads import MLP
 from core.theory.distributions import Delta
@@ -139,7 +140,7 @@ class MapDecoder(nn.Module):
     def set_stage(self, step: int) -> None:
         """Set the growth stage for this step: the number of levels that have joined the first."""
         if self.level_steps:
-            self.stage.fill_(min(step / self.level_steps, len(self.blocks) - 1))
+            set_number(self.stage, min(step / self.level_steps, len(self.blocks) - 1))
 
     def forward(self, z: Latents, c: Features) -> Delta:
         code = self.normalise(torch.cat([z, c], 1))
@@ -163,7 +164,7 @@ class MapDecoder(nn.Module):
 
     def _finest(self) -> tuple[int, float]:
         """Return the finest level of the growth stage and its share of the output, in (0, 1]."""
-        stage = self.stage.item()
+        stage = number_in(self.stage)
         finest = math.ceil(stage)
         return finest, stage - finest + 1
 

@@ -280,6 +280,19 @@ def test_the_first_batch_initialises_the_codebook_and_evaluation_leaves_it():
     assert prior.initialised == 1
 
 
+def test_no_code_moves_to_a_vector_that_is_not_finite():
+    """Codes 1 and 2 are unused; half of the vectors are finite, all of these are 4."""
+    torch.manual_seed(0)
+    prior = one_level()
+    with torch.no_grad():
+        prior.codebook.copy_(torch.tensor([[4.0], [1.0], [2.0]]))
+    prior.usage[1:] = 0
+    for value in (math.nan, math.inf):
+        for _ in range(20):
+            prior.count(torch.tensor([[[4.0], [value]]]))
+    assert prior.codebook.flatten().tolist() == [4, 4, 4]
+
+
 @pytest.mark.parametrize("prior", [one_level, two_levels])
 def test_the_likelihood_is_that_of_the_nearest_codes(prior):
     built = prior(2)

@@ -100,14 +100,34 @@ def test_all_tensors_of_a_sample_stay_together():
     assert [len(part) for part in pool.kept] == [3, 3]
 
 
-def test_a_sample_that_is_not_finite_is_not_kept():
+def test_what_arrives_for_a_step_that_is_skipped_is_not_kept():
     pool = Pool(2)
     for value in (math.nan, math.inf):
-        (seen,) = pool((numbers(1, value),))
-        assert seen[0].item() == 1
-        assert not torch.isfinite(seen[1])
-    assert pool.kept == ()
-    assert listed(*pool((numbers(2),))) == [2]
+        pool((numbers(1, value),))
+        assert not pool.is_finite
+        pool.settle(taken=False)
+        assert pool.kept == ()
+    pool((numbers(2),))
+    assert pool.is_finite
+    pool.settle(taken=True)
+    pool((numbers(3),))
+    pool.settle(taken=False)
+    assert listed(*pool.kept) == [2]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_update_is_skipped_where_the_pool_holds_back_what_is_not_finite(value: float):
+    """The critic sees an earlier sample in its place, and its loss is finite."""
+    state, critic = playing(pool=1)
+    pool = state.pools["critic_x"]
+    pool((numbers(7),))
+    pool.settle(taken=True)
+    torch.nn.init.constant_(state.networks["decoder"].get_parameter("value"), value)
+    torch.manual_seed(0)  # the first exchange is drawn: 0.496 of 1
+    logged = critic_step(state, Batch(torch.zeros(1, 1)))
+    assert all(map(math.isfinite, logged.values()))
+    assert logged["skipped"] == 1
+    assert (critic.weight.item(), listed(*pool.kept)) == (2, [7])
 
 
 def test_a_pool_is_loaded_as_it_was():

@@ -259,9 +259,8 @@ def test_each_attribute_is_sampled_from_its_own_logits(attribute: str):
         torch.nn.init.zeros_(parameter)
     last = heads.advance if attribute == "step" else getattr(heads, attribute)[-1]
     last.bias.data[0 if attribute == "length" else 1] = 50.0
-    start = model.previous(to_notes(torch.zeros(300, 3, 2, 2, 6, 7))).at(
-        torch.ones(300, 1, dtype=torch.bool)
-    )
+    previous = model.previous(to_notes(torch.zeros(300, 3, 2, 2, 6, 7)))
+    start = previous.at(torch.arange(300), torch.zeros(300, dtype=torch.long))
     torch.manual_seed(11)
     note = heads.sample(torch.zeros(300, 16, dtype=torch.double), start, 0, 1.0)
     certain = {name: len(getattr(note, name).unique()) == 1 for name in note.__dict__}

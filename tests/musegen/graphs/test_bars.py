@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from untrained import untrained
 
 from musegen.graphs.bars import BarsGraph, sounding
+from musegen.model import DOMAIN as MUSIC
 from musegen.model import Model
 from musegen.networks.states import sustain
 
@@ -12,6 +14,20 @@ def test_what_sounds_is_what_is_sustained():
     onset = (torch.rand(2, 3, 4, 5, 6) < 0.2).float()
     hold = (torch.rand(2, 3, 4, 5, 6) < 0.6).float()
     assert torch.equal(sounding(onset, hold), sustain(onset, hold))
+
+
+def test_the_graph_of_random_weights_makes_their_notes():
+    """Of forms with new bars, bars that return, and silent ones."""
+    model = untrained(MUSIC, "latent_musegan")
+    inputs = model.graph().examples(3)
+    noise, form = inputs["noise"], inputs["form"]
+    form[0, 0, -1, 0], form[1, 0, -1, 1] = -1, 1
+    prior, decoder = model.networks["prior"], model.networks["decoder"]
+    with torch.no_grad():
+        x = BarsGraph(prior, decoder)(noise, form)
+        own = decoder(prior(3, form).from_noise(noise)).representative
+    assert x[:, :, 1].any()
+    assert torch.equal(x, own)
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from musegen.measures.likeness import (
     Portrait,
     absolute,
     group_errors,
+    measures_of,
     octaves,
     relative,
     relative_area,
@@ -75,6 +76,41 @@ def test_a_groups_error_is_the_mean_of_its_measures():
     assert groups == pytest.approx(
         {"form": 1.4 / 14, "harmony": 0.9 / 3, "beat": 0, "dynamics": 0.8}
     )
+
+
+OF_NAME = {one.name: one for one in MEASURES}
+
+
+def test_repetition_is_measured_1_2_4_and_8_bars_later():
+    """Two bars in turn, the kick on the first beat of one and on the second of the other."""
+    bars = np.arange(BARS)
+    start, none = 16 * bars + 4 * (bars % 2), np.zeros_like(bars)
+    notes = Notes(none, start, none + 36, none + 1, none + 90)
+    excerpts = Excerpts.of_notes([notes], BARS, GRID, LAKH)
+    for name in ("repetition, drums", "rhythm, drums"):
+        assert OF_NAME[name].compute(excerpts).tolist() == [[0, 1, 1, 1]]
+    assert np.isnan(OF_NAME["repetition, bass"].compute(excerpts)).all()
+    similar = OF_NAME["similar bars"]
+    assert similar.shown(similar.compute(excerpts)).tolist() == [[0, 1, 1, 1]]
+
+
+def test_what_is_shown_of_shares_by_hand():
+    """Half of the intervals are 1 sixteenth and half are 3; notes on 40 and, one in ten, on 64."""
+    intervals = np.zeros((1, 16))
+    intervals[0, [0, 2]] = 0.5
+    assert OF_NAME["intervals of time, drums"].shown(intervals).tolist() == [[2]]
+    assert OF_NAME["similar bars"].shown(np.arange(3.0)[None])[0, :2].tolist() == [0, 1]
+    assert np.isnan(OF_NAME["similar bars"].shown(np.arange(3.0)[None])[0, 2:]).all()
+    pitches = np.zeros((2, 128))
+    pitches[:, 40], pitches[1, [40, 64]] = 1, (0.9, 0.1)
+    measures = {one.name: one for one in measures_of(excerpts_of_nothing())}
+    shown = measures["register, Bass"].shown(pitches)
+    assert shown.tolist() == [[40, 40, 40], [40, 40, 64]]
+
+
+def excerpts_of_nothing() -> Excerpts:
+    none = np.zeros(0, int)
+    return Excerpts.of_notes([Notes(none, none, none, none, none)], BARS, GRID, LAKH)
 
 
 def excerpts_of(songs: list[Song]) -> Excerpts:

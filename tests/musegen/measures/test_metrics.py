@@ -76,6 +76,12 @@ def test_a_metric_by_hand(metric, value: float):
     assert metric(TRACK) == pytest.approx(value)
 
 
+def test_of_twelve_pitches_each_is_a_group():
+    grid = Grid(steps_per_beat=3, beats_per_bar=2, lowest_pitch=24, pitches=12)
+    track = phrases((0, 0, 0, 1), (0, 1, 1, 1), (1, 6, 11, 1), grid=grid)
+    assert used_pitch_groups(track) == used_pitch_classes(track) == (2 + 1) / 2
+
+
 def test_chroma_adds_octaves_and_the_steps_of_a_beat():
     chroma = np.zeros((2, 6, 12))
     chroma[0, 1, [0, 7]] = 2, 1

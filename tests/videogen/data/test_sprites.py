@@ -14,6 +14,7 @@ from videogen.data.sprites import (
     CELL,
     FRAMES,
     LAYERS,
+    NUMBERED,
     Character,
     characters,
     compose,
@@ -59,6 +60,20 @@ def test_a_short_action_is_repeated(parts: Path):
     frames = compose(character("slashes", "to the left"), sheets(parts))
     assert frames[:, 0, -1, 2].tolist() == [0, 1, 2, 3, 4, 5, 0, 1]
     assert (frames[:, :, -1, 1] == 12 + 1).all()
+
+
+def test_where_nothing_is_drawn_the_background_is_grey(monkeypatch: pytest.MonkeyPatch):
+    nothing = np.zeros((21 * CELL, 13 * CELL, 4))
+    monkeypatch.setattr("videogen.data.sprites._sheet", lambda path: nothing)
+    shown = character("walks", "towards us")
+    found = {layer: {shown.parts[layer]: Path(layer)} for layer in LAYERS}
+    assert (compose(shown, found) == round(0.35 * 255)).all()
+
+
+def test_the_numbered_sheets_of_a_layer_have_names_of_their_own():
+    for names in NUMBERED.values():
+        assert len(set(names)) == len(names)
+        assert not {*names} & {*LAYERS}
 
 
 def test_captions_name_numbered_sheets_and_own_ones(parts: Path):

@@ -52,6 +52,23 @@ def test_padding_is_not_read_and_neighbours_do_not_matter():
     torch.testing.assert_close(alone[0], beside[0])
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_padded_words_are_read_as_packed_ones(layers: int, monkeypatch: pytest.MonkeyPatch):
+    """On a device no size depends on values; condition and gradients stay what they are."""
+    torch.manual_seed(0)
+    encoder = caption_encoder(TextConfig(width=8, layers=layers), words=3)
+    tokens = KNOWN.encode(["a red circle", "red", "", "a red red rde circle"])
+    weights = torch.randn(4, 8)
+
+    def read() -> list[torch.Tensor]:
+        c = encoder(tokens)
+        return [c, *torch.autograd.grad((weights * c).sum(), list(encoder.parameters()))]
+
+    packed = read()
+    monkeypatch.setattr("videogen.networks.text._is_padded", lambda x: True)
+    torch.testing.assert_close(read(), packed)
+
+
 def test_a_misspelt_word_says_something_of_the_right_one():
     """Its triples, of which most are the same."""
     torch.manual_seed(0)

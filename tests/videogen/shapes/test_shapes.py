@@ -9,7 +9,7 @@ import torch
 from core.errors import ConfigError, UserError
 from videogen.files.clip import to_clips
 from videogen.shapes.dataset import MovingShapes
-from videogen.shapes.drawing import coverage, draw, trajectories
+from videogen.shapes.drawing import _place, coverage, draw, trajectories
 from videogen.shapes.grammar import (
     CAPTIONS,
     COLOURS,
@@ -231,3 +231,20 @@ def test_shapes_stay_inside_the_frame_and_two_do_not_overlap(size: int):
 AREA = {"square": 4, "circle": np.pi, "triangle": 2}
 """By half the width, squared."""
 HALF = {"small": 0.13, "large": 0.22}
+
+
+def test_of_the_places_of_two_shapes_the_first_with_a_gap_of_a_32nd_is_taken():
+    """Two still shapes in 300 clips, each a fifth of a frame wide."""
+    half = np.full((300, 2), 0.1)
+    centres = _place(half, np.zeros((300, 2, 1, 2)), np.random.default_rng(0))
+    gaps = np.abs(centres[:, 0] - centres[:, 1]).max(-1)[:, 0] - 0.2  # [clip]
+    assert 1 / 32 <= gaps.min() < 1 / 24
+    assert gaps.max() <= 0.6 and np.median(gaps) < 0.3
+    assert (np.abs(centres - 0.5) <= 0.4).all()
+
+
+def test_without_room_the_widest_gap_is_taken():
+    half = np.full((50, 2), 0.3)
+    centres = _place(half, np.zeros((50, 2, 1, 2)), np.random.default_rng(0))
+    overlaps = 0.6 - np.abs(centres[:, 0] - centres[:, 1]).max(-1)  # at least 0.2
+    assert overlaps.min() >= 0.2 and overlaps.max() < 0.3

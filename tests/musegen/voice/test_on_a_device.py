@@ -1,0 +1,22 @@
+"""Networks and recipes of single notes on a device of their own."""
+
+import pytest
+from note_sounds import collection
+from on_a_device import require_trains_on_a_device
+
+from musegen.voice.data.collection import Collection
+from musegen.voice.model import DOMAIN
+from musegen.voice.recipes import RECIPES
+
+HERE = [name for name, recipe in RECIPES.items() if not recipe.needs - DOMAIN.offers]
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    return collection(tmp_path_factory.mktemp("notes"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HERE)
+def test_each_recipe_trains_on_a_device(notes: Collection, name: str):
+    require_trains_on_a_device(DOMAIN, notes, name)

@@ -1,0 +1,47 @@
+"""The page as it is built, without a browser: rooms, their addresses, and queues."""
+
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from studio.components.curves import MOST_POINTS, points_of
+from studio.folder import StudioFolder
+from studio.page import page
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> gr.Blocks:
+    folder: Path = tmp_path_factory.mktemp("page")
+    return page(StudioFolder.of(folder))
+
+
+def test_a_room_has_its_name_as_its_address(built: gr.Blocks):
+    tabs = [block for block in built.blocks.values() if isinstance(block, gr.Tab)]
+    assert {tab.label: tab.id for tab in tabs} == {
+        "Songs": "songs",
+        "Clips": "clips",
+        "Your files": "your-files",
+        "Train": "train",
+        "Runs": "runs",
+        "Models": "models",
+    }
+
+
+def test_songs_and_clips_are_made_one_after_the_other(built: gr.Blocks):
+    """Two at once would take twice as long, and memory for two models."""
+    deeds = [fn for fn in built.fns.values() if fn.concurrency_id in ("making", "reading")]
+    assert {fn.concurrency_limit for fn in deeds} == {1}
+    making = {fn.name for fn in deeds if fn.concurrency_id == "making"}
+    assert making >= {"make", "make_beside", "fill", "continue_song", "vary", "interpolate"}
+    assert {fn.name for fn in deeds if fn.concurrency_id == "reading"} == {"prepare"}
+
+
+@pytest.mark.parametrize("count", [1, 2, MOST_POINTS, MOST_POINTS + 1, 3 * MOST_POINTS + 5])
+def test_a_thinned_curve_keeps_its_first_and_last_points(count: int):
+    shown = points_of([{"step": n, "a": n / 2} for n in range(count)], "a")
+    assert shown[0] == (0, 0)
+    assert shown[-1] == (count - 1, (count - 1) / 2)
+    assert len({step for step, _ in shown}) == len(shown) <= MOST_POINTS + 1
+    assert len(shown) > MOST_POINTS / 2 or len(shown) == count
+    assert all(value == step / 2 for step, value in shown)
