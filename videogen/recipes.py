@@ -5,11 +5,18 @@ from dataclasses import replace
 from core.densities.flow import realnvp
 from core.recipes import GAMES, TO_PRIOR, Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
-from core.theory.adversarial import R1, Adversarial, logistic
+from core.theory.adversarial import R1, Adversarial, hinge, logistic
 from core.theory.distributions import Delta
 from core.theory.divergences import KL
 from core.theory.terms import Match, Reconstruct
-from videogen.papers import BALAJI_2019, LI_2018, SHI_2016, TULYAKOV_2018, VONDRICK_2016
+from videogen.papers import (
+    BALAJI_2019,
+    ESSER_2021,
+    LI_2018,
+    SHI_2016,
+    TULYAKOV_2018,
+    VONDRICK_2016,
+)
 from videogen.terms import Coherence, ReconstructGist, SparseMask
 
 PER_NAT = 3e-4
@@ -35,6 +42,13 @@ With the paper's, 10 times as large, small critics do not learn in 300 steps (EX
 """
 GAMES_BESIDE = (replace(FRAMES, weight=10.0), replace(CLIPS, weight=10.0))
 """The same beside a likelihood."""
+PATCHES = Match(
+    "reconstruction",
+    Adversarial(hinge, play="linear", penalties=(R1(4.0),), penalised=0.25),
+    trains=("encoder", "decoder"),
+    weight=60.0,
+    critic="critic_patches",
+)
 TO_FLOW = Match("z", KL(), trains=("encoder", "prior"))
 
 RECIPES: dict[str, Recipe] = {
@@ -85,6 +99,17 @@ RECIPES: dict[str, Recipe] = {
         ),
         BALAJI_2019,
         "gist_flow and the games of tfgan together",
+        prior=realnvp,
+    ),
+    "gist_flow_patches": Recipe(
+        (
+            Reconstruct("x"),
+            ReconstructGist(),
+            TO_FLOW,
+            PATCHES,
+        ),
+        ESSER_2021,
+        "gist_flow and a game of small patches, of clips and their reconstructions",
         prior=realnvp,
     ),
     "tfgan": Recipe(

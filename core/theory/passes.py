@@ -24,10 +24,11 @@ from core.theory.contracts import (
 from core.theory.distributions import Delta, Distribution
 from core.theory.shapes import Samples, Scores
 
-Space = Literal["x", "z", "prior", "prior_c", "xz", "xc", "domain"]
-"""The spaces in which samples are compared: data, latents, latents the other way round (the prior
-is what is trained, and encoded data are its reference), those with their condition, the joint of
-data and latents, data with its condition, and the latents of two collections of data."""
+Space = Literal["x", "reconstruction", "z", "prior", "prior_c", "xz", "xc", "domain"]
+"""The spaces in which samples are compared: data, data beside their reconstructions alone,
+latents, latents the other way round (the prior is what is trained, and encoded data are its
+reference), those with their condition, the joint of data and latents, data with its condition, and
+the latents of two collections of data."""
 
 Point = tuple[Tensor, ...]
 """Samples of a space: (x,), (z,), (z, outline of z), (z, c), (x, z) or (x, c)."""
@@ -37,6 +38,7 @@ Networks = nn.ModuleDict
 
 SAMPLERS: Mapping[Space, tuple[str, ...]] = {
     "x": ("decoder", "prior"),
+    "reconstruction": ("encoder", "decoder"),
     "xc": ("decoder", "prior"),
     "z": ("encoder", "prior"),
     "prior": ("encoder", "decoder", "prior"),
@@ -220,10 +222,12 @@ class Passes:
             return self.outlined_prior
         if space == "prior_c":
             return (self.prior_sample, self._known_condition(space))
+        if space == "reconstruction":
+            return (self.reconstructed_x,)
         return self._point(space, self.generated_x, lambda: self.prior_sample)
 
     def _point(self, space: Space, x: Samples, z: Callable[[], Samples]) -> Point:
-        if space == "x":
+        if space in ("x", "reconstruction"):
             return (x,)
         if space == "xz":
             return (x, z())

@@ -76,7 +76,7 @@ class PathDecoder(nn.Module):
         whole = torch.cat([z[:, : self.content], content], 1)
         codes = self.code(beside_content(whole, path))
         every = codes.flatten(0, 1)  # [(batch time) code]
-        frames = self.grid.crop(self.frame(every).float()).tanh()
+        frames = self.grid.crop(self.frame(every).float())
         frames = frames.unflatten(0, codes.shape[:2])  # [batch time rgb height width]
         return Delta(frames.transpose(1, 2), self.pixel_std)  # of [batch rgb time height width]
 
