@@ -91,6 +91,13 @@ class Passes:
         self.networks, self.x, self.condition = networks, batch.x, batch.c
         self.corruption, self.other = corruption, batch.other
 
+    def first(self, count: int) -> "Passes":
+        """Return the passes of the first samples of the batch alone."""
+        if count >= len(self.x):
+            return self
+        c, other = (None if one is None else one[:count] for one in (self.condition, self.other))
+        return Passes(self.networks, Batch(self.x[:count], c, other), self.corruption)
+
     def network(self, name: str, contract: type[Contract]) -> Contract:
         """Return a network as one of this contract; `UserError` where it does not fulfil it."""
         return require(self.networks[name], contract)
