@@ -47,3 +47,10 @@ LI_2018 = Paper(
     "AAAI",
     2018,
 )
+MATHIEU_2016 = Paper(
+    "mathieu2016deep",
+    "Mathieu, Michael and Couprie, Camille and LeCun, Yann",
+    "Deep Multi-Scale Video Prediction Beyond Mean Square Error",
+    "ICLR",
+    2016,
+)

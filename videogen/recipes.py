@@ -7,17 +7,18 @@ from core.recipes import GAMES, TO_PRIOR, Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
 from core.theory.adversarial import R1, Adversarial, hinge, logistic
 from core.theory.distributions import Delta
-from core.theory.divergences import KL
+from core.theory.divergences import KL, Cover
 from core.theory.terms import Match, Reconstruct
 from videogen.papers import (
     BALAJI_2019,
     ESSER_2021,
     LI_2018,
+    MATHIEU_2016,
     SHI_2016,
     TULYAKOV_2018,
     VONDRICK_2016,
 )
-from videogen.terms import Coherence, ReconstructGist, SparseMask
+from videogen.terms import Coherence, ReconstructEdges, ReconstructGist, SparseMask
 
 PER_NAT = 3e-4
 """Weight of the gist's bound in text_to_video: one over the 3,072 numbers of a gist of 32 x 32.
@@ -104,6 +105,17 @@ RECIPES: dict[str, Recipe] = {
         "gist_flow and the games of tfgan together",
         prior=realnvp,
     ),
+    "gist_flow_edges": Recipe(
+        (
+            Reconstruct("x"),
+            ReconstructGist(),
+            TO_FLOW,
+            ReconstructEdges(),
+        ),
+        MATHIEU_2016,
+        "gist_flow whose reconstructions have edges as strong as those of clips",
+        prior=realnvp,
+    ),
     "gist_flow_patches": Recipe(
         (
             Reconstruct("x"),
@@ -156,6 +168,7 @@ RECIPES: dict[str, Recipe] = {
                 replace(GAME, penalties=(R1(1.0),)),
                 trains=("prior", "condition"),
             ),
+            Match("prior", Cover(10), trains=("prior", "condition"), weight=10.0),
         ),
         BALAJI_2019,
         "an autoencoder of moments; a path of latents generates their codes, by a game",

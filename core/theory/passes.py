@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.theory.contracts import (
@@ -150,6 +151,12 @@ class Passes:
     def prior_sample(self) -> Samples:
         """z ~ p(z given c)."""
         return self.prior.rsample()
+
+    def prior_samples(self, count: int) -> Float[Tensor, "draw batch latent"]:
+        """Draw z ~ p(z given c) `count` times for each sample."""
+        c = None if self.c is None else torch.cat([self.c] * count)
+        drawn = self.networks["prior"](count * len(self.x), c).rsample()
+        return drawn.unflatten(0, (count, -1))  # [draw batch latent]
 
     @cached_property
     def reconstruction(self) -> Distribution:

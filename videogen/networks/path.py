@@ -92,9 +92,14 @@ class PathDecoder(nn.Module):
         return torch.cat([z, further[:, self.content :]], 1)
 
 
-def walked(step: nn.GRUCell, noises: Float[Tensor, "batch time noise"], motion: Tower) -> Path:
-    """Return h_t for each noise."""
-    h = noises.new_zeros(noises.shape[0], step.hidden_size)
+def walked(
+    step: nn.GRUCell,
+    noises: Float[Tensor, "batch time noise"],
+    motion: Tower,
+    first: Float[Tensor, "batch motion"] | None = None,
+) -> Path:
+    """Return h_t for each noise, after h_0 = `first`, or 0."""
+    h = noises.new_zeros(noises.shape[0], step.hidden_size) if first is None else first
     path = []
     for noise in noises.unbind(1):
         h = step(torch.cat([noise, motion], 1), h)
