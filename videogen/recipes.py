@@ -28,23 +28,22 @@ are then as 20,000 : 6 : 0.1 on clips of 32 x 32, and the game has no effect.
 """
 
 GAME = Adversarial(logistic, mismatched=True, penalised=0.25)
-FRAMES = Match(
-    "xc",
-    replace(GAME, penalties=(R1(16.0),)),
-    trains=("decoder",),
-    critic="critic_frames",
-)
-CLIPS = Match(
-    "xc", replace(GAME, penalties=(R1(1.0),)), trains=("decoder",), critic="critic_clips"
-)
-"""The games of TFGAN. A penalty of 1 for each of 16 frames is one of 16 for their mean score.
 
-With the paper's, 10 times as large, small critics do not learn in 300 steps (EXPERIMENTS.md).
-"""
-GAMES_BESIDE = tuple(
-    replace(game, by=replace(game.by, played=0.25, penalised=0.5), weight=10.0)
-    for game in (FRAMES, CLIPS)
-)
+
+def games_of_filters(game: Adversarial, weight: float = 1.0) -> tuple[Match, Match]:
+    """Return the games of TFGAN. A penalty of 1 for each of 16 frames is one of 16 for their mean.
+
+    With the paper's, 10 times as large, small critics do not learn in 300 steps (EXPERIMENTS.md).
+    """
+    frames, clips = (replace(game, penalties=(R1(r1),)) for r1 in (16.0, 1.0))
+    return (
+        Match("xc", frames, trains=("decoder",), weight=weight, critic="critic_frames"),
+        Match("xc", clips, trains=("decoder",), weight=weight, critic="critic_clips"),
+    )
+
+
+FRAMES, CLIPS = games_of_filters(GAME)
+GAMES_BESIDE = games_of_filters(replace(GAME, played=0.25, penalised=0.5), weight=10.0)
 """The same beside a likelihood, which leaves them a quarter of each batch: they cost the most."""
 PATCHES = Match(
     "reconstruction",
@@ -53,6 +52,7 @@ PATCHES = Match(
     weight=60.0,
     critic="critic_patches",
 )
+"""Its weight lets it move the decoder of a trained gist_flow as far as the likelihood does."""
 TO_FLOW = Match("z", KL(), trains=("encoder", "prior"))
 
 RECIPES: dict[str, Recipe] = {
