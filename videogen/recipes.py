@@ -110,7 +110,7 @@ RECIPES: dict[str, Recipe] = {
             Reconstruct("x"),
             ReconstructGist(),
             TO_FLOW,
-            ReconstructEdges(),
+            ReconstructEdges(weight=10.0),
         ),
         MATHIEU_2016,
         "gist_flow whose reconstructions have edges as strong as those of clips",
