@@ -108,9 +108,10 @@ def test_a_game_of_data_and_their_reconstructions_sees_no_samples():
     """
     passes = TwoPatches()
     del passes.generated_x
-    game = Match("reconstruction", Adversarial(hinge, play="linear"), trains=(), critic="critic_x")
-    loss = game.by.critic_loss(passes, game.space, "critic_x")["game"]
+    by = Adversarial(hinge, play="linear")
+    loss = by.critic_loss(passes, "reconstruction", "critic_x")["game"]
     assert loss.tolist() == [pytest.approx(2.0)]
+    game = Match("reconstruction", by, trains=(), critic="critic_x")
     assert game(passes).tolist() == [pytest.approx(1.0)]
     assert set(game.networks) == {"encoder", "decoder", "critic_x"}
 
