@@ -197,7 +197,8 @@ class Video(Domain):
     default_latent_run = "shapes"
     default_model = "gist_flow"
     offers = frozenset(
-        {"condition", "maps", "gist", "streams", "other", "critic_frames", "critic_clips"}
+        {"condition", "maps", "gist", "streams", "other"}
+        | {"critic_frames", "critic_clips", "critic_patches"}
     )
     recipes = RECIPES
     suffixes = VIDEO

@@ -33,10 +33,24 @@ VONDRICK_2016 = Paper(
     "NIPS",
     2016,
 )
+ESSER_2021 = Paper(
+    "esser2021taming",
+    "Esser, Patrick and Rombach, Robin and Ommer, Björn",
+    "Taming Transformers for High-Resolution Image Synthesis",
+    "CVPR",
+    2021,
+)
 LI_2018 = Paper(
     "li2018video",
     "Li, Yitong and Min, Martin Renqiang and Shen, Dinghan and Carlson, David and Carin, Lawrence",
     "Video Generation from Text",
     "AAAI",
     2018,
+)
+MATHIEU_2016 = Paper(
+    "mathieu2016deep",
+    "Mathieu, Michael and Couprie, Camille and LeCun, Yann",
+    "Deep Multi-Scale Video Prediction Beyond Mean Square Error",
+    "ICLR",
+    2016,
 )

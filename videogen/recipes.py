@@ -5,12 +5,20 @@ from dataclasses import replace
 from core.densities.flow import realnvp
 from core.recipes import GAMES, TO_PRIOR, Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
-from core.theory.adversarial import R1, Adversarial, logistic
+from core.theory.adversarial import R1, Adversarial, hinge, logistic
 from core.theory.distributions import Delta
-from core.theory.divergences import KL
+from core.theory.divergences import KL, Cover
 from core.theory.terms import Match, Reconstruct
-from videogen.papers import BALAJI_2019, LI_2018, SHI_2016, TULYAKOV_2018, VONDRICK_2016
-from videogen.terms import Coherence, ReconstructGist, SparseMask
+from videogen.papers import (
+    BALAJI_2019,
+    ESSER_2021,
+    LI_2018,
+    MATHIEU_2016,
+    SHI_2016,
+    TULYAKOV_2018,
+    VONDRICK_2016,
+)
+from videogen.terms import Coherence, ReconstructEdges, ReconstructGist, SparseMask
 
 PER_NAT = 3e-4
 """Weight of the gist's bound in text_to_video: one over the 3,072 numbers of a gist of 32 x 32.
@@ -20,21 +28,31 @@ are then as 20,000 : 6 : 0.1 on clips of 32 x 32, and the game has no effect.
 """
 
 GAME = Adversarial(logistic, mismatched=True, penalised=0.25)
-FRAMES = Match(
-    "xc",
-    replace(GAME, penalties=(R1(16.0),)),
-    trains=("decoder",),
-    critic="critic_frames",
-)
-CLIPS = Match(
-    "xc", replace(GAME, penalties=(R1(1.0),)), trains=("decoder",), critic="critic_clips"
-)
-"""The games of TFGAN. A penalty of 1 for each of 16 frames is one of 16 for their mean score.
 
-With the paper's, 10 times as large, small critics do not learn in 300 steps (EXPERIMENTS.md).
-"""
-GAMES_BESIDE = (replace(FRAMES, weight=10.0), replace(CLIPS, weight=10.0))
-"""The same beside a likelihood."""
+
+def games_of_filters(game: Adversarial, weight: float = 1.0) -> tuple[Match, Match]:
+    """Return the games of TFGAN. A penalty of 1 for each of 16 frames is one of 16 for their mean.
+
+    With the paper's, 10 times as large, small critics do not learn in 300 steps (EXPERIMENTS.md).
+    """
+    frames, clips = (replace(game, penalties=(R1(r1),)) for r1 in (16.0, 1.0))
+    return (
+        Match("xc", frames, trains=("decoder",), weight=weight, critic="critic_frames"),
+        Match("xc", clips, trains=("decoder",), weight=weight, critic="critic_clips"),
+    )
+
+
+FRAMES, CLIPS = games_of_filters(GAME)
+GAMES_BESIDE = games_of_filters(replace(GAME, played=0.25, penalised=0.5), weight=10.0)
+"""The same beside a likelihood, which leaves them a quarter of each batch: they cost the most."""
+PATCHES = Match(
+    "reconstruction",
+    Adversarial(hinge, play="linear", penalties=(R1(4.0),), penalised=0.25),
+    trains=("encoder", "decoder"),
+    weight=60.0,
+    critic="critic_patches",
+)
+"""Its weight lets it move the decoder of a trained gist_flow as far as the likelihood does."""
 TO_FLOW = Match("z", KL(), trains=("encoder", "prior"))
 
 RECIPES: dict[str, Recipe] = {
@@ -87,6 +105,28 @@ RECIPES: dict[str, Recipe] = {
         "gist_flow and the games of tfgan together",
         prior=realnvp,
     ),
+    "gist_flow_edges": Recipe(
+        (
+            Reconstruct("x"),
+            ReconstructGist(),
+            TO_FLOW,
+            ReconstructEdges(weight=10.0),
+        ),
+        MATHIEU_2016,
+        "gist_flow whose reconstructions have edges as strong as those of clips",
+        prior=realnvp,
+    ),
+    "gist_flow_patches": Recipe(
+        (
+            Reconstruct("x"),
+            ReconstructGist(),
+            TO_FLOW,
+            PATCHES,
+        ),
+        ESSER_2021,
+        "gist_flow and a game of small patches, of clips and their reconstructions",
+        prior=realnvp,
+    ),
     "tfgan": Recipe(
         (FRAMES, CLIPS),
         BALAJI_2019,
@@ -128,6 +168,7 @@ RECIPES: dict[str, Recipe] = {
                 replace(GAME, penalties=(R1(1.0),)),
                 trains=("prior", "condition"),
             ),
+            Match("prior", Cover(10), trains=("prior", "condition"), weight=10.0),
         ),
         BALAJI_2019,
         "an autoencoder of moments; a path of latents generates their codes, by a game",

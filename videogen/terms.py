@@ -6,8 +6,10 @@ Li, Min, Shen, Carlson and Carin, Video Generation from Text, AAAI 2018.
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from torch import Tensor
+
 from core.theory.contracts import require
-from core.theory.distributions import Delta
+from core.theory.distributions import Delta, sum_events
 from core.theory.passes import Passes
 from core.theory.shapes import Losses, Samples
 from core.theory.terms import mean_absolute_error
@@ -79,6 +81,46 @@ class ReconstructGist:
         decoder = passes.network("decoder", GistDecoder)
         reconstruction = require(passes.reconstruction, GistDistribution)
         return -reconstruction.gist.log_prob(decoder.gist_of(passes.x))
+
+
+@dataclass(frozen=True)
+class ReconstructEdges:
+    """Half the squared difference of |gradient| between a clip and its reconstruction.
+
+    Summed over the differences of neighbouring pixels, along rows and columns. Where a likelihood
+    is uncertain it takes the mean, of which the gradient is small; the size of the gradient has a
+    mean of its own. The gradient difference loss with alpha = 2 of Mathieu, Couprie and LeCun,
+    Deep Multi-Scale Video Prediction Beyond Mean Square Error, ICLR 2016.
+    """
+
+    trains: tuple[str, ...] = ("encoder", "decoder")
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return "reconstruct_edges"
+
+    @property
+    def formula(self) -> str:
+        return "ReconstructEdges"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"maps"})
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("encoder", "decoder")
+
+    def __call__(self, passes: Passes) -> Losses:
+        drawn = passes.reconstruction.representative
+        rows, columns = (edges(passes.x, axis) - edges(drawn, axis) for axis in (-2, -1))
+        return 0.5 * (sum_events(rows**2) + sum_events(columns**2))
+
+
+def edges(x: Samples, axis: int) -> Tensor:
+    """Return the size of the differences of neighbours along an axis."""
+    return x.diff(dim=axis).abs()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ CHANGEABLE = tuple(
     for name in (
         "steps",
         "minutes",
+        "clock",
         "batch_size",
         "learner.learning_rate",
         "learner.clip_norm",

@@ -219,7 +219,7 @@ def digest(name: str) -> str:
     networks = ring.networks(recipe, settings.latent, settings.frequencies)
     shapes = [(key, list(weight.shape)) for key, weight in networks.state_dict().items()]
     terms = re.sub(r" at 0x[0-9a-f]+", "", repr(recipe.terms))  # games are functions
-    terms = terms.replace(", penalised=1.0", "")  # an option that joined later
+    terms = terms.replace(", played=1.0, penalised=1.0", "")  # options that joined later
     origin = digest(recipe.begins) if recipe.begins else ""
     chosen = settings.model_dump(mode="json", exclude_defaults=True)  # an option may join later
     facts = [chosen, terms, shapes, origin]

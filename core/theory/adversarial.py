@@ -158,8 +158,9 @@ class Adversarial(Comparison):
     the reference that is labelled fake. `reconstructions`: x is also compared with its
     reconstructions, which are fake too (Larsen et al., ICML 2016, algorithm 1). `instance_noise`:
     standard deviation of noise on the critic's inputs. `augment`: whether the critic's inputs are
-    augmented. `penalised`: share of the samples on which penalties are computed, the first of a
-    batch; a penalty costs about as much as the rest of a critic's step.
+    augmented. `played`: share of a batch of which the game is played, its first samples: beside a
+    likelihood a critic can cost many times as much. `penalised`: share of those on which penalties
+    are computed, the first again; a penalty costs about as much as the rest of a critic's step.
     """
 
     game: Game
@@ -172,6 +173,7 @@ class Adversarial(Comparison):
     reconstructions: bool = False
     instance_noise: float = 0.0
     augment: bool = False
+    played: float = 1.0
     penalised: float = 1.0
 
     @property
@@ -185,6 +187,7 @@ class Adversarial(Comparison):
 
     def __call__(self, passes: Passes, space: Space, critic: str) -> Losses:
         """Return the learner's loss."""
+        passes = self._of_played(passes)
         real = self._score(passes, critic, passes.reference(space))
         fake = self._score(passes, critic, passes.produced(space))
         loss = self._learner_loss(real, fake)
@@ -192,6 +195,9 @@ class Adversarial(Comparison):
             fake = self._score(passes, critic, (passes.reconstructed_x,))
             loss = loss + self._learner_loss(torch.zeros_like(real), fake)
         return loss
+
+    def _of_played(self, passes: Passes) -> Passes:
+        return passes.first(math.ceil(self.played * len(passes.x)))
 
     def _learner_loss(self, real: Scores, fake: Scores) -> Losses:
         if self.play == "minimax":
@@ -205,6 +211,7 @@ class Adversarial(Comparison):
 
         `pool`: exchanges produced samples for earlier ones; reconstructions are not exchanged.
         """
+        passes = self._of_played(passes)
         with torch.no_grad():
             reference, produced = passes.reference(space), passes.produced(space)
             produced = pool(produced) if pool else produced

@@ -221,3 +221,28 @@ class Nearest(Comparison):
 
     def __call__(self, passes: Passes, space: Space, critic: str) -> Losses:
         return require(passes.prior, QuantisingPrior).gap(passes.posterior)
+
+
+@dataclass(frozen=True)
+class Cover(Comparison):
+    """Mean squared difference of z from the nearest of `count` samples of p(z given c).
+
+    A game forbids what the data have not, and may leave out what they have. This leaves nothing
+    out, as a likelihood does, and needs no density. Conditional implicit maximum likelihood
+    estimation: Li, Zhang and Malik, Diverse Image Synthesis from Semantic Layouts via Conditional
+    IMLE, ICCV 2019; with samples drawn anew for each batch.
+    """
+
+    count: int = 10
+
+    @property
+    def verb(self) -> str:
+        return "cover"
+
+    def networks(self, space: Space, critic: str) -> tuple[str, ...]:
+        return ("encoder", "prior")
+
+    def __call__(self, passes: Passes, space: Space, critic: str) -> Losses:
+        z = passes.posterior_sample.detach()
+        apart = (passes.prior_samples(self.count) - z).square().mean(2)  # [draw batch]
+        return apart.amin(0)

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.theory.contracts import (
@@ -24,10 +25,11 @@ from core.theory.contracts import (
 from core.theory.distributions import Delta, Distribution
 from core.theory.shapes import Samples, Scores
 
-Space = Literal["x", "z", "prior", "prior_c", "xz", "xc", "domain"]
-"""The spaces in which samples are compared: data, latents, latents the other way round (the prior
-is what is trained, and encoded data are its reference), those with their condition, the joint of
-data and latents, data with its condition, and the latents of two collections of data."""
+Space = Literal["x", "reconstruction", "z", "prior", "prior_c", "xz", "xc", "domain"]
+"""The spaces in which samples are compared: data, data beside their reconstructions alone,
+latents, latents the other way round (the prior is what is trained, and encoded data are its
+reference), those with their condition, the joint of data and latents, data with its condition, and
+the latents of two collections of data."""
 
 Point = tuple[Tensor, ...]
 """Samples of a space: (x,), (z,), (z, outline of z), (z, c), (x, z) or (x, c)."""
@@ -37,6 +39,7 @@ Networks = nn.ModuleDict
 
 SAMPLERS: Mapping[Space, tuple[str, ...]] = {
     "x": ("decoder", "prior"),
+    "reconstruction": ("encoder", "decoder"),
     "xc": ("decoder", "prior"),
     "z": ("encoder", "prior"),
     "prior": ("encoder", "decoder", "prior"),
@@ -88,6 +91,13 @@ class Passes:
     def __init__(self, networks: Networks, batch: Batch, corruption: float = 0.0):
         self.networks, self.x, self.condition = networks, batch.x, batch.c
         self.corruption, self.other = corruption, batch.other
+
+    def first(self, count: int) -> "Passes":
+        """Return the passes of the first samples of the batch alone."""
+        if count >= len(self.x):
+            return self
+        c, other = (None if one is None else one[:count] for one in (self.condition, self.other))
+        return Passes(self.networks, Batch(self.x[:count], c, other), self.corruption)
 
     def network(self, name: str, contract: type[Contract]) -> Contract:
         """Return a network as one of this contract; `UserError` where it does not fulfil it."""
@@ -141,6 +151,12 @@ class Passes:
     def prior_sample(self) -> Samples:
         """z ~ p(z given c)."""
         return self.prior.rsample()
+
+    def prior_samples(self, count: int) -> Float[Tensor, "draw batch latent"]:
+        """Draw z ~ p(z given c) `count` times for each sample."""
+        c = None if self.c is None else torch.cat([self.c] * count)
+        drawn = self.networks["prior"](count * len(self.x), c).rsample()
+        return drawn.unflatten(0, (count, -1))  # [draw batch latent]
 
     @cached_property
     def reconstruction(self) -> Distribution:
@@ -220,10 +236,12 @@ class Passes:
             return self.outlined_prior
         if space == "prior_c":
             return (self.prior_sample, self._known_condition(space))
+        if space == "reconstruction":
+            return (self.reconstructed_x,)
         return self._point(space, self.generated_x, lambda: self.prior_sample)
 
     def _point(self, space: Space, x: Samples, z: Callable[[], Samples]) -> Point:
-        if space == "x":
+        if space in ("x", "reconstruction"):
             return (x,)
         if space == "xz":
             return (x, z())

@@ -30,6 +30,8 @@ class TrainConfig(Strict):
     """Budget, batch size, optimizers, learning-rate schedule, and the intervals of the record.
 
     The budget is `steps` or `minutes`; of both the first that is used up ends the training.
+    `clock`: whose minutes, those of the clock on the wall or of the processor, on which other
+    programs do not count: for comparisons on a machine that is shared.
     `skips_allowed` consecutive steps that are not finite are a setback: the run goes back to its
     last checkpoint with half the learning rate, at most `setbacks_allowed` times.
     `bf16`: bfloat16 autocast where the device multiplies bfloat16; elsewhere single precision.
@@ -38,6 +40,7 @@ class TrainConfig(Strict):
 
     steps: int | None = Field(default=None, gt=0)
     minutes: float | None = Field(default=None, gt=0)
+    clock: Literal["wall", "processor"] = "wall"
     batch_size: int = Field(default=64, gt=0)
     learner: Optimisation = Optimisation()
     critic: Optimisation = Optimisation()
@@ -72,9 +75,9 @@ A function of its arguments alone: a resumed run repeats the observation of its 
 class Budget:
     """Progress of a run: finished steps, and the seconds at the end of the last one.
 
-    Seconds are summed over all commands that trained the run; of several processes they are those
-    of the slowest. `least_distance`: of those measured
-    so far, infinite before the first. `setbacks`: how often the learning rate was halved.
+    Seconds are those of the configured clock, summed over all commands that trained the run; of
+    several processes they are those of the slowest. `least_distance`: of those measured so far,
+    infinite before the first. `setbacks`: how often the learning rate was halved.
     """
 
     config: TrainConfig
@@ -84,12 +87,16 @@ class Budget:
     setbacks: int = 0
 
     def __post_init__(self) -> None:
-        self._started = time.monotonic() - self.seconds
+        self._started = self._now() - self.seconds
 
     def advance(self) -> None:
         """Count one more finished step."""
         self.step += 1
-        self.seconds = processes.largest(time.monotonic() - self._started)
+        self.seconds = processes.largest(self._now() - self._started)
+
+    def _now(self) -> float:
+        on_the_wall = self.config.clock == "wall"
+        return time.monotonic() if on_the_wall else time.process_time()  # of all threads
 
     @property
     def fraction(self) -> float:

@@ -9,7 +9,7 @@ from core.networks.heads import StandardNormal
 from core.theory.distributions import Delta
 from core.theory.passes import Batch, Networks, Passes
 from videogen.recipes import RECIPES
-from videogen.terms import Coherence, ReconstructGist
+from videogen.terms import Coherence, ReconstructEdges, ReconstructGist
 
 X = torch.tensor([[1.0], [-2.0], [0.25]])
 
@@ -54,6 +54,13 @@ def test_coherence_moves_what_is_still_and_not_the_gist():
     (gradient,) = torch.autograd.grad(loss.sum(), list(parts["decoder"].parameters()))
     still_below = -passes.prior_sample.abs() / 2  # half of 3 z is nearer to 3 z where it grows
     torch.testing.assert_close(gradient, still_below.sum())
+
+
+def test_edges_are_compared_by_their_size_and_not_their_sign():
+    """From row to row 1 and 2 of data, 2 and 4 drawn; from column to column 3 and 0, 2 and 0."""
+    passes = Passes(Networks(), Batch(torch.tensor([[[0.0, 3.0], [1.0, 1.0]]])))
+    passes.__dict__["reconstruction"] = Delta(torch.tensor([[[0.0, -2.0], [2.0, 2.0]]]))
+    assert ReconstructEdges()(passes).tolist() == [0.5 * (1 + 4 + 1)]
 
 
 def test_a_decoder_without_a_gist_is_refused_by_name():

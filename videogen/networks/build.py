@@ -14,6 +14,7 @@ from core.networks.generators import DCGAN, StyleBased
 from core.networks.heads import ConditionalGaussian, StandardNormal
 from core.recipes import Recipe
 from core.theory.passes import Networks
+from core.theory.terms import Match
 from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures, Critic, PatchCritic, shift_clips
@@ -111,7 +112,8 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
             f"model.video.factor can be {factors}"
         )
     latents = config.latents(frames)
-    beside = any(term.space == "xc" for term in recipe.critics)
+    # a game of weight 0 is measured too
+    beside = any(isinstance(term, Match) and term.space == "xc" for term in recipe.terms)
 
     def critic(words: int | None = None) -> nn.Module:
         if recipe.patches:
@@ -132,6 +134,7 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         "critic_prior": lambda: CodeCritic(config, frames, None),
         "critic_prior_c": lambda: CodeCritic(config, frames, words),
         "critic_x": critic,
+        "critic_patches": lambda: PatchCritic(config),
         "critic_xc": lambda: critic(words),
         "critic_xz": lambda: JointCritic(
             ClipFeatures(config, size, frames),

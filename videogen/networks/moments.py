@@ -1,7 +1,8 @@
 """Clips as codes of moments, and a path that generates these codes (a game in latent space).
 
     code_t = E(moment t), moment t = D(code_t)       an autoencoder; a moment is two frames
-    h_t = GRU([noise_t, y_motion], h_(t-1))          the prior, which a game trains
+    h_0 = H([content, y_motion])                     the prior, which a game trains
+    h_t = GRU([noise_t, y_motion], h_(t-1))
     code_t = P([content, y_content, h_t])
 
 The critic of the game sees codes and captions. Achlioptas, Diamanti, Mitliagkas and Guibas,
@@ -99,6 +100,7 @@ class PathPrior(nn.Module):
         super().__init__()
         self.moments, self.content, self.motion = chunks_of(frames), config.latent, config.motion
         y, width = config.condition // 2, config.width
+        self.first = nn.Sequential(nn.Linear(config.latent + y, width), nn.Tanh())
         self.step = nn.GRUCell(config.motion + y, width)
         self.code = MLP(config.latent + y + width, width, width, config.latent)
 
@@ -117,8 +119,9 @@ class PathPrior(nn.Module):
         """Return the codes that follow from noise."""
         content, motion = split_condition(c, noise)
         each = noise[:, self.content :].unflatten(1, (-1, self.motion))  # [batch moment noise]
-        whole = torch.cat([noise[:, : self.content], content], 1)
-        path = walked(self.step, each, motion)
+        drawn = noise[:, : self.content]
+        whole = torch.cat([drawn, content], 1)
+        path = walked(self.step, each, motion, self.first(torch.cat([drawn, motion], 1)))
         codes = normalised(self.code(beside_content(whole, path)))
         return codes.flatten(1)  # [batch (moment code)]
 

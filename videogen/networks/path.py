@@ -76,7 +76,7 @@ class PathDecoder(nn.Module):
         whole = torch.cat([z[:, : self.content], content], 1)
         codes = self.code(beside_content(whole, path))
         every = codes.flatten(0, 1)  # [(batch time) code]
-        frames = self.grid.crop(self.frame(every).float()).tanh()
+        frames = self.grid.crop(self.frame(every).float())
         frames = frames.unflatten(0, codes.shape[:2])  # [batch time rgb height width]
         return Delta(frames.transpose(1, 2), self.pixel_std)  # of [batch rgb time height width]
 
@@ -92,9 +92,14 @@ class PathDecoder(nn.Module):
         return torch.cat([z, further[:, self.content :]], 1)
 
 
-def walked(step: nn.GRUCell, noises: Float[Tensor, "batch time noise"], motion: Tower) -> Path:
-    """Return h_t for each noise."""
-    h = noises.new_zeros(noises.shape[0], step.hidden_size)
+def walked(
+    step: nn.GRUCell,
+    noises: Float[Tensor, "batch time noise"],
+    motion: Tower,
+    first: Float[Tensor, "batch motion"] | None = None,
+) -> Path:
+    """Return h_t for each noise, after h_0 = `first`, or 0."""
+    h = noises.new_zeros(noises.shape[0], step.hidden_size) if first is None else first
     path = []
     for noise in noises.unbind(1):
         h = step(torch.cat([noise, motion], 1), h)

@@ -66,6 +66,7 @@ def test_only_how_long_how_fast_and_how_often_may_change_in_a_run():
     assert set(CHANGEABLE) == {
         "train.steps",
         "train.minutes",
+        "train.clock",
         "train.batch_size",
         "train.learner.learning_rate",
         "train.learner.clip_norm",

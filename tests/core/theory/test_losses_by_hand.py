@@ -119,6 +119,33 @@ def test_of_two_points_the_divergence_is_the_distance_from_the_prior_alone():
     assert kl(Delta(z), Delta(torch.tensor([[1.0]]), std=2.0), z).item() == pytest.approx(1.125)
 
 
+class Three(nn.Module):
+    """A prior of 3 alone."""
+
+    def forward(self, batch, c=None):
+        return Delta(torch.full((batch, 1), 3.0))
+
+
+class Doubling(nn.Module):
+    """A decoder to 2 z that keeps how many it decoded."""
+
+    def forward(self, z, c=None):
+        self.decoded = len(z)
+        return Delta(2 * z)
+
+
+@pytest.mark.parametrize(("share", "played"), [(1.0, 5), (0.4, 2), (0.5, 3)])
+def test_a_game_of_a_share_generates_no_more(share, played):
+    """The critic pays 3 (6 - x) for the first of 1 to 5."""
+    networks = Networks({"decoder": Doubling(), "prior": Three(), "critic_x": Thrice()})
+    passes = Passes(networks, Batch(torch.arange(1.0, 6.0)[:, None]))
+    game = Adversarial(wasserstein, played=share)
+    paid = [15.0, 12.0, 9.0, 6.0, 3.0][:played]
+    assert game.critic_loss(passes, "x", "critic_x")["game"].tolist() == paid
+    assert game(passes, "x", "critic_x").tolist() == [-loss for loss in paid]
+    assert networks["decoder"].decoded == played
+
+
 @pytest.mark.parametrize(("share", "penalised"), [(1.0, 2), (0.5, 1), (0.3, 1)])
 def test_a_penalty_is_computed_on_the_first_share_of_a_batch(share, penalised):
     """The critic's slope is 3: R1 is 9 for each sample."""

@@ -20,7 +20,7 @@ from core.theory.adversarial import (
     wasserstein,
 )
 from core.theory.passes import Batch, Networks, Passes
-from core.theory.terms import CriticWeighted, Reconstruct
+from core.theory.terms import CriticWeighted, Match, Reconstruct
 
 REAL, FAKE, RECONSTRUCTED = [2.0, -1.0], [0.5, 3.0], [1.0, -2.0]
 
@@ -99,6 +99,21 @@ def test_smoothing_and_reconstructions_are_of_each_patch():
     loss = both.critic_loss(TwoPatches(), "x", "critic_x")["game"]
     assert loss.tolist() == [pytest.approx(3.5625 + (1.0 + 2.5) / 2)]
     assert both(TwoPatches(), "x", "critic_x").tolist() == [pytest.approx(2.3125 + 4.5 / 2)]
+
+
+def test_a_game_of_data_and_their_reconstructions_sees_no_samples():
+    """Hinge, of real 2 and -1 and reconstructed 1 and -2: (0 + 2) + (2 + 0), halved by the mean.
+
+    The learner raises the mean score of reconstructions, -0.5, above that of data, 0.5.
+    """
+    passes = TwoPatches()
+    del passes.generated_x
+    by = Adversarial(hinge, play="linear")
+    loss = by.critic_loss(passes, "reconstruction", "critic_x")["game"]
+    assert loss.tolist() == [pytest.approx(2.0)]
+    game = Match("reconstruction", by, trains=(), critic="critic_x")
+    assert game(passes).tolist() == [pytest.approx(1.0)]
+    assert set(game.networks) == {"encoder", "decoder", "critic_x"}
 
 
 def test_a_wrong_condition_is_rejected_at_each_patch():

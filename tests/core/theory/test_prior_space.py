@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from core.theory.adversarial import R1, Adversarial, logistic
 from core.theory.distributions import Delta, Distribution
-from core.theory.divergences import Features
+from core.theory.divergences import Cover, Features
 from core.theory.passes import Batch, Networks, Passes
 from core.theory.terms import Match
 
@@ -114,6 +114,35 @@ def test_feature_matching_moves_the_prior_towards_the_mean_of_data():
     gap = one.prior_sample.mean(0) - one.posterior_sample.mean(0)
     assert torch.allclose(gradient(one), 2 * gap.detach(), atol=1e-6)
     assert one.networks["encoder"].weight.grad is None
+
+
+class Twice(nn.Module):
+    """Two samples of each of two conditions: (c, c) and then (c + 3, c + 3)."""
+
+    def __init__(self):
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(2))
+
+    def forward(self, batch: int, c: Tensor) -> Distribution:
+        return Delta(c + 3 * (torch.arange(batch) // 2)[:, None] + self.shift)
+
+
+def test_each_datum_is_covered_by_its_nearest_sample_and_draws_that_one_alone():
+    """z is (0, 2) and (5, 4); samples are (0, 0), (3, 3) and (1, 1), (4, 4), each of a condition.
+
+    The nearest are the first and the last: (0 + 4) / 2 and (1 + 0) / 2.
+    """
+    encoder, prior = Encoder(2, 2), Twice()
+    nn.init.eye_(encoder.weight)
+    nn.init.zeros_(encoder.bias)
+    x, c = torch.tensor([[0.0, 2.0], [5.0, 4.0]]), torch.tensor([[0.0], [1.0]])
+    one = Passes(Networks({"encoder": encoder, "prior": prior}), Batch(x, c))
+    loss = Match("prior", Cover(2), trains=("prior",))(one)
+    assert loss.tolist() == [2.0, 0.5]
+    loss.sum().backward()
+    assert prior.shift.grad is not None
+    assert prior.shift.grad.tolist() == [-1.0, -2.0]
+    assert encoder.weight.grad is None
 
 
 def test_a_decoders_outline_is_seen_beside_the_latents():

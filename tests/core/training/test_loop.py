@@ -163,6 +163,16 @@ def test_a_new_budget_has_used_nothing(monkeypatch):
     assert (budget.step, budget.seconds, budget.fraction) == (1, 30.0, 0.5)
 
 
+def test_minutes_of_the_processor_do_not_pass_while_other_programs_run(monkeypatch):
+    wall, processor = [100.0], [7.0]
+    monkeypatch.setattr("core.training.loop.time.monotonic", lambda: wall[0])
+    monkeypatch.setattr("core.training.loop.time.process_time", lambda: processor[0])
+    budget = Budget(TrainConfig(minutes=1.0, clock="processor"))
+    wall[0], processor[0] = 190.0, 22.0
+    budget.advance()
+    assert (budget.seconds, budget.fraction) == (15.0, 0.25)
+
+
 def test_a_run_is_saved_once_the_minutes_since_its_last_save_have_passed(tmp_path, monkeypatch):
     """Steps of 25 seconds, saved after each minute, and at the end."""
     now, saved = [0.0], []

@@ -27,6 +27,18 @@ def test_every_network_takes_clips_of_any_size_and_length(name: str, size: int, 
         assert passes.generation.representative.shape == x.shape
 
 
+def test_a_game_of_weight_0_still_reads_captions():
+    """It is not played, and what it would cost is measured."""
+    config = TINY.replace(decoder="path", motion=2)
+    weights = {"match_xc_frames": 0.0, "match_xc_clips": 0.0}
+    recipe = RECIPES["tfgan_vae"].weighted(weights).conditional()
+    networks = build(config, 16, 2, 2, recipe)
+    c = Captions(("red", "blue")).encode(["red", "blue"])
+    passes = Passes(networks, Batch(torch.rand(2, 3, 2, 16, 16), c))
+    assert not recipe.critics
+    assert all(term(passes).isfinite().all() for term in recipe.terms)
+
+
 @pytest.mark.parametrize("size", range(16, 257))
 def test_a_grid_is_the_smallest_of_its_doublings_that_holds_the_size(size: int):
     grid = Grid.of(size)

@@ -85,6 +85,19 @@ def test_a_code_of_the_path_follows_from_the_content_and_the_noise_so_far():
 
 
 @torch.no_grad()
+def test_the_content_decides_where_the_path_begins():
+    """With weights of 0 for it in each code, it reaches the codes by the path alone."""
+    prior = PathPrior(CONFIG, FRAMES)
+    noise, c = torch.randn(1, 4 + 3 * 2), torch.randn(1, CONFIG.condition)
+    prior.get_parameter("code.0.weight")[:, :4] = 0
+    other = noise.clone()
+    other[0, 0] += 1
+    assert moments_that_differ(prior.codes(noise, c), prior.codes(other, c)) == [True] * 3
+    prior.get_parameter("first.0.weight")[:, 0] = 0
+    assert moments_that_differ(prior.codes(noise, c), prior.codes(other, c)) == [False] * 3
+
+
+@torch.no_grad()
 def test_the_critic_sees_the_order_of_codes_and_the_caption():
     critic = CodeCritic(CONFIG, FRAMES, 2)
     z, tokens = torch.randn(2, 12), CAPTIONS.encode(["red", "blue"])
@@ -95,15 +108,15 @@ def test_the_critic_sees_the_order_of_codes_and_the_caption():
 
 
 def test_the_game_trains_the_prior_and_the_reconstruction_the_autoencoder():
-    """The loss of the game reaches neither encoder nor decoder."""
+    """The losses of the game and of what covers the data reach neither encoder nor decoder."""
     recipe = VideoModel(recipe="latent_tfgan", video=CONFIG).resolved_recipe
     networks = build(CONFIG, 16, FRAMES, 2, recipe)
     rate = Optimisation(learning_rate=1e-3)
     state = TrainState(networks, recipe, rate, rate)
     batch = Batch(torch.rand(3, 3, FRAMES, 16, 16), CAPTIONS.encode(["red", "blue", "red blue"]))
     passes = Passes(networks, batch)
-    game = next(term for term in recipe.terms if term.name == "match_prior_c")
-    game(passes).mean().backward()
+    terms = {term.name: term for term in recipe.terms}
+    (terms["match_prior_c"](passes) + terms["cover_prior"](passes)).mean().backward()
     reached = {
         n for n, net in networks.items() if any(p.grad is not None for p in net.parameters())
     }

@@ -45,6 +45,18 @@ def test_a_frame_follows_from_the_noises_up_to_its_own(decoder, z, c):
 
 
 @torch.no_grad()
+def test_a_black_frame_still_follows_its_last_layer(z, c):
+    """A brighter bias is as much brighter there as anywhere, where a tanh would hide it."""
+    black = PathDecoder(CONFIG, 16, FRAMES).eval()
+    bias = black.get_parameter("frame.last.1.bias")
+    bias -= 20
+    before = black(z, c).mean
+    bias += 0.5
+    torch.testing.assert_close(black(z, c).mean, before + 0.5)
+    assert before.max() < -1
+
+
+@torch.no_grad()
 def test_the_content_is_in_every_frame_and_not_in_the_path(decoder, z, c):
     other = z.clone()
     other[0, 0] += 1
