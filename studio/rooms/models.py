@@ -139,11 +139,18 @@ class ModelRoom:
 
 
 def names_of(folder: StudioFolder, domain: Domain) -> list[str]:
-    """Return the models of a domain: those that ship, the default first, then the runs."""
+    """Return the models of a domain that sample: those that ship, the default first, then runs."""
     shipped = folders_in(domain.shipped) if domain.shipped else []
     ordered = sorted(shipped, key=lambda name: name != domain.default_run)
-    own = (name for name in folders_in(folder.runs) if is_trained(folder, domain, name))
-    return [*ordered, *(name for name in own if name not in ordered)]
+    own = [name for name in folders_in(folder.runs) if is_trained(folder, domain, name)]
+    names = dict.fromkeys([*ordered, *own])
+    return [name for name in names if draws(domain, folder.model(domain, name))]
+
+
+def draws(domain: Domain, run: Path) -> bool:
+    """Return whether a model samples by itself: others translate, or enlarge clips."""
+    config: Any = resolve(domain.config, Run.read(run).config, run.name)
+    return config.model.base_recipe.draws
 
 
 def is_trained(folder: StudioFolder, domain: Domain, name: str) -> bool:

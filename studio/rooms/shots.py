@@ -85,7 +85,7 @@ class Wishes(NamedTuple):
         """Make a clip, its music and its layers, and write them."""
         song = None if self.music == NO_MUSIC else folder.model(MUSIC, self.music)
         about = {"start": "a picture" if self.start else None, "music": song and song.name}
-        label = take.label(model, **to.settings, **about)
+        label, to = take.label(model, **to.settings, **about), to.of(model)
         clip, rate = take.shoot(model), take.rate(model)
         clip = clip if take.loop else to.finished(clip)
         seconds = len(clip) / rate
