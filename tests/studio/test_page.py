@@ -28,7 +28,7 @@ def test_a_room_has_its_name_as_its_address(built: gr.Blocks):
     }
 
 
-def test_songs_and_clips_are_made_one_after_the_other(built: gr.Blocks):
+def test_songs_and_clips_stand_in_one_queue(built: gr.Blocks):
     """Two at once would take twice as long, and memory for two models."""
     deeds = [fn for fn in built.fns.values() if fn.concurrency_id in ("making", "reading")]
     assert {fn.concurrency_limit for fn in deeds} == {1}

@@ -17,7 +17,7 @@ def test_what_sounds_is_what_is_sustained():
 
 
 def test_the_graph_of_random_weights_makes_their_notes():
-    """Of forms with new bars, bars that return, and silent ones."""
+    """Forms have new bars, bars that return, and silent ones."""
     model = untrained(MUSIC, "latent_musegan")
     inputs = model.graph().examples(3)
     noise, form = inputs["noise"], inputs["form"]

@@ -1,4 +1,4 @@
-"""Loops of held notes: where they begin, and that no seam is heard."""
+"""Loops of held notes: where they begin, and that their seam is no jump."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ RATE = 2000
 SEAM = round(SEAM_SECONDS * RATE)
 
 
-def test_a_loop_begins_where_the_wave_is_most_alike_however_loud_it_is():
+def test_a_loop_begins_where_the_wave_matches_best_however_loud_it_is():
     """A quiet copy of the end lies before what is loud and resembles it but half."""
     generator = np.random.default_rng(0)
     end, other = generator.normal(size=(2, SEAM))

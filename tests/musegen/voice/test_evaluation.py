@@ -74,7 +74,7 @@ class Player(Model):
         return played([pitch + self.off for pitch in pitches])
 
     def notes_of(self, pitches: list[int], seed: int) -> torch.Tensor:
-        """Of odd seeds the last 13 pitches are a reed's."""
+        """Play the last 13 pitches as a reed where the seed is odd."""
         sounds = played(pitches)
         if seed % 2:
             sounds[-13:] = played(pitches[-13:], REED)
@@ -93,8 +93,8 @@ def test_a_group_is_two_sets_of_notes_that_share_none(data: Collection):
     assert group.name == SPLITS["train"]
     sounds = [s.tobytes() for batch in (group.real, group.other) for s in batch.sounds]
     assert len(set(sounds)) == len(sounds) == 10
-    again, another = (Group.draw(data, "train", 5, seed) for seed in (1, 2))
-    assert (again.real.sounds == group.real.sounds).all()
+    same, another = (Group.draw(data, "train", 5, seed) for seed in (1, 2))
+    assert (same.real.sounds == group.real.sounds).all()
     assert (another.real.pitches != group.real.pitches).any()
 
 
@@ -252,8 +252,8 @@ def test_it_learns_and_is_kept(data: Collection, tmp_path: Path, monkeypatch: py
     sounds = torch.from_numpy(notes.sounds)
     assert not one.training
     assert (one.named(sounds)[0] + LOWEST == notes.pitches).mean() > 0.5  # by chance 0.04
-    again = load_classifier(data, lambda *step: pytest.fail("it is trained again"))
-    assert (again.features(sounds) == one.features(sounds)).all()
+    kept = load_classifier(data, lambda *step: pytest.fail("it is trained again"))
+    assert (kept.features(sounds) == one.features(sounds)).all()
     monkeypatch.setattr(classifiers, "VERSION", -1)
     other = load_classifier(data)
     assert (other.features(sounds) == one.features(sounds)).all(), "same data, same weights"

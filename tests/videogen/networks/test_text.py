@@ -52,6 +52,16 @@ def test_padding_is_not_read_and_neighbours_do_not_matter():
     torch.testing.assert_close(alone[0], beside[0])
 
 
+def test_an_absent_triple_says_nothing_and_each_of_the_others_something():
+    torch.manual_seed(0)
+    encoder = caption_encoder(TextConfig(width=4), words=3)
+    weight = encoder.triple.weight
+    triples = torch.tensor([[[1, 5, 0], [0, 0, 0]]])
+    found = encoder._triples(triples)[0]
+    torch.testing.assert_close(found[0], (weight[1] + weight[5]) / 2)
+    assert (found[1] == 0).all()
+
+
 @pytest.mark.parametrize("layers", [1, 2])
 def test_padded_words_are_read_as_packed_ones(layers: int, monkeypatch: pytest.MonkeyPatch):
     """On a device no size depends on values; condition and gradients stay what they are."""
