@@ -65,7 +65,8 @@ class FileRoom:
     ) -> Iterator[tuple[Any, str, Any]]:
         """Read the dropped files into a collection: the report, the line of state, the names."""
         sources = batch_folder(self.folder, str(dropped["batch"]))
-        if not name.strip():
+        name = name.strip() or _usual_name(sources)
+        if not name:
             raise ConfigError("give the collection a name")
         collections = self.folder.root / COLLECTIONS
         to = collections / new_name(name, collections, "summary.txt")
@@ -86,15 +87,15 @@ class FileRoom:
             gr.update(choices=names, value=to.name),
         )
 
-    def recognised(self, dropped: dict[str, Any], name: str, kind: str) -> tuple[str, str]:
-        """Return a name for what was dropped, and whether it is songs or clips."""
+    def recognised(self, dropped: dict[str, Any], kind: str) -> tuple[Any, str]:
+        """Return the name that is offered for what was dropped, and whether it is songs or clips.
+
+        What is typed meanwhile stays: the name stands in the empty field as its placeholder.
+        """
         batch = batch_folder(self.folder, str(dropped["batch"]))
-        files = [path.relative_to(batch) for path in batch.rglob("*") if path.is_file()]
-        suffixes = {path.suffix.lower() for path in files}
+        suffixes = {path.suffix.lower() for path in batch.rglob("*") if path.is_file()}
         kinds = [one for one, known in SUFFIXES_OF.items() if suffixes & known]
-        tops = {path.parts[0] for path in files}
-        usual = safe_name(Path(tops.pop()).stem) if len(tops) == 1 else name
-        return name or usual, kinds[0] if len(kinds) == 1 else kind
+        return gr.update(placeholder=_usual_name(batch)), kinds[0] if len(kinds) == 1 else kind
 
     def report(self, name: str | None) -> str:
         """Return what is known of a collection: its summary, its picture, what was left out."""
@@ -143,7 +144,7 @@ class FileRoom:
             [of_songs, of_clips],
             **ASIDE,
         )
-        dropped.input(answering(self.recognised), [dropped, name, kind], [name, kind], **ASIDE)
+        dropped.input(answering(self.recognised), [dropped, kind], [name, kind], **ASIDE)
         settings = [dropped, name, kind, tracks, bars, meter, least, size, frames, rate]
         answers = [report, line, chosen]
         event = stoppable(read.click, self.prepare, settings, answers, stop, **READING)
@@ -201,6 +202,12 @@ def _begin(to: Path, wishes: Sequence[Any]) -> None:
         shutil.rmtree(to)
     to.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
+
+
+def _usual_name(batch: Path) -> str:
+    """Return the name of the one folder or file that was dropped; empty for several."""
+    tops = list(batch.iterdir()) if batch.is_dir() else []
+    return safe_name(tops[0].stem) if len(tops) == 1 else ""
 
 
 def _in_room(sentence: object) -> str:

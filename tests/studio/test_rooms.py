@@ -283,6 +283,9 @@ def test_files_are_read_or_answered_with_what_helps(tmp_path: Path):
     report, line, _ = last(room.prepare(dropped, "mine", *fields))
     assert "no song could be kept of 1 file" in line
     assert "broken&lt;b&gt;.mid" in report and "<b>" not in report
+    assert room.recognised(dropped, "clips")[0]["placeholder"] == "broken-b"
+    assert room.recognised(dropped, "clips")[1] == "songs"
+    broken.with_name("other.mid").write_bytes(b"")
     with pytest.raises(ConfigError, match="give the collection a name"):
         last(room.prepare(dropped, " ", *fields))
     with pytest.raises(UserError, match="drop files first"):
