@@ -45,7 +45,7 @@ def test_every_recipe_trains_and_samples(tmp_path, name):
     model = Model.load(tmp_path / "run", device="cpu")
     assert (tmp_path / "run/samples/step-00000002.png").stat().st_size > 1000
     if not model.draws:
-        with pytest.raises(UserError, match=r"has no prior|translates"):
+        with pytest.raises(UserError, match=r"has no prior|translates|no latent space"):
             model.clips([CAPTION])
         frames, captions = OTHERS.batch(0, 3, seed=1)
         assert model.transform(to_clips(frames), captions).shape == (3, 3, 4, 16, 16)
