@@ -5,9 +5,9 @@ import os
 import socket
 from collections import namedtuple
 from pathlib import Path
-from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from core import files
@@ -55,19 +55,21 @@ def test_a_text_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, mon
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_a_picture_that_cannot_be_drawn_to_its_end_leaves_the_one_before(tmp_path: Path):
+def test_a_picture_that_cannot_be_written_to_its_end_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     path = tmp_path / "a.png"
     write_figure(Figure(), path)
     before = path.read_bytes()
     assert before.startswith(b"\x89PNG")
 
-    class Torn(Figure):
-        def savefig(self, fname: Any, **options: Any) -> None:
-            fname.write_bytes(before[:20])
-            raise OSError(28, "No space left on device")
+    def torn(canvas: FigureCanvasAgg, to: Path) -> None:
+        to.write_bytes(before[:20])
+        raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", torn)
     with pytest.raises(OSError, match="No space"):
-        write_figure(Torn(), path)
+        write_figure(Figure(), path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 

@@ -1,9 +1,8 @@
 """Enlarge and shrink frames: as a model has learned, each pixel as a square, or by Lanczos's
 kernel."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -26,6 +25,13 @@ LOBES = 3
 Kernel = Literal["nearest", "lanczos"]
 
 
+@runtime_checkable
+class Enlarges(Protocol):
+    """A model of super-resolution."""
+
+    def enlarged(self, frames: Frames) -> Resized: ...
+
+
 @dataclass(frozen=True)
 class Enlargement:
     """A factor, and how pixels between pixels are computed.
@@ -38,11 +44,11 @@ class Enlargement:
 
     factor: float | None = None
     kernel: Kernel | None = None
-    model: Callable[[Frames], Resized] | None = None
+    model: Enlarges | None = None
 
     def fine(self, frames: Frames) -> Resized:
         """Return frames as large as the model of super-resolution makes them, if there is one."""
-        return self.model(frames) if self.model else frames
+        return self.model.enlarged(frames) if self.model else frames
 
     def __call__(self, frames: Frames) -> Resized:
         """Resize frames; `ConfigError` beyond `MOST_PX`."""

@@ -67,9 +67,8 @@ class ClipOutput(Output):
             raise ConfigError("--enlarger and --resize exclude each other: leave one out")
         if self.enlargement.kernel:
             return self
-        enlarger = model.enlarger(self.enlarger)
-        enlarged = enlarger.enlarged if enlarger else None
-        return replace(self, enlargement=replace(self.enlargement, model=enlarged))
+        enlargement = replace(self.enlargement, model=model.enlarger(self.enlarger))
+        return replace(self, enlargement=enlargement)
 
     @property
     def has_pictures(self) -> bool:

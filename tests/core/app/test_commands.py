@@ -186,10 +186,11 @@ def test_a_configuration_is_printed_as_a_run_keeps_it(capsys):
     train = TrainConfig(steps=7, batch_size=3)
     print_config(RunConfig(train=train, model=ModelConfig(recipe="vae")))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:5] == [
+    assert lines[:6] == [
         "train:",
         "  steps: 7",
         "  minutes: null",
+        "  clock: wall",
         "  batch_size: 3",
         "  learner:",
     ]

@@ -80,6 +80,7 @@ def test_only_how_long_how_fast_and_how_often_may_change_in_a_run():
         "train.sample_every_steps",
         "train.save_every_steps",
         "train.save_every_minutes",
+        "train.tensorboard",
     }
 
 

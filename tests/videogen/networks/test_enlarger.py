@@ -82,7 +82,7 @@ def test_an_enlarged_clip_is_resized_to_the_scale_that_is_asked_for(run_folder: 
     model = Model.load(run_folder, "cpu")
     frames = np.zeros((2, 10, 10, 3), np.uint8)
     for factor, side in ((3, 30), (6, 60), (1, 10), (2.5, 25)):
-        assert Enlargement(factor, model=model.enlarged)(frames).shape[1:3] == (side, side)
+        assert Enlargement(factor, model=model)(frames).shape[1:3] == (side, side)
 
 
 def test_the_weights_that_ship_are_enlarged_by_weights_that_ship():
