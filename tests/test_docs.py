@@ -361,7 +361,6 @@ def test_the_site_is_built_and_asks_no_other_host_for_anything(tmp_path: Path):
     assert 'id="musegen.model.Model.sample"' in reference
 
 
-@pytest.mark.slow
 def test_a_wheel_holds_all_that_it_needs(tmp_path: Path):
     """Installed alone in an empty folder, its command has its help, samples a song and a clip."""
     pytest.importorskip("setuptools", minversion="77")
