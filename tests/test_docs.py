@@ -398,7 +398,6 @@ def test_a_wheel_holds_all_that_it_needs(tmp_path: Path):
     assert "canvas" in (tmp_path / "page" / "index.html").read_text()
 
 
-@pytest.mark.slow
 def test_a_source_distribution_holds_the_program_and_its_weights(tmp_path: Path):
     pytest.importorskip("setuptools", minversion="77")
     copy = tmp_path / "source"
