@@ -43,7 +43,7 @@ benchmarks: $(READY)  ## what is promised about speed, measured here
 	for file in $(filter-out $(addprefix benchmarks/,mutate.py listen.py fuzz.py soak.py),$(wildcard benchmarks/*.py)); do \
 	  $(BIN)/python $$file || exit 1; done
 
-mutate: $(READY)  ## 200 one-line mutants: which of them no test kills (up to an hour)
+mutate: $(READY)  ## 200 one-line mutants: which of them no test kills (an hour or two)
 	$(BIN)/python benchmarks/mutate.py
 
 fuzz: $(READY)  ## damaged files of every format; FUZZ_MINUTES=30
