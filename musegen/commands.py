@@ -267,10 +267,11 @@ class MusicCommands(DomainCommands):
         from core.app.output import read_formats
         from musegen.files.programs import read_programs
         from musegen.files.song import FORMATS, SongOutput
-        from musegen.notation.writing import require_music21
 
         formats = (*read_formats([only], FORMATS, "songs"), *(("npz",) if npz else ()))
         if "musicxml" in formats:
+            from musegen.notation.writing import require_music21
+
             require_music21()
         sounds = read_programs(programs)
         players = _orchestra(soundfont, voice)

@@ -446,8 +446,6 @@ class VideoCommands(DomainCommands):
     ) -> Iterator[Path]:
         from core.errors import UserError
         from videogen.model import Model, read_prompts
-        from videogen.rendering.film import cut_sound
-        from videogen.rendering.output import write_clip, write_parts
         from videogen.rendering.take import Take
 
         run, captions = self.domain().leading_run(arguments or [])
@@ -478,16 +476,11 @@ class VideoCommands(DomainCommands):
             to.require_free(label)
         to.create()
         for take, label in zip(takes, labels, strict=True):
-            clip, rate = take.shoot(model), take.rate(model)
-            clip = clip if closed else to.finished(clip)
-            seconds = len(clip) / rate
-            compose = self.compose if music else None
-            sound = compose(music_run, seconds, take.seed, device) if compose else None
-            faded = None if sound is None else cut_sound(sound, seconds)
-            yield from write_clip(clip, label, to, rate, faded)
-            if parts:
-                layers = model.parts([take.caption], take.seed)
-                yield write_parts({name: part[0] for name, part in layers.items()}, label, to)
+
+            def compose(seconds: float, seed: int = take.seed) -> "Sound":
+                return self.compose(music_run, seconds, seed, device)
+
+            yield from take.write(model, label, to, compose if music else None, parts)
 
 
 def _captions_in(hold_out: str) -> tuple[str, ...]:

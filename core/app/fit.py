@@ -16,6 +16,7 @@ from core.app.model import Model
 from core.config import layered, merged, nearest, resolve
 from core.errors import ConfigError, UserError
 from core.exchange.tensorboard import Board
+from core.files import aside
 from core.launch import is_first
 from core.theory.passes import Networks
 from core.training.checkpoint import resumable
@@ -195,7 +196,8 @@ def observer(domain: Domain, run: Run, data: Any, config: Any, other: Any = None
         stem = run.samples / f"step-{step:08d}"
         domain.preview(model, items, titles, stem)
         if config.train.tensorboard and (sound := domain.sound(model, items)):
-            stem.with_name(f"{stem.name}.wav").write_bytes(sound)
+            with aside(stem.with_name(f"{stem.name}.wav")) as hidden:
+                hidden.write_bytes(sound)
         return measure(model)
 
     return observe

@@ -31,10 +31,10 @@ NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PITCH_BEND = 0x80, 0x90, 0xB0, 0xC0, 0xE0
 SYSEX, ESCAPE, META = 0xF0, 0xF7, 0xFF
 TEXT, NAME, MARKER, PORT, END_OF_TRACK = 0x01, 0x03, 0x06, 0x21, 0x2F
 TEMPO, SIGNATURE, KEY_SIGNATURE, OF_A_PROGRAM = 0x51, 0x58, 0x59, 0x7F
+"""Kinds of meta events."""
 
 END = b"\x7dpianoreel: end"
 """An event of our own, which others pass over: the end of a song that ends in silence."""
-"""Kinds of meta events."""
 
 
 def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:

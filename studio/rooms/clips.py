@@ -40,7 +40,7 @@ class ClipRoom:
         takes = wishes.takes(model)
         count = len(takes)
         name = takes[0].label(model).name if count == 1 else f"{model.name}-{count}-clips"
-        output = wishes.output(self.folder.take(CLIPS, name))
+        output = wishes.output(self.folder.take(CLIPS, name)).of(model)
         for at, take in enumerate(takes):
 
             def shoot(take: Take = take) -> None:

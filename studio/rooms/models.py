@@ -148,8 +148,11 @@ def names_of(folder: StudioFolder, domain: Domain) -> list[str]:
 
 
 def draws(domain: Domain, run: Path) -> bool:
-    """Return whether a model samples by itself: others translate, or enlarge clips."""
-    config: Any = resolve(domain.config, Run.read(run).config, run.name)
+    """Return whether a run is there and samples by itself: others translate, or enlarge clips."""
+    try:
+        config: Any = resolve(domain.config, Run.read(run).config, run.name)
+    except UserError:  # it was removed, or changed, in between
+        return False
     return config.model.base_recipe.draws
 
 

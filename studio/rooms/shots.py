@@ -9,10 +9,10 @@ from musegen.model import DOMAIN as MUSIC
 from musegen.soundtrack import compose_seconds
 from studio.components.fields import optional_number, seeds, whole
 from studio.folder import StudioFolder
+from videogen.files.clip import Sound
 from videogen.model import Model
 from videogen.rendering.enlargement import Enlargement
-from videogen.rendering.film import cut_sound
-from videogen.rendering.output import FORMATS, ClipOutput, write_clip, write_parts
+from videogen.rendering.output import FORMATS, ClipOutput
 from videogen.rendering.take import Take
 
 MOST_CLIPS, MOST_FRAMES, MOST_THEN = 16, 256, 8
@@ -85,17 +85,13 @@ class Wishes(NamedTuple):
         """Make a clip, its music and its layers, and write them."""
         song = None if self.music == NO_MUSIC else folder.model(MUSIC, self.music)
         about = {"start": "a picture" if self.start else None, "music": song and song.name}
-        label, to = take.label(model, **to.settings, **about), to.of(model)
-        clip, rate = take.shoot(model), take.rate(model)
-        clip = clip if take.loop else to.finished(clip)
-        seconds = len(clip) / rate
-        sound = compose_seconds(song, seconds, take.seed).sound if song else None
-        faded = None if sound is None else cut_sound(sound, seconds)
-        for _ in write_clip(clip, label, to, rate, faded):
+        label = take.label(model, **to.settings, **about)
+
+        def compose(seconds: float) -> Sound:
+            return compose_seconds(song, seconds, take.seed).sound
+
+        for _ in take.write(model, label, to, compose if song else None, self.parts):
             pass
-        if self.parts:
-            layers = model.parts([take.caption], take.seed)
-            write_parts({name: part[0] for name, part in layers.items()}, label, to)
 
 
 def sentences_of(text: str) -> list[str]:

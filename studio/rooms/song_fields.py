@@ -28,7 +28,7 @@ class SongFields:
         self.stop = gr.Button("Stop", visible=False)
         self.line = state_line("songs-state")
         self.own = gr.UploadButton(
-            "Open a MIDI file of yours",
+            "Open a song file of yours",
             file_types=list(SONG_FILES),
             file_count="single",
             size="sm",

@@ -1,11 +1,15 @@
 """Takes: one clip of a sentence, of any length and rate."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from videogen.files.clip import Frames, Image, to_frames
+from videogen.files.clip import Frames, Image, Sound, to_frames
 from videogen.files.label import Label
 from videogen.model import Model
+from videogen.rendering.film import cut_sound
+from videogen.rendering.output import ClipOutput, write_clip, write_parts
 
 
 @dataclass(frozen=True)
@@ -51,3 +55,25 @@ class Take:
             self.loop,
         )
         return to_frames(clips)[0]
+
+    def write(
+        self,
+        model: Model,
+        label: Label,
+        to: ClipOutput,
+        compose: Callable[[float], Sound] | None = None,
+        parts: bool = False,
+    ) -> Iterator[Path]:
+        """Sample the clip and write its files; yield each path once written.
+
+        `compose`: returns the sound to lay under it, stereo at 44.1 kHz, at least so many seconds
+        long. `parts`: also draw its layers.
+        """
+        frames, rate = self.shoot(model), self.rate(model)
+        clip = frames if self.loop else to.finished(frames)
+        seconds = len(clip) / rate
+        sound = cut_sound(compose(seconds), seconds) if compose else None
+        yield from write_clip(clip, label, to, rate, sound)
+        if parts:
+            layers = model.parts([self.caption], self.seed)
+            yield write_parts({name: part[0] for name, part in layers.items()}, label, to)
