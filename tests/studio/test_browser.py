@@ -297,6 +297,7 @@ def test_a_full_queue_says_so_and_the_room_goes_on(chromium: Any, tmp_path: Path
     server = Server(tmp_path / "work", before=before)
     users = [User(chromium, server.address) for _ in range(3)]
     for user in users:
+        user.fill("Songs", "16")  # the first ones last until the last one asks
         user.fill("Bars", "64")
         user.press("Make songs")
         user.page.wait_for_timeout(1000)
