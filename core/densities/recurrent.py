@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.densities.arrays import Indices, layer_norm, product, view
+from core.densities.arrays import Blocks, Indices, layer_norm, product, view
 from core.densities.transformer import Hidden
 
 
@@ -128,8 +128,8 @@ class _CellWeights(NamedTuple):
     A gate is sigmoid(a) = (1 + tanh(a / 2)) / 2: the inner half is multiplied into them.
     """
 
-    taken: Float[np.ndarray, "width gates"]
-    kept: Float[np.ndarray, "width gates"]
+    taken: Blocks
+    kept: Blocks
     bias: Float[np.ndarray, " gates"]
     kept_bias: Float[np.ndarray, " width"]
 
@@ -139,8 +139,8 @@ class _CellWeights(NamedTuple):
         half = torch.ones_like(u_bias)
         half[: 2 * width] = 0.5
         bias = w_bias + F.pad(u_bias[: 2 * width], (0, width))
-        taken, kept = ((half * matrix.T).contiguous() for matrix in (w, u))
-        return cls(*map(view, (taken, kept, half * bias, u_bias[2 * width :])))
+        taken, kept = (Blocks.of(view(half * matrix.T)) for matrix in (w, u))
+        return cls(taken, kept, view(half * bias), view(u_bias[2 * width :]))
 
     def step(self, taken: Float[np.ndarray, "n gates"], state: Rows) -> Rows:
         """Return (1 - z) tanh(W x + r (U h)) + z h, where r, z = sigmoid(W x + U h)."""

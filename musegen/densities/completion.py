@@ -56,7 +56,8 @@ from musegen.densities.note_sequences import Kept, NoteRows, pad_rows
 from musegen.steering import Steering
 
 JUDGING_BARS = 1
-"""Bars after the last open one whose notes judge the particles."""
+"""Bars after the last open one whose notes judge the particles, where no track is kept beside the
+open ones: kept tracks have judged them already."""
 
 LEAST_EFFECTIVE = 0.5
 """The share of the particles that must count; below it, they are drawn in proportion."""
@@ -74,8 +75,8 @@ class Chosen(NamedTuple):
 class Completion(Sampler):
     """Samples the open bars of a batch of pieces, `particles` of each, beat by beat.
 
-    A row waits at the end of a beat until all particles of its piece are there. `of_kept`: what
-    kept notes add to the logits of pitches, of a network that listens.
+    A row waits at the end of a beat in which something is kept until all particles of its piece
+    are there. `of_kept`: what kept notes add to the logits of pitches, of a network that listens.
     """
 
     body: RecurrentSteps
@@ -105,7 +106,8 @@ class Completion(Sampler):
         given, is_given = to_playing_order(notes.cpu(), layout)
         is_open = np.flatnonzero(self.open.any((0, 2)))
         self.first = int(is_open[0]) if len(is_open) else self.steps
-        judging = JUDGING_BARS * layout.bar if particles > 1 else 0
+        judged_later = particles > 1 and not keeps_tracks(kept)
+        judging = JUDGING_BARS * layout.bar if judged_later else 0
         self.end = min(self.steps, int(is_open[-1]) + 1 + judging) if len(is_open) else 0
         if self.density.heads.kept and is_given.any():
             self.of_kept = self._of_kept(
@@ -320,16 +322,22 @@ class Completion(Sampler):
         self.of_last = np.where(self.is_new[:, None], chosen.patterns, self.of_last)
 
     def _end_beats(self) -> None:
-        """Begin the next beat of the pieces of which all particles wait, but after the end."""
+        """Begin the next beat: at once where nothing was kept, as no particle has become heavier,
+        and else where all particles of the piece wait."""
         waits = self.waits & (self.begin < self.end)
-        ended = waits.reshape(-1, self.particles).all(1)  # [piece]
-        if not ended.any():
-            return
-        if self.particles > 1:
+        moves = waits & self._is_free()
+        ended = (waits & ~moves).reshape(-1, self.particles).all(1)  # [piece]
+        if self.particles > 1 and ended.any():
             self._resample(np.flatnonzero(ended))
-        moves = ended.repeat(self.particles)
+        moves |= ended.repeat(self.particles)
         self.begin = self.begin + self.beat * moves
         self.waits &= ~moves
+
+    def _is_free(self) -> Bool[np.ndarray, " row"]:
+        """Return whether all slots of each row's beat are open."""
+        step = self.begin[:, None] + self.history.numbers(self.beat)
+        is_open = self.open[self.rows[:, None], np.minimum(step, self.steps - 1)]
+        return np.logical_and.reduce(is_open, (1, 2))
 
     def _shares(self) -> Float[np.ndarray, "piece particle"]:
         """Return by how much each particle of a piece counts."""
@@ -364,6 +372,11 @@ class Completion(Sampler):
         note = Note(step, track, pitch, *lengths_and_velocities(cells[row, step, track, pitch]))
         note = Note(*(torch.from_numpy(column).long() for column in note.columns))
         return pad_rows(to_rows(note, self.density.layout), torch.from_numpy(row), self.batch)
+
+
+def keeps_tracks(kept: Kept) -> bool:
+    """Return whether tracks are kept in a bar of which others are open."""
+    return bool((kept.any(1) & ~kept.all(1)).any())
 
 
 def _of_rows(x: np.ndarray) -> np.ndarray:

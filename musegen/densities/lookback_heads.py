@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.densities.arrays import Array, columns_of, flat, product, sum_of_rows, view
+from core.densities.arrays import Array, Blocks, columns_of, flat, product, sum_of_rows, view
 from core.theory.shapes import Losses
 from musegen.densities.kept_notes import KeptGates
 from musegen.densities.lookback import VELOCITIES, Layout
@@ -104,7 +104,7 @@ class Tables:
 
     rows: Float[Array, "row width"]
     firsts: Int[Array, " attribute"]
-    profiles: Float[Array, "profile_class width"] | None
+    profiles: Float[Array, "profile_class width"] | Blocks | None
 
     def mapped(self, linear: Callable[[Array], Array], bias: np.ndarray) -> "Tables":
         """Return tables for notes in numpy: their sums are what `linear` makes of these tables'
@@ -114,7 +114,9 @@ class Tables:
         """
         rows, first = linear(view(self.rows)), self.firsts[1]
         rows[:first] += bias
-        profiles = None if self.profiles is None else linear(view(self.profiles))
+        profiles = self.profiles
+        if isinstance(profiles, Tensor):
+            profiles = Blocks.of(linear(view(profiles)))
         return Tables(rows, view(self.firsts), profiles)
 
 

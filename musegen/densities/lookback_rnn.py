@@ -11,12 +11,16 @@ from torch import Tensor
 from core.theory.distributions import Distribution
 from core.theory.shapes import Losses
 from core.training.device import isolated_random_state
-from musegen.densities.completion import Completion
+from musegen.densities.completion import Completion, keeps_tracks
 from musegen.densities.lookback_likelihood import Likelihood
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.lookback_sampler import Sampler
 from musegen.densities.note_sequences import Kept, NoteRows, between, join_rows, moved
 from musegen.steering import UNSTEERED, Steering, section_bars
+
+BESIDE_NOTHING = 2
+"""Particles of bars that keep no track: the bar that follows suits those of two as well as those
+of eight (EXPERIMENTS.md)."""
 
 
 class LookbackDensity(LookbackNetwork):
@@ -82,8 +86,7 @@ class LookbackDistribution(Distribution):
         `particles`: as in the config; see `completion`. Of what is kept, the bars around the open
         ones count, before them as many as in training. `ConfigError` without a recurrent body.
         """
-        hears = bool(kept.any())
-        count = particles or self.density.config.particles if hears else 1
+        count = self._particles(kept) if particles is None else particles
         layout = self.density.layout
         with torch.inference_mode():
             notes, kept = kept_notes.to(self.density.device), kept.to(self.density.device)
@@ -94,6 +97,14 @@ class LookbackDistribution(Distribution):
             composed = moved(completion.run(), first)
             x = join_rows(notes, composed, layout.grid, kept.shape[2] * layout.bar)
         return x.clone()
+
+    def _particles(self, kept: Kept) -> int:
+        """Return how many particles suffice: one where nothing is kept, and two where no track is
+        kept beside the open ones, since then a single bar judges them."""
+        if not kept.any():
+            return 1
+        most = self.density.config.particles
+        return most if keeps_tracks(kept) else min(BESIDE_NOTHING, most)
 
     def _window(self, kept: Kept) -> slice:
         """Return the open bars, those before them in a window of training, and those at the lags.

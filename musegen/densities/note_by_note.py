@@ -9,7 +9,9 @@ Gimpel, 2016): s is multiplied into the matrices before and after them.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import get_args
 
@@ -19,7 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import Embedding, Linear
 
-from core.densities.arrays import Indices, erf, product, view
+from core.densities.arrays import Blocks, Indices, erf, product, view
 from core.densities.recurrent import CausalGRU, RecurrentSteps
 from core.densities.transformer import CausalTransformer
 from musegen.densities.lookback_gates import Gates, Places
@@ -81,27 +83,36 @@ class HeadSteps:
     """The heads in numpy, their first layers multiplied out.
 
     `after`: where the first layers begin that know of a fact, and what it adds to them.
+    `ahead`: what an advance, and the step of the bar where it ends, add to the track's.
     """
 
     def __init__(self, heads: LookbackHeads):
         layers = [getattr(heads, name).layers for name in ATTRIBUTES]
-        first = SCALE * torch.cat([first.weight for first, *_ in layers]).T.contiguous()
-        self.first = view(first)
+        first = view(SCALE * torch.cat([first.weight for first, *_ in layers]).T.contiguous())
+        self.first, self.width = Blocks.of(first), len(first)
         self.bias = view(SCALE * torch.cat([first.bias for first, *_ in layers]))
         self.last = [_parts_of(getattr(heads, name)) for name in ATTRIBUTES]
-        self.width = len(self.first)
         self.after = {
-            fact: self._after(getattr(heads, f"embed_{fact}"), self.width * ATTRIBUTES.index(name))
+            fact: self._after(getattr(heads, f"embed_{fact}"), first, ATTRIBUTES.index(name))
             for fact, name in KNOWN_FROM.items()
             if getattr(heads, f"embed_{fact}") is not None
         }
+        of_track = first[:, self.width : 2 * self.width]
+        self.ahead = (
+            product(view(heads.embed_advance.weight), of_track),
+            product(view(heads.embed_in_bar.weight), of_track),
+        )
 
-    def _after(self, embedding: Embedding | Linear, begin: int) -> tuple[int, np.ndarray]:
-        weight = view(embedding.weight)
-        if isinstance(embedding, Linear):
-            self.bias[begin:] += view(embedding.bias) @ self.first[:, begin:]
-            weight = weight.T
-        return begin, product(weight, self.first[:, begin:])
+    def _after(
+        self, embedding: Embedding | Linear, first: np.ndarray, number: int
+    ) -> tuple[int, Callable[[np.ndarray], np.ndarray]]:
+        begin = self.width * number
+        known = first[:, begin:]
+        if not isinstance(embedding, Linear):
+            return begin, product(view(embedding.weight), known).__getitem__
+        self.bias[begin:] += view(embedding.bias) @ known
+        blocks = Blocks.of(product(view(embedding.weight).T, known))
+        return begin, partial(product, matrix=blocks)
 
     def __call__(self, hidden: np.ndarray) -> "NoteOutputs":
         """Return the outputs of the heads for the next notes."""
@@ -130,16 +141,13 @@ class NoteOutputs:
         """Let the heads that follow know a fact."""
         begin, added = self.heads.after[fact]
         firsts = self.firsts[:, begin:]
-        firsts += added[value] if value.ndim == 1 else product(value, added)
+        firsts += added(value)
 
     def tracks_ahead(
         self, advance: Int[np.ndarray, "n ahead"], in_bar: Int[np.ndarray, " each"]
     ) -> list[np.ndarray]:
         """Return the parts of the track's head at each advance, [n*ahead ..]."""
-        width = self.heads.width
-        of_advance, of_bar = (
-            self.heads.after[name][1][:, :width] for name in ("advance", "in_bar")
-        )
+        width, (of_advance, of_bar) = self.heads.width, self.heads.ahead
         track = self.firsts[:, None, width : 2 * width] + of_advance[advance]
         track = track.reshape(-1, width) + of_bar[in_bar]  # [n*ahead width]
         return self.heads.outputs(ATTRIBUTES.index("track"), track)
@@ -161,10 +169,10 @@ def _slices(sizes: list[int]) -> list[slice]:
     return [slice(begin, end) for begin, end in pairwise(ends)]
 
 
-def _parts_of(head: Head) -> tuple[np.ndarray, np.ndarray, list[slice]]:
+def _parts_of(head: Head) -> tuple[Blocks, np.ndarray, list[slice]]:
     """Return the last layer of a head, as a map to its parts, by columns, and where those are."""
     last = head.layers[2]
     assert isinstance(last, Linear)
     weights, biases = head.parts(last.weight.T), head.parts(last.bias[None])
-    weight = SCALE * torch.cat(weights, 1).contiguous()
-    return view(weight), view(torch.cat(biases, 1)[0]), _slices([w.shape[1] for w in weights])
+    weight = Blocks.of(view(SCALE * torch.cat(weights, 1)))
+    return weight, view(torch.cat(biases, 1)[0]), _slices([w.shape[1] for w in weights])

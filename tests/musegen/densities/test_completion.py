@@ -13,7 +13,7 @@ from core.densities.chances import chances, denser, descendants, hazards, sample
 from core.densities.recurrent import RecurrentSteps
 from core.densities.transformer import nucleus
 from core.errors import ConfigError
-from musegen.densities import completion, lookback, lookback_heads
+from musegen.densities import completion, lookback, lookback_heads, lookback_rnn
 from musegen.densities.completion import Completion
 from musegen.densities.lookback import Note
 from musegen.densities.lookback_likelihood import to_playing_order
@@ -452,3 +452,51 @@ def test_particles_of_a_piece_begin_equal_and_part():
     sampler.run()
     parts = sampler.history.cells[:, sampler.history.before :][:, 8:16]
     assert len(np.unique(parts, axis=0)) > 2
+
+
+def keeping(part: str) -> Tensor:
+    """A piece of which bars 2 and 3 are open: in all tracks, or in that of the bass."""
+    kept = torch.ones(1, 3, BARS, dtype=torch.bool)
+    kept[:, 2 if part == "a track" else slice(None), 2:4] = False
+    return kept
+
+
+@pytest.mark.parametrize(("part", "end"), [("a track", 4), ("all tracks", 5)])
+def test_a_bar_that_follows_judges_only_where_no_track_is_kept(part: str, end: int):
+    model = density()
+    notes = given(piece(model, 1), keeping(part), 4)
+    sampler = Completion(model, notes, keeping(part), UNSTEERED, 2)
+    assert sampler.end == end * GRID.steps_per_bar
+
+
+@pytest.mark.parametrize(("part", "particles"), [("a track", 8), ("all tracks", 2)])
+@torch.no_grad()
+def test_particles_are_few_where_no_track_is_kept(
+    part: str, particles: int, monkeypatch: pytest.MonkeyPatch
+):
+    counts = []
+
+    class Counted(Completion):
+        def run(self) -> NoteRows:
+            counts.append(self.particles)
+            return super().run()
+
+    monkeypatch.setattr(lookback_rnn, "Completion", Counted)
+    model = density()
+    model(1).complete(given(piece(model, 1), keeping(part), 4), keeping(part))
+    assert counts == [particles]
+
+
+@torch.no_grad()
+def test_particles_wait_for_each_other_only_where_something_is_kept():
+    """Bars 0 and 1 are open, of the others the bass alone: a beat has two steps, a bar four."""
+    model = density(nucleus=WHOLE)
+    kept = torch.zeros(1, 3, BARS, dtype=torch.bool)
+    kept[:, :2, 2:] = True
+    sampler = Completion(model, given(piece(model, 1), kept, 4), kept, UNSTEERED, 4)
+    apart = set()
+    while (sampler.begin < sampler.end).any():
+        sampler._go_on()
+        if len(set(sampler.begin.tolist())) > 1:
+            apart |= set(sampler.begin.tolist())
+    assert apart == {0, 2, 4, 6, 8}
