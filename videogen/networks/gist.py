@@ -17,7 +17,7 @@ so that a clip can be sampled at any times.
 """
 
 import math
-from functools import cached_property
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -68,23 +68,27 @@ class ClipByGist(LayeredClip):
     """p(clip given z, c), computed lazily: a term of the gist alone never decodes the clip."""
 
     def __init__(self, decoder: "Decoder", z: Latents, c: Condition, times: Times | None = None):
-        super().__init__(lambda: decoder.streams(z, c, self._gist_mean, times), decoder.pixel_std)
-        self._decoder, self._z, self._c = decoder, z, c
+        # Nothing that a clip has may lead back to it: a cycle, with all activations of the step,
+        # would stay in memory until Python looks for cycles.
+        draw_gist = cache(lambda: Delta(decoder.gist_image(z, c), decoder.pixel_std))
+        self._gist = draw_gist if decoder.has_gist else None
 
-    @cached_property
+        def draw() -> Streams:
+            return decoder.streams(z, c, draw_gist().mean if decoder.has_gist else None, times)
+
+        super().__init__(draw, decoder.pixel_std)
+
+    @property
     def gist(self) -> Delta:
         """p(gist given z, c)."""
-        return Delta(self._decoder.gist_image(self._z, self._c), self._decoder.pixel_std)
+        assert self._gist, "a decoder without a gist"
+        return self._gist()
 
     @property
     def parts(self) -> dict[str, Tensor]:
         """Return the layers of the clip by name, with the gist."""
-        gist = {"gist": self.gist.mean} if self._decoder.has_gist else {}
+        gist = {"gist": self.gist.mean} if self._gist else {}
         return {**gist, **super().parts}
-
-    @property
-    def _gist_mean(self) -> Images | None:
-        return self.gist.mean if self._decoder.has_gist else None
 
 
 class Decoder(nn.Module):
