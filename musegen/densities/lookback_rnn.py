@@ -18,9 +18,9 @@ from musegen.densities.lookback_sampler import Sampler
 from musegen.densities.note_sequences import Kept, NoteRows, between, join_rows, moved
 from musegen.steering import UNSTEERED, Steering, section_bars
 
-BESIDE_NOTHING = 2
-"""Particles of bars that keep no track: the bar that follows suits those of two as well as those
-of eight (EXPERIMENTS.md)."""
+BESIDE_NOTHING = 3
+"""Particles of bars that keep no track: a single bar judges them, which suits three nearly as well
+as eight (EXPERIMENTS.md)."""
 
 
 class LookbackDensity(LookbackNetwork):
@@ -99,7 +99,7 @@ class LookbackDistribution(Distribution):
         return x.clone()
 
     def _particles(self, kept: Kept) -> int:
-        """Return how many particles suffice: one where nothing is kept, and two where no track is
+        """Return how many particles suffice: one where nothing is kept, and few where no track is
         kept beside the open ones, since then a single bar judges them."""
         if not kept.any():
             return 1

@@ -469,7 +469,7 @@ def test_a_bar_that_follows_judges_only_where_no_track_is_kept(part: str, end: i
     assert sampler.end == end * GRID.steps_per_bar
 
 
-@pytest.mark.parametrize(("part", "particles"), [("a track", 8), ("all tracks", 2)])
+@pytest.mark.parametrize(("part", "particles"), [("a track", 8), ("all tracks", 3)])
 @torch.no_grad()
 def test_particles_are_few_where_no_track_is_kept(
     part: str, particles: int, monkeypatch: pytest.MonkeyPatch
