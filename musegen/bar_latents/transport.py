@@ -38,7 +38,7 @@ class Transport(NamedTuple):
     shift: Float[Tensor, " latent"]
 
 
-def transport(made: Rows, real: Rows) -> Transport:
+def transport(made: Float[Tensor, "made latent"], real: Float[Tensor, "real latent"]) -> Transport:
     """Return the optimal transport of a Gaussian with the moments of `made` to that of `real`.
 
     With covariances S and R: the matrix S^-1/2 (S^1/2 R S^1/2)^1/2 S^-1/2.
