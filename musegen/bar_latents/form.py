@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from core.theory.distributions import Distribution, sum_events
 from core.theory.shapes import Losses
+from musegen.bar_latents import hypercube
 from musegen.networks.states import States
 from musegen.steering import section_bars
 
@@ -303,7 +304,7 @@ class FormDistribution(Distribution):
                     continue
                 logits = self.density.logits(memory, here).masked_fill(~possible, -torch.inf)
                 chances = logits[:, layer, 0, track].softmax(-1)
-                drawn = chances.multinomial(1)[:, 0] + SILENT
+                drawn = hypercube.classes(chances) + SILENT
                 origin = here[:, 0, 0, track]
                 is_free = (origin == NEW) | (layer == 0)
                 here[:, layer, 0, track] = torch.where(is_free, drawn, origin)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from core.theory.distributions import Distribution
 from core.theory.shapes import Latents, Losses
+from musegen.bar_latents import hypercube
 from musegen.bar_latents.autoencoder import BarLatents, BarLatentsConfig, normalised
 from musegen.bar_latents.form import (
     SILENT,
@@ -83,10 +84,7 @@ class LatentPrior(nn.Module):
 
         `kept`: latents that are given; bars that repeat them are copies of these.
         """
-        wired = torch.cat([self.wires(z) for z in noise], 2)  # [batch player bar latent]
-        wired = wired[:, :, : form.shape[2]]
-        size = wired.shape[0], wired.shape[2]
-        players = wired.transpose(0, 1).flatten(1, 2)  # [player batch*bar latent]
+        players, size = self._players(noise, form.shape[2])
         rhythms = self._by_track(self.rhythm(players), size, self.config.rhythm)
         if kept is not None:
             rhythms = torch.where(kept.mask, kept.latents[..., : self.config.rhythm], rhythms)
@@ -100,6 +98,24 @@ class LatentPrior(nn.Module):
         z = normalised(torch.cat([rhythms, notes], 3).float(), self.config.parts)
         return z * (form[:, 0] != SILENT)[..., None]
 
+    def deviations(self, batch: int) -> Float[Tensor, " track"]:
+        """Return the mean deviation of each track's latents of rhythm before these are normalised.
+
+        Over new bars of `batch` pieces.
+        """
+        players, size = self._players(AlongForm(self, batch, None).noise(self.bars), self.bars)
+        rhythms = self._by_track(self.rhythm(players), size, self.config.rhythm)
+        return rhythms.std(3, correction=0).mean((0, 1))
+
+    def last_of_rhythm(
+        self, track: int
+    ) -> tuple[Float[Tensor, "width latent"], Float[Tensor, "1 latent"]]:
+        """Return the weight and the bias of the last layer that are of one track's rhythm."""
+        last = self.rhythm.last
+        player, part = divmod(track, self.tracks // len(last.weight))
+        latents = slice(part * self.config.rhythm, (part + 1) * self.config.rhythm)
+        return last.weight[player, :, latents], last.bias[player, :, latents]
+
     def consecutive(self, noise: Sequence[Latents], temperature: float) -> list[Latents]:
         """Return the z of consecutive phrases from samples of N(0, I).
 
@@ -111,6 +127,12 @@ class LatentPrior(nn.Module):
     def phrases(self, bars: int) -> int:
         """Return the number of phrases that so many bars need."""
         return -(-bars // self.bars)
+
+    def _players(self, noise: Sequence[Latents], bars: int) -> tuple[Mapped, tuple[int, int]]:
+        """Return the latents of each player's bars, and the numbers of pieces and bars."""
+        wired = torch.cat([self.wires(z) for z in noise], 2)  # [batch player bar latent]
+        wired = wired[:, :, :bars]
+        return wired.transpose(0, 1).flatten(1, 2), (len(wired), bars)  # [player batch*bar latent]
 
     def _by_track(self, x: Mapped, size: tuple[int, int], latent: int) -> BarLatents:
         values = x.unflatten(2, (-1, latent)).unflatten(1, size)  # [player batch bar track latent]
@@ -157,7 +179,7 @@ class AlongForm(Distribution):
         if form is None:
             given = places(sections, bars) if sections else ()
             form = self.prior.form(self.batch).sample(bars, given)
-        return self.prior.generate(self._noise(bars), form).flatten(1)  # [batch bar*track*latent]
+        return self.prior.generate(self.noise(bars), form).flatten(1)  # [batch bar*track*latent]
 
     def from_noise(self, noise: Latents) -> Float[Tensor, "batch bar_latents"]:
         """Return the latents of standard normal noise, [batch phrase*latent], along the form."""
@@ -168,9 +190,10 @@ class AlongForm(Distribution):
         phrases = self.prior.consecutive(phrases, self.prior.config.temperature)
         return self.prior.generate(phrases, self.form).flatten(1)  # [batch bar*track*latent]
 
-    def _noise(self, bars: int) -> list[Latents]:
-        shape = self.batch, self.prior.wires.latent
-        noise = [torch.randn(shape, device=self._device) for _ in range(self.prior.phrases(bars))]
+    def noise(self, bars: int) -> list[Latents]:
+        """Return the z of consecutive phrases; they are spread over the batch."""
+        shape, phrases = (self.batch, self.prior.wires.latent), self.prior.phrases(bars)
+        noise = [hypercube.normal(*shape, device=self._device) for _ in range(phrases)]
         return self.prior.consecutive(noise, self.prior.config.temperature)
 
     @property

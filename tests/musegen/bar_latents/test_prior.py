@@ -104,7 +104,7 @@ def test_temperature_widens_the_constant_parts_of_z():
 
     def noise(temperature: float) -> torch.Tensor:
         torch.manual_seed(7)
-        return LatentPrior(CONFIG.replace(temperature=temperature), TRACKS, 4)(1)._noise(4)[0]
+        return LatentPrior(CONFIG.replace(temperature=temperature), TRACKS, 4)(1).noise(4)[0]
 
     scale = (noise(3.0) / noise(1.0))[0].split([shared, temporal, own, own_temporal])
     for part, expected in zip(scale, (3.0, 1.0, 3.0, 1.0), strict=True):
