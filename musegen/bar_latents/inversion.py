@@ -19,7 +19,7 @@ from torch import Tensor
 from core.theory.contracts import require
 from core.theory.passes import Networks
 from core.theory.shapes import Losses
-from musegen.bar_latents import experts
+from musegen.bar_latents import experts, hypercube
 from musegen.bar_latents.autoencoder import BarDecoder, BarEncoder, BarLatents
 from musegen.bar_latents.form import SILENT, UNKNOWN, Form, form_of, givers, places
 from musegen.bar_latents.prior import KeptLatents, LatentPrior
@@ -67,8 +67,9 @@ class Inversion:
 
     def sampled(self, form: Form) -> Noise:
         """Return samples of N(0, I)."""
-        size = self.prior.phrases(form.shape[2]), len(form), self.prior.wires.latent
-        return torch.randn(size, device=form.device)
+        phrases = self.prior.phrases(form.shape[2])
+        size = len(form), self.prior.wires.latent
+        return torch.stack([hypercube.normal(*size, device=form.device) for _ in range(phrases)])
 
     def best(self, form: Form) -> Noise:
         """Return for each piece the nearest of `STARTS` samples."""

@@ -38,19 +38,21 @@ class Transport(NamedTuple):
     shift: Float[Tensor, " latent"]
 
 
-def transport(made: Float[Tensor, "made latent"], real: Float[Tensor, "real latent"]) -> Transport:
-    """Return the optimal transport of a Gaussian with the moments of `made` to that of `real`.
+def transport(
+    generated: Float[Tensor, "generated latent"], real: Float[Tensor, "real latent"]
+) -> Transport:
+    """Return the optimal transport of the Gaussian of `generated` to that of `real`.
 
     With covariances S and R: the matrix S^-1/2 (S^1/2 R S^1/2)^1/2 S^-1/2.
 
-    >>> made, real = torch.tensor([[-1.0], [1.0]]), torch.tensor([[2.0], [8.0]])
-    >>> [part.flatten().tolist() for part in transport(made, real)]
+    >>> generated, real = torch.tensor([[-1.0], [1.0]]), torch.tensor([[2.0], [8.0]])
+    >>> [part.flatten().tolist() for part in transport(generated, real)]
     [[3.0], [5.0]]
     """
-    made, real = made.double(), real.double()
-    root, inverse = _power(_covariance(made), 0.5), _power(_covariance(made), -0.5)
+    generated, real = generated.double(), real.double()
+    root, inverse = _power(_covariance(generated), 0.5), _power(_covariance(generated), -0.5)
     matrix = inverse @ _power(root @ _covariance(real) @ root, 0.5) @ inverse
-    return Transport(matrix.float(), (real.mean(0) - matrix @ made.mean(0)).float())
+    return Transport(matrix.float(), (real.mean(0) - matrix @ generated.mean(0)).float())
 
 
 def _covariance(rows: Rows) -> Matrix:
@@ -73,10 +75,10 @@ def align_rhythms(networks: Networks, real: Latents, pieces: int = PIECES) -> No
     wanted = _by_bar(prior, real)
     for _ in range(ROUNDS):
         sizes = [min(BATCH, pieces - first) for first in range(0, pieces, BATCH)]
-        made = torch.cat([_by_bar(prior, prior(size).rsample()) for size in sizes])
+        generated = torch.cat([_by_bar(prior, prior(size).rsample()) for size in sizes])
         deviations = prior.deviations(sizes[0])
         for track in range(prior.tracks):
-            rows = [_sounding(bars[:, :, track]) for bars in (made, wanted)]
+            rows = [_sounding(bars[:, :, track]) for bars in (generated, wanted)]
             if all(len(one) > 1 for one in rows):
                 _fold(prior, track, transport(*rows), deviations[track])
 

@@ -29,7 +29,7 @@ def test_normal_samples_have_one_between_any_two_neighbouring_quantiles():
 
 
 def test_classes_of_equal_chances_come_as_often_as_they_say():
-    """Of 10 samples of chances 0.3, 0, 0.5, 0.2: 3, 0, 5 and 2, in any order, each time."""
+    """Chances 0.3, 0, 0.5 and 0.2 give 3, 0, 5 and 2 of 10 samples, in any order, each time."""
     torch.manual_seed(0)
     chances = torch.tensor([0.3, 0.0, 0.5, 0.2]).expand(10, 4)
     for _ in range(20):

@@ -18,18 +18,18 @@ BARS = 4
 
 def test_the_map_of_axes_stretches_each_and_moves_the_mean():
     """Deviations 1 and 2 about (0, 0) become 3 and 1 about (5, 7): the matrix is diagonal."""
-    made = torch.tensor([[1.0, 2.0], [1.0, -2.0], [-1.0, 2.0], [-1.0, -2.0]])
+    generated = torch.tensor([[1.0, 2.0], [1.0, -2.0], [-1.0, 2.0], [-1.0, -2.0]])
     real = torch.tensor([[8.0, 8.0], [8.0, 6.0], [2.0, 8.0], [2.0, 6.0]])
-    matrix, shift = transport(made, real)
+    matrix, shift = transport(generated, real)
     torch.testing.assert_close(matrix, torch.tensor([[3.0, 0.0], [0.0, 0.5]]))
     torch.testing.assert_close(shift, torch.tensor([5.0, 7.0]))
 
 
 def test_carried_rows_have_the_moments_of_the_real_ones_and_the_map_is_no_rotation():
     torch.manual_seed(0)
-    made, real = (torch.randn(200, 5) @ torch.randn(5, 5) + torch.randn(5) for _ in range(2))
-    matrix, shift = transport(made, real)
-    carried = made @ matrix.T + shift
+    generated, real = (torch.randn(200, 5) @ torch.randn(5, 5) + torch.randn(5) for _ in range(2))
+    matrix, shift = transport(generated, real)
+    carried = generated @ matrix.T + shift
     torch.testing.assert_close(carried.mean(0), real.mean(0), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(carried.T.cov(), real.T.cov(), atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(matrix, matrix.T, atol=1e-4, rtol=1e-4)
