@@ -56,7 +56,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> gr.Blocks:
 
 def fields_of(built: gr.Blocks, deed: str, label: str) -> list[Any]:
     """Return the fields of a deed of which one has this label."""
-    found = [fn.inputs for fn in built.fns.values() if fn.name == deed]
+    found = [list(fn.inputs) for fn in built.fns.values() if fn.name == deed]
     return next(fields for fields in found if label in labels(fields))
 
 
@@ -147,7 +147,7 @@ ONE, TWO = (f"songs/2026-11-27_03-30-00_{name}/{name}.mid" for name in ("one", "
 def composed(
     folder: StudioFolder, monkeypatch: pytest.MonkeyPatch, deed: str, *given: Any, **wished: Any
 ) -> SimpleNamespace:
-    """What a deed has composed: request, steering, tempo, ending, judge, best of."""
+    """Run a deed without composing; return request, steering, tempo, ending, judge, best of."""
     room, asked = SongRoom(folder), SimpleNamespace(seeds=[])
 
     class Composing:
@@ -319,7 +319,7 @@ def test_a_run_goes_on_with_another_budget(tmp_path: Path, monkeypatch):
 
 
 def test_a_curve_goes_from_the_corner_of_its_least_to_that_of_its_largest_value():
-    """Of 0, 1 and 2 at steps 0, 50 and 100; the axis of values ends two percent below the top."""
+    """Its values are 0, 1 and 2 at steps 0, 50 and 100; the axis of values ends two percent below the top."""
     rows = [{"step": 50 * n, "a": float(n)} for n in range(3)]
     shown = curves({"run": rows})
     path = shown.partition('<path d="M')[2].partition('"')[0]
