@@ -145,7 +145,7 @@ ONE, TWO = (f"songs/2026-11-27_03-30-00_{name}/{name}.mid" for name in ("one", "
 
 
 def composed(
-    folder: StudioFolder, monkeypatch: pytest.MonkeyPatch, deed: str, *given: Any, **wished: Any
+    folder: StudioFolder, monkeypatch: pytest.MonkeyPatch, deed: str, *given: Any, **settings: Any
 ) -> SimpleNamespace:
     """Run a deed without composing; return request, steering, tempo, ending, judge, best of."""
     room, asked = SongRoom(folder), SimpleNamespace(seeds=[])
@@ -165,8 +165,8 @@ def composed(
     monkeypatch.setattr(room, "model", lambda name: MODEL)
     monkeypatch.setattr(room, "_kept", lambda roll, orchestra: folder.find(ONE))
     book = {"songs": [], "open": ONE, **UNTOUCHED, "locked": ["bass"]}
-    settings = SONG_FIELDS._replace(model="latent_musegan", **wished)
-    *_, asked.answer = getattr(room, deed)(book, *given, *settings)
+    fields = SONG_FIELDS._replace(model="latent_musegan", **settings)
+    *_, asked.answer = getattr(room, deed)(book, *given, *fields)
     return asked
 
 
@@ -195,11 +195,11 @@ def test_a_deed_asks_for_what_its_button_says(deed: str, folder: StudioFolder, m
 
 
 def test_wishes_reach_the_composition_song_by_song(folder: StudioFolder, monkeypatch):
-    wished: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "tempo": "96,5", "key": "A minor", "density": "high", "temperature": "0.5",
         "form": " AABA", "ending": True, "count": 3, "seed": 7, "tracks": ["bass", "drums"],
     }  # fmt: skip
-    asked = composed(folder, monkeypatch, "make", **wished)
+    asked = composed(folder, monkeypatch, "make", **settings)
     steering = asked.steering
     assert (asked.tempo, asked.ending, asked.judge, asked.best_of) == (96.5, True, None, 1)
     assert (steering.key, steering.temperature, steering.form) == (
@@ -319,7 +319,7 @@ def test_a_run_goes_on_with_another_budget(tmp_path: Path, monkeypatch):
 
 
 def test_a_curve_goes_from_the_corner_of_its_least_to_that_of_its_largest_value():
-    """Its values are 0, 1 and 2 at steps 0, 50 and 100; the axis of values ends two percent below the top."""
+    """Values 0, 1 and 2 at steps 0, 50 and 100; the axis ends two percent below the top."""
     rows = [{"step": 50 * n, "a": float(n)} for n in range(3)]
     shown = curves({"run": rows})
     path = shown.partition('<path d="M')[2].partition('"')[0]
