@@ -68,7 +68,9 @@ app.add_typer(ring, name="ring", rich_help_panel=DOMAINS)
 
 def main() -> None:
     """The entry point of the command."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, lambda number, frame: sys.exit(128 + number))
     app()
 
 
@@ -261,6 +263,9 @@ def gallery(
             "browser. See docs/export.md."
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write over files that are of no such page.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Make a page of results: songs that play with their piano rolls, clips, tables.
@@ -274,7 +279,7 @@ def gallery(
     from gallery.page import write_gallery
 
     composing = _composer(composer) if composer else None
-    print_paths(write_gallery(folder, to, title, composing), json)
+    print_paths(write_gallery(folder, to, title, composing, overwrite), json)
 
 
 def _composer(runtime: Path) -> "Composer":

@@ -13,9 +13,9 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from core.errors import UserError
+from core.errors import Resumable, UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,6 +62,43 @@ def aside(path: Path) -> Iterator[Path]:
         hidden.rename(path)
     finally:
         hidden.unlink(missing_ok=True)
+
+
+def unwritten(path: Path, error: OSError) -> UserError:
+    """Return the error of a file that could not be written: `Resumable` where the disk is full."""
+    if error.errno in NO_ROOM:
+        return Resumable(
+            f"cannot write {path}: {error.strerror or error}; make room: what was written before "
+            "is whole, and the same command goes on"
+        )
+    return UserError(f"cannot write {path}: {error.strerror}: choose another name with --to")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; `UserError` where it cannot be written.
+
+    What is no file, a folder or a pipe, is not replaced.
+    """
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is there and no file: choose another name with --to")
+    try:
+        with aside(path) as hidden:
+            hidden.write_bytes(content)
+    except OSError as error:
+        raise unwritten(path, error) from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a file of JSON; `OSError` where it is none to read, `ValueError` for anything else.
+
+    A pipe is not opened, as nobody knows when something comes; a file nested too deep is no JSON.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deep") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -34,6 +34,8 @@ _Loader.add_implicit_resolver(
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read the mapping in a YAML or JSON file; anything else is a `ConfigError`."""
+    if path.exists() and not path.is_file():  # a pipe may never end
+        raise ConfigError(f"{path} is no file: give a YAML file of settings")
     try:
         values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:

@@ -6,8 +6,10 @@ the .txt of its sentence; a table is an evaluation.json. about.txt stands at the
 after each empty line.
 """
 
+import filecmp
 import html
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from typing import Any
 import pretty_midi
 
 from core.errors import UserError
-from core.files import create_folder, write_text
+from core.files import aside, create_folder, read_json, write_text
 from gallery.composer import Composer
 
 SOUNDS = (".mp3", ".ogg", ".flac", ".wav")
@@ -27,7 +29,10 @@ CLIPS = (".mp4", ".webm", ".gif")
 MOST_NOTES = 100_000
 """Notes of a song that are drawn."""
 
-ABOUT = "about.txt"
+ABOUT, INDEX = "about.txt", "index.html"
+
+MARK = '<meta name="generator" content="pianoreel">'
+"""The element by which a page is known as one of ours, to be written over."""
 
 HERE = Path(__file__).parent
 
@@ -51,6 +56,8 @@ class Song:
         that is no MIDI."""
         try:
             read = pretty_midi.PrettyMIDI(str(self.midi), charset="utf-8")
+        except OSError as error:
+            raise UserError(f"{self.midi} cannot be read: {error.strerror or error}") from error
         except Exception as error:  # mido raises whatever the bytes lead to
             raise UserError(f"{self.midi} is no MIDI file") from error
         tracks = [track for track in read.instruments if track.notes]
@@ -103,27 +110,33 @@ class Clip:
 
 
 def write_gallery(
-    folder: Path, to: Path, title: str = "", composer: Composer | None = None
+    folder: Path,
+    to: Path,
+    title: str = "",
+    composer: Composer | None = None,
+    overwrite: bool = False,
 ) -> Iterator[Path]:
     """Write the page of what lies in a folder and below it; yield the path of index.html.
 
-    With a `composer` the page makes new songs.
+    With a `composer` the page makes new songs. A page is written over the one before it; what
+    lies in a page below the folder is not shown. `overwrite`: write over other files, too.
 
-    `UserError` where there is nothing to show, or two files have one name.
+    `UserError` where there is nothing to show, two files have one name, or a file is not to be
+    written over: then nothing is written.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: give one with songs, clips or evaluations")
-    songs, clips, tables = _songs(folder), _clips(folder), sorted(folder.rglob("evaluation.json"))
+    shown = _Shown.of(folder)
+    songs, clips, tables = shown.songs(), shown.clips(), shown.found("evaluation.json")
     if not (songs or clips or tables):
         raise UserError(
             f"{folder} has nothing to show: no .mid, no {', '.join(CLIPS)}, no evaluation.json"
         )
     files = [path for one in (*songs, *clips) for path in one.files]
     _require_names(files)
-    create_folder(to)
-    for path in files:
-        if path.resolve() != (to / path.name).resolve():
-            shutil.copyfile(path, to / path.name)
+    copied = [path for path in files if path.resolve() != (to / path.name).resolve()]
+    if not overwrite:
+        _require_free(to, copied)
     sections = [
         *_about(folder / ABOUT),
         *([composer.html] if composer else []),
@@ -131,28 +144,64 @@ def write_gallery(
         *_section("Clips", [clip.html(clip.path.stem) for clip in clips], "clips"),
         *_section("Tables", [_table(path, folder) for path in tables]),
     ]
+    scripts = ["gallery.js", *(["composer.js"] if composer else [])]
+    page = _page(title or folder.resolve().name, sections, scripts)
+    create_folder(to)
+    for path in copied:
+        with aside(to / path.name) as hidden:
+            shutil.copyfile(path, hidden)
     if composer:
         composer.write(to)
-    scripts = ["gallery.js", *(["composer.js"] if composer else [])]
-    write_text(to / "index.html", _page(title or folder.resolve().name, sections, scripts))
-    yield to / "index.html"
+    write_text(to / INDEX, page)
+    yield to / INDEX
 
 
-def _songs(folder: Path) -> list[Song]:
-    found = sorted(path for path in folder.rglob("*.mid") if path.is_file())
-    return [Song(path, _beside(path, SOUNDS)) for path in found]
+@dataclass(frozen=True)
+class _Shown:
+    """A folder, but for the `pages` below it, which show already what lies in them."""
+
+    folder: Path
+    pages: frozenset[Path]
+
+    @classmethod
+    def of(cls, folder: Path) -> "_Shown":
+        found = (path.parent for path in folder.rglob(INDEX))
+        return cls(folder, frozenset(path for path in found if path != folder and _is_page(path)))
+
+    def found(self, pattern: str) -> list[Path]:
+        paths = sorted(self.folder.rglob(pattern))
+        return [path for path in paths if self.pages.isdisjoint(path.parents)]
+
+    def songs(self) -> list[Song]:
+        found = (path for path in self.found("*.mid") if path.is_file())
+        return [Song(path, _beside(path, SOUNDS)) for path in found]
+
+    def clips(self) -> list[Clip]:
+        stems = {path.with_suffix("") for end in CLIPS for path in self.found(f"*{end}")}
+        clips = [path for stem in sorted(stems) if (path := _beside(stem, CLIPS))]
+        return [Clip(path, _text(path.with_suffix(".txt")).strip()) for path in clips]
 
 
-def _clips(folder: Path) -> list[Clip]:
-    found = {path.with_suffix("") for end in CLIPS for path in folder.rglob(f"*{end}")}
-    clips = []
-    for stem in sorted(found):
-        path = _beside(stem, CLIPS)
-        if path is not None:
-            text = path.with_suffix(".txt")
-            sentence = text.read_text(encoding="utf-8", errors="replace") if text.exists() else ""
-            clips.append(Clip(path, sentence.strip()))
-    return clips
+def _is_page(folder: Path) -> bool:
+    return MARK in _text(folder / INDEX)
+
+
+def _require_free(to: Path, files: Sequence[Path]) -> None:
+    """Raise `UserError` where a file would be written over that is not of a page of ours."""
+    is_page = _is_page(to)
+    places = {to / path.name: path for path in files}
+    taken = [place for place in (*places, to / INDEX) if place.exists()]
+    for place in taken:
+        is_same = place in places and place.is_file() and filecmp.cmp(places[place], place, False)
+        if not (is_same or (is_page and place.is_file())):
+            raise UserError(
+                f"{place} is there and holds something else: give another --to, or --overwrite"
+            )
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file; none where there is no such file."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _beside(path: Path, suffixes: Sequence[str]) -> Path | None:
@@ -172,8 +221,7 @@ def _require_names(files: Sequence[Path]) -> None:
 
 def _about(path: Path) -> list[str]:
     """Return the paragraphs of a text; none where there is no such file."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    parts = [part.strip() for part in text.split("\n\n")]
+    parts = [part.strip() for part in _text(path).split("\n\n")]
     return [f"<p>{html.escape(part)}</p>" for part in parts if part]
 
 
@@ -185,7 +233,7 @@ def _section(title: str, parts: Sequence[str], kind: str = "") -> list[str]:
 def _table(path: Path, folder: Path) -> str:
     """Return an evaluation as a table, a line for each row and a column for each measure."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        rows = read_json(path)["rows"]
         columns = [key for key in rows[0] if not isinstance(rows[0][key], dict | list)]
         lines = [[_cell(row.get(key)) for key in columns] for row in rows]
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -206,17 +254,18 @@ def _cell(value: object) -> str:
 def _quoted(name: str) -> str:
     from urllib.parse import quote
 
-    return quote(name)
+    return quote(os.fsencode(name))  # not every name is UTF-8
 
 
 def _page(title: str, sections: Sequence[str], scripts: Sequence[str]) -> str:
     style, *code = ((HERE / name).read_text("utf-8") for name in ("gallery.css", *scripts))
     scripted = "".join(f"<script>\n{one}</script>" for one in code)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+    page = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">{MARK}\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{html.escape(title)}</title>\n<style>\n{style}</style></head>\n"
         f"<body><main><h1>{html.escape(title)}</h1>\n"
         + "\n".join(sections)
         + f"\n</main>\n{scripted}</body></html>\n"
     )
+    return page.encode("utf-8", "replace").decode()

@@ -21,6 +21,7 @@ from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import DEFAULT_BPM, Song, read_midi
+from musegen.files.smf import midi_bytes
 from musegen.roll import Grid, Notes, Roll, separate
 from musegen.tracks import Track, assign, numbers_of
 
@@ -44,8 +45,10 @@ class Source:
     def read(cls, path: Path | str, tracks: tuple[Track, ...], grid: Grid) -> "Source":
         """Read a MIDI file; `UserError` where it cannot be read."""
         try:
-            song = read_midi(path, tracks, grid)
-            return cls(song, read_midi(path, tracks, fine_grid(grid), limits=FINE_LIMITS))
+            data, name = midi_bytes(path, FINE_LIMITS), Path(path).stem
+            song = read_midi(data, tracks, grid, name=name)
+            fine = read_midi(data, tracks, fine_grid(grid), limits=FINE_LIMITS, name=name)
+            return cls(song, fine)
         except RejectedFile as error:
             raise UserError(f"{path}: {error.detail}") from error
 

@@ -153,7 +153,7 @@ def parsed(text: str, otherwise: Any) -> Any:
     """
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return otherwise
     return found if isinstance(found, type(otherwise)) else otherwise
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from core.data.sources import ARCHIVES
 from core.errors import UserError
+from core.files import aside
 from musegen.files.smf import SONG_FILES
 from studio.folder import UPLOADS, StudioFolder
 from videogen.files.pictures import PICTURES
@@ -72,7 +73,7 @@ class Reception:
         size = 0
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("wb") as file:
+            with aside(place) as hidden, hidden.open("wb") as file:
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > self.most_bytes:
@@ -82,8 +83,5 @@ class Reception:
                     file.write(chunk)
         except OSError as error:
             raise UserError(f"{place.name} could not be written: {error.strerror}") from error
-        except BaseException:
-            place.unlink(missing_ok=True)
-            raise
         self.sizes[batch] += size
         return size

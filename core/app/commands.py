@@ -121,9 +121,18 @@ def _exit_code(error: Exception) -> int | None:
     """Return the exit code of a failure; None where typer handles it itself."""
     if type(error).__module__.startswith("typer") or isinstance(error, BrokenPipeError):
         return None
-    from core.errors import UserError
+    from core.errors import Resumable, UserError
 
-    return error.exit_code if isinstance(error, UserError) else 1
+    if isinstance(error, UserError):
+        return error.exit_code
+    return Resumable.exit_code if _is_full(error) else 1
+
+
+def _is_full(error: Exception) -> bool:
+    """Return whether a disk, or a quota, is full."""
+    from core.files import NO_ROOM
+
+    return isinstance(error, OSError) and error.errno is not None and error.errno in NO_ROOM
 
 
 def _sentence(error: Exception) -> str:
@@ -132,11 +141,16 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        name = error.filename2 or error.filename
+        said = f"{error.strerror}: {name}" if name else error.strerror
+        return f"{said}: make room, and give the command once more" if _is_full(error) else said
     from core.training.memory import is_out_of_memory  # whoever runs out of it has loaded torch
 
     if is_out_of_memory(error):
-        return "there is too little memory: lower the batch with --set train.batch_size=N"
+        return (
+            "there is too little memory: ask for less at once; in a training lower the batch with "
+            "--set train.batch_size=N"
+        )
     message = " ".join(f"{type(error).__name__}: {error}".split())
     return f"{message} (a fault of pianoreel; PIANOREEL_DEBUG=1 shows where)"
 

@@ -4,8 +4,8 @@ A point is a user's file, encoded, or a text (a sentence, a seed's number) for w
 sampled. Each function yields the paths that it writes.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +159,8 @@ def _show(
     model: Model, items: Any, titles: Sequence[str], to: Output, name: str
 ) -> Iterator[Path]:
     if to.has_pictures:
-        with tempfile.TemporaryDirectory() as aside:
-            drawn = Path(aside) / f"{name}.png"
-            model.domain.show(model, items, titles, drawn)
-            yield to.write(to.folder / drawn.name, drawn.read_bytes())
+        show = partial(model.domain.show, model, items, titles)
+        yield to.draw(to.folder / f"{name}.png", show)
 
 
 def _write(

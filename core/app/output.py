@@ -1,13 +1,14 @@
 """The place where the items that a command generates are written, and their kinds of files."""
 
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from core.config import nearest
-from core.errors import ConfigError, Resumable, UserError
-from core.files import aside, create_folder
+from core.errors import ConfigError, UserError
+from core.files import create_folder, write_whole
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,20 @@ class Output:
         create_folder(self.folder)
 
     def write(self, path: Path, content: bytes) -> Path:
-        """Write a file, whole or not at all; `Resumable` where the disk is full.
+        """Write a file, whole or not at all; `UserError` where that cannot be.
 
         One that is there stays unless it is the same, or can be overwritten.
         """
-        if path.exists() and not self.overwrite and path.read_bytes() != content:
+        if path.is_file() and not self.overwrite and path.read_bytes() != content:
             raise self.taken(path)
-        try:
-            with aside(path) as hidden:
-                hidden.write_bytes(content)
-        except OSError as error:
-            raise Resumable(
-                f"cannot write {path}: {error.strerror}; what was written before is whole, and "
-                "the same command goes on"
-            ) from error
+        write_whole(path, content)
         return path
+
+    def draw(self, path: Path, show: Callable[[Path], None]) -> Path:
+        """Write the picture that `show` writes to a path that it is given, as `write` does."""
+        with tempfile.TemporaryDirectory() as folder:
+            show(drawn := Path(folder) / path.name)
+            return self.write(path, drawn.read_bytes())
 
     def taken(self, path: Path) -> UserError:
         """Return the error of a name that another item has."""

@@ -75,6 +75,7 @@ class Source:
 def read_bytes(path: Path, limits: Limits) -> bytes:
     """Read a file's bytes, up to the limit; `RejectedFile` with the reason where that fails."""
     try:
+        require_file(path)
         require_size(path.stat().st_size, limits)
         return path.read_bytes()
     except OSError as error:

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from core.errors import Resumable, UserError
-from core.files import digest, sync, write_text
+from core.files import digest, read_json, sync, write_text
 
 Columns = Mapping[str, np.ndarray | Sequence[np.ndarray]]
 """A column is an array, or its consecutive parts, which need not be in memory together."""
@@ -103,16 +103,15 @@ def finished(folder: Path, number: int) -> bool:
     """Return whether a shard exists and its files match their digests."""
     shard = shard_folder(folder, number)
     try:
-        digests = json.loads((shard / SHARD_INDEX).read_text(encoding="utf-8"))["sha256"]
+        digests = read_json(shard / SHARD_INDEX)["sha256"]
         return all(digest(shard / name) == sha256 for name, sha256 in digests.items())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
 def read_metadata(folder: Path, number: int) -> Any:
     """Read the metadata of a finished shard."""
-    path = shard_folder(folder, number) / SHARD_INDEX
-    return json.loads(path.read_text(encoding="utf-8"))["metadata"]
+    return read_json(shard_folder(folder, number) / SHARD_INDEX)["metadata"]
 
 
 def read_columns(folder: Path, number: int) -> dict[str, np.ndarray]:
@@ -166,7 +165,7 @@ class Store:
                 "that prepares it resumes"
             )
         try:
-            self.index = json.loads(path.read_text(encoding="utf-8"))
+            self.index = read_json(path)
             self.facts: dict[str, Any] = self.index["facts"]
             self._digests: dict[str, str] = dict(self.index["sha256"])
             written_format = self.index.get("format")

@@ -10,6 +10,7 @@ beside the model on new inputs, of another batch size, before it is kept.
 
 import contextlib
 import importlib
+import io
 import json
 import logging
 import warnings
@@ -19,13 +20,13 @@ from typing import Any
 
 import jaxtyping
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from core.config import nearest
 from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph
-from core.files import aside, create_folder, require_space
+from core.files import aside, create_folder, require_space, unwritten
 from core.theory.passes import Networks
 
 LARGEST_ERROR = 1e-3
@@ -66,7 +67,7 @@ def write_weights(networks: Networks, facts: Facts, path: Path) -> None:
         for name, value in networks.state_dict().items()
     }
     with _written(path, networks) as hidden:
-        save_file(weights, hidden, {"format": "pt", **facts})
+        hidden.write_bytes(save(weights, {"format": "pt", **facts}))
 
 
 def write_graph(graph: Graph, facts: Facts, path: Path, name: str) -> float:
@@ -127,7 +128,8 @@ def _write_onnx(graph: Graph, facts: Facts, path: Path) -> Run:
 def _write_torchscript(graph: Graph, facts: Facts, path: Path) -> Run:
     inputs = graph.examples(TRACED)
     traced = torch.jit.trace(graph.network, tuple(inputs.values()), check_trace=False)
-    torch.jit.save(traced, str(path), _extra_files=dict(facts))
+    torch.jit.save(traced, whole := io.BytesIO(), _extra_files=dict(facts))
+    path.write_bytes(whole.getvalue())  # torch ends the process where the disk is full
     loaded = torch.jit.load(str(path))
     return lambda inputs: _outputs(loaded(*inputs.values()))
 
@@ -141,7 +143,7 @@ def _written(path: Path, network: torch.nn.Module) -> Iterator[Path]:
         with aside(path) as hidden:
             yield hidden
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+        raise unwritten(path, error) from error
 
 
 def _needed(package: str) -> Any:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from core.errors import UserError
 from core.exchange.export import write_weights
-from core.files import write_text
+from core.files import read_json, write_text
 from core.recipes import Recipe
 from core.theory.passes import Networks
 from core.theory.terms import describe
@@ -38,12 +38,12 @@ class Pretrained:
         """Open a folder of a model of this domain; `UserError` where it is none."""
         path = folder / CONFIG
         try:
-            config = json.loads(path.read_text(encoding="utf-8"))
+            config = read_json(path)
         except FileNotFoundError as error:
             raise UserError(
                 f"{folder} has no {CONFIG}: give a folder as `save_pretrained` writes it"
             ) from error
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise UserError(f"{path} is damaged: it is no JSON") from error
         if not isinstance(config, dict) or config.get("library_name") != "pianoreel":
             raise UserError(f"{path} is of another library")

@@ -9,6 +9,7 @@ itself are in `domain.py`.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ from core.app.output import Output
 from core.app.report import Kind, Report
 from core.app.sampling import Rows, in_chunks
 from core.config import Strict
-from core.data.sources import RejectedFile
+from core.data.limits import Limits
+from core.data.sources import RejectedFile, read_bytes
 from core.errors import ConfigError, UserError
 from core.files import write_figure
 from core.papers import GOODFELLOW_2014
@@ -192,7 +194,7 @@ class Ring(Domain):
     def read(self, model: "Model", path: Path) -> Examples:
         """Read the points of a .csv file."""
         try:
-            record = parse_points(path.read_bytes())
+            record = parse_points(read_bytes(path, Limits()))
         except RejectedFile as error:
             raise UserError(f"{path}: {error.detail}") from error
         labels = [str(label) for label in record.labels.tolist()]
@@ -216,8 +218,7 @@ class Ring(Domain):
         """Write points as lines x,y of a .csv, and draw them."""
         lines = "".join(f"{x:.6f},{y:.6f}\n" for x, y in items.tolist())
         yield to.write(path := to.folder / f"{name}.csv", lines.encode())
-        self.show(model, items, titles, path.with_suffix(".png"))
-        yield path.with_suffix(".png")
+        yield to.draw(path.with_suffix(".png"), partial(self.show, model, items, titles))
 
     def show(self, model: "Model", items: Points, titles: Sequence[str], path: Path) -> None:
         """Draw points over the ring."""

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from core.config import Strict
 from core.errors import Resumable, UserError
-from core.files import digest, sync
+from core.files import digest, read_json, sync
 from core.training.serialisation import State, join, split
 
 LOG = logging.getLogger("pianoreel")
@@ -259,8 +259,8 @@ def _kinds(weights: Any) -> dict[str, str]:
 
 def _read_index(path: Path) -> Index:
     try:
-        index = Index.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError) as error:
+        index = Index.model_validate(read_json(path))
+    except (OSError, ValueError) as error:
         raise Corrupt(f"{path} is missing or damaged") from error
     if index.sha256 and index.sha256 != index.seal():
         raise Corrupt(f"{path} has changed since it was written: its digest does not fit")

@@ -4,6 +4,7 @@ Each check is for something that a file of a few bytes can contain and that woul
 in gigabytes of memory, or in wrong notes.
 """
 
+import codecs
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -49,9 +50,11 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
         raise RejectedFile("empty-file", "the file has no bytes")
     require_size(len(data), limits)
     if _is_score(data):
-        from musegen.notation.reading import to_midi  # whose library is an extra
+        from musegen.notation import reading  # whose library is an extra
 
-        data = to_midi(data, limits)
+        is_in_child = isinstance(source, bytes)  # of a preparation, which sends them
+        play_out = reading.to_midi if is_in_child else reading.to_midi_within_limits
+        data = play_out(data, limits)
     begin = data.find(b"MThd", 0, SEARCHED_BYTES)
     if begin < 0 or len(data) < begin + HEADER_BYTES:
         raise RejectedFile("not-midi", "no MIDI header (MThd) at its beginning")
@@ -65,7 +68,10 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
 
 def _is_score(data: bytes) -> bool:
     """Return whether the bytes are MusicXML, plain or packed as a zip."""
-    return data.startswith(b"PK\x03\x04") or b"<score-partwise" in data[:SEARCHED_BYTES]
+    head = data[:SEARCHED_BYTES]
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head.decode("utf-16", "ignore").encode("utf-8", "ignore")
+    return data.startswith(b"PK\x03\x04") or b"<score-partwise" in head
 
 
 def _tracks(data: bytes, at: int) -> Iterator[bytes]:

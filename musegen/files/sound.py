@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.errors import UserError
 from musegen.files.audio import SAMPLE_RATE, Audio, encode
 from musegen.performance import Performance
 from musegen.playing.orchestra import SOUNDFONT, Orchestra
@@ -12,6 +13,8 @@ from musegen.roll import Roll
 
 LOUDNESS_LUFS = -16.0
 PEAK_DBFS = -1.0
+LONGEST_SECONDS = 2 * 3600.0
+"""The longest song that is played: a second of it takes a megabyte or two of memory."""
 RING_SECONDS = 2.0
 """The longest time for which the last notes ring out."""
 
@@ -32,6 +35,11 @@ class Session:
 
     def __init__(self, song: Roll | Performance, orchestra: Orchestra | None = None):
         performance = song if isinstance(song, Performance) else Performance.of(song)
+        if performance.end > LONGEST_SECONDS:
+            raise UserError(
+                f"the song lasts {performance.end / 3600:,.1f} hours, and at most "
+                f"{LONGEST_SECONDS / 3600:g} are played: cut it, or give it a faster tempo"
+            )
         self.performance = performance.ringing(RING_SECONDS)
         self.orchestra = orchestra or default_orchestra()
         self._end = round(SAMPLE_RATE * performance.end)

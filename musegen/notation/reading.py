@@ -7,11 +7,14 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from core.data.limits import Limits
 from core.data.sources import UNREADABLE, RejectedFile
+from core.data.workers import Failure, map_in_processes
 from musegen.files.parts import CHANNELS
 from musegen.files.smf import with_ports
 from musegen.notation.drums import is_kit, with_pitches
@@ -19,6 +22,9 @@ from musegen.notation.drums import is_kit, with_pitches
 PACKED = b"PK"
 CONTAINER = "META-INF/container.xml"
 """The entry of a packed score that names the one with the notes."""
+
+BROKEN = (ElementTree.ParseError, expat.ExpatError, ValueError)
+"""Exceptions of XML that is not whole, or of an encoding that is not known."""
 
 TICKS_PER_BEAT = 480
 DRUMS = 9
@@ -31,11 +37,9 @@ Event = tuple[Any, Any]
 def to_midi(data: bytes, limits: Limits) -> bytes:
     """Return a score as a MIDI file; raise `RejectedFile` if it is none."""
     text = _unpacked(data, limits) if data.startswith(PACKED) else data
-    if b"<!ENTITY" in text:  # a few lines of them can stand for gigabytes
-        raise RejectedFile("unreadable", "a score that declares entities of XML is not read")
     try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
+        root = _tree(text)
+    except BROKEN as error:
         raise RejectedFile("unreadable", f"no whole MusicXML: {error}") from error
     try:
         import music21
@@ -49,7 +53,42 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
             warnings.simplefilter("ignore")  # of instruments that music21 does not know
             return _played(music21.converter.parseData(whole, format="musicxml"), kits)
     except Exception as error:  # music21 raises whatever its readers raise
-        raise RejectedFile("unreadable", f"music21 fails: {error}") from error
+        detail = f"music21 fails: {error or type(error).__name__}"
+        raise RejectedFile("unreadable", detail) from error
+
+
+def to_midi_within_limits(data: bytes, limits: Limits) -> bytes:
+    """Return the same as `to_midi`, read in a child process with the limits of preparation.
+
+    A repeat of a million times, for example, is a line of a score and asks for all memory.
+    """
+    function = partial(_attempt, limits=limits)
+    ((_, found),) = map_in_processes(function, [data], 1, limits.seconds, limits.memory_mb)
+    if isinstance(found, Failure):
+        raise RejectedFile(found.reason, f"the score cannot be read: {found.detail}")
+    return found
+
+
+def _attempt(data: bytes, limits: Limits) -> bytes | Failure:
+    try:
+        return to_midi(data, limits)
+    except RejectedFile as error:
+        return Failure(error.reason, error.detail)
+
+
+def _tree(text: bytes) -> ElementTree.Element:
+    """Parse XML of any encoding; raise `RejectedFile` where it declares entities.
+
+    A few lines of them can stand for gigabytes.
+    """
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = _refuse_entity
+    parser.Parse(text, True)
+    return ElementTree.fromstring(text)
+
+
+def _refuse_entity(*declared: Any) -> None:
+    raise RejectedFile("unreadable", "a score that declares entities of XML is not read")
 
 
 def _unpacked(data: bytes, limits: Limits) -> bytes:
@@ -59,10 +98,10 @@ def _unpacked(data: bytes, limits: Limits) -> bytes:
             size = sum(one.file_size for one in archive.infolist())
             if size > limits.most_unpacked(len(data)):
                 raise RejectedFile("too-large", f"unpacks to {size} bytes")
-            container = ElementTree.fromstring(archive.read(CONTAINER))
+            container = _tree(archive.read(CONTAINER))
             names = [one.attrib["full-path"] for one in container.findall(".//{*}rootfile")]
             return archive.read(names[0])
-    except (*UNREADABLE, LookupError, ElementTree.ParseError) as error:
+    except (*UNREADABLE, *BROKEN, LookupError) as error:
         raise RejectedFile("unreadable", f"no packed MusicXML: {error}") from error
 
 

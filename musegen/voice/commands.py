@@ -1,6 +1,7 @@
 """The commands of voices. Each imports what it needs when it runs, so that --help is quick."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -162,8 +163,7 @@ class VoiceCommands(DomainCommands):
             path = to.folder / f"{name_of(model.name, seed, name)}.wav"
             yield to.write(path, encode_wav(sound, model.spec.sample_rate_hz))
         picture = to.folder / f"{name_of(model.name, seed, 'notes')}.png"
-        self.domain().show(model, sounds, names, picture)
-        yield picture
+        yield to.draw(picture, partial(self.domain().show, model, sounds, names))
 
 
 def _numbers(text: str) -> list[int]:

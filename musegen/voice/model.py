@@ -7,7 +7,7 @@ sounds = model.notes_of([60, 64, 67], seed=3)
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,7 +27,7 @@ from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import Rows, in_chunks, seeded
 from core.config import Strict
-from core.data.sources import RejectedFile
+from core.data.sources import RejectedFile, read_bytes
 from core.errors import ConfigError, UserError
 from core.recipes import Recipe
 from core.theory.distributions import Distribution
@@ -164,7 +164,7 @@ class Voice(Domain):
         """Read the first note of a sound file; its pitch is that of its name, else what sounds."""
         config = model.form
         try:
-            sound = normalised(decode(path.read_bytes(), config), config)
+            sound = normalised(decode(read_bytes(path, config.limits), config), config)
         except RejectedFile as error:
             raise UserError(f"{path}: {error.detail}") from error
         tone = None if sound is None else hear(sound, config.sample_rate_hz)
@@ -202,8 +202,8 @@ class Voice(Domain):
             yield to.write(to.folder / f"{stem}.wav", encode_wav(sound, rate))
         if several:
             yield to.write(to.folder / f"{name}.wav", encode_wav(joined(items.numpy()), rate))
-            self.show(model, items, titles, picture := to.folder / f"{name}.png")
-            yield picture
+            show = partial(self.show, model, items, titles)
+            yield to.draw(to.folder / f"{name}.png", show)
 
     def show(self, model: "Model", items: Sounds, titles: Sequence[str], path: Path) -> None:
         """Draw the spectrograms of notes side by side."""

@@ -1,6 +1,7 @@
 """Configuration: layers, bounds, and the sentences for what is wrong."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +208,8 @@ def test_the_largest_seed_trains():
 def test_a_missing_file(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"cannot read .*absent.yaml"):
         read_yaml(tmp_path / "absent.yaml")
+
+
+def test_a_device_is_no_file_of_settings():
+    with pytest.raises(ConfigError, match=f"{os.devnull} is no file: give a YAML file"):
+        read_yaml(Path(os.devnull))

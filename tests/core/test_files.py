@@ -17,6 +17,7 @@ from core.files import (
     create_folder,
     digest,
     locked,
+    read_json,
     require_space,
     sync,
     write_figure,
@@ -148,3 +149,18 @@ def test_what_can_be_generated_anew_is_kept_where_the_environment_says(monkeypat
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/someone")
     assert cache_folder() == Path("/home/someone/.cache/pianoreel")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ', "\xff"])
+def test_a_file_of_anything_but_json_is_a_value_error(text: str, tmp_path: Path):
+    (tmp_path / "a.json").write_text(text, "latin-1")
+    with pytest.raises(ValueError):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_device_is_no_json_and_is_not_opened(tmp_path: Path):
+    """A pipe would keep its reader waiting."""
+    with pytest.raises(OSError, match="it is no file"):
+        read_json(Path(os.devnull))
+    (tmp_path / "a.json").write_text('{"ä": [1]}', "utf-8")
+    assert read_json(tmp_path / "a.json") == {"ä": [1]}

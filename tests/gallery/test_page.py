@@ -1,6 +1,7 @@
 """The page of results: what it holds, and as a browser shows it from the disk."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -194,3 +195,55 @@ def test_a_browser_shows_the_page_from_the_disk(page, browser):
     assert abs(moved - 0.4 * SECONDS) < 0.02
     assert faults == []
     assert all(url.startswith("file://") for url in asked)
+
+
+def test_a_page_is_renewed_and_other_files_are_not_written_over(folder, tmp_path):
+    (page,) = write_gallery(folder, tmp_path / "page")
+    (page.parent / "dog.mp4").write_bytes(b"an older take")
+    assert list(write_gallery(folder, page.parent)) == [page]
+    assert (page.parent / "dog.mp4").read_bytes() == b"mp4"
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("index.html", "dog.mp4"):
+        (mine / name).write_text("mine")
+        with pytest.raises(UserError, match=f"{name} is there and holds something else"):
+            list(write_gallery(folder, mine))
+        assert [path.read_text() for path in mine.iterdir()] == ["mine"], "nothing is added"
+        (mine / name).unlink()
+    (mine / "dog.mp4").write_text("mine")
+    list(write_gallery(folder, mine, overwrite=True))
+    assert (mine / "dog.mp4").read_bytes() == b"mp4"
+    (page.parent / "dog.mp4").unlink()
+    (page.parent / "dog.mp4").mkdir()
+    with pytest.raises(UserError, match="holds something else"):
+        list(write_gallery(folder, page.parent))
+
+
+def test_a_page_below_the_folder_is_not_shown_in_the_next(folder, tmp_path):
+    shutil.copytree(folder, own := tmp_path / "own")
+    first = next(write_gallery(own, own / "page")).read_text()
+    assert next(write_gallery(own, own / "page")).read_text() == first
+
+
+def test_what_is_refused_writes_nothing(tmp_path):
+    write_song(tmp_path / "a.mid")
+    (tmp_path / "b.mid").write_bytes(b"no midi")
+    with pytest.raises(UserError, match=r"b\.mid is no MIDI file"):
+        list(write_gallery(tmp_path, tmp_path / "page"))
+    assert not (tmp_path / "page").exists()
+    (tmp_path / "b.mid").unlink()
+    (tmp_path / "evaluation.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match="is no evaluation"):
+        list(write_gallery(tmp_path, tmp_path / "page"))
+
+
+def test_names_that_are_no_utf_8_and_texts_that_are_no_files_are_shown(tmp_path):
+    folder = tmp_path / "songs"
+    (folder / "dog.txt").mkdir(parents=True)
+    (folder / "dog.gif").write_bytes(b"GIF89a")
+    (folder / "loop.gif").symlink_to("loop.gif")
+    (folder / os.fsdecode(b"caf\xe9.gif")).write_bytes(b"GIF89a")
+    text = next(write_gallery(folder, tmp_path / "page")).read_text("utf-8")
+    assert re.findall(r"<img src=\"(.*?)\"", text) == ["caf%E9.gif", "dog.gif"]
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", text) == ["caf?", "dog"]
+    assert (tmp_path / "page" / os.fsdecode(b"caf\xe9.gif")).exists()

@@ -50,3 +50,18 @@ def test_a_flood_of_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         asyncio.run(reception.receive(BATCH, name, chunks(b"1")))
     with pytest.raises(UserError, match="at most 2 files"):
         asyncio.run(reception.receive(BATCH, "c.mid", chunks(b"1")))
+
+
+def test_a_file_lies_under_its_name_once_it_is_whole(tmp_path: Path):
+    """A browser that goes away leaves nothing, and nothing of a name is there before its end."""
+    home = tmp_path / "uploads" / BATCH
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"123"
+        assert not (home / "a.mid").exists()
+        raise ConnectionError
+
+    reception = Reception(StudioFolder.of(tmp_path), most_bytes=5)
+    with pytest.raises(UserError, match=r"a\.mid could not be written"):
+        asyncio.run(reception.receive(BATCH, "a.mid", broken()))
+    assert list(home.iterdir()) == []

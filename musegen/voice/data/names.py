@@ -4,11 +4,12 @@ NSynth (Engel et al., ICML 2017) names files instrument-pitch-velocity, such as
 bass_synthetic_068-049-025.wav, and describes them in examples.json.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from core.files import read_json
 
 NSYNTH = re.compile(r"(?P<timbre>.+)-(?P<pitch>\d{3})-(?P<velocity>\d{3})")
 NOTE = re.compile(r"(?<![A-Za-z])(?P<letter>[A-Ga-g])(?P<sign>#|b|s)?(?P<octave>-?\d)(?!\d)")
@@ -70,7 +71,7 @@ def descriptions(folders: list[Path]) -> dict[str, Named]:
     found: dict[str, Named] = {}
     for path in (path for folder in folders for path in folder.rglob("examples.json")):
         try:
-            for name, facts in json.loads(path.read_text(encoding="utf-8")).items():
+            for name, facts in read_json(path).items():
                 timbre, pitch = str(facts["instrument_str"]), int(facts["pitch"])
                 found[name] = Named(timbre, pitch, int(facts.get("velocity", VELOCITY)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

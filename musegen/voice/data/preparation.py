@@ -81,12 +81,12 @@ def _rendering(
     soundfont: Path | None, config: PrepareConfig, jobs: int, tick: Tick
 ) -> tuple[Job, Scan]:
     from musegen.playing.orchestra import SOUNDFONT  # torch, which recordings do without
+    from musegen.playing.sf2 import Soundfont
     from musegen.voice.data.takes import render, takes_of
 
     soundfont = soundfont or SOUNDFONT
     takes = list(takes_of(config))
-    if not soundfont.is_file():
-        raise UserError(f"there is no soundfont {soundfont}: give an .sf2 file")
+    Soundfont(soundfont)  # one that is none is said once, and not for each take
     if wrong := [take.program for take in takes if not 0 <= take.program <= 127]:
         raise ConfigError(f"programs are 0 to 127, not {wrong[0]}")
     function = partial(render, soundfont=str(soundfont), config=config)

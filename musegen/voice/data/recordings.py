@@ -96,7 +96,7 @@ def decode(data: bytes, config: PrepareConfig) -> Sound:
 
 
 def _parts(file: Any, config: PrepareConfig) -> Iterator[Sound]:
-    """Yield the samples of a file, as far as the limit."""
+    """Yield the samples of a file, as far as the limit; what is no number is silence."""
     resampler = av.AudioResampler("fltp", "mono", config.sample_rate_hz)
     most, count = config.limits.recording_seconds * config.sample_rate_hz, 0
     for frame in file.decode(file.streams.audio[0]):
@@ -108,7 +108,7 @@ def _parts(file: Any, config: PrepareConfig) -> Iterator[Sound]:
                 raise RejectedFile("too-long", f"longer than {seconds:g} seconds")
             yield np.nan_to_num(samples, posinf=0, neginf=0)
     for piece in resampler.resample(None):
-        yield piece.to_ndarray()[0].astype(np.float64)
+        yield np.nan_to_num(piece.to_ndarray()[0].astype(np.float64), posinf=0, neginf=0)
 
 
 def cut(sound: Sound, config: PrepareConfig) -> Iterator[Sound]:

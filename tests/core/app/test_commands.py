@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from fake_domain import fake_domain
 from rich.table import Table
 from typer.testing import CliRunner, Result
 
+import cli
 from core.app.commands import (
     LARGEST_SEED,
     ErrorGroup,
@@ -94,7 +96,11 @@ def test_values_are_read_as_before(arguments: str, said: str):
     assert leading(*arguments.split()).stdout == f"{said}\n"
 
 
-TOO_LITTLE = "error: there is too little memory: lower the batch with --set train.batch_size=N"
+TOO_LITTLE = (
+    "error: there is too little memory: ask for less at once; in a training lower the batch with "
+    "--set train.batch_size=N"
+)
+AGAIN = "make room, and give the command once more"
 OUT_OF_MEMORY = (
     MemoryError(),
     torch.OutOfMemoryError("CUDA out of memory"),
@@ -110,7 +116,9 @@ OUT_OF_MEMORY = (
         (Resumable("the disk is full"), 3, "error: the disk is full"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (FileNotFoundError(2, "No such file", "a.mid"), 1, "error: No such file: a.mid"),
-        (OSError(28, "No space left"), 1, "error: No space left"),
+        (OSError(5, "Input/output error"), 1, "error: Input/output error"),
+        (OSError(28, "No space left"), 3, f"error: No space left: {AGAIN}"),
+        (OSError(27, "Too large", "a", None, "b.mid"), 3, f"error: Too large: b.mid: {AGAIN}"),
         *((error, 1, TOO_LITTLE) for error in OUT_OF_MEMORY),
         (
             ZeroDivisionError("division\n  by zero"),
@@ -243,3 +251,20 @@ def test_a_report_is_printed_and_written(tmp_path, capsys):
 
     evaluation.print(as_json=True)
     assert json.loads(capsys.readouterr().out) == numbers
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_the_command_as_an_error_does(number: int, code: int, monkeypatch):
+    """Files that it has begun are removed; where nohup has a signal ignored, it goes on."""
+    monkeypatch.setattr(cli, "app", lambda: signal.raise_signal(number))
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(number, signal.SIG_DFL)
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        assert left.value.code == code
+        signal.signal(number, signal.SIG_IGN)
+        cli.main()
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

@@ -1,6 +1,8 @@
 """Commands write whole files or none, and never over another item without a word."""
 
+import os
 import resource
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,3 +34,24 @@ def test_a_full_disk_leaves_no_half_of_a_file(tmp_path: Path):
     assert in_a_child(write) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_bytes() == b"first"
+
+
+def test_neither_a_folder_nor_a_device_is_written_over(tmp_path: Path):
+    (tmp_path / "a.txt").mkdir()
+    output = Output(tmp_path, overwrite=True)
+    for path in (tmp_path / "a.txt", Path(os.devnull)):
+        with pytest.raises(UserError, match=f"{path} is there and no file: choose another name"):
+            output.write(path, b"first")
+    assert (tmp_path / "a.txt").is_dir()
+
+
+def test_a_picture_is_not_drawn_over_another(tmp_path: Path):
+    path, output = tmp_path / "a.png", Output(tmp_path)
+
+    def show(text: str, drawn: Path) -> None:
+        drawn.write_text(text)
+
+    assert output.draw(path, partial(show, "mine")) == path
+    with pytest.raises(UserError, match="holds another item"):
+        output.draw(path, partial(show, "another"))
+    assert [one.name for one in tmp_path.iterdir()] == ["a.png"] and path.read_bytes() == b"mine"

@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from core.data.limits import Limits
-from core.data.sources import RejectedFile, Source, expand_patterns, iterate_sources, scan
+from core.data.sources import (
+    RejectedFile,
+    Source,
+    expand_patterns,
+    iterate_sources,
+    read_bytes,
+    scan,
+)
 from core.errors import UserError
 from musegen.files.pianoroll import LPD
 from musegen.files.smf import MIDI
@@ -254,3 +261,8 @@ def test_a_tar_with_long_names_and_large_members_is_read(tmp_path: Path):
     first, second = found(path)
     assert (first.stem, first.read(LIMITS)) == ("a" * 300, b"1")
     assert len(second.read(LIMITS)) == 2 << 20
+
+
+def test_a_device_that_is_named_itself_is_not_read():
+    with pytest.raises(RejectedFile, match="neither a file nor a folder"):
+        read_bytes(Path(os.devnull), LIMITS)

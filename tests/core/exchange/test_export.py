@@ -1,12 +1,15 @@
 """Exported generators give what the models give; exported weights are the weights."""
 
 import json
+import resource
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from faults import in_a_child
 from safetensors import safe_open
 from torch import Tensor, nn
 from untrained import GENERATORS, untrained
@@ -161,3 +164,19 @@ def test_the_domain_of_a_run_is_found_by_its_name_or_its_settings(tmp_path):
         find_domain(domains, tmp_path / "absent")
     with pytest.raises(UserError, match="no run"):
         find_domain(domains, tmp_path)
+
+
+def test_a_full_disk_leaves_no_half_of_a_model(tmp_path):
+    """Exit code 3, where torch and safetensors by themselves end the process or fail otherwise."""
+    model = untrained(*GENERATORS["ring with labels"])
+
+    def limited(write):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        write()
+
+    written = [
+        lambda: write_graph(halved(), {}, tmp_path / "half.pt", "torchscript"),
+        lambda: model.export(tmp_path / "a.safetensors"),
+    ]
+    assert [in_a_child(partial(limited, one)) for one in written] == [3, 3]
+    assert list(tmp_path.iterdir()) == []

@@ -13,8 +13,10 @@ from note_rows import notes, rows
 
 from core.data.sources import RejectedFile
 from core.errors import UserError
+from musegen.draft import Source
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi, read_performance
+from musegen.notation import reading
 from musegen.notation.drums import pitch_of
 from musegen.notation.writing import Piece, voices, write_musicxml
 from musegen.roll import Grid, Roll
@@ -132,11 +134,14 @@ def test_a_score_is_played_with_its_repeats_its_pickup_and_its_drums():
     ]
 
 
-def packed(text: str) -> bytes:
+ENTITY = '<!DOCTYPE a [<!ENTITY a "b">]><score-partwise>&a;</score-partwise>'
+CONTAINER = '<container><rootfiles><rootfile full-path="a/b.xml"/></rootfiles></container>'
+
+
+def packed(text: str | bytes, container: str = CONTAINER) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        inner = '<container><rootfiles><rootfile full-path="a/b.xml"/></rootfiles></container>'
-        archive.writestr("META-INF/container.xml", inner)
+        archive.writestr("META-INF/container.xml", container)
         archive.writestr("a/b.xml", text)
     return stream.getvalue()
 
@@ -158,7 +163,11 @@ def test_a_packed_score_is_the_same(tmp_path):
         (packed(SCORE.ljust(3_000_000)), "unpacks to 30"),
         (SCORE[:500].encode(), "no whole MusicXML: unclosed token"),
         (b"PK\x03\x04", "no packed MusicXML"),
-        (b'<!DOCTYPE a [<!ENTITY a "b">]><score-partwise>&a;</score-partwise>', "entities"),
+        (ENTITY.encode(), "entities"),
+        (ENTITY.encode("utf-16"), "entities"),
+        (packed(ENTITY.encode("utf-16")), "entities"),
+        (packed(SCORE, ENTITY), "entities"),
+        (b'<?xml version="1.0" encoding="utf-7"?><score-partwise/>', "no whole MusicXML"),
         pytest.param(
             SCORE.replace("<octave>5", "<octave>five").encode(),
             "music21 fails: invalid literal",
@@ -171,6 +180,42 @@ def test_a_damaged_score_is_rejected(data: bytes, reason: str):
         pytest.importorskip("music21")
     with pytest.raises(RejectedFile, match=reason):
         read_midi(data, TRACKS, GRID, limits=MusicLimits(archive_ratio=200))
+
+
+@pytest.mark.slow
+def test_a_score_in_utf_16_is_the_same():
+    pytest.importorskip("music21")
+    grid = Grid(steps_per_beat=4, beats_per_bar=2)
+    wide = SCORE.replace("UTF-8", "UTF-16").encode("utf-16")
+    assert rows(read_midi(wide, TRACKS, grid).notes) == rows(
+        read_midi(SCORE.encode(), TRACKS, grid).notes
+    )
+
+
+def test_a_score_of_a_user_is_read_within_limits(tmp_path, monkeypatch):
+    """In a preparation, which sends bytes, a child process reads it already."""
+
+    def limited(data, limits):
+        raise RejectedFile("time", f"{len(data)} bytes, {limits.seconds:g} seconds")
+
+    monkeypatch.setattr(reading, "to_midi_within_limits", limited)
+    (tmp_path / "a.musicxml").write_text(SCORE)
+    with pytest.raises(RejectedFile, match=f"{len(SCORE.encode())} bytes, 20 seconds"):
+        read_midi(tmp_path / "a.musicxml")
+    with pytest.raises(UserError, match="20 seconds"):
+        Source.read(tmp_path / "a.musicxml", TRACKS, GRID)
+    with pytest.raises(RejectedFile, match="no whole MusicXML"):
+        read_midi(SCORE[:500].encode())
+
+
+@pytest.mark.slow
+def test_a_score_that_repeats_a_million_times_is_rejected(tmp_path):
+    pytest.importorskip("music21")
+    often = SCORE.replace('direction="backward"', 'direction="backward" times="1000000"')
+    (tmp_path / "a.musicxml").write_text(often)
+    with pytest.raises(RejectedFile, match="the score cannot be read") as caught:
+        read_midi(tmp_path / "a.musicxml", limits=MusicLimits(seconds=8, memory_mb=400))
+    assert caught.value.reason in ("time", "memory", "unreadable")
 
 
 def test_a_missing_extra_is_named(monkeypatch):

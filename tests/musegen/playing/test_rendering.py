@@ -129,3 +129,15 @@ def test_songs_of_a_model_are_written_in_a_voice(tmp_path: Path):
     assert plain.read_bytes() == voiced.read_bytes()
     one, other = (decode(path.with_suffix(".wav"))[0] for path in (plain, voiced))
     assert not np.allclose(one[:, :100_000], other[:, :100_000], atol=0.01)
+
+
+def test_a_song_of_hours_is_not_played(tmp_path: Path):
+    """2,000 beats of four seconds: its sound would take gigabytes of memory."""
+    path, to = tmp_path / "long.mid", tmp_path / "long.wav"
+    path.write_bytes(midi(tempo(4_000_000), note(60, 480 * 2000)))
+    code, said, complaint = run("music", "render", path, "--to", to)
+    assert (code, said) == (1, "") and not to.exists()
+    assert complaint == (
+        "error: the song lasts 2.2 hours, and at most 2 are played: cut it, or give it a faster "
+        "tempo\n"
+    )

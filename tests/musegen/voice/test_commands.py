@@ -1,6 +1,7 @@
 """The commands of voices as a user meets them, and models in Python."""
 
 import json
+import os
 import wave
 from pathlib import Path
 
@@ -192,3 +193,16 @@ def test_another_game_keeps_the_classifier_of_pitch(data: Path):
     config = fit.configure(DOMAIN, Collection.open(data), "gansynth", "tiny", ["model.game=hinge"])
     (term,) = config.model.resolved_recipe.critics
     assert "pitch" in term.by.formula and term.by.game.__name__ == "hinge"
+
+
+def test_a_picture_is_not_written_over_another(trained: Path, tmp_path: Path):
+    (tmp_path / "tiny-seed0-notes.png").write_text("mine")
+    command = ("voice", "sample", trained, "--device", "cpu", "--to", tmp_path)
+    code, _, complaint = run(*command)
+    assert code == 1 and "tiny-seed0-notes.png is there and holds another item" in complaint
+    assert (tmp_path / "tiny-seed0-notes.png").read_text() == "mine"
+
+
+def test_a_device_is_no_recording(trained: Path, tmp_path: Path):
+    command = ("voice", "reconstruct", trained, os.devnull, "--device", "cpu", "--to", tmp_path)
+    assert run(*command)[::2] == (1, f"error: {os.devnull}: neither a file nor a folder\n")

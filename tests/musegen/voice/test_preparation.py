@@ -1,6 +1,7 @@
 """Notes to train on: from recordings of all kinds, and from soundfonts."""
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,20 @@ def test_each_file_is_kept_or_has_a_reason(tmp_path: Path):
     assert any("9 kept, 7 rejected" in line for line in summary.lines)
 
 
+def test_samples_that_are_no_numbers_are_silence():
+    """Those of 8 kHz reach 4 kHz through a filter, whose end would be no number either."""
+    count, header = 4000, struct.Struct("<4sI4s4sIHHIIHH4sI")
+    form = (16, 3, 1, 8000, 32_000, 4, 32)  # floats
+    head = header.pack(b"RIFF", 36 + 4 * count, b"WAVE", b"fmt ", *form, b"data", 4 * count)
+    sound = decode(head + np.full(count, np.nan, "<f4").tobytes(), CONFIG)
+    assert len(sound) == pytest.approx(count / 2, abs=40) and (sound == 0).all()
+
+
+def test_descriptions_that_cannot_be_read_are_passed_over(tmp_path: Path):
+    (tmp_path / "examples.json").write_text("[" * 100_000)
+    assert descriptions([tmp_path]) == {}
+
+
 def test_held_out_are_pitches_of_instruments_that_are_trained_on(prepared: Collection):
     whole = prepared.store.whole
     for timbre in (0, 1):
@@ -168,6 +183,10 @@ def test_what_is_asked_for_must_be_there(tmp_path: Path):
         prepare(["x"], tmp_path / "a", CONFIG, SOUNDFONT)
     with pytest.raises(UserError, match="no soundfont"):
         prepare([], tmp_path / "b", CONFIG, tmp_path / "none.sf2")
+    (tmp_path / "text.sf2").write_text("hello")
+    with pytest.raises(UserError, match=r"text\.sf2 is no SoundFont 2 file"):
+        prepare([], tmp_path / "b", CONFIG, tmp_path / "text.sf2")
+    assert not (tmp_path / "b").exists()
     with pytest.raises(ConfigError, match="lowest is above highest"):
         prepare([], tmp_path / "c", CONFIG.replace(lowest=80), SOUNDFONT)
     (tmp_path / "texts").mkdir()

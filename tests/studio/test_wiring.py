@@ -1,0 +1,331 @@
+"""The wires of the page: what its fields hold, and what a deed asks of the program."""
+
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from core.errors import UserError
+from musegen.composition.request import Request
+from musegen.model import DOMAIN as MUSIC
+from musegen.steering import Steering
+from musegen.tonality import Key
+from studio import child
+from studio.components.curves import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, curves
+from studio.components.songbook import UNTOUCHED, shelf, with_songs
+from studio.folder import StudioFolder
+from studio.page import page
+from studio.rooms import files, songs
+from studio.rooms.files import FileRoom
+from studio.rooms.shots import NO_MUSIC
+from studio.rooms.shots import Wishes as ClipWishes
+from studio.rooms.songs import SongRoom
+from studio.rooms.training import NOTHING, TrainRoom
+from studio.rooms.wishes import AS_LEARNED, INSTRUMENTS
+from studio.rooms.wishes import Wishes as SongWishes
+
+TRACKS = ["drums", "piano", "guitar", "bass", "strings"]
+MODEL = MUSIC.open_run("latent_musegan", "cpu")
+SONG_FIELDS = SongWishes(
+    "lookback_rnn", 1, 16, 1, TRACKS, "auto", "", "", AS_LEARNED, "normal", False, 1,
+    INSTRUMENTS, 0, [],
+)  # fmt: skip
+CLIP_FIELDS = ClipWishes(
+    "shapes", "", 1, 1, "", "", None, "", "", False, NO_MUSIC, ["gif"], "", False
+)
+OWN = {
+    "make_beside": [],
+    "play": [],
+    "fill": ["Bars"],
+    "continue_song": ["Bars to add"],
+    "vary": ["Strength, 0 to 1"],
+    "remix": ["Sections", "Bars of each"],
+    "lead": ["Another song", "Bars between"],
+    "interpolate": ["Another song"],
+}
+"""The fields of each deed on the open song."""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> gr.Blocks:
+    return page(StudioFolder.of(tmp_path_factory.mktemp("page")))
+
+
+def fields_of(built: gr.Blocks, deed: str, label: str) -> list[Any]:
+    """Return the fields of a deed of which one has this label."""
+    found = [list(fn.inputs) for fn in built.fns.values() if fn.name == deed]
+    return next(fields for fields in found if label in labels(fields))
+
+
+def labels(fields: list[Any]) -> list[str]:
+    return [getattr(field, "label", "") or "" for field in fields]
+
+
+def values(fields: list[Any]) -> list[Any]:
+    return [field.value for field in fields]
+
+
+def test_the_fields_of_songs_begin_as_wishes_without_a_wish(built: gr.Blocks):
+    fields = fields_of(built, "make", "Best of")
+    assert labels(fields)[1:] == [
+        *("Model", "Songs", "Bars", "Seed", "Tracks to compose", "Form", "Tempo", "Temperature"),
+        *("Key", "Density", "With an ending", "Best of", "Played by", "Timbre"),
+        "Tracks in this voice",
+    ]
+    assert SongWishes(*values(fields)[1:]) == SONG_FIELDS
+    steering = Steering(temperature=None, key=None, density=1.0, form="")
+    assert (SONG_FIELDS.steering(), SONG_FIELDS.letters) == (steering, "")
+
+
+@pytest.mark.parametrize("deed", list(OWN))
+def test_a_deed_on_a_song_has_the_book_its_own_fields_and_the_wishes(deed: str, built: gr.Blocks):
+    fields = fields_of(built, deed, "Best of")
+    assert labels(fields)[1 : 1 + len(OWN[deed])] == OWN[deed]
+    assert fields[0].elem_id == "songs-book"
+    wishes = fields_of(built, "make", "Best of")[1:]
+    assert fields[1 + len(OWN[deed]) :] == wishes
+
+
+def test_the_fields_of_clips_begin_as_wishes_without_a_wish(built: gr.Blocks):
+    fields = fields_of(built, "make", "Sentences")
+    assert labels(fields) == [
+        *("Model", "Sentences", "Clips of each", "Seed", "Then", "Into"),
+        *("A picture to begin with", "Frames", "a second", "Ends as it begins: a loop"),
+        *("Music, a new song by", "Files beside .mp4", "Scale"),
+        "Show gist, background, mask and foreground",
+    ]
+    assert ClipWishes(*values(fields)) == CLIP_FIELDS
+
+
+def test_the_fields_of_files_and_of_training_begin_with_what_is_usual(built: gr.Blocks):
+    fields = fields_of(built, "prepare", "Metre")
+    assert dict(zip(labels(fields)[1:], values(fields)[1:], strict=True)) == {
+        "Name of the collection": "",
+        "What they are": "songs",
+        "Tracks": "lakh",
+        "Bars of a phrase": 16,
+        "Metre": "4/4",
+        "Tracks that must sound": 3,
+        "Pixels": 32,
+        "Frames": 16,
+        "a second": 8,
+    }
+    fields = fields_of(built, "start", "Minutes")
+    assert dict(zip(labels(fields), values(fields), strict=True)) == {
+        "Learn to make": "songs",
+        "From the collection": None,
+        "Model": MUSIC.default_model,
+        "Time and size": "small",
+        "Minutes": 60,
+        "Seed": 0,
+        "Begin with the weights of": NOTHING,
+        "Name of the run": "",
+    }
+
+
+# ---- deeds
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> StudioFolder:
+    """A studio with two songs."""
+    folder = StudioFolder.of(tmp_path_factory.mktemp("studio"))
+    for name in ("one", "two"):
+        (folder.root / "songs" / f"2026-11-27_03-30-00_{name}").mkdir()
+        take = folder.root / "songs" / f"2026-11-27_03-30-00_{name}"
+        (take / f"{name}.mid").write_bytes(b"")
+        (take / f"{name}.json").write_text("{}")
+    return folder
+
+
+ONE, TWO = (f"songs/2026-11-27_03-30-00_{name}/{name}.mid" for name in ("one", "two"))
+
+
+def composed(
+    folder: StudioFolder, monkeypatch: pytest.MonkeyPatch, deed: str, *given: Any, **settings: Any
+) -> SimpleNamespace:
+    """Run a deed without composing; return request, steering, tempo, ending, judge, best of."""
+    room, asked = SongRoom(folder), SimpleNamespace(seeds=[])
+
+    class Composing:
+        def __init__(self, model, request, steering, tempo, ending, judge, best_of):
+            vars(asked).update(
+                request=request, steering=steering, tempo=tempo, ending=ending,
+                judge=judge, best_of=best_of,
+            )  # fmt: skip
+
+        def songs(self, count: int, seed: int) -> list[int]:
+            asked.seeds += [(count, seed)]
+            return [seed]
+
+    monkeypatch.setattr(songs, "Composition", Composing)
+    monkeypatch.setattr(room, "model", lambda name: MODEL)
+    monkeypatch.setattr(room, "_kept", lambda roll, orchestra: folder.find(ONE))
+    book = {"songs": [], "open": ONE, **UNTOUCHED, "locked": ["bass"]}
+    fields = SONG_FIELDS._replace(model="latent_musegan", **settings)
+    *_, asked.answer = getattr(room, deed)(book, *given, *fields)
+    return asked
+
+
+OTHERS = ("drums", "piano", "guitar", "strings")
+DEEDS = {
+    "make": ((), Request(bars=16)),
+    "make_beside": ((), Request(given=Path(ONE), keep=("bass",), tracks=OTHERS)),
+    "fill": ((" 2-3 ",), Request(given=Path(ONE), fill="2-3", tracks=OTHERS)),
+    "continue_song": ((8,), Request(continued=Path(ONE), bars=8)),
+    "remix": ((" aba", 4), Request(remixed=Path(ONE), form="ABA", section_bars=4)),
+    "lead": ((TWO, 8), Request(between=(Path(ONE), Path(TWO)), bars=8)),
+}
+
+
+@pytest.mark.parametrize("deed", list(DEEDS))
+def test_a_deed_asks_for_what_its_button_says(deed: str, folder: StudioFolder, monkeypatch):
+    given, wanted = DEEDS[deed]
+    asked = composed(folder, monkeypatch, deed, *given)
+    at = {field: getattr(wanted, field) for field in ("given", "continued", "remixed")}
+    placed = {field: path and folder.root / path for field, path in at.items()}
+    pair = wanted.between and tuple(folder.root / path for path in wanted.between)
+    for field, value in {**placed, "between": pair}.items():
+        assert getattr(asked.request, field) == value, field
+    for field in ("keep", "fill", "tracks", "bars", "form", "section_bars"):
+        assert getattr(asked.request, field) == getattr(wanted, field), field
+
+
+def test_wishes_reach_the_composition_song_by_song(folder: StudioFolder, monkeypatch):
+    settings: dict[str, Any] = {
+        "tempo": "96,5", "key": "A minor", "density": "high", "temperature": "0.5",
+        "form": " AABA", "ending": True, "count": 3, "seed": 7, "tracks": ["bass", "drums"],
+    }  # fmt: skip
+    asked = composed(folder, monkeypatch, "make", **settings)
+    steering = asked.steering
+    assert (asked.tempo, asked.ending, asked.judge, asked.best_of) == (96.5, True, None, 1)
+    assert (steering.key, steering.temperature, steering.form) == (
+        Key.parse("A minor"),
+        0.5,
+        "AABA",
+    )
+    assert steering.density > 1
+    assert (asked.request.form, asked.request.tracks) == ("AABA", ("bass", "drums"))
+    assert asked.seeds == [(1, 7), (1, 8), (1, 9)]
+    book, state, seed = asked.answer
+    assert (book["open"], book["locked"], seed) == (ONE, [], 10) and "3 made" in state
+
+
+def test_the_shelf_and_what_is_open(folder: StudioFolder):
+    assert [(song["id"], song["name"], song["detail"]) for song in shelf(folder)] == [
+        (TWO, "two", "2026-11-27 03:30"),
+        (ONE, "one", "2026-11-27 03:30"),
+    ]
+    book = {"songs": [], "open": ONE, "locked": ["bass"], "bars": "2-3", "pair": []}
+    opened = with_songs(book, folder, TWO)
+    assert (opened["open"], opened["locked"], opened["bars"]) == (TWO, [], "")
+    same = with_songs(book, folder)
+    assert (same["open"], same["locked"], same["bars"]) == (ONE, ["bass"], "2-3")
+    assert same["songs"] == shelf(folder)
+
+
+# ---- files
+
+
+def prepared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *fields: Any) -> Any:
+    """The configuration with which files are prepared."""
+    seen: dict[str, Any] = {}
+
+    def prepare(sources, to, config, *, jobs, tick):
+        seen.update(sources=sources, to=to, config=config, tick=tick)
+
+    monkeypatch.setattr(files.songs, "prepare", prepare)
+    monkeypatch.setattr(files.clips, "prepare", prepare)
+    files._preparation(fields[0], tmp_path / "a", tmp_path / "b", *fields[1:])(print)
+    assert (seen["sources"], seen["to"]) == ([str(tmp_path / "a")], tmp_path / "b")
+    assert seen["tick"] is print
+    return seen["config"]
+
+
+def test_the_fields_of_files_are_the_settings_of_a_preparation(monkeypatch, tmp_path: Path):
+    ask = partial(prepared, monkeypatch, tmp_path)
+    config = ask("songs", "lakh", 8, " 3/4 ", 2, 32, 16, 8)
+    assert (config.bars, config.min_tracks, config.meter) == (8, 2, "kept")
+    assert (config.grid.steps_per_beat, config.grid.beats_per_bar) == (12, 3)
+    assert [track.name.lower() for track in config.tracks] == TRACKS
+    assert ask("songs", "lakh", 8, "any", 2, 32, 16, 8).meter == "any"
+    config = ask("clips", "lakh", 8, "4/4", 2, 48, 12, 10)
+    assert (config.size, config.frames, config.frames_per_second) == (48, 12, 10)
+    for wrong in (("none", 8, "4/4", 2), ("lakh", 0, "4/4", 2), ("lakh", 8, "4/4", 6)):
+        with pytest.raises(UserError):
+            ask("songs", *wrong, 32, 16, 8)
+
+
+def test_a_reading_goes_on_with_the_same_wishes_and_begins_anew_with_others(tmp_path: Path):
+    to = tmp_path / "below" / "mine"
+    files._begin(to, ["a", 1])
+    (to / "shard").write_text("finished")
+    files._begin(to, ["a", 1])
+    assert (to / "shard").is_file()
+    files._begin(to, ["a", 2])
+    assert [path.name for path in to.iterdir()] == [files.WISHES]
+
+
+def test_what_was_left_out_is_listed_with_its_file(tmp_path: Path):
+    folder = StudioFolder.of(tmp_path)
+    mine = folder.root / "collections" / "mine"
+    mine.mkdir()
+    (mine / "summary.txt").write_text("3 files: 2 kept, --bars 8\n")
+    row = '{"path": "up/a<b>.mid", "reason": "no-notes", "detail": "the file has no notes"}'
+    (mine / "rejects.jsonl").write_text(f"{row}\nnot json\n")
+    shown = FileRoom(folder).report("mine")
+    assert "Left out: 1" in shown and "a&lt;b&gt;.mid" in shown and "no-notes" in shown
+    assert "Bars of a phrase" in shown and "--bars" not in shown
+    assert "<img" not in shown
+    (mine / "collection.png").write_bytes(b"")
+    assert "/kept/collections/mine/collection.png" in FileRoom(folder).report("mine")
+
+
+# ---- training
+
+
+def test_a_training_is_started_by_the_command_of_its_fields(tmp_path: Path, monkeypatch):
+    started: list[Any] = []
+    monkeypatch.setattr(child, "start", lambda run, arguments: started.append((run, arguments)))
+    folder = StudioFolder.of(tmp_path)
+    room = TrainRoom(folder)
+    shapes = "moving shapes, drawn as they are needed"
+    update = room.start("clips", shapes, "gist", "tiny", 2.5, 7, "shapes", " my run ")
+    ((run, arguments),) = started
+    assert run == folder.runs / "my-run" and update["value"] == "my-run"
+    assert arguments[:5] == ["video", "train", "--shapes", "--to", str(run)]
+    named = dict(zip(arguments[5::2], arguments[6::2], strict=True))
+    begin = named.pop("--from")
+    assert Path(begin).name == "shapes" and (Path(begin) / "config.yaml").is_file()
+    assert named == {"--model": "gist", "--preset": "tiny", "--seed": "7", "--minutes": "2.5"}
+
+
+def test_a_run_goes_on_with_another_budget(tmp_path: Path, monkeypatch):
+    started: list[Any] = []
+    monkeypatch.setattr(child, "start", lambda run, arguments: started.append((run, arguments)))
+    folder = StudioFolder.of(tmp_path)
+    run = folder.runs / "mine"
+    run.mkdir()
+    command = ["music", "train", "data", "--to", str(run), "--minutes", "60"]
+    (run / child.COMMAND).write_text(str(command).replace("'", '"'))
+    TrainRoom(folder).go_on("mine", 90)
+    assert started == [(run, [*command[:-1], "90"])]
+
+
+# ---- curves
+
+
+def test_a_curve_goes_from_the_corner_of_its_least_to_that_of_its_largest_value():
+    """Values 0, 1 and 2 at steps 0, 50 and 100; the axis ends two percent below the top."""
+    rows = [{"step": 50 * n, "a": float(n)} for n in range(3)]
+    shown = curves({"run": rows})
+    path = shown.partition('<path d="M')[2].partition('"')[0]
+    points = [tuple(map(float, pair.split())) for pair in path.split("L")]
+    right, low, high = WIDTH - 4, HEIGHT - BOTTOM, TOP + 2
+    at = LEFT, (LEFT + right) / 2, right
+    assert [x for x, _ in points] == pytest.approx(at, abs=0.06)
+    middle = low - (low - high) / 1.96
+    assert [y for _, y in points] == pytest.approx([low, middle, high], abs=0.06)
