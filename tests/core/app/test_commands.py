@@ -255,7 +255,7 @@ def test_a_report_is_printed_and_written(tmp_path, capsys):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_the_command_as_an_error_does(number: int, code: int, monkeypatch):
-    """Files that it has begun are removed; where nohup has a signal ignored, it goes on."""
+    """Files that are not finished are removed; where nohup has a signal ignored, it goes on."""
     monkeypatch.setattr(cli, "app", lambda: signal.raise_signal(number))
     before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
     try:
