@@ -152,17 +152,17 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1.5, help="of training, for each head")
     minutes = parser.parse_args().minutes
     costs = Table("head", "text weights", "s a step", "peak memory, GB")
-    told = Table("head", "text weights", "steps", "critic", "captions", *ATTRIBUTES)
+    results = Table("head", "text weights", "steps", "critic", "captions", *ATTRIBUTES)
     for head in HEADS:
         with ProcessPoolExecutor(1, get_context("spawn")) as alone:
             spent = alone.submit(cost, head).result()
         costs.add_row(head, f"{spent.weights:,}", f"{spent.seconds:.1f}", f"{spent.memory:.1f}")
         weights, steps, rows = accuracy(head, minutes)
         for row in rows:
-            told.add_row(head, f"{weights:,}", f"{steps:,}", *row)
+            results.add_row(head, f"{weights:,}", f"{steps:,}", *row)
     console = Console(width=120)
     console.print(costs)
-    console.print(told)
+    console.print(results)
 
 
 if __name__ == "__main__":

@@ -86,8 +86,8 @@ def test_models_of_songs_are_trained_and_measured_side_by_side(
 
 @pytest.mark.slow
 def test_models_of_clips_are_trained_and_measured_side_by_side(tmp_path: Path):
-    begun = f"gist_gan start={tmp_path}/runs/gist"
-    names = ("gist", "vq_vae", "cyclegan", begun)
+    started = f"gist_gan start={tmp_path}/runs/gist"
+    names = ("gist", "vq_vae", "cyclegan", started)
     models = [option for name in names for option in ("--model", name)]
     command = ["video", "compare", *SHAPES, "--showing", "red", "--other", "blue", *models, *TINY]
     code, said, complaint = run(*command, "--count", 8, "--to", tmp_path)
