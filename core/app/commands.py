@@ -251,7 +251,8 @@ Models = Annotated[
     typer.Option(
         "--model",
         help='A model to compare, and its own settings: "vae model.weights.match_z=4"; '
-        "repeatable. Without it all that fit.",
+        '"gan start=RUN" begins with the weights of a run, so of a model named before it: '
+        "TO/runs/vae. Repeatable. Without it all that fit.",
     ),
 ]
 Report = Annotated[

@@ -2,6 +2,7 @@
 
 pianoreel music compare data/band --minutes 5 --to comparisons/band
 pianoreel music compare data/band --model vae --model "vae model.weights.match_z=4" --to betas
+pianoreel music compare data/band --model vae --model "vae_gan start=two/runs/vae" --to two
 
 A model that fails says why, and the others go on; the same command resumes.
 """
@@ -28,29 +29,41 @@ from core.training.run import Run
 
 WIDTH = 140
 """Characters that the tables need."""
+START = "start="
+"""Before the run whose weights a model begins with."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A model with settings of its own, KEY=VALUE as of --set."""
+    """A model with settings of its own, KEY=VALUE as of --set.
+
+    `start`: the run, or the shipped model, whose weights it begins with.
+    """
 
     model: str
     settings: tuple[str, ...] = ()
+    start: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Contender":
-        """Read the model's name and, after it, its settings.
+        """Read the model's name and, after it, its settings and `start=RUN`.
 
         >>> Contender.parse("vae model.weights.match_z=4").title
         'vae-match_z=4'
+        >>> Contender.parse("gan start=comparison/runs/vae").title
+        'gan-from-vae'
         """
-        model, *settings = text.split()
-        return cls(model, tuple(settings))
+        model, *given = text.split()
+        starts = [one for one in given if one.startswith(START)]
+        settings = tuple(one for one in given if one not in starts)
+        start = starts[-1].removeprefix(START) if starts else None
+        return cls(model, settings, start)
 
     @property
     def title(self) -> str:
         """Return the name of its run: the model and the last part of each setting."""
-        return "-".join([self.model, *(one.rpartition(".")[2] for one in self.settings)])
+        parts = [self.model, *(one.rpartition(".")[2] for one in self.settings)]
+        return "-".join([*parts, *(["from", Path(self.start).name] if self.start else [])])
 
 
 @dataclass(frozen=True)
@@ -112,7 +125,16 @@ def compare(
         settings = [*assignments, *one.settings]
         with monitored() as monitor:
             fit.train(
-                domain, data, folder, one.model, preset, device, settings, second, monitor=monitor
+                domain,
+                data,
+                folder,
+                one.model,
+                preset,
+                device,
+                settings,
+                second,
+                monitor=monitor,
+                start=one.start,
             )
         return domain.open_run(folder, device)
 
@@ -133,8 +155,9 @@ def compare(
 def _show(
     domain: Domain, models: Sequence[Model], data: Any, other: Any, seed: int, path: Path
 ) -> None:
-    """Draw one item of each model."""
-    items, titles = [], []
+    """Draw a real item, and one of each model."""
+    real = domain.examples(data, 1, seed)
+    items, titles = [real.items], [": ".join(["real", *(real.conditions or ())])]
     for model in models:
         example = domain.examples(model.source(data, other), 1, seed)
         items.append(model.generate(example, seed))

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from core.app.comparison import Contender, contenders, markdown
 from core.errors import ConfigError
+from core.training.run import Run
 from musegen.data.band import song
 from musegen.files.midi import read_midi, write_midi
 from musegen.model import DOMAIN as MUSIC
@@ -85,10 +86,15 @@ def test_models_of_songs_are_trained_and_measured_side_by_side(
 
 @pytest.mark.slow
 def test_models_of_clips_are_trained_and_measured_side_by_side(tmp_path: Path):
-    models = [option for name in ("gist", "vq_vae", "cyclegan") for option in ("--model", name)]
+    started = f"gist_gan start={tmp_path}/runs/gist"
+    names = ("gist", "vq_vae", "cyclegan", started)
+    models = [option for name in names for option in ("--model", name)]
     command = ["video", "compare", *SHAPES, "--showing", "red", "--other", "blue", *models, *TINY]
     code, said, complaint = run(*command, "--count", 8, "--to", tmp_path)
-    assert (code, complaint) == (0, "1 of 3: gist\n2 of 3: vq_vae\n3 of 3: cyclegan\n")
+    titles = ("gist", "vq_vae", "cyclegan", "gist_gan-from-gist")
+    expected = "".join(f"{n} of 4: {title}\n" for n, title in enumerate(titles, 1))
+    assert (code, complaint) == (0, expected)
+    assert Run.read(tmp_path / "runs" / titles[-1]).config["start"] == f"{tmp_path}/runs/gist"
     newest = tmp_path / "runs" / "gist" / "checkpoints" / "step-00000002"
     before = newest.stat().st_mtime_ns
     assert run(*command, "--count", 8, "--to", tmp_path)[:2] == (0, said)  # resumed
