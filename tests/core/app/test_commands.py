@@ -100,7 +100,7 @@ TOO_LITTLE = (
     "error: there is too little memory: ask for less at once; in a training lower the batch with "
     "--set train.batch_size=N"
 )
-AGAIN = "make room, and give the command once more"
+ROOM = "make room, and give the command once more"
 OUT_OF_MEMORY = (
     MemoryError(),
     torch.OutOfMemoryError("CUDA out of memory"),
@@ -117,8 +117,8 @@ OUT_OF_MEMORY = (
         (KeyboardInterrupt(), 130, "interrupted"),
         (FileNotFoundError(2, "No such file", "a.mid"), 1, "error: No such file: a.mid"),
         (OSError(5, "Input/output error"), 1, "error: Input/output error"),
-        (OSError(28, "No space left"), 3, f"error: No space left: {AGAIN}"),
-        (OSError(27, "Too large", "a", None, "b.mid"), 3, f"error: Too large: b.mid: {AGAIN}"),
+        (OSError(28, "No space left"), 3, f"error: No space left: {ROOM}"),
+        (OSError(27, "Too large", "a", None, "b.mid"), 3, f"error: Too large: b.mid: {ROOM}"),
         *((error, 1, TOO_LITTLE) for error in OUT_OF_MEMORY),
         (
             ZeroDivisionError("division\n  by zero"),
