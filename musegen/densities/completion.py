@@ -113,7 +113,7 @@ class Completion(Sampler):
             self.of_kept = self._of_kept(
                 self.density.heads.kept, KeptNotes(layout, is_given, given, self.steps)
             )
-        self.stop = float(torch.sigmoid(-self.density.heads.patience))
+        self.stop = torch.sigmoid(-self.density.heads.patience).item()
         self._read_beginning(given, is_given)
         self.weight = np.zeros(len(self.rows))
         self.waits = np.zeros(len(self.rows), bool)
