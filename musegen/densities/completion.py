@@ -174,7 +174,8 @@ class Completion(Sampler):
             note.kept = lambda step, track: of_kept[self.rows, step, track]
         outputs = self.heads(self.hidden)
         _, logits = next(self.gates.conditionals(outputs, note))
-        chosen = self._choose(note, following, outputs, logits)
+        is_open = self._is_open()
+        chosen = self._choose(note, following, outputs, logits, is_open)
         self.is_new = chosen.is_note
         if chosen.is_note.any():
             note.choose("advance", chosen.advance)
@@ -186,7 +187,7 @@ class Completion(Sampler):
             self._append_new(note)
             self.place = self.place + chosen.is_kept
         self.waits |= ~chosen.is_note
-        self._end_beats()
+        self._end_beats(is_open)
 
     def _remember(self) -> None:
         """Move the body on by the new notes; where none is, it stays as it was."""
@@ -195,13 +196,17 @@ class Completion(Sampler):
             self.hidden[new] = self.body.move(new, self.taken[new])
 
     def _choose(
-        self, note: NextNote, following: Note, outputs: NoteOutputs, logits: Logits
+        self,
+        note: NextNote,
+        following: Note,
+        outputs: NoteOutputs,
+        logits: Logits,
+        is_open: Bool[np.ndarray, "row step track"],
     ) -> Chosen:
         """Choose the first slot of the beat in which a note is kept or sampled, if any is."""
-        step = self.begin[:, None] + self.history.numbers(self.beat)
+        step = self._steps()
         advance = step - self.last.step[:, None]
         of_network, of_sample = self._hazards(note, outputs, logits, advance)
-        is_open = self.open[self.rows[:, None], np.minimum(step, self.steps - 1)]
         is_live = (~self.waits & (self.begin < self.end))[:, None]
         may_be = _of_rows(is_open & ~self._is_full(step))
         is_next = _of_rows(self._is_next(following, step))
@@ -321,23 +326,25 @@ class Completion(Sampler):
         self.last = Note(*(np.where(self.is_new, new, old) for new, old in pairs))
         self.of_last = np.where(self.is_new[:, None], chosen.patterns, self.of_last)
 
-    def _end_beats(self) -> None:
+    def _steps(self) -> Int[np.ndarray, "row step"]:
+        """Return the steps of each row's beat."""
+        return self.begin[:, None] + self.history.numbers(self.beat)
+
+    def _is_open(self) -> Bool[np.ndarray, "row step track"]:
+        """Return which slots of each row's beat are open."""
+        return self.open[self.rows[:, None], np.minimum(self._steps(), self.steps - 1)]
+
+    def _end_beats(self, is_open: Bool[np.ndarray, "row step track"]) -> None:
         """Begin the next beat: at once where nothing was kept, as no particle has become heavier,
         and else where all particles of the piece wait."""
         waits = self.waits & (self.begin < self.end)
-        moves = waits & self._is_free()
+        moves = waits & np.logical_and.reduce(is_open, (1, 2))
         ended = (waits & ~moves).reshape(-1, self.particles).all(1)  # [piece]
         if self.particles > 1 and ended.any():
             self._resample(np.flatnonzero(ended))
         moves |= ended.repeat(self.particles)
         self.begin = self.begin + self.beat * moves
         self.waits &= ~moves
-
-    def _is_free(self) -> Bool[np.ndarray, " row"]:
-        """Return whether all slots of each row's beat are open."""
-        step = self.begin[:, None] + self.history.numbers(self.beat)
-        is_open = self.open[self.rows[:, None], np.minimum(step, self.steps - 1)]
-        return np.logical_and.reduce(is_open, (1, 2))
 
     def _shares(self) -> Float[np.ndarray, "piece particle"]:
         """Return by how much each particle of a piece counts."""
