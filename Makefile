@@ -44,7 +44,7 @@ benchmarks: $(READY)  ## what is promised about speed, measured here
 	  $(BIN)/python $$file || exit 1; done
 
 mutate: $(READY)  ## 200 one-line mutants: which of them no test kills (an hour or two)
-	$(BIN)/python benchmarks/mutate.py
+	$(BIN)/python -m benchmarks.mutate
 
 fuzz: $(READY)  ## damaged files of every format; FUZZ_MINUTES=30
 	$(BIN)/python benchmarks/fuzz.py --minutes $(FUZZ_MINUTES)

@@ -1,21 +1,21 @@
 """The mutation tester: which edits it makes, and which tests it runs."""
 
+import importlib
 import subprocess
 import sys
 import time
 
 import pytest
+from conftest import REPOSITORY
 
-from benchmarks.mutate import (
+from benchmarks.mutation.edits import Mutant, compiles, mutants, sample
+from benchmarks.mutation.executions import (
     Execution,
-    Mutant,
-    compiles,
     digests_of,
-    mutants,
     processor_seconds,
     relevant_tests,
-    sample,
 )
+from benchmarks.mutation.functions import exchange
 
 CASES = {
     "x = a + b": {"x = a - b"},
@@ -145,3 +145,61 @@ def test_the_seconds_of_a_test_are_the_processors():
     child = "import time\nwhile time.process_time() < 0.3: pass"
     subprocess.run([sys.executable, "-c", child], check=True)
     assert asleep < 0.2 < processor_seconds() - before - asleep
+
+
+def test_functions_that_are_imported_get_the_code_of_another_text(tmp_path, monkeypatch):
+    before = (
+        "from functools import cache\n"
+        "@cache\n"
+        "def f(a):\n"
+        "    return [a + b for b in (1, 2)]\n"
+        "class C:\n"
+        "    def g(self, a): return (lambda: a + 4)() + (lambda: a - 8)()\n"
+    )
+    path = tmp_path / "some_functions.py"
+    path.write_text(before)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("some_functions")
+    bound = module.C().g
+    assert exchange(path, before, before.replace("a + b", "a - b").replace("a - 8", "a + 8"))
+    assert module.f(10) == [9, 8] and bound(0) == 12
+    assert not exchange(path, before, before.replace("[a + b for b in (1, 2)]", "..."))
+    assert not exchange(path, before, before.replace("f(a)", "f(b)"))
+
+
+PLAIN = """
+import sys
+from core.m import f
+def test_it(): assert f(1) == 2
+def test_failing(): assert f(1) == 3
+def test_nothing(): pass
+"""
+
+
+NOTE = """
+import sys
+from pathlib import Path
+from benchmarks.mutation.executions import executions
+tests = executions(Path(sys.argv[1]), Path(sys.argv[2]), 1)
+print({name: test.lines for name, test in tests.items()})
+"""
+
+
+def test_the_lines_of_each_test_that_passes_are_kept_by_its_file(tmp_path):
+    (tmp_path / "core").mkdir()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "core/m.py").write_text("x = 0\n\n\ndef f(a):\n    b = a\n    return b + 1\n")
+    (tmp_path / "tests/test_a.py").write_text(PLAIN)
+
+    def noted() -> list[str]:
+        """Note lines in a process that has not imported the real core."""
+        command = [sys.executable, "-c", NOTE, str(tmp_path), str(tmp_path / "kept")]
+        done = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True, check=True)
+        return done.stdout.splitlines()
+
+    tests = {
+        "tests/test_a.py::test_it": {"core/m.py": [5, 6]},
+        "tests/test_a.py::test_nothing": {},
+    }
+    assert noted() == ["the fast tests of 2 files run once, traced ...", str(tests)]
+    assert noted() == [str(tests)]

@@ -1,0 +1,125 @@
+"""Trials of mutants: the tests that matter run on one after the other, several at a time."""
+
+import importlib
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.mutation.edits import PACKAGES, Mutant, text_of
+from benchmarks.mutation.executions import Execution, relevant_tests
+from benchmarks.mutation.functions import exchange
+from benchmarks.mutation.processes import PYTEST, copy_of, fork, stand_in
+
+
+def import_project(source: Path) -> None:
+    """Import all modules of the code from this copy of the tree: each trial is a fork of this."""
+    stand_in(source)
+    for package in PACKAGES:
+        for path in sorted((source / package).rglob("*.py")):
+            name = ".".join(path.relative_to(source).with_suffix("").parts)
+            importlib.import_module(name.removesuffix(".__init__"))
+
+
+@dataclass
+class Slot:
+    """A copy of the tree, in which one mutant at a time runs."""
+
+    source: Path
+    tree: Path
+    mutant: Mutant
+    process: int = 0
+    started: float = 0.0
+    deadline: float = 0.0
+    tests: int = 0
+
+    def start(self, mutant: Mutant, known: Mapping[str, Execution], number: int) -> None:
+        names = relevant_tests(mutant, known, self.source, LIMIT)
+        path, before = self.tree / mutant.path, text_of(self.source / mutant.path)
+        path.write_text(mutant.applied(before), "utf-8")  # for the processes that tests start
+        os.utime(path, (number, number))  # compiled modules are known by their source's time
+        self.mutant, self.tests = mutant, len(names)
+        self.started = time.monotonic()
+        seconds = 60 + 5 * sum(known[name].seconds for name in names)
+        self.deadline = self.started + PATIENCE * seconds
+        work = partial(_try, self.source, self.tree, mutant, names, round(seconds))
+        self.process = fork(self.tree, self.tree.parent / "output.txt", work)
+
+    def outcome(self) -> str | None:
+        """killed, survived or timed out; None while it runs."""
+        ended, status = os.waitpid(self.process, os.WNOHANG)
+        if not ended and time.monotonic() < self.deadline:
+            return None
+        if not ended:
+            os.killpg(self.process, signal.SIGKILL)
+            os.waitpid(self.process, 0)
+        shutil.copy2(self.source / self.mutant.path, self.tree / self.mutant.path)
+        code = os.waitstatus_to_exitcode(status) if ended else -signal.SIGXCPU
+        if code == -signal.SIGXCPU:
+            return "timed out"
+        return "survived" if code in (0, 5) else "killed"
+
+
+def _try(source: Path, tree: Path, mutant: Mutant, names: Sequence[str], seconds: int) -> int:
+    """Run tests for so many seconds of the processor.
+
+    A mutant within functions is written into those that are imported. Any other, of what a module
+    does on import, needs a process that imports the tree anew.
+    """
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+    arguments = ["-x", "-q", *PYTEST, f"--basetemp={tree.parent / 'tmp'}", *names]
+    before = text_of(source / mutant.path)
+    path = source / mutant.path
+    if not mutant.in_function or not exchange(path, before, mutant.applied(before)):
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+    return pytest.main(arguments)
+
+
+def run(
+    source: Path, chosen: Sequence[Mutant], known: Mapping[str, Execution], workers: int
+) -> Generator[dict[str, Any], None, None]:
+    """Yield each mutant's outcome as soon as it is known."""
+    waiting = list(enumerate(chosen, 1))
+    with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder:
+        places = [Path(folder) / str(number) for number in range(min(workers, len(chosen)))]
+        trees = [copy_of(source, place / "tree") for place in places]
+        free, busy = [Slot(source, tree, chosen[0]) for tree in trees], []
+        while waiting or busy:
+            while waiting and free:
+                number, mutant = waiting.pop(0)
+                busy.append(free.pop())
+                busy[-1].start(mutant, known, number)
+            for slot in list(busy):
+                if outcome := slot.outcome():
+                    busy.remove(slot)
+                    free.append(slot)
+                    yield _result(slot, outcome)
+            time.sleep(0.02)
+
+
+LIMIT = 60.0
+"""Seconds of tests for one mutant."""
+PATIENCE = 10.0
+"""Factor by which the time of a mutant may exceed the processor's: others work, too."""
+
+
+def _result(slot: Slot, outcome: str) -> dict[str, Any]:
+    mutant = slot.mutant
+    return {
+        "outcome": outcome,
+        "where": f"{mutant.path}:{mutant.line}",
+        "operator": mutant.operator,
+        "diff": mutant.diff(text_of(slot.source / mutant.path)),
+        "seconds": round(time.monotonic() - slot.started, 1),
+        "tests": slot.tests,
+    }
