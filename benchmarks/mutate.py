@@ -3,11 +3,12 @@
 python -m benchmarks.mutate [--count 200] [--seed 0] [--workers 2] [--only core/theory musegen]
 
 First every fast test runs once while the lines of code that it executes are noted. Then each
-mutant of a seeded sample is written into a copy of the tree, and into the functions that a process
-has imported, and the tests that execute its line run there, the quickest first, until one fails. A mutant that no test kills is a hole in the tests
-or equivalent to the original. Each outcome becomes a line of build/mutants.jsonl at once; the
-report, with the diff of each survivor, is build/mutation.json. The lines that a file of tests
-executes are noted anew where it or the code has changed; a run that is broken off goes on there.
+mutant of a seeded sample is written into a copy of the tree, and into the functions that a
+process has imported, and the tests that execute its line run there, the quickest first, until
+one fails. A mutant that no test kills is a hole in the tests or equivalent to the original. Each
+outcome becomes a line of build/mutants.jsonl at once; the report, with the diff of each survivor,
+is build/mutation.json. The lines that a file of tests executes are noted anew where it or the
+code has changed; a run that is broken off goes on there.
 """
 
 import argparse

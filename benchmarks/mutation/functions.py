@@ -20,7 +20,7 @@ def exchange(path: Path, before: str, after: str) -> bool:
         return False
     changed = {code: new[key] for key, code in old.items() if code != new[key]}
     for function in gc.get_objects():
-        if isinstance(function, FunctionType) and function.__code__ in changed:
+        if type(function) is FunctionType and function.__code__ in changed:
             function.__code__ = changed[function.__code__]
     return True
 
