@@ -16,6 +16,7 @@ import json
 import os
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -48,21 +49,23 @@ def main() -> None:
             with lines.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(result) + "\n")
             print(f"{len(results)}/{len(chosen)} {_line(result)}", flush=True)
-    counts = {outcome: sum(r["outcome"] == outcome for r in results) for outcome in OUTCOMES}
-    killed = 1 - counts["survived"] / max(1, len(results))
-    report = {"seed": options.seed, "killed": round(killed, 4), "counts": counts}
+    counts = Counter(result["outcome"] for result in results)
+    killed = (counts["killed"] + counts["timed out"]) / max(1, len(results))
+    report = {"seed": options.seed, "killed": round(killed, 4), "counts": dict(counts)}
     text = json.dumps(report | {"mutants": results}, indent=1)
     (build / "mutation.json").write_text(text + "\n", "utf-8")
     minutes = (time.monotonic() - started) / 60
-    print(f"{killed:.1%} of {len(results)} mutants killed in {minutes:.0f} minutes: {counts}")
+    print(
+        f"{killed:.1%} of {len(results)} mutants killed in {minutes:.0f} minutes: {dict(counts)}"
+    )
 
 
 def _line(result: dict[str, Any]) -> str:
     line = "{outcome} {where} ({operator}) {seconds} s, {tests} tests".format(**result)
-    return f"{line}\n{result['diff']}" if result["outcome"] == "survived" else line
+    return (
+        f"{line}\n{result['diff']}" if result["outcome"] not in ("killed", "timed out") else line
+    )
 
-
-OUTCOMES = ("killed", "timed out", "survived")
 
 if __name__ == "__main__":
     main()

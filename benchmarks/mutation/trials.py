@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jaxtyping import install_import_hook
 
 from benchmarks.mutation.edits import PACKAGES, Mutant, text_of
 from benchmarks.mutation.executions import Execution, relevant_tests
@@ -23,12 +24,20 @@ from benchmarks.mutation.processes import PYTEST, copy_of, fork, stand_in
 
 
 def import_project(source: Path) -> None:
-    """Import all modules of the code from this copy of the tree: each trial is a fork of this."""
+    """Import all code from this copy of the tree, as the tests do, with types checked.
+
+    Each trial is a fork of this process.
+    """
     stand_in(source)
-    for package in PACKAGES:
-        for path in sorted((source / package).rglob("*.py")):
-            name = ".".join(path.relative_to(source).with_suffix("").parts)
-            importlib.import_module(name.removesuffix(".__init__"))
+    sys.path.insert(1, str(source / "tests"))
+    with install_import_hook(PACKAGES, "checker.check"):
+        for package in PACKAGES:
+            for path in sorted((source / package).rglob("*.py")):
+                importlib.import_module(_module_of(str(path.relative_to(source))))
+
+
+def _module_of(path: str) -> str:
+    return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
 
 
 @dataclass
@@ -56,7 +65,7 @@ class Slot:
         self.process = fork(self.tree, self.tree.parent / "output.txt", work)
 
     def outcome(self) -> str | None:
-        """killed, survived or timed out; None while it runs."""
+        """One of OUTCOMES, or "failed to run"; None while it runs."""
         ended, status = os.waitpid(self.process, os.WNOHANG)
         if not ended and time.monotonic() < self.deadline:
             return None
@@ -65,9 +74,7 @@ class Slot:
             os.waitpid(self.process, 0)
         shutil.copy2(self.source / self.mutant.path, self.tree / self.mutant.path)
         code = os.waitstatus_to_exitcode(status) if ended else -signal.SIGXCPU
-        if code == -signal.SIGXCPU:
-            return "timed out"
-        return "survived" if code in (0, 5) else "killed"
+        return OUTCOMES.get(code, "failed to run")
 
 
 def _try(source: Path, tree: Path, mutant: Mutant, names: Sequence[str], seconds: int) -> int:
@@ -78,11 +85,15 @@ def _try(source: Path, tree: Path, mutant: Mutant, names: Sequence[str], seconds
     """
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
     arguments = ["-x", "-q", *PYTEST, f"--basetemp={tree.parent / 'tmp'}", *names]
-    before = text_of(source / mutant.path)
-    path = source / mutant.path
-    if not mutant.in_function or not exchange(path, before, mutant.applied(before)):
+    if not _exchanged(source, mutant):
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
-    return pytest.main(arguments)
+    return pytest.main(["--jaxtyping-packages=", *arguments])
+
+
+def _exchanged(source: Path, mutant: Mutant) -> bool:
+    """Return whether functions that are imported are those of the mutant now."""
+    module, before = sys.modules[_module_of(mutant.path)], text_of(source / mutant.path)
+    return mutant.in_function and exchange(module, before, mutant.applied(before))
 
 
 def run(
@@ -106,6 +117,15 @@ def run(
                     yield _result(slot, outcome)
             time.sleep(0.02)
 
+
+OUTCOMES = {
+    int(pytest.ExitCode.OK): "survived",
+    int(pytest.ExitCode.NO_TESTS_COLLECTED): "survived",
+    int(pytest.ExitCode.TESTS_FAILED): "killed",
+    int(pytest.ExitCode.INTERRUPTED): "killed",  # a file of tests cannot be imported
+    -signal.SIGXCPU: "timed out",
+}
+"""What the exit of a process of tests says. Any other is a fault of this program, or a crash."""
 
 LIMIT = 60.0
 """Seconds of tests for one mutant."""

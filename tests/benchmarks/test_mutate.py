@@ -161,10 +161,10 @@ def test_functions_that_are_imported_get_the_code_of_another_text(tmp_path, monk
     monkeypatch.syspath_prepend(tmp_path)
     module = importlib.import_module("some_functions")
     bound = module.C().g
-    assert exchange(path, before, before.replace("a + b", "a - b").replace("a - 8", "a + 8"))
+    assert exchange(module, before, before.replace("a + b", "a - b").replace("a - 8", "a + 8"))
     assert module.f(10) == [9, 8] and bound(0) == 12
-    assert not exchange(path, before, before.replace("[a + b for b in (1, 2)]", "..."))
-    assert not exchange(path, before, before.replace("f(a)", "f(b)"))
+    assert not exchange(module, before, before.replace("[a + b for b in (1, 2)]", "..."))
+    assert not exchange(module, before, before.replace("f(a)", "f(b)"))
 
 
 PLAIN = """
