@@ -36,6 +36,7 @@ from core.theory.contracts import require
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
+from core.theory.terms import Match
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
 from videogen.continuation import Clock, Continuation, times_of
@@ -153,10 +154,12 @@ class VideoModel(ModelConfig):
     def resolved_recipe(self) -> Recipe:
         """Return the recipe for networks that are all conditioned on the caption, if any.
 
-        `ConfigError` for a game over codes of moments with another decoder.
+        `ConfigError` for a prior over codes of moments with another decoder.
         """
         recipe = super().resolved_recipe
-        over_codes = any(term.space == "prior_c" for term in recipe.critics)
+        over_codes = any(
+            isinstance(term, Match) and term.space in ("prior", "prior_c") for term in recipe.terms
+        )
         if over_codes != (self.video.decoder == "moments"):
             right = "moments" if over_codes else "gist, path or streams"
             raise ConfigError(f"{self.recipe} needs another decoder: model.video.decoder={right}")

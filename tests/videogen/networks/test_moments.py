@@ -107,6 +107,17 @@ def test_the_critic_sees_the_order_of_codes_and_the_caption():
     assert (critic(z, tokens.flip(0)) - scores).abs().min() > 1e-4
 
 
+@torch.no_grad()
+def test_without_its_game_the_prior_covers_the_same_codes():
+    model = VideoModel(recipe="latent_tfgan", weights={"match_prior_c": 0}, video=CONFIG)
+    recipe = model.resolved_recipe
+    networks = build(CONFIG, 16, FRAMES, 2, recipe)
+    assert not recipe.critics and "prior" in networks
+    batch = Batch(torch.rand(2, 3, FRAMES, 16, 16), CAPTIONS.encode(["red", "blue"]))
+    (cover,) = (term for term in recipe.terms if term.name == "cover_prior")
+    assert cover(Passes(networks, batch)).shape == (2,)
+
+
 def test_the_game_trains_the_prior_and_the_reconstruction_the_autoencoder():
     """The losses of the game and of what covers the data reach neither encoder nor decoder."""
     recipe = VideoModel(recipe="latent_tfgan", video=CONFIG).resolved_recipe
