@@ -12,6 +12,7 @@ import sys
 import tokenize
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,11 @@ SOURCES = [
     REPOSITORY / "cli.py",
     *(p for name in PACKAGES for p in (REPOSITORY / name).rglob("*.py")),
 ]
-TREE = [*SOURCES, *(REPOSITORY / "tests").rglob("*.py"), *(REPOSITORY / "benchmarks").glob("*.py")]
+TREE = [
+    *SOURCES,
+    *(REPOSITORY / "tests").rglob("*.py"),
+    *(REPOSITORY / "benchmarks").rglob("*.py"),
+]
 FORBIDDEN = {
     "core": {"musegen", "videogen", "gallery", "studio", "cli"},
     "gallery": {"musegen", "videogen", "studio", "cli"},
@@ -33,9 +38,15 @@ FORBIDDEN = {
 }
 
 
+@lru_cache(maxsize=8)  # a test asks for those of one file several times
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Return all nodes of a file's syntax tree."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def imported(path: Path) -> Iterator[str]:
     """The top-level names that a file imports anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -75,7 +86,7 @@ def test_a_wrong_shape_fails_in_each_package(
 
 
 def public_functions(path: Path) -> Iterator[ast.FunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             yield node
 
@@ -307,7 +318,7 @@ def test_each_wing_imports_only_those_below_it(package: str):
         allowed = WINGS[package].get(inner.split(".")[0])
         if own != package or allowed is None:
             continue
-        for imported_name in imports(ast.walk(ast.parse(path.read_text()))):
+        for imported_name in imports(nodes(path)):
             parent, _, other = imported_name.partition(".")
             if parent == package and other not in allowed and other.split(".")[0] not in allowed:
                 wrong.append(f"{name} imports {imported_name}")
@@ -320,7 +331,7 @@ def test_each_wing_of_the_rule_exists_and_a_domain_does_not_import_the_ring():
             assert any(f"{name}.".startswith(f"{package}.{wing}.") for name in MODULES), wing
     for name, path in MODULES.items():
         if name.startswith(("musegen", "videogen")):
-            found = imports(ast.walk(ast.parse(path.read_text())))
+            found = imports(nodes(path))
             assert not [other for other in found if other.startswith("core.ring")], name
 
 
@@ -382,13 +393,13 @@ NOUN_PHRASES = {"What", "Of", "How", "Where", "Whether", "Who", "Which", "As"}
 
 def docstrings(path: Path) -> Iterator[str]:
     """Yield the strings that stand alone: of modules, classes, functions and constants."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield str(node.value.value)
 
 
 def identifiers(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.arg):

@@ -125,7 +125,7 @@ OUTCOMES = {
     int(pytest.ExitCode.INTERRUPTED): "killed",  # a file of tests cannot be imported
     -signal.SIGXCPU: "timed out",
 }
-"""What the exit of a process of tests says. Any other is a fault of this program, or a crash."""
+"""Meanings of the exits of a process of tests. Any other is a fault of this program, or a crash."""
 
 LIMIT = 60.0
 """Seconds of tests for one mutant."""
