@@ -125,7 +125,7 @@ OUTCOMES = {
     int(pytest.ExitCode.INTERRUPTED): "killed",  # a file of tests cannot be imported
     -signal.SIGXCPU: "timed out",
 }
-"""Meanings of the exits of a process of tests. Any other is a fault of this program, or a crash."""
+"""Exits of a process of tests. Any other is a crash, or a fault of this program."""
 
 LIMIT = 60.0
 """Seconds of tests for one mutant."""
