@@ -64,7 +64,7 @@ class Session:
         from musegen.files.loudness import loudness
 
         samples = self._ungained
-        largest = max(samples.max(initial=0), -samples.min(initial=0))
+        largest = np.abs(samples).max(initial=0)
         if samples.shape[1] < SAMPLE_RATE // 2 or not largest:
             return np.float32(1)
         gain, peak = LOUDNESS_LUFS - loudness(samples), 20 * np.log10(largest)

@@ -294,6 +294,17 @@ def test_files_are_read_or_answered_with_what_helps(tmp_path: Path):
         last(room.prepare(dropped, "other", *fields[:3], "five", *fields[4:]))
 
 
+def test_a_collection_that_is_shown_stays_until_it_is_gone(tmp_path: Path):
+    room = FileRoom(StudioFolder.of(tmp_path))
+    for name in ("first", "second"):
+        (tmp_path / "collections" / name).mkdir(parents=True)
+    update, report = room.refresh("second")
+    assert (update["choices"], "value" in update) == (["first", "second"], False)
+    assert report == room.report("second")
+    update, _ = room.refresh("gone")
+    assert (update["choices"], update["value"]) == (["first", "second"], "first")
+
+
 def test_work_that_is_left_stops_at_its_next_report():
     ended: list[BaseException] = []
 

@@ -116,6 +116,11 @@ def test_maps_grow_and_data_are_coarse_while_they_do():
     assert (cells == cells[:, :, :, :1, :, :1]).all(), "cells of 8 x 8 are equal"
     data = torch.randn_like(x)
     assert decoder.to_current_resolution(data)[0, 0, :8, :8].std() < 1e-6
+    decoder.set_stage(27)  # the third level joins with a share of 0.7
+    pairs = data.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))  # [note 2 frame 2 row 2]
+    coarse = pairs.mean((3, 5), keepdim=True).expand_as(pairs).flatten(4, 5).flatten(2, 3)
+    fading = decoder.to_current_resolution(data)
+    assert fading == pytest.approx(0.7 * data + 0.3 * coarse, abs=1e-5)
     decoder.set_stage(30)
     assert torch.equal(decoder.to_current_resolution(data), data)
     assert decoder(z, c).mean.unflatten(3, (-1, 8)).std(4).min() > 0
