@@ -215,6 +215,16 @@ def films_zipped(folder: Path) -> list[bytes]:
     return [stream.getvalue()]
 
 
+def films_tarred(folder: Path) -> list[bytes]:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, data in {"0.gif": films(folder)[2], "0.txt": b"a red square"}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return [stream.getvalue()]
+
+
 ROWS = [{"path": "a.mp4", "caption": "a red square"}, {"path": "b.mp4", "caption": "so, two"}]
 COMMAS = 'path,caption\na.mp4,a red square\nb.mp4,"so, two"\n'
 
@@ -315,6 +325,7 @@ FORMATS = {
         Format("film.webm", lambda folder: films(folder)[1:2], read_clips, in_child=True),
         Format("film.gif", lambda folder: films(folder)[2:], read_clips, in_child=True),
         Format("films.zip", films_zipped, read_clips, in_child=True),
+        Format("films.tar", films_tarred, read_clips, in_child=True),
         Format("clips.csv", tables, list_clips),
         Format("clips.jsonl", lines, list_clips),
         Format("clips.json", objects, list_clips),

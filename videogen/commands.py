@@ -113,7 +113,7 @@ class VideoCommands(DomainCommands):
         sources: Annotated[
             list[str],
             typer.Argument(
-                help="Folders, zips, files, patterns or manifests (.csv, .jsonl, .json, "
+                help="Folders, zips, tars, files, patterns or manifests (.csv, .jsonl, .json, "
                 "videos.txt beside prompts.txt) of clips; a folder of numbered pictures is one "
                 "clip. Captions: rows of clips.csv or clips.jsonl (path, caption), else rex.txt "
                 "beside rex.mp4, else the name of the class folder, else the file's own name.",

@@ -244,7 +244,7 @@ def _tarred(
 ) -> Iterator[Source]:
     """Yield all members of a tar file in one pass; those with a matching suffix are read."""
     most = limits.most_unpacked(path.stat().st_size)
-    with tarfile.open(path, "r|*", tarinfo=_CheckedHeader) as archive:
+    with tarfile.open(path, "r|*", tarinfo=CheckedHeader) as archive:
         while info := archive.next():
             archive.members.clear()  # type: ignore[attr-defined]  else it keeps them all
             if info.offset_data + info.size > most:
@@ -269,7 +269,7 @@ def _untarred(
         return None, ("unreadable", str(error))
 
 
-class _CheckedHeader(tarfile.TarInfo):
+class CheckedHeader(tarfile.TarInfo):
     """A header that refuses long names beyond `HEADER_BYTES`."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:

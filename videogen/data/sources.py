@@ -29,12 +29,13 @@ from videogen.data.manifest import (
     read_manifest,
     read_text,
 )
+from videogen.files.archives import ARCHIVES
 from videogen.files.label import origin_of
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES, sequences
 from videogen.files.reading import VIDEO
 from videogen.files.text import decode
-from videogen.files.tree import ARCHIVE, Entry, File, is_junk, tree_of
+from videogen.files.tree import Entry, File, is_junk, tree_of
 
 Origin = Literal["manifest", "text", "folder", "name"]
 CaptionSource = Literal["auto", "manifest", "text", "folder", "name"]
@@ -49,7 +50,7 @@ OWN_REPORT = "rejects.jsonl"
 NOT_READ = {
     **dict.fromkeys((".xlsx", ".xls", ".ods"), "save tables as CSV: {} is not read"),
     **dict.fromkeys(
-        (".tar", ".gz", ".tgz", ".7z", ".rar"), "unpack archives, or pack a zip: {} is not read"
+        (".gz", ".tgz", ".7z", ".rar"), "unpack archives, or pack a zip or a tar: {} is not read"
     ),
 }
 """Advice on files of these suffixes."""
@@ -200,7 +201,7 @@ class _Search:
         pictures = {of[0]: place for place, of in self.sequences.items()}
         copies = _copies(place for place in self.tree.entries if place.suffix.lower() in VIDEO)
         for place, entry in self.tree.entries.items():
-            unreadable = entry.fault and (place.is_dir() or entry.file.suffix == ARCHIVE)
+            unreadable = entry.fault and (place.is_dir() or entry.file.suffix in ARCHIVES)
             if place in pictures:
                 yield pictures[place]
             elif place not in copies and (
@@ -292,8 +293,9 @@ class _Search:
             raise RejectedFile("no-caption", f"there is no {place.stem}{TEXTS[0]} beside it")
         inner = place != self.start and place.parent != self.start
         if self.captions == "folder" or (automatic and inner):
-            folder = place.absolute().parent.name
-            return caption_of(_as_words(folder.removesuffix(ARCHIVE)), self.limits), "folder"
+            folder = place.absolute().parent
+            named = folder.stem if folder.suffix.lower() in ARCHIVES else folder.name
+            return caption_of(_as_words(named), self.limits), "folder"
         stem = place.name if place in self.sequences else place.stem
         return caption_of(_as_words(stem), self.limits), "name"
 

@@ -1,12 +1,12 @@
-"""Files below a folder: on disk, through links, and in zip archives, which count as folders.
+"""Files below a folder: on disk, through links, and in archives, which count as folders.
 
 An archive is never unpacked to disk: no name in it is used as a path.
 """
 
 import contextlib
+import itertools
 import os
 import unicodedata
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +21,9 @@ from core.data.sources import (
     UNREADABLE,
     RejectedFile,
     require_file,
-    require_size,
 )
+from videogen.files.archives import ARCHIVES, Member, archive_in
 
-ARCHIVE = ".zip"
 DEPTH = 3
 """Archives within archives that are entered."""
 JUNK = ("__MACOSX", "._")
@@ -60,9 +59,9 @@ class File:
             try:
                 require_file(self.path)
                 file: Any = stack.enter_context(self.path.open("rb"))
-                for name in self.members:
-                    archive = stack.enter_context(zipfile.ZipFile(file))
-                    _require_sane(archive.getinfo(name), limits)
+                for holder, name in itertools.pairwise((self.path.name, *self.members)):
+                    suffix = PurePosixPath(holder).suffix.lower()
+                    archive = stack.enter_context(archive_in(file, suffix, limits))
                     file = stack.enter_context(archive.open(name))
             except OSError as error:
                 raise RejectedFile("unreadable", str(error.strerror or error)) from error
@@ -111,7 +110,7 @@ def tree_of(start: Path, limits: Limits) -> Tree:
     """Return the files below a folder, in an archive, or a file with those of its name beside."""
     if start.is_dir():
         return Tree(_below(start, limits, set()))
-    if start.suffix.lower() == ARCHIVE:
+    if start.suffix.lower() in ARCHIVES:
         return Tree(_members(_entry(start), limits))
     stem = _folded(Path(start.stem))
     beside = sorted(path for path in start.parent.iterdir() if _folded(Path(path.stem)) == stem)
@@ -146,7 +145,7 @@ def _below(folder: Path, limits: Limits, entered: set[Path]) -> Iterator[Entry]:
     for path in paths:
         if path in folders:
             continue
-        if path.suffix.lower() == ARCHIVE:
+        if path.suffix.lower() in ARCHIVES:
             yield from _members(_entry(path), limits)
         else:
             yield _entry(path)
@@ -171,28 +170,26 @@ def _members(archive: Entry, limits: Limits) -> Iterator[Entry]:
         return
     try:
         with archive.file.open(limits) as file:
-            members = _listed(file, limits)
+            members = _listed(file, archive.file.suffix, limits)
     except RejectedFile as error:
         yield Entry(archive.file, archive.state, (error.reason, error.detail))
         return
-    for info in members:
-        inner = File(archive.file.path, (*archive.file.members, info.filename))
-        entry = Entry(inner, f"{info.file_size} {info.CRC}")
-        if not _is_below(info.filename):
-            yield Entry(archive.file, archive.state, ("path", f"it names {info.filename!a}"))
-        elif inner.suffix == ARCHIVE and len(inner.members) < DEPTH:
+    for name, state, fault in members:
+        inner = File(archive.file.path, (*archive.file.members, name))
+        entry = Entry(inner, state, fault)
+        if not _is_below(name):
+            yield Entry(archive.file, archive.state, ("path", f"it names {name!a}"))
+        elif inner.suffix in ARCHIVES and len(inner.members) < DEPTH:
             yield from _members(entry, limits)
         else:
             yield entry
 
 
-def _listed(file: Any, limits: Limits) -> list[zipfile.ZipInfo]:
+def _listed(file: Any, suffix: str, limits: Limits) -> list[Member]:
     """Return the files of an archive; `RejectedFile` where it cannot be read."""
     try:
-        with zipfile.ZipFile(file) as opened:
-            members = [info for info in opened.infolist() if not info.is_dir()]
-            _require_total(members, opened, limits)
-            return members
+        with archive_in(file, suffix, limits) as archive:
+            return archive.members()
     except UNREADABLE as error:
         raise RejectedFile("archive", f"it cannot be read: {error}") from error
 
@@ -200,23 +197,6 @@ def _listed(file: Any, limits: Limits) -> list[zipfile.ZipInfo]:
 def _is_below(name: str) -> bool:
     given = PurePosixPath(name)
     return not given.is_absolute() and ".." not in given.parts and "\\" not in name
-
-
-def _require_sane(info: zipfile.ZipInfo, limits: Limits) -> None:
-    require_size(info.file_size, limits)
-    if info.file_size > limits.archive_ratio * max(info.compress_size, 10_000):
-        raise RejectedFile("archive", f"{info.file_size} bytes of {info.compress_size}")
-
-
-def _require_total(
-    members: Sequence[zipfile.ZipInfo], archive: zipfile.ZipFile, limits: Limits
-) -> None:
-    """Raise `RejectedFile` for an archive whose members lie over each other, or are too many."""
-    if len(members) > limits.archive_members:
-        raise RejectedFile("archive", f"more than {limits.archive_members} members")
-    packed = sum(info.compress_size for info in members)
-    if packed > archive.start_dir:
-        raise RejectedFile("archive", "its members overlap")
 
 
 def is_junk(place: Path) -> bool:

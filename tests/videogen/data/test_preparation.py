@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -168,12 +167,11 @@ def test_what_is_particular_about_files_is_reported(tmp_path: Path):
     assert not any("part before" in line for line in dropped)
 
 
-def test_an_archive_is_prepared_as_its_folder(tmp_path: Path):
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_an_archive_is_prepared_as_its_folder(tmp_path: Path, kind: str):
     clips = write_clips(tmp_path / "clips", 3)
-    with zipfile.ZipFile(tmp_path / "clips.zip", "w") as archive:
-        for path in sorted(clips.iterdir()):
-            archive.write(path, path.name)
-    prepare([str(tmp_path / "clips.zip")], tmp_path / "data", SMALL)
+    archive = shutil.make_archive(str(tmp_path / "packed"), kind, clips)
+    prepare([archive], tmp_path / "data", SMALL)
     assert matched(Collection.open(tmp_path / "data")) == 3
 
 

@@ -1,6 +1,9 @@
 """Clips and where their captions come from, in a clear order."""
 
+import gzip
+import io
 import os
+import tarfile
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -257,21 +260,22 @@ def test_nobody_waits_for_a_pipe_or_a_device(folder: Path, place: str):
     assert clips(folder, "folder")["dogs/max.gif"] == ("dogs", "folder")
 
 
-def test_an_archive_is_as_a_folder(folder: Path):
+@pytest.mark.parametrize("suffix", [".zip", ".tar"])
+def test_an_archive_is_as_a_folder(folder: Path, suffix: str):
     write(folder, dogs__clips_dot_csv="path,caption\nREX.gif,rex runs\n../b.mkv,no\n")
-    inner = folder.parent / "inner.zip"
+    inner = folder.parent / f"inner{suffix}"
     pack(folder, inner)
     outer = folder.parent / "outer"
     outer.mkdir()
     with zipfile.ZipFile(outer / "all.zip", "w") as archive:
-        archive.write(inner, "inner.zip")
+        archive.write(inner, inner.name)
         archive.writestr("../evil.mp4", "x")
         archive.writestr("__MACOSX/._a.mp4", "x")
     found = clips(outer)
-    top = "all.zip!inner.zip!"
+    top = f"all.zip!{inner.name}!"
     assert found == {
         f"{top}dogs/rex.gif": ("rex runs", "manifest"),
-        "all.zip!inner.zip!dogs/clips.csv, row 3": ("path", None),
+        f"{top}dogs/clips.csv, row 3": ("path", None),
         f"{top}a_red_dog.mp4": ("inner", "folder"),
         f"{top}b.mkv": ("two lines", "text"),
         f"{top}dogs/max.gif": ("no-caption", None),
@@ -280,9 +284,41 @@ def test_an_archive_is_as_a_folder(folder: Path):
 
 
 def pack(folder: Path, archive: Path) -> None:
+    if archive.suffix == ".tar":
+        with tarfile.open(archive, "w") as tarred:
+            tarred.add(folder, ".")
+        return
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for path in sorted(folder.rglob("*")):
             file.write(path, path.relative_to(folder))
+
+
+def test_a_shard_of_samples_is_read_by_their_keys(tmp_path: Path):
+    """What a member of a tar is that holds no bytes of its own is not read."""
+    with tarfile.open(tmp_path / "shard-000.tar", "w") as archive:
+        for name, data in {"0.mp4": b"x", "0.txt": b"a dog runs", "1.mp4": b"x"}.items():
+            add(archive, tarfile.TarInfo(name), data)
+        add(archive, tarfile.TarInfo("1.txt"), b"replaced")
+        add(archive, tarfile.TarInfo("1.txt"), b"a cat sleeps")
+        link = tarfile.TarInfo("2.mp4")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        add(archive, link, b"")
+        add(archive, tarfile.TarInfo("../3.mp4"), b"x")
+    found = clips(tmp_path)
+    assert found == {
+        "shard-000.tar!0.mp4": ("a dog runs", "text"),
+        "shard-000.tar!1.mp4": ("a cat sleeps", "text"),
+        "shard-000.tar!2.mp4": ("link", None),
+        "shard-000.tar": ("path", None),
+    }
+    data = (tmp_path / "shard-000.tar").read_bytes()
+    (tmp_path / "shard-000.tar").write_bytes(gzip.compress(data))
+    assert clips(tmp_path) == {"shard-000.tar": ("archive", None)}
+
+
+def add(archive: tarfile.TarFile, info: tarfile.TarInfo, data: bytes) -> None:
+    info.size = len(data)
+    archive.addfile(info, io.BytesIO(data))
 
 
 def test_a_file_of_any_suffix_can_be_named(folder: Path):
