@@ -80,7 +80,8 @@ class StudioFolder:
     def _within(self, identity: str) -> Path:
         try:
             path = (self.root / identity).resolve()
-        except (OSError, ValueError) as error:  # a loop of links, a NUL
+            path.stat()
+        except (OSError, ValueError) as error:  # a loop of links, a NUL, a name too long
             raise UserError(NO_FILE) from error
         if not (identity and path.is_relative_to(self.root)):
             raise UserError(NO_FILE)

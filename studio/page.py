@@ -1,7 +1,11 @@
 """The page: its rooms as tabs, and the command's way to open it."""
 
+import logging
 import os
+import signal
 import socket
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -16,6 +20,9 @@ from studio.rooms.runs import RunRoom
 from studio.rooms.songs import SongRoom
 from studio.rooms.training import TrainRoom
 from studio.server import LOOPBACK, application, new_token
+
+if TYPE_CHECKING:
+    import uvicorn
 
 TITLE = "pianoreel studio"
 
@@ -65,10 +72,30 @@ def serve(folder: StudioFolder, host: str, port: int) -> None:
             f"the studio is open at http://{_shown(host)}:{bound.getsockname()[1]}{query}",
             flush=True,
         )
+        server = uvicorn.Server(config)
+        end_quietly(server)
         try:
-            uvicorn.Server(config).run(sockets=[bound])
+            server.run(sockets=[bound])
         finally:
             child.stop_all()
+
+
+def end_quietly(server: "uvicorn.Server") -> None:
+    """Have the server end by SIGHUP as by the others, and keep quiet of pages that are still open.
+
+    Each page has a stream that never ends by itself.
+    """
+    end, hang_up = server.handle_exit, signal.getsignal(signal.SIGHUP)
+
+    def ending(sig: int, frame: FrameType | None) -> None:
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        if sig == signal.SIGHUP:
+            signal.signal(sig, hang_up)  # the server sends itself the signal when it has ended
+        end(sig, frame)
+
+    server.handle_exit = ending
+    if hang_up is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, ending)
 
 
 def _shown(host: str) -> str:

@@ -1,13 +1,16 @@
 """The page as it is built, without a browser: rooms, their addresses, and queues."""
 
+import logging
+import signal
 from pathlib import Path
 
 import gradio as gr
 import pytest
+import uvicorn
 
 from studio.components.curves import MOST_POINTS, points_of
 from studio.folder import StudioFolder
-from studio.page import page
+from studio.page import end_quietly, page
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +48,25 @@ def test_a_thinned_curve_keeps_its_first_and_last_points(count: int):
     assert len({step for step, _ in shown}) == len(shown) <= MOST_POINTS + 1
     assert len(shown) > MOST_POINTS / 2 or len(shown) == count
     assert all(value == step / 2 for step, value in shown)
+
+
+def test_a_terminal_that_is_closed_ends_the_server_as_others_do(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "level", logging.WARNING)
+    server, before = uvicorn.Server(uvicorn.Config(lambda: None)), signal.getsignal(signal.SIGHUP)
+    end_quietly(server)
+    try:
+        signal.raise_signal(signal.SIGHUP)
+        assert server.should_exit
+        assert signal.getsignal(signal.SIGHUP) == before  # which the server calls at its end
+        assert not logging.getLogger("uvicorn.error").isEnabledFor(logging.ERROR)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        end_quietly(uvicorn.Server(uvicorn.Config(lambda: None)))
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
