@@ -1,6 +1,7 @@
 """The page as it is built, without a browser: rooms, their addresses, and queues."""
 
 import logging
+import math
 import signal
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import gradio as gr
 import pytest
 import uvicorn
 
-from studio.components.curves import MOST_POINTS, points_of
+from studio.components.curves import MOST_POINTS, curves, points_of
 from studio.folder import StudioFolder
 from studio.page import end_quietly, page
 
@@ -48,6 +49,18 @@ def test_a_thinned_curve_keeps_its_first_and_last_points(count: int):
     assert len({step for step, _ in shown}) == len(shown) <= MOST_POINTS + 1
     assert len(shown) > MOST_POINTS / 2 or len(shown) == count
     assert all(value == step / 2 for step, value in shown)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 16_385.0, 1e20, -1e20])
+def test_a_curve_that_is_even_is_drawn(value: float):
+    """The difference to the next number may be more than any that is added to it."""
+    shown = curves({"a": [{"step": step, "loss": value} for step in (1, 2)]})
+    assert shown.count("<circle") == 1 and "nan" not in shown
+
+
+def test_a_measure_without_a_number_has_no_panel():
+    rows = [{"step": 1, "loss": None, "odd": math.nan, "kept": 1.0}]
+    assert curves({"a": rows, "b": []}).count("<svg") == 1
 
 
 def test_a_terminal_that_is_closed_ends_the_server_as_others_do(monkeypatch: pytest.MonkeyPatch):

@@ -288,8 +288,17 @@ def test_files_are_read_or_answered_with_what_helps(tmp_path: Path):
     broken.with_name("other.mid").write_bytes(b"")
     with pytest.raises(ConfigError, match="give the collection a name"):
         last(room.prepare(dropped, " ", *fields))
-    with pytest.raises(UserError, match="drop files first"):
-        last(room.prepare({"batch": "../..", "files": 1}, "other", *fields))
+    for absent in ("../..", "0" * 16):
+        with pytest.raises(UserError, match="drop files first"):
+            last(room.prepare({"batch": absent, "files": 1}, "other", *fields))
+    collections = folder.root / "collections"
+    assert not (collections / "other").exists()
+    (collections / "busy").mkdir()
+    with (
+        locked(collections / "busy"),
+        pytest.raises(ConfigError, match="busy is still being read"),
+    ):
+        last(room.prepare(dropped, "busy", *fields))
     with pytest.raises(ConfigError, match="is no metre"):
         last(room.prepare(dropped, "other", *fields[:3], "five", *fields[4:]))
 
