@@ -1,9 +1,13 @@
 """The page: its rooms as tabs, and the command's way to open it."""
 
+import contextlib
+import errno
 import logging
 import os
 import signal
 import socket
+import time
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     import uvicorn
 
 TITLE = "pianoreel studio"
+DAY = 24 * 60 * 60
+"""Seconds after which what was sent is removed."""
 
 
 def page(folder: StudioFolder) -> gr.Blocks:
@@ -41,7 +47,7 @@ def page(folder: StudioFolder) -> gr.Blocks:
         analytics_enabled=False,
         title=TITLE,
         fill_width=True,
-        delete_cache=(60 * 60, 24 * 60 * 60),  # what was sent is removed after a day
+        delete_cache=(60 * 60, DAY),
     ) as blocks:
         gr.HTML(f"<header class='masthead'><h1>{TITLE}</h1></header>", apply_default_css=False)
         with gr.Tabs(elem_id="rooms"):
@@ -59,25 +65,35 @@ def serve(folder: StudioFolder, host: str, port: int) -> None:
     import uvicorn
 
     token = "" if host in LOOPBACK else new_token()
-    os.environ["GRADIO_TEMP_DIR"] = str(folder.root / ".received")
-    with _bound(host, port) as bound:
+    received = folder.root / ".received"
+    os.environ["GRADIO_TEMP_DIR"] = str(received)
+    clear(received)
+    with bound(host, port) as listening:
         config = uvicorn.Config(
             application(page(folder), folder, token),
             log_level="warning",
             timeout_graceful_shutdown=2,
         )
-        bound.listen()
+        listening.listen()
         query = f"/?token={token}" if token else ""
         print(
-            f"the studio is open at http://{_shown(host)}:{bound.getsockname()[1]}{query}",
+            f"the studio is open at http://{_shown(host)}:{listening.getsockname()[1]}{query}",
             flush=True,
         )
         server = uvicorn.Server(config)
         end_quietly(server)
         try:
-            server.run(sockets=[bound])
+            server.run(sockets=[listening])
         finally:
             child.stop_all()
+
+
+def clear(received: Path) -> None:
+    """Remove the parts of files that were broken off while they were sent, a day ago or more."""
+    for path in received.glob("tmp*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > DAY:
+                path.unlink()
 
 
 def end_quietly(server: "uvicorn.Server") -> None:
@@ -106,20 +122,21 @@ def _shown(host: str) -> str:
     """
     if host in LOOPBACK:
         return "localhost"
-    if host in ("0.0.0.0", "::"):  # all addresses of this machine
+    if host in ("", "0.0.0.0", "::"):  # all addresses of this machine
         return socket.gethostname()
     return f"[{host}]" if ":" in host else host
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """Return a socket of an address; `UserError` for one that cannot be listened at."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found = socket.socket(family)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        raise UserError(
-            f"cannot open {host}:{port}: {error.strerror}; choose another --port"
-        ) from error
-    return bound
+        found.bind((host, port))
+    except (OSError, TypeError) as error:  # the latter for what is no name at all
+        found.close()
+        is_taken = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
+        other, why = "--port" if is_taken else "--host", getattr(error, "strerror", error)
+        raise UserError(f"cannot open {host}:{port}: {why}; choose another {other}") from error
+    return found
