@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -25,23 +26,32 @@ ENTRY = "from cli import main; main()"
 Arguments = Sequence[str]
 """Those of the command `pianoreel`."""
 
+_STARTING = threading.Lock()
+"""Held by who looks whether a command is at work and starts one: of two at once one is refused."""
+
 _children: list[subprocess.Popen[bytes]] = []
 
 
 def start(run: Path, arguments: Arguments) -> None:
     """Start a training; `ConfigError` where the run is trained already, or another one is."""
-    for folder in run.parent.iterdir():
-        if folder.is_dir() and is_running(folder):
-            raise ConfigError(f"{folder.name} is being trained: stop it first, or wait for it")
-    run.mkdir(parents=True, exist_ok=True)
-    write_text(run / COMMAND, json.dumps(list(arguments)))
-    launch(run, arguments)
+    with _STARTING:
+        for folder in run.parent.iterdir():
+            if folder.is_dir() and is_running(folder):
+                raise ConfigError(f"{folder.name} is being trained: stop it first, or wait for it")
+        run.mkdir(parents=True, exist_ok=True)
+        write_text(run / COMMAND, json.dumps(list(arguments)))
+        _launch(run, arguments)
 
 
 def launch(folder: Path, arguments: Arguments) -> None:
     """Start a command that writes to a folder, and print to its log there."""
-    if _child_of(folder):
-        raise ConfigError(f"{folder.name} is still at work: wait for it")
+    with _STARTING:
+        if _child_of(folder):
+            raise ConfigError(f"{folder.name} is still at work: wait for it")
+        _launch(folder, arguments)
+
+
+def _launch(folder: Path, arguments: Arguments) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOG).open("ab") as log:
         _children.append(

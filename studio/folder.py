@@ -80,7 +80,8 @@ class StudioFolder:
     def _within(self, identity: str) -> Path:
         try:
             path = (self.root / identity).resolve()
-        except (OSError, ValueError) as error:  # a loop of links, a NUL
+            path.stat()
+        except (OSError, ValueError) as error:  # a loop of links, a NUL, a name too long
             raise UserError(NO_FILE) from error
         if not (identity and path.is_relative_to(self.root)):
             raise UserError(NO_FILE)
@@ -102,7 +103,9 @@ class StudioFolder:
 
     def takes(self, room: str) -> Iterator[Path]:
         """Yield the folders of a room's takes, the newest first."""
-        folders = (path for path in (self.root / room).iterdir() if path.is_dir())
+        folders = (
+            path for path in (self.root / room).iterdir() if path.is_dir() and is_text(path)
+        )
         yield from sorted(folders, key=lambda path: path.name, reverse=True)
 
     def collection(self, name: str) -> Path:
@@ -128,14 +131,22 @@ class StudioFolder:
 
 def folders_in(parent: Path) -> list[str]:
     """Return the names of the folders in a folder, sorted; hidden ones aside."""
-    found = (path.name for path in parent.iterdir() if path.is_dir())
+    found = (path.name for path in parent.iterdir() if path.is_dir() and is_text(path))
     return sorted(name for name in found if not name.startswith("."))
 
 
+def is_text(path: Path) -> bool:
+    """Return whether a name is one of UTF-8, which a page can show."""
+    return not re.search("[\ud800-\udfff]", path.name)
+
+
 def read_text(path: Path) -> str:
-    """Return the text of a file that someone else may have changed; empty where it is missing."""
+    """Return the text of a file that someone else may have changed; empty where it is missing.
+
+    A pipe, which nobody may ever write to, is not opened.
+    """
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     except OSError:
         return ""
 

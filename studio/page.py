@@ -1,7 +1,15 @@
 """The page: its rooms as tabs, and the command's way to open it."""
 
+import contextlib
+import errno
+import logging
 import os
+import signal
 import socket
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -17,7 +25,12 @@ from studio.rooms.songs import SongRoom
 from studio.rooms.training import TrainRoom
 from studio.server import LOOPBACK, application, new_token
 
+if TYPE_CHECKING:
+    import uvicorn
+
 TITLE = "pianoreel studio"
+DAY = 24 * 60 * 60
+"""Seconds after which what was sent is removed."""
 
 
 def page(folder: StudioFolder) -> gr.Blocks:
@@ -34,7 +47,7 @@ def page(folder: StudioFolder) -> gr.Blocks:
         analytics_enabled=False,
         title=TITLE,
         fill_width=True,
-        delete_cache=(60 * 60, 24 * 60 * 60),  # what was sent is removed after a day
+        delete_cache=(60 * 60, DAY),
     ) as blocks:
         gr.HTML(f"<header class='masthead'><h1>{TITLE}</h1></header>", apply_default_css=False)
         with gr.Tabs(elem_id="rooms"):
@@ -52,23 +65,53 @@ def serve(folder: StudioFolder, host: str, port: int) -> None:
     import uvicorn
 
     token = "" if host in LOOPBACK else new_token()
-    os.environ["GRADIO_TEMP_DIR"] = str(folder.root / ".received")
-    with _bound(host, port) as bound:
+    received = folder.root / ".received"
+    os.environ["GRADIO_TEMP_DIR"] = str(received)
+    clear(received)
+    with bound(host, port) as listening:
         config = uvicorn.Config(
             application(page(folder), folder, token),
             log_level="warning",
             timeout_graceful_shutdown=2,
         )
-        bound.listen()
+        listening.listen()
         query = f"/?token={token}" if token else ""
         print(
-            f"the studio is open at http://{_shown(host)}:{bound.getsockname()[1]}{query}",
+            f"the studio is open at http://{_shown(host)}:{listening.getsockname()[1]}{query}",
             flush=True,
         )
+        server = uvicorn.Server(config)
+        end_quietly(server)
         try:
-            uvicorn.Server(config).run(sockets=[bound])
+            server.run(sockets=[listening])
         finally:
             child.stop_all()
+
+
+def clear(received: Path) -> None:
+    """Remove the parts of files that were broken off while they were sent, a day ago or more."""
+    for path in received.glob("tmp*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > DAY:
+                path.unlink()
+
+
+def end_quietly(server: "uvicorn.Server") -> None:
+    """Have the server end by SIGHUP as by the others, and keep quiet of pages that are still open.
+
+    Each page has a stream that never ends by itself.
+    """
+    end, hang_up = server.handle_exit, signal.getsignal(signal.SIGHUP)
+
+    def ending(sig: int, frame: FrameType | None) -> None:
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        if sig == signal.SIGHUP:
+            signal.signal(sig, hang_up)  # the server sends itself the signal when it has ended
+        end(sig, frame)
+
+    server.handle_exit = ending
+    if hang_up is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, ending)
 
 
 def _shown(host: str) -> str:
@@ -79,20 +122,21 @@ def _shown(host: str) -> str:
     """
     if host in LOOPBACK:
         return "localhost"
-    if host in ("0.0.0.0", "::"):  # all addresses of this machine
+    if host in ("", "0.0.0.0", "::"):  # all addresses of this machine
         return socket.gethostname()
     return f"[{host}]" if ":" in host else host
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """Return a socket of an address; `UserError` for one that cannot be listened at."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found = socket.socket(family)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        raise UserError(
-            f"cannot open {host}:{port}: {error.strerror}; choose another --port"
-        ) from error
-    return bound
+        found.bind((host, port))
+    except (OSError, TypeError) as error:  # the latter for what is no name at all
+        found.close()
+        is_taken = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
+        other, why = "--port" if is_taken else "--host", getattr(error, "strerror", error)
+        raise UserError(f"cannot open {host}:{port}: {why}; choose another {other}") from error
+    return found

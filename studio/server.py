@@ -4,24 +4,28 @@ Bound to this machine alone it answers only to its own names, so that no page of
 it by a name that points here (DNS rebinding). Bound elsewhere it asks for the token.
 """
 
+import contextlib
 import hmac
 import html
 import io
+import re
 import secrets
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qs
 
 import gradio as gr
 from fastapi import FastAPI
-from starlette.requests import Request
+from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import UserError
-from studio.folder import ADDRESS, RUNS_ADDRESS, StudioFolder
+from studio.folder import ADDRESS, NO_FILE, RUNS_ADDRESS, StudioFolder
 from studio.rooms.models import THEORY_ADDRESS, docs
 from studio.theme import STYLE, theme
 from studio.uploads import Reception
@@ -68,7 +72,9 @@ class Gate:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        await self.application(scope, receive, self._with_headers(scope, send))
+        # who goes away in the middle of sending waits for no answer
+        with contextlib.suppress(ClientDisconnect):
+            await self.application(scope, receive, self._with_headers(scope, send))
 
     def refusal(self, scope: Scope) -> Response | None:
         """Return the answer to a request that is refused; None to one that is let in."""
@@ -82,8 +88,7 @@ class Gate:
         length = headers.get("content-length", "0")
         if "transfer-encoding" in headers:
             return PlainTextResponse("give the length of what you send", 411)
-        origin = headers.get("origin", "").partition("://")[2]
-        if origin and origin != headers.get("host"):
+        if _is_of_another_page(scope.get("method", ""), headers):
             return PlainTextResponse("another page may not use this studio", 403)
         if not length.isdecimal() or int(length) > self.most_bytes:
             return PlainTextResponse(f"at most {self.most_bytes // 2**20} MB at once", 413)
@@ -114,14 +119,25 @@ class Gate:
 
 
 def _host(header: str) -> str:
-    """Return the name in a Host header, without its port.
+    """Return the name in a Host header, without its port; empty for what is no name.
 
-    >>> _host("localhost:7860"), _host("[::1]:7860"), _host("127.0.0.1")
-    ('localhost', '::1', '127.0.0.1')
+    >>> _host("localhost:7860"), _host("[::1]:7860"), _host("127.0.0.1"), _host("[::1].example")
+    ('localhost', '::1', '127.0.0.1', '')
     """
-    if header.startswith("["):
-        return header[1:].partition("]")[0]
-    return header.partition(":")[0]
+    found = re.fullmatch(r"(\[([0-9a-f:]+)\]|[^][:@]+)(:\d+)?", header.lower())
+    return (found[2] or found[1]) if found else ""
+
+
+def _is_of_another_page(method: str, headers: Mapping[str, str]) -> bool:
+    """Return whether a page that is none of the studio has its visitor's browser send this.
+
+    A link that leads here is followed. An origin is also `null`, that of a page in a sandbox.
+    """
+    leads_here = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+    if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not leads_here:
+        return True
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")
 
 
 def _token_in(scope: Scope) -> str:
@@ -142,6 +158,12 @@ def _door() -> str:
     )
 
 
+class PathOfFile(PathConvertor):
+    """The path of a file in an address, in which lines may end, as in names of files."""
+
+    regex = "(?s:.*)"
+
+
 def application(page: gr.Blocks, folder: StudioFolder, token: str = "") -> Gate:
     """Return the server's application: the page, and the files that it shows."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -153,7 +175,9 @@ def application(page: gr.Blocks, folder: StudioFolder, token: str = "") -> Gate:
 
     reception = Reception(folder, MOST_BYTES)
 
-    @app.put("/upload/{batch}/{name:path}")
+    register_url_convertor("path_of_file", PathOfFile())
+
+    @app.put("/upload/{batch}/{name:path_of_file}")
     async def upload(batch: str, name: str, request: Request) -> Response:
         """Receive a dropped file; see `studio.uploads`."""
         try:
@@ -184,14 +208,16 @@ def application(page: gr.Blocks, folder: StudioFolder, token: str = "") -> Gate:
 
 
 def _zipped(folder: StudioFolder, identity: str) -> Response:
+    stream = io.BytesIO()
     try:
         path = folder.find_folder(identity)
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
+            for file in sorted(path.rglob("*.*")):
+                if file.is_file() and not file.is_symlink():
+                    packed.write(file, file.relative_to(path))
     except UserError as error:
         return PlainTextResponse(str(error), 404)
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as packed:
-        for file in sorted(path.rglob("*.*")):
-            if file.is_file() and not file.is_symlink():
-                packed.write(file, file.relative_to(path))
+    except OSError:  # a file was removed meanwhile
+        return PlainTextResponse(NO_FILE, 404)
     name = f'attachment; filename="{path.name}.zip"'.encode("ascii", "replace").decode()
     return Response(stream.getvalue(), 200, {"content-disposition": name}, "application/zip")

@@ -160,12 +160,11 @@ class Run:
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return what metrics.jsonl holds, line by line; one that is cut short is left out."""
-        whole = (line for line in self._log_lines() if _logged_step(line) < sys.maxsize)
-        return [json.loads(line) for line in whole]
+        return [row for line in self._log_lines() if (row := _logged(line))]
 
     def _log_lines(self) -> list[str]:
         path = self.folder / "metrics.jsonl"
-        if not path.exists():
+        if not path.is_file():
             return []
         return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
 
@@ -351,10 +350,17 @@ def _warn_of_other_versions(path: Path) -> None:
 
 
 def _logged_step(line: str) -> int:
+    return _logged(line).get("step", sys.maxsize)
+
+
+def _logged(line: str) -> dict[str, Any]:
+    """Return a line of metrics.jsonl; empty for one that is cut short by a kill, or none."""
     try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return sys.maxsize  # a line cut short by a kill
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    is_row = isinstance(row, dict) and type(row.get("step")) is int
+    return row if is_row and 0 <= row["step"] < sys.maxsize else {}
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

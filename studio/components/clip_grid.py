@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from studio.components.markup import empty, escaped
-from studio.folder import CLIPS, StudioFolder, read_text
+from studio.folder import CLIPS, StudioFolder, is_text, read_text
 from videogen.files.label import origin_of
 
 MOST_SHOWN = 48
@@ -17,7 +17,7 @@ def clip_grid(folder: StudioFolder) -> str:
     """Return the clips of a folder as HTML."""
     shown, left = [], MOST_SHOWN
     for take in folder.takes(CLIPS):
-        films = sorted(take.glob("*.mp4"), key=_in_order)[:left]
+        films = sorted(filter(is_text, take.glob("*.mp4")), key=_in_order)[:left]
         left -= len(films)
         if films:
             shown.append(_take(folder, take, films))

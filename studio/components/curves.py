@@ -1,6 +1,5 @@
 """Curves of a training as SVG: a panel for each measure, a line for each run."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,8 @@ WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 320, 150, 52, 8, 22
 CUT = 0.02
 """Share of the largest values that are beyond the panel, as those of the first steps."""
 MOST_POINTS = 300
+MOST = 1e300
+"""The largest value that is shown."""
 
 FIRST = ("distance", "phrases", "time")
 """The yardstick, on held-out data, and its parts: shown before the losses."""
@@ -42,13 +43,14 @@ def points_of(rows: Rows, name: str) -> Points:
     >>> points_of([{"step": 1, "a": 2.0}, {"step": 2, "a": None}, {"step": 3, "b": 1.0}], "a")
     [(1, 2.0)]
     """
-    found = [(row["step"], row[name]) for row in rows if _is_finite(row.get(name))]
+    found = [(row["step"], row[name]) for row in rows if is_finite(row.get(name))]
     each = -(-len(found) // MOST_POINTS) or 1
     return [*found[:-1:each], *found[-1:]]
 
 
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def is_finite(value: Any) -> bool:
+    """Return whether a value is a number that can be drawn."""
+    return isinstance(value, int | float) and abs(value) < MOST
 
 
 def curves(runs: Mapping[str, Rows]) -> str:
@@ -56,8 +58,11 @@ def curves(runs: Mapping[str, Rows]) -> str:
     names = measures_of([row for rows in runs.values() for row in rows])
     if not names:
         return empty("Nothing is measured yet.")
+    lines = ({run: points_of(rows, name) for run, rows in runs.items()} for name in names)
     panels = (
-        _panel(name, {run: points_of(rows, name) for run, rows in runs.items()}) for name in names
+        _panel(name, points)
+        for name, points in zip(names, lines, strict=True)
+        if any(points.values())
     )
     keys = "".join(
         f'<li><i style="background:{COLOURS[number % len(COLOURS)]}"></i>{escaped(run)}</li>'
@@ -70,7 +75,7 @@ def curves(runs: Mapping[str, Rows]) -> str:
 def _panel(name: str, lines: Mapping[str, Points]) -> str:
     every = np.array([point for points in lines.values() for point in points])  # [point 2]
     low, high = float(every[:, 1].min()), float(np.quantile(every[:, 1], 1 - CUT))
-    high, last = max(high, low + 1e-12), max(float(every[:, 0].max()), 1.0)
+    last = max(float(every[:, 0].max()), 1.0)
     drawn = "".join(
         _line(points, COLOURS[number % len(COLOURS)], (low, high), last)
         for number, points in enumerate(lines.values())
@@ -102,8 +107,9 @@ def _short(value: float) -> str:
 
 def _line(points: Points, colour: str, between: tuple[float, float], last: float) -> str:
     low, high = between
+    height = high - low or 1.0
     x = [LEFT + (WIDTH - LEFT - 4) * step / last for step, _ in points]
-    share = [min(max((value - low) / (high - low), 0), 1) for _, value in points]
+    share = [min(max((value - low) / height, 0), 1) for _, value in points]
     y = [HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP - 2) * one for one in share]
     path = "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
     end = f'<circle cx="{x[-1]:.1f}" cy="{y[-1]:.1f}" r="3" fill="{colour}"/>'

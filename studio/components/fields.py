@@ -26,7 +26,7 @@ def optional_number(name: str, text: str | None, least: float, most: float) -> f
 
 def number(name: str, value: float | None, least: float, most: float) -> float:
     """Return a number within its range; `ConfigError` for another."""
-    if value is None:
+    if not isinstance(value, int | float):
         raise ConfigError(f"{name}: give a number from {least:g} to {most:g}")
     if not least <= value <= most:
         raise ConfigError(f"{name}: {least:g} to {most:g}, not {value}")

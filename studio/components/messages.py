@@ -1,6 +1,7 @@
 """Messages of the page: errors as the command line words them, and the state of what goes on."""
 
 import contextlib
+import errno
 import functools
 import inspect
 import logging
@@ -10,9 +11,13 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from core.errors import UserError
+from core.training.memory import is_out_of_memory
 from studio.components.markup import escaped, in_page
 
 LOG = logging.getLogger("pianoreel")
+
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+"""Error numbers of a disk that is full, and of places where others write."""
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -27,9 +32,19 @@ def _errors_shown() -> Iterator[None]:
     except gr.Error:
         raise
     except Exception as error:
+        if refused := _refused(error):
+            raise gr.Error(escaped(refused), duration=None, print_exception=False) from error
         LOG.exception("the page met a fault of pianoreel")
         kind = type(error).__name__
         raise gr.Error(f"{kind}: a fault of pianoreel; the terminal shows where") from error
+
+
+def _refused(error: Exception) -> str:
+    """Return what the machine has no room or rights for, in words; empty for other errors."""
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        place = f" to {error.filename}" if error.filename else ""
+        return f"cannot write{place}: {error.strerror}; make room, or see who may write there"
+    return "there is too little memory: ask for less at once" if is_out_of_memory(error) else ""
 
 
 def answering(handler: Handler) -> Handler:

@@ -24,7 +24,7 @@ from musegen.files.song import SongOutput, write_song
 from musegen.files.sound import Session
 from musegen.playing.orchestra import Orchestra
 from musegen.roll import Roll
-from studio.folder import SONGS, StudioFolder, read_json
+from studio.folder import SONGS, StudioFolder, is_text, read_json
 
 SCRIPT = Path(__file__).with_name("songbook.js")
 TEMPLATE = """<div class="songbook place"></div>
@@ -133,7 +133,7 @@ def shelf(folder: StudioFolder) -> list[dict[str, str]]:
 
 def _entries(folder: StudioFolder) -> Iterator[dict[str, str]]:
     for take in folder.takes(SONGS):
-        for path in sorted(take.glob("*.json")):
+        for path in sorted(filter(is_text, take.glob("*.json"))):
             day, time, *_ = take.name.split("_")
             yield {
                 "id": folder.identity(path.with_suffix(".mid")),

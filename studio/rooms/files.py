@@ -12,7 +12,7 @@ import gradio as gr
 from core.config import resolve
 from core.data.preparation import NothingKept, Tick
 from core.errors import ConfigError
-from core.files import write_text
+from core.files import worker_in, write_text
 from musegen.data import preparation as songs
 from musegen.data.records import PrepareConfig as SongConfig
 from musegen.data.records import grid_settings
@@ -65,6 +65,8 @@ class FileRoom:
     ) -> Iterator[tuple[Any, str, Any]]:
         """Read the dropped files into a collection: the report, the line of state, the names."""
         sources = batch_folder(self.folder, str(dropped["batch"]))
+        if not sources.is_dir():  # it was removed, or nothing of it was taken
+            raise ConfigError("drop files first")
         name = name.strip() or _usual_name(sources)
         if not name:
             raise ConfigError("give the collection a name")
@@ -196,6 +198,8 @@ def _preparation(
 
 def _begin(to: Path, wishes: Sequence[Any]) -> None:
     """Leave what is there of the same wishes, which goes on, and remove what is of others."""
+    if worker_in(to) is not None:
+        raise ConfigError(f"{to.name} is still being read: wait for it, or choose another name")
     text = json.dumps(wishes)
     path = to / WISHES
     if to.is_dir() and read_text(path) != text:

@@ -10,7 +10,7 @@ from core.app.domain import Domain
 from core.errors import ConfigError, UserError
 from core.training.run import Run, flatten
 from studio import child
-from studio.components.curves import curves
+from studio.components.curves import curves, is_finite
 from studio.components.fields import offer
 from studio.components.markup import empty, escaped, table
 from studio.components.messages import ASIDE, answering, state, state_line
@@ -156,10 +156,11 @@ class RunRoom:
 
 def _measured(path: Path, name: str) -> Iterator[tuple[str, str]]:
     """Yield the numbers of a run's row in a report."""
-    rows = [row for row in read_json(path, {}).get("rows", []) if isinstance(row, dict)]
-    row = next((row for row in rows if row.get("name") == name), {})
+    rows = read_json(path, {}).get("rows")
+    table = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    row = next((row for row in table if row.get("name") == name), {})
     for measure, value in flatten(row).items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if is_finite(value) and not isinstance(value, bool):
             yield measure, f"{value:.4g}"
 
 

@@ -1,6 +1,7 @@
 """The room of training: start one, watch it, stop it and go on."""
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from core.training.loop import Budget, TrainConfig
 from core.training.run import Run
 from musegen.model import DOMAIN as MUSIC
 from studio import child
-from studio.components.curves import curves
+from studio.components.curves import curves, is_finite
 from studio.components.fields import number, offer, whole, whole_field
 from studio.components.markup import empty, escaped, in_page
 from studio.components.messages import ASIDE, answering
@@ -34,6 +35,8 @@ TRIAL, DAY, FEW = 1.0, 24.0 * 60, 1000
 SECONDS = 4
 """Time between two looks at a run."""
 SHOWN_SAMPLES = 4
+LEAST_SECONDS = 1e-6
+"""The least time that any steps take."""
 NO_RUN = empty("No run yet. Choose what to learn from, and press Start.")
 
 
@@ -254,10 +257,15 @@ def budget_of(folder: Path) -> Budget | None:
     try:
         run = Run.read(folder)
         config = resolve(TrainConfig, run.config["train"], "config.yaml")
-        timed = [row for row in run.metrics() if row.get("seconds")]
+        timed = [row for row in run.metrics() if _is_timed(row)]
     except UserError:
         return None
     return Budget(config, timed[-1]["step"], timed[-1]["seconds"]) if timed else None
+
+
+def _is_timed(row: Mapping[str, Any]) -> bool:
+    """Return whether a line of metrics says how long its steps took."""
+    return row["step"] > 0 and is_finite(row.get("seconds")) and row["seconds"] > LEAST_SECONDS
 
 
 def _forecast(run: Path) -> list[str]:
@@ -321,7 +329,8 @@ def progress_of(folder: StudioFolder, run: Path) -> str:
 
 def samples_of(folder: StudioFolder, run: Path, most: int) -> str:
     """Return the last samples that a run has drawn while it trained."""
-    found = sorted((run / "samples").glob("step-*.png"))[-most:]
+    drawn = (run / "samples").glob("step-*.png")
+    found = sorted(path for path in drawn if path.stem.rpartition("-")[2].isdecimal())[-most:]
     pictures = "".join(_sample(folder, run, path) for path in reversed(found))
     return f'<div class="samples">{pictures}</div>'
 

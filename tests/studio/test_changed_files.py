@@ -1,6 +1,7 @@
 """Files that someone deletes, empties or changes underneath the studio: sentences, no faults."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,13 @@ HARM: dict[str, Callable[[Path], Any]] = {
     "emptied": lambda path: path.write_bytes(b""),
     "cut": lambda path: path.write_bytes(path.read_bytes()[:7]),
     "overwritten": lambda path: path.write_bytes(b'["\xff", 1]'),
+    "nested": lambda path: path.write_bytes(b'{"step": 1, "rows": ' + b"[" * 100_000),
+    "of other types": lambda path: path.write_bytes(b'{"step": "x", "seconds": "y", "rows": 5}'),
+    "endless": lambda path: path.write_bytes(
+        b'{"step": 5, "seconds": NaN, "rows": [{"name": "mine", "a": 1' + b"0" * 400 + b"}]}"
+    ),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
 }
 
 
@@ -81,7 +89,21 @@ def test_a_changed_file_is_answered_with_a_sentence(folder: StudioFolder, harm: 
                 look()
             except UserError as error:
                 assert len(str(error)) < 300
+        if path.exists():
+            path.rmdir() if path.is_dir() else path.unlink()
         path.write_bytes(content)
+
+
+def test_names_that_no_page_can_show_are_passed_over(folder: StudioFolder):
+    odd = os.fsdecode(b"caf\xe9")
+    for place in ("runs", "collections", "songs", "clips", "songs/2026_1_b"):
+        (folder.root / place / odd).mkdir()
+    (folder.root / "songs" / "2026_1_b" / f"{odd}.json").write_text("{}")
+    (folder.root / "runs" / "mine" / "samples" / "step-last.png").write_text("picture")
+    for look in looks(folder):
+        look()
+    assert odd not in TrainRoom(folder).refresh("mine", "songs", "mine", "vae", "mine")[0]
+    assert [one["name"] for one in shelf(folder)] == ["b"]
 
 
 def test_what_is_whole_is_shown(folder: StudioFolder):

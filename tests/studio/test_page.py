@@ -1,13 +1,23 @@
 """The page as it is built, without a browser: rooms, their addresses, and queues."""
 
+import errno
+import logging
+import math
+import os
+import signal
+import socket
+import time
 from pathlib import Path
 
 import gradio as gr
 import pytest
+import uvicorn
 
-from studio.components.curves import MOST_POINTS, points_of
+from core.errors import UserError
+from studio.components.curves import MOST_POINTS, curves, points_of
+from studio.components.messages import answering
 from studio.folder import StudioFolder
-from studio.page import page
+from studio.page import DAY, bound, clear, end_quietly, page
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +55,76 @@ def test_a_thinned_curve_keeps_its_first_and_last_points(count: int):
     assert len({step for step, _ in shown}) == len(shown) <= MOST_POINTS + 1
     assert len(shown) > MOST_POINTS / 2 or len(shown) == count
     assert all(value == step / 2 for step, value in shown)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 16_385.0, 1e20, -1e20])
+def test_a_curve_that_is_even_is_drawn(value: float):
+    """The difference to the next number may be more than any that is added to it."""
+    shown = curves({"a": [{"step": step, "loss": value} for step in (1, 2)]})
+    assert shown.count("<circle") == 1 and "nan" not in shown
+
+
+def test_a_measure_without_a_number_has_no_panel():
+    rows = [{"step": 1, "loss": None, "odd": math.nan, "kept": 1.0}]
+    assert curves({"a": rows, "b": []}).count("<svg") == 1
+
+
+def test_parts_of_files_that_were_broken_off_go_after_a_day(tmp_path: Path):
+    for name, age in (("tmpold", DAY + 60), ("tmpnew", 60), ("song.mid", DAY + 60)):
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (time.time() - age, time.time() - age))
+    clear(tmp_path)
+    clear(tmp_path / "absent")
+    assert {path.name for path in tmp_path.iterdir()} == {"tmpnew", "song.mid"}
+
+
+@pytest.mark.parametrize(
+    ("host", "sentence"), [("nosuch.invalid", "--host"), ("ü" * 300, "--host"), ("", "--port")]
+)
+def test_an_address_that_cannot_be_listened_at_names_the_option(host: str, sentence: str):
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        with pytest.raises(UserError, match=f"choose another {sentence}"):
+            bound(host, taken.getsockname()[1])
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
+def test_a_disk_that_takes_nothing_is_no_fault_of_pianoreel(number: int):
+    def handler() -> None:
+        raise OSError(number, os.strerror(number), "<b>.mid")
+
+    with pytest.raises(gr.Error) as shown:
+        answering(handler)()
+    said = str(shown.value)
+    assert os.strerror(number) in said and "fault" not in said and "&lt;b&gt;.mid" in said
+
+
+def test_too_little_memory_is_no_fault_of_pianoreel():
+    def handler() -> None:
+        raise MemoryError
+
+    with pytest.raises(gr.Error, match="ask for less at once"):
+        answering(handler)()
+
+
+def test_a_terminal_that_is_closed_ends_the_server_as_others_do(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "level", logging.WARNING)
+    server, before = uvicorn.Server(uvicorn.Config(lambda: None)), signal.getsignal(signal.SIGHUP)
+    end_quietly(server)
+    try:
+        signal.raise_signal(signal.SIGHUP)
+        assert server.should_exit
+        assert signal.getsignal(signal.SIGHUP) == before  # which the server calls at its end
+        assert not logging.getLogger("uvicorn.error").isEnabledFor(logging.ERROR)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        end_quietly(uvicorn.Server(uvicorn.Config(lambda: None)))
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -288,8 +290,17 @@ def test_files_are_read_or_answered_with_what_helps(tmp_path: Path):
     broken.with_name("other.mid").write_bytes(b"")
     with pytest.raises(ConfigError, match="give the collection a name"):
         last(room.prepare(dropped, " ", *fields))
-    with pytest.raises(UserError, match="drop files first"):
-        last(room.prepare({"batch": "../..", "files": 1}, "other", *fields))
+    for absent in ("../..", "0" * 16):
+        with pytest.raises(UserError, match="drop files first"):
+            last(room.prepare({"batch": absent, "files": 1}, "other", *fields))
+    collections = folder.root / "collections"
+    assert not (collections / "other").exists()
+    (collections / "busy").mkdir()
+    with (
+        locked(collections / "busy"),
+        pytest.raises(ConfigError, match="busy is still being read"),
+    ):
+        last(room.prepare(dropped, "busy", *fields))
     with pytest.raises(ConfigError, match="is no metre"):
         last(room.prepare(dropped, "other", *fields[:3], "five", *fields[4:]))
 
@@ -336,6 +347,31 @@ def test_curves_show_the_yardstick_first_and_leave_gaps_out():
     shown = curves({"one": rows, "two": [{"step": 40, "distance": 0.25}]})
     assert shown.index("distance") < shown.index("match x")
     assert "one 0.5, two 0.25" in shown and "step 40" in shown and "nan" not in shown
+
+
+def test_of_two_who_start_at_once_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Sleeper(subprocess.Popen[bytes]):
+        def __init__(self, command: list[str], **options: Any):
+            time.sleep(0.05)  # others look meanwhile whether one is at work
+            self.args = command
+
+        def poll(self) -> None:
+            return None
+
+    monkeypatch.setattr(child.subprocess, "Popen", Sleeper)
+    monkeypatch.setattr(child, "_children", [])
+
+    def begin(name: str) -> str:
+        run = tmp_path / name
+        try:
+            child.start(run, ["music", "train", "--to", str(run)])
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(4) as users:
+        said = sorted(users.map(begin, "abcd"))
+    assert said[0] == "" and all("is being trained" in one for one in said[1:])
 
 
 def test_a_run_is_trained_by_one_process_at_a_time(tmp_path: Path):

@@ -1,9 +1,13 @@
 """The server's gate: who may enter, and how much is taken in."""
 
 import io
+import os
 import re
 import zipfile
+from pathlib import Path
+from typing import Any
 
+import anyio
 import gradio as gr
 import pytest
 from starlette.responses import PlainTextResponse
@@ -31,8 +35,15 @@ def test_this_machine_enters_without_a_token():
         assert client(base=f"http://{host}").get("/").text == "the room"
 
 
-def test_a_name_of_the_web_that_points_here_is_refused():
-    assert client(base="http://evil.example").get("/").status_code == 403
+@pytest.mark.parametrize(
+    "host", ["evil.example", "[::1].evil.example", "[::1", "localhost:evil", "localhost:1@evil"]
+)
+def test_a_name_of_the_web_that_points_here_is_refused(host: str):
+    assert client().get("/", headers={"host": host}).status_code == 403
+
+
+def test_a_local_name_has_capitals_too():
+    assert client().get("/", headers={"host": "LOCALHOST:7860"}).text == "the room"
 
 
 def test_a_page_of_the_web_cannot_send_here():
@@ -41,6 +52,41 @@ def test_a_page_of_the_web_cannot_send_here():
     assert client().post("/x", headers={"origin": "http://localhost"}, content=b"x").text == (
         "the room"
     )
+
+
+@pytest.mark.parametrize("origin", ["null", "file://", "", "http://localhost:8888"])
+def test_a_page_without_a_name_cannot_send_here_either(origin: str):
+    assert client().post("/x", headers={"origin": origin}, content=b"x").status_code == 403
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_page_leads_here_and_does_nothing_else(site: str):
+    def answered(method: str, mode: str) -> int:
+        from_there = {"sec-fetch-site": site, "sec-fetch-mode": mode}
+        return client().request(method, "/", headers=from_there).status_code
+
+    assert answered("GET", "navigate") == 200
+    for method, mode in (("GET", "no-cors"), ("GET", "cors"), ("POST", "navigate")):
+        assert answered(method, mode) == 403
+
+
+def test_who_goes_away_in_the_middle_is_no_fault(folder: StudioFolder, visitor: TestClient):
+    messages = [
+        {"type": "http.request", "body": b"half", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    headers = [(b"host", b"localhost"), (b"content-length", b"8")]
+    place = {"path": "/upload/ffffffffffffffff/a.mid", "query_string": b"", "root_path": ""}
+    scope = {"type": "http", "method": "PUT", "headers": headers, **place}
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        pass
+
+    anyio.run(visitor.app, scope, receive, send)
+    assert messages == [] and list((folder.root / "uploads" / ("f" * 16)).iterdir()) == []
 
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=wrong", "?token=f0Xy-secre", "?t=x"])
@@ -114,6 +160,7 @@ def test_files_of_the_folder_are_shown_and_no_others(visitor: TestClient):
         "/zip?of=songs",
         "/zip?of=uploads",
         "/zip?of=songs/take/song.mid",
+        f"/zip?of=songs/{'a' * 300}",
     ):
         answer = visitor.get(path)
         assert answer.status_code in (403, 404), path
@@ -128,6 +175,23 @@ def test_the_stems_of_a_song_and_its_files_are_one_zip(visitor: TestClient):
         answer = visitor.get("/zip", params={"of": of})
         with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
             assert {name: packed.read(name) for name in packed.namelist()} == expected
+
+
+def test_a_take_that_is_removed_while_it_is_packed_is_missing(
+    visitor: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    def write(packed: zipfile.ZipFile, path: Path, name: Path) -> None:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(zipfile.ZipFile, "write", write)
+    answer = visitor.get("/zip", params={"of": "songs/take"})
+    assert answer.status_code == 404 and "load the page anew" in answer.text
+
+
+def test_files_of_any_time_are_packed(visitor: TestClient, folder: StudioFolder):
+    song = folder.root / SONGS / "take" / "song.mid"
+    os.utime(song, (0, 0))  # 1970, before there were zips
+    assert visitor.get("/zip", params={"of": "songs/take"}).status_code == 200
 
 
 def test_a_task_too_many_is_refused_and_light_answers_are_not(folder: StudioFolder):
@@ -148,6 +212,7 @@ def test_dropped_files_keep_their_paths(visitor: TestClient, folder: StudioFolde
     batch = "0123456789abcdef"
     assert visitor.put(f"/upload/{batch}/dogs/rex.mp4", content=b"film").status_code == 200
     assert (folder.root / "uploads" / batch / "dogs" / "rex.mp4").read_bytes() == b"film"
+    assert visitor.put(f"/upload/{batch}/two%0Alines.mid", content=b"song").status_code == 200
     for wrong in (
         f"/upload/{batch}/..%2f..%2frex.mid",
         f"/upload/{batch}/a/..%2frex.mid",
@@ -160,4 +225,4 @@ def test_dropped_files_keep_their_paths(visitor: TestClient, folder: StudioFolde
     ):
         assert visitor.put(wrong, content=b"x").status_code in (400, 404), wrong
     found = {path.name for path in folder.root.rglob("*") if path.is_file()}
-    assert found == {"bass.flac", "song.mid", "rex.mp4"}
+    assert found == {"bass.flac", "song.mid", "rex.mp4", "two\nlines.mid"}

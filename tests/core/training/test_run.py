@@ -214,6 +214,23 @@ def test_a_log_is_json_for_every_reader(tmp_path):
     assert line == '{"step": 1, "loss": null, "rate": 0.25, "norm": null}\n'
 
 
+def test_lines_of_a_log_that_are_none_are_left_out(tmp_path):
+    lines = [
+        "[1]",
+        "null",
+        '{"step": "5"}',
+        '{"a": 1}',
+        '{"step": 1, "a": ' + "[" * 100_000,
+        '{"ste',
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(['{"step": 3, "a": 0.5}', *lines]))
+    run = Run(tmp_path, {})
+    assert run.metrics() == [{"step": 3, "a": 0.5}]
+    (tmp_path / "metrics.jsonl").unlink()
+    (tmp_path / "metrics.jsonl").mkdir()
+    assert run.metrics() == []
+
+
 def test_a_log_on_a_full_disk_is_resumable(tmp_path):
     with Run.open(tmp_path / "run", {}) as run:
         (run.folder / "metrics.jsonl").symlink_to("/dev/full")
