@@ -13,7 +13,7 @@ from note_rows import notes, rows
 from core.data.sources import RejectedFile
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import Meter, Song
-from musegen.files.pianoroll import read_lpd, write_lpd
+from musegen.files.pianoroll import _dense_bytes, read_lpd, write_lpd
 from musegen.roll import HOLD, ONSET, Grid, Roll
 from musegen.tracks import LAKH
 
@@ -183,6 +183,13 @@ def test_a_pianoroll_of_gigabytes_is_refused_by_its_shape(tmp_path: Path):
     path = packed(tmp_path / "c.npz", info_json=INFO, **sparse([240, 128]))
     assert refused(path, MusicLimits(beats=9)) == "too-long"
     assert refused(path) == "no-notes"
+
+
+def test_only_shapes_count_as_memory(tmp_path: Path):
+    """A shape of 1 x 1 and six other arrays: 7 numbers of which one is a cell."""
+    path = packed(tmp_path / "a.npz", info_json=INFO, **sparse([1, 1]))
+    with zipfile.ZipFile(path) as archive:
+        assert sum(_dense_bytes(archive, info) for info in archive.infolist()) == 1
 
 
 def test_an_array_that_unpacks_to_gigabytes_is_refused(tmp_path: Path):

@@ -52,6 +52,8 @@ def test_wrong_lengths_and_numbers_of_tracks_are_corrected():
     lying = two[:10] + b"\xff\xff" + two[12:last] + b"XFKM\x00\x00\x00\x02ab"
     lying += b"MTrk\x7f\xff\xff\xff" + two[last + 8 :]
     assert midi_bytes(lying, LIMITS) == two
+    longer = two[: last + 4] + b"\x01" + two[last + 5 :]  # by 16 MB than the file
+    assert midi_bytes(longer + b"after", LIMITS)[last + 8 :] == two[last + 8 :] + b"after"
 
 
 def test_a_wrapper_or_junk_before_the_header_is_cut_off():

@@ -22,6 +22,7 @@ def test_a_long_film_is_many_clips():
     assert windows(4) == [[0, 1, 2, 3]]
     assert windows(11) == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert windows(7, hop=2) == [[0, 1, 2, 3], [2, 3, 4, 5]]
+    assert cut(film(14), PrepareConfig(frames=4, hop=5))[1].dtype == np.int32
     assert windows(14, hop=5) == [[0, 1, 2, 3], [5, 6, 7, 8], [10, 11, 12, 13]]
 
 

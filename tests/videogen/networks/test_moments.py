@@ -62,6 +62,22 @@ def test_a_code_is_two_frames_and_noisy_in_training_alone():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize(
+    "recipe, decoder",
+    [("vae", "gist"), ("vae", "path"), ("vae", "streams"), ("latent_tfgan", "moments")],
+)
+def test_the_deviation_of_pixels_reaches_every_decoder(recipe: str, decoder: str):
+    """A distance of 1 of each number from the mean is two deviations."""
+    config = CONFIG.replace(decoder=decoder, pixel_std=0.5)
+    wanted = VideoModel(recipe=recipe, video=config).resolved_recipe
+    networks = build(config, 16, FRAMES, 2, wanted)
+    z = torch.randn(1, config.latents(FRAMES))
+    x = networks["decoder"](z, torch.zeros(1, config.condition))
+    numbers = 3 * FRAMES * 16 * 16
+    assert x.log_prob(x.mean + 1).item() == pytest.approx(-(2**2) / 2 * numbers, rel=1e-4)
+
+
+@torch.no_grad()
 def test_a_code_of_the_path_follows_from_the_content_and_the_noise_so_far():
     prior = PathPrior(CONFIG, FRAMES)
     noise, c = torch.randn(1, 4 + 3 * 2), torch.randn(1, CONFIG.condition)

@@ -23,6 +23,8 @@ def test_a_word_is_its_number_and_its_triples():
     assert tokens.shape == (2, WORDS, 1 + TRIPLES)
     assert tokens[0, :4, 0].tolist() == [2, 4, 1, 0]
     assert (tokens[0, 1, 1:] > 0).sum() == 3  # <re red ed>
+    of_red, of_redo = KNOWN.encode(["red", "redo"])[:, 0, 1:].tolist()
+    assert [a == b for a, b in zip(of_red, of_redo, strict=True)][:4] == [True, True, False, False]
     assert tokens[1].abs().sum() == 0
 
 
