@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch  # here, as its import takes more memory than a reading may
 from films import corners
 from handmade import midi, note, program
 from tunes import FOUR_BARS, tune
@@ -134,7 +135,6 @@ def load(folder: Path) -> None:
 
 def checkpoint(folder: Path) -> Path:
     """A checkpoint of one layer."""
-    import torch
     from torch import nn
 
     from core.training.checkpoint import save_checkpoint
