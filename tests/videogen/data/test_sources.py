@@ -294,7 +294,7 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 def test_a_shard_of_samples_is_read_by_their_keys(tmp_path: Path):
-    """What a member of a tar is that holds no bytes of its own is not read."""
+    """A link, which holds no bytes of its own, is not read."""
     with tarfile.open(tmp_path / "shard-000.tar", "w") as archive:
         for name, data in {"0.mp4": b"x", "0.txt": b"a dog runs", "1.mp4": b"x"}.items():
             add(archive, tarfile.TarInfo(name), data)
