@@ -24,9 +24,11 @@ from core.app.evaluation import print_tables
 from core.app.model import Model
 from core.app.progress import monitored
 from core.errors import ConfigError, Stopped, UserError
+from core.exchange.curves import draw_curves
 from core.files import write_text
 from core.training.run import Run
 
+CURVES = "curves.png"
 WIDTH = 140
 """Characters that the tables need."""
 START = "start="
@@ -142,9 +144,12 @@ def compare(
     models = train_each(chosen, to / "runs", train)
     evaluation = domain.evaluate(models, data, count, seed, other, tick)
     _show(domain, models, data, other, seed, to / "models.png")
+    draw_curves(
+        {one.name: Run.read(to / "runs" / one.name).metrics() for one in models}, to / CURVES
+    )
     tables = [costs(models, to / "runs"), *evaluation.tables(evaluation.report)]
     write_text(to / "evaluation.json", evaluation.report.json())
-    path = write(tables, ["models.png"], " ".join(["pianoreel", *sys.argv[1:]]), to)
+    path = write(tables, ["models.png", CURVES], " ".join(["pianoreel", *sys.argv[1:]]), to)
     if as_json:
         print_json({**json.loads(evaluation.report.json()), "paths": [str(path)]})
         return

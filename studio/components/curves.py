@@ -1,56 +1,11 @@
 """Curves of a training as SVG: a panel for each measure, a line for each run."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-import numpy as np
-
+from core.exchange.curves import COLOURS, Points, Rows, measures_of, points_of, range_of
 from studio.components.markup import empty, escaped
 
-COLOURS = ("#3f6fa3", "#d08770", "#6f9d4f", "#8f5f8a", "#c79a2b", "#3d9aa8", "#bf616a", "#4c566a")
-
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 320, 150, 52, 8, 22
-CUT = 0.02
-"""Share of the largest values that are beyond the panel, as those of the first steps."""
-MOST_POINTS = 300
-MOST = 1e300
-"""The largest value that is shown."""
-
-FIRST = ("distance", "phrases", "time")
-"""The yardstick, on held-out data, and its parts: shown before the losses."""
-HIDDEN = ("step", "seconds", "skipped")
-
-Rows = Sequence[Mapping[str, Any]]
-"""Lines of metrics.jsonl."""
-
-Points = list[tuple[float, float]]
-
-
-def measures_of(rows: Rows) -> list[str]:
-    """Return the names of what was measured, the yardstick first.
-
-    >>> measures_of([{"step": 1, "match_x": 2.0}, {"step": 1, "distance": 0.5}])
-    ['distance', 'match_x']
-    """
-    found = dict.fromkeys(name for row in rows for name in row)
-    names = [name for name in found if name not in HIDDEN and not name.startswith("gradient_")]
-    return sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
-
-
-def points_of(rows: Rows, name: str) -> Points:
-    """Return (step, value) of a measure, where it is finite, thinned out.
-
-    >>> points_of([{"step": 1, "a": 2.0}, {"step": 2, "a": None}, {"step": 3, "b": 1.0}], "a")
-    [(1, 2.0)]
-    """
-    found = [(row["step"], row[name]) for row in rows if is_finite(row.get(name))]
-    each = -(-len(found) // MOST_POINTS) or 1
-    return [*found[:-1:each], *found[-1:]]
-
-
-def is_finite(value: Any) -> bool:
-    """Return whether a value is a number that can be drawn."""
-    return isinstance(value, int | float) and abs(value) < MOST
 
 
 def curves(runs: Mapping[str, Rows]) -> str:
@@ -73,9 +28,9 @@ def curves(runs: Mapping[str, Rows]) -> str:
 
 
 def _panel(name: str, lines: Mapping[str, Points]) -> str:
-    every = np.array([point for points in lines.values() for point in points])  # [point 2]
-    low, high = float(every[:, 1].min()), float(np.quantile(every[:, 1], 1 - CUT))
-    last = max(float(every[:, 0].max()), 1.0)
+    every = [point for points in lines.values() for point in points]
+    low, high = range_of([value for _, value in every])
+    last = max(*(step for step, _ in every), 1.0)
     drawn = "".join(
         _line(points, COLOURS[number % len(COLOURS)], (low, high), last)
         for number, points in enumerate(lines.values())

@@ -8,9 +8,10 @@ import gradio as gr
 
 from core.app.domain import Domain
 from core.errors import ConfigError, UserError
+from core.exchange.curves import is_finite
 from core.training.run import Run, flatten
 from studio import child
-from studio.components.curves import curves, is_finite
+from studio.components.curves import curves
 from studio.components.fields import offer
 from studio.components.markup import empty, escaped, table
 from studio.components.messages import ASIDE, answering, state, state_line

@@ -12,12 +12,13 @@ from core.app import fit
 from core.app.domain import Domain
 from core.config import resolve
 from core.errors import ConfigError, UserError
+from core.exchange.curves import is_finite
 from core.training.forecast import Need, shortfall, steps_a_second, steps_in_all
 from core.training.loop import Budget, TrainConfig
 from core.training.run import Run
 from musegen.model import DOMAIN as MUSIC
 from studio import child
-from studio.components.curves import curves, is_finite
+from studio.components.curves import curves
 from studio.components.fields import number, offer, whole, whole_field
 from studio.components.markup import empty, escaped, in_page
 from studio.components.messages import ASIDE, answering

@@ -14,7 +14,8 @@ import pytest
 import uvicorn
 
 from core.errors import UserError
-from studio.components.curves import MOST_POINTS, curves, points_of
+from core.exchange.curves import MOST_POINTS, points_of
+from studio.components.curves import curves
 from studio.components.messages import answering
 from studio.folder import StudioFolder
 from studio.page import DAY, bound, clear, end_quietly, page

@@ -82,6 +82,8 @@ def test_models_of_songs_are_trained_and_measured_side_by_side(
     for line in ("| model | steps | seconds | parameters |", "| cyclegan |", "| held-out songs |"):
         assert line in written
     assert (tmp_path / "models.png").stat().st_size > 10_000
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+    assert "![](models.png)\n\n![](curves.png)" in written
 
 
 @pytest.mark.slow

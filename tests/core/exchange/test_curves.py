@@ -1,0 +1,43 @@
+"""Curves of runs: panels, minutes, colours."""
+
+import numpy as np
+
+from core.exchange.curves import COLOURS, DASHES, draw_curves, figure_of
+
+ONE = [
+    {"step": 10, "seconds": 30.0, "skipped": 0.0, "match_x": 500.0, "gradient_match_x": 3.0},
+    *({"step": step, "seconds": 3.0 * step, "match_x": 2.0} for step in range(20, 1000, 10)),
+    {"step": 990, "distance": 0.25},
+]
+TWO = [{"step": 5, "seconds": 60.0, "match_x": 1.0}, {"step": 9, "seconds": 90.0, "match_x": 1.5}]
+
+
+def test_a_panel_for_each_measure_the_yardstick_first_a_line_for_each_run_over_minutes():
+    figure = figure_of({"one": ONE, "two": TWO})
+    assert figure is not None
+    assert [axes.get_title("left") for axes in figure.axes] == ["distance", "match x"]
+    distance, losses = figure.axes
+    assert np.asarray(distance.lines[0].get_xydata()).tolist() == [[49.5, 0.25]]  # 2,970 s
+    curves = [line for line in losses.lines if line.get_marker() == "None"]
+    assert np.asarray(curves[1].get_xydata()).tolist() == [[1.0, 1.0], [1.5, 1.5]]
+    assert [line.get_color() for line in curves] == list(COLOURS[:2])
+    low, high = losses.get_ylim()
+    assert low < 1 and 2 < high < 3  # the first step lies beyond
+    assert [text.get_text() for text in figure.legends[0].texts] == ["one", "two"]
+
+
+def test_runs_beyond_the_colours_are_dashed():
+    figure = figure_of({f"run {number}": TWO for number in range(len(COLOURS) + 2)})
+    assert figure is not None
+    curves = [line for line in figure.axes[0].lines if line.get_marker() == "None"]
+    styles = [(line.get_linestyle(), line.get_color()) for line in curves]
+    assert styles[-2:] == [(DASHES[1], COLOURS[0]), (DASHES[1], COLOURS[1])]
+    assert len(set(styles)) == len(styles)
+
+
+def test_nothing_is_drawn_of_runs_without_a_record(tmp_path):
+    untimed = [{"step": 3, "distance": 0.5}]  # written before the first line of losses
+    draw_curves({"one": [], "two": untimed}, tmp_path / "curves.png")
+    assert not list(tmp_path.iterdir())
+    draw_curves({"one": [], "two": TWO}, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
