@@ -56,12 +56,9 @@ from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.recipes import RECIPES
 from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.grammar import Split
-from videogen.shapes.judge import agreement
 
 EXAMPLES = 8
 """Training captions that a run keeps, to try the model with."""
-MEASURED = 128
-"""Clips that are sampled and judged while training on moving shapes."""
 
 
 @runtime_checkable
@@ -337,19 +334,18 @@ class Video(Domain):
     def measures(
         self, data: CaptionedClips, config: VideoRun, other: CaptionedClips | None = None
     ) -> "Callable[[CoreModel], dict[str, float]]":
-        """Return the share of captions that the judge misreads (moving shapes only)."""
-        if not isinstance(data, MovingShapes) or other is not None:
+        """Return the measure of captions of moving shapes, or of reconstructions of clips."""
+        from videogen.data.collection import Collection
+        from videogen.measures.progress import agreement_of, reconstruction_of
+
+        if other is not None:
             return super().measures(data, config, other)
         seed = config.train.seed
-        captions = data.batch(1, MEASURED, seed + 1)[1]
-
-        def measure(model: CoreModel) -> dict[str, float]:
-            if not model.draws or not isinstance(model, Model):
-                return {}
-            facts = agreement(captions, model.sampled_like(Examples(captions, captions), seed))
-            return {**facts, "distance": 1 - facts["all"]}
-
-        return measure
+        if isinstance(data, MovingShapes):
+            measure = agreement_of(data, seed)
+        else:
+            measure = reconstruction_of(require(data, Collection), seed)
+        return lambda model: measure(require(model, Model))
 
     def data_of(self, subject: "Model") -> MovingShapes:
         from videogen.measures.evaluation import data_of

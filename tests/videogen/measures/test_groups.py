@@ -171,3 +171,28 @@ def test_halves_are_learned_from_earlier_clips_and_tested_on_later_ones(
         own = np.intersect1d(later, indices[split])
         assert torch.equal(clips, to_clips(films.frames_of(own)))
         assert captions == films.captions_of(own)
+
+
+class Rote(Blank):
+    """Knows the clips of training by heart, and shows the mean clip in place of others."""
+
+    known: set[bytes] = set()
+
+    def reconstruct(self, clips, captions):
+        seen = torch.tensor([clip.numpy().tobytes() in self.known for clip in clips])
+        return torch.where(seen[:, None, None, None, None], clips, clips.mean(0))
+
+
+def test_while_training_reconstructions_of_seen_and_of_held_out_clips_are_measured(
+    films: Collection,
+):
+    measure = DOMAIN.measures(films, configure(DOMAIN, films, "gist", "tiny"))
+    config = configure(DOMAIN, films, "gist", "tiny")
+    rote = Rote(DOMAIN.networks(config), config.model, config.spec, "rote")
+    seen = to_clips(films.frames_of(films.indices("train")))
+    rote.known = {clip.numpy().tobytes() for clip in seen}
+    found = measure(rote)
+    assert found == {"reconstruction_seen": 1, "reconstruction_held_out": pytest.approx(0)}
+    config = configure(DOMAIN, films, "vgan", "tiny")
+    without = Rote(DOMAIN.networks(config), config.model, config.spec, "without an encoder")
+    assert measure(without) == {}
