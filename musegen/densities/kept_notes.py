@@ -24,11 +24,20 @@ class KeptNotes:
 
     `cells` [row step track pitch]: where notes start; `sums` [row step classes]: how many steps
     have sounded before each step, drums excepted, by pitch class, then those of the bass alone.
+    The notes are on the processor, which counts them; the grids are on `device`.
     """
 
-    def __init__(self, layout: Layout, is_kept: Bool[Tensor, "row note"], note: Note, steps: int):
-        self.layout, (row, number) = layout, torch.nonzero(is_kept, as_tuple=True)
-        kept, batch, device = note[row, number], len(is_kept), is_kept.device
+    def __init__(
+        self,
+        layout: Layout,
+        is_kept: Bool[Tensor, "row note"],
+        note: Note,
+        steps: int,
+        device: torch.device,
+    ):
+        row, number = torch.nonzero(is_kept, as_tuple=True)
+        self.layout, batch = layout, len(is_kept)
+        kept, row = note[row, number].to(device), row.to(device)
         shape = (batch, steps + layout.reach, layout.tracks, layout.pitches)
         self.cells = torch.zeros(shape, dtype=torch.bool, device=device)
         self.cells[row, kept.step, kept.track, kept.pitch] = True

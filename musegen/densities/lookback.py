@@ -54,6 +54,10 @@ class Note:
     def columns(self) -> list[Array]:
         return [getattr(self, f.name) for f in fields(self)]
 
+    def to(self, device: torch.device) -> "Note":
+        """Copy tensors to a device."""
+        return Note(*(column.to(device) for column in self.columns))
+
     @classmethod
     def start(cls, count: int, device: torch.device) -> "Note":
         """Return `count` starts."""
