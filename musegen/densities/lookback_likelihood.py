@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
+from core.densities.arrays import filled
 from core.densities.transformer import Hidden
 from core.theory.shapes import Losses
 from musegen.densities.kept_notes import KeptNotes
@@ -72,7 +73,7 @@ class Likelihood:
     """The conditionals of all notes of known phrases at once.
 
     The features of a note are those of sampling: notes at and after it are masked out. `x` and
-    `kept` are best on the processor: they are read there.
+    `kept` are best on the processor: they are read there, and are all that is copied.
     """
 
     def __init__(
@@ -220,7 +221,7 @@ def _latest(note: Note, is_note: Tensor, tracks: int) -> Int[Tensor, "batch posi
     )
     at = torch.where(of_track, position[:, None], 0).cummax(1).values  # 0: none
     columns = torch.stack([note.pitch, note.length, note.velocity, note.step], 2)
-    none = NO_NOTE.to(columns).expand(len(columns), 1, -1)
+    none = filled(NO_NOTE.tolist(), track.device).expand(len(columns), 1, -1)
     rows = torch.arange(len(columns), device=track.device)[:, None, None]
     return torch.cat([none, columns], 1)[rows, at]
 

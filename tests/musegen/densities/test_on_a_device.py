@@ -67,11 +67,12 @@ def kept(name: str) -> Tensor | None:
 
 @dataclass
 class Found:
-    """Numbers: log p of phrases and its gradients; reads of a device, and copies to it after
-    its networks began."""
+    """Numbers: log p of phrases and its gradients; reads of a device, and copies to it: all, and
+    those after its networks began."""
 
     numbers: list[Tensor]
     reads: int
+    copies: int
     late_copies: int
 
     @classmethod
@@ -85,13 +86,29 @@ class Found:
         for weight in weights:
             weight.data.add_(0.3)
         body = density.transformer if isinstance(density, NoteDensity) else density.body
-        before, copied = reads(), []
+        before, copied = reads(), [copies()]
         body.register_forward_pre_hook(lambda *_: copied.append(copies()))
         log_p = density(len(x), c).log_prob(x)
         gradients = torch.autograd.grad(log_p.sum(), weights, allow_unused=True)
-        waited, late = reads() - before, copies() - copied[0]
+        waited, late = (reads() - before, copies() - copied[0]), copies() - copied[1]
         numbers = [log_p, *(one for one in gradients if one is not None)]
-        return cls([one.detach().cpu() for one in numbers], waited, late)
+        return cls([one.detach().cpu() for one in numbers], *waited, late)
+
+
+OF_NOTES = 5 + 4
+"""Copies of the columns of notes, of which entries they are, of their places, and of the cut."""
+
+OF_KEPT = 5 + 1 + 1
+"""Copies of the columns of the kept notes, of their rows, and of which notes are open."""
+
+OF_GROUP = 1 + 1 + 1
+"""Copies of the columns of a group of phrases, of how many notes each has, and of their places."""
+
+COPIES = {
+    **dict.fromkeys(DENSITIES, OF_NOTES),
+    "listening": OF_NOTES + OF_KEPT,
+    "transformer": OF_GROUP * len(COUNTS) + 1,  # and of the order of the groups
+}
 
 
 @pytest.mark.parametrize("name", DENSITIES)
@@ -99,7 +116,7 @@ def test_nothing_waits_for_the_device_and_the_numbers_are_the_same(name: str):
     here = Found.of(name, CPU)
     with pretended_device() as device:
         there = Found.of(name, device)
-    assert (there.reads, there.late_copies) == (0, 0)
+    assert (there.reads, there.copies, there.late_copies) == (0, COPIES[name], 0)
     torch.testing.assert_close(there.numbers, here.numbers, rtol=1e-10, atol=1e-10)
     assert any(gradient.any() for gradient in here.numbers[1:])
 
