@@ -29,7 +29,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Error numbers of a full disk, a full quota, and a file of the largest size that is allowed."""
 
 CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
-"""What numpy says where there is no room for a whole array, without a number."""
+"""The error without a number that numpy raises where there is no room for a whole array."""
 
 
 def digest(path: Path) -> str:
