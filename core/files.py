@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -24,8 +25,11 @@ LOG = logging.getLogger("pianoreel")
 
 LOCK = ".lock"
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None)
-"""Error numbers of a full disk; numpy has none."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers of a full disk, a full quota, and a file of the largest size that is allowed."""
+
+CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
+"""The error without a number that numpy raises where there is no room for a whole array."""
 
 
 def digest(path: Path) -> str:
@@ -64,14 +68,26 @@ def aside(path: Path) -> Iterator[Path]:
         hidden.unlink(missing_ok=True)
 
 
+def is_full(error: BaseException) -> bool:
+    """Return whether an error says that there is no room: on a disk, in a quota or in a file.
+
+    >>> is_full(OSError(errno.ENOSPC, "No space left on device")), is_full(OSError("no image"))
+    (True, False)
+    """
+    if not isinstance(error, OSError):
+        return False
+    return error.errno in NO_ROOM or bool(CUT_SHORT.fullmatch(str(error)))
+
+
 def unwritten(path: Path, error: OSError) -> UserError:
     """Return the error of a file that could not be written: `Resumable` where the disk is full."""
-    if error.errno in NO_ROOM:
+    if is_full(error):
         return Resumable(
             f"cannot write {path}: {error.strerror or error}; make room: what was written before "
             "is whole, and the same command goes on"
         )
-    return UserError(f"cannot write {path}: {error.strerror}: choose another name with --to")
+    said = error.strerror or error
+    return UserError(f"cannot write {path}: {said}: choose another name with --to")
 
 
 def write_whole(path: Path, content: bytes) -> None:

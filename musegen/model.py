@@ -152,7 +152,8 @@ class Music(Domain):
         """Phrases of the training split, with those of another collection, if any.
 
         Where tracks are given, x has the other tracks and c the given ones; of a density that
-        learns to listen c is what random drafts keep.
+        learns to listen c is what random drafts keep. Those of a density of notes are on the
+        processor: the density counts its notes there, and copies them to the device.
         """
         size, seed = config.train.batch_size, config.train.seed
         if config.model.learns_to_listen and not config.start:
@@ -166,10 +167,10 @@ class Music(Domain):
 
         def draw(number: int) -> Batch:
             if config.model.is_density:
-                x = to_rows(data.note_batch(number, size, seed)).to(device)
+                x = to_rows(data.note_batch(number, size, seed))
                 if config.model.learns_to_listen:
                     kept = random_kept(size, len(data.tracks), data.bars, [seed, number])
-                    return Batch(x, torch.from_numpy(kept).to(device))
+                    return Batch(x, torch.from_numpy(kept))
                 return Batch(x)
             if config.model.has_form:
                 played = data.played(*data.chosen(number, size, seed))

@@ -1,6 +1,6 @@
 """A step of a recipe on the pretended device beside the same step on the processor."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,7 +8,6 @@ from pretended import pretended_device, reads
 
 from core.app import fit
 from core.app.domain import Domain
-from core.theory.passes import Batch
 from core.training.step import step
 
 CPU = torch.device("cpu")
@@ -22,19 +21,21 @@ def require_trains_on_a_device(
     *,
     equal: bool = True,
     reads_more: int = 0,
+    settings: Sequence[str] = (),
 ) -> None:
     """Train twice: no tensor of the processor meets one of the device, and losses are equal.
 
     `equal`: false where torch leaves out what it need not compute for tensors of `meta`, such as
-    what is assigned to rows of one. The device is read once an update, and `reads_more` times.
+    what is assigned to rows of one. The device is read once an update, and `reads_more` times;
+    batches are drawn for it, and lie where their domain puts them.
     """
-    config = fit.configure(domain, data, name, "tiny", ["train.batch_size=4"], other)
-    draw = domain.batches(data, config, CPU, other)
+    assignments = ["train.batch_size=4", *settings]
+    config = fit.configure(domain, data, name, "tiny", assignments, other)
 
     def losses(device: torch.device) -> list[dict[str, float]]:
         torch.manual_seed(1)
         state = fit._begin(domain.networks(config), config, device)
-        batches = lambda number: _moved(draw(number), device)  # noqa: E731
+        batches = domain.batches(data, config, device, other)
         first = step(state, batches, 0, 3, measured=True)  # reads what is to be initialised
         before = reads()
         second = step(state, batches, 1, 3, measured=True)
@@ -46,8 +47,3 @@ def require_trains_on_a_device(
         there = losses(device)
     assert [list(one) for one in there] == [list(one) for one in here]
     assert there == here or not equal
-
-
-def _moved(batch: Batch, device: torch.device) -> Batch:
-    c, other = (None if one is None else one.to(device) for one in (batch.c, batch.other))
-    return replace(batch, x=batch.x.to(device), c=c, other=other)

@@ -76,13 +76,19 @@ class Mixed(Exception):
 
 
 COPIED = "an index is copied to the device"
+SENT = "values are copied to the device"
 waits: Counter[str] = Counter()
 """The calls that made the processor wait, since it was cleared."""
 
 
 def reads() -> int:
     """Count the waits until the device has finished: it is read, or a shape depends on it."""
-    return waits.total() - waits[COPIED]
+    return waits.total() - copies()
+
+
+def copies() -> int:
+    """Count the copies to the device: each waits for what the device was given before it."""
+    return waits[COPIED] + waits[SENT]
 
 
 def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -90,7 +96,7 @@ def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
     to = kwargs.get("device")
     leaves = to is not None and torch.device(to).type != PRETENDED.type
-    _count(func, args, leaves)
+    _count(func, args, leaves, to is not None and not leaves)
     _refuse_mixed(func, args, kwargs)
     if to is not None:
         kwargs["device"] = torch.device("cpu")
@@ -105,8 +111,11 @@ def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     return tree_map(lambda one: _there(one, known, plain), found)
 
 
-def _count(func: Any, args: Sequence[Any], leaves: bool) -> None:
+def _count(func: Any, args: Sequence[Any], leaves: bool, comes: bool) -> None:
     """Count what makes the processor wait."""
+    source = args[0] if comes and func is COPIES[0] else args[1] if func is COPIES[1] else None
+    into = comes or (func is COPIES[1] and isinstance(args[0], There))
+    waits[SENT] += into and isinstance(source, Tensor) and not isinstance(source, There)
     if leaves or (func is aten.copy_.default and not isinstance(args[0], There)):
         waits["values are copied to the processor"] += 1
     if func in WAITS:
@@ -164,6 +173,20 @@ def step_first(recurrent: Callable[..., tuple[Tensor, ...]]) -> Callable[..., tu
     return call
 
 
+def transformed(stft: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Give a transform what is inside, and wrap its output: torch turns that in place else."""
+
+    def call(*args: Any, **kwargs: Any) -> Tensor:
+        leaves = tree_leaves((args, kwargs))
+        args, kwargs = tree_map(
+            lambda one: one.here if isinstance(one, There) else one, (args, kwargs)
+        )
+        found = stft(*args, **kwargs)
+        return There(found) if any(isinstance(one, There) for one in leaves) else found
+
+    return call
+
+
 @contextlib.contextmanager
 def pretended_device() -> Iterator[torch.device]:
     """Yield the device; while entered, it can be used."""
@@ -181,6 +204,7 @@ def pretended_device() -> Iterator[torch.device]:
     with pytest.MonkeyPatch.context() as patch, Pretending():
         patch.setattr(torch, "autocast", without)
         patch.setattr(torch, "tensor", filled)
+        patch.setattr(torch, "stft", transformed(torch.stft))
         for recurrent in ("gru", "lstm"):
             call = step_first(getattr(torch, recurrent))
             patch.setattr(torch, recurrent, call)

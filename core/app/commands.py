@@ -125,14 +125,9 @@ def _exit_code(error: Exception) -> int | None:
 
     if isinstance(error, UserError):
         return error.exit_code
-    return Resumable.exit_code if _is_full(error) else 1
+    from core.files import is_full
 
-
-def _is_full(error: Exception) -> bool:
-    """Return whether a disk, or a quota, is full."""
-    from core.files import NO_ROOM
-
-    return isinstance(error, OSError) and error.errno is not None and error.errno in NO_ROOM
+    return Resumable.exit_code if is_full(error) else 1
 
 
 def _sentence(error: Exception) -> str:
@@ -140,10 +135,12 @@ def _sentence(error: Exception) -> str:
 
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        name = error.filename2 or error.filename
-        said = f"{error.strerror}: {name}" if name else error.strerror
-        return f"{said}: make room, and give the command once more" if _is_full(error) else said
+    from core.files import is_full
+
+    if isinstance(error, OSError) and (error.strerror or is_full(error)):
+        name, said = error.filename2 or error.filename, error.strerror or str(error)
+        said = f"{said}: {name}" if name else said
+        return f"{said}: make room, and give the command once more" if is_full(error) else said
     from core.training.memory import is_out_of_memory  # whoever runs out of it has loaded torch
 
     if is_out_of_memory(error):

@@ -33,7 +33,7 @@ from core.data.store import (
 )
 from core.data.workers import CHUNK_SIZE, Failure, map_in_processes
 from core.errors import ConfigError, UserError
-from core.files import NO_ROOM, locked, write_once, write_text
+from core.files import is_full, locked, write_once, write_text
 
 SOURCES_PER_SHARD = 256
 
@@ -232,7 +232,7 @@ def open_preparation(
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{folder} is no folder") from error
     except OSError as error:
-        if error.errno not in NO_ROOM:
+        if not is_full(error):
             raise
         raise full_disk(folder, error) from error
 

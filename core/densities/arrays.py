@@ -43,6 +43,20 @@ def numbers_to(count: int, like: Array) -> Int[Array, " number"]:
     return _lines(count)[:, 0]
 
 
+def filled(
+    values: Sequence[int], device: torch.device, dtype: torch.dtype = torch.long
+) -> Int[Tensor, " value"] | Bool[Tensor, " value"]:
+    """Return a few numbers that a device fills in itself: a copy waits for what it has to do.
+
+    >>> filled((4, 2), torch.device("cpu"))
+    tensor([4, 2])
+    """
+    numbers = torch.empty(len(values), dtype=dtype, device=device)
+    for number, value in enumerate(values):
+        numbers[number].fill_(value)
+    return numbers
+
+
 def where(condition: Bool[Array, "..."], one: Array | int, other: Array | int) -> Array:
     """Return `one` where the condition is true, and the other elsewhere."""
     choose: Any = torch.where if isinstance(condition, Tensor) else np.where

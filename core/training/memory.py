@@ -53,11 +53,12 @@ class Parts:
                 f"{processes.count()} processes share a batch of {len(batch.x)}: raise "
                 "train.batch_size (--set train.batch_size=N), or start fewer"
             )
-        before = random_state(batch.x.device)
+        device = next(self.networks.parameters()).device
+        before = random_state(device)
         while (losses := self._attempt(batch, parameters, gradients)) is None:
             gc.collect()
             self._halve(len(batch.x))
-            set_random_state(before, batch.x.device)
+            set_random_state(before, device)
         return processes.add_up(parameters, losses)
 
     def mean(self, name: str, loss: Losses | Loss) -> Loss:

@@ -111,7 +111,8 @@ class Completion(Sampler):
         self.end = min(self.steps, int(is_open[-1]) + 1 + judging) if len(is_open) else 0
         if self.density.heads.kept and is_given.any():
             self.of_kept = self._of_kept(
-                self.density.heads.kept, KeptNotes(layout, is_given, given, self.steps)
+                self.density.heads.kept,
+                KeptNotes(layout, is_given, given, self.steps, given.step.device),
             )
         self.stop = torch.sigmoid(-self.density.heads.patience).item()
         self._read_beginning(given, is_given)

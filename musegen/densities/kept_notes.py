@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.densities.arrays import filled
 from musegen.densities.lookback import Layout, Note
 from musegen.densities.note_sequences import Indices
 from musegen.networks.states import OCTAVE
@@ -24,24 +25,33 @@ class KeptNotes:
 
     `cells` [row step track pitch]: where notes start; `sums` [row step classes]: how many steps
     have sounded before each step, drums excepted, by pitch class, then those of the bass alone.
+    The notes are on the processor, which counts them; the grids are on `device`.
     """
 
-    def __init__(self, layout: Layout, is_kept: Bool[Tensor, "row note"], note: Note, steps: int):
-        self.layout, (row, number) = layout, torch.nonzero(is_kept, as_tuple=True)
-        kept, batch, device = note[row, number], len(is_kept), is_kept.device
+    def __init__(
+        self,
+        layout: Layout,
+        is_kept: Bool[Tensor, "row note"],
+        note: Note,
+        steps: int,
+        device: torch.device,
+    ):
+        row, number = torch.nonzero(is_kept, as_tuple=True)
+        self.layout, batch = layout, len(is_kept)
+        kept, row = note[row, number].to(device), row.to(device)
         shape = (batch, steps + layout.reach, layout.tracks, layout.pitches)
         self.cells = torch.zeros(shape, dtype=torch.bool, device=device)
         self.cells[row, kept.step, kept.track, kept.pitch] = True
-        is_drum = torch.tensor(layout.is_drum, device=device)[kept.track]
+        is_drum = filled(layout.is_drum, device, torch.bool)[kept.track]
         is_bass = kept.track == (-1 if layout.bass is None else layout.bass)
-        counts = torch.zeros(batch, steps + 2 * layout.bar + layout.longest, 2 * OCTAVE)
-        counts = counts.to(device)
+        shape = (batch, steps + 2 * layout.bar + layout.longest, 2 * OCTAVE)
+        counts = torch.zeros(shape, device=device)
         for first, counted in ((0, ~is_drum), (OCTAVE, ~is_drum & is_bass)):
             classes, change = kept.pitch % OCTAVE + first, counted.float()
             counts.index_put_((row, kept.step, classes), change, accumulate=True)
             counts.index_put_((row, kept.step + kept.length, classes), -change, accumulate=True)
         self.sums = F.pad(counts.cumsum(1).cumsum(1), (0, 0, 1, 0))
-        self.lags = torch.tensor(layout.lag_steps, dtype=torch.long, device=device)
+        self.lags = filled(layout.lag_steps, device)
         self.bits = 2 ** torch.arange(len(layout.lags), device=device)[:, None]
         self.rows = torch.arange(batch, device=device)
 

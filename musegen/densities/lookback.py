@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.densities.arrays import Array, Indices, any_bits
+from core.densities.arrays import Array, Indices, any_bits, filled
 from musegen.networks.states import OCTAVE
 from musegen.roll import Grid
 from musegen.tracks import Track
@@ -53,6 +53,10 @@ class Note:
     @property
     def columns(self) -> list[Array]:
         return [getattr(self, f.name) for f in fields(self)]
+
+    def to(self, device: torch.device) -> "Note":
+        """Copy tensors to a device."""
+        return Note(*(column.to(device) for column in self.columns))
 
     @classmethod
     def start(cls, count: int, device: torch.device) -> "Note":
@@ -180,9 +184,9 @@ class History:
         values = layout.pitches + VELOCITIES
         self.first = like.new_full((batch, layout.tracks, values), NEVER, dtype=torch.long)
         bar = layout.bar
-        self.ages = torch.tensor((bar, 4 * bar, NEVER - 1), device=device)
-        self.melodic = ~torch.tensor(layout.is_drum, device=device)
-        self.lags = torch.tensor(layout.lag_steps, dtype=torch.long, device=device)
+        self.ages = filled((bar, 4 * bar, NEVER - 1), device)
+        self.melodic = ~filled(layout.is_drum, device, torch.bool)
+        self.lags = filled(layout.lag_steps, device)
         self.bits = 2 ** torch.arange(len(layout.lags), device=device)
         most = max(2 * layout.longest + layout.bar + 1, layout.pitches, layout.tracks, OCTAVE)
         self._numbers = torch.arange(most, device=device)

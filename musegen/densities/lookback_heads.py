@@ -14,7 +14,16 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.densities.arrays import Array, Blocks, columns_of, flat, product, sum_of_rows, view
+from core.densities.arrays import (
+    Array,
+    Blocks,
+    columns_of,
+    filled,
+    flat,
+    product,
+    sum_of_rows,
+    view,
+)
 from core.theory.shapes import Losses
 from musegen.densities.kept_notes import KeptGates
 from musegen.densities.lookback import VELOCITIES, Layout
@@ -68,14 +77,14 @@ class NoteEmbedding(nn.Module):
         if self.profiles:
             parts[0] = parts[0] + self.profiles.bias
             profiles = self.profiles.weight.T
-        return Tables(torch.cat(parts), torch.tensor(firsts, device=step.device), profiles)
+        return Tables(torch.cat(parts), filled(firsts, step.device), profiles)
 
     def _of_place(self) -> Float[Tensor, "place width"]:
         """Return the sum of the embeddings of track, pitch and pitch class of each cell."""
         layout = self.layout
         place = torch.arange(layout.tracks * layout.pitches, device=self.start.device)
         track = place // layout.pitches
-        is_drum = torch.tensor(layout.is_drum, device=place.device)[track]
+        is_drum = filled(layout.is_drum, place.device, torch.bool)[track]
         pitch_class = torch.where(is_drum, OCTAVE, place % layout.pitches % OCTAVE)
         return self.track(track) + self.pitch(place) + self.pitch_class(pitch_class)
 

@@ -1,11 +1,17 @@
-"""The likelihood of known phrases under the lookback network, all notes at once."""
+"""The likelihood of known phrases under the lookback network, all notes at once.
+
+Shapes depend on how many notes there are. The processor counts them, before they are copied to the
+device: what is counted there makes the processor wait for it.
+"""
 
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
+from core.densities.arrays import filled
 from core.densities.transformer import Hidden
 from core.theory.shapes import Losses
 from musegen.densities.kept_notes import KeptNotes
@@ -17,10 +23,57 @@ from musegen.densities.note_sequences import Indices, Kept, NoteRows
 from musegen.networks.states import OCTAVE
 
 
+class Played(NamedTuple):
+    """Phrases in the order of playing, and the places of their notes.
+
+    `row`, `position`: those of each note; `cut`: the numbers of the notes that sound to the end;
+    `some_melodic`: whether any note is on a melodic track.
+    """
+
+    note: Note
+    is_note: Bool[Tensor, "batch note"]
+    row: Indices
+    position: Indices
+    cut: Indices
+    some_melodic: bool
+
+    @classmethod
+    def of(cls, x: NoteRows, layout: Layout, steps: int) -> "Played":
+        """Return phrases of `steps` steps that are on the processor."""
+        note, is_note = to_playing_order(x, layout)
+        row, position = torch.nonzero(is_note, as_tuple=True)
+        each = note[row, position]
+        cut = torch.nonzero(each.step + each.length == steps)[:, 0]
+        is_drum = torch.tensor(layout.is_drum)[each.track]
+        return cls(note, is_note, row, position, cut, not is_drum.all())
+
+    def to(self, device: torch.device) -> "Played":
+        """Copy the phrases to a device."""
+        tensors = (self.is_note, self.row, self.position, self.cut)
+        copies = (one.to(device) for one in tensors)
+        return Played(self.note.to(device), *copies, some_melodic=self.some_melodic)
+
+    def are_kept(self, kept: Kept, layout: Layout) -> Bool[Tensor, "batch note"]:
+        """Return which notes start in kept bars."""
+        bar, row = self.note.step // layout.bar, torch.arange(len(kept))[:, None]
+        return self.is_note & kept[:, list(layout.order)][row, self.note.track, bar]
+
+
+class KnownNotes(NextNote):
+    """The next notes of known phrases, whose tracks are counted before they are chosen."""
+
+    has_melodic = True
+
+    @property
+    def some_melodic(self) -> bool:
+        return self.has_melodic
+
+
 class Likelihood:
     """The conditionals of all notes of known phrases at once.
 
-    The features of a note are those of sampling: notes at and after it are masked out.
+    The features of a note are those of sampling: notes at and after it are masked out. `x` and
+    `kept` are best on the processor: they are read there, and are all that is copied.
     """
 
     def __init__(
@@ -32,9 +85,14 @@ class Likelihood:
     ):
         self.density, layout = density, density.layout
         self.steps, self.batch = (bars or density.bars) * layout.bar, len(x)
-        note, is_note = to_playing_order(x, layout)
+        counted = Played.of(x.cpu(), layout, self.steps)
+        note, is_note, self.row, self.position, self.cut, self.some_melodic = counted.to(
+            density.device
+        )
+        self.of_kept = None
+        if kept is not None:
+            self._listen(counted, kept.cpu())
         self.history = History(layout, self.batch, self.steps, density.embedding.start)
-        self.row, self.position = torch.nonzero(is_note, as_tuple=True)
         self.count, self.positions = is_note.sum(1), is_note.shape[1] + 1
         self.note = note[self.row, self.position]
         self.history.add(self.row, self.note)
@@ -42,15 +100,15 @@ class Likelihood:
         self.latest = _latest(note, is_note, layout.tracks)
         self.started = _started(note, self.history)
         self.last = _shifted(note)
-        self.cut = torch.nonzero(self.note.step + self.note.length == self.steps)[:, 0]
         self.loudness = _loudness(self.row, self.note, layout)
-        self.of_kept = None
-        if kept is not None:
-            bar, rows = note.step // layout.bar, torch.arange(len(x), device=x.device)[:, None]
-            is_kept = is_note & kept[:, list(layout.order)][rows, note.track, bar]
-            kept_notes = KeptNotes(layout, is_kept, note, self.steps).seen_by(self.row)
-            self.of_kept = density.heads.kept and partial(density.heads.kept, kept_notes)
-            self.is_open = ~is_kept[self.row, self.position]
+
+    def _listen(self, counted: Played, kept: Kept) -> None:
+        """Set what the notes of kept bars add to the logits of pitches, and which are open."""
+        layout, device, gates = self.density.layout, self.density.device, self.density.heads.kept
+        is_kept = counted.are_kept(kept, layout)
+        notes = KeptNotes(layout, is_kept, counted.note, self.steps, device).seen_by(self.row)
+        self.of_kept = gates and partial(gates, notes)
+        self.is_open = ~is_kept[counted.row, counted.position].to(device)
 
     def log_prob(self) -> Losses:
         """Return log p of each phrase in nats."""
@@ -65,7 +123,7 @@ class Likelihood:
     def known_notes(self) -> NextNote:
         """Return the notes with all facts about their places."""
         known = self._next(self.row, self.position)
-        known.kept = self.of_kept
+        known.kept, known.has_melodic = self.of_kept, self.some_melodic
         known.choose("advance", self.note.step - known.last.step)
         known.choose("track", self.note.track)
         known.choose("pitch", self.note.pitch)
@@ -73,11 +131,11 @@ class Likelihood:
         known.choose("velocity", self.note.velocity - 1)
         return known
 
-    def _next(self, row: Indices, position: Indices) -> NextNote:
+    def _next(self, row: Indices, position: Indices) -> KnownNotes:
         """Return what is known at positions of the phrases, where notes are chosen."""
         last, started = self.last[row, position], self.started[row, position]
         of_last = self.history.pitch_patterns(row, last.step, last.track.clamp(min=0))
-        return NextNote(
+        return KnownNotes(
             self.history,
             row,
             last,
@@ -163,7 +221,7 @@ def _latest(note: Note, is_note: Tensor, tracks: int) -> Int[Tensor, "batch posi
     )
     at = torch.where(of_track, position[:, None], 0).cummax(1).values  # 0: none
     columns = torch.stack([note.pitch, note.length, note.velocity, note.step], 2)
-    none = NO_NOTE.to(columns).expand(len(columns), 1, -1)
+    none = filled(NO_NOTE.tolist(), track.device).expand(len(columns), 1, -1)
     rows = torch.arange(len(columns), device=track.device)[:, None, None]
     return torch.cat([none, columns], 1)[rows, at]
 

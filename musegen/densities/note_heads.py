@@ -52,9 +52,12 @@ class NoteHeads(nn.Module):
     Each head sees the attributes before it through embeddings that are added to the hidden state.
     """
 
+    sustained: Tensor
+
     def __init__(self, width: int, steps: int, sustained: Tensor, pitches: int):
         super().__init__()
-        self.steps, self.sustained, self.pitches = steps, sustained, pitches
+        self.steps, self.pitches = steps, pitches
+        self.register_buffer("sustained", sustained, persistent=False)
         tracks = len(sustained)
         self.advance = nn.Linear(width, steps + 1)  # the last choice ends the phrase
         self.track, self.pitch = _head(width, tracks), _head(width, pitches)
@@ -141,7 +144,7 @@ class NoteHeads(nn.Module):
     def length_logits(self, hidden: Hidden, note: NoteColumns) -> Logits:
         """Return the logits of lengths 1, 2 ... steps, [n step]."""
         length = 1 + torch.arange(self.steps, device=hidden.device)
-        is_drum = ~self.sustained.to(hidden.device)[note.track][:, None]
+        is_drum = ~self.sustained[note.track][:, None]
         too_long = length > (self.steps - note.step)[:, None]
         return _mask(self.length(hidden), (length > 1) & (is_drum | too_long))
 

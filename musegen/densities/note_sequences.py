@@ -5,6 +5,7 @@ The order is (step, track, pitch), so that every phrase is exactly one sequence.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ Kept = Bool[Tensor, "batch track bar"]
 
 Padded = Int[Tensor, "batch note"]
 Indices = Int[Tensor, " n"]
+Places = tuple[Indices, Indices]
+"""The phrase of each note, and its position there."""
 
 
 @dataclass
@@ -67,6 +70,20 @@ class PaddedNotes:
         """Return which entries are notes, not padding."""
         position = torch.arange(self.step.shape[1], device=self.step.device)
         return position < self.count[:, None]
+
+    @cached_property
+    def places(self) -> Places:
+        """Return the places of all notes; a device that is asked makes the processor wait."""
+        phrase, position = self.is_note.nonzero(as_tuple=True)
+        return phrase, position
+
+    def to(self, device: torch.device) -> "PaddedNotes":
+        """Copy to a device, with the places, which are found here."""
+        columns, places = (torch.stack(parts) for parts in (self.columns, self.places))
+        copied = PaddedNotes(*columns.to(device), count=self.count.to(device))
+        phrase, position = places.to(device)
+        copied.places = phrase, position
+        return copied
 
     def at(self, phrase: Indices, position: Indices) -> NoteColumns:
         """Select the entries at positions in phrases."""
@@ -116,7 +133,7 @@ def to_x(notes: PaddedNotes, tracks: int, bars: int, grid: Grid) -> States:
     """Invert `to_notes`; of two notes on one pitch the later cuts the earlier."""
     steps, device = bars * grid.steps_per_bar, notes.step.device
     shape = (len(notes.count), tracks, steps, grid.pitches)
-    phrase, position = notes.is_note.nonzero(as_tuple=True)
+    phrase, position = notes.places
     note = notes.at(phrase, position)
     cell = (phrase, note.track, note.step, note.pitch)
     onset = torch.zeros(shape, dtype=torch.bool, device=device)

@@ -78,7 +78,7 @@ class NoteDensity(nn.Module):
         """Return log p of each phrase in nats."""
         previous = self.previous(notes)
         hidden = self.transformer(self.embedding(previous))
-        note = notes.is_note.nonzero(as_tuple=True)  # their phrases, their positions
+        note = notes.places
         end = torch.arange(len(notes.count), device=hidden.device), notes.count
         of_notes = self.heads.log_prob(hidden[note], previous.at(*note), notes.at(*note))
         of_end = self.heads.log_prob_of_end(hidden[end], previous.at(*end))
@@ -124,12 +124,16 @@ class NoteDistribution(Distribution):
 
         Other sequences, in which a note cuts one still held on its pitch, can give the same x and
         are left out. Training data has none, so this hardly counts.
+
+        `value` is best on the processor, which counts its notes and forms the groups; all of them
+        are copied before the device has work for which a copy would wait.
         """
-        notes = without_velocity(value)
+        notes, device = without_velocity(value.cpu()), self.density.sustained.device
         order = notes.count.argsort()
-        groups = order.tensor_split(min(LENGTH_GROUPS, len(order)))
-        parts = [self.density.log_prob(notes.rows(rows)) for rows in groups]
-        return torch.cat(parts)[order.argsort()]
+        rows_of_groups = order.tensor_split(min(LENGTH_GROUPS, len(order)))
+        groups = [notes.rows(rows).to(device) for rows in rows_of_groups]
+        back = order.argsort().to(device)
+        return torch.cat([self.density.log_prob(group) for group in groups])[back]
 
     def sample(self, bars: int) -> NoteRows:
         """Sample pieces of any length; each bar is conditioned on `density.bars - 1` before it."""
@@ -177,7 +181,7 @@ class Sampler:
         self.padding: Indices | None = None
         prefix = prefix or self._no_notes()
         self.last, self.position = self._prefill(prefix), prefix.count
-        phrase, position = torch.nonzero(prefix.is_note, as_tuple=True)
+        phrase, position = prefix.places
         self.sampled = [(phrase, position, prefix.at(phrase, position))]
 
     def run(self) -> PaddedNotes:

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from core.errors import UserError
+from core.files import is_full
 from core.training.memory import is_out_of_memory
 from studio.components.markup import escaped, in_page
 
 LOG = logging.getLogger("pianoreel")
 
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
-"""Error numbers of a disk that is full, and of places where others write."""
+FORBIDDEN = (errno.EACCES, errno.EROFS)
+"""Error numbers of places where others write."""
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -41,9 +42,9 @@ def _errors_shown() -> Iterator[None]:
 
 def _refused(error: Exception) -> str:
     """Return what the machine has no room or rights for, in words; empty for other errors."""
-    if isinstance(error, OSError) and error.errno in UNWRITABLE:
-        place = f" to {error.filename}" if error.filename else ""
-        return f"cannot write{place}: {error.strerror}; make room, or see who may write there"
+    if isinstance(error, OSError) and (is_full(error) or error.errno in FORBIDDEN):
+        place, said = f" to {error.filename}" if error.filename else "", error.strerror or error
+        return f"cannot write{place}: {said}; make room, or see who may write there"
     return "there is too little memory: ask for less at once" if is_out_of_memory(error) else ""
 
 

@@ -1,8 +1,11 @@
 """Files that are whole or absent, digests, room on the disk, and who holds a folder."""
 
+import errno
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -11,18 +14,34 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from core import files
-from core.errors import UserError
+from core.errors import Resumable, UserError
 from core.files import (
     cache_folder,
     create_folder,
     digest,
+    is_full,
     locked,
     read_json,
     require_space,
     sync,
+    unwritten,
     write_figure,
     write_text,
 )
+
+SHORT = """
+import resource, signal, sys
+import numpy as np
+from core.files import is_full
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+for write in (np.save, lambda path, x: open(path, "wb").write(x.tobytes())):
+    try:
+        write(sys.argv[1], np.zeros(1000))
+    except OSError as error:
+        print(error.errno, is_full(error))
+"""
+"""Writes an array, by numpy and as bytes, where files may have no more than 1,000 bytes."""
 
 USAGE = namedtuple("USAGE", "total used free")
 
@@ -107,6 +126,39 @@ def test_a_file_that_is_waited_for_is_closed(tmp_path: Path, monkeypatch):
     assert number == (tmp_path / "a").stat().st_ino
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(handle)
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "a.mid"), True),
+        (OSError(errno.EFBIG, "File too large"), True),
+        (OSError("1000 requested and 16 written"), True),
+        (OSError("cannot identify image: 1000 requested and 16 written"), False),
+        (OSError("cannot identify image"), False),
+        (OSError(errno.EIO, "Input/output error"), False),
+        (PermissionError(errno.EACCES, "Permission denied"), False),
+        (ValueError("1000 requested and 16 written"), False),
+    ],
+    ids=str,
+)
+def test_what_says_that_there_is_no_room(error: Exception, full: bool, tmp_path: Path):
+    assert is_full(error) == full
+    if isinstance(error, OSError):
+        said = unwritten(tmp_path / "a.mid", error)
+        assert isinstance(said, Resumable) == full
+        assert (error.strerror or str(error)) in str(said)
+
+
+def test_numpy_and_the_system_say_that_there_is_no_room(tmp_path: Path):
+    found = subprocess.run(
+        [sys.executable, "-c", SHORT, str(tmp_path / "a.npy")],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert found.stdout.splitlines() == ["None True", f"{errno.EFBIG} True"]
 
 
 def test_room_is_needed_in_bytes(tmp_path: Path, monkeypatch):

@@ -7,10 +7,23 @@ from musegen.data.collection import Collection
 from musegen.model import DOMAIN
 from musegen.recipes import RECIPES
 
-READS_MORE = {"autoregressive": 8, "lookback_rnn": 4, "latent_musegan": 20}
-"""They compute for notes, or for bars that sound, alone: shapes depend on how many there are."""
+READS_MORE = {"latent_musegan": 20}
+"""It computes for the bars that sound alone: shapes depend on how many there are."""
 NAMED = {*RECIPES, *DOMAIN.aliases}
 HERE = sorted(name for name in NAMED if not DOMAIN.recipe(name).needs - DOMAIN.offers)
+
+
+LISTENING = ("model.lookback.listens=true", "start=lookback_rnn")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("lookback_rnn", ()), ("lookback_rnn", LISTENING), ("note_transformer", ())],
+)
+def test_a_step_of_notes_on_a_device_is_the_same(
+    bands: tuple[Collection, Collection], name: str, settings: tuple[str, ...]
+):
+    require_trains_on_a_device(DOMAIN, bands[0], name, settings=settings)
 
 
 @pytest.mark.slow

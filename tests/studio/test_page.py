@@ -90,7 +90,10 @@ def test_an_address_that_cannot_be_listened_at_names_the_option(host: str, sente
             bound(host, taken.getsockname()[1])
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
+NOT_TAKEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
+
+
+@pytest.mark.parametrize("number", NOT_TAKEN)
 def test_a_disk_that_takes_nothing_is_no_fault_of_pianoreel(number: int):
     def handler() -> None:
         raise OSError(number, os.strerror(number), "<b>.mid")
@@ -99,6 +102,14 @@ def test_a_disk_that_takes_nothing_is_no_fault_of_pianoreel(number: int):
         answering(handler)()
     said = str(shown.value)
     assert os.strerror(number) in said and "fault" not in said and "&lt;b&gt;.mid" in said
+
+
+def test_an_array_that_is_cut_short_is_no_fault_of_pianoreel():
+    def handler() -> None:
+        raise OSError("9 requested and 2 written")
+
+    with pytest.raises(gr.Error, match="cannot write: 9 requested and 2 written; make room"):
+        answering(handler)()
 
 
 def test_too_little_memory_is_no_fault_of_pianoreel():

@@ -119,6 +119,12 @@ OUT_OF_MEMORY = (
         (OSError(5, "Input/output error"), 1, "error: Input/output error"),
         (OSError(28, "No space left"), 3, f"error: No space left: {ROOM}"),
         (OSError(27, "Too large", "a", None, "b.mid"), 3, f"error: Too large: b.mid: {ROOM}"),
+        (OSError("9 requested and 2 written"), 3, f"error: 9 requested and 2 written: {ROOM}"),
+        (
+            OSError("no image"),
+            1,
+            "error: OSError: no image (a fault of pianoreel; PIANOREEL_DEBUG=1 shows where)",
+        ),
         *((error, 1, TOO_LITTLE) for error in OUT_OF_MEMORY),
         (
             ZeroDivisionError("division\n  by zero"),

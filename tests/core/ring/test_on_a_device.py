@@ -3,7 +3,7 @@
 import pytest
 import torch
 from on_a_device import require_trains_on_a_device
-from pretended import Mixed, pretended_device, reads
+from pretended import Mixed, copies, pretended_device, reads
 
 from core.ring.benchmark import on_the_ring
 from core.ring.data import DrawnRing
@@ -33,6 +33,18 @@ def test_what_makes_the_processor_wait_is_counted():
             before = reads()
         _ = x[torch.tensor([1, 2], device=device)].where(x[:2] > 0, 0).sum() + 1
         assert reads() == before
+
+
+def test_what_is_copied_to_the_device_is_counted_apart():
+    with pretended_device() as device:
+        here, there = torch.arange(2), torch.zeros(2, dtype=torch.long, device=device)
+        for copy in (lambda: here.to(device), lambda: there.copy_(here), lambda: there[here]):
+            before = reads(), copies()
+            copy()
+            assert (reads(), copies()) == (before[0], before[1] + 1)
+        before = reads(), copies()
+        _ = there.double() + there.copy_(there) + torch.ones(2, device=device)
+        assert (reads(), copies()) == before
 
 
 @pytest.mark.parametrize("name", ["wgan_gp", "vq_vae", "glow"])

@@ -10,6 +10,7 @@ from core.errors import UserError
 from core.recipes import recipe
 from core.ring import domain as ring
 from core.theory.passes import Batch
+from core.training import memory
 from core.training.checkpoint import Checkpoint, save_checkpoint
 from core.training.memory import is_out_of_memory, split
 from core.training.optimisation import Optimisation
@@ -57,6 +58,14 @@ def test_parts_of_a_batch_are_as_the_whole(name, caplog):
 def test_parts_are_halved_until_they_fit():
     state, _ = trained("ae", most=2)
     assert state.parts.count == 8
+
+
+def test_the_random_state_of_the_parts_is_that_of_the_device_of_the_networks(monkeypatch):
+    """A batch may be on the processor, where its notes are counted."""
+    devices, networks = [], nn.ModuleDict({"density": nn.Linear(1, 1, device="meta")})
+    monkeypatch.setattr(memory, "random_state", lambda device: devices.append(device.type))
+    memory.Parts(networks).add_up(Batch(torch.zeros(2, 1)), [], lambda part, share: {})
+    assert devices == ["meta"]
 
 
 def test_a_resumed_run_has_the_parts_that_it_had(tmp_path):

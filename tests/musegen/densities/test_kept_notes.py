@@ -36,7 +36,7 @@ def kept_notes() -> KeptNotes:
     """The notes in row 1 of two; the last but one is not kept."""
     columns = torch.tensor(NOTES).T[:, None].expand(-1, 2, -1)
     is_kept = torch.tensor([[False] * 6, [True, True, True, True, False, True]])
-    return KeptNotes(LAYOUT, is_kept, Note(*columns), 12)
+    return KeptNotes(LAYOUT, is_kept, Note(*columns), 12, torch.device("cpu"))
 
 
 def classes(profile: Tensor) -> dict[int, float]:
