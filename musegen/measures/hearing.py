@@ -6,10 +6,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from core.app.domain import Examples
 from core.data.collection import Split
 from musegen.data.collection import Collection, spread
+from musegen.densities.note_sequences import to_rows
 from musegen.measures.excerpts import Excerpts
 from musegen.measures.likeness import Portrait, group_errors, structure_in_time, total
 from musegen.measures.originality import KnownSongs
@@ -35,9 +37,13 @@ MOST_EXCERPTS = 300
 MEASURED_BARS, REAL_BARS = 512, 4096
 """Bars that are sampled and measured while training, and those of real songs that judge them."""
 
+LIKELY_PHRASES, CHUNK = 32, 8
+"""Phrases of each split whose likelihood is measured while training, and how many at once."""
+
 COPY = 0.9
 """A translation that keeps more of the notes than this share is nearly a copy."""
 
+NAMES = {"train": "seen", "test": "held_out"}
 NAN = float("nan")
 
 
@@ -218,7 +224,7 @@ def progress(
 
     Held-out songs judge, without these the training songs. `source`: the songs that a model is
     given which makes none by itself. A translation that is nearly a copy is not measured: it is
-    near before it has learned.
+    near before it has learned. Of a density of notes see `nats_of` too.
     """
     longest = lengths_of(data)[0]
     splits: list[Split] = [one for one in data.splits if len(data.beginnings(longest, one))]
@@ -228,6 +234,7 @@ def progress(
     yardstick = Yardstick.of(real, data.grid, data.tracks)
     count = max(1, MEASURED_BARS // data.bars)
     examples = Examples(source.rolls(spread(source.indices("train"), count)))
+    nats = nats_of(data)
 
     def measure(model: "Model") -> dict[str, float]:
         bars = max(longest, data.bars) if model.draws else data.bars
@@ -237,6 +244,30 @@ def progress(
             return {}
         phrases = yardstick.distance(cut_phrases(cells, data.bars))
         judged = hearing.judge(cut_notes(songs, bars, data, [longest]), phrases)
-        return {"distance": judged.total, "phrases": phrases, "time": judged.time}
+        found = {"distance": judged.total, "phrases": phrases, "time": judged.time}
+        return found | (nats(model) if model.config.is_density else {})
+
+    return measure
+
+
+def nats_of(data: Collection) -> "Callable[[Model], dict[str, float]]":
+    """Return the measure of nats a note: -log p of phrases under a density, by split.
+
+    A model that knows its songs by heart finds held-out ones unlikely.
+    """
+    phrases = {
+        NAMES[split]: data.notes(spread(data.indices(split), LIKELY_PHRASES))
+        for split in data.splits
+    }
+
+    @torch.no_grad()
+    def measure(model: "Model") -> dict[str, float]:
+        density = model.networks["density"]
+        nats = dict.fromkeys(phrases, 0.0)
+        for name, songs in phrases.items():
+            for first in range(0, len(songs), CHUNK):
+                x = to_rows(songs[first : first + CHUNK])
+                nats[name] -= float(density(len(x)).log_prob(x).sum())
+        return {f"nats_{name}": nats[name] / sum(map(len, phrases[name])) for name in phrases}
 
     return measure

@@ -16,6 +16,7 @@ def quick_trainings() -> Iterator[None]:
     """Sample and measure few bars while a model trains."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("musegen.measures.hearing.MEASURED_BARS", 64)
+        patch.setattr("musegen.measures.hearing.LIKELY_PHRASES", 4)
         yield
 
 

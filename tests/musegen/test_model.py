@@ -23,8 +23,9 @@ from core.theory.distributions import BINARISATIONS, Binarisation
 from core.training.checkpoint import Checkpoint
 from core.training.run import export
 from musegen.data.band import songs
-from musegen.data.collection import Collection
+from musegen.data.collection import Collection, spread
 from musegen.data.preparation import PrepareConfig, prepare_band
+from musegen.densities.note_sequences import to_rows
 from musegen.draft import Source, accompaniment, blank
 from musegen.measures import hearing
 from musegen.measures.resemblance import onset_f1
@@ -196,6 +197,22 @@ def test_the_measure_while_training_is_the_total_against_held_out_songs(held_out
     cells = np.zeros_like(own)
     cells[:, :, :, ::3, 40:45] = ONSET
     assert measure(model)["distance"] > moved["distance"] + 0.3
+
+
+def test_nats_a_note_of_seen_and_of_held_out_songs_are_measured(held_out, monkeypatch):
+    monkeypatch.setattr(hearing, "LIKELY_PHRASES", 3)
+    monkeypatch.setattr(hearing, "CHUNK", 2)
+    config = configure(DOMAIN, held_out, "lookback_rnn", "tiny")
+    model = Model(DOMAIN.networks(config), config.model, config.spec)
+    measured = DOMAIN.measures(held_out, config)(model)
+    for split, name in (("train", "nats_seen"), ("test", "nats_held_out")):
+        songs = held_out.notes(spread(held_out.indices(split), 3))
+        with torch.no_grad():
+            each = [model.networks["density"](1).log_prob(to_rows([one])) for one in songs]
+        nats = -float(torch.cat(each).sum()) / sum(map(len, songs))
+        assert measured[name] == pytest.approx(nats, rel=1e-4)
+    assert measured["nats_seen"] != measured["nats_held_out"]
+    assert measured.keys() > {"distance", "time"}
 
 
 def test_songs_are_as_many_bars_as_the_examples(held_out):
