@@ -4,6 +4,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; child processes inherit it
 
+import gc
 import math
 import random
 import signal
@@ -25,6 +26,20 @@ def shared(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real files: {folder} is absent (set PIANOREEL_SHARED)")
     return folder
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect tests and import all code without collecting garbage, of which there is none.
+
+    What lives as long as the session is not looked through later, either.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +81,9 @@ def seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     if torch := sys.modules.get("torch"):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # torch.manual_seed formats a deep stack thrice
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(0)
         torch.set_flush_denormal(False)
 
 
