@@ -13,8 +13,9 @@ from musegen.roll import Grid
 
 @pytest.fixture(autouse=True, scope="module")
 def quick_trainings() -> Iterator[None]:
-    """Sample and measure few bars while a model trains."""
+    """Draw and measure few bars while a model trains."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.app.fit.SHOWN", 2)
         patch.setattr("musegen.measures.hearing.MEASURED_BARS", 64)
         yield
 
