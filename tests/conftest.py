@@ -63,6 +63,14 @@ def no_plain_lines() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def quick_disk() -> Iterator[None]:
+    """Wait for no disk: no test cuts the power, and what is killed leaves what it has written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda handle: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def heeded_signals() -> Iterator[None]:
     """Tests and what they start heed signals that a shell or nohup had ignored for them."""
     own = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}

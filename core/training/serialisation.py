@@ -53,7 +53,10 @@ def _require_storable(path: str, value: Tensor, taken: bool) -> None:
 
 
 def _is_finite(value: Tensor) -> bool:
-    """Return whether all numbers are finite: their sum is not where one is not, or it overflows."""
+    """Return whether all numbers are finite.
+
+    The sum is finite only if all are; that of finite ones can overflow.
+    """
     return math.isfinite(value.sum()) or bool(torch.isfinite(value).all())
 
 
