@@ -23,6 +23,11 @@ SONG_SECONDS = 6 * 4 * 60 / 96  # 6 bars of 4 beats at 96 bpm
 
 
 @pytest.fixture(scope="module")
+def quick_preparations() -> None:
+    """Draw the pictures of collections."""
+
+
+@pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A collection of four songs of the band."""
     folder = tmp_path_factory.mktemp("data") / "band"
