@@ -7,8 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from command import run
-from conftest import REPOSITORY
+from command import REPOSITORY, run
 
 CAPTION = "A small red circle is moving in a zigzag path towards north"
 TINY = ("--shapes", "--preset", "tiny", "--device", "cpu")
