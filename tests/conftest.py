@@ -4,6 +4,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; child processes inherit it
 
+import gc
 import math
 import random
 import signal
@@ -27,6 +28,20 @@ def shared(name: str) -> Path:
     return folder
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect tests and import all code without collecting garbage, of which there is none.
+
+    What lives as long as the session is not looked through later, either.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real songs and clips."""
@@ -44,6 +59,14 @@ def no_plain_lines() -> Iterator[None]:
     """Commands that take long on a busy machine print no lines of progress between others."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("core.app.progress.FIRST_SECONDS", math.inf)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_disk() -> Iterator[None]:
+    """Wait for no disk: no test cuts the power, and what is killed leaves what it has written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda handle: None)
         yield
 
 
@@ -66,7 +89,9 @@ def seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     if torch := sys.modules.get("torch"):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # torch.manual_seed formats a deep stack thrice
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(0)
         torch.set_flush_denormal(False)
 
 

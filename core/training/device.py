@@ -59,9 +59,15 @@ def isolated_random_state(device: torch.device) -> Iterator[None]:
 def seed_part(seed: int, number: int, process: int = 0) -> None:
     """Seed torch's global generator for part `number` of what `seed` decides.
 
-    `process`: of several that draw numbers of their own; the first draws those of one alone.
+    `process`: of several that draw numbers of their own; the first draws those of one alone. Every
+    generator in use is seeded; `torch.manual_seed` also formats the stack thrice, for devices that
+    may never be.
     """
-    torch.manual_seed((seed * 1_000_003 + number + process * 2**40) % (MAX_SEED + 1))
+    own = (seed * 1_000_003 + number + process * 2**40) % (MAX_SEED + 1)
+    torch.default_generator.manual_seed(own)
+    torch.mps.manual_seed(own)  # does nothing where there is none
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(own)
 
 
 LARGEST_REUSED_BYTES = 1 << 30

@@ -7,6 +7,7 @@
 {'step': 3, 'betas': (0.5, 0.9), 'mean': tensor([2.])}
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,8 +48,16 @@ def split(value: Any, group: str) -> tuple[Any, dict[str, Tensor]]:
 def _require_storable(path: str, value: Tensor, taken: bool) -> None:
     if taken:
         raise ValueError(f"two tensors would be stored as {path}")
-    if value.is_floating_point() and not torch.isfinite(value).all():
+    if value.is_floating_point() and not _is_finite(value):
         raise NotFinite(f"{path} is not finite and is not saved")
+
+
+def _is_finite(value: Tensor) -> bool:
+    """Return whether all numbers are finite.
+
+    The sum is finite only if all are; that of finite ones can overflow.
+    """
+    return math.isfinite(value.sum()) or bool(torch.isfinite(value).all())
 
 
 def join(value: Any, tensors: dict[str, Tensor]) -> Any:

@@ -40,7 +40,7 @@ from musegen.measures.hearing import (
 from musegen.measures.metrics import METRICS, Metric, MetricTable, TrackPhrases, measure
 from musegen.measures.resemblance import onset_f1, overlapping_area, self_similarity
 from musegen.measures.yardstick import Yardstick, mean_of_known
-from musegen.roll import HOLD, ONSET, SILENT, Phrases, PlayedPhrases, cut_phrases, notes_of
+from musegen.roll import HOLD, ONSET, SILENT, Grid, Phrases, PlayedPhrases, cut_phrases, notes_of
 from musegen.tracks import TRACK_LISTS
 
 if TYPE_CHECKING:
@@ -287,18 +287,18 @@ class _Reference:
 def _scores(cells: Phrases, data: Collection) -> dict[str, dict[str, np.ndarray]]:
     """Compute each metric of each track for every phrase alone."""
     scored = cells[spread(np.arange(len(cells)), SCORED_PHRASES)]
-    return {
-        metric.name: {
-            track.name: _by_phrase(scored[:, number], data, metric)
-            for number, track in enumerate(data.tracks)
-            if metric.applies(track)
-        }
-        for metric in METRICS
-    }
+    scores: dict[str, dict[str, np.ndarray]] = {metric.name: {} for metric in METRICS}
+    for number, track in enumerate(data.tracks):
+        metrics = [metric for metric in METRICS if metric.applies(track)]
+        for metric, values in _by_phrase(scored[:, number], data.grid, metrics).items():
+            scores[metric][track.name] = values
+    return scores
 
 
-def _by_phrase(cells: np.ndarray, data: Collection, metric: Metric) -> np.ndarray:
-    return np.array([metric.compute(TrackPhrases(one[None], data.grid)) for one in cells])
+def _by_phrase(cells: np.ndarray, grid: Grid, metrics: Sequence[Metric]) -> dict[str, np.ndarray]:
+    phrases = (TrackPhrases(one[None], grid) for one in cells)  # which share what metrics count
+    values = np.array([[metric.compute(phrase) for metric in metrics] for phrase in phrases])
+    return dict(zip((metric.name for metric in metrics), values.T, strict=True))
 
 
 def generate(

@@ -54,13 +54,11 @@ class TrackPhrases:
         """Return the length of every note in steps."""
         phrases, bars, steps, pitches = self.cells.shape
         line = self.cells.reshape(phrases, bars * steps, pitches)  # [phrase bar*step pitch]
-        length = np.zeros(line.shape, np.int16)
-        holds_after = np.zeros((phrases, pitches), np.int16)
-        for step in reversed(range(line.shape[1])):
-            length[:, step] = holds_after + 1
-            held = line[:, step] == HOLD
-            holds_after = np.where(held, holds_after + 1, 0).astype(np.int16)
-        return length[line == ONSET].astype(np.int64)
+        number = np.arange(1, bars * steps + 1, dtype=np.int16)[:, None]  # [bar*step pitch]
+        following = np.full(line.shape, bars * steps + 1, np.int16)
+        following[:, :-1] = np.where(line == HOLD, following, number)[:, 1:]
+        ends = np.minimum.accumulate(following[:, ::-1], 1)[:, ::-1]  # the next step without hold
+        return (ends - number)[line == ONSET].astype(np.int64)
 
     @cached_property
     def chroma(self) -> Float[np.ndarray, "phrase beat pitch_class"]:

@@ -13,10 +13,19 @@ from musegen.roll import Grid
 
 @pytest.fixture(autouse=True, scope="module")
 def quick_trainings() -> Iterator[None]:
-    """Sample and measure few bars while a model trains."""
+    """Draw and measure few bars while a model trains."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("musegen.measures.hearing.MEASURED_BARS", 64)
+        patch.setattr("core.app.fit.SHOWN", 2)
+        patch.setattr("musegen.measures.hearing.MEASURED_BARS", 16)
         patch.setattr("musegen.measures.hearing.LIKELY_PHRASES", 4)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_preparations() -> Iterator[None]:
+    """Draw no picture of a collection; a file of tests that look at it has a fixture instead."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("musegen.data.preparation._draw", lambda folder: None)
         yield
 
 

@@ -23,6 +23,11 @@ SONG_SECONDS = 6 * 4 * 60 / 96  # 6 bars of 4 beats at 96 bpm
 
 
 @pytest.fixture(scope="module")
+def quick_preparations() -> None:
+    """Draw the pictures of collections."""
+
+
+@pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A collection of four songs of the band."""
     folder = tmp_path_factory.mktemp("data") / "band"
@@ -206,7 +211,8 @@ def test_a_run_and_its_songs_are_measured_beside_real_songs(
     data: Path, trained: Path, tmp_path: Path
 ):
     songs = tmp_path / "songs"
-    run("music", "sample", trained, "--count", 2, "--bars", 8, "--device", "cpu", "--to", songs)
+    options = ("--count", 2, "--bars", 8, "--only", "mid", "--device", "cpu", "--to", songs)
+    run("music", "sample", trained, *options)
     for subject, phrases in ((trained, 6), (songs, 10)):
         command = ["music", "evaluate", subject, "--against", data, "--count", 6, "--json"]
         report = tmp_path / f"report-{phrases}"
@@ -267,9 +273,10 @@ def test_the_tables_of_the_papers_are_printed_beside_ours(data: Path, trained: P
 
 def test_the_same_seed_gives_the_same_song_and_another_seed_another(trained: Path, tmp_path: Path):
     songs = []
+    options = ("--count", 1, "--bars", 2, "--only", "mid")
     for number, seed in enumerate((3, 3, 4)):
         to = tmp_path / str(number)
-        run("music", "sample", trained, "--count", 1, "--bars", 2, "--seed", seed, "--to", to)
+        run("music", "sample", trained, *options, "--seed", seed, "--to", to)
         songs.append(next(to.glob("*.mid")).read_bytes())
     assert songs[0] == songs[1] != songs[2]
 

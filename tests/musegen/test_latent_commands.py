@@ -56,9 +56,9 @@ def test_a_song_is_as_many_places_as_it_has_phrases(folder: Path, song: Path):
 
 def test_the_commands_write_a_song(folder: Path, song: Path, tmp_path: Path):
     arguments = {
-        "interpolate": ["1", song, "--points", 3],
-        "arithmetic": [song, "1", "2"],
-        "vary": [song, "--count", 2],
+        "interpolate": ["1", song, "--points", 3, "--only", "mid,png"],
+        "arithmetic": [song, "1", "2", "--only", "mid"],
+        "vary": [song, "--count", 2, "--only", "mid"],
         "reconstruct": [song],
     }
     songs = {"interpolate": 1, "arithmetic": 1, "vary": 2, "reconstruct": 1}

@@ -67,7 +67,8 @@ def test_a_model_without_an_encoder_says_so(model: Model):
 def test_the_option_reaches_the_clip_and_its_side_text(tmp_path: Path):
     for tries in (1, 2):
         to = tmp_path / str(tries)
-        assert run("video", "sample", PAIR, "--best-of", tries, "--seed", 2, "--to", to)[0] == 0
+        options = ("--best-of", tries, "--seed", 2, "--format", "mp4", "--to", to)
+        assert run("video", "sample", PAIR, *options)[0] == 0
     first, second = (next((tmp_path / str(tries)).glob("*.mp4")) for tries in (1, 2))
     assert first.read_bytes() != second.read_bytes()
     assert "best of 2" in origin_of(second)

@@ -187,8 +187,8 @@ def test_commands_that_read_captions_warn_of_them(tmp_path: Path):
         "reconstruct": [film],
     }
     for command, arguments in commands.items():
-        to = ("--device", "cpu", "--to", tmp_path / command)
-        code, _, complaint = run("video", command, *arguments, *to)
+        options = ("--device", "cpu", "--format", "png", "--to", tmp_path / command)
+        code, _, complaint = run("video", command, *arguments, *options)
         (line,) = complaint.splitlines()
         caption = "my holidays" if command == "reconstruct" else "a dog"
         assert line.startswith(f'"{caption}" is not like the sentences in training (')

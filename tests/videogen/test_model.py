@@ -1,5 +1,7 @@
 """Every recipe in the domain of video, through the API that a user has."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -33,6 +35,14 @@ OTHERS = MovingShapes(size=16, frames=4, showing="blue")
 def tiny(folder, model="gist", steps=2, *assignments, other=None):
     settings = [f"train.steps={steps}", "train.sample_every_steps=2", "train.batch_size=2"]
     return train(SHAPES, folder, model, "tiny", "cpu", [*settings, *assignments], other)
+
+
+@pytest.fixture(scope="module")
+def gist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two steps, which no test changes."""
+    folder = tmp_path_factory.mktemp("runs") / "gist"
+    tiny(folder)
+    return folder
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -101,8 +111,8 @@ def test_a_critic_sees_wrong_captions_where_its_paper_says_so(name, shown):
         assert by.mismatched == (shown and setting)
 
 
-def test_the_same_seed_makes_the_same_clips(tmp_path):
-    model = tiny(tmp_path / "run")
+def test_the_same_seed_makes_the_same_clips(gist):
+    model = Model.load(gist, "cpu")
     first, repeated, other = (model.clips([CAPTION] * 3, seed=seed) for seed in (4, 4, 5))
     assert torch.equal(first, repeated)
     assert not torch.equal(first, other)
@@ -143,10 +153,9 @@ def test_a_growing_generator_resumes_bit_equal(tmp_path):
         assert torch.equal(value, parts.networks.state_dict()[key]), key
 
 
-def test_a_run_is_bound_to_its_data(tmp_path):
-    tiny(tmp_path / "run")
+def test_a_run_is_bound_to_its_data(gist):
     with pytest.raises(ConfigError, match="was started with another collection"):
-        train(MovingShapes(16, 4, counts=(2,)), tmp_path / "run", "gist", "tiny", "cpu")
+        train(MovingShapes(16, 4, counts=(2,)), gist, "gist", "tiny", "cpu")
 
 
 def test_a_run_of_an_earlier_version_goes_on(tmp_path):
@@ -197,8 +206,8 @@ def test_prompts_are_lines(tmp_path):
             read_prompts(tmp_path / name)
 
 
-def test_a_clip_is_the_same_alone_or_among_others(tmp_path):
-    model = tiny(tmp_path / "run")
+def test_a_clip_is_the_same_alone_or_among_others(gist):
+    model = Model.load(gist, "cpu")
     torch.manual_seed(11)
     before = torch.random.get_rng_state()
     captions = [CAPTION, "a dog", "a cat", *[CAPTION] * 9]
@@ -209,9 +218,9 @@ def test_a_clip_is_the_same_alone_or_among_others(tmp_path):
 
 
 @pytest.mark.parametrize("captions", ["a dog", [], ()])
-def test_captions_are_a_list_of_sentences(tmp_path, captions):
+def test_captions_are_a_list_of_sentences(gist, captions):
     with pytest.raises(ConfigError, match="list of sentences"):
-        tiny(tmp_path / "run").clips(captions)
+        Model.load(gist, "cpu").clips(captions)
 
 
 @pytest.mark.parametrize("wrong", [False, True])

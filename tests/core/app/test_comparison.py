@@ -138,7 +138,8 @@ def test_a_clip_is_translated(tmp_path: Path):
     assert run(*command, "--model", "cyclegan", "--to", tmp_path / "run")[0] == 0
     caption = "A small blue circle is moving in a zigzag path towards north"
     assert run("video", "train", *SHAPES, *TINY, "--to", tmp_path / "gist")[0] == 0
-    run("video", "sample", tmp_path / "gist", caption, "--device", "cpu", "--to", tmp_path / "to")
+    options = ("--device", "cpu", "--format", "mp4", "--to", tmp_path / "to")
+    run("video", "sample", tmp_path / "gist", caption, *options)
     film = next((tmp_path / "to").glob("*.mp4"))
     code, said, complaint = run("video", "translate", tmp_path / "run", film, "--to", tmp_path)
     assert (code, complaint) == (0, "")

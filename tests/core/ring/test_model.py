@@ -27,6 +27,12 @@ TINY = ["train.steps=2", "train.sample_every_steps=2", "train.batch_size=8"]
 CSV = "2,0,0\n0,2.5,2\n-2,0.25,4\n"
 
 
+@pytest.fixture(autouse=True)
+def quick_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure few points while a model trains."""
+    monkeypatch.setattr("core.ring.model.MEASURED", 100)
+
+
 def tiny(folder: Path, model: str) -> Model:
     other = DrawnRing("small") if RECIPES[model].other else None
     return train(RING, folder, model, "tiny", "cpu", TINY, other)
@@ -70,6 +76,7 @@ def test_while_training_what_the_model_makes_is_measured_against_held_out_points
     other, monkeypatch
 ):
     """A model that returns what it is given is the data; given another ring, it is not."""
+    monkeypatch.setattr("core.ring.model.MEASURED", 1000)
     config = fit.configure(DOMAIN, RING, "ae", "tiny", assignments=["train.seed=6"])
     same = fake_model(DOMAIN, Networks({}), "ae", "same")
     monkeypatch.setattr(same, "generate", lambda examples, seed: examples.items + (seed - 6))

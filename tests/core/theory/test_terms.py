@@ -503,9 +503,9 @@ def test_a_linear_autoencoder_spans_the_principal_subspace():
             return Delta(self.linear(value))
 
     built = Networks({"encoder": Linear(4, 2), "decoder": Linear(2, 4)})
-    rate = Optimisation(learning_rate=0.02, betas=(0.9, 0.99))
+    rate = Optimisation(learning_rate=0.05, betas=(0.9, 0.99))
     state = TrainState(built, RECIPES["ae"], rate, rate)
-    for _ in range(600):
+    for _ in range(200):
         learner_step(state, Batch(x))
     down, up = (built[name].get_parameter("linear.weight") for name in ("encoder", "decoder"))
     leading = torch.linalg.svd(x, full_matrices=False).Vh[:2]

@@ -27,6 +27,11 @@ from musegen.files.smf import MIDI
 from musegen.tracks import TRACK_LISTS
 
 
+@pytest.fixture(scope="module")
+def quick_preparations() -> None:
+    """Draw the pictures of collections, whatever is in them."""
+
+
 def rejects(folder: Path) -> dict[str, str]:
     """The reason for each file by its name without folders."""
     lines = (folder / "rejects.jsonl").read_text().splitlines()

@@ -49,7 +49,8 @@ def test_halves_are_cut_where_both_recur():
 def test_the_classifier_sees_who_and_what_and_says_no(
     data: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(halves, "STEPS", 200)
+    monkeypatch.setattr(halves, "STEPS", 100)
+    monkeypatch.setattr(halves, "BATCH", 32)
     monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path))
     judge = judge_of_halves(data, torch.device("cpu"))
     assert judge is not None
