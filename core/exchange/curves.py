@@ -25,8 +25,6 @@ MOST_POINTS = 300
 MOST = 1e300
 """The largest value that is shown."""
 
-FIRST = ("distance", "phrases", "time")
-"""The yardstick, on held-out data, and its parts: shown before the losses."""
 HIDDEN = ("step", "seconds", "skipped")
 
 Rows = Sequence[Mapping[str, Any]]
@@ -36,14 +34,17 @@ Points = list[tuple[float, float]]
 
 
 def measures_of(rows: Rows) -> list[str]:
-    """Return the names of what was measured, the yardstick first.
+    """Return the names of what was measured: the distance, other facts of samples, then losses.
 
-    >>> measures_of([{"step": 1, "match_x": 2.0}, {"step": 1, "distance": 0.5}])
-    ['distance', 'match_x']
+    Lines of losses, and they alone, have seconds.
+
+    >>> losses = {"step": 1, "match_x": 2.0, "seconds": 3.0}
+    >>> measures_of([losses, {"step": 1, "time": 0.1, "distance": 0.5}])
+    ['distance', 'time', 'match_x']
     """
-    found = dict.fromkeys(name for row in rows for name in row)
+    found = {name: "seconds" in row for row in rows for name in row}
     names = [name for name in found if name not in HIDDEN and not name.startswith("gradient_")]
-    return sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+    return sorted(names, key=lambda name: (name != "distance", found[name]))
 
 
 def points_of(rows: Rows, name: str) -> Points:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
+from command import REPOSITORY
 from films import greys, write_film
 from matplotlib.image import imsave
 from peak import CODE
