@@ -63,8 +63,8 @@ class VideoConfig(Strict):
         """Return the dimensions of z for clips of this many frames."""
         if self.decoder == "path":
             return self.latent + frames * self.motion
-        counts = {"gist": self.clauses, "streams": 1, "enlarged": 1, "moments": chunks_of(frames)}
-        return self.latent * counts[self.decoder]
+        counts = {"enlarged": 1, "moments": chunks_of(frames)}
+        return self.latent * counts.get(self.decoder, self.clauses)
 
     @property
     def caption(self) -> int:

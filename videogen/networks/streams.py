@@ -25,7 +25,8 @@ class StreamsDecoder(nn.Module):
     def __init__(self, config: VideoConfig, size: int, frames: int):
         super().__init__()
         self.frames, self.pixel_std, self.grid = frames, config.pixel_std, Grid.of(size)
-        code, doublings = config.latent + config.condition, self.grid.doublings
+        code = config.latents(frames) + config.condition
+        doublings = self.grid.doublings
         time, side = -(-frames // 2**doublings), self.grid.coarsest
         channels = config.channels
         self.background = DCGAN(code, channels, (side, side), doublings, RGB)

@@ -121,6 +121,26 @@ def test_every_term_trains_with_two_clauses():
         assert isinstance(passes.generation, ClipByGist)
 
 
+@pytest.mark.parametrize(
+    ("name", "decoder"),
+    [
+        ("vae_flow", "streams"),
+        ("vgan", "streams"),
+        ("vae_flow", "path"),
+        ("tfgan_vae", "path"),
+        ("latent_tfgan", "moments"),
+    ],
+)
+def test_every_decoder_trains_with_two_clauses(name: str, decoder: str):
+    recipe = RECIPES[name].conditional()
+    built = build(TWO.replace(decoder=decoder, motion=2), 16, 4, len(VOCABULARY), recipe)
+    tokens = Captions(VOCABULARY, 2).encode(CAPTIONS)
+    x = torch.rand(2, 3, 4, 16, 16)
+    passes = Passes(built, Batch(x, tokens))
+    assert all(term(passes).isfinite().all() for term in recipe.terms)
+    assert passes.generation.representative.shape == x.shape
+
+
 def test_the_focus_dims_what_a_clause_does_not_describe():
     """One feature, the red of a pixel; a query of 1 opens the gate of red and of nothing else."""
     focus = Focus(condition=2, filters=1)
