@@ -262,11 +262,18 @@ class Music(Domain):
     def measures(
         self, data: Collection, config: MusicConfig, other: Collection | None = None
     ) -> "Callable[[CoreModel], dict[str, float]]":
-        """Return the total by which held-out songs judge a model's songs: see `progress`."""
-        from musegen.measures.hearing import progress
+        """Return the total by which held-out songs judge a model's songs; of a density nats, too.
 
-        measure = progress(data, data if other is None else other, config.train.seed)
-        return lambda model: measure(cast(Model, model))
+        See `progress` and `nats_of` of `musegen.measures.hearing`.
+        """
+        from musegen.measures.hearing import nats_of, progress
+
+        measures = [progress(data, data if other is None else other, config.train.seed)]
+        if config.model.is_density:
+            measures.append(nats_of(data))
+        return lambda model: {
+            name: value for one in measures for name, value in one(cast(Model, model)).items()
+        }
 
     def subject(self, name: str | None, device: str = "auto") -> "Model | Path":
         """Open a run's model, or a folder of MIDI files."""

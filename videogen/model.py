@@ -336,7 +336,7 @@ class Video(Domain):
     ) -> "Callable[[CoreModel], dict[str, float]]":
         """Return the measure of captions of moving shapes, or of reconstructions of clips."""
         from videogen.data.collection import Collection
-        from videogen.measures.progress import agreement_of, reconstruction_of
+        from videogen.measures.progress import agreement_of, reconstructions_of
 
         if other is not None:
             return super().measures(data, config, other)
@@ -344,7 +344,7 @@ class Video(Domain):
         if isinstance(data, MovingShapes):
             measure = agreement_of(data, seed)
         else:
-            measure = reconstruction_of(require(data, Collection), seed)
+            measure = reconstructions_of(require(data, Collection), seed)
         return lambda model: measure(require(model, Model))
 
     def data_of(self, subject: "Model") -> MovingShapes:

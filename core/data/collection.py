@@ -11,6 +11,9 @@ from core.data.store import Store
 from core.errors import UserError
 
 Split = Literal["train", "test"]
+RECORDED: dict[Split, str] = {"train": "seen", "test": "held_out"}
+"""The names of splits in the record of a run."""
+
 Opened = TypeVar("Opened", bound="Prepared")
 
 

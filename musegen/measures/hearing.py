@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from core.app.domain import Examples
-from core.data.collection import Split
+from core.data.collection import RECORDED, Split
 from musegen.data.collection import Collection, spread
 from musegen.densities.note_sequences import to_rows
 from musegen.measures.excerpts import Excerpts
@@ -43,7 +43,6 @@ LIKELY_PHRASES, CHUNK = 32, 8
 COPY = 0.9
 """A translation that keeps more of the notes than this share is nearly a copy."""
 
-NAMES = {"train": "seen", "test": "held_out"}
 NAN = float("nan")
 
 
@@ -224,7 +223,7 @@ def progress(
 
     Held-out songs judge, without these the training songs. `source`: the songs that a model is
     given which makes none by itself. A translation that is nearly a copy is not measured: it is
-    near before it has learned. Of a density of notes see `nats_of` too.
+    near before it has learned.
     """
     longest = lengths_of(data)[0]
     splits: list[Split] = [one for one in data.splits if len(data.beginnings(longest, one))]
@@ -234,7 +233,6 @@ def progress(
     yardstick = Yardstick.of(real, data.grid, data.tracks)
     count = max(1, MEASURED_BARS // data.bars)
     examples = Examples(source.rolls(spread(source.indices("train"), count)))
-    nats = nats_of(data)
 
     def measure(model: "Model") -> dict[str, float]:
         bars = max(longest, data.bars) if model.draws else data.bars
@@ -244,8 +242,7 @@ def progress(
             return {}
         phrases = yardstick.distance(cut_phrases(cells, data.bars))
         judged = hearing.judge(cut_notes(songs, bars, data, [longest]), phrases)
-        found = {"distance": judged.total, "phrases": phrases, "time": judged.time}
-        return found | (nats(model) if model.config.is_density else {})
+        return {"distance": judged.total, "phrases": phrases, "time": judged.time}
 
     return measure
 
@@ -256,7 +253,7 @@ def nats_of(data: Collection) -> "Callable[[Model], dict[str, float]]":
     A model that knows its songs by heart finds held-out ones unlikely.
     """
     phrases = {
-        NAMES[split]: data.notes(spread(data.indices(split), LIKELY_PHRASES))
+        RECORDED[split]: data.notes(spread(data.indices(split), LIKELY_PHRASES))
         for split in data.splits
     }
 

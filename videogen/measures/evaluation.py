@@ -217,7 +217,8 @@ class _Judge:
         judged, clips = generate(model, group, seed)
         second = generate(model, group, seed + 1)[1] if model.draws else None
         row = self.row(judged, model.name, kind, clips, second=second)
-        return replace(row, reconstruction=reconstruction_of(model, group)), clips
+        reconstruction = reconstruction_of(model, group.real, group.captions)
+        return replace(row, reconstruction=reconstruction), clips
 
     def row(
         self,
@@ -277,11 +278,11 @@ def _share(energy: Callable[[Clips], float], clips: Clips, real: Clips) -> float
     return energy(clips) / energy(real) if energy(real) else nan
 
 
-def reconstruction_of(model: Model, group: Group) -> float:
-    """Return the explained variance of the model's reconstructions of the real clips."""
+def reconstruction_of(model: Model, real: Clips, captions: Sequence[str]) -> float:
+    """Return the explained variance of a model's reconstructions; NaN without an encoder."""
     if "encoder" not in model.networks:
         return nan
-    return explained_variance(group.real, model.reconstruct(group.real, group.captions))
+    return explained_variance(real, model.reconstruct(real, captions))
 
 
 def data_of(spec: DataSpec) -> MovingShapes:

@@ -1,23 +1,20 @@
 """Progress: how models of clips are measured while they train."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from core.app.domain import Examples
+from core.data.collection import RECORDED
+from videogen.data.collection import Collection
 from videogen.files.clip import to_clips
-from videogen.measures.metrics import explained_variance
+from videogen.measures.evaluation import reconstruction_of
+from videogen.model import Model
 from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.judge import agreement
 
-if TYPE_CHECKING:
-    from videogen.data.collection import Collection
-    from videogen.model import Model
-
 MEASURED, MOST_VALUES = 128, 2**25
 """Clips that are sampled and judged, or reconstructed, and the most values of the latter."""
-NAMES = {"train": "seen", "test": "held_out"}
 
-Measure = Callable[["Model"], dict[str, float]]
+Measure = Callable[[Model], dict[str, float]]
 
 
 def agreement_of(data: MovingShapes, seed: int) -> Measure:
@@ -27,7 +24,7 @@ def agreement_of(data: MovingShapes, seed: int) -> Measure:
     """
     captions = data.batch(1, MEASURED, seed + 1)[1]
 
-    def measure(model: "Model") -> dict[str, float]:
+    def measure(model: Model) -> dict[str, float]:
         if not model.draws:
             return {}
         facts = agreement(captions, model.sampled_like(Examples(captions, captions), seed))
@@ -36,23 +33,22 @@ def agreement_of(data: MovingShapes, seed: int) -> Measure:
     return measure
 
 
-def reconstruction_of(data: "Collection", seed: int) -> Measure:
+def reconstructions_of(data: Collection, seed: int) -> Measure:
     """Return the measure of how much of real clips' variance reconstructions explain, by split.
 
     A model that knows its clips by heart loses held-out ones. There is no `distance`: later
     checkpoints may be sharper, earlier ones compose better, and which is wanted is not known.
     """
     count = max(2, min(MEASURED, MOST_VALUES // (3 * data.frames * data.size**2)))
-    real = [(NAMES[split], *data.batch(0, count, seed, split)) for split in data.splits]
 
-    def measure(model: "Model") -> dict[str, float]:
+    def measure(model: Model) -> dict[str, float]:
         if "encoder" not in model.networks:
             return {}
         explained: dict[str, float] = {}
-        for name, frames, captions in real:
-            clips = to_clips(frames)
-            reconstructed = model.reconstruct(clips, captions)
-            explained[f"reconstruction_{name}"] = explained_variance(clips, reconstructed)
+        for split in data.splits:
+            frames, captions = data.batch(0, count, seed, split)
+            share = reconstruction_of(model, to_clips(frames), captions)
+            explained[f"reconstruction_{RECORDED[split]}"] = share
         return explained
 
     return measure

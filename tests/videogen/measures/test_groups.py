@@ -141,7 +141,7 @@ def test_reconstructions_are_of_each_clip_by_its_own_caption():
     group = Group.sample("name", MovingShapes(16, 4), "train", 5, 1, None)
     model, given = blank(MovingShapes(16, 4)), []
     model.reconstruct = lambda clips, captions: given.append(captions) or clips / 2  # type: ignore
-    share = reconstruction_of(model, group)
+    share = reconstruction_of(model, group.real, group.captions)
     assert given == [group.captions]
     assert share == pytest.approx(explained_variance(group.real, group.real / 2)) != 1
 
