@@ -12,6 +12,7 @@ Unknown keys and wrong types are errors, each naming its key and the nearest kno
 import difflib
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -120,6 +121,34 @@ def require_seed(seed: int) -> None:
         raise ConfigError(f"a seed is from 0 to {MAX_SEED}, not {seed}")
 
 
+_PLAIN = {
+    r"^Value error, |, unable to .*|, got a number .*| after validation": "",
+    "^Input should be": "must be",
+    "^Tuple should have": "must have",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid boolean": "true or false",
+    "a valid string": "text",
+    "a valid tuple": "a list",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "more than",
+}
+
+
+def plain(fault: str) -> str:
+    """Return what a library says of a value in plain words.
+
+    >>> plain("Input should be a valid integer, unable to parse string as an integer")
+    'must be a whole number'
+    >>> plain("Input should be greater than or equal to 1")
+    'must be at least 1'
+    """
+    for said, meant in _PLAIN.items():
+        fault = re.sub(said, meant, fault)
+    return fault
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """Return the end of a sentence that helps with a misspelt name.
 
@@ -146,7 +175,7 @@ def _reason(model: type[BaseModel], location: tuple[int | str, ...], fault: Any)
         return f"unknown key '{path}': {nearest(str(location[-1]), known)}"
     if fault["type"] == "missing":
         return f"the key '{path}' is missing"
-    message = fault["msg"].removeprefix("Value error, ")
+    message = plain(fault["msg"])
     if not path or isinstance(fault["input"], Mapping):
         return message
     return f"'{path}': {message[0].lower()}{message[1:]}, got {fault['input']!r}"

@@ -28,6 +28,7 @@ from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import LARGEST_CHUNK, Rows, draw_chunks, in_chunks
 from core.config import Strict
+from core.data.collection import Split
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.files import aside
@@ -55,7 +56,6 @@ from videogen.networks.text import Captions, Condition, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.recipes import RECIPES
 from videogen.shapes.dataset import MovingShapes
-from videogen.shapes.grammar import Split
 
 EXAMPLES = 8
 """Training captions that a run keeps, to try the model with."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin
 
 import typer
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from core.app.output import Output
@@ -96,7 +97,13 @@ class OptionCommand(TyperCommand):
         options = [one for one in self.get_params(ctx) if isinstance(one, TyperOption)]
         if not ctx.resilient_parsing:  # a shell asks what can follow
             require_values(options, args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except BadParameter as fault:
+            from core.config import plain
+
+            fault.message = plain(fault.message)
+            raise
 
 
 def require_values(options: Sequence[TyperOption], arguments: Sequence[str]) -> None:

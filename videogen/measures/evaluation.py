@@ -13,6 +13,7 @@ import numpy as np
 
 from core.app.domain import Examples
 from core.app.report import Kind, Report
+from core.data.collection import Split
 from core.data.preparation import Tick
 from core.errors import UserError
 from videogen.data.collection import Collection
@@ -31,7 +32,6 @@ from videogen.measures.metrics import (
 from videogen.model import CaptionedClips, DataSpec, Model
 from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.drawing import draw
-from videogen.shapes.grammar import Split
 from videogen.shapes.judge import agreement
 from videogen.shapes.steadiness import steadiness
 

@@ -6,8 +6,8 @@ import re
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
+from core.data.collection import Split
 from core.errors import UserError
 
 KINDS = ("square", "circle", "triangle")
@@ -42,7 +42,6 @@ REMAINDER = 7
 """A caption is held out if its checksum modulo `HELD_OUT` is `REMAINDER`."""
 
 NONE = "none"
-Split = Literal["train", "test"]
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,13 @@ def test_an_option_takes_no_other_for_its_value(arguments: str, sentence: str):
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("value", ["x", "2.5"])
+def test_a_value_of_another_kind_is_refused_in_plain_words(value: str):
+    result = leading("--count", value)
+    assert result.exit_code == 2
+    assert "Invalid value for '--count': must be a whole number  " in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
