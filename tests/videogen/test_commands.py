@@ -214,9 +214,9 @@ def test_a_dry_run_prints_what_can_be_set(tmp_path: Path):
         (
             ["prepare", ".", "--check", "--set", "size=15"],
             2,
-            "greater than or equal to 16, got 15",
+            "must be at least 16, got 15",
         ),
-        (["prepare", ".", "--check", "--set", "frames=1"], 2, "equal to 2, got 1"),
+        (["prepare", ".", "--check", "--set", "frames=1"], 2, "must be at least 2, got 1"),
         (["prepare", ".", "--check", "--shard", "1/2"], 2, "leave --shard out"),
         (["sample", CAPTION, "--format", "mp4,git"], 2, "'git': did you mean 'gif'"),
     ],
