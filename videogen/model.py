@@ -7,7 +7,7 @@ write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -186,6 +186,43 @@ class VideoRun(RunConfig):
     wrong_captions: bool = False
 
 
+@dataclass(frozen=True)
+class _ClipBatches:
+    """Draws clips as x and tokens as c, see `Video.batches`; those of files are changed."""
+
+    data: CaptionedClips
+    config: VideoRun
+    device: torch.device
+    other: CaptionedClips | None
+    tokens: Captions
+    augment: Augmentation
+
+    def at(self, used: float) -> "_ClipBatches":
+        """Return the batches where this share of the training's budget is used."""
+        return replace(self, augment=self.config.augment.at(used))
+
+    def __call__(self, number: int) -> Batch:
+        clips, captions = self._clips(self.data, number)
+        if self.other is not None:
+            return Batch(clips, other=self._clips(self.other, number)[0])
+        if not self.config.model.video.captions:
+            return Batch(clips)
+        if self.config.wrong_captions:
+            captions = [*captions[1:], captions[0]]
+        return Batch(clips, self.tokens.encode(captions).to(self.device))
+
+    def _clips(self, source: CaptionedClips, number: int) -> tuple[Clips, list[str]]:
+        from videogen.data.collection import Collection
+
+        size, seed = self.config.train.batch_size, self.config.train.seed
+        if not isinstance(source, Collection):
+            shapes = require(source, MovingShapes)
+            return shapes.clips(number, size, seed, device=self.device)
+        frames, captions = source.batch(number, size, seed, "train", self.augment)
+        clips = to_clips(frames).contiguous()  # strided ones cost three times as much
+        return clips.to(self.device), captions
+
+
 class Video(Domain):
     """Clips with captions: x is [batch rgb time height width] in [-1, 1], c is tokens."""
 
@@ -253,30 +290,8 @@ class Video(Domain):
 
         With another collection its clips, and no captions: those of two clips are unrelated.
         """
-        from videogen.data.collection import Collection
-
         tokens = Captions(config.spec.words, config.model.video.clauses)
-        size, seed = config.train.batch_size, config.train.seed
-
-        def batch(source: CaptionedClips, number: int) -> tuple[Clips, list[str]]:
-            if not isinstance(source, Collection):
-                shapes = require(source, MovingShapes)
-                return shapes.clips(number, size, seed, device=device)
-            frames, captions = source.batch(number, size, seed, "train", config.augment)
-            clips = to_clips(frames).contiguous()  # strided ones cost three times as much
-            return clips.to(device), captions
-
-        def draw(number: int) -> Batch:
-            clips, captions = batch(data, number)
-            if other is not None:
-                return Batch(clips, other=batch(other, number)[0])
-            if not config.model.video.captions:
-                return Batch(clips)
-            if config.wrong_captions:
-                captions = [*captions[1:], captions[0]]
-            return Batch(clips, tokens.encode(captions).to(device))
-
-        return draw
+        return _ClipBatches(data, config, device, other, tokens, config.augment)
 
     def examples(self, data: CaptionedClips, count: int, seed: int) -> Examples:
         frames, captions = data.batch(0, count, seed + 1, data.splits[-1])

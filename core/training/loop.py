@@ -23,7 +23,7 @@ from core.training.optimisation import Optimisation
 from core.training.run import Run
 from core.training.serialisation import size_bytes
 from core.training.setbacks import RATE_FACTOR, go_back, setbacks
-from core.training.step import Batches, TrainState, step
+from core.training.step import Batches, Scheduled, TrainState, step
 
 
 class TrainConfig(Strict):
@@ -192,7 +192,8 @@ def _advance(
         factor = rate_factor(config, budget.step, budget.fraction)
         set_rates(state, factor * RATE_FACTOR**budget.setbacks)
         logged = (budget.step + 1) % config.log_every_steps == 0
-        losses = step(state, batches, budget.step, config.seed, measured=logged)
+        drawn = batches.at(budget.fraction) if isinstance(batches, Scheduled) else batches
+        losses = step(state, drawn, budget.step, config.seed, measured=logged)
         budget.advance()
         recorder.count_skipped(losses)
         with recorder.saving():

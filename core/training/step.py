@@ -28,6 +28,17 @@ Batches = Callable[[int], Batch]
 """Draw number n -> batch: a function of n alone, so that a resumed run gets the same batches."""
 
 
+@runtime_checkable
+class Scheduled(Protocol):
+    """Batches that depend on how much of the training's budget is used."""
+
+    def __call__(self, number: int) -> Batch: ...
+
+    def at(self, used: float) -> Batches:
+        """Return the batches where this share of the budget, in [0, 1], is used."""
+        ...
+
+
 @dataclass
 class TrainState:
     """State of a training, which a checkpoint holds: networks, optimizers, averages.

@@ -52,6 +52,8 @@ class Augmentation(Strict):
     """The changes of training clips; 0 is none.
 
     `flip`: half of the clips are mirrored, and what their captions say must not depend on it.
+    `until`: training ends with clips as they are, though some are mirrored: what is generated is
+    as sharp and as fast as they are (as Ge et al., YOLOX, 2021, end their training).
     """
 
     flip: Literal["auto", "always", "never"] = Field(
@@ -64,6 +66,16 @@ class Augmentation(Strict):
     colour: float = Field(
         default=0, ge=0, le=0.5, description="largest change of brightness, contrast, saturation"
     )
+    until: float = Field(
+        default=0.6,
+        ge=0,
+        le=1,
+        description="share of the budget after which clips are mirrored only",
+    )
+
+    def at(self, used: float) -> "Augmentation":
+        """Return the changes where this share of a training's budget is used."""
+        return self if used < self.until else Augmentation(flip=self.flip, until=self.until)
 
     def allowed(self, captions: Iterable[str]) -> dict[str, np.ndarray]:
         """Return for each change which of the captions of a collection allow it."""

@@ -13,7 +13,7 @@ from core.ring.benchmark import adapting, on_the_ring
 from core.theory.passes import Batch
 from core.training.loop import Budget, Monitor, TrainConfig, rate_factor, train
 from core.training.run import Run
-from core.training.step import Optimisation, TrainState, step, update_ema
+from core.training.step import Batches, Optimisation, TrainState, step, update_ema
 
 
 def tiny(steps: int, **others: object) -> TrainConfig:
@@ -161,6 +161,31 @@ def test_a_new_budget_has_used_nothing(monkeypatch):
     now[0] = 130.0
     budget.advance()
     assert (budget.step, budget.seconds, budget.fraction) == (1, 30.0, 0.5)
+
+
+class Recorded:
+    """Batches that note the share of the budget for which they are drawn."""
+
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+
+    def __call__(self, number: int) -> Batch:
+        raise AssertionError("the loop says how much is used")
+
+    def at(self, used: float) -> Batches:
+        self.shares.append(used)
+        return lambda n: ring.batch(n + 100 * (used >= 0.5), 16)
+
+
+def test_batches_may_depend_on_the_share_of_the_budget_that_is_used(tmp_path):
+    batches = Recorded()
+    learned, _ = run_ring(tmp_path / "one", "vae", tiny(4), batches=batches)
+    assert batches.shares == [0, 0.25, 0.5, 0.75]
+    same, _ = run_ring(
+        tmp_path / "two", "vae", tiny(4), batches=lambda n: ring.batch(n + 100 * (n >= 2), 16)
+    )
+    for key, value in learned.state()["networks"].items():
+        assert torch.equal(value, same.state()["networks"][key]), key
 
 
 def test_minutes_of_the_processor_do_not_pass_while_other_programs_run(monkeypatch):

@@ -8,6 +8,8 @@ import torch
 from films import greys
 
 from core.app.fit import configure
+from core.theory.contracts import require
+from core.training.step import Scheduled
 from videogen.data.augmentation import Augmentation, colour, crop, flip, times
 from videogen.data.collection import Collection
 from videogen.data.preparation import prepare
@@ -107,3 +109,18 @@ def test_a_run_trains_on_changed_clips(data: Collection):
     batch = DOMAIN.batches(data, config, torch.device("cpu"))(5)
     expected, _ = data.batch(5, size, seed, "train", Augmentation(colour=0.3))
     assert torch.equal(batch.x, to_clips(expected))
+
+
+def test_training_ends_with_clips_as_they_are(data: Collection):
+    changes = ["augment.colour=0.3", "augment.crop=0.2", "augment.speed=0.2", "augment.until=0.7"]
+    config = configure(DOMAIN, data, "gist", "tiny", changes)
+    batches = require(DOMAIN.batches(data, config, torch.device("cpu")), Scheduled)
+    size, seed = config.train.batch_size, config.train.seed
+    changed, mirrored = (
+        to_clips(data.batch(5, size, seed, "train", one)[0])
+        for one in (Augmentation(crop=0.2, speed=0.2, colour=0.3), Augmentation())
+    )
+    assert not torch.equal(changed, mirrored)
+    assert torch.equal(batches.at(0.69)(5).x, changed)
+    assert torch.equal(batches.at(0.7)(5).x, mirrored)
+    assert Augmentation(flip="never", crop=0.2).at(1.0).flip == "never"
