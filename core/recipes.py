@@ -8,7 +8,7 @@ any domain that offers what its terms need.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
@@ -71,8 +71,9 @@ class Recipe:
     `optimisation`: settings of learner and critic, where the paper's differ from what a domain's
     presets say. `patches`: a critic scores each patch of x, where x has patches, and the game is
     played at each of them (the PatchGAN of Isola et al. 2017). `options`: terms that join where
-    they are given a weight. `critics_read`: the critics' own reading of the condition is what
-    encoder and decoder take, and these do not train it.
+    they are given a weight. `late`: the share of a training's budget after which a term joins, by
+    its name; the others are there from the first step. `critics_read`: the critics' own reading of
+    the condition is what encoder and decoder take, and these do not train it.
     """
 
     terms: tuple[Term, ...]
@@ -89,6 +90,7 @@ class Recipe:
     optimisation: Optimisation | None = None
     patches: bool = False
     options: tuple[Term, ...] = ()
+    late: Mapping[str, float] = field(default_factory=dict, hash=False)
     critics_read: bool = False
 
     def __post_init__(self) -> None:
@@ -166,9 +168,28 @@ class Recipe:
         terms = [adjust(t, weight=weights.get(t.name)) for t in (*self.terms, *joining)]
         return replace(self, terms=tuple(terms))
 
+    def at(self, used: float) -> "Recipe":
+        """Return the recipe where this share of a training's budget is used.
+
+        Late terms have no weight before they join: their losses are logged, their games not
+        played (as Esser, Rombach and Ommer, CVPR 2021, section 4, whose game starts late).
+        """
+        waiting = {name for name, share in self.late.items() if used < share}
+        if not waiting:
+            return self
+        terms = (adjust(t, weight=0.0) if t.name in waiting else t for t in self.terms)
+        return replace(self, terms=tuple(terms))
+
+    def later(self, shares: Mapping[str, float]) -> "Recipe":
+        """Return the recipe whose terms of these names join after such shares of the budget."""
+        self.weighted(dict.fromkeys(shares, 0.0))  # refuses unknown names
+        return replace(self, late={**self.late, **shares})
+
     def without(self, names: Collection[str]) -> "Recipe":
         """Return the recipe without the terms of these names."""
-        return replace(self, terms=tuple(t for t in self.terms if t.name not in names))
+        late = {name: share for name, share in self.late.items() if name not in names}
+        terms = tuple(t for t in self.terms if t.name not in names)
+        return replace(self, terms=terms, late=late)
 
     def playing(self, game: str) -> "Recipe":
         """Return the recipe with another game, one of `GAMES`, for each of its critics."""
@@ -200,7 +221,7 @@ class Recipe:
             replace(term, space="xc") if isinstance(term, Match) and term.space == "x" else term
             for term in self.terms
         ]
-        return replace(self, terms=tuple(terms))
+        return self._renamed(terms)
 
     def conditional(self) -> "Recipe":
         """Return the recipe for networks that are all conditioned on c.
@@ -225,7 +246,13 @@ class Recipe:
             else term
             for term in self.terms
         ]
-        return replace(self, terms=tuple(terms), critics_read=False).without_mismatched()
+        return replace(self._renamed(terms), critics_read=False).without_mismatched()
+
+    def _renamed(self, terms: Sequence[Term]) -> "Recipe":
+        """Return the recipe with these terms in place of its own, which join when those did."""
+        pairs = zip(self.terms, terms, strict=True)
+        late = {new.name: self.late[old.name] for old, new in pairs if old.name in self.late}
+        return replace(self, terms=tuple(terms), late=late)
 
 
 def _refuse_repeated(names: Sequence[str], rule: str) -> None:

@@ -1,7 +1,7 @@
 """Configuration of a model and of a run; a domain adds what is its own."""
 
 from collections.abc import Mapping
-from typing import ClassVar, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import Field
 
@@ -36,13 +36,20 @@ CHANGEABLE = tuple(
 where it is shown."""
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class ModelConfig(Strict):
-    """A model: its recipe, and what differs from it; a domain can extend `known_recipes`."""
+    """A model: its recipe, and what differs from it; a domain can extend `known_recipes`.
+
+    `late`: the share of the budget after which a term joins, by its name.
+    """
 
     known_recipes: ClassVar[Mapping[str, Recipe]] = RECIPES
 
     recipe: str
     weights: dict[str, float] = {}
+    late: dict[str, Share] = {}
     critic_steps: int | None = Field(default=None, gt=0)
     game: str | None = None
     stabilisers: Stabilisers = Stabilisers()
@@ -60,7 +67,7 @@ class ModelConfig(Strict):
             changed = changed.playing(self.game)
         if self.critic_steps:
             changed = changed.paced(self.critic_steps)
-        return self.stabilisers.on(changed.weighted(self.weights))
+        return self.stabilisers.on(changed.weighted(self.weights).later(self.late))
 
 
 class RunConfig(Strict):

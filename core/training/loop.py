@@ -192,6 +192,7 @@ def _advance(
         factor = rate_factor(config, budget.step, budget.fraction)
         set_rates(state, factor * RATE_FACTOR**budget.setbacks)
         logged = (budget.step + 1) % config.log_every_steps == 0
+        state.current = state.recipe.at(budget.fraction)
         drawn = batches.at(budget.fraction) if isinstance(batches, Scheduled) else batches
         losses = step(state, drawn, budget.step, config.seed, measured=logged)
         budget.advance()

@@ -43,11 +43,12 @@ class Scheduled(Protocol):
 class TrainState:
     """State of a training, which a checkpoint holds: networks, optimizers, averages.
 
-    `historical_averaging`: weight of |weights - mean of the weights after each step so far|^2, a
-    loss of every network that is trained (Salimans et al., NIPS 2016, section 3.3); those means
-    are `history`. `pool`: size of the pool of earlier samples of each critic, 0 for none; `pools`
-    are those, by the critic's name. `parts`: those of a batch that does not fit into memory; a
-    checkpoint remembers their number as one of its facts, so that a resumed run adds up the same.
+    `current`: the recipe whose late terms have joined, see `Recipe.at`. `historical_averaging`:
+    weight of |weights - mean of the weights after each step so far|^2, a loss of every network
+    that is trained (Salimans et al., NIPS 2016, section 3.3); those means are `history`. `pool`:
+    size of the pool of earlier samples of each critic, 0 for none; `pools` are those, by the
+    critic's name. `parts`: those of a batch that does not fit into memory; a checkpoint remembers
+    their number as one of its facts, so that a resumed run adds up the same.
     """
 
     networks: Networks
@@ -58,6 +59,7 @@ class TrainState:
     bf16: bool = False
     historical_averaging: float = 0.0
     pool: int = 0
+    current: Recipe = field(init=False)
     optimizers: dict[str, torch.optim.Optimizer] = field(init=False)
     ema: Networks = field(init=False)
     history: Networks = field(init=False)
@@ -65,6 +67,7 @@ class TrainState:
     parts: Parts = field(init=False)
 
     def __post_init__(self) -> None:
+        self.current = self.recipe
         self.optimizers = {
             name: self.settings(name).optimizer(network.parameters())
             for name, network in self.networks.items()
@@ -93,7 +96,7 @@ class TrainState:
     @property
     def critic_steps(self) -> int:
         """Critic updates for each learner update; 0 without critics."""
-        return max((game(term).critic_steps for term in self.recipe.critics), default=0)
+        return max((game(term).critic_steps for term in self.current.critics), default=0)
 
     def parameters(self, names: Iterable[str]) -> list[nn.Parameter]:
         """Return the parameters of these networks that a gradient trains."""
@@ -190,9 +193,9 @@ def critic_step(state: TrainState, batch: Batch) -> dict[str, float]:
     """Update every critic once, on one batch; return the losses by name."""
 
     def gradients(part: Batch, share: float) -> dict[str, Tensor]:
-        passes = state.recipe.passes(state.networks, part)
+        passes = state.current.passes(state.networks, part)
         losses: dict[str, Tensor] = {}
-        for term in state.recipe.critics:
+        for term in state.current.critics:
             critic = term.critic_name
             with _autocast(state):
                 pool = state.pools.get(critic)
@@ -203,26 +206,26 @@ def critic_step(state: TrainState, batch: Batch) -> dict[str, float]:
             losses.update(named)
         return losses
 
-    critics = [term.critic_name for term in state.recipe.critics]
+    critics = [term.critic_name for term in state.current.critics]
     losses = state.parts.add_up(batch, state.parameters(critics), gradients)
     return _update(state, critics, losses, {})
 
 
 def learner_step(state: TrainState, batch: Batch, measured: bool = False) -> dict[str, float]:
     """Update every network that a term trains once, on one batch; return the losses by name."""
-    trained = sorted({name for term in state.recipe.terms for name in term.trains})
+    trained = sorted({name for term in state.current.terms for name in term.trains})
     norms: dict[str, Tensor] = {}
 
     def gradients(part: Batch, share: float) -> dict[str, Tensor]:
-        passes = state.recipe.passes(state.networks, part)
+        passes = state.current.passes(state.networks, part)
         with _autocast(state):
-            losses = {t.name: _mean(state, t, passes) for t in state.recipe.terms if t.weight}
+            losses = {t.name: _mean(state, t, passes) for t in state.current.terms if t.weight}
             # terms of weight 0 are for the log alone: last, so that they draw no number of others
-            unweighted = (t for t in state.recipe.terms if measured and not t.weight)
+            unweighted = (t for t in state.current.terms if measured and not t.weight)
             losses |= {t.name: _mean(state, t, passes) for t in unweighted}
         if measured and state.parts.count == 1:
             norms.update(gradient_norms(state, losses, share))
-        for names, loss in _by_trained(state.recipe, losses):
+        for names, loss in _by_trained(state.current, losses):
             if loss.requires_grad:  # not of a density that trains by EM
                 (share * loss).backward(inputs=state.parameters(names), retain_graph=True)
         return losses
@@ -244,7 +247,7 @@ def gradient_norms(
     where a single term trains the decoder. `share`: that of the samples which the losses are of,
     the others being those of other processes.
     """
-    terms = [t for t in state.recipe.terms if "decoder" in t.trains and t.weight]
+    terms = [t for t in state.current.terms if "decoder" in t.trains and t.weight]
     if len(terms) < 2:
         return {}
     weights = state.parameters(["decoder"])
@@ -293,7 +296,7 @@ def _update(
     taken, *values = numbers.cpu().tolist()
     for name in norms if taken else ():
         state.optimizers[name].step()
-    for term in state.recipe.critics if taken else ():
+    for term in state.current.critics if taken else ():
         if term.critic_name in names:
             _clamp(state, term)
     for pool in pools:

@@ -7,7 +7,7 @@ from fake_domain import fake_domain
 
 from core.app.configuration import CHANGEABLE, ModelConfig
 from core.errors import ConfigError, UserError
-from core.recipes import RECIPES
+from core.recipes import RECIPES, Recipe
 from core.theory.adversarial import Adversarial, hinge, logistic, wasserstein
 from core.theory.terms import Match
 
@@ -33,6 +33,20 @@ def test_weights_are_those_of_the_terms_that_are_named():
         "reconstruct_x": 1.0,
         "match_z": 0.125,
     }
+
+
+def test_terms_join_late_under_the_names_that_they_come_to_have():
+    def late(name: str) -> Recipe:
+        return ModelConfig(recipe=name, late={"match_xc": 0.25}).resolved_recipe
+
+    assert late("cgan").late == {"match_xc": 0.25}
+    assert late("cgan").unconditional().late == {"match_x": 0.25}
+    assert late("cgan").without({"match_xc"}).late == {}
+    assert RECIPES["gan"].later({"match_x": 0.5}).beside_condition().late == {"match_xc": 0.5}
+    with pytest.raises(ConfigError, match="no term is called 'match_xc'"):
+        late("vae")
+    with pytest.raises(ValueError, match="less than or equal to 1"):
+        ModelConfig(recipe="vae", late={"match_z": 1.5})
 
 
 def test_a_game_and_its_pace_are_set_beside_each_other():

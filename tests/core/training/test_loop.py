@@ -21,9 +21,9 @@ def tiny(steps: int, **others: object) -> TrainConfig:
     return TrainConfig.model_validate(values | {"steps": steps} | others)
 
 
-def state(name: str, config: TrainConfig) -> TrainState:
+def state(name: str, config: TrainConfig, **late: float) -> TrainState:
     torch.manual_seed(config.seed)
-    parts = recipe(name)
+    parts = recipe(name).later(late)
     return TrainState(ring.networks(parts), parts, config.learner, config.critic, config.ema_decay)
 
 
@@ -31,8 +31,8 @@ def nothing(networks, step):
     return {}
 
 
-def run_ring(folder, name, config, observe=nothing, batches=lambda n: ring.batch(n, 16)):
-    learned = state(name, config)
+def run_ring(folder, name, config, observe=nothing, batches=lambda n: ring.batch(n, 16), **late):
+    learned = state(name, config, **late)
     with Run.open(folder, {"recipe": name}) as run:
         budget = train(run, learned, batches, config, observe)
     return learned, budget
@@ -186,6 +186,24 @@ def test_batches_may_depend_on_the_share_of_the_budget_that_is_used(tmp_path):
     )
     for key, value in learned.state()["networks"].items():
         assert torch.equal(value, same.state()["networks"][key]), key
+
+
+def test_a_late_game_is_played_from_its_share_of_the_budget_on(tmp_path):
+    learned, _ = run_ring(tmp_path / "run", "aae", tiny(6), match_z=0.5)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    assert ["critic_z_game" in line for line in lines] == [False] * 3 + [True] * 3
+    assert all("match_z" in line for line in lines), "logged before it counts"
+    waiting, _ = run_ring(tmp_path / "waiting", "aae", tiny(3), match_z=1.0)
+    untrained = state("aae", tiny(6)).networks["critic_z"].state_dict()
+    for key, value in untrained.items():
+        assert torch.equal(waiting.networks["critic_z"].state_dict()[key], value), key
+        assert not torch.equal(learned.networks["critic_z"].state_dict()[key], value), key
+
+
+def test_a_late_term_has_its_weight_when_it_joins_and_none_before():
+    parts = recipe("vae").later({"match_z": 0.5})
+    weights = [[term.weight for term in parts.at(used).terms] for used in (0, 0.49, 0.5, 1)]
+    assert weights == [[1, 0], [1, 0], [1, 1], [1, 1]]
 
 
 def test_minutes_of_the_processor_do_not_pass_while_other_programs_run(monkeypatch):
