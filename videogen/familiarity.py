@@ -78,6 +78,20 @@ class Familiarity:
         distance, index = torch.cdist(c, self._whitened)[0].min(0)
         return self.clauses[int(index)], float(distance)
 
+    def _halves(self, clauses: Sequence[str]) -> tuple[str, str] | tuple[()]:
+        """Return the halves of a clause that begins as one in training and ends as another.
+
+        The first half is as long as can be; nothing is returned of clauses that join no such.
+        """
+        known = [words_of(clause) for clause in self.clauses]
+        for words in map(words_of, clauses):
+            for cut in range(len(words) - 1, 0, -1):
+                first, last = words[:cut], words[cut:]
+                begins = any(one[:cut] == first for one in known)
+                if begins and any(one[-len(last) :] == last for one in known):
+                    return " ".join(first), " ".join(last)
+        return ()
+
     def objection(self, caption: str, unknown: Sequence[str] = ()) -> str:
         """Return why a caption may not be understood; empty for a familiar one.
 
@@ -95,7 +109,8 @@ class Familiarity:
         elif words > self.most_words:
             reason = f" ({words} words, and there at most {self.most_words})"
         elif distance > self.radius:
-            reason = ""
+            halves = " and ".join(f'"{half}"' for half in self._halves(clauses))
+            reason = f" (it joins {halves}, never together there)" if halves else ""
         else:
             return ""
         shown, known = shortened(caption), shortened(nearest[:1].upper() + nearest[1:])

@@ -95,6 +95,26 @@ def test_clauses_are_compared_apart():
     assert "(3 clauses, and there at most 2)" in known.objection("right and right and right")
 
 
+def test_halves_that_were_seen_apart_are_named():
+    """The first as long as a sentence in training has it; a familiar clause names none."""
+    seen = [
+        "a man in red waves",
+        "a man in green bends down",
+        "a girl waves",
+        "a boy in red jumps",
+    ]
+    numbers = {text: torch.tensor([float(n), 0.0]) for n, text in enumerate(seen)}
+    known = Familiarity(
+        seen, lambda texts: torch.stack([numbers.get(t, torch.tensor([9.0, 9.0])) for t in texts])
+    )
+    joined = known.objection("A man in green waves")
+    assert '(it joins "a man in green" and "waves", never together there); nearest:' in joined
+    assert known.objection("a girl waves") == ""
+    assert '"a girl" and "bends down"' in known.objection("a girl bends down")
+    assert "training; nearest" in known.objection("waves a man in")
+    assert "training; nearest" in known.objection("a girl in blue waves")
+
+
 @pytest.fixture(scope="module")
 def shipped() -> Model:
     return Model.load("shapes", "cpu")
