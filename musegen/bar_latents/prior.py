@@ -132,7 +132,8 @@ class LatentPrior(nn.Module):
         """Return the latents of each player's bars, and the numbers of pieces and bars."""
         wired = torch.cat([self.wires(z) for z in noise], 2)  # [batch player bar latent]
         wired = wired[:, :, :bars]
-        return wired.transpose(0, 1).flatten(1, 2), (len(wired), bars)  # [player batch*bar latent]
+        size = wired.shape[0], bars  # `len` would be a constant in an exported graph
+        return wired.transpose(0, 1).flatten(1, 2), size  # [player batch*bar latent]
 
     def _by_track(self, x: Mapped, size: tuple[int, int], latent: int) -> BarLatents:
         values = x.unflatten(2, (-1, latent)).unflatten(1, size)  # [player batch bar track latent]

@@ -23,7 +23,6 @@ from musegen.model import DOMAIN as MUSIC
 from videogen.model import DOMAIN as VIDEO
 
 FAMILIES = list(GENERATORS)
-QUICK = ("ring with labels", "musegan", "notes")
 
 
 class Halved(nn.Module):
@@ -79,10 +78,7 @@ def test_a_graph_of_torchscript_explains_itself(tmp_path):
     assert json.loads(facts["axes"]) == {"x": "batch n", "half": "batch n", "rows": "batch"}
 
 
-@pytest.mark.parametrize(
-    "family",
-    [pytest.param(f, marks=[] if f in QUICK else pytest.mark.slow) for f in FAMILIES],
-)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_generator_gives_what_the_model_gives(family: str, tmp_path):
     """In torchscript, for three samples where two were traced, of other conditions."""
     assert untrained(*GENERATORS[family]).export(tmp_path / "model.pt") < 1e-5
