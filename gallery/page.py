@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pretty_midi
-
+from core.data.sources import RejectedFile
 from core.errors import UserError
 from core.files import aside, create_folder, read_json, write_text
 from gallery.composer import Composer
+from musegen.files.midi import read_performance
 
 SOUNDS = (".mp3", ".ogg", ".flac", ".wav")
 CLIPS = (".mp4", ".webm", ".gif")
@@ -53,21 +53,18 @@ class Song:
 
     def roll(self) -> dict[str, Any]:
         """Return the tracks' names and the notes, as the page draws them; `UserError` for a file
-        that is no MIDI."""
+        that cannot be read."""
         try:
-            read = pretty_midi.PrettyMIDI(str(self.midi), charset="utf-8")
-        except OSError as error:
-            raise UserError(f"{self.midi} cannot be read: {error.strerror or error}") from error
-        except Exception as error:  # mido raises whatever the bytes lead to
-            raise UserError(f"{self.midi} is no MIDI file") from error
-        tracks = [track for track in read.instruments if track.notes]
-        notes: Notes = [
-            [round(n.start, 3), round(n.end - n.start, 3), n.pitch, n.velocity, number]
-            for number, track in enumerate(tracks)
-            for n in track.notes
-        ]
-        names = [track.name or f"Track {number + 1}" for number, track in enumerate(tracks)]
-        drums = [number for number, track in enumerate(tracks) if track.is_drum]
+            played = read_performance(self.midi, tracks=())
+        except RejectedFile as error:
+            if error.reason == "no-notes":
+                return {"tracks": [], "drums": [], "notes": []}
+            raise UserError(f"{self.midi}: {error.detail}") from error
+        seconds = (played.start.round(3), played.seconds.round(3))
+        columns = (*seconds, played.pitch, played.velocity, played.track)
+        notes: Notes = list(map(list, zip(*(column.tolist() for column in columns), strict=True)))
+        names = [track.name or f"Track {n + 1}" for n, track in enumerate(played.tracks)]
+        drums = [number for number, track in enumerate(played.tracks) if track.is_drum]
         return {"tracks": names, "drums": drums, "notes": notes[:MOST_NOTES]}
 
     def html(self, name: str) -> str:

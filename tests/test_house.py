@@ -31,7 +31,7 @@ TREE = [
 ]
 FORBIDDEN = {
     "core": {"musegen", "videogen", "gallery", "studio", "cli"},
-    "gallery": {"musegen", "videogen", "studio", "cli"},
+    "gallery": {"videogen", "studio", "cli"},
     "musegen": {"videogen", "gallery", "studio", "cli"},
     "videogen": {"musegen", "gallery", "studio", "cli"},
     "studio": {"cli"},

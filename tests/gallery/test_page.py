@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 import pytest
+from handmade import meta, midi, note
 
 from core.errors import UserError
 from gallery.page import Song, write_gallery
@@ -99,7 +100,7 @@ def test_what_cannot_be_shown_is_named(tmp_path):
         list(write_gallery(tmp_path, tmp_path / "page"))
     shutil.rmtree(tmp_path / "b")
     (tmp_path / "a" / "same.mid").write_bytes(b"no midi")
-    with pytest.raises(UserError, match="is no MIDI file"):
+    with pytest.raises(UserError, match="no MIDI header"):
         list(write_gallery(tmp_path, tmp_path / "page"))
 
 
@@ -145,6 +146,21 @@ def test_notes_are_in_milliseconds_and_the_first_are_drawn(tmp_path, monkeypatch
     assert "<audio" not in shown
     assert '<p class="files"><a href="a.mid" download>mid</a></p>' in shown
     assert "<h3>&lt;a&gt;</h3>" in shown
+
+
+def test_songs_of_other_programs_are_shown_as_every_command_reads_them(tmp_path):
+    """Names in Latin-1 and Shift-JIS, an unknown mode of a key, and a song without a note."""
+    names = ("Fl\xf6te".encode("latin-1"), "ピアノ".encode("cp932"))
+    voices = [meta(0x03, name) + note(60, 480) for name in names]
+    (tmp_path / "a.mid").write_bytes(midi(meta(0x59, b"\xff\xff"), *voices))
+    (tmp_path / "silent.mid").write_bytes(midi(b""))
+    assert Song(tmp_path / "a.mid", None).roll() == {
+        "tracks": ["Fl\xf6te", "ピアノ"],
+        "drums": [],
+        "notes": [[0.0, 0.5, 60, 100, 0], [0.0, 0.5, 60, 100, 1]],
+    }
+    (page,) = write_gallery(tmp_path, tmp_path / "page")
+    assert page.read_text().count('<article class="song">') == 2
 
 
 def test_a_clip_without_a_sentence_has_its_name_and_the_first_sound_is_played(tmp_path):
@@ -228,7 +244,7 @@ def test_a_page_below_the_folder_is_not_shown_in_the_next(folder, tmp_path):
 def test_what_is_refused_writes_nothing(tmp_path):
     write_song(tmp_path / "a.mid")
     (tmp_path / "b.mid").write_bytes(b"no midi")
-    with pytest.raises(UserError, match=r"b\.mid is no MIDI file"):
+    with pytest.raises(UserError, match=r"b\.mid: no MIDI header"):
         list(write_gallery(tmp_path, tmp_path / "page"))
     assert not (tmp_path / "page").exists()
     (tmp_path / "b.mid").unlink()
