@@ -39,13 +39,29 @@ def test_a_pitch_above_127_is_127():
     assert pairs(bytes([0, 0x90, 0xDC, 64]) + up(127, 7)) == [(0, 7)]
 
 
-def test_notes_without_an_end_and_ends_without_a_note_are_left_out():
-    """An end too early, then two notes of one end, which the first takes."""
-    assert pairs(up(60, 1) + down(60, 1) + down(60, 1) + up(60, 1) + note(62, 8)) == [
-        (2, 4),
-        (4, 12),
+def test_ends_without_a_note_are_left_out():
+    assert pairs(up(60, 1) + down(60, 1) + up(60, 1) + note(62, 8)) == [(2, 3), (3, 11)]
+    assert pairs(up(60, 1) + up(60, 1) + program(3)) == []
+
+
+def test_a_key_that_is_struck_again_before_it_goes_up_sounds_twice():
+    """Of the two the first takes the end; a second one comes too late for none."""
+    assert pairs(down(60) + down(60, 5) + up(60, 5)) == [(0, 10), (5, 10)]
+    again = down(60) + down(60, 5) + up(60, 5) + down(60) + up(60, 7)
+    assert pairs(again) == [(0, 10), (5, 17), (10, 17)]
+
+
+def test_notes_without_an_end_sound_until_their_track_silences_the_channel_or_ends():
+    """Drum machines write strikes alone; others end a chord by one message."""
+    struck = down(36, channel=9) + down(38, 5, channel=9)
+    assert pairs(struck + program(3) + bytes([9, 0xFF, 1, 0]), note(60, 99)) == [
+        (0, 14),
+        (5, 14),
+        (0, 99),
     ]
-    assert pairs(up(60, 1) + up(60, 1) + program(3)) == pairs(down(60)) == []
+    for kind in (120, 123):
+        silenced = down(60) + down(64, channel=1) + bytes([7, 0xB0, kind, 0]) + up(64, 3, 1)
+        assert pairs(down(60), silenced + program(3)) == [(0, 0), (0, 7), (0, 10)]
 
 
 def test_notes_are_in_the_order_of_their_starts_in_each_track():
@@ -55,14 +71,21 @@ def test_notes_are_in_the_order_of_their_starts_in_each_track():
 
 @given(st.lists(st.tuples(st.integers(60, 62), st.booleans()), max_size=40))
 def test_each_end_takes_the_first_note_that_waits(played: list[tuple[int, bool]]):
-    """Followed one by one; a tick parts the events."""
+    """Followed one by one; a tick parts the events. Those that wait still have the next end."""
     track = b"".join(down(p, 1) if is_down else up(p, 1) for p, is_down in played)
     waiting: dict[int, deque[int]] = {}
+    ends: dict[int, list[int]] = {}
     expected = []
     for tick, (pitch, is_down) in enumerate(played, 1):
         keys = waiting.setdefault(pitch, deque())
         if is_down:
             keys.append(tick)
-        elif keys:
+            continue
+        ends.setdefault(pitch, []).append(tick)
+        if keys:
             expected.append((keys.popleft(), tick))
+    for pitch, starts in waiting.items():
+        for start in starts:
+            later = [end for end in ends.get(pitch, []) if end > start]
+            expected.append((start, min(later, default=len(played))))
     assert pairs(track) == sorted(expected)
