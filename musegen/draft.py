@@ -8,6 +8,7 @@ What is kept stays note for note: songs are read twice, on the grid of a model, 
 rest, and as finely as files are written, and the finished song has the notes of the fine reading.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,6 +25,8 @@ from musegen.files.midi import DEFAULT_BPM, Song, read_midi
 from musegen.files.smf import midi_bytes
 from musegen.roll import Grid, Notes, Roll, separate
 from musegen.tracks import Track, assign, numbers_of
+
+LOG = logging.getLogger("pianoreel")
 
 FINEST = 240
 """The most steps of a beat in which a song is read and written."""
@@ -43,14 +46,17 @@ class Source:
 
     @classmethod
     def read(cls, path: Path | str, tracks: tuple[Track, ...], grid: Grid) -> "Source":
-        """Read a MIDI file; `UserError` where it cannot be read."""
+        """Read a MIDI file, and log what of it is left out; `UserError` if it cannot be read."""
         try:
             data, name = midi_bytes(path, FINE_LIMITS), Path(path).stem
             song = read_midi(data, tracks, grid, name=name)
             fine = read_midi(data, tracks, fine_grid(grid), limits=FINE_LIMITS, name=name)
-            return cls(song, fine)
         except RejectedFile as error:
-            raise UserError(f"{path}: {error.detail}") from error
+            raise refusal(path, error) from error
+        source = cls(song, fine)
+        for lost in filter(None, (fine.left_out and f"left out: {fine.left_out}", *source.joined)):
+            LOG.warning("%s: %s", path, lost)
+        return source
 
     @property
     def bars(self) -> int:
@@ -59,15 +65,36 @@ class Source:
     @property
     def tracks(self) -> tuple[Track, ...]:
         """Return the tracks, each with the program of the first part that it has claimed."""
-        owner = assign(self.song.parts, self.song.tracks)
-        programs = {
-            number: part.program
-            for number, part in reversed(list(zip(owner, self.song.parts, strict=True)))
-        }
         return tuple(
-            track.replace(program=programs.get(number, track.program))
-            for number, track in enumerate(self.song.tracks)
+            track.replace(program=next(iter(programs), track.program))
+            for track, programs in zip(self.song.tracks, self._programs, strict=True)
         )
+
+    @property
+    def joined(self) -> list[str]:
+        """Say of each track whose parts have several programs with which one it sounds."""
+        return [
+            f"{track.name} has parts of the programs {', '.join(map(str, programs))}, and sounds "
+            f"with {programs[0]}"
+            for track, programs in zip(self.song.tracks, self._programs, strict=True)
+            if len(programs) > 1 and not track.is_drum
+        ]
+
+    @cached_property
+    def _programs(self) -> list[list[int]]:
+        """Return the different programs of each track's parts, in their order."""
+        owner = assign(self.song.parts, self.song.tracks)
+        found: list[dict[int, None]] = [{} for _ in self.song.tracks]
+        for number, part in zip(owner, self.song.parts, strict=True):
+            if number >= 0:
+                found[number][part.program] = None
+        return [list(programs) for programs in found]
+
+
+def refusal(path: Path | str, error: RejectedFile) -> UserError:
+    """Return why a song is not one for a model, with the cure."""
+    cure = ": a model of that metre is trained on songs that `music prepare --meter` keeps"
+    return UserError(f"{path}: {error.why}{cure if error.reason == 'time-signature' else ''}")
 
 
 def fine_grid(grid: Grid) -> Grid:

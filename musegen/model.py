@@ -46,7 +46,7 @@ from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.densities.note_transformer import NoteDensity
-from musegen.draft import Draft, random_kept
+from musegen.draft import LOG, Draft, random_kept, refusal
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.smf import SONG_FILES
 from musegen.graphs.bars import X_AXES, bars_graph
@@ -193,7 +193,9 @@ class Music(Domain):
         try:
             song = read_midi(path, spec.tracks, spec.grid)
         except RejectedFile as error:
-            raise UserError(f"{path}: {error.detail}") from error
+            raise refusal(path, error) from error
+        if song.left_out:
+            LOG.warning("%s: left out: %s", path, song.left_out)
         bars = song.bars + -song.bars % spec.bars
         size = len(spec.tracks), bars, spec.grid
         cells, velocity = (make(song.notes, *size)[None] for make in (fill, fill_velocities))

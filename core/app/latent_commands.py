@@ -13,7 +13,7 @@ from core.app.domain import Domain, Examples
 from core.app.label import name_of
 from core.app.latent import LatentPoints, concat, slerp
 from core.app.latent import arithmetic as combine
-from core.app.model import Model
+from core.app.model import LOG, Model
 from core.app.output import Output
 from core.errors import ConfigError
 
@@ -48,6 +48,19 @@ def points_of(model: Model, text: str, seed: int = 0) -> LatentPoints:
     return _place(model, text, seed)[0]
 
 
+def _one_place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
+    """Return the first point of a text and its source, and log that a longer file has more."""
+    points, source = _place(model, text, seed)
+    if len(points) > 1:
+        LOG.warning(
+            "%s is longer than what the model encodes at once: only its beginning counts, "
+            "1 part of %d",
+            text,
+            len(points),
+        )
+    return points[:1], source
+
+
 def _place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
     """Return the points of a text, and the source of the first one: a file's, or the condition."""
     if is_file(model, text):
@@ -73,8 +86,8 @@ def interpolate(
 
     An item has the source of the nearer end that has one.
     """
-    (start, ours), (end, theirs) = (_place(model, text, seed) for text in (first, last))
-    items = model.decode(slerp(start[:1], end[:1], points), seed)
+    (start, ours), (end, theirs) = (_one_place(model, text, seed) for text in (first, last))
+    items = model.decode(slerp(start, end, points), seed)
     titles = [first, *(f"{n / (points - 1):.0%}" for n in range(1, points - 1)), last]
     nearer = [(ours, theirs) if 2 * n < points else (theirs, ours) for n in range(points)]
     sources = [_first_known(*ends) for ends in nearer]
@@ -85,8 +98,8 @@ def interpolate(
 
 def arithmetic(model: Model, texts: Sequence[str], to: Output, seed: int) -> Iterator[Path]:
     """Write a - b + c, and draw all four."""
-    places = [_place(model, text, seed) for text in texts]
-    a, b, c = (points[:1] for points, _ in places)
+    places = [_one_place(model, text, seed) for text in texts]
+    a, b, c = (point for point, _ in places)
     items = model.decode(concat([a, b, c, combine(a, b, c)]), seed)
     source, name = (
         _first_known(places[0][1], places[2][1]),
@@ -102,8 +115,7 @@ def vary(
     model: Model, text: str, strength: float, count: int, to: Output, seed: int, keep: str = ""
 ) -> Iterator[Path]:
     """Write variations of a point, and draw them beside it; `keep`: the part of z that stays."""
-    points, source = _place(model, text, seed)
-    point = points[:1]
+    point, source = _one_place(model, text, seed)
     varied = model.variations(point, strength, count, seed, keep)
     items = model.decode(concat([point, varied]), seed)
     for number in range(1, count + 1):

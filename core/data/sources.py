@@ -39,11 +39,15 @@ HEADER_BYTES = 1 << 20
 
 
 class RejectedFile(Exception):
-    """Raised for a file that is left out: a short reason, and a sentence that explains it."""
+    """Raised for a file that is left out: a short reason, and a sentence that explains it.
 
-    def __init__(self, reason: str, detail: str):
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
+    `option`: what a preparation needs to keep it, which is a part of `detail` and not of `why`.
+    """
+
+    def __init__(self, reason: str, why: str, option: str = ""):
+        self.reason, self.why = reason, why
+        self.detail = f"{why}: {option}" if option else why
+        super().__init__(f"{reason}: {self.detail}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,9 @@ def read_bytes(path: Path, limits: Limits) -> bytes:
 
 
 def require_file(path: Path) -> None:
-    """Raise `RejectedFile` for a pipe or a device."""
+    """Raise `RejectedFile` for a folder, a pipe or a device."""
+    if path.is_dir():
+        raise RejectedFile("unreadable", "it is a folder: give a file in it")
     if path.exists() and not path.is_file():
         raise RejectedFile(*NO_FILE)
 

@@ -94,12 +94,26 @@ class Request(Strict):
 
     def _of_given(self, source: Source) -> Draft:
         if self.keep:
-            return accompaniment(source, self.keep).composing(self.tracks)
+            return self._accompaniment(source)
         found = re.fullmatch(r"(\d+)(?:-(\d+))?", self.fill)
         if not found:
             raise ConfigError(f"--fill {self.fill}: give the first and last bar, such as 5-8")
         first, last = int(found[1]), int(found[2] or found[1])
         return infill(source, first, last, self.tracks)
+
+    def _accompaniment(self, source: Source) -> Draft:
+        draft = accompaniment(source, self.keep)
+        tracks, kept = draft.tracks, ",".join(self.keep)
+        if not len(draft.kept_notes):
+            found = {tracks[number].name.lower() for number in draft.notes.track.tolist()}
+            raise ConfigError(f"--keep {kept}: the song has only {', '.join(sorted(found))}")
+        draft = draft.composing(self.tracks)
+        if draft.kept.all():
+            raise ConfigError(
+                f"--keep {kept} leaves nothing to compose: name fewer tracks that stay"
+                + (", or other --tracks" if self.tracks else "")
+            )
+        return draft
 
     def _check(self) -> None:
         sources = [

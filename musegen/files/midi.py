@@ -89,6 +89,16 @@ class Song:
     parts: tuple[Part, ...] = ()
     origin: str = ""
 
+    @property
+    def left_out(self) -> str:
+        """Say what of the file is not in the song; empty where all of it is."""
+        counts = ((self.skipped_bars, "bar{} in another metre"), (self.dropped_notes, "note{}"))
+        lost = [f"{count} {noun.format('s' * (count > 1))}" for count, noun in counts if count]
+        owners = zip(self.parts, assign(self.parts, self.tracks), strict=True)
+        silent = [f"'{part.name}' (program {part.program})" for part, n in owners if n < 0]
+        because = f"; no track plays {', '.join(silent)}" if silent and lost else ""
+        return ", ".join(lost) + because
+
     def cells(self) -> Cells:
         """Convert the notes to cells, without their velocities."""
         return fill(self.notes, len(self.tracks), self.bars, self.grid)
@@ -220,8 +230,8 @@ class _Parsed:
         bars = self._bars(grid, meter, pickup_beats)
         if not len(bars.starts):
             found = self._most_frequent(grid, meter, pickup_beats)
-            detail = f"no bar is in {grid.metre.name}, most are in {found}: --meter {found}"
-            raise RejectedFile("time-signature", detail)
+            why = f"no bar is in {grid.metre.name}, most are in {found}"
+            raise RejectedFile("time-signature", why, f"--meter {found}")
         quantised = self._quantise(bars, tracks, grid)
         if not len(quantised):
             raise RejectedFile(

@@ -133,7 +133,7 @@ class _Multitrack:
         starts = beats[np.append(lengths, lengths[-1] if len(lengths) else bar_steps) == bar_steps]
         if not len(starts):
             metre = self.grid.metre.name
-            raise RejectedFile("time-signature", f"no bar is in {metre}: --meter any")
+            raise RejectedFile("time-signature", f"no bar is in {metre}", "--meter any")
         return starts
 
     def _cells(

@@ -27,7 +27,7 @@ def write_rendering(
     try:
         performance = read_performance(song)
     except RejectedFile as error:
-        raise UserError(f"{song}: {error.detail}") from error
+        raise UserError(f"{song}: {error.why}") from error
     if orchestra:
         orchestra.require(performance.tracks)
     output = Output(to.parent, overwrite=overwrite)

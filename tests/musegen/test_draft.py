@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import midi, note, program, signature, tempo
+from handmade import midi, name, note, program, signature, tempo
 from tunes import tune
 
-from core.errors import ConfigError
+from core.errors import ConfigError, UserError
 from musegen.draft import (
     Draft,
     Source,
@@ -51,6 +51,32 @@ def rows(draft: Draft, composed: Notes) -> list[tuple[int, ...]]:
     roll = draft.finished(composed).notes
     return list(zip(*(c.tolist() for c in (roll.track, roll.start, roll.pitch, roll.length)),
                     strict=True))  # fmt: skip
+
+
+def test_what_a_song_loses_on_the_way_to_a_model_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bar of 4/4 and one of 3/4, with a flute and a trumpet on one track, and with waves."""
+    metres = signature(4, 2) + signature(3, 2, after=BAR)
+    played = [program(n) + note(60, 480) * 7 for n in (73, 56)]
+    waves = name("sea") + program(122) + note(60, 480)
+    path = tmp_path / "a.mid"
+    path.write_bytes(midi(metres, *played, waves))
+    assert [track.program for track in Source.read(path, LAKH, GRID).tracks] == [0, 0, 24, 33, 73]
+    assert [record.getMessage().removeprefix(f"{path}: ") for record in caplog.records] == [
+        "left out: 1 bar in another metre, 7 notes; no track plays 'sea' (program 122)",
+        "Strings has parts of the programs 73, 56, and sounds with 73",
+    ]
+    caplog.clear()
+    song(tmp_path / "whole.mid", 2, 40)
+    assert not caplog.records
+
+
+def test_a_song_in_another_metre_is_refused_with_the_way_to_a_model_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "waltz.mid"
+    path.write_bytes(midi(signature(3, 2) + note(60, 480)))
+    with pytest.raises(UserError, match=r"most are in 3/4: a model of .* `music prepare --meter`"):
+        Source.read(path, LAKH, GRID)
 
 
 def test_kept_tracks_keep_their_timing_and_others_are_replaced(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_the_commands_write_a_song(folder: Path, song: Path, tmp_path: Path):
         code, said, complaint = run(
             "music", command, folder, *points, "--device", "cpu", "--to", to
         )
-        assert (code, complaint) == (0, "")
+        assert code == 0 and (command == "reconstruct") == (complaint == "")
         assert sorted(map(Path, said.splitlines())) == sorted(to.iterdir())
         assert len(list(to.glob("*.mid"))) == songs[command]
 
@@ -85,7 +85,7 @@ def test_every_command_writes_the_formats_that_are_asked_for(
     for command, (points, names) in commands.items():
         options = ("--seed", 3, "--only", "mid", "--device", "cpu", "--to", tmp_path)
         code, said, complaint = run("music", command, folder, *points, *options)
-        assert (code, complaint) == (0, "")
+        assert code == 0, complaint
         assert [Path(line).name for line in said.splitlines()] == [
             f"vae-seed3-{name}.mid" for name in names
         ]

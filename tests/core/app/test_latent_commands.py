@@ -90,6 +90,16 @@ def test_interpolation_goes_from_the_first_item_to_the_last(world, tmp_path):
     torch.testing.assert_close(torch.tensor(rows), expected, atol=1e-5, rtol=0)
 
 
+def test_a_file_of_which_only_the_beginning_counts_is_named(world, tmp_path, caplog):
+    """The first file has two items."""
+    list(interpolate(world.ae, "a.mid", "b.mid", 3, Output(tmp_path), 0))
+    list(vary(world.ae, "b.mid", 0.5, 1, Output(tmp_path), 0))
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert said.startswith("a.mid is longer") and said.endswith(
+        "its beginning counts, 1 part of 2"
+    )
+
+
 def test_arithmetic_writes_the_sum_and_draws_all_four(world, tmp_path):
     """(3, 0) - (0, 2) + (1, 1) = (4, -1)."""
     paths = list(arithmetic(world.ae, ["a.mid", "b.mid", "c.mid"], Output(tmp_path), 0))

@@ -263,6 +263,11 @@ def test_a_tar_with_long_names_and_large_members_is_read(tmp_path: Path):
     assert len(second.read(LIMITS)) == 2 << 20
 
 
+def test_a_folder_in_the_place_of_a_file_is_called_one(tmp_path: Path):
+    with pytest.raises(RejectedFile, match="it is a folder: give a file in it"):
+        read_bytes(tmp_path, LIMITS)
+
+
 def test_a_device_that_is_named_itself_is_not_read():
     with pytest.raises(RejectedFile, match="neither a file nor a folder"):
         read_bytes(Path(os.devnull), LIMITS)

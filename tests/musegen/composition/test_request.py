@@ -74,6 +74,12 @@ def test_a_remix_composes_the_letters_that_the_song_lacks(song: Path) -> None:
         ({"given": "S", "fill": "two"}, "--fill two: give the first and last bar, such as 5-8"),
         ({"given": "S", "fill": "5-9"}, "the song has bars 1-6"),
         ({"given": "S", "keep": ("banjo",)}, "no track is called 'banjo'"),
+        ({"given": "S", "keep": ("drums", "strings")}, "the song has only bass, guitar, piano"),
+        ({"given": "S", "keep": ("bass",), "tracks": ("bass",)}, "compose: .* or other --tracks"),
+        (
+            {"given": "S", "keep": ("drums", "piano", "guitar", "bass", "strings")},
+            "leaves nothing to compose: name fewer tracks that stay$",
+        ),
     ],
 )
 def test_wishes_that_cannot_be_met_say_which_option_helps(

@@ -45,7 +45,7 @@ def test_ends_without_a_note_are_left_out():
 
 
 def test_a_key_that_is_struck_again_before_it_goes_up_sounds_twice():
-    """Of the two the first takes the end; a second one comes too late for none."""
+    """The first takes the end that there is, and the second one has the next: that of another."""
     assert pairs(down(60) + down(60, 5) + up(60, 5)) == [(0, 10), (5, 10)]
     again = down(60) + down(60, 5) + up(60, 5) + down(60) + up(60, 7)
     assert pairs(again) == [(0, 10), (5, 17), (10, 17)]
