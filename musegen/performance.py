@@ -1,4 +1,4 @@
-"""Performances: the notes of a song as they are played, in seconds."""
+"""Performances: the notes of a song as they are played, in seconds, and its controllers."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -13,12 +13,57 @@ HATS = (42, 44, 46)
 
 Seconds = Float[np.ndarray, " note"]
 Column = Int[np.ndarray, " note"]
+Changes = Float[np.ndarray, " change"]
+
+GLIDE_SECONDS = 0.01
+"""The time in which a controller reaches a new value; a jump would click."""
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The controllers of a track: what counts from each time on, in seconds, the first being 0.
+
+    gain: the factor of the amplitude. pan: from -1 (left) to 1 (right). semitones: the bend.
+    """
+
+    at: Changes
+    gain: Changes
+    pan: Changes
+    semitones: Changes
+
+    def during(self, start: float, seconds: float) -> "Controls":
+        """Return the changes of a part of the time, counted from its start."""
+        first = max(int(np.searchsorted(self.at, start, side="right")) - 1, 0)
+        last = max(int(np.searchsorted(self.at, start + seconds)), first + 1)
+        columns = (self.gain, self.pan, self.semitones)
+        at = np.maximum(self.at[first:last] - start, 0)
+        return Controls(at, *(column[first:last] for column in columns))
+
+    def curve(self, values: Changes, samples: int, rate_hz: int) -> Float[np.ndarray, " sample"]:
+        """Return a value at each sample: one that changes glides, at most `GLIDE_SECONDS` long.
+
+        >>> controls = Controls(np.array([0.0, 1.0]), *3 * [np.array([0.5, 1.0])])
+        >>> controls.curve(controls.gain, 4, 2).tolist()
+        [0.5, 0.5, 0.5, 1.0]
+        """
+        until = np.minimum(self.at + GLIDE_SECONDS, np.append(self.at[1:], np.inf))
+        places = np.stack([self.at, until], 1).ravel()  # [change*2]
+        before = np.concatenate([values[:1], values[:-1]])
+        reached = np.stack([before, values], 1).ravel()  # [change*2]
+        return np.interp(np.arange(samples) / rate_hz, places, reached)
+
+
+STILL = Controls(np.zeros(1), np.ones(1), np.zeros(1), np.zeros(1))
+"""The controllers of a track that nobody touches."""
 
 
 @dataclass(frozen=True)
 class Performance:
     """Notes as columns: the number of the track, the time from the beginning and that for which
-    the key is down, in seconds, the MIDI pitch, and the velocity from 1 to 127."""
+    the key is down, in seconds, the MIDI pitch, and the velocity from 1 to 127.
+
+    `controls`: those of each track; none where nobody touches any.
+    """
 
     track: Column
     start: Seconds
@@ -27,6 +72,7 @@ class Performance:
     velocity: Column
     tracks: tuple[Track, ...]
     name: str = ""
+    controls: tuple[Controls, ...] = ()
 
     @classmethod
     def of(cls, roll: Roll) -> "Performance":

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from core.data.sources import RejectedFile
 from core.errors import UserError
+from musegen.files.controls import controls_of
 from musegen.files.keys import is_key, keys_of
 from musegen.files.limits import MusicLimits
 from musegen.files.parts import CHANNELS, is_piano_part, parts_of
@@ -140,12 +141,12 @@ def read_performance(
     """Read all notes of a file, or of its bytes, as they are played; `RejectedFile` as above.
 
     Each part is a track of its own, with the name of that of `tracks` which claims it, else its
-    own name. Nothing is quantised or left out.
+    own name. Nothing is quantised or left out, and the controllers of its channel are followed.
     """
     events = scan(midi_bytes(source, limits))
     check_events(events)
     title = "" if isinstance(source, bytes) else Path(source).stem
-    return _Parsed(events, limits, pedal=True).performance(tracks, name or title)
+    return _Parsed(events, limits, pedal=True).performance(events, tracks, name or title)
 
 
 @dataclass(frozen=True)
@@ -249,8 +250,8 @@ class _Parsed:
         about = (tuple(self.parts), self.origin)
         return Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
 
-    def performance(self, tracks: tuple[Track, ...], name: str) -> Performance:
-        """Return the notes in seconds."""
+    def performance(self, events: Events, tracks: tuple[Track, ...], name: str) -> Performance:
+        """Return the notes in seconds, with the controls of each part."""
         ends = self.start + np.maximum(self.duration, 1)
         start, end = self._elapsed(np.stack([self.start, ends]))
         names = [
@@ -262,7 +263,8 @@ class _Parsed:
             for name, part in zip(names, self.parts, strict=True)
         )
         columns = (self.part, start, end - start, self.pitch, self.velocity)
-        return Performance(*columns, tracks=played, name=name)
+        controls = controls_of(events, self.parts, self._elapsed)
+        return Performance(*columns, tracks=played, name=name, controls=controls)
 
     def _check_cells(self, notes: Notes) -> None:
         if (cells := int(notes.length.sum())) > self.limits.cells:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from musegen.files.audio import SAMPLE_RATE, Audio
-from musegen.performance import Performance
+from musegen.performance import STILL, Performance
 from musegen.playing.instrument import Instrument, Region
 from musegen.playing.recording import layers, record
 from musegen.playing.sf2 import Soundfont
@@ -60,8 +60,9 @@ class Orchestra:
         """Add the notes of all tracks to stereo sound."""
         for number, track in enumerate(performance.tracks):
             notes = _notes(performance.of_track(number))
+            controls = performance.controls[number] if performance.controls else STILL
             if notes:
-                self.synthesis.play(self._instrument(track, notes), notes, to)
+                self.synthesis.play(self._instrument(track, notes), notes, to, controls)
 
     def _instrument(self, track: Track, notes: list[Note]) -> Instrument:
         own = self._of_soundfont(track)

@@ -38,11 +38,18 @@ def interpolated(waveform: Waveform, step: float, samples: int) -> Waveform:
     """
     if step == 1:
         return np.pad(waveform[:samples], (0, max(0, samples - len(waveform))))
-    padded = np.concatenate([waveform[:1], waveform, np.zeros(3, np.float32)])
     found = np.zeros(samples, np.float32)
     until = min(samples, int(len(waveform) / step))
-    for begin in range(0, until, BLOCK):
-        at = np.arange(begin, min(begin + BLOCK, until)) * step
+    found[:until] = at_places(waveform, np.arange(until) * step)
+    return found
+
+
+def at_places(waveform: Waveform, places: Float[np.ndarray, " sample"]) -> Waveform:
+    """Return a waveform at places from 0 to before its end, by the same spline."""
+    padded = np.concatenate([waveform[:1], waveform, np.zeros(3, np.float32)])
+    found = np.zeros(len(places), np.float32)
+    for begin in range(0, len(places), BLOCK):
+        at = places[begin : begin + BLOCK]
         whole = at.astype(np.int64)
         t = (at - whole).astype(np.float32)
         a, b, c, d = (padded[whole + n] for n in range(4))

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,10 @@ import torch
 import torchaudio
 
 from musegen.files.audio import SAMPLE_RATE, Audio
+from musegen.performance import STILL, Controls
 from musegen.playing.instrument import Brightness, Envelope, Instrument, Region
 from musegen.playing.loop import Waveform, repeated
-from musegen.playing.resampling import interpolated
+from musegen.playing.resampling import at_places, interpolated
 from musegen.playing.voice import gain
 
 FALL_DB = 100.0
@@ -58,7 +60,13 @@ class Synthesis:
         self.tones: dict[tuple[Region, int], Waveform] = {}
         self.size = 0
 
-    def play(self, instrument: Instrument, notes: Sequence[Note], to: Audio) -> None:
+    def play(
+        self,
+        instrument: Instrument,
+        notes: Sequence[Note],
+        to: Audio,
+        controls: Controls = STILL,
+    ) -> None:
         """Add notes to stereo sound; those that ring on after its end are cut there."""
         loud = gain(np.array([note.velocity for note in notes], np.int64)).tolist()
         sounding = [
@@ -66,14 +74,17 @@ class Synthesis:
             for note, amplitude in zip(notes, loud, strict=True)
             for region in instrument.sounding(note.pitch, note.velocity)
         ]
+        fastest = 2 ** (max(float(controls.semitones.max()), 0) / 12)
         longest: dict[tuple[Region, int], int] = defaultdict(int)
         for one in sounding:
-            needed = min(one.held + len(_release(one.region.envelope)), to.shape[1] - one.start)
+            needed = ceil(fastest * _samples_of(one, to))
             longest[one.key] = max(longest[one.key], needed)
         for one in sounding:
-            tone = self._tone(one.key, longest[one.key])[: to.shape[1] - one.start]
-            ended = _ended(tone, one.held, one.region.envelope)
-            _add(ended, one.start, _panned(one.region, one.amplitude), to)
+            tone = self._tone(one.key, longest[one.key])
+            samples = _samples_of(one, to)
+            moves = controls.during(one.start / SAMPLE_RATE, samples / SAMPLE_RATE)
+            ended = _ended(_bent(tone, moves, samples), one.held, one.region.envelope)
+            _add(_turned(ended, moves), one.start, _panned(one, float(moves.pan[0])), to)
 
     def _tone(self, key: tuple[Region, int], samples: int) -> Waveform:
         """Return so many samples of a key that is held, or fewer where it falls silent before."""
@@ -171,10 +182,32 @@ def _samples(note: Note) -> tuple[int, int]:
     return round(note.start * SAMPLE_RATE), round(note.seconds * SAMPLE_RATE)
 
 
-def _panned(region: Region, amplitude: float) -> tuple[float, float]:
-    """Return the amplitudes left and right, of constant power."""
-    angle = (region.pan + 1) * np.pi / 4
-    loud = amplitude * region.gain
+def _samples_of(one: _Sounding, to: Audio) -> int:
+    """Return the samples for which a note is heard, at most to the end of the sound."""
+    return min(one.held + len(_release(one.region.envelope)), to.shape[1] - one.start)
+
+
+def _bent(tone: Waveform, controls: Controls, samples: int) -> Waveform:
+    """Return so many samples of a tone, read faster or slower as its pitch is bent."""
+    if not controls.semitones.any():
+        return tone[:samples]
+    speed = 2 ** (controls.curve(controls.semitones, samples, SAMPLE_RATE) / 12)
+    places = np.cumsum(speed) - speed[0]
+    return at_places(tone, places[places < len(tone)])
+
+
+def _turned(waveform: Waveform, controls: Controls) -> Waveform:
+    """Return a note as loud as its track is turned while it sounds."""
+    if (controls.gain == 1).all():
+        return waveform
+    gains = controls.curve(controls.gain, len(waveform), SAMPLE_RATE)
+    return waveform * gains.astype(np.float32)
+
+
+def _panned(one: _Sounding, pan: float) -> tuple[float, float]:
+    """Return the amplitudes left and right, of constant power; `pan` is added to the region's."""
+    angle = (min(max(one.region.pan + pan, -1), 1) + 1) * np.pi / 4
+    loud = one.amplitude * one.region.gain
     return loud * float(np.cos(angle)), loud * float(np.sin(angle))
 
 
