@@ -499,7 +499,8 @@ def render(
 ) -> None:
     """Play a MIDI file to a sound file, note for note, with a soundfont or in a voice.
 
-    Volume, expression, panning and pitch bends are followed. Tracks are called drums, piano, guitar, bass and strings, others by their own names.
+    Volume, expression, panning and pitch bends are followed. Tracks are called drums, piano,
+    guitar, bass and strings, others by their own names.
 
     pianoreel music render song.mid --to song.wav
 

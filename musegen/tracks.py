@@ -64,8 +64,8 @@ class Track(Strict):
         return pattern
 
     def has_name(self, part: "Part") -> bool:
-        pattern = self.name_pattern
-        return bool(pattern) and re.search(pattern, part.name, re.IGNORECASE) is not None
+        pattern, names = self.name_pattern, (part.name, *part.readings)
+        return bool(pattern) and any(re.search(pattern, name, re.IGNORECASE) for name in names)
 
     def has_position(self, part: "Part") -> bool:
         by_order = self.order is not None and self.order == part.order
@@ -89,7 +89,8 @@ class Track(Strict):
 class Part:
     """One instrument of a MIDI file.
 
-    order: among those with notes. channel: 1 to 16, of a port from 0.
+    order: among those with notes. channel: 1 to 16, of a port from 0. readings: what its name may
+    say in other alphabets, where its bytes are no UTF-8.
     """
 
     order: int
@@ -98,6 +99,7 @@ class Part:
     is_drum: bool
     channel: int = 0
     port: int = 0
+    readings: tuple[str, ...] = ()
 
 
 LAKH = (

@@ -5,6 +5,7 @@ first. A port (FF 21) has 16 channels of its own.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -126,11 +127,12 @@ def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]
     key = ((track.astype(np.int64) * sizes[1] + channel) * sizes[2] + is_drum) * sizes[3] + program
     part, found = _numbered(key)
     columns = (column.tolist() for column in np.unravel_index(found, sizes))
-    names = _names(events)
-    parts = [
-        Part(n, names.get(t, ""), program, bool(drum), c % CHANNELS + 1, c // CHANNELS)
-        for n, (t, c, drum, program) in enumerate(zip(*columns, strict=True))
-    ]
+    texts = {t: (text_of(raw), _readings(raw)) for t, raw in _names(events).items()}
+    parts = []
+    for n, (t, c, drum, program) in enumerate(zip(*columns, strict=True)):
+        text, readings = texts.get(t, ("", ()))
+        place = c % CHANNELS + 1, c // CHANNELS
+        parts.append(Part(n, text, program, bool(drum), *place, readings))
     return part, parts
 
 
@@ -194,23 +196,41 @@ JAPANESE = re.compile(
 """Bytes that European names do not have: kana or kanji, or two half-width kana in a row."""
 
 
-def text_of(raw: bytes) -> str:
-    """Decode a name: as UTF-8, else as Shift-JIS where it looks Japanese, else as Latin-1.
+BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+"""What some programs write before a text, with the encoding that it stands for."""
 
-    >>> text_of(b"\\x83s\\x83A\\x83m"), text_of(b"Fl\\xf6te"), text_of(b"Fl\\xc3\\xb6te")
+ALPHABETS = ("cp932", "gb18030", "big5", "euc_kr", "cp1251")
+"""Encodings of names that are no UTF-8: Japanese, Chinese, Korean and Cyrillic."""
+
+
+def text_of(raw: bytes) -> str:
+    """Decode a name: as its byte order mark says, else as UTF-8, else as Shift-JIS where it looks
+    Japanese, else as Latin-1.
+
+    >>> text_of(b"\\x83s\\x83A\\x83m"), text_of(b"Fl\\xf6te"), text_of(b"Fl\\xc3\\xb6te ")
     ('ピアノ', 'Flöte', 'Flöte')
     """
-    encodings = ("utf-8", "cp932") if JAPANESE.search(raw) else ("utf-8",)
+    marked = [code for mark, code in BYTE_ORDER_MARKS.items() if raw.startswith(mark)]
+    encodings = (*marked, "utf-8", *(("cp932",) if JAPANESE.search(raw) else ()))
+    return next(_decoded(raw, encodings), raw.decode("latin-1")).strip("\0 \t\r\n")
+
+
+def _decoded(raw: bytes, encodings: Iterable[str]) -> Iterator[str]:
+    """Return a text as each encoding reads it that can."""
     for encoding in encodings:
         try:
-            return raw.decode(encoding).strip("\0")
+            yield raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-    return raw.decode("latin-1").strip("\0")
 
 
-def _names(events: Events) -> dict[int, str]:
+def _readings(raw: bytes) -> tuple[str, ...]:
+    """Return what a name may say besides `text_of` it: as bytes alone no alphabet is known."""
+    return () if raw.isascii() else tuple(_decoded(raw, ALPHABETS))
+
+
+def _names(events: Events) -> dict[int, bytes]:
     """Return the names of the tracks that have one; the last counts."""
     named = events.metas(NAME)
     tracks = events.track[named].tolist()
-    return {t: text_of(events.payload(n)) for t, n in zip(tracks, named.tolist(), strict=True)}
+    return {t: events.payload(n) for t, n in zip(tracks, named.tolist(), strict=True)}

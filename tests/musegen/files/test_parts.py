@@ -172,17 +172,33 @@ def test_each_note_keeps_part_and_velocity():
         ("ﾄﾞﾗﾑ".encode("cp932"), "ﾄﾞﾗﾑ"),
         ("Thérèse".encode("latin-1"), "Thérèse"),
         ("Übung für Flöte".encode("latin-1"), "Übung für Flöte"),
-        (b"Bass\0", "Bass"),
+        (b"Bass \0", "Bass"),
+        ("Drums".encode("utf-8-sig"), "Drums"),
+        ("Flöte".encode("utf-16"), "Flöte"),
+        (b"\xfe\xff" + "ピアノ".encode("utf-16-be"), "ピアノ"),
         (b"\xff\xfe\x80", "\xff\xfe\x80"),
+        (b"\xef\xbb\xbf\xf6", "\xef\xbb\xbf\xf6"),
     ],
 )
 def test_names_in_utf_8_shift_jis_and_latin_1(raw: bytes, text: str):
     assert text_of(raw) == text
 
 
-def test_a_track_is_found_by_its_name_in_shift_jis():
-    tracks = (Track(name="Bass", name_pattern="ベース"), Track(name="Rest", rest=True))
-    bass = meta(0x03, "ベース".encode("cp932")) + note(40, 480)
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("ベース", "cp932"),
+        ("贝司", "gbk"),
+        ("貝斯", "big5"),
+        ("베이스", "euc-kr"),
+        ("Бас", "cp1251"),
+        ("Contrebasse à cordes", "latin-1"),
+        ("ベース", "utf-16"),
+    ],
+)
+def test_a_track_is_found_by_its_name_in_any_alphabet(text: str, encoding: str):
+    tracks = (Track(name="Bass", name_pattern=f"^{text}$"), Track(name="Rest", rest=True))
+    bass = meta(0x03, text.encode(encoding)) + note(40, 480)
     song = read_midi(midi(note(60, 480), bass), tracks)
     assert song.notes.pitch.tolist() == [40 - 24, 60 - 24]
 
