@@ -256,8 +256,20 @@ def _require_same(
         )
     if changed:
         raise UserError(
-            f"{folder} was prepared with other settings: repeat them, or choose another folder"
+            f"{folder} was prepared with other settings{_earlier(stored, settings)}: repeat them, "
+            "or choose another folder"
         )
+
+
+def _earlier(stored: dict[str, Any], settings: dict[str, Any]) -> str:
+    """Return the settings of the configuration that were others, in brackets, if any are known."""
+    before, now = (one.get("config") or {} for one in (stored, settings))
+    names = [key for key in before if before[key] != now.get(key)]
+    said = [
+        f"{key} {before[key]}" if isinstance(before[key], str | int | float) else key
+        for key in names
+    ]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def prepare_shards(

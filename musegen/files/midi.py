@@ -231,6 +231,9 @@ class _Parsed:
         bars = self._bars(grid, meter, pickup_beats)
         if not len(bars.starts):
             found = self._most_frequent(grid, meter, pickup_beats)
+            if found == grid.metre.name:
+                why = f"no bar is after a pickup of {pickup_beats:g} quarter notes"
+                raise RejectedFile("no-notes", why, "a shorter --pickup")
             why = f"no bar is in {grid.metre.name}, most are in {found}"
             raise RejectedFile("time-signature", why, f"--meter {found}")
         quantised = self._quantise(bars, tracks, grid)
@@ -342,7 +345,8 @@ class _Parsed:
         """Return the time signature of the most bars; "any" for one shorter than 2 quarters."""
         counts = Counter[Metre]()
         for begin, until, metre in self._metres(grid, meter, pickup_beats):
-            counts[metre] += self._count_bars(begin, until, metre)
+            if begin or not pickup_beats:  # a pickup is in no metre
+                counts[metre] += self._count_bars(begin, until, metre)
         metre = counts.most_common(1)[0][0]
         return metre.name if metre.quarters >= SHORTEST_BAR else "any"
 

@@ -197,7 +197,7 @@ JAPANESE = re.compile(
 
 
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-"""What some programs write before a text, with the encoding that it stands for."""
+"""The encodings that the first bytes of a text may stand for."""
 
 ALPHABETS = ("cp932", "gb18030", "big5", "euc_kr", "cp1251")
 """Encodings of names that are no UTF-8: Japanese, Chinese, Korean and Cyrillic."""

@@ -183,7 +183,7 @@ def _samples(note: Note) -> tuple[int, int]:
 
 
 def _samples_of(one: _Sounding, to: Audio) -> int:
-    """Return the samples for which a note is heard, at most to the end of the sound."""
+    """Return the samples for which a note sounds, at most to the end of the audio."""
     return min(one.held + len(_release(one.region.envelope)), to.shape[1] - one.start)
 
 

@@ -435,7 +435,8 @@ def test_unknown_names_get_the_known_ones(data: Path, tmp_path: Path):
 def test_a_run_of_another_form_is_not_measured(trained: Path, tmp_path: Path):
     other = tmp_path / "coarse"
     run("music", "prepare", "--band", 3, "--steps-per-beat", 12, "--bars", 4, "--to", other)
-    refused(1, "different grids", "music", "evaluate", trained, "--against", other)
+    said = "it has 4 steps a beat: prepare the songs with --steps-per-beat 4"
+    refused(1, said, "music", "evaluate", trained, "--against", other)
 
 
 def test_a_folder_without_music_is_not_measured(data: Path, tmp_path: Path):

@@ -267,7 +267,7 @@ def test_a_preparation_is_resumed_by_the_same_settings_alone(tmp_path: Path):
     opened(to, sources="abc", config={"least": 3})
     for settings, said in (
         ({"sources": "abd", "config": {"least": 3}}, "from other files, or some have changed"),
-        ({"sources": "abc", "config": {"least": 4}}, "with other settings"),
+        ({"sources": "abc", "config": {"least": 4}}, r"with other settings \(least 3\): repeat"),
         ({"sources": "abd", "config": {"least": 4}}, "with other settings"),
         ({"sources": "abc"}, "with other settings"),
         ({"sources": "abc", "config": {"least": 3}, "more": 1}, "with other settings"),

@@ -47,8 +47,8 @@ def test_ends_without_a_note_are_left_out():
 def test_a_key_that_is_struck_again_before_it_goes_up_sounds_twice():
     """The first takes the end that there is, and the second one has the next: that of another."""
     assert pairs(down(60) + down(60, 5) + up(60, 5)) == [(0, 10), (5, 10)]
-    again = down(60) + down(60, 5) + up(60, 5) + down(60) + up(60, 7)
-    assert pairs(again) == [(0, 10), (5, 17), (10, 17)]
+    thrice = down(60) + down(60, 5) + up(60, 5) + down(60) + up(60, 7)
+    assert pairs(thrice) == [(0, 10), (5, 17), (10, 17)]
 
 
 def test_notes_without_an_end_sound_until_their_track_silences_the_channel_or_ends():

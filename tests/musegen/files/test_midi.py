@@ -193,6 +193,15 @@ def test_a_pickup_that_no_signature_names_is_given_by_the_user():
     assert kept_beats(song) == {2: 0, 3: 4, 4: 8}
 
 
+def test_a_pickup_is_in_no_metre_and_shorter_than_the_song():
+    waltz = midi(signature(3, 2) + note(60, 480) * 3)
+    for pickup_beats in (3.0, 1e6):
+        with pytest.raises(RejectedFile, match="most are in 3/4: --meter 3/4"):
+            read_midi(waltz, pickup_beats=pickup_beats)
+    with pytest.raises(RejectedFile, match="after a pickup of 8 quarter notes: a shorter --pick"):
+        read_midi(midi(note(60, 480)), pickup_beats=8)
+
+
 def test_a_path_is_given_as_a_text_too(tmp_path: Path):
     (tmp_path / "one.mid").write_bytes(midi(note(60, 480)))
     assert read_midi(str(tmp_path / "one.mid")).name == "one"
