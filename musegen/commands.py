@@ -434,6 +434,7 @@ class MusicCommands(DomainCommands):
             ),
         ] = None,
     ) -> Iterator[Path]:
+        from core.errors import ConfigError
         from musegen.composition.composition import Composition
         from musegen.composition.judge import judge_of
         from musegen.composition.request import Request
@@ -442,6 +443,10 @@ class MusicCommands(DomainCommands):
         from musegen.steering import Steering, density_of
         from musegen.tonality import Key
 
+        if scale_strength < 1 and not key:
+            raise ConfigError("--scale-strength is for --key: name the key with it")
+        if against and best_of == 1:
+            raise ConfigError("--against is for --best-of: give the number of samples with it")
         domain, model = self.domain(), Model.load(run, device)
         to.require_tracks(model.spec.tracks)
         letters = "" if form == "auto" else form

@@ -88,13 +88,17 @@ class Cost:
 def contenders(domain: Domain, texts: Sequence[str], two: bool = False) -> list[Contender]:
     """Return the models to compare; without texts all that the domain can train and sample.
 
-    `ConfigError` for one that the domain cannot train, before any is trained.
+    `ConfigError` for one that the domain cannot train, and for two of one title, whose runs would
+    be one, before any is trained.
     `two`: there is a second collection, so that those that translate take part.
     """
     if texts:
         chosen = [Contender.parse(text) for text in texts if text.split()]
         for one in chosen:
             domain.require(one.model, has_other=two and domain.is_translation(one.model))
+        titles = [one.title for one in chosen]
+        if twice := [title for title in titles if titles.count(title) > 1]:
+            raise ConfigError(f"two of the models are called {twice[0]}: their runs would be one")
         return chosen
     return [
         Contender(name)

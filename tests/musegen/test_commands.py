@@ -447,6 +447,12 @@ def test_data_that_was_never_prepared(tmp_path: Path):
     refused(1, "holds no prepared data", "music", "train", tmp_path, "--to", tmp_path / "run")
 
 
+def test_options_without_the_option_that_they_belong_to_are_refused(tmp_path: Path):
+    sample = ("music", "sample", "--to", tmp_path / "songs")
+    refused(2, "--scale-strength is for --key", *sample, "--scale-strength", 0.5)
+    refused(2, "--against is for --best-of", *sample, "--against", tmp_path)
+
+
 def test_a_run_that_is_none(tmp_path: Path):
     refused(1, "is no run", "music", "sample", tmp_path, "--to", tmp_path / "songs")
     absent = tmp_path / "absent"

@@ -114,6 +114,15 @@ def test_with_a_second_collection_those_that_translate_take_part():
         contenders(offering, ["vae", "cyclegan"])
 
 
+def test_two_models_of_one_title_would_be_one_run():
+    settings = ("vae model.game=hinge", "vae", "vae model.width=hinge")
+    assert len(contenders(domain(), settings[:2])) == 2
+    for texts, title in ((settings, "vae-game=hinge"), (("gan", "vae", "gan"), "gan")):
+        texts = [text.replace("model.width", "model.other.game") for text in texts]
+        with pytest.raises(ConfigError, match=f"two of the models are called {title}"):
+            contenders(domain(), texts)
+
+
 def test_what_a_model_can_do_follows_from_its_recipe():
     def trained(recipe: str, **parts: nn.Module) -> Model:
         return fake_model(fake_domain(), Networks(parts), recipe, "mine")
