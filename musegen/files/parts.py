@@ -1,7 +1,7 @@
 """The parts of a MIDI file, as a player plays it: the notes of one track, channel and program.
 
 Programs and drums are the state of a channel, whichever track sets it; a track's own programs come
-first. A port (FF 21) has 16 channels of its own.
+first. A port (FF 21), or else a device (FF 09), has 16 channels of its own.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from musegen.files.smf import CONTROL, NAME, PORT, PROGRAM, SYSEX, Events
+from musegen.files.smf import CONTROL, DEVICE, NAME, PORT, PROGRAM, SYSEX, Events
 from musegen.tracks import FAMILIES, Part
 
 CHANNELS = 16
@@ -158,13 +158,20 @@ def channels(events: Events, numbers: np.ndarray) -> np.ndarray:
 def ports(events: Events, numbers: np.ndarray) -> np.ndarray:
     """Return the port of each of these events: that of the last port event before in its track.
 
-    Before the first one it is the first one's: programs often stand before it.
+    Before the first one it is the first one's: programs often stand before it. In a file without
+    port events the names of devices stand for them, in the order of their appearance.
     """
     found = events.metas(PORT)
+    port = events.byte(2, found).astype(np.int64)
+    if not len(found):
+        found = events.metas(DEVICE)
+        devices = [events.payload(number) for number in found.tolist()]
+        order = {device: min(n, 0xFF) for n, device in enumerate(dict.fromkeys(devices))}
+        port = np.array([order[device] for device in devices], np.int64)
     if not len(found):
         return np.zeros(len(numbers), np.int64)
     track = np.concatenate([[-1], events.track[found], [-1]])  # none before and after
-    value = np.concatenate([[0], events.byte(2, found), [0]])
+    value = np.concatenate([[0], port, [0]])
     before, mine = np.searchsorted(found, numbers), events.track[numbers]
     following = np.where(track[before + 1] == mine, value[before + 1], 0)
     return np.where(track[before] == mine, value[before], following)

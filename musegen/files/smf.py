@@ -27,10 +27,12 @@ SONG_FILES = (*MIDI, *SCORES)
 HEADER_BYTES, CHUNK_BYTES = 14, 8
 TRACK = b"MTrk"
 SEARCHED_BYTES = 4096
+SONGS = 2
+"""The format in which each track is a song of its own; with one track it is format 0."""
 
 NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PITCH_BEND = 0x80, 0x90, 0xB0, 0xC0, 0xE0
 SYSEX, ESCAPE, META = 0xF0, 0xF7, 0xFF
-TEXT, NAME, MARKER, PORT, END_OF_TRACK = 0x01, 0x03, 0x06, 0x21, 0x2F
+TEXT, NAME, MARKER, DEVICE, PORT, END_OF_TRACK = 0x01, 0x03, 0x06, 0x09, 0x21, 0x2F
 TEMPO, SIGNATURE, KEY_SIGNATURE, OF_A_PROGRAM = 0x51, 0x58, 0x59, 0x7F
 """Kinds of meta events."""
 
@@ -59,9 +61,10 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     if begin < 0 or len(data) < begin + HEADER_BYTES:
         raise RejectedFile("not-midi", "no MIDI header (MThd) at its beginning")
     kind, _, division = struct.unpack(">HHH", data[begin + 8 : begin + HEADER_BYTES])
-    _check_header(kind, division)
     tracks = [_chunk(events) for events in _tracks(data, begin + HEADER_BYTES)]
     count = min(len(tracks), 0xFFFF)
+    kind = 0 if kind == SONGS and count == 1 else kind
+    _check_header(kind, division)
     header = struct.pack(">4sIHHH", b"MThd", 6, kind, count, division)
     return b"".join([header, *tracks[:count]])
 

@@ -80,6 +80,18 @@ def test_a_port_event_counts_after_the_program_too_and_ports_have_channels_of_th
     assert played(port(3) + note(36, 9, channel=10)) == [(36, "drums", 3)]
 
 
+def test_devices_have_channels_of_their_own_where_no_port_is_named():
+    """A setup track of each device, and the notes of both in tracks without a program."""
+    one, other = (meta(0x09, name) for name in (b"Synth 1", b"Synth 2"))
+    setup = one + program(33), other + program(48)
+    assert played(*setup, one + note(40, 9), other + note(60, 9), note(41, 9)) == [
+        (40, "33", 0),
+        (60, "48", 1),
+        (41, "33", 0),
+    ]
+    assert played(port(2) + one + program(33), port(2) + other + note(40, 9)) == [(40, "33", 2)]
+
+
 @pytest.mark.parametrize(
     ("messages", "channel", "is_drum"),
     [

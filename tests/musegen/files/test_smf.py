@@ -63,6 +63,10 @@ def test_a_wrapper_or_junk_before_the_header_is_cut_off():
     assert midi_bytes(b"\x00" * 128 + PLAIN, LIMITS) == PLAIN
 
 
+def test_one_track_is_one_song_in_the_format_of_several_songs_too():
+    assert midi_bytes(header(kind=2), LIMITS) == header(kind=0)
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [
@@ -70,7 +74,8 @@ def test_a_wrapper_or_junk_before_the_header_is_cut_off():
         (b"<html>", "not-midi"),
         (b"MThd\x00\x00", "not-midi"),
         (b" " * 5000 + PLAIN, "not-midi"),
-        (header(kind=2), "format"),
+        (header(kind=2) + PLAIN[14:], "format"),
+        (header(kind=3), "format"),
         (header(division=0), "division"),
         (header(division=0xE728), "smpte"),
     ],
