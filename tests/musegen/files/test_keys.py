@@ -44,7 +44,7 @@ def test_ends_without_a_note_are_left_out():
     assert pairs(up(60, 1) + up(60, 1) + program(3)) == []
 
 
-def test_a_key_that_is_struck_again_before_it_goes_up_sounds_twice():
+def test_a_key_that_is_struck_twice_before_it_goes_up_sounds_twice():
     """The first takes the end that there is, and the second one has the next: that of another."""
     assert pairs(down(60) + down(60, 5) + up(60, 5)) == [(0, 10), (5, 10)]
     thrice = down(60) + down(60, 5) + up(60, 5) + down(60) + up(60, 7)
