@@ -137,8 +137,8 @@ def evaluate(
 
     `count`: clips of each group. `other`: the collection that models translate; translations are
     judged by its captions. `tick` reports the training of the classifier, if this data has none
-    yet. Raises `UserError` if a model generates clips
-    of another size or length than the data's.
+    yet, then how many groups of clips the models have generated. Raises `UserError` if a model
+    generates clips of another size or length than the data's.
     """
     model, *_ = models
     for one in models:
@@ -147,7 +147,10 @@ def evaluate(
     halves = judge_of_halves(data, model.device, tick) if isinstance(data, Collection) else None
     judge = _Judge(load_classifier(data, model.device, tick), is_shapes, halves)
     groups = [Group.sample(*one, count, seed, other) for one in _groups(data)]
-    rows = [row for group in groups for row in judge.rows(group, models, seed)]
+    rows: list[Row] = []
+    for row in (row for group in groups for row in judge.rows(group, models, seed)):
+        rows.append(row)
+        tick(sum(one.kind == "generated" for one in rows), len(groups) * len(models))
     judged, generated = generate(model, groups[0], seed)
     real = model.source(groups[0].real, groups[0].source)
     return Evaluation(

@@ -89,7 +89,12 @@ def test_while_training_the_distance_is_the_share_of_clips_that_are_misread():
 
 
 def test_a_report_is_printed_written_and_drawn(tmp_path: Path):
-    report = evaluate([oracle(DATA, "oracle")], DATA, 8)
+    ticks: list[tuple[int, int]] = []
+    report = evaluate(
+        [oracle(DATA, "oracle")], DATA, 8, tick=lambda done, total: ticks.append((done, total))
+    )
+    groups = len(DATA.splits) * len(DATA.counts)
+    assert {*ticks} >= {(done, groups) for done in range(1, groups + 1)}
     first, last, worst = tables(report)
     headers = [str(column.header) for column in last.columns]
     assert headers[:7] == ["clips of", "kind", "size", "colour", "path", "direction", "all five"]
