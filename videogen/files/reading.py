@@ -110,7 +110,14 @@ def _opened(data: Any, formats: str, limits: VideoLimits) -> Any:
         raise RejectedFile("empty-file", "the file has no bytes")
     require_size(size, limits)
     options = {"format_whitelist": formats, "protocol_whitelist": ""}
-    return av.open(data, options=options, metadata_errors="replace")
+    return av.open(_Nameless(data), options=options, metadata_errors="replace")
+
+
+class _Nameless:
+    """A file without its name, by which FFmpeg would take a JPEG for a pattern of many files."""
+
+    def __init__(self, data: Any):
+        self.read, self.seek, self.tell = data.read, data.seek, data.tell
 
 
 def _film(
