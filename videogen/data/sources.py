@@ -325,8 +325,8 @@ class _Search:
         if text and (automatic or self.captions == "text"):
             self.texts.add(text.file.place)
             return caption_of(self._read_text(text.file), self.limits), "text"
-        if self.captions in ("auto", "text") and (told := self._from_facts(place)):
-            return caption_of(told, self.limits), "text"
+        if self.captions in ("auto", "text") and (caption := self._from_facts(place)):
+            return caption_of(caption, self.limits), "text"
         if self.captions == "text":
             raise RejectedFile("no-caption", f"there is no {place.stem}{TEXTS[0]} beside it")
         inner = place != self.start and place.parent != self.start
