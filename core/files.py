@@ -51,6 +51,11 @@ def create_folder(folder: Path) -> None:
     """Create a folder to write to; `UserError` where that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f"cannot write to {folder}: it is a file, give a folder") from error
+    except NotADirectoryError as error:
+        parent = next(part for part in folder.parents if part.exists())
+        raise UserError(f"cannot write to {folder}: {parent} is a file") from error
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):

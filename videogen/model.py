@@ -47,6 +47,7 @@ from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shorten
 from videogen.files.clip import Clips, FrameBatch, Frames, Image, to_clips, to_frames
 from videogen.files.frame import View
 from videogen.files.reading import VIDEO, SquareFrames, read_frames
+from videogen.files.text import decode
 from videogen.files.tree import File
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
@@ -699,9 +700,11 @@ def train(
 def read_prompts(path: Path) -> list[str]:
     """Read the captions of a text file, one in each line; `UserError` where there is none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+        lines = decode(path.read_bytes()).splitlines()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except RejectedFile as error:
+        raise UserError(f"cannot read {path}: {error.detail}") from error
     captions = [line.strip() for line in lines if line.strip()]
     if not captions:
         raise UserError(f"{path} holds no caption: write one in each line")

@@ -200,6 +200,9 @@ def test_data_is_a_folder_or_shapes():
 def test_prompts_are_lines(tmp_path):
     (tmp_path / "prompts.txt").write_text("a dog\n\n  a cat \n")
     assert read_prompts(tmp_path / "prompts.txt") == ["a dog", "a cat"]
+    for encoding in ("utf-8-sig", "utf-16", "cp1252"):
+        (tmp_path / "prompts.txt").write_text("ein Hund läuft\r\neine Kuh\r\n", encoding)
+        assert read_prompts(tmp_path / "prompts.txt") == ["ein Hund läuft", "eine Kuh"]
     (tmp_path / "none.txt").write_text("\n")
     for name in ("none.txt", "absent.txt"):
         with pytest.raises(UserError, match=name):

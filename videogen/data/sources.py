@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -119,13 +119,16 @@ def listing(
         if (suffix := start.suffix.lower()) in NOT_READ and not start.is_dir():
             raise UserError(f"{start}: {NOT_READ[suffix].format(suffix)}")
     searches = [_Search(start, captions, limits) for start in starts]
+    given = {real_path(start) for start in starts if not start.is_dir()}
+    searches += [_Search(table, captions, limits, given) for table in _tables_beside(starts)]
     named = {place for search in searches for place in search.named}
     for search in searches:
         found.clips += search.clips(named)
     texts = {place for search in searches for place in search.texts}
     found.clips = [clip for clip in found.clips if texts.isdisjoint(f.place for f in clip.files)]
+    used = texts.union(*(search.used for search in searches))
     for search in searches:
-        found.passed_over += search.passed_over()
+        found.passed_over += search.passed_over(used)
     names = ", ".join(patterns)
     if captions == "manifest" and not any(search.rows for search in searches):
         raise UserError(
@@ -147,11 +150,31 @@ def listing(
     return found
 
 
-class _Search:
-    """The clips below one start, and which of its files are used."""
+def _tables_beside(starts: Sequence[Path]) -> list[Path]:
+    """Return the tables in the folders of single clips, which were not given themselves."""
+    folders = {start.parent for start in starts if start.suffix.lower() in VIDEO}
+    return sorted(
+        path
+        for folder in folders - {*starts}
+        for path in folder.iterdir()
+        if (path.suffix.lower() in TABLES or is_list(path)) and path not in starts
+    )
 
-    def __init__(self, start: Path, captions: CaptionSource, limits: VideoLimits):
-        self.start, self.captions, self.limits = start, captions, limits
+
+class _Search:
+    """The clips below one start, and which of its files are used.
+
+    `given`: of a table that is no start, the clips whose captions are looked up in it.
+    """
+
+    def __init__(
+        self,
+        start: Path,
+        captions: CaptionSource,
+        limits: VideoLimits,
+        given: Collection[Path] | None = None,
+    ):
+        self.start, self.captions, self.limits, self.given = start, captions, limits, given
         self.tree = tree_of(start, limits)
         self.sequences = self._sequences()
         self.used: set[Path] = set()
@@ -159,6 +182,12 @@ class _Search:
         self.rows: dict[Path, list[Row]] = {}
         if captions in ("auto", "manifest"):
             self._read_tables()
+        if given is not None:
+            named = {
+                place: [row for row in rows if row.path and real_path(row.path) in given]
+                for place, rows in self.rows.items()
+            }
+            self.rows = {place: rows for place, rows in named.items() if rows}
 
     @cached_property
     def manifests(self) -> Mapping[Path, list[Path]]:
@@ -183,9 +212,11 @@ class _Search:
         others = (place for place in self._candidates() if real_path(place) not in named)
         return clips + [self._captioned(place) for place in others]
 
-    def passed_over(self) -> Counter[str]:
-        """Count the files that are no part of any clip, by suffix."""
-        others = [place for place in self.tree.entries if place not in self.used | self.texts]
+    def passed_over(self, used: Collection[Path]) -> Counter[str]:
+        """Count the files that are no part of any clip, as the `used` ones are, by suffix."""
+        if self.given is not None:
+            return Counter()
+        others = [place for place in self.tree.entries if place not in used]
         return Counter(
             place.suffix.lower() or "no suffix" for place in others if self._counts(place)
         )
@@ -211,6 +242,8 @@ class _Search:
 
     def _candidates(self) -> Iterator[Path]:
         """Yield the places of clips: of videos, of sequences, and of a file that is the start."""
+        if self.given is not None:
+            return
         if not self.start.is_dir() and self.start in self.tree.entries:
             if self.start not in self.rows:
                 yield self.start
@@ -259,7 +292,7 @@ class _Search:
 
     def _refuse(self, table: File, why: str) -> None:
         """Raise `UserError` for a table that is the start, or is tied to a clip."""
-        if table.place == self.start:
+        if table.place == self.start and self.given is None:
             raise UserError(f"{table} is not a manifest: {why}")
         if table.suffix in TEXTS and not is_list(table.place):
             return
@@ -271,7 +304,8 @@ class _Search:
 
     def _tie(self, table: File) -> str:
         """Return what ties a table to a clip: it names one, or cannot be read and is beside it."""
-        videos = {place.name for place in self.tree.entries if place.suffix.lower() in VIDEO}
+        places = self.given or self.tree.entries
+        videos = {place.name for place in places if place.suffix.lower() in VIDEO}
         ids = {stem for name in videos if _ID.match(stem := Path(name).stem)}
         try:
             cells = {cell.strip() for cell in _CELL.findall(read_text(table, self.limits))}

@@ -223,8 +223,8 @@ class _Pictures:
             try:
                 frame = self._read(file)
             except (FFmpegError, RejectedFile) as error:
-                why = error.detail if isinstance(error, RejectedFile) else error.strerror
-                self.damage = f"{file.place.name}: {why}"
+                why = error.detail if isinstance(error, RejectedFile) else str(error.strerror)
+                self.damage = f"{file.place.name}: {why}" if len(self.files) > 1 else why
                 if self.keep and self.count:
                     return
                 raise RejectedFile("damaged", self.damage) from error

@@ -257,6 +257,17 @@ def test_files_that_are_given_one_by_one_keep_the_captions_of_their_table(folder
     given = [str(path) for path in sorted(folder.iterdir())]  # as a shell expands clips/*
     found = {clip.name: clip.caption for clip in listing(given).clips if not clip.fault}
     assert found[str(folder / "b.mkv")] == "one"
+    only = listing([str(folder / "*.mkv"), str(folder / "a_red_dog.mp4")])
+    assert of(only, folder) == {
+        "b.mkv": ("one", "manifest"),
+        "a_red_dog.mp4": ("a red dog", "name"),
+    }
+    assert not only.passed_over
+    write(folder, y_dot_csv="dateiname,text_de\nb.mkv,ein Hund\n", z_dot_json="{}")
+    with pytest.raises(UserError, match=r"y\.csv names b\.mkv, but is not understood"):
+        listing([str(folder / "b.mkv")])
+    assert of(listing([str(folder / "b.mkv")], "text"), folder)["b.mkv"][0] == "two lines"
+    (folder / "y.csv").unlink()
     (folder / "x.csv").unlink()
     assert str(folder / "b.txt") not in {clip.name for clip in listing(given[:3]).clips}
 
