@@ -301,12 +301,13 @@ class Video(Domain):
     def read(self, model: "Model", path: Path) -> Examples:
         """Read a video's first clip and its caption (see `videogen.data.sources`).
 
-        The last frame of a video that is too short is repeated.
+        The last frame of a video that is too short is repeated; of several captions the first
+        counts.
         """
         spec = model.spec
         captioned, *others = listing([str(path)]).clips
-        if others:
-            raise UserError(f"{path} holds {1 + len(others)} clips: name one of them")
+        if count := len({clip.name for clip in others} - {captioned.name}):
+            raise UserError(f"{path} holds {1 + count} clips: name one of them")
         if captioned.fault:
             raise UserError(f"{path}: {captioned.fault[1]}")
         frames = _read_frames(path, captioned.files, spec)
