@@ -28,13 +28,13 @@ from videogen.files.tree import File
 VIDEO = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".gif", ".avi", ".mpg", ".mpeg"),
     *(".ts", ".mts", ".m2ts", ".vob", ".dv", ".mxf", ".flv", ".f4v", ".wmv", ".asf", ".ogv"),
-    *(".divx", ".qt"),
+    *(".divx", ".qt", ".3g2", ".m2v", ".ogm", ".y4m", ".apng"),
 )
 """Suffixes of video files."""
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpeg,mpegts,mpegvideo,dv,mxf,flv,asf,ogg,"
-    "mp3,aac"
+    "mp3,aac,apng,yuv4mpegpipe"
 )
 """FFmpeg's demuxers of formats that contain their own data."""
 
@@ -43,6 +43,12 @@ PICTURE_FORMATS = "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe"
 
 WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that support the alpha channel of these codecs."""
+
+ANIMATED = 2
+"""The bit of a WebP's head that says that it moves (RFC 9649, 2.7)."""
+
+HEAD_BYTES = 4096
+"""Bytes of a picture in which its head says whether it moves."""
 
 REORDERED = 17
 """More frames than a codec moves before others that are shown earlier."""
@@ -233,13 +239,24 @@ class _Pictures:
 
     def _read(self, file: File) -> Any:
         limits = self.limits
-        with file.open(limits) as data, _opened(data, PICTURE_FORMATS, limits) as container:
-            stream = _largest_stream(container)
-            require_pixels(stream.width, stream.height, limits)
-            frame = next(container.decode(stream), None)
-            if frame is None:
-                raise RejectedFile("no-frames", "no picture can be decoded")
-            return frame
+        with file.open(limits) as data:
+            _require_still(data)
+            with _opened(data, PICTURE_FORMATS, limits) as container:
+                stream = _largest_stream(container)
+                require_pixels(stream.width, stream.height, limits)
+                frame = next(container.decode(stream), None)
+        if frame is None:
+            raise RejectedFile("no-frames", "no picture can be decoded")
+        return frame
+
+
+def _require_still(data: Any) -> None:
+    """Raise `RejectedFile` for an animation, of which a picture would show the first frame."""
+    head = data.read(HEAD_BYTES)
+    if head[12:16] == b"VP8X" and len(head) > 20 and head[20] & ANIMATED:
+        raise RejectedFile("no-decoder", "it is an animated WebP: convert it to mp4 or gif")
+    if b"acTL" in head.partition(b"IDAT")[0] and head.startswith(b"\x89PNG"):
+        raise RejectedFile("no-decoder", "it is an animated PNG: let its name end in .apng")
 
 
 def _codec(stream: Any, limits: VideoLimits) -> Any:

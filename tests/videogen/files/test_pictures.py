@@ -92,6 +92,19 @@ def test_a_transparent_colour_of_a_palette_shows_the_background(tmp_path: Path):
     assert colours == [[255, 255, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
 
 
+def test_pictures_that_move_are_clips_or_refused(tmp_path: Path):
+    first, *others = [Image.fromarray(frame) for frame in greys(20, 120, 220)]
+    for name, kind in (("x.apng", "png"), ("x.webp", "webp")):
+        first.save(tmp_path / name, kind, save_all=True, append_images=others, duration=125)
+    [clip] = listing([str(tmp_path)]).clips
+    assert levels(read_frames(clip.files, View(size=16))) == [20, 120, 220]
+    with pytest.raises(RejectedFile, match="it is an animated WebP: convert it to mp4 or gif"):
+        read_frames(tmp_path / "x.webp", View(size=16))
+    (tmp_path / "x.apng").rename(tmp_path / "x.png")
+    with pytest.raises(RejectedFile, match=r"it is an animated PNG: let its name end in \.apng"):
+        read_frames(tmp_path / "x.png", View(size=16))
+
+
 def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path):
     folder = draw(tmp_path / "x", 20, 40, 60)
     (folder / "f10.png").write_bytes(b"none")
