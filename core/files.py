@@ -12,6 +12,7 @@ import secrets
 import shutil
 import socket
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,11 +134,12 @@ def write_text(path: Path, text: str) -> None:
 def write_figure(figure: "Figure", path: Path | str) -> None:
     """Write a figure as .png, whole or not at all.
 
-    It is laid out as it is drawn; `savefig` draws it twice.
+    It is laid out as it is drawn; `savefig` draws it twice. Letters that the font lacks are boxes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    with aside(Path(path)) as hidden:
+    with aside(Path(path)) as hidden, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # of any script
         FigureCanvasAgg(figure).print_png(hidden)
 
 

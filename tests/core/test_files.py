@@ -94,6 +94,13 @@ def test_a_picture_that_cannot_be_written_to_its_end_leaves_the_one_before(
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
+def test_a_picture_may_have_letters_of_any_script(tmp_path: Path, recwarn):
+    figure = Figure()
+    figure.text(0.5, 0.5, "\U0001f415 犬が走る")
+    write_figure(figure, tmp_path / "a.png")
+    assert not list(recwarn)
+
+
 def test_a_text_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(
     tmp_path: Path, monkeypatch
 ):
