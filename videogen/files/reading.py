@@ -6,6 +6,7 @@ decoded. Formats that refer to other files (playlists) are not opened.
 
 import contextlib
 import errno
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -69,28 +70,34 @@ class Film:
 
 
 def read_frames(
-    source: Path | Sequence[File], view: View, limits: VideoLimits = VideoLimits()
+    source: Path | Sequence[File],
+    view: View,
+    limits: VideoLimits = VideoLimits(),
+    most: int | None = None,
 ) -> SquareFrames:
     """Decode a video, or the pictures of a sequence, to the size and rate of `view`.
 
-    Output frame k is the one on display at (k + 1/2) / rate seconds. Raises `RejectedFile` with
-    the reason.
+    Output frame k is the one on display at (k + 1/2) / rate seconds; no more than `most` are
+    decoded. Raises `RejectedFile` with the reason.
     """
-    return read_film(source, view, limits).frames
+    return read_film(source, view, limits, most).frames
 
 
 def read_film(
-    source: Path | Sequence[File], view: View, limits: VideoLimits = VideoLimits()
+    source: Path | Sequence[File],
+    view: View,
+    limits: VideoLimits = VideoLimits(),
+    most: int | None = None,
 ) -> Film:
     """Decode as `read_frames` does, and say what is particular about the video."""
     first, *others = [File(source)] if isinstance(source, Path) else source
     try:
         if others or first.suffix in PICTURES:
-            return _film(_Pictures([first, *others], view, limits), view, 1.0, limits)
+            return _film(_Pictures([first, *others], view, limits), view, 1.0, limits, most)
         try:
-            return _read_film(first, view, limits)
+            return _read_film(first, view, limits, most)
         except OutOfOrder:
-            return _read_film(first, view, limits, stored=True)
+            return _read_film(first, view, limits, most, stored=True)
     except FFmpegError as error:
         if error.errno == errno.ENOMEM:
             raise RejectedFile("memory", "asked for more memory than the limit") from error
@@ -99,13 +106,15 @@ def read_film(
         raise RejectedFile("unreadable", str(error.strerror)) from error
 
 
-def _read_film(file: File, view: View, limits: VideoLimits, stored: bool = False) -> Film:
+def _read_film(
+    file: File, view: View, limits: VideoLimits, most: int | None, stored: bool = False
+) -> Film:
     """Read a file; `stored`: the times that it gives are those of frames as they are stored."""
     with file.open(limits) as data, _opened(data, FORMATS, limits) as container:
         stream = _largest_stream(container)
         require_pixels(stream.width, stream.height, limits)
         decoder = _Decoder(container, stream, limits, stored, view.damaged == "keep")
-        return _film(decoder, view, _pixel_shape(stream), limits)
+        return _film(decoder, view, _pixel_shape(stream), limits, most)
 
 
 def _opened(data: Any, formats: str, limits: VideoLimits) -> Any:
@@ -127,9 +136,14 @@ class _Nameless:
 
 
 def _film(
-    source: "_Decoder | _Pictures", view: View, pixel_shape: float, limits: VideoLimits
+    source: "_Decoder | _Pictures",
+    view: View,
+    pixel_shape: float,
+    limits: VideoLimits,
+    most: int | None,
 ) -> Film:
-    frames = np.stack(list(_convert(source.frames(), view, pixel_shape, limits)))
+    converted = _convert(source.frames(), view, pixel_shape, limits)
+    frames = np.stack(list(itertools.islice(converted, most)))
     return Film(frames, source.count, source.damage)
 
 

@@ -436,6 +436,15 @@ def test_a_film_may_not_keep_more_than_its_share(tmp_path: Path):
     assert refused(tmp_path / "y.mkv", VideoLimits(frames_bytes=1_000_000)) == "too-long"
 
 
+def test_the_beginning_of_a_film_of_any_length_can_be_read(tmp_path: Path):
+    """A start needs no more than the first frame of a film of hours."""
+    write_mp4(greys(*range(10, 170, 10)), tmp_path / "x.mp4", 8)
+    few, view = VideoLimits(frames_bytes=2 * 8 * 8 * 3), View(size=8)
+    frames = read_frames(tmp_path / "x.mp4", view, few, most=2)
+    assert np.round(frames.mean((1, 2, 3)) / 10).tolist() == [1, 2]
+    assert len(read_frames(tmp_path / "x.mp4", view, most=99)) == 16
+
+
 def test_a_picture_that_is_a_line_is_refused(tmp_path: Path):
     write_gif(greys(50, height=2, width=200), tmp_path / "x.gif", 8)
     assert refused(tmp_path / "x.gif") == "shape"
