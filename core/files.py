@@ -12,6 +12,7 @@ import secrets
 import shutil
 import socket
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,11 @@ def create_folder(folder: Path) -> None:
     """Create a folder to write to; `UserError` where that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f"cannot write to {folder}: it is a file, give a folder") from error
+    except NotADirectoryError as error:
+        parent = next(part for part in folder.parents if part.exists())
+        raise UserError(f"cannot write to {folder}: {parent} is a file") from error
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -128,11 +134,12 @@ def write_text(path: Path, text: str) -> None:
 def write_figure(figure: "Figure", path: Path | str) -> None:
     """Write a figure as .png, whole or not at all.
 
-    It is laid out as it is drawn; `savefig` draws it twice.
+    It is laid out as it is drawn; `savefig` draws it twice. Letters that the font lacks are boxes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    with aside(Path(path)) as hidden:
+    with aside(Path(path)) as hidden, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # of any script
         FigureCanvasAgg(figure).print_png(hidden)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -47,6 +47,7 @@ from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shorten
 from videogen.files.clip import Clips, FrameBatch, Frames, Image, to_clips, to_frames
 from videogen.files.frame import View
 from videogen.files.reading import VIDEO, SquareFrames, read_frames
+from videogen.files.text import decode
 from videogen.files.tree import File
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
@@ -59,6 +60,10 @@ from videogen.shapes.dataset import MovingShapes
 
 EXAMPLES = 8
 """Training captions that a run keeps, to try the model with."""
+
+
+FRAMING = ("spec.fit", "spec.background")
+"""Settings that say how films are framed; runs of earlier versions did not keep them."""
 
 
 @runtime_checkable
@@ -115,7 +120,8 @@ class DataSpec(Strict):
 
     `shapes`: the most moving shapes in a clip, 0 for clips from files; `showing`: the word that
     their captions have. `examples`: captions of the training data, to try the model with.
-    `captions`: distinct captions of clips from files, with which others are compared.
+    `captions`: distinct captions of clips from files, with which others are compared. `fit` and
+    `background`: how films are framed (see `videogen.files.frame.View`).
     """
 
     size: int = Field(ge=16, le=256)
@@ -126,6 +132,13 @@ class DataSpec(Strict):
     showing: str = ""
     examples: tuple[str, ...] = ()
     captions: tuple[str, ...] = ()
+    fit: Literal["crop", "fit", "stretch"] = "crop"
+    background: str = "#000000"
+
+    @property
+    def view(self) -> View:
+        """Return how films are read."""
+        return View.model_validate(self.model_dump(include=set(View.model_fields)))
 
     @property
     def seconds(self) -> float:
@@ -177,7 +190,7 @@ class VideoRun(RunConfig):
     chance, beside which others are measured. `augment`: changes of clips from files.
     """
 
-    changeable: ClassVar[tuple[str, ...]] = (*CHANGEABLE, "spec.captions")
+    changeable: ClassVar[tuple[str, ...]] = (*CHANGEABLE, "spec.captions", *FRAMING)
     """Runs of earlier versions keep no captions."""
 
     model: VideoModel
@@ -253,6 +266,8 @@ class Video(Domain):
         return Collection.open(folder)
 
     def spec_of(self, data: CaptionedClips) -> dict[str, Any]:
+        from videogen.data.collection import Collection
+
         shapes = data if isinstance(data, MovingShapes) else None
         spec = DataSpec(
             size=data.size,
@@ -263,6 +278,7 @@ class Video(Domain):
             showing=shapes.showing if shapes else "",
             examples=tuple(dict.fromkeys(data.batch(0, EXAMPLES, seed=0)[1])),
             captions=() if shapes else tuple(data.captions_in_training(MOST_CAPTIONS)),
+            **(data.framing if isinstance(data, Collection) else {}),
         )
         return spec.model_dump(mode="json")
 
@@ -300,15 +316,16 @@ class Video(Domain):
     def read(self, model: "Model", path: Path) -> Examples:
         """Read a video's first clip and its caption (see `videogen.data.sources`).
 
-        The last frame of a video that is too short is repeated.
+        The last frame of a video that is too short is repeated; of several captions the first
+        counts.
         """
         spec = model.spec
         captioned, *others = listing([str(path)]).clips
-        if others:
-            raise UserError(f"{path} holds {1 + len(others)} clips: name one of them")
+        if count := len({clip.name for clip in others} - {captioned.name}):
+            raise UserError(f"{path} holds {1 + count} clips: name one of them")
         if captioned.fault:
             raise UserError(f"{path}: {captioned.fault[1]}")
-        frames = _read_frames(path, captioned.files, spec)
+        frames = _read_frames(path, captioned.files, spec, spec.frames)
         first = np.minimum(np.arange(spec.frames), len(frames) - 1)
         clips, captions = to_clips(frames[first][None]), [captioned.caption]
         return Examples(clips, captions, captions)
@@ -587,7 +604,7 @@ class Model(CoreModel):
 
     def first_frame(self, path: Path) -> Image:
         """Read a picture, or the first frame of a video, at the model's size."""
-        return to_clips(_read_frames(path, path, self.spec)[:1][None])[0, :, 0]
+        return to_clips(_read_frames(path, path, self.spec, 1)[None])[0, :, 0]
 
     @property
     def has_clock(self) -> bool:
@@ -661,11 +678,12 @@ class Model(CoreModel):
         return self.networks["decoder"](self.space.sample(len(rows), c), c)
 
 
-def _read_frames(path: Path, source: Path | Sequence[File], spec: DataSpec) -> SquareFrames:
-    """Read frames of the size and rate of a model; `UserError` names the path."""
-    view = View(size=spec.size, frames_per_second=spec.frames_per_second)
+def _read_frames(
+    path: Path, source: Path | Sequence[File], spec: DataSpec, most: int
+) -> SquareFrames:
+    """Read the first frames as those of a model's training; `UserError` names the path."""
     try:
-        return read_frames(source, view)
+        return read_frames(source, spec.view, most=most)
     except RejectedFile as error:
         raise UserError(f"{path}: {error.detail}") from error
 
@@ -699,9 +717,11 @@ def train(
 def read_prompts(path: Path) -> list[str]:
     """Read the captions of a text file, one in each line; `UserError` where there is none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+        lines = decode(path.read_bytes()).splitlines()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except RejectedFile as error:
+        raise UserError(f"cannot read {path}: {error.detail}") from error
     captions = [line.strip() for line in lines if line.strip()]
     if not captions:
         raise UserError(f"{path} holds no caption: write one in each line")

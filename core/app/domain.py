@@ -251,6 +251,20 @@ class Domain(ABC):
             )
         return folder
 
+    def configuration_of(self, run: Run) -> Any:
+        """Return the settings of a run; `UserError` where they are of another domain or version.
+
+        What a run of another domain says of its data has none of the names of this one.
+        """
+        own, stored = self.config.model_fields["spec"].annotation, run.config.get("spec")
+        names = getattr(own, "model_fields", {}).keys()
+        if isinstance(stored, Mapping) and stored and not names & stored.keys():
+            raise UserError(
+                f"{run.folder} is a run of another domain: give one that `pianoreel {self.name} "
+                "train` wrote"
+            )
+        return resolve(self.config, run.config, str(run.folder / "config.yaml"))
+
 
 def find_domain(domains: Sequence[Domain], run: str | Path) -> Domain:
     """Return the domain of a run or of shipped weights; `UserError` where it is of none.
@@ -259,8 +273,7 @@ def find_domain(domains: Sequence[Domain], run: str | Path) -> Domain:
     """
     for domain in domains:
         with contextlib.suppress(UserError):
-            folder = domain.folder(run)
-            resolve(domain.config, Run.read(folder).config, str(folder / "config.yaml"))
+            domain.configuration_of(Run.read(domain.folder(run)))
             return domain
     domains[0].folder(run)  # says where there is no folder
     Run.read(Path(run))

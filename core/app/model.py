@@ -56,7 +56,7 @@ class Model(ABC):
         """
         folder = cls.domain.folder(run)
         stored = Run.read(folder)
-        config: Any = resolve(cls.domain.config, stored.config, str(folder / "config.yaml"))
+        config: Any = cls.domain.configuration_of(stored)
         networks = cls._built(config)
         stored.fill(networks, group="ema")
         return cls(networks.to(choose_device(device)), config.model, config.spec, folder.name)

@@ -37,10 +37,14 @@ class Output:
 
         One that is there stays unless it is the same, or can be overwritten.
         """
-        if path.is_file() and not self.overwrite and path.read_bytes() != content:
-            raise self.taken(path)
+        self.require_same(path, content)
         write_whole(path, content)
         return path
+
+    def require_same(self, path: Path, content: bytes) -> None:
+        """Raise `UserError` for a file that holds anything else, and cannot be overwritten."""
+        if path.is_file() and not self.overwrite and path.read_bytes() != content:
+            raise self.taken(path)
 
     def draw(self, path: Path, show: Callable[[Path], None]) -> Path:
         """Write the picture that `show` writes to a path that it is given, as `write` does."""

@@ -27,6 +27,8 @@ UNREADABLE = (*DAMAGED, OSError, EOFError, RuntimeError, NotImplementedError, Va
 """Those of broken and encrypted archives."""
 NO_FILE = ("unreadable", "neither a file nor a folder")
 """The fault of pipes and devices: nobody waits for what they may bring, or never end."""
+ENCRYPTED = ("archive", "it is encrypted: unpack it, and give the folder")
+"""The fault of members that need a password."""
 LONG_NAMES = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -122,8 +124,13 @@ def expand_patterns(patterns: Iterable[str]) -> list[Path]:
         paths = [pattern] if literal else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
         if not paths:
             raise UserError(f"{pattern} does not exist: give a folder, a file or a pattern")
-        found |= {Path(path).resolve(): Path(path) for path in paths}
+        found |= {real_path(Path(path)): Path(path) for path in paths}
     return [path for whole, path in found.items() if not found.keys() & set(whole.parents)]
+
+
+def real_path(path: Path) -> Path:
+    """Return a path without links; one that leads in a circle as far as it can be followed."""
+    return Path(os.path.realpath(path))
 
 
 def scan(starts: Sequence[Path], suffixes: tuple[str, ...], limits: Limits) -> Scan:
@@ -224,11 +231,18 @@ def _fault(info: zipfile.ZipInfo, limits: Limits) -> tuple[str, str] | None:
     """Return why a member is not read, by its header."""
     if info.file_size > limits.file_bytes:
         return too_large(info.file_size, limits)
+    if is_encrypted(info):
+        return ENCRYPTED
     if stat.S_ISLNK(info.external_attr >> 16):
         return "link", "links in archives are not followed"
     if info.file_size > limits.archive_ratio * max(info.compress_size, 100):
         return "archive", f"{info.file_size} bytes of {info.compress_size}"
     return None
+
+
+def is_encrypted(info: zipfile.ZipInfo) -> bool:
+    """Return whether a member needs a password."""
+    return bool(info.flag_bits & 1)
 
 
 def _unzipped(

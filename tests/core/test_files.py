@@ -94,6 +94,13 @@ def test_a_picture_that_cannot_be_written_to_its_end_leaves_the_one_before(
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
+def test_a_picture_may_have_letters_of_any_script(tmp_path: Path, recwarn):
+    figure = Figure()
+    figure.text(0.5, 0.5, "\U0001f415 犬が走る")
+    write_figure(figure, tmp_path / "a.png")
+    assert not list(recwarn)
+
+
 def test_a_text_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(
     tmp_path: Path, monkeypatch
 ):
@@ -107,8 +114,13 @@ def test_a_text_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, monkeypatch):
     create_folder(tmp_path / "deep" / "to")
     (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "file" / "to", Path("/proc/none")):
-        with pytest.raises(UserError, match=f"cannot write to {folder}: "):
+    inner = tmp_path / "file" / "to" / "deep"
+    for folder, why in (
+        (tmp_path / "file", "it is a file, give a folder"),
+        (inner, f"{tmp_path / 'file'} is a file"),
+        (Path("/proc/none"), ""),
+    ):
+        with pytest.raises(UserError, match=f"cannot write to {folder}: {why}"):
             create_folder(folder)
     monkeypatch.setattr(os, "access", lambda folder, mode: not mode & os.W_OK)
     with pytest.raises(UserError, match=f"cannot write to {tmp_path}: choose another folder"):

@@ -46,6 +46,9 @@ def test_a_short_film_ends_on_its_last_frame(model: Model, film: Path):
     frames = to_frames(examples.items)[0]
     assert frames.shape == (4, 16, 16, 3)
     assert frames.mean((1, 2, 3)).tolist() == pytest.approx([0, 128, 255, 255], abs=3)
+    table = film.with_name("clips.csv")
+    table.write_text("path,caption\nfilm.mp4,a circle\nfilm.mp4,a red one\nx.mp4,another\n")
+    assert DOMAIN.read(model, film).conditions == ["a circle"], "the first of its captions"
 
 
 def test_a_sentence_is_a_place_of_the_prior_and_a_file_one_of_the_encoder(

@@ -2,15 +2,22 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from films import corners
 from pydantic import ValidationError
 
 from core.app.fit import configure
 from core.errors import ConfigError, UserError
 from core.theory.adversarial import Adversarial
 from core.training.run import Run, export
-from videogen.files.clip import to_clips
+from videogen.data.collection import Collection
+from videogen.data.preparation import prepare
+from videogen.data.records import PrepareConfig
+from videogen.files.clip import to_clips, write_mp4
+from videogen.files.frame import View
+from videogen.files.reading import read_frames
 from videogen.model import (
     DOMAIN,
     DataSpec,
@@ -197,9 +204,25 @@ def test_data_is_a_folder_or_shapes():
             find_data(*arguments, "small")
 
 
+def test_films_are_framed_as_those_of_the_training(tmp_path):
+    write_mp4(corners(32, 64, 4), tmp_path / "x.mp4", 8)
+    framing = {"fit": "fit", "background": "#ff00ff"}
+    config = PrepareConfig.model_validate({"size": 16, "frames": 4, **framing})
+    prepare([str(tmp_path / "x.mp4")], tmp_path / "data", config, jobs=0)
+    data = Collection.open(tmp_path / "data")
+    spec = DataSpec.model_validate(DOMAIN.spec_of(data))
+    stored = data.frames_of(np.array([0]))[0]
+    assert stored[0, 0, 0].tolist() == [255, 0, 255], "a bar"
+    assert np.array_equal(read_frames(tmp_path / "x.mp4", spec.view), stored)
+    assert DataSpec.model_validate(DOMAIN.spec_of(SHAPES)).view == View(size=16)
+
+
 def test_prompts_are_lines(tmp_path):
     (tmp_path / "prompts.txt").write_text("a dog\n\n  a cat \n")
     assert read_prompts(tmp_path / "prompts.txt") == ["a dog", "a cat"]
+    for encoding in ("utf-8-sig", "utf-16", "cp1252"):
+        (tmp_path / "prompts.txt").write_text("ein Hund läuft\r\neine Kuh\r\n", encoding)
+        assert read_prompts(tmp_path / "prompts.txt") == ["ein Hund läuft", "eine Kuh"]
     (tmp_path / "none.txt").write_text("\n")
     for name in ("none.txt", "absent.txt"):
         with pytest.raises(UserError, match=name):

@@ -5,6 +5,7 @@ A video is stored once, as its frames and its caption; clips are windows of it a
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -37,6 +38,12 @@ class Collection(Prepared):
         self.frames_per_second = float(facts["frames_per_second"])
         self.words: tuple[str, ...] = tuple(facts["words"])
         self._allowing: dict[Augmentation, dict[str, np.ndarray]] = {}
+
+    @property
+    def framing(self) -> dict[str, Any]:
+        """Return how its films were framed, as far as it is known (see `View`)."""
+        facts = self.store.facts
+        return {name: facts[name] for name in ("fit", "background") if name in facts}
 
     @cached_property
     def videos(self) -> list[Video]:

@@ -9,12 +9,14 @@
     {"path": "dogs/rex.mp4", "caption": "..."}      clips.jsonl, or a list of them in clips.json
     {"file_name": "rex.mp4", "caption": "..."}      metadata.jsonl (Hugging Face datasets)
     {"file_names": ["rex/1.png", ...], ...}         the same, of pictures of one folder
+    {"id": "78687", "label": "..."}                 clips by ids (Something-Something, MSR-VTT)
     {"rex.mp4": ["a dog", "a dog runs"]}            captions.json (diffusion-pipe)
     dogs/rex.mp4                                    videos.txt, a line for each line of prompts.txt
                                                     (CogVideoX, finetrainers)
 
-A row that names any other file, or has no valid caption, is rejected with its row number; the
-other rows are read. A table of which that cannot be said is `NotUnderstood`.
+A clip that does not lie where its row says is the one below the start whose path ends so, if there
+is one. A row that names any other file, or has no valid caption, is rejected with its row number;
+the other rows are read. A table of which that cannot be said is `NotUnderstood`.
 """
 
 import csv
@@ -22,7 +24,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -34,8 +36,10 @@ from videogen.files.reading import VIDEO
 from videogen.files.text import decode
 from videogen.files.tree import File, Tree, on_disk
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
-"""Suffixes of tables."""
+LINES = (".jsonl", ".ndjson")
+"""Suffixes of tables of an object a line."""
+TABLES = (".csv", ".tsv", *LINES, ".json")
+"""Suffixes of tables; Excel writes those of Unicode text as .txt."""
 LISTS = ("videos.txt", "video.txt")
 """Names of lists of clips, in the order of the captions that lie beside them."""
 CAPTION_LISTS = ("prompts.txt", "prompt.txt", "captions.txt", "caption.txt")
@@ -45,9 +49,12 @@ PATHS = (
     *("video", "video_path", "video_file", "video_name", "media", "media_path"),
     *("clip", "clip_path", "video_id", "videoid"),
 )
+IDS = ("vid", "id", "name")
+"""Names of a column of clips only where one of its rows names one: other tables have it, too."""
 CAPTIONS = (
     *("caption", "text", "prompt", "description", "captions", "prompts", "descriptions"),
     *("video_caption", "video_description", "long_caption", "short_caption", "sentence", "label"),
+    *("encap", "title", "class", "action", "name"),
 )
 """Accepted names of the two columns, in order of precedence."""
 SEPARATORS = ",;\t|"
@@ -59,6 +66,10 @@ CONTROL = "Cc", "Cf", "Cs", "Co", "Cn"
 """Unicode categories of characters that are not text."""
 JOINERS = "\u200c\u200d"
 """Characters of these categories that belong to words of some scripts."""
+OVERRIDES = "\u202d\u202e"
+"""Characters that turn a line round; other marks of a line's direction and form are left out."""
+PICTURES = range(0x1F000, 0x1FB00)
+"""Code points of emoji, also of those that are newer than Python's tables."""
 
 
 class NotUnderstood(Exception):
@@ -79,7 +90,7 @@ def caption_of(text: str, limits: VideoLimits) -> str:
     """Return a caption with single spaces; raise `RejectedFile` if it is not a valid caption."""
     if len(text) > 2 * limits.caption_characters:
         raise RejectedFile("caption", f"{len(text)} characters, at most {_most(limits)}")
-    caption = " ".join(text.split())
+    caption = " ".join(_visible(text).split())
     if not caption:
         raise RejectedFile("no-caption", "the caption is empty")
     if len(caption) > limits.caption_characters:
@@ -87,9 +98,16 @@ def caption_of(text: str, limits: VideoLimits) -> str:
     if any("\ud800" <= letter <= "\udfff" for letter in caption):
         raise RejectedFile("caption", "the caption is not UTF-8")
     for letter in caption:
-        if unicodedata.category(letter) in CONTROL and letter not in JOINERS:
+        known = letter in JOINERS or ord(letter) in PICTURES
+        if unicodedata.category(letter) in CONTROL and not known:
             raise RejectedFile("caption", f"the caption contains the character {ord(letter):#x}")
     return caption
+
+
+def _visible(text: str) -> str:
+    """Return a text without soft hyphens, marks of direction and the like."""
+    kept = JOINERS + OVERRIDES
+    return "".join(c for c in text if c in kept or unicodedata.category(c) != "Cf")
 
 
 def _most(limits: VideoLimits) -> str:
@@ -109,31 +127,38 @@ def is_list(path: Path) -> bool:
 
 def read_manifest(
     table: File | Path, limits: VideoLimits = VideoLimits(), tree: Tree | None = None
-) -> Iterator[Row]:
-    """Yield the rows with their numbers: the first row of a CSV after its header is 2.
+) -> list[Row]:
+    """Return the rows with their numbers: the first row of a CSV after its header is 2.
 
-    `tree` holds the files of an archive in which the table lies, and the captions of a list.
-    Raises `NotUnderstood` before the first row, or where a quotation mark is not closed.
+    `tree` holds the files below the start: those of an archive in which the table lies, the
+    captions of a list, and clips in other folders. Raises `NotUnderstood` for what is no manifest,
+    and where a quotation mark is not closed.
     """
     file = table if isinstance(table, File) else File(table)
+    rows, by = [], set[str]()
     for number, fields in _rows(file, limits, tree):
         try:
             if isinstance(fields, str):
                 raise RejectedFile("row", fields)
-            clip = _clip(file, _text(_place(_value(fields, PATHS)), "path"), tree)
-            for caption in _captions(_value(fields, CAPTIONS)):
-                yield Row(number, clip, caption_of(caption, limits))
+            path, caption = _columns(fields)
+            by.add(path)
+            clip = _clip(file, _text(_place(_value(fields, path, "path")), "path"), tree)
+            for text in _captions(_value(fields, caption, "caption")):
+                rows.append(Row(number, clip, caption_of(text, limits)))
         except RejectedFile as error:
-            yield Row(number, fault=(error.reason, error.detail))
+            rows.append(Row(number, fault=(error.reason, error.detail)))
+    if by and by <= {*IDS} and not any(row.path for row in rows):
+        raise NotUnderstood(f"no {' or '.join(sorted(by))} in it is that of a clip")
+    return rows
 
 
 def _rows(file: File, limits: VideoLimits, tree: Tree | None) -> Rows:
     text = read_text(file, limits)
     if is_list(file.place):
         return _paired(file, text, limits, tree)
-    if file.suffix in (".csv", ".tsv"):
-        return _csv_rows(file, text, tree)
-    return _json_rows(text) if file.suffix == ".json" else _line_rows(text)
+    if file.suffix == ".json":
+        return _json_rows(text)
+    return _line_rows(text) if file.suffix in LINES else _csv_rows(file, text, tree)
 
 
 def read_text(file: File, limits: VideoLimits) -> str:
@@ -167,17 +192,35 @@ def _csv_rows(file: File, text: str, tree: Tree | None) -> Rows:
         if len(spanned) > 1:
             _require_closed(file, names, separator, spanned, tree, number)
         if values:
-            yield number, dict(zip(names, values, strict=False))
+            yield number, _cells(names, values, separator)
 
 
 def _header(line: str) -> tuple[list[str], str]:
     """Return the names of the columns, and their separator."""
     for separator in SEPARATORS:
-        names = [_plain(name) for name in next(csv.reader([line], delimiter=separator), [])]
+        cells = _filled(next(csv.reader([line], delimiter=separator), []))
+        names = [_plain(name) for name in cells]
         if _named(names):
             return names, separator
     shown = ", ".join(re.split(r"[,;\t|]", line.strip())[:5])[:80]
     raise NotUnderstood(f"its first line is not that of columns path and caption, but: {shown}")
+
+
+def _filled(cells: list[str]) -> list[str]:
+    """Return cells without the empty ones at the end, as spreadsheets write them."""
+    while cells and not cells[-1].strip():
+        cells = cells[:-1]
+    return cells
+
+
+def _cells(names: Sequence[str], values: list[str], separator: str) -> Fields | str:
+    """Return the cells of a row by their columns, of which there may not be more."""
+    if len(_filled(values)) > len(names):
+        return (
+            f"it has {len(_filled(values))} cells for {len(names)} columns: set a caption that "
+            f"contains {separator!r} in quotation marks"
+        )
+    return dict(zip(names, values, strict=False))
 
 
 def _plain(name: str) -> str:
@@ -185,8 +228,14 @@ def _plain(name: str) -> str:
 
 
 def _named(names: Iterable[str]) -> bool:
-    columns = set(names)
-    return bool(columns & set(PATHS)) and bool(columns & set(CAPTIONS))
+    path, caption = _columns(set(names))
+    return bool(path and caption)
+
+
+def _columns(names: Container[str]) -> tuple[str, str]:
+    """Return the names of the two columns; an empty one for a column that is not there."""
+    path = next((name for name in (*PATHS, *IDS) if name in names), "")
+    return path, next((name for name in CAPTIONS if name in names and name != path), "")
 
 
 def _require_closed(
@@ -207,7 +256,7 @@ def _require_closed(
     for line in spanned[1:]:
         fields = dict(zip(names, next(csv.reader([line], delimiter=separator), []), strict=False))
         try:
-            _clip(file, _text(_value(fields, PATHS), "path"), tree)
+            _clip(file, _text(_value(fields, _columns(fields)[0], "path"), "path"), tree)
         except RejectedFile:
             continue
         raise wrong
@@ -231,9 +280,11 @@ def _json_rows(text: str) -> Rows:
         yield from _line_rows(text)
         return
     lists = [whole] if isinstance(whole, list) else []
-    if isinstance(whole, dict) and not _named(map(_plain, whole)):
+    path, caption = _columns({*map(_plain, whole)}) if isinstance(whole, dict) else ("", "")
+    if isinstance(whole, dict) and not (path in PATHS and caption):
         lists = [value for value in whole.values() if _objects(value)]
-        if not lists:
+        lists.sort(key=lambda one: not _named(map(_plain, one[0])))  # those of clips go first
+        if not lists and not (path and caption):
             yield from _by_name(whole)
             return
     rows = lists[0] if lists and _objects(lists[0]) else [whole]
@@ -257,7 +308,7 @@ def _by_name(whole: Mapping[str, Any]) -> Rows:
     if not texts or not all(isinstance(value, str | list) for value in texts.values()):
         raise NotUnderstood(_reason(_fields(whole), "it"))
     for number, (name, value) in enumerate(texts.items(), 1):
-        yield number, {"path": name, "caption": value}
+        yield number, {"name": name, "caption": value}
 
 
 def _parsed(line: str) -> Fields | str:
@@ -276,7 +327,7 @@ def _fields(value: object) -> Fields | str:
 def _reason(first: Fields | str, where: str) -> str:
     if isinstance(first, str):
         return f"{where} is {first}" if first.startswith("not") else first
-    return f"{where} names neither path and caption, but: {', '.join(list(first)[:5])[:80]}"
+    return f"{where} does not name path and caption, but: {', '.join(list(first)[:5])[:80]}"
 
 
 def _paired(file: File, text: str, limits: VideoLimits, tree: Tree | None) -> Rows:
@@ -306,11 +357,10 @@ def _lines(text: str) -> list[str]:
     return text.rstrip().replace("\r\n", "\n").split("\n")
 
 
-def _value(fields: Fields, names: tuple[str, ...]) -> Any:
-    value = next((fields[name] for name in names if name in fields), None)
-    if value is None:
-        raise RejectedFile("row", f"the row has no {names[0]}")
-    return value
+def _value(fields: Fields, column: str, name: str) -> Any:
+    if fields.get(column) is None:
+        raise RejectedFile("row", f"the row has no {name}")
+    return fields[column]
 
 
 def _text(value: Any, name: str) -> str:
@@ -340,13 +390,22 @@ def _clip(table: File, name: str, tree: Tree | None) -> Path:
         raise RejectedFile("path", f"{quoted} is not a path")
     folder = table.place.parent
     given = _relative(name.strip(), folder, quoted)
-    if not table.members:
-        return _below(folder, given, quoted)
+    found = None if table.members else _below(folder, given, quoted)
+    if found or tree is None:
+        return found or _elsewhere(None, given, quoted)
     places = [folder / one for one in (given, *_of_id(given))]
-    entry = next((entry for place in places if tree and (entry := tree.find(place))), None)
-    if entry is None:
-        raise RejectedFile("no-file", f"there is no file {quoted}")
-    return entry.file.place
+    entry = next((entry for place in places if (entry := tree.find(place))), None)
+    return entry.file.place if entry else _elsewhere(tree, given, quoted)
+
+
+def _elsewhere(tree: Tree | None, given: Path, quoted: str) -> Path:
+    """Return the clip of another folder whose path ends as given."""
+    ends = [given, *_of_id(given)]
+    found = [place for end in ends for place in (tree.ending(end) if tree else [])]
+    if len(found) == 1:
+        return found[0]
+    several = f", but {len(found)} of this name in other folders" * bool(found)
+    raise RejectedFile("no-file", f"there is no file {quoted}{several}")
 
 
 def _relative(name: str, folder: Path, quoted: str) -> Path:
@@ -369,7 +428,7 @@ def _of_id(given: Path) -> list[Path]:
     return [given.with_name(given.name + suffix) for suffix in VIDEO]
 
 
-def _below(folder: Path, given: Path, quoted: str) -> Path:
+def _below(folder: Path, given: Path, quoted: str) -> Path | None:
     root = folder.resolve()
     try:
         path = on_disk(root, given.parts)
@@ -382,6 +441,4 @@ def _below(folder: Path, given: Path, quoted: str) -> Path:
         raise RejectedFile("path", f"{quoted} cannot be resolved") from error
     if not is_below:
         raise RejectedFile("path", f"{quoted} leads out of the table's folder")
-    if not exists:
-        raise RejectedFile("no-file", f"there is no file {quoted}")
-    return folder / path.relative_to(root)
+    return folder / path.relative_to(root) if exists else None

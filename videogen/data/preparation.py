@@ -261,7 +261,17 @@ def _stored(frames: int, config: PrepareConfig) -> str:
 def _facts(
     found: Catalogue, captions: Sequence[np.ndarray], config: PrepareConfig
 ) -> dict[str, Any]:
-    settings = {"size", "frames", "frames_per_second", "fit", "short", "hop", "hold_out", "seed"}
+    settings = {
+        "size",
+        "frames",
+        "frames_per_second",
+        "fit",
+        "background",
+        "short",
+        "hop",
+        "hold_out",
+        "seed",
+    }
     training_captions = [
         caption.tobytes().decode()
         for caption, source in zip(captions, found.sources, strict=True)

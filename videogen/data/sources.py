@@ -1,7 +1,7 @@
 """Find video files and their captions.
 
 clips.csv, clips.jsonl ...  the rows of a manifest, the only captions of its folder
-rex.mp4  rex.txt            a text file of the same name
+rex.mp4  rex.txt            a text file of the same name, or the caption in rex.json
 dogs/rex.mp4                the name of the folder, a class
 a_dog_runs.mp4              the file's own name
 
@@ -10,16 +10,19 @@ pianoreel generated, which it writes in several formats, one is found.
 """
 
 import hashlib
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from core.data.sources import RejectedFile, expand_patterns
+from core.data.sources import RejectedFile, expand_patterns, real_path
 from core.errors import UserError
 from videogen.data.manifest import (
+    PATHS,
     TABLES,
     NotUnderstood,
     Row,
@@ -43,6 +46,16 @@ CaptionSource = Literal["auto", "manifest", "text", "folder", "name"]
 
 TEXTS = (".txt", ".caption")
 """Suffixes of the text of one clip."""
+FACTS = ".json"
+"""Suffix of an object of facts about one clip, as the shards of WebDataset have it."""
+CLASS = ".cls"
+"""Suffix of the class of one clip, in such shards."""
+IN_FACTS = ("caption", "captions", "prompt", "description", "long_caption", "label")
+"""Names of the caption in such an object."""
+SHORT_NUMBER = 4
+"""Digits of numbers that are no ids of clips where a table contains them."""
+SHARE = 0.25
+"""Least share of clips whose ids a table contains that is about them."""
 
 OWN_REPORT = "rejects.jsonl"
 """A file beside a prepared collection that names clips and is no table of captions."""
@@ -55,6 +68,8 @@ NOT_READ = {
 }
 """Advice on files of these suffixes."""
 
+_ID = re.compile(rf"(?=.*\d)(?!\d{{1,{SHORT_NUMBER}}}$).+")
+"""A name that is no word: it has digits, and is not a short number."""
 _CELL = re.compile(r"[^\n\r\t,;|\"':/\\]+")
 
 
@@ -104,13 +119,16 @@ def listing(
         if (suffix := start.suffix.lower()) in NOT_READ and not start.is_dir():
             raise UserError(f"{start}: {NOT_READ[suffix].format(suffix)}")
     searches = [_Search(start, captions, limits) for start in starts]
+    given = {real_path(start) for start in starts if not start.is_dir()}
+    searches += [_Search(table, captions, limits, given) for table in _tables_beside(starts)]
     named = {place for search in searches for place in search.named}
     for search in searches:
         found.clips += search.clips(named)
     texts = {place for search in searches for place in search.texts}
     found.clips = [clip for clip in found.clips if texts.isdisjoint(f.place for f in clip.files)]
+    used = texts.union(*(search.used for search in searches))
     for search in searches:
-        found.passed_over += search.passed_over()
+        found.passed_over += search.passed_over(used)
     names = ", ".join(patterns)
     if captions == "manifest" and not any(search.rows for search in searches):
         raise UserError(
@@ -132,11 +150,31 @@ def listing(
     return found
 
 
-class _Search:
-    """The clips below one start, and which of its files are used."""
+def _tables_beside(starts: Sequence[Path]) -> list[Path]:
+    """Return the tables in the folders of single clips, which were not given themselves."""
+    folders = {start.parent for start in starts if start.suffix.lower() in VIDEO}
+    return sorted(
+        path
+        for folder in folders - {*starts}
+        for path in folder.iterdir()
+        if (path.suffix.lower() in TABLES or is_list(path)) and path not in starts
+    )
 
-    def __init__(self, start: Path, captions: CaptionSource, limits: VideoLimits):
-        self.start, self.captions, self.limits = start, captions, limits
+
+class _Search:
+    """The clips below one start, and which of its files are used.
+
+    `given`: of a table that is no start, the clips whose captions are looked up in it.
+    """
+
+    def __init__(
+        self,
+        start: Path,
+        captions: CaptionSource,
+        limits: VideoLimits,
+        given: Collection[Path] | None = None,
+    ):
+        self.start, self.captions, self.limits, self.given = start, captions, limits, given
         self.tree = tree_of(start, limits)
         self.sequences = self._sequences()
         self.used: set[Path] = set()
@@ -144,31 +182,41 @@ class _Search:
         self.rows: dict[Path, list[Row]] = {}
         if captions in ("auto", "manifest"):
             self._read_tables()
+        if given is not None:
+            named = {
+                place: [row for row in rows if row.path and real_path(row.path) in given]
+                for place, rows in self.rows.items()
+            }
+            self.rows = {place: rows for place, rows in named.items() if rows}
 
-    @property
+    @cached_property
     def manifests(self) -> Mapping[Path, list[Path]]:
-        """Return the manifests of each folder that has any."""
+        """Return the manifests in each folder, and those that name clips in it."""
         folders: dict[Path, list[Path]] = {}
-        for place in self.rows:
-            folders.setdefault(place.parent, []).append(place)
+        for place, rows in self.rows.items():
+            named = {row.path.parent for row in rows if row.path}
+            for folder in named | {place.parent}:
+                folders.setdefault(folder, []).append(place)
         return folders
 
     @property
     def named(self) -> set[Path]:
         """Return the places that manifests name, without links."""
-        return {row.path.resolve() for rows in self.rows.values() for row in rows if row.path}
+        return {real_path(row.path) for rows in self.rows.values() for row in rows if row.path}
 
     def clips(self, named: set[Path]) -> list[Captioned]:
         """Return the clips of the rows of manifests, then all others that none has `named`."""
         clips = [
             self._of_row(table, row) for table in sorted(self.rows) for row in self.rows[table]
         ]
-        others = (place for place in self._candidates() if place.resolve() not in named)
+        others = (place for place in self._candidates() if real_path(place) not in named)
         return clips + [self._captioned(place) for place in others]
 
-    def passed_over(self) -> Counter[str]:
-        """Count the files that are no part of any clip, by suffix."""
-        others = [place for place in self.tree.entries if place not in self.used | self.texts]
+    def passed_over(self, used: Collection[Path]) -> Counter[str]:
+        """Count the files that are no part of any clip, as the `used` ones are, by suffix."""
+        if self.given is not None:
+            return Counter()
+        others = [place for place in self.tree.entries if place not in used]
         return Counter(
             place.suffix.lower() or "no suffix" for place in others if self._counts(place)
         )
@@ -194,6 +242,8 @@ class _Search:
 
     def _candidates(self) -> Iterator[Path]:
         """Yield the places of clips: of videos, of sequences, and of a file that is the start."""
+        if self.given is not None:
+            return
         if not self.start.is_dir() and self.start in self.tree.entries:
             if self.start not in self.rows:
                 yield self.start
@@ -211,13 +261,16 @@ class _Search:
 
     def _read_tables(self) -> None:
         """Read all manifests; a table that names clips must be one."""
+        clips = {place.with_suffix("") for place in self._clip_places()}
         for place, entry in self.tree.entries.items():
             passed = is_junk(place) or place.name == OWN_REPORT
             if passed or not self._counts(place):
                 continue
-            if entry.file.suffix in TABLES or is_list(place):
+            if place.with_suffix("") in clips and self._is_of_one(entry.file):
+                continue
+            if entry.file.suffix in (*TABLES, *TEXTS) or is_list(place):
                 try:
-                    self.rows[place] = list(read_manifest(entry.file, self.limits, self.tree))
+                    self.rows[place] = read_manifest(entry.file, self.limits, self.tree)
                 except NotUnderstood as error:
                     self._refuse(entry.file, str(error))
                 else:
@@ -225,10 +278,24 @@ class _Search:
                     self.texts |= {lists.place} if lists else set()
                     self.used |= {place, *self.texts}
 
+    def _clip_places(self) -> set[Path]:
+        """Return the places of videos and of sequences."""
+        films = {place for place in self.tree.entries if place.suffix.lower() in VIDEO}
+        return films | set(self.sequences)
+
+    def _is_of_one(self, file: File) -> bool:
+        """Return whether a file beside a clip of its name is about this alone."""
+        if file.suffix != FACTS:
+            return file.suffix in TEXTS
+        facts = self._facts(file)
+        return isinstance(facts, dict) and not {*PATHS} & {*facts}
+
     def _refuse(self, table: File, why: str) -> None:
         """Raise `UserError` for a table that is the start, or is tied to a clip."""
-        if table.place == self.start:
+        if table.place == self.start and self.given is None:
             raise UserError(f"{table} is not a manifest: {why}")
+        if table.suffix in TEXTS and not is_list(table.place):
+            return
         if tie := self._tie(table):
             raise UserError(
                 f"{table} {tie}, but is not understood: {why}. Mend it, or choose other "
@@ -237,15 +304,18 @@ class _Search:
 
     def _tie(self, table: File) -> str:
         """Return what ties a table to a clip: it names one, or cannot be read and is beside it."""
-        videos = {place.name for place in self.tree.entries if place.suffix.lower() in VIDEO}
+        places = self.given or self.tree.entries
+        videos = {place.name for place in places if place.suffix.lower() in VIDEO}
+        ids = {stem for name in videos if _ID.match(stem := Path(name).stem)}
         try:
-            cells = (cell.strip() for cell in _CELL.findall(read_text(table, self.limits)))
+            cells = {cell.strip() for cell in _CELL.findall(read_text(table, self.limits))}
         except NotUnderstood:
             here = (place for place in self.tree.entries if place.parent == table.place.parent)
             beside = next((place.name for place in here if place.name in videos), "")
             return f"lies beside {beside}" if beside else ""
-        named = next((cell for cell in cells if cell in videos), "")
-        return f"names {named}" if named else ""
+        named = sorted(cells & videos) or sorted(cells & ids)
+        is_about = cells & videos or len(named) >= SHARE * len(videos)
+        return f"names {named[0]}" if named and is_about else ""
 
     def _of_row(self, table: Path, row: Row) -> Captioned:
         name = f"{self.tree.entries[table].file}, row {row.number}"
@@ -289,6 +359,8 @@ class _Search:
         if text and (automatic or self.captions == "text"):
             self.texts.add(text.file.place)
             return caption_of(self._read_text(text.file), self.limits), "text"
+        if self.captions in ("auto", "text") and (caption := self._from_facts(place)):
+            return caption_of(caption, self.limits), "text"
         if self.captions == "text":
             raise RejectedFile("no-caption", f"there is no {place.stem}{TEXTS[0]} beside it")
         inner = place != self.start and place.parent != self.start
@@ -305,6 +377,31 @@ class _Search:
         stems += [place.stem, place.name]
         named = (place.with_name(stem + suffix) for suffix in TEXTS for stem in stems)
         return next((entry for text in named if (entry := self.tree.find(text))), None)
+
+    def _from_facts(self, place: Path) -> str:
+        """Return the caption in rex.json beside rex.mp4, or the class in rex.cls, if any."""
+        stem = place.name if place in self.sequences else place.stem
+        entry = self.tree.find(place.with_name(stem + FACTS))
+        facts = self._facts(entry.file) if entry else None
+        values = [facts[name] for name in IN_FACTS if name in facts] if facts else []
+        texts = [
+            one for value in values for one in (value if isinstance(value, list) else [value])
+        ]
+        caption = next((text for text in texts if isinstance(text, str) and text.strip()), "")
+        if not caption and (classes := self.tree.find(place.with_name(stem + CLASS))):
+            self.texts.add(classes.file.place)
+            return self._read_text(classes.file)
+        if caption and entry:
+            self.texts.add(entry.file.place)
+        return caption
+
+    def _facts(self, file: File) -> dict[str, Any] | None:
+        """Return the object in a file; None if it holds anything else."""
+        try:
+            facts = json.loads(read_text(file, self.limits))
+        except (NotUnderstood, ValueError, RecursionError):
+            return None
+        return facts if isinstance(facts, dict) else None
 
     def _read_text(self, file: File) -> str:
         try:

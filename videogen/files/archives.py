@@ -15,7 +15,13 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
 from core.data.limits import Limits
-from core.data.sources import CheckedHeader, RejectedFile, require_size
+from core.data.sources import (
+    ENCRYPTED,
+    CheckedHeader,
+    RejectedFile,
+    is_encrypted,
+    require_size,
+)
 
 
 class Member(NamedTuple):
@@ -70,6 +76,8 @@ class Zip:
     def open(self, name: str) -> BufferedIOBase:
         info = self.archive.getinfo(name)
         require_size(info.file_size, self.limits)
+        if is_encrypted(info):
+            raise RejectedFile(*ENCRYPTED)
         if info.file_size > self.limits.archive_ratio * max(info.compress_size, 10_000):
             raise RejectedFile("archive", f"{info.file_size} bytes of {info.compress_size}")
         opened = self.archive.open(info)

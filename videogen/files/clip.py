@@ -13,11 +13,11 @@ import av
 import numpy as np
 import torch
 from av.filter import Graph
-from av.video.reformatter import Colorspace
+from av.video.reformatter import ColorRange
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from videogen.files.frame import FrameBatch, Frames
+from videogen.files.frame import BT709, FrameBatch, Frames, assumed_matrix
 
 Clips = Float[Tensor, "batch 3 time height width"]
 """In [-1, 1]."""
@@ -142,14 +142,17 @@ def _video_track(file: Any, coding: Coding, rate: Fraction, height: int, width: 
     video = file.add_stream(coding.video, rate=rate, options=dict(coding.options))
     video.height, video.width = height, width
     video.pix_fmt = "yuv420p"
-    video.codec_context.thread_count = 1  # the same frames give the same bytes
+    context = video.codec_context
+    context.thread_count = 1  # the same frames give the same bytes
+    context.color_range, context.colorspace = ColorRange.MPEG, assumed_matrix(height)
+    context.color_primaries = context.color_trc = BT709
     return video
 
 
 def _frame(image: UInt8[np.ndarray, "height width 3"], number: int, rate: Fraction) -> Any:
-    """Convert an image to a frame of 4:2:0, by ITU 601 as players assume of small clips."""
+    """Convert an image to a frame of 4:2:0, by the matrix that its film states."""
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU601)
+    frame = frame.reformat(format="yuv420p", dst_colorspace=assumed_matrix(len(image)))
     frame.pts, frame.time_base = number, 1 / rate
     return frame
 

@@ -23,6 +23,12 @@ STEEPEST = 4
 """Least ratio of the larger entries of a display matrix to the others, which count as 0."""
 LARGEST_16_BIT = 255 << 8
 """Value of white in 16 bits of a colour, as swscale converts it."""
+BT709, UNKNOWN, BT601 = 1, 2, 6
+"""Codes of the matrices of high definition, of none, and of standard definition (ITU-T H.273)."""
+HIGH_DEFINITION = 720
+"""Least height of a film of which players assume the matrix of high definition."""
+EXIF = 31
+"""Code of the properties of a photograph (FFmpeg's AV_FRAME_DATA_EXIF), which PyAV lacks."""
 
 Frame = UInt8[np.ndarray, "height width 3"]
 SquareFrame = UInt8[np.ndarray, "size size 3"]
@@ -68,6 +74,11 @@ def require_pixels(width: int, height: int, limits: VideoLimits) -> None:
         )
 
 
+def assumed_matrix(height: int) -> int:
+    """Return the matrix that players assume of a film of a height, where it states none."""
+    return BT709 if height >= HIGH_DEFINITION else BT601
+
+
 def deinterlaced(frames: Iterable[Timed]) -> Iterator[Timed]:
     """Yield the frames, each showing the moment of its first field.
 
@@ -96,9 +107,7 @@ class _Deinterlacer:
         self.form = _form(frame)
         self.times: deque[tuple[float, float]] = deque()
         self.graph = Graph()
-        entry = self.graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-        )
+        entry = _entry(self.graph, frame)
         bwdif = self.graph.add("bwdif", "mode=send_frame:deint=interlaced")
         sink = self.graph.add("buffersink")
         entry.link_to(bwdif)
@@ -146,6 +155,8 @@ class Converter:
     def __call__(self, frame: Any) -> SquareFrame:
         require_pixels(frame.width, frame.height, self.limits)
         matrix = display_matrix(frame)
+        if frame.colorspace == UNKNOWN and not frame.format.is_rgb:
+            frame.colorspace = assumed_matrix(frame.height)
         if is_standard(frame):
             pixels = self._scaled(opaque(frame, self.view.colour), STANDARD)
         else:
@@ -192,8 +203,8 @@ def display_matrix(frame: Any) -> Int[np.ndarray, "2 2"]:
     """
     identity = np.eye(2, dtype=np.int64)
     try:
-        data = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # data of a kind that PyAV does not know, such as a picture's EXIF
+        data = _side_data(frame).get("DISPLAYMATRIX")
+    except ValueError:  # data of another kind that PyAV does not know
         turns = frame.rotation // 90 % 4 if frame.rotation % 90 == 0 else 0
         return np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), turns)
     if data is None:
@@ -207,6 +218,32 @@ def display_matrix(frame: Any) -> Int[np.ndarray, "2 2"]:
     return identity
 
 
+def _side_data(frame: Any) -> Any:
+    """Return what comes with a frame; without the EXIF of a photograph, which PyAV cannot read."""
+    try:
+        return frame.side_data
+    except ValueError:
+        return _filtered(frame, "sidedata", f"mode=delete:type={EXIF}").side_data
+
+
+def _filtered(frame: Any, name: str, options: str) -> Any:
+    """Return a frame as one of FFmpeg's filters makes it."""
+    graph = Graph()
+    entry = _entry(graph, frame)
+    change, sink = graph.add(name, options), graph.add("buffersink")
+    entry.link_to(change)
+    change.link_to(sink)
+    graph.configure()
+    graph.push(frame)
+    return graph.pull()
+
+
+def _entry(graph: Graph, frame: Any) -> Any:
+    return graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+
+
 def displayed(frame: Frame, matrix: Int[np.ndarray, "2 2"]) -> UInt8[np.ndarray, "_ _ 3"]:
     """Return the frame as the matrix of `display_matrix` shows it."""
     upright = frame if matrix[0, 0] else frame.transpose(1, 0, 2)  # [height width rgb]
@@ -216,7 +253,7 @@ def displayed(frame: Frame, matrix: Int[np.ndarray, "2 2"]) -> UInt8[np.ndarray,
 
 def opaque(frame: Any, colour: UInt8[np.ndarray, "3"]) -> Any:
     """Return the frame composited over a colour, if any pixel is transparent."""
-    if not any(component.is_alpha for component in frame.format.components):
+    if not frame.format.has_palette and not any(c.is_alpha for c in frame.format.components):
         return frame
     pixels = frame.reformat(format="rgba", threads=1).to_ndarray()
     alpha = pixels[..., 3:].astype(np.uint32)

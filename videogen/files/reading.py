@@ -6,6 +6,7 @@ decoded. Formats that refer to other files (playlists) are not opened.
 
 import contextlib
 import errno
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,13 +29,13 @@ from videogen.files.tree import File
 VIDEO = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".gif", ".avi", ".mpg", ".mpeg"),
     *(".ts", ".mts", ".m2ts", ".vob", ".dv", ".mxf", ".flv", ".f4v", ".wmv", ".asf", ".ogv"),
-    *(".divx", ".qt"),
+    *(".divx", ".qt", ".3g2", ".m2v", ".ogm", ".y4m", ".apng"),
 )
 """Suffixes of video files."""
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpeg,mpegts,mpegvideo,dv,mxf,flv,asf,ogg,"
-    "mp3,aac"
+    "mp3,aac,apng,yuv4mpegpipe"
 )
 """FFmpeg's demuxers of formats that contain their own data."""
 
@@ -43,6 +44,12 @@ PICTURE_FORMATS = "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe"
 
 WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that support the alpha channel of these codecs."""
+
+ANIMATED = 2
+"""The bit of a WebP's head that says that it moves (RFC 9649, 2.7)."""
+
+HEAD_BYTES = 4096
+"""Bytes of a picture in which its head says whether it moves."""
 
 REORDERED = 17
 """More frames than a codec moves before others that are shown earlier."""
@@ -63,28 +70,34 @@ class Film:
 
 
 def read_frames(
-    source: Path | Sequence[File], view: View, limits: VideoLimits = VideoLimits()
+    source: Path | Sequence[File],
+    view: View,
+    limits: VideoLimits = VideoLimits(),
+    most: int | None = None,
 ) -> SquareFrames:
     """Decode a video, or the pictures of a sequence, to the size and rate of `view`.
 
-    Output frame k is the one on display at (k + 1/2) / rate seconds. Raises `RejectedFile` with
-    the reason.
+    Output frame k is the one on display at (k + 1/2) / rate seconds; no more than `most` are
+    decoded. Raises `RejectedFile` with the reason.
     """
-    return read_film(source, view, limits).frames
+    return read_film(source, view, limits, most).frames
 
 
 def read_film(
-    source: Path | Sequence[File], view: View, limits: VideoLimits = VideoLimits()
+    source: Path | Sequence[File],
+    view: View,
+    limits: VideoLimits = VideoLimits(),
+    most: int | None = None,
 ) -> Film:
     """Decode as `read_frames` does, and say what is particular about the video."""
     first, *others = [File(source)] if isinstance(source, Path) else source
     try:
         if others or first.suffix in PICTURES:
-            return _film(_Pictures([first, *others], view, limits), view, 1.0, limits)
+            return _film(_Pictures([first, *others], view, limits), view, 1.0, limits, most)
         try:
-            return _read_film(first, view, limits)
+            return _read_film(first, view, limits, most)
         except OutOfOrder:
-            return _read_film(first, view, limits, stored=True)
+            return _read_film(first, view, limits, most, stored=True)
     except FFmpegError as error:
         if error.errno == errno.ENOMEM:
             raise RejectedFile("memory", "asked for more memory than the limit") from error
@@ -93,13 +106,15 @@ def read_film(
         raise RejectedFile("unreadable", str(error.strerror)) from error
 
 
-def _read_film(file: File, view: View, limits: VideoLimits, stored: bool = False) -> Film:
+def _read_film(
+    file: File, view: View, limits: VideoLimits, most: int | None, stored: bool = False
+) -> Film:
     """Read a file; `stored`: the times that it gives are those of frames as they are stored."""
     with file.open(limits) as data, _opened(data, FORMATS, limits) as container:
         stream = _largest_stream(container)
         require_pixels(stream.width, stream.height, limits)
         decoder = _Decoder(container, stream, limits, stored, view.damaged == "keep")
-        return _film(decoder, view, _pixel_shape(stream), limits)
+        return _film(decoder, view, _pixel_shape(stream), limits, most)
 
 
 def _opened(data: Any, formats: str, limits: VideoLimits) -> Any:
@@ -110,13 +125,25 @@ def _opened(data: Any, formats: str, limits: VideoLimits) -> Any:
         raise RejectedFile("empty-file", "the file has no bytes")
     require_size(size, limits)
     options = {"format_whitelist": formats, "protocol_whitelist": ""}
-    return av.open(data, options=options, metadata_errors="replace")
+    return av.open(_Nameless(data), options=options, metadata_errors="replace")
+
+
+class _Nameless:
+    """A file without its name, by which FFmpeg would take a JPEG for a pattern of many files."""
+
+    def __init__(self, data: Any):
+        self.read, self.seek, self.tell = data.read, data.seek, data.tell
 
 
 def _film(
-    source: "_Decoder | _Pictures", view: View, pixel_shape: float, limits: VideoLimits
+    source: "_Decoder | _Pictures",
+    view: View,
+    pixel_shape: float,
+    limits: VideoLimits,
+    most: int | None,
 ) -> Film:
-    frames = np.stack(list(_convert(source.frames(), view, pixel_shape, limits)))
+    converted = _convert(source.frames(), view, pixel_shape, limits)
+    frames = np.stack(list(itertools.islice(converted, most)))
     return Film(frames, source.count, source.damage)
 
 
@@ -216,8 +243,8 @@ class _Pictures:
             try:
                 frame = self._read(file)
             except (FFmpegError, RejectedFile) as error:
-                why = error.detail if isinstance(error, RejectedFile) else error.strerror
-                self.damage = f"{file.place.name}: {why}"
+                why = error.detail if isinstance(error, RejectedFile) else str(error.strerror)
+                self.damage = f"{file.place.name}: {why}" if len(self.files) > 1 else why
                 if self.keep and self.count:
                     return
                 raise RejectedFile("damaged", self.damage) from error
@@ -226,13 +253,24 @@ class _Pictures:
 
     def _read(self, file: File) -> Any:
         limits = self.limits
-        with file.open(limits) as data, _opened(data, PICTURE_FORMATS, limits) as container:
-            stream = _largest_stream(container)
-            require_pixels(stream.width, stream.height, limits)
-            frame = next(container.decode(stream), None)
-            if frame is None:
-                raise RejectedFile("no-frames", "no picture can be decoded")
-            return frame
+        with file.open(limits) as data:
+            _require_still(data)
+            with _opened(data, PICTURE_FORMATS, limits) as container:
+                stream = _largest_stream(container)
+                require_pixels(stream.width, stream.height, limits)
+                frame = next(container.decode(stream), None)
+        if frame is None:
+            raise RejectedFile("no-frames", "no picture can be decoded")
+        return frame
+
+
+def _require_still(data: Any) -> None:
+    """Raise `RejectedFile` for an animation, of which a picture would show the first frame."""
+    head = data.read(HEAD_BYTES)
+    if head[12:16] == b"VP8X" and len(head) > 20 and head[20] & ANIMATED:
+        raise RejectedFile("no-decoder", "it is an animated WebP: convert it to mp4 or gif")
+    if b"acTL" in head.partition(b"IDAT")[0] and head.startswith(b"\x89PNG"):
+        raise RejectedFile("no-decoder", "it is an animated PNG: let its name end in .apng")
 
 
 def _codec(stream: Any, limits: VideoLimits) -> Any:

@@ -101,6 +101,20 @@ class Tree:
         """Return the file of a place; letters may differ in case, and in how they are composed."""
         return self.entries.get(place) or self.entries.get(self.written.get(_folded(place), place))
 
+    @cached_property
+    def of_name(self) -> Mapping[str, list[Path]]:
+        """Return the places by the names of their files."""
+        places: dict[str, list[Path]] = {}
+        for place in self.entries:
+            places.setdefault(_folded(Path(place.name)), []).append(place)
+        return places
+
+    def ending(self, end: Path) -> list[Path]:
+        """Return the files whose places end as a relative path does."""
+        parts = Path(_folded(end)).parts
+        named = self.of_name.get(_folded(Path(end.name)), [])
+        return [place for place in named if Path(_folded(place)).parts[-len(parts) :] == parts]
+
 
 def _folded(place: Path) -> str:
     return unicodedata.normalize("NFC", str(place)).casefold()

@@ -17,6 +17,7 @@ from matplotlib.image import imsave
 
 from core.app.output import Output
 from core.errors import ConfigError
+from core.files import create_folder
 from videogen.files.clip import Frames, Sound, write_gif, write_mp4, write_webm
 from videogen.files.label import Label, origin_of
 from videogen.rendering.enlargement import Enlargement
@@ -116,7 +117,8 @@ def write_clip(
     """Write NAME.mp4, NAME.gif ..., and NAME.txt with the caption; yield each path once written.
 
     `frames` are those of `ClipOutput.finished`. `sound`, stereo at 44.1 kHz, goes with mp4 and
-    webm. `UserError` where another clip has the name, unless it can be overwritten.
+    webm. `UserError` before anything is written where a file of another clip has the name, unless
+    it can be overwritten.
     """
     fine = to.enlargement.fine(frames)
     large = to.enlargement.resized(fine, frames.shape[1])
@@ -126,12 +128,14 @@ def write_clip(
         "gif": lambda path: write_gif(large, path, frames_per_second, label.tags),
         "png": lambda path: draw_filmstrip(fine, path, label.title, _keywords(label)),
     }
-    for kind in to.formats:
-        if kind in writers:
-            path = to.path(label, f".{kind}")
-            yield to.write(path, _content(writers[kind], path.suffix))
-    if "png-sequence" in to.formats:
-        yield from _write_sequence(large, label, to)
+    kinds = [kind for kind in to.formats if kind in writers]
+    files = {to.path(label, f".{kind}"): _content(writers[kind], f".{kind}") for kind in kinds}
+    pictures = _sequence(large, label, to) if "png-sequence" in to.formats else {}
+    for path, content in (files | pictures).items():
+        to.require_same(path, content)
+    if pictures:
+        _leave_out_others(to.path(label, ""), pictures, to)
+    yield from (to.write(path, content) for path, content in (files | pictures).items())
     if "jsonl" in to.formats:
         yield _write_row(len(frames), label, to)
     if label.caption is not None:
@@ -145,14 +149,24 @@ def write_parts(parts: Mapping[str, torch.Tensor], label: Label, to: ClipOutput)
     return to.write(to.path(label, "-parts.png"), stream.getvalue())
 
 
-def _write_sequence(frames: Frames, label: Label, to: ClipOutput) -> Iterator[Path]:
-    """Write NAME/0001.png, NAME/0002.png ..."""
-    folder = to.path(label, "")
-    folder.mkdir(exist_ok=True)
+def _sequence(frames: Frames, label: Label, to: ClipOutput) -> dict[Path, bytes]:
+    """Return NAME/0001.png, NAME/0002.png ..."""
+    files = {}
     for number, image in enumerate(frames, 1):
         stream = io.BytesIO()
         imsave(stream, image, format="png")
-        yield to.write(folder / f"{number:04d}.png", stream.getvalue())
+        files[to.path(label, "") / f"{number:04d}.png"] = stream.getvalue()
+    return files
+
+
+def _leave_out_others(folder: Path, pictures: Mapping[Path, bytes], to: ClipOutput) -> None:
+    """Create a folder of pictures, and remove those of a longer clip that can be overwritten."""
+    create_folder(folder)
+    for path in folder.iterdir():
+        if path.suffix == ".png" and path.stem.isdigit() and path not in pictures:
+            if not to.overwrite:
+                raise to.taken(path)
+            path.unlink()
 
 
 def _write_row(frames: int, label: Label, to: ClipOutput) -> Path:

@@ -242,7 +242,7 @@ def test_an_encrypted_member_is_rejected(tmp_path: Path):
     for header, at in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
         data[data.index(header) + at] |= 1
     path.write_bytes(data)
-    assert [reason(source) for source in found(path)] == ["unreadable"]
+    assert [reason(source) for source in found(path)] == ["archive"]
 
 
 def test_an_archive_of_too_many_members_is_left_at_the_limit(tmp_path: Path):

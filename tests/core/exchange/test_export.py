@@ -19,6 +19,7 @@ from core.errors import ConfigError, UserError
 from core.exchange.export import format_of, largest_error, write_graph
 from core.exchange.graph import Graph
 from core.ring.model import DOMAIN as RING
+from core.training.run import Run
 from musegen.model import DOMAIN as MUSIC
 from videogen.model import DOMAIN as VIDEO
 
@@ -156,6 +157,8 @@ def test_the_domain_of_a_run_is_found_by_its_name_or_its_settings(tmp_path):
     assert find_domain(domains, "shapes") is VIDEO
     assert find_domain(domains, "note_transformer") is MUSIC
     assert find_domain(domains, Path(VIDEO.folder("shapes"))) is VIDEO
+    with pytest.raises(UserError, match=r"run of another domain: .*pianoreel music train"):
+        MUSIC.configuration_of(Run.read(VIDEO.folder("shapes")))
     with pytest.raises(UserError, match="is no folder"):
         find_domain(domains, tmp_path / "absent")
     with pytest.raises(UserError, match="no run"):

@@ -103,6 +103,9 @@ def test_captions_that_are_no_text_are_refused(folder: Path):
     assert outcomes(folder, head + "a\u202eb\n".encode()) == [(2, "caption")], (
         "turns the line round"
     )
+    marked = "\u200fכלב רץ\u200e, \u2067so\u00adft\u2069\ufeff".encode()
+    assert outcomes(folder, head + b'"' + marked + b'"') == [(2, "כלב רץ, soft")]
+    assert outcomes(folder, head + "\U0001fae9".encode()) == [(2, "\U0001fae9")], "a new emoji"
     assert outcomes(folder, head + b"x" * 10_001 + b"\na.mp4,y\n") == [(2, "caption"), (3, "y")]
     assert outcomes(folder, head + b"x" * 20_000_000 + b"\na.mp4,y\n") == [(2, "row"), (3, "y")]
     long = json.dumps({"path": "a.mp4", "caption": "x" * 10_000_000})
@@ -187,6 +190,45 @@ def test_a_caption_may_span_lines_and_a_path_be_written_on_windows(folder: Path)
 )
 def test_tables_of_other_trainers_are_read(folder: Path, name: str, text: object):
     assert outcomes(folder, json.dumps(text), name) == [(1, "one")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("train.json", [{"id": "a", "label": "one", "template": "x"}]),
+        ("videodatainfo.json", {"videos": [{"video_id": "a", "url": "x"}], "sentences": [
+            {"caption": "one", "video_id": "a", "sen_id": 7}]}),
+        ("x.json", [{"videoID": "a", "enCap": ["one"]}]),
+        ("x.json", {"id": "mine", "title": "My clips", "clips": [{"vid": "a", "caption": "one"}]}),
+        ("x.csv", "videoid,contentUrl,page_dir,name\na,https://x,1,one\n"),
+        ("x.csv", "name,caption\na.mp4,one\n"),
+        ("x.csv", "file,class\na.mp4,one\n"),
+        ("x.csv", "path;caption;;\na.mp4;one;;\n"),
+    ],
+)  # fmt: skip
+def test_tables_of_public_collections_are_read(folder: Path, name: str, text: object):
+    whole = text if isinstance(text, str) else json.dumps(text)
+    assert outcomes(folder, whole, name)[-1][1] == "one"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        {"license": "MIT", "author": "me"},
+        {"name": "a package", "description": "of something", "version": "1"},
+        {"id": "me/x", "title": "X", "licenses": [{"name": "CC0"}]},
+        {"categories": [{"id": 1, "name": "dog"}]},
+    ],
+)
+def test_a_table_of_other_things_is_no_manifest(folder: Path, text: object):
+    assert reason(folder, json.dumps(text), "x.json")
+
+
+def test_a_row_has_no_more_cells_than_the_table_has_columns(folder: Path):
+    """A comma within a caption would cut it off without a word."""
+    found = rows(folder, 'path,caption\na.mp4,a dog, running\na.mp4,"a dog, running"\n')
+    assert found[0].fault and "3 cells for 2 columns" in found[0].fault[1]
+    assert found[1].caption == "a dog, running"
 
 
 def test_several_captions_of_a_clip_are_several_rows(folder: Path):

@@ -153,6 +153,68 @@ def test_a_table_that_names_clips_is_understood_or_stops(folder: Path):
         listing([str(folder)])
 
 
+def test_a_table_of_ids_is_understood_or_stops(tmp_path: Path):
+    """Ids without suffixes name clips, too; short numbers and words may be anything."""
+    write(tmp_path, v_1aB_dot_mp4="x", _7_dot_mp4="x", dog_dot_mp4="x")
+    (tmp_path / "_7.mp4").rename(tmp_path / "7.mp4")
+    write(tmp_path, x_dot_json='{"v_1aB": {"sentences": ["a dog"], "timestamps": [[0, 7]]}}')
+    with pytest.raises(UserError, match=r"x\.json names v_1aB, but is not understood"):
+        listing([str(tmp_path)])
+    write(tmp_path, x_dot_json='{"frames": [7, 8], "classes": "dog"}')
+    assert set(clips(tmp_path)) == {"v_1aB.mp4", "7.mp4", "dog.mp4"}
+
+
+def test_facts_of_a_clip_hold_its_caption(tmp_path: Path):
+    """rex.json beside rex.mp4 is no table; one without a caption changes nothing."""
+    write(tmp_path, a_dot_mp4="x", a_dot_json='{"caption": "a dog", "key": "a"}')
+    write(tmp_path, b_dot_mp4="x", b_dot_json='{"key": "b", "url": "x"}', b_dot_txt="a cat")
+    write(tmp_path, c_dot_mp4="x", c_dot_json='{"captions": [null, "a bird"], "fps": 8}')
+    write(tmp_path, d_dot_mp4="x", d_dot_cls="3", d_dot_json="[]")
+    assert clips(tmp_path) == {
+        "a.mp4": ("a dog", "text"),
+        "b.mp4": ("a cat", "text"),
+        "c.mp4": ("a bird", "text"),
+        "d.mp4": ("3", "text"),
+    }
+    assert clips(tmp_path, "name")["a.mp4"] == ("a", "name")
+
+
+def test_a_table_names_clips_of_other_folders(tmp_path: Path):
+    """Those that it does not name have no caption, as in its own folder."""
+    write(tmp_path, annotations__x_dot_csv="path,caption\na.mp4,a dog\nvideos/b,a cat\n")
+    write(tmp_path, videos__a_dot_mp4="x", videos__b_dot_mp4="x", videos__c_dot_mp4="x")
+    table = "annotations/x.csv"
+    assert clips(tmp_path) == {
+        "videos/a.mp4": ("a dog", "manifest"),
+        "videos/b.mp4": ("a cat", "manifest"),
+        "videos/c.mp4": ("no-caption", None),
+    }
+    write(tmp_path, other__a_dot_mp4="x", other__b_dot_mp4="x")
+    found = clips(tmp_path)
+    assert found[f"{table}, row 2"] == ("no-file", None), "which of the two is not known"
+    assert found["videos/b.mp4"] == ("a cat", "manifest")
+
+
+def test_a_table_may_be_a_text_of_excel(tmp_path: Path):
+    write(tmp_path, a_dot_mp4="x", notes_dot_txt="a.mp4 is mine", b_dot_mp4="x", b_dot_txt="cat")
+    table = "path\tcaption\r\na.mp4\tein Hund\r\nb.mp4\teine Katze\r\n"
+    (tmp_path / "Clips.txt").write_bytes(table.encode("utf-16"))
+    assert clips(tmp_path) == {
+        "a.mp4": ("ein Hund", "manifest"),
+        "b.mp4": ("eine Katze", "manifest"),
+    }
+    assert len(listing([str(tmp_path / "Clips.txt")]).clips) == 2
+
+
+def test_a_link_in_a_circle_is_left_out(folder: Path):
+    (folder / "round.mp4").symlink_to("round.mp4")
+    assert clips(folder)["round.mp4"] == ("unreadable", None)
+    with pytest.raises(UserError, match="no-one"):
+        listing([str(folder / "no-one*.mp4")])
+    found = listing([str(folder / "r*.mp4")])
+    assert [clip.fault and clip.fault[0] for clip in found.clips] == ["unreadable"]
+
+
 def test_two_lists_are_a_manifest(folder: Path):
     write(folder, videos_dot_txt="b.mkv\ndogs/rex.gif\n", prompts_dot_txt="one\ntwo\n")
     found = listing([str(folder)])
@@ -195,6 +257,17 @@ def test_files_that_are_given_one_by_one_keep_the_captions_of_their_table(folder
     given = [str(path) for path in sorted(folder.iterdir())]  # as a shell expands clips/*
     found = {clip.name: clip.caption for clip in listing(given).clips if not clip.fault}
     assert found[str(folder / "b.mkv")] == "one"
+    only = listing([str(folder / "*.mkv"), str(folder / "a_red_dog.mp4")])
+    assert of(only, folder) == {
+        "b.mkv": ("one", "manifest"),
+        "a_red_dog.mp4": ("a red dog", "name"),
+    }
+    assert not only.passed_over
+    write(folder, y_dot_csv="dateiname,text_de\nb.mkv,ein Hund\n", z_dot_json="{}")
+    with pytest.raises(UserError, match=r"y\.csv names b\.mkv, but is not understood"):
+        listing([str(folder / "b.mkv")])
+    assert of(listing([str(folder / "b.mkv")], "text"), folder)["b.mkv"][0] == "two lines"
+    (folder / "y.csv").unlink()
     (folder / "x.csv").unlink()
     assert str(folder / "b.txt") not in {clip.name for clip in listing(given[:3]).clips}
 

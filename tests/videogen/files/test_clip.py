@@ -106,6 +106,21 @@ def test_mp4_is_what_browsers_play(tmp_path: Path):
     assert (tmp_path / "y.mp4").read_bytes() == data
 
 
+@pytest.mark.parametrize(("write", "name"), [(write_mp4, "x.mp4"), (write_webm, "x.webm")])
+@pytest.mark.parametrize(("height", "matrix"), [(64, 6), (720, 1)])
+def test_colours_are_those_of_players_of_films_of_that_height(
+    tmp_path: Path, write: Any, name: str, height: int, matrix: int
+):
+    """The matrix is stated, and the one that a player assumes which reads no statement."""
+    write(np.full((1, height, 32, 3), (20, 200, 40), np.uint8), tmp_path / name, 8)
+    with av.open(str(tmp_path / name)) as file:
+        frame = next(file.decode(video=0))
+    assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (matrix, 1, 1)
+    assert frame.color_range == 1
+    seen = frame.to_ndarray(format="rgb24")
+    assert np.abs(seen - [20.0, 200, 40]).max() < 5
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize(
     ("write", "name", "codec"), [(write_mp4, "x.mp4", "aac"), (write_webm, "x.webm", "opus")]

@@ -217,6 +217,23 @@ def test_the_matrix_that_a_film_states_is_used(tmp_path: Path, matrix: str):
     assert np.abs(read_frames(tmp_path / "x.mkv", View(size=16)) - [200.0, 40, 40]).max() < 5
 
 
+@pytest.mark.parametrize(("height", "matrix"), [(704, "ITU601"), (720, "ITU709")])
+def test_a_film_that_states_no_matrix_is_seen_as_players_show_it(
+    tmp_path: Path, height: int, matrix: str
+):
+    green = np.full((height, 720, 3), (20, 200, 40), np.uint8)
+    with av.open(str(tmp_path / "x.mkv"), "w") as file:
+        track: Any = file.add_stream(
+            "libx264", rate=8, options={"crf": "1", "preset": "ultrafast"}
+        )
+        track.height, track.width = green.shape[:2]
+        track.pix_fmt = "yuv420p"
+        frame = av.VideoFrame.from_ndarray(green, format="rgb24")
+        file.mux(track.encode(frame.reformat(format="yuv420p", dst_colorspace=matrix)))
+        file.mux(track.encode(None))
+    assert np.abs(read_frames(tmp_path / "x.mkv", View(size=16)) - [20.0, 200, 40]).max() < 5
+
+
 @pytest.mark.parametrize(
     ("codec", "options"),
     [("libx264", {"bf": "3", "crf": "1"}), ("mpeg4", {"bf": "2", "qscale": "1"})],
@@ -417,6 +434,15 @@ def test_a_film_may_not_keep_more_than_its_share(tmp_path: Path):
     assert len(levels(tmp_path / "x.mp4")) == 16
     write_film(tmp_path / "y.mkv", greys(50, 60), times=[0, 360_000])
     assert refused(tmp_path / "y.mkv", VideoLimits(frames_bytes=1_000_000)) == "too-long"
+
+
+def test_the_beginning_of_a_film_of_any_length_can_be_read(tmp_path: Path):
+    """A start needs no more than the first frame of a film of hours."""
+    write_mp4(greys(*range(10, 170, 10)), tmp_path / "x.mp4", 8)
+    few, view = VideoLimits(frames_bytes=2 * 8 * 8 * 3), View(size=8)
+    frames = read_frames(tmp_path / "x.mp4", view, few, most=2)
+    assert np.round(frames.mean((1, 2, 3)) / 10).tolist() == [1, 2]
+    assert len(read_frames(tmp_path / "x.mp4", view, most=99)) == 16
 
 
 def test_a_picture_that_is_a_line_is_refused(tmp_path: Path):

@@ -55,6 +55,26 @@ def test_a_sequence_is_the_frames_to_the_bit(tmp_path: Path):
         assert np.array_equal((image * 255).round().astype(np.uint8), frame)
 
 
+def test_of_a_longer_clip_no_frame_stays(tmp_path: Path):
+    """Else the folder would be a clip that ends as another one does."""
+    to = ClipOutput(tmp_path, ("png-sequence",))
+    written(to, moving(6))
+    (tmp_path / LABEL.name / "notes.png").write_text("mine")
+    with pytest.raises(UserError, match=r"0005\.png is there and holds another clip"):
+        written(to, moving(4)[:4])
+    written(replace(to, overwrite=True), moving(4))
+    left = sorted(path.name for path in (tmp_path / LABEL.name).iterdir())
+    assert left == ["0001.png", "0002.png", "0003.png", "0004.png", "notes.png"]
+
+
+def test_files_of_a_clip_are_all_written_or_none(tmp_path: Path):
+    """Else a film of one clip would stand beside the filmstrip of another."""
+    written(ClipOutput(tmp_path, ("png",)), moving(level=90))
+    with pytest.raises(UserError, match=r"\.png is there and holds another clip"):
+        written(ClipOutput(tmp_path, ("mp4", "png")))
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".txt"}
+
+
 def test_a_clip_has_its_caption_beside_it_and_its_origin_within(tmp_path: Path):
     written(ClipOutput(tmp_path, ("mp4", "webm")))
     assert (tmp_path / f"{LABEL.name}.txt").read_text() == "a dog runs\n"
