@@ -5,6 +5,7 @@ reason; the other items are not affected.
 """
 
 import contextlib
+import gc
 import os
 import pickle
 import resource
@@ -213,11 +214,13 @@ def serve(pipe: int) -> None:
         connection.send((False, RuntimeError(f"a child process cannot start: {error}")))
         return
     connection.send((False, None))
+    gc.freeze()  # what is there stays; so a collection looks at what an item has left alone
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             for item in connection.recv():
                 with _limited_time(seconds):
                     answer = _call(function, item)
+                gc.collect()  # what one item leaves in cycles would count as memory of the next
                 connection.send((True, answer))
 
 

@@ -40,6 +40,9 @@ def misbehave(item: Any) -> Any:
         os._exit(7)
     if item == "hoard":
         return len(bytearray(400 << 20))
+    if item == "tangle":
+        tangled: list[Any] = [bytearray(150 << 20)]
+        tangled.append(tangled)
     if item == "resident":
         bytearray(100 << 20)
         return peak_mb()
@@ -106,6 +109,12 @@ def test_the_memory_limit_counts_all_that_a_child_holds():
     assert 100 < resident_mb < 300
     [(_, refused)] = map_in_processes(misbehave, ["resident"], 1, SECONDS, memory_mb=60)
     assert refused.reason == "memory"
+
+
+def test_what_an_item_leaves_in_cycles_is_no_memory_of_the_next():
+    """So what is rejected does not depend on what the same child has read before."""
+    got = map_in_processes(misbehave, ["tangle"] * 5, jobs=1, seconds=SECONDS, memory_mb=400)
+    assert [result for _, result in got] == ["tangle"] * 5
 
 
 def test_few_items_are_read_ahead():
