@@ -7,7 +7,7 @@ any domain that offers what its terms need.
 ('critic_z', 'decoder', 'encoder', 'prior')
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import nn
@@ -151,14 +151,8 @@ class Recipe:
 
     def weighted(self, weights: Mapping[str, float]) -> "Recipe":
         """Return the recipe with other weights, by the names of its terms."""
-        known = (*self.terms, *self.options)
-        names = [term.name for term in known]
-        for name in weights:
-            if name not in names:
-                raise ConfigError(
-                    f"no term is called '{name}' in this recipe: it has {', '.join(names)}"
-                )
-        for term in known:
+        self._require_terms(weights)
+        for term in (*self.terms, *self.options):
             if not term.trains and weights.get(term.name):
                 raise ConfigError(
                     f"'{term.name}' trains no network of this recipe beside its critic, so that "
@@ -167,6 +161,14 @@ class Recipe:
         joining = tuple(term for term in self.options if weights.get(term.name))
         terms = [adjust(t, weight=weights.get(t.name)) for t in (*self.terms, *joining)]
         return replace(self, terms=tuple(terms))
+
+    def _require_terms(self, names: Iterable[str]) -> None:
+        known = [term.name for term in (*self.terms, *self.options)]
+        for name in names:
+            if name not in known:
+                raise ConfigError(
+                    f"no term is called '{name}' in this recipe: it has {', '.join(known)}"
+                )
 
     def at(self, used: float) -> "Recipe":
         """Return the recipe where this share of a training's budget is used.
@@ -182,7 +184,7 @@ class Recipe:
 
     def later(self, shares: Mapping[str, float]) -> "Recipe":
         """Return the recipe whose terms of these names join after such shares of the budget."""
-        self.weighted(dict.fromkeys(shares, 0.0))  # refuses unknown names
+        self._require_terms(shares)
         return replace(self, late={**self.late, **shares})
 
     def without(self, names: Collection[str]) -> "Recipe":

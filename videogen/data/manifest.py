@@ -390,18 +390,16 @@ def _clip(table: File, name: str, tree: Tree | None) -> Path:
         raise RejectedFile("path", f"{quoted} is not a path")
     folder = table.place.parent
     given = _relative(name.strip(), folder, quoted)
-    found = None if table.members else _below(folder, given, quoted)
-    if found or tree is None:
-        return found or _elsewhere(None, given, quoted)
-    places = [folder / one for one in (given, *_of_id(given))]
-    entry = next((entry for place in places if (entry := tree.find(place))), None)
-    return entry.file.place if entry else _elsewhere(tree, given, quoted)
-
-
-def _elsewhere(tree: Tree | None, given: Path, quoted: str) -> Path:
-    """Return the clip of another folder whose path ends as given."""
+    if not table.members and (found := _below(folder, given, quoted)):
+        return found
     ends = [given, *_of_id(given)]
-    found = [place for end in ends for place in (tree.ending(end) if tree else [])]
+    here = (entry.file.place for end in ends if tree and (entry := tree.find(folder / end)))
+    return next(here, None) or _elsewhere(tree, ends, quoted)
+
+
+def _elsewhere(tree: Tree | None, ends: Sequence[Path], quoted: str) -> Path:
+    """Return the clip of another folder whose path ends so."""
+    found = [place for end in ends if tree for place in tree.ending(end)]
     if len(found) == 1:
         return found[0]
     several = f", but {len(found)} of this name in other folders" * bool(found)
