@@ -1,6 +1,8 @@
-"""A step of a recipe on the pretended device beside the same step on the processor."""
+"""Recipes on a device: a step on the pretended one beside the processor's, a run on a GPU."""
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,6 +10,7 @@ from pretended import pretended_device, reads
 
 from core.app import fit
 from core.app.domain import Domain
+from core.training.run import Run
 from core.training.step import step
 
 CPU = torch.device("cpu")
@@ -47,3 +50,19 @@ def require_trains_on_a_device(
         there = losses(device)
     assert [list(one) for one in there] == [list(one) for one in here]
     assert there == here or not equal
+
+
+def require_runs_on_a_gpu(
+    domain: Domain, data: Any, name: str, folder: Path, other: Any = None
+) -> None:
+    """Train on the GPU and resume there, with samples drawn after each step."""
+    each = ["train.batch_size=4", "train.sample_every_steps=1", "train.log_every_steps=1"]
+    for steps in (2, 3):
+        settings = [*each, f"train.steps={steps}"]
+        model = fit.train(domain, data, folder, name, "tiny", "cuda", settings, other)
+        assert {one.device.type for one in model.networks.parameters()} == {"cuda"}
+    run = Run.read(folder)
+    assert {row["step"] for row in run.metrics()} >= {1, 2, 3}
+    losses = [x for row in run.metrics() for x in row.values() if isinstance(x, float)]
+    assert all(map(math.isfinite, losses))
+    assert len(list(run.samples.iterdir())) >= 3

@@ -1,7 +1,9 @@
 """Networks and recipes of songs on a device of their own."""
 
+from pathlib import Path
+
 import pytest
-from on_a_device import require_trains_on_a_device
+from on_a_device import require_runs_on_a_gpu, require_trains_on_a_device
 
 from musegen.data.collection import Collection
 from musegen.model import DOMAIN
@@ -34,3 +36,13 @@ def test_each_recipe_trains_on_a_device(bands: tuple[Collection, Collection], na
     more = READS_MORE.get(DOMAIN.aliases.get(name, name), 0)
     equal = name != "latent_musegan"  # it assigns to rows of bars
     require_trains_on_a_device(DOMAIN, band, name, other, equal=equal, reads_more=more)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", HERE)
+def test_each_recipe_runs_on_a_gpu(
+    bands: tuple[Collection, Collection], name: str, tmp_path: Path
+):
+    band, ballads = bands
+    other = ballads if DOMAIN.recipe(name).other else None
+    require_runs_on_a_gpu(DOMAIN, band, name, tmp_path / "run", other)

@@ -1,7 +1,9 @@
 """Networks and recipes of clips on a device of their own."""
 
+from pathlib import Path
+
 import pytest
-from on_a_device import require_trains_on_a_device
+from on_a_device import require_runs_on_a_gpu, require_trains_on_a_device
 
 from videogen.model import DOMAIN
 from videogen.recipes import RECIPES
@@ -17,3 +19,10 @@ HERE = [name for name, recipe in RECIPES.items() if not recipe.needs - DOMAIN.of
 def test_each_recipe_trains_on_a_device(name: str):
     other = OTHERS if RECIPES[name].other else None
     require_trains_on_a_device(DOMAIN, SHAPES, name, other, equal=False)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", HERE)
+def test_each_recipe_runs_on_a_gpu(name: str, tmp_path: Path):
+    other = OTHERS if RECIPES[name].other else None
+    require_runs_on_a_gpu(DOMAIN, SHAPES, name, tmp_path / "run", other)

@@ -1,8 +1,10 @@
 """Networks and recipes of points on a device of their own."""
 
+from pathlib import Path
+
 import pytest
 import torch
-from on_a_device import require_trains_on_a_device
+from on_a_device import require_runs_on_a_gpu, require_trains_on_a_device
 from pretended import Mixed, copies, pretended_device, reads
 
 from core.ring.benchmark import on_the_ring
@@ -58,3 +60,10 @@ def test_each_recipe_trains_on_a_device(name: str):
     other = DrawnRing("small") if DOMAIN.recipes[name].other else None
     more = READS_MORE.get(name, 0)
     require_trains_on_a_device(DOMAIN, DrawnRing(), name, other, reads_more=more)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", on_the_ring())
+def test_each_recipe_runs_on_a_gpu(name: str, tmp_path: Path):
+    other = DrawnRing("small") if DOMAIN.recipes[name].other else None
+    require_runs_on_a_gpu(DOMAIN, DrawnRing(), name, tmp_path / "run", other)

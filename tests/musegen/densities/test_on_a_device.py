@@ -121,6 +121,13 @@ def test_nothing_waits_for_the_device_and_the_numbers_are_the_same(name: str):
     assert any(gradient.any() for gradient in here.numbers[1:])
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", DENSITIES)
+def test_the_numbers_of_a_gpu_are_the_same(name: str):
+    here, there = Found.of(name, CPU), Found.of(name, torch.device("cuda"))
+    torch.testing.assert_close(there.numbers, here.numbers, rtol=1e-8, atol=1e-8)
+
+
 @pytest.mark.parametrize(("name", "tensors"), [("recurrent", 1), ("listening", 2)])
 def test_phrases_on_a_device_are_read_from_it(name: str, tensors: int):
     here = Found.of(name, CPU)

@@ -1,8 +1,10 @@
 """Networks and recipes of single notes on a device of their own."""
 
+from pathlib import Path
+
 import pytest
 from note_sounds import collection
-from on_a_device import require_trains_on_a_device
+from on_a_device import require_runs_on_a_gpu, require_trains_on_a_device
 
 from musegen.voice.data.collection import Collection
 from musegen.voice.model import DOMAIN
@@ -20,3 +22,9 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 @pytest.mark.parametrize("name", HERE)
 def test_each_recipe_trains_on_a_device(notes: Collection, name: str):
     require_trains_on_a_device(DOMAIN, notes, name)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", HERE)
+def test_each_recipe_runs_on_a_gpu(notes: Collection, name: str, tmp_path: Path):
+    require_runs_on_a_gpu(DOMAIN, notes, name, tmp_path / "run")
