@@ -95,8 +95,12 @@ class Coupling(Bijection):
         if not self.affine:
             return torch.zeros_like(x), out * (1 - self.stays)
         log_scale, shift = out.chunk(2, 1)
-        bounded = self.bound * torch.tanh(log_scale / self.bound)
-        return bounded * (1 - self.stays), shift * (1 - self.stays)
+        return bounded(log_scale, self.bound) * (1 - self.stays), shift * (1 - self.stays)
+
+
+def bounded(log_scale: Tensor, bound: float = SCALE_BOUND) -> Tensor:
+    """Return log scales within the bound, near 0 as they are."""
+    return bound * torch.tanh(log_scale / bound)
 
 
 def channelwise(values: Float[Tensor, "*_ _"], x: Reals) -> Tensor:

@@ -159,11 +159,13 @@ class Gates:
     def advance_logits(self, of: list[Array], note: NextNote) -> Logits:
         """Return the logits of advances of 0, 1 .. steps, the last one of any that is longer."""
         layout, last = self.layout, note.last
-        base, of_beat, gates = of
+        base, of_beat, gates, *of_loops = of
         found = note.history.patterns_ahead(note.row, last)
         found[:, 0] = note.remaining
         in_bar = self.places.in_bar[last.step % layout.bar]
         logits = base + take(of_beat, in_bar) + self._of_tracks(gates, found)
+        for of_loop, loops in zip(of_loops, note.last_loops if of_loops else (), strict=True):
+            logits = logits + self._of_tracks(of_loop, found & loops[:, None])
         logits[:, 0] += self.places.passed[last.track, last.pitch, -1]
         return logits
 
@@ -176,8 +178,10 @@ class Gates:
 
     def track_logits(self, of: list[Array], note: NextNote) -> Logits:
         """Return the logits of the track; in the same step none comes before the last."""
-        base, gates, of_age = of
+        base, gates, of_age, *of_loops = of
         logits = base + take(gates, note.there + self.places.gate[-1])
+        for of_loop, loops in zip(of_loops, note.loops if of_loops else (), strict=True):
+            logits = logits + take(of_loop, (note.there & loops) + self.places.gate[-1])
         if self.harmony:
             logits = logits + take(of_age, note.ages + self.places.age)
         passed = self.places.passed[note.last.track, note.last.pitch]
@@ -186,8 +190,11 @@ class Gates:
     def pitch_logits(self, of: list[Array], note: NextNote) -> Logits:
         """Return the logits of the pitch; in the same step and track they ascend."""
         base, of_interval, gates, of_used, *of_harmony = of
+        of_harmony, of_loops = of_harmony[:3], of_harmony[3:]
         logits = base + take(of_interval, self.places.interval[note.own_pitch])
         logits = logits + take(gates, note.patterns) + of_used * note.used_pitches
+        for of_loop, loops in zip(of_loops, note.track_loops if of_loops else (), strict=True):
+            logits = logits + take(of_loop, note.patterns & loops[:, None])
         if self.harmony and note.some_melodic:
             of_class = note.is_melodic * self._class_logits(of_harmony, note)
             logits = logits + of_class[:, self.places.pitch_class]

@@ -7,7 +7,8 @@ from torch import nn
 
 from core.densities.codebook import CodePrior
 from core.densities.dequantisation import Dequantised, Levels
-from core.densities.flow import Flow
+from core.densities.flow import Flow, realnvp
+from core.densities.spline import neural_spline
 from core.errors import ConfigError
 from core.networks.critics import JointCritic, LatentCritic
 from core.networks.generators import DCGAN, StyleBased
@@ -63,6 +64,8 @@ ENCODERS = {
     "enlarged": lambda config, size, kind: Shrinker(config.factor),
 }
 
+FLOWS = {"realnvp": realnvp, "neural_spline": neural_spline}
+
 
 def _prior(config: VideoConfig, frames: int, recipe: Recipe) -> nn.Module:
     """Return p(z given c): a Gaussian of the caption where a term trains it, otherwise N(0, I)."""
@@ -70,7 +73,7 @@ def _prior(config: VideoConfig, frames: int, recipe: Recipe) -> nn.Module:
     if config.decoder == "moments":
         return PathPrior(config, frames)
     if recipe.prior:
-        return recipe.prior(latents, config.condition)
+        return FLOWS[config.flow](latents, config.condition)
     if not (recipe.learns_prior and config.captions):
         return StandardNormal(latents)
     if config.decoder == "gist":

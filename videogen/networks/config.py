@@ -27,8 +27,9 @@ class VideoConfig(Strict):
     standard deviation of a pixel, in [-1, 1], under p(x given z, c). `gist`: false leaves the
     gist out (the paper's DT2V and PT2V), `text_filter`: false leaves Text2Filter out (GT2V).
     `tries`: samples of the prior for a clip, of which the one is taken that the model reconstructs
-    best; without an encoder, one. `blocks`: blocks of the generators. `level_steps`: training
-    steps over which a level of a progressively grown generator fades in.
+    best; without an encoder, one. `flow`: couplings of a prior that is a flow: affine ones
+    ("realnvp"), or splines, which can leave holes. `blocks`: blocks of the generators.
+    `level_steps`: training steps over which a level of a progressively grown generator fades in.
     """
 
     decoder: Literal["gist", "path", "streams", "moments", "enlarged"] = "gist"
@@ -47,6 +48,7 @@ class VideoConfig(Strict):
     gist: bool = True
     text_filter: bool = True
     tries: int = Field(default=1, ge=1, le=256)
+    flow: Literal["realnvp", "neural_spline"] = "realnvp"
     blocks: Literal["paper", "dcgan", "style", "growing"] = "paper"
     level_steps: int = Field(default=500, gt=0)
     text: TextConfig = TextConfig()
