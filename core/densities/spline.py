@@ -125,7 +125,7 @@ class SplineCoupling(Bijection):
 
     stays: Tensor
 
-    def __init__(self, stays: Float[Tensor, " number"], net: nn.Module):
+    def __init__(self, stays: Tensor, net: nn.Module):
         super().__init__()
         self.net = net
         self.register_buffer("stays", stays.float())
@@ -146,6 +146,15 @@ class SplineCoupling(Bijection):
         return bounded(out[:, :, 0]), out[:, :, 1], Spline.of(out[:, :, 2:])
 
 
+def spline_coupling(
+    size: int, number: int, condition: int = 0, width: int = WIDTH, bins: int = BINS
+) -> SplineCoupling:
+    """Build coupling `number` of a flow, initialised as the identity: every other number stays."""
+    net = VectorNet(size + condition, width, width, size * (2 + Spline.count_of(bins)))
+    zero(net[-1])
+    return SplineCoupling(torch.arange(size) % 2 == number % 2, net)
+
+
 def neural_spline(
     size: int,
     condition: int = 0,
@@ -154,10 +163,5 @@ def neural_spline(
     bins: int = BINS,
 ) -> Flow:
     """Couplings by splines, with masks by turns."""
-
-    def coupling(number: int) -> SplineCoupling:
-        net = VectorNet(size + condition, width, width, size * (2 + Spline.count_of(bins)))
-        zero(net[-1])
-        return SplineCoupling(torch.arange(size) % 2 == number % 2, net)
-
-    return Flow(size, Chain([coupling(number) for number in range(couplings)]))
+    layers = [spline_coupling(size, n, condition, width, bins) for n in range(couplings)]
+    return Flow(size, Chain(layers))

@@ -18,12 +18,14 @@ from core.densities.flow import (
     vector_coupling,
     zero,
 )
+from core.densities.spline import REACH, Spline, neural_spline, spline_coupling
 from core.theory.distributions import Gaussian
 
 SIZE, CONDITION = 5, 3
 MAPS = {
     "additive": lambda: vector_coupling(SIZE, 0, affine=False, condition=CONDITION),
     "affine": lambda: vector_coupling(SIZE, 1, condition=CONDITION),
+    "spline": lambda: spline_coupling(SIZE, 0, condition=CONDITION),
     "scaling": lambda: Scaling(SIZE),
     "actnorm": lambda: ActNorm(SIZE),
     "linear": lambda: InvertibleLinear(SIZE),
@@ -31,7 +33,7 @@ MAPS = {
         [Scaling(SIZE), InvertibleLinear(SIZE), vector_coupling(SIZE, 0, condition=CONDITION)]
     ),
 }
-FLOWS = {"nice": nice, "realnvp": realnvp, "glow": glow}
+FLOWS = {"nice": nice, "realnvp": realnvp, "glow": glow, "neural_spline": neural_spline}
 
 
 def perturb(module: torch.nn.Module, by: float = 0.2) -> None:
@@ -65,23 +67,53 @@ def test_a_bijection_is_inverted_and_its_volume_is_the_jacobians(name):
     assert name in ("additive",) or log_det.abs().max() > 0.01
 
 
-def test_a_coupling_leaves_the_numbers_that_its_network_reads():
+@pytest.mark.parametrize("build", [vector_coupling, spline_coupling])
+def test_a_coupling_leaves_the_numbers_that_its_network_reads(build):
     x = torch.randn(2, SIZE)
     for number in (0, 1):
-        coupling = vector_coupling(SIZE, number)
+        coupling = build(SIZE, number)
         perturb(coupling)
         y, _ = coupling(x)
         unmoved = (y == x).all(0)
         assert torch.equal(unmoved, torch.arange(SIZE) % 2 == number)
 
 
-@pytest.mark.parametrize("name", ["realnvp", "glow"])
+@pytest.mark.parametrize("name", ["realnvp", "glow", "neural_spline"])
 def test_a_flow_that_scales_is_initialised_as_the_normal_distribution(name):
     torch.manual_seed(0)
     flow = FLOWS[name](2).eval()
     x = torch.randn(6, 2)
     standard = Gaussian(torch.zeros(6, 2), torch.zeros(6, 2))
     torch.testing.assert_close(flow(6).log_prob(x), standard.log_prob(x), atol=1e-4, rtol=1e-4)
+
+
+def by_hand(x: float) -> tuple[float, float]:
+    """Return y and dy/dx of a spline of two bins by eqs. 4 and 5 of Durkan et al. 2019.
+
+    Its knots are (-4, -4), (-2, 0) and (4, 4), its slopes 1, 3 and 1.
+    """
+    x0, x1, y0, y1, d0, d1 = (-4, -2, -4, 0, 1, 3) if x < -2 else (-2, 4, 0, 4, 3, 1)
+    s, t = (y1 - y0) / (x1 - x0), (x - x0) / (x1 - x0)
+    below = s + (d1 + d0 - 2 * s) * t * (1 - t)
+    y = y0 + (y1 - y0) * (s * t**2 + d0 * t * (1 - t)) / below
+    slope = s**2 * (d1 * t**2 + 2 * s * t * (1 - t) + d0 * (1 - t) ** 2) / below**2
+    return y, slope
+
+
+def test_a_spline_has_its_knots_and_slopes():
+    """Widths of 1 and 3 quarters, heights of a half each, and a slope of 3 in between."""
+    shares = torch.tensor([0.25, 0.75]), torch.tensor([0.5, 0.5])
+    slope = math.log(math.expm1(3)) - math.log(math.expm1(1))
+    parameters = torch.cat([shares[0].log(), shares[1].log(), torch.tensor([slope])])
+    spline = Spline.of(parameters.double().expand(6, 1, -1))
+    x = torch.tensor([[-3.5, -2.0, -1.0, 2.5, REACH + 1, -REACH - 2]]).double().T
+    y, log_slope = spline(x)
+    expected = [by_hand(value) for value in x[:4, 0].tolist()]
+    assert y[:4, 0].tolist() == pytest.approx([y for y, _ in expected], abs=0.02)
+    assert log_slope[:4, 0].exp().tolist() == pytest.approx([d for _, d in expected], abs=0.02)
+    assert y[1].item() == pytest.approx(0, abs=0.02)
+    assert torch.equal(y[4:], x[4:]) and not log_slope[4:].any(), "the identity beyond"
+    torch.testing.assert_close(spline.inverse(y), x)
 
 
 def slope(coupling: Coupling, x: torch.Tensor) -> float:
