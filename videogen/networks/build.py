@@ -73,7 +73,8 @@ def _prior(config: VideoConfig, frames: int, recipe: Recipe) -> nn.Module:
     if config.decoder == "moments":
         return PathPrior(config, frames)
     if recipe.prior:
-        return FLOWS[config.flow](latents, config.condition)
+        prior = FLOWS[config.flow] if recipe.prior in FLOWS.values() else recipe.prior
+        return prior(latents, config.condition)
     if not (recipe.learns_prior and config.captions):
         return StandardNormal(latents)
     if config.decoder == "gist":
