@@ -142,7 +142,8 @@ class SplineCoupling(Bijection):
         return torch.where(self.stays < 1, x, y)
 
     def _parts(self, x: Reals, c: Tensor | None) -> tuple[Tensor, Tensor, Spline]:
-        out = self.net(x * self.stays, c).to(x.dtype).unflatten(1, (x.shape[1], -1))
+        out = self.net(x * self.stays, c).to(x.dtype)
+        out = out.unflatten(1, (x.shape[1], -1))  # [batch number parameter]
         return bounded(out[:, :, 0]), out[:, :, 1], Spline.of(out[:, :, 2:])
 
 
