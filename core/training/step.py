@@ -82,8 +82,12 @@ class TrainState:
     def _copies(self, chosen: Iterable[bool]) -> Networks:
         """Return frozen copies of the chosen networks, in evaluation mode."""
         pairs = zip(self.networks.items(), chosen, strict=True)
-        copied = nn.ModuleDict({name: network for (name, network), is_one in pairs if is_one})
-        return copy.deepcopy(copied).requires_grad_(False).eval()
+        chosen_ones = {name: network for (name, network), is_one in pairs if is_one}
+        copied = copy.deepcopy(nn.ModuleDict(chosen_ones)).requires_grad_(False).eval()
+        for network in copied.modules():
+            if isinstance(network, nn.RNNBase):
+                network.flatten_parameters()  # cuDNN reads them from one piece of memory
+        return copied
 
     def settings(self, name: str) -> Optimisation:
         """Return the optimizer's settings for the network of this name."""

@@ -13,6 +13,7 @@ hashing; Huang et al., Learning Deep Structured Semantic Models, CIKM 2013): a w
 or misspelt shares triples with known ones.
 """
 
+import warnings
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
@@ -27,6 +28,9 @@ from torch.nn import functional as F
 from core.config import Strict
 from core.theory.tracing import is_traced
 from videogen.words import WORDS, words_of
+
+warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
+"""Those of one direction are copied into one at each call: they are few."""
 
 JOINS = "and"
 """The word between two clauses."""
@@ -179,7 +183,8 @@ class RecurrentCaptionEncoder(CaptionEncoder):
     def _states(self, x: Words, weights: list[Tensor]) -> Float[Tensor, "batch word state"]:
         """Return the states of one direction of a layer."""
         before = x.new_zeros(1, x.shape[0], self.gru.hidden_size)
-        return torch.gru(x, before, weights, True, 1, 0.0, False, False, True)[0]
+        has_gradient = torch.is_grad_enabled()  # cuDNN keeps what its gradient needs where asked
+        return torch.gru(x, before, weights, True, 1, 0.0, has_gradient, False, True)[0]
 
 
 class NGramCaptionEncoder(CaptionEncoder):
