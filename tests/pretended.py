@@ -25,6 +25,8 @@ PACKED = (
     aten._pad_packed_sequence.default,
 )
 """Lengths of sequences are on the processor, whatever device they are on."""
+JOINING = (aten.cat.default, aten.stack.default)
+"""They take no number of the processor, though it has no axis."""
 INDEXED = (aten.index.Tensor, aten.index_put_.default, aten.index_put.default)
 WAITS = {
     aten._local_scalar_dense.default: "a number is read",
@@ -132,7 +134,10 @@ def _refuse_mixed(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Non
         return
     joining = [args[0], *args[2:]] if func in INDEXED else [*args]
     leaves = [leaf for leaf in tree_leaves((joining, kwargs)) if isinstance(leaf, Tensor)]
-    shapes = [tuple(one.shape) for one in leaves if one.ndim and not isinstance(one, There)]
+    least = 0 if func in JOINING and any(isinstance(one, There) for one in leaves) else 1
+    shapes = [
+        tuple(one.shape) for one in leaves if one.ndim >= least and not isinstance(one, There)
+    ]
     if shapes:
         raise Mixed(f"{func}: {shapes} on the processor")
 

@@ -111,14 +111,15 @@ def to_symbols(x: Points) -> OneHotSymbols:
     Points beyond the first square are counted at its edge.
     """
     cell = ((x + EDGE) / (2 * EDGE) * 2**LEVELS).long().clamp(0, 2**LEVELS - 1)
-    level = torch.arange(LEVELS - 1, -1, -1)
+    level = torch.arange(LEVELS - 1, -1, -1, device=x.device)
     right, up = ((cell[:, axis, None] >> level) & 1 for axis in range(2))
     return F.one_hot(2 * right + up, 4).float()
 
 
 def from_symbols(symbols: OneHotSymbols) -> Points:
     """Draw a point uniformly from the smallest square of each row of symbols."""
-    chosen, level = symbols.argmax(2), 2.0 ** torch.arange(LEVELS - 1, -1, -1)
+    chosen = symbols.argmax(2)
+    level = 2.0 ** torch.arange(LEVELS - 1, -1, -1, device=symbols.device)
     cell = torch.stack([((chosen // 2) * level).sum(1), ((chosen % 2) * level).sum(1)], 1)
     return (cell + torch.rand_like(cell)) / 2**LEVELS * 2 * EDGE - EDGE
 

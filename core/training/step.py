@@ -319,7 +319,8 @@ def _add_history_gradient(state: TrainState, name: str) -> None:
 def _clip(state: TrainState, name: str) -> Tensor:
     """Clip a network's gradient to its `clip_norm`; return the norm before."""
     bound = state.settings(name).clip_norm or float("inf")
-    return nn.utils.clip_grad_norm_(state.networks[name].parameters(), bound)
+    norm = nn.utils.clip_grad_norm_(state.networks[name].parameters(), bound)
+    return norm.to(state.device)  # without a gradient it is a 0 on the processor
 
 
 def _clamp(state: TrainState, term: Match) -> None:

@@ -220,12 +220,13 @@ class Gates:
     def length_logits(self, of: list[Array], note: NextNote) -> Logits:
         """Return the logits of lengths 1, 2 ..; drums have length 1.
 
-        Gates point at the lengths at the lags, and at that of the track's last note, as one of
-        the same chord or as an earlier one.
+        Gates point at the lengths at the lags, at that of the track's last note, as one of the
+        same chord or as an earlier one, and at those at the lags at which the track is in a loop.
         """
         base, gates = of
         last = _of_last(note, note.own_length)
-        logits = _pointed(base, gates, joined([note.lagged_lengths, *last]))
+        looped = note.in_loops(note.lagged_lengths)
+        logits = _pointed(base, gates, joined([note.lagged_lengths, *last, *looped]))
         return logits + self.places.held[note.track]
 
     def velocity_logits(self, of: list[Array], note: NextNote) -> Logits:
@@ -237,7 +238,8 @@ class Gates:
         base, gates, of_used = of
         base = base + of_used * note.used_velocities
         last = (*_of_last(note, note.own_velocity), note.pitch_velocity[:, None])
-        return _pointed(base, gates, joined([note.lagged_velocities, *last]))
+        looped = note.in_loops(note.lagged_velocities)
+        return _pointed(base, gates, joined([note.lagged_velocities, *last, *looped]))
 
 
 def _of_last(note: NextNote, value: Indices) -> tuple[Array, Array]:

@@ -131,6 +131,13 @@ class NextNote:
         """Return the chosen notes."""
         return Note(self.step, self.track, self.pitch, self.length, self.velocity)
 
+    def in_loops(self, lagged: Int[Array, "n lag"]) -> list[Int[Array, "n lag"]]:
+        """Return what is at the lags of the track's loops, 0 at others; for each length."""
+        if not self.history.layout.loops:
+            return []
+        bits = self.history.bits
+        return [lagged * ((loops[:, None] & bits) > 0) for loops in self.track_loops]
+
     def choose(self, attribute: Attribute, value: Indices) -> None:
         """Set an attribute, and find what follows from it; in the order of `Attribute`."""
         getattr(self, f"_choose_{attribute}")(value)

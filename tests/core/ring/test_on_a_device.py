@@ -9,6 +9,7 @@ from pretended import Mixed, copies, pretended_device, reads
 
 from core.ring.benchmark import on_the_ring
 from core.ring.data import DrawnRing
+from core.ring.domain import EDGE, LEVELS, from_symbols, to_symbols
 from core.ring.model import DOMAIN
 
 
@@ -19,6 +20,8 @@ def test_the_pretended_device_refuses_tensors_of_the_processor():
             _ = there + here
         assert (there + here.to(device) + 1).sum().item() == 6
         assert (there + torch.tensor(2.0)).cpu().tolist() == [3, 3]
+        with pytest.raises(Mixed, match=r"\(\)"):
+            torch.stack([there.sum(), torch.tensor(2.0)])
 
 
 READS_MORE = {"gaussian_mixture": 1}
@@ -49,9 +52,18 @@ def test_what_is_copied_to_the_device_is_counted_apart():
         assert (reads(), copies()) == before
 
 
-@pytest.mark.parametrize("name", ["wgan_gp", "vq_vae", "glow"])
+def test_points_as_symbols_stay_on_the_device():
+    with pretended_device() as device:
+        x = torch.tensor([[0.1, -2.9], [1.4, 2.0]]).to(device)
+        back = from_symbols(to_symbols(x))
+        assert back.device == x.device
+        assert (back - x).abs().max().item() <= 2 * EDGE / 2**LEVELS
+
+
+@pytest.mark.parametrize("name", ["wgan_gp", "vq_vae", "glow", "gaussian_mixture"])
 def test_a_step_on_a_device_is_the_same(name: str):
-    require_trains_on_a_device(DOMAIN, DrawnRing(), name)
+    more = READS_MORE.get(name, 0)
+    require_trains_on_a_device(DOMAIN, DrawnRing(), name, reads_more=more)
 
 
 @pytest.mark.slow
