@@ -218,14 +218,14 @@ def largest(x: Array) -> Array:
     return x.amax(-1) if isinstance(x, Tensor) else x.max(-1)
 
 
-def any_bits(sets: Int[Array, "n choice ..."], bits: Int[Array, " bit"]) -> Int[Array, "n ..."]:
+def any_bits(sets: Int[Array, "n choice"], bits: Int[Array, " bit"]) -> Indices:
     """Return the bits that any of the sets has.
 
     >>> any_bits(np.array([[1, 4, 5, 0]]), np.array([1, 2, 4])).tolist()
     [5]
     """
     if isinstance(sets, Tensor):
-        return (sets[..., None] & bits).amax(1).sum(-1)
+        return (sets[:, :, None] & bits).amax(1).sum(1)
     return np.bitwise_or.reduce(sets, 1)
 
 

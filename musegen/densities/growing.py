@@ -6,11 +6,11 @@ from jaxtyping import Bool, Float, Int8
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from core.densities.arrays import Indices, any_bits, at_most, columns_of, view
+from core.densities.arrays import Indices, at_most, columns_of, view
 from musegen.densities.lookback import History, Layout, Note, coded
 from musegen.networks.states import OCTAVE
 
-GRIDS = ("cells", "pitches", "tracks", "sounding", "differs", "first")
+GRIDS = ("cells", "pitches", "tracks", "sounding", "first")
 """Grids of a growing history, with a row for each piece."""
 
 
@@ -97,22 +97,11 @@ class GrowingHistory(History):
         of_track[lagged] |= self.bits
         of_pitch = self.pitches.reshape(-1)  # [row*step*track*pitch]
         of_pitch[lagged * pitches + pitch[:, None]] |= self.bits
-        if self.layout.loops:
-            self._compare_one(row, note)
         row, track, step, pitch, at = (x[:, None] for x in (row, track, step, pitch, at))
         values = row, track, columns_of((note.pitch, note.velocity + pitches))
         self.first[values] = np.minimum(self.first[values], step)
         classes = pitch % OCTAVE + self._kinds
         self._spans[row, classes, at] += self._counted[note.track, note.length]
-
-    def _compare_one(self, row: Indices, note: Note) -> None:
-        """Find the lags at which tracks start other pitches, as if the new notes were the last."""
-        step, track, looping = note.step, note.track, self.layout.looping
-        starts = self.cells[row, step + self.before, track] > 0
-        sets = self.pitches[row, step, track] ^ (self.bits.sum() * starts)
-        self.differs[row, step + looping, track] = any_bits(sets, self.bits)
-        later = step[:, None] + (self.lags + looping)
-        self.differs[row[:, None], later, track[:, None]] |= self.bits
 
     def sums(self, last: Indices, advance: Indices) -> Float[np.ndarray, "row sum classes"]:
         """Return what sounds in each row where one is, `advance` steps after the step `last`.

@@ -69,8 +69,7 @@ class Note:
 class Layout:
     """Sizes of what is looked at; tracks are in the order of playing: drums, bass, the others.
 
-    `order`: the track of the roll at each place of that order; `lags`: in bars; `loops`: beats
-    for which a track that is in a loop has repeated itself.
+    `order`: the track of the roll at each place of that order; `lags`: in bars.
     """
 
     grid: Grid
@@ -78,22 +77,15 @@ class Layout:
     is_drum: tuple[bool, ...]
     bass: int | None
     lags: tuple[int, ...]
-    loops: tuple[int, ...]
 
     @classmethod
-    def of(
-        cls,
-        grid: Grid,
-        tracks: tuple[Track, ...],
-        lags: tuple[int, ...],
-        loops: tuple[int, ...] = (),
-    ) -> "Layout":
+    def of(cls, grid: Grid, tracks: tuple[Track, ...], lags: tuple[int, ...]) -> "Layout":
         drums = [n for n, track in enumerate(tracks) if track.is_drum]
         bass = bass_of(tracks)
         rest = [n for n in range(len(tracks)) if n not in drums and n != bass]
         order = (*drums, *([] if bass is None else [bass]), *rest)
         is_drum = tuple(tracks[n].is_drum for n in order)
-        return cls(grid, order, is_drum, None if bass is None else len(drums), lags, loops)
+        return cls(grid, order, is_drum, None if bass is None else len(drums), lags)
 
     @property
     def tracks(self) -> int:
@@ -116,15 +108,6 @@ class Layout:
     def reach(self) -> int:
         """Return the steps of the longest lag."""
         return max(self.lag_steps, default=0)
-
-    @property
-    def loop_steps(self) -> tuple[int, ...]:
-        return tuple(loop * self.grid.steps_per_beat for loop in self.loops)
-
-    @property
-    def looping(self) -> int:
-        """Return the steps of the longest loop."""
-        return max(self.loop_steps, default=0)
 
     @property
     def advances(self) -> int:
@@ -170,8 +153,7 @@ class History:
     `cells` [row step track pitch]: 0, or the length and velocity of the note that starts there;
     `pitches` [row step track pitch] and `tracks` [row step track]: the lags at which a note of the
     pitch, and at which any note of the track starts; `starts` and `sounding` [row classes step]:
-    how many notes start and sound, drums excepted, by pitch class, then those of the bass alone;
-    `differs` [row step track]: the lags at which a track starts other pitches than at the step.
+    how many notes start and sound, drums excepted, by pitch class, then those of the bass alone.
     `ages`: the most steps for which a track's last note has each age but that of none; `first`
     [row track value]: the step at which a track first plays each pitch, then each velocity.
     """
@@ -182,7 +164,6 @@ class History:
     pitches: Int8[Array, "row step track pitch"]
     starts: Float[Array, "row classes step"]
     sounding: Float[Array, "row classes step"]
-    differs: Int8[Array, "row step track"]
     first: Int[Array, "row track value"]
 
     def __init__(self, layout: Layout, batch: int, steps: int, like: Tensor):
@@ -197,9 +178,6 @@ class History:
         shape = (batch, steps + max(layout.reach, layout.advances + 1), layout.tracks)
         self.tracks = torch.zeros(shape, dtype=torch.int8, device=device)
         self.pitches = self.tracks.new_zeros(*shape, layout.pitches)
-        self.differs = self.tracks.new_zeros(
-            batch, layout.looping + steps + layout.reach, layout.tracks
-        )
         padded = self.before + steps + layout.longest
         self.starts = like.new_zeros(batch, 2 * OCTAVE, padded)
         self.sounding = torch.zeros_like(self.starts)
@@ -210,13 +188,7 @@ class History:
         self.melodic = ~filled(layout.is_drum, device, torch.bool)
         self.lags = filled(layout.lag_steps, device)
         self.bits = 2 ** torch.arange(len(layout.lags), device=device)
-        most = max(
-            layout.looping,
-            2 * layout.longest + layout.bar + 1,
-            layout.pitches,
-            layout.tracks,
-            OCTAVE,
-        )
+        most = max(2 * layout.longest + layout.bar + 1, layout.pitches, layout.tracks, OCTAVE)
         self._numbers = torch.arange(most, device=device)
         self._back = self.before - self.lags
         self._bits = self.bits[:, None]
@@ -264,8 +236,6 @@ class History:
         for bit, lag in enumerate(self.layout.lag_steps):
             self.tracks[row, note.step + lag, note.track] |= 1 << bit
             self.pitches[row, note.step + lag, note.track, note.pitch] |= 1 << bit
-        if self.layout.loops:
-            self._compare()
         line = (row * self.layout.tracks + note.track) * self.first.shape[2]
         places = torch.cat([line + note.pitch, line + (note.velocity + self.layout.pitches)])
         self.first.view(-1).scatter_reduce_(0, places, note.step.repeat(2), "amin")  # [line*value]
@@ -277,27 +247,6 @@ class History:
             cells = first[:, None] + self.numbers(self.layout.longest)
             sounding = self.sounding.view(-1)  # [row*classes*step]
             sounding.index_add_(0, cells.view(-1), counts.reshape(-1))  # [n*step]
-
-    def _compare(self) -> None:
-        """Find the lags at which each track starts other pitches than at each step."""
-        starts, bits = self.cells[:, self.before :] > 0, self.bits.to(self.pitches.dtype)
-        sets = self.pitches[:, : starts.shape[1]] ^ starts * bits.sum(dtype=bits.dtype)
-        other = any_bits(sets.flatten(0, 2), bits)  # [row*step*track]
-        here = self.differs[:, self.layout.looping :][:, : starts.shape[1]]
-        here.copy_(other.view(here.shape))  # [row step track]
-
-    def loops(self, row: Indices, step: Indices) -> list[Patterns]:
-        """Return the lags of each track's loops before a step, [n track], for each length.
-
-        It is in a loop where all that it has started in so many steps, and nothing else, started
-        the lag before.
-        """
-        longest, every = self.layout.looping, self.bits.sum()
-        before = self.differs[row[:, None], step[:, None] + self.numbers(longest)]
-        return [
-            (every - any_bits(before[:, longest - steps :], self.bits)) * (step >= steps)[:, None]
-            for steps in self.layout.loop_steps
-        ]
 
     def as_bits(self, present: Bool[Array, "n lag choice"]) -> Patterns:
         """Convert the lags to the bit of each."""

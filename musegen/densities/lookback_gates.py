@@ -159,13 +159,11 @@ class Gates:
     def advance_logits(self, of: list[Array], note: NextNote) -> Logits:
         """Return the logits of advances of 0, 1 .. steps, the last one of any that is longer."""
         layout, last = self.layout, note.last
-        base, of_beat, gates, *of_loops = of
+        base, of_beat, gates = of
         found = note.history.patterns_ahead(note.row, last)
         found[:, 0] = note.remaining
         in_bar = self.places.in_bar[last.step % layout.bar]
         logits = base + take(of_beat, in_bar) + self._of_tracks(gates, found)
-        for of_loop, loops in zip(of_loops, note.last_loops if of_loops else (), strict=True):
-            logits = logits + self._of_tracks(of_loop, found & loops[:, None])
         logits[:, 0] += self.places.passed[last.track, last.pitch, -1]
         return logits
 
@@ -178,10 +176,8 @@ class Gates:
 
     def track_logits(self, of: list[Array], note: NextNote) -> Logits:
         """Return the logits of the track; in the same step none comes before the last."""
-        base, gates, of_age, *of_loops = of
+        base, gates, of_age = of
         logits = base + take(gates, note.there + self.places.gate[-1])
-        for of_loop, loops in zip(of_loops, note.loops if of_loops else (), strict=True):
-            logits = logits + take(of_loop, (note.there & loops) + self.places.gate[-1])
         if self.harmony:
             logits = logits + take(of_age, note.ages + self.places.age)
         passed = self.places.passed[note.last.track, note.last.pitch]
@@ -190,11 +186,8 @@ class Gates:
     def pitch_logits(self, of: list[Array], note: NextNote) -> Logits:
         """Return the logits of the pitch; in the same step and track they ascend."""
         base, of_interval, gates, of_used, *of_harmony = of
-        of_harmony, of_loops = of_harmony[:3], of_harmony[3:]
         logits = base + take(of_interval, self.places.interval[note.own_pitch])
         logits = logits + take(gates, note.patterns) + of_used * note.used_pitches
-        for of_loop, loops in zip(of_loops, note.track_loops if of_loops else (), strict=True):
-            logits = logits + take(of_loop, note.patterns & loops[:, None])
         if self.harmony and note.some_melodic:
             of_class = note.is_melodic * self._class_logits(of_harmony, note)
             logits = logits + of_class[:, self.places.pitch_class]
@@ -220,13 +213,12 @@ class Gates:
     def length_logits(self, of: list[Array], note: NextNote) -> Logits:
         """Return the logits of lengths 1, 2 ..; drums have length 1.
 
-        Gates point at the lengths at the lags, at that of the track's last note, as one of the
-        same chord or as an earlier one, and at those at the lags at which the track is in a loop.
+        Gates point at the lengths at the lags, and at that of the track's last note, as one of
+        the same chord or as an earlier one.
         """
         base, gates = of
         last = _of_last(note, note.own_length)
-        looped = note.in_loops(note.lagged_lengths)
-        logits = _pointed(base, gates, joined([note.lagged_lengths, *last, *looped]))
+        logits = _pointed(base, gates, joined([note.lagged_lengths, *last]))
         return logits + self.places.held[note.track]
 
     def velocity_logits(self, of: list[Array], note: NextNote) -> Logits:
@@ -238,8 +230,7 @@ class Gates:
         base, gates, of_used = of
         base = base + of_used * note.used_velocities
         last = (*_of_last(note, note.own_velocity), note.pitch_velocity[:, None])
-        looped = note.in_loops(note.lagged_velocities)
-        return _pointed(base, gates, joined([note.lagged_velocities, *last, *looped]))
+        return _pointed(base, gates, joined([note.lagged_velocities, *last]))
 
 
 def _of_last(note: NextNote, value: Indices) -> tuple[Array, Array]:

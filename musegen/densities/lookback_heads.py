@@ -60,8 +60,6 @@ class NoteEmbedding(nn.Module):
         self.interval = _embedding(2 * INTERVAL + 2, width)
         self.pattern = _embedding(layout.patterns, width)
         self.ages = _embedding(layout.tracks * AGES, width) if harmony else None
-        of_loops = len(layout.loops) * layout.tracks * layout.patterns
-        self.loops = _embedding(of_loops, width) if of_loops else None
         self.profiles = nn.Linear(PROFILES * OCTAVE, width) if harmony else None
         self.start = nn.Parameter(0.05 * torch.randn(width))
 
@@ -71,15 +69,10 @@ class NoteEmbedding(nn.Module):
         of_step = self.in_bar(step % self.layout.bar) + self.bar(self.bar_number(step))
         parts = [self._of_place(), of_step]
         parts += [t.weight for t in (self.length, self.velocity, self.advance, self.interval)]
-        parts += [self.pattern.weight]
-        layout, tracks = self.layout, self.layout.tracks
-        rows = [len(part) for part in parts]
+        parts += [self.pattern.weight, *([self.ages.weight] if self.ages else [])]
+        firsts = list(accumulate((len(part) for part in parts), initial=0))[:-1]
         if self.ages:
-            parts, rows = [*parts, self.ages.weight], [*rows, *[AGES] * tracks]
-        if self.loops:
-            columns = tracks * len(layout.loops)
-            parts, rows = [*parts, self.loops.weight], [*rows, *[layout.patterns] * columns]
-        firsts = list(accumulate(rows, initial=0))[:-1]
+            firsts[-1:] = [firsts[-1] + AGES * n for n in range(self.layout.tracks)]
         profiles = None
         if self.profiles:
             parts[0] = parts[0] + self.profiles.bias
@@ -99,8 +92,6 @@ class NoteEmbedding(nn.Module):
         columns = (chosen.place, chosen.step, chosen.length, chosen.velocity)
         columns += (chosen.own_advance, chosen.interval, chosen.pattern)
         columns += () if tables.profiles is None else tuple(chosen.ages.T)
-        for loops in chosen.loops if self.layout.loops else ():
-            columns += tuple(loops.T)
         embedded = sum_of_rows(tables.rows, columns_of(columns) + tables.firsts)
         if tables.profiles is None:
             return embedded
@@ -147,20 +138,17 @@ class LookbackHeads(nn.Module):
         self.kept = KeptGates(layout) if listens else None
         tracks, patterns = layout.tracks, layout.patterns
         gates = tracks * patterns
-        loops = len(layout.loops)
-        sizes = (layout.advances + 1, layout.bar, *[2 * gates] * (1 + loops))
-        self.advance = Head(width, sizes, dict.fromkeys(range(2, len(sizes)), patterns), {1: LAST})
+        sizes = (layout.advances + 1, layout.bar, 2 * gates)
+        self.advance = Head(width, sizes, {2: patterns}, {1: LAST})
         self.patience = nn.Parameter(torch.zeros(()))
-        sizes = (tracks, gates, tracks * AGES if harmony else 0, *[gates] * loops)
-        gated = dict.fromkeys((1, *range(3, len(sizes))), patterns)
-        self.track = Head(width, sizes, gated)
+        sizes = (tracks, gates, tracks * AGES if harmony else 0)
+        self.track = Head(width, sizes, {1: patterns})
         of_harmony = (3 * KEY_SHARES, patterns, PROFILES * OCTAVE) if harmony else (0, 0, 0)
-        sizes = (layout.pitches, 2 * INTERVAL + 1, patterns, 1, *of_harmony, *[patterns] * loops)
-        gated = dict.fromkeys((2, *([5] if harmony else []), *range(7, len(sizes))), patterns)
+        sizes = (layout.pitches, 2 * INTERVAL + 1, patterns, 1, *of_harmony)
+        gated = {2: patterns, 5: patterns} if harmony else {2: patterns}
         self.pitch = Head(width, sizes, gated, {1: LAST})
-        pointers = len(layout.lags) * (1 + loops)
-        self.length = Head(width, (layout.longest, pointers + 2), None, {0: FIRST})
-        self.velocity = Head(width, (VELOCITIES - 1, pointers + 3, 1), None, {0: FIRST})
+        self.length = Head(width, (layout.longest, len(layout.lags) + 2), None, {0: FIRST})
+        self.velocity = Head(width, (VELOCITIES - 1, len(layout.lags) + 3, 1), None, {0: FIRST})
         self.embed_advance = _embedding(layout.advances + 1, width)
         self.embed_in_bar = _embedding(layout.bar, width)
         self.embed_track = _embedding(gates, width)

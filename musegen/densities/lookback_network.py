@@ -1,6 +1,6 @@
 """The networks of the lookback density, their sizes, and how they are sampled."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -29,8 +29,6 @@ class Nucleus(Strict):
 class LookbackConfig(Strict):
     """Sizes of the network, its lags in bars, and how it is sampled.
 
-    `loops`: beats for which a track has repeated itself exactly, at some lag, where gates on loops
-    count it as in a loop; each length has its own gates.
     `harmony`: gates on the pitch classes that sound, and on how long a track has been silent.
     `dropout`: the share of the numbers in the body's input and output that is dropped in
     training. `temperature`: 1 is as learned. `particles`: copies of a piece that are composed side
@@ -45,7 +43,6 @@ class LookbackConfig(Strict):
     heads: int = Field(default=4, gt=0)
     lags: tuple[int, ...] = Field(default=(1, 2, 4, 8), max_length=6)
     harmony: bool = True
-    loops: tuple[Annotated[int, Field(gt=0)], ...] = Field(default=(), max_length=4)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     temperature: float = Field(default=1.0, gt=0)
     nucleus: Nucleus = Nucleus()
@@ -68,7 +65,7 @@ class LookbackNetwork(nn.Module):
     def __init__(self, config: LookbackConfig, grid: Grid, tracks: tuple[Track, ...], bars: int):
         super().__init__()
         self.config, self.bars = config, bars
-        self.layout = Layout.of(grid, tracks, config.lags, config.loops)
+        self.layout = Layout.of(grid, tracks, config.lags)
         self.embedding = NoteEmbedding(config.width, self.layout, bars, config.harmony)
         self.dropout = nn.Dropout(config.dropout)
         self.body = _body(config)

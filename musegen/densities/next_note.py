@@ -59,10 +59,9 @@ class NextNote:
 
     `of_last`: the patterns of the pitches of the last note's track, at its step.
 
-    last:  remaining (the patterns of each track at its step), last_loops
-    step:  there (the patterns of each track), loops, ages, profiles, class_patterns
-    track: own_pitch, own_length, own_velocity of the track's last note; track_loops; patterns of
-           each pitch; used_pitches and used_velocities at earlier steps
+    step:  there (the patterns of each track), ages, profiles, class_patterns
+    track: own_pitch, own_length, own_velocity of the track's last note; patterns of each pitch;
+           used_pitches and used_velocities at earlier steps
     pitch: pattern, interval to the track's last note, lagged_lengths and lagged_velocities,
            pitch_velocity of the track's last note on that pitch
 
@@ -75,9 +74,6 @@ class NextNote:
     same_step: Bool[Array, " n"]
     at_lags: Int[Array, "n lag"]
     there: Patterns
-    last_loops: list[Patterns]
-    loops: list[Patterns]
-    track_loops: list[Indices]
     ages: Int[Array, "n track"]
     profiles: Profiles
     class_patterns: Patterns
@@ -118,8 +114,6 @@ class NextNote:
         self._sums, self._loudness = sums, loudness
         here = history.track_patterns(row, last.step)
         self.remaining = history.remaining_patterns(here, last, of_last)
-        if history.layout.loops:
-            self.last_loops = history.loops(row, last.step)
 
     @property
     def some_melodic(self) -> bool:
@@ -130,13 +124,6 @@ class NextNote:
     def note(self) -> Note:
         """Return the chosen notes."""
         return Note(self.step, self.track, self.pitch, self.length, self.velocity)
-
-    def in_loops(self, lagged: Int[Array, "n lag"]) -> list[Int[Array, "n lag"]]:
-        """Return what is at the lags of the track's loops, 0 at others; for each length."""
-        if not self.history.layout.loops:
-            return []
-        bits = self.history.bits
-        return [lagged * ((loops[:, None] & bits) > 0) for loops in self.track_loops]
 
     def choose(self, attribute: Attribute, value: Indices) -> None:
         """Set an attribute, and find what follows from it; in the order of `Attribute`."""
@@ -166,8 +153,6 @@ class NextNote:
         there = history.track_patterns(self.row, self.step)
         self.there = where(self.same_step[:, None], self.remaining, there)
         self.ages = ages(self.step, self.latest[:, :, 3], history.ages)
-        if history.layout.loops:
-            self.loops = history.loops(self.row, self.step)
 
     def _choose_track(self, track: Indices) -> None:
         self.track = track
@@ -178,8 +163,6 @@ class NextNote:
         self.is_melodic = self.history.melodic[track][:, None]
         self.track_pattern = whole(self.there[number, track])
         self.patterns = self.history.pitch_patterns(self.row, self.step, track)
-        if self.history.layout.loops:
-            self.track_loops = [loops[number, track] for loops in self.loops]
         used = self.history.used(self.row, self.step, track)
         self.used_pitches, self.used_velocities = used
 

@@ -17,7 +17,6 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from core.densities.arrays import any_bits
 from core.densities.recurrent import CausalGRU, RecurrentState
 from core.errors import UserError
 from core.exchange.graph import Graph
@@ -52,7 +51,6 @@ STATE_AXES = {
     "pitches": "batch step track pitch",
     "tracks": "batch step track",
     "sounding": "batch class step",
-    "differs": "batch step track",
     "first": "batch track value",
 }
 """The state of each piece: see `Sampler.states` and `History`; all are 0 at the beginning."""
@@ -110,22 +108,8 @@ class GivenHistory(History):
         place = (row[:, None, None], classes[:, :, None], span[:, None])
         counts = self._counted[track, note.length]  # [n kind step]
         sounding = self.sounding.index_put(place, self.sounding[place] + counts)
-        differs = self.differs
-        if self.layout.loops:
-            differs = self._compared(note, cells, pitches)
-        grids = (cells, pitches, tracks, sounding, differs, first)
+        grids = (cells, pitches, tracks, sounding, first)
         return self.on(dict(zip(GRIDS, grids, strict=True)))
-
-    def _compared(self, note: Note, cells: Tensor, pitches: Tensor) -> Tensor:
-        """Return where tracks start other pitches: see `GrowingHistory.append`."""
-        row, step, track = self.row, note.step, note.track
-        looping = self.layout.looping
-        starts = cells[row, step + self.before, track] > 0
-        sets = pitches[row, step, track].long() ^ self.bits.sum() * starts
-        other = any_bits(sets, self.bits).to(self.differs.dtype)
-        differs = self.differs.index_put((row, step + looping, track), other)
-        later = row[:, None], step[:, None] + (self.lags + looping), track[:, None]
-        return differs.index_put(later, differs[later] | self._bit)
 
     @property
     def _bit(self) -> Int[Tensor, " lag"]:

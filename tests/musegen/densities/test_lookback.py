@@ -1,7 +1,5 @@
 """Looking back by hand, in an asymmetric piece of two rows with bars of three steps."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -112,36 +110,6 @@ def test_what_remains_at_the_last_notes_step(history: History):
     remaining = history.remaining_patterns(here, last, of_last)
     assert here.tolist() == [[3, 2, 2]] * 3
     assert remaining.tolist() == [[1, 2, 2], [0, 2, 2], [0, 2, 2]]
-
-
-def in_loops(grids: History, step: int) -> list[list[int]]:
-    """The lags of the first piece's loops of one and of two bars: of kit, bass and lead."""
-    like = type(grids.row) is np.ndarray
-    asked = [np.array([n]) if like else at(n) for n in (0, step)]
-    return [loops[0].tolist() for loops in grids.loops(*asked)]
-
-
-def test_a_track_is_in_a_loop_where_it_plays_what_it_played_a_lag_before():
-    """The bass plays at the steps 0 and 6: two bars apart, with a rest in between as before it.
-
-    The kit never returns as it was. The lead is silent from step 2 on: in the second bar as two
-    bars before, in the third as one bar before.
-    """
-    layout = replace(LAYOUT, loops=(1, 2))
-    known = History(layout, 2, 9, torch.zeros(()))
-    known.add(*note(*PIECE))
-    growing = GrowingHistory(layout, 2, 9, torch.zeros(()))
-    for first in PIECE[:7]:
-        growing.append(np.array([0]), arrays(note(first)[1]))
-    for grids in (known, growing):
-        found = {step: in_loops(grids, step) for step in (2, 3, 4, 6, 9)}
-        assert found == {
-            2: [[0, 0, 0], [0, 0, 0]],
-            3: [[0, 0, 0], [0, 0, 0]],
-            4: [[0, 2, 0], [0, 0, 0]],
-            6: [[0, 2, 2], [0, 0, 0]],
-            9: [[0, 2, 1], [0, 2, 0]],
-        }
 
 
 def test_lengths_and_velocities_at_the_lags(history: History):

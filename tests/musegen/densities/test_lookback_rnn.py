@@ -118,8 +118,6 @@ FINE = Grid(steps_per_beat=12, beats_per_bar=1, lowest_pitch=24, pitches=14)
         {},
         {"body": "transformer", "layers": 2},
         {"lags": (1, 3), "layers": 2},
-        {"loops": (1, 3)},
-        {"loops": (2,), "lags": (1, 3), "harmony": False},
         {"lags": (), "harmony": False},
     ],
     ids=str,
