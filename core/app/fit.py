@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from core import processes
 from core.app.configuration import Config, RunConfig
@@ -18,7 +19,7 @@ from core.errors import ConfigError, UserError
 from core.exchange.tensorboard import Board
 from core.files import aside
 from core.launch import is_first
-from core.theory.passes import Networks
+from core.theory.passes import Networks, is_critic
 from core.training.checkpoint import resumable
 from core.training.device import (
     choose_device,
@@ -170,6 +171,7 @@ def _shown_on(board: Board | None, monitor: Monitor) -> Iterator[Monitor]:
 def _begin(networks: Networks, config: RunConfig, device: torch.device) -> TrainState:
     model, train = config.model, config.train
     networks = model.stabilisers.fit(networks).to(device)
+    _freeze(networks, train.frozen)
     processes.share(networks)
     return TrainState(
         networks,
@@ -181,6 +183,22 @@ def _begin(networks: Networks, config: RunConfig, device: torch.device) -> Train
         model.stabilisers.historical_averaging,
         model.stabilisers.pool,
     )
+
+
+def _freeze(networks: Networks, names: Sequence[str]) -> None:
+    """Exclude networks from training; `ConfigError` for unknown ones, critics, and all at once."""
+    known = [name for name in networks if not is_critic(name)]
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"train.frozen: no network is called '{name}': {nearest(name, known)}"
+            )
+        networks[name].requires_grad_(False)
+        for module in networks[name].modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()  # its statistics stay as well
+    if not any(weight.requires_grad for weight in networks.parameters()):
+        raise ConfigError(f"train.frozen: nothing is left to train: leave out one of {names}")
 
 
 def observer(domain: Domain, run: Run, data: Any, config: Any, other: Any = None) -> Observe:

@@ -120,14 +120,14 @@ def _knots(sizes: Float[Tensor, "batch number bin"]) -> Float[Tensor, "batch num
 class SplineCoupling(Bijection):
     """Half of the numbers stay; a network of them scales, shifts and bends the others.
 
-    `net` reads x * stays and c. `stays`: mask of what stays, 1 or 0.
+    `conditioner` reads x * stays and c. `stays`: mask of what stays, 1 or 0.
     """
 
     stays: Tensor
 
-    def __init__(self, stays: Tensor, net: nn.Module):
+    def __init__(self, stays: Tensor, conditioner: nn.Module):
         super().__init__()
-        self.net = net
+        self.conditioner = conditioner
         self.register_buffer("stays", stays.float())
 
     def forward(self, x: Reals, c: Tensor | None = None) -> tuple[Mapped, Losses]:
@@ -142,7 +142,7 @@ class SplineCoupling(Bijection):
         return torch.where(self.stays < 1, x, y)
 
     def _parts(self, x: Reals, c: Tensor | None) -> tuple[Tensor, Tensor, Spline]:
-        out = self.net(x * self.stays, c).to(x.dtype)
+        out = self.conditioner(x * self.stays, c).to(x.dtype)
         out = out.unflatten(1, (x.shape[1], -1))  # [batch number parameter]
         return bounded(out[:, :, 0]), out[:, :, 1], Spline.of(out[:, :, 2:])
 

@@ -35,7 +35,8 @@ class TrainConfig(Strict):
     `skips_allowed` consecutive steps that are not finite are a setback: the run goes back to its
     last checkpoint with half the learning rate, at most `setbacks_allowed` times.
     `bf16`: bfloat16 autocast where the device multiplies bfloat16; elsewhere single precision.
-    `tensorboard`: whether the run's record is also written for TensorBoard.
+    `frozen`: networks that stay as they are, such as the decoder of the run that training starts
+    from. `tensorboard`: whether the run's record is also written for TensorBoard.
     """
 
     steps: int | None = Field(default=None, gt=0)
@@ -55,6 +56,7 @@ class TrainConfig(Strict):
     save_every_minutes: float = Field(default=5.0, gt=0)
     skips_allowed: int = Field(default=10, gt=0)
     setbacks_allowed: int = Field(default=3, ge=0)
+    frozen: tuple[str, ...] = ()
     tensorboard: bool = False
 
     @model_validator(mode="after")

@@ -230,8 +230,9 @@ def learner_step(state: TrainState, batch: Batch, measured: bool = False) -> dic
         if measured and state.parts.count == 1:
             norms.update(gradient_norms(state, losses, share))
         for names, loss in _by_trained(state.current, losses):
-            if loss.requires_grad:  # not of a density that trains by EM
-                (share * loss).backward(inputs=state.parameters(names), retain_graph=True)
+            inputs = state.parameters(names)
+            if loss.requires_grad and inputs:  # not of a density that trains by EM
+                (share * loss).backward(inputs=inputs, retain_graph=True)
         return losses
 
     losses = state.parts.add_up(batch, state.parameters(trained), gradients)
@@ -248,13 +249,15 @@ def gradient_norms(
     """Compute the norm of each weighted term's gradient on the decoder's weights.
 
     Their ratios say which term decides what the decoder learns. One backward for each term; none
-    where a single term trains the decoder. `share`: that of the samples which the losses are of,
-    the others being those of other processes.
+    where a single term trains the decoder, or it is frozen. `share`: that of the samples which
+    the losses are of, the others being those of other processes.
     """
     terms = [t for t in state.current.terms if "decoder" in t.trains and t.weight]
     if len(terms) < 2:
         return {}
     weights = state.parameters(["decoder"])
+    if not weights:
+        return {}
     norms: dict[str, Tensor] = {}
     for term in terms:
         gradients = torch.autograd.grad(

@@ -1,8 +1,15 @@
 """Wider networks begin as the smaller ones whose weights they take over."""
 
+from pathlib import Path
+
+import pytest
 import torch
 from torch import nn
 
+from core.app import fit
+from core.errors import ConfigError
+from core.ring.data import DrawnRing
+from core.ring.model import DOMAIN
 from core.training.warm_start import widened
 
 
@@ -24,3 +31,33 @@ def test_new_outputs_keep_their_own_weights():
     assert torch.equal(wide[2:], new[2:])
     assert wide[:2, 0].eq(1).all()
     assert not wide[:2, 1:].any()
+
+
+def trained(to: Path, *settings: str, start: Path | None = None, model: str = "vae_flow"):
+    """Train on the ring for two steps."""
+    steps = ["train.steps=2", "train.batch_size=8", *settings]
+    return fit.train(DOMAIN, DrawnRing(), to, model, "tiny", "cpu", steps, start=start).networks
+
+
+def test_frozen_networks_stay_and_the_others_learn(tmp_path: Path):
+    before = trained(tmp_path / "first")
+    after = trained(tmp_path / "next", "train.frozen=[encoder,decoder]", start=tmp_path / "first")
+    same = {
+        name: all(torch.equal(one, network.state_dict()[key]) for key, one in known.items())
+        for name, network in after.items()
+        for known in [before[name].state_dict()]
+    }
+    assert same == {"encoder": True, "decoder": True, "prior": False}
+
+
+@pytest.mark.parametrize(
+    ("model", "frozen", "said"),
+    [
+        ("vae_flow", "[decoder,prio]", "no network is called 'prio': did you mean 'prior'"),
+        ("vae_flow", "[decoder,encoder,prior]", "nothing is left to train"),
+        ("gan", "[critic]", "no network is called 'critic'"),
+    ],
+)
+def test_what_cannot_be_frozen_is_refused(tmp_path: Path, model: str, frozen: str, said: str):
+    with pytest.raises(ConfigError, match=said):
+        trained(tmp_path / "run", f"train.frozen={frozen}", model=model)
