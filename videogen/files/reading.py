@@ -15,7 +15,7 @@ from typing import Any
 
 import av
 import numpy as np
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 from av.stream import Disposition
 from jaxtyping import UInt8
 
@@ -101,9 +101,16 @@ def read_film(
     except FFmpegError as error:
         if error.errno == errno.ENOMEM:
             raise RejectedFile("memory", "asked for more memory than the limit") from error
-        raise RejectedFile("unreadable", f"not a readable video: {error.strerror}") from error
+        raise RejectedFile("unreadable", f"not a readable video: {_said(error)}") from error
     except OSError as error:
         raise RejectedFile("unreadable", str(error.strerror)) from error
+
+
+def _said(error: FFmpegError) -> str:
+    """Return the reason of an error of FFmpeg, with a cure where it says "Invalid data"."""
+    if not isinstance(error, InvalidDataError):
+        return str(error.strerror)
+    return "its data are damaged or cut short: copy the file again, or export it anew"
 
 
 def _read_film(
@@ -224,7 +231,7 @@ class _Decoder:
             if self.keep:
                 with contextlib.suppress(FFmpegError):
                     yield from self.codec.decode(None)  # what it had not yet shown
-            self.damage = f"decoding fails after {self.count} frames: {error.strerror}"
+            self.damage = f"decoding fails after {self.count} frames: {_said(error)}"
             if not (self.keep and self.count):
                 raise RejectedFile("damaged", self.damage) from error
 
@@ -243,7 +250,7 @@ class _Pictures:
             try:
                 frame = self._read(file)
             except (FFmpegError, RejectedFile) as error:
-                why = error.detail if isinstance(error, RejectedFile) else str(error.strerror)
+                why = error.detail if isinstance(error, RejectedFile) else _said(error)
                 self.damage = f"{file.place.name}: {why}" if len(self.files) > 1 else why
                 if self.keep and self.count:
                     return

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from films import corners, display, greys, turn, woven, write_film, write_ten_bits
+from PIL import Image
 
 from core.data.sources import RejectedFile
 from videogen.files.clip import write_gif, write_mp4
@@ -385,6 +386,20 @@ def test_a_truncated_video_is_rejected(tmp_path: Path):
     assert refused(tmp_path / "x.mp4") in ("damaged", "no-frames")
     (tmp_path / "x.mp4").write_bytes(data[: data.index(b"moov") + 50])
     assert refused(tmp_path / "x.mp4") in ("unreadable", "no-video")
+
+
+@pytest.mark.parametrize("broken", ["x.mp4", "x.png"])
+def test_a_file_of_damaged_data_is_answered_with_what_to_do(tmp_path: Path, broken: str):
+    """A film without its index, as of a recorder that was switched off, and half a picture."""
+    write_mp4(greys(*range(10, 90)), tmp_path / "x.mp4", 8)
+    film = (tmp_path / "x.mp4").read_bytes()
+    kind, content = film[: film.index(b"ftyp") + 28], film[film.index(b"mdat") - 4 :]
+    (tmp_path / "x.mp4").write_bytes(kind + content)
+    Image.fromarray(greys(50)[0]).save(tmp_path / "x.png")
+    picture = (tmp_path / "x.png").read_bytes()
+    (tmp_path / "x.png").write_bytes(picture[: len(picture) // 2])
+    with pytest.raises(RejectedFile, match="copy the file again, or export it anew"):
+        read_film(tmp_path / broken, View(size=8))
 
 
 def test_the_good_part_of_a_damaged_video_can_be_kept(tmp_path: Path):
