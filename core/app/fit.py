@@ -197,7 +197,7 @@ def _freeze(networks: Networks, names: Sequence[str]) -> None:
         for module in networks[name].modules():
             if isinstance(module, _BatchNorm):
                 module.eval()  # its statistics stay as well
-    if not any(weight.requires_grad for weight in networks.parameters()):
+    if names and not any(weight.requires_grad for weight in networks.parameters()):
         raise ConfigError(f"train.frozen: nothing is left to train: leave out one of {names}")
 
 
