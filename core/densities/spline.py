@@ -7,6 +7,7 @@ Durkan, Bekasov, Murray and Papamakarios, Neural Spline Flows, NeurIPS 2019.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -29,11 +30,53 @@ from core.theory.distributions import sum_events
 from core.theory.shapes import Losses
 
 BINS = 8
+PARAMETERS = 2 + 3 * BINS - 1
+"""Numbers that a coupling has for each number of x: log scale, shift, and those of its spline."""
 REACH = 4.0
 """The spline maps [-REACH, REACH] to itself; beyond, it is the identity."""
 
 LEAST_SHARE, LEAST_SLOPE = 1e-3, 1e-3
 """The least width and height of a bin, as a share of all, and the least slope at a knot."""
+
+
+class Bin(NamedTuple):
+    """The pieces of splines in which values lie: where they begin, sizes, slopes at both ends."""
+
+    x: Tensor
+    y: Tensor
+    width: Tensor
+    height: Tensor
+    slope: Tensor
+    next_slope: Tensor
+
+    @property
+    def rise(self) -> Tensor:
+        """Return the mean slope, s of the paper."""
+        return self.height / self.width
+
+    @property
+    def curve(self) -> Tensor:
+        return self.slope + self.next_slope - 2 * self.rise
+
+    def image(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return y and log dy/dx (eqs. 4 and 5)."""
+        at = (x - self.x) / self.width
+        between = at * (1 - at)
+        above = self.rise * at.square() + self.slope * between
+        below = self.rise + self.curve * between
+        ends = self.next_slope * at.square() + self.slope * (1 - at).square()
+        log_slope = (ends + 2 * self.rise * between).log() - 2 * below.log()
+        return self.y + self.height * above / below, 2 * self.rise.log() + log_slope
+
+    def origin(self, y: Tensor) -> Tensor:
+        """Return the x whose image is y: a root of a quadratic equation (eqs. 6 to 8)."""
+        risen = y - self.y
+        curved = risen * self.curve
+        a = self.height * (self.rise - self.slope) + curved
+        b = self.height * self.slope - curved
+        c = -self.rise * risen
+        root = (b.square() - 4 * a * c).clamp(min=0).sqrt()
+        return self.x + self.width * 2 * c / (-b - root)
 
 
 @dataclass
@@ -49,63 +92,31 @@ class Spline:
 
     @classmethod
     def of(cls, parameters: Float[Tensor, "batch number parameter"]) -> "Spline":
-        """Build splines from as many numbers as `count_of` says; zeros are the identity."""
-        bins = (parameters.shape[2] + 1) // 3
-        widths, heights, slopes = parameters.split([bins, bins, bins - 1], 2)
+        """Build splines from widths, heights and inner slopes; zeros are the identity."""
+        widths, heights, slopes = parameters.split([BINS, BINS, BINS - 1], 2)
         one = math.log(math.expm1(1 - LEAST_SLOPE))  # whose softplus makes a slope of 1
         slope = LEAST_SLOPE + F.softplus(slopes + one)
         return cls(_knots(widths), _knots(heights), F.pad(slope, (1, 1), value=1.0))
 
-    @staticmethod
-    def count_of(bins: int) -> int:
-        """Return how many parameters a spline of so many bins has."""
-        return 3 * bins - 1
-
     def __call__(self, x: Float[Tensor, "batch number"]) -> tuple[Tensor, Tensor]:
-        """Return y and log dy/dx (eqs. 4 and 5)."""
+        """Return y and log dy/dx; beyond the reach those of the identity."""
         inside = x.clamp(-REACH, REACH)
-        x0, width, y0, height, slope0, slope1 = self._bin(self.x, inside)
-        at = (inside - x0) / width
-        y = y0 + height * self._risen(at, height / width, slope0, slope1)
-        return self._inside(x, y, self._log_slope(at, height / width, slope0, slope1))
+        y, log_slope = self._bin(self.x, inside).image(inside)
+        is_inside = inside == x
+        return torch.where(is_inside, y, x), torch.where(is_inside, log_slope, 0.0)
 
     def inverse(self, y: Float[Tensor, "batch number"]) -> Tensor:
-        """Return the x whose image is y (eqs. 6 to 8)."""
+        """Return the x whose image is y."""
         inside = y.clamp(-REACH, REACH)
-        x0, width, y0, height, slope0, slope1 = self._bin(self.y, inside)
-        rise, risen = height / width, inside - y0
-        curved = risen * (slope0 + slope1 - 2 * rise)
-        a, b, c = height * (rise - slope0) + curved, height * slope0 - curved, -rise * risen
-        root = (b.square() - 4 * a * c).clamp(min=0).sqrt()
-        x = x0 + width * 2 * c / (-b - root)
-        return self._inside(y, x, x)[0]
+        return torch.where(inside == y, self._bin(self.y, inside).origin(inside), y)
 
-    def _bin(self, knots: Tensor, value: Tensor) -> tuple[Tensor, ...]:
-        """Return the first knot and the size of each value's bin, and the slopes at its ends."""
-        number = torch.searchsorted(knots[..., 1:-1].contiguous(), value[..., None])
-        pairs = [of.gather(2, number + n)[..., 0] for of in (self.x, self.y) for n in (0, 1)]
-        slope0, slope1 = (self.slope.gather(2, number + n)[..., 0] for n in (0, 1))
-        x0, x1, y0, y1 = pairs
-        return x0, x1 - x0, y0, y1 - y0, slope0, slope1
-
-    @staticmethod
-    def _risen(at: Tensor, rise: Tensor, slope0: Tensor, slope1: Tensor) -> Tensor:
-        between = at * (1 - at)
-        below = rise + (slope0 + slope1 - 2 * rise) * between
-        return (rise * at.square() + slope0 * between) / below
-
-    @staticmethod
-    def _log_slope(at: Tensor, rise: Tensor, slope0: Tensor, slope1: Tensor) -> Tensor:
-        between = at * (1 - at)
-        above = slope1 * at.square() + 2 * rise * between + slope0 * (1 - at).square()
-        below = rise + (slope0 + slope1 - 2 * rise) * between
-        return 2 * rise.log() + above.log() - 2 * below.log()
-
-    @staticmethod
-    def _inside(value: Tensor, image: Tensor, log_slope: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the image and log slope within reach; beyond, those of the identity."""
-        inside = value.abs() < REACH
-        return torch.where(inside, image, value), torch.where(inside, log_slope, 0.0)
+    def _bin(self, knots: Tensor, value: Tensor) -> Bin:
+        number = (value[..., None] > knots[..., 1:-1]).sum(2, keepdim=True)
+        columns = [
+            of.gather(2, number + n)[..., 0] for of in (self.x, self.y, self.slope) for n in (0, 1)
+        ]
+        x, next_x, y, next_y, slope, next_slope = columns
+        return Bin(x, y, next_x - x, next_y - y, slope, next_slope)
 
 
 def _knots(sizes: Float[Tensor, "batch number bin"]) -> Float[Tensor, "batch number knot"]:
@@ -120,7 +131,8 @@ def _knots(sizes: Float[Tensor, "batch number bin"]) -> Float[Tensor, "batch num
 class SplineCoupling(Bijection):
     """Half of the numbers stay; a network of them scales, shifts and bends the others.
 
-    `conditioner` reads x * stays and c. `stays`: mask of what stays, 1 or 0.
+    `stays`: mask of what stays, 1 or 0. `conditioner` reads x * stays and c. It is not called
+    `net`: a training that starts from a run with affine couplings takes over none of theirs.
     """
 
     stays: Tensor
@@ -147,22 +159,14 @@ class SplineCoupling(Bijection):
         return bounded(out[:, :, 0]), out[:, :, 1], Spline.of(out[:, :, 2:])
 
 
-def spline_coupling(
-    size: int, number: int, condition: int = 0, width: int = WIDTH, bins: int = BINS
-) -> SplineCoupling:
+def spline_coupling(size: int, number: int, condition: int = 0) -> SplineCoupling:
     """Build coupling `number` of a flow, initialised as the identity: every other number stays."""
-    net = VectorNet(size + condition, width, width, size * (2 + Spline.count_of(bins)))
-    zero(net[-1])
-    return SplineCoupling(torch.arange(size) % 2 == number % 2, net)
+    conditioner = VectorNet(size + condition, WIDTH, WIDTH, size * PARAMETERS)
+    zero(conditioner[-1])
+    return SplineCoupling(torch.arange(size) % 2 == number % 2, conditioner)
 
 
-def neural_spline(
-    size: int,
-    condition: int = 0,
-    couplings: int = COUPLINGS,
-    width: int = WIDTH,
-    bins: int = BINS,
-) -> Flow:
+def neural_spline(size: int, condition: int = 0) -> Flow:
     """Couplings by splines, with masks by turns."""
-    layers = [spline_coupling(size, n, condition, width, bins) for n in range(couplings)]
+    layers = [spline_coupling(size, number, condition) for number in range(COUPLINGS)]
     return Flow(size, Chain(layers))

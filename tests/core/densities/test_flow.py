@@ -18,7 +18,7 @@ from core.densities.flow import (
     vector_coupling,
     zero,
 )
-from core.densities.spline import REACH, Spline, neural_spline, spline_coupling
+from core.densities.spline import BINS, REACH, Spline, neural_spline, spline_coupling
 from core.theory.distributions import Gaussian
 
 SIZE, CONDITION = 5, 3
@@ -88,11 +88,14 @@ def test_a_flow_that_scales_is_initialised_as_the_normal_distribution(name):
 
 
 def by_hand(x: float) -> tuple[float, float]:
-    """Return y and dy/dx of a spline of two bins by eqs. 4 and 5 of Durkan et al. 2019.
+    """Return y and dy/dx of a spline by eqs. 4 and 5 of Durkan et al. 2019.
 
-    Its knots are (-4, -4), (-2, 0) and (4, 4), its slopes 1, 3 and 1.
+    Its first knots are (-4, -4), (-2.008, -0.024) and (-0.016, 0.976), its slopes there 1, 3, 1:
+    a thousandth of all is each bin's, the rest are its shares.
     """
-    x0, x1, y0, y1, d0, d1 = (-4, -2, -4, 0, 1, 3) if x < -2 else (-2, 4, 0, 4, 3, 1)
+    x0, x1, y0, y1, d0, d1 = -2.008, -0.016, -0.024, 0.976, 3, 1
+    if x < x0:
+        x0, x1, y0, y1, d0, d1 = -4, x0, -4, y0, 1, 3
     s, t = (y1 - y0) / (x1 - x0), (x - x0) / (x1 - x0)
     below = s + (d1 + d0 - 2 * s) * t * (1 - t)
     y = y0 + (y1 - y0) * (s * t**2 + d0 * t * (1 - t)) / below
@@ -101,17 +104,18 @@ def by_hand(x: float) -> tuple[float, float]:
 
 
 def test_a_spline_has_its_knots_and_slopes():
-    """Widths of 1 and 3 quarters, heights of a half each, and a slope of 3 in between."""
-    shares = torch.tensor([0.25, 0.75]), torch.tensor([0.5, 0.5])
-    slope = math.log(math.expm1(3)) - math.log(math.expm1(1))
-    parameters = torch.cat([shares[0].log(), shares[1].log(), torch.tensor([slope])])
-    spline = Spline.of(parameters.double().expand(6, 1, -1))
-    x = torch.tensor([[-3.5, -2.0, -1.0, 2.5, REACH + 1, -REACH - 2]]).double().T
+    """Shares of the widths are a quarter, a quarter and more, of the heights 1/2, 1/8 and more."""
+    rest = BINS - 2
+    widths = torch.tensor([1 / 4, 1 / 4, *[1 / 2 / rest] * rest]).double().log()
+    heights = torch.tensor([1 / 2, 1 / 8, *[3 / 8 / rest] * rest]).double().log()
+    three = math.log(math.expm1(3 - 1e-3)) - math.log(math.expm1(1 - 1e-3))
+    slopes = torch.tensor([three, *[0.0] * rest]).double()
+    spline = Spline.of(torch.cat([widths, heights, slopes]).expand(6, 1, -1))
+    x = torch.tensor([[-3.5, -2.0, -1.0, -0.25, REACH + 1, -REACH - 2]]).double().T
     y, log_slope = spline(x)
     expected = [by_hand(value) for value in x[:4, 0].tolist()]
-    assert y[:4, 0].tolist() == pytest.approx([y for y, _ in expected], abs=0.02)
-    assert log_slope[:4, 0].exp().tolist() == pytest.approx([d for _, d in expected], abs=0.02)
-    assert y[1].item() == pytest.approx(0, abs=0.02)
+    assert y[:4, 0].tolist() == pytest.approx([y for y, _ in expected], abs=1e-6)
+    assert log_slope[:4, 0].exp().tolist() == pytest.approx([d for _, d in expected], abs=1e-6)
     assert torch.equal(y[4:], x[4:]) and not log_slope[4:].any(), "the identity beyond"
     torch.testing.assert_close(spline.inverse(y), x)
 
