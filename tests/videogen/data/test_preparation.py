@@ -288,7 +288,7 @@ def test_no_reader_holds_more_than_500_mb(shared_data: Path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "clips"), [("signs", 20), ("clips", 32), ("scenes", 35)])
 def test_real_clips_are_prepared(shared_data: Path, tmp_path: Path, name: str, clips: int):
-    """Of 108 scenes 73 are left out: three long videos would outweigh the others."""
+    """Scenes of three long videos would outweigh the others: 73 of 108 are left out."""
     summary = prepare([str(shared_data / "video" / name)], tmp_path / "data")
     assert not summary.rejects
     assert sum(summary.pieces.values()) == clips
