@@ -47,10 +47,13 @@ Row = tuple[str, ModelConfig, RunConfig, Networks, Batches]
 
 def music_rows(preset: str, device: torch.device, only: str) -> Iterator[Row]:
     """Yield each wiring of MuseGAN, and the densities over notes."""
+    chosen = [pair for pair in WIRINGS if only in pair[0]]
+    if not chosen:
+        return
     with tempfile.TemporaryDirectory() as folder:
         prepare_band(20, Path(folder) / "band")
         data = Collection.open(Path(folder) / "band")
-        for model, wiring in (pair for pair in WIRINGS if only in pair[0]):
+        for model, wiring in chosen:
             wired = [f"model.musegan.wiring={wiring}"] if wiring else []
             config = configure(MUSIC, data, model, preset, [*wired, *ONCE])
             parts = MUSIC.networks(config)
@@ -93,7 +96,7 @@ def measure(row: Row, steps: int, device: torch.device) -> tuple[float, float]:
 
 
 def memory_mb(device: torch.device) -> float:
-    """Return the peak memory so far: of the device where it has its own, else of the process."""
+    """Return the peak memory: of a GPU since the last call, else of the process so far."""
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(device) / 2**20
         torch.cuda.reset_peak_memory_stats(device)

@@ -50,31 +50,29 @@ class Bin(NamedTuple):
     next_slope: Tensor
 
     @property
-    def rise(self) -> Tensor:
-        """Return the mean slope, s of the paper."""
-        return self.height / self.width
-
-    @property
-    def curve(self) -> Tensor:
-        return self.slope + self.next_slope - 2 * self.rise
+    def bend(self) -> tuple[Tensor, Tensor]:
+        """Return the mean slope, s of the paper, and what both ends' slopes exceed it by."""
+        rise = self.height / self.width
+        return rise, self.slope + self.next_slope - 2 * rise
 
     def image(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return y and log dy/dx (eqs. 4 and 5)."""
+        rise, excess = self.bend
         at = (x - self.x) / self.width
         between = at * (1 - at)
-        above = self.rise * at.square() + self.slope * between
-        below = self.rise + self.curve * between
+        above = rise * at.square() + self.slope * between
+        below = rise + excess * between
         ends = self.next_slope * at.square() + self.slope * (1 - at).square()
-        log_slope = (ends + 2 * self.rise * between).log() - 2 * below.log()
-        return self.y + self.height * above / below, 2 * self.rise.log() + log_slope
+        log_slope = (ends + 2 * rise * between).log() - 2 * below.log()
+        return self.y + self.height * above / below, 2 * rise.log() + log_slope
 
     def origin(self, y: Tensor) -> Tensor:
         """Return the x whose image is y: a root of a quadratic equation (eqs. 6 to 8)."""
+        rise, excess = self.bend
         risen = y - self.y
-        curved = risen * self.curve
-        a = self.height * (self.rise - self.slope) + curved
-        b = self.height * self.slope - curved
-        c = -self.rise * risen
+        a = self.height * (rise - self.slope) + risen * excess
+        b = self.height * self.slope - risen * excess
+        c = -rise * risen
         root = (b.square() - 4 * a * c).clamp(min=0).sqrt()
         return self.x + self.width * 2 * c / (-b - root)
 
