@@ -7,7 +7,7 @@ from core.recipes import GAMES, TO_PRIOR, Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
 from core.theory.adversarial import R1, Adversarial, hinge, logistic
 from core.theory.distributions import Delta
-from core.theory.divergences import KL, Cover
+from core.theory.divergences import KL, Contrast, Cover
 from core.theory.terms import Match, Reconstruct
 from videogen.papers import (
     BALAJI_2019,
@@ -54,6 +54,7 @@ PATCHES = Match(
 )
 """Its weight lets it move the decoder of a trained gist_flow as far as the likelihood does."""
 TO_FLOW = Match("z", KL(), trains=("encoder", "prior"))
+CONTRAST = Match("z", Contrast(), trains=("ratio",))
 
 RECIPES: dict[str, Recipe] = {
     **OF_EVERY_DOMAIN,
@@ -81,6 +82,7 @@ RECIPES: dict[str, Recipe] = {
         LI_2018,
         "gist with a flow as p(z given c): starts and phases as spread as in the data",
         prior=realnvp,
+        options=(CONTRAST,),
     ),
     "gist_gan": Recipe(
         (
@@ -115,6 +117,7 @@ RECIPES: dict[str, Recipe] = {
         MATHIEU_2016,
         "gist_flow whose reconstructions have edges as strong as those of clips, in the end",
         prior=realnvp,
+        options=(CONTRAST,),
         late={"reconstruct_edges": 0.6},
     ),
     "gist_flow_patches": Recipe(

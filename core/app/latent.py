@@ -52,7 +52,7 @@ def concat(points: Sequence[LatentPoints]) -> LatentPoints:
 class LatentSpace:
     """The latent space of trained networks; `UserError` where the model has none.
 
-    `tries`: samples of the prior of which the best is taken, see `sample`; 1 without an encoder.
+    `tries`: samples of the prior of which one is taken, see `sample`; 1 where nothing can choose.
     """
 
     networks: Networks
@@ -66,11 +66,13 @@ class LatentSpace:
     def sample(self, count: int, c: Tensor | None) -> Latents:
         """Sample z from the prior, c as the networks take it; `UserError` without a prior.
 
-        Of several tries that one is taken whose x the model reconstructs best: where the prior
-        has mass and the data have none, what is decoded is nothing that the encoder knows. The
-        prior is resampled, as by Bauer and Mnih, AISTATS 2019, whose network learns to accept.
+        The prior may have mass where the data have none, so of several tries one is taken. By
+        the ratio of densities, where one was learned: a try's chance is in proportion to it, so
+        that z is distributed as encoded data are (sampling importance resampling, as by Aneja et
+        al., NeurIPS 2021). Else the one whose x the model reconstructs best: what is decoded from
+        elsewhere is nothing that the encoder knows.
         """
-        tries = self.tries if "encoder" in self.networks else 1
+        tries = self.tries if {"ratio", "encoder"} & set(self.networks) else 1
         many = None if c is None else c.repeat_interleave(tries, 0)  # [(count try) ...]
         prior = self._prior(count * tries, many)
         if prior is None:
@@ -79,16 +81,22 @@ class LatentSpace:
         if tries == 1:
             return z
         parts = torch.arange(len(z), device=z.device).split(LARGEST_CHUNK)
-        errors = [self._errors(z[part], None if many is None else many[part]) for part in parts]
-        best = torch.cat(errors).unflatten(0, (-1, tries)).argmin(1)  # [count]
+        score = self._resampled if "ratio" in self.networks else self._faithful
+        scores = [score(z[part], None if many is None else many[part]) for part in parts]
+        best = torch.cat(scores).unflatten(0, (-1, tries)).argmax(1)  # [count]
         return z[torch.arange(count, device=z.device) * tries + best]
 
-    def _errors(self, z: Latents, c: Tensor | None) -> Losses:
-        """Return the mean squared errors with which the x(z) are reconstructed."""
+    def _resampled(self, z: Latents, c: Tensor | None) -> Losses:
+        """Return log ratios with Gumbel noise: the largest is a choice in proportion to them."""
+        ratio = self.networks["ratio"](z, c)
+        return ratio - torch.empty_like(ratio).exponential_().log()  # [batch]
+
+    def _faithful(self, z: Latents, c: Tensor | None) -> Losses:
+        """Return the mean squared errors, negative, with which the x(z) are reconstructed."""
         encoder, decoder = self.networks["encoder"], self.networks["decoder"]
         x = decoder(z, c).representative
         reconstruction = decoder(encoder(x, c).representative, c).representative
-        return (reconstruction - x).square().flatten(1).mean(1)  # [batch]
+        return -(reconstruction - x).square().flatten(1).mean(1)  # [batch]
 
     def draw(self, count: int, c: Tensor | None, seed: int) -> LatentPoints:
         """Sample points, see `sample`; c raw, [count *condition]."""

@@ -17,6 +17,9 @@ Logits = Float[np.ndarray, "n choice"]
 Chances = Float[np.ndarray, "n choice"]
 """Probabilities, or hazards, of choices."""
 
+Shares = Float[np.ndarray, "n 1"]
+"""The share of its probability that the nucleus of each row has."""
+
 Slots = Float[np.ndarray, "row step track"]
 """Probabilities, or hazards, of the slots of a beat."""
 
@@ -43,7 +46,7 @@ class Ordered(NamedTuple):
     last: Int[np.ndarray, " n"]
 
 
-def ordered(logits: Logits, share: float) -> Ordered:
+def ordered(logits: Logits, share: float | Shares) -> Ordered:
     """Return the choices in the order of their chances.
 
     Nucleus (top-p) sampling, Holtzman et al., ICLR 2020, eq. 2, before it is normalised.
@@ -56,7 +59,10 @@ def ordered(logits: Logits, share: float) -> Ordered:
 
 
 def sampled(
-    logits: Logits, temperature: float, share: float, uniform: Float[np.ndarray, " n"]
+    logits: Logits,
+    temperature: float,
+    share: float | Shares,
+    uniform: Float[np.ndarray, " n"],
 ) -> Int[np.ndarray, " n"]:
     """Sample a choice of each row from its nucleus, for uniform numbers from 0 to below 1.
 
@@ -75,10 +81,10 @@ def sampled(
     return choice[row, there.argmax(1)]
 
 
-def chances(logits: Logits, temperature: float, share: float) -> Chances:
+def chances(logits: Logits, temperature: float, share: float | Shares) -> Chances:
     """Return the probabilities at a temperature, of which those outside the nucleus are `RARE`."""
     logits = logits / temperature
-    if share >= 1:
+    if np.min(share) >= 1:
         return softmax(logits)
     choice, chance, _, last = ordered(logits, share)
     is_inside = numbers_to(chance.shape[1], chance) <= last[:, None]

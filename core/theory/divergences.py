@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F
 
 from core.processes import gathered
 from core.theory.comparison import Comparison
@@ -246,3 +247,27 @@ class Cover(Comparison):
         z = passes.posterior_sample.detach()
         apart = (passes.prior_samples(self.count) - z).square().mean(2)  # [draw batch]
         return apart.amin(0)
+
+
+@dataclass(frozen=True)
+class Contrast(Comparison):
+    """Noise contrastive estimation of r(z, c), the log ratio of q(z given c) to p(z given c).
+
+    q is the mean of the posteriors of all data, and r says of a z whether it is more likely
+    encoded or sampled: -log sigmoid(r) of encoded data, -log sigmoid(-r) of samples of the prior,
+    summed (Gutmann and Hyvärinen, AISTATS 2010, eq. 3, with as many samples of both). It is for r
+    alone: no gradient reaches what encodes or samples. By r a prior that has mass where the data
+    have none is resampled (Aneja, Schwing, Kautz and Vahdat, NeurIPS 2021).
+    """
+
+    @property
+    def verb(self) -> str:
+        return "contrast"
+
+    def networks(self, space: Space, critic: str) -> tuple[str, ...]:
+        return ("encoder", "prior", "ratio")
+
+    def __call__(self, passes: Passes, space: Space, critic: str) -> Losses:
+        ratio, c = passes.networks["ratio"], None if passes.c is None else passes.c.detach()
+        encoded, sampled = passes.posterior_sample.detach(), passes.prior_sample.detach()
+        return F.softplus(-ratio(encoded, c)) + F.softplus(ratio(sampled, c))

@@ -99,6 +99,8 @@ class Completion(Sampler):
         if density.config.body != "gru":
             raise ConfigError("only a recurrent body completes songs: model.lookback.body=gru")
         super().__init__(density, len(kept), kept.shape[2] * layout.bar, steering)
+        if kept.any():
+            self.opening = 0.0  # what is kept says which kind of song it is
         self.steering, self.particles = steering, particles
         self.beat = layout.grid.steps_per_beat
         of_bar = ~view(kept.cpu())[:, list(layout.order)].swapaxes(1, 2)  # [batch bar track]
@@ -234,7 +236,7 @@ class Completion(Sampler):
         ahead = np.maximum(advance, 0)
         of_track = self.gates.tracks_ahead(outputs, note, ahead)
         own = np.minimum(ahead, self.density.layout.advances)
-        nuclei, temperature = self.config.nucleus, self.config.temperature
+        temperature = self.config.temperature
 
         def slots(p: Chances, tracks: Slots, density: float) -> Slots:
             of_step = take(denser(hazards(p, self.stop), density), own)
@@ -242,9 +244,9 @@ class Completion(Sampler):
             return of_slots(of_step, tracks)
 
         lines = of_track.reshape(-1, of_track.shape[2])  # [row*step track]
-        tracks = chances(lines, temperature, nuclei.track)
+        tracks = chances(lines, temperature, self._share("track").repeat(of_track.shape[1], 0))
         tracks = tracks.reshape(of_track.shape)  # [row step track]
-        steps = chances(logits, temperature, nuclei.advance)
+        steps = chances(logits, temperature, self._share("advance"))
         of_sample = slots(steps, tracks, self.steering.density)
         if self.particles == 1:
             return of_sample, of_sample

@@ -31,10 +31,12 @@ class LookbackConfig(Strict):
 
     `harmony`: gates on the pitch classes that sound, and on how long a track has been silent.
     `dropout`: the share of the numbers in the body's input and output that is dropped in
-    training. `temperature`: 1 is as learned. `particles`: copies of a piece that are composed side
-    by side where notes are given, of which those go on that suit the given ones. `listens`: gates
-    on what is kept of a piece that is completed, later notes too. They alone are trained, beside
-    the weights of the run that training starts from.
+    training. `temperature`: 1 is as learned. `opening_bars`: bars at the beginning of a song that
+    are sampled from all choices instead of the nucleus, which favours the usual: they decide which
+    kind of song it is. `particles`: copies of a piece that are composed side by side where notes
+    are given, of which those go on that suit the given ones. `listens`: gates on what is kept of a
+    piece that is completed, later notes too. They alone are trained, beside the weights of the run
+    that training starts from.
     """
 
     body: Literal["gru", "transformer"] = "gru"
@@ -46,16 +48,18 @@ class LookbackConfig(Strict):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     temperature: float = Field(default=1.0, gt=0)
     nucleus: Nucleus = Nucleus()
+    opening_bars: float = Field(default=1.0, ge=0)
     particles: int = Field(default=8, gt=0)
     listens: bool = False
 
     def steered(self, steering: Steering) -> "LookbackConfig":
-        """Return the config with the temperature and nucleus that are asked for."""
+        """Return the config with the temperature and nucleus that are asked for, in all bars."""
         changes: dict[str, Any] = {}
         if steering.temperature is not None:
             changes["temperature"] = steering.temperature
         if steering.top_p is not None:
             changes["nucleus"] = Nucleus(**dict.fromkeys(Nucleus.model_fields, steering.top_p))
+            changes["opening_bars"] = 0.0
         return self.model_copy(update=changes)
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from core.densities.arrays import Indices, columns_of, view
-from core.densities.chances import Logits, sampled
+from core.densities.chances import Logits, Shares, sampled
 from musegen.densities.growing import GrowingHistory
 from musegen.densities.lookback import Layout, Note
 from musegen.densities.lookback_likelihood import Likelihood
@@ -54,6 +54,7 @@ class Sampler:
         self.config = density.config.steered(steering)
         self.batch, self.steps = batch, steps
         layout, embedding = density.layout, density.embedding
+        self.opening = self.config.opening_bars * layout.bar  # in steps
         self.body, self.heads = steps_of(density), HeadSteps(density.heads)
         self.gates = gates_of(density.heads)
         self.tables = embedding.tables(steps).mapped(self.body.taken, self.body.bias)
@@ -113,9 +114,14 @@ class Sampler:
         return NextNote(self.history, self.history.row, *state, self._sums, self._loudness)
 
     def _sample(self, attribute: Attribute, logits: Logits) -> Indices:
-        share = getattr(self.config.nucleus, attribute)
-        value = sampled(logits, self.config.temperature, share, self.uniform[attribute])
+        share, uniform = self._share(attribute), self.uniform[attribute]
+        value = sampled(logits, self.config.temperature, share, uniform)
         return self._advance(value) if attribute == "advance" else value
+
+    def _share(self, attribute: Attribute) -> Shares:
+        """Return from which share of the probability rows are sampled: all in an opening."""
+        share = np.float32(getattr(self.config.nucleus, attribute))
+        return np.where(self.last.step < self.opening, np.float32(1), share)[:, None]  # [n 1]
 
     def _advance(self, advance: Indices) -> Indices:
         """Lengthen the advances beyond the choices, and find which pieces have ended."""

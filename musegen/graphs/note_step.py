@@ -222,10 +222,11 @@ class NoteStep(nn.Module):
     ) -> Bool[Tensor, " batch"]:
         """Choose each attribute of the next notes; return which pieces ended before."""
         config, heads = self.density.config, self.density.heads
+        is_opening = note.last.step < config.opening_bars * self.density.layout.bar
         ended = torch.zeros_like(note.last.step, dtype=torch.bool)
         chances = dict(zip(ATTRIBUTES, uniform.unbind(1), strict=False))
         for attribute, logits in heads.gates.conditionals(HiddenOutputs(heads, hidden), note):
-            share = getattr(config.nucleus, attribute)
+            share = torch.where(is_opening, 1.0, getattr(config.nucleus, attribute))[:, None]
             value = sampled(logits, config.temperature, share, chances[attribute])
             if attribute == "advance":
                 is_beyond = value == self.density.layout.advances
@@ -239,7 +240,7 @@ class NoteStep(nn.Module):
 def sampled(
     logits: Float[Tensor, "n choice"],
     temperature: float,
-    share: float,
+    share: Float[Tensor, "n 1"],
     uniform: Float[Tensor, " n"],
 ) -> Indices:
     """Sample a choice of each row from its nucleus: see `core.densities.chances.sampled`."""

@@ -8,6 +8,7 @@ from torch import nn
 from core.densities.codebook import CodePrior
 from core.densities.dequantisation import Dequantised, Levels
 from core.densities.flow import Flow, realnvp
+from core.densities.ratio import DensityRatio
 from core.densities.spline import neural_spline
 from core.errors import ConfigError
 from core.networks.critics import JointCritic, LatentCritic
@@ -28,7 +29,7 @@ from videogen.networks.text import caption_encoder
 from videogen.networks.text_filters import FilterCritic
 from videogen.networks.translator import Translator
 
-SELF_INITIALISED = (Flow, CodePrior, Translator, DCGAN, StyleBased, Enlarger)
+SELF_INITIALISED = (Flow, CodePrior, DensityRatio, Translator, DCGAN, StyleBased, Enlarger)
 """Networks that initialise their own weights."""
 
 
@@ -131,6 +132,7 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         "encoder": lambda: ENCODERS[config.decoder](config, size, recipe.posterior),
         "decoder": lambda: DECODERS[config.decoder](config, size, frames),
         "prior": lambda: _prior(config, frames, recipe),
+        "ratio": lambda: DensityRatio(latents, config.condition, config.width),
         "density": lambda: _density(config, size, frames, recipe),
         "condition": lambda: _condition(config, words, critics),
         "critic_frames": lambda: filter_critic(2),

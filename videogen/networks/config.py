@@ -26,8 +26,9 @@ class VideoConfig(Strict):
     (1, as in the paper: the first). `filters`: basis filters of Text2Filter. `pixel_std`:
     standard deviation of a pixel, in [-1, 1], under p(x given z, c). `gist`: false leaves the
     gist out (the paper's DT2V and PT2V), `text_filter`: false leaves Text2Filter out (GT2V).
-    `tries`: samples of the prior for a clip, of which the one is taken that the model reconstructs
-    best; without an encoder, one. `flow`: couplings of a prior that is a flow: affine ones
+    `tries`: samples of the prior for a clip, of which one is taken: by the ratio of densities, in
+    a recipe whose term `contrast_z` has a weight, else the one that the model reconstructs best;
+    without an encoder, one. `flow`: couplings of a prior that is a flow: affine ones
     ("realnvp"), or splines, which can leave holes. `blocks`: blocks of the generators.
     `level_steps`: training steps over which a level of a progressively grown generator fades in.
     """

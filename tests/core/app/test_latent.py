@@ -64,6 +64,24 @@ def test_of_several_samples_that_is_taken_which_is_reconstructed_best():
         assert z.std(0).item() == pytest.approx(math.sqrt(2**2 + 3.5**2), rel=0.02)
 
 
+class Ratio(nn.Module):
+    """log N(z; 1, 2^2) / N(z; 0, 2^2), c = 0: both axes are moved by 1."""
+
+    def forward(self, z: Tensor, c: Tensor) -> Tensor:
+        return (z / 4 - 1 / 8).sum(1)
+
+
+def test_by_a_ratio_of_densities_samples_are_distributed_as_encoded_data():
+    """N(0, 2^2) is resampled to N(1, 2^2): neither narrower nor further, as the best ones are."""
+    networks = Networks({"prior": Shifted(), "decoder": Same().eval(), "ratio": Ratio()})
+    torch.manual_seed(1)
+    z = LatentSpace(networks, tries=32).sample(6000, torch.zeros(6000, 2))
+    assert z.mean(0).tolist() == pytest.approx([1, 1], abs=0.12)
+    assert z.std(0).tolist() == pytest.approx([2, 2], abs=0.08)
+    one = LatentSpace(networks).sample(6000, torch.zeros(6000, 2))
+    assert one.mean().item() == pytest.approx(0, abs=0.1)
+
+
 def test_without_an_encoder_one_sample_is_taken():
     networks = Networks({"prior": Shifted(), "decoder": Same().eval()})
     torch.manual_seed(1)

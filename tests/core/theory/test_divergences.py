@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.theory.distributions import Delta, Gaussian
-from core.theory.divergences import BANDWIDTHS, EM, KL, Moments, kl, mmd
+from core.theory.divergences import BANDWIDTHS, EM, KL, Contrast, Moments, kl, mmd
 from core.theory.passes import Batch, Networks, Passes
 
 
@@ -136,3 +136,76 @@ def test_em_steps_once_a_batch_and_only_where_gradients_would_be_taken():
         EM()(Passes(networks, batch), "x", "critic_x")
     EM()(Passes(networks.eval(), batch), "x", "critic_x")
     assert density.steps == 1
+
+
+class Standard(torch.nn.Module):
+    """p(z) = N(0, 1)."""
+
+    def forward(self, batch: int, c: torch.Tensor | None = None) -> Gaussian:
+        return Gaussian(torch.zeros(batch, 1), torch.zeros(batch, 1))
+
+
+class Points(torch.nn.Module):
+    """An encoder with a weight, by which z is x."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, x: torch.Tensor, c: torch.Tensor | None = None) -> Delta:
+        return Delta(self.weight * x)
+
+
+class Line(torch.nn.Module):
+    """r(z) = slope z + shift."""
+
+    def __init__(self, slope: float, shift: float):
+        super().__init__()
+        self.slope = torch.nn.Parameter(torch.tensor(slope))
+        self.shift = torch.nn.Parameter(torch.tensor(shift))
+
+    def forward(self, z: torch.Tensor, c: torch.Tensor | None = None) -> torch.Tensor:
+        return self.slope * z[:, 0] + self.shift
+
+
+def contrast(ratio: Line, x: torch.Tensor, prior: torch.nn.Module) -> torch.Tensor:
+    networks = Networks({"encoder": Points(), "prior": prior, "ratio": ratio})
+    return Contrast()(Passes(networks, Batch(x)), "z", "critic_z")
+
+
+class Twos(torch.nn.Module):
+    """p(z) has all its mass at 2."""
+
+    def forward(self, batch: int, c: torch.Tensor | None = None) -> Delta:
+        return Delta(torch.full((batch, 1), 2.0))
+
+
+def test_contrast_by_hand():
+    """r is 0.5 z - 1: of z = 4 it is 1, of z = -2 it is -2, of samples 0."""
+    ratio = Line(0.5, -1.0)
+    losses = contrast(ratio, torch.tensor([[4.0], [-2.0]]), Twos())
+    expected = [math.log1p(math.exp(-1)), math.log1p(math.exp(2))]
+    assert losses.tolist() == pytest.approx([one + math.log(2) for one in expected], rel=1e-6)
+
+
+def test_contrast_recovers_the_log_ratio_of_two_gaussians():
+    """log N(z; 1, 1) / N(z; 0, 1) = z - 1/2; the encoder, which it uses, gets no gradient."""
+    torch.manual_seed(0)
+    ratio = Line(0.0, 0.0)
+    optimizer = torch.optim.LBFGS(ratio.parameters(), max_iter=50)
+    x = 1 + torch.randn(20_000, 1)
+
+    def loss() -> torch.Tensor:
+        torch.manual_seed(1)  # the same samples of the prior at each evaluation
+        optimizer.zero_grad()
+        value = contrast(ratio, x, Standard()).mean()
+        value.backward()
+        return value
+
+    optimizer.step(loss)  # type: ignore[arg-type]  # torch asks for a float
+    assert ratio.slope.item() == pytest.approx(1.0, abs=0.04)
+    assert ratio.shift.item() == pytest.approx(-0.5, abs=0.04)
+    encoder = Points()
+    networks = Networks({"encoder": encoder, "prior": Standard(), "ratio": ratio})
+    Contrast()(Passes(networks, Batch(x)), "z", "critic_z").mean().backward()
+    assert encoder.weight.grad is None

@@ -1,6 +1,7 @@
 """The lookback density: the same conditionals at once and note by note, and probabilities."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from musegen.densities.next_note import Attribute, NextNote
 from musegen.densities.note_by_note import ATTRIBUTES, KNOWN_FROM, HeadSteps, steps_of
 from musegen.densities.note_sequences import NoteRows, cut_overlaps
 from musegen.roll import Grid
+from musegen.steering import Steering
 from musegen.tracks import LAKH, Track
 
 DRUMS = Track(name="Drums", is_drum=True)
@@ -27,6 +29,7 @@ PIANO = Track(name="Piano", family="piano")
 BASS = Track(name="Low", program=33, family="bass")
 GRID = Grid(steps_per_beat=2, beats_per_bar=2, lowest_pitch=40, pitches=17)
 WHOLE = Nucleus(advance=1, track=1, pitch=1, length=1, velocity=1)
+NARROW = Nucleus(advance=1e-6, track=1e-6, pitch=1e-6, length=1e-6, velocity=1e-6)
 
 
 def density(
@@ -360,10 +363,37 @@ def test_a_song_depends_on_how_it_is_sampled():
     torch.manual_seed(3)
     free = density(nucleus=WHOLE)(40).sample(6)
     assert len(free.unique(dim=0)) > 30
-    narrow = Nucleus(advance=1e-6, track=1e-6, pitch=1e-6, length=1e-6, velocity=1e-6)
-    certain: list[dict[str, Any]] = [{"nucleus": narrow}, {"nucleus": WHOLE, "temperature": 1e-6}]
+    certain: list[dict[str, Any]] = [
+        {"nucleus": NARROW, "opening_bars": 0},
+        {"nucleus": WHOLE, "temperature": 1e-6},
+    ]
     for config in certain:
         assert len(density(**config)(40).sample(6).unique(dim=0)) == 1
+
+
+def test_the_opening_is_sampled_from_all_choices_and_the_rest_from_the_nucleus():
+    """After a note of the first half bar, two steps of four, nothing is left out."""
+    model = density(nucleus=NARROW, opening_bars=0.5)
+    sampler = Sampler(model, 4, 40)
+    sampler.last = replace(sampler.last, step=np.array([0, 1, 2, 3]))
+    assert sampler._share("pitch").ravel() == pytest.approx([1, 1, 1e-6, 1e-6])
+    torch.manual_seed(3)
+    assert len(model(40).sample(6).unique(dim=0)) > 30
+    certain = model(40).sample(6, Steering(top_p=1e-6))  # of every choice
+    assert len(certain.unique(dim=0)) == 1
+
+
+def test_songs_in_a_key_have_an_opening_and_what_completes_a_song_has_none():
+    model = density(nucleus=NARROW)
+    known = torch.tensor([[[0, 0, 5, 2, 80]]]).expand(40, -1, -1)
+    kept = torch.zeros(40, model.layout.tracks, 3, dtype=torch.bool)
+    torch.manual_seed(3)
+    free = model(40).complete(known[:, :0], kept, particles=1)
+    assert len(free.unique(dim=0)) > 20
+    kept[:, :, 0] = True
+    after = model(40).complete(known, kept, particles=1)
+    assert len(after.unique(dim=0)) == 1
+    assert (after[0, :, 0] >= model.layout.bar).any()
 
 
 @pytest.mark.parametrize("attribute", ["track", "pitch", "length", "velocity"])
@@ -371,7 +401,7 @@ def test_a_song_depends_on_how_it_is_sampled():
 def test_each_attribute_is_sampled_from_its_own_nucleus(attribute: str):
     """First notes: where only the likeliest choice of one attribute is left, it is certain."""
     nucleus = Nucleus.model_validate({**WHOLE.model_dump(), "advance": 1e-6, attribute: 1e-6})
-    model = density(tracks=(PIANO, BASS, PIANO), nucleus=nucleus)
+    model = density(tracks=(PIANO, BASS, PIANO), nucleus=nucleus, opening_bars=0)
     for parameter in model.heads.parameters():
         nn.init.zeros_(parameter)
     torch.manual_seed(2)
