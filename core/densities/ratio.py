@@ -1,6 +1,7 @@
 """The ratio of two densities over z, by which a prior is resampled: see `Contrast`."""
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from core.densities.flow import ActNorm
 from core.networks.heads import MLP
@@ -26,6 +27,8 @@ class DensityRatio(nn.Module):
         return self.layers(hidden).squeeze(1)
 
 
-def _mapped(layers: nn.ModuleList, inputs: Features) -> Features:
+def _mapped(
+    layers: nn.ModuleList, inputs: Float[Tensor, "batch number"]
+) -> Float[Tensor, "batch unit"]:
     norm, linear = layers
     return linear(norm(inputs)[0])

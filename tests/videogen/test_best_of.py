@@ -5,12 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 from command import run
+from torch import Tensor, nn
 
+from core.app import fit
 from core.errors import UserError
 from core.theory.passes import Networks
 from videogen.files.label import origin_of
-from videogen.model import Model
+from videogen.model import DOMAIN, Model
+from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.steadiness import steadiness
+
+SHAPES = MovingShapes(size=16, frames=4)
+CAPTION = "A small red circle is moving in a zigzag path towards north"
 
 PAIR = (
     "A large red square is moving in a straight line towards north and a small green circle is "
@@ -55,6 +61,35 @@ def test_parts_and_points_are_those_of_the_same_clip(model: Model):
     torch.testing.assert_close(longer[:, :12], clip[:, :12], atol=1e-3, rtol=0)
     (decoded,) = model.decode(model.space.draw(1, model.read_conditions([PAIR]), 3))
     torch.testing.assert_close(decoded, clip, atol=1e-4, rtol=0)
+
+
+class Larger(nn.Module):
+    """A ratio by which a z of larger numbers is more likely encoded than sampled."""
+
+    def forward(self, z: Tensor, c: Tensor) -> Tensor:
+        return 100 * z.sum(1)
+
+
+def test_a_ratio_learns_beside_what_is_frozen_and_samples_are_taken_by_it(tmp_path: Path):
+    """The weights of the ratio move, and the best of several clips is the one of larger z."""
+    parts = "[condition,decoder,encoder,prior]"
+    settings = ["train.batch_size=4", "model.weights.contrast_z=1", "model.video.tries=8"]
+    models = [
+        fit.train(DOMAIN, SHAPES, to, "gist_flow", "tiny", "cpu", [*settings, *more], start=start)
+        for to, more, start in (
+            (tmp_path / "first", ["train.steps=1"], None),
+            (tmp_path / "next", ["train.steps=3", f"train.frozen={parts}"], tmp_path / "first"),
+        )
+    ]
+    first, after = (model.networks.state_dict() for model in models)
+    moved = {name.split(".")[0] for name in first if not torch.equal(first[name], after[name])}
+    assert moved == {"ratio"}
+    model = models[1]
+    c = torch.zeros(64, *model.conditioning([CAPTION]).shape[1:])
+    torch.manual_seed(0)
+    by_chance = model.best_of(1).space.sample(64, c).sum(1).mean()
+    model.networks["ratio"] = Larger()
+    assert model.space.sample(64, c).sum(1).mean() > by_chance + 2
 
 
 def test_a_model_without_an_encoder_says_so(model: Model):
