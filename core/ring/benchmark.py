@@ -107,7 +107,7 @@ def learn(
     with isolated_random_state(CPU):
         for number in range(train.steps):
             fraction = number / train.steps
-            state.recipe = settings.at(recipe, fraction)
+            state.current = settings.at(recipe, fraction)
             set_rates(state, rate_factor(train, number, fraction))
             step(state, batches, number, seed)
             observe(state, number + 1)

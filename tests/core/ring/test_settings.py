@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn.utils import parameters_to_vector
 
 from core.app import fit
 from core.densities.flow import Coupling
@@ -13,7 +14,14 @@ from core.ring.benchmark import adapting, begin, learn, on_the_ring
 from core.ring.data import DrawnRing
 from core.ring.domain import points
 from core.ring.model import DOMAIN
-from core.ring.settings import Couplings, RingSettings, likelihood, ramp, settings_of
+from core.ring.settings import (
+    SETTINGS,
+    Couplings,
+    RingSettings,
+    likelihood,
+    ramp,
+    settings_of,
+)
 from core.theory.adversarial import R1, Adversarial, GradientPenalty
 from core.theory.divergences import MMD
 from core.theory.passes import Networks
@@ -167,6 +175,24 @@ def test_the_ramped_weight_grows_as_in_the_paper():
     assert settings_of("adda").at(recipe, 0.1) == recipe
 
 
+def test_a_training_plays_by_the_ramped_weight(monkeypatch):
+    """ramp(0) = 0: the first step has no game, by which the critic would learn."""
+    monkeypatch.setitem(SETTINGS, "classifier", likelihood(steps=1, latent=8))
+    dann = settings_of("dann")
+    settings = dann.replace(train=dann.train.replace(steps=2))
+    before = parameters_to_vector(
+        begin("dann", 0, settings).networks["critic_domain"].parameters()
+    )
+    moves: list[bool] = []
+
+    def observe(state, steps):
+        after = parameters_to_vector(state.networks["critic_domain"].parameters())
+        moves.append(not torch.equal(after, before))
+
+    learn("dann", 0, settings, observe)
+    assert moves == [False, True]
+
+
 SHORT = likelihood(steps=4, rate=1e-3)
 
 
@@ -186,7 +212,7 @@ def test_rates_fall_by_a_cosine_and_are_those_of_learner_and_critic():
 
 
 def weights_after(seed: int, settings: RingSettings = SHORT) -> torch.Tensor:
-    return torch.nn.utils.parameters_to_vector(learn("gan", seed, settings).networks.parameters())
+    return parameters_to_vector(learn("gan", seed, settings).networks.parameters())
 
 
 def test_a_training_is_a_function_of_its_seed_and_leaves_the_random_state_alone():
