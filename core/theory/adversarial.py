@@ -122,7 +122,7 @@ def _mix(a: Tensor, b: Tensor, factor: Losses) -> Tensor:
     if not a.is_floating_point():
         return a
     factor = factor.view(-1, *[1] * (a.ndim - 1))  # [batch *1]
-    return (factor * a + (1 - factor) * b).float()
+    return factor * a + (1 - factor) * b
 
 
 def gradient_norm(score: Score, point: Point) -> Losses:
@@ -131,7 +131,8 @@ def gradient_norm(score: Score, point: Point) -> Losses:
     A critic of patches is differentiated as the mean of its scores over the patches: in a
     Wasserstein game it is that mean whose slope bounds the distance.
     """
-    inputs = [p.detach().requires_grad_() for p in point if p.is_floating_point()]
+    numbers = [p.detach() for p in point if p.is_floating_point()]
+    inputs = [p.to(torch.promote_types(p.dtype, torch.float32)).requires_grad_() for p in numbers]
     remaining = iter(inputs)
     arguments = [next(remaining) if p.is_floating_point() else p for p in point]
     with torch.autocast(point[0].device.type, enabled=False):
