@@ -31,6 +31,7 @@ from core.networks.codes import LatentCodePrior
 from core.networks.hierarchy import HierarchicalDelta, HierarchicalGaussian, HierarchicalPrior
 from core.papers import Paper
 from core.theory.adversarial import (
+    R1,
     Adversarial,
     GradientPenalty,
     hinge,
@@ -197,7 +198,7 @@ class Recipe:
         """Return the recipe with another game, one of `GAMES`, for each of its critics."""
         if game not in GAMES:
             raise ConfigError(f"no game is called '{game}': {nearest(game, list(GAMES))}")
-        return self.with_games(lambda space, by: _with_samples_of(GAMES[game], by))
+        return self.with_games(lambda space, by: _in_place_of(by, GAMES[game]))
 
     def without_mismatched(self) -> "Recipe":
         """Return the recipe whose critics see no data with mismatched conditions."""
@@ -266,9 +267,21 @@ def _refuse_repeated(names: Sequence[str], rule: str) -> None:
         )
 
 
-def _with_samples_of(game: Adversarial, by: Adversarial) -> Adversarial:
-    """Return a game that compares what another one does."""
-    return replace(game, mismatched=by.mismatched, reconstructions=by.reconstructions)
+def _in_place_of(by: Adversarial, game: Adversarial) -> Adversarial:
+    """Return a game that compares what another one does, on the same shares of a batch.
+
+    R1 stays where the game neither penalises the critic's gradient nor bounds its weights.
+    """
+    is_regular = game.penalties or game.clip
+    r1 = () if is_regular else tuple(p for p in by.penalties if isinstance(p, R1))
+    return replace(
+        game,
+        penalties=(*game.penalties, *r1),
+        mismatched=by.mismatched,
+        reconstructions=by.reconstructions,
+        played=by.played,
+        penalised=by.penalised,
+    )
 
 
 def _condition(term: Term, readers: tuple[str, ...]) -> Term:

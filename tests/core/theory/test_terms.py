@@ -13,7 +13,13 @@ from core.networks.heads import StandardNormal
 from core.papers import Paper
 from core.recipes import RECIPES, Recipe
 from core.ring import domain as ring
-from core.theory.adversarial import Adversarial, logistic, wasserstein
+from core.theory.adversarial import (
+    R1,
+    Adversarial,
+    GradientPenalty,
+    logistic,
+    wasserstein,
+)
 from core.theory.codes import CodePosterior
 from core.theory.distributions import Delta, Gaussian
 from core.theory.divergences import KL, MMD
@@ -380,6 +386,23 @@ def test_a_recipe_can_be_played_otherwise():
     assert [t.name for t in RECIPES["vae"].without({"match_z"}).terms] == ["reconstruct_x"]
     with pytest.raises(Exception, match="'wgan_gp'"):
         RECIPES["gan"].playing("wgangp")
+
+
+@pytest.mark.parametrize(
+    ("name", "penalties"),
+    [
+        ("hinge", (R1(7.0),)),
+        ("wgan_gp", (GradientPenalty(10.0),)),
+        ("wgan", ()),  # its weights are clipped
+    ],
+)
+def test_another_game_is_played_on_the_same_shares_of_a_batch_and_as_regularly(name, penalties):
+    own = Adversarial(
+        logistic, penalties=(R1(7.0), GradientPenalty(3.0)), played=0.25, penalised=0.5
+    )
+    recipe = Recipe((Match("x", own, trains=("decoder",)),), PAPER)
+    by = game(recipe.playing(name).critics[0])
+    assert (by.played, by.penalised, by.penalties) == (0.25, 0.5, penalties)
 
 
 def test_recipes_name_what_a_domain_must_have():
