@@ -52,7 +52,9 @@ class Stabilisers(Strict):
         default=0.0, ge=0, description="deviation of noise on what critics see (Sonderby 2017)"
     )
     r1: float = Field(
-        default=0.0, ge=0, description="weight of the slope at real samples (Mescheder 2018)"
+        default=0.0,
+        ge=0,
+        description="weight of the slope at real samples (Mescheder 2018), for the game's own",
     )
     gradient_penalty: float | None = Field(
         default=None,
@@ -104,11 +106,10 @@ class Stabilisers(Strict):
         )
 
     def _penalties(self, game: Adversarial) -> Iterator[Penalty]:
-        """Return the game's own penalties, its gradient penalty replaced where one is given."""
-        if self.gradient_penalty is None:
-            yield from game.penalties
-        else:
-            yield from (p for p in game.penalties if not isinstance(p, GradientPenalty))
+        """Yield the game's own penalties, but for those in whose place another is given."""
+        given = {R1: self.r1 > 0, GradientPenalty: self.gradient_penalty is not None}
+        replaced = tuple(kind for kind, is_given in given.items() if is_given)
+        yield from (p for p in game.penalties if not isinstance(p, replaced))
         if self.r1:
             yield R1(self.r1)
         if self.gradient_penalty:

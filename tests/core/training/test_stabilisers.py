@@ -80,6 +80,15 @@ def test_a_gradient_penalty_takes_the_place_of_the_games_own(name, weight, penal
     assert game(recipe.critics[0]).penalties == penalties
 
 
+@pytest.mark.parametrize(("weight", "penalties"), [(0.0, (R1(16.0),)), (2.0, (R1(2.0),))])
+def test_r1_takes_the_place_of_the_recipes_own(weight, penalties):
+    """Two of one name would cost two backward passes, of which one counts."""
+    own = Adversarial(logistic, penalties=(R1(16.0),))
+    recipe = RECIPES["gan"].with_games(lambda space, by: own)
+    helped = Stabilisers(r1=weight, instance_noise=0.1).on(recipe)
+    assert game(helped.critics[0]).penalties == penalties
+
+
 @pytest.mark.parametrize(
     ("name", "bound", "clip"), [("wgan", 0.0, 0.01), ("wgan", 0.1, 0.1), ("gan", 0.1, 0.1)]
 )
