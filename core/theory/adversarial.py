@@ -189,7 +189,10 @@ class Adversarial(Comparison):
     def __call__(self, passes: Passes, space: Space, critic: str) -> Losses:
         """Return the learner's loss."""
         passes = self._of_played(passes)
-        real = self._score(passes, critic, passes.reference(space))
+        reference = passes.reference(space)
+        real = self._score(passes, critic, reference)
+        if not any(samples.requires_grad for samples in reference):
+            real = real.detach()  # frees the critic's activations, which no learner needs
         fake = self._score(passes, critic, passes.produced(space))
         loss = self._learner_loss(real, fake)
         if self.reconstructions:
