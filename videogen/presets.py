@@ -6,12 +6,12 @@ pianoreel video train --shapes --preset small --to RUN
 from collections.abc import Mapping
 from typing import Any
 
+from core.config import merged
 from core.training.optimisation import Optimisation
 from core.training.presets import (
     SMOKE_TEST,
     WARMUP_COSINE,
     Preset,
-    merged,
     unregularised,
     with_r1,
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.config import Strict
+from core.config import Strict, merged
 from core.recipes import Recipe
 from core.theory.terms import Match
 from core.training.forecast import Need
@@ -63,20 +63,6 @@ class Preset:
     def need(self, name: str) -> Need:
         """Return what a recipe of this name needs."""
         return Need(self.steps_of.get(name, self.steps), self.before)
-
-
-def merged(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values with others in their place, at any depth.
-
-    >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}})
-    {'a': {'b': 3, 'c': 2}}
-    """
-    inner = {
-        key: merged(values[key], other)
-        for key, other in others.items()
-        if isinstance(other, Mapping) and isinstance(values.get(key), Mapping)
-    }
-    return {**values, **others, **inner}
 
 
 def with_r1(names: Iterable[str], r1: float) -> dict[str, dict[str, Any]]:
