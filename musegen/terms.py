@@ -3,15 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
-from core.processes import gathered
-from core.theory.contracts import StatisticsCounter
 from core.theory.distributions import Distribution
-from core.theory.divergences import Moments
-from core.theory.passes import Passes, Space
+from core.theory.divergences import Moments, OtherStatistics, Statistics
+from core.theory.passes import Passes
 from core.theory.shapes import Loss, Losses
 
 
@@ -62,18 +56,8 @@ class MomentsOfPieces(Moments):
     subtraction the loss of a small batch is least where all pieces are the same.
     """
 
-    def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:
-        counter = passes.network(critic, StatisticsCounter)
-        with torch.no_grad():
-            real = counter.statistics(*passes.reference(space))
-        pairs = zip(counter.statistics(*passes.produced(space)), real, strict=True)
-        gaps = [_unbiased_gap(gathered(ours), gathered(theirs)) for ours, theirs in pairs]
-        return torch.stack(gaps).sum()
-
-
-def _unbiased_gap(
-    produced: Float[Tensor, "piece statistic"], real: Float[Tensor, "other_piece statistic"]
-) -> Loss:
-    chance = produced.var(0) / len(produced) + real.var(0) / len(real)
-    gap = (produced.mean(0) - real.mean(0)) ** 2 - chance
-    return (gap / (real.var(0) + 1e-3)).mean()
+    def gap(self, produced: Statistics, real: OtherStatistics) -> Loss:
+        """Return the unbiased gap of two samples of pieces."""
+        chance = produced.var(0) / len(produced) + real.var(0) / len(real)
+        gap = (produced.mean(0) - real.mean(0)) ** 2 - chance
+        return (gap / (real.var(0) + 1e-3)).mean()

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.errors import ConfigError
 from core.processes import gathered
 from core.theory.comparison import Comparison
 from core.theory.contracts import (
@@ -108,12 +109,22 @@ def mmd(samples: Samples, reference: Reference, bandwidths: Sequence[float] = BA
     from the reference: on 53,760 numbers a fixed one sees every pair at distance 0, and noise
     nearer to the data than other data.
     """
+    _require_several(samples, reference)
     scale = median_squared_distance(reference)
     within = sum(
         _off_diagonal_mean(inverse_multiquadratic(s, s, scale, bandwidths))
         for s in (samples, reference)
     )
     return within - 2 * inverse_multiquadratic(samples, reference, scale, bandwidths).mean()
+
+
+def _require_several(*sets: Tensor) -> None:
+    """Raise `ConfigError` for a single sample, which has neither pairs nor a variance."""
+    if min(map(len, sets)) < 2:
+        raise ConfigError(
+            "distributions are compared by two samples or more of each: raise train.batch_size "
+            "(--set train.batch_size=2), or the --count of an evaluation"
+        )
 
 
 def _off_diagonal_mean(kernel: Tensor) -> Tensor:
@@ -139,6 +150,10 @@ class MMD(Comparison):
     def __call__(self, passes: Passes, space: Space, critic: str) -> Loss:
         (reference,), (produced,) = passes.reference(space), passes.produced(space)
         return mmd(gathered(produced), gathered(reference), self.bandwidths)
+
+
+Statistics = Float[Tensor, "count statistic"]
+OtherStatistics = Float[Tensor, "other statistic"]
 
 
 @dataclass(frozen=True)
@@ -167,16 +182,19 @@ class Moments(Comparison):
         with torch.no_grad():
             real = counter.statistics(*reference)
         pairs = zip(counter.statistics(*produced), real, strict=True)
-        gaps = [_moment_gap(gathered(ours), gathered(theirs)) for ours, theirs in pairs]
+        gaps = [self.gap(*map(_of_all_processes, pair)) for pair in pairs]
         return torch.stack(gaps).sum()
 
+    def gap(self, produced: Statistics, real: OtherStatistics) -> Loss:
+        """Return how far the means of two samples are apart, in variances of the real ones."""
+        return ((produced.mean(0) - real.mean(0)) ** 2 / (real.var(0) + 1e-3)).sum()
 
-Statistics = Float[Tensor, "count statistic"]
 
-
-def _moment_gap(produced: Statistics, real: Float[Tensor, "other statistic"]) -> Loss:
-    produced, real = produced.float(), real.float()
-    return ((produced.mean(0) - real.mean(0)) ** 2 / (real.var(0) + 1e-3)).sum()
+def _of_all_processes(statistics: Statistics) -> OtherStatistics:
+    """Return the statistics of several samples in single precision."""
+    every = gathered(statistics).float()
+    _require_several(every)
+    return every
 
 
 @dataclass(frozen=True)

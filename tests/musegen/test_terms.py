@@ -41,6 +41,13 @@ def test_moments_of_pieces_by_hand():
     assert loss(produced, real).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_moments_of_statistics_in_bfloat16_are_taken_in_single_precision():
+    """From 256 on bfloat16 has steps of 2, in which means of neighbours are equal."""
+    produced, real = torch.tensor([[256.0], [258.0]]), torch.tensor([[255.0], [257.0]])
+    halves = loss(produced.bfloat16(), real.bfloat16())
+    assert torch.equal(halves, loss(produced.bfloat16().float(), real.bfloat16().float()))
+
+
 def test_equal_pieces_gain_nothing_on_average():
     """The mean over all pairs of pieces from {0, 2} is that of two pieces of 1."""
     real = torch.tensor([[0.0], [2.0]])

@@ -1,12 +1,14 @@
 """Divergences against closed forms."""
 
+import contextlib
 import math
 
 import pytest
 import torch
 
+from core.errors import ConfigError
 from core.theory.distributions import Delta, Gaussian
-from core.theory.divergences import BANDWIDTHS, EM, KL, Contrast, Moments, kl, mmd
+from core.theory.divergences import BANDWIDTHS, EM, KL, MMD, Contrast, Moments, kl, mmd
 from core.theory.passes import Batch, Networks, Passes
 
 
@@ -91,6 +93,15 @@ def test_moments_by_hand():
     passes = FixedPasses(Networks({"critic_x": Counter()}), Batch(real))
     expected = (4 - 2) ** 2 / 2.001 + 0 / 0.001 + (5 - 2) ** 2 / 8.001
     assert Moments()(passes, "x", "critic_x").item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("by", [MMD(), Moments()])
+@pytest.mark.parametrize("samples", [1, 2])
+def test_a_batch_of_one_cannot_be_compared(by, samples):
+    """It has no variance and no pairs: the loss would not be a number."""
+    passes = FixedPasses(Networks({"critic_x": Counter()}), Batch(torch.randn(samples, 3)))
+    with contextlib.nullcontext() if samples > 1 else pytest.raises(ConfigError, match="batch_s"):
+        assert by(passes, "x", "critic_x").isfinite()
 
 
 class Squares(torch.nn.Module):
