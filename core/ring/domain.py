@@ -19,7 +19,7 @@ from core.networks.codes import LatentCodePrior
 from core.networks.critics import LatentCritic
 from core.networks.heads import MLP, PosteriorHead, StandardNormal
 from core.recipes import Recipe
-from core.theory.distributions import Categorical, Delta, Distribution, Gaussian
+from core.theory.distributions import Categorical, Delta, Distribution, Gaussian, as_gaussian
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Features, Latents, Samples, Scores
 from core.theory.terms import CriticWeighted, Reconstruct
@@ -294,8 +294,7 @@ class LabelPrior(nn.Module):
         self.linear = nn.Linear(CONDITION, 2 * latent)
 
     def forward(self, batch: int, c: Tensor) -> Gaussian:
-        mean, log_std = self.linear(c).chunk(2, 1)
-        return Gaussian(mean, log_std)
+        return as_gaussian(self.linear(c))
 
 
 def rotated(x: Samples) -> Samples:

@@ -26,7 +26,7 @@ from core.ring.benchmark import (
     on_the_ring,
     samples,
 )
-from core.theory.distributions import Delta
+from core.theory.distributions import LOG_STD_BOUND, Delta
 from core.theory.divergences import mmd
 from core.training.step import Optimisation, TrainState, step
 
@@ -364,3 +364,9 @@ def test_a_decoder_is_a_point_unless_a_likelihood_of_x_is_bounded_by_it():
 def test_batches_are_a_function_of_their_number():
     assert torch.equal(ring.batch(7).x, ring.batch(7).x)
     assert not torch.equal(ring.batch(7).x, ring.batch(8).x)
+
+
+def test_the_gaussians_of_labels_have_bounded_deviations():
+    """A deviation of exp(90) would make samples that are not finite."""
+    c = torch.full((3, ring.CONDITION), 1000.0)
+    assert ring.LabelPrior()(3, c).log_std.abs().max() <= LOG_STD_BOUND
