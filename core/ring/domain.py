@@ -299,8 +299,8 @@ class LabelPrior(nn.Module):
 
 def rotated(x: Samples) -> Samples:
     """Rotate half of the points by up to half of the way between two modes."""
-    chosen = torch.rand(len(x), 1) < SHARE
-    angle = chosen * (2 * torch.rand(len(x), 1) - 1) * math.pi / MODES
+    chosen, turn = torch.rand(2, len(x), 1, device=x.device)
+    angle = (chosen < SHARE) * (2 * turn - 1) * math.pi / MODES
     right, up = x.split(1, 1)
     return torch.cat(
         [right * angle.cos() - up * angle.sin(), right * angle.sin() + up * angle.cos()], 1

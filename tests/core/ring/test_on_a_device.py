@@ -28,6 +28,21 @@ READS_MORE = {"gaussian_mixture": 1}
 """Steps of EM are taken beside those of gradients."""
 
 
+STABILISERS = (
+    "feature_matching=0.5",
+    "minibatch_discrimination=2",
+    "historical_averaging=3.0",
+    "label_smoothing=0.2",
+    "spectral_norm=true",
+    "instance_noise=0.2",
+    "r1=2.0",
+    "gradient_penalty=1.0",
+    "clip=0.02",
+    "augment=true",
+    "pool=2",
+)
+
+
 def test_what_makes_the_processor_wait_is_counted():
     with pretended_device() as device:
         x = torch.arange(6, device=device)
@@ -64,6 +79,13 @@ def test_points_as_symbols_stay_on_the_device():
 def test_a_step_on_a_device_is_the_same(name: str):
     more = READS_MORE.get(name, 0)
     require_trains_on_a_device(DOMAIN, DrawnRing(), name, reads_more=more)
+
+
+@pytest.mark.parametrize("stabiliser", STABILISERS)
+def test_a_step_with_a_stabiliser_on_a_device_is_the_same(stabiliser: str):
+    """The places of a pool are a list, of whose numbers torch makes none on `meta`."""
+    settings, equal = [f"model.stabilisers.{stabiliser}"], not stabiliser.startswith("pool")
+    require_trains_on_a_device(DOMAIN, DrawnRing(), "gan", equal=equal, settings=settings)
 
 
 @pytest.mark.slow
