@@ -55,12 +55,14 @@ class HierarchicalDelta(Delta):
         self.top, self.bottom = top, bottom
 
 
-def two_layers(inputs: int, outputs: int) -> nn.Sequential:
-    """Build a small network whose outputs are near 0 at initialisation: a standard normal."""
-    last = nn.Linear(WIDTH, outputs)
-    nn.init.normal_(last.weight, std=0.01)
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(inputs, WIDTH), nn.LeakyReLU(0.2), last)
+class NearZero(nn.Sequential):
+    """Two layers whose outputs are near 0 at initialisation: a standard normal."""
+
+    def __init__(self, inputs: int, outputs: int):
+        last = nn.Linear(WIDTH, outputs)
+        nn.init.normal_(last.weight, std=0.01)
+        nn.init.zeros_(last.bias)
+        super().__init__(nn.Linear(inputs, WIDTH), nn.LeakyReLU(0.2), last)
 
 
 class HierarchicalPrior(nn.Module):
@@ -69,8 +71,8 @@ class HierarchicalPrior(nn.Module):
     def __init__(self, latent: int, condition: int = 0):
         super().__init__()
         self.split = latent // 2
-        self.top = two_layers(condition, 2 * self.split) if condition else None
-        self.bottom = two_layers(self.split + condition, 2 * (latent - self.split))
+        self.top = NearZero(condition, 2 * self.split) if condition else None
+        self.bottom = NearZero(self.split + condition, 2 * (latent - self.split))
 
     def forward(self, batch: int, c: Tensor | None = None) -> HierarchicalGaussian:
         def bottom(top: Latents) -> Gaussian:
@@ -92,7 +94,7 @@ class HierarchicalHead(nn.Module):
         super().__init__()
         self.split = latent // 2
         self.top = nn.Linear(width, 2 * self.split)
-        self.bottom = two_layers(self.split + width, 2 * (latent - self.split))
+        self.bottom = NearZero(self.split + width, 2 * (latent - self.split))
 
     def forward(self, features: Features) -> HierarchicalGaussian:
         def bottom(top: Latents) -> Gaussian:

@@ -14,6 +14,8 @@ from core.errors import ConfigError
 from core.networks.critics import JointCritic, LatentCritic
 from core.networks.generators import DCGAN, StyleBased
 from core.networks.heads import ConditionalGaussian, StandardNormal
+from core.networks.hierarchy import NearZero
+from core.networks.initialisation import keep_variance
 from core.recipes import Recipe
 from core.theory.passes import Networks
 from core.theory.terms import Match
@@ -29,25 +31,11 @@ from videogen.networks.text import caption_encoder
 from videogen.networks.text_filters import FilterCritic
 from videogen.networks.translator import Translator
 
-SELF_INITIALISED = (Flow, CodePrior, DensityRatio, Translator, DCGAN, StyleBased, Enlarger)
+SELF_INITIALISED = (
+    *(Flow, CodePrior, DensityRatio, NearZero),
+    *(Translator, DCGAN, StyleBased, Enlarger),
+)
 """Networks that initialise their own weights."""
-
-
-def _initialise(network: nn.Module) -> None:
-    """Initialise weights so that each layer keeps the variance of its input (He et al., 2015).
-
-    With torch's default, clips would depend on neither z nor c for thousands of steps.
-    """
-    if isinstance(network, SELF_INITIALISED):
-        return
-    if isinstance(network, nn.Conv2d | nn.Conv3d | nn.Linear):
-        nn.init.kaiming_normal_(network.weight, a=0.2)
-        assert network.bias is not None
-        nn.init.zeros_(network.bias)
-    for child in network.children():
-        _initialise(child)
-    if isinstance(network, Focus):
-        network.zero()
 
 
 DECODERS = {
@@ -159,7 +147,10 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
     built = Networks(
         {name: critics[name] if name in critics else builders[name]() for name in recipe.networks}
     )
-    _initialise(built)
+    keep_variance(built, SELF_INITIALISED)
+    for network in built.modules():
+        if isinstance(network, Focus):
+            network.zero()
     for network in built.values():
         if all(p.ndim < 5 for p in network.parameters()):  # volumes have no such format
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU

@@ -10,6 +10,8 @@ from core.densities.flow import Flow
 from core.networks.critics import JointCritic, LatentCritic
 from core.networks.generators import StyleBased
 from core.networks.heads import StandardNormal
+from core.networks.hierarchy import NearZero
+from core.networks.initialisation import keep_variance
 from core.recipes import Recipe
 from core.theory.distributions import Distribution
 from core.theory.passes import Networks
@@ -21,7 +23,7 @@ from musegen.voice.networks.harmonics import PitchReader
 from musegen.voice.spectrogram import Spectrogram
 
 DECODERS = {"harmonics": HarmonicDecoder, "maps": MapDecoder}
-SELF_INITIALISED = (Flow, CodePrior, StyleBased)
+SELF_INITIALISED = (Flow, CodePrior, NearZero, StyleBased)
 """Networks that initialise their own weights."""
 
 
@@ -59,24 +61,13 @@ def build(
         "critic_z": lambda: LatentCritic(config.latent, config.width),
     }
     built = Networks({name: builders[name]() for name in recipe.networks})
-    _initialise(built)
+    keep_variance(built, SELF_INITIALISED)
+    for network in built.modules():
+        if isinstance(network, HarmonicDecoder):
+            network.level_out()
     return built
 
 
 def _prior(config: VoiceConfig, recipe: Recipe) -> nn.Module:
     inside = recipe.prior(config.latent, 0) if recipe.prior else StandardNormal(config.latent)
     return TimbrePrior(inside)
-
-
-def _initialise(network: nn.Module) -> None:
-    """Initialise weights so that each layer keeps the variance of its input (He et al., 2015)."""
-    if isinstance(network, SELF_INITIALISED):
-        return
-    if isinstance(network, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_normal_(network.weight, a=0.2)
-        if network.bias is not None:
-            nn.init.zeros_(network.bias)
-    for child in network.children():
-        _initialise(child)
-    if isinstance(network, HarmonicDecoder):
-        network.level_out()

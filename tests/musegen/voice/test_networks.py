@@ -10,11 +10,13 @@ from torch.nn import functional as F
 from core.theory.adversarial import logistic
 from core.theory.passes import Batch, Passes
 from musegen.voice.fundamental import hear, hz_of
+from musegen.voice.networks.build import build
 from musegen.voice.networks.config import VoiceConfig
 from musegen.voice.networks.critic import NoteCritic, minibatch_std
 from musegen.voice.networks.decoder import HarmonicDecoder, MapDecoder, PixelNorm
 from musegen.voice.networks.harmonics import HARMONICS, HarmonicRows, PitchReader, lobe
 from musegen.voice.networks.tones import Tones
+from musegen.voice.recipes import RECIPES
 from musegen.voice.spectrogram import Spectrogram
 from musegen.voice.terms import Auxiliary, Transpose, exchanged
 
@@ -190,3 +192,12 @@ def test_a_transposed_note_is_decoded_from_its_partner(monkeypatch: pytest.Monke
             torch, "rand", lambda pairs, chance=chance: torch.full((pairs,), chance)
         )
         assert (Transpose()(passes) - constant).tolist() == pytest.approx([error, error], abs=1e-5)
+
+
+def test_a_hierarchical_prior_begins_as_a_standard_normal():
+    """Its layers set their own weights, of deviation 0.01."""
+    torch.manual_seed(0)
+    recipe = RECIPES["hierarchical_vae"].conditional()
+    prior = build(CONFIG, SPECTROGRAM, 24, 61, recipe)["prior"](3, None)
+    bottom = prior.bottom(torch.randn(3, 2))
+    assert max(bottom.mean.abs().max(), bottom.log_std.abs().max()) < 0.3

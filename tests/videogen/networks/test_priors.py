@@ -65,3 +65,14 @@ def test_a_prior_is_learned_or_standard_normal(name: str):
         prior = state.networks["prior"](3, state.networks["condition"](captions))
         assert not prior.mean.any()
         assert not prior.log_std.any()
+
+
+def test_a_hierarchical_prior_begins_as_a_standard_normal():
+    """Its layers set their own weights: of deviation 0.01, times the root of 128 units."""
+    model = model_of("hierarchical_vae")
+    torch.manual_seed(0)
+    networks = build(model.video, 16, 2, len(WORDS), model.resolved_recipe)
+    c = networks["condition"](Captions(WORDS).encode(["red", "blue", "a red one"]))
+    prior = networks["prior"](3, c)
+    for level in (prior.top, prior.bottom(torch.randn(3, 4))):
+        assert max(level.mean.abs().max(), level.log_std.abs().max()) < 0.3
