@@ -71,9 +71,16 @@ def begin(name: str, seed: int = 0, settings: RingSettings | None = None) -> Tra
         )
     if recipe.begins:
         _initialise(networks, learn(recipe.begins, seed).ema)
-    train = settings.train
-    pool = settings.stabilisers.pool
-    return TrainState(networks, recipe, train.learner, train.critic, train.ema_decay, pool=pool)
+    train, stabilisers = settings.train, settings.stabilisers
+    return TrainState(
+        networks,
+        recipe,
+        train.learner,
+        train.critic,
+        train.ema_decay,
+        historical_averaging=stabilisers.historical_averaging,
+        pool=stabilisers.pool,
+    )
 
 
 def _initialise(networks: Networks, learned: Networks) -> None:

@@ -241,3 +241,7 @@ def test_a_stabiliser_that_changes_critics_changes_them():
     pooled = begin("gan", settings=SHORT.replace(stabilisers=Stabilisers(pool=3)))
     assert pooled.pools == {"critic_x": Pool(3)}
     assert begin("gan", settings=SHORT).pools == {}
+    averaged = begin(
+        "gan", settings=SHORT.replace(stabilisers=Stabilisers(historical_averaging=3))
+    )
+    assert averaged.historical_averaging == 3 and set(averaged.history) == set(averaged.networks)
