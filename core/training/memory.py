@@ -41,12 +41,17 @@ class Parts:
     count: int = 1
 
     def add_up(
-        self, batch: Batch, parameters: Sequence[nn.Parameter], gradients: Gradients
+        self,
+        batch: Batch,
+        parameters: Sequence[nn.Parameter],
+        gradients: Gradients,
+        undo: Callable[[], None] = lambda: None,
     ) -> dict[str, Tensor]:
         """Set the gradients of a batch; return its mean losses.
 
-        The parts are halved as often as memory does not suffice. `UserError` names the setting to
-        lower where they cannot be, and where there are more processes than samples.
+        The parts are halved as often as memory does not suffice. `undo`: takes back what else an
+        attempt has changed that did not fit. `UserError` names the setting to lower where they
+        cannot be, and where there are more processes than samples.
         """
         if len(batch.x) < processes.count():
             raise ConfigError(
@@ -59,6 +64,7 @@ class Parts:
             gc.collect()
             self._halve(len(batch.x))
             set_random_state(before, device)
+            undo()
         return processes.add_up(parameters, losses)
 
     def mean(self, name: str, loss: Losses | Loss) -> Loss:

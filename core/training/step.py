@@ -210,8 +210,12 @@ def critic_step(state: TrainState, batch: Batch) -> dict[str, float]:
             losses.update(named)
         return losses
 
+    def undo() -> None:
+        for pool in state.pools.values():
+            pool.settle(taken=False)
+
     critics = [term.critic_name for term in state.current.critics]
-    losses = state.parts.add_up(batch, state.parameters(critics), gradients)
+    losses = state.parts.add_up(batch, state.parameters(critics), gradients, undo)
     return _update(state, critics, losses, {})
 
 

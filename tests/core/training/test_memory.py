@@ -1,5 +1,6 @@
 """Batches that do not fit into memory go in parts, or the setting to lower is named."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,19 +22,24 @@ SAMPLES = 16
 TOO_MUCH = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
+def refuse_more_than(most: int) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+    """A hook of a layer that cannot take more than `most` samples at once."""
+
+    def refuse(layer: nn.Module, given: tuple[Any, ...]) -> None:
+        if len(given[0]) > most:
+            raise TOO_MUCH
+
+    return refuse
+
+
 def trained(name: str, most: int = SAMPLES, **stabilisers: int) -> tuple[TrainState, list[float]]:
     """A step where no layer can take more than `most` samples at once; and its losses."""
     torch.manual_seed(1)
     parts, settings = recipe(name), Optimisation(learning_rate=1e-9)
     networks = Stabilisers.model_validate(stabilisers).fit(ring.networks(parts))
     state = TrainState(networks, parts, settings, settings)
-
-    def refuse(layer: nn.Module, given: tuple[Any, ...]) -> None:
-        if len(given[0]) > most:
-            raise TOO_MUCH
-
     for layer in (one for one in networks.modules() if isinstance(one, nn.Linear)):
-        layer.register_forward_pre_hook(refuse)
+        layer.register_forward_pre_hook(refuse_more_than(most))
     losses = step(state, lambda number: ring.batch(number, SAMPLES), 0, seed=3)
     return state, list(losses.values())
 
@@ -53,6 +59,20 @@ def test_parts_of_a_batch_are_as_the_whole(name, caplog):
     gradients = [[p.grad for p in one.networks.parameters()] for one in (whole, state)]
     torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-5)
     assert any(one is not None and one.abs().max() > 1e-3 for one in gradients[0])
+
+
+def test_a_pool_keeps_nothing_of_an_attempt_that_did_not_fit():
+    """Its samples arrive before the critic sees them; those of the parts come in their place."""
+    kept = []
+    for parts in (1, 2):
+        torch.manual_seed(1)
+        gan, settings = recipe("gan"), Optimisation()
+        state = TrainState(ring.networks(gan), gan, settings, settings, pool=SAMPLES)
+        state.parts.count = parts
+        state.networks["critic_x"].register_forward_pre_hook(refuse_more_than(8))
+        step(state, lambda number: ring.batch(number, SAMPLES), 0, seed=3)
+        kept.append(state.pools["critic_x"].kept[0])
+    assert len(kept[0]) == SAMPLES and torch.equal(*kept)
 
 
 def test_parts_are_halved_until_they_fit():
