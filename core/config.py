@@ -77,7 +77,8 @@ def layered(
     """
     other = [key for key in data if key in file and file[key] != data[key]]
     if other:
-        LOG.warning("%s is of other data: its %s is not used", origin, " and ".join(other))
+        names = ", ".join(other)
+        LOG.warning("%s is of other data: what it says of them is not used (%s)", origin, names)
     is_complete = bool(data) and data.keys() <= file.keys()
     settings = file if is_complete else merged(preset, file)
     return override({**settings, **data}, assignments)

@@ -422,9 +422,9 @@ class VideoCommands(DomainCommands):
             typer.Option(
                 min=1,
                 max=256,
-                help="Sample so many of each clip, and keep the one that the model knows best: "
-                "few lose their form.",
-                show_default="the model's own, such as 4",
+                help="Sample so many of each clip, and keep one that is like those of the "
+                "training: few lose their form.",
+                show_default="the model's own, such as 8",
                 rich_help_panel=STEERING,
             ),
         ] = None,

@@ -469,8 +469,9 @@ class Model(CoreModel):
     def best_of(self, tries: int) -> "Model":
         """Return the model that samples each clip as the best of several.
 
-        The best is the one that the model reconstructs best, which are mostly clips whose parts
-        keep their form. `UserError` without an encoder.
+        By the ratio of densities that it has learned, else the one that it reconstructs best, see
+        `LatentSpace.sample`: mostly clips whose parts keep their form. `UserError` without an
+        encoder.
         """
         if "encoder" not in self.networks:
             raise UserError(

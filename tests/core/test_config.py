@@ -177,7 +177,8 @@ def test_a_run_of_other_data_passed_back_trains_on_these(caplog: pytest.LogCaptu
     found = layered({"steps": 10}, parse_yaml(file, ""), data, [], "runs/a/config.yaml")
     assert found == {"learner": {}, **data}
     (message,) = caplog.messages
-    assert message.startswith("runs/a/config.yaml is of other data: its spec and data_sha256")
+    assert message.startswith("runs/a/config.yaml is of other data: what it says of them is")
+    assert message.endswith("(spec, data_sha256, other_sha256)")
 
 
 def test_a_wrong_key_of_a_file_is_refused_with_the_nearest():
