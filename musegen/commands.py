@@ -131,7 +131,7 @@ class MusicCommands(DomainCommands):
             ),
         ] = "4/4",
         pedal: Annotated[
-            bool, typer.Option(help="Let a piano's notes sound until its sustain pedal goes up.")
+            bool, typer.Option(help="Let notes sound until the pedal goes up that holds them.")
         ] = True,
         pickup: Annotated[
             float,

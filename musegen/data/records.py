@@ -58,7 +58,7 @@ class PrepareConfig(Strict):
     tracks: tuple[Track, ...] = Field(default=LAKH, min_length=1, max_length=255)
     meter: Meter = "kept"
     pedal: bool = Field(
-        default=True, description="the notes of a piano sound until its sustain pedal goes up"
+        default=True, description="notes sound until the pedal goes up that holds them"
     )
     pickup_beats: float = Field(
         default=0.0, ge=0, description="quarter notes before the first bar of every MIDI file"

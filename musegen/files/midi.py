@@ -19,7 +19,7 @@ from core.errors import UserError
 from musegen.files.controls import controls_of
 from musegen.files.keys import is_key, keys_of
 from musegen.files.limits import MusicLimits
-from musegen.files.parts import CHANNELS, is_piano_part, parts_of
+from musegen.files.parts import CHANNELS, parts_of
 from musegen.files.pedal import hold
 from musegen.files.smf import (
     END,
@@ -123,8 +123,8 @@ def read_midi(
 
     Onsets and ends go to the nearest step; a note is at least one step long. A file without time
     signature is in 4/4. Metres are the same as `Metre` says (2/2 is 4/4, 6/8 is not 3/4). `pedal`:
-    the notes of a piano sound until its sustain pedal goes up. `pickup_beats`: quarter notes
-    before the first bar, for a file that has no signature of their own for them.
+    notes sound until their channel's pedal goes up. `pickup_beats`: quarter notes before the first
+    bar, for a file that has no signature of their own for them.
     """
     events = scan(midi_bytes(source, limits))
     check_events(events)
@@ -202,13 +202,11 @@ class _Parsed:
             raise RejectedFile("time-signature", "a time signature of 0 beats")
 
     def _pedalled(self, events: Events) -> np.ndarray:
-        """Return the durations with those of the piano's notes lengthened by its pedal."""
-        is_piano = [is_piano_part(part) for part in self.parts]
-        if not any(is_piano):
-            return self.duration
+        """Return the durations with those of all but drums lengthened by the pedals."""
         channel = np.array([p.port * CHANNELS + p.channel - 1 for p in self.parts])[self.part]
         lengthened = hold(events, channel, self.start, self.duration, self.pitch)
-        return np.where(np.array(is_piano)[self.part], lengthened, self.duration)
+        is_drum = np.array([part.is_drum for part in self.parts])[self.part]
+        return np.where(is_drum, self.duration, lengthened)
 
     def _too_long(self) -> bool:
         return self.end > self.limits.beats * self.ticks_per_beat

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from musegen.files.smf import CONTROL, DEVICE, NAME, PORT, PROGRAM, SYSEX, Events
-from musegen.tracks import FAMILIES, Part
+from musegen.tracks import Part
 
 CHANNELS = 16
 DRUM_CHANNEL = 9
@@ -142,12 +142,6 @@ def _numbered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     edges = np.concatenate([[0] if len(keys) else [], changes, [len(keys)]]).astype(np.int64)
     found, rank = np.unique(keys[edges[:-1]], return_inverse=True)
     return np.repeat(rank, edges[1:] - edges[:-1]), found
-
-
-def is_piano_part(part: Part) -> bool:
-    """Return whether a piano plays it."""
-    first, last = FAMILIES["piano"][0]
-    return not part.is_drum and first <= part.program <= last
 
 
 def channels(events: Events, numbers: np.ndarray) -> np.ndarray:

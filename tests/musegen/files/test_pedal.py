@@ -1,4 +1,4 @@
-"""Notes that sound on while the sustain pedal is down."""
+"""Notes that sound on while a pedal is down."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from handmade import midi, note, number, program
 from note_rows import rows
 
-from musegen.files.midi import read_midi
+from musegen.files.midi import read_midi, read_performance
 from musegen.roll import Grid
 from musegen.tracks import Track
 
@@ -14,8 +14,8 @@ GRID = Grid(steps_per_beat=4, lowest_pitch=0, pitches=128)
 ALL = (Track(name="All", rest=True),)
 
 
-def pedal(value: int, after: int = 0, channel: int = 1) -> bytes:
-    return number(after) + bytes([0xB0 + channel - 1, 64, value])
+def pedal(value: int, after: int = 0, channel: int = 1, kind: int = 64) -> bytes:
+    return number(after) + bytes([0xB0 + channel - 1, kind, value])
 
 
 def lengths(*tracks: bytes, with_pedal: bool = True) -> dict[int, list[int]]:
@@ -41,10 +41,35 @@ def test_a_pedal_is_down_from_64_on_and_counts_for_its_channel_in_all_tracks():
     assert lengths(pedal(63) + pedal(0, after=480), *hands) == {60: [1], 61: [1], 62: [1]}
 
 
-def test_the_pedal_is_a_pianos_alone():
+@pytest.mark.parametrize("instrument", [0, 11, 24, 46, 48])
+def test_the_pedal_holds_the_notes_of_every_instrument(instrument: int):
     sustained = pedal(127) + note(60, 120) + pedal(0, after=360)
-    assert lengths(program(7) + sustained) == {60: [4]}
-    assert lengths(program(8) + sustained) == {60: [1]}
+    assert lengths(program(instrument) + sustained) == {60: [4]}
+
+
+def test_the_pedal_of_drums_holds_nothing():
+    hit = pedal(127, channel=10) + note(36, 120, channel=10) + pedal(0, after=360, channel=10)
+    for track in (hit, note(36, 120, channel=10)):
+        assert read_performance(midi(track)).seconds.tolist() == [0.125]
+
+
+def test_the_sostenuto_pedal_holds_the_keys_that_are_down_when_it_goes_down():
+    """C from 0 to 1, sostenuto from 1/2 to 3; D from 1 to 1 1/4; E from 3 1/2 on."""
+    down, up = pedal(127, after=240, kind=66), pedal(0, after=840, kind=66)
+    first = b"\x00\x90\x3c\x50" + down + number(240) + b"\x80\x3c\x00" + note(62, 120)
+    assert lengths(first + up + note(64, 240, after=240)) == {60: [12], 62: [1], 64: [2]}
+    repeated = first + pedal(100, kind=66) + note(65, 60) + pedal(0, after=780, kind=66)
+    assert lengths(repeated) == {60: [12], 62: [1], 65: [1]}
+    assert lengths(first, with_pedal=False) == {60: [4], 62: [1]}
+    never_down = b"\x00\x90\x3c\x50" + pedal(63, after=240, kind=66)
+    assert lengths(never_down + number(240) + b"\x80\x3c\x00") == {60: [4]}
+
+
+def test_sustain_takes_over_what_sostenuto_lets_go():
+    """C from 0 to 1, sostenuto from 1/2 to 2, sustain from 1 1/2 to 4."""
+    track = b"\x00\x90\x3c\x50" + pedal(127, after=240, kind=66) + number(240) + b"\x80\x3c\x00"
+    track += pedal(127, after=240) + pedal(0, after=240, kind=66) + pedal(0, after=960)
+    assert lengths(track) == {60: [16]}
 
 
 def test_a_pedal_that_never_goes_up_sustains_to_the_end_of_the_last_bar():
