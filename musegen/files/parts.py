@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from musegen.files.smf import CONTROL, DEVICE, NAME, PORT, PROGRAM, SYSEX, Events
+from musegen.files.smf import (
+    CONTROL,
+    DEVICE,
+    ESCAPE,
+    NAME,
+    NOTE_ON,
+    PORT,
+    PROGRAM,
+    SYSEX,
+    Events,
+)
 from musegen.tracks import Part
 
 CHANNELS = 16
@@ -28,9 +38,15 @@ STANDARDS = {
 }
 """The sysex messages that switch a standard on."""
 
-GS_PART = re.compile(rb"\x41.\x42\x12\x40([\x10-\x1f])\x15(.)", re.DOTALL)
-XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08([\x00-\x0f])\x07(.)", re.DOTALL)
+GS_PART = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x10-\x1f])\x15(.)", re.DOTALL)
+XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x0f])\x07(.)", re.DOTALL)
 """Use part N for rhythm: 0 is melodic, other numbers are drum sets."""
+
+OTHER_PORT = b"\x50"
+"""Where GS has the parts of the other one of two ports."""
+
+LONGEST = 16
+"""More bytes than any of these messages has."""
 
 GS_CHANNELS = (9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15)
 """The channel of each part of GS."""
@@ -105,8 +121,10 @@ class _Channels:
                     self.rhythm.add(channel, tick, UNKNOWN)
         for pattern, channels in ((GS_PART, GS_CHANNELS), (XG_PART, range(CHANNELS))):
             if found := pattern.match(message):
-                channel = channels[found[1][0] & 0xF] + CHANNELS * port
-                self.rhythm.add(channel, tick, MELODIC if found[2] == b"\0" else DRUMS)
+                block, part, use = found.groups()
+                on_port = port ^ 1 if block == OTHER_PORT else port
+                channel = channels[part[0] & 0xF] + CHANNELS * on_port
+                self.rhythm.add(channel, tick, MELODIC if use == b"\0" else DRUMS)
 
 
 def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]:
@@ -153,7 +171,8 @@ def ports(events: Events, numbers: np.ndarray) -> np.ndarray:
     """Return the port of each of these events: that of the last port event before in its track.
 
     Before the first one it is the first one's: programs often stand before it. In a file without
-    port events the names of devices stand for them, in the order of their appearance.
+    port events the names of devices stand for them, in the order of their appearance. A track
+    that names none is on port 0, or where no such track has notes on the lowest that is named.
     """
     found = events.metas(PORT)
     port = events.byte(2, found).astype(np.int64)
@@ -166,17 +185,24 @@ def ports(events: Events, numbers: np.ndarray) -> np.ndarray:
         return np.zeros(len(numbers), np.int64)
     track = np.concatenate([[-1], events.track[found], [-1]])  # none before and after
     value = np.concatenate([[0], port, [0]])
+    usual = int(port.min())
+    if usual and np.setdiff1d(events.track[events.kind == NOTE_ON], track).size:
+        usual = 0
     before, mine = np.searchsorted(found, numbers), events.track[numbers]
-    following = np.where(track[before + 1] == mine, value[before + 1], 0)
+    following = np.where(track[before + 1] == mine, value[before + 1], usual)
     return np.where(track[before] == mine, value[before], following)
 
 
 def _followed(events: Events) -> _Channels:
-    """Follow the messages that set programs, banks and drum parts, in the order of time."""
-    others = np.flatnonzero((events.kind == PROGRAM) | (events.status == SYSEX))
+    """Follow the messages that set programs, banks and drum parts, in the order of time.
+
+    A sysex message may come in packets: the first as such, the others as escapes.
+    """
+    is_packet = (events.status == SYSEX) | (events.status == ESCAPE)
+    others = np.flatnonzero((events.kind == PROGRAM) | is_packet)
     numbers = np.sort(np.concatenate([events.controls(BANK), others]))
     numbers = numbers[np.argsort(events.tick[numbers], kind="stable")]
-    state = _Channels()
+    state, begun = _Channels(), dict[int, bytes]()
     columns = (column[numbers] for column in (events.track, events.tick, events.kind))
     values = (channels(events, numbers), events.value(0, numbers), events.value(1, numbers))
     for number, track, tick, kind, channel, first, second in zip(
@@ -187,7 +213,12 @@ def _followed(events: Events) -> _Channels:
         elif kind == CONTROL:
             state.bank[channel] = second
         else:
-            state.receive(events.payload(number), tick, channel // CHANNELS)
+            packet = events.payload(number)
+            begins = kind == SYSEX or packet.startswith(bytes([SYSEX]))
+            before = b"" if begins else begun.get(track, b"")
+            message = before + packet.removeprefix(bytes([SYSEX]))
+            begun[track] = b"" if message.endswith(bytes([ESCAPE])) else message[:LONGEST]
+            state.receive(message, tick, channel // CHANNELS)
     return state
 
 

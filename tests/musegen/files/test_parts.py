@@ -24,6 +24,11 @@ def sysex(data: str, after: int = 0) -> bytes:
     return number(after) + b"\xf0" + number(len(message)) + message
 
 
+def escape(data: str) -> bytes:
+    message = bytes.fromhex(data)
+    return b"\x00\xf7" + number(len(message)) + message
+
+
 def control(kind: int, value: int, channel: int, after: int = 0) -> bytes:
     return number(after) + bytes([0xB0 + channel - 1, kind, value])
 
@@ -92,6 +97,14 @@ def test_devices_have_channels_of_their_own_where_no_port_is_named():
     assert played(port(2) + one + program(33), port(2) + other + note(40, 9)) == [(40, "33", 2)]
 
 
+def test_a_track_without_a_port_sets_up_the_only_port_that_is_named():
+    """The notes are all on port 1; then others are on port 0, which nobody names."""
+    setup = program(33) + program(48, 2)
+    named = port(1) + note(40, 9), port(1) + note(60, 9, channel=2)
+    assert played(setup, *named) == [(40, "33", 1), (60, "48", 1)]
+    assert played(setup, *named, note(70, 9)) == [(40, "0", 1), (60, "0", 1), (70, "33", 0)]
+
+
 @pytest.mark.parametrize(
     ("messages", "channel", "is_drum"),
     [
@@ -109,6 +122,34 @@ def test_messages_make_channels_drum_parts(messages: str, channel: int, is_drum:
     setup = b"".join(sysex(message) for message in messages.split("|") if message)
     played_part = played(setup, program(5, channel) + note(60, 9, channel=channel))
     assert played_part == [(60, "drums" if is_drum else "5", 0)]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        sysex("41 10 42 12") + escape("40 1a 15 02 0f f7"),
+        sysex("41 10 42 12") + escape("40 1a 15") + escape("02 0f f7"),
+        escape("f0 41 10 42 12 40 1a 15 02 0f f7"),
+        sysex("7e 7f 06 01 f7") + escape("f0 41 10 42 12 40 1a 15 02 0f f7"),
+        sysex("7e 7f 06 01") + escape("f0 41 10 42 12 40 1a 15 02 0f f7"),
+    ],
+)
+def test_a_message_comes_in_packets_or_as_an_escape(messages: bytes):
+    track = program(5, 11) + note(60, 9, channel=11)
+    assert played(sysex(GS_ON) + messages, track) == [(60, "drums", 0)]
+
+
+def test_a_message_that_has_ended_is_not_gone_on_with():
+    messages = sysex(GS_ON) + sysex("41 10 42 12 40 1a 15 02 0f f7") + escape("40 1a 15 00 11 f7")
+    assert played(messages, note(60, 9, channel=11)) == [(60, "drums", 0)]
+
+
+def test_gs_parts_of_the_other_port_are_made_drums_there():
+    """Block 50 is of port 1 in messages on port 0, and of port 0 in those on port 1."""
+    message = "41 10 42 12 50 1a 15 02 7f f7"
+    parts = [port(n) + note(60 + n, 9, channel=11) for n in (0, 1)]
+    assert played(port(0) + sysex(message), *parts) == [(60, "0", 0), (61, "drums", 1)]
+    assert played(port(1) + sysex(message), *parts) == [(60, "drums", 0), (61, "0", 1)]
 
 
 @pytest.mark.parametrize(
