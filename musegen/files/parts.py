@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from musegen.files.smf import (
+    CHANNEL_PREFIX,
     CONTROL,
     DEVICE,
     ESCAPE,
+    INSTRUMENT,
     NAME,
     NOTE_ON,
     PORT,
@@ -26,6 +28,9 @@ from musegen.tracks import Part
 CHANNELS = 16
 DRUM_CHANNEL = 9
 UNKNOWN, MELODIC, DRUMS = -1, 0, 1
+
+ANY = -1
+"""Any channel of a track."""
 
 BANK = 0
 """The control change that chooses a bank of programs."""
@@ -145,10 +150,11 @@ def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]
     key = ((track.astype(np.int64) * sizes[1] + channel) * sizes[2] + is_drum) * sizes[3] + program
     part, found = _numbered(key)
     columns = (column.tolist() for column in np.unravel_index(found, sizes))
-    texts = {t: (text_of(raw), _readings(raw)) for t, raw in _names(events).items()}
+    texts = {place: (text_of(raw), _readings(raw)) for place, raw in _names(events).items()}
     parts = []
     for n, (t, c, drum, program) in enumerate(zip(*columns, strict=True)):
-        text, readings = texts.get(t, ("", ()))
+        named = (t, c % CHANNELS) if (t, c % CHANNELS) in texts else (t, ANY)
+        text, readings = texts.get(named, ("", ()))
         place = c % CHANNELS + 1, c // CHANNELS
         parts.append(Part(n, text, program, bool(drum), *place, readings))
     return part, parts
@@ -227,24 +233,47 @@ JAPANESE = re.compile(
 )
 """Bytes that European names do not have: kana or kanji, or two half-width kana in a row."""
 
-
-BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+BYTE_ORDER_MARKS = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"\x1b$": "iso2022_jp",
+}
 """The encodings that the first bytes of a text may stand for."""
 
-ALPHABETS = ("cp932", "gb18030", "big5", "euc_kr", "cp1251")
-"""Encodings of names that are no UTF-8: Japanese, Chinese, Korean and Cyrillic."""
+WIDE_LETTERS = {
+    "utf-16-le": re.compile(rb"(?:[^\0]\0)+", re.DOTALL),
+    "utf-16-be": re.compile(rb"(?:\0[^\0])+", re.DOTALL),
+}
+"""Latin letters of two bytes each, without a mark before them."""
+
+ALPHABETS = (
+    *("cp932", "euc_jp"),
+    *("gb18030", "big5"),
+    "euc_kr",
+    *("cp1251", "koi8_r", "cp866"),
+    *("cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp874"),
+    *("mac_roman", "cp850"),
+    *WIDE_LETTERS,
+)
+"""Encodings of names that are no UTF-8: Japanese; Chinese; Korean; Cyrillic; Central European,
+Greek, Turkish, Hebrew, Arabic, Thai; those of old Macs and of DOS; any alphabet in two bytes."""
+
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def text_of(raw: bytes) -> str:
-    """Decode a name: as its byte order mark says, else as UTF-8, else as Shift-JIS where it looks
-    Japanese, else as Latin-1.
+    """Decode a name: as its first bytes say, else as UTF-8, else as Shift-JIS where it looks
+    Japanese, else as Windows-1252; control characters, which terminals obey, become spaces.
 
     >>> text_of(b"\\x83s\\x83A\\x83m"), text_of(b"Fl\\xf6te"), text_of(b"Fl\\xc3\\xb6te ")
     ('ピアノ', 'Flöte', 'Flöte')
     """
     marked = [code for mark, code in BYTE_ORDER_MARKS.items() if raw.startswith(mark)]
-    encodings = (*marked, "utf-8", *(("cp932",) if JAPANESE.search(raw) else ()))
-    return next(_decoded(raw, encodings), raw.decode("latin-1")).strip("\0 \t\r\n")
+    wide = [code for code, letters in WIDE_LETTERS.items() if letters.fullmatch(raw)]
+    european = ("cp1252", "latin-1")
+    codes = (*marked, *wide, "utf-8", *(("cp932",) if JAPANESE.search(raw) else ()), *european)
+    return CONTROL_CHARACTERS.sub(" ", next(_decoded(raw, codes))).strip()
 
 
 def _decoded(raw: bytes, encodings: Iterable[str]) -> Iterator[str]:
@@ -261,8 +290,37 @@ def _readings(raw: bytes) -> tuple[str, ...]:
     return () if raw.isascii() else tuple(_decoded(raw, ALPHABETS))
 
 
-def _names(events: Events) -> dict[int, bytes]:
-    """Return the names of the tracks that have one; the last counts."""
-    named = events.metas(NAME)
-    tracks = events.track[named].tolist()
-    return {t: events.payload(n) for t, n in zip(tracks, named.tolist(), strict=True)}
+def _names(events: Events) -> dict[tuple[int, int], bytes]:
+    """Return the names of tracks, by (track, `ANY`), and of channels in them, by (track, channel).
+
+    A channel prefix (FF 20) names a channel in tracks where several have one: in others the name
+    is the track's. The last counts that is not empty; the name of an instrument (FF 04) where
+    there is no other.
+    """
+    found = dict[tuple[int, int], bytes]()
+    for kind in (INSTRUMENT, NAME):
+        named = events.metas(kind)
+        places = (events.track[named].tolist(), _prefixes(events, named).tolist())
+        for track, channel, number in zip(*places, named.tolist(), strict=True):
+            raw = events.payload(number)
+            if raw.strip(b"\0 "):
+                found[track, channel] = raw
+    return found
+
+
+def _prefixes(events: Events, numbers: np.ndarray) -> np.ndarray:
+    """Return the channel that the last prefix before each event names, else `ANY`.
+
+    A prefix counts in its track up to the next message to a channel.
+    """
+    found = events.metas(CHANNEL_PREFIX)
+    track, channel = events.track[found], events.byte(2, found) & 0xF
+    several = [t for t in np.unique(track) if len(np.unique(channel[track == t])) > 1]
+    found = found[np.isin(track, several)]
+    if not len(found):
+        return np.full(len(numbers), ANY)
+    to_channels = np.flatnonzero(events.status < SYSEX)
+    before = np.append(-1, found)[np.searchsorted(found, numbers)]
+    last = np.append(-1, to_channels)[np.searchsorted(to_channels, numbers)]
+    is_mine = (before > last) & (events.track[before] == events.track[numbers])
+    return np.where(is_mine, events.byte(2, before).astype(np.int64) & 0xF, ANY)

@@ -229,11 +229,17 @@ def test_each_note_keeps_part_and_velocity():
         ("Drums".encode("utf-8-sig"), "Drums"),
         ("Flöte".encode("utf-16"), "Flöte"),
         (b"\xfe\xff" + "ピアノ".encode("utf-16-be"), "ピアノ"),
-        (b"\xff\xfe\x80", "\xff\xfe\x80"),
+        (b"\xff\xfe\x80", "\xff\xfe\u20ac"),
         (b"\xef\xbb\xbf\xf6", "\xef\xbb\xbf\xf6"),
+        ("Œuvre “2”".encode("cp1252"), "Œuvre “2”"),
+        (b"Lead \x81", "Lead"),
+        ("Flöte".encode("utf-16-le"), "Flöte"),
+        ("Flöte".encode("utf-16-be"), "Flöte"),
+        ("ベース".encode("iso2022_jp"), "ベース"),
+        (b"\x1b[31mred\x07\r\nlead\x8d", "[31mred lead"),
     ],
 )
-def test_names_in_utf_8_shift_jis_and_latin_1(raw: bytes, text: str):
+def test_names_in_utf_8_shift_jis_and_windows_1252(raw: bytes, text: str):
     assert text_of(raw) == text
 
 
@@ -247,6 +253,17 @@ def test_names_in_utf_8_shift_jis_and_latin_1(raw: bytes, text: str):
         ("Бас", "cp1251"),
         ("Contrebasse à cordes", "latin-1"),
         ("ベース", "utf-16"),
+        ("ベース", "utf-16-le"),
+        ("ベース", "euc_jp"),
+        ("베이스", "cp949"),
+        ("Барабаны", "koi8_r"),
+        ("Барабаны", "cp866"),
+        ("Skrzypce łódź", "cp1250"),
+        ("Μπάσο", "cp1253"),
+        ("Bağlama", "cp1254"),
+        ("תופים", "cp1255"),
+        ("Flöte", "mac_roman"),
+        ("Flöte", "cp850"),
     ],
 )
 def test_a_track_is_found_by_its_name_in_any_alphabet(text: str, encoding: str):
@@ -254,6 +271,35 @@ def test_a_track_is_found_by_its_name_in_any_alphabet(text: str, encoding: str):
     bass = meta(0x03, text.encode(encoding)) + note(40, 480)
     song = read_midi(midi(note(60, 480), bass), tracks)
     assert song.notes.pitch.tolist() == [40 - 24, 60 - 24]
+
+
+def names(*tracks: bytes) -> dict[int, str]:
+    """The name of the part of each channel."""
+    events = scan(midi(*tracks))
+    return {p.channel: p.name for p in parts_of(events, keys_of(events)[0])[1]}
+
+
+def prefix(channel: int) -> bytes:
+    return meta(0x20, bytes([channel - 1]))
+
+
+def test_a_prefix_names_a_channel_where_several_have_one():
+    """One track of two channels with a prefix and a third without, as format 0 is written."""
+    notes = note(40, 9, channel=2) + note(60, 9, channel=3) + note(70, 9, channel=4)
+    of_channels = prefix(2) + name("Bass") + prefix(3) + meta(0x04, b"Strings")
+    named = names(name("a song") + of_channels + notes)
+    assert named == {2: "Bass", 3: "Strings", 4: "a song"}
+    assert names(of_channels + program(33, 2) + name("a song") + notes)[4] == "a song"
+    assert names(prefix(9) + name("Bass") + notes) == {2: "Bass", 3: "Bass", 4: "Bass"}
+
+
+def test_a_track_is_called_by_its_last_name_or_else_as_its_instrument():
+    assert names(name("old") + name("new") + name("") + meta(3, b"\0 ") + note(60, 9)) == {
+        1: "new"
+    }
+    assert names(meta(0x04, b"Drums") + note(60, 9)) == {1: "Drums"}
+    assert names(name("Lead") + meta(0x04, b"Piano") + note(60, 9)) == {1: "Lead"}
+    assert names(meta(0x03, "Flöte".encode("utf-16")) + note(60, 9)) == {1: "Flöte"}
 
 
 CASES = {
