@@ -25,7 +25,9 @@ SCORES = (".musicxml", ".mxl")
 SONG_FILES = (*MIDI, *SCORES)
 
 HEADER_BYTES, CHUNK_BYTES = 14, 8
-TRACK = b"MTrk"
+HEADER, TRACK = b"MThd", b"MTrk"
+LAST_EVENT = b"\xff\x2f\x00"
+"""The end of a track, without its delta time."""
 SEARCHED_BYTES = 4096
 SONGS = 2
 """The format in which each track is a song of its own; with one track it is format 0."""
@@ -58,7 +60,8 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
         is_in_child = isinstance(source, bytes)  # of a preparation, which sends them
         play_out = reading.to_midi if is_in_child else reading.to_midi_within_limits
         data = play_out(data, limits)
-    begin = data.find(b"MThd", 0, SEARCHED_BYTES)
+    data = _unwrapped(data)
+    begin = data.find(HEADER, 0, SEARCHED_BYTES)
     if begin < 0 or len(data) < begin + HEADER_BYTES:
         raise RejectedFile("not-midi", "no MIDI header (MThd) at its beginning")
     kind, _, division = struct.unpack(">HHH", data[begin + 8 : begin + HEADER_BYTES])
@@ -66,8 +69,19 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     count = min(len(tracks), 0xFFFF)
     kind = 0 if kind == SONGS and count == 1 else kind
     _check_header(kind, division)
-    header = struct.pack(">4sIHHH", b"MThd", 6, kind, count, division)
+    header = struct.pack(">4sIHHH", HEADER, 6, kind, count, division)
     return b"".join([header, *tracks[:count]])
+
+
+def _unwrapped(data: bytes) -> bytes:
+    """Return the MIDI file within a RIFF, else the same bytes; instruments may come beside it."""
+    at = 12
+    while data.startswith(b"RIFF") and data[8:12] == b"RMID" and at + CHUNK_BYTES <= len(data):
+        begin, size = at + CHUNK_BYTES, int.from_bytes(data[at + 4 : at + CHUNK_BYTES], "little")
+        if data[at : at + 4] == b"data":
+            return data[begin : begin + size]
+        at = begin + size + size % 2
+    return data
 
 
 def _is_score(data: bytes) -> bool:
@@ -79,12 +93,28 @@ def _is_score(data: bytes) -> bool:
 
 
 def _tracks(data: bytes, at: int) -> Iterator[bytes]:
-    """Return the events of each track chunk; bytes between chunks are skipped."""
-    while (at := data.find(TRACK, at)) >= 0:
-        length = int.from_bytes(data[at + 4 : at + 8], "big")
-        track = data[at + 8 : at + 8 + length]
-        yield track
-        at += 8 + len(track)
+    """Return the events of each track chunk; bytes between chunks are skipped.
+
+    Another file after this one is not a part of it.
+    """
+    after = at
+    while (at := data.find(TRACK, after)) >= 0 and HEADER not in data[after:at]:
+        begin, after = at + CHUNK_BYTES, _end(data, at)
+        yield data[begin:after]
+
+
+def _end(data: bytes, at: int) -> int:
+    """Return where the track ends whose chunk begins here.
+
+    Its length is not believed where a track ends and the next one begins before that, nor where it
+    is 0 and events follow, as writers leave it that are broken off.
+    """
+    begin, length = at + CHUNK_BYTES, int.from_bytes(data[at + 4 : at + CHUNK_BYTES], "big")
+    if not length and (data.startswith(TRACK, begin) or data.find(LAST_EVENT, begin) < 0):
+        return begin
+    end = min(begin + length, len(data)) if length else len(data)
+    last = data.find(LAST_EVENT + TRACK, begin, end + len(TRACK))
+    return last + len(LAST_EVENT) if last >= 0 else end
 
 
 def _check_header(kind: int, division: int) -> None:

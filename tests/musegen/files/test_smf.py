@@ -63,6 +63,47 @@ def test_a_wrapper_or_junk_before_the_header_is_cut_off():
     assert midi_bytes(b"\x00" * 128 + PLAIN, LIMITS) == PLAIN
 
 
+def wrapped(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A RIFF of chunks, each padded to an even length."""
+    body = b"RMID"
+    for name, data in chunks:
+        body += name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def test_a_wrapper_holds_more_than_the_file():
+    """A long text and a picture of odd length before it, and after it instruments with a track."""
+    before = (b"LIST", b"INFO" + bytes(9000)), (b"DISP", bytes(5001))
+    instruments = (b"RIFF", b"DLS " + PLAIN[14:])
+    assert midi_bytes(wrapped(*before, (b"data", PLAIN), instruments), LIMITS) == PLAIN
+    assert reason(wrapped(*before)) == "not-midi"
+    assert reason(wrapped(*before)[:-3]) == "not-midi"
+
+
+@pytest.mark.parametrize("off_by", [1, 4, 20, 2**31])
+def test_a_track_ends_where_the_next_begins_whatever_its_length(off_by: int):
+    three = midi(note(60, 480), note(62, 480), note(64, 480))
+    at = three.index(b"MTrk", 20) + 4
+    length = int.from_bytes(three[at : at + 4], "big") + off_by
+    lying = three[:at] + struct.pack(">I", length) + three[at + 4 :]
+    assert midi_bytes(lying, LIMITS) == three
+
+
+def test_a_length_of_0_is_of_a_writer_that_was_broken_off_or_of_an_empty_track():
+    two = midi(note(60, 480), note(62, 480))
+    for at in (two.index(b"MTrk") + 4, two.rindex(b"MTrk") + 4):
+        assert midi_bytes(two[:at] + bytes(4) + two[at + 4 :], LIMITS) == two
+    empty = two[:14] + b"MTrk" + bytes(4)
+    assert midi_bytes(empty + two[14:], LIMITS)[14:] == (empty + two[14:])[14:]
+    assert midi_bytes(two + b"MTrk" + bytes(4) + b"junk", LIMITS)[14:] == two[14:] + empty[14:]
+
+
+def test_a_second_file_behind_the_first_is_another_song():
+    assert midi_bytes(PLAIN + b"\0\0" + PLAIN, LIMITS) == PLAIN
+    title = midi(meta(0x03, b"MThd") + note(60, 480), note(62, 480))
+    assert midi_bytes(title, LIMITS) == title
+
+
 def test_one_track_is_one_song_in_the_format_of_several_songs_too():
     assert midi_bytes(header(kind=2), LIMITS) == header(kind=0)
 
