@@ -186,7 +186,7 @@ class _Parsed:
         self.tempo_at, microseconds = tempi(events)
         self.seconds_per_beat = microseconds / 1e6
         self.metre_at, *self.signatures = signatures(events)
-        self.declared = max(last_end(events), int(self.metre_at.max(initial=0)))
+        self.declared = last_end(events)
         self.ticks_per_beat = events.ticks_per_beat
         self.origin = _first_text(events)
         self._check_times()
@@ -209,11 +209,12 @@ class _Parsed:
         return np.where(is_drum, self.duration, lengthened)
 
     def _too_long(self) -> bool:
-        return self.end > self.limits.beats * self.ticks_per_beat
+        last = max(self.end, int(self.metre_at.max(initial=0)))
+        return last > self.limits.beats * self.ticks_per_beat
 
     @cached_property
     def end(self) -> int:
-        """Return the last tick: the last key up, or a later end or time signature."""
+        """Return the last tick: the last key up, or a later end."""
         last = int((self.start + np.maximum(self.duration, 1)).max())
         return max(last, self.declared)
 
@@ -299,8 +300,7 @@ class _Parsed:
         A pickup is one bar, in no grid's metre.
         """
         at, numerator, denominator = self.metre_at, *self.signatures
-        if meter == "any":
-            at = at[:0]
+        at = at[:0] if meter == "any" else at[at < self.end]
         metres = list(map(Metre.of, numerator[: len(at)].tolist(), denominator.tolist()))
         at, metres = [0, *at.tolist()], [FOUR_FOUR if meter == "kept" else grid.metre, *metres]
         first = round(pickup_beats * self.ticks_per_beat)

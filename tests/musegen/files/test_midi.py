@@ -207,6 +207,21 @@ def test_a_path_is_given_as_a_text_too(tmp_path: Path):
     assert read_midi(str(tmp_path / "one.mid")).name == "one"
 
 
+def test_of_signatures_that_disagree_the_first_tracks_counts():
+    """In one track the last one at a tick does, as a player takes it."""
+    three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
+    beats = b"".join(note(48 + beat, 480) for beat in range(12))
+    conductor, other = signature(3, 2), signature(4, 2) + beats
+    assert read_midi(midi(conductor, other), grid=three).bars == 4
+    assert read_midi(midi(other, conductor), grid=QUARTER).bars == 3
+    assert read_midi(midi(signature(4, 2) + conductor, beats), grid=three).bars == 4
+
+
+def test_a_signature_after_the_last_note_adds_no_bars():
+    song = bars_of(signature(4, 2) + signature(3, 2, after=480 * 400))
+    assert (song.bars, song.skipped_bars) == (4, 0)
+
+
 def test_a_repeated_signature_on_a_bar_line_changes_nothing():
     song = bars_of(signature(4, 2) + signature(2, 1, after=1920) + signature(64, 6, after=3840))
     assert (song.bars, song.stretches) == (4, ((0, 4),))
