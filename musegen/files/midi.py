@@ -163,6 +163,10 @@ class _Bars:
         return _Bars(self.starts[:bars], shorter, self.skipped)
 
 
+_Span = tuple[int, int, Metre]
+"""First tick and end tick of a metre."""
+
+
 def _check_count(notes: int, limits: MusicLimits) -> None:
     if notes == 0:
         raise RejectedFile("no-notes", "the file has no notes")
@@ -280,7 +284,7 @@ class _Parsed:
         starts = [np.zeros(0, np.int64)]
         stretches: list[tuple[int, int]] = []
         count = skipped = follows = 0
-        for begin, until, metre in self._metres(grid, meter, pickup_beats):
+        for begin, until, metre in self._joined(self._metres(grid, meter, pickup_beats), grid):
             if metre != grid.metre:
                 skipped += self._count_bars(begin, until, metre)
                 continue
@@ -314,6 +318,23 @@ class _Parsed:
         ends = [*(tick for tick, _ in changes[1:]), last]
         pickup = [(0, first, Metre(pickup_beats, is_compound=True))] if first else []
         return pickup + [(a, b, m) for (a, m), b in zip(changes, ends, strict=True)]
+
+    def _joined(self, spans: Sequence[_Span], grid: Grid) -> list[_Span]:
+        """Return spans of metres with bars in parts joined: successive shorter ones that make one.
+
+        Notation programs write a repeat within a bar as 3/4 and 1/4, for example.
+        """
+        bar, parts, kept = grid.metre.quarters * self.ticks_per_beat, list[int](), list[_Span]()
+        for begin, until, metre in spans:
+            kept.append((begin, until, metre))
+            is_part = until - begin == round(metre.quarters * self.ticks_per_beat) < bar
+            parts = [*parts, until - begin] if is_part else []
+            while sum(parts) > bar + 0.5:
+                parts = parts[1:]
+            if len(parts) > 1 and sum(parts) > bar - 0.5:
+                kept[-len(parts) :] = [(kept[-len(parts)][0], until, grid.metre)]
+                parts = []
+        return kept
 
     def _on_bar_lines(self, at: list[int], metres: list[Metre]) -> list[tuple[int, Metre]]:
         """Return the changes of metre, with those just off a bar line moved to it.

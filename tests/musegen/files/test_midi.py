@@ -140,6 +140,20 @@ def test_bars_of_another_metre_are_left_out_and_part_the_stretches():
     }
 
 
+def test_a_bar_in_two_parts_is_one_bar():
+    """4/4, a bar as 3/4 and 1/4 of a repeat, 4/4; then the same after a bar of 2/4."""
+    parts = signature(3, 2, after=1920) + signature(1, 2, after=1440) + signature(4, 2, after=480)
+    song = bars_of(signature(4, 2) + parts)
+    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 0)
+    assert kept_beats(song) == {beat: 4 * beat for beat in range(16)}
+    song = bars_of(signature(2, 2) + parts.replace(number(1920), number(960), 1))
+    assert (song.stretches, song.skipped_bars) == (((0, 4),), 1)
+    assert kept_beats(song) == {beat: 4 * (beat - 2) for beat in range(2, 16)}
+    three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
+    song = bars_of(signature(2, 2) + signature(1, 2, after=960) + signature(4, 2, after=480), three)
+    assert kept_beats(song) == {0: 0, 1: 4, 2: 8}
+
+
 def test_a_note_is_cut_where_its_stretch_ends():
     signatures = signature(4, 2) + signature(3, 2, after=1920) + signature(4, 2, after=1440)
     held = note(60, 480 * 9, after=480)
