@@ -8,6 +8,7 @@ an onset of its own, so that two notes never become one. A drum hit is one onset
 Velocities, where they are known, lie beside the cells in an array of the same shape.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal, NamedTuple
@@ -35,6 +36,9 @@ Velocities = UInt8[np.ndarray, "track bar step pitch"]
 """The velocity of the note that sounds in each cell, 1 to 127; 0 where none is known."""
 
 Column = Int[np.ndarray, " note"]
+
+SIGNATURE = re.compile(r"([1-9]\d?)/(1|2|4|8|16)", re.ASCII)
+"""A time signature that a grid can have, such as 6/8."""
 
 
 class Metre(NamedTuple):

@@ -27,6 +27,9 @@ FAMILIES: dict[Family, tuple[tuple[int, int], ...]] = {
 }
 """General MIDI programs from 0, first and last of each range."""
 
+DRUM_KIT = -1
+"""Stands for all drums where instruments are counted by their programs."""
+
 
 class Track(Strict):
     """One track, and the rules by which it claims parts of a MIDI file; any one rule is enough.

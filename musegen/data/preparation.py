@@ -11,7 +11,7 @@ See `core.data.preparation` for what both guarantee.
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,16 +43,39 @@ from musegen.files.pianoroll import LPD
 from musegen.files.smf import SONG_FILES
 from musegen.tracks import LAKH
 
+NOTABLE_SHARE = 0.05
+"""A larger share of notes that no track claims is pointed out."""
+
+SHOWN_INSTRUMENTS = 3
+
 
 @dataclass(frozen=True)
 class Summary(preparation.Summary):
-    """The numbers of files and phrases that were kept or rejected."""
+    """The numbers of files and phrases that were kept or rejected.
+
+    `unclaimed`: how many notes of the kept songs no track claims, by instrument; `unclaimed_share`
+    of all their notes.
+    """
 
     SOURCE = "song"
     PIECES = "phrases"
     RECOMMENDED_PIECES = 500
     HOW_TO_GET_MORE = "More songs, a smaller --hop or fewer --min-tracks give more"
     WHY_NO_TEST_DATA = "all files are near-duplicates of one song"
+
+    unclaimed: Counter[str] = field(default_factory=Counter)
+    unclaimed_share: float = 0.0
+
+    @property
+    def lines(self) -> list[str]:
+        if self.unclaimed_share < NOTABLE_SHARE:
+            return super().lines
+        names = ", ".join(name for name, _ in self.unclaimed.most_common(SHOWN_INSTRUMENTS))
+        return [
+            *super().lines,
+            f"{self.unclaimed_share:.0%} of the notes are left out: no track plays {names}. A "
+            "track with rest: true takes all that no other does, see docs/tracks.md",
+        ]
 
 
 def prepare(
@@ -183,13 +206,24 @@ def _prepare(folder: Path, job: Job, config: PrepareConfig, skipped: Counter[str
     phrases = phrases_of(found, folder)
     write_index(folder, found.shards, _facts(found, config), phrases)
     pieces = pieces_by_split(phrases["is_test"])
-    summary = Summary(
-        folder, job.count, len(found.sources), pieces, found.reasons, skipped, found.cures
-    )
+    counts = (folder, job.count, len(found.sources), pieces, found.reasons, skipped, found.cures)
+    summary = Summary(*counts, *_unclaimed(found))
     summary.write()
     _write_answers(folder, found)
     _draw(folder)
     return summary
+
+
+def _unclaimed(found: Catalogue) -> tuple[Counter[str], float]:
+    """Return the notes that no track claims, by instrument, and their share of all notes."""
+    from musegen.files.programs import instrument_of
+
+    notes, counts = 0, Counter[str]()
+    for source in found.sources:
+        notes += source.get("file_notes", 0)
+        for program, count in source.get("unclaimed", {}).items():
+            counts[instrument_of(int(program))] += count
+    return counts, counts.total() / max(1, notes)
 
 
 def _facts(found: Catalogue, config: PrepareConfig) -> dict[str, Any]:

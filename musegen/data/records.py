@@ -1,9 +1,8 @@
 """Records of songs: a file as columns on disk with its phrases, made by a reading process."""
 
 import hashlib
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,8 @@ from musegen.files.label import is_stem
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import Meter, Song, read_midi
 from musegen.files.pianoroll import read_lpd
-from musegen.roll import Grid
+from musegen.roll import SIGNATURE, Grid
 from musegen.tracks import LAKH, Track, proposed
-
-SIGNATURE = re.compile(r"([1-9]\d?)/(1|2|4|8|16)", re.ASCII)
-"""A time signature such as 6/8."""
 
 MOST_STEPS = int(np.iinfo(NOTE_COLUMNS["step"]).max)
 
@@ -90,7 +86,8 @@ class SongRecord:
     """A song as columns.
 
     `phrases`: first bars; `content`: a digest of its notes; `answers`: facts about a song of the
-    procedural band.
+    procedural band. `file_notes`: how many notes its file has; `unclaimed`: those that no track
+    claims, by program.
     """
 
     name: str
@@ -100,11 +97,14 @@ class SongRecord:
     phrases: np.ndarray
     content: str
     answers: dict[str, Any] | None = None
+    file_notes: int = 0
+    unclaimed: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def facts(self) -> dict[str, Any]:
         """Return the notes that are stored beside its columns."""
-        facts = {key: getattr(self, key) for key in ("name", "content", "answers")}
+        keys = ("name", "content", "answers", "file_notes", "unclaimed")
+        facts = {key: getattr(self, key) for key in keys}
         return {**facts, "bars": len(self.tempo_bpm)}
 
 
@@ -142,6 +142,8 @@ def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = Non
         phrases,
         content.hexdigest(),
         answers,
+        sum(song.part_notes),
+        song.unclaimed,
     )
 
 

@@ -39,9 +39,9 @@ from musegen.files.smf import (
     with_ports,
 )
 from musegen.performance import Performance
-from musegen.roll import Cells, Grid, Metre, Notes, Roll, fill, separate
+from musegen.roll import SIGNATURE, Cells, Grid, Metre, Notes, Roll, fill, separate
 from musegen.tonality import signature_of
-from musegen.tracks import LAKH, Part, Track, assign
+from musegen.tracks import DRUM_KIT, LAKH, Part, Track, assign
 
 TICKS_PER_BEAT = 480
 """The resolution of written files: a multiple of 4, 12 and 24 steps a beat."""
@@ -74,8 +74,9 @@ class Song:
 
     `stretches` are (first bar, number of bars) of successive bars; between them bars were left
     out. `skipped_bars` counts bars in another metre, `dropped_notes` the notes that no track
-    claims, that are out of the pitch range or in no kept bar. `parts` are all that the file has.
-    `origin`: its first text, in which `write_midi` says where it comes from.
+    claims, that are out of the pitch range or in no kept bar. `parts` are all that the file has,
+    `part_notes` the number of notes of each. `origin`: its first text, in which `write_midi` says
+    where it comes from.
     """
 
     notes: Notes
@@ -88,7 +89,18 @@ class Song:
     dropped_notes: int = 0
     skipped_bars: int = 0
     parts: tuple[Part, ...] = ()
+    part_notes: tuple[int, ...] = ()
     origin: str = ""
+
+    @property
+    def unclaimed(self) -> Counter[int]:
+        """Return the notes of parts that no track claims, by program; `DRUM_KIT` for drums."""
+        owners = assign(self.parts, self.tracks)
+        counts = Counter[int]()
+        for part, notes, owner in zip(self.parts, self.part_notes, owners, strict=True):
+            if owner < 0:
+                counts[DRUM_KIT if part.is_drum else part.program] += notes
+        return counts
 
     @property
     def left_out(self) -> str:
@@ -233,12 +245,7 @@ class _Parsed:
         """Quantise the notes to the grid, in the bars that are kept."""
         bars = self._bars(grid, meter, pickup_beats)
         if not len(bars.starts):
-            found = self._most_frequent(grid, meter, pickup_beats)
-            if found == grid.metre.name:
-                why = f"no bar is after a pickup of {pickup_beats:g} quarter notes"
-                raise RejectedFile("no-notes", why, "a shorter --pickup")
-            why = f"no bar is in {grid.metre.name}, most are in {found}"
-            raise RejectedFile("time-signature", why, f"--meter {found}")
+            raise self._without_bars(grid, meter, pickup_beats)
         quantised = self._quantise(bars, tracks, grid)
         if not len(quantised):
             raise RejectedFile(
@@ -253,7 +260,8 @@ class _Parsed:
         dropped = len(self.start) - len(quantised)
         count = len(kept.starts)
         left_out = (dropped, kept.skipped)
-        about = (tuple(self.parts), self.origin)
+        part_notes = np.bincount(self.part, minlength=len(self.parts)).tolist()
+        about = (tuple(self.parts), tuple(part_notes), self.origin)
         return Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
 
     def performance(self, events: Events, tracks: tuple[Track, ...], name: str) -> Performance:
@@ -360,14 +368,27 @@ class _Parsed:
     def _count_bars(self, begin: int, until: int, metre: Metre) -> int:
         return int(np.ceil((until - begin) / (metre.quarters * self.ticks_per_beat)))
 
-    def _most_frequent(self, grid: Grid, meter: Meter, pickup_beats: float) -> str:
-        """Return the time signature of the most bars; "any" for one shorter than 2 quarters."""
+    def _without_bars(self, grid: Grid, meter: Meter, pickup_beats: float) -> RejectedFile:
+        """Return why no bar is in the grid's metre, and the metre that would keep the file.
+
+        It is that of most bars; any, where there is none, where they are shorter than 2 quarters,
+        or where no grid has it.
+        """
         counts = Counter[Metre]()
         for begin, until, metre in self._metres(grid, meter, pickup_beats):
             if begin or not pickup_beats:  # a pickup is in no metre
                 counts[metre] += self._count_bars(begin, until, metre)
-        metre = counts.most_common(1)[0][0]
-        return metre.name if metre.quarters >= SHORTEST_BAR else "any"
+        (metre, most), *_ = counts.most_common(1)
+        if metre == grid.metre:
+            why = f"no bar is after a pickup of {pickup_beats:g} quarter notes"
+            return RejectedFile("no-notes", why, "a shorter --pickup")
+        found, why = metre.name, f"most are in {metre.name}"
+        if len(counts) > 1 and 2 * most <= counts.total():
+            found, why = "any", "and several metres change about"
+        elif metre.quarters < SHORTEST_BAR:
+            found, why = "any", f"most last only {metre.name}"
+        option = f"--meter {found if SIGNATURE.fullmatch(found) else 'any'}"
+        return RejectedFile("time-signature", f"no bar is in {grid.metre.name}, {why}", option)
 
     def _quantise(self, bars: _Bars, tracks: tuple[Track, ...], grid: Grid) -> Notes:
         """Return the notes of a track, the pitch range and a kept bar, cut at a stretch's end."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from command import REPOSITORY
+from handmade import midi, note, program
 from peak import CODE
 from tunes import FOUR_BARS, tune, write_tunes
 
@@ -24,7 +25,7 @@ from musegen.data.collection import Collection
 from musegen.data.preparation import Summary, play_song, prepare, prepare_band, prepare_part
 from musegen.data.records import PrepareConfig
 from musegen.files.smf import MIDI
-from musegen.tracks import TRACK_LISTS
+from musegen.tracks import LAKH, TRACK_LISTS
 
 
 @pytest.fixture(scope="module")
@@ -326,3 +327,49 @@ def test_few_songs_are_split_sensibly_and_the_summary_says_so(tmp_path: Path):
     two = prepare([str(songs)], tmp_path / "two", FOUR_BARS, jobs=0)
     assert two.pieces == {"train": 6, "test": 3}
     assert two.lines[-1] == "a whole song is held out, 33% of all: more songs make that less"
+
+
+def test_the_summary_names_instruments_that_no_track_plays(tmp_path: Path):
+    """Of 98 notes 24 are of a seashore, 24 of each of three others, and 2 of drums."""
+    sea = program(122, 4) + 24 * note(60, 480, channel=4)
+    hits = 2 * note(36, 480, channel=10)
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    voices = [
+        program(p, n) + 24 * note(40 + n, 480, channel=n) for n, p in enumerate((0, 24, 33), 1)
+    ]
+    (folder / "a.mid").write_bytes(midi(*voices, sea, hits))
+    summary = prepare([str(folder)], tmp_path / "data", FOUR_BARS, jobs=0)
+    said = (
+        "24% of the notes are left out: no track plays Seashore. A track with rest: true takes "
+        "all that no other does, see docs/tracks.md"
+    )
+    assert summary.lines[-1] == said
+    assert (tmp_path / "data" / "summary.txt").read_text().splitlines()[-1] == said
+    named = FOUR_BARS.replace(tracks=[{"name": "Bass", "family": "bass"}])
+    summary = prepare([str(folder)], tmp_path / "bass", named, jobs=0)
+    assert "76% of the notes are left out: no track plays" in summary.lines[-1]
+    assert summary.unclaimed == {
+        "Acoustic Grand Piano": 24,
+        "Acoustic Guitar (nylon)": 24,
+        "Seashore": 24,
+        "drums": 2,
+    }
+    rest = FOUR_BARS.replace(tracks=[*LAKH, {"name": "Others", "rest": True}])
+    assert not prepare([str(folder)], tmp_path / "all", rest, jobs=0).unclaimed
+
+
+def test_few_notes_that_no_track_plays_are_not_worth_a_word(tmp_path: Path):
+    """One of 25 notes, 4 %; then 2 of 26, 8 %."""
+    for count, is_said in ((1, False), (2, True)):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        tracks = (
+            program(33) + 24 * note(40, 480),
+            program(122, 2) + count * note(60, 1, channel=2),
+        )
+        (folder / "a.mid").write_bytes(midi(*tracks))
+        config = FOUR_BARS.replace(min_tracks=1)
+        summary = prepare([str(folder)], tmp_path / f"data-{count}", config, jobs=0)
+        assert ("left out" in summary.lines[-1]) == is_said
+        assert summary.unclaimed == {"Seashore": count}

@@ -150,7 +150,9 @@ def test_a_bar_in_two_parts_is_one_bar():
     assert (song.stretches, song.skipped_bars) == (((0, 4),), 1)
     assert kept_beats(song) == {beat: 4 * (beat - 2) for beat in range(2, 16)}
     three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
-    song = bars_of(signature(2, 2) + signature(1, 2, after=960) + signature(4, 2, after=480), three)
+    song = bars_of(
+        signature(2, 2) + signature(1, 2, after=960) + signature(4, 2, after=480), three
+    )
     assert kept_beats(song) == {0: 0, 1: 4, 2: 8}
 
 
@@ -296,17 +298,29 @@ def test_a_metre_is_written_as_it_is_called_and_read_back(beats: int, unit: int)
 
 
 @pytest.mark.parametrize(
-    ("changes", "names"),
+    ("changes", "says"),
     [
-        (signature(3, 2), "3/4"),
-        (signature(6, 3) + signature(3, 2, after=1440), "3/4"),
-        (signature(12, 3), "12/8"),
-        (signature(6, 1), "12/4"),
-        (signature(1, 2), "any"),
+        (signature(3, 2), "most are in 3/4: --meter 3/4"),
+        (signature(6, 3) + signature(3, 2, after=1440), "most are in 3/4: --meter 3/4"),
+        (signature(12, 3), "most are in 12/8: --meter 12/8"),
+        (signature(6, 1), "most are in 12/4: --meter 12/4"),
+        (signature(1, 2), "most last only 1/4: --meter any"),
+        (signature(3, 4), "most last only 3/16: --meter any"),
+        (signature(65, 5), "most are in 65/32: --meter any"),
+        (signature(128, 2), "most are in 128/4: --meter any"),
+        (
+            signature(3, 2) + signature(5, 2, after=1440) + signature(2, 2, after=2400),
+            "most are in 2/4: --meter 2/4",
+        ),
+        (
+            signature(3, 2) + signature(5, 2, after=1440 * 2) + signature(7, 2, after=2400),
+            "and several metres change about: --meter any",
+        ),
     ],
 )
-def test_a_rejected_file_names_the_metre_of_most_of_its_bars(changes: bytes, names: str):
-    with pytest.raises(RejectedFile, match=f"most are in {names}: --meter {names}"):
+def test_a_rejected_file_names_the_metre_of_most_of_its_bars(changes: bytes, says: str):
+    """Bars of 3/4, 5/4 and 2/4 are 1, 1 and 4 of 16 beats; of 3/4, 5/4 and 7/4 2, 1 and 1."""
+    with pytest.raises(RejectedFile, match=f"no bar is in 4/4, {says}"):
         bars_of(changes)
 
 

@@ -66,8 +66,8 @@ def test_a_wrapper_or_junk_before_the_header_is_cut_off():
 def wrapped(*chunks: tuple[bytes, bytes]) -> bytes:
     """A RIFF of chunks, each padded to an even length."""
     body = b"RMID"
-    for name, data in chunks:
-        body += name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+    for kind, data in chunks:
+        body += kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
