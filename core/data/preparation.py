@@ -39,6 +39,11 @@ SOURCES_PER_SHARD = 256
 
 SHOWN_CURES = 3
 
+UP_TO = re.compile(r"(.*?)(?<!\d)([1-9]\d*)(?!\d)(.*): (--[a-z-]+) \2")
+"""The cure of a file that has fewer of something than asked for: an option of the same number."""
+
+MOST = 0.8
+
 FEW_SOURCES, MOST_HELD_OUT = 7, 0.3
 """A larger share of test data is pointed out where sources are fewer."""
 
@@ -201,8 +206,46 @@ def files_of(count: int) -> str:
 
 
 def cure_lines(cures: Counter[str], files: int) -> list[str]:
-    """Return how many files an option would keep, and which, the most frequent ones first."""
-    return [f"  {count} of {files}: {cure}" for cure, count in cures.most_common(SHOWN_CURES)]
+    """Return how many files an option would keep, and which, the most frequent ones first.
+
+    >>> cure_lines(Counter({"only 3 rows: --rows 3": 2, "only 9 rows: --rows 9": 18}), 50)
+    ['  20 of 50: only 3 to 9 rows: --rows 8 would keep 18 of them']
+    """
+    found = _joined(cures).most_common(SHOWN_CURES)
+    return [f"  {count} of {files}: {cure}" for cure, count in found]
+
+
+def _joined(cures: Counter[str]) -> Counter[str]:
+    """Join the cures that differ in a number alone: what a file has, and needs as an option."""
+    joined, numbers = Counter[str](), dict[tuple[str, ...], Counter[int]]()
+    for cure, count in cures.items():
+        if found := UP_TO.fullmatch(cure):
+            before, number, after, option = found.groups()
+            numbers.setdefault((before, after, option), Counter())[int(number)] += count
+        else:
+            joined[cure] += count
+    for (before, after, option), counts in numbers.items():
+        joined[_for_most(before, after, option, counts)] = counts.total()
+    return joined
+
+
+def _for_most(before: str, after: str, option: str, counts: Counter[int]) -> str:
+    """Return the cure of files that have these numbers of something.
+
+    It is the largest power of two that would keep most of them.
+    """
+    low, high = min(counts), max(counts)
+    if low == high:
+        return f"{before}{low}{after}: {option} {low}"
+    value = 1 << high.bit_length() - 1
+    while (kept := _at_least(value, counts)) < MOST * counts.total():
+        value //= 2
+    of_them = "all of them" if kept == counts.total() else f"{kept} of them"
+    return f"{before}{low} to {high}{after}: {option} {value} would keep {of_them}"
+
+
+def _at_least(value: int, counts: Counter[int]) -> int:
+    return sum(count for number, count in counts.items() if number >= value)
 
 
 def pieces_by_split(is_test: np.ndarray) -> dict[str, int]:

@@ -48,7 +48,7 @@ XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x0f])\x07(.)", re.DOTAL
 """Use part N for rhythm: 0 is melodic, other numbers are drum sets."""
 
 OTHER_PORT = b"\x50"
-"""Where GS has the parts of the other one of two ports."""
+"""The address of GS for the parts of the other one of two ports."""
 
 LONGEST = 16
 """More bytes than any of these messages has."""
@@ -208,7 +208,7 @@ def _followed(events: Events) -> _Channels:
     others = np.flatnonzero((events.kind == PROGRAM) | is_packet)
     numbers = np.sort(np.concatenate([events.controls(BANK), others]))
     numbers = numbers[np.argsort(events.tick[numbers], kind="stable")]
-    state, begun = _Channels(), dict[int, bytes]()
+    state, unfinished = _Channels(), dict[int, bytes]()
     columns = (column[numbers] for column in (events.track, events.tick, events.kind))
     values = (channels(events, numbers), events.value(0, numbers), events.value(1, numbers))
     for number, track, tick, kind, channel, first, second in zip(
@@ -221,9 +221,9 @@ def _followed(events: Events) -> _Channels:
         else:
             packet = events.payload(number)
             begins = kind == SYSEX or packet.startswith(bytes([SYSEX]))
-            before = b"" if begins else begun.get(track, b"")
+            before = b"" if begins else unfinished.get(track, b"")
             message = before + packet.removeprefix(bytes([SYSEX]))
-            begun[track] = b"" if message.endswith(bytes([ESCAPE])) else message[:LONGEST]
+            unfinished[track] = b"" if message.endswith(bytes([ESCAPE])) else message[:LONGEST]
             state.receive(message, tick, channel // CHANNELS)
     return state
 

@@ -330,7 +330,7 @@ def test_few_songs_are_split_sensibly_and_the_summary_says_so(tmp_path: Path):
 
 
 def test_the_summary_names_instruments_that_no_track_plays(tmp_path: Path):
-    """Of 98 notes 24 are of a seashore, 24 of each of three others, and 2 of drums."""
+    """There are 24 notes of a seashore, as many of each of three others, and 2 of drums."""
     sea = program(122, 4) + 24 * note(60, 480, channel=4)
     hits = 2 * note(36, 480, channel=10)
     folder = tmp_path / "songs"

@@ -144,7 +144,7 @@ def test_a_message_that_has_ended_is_not_gone_on_with():
     assert played(messages, note(60, 9, channel=11)) == [(60, "drums", 0)]
 
 
-def test_gs_parts_of_the_other_port_are_made_drums_there():
+def test_gs_parts_of_the_other_port_become_drums_there():
     """Block 50 is of port 1 in messages on port 0, and of port 0 in those on port 1."""
     message = "41 10 42 12 50 1a 15 02 7f f7"
     parts = [port(n) + note(60 + n, 9, channel=11) for n in (0, 1)]
