@@ -19,6 +19,7 @@ from core.app.commands import (
     print_paths,
 )
 from core.app.output import Output
+from core.app.progress import ticking
 
 if TYPE_CHECKING:
     from core.app.evaluation import Evaluation
@@ -477,7 +478,9 @@ class MusicCommands(DomainCommands):
         for label in composition.labels(count, seed):
             to.require_free(label)
         to.create()
-        for roll in composition.songs(count, seed):
+        with ticking("composing bars") as tick:
+            rolls = composition.songs(count, seed, tick)
+        for roll in rolls:
             yield from write_song(roll, to)
         if judge:
             typer.echo(f"best of {best_of}: {1 - 1 / best_of:.0%} of songs thrown away", err=True)

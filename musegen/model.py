@@ -441,12 +441,16 @@ class Model(CoreModel):
     @property
     def sampler(self) -> SongSampler:
         """Return how its family of models makes songs."""
+        return self._sampler(self)
+
+    @property
+    def _sampler(self) -> type[SongSampler]:
         if self.config.has_form:
-            return FormSampler(self)
+            return FormSampler
         if self.config.is_density:
             is_steered = self.config.recipe == "lookback_rnn"
-            return LookbackSampler(self) if is_steered else NoteSampler(self)
-        return Accompanist(self) if self.parts.given else PhraseSampler(self)
+            return LookbackSampler if is_steered else NoteSampler
+        return Accompanist if self.parts.given else PhraseSampler
 
     @property
     def obeys(self) -> frozenset[str]:
@@ -471,6 +475,7 @@ class Model(CoreModel):
         seed: int = 0,
         bars: int | None = None,
         steering: Steering = UNSTEERED,
+        tick: Tick = lambda done, total: None,
     ) -> list[Notes]:
         """Sample pieces as notes, with velocities where they are learned, as `cells` does.
 
@@ -478,18 +483,23 @@ class Model(CoreModel):
         """
         length = self._length(bars)
         self.sampler.require(steering)
-        return self.sampler.notes(count, seed, length, steering)
+        return self._sampler(self, tick).notes(count, seed, length, steering)
 
     @torch.no_grad()
     def complete(
-        self, draft: Draft, count: int = 1, seed: int = 0, steering: Steering = UNSTEERED
+        self,
+        draft: Draft,
+        count: int = 1,
+        seed: int = 0,
+        steering: Steering = UNSTEERED,
+        tick: Tick = lambda done, total: None,
     ) -> list[Notes]:
         """Compose what a draft leaves open, `count` times; return the whole songs' notes.
 
         `ConfigError` for a model that cannot, and for a setting that it does not obey.
         """
         self.sampler.require(steering)
-        return self.sampler.complete(draft, count, seed, steering)
+        return self._sampler(self, tick).complete(draft, count, seed, steering)
 
     def require_completion(self) -> None:
         """Raise `ConfigError` for a model that cannot complete any part of a song."""

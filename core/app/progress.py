@@ -11,6 +11,8 @@ from core.launch import is_first
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from core.data.preparation import Tick
+
 FIRST_SECONDS, SECONDS = 10.0, 60.0
 """Time until the first plain line, and from each to the next."""
 
@@ -62,6 +64,23 @@ def ticking(task: str) -> Iterator[Callable[[int, int], None]]:
                 lines.show(lambda: f"{task}: {done:,} of {total:,}")
 
         yield tick
+
+
+def parts_of(tick: "Tick", count: int, each: int) -> "Iterator[Tick]":
+    """Yield what each of `count` parts of a task is called with, which are `each` long.
+
+    >>> for part in parts_of(print, 3, 8):
+    ...     part(1, 2)
+    4 24
+    12 24
+    20 24
+    """
+    for number in range(count):
+
+        def of_part(done: int, total: int, before: int = number * each) -> None:
+            tick(before + done * each // max(1, total), count * each)
+
+        yield of_part
 
 
 @contextlib.contextmanager

@@ -70,6 +70,11 @@ def draw_chunks(
     return drawn
 
 
+def chunks_of(count: int, growth: int = 2) -> int:
+    """Return in how many chunks so many samples are drawn."""
+    return sum(1 for _ in _chunks(count, growth))
+
+
 def _chunks(count: int, growth: int = 2) -> Iterator[tuple[int, int]]:
     """First sample and size of each chunk, until `count` samples are covered.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.data.preparation import Tick
 from musegen.composition.ending import THIN, ending_of
 from musegen.composition.judge import Judge, best
 from musegen.composition.request import NEW_SONGS, Request
@@ -66,28 +67,30 @@ class Composition:
             self.model.require_completion()
         self.model.sampler.require(self.steering)
 
-    def songs(self, count: int = 1, seed: int = 0) -> list[Roll]:
+    def songs(
+        self, count: int = 1, seed: int = 0, tick: Tick = lambda done, total: None
+    ) -> list[Roll]:
         """Compose songs; `ConfigError` for what the model cannot do, see `require`."""
         self.require()
-        songs = self._best(count, seed)
+        songs = self._best(count, seed, tick)
         if self.ending:
             songs = [self._ended(song, (seed, number)) for number, song in enumerate(songs)]
         labels = self.labels(count, seed)
         rolls = [self._roll(song, (seed, number)) for number, song in enumerate(songs)]
         return [label.on(roll) for label, roll in zip(labels, rolls, strict=True)]
 
-    def _best(self, count: int, seed: int) -> list[Notes]:
+    def _best(self, count: int, seed: int, tick: Tick) -> list[Notes]:
         if not self.judge:
-            return self._composed(count, seed)
-        songs = self._composed(count * self.of_each, seed)
+            return self._composed(count, seed, tick)
+        songs = self._composed(count * self.of_each, seed, tick)
         draft = self.draft
         excerpts = Excerpts.of_notes(songs, draft.bars, draft.grid, draft.tracks)
         return [songs[number] for number in best(self.judge.score(excerpts), self.of_each)]
 
-    def _composed(self, count: int, seed: int) -> list[Notes]:
+    def _composed(self, count: int, seed: int, tick: Tick) -> list[Notes]:
         if self.draft.kept.any():
-            return self.model.complete(self.draft, count, seed, self.steering)
-        return self.model.notes(count, seed, self.draft.bars, self.steering)
+            return self.model.complete(self.draft, count, seed, self.steering, tick)
+        return self.model.notes(count, seed, self.draft.bars, self.steering, tick)
 
     def _ended(self, song: Notes, part: Sequence[int]) -> Notes:
         """Compose the ending of a song, with random numbers of its own."""

@@ -27,7 +27,10 @@ class FormSampler(SongSampler):
             spec = self.model.spec
             return self.complete(blank(spec.tracks, spec.grid, bars), count, seed, steering)
 
+        parts = self.parts(count, bars)
+
         def draw(rows: Rows) -> States:
+            next(parts)(0, 1)
             z = self.networks["prior"](len(rows)).sample(bars, steering.form)
             notes = self.networks["decoder"](z)
             bass = bass_track(self.model.spec.tracks)
@@ -37,8 +40,13 @@ class FormSampler(SongSampler):
             return self._played(in_chunks(count, seed, self.device, draw))
 
     def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> list[Notes]:
-        composer = Completion(self.networks, draft, steering)
-        x = in_chunks(count, seed, self.device, lambda rows: composer.sample(len(rows)))
+        composer, parts = Completion(self.networks, draft, steering), self.parts(count, draft.bars)
+
+        def draw(rows: Rows) -> States:
+            next(parts)(0, 1)
+            return composer.sample(len(rows))
+
+        x = in_chunks(count, seed, self.device, draw)
         return [draft.merged(notes) for notes in self._played(x)]
 
     def _played(self, x: States) -> list[Notes]:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from core.app.sampling import Rows, draw_chunks
+from core.data.preparation import Tick
 from core.errors import ConfigError
 from core.theory.contracts import require
 from musegen.composition.sampler import SongSampler
@@ -30,12 +31,21 @@ class NoteSampler(SongSampler):
         density = require(self.networks["density"], NoteDensity)
         with steered(self.networks, steering):
             return self._drawn(
-                count, seed, lambda rows: from_rows(density(len(rows)).sample(bars))
+                (count, seed, bars),
+                lambda rows, tick: from_rows(density(len(rows)).sample(bars, tick)),
             )
 
-    def _drawn(self, count: int, seed: int, draw: Callable[[Rows], list[Notes]]) -> list[Notes]:
-        """Draw pieces in chunks, so that each depends on the seed and its number alone."""
-        return list(chain(*draw_chunks(count, seed, self.device, draw, GROWTH)))[:count]
+    def _drawn(
+        self, asked: tuple[int, int, int], draw: Callable[[Rows, Tick], list[Notes]]
+    ) -> list[Notes]:
+        """Draw pieces in chunks, so that each depends on the seed and its number alone.
+
+        `asked`: their count, the seed and their bars.
+        """
+        count, seed, bars = asked
+        parts = self.parts(count, bars, GROWTH)
+        drawn = draw_chunks(count, seed, self.device, lambda rows: draw(rows, next(parts)), GROWTH)
+        return list(chain(*drawn))[:count]
 
 
 class LookbackSampler(NoteSampler):
@@ -55,10 +65,10 @@ class LookbackSampler(NoteSampler):
         """Sample pieces; a key is learned, and transposes them: see `in_key`."""
         free = steering.replace(key=None)
 
-        def draw(rows: Rows) -> list[Notes]:
-            return from_rows(self.density(len(rows)).sample(bars, free))
+        def draw(rows: Rows, tick: Tick) -> list[Notes]:
+            return from_rows(self.density(len(rows)).sample(bars, free, tick))
 
-        songs = self._drawn(count, seed, draw)
+        songs = self._drawn((count, seed, bars), draw)
         if not steering.key:
             return songs
         return [self._in_key(song, steering, (seed, number)) for number, song in enumerate(songs)]
@@ -74,8 +84,9 @@ class LookbackSampler(NoteSampler):
         kept = torch.from_numpy(draft.kept).to(self.device)
         given = to_rows([draft.kept_notes]).to(self.device)
 
-        def draw(rows: Rows) -> list[Notes]:
+        def draw(rows: Rows, tick: Tick) -> list[Notes]:
             many = given.expand(len(rows), -1, -1), kept.expand(len(rows), -1, -1)
-            return from_rows(self.density(len(rows)).complete(*many, steering))
+            return from_rows(self.density(len(rows)).complete(*many, steering, tick=tick))
 
-        return [draft.merged(notes) for notes in self._drawn(count, seed, draw)]
+        drawn = self._drawn((count, seed, draft.bars), draw)
+        return [draft.merged(notes) for notes in drawn]

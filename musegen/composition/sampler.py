@@ -6,8 +6,12 @@ PhraseSampler, Accompanist      networks of phrases, alone and beside given trac
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
+from core.app.progress import parts_of
+from core.app.sampling import chunks_of
+from core.data.preparation import Tick
 from core.errors import ConfigError
 from musegen.composition.steered import obeyed
 from musegen.draft import Draft
@@ -24,13 +28,19 @@ OBEYED_BY = {"top_p": "lookback_rnn", "binarisation": "musegan"}
 class SongSampler(ABC):
     """Songs of one model; song n depends on the seed and on n alone.
 
-    `completes`: whether any part of a song can be composed beside what is kept of it.
+    `completes`: whether any part of a song can be composed beside what is kept of it. `tick`: see
+    `ticking`; called with bars.
     """
 
     completes: ClassVar[bool] = False
 
-    def __init__(self, model: "Model"):
+    def __init__(self, model: "Model", tick: Tick = lambda done, total: None):
         self.model, self.networks, self.device = model, model.networks, model.device
+        self.tick = tick
+
+    def parts(self, count: int, bars: int, growth: int = 2) -> Iterator[Tick]:
+        """Yield what to call with the progress of each chunk of so many songs."""
+        return parts_of(self.tick, chunks_of(count, growth), bars)
 
     @property
     def obeys(self) -> frozenset[str]:

@@ -26,6 +26,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch.nn import functional as F
 
+from core.data.preparation import Tick
 from core.densities.arrays import Indices, take, view
 from core.densities.chances import (
     RARE,
@@ -94,11 +95,12 @@ class Completion(Sampler):
         kept: Kept,
         steering: Steering,
         particles: int,
+        tick: Tick = lambda done, total: None,
     ):
         layout = density.layout
         if density.config.body != "gru":
             raise ConfigError("only a recurrent body completes songs: model.lookback.body=gru")
-        super().__init__(density, len(kept), kept.shape[2] * layout.bar, steering)
+        super().__init__(density, len(kept), kept.shape[2] * layout.bar, steering, tick)
         if kept.any():
             self.opening = 0.0  # what is kept says which kind of song it is
         self.steering, self.particles = steering, particles
@@ -167,6 +169,7 @@ class Completion(Sampler):
         """Return the composed notes, without the kept ones."""
         while (self.begin < self.end).any():
             self._go_on()
+            self._report(self.begin.mean() - self.first, self.end - self.first)
         return self._composed().to(self.device)
 
     def _go_on(self) -> None:

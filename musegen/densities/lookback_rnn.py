@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from core.app.progress import parts_of
+from core.data.preparation import Tick
 from core.theory.distributions import Distribution
 from core.theory.shapes import Losses
 from core.training.device import isolated_random_state
@@ -61,16 +63,24 @@ class LookbackDistribution(Distribution):
         """
         return Likelihood(self.density, value, kept=self.kept).log_prob()
 
-    def sample(self, bars: int, steering: Steering = UNSTEERED) -> NoteRows:
-        """Sample pieces of any length; `ConfigError` for a form that does not divide them."""
+    def sample(
+        self,
+        bars: int,
+        steering: Steering = UNSTEERED,
+        tick: Tick = lambda done, total: None,
+    ) -> NoteRows:
+        """Sample pieces of any length; `ConfigError` for a form that does not divide them.
+
+        `tick`: called with bars.
+        """
         if steering.form:
-            return self._along_form(bars, steering)
+            return self._along_form(bars, steering, tick)
         if steering.key or steering.density != 1:
             kept = torch.zeros(self.batch, self.density.layout.tracks, bars, dtype=torch.bool)
-            return self.complete(_no_notes(self.batch, self.density), kept, steering)
+            return self.complete(_no_notes(self.batch, self.density), kept, steering, tick=tick)
         with torch.inference_mode():
             steps = bars * self.density.layout.bar
-            x = Sampler(self.density, self.batch, steps, steering).run()
+            x = Sampler(self.density, self.batch, steps, steering, tick).run()
         return x.clone()  # no longer one of inference mode, which no gradient could use
 
     def complete(
@@ -79,6 +89,7 @@ class LookbackDistribution(Distribution):
         kept: Kept,
         steering: Steering = UNSTEERED,
         particles: int | None = None,
+        tick: Tick = lambda done, total: None,
     ) -> Int[Tensor, "batch both attribute"]:
         """Sample the open bars of pieces; return them with the kept notes, which stay as they are.
 
@@ -93,7 +104,8 @@ class LookbackDistribution(Distribution):
             window = self._window(kept)
             first, end = window.start * layout.bar, window.stop * layout.bar
             near = between(notes, first, end)
-            completion = Completion(self.density, near, kept[:, :, window], steering, count)
+            open_bars = kept[:, :, window]
+            completion = Completion(self.density, near, open_bars, steering, count, tick)
             composed = moved(completion.run(), first)
             x = join_rows(notes, composed, layout.grid, kept.shape[2] * layout.bar)
         return x.clone()
@@ -117,7 +129,7 @@ class LookbackDistribution(Distribution):
         begin = max(0, (open_bars[0] // half - 2) * half)
         return slice(begin, open_bars[-1] + 1 + max(self.density.config.lags, default=1))
 
-    def _along_form(self, bars: int, steering: Steering) -> NoteRows:
+    def _along_form(self, bars: int, steering: Steering, tick: Tick) -> NoteRows:
         """Compose section after section; one that comes back varies in its last bar alone.
 
         A section of a single bar comes back as it was.
@@ -125,7 +137,8 @@ class LookbackDistribution(Distribution):
         length = section_bars(steering.form, bars)
         unformed = steering.model_copy(update={"form": ""})
         x = _no_notes(self.batch, self.density)
-        for number, letter in enumerate(steering.form):
+        parts = parts_of(tick, len(steering.form), length)
+        for number, (letter, part) in enumerate(zip(steering.form, parts, strict=True)):
             kept = torch.zeros(self.batch, self.density.layout.tracks, (number + 1) * length)
             kept[:, :, : number * length] = 1
             origin = steering.form.index(letter)
@@ -133,7 +146,7 @@ class LookbackDistribution(Distribution):
                 same = max(length - 1, 1)
                 kept[:, :, number * length : number * length + same] = 1
                 x = self._with_copy(x, origin * length, number * length, same)
-            x = self.complete(x, kept.bool(), unformed, particles=1)
+            x = self.complete(x, kept.bool(), unformed, particles=1, tick=part)
         return x
 
     def _with_copy(

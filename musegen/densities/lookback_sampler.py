@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from core.data.preparation import Tick
 from core.densities.arrays import Indices, columns_of, view
 from core.densities.chances import Logits, Shares, sampled
 from musegen.densities.growing import GrowingHistory
@@ -34,6 +35,7 @@ class Sampler:
 
     Its random numbers are numpy's, from a seed that torch's global generator draws. Finished rows
     are sampled on and their notes discarded, until a tenth of the batch is finished and leaves it.
+    `tick`: called with bars.
     """
 
     states = ("rows", "unfinished", "last", "latest", "of_last", "earlier", "loudness", "taken")
@@ -48,7 +50,9 @@ class Sampler:
         batch: int,
         steps: int,
         steering: Steering = UNSTEERED,
+        tick: Tick = lambda done, total: None,
     ):
+        self.tick, self.passed_bars = tick, 0
         self.device = density.device
         self.density = density = density if self.device.type == "cpu" else deepcopy(density).cpu()
         self.config = density.config.steered(steering)
@@ -92,8 +96,16 @@ class Sampler:
             if not unfinished:
                 break
             self._append(note)
+            self._report(self.last.step.mean(), self.steps)
             if unfinished < LEAST_UNFINISHED * len(self.rows):
                 self._remove_finished()
+
+    def _report(self, done: float, steps: int) -> None:
+        """Tick with the bars that are passed, where one more is."""
+        bars = int(done) // self.density.layout.bar
+        if bars > self.passed_bars:
+            self.passed_bars = bars
+            self.tick(bars, steps // self.density.layout.bar)
 
     def _sample_next(self) -> NextNote:
         note = self._next()

@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from core.config import Strict
+from core.data.preparation import Tick
 from core.densities.transformer import CausalTransformer
 from core.theory.distributions import Distribution
 from core.theory.shapes import Losses
@@ -135,16 +136,20 @@ class NoteDistribution(Distribution):
         back = order.argsort().to(device)
         return torch.cat([self.density.log_prob(group) for group in groups])[back]
 
-    def sample(self, bars: int) -> NoteRows:
-        """Sample pieces of any length; each bar is conditioned on `density.bars - 1` before it."""
-        return rows_of(to_notes(self.sample_cells(bars)))
+    def sample(self, bars: int, tick: Tick = lambda done, total: None) -> NoteRows:
+        """Sample pieces of any length; each bar is conditioned on `density.bars - 1` before it.
+
+        `tick`: called with bars.
+        """
+        return rows_of(to_notes(self.sample_cells(bars, tick)))
 
     @torch.no_grad()
-    def sample_cells(self, bars: int) -> States:
+    def sample_cells(self, bars: int, tick: Tick = lambda done, total: None) -> States:
         """Sample pieces as cells."""
         window = self.density.bars
         x = self.continue_from(None)
         while x.shape[3] < bars:
+            tick(x.shape[3], bars)
             prefix = x[:, :, :, x.shape[3] - window + 1 :]
             x = torch.cat([x, self.continue_from(prefix)[:, :, :, -1:]], 3)
         return x[:, :, :, :bars]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from command import run
 from tunes import tune
+from untrained import untrained
 
 from core.errors import ConfigError
 from musegen.composition.composition import Composition
@@ -14,7 +15,7 @@ from musegen.composition.request import Request
 from musegen.draft import fine_grid
 from musegen.files.midi import origin_of, read_midi
 from musegen.measures.excerpts import Excerpts
-from musegen.model import Model
+from musegen.model import DOMAIN, Model
 from musegen.roll import Notes
 from musegen.steering import Steering
 from musegen.tonality import Key
@@ -161,3 +162,44 @@ def test_a_run_without_a_judge_names_the_option(tmp_path: Path, model: Model) ->
 
     with pytest.raises(UserError, match="has no judge yet: --against DATA"):
         judge_of(model, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "steering", "chunks"),
+    [
+        ("lookback_rnn", Steering(), 2),
+        ("lookback_rnn", Steering(density=2), 2),
+        ("lookback_rnn", Steering(form="ABA"), 2),
+        ("autoregressive", Steering(), 2),
+        ("latent_musegan", Steering(), 3),
+    ],
+)
+def test_progress_counts_the_bars_of_each_chunk_of_songs(
+    recipe: str, steering: Steering, chunks: int
+) -> None:
+    """Three songs are chunks of 1 and 7 songs by notes, of 1, 1 and 2 by bar latents."""
+    ticks: list[tuple[int, int]] = []
+    composition = Composition(untrained(DOMAIN, recipe), Request(bars=12), steering)
+    composition.songs(3, seed=1, tick=lambda *counts: ticks.append(counts))
+    done, totals = zip(*ticks, strict=True)
+    assert set(totals) == {chunks * 12}
+    assert list(done) == sorted(done)
+    assert (chunks - 1) * 12 <= done[-1] <= chunks * 12
+    assert len(set(done)) > (3 if recipe == "latent_musegan" else 6) - 1
+
+
+def test_progress_of_open_bars_counts_those_alone(song: Path) -> None:
+    """Bars 3 and 4 of six are open, and one after them judges the particles."""
+    ticks: list[tuple[int, int]] = []
+    shipped = Model.load("lookback_rnn", "cpu")
+    Composition(shipped, Request(given=song, fill="3-4")).songs(
+        1, tick=lambda *counts: ticks.append(counts)
+    )
+    assert ticks == [(2, 6), (4, 6), (6, 6)]
+
+
+def test_the_command_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.app.progress.FIRST_SECONDS", 0.0)
+    options = ("--count", 1, "--bars", 4, "--only", "mid", "--to", tmp_path)
+    code, _, complaint = run("music", "sample", "lookback_rnn", *options, "--device", "cpu")
+    assert (code, complaint) == (0, "composing bars: 1 of 4\n")
