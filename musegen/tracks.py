@@ -177,6 +177,23 @@ def numbers_of(names: Sequence[str], tracks: Sequence[Track]) -> list[int]:
     return [known.index(name.strip().lower()) for name in names]
 
 
+OTHER_THAN_PIANO = re.compile(
+    r"bass|drum|kick|snare|hat|perc|guitar|string|brass|lead|synth|pad|vocal|melody", re.IGNORECASE
+)
+"""Words in names of parts that are not a pianist's."""
+
+
+def are_known_by_names(parts: Sequence[Part]) -> bool:
+    """Return whether parts have the program of a piano and other names, as many programs write.
+
+    >>> are_known_by_names([Part(0, "808 Bass", 0, False), Part(1, "Keys", 0, False)])
+    True
+    """
+    first, last = FAMILIES["piano"][0]
+    are_pianos = all(first <= part.program <= last for part in parts if not part.is_drum)
+    return are_pianos and any(OTHER_THAN_PIANO.search(part.name) for part in parts)
+
+
 def proposed(parts: Sequence[Part]) -> str | None:
     """Return the track list that a file's parts look as if written for, if any but `lakh`.
 
@@ -193,6 +210,8 @@ def proposed(parts: Sequence[Part]) -> str | None:
         if len(parts) == len(tracks) and (all(named) or has_programs):
             return name
     first, last = FAMILIES["piano"][0]
+    if are_known_by_names(parts):
+        return None
     return "piano" if parts and all(first <= p.program <= last for p in parts) else None
 
 

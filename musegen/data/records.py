@@ -21,7 +21,7 @@ from musegen.files.limits import MusicLimits
 from musegen.files.midi import Meter, Song, read_midi
 from musegen.files.pianoroll import read_lpd
 from musegen.roll import SIGNATURE, Grid
-from musegen.tracks import LAKH, Track, proposed
+from musegen.tracks import LAKH, Track, are_known_by_names, proposed
 
 MOST_STEPS = int(np.iinfo(NOTE_COLUMNS["step"]).max)
 
@@ -171,12 +171,15 @@ def _why_none(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig)
     _, sounding = _tracks_sounding(song, columns, config)
     if not len(sounding):
         longest = max(bars for _, bars in song.stretches)
-        return f"only {longest} successive bars in the metre: --bars {longest}"
+        some = "no 2" if longest == 1 else f"only {longest}"
+        return f"{some} successive bars in the metre: --bars {longest}"
     most = int(sounding.max())
     if not most:
         return f"no {config.bars} successive bars in which a track sounds"
     says = "only 1 track sounds" if most == 1 else f"only {most} tracks sound"
     name = proposed(song.parts) if config.tracks == LAKH else None
+    if config.tracks == LAKH and not name and are_known_by_names(song.parts):
+        return f"{says}, as parts have names alone: --tracks mine.yaml, see docs/tracks.md"
     return f"{says}: --tracks {name}" if name else f"{says}: --min-tracks {most}"
 
 

@@ -38,7 +38,7 @@ BANK = 0
 STANDARDS = {
     "GM": re.compile(rb"\x7e.\x09\x01", re.DOTALL),
     "GM2": re.compile(rb"\x7e.\x09\x03", re.DOTALL),
-    "GS": re.compile(rb"\x41.\x42\x12\x40\x00\x7f\x00", re.DOTALL),
+    "GS": re.compile(rb"\x41.\x42\x12(\x40\x00\x7f\x00|\x00\x00\x7f[\x00\x01])", re.DOTALL),
     "XG": re.compile(rb"\x43.\x4c\x00\x00\x7e\x00", re.DOTALL),
 }
 """The sysex messages that switch a standard on."""

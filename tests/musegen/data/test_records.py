@@ -99,6 +99,7 @@ def test_the_same_notes_played_louder_are_the_same_song():
 def test_the_reason_of_a_rejection_names_what_is_missing():
     assert why(read(tune(8, parts=2))) == "only 2 tracks sound: --min-tracks 2"
     assert why(read(tune(8, bars=3))) == "only 3 successive bars in the metre: --bars 3"
+    assert why(read(tune(8, bars=1))) == "no 2 successive bars in the metre: --bars 1"
 
 
 def test_the_reason_names_the_track_list_that_suits_the_file():
@@ -111,6 +112,12 @@ def test_the_reason_names_the_track_list_that_suits_the_file():
     assert why(read(hands)) == "only 1 track sounds: --tracks piano"
     guitar = midi(program(24) + 16 * note(60, 480))
     assert why(read(guitar)) == "only 1 track sounds: --min-tracks 1"
+    daw = midi(*(name(n) + 16 * note(60, 480) for n in ("Kick", "808 Bass", "Keys")))
+    assert why(read(daw)) == (
+        "only 1 track sounds, as parts have names alone: --tracks mine.yaml, see docs/tracks.md"
+    )
+    named = [{"name": n, "name_pattern": n} for n in ("kick", "bass", "keys")]
+    assert isinstance(read(daw, tracks=named), SongRecord)
     listed = read(hands, tracks=[t.model_dump() for t in PIANO])
     assert isinstance(listed, SongRecord)
     assert set(listed.columns["pitch"].tolist()) == {60 - 24, 40 - 24}
