@@ -93,7 +93,7 @@ class Source:
 
 def refusal(path: Path | str, error: RejectedFile) -> UserError:
     """Return why a song is not one for a model, with the cure."""
-    cure = ": a model of that metre is trained on songs that `music prepare --meter` keeps"
+    cure = ": a model of other metres is trained on songs that `music prepare --meter` keeps"
     return UserError(f"{path}: {error.why}{cure if error.reason == 'time-signature' else ''}")
 
 
