@@ -347,6 +347,14 @@ class MusicCommands(DomainCommands):
                 show_default=False,
             ),
         ] = None,
+        pickup: Annotated[
+            float,
+            typer.Option(
+                min=0,
+                help="Quarter notes before your song's first bar, where no signature says so.",
+                rich_help_panel=YOUR_SONGS,
+            ),
+        ] = 0.0,
         tracks: Annotated[
             str,
             typer.Option(help="Compose only these, such as drums,bass.", rich_help_panel=STEERING),
@@ -462,6 +470,7 @@ class MusicCommands(DomainCommands):
             bars=bars,
             form=letters,
             section_bars=section_bars,
+            pickup_beats=pickup,
         )
         steering = Steering(
             temperature=temperature,

@@ -11,7 +11,7 @@ rest, and as finely as files are written, and the finished song has the notes of
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,12 +45,17 @@ class Source:
     fine: Song
 
     @classmethod
-    def read(cls, path: Path | str, tracks: tuple[Track, ...], grid: Grid) -> "Source":
-        """Read a MIDI file, and log what of it is left out; `UserError` if it cannot be read."""
+    def read(
+        cls, path: Path | str, tracks: tuple[Track, ...], grid: Grid, pickup_beats: float = 0.0
+    ) -> "Source":
+        """Read a MIDI file, and log what of it is left out; `UserError` if it cannot be read.
+
+        `pickup_beats`: see `read_midi`.
+        """
         try:
             data, name = midi_bytes(path, FINE_LIMITS), Path(path).stem
-            song = read_midi(data, tracks, grid, name=name)
-            fine = read_midi(data, tracks, fine_grid(grid), limits=FINE_LIMITS, name=name)
+            read = partial(read_midi, data, tracks, name=name, pickup_beats=pickup_beats)
+            song, fine = read(grid), read(fine_grid(grid), limits=FINE_LIMITS)
         except RejectedFile as error:
             raise refusal(path, error) from error
         source = cls(song, fine)

@@ -1,6 +1,7 @@
 """A request: which songs of the user to begin with, what to keep of them and what to compose."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field
@@ -36,7 +37,7 @@ class Request(Strict):
     given: a song of which the tracks `keep` stay over its whole length, or of which the bars
     `fill` ("5-8", from 1) are composed. continued: a song that goes on for `bars`. between: two
     songs with `bars` between them. remixed: a song's sections of `section_bars` in the order of
-    `form`. tracks: those to compose.
+    `form`. tracks: those to compose. pickup_beats: quarter notes before the first bar of a song.
     """
 
     given: Path | None = None
@@ -49,6 +50,7 @@ class Request(Strict):
     bars: int | None = Field(default=None, gt=0)
     form: str = ""
     section_bars: int | None = Field(default=None, gt=0)
+    pickup_beats: float = Field(default=0.0, ge=0)
 
     @property
     def kind(self) -> str:
@@ -72,22 +74,24 @@ class Request(Strict):
             "tracks": ",".join(self.tracks),
             "form": self.form,
             "section bars": self.section_bars,
+            "pickup": self.pickup_beats,
         }
         return {name: value for name, value in values.items() if value}
 
     def draft(self, tracks: tuple[Track, ...], grid: Grid) -> Draft:
         """Read the songs and return the draft; `ConfigError` for wishes that exclude others."""
         self._check()
+        read = partial(Source.read, tracks=tracks, grid=grid, pickup_beats=self.pickup_beats)
         if self.given:
-            return self._of_given(Source.read(self.given, tracks, grid))
+            return self._of_given(read(self.given))
         if self.continued:
-            source = Source.read(self.continued, tracks, grid)
+            source = read(self.continued)
             return continuation(source, self.bars or ADDED_BARS).composing(self.tracks)
         if self.between:
-            first, last = (Source.read(path, tracks, grid) for path in self.between)
+            first, last = (read(path) for path in self.between)
             return bridge(first, last, self.bars or ADDED_BARS).composing(self.tracks)
         if self.remixed:
-            source = Source.read(self.remixed, tracks, grid)
+            source = read(self.remixed)
             draft = remix(source, self.form, self.section_bars or SECTION_BARS)
             return draft.composing(self.tracks)
         return blank(tracks, grid, self.bars or BARS, self.tracks)
@@ -126,6 +130,8 @@ class Request(Strict):
             )
             if value
         ]
+        if self.pickup_beats and not sources:
+            raise ConfigError("--pickup is for a song of yours: give --given song.mid with it")
         if len(sources) > 1:
             raise ConfigError(f"{' and '.join(sources)} exclude each other: give one of them")
         if self.given and bool(self.keep) == bool(self.fill):

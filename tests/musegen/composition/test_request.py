@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from handmade import midi, note
 from tunes import tune
 
 from core.errors import ConfigError
@@ -61,6 +62,18 @@ def test_a_remix_composes_the_letters_that_the_song_lacks(song: Path) -> None:
     assert composed(draft)[GUITAR] == [5, 6]
 
 
+def test_a_song_begins_after_its_pickup(tmp_path: Path) -> None:
+    """A note a beat from C on: that of the pickup is left out, D is the first of bar 1."""
+    path = tmp_path / "song.mid"
+    path.write_bytes(midi(b"".join(note(48 + beat, 480) for beat in range(17))))
+    draft = drafted(Request(given=path, keep=("piano",), pickup_beats=1))
+    assert draft.bars == 4
+    beats = [(4 * beat, 49 + beat - 24) for beat in range(16)]
+    assert list(zip(draft.notes.start.tolist(), draft.notes.pitch.tolist(), strict=True)) == beats
+    assert drafted(Request(continued=path, bars=1, pickup_beats=1)).bars == 5
+    assert Request(given=path, keep=("piano",), pickup_beats=1).named["pickup"] == 1
+
+
 @pytest.mark.parametrize(
     ("wishes", "message"),
     [
@@ -70,6 +83,7 @@ def test_a_remix_composes_the_letters_that_the_song_lacks(song: Path) -> None:
         ({"given": "S", "continued": "S", "keep": ("piano",)}, "--given and --continue exclude"),
         ({"remixed": "S"}, "--remix needs --form"),
         ({"section_bars": 4}, "--section-bars is for --remix"),
+        ({"pickup_beats": 1}, "--pickup is for a song of yours"),
         ({"given": "S", "fill": "2", "bars": 4}, "--bars is the song's own"),
         ({"given": "S", "fill": "two"}, "--fill two: give the first and last bar, such as 5-8"),
         ({"given": "S", "fill": "5-9"}, "the song has bars 1-6"),
