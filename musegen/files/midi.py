@@ -20,7 +20,7 @@ from musegen.files.controls import controls_of
 from musegen.files.keys import is_key, keys_of
 from musegen.files.limits import MusicLimits
 from musegen.files.parts import CHANNELS, parts_of
-from musegen.files.pedal import hold
+from musegen.files.pedal import are_used, hold
 from musegen.files.smf import (
     END,
     KEY_SIGNATURE,
@@ -219,6 +219,8 @@ class _Parsed:
 
     def _pedalled(self, events: Events) -> np.ndarray:
         """Return the durations with those of all but drums lengthened by the pedals."""
+        if not are_used(events):
+            return self.duration
         channel = np.array([p.port * CHANNELS + p.channel - 1 for p in self.parts])[self.part]
         lengthened = hold(events, channel, self.start, self.duration, self.pitch)
         is_drum = np.array([part.is_drum for part in self.parts])[self.part]

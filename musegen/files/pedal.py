@@ -15,6 +15,12 @@ LAST_BEATS = 4
 """The longest time that a pedal sustains after the last key goes up; bars end there earlier."""
 
 
+def are_used(events: Events) -> bool:
+    """Return whether any pedal goes down."""
+    used = events.controls(SUSTAIN, SOSTENUTO)
+    return bool((events.value(1, used) >= DOWN).any())
+
+
 def hold(
     events: Events,
     channel: np.ndarray,
