@@ -107,8 +107,7 @@ def resolve(model: type[Model], values: Mapping[str, Any], origin: str) -> Model
     try:
         return model.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        reasons = [_reason(model, fault["loc"], fault) for fault in error.errors()]
-        raise ConfigError(f"{origin}: {'; '.join(reasons)}") from error
+        raise ConfigError(f"{origin}: {'; '.join(_reasons(model, error.errors()))}") from error
 
 
 def require_seed(seed: int) -> None:
@@ -131,6 +130,9 @@ _PLAIN = {
     "a valid boolean": "true or false",
     "a valid string": "text",
     "a valid tuple": "a list",
+    "a valid array": "a list",
+    "an object": "settings (KEY: VALUE)",
+    "^[Uu]nable to parse input string as an integer, exceeded maximum size": "must be smaller",
     "greater than or equal to": "at least",
     "less than or equal to": "at most",
     "greater than": "more than",
@@ -169,17 +171,40 @@ def _assign(values: dict[str, Any], path: list[str], value: Any, assignment: str
     values[path[-1]] = value
 
 
-def _reason(model: type[BaseModel], location: tuple[int | str, ...], fault: Any) -> str:
+def _reasons(model: type[BaseModel], faults: Sequence[Any]) -> list[str]:
+    """Return what is wrong, one sentence a key: a value can miss each of several kinds."""
+    found: dict[str, list[str]] = {}
+    ends: dict[str, str] = {}
+    for fault in faults:
+        key = ".".join(str(part) for part in _keys(fault["loc"]))
+        reason, ends[key] = _reason(model, _keys(fault["loc"]), fault)
+        found.setdefault(key, []).append(reason)
+    return [
+        " or ".join([said[0], *(more.rpartition("must be ")[2] for more in said[1:])]) + ends[key]
+        for key, said in found.items()
+    ]
+
+
+def _keys(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return the keys of a location, without the kinds of values that pydantic has tried."""
+    return tuple(part for part in location if "[" not in str(part))
+
+
+def _reason(
+    model: type[BaseModel], location: tuple[int | str, ...], fault: Any
+) -> tuple[str, str]:
+    """Return what is wrong with a key, and what was found there."""
     path = ".".join(str(part) for part in location)
     if fault["type"] == "extra_forbidden":
         known = _keys_at(model, location[:-1])
-        return f"unknown key '{path}': {nearest(str(location[-1]), known)}"
+        return f"unknown key '{path}': {nearest(str(location[-1]), known)}", ""
     if fault["type"] == "missing":
-        return f"the key '{path}' is missing"
+        return f"the key '{path}' is missing", ""
     message = plain(fault["msg"])
-    if not path or isinstance(fault["input"], Mapping):
-        return message
-    return f"'{path}': {message[0].lower()}{message[1:]}, got {fault['input']!r}"
+    of_all = fault["type"] == "value_error" and isinstance(fault["input"], Mapping)
+    if not path or of_all:
+        return message, ""
+    return f"'{path}': {message[0].lower()}{message[1:]}", f", got {fault['input']!r}"
 
 
 def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

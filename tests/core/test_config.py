@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import hypothesis
 import pytest
@@ -27,6 +27,7 @@ class Settings(Strict):
     learner: Rate = Rate()
     critics: dict[str, Rate] = {}
     name: str = ""
+    held: Literal["first", "last"] | tuple[str, ...] = "first"
 
 
 def settings(*assignments: str) -> Settings:
@@ -57,6 +58,10 @@ def test_override_leaves_what_it_was_given():
         ("steps=-3", "'steps': must be more than 0, got -3"),
         ("learner.learning_rate=.nan", "'learner.learning_rate'"),
         ("learner.betas=[0, 1, 2]", "'learner.betas'"),
+        ("held=5", "^--set: 'held': must be 'first' or 'last' or a list, got 5$"),
+        ("held=[1]", "'held': must be 'first' or 'last', got .*'held.0': must be text, got 1"),
+        ("learner=5", r"^--set: 'learner': must be settings \(KEY: VALUE\), got 5$"),
+        ("steps={a: 1}", "'steps': must be a whole number, got {'a': 1}"),
         ("name=2020-01-01x: [", "is not YAML"),
         ("steps", "needs KEY=VALUE"),
         ("a..b=3", "needs KEY=VALUE"),

@@ -27,6 +27,13 @@ CAPTION = "A small red circle is moving in a zigzag path towards north"
 NEXT = "A small red circle is moving in a zigzag path towards east"
 
 
+@pytest.mark.parametrize("colour", ["red", "#fff", "ff0000", "#ff00000"])
+def test_a_colour_is_asked_for_in_plain_words(colour: str):
+    code, _, said = run("video", "prepare", "clips", "--check", "--background", colour)
+    assert code == 2 and "six digits, each 0-9 or a-f: #ff0000 is red, got" in said
+    assert "^" not in said
+
+
 def test_options_of_prepare_are_those_of_its_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

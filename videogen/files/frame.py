@@ -1,15 +1,16 @@
 """A frame as it is seen: of one moment, upright, opaque, in the light of a standard screen."""
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import av
 import numpy as np
 from av.filter import Graph
 from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import Int, UInt8
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from core.config import Strict
 from core.data.sources import RejectedFile
@@ -36,6 +37,13 @@ Frames = UInt8[np.ndarray, "time height width 3"]
 FrameBatch = UInt8[np.ndarray, "batch time height width 3"]
 
 
+def _colour(text: str) -> str:
+    """Return a colour as it is written; `ValueError` for anything but #rrggbb."""
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise ValueError("a colour is # and six digits, each 0-9 or a-f: #ff0000 is red")
+    return text
+
+
 class View(Strict):
     """The size, rate and framing to which videos are decoded."""
 
@@ -52,10 +60,8 @@ class View(Strict):
     fit: Literal["crop", "fit", "stretch"] = Field(
         default="crop", description="crop to the centre; fit with bars; stretch to a square"
     )
-    background: str = Field(
-        default="#000000",
-        pattern="^#[0-9a-fA-F]{6}$",
-        description="colour behind transparent pixels, and of the bars",
+    background: Annotated[str, AfterValidator(_colour)] = Field(
+        default="#000000", description="colour behind transparent pixels, and of the bars"
     )
     damaged: Literal["drop", "keep"] = Field(
         default="drop", description="a damaged video: reject it, or keep what comes before"
