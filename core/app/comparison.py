@@ -23,6 +23,7 @@ from core.app.domain import Domain, Tick
 from core.app.evaluation import print_tables
 from core.app.model import Model
 from core.app.progress import monitored
+from core.data.preparation import require_no_collection
 from core.errors import ConfigError, Stopped, UserError
 from core.exchange.curves import draw_curves
 from core.files import write_text
@@ -144,6 +145,7 @@ def compare(
             )
         return domain.open_run(folder, device)
 
+    require_no_collection(to)
     chosen = contenders(domain, texts, other is not None)
     models = train_each(chosen, to / "runs", train)
     evaluation = domain.evaluate(models, data, count, seed, other, tick)

@@ -15,6 +15,7 @@ from core.app.configuration import Config, RunConfig
 from core.app.domain import Domain
 from core.app.model import Model
 from core.config import layered, merged, nearest, resolve
+from core.data.preparation import require_no_collection
 from core.errors import ConfigError, UserError
 from core.exchange.tensorboard import Board
 from core.files import aside
@@ -30,7 +31,7 @@ from core.training.device import (
 from core.training.forecast import Forecaster, Need
 from core.training.loop import UNMONITORED, Budget, Monitor, Observe
 from core.training.loop import train as train_run
-from core.training.run import Run
+from core.training.run import CONFIG, Run
 from core.training.step import Batches, TrainState
 from core.training.warm_start import start_from
 
@@ -99,6 +100,8 @@ def train(
     Warns of a budget that is too small for a model that begins anew. The caller's random state is
     left as it was. See `configure`.
     """
+    if not (Path(to) / CONFIG).exists():
+        require_no_collection(Path(to))
     for one in (data, other) if other is not None else (data,):
         if "train" not in one.splits:
             raise UserError(f"{one!r} has no {domain.item} to train on")

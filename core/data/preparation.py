@@ -280,6 +280,14 @@ def open_preparation(
         raise full_disk(folder, error) from error
 
 
+def require_no_collection(folder: Path) -> None:
+    """Raise `ConfigError` for the folder of a collection: nothing else is written among it."""
+    if (folder / SETTINGS_FILE).exists():
+        raise ConfigError(
+            f"{folder} holds a prepared collection: choose an empty or a new folder with --to"
+        )
+
+
 def _require_same(
     folder: Path, settings: dict[str, Any], write: Callable[[Path, str], None]
 ) -> None:

@@ -43,6 +43,8 @@ from core.yaml_files import read_yaml
 
 LOG = logging.getLogger("pianoreel")
 
+CONFIG = "config.yaml"
+"""The file that makes a folder a run."""
 FORMAT_LINE = "# pianoreel run, format 2"
 TRAINED_WITH = "# trained with "
 
@@ -107,7 +109,7 @@ class Run:
         changeable: Sequence[str],
         complete: Callable[[dict[str, Any]], Mapping[str, Any]],
     ) -> None:
-        path = self.folder / "config.yaml"
+        path = self.folder / CONFIG
         if path.exists():
             changed = changes(complete(_read_config(path)), self.config)
             refuse_changes(self.folder, changed, changeable)
@@ -129,7 +131,7 @@ class Run:
     @classmethod
     def read(cls, folder: Path) -> "Run":
         """Open a run to sample from it; `UserError` where the folder is not a run."""
-        path = folder / "config.yaml"
+        path = folder / CONFIG
         if not path.is_file():
             raise UserError(f"{folder} is no run: it has no config.yaml")
         return cls(folder, _read_config(path))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from command import run
 from fake_domain import fake_domain
 from torch import nn
 
@@ -218,3 +219,18 @@ def test_a_run_with_a_setting_that_is_unknown_by_now_is_not_resumed(tmp_path):
     path.write_text(path.read_text() + "colour: red\n")
     with pytest.raises(ConfigError, match="colour: red -> None"):
         fitted(tmp_path, config())
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_nothing_is_trained_among_a_collection(command: str, tmp_path: Path):
+    """The folder of a collection is not that of a run, nor the other way round."""
+    mine, band = tmp_path / "mine", ("--band", 2, "--steps-per-beat", 4, "--bars", 2)
+    assert run("music", "prepare", *band, "--to", mine)[0] == 0
+    before = sorted(mine.iterdir())
+    code, _, said = run("music", command, mine, "--to", mine, "--steps", 1)
+    assert code == 2 and "mine holds a prepared collection: choose an empty or a new fold" in said
+    assert sorted(mine.iterdir()) == before
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").touch()
+    code, _, said = run("music", "prepare", *band, "--to", tmp_path / "run")
+    assert code == 1 and "run holds other files: choose an empty or a new folder" in said
