@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from core.errors import UserError
+from core.files import locked
 from studio import child
 from studio.components.messages import ASIDE
 from studio.folder import StudioFolder
@@ -61,20 +62,22 @@ def page(folder: StudioFolder) -> gr.Blocks:
 
 
 def serve(folder: StudioFolder, host: str, port: int) -> None:
-    """Serve the page until it is interrupted; `UserError` where the port is taken."""
+    """Serve the page until it is interrupted.
+
+    `UserError` where the port is taken, and where another studio is open in the folder.
+    """
     import uvicorn
 
     token = "" if host in LOOPBACK else new_token()
-    received = folder.root / ".received"
-    os.environ["GRADIO_TEMP_DIR"] = str(received)
-    clear(received)
-    with bound(host, port) as listening:
+    with locked(folder.root), bound(host, port) as listening:
+        received = folder.root / ".received"
+        os.environ["GRADIO_TEMP_DIR"] = str(received)
+        clear(received)
         config = uvicorn.Config(
             application(page(folder), folder, token),
             log_level="warning",
             timeout_graceful_shutdown=2,
         )
-        listening.listen()
         query = f"/?token={token}" if token else ""
         print(
             f"the studio is open at http://{_shown(host)}:{listening.getsockname()[1]}{query}",
@@ -128,12 +131,13 @@ def _shown(host: str) -> str:
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Return a socket of an address; `UserError` for one that cannot be listened at."""
+    """Return a socket that listens at an address; `UserError` where that cannot be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
+        found.listen()  # until one listens, others can be bound to its port
     except (OSError, TypeError) as error:  # the latter for what is no name at all
         found.close()
         is_taken = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)

@@ -15,10 +15,11 @@ import uvicorn
 
 from core.errors import UserError
 from core.exchange.curves import MOST_POINTS, points_of
+from core.files import locked
 from studio.components.curves import curves
 from studio.components.messages import answering
 from studio.folder import StudioFolder
-from studio.page import DAY, bound, clear, end_quietly, page
+from studio.page import DAY, bound, clear, end_quietly, page, serve
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,17 @@ def test_an_address_that_cannot_be_listened_at_names_the_option(host: str, sente
 
 
 NOT_TAKEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
+
+
+def test_of_two_studios_of_one_folder_the_second_does_not_open(tmp_path: Path):
+    folder = StudioFolder.of(tmp_path)
+    with locked(tmp_path), pytest.raises(UserError, match=f"works in {tmp_path}: wait for it or"):
+        serve(folder, "127.0.0.1", 0)
+
+
+def test_of_two_studios_that_open_a_port_at_once_one_gets_it():
+    with bound("127.0.0.1", 0) as first, pytest.raises(UserError, match="choose another --port"):
+        bound("127.0.0.1", first.getsockname()[1])
 
 
 @pytest.mark.parametrize("number", NOT_TAKEN)
