@@ -42,7 +42,7 @@ from videogen.data.records import (
     columns_of,
     read_clip,
 )
-from videogen.data.sources import Listing, listing
+from videogen.data.sources import Listing, advice, listing
 from videogen.words import WORDS, vocabulary, words_of
 
 SPOOLED_BYTES = 1 << 20
@@ -78,7 +78,8 @@ class Summary(preparation.Summary):
         origins = ", ".join(f"{count} of {name}" for name, count in self.captions.most_common())
         division = _shown(self.division)
         remarks = [f"{count} kept: {REMARKS[remark]}" for remark, count in self.remarks.items()]
-        lines = [*super().lines, *remarks, *division, f"captions: {origins}"]
+        cures = advice(self.skipped)
+        lines = [*super().lines, *remarks, *cures, *division, f"captions: {origins}"]
         if self.long_captions:
             lines.append(
                 f"{self.long_captions} of the captions: longer than the {WORDS} words read"

@@ -60,12 +60,18 @@ SHARE = 0.25
 OWN_REPORT = "rejects.jsonl"
 """A file beside a prepared collection that names clips and is no table of captions."""
 
-NOT_READ = {
-    **dict.fromkeys((".xlsx", ".xls", ".ods"), "save tables as CSV: {} is not read"),
-    **dict.fromkeys(
-        (".gz", ".tgz", ".7z", ".rar"), "unpack archives, or pack a zip or a tar: {} is not read"
+_CURES = {
+    "save tables as CSV: {} is not read": ".xlsx .xls .ods .numbers .parquet .yaml .yml .xml",
+    "unpack archives, or pack a zip or a tar: {} is not read": ".gz .tgz .7z .rar",
+    "write captions into rex.txt beside rex.mp4: {} is not read": ".srt .vtt .ass .sbv",
+    "save pictures as PNG or JPEG: {} is not read": (
+        ".jxl .jp2 .ppm .pgm .tga .exr .hdr .psd .dng .cr2 .nef .arw .svg"
+    ),
+    "convert videos to mp4 (H.264): {} is not read": (
+        ".h264 .264 .hevc .265 .mjpeg .mjpg .ivf .rm .rmvb .braw .r3d .swf"
     ),
 }
+NOT_READ = {kind: cure for cure, kinds in _CURES.items() for kind in kinds.split()}
 """Advice on files of these suffixes."""
 
 _ID = re.compile(rf"(?=.*\d)(?!\d{{1,{SHORT_NUMBER}}}$).+")
@@ -138,9 +144,7 @@ def listing(
         kinds = ", ".join(f"{count} {kind}" for kind, count in found.passed_over.most_common(8))
         hint = ". Pictures are read where a folder holds them numbered, as one clip"
         pictures = any(found.passed_over[suffix] for suffix in PICTURES)
-        cures = [
-            f"; {cure.format(kind)}" for kind, cure in NOT_READ.items() if found.passed_over[kind]
-        ]
+        cures = [f"; {cure}" for cure in advice(found.passed_over)]
         raise UserError(
             f"no video in {names}"
             + f", only {kinds}" * bool(kinds)
@@ -148,6 +152,11 @@ def listing(
             + "".join(cures)
         )
     return found
+
+
+def advice(passed_over: Counter[str]) -> list[str]:
+    """Return what helps with files of kinds that are not read."""
+    return [cure.format(kind) for kind, cure in NOT_READ.items() if passed_over[kind]]
 
 
 def _tables_beside(starts: Sequence[Path]) -> list[Path]:

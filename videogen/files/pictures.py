@@ -9,12 +9,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+PICTURES = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"),
+    *(".avif", ".heic", ".heif"),
+)
 """Suffixes of pictures."""
 FEWEST = 2
 """Pictures of a sequence, at least."""
 
-_NUMBERED = re.compile(r"(.*?)(\d+)")
+_NUMBERED = re.compile(r"(.*?)(\d+)\)?")
+"""A number at the end, also in brackets, as Windows writes it: shot (12)."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def sequences(places: Iterable[Path]) -> Mapping[Path, list[Path]]:
     longer = {key: sorted(of) for key, of in series.items() if len(of) >= FEWEST}
     folders = [folder for folder, _, _ in longer]
     return {
-        folder if folders.count(folder) == 1 else folder / (prefix.strip(" _-.") or suffix[1:]): [
+        folder if folders.count(folder) == 1 else folder / (prefix.strip(" _-.(") or suffix[1:]): [
             place for _, place in of
         ]
         for (folder, prefix, suffix), of in longer.items()

@@ -15,7 +15,16 @@ from typing import Any
 
 import av
 import numpy as np
-from av.error import FFmpegError, InvalidDataError
+from av.error import (
+    ArgumentError,
+    BugError,
+    DecoderNotFoundError,
+    ExternalError,
+    FFmpegError,
+    InvalidDataError,
+    PatchWelcomeError,
+    UnknownError,
+)
 from av.stream import Disposition
 from jaxtyping import UInt8
 
@@ -24,6 +33,7 @@ from videogen.files.clock import OutOfOrder, Timed, Waiting, join, require_order
 from videogen.files.frame import Converter, SquareFrame, View, deinterlaced, require_pixels
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES
+from videogen.files.stills import formats_of, require_still, require_whole
 from videogen.files.tree import File
 
 VIDEO = (
@@ -39,17 +49,15 @@ FORMATS = (
 )
 """FFmpeg's demuxers of formats that contain their own data."""
 
-PICTURE_FORMATS = "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe"
-"""FFmpeg's demuxers of pictures."""
-
 WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that support the alpha channel of these codecs."""
 
-ANIMATED = 2
-"""The bit of a WebP's head that says that it moves (RFC 9649, 2.7)."""
-
-HEAD_BYTES = 4096
-"""Bytes of a picture in which its head says whether it moves."""
+DAMAGED = InvalidDataError, ExternalError, BugError, UnknownError
+"""Errors of decoders that meet data which no encoder writes."""
+UNREAD = ArgumentError, PatchWelcomeError, DecoderNotFoundError
+"""Errors of formats and codecs that are not read."""
+NO_SUPPORT = errno.ENOSYS, errno.EOPNOTSUPP
+"""Numbers of others."""
 
 REORDERED = 17
 """More frames than a codec moves before others that are shown earlier."""
@@ -107,10 +115,17 @@ def read_film(
 
 
 def _said(error: FFmpegError) -> str:
-    """Return the reason of an error of FFmpeg, with a cure where it says "Invalid data"."""
-    if not isinstance(error, InvalidDataError):
-        return str(error.strerror)
-    return "its data are damaged or cut short: copy the file again, or export it anew"
+    """Return the reason of an error of FFmpeg, with a cure."""
+    if _is_unread(error):
+        return "this kind of file is not read: convert a video to mp4 (H.264), a picture to PNG"
+    if isinstance(error, DAMAGED):
+        return "its data are damaged or cut short: copy the file again, or export it anew"
+    return str(error.strerror)
+
+
+def _is_unread(error: FFmpegError) -> bool:
+    """Return whether an error says that a format or a codec is not read."""
+    return isinstance(error, UNREAD) or error.errno in NO_SUPPORT
 
 
 def _read_film(
@@ -254,30 +269,28 @@ class _Pictures:
                 self.damage = f"{file.place.name}: {why}" if len(self.files) > 1 else why
                 if self.keep and self.count:
                     return
-                raise RejectedFile("damaged", self.damage) from error
+                if isinstance(error, RejectedFile):
+                    reason = error.reason
+                else:
+                    reason = "no-decoder" if _is_unread(error) else "damaged"
+                raise RejectedFile(reason, self.damage) from error
             self.count += 1
             yield (self.count - 1) / self.rate, 1 / self.rate, frame
 
     def _read(self, file: File) -> Any:
         limits = self.limits
         with file.open(limits) as data:
-            _require_still(data)
-            with _opened(data, PICTURE_FORMATS, limits) as container:
+            formats = formats_of(require_still(data))
+            with _opened(data, formats, limits) as container:
+                require_whole(container)
                 stream = _largest_stream(container)
                 require_pixels(stream.width, stream.height, limits)
+                if stream.codec_context.name == "mjpeg":
+                    stream.codec_context.options = {"err_detect": "explode"}  # if it is cut short
                 frame = next(container.decode(stream), None)
         if frame is None:
             raise RejectedFile("no-frames", "no picture can be decoded")
         return frame
-
-
-def _require_still(data: Any) -> None:
-    """Raise `RejectedFile` for an animation, of which a picture would show the first frame."""
-    head = data.read(HEAD_BYTES)
-    if head[12:16] == b"VP8X" and len(head) > 20 and head[20] & ANIMATED:
-        raise RejectedFile("no-decoder", "it is an animated WebP: convert it to mp4 or gif")
-    if b"acTL" in head.partition(b"IDAT")[0] and head.startswith(b"\x89PNG"):
-        raise RejectedFile("no-decoder", "it is an animated PNG: let its name end in .apng")
 
 
 def _codec(stream: Any, limits: VideoLimits) -> Any:

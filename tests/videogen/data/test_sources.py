@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from videogen.data.sources import CaptionSource, Listing, listing
+from videogen.data.sources import CaptionSource, Listing, advice, listing
 from videogen.files.clip import write_gif, write_mp4, write_webm
 from videogen.files.label import Label
 
@@ -424,3 +424,21 @@ def test_a_folder_without_videos_is_refused(tmp_path: Path):
         listing([str(tmp_path)])
     with pytest.raises(UserError, match="does not exist"):
         listing([str(tmp_path / "absent")])
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("x.parquet", "save tables as CSV"),
+        ("x.jxl", "save pictures as PNG or JPEG"),
+        ("x.h264", r"convert videos to mp4 \(H.264\)"),
+        ("x.srt", r"write captions into rex\.txt beside rex\.mp4"),
+    ],
+)
+def test_what_is_not_read_is_answered_with_what_to_do(tmp_path: Path, name: str, cure: str):
+    (tmp_path / name).touch()
+    for start in (tmp_path, tmp_path / name):
+        with pytest.raises(UserError, match=f"{cure}: {Path(name).suffix} is not read"):
+            listing([str(start)])
+    write(tmp_path, a_dot_mp4="x")
+    assert len(advice(listing([str(tmp_path)]).passed_over)) == 1

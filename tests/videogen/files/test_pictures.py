@@ -163,3 +163,101 @@ def test_an_encrypted_member_is_refused(tmp_path: Path):
     (tmp_path / "x.zip").write_bytes(data)
     with pytest.raises(RejectedFile, match="archive: it is encrypted: unpack it"):
         read_frames([File(tmp_path / "x.zip", ("x.mp4",))], View(size=16))
+
+
+def bars(path: Path, **settings: Any) -> Path:
+    Image.fromarray(corners(64, 64)[0]).save(path, **settings)
+    return path
+
+
+def colours(path: Path, **view: Any) -> list[list[int]]:
+    """The colours in the middle of the quarters, to the nearest full ones."""
+    first = read_frames(path, View.model_validate({"size": 32, **view}))[0]
+    return [(np.round(first[y, x] / 255) * 255).tolist() for y in (8, 24) for x in (8, 24)]
+
+
+QUARTERS = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
+SECOND = Image.new("RGB", (64, 64))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("x.avif", {"quality": 95}),
+        ("x.avif", {"quality": 95, "subsampling": "4:4:4", "range": "limited"}),
+        ("x.jpg", {"format": "AVIF"}),
+        (
+            "x.jpg",
+            {"format": "MPO", "save_all": True, "append_images": [Image.new("RGB", (8, 8))]},
+        ),
+        ("x.png", {"format": "JPEG"}),
+        *(("x.tif", {"compression": kind}) for kind in ("tiff_lzw", "packbits", "tiff_deflate")),
+    ],
+)
+def test_a_picture_is_read_by_what_it_holds(tmp_path: Path, name: str, settings: dict[str, Any]):
+    """The second kind of JPEG has another picture behind the first, as of phones."""
+    assert colours(bars(tmp_path / name, **settings)) == QUARTERS
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "why"),
+    [
+        ("x.tif", {"compression": "jpeg"}, "a TIFF with JPEG inside: save it as PNG"),
+        ("x.tif", {"compression": "zstd"}, "a TIFF of compression 50000: save it as PNG"),
+        ("x.avif", {"save_all": True, "append_images": [SECOND]}, "animated"),
+    ],
+)
+def test_a_picture_that_would_be_black_is_refused(
+    tmp_path: Path, name: str, settings: dict[str, Any], why: str
+):
+    with pytest.raises(RejectedFile, match=f"no-decoder: .*{why}"):
+        colours(bars(tmp_path / name, **settings))
+
+
+def test_a_tiff_in_tiles_or_of_fractions_is_refused(tmp_path: Path):
+    """Tag 322 is the width of a tile, tag 339 the kind of numbers."""
+    bars(tmp_path / "x.tif")
+    assert colours(tmp_path / "x.tif") == QUARTERS
+    data = bytearray((tmp_path / "x.tif").read_bytes())
+    strips = data.index(
+        b"\x16\x01\x04\x00" if b"\x16\x01\x04\x00" in data else b"\x16\x01\x03\x00"
+    )
+    data[strips : strips + 2] = (322).to_bytes(2, "little")  # was the rows of a strip
+    (tmp_path / "x.tif").write_bytes(data)
+    with pytest.raises(RejectedFile, match="it is a TIFF in tiles: save it as PNG"):
+        colours(tmp_path / "x.tif")
+    Image.fromarray(np.zeros((8, 8), np.float32)).save(tmp_path / "y.tif")
+    with pytest.raises(RejectedFile, match="other than whole numbers of 8 or 16 bits"):
+        colours(tmp_path / "y.tif")
+
+
+def test_the_transparency_of_an_avif_is_no_reason_to_show_what_it_hides(tmp_path: Path):
+    pixels = np.dstack([corners(64, 64)[0], np.full((64, 64), 255, np.uint8)])
+    pixels[:32, :32, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "x.avif")
+    with pytest.raises(RejectedFile, match="several parts, such as tiles or transparency"):
+        colours(tmp_path / "x.avif")
+
+
+def test_half_a_photograph_is_damaged(tmp_path: Path):
+    """Its decoder would fill the rest with green."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "x.jpg")
+    data = (tmp_path / "x.jpg").read_bytes()
+    (tmp_path / "x.jpg").write_bytes(data[: len(data) // 2])
+    with pytest.raises(RejectedFile, match="damaged or cut short"):
+        read_frames(tmp_path / "x.jpg", View(size=16))
+    (tmp_path / "x.jpg").write_bytes(data[:-2])
+    assert len(read_frames(tmp_path / "x.jpg", View(size=16))) == 1, "all but the mark of its end"
+
+
+def test_a_kind_that_is_not_read_is_said_without_words_of_a_library(tmp_path: Path):
+    Image.new("LAB", (8, 8)).save(tmp_path / "x.tif")
+    with pytest.raises(RejectedFile, match="this kind of file is not read: convert a video"):
+        read_frames(tmp_path / "x.tif", View(size=16))
+
+
+def test_numbers_stand_in_brackets(tmp_path: Path):
+    """So Windows names the pictures that it numbers."""
+    names = [tmp_path / f"shot ({number}).png" for number in (1, 2, 10)]
+    assert sequences(names) == {tmp_path: names}
