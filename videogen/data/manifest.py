@@ -1,66 +1,49 @@
 """Manifests: tables that name clips below their own folder, each with its caption.
 
-    path,caption                                    clips.csv, also with ; | or tabs
-    dogs/rex.mp4,a dog runs to the left
+`videogen.data.tables` says which tables are read. A row may name an excerpt of a clip, by the
+seconds at which it begins and ends:
 
-    videoid,caption                                 a name without its suffix is an id
-    1066674784,a dog runs to the left
+    label,youtube_id,time_start,time_end            Kinetics; InternVid, MSVD and others likewise
+    {"Ab1": {"timestamps": [[0, 4.5]], "sentences": ["a dog runs"]}}                ActivityNet
 
-    {"path": "dogs/rex.mp4", "caption": "..."}      clips.jsonl, or a list of them in clips.json
-    {"file_name": "rex.mp4", "caption": "..."}      metadata.jsonl (Hugging Face datasets)
-    {"file_names": ["rex/1.png", ...], ...}         the same, of pictures of one folder
-    {"id": "78687", "label": "..."}                 clips by ids (Something-Something, MSR-VTT)
-    {"rex.mp4": ["a dog", "a dog runs"]}            captions.json (diffusion-pipe)
-    dogs/rex.mp4                                    videos.txt, a line for each line of prompts.txt
-                                                    (CogVideoX, finetrainers)
+A clip whose name ends in these times is the excerpt itself: Ab1_000005_000015.mp4, Ab1_5_15.avi.
 
 A clip that does not lie where its row says is the one below the start whose path ends so, if there
 is one. A row that names any other file, or has no valid caption, is rejected with its row number;
-the other rows are read. A table of which that cannot be said is `NotUnderstood`.
+the other rows are read.
 """
 
-import csv
-import io
-import json
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from core.data.sources import RejectedFile
+from videogen.data.tables import IDS, NUMBERED, Fields, NotUnderstood, columns, listed, rows
+from videogen.files.clock import Excerpt
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import is_sequence
 from videogen.files.reading import VIDEO
-from videogen.files.text import decode
-from videogen.files.tree import File, Tree, on_disk
+from videogen.files.tree import File, Tree, folded, names_in, on_disk
 
-LINES = (".jsonl", ".ndjson")
-"""Suffixes of tables of an object a line."""
-TABLES = (".csv", ".tsv", *LINES, ".json")
-"""Suffixes of tables; Excel writes those of Unicode text as .txt."""
-LISTS = ("videos.txt", "video.txt")
-"""Names of lists of clips, in the order of the captions that lie beside them."""
-CAPTION_LISTS = ("prompts.txt", "prompt.txt", "captions.txt", "caption.txt")
-
-PATHS = (
-    *("path", "file", "file_name", "filename", "file_path", "filepath", "file_names"),
-    *("video", "video_path", "video_file", "video_name", "media", "media_path"),
-    *("clip", "clip_path", "video_id", "videoid"),
+BEGINS = (
+    *("start", "begin", "start_time", "time_start", "start_timestamp", "t_start", "start_sec"),
+    *("start_seconds", "clip_start"),
 )
-IDS = ("vid", "id", "name")
-"""Names of a column of clips only where one of its rows names one: other tables have it, too."""
-CAPTIONS = (
-    *("caption", "text", "prompt", "description", "captions", "prompts", "descriptions"),
-    *("video_caption", "video_description", "long_caption", "short_caption", "sentence", "label"),
-    *("encap", "title", "class", "action", "name"),
+ENDS = (
+    *("end", "end_time", "time_end", "end_timestamp", "t_end", "end_sec", "end_seconds"),
+    "clip_end",
 )
-"""Accepted names of the two columns, in order of precedence."""
-SEPARATORS = ",;\t|"
-
-FIELD_BYTES = 1 << 24
-"""Most characters of one field of a CSV, far beyond those of a caption."""
+SPANS = ("timestamps", "timestamp", "segment", "segments")
+"""Names of the columns of the times of excerpts: of begins, of ends, and of pairs of both."""
+_CLOCK = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d+)?)")
+_SIMPLE = re.compile(r"[\w-][\w .-]*")
+"""A name, and no path."""
+_CUT = re.compile(r"(?P<id>.+)_(?P<begin>\d+)_(?P<end>\d+)")
+"""The name of a clip that was cut out of another."""
 
 CONTROL = "Cc", "Cf", "Cs", "Co", "Cn"
 """Unicode categories of characters that are not text."""
@@ -72,18 +55,18 @@ PICTURES = range(0x1F000, 0x1FB00)
 """Code points of emoji, also of those that are newer than Python's tables."""
 
 
-class NotUnderstood(Exception):
-    """Raised for a file that is no manifest, with what is missing or cannot be read."""
-
-
 @dataclass(frozen=True)
 class Row:
-    """A clip's path and caption, or `fault`: the reason why the row is rejected."""
+    """A clip's path and caption, or `fault`: the reason why the row is rejected.
+
+    `excerpt`: the part of the clip that the caption describes, if not the whole.
+    """
 
     number: int
     path: Path | None = None
     caption: str = ""
     fault: tuple[str, str] | None = None
+    excerpt: Excerpt | None = None
 
 
 def caption_of(text: str, limits: VideoLimits) -> str:
@@ -114,17 +97,6 @@ def _most(limits: VideoLimits) -> str:
     return f"{limits.caption_characters} are read"
 
 
-Fields = Mapping[str, Any]
-"""The values of a row by the names of their columns."""
-Rows = Iterator[tuple[int, Fields | str]]
-"""Row number with the values, or the reason why the row cannot be parsed."""
-
-
-def is_list(path: Path) -> bool:
-    """Return whether a file is named as a list of clips."""
-    return path.name.lower() in LISTS
-
-
 def read_manifest(
     table: File | Path, limits: VideoLimits = VideoLimits(), tree: Tree | None = None
 ) -> list[Row]:
@@ -135,226 +107,111 @@ def read_manifest(
     and where a quotation mark is not closed.
     """
     file = table if isinstance(table, File) else File(table)
-    rows, by = [], set[str]()
-    for number, fields in _rows(file, limits, tree):
+    found, by = [], set[str]()
+
+    def is_clip(fields: Fields) -> bool:
+        with suppress(RejectedFile):
+            _clip(file, _text(_value(fields, columns(fields)[0], "path"), "path"), tree)
+            return True
+        return False
+
+    for number, fields in rows(file, limits, tree, is_clip):
         try:
             if isinstance(fields, str):
                 raise RejectedFile("row", fields)
-            path, caption = _columns(fields)
-            by.add(path)
-            clip = _clip(file, _text(_place(_value(fields, path, "path")), "path"), tree)
-            for text in _captions(_value(fields, caption, "caption")):
-                rows.append(Row(number, clip, caption_of(text, limits)))
+            by.add(columns(fields)[0])
+            found += _of_row(number, file, fields, limits, tree)
         except RejectedFile as error:
-            rows.append(Row(number, fault=(error.reason, error.detail)))
-    if by and by <= {*IDS} and not any(row.path for row in rows):
+            found.append(Row(number, fault=(error.reason, error.detail)))
+    named = (row.path or (row.fault and row.fault[0] == "times") for row in found)
+    if by and by <= {*IDS} and not any(named):
         raise NotUnderstood(f"no {' or '.join(sorted(by))} in it is that of a clip")
-    return rows
+    return found
 
 
-def _rows(file: File, limits: VideoLimits, tree: Tree | None) -> Rows:
-    text = read_text(file, limits)
-    if is_list(file.place):
-        return _paired(file, text, limits, tree)
-    if file.suffix == ".json":
-        return _json_rows(text)
-    return _line_rows(text) if file.suffix in LINES else _csv_rows(file, text, tree)
+def _of_row(
+    number: int, file: File, fields: Fields, limits: VideoLimits, tree: Tree | None
+) -> Iterator[Row]:
+    """Yield a row for each caption, with its excerpt."""
+    path, caption = columns(fields)
+    name = _text(_place(_value(fields, path, "path")), "path")
+    captions = _captions(fields, caption)
+    for text, excerpt in zip(captions, _excerpts(fields, len(captions)), strict=True):
+        clip, of = _with_excerpt(file, name, excerpt, tree)
+        yield Row(number, clip, caption_of(text, limits), excerpt=of)
 
 
-def read_text(file: File, limits: VideoLimits) -> str:
-    """Return the text of a table; `NotUnderstood` if it is too large or of no known encoding."""
-    try:
-        data = file.read(limits, limits.manifest_bytes + 1)
-        if len(data) > limits.manifest_bytes:
-            raise NotUnderstood(f"at most {limits.manifest_bytes} bytes of a manifest are read")
-        return decode(data)
-    except RejectedFile as error:
-        raise NotUnderstood(error.detail) from error
+def _excerpts(fields: Fields, count: int) -> Sequence[Excerpt | None]:
+    """Return the times of each caption of a row; None where it has none."""
+    spans = listed(next((fields[name] for name in SPANS if name in fields), None))
+    pairs = spans if isinstance(spans, list) else []
+    pairs = [pairs] if len(pairs) == 2 and not isinstance(pairs[0], list) else pairs
+    if pairs and all(isinstance(one, list) and len(one) == 2 for one in pairs):
+        if len(pairs) not in (1, count):
+            raise RejectedFile("times", f"it has {len(pairs)} times for {count} captions")
+        found = [_excerpt(*one) for one in pairs]
+        return found if len(found) == count else found * count
+    begin, end = (next((n for n in names if n in fields), "") for names in (BEGINS, ENDS))
+    both = _excerpt(fields[begin], fields[end]) if begin and end else None
+    return [both] * count
 
 
-def _csv_rows(file: File, text: str, tree: Tree | None) -> Rows:
-    """Read a CSV; its separator is the one by which its first line has the columns."""
-    csv.field_size_limit(FIELD_BYTES)
-    lines = list(io.StringIO(text, newline=""))
-    skipped = bool(lines) and lines[0].lower().startswith("sep=")  # as Excel writes it
-    names, separator = _header(lines[skipped] if lines[skipped:] else "")
-    reader, number = csv.reader(lines[skipped + 1 :], delimiter=separator), 1
-    while True:
-        number, begin = number + 1, reader.line_num
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield number, f"not valid CSV: {error}"
-            continue
-        spanned = lines[skipped + 1 + begin : skipped + 1 + reader.line_num]
-        if len(spanned) > 1:
-            _require_closed(file, names, separator, spanned, tree, number)
-        if values:
-            yield number, _cells(names, values, separator)
+def _excerpt(begin: Any, end: Any) -> Excerpt | None:
+    """Return the seconds of an excerpt; None for values that are no times, and for none at all."""
+    times = [_seconds(value) for value in (begin, end)]
+    first, last = times
+    if first is None or last is None or first == last == 0:
+        return None
+    if not first < last:
+        raise RejectedFile("times", f"its excerpt begins at {first:g} s and ends at {last:g} s")
+    return first, last
 
 
-def _header(line: str) -> tuple[list[str], str]:
-    """Return the names of the columns, and their separator."""
-    for separator in SEPARATORS:
-        cells = _filled(next(csv.reader([line], delimiter=separator), []))
-        names = [_plain(name) for name in cells]
-        if _named(names):
-            return names, separator
-    shown = ", ".join(re.split(r"[,;\t|]", line.strip())[:5])[:80]
-    raise NotUnderstood(f"its first line is not that of columns path and caption, but: {shown}")
+def _seconds(value: Any) -> float | None:
+    """Return the seconds of a number, or of a time of a clock.
+
+    >>> _seconds(4.5), _seconds("1:02:03.5"), _seconds("0:07"), _seconds("2026-01-01")
+    (4.5, 3723.5, 7.0, None)
+    """
+    if isinstance(value, int | float):
+        return float(value)
+    match = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not match:
+        return None
+    parts = [float(part) for part in match.groups() if part is not None]
+    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
 
 
-def _filled(cells: list[str]) -> list[str]:
-    """Return cells without the empty ones at the end, as spreadsheets write them."""
-    while cells and not cells[-1].strip():
-        cells = cells[:-1]
-    return cells
+def _with_excerpt(
+    file: File, name: str, excerpt: Excerpt | None, tree: Tree | None
+) -> tuple[Path, Excerpt | None]:
+    """Return the clip of a row: one that was cut as the row says, or one with its excerpt."""
+    stem = re.sub(f"({'|'.join(map(re.escape, VIDEO))})$", "", name.strip())
+    cut = _CUT.fullmatch(stem)
+    tries: list[tuple[str, Excerpt | None]] = []
+    if excerpt and all(time.is_integer() for time in excerpt):
+        begin, end = map(int, excerpt)
+        tries += [(f"{stem}_{begin:06d}_{end:06d}", None), (f"{stem}_{begin}_{end}", None)]
+    tries += [(name, excerpt), (f"v_{name}", excerpt)]  # ActivityNet's files are v_ID.mp4
+    if cut and not excerpt and int(cut["begin"]) < int(cut["end"]):
+        tries += [(cut["id"], (float(cut["begin"]), float(cut["end"])))]
+    for one, of in tries:
+        if not _is_absent(file, one, tree):
+            with suppress(RejectedFile):
+                return _clip(file, one, tree), of
+    if _is_absent(file, name, tree):
+        raise RejectedFile("no-file", f"there is no file {name[:80]!a}")
+    return _clip(file, name, tree), excerpt
 
 
-def _cells(names: Sequence[str], values: list[str], separator: str) -> Fields | str:
-    """Return the cells of a row by their columns, of which there may not be more."""
-    if len(_filled(values)) > len(names):
-        return (
-            f"it has {len(_filled(values))} cells for {len(names)} columns: set a caption that "
-            f"contains {separator!r} in quotation marks"
-        )
-    return dict(zip(names, values, strict=False))
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s-]+", "_", name.strip().lower())
-
-
-def _named(names: Iterable[str]) -> bool:
-    path, caption = _columns(set(names))
-    return bool(path and caption)
-
-
-def _columns(names: Container[str]) -> tuple[str, str]:
-    """Return the names of the two columns; an empty one for a column that is not there."""
-    path = next((name for name in (*PATHS, *IDS) if name in names), "")
-    return path, next((name for name in CAPTIONS if name in names and name != path), "")
-
-
-def _require_closed(
-    file: File,
-    names: Sequence[str],
-    separator: str,
-    spanned: Sequence[str],
-    tree: Tree | None,
-    number: int,
-) -> None:
-    """Raise `NotUnderstood` where a row that spans lines holds other rows, or is never closed."""
-    wrong = NotUnderstood(f"the quotation mark in row {number} is not closed")
-    try:
-        list(csv.reader(spanned, delimiter=separator, strict=True))
-    except csv.Error as error:
-        if "unexpected end" in str(error):
-            raise wrong from error
-    for line in spanned[1:]:
-        fields = dict(zip(names, next(csv.reader([line], delimiter=separator), []), strict=False))
-        try:
-            _clip(file, _text(_value(fields, _columns(fields)[0], "path"), "path"), tree)
-        except RejectedFile:
-            continue
-        raise wrong
-
-
-def _line_rows(text: str) -> Rows:
-    """Read JSON lines; the first of them says whether they are those of a manifest."""
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    first = _parsed(lines[0][1]) if lines else "it is empty"
-    if isinstance(first, str) or not _named(first):
-        raise NotUnderstood(_reason(first, "its first line"))
-    for number, line in lines:
-        yield number, _parsed(line)
-
-
-def _json_rows(text: str) -> Rows:
-    """Read a list of objects, also below a name, or captions by the names of clips."""
-    try:
-        whole = json.loads(text)
-    except (ValueError, RecursionError):
-        yield from _line_rows(text)
-        return
-    lists = [whole] if isinstance(whole, list) else []
-    path, caption = _columns({*map(_plain, whole)}) if isinstance(whole, dict) else ("", "")
-    if isinstance(whole, dict) and not (path in PATHS and caption):
-        lists = [value for value in whole.values() if _objects(value)]
-        lists.sort(key=lambda one: not _named(map(_plain, one[0])))  # those of clips go first
-        if not lists and not (path and caption):
-            yield from _by_name(whole)
-            return
-    rows = lists[0] if lists and _objects(lists[0]) else [whole]
-    first = _fields(rows[0])
-    if isinstance(first, str) or not _named(first):
-        raise NotUnderstood(_reason(first, "its first entry"))
-    for number, value in enumerate(rows, 1):
-        yield number, _fields(value)
-
-
-def _objects(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
-
-
-def _by_name(whole: Mapping[str, Any]) -> Rows:
-    """Read captions by the names of clips."""
-    texts = {
-        name: value.get("caption") if isinstance(value, dict) else value
-        for name, value in whole.items()
-    }
-    if not texts or not all(isinstance(value, str | list) for value in texts.values()):
-        raise NotUnderstood(_reason(_fields(whole), "it"))
-    for number, (name, value) in enumerate(texts.items(), 1):
-        yield number, {"name": name, "caption": value}
-
-
-def _parsed(line: str) -> Fields | str:
-    try:
-        return _fields(json.loads(line))
-    except (ValueError, RecursionError) as error:
-        return f"not valid JSON: {str(error)[:80]}"
-
-
-def _fields(value: object) -> Fields | str:
-    if not isinstance(value, dict):
-        return "not a JSON object"
-    return {_plain(name): content for name, content in value.items()}
-
-
-def _reason(first: Fields | str, where: str) -> str:
-    if isinstance(first, str):
-        return f"{where} is {first}" if first.startswith("not") else first
-    return f"{where} does not name path and caption, but: {', '.join(list(first)[:5])[:80]}"
-
-
-def _paired(file: File, text: str, limits: VideoLimits, tree: Tree | None) -> Rows:
-    """Read a list of clips with the list of captions beside it."""
-    beside = captions_beside(file, tree)
-    if beside is None:
-        raise NotUnderstood(f"there is no {CAPTION_LISTS[0]} beside it")
-    clips, captions = (_lines(part) for part in (text, read_text(beside, limits)))
-    if len(clips) != len(captions):
-        raise NotUnderstood(
-            f"it names {len(clips)} clips, but {beside.place.name} has {len(captions)} captions"
-        )
-    for number, (clip, caption) in enumerate(zip(clips, captions, strict=True), 1):
-        yield number, {"path": clip, "caption": caption}
-
-
-def captions_beside(file: File, tree: Tree | None) -> File | None:
-    """Return the list of captions that belongs to a list of clips."""
-    if file.members:
-        places = (file.place.with_name(name) for name in CAPTION_LISTS)
-        return next((entry.file for place in places if tree and (entry := tree.find(place))), None)
-    paths = (on_disk(file.path.parent, [name]) for name in CAPTION_LISTS)
-    return next((File(path) for path in paths if path.is_file()), None)
-
-
-def _lines(text: str) -> list[str]:
-    return text.rstrip().replace("\r\n", "\n").split("\n")
+def _is_absent(file: File, name: str, tree: Tree | None) -> bool:
+    """Return whether no file has this name, so that the disk need not be asked for each row."""
+    if tree is None or not _SIMPLE.fullmatch(name):
+        return False
+    there = folded(Path(name.strip()))
+    beside = {} if file.members else names_in(file.path.parent)
+    suffixes = ("", *VIDEO)
+    return there not in tree.known and not any(there + suffix in beside for suffix in suffixes)
 
 
 def _value(fields: Fields, column: str, name: str) -> Any:
@@ -377,8 +234,12 @@ def _place(value: Any) -> Any:
     return folders.pop() if len(folders) == 1 else None
 
 
-def _captions(value: Any) -> list[str]:
+def _captions(fields: Fields, column: str) -> list[str]:
     """Return the captions of a row, which may have several of the same clip."""
+    value = listed(_value(fields, column, "caption"))
+    if NUMBERED.fullmatch(column):
+        several = (fields[name] for name in sorted(fields) if NUMBERED.fullmatch(name))
+        value = [one for one in several if one] or value
     values = value if isinstance(value, list) and value else [value]
     return [_text(one, "caption") for one in values]
 
@@ -431,7 +292,9 @@ def _below(folder: Path, given: Path, quoted: str) -> Path | None:
     try:
         path = on_disk(root, given.parts)
         if not path.exists():
-            path = next((video for video in _of_id(path) if video.is_file()), path)
+            names = names_in(path.parent) if path.parent.is_dir() else {}
+            ids = (video for video in _of_id(path) if folded(Path(video.name)) in names)
+            path = next((video for video in ids if video.is_file()), path)
         target = path.resolve()
         is_below = target.is_relative_to(root) and target != root
         exists = target.is_file() or is_sequence(target)

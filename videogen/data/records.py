@@ -25,6 +25,7 @@ REMARKS = {
     "single": "a single picture, which is repeated (--short drop leaves them out)",
     "damaged": "damaged: the part before the damage is kept",
     "pictures": "a folder of numbered pictures",
+    "excerpt": "an excerpt, by the times in its row",
 }
 """Reasons to mention a file that is kept."""
 
@@ -79,7 +80,8 @@ class ClipRecord:
     """The stored frames of a video with its caption.
 
     `clips`: the first frame of each clip. `content`: a digest of frames and caption, `pictures`
-    of the frames alone. `remarks`: what is particular about the file, of `REMARKS`.
+    of the frames alone, or of the name of the film of an excerpt. `remarks`: what is particular
+    about the file, of `REMARKS`.
     """
 
     name: str
@@ -103,8 +105,11 @@ def read_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:
     try:
         if clip.fault or not clip.origin:
             raise RejectedFile(*(clip.fault or ("no-caption", "")))
-        film = read_film(clip.files, config, config.limits)
+        film = read_film(clip.files, config, config.limits, excerpt=clip.excerpt)
         record = _record(clip.name, clip.caption, clip.origin, film.frames, config)
+        if clip.excerpt:  # all of one film are held out together
+            film_digest = hashlib.sha256(clip.name.encode(errors="surrogateescape")).hexdigest()
+            record = replace(record, pictures=film_digest)
         return replace(record, remarks=tuple(_remarks(film, clip)))
     except RejectedFile as error:
         return Failure(error.reason, error.detail)
@@ -117,6 +122,8 @@ def _remarks(film: Film, clip: Captioned) -> Iterator[str]:
         yield "damaged"
     if len(clip.files) > 1:
         yield "pictures"
+    if clip.excerpt:
+        yield "excerpt"
 
 
 def check_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:

@@ -21,18 +21,18 @@ from typing import Any, Literal
 
 from core.data.sources import RejectedFile, expand_patterns, real_path
 from core.errors import UserError
-from videogen.data.manifest import (
+from videogen.data.manifest import Row, caption_of, read_manifest
+from videogen.data.tables import (
+    CAPTIONS,
     PATHS,
     TABLES,
     NotUnderstood,
-    Row,
-    caption_of,
     captions_beside,
     is_list,
-    read_manifest,
     read_text,
 )
 from videogen.files.archives import ARCHIVES
+from videogen.files.clock import Excerpt
 from videogen.files.label import origin_of
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES, sequences
@@ -50,7 +50,7 @@ FACTS = ".json"
 """Suffix of an object of facts about one clip, as the shards of WebDataset have it."""
 CLASS = ".cls"
 """Suffix of the class of one clip, in such shards."""
-IN_FACTS = ("caption", "captions", "prompt", "description", "long_caption", "label")
+IN_FACTS = tuple(name for name in CAPTIONS if name not in ("name", "action", "class"))
 """Names of the caption in such an object."""
 SHORT_NUMBER = 4
 """Digits of numbers that are no ids of clips where a table contains them."""
@@ -60,6 +60,8 @@ SHARE = 0.25
 OWN_REPORT = "rejects.jsonl"
 """A file beside a prepared collection that names clips and is no table of captions."""
 
+OTHER_TABLES = (".yaml", ".yml", ".xml")
+"""Suffixes of texts that can be tables, and are not read."""
 _CURES = {
     "save tables as CSV: {} is not read": ".xlsx .xls .ods .numbers .parquet .yaml .yml .xml",
     "unpack archives, or pack a zip or a tar: {} is not read": ".gz .tgz .7z .rar",
@@ -83,7 +85,8 @@ _CELL = re.compile(r"[^\n\r\t,;|\"':/\\]+")
 class Captioned:
     """A clip with its caption, or with `fault`, the reason why it is rejected.
 
-    `files`: a video file, or the pictures of a sequence. `state` changes when they do.
+    `files`: a video file, or the pictures of a sequence. `state` changes when they do. `excerpt`:
+    the part that the caption describes, if not the whole.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Captioned:
     origin: Origin | None = None
     fault: tuple[str, str] | None = None
     files: tuple[File, ...] = ()
+    excerpt: Excerpt | None = None
 
 
 @dataclass
@@ -107,6 +111,7 @@ class Listing:
         digest = hashlib.sha256()
         for clip in self.clips:
             facts = (clip.name, clip.state, clip.caption, clip.origin, clip.fault)
+            facts += (clip.excerpt,) * bool(clip.excerpt)
             digest.update(repr(facts).encode(errors="surrogateescape"))
         return digest.hexdigest()
 
@@ -277,7 +282,9 @@ class _Search:
                 continue
             if place.with_suffix("") in clips and self._is_of_one(entry.file):
                 continue
-            if entry.file.suffix in (*TABLES, *TEXTS) or is_list(place):
+            if entry.file.suffix in OTHER_TABLES:
+                self._refuse(entry.file, f"save it as CSV: {entry.file.suffix} is not read")
+            elif entry.file.suffix in (*TABLES, *TEXTS) or is_list(place):
                 try:
                     self.rows[place] = read_manifest(entry.file, self.limits, self.tree)
                 except NotUnderstood as error:
@@ -332,7 +339,8 @@ class _Search:
             reason, detail = row.fault or ("row", "")
             return Captioned(name, "", fault=(reason, f"row {row.number}: {detail}"))
         files, state = self._files(row.path)
-        return Captioned(_name(row.path, files), state, row.caption, "manifest", files=files)
+        caption, name = row.caption, _name(row.path, files)
+        return Captioned(name, state, caption, "manifest", files=files, excerpt=row.excerpt)
 
     def _files(self, place: Path) -> tuple[tuple[File, ...], str]:
         """Return the files of a clip, and their state."""

@@ -6,6 +6,7 @@ yet given belongs to the next frame.
 """
 
 import heapq
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ import numpy as np
 
 Timed = tuple[float, float, Any]
 """Time and duration of a frame in seconds (0: unknown), and the frame."""
+
+Excerpt = tuple[float, float]
+"""Seconds from the first frame to the begin and to the end of a part."""
 
 TRUE = 0.1
 """Share of the gap to the next frame by which a duration may differ from it."""
@@ -103,3 +107,31 @@ def _last(gaps: Sequence[float], durations: Sequence[float], default: float) -> 
     if last:
         return float(np.median(gaps))
     return next((gap for gap in reversed(gaps) if gap), default)
+
+
+CUT_SECONDS, CUT_SHARE = 1.0, 0.25
+"""Largest difference in length between an excerpt and a film that was cut to it."""
+
+
+class Window:
+    """An excerpt of resampled frames; `seconds` is how much of the film was seen."""
+
+    def __init__(self, excerpt: Excerpt):
+        (self.begin, self.end), self.seconds = excerpt, 0.0
+
+    def __call__(self, frames: Iterable[Any], rate: float) -> Iterator[Any]:
+        """Yield the frames of `resample` within the excerpt, one at least if it is reached."""
+        first, last = (math.ceil(time * rate - 0.5) for time in (self.begin, self.end))
+        for number, frame in enumerate(frames, 1):
+            self.seconds = number / rate
+            if number > first:
+                yield frame
+            if number >= max(first + 1, last):
+                return
+
+    @property
+    def is_of_a_cut(self) -> bool:
+        """Return whether the film is as long as the excerpt, and too short to contain it."""
+        length = self.end - self.begin
+        near = min(CUT_SECONDS, CUT_SHARE * length)
+        return self.seconds < self.end - near and abs(self.seconds - length) <= near

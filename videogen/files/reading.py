@@ -29,7 +29,16 @@ from av.stream import Disposition
 from jaxtyping import UInt8
 
 from core.data.sources import RejectedFile, require_size
-from videogen.files.clock import OutOfOrder, Timed, Waiting, join, require_order, resample
+from videogen.files.clock import (
+    Excerpt,
+    OutOfOrder,
+    Timed,
+    Waiting,
+    Window,
+    join,
+    require_order,
+    resample,
+)
 from videogen.files.frame import Converter, SquareFrame, View, deinterlaced, require_pixels
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES
@@ -65,6 +74,10 @@ REORDERED = 17
 SquareFrames = UInt8[np.ndarray, "time size size 3"]
 
 
+class NoFrames(Exception):
+    """Raised for an excerpt in which no frame is on display."""
+
+
 @dataclass(frozen=True)
 class Film:
     """A decoded video: its frames at the wanted size and rate.
@@ -96,16 +109,46 @@ def read_film(
     view: View,
     limits: VideoLimits = VideoLimits(),
     most: int | None = None,
+    excerpt: Excerpt | None = None,
 ) -> Film:
-    """Decode as `read_frames` does, and say what is particular about the video."""
+    """Decode as `read_frames` does, and say what is particular about the video.
+
+    `excerpt`: the part that is read; all, if the file was cut to it before.
+    """
+    if excerpt is None:
+        return _read(source, view, limits, most)
+    window = Window(excerpt)
+    try:
+        film = _read(source, view, limits, most, window)
+    except NoFrames:
+        film = None
+    if window.is_of_a_cut:
+        return _read(source, view, limits, most)
+    if film is None:
+        raise RejectedFile(
+            "no-excerpt",
+            f"it ends at {window.seconds:.1f} s, and its row names {excerpt[0]:g} to "
+            f"{excerpt[1]:g} s: give the whole film, or leave out the times",
+        )
+    return film
+
+
+def _read(
+    source: Path | Sequence[File],
+    view: View,
+    limits: VideoLimits,
+    most: int | None,
+    window: Window | None = None,
+) -> Film:
     first, *others = [File(source)] if isinstance(source, Path) else source
     try:
         if others or first.suffix in PICTURES:
-            return _film(_Pictures([first, *others], view, limits), view, 1.0, limits, most)
+            pictures = _Pictures([first, *others], view, limits)
+            return _film(pictures, view, 1.0, limits, most, window)
         try:
-            return _read_film(first, view, limits, most)
+            return _read_film(first, view, limits, most, window)
         except OutOfOrder:
-            return _read_film(first, view, limits, most, stored=True)
+            return _read_film(first, view, limits, most, window, stored=True)
     except FFmpegError as error:
         if error.errno == errno.ENOMEM:
             raise RejectedFile("memory", "asked for more memory than the limit") from error
@@ -129,14 +172,19 @@ def _is_unread(error: FFmpegError) -> bool:
 
 
 def _read_film(
-    file: File, view: View, limits: VideoLimits, most: int | None, stored: bool = False
+    file: File,
+    view: View,
+    limits: VideoLimits,
+    most: int | None,
+    window: Window | None,
+    stored: bool = False,
 ) -> Film:
     """Read a file; `stored`: the times that it gives are those of frames as they are stored."""
     with file.open(limits) as data, _opened(data, FORMATS, limits) as container:
         stream = _largest_stream(container)
         require_pixels(stream.width, stream.height, limits)
         decoder = _Decoder(container, stream, limits, stored, view.damaged == "keep")
-        return _film(decoder, view, _pixel_shape(stream), limits, most)
+        return _film(decoder, view, _pixel_shape(stream), limits, most, window)
 
 
 def _opened(data: Any, formats: str, limits: VideoLimits) -> Any:
@@ -163,19 +211,23 @@ def _film(
     pixel_shape: float,
     limits: VideoLimits,
     most: int | None,
+    window: Window | None,
 ) -> Film:
-    converted = _convert(source.frames(), view, pixel_shape, limits)
-    frames = np.stack(list(itertools.islice(converted, most)))
-    return Film(frames, source.count, source.damage)
+    shown = resample(source.frames(), view.frames_per_second)
+    shown = window(shown, view.frames_per_second) if window else shown
+    frames = list(itertools.islice(_convert(shown, view, pixel_shape, limits), most))
+    if not frames:
+        raise NoFrames
+    return Film(np.stack(frames), source.count, source.damage)
 
 
 def _convert(
-    frames: Iterable[Timed], view: View, pixel_shape: float, limits: VideoLimits
+    frames: Iterable[Any], view: View, pixel_shape: float, limits: VideoLimits
 ) -> Iterator[SquareFrame]:
     most = limits.frames_bytes // (view.size**2 * 3)
     convert = Converter(view, pixel_shape, limits)
     source, converted = None, None
-    for number, frame in enumerate(resample(frames, view.frames_per_second)):
+    for number, frame in enumerate(frames):
         if number >= most:
             raise RejectedFile("too-long", f"more than {most} frames of this size")
         if frame is not source or converted is None:

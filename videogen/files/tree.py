@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -95,28 +95,35 @@ class Tree:
 
     def __init__(self, entries: Iterable[Entry]):
         self.entries: Mapping[Path, Entry] = {entry.file.place: entry for entry in entries}
-        self.written = {_folded(place): place for place in reversed(self.entries)}
+        self.written = {folded(place): place for place in reversed(self.entries)}
 
     def find(self, place: Path) -> Entry | None:
         """Return the file of a place; letters may differ in case, and in how they are composed."""
-        return self.entries.get(place) or self.entries.get(self.written.get(_folded(place), place))
+        return self.entries.get(place) or self.entries.get(self.written.get(folded(place), place))
 
     @cached_property
     def of_name(self) -> Mapping[str, list[Path]]:
         """Return the places by the names of their files."""
         places: dict[str, list[Path]] = {}
         for place in self.entries:
-            places.setdefault(_folded(Path(place.name)), []).append(place)
+            places.setdefault(folded(Path(place.name)), []).append(place)
         return places
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Return the names of files and folders, also without their suffixes, as `folded`."""
+        parts = {part for place in self.entries for part in place.parts}
+        return frozenset(folded(Path(name)) for part in parts for name in (part, Path(part).stem))
 
     def ending(self, end: Path) -> list[Path]:
         """Return the files whose places end as a relative path does."""
-        parts = Path(_folded(end)).parts
-        named = self.of_name.get(_folded(Path(end.name)), [])
-        return [place for place in named if Path(_folded(place)).parts[-len(parts) :] == parts]
+        parts = Path(folded(end)).parts
+        named = self.of_name.get(folded(Path(end.name)), [])
+        return [place for place in named if Path(folded(place)).parts[-len(parts) :] == parts]
 
 
-def _folded(place: Path) -> str:
+def folded(place: Path) -> str:
+    """Return a place as it is compared: in lower case, and with letters composed."""
     return unicodedata.normalize("NFC", str(place)).casefold()
 
 
@@ -126,8 +133,8 @@ def tree_of(start: Path, limits: Limits) -> Tree:
         return Tree(_below(start, limits, set()))
     if start.suffix.lower() in ARCHIVES:
         return Tree(_members(_entry(start), limits))
-    stem = _folded(Path(start.stem))
-    beside = sorted(path for path in start.parent.iterdir() if _folded(Path(path.stem)) == stem)
+    stem = folded(Path(start.stem))
+    beside = sorted(path for path in start.parent.iterdir() if folded(Path(path.stem)) == stem)
     return Tree(_entry(path) for path in [start, *beside] if path == start or path.is_file())
 
 
@@ -137,11 +144,21 @@ def on_disk(root: Path, parts: Sequence[str]) -> Path:
     for part in parts:
         exact = path / part
         if not exact.exists() and path.is_dir():
-            names = sorted(os.listdir(path))  # noqa: PTH208
-            same = (name for name in names if _folded(Path(name)) == _folded(Path(part)))
-            exact = path / next(same, part)
+            exact = path / names_in(path).get(folded(Path(part)), part)
         path = exact
     return path
+
+
+def names_in(folder: Path) -> Mapping[str, str]:
+    """Return the names in a folder by how they are compared."""
+    return _names_in(folder, folder.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _names_in(folder: Path, changed_ns: int) -> Mapping[str, str]:
+    """List a folder; `changed_ns` is when it has changed last."""
+    names = sorted(os.listdir(folder), reverse=True)  # noqa: PTH208
+    return {folded(Path(name)): name for name in names}
 
 
 def _below(folder: Path, limits: Limits, entered: set[Path]) -> Iterator[Entry]:

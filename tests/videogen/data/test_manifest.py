@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.data.sources import RejectedFile
-from videogen.data.manifest import NotUnderstood, Row, caption_of, read_manifest
+from videogen.data.manifest import Row, caption_of, read_manifest
+from videogen.data.tables import NotUnderstood
 from videogen.files.limits import VideoLimits
 
 
@@ -204,6 +205,15 @@ def test_tables_of_other_trainers_are_read(folder: Path, name: str, text: object
         ("x.csv", "name,caption\na.mp4,one\n"),
         ("x.csv", "file,class\na.mp4,one\n"),
         ("x.csv", "path;caption;;\na.mp4;one;;\n"),
+        ("x.csv", "\n# my clips\npath,caption\na.mp4,one\n"),
+        ("x.csv", "#path\tcaption\na.mp4\tone\n"),
+        ("x.csv", 'path, caption\na.mp4, "one"\n'),
+        ("x.csv", ",video,caption_0,caption_1\n0,a.mp4,zero,one\n"),
+        ("x.csv", "clip_id,text\na,one\n"),
+        ("x.json", [{"path": "a.mp4", "cap": ["zero", "one"]}]),
+        ("x.json", [{"video": {"path": "a.mp4"}, "caption": {"text": "one"}}]),
+        ("x.json", [{"data": {"path": "a.mp4", "caption": "one"}}]),
+        ("x.json", {"a.mp4": {"captions": ["zero", "one"], "fps": 8}}),
     ],
 )  # fmt: skip
 def test_tables_of_public_collections_are_read(folder: Path, name: str, text: object):
@@ -234,6 +244,15 @@ def test_a_row_has_no_more_cells_than_the_table_has_columns(folder: Path):
 def test_several_captions_of_a_clip_are_several_rows(folder: Path):
     text = json.dumps({"a.mp4": ["one", "two"], "dogs/rex.mp4": ["three"]})
     assert outcomes(folder, text, "captions.json") == [(1, "one"), (1, "two"), (2, "three")]
+
+
+def test_a_caption_in_brackets_is_no_list(folder: Path):
+    for caption in ("[trigger] a dog", "[1] a dog", "['a dog"):
+        assert outcomes(folder, f"path\tcaption\na.mp4\t{caption}\n") == [(2, caption)]
+
+
+def test_rows_after_remarks_are_numbered_as_their_lines(folder: Path):
+    assert outcomes(folder, "# mine\n\npath,caption\na.mp4,\n") == [(4, "no-caption")]
 
 
 def test_a_list_of_clips_has_a_list_of_captions_beside_it(folder: Path):

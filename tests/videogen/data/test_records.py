@@ -1,10 +1,16 @@
 """Clips are windows of a video; videos that are too short are padded, looped or rejected."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from films import greys
 
 from core.data.sources import RejectedFile
-from videogen.data.records import PrepareConfig, cut
+from videogen.data.records import ClipRecord, PrepareConfig, cut, read_clip
+from videogen.data.sources import Captioned
+from videogen.files.clip import write_mp4
+from videogen.files.tree import File
 
 
 def film(count: int) -> np.ndarray:
@@ -38,3 +44,19 @@ def test_a_short_film_is_padded_looped_or_dropped():
     assert windows(1, short="loop") == [[0, 0, 0, 0]]
     with pytest.raises(RejectedFile, match="3 frames, a clip has 4"):
         windows(3, short="drop")
+
+
+def test_excerpts_of_a_film_are_held_out_together(tmp_path: Path):
+    write_mp4(greys(*range(10, 170, 10)), tmp_path / "x.mp4", 8)
+    files = (File(tmp_path / "x.mp4"),)
+    found = [
+        read_clip(
+            Captioned("x.mp4", "", "a dog", "manifest", files=files, excerpt=times),
+            PrepareConfig(size=16, frames=4),
+        )
+        for times in ((0, 0.5), (1, 1.5))
+    ]
+    first, second = (record for record in found if isinstance(record, ClipRecord))
+    assert first.pictures == second.pictures and first.content != second.content
+    assert [len(record.frames) for record in (first, second)] == [4, 4]
+    assert first.remarks == ("excerpt",)

@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import tarfile
+import time
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -157,7 +158,7 @@ def test_a_table_of_ids_is_understood_or_stops(tmp_path: Path):
     """Ids without suffixes name clips, too; short numbers and words may be anything."""
     write(tmp_path, v_1aB_dot_mp4="x", _7_dot_mp4="x", dog_dot_mp4="x")
     (tmp_path / "_7.mp4").rename(tmp_path / "7.mp4")
-    write(tmp_path, x_dot_json='{"v_1aB": {"sentences": ["a dog"], "timestamps": [[0, 7]]}}')
+    write(tmp_path, x_dot_json='{"v_1aB": {"subset": "training", "frames": 70}}')
     with pytest.raises(UserError, match=r"x\.json names v_1aB, but is not understood"):
         listing([str(tmp_path)])
     write(tmp_path, x_dot_json='{"frames": [7, 8], "classes": "dog"}')
@@ -442,3 +443,116 @@ def test_what_is_not_read_is_answered_with_what_to_do(tmp_path: Path, name: str,
             listing([str(start)])
     write(tmp_path, a_dot_mp4="x")
     assert len(advice(listing([str(tmp_path)]).passed_over)) == 1
+
+
+def read_rows(folder: Path) -> list[tuple[str, str, tuple[float, float] | None]]:
+    found = listing([str(folder)]).clips
+    assert not [clip.fault for clip in found if clip.fault]
+    return [(Path(clip.name).name, clip.caption, clip.excerpt) for clip in found]
+
+
+def test_tables_with_times_name_excerpts(tmp_path: Path):
+    """ActivityNet, YouCook2, Kinetics, InternVid, MSVD, Panda-70M and Charades-STA."""
+    for name in ("v_1aB", "2aB", "3aB_000005_000015", "4aB_8_15"):
+        write(tmp_path, **{f"{name}_dot_mp4": "x"})
+    of = {
+        "a.json": '{"v_1aB": {"duration": 9, "timestamps": [[0, 4.5], [4, 9]], '
+        '"sentences": ["a dog", "a cat"]}}',
+        "b.json": '{"database": {"1aB": {"annotations": [{"segment": [1, 3], "label": "run", '
+        '"id": 7}]}}, "version": "1.3"}',
+        "c.csv": "label,youtube_id,time_start,time_end,split\nrun,2aB,5,15,x\nsit,3aB,5,15,x\n",
+        "d.csv": "VideoID,Start,End,Language,Description\n4aB,8,15,English,a cat\n",
+        "e.jsonl": '{"YoutubeID": "2aB", "Start_timestamp": "00:00:01.500", '
+        '"End_timestamp": "00:01:03.000", "Caption": "a dog"}\n',
+        "f.csv": "videoID,timestamp,caption\n2aB,\"[['0:00:01.000', '0:00:03.000'], "
+        "['0:00:03.000', '0:00:05.000']]\",\"['a dog', 'a cat']\"\n",
+        "g.txt": "v_1aB 0.0 4.3##a dog runs.\n2aB 1 2##a cat, too.\n",
+        "h.json": '[{"videoID": "2aB_000001_000011", "enCap": ["a dog"]}]',
+    }
+    expected = {
+        "a.json": [("v_1aB.mp4", "a dog", (0, 4.5)), ("v_1aB.mp4", "a cat", (4, 9))],
+        "b.json": [("v_1aB.mp4", "run", (1, 3))],
+        "c.csv": [("2aB.mp4", "run", (5, 15)), ("3aB_000005_000015.mp4", "sit", None)],
+        "d.csv": [("4aB_8_15.mp4", "a cat", None)],
+        "e.jsonl": [("2aB.mp4", "a dog", (1.5, 63))],
+        "f.csv": [("2aB.mp4", "a dog", (1, 3)), ("2aB.mp4", "a cat", (3, 5))],
+        "g.txt": [("v_1aB.mp4", "a dog runs.", (0, 4.3)), ("2aB.mp4", "a cat, too.", (1, 2))],
+        "h.json": [("2aB.mp4", "a dog", (1, 11))],
+    }
+    for name, text in of.items():
+        (tmp_path / name).write_text(text)
+        found = [clip for clip in listing([str(tmp_path)]).clips if not clip.fault]
+        rows = [(Path(clip.name).name, clip.caption, clip.excerpt) for clip in found]
+        assert rows == expected[name], name
+        (tmp_path / name).unlink()
+
+
+def test_times_that_are_none_are_no_excerpt(tmp_path: Path):
+    write(tmp_path, a_dot_mp4="x", b_dot_mp4="x", c_dot_mp4="x")
+    table = "path,caption,start,end\na.mp4,one,,\nb.mp4,two,0,0\nc.mp4,three,2026-01-01,x\n"
+    write(tmp_path, x_dot_csv=table)
+    names = [("a.mp4", "one", None), ("b.mp4", "two", None), ("c.mp4", "three", None)]
+    assert read_rows(tmp_path) == names
+    write(tmp_path, x_dot_csv="path,caption,start,end\na.mp4,one,7,3\n")
+    fault = listing([str(tmp_path)]).clips[0].fault
+    assert fault == ("times", "row 2: its excerpt begins at 7 s and ends at 3 s")
+    write(tmp_path, x_dot_csv="", x_dot_json='{"a": {"timestamps": [[0, 1], [1, 2]], '
+          '"sentences": ["one", "two", "three"]}}')  # fmt: skip
+    (tmp_path / "a.mp4").rename(tmp_path / "a1.mp4")
+    (tmp_path / "x.json").write_text((tmp_path / "x.json").read_text().replace('"a"', '"a1"'))
+    fault = listing([str(tmp_path)]).clips[0].fault
+    assert fault == ("times", "row 1: it has 2 times for 3 captions")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.csv", "1aB.mp4,a dog\n2aB.mp4,a cat\n"),
+        ("x.csv", "1aB.mp4;a dog\r\n2aB.mp4;a cat\r\n"),
+        ("x.txt", "1aB.mp4|a dog\n2aB.mp4|a cat\n"),
+        ("x.txt", "1aB\ta dog\n2aB\ta cat\n"),
+        ("x.txt", "# my clips\n\n1aB a dog\n2aB a cat\n"),
+        ("x.txt", "clips\\1aB.mp4 a dog\nclips\\2aB.mp4 a cat\n"),
+    ],
+)
+def test_a_table_without_its_first_line_is_read(tmp_path: Path, name: str, text: str):
+    write(tmp_path / "clips", _1aB_dot_mp4="x", _2aB_dot_mp4="x")
+    for number in (1, 2):
+        (tmp_path / "clips" / f"_{number}aB.mp4").rename(tmp_path / "clips" / f"{number}aB.mp4")
+    (tmp_path / name).write_text(text)
+    assert read_rows(tmp_path) == [("1aB.mp4", "a dog", None), ("2aB.mp4", "a cat", None)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dog/1.mp4 1\ndog/2.mp4 1\n",  # a split of UCF101, which has no captions
+        "1 dog\n2 cat\n",  # names of classes
+        "dog is a word\ncat is another\n",
+        "dog/1.mp4 is the best of all\n",
+        "file 'dog/1.mp4'\nfile 'dog/2.mp4'\n",
+    ],
+)
+def test_a_text_of_other_things_is_no_table(tmp_path: Path, text: str):
+    write(tmp_path, dog__1_dot_mp4="x", dog__2_dot_mp4="x", cat__3_dot_mp4="x", list_dot_txt=text)
+    assert {caption for caption, _ in clips(tmp_path).values()} == {"dog", "cat"}
+
+
+def test_a_table_of_a_kind_that_is_not_read_stops(tmp_path: Path):
+    """Otherwise the names of files would stand in for its captions."""
+    write(tmp_path, a_dot_mp4="x", x_dot_yaml="a.mp4: a dog runs\n")
+    with pytest.raises(UserError, match=r"x\.yaml names a\.mp4, .*save it as CSV: \.yaml is not"):
+        listing([str(tmp_path)])
+    write(tmp_path, x_dot_yaml="resolution: 64\n")
+    assert clips(tmp_path) == {"a.mp4": ("a", "name")}
+
+
+def test_rows_for_missing_files_are_looked_up_without_asking_the_disk_for_each(tmp_path: Path):
+    for number in range(300):
+        (tmp_path / f"id{number:06d}.mp4").touch()
+    rows = "".join(f"id{number:06d},run,5,15\n" for number in range(3000))
+    write(tmp_path, x_dot_csv=f"youtube_id,label,time_start,time_end\n{rows}")
+    begin = time.process_time()
+    found = listing([str(tmp_path)]).clips
+    assert time.process_time() - begin < 20, "65 ms a row would be 175 s"
+    assert sum(not clip.fault for clip in found) == 300 and len(found) == 3000

@@ -464,3 +464,36 @@ def test_a_picture_that_is_a_line_is_refused(tmp_path: Path):
     write_gif(greys(50, height=2, width=200), tmp_path / "x.gif", 8)
     assert refused(tmp_path / "x.gif") == "shape"
     assert levels(tmp_path / "x.gif", fit="stretch") == [50]
+
+
+def excerpt(path: Path, begin: float, end: float) -> list[int]:
+    film = read_film(path, View(size=8), excerpt=(begin, end))
+    return (np.round(film.frames.mean((1, 2, 3)) / 10) * 10).astype(int).tolist()
+
+
+def test_an_excerpt_is_what_is_on_display_between_its_times(tmp_path: Path):
+    """Two seconds at 8 a second, the k-th of which is as bright as 10 (k + 1)."""
+    write_mp4(greys(*range(10, 170, 10)), tmp_path / "x.mp4", 8)
+    assert excerpt(tmp_path / "x.mp4", 0, 0.5) == [10, 20, 30, 40]
+    assert excerpt(tmp_path / "x.mp4", 0.5, 1) == [50, 60, 70, 80]
+    assert excerpt(tmp_path / "x.mp4", 1.75, 9) == [150, 160], "as far as it goes"
+    assert excerpt(tmp_path / "x.mp4", 0.5, 0.55) == [50], "one frame at least"
+    late = write_film(tmp_path / "y.mkv", greys(50, 100), times=[700, 800])
+    assert excerpt(late, 0.5, 1.25) == [50] * 4 + [100] * 2, "from the first frame on"
+
+
+def test_a_film_that_was_cut_to_its_excerpt_is_read_whole(tmp_path: Path):
+    """Kinetics' ten seconds from 5 s on are often stored as ID.mp4, too."""
+    write_mp4(greys(*range(10, 170, 10)), tmp_path / "x.mp4", 8)
+    whole = list(range(10, 170, 10))
+    assert excerpt(tmp_path / "x.mp4", 5, 7) == whole
+    assert excerpt(tmp_path / "x.mp4", 1.5, 3.5) == whole
+    with pytest.raises(RejectedFile, match=r"no-excerpt: it ends at 2\.0 s, and .* 20 to 30 s"):
+        excerpt(tmp_path / "x.mp4", 20, 30)
+
+
+def test_an_excerpt_of_a_long_film_needs_no_more_of_it(tmp_path: Path):
+    write_mp4(greys(*range(10, 170, 10)), tmp_path / "x.mp4", 8)
+    assert read_film(tmp_path / "x.mp4", View(size=8), excerpt=(0, 0.5)).decoded == 5
+    few = VideoLimits(frames_bytes=4 * 8 * 8 * 3)
+    assert len(read_film(tmp_path / "x.mp4", View(size=8), few, excerpt=(1, 1.5)).frames) == 4
