@@ -48,6 +48,16 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def is_folder(text: str | Path) -> bool:
+    """Return whether a text is the path of a folder; a sentence, however long, is none."""
+    return os.path.isdir(text)  # noqa: PTH112
+
+
+def is_file(text: str | Path) -> bool:
+    """Return whether a text is the path of a file; a sentence, however long, is none."""
+    return os.path.isfile(text)  # noqa: PTH113
+
+
 def create_folder(folder: Path) -> None:
     """Create a folder to write to; `UserError` where that cannot be."""
     try:

@@ -24,6 +24,7 @@ from core.app.output import Output
 from core.config import nearest, resolve
 from core.data.preparation import Tick
 from core.errors import ConfigError, UserError
+from core.files import is_folder
 from core.recipes import RECIPES, Recipe
 from core.theory.passes import Networks
 from core.training.presets import Preset
@@ -227,7 +228,7 @@ class Domain(ABC):
         own_file = Path(first).suffix.lower() in self.suffixes
         path_like = os.sep in first and " " not in first and not own_file
         named = " " not in first and self._shipped(first) is not None
-        if path_like or named or Path(first).is_dir():
+        if path_like or named or is_folder(first):
             return first, list(arguments[1:])
         return None, list(arguments)
 
@@ -238,14 +239,14 @@ class Domain(ABC):
         recipe = self.aliases.get(name)
         names = (name, *(alias for alias, own in self.aliases.items() if own == recipe))
         folders = (self.shipped / known for known in names if known)
-        return next((folder for folder in folders if folder.is_dir()), None)
+        return next((folder for folder in folders if is_folder(folder)), None)
 
     def folder(self, run: str | Path | None) -> Path:
         """Return the folder of a run or of a shipped model by its name; None: the default one."""
         if run is None and not self.default_run:
             raise UserError(f"no weights of {self.name} ship: give the folder of a run")
         folder = self._shipped(str(run or self.default_run)) or Path(run or self.default_run)
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise UserError(
                 f"{folder} is no folder: give a run, as `pianoreel {self.name} train` writes it"
             )

@@ -16,6 +16,7 @@ from core.app.latent import arithmetic as combine
 from core.app.model import LOG, Model
 from core.app.output import Output
 from core.errors import ConfigError
+from core.files import is_file
 
 SHOWN = 4
 """Items of a file that are drawn before and after."""
@@ -32,11 +33,13 @@ def open_with_arguments(
 def split_run(
     domain: Domain, arguments: Sequence[str], count: int | None
 ) -> tuple[str | None, list[str]]:
-    """Split off the run that the arguments begin with, if any.
+    """Split off the run that the arguments begin with, if any; a file is none.
 
-    `ConfigError` unless these are `count` (None: one or more).
+    `ConfigError` unless the rest are `count` (None: one or more).
     """
     run, rest = domain.leading_run(arguments)
+    if run and is_file(run) and count in (None, len(arguments)):
+        run, rest = None, list(arguments)
     if not rest or (count is not None and len(rest) != count):
         expected = "one or more" if count is None else count
         raise ConfigError(f"expected {expected} after [RUN], found {len(rest)}: see --help")
@@ -63,7 +66,7 @@ def _one_place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
 
 def _place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
     """Return the points of a text, and the source of the first one: a file's, or the condition."""
-    if is_file(model, text):
+    if names_file(model, text):
         examples = model.domain.read(model, Path(text))
         model.warn_of(examples.conditions)
         points = model.encode(examples.items, examples.conditions)
@@ -74,9 +77,10 @@ def _place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
     return model.space.draw(1, model.read_conditions(conditions), seed), source
 
 
-def is_file(model: Model, text: str) -> bool:
-    """Return True for a text that names a file of the domain, by its suffix."""
-    return Path(text).suffix.lower() in model.domain.suffixes
+def names_file(model: Model, text: str) -> bool:
+    """Return True for a text that names a file, or ends as one of the domain does."""
+    suffix = Path(text).suffix.lower()
+    return suffix in model.domain.suffixes or (bool(suffix) and is_file(text))
 
 
 def interpolate(

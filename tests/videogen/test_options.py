@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from command import run
+from PIL import Image
 from typer.testing import CliRunner
 
 from core.app import fit
@@ -32,6 +33,19 @@ def test_a_colour_is_asked_for_in_plain_words(colour: str):
     code, _, said = run("video", "prepare", "clips", "--check", "--background", colour)
     assert code == 2 and "six digits, each 0-9 or a-f: #ff0000 is red, got" in said
     assert "^" not in said
+
+
+def test_a_sentence_may_be_as_long_as_those_of_a_vision_model(tmp_path: Path):
+    command = ("video", "sample", "a small red circle is moving " * 20, "--format", "png")
+    assert run(*command, "--to", tmp_path)[0] == 0
+    assert len(list(tmp_path.glob("*.png"))) == 1
+
+
+def test_a_picture_is_varied_as_a_clip_is(tmp_path: Path):
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "x.png")
+    settings = ("--count", 1, "--format", "png", "--to", tmp_path / "new")
+    assert run("video", "vary", tmp_path / "x.png", *settings)[0] == 0
+    assert list((tmp_path / "new").glob("*variation*.png"))
 
 
 def test_options_of_prepare_are_those_of_its_configuration(

@@ -184,7 +184,11 @@ class Converter:
             return size, size
         width, height = frame.width * self.pixel_shape, frame.height
         if max(width, height) > NARROWEST * min(width, height):
-            raise RejectedFile("shape", f"frames of {frame.width}x{frame.height}")
+            raise RejectedFile(
+                "shape",
+                f"frames of {frame.width}x{frame.height}, one side over {NARROWEST} times the "
+                "other: crop them",
+            )
         scale = size / (min(width, height) if fit == "crop" else max(width, height))
         return max(1, round(height * scale)), max(1, round(width * scale))
 

@@ -28,6 +28,7 @@ from core.app.latent_commands import split_run
 from core.app.report import Report
 from core.config import MAX_SEED
 from core.errors import ConfigError, Resumable, UserError
+from core.files import is_file, is_folder
 from core.training.loop import TrainConfig
 
 
@@ -187,6 +188,22 @@ def test_a_budget_that_is_asked_for_replaces_the_presets_whole(steps, minutes, e
 )
 def test_a_run_stands_first_or_is_left_out(tmp_path, arguments, count, run, rest):
     assert split_run(fake_domain(tmp_path), arguments, count) == (run, rest)
+
+
+def test_a_file_of_any_kind_is_no_run(tmp_path):
+    """It may be a picture, or what the domain refuses with a reason of its own."""
+    picture = tmp_path / "x.png"
+    picture.touch()
+    domain = fake_domain(tmp_path)
+    assert split_run(domain, [str(picture)], None) == (None, [str(picture)])
+    assert split_run(domain, [str(picture)], 1) == (None, [str(picture)])
+    assert split_run(domain, [str(picture), "a"], 1) == (str(picture), ["a"])
+
+
+def test_a_sentence_longer_than_a_name_of_a_file_is_no_run(tmp_path):
+    sentence = "a dog runs " * 200
+    assert split_run(fake_domain(tmp_path), [sentence], 1) == (None, [sentence])
+    assert not is_file(sentence) and not is_folder("a\0b")
 
 
 @pytest.mark.parametrize(
