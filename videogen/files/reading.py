@@ -68,6 +68,9 @@ UNREAD = ArgumentError, PatchWelcomeError, DecoderNotFoundError
 NO_SUPPORT = errno.ENOSYS, errno.EOPNOTSUPP
 """Numbers of others."""
 
+FASTEST_GIF, LENGTHENED_GIF = 0.02, 0.1
+"""Least delay of a GIF in seconds, and how long browsers show a frame whose delay is less."""
+
 REORDERED = 17
 """More frames than a codec moves before others that are shown earlier."""
 
@@ -236,14 +239,17 @@ def _convert(
 
 
 def _largest_stream(container: Any) -> Any:
-    """Return the video stream with the largest frames; the cover art of a sound file is none."""
+    """Return the video stream with the largest frames.
+
+    The cover art of a sound file is none, and a single picture beside a film is not the film.
+    """
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise RejectedFile("no-video", f"none of its {len(container.streams)} streams is a video")
     known = [stream for stream in streams if stream.codec_context]
     if not known:
         raise RejectedFile("no-decoder", "its codec is unknown")
-    return max(known, key=lambda stream: stream.width * stream.height)
+    return max(known, key=lambda stream: (stream.frames != 1, stream.width * stream.height))
 
 
 def _pixel_shape(stream: Any) -> float:
@@ -261,7 +267,7 @@ class _Decoder:
 
     def __init__(self, container: Any, stream: Any, limits: VideoLimits, stored: bool, keep: bool):
         self.container, self.stream, self.stored, self.keep = container, stream, stored, keep
-        self.codec = _codec(stream, limits)
+        self.codec, self.is_gif = _codec(stream, limits), container.format.name == "gif"
         self.interval = float(1 / stream.average_rate) if stream.average_rate else 0.04
         self.restart = max(0.5, REORDERED * self.interval)
         self.count, self.damage = 0, ""
@@ -274,14 +280,17 @@ class _Decoder:
         return join(timed, self.restart)
 
     def _timed(self) -> Iterator[Timed]:
-        waiting, time = Waiting(self.restart), 0.0
+        waiting, time, later = Waiting(self.restart), 0.0, 0.0
         for frame in self._decoded(waiting):
             base = float(frame.time_base or self.stream.time_base or 0)
             given = None if frame.pts is None else float(frame.pts * base)
             given = waiting.earliest() if self.stored else given
             time = time + self.interval * bool(self.count) if given is None else given
             self.count += 1
-            yield time, float((frame.duration or 0) * base), frame
+            duration = float((frame.duration or 0) * base)
+            lengthened = LENGTHENED_GIF if self.is_gif and duration < FASTEST_GIF else duration
+            yield time + later, lengthened, frame
+            later += lengthened - duration
         if not self.count:
             raise RejectedFile("no-frames", f"no frame can be decoded of {self.stream.frames}")
 

@@ -334,6 +334,20 @@ def test_of_two_streams_the_larger_is_read(tmp_path: Path):
     assert levels(path) == [200]
 
 
+def test_a_picture_beside_a_film_is_not_the_film(tmp_path: Path):
+    large, small = greys(200, height=96, width=128), greys(*range(10, 90, 10))
+    path = write_film(tmp_path / "x.mp4", large, small, rate=Fraction(8))
+    assert levels(path) == list(range(10, 90, 10))
+
+
+def test_delays_that_browsers_lengthen_are_longer(tmp_path: Path):
+    """A delay of 10 ms is shown as 100 ms, one of 20 ms as it is."""
+    first, *others = [Image.fromarray(frame) for frame in greys(50, 100, 150)]
+    for duration, shown in ((10, [50, 100, 150]), (20, [150])):
+        first.save(tmp_path / "x.gif", save_all=True, append_images=others, duration=duration)
+        assert levels(tmp_path / "x.gif", frames_per_second=10)[:3] == shown
+
+
 def test_ten_bits_and_one_pixel(tmp_path: Path):
     path = write_film(tmp_path / "x.mkv", greys(120), picture="yuv420p10le")
     assert levels(path) == [120]
