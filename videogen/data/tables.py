@@ -48,6 +48,8 @@ CAPTIONS = (
     *("sentences", "label", "encap", "cap", "title", "class", "action", "name"),
 )
 """Accepted names of the two columns, in order of precedence."""
+WORDS = CAPTIONS[: CAPTIONS.index("label")]
+"""Those that name nothing but captions."""
 NUMBERED = re.compile(r"(caption|text|prompt|description|sentence)_?\d+")
 """Names of columns of several captions of a clip."""
 SEPARATORS = ",;\t|"
@@ -355,19 +357,23 @@ def _parsed(line: str) -> Fields | str:
 
 
 def _fields(value: object) -> Fields | str:
-    """Return an object's values by their names, also those of the objects in it."""
+    """Return an object's values by their names; what it lacks can be in the objects in it."""
     if not isinstance(value, dict):
         return "not a JSON object"
     fields = {_plain(name): content for name, content in value.items()}
-    for name, content in list(fields.items()):
-        if isinstance(content, dict):
-            inner = {_plain(key): one for key, one in content.items()}
-            path, caption = columns(inner)
-            chosen = path if name in (*PATHS, *IDS) else caption if name in CAPTIONS else ""
-            if chosen:
-                fields[name] = inner[chosen]
-            else:
-                fields = {**inner, **fields}
+    objects = {name: content for name, content in fields.items() if isinstance(content, dict)}
+    for name, content in objects.items():
+        inner = {_plain(key): one for key, one in content.items()}
+        path, caption = columns(inner)
+        if name in (*PATHS, *IDS) and path:
+            fields[name] = inner[path]
+        elif name in CAPTIONS and caption:
+            fields[name] = inner[caption]
+        else:
+            own_path, own_caption = columns(fields)
+            lent = [path] * (path in PATHS and not own_path)
+            lent += [caption] * (caption in WORDS and not own_caption)
+            fields |= {key: inner[key] for key in lent}
     return fields
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 PICTURES = (
     *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"),
-    *(".avif", ".heic", ".heif"),
+    *(".avif", ".heic", ".heif", ".jfif", ".jpe"),
 )
 """Suffixes of pictures."""
 FEWEST = 2

@@ -48,7 +48,7 @@ from videogen.files.tree import File
 VIDEO = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".gif", ".avi", ".mpg", ".mpeg"),
     *(".ts", ".mts", ".m2ts", ".vob", ".dv", ".mxf", ".flv", ".f4v", ".wmv", ".asf", ".ogv"),
-    *(".divx", ".qt", ".3g2", ".m2v", ".ogm", ".y4m", ".apng"),
+    *(".divx", ".qt", ".3g2", ".m2v", ".ogm", ".y4m", ".apng", ".mpe", ".m1v", ".m2p", ".tod"),
 )
 """Suffixes of video files."""
 

@@ -213,6 +213,7 @@ def test_tables_of_other_trainers_are_read(folder: Path, name: str, text: object
         ("x.json", [{"path": "a.mp4", "cap": ["zero", "one"]}]),
         ("x.json", [{"video": {"path": "a.mp4"}, "caption": {"text": "one"}}]),
         ("x.json", [{"data": {"path": "a.mp4", "caption": "one"}}]),
+        ("x.json", [{"file_name": "a.mp4", "text": "one", "by": {"file": "b", "caption": "no"}}]),
         ("x.json", {"a.mp4": {"captions": ["zero", "one"], "fps": 8}}),
     ],
 )  # fmt: skip
@@ -228,6 +229,7 @@ def test_tables_of_public_collections_are_read(folder: Path, name: str, text: ob
         {"name": "a package", "description": "of something", "version": "1"},
         {"id": "me/x", "title": "X", "licenses": [{"name": "CC0"}]},
         {"categories": [{"id": 1, "name": "dog"}]},
+        [{"path": "a.mp4", "author": {"name": "Rex", "title": "Dr."}}],
     ],
 )
 def test_a_table_of_other_things_is_no_manifest(folder: Path, text: object):

@@ -191,6 +191,7 @@ SECOND = Image.new("RGB", (64, 64))
             {"format": "MPO", "save_all": True, "append_images": [Image.new("RGB", (8, 8))]},
         ),
         ("x.png", {"format": "JPEG"}),
+        ("x.jfif", {"format": "JPEG"}),
         *(("x.tif", {"compression": kind}) for kind in ("tiff_lzw", "packbits", "tiff_deflate")),
     ],
 )
