@@ -222,6 +222,8 @@ def _require_closed(
 WORD = re.compile(r"[^\W\d_]")
 TIMED = re.compile(r"(\S+)\s+(\d+(?:\.\d+)?)\s+(\d+(?:\.\d+)?)")
 """An id, and the times at which its excerpt begins and ends (Charades-STA)."""
+PARTS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev")
+"""Words beside a clip that say to which part of a collection it belongs."""
 SHORT_NUMBER = re.compile(r"\d{1,4}")
 """A name that may be anything, such as the number of a class."""
 
@@ -243,9 +245,15 @@ def _without_header(
     ]
     for separator in ("##", *SEPARATORS, " "):
         found = [(number, _split(line, separator)) for number, line in filled]
-        of_clips = [fields for _, fields in found if _is_of_clip(fields, names, separator)]
-        several = {one["path"] for one in of_clips if not isinstance(one, str)}
-        few = separator == " " and 2 * len(several) < max(4, len(videos))
+        of_clips = [
+            fields
+            for (_, fields), (_, line) in zip(found, filled, strict=True)
+            if _is_of_clip(fields, names, separator)
+            or (isinstance(fields, str) and file.suffix not in TABLES and _begins(line, separator))
+        ]
+        read = [one for one in of_clips if not isinstance(one, str)]
+        few = separator == " " and 2 * len({one["path"] for one in read}) < max(4, len(videos))
+        few = few or {one["caption"].strip().casefold() for one in read} <= {*PARTS}
         if found and of_clips[:1] == [found[0][1]] and 2 * len(of_clips) >= len(found) and not few:
             return found
     return []
@@ -263,6 +271,11 @@ def _split(line: str, separator: str) -> Fields | str:
     if timed := TIMED.fullmatch(fields["path"]):
         return {**fields, "path": timed[1], "start": timed[2], "end": timed[3]}
     return fields
+
+
+def _begins(line: str, separator: str) -> bool:
+    """Return whether a line that is cut into too many cells begins with the name of a video."""
+    return Path(line.partition(separator)[0].strip()).suffix.lower() in VIDEO
 
 
 def _videos(file: File, tree: Tree | None) -> set[str]:

@@ -530,6 +530,8 @@ def test_a_table_without_its_first_line_is_read(tmp_path: Path, name: str, text:
         "1 dog\n2 cat\n",  # names of classes
         "dog is a word\ncat is another\n",
         "dog/1.mp4 is the best of all\n",
+        "dog/1.mp4 train\ndog/2.mp4 test\n",
+        "dog/1.mp4|val\ndog/2.mp4|train\n",
         "file 'dog/1.mp4'\nfile 'dog/2.mp4'\n",
     ],
 )
@@ -556,3 +558,11 @@ def test_rows_for_missing_files_are_looked_up_without_asking_the_disk_for_each(t
     found = listing([str(tmp_path)]).clips
     assert time.process_time() - begin < 20, "65 ms a row would be 175 s"
     assert sum(not clip.fault for clip in found) == 300 and len(found) == 3000
+
+
+def test_a_comma_within_a_caption_of_a_text_is_pointed_out(tmp_path: Path):
+    write(tmp_path, a_dot_mp4="x", b_dot_mp4="x")
+    write(tmp_path, x_dot_txt='a.mp4,a dog, running\nb.mp4,"a cat, sitting"\n')
+    found = listing([str(tmp_path)]).clips
+    assert found[0].fault and "3 cells for 2 columns: set a caption" in found[0].fault[1]
+    assert found[1].caption == "a cat, sitting"
