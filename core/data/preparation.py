@@ -42,7 +42,7 @@ SHOWN_CURES = 3
 UP_TO = re.compile(r"(.*?)(?<!\d)([1-9]\d*)(?!\d)(.*): (--[a-z-]+) \2")
 """The cure of a file that has fewer of something than asked for: an option of the same number."""
 
-MOST = 0.8
+HALF = 0.5
 
 FEW_SOURCES, MOST_HELD_OUT = 7, 0.3
 """A larger share of test data is pointed out where sources are fewer."""
@@ -232,13 +232,13 @@ def _joined(cures: Counter[str]) -> Counter[str]:
 def _for_most(before: str, after: str, option: str, counts: Counter[int]) -> str:
     """Return the cure of files that have these numbers of something.
 
-    It is the largest power of two that would keep most of them.
+    It is the largest power of two that would keep half of them or more.
     """
     low, high = min(counts), max(counts)
     if low == high:
         return f"{before}{low}{after}: {option} {low}"
     value = 1 << high.bit_length() - 1
-    while (kept := _at_least(value, counts)) < MOST * counts.total():
+    while (kept := _at_least(value, counts)) < HALF * counts.total():
         value //= 2
     of_them = "all of them" if kept == counts.total() else f"{kept} of them"
     return f"{before}{low} to {high}{after}: {option} {value} would keep {of_them}"

@@ -258,7 +258,7 @@ def test_the_most_frequent_kinds_and_cures_are_shown():
     assert found[1:4] == ["  10 of 9: kind 0", "  9 of 9: kind 1", "  8 of 9: kind 2"]
 
 
-def test_cures_that_differ_in_a_number_are_one_line_with_what_keeps_most():
+def test_cures_that_differ_in_a_number_are_one_line_with_what_keeps_half():
     """9 files have 3 to 15 rows, 8 of them 9 or more; 3 files have 2 or 3 parts."""
     rows = {f"only {n} rows: --rows {n}": count for n, count in ((3, 1), (9, 4), (15, 4))}
     parts = {f"of 7 only {n} play: --parts {n}": 4 - n for n in (2, 3)}
@@ -271,7 +271,7 @@ def test_cures_that_differ_in_a_number_are_one_line_with_what_keeps_most():
     counts = Counter({**rows, **parts, **alone})
     assert sorted(cure_lines(counts, 40), reverse=True) == sorted(said, reverse=True)
     few = Counter({**{f"only {n} rows: --rows {n}": 1 for n in (2, 16)}, **alone})
-    assert "  2 of 40: only 2 to 16 rows: --rows 2 would keep all of them" in cure_lines(few, 40)
+    assert "  2 of 40: only 2 to 16 rows: --rows 16 would keep 1 of them" in cure_lines(few, 40)
     assert "  1 of 40: only 5 lines: --lines 5" in cure_lines(few, 40)
 
 
