@@ -223,7 +223,7 @@ SETTINGS: dict[str, RingSettings] = {
     "sparse_transformer": SEQUENCE,
     "local_transformer": SEQUENCE,
     "classifier": CLASSIFIER,
-    "dann": game(2000, 3e-4, r1=1.0, latent=8, ramped="match_domain"),
+    "dann": game(2000, 3e-4, r1=5.0, latent=8, ramped="match_domain"),
     "adda": game(2000, 2e-4, r1=1.0, latent=8),
 }
 """The recipes that depart from `LIKELIHOOD` and `GAME`, by name."""
