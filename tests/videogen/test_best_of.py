@@ -30,7 +30,7 @@ def model() -> Model:
 
 
 def test_the_weights_that_ship_take_one_of_eight_by_a_ratio(model: Model):
-    """What is taken is more likely encoded than what is sampled first."""
+    """Samples that are taken are likelier encoded than those that come first."""
     assert model.config.video.tries == 8
     captions = [PAIR] * 2
     torch.testing.assert_close(model.best_of(8).clips(captions, 1), model.clips(captions, 1))
