@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from math import ceil
+from math import ceil, inf
 from typing import NamedTuple
 
 import numpy as np
@@ -57,7 +57,7 @@ class Synthesis:
     """The notes that were computed, by their region and key; equal ones are computed once."""
 
     def __init__(self) -> None:
-        self.tones: dict[tuple[Region, int], Waveform] = {}
+        self.tones: dict[tuple[Region, int], tuple[Waveform, int]] = {}
         self.size = 0
 
     def play(
@@ -87,21 +87,36 @@ class Synthesis:
             _add(_turned(ended, moves), one.start, _panned(one, float(moves.pan[0])), to)
 
     def _tone(self, key: tuple[Region, int], samples: int) -> Waveform:
-        """Return so many samples of a key that is held, or fewer where it falls silent before."""
-        known = self.tones.get(key)
-        if known is None or (len(known) < samples and np.abs(known[-1]) > SILENCE):
+        """Return so many samples of a key that is held, or fewer where it falls silent before.
+
+        One that was computed for fewer is computed for all: where it was cut it may have been at a
+        zero, or before its attack.
+        """
+        known, of = self.tones.get(key, (None, 0))
+        if known is None or of < min(samples, _most_samples(*key)):
+            self.size -= 0 if known is None else len(known)
             known = tone(*key, samples)
             self.size += len(known)
             if self.size > MEMORY_SAMPLES:
                 self.tones.clear()
                 self.size = len(known)
-            self.tones[key] = known
+            self.tones[key] = known, samples
         return known
+
+
+def _most_samples(region: Region, key: int) -> float:
+    """Return the samples after which a held key is silent, infinity where it never is."""
+    if not region.loop:
+        return len(region.waveform) / _step(region, key)
+    envelope = region.envelope
+    if envelope.sustain_db < FALL_DB:
+        return inf
+    return SAMPLE_RATE * (envelope.delay + envelope.attack + envelope.hold + envelope.decay)
 
 
 def tone(region: Region, key: int, samples: int) -> Waveform:
     """Compute so many samples of a key that stays down, without the silence at their end."""
-    waveform = _read(region, 2 ** (region.semitones(key) / 12), samples)
+    waveform = _read(region, _step(region, key), samples)
     if region.brightness:
         waveform = _filtered(waveform, region.brightness)
     waveform = waveform * level(region.envelope, len(waveform))
@@ -129,9 +144,13 @@ def _fallen(envelope: Envelope, seconds: Waveform) -> Waveform:
     return np.clip(fall, 0, min(envelope.sustain_db, FALL_DB))
 
 
-def _read(region: Region, speed: float, samples: int) -> Waveform:
+def _step(region: Region, key: int) -> float:
+    """Return the samples of a region's waveform that one sample of a key takes."""
+    return 2 ** (region.semitones(key) / 12) * region.sample_rate_hz / SAMPLE_RATE
+
+
+def _read(region: Region, step: float, samples: int) -> Waveform:
     """Read a waveform at another speed, its loop again and again."""
-    step = speed * region.sample_rate_hz / SAMPLE_RATE
     if region.loop:
         whole = repeated(region.samples, region.loop, int(step * samples) + 4)
         return interpolated(whole, step, samples)

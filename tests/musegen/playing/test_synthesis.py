@@ -99,6 +99,34 @@ def test_equal_notes_are_computed_once_and_sound_the_same(monkeypatch: pytest.Mo
     assert np.array_equal(later, sound)
 
 
+@pytest.mark.parametrize(
+    ("changes", "short"),
+    [
+        ({}, 12 * PERIOD + PERIOD // 2 + 1),
+        ({"envelope": Envelope(delay=0.2, release=0.5)}, SAMPLE_RATE // 100),
+    ],
+    ids=["cut at a zero", "cut before its attack"],
+)
+def test_a_note_does_not_depend_on_a_shorter_one_before(changes: dict[str, Any], short: int):
+    """A player that has computed a few samples of a key goes on with it in a longer note."""
+    instrument = organ(**{"root": 69, **changes})
+    player, long = Synthesis(), Note(0.0, 1.0, 69, 127)
+    player.play(instrument, [long], np.zeros((2, short), np.float32))
+    sound = np.zeros((2, 2 * SAMPLE_RATE), np.float32)
+    player.play(instrument, [long], sound)
+    assert sound.any() and np.array_equal(sound, played(instrument, long))
+
+
+def test_a_key_that_has_fallen_silent_is_computed_once():
+    for changes in ({"loop": None}, {"envelope": Envelope(decay=0.2, sustain_db=100.0)}):
+        instrument, player = organ(**changes), Synthesis()
+        for seconds in (0.5, 2.0):
+            sound = np.zeros((2, 4 * SAMPLE_RATE), np.float32)
+            player.play(instrument, [Note(0.0, seconds, 69, 127)], sound)
+        ((_, of),) = player.tones.values()
+        assert of < SAMPLE_RATE, "0.5 s and the release"
+
+
 def test_a_loop_sounds_for_as_long_as_the_key_is_down():
     sound = played(organ(), Note(0.0, 5.0, 69, 127), seconds=5.0)
     assert loudness(sound, 0, 1) == pytest.approx(0.5, rel=1e-3), "1/sqrt 2, in each half"
