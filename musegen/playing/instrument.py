@@ -63,7 +63,8 @@ class Region:
     """A sample and where it sounds.
 
     `waveform`: as floats in [-1, 1] or as 16-bit integers. `root`: the MIDI pitch, a fraction
-    allowed, at which it plays as recorded. `pan`: -1 is left, 1 is right.
+    allowed, at which it plays as recorded; `tuned`: semitones by which it is then higher, whatever
+    the key. `pan`: -1 is left, 1 is right.
     """
 
     waveform: np.ndarray
@@ -78,11 +79,12 @@ class Region:
     pan: float = 0.0
     semitones_per_key: float = 1.0
     fixed_key: int | None = None
+    tuned: float = 0.0
 
     def semitones(self, key: int) -> float:
         """Return how much higher than it was recorded the sample plays for a key."""
         pressed = key if self.fixed_key is None else self.fixed_key
-        return (pressed - self.root) * self.semitones_per_key
+        return (pressed - self.root) * self.semitones_per_key + self.tuned
 
     @property
     def samples(self) -> Float[np.ndarray, " sample"]:

@@ -1,8 +1,9 @@
 """SoundFont 2 files: the instruments of their programs, and an instrument written as one.
 
-"SoundFont Technical Specification", version 2.04, 2006. Of the generators all are read but for
-vibrato, tremolo, chorus and reverb; modulators are not. symusic 0.5.9's synthesizer leaves out the
-root keys that a soundfont sets (generator 58), and with them the pitch of most instruments.
+"SoundFont Technical Specification", version 2.04, 2006. Read are the generators of samples, loops,
+pitch, filter, volume and pan; those of vibrato, tremolo, chorus and reverb, of envelopes of pitch,
+of envelopes that depend on the key, and modulators are not. symusic 0.5.9's synthesizer leaves out
+the root keys that a soundfont sets (generator 58), and with them the pitch of most instruments.
 """
 
 import struct
@@ -53,6 +54,8 @@ OPEN_FILTER_CENTS = 13_500
 ATTENUATION_FACTOR = 0.4
 """Makers of soundfonts tuned them by a sound card that attenuated by so much of what they state,
 and players do as it did."""
+MIDDLE_C = 60
+"""The root of samples without a pitch, which are marked by 255 (section 7.10)."""
 COMPRESSED, MONO = 0x10, 1
 """Types of samples."""
 MARGIN, FREE = 54, 8
@@ -157,12 +160,14 @@ class Soundfont:
             raise ValueError
         has_loop = value(MODES, 0) & LOOPED and start <= loop < loop_end <= end
         root = int(sample["pitch"]) if value(ROOT, -1) < 0 else zone[ROOT]
+        root = MIDDLE_C if root > 127 else root
         scale = zone[SCALE] / 100
         up = value(SEMITONES, 0) + (value(CENTS, 0) + int(sample["cents"])) / 100
         return Region(
             waveform=self._pool[start:end],
             sample_rate_hz=int(sample["rate"]),
             root=root - (up / scale if scale else 0),
+            tuned=0 if scale else up,
             keys=keys,
             velocities=velocities,
             loop=Loop(loop - start, loop_end - start) if has_loop else None,

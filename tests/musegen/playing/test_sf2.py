@@ -66,10 +66,10 @@ def test_another_player_plays_it_at_its_pitch(key: int, velocity: int, tmp_path:
     assert pitch_of(sound[200:3000], RATE) == pytest.approx(key, abs=0.1)
 
 
-LAST = (b"", 0, 0, 2, 0)
+LAST, END = (b"", 0, 0, 2, 0), (b"", *[0] * 9)
 
 
-def handmade() -> bytes:
+def handmade(more: tuple[tuple[int, int], ...] = (), pitch: int = 60) -> bytes:
     """Two programs over one instrument, whose first zone holds for the others.
 
     It says root 50, and 10 dB softer; its zones are for keys 0-59, with a root of 62, and 60-127.
@@ -78,7 +78,7 @@ def handmade() -> bytes:
     zones = [
         [(58, 50), (48, 100)],
         [(43, 59 << 8), (58, 62), (53, 0)],
-        [(43, 60 | 127 << 8), (52, 25), (53, 0)],
+        [(43, 60 | 127 << 8), *more, (52, 25), (53, 0)],
     ]
     firsts = np.cumsum([0, *map(len, zones)]).tolist()
     presets = [[(44, 64 | 127 << 8), (51, 12), (48, 10), (41, 0)], [(41, 0)]]
@@ -89,7 +89,7 @@ def handmade() -> bytes:
         "inst": np.array([(b"one", 0), (b"", 3)], sf2.INSTRUMENT),
         "ibag": np.array([(first, 0) for first in firsts], sf2.BAG),
         "igen": np.array([*(pair for zone in zones for pair in zone), (0, 0)], sf2.GENERATOR),
-        "shdr": np.array([(b"s", 0, 90, 10, 80, RATE, 60, 5, 0, 1), (b"", *[0] * 9)], sf2.SAMPLE),
+        "shdr": np.array([(b"s", 0, 90, 10, 80, RATE, pitch, 5, 0, 1), END], sf2.SAMPLE),
     }  # fmt: skip
 
     def chunk(name: bytes, data: bytes) -> bytes:
@@ -111,6 +111,23 @@ def test_zones_inherit_and_presets_add(tmp_path: Path):
     assert plain.regions[0].gain == pytest.approx(10 ** (-0.4 * 10 / 20))
     assert up.regions[1].gain == pytest.approx(10 ** (-0.4 * 11 / 20))
     assert plain.regions[0].loop is None, "the mode of a sample is not to loop"
+
+
+def test_a_sample_whose_keys_do_not_change_its_pitch_is_tuned_all_the_same(tmp_path: Path):
+    """Scale 0: every key plays the sample, 3 semitones and 25 + 5 cents higher."""
+    font = read(handmade(((56, 0), (51, 3))), tmp_path)
+    plain = font.instrument(9)
+    assert plain
+    drum = plain.regions[1]
+    assert [drum.semitones(key) for key in (60, 72)] == pytest.approx([3.3, 3.3])
+    assert plain.regions[0].semitones(62) == pytest.approx(0.05), "of the others, by their keys"
+
+
+def test_a_sample_without_a_pitch_plays_as_recorded_at_middle_c(tmp_path: Path):
+    """255 marks one, and the zone says no root: section 7.10 asks for 60."""
+    font = read(handmade(((58, -1),), pitch=255), tmp_path)
+    plain = font.instrument(9)
+    assert plain and plain.regions[1].root == pytest.approx(60 - 0.3)
 
 
 def test_a_program_that_is_missing_is_the_next_of_its_family_else_the_first(tmp_path: Path):
