@@ -29,8 +29,14 @@ class Program:
 
     def notes(self, pitches: Pitches, velocities: Pitches, seconds: float) -> Waveforms:
         """Synthesise each note; see `Voice.notes`."""
+        return self.released(pitches, velocities, seconds, seconds)
+
+    def released(
+        self, pitches: Pitches, velocities: Pitches, held: float, seconds: float
+    ) -> Waveforms:
+        """Synthesise so many seconds of each note, whose key is down for `held` of them."""
         synthesis, samples = Synthesis(), round(seconds * SAMPLE_RATE)
         rows = np.zeros((len(pitches), 2, samples), np.float32)
         for row, pitch, velocity in zip(rows, pitches.tolist(), velocities.tolist(), strict=True):
-            synthesis.play(self.instrument, [Note(0.0, seconds, pitch, velocity)], row)
+            synthesis.play(self.instrument, [Note(0.0, held, pitch, velocity)], row)
         return rows.mean(1) / gain(velocities)[:, None].astype(np.float32)

@@ -70,7 +70,8 @@ def _sounds(
     program: Program, keys: np.ndarray, take: Take, config: PrepareConfig
 ) -> Float[np.ndarray, "note sample"]:
     velocities = np.full(len(keys), take.velocity)
-    sounds = program.notes(keys, velocities, min(take.seconds, config.seconds))
+    held = min(take.seconds, config.seconds)
+    sounds = program.released(keys, velocities, held, config.seconds)
     return resampled(sounds, program.sample_rate_hz / config.sample_rate_hz)
 
 

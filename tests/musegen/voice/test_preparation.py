@@ -12,7 +12,10 @@ from note_sounds import CONFIG, ORGAN, RATE, REED, SECONDS, collection, note, wa
 
 from core.data.workers import Failure
 from core.errors import ConfigError, UserError
+from musegen.files.audio import SAMPLE_RATE
 from musegen.playing.orchestra import SOUNDFONT
+from musegen.playing.program import Program
+from musegen.playing.sf2 import Soundfont
 from musegen.voice.data.collection import Collection
 from musegen.voice.data.names import Named, descriptions, name_of_pitch, named, pitch_in
 from musegen.voice.data.preparation import held_out, prepare
@@ -192,3 +195,18 @@ def test_what_is_asked_for_must_be_there(tmp_path: Path):
     (tmp_path / "texts").mkdir()
     with pytest.raises(UserError, match="no sound file"):
         prepare([str(tmp_path / "texts")], tmp_path / "d", CONFIG)
+
+
+def test_a_key_that_goes_up_before_the_end_lets_its_note_ring_out():
+    """It was cut where the key went up, with a click."""
+    instrument = Soundfont(SOUNDFONT).instrument(0)
+    assert instrument
+    pitch, velocity = np.array([60]), np.array([100])
+    whole = Program(instrument).notes(pitch, velocity, 0.1)
+    ringing = Program(instrument).released(pitch, velocity, 0.1, SECONDS)
+    assert ringing.shape == (1, round(SECONDS * SAMPLE_RATE))
+    assert (ringing[:, : whole.shape[1]] == whole).all()
+    record = render(Take(0, 100, 0.1), str(SOUNDFONT), CONFIG.replace(lowest=60, highest=60))
+    assert not isinstance(record, Failure)
+    after = record.notes[0, round(0.11 * RATE) : round(0.12 * RATE)]
+    assert np.abs(after).max() > 0.01 * np.abs(record.notes[0]).max()
