@@ -9,8 +9,9 @@ from jaxtyping import Float
 
 from musegen.playing.loop import Waveform
 
-FINEST = 200
-"""The largest denominator of a ratio of rates; a semitone is then right to 0.05 cents."""
+FINEST = 441
+"""The largest denominator of a ratio of rates: exact between 44.1 kHz and multiples of 100 Hz; a
+semitone is right to 0.05 cents."""
 
 BLOCK = 8192
 """Samples that are interpolated at once, which fit in a cache."""

@@ -168,6 +168,12 @@ def test_interpolation_is_exact_for_a_parabola_and_ends_in_silence():
     assert interpolated(parabola, 1.0, 25).tolist() == [*parabola.tolist(), *[0] * 5]
 
 
+@pytest.mark.parametrize("rate", [8000, 16_000, 22_050, 32_000, 48_000])
+def test_a_second_at_another_rate_is_a_second(rate: int):
+    assert resampled(np.ones((1, rate), np.float32), rate / SAMPLE_RATE).shape == (1, SAMPLE_RATE)
+    assert resampled(np.ones((1, SAMPLE_RATE), np.float32), SAMPLE_RATE / rate).shape == (1, rate)
+
+
 def test_resampling_moves_the_pitch_by_semitones():
     time = np.arange(16_000) / 16_000
     sine = np.sin(2 * np.pi * 440 * time).astype(np.float32)
