@@ -20,7 +20,7 @@ ATTACK_DB = 10.0
 STEADY_DB = -3.0
 """A note that falls by less in a second is steady, if it swells and trembles."""
 AFTER = 8
-"""Samples that are kept after a loop, from which players interpolate."""
+"""Samples after a loop, from which players interpolate: copies of its first ones."""
 RELEASE_DB = 6.0
 """So far below its line of decay a note is no longer held."""
 SILENT_DB, FAINTEST = -100.0, 1e-5
@@ -68,7 +68,9 @@ def hold(waveform: Waveform, rate_hz: int) -> Held | None:
     loop = _loop(level, *ends, rate_hz)
     if loop is None:
         return None
-    return Held(_seamless(level, loop, rate_hz)[: loop.end + AFTER], loop, decay_db)
+    joined = _seamless(level, loop, rate_hz)
+    after = joined[loop.begin : loop.begin + AFTER]
+    return Held(np.concatenate([joined[: loop.end], after]), loop, decay_db)
 
 
 def repeated(waveform: Waveform, loop: Loop, samples: int) -> Waveform:

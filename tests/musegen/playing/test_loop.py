@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from musegen.playing.loop import SEAM_SECONDS, SHORTEST_SECONDS, Loop, _loop, _seamless, repeated
+from musegen.playing.loop import (
+    AFTER,
+    SEAM_SECONDS,
+    SHORTEST_SECONDS,
+    Loop,
+    _loop,
+    _seamless,
+    hold,
+    repeated,
+)
 
 RATE = 2000
 SEAM = round(SEAM_SECONDS * RATE)
@@ -24,6 +33,17 @@ def test_what_is_shorter_than_two_seams_and_a_loop_has_none():
     level = np.ones(2 * SEAM + round(SHORTEST_SECONDS * RATE), np.float32)
     assert _loop(level, 0, len(level), RATE) is not None
     assert _loop(level[1:], 0, len(level) - 1, RATE) is None
+
+
+@pytest.mark.parametrize("rest", [0, 100], ids=["held to its end", "silent after it"])
+def test_after_a_loop_players_find_its_beginning(rest: int):
+    """The end of the sound, or what came after it, would make a click."""
+    tone = np.sin(2 * np.pi * 110.3 * np.arange(RATE) / RATE)
+    held = hold(np.concatenate([tone, np.zeros(rest)]).astype(np.float32), RATE)
+    assert held
+    level, loop = held.level, held.loop
+    assert len(level) == loop.end + AFTER
+    assert (level[loop.end :] == level[loop.begin : loop.begin + AFTER]).all()
 
 
 def test_the_end_of_a_loop_leads_to_its_beginning():
