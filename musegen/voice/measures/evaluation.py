@@ -91,8 +91,9 @@ class Group:
         where there are enough."""
         generator = np.random.default_rng([seed, 0])
         numbers = generator.permutation(data.indices(split))
-        half = min(count, len(numbers) // 2)
+        half = min(count, max(len(numbers) // 2, 1))
         first, second = numbers[:half], numbers[half : 2 * half]
+        second = second if len(second) else first  # of a single note
         real, other = data.notes_of(first), data.notes_of(second)
         return cls(SPLITS[split], real, other, data.notes_of(_partners(data, first, generator)))
 

@@ -104,6 +104,17 @@ def test_a_group_has_half_of_a_small_split_at_most(data: Collection):
     assert len(Group.draw(data, "test", 99, seed=0).other.sounds) == 1
 
 
+def test_a_split_of_one_note_is_measured_by_it(data: Collection, monkeypatch: pytest.MonkeyPatch):
+    """One of ten recordings is held out; a distance of one note to itself is not measured."""
+    (test, *_), train = data.indices("test"), data.indices("train")
+    monkeypatch.setattr(data, "indices", lambda of: np.array([test]) if of == "test" else train)
+    group = Group.draw(data, "test", 99, seed=0)
+    assert len(group.real.sounds) == len(group.other.sounds) == len(group.partners.sounds) == 1
+    real, noise = judge(data).rows(group, [], seed=0)
+    assert (real.notes, real.right, noise.right) == (1, 1, 0)
+    assert math.isnan(real.frechet) and math.isnan(real.bins)
+
+
 def test_a_partner_is_a_training_note_of_the_instrument_at_another_pitch(data: Collection):
     trained = {s.tobytes() for s in data.notes_of(data.indices("train")).sounds}
     for split in data.splits:
