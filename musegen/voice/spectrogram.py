@@ -85,7 +85,8 @@ class Spectrogram:
     def analyse(self, sounds: Sounds) -> Maps:
         """Return x of sounds, which are filled up with silence or cut."""
         span = (self.frames - 1) * self.hop
-        sounds = torch.nn.functional.pad(sounds[:, : self.samples], (0, span - sounds.shape[1]))
+        sounds = sounds[:, : self.samples]
+        sounds = torch.nn.functional.pad(sounds, (0, span - sounds.shape[1]))
         bins = torchaudio.functional.spectrogram(
             sounds, 0, self._window(sounds), *self._sizes, None, False, True, "constant"
         )

@@ -37,6 +37,14 @@ def test_a_sine_has_a_constant_frequency_and_its_own_level(scale: Scale, hz: flo
     assert -8 < level.min() <= level.max() < -6.0, "amplitude 0.5 is -6 dB"
 
 
+def test_sounds_of_any_length_have_as_many_frames():
+    """A longer one is cut, a shorter one is filled up with silence."""
+    whole = LINEAR.analyse(sine(440)[None])
+    longer = torch.cat([sine(440), torch.ones(5000)])[None]
+    assert torch.equal(LINEAR.analyse(longer), whole)
+    assert LINEAR.analyse(sine(440)[None, :4000]).shape == whole.shape
+
+
 def test_rows_of_a_sine_have_one_phase_and_fall_off_as_the_window():
     hz = 27.3 * LINEAR.bin_hz
     x = LINEAR.analyse(sine(hz)[None])
