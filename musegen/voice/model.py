@@ -37,7 +37,7 @@ from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
 from musegen.playing.voice import LOUDEST, Pitches, Waveforms
 from musegen.voice.data.collection import Collection, NoteBatch
-from musegen.voice.data.names import name_of_pitch, pitch_in
+from musegen.voice.data.names import name_of_pitch, named, pitch_in
 from musegen.voice.data.recordings import SOUND, decode
 from musegen.voice.data.records import PrepareConfig, normalised
 from musegen.voice.fundamental import hear, is_right
@@ -168,7 +168,7 @@ class Voice(Domain):
         except RejectedFile as error:
             raise UserError(f"{path}: {error.detail}") from error
         tone = None if sound is None else hear(sound, config.sample_rate_hz)
-        pitch = pitch_in(path.stem) or (tone and round(tone.pitch))
+        pitch = named(path.name, {}).pitch or (tone and round(tone.pitch))
         if sound is None or not pitch:
             raise UserError(f"{path} has no pitch: name it as in C4.wav")
         return Examples(torch.from_numpy(sound[None]).float(), [name_of_pitch(pitch)])

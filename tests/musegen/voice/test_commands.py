@@ -4,12 +4,14 @@ import json
 import os
 import wave
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from command import run
-from note_sounds import RATE, SECONDS, note, wav, write_notes
+from note_sounds import CONFIG, RATE, SECONDS, note, wav, write_notes
 
 from core.app import fit
 from core.errors import UserError
@@ -206,3 +208,11 @@ def test_a_picture_is_not_written_over_another(trained: Path, tmp_path: Path):
 def test_a_device_is_no_recording(trained: Path, tmp_path: Path):
     command = ("voice", "reconstruct", trained, os.devnull, "--device", "cpu", "--to", tmp_path)
     assert run(*command)[::2] == (1, f"error: {os.devnull}: neither a file nor a folder\n")
+
+
+def test_the_pitch_of_a_sound_file_is_that_of_its_name_as_when_it_is_prepared(tmp_path: Path):
+    """NSynth's names have a number: 60 for a file that sounds an octave higher."""
+    path = tmp_path / "organ_electronic_001-060-100.wav"
+    path.write_bytes(wav(note(72)))
+    model: Any = SimpleNamespace(form=CONFIG)
+    assert DOMAIN.read(model, path).conditions == ["C4"]
