@@ -2,14 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pytest
 from excerpt_rows import BASS, DRUMS, excerpts
 
-from musegen.composition.judge import Judge, best
+from core.errors import UserError
+from musegen.composition.judge import Judge, best, judge_of
+from musegen.data.collection import Collection
 from musegen.measures.classifier import Classifier
 from musegen.measures.excerpts import Excerpts
 from musegen.measures.likeness import Portrait
+from musegen.roll import Grid
+from musegen.tracks import TRACK_LISTS
 
 SONGS = 40
 
@@ -67,3 +74,17 @@ def test_a_run_keeps_its_judge(tmp_path: Path) -> None:
 
 def test_the_best_of_each_group_is_chosen() -> None:
     assert best(np.array([0.1, -0.2, 3.0, 0.5, 0.7, 0.6]), 3).tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("changed", [{"grid": Grid(steps_per_beat=4)}, {"tracks": ()}])
+def test_a_judge_is_fitted_to_songs_of_the_models_own_form(
+    changed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The notes of a model on one grid would be read on another."""
+    own = {"grid": Grid(steps_per_beat=12), "tracks": TRACK_LISTS["lakh"]}
+    model: Any = SimpleNamespace(name="mine", spec=SimpleNamespace(**own))
+    found = SimpleNamespace(**{**own, **changed})
+    monkeypatch.setattr(Collection, "open", lambda folder: found)
+    with pytest.raises(UserError, match="other tracks or another grid than mine"):
+        judge_of(model, tmp_path, tmp_path / "data")
+    assert Judge.read(tmp_path) is None
