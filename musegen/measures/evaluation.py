@@ -399,5 +399,6 @@ def read_folder(folder: Path, data: Collection) -> Generated:
             LOG.info("%s: %s, left out: %s", folder, counts, left_out)
         songs = Collection.open(aside)
         indices = np.concatenate([songs.indices(split) for split in songs.splits])
+        phrases = songs.rolls(spread(indices, _most_phrases(data)))
         excerpts = cut_songs(songs, songs.splits, lengths_of(data))
-        return Generated(str(folder), songs.rolls(indices), songs=excerpts)
+        return Generated(str(folder), phrases, songs=excerpts)

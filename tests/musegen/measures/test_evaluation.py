@@ -16,6 +16,7 @@ from core.errors import UserError
 from musegen.data.band import song
 from musegen.data.collection import Collection, spread
 from musegen.data.preparation import PrepareConfig, prepare, prepare_band
+from musegen.measures import evaluation
 from musegen.measures.evaluation import (
     Generated,
     evaluate,
@@ -146,6 +147,15 @@ def test_a_folder_of_the_very_songs_scores_as_the_collection_does(tmp_path: Path
     assert (one["total"], one["distance"]) == (other["total"], other["distance"])
     assert null_for_nan({**one, "name": ""}) == null_for_nan({**other, "name": ""})
     assert (one["bars"], one["count"]) == (16, 2 * 9)
+
+
+def test_of_a_large_folder_as_many_phrases_are_measured_as_of_other_sets(
+    data: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The cells of all songs of a large folder would fill the memory."""
+    songs = write_tunes(tmp_path / "songs", 2, bars=37)
+    monkeypatch.setattr(evaluation, "REFERENCE_BARS", 5 * data.bars)
+    assert len(generate(songs, data, count=1, seed=0).phrases) == 5
 
 
 def test_a_folder_has_no_phrase_where_too_few_tracks_sound(data: Collection, tmp_path: Path):
