@@ -54,8 +54,9 @@ class TrackPhrases:
         """Return the length of every note in steps."""
         phrases, bars, steps, pitches = self.cells.shape
         line = self.cells.reshape(phrases, bars * steps, pitches)  # [phrase bar*step pitch]
-        number = np.arange(1, bars * steps + 1, dtype=np.int16)[:, None]  # [bar*step pitch]
-        following = np.full(line.shape, bars * steps + 1, np.int16)
+        kind = np.int16 if bars * steps < np.iinfo(np.int16).max else np.int32
+        number = np.arange(1, bars * steps + 1, dtype=kind)[:, None]  # [bar*step pitch]
+        following = np.full(line.shape, bars * steps + 1, kind)
         following[:, :-1] = np.where(line == HOLD, following, number)[:, 1:]
         ends = np.minimum.accumulate(following[:, ::-1], 1)[:, ::-1]  # the next step without hold
         return (ends - number)[line == ONSET].astype(np.int64)
@@ -93,8 +94,7 @@ def used_pitch_classes(track: TrackPhrases) -> float:
 
 def used_pitch_groups(track: TrackPhrases) -> float:
     """Return UPC as MuseGAN's published code computes it: 12 groups of neighbouring semitones."""
-    pitches = track.cells.shape[3]
-    groups = np.array_split(track.sounding.any(2), 12, axis=2) if pitches >= 12 else []
+    groups = np.array_split(track.sounding.any(2), 12, axis=2)
     used = np.stack([group.any(2) for group in groups], 2).sum(2)
     return mean_or_nan(used[track.bar_sounds])
 

@@ -165,3 +165,16 @@ def test_drums_have_their_own_metrics_and_melodic_tracks_are_paired():
     assert table["empty bars"]["Bass"] == 100
     assert list(table["tonal distance"]) == ["Piano-Bass", "Piano-Strings", "Bass-Strings"]
     assert table["tonal distance"]["Piano-Strings"] == 0
+
+
+def test_a_grid_of_fewer_than_twelve_pitches_has_a_group_for_each():
+    """Two pitches in the first bar, one in the second."""
+    grid = Grid(steps_per_beat=3, beats_per_bar=2, pitches=5)
+    track = phrases((0, 0, 0, 1), (0, 2, 4, 1), (0, 6, 4, 1), count=1, grid=grid)
+    assert used_pitch_groups(track) == 1.5
+
+
+def test_lengths_are_right_in_phrases_of_more_steps_than_16_bits_count():
+    grid = Grid(steps_per_beat=240, beats_per_bar=4, pitches=1)
+    track = phrases((0, 3, 0, 5), (0, 34_000, 0, 560), count=1, grid=grid, bars=36)
+    assert track.lengths.tolist() == [5, 560]
