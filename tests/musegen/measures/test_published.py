@@ -8,7 +8,7 @@ import pytest
 
 from core.app.report import Report
 from core.errors import UserError
-from musegen.measures.metrics import TONAL_DISTANCE, tonal_distance, used_pitch_classes
+from musegen.measures.metrics import TONAL_DISTANCE, used_pitch_classes
 from musegen.measures.published import (
     BAND,
     BETWEEN_TRACKS,
@@ -17,10 +17,12 @@ from musegen.measures.published import (
     PAIRS,
     SONGS,
     NeighbourPhrases,
+    drum_pattern,
     measure,
     polyphonicity,
     qualified_runs,
     tables,
+    tonal_distance,
 )
 from musegen.roll import HOLD, ONSET, Grid
 from musegen.tracks import TRACK_LISTS
@@ -45,16 +47,16 @@ def test_neighbours_are_one_pitch_class_and_octaves_are_not():
     assert of_groups.chroma[0, 0].tolist() == [3, *[0] * 11]
     assert of_groups.chroma[0, 1].tolist() == [*[0] * 6, 3, *[0] * 5]
     assert used_pitch_classes(of_groups) == 2
-    octave = track((0, 0, 2)), track((0, 12, 2))
+    octave = track((0, 0, 8)), track((0, 12, 8))
     assert tonal_distance(*octave) > 1
-    assert tonal_distance(track((0, 0, 2)), track((0, 1, 2))) == 0
+    assert tonal_distance(track((0, 0, 8)), track((0, 1, 8))) == 0
 
 
 @pytest.mark.parametrize(
-    ("steps_per_beat", "share"), [(4, 3 / 5), (16, 3 / 5), (24, 2 / 5), (32, 1 / 5)]
+    ("steps_per_beat", "share"), [(4, 3 / 5), (16, 3 / 5), (24, 3 / 5), (36, 2 / 5), (48, 1 / 5)]
 )
-def test_a_run_is_qualified_from_a_32nd_note_on(steps_per_beat, share):
-    """Runs of 1, 1, 2, 3 and 4 steps; a 32nd is 2 of 16, 3 of 24 and 4 of 32 steps a beat."""
+def test_a_run_is_qualified_from_two_of_24_steps_on(steps_per_beat, share):
+    """Runs of 1, 1, 2, 3 and 4 steps; a twelfth is 2 of 24, 3 of 36 and 4 of 48 steps a beat."""
     grid = Grid(steps_per_beat=steps_per_beat, beats_per_bar=4, pitches=12)
     notes = ((0, 0, 1), (2, 0, 1), (4, 0, 2), (0, 3, 3), (7, 3, 4))
     assert qualified_runs(track(*notes, grid=grid, bars=1)) == pytest.approx(share)
@@ -65,6 +67,31 @@ def test_a_repeated_note_is_one_run_and_a_bar_line_cuts_it():
     assert qualified_runs(track((0, 5, 1), (1, 5, 1))) == 1
     assert qualified_runs(track((7, 5, 3))) == pytest.approx(1 / 2)
     assert math.isnan(qualified_runs(track()))
+
+
+def test_all_bars_count_the_same_whatever_the_number_of_their_runs():
+    """One long run in the first bar, a long and three short ones in the second: 1 and 1/4."""
+    runs = track((0, 5, 3), (8, 0, 2), (8, 2, 1), (8, 4, 1), (8, 6, 1))
+    assert qualified_runs(runs) == pytest.approx((1 + 1 / 4) / 2)
+
+
+def test_drum_hits_count_on_16ths_and_a_third_of_them_beside():
+    """24 steps a beat, 6 a 16th. First bar: steps 0, 6, 13 and 15 weigh 1, 1, 0.3 and 0. Second:
+    3, 9 and 20 are on the grid and a step before it, when it is moved by 3. The third is empty."""
+    grid = Grid(steps_per_beat=24, beats_per_bar=1, pitches=12)
+    hits = ((0, 0, 1), (6, 0, 1), (13, 5, 1), (15, 0, 1), (27, 0, 1), (33, 0, 1), (44, 1, 1))
+    drums = track(*hits, grid=grid, bars=3)
+    assert drum_pattern(drums) == pytest.approx((2.3 / 4 + 2.3 / 3) / 2)
+    assert drum_pattern(track((0, 0, 1), (3, 0, 1))) == 1, "all steps are 16ths"
+    assert math.isnan(drum_pattern(track()))
+
+
+def test_tonal_distance_is_of_bars_in_whose_every_beat_both_sound():
+    """In the second bar the other track rests in a beat: its distance there is left out."""
+    one, other = track((0, 0, 16)), track((0, 0, 8), (8, 14, 4))
+    assert tonal_distance(one, other) == 0
+    assert tonal_distance(one, track((0, 0, 8), (8, 14, 8))) > 0.5
+    assert math.isnan(tonal_distance(one, track((0, 0, 4))))
 
 
 def test_polyphonicity_is_a_share_of_all_steps_of_bars_with_notes():
