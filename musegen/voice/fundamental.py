@@ -90,7 +90,7 @@ def harmonicity(sound: Sound, sample_rate_hz: int, pitch: float) -> float:
 
     It is 1 - d' / 2, where d' is YIN's normalised difference, least within a quarter tone of the
     pitch: 1 for any sum of harmonics, a half for noise. The mean over windows by their energy; NaN
-    for silence.
+    for silence, and for a pitch below `LOWEST_HZ`.
     """
     longest = math.ceil(sample_rate_hz / LOWEST_HZ)
     windows = _windows(sound, (1 + PERIODS) * longest)
@@ -99,6 +99,8 @@ def harmonicity(sound: Sound, sample_rate_hz: int, pitch: float) -> float:
         return math.nan
     edges = [sample_rate_hz / hz_of(pitch + side * CENTS / 100) for side in (1, -1)]
     first, last = math.floor(edges[0]), min(math.ceil(edges[1]), longest)
+    if first > last:
+        return math.nan
     dips = []
     for difference in _differences(windows, longest):
         index = first + int(difference[first : last + 1].argmin())

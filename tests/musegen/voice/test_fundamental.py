@@ -45,5 +45,12 @@ def test_harmonicity_is_one_for_harmonics_and_a_half_for_noise():
     assert math.isnan(harmonicity(np.zeros(RATE), RATE, 60))
 
 
+def test_a_period_that_is_longer_than_any_that_is_looked_for_is_not_measured():
+    """25 Hz is between pitches 19 and 20, of which the higher edge of 19 is 25.2 Hz."""
+    sound = note(30, ORGAN, 0.5, RATE)
+    assert math.isnan(harmonicity(sound, RATE, 18))
+    assert 0 < harmonicity(sound, RATE, 19) < 1
+
+
 def test_pitches_and_frequencies_are_inverse():
     assert hz_of(69) == 440 and pitch_of(hz_of(24.5)) == pytest.approx(24.5)
