@@ -60,10 +60,14 @@ def _voicing(own: Notes, key: Key, grid: Grid) -> list[int]:
 
 
 def _hits(notes: Notes, drums: int, grid: Grid) -> list[int]:
-    """Return kick and crash, of each kind the one that the piece uses, else the usual one."""
+    """Return kick and crash, of each kind the one that the piece uses, else the usual one.
+
+    One that is beyond the grid is left out.
+    """
     used = set((notes.pitch[notes.track == drums] + grid.lowest_pitch).tolist())
     chosen = [next((p for p in kind if p in used), kind[0]) for kind in (KICKS, CRASHES)]
-    return [pitch - grid.lowest_pitch for pitch in chosen]
+    pitches = (pitch - grid.lowest_pitch for pitch in chosen)
+    return [pitch for pitch in pitches if 0 <= pitch < grid.pitches]
 
 
 def ending_of(draft: Draft, notes: Notes, key: Key) -> Draft:

@@ -56,3 +56,11 @@ def test_the_bars_before_it_are_open_where_the_song_is() -> None:
     kept = ending.kept_notes
     assert kept.start.max() == 112 and STRINGS not in kept.track
     assert (kept.start[kept.track == BASS]).tolist() == [112]  # bar 5 is open: 80 is in it
+
+
+def test_drums_beyond_the_grid_do_not_end_a_piece() -> None:
+    """The kick is 36, below a grid of 40 to 49; with its pitch of -4 it would be another note."""
+    grid = GRID.replace(lowest_pitch=40, pitches=10)
+    song = Notes(*np.array([[DRUMS, 104, 2, 1, 100]]).T)
+    chord = last_chord(blank(LAKH, grid, 8), song, A_MINOR)
+    assert (chord.pitch + 40).tolist() == [49]
