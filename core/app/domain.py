@@ -10,6 +10,7 @@ measures        measures(...), evaluate(...)
 """
 
 import contextlib
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +35,8 @@ from core.training.step import Batches
 if TYPE_CHECKING:
     from core.app.evaluation import Evaluation
     from core.app.model import Model
+
+LOG = logging.getLogger("pianoreel")
 
 
 @dataclass(frozen=True)
@@ -238,14 +241,17 @@ class Domain(ABC):
             return None
         recipe = self.aliases.get(name)
         names = (name, *(alias for alias, own in self.aliases.items() if own == recipe))
-        folders = (self.shipped / known for known in names if known)
-        return next((folder for folder in folders if is_folder(folder)), None)
+        there = {path.name: path for path in self.shipped.iterdir() if path.is_dir()}
+        return next((there[known] for known in names if known in there), None)
 
     def folder(self, run: str | Path | None) -> Path:
         """Return the folder of a run or of a shipped model by its name; None: the default one."""
         if run is None and not self.default_run:
             raise UserError(f"no weights of {self.name} ship: give the folder of a run")
-        folder = self._shipped(str(run or self.default_run)) or Path(run or self.default_run)
+        shipped = self._shipped(str(run or self.default_run))
+        if run and shipped and is_folder(run):
+            LOG.warning("%s are the weights that ship; the folder here is ./%s", run, run)
+        folder = shipped or Path(run or self.default_run)
         if not is_folder(folder):
             raise UserError(
                 f"{folder} is no folder: give a run, as `pianoreel {self.name} train` writes it"

@@ -190,6 +190,27 @@ def test_a_run_stands_first_or_is_left_out(tmp_path, arguments, count, run, rest
     assert split_run(fake_domain(tmp_path), arguments, count) == (run, rest)
 
 
+@pytest.mark.parametrize("run", [".", "./tango", "../here"])
+def test_a_path_is_a_folder_here_and_not_the_weights_of_that_name(tmp_path, monkeypatch, run):
+    domain = fake_domain(tmp_path / "weights")
+    (tmp_path / "here" / "tango").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert domain.folder(run) == Path(run)
+    assert domain.leading_run([run, "1"]) == (run, ["1"])
+
+
+def test_a_name_of_weights_that_is_also_a_folder_here_is_pointed_out(
+    tmp_path, monkeypatch, caplog
+):
+    domain = fake_domain(tmp_path / "weights")
+    monkeypatch.chdir(tmp_path)
+    assert domain.folder("tango") == tmp_path / "weights" / "tango"
+    assert not caplog.records
+    (tmp_path / "tango").mkdir()
+    assert domain.folder("tango") == tmp_path / "weights" / "tango"
+    assert "the folder here is ./tango" in caplog.text
+
+
 def test_a_file_of_any_kind_is_no_run(tmp_path):
     """It may be a picture, or what the domain refuses with a reason of its own."""
     picture = tmp_path / "x.png"
