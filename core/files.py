@@ -133,10 +133,19 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is nested too deep") from error
 
 
+def as_text(name: str) -> str:
+    """Return a name with ? for each byte that is no UTF-8, as names of files can have.
+
+    >>> as_text(os.fsdecode(b"caf\\xe9.mid"))
+    'caf?.mid'
+    """
+    return name.encode(errors="replace").decode()
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a file atomically: to a hidden name, synced, then renamed."""
+    """Write a file atomically: to a hidden name, synced, then renamed; see `as_text`."""
     with aside(path) as hidden:
-        hidden.write_text(text, encoding="utf-8")
+        hidden.write_text(as_text(text), encoding="utf-8")
         sync(hidden)
     sync(path.parent)
 

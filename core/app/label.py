@@ -2,6 +2,8 @@
 
 from importlib.metadata import version
 
+from core.files import as_text
+
 
 def name_of(model: str, seed: int | None, *kinds: object) -> str:
     """Return the name of an item's files, which those of another model or seed do not have.
@@ -9,7 +11,7 @@ def name_of(model: str, seed: int | None, *kinds: object) -> str:
     >>> name_of("vae", 7, "variation", 2)
     'vae-seed7-variation-2'
     """
-    return "-".join([model, *([] if seed is None else [f"seed{seed}"]), *map(str, kinds)])
+    return as_text("-".join([model, *([] if seed is None else [f"seed{seed}"]), *map(str, kinds)]))
 
 
 def origin(*parts: str, **settings: object) -> str:
@@ -18,7 +20,7 @@ def origin(*parts: str, **settings: object) -> str:
     Settings that are None or empty are left out.
     """
     given = [f"{name} {value}" for name, value in settings.items() if value not in (None, "")]
-    return f"{SIGNATURE} {version('pianoreel')}: {', '.join([*parts, *given])}"
+    return as_text(f"{SIGNATURE} {version('pianoreel')}: {', '.join([*parts, *given])}")
 
 
 SIGNATURE = "made with pianoreel"

@@ -16,7 +16,7 @@ from core.app.latent import arithmetic as combine
 from core.app.model import LOG, Model
 from core.app.output import Output
 from core.errors import ConfigError
-from core.files import is_file
+from core.files import as_text, is_file
 
 SHOWN = 4
 """Items of a file that are drawn before and after."""
@@ -162,12 +162,13 @@ def _before_and_after(
 ) -> Iterator[Path]:
     examples = model.domain.read(model, path)
     changed = change(examples)
-    titles = list(examples.conditions or [path.name] * len(examples))
+    shown_name = as_text(path.name)
+    titles = list(examples.conditions or [shown_name] * len(examples))
     name = name_of(model.name, seed, f"{kind}-{path.stem}")
     yield from _write(model, changed, titles, name, to, examples.sources)
     shown = examples.first(SHOWN)
     both = model.join([shown.items, changed[:SHOWN]])
-    names = [f"{title} {n + 1}" for title in (path.name, kind) for n in range(len(shown))]
+    names = [f"{title} {n + 1}" for title in (shown_name, kind) for n in range(len(shown))]
     yield from _show(model, both, names, to, f"{name}-both")
 
 

@@ -228,3 +228,8 @@ def test_a_device_is_no_json_and_is_not_opened(tmp_path: Path):
         read_json(Path(os.devnull))
     (tmp_path / "a.json").write_text('{"ä": [1]}', "utf-8")
     assert read_json(tmp_path / "a.json") == {"ä": [1]}
+
+
+def test_a_byte_of_a_name_that_is_no_text_does_not_stop_a_report(tmp_path):
+    write_text(tmp_path / "summary.txt", os.fsdecode(b"1 .\xe9t\xe9, ") + "1 .été")
+    assert (tmp_path / "summary.txt").read_text("utf-8") == "1 .?t?, 1 .été"

@@ -1,8 +1,11 @@
 """Commands: exit codes and sentences of failures, budgets, runs among the arguments, reports."""
 
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +13,7 @@ from typing import Annotated
 import pytest
 import torch
 import typer
+from conftest import REPOSITORY
 from fake_domain import fake_domain
 from rich.table import Table
 from typer.testing import CliRunner, Result
@@ -24,6 +28,7 @@ from core.app.commands import (
 )
 from core.app.configuration import ModelConfig, RunConfig
 from core.app.evaluation import Evaluation
+from core.app.label import name_of, origin
 from core.app.latent_commands import split_run
 from core.app.report import Report
 from core.config import MAX_SEED
@@ -319,3 +324,20 @@ def test_a_signal_ends_the_command_as_an_error_does(number: int, code: int, monk
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+def test_a_path_is_printed_byte_by_byte_whatever_its_encoding(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "evaluation.json").write_text('{"rows": [{"name": "a"}]}')
+    command = [sys.executable, "-m", "cli", "gallery", folder, "--to", folder / "page"]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}  # as en_US.UTF-8 has it
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == os.fsencode(folder) + b"/page/index.html\n"
+
+
+def test_a_name_of_a_file_that_is_no_text_is_one_in_what_is_made_of_it():
+    stem = os.fsdecode(b"caf\xe9")
+    assert name_of("vae", 1, f"reconstruction-{stem}") == "vae-seed1-reconstruction-caf?"
+    assert origin("vae", of=stem).endswith("vae, of caf?")
