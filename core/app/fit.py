@@ -14,7 +14,7 @@ from core import processes
 from core.app.configuration import Config, RunConfig
 from core.app.domain import Domain
 from core.app.model import Model
-from core.config import layered, merged, nearest, resolve
+from core.config import layered, merged, nearest, override, resolve
 from core.data.preparation import require_no_collection
 from core.errors import ConfigError, UserError
 from core.exchange.tensorboard import Board
@@ -55,7 +55,8 @@ def configure(
     or values.
     """
     asked = [f"model.recipe={domain.recipe_name(model)}"] if model else []
-    model = model or _recipe_in(settings) or domain.default_model
+    model = _recipe_in(override({}, assignments)) or model or _recipe_in(settings)
+    model = model or domain.default_model
     preset = preset or domain.default_preset
     domain.require(model, other is not None)
     name = domain.recipe_name(model)
@@ -73,9 +74,12 @@ def configure(
 
 
 def _recipe_in(settings: Mapping[str, Any] | None) -> str | None:
-    """Return the model that a file of settings names, if any."""
+    """Return the model that settings name, if any; `ConfigError` where it is no name."""
     model = (settings or {}).get("model", {})
-    return model.get("recipe") if isinstance(model, Mapping) else None
+    recipe = model.get("recipe") if isinstance(model, Mapping) else None
+    if not isinstance(recipe, str | None):
+        raise ConfigError(f"model.recipe must be the name of a model, not {recipe!r}")
+    return recipe
 
 
 def train(

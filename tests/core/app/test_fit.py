@@ -213,6 +213,25 @@ def test_an_unknown_preset_is_named_with_the_nearest():
         configure(music, None, "vae", "smal")
 
 
+@pytest.mark.parametrize("model", ["wgan", "vae", "wgan_gp"])
+def test_a_model_that_is_set_by_its_key_has_the_settings_of_its_preset(model: str):
+    asked = [f"model.recipe={model}"]
+    for preset in DOMAIN.presets:
+        one = configure(DOMAIN, DrawnRing(), None, preset, asked)
+        assert one == configure(DOMAIN, DrawnRing(), model, preset)
+
+
+def test_a_model_that_is_set_by_its_key_has_its_needs_met():
+    with pytest.raises(ConfigError, match="cyclegan translates between two collections"):
+        configure(DOMAIN, DrawnRing(), assignments=["model.recipe=cyclegan"])
+
+
+@pytest.mark.parametrize("recipe", [3, ["vae"], {"name": "vae"}])
+def test_a_model_of_a_file_is_a_name(recipe: object):
+    with pytest.raises(ConfigError, match="model.recipe must be the name of a model, not "):
+        configure(DOMAIN, DrawnRing(), settings={"model": {"recipe": recipe}})
+
+
 def test_a_run_with_a_setting_that_is_unknown_by_now_is_not_resumed(tmp_path):
     fitted(tmp_path, config())
     path = tmp_path / "config.yaml"
