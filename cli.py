@@ -46,6 +46,9 @@ MODELS = "The models and their papers"
 MACHINE = "This machine"
 """The panels of the help."""
 
+SEEDS = 3
+"""Trainings of each model for the report."""
+
 
 class _Door(ErrorGroup):
     """The whole command, whose help lists groups before single commands."""
@@ -106,7 +109,10 @@ def models(
             "same command resumes."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each model for the report.")] = 3,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Trainings of each model for the report.", show_default="3"),
+    ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(help="Train only this model for the report; can be given several times."),
@@ -118,8 +124,12 @@ def models(
     pianoreel models --report docs/models --seeds 3
     """
     if report:
-        print_paths(_report(report, seeds, model or []), json)
+        print_paths(_report(report, seeds or SEEDS, model or []), json)
         return
+    if model or seeds:
+        from core.errors import ConfigError
+
+        raise ConfigError("--model and --seeds are for --report: give its folder with them")
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -190,7 +200,7 @@ def _report(to: Path, seeds: int, models: list[str]) -> Iterator[Path]:
     yield from write(range(seeds), stored, to)
 
 
-@app.command(rich_help_panel=MAKE)
+@app.command(cls=OptionCommand, rich_help_panel=MAKE)
 def reel(
     captions: Annotated[list[str], typer.Argument(metavar="CAPTION...", show_default=False)],
     to: Annotated[Path, typer.Option(help="The film, .mp4 or .webm.")] = Path("reel.mp4"),
@@ -390,7 +400,7 @@ def studio(
     serve(StudioFolder.of(folder, runs), host, port)
 
 
-@app.command(rich_help_panel=MODELS)
+@app.command(cls=OptionCommand, rich_help_panel=MODELS)
 def cite(
     name: Annotated[str, typer.Argument(help="A model's name, as `models` lists it.")],
 ) -> None:
@@ -409,7 +419,7 @@ def _recipes() -> "dict[str, Recipe]":
     return {**OF_MUSIC, **OF_VOICES, **OF_VIDEO}
 
 
-@app.command(rich_help_panel=MACHINE)
+@app.command(cls=OptionCommand, rich_help_panel=MACHINE)
 def doctor(json: Json = False) -> None:
     """Print versions, devices and limits; name the cure of a faulty installation and exit 1."""
     from core.app import doctor as machine

@@ -444,10 +444,12 @@ class VideoCommands(DomainCommands):
             bool, typer.Option("--parts", help="Also draw gist, background, mask and foreground.")
         ] = False,
     ) -> Iterator[Path]:
-        from core.errors import UserError
+        from core.errors import ConfigError, UserError
         from videogen.model import Model, read_prompts
         from videogen.rendering.take import Take
 
+        if music_run and not music:
+            raise ConfigError("--music-run is for --music: give that with it")
         run, captions = self.domain().leading_run(arguments or [])
         captions += read_prompts(prompts) if prompts else []
         model = Model.load(run, device)

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +14,11 @@ from typing import Annotated
 import pytest
 import torch
 import typer
+from command import run
 from conftest import REPOSITORY
 from fake_domain import fake_domain
 from rich.table import Table
+from typer.core import TyperGroup
 from typer.testing import CliRunner, Result
 
 import cli
@@ -341,3 +344,30 @@ def test_a_name_of_a_file_that_is_no_text_is_one_in_what_is_made_of_it():
     stem = os.fsdecode(b"caf\xe9")
     assert name_of("vae", 1, f"reconstruction-{stem}") == "vae-seed1-reconstruction-caf?"
     assert origin("vae", of=stem).endswith("vae, of caf?")
+
+
+def commands_in(group: TyperGroup) -> Iterator[tuple[str, object]]:
+    for name, one in group.commands.items():
+        yield from commands_in(one) if isinstance(one, TyperGroup) else [(name, one)]
+
+
+def test_no_command_takes_an_option_for_a_value_or_runs_beside_itself_under_torchrun():
+    whole = typer.main.get_command(cli.app)
+    assert isinstance(whole, TyperGroup)
+    commands = list(commands_in(whole))
+    assert len(commands) > 30
+    assert [name for name, one in commands if not isinstance(one, OptionCommand)] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("models", "--model", "wgan"), "--model and --seeds are for --report"),
+        (("models", "--seeds", 2), "--model and --seeds are for --report"),
+        (("video", "sample", "--music-run", "mine"), "--music-run is for --music"),
+        (("reel", "a dog runs", "--run", "--to", "film.mp4"), "--run needs a value"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(command: tuple[object, ...], said: str):
+    code, _, error = run(*command)
+    assert code == 2 and said in error
