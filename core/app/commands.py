@@ -554,21 +554,19 @@ def compare(
     data = open_data(preset=preset or domain.default_preset)
     second = own.open_other(other, data) if other else None
     assignments = [*budget(steps, minutes), f"train.seed={seed}", *(settings or [])]
-    with ticking("measuring") as tick:
-        comparison.compare(
-            domain,
-            data,
-            to,
-            models or [],
-            preset,
-            device,
-            assignments,
-            second,
-            count,
-            seed,
-            tick,
-            json,
-        )
+    comparison.compare(
+        domain,
+        data,
+        to,
+        models or [],
+        preset,
+        device,
+        assignments,
+        second,
+        count,
+        seed,
+        json,
+    )
 
 
 def interpolate(

@@ -19,10 +19,10 @@ from rich.table import Table
 
 from core.app import fit
 from core.app.commands import print_json
-from core.app.domain import Domain, Tick
+from core.app.domain import Domain
 from core.app.evaluation import print_tables
 from core.app.model import Model
-from core.app.progress import monitored
+from core.app.progress import monitored, ticking
 from core.data.preparation import require_no_collection
 from core.errors import ConfigError, Stopped, UserError
 from core.exchange.curves import draw_curves
@@ -119,7 +119,6 @@ def compare(
     other: Any,
     count: int,
     seed: int,
-    tick: Tick,
     as_json: bool = False,
 ) -> None:
     """Train the models into TO/runs, measure them, and write and print the tables.
@@ -148,7 +147,8 @@ def compare(
     require_no_collection(to)
     chosen = contenders(domain, texts, other is not None)
     models = train_each(chosen, to / "runs", train)
-    evaluation = domain.evaluate(models, data, count, seed, other, tick)
+    with ticking("measuring") as tick:
+        evaluation = domain.evaluate(models, data, count, seed, other, tick)
     _show(domain, models, data, other, seed, to / "models.png")
     draw_curves(
         {one.name: Run.read(to / "runs" / one.name).metrics() for one in models}, to / CURVES

@@ -1,8 +1,12 @@
 """Progress without a terminal: plain lines, and how often."""
 
+import contextlib
 import signal
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from command import run
 from rich.progress import Progress
 
 from core.app import progress
@@ -89,3 +93,21 @@ def test_a_bar_shows_what_is_done_of_how_much(shown):
     with ticking("files") as tick:
         tick(3, 8)
     assert shown == {"completed": 3, "total": 8, "stderr": True}
+
+
+def test_a_comparison_shows_one_bar_at_a_time(tmp_path, monkeypatch):
+    """Of two that are open at once a terminal shows none: rich before 14.1 raises `LiveError`."""
+    bar, opened, most = progress._bar, [], []
+
+    @contextlib.contextmanager
+    def counted(*columns: Any, **options: Any) -> Iterator[Progress]:
+        with bar(*columns, **options) as one:
+            opened.append(one)
+            most.append(len(opened))
+            yield one
+            opened.pop()
+
+    monkeypatch.setattr(progress, "_bar", counted)
+    few = ("--preset", "tiny", "--steps", 1, "--count", 8, "--to", tmp_path)
+    code, _, said = run("ring", "compare", "--model", "gan", *few)
+    assert (code, most) == (0, [1, 1]), said
