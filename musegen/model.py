@@ -296,7 +296,10 @@ class Music(Domain):
         """Measure models, and folders of MIDI files, beside real songs and baselines."""
         from musegen.measures import evaluation, scorecard
 
-        samples = [evaluation.generate(one, data, count, seed, other) for one in models]
+        samples = []
+        for number, one in enumerate(models, 1):
+            samples.append(evaluation.generate(one, data, count, seed, other))
+            tick(number, len(models))
         report = evaluation.evaluate(samples[0], data, samples[1:], other, seed)
         return Evaluation(report, scorecard.tables, scorecard.draw_report, scorecard.WIDTH)
 

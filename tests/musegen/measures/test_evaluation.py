@@ -11,7 +11,7 @@ import pytest
 from tunes import tune, write_tunes
 
 from core.app.fit import configure
-from core.app.report import null_for_nan
+from core.app.report import Report, null_for_nan
 from core.errors import UserError
 from musegen.data.band import song
 from musegen.data.collection import Collection, spread
@@ -126,6 +126,14 @@ def test_songs_of_another_form_are_refused(
 def test_another_collection_is_a_row(data: Collection, phrases: np.ndarray, other: Collection):
     report = evaluate(Generated("some", phrases[:20]), data, other_data=other)
     assert (report.rows[-1].name, report.rows[-1].kind) == ("other songs (more)", "baseline")
+
+
+def test_each_model_that_was_heard_is_reported(data: Collection, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(evaluation, "generate", lambda one, *rest: one)
+    monkeypatch.setattr(evaluation, "evaluate", lambda *rest: Report(()))
+    done: list[tuple[int, int]] = []
+    DOMAIN.evaluate([Path("a"), Path("b")], data, 8, 0, tick=lambda *at: done.append(at))
+    assert done == [(1, 2), (2, 2)]
 
 
 def test_a_folder_of_the_very_songs_scores_as_the_collection_does(tmp_path: Path):
