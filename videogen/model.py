@@ -306,6 +306,11 @@ class Video(Domain):
 
         With another collection its clips, and no captions: those of two clips are unrelated.
         """
+        if config.spec.shapes and config.augment != Augmentation():
+            raise ConfigError(
+                "augment changes clips of files, and no moving shapes: leave --flip, --crop, "
+                "--speed and --colour out with --shapes"
+            )
         tokens = Captions(config.spec.words, config.model.video.clauses)
         return _ClipBatches(data, config, device, other, tokens, config.augment)
 

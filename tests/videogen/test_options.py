@@ -193,3 +193,11 @@ def test_a_seed_chooses_the_clips_of_a_run():
     batch = DOMAIN.batches(shapes, config, torch.device("cpu"))(2)
     frames, _ = shapes.batch(2, 3, seed=5)
     assert torch.equal(batch.x, torch.from_numpy(frames).permute(0, 4, 1, 2, 3) / 127.5 - 1)
+
+
+@pytest.mark.parametrize("change", [("--flip", "never"), ("--crop", 0.1), ("--colour", 0.1)])
+def test_moving_shapes_are_not_changed_by_options_for_files(tmp_path: Path, change: tuple):
+    few = ("--shapes", "--preset", "tiny", "--steps", 1, "--to", tmp_path / "run")
+    code, _, said = run("video", "train", *few, *change)
+    assert code == 2 and "augment changes clips of files" in said
+    assert not (tmp_path / "run").exists()
