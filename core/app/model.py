@@ -4,6 +4,7 @@ A domain refines it by two maps between its items and tensors x, and by how its 
 read.
 """
 
+import copy
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -123,8 +124,8 @@ class Model(ABC):
         """Write the generator (.onnx, .pt for torchscript) or the weights (.safetensors).
 
         `form`: onnx, torchscript or safetensors, by default that of the suffix. Returns the
-        largest difference between the graph and the model, None of weights. See
-        `core.exchange.export`.
+        largest difference between the graph and the model, None of weights. A graph is that of a
+        copy on the processor, on which other programs run it. See `core.exchange.export`.
         """
         from core.exchange.export import format_of, write_graph, write_weights
 
@@ -132,7 +133,9 @@ class Model(ABC):
         if form == "safetensors":
             write_weights(self.networks, self.facts, path)
             return None
-        return write_graph(self.graph(), self.facts, path, form)
+        copied = copy.deepcopy(self.networks).cpu()
+        on_cpu = type(self)(copied, self.config, self.spec, self.name)
+        return write_graph(on_cpu.graph(), self.facts, path, form)
 
     @property
     def facts(self) -> dict[str, str]:

@@ -85,6 +85,16 @@ def test_a_generator_gives_what_the_model_gives(family: str, tmp_path):
     assert untrained(*GENERATORS[family]).export(tmp_path / "model.pt") < 1e-5
 
 
+def test_a_graph_is_that_of_a_copy_and_leaves_the_model_as_it_is(tmp_path):
+    """So that a model on another device is exported for the processor, and stays there."""
+    model = untrained(*next(iter(GENERATORS.values())))
+    before = [(one.requires_grad, one.data_ptr()) for one in model.networks.parameters()]
+    assert any(trained for trained, _ in before)
+    model.export(tmp_path / "model.pt")
+    after = [(one.requires_grad, one.data_ptr()) for one in model.networks.parameters()]
+    assert after == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_onnxruntime_gives_what_the_model_gives(family: str, tmp_path):
