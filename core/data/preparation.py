@@ -33,7 +33,7 @@ from core.data.store import (
 )
 from core.data.workers import CHUNK_SIZE, Failure, map_in_processes
 from core.errors import ConfigError, UserError
-from core.files import is_full, locked, write_once, write_text
+from core.files import is_full, locked, read_json, write_once, write_text
 
 SOURCES_PER_SHARD = 256
 
@@ -297,8 +297,11 @@ def _require_same(
         raise UserError(f"{folder} holds other files: choose an empty or a new folder")
     if SETTINGS_FILE not in found:
         write(path, json.dumps(settings, indent=1))
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    require_format(folder, stored.get("format"))
+    try:
+        stored = read_json(path)
+        require_format(folder, stored.get("format"))
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{path} is damaged: delete {folder} and prepare it again") from error
     changed = sorted(key for key in stored | settings if stored.get(key) != settings.get(key))
     if changed == ["sources"]:
         raise UserError(

@@ -322,3 +322,11 @@ def test_a_folder_of_other_files_is_left_alone_and_one_of_reports_is_not(tmp_pat
     with pytest.raises(UserError, match=r"mine\.txt is no folder"):
         opened(tmp_path / "mine.txt")
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "mine.txt", *REPORTS}
+
+
+@pytest.mark.parametrize("text", ['{"format": 3, "sour', "[3]", "3", "[" * 100_000])
+def test_a_damaged_record_of_a_preparation_is_named_with_the_cure(tmp_path, text: str):
+    (tmp_path / "prepare.json").write_text(text)
+    damaged = pytest.raises(UserError, match=r"prepare\.json is damaged: delete ")
+    with damaged, open_preparation(tmp_path, SETTINGS):
+        pass
