@@ -623,9 +623,11 @@ def reconstruct(
     """Encode and decode your own {items}: hear or see the model's reconstruction."""
     from core.app import latent_commands
 
-    model, paths = latent_commands.open_with_arguments(own.domain(), files, None, device)
+    model, names = latent_commands.open_with_arguments(own.domain(), files, None, device)
+    paths = [Path(name) for name in names]
+    latent_commands.require_stems(paths)
     where = output(to or Path(own.items))
-    written = (latent_commands.reconstruct(model, Path(path), where, seed) for path in paths)
+    written = (latent_commands.reconstruct(model, path, where, seed) for path in paths)
     print_paths(chain.from_iterable(written), json)
 
 
@@ -671,6 +673,7 @@ def translate(
     """Translate {items} of one collection into the style of another."""
     from core.app import latent_commands
 
+    latent_commands.require_stems(files)
     model = own.domain().open_run(run, device)
     where = output(to or Path(own.items))
     written = (latent_commands.translate(model, path, where, back) for path in files)

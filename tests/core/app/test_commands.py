@@ -346,6 +346,13 @@ def test_a_name_of_a_file_that_is_no_text_is_one_in_what_is_made_of_it():
     assert origin("vae", of=stem).endswith("vae, of caf?")
 
 
+@pytest.mark.parametrize("command", [("reconstruct",), ("translate", "shapes")])
+def test_what_is_made_of_two_files_of_one_name_does_not_replace_each_other(command, tmp_path):
+    two = (tmp_path / "a" / "clip.mp4", tmp_path / "b" / "clip.gif")
+    code, _, said = run("video", *command, *two, "--overwrite", "--to", tmp_path / "new")
+    assert code == 2 and "clip.gif would have one name" in said
+
+
 def commands_in(group: TyperGroup) -> Iterator[tuple[str, object]]:
     for name, one in group.commands.items():
         yield from commands_in(one) if isinstance(one, TyperGroup) else [(name, one)]
