@@ -228,7 +228,7 @@ def test_a_model_that_is_set_by_its_key_has_its_needs_met():
 
 @pytest.mark.parametrize("recipe", [3, ["vae"], {"name": "vae"}])
 def test_a_model_of_a_file_is_a_name(recipe: object):
-    with pytest.raises(ConfigError, match="model.recipe must be the name of a model, not "):
+    with pytest.raises(ConfigError, match=r"model\.recipe must be the name of a model, not "):
         configure(DOMAIN, DrawnRing(), settings={"model": {"recipe": recipe}})
 
 
