@@ -340,14 +340,14 @@ def test_a_path_is_printed_byte_by_byte_whatever_its_encoding(tmp_path):
     assert done.stdout == os.fsencode(folder) + b"/page/index.html\n"
 
 
-def test_a_name_of_a_file_that_is_no_text_is_one_in_what_is_made_of_it():
+def test_a_name_of_a_file_that_is_no_text_becomes_text_in_names_of_items():
     stem = os.fsdecode(b"caf\xe9")
     assert name_of("vae", 1, f"reconstruction-{stem}") == "vae-seed1-reconstruction-caf?"
     assert origin("vae", of=stem).endswith("vae, of caf?")
 
 
 @pytest.mark.parametrize("command", [("reconstruct",), ("translate", "shapes")])
-def test_what_is_made_of_two_files_of_one_name_does_not_replace_each_other(command, tmp_path):
+def test_two_files_of_one_name_do_not_replace_each_other(command, tmp_path):
     two = (tmp_path / "a" / "clip.mp4", tmp_path / "b" / "clip.gif")
     code, _, said = run("video", *command, *two, "--overwrite", "--to", tmp_path / "new")
     assert code == 2 and "clip.gif would have one name" in said

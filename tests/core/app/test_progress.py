@@ -96,7 +96,7 @@ def test_a_bar_shows_what_is_done_of_how_much(shown):
 
 
 def test_a_comparison_shows_one_bar_at_a_time(tmp_path, monkeypatch):
-    """Of two that are open at once a terminal shows none: rich before 14.1 raises `LiveError`."""
+    """Two that are open at once are none on a terminal: rich before 14.1 raises `LiveError`."""
     bar, opened, most = progress._bar, [], []
 
     @contextlib.contextmanager

@@ -128,7 +128,7 @@ def test_another_collection_is_a_row(data: Collection, phrases: np.ndarray, othe
     assert (report.rows[-1].name, report.rows[-1].kind) == ("other songs (more)", "baseline")
 
 
-def test_each_model_that_was_heard_is_reported(data: Collection, monkeypatch: pytest.MonkeyPatch):
+def test_each_measured_model_is_reported(data: Collection, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(evaluation, "generate", lambda one, *rest: one)
     monkeypatch.setattr(evaluation, "evaluate", lambda *rest: Report(()))
     done: list[tuple[int, int]] = []
