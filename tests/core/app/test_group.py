@@ -222,8 +222,7 @@ def test_an_evaluation_is_of_all_runs_against_a_collection():
 
 def test_a_comparison_gets_its_options(monkeypatch):
     def compare(*given: Any) -> None:
-        *options, _, as_json = given
-        note("compare", *options, as_json)
+        note("compare", *given)
 
     monkeypatch.setattr(comparison, "compare", compare)
     run("compare", "data", "--to", "here", "--model", "vae", "--model", "gan", "--steps", "5")
