@@ -86,6 +86,14 @@ class MusicModel(ModelConfig):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _is_wired(self) -> "MusicModel":
+        if self.is_density and self.musegan.wiring != MuseGANConfig().wiring:
+            raise ValueError(
+                f"{self.recipe} has no wiring: leave it out, or use musegan or latent_musegan"
+            )
+        return self
+
 
 class MusicConfig(RunConfig):
     """All that a run needs in order to be understood and repeated."""

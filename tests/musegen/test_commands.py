@@ -80,6 +80,14 @@ def test_a_run_that_accompanies_is_named_by_its_given_tracks(data: Path, tmp_pat
         )
 
 
+def test_a_wiring_is_refused_where_nothing_has_one(data: Path, tmp_path: Path):
+    command = ["music", "train", data, "--preset", "tiny", "--to", tmp_path / "run", "--dry-run"]
+    said = "lookback_rnn has no wiring: leave it out, or use musegan or latent_musegan"
+    refused(2, said, *command, "--wiring", "jamming")
+    for model in ("musegan", "latent_musegan", "vae"):
+        assert run(*command, "--wiring", "jamming", "--model", model)[0] == 0
+
+
 def test_given_tracks_that_cannot_be_are_refused(data: Path, tmp_path: Path):
     command = ["music", "train", data, "--preset", "tiny", "--to", tmp_path / "run"]
     named = [*command, "--model", "musegan", "--given"]
@@ -282,7 +290,8 @@ def test_the_same_seed_gives_the_same_song_and_another_seed_another(trained: Pat
 
 
 def test_a_dry_run_prints_what_would_be_trained_and_writes_nothing(data: Path, tmp_path: Path):
-    arguments = ["--steps", 7, "--seed", 3, "--wiring", "jamming", "--set", "train.batch_size=9"]
+    arguments = ["--steps", 7, "--seed", 3, "--model", "musegan", "--wiring", "jamming"]
+    arguments += ["--set", "train.batch_size=9"]
     code, said, _ = run("music", "train", data, *arguments, "--dry-run", "--to", tmp_path / "run")
     assert code == 0
     for line in ("steps: 7", "minutes: null", "batch_size: 9", "seed: 3", "wiring: jamming"):

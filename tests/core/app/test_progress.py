@@ -96,7 +96,7 @@ def test_a_bar_shows_what_is_done_of_how_much(shown):
 
 
 def test_a_comparison_shows_one_bar_at_a_time(tmp_path, monkeypatch):
-    """Two that are open at once are none on a terminal: rich before 14.1 raises `LiveError`."""
+    """A bar of a training, and one of the measurement, are not open at once."""
     bar, opened, most = progress._bar, [], []
 
     @contextlib.contextmanager
