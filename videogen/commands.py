@@ -269,47 +269,50 @@ class VideoCommands(DomainCommands):
     def train_options(
         self,
         flip: Annotated[
-            Literal["auto", "always", "never"],
+            Literal["auto", "always", "never"] | None,
             typer.Option(
                 help="Mirror half of the clips of files. auto: where no caption has a word of "
                 "direction. always: those whose own captions have none.",
+                show_default="that of --config, else auto",
                 rich_help_panel=AUGMENTATION,
             ),
-        ] = "auto",
+        ] = None,
         crop: Annotated[
-            float,
+            float | None,
             typer.Option(
                 min=0,
                 max=0.5,
                 help="Cut up to this share of a side away: 0.1, but not of clips "
                 "whose captions have a word of size or place.",
+                show_default="that of --config, else 0",
                 rich_help_panel=AUGMENTATION,
             ),
-        ] = 0,
+        ] = None,
         speed: Annotated[
-            float,
+            float | None,
             typer.Option(
                 min=0,
                 max=1,
                 help="Change the speed by up to this share: 0.2, unless the caption "
                 "has a word of speed.",
+                show_default="that of --config, else 0",
                 rich_help_panel=AUGMENTATION,
             ),
-        ] = 0,
+        ] = None,
         colour: Annotated[
-            float,
+            float | None,
             typer.Option(
                 min=0,
                 max=0.5,
                 help="Change the colours by up to this share: 0.1, unless the "
                 "caption has a word of colour or light.",
+                show_default="that of --config, else 0",
                 rich_help_panel=AUGMENTATION,
             ),
-        ] = 0,
+        ] = None,
     ) -> list[str]:
         chosen = {"flip": flip, "crop": crop, "speed": speed, "colour": colour}
-        default = {"flip": "auto", "crop": 0, "speed": 0, "colour": 0}
-        return [f"augment.{key}={value}" for key, value in chosen.items() if value != default[key]]
+        return [f"augment.{key}={value}" for key, value in chosen.items() if value is not None]
 
     def open_other(self, other: str, data: "CaptionedClips") -> "CaptionedClips | None":
         """Open a second collection: a folder, or with moving shapes a word of their captions."""

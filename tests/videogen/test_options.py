@@ -93,13 +93,16 @@ def test_options_of_train_choose_the_shapes_and_the_augmentation(monkeypatch: py
     changes = ["--flip", "never", "--crop", 0.1, "--speed", 0.2, "--colour", 0.3]
     assert run("video", "train", *shapes, *changes, "--to", "run")[0] == 0
     assert run("video", "train", "--shapes", "--to", "run")[0] == 0
-    (_, data, *some), (_, plain, *none) = given
+    as_they_are = ["--flip", "auto", "--crop", 0]  # which a file of --config may say otherwise
+    assert run("video", "train", "--shapes", *as_they_are, "--to", "run")[0] == 0
+    (_, data, *some), (_, plain, *none), (_, _, *usual) = given
     assert isinstance(data, MovingShapes) and isinstance(plain, MovingShapes)
     assert (data.counts, data.showing, data.size) == ((1, 2), "red", 16)
     assert (plain.counts, plain.showing, plain.size) == ((1,), "", 32)
     assignments = ["augment.flip=never", "augment.crop=0.1", "augment.speed=0.2"]
     assert [*assignments, "augment.colour=0.3"] in some
     assert [] in none
+    assert ["augment.flip=auto", "augment.crop=0.0"] in usual
 
 
 def sampled(patch: pytest.MonkeyPatch, to: Path, *options: object) -> tuple[list[Take], list[Any]]:
