@@ -49,6 +49,26 @@ def test_a_sentence_becomes_files_that_play(trained: Path, tmp_path: Path):
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
+@pytest.mark.parametrize("more", [("--frames", 20), ("--then", CAPTION), ("--fps", 24)])
+def test_layers_are_of_a_clip_as_in_training(trained: Path, tmp_path: Path, more: tuple):
+    command = ("video", "sample", trained, CAPTION, "--parts", *more, "--to", tmp_path / "to")
+    code, _, said = run(*command)
+    assert code == 2 and "--parts draws the layers of a clip as in training" in said
+    assert not list((tmp_path / "to").iterdir())
+
+
+def test_no_clip_is_written_whose_layers_are_missing(tmp_path: Path):
+    assert (
+        run("video", "train", *TINY, "--model", "tfgan", "--steps", 1, "--to", tmp_path / "r")[0]
+        == 0
+    )
+    code, _, said = run(
+        "video", "sample", tmp_path / "r", CAPTION, "--parts", "--to", tmp_path / "to"
+    )
+    assert code == 1 and "its clips have no layers" in said
+    assert not list((tmp_path / "to").iterdir())
+
+
 def test_the_same_seed_writes_the_same_bytes(trained: Path, tmp_path: Path):
     for name, seed in (("one", 4), ("same", 4), ("other", 5)):
         command = ("video", "sample", trained, CAPTION, "--seed", seed, "--format", "png")

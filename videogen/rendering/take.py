@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from core.errors import ConfigError
 from videogen.files.clip import Frames, Image, Sound, to_frames
 from videogen.files.label import Label
 from videogen.model import Model
@@ -67,13 +70,28 @@ class Take:
         """Sample the clip and write its files; yield each path once written.
 
         `compose`: returns the sound to lay under it, stereo at 44.1 kHz, at least so many seconds
-        long. `parts`: also draw its layers.
+        long. `parts`: also draw its layers; nothing is written where it has none.
         """
+        layers = self.layers(model) if parts else None
         frames, rate = self.shoot(model), self.rate(model)
         clip = frames if self.loop else to.finished(frames)
         seconds = len(clip) / rate
         sound = cut_sound(compose(seconds), seconds) if compose else None
         yield from write_clip(clip, label, to, rate, sound)
-        if parts:
-            layers = model.parts([self.caption], self.seed)
-            yield write_parts({name: part[0] for name, part in layers.items()}, label, to)
+        if layers:
+            yield write_parts(layers, label, to)
+
+    def layers(self, model: Model) -> dict[str, Tensor]:
+        """Sample the layers of the clip, each a picture or a clip.
+
+        `ConfigError` where it is not as the model was trained to generate clips, `UserError` where
+        the model's clips have none.
+        """
+        asked = (self.frames, self.frames_per_second, self.then, self.into, self.loop)
+        if any(asked) or self.start is not None:
+            raise ConfigError(
+                "--parts draws the layers of a clip as in training: leave out --frames, --fps, "
+                "--then, --into, --start and --loop"
+            )
+        layers = model.parts([self.caption], self.seed)
+        return {name: part[0] for name, part in layers.items()}
