@@ -26,3 +26,8 @@ def test_each_recipe_trains_on_a_device(name: str):
 def test_each_recipe_runs_on_a_gpu(name: str, tmp_path: Path):
     other = OTHERS if RECIPES[name].other else None
     require_runs_on_a_gpu(DOMAIN, SHAPES, name, tmp_path / "run", other)
+
+
+def test_a_ratio_of_densities_is_learned_on_a_device():
+    settings = ("model.weights.contrast_z=1", "model.video.flow=neural_spline")
+    require_trains_on_a_device(DOMAIN, SHAPES, "gist_flow", equal=False, settings=settings)
