@@ -225,11 +225,11 @@ def _joined(cures: Counter[str]) -> Counter[str]:
         else:
             joined[cure] += count
     for (before, after, option), counts in numbers.items():
-        joined[_for_most(before, after, option, counts)] = counts.total()
+        joined[_for_half(before, after, option, counts)] = counts.total()
     return joined
 
 
-def _for_most(before: str, after: str, option: str, counts: Counter[int]) -> str:
+def _for_half(before: str, after: str, option: str, counts: Counter[int]) -> str:
     """Return the cure of files that have these numbers of something.
 
     It is the largest power of two that would keep half of them or more.
