@@ -419,14 +419,15 @@ class MusicCommands(DomainCommands):
             ),
         ] = None,
         best_of: Annotated[
-            int,
+            int | None,
             typer.Option(
                 min=1,
                 max=256,
-                help="Sample so many of each song, and keep the one that sounds most real.",
+                help="Sample so many of each song, and keep the one that sounds most real; 1 "
+                "takes the first. Without it one of a few is drawn, a likelier one more often.",
                 rich_help_panel=STEERING,
             ),
-        ] = 1,
+        ] = None,
         against: Annotated[
             Path | None,
             typer.Option(
@@ -454,7 +455,8 @@ class MusicCommands(DomainCommands):
 
         if scale_strength < 1 and not key:
             raise ConfigError("--scale-strength is for --key: name the key with it")
-        if against and best_of == 1:
+        several = best_of is not None and best_of > 1
+        if against and not several:
             raise ConfigError("--against is for --best-of: give the number of samples with it")
         domain, model = self.domain(), Model.load(run, device)
         to.require_tracks(model.spec.tracks)
@@ -481,7 +483,7 @@ class MusicCommands(DomainCommands):
             binarisation=binarisation,
             form="" if remixed else letters,
         )
-        judge = judge_of(model, domain.folder(run), against) if best_of > 1 else None
+        judge = judge_of(model, domain.folder(run), against) if several else None
         composition = Composition(model, request, steering, tempo_bpm, ending, judge, best_of)
         composition.require()
         for label in composition.labels(count, seed):
@@ -491,7 +493,7 @@ class MusicCommands(DomainCommands):
             rolls = composition.songs(count, seed, tick)
         for roll in rolls:
             yield from write_song(roll, to)
-        if judge:
+        if judge and best_of:
             typer.echo(f"best of {best_of}: {1 - 1 / best_of:.0%} of songs thrown away", err=True)
 
 

@@ -1,7 +1,7 @@
 """Configuration of a music model and of its run: recipe, sizes of networks, form of a phrase."""
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from core.app.configuration import CHANGEABLE, ModelConfig, RunConfig
 from core.config import Strict
@@ -41,9 +41,15 @@ class DataSpec(Strict):
 
 
 class MusicModel(ModelConfig):
-    """A model of music: its recipe, what differs from it, its networks' sizes."""
+    """A model of music: its recipe, what differs from it, its networks' sizes.
+
+    `tries`: samples of a song of which one is drawn, by the odds that the run's judge gives; see
+    `musegen.composition.judge`. A finished training fits the judge where there are several.
+    """
 
     known_recipes = RECIPES
+
+    tries: int = Field(default=1, ge=1, le=256)
 
     musegan: MuseGANConfig = MuseGANConfig()
     density: DensityConfig = DensityConfig()
@@ -98,7 +104,7 @@ class MusicModel(ModelConfig):
 class MusicConfig(RunConfig):
     """All that a run needs in order to be understood and repeated."""
 
-    changeable = (*CHANGEABLE, "spec.tempi_bpm")
+    changeable = (*CHANGEABLE, "spec.tempi_bpm", "model.tries")
 
     model: MusicModel
     spec: DataSpec

@@ -9,7 +9,7 @@ write_midi(rolls[0], "song.mid")
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -71,6 +71,9 @@ from musegen.roll import (
     notes_of,
 )
 from musegen.steering import UNSTEERED, Steering
+
+if TYPE_CHECKING:
+    from musegen.composition.judge import Judge
 
 TEMPO_SHARES = np.arange(1, 20) / 20
 """The shares of the training songs that are slower than the tempi from which one is drawn."""
@@ -277,6 +280,16 @@ class Music(Domain):
             name: value for one in measures for name, value in one(cast(Model, model)).items()
         }
 
+    def finish(self, model: "Model", data: Collection, to: Path) -> "Model":
+        """Fit the judge of the run's best weights, where songs are drawn from several samples."""
+        from musegen.composition.judge import FEWEST_REAL, JUDGED_SONGS, fit_judge, real_songs
+
+        if model.config.tries > 1 and model.draws and len(real_songs(data)) >= FEWEST_REAL:
+            LOG.info("composing %s songs, to tell them from real ones", JUDGED_SONGS)
+            model.judge = fit_judge(Model.load(to, str(model.device)), data)
+            model.judge.write(to)
+        return model
+
     def subject(self, name: str | None, device: str = "auto") -> "Model | Path":
         """Open a run's model, or a folder of MIDI files."""
         folder = Path(name or "")
@@ -313,6 +326,30 @@ class Model(CoreModel):
     domain = DOMAIN
     config: MusicModel
     spec: DataSpec
+    judge: "Judge | None" = None
+    """By its odds songs are drawn from several samples; that of its run, if there is one."""
+
+    @classmethod
+    def load(cls, run: str | Path | None = None, device: str = "auto") -> "Model":
+        model = super().load(run, device)
+        return model.judged_by(DOMAIN.folder(run))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: str = "auto") -> "Model":
+        return super().from_pretrained(folder, device).judged_by(Path(folder))
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        written = super().save_pretrained(folder)
+        if self.judge:
+            self.judge.write(written)
+        return written
+
+    def judged_by(self, folder: Path) -> "Model":
+        """Take the judge that a folder keeps, if any."""
+        from musegen.composition.judge import Judge
+
+        self.judge = Judge.read(folder)
+        return self
 
     @property
     def parts(self) -> Accompaniment:
@@ -469,7 +506,10 @@ class Model(CoreModel):
     @torch.no_grad()
     def cells(self, count: int = 1, seed: int = 0, bars: int | None = None) -> Phrases:
         """Sample pieces of any number of bars; each depends on the seed and its number alone."""
-        return self.sampler.cells(count, seed, self._length(bars))
+        length = self._length(bars)
+        if self._tries(length, UNSTEERED) > 1:
+            return self.cells_of(self.notes(count, seed, length), length)
+        return self.sampler.cells(count, seed, length)
 
     @torch.no_grad()
     def notes(
@@ -479,14 +519,32 @@ class Model(CoreModel):
         bars: int | None = None,
         steering: Steering = UNSTEERED,
         tick: Tick = lambda done, total: None,
+        tries: int | None = None,
     ) -> list[Notes]:
         """Sample pieces as notes, with velocities where they are learned, as `cells` does.
 
+        `tries`: samples of which each piece is drawn, see `musegen.composition.judge.drawn`; None
+        takes the model's own, for pieces that are long enough to be judged and are not steered.
         `ConfigError` for a setting that the model does not obey.
         """
         length = self._length(bars)
         self.sampler.require(steering)
-        return self._sampler(self, tick).notes(count, seed, length, steering)
+        of_each = tries or self._tries(length, steering)
+        songs = self._sampler(self, tick).notes(count * of_each, seed, length, steering)
+        return songs if of_each == 1 else self._drawn(songs, length, of_each, seed)
+
+    def _tries(self, bars: int, steering: Steering) -> int:
+        """Return of how many samples a piece is drawn, unasked."""
+        is_judged = self.judge and bars >= self.judge.bars and not steering.used
+        return self.config.tries if is_judged else 1
+
+    def _drawn(self, songs: list[Notes], bars: int, of_each: int, seed: int) -> list[Notes]:
+        from musegen.composition.judge import drawn
+        from musegen.measures.excerpts import Excerpts
+
+        assert self.judge
+        excerpts = Excerpts.of_notes(songs, bars, self.spec.grid, self.spec.tracks)
+        return [songs[number] for number in drawn(self.judge.score(excerpts), of_each, seed)]
 
     @torch.no_grad()
     def complete(

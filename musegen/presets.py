@@ -3,6 +3,7 @@
 pianoreel music train DATA --preset small --to RUN
 """
 
+from core.config import merged
 from core.training.loop import TrainConfig
 from core.training.optimisation import Optimisation
 from core.training.presets import SMOKE_TEST, WARMUP_COSINE, Preset, unregularised, with_r1
@@ -28,6 +29,8 @@ RANDOM = "notes as if by chance"
 MODELS = with_r1(unregularised(RECIPES), r1=10.0)
 MODELS["latent_musegan"] = {"stabilisers": {"r1": 1.0}}
 MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2}
+JUDGED = merged(MODELS, {"latent_musegan": {"tries": 4}})
+"""Songs of `tiny` are not worth a judge."""
 
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
@@ -70,7 +73,7 @@ PRESETS: dict[str, Preset] = {
             sample_every_steps=200,
         ),
         non_adversarial=WARMUP_COSINE.replace(batch_size=32, learner=LIKELIHOOD),
-        models=MODELS,
+        models=JUDGED,
         training={
             "lookback_rnn": WARMUP_COSINE.replace(
                 batch_size=4, learner=LOOKBACK, warmup_steps=50, ema_decay=0.995, bf16=False
@@ -113,7 +116,7 @@ PRESETS: dict[str, Preset] = {
             ema_decay=0.999,
             sample_every_steps=1000,
         ),
-        models=MODELS,
+        models=JUDGED,
         training={
             "lookback_rnn": WARMUP_COSINE.replace(
                 minutes=None,

@@ -165,6 +165,13 @@ class Domain(ABC):
         """
         return lambda model: {}
 
+    def finish(self, model: Any, data: Any, to: Path) -> Any:
+        """Return a run's model with what sampling needs beside its weights, kept in the run.
+
+        By default nothing does. It is called at the end of a training.
+        """
+        return model
+
     @abstractmethod
     def evaluate(
         self,

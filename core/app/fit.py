@@ -126,7 +126,8 @@ def train(
         chosen,
         Forecaster(monitor, need).following,
     )
-    return domain.model(ema, config.model, config.spec, Path(to).name)
+    trained = domain.model(ema, config.model, config.spec, Path(to).name)
+    return domain.finish(trained, data, Path(to)) if is_first() else trained
 
 
 def fit(

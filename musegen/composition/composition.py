@@ -31,7 +31,8 @@ class Composition:
     """Songs from a request, steered; song n depends on n and the seed alone.
 
     `tempo_bpm`: None leaves the songs' own. `ending`: close on the tonic. `judge`: of every
-    `of_each` songs return the one that it takes to be the most real.
+    `of_each` songs return the one that it takes to be the most real; of 1 the first sample, None
+    leaves it to the model.
     """
 
     model: "Model"
@@ -40,7 +41,7 @@ class Composition:
     tempo_bpm: float | None = None
     ending: bool = False
     judge: Judge | None = None
-    of_each: int = 1
+    of_each: int | None = None
 
     @cached_property
     def draft(self) -> Draft:
@@ -80,7 +81,7 @@ class Composition:
         return [label.on(roll) for label, roll in zip(labels, rolls, strict=True)]
 
     def _best(self, count: int, seed: int, tick: Tick) -> list[Notes]:
-        if not self.judge:
+        if not (self.judge and self.of_each):
             return self._composed(count, seed, tick)
         songs = self._composed(count * self.of_each, seed, tick)
         draft = self.draft
@@ -90,7 +91,8 @@ class Composition:
     def _composed(self, count: int, seed: int, tick: Tick) -> list[Notes]:
         if self.draft.kept.any():
             return self.model.complete(self.draft, count, seed, self.steering, tick)
-        return self.model.notes(count, seed, self.draft.bars, self.steering, tick)
+        tries = None if self.of_each is None else 1
+        return self.model.notes(count, seed, self.draft.bars, self.steering, tick, tries)
 
     def _ended(self, song: Notes, part: Sequence[int]) -> Notes:
         """Compose the ending of a song, with random numbers of its own."""

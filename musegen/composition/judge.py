@@ -1,9 +1,9 @@
 """The judge: how real a song sounds, by the classifier that tells real songs from a model's own.
 
 Logistic regression on the measures of excerpts, as the classifier of the total, fitted once on
-all training songs and as many of the model's, and kept beside its weights. The best of several
-songs are those with the highest log odds of being real, a rejection sampling by a critic (Azadi
-et al., Discriminator rejection sampling, ICLR 2019).
+all training songs and as many of the model's, and kept beside its weights. Its odds estimate the
+ratio of both densities, as a critic's do (Azadi et al., Discriminator rejection sampling, ICLR
+2019): of several songs one is drawn in proportion to them, or the one with the highest is kept.
 """
 
 from pathlib import Path
@@ -30,6 +30,12 @@ FILE = "judge.yaml"
 
 JUDGED_SONGS, JUDGED_SEED = 256, 2**62
 """The songs of a model to which its judge is fitted; no user is likely to sample this seed."""
+
+FEWEST_REAL = 20
+"""Real excerpts with which a finished training fits a judge: of fewer it knows too little."""
+
+DRAW = 7
+"""Part of the seed of draws, which are independent of the songs among which they choose."""
 
 LogOdds = Float[np.ndarray, " excerpt"]
 
@@ -121,14 +127,33 @@ def judge_of(model: "Model", folder: Path, against: Path | None = None) -> Judge
             f"{against} has other tracks or another grid than {model.name}: --against the "
             "collection that it learned from"
         )
-    bars = lengths_of(data)[0]
-    real = cut_songs(data, ["train"], [bars])[bars]
-    generated = Excerpts.of_notes(
-        model.notes(JUDGED_SONGS, JUDGED_SEED, bars), bars, data.grid, data.tracks
-    )
-    judge = Judge.of(real, generated)
+    judge = fit_judge(model, data)
     judge.write(folder)
     return judge
+
+
+def fit_judge(model: "Model", data: Collection) -> Judge:
+    """Fit a judge to the training songs of a collection, and to first samples of a model."""
+    real = real_songs(data)
+    songs = model.notes(JUDGED_SONGS, JUDGED_SEED, real.bars, tries=1)
+    return Judge.of(real, Excerpts.of_notes(songs, real.bars, data.grid, data.tracks))
+
+
+def real_songs(data: Collection) -> Excerpts:
+    """Take excerpts from the training songs, as long as those by which they are measured."""
+    bars = lengths_of(data)[0]
+    return cut_songs(data, ["train"], [bars])[bars]
+
+
+def drawn(scores: LogOdds, of_each: int, seed: int) -> np.ndarray:
+    """Return the number of one of every `of_each` songs in succession, drawn by its odds.
+
+    The largest of log odds with Gumbel noise is such a draw. So songs are distributed as real ones
+    are, as far as the judge can tell (sampling importance resampling, Rubin 1987). Each draw
+    depends on the seed and on its own songs alone.
+    """
+    chance = np.random.default_rng([seed, DRAW])
+    return best(scores + chance.gumbel(size=len(scores)), of_each)
 
 
 def best(scores: LogOdds, of_each: int) -> np.ndarray:

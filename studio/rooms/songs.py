@@ -187,7 +187,8 @@ class SongRoom:
         judging = Drawing(lambda: wishes.judge(self.folder, model))
         for seconds in judging.steps():
             yield gr.skip(), state(f"{model.name} begins, {seconds:.0f} s"), wishes.seed
-        composition = Composition(model, request, *steered, judging.result, of_each)
+        best_of = of_each if of_each > 1 else None
+        composition = Composition(model, request, *steered, judging.result, best_of)
         for at, seed in enumerate(wishes.seeds):
 
             def song(seed: int = seed) -> Path:

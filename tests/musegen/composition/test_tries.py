@@ -1,0 +1,114 @@
+"""Songs that are drawn from several samples, by the odds of the judge beside the weights."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from untrained import untrained
+
+from musegen.composition.composition import Composition
+from musegen.composition.judge import Judge, drawn
+from musegen.composition.request import Request
+from musegen.data.collection import Collection
+from musegen.data.preparation import PrepareConfig, prepare_band
+from musegen.measures.excerpts import Excerpts
+from musegen.model import DOMAIN, Model, train
+from musegen.roll import Grid, Notes
+from musegen.steering import Steering
+
+TRIES, BARS = 3, 4
+
+
+def rows(songs: list[Notes]) -> list[list[tuple[int, ...]]]:
+    return [
+        sorted(zip(*(c.tolist() for c in (n.track, n.start, n.pitch, n.length)), strict=True))
+        for n in songs
+    ]
+
+
+def excerpts(model: Model, songs: list[Notes]) -> Excerpts:
+    return Excerpts.of_notes(songs, BARS, model.spec.grid, model.spec.tracks)
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    """Return an untrained model, and a judge that prefers what comes with a high density."""
+    model: Model = untrained(DOMAIN, "latent_musegan", [f"model.tries={TRIES}"])
+    dense, thin = (
+        excerpts(model, model.notes(12, 9, BARS, Steering(density=one))) for one in (2.0, 0.5)
+    )
+    model.judge = Judge.of(dense, thin)
+    return model
+
+
+def test_a_song_is_drawn_in_proportion_to_its_odds() -> None:
+    """Odds of 1, 3 and 6: shares of 0.1, 0.3 and 0.6."""
+    groups = 20_000
+    chosen = drawn(np.tile(np.log([1.0, 3.0, 6.0]), groups), 3, seed=1)
+    shares = np.bincount(chosen - 3 * np.arange(groups)) / groups
+    assert shares == pytest.approx([0.1, 0.3, 0.6], abs=0.01)
+
+
+def test_each_draw_depends_on_the_seed_and_its_own_songs_alone() -> None:
+    scores = np.random.default_rng(0).normal(size=40)
+    changed = np.concatenate([scores[:20], scores[20:] - 50 * (np.arange(20) % 2)])
+    first, other = (drawn(one, 2, seed=5) for one in (scores, changed))
+    assert first[:10].tolist() == other[:10].tolist() == drawn(scores[:20], 2, seed=5).tolist()
+    assert first[10:].tolist() != other[10:].tolist()
+    assert first.tolist() != drawn(scores, 2, seed=6).tolist()
+
+
+def test_songs_are_those_of_the_samples_that_were_drawn(model: Model) -> None:
+    samples = model.notes(4 * TRIES, 5, BARS, tries=1)
+    chosen = drawn(model.judge.score(excerpts(model, samples)), TRIES, 5)
+    assert (chosen // TRIES).tolist() == [0, 1, 2, 3] and (chosen % TRIES).any()
+    songs = rows(model.notes(4, 5, BARS))
+    assert songs == rows([samples[number] for number in chosen])
+    assert rows(model.notes(2, 5, BARS)) == songs[:2]
+    assert np.array_equal(model.cells(2, 5, BARS), model.cells_of(model.notes(2, 5, BARS), BARS))
+
+
+@pytest.mark.parametrize(
+    ("bars", "steering", "tries"),
+    [
+        (BARS - 1, Steering(), None),
+        (BARS, Steering(temperature=0.5), None),
+        (BARS, Steering(), 1),
+    ],
+)
+def test_first_samples_stay_where_a_song_is_short_or_steered(
+    bars: int, steering: Steering, tries: int | None, model: Model
+) -> None:
+    plain: Model = untrained(DOMAIN, "latent_musegan", [f"model.tries={TRIES}"])
+    songs = model.notes(3, 2, bars, steering, tries=tries)
+    assert rows(songs) == rows(plain.notes(3, 2, bars, steering))
+
+
+def test_the_best_of_one_is_the_first_sample(model: Model) -> None:
+    request = Request(bars=BARS)
+    first, own = (
+        rows([roll.notes for roll in Composition(model, request, of_each=each).songs(3, 5)])
+        for each in (1, None)
+    )
+    assert first == rows(model.notes(3, 5, BARS, tries=1))
+    assert own == rows(model.notes(3, 5, BARS)) != first
+
+
+def test_a_judge_travels_with_its_weights(model: Model, tmp_path: Path) -> None:
+    loaded = Model.from_pretrained(model.save_pretrained(tmp_path), "cpu")
+    assert rows(loaded.notes(3, 5, BARS)) == rows(model.notes(3, 5, BARS))
+
+
+@pytest.mark.parametrize(("tries", "songs"), [(1, 24), (2, 24), (2, 2)])
+def test_a_finished_training_fits_a_judge_where_there_are_tries_and_songs(
+    tries: int, songs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("musegen.composition.judge.JUDGED_SONGS", 6)
+    config = PrepareConfig(grid=Grid(steps_per_beat=4), bars=2)
+    prepare_band(songs, tmp_path / "data", config)
+    settings = ["train.steps=2", "train.batch_size=2", f"model.tries={tries}"]
+    run = tmp_path / "run"
+    data = Collection.open(tmp_path / "data")
+    trained = train(data, run, "latent_musegan", "tiny", "cpu", settings)
+    assert Judge.read(run) == trained.judge == Model.load(run, "cpu").judge
+    assert (trained.judge is not None) == (tries > 1 and songs > 2)
