@@ -16,10 +16,10 @@ from core.config import Strict, resolve
 from core.errors import UserError
 from core.files import write_text
 from core.yaml_files import read_yaml
-from musegen.data.collection import Collection
+from musegen.data.collection import Collection, spread
 from musegen.measures.classifier import Classifier
 from musegen.measures.excerpts import Excerpts
-from musegen.measures.hearing import cut_songs, lengths_of
+from musegen.measures.hearing import lengths_of
 from musegen.measures.likeness import Portrait
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 FILE = "judge.yaml"
 """The file of a run in which its judge is kept."""
 
-JUDGED_SONGS, JUDGED_SEED = 256, 2**62
+JUDGED_SONGS, JUDGED_SEED = 512, 2**62
 """The songs of a model to which its judge is fitted; no user is likely to sample this seed."""
 
-FEWEST_REAL = 20
-"""Real excerpts with which a finished training fits a judge: of fewer it knows too little."""
+FEWEST_REAL, MOST_REAL = 20, 2000
+"""Real excerpts to which a judge is fitted; of fewer a finished training fits none."""
 
 DRAW = 7
 """Part of the seed of draws, which are independent of the songs among which they choose."""
@@ -142,7 +142,7 @@ def fit_judge(model: "Model", data: Collection) -> Judge:
 def real_songs(data: Collection) -> Excerpts:
     """Take excerpts from the training songs, as long as those by which they are measured."""
     bars = lengths_of(data)[0]
-    return cut_songs(data, ["train"], [bars])[bars]
+    return Excerpts.of_songs(data, spread(data.beginnings(bars, "train"), MOST_REAL), bars)
 
 
 def drawn(scores: LogOdds, of_each: int, seed: int) -> np.ndarray:
