@@ -530,7 +530,9 @@ class Model(CoreModel):
         length = self._length(bars)
         self.sampler.require(steering)
         of_each = tries or self._tries(length, steering)
-        songs = self._sampler(self, tick).notes(count * of_each, seed, length, steering)
+        if of_each > 1 and not self.judge:
+            raise ConfigError(f"{self.name} has no judge to draw songs by: leave tries at 1")
+        songs = self._sampler(self, tick, of_each).notes(count, seed, length, steering)
         return songs if of_each == 1 else self._drawn(songs, length, of_each, seed)
 
     def _tries(self, bars: int, steering: Steering) -> int:

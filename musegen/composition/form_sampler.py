@@ -23,6 +23,7 @@ class FormSampler(SongSampler):
 
     def notes(self, count: int, seed: int, bars: int, steering: Steering) -> list[Notes]:
         """Sample pieces; in a key or at a density as completions of an empty draft."""
+        count = count * self.each
         if steering.used & {"key", "density"}:
             spec = self.model.spec
             return self.complete(blank(spec.tracks, spec.grid, bars), count, seed, steering)

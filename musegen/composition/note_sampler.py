@@ -40,12 +40,16 @@ class NoteSampler(SongSampler):
     ) -> list[Notes]:
         """Draw pieces in chunks, so that each depends on the seed and its number alone.
 
-        `asked`: their count, the seed and their bars.
+        `asked`: their count, the seed and their bars. Samples of a song are in one chunk.
         """
         count, seed, bars = asked
         parts = self.parts(count, bars, GROWTH)
-        drawn = draw_chunks(count, seed, self.device, lambda rows: draw(rows, next(parts)), GROWTH)
-        return list(chain(*drawn))[:count]
+
+        def chunk(rows: Rows) -> list[Notes]:
+            return draw(rows.repeat_interleave(self.each), next(parts))  # [row*each]
+
+        drawn = draw_chunks(count, seed, self.device, chunk, GROWTH)
+        return list(chain(*drawn))[: count * self.each]
 
 
 class LookbackSampler(NoteSampler):

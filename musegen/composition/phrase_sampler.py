@@ -23,7 +23,7 @@ class PhraseSampler(SongSampler):
 
     def notes(self, count: int, seed: int, bars: int, steering: Steering) -> list[Notes]:
         with steered(self.networks, steering):
-            return [notes_of(cells) for cells in self.cells(count, seed, bars)]
+            return [notes_of(cells) for cells in self.cells(count * self.each, seed, bars)]
 
     def cells(self, count: int, seed: int, bars: int) -> Phrases:
         def draw(rows: Rows) -> States:

@@ -29,14 +29,14 @@ class SongSampler(ABC):
     """Songs of one model; song n depends on the seed and on n alone.
 
     `completes`: whether any part of a song can be composed beside what is kept of it. `tick`: see
-    `ticking`; called with bars.
+    `ticking`; called with bars. `each`: samples of each song that `notes` returns in succession.
     """
 
     completes: ClassVar[bool] = False
 
-    def __init__(self, model: "Model", tick: Tick = lambda done, total: None):
+    def __init__(self, model: "Model", tick: Tick = lambda done, total: None, each: int = 1):
         self.model, self.networks, self.device = model, model.networks, model.device
-        self.tick = tick
+        self.tick, self.each = tick, each
 
     def parts(self, count: int, bars: int, growth: int = 2) -> Iterator[Tick]:
         """Yield what to call with the progress of each chunk of so many songs."""
