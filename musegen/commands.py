@@ -431,7 +431,8 @@ class MusicCommands(DomainCommands):
         against: Annotated[
             Path | None,
             typer.Option(
-                help="Of --best-of: the collection whose songs are real, for a run of your own.",
+                help="The collection whose songs are real, for a run of your own whose training "
+                "was stopped: songs are drawn, and the best known, by it.",
                 rich_help_panel=STEERING,
             ),
         ] = None,
@@ -456,8 +457,8 @@ class MusicCommands(DomainCommands):
         if scale_strength < 1 and not key:
             raise ConfigError("--scale-strength is for --key: name the key with it")
         several = best_of is not None and best_of > 1
-        if against and not several:
-            raise ConfigError("--against is for --best-of: give the number of samples with it")
+        if against and best_of == 1:
+            raise ConfigError("--against is for several samples: leave out --best-of 1")
         domain, model = self.domain(), Model.load(run, device)
         to.require_tracks(model.spec.tracks)
         letters = "" if form == "auto" else form
@@ -483,9 +484,17 @@ class MusicCommands(DomainCommands):
             binarisation=binarisation,
             form="" if remixed else letters,
         )
-        judge = judge_of(model, domain.folder(run), against) if several else None
+        if several or against:
+            model.judge = judge_of(model, domain.folder(run), against)
+        judge = model.judge if several else None
         composition = Composition(model, request, steering, tempo_bpm, ending, judge, best_of)
         composition.require()
+        if model.is_unjudged and best_of is None:
+            typer.echo(
+                f"{model.name}: songs are first samples, since it has no judge yet. A finished "
+                "training fits one, and so does --against DATA, once",
+                err=True,
+            )
         for label in composition.labels(count, seed):
             to.require_free(label)
         to.create()

@@ -352,6 +352,11 @@ class Model(CoreModel):
         return self
 
     @property
+    def is_unjudged(self) -> bool:
+        """True where songs would be drawn from several samples, and no judge is there."""
+        return self.config.tries > 1 and self.judge is None
+
+    @property
     def parts(self) -> Accompaniment:
         """Return which tracks are given to it, and which it makes."""
         return Accompaniment.of(self.config.musegan.given, self.spec.tracks)

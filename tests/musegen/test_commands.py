@@ -459,7 +459,7 @@ def test_data_that_was_never_prepared(tmp_path: Path):
 def test_options_without_the_option_that_they_belong_to_are_refused(tmp_path: Path):
     sample = ("music", "sample", "--to", tmp_path / "songs")
     refused(2, "--scale-strength is for --key", *sample, "--scale-strength", 0.5)
-    refused(2, "--against is for --best-of", *sample, "--against", tmp_path)
+    refused(2, "--against is for several", *sample, "--against", tmp_path, "--best-of", 1)
 
 
 def test_a_run_that_is_none(tmp_path: Path):

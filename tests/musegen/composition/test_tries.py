@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import run
 from untrained import untrained
 
 from musegen.composition.composition import Composition
-from musegen.composition.judge import Judge, drawn
+from musegen.composition.judge import FILE, Judge, drawn
 from musegen.composition.request import Request
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
@@ -99,6 +100,26 @@ def test_a_judge_travels_with_its_weights(model: Model, tmp_path: Path) -> None:
     assert rows(loaded.notes(3, 5, BARS)) == rows(model.notes(3, 5, BARS))
 
 
+def test_a_stopped_training_has_no_judge_until_one_is_fitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("musegen.composition.judge.JUDGED_SONGS", 6)
+    prepare_band(2, tmp_path / "data", PrepareConfig(grid=Grid(steps_per_beat=4), bars=2))
+    data, songs = Collection.open(tmp_path / "data"), tmp_path / "run"
+    settings = ["train.steps=2", "train.batch_size=2", "model.tries=2"]
+    train(data, songs, "latent_musegan", "tiny", "cpu", settings)
+    assert not (songs / FILE).exists()  # of two songs there are too few excerpts
+    sample = ("music", "sample", songs, "--count", 1, "--only", "mid", "--device", "cpu")
+    code, _, said = run(*sample, "--to", tmp_path / "first")
+    assert (code, said.count("first samples, since it has no judge")) == (0, 1)
+    code, _, said = run(*sample, "--against", tmp_path / "data", "--to", tmp_path / "drawn")
+    assert (code, said) == (0, "") and (songs / FILE).exists()
+    code, _, said = run(*sample, "--to", tmp_path / "later")
+    assert (code, said) == (0, "")
+    drawn, later = (next((tmp_path / one).iterdir()).read_bytes() for one in ("drawn", "later"))
+    assert drawn == later
+
+
 @pytest.mark.parametrize(("tries", "songs"), [(1, 24), (2, 24), (2, 2)])
 def test_a_finished_training_fits_a_judge_where_there_are_tries_and_songs(
     tries: int, songs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -107,8 +128,8 @@ def test_a_finished_training_fits_a_judge_where_there_are_tries_and_songs(
     config = PrepareConfig(grid=Grid(steps_per_beat=4), bars=2)
     prepare_band(songs, tmp_path / "data", config)
     settings = ["train.steps=2", "train.batch_size=2", f"model.tries={tries}"]
-    run = tmp_path / "run"
+    folder = tmp_path / "run"
     data = Collection.open(tmp_path / "data")
-    trained = train(data, run, "latent_musegan", "tiny", "cpu", settings)
-    assert Judge.read(run) == trained.judge == Model.load(run, "cpu").judge
+    trained = train(data, folder, "latent_musegan", "tiny", "cpu", settings)
+    assert Judge.read(folder) == trained.judge == Model.load(folder, "cpu").judge
     assert (trained.judge is not None) == (tries > 1 and songs > 2)
