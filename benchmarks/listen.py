@@ -27,8 +27,8 @@ MODELS = {
     "two, four and eight bars ago. What fails: some songs are one loop throughout, and few have "
     "an ending.",
     "latent_musegan": "All bars at once: a generator plays a game over the latents of bars, along "
-    "a form of which bar repeats which. What fails: the piano is thin, and registers are too "
-    "alike.",
+    "a form of which bar repeats which. What fails: songs lie in registers too alike, and "
+    "melodies keep to few pitches.",
 }
 
 
