@@ -31,6 +31,7 @@ from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Latents, Samples
 from core.training.loop import UNMONITORED, Monitor
+from core.training.run import Run
 from core.training.step import Batches
 from musegen.bar_latents.autoencoder import BarDecoder
 from musegen.bar_latents.build import build_latent
@@ -282,11 +283,21 @@ class Music(Domain):
 
     def finish(self, model: "Model", data: Collection, to: Path) -> "Model":
         """Fit the judge of the run's best weights, where songs are drawn from several samples."""
-        from musegen.composition.judge import FEWEST_REAL, JUDGED_SONGS, fit_judge, real_songs
+        from musegen.composition.judge import (
+            FEWEST_REAL,
+            JUDGED_SONGS,
+            Judge,
+            fit_judge,
+            real_songs,
+        )
 
-        if model.config.tries > 1 and model.draws and len(real_songs(data)) >= FEWEST_REAL:
+        if model.config.tries == 1 or not model.draws or len(real_songs(data)) < FEWEST_REAL:
+            return model
+        best, model.judge = Model.load(to, str(model.device)), Judge.read(to)
+        step = int(Run.read(to).best_or_latest().fact("step"))
+        if not model.judge or model.judge.step != step:
             LOG.info("composing %s songs, to tell them from real ones", JUDGED_SONGS)
-            model.judge = fit_judge(Model.load(to, str(model.device)), data)
+            model.judge = fit_judge(best, data).model_copy(update={"step": step})
             model.judge.write(to)
         return model
 

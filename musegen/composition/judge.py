@@ -41,8 +41,12 @@ LogOdds = Float[np.ndarray, " excerpt"]
 
 
 class Judge(Strict):
-    """Scores of excerpts of `bars` bars: a `Classifier` of `Portrait.features`."""
+    """Scores of excerpts of `bars` bars: a `Classifier` of `Portrait.features`.
 
+    `step`: of the training, after which the run had the weights that were judged; 0 is unknown.
+    """
+
+    step: int = 0
     bars: int
     mean: tuple[float, ...]
     scale: tuple[float, ...]

@@ -1,5 +1,6 @@
 """Songs that are drawn from several samples, by the odds of the judge beside the weights."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,7 @@ def test_each_draw_depends_on_the_seed_and_its_own_songs_alone() -> None:
 
 def test_songs_are_those_of_the_samples_that_were_drawn(model: Model) -> None:
     samples = model.notes(4 * TRIES, 5, BARS, tries=1)
+    assert model.judge
     chosen = drawn(model.judge.score(excerpts(model, samples)), TRIES, 5)
     assert (chosen // TRIES).tolist() == [0, 1, 2, 3] and (chosen % TRIES).any()
     songs = rows(model.notes(4, 5, BARS))
@@ -133,3 +135,14 @@ def test_a_finished_training_fits_a_judge_where_there_are_tries_and_songs(
     trained = train(data, folder, "latent_musegan", "tiny", "cpu", settings)
     assert Judge.read(folder) == trained.judge == Model.load(folder, "cpu").judge
     assert (trained.judge is not None) == (tries > 1 and songs > 2)
+    if trained.judge is None:
+        return
+    assert trained.judge.step == 2
+    trained.judge.model_copy(update={"bias": 7.0}).write(folder)
+    more = ["train.steps=4", *settings[1:]]
+    train(data, folder, "latent_musegan", "tiny", "cpu", settings)
+    kept = Judge.read(folder)
+    assert kept and kept.bias == 7  # nothing was trained
+    shutil.rmtree(folder / "checkpoints" / "best", ignore_errors=True)
+    later = train(data, folder, "latent_musegan", "tiny", "cpu", more).judge
+    assert later and (later.step, later.bias == 7) == (4, False)
