@@ -194,6 +194,18 @@ class Recipe:
         terms = tuple(t for t in self.terms if t.name not in names)
         return replace(self, terms=terms, late=late)
 
+    def beside(self, frozen: Collection[str]) -> "Recipe":
+        """Return the recipe without the terms that train these networks alone.
+
+        A game stays for its critic alone where another term reads that critic.
+        """
+        idle = [t for t in self.terms if t.trains and set(t.trains) <= set(frozen)]
+        read = {name for t in self.terms if t not in idle for name in t.networks}
+        for_critic = [t for t in self.critics if t in idle and t.critic_name in read]
+        left = self.without([t.name for t in idle if t not in for_critic])
+        terms = (adjust(t, trains=(), weight=0.0) if t in for_critic else t for t in left.terms)
+        return replace(left, terms=tuple(terms))
+
     def playing(self, game: str) -> "Recipe":
         """Return the recipe with another game, one of `GAMES`, for each of its critics."""
         if game not in GAMES:

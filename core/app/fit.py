@@ -20,6 +20,7 @@ from core.errors import ConfigError, UserError
 from core.exchange.tensorboard import Board
 from core.files import aside
 from core.launch import is_first
+from core.recipes import Recipe
 from core.theory.passes import Networks, is_critic
 from core.training.checkpoint import resumable
 from core.training.device import (
@@ -179,11 +180,11 @@ def _shown_on(board: Board | None, monitor: Monitor) -> Iterator[Monitor]:
 def _begin(networks: Networks, config: RunConfig, device: torch.device) -> TrainState:
     model, train = config.model, config.train
     networks = model.stabilisers.fit(networks).to(device)
-    _freeze(networks, train.frozen)
+    recipe = _freeze(networks, model.resolved_recipe, train.frozen)
     processes.share(networks)
     return TrainState(
         networks,
-        model.resolved_recipe,
+        recipe,
         train.learner,
         train.critic,
         train.ema_decay,
@@ -193,8 +194,11 @@ def _begin(networks: Networks, config: RunConfig, device: torch.device) -> Train
     )
 
 
-def _freeze(networks: Networks, names: Sequence[str]) -> None:
-    """Exclude networks from training; `ConfigError` for unknown ones, critics, and all at once."""
+def _freeze(networks: Networks, recipe: Recipe, names: Sequence[str]) -> Recipe:
+    """Exclude networks from training; return the recipe without the terms that trained no others.
+
+    `ConfigError` for unknown ones, critics, and where no term is left.
+    """
     known = [name for name in networks if not is_critic(name)]
     for name in names:
         if name not in known:
@@ -205,8 +209,13 @@ def _freeze(networks: Networks, names: Sequence[str]) -> None:
         for module in networks[name].modules():
             if isinstance(module, _BatchNorm):
                 module.eval()  # its statistics stay as well
-    if names and not any(weight.requires_grad for weight in networks.parameters()):
+    if not names:
+        return recipe
+    empty = [name for name in known if not list(networks[name].parameters())]
+    left = recipe.beside([*names, *empty])
+    if not any(term.trains and term.weight for term in left.terms):
         raise ConfigError(f"train.frozen: nothing is left to train: leave out one of {names}")
+    return left
 
 
 def observer(domain: Domain, run: Run, data: Any, config: Any, other: Any = None) -> Observe:

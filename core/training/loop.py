@@ -36,7 +36,8 @@ class TrainConfig(Strict):
     last checkpoint with half the learning rate, at most `setbacks_allowed` times.
     `bf16`: bfloat16 autocast where the device multiplies bfloat16; elsewhere single precision.
     `frozen`: networks that stay as they are, such as the decoder of the run that training starts
-    from. `tensorboard`: whether the run's record is also written for TensorBoard.
+    from; terms that train no others are left out. `tensorboard`: whether the run's record is also
+    written for TensorBoard.
     """
 
     steps: int | None = Field(default=None, gt=0)

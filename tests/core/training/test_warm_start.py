@@ -1,5 +1,6 @@
 """Wider networks begin as the smaller ones whose weights they take over."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from torch import nn
 
 from core.app import fit
 from core.errors import ConfigError
+from core.recipes import RECIPES
 from core.ring.data import DrawnRing
 from core.ring.model import DOMAIN
 from core.training.warm_start import widened
@@ -56,8 +58,47 @@ def test_frozen_networks_stay_and_the_others_learn(tmp_path: Path):
         ("vae_flow", "[decoder,prio]", "no network is called 'prio': did you mean 'prior'"),
         ("vae_flow", "[decoder,encoder,prior]", "nothing is left to train"),
         ("gan", "[critic]", "no network is called 'critic'"),
+        ("gan", "[decoder]", "nothing is left to train"),
     ],
 )
 def test_what_cannot_be_frozen_is_refused(tmp_path: Path, model: str, frozen: str, said: str):
     with pytest.raises(ConfigError, match=said):
         trained(tmp_path / "run", f"train.frozen={frozen}", model=model)
+
+
+def test_terms_that_train_frozen_networks_alone_are_not_computed(tmp_path: Path):
+    """A flow as prior is trained without the decoder, which is frozen as the encoder is."""
+    trained(tmp_path / "run", "train.frozen=[encoder,decoder]", "train.log_every_steps=1")
+    lines = [
+        json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().split("\n")[:-1]
+    ]
+    logged = {name for line in lines for name in line}
+    assert "match_z" in logged and "reconstruct_x" not in logged
+
+
+@pytest.mark.parametrize(
+    ("model", "frozen", "left"),
+    [
+        ("vae", ["decoder"], {"reconstruct_x": ("encoder", "decoder"), "match_z": ("encoder",)}),
+        ("vae", ["encoder"], {"reconstruct_x": ("encoder", "decoder")}),
+        ("vae_flow", ["encoder", "decoder"], {"match_z": ("encoder", "prior")}),
+        # its critic measures the reconstructions of the encoder
+        (
+            "vae_gan",
+            ["decoder"],
+            {
+                "reconstruct_features": ("encoder", "decoder"),
+                "match_z": ("encoder",),
+                "match_x": (),
+            },
+        ),
+        ("aae", ["encoder"], {"reconstruct_x": ("encoder", "decoder")}),
+        ("aavae", ["decoder", "encoder"], {"match_x": ()}),
+    ],
+)
+def test_terms_that_train_another_network_stay(
+    model: str, frozen: list[str], left: dict[str, tuple[str, ...]]
+):
+    recipe = RECIPES[model].beside(frozen)
+    assert {term.name: term.trains for term in recipe.terms} == left
+    assert len(recipe.critics) == ("match_x" in left)
