@@ -28,32 +28,39 @@ def computes_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
-RandomState = tuple[Tensor, Tensor | None]
-"""torch's global random state of the CPU, and of a CUDA device where there is one."""
+RandomState = tuple[Tensor, list[Tensor], Tensor | None]
+"""torch's global random state of the CPU, of every CUDA device, and of Apple's GPU, where used."""
 
 
 def random_state(device: torch.device) -> RandomState:
-    """Return torch's global random state, of the CPU and of `device`."""
-    of_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    return torch.get_rng_state(), of_device
+    """Return torch's global random state, of the CPU, of `device` and of all devices in use.
+
+    A seed is one for all of them: whoever seeds the CPU seeds the devices too.
+    """
+    in_use = device.type == "cuda" or torch.cuda.is_initialized()
+    of_cuda = torch.cuda.get_rng_state_all() if in_use else []
+    of_apple = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    return torch.get_rng_state(), of_cuda, of_apple
 
 
-def set_random_state(state: RandomState, device: torch.device) -> None:
+def set_random_state(state: RandomState) -> None:
     """Set torch's global random state to what `random_state` returned."""
-    here, of_device = state
+    here, of_cuda, of_apple = state
     torch.set_rng_state(here)
-    if of_device is not None:
-        torch.cuda.set_rng_state(of_device, device)
+    if of_cuda:
+        torch.cuda.set_rng_state_all(of_cuda)
+    if of_apple is not None:
+        torch.mps.set_rng_state(of_apple)
 
 
 @contextlib.contextmanager
 def isolated_random_state(device: torch.device) -> Iterator[None]:
-    """Restore torch's global random state, of the CPU and of `device`, on leaving."""
+    """Restore torch's global random state, of the CPU and of the devices in use, on leaving."""
     before = random_state(device)
     try:
         yield
     finally:
-        set_random_state(before, device)
+        set_random_state(before)
 
 
 def seed_part(seed: int, number: int, process: int = 0) -> None:

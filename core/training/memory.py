@@ -63,7 +63,7 @@ class Parts:
         while (losses := self._attempt(batch, parameters, gradients)) is None:
             gc.collect()
             self._halve(len(batch.x))
-            set_random_state(before, device)
+            set_random_state(before)
             undo()
         return processes.add_up(parameters, losses)
 

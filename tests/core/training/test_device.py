@@ -8,7 +8,12 @@ import pytest
 import torch
 
 from core.errors import ConfigError, UserError
-from core.training.device import choose_device, computes_bf16, keep_freed_memory
+from core.training.device import (
+    choose_device,
+    computes_bf16,
+    isolated_random_state,
+    keep_freed_memory,
+)
 
 FAULTS = """
 import resource, sys
@@ -77,3 +82,31 @@ def test_auto_is_a_cuda_device_else_apples_else_the_cpu(
                 choose_device(name)
     with pytest.raises(ConfigError, match="'gpu'"):
         choose_device("gpu")
+
+
+def test_the_random_state_of_every_gpu_in_use_is_restored(monkeypatch: pytest.MonkeyPatch):
+    """A seed is one for all devices, also where what it is for computes on the processor."""
+    *gpus, apples = (torch.Generator() for _ in range(3))
+
+    def seed_all(seed: int) -> None:
+        for generator in (*gpus, apples):
+            generator.manual_seed(seed)
+
+    def set_all(states: list[torch.Tensor]) -> None:
+        for generator, state in zip(gpus, states, strict=True):
+            generator.set_state(state)
+
+    seed_all(1)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: [g.get_state() for g in gpus])
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", set_all)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seed_all)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "get_rng_state", apples.get_state)
+    monkeypatch.setattr(torch.mps, "set_rng_state", apples.set_state)
+    before = [generator.get_state() for generator in (torch.default_generator, *gpus, apples)]
+    with isolated_random_state(torch.device("cpu")):
+        torch.manual_seed(2)
+        assert all(generator.initial_seed() == 2 for generator in (*gpus, apples))
+    after = [generator.get_state() for generator in (torch.default_generator, *gpus, apples)]
+    assert all(map(torch.equal, before, after))
