@@ -75,8 +75,11 @@ def create_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def aside(path: Path) -> Iterator[Path]:
-    """Yield a hidden path beside `path`, which takes its place once it is written whole."""
-    hidden = path.with_name(f".{path.name}.aside")
+    """Yield a hidden path beside `path`, which takes its place once it is written whole.
+
+    Each time it is another one: two processes can write a file, and the last is kept.
+    """
+    hidden = path.with_name(f".{secrets.token_hex(8)}.aside")
     try:
         yield hidden
         hidden.rename(path)

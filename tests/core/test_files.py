@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from core import files
 from core.errors import Resumable, UserError
 from core.files import (
+    aside,
     cache_folder,
     create_folder,
     digest,
@@ -108,7 +109,20 @@ def test_a_text_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(
     path, synced = tmp_path / "a.txt", []
     monkeypatch.setattr(files, "sync", lambda part: synced.append((part.name, path.exists())))
     write_text(path, "whole")
-    assert synced == [(".a.txt.aside", False), (tmp_path.name, True)]
+    (hidden, _), *_ = synced
+    assert hidden.startswith(".") and synced == [(hidden, False), (tmp_path.name, True)]
+
+
+def test_two_that_write_a_file_at_once_both_write_it_whole(tmp_path: Path):
+    """The last one is kept, also of the longest name that a file can have."""
+    path = tmp_path / ("a" * 251 + ".txt")
+    with aside(path) as first:
+        first.write_text("the first")
+        with aside(path) as second:
+            second.write_text("the second")
+        assert path.read_text() == "the second"
+    assert path.read_text() == "the first"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, monkeypatch):
