@@ -136,6 +136,21 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is nested too deep") from error
 
 
+def read_json_lines(path: Path) -> list[Any]:
+    """Read a file of JSON line by line, blank ones left out; nothing where there is no file.
+
+    `UserError` names a line that is no JSON.
+    """
+    rows = []
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows += [json.loads(line)] if line.strip() else []
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path}, line {number}, is no JSON: correct or remove it") from error
+    return rows
+
+
 def as_text(name: str) -> str:
     """Return a name with ? for each byte that is no UTF-8, as names of files can have.
 
@@ -222,6 +237,22 @@ def _take(handle: int, folder: Path, shared: bool) -> None:
         return
     now = time.strftime("%Y-%m-%d %H:%M:%S")
     os.pwrite(handle, json.dumps([os.getpid(), socket.gethostname(), now]).encode(), 0)
+
+
+@contextlib.contextmanager
+def taking_turns(folder: Path) -> Iterator[None]:
+    """Wait until no other process is within for `folder`, and keep others waiting.
+
+    For moments, such as reading a file and writing it anew. Nothing is left in the folder; on a
+    disk that knows no such locks nobody waits.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def worker_in(folder: Path) -> int | None:

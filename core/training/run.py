@@ -27,7 +27,7 @@ from torch import nn
 
 from core import launch, processes
 from core.errors import ConfigError, UserError
-from core.files import locked, require_space, write_text
+from core.files import locked, read_json_lines, require_space, write_text
 from core.training.checkpoint import (
     Checkpoint,
     Corrupt,
@@ -172,9 +172,7 @@ class Run:
 
     def history(self) -> list[dict[str, Any]]:
         """Return changes of settings and setbacks, each with the step after which it came."""
-        path = self.folder / "history.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
+        return read_json_lines(self.folder / "history.jsonl")
 
     def remember(self, event: Mapping[str, Any]) -> None:
         """Write an event after the newest checkpoint into the history, once."""

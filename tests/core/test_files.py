@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,8 +24,10 @@ from core.files import (
     is_full,
     locked,
     read_json,
+    read_json_lines,
     require_space,
     sync,
+    taking_turns,
     unwritten,
     write_figure,
     write_text,
@@ -123,6 +126,34 @@ def test_two_that_write_a_file_at_once_both_write_it_whole(tmp_path: Path):
         assert path.read_text() == "the second"
     assert path.read_text() == "the first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_lines_of_json_blank_ones_are_left_out_and_a_wrong_one_is_named(tmp_path: Path):
+    path = tmp_path / "a.jsonl"
+    assert read_json_lines(path) == []
+    path.write_text('\n{"a": "\u2028"}\r\n \n[1]\n\n', encoding="utf-8")
+    assert read_json_lines(path) == [{"a": "\u2028"}, [1]]
+    for wrong in (b"{", b"\xff", b"[" * 100_000):
+        path.write_bytes(b"1\n\n" + wrong + b"\n")
+        with pytest.raises(UserError, match=r"a\.jsonl, line 3, is no JSON: correct or remove it"):
+            read_json_lines(path)
+
+
+def test_those_who_take_turns_in_a_folder_wait_for_each_other(tmp_path: Path):
+    order: list[str] = []
+
+    def enter() -> None:
+        with taking_turns(tmp_path):
+            order.append("second")
+
+    with taking_turns(tmp_path):
+        other = Thread(target=enter)
+        other.start()
+        other.join(0.2)
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, monkeypatch):

@@ -17,7 +17,7 @@ from matplotlib.image import imsave
 
 from core.app.output import Output
 from core.errors import ConfigError
-from core.files import create_folder
+from core.files import create_folder, read_json_lines, taking_turns
 from videogen.files.clip import Frames, Sound, write_gif, write_mp4, write_webm
 from videogen.files.label import Label, origin_of
 from videogen.rendering.enlargement import Enlargement
@@ -175,10 +175,14 @@ def _write_row(frames: int, label: Label, to: ClipOutput) -> Path:
     pictures = [f"{label.name}/{number:04d}.png" for number in range(1, frames + 1)]
     named = {"file_name": f"{label.name}.{film}"} if film else {"file_names": pictures}
     row, path = {**named, "caption": label.caption or ""}, to.folder / METADATA
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    others = [line for line in lines if not named.items() <= json.loads(line).items()]
-    text = "".join(f"{line}\n" for line in (*others, json.dumps(row, ensure_ascii=False)))
-    return replace(to, overwrite=True).write(path, text.encode(errors="replace"))
+    with taking_turns(to.folder):
+        others = [one for one in read_json_lines(path) if not _includes(one, named)]
+        text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in (*others, row))
+        return replace(to, overwrite=True).write(path, text.encode(errors="replace"))
+
+
+def _includes(row: Any, named: Mapping[str, Any]) -> bool:
+    return isinstance(row, dict) and named.items() <= row.items()
 
 
 def _content(write: Callable[[Path], None], suffix: str) -> bytes:

@@ -1,8 +1,12 @@
 """The files of a clip: what is written, what it says, and what is not overwritten."""
 
+import contextlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
+from typing import Any
 
 import av
 import numpy as np
@@ -10,6 +14,7 @@ import pytest
 from matplotlib.image import imread
 
 from core.errors import ConfigError, UserError
+from core.files import read_json_lines
 from videogen.data.sources import listing
 from videogen.files.label import Label, origin_of
 from videogen.rendering.enlargement import Enlargement
@@ -138,7 +143,9 @@ def test_a_folder_with_its_table_is_one_that_datasets_load(tmp_path: Path):
     films = ClipOutput(tmp_path / "films", ("mp4", "png-sequence", "jsonl"))
     for label in (LABEL, other, LABEL):  # the same again is no other row
         written(films, label=label)
-    table = (films.folder / "metadata.jsonl").read_text()
+        with (films.folder / "metadata.jsonl").open("a") as file:
+            file.write("\n")  # as editors leave one
+    table = (films.folder / "metadata.jsonl").read_text().rstrip("\n")
     assert list(map(json.loads, table.splitlines())) == [
         {"file_name": f"{other.name}.mp4", "caption": 'a "cat" sleeps'},
         {"file_name": f"{LABEL.name}.mp4", "caption": "a dog runs"},
@@ -155,6 +162,29 @@ def test_a_folder_with_its_table_is_one_that_datasets_load(tmp_path: Path):
     assert [clip.caption for clip in listing([str(films.folder)]).clips] == [
         'a "cat" sleeps',
         "a dog runs",
+    ]
+
+
+def test_two_commands_that_write_clips_to_a_folder_both_enter_its_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Neither writes the table before the other has read it, unless they take turns."""
+    both = Barrier(2)
+
+    def read_together(path: Path) -> list[Any]:
+        rows = read_json_lines(path)
+        with contextlib.suppress(BrokenBarrierError):
+            both.wait(0.5)
+        return rows
+
+    monkeypatch.setattr("videogen.rendering.output.read_json_lines", read_together)
+    to = ClipOutput(tmp_path, ("png-sequence", "jsonl"))
+    labels = [Label.of("shapes", seed, "a dog runs") for seed in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda label: written(to, moving(1), label), labels))
+    rows = read_json_lines(tmp_path / "metadata.jsonl")
+    assert sorted(row["file_names"] for row in rows) == [
+        [f"{one.name}/0001.png"] for one in labels
     ]
 
 
