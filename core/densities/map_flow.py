@@ -28,13 +28,11 @@ from core.densities.flow import (
     zero,
 )
 from core.errors import ConfigError
+from core.networks.convolutions import CONVOLUTION
 from core.theory.shapes import Losses
 
 Shape = Sequence[int]
 """Channels, then positions of each axis."""
-
-CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-"""By the number of position axes."""
 
 WIDTH = 64
 """Hidden channels of a coupling's network."""
@@ -122,7 +120,7 @@ class MapNet(nn.Module):
 
     def __init__(self, shape: Shape, condition: int, width: int):
         super().__init__()
-        channels, convolution = shape[0], CONVOLUTIONS[len(shape) - 1]
+        channels, convolution = shape[0], CONVOLUTION[len(shape) - 1]
         self.first = convolution(channels, width, 3, padding=1)
         self.condition = nn.Linear(condition, width, bias=False) if condition else None
         self.second = convolution(width, width, 1)

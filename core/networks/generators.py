@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.networks.buffers import number_in, set_number
+from core.networks.convolutions import CONVOLVE
 from core.networks.heads import MLP
 
 Codes = Float[Tensor, "batch code"]
@@ -32,7 +33,6 @@ Maps = Float[Tensor, "batch channel *position"]
 Output = Float[Tensor, "batch _ *_"]
 """Maps with other channels or another resolution than the input."""
 
-CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 POOL = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}

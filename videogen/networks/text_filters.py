@@ -20,7 +20,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.networks.generators import CONVOLVE, POOL
+from core.networks.convolutions import CONVOLUTION, CONVOLVE
+from core.networks.generators import POOL
 from core.theory.shapes import Features, Scores
 from videogen.files.clip import Clips
 from videogen.networks.chunks import RGB
@@ -29,7 +30,6 @@ from videogen.networks.critic import shift_clips
 from videogen.networks.resampling import Grid
 from videogen.networks.text import Condition, Tokens, caption_encoder
 
-CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 FILTER = {2: (5, 5), 3: (3, 5, 5)}
 """The paper's kernels: rows and columns, and frames."""
 READ = 128
