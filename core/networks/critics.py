@@ -35,8 +35,12 @@ class LatentCritic(nn.Module):
         """Return the last hidden layer."""
         return self.layers.hidden(z)
 
+    def features_and_scores(self, z: Latents) -> tuple[Features, Scores]:
+        features, scores = self.layers.hidden_and_output(z)
+        return features, scores.squeeze(-1)
+
     def forward(self, z: Latents) -> Scores:
-        return self.layers(z).squeeze(-1)
+        return self.features_and_scores(z)[1]
 
 
 class JointCritic(nn.Module):
@@ -59,10 +63,17 @@ class JointCritic(nn.Module):
 
     def features(self, x: Samples, beside: Latents) -> Features:
         """Return the last hidden layer."""
-        return self.layers.hidden(torch.cat([self.reader(x).float(), beside], 1))
+        return self.layers.hidden(self._read(x, beside))
+
+    def features_and_scores(self, x: Samples, beside: Latents) -> tuple[Features, Scores]:
+        features, scores = self.layers.hidden_and_output(self._read(x, beside))
+        return features, scores.squeeze(-1)
 
     def forward(self, x: Samples, beside: Latents) -> Scores:
-        return self.layers(torch.cat([self.reader(x).float(), beside], 1)).squeeze(-1)
+        return self.features_and_scores(x, beside)[1]
+
+    def _read(self, x: Samples, beside: Latents) -> Features:
+        return torch.cat([self.reader(x).float(), beside], 1)
 
 
 Matrices = Float[Tensor, "matrix row column"]
@@ -89,6 +100,11 @@ class MinibatchDiscrimination(nn.Module):
     def features(self, *point: Tensor) -> Float[Tensor, "batch feature"]:
         return require(self.inside, FeatureExtractor).features(*point)
 
+    def features_and_scores(self, *point: Tensor) -> tuple[Features, Scores]:
+        features, scores = require(self.inside, Critic).features_and_scores(*point)
+        beside = self.score(self.closeness(features))
+        return features, scores + beside.view(-1, *[1] * (scores.ndim - 1))  # [batch *patch]
+
     def augment(self, x: Tensor) -> Tensor:
         return require(self.inside, Augmenter).augment(x)
 
@@ -96,9 +112,7 @@ class MinibatchDiscrimination(nn.Module):
         return require(self.inside, StatisticsCounter).statistics(*point)
 
     def forward(self, *point: Tensor) -> Scores:
-        beside = self.score(self.closeness(self.features(*point)))
-        scores = self.inside(*point)
-        return scores + beside.view(-1, *[1] * (scores.ndim - 1))  # [batch *patch]
+        return self.features_and_scores(*point)[1]
 
     def closeness(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch kernel"]:
         """Return the sum of exp(-L1 distance) to the other samples, for each kernel."""

@@ -37,6 +37,11 @@ class MLP(nn.Sequential):
             x = layer(x)
         return x
 
+    def hidden_and_output(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the last hidden layer and the output."""
+        hidden = self.hidden(x)
+        return hidden, self[-1](hidden)
+
 
 class StandardNormal(nn.Module):
     """(batch, c) -> the prior N(0, I) over z [batch latent], independent of the condition."""

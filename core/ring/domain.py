@@ -329,12 +329,16 @@ class Critic(nn.Module):
     def features(self, *point: Tensor) -> Features:
         return self.layers.hidden(self.read(*point))
 
+    def features_and_scores(self, *point: Tensor) -> tuple[Features, Scores]:
+        features, scores = self.layers.hidden_and_output(self.read(*point))
+        return features, scores.squeeze(-1)
+
     def statistics(self, x: Samples) -> tuple[Features, ...]:
         """Return first and second moments."""
         return (x, x**2)
 
     def forward(self, *point: Tensor) -> Scores:
-        return self.layers(self.read(*point)).squeeze(-1)
+        return self.features_and_scores(*point)[1]
 
 
 class CriticOfLatents(Critic):

@@ -50,6 +50,10 @@ class Critic(FeatureExtractor, Augmenter, Protocol):
 
     width: int
 
+    def features_and_scores(self, *point: Tensor) -> tuple[Features, Scores]:
+        """Return both for samples of the critic's space, which it reads once."""
+        ...
+
     def __call__(self, *point: Tensor) -> Scores: ...
 
 

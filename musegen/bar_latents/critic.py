@@ -85,12 +85,17 @@ class BarLatentCritic(nn.Module):
         """Return the last hidden layer, of the whole piece."""
         return self._towers(z, outline)[-1].mean(2)
 
-    def forward(self, z: Latents, outline: Outline) -> Float[Tensor, "batch score"]:
+    def features_and_scores(
+        self, z: Latents, outline: Outline
+    ) -> tuple[Float[Tensor, "batch feature"], Float[Tensor, "batch score"]]:
         towers = self._towers(z, outline)
         scores = [score(h)[:, 0] for score, h in zip(self.scores, towers, strict=True)]
         length = scores[0].shape[1]
         stretched = [s.repeat_interleave(-(-length // s.shape[1]), 1)[:, :length] for s in scores]
-        return torch.cat(stretched, 1).float()
+        return towers[-1].mean(2), torch.cat(stretched, 1).float()
+
+    def forward(self, z: Latents, outline: Outline) -> Float[Tensor, "batch score"]:
+        return self.features_and_scores(z, outline)[1]
 
     def _towers(self, z: Latents, outline: Outline) -> list[Float[Tensor, "batch channel _"]]:
         """Return the hidden layers at each scale, from bars to the whole piece."""

@@ -1,7 +1,5 @@
 """The critics of phrases: alone, with given tracks, and jointly with their z."""
 
-from collections.abc import Callable
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -31,6 +29,11 @@ class Critic(nn.Module):
         """Return the last hidden layer of all groups, [batch feature]."""
         return self.trunk(x, c).transpose(0, 1).flatten(1)  # [batch group*feature]
 
+    def features_and_scores(self, x: States, c: Given | None = None) -> tuple[Features, Scores]:
+        hidden = self.trunk(x, c)
+        scores = self.score(hidden).float().sum((0, 2))
+        return hidden.transpose(0, 1).flatten(1), scores  # [batch group*feature], [batch]
+
     def augment(self, x: States) -> States:
         return augment(x)
 
@@ -45,7 +48,7 @@ class Critic(nn.Module):
         )
 
     def forward(self, x: States, c: Given | None = None) -> Scores:
-        return self.score(self.trunk(x, c)).float().sum((0, 2))
+        return self.features_and_scores(x, c)[1]
 
 
 class PatchCritic(nn.Module):
@@ -64,7 +67,17 @@ class PatchCritic(nn.Module):
 
     def features(self, x: States, c: Given | None = None) -> Features:
         """Return the mean of the bars' features, [batch feature]."""
-        return self._of_bars(self.bar.features, x, c).mean(1)
+        return self.features_and_scores(x, c)[0]
+
+    def features_and_scores(
+        self, x: States, c: Given | None = None
+    ) -> tuple[Features, Float[Tensor, "batch bar"]]:
+        bars = [None if part is None else _split_bars(part) for part in (x, c)]
+        features, scores = (
+            part.float().unflatten(0, (len(x), -1))  # [batch bar ...]
+            for part in self.bar.features_and_scores(*bars)
+        )
+        return features.mean(1), scores
 
     def augment(self, x: States) -> States:
         return augment(x)
@@ -73,11 +86,7 @@ class PatchCritic(nn.Module):
         return self.bar.statistics(x, c)
 
     def forward(self, x: States, c: Given | None = None) -> Float[Tensor, "batch bar"]:
-        return self._of_bars(self.bar, x, c)
-
-    def _of_bars(self, network: Callable[..., Tensor], x: States, c: Given | None) -> Tensor:
-        bars = [None if part is None else _split_bars(part) for part in (x, c)]
-        return network(*bars).float().unflatten(0, (len(x), -1))  # [batch bar ...]
+        return self.features_and_scores(x, c)[1]
 
 
 def _split_bars(x: States) -> Float[Tensor, "_ track state 1 step pitch"]:

@@ -71,13 +71,18 @@ class Critic(nn.Module):
         """Return the clips as training shows them with augmentation: half of them shifted."""
         return shift_clips(clips)
 
-    def forward(self, clips: Clips, tokens: Tokens | None = None) -> Scores:
+    def features_and_scores(
+        self, clips: Clips, tokens: Tokens | None = None
+    ) -> tuple[Features, Scores]:
         features = self.clip_features(clips)
         score = self.head(features).squeeze(1)  # [batch]
         if tokens is None:
-            return score
+            return features, score
         match = (features * self.projection(self.caption(tokens))).sum(1)
-        return score + match / math.sqrt(features.shape[1])
+        return features, score + match / math.sqrt(features.shape[1])
+
+    def forward(self, clips: Clips, tokens: Tokens | None = None) -> Scores:
+        return self.features_and_scores(clips, tokens)[1]
 
 
 class PatchCritic(nn.Module):
@@ -111,13 +116,18 @@ class PatchCritic(nn.Module):
         """Return the clips as training shows them with augmentation: half of them shifted."""
         return shift_clips(clips)
 
-    def forward(self, clips: Clips, tokens: Tokens | None = None) -> Float[Tensor, "batch patch"]:
+    def features_and_scores(
+        self, clips: Clips, tokens: Tokens | None = None
+    ) -> tuple[Features, Float[Tensor, "batch patch"]]:
         features = self._of_patches(clips)
         scores = self.head(features).squeeze(2)  # [batch patch]
-        if tokens is None:
-            return scores
-        match = (features * self.projection(self.caption(tokens))[:, None]).sum(2)
-        return scores + match / math.sqrt(self.width)
+        if tokens is not None:
+            match = (features * self.projection(self.caption(tokens))[:, None]).sum(2)
+            scores = scores + match / math.sqrt(self.width)
+        return features.mean(1), scores
+
+    def forward(self, clips: Clips, tokens: Tokens | None = None) -> Float[Tensor, "batch patch"]:
+        return self.features_and_scores(clips, tokens)[1]
 
     def _of_patches(self, clips: Clips) -> Float[Tensor, "batch patch feature"]:
         """Return the features of each patch: chunk by chunk, row by row, column by column."""

@@ -158,10 +158,15 @@ class CodeCritic(nn.Module):
         """Return z unchanged: no augmentation is known that keeps codes plausible."""
         return z
 
-    def forward(self, z: Latents, tokens: Tokens | None = None) -> Scores:
+    def features_and_scores(
+        self, z: Latents, tokens: Tokens | None = None
+    ) -> tuple[Features, Scores]:
         features = self.features(z, tokens)
         score = self.head(features).squeeze(1)  # [batch]
         if tokens is None:
-            return score
+            return features, score
         match = (features * self.projection(self.caption(tokens))).sum(1)
-        return score + match / math.sqrt(self.width)
+        return features, score + match / math.sqrt(self.width)
+
+    def forward(self, z: Latents, tokens: Tokens | None = None) -> Scores:
+        return self.features_and_scores(z, tokens)[1]

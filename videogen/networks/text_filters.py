@@ -146,13 +146,21 @@ class FilterCritic(nn.Module):
         self.head = nn.Linear(self.width, 1)
 
     def forward(self, clips: Clips, tokens: Tokens | None = None) -> Scores:
-        scores = self.head(self._readings(clips, tokens)).squeeze(1)
-        return scores.unflatten(0, (len(clips), -1)) if self.axes == 2 else scores  # [batch *time]
+        return self.features_and_scores(clips, tokens)[1]
 
     def features(self, clips: Clips, tokens: Tokens | None = None) -> Features:
         """Return the numbers of which the score is a linear map; of frames their mean."""
+        return self.features_and_scores(clips, tokens)[0]
+
+    def features_and_scores(
+        self, clips: Clips, tokens: Tokens | None = None
+    ) -> tuple[Features, Scores]:
         readings = self._readings(clips, tokens)
-        return readings.unflatten(0, (len(clips), -1)).mean(1)  # [batch feature]
+        features = readings.unflatten(0, (len(clips), -1)).mean(1)  # [batch feature]
+        scores = self.head(readings).squeeze(1)
+        if self.axes == 2:
+            scores = scores.unflatten(0, (len(clips), -1))  # [batch time]
+        return features, scores
 
     def augment(self, clips: Clips) -> Clips:
         """Return the clips as training shows them with augmentation: half of them shifted."""

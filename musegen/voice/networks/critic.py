@@ -78,9 +78,14 @@ class NoteCritic(nn.Module):
         """Return the logits of the pitches."""
         return self.classify(self.note_features(x))
 
-    def forward(self, x: Maps, pitches: Pitches | None = None) -> Scores:
+    def features_and_scores(
+        self, x: Maps, pitches: Pitches | None = None
+    ) -> tuple[Features, Scores]:
         features = self.note_features(x)
         score = self.score(features).squeeze(1)  # [batch]
         if pitches is None:
-            return score
-        return score + (self.classify(features) * pitches).sum(1)
+            return features, score
+        return features, score + (self.classify(features) * pitches).sum(1)
+
+    def forward(self, x: Maps, pitches: Pitches | None = None) -> Scores:
+        return self.features_and_scores(x, pitches)[1]

@@ -48,6 +48,9 @@ class Critic(nn.Module):
     def augment(self, x: Tensor) -> Tensor:
         return x
 
+    def features_and_scores(self, *point: Tensor) -> tuple[Tensor, Tensor]:
+        return point[0], self(*point)
+
     def forward(self, *point: Tensor) -> Tensor:
         return torch.cat(point, 1) @ self.weight
 

@@ -1,19 +1,22 @@
 """Every stabiliser on every recipe that plays a game, on the ring, on rolls and on clips."""
 
 import copy
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
 import pytest
 import torch
+from torch import nn
 
 from core.app.domain import Domain
 from core.errors import ConfigError
+from core.networks.critics import MinibatchDiscrimination
 from core.recipes import Recipe
 from core.ring import domain as ring
 from core.ring.benchmark import adapting, on_the_ring
 from core.theory.adversarial import wasserstein
-from core.theory.passes import Batch, Networks
+from core.theory.passes import Batch, Networks, Point
 from core.training.optimisation import Optimisation
 from core.training.stabilisers import Stabilisers
 from core.training.step import TrainState, game, step
@@ -148,6 +151,35 @@ def differ(state: TrainState, other: TrainState) -> bool:
 @pytest.mark.parametrize(("where", "name"), PLAYED)
 def test_switched_off_nothing_differs_to_the_bit(where: str, name: str):
     assert not differ(trained(where, name, Stabilisers()), plain(where, name))
+
+
+def calls_of(critic: nn.Module, run: nn.Module, point: Point) -> Counter[nn.Module]:
+    """Count how often each layer of a critic is called while `run` reads samples."""
+    calls: Counter[nn.Module] = Counter()
+    hooks = [
+        layer.register_forward_hook(lambda layer, *_: calls.update([layer]))
+        for layer in critic.modules()
+        if layer is not critic
+    ]
+    run(*point)
+    for hook in hooks:
+        hook.remove()
+    return calls
+
+
+@pytest.mark.parametrize(("where", "name"), PLAYED)
+def test_a_critic_beside_its_batch_is_computed_once(where: str, name: str):
+    """Each layer is called as often as without; features and scores are the same."""
+    recipe, networks = resolved(where, name), copy.deepcopy(built(where, name)).eval()
+    passes = recipe.passes(networks, batches(where, recipe)(0))
+    for term in recipe.critics:
+        critic, point = networks[term.critic_name], passes.reference(term.space)
+        beside = MinibatchDiscrimination(critic, kernels=2)
+        assert calls_of(critic, beside, point) == calls_of(critic, critic, point)
+        nn.init.zeros_(beside.score.weight)
+        features, scores = beside.features_and_scores(*point)
+        assert torch.equal(features, critic.features(*point))  # type: ignore[operator]
+        assert torch.equal(scores, critic(*point))
 
 
 LATENT = ("z", "domain", "prior_c")

@@ -132,6 +132,9 @@ class TwoPatches(nn.Module):
     def augment(self, x):
         return x
 
+    def features_and_scores(self, x):
+        return self.features(x), self(x)
+
     def forward(self, x):
         return torch.cat([x, torch.full_like(x, 7.0)], 1)
 
@@ -150,6 +153,9 @@ class Scaled(nn.Module):
 
     def augment(self, x):
         return x + 10
+
+    def features_and_scores(self, x):
+        return self.features(x), self(x)
 
     def forward(self, x):
         return (self.scale * x + 1).squeeze(1)
