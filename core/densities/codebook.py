@@ -151,7 +151,8 @@ class CodeDistribution(Distribution):
 
     def nearest(self, value: Latents) -> Latents:
         """Return the code vectors nearest to `value`, with the gradient of `value`."""
-        if self.prior.training and torch.is_grad_enabled():
+        learns = self.prior.training and self.prior.codebook.requires_grad
+        if learns and torch.is_grad_enabled():
             self.prior.count(self.prior.split(value))
         return straight_through(self.codes(value).to(value.dtype), value)
 

@@ -134,7 +134,7 @@ class ActNorm(Bijection):
         self.register_buffer("initialised", torch.zeros(()))
 
     def forward(self, x: Reals, c: Tensor | None = None) -> tuple[Mapped, Losses]:
-        if self.training and not number_in(self.initialised):
+        if self.training and self.shift.requires_grad and not number_in(self.initialised):
             self._initialise(processes.gathered(x.detach()))
         log_det = self.log_scale.sum() * math.prod(x.shape[2:])
         shifted = x + channelwise(self.shift, x)

@@ -280,6 +280,15 @@ def test_the_first_batch_initialises_the_codebook_and_evaluation_leaves_it():
     assert prior.initialised == 1
 
 
+def test_a_frozen_codebook_stays_as_it_is():
+    prior = one_level().train().requires_grad_(False)
+    prior.initialised.fill_(0)
+    prior.usage.fill_(0.05)
+    before = {name: value.clone() for name, value in prior.state_dict().items()}
+    prior(20).nearest(5 + torch.rand(20, 2))
+    assert all(torch.equal(value, before[name]) for name, value in prior.state_dict().items())
+
+
 def test_no_code_moves_to_a_vector_that_is_not_finite():
     """Codes 1 and 2 are unused; half of the vectors are finite, all of these are 4."""
     torch.manual_seed(0)

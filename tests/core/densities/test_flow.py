@@ -170,6 +170,13 @@ def test_the_first_batch_of_actnorm_has_mean_0_and_variance_1():
     torch.testing.assert_close(other - y, norm.log_scale.exp().expand_as(y), atol=1e-4, rtol=1e-4)
 
 
+def test_a_frozen_actnorm_stays_as_it_is():
+    norm = ActNorm(SIZE).requires_grad_(False)
+    x = 3 + torch.randn(7, SIZE)
+    assert torch.equal(norm(x)[0], x)
+    assert norm.initialised == 0
+
+
 def test_actnorm_scales_a_number_that_never_changes_by_1000():
     norm = ActNorm(2)
     y, _ = norm(torch.tensor([[5.0, 1.0], [5.0, 3.0]]))
