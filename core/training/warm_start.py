@@ -19,13 +19,16 @@ def start_from(run: Run, config: Config, build: Callable[[Config], Networks]) ->
     """Build networks that begin with a run's best EMA weights.
 
     Weights of the same name and shape are taken over, and linear layers and convolutions that
-    are wider begin as they were, see `widened`. Critics and whatever else differs begin anew.
-    `UserError` where no shape is the same.
+    are wider begin as they were, see `widened`. Critics and whatever else differs begin anew, with
+    the single numbers beside it, such as whether a first batch has initialised it. `UserError`
+    where no shape is the same.
     """
     networks = build(config)
     own, stored = networks.state_dict(), run.best_or_latest().group("ema")
     known = {name: value for name, value in stored.items() if name in own}
     same = {name: value for name, value in known.items() if own[name].shape == value.shape}
+    partly = {_module(name) for name in own if name not in same}
+    same = {n: value for n, value in same.items() if value.ndim or _module(n) not in partly}
     if not same:
         raise UserError(
             f"no weights of {run.folder} fit this model: start from a run of the same --model "
@@ -40,8 +43,13 @@ def start_from(run: Run, config: Config, build: Callable[[Config], Networks]) ->
     return networks
 
 
+def _module(name: str) -> str:
+    """Return the name of the module that has this weight."""
+    return name.rpartition(".")[0]
+
+
 def _may_widen(networks: Networks, name: str, new: Tensor, old: Tensor) -> bool:
-    layer = networks.get_submodule(name.rpartition(".")[0])
+    layer = networks.get_submodule(_module(name))
     longer = all(a >= b for a, b in zip(new.shape, old.shape, strict=False))
     return isinstance(layer, LAYERS) and new.ndim == old.ndim and longer
 

@@ -2,17 +2,21 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from core.app import fit
+from core.densities.flow import ActNorm, Chain
 from core.errors import ConfigError
 from core.recipes import RECIPES
 from core.ring.data import DrawnRing
 from core.ring.model import DOMAIN
-from core.training.warm_start import widened
+from core.theory.passes import Networks
+from core.training.warm_start import start_from, widened
 
 
 def test_a_wider_network_computes_what_the_smaller_one_did():
@@ -33,6 +37,19 @@ def test_new_outputs_keep_their_own_weights():
     assert torch.equal(wide[2:], new[2:])
     assert wide[:2, 0].eq(1).all()
     assert not wide[:2, 1:].any()
+
+
+def test_what_a_first_batch_initialises_is_initialised_anew_where_it_is_of_another_size():
+    """An actnorm of five numbers in place of four, behind one of two that stays."""
+    old, new = (Networks({"prior": Chain([ActNorm(2), ActNorm(size)])}) for size in (4, 5))
+    for norm in (old.get_submodule(f"prior.bijections.{number}") for number in (0, 1)):
+        norm.get_buffer("initialised").fill_(1)
+        norm.get_parameter("shift").data.fill_(3)
+    stored = SimpleNamespace(group=lambda name: old.state_dict())
+    run: Any = SimpleNamespace(best_or_latest=lambda: stored, folder=Path("run"))
+    kept, other = start_from(run, None, lambda config: new).get_submodule("prior.bijections")
+    assert (kept.initialised, kept.shift.tolist()) == (1, [3, 3])
+    assert (other.initialised, other.shift.tolist()) == (0, [0] * 5)
 
 
 def trained(to: Path, *settings: str, start: Path | None = None, model: str = "vae_flow"):
