@@ -87,13 +87,19 @@ class Stabilisers(Strict):
                 "Wasserstein critic would push all its scores towards minus infinity. Leave it at "
                 "0, or choose another game, such as model.game=hinge"
             )
-        matched = tuple(
-            Match(term.space, Features(), term.trains, self.feature_matching, term.critic)
+        matched = {
+            term.name: Match(
+                term.space, Features(), term.trains, self.feature_matching, term.critic
+            )
             for term in recipe.critics
             if self.feature_matching and term.trains
-        )
+        }
         stabilised = recipe.with_games(self._stabilise)
-        return replace(stabilised, terms=(*stabilised.terms, *matched))
+        with_matched = replace(stabilised, terms=(*stabilised.terms, *matched.values()))
+        joining = {
+            matched[name].name: recipe.late[name] for name in matched if name in recipe.late
+        }
+        return with_matched.later(joining)  # as its game: before, the critic is untrained
 
     def _stabilise(self, space: Space, game: Adversarial) -> Adversarial:
         return replace(

@@ -104,6 +104,12 @@ def test_switched_off_they_change_nothing():
     assert all(Stabilisers().fit(networks)[name] is part for name, part in networks.items())
 
 
+def test_features_are_matched_from_when_their_game_is_played():
+    recipe = Stabilisers(feature_matching=0.5).on(RECIPES["gan"].later({"match_x": 0.6}))
+    weights = [{t.name: t.weight for t in recipe.at(used).terms} for used in (0.5, 0.6)]
+    assert weights == [{"match_x": 0, "features_x": 0}, {"match_x": 1, "features_x": 0.5}]
+
+
 def test_a_model_without_a_game_has_no_use_for_them():
     with pytest.raises(ConfigError, match="plays none"):
         Stabilisers(instance_noise=0.1).on(RECIPES["vae"])
