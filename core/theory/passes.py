@@ -91,13 +91,18 @@ class Passes:
     def __init__(self, networks: Networks, batch: Batch, corruption: float = 0.0):
         self.networks, self.x, self.condition = networks, batch.x, batch.c
         self.corruption, self.other = corruption, batch.other
+        self._first: dict[int, Passes] = {}
 
     def first(self, count: int) -> "Passes":
-        """Return the passes of the first samples of the batch alone."""
+        """Return the passes of the first samples of the batch alone, the same at each call."""
         if count >= len(self.x):
             return self
-        c, other = (None if one is None else one[:count] for one in (self.condition, self.other))
-        return Passes(self.networks, Batch(self.x[:count], c, other), self.corruption)
+        if count not in self._first:
+            beside = (self.condition, self.other)
+            c, other = (None if one is None else one[:count] for one in beside)
+            batch = Batch(self.x[:count], c, other)
+            self._first[count] = Passes(self.networks, batch, self.corruption)
+        return self._first[count]
 
     def network(self, name: str, contract: type[Contract]) -> Contract:
         """Return a network as one of this contract; `UserError` where it does not fulfil it."""

@@ -1,5 +1,7 @@
 """Several games in one recipe: each is known by the name of its critic."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -74,6 +76,16 @@ def test_the_decoders_gradient_of_two_games_is_the_sum_of_both():
     torch.testing.assert_close(decoder_gradient(FRAMES), torch.tensor([-0.25, -7.0]))
     torch.testing.assert_close(decoder_gradient(WHOLE), torch.tensor([-6.0, 2.0]))
     torch.testing.assert_close(decoder_gradient(WHOLE, FRAMES), torch.tensor([-6.25, -5.0]))
+
+
+def test_games_on_the_same_share_of_a_batch_generate_once():
+    """Two games on two of three samples, in a step of the critics and in one of the learner."""
+    games = (replace(game, by=replace(game.by, played=0.5)) for game in (WHOLE, FRAMES))
+    both, seen = state(*games), []
+    both.networks["decoder"].register_forward_hook(lambda _, z, x: seen.append(len(z[0])))
+    critic_step(both, Batch(X))
+    learner_step(both, Batch(X))
+    assert seen == [2, 2]
 
 
 def test_each_critic_receives_the_gradient_of_its_own_loss():
