@@ -24,7 +24,7 @@ class DensityRatio(nn.Module):
 
     def forward(self, z: Latents, c: Features) -> Scores:
         hidden = _mapped(self.of_z, z) + _mapped(self.of_c, c)
-        return self.layers(hidden).squeeze(1)
+        return self.layers(hidden).squeeze(1).float()
 
 
 def _mapped(

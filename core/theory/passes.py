@@ -263,5 +263,9 @@ class Passes:
         return (z, decoder.outline(z)) if isinstance(decoder, OutliningDecoder) else (z,)
 
     def score(self, critic: str, point: Point) -> Scores:
-        """Return the scores of a critic, by its name, for samples of its space."""
-        return self.networks[critic](*point)
+        """Return the scores of a critic, by its name, for samples of its space.
+
+        In single precision at least: their losses are averaged, and near to each other.
+        """
+        scores = self.networks[critic](*point)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32))

@@ -6,12 +6,22 @@ import pytest
 import torch
 
 from core.densities.closed_form import GaussianMixture
+from core.densities.ratio import DensityRatio
 from core.networks.critics import LatentCritic
 from core.recipes import RECIPES
 from core.ring import domain as ring
 from core.ring.benchmark import adapting, on_the_ring
 from core.ring.settings import settings_of
-from core.theory.adversarial import R1, GradientPenalty, Penalty
+from core.theory.adversarial import (
+    R1,
+    Adversarial,
+    Game,
+    GradientPenalty,
+    Penalty,
+    logistic,
+    wasserstein,
+)
+from core.theory.passes import Batch, Networks, Passes
 from core.training.device import computes_bf16
 from core.training.step import TrainState, step
 
@@ -57,6 +67,26 @@ def test_penalties_of_latents_in_bfloat16_are_computed_in_single_precision(penal
         with torch.autocast("cpu", torch.bfloat16):
             paid.append(penalty(critic, (reference,), (produced,)))
     assert torch.equal(*paid)
+
+
+@pytest.mark.parametrize("game", [logistic, wasserstein], ids=lambda game: game.__name__)
+def test_losses_of_a_game_in_bfloat16_are_averaged_in_single_precision(game: Game):
+    """Scores are rounded, as the critic's last map is; what is computed of them is not."""
+    torch.manual_seed(0)
+    critic, real, fake = LatentCritic(3, 8), torch.randn(100, 3), torch.randn(100, 3)
+    passes = Passes(Networks({"critic_z": critic}), Batch(real))
+    passes.prior_sample, passes.posterior_sample = real, fake
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = [critic(z) for z in (real, fake)]
+        (loss,) = Adversarial(game).critic_loss(passes, "z", "critic_z").values()
+    assert {score.dtype for score in scores} == {torch.bfloat16}
+    torch.testing.assert_close(loss.mean(), game(*(score.float() for score in scores)).mean())
+
+
+def test_a_ratio_of_densities_in_bfloat16_is_compared_in_single_precision():
+    ratio = DensityRatio(3, 2, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert ratio(torch.randn(5, 3), torch.randn(5, 2)).dtype == torch.float32
 
 
 def test_a_step_of_em_in_bfloat16_is_taken_in_single_precision():
