@@ -27,6 +27,15 @@ COMPARING = (_BatchNorm, MinibatchDiscrimination, EMDensity)
 """Networks that see the samples of a batch beside each other."""
 
 
+NO_MEMORY = (
+    "DefaultCPUAllocator",
+    "backend out of memory",
+    "error: out of memory",
+    "ALLOC_FAILED",
+)
+"""Words of torch's errors on a processor, on Apple's GPU, of the driver and libraries of CUDA."""
+
+
 @dataclass
 class Parts:
     """The number of parts in which a batch is trained on: 1, until it does not fit into memory.
@@ -125,7 +134,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that memory does not suffice, on any device."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    said = str(error) if isinstance(error, RuntimeError) else ""
+    return any(words in said for words in NO_MEMORY)
 
 
 def _own(batch: Batch) -> Batch:

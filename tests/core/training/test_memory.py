@@ -117,6 +117,19 @@ def test_what_sees_a_whole_batch_asks_for_a_smaller_one(name, stabilisers, whole
         trained(name, 8, **stabilisers)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MPS backend out of memory (MPS allocated: 17.9 GB, max allowed: 18.1 GB).",
+        "CUDA error: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    ],
+)
+def test_every_device_says_that_memory_does_not_suffice(text: str):
+    assert is_out_of_memory(RuntimeError(text))
+
+
 def test_an_error_of_another_kind_is_none_of_memory():
     for text in ("the size of tensor a (3) must match", "memory format option is not supported"):
         assert not is_out_of_memory(RuntimeError(text))
