@@ -113,7 +113,18 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError(f"no device is called '{name}': choose auto, cpu, cuda or mps")
     if not available[name.split(":")[0]]:
         raise UserError(f"there is no {name} device here: use --device cpu")
-    return torch.device(_own_gpu() if name == "cuda" and process_count() > 1 else name)
+    return _numbered(_own_gpu() if name == "cuda" and process_count() > 1 else name)
+
+
+def _numbered(name: str) -> torch.device:
+    """Return a device with or without a number; `UserError` where there is none of it."""
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"no device is called '{name}': a GPU has a number, cuda:0") from error
+    if device.type == "cuda" and (device.index or 0) >= (there := torch.cuda.device_count()):
+        raise UserError(f"there is no {name} here: GPUs are cuda:0 to cuda:{there - 1}")
+    return device
 
 
 def _own_gpu() -> str:

@@ -72,6 +72,7 @@ def test_auto_is_a_cuda_device_else_apples_else_the_cpu(
     monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool, chosen: str
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     assert choose_device("auto") == torch.device(chosen)
     for name, there in (("cuda:1", cuda), ("mps", mps), ("cpu", True)):
@@ -82,6 +83,21 @@ def test_auto_is_a_cuda_device_else_apples_else_the_cpu(
                 choose_device(name)
     with pytest.raises(ConfigError, match="'gpu'"):
         choose_device("gpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("cuda:2", "there is no cuda:2 here: GPUs are cuda:0 to cuda:1"),
+        ("cuda:x", "no device is called 'cuda:x'"),
+        ("cuda:", "no device is called 'cuda:'"),
+    ],
+)
+def test_a_gpu_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, name: str, said: str):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(UserError, match=said):
+        choose_device(name)
 
 
 def test_the_random_state_of_every_gpu_in_use_is_restored(monkeypatch: pytest.MonkeyPatch):
