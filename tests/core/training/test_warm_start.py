@@ -2,8 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -16,6 +14,8 @@ from core.recipes import RECIPES
 from core.ring.data import DrawnRing
 from core.ring.model import DOMAIN
 from core.theory.passes import Networks
+from core.training.checkpoint import save_checkpoint
+from core.training.run import Run
 from core.training.warm_start import start_from, widened
 
 
@@ -39,15 +39,17 @@ def test_new_outputs_keep_their_own_weights():
     assert not wide[:2, 1:].any()
 
 
-def test_what_a_first_batch_initialises_is_initialised_anew_where_it_is_of_another_size():
+def test_what_a_first_batch_initialises_is_initialised_anew_where_it_is_of_another_size(
+    tmp_path: Path,
+):
     """An actnorm of five numbers in place of four, behind one of two that stays."""
     old, new = (Networks({"prior": Chain([ActNorm(2), ActNorm(size)])}) for size in (4, 5))
     for norm in (old.get_submodule(f"prior.bijections.{number}") for number in (0, 1)):
         norm.get_buffer("initialised").fill_(1)
         norm.get_parameter("shift").data.fill_(3)
-    stored = SimpleNamespace(group=lambda name: old.state_dict())
-    run: Any = SimpleNamespace(best_or_latest=lambda: stored, folder=Path("run"))
-    kept, other = start_from(run, None, lambda config: new).get_submodule("prior.bijections")
+    save_checkpoint(tmp_path / "checkpoints" / "step-00000001", {"ema": old.state_dict()}, {})
+    start_from(Run(tmp_path, {}), None, lambda config: new)
+    kept, other = new.get_submodule("prior.bijections").children()
     assert (kept.initialised, kept.shift.tolist()) == (1, [3, 3])
     assert (other.initialised, other.shift.tolist()) == (0, [0] * 5)
 
