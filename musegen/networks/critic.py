@@ -72,10 +72,10 @@ class PatchCritic(nn.Module):
     def features_and_scores(
         self, x: States, c: Given | None = None
     ) -> tuple[Features, Float[Tensor, "batch bar"]]:
-        bars = [None if part is None else _split_bars(part) for part in (x, c)]
+        bars, given = _split_bars(x), None if c is None else _split_bars(c)
         features, scores = (
             part.float().unflatten(0, (len(x), -1))  # [batch bar ...]
-            for part in self.bar.features_and_scores(*bars)
+            for part in self.bar.features_and_scores(bars, given)
         )
         return features.mean(1), scores
 

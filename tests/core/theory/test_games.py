@@ -1,7 +1,5 @@
 """Several games in one recipe: each is known by the name of its critic."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import nn
@@ -80,7 +78,8 @@ def test_the_decoders_gradient_of_two_games_is_the_sum_of_both():
 
 def test_games_on_the_same_share_of_a_batch_generate_once():
     """Two games on two of three samples, in a step of the critics and in one of the learner."""
-    games = (replace(game, by=replace(game.by, played=0.5)) for game in (WHOLE, FRAMES))
+    few = Adversarial(wasserstein, played=0.5)
+    games = (Match("x", few, ("decoder",), critic=name) for name in ("", "critic_frames"))
     both, seen = state(*games), []
     both.networks["decoder"].register_forward_hook(lambda _, z, x: seen.append(len(z[0])))
     critic_step(both, Batch(X))

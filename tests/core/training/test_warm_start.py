@@ -43,13 +43,14 @@ def test_what_a_first_batch_initialises_is_initialised_anew_where_it_is_of_anoth
     tmp_path: Path,
 ):
     """An actnorm of five numbers in place of four, behind one of two that stays."""
-    old, new = (Networks({"prior": Chain([ActNorm(2), ActNorm(size)])}) for size in (4, 5))
-    for norm in (old.get_submodule(f"prior.bijections.{number}") for number in (0, 1)):
-        norm.get_buffer("initialised").fill_(1)
-        norm.get_parameter("shift").data.fill_(3)
-    save_checkpoint(tmp_path / "checkpoints" / "step-00000001", {"ema": old.state_dict()}, {})
-    start_from(Run(tmp_path, {}), None, lambda config: new)
-    kept, other = new.get_submodule("prior.bijections").children()
+    old, new = ([ActNorm(2), ActNorm(size)] for size in (4, 5))
+    for norm in old:
+        norm.initialised.fill_(1)
+        norm.shift.data.fill_(3)
+    weights = Networks({"prior": Chain(old)}).state_dict()
+    save_checkpoint(tmp_path / "checkpoints" / "step-00000001", {"ema": weights}, {})
+    start_from(Run(tmp_path, {}), None, lambda config: Networks({"prior": Chain(new)}))
+    kept, other = new
     assert (kept.initialised, kept.shift.tolist()) == (1, [3, 3])
     assert (other.initialised, other.shift.tolist()) == (0, [0] * 5)
 
