@@ -77,14 +77,30 @@ def create_folder(folder: Path) -> None:
 def aside(path: Path) -> Iterator[Path]:
     """Yield a hidden path beside `path`, which takes its place once it is written whole.
 
-    Each time it is another one: two processes can write a file, and the last is kept.
+    Each process has its own: two can write a file, and the last is kept. What a killed one left
+    is removed by the next that writes the file.
     """
-    hidden = path.with_name(f".{secrets.token_hex(8)}.aside")
+    stem = hashlib.blake2s(os.fsencode(path.name), digest_size=8).hexdigest()
+    for left in path.parent.glob(f".{stem}-*.aside"):
+        if not _runs(int(left.stem.rpartition("-")[2])):
+            left.unlink(missing_ok=True)
+    hidden = path.with_name(f".{stem}-{os.getpid()}.aside")
     try:
         yield hidden
         hidden.rename(path)
     finally:
         hidden.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Return whether a process of this machine runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def is_full(error: BaseException) -> bool:

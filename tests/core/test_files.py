@@ -116,16 +116,35 @@ def test_a_text_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(
     assert hidden.startswith(".") and synced == [(hidden, False), (tmp_path.name, True)]
 
 
-def test_two_that_write_a_file_at_once_both_write_it_whole(tmp_path: Path):
+def test_two_that_write_a_file_at_once_both_write_it_whole(tmp_path: Path, monkeypatch):
     """The last one is kept, also of the longest name that a file can have."""
     path = tmp_path / ("a" * 251 + ".txt")
     with aside(path) as first:
         first.write_text("the first")
+        monkeypatch.setattr(os, "getpid", lambda: 1)  # one that runs
         with aside(path) as second:
             second.write_text("the second")
         assert path.read_text() == "the second"
     assert path.read_text() == "the first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_aside_is_removed_by_the_next(tmp_path: Path, monkeypatch):
+    path, other = tmp_path / "a.txt", tmp_path / "b.txt"
+    absent = 2**22 + 1  # beyond the largest number that a process can have
+    monkeypatch.setattr(os, "getpid", lambda: absent)
+    left = []
+    for one in (path, other):
+        with aside(one) as hidden:
+            hidden.write_text("half")
+            left.append((hidden, hidden.rename(tmp_path / "kept").read_text()))
+            (tmp_path / "kept").rename(hidden)
+    for hidden, text in left:
+        hidden.write_text(text)
+    monkeypatch.undo()
+    with aside(path) as hidden:
+        hidden.write_text("whole")
+    assert sorted(tmp_path.iterdir()) == sorted([path, other, left[1][0]])
 
 
 def test_of_lines_of_json_blank_ones_are_left_out_and_a_wrong_one_is_named(tmp_path: Path):
