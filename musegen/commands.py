@@ -1,6 +1,7 @@
 """The commands of music. Each imports what it needs when it runs, so that --help is quick."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,7 +20,7 @@ from core.app.commands import (
     print_paths,
 )
 from core.app.output import Output
-from core.app.progress import ticking
+from core.app.progress import followed
 
 if TYPE_CHECKING:
     from core.app.evaluation import Evaluation
@@ -498,9 +499,7 @@ class MusicCommands(DomainCommands):
         for label in composition.labels(count, seed):
             to.require_free(label)
         to.create()
-        with ticking("composing bars") as tick:
-            rolls = composition.songs(count, seed, tick)
-        for roll in rolls:
+        for roll in followed("composing bars", partial(composition.each_song, count, seed)):
             yield from write_song(roll, to)
         if judge and best_of:
             typer.echo(f"best of {best_of}: {1 - 1 / best_of:.0%} of songs thrown away", err=True)

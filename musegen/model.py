@@ -494,10 +494,9 @@ class Model(CoreModel):
             )
         return Accompanist(self)
 
-    @property
-    def sampler(self) -> SongSampler:
-        """Return how its family of models makes songs."""
-        return self._sampler(self)
+    def sampler(self, tick: Tick = lambda done, total: None, each: int = 1) -> SongSampler:
+        """Return how its family of models makes songs, of `each` samples."""
+        return self._sampler(self, tick, each)
 
     @property
     def _sampler(self) -> type[SongSampler]:
@@ -511,7 +510,7 @@ class Model(CoreModel):
     @property
     def obeys(self) -> frozenset[str]:
         """Return the settings of `Steering` that the model obeys."""
-        return self.sampler.obeys
+        return self.sampler().obeys
 
     def songs(self, examples: Examples, bars: int, seed: int) -> list[Notes]:
         """Sample about as many bars as the examples have, as songs; without a prior, generate."""
@@ -525,7 +524,7 @@ class Model(CoreModel):
         length = self._length(bars)
         if self._tries(length, UNSTEERED) > 1:
             return self.cells_of(self.notes(count, seed, length), length)
-        return self.sampler.cells(count, seed, length)
+        return self.sampler().cells(count, seed, length)
 
     @torch.no_grad()
     def notes(
@@ -534,7 +533,6 @@ class Model(CoreModel):
         seed: int = 0,
         bars: int | None = None,
         steering: Steering = UNSTEERED,
-        tick: Tick = lambda done, total: None,
         tries: int | None = None,
     ) -> list[Notes]:
         """Sample pieces as notes, with velocities where they are learned, as `cells` does.
@@ -543,26 +541,37 @@ class Model(CoreModel):
         takes the model's own, for pieces that are long enough to be judged and are not steered.
         `ConfigError` for a setting that the model does not obey.
         """
+        return list(self.pieces(count, seed, bars, steering, tries=tries))
+
+    @torch.no_grad()
+    def pieces(
+        self,
+        count: int,
+        seed: int = 0,
+        bars: int | None = None,
+        steering: Steering = UNSTEERED,
+        tick: Tick = lambda done, total: None,
+        tries: int | None = None,
+    ) -> Iterator[Notes]:
+        """Sample pieces as notes; yield each once its chunk is sampled. See `notes`."""
+        from musegen.composition.judge import by_odds
+
         length = self._length(bars)
-        self.sampler.require(steering)
         of_each = tries or self._tries(length, steering)
+        sampler = self.sampler(tick, of_each)
+        sampler.require(steering)
         if of_each > 1 and not self.judge:
             raise ConfigError(f"{self.name} has no judge to draw songs by: leave tries at 1")
-        songs = self._sampler(self, tick, of_each).notes(count, seed, length, steering)
-        return songs if of_each == 1 else self._drawn(songs, length, of_each, seed)
+        songs = sampler.notes(count, seed, length, steering)
+        if self.judge and of_each > 1:
+            form = length, self.spec.grid, self.spec.tracks
+            songs = self.judge.chosen(songs, of_each, form, by_odds(seed))
+        yield from songs
 
     def _tries(self, bars: int, steering: Steering) -> int:
         """Return of how many samples a piece is drawn, unasked."""
         is_judged = self.judge and bars >= self.judge.bars and not steering.used
         return self.config.tries if is_judged else 1
-
-    def _drawn(self, songs: list[Notes], bars: int, of_each: int, seed: int) -> list[Notes]:
-        from musegen.composition.judge import drawn
-        from musegen.measures.excerpts import Excerpts
-
-        assert self.judge
-        excerpts = Excerpts.of_notes(songs, bars, self.spec.grid, self.spec.tracks)
-        return [songs[number] for number in drawn(self.judge.score(excerpts), of_each, seed)]
 
     @torch.no_grad()
     def complete(
@@ -571,18 +580,18 @@ class Model(CoreModel):
         count: int = 1,
         seed: int = 0,
         steering: Steering = UNSTEERED,
-        tick: Tick = lambda done, total: None,
     ) -> list[Notes]:
         """Compose what a draft leaves open, `count` times; return the whole songs' notes.
 
         `ConfigError` for a model that cannot, and for a setting that it does not obey.
         """
-        self.sampler.require(steering)
-        return self._sampler(self, tick).complete(draft, count, seed, steering)
+        sampler = self.sampler()
+        sampler.require(steering)
+        return list(sampler.complete(draft, count, seed, steering))
 
     def require_completion(self) -> None:
         """Raise `ConfigError` for a model that cannot complete any part of a song."""
-        self.sampler.require_completion()
+        self.sampler().require_completion()
 
     def _length(self, bars: int | None) -> int:
         if bars is not None and bars < 1:

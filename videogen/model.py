@@ -659,7 +659,7 @@ class Model(CoreModel):
                 )
             return clip.parts
 
-        chunks = draw_chunks(count, seed, self.device, draw)
+        chunks = list(draw_chunks(count, seed, self.device, draw))
         return {name: torch.cat([one[name] for one in chunks])[:count].cpu() for name in chunks[0]}
 
     def _read(self, captions: Sequence[str], rows: Rows) -> Tensor | None:

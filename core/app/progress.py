@@ -3,8 +3,8 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.launch import is_first
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from core.data.preparation import Tick
+
+Made = TypeVar("Made")
 
 FIRST_SECONDS, SECONDS = 10.0, 60.0
 """Time until the first plain line, and from each to the next."""
@@ -52,18 +54,34 @@ def _bar(*columns: Any, transient: bool = False) -> "Iterator[Progress]":
 
 
 @contextlib.contextmanager
-def ticking(task: str) -> Iterator[Callable[[int, int], None]]:
+def ticking(task: str) -> "Iterator[Tick]":
     """Show how much of a task is done; call it with (done, total)."""
-    lines = PlainLines()
     with _bar(transient=True) as bar:
-        shown = bar.add_task(task, total=None)
+        yield _tick(bar, task)
 
-        def tick(done: int, total: int) -> None:
-            bar.update(shown, completed=done, total=total)
-            if bar.disable:
-                lines.show(lambda: f"{task}: {done:,} of {total:,}")
 
-        yield tick
+def followed(task: str, make: "Callable[[Tick], Iterable[Made]]") -> "Iterator[Made]":
+    """Yield what a task makes, and show meanwhile how much of it is done, as `ticking` does.
+
+    The bar is away while the caller has what was made, who may print.
+    """
+    with _bar(transient=True) as bar:
+        for one in make(_tick(bar, task)):
+            bar.stop()
+            yield one
+            bar.start()
+
+
+def _tick(bar: "Progress", task: str) -> "Tick":
+    """Return what is called with (done, total), and shows it."""
+    lines, shown = PlainLines(), bar.add_task(task, total=None)
+
+    def tick(done: int, total: int) -> None:
+        bar.update(shown, completed=done, total=total)
+        if bar.disable:
+            lines.show(lambda: f"{task}: {done:,} of {total:,}")
+
+    return tick
 
 
 def parts_of(tick: "Tick", count: int, each: int) -> "Iterator[Tick]":

@@ -44,7 +44,7 @@ def in_chunks(
 
     `ConfigError` unless count is at least 1 and the seed is 0 to 2^63 - 1.
     """
-    return torch.cat(draw_chunks(count, seed, device, draw))[:count]
+    return torch.cat(list(draw_chunks(count, seed, device, draw)))[:count]
 
 
 def draw_chunks(
@@ -53,8 +53,9 @@ def draw_chunks(
     device: torch.device,
     draw: Callable[[Rows], Drawn],
     growth: int = 2,
-) -> list[Drawn]:
-    """Return what `draw` computes for each chunk; the last one can go beyond `count`.
+) -> Iterator[Drawn]:
+    """Yield what `draw` computes for each chunk, once it is asked for; the last can go beyond
+    `count`.
 
     Each chunk makes the number of samples so far `growth` times as large. See `in_chunks`, of
     which `draw` returns samples.
@@ -62,12 +63,11 @@ def draw_chunks(
     if count < 1:
         raise ConfigError(f"count must be at least 1, not {count}")
     require_seed(seed)
-    drawn: list[Drawn] = []
     for number, (first, size) in enumerate(_chunks(count, growth)):
         rows = torch.arange(first, first + size).clamp(max=count - 1)
         with seeded(seed, number, device):
-            drawn.append(draw(rows))
-    return drawn
+            drawn = draw(rows)
+        yield drawn
 
 
 def chunks_of(count: int, growth: int = 2) -> int:

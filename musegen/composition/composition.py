@@ -4,20 +4,20 @@ request = Request(given="song.mid", keep=("piano",), tracks=("bass",))
 rolls = Composition(Model.load(), request).songs(count=4, seed=1)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from core.data.preparation import Tick
 from musegen.composition.ending import THIN, ending_of
-from musegen.composition.judge import Judge, best
+from musegen.composition.judge import Judge, most_real
 from musegen.composition.request import NEW_SONGS, Request
 from musegen.draft import Draft
 from musegen.files.label import Label
-from musegen.measures.excerpts import Excerpts
 from musegen.roll import Notes, Roll
 from musegen.steering import LEAST_DENSITY, UNSTEERED, Steering
 from musegen.tonality import key_of
@@ -66,33 +66,35 @@ class Composition:
         """Raise `ConfigError` for what the model cannot do: complete songs, obey a setting."""
         if self.ending or self.draft.kept.any():
             self.model.require_completion()
-        self.model.sampler.require(self.steering)
+        self.model.sampler().require(self.steering)
 
-    def songs(
-        self, count: int = 1, seed: int = 0, tick: Tick = lambda done, total: None
-    ) -> list[Roll]:
+    def songs(self, count: int = 1, seed: int = 0) -> list[Roll]:
         """Compose songs; `ConfigError` for what the model cannot do, see `require`."""
-        self.require()
-        songs = self._best(count, seed, tick)
-        if self.ending:
-            songs = [self._ended(song, (seed, number)) for number, song in enumerate(songs)]
-        labels = self.labels(count, seed)
-        rolls = [self._roll(song, (seed, number)) for number, song in enumerate(songs)]
-        return [label.on(roll) for label, roll in zip(labels, rolls, strict=True)]
+        return list(self.each_song(count, seed))
 
-    def _best(self, count: int, seed: int, tick: Tick) -> list[Notes]:
+    @torch.no_grad()
+    def each_song(
+        self, count: int = 1, seed: int = 0, tick: Tick = lambda done, total: None
+    ) -> Iterator[Roll]:
+        """Compose songs; yield each once its chunk is sampled. See `songs`."""
+        self.require()
+        labels, songs = self.labels(count, seed), self._best(count, seed, tick)
+        for number, (label, song) in enumerate(zip(labels, songs, strict=True)):
+            whole = self._ended(song, (seed, number)) if self.ending else song
+            yield label.on(self._roll(whole, (seed, number)))
+
+    def _best(self, count: int, seed: int, tick: Tick) -> Iterator[Notes]:
         if not (self.judge and self.of_each):
             return self._composed(count, seed, tick)
-        songs = self._composed(count * self.of_each, seed, tick)
-        draft = self.draft
-        excerpts = Excerpts.of_notes(songs, draft.bars, draft.grid, draft.tracks)
-        return [songs[number] for number in best(self.judge.score(excerpts), self.of_each)]
+        draft, songs = self.draft, self._composed(count * self.of_each, seed, tick)
+        form = draft.bars, draft.grid, draft.tracks
+        return self.judge.chosen(songs, self.of_each, form, most_real)
 
-    def _composed(self, count: int, seed: int, tick: Tick) -> list[Notes]:
+    def _composed(self, count: int, seed: int, tick: Tick) -> Iterator[Notes]:
         if self.draft.kept.any():
-            return self.model.complete(self.draft, count, seed, self.steering, tick)
+            return self.model.sampler(tick).complete(self.draft, count, seed, self.steering)
         tries = None if self.of_each is None else 1
-        return self.model.notes(count, seed, self.draft.bars, self.steering, tick, tries)
+        return self.model.pieces(count, seed, self.draft.bars, self.steering, tick, tries)
 
     def _ended(self, song: Notes, part: Sequence[int]) -> Notes:
         """Compose the ending of a song, with random numbers of its own."""

@@ -1,6 +1,9 @@
 """Songs of bar latents, which a prior generates along a form."""
 
-from core.app.sampling import Rows, in_chunks
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+
+from core.app.sampling import Rows, draw_chunks
 from musegen.bar_latents.experts import ensemble
 from musegen.bar_latents.inversion import Completion
 from musegen.composition.sampler import SongSampler
@@ -21,35 +24,36 @@ class FormSampler(SongSampler):
     def obeys(self) -> frozenset[str]:
         return frozenset(Steering.model_fields) - {"binarisation", "top_p"}
 
-    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> list[Notes]:
+    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> Iterator[Notes]:
         """Sample pieces; in a key or at a density as completions of an empty draft."""
         count = count * self.each
         if steering.used & {"key", "density"}:
             spec = self.model.spec
             return self.complete(blank(spec.tracks, spec.grid, bars), count, seed, steering)
 
+        def draw(count: int) -> States:
+            with steered(self.networks, steering):
+                z = self.networks["prior"](count).sample(bars, steering.form)
+                notes = self.networks["decoder"](z)
+                bass = bass_track(self.model.spec.tracks)
+                return ensemble(notes, notes.representative, bass).representative
+
+        return self._drawn((count, seed, bars), draw)
+
+    def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> Iterator[Notes]:
+        composer = Completion(self.networks, draft, steering)
+        return map(draft.merged, self._drawn((count, seed, draft.bars), composer.sample))
+
+    def _drawn(
+        self, asked: tuple[int, int, int], draw: Callable[[int], States]
+    ) -> Iterator[Notes]:
+        """Draw x with velocities, as notes. `asked`: their count, the seed and their bars."""
+        count, seed, bars = asked
         parts = self.parts(count, bars)
 
-        def draw(rows: Rows) -> States:
+        def played(rows: Rows) -> list[Notes]:
             next(parts)(0, 1)
-            z = self.networks["prior"](len(rows)).sample(bars, steering.form)
-            notes = self.networks["decoder"](z)
-            bass = bass_track(self.model.spec.tracks)
-            return ensemble(notes, notes.representative, bass).representative
+            return PlayedPhrases.of(self.model.from_x(draw(len(rows)))).notes
 
-        with steered(self.networks, steering):
-            return self._played(in_chunks(count, seed, self.device, draw))
-
-    def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> list[Notes]:
-        composer, parts = Completion(self.networks, draft, steering), self.parts(count, draft.bars)
-
-        def draw(rows: Rows) -> States:
-            next(parts)(0, 1)
-            return composer.sample(len(rows))
-
-        x = in_chunks(count, seed, self.device, draw)
-        return [draft.merged(notes) for notes in self._played(x)]
-
-    def _played(self, x: States) -> list[Notes]:
-        """Convert x with velocities to notes."""
-        return PlayedPhrases.of(self.model.from_x(x)).notes
+        drawn = draw_chunks(count, seed, self.device, played)
+        return islice(chain.from_iterable(drawn), count)

@@ -6,6 +6,8 @@ ratio of both densities, as a critic's do (Azadi et al., Discriminator rejection
 2019): of several songs one is drawn in proportion to them, or the one with the highest is kept.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,8 @@ from musegen.measures.classifier import Classifier
 from musegen.measures.excerpts import Excerpts
 from musegen.measures.hearing import lengths_of
 from musegen.measures.likeness import Portrait
+from musegen.roll import Grid, Notes
+from musegen.tracks import Track
 
 if TYPE_CHECKING:
     from musegen.model import Model
@@ -38,6 +42,12 @@ DRAW = 7
 """Part of the seed of draws, which are independent of the songs among which they choose."""
 
 LogOdds = Float[np.ndarray, " excerpt"]
+
+Form = tuple[int, Grid, tuple[Track, ...]]
+"""Bars, grid and tracks of songs."""
+
+Choice = Callable[[LogOdds], int]
+"""Which of several songs is taken, by their log odds of being real."""
 
 
 class Judge(Strict):
@@ -100,6 +110,14 @@ class Judge(Strict):
         each = len(pieces) // len(songs)
         return self.log_odds(pieces).reshape(len(songs), each).mean(1)  # [song]
 
+    def chosen(
+        self, songs: Iterable[Notes], of_each: int, form: Form, choose: Choice
+    ) -> Iterator[Notes]:
+        """Yield one of every `of_each` songs in succession."""
+        source = iter(songs)
+        while several := list(islice(source, of_each)):
+            yield several[choose(self.score(Excerpts.of_notes(several, *form)))]
+
     @classmethod
     def read(cls, folder: Path) -> "Judge | None":
         """Read the judge of a run; None where it has none yet."""
@@ -149,22 +167,20 @@ def real_songs(data: Collection) -> Excerpts:
     return Excerpts.of_songs(data, spread(data.beginnings(bars, "train"), MOST_REAL), bars)
 
 
-def drawn(scores: LogOdds, of_each: int, seed: int) -> np.ndarray:
-    """Return the number of one of every `of_each` songs in succession, drawn by its odds.
+def by_odds(seed: int) -> Choice:
+    """Return a choice of songs by chance, each in proportion to its odds.
 
     The largest of log odds with Gumbel noise is such a draw. So songs are distributed as real ones
-    are, as far as the judge can tell (sampling importance resampling, Rubin 1987). Each draw
-    depends on the seed and on its own songs alone.
+    are, as far as the judge can tell (sampling importance resampling, Rubin 1987).
+
+    >>> choose = by_odds(seed=1)
+    >>> [choose(np.log([1.0, 3.0, 6.0])) for _ in range(6)]
+    [2, 1, 2, 2, 2, 1]
     """
     chance = np.random.default_rng([seed, DRAW])
-    return best(scores + chance.gumbel(size=len(scores)), of_each)
+    return lambda scores: most_real(scores + chance.gumbel(size=len(scores)))
 
 
-def best(scores: LogOdds, of_each: int) -> np.ndarray:
-    """Return the number of the best of every `of_each` songs in succession.
-
-    >>> best(np.array([0.1, 0.7, 0.3, 0.2]), 2).tolist()
-    [1, 2]
-    """
-    groups = scores.reshape(-1, of_each)  # [group song]
-    return groups.argmax(1) + of_each * np.arange(len(groups))
+def most_real(scores: LogOdds) -> int:
+    """Choose the song that sounds most real."""
+    return int(scores.argmax())

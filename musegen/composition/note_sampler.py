@@ -1,7 +1,7 @@
 """Songs of densities of notes, which are sampled note after note."""
 
-from collections.abc import Callable
-from itertools import chain
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
 
 import numpy as np
 import torch
@@ -27,17 +27,18 @@ GROWTH = 8
 class NoteSampler(SongSampler):
     """Songs of a transformer over notes."""
 
-    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> list[Notes]:
+    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> Iterator[Notes]:
         density = require(self.networks["density"], NoteDensity)
-        with steered(self.networks, steering):
-            return self._drawn(
-                (count, seed, bars),
-                lambda rows, tick: from_rows(density(len(rows)).sample(bars, tick)),
-            )
+
+        def draw(rows: Rows, tick: Tick) -> list[Notes]:
+            with steered(self.networks, steering):
+                return from_rows(density(len(rows)).sample(bars, tick))
+
+        return self._drawn((count, seed, bars), draw)
 
     def _drawn(
         self, asked: tuple[int, int, int], draw: Callable[[Rows, Tick], list[Notes]]
-    ) -> list[Notes]:
+    ) -> Iterator[Notes]:
         """Draw pieces in chunks, so that each depends on the seed and its number alone.
 
         `asked`: their count, the seed and their bars. Samples of a song are in one chunk.
@@ -49,7 +50,7 @@ class NoteSampler(SongSampler):
             return draw(rows.repeat_interleave(self.each), next(parts))  # [row*each]
 
         drawn = draw_chunks(count, seed, self.device, chunk, GROWTH)
-        return list(chain(*drawn))[: count * self.each]
+        return islice(chain.from_iterable(drawn), count * self.each)
 
 
 class LookbackSampler(NoteSampler):
@@ -65,7 +66,7 @@ class LookbackSampler(NoteSampler):
     def obeys(self) -> frozenset[str]:
         return frozenset(Steering.model_fields) - {"binarisation"}
 
-    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> list[Notes]:
+    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> Iterator[Notes]:
         """Sample pieces; a key is learned, and transposes them: see `in_key`."""
         free = steering.replace(key=None)
 
@@ -75,14 +76,14 @@ class LookbackSampler(NoteSampler):
         songs = self._drawn((count, seed, bars), draw)
         if not steering.key:
             return songs
-        return [self._in_key(song, steering, (seed, number)) for number, song in enumerate(songs)]
+        return (self._in_key(song, steering, (seed, number)) for number, song in enumerate(songs))
 
     def _in_key(self, song: Notes, steering: Steering, part: tuple[int, int]) -> Notes:
         assert steering.key
         spec, chance = self.model.spec, np.random.default_rng(part)
         return in_key(song, spec.tracks, spec.grid, steering.key, steering.scale_strength, chance)
 
-    def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> list[Notes]:
+    def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> Iterator[Notes]:
         if steering.form:
             raise ConfigError("a form is for songs composed from nothing: leave it out")
         kept = torch.from_numpy(draft.kept).to(self.device)
@@ -92,5 +93,4 @@ class LookbackSampler(NoteSampler):
             many = given.expand(len(rows), -1, -1), kept.expand(len(rows), -1, -1)
             return from_rows(self.density(len(rows)).complete(*many, steering, tick=tick))
 
-        drawn = self._drawn((count, seed, draft.bars), draw)
-        return [draft.merged(notes) for notes in drawn]
+        return map(draft.merged, self._drawn((count, seed, draft.bars), draw))

@@ -1,12 +1,13 @@
 """Songs of networks that generate phrases, alone and beside given tracks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 
 import numpy as np
 import torch
 
-from core.app.sampling import Rows, in_chunks
+from core.app.sampling import Rows, draw_chunks
 from core.errors import ConfigError
 from core.theory.contracts import require
 from musegen.composition.sampler import SongSampler
@@ -14,24 +15,31 @@ from musegen.composition.steered import steered
 from musegen.draft import Draft
 from musegen.networks.states import Given, States, to_cells, to_states
 from musegen.networks.wirings import Wires
-from musegen.roll import Notes, Phrases, Roll, fill, notes_of
-from musegen.steering import Steering
+from musegen.roll import Cells, Notes, Phrases, Roll, fill, notes_of
+from musegen.steering import UNSTEERED, Steering
 
 
 class PhraseSampler(SongSampler):
     """Songs of consecutive phrases."""
 
-    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> list[Notes]:
-        with steered(self.networks, steering):
-            return [notes_of(cells) for cells in self.cells(count * self.each, seed, bars)]
+    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> Iterator[Notes]:
+        return map(notes_of, self.pieces(count * self.each, seed, bars, steering))
 
     def cells(self, count: int, seed: int, bars: int) -> Phrases:
-        def draw(rows: Rows) -> States:
-            if "density" in self.networks:
-                return self.networks["density"](len(rows)).sample(bars)
-            return self.phrases(len(rows), -(-bars // self.model.spec.bars))[:, :, :, :bars]
+        return np.stack(list(self.pieces(count, seed, bars, UNSTEERED)))
 
-        return to_cells(in_chunks(count, seed, self.device, draw)).cpu().numpy()
+    def pieces(self, count: int, seed: int, bars: int, steering: Steering) -> Iterator[Cells]:
+        """Sample pieces as cells; yield each once its chunk is sampled."""
+
+        def draw(rows: Rows) -> Phrases:
+            with steered(self.networks, steering):
+                if "density" in self.networks:
+                    states = self.networks["density"](len(rows)).sample(bars)
+                else:
+                    states = self.phrases(len(rows), -(-bars // self.model.spec.bars))
+            return to_cells(states[:, :, :, :bars]).cpu().numpy()
+
+        return islice(chain.from_iterable(draw_chunks(count, seed, self.device, draw)), count)
 
     def phrases(self, count: int, phrases: int, c: Given | None = None) -> States:
         """Sample consecutive phrases: the shared parts of z stay, the others are sampled anew.
@@ -54,12 +62,18 @@ class Accompanist(PhraseSampler):
     Track-conditional generation: Dong, Hsiao, Yang and Yang, MuseGAN, AAAI 2018, section 3.3.
     """
 
-    def cells(self, count: int, seed: int, bars: int) -> Phrases:
+    def pieces(self, count: int, seed: int, bars: int, steering: Steering) -> Iterator[Cells]:
         """Refuse: there is nothing to accompany."""
         raise self.model.needs_a_song
 
     def accompanied(self, cells: Phrases, seed: int) -> Phrases:
         """Make the tracks that are not given, beside the given ones of pieces of any length."""
+        return np.stack(list(self.each_accompanied(cells, seed)))
+
+    def each_accompanied(
+        self, cells: Phrases, seed: int, steering: Steering = UNSTEERED
+    ) -> Iterator[Cells]:
+        """Accompany pieces; yield each once its chunk is sampled. See `accompanied`."""
         parts, bars, each = self.model.parts, cells.shape[2], self.model.spec.bars
         phrases = -(-bars // each)
         filled = [(0, 0)] * 2 + [(0, phrases * each - bars)] + [(0, 0)] * 2
@@ -67,13 +81,15 @@ class Accompanist(PhraseSampler):
         given = parts.divide(states)[1]
         assert given is not None
 
-        def draw(rows: Rows) -> States:
-            return self.phrases(len(rows), phrases, given[rows])
+        def draw(rows: Rows) -> Phrases:
+            with steered(self.networks, steering):
+                return to_cells(self.phrases(len(rows), phrases, given[rows])).cpu().numpy()
 
-        new = to_cells(in_chunks(len(cells), seed, self.device, draw)).cpu().numpy()
-        result = cells.copy()
-        result[:, list(parts.others)] = new[:, :, :bars]
-        return result
+        new = chain.from_iterable(draw_chunks(len(cells), seed, self.device, draw))
+        for piece, others in zip(cells, new, strict=False):  # the last chunk can have more
+            result = piece.copy()
+            result[list(parts.others)] = others[:, :bars]
+            yield result
 
     def accompany(self, rolls: Sequence[Roll], seed: int) -> list[Roll]:
         """Accompany rolls of any length; a new note is as loud as its neighbours were."""
@@ -92,7 +108,7 @@ class Accompanist(PhraseSampler):
             for roll, cells in pairs
         ]
 
-    def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> list[Notes]:
+    def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> Iterator[Notes]:
         """Complete a draft whose kept tracks are those that the model accompanies."""
         whole, names = np.flatnonzero(draft.kept.all(1)).tolist(), self.model.given_names
         if whole != list(self.model.parts.given) or draft.kept.sum() != len(whole) * draft.bars:
@@ -101,6 +117,5 @@ class Accompanist(PhraseSampler):
                 "or use lookback_rnn, which completes any part"
             )
         cells = fill(draft.kept_notes, len(draft.tracks), draft.bars, draft.grid)
-        with steered(self.networks, steering):
-            songs = self.accompanied(np.repeat(cells[None], count, 0), seed)
-        return [draft.merged(notes_of(song)) for song in songs]
+        songs = self.each_accompanied(np.repeat(cells[None], count, 0), seed, steering)
+        return (draft.merged(notes_of(song)) for song in songs)

@@ -48,15 +48,15 @@ class SongSampler(ABC):
         return obeyed(self.networks)
 
     @abstractmethod
-    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> list[Notes]:
-        """Sample pieces of so many bars."""
+    def notes(self, count: int, seed: int, bars: int, steering: Steering) -> Iterator[Notes]:
+        """Sample pieces of so many bars; yield each once its chunk is sampled."""
 
     def cells(self, count: int, seed: int, bars: int) -> Phrases:
         """Sample the same pieces as cells."""
-        return self.model.cells_of(self.notes(count, seed, bars, UNSTEERED), bars)
+        return self.model.cells_of(list(self.notes(count, seed, bars, UNSTEERED)), bars)
 
-    def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> list[Notes]:
-        """Compose what a draft leaves open; return whole songs. `ConfigError` where it cannot."""
+    def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> Iterator[Notes]:
+        """Compose what a draft leaves open; yield whole songs. `ConfigError` where it cannot."""
         raise self._completes_none
 
     def require_completion(self) -> None:

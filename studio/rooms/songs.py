@@ -312,7 +312,8 @@ class SongRoom:
         """Return what is said of a model, which settings it obeys, and its tracks."""
         model = self.model(name)
         names, melodic = tracks_of(model)
-        obeyed, completes = [one for one in STEERED if one in model.obeys], model.sampler.completes
+        obeyed = [one for one in STEERED if one in model.obeys]
+        completes = model.sampler().completes
         steered = f"Obeys {', '.join(obeyed)}." if obeyed else "Plays as it has learned."
         joins = "Fills, continues and joins your songs." if completes else "Makes new songs only."
         return [

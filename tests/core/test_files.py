@@ -130,21 +130,17 @@ def test_two_that_write_a_file_at_once_both_write_it_whole(tmp_path: Path, monke
 
 
 def test_what_a_killed_process_left_aside_is_removed_by_the_next(tmp_path: Path, monkeypatch):
-    path, other = tmp_path / "a.txt", tmp_path / "b.txt"
-    absent = 2**22 + 1  # beyond the largest number that a process can have
-    monkeypatch.setattr(os, "getpid", lambda: absent)
+    monkeypatch.setattr(os, "getpid", lambda: 2**22 + 1)  # a number that no process has
     left = []
-    for one in (path, other):
-        with aside(one) as hidden:
-            hidden.write_text("half")
-            left.append((hidden, hidden.rename(tmp_path / "kept").read_text()))
-            (tmp_path / "kept").rename(hidden)
-    for hidden, text in left:
-        hidden.write_text(text)
+    for name in ("a.txt", "b.txt"):
+        with pytest.raises(KeyError), aside(tmp_path / name) as hidden:
+            raise KeyError
+        hidden.write_text("half")  # which a kill would have left
+        left.append(hidden)
     monkeypatch.undo()
-    with aside(path) as hidden:
+    with aside(tmp_path / "a.txt") as hidden:
         hidden.write_text("whole")
-    assert sorted(tmp_path.iterdir()) == sorted([path, other, left[1][0]])
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "a.txt", left[1]])
 
 
 def test_of_lines_of_json_blank_ones_are_left_out_and_a_wrong_one_is_named(tmp_path: Path):

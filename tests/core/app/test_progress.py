@@ -10,7 +10,7 @@ from command import run
 from rich.progress import Progress
 
 from core.app import progress
-from core.app.progress import PlainLines, monitored, ticking
+from core.app.progress import PlainLines, followed, monitored, ticking
 from core.errors import Stopped
 from core.training.loop import Budget, TrainConfig
 
@@ -93,6 +93,22 @@ def test_a_bar_shows_what_is_done_of_how_much(shown):
     with ticking("files") as tick:
         tick(3, 8)
     assert shown == {"completed": 3, "total": 8, "stderr": True}
+
+
+def test_a_bar_is_away_while_what_was_made_is_printed(monkeypatch: pytest.MonkeyPatch):
+    """So that paths go to standard output, in lines of their own."""
+    seen: list[str] = []
+    for name in ("start", "stop"):
+        monkeypatch.setattr(Progress, name, lambda self, name=name: seen.append(name))
+
+    def make(tick: Any) -> Iterator[str]:
+        for number in (1, 2):
+            tick(number, 2)
+            yield f"song {number}"
+
+    for one in followed("composing", make):
+        seen.append(one)
+    assert seen == ["start", "stop", "song 1", "start", "stop", "song 2", "start", "stop"]
 
 
 def test_a_comparison_shows_one_bar_at_a_time(tmp_path, monkeypatch):

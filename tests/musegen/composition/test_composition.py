@@ -1,6 +1,7 @@
 """Compositions with the weights that ship, as a user asks for them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +9,13 @@ from command import run
 from tunes import tune
 from untrained import untrained
 
+from core.app import sampling
+from core.app.sampling import chunks_of
 from core.errors import ConfigError
+from musegen.composition import form_sampler
 from musegen.composition.composition import Composition
 from musegen.composition.judge import Judge, judge_of
+from musegen.composition.note_sampler import GROWTH
 from musegen.composition.request import Request
 from musegen.draft import fine_grid
 from musegen.files.midi import origin_of, read_midi
@@ -180,7 +185,7 @@ def test_progress_counts_the_bars_of_each_chunk_of_songs(
     """Three songs are chunks of 1 and 7 songs by notes, of 1, 1 and 2 by bar latents."""
     ticks: list[tuple[int, int]] = []
     composition = Composition(untrained(DOMAIN, recipe), Request(bars=12), steering)
-    composition.songs(3, seed=1, tick=lambda *counts: ticks.append(counts))
+    assert len(list(composition.each_song(3, seed=1, tick=lambda *two: ticks.append(two)))) == 3
     done, totals = zip(*ticks, strict=True)
     assert set(totals) == {chunks * 12}
     assert list(done) == sorted(done)
@@ -192,10 +197,49 @@ def test_progress_of_open_bars_counts_those_alone(song: Path) -> None:
     """Bars 3 and 4 of six are open, and one after them judges the particles."""
     ticks: list[tuple[int, int]] = []
     shipped = Model.load("lookback_rnn", "cpu")
-    Composition(shipped, Request(given=song, fill="3-4")).songs(
-        1, tick=lambda *counts: ticks.append(counts)
-    )
+    composition = Composition(shipped, Request(given=song, fill="3-4"))
+    next(composition.each_song(1, tick=lambda *counts: ticks.append(counts)))
     assert ticks == [(2, 6), (4, 6), (6, 6)]
+
+
+@pytest.mark.parametrize("recipe", ["lookback_rnn", "autoregressive", "latent_musegan", "musegan"])
+def test_a_song_is_there_before_the_next_chunk_is_sampled(
+    recipe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first song is a chunk by itself, and the same as among others."""
+    seeds: list[int] = []
+    begin = sampling.seed_part
+    noted = lambda seed, part: (seeds.append(part), begin(seed, part))  # noqa: E731
+    monkeypatch.setattr(sampling, "seed_part", noted)
+    composition = Composition(untrained(DOMAIN, recipe), Request(bars=4))
+    songs = composition.each_song(5, seed=1)
+    first = next(songs)
+    assert seeds == [0]
+    rest = list(songs)
+    assert seeds == list(range(chunks_of(5, GROWTH if composition.model.config.is_density else 2)))
+    whole = composition.songs(5, seed=1)
+    assert [rows(roll.notes) for roll in [first, *rest]] == [rows(roll.notes) for roll in whole]
+
+
+def test_songs_that_were_composed_before_a_stop_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("music", "sample", "latent_musegan", "--count", 3, "--bars", 4, "--only", "mid")
+    assert run(*command, "--device", "cpu", "--to", tmp_path / "whole")[0] == 0
+    chunks = iter([form_sampler.ensemble] * 2)  # of 1 and 1 songs
+
+    def stopped(*arguments: Any) -> Any:
+        if chunk := next(chunks, None):
+            return chunk(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(form_sampler, "ensemble", stopped)
+    code, said, _ = run(*command, "--device", "cpu", "--to", tmp_path / "part")
+    names = ["latent_musegan-seed0-1.mid", "latent_musegan-seed0-2.mid"]
+    assert (code, [Path(line).name for line in said.splitlines()]) == (130, names)
+    assert sorted(path.name for path in (tmp_path / "part").iterdir()) == names
+    for name in names:
+        assert (tmp_path / "part" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_the_command_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

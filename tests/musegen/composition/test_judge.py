@@ -10,7 +10,7 @@ import pytest
 from excerpt_rows import BASS, DRUMS, excerpts
 
 from core.errors import UserError
-from musegen.composition.judge import Judge, best, judge_of
+from musegen.composition.judge import Judge, judge_of
 from musegen.data.collection import Collection
 from musegen.measures.classifier import Classifier
 from musegen.measures.excerpts import Excerpts
@@ -70,10 +70,6 @@ def test_a_run_keeps_its_judge(tmp_path: Path) -> None:
     judge = Judge.of(real=played(1, repeats=True), generated=played(2, repeats=False))
     judge.write(tmp_path)
     assert Judge.read(tmp_path) == judge
-
-
-def test_the_best_of_each_group_is_chosen() -> None:
-    assert best(np.array([0.1, -0.2, 3.0, 0.5, 0.7, 0.6]), 3).tolist() == [2, 4]
 
 
 @pytest.mark.parametrize("changed", [{"grid": Grid(steps_per_beat=4)}, {"tracks": ()}])
