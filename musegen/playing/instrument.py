@@ -10,6 +10,7 @@ from jaxtyping import Float
 from musegen.playing.loop import Loop
 
 CONCERT_PITCH, CONCERT_HZ = 69, 440.0
+MIDDLE_C = 60
 KEYS = 128
 
 
@@ -34,7 +35,8 @@ class Envelope(NamedTuple):
     """The level of a note over time, in seconds, as SoundFont 2.04 states it (section 8.1.2).
 
     It rises to the top, is held there, falls as decibels do towards `sustain_db` below it, at
-    100 dB in `decay`, and by as much in `release` once the key is up.
+    100 dB in `decay`, and by as much in `release` once the key is up. `hold` and `decay` are those
+    of middle C: for each key above it they are so many octaves shorter.
     """
 
     delay: float = 0.0
@@ -43,6 +45,20 @@ class Envelope(NamedTuple):
     decay: float = 0.0
     sustain_db: float = 0.0
     release: float = 0.0
+    hold_octaves_per_key: float = 0.0
+    decay_octaves_per_key: float = 0.0
+
+    def of_key(self, key: int) -> "Envelope":
+        """Return the envelope with which a key sounds.
+
+        >>> Envelope(hold=1.0, decay=8.0, decay_octaves_per_key=1 / 12).of_key(72).decay
+        4.0
+        """
+        below = MIDDLE_C - key
+        return self._replace(
+            hold=self.hold * 2 ** (below * self.hold_octaves_per_key),
+            decay=self.decay * 2 ** (below * self.decay_octaves_per_key),
+        )
 
 
 ORGAN = Envelope()
@@ -56,6 +72,13 @@ class Brightness(NamedTuple):
     open_hz: float
     resonance_db: float = 0.0
     envelope: Envelope = ORGAN
+
+
+class Glide(NamedTuple):
+    """A pitch that is so many semitones higher where `envelope` is at its top."""
+
+    semitones: float
+    envelope: Envelope
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +103,15 @@ class Region:
     semitones_per_key: float = 1.0
     fixed_key: int | None = None
     tuned: float = 0.0
+    glide: Glide | None = None
+
+    def pressed(self, key: int) -> int:
+        """Return the key that counts as pressed for a key."""
+        return key if self.fixed_key is None else self.fixed_key
 
     def semitones(self, key: int) -> float:
         """Return how much higher than it was recorded the sample plays for a key."""
-        pressed = key if self.fixed_key is None else self.fixed_key
-        return (pressed - self.root) * self.semitones_per_key + self.tuned
+        return (self.pressed(key) - self.root) * self.semitones_per_key + self.tuned
 
     @property
     def samples(self) -> Float[np.ndarray, " sample"]:

@@ -1,9 +1,9 @@
 """SoundFont 2 files: the instruments of their programs, and an instrument written as one.
 
 "SoundFont Technical Specification", version 2.04, 2006. Read are the generators of samples, loops,
-pitch, filter, volume and pan; those of vibrato, tremolo, chorus and reverb, of envelopes of pitch,
-of envelopes that depend on the key, and modulators are not. symusic 0.5.9's synthesizer leaves out
-the root keys that a soundfont sets (generator 58), and with them the pitch of most instruments.
+pitch, filter, volume and pan, and of their envelopes; vibrato, tremolo, chorus, reverb and
+modulators are not. symusic 0.5.9's synthesizer leaves out the root keys that a soundfont sets
+(generator 58), and with them the pitch of most instruments.
 """
 
 import struct
@@ -16,7 +16,15 @@ import numpy as np
 
 from core.errors import UserError
 from musegen.files.audio import in_16_bits
-from musegen.playing.instrument import Brightness, Envelope, Instrument, Range, Region
+from musegen.playing.instrument import (
+    MIDDLE_C,
+    Brightness,
+    Envelope,
+    Glide,
+    Instrument,
+    Range,
+    Region,
+)
 from musegen.playing.loop import Loop
 
 PRESET = np.dtype(
@@ -37,10 +45,11 @@ RECORDS = {
 }  # fmt: skip
 """The chunks of records; each has a terminal record at its end."""
 
-START, END, LOOP_START, LOOP_END, START_COARSE = 0, 1, 2, 3, 4
+START, END, LOOP_START, LOOP_END, START_COARSE, OPENING_TO_PITCH = 0, 1, 2, 3, 4, 7
 FILTER_HZ, FILTER_Q, OPENING_TO_FILTER, END_COARSE, PAN = 8, 9, 11, 12, 17
 OPENING, VOLUME = 25, 33
-"""The first of the six stages of an envelope: delay, attack, hold, decay, sustain, release."""
+"""The first of the six stages of an envelope: delay, attack, hold, decay, sustain, release; after
+them by how much hold and decay depend on the key."""
 INSTRUMENT_NUMBER, KEYS, VELOCITIES, LOOP_START_COARSE, KEY, ATTENUATION = 41, 43, 44, 45, 46, 48
 LOOP_END_COARSE, SEMITONES, CENTS, SAMPLE_NUMBER, MODES, SCALE, ROOT = 50, 51, 52, 53, 54, 56, 58
 DEFAULTS = {FILTER_HZ: 13_500, SCALE: 100, ROOT: -1, KEY: -1}
@@ -54,8 +63,8 @@ OPEN_FILTER_CENTS = 13_500
 ATTENUATION_FACTOR = 0.4
 """Makers of soundfonts tuned them by a sound card that attenuated by so much of what they state,
 and players do as it did."""
-MIDDLE_C = 60
-"""The root of samples without a pitch, which are marked by 255 (section 7.10)."""
+HIGHEST_GLIDE = 48
+"""Semitones; the format allows 120, at which a sample would be over at once."""
 COMPRESSED, MONO = 0x10, 1
 """Types of samples."""
 MARGIN, FREE = 54, 8
@@ -160,7 +169,7 @@ class Soundfont:
             raise ValueError
         has_loop = value(MODES, 0) & LOOPED and start <= loop < loop_end <= end
         root = int(sample["pitch"]) if value(ROOT, -1) < 0 else zone[ROOT]
-        root = MIDDLE_C if root > 127 else root
+        root = MIDDLE_C if root > 127 else root  # 255 marks one without a pitch (section 7.10)
         scale = zone[SCALE] / 100
         up = value(SEMITONES, 0) + (value(CENTS, 0) + int(sample["cents"])) / 100
         return Region(
@@ -173,6 +182,7 @@ class Soundfont:
             loop=Loop(loop - start, loop_end - start) if has_loop else None,
             envelope=_envelope(zone, VOLUME),
             brightness=_brightness(zone),
+            glide=_glide(zone),
             gain=10 ** (-ATTENUATION_FACTOR * value(ATTENUATION, 0) / 200),
             pan=float(np.clip(value(PAN, 0) / 500, -1, 1)),
             semitones_per_key=scale,
@@ -225,14 +235,21 @@ def _seconds(timecents: int) -> float:
 
 
 def _envelope(zone: Zone, first: int) -> Envelope:
-    """Return an envelope of six generators.
+    """Return an envelope of eight generators.
 
     A unit of sustain is 0.1 dB of a volume, and 0.1 % of what a filter opens, which falls by
-    percents as a volume does by decibels.
+    percents as a volume does by decibels. Hold and decay of a key depend on it by cents of time.
     """
-    amounts: list[Any] = [zone.get(first + stage, 0) for stage in range(6)]
-    delay, attack, hold, decay, _, release = map(_seconds, amounts)
-    return Envelope(delay, attack, hold, decay, max(0, amounts[4]) / 10, release)
+    amounts: list[Any] = [zone.get(first + stage, 0) for stage in range(8)]
+    delay, attack, hold, decay, _, release = map(_seconds, amounts[:6])
+    of_keys = [float(np.clip(cents, -1200, 1200)) / 1200 for cents in amounts[6:]]
+    return Envelope(delay, attack, hold, decay, max(0, amounts[4]) / 10, release, *of_keys)
+
+
+def _glide(zone: Zone) -> Glide | None:
+    """Return how the pitch follows the envelope of the filter, or None where it does not."""
+    semitones = float(np.clip(zone.get(OPENING_TO_PITCH, 0) / 100, -HIGHEST_GLIDE, HIGHEST_GLIDE))
+    return Glide(semitones, _envelope(zone, OPENING)) if semitones else None
 
 
 def _brightness(zone: Zone) -> Brightness | None:

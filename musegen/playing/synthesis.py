@@ -12,7 +12,7 @@ import torchaudio
 
 from musegen.files.audio import SAMPLE_RATE, Audio
 from musegen.performance import STILL, Controls
-from musegen.playing.instrument import Brightness, Envelope, Instrument, Region
+from musegen.playing.instrument import Brightness, Envelope, Glide, Instrument, Region
 from musegen.playing.loop import Waveform, repeated
 from musegen.playing.resampling import at_places, interpolated
 from musegen.playing.voice import gain
@@ -107,8 +107,9 @@ class Synthesis:
 def _most_samples(region: Region, key: int) -> float:
     """Return the samples after which a held key is silent, infinity where it never is."""
     if not region.loop:
-        return len(region.waveform) / _step(region, key)
-    envelope = region.envelope
+        slowest = 2 ** (min(region.glide.semitones, 0) / 12) if region.glide else 1
+        return len(region.waveform) / (slowest * _step(region, key))
+    envelope = region.envelope.of_key(region.pressed(key))
     if envelope.sustain_db < FALL_DB:
         return inf
     return SAMPLE_RATE * (envelope.delay + envelope.attack + envelope.hold + envelope.decay)
@@ -116,10 +117,14 @@ def _most_samples(region: Region, key: int) -> float:
 
 def tone(region: Region, key: int, samples: int) -> Waveform:
     """Compute so many samples of a key that stays down, without the silence at their end."""
-    waveform = _read(region, _step(region, key), samples)
+    pressed, step = region.pressed(key), _step(region, key)
+    if region.glide:
+        waveform = _gliding(region, region.glide, pressed, step, samples)
+    else:
+        waveform = _read(region, step, samples)
     if region.brightness:
-        waveform = _filtered(waveform, region.brightness)
-    waveform = waveform * level(region.envelope, len(waveform))
+        waveform = _filtered(waveform, region.brightness, pressed)
+    waveform = waveform * level(region.envelope.of_key(pressed), len(waveform))
     audible = np.flatnonzero(np.abs(waveform) > SILENCE)
     return waveform[: audible[-1] + 2] if len(audible) else waveform[:1]
 
@@ -157,16 +162,31 @@ def _read(region: Region, step: float, samples: int) -> Waveform:
     return interpolated(region.samples, step, min(samples, int(len(region.waveform) / step)))
 
 
-def _filtered(waveform: Waveform, brightness: Brightness) -> Waveform:
+def _gliding(region: Region, glide: Glide, key: int, step: float, samples: int) -> Waveform:
+    """Read a waveform at a speed that follows an envelope, its loop again and again."""
+    height = glide.semitones * _openness(glide.envelope.of_key(key), samples)
+    speed = step * 2 ** (height.astype(np.float64) / 12)
+    places = np.cumsum(speed) - speed[:1]
+    whole = region.samples
+    if region.loop:
+        whole = repeated(whole, region.loop, int(speed.sum()) + 4)
+    return at_places(whole, places[places < len(whole)])
+
+
+def _openness(envelope: Envelope, samples: int) -> Waveform:
+    """Return how open each sample is by an envelope that falls by percents, from 0 to 1."""
+    seconds = np.arange(samples, dtype=np.float32) / SAMPLE_RATE
+    fallen = _fallen(envelope, seconds) / FALL_DB
+    return np.clip(1 - fallen, 0, 1) * _risen(envelope, seconds)
+
+
+def _filtered(waveform: Waveform, brightness: Brightness, key: int) -> Waveform:
     """Return a waveform through a filter that moves: two that do not, faded into one another."""
     closed = _low_pass(waveform, brightness.closed_hz, brightness.resonance_db)
     if brightness.open_hz == brightness.closed_hz:
         return closed
     opened = _low_pass(waveform, brightness.open_hz, brightness.resonance_db)
-    seconds = np.arange(len(waveform), dtype=np.float32) / SAMPLE_RATE
-    envelope = brightness.envelope
-    fallen = _fallen(envelope, seconds) / FALL_DB
-    openness = np.clip(1 - fallen, 0, 1) * _risen(envelope, seconds)
+    openness = _openness(brightness.envelope.of_key(key), len(waveform))
     return openness * opened + (1 - openness) * closed
 
 

@@ -123,6 +123,25 @@ def test_a_sample_whose_keys_do_not_change_its_pitch_is_tuned_all_the_same(tmp_p
     assert plain.regions[0].semitones(62) == pytest.approx(0.05), "of the others, by their keys"
 
 
+def test_envelopes_depend_on_the_key_and_bend_the_pitch(tmp_path: Path):
+    """Generators 32, 40 and 39: filter and volume fall in half the time an octave higher.
+
+    At middle C the volume falls in 4 s and is held for 2 s; the pitch begins 7 semitones lower.
+    """
+    volume = ((36, 2400), (35, 1200), (40, 100), (39, -50))
+    opening = ((7, -700), (28, 1200), (32, 100), (8, 6000), (11, 2400))
+    plain = read(handmade((*volume, *opening)), tmp_path).instrument(9)
+    assert plain
+    drum = plain.regions[1]
+    high, low = (drum.envelope.of_key(key) for key in (72, 48))
+    assert (high.decay, low.decay) == pytest.approx((2.0, 8.0))
+    assert (high.hold, low.hold) == pytest.approx((2 * 2**0.5, 2 / 2**0.5))
+    assert drum.glide and drum.brightness and drum.glide.envelope == drum.brightness.envelope
+    assert drum.glide.semitones == -7
+    assert drum.glide.envelope.of_key(72).decay == pytest.approx(1.0)
+    assert plain.regions[0].glide is None
+
+
 def test_a_sample_without_a_pitch_plays_as_recorded_at_middle_c(tmp_path: Path):
     """255 marks one, and the zone says no root: section 7.10 asks for 60."""
     font = read(handmade(((58, -1),), pitch=255), tmp_path)

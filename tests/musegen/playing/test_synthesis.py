@@ -9,7 +9,7 @@ from tones import pitch_of
 
 from musegen.files.audio import SAMPLE_RATE
 from musegen.playing import synthesis
-from musegen.playing.instrument import Envelope, Instrument, Range, Region
+from musegen.playing.instrument import Envelope, Glide, Instrument, Range, Region
 from musegen.playing.loop import Loop
 from musegen.playing.orchestra import SOUNDFONT
 from musegen.playing.resampling import interpolated, resampled, semitones
@@ -149,6 +149,30 @@ def test_the_envelope_rises_is_held_and_falls_by_decibels():
     at = level(Envelope(0.1, 0.2, 0.1, 2.0, 20.0, 0.1), SAMPLE_RATE)
     values = [float(at[round(seconds * SAMPLE_RATE)]) for seconds in (0.05, 0.2, 0.35, 0.6, 0.9)]
     assert values == pytest.approx([0, 0.5, 1, 10 ** (-10 / 20), 0.1], abs=1e-3)
+
+
+def test_a_pitch_glides_down_from_an_octave_above():
+    """Held there for 0.2 s, it falls by 100 % in 0.4 s, and stays: 12, 6 and 0 semitones."""
+    envelope = Envelope(hold=0.2, decay=0.4, sustain_db=100.0)
+    pipe = organ(glide=Glide(12.0, envelope)).regions[0]
+    sound = tone(pipe, 69, SAMPLE_RATE)
+    high, low = sound[: SAMPLE_RATE // 5], sound[round(0.65 * SAMPLE_RATE) :]
+    assert [pitch_of(part, SAMPLE_RATE) for part in (high, low)] == pytest.approx(
+        [81, 69], abs=0.1
+    )
+    middle = sound[round(0.39 * SAMPLE_RATE) : round(0.41 * SAMPLE_RATE)]
+    assert pitch_of(middle, SAMPLE_RATE) == pytest.approx(75, abs=0.5)
+
+
+def test_a_key_an_octave_higher_falls_in_half_the_time():
+    falling = Envelope(decay=1.0, sustain_db=100.0, decay_octaves_per_key=1 / 12)
+    pipe = organ(envelope=falling, brightness=None).regions[0]
+    for key, seconds in ((60, 1.0), (72, 0.5), (48, 2.0)):
+        sound = np.abs(tone(pipe, key, SAMPLE_RATE))
+        at = round(0.2 * seconds * SAMPLE_RATE)  # after a fifth of the decay, 20 dB
+        assert sound[at : at + 2 * PERIOD].max() == pytest.approx(0.1, rel=0.05)
+    fixed = organ(envelope=falling, fixed_key=60).regions[0]
+    assert (tone(fixed, 72, 4000) == tone(fixed, 60, 4000)).all()
 
 
 def test_layers_of_velocity_and_keys_choose_the_region():
