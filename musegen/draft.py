@@ -21,8 +21,8 @@ from jaxtyping import Bool, Float
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from musegen.files.limits import MusicLimits
-from musegen.files.midi import DEFAULT_BPM, Song, read_midi
-from musegen.files.smf import midi_bytes
+from musegen.files.midi import Song, read_midi
+from musegen.files.smf import DEFAULT_BPM, midi_bytes
 from musegen.roll import Grid, Notes, Roll, separate
 from musegen.tracks import Track, assign, numbers_of
 
@@ -59,8 +59,8 @@ class Source:
         except RejectedFile as error:
             raise refusal(path, error) from error
         source = cls(song, fine)
-        for lost in filter(None, (fine.left_out and f"left out: {fine.left_out}", *source.joined)):
-            LOG.warning("%s: %s", path, lost)
+        for remark in (*fine.remarks, *source.joined):
+            LOG.warning("%s: %s", path, remark)
         return source
 
     @property

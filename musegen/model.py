@@ -198,8 +198,8 @@ class Music(Domain):
             song = read_midi(path, spec.tracks, spec.grid)
         except RejectedFile as error:
             raise refusal(path, error) from error
-        if song.left_out:
-            LOG.warning("%s: left out: %s", path, song.left_out)
+        for remark in song.remarks:
+            LOG.warning("%s: %s", path, remark)
         bars = song.bars + -song.bars % spec.bars
         size = len(spec.tracks), bars, spec.grid
         cells, velocity = (make(song.notes, *size)[None] for make in (fill, fill_velocities))

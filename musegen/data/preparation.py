@@ -25,6 +25,7 @@ from core.data.preparation import (
     Part,
     PartSummary,
     Tick,
+    files_of,
     open_preparation,
     pieces_by_split,
     prepare_shards,
@@ -40,7 +41,7 @@ from musegen.data.collection import Collection
 from musegen.data.records import PrepareConfig, SongRecord, columns_of, pack, read_source
 from musegen.files.midi import song_of
 from musegen.files.pianoroll import LPD
-from musegen.files.smf import SONG_FILES
+from musegen.files.smf import DEFAULT_BPM, SONG_FILES
 from musegen.tracks import LAKH
 
 NOTABLE_SHARE = 0.05
@@ -54,7 +55,7 @@ class Summary(preparation.Summary):
     """The numbers of files and phrases that were kept or rejected.
 
     `unclaimed`: how many notes of the kept songs no track claims, by instrument; `unclaimed_share`
-    of all their notes.
+    of all their notes. `without_beats`: how many kept songs have times in frames, and no tempo.
     """
 
     SOURCE = "song"
@@ -65,17 +66,23 @@ class Summary(preparation.Summary):
 
     unclaimed: Counter[str] = field(default_factory=Counter)
     unclaimed_share: float = 0.0
+    without_beats: int = 0
 
     @property
     def lines(self) -> list[str]:
-        if self.unclaimed_share < NOTABLE_SHARE:
-            return super().lines
-        names = ", ".join(name for name, _ in self.unclaimed.most_common(SHOWN_INSTRUMENTS))
-        return [
-            *super().lines,
-            f"{self.unclaimed_share:.0%} of the notes are left out: no track plays {names}. A "
-            "track with rest: true takes all that no other does, see docs/tracks.md",
-        ]
+        lines = super().lines
+        if self.unclaimed_share >= NOTABLE_SHARE:
+            names = ", ".join(name for name, _ in self.unclaimed.most_common(SHOWN_INSTRUMENTS))
+            lines.append(
+                f"{self.unclaimed_share:.0%} of the notes are left out: no track plays {names}. A "
+                "track with rest: true takes all that no other does, see docs/tracks.md"
+            )
+        if self.without_beats:
+            lines.append(
+                f"of {files_of(self.without_beats)} times are in SMPTE frames, without a tempo: "
+                f"beats are taken at {DEFAULT_BPM:g} a minute. If they are not, leave them out"
+            )
+        return lines
 
 
 def prepare(
@@ -207,7 +214,8 @@ def _prepare(folder: Path, job: Job, config: PrepareConfig, skipped: Counter[str
     write_index(folder, found.shards, _facts(found, config), phrases)
     pieces = pieces_by_split(phrases["is_test"])
     counts = (folder, job.count, len(found.sources), pieces, found.reasons, skipped, found.cures)
-    summary = Summary(*counts, *_unclaimed(found))
+    without_beats = sum(not source.get("has_beats", True) for source in found.sources)
+    summary = Summary(*counts, *_unclaimed(found), without_beats)
     summary.write()
     _write_answers(folder, found)
     _draw(folder)

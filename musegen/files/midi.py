@@ -22,6 +22,7 @@ from musegen.files.limits import MusicLimits
 from musegen.files.parts import CHANNELS, parts_of
 from musegen.files.pedal import are_used, hold
 from musegen.files.smf import (
+    DEFAULT_BPM,
     END,
     KEY_SIGNATURE,
     MARKER,
@@ -46,8 +47,10 @@ from musegen.tracks import DRUM_KIT, LAKH, Part, Track, assign
 TICKS_PER_BEAT = 480
 """The resolution of written files: a multiple of 4, 12 and 24 steps a beat."""
 
-DEFAULT_BPM = 120.0
-"""The tempo of a file without tempo events, by the standard."""
+WITHOUT_BEATS = (
+    f"its times are in SMPTE frames and it has no tempo: its beats are taken at {DEFAULT_BPM:g} a "
+    "minute. If they are not, export it with times in beats (ticks a quarter note)"
+)
 
 SLOWEST_BPM = 4.0
 """The slowest tempo that 24 bits of microseconds a beat can hold."""
@@ -76,7 +79,8 @@ class Song:
     out. `skipped_bars` counts bars in another metre, `dropped_notes` the notes that no track
     claims, that are out of the pitch range or in no kept bar. `parts` are all that the file has,
     `part_notes` the number of notes of each. `origin`: its first text, in which `write_midi` says
-    where it comes from.
+    where it comes from. `has_beats`: False where beats were taken at `DEFAULT_BPM`, since the file
+    says neither beats nor tempi.
     """
 
     notes: Notes
@@ -91,6 +95,7 @@ class Song:
     parts: tuple[Part, ...] = ()
     part_notes: tuple[int, ...] = ()
     origin: str = ""
+    has_beats: bool = True
 
     @property
     def unclaimed(self) -> Counter[int]:
@@ -111,6 +116,12 @@ class Song:
         silent = [f"'{part.name}' (program {part.program})" for part, n in owners if n < 0]
         because = f"; no track plays {', '.join(silent)}" if silent and lost else ""
         return ", ".join(lost) + because
+
+    @property
+    def remarks(self) -> list[str]:
+        """Say what a user should know of how the file was read."""
+        left_out = [f"left out: {self.left_out}"] if self.left_out else []
+        return left_out + ([] if self.has_beats else [WITHOUT_BEATS])
 
     def cells(self) -> Cells:
         """Convert the notes to cells, without their velocities."""
@@ -204,7 +215,7 @@ class _Parsed:
         self.metre_at, *self.signatures = signatures(events)
         self.declared = last_end(events)
         self.ticks_per_beat = events.ticks_per_beat
-        self.origin = _first_text(events)
+        self.origin, self.has_beats = _first_text(events), events.has_beats
         self._check_times()
         if pedal:
             self.duration = self._pedalled(events)
@@ -263,7 +274,7 @@ class _Parsed:
         count = len(kept.starts)
         left_out = (dropped, kept.skipped)
         part_notes = np.bincount(self.part, minlength=len(self.parts)).tolist()
-        about = (tuple(self.parts), tuple(part_notes), self.origin)
+        about = (tuple(self.parts), tuple(part_notes), self.origin, self.has_beats)
         return Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
 
     def performance(self, events: Events, tracks: tuple[Track, ...], name: str) -> Performance:

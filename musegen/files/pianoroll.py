@@ -12,7 +12,8 @@ from numpy.lib import format as npy
 
 from core.data.sources import UNREADABLE, RejectedFile
 from musegen.files.limits import MusicLimits
-from musegen.files.midi import DEFAULT_BPM, Meter, Song
+from musegen.files.midi import Meter, Song
+from musegen.files.smf import DEFAULT_BPM
 from musegen.roll import HOLD, ONSET, Grid, Notes, Roll, fill_velocities, notes_of
 from musegen.tracks import Part, Track, assign
 

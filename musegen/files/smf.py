@@ -8,7 +8,7 @@ import codecs
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -39,6 +39,21 @@ CHANNEL_PREFIX, PORT, END_OF_TRACK = 0x20, 0x21, 0x2F
 TEMPO, SIGNATURE, KEY_SIGNATURE, OF_A_PROGRAM = 0x51, 0x58, 0x59, 0x7F
 """Kinds of meta events."""
 
+IN_FRAMES = 0x8000
+"""From here on a division is of SMPTE frames: minus their number a second, and ticks a frame."""
+
+FRAME_RATES_HZ = {24: 24.0, 25: 25.0, 29: 30_000 / 1001, 30: 30.0}
+"""The frames a second of each number that a header can name."""
+
+BEAT_TICKS = 9600
+"""Ticks of a quarter note into which times in frames are converted, finer than any frame's."""
+
+LAST_TICK = 2**53
+"""Times beyond it, which the limits refuse, are not converted."""
+
+DEFAULT_BPM = 120.0
+"""The tempo of a file without tempo events, by the standard."""
+
 END = b"\x7dpianoreel: end"
 """An event of our own, which others pass over: the end of a song that ends in silence."""
 
@@ -47,8 +62,8 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     """Return the file as header and tracks alone, with their true number and lengths.
 
     MusicXML is played out. A RIFF wrapper, junk before the header or after the tracks and other
-    chunks are left out. Raises `RejectedFile` if there is no header, or if times are
-    not in beats.
+    chunks are left out. Raises `RejectedFile` if there is no whole header, or one of another
+    format.
     """
     data = source if isinstance(source, bytes) else read_bytes(Path(source), limits)
     if not data:
@@ -62,8 +77,10 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
         data = play_out(data, limits)
     data = _unwrapped(data)
     begin = data.find(HEADER, 0, SEARCHED_BYTES)
-    if begin < 0 or len(data) < begin + HEADER_BYTES:
+    if begin < 0:
         raise RejectedFile("not-midi", "no MIDI header (MThd) at its beginning")
+    if len(data) < begin + HEADER_BYTES:
+        raise RejectedFile("unreadable", "the file is cut off within its MIDI header")
     kind, _, division = struct.unpack(">HHH", data[begin + 8 : begin + HEADER_BYTES])
     tracks = [_chunk(events) for events in _tracks(data, begin + HEADER_BYTES)]
     count = min(len(tracks), 0xFFFF)
@@ -120,10 +137,17 @@ def _end(data: bytes, at: int) -> int:
 def _check_header(kind: int, division: int) -> None:
     if kind > 1:
         raise RejectedFile("format", f"MIDI format {kind} is not read, only 0 and 1 are")
-    if division >= 0x8000:
-        raise RejectedFile("smpte", "times are in SMPTE frames, not in beats")
-    if division == 0:
-        raise RejectedFile("division", "0 ticks a beat")
+    if division & 0x7FFF == 0 or (division >= IN_FRAMES and division & 0xFF == 0):
+        raise RejectedFile("division", "0 ticks a beat, or a frame")
+    if division >= IN_FRAMES and _frame_number(division) not in FRAME_RATES_HZ:
+        raise RejectedFile(
+            "smpte", f"times are in frames, {_frame_number(division)} a second: MIDI has 24 to 30"
+        )
+
+
+def _frame_number(division: int) -> int:
+    """Return the frames a second that a header names, those of film as 24, of NTSC as 29."""
+    return 256 - (division >> 8)
 
 
 @dataclass(frozen=True)
@@ -147,8 +171,18 @@ class Events:
 
     @property
     def ticks_per_beat(self) -> int:
-        """Return the ticks of a quarter note, as the header states them."""
+        """Return the ticks of a quarter note, as the header states them; see `BEAT_TICKS`."""
+        return BEAT_TICKS if self.division >= IN_FRAMES else self.division
+
+    @property
+    def division(self) -> int:
+        """Return the word of the header that says what a tick is."""
         return int.from_bytes(self.raw[12:14].tobytes(), "big")
+
+    @property
+    def has_beats(self) -> bool:
+        """False for times in frames without a tempo: no one says where the beats are."""
+        return self.division < IN_FRAMES or bool(len(self.metas(TEMPO)))
 
     @cached_property
     def kind(self) -> np.ndarray:
@@ -214,7 +248,22 @@ def scan(midi: bytes) -> Events:
     status, has_status = _statuses(walk.raw[at], first[last > first])
     track = np.repeat(np.arange(len(chunks), dtype=np.int32), last - first)
     tick = _ticks(delta, first, last)
-    return Events(walk.raw, track, tick, status, at + has_status, walk.is_whole)
+    events = Events(walk.raw, track, tick, status, at + has_status, walk.is_whole)
+    return _in_beats(events) if events.division >= IN_FRAMES else events
+
+
+def _in_beats(events: Events) -> Events:
+    """Return events whose times are in frames with those in beats, by their tempi."""
+    frames, ticks = FRAME_RATES_HZ[_frame_number(events.division)], events.division & 0xFF
+    seconds = events.tick / (frames * ticks)
+    at, microseconds = tempi(events)
+    begins = np.append(0, at / (frames * ticks))
+    pace = np.append(DEFAULT_BPM / 60, 1e6 / np.maximum(microseconds, 1))  # 0 is refused later
+    beats = np.append(0, np.cumsum(np.diff(begins) * pace[:-1]))
+    piece = np.searchsorted(begins, seconds, side="right") - 1
+    at_beats = beats[piece] + (seconds - begins[piece]) * pace[piece]
+    tick = np.rint(np.minimum(BEAT_TICKS * at_beats, LAST_TICK)).astype(np.int64)
+    return replace(events, tick=tick)
 
 
 def _ticks(delta: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:

@@ -359,6 +359,20 @@ def test_the_summary_names_instruments_that_no_track_plays(tmp_path: Path):
     assert not prepare([str(folder)], tmp_path / "all", rest, jobs=0).unclaimed
 
 
+def test_songs_whose_beats_no_one_says_are_counted(tmp_path: Path):
+    folder = tmp_path / "midi"
+    folder.mkdir()
+    for number, division in enumerate((480, 256 - 25 << 8 | 40)):
+        file = midi(program(33) + 24 * note(40 + number, 480), division=division)
+        (folder / f"{number}.mid").write_bytes(file)
+    summary = prepare([str(folder)], tmp_path / "data", FOUR_BARS.replace(min_tracks=1), jobs=0)
+    assert (summary.kept, summary.without_beats) == (2, 1)
+    assert summary.lines[-1] == (
+        "of 1 file times are in SMPTE frames, without a tempo: beats are taken at 120 a minute. "
+        "If they are not, leave them out"
+    )
+
+
 def test_few_notes_that_no_track_plays_are_not_worth_a_word(tmp_path: Path):
     """One of 25 notes, 4 %; then 2 of 26, 8 %."""
     for count, is_said in ((1, False), (2, True)):

@@ -21,7 +21,14 @@ from core.data.sources import RejectedFile
 from core.errors import UserError
 from musegen.files.keys import keys_of
 from musegen.files.limits import MusicLimits
-from musegen.files.midi import Song, origin_of, read_midi, song_of, write_midi
+from musegen.files.midi import (
+    Song,
+    origin_of,
+    read_midi,
+    read_performance,
+    song_of,
+    write_midi,
+)
 from musegen.files.parts import parts_of
 from musegen.files.smf import scan
 from musegen.roll import Grid, Roll, fill, separate
@@ -506,13 +513,45 @@ def test_odd_files_end_as_kept_or_with_a_reason(shared_data: Path):
         "huge_delta_x40.mid": "too-long",
         "tempo_zero.mid": "tempo",
         "type2_two_sequences.mid": "format",
-        "smpte_division_25fps_40.mid": "smpte",
+        "smpte_division_25fps_40.mid": "kept",
         "not_midi_html.mid": "not-midi",
         "zero_bytes.mid": "empty-file",
         "header_only.mid": "no-notes",
     }
     assert {key: ends[key] for key in expected} == expected
     assert sum(end == "kept" for end in ends.values()) > 50
+
+
+def placed(song: Song) -> list[tuple[int, ...]]:
+    """Step, pitch and length of each note."""
+    pitch = (song.notes.pitch + song.grid.lowest_pitch).tolist()
+    return list(zip(song.notes.start.tolist(), pitch, song.notes.length.tolist(), strict=True))
+
+
+FRAMES_25, TICKS_40 = 256 - 25 << 8, 40
+
+
+def test_times_in_frames_are_beats_at_120_a_minute_where_no_tempo_says_where_they_are():
+    """25 frames of 40 ticks a second: a tick is a millisecond, and a beat half a second."""
+    file = midi(note(60, 500) + note(62, 250, after=500), division=FRAMES_25 | TICKS_40)
+    song = read_midi(file, grid=QUARTER)
+    assert placed(song) == [(0, 60, 4), (8, 62, 2)]
+    assert (song.tempo_bpm == 120).all() and not song.has_beats
+    assert "beats are taken at 120 a minute" in song.remarks[-1]
+    played = read_performance(file)
+    assert played.start.tolist() == [0, 1] and played.seconds.tolist() == [0.5, 0.25]
+
+
+def test_times_in_frames_are_in_the_beats_of_their_tempi():
+    """A beat a second for two seconds, then four a second; NTSC has 30000 frames in 1001 s."""
+    whole = tempo(1_000_000) + tempo(250_000, after=2000) + note(60, 250, after=1000)
+    song = read_midi(midi(whole, division=FRAMES_25 | TICKS_40), grid=QUARTER)
+    assert placed(song) == [(4 * 6, 60, 4)]
+    assert song.tempo_bpm == pytest.approx([240 / 2.5, 240]) and song.has_beats
+    assert not song.remarks
+    ntsc = midi(tempo(500_000) + note(60, 30_000, after=30_000), division=256 - 29 << 8 | 100)
+    played = read_performance(ntsc)
+    assert [*played.start, *played.seconds] == pytest.approx([10.01, 10.01], abs=1e-4)
 
 
 @given(st.data())

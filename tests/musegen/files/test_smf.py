@@ -113,15 +113,17 @@ def test_one_track_is_one_song_in_the_format_of_several_songs_too():
     [
         (b"", "empty-file"),
         (b"<html>", "not-midi"),
-        (b"MThd\x00\x00", "not-midi"),
+        (b"MThd\x00\x00", "unreadable"),
+        (PLAIN[:13], "unreadable"),
         (b" " * 5000 + PLAIN, "not-midi"),
         (header(kind=2) + PLAIN[14:], "format"),
         (header(kind=3), "format"),
         (header(division=0), "division"),
-        (header(division=0xE728), "smpte"),
+        (header(division=0xE700), "division"),
+        (header(division=0x8028), "smpte"),
     ],
 )
-def test_what_cannot_be_read_in_beats_is_refused(data: bytes, why: str):
+def test_what_cannot_be_read_is_refused(data: bytes, why: str):
     assert reason(data) == why
 
 
