@@ -9,6 +9,7 @@ import typer
 
 from core.app.commands import (
     MAKE,
+    Device,
     DomainCommands,
     Json,
     OptionCommand,
@@ -241,6 +242,7 @@ class MusicCommands(DomainCommands):
     def output(
         self,
         to: Path,
+        device: str,
         only: Annotated[
             str,
             typer.Option(help="Formats to write: any of mid, png, wav, flac, mp3, ogg, musicxml."),
@@ -276,7 +278,7 @@ class MusicCommands(DomainCommands):
 
             require_music21()
         sounds = read_programs(programs)
-        players = _orchestra(soundfont, voice)
+        players = _orchestra(soundfont, voice, device)
         return SongOutput(to, formats, stems, sounds, players, overwrite=overwrite)
 
     def sample(
@@ -522,6 +524,7 @@ def render(
     soundfont: Soundfont = None,
     voice: Voices = None,
     overwrite: Overwrite = False,
+    device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Play a MIDI file to a sound file, note for note, with a soundfont or in a voice.
@@ -538,21 +541,24 @@ def render(
     from musegen.playing.rendering import write_rendering
 
     path = to or Path(f"{song.stem}.wav")
-    print_paths([write_rendering(song, path, _orchestra(soundfont, voice), overwrite)], json)
+    players = _orchestra(soundfont, voice, device)
+    print_paths([write_rendering(song, path, players, overwrite)], json)
 
 
-def _orchestra(soundfont: Path | None, voices: list[str] | None) -> "Orchestra | None":
-    """Return who plays; None where it is the default soundfont alone."""
+def _orchestra(
+    soundfont: Path | None, voices: list[str] | None, device: str
+) -> "Orchestra | None":
+    """Return who plays, runs of voices on a device; None where it is the default soundfont."""
     from musegen.playing.opening import open_voices
     from musegen.playing.orchestra import Orchestra
 
     if not (soundfont or voices):
         return None
-    return Orchestra(soundfont, open_voices(voices or [], open_run))
+    return Orchestra(soundfont, open_voices(voices or [], partial(open_run, device=device)))
 
 
-def open_run(run: str, seed: int) -> "Voice":
+def open_run(run: str, seed: int, device: str = "auto") -> "Voice":
     """Return the timbre of a seed, of a run of voices or of weights that ship."""
     from musegen.voice.model import Model
 
-    return Model.load(run).voice(seed)
+    return Model.load(run, device).voice(seed)

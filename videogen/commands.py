@@ -323,6 +323,7 @@ class VideoCommands(DomainCommands):
     def output(
         self,
         to: Path,
+        device: str,
         formats: Annotated[
             list[str] | None,
             typer.Option(

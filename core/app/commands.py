@@ -327,8 +327,8 @@ class DomainCommands(ABC):
         """Return the assignments (`key=value`) of the domain's own options of `train`."""
         return []
 
-    def output(self, to: Path, *args: Any, **options: Any) -> Output:
-        """Return where and how items are written."""
+    def output(self, to: Path, device: str, *args: Any, **options: Any) -> Output:
+        """Return where and how items are written. `device`: for networks that take part in it."""
         return Output(to)
 
     def completed(self, evaluation: Any) -> Any:
@@ -496,7 +496,8 @@ def sample(
     json: Json = False,
 ) -> None:
     """Sample {items} and write them."""
-    print_paths(draw(to=output(to or Path(own.items)), seed=seed, device=device), json)
+    where = output(to or Path(own.items), device)
+    print_paths(draw(to=where, seed=seed, device=device), json)
 
 
 def evaluate(
@@ -587,7 +588,7 @@ def interpolate(
 
     domain = own.domain()
     model, (first, last) = latent_commands.open_with_arguments(domain, arguments, 2, device)
-    where = output(to or Path(own.items))
+    where = output(to or Path(own.items), device)
     print_paths(latent_commands.interpolate(model, first, last, points, where, seed), json)
 
 
@@ -607,7 +608,7 @@ def arithmetic(
     from core.app import latent_commands
 
     model, texts = latent_commands.open_with_arguments(own.domain(), arguments, 3, device)
-    where = output(to or Path(own.items))
+    where = output(to or Path(own.items), device)
     print_paths(latent_commands.arithmetic(model, texts, where, seed), json)
 
 
@@ -626,7 +627,7 @@ def reconstruct(
     model, names = latent_commands.open_with_arguments(own.domain(), files, None, device)
     paths = [Path(name) for name in names]
     latent_commands.require_stems(paths)
-    where = output(to or Path(own.items))
+    where = output(to or Path(own.items), device)
     written = (latent_commands.reconstruct(model, path, where, seed) for path in paths)
     print_paths(chain.from_iterable(written), json)
 
@@ -656,7 +657,7 @@ def vary(
     from core.app import latent_commands
 
     model, (text,) = latent_commands.open_with_arguments(own.domain(), arguments, 1, device)
-    where = output(to or Path(own.items))
+    where = output(to or Path(own.items), device)
     print_paths(latent_commands.vary(model, text, strength, count, where, seed, keep), json)
 
 
@@ -675,7 +676,7 @@ def translate(
 
     latent_commands.require_stems(files)
     model = own.domain().open_run(run, device)
-    where = output(to or Path(own.items))
+    where = output(to or Path(own.items), device)
     written = (latent_commands.translate(model, path, where, back) for path in files)
     print_paths(chain.from_iterable(written), json)
 

@@ -79,6 +79,7 @@ class RingCommands(DomainCommands):
     def output(
         self,
         to: Path,
+        device: str,
         overwrite: Annotated[
             bool, typer.Option("--overwrite", help="Write over other points of the same names.")
         ] = False,

@@ -126,6 +126,7 @@ class VoiceCommands(DomainCommands):
     def output(
         self,
         to: Path,
+        device: str,
         overwrite: Annotated[
             bool, typer.Option("--overwrite", help="Write over other notes of the same names.")
         ] = False,

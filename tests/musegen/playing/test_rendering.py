@@ -9,6 +9,7 @@ from command import run
 from handmade import midi, name, note, program, tempo
 from tones import pitch_of
 
+from core.errors import UserError
 from musegen.commands import MusicCommands
 from musegen.files.audio import SAMPLE_RATE, decode
 from musegen.files.midi import read_midi, read_performance
@@ -116,11 +117,28 @@ def test_a_broken_song_is_one_sentence(content: bytes, tmp_path: Path):
     assert not (tmp_path / "song.wav").exists()
 
 
+@pytest.mark.parametrize("command", [("sample",), ("vary", "1"), ("render", "song.mid")])
+def test_a_voice_is_on_the_device_that_is_asked_for(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its run is opened before anything is composed or played."""
+    asked: list[tuple[object, ...]] = []
+
+    def load(run: str, device: str = "auto") -> None:
+        asked.append((run, device))
+        raise UserError("enough")
+
+    monkeypatch.setattr("musegen.voice.model.Model.load", load)
+    options = ("--device", "cpu", "--voice", "bass=runs/reeds:3", "--to", tmp_path / "to.wav")
+    assert run("music", *command, *options)[0] == 1
+    assert asked == [("runs/reeds", "cpu")]
+
+
 def test_songs_of_a_model_are_written_in_a_voice(tmp_path: Path):
     """With `music sample --voice`: the sound is in the voice, the MIDI file as it was."""
     roll = replace(read_midi(SONG).roll(), name="song")
     for folder, voices in (("plain", None), ("voiced", [f"{SOUNDFONT}:trumpet"])):
-        to = MusicCommands().output(tmp_path / folder, only="mid,wav", voice=voices)
+        to = MusicCommands().output(tmp_path / folder, "cpu", only="mid,wav", voice=voices)
         assert isinstance(to, SongOutput)
         to.require_tracks(roll.tracks)
         to.create()
