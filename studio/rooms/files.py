@@ -39,6 +39,9 @@ from videogen.files.pictures import PICTURES
 from videogen.files.reading import VIDEO
 
 SONGS, CLIPS = "songs", "clips"
+PICKUP, MOST_PICKUP = "Quarter notes before the first bar", 16
+"""A field, and its largest value."""
+
 MOST_REJECTS = 200
 """Rejected files that the page lists."""
 
@@ -129,7 +132,9 @@ class FileRoom:
                     with gr.Row():
                         bars = whole_field("Bars of a phrase", 16)
                         meter = gr.Textbox("4/4", label="Metre", max_lines=1, min_width=80)
-                    least = whole_field("Tracks that must sound", 3)
+                    with gr.Row():
+                        least = whole_field("Tracks that must sound", 3)
+                        pickup = gr.Number(0, label=PICKUP, min_width=80)
                 with gr.Group(visible=False) as of_clips, gr.Row():
                     size = whole_field("Pixels", 32)
                     frames = whole_field("Frames", 16)
@@ -147,7 +152,8 @@ class FileRoom:
             **ASIDE,
         )
         dropped.input(answering(self.recognised), [dropped, kind], [name, kind], **ASIDE)
-        settings = [dropped, name, kind, tracks, bars, meter, least, size, frames, rate]
+        of_kinds = [tracks, bars, meter, least, pickup, size, frames, rate]
+        settings = [dropped, name, kind, *of_kinds]
         answers = [report, line, chosen]
         event = stoppable(read.click, self.prepare, settings, answers, stop, **READING)
         stops(stop, line, [event])
@@ -166,14 +172,15 @@ def _preparation(
     sources: Path,
     to: Path,
     tracks: str,
-    bars: int,
+    bars: float | None,
     meter: str,
-    least: int,
-    size: int,
-    frames: int,
-    rate: float,
+    least: float | None,
+    pickup: float | None,
+    size: float | None,
+    frames: float | None,
+    rate: float | None,
 ) -> Prepare:
-    """Return the preparation that the fields ask for; `ConfigError` for wrong ones."""
+    """Return the preparation that the fields ask for; `ConfigError` for wrong or empty ones."""
     jobs = os.cpu_count() or 1
     if tracks not in TRACK_LISTS:
         raise ConfigError(f"tracks: one of {', '.join(TRACK_LISTS)}")
@@ -191,6 +198,7 @@ def _preparation(
         "meter": "any" if meter.strip() == "any" else "kept",
         "bars": whole("bars", bars, 1, 256),
         "min_tracks": whole("tracks that must sound", least, 1, len(TRACK_LISTS[tracks])),
+        "pickup_beats": number(PICKUP.lower(), pickup, 0, MOST_PICKUP),
     }
     of_songs = resolve(SongConfig, chosen, "the fields")
     return lambda tick: songs.prepare([str(sources)], to, of_songs, jobs=jobs, tick=tick)
@@ -215,7 +223,7 @@ def _usual_name(batch: Path) -> str:
 
 
 def _in_room(sentence: object) -> str:
-    return in_page(sentence, bars="Bars of a phrase")
+    return in_page(sentence, bars="Bars of a phrase", pickup=PICKUP)
 
 
 def _read_rejects(folder: Path) -> list[tuple[Any, ...]]:

@@ -281,7 +281,7 @@ def test_files_are_read_or_answered_with_what_helps(tmp_path: Path):
     broken.parent.mkdir(parents=True)
     broken.write_bytes(b"no music")
     dropped = {"batch": batch, "files": 1}
-    fields = ["songs", "lakh", 16, "4/4", 3, 32, 16, 8]
+    fields = ["songs", "lakh", 16, "4/4", 3, 0, 32, 16, 8]
     report, line, _ = last(room.prepare(dropped, "mine", *fields))
     assert "no song could be kept of 1 file" in line
     assert "broken&lt;b&gt;.mid" in report and "<b>" not in report

@@ -109,6 +109,7 @@ def test_the_fields_of_files_and_of_training_begin_with_what_is_usual(built: gr.
         "Bars of a phrase": 16,
         "Metre": "4/4",
         "Tracks that must sound": 3,
+        "Quarter notes before the first bar": 0,
         "Pixels": 32,
         "Frames": 16,
         "a second": 8,
@@ -247,14 +248,17 @@ def prepared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *fields: Any) -> A
 
 def test_the_fields_of_files_are_the_settings_of_a_preparation(monkeypatch, tmp_path: Path):
     ask = partial(prepared, monkeypatch, tmp_path)
-    config = ask("songs", "lakh", 8, " 3/4 ", 2, 32, 16, 8)
+    config = ask("songs", "lakh", 8, " 3/4 ", 2, 0.5, 32, 16, 8)
     assert (config.bars, config.min_tracks, config.meter) == (8, 2, "kept")
+    assert config.pickup_beats == 0.5
     assert (config.grid.steps_per_beat, config.grid.beats_per_bar) == (12, 3)
     assert [track.name.lower() for track in config.tracks] == TRACKS
-    assert ask("songs", "lakh", 8, "any", 2, 32, 16, 8).meter == "any"
-    config = ask("clips", "lakh", 8, "4/4", 2, 48, 12, 10)
+    assert ask("songs", "lakh", 8, "any", 2, 0, 32, 16, 8).meter == "any"
+    config = ask("clips", "lakh", 8, "4/4", 2, 0, 48, 12, 10)
     assert (config.size, config.frames, config.frames_per_second) == (48, 12, 10)
-    for wrong in (("none", 8, "4/4", 2), ("lakh", 0, "4/4", 2), ("lakh", 8, "4/4", 6)):
+    usual = ("lakh", 8, "4/4", 2, 0)
+    for at, value in ((0, "none"), (1, 0), (1, None), (3, 6), (3, None), (4, -1), (4, None)):
+        wrong = [*usual[:at], value, *usual[at + 1 :]]
         with pytest.raises(UserError):
             ask("songs", *wrong, 32, 16, 8)
 
