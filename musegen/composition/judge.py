@@ -144,11 +144,7 @@ def judge_of(model: "Model", folder: Path, against: Path | None = None) -> Judge
             f"{folder.name} has no judge yet: --against DATA, the collection that it learned from"
         )
     data = Collection.open(against)
-    if (model.spec.grid, model.spec.tracks) != (data.grid, data.tracks):
-        raise UserError(
-            f"{against} has other tracks or another grid than {model.name}: --against the "
-            "collection that it learned from"
-        )
+    data.require_form(model.name, model.spec.grid, model.spec.tracks)
     judge = fit_judge(model, data)
     judge.write(folder)
     return judge

@@ -88,6 +88,30 @@ class Collection(Prepared):
                 f"{self.store.folder}: prepare both with the same options"
             )
 
+    def require_form(self, name: str, grid: Grid, tracks: tuple[Track, ...]) -> None:
+        """Raise `UserError` unless these are the grid and the tracks of a model of that name.
+
+        It says in which they differ, and how songs are prepared for the model.
+        """
+        if (grid, tracks) == (self.grid, self.tracks):
+            return
+        steps, metre, own = grid.steps_per_beat, grid.metre, self.grid
+        known = (
+            (
+                steps != self.grid.steps_per_beat,
+                f"{steps} steps a beat",
+                f"--steps-per-beat {steps}",
+            ),
+            (metre != own.metre, f"bars of {metre.name}", f"--meter {metre.name}"),
+            (tracks != self.tracks, "other tracks", "the --tracks of its songs"),
+        )
+        found = [row[1:] for row in known if row[0]] or [("other pitches", "--set of its grid")]
+        words, options = (" and ".join(column) for column in zip(*found, strict=True))
+        raise UserError(
+            f"{name} is not for {self}: it has {words}: prepare the songs with {options}, or give "
+            "the collection that it learned from"
+        )
+
     @cached_property
     def songs(self) -> list[Song]:
         return [Song(**song) for song in self.store.facts["songs"]]

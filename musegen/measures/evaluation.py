@@ -41,7 +41,7 @@ from musegen.measures.metrics import METRICS, Metric, MetricTable, TrackPhrases,
 from musegen.measures.resemblance import onset_f1, overlapping_area, self_similarity
 from musegen.measures.yardstick import Yardstick, mean_of_known
 from musegen.roll import HOLD, ONSET, SILENT, Grid, Phrases, PlayedPhrases, cut_phrases, notes_of
-from musegen.tracks import TRACK_LISTS, Track
+from musegen.tracks import TRACK_LISTS
 
 if TYPE_CHECKING:
     from musegen.model import Model
@@ -316,9 +316,7 @@ def generate(
     """
     if isinstance(subject, Path):
         return read_folder(subject, data)
-    if (subject.spec.grid, subject.spec.tracks) != (data.grid, data.tracks):
-        apart = _differences(subject.spec.grid, subject.spec.tracks, data)
-        raise UserError(f"{subject.name} is not for {data}: {apart}")
+    data.require_form(subject.name, subject.spec.grid, subject.spec.tracks)
     if subject.parts.given:
         return _accompanied(subject, data, count, seed)
     reconstruction, lengths = reconstruction_f1(subject, data, seed), lengths_of(data)
@@ -334,20 +332,6 @@ def generate(
     )
     songs = cut_notes(notes, bars, data, lengths)
     return Generated(subject.name, phrases, reconstruction, songs)
-
-
-def _differences(ours: Grid, tracks: tuple[Track, ...], data: Collection) -> str:
-    """Say in which grid or tracks a model differs from a collection, and how to prepare others."""
-    theirs = data.grid
-    steps, metres = ours.steps_per_beat, ours.metre.name
-    known = (
-        (steps != theirs.steps_per_beat, f"{steps} steps a beat", f"--steps-per-beat {steps}"),
-        (ours.metre != theirs.metre, f"bars of {metres}", f"--meter {metres}"),
-        (tracks != data.tracks, "other tracks", "the --tracks of its songs"),
-    )
-    found = [row[1:] for row in known if row[0]] or [("other pitches", "--set of its grid")]
-    words, options = (" and ".join(column) for column in zip(*found, strict=True))
-    return f"it has {words}: prepare the songs with {options}"
 
 
 def _accompanied(model: "Model", data: Collection, count: int, seed: int) -> Generated:

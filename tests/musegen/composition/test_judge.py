@@ -72,15 +72,24 @@ def test_a_run_keeps_its_judge(tmp_path: Path) -> None:
     assert Judge.read(tmp_path) == judge
 
 
-@pytest.mark.parametrize("changed", [{"grid": Grid(steps_per_beat=4)}, {"tracks": ()}])
+@pytest.mark.parametrize(
+    ("changed", "cure"),
+    [
+        ({"grid": Grid(steps_per_beat=4)}, "12 steps a beat: prepare .* --steps-per-beat 12, or"),
+        ({"grid": Grid(beats_per_bar=3)}, "bars of 4/4: prepare the songs with --meter 4/4, or"),
+        ({"tracks": ()}, "other tracks: prepare the songs with the --tracks of its songs, or"),
+        ({"grid": Grid(pitches=12)}, "other pitches: prepare the songs with --set of its grid"),
+    ],
+)
 def test_a_judge_is_fitted_to_songs_of_the_models_own_form(
-    changed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changed: dict[str, Any], cure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The notes of a model on one grid would be read on another."""
+    """The notes of a model on one grid would be read on another; as in an evaluation."""
     own = {"grid": Grid(steps_per_beat=12), "tracks": TRACK_LISTS["lakh"]}
     model: Any = SimpleNamespace(name="mine", spec=SimpleNamespace(**own))
-    found = SimpleNamespace(**{**own, **changed})
+    found = Collection.__new__(Collection)
+    vars(found).update(own | changed, store=SimpleNamespace(folder=tmp_path))
     monkeypatch.setattr(Collection, "open", lambda folder: found)
-    with pytest.raises(UserError, match="other tracks or another grid than mine"):
+    with pytest.raises(UserError, match=f"mine is not for .*: it has {cure}"):
         judge_of(model, tmp_path, tmp_path / "data")
     assert Judge.read(tmp_path) is None
