@@ -182,16 +182,27 @@ OTHER_THAN_PIANO = re.compile(
 )
 """Words in names of parts that are not a pianist's."""
 
+DRUM_NAMES = re.compile(r"drum|kick|snare|hi.?hat|perc", re.IGNORECASE)
+"""Words in names of parts that are drums, whatever their program."""
+
 
 def are_known_by_names(parts: Sequence[Part]) -> bool:
     """Return whether parts have the program of a piano and other names, as many programs write.
 
+    Among parts of other programs those count that are named as drums.
+
     >>> are_known_by_names([Part(0, "808 Bass", 0, False), Part(1, "Keys", 0, False)])
     True
+    >>> are_known_by_names([Part(0, "Drums", 0, False), Part(1, "Bass", 33, False)])
+    True
+    >>> are_known_by_names([Part(0, "Melody", 0, False), Part(1, "Bass", 33, False)])
+    False
     """
     first, last = FAMILIES["piano"][0]
-    are_pianos = all(first <= part.program <= last for part in parts if not part.is_drum)
-    return are_pianos and any(OTHER_THAN_PIANO.search(part.name) for part in parts)
+    melodic = [part for part in parts if not part.is_drum]
+    pianos = [part for part in melodic if first <= part.program <= last]
+    names = DRUM_NAMES if len(pianos) < len(melodic) else OTHER_THAN_PIANO
+    return any(names.search(part.name) for part in pianos)
 
 
 def proposed(parts: Sequence[Part]) -> str | None:

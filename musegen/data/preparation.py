@@ -41,7 +41,7 @@ from musegen.data.collection import Collection
 from musegen.data.records import PrepareConfig, SongRecord, columns_of, pack, read_source
 from musegen.files.midi import song_of
 from musegen.files.pianoroll import LPD
-from musegen.files.smf import DEFAULT_BPM, SONG_FILES
+from musegen.files.smf import SONG_FILES
 from musegen.tracks import LAKH
 
 NOTABLE_SHARE = 0.05
@@ -55,7 +55,7 @@ class Summary(preparation.Summary):
     """The numbers of files and phrases that were kept or rejected.
 
     `unclaimed`: how many notes of the kept songs no track claims, by instrument; `unclaimed_share`
-    of all their notes. `without_beats`: how many kept songs have times in frames, and no tempo.
+    of all their notes. `doubts`: what kept songs leave open, and how many do.
     """
 
     SOURCE = "song"
@@ -66,7 +66,7 @@ class Summary(preparation.Summary):
 
     unclaimed: Counter[str] = field(default_factory=Counter)
     unclaimed_share: float = 0.0
-    without_beats: int = 0
+    doubts: Counter[str] = field(default_factory=Counter)
 
     @property
     def lines(self) -> list[str]:
@@ -77,12 +77,7 @@ class Summary(preparation.Summary):
                 f"{self.unclaimed_share:.0%} of the notes are left out: no track plays {names}. A "
                 "track with rest: true takes all that no other does, see docs/tracks.md"
             )
-        if self.without_beats:
-            lines.append(
-                f"of {files_of(self.without_beats)} times are in SMPTE frames, without a tempo: "
-                f"beats are taken at {DEFAULT_BPM:g} a minute. If they are not, leave them out"
-            )
-        return lines
+        return lines + [f"{files_of(n)}: {doubt}" for doubt, n in self.doubts.most_common()]
 
 
 def prepare(
@@ -214,8 +209,8 @@ def _prepare(folder: Path, job: Job, config: PrepareConfig, skipped: Counter[str
     write_index(folder, found.shards, _facts(found, config), phrases)
     pieces = pieces_by_split(phrases["is_test"])
     counts = (folder, job.count, len(found.sources), pieces, found.reasons, skipped, found.cures)
-    without_beats = sum(not source.get("has_beats", True) for source in found.sources)
-    summary = Summary(*counts, *_unclaimed(found), without_beats)
+    doubts = Counter(doubt for source in found.sources for doubt in source.get("doubts", ()))
+    summary = Summary(*counts, *_unclaimed(found), doubts)
     summary.write()
     _write_answers(folder, found)
     _draw(folder)

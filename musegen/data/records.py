@@ -87,7 +87,7 @@ class SongRecord:
 
     `phrases`: first bars; `content`: a digest of its notes; `answers`: facts about a song of the
     procedural band. `file_notes`: how many notes its file has; `unclaimed`: those that no track
-    claims, by program. `has_beats`: see `Song`.
+    claims, by program. `doubts`: see `Song`.
     """
 
     name: str
@@ -99,12 +99,12 @@ class SongRecord:
     answers: dict[str, Any] | None = None
     file_notes: int = 0
     unclaimed: Mapping[int, int] = field(default_factory=dict)
-    has_beats: bool = True
+    doubts: Sequence[str] = ()
 
     @property
     def facts(self) -> dict[str, Any]:
         """Return the notes that are stored beside its columns."""
-        keys = ("name", "content", "answers", "file_notes", "unclaimed", "has_beats")
+        keys = ("name", "content", "answers", "file_notes", "unclaimed", "doubts")
         facts = {key: getattr(self, key) for key in keys}
         return {**facts, "bars": len(self.tempo_bpm)}
 
@@ -145,7 +145,7 @@ def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = Non
         answers,
         sum(song.part_notes),
         song.unclaimed,
-        song.has_beats,
+        song.doubts,
     )
 
 

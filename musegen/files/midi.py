@@ -42,14 +42,19 @@ from musegen.files.smf import (
 from musegen.performance import Performance
 from musegen.roll import SIGNATURE, Cells, Grid, Metre, Notes, Roll, fill, separate
 from musegen.tonality import signature_of
-from musegen.tracks import DRUM_KIT, LAKH, Part, Track, assign
+from musegen.tracks import DRUM_KIT, LAKH, Part, Track, are_known_by_names, assign
 
 TICKS_PER_BEAT = 480
 """The resolution of written files: a multiple of 4, 12 and 24 steps a beat."""
 
 WITHOUT_BEATS = (
-    f"its times are in SMPTE frames and it has no tempo: its beats are taken at {DEFAULT_BPM:g} a "
-    "minute. If they are not, export it with times in beats (ticks a quarter note)"
+    f"times are in SMPTE frames, and there is no tempo: beats are taken at {DEFAULT_BPM:g} a "
+    "minute. If they are not, export with times in beats"
+)
+NAMES_ALONE = (
+    "parts with the names of other instruments have the program of a piano, and are taken for "
+    "pianos. Give each its program, and drums channel 10, where you export, or name the parts "
+    "with --tracks mine.yaml where you prepare, see docs/tracks.md"
 )
 
 SLOWEST_BPM = 4.0
@@ -120,8 +125,14 @@ class Song:
     @property
     def remarks(self) -> list[str]:
         """Say what a user should know of how the file was read."""
-        left_out = [f"left out: {self.left_out}"] if self.left_out else []
-        return left_out + ([] if self.has_beats else [WITHOUT_BEATS])
+        return [*([f"left out: {self.left_out}"] if self.left_out else []), *self.doubts]
+
+    @property
+    def doubts(self) -> list[str]:
+        """Say what the file leaves open, how that was read, and how it would be clear."""
+        names_alone = self.tracks == LAKH and are_known_by_names(self.parts)
+        known = ((not self.has_beats, WITHOUT_BEATS), (names_alone, NAMES_ALONE))
+        return [doubt for is_open, doubt in known if is_open]
 
     def cells(self) -> Cells:
         """Convert the notes to cells, without their velocities."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from command import REPOSITORY
-from handmade import midi, note, program
+from handmade import midi, name, note, program
 from peak import CODE
 from tunes import FOUR_BARS, tune, write_tunes
 
@@ -366,11 +366,29 @@ def test_songs_whose_beats_no_one_says_are_counted(tmp_path: Path):
         file = midi(program(33) + 24 * note(40 + number, 480), division=division)
         (folder / f"{number}.mid").write_bytes(file)
     summary = prepare([str(folder)], tmp_path / "data", FOUR_BARS.replace(min_tracks=1), jobs=0)
-    assert (summary.kept, summary.without_beats) == (2, 1)
+    assert (summary.kept, [*summary.doubts.values()]) == (2, [1])
     assert summary.lines[-1] == (
-        "of 1 file times are in SMPTE frames, without a tempo: beats are taken at 120 a minute. "
-        "If they are not, leave them out"
+        "1 file: times are in SMPTE frames, and there is no tempo: beats are taken at 120 a "
+        "minute. If they are not, export with times in beats"
     )
+
+
+def test_songs_whose_parts_have_names_alone_are_counted(tmp_path: Path):
+    """As programs write them whose instruments are plug-ins: kept, as pianos alone."""
+    folder = tmp_path / "midi"
+    folder.mkdir()
+    parts = (name("Kick") + 24 * note(36, 480), name("Lead") + 24 * note(72, 480))
+    (folder / "a.mid").write_bytes(midi(*parts))
+    (folder / "b.mid").write_bytes(midi(program(33) + parts[0], program(30, 2) + parts[1]))
+    bass = program(33, 2) + 24 * note(40, 480, channel=2)
+    (folder / "c.mid").write_bytes(midi(name("Drums") + 24 * note(38, 480), bass))
+    one = FOUR_BARS.replace(min_tracks=1)
+    summary = prepare([str(folder)], tmp_path / "data", one, jobs=0)
+    assert (summary.kept, [*summary.doubts.values()]) == (3, [2])
+    assert summary.lines[-1].startswith("2 files: parts with the names of other instruments have")
+    tracks = [{"name": "Drums", "name_pattern": "kick|drum"}, {"name": "Lead", "rest": True}]
+    named = prepare([str(folder)], tmp_path / "named", one.replace(tracks=tracks), jobs=0)
+    assert not named.doubts
 
 
 def test_few_notes_that_no_track_plays_are_not_worth_a_word(tmp_path: Path):
