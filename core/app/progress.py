@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from core.data.preparation import Tick
 
-Made = TypeVar("Made")
+Item = TypeVar("Item")
 
 FIRST_SECONDS, SECONDS = 10.0, 60.0
 """Time until the first plain line, and from each to the next."""
@@ -60,10 +60,10 @@ def ticking(task: str) -> "Iterator[Tick]":
         yield _tick(bar, task)
 
 
-def followed(task: str, make: "Callable[[Tick], Iterable[Made]]") -> "Iterator[Made]":
-    """Yield what a task makes, and show meanwhile how much of it is done, as `ticking` does.
+def followed(task: str, make: "Callable[[Tick], Iterable[Item]]") -> "Iterator[Item]":
+    """Yield the items of a task, and show meanwhile how much of it is done, as `ticking` does.
 
-    The bar is away while the caller has what was made, who may print.
+    The bar is away while the caller has an item, so that it may print.
     """
     with _bar(transient=True) as bar:
         for one in make(_tick(bar, task)):
