@@ -38,8 +38,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is no file: give a YAML file of settings")
     try:
         values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from error
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} does not exist: give a YAML file of settings") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no text: give a YAML file of settings") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, not a {type(values).__name__}")
     return values

@@ -171,6 +171,8 @@ class MusicCommands(DomainCommands):
 
         if bool(sources) == bool(band):
             raise ConfigError("give either SOURCES or --band N")
+        if lpd and band:
+            raise ConfigError("--lpd is for files: give SOURCES instead of --band N")
         if pickup and (band or lpd):
             raise ConfigError("--pickup is for MIDI files")
         if shard and band:

@@ -61,7 +61,7 @@ class Summary(preparation.Summary):
     SOURCE = "song"
     PIECES = "phrases"
     RECOMMENDED_PIECES = 500
-    HOW_TO_GET_MORE = "More songs, a smaller --hop or fewer --min-tracks give more"
+    HOW_TO_GET_MORE = "More songs or fewer --min-tracks give more"
     WHY_NO_TEST_DATA = "all files are near-duplicates of one song"
 
     unclaimed: Counter[str] = field(default_factory=Counter)

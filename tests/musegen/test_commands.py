@@ -403,6 +403,7 @@ def test_sources_and_band_exclude_each_other(tmp_path: Path):
     refused(2, "either SOURCES or", "music", "prepare", "x", "--band", 3, "--to", tmp_path)
     shard = ("--shard", "1/2", "--to", tmp_path)
     refused(2, "--shard is for files", "music", "prepare", "--band", 3, *shard)
+    refused(2, "--lpd is for files", "music", "prepare", "--band", 3, "--lpd", "--to", tmp_path)
 
 
 def test_parts_are_prepared_by_an_option(tmp_path: Path):

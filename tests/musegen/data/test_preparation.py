@@ -84,6 +84,7 @@ def test_every_file_is_kept_or_rejected_with_a_reason(tmp_path: Path):
     assert lines[:2] == ["10 files: 5 kept, 5 rejected", "       2 no-phrase"]
     assert lines[-2] == "12 phrases to train on, 3 held out"
     assert lines[-1].startswith("few phrases")
+    assert "--hop" not in lines[-1], "phrases begin at each bar already"
 
 
 def test_the_settings_define_a_phrase(tmp_path: Path):
