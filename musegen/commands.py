@@ -1,6 +1,6 @@
 """The commands of music. Each imports what it needs when it runs, so that --help is quick."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -275,6 +275,8 @@ class MusicCommands(DomainCommands):
         from musegen.files.song import FORMATS, SongOutput
 
         formats = (*read_formats([only], FORMATS, "songs"), *(("npz",) if npz else ()))
+        options = {"--soundfont": soundfont, "--voice": voice, "--stems": stems}
+        _require_use({**options, "--programs": programs}, formats)
         if "musicxml" in formats:
             from musegen.notation.writing import require_music21
 
@@ -507,6 +509,18 @@ class MusicCommands(DomainCommands):
             yield from write_song(roll, to)
         if judge and best_of:
             typer.echo(f"best of {best_of}: {1 - 1 / best_of:.0%} of songs thrown away", err=True)
+
+
+def _require_use(options: Mapping[str, object], formats: tuple[str, ...]) -> None:
+    """Raise `ConfigError` for a given option that would change none of the files."""
+    from core.errors import ConfigError
+    from musegen.files.audio import FORMATS as SOUNDS
+
+    users = {"--soundfont": SOUNDS, "--voice": SOUNDS, "--stems": ("mid", *SOUNDS)}
+    for option, value in options.items():
+        kinds = users.get(option, ("mid", *SOUNDS, "npz", "musicxml"))
+        if value and not {*kinds} & {*formats}:
+            raise ConfigError(f"{option} changes none of these files: add {kinds[0]} to --only")
 
 
 def _names(text: str) -> tuple[str, ...]:

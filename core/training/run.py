@@ -133,7 +133,7 @@ class Run:
         """Open a run to sample from it; `UserError` where the folder is not a run."""
         path = folder / CONFIG
         if not path.is_file():
-            raise UserError(f"{folder} is no run: it has no config.yaml")
+            raise UserError(f"{folder} is no run: give a folder that `train` wrote")
         return cls(folder, _read_config(path))
 
     def __enter__(self) -> "Run":

@@ -463,8 +463,23 @@ def test_options_without_the_option_that_they_belong_to_are_refused(tmp_path: Pa
     refused(2, "--against is for several", *sample, "--against", tmp_path, "--best-of", 1)
 
 
+@pytest.mark.parametrize(
+    ("written", "option", "cure"),
+    [
+        ("mid", ("--voice", "fluid"), "wav"),
+        ("mid,png", ("--soundfont", "x.sf2"), "wav"),
+        ("png", ("--stems",), "mid"),
+        ("png", ("--programs", "bass=38"), "mid"),
+    ],
+)
+def test_an_option_that_would_change_no_file_is_refused(tmp_path: Path, written, option, cure):
+    sample = ("music", "sample", "--only", written, *option, "--to", tmp_path)
+    refused(2, f"{option[0]} changes none of these files: add {cure} to --only", *sample)
+
+
 def test_a_run_that_is_none(tmp_path: Path):
-    refused(1, "is no run", "music", "sample", tmp_path, "--to", tmp_path / "songs")
+    songs = ("--to", tmp_path / "songs")
+    refused(1, "is no run: give a folder that `train` wrote", "music", "sample", tmp_path, *songs)
     absent = tmp_path / "absent"
     refused(1, "absent is no folder", "music", "sample", absent, "--to", tmp_path / "songs")
 
