@@ -691,7 +691,8 @@ def _read_frames(
     try:
         return read_frames(source, spec.view, most=most)
     except RejectedFile as error:
-        raise UserError(f"{path}: {error.detail}") from error
+        missing = f"there is no picture or video {path}: put it there, or correct its name"
+        raise UserError(f"{path}: {error.detail}" if path.exists() else missing) from error
 
 
 def _require_sentences(captions: Sequence[str]) -> None:

@@ -25,7 +25,10 @@ class Prepared:
     def __init__(self, store: Store):
         self.store = store
         if store.facts.get("domain") != self.DOMAIN:
-            raise UserError(f"{store.folder} holds no prepared {self.DOMAIN}")
+            raise UserError(
+                f"{store.folder} holds no prepared {self.DOMAIN}: give a folder that "
+                f"`{self.DOMAIN} prepare` wrote"
+            )
 
     @classmethod
     def open(cls: type[Opened], folder: str | Path) -> Opened:

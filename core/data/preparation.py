@@ -273,7 +273,7 @@ def open_preparation(
     except PermissionError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     except (FileExistsError, NotADirectoryError) as error:
-        raise UserError(f"{folder} is no folder") from error
+        raise UserError(f"{folder} is no folder: choose another one") from error
     except OSError as error:
         if not is_full(error):
             raise

@@ -161,8 +161,8 @@ class Store:
         path = folder / INDEX
         if not path.is_file():
             raise UserError(
-                f"{folder} holds no prepared data, or its preparation is unfinished: the command "
-                "that prepares it resumes"
+                f"{folder} holds no prepared data, or its preparation is unfinished: give a "
+                "folder that `prepare` wrote; the same command resumes"
             )
         try:
             self.index = read_json(path)

@@ -319,7 +319,7 @@ def test_a_folder_of_other_files_is_left_alone_and_one_of_reports_is_not(tmp_pat
     (tmp_path / "mine.txt").touch()
     with pytest.raises(UserError, match="holds other files"):
         opened(tmp_path, sources="abc")
-    with pytest.raises(UserError, match=r"mine\.txt is no folder"):
+    with pytest.raises(UserError, match=r"mine\.txt is no folder: choose another"):
         opened(tmp_path / "mine.txt")
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "mine.txt", *REPORTS}
 

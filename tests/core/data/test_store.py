@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.data.collection import Prepared
 from core.data.preparation import open_preparation
 from core.data.store import (
     Store,
@@ -120,8 +121,17 @@ def test_a_damaged_index_is_refused(folder: Path, text: str):
 
 def test_no_index_is_no_store(tmp_path: Path):
     write_shard(tmp_path, 0, {"row": np.zeros(3)})
-    with pytest.raises(UserError, match="holds no prepared data"):
+    with pytest.raises(UserError, match=r"holds no prepared data.*: give a folder that `prepare`"):
         Store(tmp_path)
+
+
+def test_a_store_of_another_domain_is_refused_with_the_command_that_writes_one(tmp_path: Path):
+    class Rocks(Prepared):
+        DOMAIN = "rock"
+
+    write_index(tmp_path, 0, {"domain": "ring"}, {})
+    with pytest.raises(UserError, match="no prepared rock: give a folder that `rock prepare`"):
+        Rocks.open(tmp_path)
 
 
 def test_a_shard_is_finished_when_it_is_as_it_was_written(folder: Path):
