@@ -126,9 +126,13 @@ def compare(
     `as_json`: print the report as JSON instead, with the path of the tables.
     """
 
+    def second_of(one: Contender) -> Any:
+        return other if domain.is_translation(one.model) else None
+
+    def settings_of(one: Contender) -> list[str]:
+        return [*assignments, *one.settings]
+
     def train(one: Contender, folder: Path) -> Model:
-        second = other if domain.is_translation(one.model) else None
-        settings = [*assignments, *one.settings]
         with monitored() as monitor:
             fit.train(
                 domain,
@@ -137,8 +141,8 @@ def compare(
                 one.model,
                 preset,
                 device,
-                settings,
-                second,
+                settings_of(one),
+                second_of(one),
                 monitor=monitor,
                 start=one.start,
             )
@@ -146,6 +150,8 @@ def compare(
 
     require_no_collection(to)
     chosen = contenders(domain, texts, other is not None)
+    for one in chosen:  # or a wrong setting of the last would show once the others have trained
+        fit.configure(domain, data, one.model, preset, settings_of(one), second_of(one))
     models = train_each(chosen, to / "runs", train)
     with ticking("measuring") as tick:
         evaluation = domain.evaluate(models, data, count, seed, other, tick)

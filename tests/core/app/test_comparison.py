@@ -183,6 +183,13 @@ def test_all_that_can_take_part_do():
             contenders(MUSIC, ["vae", named])
 
 
+def test_a_wrong_setting_of_the_last_is_refused_before_the_first_trains(tmp_path: Path):
+    models = ("--model", "vae", "--model", "gan foo=3")
+    code, _, said = run("ring", "compare", *models, *TINY, "--to", tmp_path)
+    assert (code, "unknown key 'foo'" in said) == (2, True), said
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_table_with_its_caption_becomes_markdown():
     table = Table(title="sizes", caption="- size: in metres")
     table.add_column("name")
