@@ -144,6 +144,8 @@ def _sentence(error: Exception) -> str:
         return str(error)
     from core.files import is_full
 
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"there is no {error.filename}: put it there, or correct its path"
     if isinstance(error, OSError) and (error.strerror or is_full(error)):
         name, said = error.filename2 or error.filename, error.strerror or str(error)
         said = f"{said}: {name}" if name else said

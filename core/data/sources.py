@@ -89,10 +89,12 @@ def read_bytes(path: Path, limits: Limits) -> bytes:
 
 
 def require_file(path: Path) -> None:
-    """Raise `RejectedFile` for a folder, a pipe or a device."""
+    """Raise `RejectedFile` for a missing file, a folder, a pipe or a device."""
     if path.is_dir():
         raise RejectedFile("unreadable", "it is a folder: give a file in it")
-    if path.exists() and not path.is_file():
+    if not path.exists():
+        raise RejectedFile("unreadable", "there is no such file: correct its path")
+    if not path.is_file():
         raise RejectedFile(*NO_FILE)
 
 

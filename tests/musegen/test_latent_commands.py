@@ -97,7 +97,7 @@ def test_every_command_writes_the_formats_that_are_asked_for(
     ("arguments", "said"),
     [
         (["note_transformer", "1", "2"], "note_transformer has no latent space: it is a density"),
-        (["latent_musegan", "1", "nothing.mid"], "nothing.mid: No such file"),
+        (["latent_musegan", "1", "nothing.mid"], "nothing.mid: there is no such file: correct"),
         (["latent_musegan", "1"], "expected 2 after"),
     ],
 )

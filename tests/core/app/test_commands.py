@@ -117,6 +117,7 @@ TOO_LITTLE = (
     "--set train.batch_size=N"
 )
 ROOM = "make room, and give the command once more"
+PATH = "put it there, or correct its path"
 OUT_OF_MEMORY = (
     MemoryError(),
     torch.OutOfMemoryError("CUDA out of memory"),
@@ -131,7 +132,7 @@ OUT_OF_MEMORY = (
         (ConfigError("no such key"), 2, "error: no such key"),
         (Resumable("the disk is full"), 3, "error: the disk is full"),
         (KeyboardInterrupt(), 130, "interrupted"),
-        (FileNotFoundError(2, "No such file", "a.mid"), 1, "error: No such file: a.mid"),
+        (FileNotFoundError(2, "No such file", "a.mid"), 1, f"error: there is no a.mid: {PATH}"),
         (OSError(5, "Input/output error"), 1, "error: Input/output error"),
         (OSError(28, "No space left"), 3, f"error: No space left: {ROOM}"),
         (OSError(27, "Too large", "a", None, "b.mid"), 3, f"error: Too large: b.mid: {ROOM}"),

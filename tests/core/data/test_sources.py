@@ -266,6 +266,8 @@ def test_a_tar_with_long_names_and_large_members_is_read(tmp_path: Path):
 def test_a_folder_in_the_place_of_a_file_is_called_one(tmp_path: Path):
     with pytest.raises(RejectedFile, match="it is a folder: give a file in it"):
         read_bytes(tmp_path, LIMITS)
+    with pytest.raises(RejectedFile, match="there is no such file: correct its path"):
+        read_bytes(tmp_path / "absent.mid", LIMITS)
 
 
 def test_a_device_that_is_named_itself_is_not_read():
