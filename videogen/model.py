@@ -691,8 +691,7 @@ def _read_frames(
     try:
         return read_frames(source, spec.view, most=most)
     except RejectedFile as error:
-        missing = f"there is no picture or video {path}: put it there, or correct its name"
-        raise UserError(f"{path}: {error.detail}" if path.exists() else missing) from error
+        raise UserError(f"{path}: {error.detail}") from error
 
 
 def _require_sentences(captions: Sequence[str]) -> None:

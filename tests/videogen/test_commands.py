@@ -226,7 +226,7 @@ def test_a_dry_run_prints_what_can_be_set(tmp_path: Path):
         (["train", *TINY, "--to", "run", "--set", "model.game=hing"], 2, "did you mean 'hinge'"),
         (["sample", "runs/nowhere", CAPTION], 1, "runs/nowhere is no folder"),
         (["sample", "--prompts", "absent.txt"], 1, "cannot read absent.txt"),
-        (["sample", "--start", "absent.png"], 1, "no picture or video absent.png: put it there"),
+        (["sample", "--start", "absent.png"], 1, "absent.png: there is no such file: correct"),
         (
             ["prepare", ".", "--check", "--hold-out", "absent.txt"],
             2,
