@@ -188,8 +188,10 @@ class VideoCommands(DomainCommands):
             typer.Option(
                 metavar="auto|videos|windows|composition|FILE",
                 help="What is held out of training. composition: captions of two halves that "
-                "are trained on with others. windows: the last clips of videos. auto: whole "
-                "videos, unless that takes words away. FILE: the captions in its lines.",
+                "are trained on with others. windows: the last clips of videos; what overlaps "
+                "them in the film is left out. auto: whole videos, unless that takes words away. "
+                "FILE: the captions in its lines. Excerpts of one film share no frame between "
+                "both sides.",
             ),
         ] = "auto",
         background: Annotated[

@@ -6,13 +6,15 @@ videos          whole videos, whatever their captions
 windows         the last clips of videos
 auto            whole videos of whose captions every word is trained on, else windows
 
-Videos of the same pictures are on one side, whatever their captions.
+Videos of the same pictures, and excerpts of one film, are on one side, whatever their captions; of
+windows, those that overlap with held-out ones in the time of their film are left out.
 """
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -40,26 +42,45 @@ Halves = tuple[Words, Words]
 class Videos:
     """The kept videos.
 
-    `pictures`: a number for each, the same for the same pictures. `starts`: the first frame of
-    each clip. `contents`: digests, by which they are put in an order that no other video changes.
+    `contents`: digests, by which they are put in an order that no other video changes. `pictures`,
+    `films`: a number for each, the same for the same pictures, and for parts of the same film.
+    `starts`: the frame of its film with which each clip begins.
     """
 
     names: Sequence[str]
     captions: Sequence[str]
     contents: Sequence[str]
     pictures: Int[np.ndarray, " video"]
+    films: Int[np.ndarray, " video"]
     starts: Sequence[Int[np.ndarray, " _"]]
 
     @property
     def counts(self) -> Int[np.ndarray, " video"]:
         return catalogue.lengths_of(self.starts)
 
+    @cached_property
+    def groups(self) -> Int[np.ndarray, " video"]:
+        """Return a number for each, the same for those that pictures or films tie together."""
+        groups, before = np.arange(len(self.captions)), np.empty(0)
+        while not np.array_equal(groups, before):
+            before = groups
+            for numbers in (self.pictures, self.films):
+                lowest = np.full(len(groups), len(groups))
+                np.minimum.at(lowest, numbers, groups)
+                groups = lowest[numbers]  # [video]
+        return groups
+
     def members(self) -> dict[int, list[int]]:
-        """Return the videos of each number of `pictures`."""
+        """Return the videos of each group."""
         members: dict[int, list[int]] = {}
-        for video, number in enumerate(self.pictures.tolist()):
+        for video, number in enumerate(self.groups.tolist()):
             members.setdefault(number, []).append(video)
         return members
+
+    def is_on_one_clock(self, members: Sequence[int]) -> bool:
+        """Return whether videos of the same pictures all begin at the same time of their films."""
+        begins = {(self.pictures[video], self.starts[video][0]) for video in members}
+        return len(begins) == len({self.pictures[video] for video in members})
 
 
 @dataclass(frozen=True)
@@ -125,7 +146,7 @@ def _divide(videos: Videos, config: PrepareConfig) -> Division:
         found = composition(videos.captions, share, seed, several)
         return _by_captions(videos, found, ", whose halves are trained on with others")
     if hold_out == "videos":
-        of = videos.pictures, videos.counts, videos.contents
+        of = videos.groups, videos.counts, videos.contents
         return _whole(videos, set(np.flatnonzero(catalogue.held_out(*of, share, seed)).tolist()))
     if hold_out == "windows":
         return _windows(videos, length, share, seed)
@@ -236,19 +257,19 @@ def _hash(seed: int, text: str) -> str:
 
 
 def _with_several_captions(videos: Videos) -> set[Words]:
-    """Return the captions of pictures that have others as well."""
-    of_pictures: dict[int, set[Words]] = {}
-    for number, caption in zip(videos.pictures.tolist(), videos.captions, strict=True):
-        of_pictures.setdefault(number, set()).add(tuple(words_of(caption)))
-    return set().union(*(captions for captions in of_pictures.values() if len(captions) > 1))
+    """Return the captions of pictures and films that have others as well."""
+    of_group: dict[int, set[Words]] = {}
+    for number, caption in zip(videos.groups.tolist(), videos.captions, strict=True):
+        of_group.setdefault(number, set()).add(tuple(words_of(caption)))
+    return set().union(*(captions for captions in of_group.values() if len(captions) > 1))
 
 
 def _by_captions(videos: Videos, held: Sequence[Words], remark: str) -> Division:
-    """Hold out all videos of these captions, and those of the same pictures."""
+    """Hold out all videos of these captions, and those of the same pictures and films."""
     words = [tuple(words_of(caption)) for caption in videos.captions]
     named = dict(zip(words, videos.captions, strict=True))
-    numbers = {int(videos.pictures[video]) for video, one in enumerate(words) if one in set(held)}
-    whole = _whole(videos, {v for v, one in enumerate(videos.pictures.tolist()) if one in numbers})
+    numbers = {int(videos.groups[video]) for video, one in enumerate(words) if one in set(held)}
+    whole = _whole(videos, {v for v, one in enumerate(videos.groups.tolist()) if one in numbers})
     lines = [
         f"held out: {_counted(len(held), 'caption')}{remark}",
         *(f"  {named[one]}" for one in held),
@@ -277,7 +298,7 @@ def _automatic(videos: Videos, length: int, share: float, seed: int) -> Division
     if windows.test.any() or not any_size:
         return windows
     smallest = min(any_size, key=lambda video: (videos.counts[video], videos.contents[video]))
-    same = np.flatnonzero(videos.pictures == videos.pictures[smallest])
+    same = np.flatnonzero(videos.groups == videos.groups[smallest])
     return _whole(videos, set(same.tolist()))
 
 
@@ -307,26 +328,57 @@ def _in_order(videos: Videos, members: Mapping[int, list[int]], seed: int) -> li
 def _windows(videos: Videos, length: int, share: float, seed: int) -> Division:
     """Hold out the last clips of videos, up to a share of all; what overlaps is not used.
 
-    Of a video they are `share` of its clips, one at least, and clips before them remain.
+    Of a video they are `share` of its clips, one at least, and of each video some clip remains.
     """
     members, left = videos.members(), share * videos.counts.sum()
-    first_of_test: dict[int, int] = {}
+    sides = _Sides(videos, length)
     for number in _in_order(videos, members, seed):
-        starts = videos.starts[members[number][0]]
-        first = starts[-max(1, int(share * len(starts)))]
-        if left > 0 and starts[0] + length <= first:
-            first_of_test |= dict.fromkeys(members[number], int(first))
-            left -= len(members[number]) * (starts >= first).sum()
-    test = [starts >= first_of_test.get(v, np.inf) for v, starts in enumerate(videos.starts)]
-    train = [
-        starts + length <= first_of_test.get(v, np.inf) for v, starts in enumerate(videos.starts)
-    ]
-    names = [f"  {videos.names[v]}: {videos.captions[v]}" for v in sorted(first_of_test)]
+        group = members[number]
+        for video in group if videos.is_on_one_clock(group) else ():
+            starts = videos.starts[video]
+            first, end = starts[-max(1, int(share * len(starts)))], starts[-1] + length
+            if left > 0:
+                left -= sides.hold_out(group, int(first), int(end))
+    held = [v for v, test in enumerate(sides.test) if test.any()]
+    names = [f"  {videos.names[video]}: {videos.captions[video]}" for video in held]
     lines = (
         [f"held out: the last clips of {_counted(len(names), 'video')}", *names] if names else []
     )
-    is_test = np.concatenate(test)  # [clip]
-    return Division(is_test, is_test | np.concatenate(train), lines)
+    is_test, is_train = (np.concatenate(of) for of in (sides.test, sides.train))  # [clip]
+    return Division(is_test, is_test | is_train, lines)
+
+
+class _Sides:
+    """For each video which of its clips are held out and which are trained on: at first all."""
+
+    def __init__(self, videos: Videos, length: int):
+        self.videos, self.length = videos, length
+        self.test = [np.zeros(count, bool) for count in videos.counts.tolist()]
+        self.train = [~test for test in self.test]
+
+    def hold_out(self, group: Sequence[int], first: int, end: int) -> int:
+        """Hold out the clips within some frames of a film; return how many more these are.
+
+        None are if a video of the group would have no clip to train on.
+        """
+        starts = {video: self.videos.starts[video] for video in group}
+        train = {v: self.train[v] & (_outside(starts[v], self.length, first, end)) for v in group}
+        if not all(clips.any() for clips in train.values()):
+            return 0
+        count = 0
+        for video in group:
+            within = (starts[video] >= first) & (starts[video] + self.length <= end)
+            count += int((within & ~self.test[video]).sum())
+            self.test[video] |= within
+            self.train[video] = train[video]
+        return count
+
+
+def _outside(
+    starts: Int[np.ndarray, " clip"], length: int, first: int, end: int
+) -> Bool[np.ndarray, " clip"]:
+    """Return which clips have no frame from `first` to `end`."""
+    return (starts + length <= first) | (starts >= end)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -42,7 +42,7 @@ SPANS = ("timestamps", "timestamp", "segment", "segments")
 _CLOCK = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d+)?)")
 _SIMPLE = re.compile(r"[\w-][\w .-]*")
 """A name, and no path."""
-_CUT = re.compile(r"(?P<id>.+)_(?P<begin>\d+)_(?P<end>\d+)")
+CUT = re.compile(r"(?P<id>.+)_(?P<begin>\d+)_(?P<end>\d+)")
 """The name of a clip that was cut out of another."""
 
 CONTROL = "Cc", "Cf", "Cs", "Co", "Cn"
@@ -59,7 +59,8 @@ PICTURES = range(0x1F000, 0x1FB00)
 class Row:
     """A clip's path and caption, or `fault`: the reason why the row is rejected.
 
-    `excerpt`: the part of the clip that the caption describes, if not the whole.
+    `excerpt`: the part of the clip that the caption describes, if not the whole. `is_cut`: it was
+    cut out of a film before, as its row and its name say.
     """
 
     number: int
@@ -67,6 +68,7 @@ class Row:
     caption: str = ""
     fault: tuple[str, str] | None = None
     excerpt: Excerpt | None = None
+    is_cut: bool = False
 
 
 def caption_of(text: str, limits: VideoLimits) -> str:
@@ -138,7 +140,8 @@ def _of_row(
     captions = _captions(fields, caption)
     for text, excerpt in zip(captions, _excerpts(fields, len(captions)), strict=True):
         clip, of = _with_excerpt(file, name, excerpt, tree)
-        yield Row(number, clip, caption_of(text, limits), excerpt=of)
+        is_cut = excerpt is not None and of is None
+        yield Row(number, clip, caption_of(text, limits), excerpt=of, is_cut=is_cut)
 
 
 def _excerpts(fields: Fields, count: int) -> Sequence[Excerpt | None]:
@@ -187,7 +190,7 @@ def _with_excerpt(
 ) -> tuple[Path, Excerpt | None]:
     """Return the clip of a row: one that was cut as the row says, or one with its excerpt."""
     stem = re.sub(f"({'|'.join(map(re.escape, VIDEO))})$", "", name.strip())
-    cut = _CUT.fullmatch(stem)
+    cut = CUT.fullmatch(stem)
     tries: list[tuple[str, Excerpt | None]] = []
     if excerpt and all(time.is_integer() for time in excerpt):
         begin, end = map(int, excerpt)

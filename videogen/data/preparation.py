@@ -40,6 +40,7 @@ from videogen.data.records import (
     PrepareConfig,
     check_clip,
     columns_of,
+    frames_of_film,
     read_clip,
 )
 from videogen.data.sources import Listing, advice, listing
@@ -232,12 +233,17 @@ def _divide(
     folder: Path, found: Catalogue, captions: Sequence[np.ndarray], config: PrepareConfig
 ) -> Division:
     """Divide the clips; a video is held out where none of its clips is trained on."""
+    films = [source.get("film", source["pictures"]) for source in found.sources]  # old shards
     videos = Videos(
         [source["name"] for source in found.sources],
         [caption.tobytes().decode() for caption in captions],
         [source["content"] for source in found.sources],
         np.unique([source["pictures"] for source in found.sources], return_inverse=True)[1],
-        found.rows(folder, "clips"),
+        np.unique(films, return_inverse=True)[1],
+        [
+            frames_of_film(clips, source.get("begin", 0), config)
+            for clips, source in zip(found.rows(folder, "clips"), found.sources, strict=True)
+        ],
     )
     division = divide(videos, config)
     trained = np.split(division.used & ~division.test, np.cumsum(videos.counts)[:-1])

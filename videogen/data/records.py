@@ -17,6 +17,7 @@ from core.data.catalogue import concat_rows, lengths_of
 from core.data.sources import RejectedFile
 from core.data.workers import Failure
 from videogen.data.sources import Captioned, CaptionSource, Origin
+from videogen.files.clock import first_frame
 from videogen.files.frame import View
 from videogen.files.limits import VideoLimits
 from videogen.files.reading import Film, SquareFrames, read_film
@@ -80,8 +81,8 @@ class ClipRecord:
     """The stored frames of a video with its caption.
 
     `clips`: the first frame of each clip. `content`: a digest of frames and caption, `pictures`
-    of the frames alone, or of the name of the film of an excerpt. `remarks`: what is particular
-    about the file, of `REMARKS`.
+    of the frames alone, `film` of the name of the film of which it is a part, where it begins at
+    frame `begin`. `remarks`: what is particular about the file, of `REMARKS`.
     """
 
     name: str
@@ -91,12 +92,14 @@ class ClipRecord:
     clips: Int[np.ndarray, " clip"]
     content: str
     pictures: str
+    film: str = ""
+    begin: int = 0
     remarks: tuple[str, ...] = ()
 
     @property
     def facts(self) -> dict[str, Any]:
         """Return what the shard's index holds of the record, beside its columns."""
-        names = ("name", "origin", "content", "pictures", "remarks")
+        names = ("name", "origin", "content", "pictures", "film", "begin", "remarks")
         return {**{key: getattr(self, key) for key in names}, "frames": len(self.frames)}
 
 
@@ -107,10 +110,13 @@ def read_clip(clip: Captioned, config: PrepareConfig) -> ClipRecord | Failure:
             raise RejectedFile(*(clip.fault or ("no-caption", "")))
         film = read_film(clip.files, config, config.limits, excerpt=clip.excerpt)
         record = _record(clip.name, clip.caption, clip.origin, film.frames, config)
-        if clip.excerpt:  # all of one film are held out together
-            film_digest = hashlib.sha256(clip.name.encode(errors="surrogateescape")).hexdigest()
-            record = replace(record, pictures=film_digest)
-        return replace(record, remarks=tuple(_remarks(film, clip)))
+        name, seconds = clip.film
+        return replace(
+            record,
+            film=hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest(),
+            begin=first_frame(seconds, config.frames_per_second),
+            remarks=tuple(_remarks(film, clip)),
+        )
     except RejectedFile as error:
         return Failure(error.reason, error.detail)
 
@@ -159,6 +165,17 @@ def cut(
         return frames[: starts[-1] + length], starts
     times = (starts[:, None] + np.arange(length)).ravel()  # [(clip time)]
     return frames[times], np.arange(len(starts), dtype=np.int32) * length
+
+
+def frames_of_film(
+    clips: Int[np.ndarray, " clip"], begin: int, config: PrepareConfig
+) -> Int[np.ndarray, " clip"]:
+    """Return the frame of the film with which each clip begins; `begin`: see `ClipRecord`.
+
+    Frames of the film that belong to no clip are not stored, so that clips are closer there.
+    """
+    length = config.frames
+    return begin + clips.astype(np.int64) * max(config.step, length) // length
 
 
 def columns_of(

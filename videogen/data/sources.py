@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from core.data.sources import RejectedFile, expand_patterns, real_path
 from core.errors import UserError
-from videogen.data.manifest import Row, caption_of, read_manifest
+from videogen.data.manifest import CUT, Row, caption_of, read_manifest
 from videogen.data.tables import (
     CAPTIONS,
     PATHS,
@@ -78,6 +78,8 @@ NOT_READ = {kind: cure for cure, kinds in _CURES.items() for kind in kinds.split
 
 _ID = re.compile(rf"(?=.*\d)(?!\d{{1,{SHORT_NUMBER}}}$).+")
 """A name that is no word: it has digits, and is not a short number."""
+_OF_YOUTUBE = re.compile(r"(?=.*[a-z])(?=.*[A-Z\d])[\w-]{11}")
+"""The id of a film: no word."""
 _CELL = re.compile(r"[^\n\r\t,;|\"':/\\]+")
 
 
@@ -86,7 +88,7 @@ class Captioned:
     """A clip with its caption, or with `fault`, the reason why it is rejected.
 
     `files`: a video file, or the pictures of a sequence. `state` changes when they do. `excerpt`:
-    the part that the caption describes, if not the whole.
+    the part that the caption describes, if not the whole. `is_cut`: see `Row`.
     """
 
     name: str
@@ -96,6 +98,22 @@ class Captioned:
     fault: tuple[str, str] | None = None
     files: tuple[File, ...] = ()
     excerpt: Excerpt | None = None
+    is_cut: bool = False
+
+    @property
+    def film(self) -> tuple[str, float]:
+        """Return the name of the film of which it is a part, and the second at which it begins.
+
+        >>> Captioned("clips/Ab1dEf2hIj3_5_15.avi", "").film
+        ('clips/Ab1dEf2hIj3.avi', 5.0)
+        """
+        place, begin = Path(self.name), self.excerpt[0] if self.excerpt else 0.0
+        cut = CUT.fullmatch(place.stem)
+        if not cut or not (self.is_cut or _OF_YOUTUBE.fullmatch(cut["id"])):
+            return self.name, begin
+        times = float(cut["begin"]), float(cut["end"])
+        film = str(place.with_name(cut["id"] + place.suffix))
+        return film, begin if self.excerpt == times else times[0] + begin
 
 
 @dataclass
@@ -112,6 +130,7 @@ class Listing:
         for clip in self.clips:
             facts = (clip.name, clip.state, clip.caption, clip.origin, clip.fault)
             facts += (clip.excerpt,) * bool(clip.excerpt)
+            facts += (True,) * clip.is_cut
             digest.update(repr(facts).encode(errors="surrogateescape"))
         return digest.hexdigest()
 
@@ -340,7 +359,15 @@ class _Search:
             return Captioned(name, "", fault=(reason, f"row {row.number}: {detail}"))
         files, state = self._files(row.path)
         caption, name = row.caption, _name(row.path, files)
-        return Captioned(name, state, caption, "manifest", files=files, excerpt=row.excerpt)
+        return Captioned(
+            name,
+            state,
+            caption,
+            "manifest",
+            files=files,
+            excerpt=row.excerpt,
+            is_cut=row.is_cut,
+        )
 
     def _files(self, place: Path) -> tuple[tuple[File, ...], str]:
         """Return the files of a clip, and their state."""

@@ -109,6 +109,15 @@ def _last(gaps: Sequence[float], durations: Sequence[float], default: float) -> 
     return next((gap for gap in reversed(gaps) if gap), default)
 
 
+def first_frame(seconds: float, rate: float) -> int:
+    """Return the number of the first frame of `resample` that is of this time or later.
+
+    >>> first_frame(0, 8), first_frame(1, 8), first_frame(1.1, 8)
+    (0, 8, 9)
+    """
+    return math.ceil(seconds * rate - 0.5)
+
+
 CUT_SECONDS, CUT_SHARE = 1.0, 0.25
 """Largest difference in length between an excerpt and a film that was cut to it."""
 
@@ -121,7 +130,7 @@ class Window:
 
     def __call__(self, frames: Iterable[Any], rate: float) -> Iterator[Any]:
         """Yield the frames of `resample` within the excerpt, one at least if it is reached."""
-        first, last = (math.ceil(time * rate - 0.5) for time in (self.begin, self.end))
+        first, last = (first_frame(time, rate) for time in (self.begin, self.end))
         for number, frame in enumerate(frames, 1):
             self.seconds = number / rate
             if number > first:

@@ -69,12 +69,18 @@ def test_captions_without_halves_are_refused():
 
 
 def videos(
-    captions: list[str], clips: int = 1, hop: int = 4, pictures: list[int] | None = None
+    captions: list[str],
+    clips: int = 1,
+    hop: int = 4,
+    pictures: list[int] | None = None,
+    films: list[int] | None = None,
+    begins: list[int] | None = None,
 ) -> Videos:
-    numbers = np.array(pictures or range(len(captions)), np.int64)
-    contents = [f"{number:064}" for number in range(len(captions))]
-    starts = [np.arange(clips, dtype=np.int32) * hop for _ in captions]
-    return Videos(captions, captions, contents, numbers, starts)
+    count = len(captions)
+    pictures, films = (np.array(of or range(count), np.int64) for of in (pictures, films))
+    contents = [f"{number:064}" for number in range(count)]
+    starts = [np.arange(clips) * hop + begin for begin in begins or [0] * count]
+    return Videos(captions, captions, contents, pictures, films, starts)
 
 
 def divided(found: Videos, hold_out: object, share: float | None, seed: int) -> Division:
@@ -147,6 +153,42 @@ def test_windows_of_the_same_pictures_are_the_same():
     assert sides(division, 5) == ["tttth", "tttth"]
 
 
+def test_windows_of_overlapping_excerpts_share_no_frame_with_held_out_ones():
+    words = ["eat", "milk"]
+    # frames 0 to 20 and 8 to 28 of one film, in clips of 4
+    over = videos(words, clips=5, films=[0, 0], begins=[0, 8])
+    division = divided(over, "windows", 0.1, 0)
+    assert sides(division, 5) == ["tttth", "tthtt"], "frames 16 to 20"
+    division = divided(over, "windows", 0.3, 0)
+    assert sides(division, 5) == ["tttth", "tthth"]
+    # clips at 2, 6, 10 ... beside those at 0, 4, 8 ...
+    shifted = videos(words, clips=5, films=[0, 0], begins=[0, 10])
+    assert sides(divided(shifted, "windows", 0.1, 0), 5) == ["tttth", "t--tt"]
+    apart = videos(words, clips=5, films=[0, 1], begins=[0, 8])
+    assert sorted(sides(divided(apart, "windows", 0.1, 0), 5)) == ["tttth", "ttttt"]
+
+
+def test_no_excerpt_loses_all_of_its_clips_to_another():
+    starts = [np.arange(5) * 4, np.array([16])]
+    numbers = np.arange(2)
+    of_one = Videos(["a", "b"], ["eat", "milk"], ["x", "y"], numbers, numbers * 0, starts)
+    config = PrepareConfig(frames=4, most_clips=5, hold_out="windows", test_share=0.2)
+    division = divide(of_one, config)
+    assert not division.test.any() and division.used.all()
+
+
+def test_what_pictures_and_films_tie_together_is_one_group():
+    found = videos(list("abcde"), pictures=[0, 1, 1, 2, 3], films=[0, 0, 1, 2, 2])
+    assert found.groups.tolist() == [0, 0, 0, 3, 3]
+    whole = divided(found, "videos", 0.5, 0)
+    assert sides(whole, 5) in (["tttth"[:3] + "hh"], ["hhhtt"])
+
+
+def test_pictures_that_stand_still_are_held_out_as_a_whole_or_not():
+    still = videos(["eat", "milk"], clips=5, pictures=[0, 0], films=[0, 0], begins=[0, 40])
+    assert not divided(still, "windows", 0.2, 0).test.any()
+
+
 def test_one_long_video_is_no_more_than_half_of_a_collection():
     assert most_clips(np.array([1, 100, 1, 1])) == 3
     assert most_clips(np.array([500, *[4] * 30, 60])) == 40
@@ -154,7 +196,8 @@ def test_one_long_video_is_no_more_than_half_of_a_collection():
     assert evenly(10, 4).tolist() == [0, 2, 5, 7]
     assert evenly(3, 4).tolist() == [0, 1, 2]
     starts = [np.arange(n, dtype=np.int32) * 4 for n in (2, 9, 1)]
-    found = Videos(["a", "b", "c"], ["one", "two", "three"], ["x", "y", "z"], np.arange(3), starts)
+    names, captions, numbers = ["a", "b", "c"], ["one", "two", "three"], np.arange(3)
+    found = Videos(names, captions, ["x", "y", "z"], numbers, numbers, starts)
     division = divided(found, "windows", 0.2, 0)
     first, long, last = np.split(division.used, [2, 11])
     assert first.all() and last.all() and np.flatnonzero(long).tolist() == [0, 3, 6]

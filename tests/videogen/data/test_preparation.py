@@ -58,6 +58,21 @@ def matched(data: Collection) -> int:
     return len(both)
 
 
+def test_overlapping_excerpts_share_no_frame_with_held_out_windows(tmp_path: Path):
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    write_gif(greys(*range(5, 245, 6), height=16, width=16), clips / "a.gif", 8)
+    rows = "path,caption,start,end\na.gif,up,0,3\na.gif,higher,1.5,5\na.gif,highest,2.25,4.5\n"
+    (clips / "clips.csv").write_text(rows)
+    config = SMALL.model_copy(update={"hold_out": "windows", "test_share": 0.2, "hop": 1})
+    prepare([str(clips)], tmp_path / "to", config, jobs=0)
+    data = Collection.open(tmp_path / "to")
+    train, test = (data.frames_of(data.indices(split)) for split in ("train", "test"))
+    greys_of_both = [set(frames.mean((2, 3, 4)).round().ravel()) for frames in (train, test)]
+    assert greys_of_both[1] and greys_of_both[0].isdisjoint(greys_of_both[1])
+    assert set(data.captions_of(data.indices("train"))) == {"up", "higher", "highest"}
+
+
 def test_a_dropped_clip_takes_its_caption_with_it(tmp_path: Path):
     clips = write_clips(tmp_path / "clips", 12)
     (clips / "000.gif").write_bytes(b"")

@@ -7,7 +7,7 @@ import pytest
 from films import greys
 
 from core.data.sources import RejectedFile
-from videogen.data.records import ClipRecord, PrepareConfig, cut, read_clip
+from videogen.data.records import ClipRecord, PrepareConfig, cut, frames_of_film, read_clip
 from videogen.data.sources import Captioned
 from videogen.files.clip import write_mp4
 from videogen.files.tree import File
@@ -57,6 +57,14 @@ def test_excerpts_of_a_film_are_held_out_together(tmp_path: Path):
         for times in ((0, 0.5), (1, 1.5))
     ]
     first, second = (record for record in found if isinstance(record, ClipRecord))
-    assert first.pictures == second.pictures and first.content != second.content
+    assert first.film == second.film and first.content != second.content
+    assert (first.begin, second.begin) == (0, 8)
     assert [len(record.frames) for record in (first, second)] == [4, 4]
     assert first.remarks == ("excerpt",)
+
+
+def test_clips_are_where_their_frames_are_in_the_film():
+    close, apart = PrepareConfig(frames=4, hop=2), PrepareConfig(frames=4, hop=10)
+    for config, begins in ((close, [3, 5, 7]), (apart, [3, 13, 23])):
+        clips = cut(film(30), config)[1][:3]
+        assert frames_of_film(clips, 3, config).tolist() == begins

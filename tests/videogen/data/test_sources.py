@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from videogen.data.sources import CaptionSource, Listing, advice, listing
+from videogen.data.sources import Captioned, CaptionSource, Listing, advice, listing
 from videogen.files.clip import write_gif, write_mp4, write_webm
 from videogen.files.label import Label
 
@@ -484,7 +484,21 @@ def test_tables_with_times_name_excerpts(tmp_path: Path):
         found = [clip for clip in listing([str(tmp_path)]).clips if not clip.fault]
         rows = [(Path(clip.name).name, clip.caption, clip.excerpt) for clip in found]
         assert rows == expected[name], name
+        films = [clip.film for clip in found if not clip.excerpt]
+        of_cuts = {"c.csv": [("3aB.mp4", 5)], "d.csv": [("4aB.mp4", 8)]}.get(name, [])
+        assert films == [(str(tmp_path / film), begin) for film, begin in of_cuts]
         (tmp_path / name).unlink()
+
+
+def test_clips_of_youtube_are_parts_of_their_films():
+    def film(name: str, times: tuple[float, float] | None = None) -> tuple[str, float]:
+        return Captioned(name, "", excerpt=times).film
+
+    assert film("run/mv89psg6zh4_33_46.avi") == ("run/mv89psg6zh4.avi", 33)
+    assert film("mv89psg6zh4_33_46.avi", (2, 5)) == ("mv89psg6zh4.avi", 35)
+    assert film("mv89psg6zh4_33_46.avi", (33, 46)) == ("mv89psg6zh4.avi", 33)
+    assert film("person_walk_1_2.mp4") == ("person_walk_1_2.mp4", 0), "no id"
+    assert film("mv89psg6zh4.avi", (2, 5)) == ("mv89psg6zh4.avi", 2)
 
 
 def test_times_that_are_none_are_no_excerpt(tmp_path: Path):
