@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from core.data.collection import Prepared, Split
 from core.data.store import Store
@@ -72,6 +72,32 @@ class Collection(Prepared):
             start = whole["begin"][clip]
             frames[number] = shards[whole["shard"][clip]]["frames"][start : start + self.frames]
         return frames
+
+    def halves(
+        self, split: Split, seed: int
+    ) -> tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]:
+        """Halve the clips of a split; none shares a frame with one of the other half.
+
+        Of a film they are the earlier and the later clips, without those between that overlap; if
+        all overlap, they are in one half, so that the second may be empty. Films of the same
+        caption are in turn in the first and the second half.
+        """
+        whole, clips = self.store.whole, self.indices(split)
+        film = whole.get("film", whole["source"])[clips]
+        frame = whole.get("frame_of_film", whole["first"])[clips]
+        order = np.lexsort((frame, film))
+        films = np.split(order, np.flatnonzero(np.diff(film[order])) + 1)
+        shuffled = np.random.default_rng([seed, 2]).permutation(len(films))
+        names = self.captions_of(clips[[of[0] for of in films]])
+        halves: tuple[list[int], list[int]] = [], []
+        for number in sorted(shuffled, key=names.__getitem__):
+            of = films[number]
+            earlier, later = _halved(frame[of], self.frames)
+            turned = len(halves[0]) > len(halves[1])
+            halves[turned].extend(clips[of[earlier]])
+            halves[not turned].extend(clips[of[later]])
+        first, second = (np.array(half, np.int64) for half in halves)
+        return first, second
 
     def captions_of(self, indices: Int[np.ndarray, " clip"]) -> list[str]:
         """Return the captions of clips."""
@@ -138,3 +164,18 @@ class Collection(Prepared):
         available = (begin, begin + self.frames) if gaps else (first, end)
         frames = self.store.shards[whole["shard"][clip]]["frames"]
         return frames[times(begin, self.frames, available, speed, generator)]
+
+
+def _halved(
+    begins: Int[np.ndarray, " clip"], length: int
+) -> tuple[Bool[np.ndarray, " clip"], Bool[np.ndarray, " clip"]]:
+    """Return which clips are in the earlier half of a film, and which in the later one.
+
+    `begins`, in order. Clips that overlap with the earlier half are in none, unless all do.
+
+    >>> [np.flatnonzero(half).tolist() for half in _halved(np.arange(8), 3)]
+    [[0, 1, 2, 3], [6, 7]]
+    """
+    last = begins[(len(begins) - 1) // 2]
+    earlier, later = begins <= last, begins >= last + length
+    return (earlier, later) if later.any() else (~later, later)

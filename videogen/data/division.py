@@ -58,6 +58,12 @@ class Videos:
     def counts(self) -> Int[np.ndarray, " video"]:
         return catalogue.lengths_of(self.starts)
 
+    @property
+    def columns(self) -> dict[str, Int[np.ndarray, " clip"]]:
+        """Return for each clip its group, as `film`, and the frame of it with which it begins."""
+        film = np.repeat(self.groups, self.counts)
+        return {"film": film, "frame_of_film": catalogue.concat_rows(self.starts, np.int64)}
+
     @cached_property
     def groups(self) -> Int[np.ndarray, " video"]:
         """Return a number for each, the same for those that pictures or films tie together."""

@@ -199,8 +199,9 @@ def _prepare(
     """Read all videos, split them, index the clips, and write the reports and the picture."""
     found = prepare_shards(folder, job, "frames", "the same pictures and caption", "clip")
     captions = found.rows(folder, "captions")
-    division = _divide(folder, found, captions, config)
-    clips = found.pieces(folder, "clips") | {"is_test": division.test}
+    videos = _videos(folder, found, captions, config)
+    division = _divide(found, videos, config)
+    clips = found.pieces(folder, "clips") | {"is_test": division.test} | videos.columns
     clips = {name: column[division.used] for name, column in clips.items()}
     texts = {
         "captions": concat_rows(captions, np.uint8),
@@ -229,12 +230,11 @@ def _prepare(
     return summary
 
 
-def _divide(
+def _videos(
     folder: Path, found: Catalogue, captions: Sequence[np.ndarray], config: PrepareConfig
-) -> Division:
-    """Divide the clips; a video is held out where none of its clips is trained on."""
+) -> Videos:
     films = [source.get("film", source["pictures"]) for source in found.sources]  # old shards
-    videos = Videos(
+    return Videos(
         [source["name"] for source in found.sources],
         [caption.tobytes().decode() for caption in captions],
         [source["content"] for source in found.sources],
@@ -245,6 +245,10 @@ def _divide(
             for clips, source in zip(found.rows(folder, "clips"), found.sources, strict=True)
         ],
     )
+
+
+def _divide(found: Catalogue, videos: Videos, config: PrepareConfig) -> Division:
+    """Divide the clips; a video is held out where none of its clips is trained on."""
     division = divide(videos, config)
     trained = np.split(division.used & ~division.test, np.cumsum(videos.counts)[:-1])
     for source, clips in zip(found.sources, trained, strict=True):

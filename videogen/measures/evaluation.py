@@ -53,8 +53,8 @@ class Row:
     gradients in space and in time as shares of those of the group's real clips.
     `caption_accuracy` and
     `top1_accuracy`: see `metrics`, among `captions` different captions. `frechet_clips`,
-    `frechet_frames`: squared Frechet distances to other real clips, in the classifier's features
-    of clips and of chunks. `diversity`: difference between two clips of a caption.
+    `frechet_frames`: squared Frechet distances to the group's reference, in the classifier's
+    features of clips and of chunks. `diversity`: difference between two clips of a caption.
     `reconstruction`: explained variance. NaN stands for what is not measured.
     """
 
@@ -89,6 +89,7 @@ class Evaluation(Report):
 class Group:
     """Captions, real clips of them, and as many other real clips as the reference.
 
+    No frame of the reference is in a real clip; there is none where all real clips overlap.
     `second`: further real clips of the captions, if they can be had, for the diversity. `source`
     with `source_captions`: clips of another collection, the input of models that translate.
     """
@@ -97,7 +98,7 @@ class Group:
     split: Split
     captions: list[str]
     real: Clips
-    reference: Clips
+    reference: Clips | None
     second: Clips | None = None
     source: Clips | None = None
     source_captions: tuple[str, ...] = ()
@@ -113,16 +114,29 @@ class Group:
         other: CaptionedClips | None,
     ) -> "Group":
         """Sample `count` clips of a split, and as many of another collection, if any."""
-        frames, captions = data.batch(0, count, seed, split)
-        reference, _ = data.batch(1, count, seed, split)
+        real, captions, reference = _real_and_reference(data, split, count, seed)
         is_shapes = isinstance(data, MovingShapes)
         second = draw(captions, [seed, 1], data.size, data.frames) if is_shapes else None
-        group = cls(name, split, captions, to_clips(frames), to_clips(reference), second)
+        group = cls(name, split, captions, real, reference, second)
         if not other:
             return group
         other_split = split if split in other.splits else "train"
         source, source_captions = other.batch(0, count, seed, other_split)
         return replace(group, source=to_clips(source), source_captions=tuple(source_captions))
+
+
+def _real_and_reference(
+    data: CaptionedClips, split: Split, count: int, seed: int
+) -> tuple[Clips, list[str], Clips | None]:
+    """Sample real clips with their captions, and a reference that shares no frame with them."""
+    if not isinstance(data, Collection):
+        frames, captions = data.batch(0, count, seed, split)
+        return to_clips(frames), captions, to_clips(data.batch(1, count, seed, split)[0])
+    generator = np.random.default_rng([seed, 3])
+    halves = (generator.permutation(half) for half in data.halves(split, seed))
+    real, other = (np.resize(half, count if len(half) else 0) for half in halves)
+    reference = to_clips(data.frames_of(other)) if len(other) else None
+    return to_clips(data.frames_of(real)), data.captions_of(real), reference
 
 
 def evaluate(
@@ -272,8 +286,10 @@ class _Judge:
         )
 
 
-def _distance(features: Callable[[Clips], np.ndarray], clips: Clips, reference: Clips) -> float:
-    return frechet_distance(features(clips), features(reference))
+def _distance(
+    features: Callable[[Clips], np.ndarray], clips: Clips, reference: Clips | None
+) -> float:
+    return nan if reference is None else frechet_distance(features(clips), features(reference))
 
 
 def _share(energy: Callable[[Clips], float], clips: Clips, real: Clips) -> float:

@@ -48,7 +48,7 @@ LEGEND = {
     "top-1 caption": "% of clips whose own caption is the most similar of all N different ones "
     "(chance: 100 / N)",
     "Frechet distance, clips": "squared Frechet distance to other real clips, in features of "
-    "the classifier; lower is better, real clips show how low it can be",
+    "the classifier; lower is better, real clips, halved, show how low it can be",
     "Frechet distance, frames": "the same in features of two frames, without the motion",
     "diversity": "mean difference between two clips of one caption, 0 to 1; as high as that of "
     "real clips is best",

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from films import greys
 
 from core.app.domain import Examples
 from core.app.fit import configure
 from videogen.data.collection import Collection
 from videogen.data.preparation import prepare
 from videogen.data.records import PrepareConfig
-from videogen.files.clip import to_clips, write_gif
+from videogen.files.clip import to_clips, to_frames, write_gif
 from videogen.measures import evaluation, halves
 from videogen.measures.augmentation import shifted_clips
 from videogen.measures.classifier import BATCH, Classifier, train
@@ -135,6 +136,51 @@ def test_seen_and_held_out_clips_are_what_they_are_called(
         ]
     with monkeypatch.context() as patch:
         assert groups_of(films, patch) == [("seen videos", "train"), ("held-out videos", "test")]
+
+
+def frames_in(data: Collection, clips: np.ndarray) -> set[tuple[int, int]]:
+    """The frames of clips, each by its film and its number there."""
+    whole = data.store.whole
+    begins = zip(whole["film"][clips], whole["frame_of_film"][clips], strict=True)
+    return {(int(film), int(at) + n) for film, at in begins for n in range(data.frames)}
+
+
+def test_the_halves_of_real_clips_share_no_frame(films: Collection):
+    for split in films.splits:
+        one, other = films.halves(split, seed=1)
+        assert len(one) and len(other)
+        assert frames_in(films, one).isdisjoint(frames_in(films, other))
+        names = [set(films.captions_of(half)) for half in (one, other)]
+        assert names[0] | names[1] == {video.caption for video in films.videos}
+        assert np.array_equal(one, films.halves(split, seed=1)[0])
+
+
+def test_real_clips_and_their_reference_share_no_frame(films: Collection):
+    group = Group.sample("name", films, "train", 40, 7, None)
+    assert group.reference is not None
+    real, reference = (
+        {one.numpy().tobytes() for one in of} for of in (group.real, group.reference)
+    )
+    assert real.isdisjoint(reference) and len(group.real) == len(group.reference) == 40
+    one, _ = films.halves("train", 7)
+    assert len(real) == len(one), "each clip before any is repeated"
+    known = dict(zip(map(bytes, films.frames_of(one)), films.captions_of(one), strict=True))
+    shown = to_frames(group.real)
+    assert [known[bytes(frames)] for frames in shown] == group.captions
+
+
+def test_a_single_clip_has_no_distance_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for level in (60, 120):
+        write_gif(greys(*[level] * 4, height=16, width=16), tmp_path / f"grey {level}.gif", 8)
+    config = PrepareConfig(size=16, frames=4, hold_out="videos", test_share=0.5)
+    prepare([str(tmp_path)], tmp_path / "data", config, jobs=0)
+    data = Collection.open(tmp_path / "data")
+    classifier = Classifier(16, 4, data.words)
+    monkeypatch.setattr(evaluation, "load_classifier", lambda *_: classifier.eval())
+    monkeypatch.setattr(evaluation, "judge_of_halves", lambda *_: None)
+    rows = evaluate([blank(data)], data, 4).rows
+    assert len(rows) == 6 and all(np.isnan(row.frechet_clips) for row in rows)
+    assert all(np.isnan(row.frechet_frames) for row in rows)
 
 
 def test_reconstructions_are_of_each_clip_by_its_own_caption():
