@@ -39,6 +39,7 @@ from videogen.files.clock import (
     require_order,
     resample,
 )
+from videogen.files.ending import ends_early
 from videogen.files.frame import Converter, SquareFrame, View, deinterlaced, require_pixels
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES
@@ -63,6 +64,7 @@ WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 DAMAGED = InvalidDataError, ExternalError, BugError, UnknownError
 """Errors of decoders that meet data which no encoder writes."""
+AGAIN = "copy the file again, or export it anew"
 UNREAD = ArgumentError, PatchWelcomeError, DecoderNotFoundError
 """Errors of formats and codecs that are not read."""
 NO_SUPPORT = errno.ENOSYS, errno.EOPNOTSUPP
@@ -165,7 +167,7 @@ def _said(error: FFmpegError) -> str:
     if _is_unread(error):
         return "this kind of file is not read: convert a video to mp4 (H.264), a picture to PNG"
     if isinstance(error, DAMAGED):
-        return "its data are damaged or cut short: copy the file again, or export it anew"
+        return f"its data are damaged or cut short: {AGAIN}"
     return str(error.strerror)
 
 
@@ -183,11 +185,14 @@ def _read_film(
     stored: bool = False,
 ) -> Film:
     """Read a file; `stored`: the times that it gives are those of frames as they are stored."""
-    with file.open(limits) as data, _opened(data, FORMATS, limits) as container:
-        stream = _largest_stream(container)
-        require_pixels(stream.width, stream.height, limits)
-        decoder = _Decoder(container, stream, limits, stored, view.damaged == "keep")
-        return _film(decoder, view, _pixel_shape(stream), limits, most, window)
+    with file.open(limits) as data:
+        is_cut = ends_early(data)
+        with _opened(data, FORMATS, limits) as container:
+            stream = _largest_stream(container)
+            require_pixels(stream.width, stream.height, limits)
+            keep = view.damaged == "keep"
+            decoder = _Decoder(container, stream, limits, stored, keep, is_cut)
+            return _film(decoder, view, _pixel_shape(stream), limits, most, window)
 
 
 def _opened(data: Any, formats: str, limits: VideoLimits) -> Any:
@@ -262,11 +267,21 @@ class _Decoder:
     """The frames of a stream in the order in which they are shown, with their times.
 
     `stored`: give the times in the order of the file to the frames in the order of display.
-    `keep`: where decoding fails after some frames, end there and set `damage`.
+    `keep`: where decoding fails after some frames, end there and set `damage`. `is_cut`: the file
+    ends before its container does, so that its last frames are missing or damaged.
     """
 
-    def __init__(self, container: Any, stream: Any, limits: VideoLimits, stored: bool, keep: bool):
+    def __init__(
+        self,
+        container: Any,
+        stream: Any,
+        limits: VideoLimits,
+        stored: bool,
+        keep: bool,
+        is_cut: bool,
+    ):
         self.container, self.stream, self.stored, self.keep = container, stream, stored, keep
+        self.is_cut = is_cut
         self.codec, self.is_gif = _codec(stream, limits), container.format.name == "gif"
         self.interval = float(1 / stream.average_rate) if stream.average_rate else 0.04
         self.restart = max(0.5, REORDERED * self.interval)
@@ -300,16 +315,28 @@ class _Decoder:
             for packet in self.container.demux(self.stream):
                 if packet.pts is not None and packet.time_base and not packet.is_discard:
                     waiting.add(float(packet.pts * packet.time_base))
-                yield from self.codec.decode(packet)
+                yield from self._whole(packet)
+            if self.is_cut and not 0 < self.stream.frames <= self.count:
+                self._end_here(f"it is cut short after {self.count} frames: {AGAIN}")
         except FFmpegError as error:
             if error.errno == errno.ENOMEM:
                 raise
             if self.keep:
                 with contextlib.suppress(FFmpegError):
                     yield from self.codec.decode(None)  # what it had not yet shown
-            self.damage = f"decoding fails after {self.count} frames: {_said(error)}"
-            if not (self.keep and self.count):
-                raise RejectedFile("damaged", self.damage) from error
+            self._end_here(f"decoding fails after {self.count} frames: {_said(error)}", error)
+
+    def _whole(self, packet: Any) -> Iterator[Any]:
+        """Yield the frames of a packet, without those that are cut through."""
+        if not (self.is_cut and packet.is_corrupt):
+            frames = self.codec.decode(packet)
+            yield from (frame for frame in frames if not (self.is_cut and frame.is_corrupt))
+
+    def _end_here(self, why: str, error: Exception | None = None) -> None:
+        """Keep the frames before a damage, or reject the file."""
+        self.damage = why
+        if not (self.keep and self.count):
+            raise RejectedFile("damaged", why) from error
 
 
 class _Pictures:

@@ -402,6 +402,34 @@ def test_a_truncated_video_is_rejected(tmp_path: Path):
     assert refused(tmp_path / "x.mp4") in ("unreadable", "no-video")
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("x.mkv", "libx264"),
+        ("x.webm", "libvpx-vp9"),
+        ("x.avi", "mpeg4"),
+        ("x.mpg", "mpeg2video"),
+        ("x.wmv", "wmv2"),
+    ],
+)
+def test_a_film_that_is_cut_short_is_damaged_in_every_container(
+    tmp_path: Path, name: str, codec: str
+):
+    """Where the missing frames disturb no decoder as well; the last one whole is still kept."""
+    noise = np.random.default_rng(0).integers(0, 256, (24, 48, 64, 3)).astype(np.uint8)
+    rate, path = Fraction(25), tmp_path / name
+    data = write_film(path, noise, codec=codec, rate=rate).read_bytes()
+    whole = read_film(path, View(size=16, damaged="keep", frames_per_second=25))
+    assert (whole.decoded, whole.damage) == (24, "")
+    path.write_bytes(data[: 2 * len(data) // 3 - 7])
+    with pytest.raises(RejectedFile, match=r"it is cut short after \d+ frames: copy the file"):
+        read_film(path, View(size=16))
+    kept = read_film(path, View(size=16, damaged="keep", frames_per_second=25))
+    assert 8 < kept.decoded < 20
+    assert kept.damage.startswith(f"it is cut short after {kept.decoded} frames")
+    assert np.array_equal(kept.frames, whole.frames[: len(kept.frames)])
+
+
 @pytest.mark.parametrize("broken", ["x.mp4", "x.png"])
 def test_a_file_of_damaged_data_is_answered_with_what_to_do(tmp_path: Path, broken: str):
     """A film without its index, as of a recorder that was switched off, and half a picture."""
@@ -428,7 +456,7 @@ def test_the_good_part_of_a_damaged_video_can_be_kept(tmp_path: Path):
     whole = [*range(10, 210, 10)]
     shown = (np.round(film.frames.mean((1, 2, 3)) / 10) * 10).astype(int).tolist()
     assert shown == whole[: len(shown)] and 5 < len(shown) < 15
-    assert film.decoded < 60 and film.damage.startswith("decoding fails after")
+    assert film.decoded < 60 and film.damage.startswith("it is cut short after")
     (tmp_path / "y.mp4").write_bytes(data)
     assert read_film(tmp_path / "y.mp4", View(size=16, damaged="keep")).damage == ""
 
