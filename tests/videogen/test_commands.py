@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from command import REPOSITORY, run
 
+from videogen.files.clip import Frames
+from videogen.model import Model
+from videogen.rendering.take import Take
+
 CAPTION = "A small red circle is moving in a zigzag path towards north"
 TINY = ("--shapes", "--preset", "tiny", "--device", "cpu")
 
@@ -47,6 +51,31 @@ def test_a_sentence_becomes_files_that_play(trained: Path, tmp_path: Path):
     assert run(*alone, "--to", tmp_path / "alone")[0] == 0
     for path in (tmp_path / "alone").iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
+
+
+def test_clips_are_complete_one_by_one_where_the_user_stops(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Stopped in the third of four, two are there with their texts and their lines."""
+    sampled, shoot = [], Take.shoot
+
+    def stopped(take: Take, model: Model) -> Frames:
+        sampled.append(take.seed)
+        if len(sampled) == 3:
+            raise KeyboardInterrupt
+        return shoot(take, model)
+
+    monkeypatch.setattr(Take, "shoot", stopped)
+    command = ["video", "sample", trained, CAPTION, "--count", 4, "--format", "mp4,jsonl"]
+    command += ["--device", "cpu", "--to", tmp_path]
+    assert run(*command)[0] == 130 and sampled == [0, 1, 2]
+    films = [f"tiny-seed{seed}-{NAME}.mp4" for seed in range(4)]
+    texts = [Path(film).with_suffix(".txt").name for film in films]
+    assert {p.name for p in tmp_path.iterdir()} == {*films[:2], *texts[:2], "metadata.jsonl"}
+    rows = [json.loads(row) for row in (tmp_path / "metadata.jsonl").read_text().splitlines()]
+    assert rows == [{"file_name": film, "caption": CAPTION} for film in films[:2]]
+    assert run(*command)[0] == 0, "the same command writes the others"
+    assert {p.name for p in tmp_path.glob("*.mp4")} == {*films}
 
 
 @pytest.mark.parametrize("more", [("--frames", 20), ("--then", CAPTION), ("--fps", 24)])
