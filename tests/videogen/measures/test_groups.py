@@ -44,6 +44,7 @@ def test_a_group_and_its_reference_are_different_clips_of_its_split(split: Split
     assert data.drawn == [(0, 40, 7, split), (1, 40, 7, split)]
     assert {split_of(caption) for caption in group.captions} == {split}
     assert torch.equal(group.real, to_clips(data.batch(0, 40, 7, split)[0]))
+    assert group.reference is not None
     assert torch.equal(group.reference, to_clips(data.batch(1, 40, 7, split)[0]))
     assert not torch.equal(group.real, group.reference)
 
