@@ -28,6 +28,7 @@ from videogen.files.limits import VideoLimits
 from videogen.files.pictures import is_sequence
 from videogen.files.reading import VIDEO
 from videogen.files.tree import File, Tree, folded, names_in, on_disk
+from videogen.words import words_of
 
 BEGINS = (
     *("start", "begin", "start_time", "time_start", "start_timestamp", "t_start", "start_sec"),
@@ -59,6 +60,7 @@ PICTURES = range(0x1F000, 0x1FB00)
 class Row:
     """A clip's path and caption, or `fault`: the reason why the row is rejected.
 
+    `path` is also that of a clip whose caption or times are wrong: it has no other caption.
     `excerpt`: the part of the clip that the caption describes, if not the whole. `is_cut`: it was
     cut out of a film before, as its row and its name say.
     """
@@ -86,6 +88,8 @@ def caption_of(text: str, limits: VideoLimits) -> str:
         known = letter in JOINERS or ord(letter) in PICTURES
         if unicodedata.category(letter) in CONTROL and not known:
             raise RejectedFile("caption", f"the caption contains the character {ord(letter):#x}")
+    if not words_of(caption):
+        raise RejectedFile("no-caption", f"the caption has no word: {caption[:40]!a}")
     return caption
 
 
@@ -124,7 +128,8 @@ def read_manifest(
             by.add(columns(fields)[0])
             found += _of_row(number, file, fields, limits, tree)
         except RejectedFile as error:
-            found.append(Row(number, fault=(error.reason, error.detail)))
+            clip = None if isinstance(fields, str) else _clip_of(file, fields, tree)
+            found.append(Row(number, clip, fault=(error.reason, error.detail)))
     named = (row.path or (row.fault and row.fault[0] == "times") for row in found)
     if by and by <= {*IDS} and not any(named):
         raise NotUnderstood(f"no {' or '.join(sorted(by))} in it is that of a clip")
@@ -142,6 +147,14 @@ def _of_row(
         clip, of = _with_excerpt(file, name, excerpt, tree)
         is_cut = excerpt is not None and of is None
         yield Row(number, clip, caption_of(text, limits), excerpt=of, is_cut=is_cut)
+
+
+def _clip_of(file: File, fields: Fields, tree: Tree | None) -> Path | None:
+    """Return the clip that a row with a fault names, if there is one."""
+    with suppress(RejectedFile):
+        name = _text(_place(_value(fields, columns(fields)[0], "path")), "path")
+        return _with_excerpt(file, name, None, tree)[0]
+    return None
 
 
 def _excerpts(fields: Fields, count: int) -> Sequence[Excerpt | None]:

@@ -49,8 +49,8 @@ from videogen.words import WORDS, vocabulary, words_of
 SPOOLED_BYTES = 1 << 20
 """Size of a record's frames from which they are spooled to disk until their shard is written."""
 
-SHOWN = 20
-"""Lines of a list in the report."""
+SHOWN, WIDTH = 20, 120
+"""Lines of a list in the report, and the most characters of one that holds a caption."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Summary(preparation.Summary):
     def lines(self) -> list[str]:
         """Return the lines of the report; those of a check list the rejects."""
         origins = ", ".join(f"{count} of {name}" for name, count in self.captions.most_common())
-        division = _shown(self.division)
+        division = _shown([_shortened(line) for line in self.division])
         remarks = [f"{count} kept: {REMARKS[remark]}" for remark, count in self.remarks.items()]
         cures = advice(self.skipped)
         lines = [*super().lines, *remarks, *cures, *division, f"captions: {origins}"]
@@ -94,6 +94,11 @@ class Summary(preparation.Summary):
 def _rejects(rejects: Sequence[Reject]) -> list[str]:
     """Return the rejects with their reasons."""
     return _shown([f"  {': '.join(reject)}" for reject in rejects])
+
+
+def _shortened(line: str) -> str:
+    """Return a line without the end of a long caption."""
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."
 
 
 def _shown(lines: Sequence[str]) -> list[str]:

@@ -249,7 +249,7 @@ class _Search:
         """Count the files that are no part of any clip, as the `used` ones are, by suffix."""
         if self.given is not None:
             return Counter()
-        others = [place for place in self.tree.entries if place not in used]
+        others = (one for one in self.tree.entries if one not in used and not is_junk(one))
         return Counter(
             place.suffix.lower() or "no suffix" for place in others if self._counts(place)
         )
@@ -356,7 +356,8 @@ class _Search:
         name = f"{self.tree.entries[table].file}, row {row.number}"
         if row.path is None or row.fault:
             reason, detail = row.fault or ("row", "")
-            return Captioned(name, "", fault=(reason, f"row {row.number}: {detail}"))
+            of = f", {row.path.name}" if row.path else ""
+            return Captioned(name, "", fault=(reason, f"row {row.number}{of}: {detail}"))
         files, state = self._files(row.path)
         caption, name = row.caption, _name(row.path, files)
         return Captioned(
@@ -398,7 +399,7 @@ class _Search:
         above = next((manifests[folder] for folder in place.parents if folder in manifests), [])
         if above or self.captions == "manifest":
             names = ", ".join(table.name for table in above)
-            raise RejectedFile("no-caption", f"no row of {names or 'a manifest'} names it")
+            raise RejectedFile("no-caption", f"no valid row of {names or 'a manifest'} names it")
         text, automatic = self._text_beside(place), self.captions == "auto"
         if text and (automatic or self.captions == "text"):
             self.texts.add(text.file.place)

@@ -145,7 +145,7 @@ def _csv_rows(file: File, text: str, tree: Tree | None, is_clip: Callable[[Field
         spanned = lines[head + 1 + begin : head + 1 + reader.line_num]
         if len(spanned) > 1:
             _require_closed(names, separator, spanned, number, is_clip)
-        if values:
+        if _filled(values):
             yield number, _cells(names, values, separator)
 
 

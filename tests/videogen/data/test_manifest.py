@@ -97,6 +97,32 @@ def test_rows_without_what_they_need_are_refused(folder: Path):
     assert [reason for _, reason in found] == ["first", *["row"] * 5]
 
 
+def test_rows_of_empty_cells_are_none(folder: Path):
+    """Spreadsheets write them below the last row that was ever filled."""
+    assert outcomes(folder, "path;caption\na.mp4;x\n;\n ; \n\n;;;\na.mp4;y\n") == [
+        (2, "x"),
+        (7, "y"),
+    ]
+
+
+def test_a_caption_has_a_word(folder: Path):
+    text = "path,caption\na.mp4,\U0001f3ac\na.mp4,?!\na.mp4,\u72d7\na.mp4,7\n"
+    assert outcomes(folder, text) == [
+        (2, "no-caption"),
+        (3, "no-caption"),
+        (4, "\u72d7"),
+        (5, "7"),
+    ]
+    assert "the caption has no word: '?!'" in str(rows(folder, text)[1].fault)
+
+
+def test_a_row_with_a_fault_names_its_clip_all_the_same(folder: Path):
+    text = "path,caption,start,end\na.mp4,,,\na.mp4\na.mp4,x,7,3\nabsent.mp4,,,\n"
+    found = rows(folder, text)
+    assert [row.path and row.path.name for row in found] == ["a.mp4", "a.mp4", "a.mp4", None]
+    assert all(row.fault for row in found)
+
+
 def test_captions_that_are_no_text_are_refused(folder: Path):
     head = b"path,caption\na.mp4,"
     assert outcomes(folder, head + b"caf\xe9\na.mp4,caf\xc3\xa9\n") == [(2, "café"), (3, "café")]
@@ -106,7 +132,7 @@ def test_captions_that_are_no_text_are_refused(folder: Path):
     )
     marked = "\u200fכלב רץ\u200e, \u2067so\u00adft\u2069\ufeff".encode()
     assert outcomes(folder, head + b'"' + marked + b'"') == [(2, "כלב רץ, soft")]
-    assert outcomes(folder, head + "\U0001fae9".encode()) == [(2, "\U0001fae9")], "a new emoji"
+    assert outcomes(folder, head + "a \U0001fae9".encode()) == [(2, "a \U0001fae9")], "a new emoji"
     assert outcomes(folder, head + b"x" * 10_001 + b"\na.mp4,y\n") == [(2, "caption"), (3, "y")]
     assert outcomes(folder, head + b"x" * 20_000_000 + b"\na.mp4,y\n") == [(2, "row"), (3, "y")]
     long = json.dumps({"path": "a.mp4", "caption": "x" * 10_000_000})

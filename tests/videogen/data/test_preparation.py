@@ -182,6 +182,15 @@ def test_what_is_particular_about_files_is_reported(tmp_path: Path):
     assert not any("part before" in line for line in dropped)
 
 
+def test_long_captions_are_shortened_in_the_report(tmp_path: Path):
+    clips = write_clips(tmp_path / "clips", 3)
+    (clips / "001.txt").write_text("grey 15 " + "and so on " * 60)
+    config = SMALL.model_copy(update={"hold_out": "videos", "test_share": 0.99})
+    lines = prepare([str(clips)], None, config, jobs=0).lines
+    shown = next(line for line in lines if line.startswith("  001: grey 15 and so on"))
+    assert len(shown) == 120 and shown.endswith("...")
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_an_archive_is_prepared_as_its_folder(tmp_path: Path, kind: str):
     clips = write_clips(tmp_path / "clips", 3)

@@ -111,6 +111,18 @@ def test_one_origin_can_be_chosen(folder: Path):
         listing([str(folder)], "manifest")
 
 
+def test_a_clip_of_a_faulty_row_is_rejected_once(folder: Path):
+    write(folder, dogs__clips_dot_csv="path,caption\nrex.gif,\nmax.gif,max runs\n")
+    found = listing([str(folder / "dogs")]).clips
+    faults = [clip.fault for clip in found if clip.fault]
+    assert len(found) == 2 and faults == [("no-caption", "row 2, rex.gif: the caption is empty")]
+
+
+def test_what_macos_writes_beside_files_is_no_file_of_another_kind(folder: Path):
+    write(folder, **{"__MACOSX__b_dot_mkv": "x", "._b_dot_mkv": "x"})
+    assert set(listing([str(folder)]).passed_over) == {".md"}
+
+
 def test_a_manifest_is_all_that_counts_in_its_folder(folder: Path):
     write(folder, dogs__clips_dot_csv="path,caption\nrex.gif,rex runs\n../b.mkv,no\n")
     assert clips(folder) == {
@@ -509,7 +521,7 @@ def test_times_that_are_none_are_no_excerpt(tmp_path: Path):
     assert read_rows(tmp_path) == names
     write(tmp_path, x_dot_csv="path,caption,start,end\na.mp4,one,7,3\n")
     fault = listing([str(tmp_path)]).clips[0].fault
-    assert fault == ("times", "row 2: its excerpt begins at 7 s and ends at 3 s")
+    assert fault == ("times", "row 2, a.mp4: its excerpt begins at 7 s and ends at 3 s")
     write(tmp_path, x_dot_csv="", x_dot_json='{"a": {"timestamps": [[0, 1], [1, 2]], '
           '"sentences": ["one", "two", "three"]}}')  # fmt: skip
     (tmp_path / "a.mp4").rename(tmp_path / "a1.mp4")
