@@ -64,7 +64,7 @@ WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 DAMAGED = InvalidDataError, ExternalError, BugError, UnknownError
 """Errors of decoders that meet data which no encoder writes."""
-AGAIN = "copy the file again, or export it anew"
+CURE = "copy the file again, or export it anew"
 UNREAD = ArgumentError, PatchWelcomeError, DecoderNotFoundError
 """Errors of formats and codecs that are not read."""
 NO_SUPPORT = errno.ENOSYS, errno.EOPNOTSUPP
@@ -167,7 +167,7 @@ def _said(error: FFmpegError) -> str:
     if _is_unread(error):
         return "this kind of file is not read: convert a video to mp4 (H.264), a picture to PNG"
     if isinstance(error, DAMAGED):
-        return f"its data are damaged or cut short: {AGAIN}"
+        return f"its data are damaged or cut short: {CURE}"
     return str(error.strerror)
 
 
@@ -317,7 +317,7 @@ class _Decoder:
                     waiting.add(float(packet.pts * packet.time_base))
                 yield from self._whole(packet)
             if self.is_cut and not 0 < self.stream.frames <= self.count:
-                self._end_here(f"it is cut short after {self.count} frames: {AGAIN}")
+                self._end_here(f"it is cut short after {self.count} frames: {CURE}")
         except FFmpegError as error:
             if error.errno == errno.ENOMEM:
                 raise

@@ -415,7 +415,7 @@ def test_a_truncated_video_is_rejected(tmp_path: Path):
 def test_a_film_that_is_cut_short_is_damaged_in_every_container(
     tmp_path: Path, name: str, codec: str
 ):
-    """Where the missing frames disturb no decoder as well; the last one whole is still kept."""
+    """No decoder need notice; the frames before the cut are kept as they are."""
     noise = np.random.default_rng(0).integers(0, 256, (24, 48, 64, 3)).astype(np.uint8)
     rate, path = Fraction(25), tmp_path / name
     data = write_film(path, noise, codec=codec, rate=rate).read_bytes()
