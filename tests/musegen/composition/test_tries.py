@@ -9,7 +9,7 @@ from command import run
 from untrained import untrained
 
 from musegen.composition.composition import Composition
-from musegen.composition.judge import FILE, Judge, drawn
+from musegen.composition.judge import FILE, Judge, by_odds
 from musegen.composition.request import Request
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
@@ -45,28 +45,32 @@ def model() -> Model:
 
 def test_a_song_is_drawn_in_proportion_to_its_odds() -> None:
     """Odds of 1, 3 and 6: shares of 0.1, 0.3 and 0.6."""
-    groups = 20_000
-    chosen = drawn(np.tile(np.log([1.0, 3.0, 6.0]), groups), 3, seed=1)
-    shares = np.bincount(chosen - 3 * np.arange(groups)) / groups
+    draws, choose = 20_000, by_odds(seed=1)
+    chosen = [choose(np.log([1.0, 3.0, 6.0])) for _ in range(draws)]
+    shares = np.bincount(chosen) / draws
     assert shares == pytest.approx([0.1, 0.3, 0.6], abs=0.01)
 
 
 def test_each_draw_depends_on_the_seed_and_its_own_songs_alone() -> None:
-    scores = np.random.default_rng(0).normal(size=40)
-    changed = np.concatenate([scores[:20], scores[20:] - 50 * (np.arange(20) % 2)])
-    first, other = (drawn(one, 2, seed=5) for one in (scores, changed))
-    assert first[:10].tolist() == other[:10].tolist() == drawn(scores[:20], 2, seed=5).tolist()
-    assert first[10:].tolist() != other[10:].tolist()
-    assert first.tolist() != drawn(scores, 2, seed=6).tolist()
+    scores = np.random.default_rng(0).normal(size=(20, 2))
+    changed = np.concatenate([scores[:10], scores[10:] - [0, 50]])
+
+    def draws(scores: np.ndarray, seed: int = 5) -> list[int]:
+        return list(map(by_odds(seed), scores))
+
+    first, other = draws(scores), draws(changed)
+    assert first[:10] == other[:10] == draws(scores[:10])
+    assert first[10:] != other[10:] and first != draws(scores, 6)
 
 
 def test_songs_are_those_of_the_samples_that_were_drawn(model: Model) -> None:
     samples = model.notes(4 * TRIES, 5, BARS, tries=1)
     assert model.judge
-    chosen = drawn(model.judge.score(excerpts(model, samples)), TRIES, 5)
-    assert (chosen // TRIES).tolist() == [0, 1, 2, 3] and (chosen % TRIES).any()
+    scores = model.judge.score(excerpts(model, samples)).reshape(4, TRIES)  # [song sample]
+    chosen = list(map(by_odds(5), scores))
+    assert any(chosen)
     songs = rows(model.notes(4, 5, BARS))
-    assert songs == rows([samples[number] for number in chosen])
+    assert songs == rows([samples[TRIES * n + one] for n, one in enumerate(chosen)])
     assert rows(model.notes(2, 5, BARS)) == songs[:2]
     assert np.array_equal(model.cells(2, 5, BARS), model.cells_of(model.notes(2, 5, BARS), BARS))
 
