@@ -556,6 +556,8 @@ class Model(CoreModel):
         """Sample pieces as notes; yield each once its chunk is sampled. See `notes`."""
         from musegen.composition.judge import by_odds
 
+        if count < 1:
+            raise ConfigError(f"count must be at least 1, not {count}")
         length = self._length(bars)
         of_each = tries or self._tries(length, steering)
         sampler = self.sampler(tick, of_each)

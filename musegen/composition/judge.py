@@ -47,7 +47,7 @@ Form = tuple[int, Grid, tuple[Track, ...]]
 """Bars, grid and tracks of songs."""
 
 Choice = Callable[[LogOdds], int]
-"""Which of several songs is taken, by their log odds of being real."""
+"""A choice among several songs by their log odds of being real: the number of one."""
 
 
 class Judge(Strict):

@@ -95,7 +95,7 @@ def test_a_bar_shows_what_is_done_of_how_much(shown):
     assert shown == {"completed": 3, "total": 8, "stderr": True}
 
 
-def test_a_bar_is_away_while_what_was_made_is_printed(monkeypatch: pytest.MonkeyPatch):
+def test_a_bar_is_away_while_files_are_printed(monkeypatch: pytest.MonkeyPatch):
     """So that paths go to standard output, in lines of their own."""
     seen: list[str] = []
     for name in ("start", "stop"):

@@ -375,7 +375,7 @@ def test_songs_whose_beats_no_one_says_are_counted(tmp_path: Path):
 
 
 def test_songs_whose_parts_have_names_alone_are_counted(tmp_path: Path):
-    """As programs write them whose instruments are plug-ins: kept, as pianos alone."""
+    """Programs whose instruments are plug-ins write such files: they are kept, as pianos alone."""
     folder = tmp_path / "midi"
     folder.mkdir()
     parts = (name("Kick") + 24 * note(36, 480), name("Lead") + 24 * note(72, 480))

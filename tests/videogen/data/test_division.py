@@ -77,10 +77,10 @@ def videos(
     begins: list[int] | None = None,
 ) -> Videos:
     count = len(captions)
-    numbers = [np.array(of or range(count), np.int64) for of in (pictures, films)]
+    of_pictures, of_films = (np.array(of or range(count)) for of in (pictures, films))
     contents = [f"{number:064}" for number in range(count)]
     starts = [np.arange(clips) * hop + begin for begin in begins or [0] * count]
-    return Videos(captions, captions, contents, *numbers, starts)
+    return Videos(captions, captions, contents, of_pictures, of_films, starts)
 
 
 def divided(found: Videos, hold_out: object, share: float | None, seed: int) -> Division:

@@ -527,7 +527,7 @@ def test_times_that_are_none_are_no_excerpt(tmp_path: Path):
     (tmp_path / "a.mp4").rename(tmp_path / "a1.mp4")
     (tmp_path / "x.json").write_text((tmp_path / "x.json").read_text().replace('"a"', '"a1"'))
     fault = listing([str(tmp_path)]).clips[0].fault
-    assert fault == ("times", "row 1: it has 2 times for 3 captions")
+    assert fault == ("times", "row 1, a1.mp4: it has 2 times for 3 captions")
 
 
 @pytest.mark.parametrize(
