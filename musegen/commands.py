@@ -496,7 +496,7 @@ class MusicCommands(DomainCommands):
         judge = model.judge if several else None
         composition = Composition(model, request, steering, tempo_bpm, ending, judge, best_of)
         composition.require()
-        if model.is_unjudged and best_of is None:
+        if model.is_unjudged and best_of is None and not composition.draft.kept.any():
             typer.echo(
                 f"{model.name}: songs are first samples, since it has no judge yet. A finished "
                 "training fits one, and so does --against DATA, once",
