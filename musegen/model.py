@@ -291,14 +291,16 @@ class Music(Domain):
             real_songs,
         )
 
-        if model.config.tries == 1 or not model.draws or len(real_songs(data)) < FEWEST_REAL:
+        if model.config.tries == 1 or not model.draws:
             return model
-        best, model.judge = Model.load(to, str(model.device)), Judge.read(to)
+        real, judge = real_songs(data), Judge.read(to)
         step = int(Run.read(to).best_or_latest().fact("step"))
-        if not model.judge or model.judge.step != step:
+        if len(real) >= FEWEST_REAL and (not judge or judge.step != step):
             LOG.info("composing %s songs, to tell them from real ones", JUDGED_SONGS)
-            model.judge = fit_judge(best, data).model_copy(update={"step": step})
-            model.judge.write(to)
+            best = Model.load(to, str(model.device))
+            judge = fit_judge(best, real).model_copy(update={"step": step})
+            judge.write(to)
+        model.judge = judge
         return model
 
     def subject(self, name: str | None, device: str = "auto") -> "Model | Path":
@@ -537,8 +539,9 @@ class Model(CoreModel):
     ) -> list[Notes]:
         """Sample pieces as notes, with velocities where they are learned, as `cells` does.
 
-        `tries`: samples of which each piece is drawn, see `musegen.composition.judge.drawn`; None
-        takes the model's own, for pieces that are long enough to be judged and are not steered.
+        `tries`: samples of which each piece is drawn, see `by_odds` of
+        `musegen.composition.judge`; None takes the model's own, for pieces that are long enough
+        to be judged and are not steered.
         `ConfigError` for a setting that the model does not obey.
         """
         return list(self.pieces(count, seed, bars, steering, tries=tries))
@@ -556,8 +559,6 @@ class Model(CoreModel):
         """Sample pieces as notes; yield each once its chunk is sampled. See `notes`."""
         from musegen.composition.judge import by_odds
 
-        if count < 1:
-            raise ConfigError(f"count must be at least 1, not {count}")
         length = self._length(bars)
         of_each = tries or self._tries(length, steering)
         sampler = self.sampler(tick, of_each)

@@ -54,7 +54,7 @@ def draw_chunks(
     draw: Callable[[Rows], Drawn],
     growth: int = 2,
 ) -> Iterator[Drawn]:
-    """Yield what `draw` computes for each chunk, once it is asked for; the last can go beyond
+    """Return what `draw` computes for each chunk, once it is asked for; the last can go beyond
     `count`.
 
     Each chunk makes the number of samples so far `growth` times as large. See `in_chunks`, of
@@ -63,11 +63,12 @@ def draw_chunks(
     if count < 1:
         raise ConfigError(f"count must be at least 1, not {count}")
     require_seed(seed)
-    for number, (first, size) in enumerate(_chunks(count, growth)):
-        rows = torch.arange(first, first + size).clamp(max=count - 1)
+
+    def chunk(number: int, first: int, size: int) -> Drawn:
         with seeded(seed, number, device):
-            drawn = draw(rows)
-        yield drawn
+            return draw(torch.arange(first, first + size).clamp(max=count - 1))
+
+    return (chunk(number, *span) for number, span in enumerate(_chunks(count, growth)))
 
 
 def chunks_of(count: int, growth: int = 2) -> int:

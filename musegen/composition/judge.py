@@ -145,16 +145,16 @@ def judge_of(model: "Model", folder: Path, against: Path | None = None) -> Judge
         )
     data = Collection.open(against)
     data.require_form(model.name, model.spec.grid, model.spec.tracks)
-    judge = fit_judge(model, data)
+    judge = fit_judge(model, real_songs(data))
     judge.write(folder)
     return judge
 
 
-def fit_judge(model: "Model", data: Collection) -> Judge:
-    """Fit a judge to the training songs of a collection, and to first samples of a model."""
-    real = real_songs(data)
+def fit_judge(model: "Model", real: Excerpts) -> Judge:
+    """Fit a judge to excerpts of real songs, and to first samples of a model of their form."""
     songs = model.notes(JUDGED_SONGS, JUDGED_SEED, real.bars, tries=1)
-    return Judge.of(real, Excerpts.of_notes(songs, real.bars, data.grid, data.tracks))
+    form = real.bars, model.spec.grid, model.spec.tracks
+    return Judge.of(real, Excerpts.of_notes(songs, *form))
 
 
 def real_songs(data: Collection) -> Excerpts:
