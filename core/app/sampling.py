@@ -60,15 +60,20 @@ def draw_chunks(
     Each chunk makes the number of samples so far `growth` times as large. See `in_chunks`, of
     which `draw` returns samples.
     """
-    if count < 1:
-        raise ConfigError(f"count must be at least 1, not {count}")
-    require_seed(seed)
+    require_samples(count, seed)
 
     def chunk(number: int, first: int, size: int) -> Drawn:
         with seeded(seed, number, device):
             return draw(torch.arange(first, first + size).clamp(max=count - 1))
 
     return (chunk(number, *span) for number, span in enumerate(_chunks(count, growth)))
+
+
+def require_samples(count: int, seed: int) -> None:
+    """Raise `ConfigError` unless count is at least 1 and the seed is 0 to 2^63 - 1."""
+    if count < 1:
+        raise ConfigError(f"count must be at least 1, not {count}")
+    require_seed(seed)
 
 
 def chunks_of(count: int, growth: int = 2) -> int:

@@ -26,11 +26,14 @@ else:
 Indices = Int[Array, " n"]
 
 COLUMNS = 64
-"""Columns of a block: by so few, numpy multiplies some rows two to three times as fast as torch,
+"""Columns of a block: by so few, numpy multiplies few rows two to three times as fast as torch,
 which puts a matrix in another order first."""
 
 ONE_CORE = 2**18
 """Multiplications up to which numpy takes one core; for more it would take all."""
+
+FEWEST_ROWS = 2
+"""Rows that are multiplied at once: a single one is summed up in another order."""
 
 FEW = 16
 """Sums up to which numpy takes less time than torch, which starts slowly."""
@@ -104,7 +107,7 @@ def take(x: Array, index: Int[Array, "n choice"]) -> Array:
     """
     if isinstance(x, Tensor):
         return x.gather(1, index.long())
-    return x[_lines(len(x)), index]
+    return x.ravel().take(index + _lines(len(x)) * x.shape[1])
 
 
 @lru_cache
@@ -157,17 +160,25 @@ def product(x: Float[Array, "n in"], matrix: Array | Blocks) -> Float[Array, "n 
 
 
 def _by_blocks(x: Float[np.ndarray, "n row"], matrix: Blocks) -> Float[np.ndarray, "n column"]:
-    if x.size * COLUMNS <= ONE_CORE:
-        parts = np.matmul(x, matrix.blocks)
-    else:
-        many = torch.from_numpy(x).expand(len(matrix.blocks), -1, -1)
-        parts = torch.bmm(many, torch.from_numpy(matrix.blocks)).numpy()
-    return parts.swapaxes(0, 1).reshape(len(x), -1)[:, : matrix.columns]  # [n column]
+    """Multiply some rows after others: what a row yields does not depend on those beside it."""
+    count, width = x.shape
+    if count < FEWEST_ROWS:
+        return _by_blocks(np.concatenate([x] * FEWEST_ROWS), matrix)[:count]  # [n column]
+    most = max(FEWEST_ROWS, (ONE_CORE // (width * COLUMNS) - 1) // 4 * 4)  # fours are fast
+    many = max(0, count - FEWEST_ROWS) // most * most  # at least two are left
+    y = np.empty((count, *matrix.blocks.shape[::2]), np.result_type(x, matrix.blocks))
+    if many:
+        parts = x[:many].reshape(-1, 1, most, width)  # [part 1 n row]
+        of_parts = y[:many].reshape(-1, most, *y.shape[1:])  # [part n block column]
+        np.matmul(parts, matrix.blocks, out=of_parts.swapaxes(1, 2))  # [part block n column]
+    np.matmul(x[many:], matrix.blocks, out=y[many:].swapaxes(0, 1))  # [block n column]
+    return y.reshape(count, -1)[:, : matrix.columns]  # [n column]
 
 
-def erf(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Return the error function of each element, which numpy does not have."""
-    return torch.erf(torch.from_numpy(x)).numpy()
+def scaled_gelu(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Return sqrt(2) GELU(sqrt(2) x) = x (1 + erf x) of each element; numpy has no erf."""
+    of = torch.from_numpy(x)
+    return torch.addcmul(of, of, torch.erf(of)).numpy()
 
 
 def layer_norm(

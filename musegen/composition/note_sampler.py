@@ -6,7 +6,8 @@ from itertools import chain, islice
 import numpy as np
 import torch
 
-from core.app.sampling import Rows, draw_chunks
+from core.app.progress import parts_of
+from core.app.sampling import Rows, draw_chunks, require_samples
 from core.data.preparation import Tick
 from core.errors import ConfigError
 from core.theory.contracts import require
@@ -22,6 +23,9 @@ from musegen.tonality import in_key
 
 GROWTH = 8
 """Growth of the chunks in which a density is sampled: their cost is mostly that of the steps."""
+
+MOST_ROWS = 128
+"""Samples that are composed side by side."""
 
 
 class NoteSampler(SongSampler):
@@ -68,15 +72,32 @@ class LookbackSampler(NoteSampler):
 
     def notes(self, count: int, seed: int, bars: int, steering: Steering) -> Iterator[Notes]:
         """Sample pieces; a key is learned, and transposes them: see `in_key`."""
-        free = steering.replace(key=None)
-
-        def draw(rows: Rows, tick: Tick) -> list[Notes]:
-            return from_rows(self.density(len(rows)).sample(bars, free, tick))
-
-        songs = self._drawn((count, seed, bars), draw)
+        free, asked = steering.replace(key=None), (count, seed, bars)
+        completes = free.form or free.density != 1
+        songs = self._steered(asked, free) if completes else self._free(asked, free)
         if not steering.key:
             return songs
         return (self._in_key(song, steering, (seed, number)) for number, song in enumerate(songs))
+
+    def _steered(self, asked: tuple[int, int, int], steering: Steering) -> Iterator[Notes]:
+        """Compose songs along a form or at a density."""
+        bars = asked[2]
+
+        def draw(rows: Rows, tick: Tick) -> list[Notes]:
+            return from_rows(self.density(len(rows)).sample(bars, steering, tick))
+
+        return self._drawn(asked, draw)
+
+    def _free(self, asked: tuple[int, int, int], steering: Steering) -> Iterator[Notes]:
+        """Sample songs side by side; yield each once it has ended, in their order."""
+        count, seed, bars = asked
+        require_samples(count, seed)
+        seeds = [[seed, song, number] for song in range(count) for number in range(self.each)]
+        batches = [seeds[at : at + MOST_ROWS] for at in range(0, len(seeds), MOST_ROWS)]
+        parts = parts_of(self.tick, len(batches), bars)
+        for batch, tick in zip(batches, parts, strict=True):
+            for piece in self.density.pieces(batch, bars, steering, tick):
+                yield from from_rows(piece[None])
 
     def _in_key(self, song: Notes, steering: Steering, part: tuple[int, int]) -> Notes:
         assert steering.key

@@ -50,9 +50,9 @@ from musegen.densities.lookback import Note, lengths_and_velocities
 from musegen.densities.lookback_gates import IMPOSSIBLE
 from musegen.densities.lookback_likelihood import to_playing_order
 from musegen.densities.lookback_network import LookbackNetwork
-from musegen.densities.lookback_sampler import Sampler, to_rows
+from musegen.densities.lookback_sampler import Continuation, to_rows
 from musegen.densities.next_note import Attribute, NextNote, Profiles
-from musegen.densities.note_by_note import NoteOutputs
+from musegen.densities.note_by_note import ATTRIBUTES, NoteOutputs
 from musegen.densities.note_sequences import Kept, NoteRows, pad_rows
 from musegen.steering import Steering
 
@@ -73,7 +73,7 @@ class Chosen(NamedTuple):
     is_kept: Bool[np.ndarray, " row"]
 
 
-class Completion(Sampler):
+class Completion(Continuation):
     """Samples the open bars of a batch of pieces, `particles` of each, beat by beat.
 
     A row waits at the end of a beat in which something is kept until all particles of its piece
@@ -83,10 +83,7 @@ class Completion(Sampler):
     body: RecurrentSteps
     of_kept: Float[np.ndarray, "piece step track pitch"] | None = None
 
-    states = (
-        *("rows", "last", "latest", "of_last", "earlier", "loudness", "taken"),
-        *("hidden", "place", "begin"),
-    )
+    states = (*Continuation.states, "hidden", "place", "begin")
 
     def __init__(
         self,
@@ -101,6 +98,7 @@ class Completion(Sampler):
         if density.config.body != "gru":
             raise ConfigError("only a recurrent body completes songs: model.lookback.body=gru")
         super().__init__(density, len(kept), kept.shape[2] * layout.bar, steering, tick)
+        self.chance = np.random.default_rng(int(torch.randint(2**62, ())))
         if kept.any():
             self.opening = 0.0  # what is kept says which kind of song it is
         self.steering, self.particles = steering, particles
@@ -137,7 +135,9 @@ class Completion(Sampler):
         self.given, self.is_given = _with_last(given, is_given, self.steps), view(is_given)
         next_step = self._next_given().step
         self.begin = np.minimum(next_step // self.beat * self.beat, self.first)
-        self._keep(self.rows.repeat(self.particles))
+        particles = self.rows.repeat(self.particles)
+        self.history.keep(particles)
+        self._keep_states(particles)
 
     def _of_kept(
         self, gates: KeptGates, kept_notes: KeptNotes
@@ -194,6 +194,11 @@ class Completion(Sampler):
             self.place = self.place + chosen.is_kept
         self.waits |= ~chosen.is_note
         self._end_beats(is_open)
+
+    def _draw(self) -> None:
+        """Draw a random number for each attribute of the next notes."""
+        drawn = self.chance.random((len(ATTRIBUTES), len(self.rows)), np.float32)
+        self.uniform = dict(zip(ATTRIBUTES, drawn, strict=True))
 
     def _remember(self) -> None:
         """Move the body on by the new notes; where none is, it stays as it was."""

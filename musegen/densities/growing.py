@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int8
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from core.densities.arrays import Indices, at_most, columns_of, view
+from core.densities.arrays import Indices, at_most, columns_of, flat, view
 from musegen.densities.lookback import History, Layout, Note, coded
 from musegen.networks.states import OCTAVE
 
@@ -49,7 +49,7 @@ class GrowingHistory(History):
             sliding_window_view(self.sounding, span, 2, writeable=True) for span in spans
         )
         tracks, choices = self.layout.tracks, self.layout.advances + 1
-        ahead = self.tracks.reshape(len(self.tracks), -1)  # [row step*track]
+        ahead = flat(self.tracks)  # [row step*track]
         self._ahead = sliding_window_view(ahead, choices * tracks, 1)[:, ::tracks]
 
     def _tracks_ahead(self, row: Indices, step: Indices) -> Int8[np.ndarray, "n choice track"]:
@@ -74,7 +74,16 @@ class GrowingHistory(History):
 
     def keep(self, rows: Indices) -> None:
         """Take these pieces of the batch, one perhaps several times."""
-        self.row = np.arange(len(rows))
+        self._take(rows, len(rows))
+
+    def shorten(self, rows: Indices) -> None:
+        """Take these pieces, of which each that is not behind the last place is in its own."""
+        places = np.flatnonzero(rows >= len(rows))
+        self.replace(places, rows[places])
+        self._take(slice(len(rows)), len(rows))
+
+    def _take(self, rows: Indices | slice, count: int) -> None:
+        self.row = np.arange(count)
         for name in GRIDS:
             setattr(self, name, getattr(self, name)[rows])
         self._lay_windows()

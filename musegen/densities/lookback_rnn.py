@@ -4,12 +4,15 @@ A recurrent network, or a causal transformer, over the notes remembers the style
 reads off at lags of 1, 2, 4 and 8 bars (`lookback_heads`). Cost grows with the notes.
 """
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from core.app.progress import parts_of
 from core.data.preparation import Tick
+from core.densities.streams import Seeds
 from core.theory.distributions import Distribution
 from core.theory.shapes import Losses
 from core.training.device import isolated_random_state
@@ -17,7 +20,15 @@ from musegen.densities.completion import Completion, keeps_tracks
 from musegen.densities.lookback_likelihood import Likelihood
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.lookback_sampler import Sampler
-from musegen.densities.note_sequences import Kept, NoteRows, between, join_rows, moved
+from musegen.densities.note_sequences import (
+    Kept,
+    NoteRows,
+    Piece,
+    between,
+    join_rows,
+    moved,
+    pad_pieces,
+)
 from musegen.steering import UNSTEERED, Steering, section_bars
 
 BESIDE_NOTHING = 3
@@ -36,6 +47,19 @@ class LookbackDensity(LookbackNetwork):
     def forward(self, batch: int, c: Kept | None = None) -> "LookbackDistribution":
         """Return p(x); with bars that are kept as c, p of the others given those."""
         return LookbackDistribution(self, batch, c)
+
+    def pieces(
+        self,
+        seeds: Seeds,
+        bars: int,
+        steering: Steering = UNSTEERED,
+        tick: Tick = lambda done, total: None,
+    ) -> Iterator[Piece]:
+        """Sample a piece for each seed, on which alone it depends; yield each once it has ended.
+
+        `steering`: of the chances alone. `tick`: called with bars.
+        """
+        return Sampler(self, seeds, bars * self.layout.bar, steering, tick).pieces()
 
 
 class LookbackDistribution(Distribution):
@@ -78,10 +102,8 @@ class LookbackDistribution(Distribution):
         if steering.key or steering.density != 1:
             kept = torch.zeros(self.batch, self.density.layout.tracks, bars, dtype=torch.bool)
             return self.complete(_no_notes(self.batch, self.density), kept, steering, tick=tick)
-        with torch.inference_mode():
-            steps = bars * self.density.layout.bar
-            x = Sampler(self.density, self.batch, steps, steering, tick).run()
-        return x.clone()  # no longer one of inference mode, which no gradient could use
+        seeds = torch.randint(2**62, (self.batch,)).tolist()
+        return pad_pieces(list(self.density.pieces(seeds, bars, steering, tick)))
 
     def complete(
         self,

@@ -3,46 +3,59 @@
 On the CPU, wherever the network is: a note is many small operations.
 """
 
+from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import fields
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from core.data.preparation import Tick
 from core.densities.arrays import Indices, columns_of, view
 from core.densities.chances import Logits, Shares, sampled
+from core.densities.streams import Seeds, Streams
 from musegen.densities.growing import GrowingHistory
 from musegen.densities.lookback import Layout, Note
 from musegen.densities.lookback_likelihood import Likelihood
 from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.next_note import NO_NOTE, PROFILES, Attribute, NextNote, Profiles
 from musegen.densities.note_by_note import ATTRIBUTES, HeadSteps, gates_of, steps_of
-from musegen.densities.note_sequences import NoteRows, cut_overlaps, pad_rows
+from musegen.densities.note_sequences import NoteRows, Piece, cut_overlaps
 from musegen.networks.states import OCTAVE
 from musegen.steering import UNSTEERED, Steering
 
-LEAST_UNFINISHED = 0.9
+LEAST_UNFINISHED = 0.95
 """The share of a batch's rows that are unfinished; below it, finished rows are removed."""
 
 MOST_NOTES_PER_STEP = 8
 """The largest mean number of notes of a step; a sample is cut off there."""
 
+DRAWN = (*ATTRIBUTES, "beyond")
+"""For what a random number of each note is: its attributes, and the length of a long advance."""
 
-class Sampler:
-    """Samples the notes of a batch of pieces of `steps` steps, with features kept up to date.
+NOTE = tuple(field.name for field in fields(Note))
 
-    Its random numbers are numpy's, from a seed that torch's global generator draws. Finished rows
-    are sampled on and their notes discarded, until a tenth of the batch is finished and leaves it.
+LATEST = [NOTE.index(name) for name in ("pitch", "length", "velocity", "step")]
+"""The attributes of the last note of a track, see `NO_NOTE`."""
+
+
+class Continuation:
+    """Pieces of a batch that go on note by note, up to `steps` steps, with features kept up to
+    date.
+
     `tick`: called with bars.
     """
 
-    states = ("rows", "unfinished", "last", "latest", "of_last", "earlier", "loudness", "taken")
+    states: tuple[str, ...] = ("rows", "last", "latest", "of_last", "earlier", "loudness", "taken")
     """State of each row, besides the grids and that of the body.
 
     `taken`: what the body takes of the last note.
     """
+
+    uniform: dict[str, Float[np.ndarray, " row"]]
+    """A random number for each attribute of the next notes."""
 
     def __init__(
         self,
@@ -63,42 +76,17 @@ class Sampler:
         self.gates = gates_of(density.heads)
         self.tables = embedding.tables(steps).mapped(self.body.taken, self.body.bias)
         self.history = GrowingHistory(layout, batch, steps, embedding.start)
-        self.chance = np.random.default_rng(int(torch.randint(2**62, ())))
         self.rows = np.arange(batch)
-        self.unfinished = np.ones(batch, bool)
         self.last = Note(*map(view, Note.start(batch, density.device).columns))
         self.latest = np.tile(NO_NOTE.numpy(), (batch, layout.tracks, 1))
         self.loudness = np.zeros((batch, layout.tracks * layout.pitches), np.int64)
         self.of_last = self.history.pitches[:, 0, 0]
         self.earlier = self.history.sounding[:, :OCTAVE, 0]
         self.taken = self._taken(view(embedding.start[None])).repeat(batch, 0)
-        self.sampled: list[np.ndarray] = []
-
-    def run(self) -> NoteRows:
-        """Sample until all pieces have ended."""
-        self._sample_all()
-        all_sampled = np.concatenate([self._columns(self.last)[:0], *self.sampled])
-        row, track, pitch, length, velocity, step = torch.from_numpy(
-            all_sampled[all_sampled[:, 0] >= 0]
-        ).unbind(1)
-        note = Note(step, track, pitch, length, velocity)
-        rows = pad_rows(to_rows(note, self.density.layout), row, self.batch)
-        return cut_overlaps(rows, self.density.layout.grid, self.steps).to(self.device)
 
     def _taken(self, embedded: np.ndarray) -> np.ndarray:
         """Return what the body takes of embedded notes."""
         return self.body.taken(embedded) + self.body.bias
-
-    def _sample_all(self) -> None:
-        for _ in range(MOST_NOTES_PER_STEP * self.steps):
-            note = self._sample_next()
-            unfinished = self.unfinished.sum()
-            if not unfinished:
-                break
-            self._append(note)
-            self._report(self.last.step.mean(), self.steps)
-            if unfinished < LEAST_UNFINISHED * len(self.rows):
-                self._remove_finished()
 
     def _report(self, done: float, steps: int) -> None:
         """Tick with the bars that are passed, where one more is."""
@@ -107,19 +95,6 @@ class Sampler:
             self.passed_bars = bars
             self.tick(bars, steps // self.density.layout.bar)
 
-    def _sample_next(self) -> NextNote:
-        note = self._next()
-        self._draw()
-        outputs = self.heads(self.body(self.taken))
-        for attribute, logits in self.gates.conditionals(outputs, note):
-            note.choose(attribute, self._sample(attribute, logits))
-        return note
-
-    def _draw(self) -> None:
-        """Draw a uniform number for each attribute of the next notes."""
-        uniform = self.chance.random((len(ATTRIBUTES), len(self.rows)), np.float32)
-        self.uniform = dict(zip(ATTRIBUTES, uniform, strict=True))
-
     def _next(self) -> NextNote:
         """Return the next notes, of which nothing is chosen."""
         state = (self.last, self.of_last, self.latest)
@@ -127,22 +102,12 @@ class Sampler:
 
     def _sample(self, attribute: Attribute, logits: Logits) -> Indices:
         share, uniform = self._share(attribute), self.uniform[attribute]
-        value = sampled(logits, self.config.temperature, share, uniform)
-        return self._advance(value) if attribute == "advance" else value
+        return sampled(logits, self.config.temperature, share, uniform)
 
     def _share(self, attribute: Attribute) -> Shares:
         """Return from which share of the probability rows are sampled: all in an opening."""
         share = np.float32(getattr(self.config.nucleus, attribute))
         return np.where(self.last.step < self.opening, np.float32(1), share)[:, None]  # [n 1]
-
-    def _advance(self, advance: Indices) -> Indices:
-        """Lengthen the advances beyond the choices, and find which pieces have ended."""
-        is_beyond = advance == self.density.layout.advances
-        if is_beyond.any():
-            uniform = torch.from_numpy(self.chance.random(len(advance), np.float32))
-            advance = advance + is_beyond * view(self.density.heads.beyond(uniform))
-        self.unfinished = self.unfinished & (self.last.step + advance < self.steps)
-        return self.unfinished * advance
 
     def _sums(self, advance: Indices) -> Profiles:
         """Sum what sounds there, over the bar before, and over all before."""
@@ -157,32 +122,8 @@ class Sampler:
         """Return the velocity of the last note on each place."""
         return self.loudness[self.history.row, place]
 
-    def _append(self, chosen: NextNote) -> None:
-        """Keep the notes, and lay them on the grids; those of finished pieces in vain."""
-        note, row = chosen.note, self.history.row
-        columns = self._columns(note)
-        self.sampled.append(columns)
-        self.history.append(row, note)
-        self.taken = self.density.embedding(chosen, self.tables)
-        self.latest[row, note.track] = columns[:, 2:]
-        self.loudness[row, chosen.place] = note.velocity
-        self.last, self.of_last = note, chosen.patterns
-
-    def _columns(self, note: Note) -> Int[np.ndarray, "n column"]:
-        """Return the row, -1 in finished pieces, the track, and what `latest` holds of notes."""
-        row = np.where(self.unfinished, self.rows, -1)
-        columns = (row, note.track, note.pitch, note.length, note.velocity, note.step)
-        return columns_of(columns)
-
-    def _remove_finished(self) -> None:
-        self._keep(np.flatnonzero(self.unfinished))
-
-    def _keep(self, rows: Indices) -> None:
-        """Take these rows of the batch, one perhaps several times."""
-        self.history.keep(rows)
-        self._keep_states(rows)
-
     def _keep_states(self, rows: Indices) -> None:
+        """Take the states of these rows of the batch, of one perhaps several times."""
         for name in self.states:
             setattr(self, name, getattr(self, name)[rows])
         self.body.keep(rows)
@@ -199,6 +140,111 @@ class Sampler:
         self.of_last = history.pitch_patterns(history.row, self.last.step, self.last.track)
         self.earlier = view(likelihood.totals[1])[history.row, self.last.step]
         self.loudness = view(likelihood.loudness_of_places())
+
+
+class Sampler(Continuation):
+    """Samples pieces of `steps` steps, each by the random numbers of its seed alone.
+
+    Finished rows are sampled on and their notes discarded, until enough of the batch are finished
+    and leave it. `position`: how many notes the unfinished rows have.
+    """
+
+    states = (*Continuation.states, "unfinished")
+
+    def __init__(
+        self,
+        density: LookbackNetwork,
+        seeds: Seeds,
+        steps: int,
+        steering: Steering = UNSTEERED,
+        tick: Tick = lambda done, total: None,
+    ):
+        super().__init__(density, len(seeds), steps, steering, tick)
+        self.streams = Streams(seeds, len(DRAWN))
+        self.unfinished = np.ones(self.batch, bool)
+        self.position, self.columns = 0, np.zeros((self.batch, steps, len(NOTE)), np.int32)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield the notes of each piece, in the order of the seeds, once it has ended."""
+        counts: dict[int, int] = {}
+        for number in range(self.batch):
+            while number not in counts:
+                counts |= self._sample_until_ended()
+            yield self._piece(number, counts.pop(number))
+
+    @torch.inference_mode()
+    def _sample_until_ended(self) -> dict[int, int]:
+        """Sample notes until some pieces have ended; return how many notes each of those has."""
+        while True:
+            before, note = self.unfinished, self._sample_next()
+            self.unfinished = self.unfinished & (self.position < MOST_NOTES_PER_STEP * self.steps)
+            ended = dict.fromkeys(self.rows[before & ~self.unfinished].tolist(), self.position)
+            self._append(note)
+            self._report(self._passed(), self.steps)
+            if self.unfinished.sum() < LEAST_UNFINISHED * len(self.rows):
+                self._remove_finished()
+            if ended:
+                return ended
+
+    def _piece(self, number: int, count: int) -> Piece:
+        note = Note(*torch.from_numpy(self.columns[number, :count]).long().unbind(1))
+        x = to_rows(note, self.density.layout)[None]
+        return cut_overlaps(x, self.density.layout.grid, self.steps)[0].to(self.device)
+
+    def _passed(self) -> float:
+        """Return how many steps the pieces have passed, in the mean."""
+        left = (self.steps - self.last.step) * self.unfinished
+        return self.steps - left.sum() / self.batch
+
+    def _sample_next(self) -> NextNote:
+        note = self._next()
+        self.uniform = dict(zip(DRAWN, self.streams.next(), strict=True))
+        outputs = self.heads(self.body(self.taken))
+        for attribute, logits in self.gates.conditionals(outputs, note):
+            note.choose(attribute, self._sample(attribute, logits))
+        return note
+
+    def _sample(self, attribute: Attribute, logits: Logits) -> Indices:
+        value = super()._sample(attribute, logits)
+        return self._advance(value) if attribute == "advance" else value
+
+    def _advance(self, advance: Indices) -> Indices:
+        """Lengthen the advances beyond the choices, and find which pieces have ended."""
+        is_beyond = advance == self.density.layout.advances
+        if is_beyond.any():
+            uniform = torch.from_numpy(self.uniform["beyond"])
+            advance = advance + is_beyond * view(self.density.heads.beyond(uniform))
+        self.unfinished = self.unfinished & (self.last.step + advance < self.steps)
+        return self.unfinished * advance
+
+    def _append(self, chosen: NextNote) -> None:
+        """Keep the notes, and lay them on the grids; those of finished pieces in vain."""
+        note, row = chosen.note, self.history.row
+        self.history.append(row, note)
+        self.taken = self.density.embedding(chosen, self.tables)
+        columns = columns_of(note.columns)
+        self._columns_to(self.position + 1)[self.rows, self.position] = columns
+        self.position += 1
+        self.latest[row, note.track] = columns[:, LATEST]
+        self.loudness[row, chosen.place] = note.velocity
+        self.last, self.of_last = note, chosen.patterns
+
+    def _columns_to(self, count: int) -> Int[np.ndarray, "piece note attribute"]:
+        """Return the notes of all pieces, with room for so many."""
+        if count > self.columns.shape[1]:
+            more = [(0, 0), (0, self.columns.shape[1]), (0, 0)]
+            self.columns = np.pad(self.columns, more)  # [piece note attribute]
+        return self.columns
+
+    def _remove_finished(self) -> None:
+        """Remove finished rows; the last rows take their places."""
+        stays = self.unfinished
+        count = int(stays.sum())
+        rows = np.arange(count)
+        rows[~stays[:count]] = count + np.flatnonzero(stays[count:])
+        self.history.shorten(rows)
+        self.streams.keep(rows)
+        self._keep_states(rows)
 
 
 def to_rows(note: Note, layout: Layout) -> Int[Tensor, "n attribute"]:

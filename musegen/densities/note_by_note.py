@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import Embedding, Linear
 
-from core.densities.arrays import Blocks, Indices, erf, product, view
+from core.densities.arrays import Blocks, Indices, product, scaled_gelu, view
 from core.densities.recurrent import CausalGRU, RecurrentSteps
 from core.densities.transformer import CausalTransformer
 from musegen.densities.lookback_gates import Gates, Places
@@ -109,7 +109,8 @@ class HeadSteps:
         begin = self.width * number
         known = first[:, begin:]
         if not isinstance(embedding, Linear):
-            return begin, product(view(embedding.weight), known).__getitem__
+            table = product(view(embedding.weight), known)
+            return begin, partial(table.take, axis=0)
         self.bias[begin:] += view(embedding.bias) @ known
         blocks = Blocks.of(product(view(embedding.weight).T, known))
         return begin, partial(product, matrix=blocks)
@@ -121,7 +122,7 @@ class HeadSteps:
     def outputs(self, number: int, of: Float[np.ndarray, "n width"]) -> list[np.ndarray]:
         """Return the parts of the output of a head, whose first layer is `of`."""
         weight, bias, parts = self.last[number]
-        output = product(of + of * erf(of), weight) + bias
+        output = product(scaled_gelu(of), weight) + bias
         return [output[:, part] for part in parts]
 
 

@@ -19,6 +19,9 @@ from musegen.roll import DEFAULT_VELOCITY, Grid, Notes
 NoteRows = Int[Tensor, "batch note attribute"]
 """x of a density over notes: (step, track, pitch, length, velocity) of each, padded with -1."""
 
+Piece = Int[Tensor, "_ attribute"]
+"""x of one piece: its notes, without padding."""
+
 Kept = Bool[Tensor, "batch track bar"]
 """True for the bars of the tracks of the roll that are kept while the others are composed."""
 
@@ -163,8 +166,12 @@ def to_rows(phrases: Sequence[Notes]) -> NoteRows:
     >>> to_rows([one, one[:0]]).tolist()
     [[[0, 4, 2, 1, 90]], [[-1, -1, -1, -1, -1]]]
     """
-    each = [torch.from_numpy(_columns(notes)) for notes in phrases]
-    return torch.nn.utils.rnn.pad_sequence(each, batch_first=True, padding_value=-1)
+    return pad_pieces([torch.from_numpy(_columns(notes)) for notes in phrases])
+
+
+def pad_pieces(pieces: Sequence[Piece]) -> NoteRows:
+    """Lay the notes of pieces side by side, padded with -1."""
+    return torch.nn.utils.rnn.pad_sequence([*pieces], batch_first=True, padding_value=-1)
 
 
 def _columns(notes: Notes) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from core.densities.arrays import COLUMNS, ONE_CORE, Blocks, product
+from core.densities.arrays import COLUMNS, ONE_CORE, Blocks, product, scaled_gelu
 
 WIDTH = 24
 
@@ -16,3 +17,22 @@ def test_a_product_by_blocks_is_that_by_the_matrix(rows: int, columns: int):
     y = product(x, Blocks.of(matrix))
     assert y.shape == (rows, columns)
     np.testing.assert_allclose(y, x @ matrix)
+
+
+@pytest.mark.parametrize("width", [24, 384, 2100, 5000])
+def test_what_a_row_yields_does_not_depend_on_those_beside_it(width: int):
+    """To the bit, for any number of rows: a piece is sampled as by itself. Of the widest matrix
+    no two rows are few enough for one core."""
+    chance = np.random.default_rng(1)
+    x = chance.normal(size=(200, width)).astype(np.float32)
+    matrix = Blocks.of(chance.normal(size=(width, 100)).astype(np.float32))
+    whole = product(x, matrix)
+    for count in (*range(1, 45), 199):
+        assert np.array_equal(product(x[-count:], matrix), whole[-count:]), count
+
+
+def test_a_scaled_gelu_is_that_of_torch():
+    x = np.random.default_rng(2).normal(size=(3, 50)).astype(np.float32)
+    scale = np.sqrt(np.float32(2))
+    gelu = torch.nn.functional.gelu(torch.from_numpy(scale * x)).numpy()
+    np.testing.assert_allclose(scaled_gelu(x), scale * gelu, rtol=1e-5, atol=1e-6)

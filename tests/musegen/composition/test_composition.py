@@ -12,17 +12,18 @@ from untrained import untrained
 from core.app import sampling
 from core.app.sampling import chunks_of
 from core.errors import ConfigError
-from musegen.composition import form_sampler
+from musegen.composition import form_sampler, note_sampler
 from musegen.composition.composition import Composition
 from musegen.composition.judge import Judge, judge_of
 from musegen.composition.note_sampler import GROWTH
 from musegen.composition.request import Request
+from musegen.densities.lookback_sampler import Sampler
 from musegen.draft import fine_grid
 from musegen.files.midi import origin_of, read_midi
 from musegen.measures.excerpts import Excerpts
 from musegen.model import DOMAIN, Model
 from musegen.roll import Notes
-from musegen.steering import Steering
+from musegen.steering import UNSTEERED, Steering
 from musegen.tonality import Key
 from musegen.tracks import LAKH
 
@@ -172,7 +173,7 @@ def test_a_run_without_a_judge_names_the_option(tmp_path: Path, model: Model) ->
 @pytest.mark.parametrize(
     ("recipe", "steering", "chunks"),
     [
-        ("lookback_rnn", Steering(), 2),
+        ("lookback_rnn", Steering(), 1),
         ("lookback_rnn", Steering(density=2), 2),
         ("lookback_rnn", Steering(form="ABA"), 2),
         ("autoregressive", Steering(), 2),
@@ -182,7 +183,8 @@ def test_a_run_without_a_judge_names_the_option(tmp_path: Path, model: Model) ->
 def test_progress_counts_the_bars_of_each_chunk_of_songs(
     recipe: str, steering: Steering, chunks: int
 ) -> None:
-    """Three songs are chunks of 1 and 7 songs by notes, of 1, 1 and 2 by bar latents."""
+    """Three songs are chunks of 1 and 7 songs by notes, of 1, 1 and 2 by bar latents; songs that
+    need no completion are sampled side by side."""
     ticks: list[tuple[int, int]] = []
     composition = Composition(untrained(DOMAIN, recipe), Request(bars=12), steering)
     assert len(list(composition.each_song(3, seed=1, tick=lambda *two: ticks.append(two)))) == 3
@@ -202,7 +204,35 @@ def test_progress_of_open_bars_counts_those_alone(song: Path) -> None:
     assert ticks == [(2, 6), (4, 6), (6, 6)]
 
 
-@pytest.mark.parametrize("recipe", ["lookback_rnn", "autoregressive", "latent_musegan", "musegan"])
+def test_a_song_is_there_once_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of songs that are sampled side by side does not wait for the longest."""
+    notes: list[int] = []
+    append = Sampler._append
+    counted = lambda sampler, note: (notes.append(sampler.position), append(sampler, note))  # noqa: E731
+    monkeypatch.setattr(Sampler, "_append", counted)
+    composition = Composition(untrained(DOMAIN, "lookback_rnn"), Request(bars=40))
+    songs = composition.each_song(20, seed=1)
+    first = next(songs)
+    at_first = len(notes)
+    rest = list(songs)
+    assert at_first < 0.8 * len(notes)
+    assert notes == list(range(len(notes))), "one batch"
+    alone = composition.songs(1, seed=1) + composition.songs(7, seed=1)[1:]
+    assert [rows(roll.notes) for roll in [first, *rest][:7]] == [rows(one.notes) for one in alone]
+
+
+def test_a_song_does_not_depend_on_how_many_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor on its batch, nor on how many samples of each song there are."""
+    sampler = untrained(DOMAIN, "lookback_rnn").sampler
+    songs = [rows(song) for song in sampler().notes(5, 3, 4, UNSTEERED)]
+    monkeypatch.setattr(note_sampler, "MOST_ROWS", 2)
+    assert [rows(song) for song in sampler().notes(5, 3, 4, UNSTEERED)] == songs
+    each = [rows(song) for song in sampler(each=3).notes(5, 3, 4, UNSTEERED)]
+    assert each[::3] == songs
+    assert len({str(song) for song in each}) == 15
+
+
+@pytest.mark.parametrize("recipe", ["autoregressive", "latent_musegan", "musegan"])
 def test_a_song_is_there_before_the_next_chunk_is_sampled(
     recipe: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from untrained import untrained
 
+from core.densities.streams import Streams
 from core.errors import UserError
 from musegen.densities.lookback_network import LookbackConfig
 from musegen.densities.lookback_rnn import LookbackDensity
-from musegen.densities.lookback_sampler import Sampler
-from musegen.graphs.note_step import CHOICES, NoteStep, sampled
+from musegen.graphs.note_step import NoteStep, sampled
 from musegen.model import DOMAIN, Model
 from musegen.roll import Grid
 from musegen.tracks import LAKH
@@ -19,20 +19,17 @@ GRID = Grid(steps_per_beat=2, beats_per_bar=2, lowest_pitch=40, pitches=17)
 BARS = 10
 
 
-class Recorded:
-    """numpy's random numbers, kept note by note as the graph takes them."""
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """Collect the random numbers of sampled pieces, note by note as the graph takes them."""
+    drawn: list[np.ndarray] = []
+    following = Streams.next
 
-    def __init__(self, seed: int):
-        self.chance = np.random.default_rng(seed)
-        self.uniform: list[np.ndarray] = []
+    def next_numbers(streams: Streams) -> np.ndarray:
+        drawn.append(following(streams).T)
+        return drawn[-1].T
 
-    def random(self, shape: int | tuple[int, int], kind: type) -> np.ndarray:
-        drawn = self.chance.random(shape, kind)
-        if isinstance(shape, tuple):
-            self.uniform.append(np.concatenate([drawn.T, np.zeros((shape[1], 1), kind)], 1))
-        else:
-            self.uniform[-1][:, CHOICES - 1] = drawn
-        return drawn
+    monkeypatch.setattr(Streams, "next", next_numbers)
+    return drawn
 
 
 def density() -> LookbackDensity:
@@ -61,31 +58,27 @@ def stepped(model: LookbackDensity, steps: int, uniform: list[np.ndarray]) -> Te
     return torch.cat(notes)
 
 
+def without_lengths(notes: Tensor) -> list[list[int]]:
+    return notes[:, [0, 1, 2, 4]].tolist()
+
+
 @pytest.mark.parametrize("seed", [0, 1])
-def test_the_graph_makes_the_samplers_notes(seed: int):
-    model, steps = density(), BARS * GRID.steps_per_bar
-    sampler = Sampler(model, 1, steps)
-    sampler.chance = chance = Recorded(seed)  # type: ignore[assignment]
-    sampler.run()
-    columns = np.concatenate(sampler.sampled)
-    _, track, pitch, length, velocity, step = columns.T
-    expected = np.stack([step, np.array(model.layout.order)[track], pitch, length, velocity], 1)
+def test_the_graph_makes_the_samplers_notes(seed: int, monkeypatch: pytest.MonkeyPatch):
+    model, uniform = density(), recorded(monkeypatch)
+    (expected,) = model.pieces([seed], BARS)
     assert len(expected) > 15
-    assert stepped(model, steps, chance.uniform).tolist() == expected.tolist()
+    found = stepped(model, BARS * GRID.steps_per_bar, uniform)
+    assert without_lengths(found) == without_lengths(expected)
+    assert (found[:, 3] >= expected[:, 3]).all(), "pieces are cut where notes overlap"
 
 
 @pytest.mark.slow
-def test_the_graph_makes_the_notes_of_shipped_weights():
-    model = Model.load("lookback_rnn", "cpu").networks["density"]
+def test_the_graph_makes_the_notes_of_shipped_weights(monkeypatch: pytest.MonkeyPatch):
+    model, uniform = Model.load("lookback_rnn", "cpu").networks["density"], recorded(monkeypatch)
     assert isinstance(model, LookbackDensity)
-    steps = 2 * model.layout.bar
-    sampler = Sampler(model, 1, steps)
-    sampler.chance = chance = Recorded(7)  # type: ignore[assignment]
-    sampler.run()
-    columns = np.concatenate(sampler.sampled)
-    expected = columns[columns[:, 0] >= 0][:, [5, 2, 3, 4]]
-    found = stepped(model, steps, chance.uniform)
-    assert found[:, [0, 2, 3, 4]].tolist() == expected.tolist()
+    (expected,) = model.pieces([7], 2)
+    found = stepped(model, 2 * model.layout.bar, uniform)
+    assert without_lengths(found) == without_lengths(expected)
 
 
 def test_a_state_of_zeros_is_the_beginning():
