@@ -30,7 +30,7 @@ PLOTTED = (*YARDSTICK_METRICS, "hits on 16ths")
 
 COLUMNS = {
     "distance": "mean of the columns up to tonal distance; each of them is the mean over tracks "
-    "of |generated - real| / real",
+    "of |generated - real| / real, of shares relative to 5 % at least",
     **{name: MEANINGS[name] for name in YARDSTICK_METRICS},
     "self-similarity": "mean Jaccard similarity of two phrases, 0 to 1; low means diverse",
     "reconstruction": "F1 of the onsets of reconstructed held-out phrases, 0 to 1",

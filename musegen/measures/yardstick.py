@@ -24,6 +24,10 @@ YARDSTICK_METRICS = (
     "note length",
     TONAL_DISTANCE,
 )
+LEAST_SHARES = {"empty bars": 5.0, "long notes": 0.05, "polyphony": 0.05}
+"""The least that errors of shares are relative to, in % and as parts of 1: where one real bar of a
+thousand is empty, four are no error of 300 %."""
+
 YARDSTICK_PAIRS = ("Piano-Guitar", "Guitar-Bass")
 BASS = "Bass"
 
@@ -32,8 +36,8 @@ BASS = "Bass"
 class Yardstick:
     """The data's metrics, against which phrases are measured.
 
-    The distance of a metric is the mean over tracks of |generated - real| / real; the distance is
-    the mean over metrics. The polyphony of the bass is left out (a bass is nearly always
+    The distance of a metric is the mean over tracks of |generated - real| / real, of shares
+    relative to 5 % at least; the distance is the mean over metrics. The polyphony of the bass is left out (a bass is nearly always
     monophonic), and tonal distance is taken over piano-guitar and guitar-bass, or over all pairs
     where the tracks are others.
     """
@@ -61,7 +65,8 @@ class Yardstick:
 
     def _distance(self, name: str, generated: dict[str, float], real: dict[str, float]) -> float:
         keys = [key for key in real if self._counts(name, key, real)]
-        return mean_of_known(relative_error(generated[key], real[key]) for key in keys)
+        least = LEAST_SHARES.get(name, 0.0)
+        return mean_of_known(relative_error(generated[key], real[key], least) for key in keys)
 
     def _counts(self, name: str, key: str, real: dict[str, float]) -> bool:
         if name == TONAL_DISTANCE and set(YARDSTICK_PAIRS) <= set(real):
@@ -87,11 +92,15 @@ def mean_of_known(values: Iterable[float]) -> float:
     return mean_or_nan(array[~np.isnan(array)])
 
 
-def relative_error(generated: float, real: float) -> float:
-    """Return |generated - real| / real; 1 where only the data has a value, NaN without data."""
-    if np.isnan(real) or real == 0:
+def relative_error(generated: float, real: float, least: float = 0.0) -> float:
+    """Return |generated - real| / real, or relative to `least` where the real value is less.
+
+    1 where only the data has a value, NaN without data.
+    """
+    whole = max(real, least)
+    if np.isnan(real) or whole == 0:
         return float("nan")
-    return 1.0 if np.isnan(generated) else abs(generated - real) / real
+    return 1.0 if np.isnan(generated) else abs(generated - real) / whole
 
 
 def regrid(

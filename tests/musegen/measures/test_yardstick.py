@@ -50,6 +50,9 @@ def test_relative_error():
     assert relative_error(9, 4) == 1.25
     assert relative_error(float("nan"), 4) == 1
     assert np.isnan(relative_error(3, 0))
+    assert relative_error(3, 1, least=4) == 0.5
+    assert relative_error(3, 0, least=4) == 0.75
+    assert np.isnan(relative_error(3, float("nan"), least=4))
     assert np.isnan(relative_error(3, float("nan")))
 
 
@@ -85,6 +88,19 @@ def test_the_distance_of_a_metric_is_the_mean_relative_error_of_the_tracks():
     assert len(known) == 6, "the tracks of the data play the same: their tonal distance is 0"
     distance = Yardstick.of(songs(), GRID, TRACKS).distance(generated)
     assert distance == pytest.approx(sum(known) / 6)
+
+
+def test_a_rare_share_counts_relative_to_5_percent():
+    """Of 50 bars of the piano 1 is empty, 2 % of them, and then 3; no step has two
+    notes, and then 1 of 94 that sound."""
+    real = np.zeros((1, 1, 50, 4, 72), np.uint8)
+    real[0, 0, :-1, :2, 9] = ONSET, HOLD
+    generated = real.copy()
+    generated[0, 0, :2] = 0
+    yardstick = Yardstick.of(real, GRID, TRACKS[:1])
+    assert yardstick.distances(generated)["empty bars"] == pytest.approx(4 / 5)
+    generated[0, 0, 5, 0, 14] = ONSET
+    assert yardstick.distances(generated)["polyphony"] == pytest.approx(1 / 94 / 0.05)
 
 
 def test_the_polyphony_of_the_bass_does_not_count():
