@@ -54,7 +54,9 @@ class Source:
         """
         try:
             data, name = midi_bytes(path, FINE_LIMITS), Path(path).stem
-            read = partial(read_midi, data, tracks, name=name, pickup_beats=pickup_beats)
+            read = partial(
+                read_midi, data, tracks, name=name, pickup_beats=pickup_beats, names=True
+            )
             song, fine = read(grid), read(fine_grid(grid), limits=FINE_LIMITS)
         except RejectedFile as error:
             raise refusal(path, error) from error

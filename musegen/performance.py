@@ -62,7 +62,8 @@ class Performance:
     """Notes as columns: the number of the track, the time from the beginning and that for which
     the key is down, in seconds, the MIDI pitch, and the velocity from 1 to 127.
 
-    `controls`: those of each track; none where nobody touches any.
+    `controls`: those of each track; none where nobody touches any. `remarks`: what a user should
+    know of how a file was read.
     """
 
     track: Column
@@ -73,6 +74,7 @@ class Performance:
     tracks: tuple[Track, ...]
     name: str = ""
     controls: tuple[Controls, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, roll: Roll) -> "Performance":

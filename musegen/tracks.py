@@ -7,7 +7,7 @@ guitar 24-31; bass 32-39; strings are the other melodic programs below 96 and th
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -93,7 +93,8 @@ class Part:
     """One instrument of a MIDI file.
 
     order: among those with notes. channel: 1 to 16, of a port from 0. readings: what its name may
-    say in other alphabets, where its bytes are no UTF-8.
+    say in other alphabets, where its bytes are no UTF-8. is_by_name: its program, or that it is
+    drums, is what its name says: see `by_names`.
     """
 
     order: int
@@ -103,6 +104,7 @@ class Part:
     channel: int = 0
     port: int = 0
     readings: tuple[str, ...] = ()
+    is_by_name: bool = False
 
 
 LAKH = (
@@ -177,13 +179,38 @@ def numbers_of(names: Sequence[str], tracks: Sequence[Track]) -> list[int]:
     return [known.index(name.strip().lower()) for name in names]
 
 
+DRUM_NAMES = re.compile(
+    r"(?<!steel )drum|kick|snare|hi.?hat|\bhats?\b|cymbal|\bclaps?\b|perc|schlagzeug|bater[ií]a|"
+    r"batteri[ae]",
+    re.IGNORECASE,
+)
+"""Words in names of parts that are drums, whatever their program."""
+
+PROGRAMS_OF_NAMES = {
+    re.compile(words, re.IGNORECASE): program
+    for words, program in (
+        ("bass(?!oon)", 33),
+        ("guitar|gitarre|chitarra", 24),
+        ("string|streicher|violin|viola|cello", 48),
+        ("brass", 61),
+        ("lead|synth", 80),
+        (r"\bpads?\b", 88),
+        ("vocal|choir", 52),
+    )
+}
+"""Words in names of parts, and the program of the instrument that they name."""
+
 OTHER_THAN_PIANO = re.compile(
-    r"bass|drum|kick|snare|hat|perc|guitar|string|brass|lead|synth|pad|vocal|melody", re.IGNORECASE
+    "|".join([DRUM_NAMES.pattern, "melody", *(words.pattern for words in PROGRAMS_OF_NAMES)]),
+    re.IGNORECASE,
 )
 """Words in names of parts that are not a pianist's."""
 
-DRUM_NAMES = re.compile(r"drum|kick|snare|hi.?hat|perc", re.IGNORECASE)
-"""Words in names of parts that are drums, whatever their program."""
+HANDS_OR_VOICES = re.compile(
+    r"\bhand|\bleft\b|\bright\b|treble|clef|staff|soprano|\b(alto|tenor)\b(?! sax)",
+    re.IGNORECASE,
+)
+"""Words in names of parts beside which a bass is a staff of a piano, or a singer."""
 
 
 def are_known_by_names(parts: Sequence[Part]) -> bool:
@@ -198,11 +225,41 @@ def are_known_by_names(parts: Sequence[Part]) -> bool:
     >>> are_known_by_names([Part(0, "Melody", 0, False), Part(1, "Bass", 33, False)])
     False
     """
-    first, last = FAMILIES["piano"][0]
     melodic = [part for part in parts if not part.is_drum]
-    pianos = [part for part in melodic if first <= part.program <= last]
+    pianos = [part for part in melodic if _is_piano(part)]
     names = DRUM_NAMES if len(pianos) < len(melodic) else OTHER_THAN_PIANO
     return any(names.search(part.name) for part in pianos)
+
+
+def by_names(parts: Sequence[Part]) -> list[Part]:
+    """Return parts with the instruments that their names say, where they have names alone.
+
+    Beside parts with programs of their own, and in a file of one part, whose name is often its
+    title, only drums are known so. See `are_known_by_names`.
+
+    >>> parts = by_names([Part(0, "808 Bass", 0, False), Part(1, "Kick", 0, False)])
+    >>> [(part.program, part.is_drum) for part in parts]
+    [(33, False), (0, True)]
+    """
+    if not are_known_by_names(parts) or any(HANDS_OR_VOICES.search(p.name) for p in parts):
+        return list(parts)
+    melodic = [part for part in parts if not part.is_drum]
+    only_drums = len(parts) == 1 or not all(_is_piano(part) for part in melodic)
+    return [_named(part, only_drums) if _is_piano(part) else part for part in parts]
+
+
+def _is_piano(part: Part) -> bool:
+    first, last = FAMILIES["piano"][0]
+    return not part.is_drum and first <= part.program <= last
+
+
+def _named(part: Part, only_drums: bool) -> Part:
+    if DRUM_NAMES.search(part.name):
+        return replace(part, is_drum=True, is_by_name=True)
+    found = [n for words, n in PROGRAMS_OF_NAMES.items() if words.search(part.name)]
+    if only_drums or not found:
+        return part
+    return replace(part, program=found[0], is_by_name=True)
 
 
 def proposed(parts: Sequence[Part]) -> str | None:
@@ -220,10 +277,9 @@ def proposed(parts: Sequence[Part]) -> str | None:
         has_programs = programs == sorted(track.program for track in tracks)
         if len(parts) == len(tracks) and (all(named) or has_programs):
             return name
-    first, last = FAMILIES["piano"][0]
     if are_known_by_names(parts):
         return None
-    return "piano" if parts and all(first <= p.program <= last for p in parts) else None
+    return "piano" if parts and all(map(_is_piano, parts)) else None
 
 
 def assign(parts: Sequence[Part], tracks: Sequence[Track]) -> list[int]:

@@ -42,7 +42,7 @@ from musegen.files.smf import (
 from musegen.performance import Performance
 from musegen.roll import SIGNATURE, Cells, Grid, Metre, Notes, Roll, fill, separate
 from musegen.tonality import signature_of
-from musegen.tracks import DRUM_KIT, LAKH, Part, Track, are_known_by_names, assign
+from musegen.tracks import DRUM_KIT, LAKH, Part, Track, are_known_by_names, assign, by_names
 
 TICKS_PER_BEAT = 480
 """The resolution of written files: a multiple of 4, 12 and 24 steps a beat."""
@@ -55,6 +55,11 @@ NAMES_ALONE = (
     "parts with the names of other instruments have the program of a piano, and are taken for "
     "pianos. Give each its program, and drums channel 10, where you export, or name the parts "
     "with --tracks mine.yaml where you prepare, see docs/tracks.md"
+)
+
+READ_BY_NAMES = "parts that have the program of a piano are read by their names"
+OF_WRONG_NAMES = (
+    "Where that is wrong, give each its program, and drums channel 10, where you export"
 )
 
 SLOWEST_BPM = 4.0
@@ -125,7 +130,8 @@ class Song:
     @property
     def remarks(self) -> list[str]:
         """Say what a user should know of how the file was read."""
-        return [*([f"left out: {self.left_out}"] if self.left_out else []), *self.doubts]
+        lost = [f"left out: {self.left_out}"] if self.left_out else []
+        return [*lost, *read_by_names(self.parts, self.tracks), *self.doubts]
 
     @property
     def doubts(self) -> list[str]:
@@ -143,6 +149,14 @@ class Song:
         return Roll.of(self.notes, self.tracks, self.grid, self.tempo_bpm, self.name)
 
 
+def read_by_names(parts: Sequence[Part], tracks: Sequence[Track]) -> list[str]:
+    """Say which parts are read as what their names say; nothing where none is."""
+    owners = zip(parts, assign(parts, tracks), strict=True)
+    named = {part.name: tracks[n].name.lower() for part, n in owners if part.is_by_name and n >= 0}
+    read = ", ".join(f"'{name}' as {track}" for name, track in named.items())
+    return [f"{READ_BY_NAMES}: {read}. {OF_WRONG_NAMES}"] if named else []
+
+
 def read_midi(
     source: Path | str | bytes,
     tracks: tuple[Track, ...] = LAKH,
@@ -152,18 +166,22 @@ def read_midi(
     name: str = "",
     pedal: bool = True,
     pickup_beats: float = 0.0,
+    names: bool = False,
 ) -> Song:
     """Read a file, or its bytes; raise `RejectedFile` with the reason if it cannot be used.
 
     Onsets and ends go to the nearest step; a note is at least one step long. A file without time
     signature is in 4/4. Metres are the same as `Metre` says (2/2 is 4/4, 6/8 is not 3/4). `pedal`:
     notes sound until their channel's pedal goes up. `pickup_beats`: quarter notes before the first
-    bar, for a file that has no signature of their own for them.
+    bar, for a file that has no signature of their own for them. `names`: parts whose names alone
+    say what they are have those instruments, see `by_names`.
     """
     events = scan(midi_bytes(source, limits))
     check_events(events)
     title = "" if isinstance(source, bytes) else Path(source).stem
-    return _Parsed(events, limits, pedal).song(tracks, grid, meter, pickup_beats, name or title)
+    return _Parsed(events, limits, pedal, names).song(
+        tracks, grid, meter, pickup_beats, name or title
+    )
 
 
 def read_performance(
@@ -176,11 +194,14 @@ def read_performance(
 
     Each part is a track of its own, with the name of that of `tracks` which claims it, else its
     own name. Nothing is quantised or left out, and the controllers of its channel are followed.
+    Parts whose names alone say what they are have those instruments, see `by_names`.
     """
     events = scan(midi_bytes(source, limits))
     check_events(events)
     title = "" if isinstance(source, bytes) else Path(source).stem
-    return _Parsed(events, limits, pedal=True).performance(events, tracks, name or title)
+    return _Parsed(events, limits, pedal=True, names=True).performance(
+        events, tracks, name or title
+    )
 
 
 @dataclass(frozen=True)
@@ -211,12 +232,13 @@ def _check_count(notes: int, limits: MusicLimits) -> None:
 class _Parsed:
     """The notes of a file as columns in ticks, its tempi and signatures, checked by the limits."""
 
-    def __init__(self, events: Events, limits: MusicLimits, pedal: bool):
+    def __init__(self, events: Events, limits: MusicLimits, pedal: bool, names: bool = False):
         self.limits = limits
         _check_count(int(is_key(events).sum()) // 2, limits)  # before memory is spent
         down, up = keys_of(events)
         _check_count(len(down), limits)
-        self.part, self.parts = parts_of(events, down)
+        self.part, parts = parts_of(events, down)
+        self.parts = by_names(parts) if names else parts
         self.start, self.duration = events.tick[down], events.tick[up] - events.tick[down]
         self.pitch, self.velocity = (
             np.minimum(byte[down], 0x7F).astype(np.int64) for byte in (events.first, events.second)
@@ -302,7 +324,8 @@ class _Parsed:
         )
         columns = (self.part, start, end - start, self.pitch, self.velocity)
         controls = controls_of(events, self.parts, self._elapsed)
-        return Performance(*columns, tracks=played, name=name, controls=controls)
+        remarks = tuple(read_by_names(self.parts, tracks))
+        return Performance(*columns, tracks=played, name=name, controls=controls, remarks=remarks)
 
     def _check_cells(self, notes: Notes) -> None:
         if (cells := int(notes.length.sum())) > self.limits.cells:

@@ -1,5 +1,6 @@
 """Rendering: a MIDI file played to a sound file."""
 
+import logging
 from pathlib import Path
 
 from core.app.output import Output
@@ -10,6 +11,8 @@ from musegen.files import audio
 from musegen.files.midi import read_performance
 from musegen.files.sound import Session
 from musegen.playing.orchestra import Orchestra
+
+LOG = logging.getLogger("pianoreel")
 
 
 def write_rendering(
@@ -28,6 +31,8 @@ def write_rendering(
         performance = read_performance(song)
     except RejectedFile as error:
         raise UserError(f"{song}: {error.why}") from error
+    for remark in performance.remarks:
+        LOG.warning("%s: %s", song, remark)
     if orchestra:
         orchestra.require(performance.tracks)
     output = Output(to.parent, overwrite=overwrite)

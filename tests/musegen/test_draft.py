@@ -72,6 +72,18 @@ def test_what_a_song_loses_on_the_way_to_a_model_is_named(
     assert not caplog.records
 
 
+def test_parts_of_a_users_song_that_have_names_alone_are_read_by_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "song.mid"
+    parts = (("Drum Kit", 36), ("Bass", 40), ("Grand Piano", 60))
+    path.write_bytes(midi(*(name(one) + 4 * note(pitch, BAR // 4) for one, pitch in parts)))
+    source = Source.read(path, LAKH, GRID)
+    assert source.song.notes.track.reshape(4, 3).tolist() == 4 * [[DRUMS, PIANO, BASS]]
+    assert (source.tracks[BASS].program, source.tracks[PIANO].program) == (33, 0)
+    assert "are read by their names: 'Drum Kit' as drums, 'Bass' as bass. Where" in caplog.text
+
+
 def test_a_song_in_another_metre_is_refused_with_the_way_to_a_model_of_it(tmp_path: Path) -> None:
     path = tmp_path / "waltz.mid"
     path.write_bytes(midi(signature(3, 2) + note(60, 480)))

@@ -17,6 +17,7 @@ from musegen.tracks import (
     Track,
     assign,
     bass_track,
+    by_names,
     track_list,
 )
 
@@ -43,6 +44,39 @@ def test_drums_are_drums_whatever_their_program_and_name():
 
 def test_a_name_in_a_file_does_not_change_a_family():
     assert assign([part(program=0, name="Bass")], LAKH) == [1]
+
+
+def said(*parts: Part) -> list[tuple[int, bool]]:
+    return [(one.program, one.is_drum) for one in by_names(parts)]
+
+
+def test_parts_with_names_alone_are_what_their_names_say():
+    """Programs whose instruments are plug-ins write all on channel 1, without programs."""
+    names = ("Schlagzeug", "Kontrabass", "Akustikgitarre", "Streicher", "Synth Lead", "Keys")
+    found = said(*(part(n, one) for n, one in enumerate(names)))
+    expected = [(0, True), (33, False), (24, False), (48, False), (80, False), (0, False)]
+    assert found == expected
+    assert [one.is_by_name for one in by_names([part(0, "Kick"), part(1, "Keys")])] == [
+        True,
+        False,
+    ]
+    assert said(part(0, "Drum Kit"), part(1, "Bass", program=33)) == [(0, True), (33, False)]
+    assert said(part(0, "My drum loop")) == [(0, True)]
+
+
+def test_names_that_say_nothing_of_an_instrument_change_no_part():
+    """Staves, voices, titles, programs of their own, and drums that have pitches."""
+    for names in (
+        ("Treble", "Bass"),
+        ("Soprano", "Bass"),
+        ("Lead me home",),
+        ("Bassoon", "Piano"),
+    ):
+        parts = [part(n, one) for n, one in enumerate(names)]
+        assert by_names(parts) == parts
+    parts = [part(0, "Bass", program=24), part(1, "Steel Drums", program=114)]
+    assert by_names(parts) == parts
+    assert said(part(0, "Lead"), part(1, "Bass", program=33)) == [(0, False), (33, False)]
 
 
 def test_each_rule_claims_and_names_come_before_positions_before_programs():

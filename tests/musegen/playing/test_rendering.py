@@ -79,6 +79,18 @@ def test_a_song_is_rendered_with_each_note_at_its_time_and_pitch(song: Path, tmp
     assert level[round(2.0 * rate) : round(2.1 * rate)].max() > 10 * rest
 
 
+def test_drums_that_only_their_name_says_are_played_as_drums(tmp_path: Path):
+    named = tmp_path / "named.mid"
+    named.write_bytes(midi(name("Drum Kit") + 4 * note(38, 480), name("Keys") + note(60, 480)))
+    code, _, error = run("music", "render", named, "--to", tmp_path / "named.wav")
+    assert code == 0 and "are read by their names: 'Drum Kit' as drums" in error
+    played = read_performance(named)
+    assert [(track.name, track.is_drum) for track in played.tracks] == [
+        ("Drums", True),
+        ("Piano", False),
+    ]
+
+
 def test_a_voice_is_played_and_written_in_the_format_of_the_ending(song: Path, tmp_path: Path):
     plain, voiced = tmp_path / "plain.wav", tmp_path / "voiced.wav"
     assert run("music", "render", song, "--to", plain)[0] == 0
