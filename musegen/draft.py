@@ -61,7 +61,7 @@ class Source:
         except RejectedFile as error:
             raise refusal(path, error) from error
         source = cls(song, fine)
-        for remark in (*fine.remarks, *source.joined):
+        for remark in (*fine.remarks, *source.joined, *source.lost):
             LOG.warning("%s: %s", path, remark)
         return source
 
@@ -86,6 +86,18 @@ class Source:
             for track, programs in zip(self.song.tracks, self._programs, strict=True)
             if len(programs) > 1 and not track.is_drum
         ]
+
+    @property
+    def lost(self) -> list[str]:
+        """Say what of the notes that are kept a file of one part for each track cannot hold."""
+        doubling, controls = self.fine.doubling_notes, self.fine.controls
+        notes = "1 note doubles another" if doubling == 1 else f"{doubling} notes double others"
+        remarks = {
+            f"{notes} on one pitch of a track, and are left out": doubling,
+            f"{' and '.join(controls)}: not kept. Your own project has them: put what is "
+            "composed there": controls,
+        }
+        return [remark for remark, is_lost in remarks.items() if is_lost]
 
     @cached_property
     def _programs(self) -> list[list[int]]:

@@ -23,6 +23,16 @@ def program(value: int, channel: int = 1) -> bytes:
     return bytes([0, 0xC0 + channel - 1, value])
 
 
+def control(kind: int, value: int, after: int = 0, channel: int = 1) -> bytes:
+    return number(after) + bytes([0xB0 + channel - 1, kind, value])
+
+
+def bend(value: int, after: int = 0, channel: int = 1) -> bytes:
+    """A bend of -8192 to 8191."""
+    value += 8192
+    return number(after) + bytes([0xE0 + channel - 1, value & 0x7F, value >> 7])
+
+
 def meta(kind: int, data: bytes, after: int = 0) -> bytes:
     return number(after) + bytes([0xFF, kind]) + number(len(data)) + data
 

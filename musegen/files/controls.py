@@ -83,3 +83,19 @@ def controls_of(
         rows[channel].append((time, *state[channel].values))
     found = {channel: Controls(*np.array(changes).T) for channel, changes in rows.items()}
     return tuple(found.get(CHANNELS * part.port + part.channel - 1, STILL) for part in parts)
+
+
+def used(events: Events) -> tuple[str, ...]:
+    """Return the names of what a file sets otherwise than General MIDI does."""
+    bends = np.flatnonzero(events.kind == PITCH_BEND)
+    values = events.value(0, bends).astype(np.int64) | events.value(1, bends).astype(np.int64) << 7
+    found = {
+        "volume": _differ(events, VOLUME, USUAL_VOLUME) or _differ(events, EXPRESSION, LOUDEST),
+        "panning": _differ(events, PAN, MIDDLE),
+        "pitch bends": bool((values != BEND_MIDDLE).any()),
+    }
+    return tuple(name for name, is_used in found.items() if is_used)
+
+
+def _differ(events: Events, kind: int, usual: int) -> bool:
+    return bool((events.value(1, events.controls(kind)) != usual).any())

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from core.data.sources import RejectedFile
 from core.errors import UserError
-from musegen.files.controls import controls_of
+from musegen.files.controls import controls_of, used
 from musegen.files.keys import is_key, keys_of
 from musegen.files.limits import MusicLimits
 from musegen.files.parts import CHANNELS, parts_of
@@ -90,7 +90,8 @@ class Song:
     claims, that are out of the pitch range or in no kept bar. `parts` are all that the file has,
     `part_notes` the number of notes of each. `origin`: its first text, in which `write_midi` says
     where it comes from. `has_beats`: False where beats were taken at `DEFAULT_BPM`, since the file
-    says neither beats nor tempi.
+    says neither beats nor tempi. `doubling_notes` counts those that start with a longer one on its
+    track and pitch, and are not in the song; `controls` are the controllers that are used.
     """
 
     notes: Notes
@@ -106,6 +107,8 @@ class Song:
     part_notes: tuple[int, ...] = ()
     origin: str = ""
     has_beats: bool = True
+    doubling_notes: int = 0
+    controls: tuple[str, ...] = ()
 
     @property
     def unclaimed(self) -> Counter[int]:
@@ -249,6 +252,7 @@ class _Parsed:
         self.declared = last_end(events)
         self.ticks_per_beat = events.ticks_per_beat
         self.origin, self.has_beats = _first_text(events), events.has_beats
+        self.controls = used(events)
         self._check_times()
         if pedal:
             self.duration = self._pedalled(events)
@@ -307,7 +311,8 @@ class _Parsed:
         count = len(kept.starts)
         left_out = (dropped, kept.skipped)
         part_notes = np.bincount(self.part, minlength=len(self.parts)).tolist()
-        about = (tuple(self.parts), tuple(part_notes), self.origin, self.has_beats)
+        lost = (len(quantised) - len(notes), self.controls)
+        about = (tuple(self.parts), tuple(part_notes), self.origin, self.has_beats, *lost)
         return Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
 
     def performance(self, events: Events, tracks: tuple[Track, ...], name: str) -> Performance:

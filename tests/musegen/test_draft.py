@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import midi, name, note, program, signature, tempo
+from handmade import bend, control, midi, name, note, program, signature, tempo
 from tunes import tune
 
 from core.errors import ConfigError, UserError
@@ -66,10 +66,28 @@ def test_what_a_song_loses_on_the_way_to_a_model_is_named(
     assert [record.getMessage().removeprefix(f"{path}: ") for record in caplog.records] == [
         "left out: 1 bar in another metre, 7 notes; no track plays 'sea' (program 122)",
         "Strings has parts of the programs 73, 56, and sounds with 73",
+        "4 notes double others on one pitch of a track, and are left out",
     ]
     caplog.clear()
     song(tmp_path / "whole.mid", 2, 40)
     assert not caplog.records
+
+
+def test_controllers_that_a_written_song_does_not_have_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Usual values are not lost."""
+    usual = control(7, 100) + control(11, 127) + control(10, 64) + bend(0)
+    path = tmp_path / "a.mid"
+    path.write_bytes(midi(usual + note(60, 480)))
+    Source.read(path, LAKH, GRID)
+    assert not caplog.records
+    path.write_bytes(midi(control(7, 90) + bend(-100) + note(60, 480)))
+    Source.read(path, LAKH, GRID)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: volume and pitch bends: not kept. Your own project has them: put what is "
+        "composed there"
+    ]
 
 
 def test_parts_of_a_users_song_that_have_names_alone_are_read_by_them(

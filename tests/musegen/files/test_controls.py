@@ -2,23 +2,13 @@
 
 import numpy as np
 import pytest
-from handmade import midi, note, number, program
+from handmade import bend, control, midi, note, number, program
 from tones import pitch_of
 
 from musegen.files.audio import SAMPLE_RATE
 from musegen.files.midi import read_performance
 from musegen.files.sound import Session
 from musegen.performance import STILL, Controls
-
-
-def control(kind: int, value: int, after: int = 0, channel: int = 1) -> bytes:
-    return number(after) + bytes([0xB0 + channel - 1, kind, value])
-
-
-def bend(value: int, after: int = 0, channel: int = 1) -> bytes:
-    """A bend of -8192 to 8191."""
-    value += 8192
-    return number(after) + bytes([0xE0 + channel - 1, value & 0x7F, value >> 7])
 
 
 def controls(*tracks: bytes) -> tuple[Controls, ...]:
