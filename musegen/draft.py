@@ -112,8 +112,12 @@ class Source:
 
 def refusal(path: Path | str, error: RejectedFile) -> UserError:
     """Return why a song is not one for a model, with the cure."""
-    cure = ": a model of other metres is trained on songs that `music prepare --meter` keeps"
-    return UserError(f"{path}: {error.why}{cure if error.reason == 'time-signature' else ''}")
+    if not error.option.startswith("--meter"):
+        return UserError(f"{path}: {error.why}")
+    cure = "change its time signature in your sequencer where its beats allow it"
+    if not error.option.endswith("any"):  # models of any metre read songs in 4/4, too
+        cure += f", or train a model on songs that `music prepare {error.option}` keeps"
+    return UserError(f"{path}: {error.why}: {cure}")
 
 
 def fine_grid(grid: Grid) -> Grid:

@@ -47,7 +47,7 @@ class RejectedFile(Exception):
     """
 
     def __init__(self, reason: str, why: str, option: str = ""):
-        self.reason, self.why = reason, why
+        self.reason, self.why, self.option = reason, why, option
         self.detail = f"{why}: {option}" if option else why
         super().__init__(f"{reason}: {self.detail}")
 

@@ -24,6 +24,7 @@ from musegen.files.pedal import are_used, hold
 from musegen.files.smf import (
     DEFAULT_BPM,
     END,
+    EXPORT,
     KEY_SIGNATURE,
     MARKER,
     NAME,
@@ -261,9 +262,9 @@ class _Parsed:
         if self._too_long():
             raise RejectedFile("too-long", f"more than {self.limits.beats} beats")
         if (self.seconds_per_beat <= 0).any():
-            raise RejectedFile("tempo", "a tempo of 0 microseconds a beat")
+            raise RejectedFile("tempo", f"a tempo of 0 microseconds a beat: {EXPORT}")
         if (self.signatures[0] == 0).any():
-            raise RejectedFile("time-signature", "a time signature of 0 beats")
+            raise RejectedFile("time-signature", f"a time signature of 0 beats: {EXPORT}")
 
     def _pedalled(self, events: Events) -> np.ndarray:
         """Return the durations with those of all but drums lengthened by the pedals."""

@@ -29,6 +29,10 @@ HEADER, TRACK = b"MThd", b"MTrk"
 LAST_EVENT = b"\xff\x2f\x00"
 """The end of a track, without its delta time."""
 SEARCHED_BYTES = 4096
+EXPORT = "export it as a Standard MIDI File of type 1"
+COPY = f"copy the file once more, or open it in a sequencer and {EXPORT}"
+"""Cures of files that are no songs."""
+
 SONGS = 2
 """The format in which each track is a song of its own; with one track it is format 0."""
 
@@ -78,9 +82,9 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
     data = _unwrapped(data)
     begin = data.find(HEADER, 0, SEARCHED_BYTES)
     if begin < 0:
-        raise RejectedFile("not-midi", "no MIDI header (MThd) at its beginning")
+        raise RejectedFile("not-midi", f"no MIDI header (MThd) at its beginning: {EXPORT}")
     if len(data) < begin + HEADER_BYTES:
-        raise RejectedFile("unreadable", "the file is cut off within its MIDI header")
+        raise RejectedFile("unreadable", f"the file is cut off within its MIDI header: {COPY}")
     kind, _, division = struct.unpack(">HHH", data[begin + 8 : begin + HEADER_BYTES])
     tracks = [_chunk(events) for events in _tracks(data, begin + HEADER_BYTES)]
     count = min(len(tracks), 0xFFFF)
@@ -136,12 +140,14 @@ def _end(data: bytes, at: int) -> int:
 
 def _check_header(kind: int, division: int) -> None:
     if kind > 1:
-        raise RejectedFile("format", f"MIDI format {kind} is not read, only 0 and 1 are")
+        raise RejectedFile("format", f"MIDI format {kind} is not read: {EXPORT}")
     if division & 0x7FFF == 0 or (division >= IN_FRAMES and division & 0xFF == 0):
-        raise RejectedFile("division", "0 ticks a beat, or a frame")
+        raise RejectedFile("division", f"0 ticks a beat, or a frame: {EXPORT}")
     if division >= IN_FRAMES and _frame_number(division) not in FRAME_RATES_HZ:
         raise RejectedFile(
-            "smpte", f"times are in frames, {_frame_number(division)} a second: MIDI has 24 to 30"
+            "smpte",
+            f"times are in frames, {_frame_number(division)} a second, "
+            f"MIDI has 24 to 30: {EXPORT}, with times in beats",
         )
 
 
@@ -463,9 +469,9 @@ def _number(midi: bytes, at: int) -> tuple[int, int]:
 def check_events(events: Events) -> None:
     """Reject a file with a track that breaks off within an event, or an event without status."""
     if not events.is_whole:
-        raise RejectedFile("unreadable", "a track breaks off in the middle of an event")
+        raise RejectedFile("unreadable", f"a track breaks off in the middle of an event: {COPY}")
     if not events.status.all():
-        raise RejectedFile("unreadable", "an event has no status, and none is before it")
+        raise RejectedFile("unreadable", f"an event has no status, and none is before it: {COPY}")
 
 
 def tempi(events: Events) -> tuple[np.ndarray, np.ndarray]:

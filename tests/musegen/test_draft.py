@@ -102,10 +102,21 @@ def test_parts_of_a_users_song_that_have_names_alone_are_read_by_them(
     assert "are read by their names: 'Drum Kit' as drums, 'Bass' as bass. Where" in caplog.text
 
 
-def test_a_song_in_another_metre_is_refused_with_the_way_to_a_model_of_it(tmp_path: Path) -> None:
-    path = tmp_path / "waltz.mid"
-    path.write_bytes(midi(signature(3, 2) + note(60, 480)))
-    with pytest.raises(UserError, match=r"most are in 3/4: a model of .* `music prepare --meter`"):
+@pytest.mark.parametrize(
+    ("metre", "message"),
+    [
+        ((3, 2), "most are in 3/4: change .*, or train a .* `music prepare --meter 3/4` keeps$"),
+        ((6, 3), "most are in 6/8: change .*, or train a .* `music prepare --meter 6/8` keeps$"),
+        ((1, 2), "most last only 1/4: change its time signature .* where its beats allow it$"),
+    ],
+)
+def test_a_song_in_another_metre_is_refused_with_what_helps(
+    metre: tuple[int, int], message: str, tmp_path: Path
+) -> None:
+    """A model of bars of any metre would be no cure: it reads songs in its own, 4/4."""
+    path = tmp_path / "a.mid"
+    path.write_bytes(midi(signature(*metre), note(60, 480) * 12))
+    with pytest.raises(UserError, match=message):
         Source.read(path, LAKH, GRID)
 
 
