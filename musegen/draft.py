@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,10 +73,7 @@ class Source:
     @property
     def tracks(self) -> tuple[Track, ...]:
         """Return the tracks, each with the program of the first part that it has claimed."""
-        return tuple(
-            track.replace(program=next(iter(programs), track.program))
-            for track, programs in zip(self.song.tracks, self._programs, strict=True)
-        )
+        return with_programs_of([self])
 
     @property
     def joined(self) -> list[str]:
@@ -83,7 +81,7 @@ class Source:
         return [
             f"{track.name} has parts of the programs {', '.join(map(str, programs))}, and sounds "
             f"with {programs[0]}"
-            for track, programs in zip(self.song.tracks, self._programs, strict=True)
+            for track, programs in zip(self.song.tracks, self.programs, strict=True)
             if len(programs) > 1 and not track.is_drum
         ]
 
@@ -100,7 +98,7 @@ class Source:
         return [remark for remark, is_lost in remarks.items() if is_lost]
 
     @cached_property
-    def _programs(self) -> list[list[int]]:
+    def programs(self) -> list[list[int]]:
         """Return the different programs of each track's parts, in their order."""
         owner = assign(self.song.parts, self.song.tracks)
         found: list[dict[int, None]] = [{} for _ in self.song.tracks]
@@ -108,6 +106,15 @@ class Source:
             if number >= 0:
                 found[number][part.program] = None
         return [list(programs) for programs in found]
+
+
+def with_programs_of(sources: Sequence[Source]) -> tuple[Track, ...]:
+    """Return the tracks of songs, each with the program of the first part that it has claimed."""
+    found = zip(*(source.programs for source in sources), strict=True)  # by track
+    return tuple(
+        track.replace(program=next(chain.from_iterable(programs), track.program))
+        for track, programs in zip(sources[0].song.tracks, found, strict=True)
+    )
 
 
 def refusal(path: Path | str, error: RejectedFile) -> UserError:
@@ -213,7 +220,8 @@ class Draft:
             pitch=composed.pitch + self.grid.lowest_pitch - fine.lowest_pitch,
         )
         notes = _concat([kept, self._fitting(finely, kept, fine)]).ordered()
-        tracks = self.placed[0].source.tracks if self.placed else self.tracks
+        sources = [one.source for one in self.placed]
+        tracks = with_programs_of(sources) if sources else self.tracks
         roll = Roll.of(notes, tracks, fine, self.tempo_bpm, name)
         return replace(roll, composed=~self.kept)
 
@@ -336,12 +344,25 @@ def bridge(first: Source, last: Source, bars: int) -> Draft:
     """Return a draft of two songs with `bars` bars to compose between them."""
     if bars < 1:
         raise ConfigError(f"a bridge has at least 1 bar, not {bars}")
+    _compare_programs(first, last)
     at = first.bars + bars
     total = at + last.bars
     bar = np.arange(total)
     kept = np.broadcast_to((bar < first.bars) | (bar >= at), (len(first.song.tracks), total))
     placed = (Placed(first, 0, first.bars, 0), Placed(last, 0, last.bars, at))
     return Draft(first.song.tracks, first.song.grid, total, placed, kept.copy())
+
+
+def _compare_programs(first: Source, last: Source) -> None:
+    """Log which tracks have different programs in two songs."""
+    for track, ours, theirs in zip(first.song.tracks, first.programs, last.programs, strict=True):
+        if ours and theirs and ours[0] != theirs[0] and not track.is_drum:
+            LOG.warning(
+                "%s has the program %d in %s and %d in %s, and sounds with %d in both: "
+                "--programs %s=%d for the other",
+                *(track.name, ours[0], first.song.name, theirs[0], last.song.name, ours[0]),
+                *(track.name.lower(), theirs[0]),
+            )
 
 
 def remix(source: Source, form: str, section_bars: int) -> Draft:

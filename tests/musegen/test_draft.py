@@ -172,6 +172,23 @@ def test_a_bridge_leads_from_one_song_to_the_next(tmp_path: Path) -> None:
     assert bass.pitch.tolist() == [16, 17, 26] and bass.start.tolist() == [0, 16, 64]
 
 
+def test_a_track_of_a_bridge_sounds_as_in_the_first_song_that_has_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A piano before an electric one, and a flute in the second song alone."""
+    parts = {"a": [program(0)], "b": [program(4), program(73)]}
+    paths = [tmp_path / f"{name}.mid" for name in parts]
+    for path, programs in zip(paths, parts.values(), strict=True):
+        path.write_bytes(midi(*(one + note(60, BAR) for one in programs)))
+    first, last = (Source.read(path, LAKH, GRID) for path in paths)
+    draft = bridge(first, last, 1)
+    assert [track.program for track in draft.finished(notes()).tracks] == [0, 0, 24, 33, 73]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Piano has the program 0 in a and 4 in b, and sounds with 0 in both: "
+        "--programs piano=4 for the other"
+    ]
+
+
 def test_a_remix_places_sections_by_their_letters(tmp_path: Path) -> None:
     source = song(tmp_path / "a.mid", 5, 40)
     draft = remix(source, "BACA", 2)
