@@ -183,7 +183,7 @@ class Draft:
         if not sounding:
             return self
         kept = self.kept.copy()
-        others = np.setdiff1d(np.arange(len(kept)), numbers_of(sounding, self.tracks))
+        others = np.setdiff1d(np.arange(len(kept)), numbers_of(sounding, self.tracks, "--tracks"))
         kept[others] = True
         return replace(self, kept=kept)
 
@@ -312,7 +312,7 @@ def blank(tracks: tuple[Track, ...], grid: Grid, bars: int, sounding: Sequence[s
 def accompaniment(source: Source, keep: Sequence[str]) -> Draft:
     """Return a draft that keeps some tracks of a song over its whole length."""
     kept = np.zeros((len(source.song.tracks), source.bars), bool)
-    kept[numbers_of(keep, source.song.tracks)] = True
+    kept[numbers_of(keep, source.song.tracks, "--keep")] = True
     return _of(source, source.bars, kept)
 
 
@@ -322,11 +322,12 @@ def infill(source: Source, first: int, last: int, tracks: Sequence[str] = ()) ->
     `tracks`: those to compose; none named are all. `ConfigError` for bars that the song lacks.
     """
     if not 1 <= first <= last <= source.bars:
-        raise ConfigError(
-            f"bars {first}-{last} cannot be filled: the song has bars 1-{source.bars}"
-        )
+        why = "the first comes first, as in 5-8" if last < first else ""
+        why = why or f"the song has bars 1-{source.bars}"
+        raise ConfigError(f"bars {first}-{last} cannot be filled: {why}")
     kept = np.ones((len(source.song.tracks), source.bars), bool)
-    chosen = numbers_of(tracks, source.song.tracks) if tracks else list(range(len(kept)))
+    every = [track.name for track in source.song.tracks]
+    chosen = numbers_of(tracks or every, source.song.tracks, "--tracks")
     kept[chosen, first - 1 : last] = False
     return _of(source, source.bars, kept)
 

@@ -166,16 +166,16 @@ def track_list(name: str) -> tuple[Track, ...]:
     raise ConfigError(f"no track list is called '{name}': {nearest(name, list(TRACK_LISTS))}")
 
 
-def numbers_of(names: Sequence[str], tracks: Sequence[Track]) -> list[int]:
-    """Return the numbers of tracks by their names; `ConfigError` for an unknown one.
+def numbers_of(names: Sequence[str], tracks: Sequence[Track], option: str) -> list[int]:
+    """Return the numbers of tracks by their names; `ConfigError` for an unknown one of an option.
 
-    >>> numbers_of(["bass", "Drums"], LAKH)
+    >>> numbers_of(["bass", "Drums"], LAKH, "--keep")
     [3, 0]
     """
     known = [track.name.lower() for track in tracks]
     for name in names:
         if name.strip().lower() not in known:
-            raise ConfigError(f"no track is called '{name}': {nearest(name, known)}")
+            raise ConfigError(f"{option}: no track is called '{name}': {nearest(name, known)}")
     return [known.index(name.strip().lower()) for name in names]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from core.data.preparation import Tick
+from core.errors import ConfigError
 from musegen.composition.ending import THIN, ending_of
 from musegen.composition.judge import Judge, most_real
 from musegen.composition.request import NEW_SONGS, Request
@@ -64,6 +65,8 @@ class Composition:
 
     def require(self) -> None:
         """Raise `ConfigError` for what the model cannot do: complete songs, obey a setting."""
+        if self.ending and self.draft.kept[:, -1].all():
+            raise ConfigError("--ending composes the last bar, and yours stays: leave it out")
         if self.ending or self.draft.kept.any():
             self.model.require_completion()
         self.model.sampler().require(self.steering)

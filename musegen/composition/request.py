@@ -99,7 +99,7 @@ class Request(Strict):
     def _of_given(self, source: Source) -> Draft:
         if self.keep:
             return self._accompaniment(source)
-        found = re.fullmatch(r"(\d+)(?:-(\d+))?", self.fill)
+        found = re.fullmatch(r"\s*(\d+)\s*(?:[-\N{EN DASH}]\s*(\d+)\s*)?", self.fill)
         if not found:
             raise ConfigError(f"--fill {self.fill}: give the first and last bar, such as 5-8")
         first, last = int(found[1]), int(found[2] or found[1])
@@ -147,6 +147,10 @@ class Request(Strict):
             raise ConfigError("--section-bars is for --remix")
         if self.bars and (self.given or self.remixed):
             raise ConfigError("--bars is the song's own with --given and --remix: leave it out")
+        if self.form and sources and not self.remixed:
+            raise ConfigError(
+                f"--form is for new songs and for --remix, not for {sources[0]}: leave it out"
+            )
 
 
 NEW_SONGS = Request()

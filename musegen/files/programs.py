@@ -24,7 +24,9 @@ def with_programs(tracks: Sequence[Track], programs: Mapping[str, str]) -> tuple
     Upper and lower case are the same. Some words of an instrument's name are enough: of several
     names that have them the first is taken. `ConfigError` for a track or a sound that is unknown.
     """
-    chosen = dict(zip(numbers_of([*programs], tracks), programs.values(), strict=True))
+    chosen = dict(
+        zip(numbers_of([*programs], tracks, "--programs"), programs.values(), strict=True)
+    )
     return tuple(
         track.replace(program=program_of(chosen[number], track.is_drum))
         if number in chosen

@@ -30,7 +30,7 @@ class Accompaniment:
 
         `ConfigError` for a name that no track has, and where no track would be left to make.
         """
-        given = tuple(sorted({*numbers_of(names, tracks)}))
+        given = tuple(sorted({*numbers_of(names, tracks, "model.musegan.given")}))
         others = tuple(number for number in range(len(tracks)) if number not in given)
         if not others:
             raise ConfigError(f"all tracks are given ({', '.join(names)}): leave one to be made")

@@ -54,7 +54,7 @@ class Orchestra:
     def require(self, tracks: Sequence[Track]) -> None:
         """Raise `ConfigError` where a voice is for a track that there is not."""
         different = list({track.name.lower(): track for track in tracks}.values())
-        numbers_of([name for name in self.voices if name != ALL], different)
+        numbers_of([name for name in self.voices if name != ALL], different, "--voice")
 
     def play(self, performance: Performance, to: Audio) -> None:
         """Add the notes of all tracks to stereo sound."""

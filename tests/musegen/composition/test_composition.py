@@ -120,6 +120,13 @@ def test_a_song_that_goes_on_closes_on_the_tonic(model: Model, song: Path) -> No
     assert roll.key == "D minor"
 
 
+def test_an_ending_of_a_song_whose_last_bar_stays_is_refused(model: Model, song: Path) -> None:
+    for request in (Request(given=song, fill="2"), Request(between=(song, song), bars=1)):
+        with pytest.raises(ConfigError, match="--ending composes the last bar, and yours stays"):
+            Composition(model, request, ending=True).require()
+    Composition(model, Request(given=song, fill=f"{BARS}"), ending=True).require()
+
+
 def test_a_model_that_completes_no_songs_ends_none_and_says_so_at_once() -> None:
     transformer = Model.load("note_transformer", "cpu")
     composition = Composition(transformer, Request(bars=1024), ending=True)

@@ -47,6 +47,7 @@ def test_kept_tracks_stay_and_the_named_ones_are_composed(song: Path) -> None:
 
 def test_bars_are_filled_as_they_are_numbered_in_a_score(song: Path) -> None:
     assert composed(drafted(Request(given=song, fill="2-3"))) == [[2, 3]] * 5
+    assert composed(drafted(Request(given=song, fill=" 2 \N{EN DASH} 3"))) == [[2, 3]] * 5
     assert composed(drafted(Request(given=song, fill="6", tracks=("bass",))))[BASS] == [6]
 
 
@@ -87,7 +88,10 @@ def test_a_song_begins_after_its_pickup(tmp_path: Path) -> None:
         ({"given": "S", "fill": "2", "bars": 4}, "--bars is the song's own"),
         ({"given": "S", "fill": "two"}, "--fill two: give the first and last bar, such as 5-8"),
         ({"given": "S", "fill": "5-9"}, "the song has bars 1-6"),
-        ({"given": "S", "keep": ("banjo",)}, "no track is called 'banjo'"),
+        ({"given": "S", "keep": ("banjo",)}, "--keep: no track is called 'banjo'"),
+        ({"tracks": ("banjo",)}, "--tracks: no track is called 'banjo'"),
+        ({"given": "S", "fill": "4-2"}, "bars 4-2 cannot be filled: the first comes first"),
+        ({"given": "S", "fill": "2", "form": "AB"}, "--form is for new songs .* not for --given"),
         ({"given": "S", "keep": ("drums", "strings")}, "the song has only bass, guitar, piano"),
         ({"given": "S", "keep": ("bass",), "tracks": ("bass",)}, "compose: .* or other --tracks"),
         (

@@ -30,7 +30,10 @@ def test_a_track_gets_the_sound_that_is_named(text: str, expected: list[int]):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("tuba=3", "no track is called 'tuba': there are drums, piano, guitar, bass, strings"),
+        (
+            "tuba=3",
+            "--programs: no track is called 'tuba': there are drums, piano, guitar, bass, strings",
+        ),
         ("pianos=3", "did you mean 'piano'"),
         ("bass=128", "programs are 0 to 127, not 128"),
         ("bass=slap tuba", "there are Slap Bass 1, Slap Bass 2, Tuba"),

@@ -31,7 +31,9 @@ def test_without_given_tracks_there_is_no_condition():
 
 
 def test_unknown_names_and_nothing_to_make_are_refused():
-    with pytest.raises(ConfigError, match=r"no track is called 'paino': did you mean 'piano'"):
+    with pytest.raises(
+        ConfigError, match=r"given: no track is called 'paino': did you mean 'piano'"
+    ):
         Accompaniment.of(["drums", "paino"], LAKH)
     with pytest.raises(ConfigError, match="all tracks are given"):
         Accompaniment.of([track.name for track in LAKH], LAKH)

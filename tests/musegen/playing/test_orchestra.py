@@ -128,7 +128,9 @@ def test_voices_are_named_by_track():
     voices = open_voices(["Bass=runs/reeds:3", f"{SOUNDFONT}:violin"], open_run)
     assert set(voices) == {"bass", ALL}
     Orchestra(voices=voices).require(LAKH)
-    with pytest.raises(ConfigError, match=r"no track is called 'basso': did you mean 'bass'\?"):
+    with pytest.raises(
+        ConfigError, match=r"--voice: no track is called 'basso': did you mean 'bass'\?"
+    ):
         Orchestra(voices=open_voices(["basso=runs/reeds:3"], open_run)).require(LAKH)
 
 
