@@ -33,7 +33,7 @@ TONICS = {
 NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 """Pitch classes of the natural notes."""
 
-ACCIDENTALS = {"": 0, "#": 1, "b": -1}
+ACCIDENTALS = {"": 0, "#": 1, "\N{MUSIC SHARP SIGN}": 1, "b": -1, "\N{MUSIC FLAT SIGN}": -1}
 
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 """Semitones above the tonic; minor is natural minor, with the notes of its relative major."""
@@ -62,7 +62,8 @@ class Key(Strict):
         >>> Key.parse("Bb minor") == Key.parse("A#m") == Key(tonic=10, mode="minor")
         True
         """
-        found = re.fullmatch(r"\s*([A-Ga-g])([#b]?)\s*(major|maj|minor|min|m|)\s*", text)
+        signs, modes = "".join(ACCIDENTALS), "major|maj|minor|min|m|"
+        found = re.fullmatch(rf"\s*([A-Ga-g])([{signs}]?)\s*({modes})\s*", text)
         if not found:
             raise ConfigError(f'\'{text}\' is no key: give one as "A minor", "F# major" or Bb')
         letter, accidental, mode = found.groups()

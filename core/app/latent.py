@@ -14,7 +14,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from core.app.sampling import LARGEST_CHUNK, Rows, in_chunks
-from core.errors import UserError
+from core.errors import ConfigError, UserError
 from core.theory.distributions import Distribution, Gaussian
 from core.theory.passes import Networks, read_condition
 from core.theory.shapes import Latents, Losses, Samples
@@ -183,8 +183,10 @@ def variations(
     """Return points around one: sqrt(1 - s^2) u + s noise; strength 0 is the point itself.
 
     Variations of a sample of a Gaussian prior are samples of the prior. What is `kept` of u stays
-    as it is.
+    as it is. `ConfigError` for a strength that is not from 0 to 1.
     """
+    if not 0 <= strength <= 1:
+        raise ConfigError(f"strength is 0 to 1, not {strength:g}")
     count = len(noise)
     c = None if point.c is None else point.c.expand(count, *point.c.shape[1:])
     u = math.sqrt(1 - strength**2) * point.u + strength * noise

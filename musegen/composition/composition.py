@@ -19,6 +19,7 @@ from musegen.composition.judge import Judge, most_real
 from musegen.composition.request import NEW_SONGS, Request
 from musegen.draft import Draft
 from musegen.files.label import Label
+from musegen.files.midi import SLOWEST_BPM
 from musegen.roll import Notes, Roll
 from musegen.steering import LEAST_DENSITY, UNSTEERED, Steering
 from musegen.tonality import key_of
@@ -64,7 +65,12 @@ class Composition:
         ]
 
     def require(self) -> None:
-        """Raise `ConfigError` for what the model cannot do: complete songs, obey a setting."""
+        """Raise `ConfigError` for what the model cannot do: complete songs, obey a setting.
+
+        So too for a tempo that no file can hold.
+        """
+        if self.tempo_bpm is not None and not self.tempo_bpm >= SLOWEST_BPM:
+            raise ConfigError(f"tempo_bpm is {SLOWEST_BPM:g} or more, not {self.tempo_bpm:g}")
         if self.ending and self.draft.kept[:, -1].all():
             raise ConfigError("--ending composes the last bar, and yours stays: leave it out")
         if self.ending or self.draft.kept.any():

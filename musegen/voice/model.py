@@ -263,9 +263,10 @@ DOMAIN = Voice()
 def one_hot(pitches: Int[np.ndarray, " note"] | Sequence[int], spec: DataSpec) -> Tensor:
     """Return pitches as one-hot vectors; `UserError` for one that the model does not know."""
     numbers = torch.as_tensor(np.asarray(pitches), dtype=torch.long)
-    if len(numbers) and not (spec.lowest <= numbers.min() and numbers.max() <= spec.highest):
-        low, high = map(name_of_pitch, (spec.lowest, spec.highest))
-        raise UserError(f"the model knows pitches from {low} to {high}")
+    unknown = numbers[(numbers < spec.lowest) | (numbers > spec.highest)]
+    if len(unknown):
+        low, high = (f"{name_of_pitch(end)} ({end})" for end in (spec.lowest, spec.highest))
+        raise UserError(f"the model knows pitches from {low} to {high}, not {unknown[0]}")
     return F.one_hot(numbers - spec.lowest, spec.pitches).float()
 
 

@@ -15,6 +15,8 @@ from musegen.tonality import Key, Mode
         ("F# major", 6, "major"),
         ("Bb", 10, "major"),
         ("cb", 11, "major"),
+        ("B\N{MUSIC FLAT SIGN} minor", 10, "minor"),
+        ("C\N{MUSIC SHARP SIGN}m", 1, "minor"),
         ("  e min ", 4, "minor"),
     ],
 )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from core.app.latent import LatentPoints, LatentSpace, arithmetic, concat, slerp, variations
 from core.app.latent import standard_noise as noise
-from core.errors import UserError
+from core.errors import ConfigError, UserError
 from core.theory.distributions import Delta, Gaussian
 from core.theory.passes import Networks
 
@@ -117,6 +117,13 @@ def test_arithmetic_is_that_of_places_and_conditions():
     assert torch.equal(arithmetic(one, one, other).u, other.u)
     result = arithmetic(one, other, other)
     assert result.c is not None and torch.equal(result.c, C[:1])
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.5, float("nan")])
+def test_a_variation_is_neither_the_point_itself_nor_beyond_the_prior(strength: float):
+    point = LatentPoints(torch.tensor([[1.0, -1.0]]))
+    with pytest.raises(ConfigError, match=f"strength is 0 to 1, not {strength:g}"):
+        variations(point, strength, noise(point, 3, 1))
 
 
 def test_variations_of_what_the_prior_draws_are_as_the_prior_draws():

@@ -127,6 +127,12 @@ def test_an_ending_of_a_song_whose_last_bar_stays_is_refused(model: Model, song:
     Composition(model, Request(given=song, fill=f"{BARS}"), ending=True).require()
 
 
+@pytest.mark.parametrize("tempo", [-1.0, 3.9, float("nan")])
+def test_a_tempo_that_no_file_holds_is_refused(model: Model, tempo: float) -> None:
+    with pytest.raises(ConfigError, match=f"tempo_bpm is 4 or more, not {tempo:g}"):
+        Composition(model, Request(bars=1), tempo_bpm=tempo).songs()
+
+
 def test_a_model_that_completes_no_songs_ends_none_and_says_so_at_once() -> None:
     transformer = Model.load("note_transformer", "cpu")
     composition = Composition(transformer, Request(bars=1024), ending=True)

@@ -76,7 +76,7 @@ def test_notes_of_a_pitch_are_written_with_a_picture_and_repeat(trained: Path, t
 
 def test_what_cannot_be_is_said_with_its_cure(trained: Path, data: Path, tmp_path: Path):
     for command, words in (
-        (("sample", trained, "--pitch", 90), "knows pitches from C3 to C5"),
+        (("sample", trained, "--pitch", 90), "knows pitches from C3 (48) to C5 (72), not 90"),
         (("sample", trained, "--pitch", "H4"), "C4,E4,G4"),
         (("interpolate", trained, "C4:x", "C4"), "C4:7"),
         (("train", data, "--model", "cyclegan", "--other", data), "needs what voice lacks: other"),
