@@ -62,9 +62,14 @@ class Source:
         except RejectedFile as error:
             raise refusal(path, error) from error
         source = cls(song, fine)
-        for remark in (*fine.remarks, *source.joined, *source.lost):
+        for remark in source.remarks:
             LOG.warning("%s: %s", path, remark)
         return source
+
+    @property
+    def remarks(self) -> list[str]:
+        """Say what a user should know of how the song was read."""
+        return [*self.fine.remarks, *self.joined, *self.lost]
 
     @property
     def bars(self) -> int:

@@ -8,6 +8,9 @@ import gradio as gr
 from core.config import MAX_SEED
 from core.errors import ConfigError
 
+PICKUP, MOST_PICKUP = "Quarter notes before the first bar", 16
+"""The field of a song's pickup, and its largest value."""
+
 
 def optional_number(name: str, text: str | None, least: float, most: float) -> float | None:
     """Read a number that can be left out; `ConfigError` for what is none, or out of its range.
@@ -57,6 +60,16 @@ def offer(choices: Sequence[str], current: str | None) -> Any:
 def whole_field(label: str, value: int, **more: Any) -> gr.Number:
     """Return a field for a whole number; whoever reads it says which there can be."""
     return gr.Number(value, label=label, precision=0, min_width=80, **more)
+
+
+def pickup_field(**more: Any) -> gr.Number:
+    """Return a field for a pickup; `pickup_beats` reads it."""
+    return gr.Number(0, label=PICKUP, min_width=80, **more)
+
+
+def pickup_beats(value: float | None) -> float:
+    """Return the quarter notes of a pickup; `ConfigError` for what is none."""
+    return number(PICKUP.lower(), value, 0, MOST_PICKUP)
 
 
 def text_field(label: str, placeholder: str, **more: Any) -> gr.Textbox:

@@ -19,7 +19,15 @@ from musegen.data.records import grid_settings
 from musegen.files.smf import SONG_FILES
 from musegen.tracks import TRACK_LISTS
 from studio.components.drop import drop_zone
-from studio.components.fields import number, offer, whole, whole_field
+from studio.components.fields import (
+    PICKUP,
+    number,
+    offer,
+    pickup_beats,
+    pickup_field,
+    whole,
+    whole_field,
+)
 from studio.components.markup import empty, escaped, in_page, table
 from studio.components.messages import ASIDE, answering, state, state_line, stoppable, stops
 from studio.folder import (
@@ -39,9 +47,6 @@ from videogen.files.pictures import PICTURES
 from videogen.files.reading import VIDEO
 
 SONGS, CLIPS = "songs", "clips"
-PICKUP, MOST_PICKUP = "Quarter notes before the first bar", 16
-"""A field, and its largest value."""
-
 MOST_REJECTS = 200
 """Rejected files that the page lists."""
 
@@ -134,7 +139,7 @@ class FileRoom:
                         meter = gr.Textbox("4/4", label="Metre", max_lines=1, min_width=80)
                     with gr.Row():
                         least = whole_field("Tracks that must sound", 3)
-                        pickup = gr.Number(0, label=PICKUP, min_width=80)
+                        pickup = pickup_field()
                 with gr.Group(visible=False) as of_clips, gr.Row():
                     size = whole_field("Pixels", 32)
                     frames = whole_field("Frames", 16)
@@ -198,7 +203,7 @@ def _preparation(
         "meter": "any" if meter.strip() == "any" else "kept",
         "bars": whole("bars", bars, 1, 256),
         "min_tracks": whole("tracks that must sound", least, 1, len(TRACK_LISTS[tracks])),
-        "pickup_beats": number(PICKUP.lower(), pickup, 0, MOST_PICKUP),
+        "pickup_beats": pickup_beats(pickup),
     }
     of_songs = resolve(SongConfig, chosen, "the fields")
     return lambda tick: songs.prepare([str(sources)], to, of_songs, jobs=jobs, tick=tick)

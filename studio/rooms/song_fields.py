@@ -6,7 +6,7 @@ import gradio as gr
 
 from musegen.files.smf import SONG_FILES
 from musegen.steering import DENSITIES
-from studio.components.fields import text_field, whole_field
+from studio.components.fields import pickup_field, text_field, whole_field
 from studio.components.messages import state_line
 from studio.rooms.wishes import AS_LEARNED, KEYS
 
@@ -33,6 +33,7 @@ class SongFields:
             file_count="single",
             size="sm",
         )
+        self.pickup = pickup_field(info="of your song, where no signature in it says so")
         with gr.Accordion("Steering", elem_classes="further"):
             self._steering(tracks)
         with gr.Accordion("Sound", open=False, elem_classes="further"):

@@ -19,7 +19,7 @@ from musegen.model import DOMAIN, Model
 from musegen.playing.orchestra import Orchestra
 from musegen.roll import Roll
 from musegen.voice.model import DOMAIN as VOICES
-from studio.components.fields import number, offer, whole
+from studio.components.fields import number, offer, pickup_beats, whole
 from studio.components.markup import escaped
 from studio.components.messages import ASIDE, HIDDEN, answering, state, stoppable, stops
 from studio.components.songbook import keep, replay, shelf, songbook, with_songs
@@ -156,19 +156,23 @@ class SongRoom:
             yield gr.skip(), state(f"playing {song.stem}, {seconds:.0f} s"), wishes.seed
         yield self._shown(book, work.result), state(f"{work.result.stem} is there"), wishes.seed
 
-    def open_file(self, book: Value, file: str | None, name: str) -> tuple[Value, str]:
-        """Put a MIDI file of the user's on the shelf, on the tracks of the model."""
+    def open_file(
+        self, book: Value, file: str | None, name: str, before: float | None
+    ) -> tuple[Value, str]:
+        """Put a MIDI file of the user's on the shelf, on the tracks of the model.
+
+        `before`: the quarter notes of its pickup.
+        """
         if file is None:
             return book, ""
         spec = self.model(name).spec
-        source = Source.read(Path(file), spec.tracks, spec.grid)
+        source = Source.read(Path(file), spec.tracks, spec.grid, pickup_beats(before))
         draft = accompaniment(source, [track.name for track in spec.tracks])
         roll = draft.finished(draft.kept_notes[:0], name=Path(file).stem)
         roll = replace(roll, composed=None, origin=source.song.origin)
-        left_out = source.song.dropped_notes
-        lost = f"; {left_out} notes have no place on its tracks" if left_out else ""
         drawn = keep(roll, self.folder.take(SONGS, roll.name))
-        return self._shown(book, drawn), state(f"{roll.name}: {roll.bars} bars{lost}")
+        said = "; ".join([f"{roll.name}: {roll.bars} bars", *source.remarks])
+        return self._shown(book, drawn), state(said)
 
     # ---- what they share
 
@@ -283,7 +287,7 @@ class SongRoom:
             event.then(self.others, outputs=deeds.other, **ASIDE)
             events.append(event)
         stops(form.stop, form.line, events)
-        opened = [book, form.own, form.model], [book, form.line]
+        opened = [book, form.own, form.model, form.pickup], [book, form.line]
         form.own.upload(answering(self.open_file), *opened, **HIDDEN)
         book.input(None, book, deeds.filled, js="(book) => book.bars ?? ''")
         form.model.change(answering(self.abilities), form.model, form.steered, **ASIDE)

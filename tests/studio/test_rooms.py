@@ -15,6 +15,7 @@ import av
 import gradio as gr
 import numpy as np
 import pytest
+from handmade import midi, note, program
 
 from core.data.preparation import Tick
 from core.errors import ConfigError, Stopped, UserError
@@ -126,6 +127,21 @@ def test_a_song_is_kept_with_all_that_the_page_shows(room: SongRoom, book: dict[
     assert stems == {track["name"].lower() for track in drawn["tracks"] if track["notes"]}
     bass = [[start * 12, pitch - 24] for start, _, pitch, _ in drawn["tracks"][3]["notes"]]
     assert np.round(bass).astype(int).T.tolist() == bass_of(song)[:2] != [[], []]
+
+
+def test_a_song_of_the_users_begins_after_its_pickup_and_what_it_loses_is_said(
+    room: SongRoom, tmp_path: Path
+):
+    """A note a beat, the first before the bar; all of them twice."""
+    path = tmp_path / "song.mid"
+    beats = b"".join(note(48 + beat, 480) for beat in range(9))
+    path.write_bytes(midi(program(33) + beats, program(34, 2) + beats))
+    opened, said = room.open_file(BOOK, str(path), "latent_musegan", 1)
+    assert bass_of(room.folder.find(opened["open"]))[1] == [49 - 24 + beat for beat in range(8)]
+    for words in ("song: 2 bars; left out: 1 bar in another metre", "; 8 notes double others"):
+        assert words in said
+    with pytest.raises(ConfigError, match="quarter notes before the first bar: 0 to 16, not -1"):
+        room.open_file(BOOK, str(path), "latent_musegan", -1)
 
 
 @pytest.mark.slow
