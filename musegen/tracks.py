@@ -27,6 +27,9 @@ FAMILIES: dict[Family, tuple[tuple[int, int], ...]] = {
 }
 """General MIDI programs from 0, first and last of each range."""
 
+DRUM_CHANNEL = 10
+"""The channel of drums, from 1; a part of it that is none is so by its messages."""
+
 DRUM_KIT = -1
 """Stands for all drums where instruments are counted by their programs."""
 
@@ -245,7 +248,10 @@ def by_names(parts: Sequence[Part]) -> list[Part]:
         return list(parts)
     melodic = [part for part in parts if not part.is_drum]
     only_drums = len(parts) == 1 or not all(_is_piano(part) for part in melodic)
-    return [_named(part, only_drums) if _is_piano(part) else part for part in parts]
+    return [
+        _named(part, only_drums) if _is_piano(part) and part.channel != DRUM_CHANNEL else part
+        for part in parts
+    ]
 
 
 def _is_piano(part: Part) -> bool:

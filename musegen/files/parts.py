@@ -23,10 +23,9 @@ from musegen.files.smf import (
     SYSEX,
     Events,
 )
-from musegen.tracks import Part
+from musegen.tracks import DRUM_CHANNEL, Part
 
 CHANNELS = 16
-DRUM_CHANNEL = 9
 UNKNOWN, MELODIC, DRUMS = -1, 0, 1
 
 ANY = -1
@@ -145,7 +144,7 @@ def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]
     program, use = np.array([*state.program, 0])[row], np.array([*state.use, UNKNOWN])[row]
     rhythm = state.rhythm.at(channel, tick)
     use = np.where(rhythm != UNKNOWN, rhythm, use)
-    is_drum = np.where(use == UNKNOWN, channel & 0xF == DRUM_CHANNEL, use == DRUMS)
+    is_drum = np.where(use == UNKNOWN, channel & 0xF == DRUM_CHANNEL - 1, use == DRUMS)
     sizes = (1 << 16, CHANNELS << 8, 2, 128)
     key = ((track.astype(np.int64) * sizes[1] + channel) * sizes[2] + is_drum) * sizes[3] + program
     part, found = _numbered(key)

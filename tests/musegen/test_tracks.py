@@ -65,7 +65,7 @@ def test_parts_with_names_alone_are_what_their_names_say():
 
 
 def test_names_that_say_nothing_of_an_instrument_change_no_part():
-    """Staves, voices, titles, programs of their own, and drums that have pitches."""
+    """Staves, voices, titles, other programs, drums with pitches, and a melodic channel 10."""
     for names in (
         ("Treble", "Bass"),
         ("Soprano", "Bass"),
@@ -76,6 +76,8 @@ def test_names_that_say_nothing_of_an_instrument_change_no_part():
         assert by_names(parts) == parts
     parts = [part(0, "Bass", program=24), part(1, "Steel Drums", program=114)]
     assert by_names(parts) == parts
+    melodic = Part(0, "Drums", 0, is_drum=False, channel=10)
+    assert by_names([melodic]) == [melodic]
     assert said(part(0, "Lead"), part(1, "Bass", program=33)) == [(0, False), (33, False)]
 
 
