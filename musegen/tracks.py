@@ -198,7 +198,7 @@ PROGRAMS_OF_NAMES = {
         ("brass", 61),
         ("lead|synth", 80),
         (r"\bpads?\b", 88),
-        ("vocal|choir", 52),
+        ("vocal|vox|choir", 52),
     )
 }
 """Words in names of parts, and the program of the instrument that they name."""
