@@ -16,6 +16,7 @@ from core.data.preparation import Tick
 from core.errors import ConfigError
 from musegen.composition.ending import THIN, ending_of
 from musegen.composition.judge import Judge, most_real
+from musegen.composition.phrase_sampler import Accompanist
 from musegen.composition.request import NEW_SONGS, Request
 from musegen.draft import Draft
 from musegen.files.label import Label
@@ -73,9 +74,12 @@ class Composition:
             raise ConfigError(f"tempo_bpm is {SLOWEST_BPM:g} or more, not {self.tempo_bpm:g}")
         if self.ending and self.draft.kept[:, -1].all():
             raise ConfigError("--ending composes the last bar, and yours stays: leave it out")
-        if self.ending or self.draft.kept.any():
+        sampler = self.model.sampler()
+        if isinstance(sampler, Accompanist) and self.draft.kept.any() and not self.ending:
+            sampler.require_draft(self.draft)
+        elif self.ending or self.draft.kept.any():
             self.model.require_completion()
-        self.model.sampler().require(self.steering)
+        sampler.require(self.steering)
 
     def songs(self, count: int = 1, seed: int = 0) -> list[Roll]:
         """Compose songs; `ConfigError` for what the model cannot do, see `require`."""

@@ -110,12 +110,16 @@ class Accompanist(PhraseSampler):
 
     def complete(self, draft: Draft, count: int, seed: int, steering: Steering) -> Iterator[Notes]:
         """Complete a draft whose kept tracks are those that the model accompanies."""
+        self.require_draft(draft)
+        cells = fill(draft.kept_notes, len(draft.tracks), draft.bars, draft.grid)
+        songs = self.each_accompanied(np.repeat(cells[None], count, 0), seed, steering)
+        return (draft.merged(notes_of(song)) for song in songs)
+
+    def require_draft(self, draft: Draft) -> None:
+        """Raise `ConfigError` for a draft that keeps others than the tracks it accompanies."""
         whole, names = np.flatnonzero(draft.kept.all(1)).tolist(), self.model.given_names
         if whole != list(self.model.parts.given) or draft.kept.sum() != len(whole) * draft.bars:
             raise ConfigError(
                 f"{self.model.name} accompanies {names} over whole songs: --keep {names} alone, "
                 "or use lookback_rnn, which completes any part"
             )
-        cells = fill(draft.kept_notes, len(draft.tracks), draft.bars, draft.grid)
-        songs = self.each_accompanied(np.repeat(cells[None], count, 0), seed, steering)
-        return (draft.merged(notes_of(song)) for song in songs)

@@ -22,11 +22,14 @@ from core.errors import ConfigError, UserError
 from core.theory.distributions import BINARISATIONS, Binarisation
 from core.training.checkpoint import Checkpoint
 from core.training.run import export
+from musegen.composition.composition import Composition
+from musegen.composition.request import Request
 from musegen.data.band import songs
 from musegen.data.collection import Collection, spread
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.densities.note_sequences import to_rows
 from musegen.draft import Source, accompaniment, blank
+from musegen.files.midi import write_midi
 from musegen.measures import hearing
 from musegen.measures.resemblance import onset_f1
 from musegen.model import DOMAIN, Model, train
@@ -340,6 +343,25 @@ def test_a_draft_that_keeps_the_given_tracks_is_composed(band, accompanist):
     for wrong in (kept[[0, 2, 1, 3, 4]], kept & (np.arange(5) < 4)):
         with pytest.raises(ConfigError, match="bound accompanies drums,piano over whole songs"):
             accompanist.complete(draft.with_notes(song.notes, wrong))
+
+
+def test_the_song_of_a_user_is_accompanied_over_its_whole_length(band, accompanist, tmp_path):
+    """By tracks that stay, as the message says that it needs; by no others, and with no ending."""
+    (song,) = songs_of(band, 3)
+    path = tmp_path / "song.mid"
+    write_midi(song, path)
+    request = Request(given=path, keep=("drums", "piano"))
+    (roll,) = Composition(accompanist, request).songs(1, seed=3)
+    assert roll.bars == 3 and roll.composed is not None
+    assert roll.composed.all(1).tolist() == [False, False, True, True, True]
+    assert roll.notes.of(1).velocity.tolist() == song.notes.of(1).velocity.tolist() != []
+    for wishes, ending, message in (
+        (Request(given=path, keep=("piano",)), False, "accompanies drums,piano over whole songs"),
+        (Request(given=path, fill="2"), False, "accompanies drums,piano over whole songs"),
+        (request, True, "bound completes no songs"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            Composition(accompanist, wishes, ending=ending).require()
 
 
 def test_models_that_do_not_accompany_say_so_and_those_that_do_need_a_song(
