@@ -225,6 +225,12 @@ class MusicCommands(DomainCommands):
         wired = [f"model.{size}.wiring={wiring}" for size in sizes]
         return [*wired, *([f"model.musegan.given=[{given}]"] if given else [])]
 
+    def use(self, trained: Any, to: Path) -> str:
+        if not trained.parts.given:
+            return super().use(trained, to)
+        kept = f"--given song.mid --keep {trained.given_names}"
+        return f"have it accompany your songs with: pianoreel music sample {to} {kept}"
+
     def completed(
         self,
         evaluation: "Evaluation",

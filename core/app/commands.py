@@ -30,6 +30,7 @@ from core.launch import is_first, process_count
 
 if TYPE_CHECKING:
     from core.app.domain import Domain
+    from core.app.model import Model
 
 
 FIRST_SPEAKS_SECONDS = 5.0
@@ -329,6 +330,14 @@ class DomainCommands(ABC):
         """Return the assignments (`key=value`) of the domain's own options of `train`."""
         return []
 
+    def use(self, trained: "Model", to: Path) -> str:
+        """Say by which command a model is used that is trained."""
+        if trained.translates:
+            return f"translate your {self.items} with: pianoreel {self.name} translate {to} FILE"
+        if not trained.draws:
+            return f"see what it has learned with: pianoreel {self.name} reconstruct {to} FILE"
+        return f"sample from it with: pianoreel {self.name} sample {to}"
+
     def output(self, to: Path, device: str, *args: Any, **options: Any) -> Output:
         """Return where and how items are written. `device`: for networks that take part in it."""
         return Output(to)
@@ -477,7 +486,7 @@ def train(
         print_config(fit.configure(domain, data, model, preset, assignments, second, file))
         return
     with monitored() as monitor:
-        fit.train(
+        trained = fit.train(
             domain, data, to, model, preset, device, assignments, second, file, monitor, start
         )
     if not is_first():
@@ -485,7 +494,7 @@ def train(
     if json:
         print_json({"run": str(to)})
     else:
-        print(f"trained: {to}; sample from it with: pianoreel {own.name} sample {to}")
+        print(f"trained: {to}; {own.use(trained, to)}")
 
 
 def sample(

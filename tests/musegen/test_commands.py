@@ -65,8 +65,10 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_that_accompanies_is_named_by_its_given_tracks(data: Path, tmp_path: Path):
     """--given sets them, the evaluation says that they are real, and sampling needs a song."""
     options = ("--model", "musegan", "--preset", "tiny", "--steps", 2, "--device", "cpu")
-    code, _, _ = run("music", "train", data, *options, "--given", "bass,drums", "--to", tmp_path)
+    command = ("music", "train", data, *options, "--given", "bass,drums", "--to", tmp_path)
+    code, said, _ = run(*command)
     assert code == 0
+    assert f"music sample {tmp_path} --given song.mid --keep drums,bass\n" in said
     assert "    given:\n    - bass\n    - drums\n" in (tmp_path / "config.yaml").read_text()
     command = ["music", "evaluate", tmp_path, "--against", data, "--count", 4, "--json"]
     names = [row["name"] for row in json.loads(run(*command, "--device", "cpu")[1])["rows"]]

@@ -154,7 +154,12 @@ def test_files_are_read_by_as_many_processes_as_there_are_cores(monkeypatch):
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Note what would be trained, but for the monitor."""
-    monkeypatch.setattr(fit, "train", lambda *given: note("train", *given[:-2], given[-1]))
+    free = SimpleNamespace(translates=False, draws=True)
+
+    def train(*given: Any) -> SimpleNamespace:
+        return note("train", *given[:-2], given[-1], gives=free)
+
+    monkeypatch.setattr(fit, "train", train)
     shown = SimpleNamespace(model_dump=lambda mode: {"mode": mode, "a": 1})
     monkeypatch.setattr(fit, "configure", lambda *given: note("configure", *given, gives=shown))
 
@@ -175,6 +180,19 @@ def test_a_training_gets_its_options_in_their_order(trainings, tmp_path: Path):
         ("train", (WORDS, "data for tiny", Path("runs/a"), *given, settings, "runs/b")),
     ]
     assert result.stdout == "trained: runs/a; sample from it with: pianoreel word sample runs/a\n"
+
+
+@pytest.mark.parametrize(
+    ("translates", "draws", "command"),
+    [
+        (False, True, "sample from it with: pianoreel word sample run"),
+        (True, False, "translate your words with: pianoreel word translate run FILE"),
+        (False, False, "see what it has learned with: pianoreel word reconstruct run FILE"),
+    ],
+)
+def test_a_training_ends_with_a_command_that_works(translates: bool, draws: bool, command: str):
+    trained: Any = SimpleNamespace(translates=translates, draws=draws)
+    assert WordCommands().use(trained, Path("run")) == command
 
 
 def test_a_training_without_options_takes_the_defaults(trainings):
