@@ -97,7 +97,7 @@ class Source:
         notes = "1 note doubles another" if doubling == 1 else f"{doubling} notes double others"
         remarks = {
             f"{notes} on one pitch of a track, and are left out": doubling,
-            f"{' and '.join(controls)}: not kept. Your own project has them: put what is "
+            f"not kept: {', '.join(controls)}. Your own project has them: put what is "
             "composed there": controls,
         }
         return [remark for remark, is_lost in remarks.items() if is_lost]

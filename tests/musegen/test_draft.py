@@ -85,7 +85,7 @@ def test_controllers_that_a_written_song_does_not_have_are_named(
     path.write_bytes(midi(control(7, 90) + bend(-100) + note(60, 480)))
     Source.read(path, LAKH, GRID)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path}: volume and pitch bends: not kept. Your own project has them: put what is "
+        f"{path}: not kept: volume, pitch bends. Your own project has them: put what is "
         "composed there"
     ]
 
