@@ -37,9 +37,9 @@ class Yardstick:
     """The data's metrics, against which phrases are measured.
 
     The distance of a metric is the mean over tracks of |generated - real| / real, of shares
-    relative to 5 % at least; the distance is the mean over metrics. The polyphony of the bass is left out (a bass is nearly always
-    monophonic), and tonal distance is taken over piano-guitar and guitar-bass, or over all pairs
-    where the tracks are others.
+    relative to 5 % at least; the distance is the mean over metrics. The polyphony of the bass is
+    left out (a bass is nearly always monophonic), and tonal distance is taken over piano-guitar
+    and guitar-bass, or over all pairs where the tracks are others.
     """
 
     grid: Grid

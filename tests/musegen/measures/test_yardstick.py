@@ -91,8 +91,8 @@ def test_the_distance_of_a_metric_is_the_mean_relative_error_of_the_tracks():
 
 
 def test_a_rare_share_counts_relative_to_5_percent():
-    """Of 50 bars of the piano 1 is empty, 2 % of them, and then 3; no step has two
-    notes, and then 1 of 94 that sound."""
+    """One of 50 bars of the piano is empty, 2 % of them, and then 3; no step has two notes, and
+    then 1 of 94 that sound."""
     real = np.zeros((1, 1, 50, 4, 72), np.uint8)
     real[0, 0, :-1, :2, 9] = ONSET, HOLD
     generated = real.copy()
