@@ -4,19 +4,34 @@ A container says how long its parts are, except where it was written without kno
 """
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
 RIFF, EBML, ASF, PACK = b"RIFF", b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75", b"\0\0\1\xba"
 """First bytes of AVI, of Matroska and WebM, of WMV, and of MPEG program streams."""
+GIF, FLASH, MXF, Y4M, OGG = b"GIF8", b"FLV", b"\x06\x0e\x2b\x34", b"YUV4MPEG2 ", b"OggS"
+"""First bytes of GIF, of FLV, of each part of MXF, of Y4M, and of each page of Ogg."""
+DV, DV_BYTES = b"\x1f\x07\0", (120_000, 144_000)
+"""First bytes of DV, and the bytes of a picture of 60 and of 50 fields a second."""
+PACKETS = ((188, 0), (192, 4))
+"""Bytes of a packet of a transport stream, and those before its first `SYNC` (M2TS: a time)."""
+SYNC = b"G"
+"""First byte of a packet of a transport stream."""
 BOXES = (b"ftyp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"uuid", b"sidx", b"styp")
 """Kinds of boxes of MP4 (ISO/IEC 14496-12); what comes after others is not looked at."""
 SEGMENT = b"\x18\x53\x80\x67"
 """The element of Matroska that holds all data."""
 LAST_BYTES = 1 << 17
-"""Bytes at the end of a program stream in which its last packets are."""
+"""Bytes at the end of a stream in which its last packets or pages are."""
 END, FIRST_PACKET = 0xB9, 0xBB
 """Codes of the end of a program stream, and the first of those of packets."""
+SHARING = {b"420": (2, 2), b"411": (4, 1), b"422": (2, 1), b"444": (1, 1)}
+"""Columns and rows of pixels that share a colour in Y4M."""
+COLOURS = re.compile(rb"(420|411|422|444)(?:jpeg|mpeg2|paldv|p(\d+))?")
+"""The kind of colours in Y4M, and the bits of a value beyond 8."""
+TAGS = (8, 9, 18)
+"""Kinds of tags of FLV: sound, pictures, and what is said of them."""
 
 
 def ends_early(data: Any) -> bool:
@@ -25,15 +40,10 @@ def ends_early(data: Any) -> bool:
     head = _bytes_at(data, 0, 16)
     if head[:4] == PACK:
         return _ends_in_packet(_bytes_at(data, max(0, size - LAST_BYTES), LAST_BYTES))
-    if head[:4] == RIFF and head[8:11] == b"AVI":
-        ends = _riffs(data)
-    elif head[:4] == EBML:
-        ends = _elements(data)
-    elif head[:4] == ASF:
-        ends = _objects(data)
-    else:
-        ends = _boxes(data)
-    return any(end > size for end in ends)
+    if head[:4] == OGG:
+        return _ends_in_page(_bytes_at(data, max(0, size - LAST_BYTES), LAST_BYTES))
+    walk = next((walk for first, walk in WALKS.items() if head.startswith(first)), _others)
+    return any(end > size for end in walk(data))
 
 
 def _bytes_at(data: Any, at: int, count: int) -> bytes:
@@ -43,13 +53,23 @@ def _bytes_at(data: Any, at: int, count: int) -> bytes:
 
 def _riffs(data: Any) -> Iterator[int]:
     """Yield the ends of the parts of an AVI file; those that end at even bytes may be padded."""
-    at = 0
+    at = 0 if _bytes_at(data, 8, 3) == b"AVI" else data.seek(0, os.SEEK_END)
     while (head := _bytes_at(data, at, 8))[:4] == RIFF and len(head) == 8:
         length = int.from_bytes(head[4:], "little")
         if length in (0, 0xFFFFFFFF):
             return
         yield at + 8 + length
         at += 8 + length + length % 2
+
+
+def _others(data: Any) -> Iterator[int]:
+    """Yield the ends of the packets of a transport stream, or of the boxes of an MP4."""
+    head = _bytes_at(data, 0, 3 * 192)
+    for length, first in PACKETS:
+        if head[first : first + 3 * length : length] == 3 * SYNC:
+            size = data.seek(0, os.SEEK_END)
+            yield size + -size % length
+    yield from _boxes(data)
 
 
 def _boxes(data: Any) -> Iterator[int]:
@@ -107,3 +127,88 @@ def _ends_in_packet(last: bytes) -> bool:
         else:
             return False
     return at > len(last)
+
+
+def _ends_in_page(last: bytes) -> bool:
+    """Return whether an Ogg stream (RFC 3533) ends within its last page."""
+    at = last.rfind(OGG)
+    lengths = last[at + 27 : at + 27 + last[at + 26]] if len(last) > at + 26 else b""
+    return at >= 0 and (not lengths or at + 27 + len(lengths) + sum(lengths) > len(last))
+
+
+def _blocks(data: Any) -> Iterator[int]:
+    """Yield the ends of the blocks of a GIF; one that ends with its trailer is not looked at."""
+    size = data.seek(0, os.SEEK_END)
+    head = _bytes_at(data, 0, 13)
+    if len(head) < 13 or _bytes_at(data, size - 1, 1) == b";":
+        return
+    at = 13 + _colours(head[10])
+    while (block := _bytes_at(data, at, 10))[:1] in (b"!", b","):
+        at += 2 if block[:1] == b"!" else 11 + _colours(block[-1])
+        while part := _bytes_at(data, at, 1):
+            at += 1 + part[0]
+            if not part[0]:
+                break
+        yield at if part else at + 1
+
+
+def _colours(flags: int) -> int:
+    """Return the bytes of a GIF's table of colours, if it has one."""
+    return 3 * 2 ** (flags % 8 + 1) if flags & 0x80 else 0
+
+
+def _tags(data: Any) -> Iterator[int]:
+    """Yield the ends of the tags of an FLV, each of which is followed by its length."""
+    at = int.from_bytes(_bytes_at(data, 5, 4), "big") + 4
+    while len(tag := _bytes_at(data, at, 4)) == 4 and tag[0] in TAGS:
+        yield at + 11 + int.from_bytes(tag[1:], "big")
+        at += 15 + int.from_bytes(tag[1:], "big")
+
+
+def _triplets(data: Any) -> Iterator[int]:
+    """Yield the ends of the keys, lengths and values of an MXF (SMPTE 377)."""
+    at = 0
+    while (head := _bytes_at(data, at, 25))[:4] == MXF and len(head) > 16:
+        width = head[16] % 0x80 if head[16] > 0x80 else 0
+        length = int.from_bytes(head[17 : 17 + width], "big") if width else head[16]
+        if head[16] == 0x80:
+            return
+        at += 17 + width + length
+        yield at
+
+
+def _pictures(data: Any) -> Iterator[int]:
+    """Yield the ends of the pictures of a Y4M; none where their colours are of another kind."""
+    head = _bytes_at(data, 0, 1024).partition(b"\n")[0]
+    said = {one[:1]: one[1:] for one in head.split(b" ")}
+    kind = COLOURS.fullmatch(said.get(b"C", b"420"))
+    sides = said.get(b"W", b""), said.get(b"H", b"")
+    if kind is None or not all(side.isdigit() for side in sides):
+        return
+    width, height = map(int, sides)
+    columns, rows = SHARING[kind[1]]
+    values = width * height + 2 * -(-width // columns) * -(-height // rows)
+    length, at = values * (2 if int(kind[2] or 8) > 8 else 1), len(head) + 1
+    while b"\n" in (frame := _bytes_at(data, at, 256)) and frame.startswith(b"FRAME"):
+        at += frame.index(b"\n") + 1 + length
+        yield at
+
+
+def _pictures_of_tape(data: Any) -> Iterator[int]:
+    """Yield the end of the last picture of a DV."""
+    length = DV_BYTES[_bytes_at(data, 3, 1) >= b"\x80"]
+    size = data.seek(0, os.SEEK_END)
+    yield size + -size % length
+
+
+WALKS = {
+    RIFF: _riffs,
+    EBML: _elements,
+    ASF: _objects,
+    GIF: _blocks,
+    FLASH: _tags,
+    MXF: _triplets,
+    Y4M: _pictures,
+    DV: _pictures_of_tape,
+}
+"""The parts of each container, by its first bytes."""

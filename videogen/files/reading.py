@@ -62,13 +62,15 @@ FORMATS = (
 WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that support the alpha channel of these codecs."""
 
-DAMAGED = InvalidDataError, ExternalError, BugError, UnknownError
+DAMAGED = InvalidDataError, EOFError, ExternalError, BugError, UnknownError
 """Errors of decoders that meet data which no encoder writes."""
 CURE = "copy the file again, or export it anew"
 UNREAD = ArgumentError, PatchWelcomeError, DecoderNotFoundError
 """Errors of formats and codecs that are not read."""
 NO_SUPPORT = errno.ENOSYS, errno.EOPNOTSUPP
 """Numbers of others."""
+SILENT = "gif", "dv"
+"""Formats of which a last frame that is cut through is decoded without an error."""
 
 FASTEST_GIF, LENGTHENED_GIF = 0.02, 0.1
 """Least delay of a GIF in seconds, and how long browsers show a frame whose delay is less."""
@@ -312,11 +314,13 @@ class _Decoder:
     def _decoded(self, waiting: Waiting) -> Iterator[Any]:
         """Yield the frames, and let `waiting` know the times of the file."""
         try:
-            for packet in self.container.demux(self.stream):
-                if packet.pts is not None and packet.time_base and not packet.is_discard:
-                    waiting.add(float(packet.pts * packet.time_base))
-                yield from self._whole(packet)
-            if self.is_cut and not 0 < self.stream.frames <= self.count:
+            packets = self._packets(waiting)
+            frames = (frame for packet in packets for frame in self._whole(packet))
+            if self.is_cut and self.container.format.name in SILENT:
+                frames = (frame for frame, _ in itertools.pairwise(frames))
+            yield from frames
+            promised = 0 if self.is_gif else self.stream.frames  # of a GIF: those that are there
+            if self.is_cut and not 0 < promised <= self.count:
                 self._end_here(f"it is cut short after {self.count} frames: {CURE}")
         except FFmpegError as error:
             if error.errno == errno.ENOMEM:
@@ -325,6 +329,13 @@ class _Decoder:
                 with contextlib.suppress(FFmpegError):
                     yield from self.codec.decode(None)  # what it had not yet shown
             self._end_here(f"decoding fails after {self.count} frames: {_said(error)}", error)
+
+    def _packets(self, waiting: Waiting) -> Iterator[Any]:
+        """Yield the packets, and let `waiting` know their times."""
+        for packet in self.container.demux(self.stream):
+            if packet.pts is not None and packet.time_base and not packet.is_discard:
+                waiting.add(float(packet.pts * packet.time_base))
+            yield packet
 
     def _whole(self, packet: Any) -> Iterator[Any]:
         """Yield the frames of a packet, without those that are cut through."""

@@ -14,6 +14,12 @@ PACK = b"\0\0\1\xba\x44" + bytes(8) + b"\xf8"
 PACKET = b"\0\0\1\xe0\0\x14" + bytes(20)
 INDEX = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 OBJECT = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + (24).to_bytes(8, "little")
+GIF = b"GIF89a" + bytes(4) + b"\x80\0\0" + bytes(6)
+"""The head of a GIF of two colours."""
+FLASH = b"FLV\1\1" + (9).to_bytes(4, "big") + bytes(4)
+KEY = bytes.fromhex("060e2b34") + bytes(12)
+PAGE = b"OggS" + bytes(22)
+"""A page of Ogg, up to the number of its parts."""
 
 
 @pytest.mark.parametrize(
@@ -27,6 +33,13 @@ OBJECT = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + (24).to_bytes(8, "l
         OBJECT + INDEX + (40).to_bytes(8, "little") + bytes(16),
         PACK + PACKET,
         PACK + PACKET + PACK + PACKET,
+        GIF + b"!\xf9\4" + bytes(5) + b"," + bytes(9) + b"\2\3abc\4abcd\0",
+        GIF + b"," + bytes(8) + b"\x80" + bytes(6) + b"\2\x09abcdefghi\0",
+        FLASH + b"\x12\0\0\1" + bytes(12) + b"\x09\0\0\2" + bytes(9),
+        KEY + b"\x02ab" + KEY + b"\x83\0\0\x10" + bytes(16),
+        b"YUV4MPEG2 W3 H3 F25:1\n" + 2 * (b"FRAME\n" + bytes(9 + 2 * 4)),
+        b"YUV4MPEG2 W3 H3 C422p10 Ip\n" + b"FRAME Ip\n" + bytes(2 * (9 + 2 * 6)),
+        PAGE + b"\1\x02ab" + PAGE + b"\2\5\4abcdeabcd",
     ],
 )
 def test_a_byte_less_than_promised_is_too_few(whole: bytes):
@@ -49,8 +62,28 @@ def test_a_byte_less_than_promised_is_too_few(whole: bytes):
         PACK + PACKET + b"\0\0\1\xb9",
         PACK + b"\0\0\1\xe0\0\0" + bytes(3),
         b"GIF89a",
+        GIF + b"," + bytes(9) + b"\2\3abc;",
+        FLASH + b"\xff\0\0\x40",
+        KEY + b"\x80" + bytes(3),
+        b"YUV4MPEG2 W3 H3 Cxyz\nFRAME\n" + bytes(3),
+        b"YUV4MPEG2 Wide\nFRAME\n",
         b"",
     ],
 )
 def test_a_container_without_a_length_says_nothing(live: bytes):
     assert not ends_early(io.BytesIO(live))
+
+
+@pytest.mark.parametrize(("packet", "first"), [(188, 0), (192, 4)])
+def test_a_transport_stream_has_whole_packets(packet: int, first: int):
+    whole = 5 * (bytes(first) + b"G" + bytes(packet - first - 1))
+    assert not ends_early(io.BytesIO(whole))
+    assert ends_early(io.BytesIO(whole[:-1]))
+    assert ends_early(io.BytesIO(whole + bytes(1)))
+
+
+@pytest.mark.parametrize(("flags", "length"), [(0x3F, 120_000), (0xBF, 144_000)])
+def test_a_tape_has_whole_pictures(flags: int, length: int):
+    whole = b"\x1f\7\0" + bytes([flags]) + bytes(2 * length - 4)
+    assert not ends_early(io.BytesIO(whole))
+    assert ends_early(io.BytesIO(whole[:-80]))

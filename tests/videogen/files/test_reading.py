@@ -403,22 +403,28 @@ def test_a_truncated_video_is_rejected(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "codec"),
+    ("name", "codec", "picture"),
     [
-        ("x.mkv", "libx264"),
-        ("x.webm", "libvpx-vp9"),
-        ("x.avi", "mpeg4"),
-        ("x.mpg", "mpeg2video"),
-        ("x.wmv", "wmv2"),
+        ("x.mkv", "libx264", "yuv420p"),
+        ("x.webm", "libvpx-vp9", "yuv420p"),
+        ("x.avi", "mpeg4", "yuv420p"),
+        ("x.mpg", "mpeg2video", "yuv420p"),
+        ("x.wmv", "wmv2", "yuv420p"),
+        ("x.ts", "mpeg2video", "yuv420p"),
+        ("x.m2ts", "mpeg2video", "yuv420p"),
+        ("x.mxf", "mpeg2video", "yuv420p"),
+        ("x.flv", "flv", "yuv420p"),
+        ("x.gif", "gif", "rgb8"),
+        ("x.y4m", "rawvideo", "yuv422p"),
     ],
 )
 def test_a_film_that_is_cut_short_is_damaged_in_every_container(
-    tmp_path: Path, name: str, codec: str
+    tmp_path: Path, name: str, codec: str, picture: str
 ):
     """No decoder need notice; the frames before the cut are kept as they are."""
     noise = np.random.default_rng(0).integers(0, 256, (24, 48, 64, 3)).astype(np.uint8)
     rate, path = Fraction(25), tmp_path / name
-    data = write_film(path, noise, codec=codec, rate=rate).read_bytes()
+    data = write_film(path, noise, codec=codec, picture=picture, rate=rate).read_bytes()
     whole = read_film(path, View(size=16, damaged="keep", frames_per_second=25))
     assert (whole.decoded, whole.damage) == (24, "")
     path.write_bytes(data[: 2 * len(data) // 3 - 7])
@@ -428,6 +434,16 @@ def test_a_film_that_is_cut_short_is_damaged_in_every_container(
     assert 8 < kept.decoded < 20
     assert kept.damage.startswith(f"it is cut short after {kept.decoded} frames")
     assert np.array_equal(kept.frames, whole.frames[: len(kept.frames)])
+
+
+def test_a_film_whose_index_is_cut_is_answered_with_what_to_do(tmp_path: Path):
+    """FFmpeg says "End of file" where the last bytes of the index are missing."""
+    data = write_film(tmp_path / "x.mp4", greys(*range(10, 90))).read_bytes()
+    index = len(data) - data.rindex(b"moov")
+    for missing in (index // 3, index // 2):
+        (tmp_path / "x.mp4").write_bytes(data[:-missing])
+        with pytest.raises(RejectedFile, match="copy the file again, or export it anew"):
+            read_film(tmp_path / "x.mp4", View(size=8))
 
 
 @pytest.mark.parametrize("broken", ["x.mp4", "x.png"])
