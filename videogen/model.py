@@ -46,6 +46,7 @@ from videogen.data.sources import listing
 from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shortened
 from videogen.files.clip import Clips, FrameBatch, Frames, Image, to_clips, to_frames
 from videogen.files.frame import View
+from videogen.files.pictures import PICTURES
 from videogen.files.reading import VIDEO, SquareFrames, read_frames
 from videogen.files.text import decode
 from videogen.files.tree import File
@@ -573,8 +574,8 @@ class Model(CoreModel):
 
         A clip depends on the seed (0 to 2^63 - 1), its number and its caption alone. Logs a
         warning of captions that are not like those in training. `ConfigError` where captions are
-        no list of sentences, or both `then` and `into` are given; `UserError` where the model has
-        no clock.
+        no list of sentences, both `then` and `into` are given, or there are too few frames for
+        them; `UserError` where the model has no clock.
         """
         _require_sentences(captions)
         if then and into:
@@ -589,6 +590,13 @@ class Model(CoreModel):
         own = self.spec.frames_per_second
         rate = frames_per_second or own
         count = frames or max(1, round(whole * rate / own))
+        lasting = count * own / rate
+        ends = lasting / 2 if loop else lasting - 1
+        if further and ends <= len(then) * continuation.hop:
+            raise ConfigError(
+                f"{count} frames are over before the last caption begins: give "
+                f"{max(2, round(whole * rate / own))}, or leave their number out"
+            )
 
         def draw(rows: Rows) -> Samples:
             said = [
@@ -600,7 +608,6 @@ class Model(CoreModel):
             if start is not None:
                 first = start[None, :, None].expand(len(rows), -1, 1, -1, -1).to(self.device)
             if loop:
-                lasting = count * own / rate
                 return continuation.loops(len(rows), said, count, lasting, first, last)
             times = times_of(count, rate, own).to(self.device)
             return continuation.clips(len(rows), said, times, first, last)
@@ -691,7 +698,9 @@ def _read_frames(
     try:
         return read_frames(source, spec.view, most=most)
     except RejectedFile as error:
-        raise UserError(f"{path}: {error.detail}") from error
+        named = path.suffix.lower() in (*VIDEO, *PICTURES) or not path.is_file()
+        why = error.detail if named else "it is neither a film nor a picture, such as .mp4, .png"
+        raise UserError(f"{path}: {why}") from error
 
 
 def _require_sentences(captions: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from core.errors import ConfigError
 from videogen.continuation import OVERLAP, Continuation, times_of
 from videogen.model import Model
 from videogen.networks.gist import Decoder
@@ -100,3 +101,31 @@ def test_further_captions_follow_the_first(model: Model):
     torch.testing.assert_close(clip[:, own], alone[:, own], atol=1e-3, rtol=0)
     (same,) = model.clips([NORTH], 1, then=[NORTH])
     assert not torch.equal(clip[:, 20], same[:, 20])
+
+
+@pytest.mark.parametrize(
+    ("wishes", "right"),
+    [
+        ({"then": [EAST], "frames": 15}, 30),
+        ({"then": [EAST], "frames": 45, "frames_per_second": 24.0}, 90),
+        ({"then": [EAST, NORTH], "frames": 29}, 44),
+        ({"then": [EAST], "frames": 28, "loop": True}, 56),
+        ({"into": EAST, "frames": 1}, 16),
+    ],
+)
+def test_a_clip_that_is_over_before_its_last_caption_is_refused(model: Model, wishes, right):
+    """Each clip of 16 frames begins 14 after the one before; a loop goes there and back."""
+    with pytest.raises(
+        ConfigError, match=f"before the last caption begins: give {right}, or"
+    ):
+        model.clips([NORTH], 1, **wishes)
+
+
+@pytest.mark.parametrize("wishes", [{"frames": 17}, {"frames": 30, "loop": True}])
+def test_the_last_of_just_enough_frames_shows_the_last_caption(
+    model: Model, monkeypatch: pytest.MonkeyPatch, wishes
+):
+    monkeypatch.setattr("videogen.continuation.STEPS", 5)
+    (east,) = model.clips([NORTH], 1, then=[EAST], **wishes)
+    (north,) = model.clips([NORTH], 1, then=[NORTH], **wishes)
+    assert not torch.equal(east, north)
