@@ -8,6 +8,7 @@ A model that fails says why, and the others go on; the same command resumes.
 """
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -152,6 +153,7 @@ def compare(
     chosen = contenders(domain, texts, other is not None)
     for one in chosen:  # or a wrong setting of the last would show once the others have trained
         fit.configure(domain, data, one.model, preset, settings_of(one), second_of(one))
+    require_starts(domain, chosen, to / "runs")
     models = train_each(chosen, to / "runs", train)
     with ticking("measuring") as tick:
         evaluation = domain.evaluate(models, data, count, seed, other, tick)
@@ -161,12 +163,24 @@ def compare(
     )
     tables = [costs(models, to / "runs"), *evaluation.tables(evaluation.report)]
     write_text(to / "evaluation.json", evaluation.report.json())
-    path = write(tables, ["models.png", CURVES], " ".join(["pianoreel", *sys.argv[1:]]), to)
+    path = write(tables, ["models.png", CURVES], ["pianoreel", *sys.argv[1:]], to)
     if as_json:
         print_json({**json.loads(evaluation.report.json()), "paths": [str(path)]})
         return
     print_tables(tables, WIDTH)
     print(path)
+
+
+def require_starts(domain: Domain, chosen: Sequence[Contender], to: Path) -> None:
+    """Raise `UserError` where one begins with no run: none is there, and none before it trains it.
+
+    Their runs are in the folder `to`.
+    """
+    trained: set[Path] = set()
+    for one in chosen:
+        if one.start and Path(one.start).resolve() not in trained:
+            Run.read(domain.folder(one.start))
+        trained.add((to / one.title).resolve())
 
 
 def _show(
@@ -221,10 +235,15 @@ def markdown(table: Table) -> str:
     return "\n".join([f"### {table.title}", "", *lines, *caption])
 
 
-def write(tables: Iterable[Table], pictures: Sequence[str], command: str, to: Path) -> Path:
-    """Write the tables, with pictures that lie beside them, as comparison.md."""
+def write(
+    tables: Iterable[Table], pictures: Sequence[str], command: Sequence[str], to: Path
+) -> Path:
+    """Write the tables, with pictures that lie beside them, as comparison.md.
+
+    `command`: the words of the command line, which are quoted for a shell.
+    """
     path = to / "comparison.md"
     shown = [f"![]({picture})" for picture in pictures]
-    parts = ["# Models side by side", f"`{command}`", *shown, *map(markdown, tables)]
+    parts = ["# Models side by side", f"`{shlex.join(command)}`", *shown, *map(markdown, tables)]
     write_text(path, "\n\n".join(parts) + "\n")
     return path

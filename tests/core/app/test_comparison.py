@@ -8,7 +8,7 @@ import pytest
 from command import run
 from rich.table import Table
 
-from core.app.comparison import Contender, contenders, markdown
+from core.app.comparison import Contender, contenders, markdown, write
 from core.errors import ConfigError
 from core.training.run import Run
 from musegen.data.band import song
@@ -188,6 +188,24 @@ def test_a_wrong_setting_of_the_last_is_refused_before_the_first_trains(tmp_path
     code, _, said = run("ring", "compare", *models, *TINY, "--to", tmp_path)
     assert (code, "unknown key 'foo'" in said) == (2, True), said
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("start", ["nowhere", "{to}/runs/wgan", "{to}/runs/gan-from-wgan"])
+def test_a_start_that_nothing_trains_is_refused_before_the_first_trains(
+    tmp_path: Path, start: str
+):
+    """Neither a run that is there, nor one that an earlier model of the comparison trains."""
+    second = f"gan start={start.format(to=tmp_path)}"
+    models = ("--model", "vae", "--model", second, "--model", "wgan")
+    code, _, said = run("ring", "compare", *models, *TINY, "--to", tmp_path)
+    assert (code, "is no folder: give a run" in said) == (1, True), said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_of_a_comparison_can_be_pasted(tmp_path: Path):
+    command = ["pianoreel", "compare", "--model", "gan start=a b", "--to", "c"]
+    written = write([], [], command, tmp_path).read_text()
+    assert "`pianoreel compare --model 'gan start=a b' --to c`" in written
 
 
 def test_a_table_with_its_caption_becomes_markdown():

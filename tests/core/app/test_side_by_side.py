@@ -79,7 +79,7 @@ def test_tables_and_pictures_are_written_under_the_command(tmp_path):
     table = Table("model", title="sizes")
     table.add_column("size", justify="right")
     table.add_row("vae", "7")
-    path = write([table, table], ["models.png"], "pianoreel music compare", tmp_path)
+    path = write([table, table], ["models.png"], ["pianoreel", "music", "compare"], tmp_path)
     shown = "### sizes\n\n| model | size |\n| --- | --: |\n| vae | 7 |"
     assert markdown(table) == shown
     assert path == tmp_path / "comparison.md"
