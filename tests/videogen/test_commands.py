@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import av
@@ -269,10 +270,15 @@ def test_a_dry_run_prints_what_can_be_set(tmp_path: Path):
         (["prepare", ".", "--check", "--set", "frames=1"], 2, "must be at least 2, got 1"),
         (["prepare", ".", "--check", "--shard", "1/2"], 2, "leave --shard out"),
         (["sample", CAPTION, "--format", "mp4,git"], 2, "'git': did you mean 'gif'"),
+        (["sample", CAPTION, "--only", "png", "--scale", 3], 2, "leave --scale out, or add one"),
+        (["sample", CAPTION, "--start", "notes.txt"], 1, "notes.txt: it is neither a film nor"),
+        (["reconstruct", "LICENSE"], 1, "LICENSE: it is neither a film nor a picture"),
     ],
 )
 def test_bad_input_gets_a_sentence(arguments, code, sentence, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for name in ("notes.txt", "LICENSE"):
+        Path(name).write_text("of the day")
     answered, _, complaint = run("video", *arguments)
     assert answered == code
     assert sentence in complaint
@@ -285,7 +291,8 @@ def test_a_run_is_measured_beside_another_one(
     monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("videogen.measures.classifier.STEPS", 2)
     command = ["video", "evaluate", trained, "--count", 8, "--device", "cpu"]
-    code, said, complaint = run(*command, "--beside", trained, "--to", tmp_path / "report")
+    other = shutil.copytree(trained, tmp_path / "other")
+    code, said, complaint = run(*command, "--beside", other, "--to", tmp_path / "report")
     assert (code, complaint) == (0, "")
     assert "held-out captions" in said
     assert (tmp_path / "report" / "evaluation.png").is_file()
@@ -295,4 +302,4 @@ def test_a_run_is_measured_beside_another_one(
     assert rows[1]["attributes"]["all"] == 1
     written = json.loads((tmp_path / "report" / "evaluation.json").read_text())["rows"]
     assert written[0] == rows[0]
-    assert [row["name"] for row in written[:4]][3] == "tiny"
+    assert [row["name"] for row in written[:4]][3] == "other"

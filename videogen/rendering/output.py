@@ -57,6 +57,11 @@ class ClipOutput(Output):
         named = (*TAGGED, "png-sequence")
         if "jsonl" in self.formats and not set(named).intersection(self.formats):
             raise ConfigError(f"jsonl names other files: add one of {', '.join(named)}")
+        if self.enlargement.factor and not set(named).intersection(self.formats):
+            raise ConfigError(
+                f"a filmstrip has a size of its own: leave --scale out, or add one of "
+                f"{', '.join(named)} to --format"
+            )
 
     def of(self, model: "Model") -> "ClipOutput":
         """Return the output of a model's clips, which are enlarged as it has learned.
