@@ -198,7 +198,14 @@ ModelName = Annotated[
     str | None, typer.Option("--model", help="A model by its name: see `pianoreel models`.")
 ]
 Preset = Annotated[str | None, typer.Option(help="tiny, small (CPU) or base (GPU).")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Budget in steps.", rich_help_panel=BUDGET)]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Budget in steps; with --minutes, training ends at whichever comes first.",
+        rich_help_panel=BUDGET,
+    ),
+]
 Minutes = Annotated[
     float | None, typer.Option(min=0, help="Budget in minutes.", rich_help_panel=BUDGET)
 ]
@@ -210,7 +217,12 @@ MinutesEach = Annotated[
 ]
 StepsEach = Annotated[
     int | None,
-    typer.Option("--steps", min=1, help="Budget of each model in steps.", rich_help_panel=BUDGET),
+    typer.Option(
+        "--steps",
+        min=1,
+        help="Budget of each model in steps; with --minutes, whichever comes first.",
+        rich_help_panel=BUDGET,
+    ),
 ]
 RunFolder = Annotated[
     Path, typer.Option("--to", help="Folder of the run; the same command resumes it.")
@@ -528,7 +540,9 @@ def evaluate(
     from core.files import create_folder
 
     domain = own.domain()
-    subjects = [domain.subject(one, device) for one in (run, *(beside or []))]
+    named = (run, *(beside or []))
+    require_names([one or domain.default_run for one in named])
+    subjects = [domain.subject(one, device) for one in named]
     data = domain.open(against) if against else domain.data_of(subjects[0])
     second = own.open_other(other, data) if other else None
     if to:
@@ -690,6 +704,21 @@ def translate(
     where = output(to or Path(own.items), device)
     written = (latent_commands.translate(model, path, where, back) for path in files)
     print_paths(chain.from_iterable(written), json)
+
+
+def require_names(runs: Iterable[str]) -> None:
+    """Raise `ConfigError` where two of the runs would have one name in the tables."""
+    from core.errors import ConfigError
+
+    first: dict[str, str] = {}
+    for run in runs:
+        name = Path(run).resolve().name
+        if name in first:
+            raise ConfigError(
+                f"two rows would be called {name}, of {first[name]} and of {run}: leave one out, "
+                "or give its folder another name"
+            )
+        first[name] = run
 
 
 PANELS = {prepare: LEARN, train: LEARN, sample: MAKE, evaluate: MEASURE, compare: MEASURE}

@@ -115,9 +115,7 @@ def test_further_captions_follow_the_first(model: Model):
 )
 def test_a_clip_that_is_over_before_its_last_caption_is_refused(model: Model, wishes, right):
     """Each clip of 16 frames begins 14 after the one before; a loop goes there and back."""
-    with pytest.raises(
-        ConfigError, match=f"before the last caption begins: give {right}, or"
-    ):
+    with pytest.raises(ConfigError, match=f"before the last caption begins: give {right}, or"):
         model.clips([NORTH], 1, **wishes)
 
 

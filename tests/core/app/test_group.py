@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from core.app import comparison, fit, latent_commands
 from core.app.commands import DomainCommands, Jobs, group_of, with_options
 from core.app.output import Output
+from core.errors import ConfigError
 
 called: list[tuple[str, tuple[Any, ...]]] = []
 """Names of functions that were called, with their arguments."""
@@ -28,6 +29,7 @@ class Words:
     """A domain of words; a run is its name in capitals."""
 
     default_preset = "small"
+    default_run = "shipped"
 
     def open(self, path: Path) -> str:
         return f"collection {path}"
@@ -236,6 +238,19 @@ def test_an_evaluation_is_of_all_runs_against_a_collection():
         ("completed", (False,)),
         ("print", (False,)),
     ]
+
+
+@pytest.mark.parametrize(
+    "runs", [("A", "A"), ("runs/A", "other/A/"), ("B", "A", "./A"), ("shipped",)]
+)
+def test_runs_of_one_name_are_not_measured_side_by_side(runs: tuple[str, ...]):
+    """Two rows of a table would be called the same; "shipped" is what is measured unasked."""
+    first = runs[:1] if len(runs) > 1 else ()
+    beside = runs[len(first) :]
+    result = run("evaluate", *first, *(f"--beside={one}" for one in beside))
+    assert isinstance(result.exception, ConfigError)
+    assert "two rows would be called" in str(result.exception)
+    assert called == []
 
 
 def test_a_comparison_gets_its_options(monkeypatch):
