@@ -32,12 +32,17 @@ def number(name: str, value: float | None, least: float, most: float) -> float:
     if not isinstance(value, int | float):
         raise ConfigError(f"{name}: give a number from {least:g} to {most:g}")
     if not least <= value <= most:
-        raise ConfigError(f"{name}: {least:g} to {most:g}, not {value}")
+        raise ConfigError(f"{name}: {least:.15g} to {most:.15g}, not {value:.15g}")
     return value
 
 
 def whole(name: str, value: float | None, least: int, most: int) -> int:
-    """Return a whole number within its range; `ConfigError` for another."""
+    """Return a whole number within its range; `ConfigError` for another.
+
+    >>> whole("frames", 300.0, 1, 256)
+    Traceback (most recent call last):
+    core.errors.ConfigError: frames: 1 to 256, not 300
+    """
     found = number(name, value, least, most)
     if found != int(found):
         raise ConfigError(f"{name}: a whole number, not {found:g}")

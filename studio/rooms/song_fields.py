@@ -40,7 +40,9 @@ class SongFields:
             self._sound(voices, melodic)
 
     def _steering(self, tracks: list[str]) -> None:
-        self.tracks = gr.CheckboxGroup(tracks, value=tracks, label="Tracks to compose")
+        self.tracks = gr.CheckboxGroup(
+            tracks, value=tracks, label="Tracks to compose", info="none: all"
+        )
         self.form = gr.Textbox(
             "auto", label="Form", info="a letter for each section, as AABA", max_lines=1
         )

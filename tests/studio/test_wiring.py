@@ -1,5 +1,6 @@
 """The wires of the page: what its fields hold, and what a deed asks of the program."""
 
+import re
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,13 +9,14 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from core.errors import UserError
+from core.errors import ConfigError, UserError
 from musegen.composition.request import Request
 from musegen.model import DOMAIN as MUSIC
 from musegen.steering import Steering
 from musegen.tonality import Key
 from studio import child
 from studio.components.curves import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, curves
+from studio.components.markup import in_page
 from studio.components.songbook import UNTOUCHED, shelf, with_songs
 from studio.folder import StudioFolder
 from studio.page import page
@@ -26,6 +28,8 @@ from studio.rooms.songs import SongRoom
 from studio.rooms.training import NOTHING, TrainRoom
 from studio.rooms.wishes import AS_LEARNED, INSTRUMENTS
 from studio.rooms.wishes import Wishes as SongWishes
+from videogen.model import Model
+from videogen.rendering.take import Take
 
 TRACKS = ["drums", "piano", "guitar", "bass", "strings"]
 MODEL = MUSIC.open_run("latent_musegan", "cpu")
@@ -98,6 +102,16 @@ def test_the_fields_of_clips_begin_as_wishes_without_a_wish(built: gr.Blocks):
         "Show gist, background, mask and foreground",
     ]
     assert ClipWishes(*values(fields)) == CLIP_FIELDS
+
+
+def test_what_is_said_of_layers_names_the_fields_of_the_page(built: gr.Blocks):
+    fields = fields_of(built, "make", "Sentences")
+    with pytest.raises(ConfigError) as refused:
+        Take("", 0, frames=5).layers(Model.load("shapes", "cpu"))
+    said = in_page(refused.value)
+    named = re.findall("“(.+?)”", said)
+    assert len(named) == 7 and set(named) <= set(labels(fields))
+    assert "--" not in said
 
 
 def test_the_fields_of_files_and_of_training_begin_with_what_is_usual(built: gr.Blocks):
