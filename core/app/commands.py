@@ -495,7 +495,9 @@ def train(
     assignments = [*options(), *budget(steps, minutes), *seeds, *(settings or [])]
     file = read_yaml(config) if config else None
     if dry_run:
-        print_config(fit.configure(domain, data, model, preset, assignments, second, file))
+        configured = fit.configure(domain, data, model, preset, assignments, second, file)
+        if is_first():
+            print_config(configured)
         return
     with monitored() as monitor:
         trained = fit.train(

@@ -211,6 +211,15 @@ def test_a_dry_run_prints_the_configuration_and_trains_nothing(trainings):
     assert result.stdout == "mode: json\na: 1\n"
 
 
+@pytest.mark.parametrize(("rank", "printed"), [("0", "mode: json\na: 1\n"), ("1", "")])
+def test_of_several_processes_the_first_prints_a_dry_run(
+    trainings, monkeypatch: pytest.MonkeyPatch, rank: str, printed: str
+):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", rank)
+    assert run("train", "--to", "runs/a", "--dry-run").stdout == printed
+
+
 def test_samples_are_drawn_with_the_domains_options_and_named():
     result = run("sample", "--count", "2", "--seed", "7", "--to", "new", "--device", "cpu")
     assert called == [("sample", (Output(Path("new")), 7, "cpu", 2))]
