@@ -12,8 +12,11 @@ Unknown keys and wrong types are errors, each naming its key and the nearest kno
 import difflib
 import json
 import logging
+import math
+import operator
 import re
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -110,15 +113,47 @@ def resolve(model: type[Model], values: Mapping[str, Any], origin: str) -> Model
         raise ConfigError(f"{origin}: {'; '.join(_reasons(model, error.errors()))}") from error
 
 
-def require_seed(seed: int) -> None:
-    """Raise `ConfigError` for a seed that torch does not accept.
+def whole(name: str, value: Any, least: float = 1) -> int:
+    """Return a whole number, of Python or of NumPy; `ConfigError` for another value, or a less.
+
+    >>> whole("frames", 2.5)
+    Traceback (most recent call last):
+    core.errors.ConfigError: frames must be a whole number, not 2.5
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ConfigError(f"{name} must be a whole number, not {value!r}") from None
+    if number < least:
+        raise ConfigError(f"{name} must be at least {least}, not {number}")
+    return number
+
+
+def positive(name: str, value: Any) -> float:
+    """Return a finite number above 0; `ConfigError` for another value.
+
+    >>> positive("tempo_bpm", 0)
+    Traceback (most recent call last):
+    core.errors.ConfigError: tempo_bpm must be above 0, not 0
+    """
+    if not isinstance(value, Real) or not math.isfinite(value):
+        raise ConfigError(f"{name} must be a number, not {value!r}")
+    if value <= 0:
+        raise ConfigError(f"{name} must be above 0, not {value}")
+    return float(value)
+
+
+def require_seed(seed: Any) -> int:
+    """Return a seed as a whole number; `ConfigError` for one that torch does not accept.
 
     >>> require_seed(2**64)
     Traceback (most recent call last):
     core.errors.ConfigError: a seed is from 0 to 9223372036854775807, not 18446744073709551616
     """
-    if not 0 <= seed <= MAX_SEED:
-        raise ConfigError(f"a seed is from 0 to {MAX_SEED}, not {seed}")
+    number = whole("a seed", seed, -math.inf)
+    if not 0 <= number <= MAX_SEED:
+        raise ConfigError(f"a seed is from 0 to {MAX_SEED}, not {number}")
+    return number
 
 
 _PLAIN = {

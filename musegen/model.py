@@ -23,6 +23,7 @@ from core.app.latent import LatentPoints, LatentSpace
 from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import Rows, in_chunks
+from core.config import positive, whole
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph
@@ -597,9 +598,7 @@ class Model(CoreModel):
         self.sampler().require_completion()
 
     def _length(self, bars: int | None) -> int:
-        if bars is not None and bars < 1:
-            raise ConfigError(f"bars must be at least 1, not {bars}")
-        return bars or self.spec.bars
+        return self.spec.bars if bars is None else whole("bars", bars)
 
     def rolls(self, items: Items) -> list[Roll]:
         """Phrases as rolls of the usual tempo, named after the model and numbered."""
@@ -628,9 +627,9 @@ class Model(CoreModel):
         from musegen.composition.composition import Composition
         from musegen.composition.request import Request
 
-        if tempo_bpm is not None and not tempo_bpm > 0:
-            raise ConfigError(f"tempo_bpm must be above 0, not {tempo_bpm}")
-        request = Request(bars=self._length(bars))
+        if tempo_bpm is not None:
+            tempo_bpm = positive("tempo_bpm", tempo_bpm)
+        request, count = Request(bars=self._length(bars)), whole("count", count)
         return Composition(self, request, steering, tempo_bpm).songs(count, seed)
 
 
@@ -641,16 +640,15 @@ def train(
     preset: str | None = None,
     device: str = "auto",
     assignments: Sequence[str] = (),
-    other: Collection | None = None,
+    other: str | Path | Collection | None = None,
     monitor: Monitor = UNMONITORED,
     start: str | Path | None = None,
 ) -> Model:
     """Train on prepared data into the run folder `to`; the same call resumes there.
 
-    `other`: the second collection of a model that translates. `start`: a run whose weights the
-    new one begins with. See `core.app.fit`.
+    `data`: a collection, or its folder. `other`: the second one of a model that translates.
+    `start`: a run whose weights the new one begins with. See `core.app.fit`.
     """
-    data = data if isinstance(data, Collection) else Collection.open(data)
     return fit.train(
         DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor, start=start
     )

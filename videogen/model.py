@@ -27,7 +27,7 @@ from core.app.latent import Kept, LatentSpace
 from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import LARGEST_CHUNK, Rows, draw_chunks, in_chunks
-from core.config import Strict
+from core.config import Strict, positive, whole
 from core.data.collection import Split
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
@@ -484,7 +484,7 @@ class Model(CoreModel):
                 f"{self.name} has no encoder, by which the best of several clips is known: leave "
                 "out --best-of, or sample from a model that reconstructs, such as gist_flow"
             )
-        video = self.config.video.replace(tries=tries)
+        video = self.config.video.replace(tries=whole("tries", tries))
         return Model(self.networks, self.config.replace(video=video), self.spec, self.name)
 
     @property
@@ -577,25 +577,27 @@ class Model(CoreModel):
         no list of sentences, both `then` and `into` are given, or there are too few frames for
         them; `UserError` where the model has no clock.
         """
-        _require_sentences(captions)
-        if then and into:
-            raise ConfigError("a clip changes into another caption, or others follow: not both")
+        self._require(captions, then, start, into)
+        captions = list(captions)
+        frames = None if frames is None else whole("frames", frames)
+        if frames_per_second is not None:
+            frames_per_second = positive("frames_per_second", frames_per_second)
         further = [*then, into] if into else list(then)
         self.warn_of([*captions, *further])
         if not (frames or frames_per_second or further or loop) and start is None:
             return self.sampled_like(Examples(captions, captions), seed)
         continuation = self._continuation()
         clips = 1 + len(then)
-        whole = 2 * clips * continuation.hop if loop else continuation.length(clips)
+        usual = 2 * clips * continuation.hop if loop else continuation.length(clips)
         own = self.spec.frames_per_second
         rate = frames_per_second or own
-        count = frames or max(1, round(whole * rate / own))
+        count = frames or max(1, round(usual * rate / own))
         lasting = count * own / rate
         ends = lasting / 2 if loop else lasting - 1
         if further and ends <= len(then) * continuation.hop:
             raise ConfigError(
                 f"{count} frames are over before the last caption begins: give "
-                f"{max(2, round(whole * rate / own))}, or leave their number out"
+                f"{max(2, round(usual * rate / own))}, or leave their number out"
             )
 
         def draw(rows: Rows) -> Samples:
@@ -614,6 +616,24 @@ class Model(CoreModel):
 
         with torch.no_grad():
             return self.from_x(in_chunks(len(captions), seed, self.device, draw))
+
+    def _require(
+        self,
+        captions: Sequence[str],
+        then: Sequence[str],
+        start: Image | None,
+        into: str | None,
+    ) -> None:
+        """Raise `ConfigError` for what is none of these, or for both `then` and `into`."""
+        _require_sentences("captions", captions)
+        _require_sentences("then", then, 0)
+        if into is not None:
+            _require_sentences("into", [into])
+        if then and into:
+            raise ConfigError("a clip changes into another caption, or others follow: not both")
+        form = (3, self.spec.size, self.spec.size)
+        if start is not None and not (isinstance(start, Tensor) and start.shape == form):
+            raise ConfigError(f"start must be a picture {[*form]}, as first_frame reads one")
 
     def first_frame(self, path: Path) -> Image:
         """Read a picture, or the first frame of a video, at the model's size."""
@@ -653,7 +673,7 @@ class Model(CoreModel):
 
         `UserError` for a model whose clips have no layers.
         """
-        _require_sentences(captions)
+        _require_sentences("captions", captions)
         count = len(captions)
 
         def draw(rows: Rows) -> dict[str, Tensor]:
@@ -703,26 +723,28 @@ def _read_frames(
         raise UserError(f"{path}: {why}") from error
 
 
-def _require_sentences(captions: Sequence[str]) -> None:
-    if isinstance(captions, str) or not captions:
-        raise ConfigError('captions are a list of sentences, such as ["a dog runs"]')
+def _require_sentences(name: str, captions: Sequence[str], least: int = 1) -> None:
+    listed = isinstance(captions, Sequence | np.ndarray) and not isinstance(captions, str)
+    if not listed or len(captions) < least or not all(isinstance(one, str) for one in captions):
+        raise ConfigError(f'{name}: give a list of sentences, such as ["a dog runs"]')
 
 
 def train(
-    data: CaptionedClips,
+    data: str | Path | CaptionedClips,
     to: str | Path,
     model: str | None = None,
     preset: str | None = None,
     device: str = "auto",
     assignments: Sequence[str] = (),
-    other: CaptionedClips | None = None,
+    other: str | Path | CaptionedClips | None = None,
     monitor: Monitor = UNMONITORED,
     start: str | Path | None = None,
 ) -> Model:
     """Train on captioned clips into the run folder `to`; the same call resumes there.
 
-    `other`: the second collection of a model that translates. `start`: a run whose weights the
-    new one begins with. See `core.app.fit`.
+    `data`: a collection, or its folder, or moving shapes. `other`: the second collection of a
+    model that translates. `start`: a run whose weights the new one begins with. See
+    `core.app.fit`.
     """
     return fit.train(
         DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor, start=start

@@ -98,13 +98,17 @@ def train(
 ) -> Any:
     """Train a model on data into the run folder `to`; the same call resumes there.
 
-    `start`: a run, or a shipped model by its name, whose weights the new run begins with, see
-    `start_from`; its data and settings may be others.
+    `data` and `other`: collections, or their folders. `start`: a run, or a shipped model by its
+    name, whose weights the new run begins with, see `start_from`; its data and settings may be
+    others.
 
     Returns the domain's model with the EMA weights; `Stopped` where `monitor` asks for a stop.
     Warns of a budget that is too small for a model that begins anew. The caller's random state is
     left as it was. See `configure`.
     """
+    data, other = (
+        domain.open(Path(one)) if isinstance(one, str | Path) else one for one in (data, other)
+    )
     if not (Path(to) / CONFIG).exists():
         require_no_collection(Path(to))
     for one in (data, other) if other is not None else (data,):

@@ -20,7 +20,7 @@ from core.app.domain import Domain, Examples
 from core.app.latent import Kept, LatentPoints, LatentSpace, standard_noise, variations
 from core.app.sampling import Rows, in_chunks
 from core.config import resolve
-from core.errors import UserError
+from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph, generator
 from core.theory.distributions import Distribution
 from core.theory.passes import Networks, is_critic, read_condition
@@ -215,7 +215,16 @@ class Model(ABC):
 
     @torch.no_grad()
     def encode(self, items: Any, conditions: Sequence[str] | None = None) -> LatentPoints:
-        """Encode items as latent points: the means of q(z given x, c)."""
+        """Encode items as latent points: the means of q(z given x, c).
+
+        `ConfigError` where a model reads conditions and there is not one for each item.
+        """
+        count = None if conditions is None else len(conditions)
+        if "condition" in self.networks and count != len(items):
+            raise ConfigError(
+                f"{self.name} reads a condition of each {self.domain.item}: give {len(items)}, "
+                f"not {count or 'none'}"
+            )
         return self.space.encode(self.to_x(items), self.read_conditions(conditions))
 
     @torch.no_grad()

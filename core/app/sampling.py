@@ -15,8 +15,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from core.config import require_seed
-from core.errors import ConfigError
+from core.config import require_seed, whole
 from core.theory.shapes import Samples
 from core.training.device import isolated_random_state, seed_part
 
@@ -60,20 +59,13 @@ def draw_chunks(
     Each chunk makes the number of samples so far `growth` times as large. See `in_chunks`, of
     which `draw` returns samples.
     """
-    require_samples(count, seed)
+    count, seed = whole("count", count), require_seed(seed)
 
     def chunk(number: int, first: int, size: int) -> Drawn:
         with seeded(seed, number, device):
             return draw(torch.arange(first, first + size).clamp(max=count - 1))
 
     return (chunk(number, *span) for number, span in enumerate(_chunks(count, growth)))
-
-
-def require_samples(count: int, seed: int) -> None:
-    """Raise `ConfigError` unless count is at least 1 and the seed is 0 to 2^63 - 1."""
-    if count < 1:
-        raise ConfigError(f"count must be at least 1, not {count}")
-    require_seed(seed)
 
 
 def chunks_of(count: int, growth: int = 2) -> int:

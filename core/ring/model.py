@@ -340,7 +340,7 @@ class Model(CoreModel):
 
 
 def train(
-    data: Data,
+    data: str | Path | Data,
     to: str | Path,
     model: str | None = None,
     preset: str | None = None,

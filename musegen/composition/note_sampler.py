@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from core.app.progress import parts_of
-from core.app.sampling import Rows, draw_chunks, require_samples
+from core.app.sampling import Rows, draw_chunks
+from core.config import require_seed, whole
 from core.data.preparation import Tick
 from core.errors import ConfigError
 from core.theory.contracts import require
@@ -91,7 +92,7 @@ class LookbackSampler(NoteSampler):
     def _free(self, asked: tuple[int, int, int], steering: Steering) -> Iterator[Notes]:
         """Sample songs side by side; yield each once it has ended, in their order."""
         count, seed, bars = asked
-        require_samples(count, seed)
+        count, seed = whole("count", count), require_seed(seed)
         seeds = [[seed, song, number] for song in range(count) for number in range(self.each)]
         batches = [seeds[at : at + MOST_ROWS] for at in range(0, len(seeds), MOST_ROWS)]
         parts = parts_of(self.tick, len(batches), bars)

@@ -403,7 +403,7 @@ class Timbre:
 
 
 def train(
-    data: Collection,
+    data: str | Path | Collection,
     to: str | Path,
     model: str | None = None,
     preset: str | None = None,

@@ -6,12 +6,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 import hypothesis
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from core.config import MAX_SEED, Strict, layered, nearest, override, require_seed, resolve
+from core.config import (
+    MAX_SEED,
+    Strict,
+    layered,
+    nearest,
+    override,
+    positive,
+    require_seed,
+    resolve,
+    whole,
+)
 from core.errors import ConfigError
 from core.training.loop import TrainConfig
 from core.yaml_files import parse_yaml, read_yaml
@@ -204,6 +215,20 @@ def test_a_seed_beyond_64_bits_is_refused(seed: int):
         require_seed(seed)
     with pytest.raises(ConfigError, match=r"'seed': .* got"):
         resolve(TrainConfig, {"steps": 1, "seed": seed}, "")
+
+
+def test_numbers_of_numpy_are_numbers_and_others_are_refused_by_name():
+    assert require_seed(np.int64(3)) == 3 and isinstance(require_seed(np.uint8(3)), int)
+    assert (whole("bars", np.int32(8)), positive("rate", np.float32(0.5))) == (8, 0.5)
+    for wrong in (1.5, "8", None, [1]):
+        with pytest.raises(ConfigError, match="bars must be a whole number, not"):
+            whole("bars", wrong)
+    for wrong in ("8", None, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="rate must be a number, not"):
+            positive("rate", wrong)
+    for wrong in (0, -1.5):
+        with pytest.raises(ConfigError, match=f"rate must be above 0, not {wrong}"):
+            positive("rate", wrong)
 
 
 def test_the_largest_seed_trains():

@@ -119,6 +119,29 @@ def test_a_clip_that_is_over_before_its_last_caption_is_refused(model: Model, wi
         model.clips([NORTH], 1, **wishes)
 
 
+@pytest.mark.parametrize(
+    ("wishes", "sentence"),
+    [
+        ({"captions": NORTH}, "captions: give a list of sentences"),
+        ({"then": EAST}, "then: give a list of sentences"),
+        ({"frames": 0}, "frames must be at least 1, not 0"),
+        ({"frames_per_second": -3}, "frames_per_second must be above 0, not -3"),
+        ({"start": torch.zeros(3, 5, 5)}, r"start must be a picture \[3, 32, 32\]"),
+    ],
+)
+def test_a_wrong_wish_is_named(model: Model, wishes, sentence: str):
+    with pytest.raises(ConfigError, match=sentence):
+        model.clips(**{"captions": [NORTH], "seed": 1, **wishes})
+
+
+def test_a_clip_is_encoded_with_its_caption(model: Model):
+    clips = model.clips([NORTH], 1)
+    assert len(model.encode(clips, [NORTH])) == 1
+    for captions in (None, [], [NORTH, EAST]):
+        with pytest.raises(ConfigError, match="reads a condition of each clip: give 1, not"):
+            model.encode(clips, captions)
+
+
 @pytest.mark.parametrize("wishes", [{"frames": 17}, {"frames": 30, "loop": True}])
 def test_the_last_of_just_enough_frames_shows_the_last_caption(
     model: Model, monkeypatch: pytest.MonkeyPatch, wishes

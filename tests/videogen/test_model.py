@@ -217,6 +217,22 @@ def test_films_are_framed_as_those_of_the_training(tmp_path):
     assert DataSpec.model_validate(DOMAIN.spec_of(SHAPES)).view == View(size=16)
 
 
+def test_a_collection_is_trained_on_by_its_folder(tmp_path):
+    write_mp4(corners(32, 64, 4), tmp_path / "x.mp4", 8)
+    config = PrepareConfig.model_validate({"size": 16, "frames": 4})
+    prepare([str(tmp_path / "x.mp4")], tmp_path / "data", config, jobs=0)
+    settings = ["train.steps=1", "train.batch_size=1"]
+    trained = [
+        train(data, tmp_path / name, "ae", "tiny", "cpu", settings)
+        for name, data in (
+            ("opened", Collection.open(tmp_path / "data")),
+            ("named", str(tmp_path / "data")),
+        )
+    ]
+    first, second = (next(iter(one.networks["decoder"].parameters())) for one in trained)
+    assert torch.equal(first, second)
+
+
 def test_prompts_are_lines(tmp_path):
     (tmp_path / "prompts.txt").write_text("a dog\n\n  a cat \n")
     assert read_prompts(tmp_path / "prompts.txt") == ["a dog", "a cat"]
