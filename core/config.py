@@ -116,9 +116,9 @@ def resolve(model: type[Model], values: Mapping[str, Any], origin: str) -> Model
 def whole(name: str, value: Any, least: float = 1) -> int:
     """Return a whole number, of Python or of NumPy; `ConfigError` for another value, or a less.
 
-    >>> whole("frames", 2.5)
+    >>> whole("count", 2.5)
     Traceback (most recent call last):
-    core.errors.ConfigError: frames must be a whole number, not 2.5
+    core.errors.ConfigError: count must be a whole number, not 2.5
     """
     try:
         number = operator.index(value)
@@ -132,9 +132,9 @@ def whole(name: str, value: Any, least: float = 1) -> int:
 def positive(name: str, value: Any) -> float:
     """Return a finite number above 0; `ConfigError` for another value.
 
-    >>> positive("tempo_bpm", 0)
+    >>> positive("rate", 0)
     Traceback (most recent call last):
-    core.errors.ConfigError: tempo_bpm must be above 0, not 0
+    core.errors.ConfigError: rate must be above 0, not 0
     """
     if not isinstance(value, Real) or not math.isfinite(value):
         raise ConfigError(f"{name} must be a number, not {value!r}")
