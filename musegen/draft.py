@@ -25,7 +25,7 @@ from musegen.files.limits import MusicLimits
 from musegen.files.midi import Song, read_midi
 from musegen.files.smf import DEFAULT_BPM, midi_bytes
 from musegen.roll import Grid, Notes, Roll, separate
-from musegen.tracks import Track, assign, numbers_of
+from musegen.tracks import Track, numbers_of
 
 LOG = logging.getLogger("pianoreel")
 
@@ -61,15 +61,13 @@ class Source:
             song, fine = read(grid), read(fine_grid(grid), limits=FINE_LIMITS)
         except RejectedFile as error:
             raise refusal(path, error) from error
-        source = cls(song, fine)
-        for remark in source.remarks:
-            LOG.warning("%s: %s", path, remark)
-        return source
+        log_remarks(path, fine)
+        return cls(song, fine)
 
     @property
     def remarks(self) -> list[str]:
         """Say what a user should know of how the song was read."""
-        return [*self.fine.remarks, *self.joined, *self.lost]
+        return self.fine.remarks
 
     @property
     def bars(self) -> int:
@@ -78,48 +76,47 @@ class Source:
     @property
     def tracks(self) -> tuple[Track, ...]:
         """Return the tracks, each with the program of the first part that it has claimed."""
-        return with_programs_of([self])
-
-    @property
-    def joined(self) -> list[str]:
-        """Say of each track whose parts have several programs with which one it sounds."""
-        return [
-            f"{track.name} has parts of the programs {', '.join(map(str, programs))}, and sounds "
-            f"with {programs[0]}"
-            for track, programs in zip(self.song.tracks, self.programs, strict=True)
-            if len(programs) > 1 and not track.is_drum
-        ]
-
-    @property
-    def lost(self) -> list[str]:
-        """Say what of the notes that are kept a file of one part for each track cannot hold."""
-        doubling, controls = self.fine.doubling_notes, self.fine.controls
-        notes = "1 note doubles another" if doubling == 1 else f"{doubling} notes double others"
-        remarks = {
-            f"{notes} on one pitch of a track, and are left out": doubling,
-            f"not kept: {', '.join(controls)}. Your own project has them: put what is "
-            "composed there": controls,
-        }
-        return [remark for remark, is_lost in remarks.items() if is_lost]
-
-    @cached_property
-    def programs(self) -> list[list[int]]:
-        """Return the different programs of each track's parts, in their order."""
-        owner = assign(self.song.parts, self.song.tracks)
-        found: list[dict[int, None]] = [{} for _ in self.song.tracks]
-        for number, part in zip(owner, self.song.parts, strict=True):
-            if number >= 0:
-                found[number][part.program] = None
-        return [list(programs) for programs in found]
+        return with_programs_of([self.song])
 
 
-def with_programs_of(sources: Sequence[Source]) -> tuple[Track, ...]:
+def read_song(path: Path, tracks: tuple[Track, ...], grid: Grid) -> Song:
+    """Read a MIDI file on the grid of a model, and log what of it is left out.
+
+    `UserError` if it cannot be read.
+    """
+    try:
+        song = read_midi(path, tracks, grid)
+    except RejectedFile as error:
+        raise refusal(path, error) from error
+    log_remarks(path, song)
+    return song
+
+
+def log_remarks(path: Path | str, song: Song) -> None:
+    """Log what a user should know of how a song was read."""
+    for remark in song.remarks:
+        LOG.warning("%s: %s", path, remark)
+
+
+def with_programs_of(songs: Sequence[Song]) -> tuple[Track, ...]:
     """Return the tracks of songs, each with the program of the first part that it has claimed."""
-    found = zip(*(source.programs for source in sources), strict=True)  # by track
+    found = zip(*(song.programs for song in songs), strict=True)  # by track
     return tuple(
         track.replace(program=next(chain.from_iterable(programs), track.program))
-        for track, programs in zip(sources[0].song.tracks, found, strict=True)
+        for track, programs in zip(songs[0].tracks, found, strict=True)
     )
+
+
+def compare_programs(first: Song, last: Song) -> None:
+    """Log which tracks have different programs in two songs."""
+    for track, ours, theirs in zip(first.tracks, first.programs, last.programs, strict=True):
+        if ours and theirs and ours[0] != theirs[0] and not track.is_drum:
+            LOG.warning(
+                "%s has the program %d in %s and %d in %s, and sounds with %d throughout: "
+                "--programs %s=%d for the other",
+                *(track.name, ours[0], first.name, theirs[0], last.name, ours[0]),
+                *(track.name.lower(), theirs[0]),
+            )
 
 
 def refusal(path: Path | str, error: RejectedFile) -> UserError:
@@ -225,8 +222,8 @@ class Draft:
             pitch=composed.pitch + self.grid.lowest_pitch - fine.lowest_pitch,
         )
         notes = _concat([kept, self._fitting(finely, kept, fine)]).ordered()
-        sources = [one.source for one in self.placed]
-        tracks = with_programs_of(sources) if sources else self.tracks
+        songs = [one.source.song for one in self.placed]
+        tracks = with_programs_of(songs) if songs else self.tracks
         roll = Roll.of(notes, tracks, fine, self.tempo_bpm, name)
         return replace(roll, composed=~self.kept)
 
@@ -350,25 +347,13 @@ def bridge(first: Source, last: Source, bars: int) -> Draft:
     """Return a draft of two songs with `bars` bars to compose between them."""
     if bars < 1:
         raise ConfigError(f"a bridge has at least 1 bar, not {bars}")
-    _compare_programs(first, last)
+    compare_programs(first.song, last.song)
     at = first.bars + bars
     total = at + last.bars
     bar = np.arange(total)
     kept = np.broadcast_to((bar < first.bars) | (bar >= at), (len(first.song.tracks), total))
     placed = (Placed(first, 0, first.bars, 0), Placed(last, 0, last.bars, at))
     return Draft(first.song.tracks, first.song.grid, total, placed, kept.copy())
-
-
-def _compare_programs(first: Source, last: Source) -> None:
-    """Log which tracks have different programs in two songs."""
-    for track, ours, theirs in zip(first.song.tracks, first.programs, last.programs, strict=True):
-        if ours and theirs and ours[0] != theirs[0] and not track.is_drum:
-            LOG.warning(
-                "%s has the program %d in %s and %d in %s, and sounds with %d in both: "
-                "--programs %s=%d for the other",
-                *(track.name, ours[0], first.song.name, theirs[0], last.song.name, ours[0]),
-                *(track.name.lower(), theirs[0]),
-            )
 
 
 def remix(source: Source, form: str, section_bars: int) -> Draft:

@@ -9,11 +9,10 @@ write_midi(rolls[0], "song.mid")
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
 
 from core.app import fit
 from core.app.domain import Domain, Examples, Tick
@@ -24,7 +23,6 @@ from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import Rows, in_chunks
 from core.config import positive, whole
-from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph
 from core.files import aside
@@ -48,8 +46,8 @@ from musegen.densities.lookback_network import LookbackNetwork
 from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
 from musegen.densities.note_transformer import NoteDensity
-from musegen.draft import LOG, Draft, random_kept, refusal
-from musegen.files.midi import read_midi, write_midi
+from musegen.draft import LOG, Draft, random_kept, read_song
+from musegen.files.midi import write_midi
 from musegen.files.smf import SONG_FILES
 from musegen.graphs.bars import X_AXES, bars_graph
 from musegen.graphs.note_step import note_graph
@@ -57,6 +55,7 @@ from musegen.networks.accompaniment import Accompaniment
 from musegen.networks.musegan import build
 from musegen.networks.roll_flow import roll_flow
 from musegen.networks.states import Given, States, to_cells, to_played, to_states, velocities_of
+from musegen.phrase_source import PhraseSource, tracks_of
 from musegen.presets import PRESETS
 from musegen.recipes import RECIPES
 from musegen.roll import (
@@ -86,14 +85,6 @@ GIVEN_DENSITY = 0.02
 
 Items = Phrases | PlayedPhrases
 """Phrases as a model takes and returns them: with velocities where it has learned these."""
-
-
-class Source(NamedTuple):
-    """The notes of a song from a phrase's first step on, before it negative, and the tempo of
-    each bar of the phrase."""
-
-    notes: Notes
-    tempo_bpm: Float[np.ndarray, " bar"]
 
 
 class Music(Domain):
@@ -192,23 +183,14 @@ class Music(Domain):
     def read(self, model: "Model", path: Path) -> Examples:
         """Read a song's phrases; the last one is filled up with silence.
 
-        Their sources are the song's notes and tempi.
+        Their sources are the song's notes, tempi and programs.
         """
         spec = model.spec
-        try:
-            song = read_midi(path, spec.tracks, spec.grid)
-        except RejectedFile as error:
-            raise refusal(path, error) from error
-        for remark in song.remarks:
-            LOG.warning("%s: %s", path, remark)
+        song = read_song(path, spec.tracks, spec.grid)
         bars = song.bars + -song.bars % spec.bars
         size = len(spec.tracks), bars, spec.grid
         cells, velocity = (make(song.notes, *size)[None] for make in (fill, fill_velocities))
-        tempo = np.pad(song.tempo_bpm, (0, bars - song.bars), "edge")
-        sources = [
-            Source(song.notes.moved(-bar * spec.grid.steps_per_bar), tempo[bar : bar + spec.bars])
-            for bar in range(0, bars, spec.bars)
-        ]
+        sources = [PhraseSource.of(song, bar, spec.bars) for bar in range(0, bars, spec.bars)]
         phrases = cut_phrases(cells, spec.bars)
         if model.config.has_form:
             phrases = PlayedPhrases(phrases, cut_phrases(velocity, spec.bars))
@@ -227,9 +209,9 @@ class Music(Domain):
         titles: Sequence[str],
         name: str,
         to: Output,
-        sources: Sequence[Source | None] | None = None,
+        sources: Sequence[PhraseSource | None] | None = None,
     ) -> Iterator[Path]:
-        """Write phrases as one song.
+        """Write phrases as one song, with the programs of their sources.
 
         A phrase has the tempi of its source; without one, the usual tempo of the training songs.
         Its notes are as loud as the model plays them; where it learned no velocities, as loud as
@@ -243,7 +225,9 @@ class Music(Domain):
                 is_played = isinstance(items, PlayedPhrases)
                 roll = rolls[number] if is_played else rolls[number].played_like(source.notes)
                 rolls[number] = replace(roll, tempo_bpm=source.tempo_bpm)
-        song = replace(joined(rolls), name=name, origin=origin(name, *dict.fromkeys(titles)))
+        about = origin(name, *dict.fromkeys(titles))
+        tracks = tracks_of(sources or ()) or model.spec.tracks
+        song = replace(joined(rolls), tracks=tracks, name=name, origin=about)
         output = to if isinstance(to, SongOutput) else SongOutput(to.folder)
         yield from write_song(song, output)
 

@@ -135,7 +135,39 @@ class Song:
     def remarks(self) -> list[str]:
         """Say what a user should know of how the file was read."""
         lost = [f"left out: {self.left_out}"] if self.left_out else []
-        return [*lost, *read_by_names(self.parts, self.tracks), *self.doubts]
+        named = read_by_names(self.parts, self.tracks)
+        return [*lost, *named, *self.doubts, *self.joined, *self.not_kept]
+
+    @cached_property
+    def programs(self) -> list[list[int]]:
+        """Return the different programs of each track's parts, in their order."""
+        found: list[dict[int, None]] = [{} for _ in self.tracks]
+        for number, part in zip(assign(self.parts, self.tracks), self.parts, strict=True):
+            if number >= 0:
+                found[number][part.program] = None
+        return [list(programs) for programs in found]
+
+    @property
+    def joined(self) -> list[str]:
+        """Say of each track whose parts have several programs with which one it sounds."""
+        return [
+            f"{track.name} has parts of the programs {', '.join(map(str, programs))}, and sounds "
+            f"with {programs[0]}"
+            for track, programs in zip(self.tracks, self.programs, strict=True)
+            if len(programs) > 1 and not track.is_drum
+        ]
+
+    @property
+    def not_kept(self) -> list[str]:
+        """Say what of its parts a file of one part for each track cannot hold."""
+        doubling, controls = self.doubling_notes, self.controls
+        notes = "1 note doubles another" if doubling == 1 else f"{doubling} notes double others"
+        remarks = {
+            f"{notes} on one pitch of a track, and are left out": doubling,
+            f"not kept: {', '.join(controls)}. Your own project has them: put what is "
+            "composed there": controls,
+        }
+        return [remark for remark, is_lost in remarks.items() if is_lost]
 
     @property
     def doubts(self) -> list[str]:

@@ -184,7 +184,7 @@ def test_a_track_of_a_bridge_sounds_as_in_the_first_song_that_has_it(
     draft = bridge(first, last, 1)
     assert [track.program for track in draft.finished(notes()).tracks] == [0, 0, 24, 33, 73]
     assert [record.getMessage() for record in caplog.records] == [
-        "Piano has the program 0 in a and 4 in b, and sounds with 0 in both: "
+        "Piano has the program 0 in a and 4 in b, and sounds with 0 throughout: "
         "--programs piano=4 for the other"
     ]
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from command import run
+from handmade import control, midi, note, program
 
 from core.app import latent_commands
 from core.app.latent_commands import points_of
@@ -251,3 +252,63 @@ def test_the_encoder_hears_how_loud_a_song_is(latent: Model, brought: Path, tmp_
     )
     last = [played.notes[0].velocity[-20:].mean() for played in (softer, loud)]
     assert last[0] < last[1] - 10
+
+
+def with_parts(path: Path, *programs: int, before: bytes = b"") -> Path:
+    """Write two bars of parts of some programs."""
+    path.write_bytes(midi(before, *(program(one) + 8 * note(60, 480) for one in programs)))
+    return path
+
+
+def programs_in(path: Path, data: Collection) -> list[int]:
+    """Return the first program of each track that a file has notes for."""
+    song = read_midi(path, data.tracks, data.grid)
+    return [programs[0] if programs else -1 for programs in song.programs]
+
+
+COMMANDS = {
+    "vary": lambda m, path, to: latent_commands.vary(m, str(path), 0.0, 1, to, 0),
+    "interpolate": lambda m, path, to: latent_commands.interpolate(m, "1", str(path), 2, to, 0),
+    "arithmetic": lambda m, path, to: latent_commands.arithmetic(m, ["1", "2", str(path)], to, 0),
+    "reconstruct": lambda m, path, to: latent_commands.reconstruct(m, path, to, 0),
+    "translate": lambda m, path, to: latent_commands.translate(m, path, to),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_song_keeps_its_programs_and_its_losses_are_named(
+    command: str,
+    folder: Path,
+    data: Collection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    """An electric piano whose volume changes, a flute and a trumpet on one track."""
+    path = with_parts(tmp_path / "mine.mid", 4, 73, 56, before=control(7, 90))
+    everything = np.full((4, 5, 3, 16, 84), 2, np.uint8)  # a note of every track in every cell
+    monkeypatch.setattr(Model, "from_x", lambda self, x: everything[: len(x)])
+    if command == "translate":
+        monkeypatch.setattr(Model, "translate", lambda self, items, back: everything[:1])
+    to = SongOutput(tmp_path, ("mid",))
+    written = next(COMMANDS[command](Model.load(folder, "cpu"), path, to))
+    assert programs_in(written, data) == [0, 4, 24, 33, 73]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: Strings has parts of the programs 73, 56, and sounds with 73",
+        f"{path}: 8 notes double others on one pitch of a track, and are left out",
+        f"{path}: not kept: volume. Your own project has them: put what is composed there",
+    ]
+
+
+def test_a_track_between_two_songs_sounds_as_in_the_first_one(
+    folder: Path, data: Collection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    first, last = (with_parts(tmp_path / f"{n}.mid", n) for n in (4, 5))
+    to = SongOutput(tmp_path, ("mid",))
+    model = Model.load(folder, "cpu")
+    (written,) = latent_commands.interpolate(model, str(first), str(last), 2, to, 0)
+    assert programs_in(written, data)[1] == 4
+    assert [record.getMessage() for record in caplog.records] == [
+        "Piano has the program 4 in 4 and 5 in 5, and sounds with 4 throughout: "
+        "--programs piano=5 for the other"
+    ]
