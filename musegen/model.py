@@ -213,23 +213,24 @@ class Music(Domain):
     ) -> Iterator[Path]:
         """Write phrases as one song, with the programs of their sources.
 
-        A phrase has the tempi of its source; without one, the usual tempo of the training songs.
-        Its notes are as loud as the model plays them; where it learned no velocities, as loud as
-        in the source, or 100.
+        A phrase has the tempi and the bars of its source; without one, the usual tempo of the
+        training songs. Its notes are as loud as the model plays them; where it learned no
+        velocities, as loud as in the source, or 100.
         """
         from musegen.files.song import SongOutput, write_song
 
         rolls = model.rolls(items)
         for number, source in enumerate(sources or ()):
             if source:
-                is_played = isinstance(items, PlayedPhrases)
-                roll = rolls[number] if is_played else rolls[number].played_like(source.notes)
-                rolls[number] = replace(roll, tempo_bpm=source.tempo_bpm)
+                rolls[number] = source.finished(rolls[number], isinstance(items, PlayedPhrases))
         about = origin(name, *dict.fromkeys(titles))
         tracks = tracks_of(sources or ()) or model.spec.tracks
         song = replace(joined(rolls), tracks=tracks, name=name, origin=about)
         output = to if isinstance(to, SongOutput) else SongOutput(to.folder)
         yield from write_song(song, output)
+
+    def common_source(self, sources: Sequence[PhraseSource | None]) -> PhraseSource | None:
+        return PhraseSource.common(sources)
 
     def show(self, model: "Model", items: Items, titles: Sequence[str], path: Path) -> None:
         from musegen.files.picture import draw_phrases

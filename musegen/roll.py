@@ -245,9 +245,20 @@ class Roll:
         velocity = velocities_from(source, self.notes)
         return replace(self, notes=replace(self.notes, velocity=velocity))
 
+    def first(self, bars: int) -> "Roll":
+        """Return the first bars of a roll of which nobody chose the form."""
+        notes = self.notes.between(0, bars * self.grid.steps_per_bar)
+        return replace(self, notes=notes, tempo_bpm=self.tempo_bpm[:bars])
+
     @property
     def bars(self) -> int:
         return len(self.tempo_bpm)
+
+    @property
+    def sounding_bars(self) -> int:
+        """Return the number of bars up to the last one in which a note sounds."""
+        end = (self.notes.start + self.notes.length).max(initial=0)
+        return -(-int(end) // self.grid.steps_per_bar)
 
     @property
     def seconds(self) -> float:

@@ -144,6 +144,13 @@ class Domain(ABC):
         was sampled for, None where it has neither.
         """
 
+    def common_source(self, sources: Sequence[Any]) -> Any:
+        """Return the source of an item that is made of several: by default the first known one.
+
+        `sources`: the nearest first, None for what has none.
+        """
+        return next((source for source in sources if source is not None), None)
+
     @abstractmethod
     def show(self, model: Any, items: Any, titles: Sequence[str], path: Path) -> None:
         """Draw items side by side as a .png."""

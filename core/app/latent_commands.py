@@ -88,13 +88,13 @@ def interpolate(
 ) -> Iterator[Path]:
     """Write the items along the great circle between two points, ends included.
 
-    An item has the source of the nearer end that has one.
+    An item has the source of both ends, of which the nearer comes first.
     """
     (start, ours), (end, theirs) = (_one_place(model, text, seed) for text in (first, last))
     items = model.decode(slerp(start, end, points), seed)
     titles = [first, *(f"{n / (points - 1):.0%}" for n in range(1, points - 1)), last]
     nearer = [(ours, theirs) if 2 * n < points else (theirs, ours) for n in range(points)]
-    sources = [_first_known(*ends) for ends in nearer]
+    sources = [model.domain.common_source(ends) for ends in nearer]
     yield from _write(
         model, items, titles, name_of(model.name, seed, "interpolation"), to, sources
     )
@@ -105,10 +105,8 @@ def arithmetic(model: Model, texts: Sequence[str], to: Output, seed: int) -> Ite
     places = [_one_place(model, text, seed) for text in texts]
     a, b, c = (point for point, _ in places)
     items = model.decode(concat([a, b, c, combine(a, b, c)]), seed)
-    source, name = (
-        _first_known(places[0][1], places[2][1]),
-        name_of(model.name, seed, "arithmetic"),
-    )
+    source = model.domain.common_source([places[0][1], places[2][1]])
+    name = name_of(model.name, seed, "arithmetic")
     title = "{} - {} + {}".format(*texts)
     yield from _write(model, items[3:], [title], name, to, [source])
     titles = [*(f"{sign} {text}" for sign, text in zip("+-+", texts, strict=True)), "="]
@@ -202,7 +200,3 @@ def _write(
 ) -> Iterator[Path]:
     to.create()
     yield from model.domain.write(model, items, titles, name, to, sources)
-
-
-def _first_known(*sources: Any) -> Any:
-    return next((source for source in sources if source is not None), None)

@@ -312,3 +312,59 @@ def test_a_track_between_two_songs_sounds_as_in_the_first_one(
         "Piano has the program 4 in 4 and 5 in 5, and sounds with 4 throughout: "
         "--programs piano=5 for the other"
     ]
+
+
+def with_bars(path: Path, bars: int) -> Path:
+    """Write a piano's whole notes."""
+    path.write_bytes(midi(bars * note(60, 4 * 480)))
+    return path
+
+
+def sounds(*bars: int) -> np.ndarray:
+    """Return phrases of 3 bars, each with a whole note of the piano in its first bars."""
+    cells = np.zeros((len(bars), 5, 3, 16, 84), np.uint8)
+    for phrase, count in zip(cells, bars, strict=True):
+        phrase[1, :count, :, 36], phrase[1, :count, 0, 36] = 1, 2
+    return cells
+
+
+def bars_between(ends: list[str], decoded: np.ndarray, folder: Path, to: Path) -> int:
+    """Return the bars of a song from one place to another that is decoded so."""
+    model, output = Model.load(folder, "cpu"), SongOutput(to, ("mid",), overwrite=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Model, "from_x", lambda self, x: decoded)
+        first, last = ends
+        (path,) = latent_commands.interpolate(model, first, last, len(decoded), output, 0)
+    return read_midi(path, model.spec.tracks, model.spec.grid).bars
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "decoded", "bars"),
+    [
+        (2, 2, (2, 3, 1), 6),  # songs of one length: what goes beyond it is cut
+        (1, 3, (1, 2, 3), 6),  # each up to its last note
+        (1, 2, (0, 3, 2), 1 + 2 + 2),  # neither shorter than one song nor longer than the other
+        (1, 0, (1, 2, 3), 6),  # a seed's phrase is of 3 bars
+        (0, 0, (1, 1, 1), 9),  # so are those between two
+    ],
+)
+def test_what_is_between_short_songs_leaves_no_silent_bars(
+    first: int, last: int, decoded: tuple[int, ...], bars: int, folder: Path, tmp_path: Path
+):
+    """Songs of so many bars, 0 for a seed, of a model of phrases of 3 bars."""
+    texts = [
+        str(with_bars(tmp_path / f"{place}.mid", count)) if count else "1"
+        for place, count in (("first", first), ("last", last))
+    ]
+    assert bars_between(texts, sounds(*decoded), folder, tmp_path) == bars
+
+
+@pytest.mark.parametrize("command", ["vary", "reconstruct"])
+def test_a_changed_song_is_as_long_as_the_song(command: str, folder: Path, tmp_path: Path):
+    """A song of 2 bars, of a model that plays in all 3 of a phrase."""
+    path, to = with_bars(tmp_path / "mine.mid", 2), SongOutput(tmp_path, ("mid",))
+    model = Model.load(folder, "cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Model, "from_x", lambda self, x: sounds(3)[[0] * len(x)])
+        written = next(COMMANDS[command](model, path, to))
+    assert read_midi(written, model.spec.tracks, model.spec.grid).bars == 2
