@@ -85,7 +85,7 @@ def read_song(path: Path, tracks: tuple[Track, ...], grid: Grid) -> Song:
     `UserError` if it cannot be read.
     """
     try:
-        song = read_midi(path, tracks, grid)
+        song = read_midi(path, tracks, grid, names=True)
     except RejectedFile as error:
         raise refusal(path, error) from error
     log_remarks(path, song)

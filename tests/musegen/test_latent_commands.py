@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from command import run
-from handmade import control, midi, note, program
+from handmade import control, midi, name, note, program
 
 from core.app import latent_commands
 from core.app.latent_commands import points_of
@@ -17,7 +17,7 @@ from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.files.midi import origin_of, read_midi, write_midi
 from musegen.files.song import SongOutput
-from musegen.model import Model, train
+from musegen.model import DOMAIN, Model, train
 from musegen.roll import Grid, Notes, Roll
 
 
@@ -368,3 +368,15 @@ def test_a_changed_song_is_as_long_as_the_song(command: str, folder: Path, tmp_p
         patch.setattr(Model, "from_x", lambda self, x: sounds(3)[[0] * len(x)])
         written = next(COMMANDS[command](model, path, to))
     assert read_midi(written, model.spec.tracks, model.spec.grid).bars == 2
+
+
+def test_parts_of_a_song_that_have_names_alone_are_read_by_them(
+    folder: Path, data: Collection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """All three have the program of a piano, and are on a melodic channel."""
+    path = tmp_path / "mine.mid"
+    parts = ("Drum Kit", "Bass", "Grand Piano")
+    path.write_bytes(midi(*(name(one) + 4 * note(40, 480) for one in parts)))
+    (phrase,) = DOMAIN.read(Model.load(folder, "cpu"), path).items
+    assert [cells.any() for cells in phrase] == [True, True, False, True, False]
+    assert "are read by their names: 'Drum Kit' as drums, 'Bass' as bass. Where" in caplog.text
