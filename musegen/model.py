@@ -22,7 +22,7 @@ from core.app.latent import LatentPoints, LatentSpace
 from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import Rows, in_chunks
-from core.config import positive, whole
+from core.config import whole
 from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph
 from core.files import aside
@@ -545,10 +545,10 @@ class Model(CoreModel):
         """Sample pieces as notes; yield each once its chunk is sampled. See `notes`."""
         from musegen.composition.judge import by_odds
 
+        self.sampler().require(steering)
         length = self._length(bars)
         of_each = tries or self._tries(length, steering)
         sampler = self.sampler(tick, of_each)
-        sampler.require(steering)
         if of_each > 1 and not self.judge:
             raise ConfigError(f"{self.name} has no judge to draw songs by: leave tries at 1")
         songs = sampler.notes(count, seed, length, steering)
@@ -578,10 +578,6 @@ class Model(CoreModel):
         sampler.require(steering)
         return list(sampler.complete(draft, count, seed, steering))
 
-    def require_completion(self) -> None:
-        """Raise `ConfigError` for a model that cannot complete any part of a song."""
-        self.sampler().require_completion()
-
     def _length(self, bars: int | None) -> int:
         return self.spec.bars if bars is None else whole("bars", bars)
 
@@ -606,14 +602,12 @@ class Model(CoreModel):
         """Sample `count` pieces of `bars` bars (by default the bars of a phrase).
 
         `tempo_bpm`: None draws one for each piece from those of the training songs. `ConfigError`
-        unless count and bars are at least 1 and the tempo is above 0, and for a setting that the
+        unless count and bars are at least 1 and the tempo is 4 or more, and for a setting that the
         model does not obey.
         """
         from musegen.composition.composition import Composition
         from musegen.composition.request import Request
 
-        if tempo_bpm is not None:
-            tempo_bpm = positive("tempo_bpm", tempo_bpm)
         request, count = Request(bars=self._length(bars)), whole("count", count)
         return Composition(self, request, steering, tempo_bpm).songs(count, seed)
 

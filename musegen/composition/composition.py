@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from core.app.sampling import require_samples
+from core.config import positive
 from core.data.preparation import Tick
 from core.errors import ConfigError
 from musegen.composition.ending import THIN, ending_of
@@ -70,7 +72,7 @@ class Composition:
 
         So too for a tempo that no file can hold.
         """
-        if self.tempo_bpm is not None and not self.tempo_bpm >= SLOWEST_BPM:
+        if self.tempo_bpm is not None and positive("tempo_bpm", self.tempo_bpm) < SLOWEST_BPM:
             raise ConfigError(f"tempo_bpm is {SLOWEST_BPM:g} or more, not {self.tempo_bpm:g}")
         if self.ending and self.draft.kept[:, -1].all():
             raise ConfigError("--ending composes the last bar, and yours stays: leave it out")
@@ -78,7 +80,7 @@ class Composition:
         if isinstance(sampler, Accompanist) and self.draft.kept.any() and not self.ending:
             sampler.require_draft(self.draft)
         elif self.ending or self.draft.kept.any():
-            self.model.require_completion()
+            sampler.require_completion()
         sampler.require(self.steering)
 
     def songs(self, count: int = 1, seed: int = 0) -> list[Roll]:
@@ -90,6 +92,7 @@ class Composition:
         self, count: int = 1, seed: int = 0, tick: Tick = lambda done, total: None
     ) -> Iterator[Roll]:
         """Compose songs; yield each once its chunk is sampled. See `songs`."""
+        require_samples(count, seed)
         self.require()
         labels, songs = self.labels(count, seed), self._best(count, seed, tick)
         for number, (label, song) in enumerate(zip(labels, songs, strict=True)):

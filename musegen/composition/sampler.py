@@ -71,7 +71,11 @@ class SongSampler(ABC):
         )
 
     def require(self, steering: Steering) -> None:
-        """Raise `ConfigError` for a setting that the model does not obey."""
+        """Raise `ConfigError` for a setting that the model does not obey, and for other things."""
+        if not isinstance(steering, Steering):
+            raise ConfigError(
+                f"steering is a Steering, such as Steering(density=2), not {steering!r}"
+            )
         for name in sorted(steering.used - self.obeys):
             others = OBEYED_BY.get(name, "lookback_rnn or latent_musegan")
             raise ConfigError(

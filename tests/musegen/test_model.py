@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -554,11 +555,28 @@ def test_a_song_is_the_same_alone_or_among_others(trained, name):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("wrong", [{"count": 0}, {"bars": 0}, {"tempo_bpm": -5.0}, {"seed": -1}])
-def test_arguments_are_checked_in_python_too(trained, wrong):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"count": 0}, "count must be a whole number from 1 on, not 0"),
+        ({"count": "2"}, "count must be a whole number from 1 on, not '2'"),
+        ({"bars": 0}, "bars must be a whole number from 1 on, not 0"),
+        ({"bars": 1.5}, "bars must be a whole number from 1 on, not 1.5"),
+        ({"tempo_bpm": 3.9}, "tempo_bpm is 4 or more, not 3.9"),
+        ({"seed": -1}, "a seed is from 0 to"),
+        ({"seed": "a"}, "a seed is from 0 to .* not 'a'"),
+        ({"steering": "AABA"}, "steering is a Steering, such as .* not 'AABA'"),
+    ],
+)
+def test_arguments_are_checked_in_python_too(trained, wrong, message, monkeypatch):
+    """Types as well, where no tests check them."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     model = Model.load(trained("musegan"), "cpu")
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=message):
         model.sample(**wrong)
+    if "tempo_bpm" not in wrong:
+        with pytest.raises(ConfigError, match=message):
+            model.notes(**wrong)
 
 
 def test_a_model_and_a_collection_have_short_names(band, trained):
