@@ -77,9 +77,14 @@ class Composition:
         if self.ending and self.draft.kept[:, -1].all():
             raise ConfigError("--ending composes the last bar, and yours stays: leave it out")
         sampler = self.model.sampler()
-        if isinstance(sampler, Accompanist) and self.draft.kept.any() and not self.ending:
+        if self.ending and not sampler.completes:
+            raise ConfigError(
+                f"{self.model.name} composes no ending: leave out --ending, or use lookback_rnn "
+                "or latent_musegan"
+            )
+        if isinstance(sampler, Accompanist) and self.draft.kept.any():
             sampler.require_draft(self.draft)
-        elif self.ending or self.draft.kept.any():
+        elif self.draft.kept.any():
             sampler.require_completion()
         sampler.require(self.steering)
 

@@ -359,7 +359,7 @@ def test_the_song_of_a_user_is_accompanied_over_its_whole_length(band, accompani
     for wishes, ending, message in (
         (Request(given=path, keep=("piano",)), False, "accompanies drums,piano over whole songs"),
         (Request(given=path, fill="2"), False, "accompanies drums,piano over whole songs"),
-        (request, True, "bound completes no songs"),
+        (request, True, "bound composes no ending: leave out --ending, or use lookback_rnn or"),
     ):
         with pytest.raises(ConfigError, match=message):
             Composition(accompanist, wishes, ending=ending).require()

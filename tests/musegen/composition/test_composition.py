@@ -136,7 +136,7 @@ def test_a_tempo_that_no_file_holds_is_refused(model: Model, tempo: float) -> No
 def test_a_model_that_completes_no_songs_ends_none_and_says_so_at_once() -> None:
     transformer = Model.load("note_transformer", "cpu")
     composition = Composition(transformer, Request(bars=1024), ending=True)
-    with pytest.raises(ConfigError, match="note_transformer completes no songs: use lookback_rnn"):
+    with pytest.raises(ConfigError, match="note_transformer composes no ending: leave out"):
         composition.songs(10_000)
 
 
