@@ -5,7 +5,7 @@ A file is rejected with its reason before much memory is allocated for it. prett
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -63,6 +63,11 @@ OF_WRONG_NAMES = (
     "Where that is wrong, give each its program, and drums channel 10, where you export"
 )
 
+LEFT_OUT_PICKUP = (
+    "bars are whole here, and the first is that after the pickup. To keep the pickup, put rests "
+    "before it in your sequencer until its bar is whole"
+)
+
 SLOWEST_BPM = 4.0
 """The slowest tempo that 24 bits of microseconds a beat can hold."""
 
@@ -87,8 +92,9 @@ class Song:
     """A file on the grid: its kept bars, concatenated.
 
     `stretches` are (first bar, number of bars) of successive bars; between them bars were left
-    out. `skipped_bars` counts bars in another metre, `dropped_notes` the notes that no track
-    claims, that are out of the pitch range or in no kept bar. `parts` are all that the file has,
+    out. `skipped_bars` counts bars in another metre, `pickup_beats` the quarter notes of a pickup,
+    which is left out too, `dropped_notes` the notes that no track claims, that are out of the
+    pitch range or in no kept bar. `parts` are all that the file has,
     `part_notes` the number of notes of each. `origin`: its first text, in which `write_midi` says
     where it comes from. `has_beats`: False where beats were taken at `DEFAULT_BPM`, since the file
     says neither beats nor tempi. `doubling_notes` counts those that start with a longer one on its
@@ -110,6 +116,7 @@ class Song:
     has_beats: bool = True
     doubling_notes: int = 0
     controls: tuple[str, ...] = ()
+    pickup_beats: float = 0.0
 
     @property
     def unclaimed(self) -> Counter[int]:
@@ -126,6 +133,8 @@ class Song:
         """Say what of the file is not in the song; empty where all of it is."""
         counts = ((self.skipped_bars, "bar{} in another metre"), (self.dropped_notes, "note{}"))
         lost = [f"{count} {noun.format('s' * (count > 1))}" for count, noun in counts if count]
+        if beats := self.pickup_beats:
+            lost = [f"a pickup of {beats:g} quarter note{'s' * (beats != 1)}", *lost]
         owners = zip(self.parts, assign(self.parts, self.tracks), strict=True)
         silent = [f"'{part.name}' (program {part.program})" for part, n in owners if n < 0]
         because = f"; no track plays {', '.join(silent)}" if silent and lost else ""
@@ -136,7 +145,8 @@ class Song:
         """Say what a user should know of how the file was read."""
         lost = [f"left out: {self.left_out}"] if self.left_out else []
         named = read_by_names(self.parts, self.tracks)
-        return [*lost, *named, *self.doubts, *self.joined, *self.not_kept]
+        pickup = [LEFT_OUT_PICKUP] if self.pickup_beats else []
+        return [*lost, *pickup, *named, *self.doubts, *self.joined, *self.not_kept]
 
     @cached_property
     def programs(self) -> list[list[int]]:
@@ -242,16 +252,18 @@ def read_performance(
 
 @dataclass(frozen=True)
 class _Bars:
-    """The kept bars: the ticks at which they start, stretches of successive bars, skipped ones."""
+    """The kept bars: the ticks at which they start, stretches of successive bars, skipped ones,
+    and the quarter notes of a pickup."""
 
     starts: np.ndarray
     stretches: tuple[tuple[int, int], ...]
     skipped: int
+    pickup_beats: float
 
     def until(self, bars: int) -> "_Bars":
         """Keep the first `bars` of them."""
         shorter = tuple((a, min(n, bars - a)) for a, n in self.stretches if a < bars)
-        return _Bars(self.starts[:bars], shorter, self.skipped)
+        return replace(self, starts=self.starts[:bars], stretches=shorter)
 
 
 _Span = tuple[int, int, Metre]
@@ -344,7 +356,7 @@ class _Parsed:
         count = len(kept.starts)
         left_out = (dropped, kept.skipped)
         part_notes = np.bincount(self.part, minlength=len(self.parts)).tolist()
-        lost = (len(quantised) - len(notes), self.controls)
+        lost = (len(quantised) - len(notes), self.controls, kept.pickup_beats)
         about = (tuple(self.parts), tuple(part_notes), self.origin, self.has_beats, *lost)
         return Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
 
@@ -377,7 +389,9 @@ class _Parsed:
         starts = [np.zeros(0, np.int64)]
         stretches: list[tuple[int, int]] = []
         count = skipped = follows = 0
-        for begin, until, metre in self._joined(self._metres(grid, meter, pickup_beats), grid):
+        spans = self._joined(self._metres(grid, meter, pickup_beats), grid)
+        pickup = self._pickup(spans, grid, pickup_beats)
+        for begin, until, metre in spans[1:] if pickup else spans:
             if metre != grid.metre:
                 skipped += self._count_bars(begin, until, metre)
                 continue
@@ -387,7 +401,20 @@ class _Parsed:
                 stretches.append((first, before + bars))
                 starts.append(begin + np.rint(bar_ticks * np.arange(bars)).astype(np.int64))
                 count, follows = count + bars, begin + round(bars * bar_ticks)
-        return _Bars(np.concatenate(starts), tuple(stretches), skipped)
+        return _Bars(np.concatenate(starts), tuple(stretches), skipped, pickup)
+
+    def _pickup(self, spans: Sequence[_Span], grid: Grid, given_beats: float) -> float:
+        """Return the quarter notes of a pickup, 0 without one.
+
+        It is what its user gives, or one shorter bar before those of the grid's metre.
+        """
+        begin, until, metre = spans[0]
+        is_followed = len(spans) > 1 and spans[1][2] == grid.metre
+        is_shorter = metre.quarters < grid.metre.quarters
+        is_one = self._count_bars(begin, until, metre) == 1
+        if given_beats and metre != grid.metre:
+            return given_beats
+        return metre.quarters if is_followed and is_shorter and is_one else 0.0
 
     def _metres(
         self, grid: Grid, meter: Meter, pickup_beats: float

@@ -138,7 +138,7 @@ def test_a_song_of_the_users_begins_after_its_pickup_and_what_it_loses_is_said(
     path.write_bytes(midi(program(33) + beats, program(34, 2) + beats))
     opened, said = room.open_file(BOOK, str(path), "latent_musegan", 1)
     assert bass_of(room.folder.find(opened["open"]))[1] == [49 - 24 + beat for beat in range(8)]
-    for words in ("song: 2 bars; left out: 1 bar in another metre", "; 8 notes double others"):
+    for words in ("song: 2 bars; left out: a pickup of 1 quarter note", "; 8 notes double others"):
         assert words in said
     with pytest.raises(ConfigError, match="quarter notes before the first bar: 0 to 16, not -1"):
         room.open_file(BOOK, str(path), "latent_musegan", -1)

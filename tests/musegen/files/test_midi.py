@@ -154,7 +154,7 @@ def test_a_bar_in_two_parts_is_one_bar():
     assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 0)
     assert kept_beats(song) == {beat: 4 * beat for beat in range(16)}
     song = bars_of(signature(2, 2) + parts.replace(number(1920), number(960), 1))
-    assert (song.stretches, song.skipped_bars) == (((0, 4),), 1)
+    assert (song.stretches, song.skipped_bars, song.pickup_beats) == (((0, 4),), 0, 2)
     assert kept_beats(song) == {beat: 4 * (beat - 2) for beat in range(2, 16)}
     three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
     song = bars_of(
@@ -171,7 +171,9 @@ def test_a_note_is_cut_where_its_stretch_ends():
 
 def test_a_pickup_bar_moves_the_bar_lines():
     song = bars_of(signature(1, 2) + signature(4, 2, after=480))
-    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 1)
+    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 0)
+    assert song.remarks[0] == "left out: a pickup of 1 quarter note, 1 note"
+    assert "To keep the pickup, put rests before it" in song.remarks[1]
     assert kept_beats(song) == {beat: 4 * (beat - 1) for beat in range(1, 16)}
 
 
@@ -208,12 +210,25 @@ def test_a_signature_of_two_bytes_is_read_and_one_of_none_passed_over():
 def test_a_pickup_that_no_signature_names_is_given_by_the_user():
     beats = b"".join(note(48 + beat, 480) for beat in range(16))
     song = read_midi(midi(signature(4, 2), beats), grid=QUARTER, pickup_beats=1)
-    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 1)
+    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 0)
+    assert song.pickup_beats == 1
     assert kept_beats(song) == {beat: 4 * (beat - 1) for beat in range(1, 16)}
     changes = signature(3, 2) + signature(4, 2, after=480 * 5)
     three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
     song = read_midi(midi(changes, beats), grid=three, pickup_beats=2)
     assert kept_beats(song) == {2: 0, 3: 4, 4: 8}
+    assert song.left_out.startswith("a pickup of 2 quarter notes, 3 bars in another metre, ")
+
+
+def test_other_bars_at_the_beginning_are_no_pickup():
+    """Two bars of 1/4, a longer bar, and one that no bar of the grid follows."""
+    for changes, skipped in (
+        (signature(1, 2) + signature(4, 2, after=960), 2),
+        (signature(5, 2) + signature(4, 2, after=480 * 5), 1),
+        (signature(1, 2) + signature(3, 2, after=480) + signature(4, 2, after=480 * 6), 3),
+    ):
+        song = bars_of(changes)
+        assert (song.pickup_beats, song.skipped_bars) == (0, skipped)
 
 
 def test_a_pickup_is_in_no_metre_and_shorter_than_the_song():

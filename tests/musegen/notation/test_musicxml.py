@@ -127,7 +127,7 @@ def test_a_score_is_played_with_its_repeats_its_pickup_and_its_drums():
         (1, at, pitch) for at, pitch in ((1, 36), (1, 42), (2, 42), (5, 36), (5, 42), (6, 42))
     ]
     song = read_midi(SCORE.encode(), TRACKS, Grid(steps_per_beat=4, beats_per_bar=2))
-    assert (song.bars, song.skipped_bars) == (3, 1)
+    assert (song.bars, song.skipped_bars, song.pickup_beats) == (3, 0, 1)
     assert [(part.name, part.program, part.is_drum) for part in song.parts] == [
         ("Clarinet", 71, False),
         ("Drumset", 0, True),
