@@ -499,8 +499,7 @@ class MusicCommands(DomainCommands):
         )
         if several or against:
             model.judge = judge_of(model, domain.folder(run), against)
-        judge = model.judge if several else None
-        composition = Composition(model, request, steering, tempo_bpm, ending, judge, best_of)
+        composition = Composition(model, request, steering, tempo_bpm, ending, best_of)
         composition.require()
         if model.is_unjudged and best_of is None and not composition.draft.kept.any():
             typer.echo(
@@ -513,7 +512,7 @@ class MusicCommands(DomainCommands):
         to.create()
         for roll in followed("composing bars", partial(composition.each_song, count, seed)):
             yield from write_song(roll, to)
-        if judge and best_of:
+        if best_of and several:
             typer.echo(f"best of {best_of}: {1 - 1 / best_of:.0%} of songs thrown away", err=True)
 
 

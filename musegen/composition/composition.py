@@ -17,7 +17,7 @@ from core.config import positive
 from core.data.preparation import Tick
 from core.errors import ConfigError
 from musegen.composition.ending import THIN, ending_of
-from musegen.composition.judge import Judge, most_real
+from musegen.composition.judge import most_real
 from musegen.composition.phrase_sampler import Accompanist
 from musegen.composition.request import NEW_SONGS, Request
 from musegen.draft import Draft
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 class Composition:
     """Songs from a request, steered; song n depends on n and the seed alone.
 
-    `tempo_bpm`: None leaves the songs' own. `ending`: close on the tonic. `judge`: of every
-    `of_each` songs return the one that it takes to be the most real; of 1 the first sample, None
-    leaves it to the model.
+    `tempo_bpm`: None leaves the songs' own. `ending`: close on the tonic. `best_of`: of every so
+    many songs return the one that the model's judge takes to be the most real; of 1 the first
+    sample, None leaves it to the model.
     """
 
     model: "Model"
@@ -45,8 +45,11 @@ class Composition:
     steering: Steering = UNSTEERED
     tempo_bpm: float | None = None
     ending: bool = False
-    judge: Judge | None = None
-    of_each: int | None = None
+    best_of: int | None = None
+
+    @property
+    def _chooses(self) -> bool:
+        return self.best_of is not None and self.best_of > 1
 
     @cached_property
     def draft(self) -> Draft:
@@ -58,7 +61,7 @@ class Composition:
         extra = {
             "tempo": self.tempo_bpm,
             "ending": "on the tonic" if self.ending else None,
-            "best of": self.of_each if self.judge else None,
+            "best of": self.best_of if self._chooses else None,
         }
         settings = {"bars": self.draft.bars, **self.request.named, **self.steering.named, **extra}
         kind = self.request.kind
@@ -70,12 +73,14 @@ class Composition:
     def require(self) -> None:
         """Raise `ConfigError` for what the model cannot do: complete songs, obey a setting.
 
-        So too for a tempo that no file can hold.
+        So too for a tempo that no file can hold, and for the best of several without a judge.
         """
         if self.tempo_bpm is not None and positive("tempo_bpm", self.tempo_bpm) < SLOWEST_BPM:
             raise ConfigError(f"tempo_bpm is {SLOWEST_BPM:g} or more, not {self.tempo_bpm:g}")
         if self.ending and self.draft.kept[:, -1].all():
             raise ConfigError("--ending composes the last bar, and yours stays: leave it out")
+        if self._chooses and not self.model.judge:
+            raise ConfigError(f"{self.model.name} has no judge to choose by: leave best_of at 1")
         sampler = self.model.sampler()
         if self.ending and not sampler.completes:
             raise ConfigError(
@@ -105,16 +110,17 @@ class Composition:
             yield label.on(self._roll(whole, (seed, number)))
 
     def _best(self, count: int, seed: int, tick: Tick) -> Iterator[Notes]:
-        if not (self.judge and self.of_each):
+        judge, of_each = self.model.judge, self.best_of or 1
+        if not (judge and self._chooses):
             return self._composed(count, seed, tick)
-        draft, songs = self.draft, self._composed(count * self.of_each, seed, tick)
+        draft, songs = self.draft, self._composed(count * of_each, seed, tick)
         form = draft.bars, draft.grid, draft.tracks
-        return self.judge.chosen(songs, self.of_each, form, most_real)
+        return judge.chosen(songs, of_each, form, most_real)
 
     def _composed(self, count: int, seed: int, tick: Tick) -> Iterator[Notes]:
         if self.draft.kept.any():
             return self.model.sampler(tick).complete(self.draft, count, seed, self.steering)
-        tries = None if self.of_each is None else 1
+        tries = None if self.best_of is None else 1
         return self.model.pieces(count, seed, self.draft.bars, self.steering, tick, tries)
 
     def _ended(self, song: Notes, part: Sequence[int]) -> Notes:

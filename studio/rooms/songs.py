@@ -191,8 +191,9 @@ class SongRoom:
         judging = Drawing(lambda: wishes.judge(self.folder, model))
         for seconds in judging.steps():
             yield gr.skip(), state(f"{model.name} begins, {seconds:.0f} s"), wishes.seed
+        model.judge = judging.result or model.judge
         best_of = of_each if of_each > 1 else None
-        composition = Composition(model, request, *steered, judging.result, best_of)
+        composition = Composition(model, request, *steered, best_of)
         for at, seed in enumerate(wishes.seeds):
 
             def song(seed: int = seed) -> Path:

@@ -162,15 +162,14 @@ ONE, TWO = (f"songs/2026-11-27_03-30-00_{name}/{name}.mid" for name in ("one", "
 def composed(
     folder: StudioFolder, monkeypatch: pytest.MonkeyPatch, deed: str, *given: Any, **settings: Any
 ) -> SimpleNamespace:
-    """Run a deed without composing; return request, steering, tempo, ending, judge, best of."""
+    """Run a deed without composing; return request, steering, tempo, ending, best of."""
     room, asked = SongRoom(folder), SimpleNamespace(seeds=[])
 
     class Composing:
-        def __init__(self, model, request, steering, tempo, ending, judge, best_of):
+        def __init__(self, model, request, steering, tempo, ending, best_of):
             vars(asked).update(
-                request=request, steering=steering, tempo=tempo, ending=ending,
-                judge=judge, best_of=best_of,
-            )  # fmt: skip
+                request=request, steering=steering, tempo=tempo, ending=ending, best_of=best_of
+            )
 
         def songs(self, count: int, seed: int) -> list[int]:
             asked.seeds += [(count, seed)]
@@ -216,7 +215,7 @@ def test_wishes_reach_the_composition_song_by_song(folder: StudioFolder, monkeyp
     }  # fmt: skip
     asked = composed(folder, monkeypatch, "make", **settings)
     steering = asked.steering
-    assert (asked.tempo, asked.ending, asked.judge, asked.best_of) == (96.5, True, None, None)
+    assert (asked.tempo, asked.ending, asked.best_of) == (96.5, True, None)
     assert (steering.key, steering.temperature, steering.form) == (
         Key.parse("A minor"),
         0.5,

@@ -146,17 +146,26 @@ def test_who_cannot_do_what_is_asked_leaves_no_folder(song: Path, tmp_path: Path
     assert not (tmp_path / "songs").exists()
 
 
-def test_the_best_songs_are_those_that_the_judge_prefers(model: Model) -> None:
+def test_the_best_songs_are_those_that_the_judge_of_the_model_prefers(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
     width = len(np.array(Judge.of(*pair(model)).mean))
     judge = Judge.of(*pair(model))
     assert width == len(judge.weights)
-    plain = Composition(model, Request(bars=4)).songs(6, seed=5)
-    chosen = Composition(model, Request(bars=4), judge=judge, of_each=3).songs(2, seed=5)
+    monkeypatch.setattr(model, "judge", judge)
+    plain = Composition(model, Request(bars=4), best_of=1).songs(6, seed=5)
+    chosen = Composition(model, Request(bars=4), best_of=3).songs(2, seed=5)
+    assert "best of 3" in chosen[0].origin
     spec = model.spec
     notes = [roll.notes for roll in plain]
     scores = judge.score(Excerpts.of_notes(notes, 4, spec.grid, spec.tracks)).reshape(2, 3)
     expected = scores.argmax(1) + np.array([0, 3])
     assert [rows(roll.notes) for roll in chosen] == [rows(notes[n]) for n in expected]
+
+
+def test_the_best_of_several_needs_a_judge() -> None:
+    with pytest.raises(ConfigError, match="has no judge to choose by: leave best_of at 1"):
+        Composition(untrained(DOMAIN, "lookback_rnn"), Request(bars=4), best_of=2).songs(1)
 
 
 def pair(model: Model) -> tuple[Excerpts, Excerpts]:

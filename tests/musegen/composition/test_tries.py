@@ -94,7 +94,7 @@ def test_first_samples_stay_where_a_song_is_short_or_steered(
 def test_the_best_of_one_is_the_first_sample(model: Model) -> None:
     request = Request(bars=BARS)
     first, own = (
-        rows([roll.notes for roll in Composition(model, request, of_each=each).songs(3, 5)])
+        rows([roll.notes for roll in Composition(model, request, best_of=each).songs(3, 5)])
         for each in (1, None)
     )
     assert first == rows(model.notes(3, 5, BARS, tries=1))
