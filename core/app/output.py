@@ -48,9 +48,13 @@ class Output:
 
     def draw(self, path: Path, show: Callable[[Path], None]) -> Path:
         """Write the picture that `show` writes to a path that it is given, as `write` does."""
+        return self.write(path, self.drawn(path, show))
+
+    def drawn(self, path: Path, show: Callable[[Path], None]) -> bytes:
+        """Return the picture that `draw` would write."""
         with tempfile.TemporaryDirectory() as folder:
             show(drawn := Path(folder) / path.name)
-            return self.write(path, drawn.read_bytes())
+            return drawn.read_bytes()
 
     def taken(self, path: Path) -> UserError:
         """Return the error of a name that another item has."""

@@ -1,6 +1,6 @@
 """The commands of voices. Each imports what it needs when it runs, so that --help is quick."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +24,9 @@ from core.app.output import Output
 if TYPE_CHECKING:
     from musegen.voice.data.collection import Collection
     from musegen.voice.model import Voice
+
+MOST_NAMED = 16
+"""The most pitches that the name of a picture holds."""
 
 
 class VoiceCommands(DomainCommands):
@@ -156,15 +159,23 @@ class VoiceCommands(DomainCommands):
 
         pitches = _pitches(pitch)
         model = Model.load(run, device)
-        to.create()
         wanted = [one for one in pitches for _ in range(count)]
         sounds = (model.notes_of if one_timbre else model.samples)(wanted, seed)
+        rate = model.spec.sample_rate_hz
         names = [f"{name_of_pitch(one)}-{n % count + 1:03d}" for n, one in enumerate(wanted)]
-        for name, sound in zip(names, sounds.numpy(), strict=True):
-            path = to.folder / f"{name_of(model.name, seed, name)}.wav"
-            yield to.write(path, encode_wav(sound, model.spec.sample_rate_hz))
-        picture = to.folder / f"{name_of(model.name, seed, 'notes')}.png"
-        yield to.draw(picture, partial(self.domain().show, model, sounds, names))
+        files = {
+            to.folder / f"{name_of(model.name, seed, name)}.wav": encode_wav(sound, rate)
+            for name, sound in zip(names, sounds.numpy(), strict=True)
+        }
+        picture = (
+            to.folder / f"{name_of(model.name, seed, *_drawn(pitches, count, one_timbre))}.png"
+        )
+        files[picture] = to.drawn(picture, partial(self.domain().show, model, sounds, names))
+        for path, content in files.items():
+            to.require_same(path, content)
+        to.create()
+        for path, content in files.items():
+            yield to.write(path, content)
 
 
 def _numbers(text: str) -> list[int]:
@@ -176,6 +187,15 @@ def _numbers(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
+def _drawn(pitches: Sequence[int], count: int, one_timbre: bool) -> list[str]:
+    """Return what is drawn in one picture, for its name; of many pitches their number alone."""
+    from musegen.voice.data.names import name_of_pitch
+
+    few = len(pitches) <= MOST_NAMED
+    named = [name_of_pitch(one) for one in pitches] if few else [f"{len(pitches)}-pitches"]
+    return [*named, *(["one-timbre"] if one_timbre else []), f"{count}-notes"]
+
+
 def _pitches(text: str) -> list[int]:
     from core.errors import ConfigError
     from musegen.voice.model import pitch_of_text
@@ -184,7 +204,7 @@ def _pitches(text: str) -> list[int]:
     pitches = [pitch_of_text(part) for part in parts]
     if None in pitches or not pitches:
         raise ConfigError(f"--pitch {text}: give pitches such as 60 or C4,E4,G4")
-    return [pitch for pitch in pitches if pitch is not None]
+    return list(dict.fromkeys(pitch for pitch in pitches if pitch is not None))
 
 
 voice = group_of(VoiceCommands())

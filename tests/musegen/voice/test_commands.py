@@ -63,7 +63,7 @@ def test_notes_of_a_pitch_are_written_with_a_picture_and_repeat(trained: Path, t
     names = [Path(line).name for line in said.splitlines()]
     assert names == [
         *("tiny-seed3-C4-001.wav", "tiny-seed3-C4-002.wav"),
-        "tiny-seed3-notes.png",
+        "tiny-seed3-C4-2-notes.png",
     ]
     rate, first = samples_of(tmp_path / "one" / names[0])
     assert (rate, len(first)) == (RATE, SECONDS * RATE)
@@ -197,12 +197,35 @@ def test_another_game_keeps_the_classifier_of_pitch(data: Path):
     assert "pitch" in term.by.formula and term.by.game.__name__ == "hinge"
 
 
-def test_a_picture_is_not_written_over_another(trained: Path, tmp_path: Path):
-    (tmp_path / "tiny-seed0-notes.png").write_text("mine")
+@pytest.mark.parametrize("name", ["tiny-seed0-C4-1-notes.png", "tiny-seed0-C4-001.wav"])
+def test_nothing_is_written_where_a_note_or_a_picture_is_another(
+    name: str, trained: Path, tmp_path: Path
+):
+    (tmp_path / name).write_text("mine")
     command = ("voice", "sample", trained, "--device", "cpu", "--to", tmp_path)
     code, _, complaint = run(*command)
-    assert code == 1 and "tiny-seed0-notes.png is there and holds another item" in complaint
-    assert (tmp_path / "tiny-seed0-notes.png").read_text() == "mine"
+    assert code == 1 and f"{name} is there and holds another item" in complaint
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_notes_of_one_seed_stand_in_one_folder(trained: Path, tmp_path: Path):
+    """By their pitches, their number and their timbres; a pitch named twice is one."""
+    command = ("voice", "sample", trained, "--device", "cpu", "--to", tmp_path)
+    for options in (
+        ("--pitch", "C4"), ("--pitch", "D4"), ("--pitch", "D4,62", "--count", 2),
+        ("--pitch", "E4,F4", "--one-timbre"),
+        ("--pitch", ",".join(map(str, range(48, 65))), "--one-timbre", "--seed", 1),
+    ):  # fmt: skip
+        code, _, complaint = run(*command, *options)
+        assert (code, complaint) == (0, "")
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == [
+        "tiny-seed0-C4-1-notes.png",
+        "tiny-seed0-D4-1-notes.png",
+        "tiny-seed0-D4-2-notes.png",
+        "tiny-seed0-E4-F4-one-timbre-1-notes.png",
+        "tiny-seed1-17-pitches-one-timbre-1-notes.png",
+    ]
 
 
 def test_a_device_is_no_recording(trained: Path, tmp_path: Path):
