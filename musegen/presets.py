@@ -29,7 +29,7 @@ RANDOM = "notes as if by chance"
 MODELS = with_r1(unregularised(RECIPES), r1=10.0)
 MODELS["latent_musegan"] = {"stabilisers": {"r1": 1.0}}
 MODELS["cyclegan"] = {"game": "wgan_gp", "critic_steps": 2}
-JUDGED = merged(MODELS, {"lookback_rnn": {"tries": 2}, "latent_musegan": {"tries": 4}})
+JUDGED = merged(MODELS, {"lookback_rnn": {"tries": 8}, "latent_musegan": {"tries": 4}})
 """Songs of `tiny` are not worth a judge."""
 
 PRESETS: dict[str, Preset] = {

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from core.app.sampling import require_samples
-from core.config import positive
+from core.config import positive, require_seed, whole
 from core.data.preparation import Tick
 from core.errors import ConfigError
 from musegen.composition.ending import THIN, ending_of
@@ -102,12 +101,12 @@ class Composition:
         self, count: int = 1, seed: int = 0, tick: Tick = lambda done, total: None
     ) -> Iterator[Roll]:
         """Compose songs; yield each once its chunk is sampled. See `songs`."""
-        require_samples(count, seed)
+        count, seed = whole("count", count), require_seed(seed)
         self.require()
         labels, songs = self.labels(count, seed), self._best(count, seed, tick)
         for number, (label, song) in enumerate(zip(labels, songs, strict=True)):
-            whole = self._ended(song, (seed, number)) if self.ending else song
-            yield label.on(self._roll(whole, (seed, number)))
+            ended = self._ended(song, (seed, number)) if self.ending else song
+            yield label.on(self._roll(ended, (seed, number)))
 
     def _best(self, count: int, seed: int, tick: Tick) -> Iterator[Notes]:
         judge, of_each = self.model.judge, self.best_of or 1

@@ -558,13 +558,13 @@ def test_a_song_is_the_same_alone_or_among_others(trained, name):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"count": 0}, "count must be a whole number from 1 on, not 0"),
-        ({"count": "2"}, "count must be a whole number from 1 on, not '2'"),
-        ({"bars": 0}, "bars must be a whole number from 1 on, not 0"),
-        ({"bars": 1.5}, "bars must be a whole number from 1 on, not 1.5"),
+        ({"count": 0}, "count must be at least 1, not 0"),
+        ({"count": "2"}, "count must be a whole number, not '2'"),
+        ({"bars": 0}, "bars must be at least 1, not 0"),
+        ({"bars": 1.5}, "bars must be a whole number, not 1.5"),
         ({"tempo_bpm": 3.9}, "tempo_bpm is 4 or more, not 3.9"),
         ({"seed": -1}, "a seed is from 0 to"),
-        ({"seed": "a"}, "a seed is from 0 to .* not 'a'"),
+        ({"seed": "a"}, "a seed must be a whole number, not 'a'"),
         ({"steering": "AABA"}, "steering is a Steering, such as .* not 'AABA'"),
     ],
 )

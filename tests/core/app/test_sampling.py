@@ -51,7 +51,7 @@ def test_the_callers_random_state_is_kept_and_does_not_matter():
 @pytest.mark.parametrize(
     ("count", "seed", "sentence"),
     [
-        (0, 0, "count must be a whole number from 1 on, not 0"),
+        (0, 0, "count must be at least 1, not 0"),
         (1, -1, "a seed is from 0 to"),
         (1, LARGEST + 1, "a seed is from 0"),
     ],

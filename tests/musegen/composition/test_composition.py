@@ -127,9 +127,12 @@ def test_an_ending_of_a_song_whose_last_bar_stays_is_refused(model: Model, song:
     Composition(model, Request(given=song, fill=f"{BARS}"), ending=True).require()
 
 
-@pytest.mark.parametrize("tempo", [-1.0, 3.9, float("nan")])
-def test_a_tempo_that_no_file_holds_is_refused(model: Model, tempo: float) -> None:
-    with pytest.raises(ConfigError, match=f"tempo_bpm is 4 or more, not {tempo:g}"):
+@pytest.mark.parametrize(
+    ("tempo", "reason"),
+    [(-1.0, "must be above 0"), (3.9, "is 4 or more"), (float("nan"), "must be a number")],
+)
+def test_a_tempo_that_no_file_holds_is_refused(model: Model, tempo: float, reason: str) -> None:
+    with pytest.raises(ConfigError, match=f"tempo_bpm {reason}, not {tempo:g}"):
         Composition(model, Request(bars=1), tempo_bpm=tempo).songs()
 
 
