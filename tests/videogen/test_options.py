@@ -88,7 +88,8 @@ def test_options_of_prepare_are_those_of_its_configuration(
 
 def test_options_of_train_choose_the_shapes_and_the_augmentation(monkeypatch: pytest.MonkeyPatch):
     given: list[Any] = []
-    monkeypatch.setattr(fit, "train", lambda *arguments: given.append(arguments))
+    trained = SimpleNamespace(translates=False, draws=True)
+    monkeypatch.setattr(fit, "train", lambda *arguments: (given.append(arguments), trained)[1])
     shapes = ["--shapes", "--pairs", "--showing", "red", "--preset", "tiny"]
     changes = ["--flip", "never", "--crop", 0.1, "--speed", 0.2, "--colour", 0.3]
     assert run("video", "train", *shapes, *changes, "--to", "run")[0] == 0
