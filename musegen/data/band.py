@@ -22,7 +22,7 @@ PROGRESSIONS = {
 """Degrees of the scale, one chord for each bar."""
 
 DRUMS, PIANO, GUITAR, BASS, STRINGS = range(5)
-KICK, SNARE, CLOSED, OPEN, RIDE, CRASH, LOW_TOM, MID_TOM, RIM = 36, 38, 42, 46, 51, 49, 43, 47, 37
+KICK, SNARE, CLOSED, RIDE, CRASH, LOW_TOM, MID_TOM, RIM = 36, 38, 42, 51, 49, 43, 47, 37
 
 Beats = tuple[float, ...]
 EIGHTHS: Beats = tuple(n / 2 for n in range(8))

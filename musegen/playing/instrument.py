@@ -9,7 +9,6 @@ from jaxtyping import Float
 
 from musegen.playing.loop import Loop
 
-CONCERT_PITCH, CONCERT_HZ = 69, 440.0
 MIDDLE_C = 60
 KEYS = 128
 

@@ -33,8 +33,6 @@ TEMPLATE = """<div class="songbook place"></div>
 MOST_SHOWN = 60
 """Songs of the shelf, the newest ones."""
 
-FORMATS = ("mid", "wav", "flac")
-
 
 def songbook() -> gr.HTML:
     """Return the component; what is laid out within it stands below the open song."""

@@ -27,8 +27,6 @@ from videogen.networks.path import beside_content, split_condition, walked
 from videogen.networks.resampling import Downsampler, Grid, generator
 from videogen.networks.text import Condition, Tokens, caption_encoder
 
-Codes = Float[Tensor, "batch moment code"]
-
 NOISE = 0.1
 """Standard deviation of the noise on codes in training, so that near codes are near moments."""
 
