@@ -165,7 +165,7 @@ class FullGaussian(Distribution):
 class LinearGaussian(nn.Module):
     """(batch, c) -> p(x) = N(mean, W W' + std^2 I), x = W z + mean + noise with z ~ N(0, I).
 
-    Trained by gradients; the paper's optimum has a closed form, see `best_log_likelihood`.
+    Trained by gradients, though the paper's optimum has a closed form (eq. 7 and 8).
     """
 
     def __init__(self, size: int, latent: int = 1):
@@ -178,15 +178,3 @@ class LinearGaussian(nn.Module):
         noise = (2 * self.log_std.clamp(-LOG_STD_BOUND, LOG_STD_BOUND)).exp()
         identity = torch.eye(len(self.mean), device=noise.device)
         return FullGaussian(batch, self.mean, self.weight @ self.weight.T + noise * identity)
-
-
-def best_log_likelihood(x: Float[Tensor, "sample number"], latent: int) -> float:
-    """Return the maximum of probabilistic PCA's log likelihood on x, in nats a sample (eq. 8).
-
-    From the eigenvalues of the covariance: the noise is the mean of those left out.
-    """
-    size = x.shape[1]
-    eigenvalues = torch.linalg.eigvalsh(torch.cov(x.T, correction=0)).flip(0)
-    noise = eigenvalues[latent:].mean()
-    log_det = eigenvalues[:latent].log().sum() + (size - latent) * noise.log()
-    return float(-0.5 * (size * LOG_2PI + log_det + size))

@@ -371,9 +371,3 @@ def coverage(x: Samples) -> tuple[int, float]:
     counts = torch.bincount(nearest[good], minlength=MODES)
     covered = (counts >= 0.25 * len(x) / MODES).sum().item()
     return int(covered), good.float().mean().item()
-
-
-def agreement(x: Samples, c: Tensor) -> float:
-    """Return the share of points that lie nearest to the mode of their label."""
-    nearest = torch.cdist(x, modes()).argmin(1)
-    return (nearest == c.argmax(1)).float().mean().item()

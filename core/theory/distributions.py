@@ -8,7 +8,7 @@ has a closed form also offers it as `mean`. Randomness is torch's global generat
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,8 +18,6 @@ from core.theory.shapes import Losses, Samples
 
 Binarisation = Literal["stochastic", "deterministic", "probability"]
 """Binarisation of a Bernoulli: sampled, rounded at one half, or left as its probability."""
-
-BINARISATIONS: tuple[str, ...] = get_args(Binarisation)
 
 
 def sum_events(values: Samples) -> Losses:

@@ -132,14 +132,6 @@ class Collection(Prepared):
             for shard in self.store.shards
         ]
 
-    def song_of(self, phrase: int | np.integer) -> Song:
-        """Return the song of a phrase."""
-        return self.songs[int(self.store.whole["song"][phrase])]
-
-    def first_bar_of(self, phrase: int | np.integer) -> int:
-        """Return a phrase's first bar in its song, from 0, counting only bars that were kept."""
-        return int(self.store.whole["first_bar"][phrase])
-
     def tempi_bpm(self, split: Split) -> Float[np.ndarray, " song"]:
         """Return the median tempo of the bars of each song of a split, in quarter notes a minute.
 

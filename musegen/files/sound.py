@@ -1,12 +1,11 @@
 """Sound: a song as its orchestra plays it, at a common loudness, and its tracks alone."""
 
 from functools import cache, cached_property
-from pathlib import Path
 
 import numpy as np
 
 from core.errors import UserError
-from musegen.files.audio import SAMPLE_RATE, Audio, encode
+from musegen.files.audio import SAMPLE_RATE, Audio
 from musegen.performance import Performance
 from musegen.playing.orchestra import SOUNDFONT, Orchestra
 from musegen.roll import Roll
@@ -90,8 +89,3 @@ def _faded(audio: Audio, end: int) -> Audio:
 def _without_silent_end(audio: np.ndarray) -> np.ndarray:
     audible = np.flatnonzero(((audio > 1e-4) | (audio < -1e-4)).any(0))
     return audio[:, : audible[-1] + 1] if len(audible) else audio
-
-
-def write_sound(song: Roll | Performance, path: Path | str) -> None:
-    """Write 16-bit stereo WAV."""
-    Path(path).write_bytes(encode(sound(song), "wav"))

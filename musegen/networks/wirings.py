@@ -34,11 +34,6 @@ class LatentSizes(Strict):
     private: NonNegativeInt = 32
     private_temporal: NonNegativeInt = 32
 
-    @property
-    def of_player(self) -> int:
-        """Return the length of a player's latent of each bar."""
-        return self.shared + self.shared_temporal + self.private + self.private_temporal
-
     def parts(self, players: int) -> list[int]:
         """Return the lengths of the parts of the flat z: z, z_t, every z_i, every z_it."""
         private = [players * self.private, players * self.private_temporal]

@@ -57,8 +57,3 @@ def at_places(waveform: Waveform, places: Float[np.ndarray, " sample"]) -> Wavef
         cubic = 2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)
         found[begin : begin + len(at)] = b + t / 2 * (c - a + t * cubic)
     return found
-
-
-def semitones(number: int) -> float:
-    """Return the ratio of frequencies, 2^(number / 12)."""
-    return 2 ** (number / 12)

@@ -109,10 +109,6 @@ class Spectrogram:
         )
         return sounds[:, : self.samples]
 
-    def frequencies_hz(self, x: Maps) -> Float[Tensor, "note later row"]:
-        """Return the instantaneous frequency of each row, of every frame but the first."""
-        return (self.row_bins.to(x) + 2 * x[:, 1, 1:]) * self.bin_hz
-
     def levels_db(self, x: Maps) -> Float[Tensor, "note frame row"]:
         """Return the level of each row in dB, relative to a sine of amplitude 1."""
         return (1 - x[:, 0]) / 2 * self.floor_db

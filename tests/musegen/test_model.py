@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import get_args
 
 import jaxtyping
 import numpy as np
@@ -20,7 +20,7 @@ from tunes import tune
 
 from core.app.fit import configure
 from core.errors import ConfigError, UserError
-from core.theory.distributions import BINARISATIONS, Binarisation
+from core.theory.distributions import Binarisation
 from core.training.checkpoint import Checkpoint
 from core.training.run import export
 from musegen.composition.composition import Composition
@@ -473,8 +473,8 @@ def test_neurons_can_be_sampled_otherwise_than_they_were_trained(trained):
     """The notes of one seed differ between the kinds; usually they are those of training."""
     model = Model.load(trained("musegan"), "cpu")
     played = {
-        kind: model.notes(2, 1, steering=Steering(binarisation=cast(Binarisation, kind)))
-        for kind in BINARISATIONS
+        kind: model.notes(2, 1, steering=Steering(binarisation=kind))
+        for kind in get_args(Binarisation)
     }
     usual = model.notes(2, 1)
     assert list(map(rows, usual)) == list(map(rows, played[model.config.musegan.binarisation]))

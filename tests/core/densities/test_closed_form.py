@@ -1,4 +1,4 @@
-"""Densities with closed forms: sums by hand, covariances, EM, the best of PPCA."""
+"""Densities with closed forms: sums by hand, covariances, EM."""
 
 import itertools
 import math
@@ -11,7 +11,6 @@ from core.densities.closed_form import (
     GaussianMixture,
     LinearGaussian,
     MixtureOfGaussians,
-    best_log_likelihood,
     seed_means,
 )
 from core.recipes import RECIPES
@@ -72,20 +71,6 @@ def test_the_covariance_of_ppca_by_hand():
     covariance = torch.tensor([[4.25, 2.0], [2.0, 1.25]])
     torch.testing.assert_close(gaussian.root @ gaussian.root.T, covariance)
     assert gaussian.mean.tolist() == [[1.0, -1.0]] * 3
-
-
-def test_the_best_of_ppca_is_the_likelihood_of_its_closed_form():
-    """W = U (L - s)^(1/2), s the mean of the other eigenvalues (Tipping and Bishop, eq. 7, 8)."""
-    torch.manual_seed(0)
-    x = torch.randn(500, 3) @ torch.tensor([[3.0, 0, 0], [1, 1, 0], [0, 0.2, 0.5]])
-    covariance = torch.cov(x.T, correction=0)
-    values, vectors = torch.linalg.eigh(covariance)
-    noise = values[:2].mean()
-    weight = vectors[:, 2:] * (values[2:] - noise).sqrt()
-    best = FullGaussian(500, x.mean(0), weight @ weight.T + noise * torch.eye(3))
-    assert best.log_prob(x).mean().item() == pytest.approx(best_log_likelihood(x, 1), abs=1e-4)
-    worse = FullGaussian(500, x.mean(0), 1.2 * weight @ weight.T + noise * torch.eye(3))
-    assert worse.log_prob(x).mean().item() < best_log_likelihood(x, 1)
 
 
 def test_a_mixture_is_initialised_with_equal_shares():

@@ -11,7 +11,7 @@ import torch
 from ring_bounds import GOOD, LESS, UNLEARNED, bound_of
 from torch.nn import functional as F
 
-from core.densities.closed_form import FullGaussian, best_log_likelihood
+from core.densities.closed_form import FullGaussian
 from core.networks.heads import StandardNormal
 from core.recipes import RECIPES
 from core.ring import domain as ring
@@ -99,7 +99,8 @@ def test_a_recipe_learns_the_ring(name):
     assert good >= bound_of(name) - ROOM, f"{good:.1%}"
     assert covered == ring.MODES
     if name in LABELLED:
-        assert ring.agreement(x, labels()) > 0.95
+        nearest = torch.cdist(x, ring.modes()).argmin(1)
+        assert (nearest == labels().argmax(1)).float().mean() > 0.95
     if name in INVERTING:
         assert reconstruction_error(state) < 0.3
 
@@ -232,12 +233,21 @@ def test_every_density_has_a_bound():
     assert set(EXACT) == set(EXCESS) | STRAIGHT
 
 
+def cost_of_the_best_gaussian() -> float:
+    """Return the cost of the best Gaussian, in nats a sample.
+
+    Probabilistic PCA can reach it: one direction and noise give any covariance of the plane.
+    """
+    fitted = FullGaussian(len(REAL), REAL.mean(0), torch.cov(REAL.T, correction=0))
+    return -fitted.log_prob(REAL).mean().item()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXACT)
 def test_a_density_comes_near_the_rings_entropy(name):
     paid = cost(learn(name))
     if name in STRAIGHT:
-        assert paid == pytest.approx(-best_log_likelihood(REAL, latent=1), abs=0.02)
+        assert paid == pytest.approx(cost_of_the_best_gaussian(), abs=0.02)
     else:
         assert ENTROPY - 0.05 < paid < ENTROPY + EXCESS[name]
 
@@ -246,15 +256,14 @@ def test_a_density_comes_near_the_rings_entropy(name):
 def test_an_untrained_density_misses_its_bound(name):
     paid = cost(begin(name))
     if name in STRAIGHT:
-        assert abs(paid + best_log_likelihood(REAL, latent=1)) > 0.1
+        assert abs(paid - cost_of_the_best_gaussian()) > 0.1
     else:
         assert paid > ENTROPY + 2 * EXCESS[name]
 
 
 def test_a_constant_density_misses_every_bound():
     """The same Gaussian everywhere, the best of them."""
-    fitted = FullGaussian(len(REAL), REAL.mean(0), torch.cov(REAL.T, correction=0))
-    assert -fitted.log_prob(REAL).mean().item() > ENTROPY + 2 * max(EXCESS.values())
+    assert cost_of_the_best_gaussian() > ENTROPY + 2 * max(EXCESS.values())
 
 
 def test_an_untrained_model_and_a_constant_miss_the_bound():
@@ -303,13 +312,6 @@ def test_half_of_the_points_are_turned_by_up_to_half_of_the_way_between_two_mode
     assert 22 < moved.abs().max() < 22.51
     assert moved.mean().item() == pytest.approx(0, abs=0.5)
     assert moved.std().item() == pytest.approx(22.5 / math.sqrt(3), rel=0.02)
-
-
-def test_labels_agree_with_the_points_that_lie_nearest_to_their_mode():
-    """Modes lie at 0, 45, 90 ... degrees."""
-    x = torch.tensor([[2.0, 0.0], [1.3, 1.5], [0.1, 0.5], [0.0, -2.0]])
-    c = torch.eye(8)[[0, 1, 1, 2]]
-    assert ring.agreement(x, c) == 0.5
 
 
 def test_fourier_features_are_x_with_sines_and_cosines_of_its_multiples():

@@ -69,7 +69,7 @@ def test_a_phrase_by_hand(tmp_path: Path):
     """Piano C4 from the third beat for three beats, then E4 twice a beat; 3 bars, 2 a phrase."""
     notes = note(60, 3 * 480, after=2 * 480) + 6 * note(64, 240) + note(64, 960, after=480)
     data = prepared(tmp_path, midi(notes), grid={"steps_per_beat": 2})
-    assert [data.first_bar_of(phrase) for phrase in range(2)] == [0, 1]
+    assert data.store.whole["first_bar"].tolist() == [0, 1]
     first, second = data.rolls(np.array([0, 1]))[:, PIANO].reshape(2, 16, 84)
     assert first[:, 60 - 24].tolist() == 4 * [0] + [ONSET] + 5 * [HOLD] + 6 * [0]
     assert first[:, 64 - 24].tolist() == 10 * [0] + 6 * [ONSET]
@@ -82,10 +82,10 @@ def test_a_phrase_by_hand(tmp_path: Path):
 
 
 def test_every_phrase_is_its_window_of_the_song(tunes: Collection):
-    indices = np.arange(len(tunes.store.whole["song"]))
-    for phrase, cells in zip(indices, tunes.rolls(indices), strict=True):
-        song = read_midi(Path(tunes.song_of(phrase).source)).roll().cells
-        bar = tunes.first_bar_of(phrase)
+    songs, bars = (tunes.store.whole[name].tolist() for name in ("song", "first_bar"))
+    phrases = tunes.rolls(np.arange(len(songs)))
+    for nth, bar, cells in zip(songs, bars, phrases, strict=True):
+        song = read_midi(Path(tunes.songs[nth].source)).roll().cells
         window = song[:, bar : bar + 4].copy()
         window[:, 0, 0][window[:, 0, 0] == HOLD] = ONSET
         assert np.array_equal(cells, window)
@@ -189,7 +189,8 @@ def test_a_song_knows_its_source_split_and_cluster(tunes: Collection):
     assert [song.split for song in tunes.songs].count("test") == 1
     assert len({song.cluster for song in tunes.songs}) == 8
     for split in ("train", "test"):
-        assert {tunes.song_of(p).split for p in tunes.indices(split)} == {split}
+        numbers = tunes.store.whole["song"][tunes.indices(split)].tolist()
+        assert {tunes.songs[nth].split for nth in numbers} == {split}
     assert songs["003"].source.endswith("003.mid")
     assert songs["003"].bars == 6
 
@@ -207,8 +208,7 @@ def test_a_phrase_never_crosses_a_change_of_metre(tmp_path: Path):
         for beats, n in ((0, 4), (16, 3), (6, 4))
     )
     data = prepared(tmp_path, midi(metres, 42 * note(60, 480)))
-    assert [data.first_bar_of(phrase) for phrase in range(7)] == [0, 1, 2, 4, 5, 6, 7]
-    assert len(data.store.whole["song"]) == 7
+    assert data.store.whole["first_bar"].tolist() == [0, 1, 2, 4, 5, 6, 7]
 
 
 def test_notes_of_an_excerpt_are_whole_and_begin_and_end_with_it(tmp_path: Path):

@@ -9,7 +9,7 @@ from musegen.networks.wirings import TemporalGenerator, Wires, latent_sizes
 @pytest.mark.parametrize("wiring", ["composer", "jamming", "hybrid"])
 @pytest.mark.parametrize("size", [128, 11])
 def test_a_players_latents_add_up_to_its_size(wiring, size):
-    assert latent_sizes(wiring, size).of_player == size
+    assert sum(latent_sizes(wiring, size).parts(players=1)) == size
 
 
 def test_the_papers_hybrid_has_384_latents_for_five_tracks():
