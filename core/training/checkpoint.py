@@ -15,7 +15,7 @@ import logging
 import re
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from core.config import Strict
 from core.errors import Resumable, UserError
-from core.files import digest, read_json, sync
+from core.files import cache_folder, digest, read_json, sync
 from core.training.serialisation import State, join, split
 
 LOG = logging.getLogger("pianoreel")
@@ -148,6 +148,17 @@ def save_checkpoint(folder: Path, state: State, facts: Mapping[str, Any]) -> Non
             _replace(folder, aside)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def fill_from_cache(classifier: nn.Module, settings: object, fit: Callable[[], None]) -> None:
+    """Fill a classifier with cached weights of these settings; `fit` it where there are none."""
+    name = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+    folder = cache_folder() / "classifiers" / name
+    try:
+        Checkpoint.open(folder).fill(classifier, "classifier")
+    except Corrupt:
+        fit()
+        save_checkpoint(folder, {"classifier": classifier.state_dict()}, {})
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ Two encoders, of clips and of captions, are trained contrastively to embed a cli
 cached: public networks would have to be downloaded, and were trained on other clips.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,9 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.data.preparation import Tick
-from core.files import cache_folder
 from core.theory.shapes import Features, Loss
-from core.training.checkpoint import Checkpoint, Corrupt, save_checkpoint
+from core.training.checkpoint import fill_from_cache
 from core.training.device import isolated_random_state
 from videogen.files.clip import Clips, to_clips
 from videogen.measures.augmentation import shifted_clips
@@ -109,17 +107,6 @@ def load_classifier(
     settings = (VERSION, data.digest, SIZES.model_dump(), STEPS, BATCH, LEARNING_RATE)
     fill_from_cache(classifier, settings, lambda: train(classifier.to(device), data, STEPS, tick))
     return classifier.to(device).eval()
-
-
-def fill_from_cache(classifier: nn.Module, settings: object, fit: Callable[[], None]) -> None:
-    """Fill a classifier with cached weights of these settings; `fit` it where there are none."""
-    name = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
-    folder = cache_folder() / "classifiers" / name
-    try:
-        Checkpoint.open(folder).fill(classifier, "classifier")
-    except Corrupt:
-        fit()
-        save_checkpoint(folder, {"classifier": classifier.state_dict()}, {})
 
 
 def _untrained(data: CaptionedClips) -> Classifier:

@@ -16,12 +16,12 @@ from torch.nn import functional as F
 
 from core.data.preparation import Tick
 from core.theory.shapes import Loss
+from core.training.checkpoint import fill_from_cache
 from core.training.device import isolated_random_state
 from videogen.data.collection import Collection
 from videogen.data.division import Halves, halves_of
 from videogen.files.clip import Clips, to_clips
 from videogen.measures.augmentation import shifted_clips
-from videogen.measures.classifier import fill_from_cache
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures
 

@@ -5,7 +5,6 @@ downloaded, and know other instruments. Its last hidden layer gives the features
 distances.
 """
 
-import hashlib
 import itertools
 
 import numpy as np
@@ -15,9 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.data.preparation import Tick
-from core.files import cache_folder
 from core.theory.shapes import Loss
-from core.training.checkpoint import Checkpoint, Corrupt, save_checkpoint
+from core.training.checkpoint import fill_from_cache
 from core.training.device import isolated_random_state
 from musegen.voice.data.collection import Collection
 from musegen.voice.spectrogram import Sounds, Spectrogram
@@ -91,13 +89,7 @@ def load_classifier(data: Collection, tick: Tick = lambda done, total: None) -> 
         classifier = Classifier(spectrogram, pitches, len(data.timbres))
     training = STEPS, BATCH, LEARNING_RATE, GAIN, FLOOR, DROPPED
     settings = (VERSION, data.digest, SLICES, FEATURES, *training)
-    name = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
-    folder = cache_folder() / "classifiers" / name
-    try:
-        Checkpoint.open(folder).fill(classifier, "classifier")
-    except Corrupt:
-        train(classifier, data, tick)
-        save_checkpoint(folder, {"classifier": classifier.state_dict()}, {})
+    fill_from_cache(classifier, settings, lambda: train(classifier, data, tick))
     return classifier.eval()
 
 

@@ -28,6 +28,7 @@ from core.training.checkpoint import (
     Checkpoint,
     Corrupt,
     Index,
+    fill_from_cache,
     first_intact,
     recover,
     save_checkpoint,
@@ -431,6 +432,30 @@ def test_the_first_intact_checkpoint_is_used(saved: Path, caplog: pytest.LogCapt
     with pytest.raises(Corrupt, match=r"no checkpoint is intact.*ema\.safetensors"):
         first_intact([broken])
     assert first_intact([]) is None
+
+
+def test_a_classifier_is_trained_once_for_each_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """And anew where its cached weights are damaged."""
+    monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path))
+    trained: list[int] = []
+
+    def filled(settings: tuple[int, ...]) -> float:
+        classifier = nn.Linear(1, 1, bias=False)
+
+        def fit() -> None:
+            trained.append(settings[-1])
+            nn.init.constant_(classifier.weight, len(trained))
+
+        fill_from_cache(classifier, settings, fit)
+        return classifier.weight.item()
+
+    assert [filled((2, 7)), filled((2, 8)), filled((2, 7))] == [1, 2, 1]
+    for path in tmp_path.glob("classifiers/*/*.safetensors"):
+        path.write_bytes(b"damaged")
+    assert [filled((2, 7)), filled((2, 7))] == [3, 3]
+    assert trained == [7, 8, 7]
 
 
 def test_files_are_plain_safetensors(saved: Path):

@@ -253,7 +253,7 @@ def test_the_loss_of_chance_is_the_entropy_of_pitches_and_instruments():
 
 
 def test_it_learns_and_is_kept(data: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(classifiers, "cache_folder", lambda: tmp_path)
+    monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path))
     monkeypatch.setattr(classifiers, "STEPS", 40)
     monkeypatch.setattr(classifiers, "BATCH", 16)
     done: list[tuple[int, int | None]] = []
