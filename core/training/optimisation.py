@@ -1,11 +1,11 @@
-"""Settings of the optimizers."""
+"""Settings of the optimizers, and the training of a classifier in one cycle of the rate."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from core.config import Strict
 
@@ -30,3 +30,25 @@ class Optimisation(Strict):
         if self.optimiser == "rmsprop":
             return torch.optim.RMSprop(parameters, rate, weight_decay=decay)
         return torch.optim.AdamW(parameters, rate, self.betas, weight_decay=decay)
+
+
+def train_in_one_cycle(
+    network: nn.Module,
+    loss: Callable[[int], Tensor],
+    steps: int,
+    learning_rate: float,
+    weight_decay: float,
+    tick: Callable[[int, int], None],
+) -> None:
+    """Minimise the loss of each step, at a rate that rises and falls once (Smith and Topin 2019).
+
+    `tick` is called with the steps done and all of them.
+    """
+    optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps)
+    for number in range(steps):
+        optimizer.zero_grad()
+        loss(number).backward()
+        optimizer.step()
+        schedule.step()
+        tick(number + 1, steps)

@@ -17,6 +17,7 @@ from core.data.preparation import Tick
 from core.theory.shapes import Features, Loss
 from core.training.checkpoint import fill_from_cache
 from core.training.device import isolated_random_state
+from core.training.optimisation import train_in_one_cycle
 from videogen.files.clip import Clips, to_clips
 from videogen.measures.augmentation import shifted_clips
 from videogen.model import CaptionedClips
@@ -119,14 +120,10 @@ def _untrained(data: CaptionedClips) -> Classifier:
 def train(classifier: Classifier, data: CaptionedClips, steps: int, tick: Tick) -> None:
     """Train on the training clips; the same data give the same weights."""
     device = classifier.log_scale.device
-    optimizer = torch.optim.AdamW(classifier.parameters(), LEARNING_RATE, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
-    for step in range(steps):
+
+    def loss(step: int) -> Loss:
         frames, captions = data.batch(step, BATCH, seed=0)
         clips = shifted_clips(to_clips(frames).to(device), step)
-        loss = classifier.loss(clips, classifier.captions.encode(captions).to(device))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        tick(step + 1, steps)
+        return classifier.loss(clips, classifier.captions.encode(captions).to(device))
+
+    train_in_one_cycle(classifier, loss, steps, LEARNING_RATE, 0.01, tick)

@@ -18,6 +18,7 @@ from core.data.preparation import Tick
 from core.theory.shapes import Loss
 from core.training.checkpoint import fill_from_cache
 from core.training.device import isolated_random_state
+from core.training.optimisation import train_in_one_cycle
 from videogen.data.collection import Collection
 from videogen.data.division import Halves, halves_of
 from videogen.files.clip import Clips, to_clips
@@ -147,15 +148,11 @@ def _train(
     classifier: HalvesClassifier, data: Collection, indices: Int[np.ndarray, " clip"], tick: Tick
 ) -> None:
     device = next(classifier.parameters()).device
-    optimizer = torch.optim.AdamW(classifier.parameters(), LEARNING_RATE, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, STEPS)
-    for step in range(STEPS):
+
+    def loss(step: int) -> Loss:
         chosen = np.random.default_rng([0, step]).choice(indices, BATCH)
         clips = shifted_clips(to_clips(data.frames_of(chosen)).to(device), step)
         noisy = clips + NOISE * torch.randn_like(clips)
-        loss = classifier.loss(noisy, data.captions_of(chosen))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        tick(step + 1, STEPS)
+        return classifier.loss(noisy, data.captions_of(chosen))
+
+    train_in_one_cycle(classifier, loss, STEPS, LEARNING_RATE, 0.01, tick)

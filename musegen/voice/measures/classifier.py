@@ -17,6 +17,7 @@ from core.data.preparation import Tick
 from core.theory.shapes import Loss
 from core.training.checkpoint import fill_from_cache
 from core.training.device import isolated_random_state
+from core.training.optimisation import train_in_one_cycle
 from musegen.voice.data.collection import Collection
 from musegen.voice.spectrogram import Sounds, Spectrogram
 
@@ -99,17 +100,13 @@ def train(classifier: Classifier, data: Collection, tick: Tick) -> None:
     levels = classifier.levels(torch.from_numpy(notes.sounds))
     pitches = torch.from_numpy(notes.pitches) - data.lowest
     timbres = torch.from_numpy(notes.timbres)
-    optimizer = torch.optim.AdamW(classifier.parameters(), LEARNING_RATE, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, STEPS)
+
+    def loss(step: int) -> Loss:
+        chosen = torch.randint(len(levels), (BATCH,))
+        gain, floor = torch.rand(2, BATCH, 1, 1)
+        varied = (levels[chosen] + GAIN * (2 * gain - 1)).maximum(FLOOR * floor - 1)
+        return classifier.loss(varied, pitches[chosen], timbres[chosen])
+
     with isolated_random_state(torch.device("cpu")):
         torch.manual_seed(0)
-        for step in range(STEPS):
-            chosen = torch.randint(len(levels), (BATCH,))
-            gain, floor = torch.rand(2, BATCH, 1, 1)
-            varied = (levels[chosen] + GAIN * (2 * gain - 1)).maximum(FLOOR * floor - 1)
-            loss = classifier.loss(varied, pitches[chosen], timbres[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            tick(step + 1, STEPS)
+        train_in_one_cycle(classifier, loss, STEPS, LEARNING_RATE, 0.05, tick)

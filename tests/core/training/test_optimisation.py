@@ -1,12 +1,13 @@
 """Optimizers by hand: one weight of 2 against the gradients 3 and then 1."""
 
+import itertools
 import math
 
 import pytest
 import torch
 from torch import nn
 
-from core.training.optimisation import Optimisation
+from core.training.optimisation import Optimisation, train_in_one_cycle
 
 
 def after(*gradients: float, **settings: object) -> float:
@@ -46,3 +47,20 @@ def test_rmsprop_decays_through_the_gradient():
     settings = {"optimiser": "rmsprop", "learning_rate": 0.01, "weight_decay": 0.5}
     assert after(-0.5, **settings) == pytest.approx(2 - 0.1)
     assert after(-0.5, **settings | {"weight_decay": 0.0}) == pytest.approx(2 + 0.1)
+
+
+def test_a_rate_rises_from_a_25th_to_its_top_and_falls():
+    """Against a constant gradient AdamW moves by about the rate, at first exactly."""
+    weight = nn.Linear(1, 1, bias=False)
+    places, ticks = [], []
+
+    def loss(step: int) -> torch.Tensor:
+        places.append(weight.weight.item())
+        return 3 * weight.weight.sum()
+
+    train_in_one_cycle(weight, loss, 20, 0.1, 0, lambda *counts: ticks.append(counts))
+    moves = [a - b for a, b in itertools.pairwise([*places, weight.weight.item()])]
+    assert moves[0] == pytest.approx(0.1 / 25, rel=1e-3)
+    assert 0.07 < max(moves) < 0.1
+    assert moves[-1] < 1e-4
+    assert ticks == [(number, 20) for number in range(1, 21)]
