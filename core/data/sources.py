@@ -150,17 +150,15 @@ def iterate_sources(
     suffixes: tuple[str, ...],
     limits: Limits,
     skipped: Counter[str] | None = None,
-    archives: tuple[str, ...] = ARCHIVES,
 ) -> Iterator[Source]:
     """Yield all sources in a fixed order, recursively; links to folders are not followed.
 
-    With `skipped`, which counts files of other kinds, members of archives are not read. Without
-    suffixes for `archives` these are files like others.
+    With `skipped`, which counts files of other kinds, members of archives are not read.
     """
     named = set(starts)
     for path in _files(starts):
         name = path.name.lower()
-        if name.endswith(archives):
+        if name.endswith(ARCHIVES):
             yield from _members(path, suffixes, limits, skipped)
         elif name.endswith(suffixes) or path in named:
             yield _source(path)

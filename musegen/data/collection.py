@@ -29,6 +29,8 @@ NOTE_COLUMNS = {
 
 GROUPED = 8
 """Batches of notes whose phrases are chosen together."""
+TRANSPOSED = 6
+"""Semitones by which phrases are transposed at most, up or down, in training."""
 
 
 def cut_at_bars(notes: Notes, bars: int, grid: Grid) -> dict[str, np.ndarray]:
@@ -285,7 +287,7 @@ class Collection(Prepared):
         size: int,
         seed: int,
         split: Split = "train",
-        transpose_semitones: int = 6,
+        transpose_semitones: int = TRANSPOSED,
     ) -> Phrases:
         """Sample batch `number`; it depends on the number and the seed alone, so that runs resume.
 
@@ -300,7 +302,7 @@ class Collection(Prepared):
         size: int,
         seed: int,
         split: Split = "train",
-        transpose_semitones: int = 6,
+        transpose_semitones: int = TRANSPOSED,
     ) -> tuple[Int[np.ndarray, " phrase"], Int[np.ndarray, " phrase"]]:
         """Return the phrases of batch `number`, and by how many semitones each is transposed."""
         generator = np.random.default_rng([seed, number])
@@ -308,9 +310,7 @@ class Collection(Prepared):
         most = transpose_semitones
         return phrases, generator.integers(-most, most + 1, size)
 
-    def note_batch(
-        self, number: int, size: int, seed: int, transpose_semitones: int = 6
-    ) -> list[Notes]:
+    def note_batch(self, number: int, size: int, seed: int) -> list[Notes]:
         """Sample batch `number` of the training split as notes, as `batch` does.
 
         Phrases with about as many notes come together: those of every `GROUPED` batches are
@@ -318,8 +318,7 @@ class Collection(Prepared):
         """
         generator = np.random.default_rng([seed, number // GROUPED])
         chosen = generator.choice(self.indices("train"), size * GROUPED)
-        most = transpose_semitones
-        transpose = generator.integers(-most, most + 1, len(chosen))
+        transpose = generator.integers(-TRANSPOSED, TRANSPOSED + 1, len(chosen))
         part = generator.permutation(GROUPED)[number % GROUPED]
         ordered = self._note_counts(chosen).argsort(kind="stable")
         mine = ordered[part * size : (part + 1) * size]

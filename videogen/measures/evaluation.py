@@ -219,7 +219,7 @@ class _Judge:
 
     def rows(self, group: Group, models: Sequence[Model], seed: int) -> Iterator[Row]:
         """Yield the rows of the first model, of real clips, of chance, and of the other models."""
-        row, clips = self._evaluate(group, models[0], "generated", seed)
+        row, clips = self._evaluate(group, models[0], seed)
         yield row
         yield self.row(group, "real clips", "real", group.real, second=group.second)
         exchanged = [*group.captions[1:], group.captions[0]]
@@ -228,12 +228,12 @@ class _Judge:
             judged = replace(group, captions=list(group.source_captions))
             yield self.row(judged, "other clips", "baseline", group.source)
         for other in models[1:]:
-            yield self._evaluate(group, other, "generated", seed)[0]
+            yield self._evaluate(group, other, seed)[0]
 
-    def _evaluate(self, group: Group, model: Model, kind: Kind, seed: int) -> tuple[Row, Clips]:
+    def _evaluate(self, group: Group, model: Model, seed: int) -> tuple[Row, Clips]:
         judged, clips = generate(model, group, seed)
         second = generate(model, group, seed + 1)[1] if model.draws else None
-        row = self.row(judged, model.name, kind, clips, second=second)
+        row = self.row(judged, model.name, "generated", clips, second=second)
         reconstruction = reconstruction_of(model, group.real, group.captions)
         return replace(row, reconstruction=reconstruction), clips
 
