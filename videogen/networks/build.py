@@ -92,18 +92,10 @@ def _density(config: VideoConfig, size: int, frames: int, recipe: Recipe) -> nn.
     return Dequantised(flow, Levels(256, -1.0, 1.0))
 
 
-def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recipe) -> Networks:
-    """Build the networks of a recipe for clips of `frames` frames of `size` x `size` pixels.
-
-    `words`: size of the captions' vocabulary.
-    """
-
-    if config.decoder == "enlarged" and size % config.factor:
-        factors = ", ".join(str(n) for n in range(2, 9) if size % n == 0) or "none"
-        raise ConfigError(
-            f"clips of {size} pixels are not {config.factor} times as large as whole pixels: "
-            f"model.video.factor can be {factors}"
-        )
+def _critics(
+    config: VideoConfig, size: int, frames: int, words: int, recipe: Recipe
+) -> dict[str, Callable[[], nn.Module]]:
+    """Return what builds each critic, by its name."""
     latents = config.latents(frames)
     # a game of weight 0 is measured too
     beside = any(isinstance(term, Match) and term.space == "xc" for term in recipe.terms)
@@ -116,13 +108,7 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
     def filter_critic(axes: int) -> FilterCritic:
         return FilterCritic(config, axes, size, frames, words if beside else None)
 
-    builders: dict[str, Callable[[], nn.Module]] = {
-        "encoder": lambda: ENCODERS[config.decoder](config, size, recipe.posterior),
-        "decoder": lambda: DECODERS[config.decoder](config, size, frames),
-        "prior": lambda: _prior(config, frames, recipe),
-        "ratio": lambda: DensityRatio(latents, config.condition, config.width),
-        "density": lambda: _density(config, size, frames, recipe),
-        "condition": lambda: _condition(config, words, critics),
+    return {
         "critic_frames": lambda: filter_critic(2),
         "critic_clips": lambda: filter_critic(3),
         "critic_prior": lambda: CodeCritic(config, frames, None),
@@ -139,19 +125,47 @@ def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recip
         ),
         "critic_z": lambda: LatentCritic(latents),
     }
+
+
+def _initialise(networks: Networks) -> None:
+    """Set initial weights, and the memory format of those that have no volumes."""
+    keep_variance(networks, SELF_INITIALISED)
+    for network in networks.modules():
+        if isinstance(network, Focus):
+            network.zero()
+    for network in networks.values():
+        if all(p.ndim < 5 for p in network.parameters()):  # volumes have no such format
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU
+
+
+def build(config: VideoConfig, size: int, frames: int, words: int, recipe: Recipe) -> Networks:
+    """Build the networks of a recipe for clips of `frames` frames of `size` x `size` pixels.
+
+    `words`: size of the captions' vocabulary.
+    """
+    if config.decoder == "enlarged" and size % config.factor:
+        factors = ", ".join(str(n) for n in range(2, 9) if size % n == 0) or "none"
+        raise ConfigError(
+            f"clips of {size} pixels are not {config.factor} times as large as whole pixels: "
+            f"model.video.factor can be {factors}"
+        )
+    latents = config.latents(frames)
+    builders: dict[str, Callable[[], nn.Module]] = {
+        "encoder": lambda: ENCODERS[config.decoder](config, size, recipe.posterior),
+        "decoder": lambda: DECODERS[config.decoder](config, size, frames),
+        "prior": lambda: _prior(config, frames, recipe),
+        "ratio": lambda: DensityRatio(latents, config.condition, config.width),
+        "density": lambda: _density(config, size, frames, recipe),
+        "condition": lambda: _condition(config, words, read),
+        **_critics(config, size, frames, words, recipe),
+    }
     if recipe.other:  # z is a clip of the other collection
         builders |= dict.fromkeys(("encoder", "decoder"), lambda: Translator(config))
         builders["critic_z"] = builders["critic_x"]
-    read = ("critic_frames", "critic_clips") if recipe.critics_read else ()
-    critics = {name: builders[name]() for name in read}
+    readers = ("critic_frames", "critic_clips") if recipe.critics_read else ()
+    read = {name: builders[name]() for name in readers}
     built = Networks(
-        {name: critics[name] if name in critics else builders[name]() for name in recipe.networks}
+        {name: read[name] if name in read else builders[name]() for name in recipe.networks}
     )
-    keep_variance(built, SELF_INITIALISED)
-    for network in built.modules():
-        if isinstance(network, Focus):
-            network.zero()
-    for network in built.values():
-        if all(p.ndim < 5 for p in network.parameters()):  # volumes have no such format
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU
+    _initialise(built)
     return built
