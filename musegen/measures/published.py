@@ -238,19 +238,27 @@ def tables(report: Report) -> Iterator[Table]:
             f"the papers' tables are of {', '.join(BAND)}, and this collection has no "
             f"{', '.join(missing)}: prepare it with --tracks lakh"
         )
-    yield _table(
+    yield _of_tracks(report)
+    yield _of_pairs(report)
+    yield _of_binary_neurons(report)
+
+
+def _of_tracks(report: Report) -> Table:
+    names = [
+        f"{metric} {track[0]}" for metric, (tracks, _) in WITHIN_TRACKS.items() for track in tracks
+    ]
+    return _table(
         "MuseGAN, AAAI 2018, table 1",
-        [
-            f"{metric} {track[0]}"
-            for metric, (tracks, _) in WITHIN_TRACKS.items()
-            for track in tracks
-        ],
+        names,
         SONGS,
         {row.name: _within(row.published) for row in report.rows},
         [f"{metric}: {meaning}" for metric, (_, meaning) in WITHIN_TRACKS.items()],
     )
+
+
+def _of_pairs(report: Report) -> Table:
     initials = [f"{a[0]}-{b[0]}" for a, b in (pair.split("-") for pair in PAIRS)]
-    yield _table(
+    return _table(
         "MuseGAN, AAAI 2018, table 2: tonal distance (TD) of two tracks",
         [*(f"TD {pair}" for pair in initials), *(f"right {pair}" for pair in initials)],
         {name: (*values, *[NAN] * len(PAIRS)) for name, values in BETWEEN_TRACKS.items()},
@@ -264,14 +272,13 @@ def tables(report: Report) -> Iterator[Table]:
             "as in the other tables here"
         ],
     )
-    yield _table(
+
+
+def _of_binary_neurons(report: Report) -> Table:
+    of_tracks = [f"{metric} {track[0]}" for metric in ("QN", "PP") for track in MELODIC]
+    return _table(
         "binary neurons, ISMIR 2018, table 1",
-        [
-            "QN",
-            "PP",
-            "TD P-G",
-            *(f"{metric} {track[0]}" for metric in ("QN", "PP") for track in MELODIC),
-        ],
+        ["QN", "PP", "TD P-G", *of_tracks],
         {name: (*values, *[NAN] * 2 * len(MELODIC)) for name, values in BINARISED.items()},
         {row.name: _binarised(row.published) for row in report.rows},
         [
