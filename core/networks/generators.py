@@ -185,7 +185,7 @@ class ProgressiveGenerator(StyleBased):
 
     def forward(self, code: Codes) -> Output:
         style = self.style(code)
-        finest, share = self._finest_level()
+        finest, share = finest_level(self.stage)
         maps = list(itertools.islice(self.levels(style), finest + 1))
         to_output = (*self.to_output, self.last)
         output = to_output[finest](maps[finest], style)
@@ -196,16 +196,21 @@ class ProgressiveGenerator(StyleBased):
 
     def to_current_resolution(self, maps: Maps) -> Output:
         """Return maps of full size with the detail of the growth stage: means over blocks."""
-        finest, share = self._finest_level()
+        finest, share = finest_level(self.stage)
         block = 2 ** (len(self.upsamplings) - finest)
         fine = _average(maps, block)
         return torch.lerp(_average(maps, 2 * block), fine, share) if share < 1 else fine
 
-    def _finest_level(self) -> tuple[int, float]:
-        """Return the finest level of the growth stage and its share of the output, in (0, 1]."""
-        stage = number_in(self.stage)
-        finest = math.ceil(stage)
-        return finest, stage - finest + 1
+
+def finest_level(stage: Tensor) -> tuple[int, float]:
+    """Return the finest level of a growth stage and its share of the output, in (0, 1].
+
+    >>> finest_level(torch.tensor(1.25)), finest_level(torch.tensor(2.0))
+    ((2, 0.25), (2, 1.0))
+    """
+    number = number_in(stage)
+    finest = math.ceil(number)
+    return finest, number - finest + 1
 
 
 def _activate(maps: Maps) -> Maps:

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.networks.buffers import number_in, set_number
-from core.networks.generators import StyleBased, widths
+from core.networks.buffers import set_number
+from core.networks.generators import StyleBased, finest_level, widths
 from core.networks.heads import MLP
 from core.theory.distributions import Delta
 from core.theory.shapes import Features, Latents
@@ -145,7 +145,7 @@ class MapDecoder(nn.Module):
     def forward(self, z: Latents, c: Features) -> Delta:
         code = self.normalise(torch.cat([z, c], 1))
         maps = self.first(code).unflatten(1, self.coarsest)  # [batch channel frame row]
-        finest, share = self._finest()
+        finest, share = finest_level(self.stage)
         x = None
         for block, to_x in itertools.islice(zip(self.blocks, self.to_x, strict=True), finest + 1):
             coarser, maps = x, block(maps)
@@ -157,16 +157,10 @@ class MapDecoder(nn.Module):
 
     def to_current_resolution(self, x: Maps) -> Maps:
         """Return x with the detail of the growth stage: means over blocks."""
-        finest, share = self._finest()
+        finest, share = finest_level(self.stage)
         block = 2 ** (len(self.blocks) - 1 - finest)
         fine = _averaged(x, block)
         return torch.lerp(_averaged(x, 2 * block), fine, share) if share < 1 else fine
-
-    def _finest(self) -> tuple[int, float]:
-        """Return the finest level of the growth stage and its share of the output, in (0, 1]."""
-        stage = number_in(self.stage)
-        finest = math.ceil(stage)
-        return finest, stage - finest + 1
 
 
 def upsamplings(frames: int, rows: int, most: int = 5) -> int:
