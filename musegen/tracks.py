@@ -69,6 +69,11 @@ class Track(Strict):
             raise ValueError(f"not a regular expression ({error})") from error
         return pattern
 
+    @property
+    def is_bass(self) -> bool:
+        """True for a bass by its family or its name."""
+        return self.family == "bass" or self.name.lower() == "bass"
+
     def has_name(self, part: "Part") -> bool:
         pattern, names = self.name_pattern, (part.name, *part.readings)
         return bool(pattern) and any(re.search(pattern, name, re.IGNORECASE) for name in names)
@@ -319,5 +324,5 @@ def bass_track(tracks: Sequence[Track]) -> int:
     1
     """
     melodic = [number for number, track in enumerate(tracks) if not track.is_drum]
-    named = [n for n in melodic if tracks[n].family == "bass" or tracks[n].name.lower() == "bass"]
+    named = [n for n in melodic if tracks[n].is_bass]
     return (named or melodic[1:][-1:] or [-1])[0]

@@ -131,7 +131,7 @@ def bass_of(tracks: tuple[Track, ...]) -> int | None:
     Scores are written from the highest part down.
     """
     melodic = [n for n, track in enumerate(tracks) if not track.is_drum]
-    named = [n for n in melodic if tracks[n].family == "bass" or tracks[n].name.lower() == "bass"]
+    named = [n for n in melodic if tracks[n].is_bass]
     return next(iter(named or melodic[::-1]), None)
 
 
