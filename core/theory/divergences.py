@@ -1,8 +1,10 @@
 """Comparing two distributions by a divergence."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -289,3 +291,25 @@ class Contrast(Comparison):
         ratio, c = passes.networks["ratio"], None if passes.c is None else passes.c.detach()
         encoded, sampled = passes.posterior_sample.detach(), passes.prior_sample.detach()
         return F.softplus(-ratio(encoded, c)) + F.softplus(ratio(sampled, c))
+
+
+def frechet_distance(
+    one: Float[np.ndarray, "sample feature"], other: Float[np.ndarray, "other feature"]
+) -> float:
+    """Return the squared Frechet distance of the Gaussians fitted to two samples.
+
+    |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)) (Dowson and Landau, 1982); 0 for equal mean and
+    covariance. Small samples bias it upwards: compare values of equally many samples only. NaN for
+    a single one.
+    """
+    if min(len(one), len(other)) < 2:
+        return math.nan
+    first, second = (
+        np.atleast_2d(np.cov(x.astype(np.float64), rowvar=False)) for x in (one, other)
+    )
+    values, vectors = np.linalg.eigh(first)
+    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+    inner = root @ second @ root
+    overlap = np.sqrt(np.linalg.eigvalsh((inner + inner.T) / 2).clip(min=0)).sum()
+    shift = np.square(one.mean(0) - other.mean(0)).sum()
+    return float(shift + np.trace(first) + np.trace(second) - 2 * overlap)

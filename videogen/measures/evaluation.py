@@ -16,6 +16,7 @@ from core.app.report import Kind, Report
 from core.data.collection import Split
 from core.data.preparation import Tick
 from core.errors import UserError
+from core.theory.divergences import frechet_distance
 from videogen.data.collection import Collection
 from videogen.files.clip import Clips, FrameBatch, to_clips, to_frames
 from videogen.measures.classifier import Classifier, load_classifier
@@ -24,7 +25,6 @@ from videogen.measures.metrics import (
     caption_accuracy,
     diversity,
     explained_variance,
-    frechet_distance,
     motion,
     sharpness,
     top1_accuracy,

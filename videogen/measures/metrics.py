@@ -1,6 +1,6 @@
-"""Metrics of clips: Frechet distance, caption accuracy, diversity, reconstruction.
+"""Metrics of clips: caption accuracy, diversity, reconstruction.
 
-Features and similarities come from `videogen.measures.classifier`.
+Similarities come from `videogen.measures.classifier`.
 """
 
 from collections.abc import Sequence
@@ -10,38 +10,7 @@ from jaxtyping import Float
 
 from videogen.files.clip import Clips
 
-Sample = Float[np.ndarray, "sample feature"]
-OtherSample = Float[np.ndarray, "other feature"]
 Similarity = Float[np.ndarray, "clip caption"]
-Covariance = Float[np.ndarray, "feature feature"]
-
-
-def frechet_distance(one: Sample, other: OtherSample) -> float:
-    """Return the squared Frechet distance of the Gaussians fitted to two samples.
-
-    |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)) (Dowson and Landau, 1982); 0 for equal mean and
-    covariance. Small samples bias it upwards: compare values of equally many samples only.
-    """
-    difference = one.mean(0) - other.mean(0)
-    first, second = _covariance(one), _covariance(other)
-    root = _square_root(first)
-    overlap = np.sqrt(_eigenvalues(root @ second @ root)).sum()
-    return float(difference @ difference + np.trace(first) + np.trace(second) - 2 * overlap)
-
-
-def _covariance(sample: np.ndarray) -> Covariance:
-    return np.atleast_2d(np.cov(sample.astype(np.float64), rowvar=False))
-
-
-def _square_root(covariance: Covariance) -> Covariance:
-    """Return the symmetric square root."""
-    values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
-
-
-def _eigenvalues(matrix: Covariance) -> np.ndarray:
-    """Return the eigenvalues of a matrix that rounding alone keeps from being positive."""
-    return np.linalg.eigvalsh((matrix + matrix.T) / 2).clip(min=0)
 
 
 def caption_accuracy(similarity: Similarity, captions: Sequence[str]) -> float:

@@ -18,6 +18,7 @@ from core.app.report import Kind, Report
 from core.data.collection import Split
 from core.data.preparation import Tick
 from core.errors import UserError
+from core.theory.divergences import frechet_distance
 from musegen.voice.data.collection import Collection, NoteBatch
 from musegen.voice.fundamental import harmonicity, hear, is_right
 from musegen.voice.measures.classifier import Classifier, load_classifier
@@ -27,7 +28,6 @@ from musegen.voice.measures.metrics import (
     constancy,
     different_bins,
     diversity,
-    frechet_distance,
 )
 from musegen.voice.model import Model, examples_of
 from musegen.voice.spectrogram import Sounds

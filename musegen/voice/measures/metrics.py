@@ -1,4 +1,4 @@
-"""Metrics of notes: Frechet distance, statistically different bins, diversity, constancy."""
+"""Metrics of notes: statistically different bins, diversity, constancy."""
 
 import math
 
@@ -6,31 +6,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 Features = Float[np.ndarray, "note feature"]
-Others = Float[np.ndarray, "other feature"]
 Numbers = Int[np.ndarray, " note"]
 
 SIGNIFICANT = 1.96
 """Standard errors beyond which two shares differ, at the level of 5 %."""
 ROUNDS = 20
 """Rounds of k-means."""
-
-
-def frechet_distance(one: Features, other: Others) -> float:
-    """Return the squared Frechet distance of the Gaussians fitted to two samples.
-
-    |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)) (Dowson and Landau, 1982); 0 for equal mean and
-    covariance. Small samples bias it upwards: compare values of equally many samples only. NaN for
-    a single one.
-    """
-    if min(len(one), len(other)) < 2:
-        return math.nan
-    first, second = (np.cov(sample.astype(np.float64), rowvar=False) for sample in (one, other))
-    values, vectors = np.linalg.eigh(first)
-    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
-    inner = root @ second @ root
-    overlap = np.sqrt(np.linalg.eigvalsh((inner + inner.T) / 2).clip(min=0)).sum()
-    shift = np.square(one.mean(0) - other.mean(0)).sum()
-    return float(shift + np.trace(first) + np.trace(second) - 2 * overlap)
 
 
 def clusters(features: Features, k: int, seed: int) -> Float[np.ndarray, "bin feature"]:

@@ -9,16 +9,7 @@ from musegen.voice.measures.metrics import (
     constancy,
     different_bins,
     diversity,
-    frechet_distance,
 )
-
-
-def test_the_frechet_distance_of_two_gaussians():
-    """Means 3 apart, and standard deviations 1 and 2 along the other axis: 9 + (1 - 2)^2."""
-    square = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1.0]]) * np.sqrt(3 / 4)
-    other = square * [1, 2] + [3, 0]
-    assert frechet_distance(square, other) == pytest.approx(10)
-    assert frechet_distance(square, square) == pytest.approx(0, abs=1e-9)
 
 
 def test_bins_with_different_shares_are_counted():

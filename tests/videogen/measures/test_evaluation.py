@@ -9,10 +9,11 @@ import torch
 
 from core.app.fit import configure
 from core.errors import UserError
+from core.theory.divergences import frechet_distance
 from videogen.files.clip import to_clips
 from videogen.measures.classifier import Classifier, load_classifier, train
 from videogen.measures.evaluation import data_of, evaluate
-from videogen.measures.metrics import caption_accuracy, explained_variance, frechet_distance
+from videogen.measures.metrics import caption_accuracy, explained_variance
 from videogen.measures.scorecard import draw_report, tables
 from videogen.model import DOMAIN, DataSpec, Model
 from videogen.shapes.dataset import MovingShapes
