@@ -321,6 +321,7 @@ GAMES: dict[str, Adversarial] = {
 ENCODER, DECODER, BOTH = ("encoder",), ("decoder",), ("encoder", "decoder")
 RECONSTRUCT = Reconstruct("x")
 TO_PRIOR = Match("z", KL(), trains=ENCODER)
+TO_LEARNED_PRIOR = Match("z", KL(), trains=("encoder", "prior"))
 FOOL = Match("x", Adversarial(logistic), trains=DECODER)
 CODED = (
     RECONSTRUCT,
@@ -352,7 +353,7 @@ RECIPES: dict[str, Recipe] = {
         "beta is the weight of match_z",
     ),
     "hierarchical_vae": Recipe(
-        (RECONSTRUCT, Match("z", KL(), trains=("encoder", "prior"))),
+        (RECONSTRUCT, TO_LEARNED_PRIOR),
         papers.CHILD_2021,
         "latents on two levels, the lower conditioned on the upper",
         posterior=HierarchicalGaussian,
@@ -475,7 +476,7 @@ RECIPES: dict[str, Recipe] = {
         "wgan_gp with feature matching on fixed statistics (Salimans et al. 2016)",
     ),
     "vae_flow": Recipe(
-        (RECONSTRUCT, Match("z", KL(), trains=("encoder", "prior"))),
+        (RECONSTRUCT, TO_LEARNED_PRIOR),
         papers.CHEN_2017,
         "a VAE whose prior is a learned flow",
         prior=realnvp,

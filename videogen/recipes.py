@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from core.densities.flow import realnvp
-from core.recipes import GAMES, TO_PRIOR, Recipe
+from core.recipes import GAMES, TO_LEARNED_PRIOR, TO_PRIOR, Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
 from core.theory.adversarial import R1, Adversarial, hinge, logistic
 from core.theory.distributions import Delta
-from core.theory.divergences import KL, Contrast, Cover
+from core.theory.divergences import Contrast, Cover
 from core.theory.terms import Match, Reconstruct
 from videogen.papers import (
     BALAJI_2019,
@@ -53,7 +53,6 @@ PATCHES = Match(
     critic="critic_patches",
 )
 """Its weight lets it move the decoder of a trained gist_flow as far as the likelihood does."""
-TO_FLOW = Match("z", KL(), trains=("encoder", "prior"))
 CONTRAST = Match("z", Contrast(), trains=("ratio",))
 
 RECIPES: dict[str, Recipe] = {
@@ -77,7 +76,7 @@ RECIPES: dict[str, Recipe] = {
         (
             Reconstruct("x"),
             ReconstructGist(),
-            TO_FLOW,
+            TO_LEARNED_PRIOR,
         ),
         LI_2018,
         "gist with a flow as p(z given c): starts and phases as spread as in the data",
@@ -100,7 +99,7 @@ RECIPES: dict[str, Recipe] = {
         (
             Reconstruct("x"),
             ReconstructGist(),
-            TO_FLOW,
+            TO_LEARNED_PRIOR,
             *GAMES_BESIDE,
         ),
         BALAJI_2019,
@@ -111,7 +110,7 @@ RECIPES: dict[str, Recipe] = {
         (
             Reconstruct("x"),
             ReconstructGist(),
-            TO_FLOW,
+            TO_LEARNED_PRIOR,
             ReconstructEdges(weight=10.0),
         ),
         MATHIEU_2016,
@@ -124,7 +123,7 @@ RECIPES: dict[str, Recipe] = {
         (
             Reconstruct("x"),
             ReconstructGist(),
-            TO_FLOW,
+            TO_LEARNED_PRIOR,
             PATCHES,
         ),
         ESSER_2021,
@@ -140,7 +139,7 @@ RECIPES: dict[str, Recipe] = {
     "tfgan_vae": Recipe(
         (
             Reconstruct("x"),
-            TO_FLOW,
+            TO_LEARNED_PRIOR,
             *GAMES_BESIDE,
         ),
         BALAJI_2019,

@@ -2,14 +2,11 @@
 
 from core.densities.flow import realnvp
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
-from core.recipes import Recipe
+from core.recipes import TO_LEARNED_PRIOR, Recipe
 from core.theory.adversarial import R1, GradientPenalty, logistic, wasserstein
-from core.theory.divergences import KL
 from core.theory.terms import Match
 from musegen.voice.papers import ENGEL_2019, ENGEL_2020
 from musegen.voice.terms import Auxiliary, Transpose
-
-TO_FLOW = Match("z", KL(), trains=("encoder", "prior"))
 
 RECIPES: dict[str, Recipe] = {
     **OF_EVERY_DOMAIN,
@@ -25,7 +22,7 @@ RECIPES: dict[str, Recipe] = {
         "a GAN of spectrograms whose critic names the pitch, grown from coarse to fine",
     ),
     "timbre_vae": Recipe(
-        (Transpose(), TO_FLOW),
+        (Transpose(), TO_LEARNED_PRIOR),
         ENGEL_2020,
         "a VAE of harmonics over noise; half of the timbres are encoded from another pitch",
         prior=realnvp,
@@ -33,7 +30,7 @@ RECIPES: dict[str, Recipe] = {
     "timbre_vae_gan": Recipe(
         (
             Transpose(),
-            TO_FLOW,
+            TO_LEARNED_PRIOR,
             Match(
                 "x",
                 Auxiliary(logistic, penalties=(R1(1.0),)),
