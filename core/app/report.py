@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -44,3 +45,17 @@ def null_for_nan(value: object) -> object:
 def format_number(value: float, spec: str = ".3g") -> str:
     """Format a number for a table; NaN becomes a dash."""
     return "-" if math.isnan(value) else format(value, spec)
+
+
+def format_percent(share: float) -> str:
+    """Format a share as a percentage for a table; NaN becomes a dash.
+
+    >>> format_percent(0.125), format_percent(math.nan)
+    ('12.5', '-')
+    """
+    return format_number(100 * share, ".1f")
+
+
+def list_meanings(meanings: Mapping[str, str]) -> str:
+    """List the columns of a table with their meanings, one a line."""
+    return "\n".join(f"- {name}: {meaning}" for name, meaning in meanings.items())

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
-from core.app.report import COLOURS, Report, format_number
+from core.app.report import COLOURS, Report, format_number, list_meanings
 from core.files import write_figure
 from musegen.measures.evaluation import Row
 from musegen.measures.excerpts import PARTS
@@ -167,8 +167,7 @@ def _cells(row: Row) -> list[str]:
 
 def legend(meanings: Mapping[str, str]) -> str:
     """List what each name means, and the sources of the short forms."""
-    lines = [f"- {name}: {meaning}" for name, meaning in meanings.items()]
-    return "\n".join([*lines, "", SOURCES])
+    return f"{list_meanings(meanings)}\n\n{SOURCES}"
 
 
 def _metrics(report: Report) -> Table:

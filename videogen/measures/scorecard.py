@@ -1,6 +1,6 @@
 """The tables and the picture of an evaluation."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from math import isnan, nan
 from pathlib import Path
@@ -13,7 +13,7 @@ from matplotlib.ticker import NullFormatter
 from rich import box
 from rich.table import Table
 
-from core.app.report import COLOURS, format_number
+from core.app.report import COLOURS, format_number, format_percent, list_meanings
 from core.files import write_figure
 from videogen.files.clip import Frames
 from videogen.measures.evaluation import Evaluation, Row
@@ -98,7 +98,7 @@ def _table_of_details(report: Evaluation) -> Table:
     table = Table(
         title="in detail",
         title_justify="left",
-        caption=_meanings({name: DETAILS[name] for name in columns}),
+        caption=list_meanings({name: DETAILS[name] for name in columns}),
         caption_justify="left",
         box=box.SIMPLE,
         padding=0,
@@ -109,7 +109,7 @@ def _table_of_details(report: Evaluation) -> Table:
     for row, shares in rows:
         if not isnan(row.sharpness):
             style = "bold" if row.kind == "generated" else ""
-            cells = [_percent(shares.get(name, nan)) for name in columns]
+            cells = [format_percent(shares.get(name, nan)) for name in columns]
             table.add_row(f"{row.name}, {row.group}", *cells, style=style)
     return table
 
@@ -127,27 +127,19 @@ def _width(name: str) -> int:
 
 def legend(attributes: bool) -> str:
     """List the meanings of the columns; those of `attributes` are of moving shapes only."""
-    return "\n".join([ATTRIBUTES_LEGEND] * attributes + [_meanings(LEGEND), ROWS_LEGEND])
-
-
-def _meanings(columns: Mapping[str, str]) -> str:
-    return "\n".join(f"- {name}: {meaning}" for name, meaning in columns.items())
+    return "\n".join([ATTRIBUTES_LEGEND] * attributes + [list_meanings(LEGEND), ROWS_LEGEND])
 
 
 def _cells(row: Row, attributes: list[str]) -> list[str]:
     return [
-        *[_percent(row.attributes[name]) for name in attributes],
-        _percent(row.caption_accuracy),
-        f"{_percent(row.top1_accuracy)} of {row.captions}",
+        *[format_percent(row.attributes[name]) for name in attributes],
+        format_percent(row.caption_accuracy),
+        f"{format_percent(row.top1_accuracy)} of {row.captions}",
         format_number(row.frechet_clips),
         format_number(row.frechet_frames),
         format_number(row.diversity, ".3f"),
         format_number(row.reconstruction, ".2f"),
     ]
-
-
-def _percent(share: float) -> str:
-    return format_number(100 * share, ".1f")
 
 
 def draw_report(report: Evaluation, path: Path | str) -> None:

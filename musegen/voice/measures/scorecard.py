@@ -6,7 +6,7 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from core.app.report import format_number
+from core.app.report import format_number, format_percent, list_meanings
 from musegen.voice.measures.evaluation import Evaluation, Row
 
 WIDTH = 120
@@ -35,11 +35,10 @@ def tables(report: Evaluation) -> Iterator[Table]:
     groups = list(dict.fromkeys(row.group for row in report.rows))
     for group in groups:
         last = group == groups[-1]
-        lines = [f"- {name}: {meaning}" for name, meaning in LEGEND.items()]
         table = Table(
             title=group,
             title_justify="left",
-            caption="\n".join([*lines, ROWS_LEGEND]) if last else None,
+            caption=f"{list_meanings(LEGEND)}\n{ROWS_LEGEND}" if last else None,
             caption_justify="left",
             box=box.SIMPLE,
             padding=0,
@@ -57,25 +56,21 @@ def tables(report: Evaluation) -> Iterator[Table]:
     calibration.add_column("instrument")
     calibration.add_column("% right", justify="right")
     for name, share in worst:
-        calibration.add_row(name, _percent(share))
+        calibration.add_row(name, format_percent(share))
     yield calibration
 
 
 def _cells(row: Row) -> list[str]:
     return [
-        _percent(row.right),
-        _percent(row.named_pitch),
-        _percent(row.named_timbre),
-        _percent(row.harmonicity),
+        format_percent(row.right),
+        format_percent(row.named_pitch),
+        format_percent(row.named_timbre),
+        format_percent(row.harmonicity),
         format_number(row.frechet),
         format_number(row.bins, ".2f"),
         format_number(row.diversity),
-        _percent(row.constancy),
+        format_percent(row.constancy),
     ]
-
-
-def _percent(share: float) -> str:
-    return format_number(100 * share, ".1f")
 
 
 def draw_report(report: Evaluation, path: Path) -> None:
