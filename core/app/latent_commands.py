@@ -46,14 +46,9 @@ def split_run(
     return run, rest
 
 
-def points_of(model: Model, text: str, seed: int = 0) -> LatentPoints:
-    """Encode a file's items as points, or sample one point of the prior for a text."""
-    return _place(model, text, seed)[0]
-
-
 def _one_place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
     """Return the first point of a text and its source, and log that a longer file has more."""
-    points, source = _place(model, text, seed)
+    points, source = place(model, text, seed)
     if len(points) > 1:
         LOG.warning(
             "%s is longer than what the model encodes at once: only its beginning counts, "
@@ -64,8 +59,11 @@ def _one_place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
     return points[:1], source
 
 
-def _place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
-    """Return the points of a text, and the source of the first one: a file's, or the condition."""
+def place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
+    """Encode a file's items as points, or sample one of the prior for a text.
+
+    Also return the source of the first one: the file's, or the condition.
+    """
     if names_file(model, text):
         examples = model.domain.read(model, Path(text))
         model.warn_of(examples.conditions)

@@ -11,7 +11,7 @@ from command import run
 from handmade import control, midi, name, note, program
 
 from core.app import latent_commands
-from core.app.latent_commands import points_of
+from core.app.latent_commands import place
 from core.app.output import Output
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
@@ -46,11 +46,11 @@ def song(data: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_song_is_as_many_places_as_it_has_phrases(folder: Path, song: Path):
     model = Model.load(folder, "cpu")
-    points = points_of(model, str(song))
+    points = place(model, str(song), 0)[0]
     assert len(points) == 2
-    assert torch.equal(points.u, points_of(model, str(song)).u)
+    assert torch.equal(points.u, place(model, str(song), 0)[0].u)
     assert model.decode(points).shape == (2, 5, 3, 16, 84)
-    one, repeated, other = (points_of(model, seed).u for seed in ("1", "1", "2"))
+    one, repeated, other = (place(model, seed, 0)[0].u for seed in ("1", "1", "2"))
     assert torch.equal(one, repeated)
     assert not torch.equal(one, other)
 
@@ -214,7 +214,7 @@ def test_a_song_is_played_as_loud_as_the_decoder_says(
 ):
     """By reconstruct, vary, interpolate and arithmetic; the tempo is still the song's."""
     model, text, to = latent, str(brought), SongOutput(tmp_path, ("mid",), overwrite=True)
-    point, seeds = points_of(model, text), [points_of(model, str(n)) for n in (1, 2)]
+    point, seeds = place(model, text, 0)[0], [place(model, str(n), 0)[0] for n in (1, 2)]
     varied = model.variations(point, 0.4, 1, 3).u
     written = {
         "reconstruct": (latent_commands.reconstruct(model, brought, to, 0), point.u),
@@ -248,7 +248,7 @@ def test_the_encoder_hears_how_loud_a_song_is(latent: Model, brought: Path, tmp_
     roll = Roll.of(even, latent.spec.tracks, latent.spec.grid, tempo, "even")
     write_midi(roll, tmp_path / "even.mid")
     softer, loud = (
-        latent.decode(points_of(latent, str(p))) for p in (brought, tmp_path / "even.mid")
+        latent.decode(place(latent, str(p), 0)[0]) for p in (brought, tmp_path / "even.mid")
     )
     last = [played.notes[0].velocity[-20:].mean() for played in (softer, loud)]
     assert last[0] < last[1] - 10

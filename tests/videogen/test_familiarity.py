@@ -11,7 +11,7 @@ import yaml
 from command import run
 from films import greys
 
-from core.app.latent_commands import points_of
+from core.app.latent_commands import place
 from videogen.data.collection import Collection, Video
 from videogen.data.preparation import prepare
 from videogen.data.records import PrepareConfig
@@ -188,7 +188,7 @@ def test_python_is_warned_once_and_points_too(shipped: Model, caplog: pytest.Log
     model = Model(shipped.networks, shipped.config, shipped.spec, "mine")
     for _ in range(2):
         model.clips(["a dog", CAPTIONS[0]])
-        points_of(model, "a cat")
+        place(model, "a cat", 0)
     assert [record.getMessage().split(" is")[0] for record in caplog.records] == [
         '"a dog"',
         '"a cat"',

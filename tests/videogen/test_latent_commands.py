@@ -9,7 +9,7 @@ import torch
 from command import run
 
 from core.app.latent import slerp
-from core.app.latent_commands import points_of
+from core.app.latent_commands import place
 from core.errors import UserError
 from videogen.files.clip import to_frames, write_mp4
 from videogen.model import DOMAIN, Model, train
@@ -54,21 +54,21 @@ def test_a_short_film_ends_on_its_last_frame(model: Model, film: Path):
 def test_a_sentence_is_a_place_of_the_prior_and_a_file_one_of_the_encoder(
     model: Model, film: Path
 ):
-    one, repeated, other = (points_of(model, CAPTION, seed) for seed in (1, 1, 2))
+    one, repeated, other = (place(model, CAPTION, seed)[0] for seed in (1, 1, 2))
     assert torch.equal(one.u, repeated.u)
     assert not torch.equal(one.u, other.u)
-    file = points_of(model, str(film))
-    assert torch.equal(file.u, points_of(model, str(film), seed=5).u)
+    file = place(model, str(film), 0)[0]
+    assert torch.equal(file.u, place(model, str(film), seed=5)[0].u)
     assert file.u.shape == one.u.shape == (1, 8)
 
 
 def test_a_place_of_a_sentence_is_what_sampling_makes(model: Model):
-    decoded = model.decode(points_of(model, CAPTION, seed=0))
+    decoded = model.decode(place(model, CAPTION, seed=0)[0])
     torch.testing.assert_close(decoded, model.clips([CAPTION], seed=0), atol=1e-5, rtol=1e-4)
 
 
 def test_an_interpolation_begins_and_ends_at_its_two_points(model: Model, film: Path):
-    first, last = points_of(model, CAPTION, 3), points_of(model, str(film))
+    first, last = place(model, CAPTION, 3)[0], place(model, str(film), 0)[0]
     path = model.decode(slerp(first, last, 5))
     assert path.shape == (5, 3, 4, 16, 16)
     torch.testing.assert_close(path[:1], model.decode(first), atol=1e-5, rtol=1e-4)
@@ -79,7 +79,7 @@ def test_an_interpolation_begins_and_ends_at_its_two_points(model: Model, film: 
 def test_what_cannot_be_read_is_named(model: Model, tmp_path: Path, name: str, said: str):
     (tmp_path / "bad.mp4").touch()
     with pytest.raises(UserError, match=f"{name}.*{said}"):
-        points_of(model, str(tmp_path / name))
+        place(model, str(tmp_path / name), 0)
 
 
 def test_the_commands_write_what_they_name(folder: Path, film: Path, tmp_path: Path):
