@@ -542,7 +542,7 @@ class Model(CoreModel):
         tick: Tick = lambda done, total: None,
         tries: int | None = None,
     ) -> Iterator[Notes]:
-        """Sample pieces as notes; yield each once its chunk is sampled. See `notes`."""
+        """Sample pieces as notes; yield each once it is sampled. See `notes`."""
         from musegen.composition.judge import by_odds
 
         self.sampler().require(steering)
@@ -608,7 +608,7 @@ class Model(CoreModel):
         from musegen.composition.composition import Composition
         from musegen.composition.request import Request
 
-        request, count = Request(bars=self._length(bars)), whole("count", count)
+        request = Request(bars=self._length(bars))
         return Composition(self, request, steering, tempo_bpm).songs(count, seed)
 
 

@@ -100,7 +100,7 @@ class Composition:
     def each_song(
         self, count: int = 1, seed: int = 0, tick: Tick = lambda done, total: None
     ) -> Iterator[Roll]:
-        """Compose songs; yield each once its chunk is sampled. See `songs`."""
+        """Compose songs; yield each once it is sampled. See `songs`."""
         count, seed = whole("count", count), require_seed(seed)
         self.require()
         labels, songs = self.labels(count, seed), self._best(count, seed, tick)

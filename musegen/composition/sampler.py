@@ -49,7 +49,7 @@ class SongSampler(ABC):
 
     @abstractmethod
     def notes(self, count: int, seed: int, bars: int, steering: Steering) -> Iterator[Notes]:
-        """Sample pieces of so many bars; yield each once its chunk is sampled."""
+        """Sample pieces of so many bars; yield each once it is sampled."""
 
     def cells(self, count: int, seed: int, bars: int) -> Phrases:
         """Sample the same pieces as cells."""
