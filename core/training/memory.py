@@ -68,11 +68,13 @@ class Parts:
                 "train.batch_size (--set train.batch_size=N), or start fewer"
             )
         device = next(self.networks.parameters()).device
-        before = random_state(device)
+        before, kept = random_state(device), _changed_by_passes(self.networks)
         while (losses := self._attempt(batch, parameters, gradients)) is None:
             gc.collect()
             self._halve(len(batch.x))
             set_random_state(before)
+            for value, earlier in kept:
+                value.copy_(earlier)
             undo()
         return processes.add_up(parameters, losses)
 
@@ -121,6 +123,20 @@ class Parts:
             samples,
             self.count,
         )
+
+
+@torch.no_grad()
+def _changed_by_passes(networks: Networks) -> list[tuple[Tensor, Tensor]]:
+    """Return what a pass may change before any optimizer does, each with a copy of it.
+
+    These are the buffers of a network, such as the usage of a codebook, and the weights beside
+    them: its codes, or the scales that a flow's first batch initialises.
+    """
+    found: list[Tensor] = []
+    for network in networks.modules():
+        if buffers := list(network.buffers(recurse=False)):
+            found += [*buffers, *network.parameters(recurse=False)]
+    return [(value.detach(), value.clone()) for value in found]
 
 
 def _indivisible(whole: str) -> UserError:

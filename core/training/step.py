@@ -239,7 +239,7 @@ def learner_step(state: TrainState, batch: Batch, measured: bool = False) -> dic
                 (share * loss).backward(inputs=inputs, retain_graph=True)
         return losses
 
-    losses = state.parts.add_up(batch, state.parameters(trained), gradients)
+    losses = state.parts.add_up(batch, state.parameters(trained), gradients, norms.clear)
     return _update(state, trained, losses, norms | _facts(state.networks))
 
 

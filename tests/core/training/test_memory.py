@@ -75,6 +75,32 @@ def test_a_pool_keeps_nothing_of_an_attempt_that_did_not_fit():
     assert len(kept[0]) == SAMPLES and torch.equal(*kept)
 
 
+@pytest.mark.parametrize(
+    ("name", "stabilisers"),
+    [("vq_vae", {}), ("glow", {}), ("gan", {"spectral_norm": True})],
+)
+def test_nothing_stays_of_an_attempt_that_ran_out_of_memory_in_its_backward(name, stabilisers):
+    """Codes, scales that a first batch initialises and power iterations are as of parts alone."""
+    weights = []
+    for failures in ([TOO_MUCH], []):
+        torch.manual_seed(1)
+        parts, settings = recipe(name), Optimisation()
+        networks = Stabilisers.model_validate(stabilisers).fit(ring.networks(parts))
+        state = TrainState(networks, parts, settings, settings)
+        state.parts.count = 1 if failures else 2
+        first = next(one for one in networks.parameters() if one.requires_grad)
+
+        def fail(gradient: torch.Tensor, left: list[torch.OutOfMemoryError] = failures) -> None:
+            if left:
+                raise left.pop()
+
+        first.register_hook(fail)
+        step(state, lambda number: ring.batch(number, SAMPLES), 0, seed=3)
+        assert state.parts.count == 2 and not failures
+        weights.append(networks.state_dict())
+    torch.testing.assert_close(*weights, atol=0, rtol=0)
+
+
 def test_parts_are_halved_until_they_fit():
     state, _ = trained("ae", most=2)
     assert state.parts.count == 8
