@@ -1,6 +1,6 @@
 """The commands of music. Each imports what it needs when it runs, so that --help is quick."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,11 +25,17 @@ from core.app.progress import followed
 
 if TYPE_CHECKING:
     from core.app.evaluation import Evaluation
+    from core.app.latent_commands import Reader
     from musegen.data.collection import Collection
     from musegen.files.song import SongOutput
     from musegen.model import Music
     from musegen.playing.orchestra import Orchestra
     from musegen.playing.voice import Voice
+
+PICKUP_HELP = (
+    "Quarter notes of a pickup that no signature names: they are left out, and bars begin after "
+    "them."
+)
 
 YOUR_SONGS, STEERING = "Your own songs", "Steering"
 """The panels of options in the help of `sample`."""
@@ -138,9 +144,7 @@ class MusicCommands(DomainCommands):
         ] = True,
         pickup: Annotated[
             float,
-            typer.Option(
-                min=0, help="Quarter notes before the first bar, where no signature says so."
-            ),
+            typer.Option(min=0, help=PICKUP_HELP),
         ] = 0.0,
         bars: Annotated[int, typer.Option(min=1, help="Bars of a phrase.")] = 16,
         hop: Annotated[int, typer.Option(min=1, help="Bars from one phrase to the next.")] = 1,
@@ -246,6 +250,19 @@ class MusicCommands(DomainCommands):
         from musegen.measures import published
 
         return evaluation.followed_by(published.tables) if paper else evaluation
+
+    def reader(
+        self,
+        items: Sequence[str],
+        pickup: Annotated[float, typer.Option(min=0, help=PICKUP_HELP)] = 0.0,
+    ) -> "Reader":
+        from core.app.latent_commands import names_file
+        from core.errors import ConfigError
+
+        domain = self.domain()
+        if pickup and not any(names_file(domain, item) for item in items):
+            raise ConfigError("--pickup is for a song of yours: give a MIDI file with it")
+        return partial(domain.read, pickup_beats=pickup)
 
     def output(
         self,
@@ -364,7 +381,7 @@ class MusicCommands(DomainCommands):
             float,
             typer.Option(
                 min=0,
-                help="Quarter notes before your song's first bar, where no signature says so.",
+                help=PICKUP_HELP,
                 rich_help_panel=YOUR_SONGS,
             ),
         ] = 0.0,

@@ -79,13 +79,15 @@ class Source:
         return with_programs_of([self.song])
 
 
-def read_song(path: Path, tracks: tuple[Track, ...], grid: Grid) -> Song:
+def read_song(
+    path: Path, tracks: tuple[Track, ...], grid: Grid, pickup_beats: float = 0.0
+) -> Song:
     """Read a MIDI file on the grid of a model, and log what of it is left out.
 
-    `UserError` if it cannot be read.
+    `pickup_beats`: see `read_midi`. `UserError` if it cannot be read.
     """
     try:
-        song = read_midi(path, tracks, grid, names=True)
+        song = read_midi(path, tracks, grid, pickup_beats=pickup_beats, names=True)
     except RejectedFile as error:
         raise refusal(path, error) from error
     log_remarks(path, song)

@@ -180,13 +180,13 @@ class Music(Domain):
     def examples(self, data: Collection, count: int, seed: int) -> Examples:
         return Examples(data.rolls(spread(data.indices(data.splits[-1]), count)))
 
-    def read(self, model: "Model", path: Path) -> Examples:
+    def read(self, model: "Model", path: Path, pickup_beats: float = 0.0) -> Examples:
         """Read a song's phrases; the last one is filled up with silence.
 
-        Their sources are the song's notes, tempi and programs.
+        Their sources are the song's notes, tempi and programs. `pickup_beats`: see `read_midi`.
         """
         spec = model.spec
-        song = read_song(path, spec.tracks, spec.grid)
+        song = read_song(path, spec.tracks, spec.grid, pickup_beats)
         bars = song.bars + -song.bars % spec.bars
         size = len(spec.tracks), bars, spec.grid
         cells, velocity = (make(song.notes, *size)[None] for make in (fill, fill_velocities))

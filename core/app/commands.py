@@ -30,6 +30,7 @@ from core.launch import is_first, process_count
 
 if TYPE_CHECKING:
     from core.app.domain import Domain
+    from core.app.latent_commands import Reader
     from core.app.model import Model
 
 
@@ -314,7 +315,7 @@ class DomainCommands(ABC):
     `name` is the group's, `items` the plural of its items, also the default folder to write to.
     `examples`: lines for each command's help. Methods with annotated options lend these to the
     command of their name (`prepare`, `sample`) or of their purpose (`open_data`, `train_options`,
-    `output`, `completed`).
+    `reader`, `output`, `completed`).
     """
 
     name: ClassVar[str]
@@ -350,6 +351,10 @@ class DomainCommands(ABC):
             return f"see what it has learned with: pianoreel {self.name} reconstruct {to} FILE"
         return f"sample from it with: pianoreel {self.name} sample {to}"
 
+    def reader(self, items: Sequence[str], *args: Any, **options: Any) -> "Reader":
+        """Return how files are read that are among the items of a command of latent space."""
+        return self.domain().read
+
     def output(self, to: Path, device: str, *args: Any, **options: Any) -> Output:
         """Return where and how items are written. `device`: for networks that take part in it."""
         return Output(to)
@@ -375,11 +380,11 @@ def group_of(own: DomainCommands) -> typer.Typer:
         sample: {"draw": own.sample, "output": own.output},
         evaluate: {"complete": own.completed},
         compare: {"open_data": own.open_data},
-        interpolate: {"output": own.output},
-        arithmetic: {"output": own.output},
-        reconstruct: {"output": own.output},
-        vary: {"output": own.output},
-        translate: {"output": own.output},
+        interpolate: {"reader": own.reader, "output": own.output},
+        arithmetic: {"reader": own.reader, "output": own.output},
+        reconstruct: {"reader": own.reader, "output": own.output},
+        vary: {"reader": own.reader, "output": own.output},
+        translate: {"reader": own.reader, "output": own.output},
     }
     for command, lent in commands.items():
         name, panel = command.__name__, PANELS.get(command, STEER)
@@ -599,6 +604,7 @@ def compare(
 
 def interpolate(
     own: DomainCommands,
+    reader: Callable[..., "Reader"],
     output: Callable[..., Output],
     arguments: Arguments,
     points: PointCount = 9,
@@ -615,12 +621,14 @@ def interpolate(
 
     domain = own.domain()
     model, (first, last) = latent_commands.open_with_arguments(domain, arguments, 2, device)
-    where = output(to or Path(own.items), device)
-    print_paths(latent_commands.interpolate(model, first, last, points, where, seed), json)
+    read, where = reader((first, last)), output(to or Path(own.items), device)
+    written = latent_commands.interpolate(model, first, last, points, where, seed, read)
+    print_paths(written, json)
 
 
 def arithmetic(
     own: DomainCommands,
+    reader: Callable[..., "Reader"],
     output: Callable[..., Output],
     arguments: Arguments,
     to: Folder = None,
@@ -635,12 +643,13 @@ def arithmetic(
     from core.app import latent_commands
 
     model, texts = latent_commands.open_with_arguments(own.domain(), arguments, 3, device)
-    where = output(to or Path(own.items), device)
-    print_paths(latent_commands.arithmetic(model, texts, where, seed), json)
+    read, where = reader(texts), output(to or Path(own.items), device)
+    print_paths(latent_commands.arithmetic(model, texts, where, seed, read), json)
 
 
 def reconstruct(
     own: DomainCommands,
+    reader: Callable[..., "Reader"],
     output: Callable[..., Output],
     files: Files,
     to: Folder = None,
@@ -654,13 +663,14 @@ def reconstruct(
     model, names = latent_commands.open_with_arguments(own.domain(), files, None, device)
     paths = [Path(name) for name in names]
     latent_commands.require_stems(paths)
-    where = output(to or Path(own.items), device)
-    written = (latent_commands.reconstruct(model, path, where, seed) for path in paths)
+    read, where = reader(names), output(to or Path(own.items), device)
+    written = (latent_commands.reconstruct(model, path, where, seed, read) for path in paths)
     print_paths(chain.from_iterable(written), json)
 
 
 def vary(
     own: DomainCommands,
+    reader: Callable[..., "Reader"],
     output: Callable[..., Output],
     arguments: Arguments,
     strength: Strength = 0.3,
@@ -684,12 +694,14 @@ def vary(
     from core.app import latent_commands
 
     model, (text,) = latent_commands.open_with_arguments(own.domain(), arguments, 1, device)
-    where = output(to or Path(own.items), device)
-    print_paths(latent_commands.vary(model, text, strength, count, where, seed, keep), json)
+    read, where = reader([text]), output(to or Path(own.items), device)
+    written = latent_commands.vary(model, text, strength, count, where, seed, keep, read)
+    print_paths(written, json)
 
 
 def translate(
     own: DomainCommands,
+    reader: Callable[..., "Reader"],
     output: Callable[..., Output],
     run: Translator,
     files: FilesToTranslate,
@@ -703,8 +715,8 @@ def translate(
 
     latent_commands.require_stems(files)
     model = own.domain().open_run(run, device)
-    where = output(to or Path(own.items), device)
-    written = (latent_commands.translate(model, path, where, back) for path in files)
+    read, where = reader([str(path) for path in files]), output(to or Path(own.items), device)
+    written = (latent_commands.translate(model, path, where, back, read) for path in files)
     print_paths(chain.from_iterable(written), json)
 
 

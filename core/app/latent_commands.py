@@ -18,6 +18,9 @@ from core.app.output import Output
 from core.errors import ConfigError
 from core.files import as_text, is_file
 
+Reader = Callable[[Any, Path], Examples]
+"""Reads a user's file as items of a model, as `Domain.read` does."""
+
 SHOWN = 4
 """Items of a file that are drawn before and after."""
 
@@ -46,9 +49,11 @@ def split_run(
     return run, rest
 
 
-def _one_place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
+def _one_place(
+    model: Model, text: str, seed: int, read: Reader | None
+) -> tuple[LatentPoints, Any]:
     """Return the first point of a text and its source, and log that a longer file has more."""
-    points, source = place(model, text, seed)
+    points, source = place(model, text, seed, read)
     if len(points) > 1:
         LOG.warning(
             "%s is longer than what the model encodes at once: only its beginning counts, "
@@ -59,13 +64,16 @@ def _one_place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
     return points[:1], source
 
 
-def place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
+def place(
+    model: Model, text: str, seed: int, read: Reader | None = None
+) -> tuple[LatentPoints, Any]:
     """Encode a file's items as points, or sample one of the prior for a text.
 
-    Also return the source of the first one: the file's, or the condition.
+    Also return the source of the first one: the file's, or the condition. `read`: as the domain
+    does, unless another reader is given.
     """
-    if names_file(model, text):
-        examples = model.domain.read(model, Path(text))
+    if names_file(model.domain, text):
+        examples = (read or model.domain.read)(model, Path(text))
         model.warn_of(examples.conditions)
         points = model.encode(examples.items, examples.conditions)
         return points, examples.sources[0] if examples.sources else None
@@ -75,20 +83,26 @@ def place(model: Model, text: str, seed: int) -> tuple[LatentPoints, Any]:
     return model.space.draw(1, model.read_conditions(conditions), seed), source
 
 
-def names_file(model: Model, text: str) -> bool:
+def names_file(domain: Domain, text: str) -> bool:
     """Return True for a text that names a file, or ends as one of the domain does."""
     suffix = Path(text).suffix.lower()
-    return suffix in model.domain.suffixes or (bool(suffix) and is_file(text))
+    return suffix in domain.suffixes or (bool(suffix) and is_file(text))
 
 
 def interpolate(
-    model: Model, first: str, last: str, points: int, to: Output, seed: int
+    model: Model,
+    first: str,
+    last: str,
+    points: int,
+    to: Output,
+    seed: int,
+    read: Reader | None = None,
 ) -> Iterator[Path]:
     """Write the items along the great circle between two points, ends included.
 
     An item has the source of both ends, of which the nearer comes first.
     """
-    (start, ours), (end, theirs) = (_one_place(model, text, seed) for text in (first, last))
+    (start, ours), (end, theirs) = (_one_place(model, text, seed, read) for text in (first, last))
     items = model.decode(slerp(start, end, points), seed)
     titles = [first, *(f"{n / (points - 1):.0%}" for n in range(1, points - 1)), last]
     nearer = [(ours, theirs) if 2 * n < points else (theirs, ours) for n in range(points)]
@@ -98,9 +112,11 @@ def interpolate(
     )
 
 
-def arithmetic(model: Model, texts: Sequence[str], to: Output, seed: int) -> Iterator[Path]:
+def arithmetic(
+    model: Model, texts: Sequence[str], to: Output, seed: int, read: Reader | None = None
+) -> Iterator[Path]:
     """Write a - b + c, and draw all four."""
-    places = [_one_place(model, text, seed) for text in texts]
+    places = [_one_place(model, text, seed, read) for text in texts]
     a, b, c = (point for point, _ in places)
     items = model.decode(concat([a, b, c, combine(a, b, c)]), seed)
     source = model.domain.common_source([places[0][1], places[2][1]])
@@ -112,10 +128,17 @@ def arithmetic(model: Model, texts: Sequence[str], to: Output, seed: int) -> Ite
 
 
 def vary(
-    model: Model, text: str, strength: float, count: int, to: Output, seed: int, keep: str = ""
+    model: Model,
+    text: str,
+    strength: float,
+    count: int,
+    to: Output,
+    seed: int,
+    keep: str = "",
+    read: Reader | None = None,
 ) -> Iterator[Path]:
     """Write variations of a point, and draw them beside it; `keep`: the part of z that stays."""
-    point, source = _one_place(model, text, seed)
+    point, source = _one_place(model, text, seed, read)
     varied = model.variations(point, strength, count, seed, keep)
     items = model.decode(concat([point, varied]), seed)
     for number in range(1, count + 1):
@@ -140,24 +163,28 @@ def require_stems(paths: Sequence[Path]) -> None:
             )
 
 
-def reconstruct(model: Model, path: Path, to: Output, seed: int) -> Iterator[Path]:
+def reconstruct(
+    model: Model, path: Path, to: Output, seed: int, read: Reader | None = None
+) -> Iterator[Path]:
     """Write the reconstruction of a file, and draw both."""
 
     def change(examples: Examples) -> Any:
         model.warn_of(examples.conditions)
         return model.reconstruct(examples.items, examples.conditions, seed)
 
-    yield from _before_and_after(model, path, to, "reconstruction", change, seed)
+    yield from _before_and_after(model, path, to, "reconstruction", change, seed, read)
 
 
-def translate(model: Model, path: Path, to: Output, back: bool = False) -> Iterator[Path]:
+def translate(
+    model: Model, path: Path, to: Output, back: bool = False, read: Reader | None = None
+) -> Iterator[Path]:
     """Write a file's translation, and draw both."""
 
     def change(examples: Examples) -> Any:
         return model.translate(examples.items, back)
 
     kind = "translation-back" if back else "translation"
-    yield from _before_and_after(model, path, to, kind, change)
+    yield from _before_and_after(model, path, to, kind, change, read=read)
 
 
 def _before_and_after(
@@ -167,8 +194,9 @@ def _before_and_after(
     kind: str,
     change: Callable[[Examples], Any],
     seed: int | None = None,
+    read: Reader | None = None,
 ) -> Iterator[Path]:
-    examples = model.domain.read(model, path)
+    examples = (read or model.domain.read)(model, path)
     changed = change(examples)
     shown_name = as_text(path.name)
     titles = list(examples.conditions or [shown_name] * len(examples))

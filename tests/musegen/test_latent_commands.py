@@ -95,6 +95,37 @@ def test_every_command_writes_the_formats_that_are_asked_for(
 
 
 @pytest.mark.parametrize(
+    ("command", "seeds"),
+    [("reconstruct", []), ("vary", []), ("interpolate", ["1"]), ("arithmetic", ["1", "2"])],
+)
+def test_a_song_begins_after_its_pickup(
+    command: str, seeds: list[str], folder: Path, tmp_path: Path
+):
+    """A beat that no signature names stands before one of two files that are else the same."""
+    beats = b"".join(note(48 + beat, 480) for beat in range(12))
+    (tmp_path / "song.mid").write_bytes(midi(beats))
+    (tmp_path / "late.mid").write_bytes(midi(note(40, 480) + beats))
+    found = []
+    for stem, pickup in (("song", 0), ("late", 1)):
+        options = ("--pickup", pickup, "--only", "mid", "--device", "cpu", "--to", tmp_path / stem)
+        arguments = (command, folder, tmp_path / f"{stem}.mid", *seeds, *options)
+        code, said, complaint = run("music", *arguments)
+        assert code == 0, complaint
+        song = read_midi(Path(said.splitlines()[0]), grid=Grid(steps_per_beat=4))
+        found.append(columns(song.notes))
+    assert found[0] == found[1]
+    assert "left out: a pickup of 1 quarter note, 1 note" in complaint
+
+
+def test_a_pickup_is_of_a_song():
+    code, _, complaint = run("music", "vary", "1", "--pickup", 1)
+    assert (code, complaint) == (
+        2,
+        "error: --pickup is for a song of yours: give a MIDI file with it\n",
+    )
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["note_transformer", "1", "2"], "note_transformer has no latent space: it is a density"),

@@ -37,6 +37,9 @@ class Words:
     def subject(self, run: str | None, device: str) -> str:
         return f"{run} on {device}"
 
+    def read(self, model: str, path: Path) -> str:
+        return f"{path} for {model}"
+
     def data_of(self, subject: str) -> str:
         return f"data of {subject}"
 
@@ -362,5 +365,6 @@ def test_a_command_of_latent_space_gets_its_options(monkeypatch, command, calls)
 
         monkeypatch.setattr(latent_commands, name, written)
     result = run(*command)
-    assert called == calls
+    reader = {"open": ()}  # how files are read
+    assert called == [(n, (*given, *reader.get(n, (WORDS.read,)))) for n, given in calls]
     assert result.stdout == f"{command[0]}\n" * sum(name != "open" for name, _ in calls)
