@@ -83,6 +83,9 @@ FOUR_FOUR = Metre.of(4, 4)
 SHORTEST_BAR = 2.0
 """Shorter bars, in quarter notes, are pulses of a program that knows no bars."""
 
+BARS_IN_ONE = (2, 4)
+"""So many bars of the same kind of beat are read as one, or one as so many: 2/4 is half of 4/4."""
+
 GRID = Grid()
 LIMITS = MusicLimits()
 
@@ -99,6 +102,7 @@ class Song:
     where it comes from. `has_beats`: False where beats were taken at `DEFAULT_BPM`, since the file
     says neither beats nor tempi. `doubling_notes` counts those that start with a longer one on its
     track and pitch, and are not in the song; `controls` are the controllers that are used.
+    `regrouped`: metres whose bars were joined or divided into those of the grid.
     """
 
     notes: Notes
@@ -117,6 +121,7 @@ class Song:
     doubling_notes: int = 0
     controls: tuple[str, ...] = ()
     pickup_beats: float = 0.0
+    regrouped: tuple[Metre, ...] = ()
 
     @property
     def unclaimed(self) -> Counter[int]:
@@ -146,7 +151,8 @@ class Song:
         lost = [f"left out: {self.left_out}"] if self.left_out else []
         named = read_by_names(self.parts, self.tracks)
         pickup = [LEFT_OUT_PICKUP] if self.pickup_beats else []
-        return [*lost, *pickup, *named, *self.doubts, *self.joined, *self.not_kept]
+        bars = [_regrouping(metre, self.grid.metre) for metre in self.regrouped]
+        return [*lost, *pickup, *bars, *named, *self.doubts, *self.joined, *self.not_kept]
 
     @cached_property
     def programs(self) -> list[list[int]]:
@@ -195,6 +201,16 @@ class Song:
         return Roll.of(self.notes, self.tracks, self.grid, self.tempo_bpm, self.name)
 
 
+def _regrouping(metre: Metre, own: Metre) -> str:
+    """Say how bars of a metre are joined or divided into those of another, and counted."""
+    ratio = max(own.quarters / metre.quarters, metre.quarters / own.quarters)
+    if metre.quarters < own.quarters:
+        read = f"{ratio:g} bars of {metre.name} are read as one of {own.name}"
+    else:
+        read = f"each bar of {metre.name} is read as {ratio:g} of {own.name}"
+    return f"{read}, and bars are counted so"
+
+
 def read_by_names(parts: Sequence[Part], tracks: Sequence[Track]) -> list[str]:
     """Say which parts are read as what their names say; nothing where none is."""
     owners = zip(parts, assign(parts, tracks), strict=True)
@@ -217,7 +233,8 @@ def read_midi(
     """Read a file, or its bytes; raise `RejectedFile` with the reason if it cannot be used.
 
     Onsets and ends go to the nearest step; a note is at least one step long. A file without time
-    signature is in 4/4. Metres are the same as `Metre` says (2/2 is 4/4, 6/8 is not 3/4). `pedal`:
+    signature is in 4/4. Metres are the same as `Metre` says (2/2 is 4/4, 6/8 is not 3/4), and bars
+    are regrouped where 2 or 4 of one metre are one of the other, as 2/4 and 4/2 in 4/4. `pedal`:
     notes sound until their channel's pedal goes up. `pickup_beats`: quarter notes before the first
     bar, for a file that has no signature of their own for them. `names`: parts whose names alone
     say what they are have those instruments, see `by_names`.
@@ -253,12 +270,13 @@ def read_performance(
 @dataclass(frozen=True)
 class _Bars:
     """The kept bars: the ticks at which they start, stretches of successive bars, skipped ones,
-    and the quarter notes of a pickup."""
+    the quarter notes of a pickup, and the metres whose bars were regrouped."""
 
     starts: np.ndarray
     stretches: tuple[tuple[int, int], ...]
     skipped: int
     pickup_beats: float
+    regrouped: tuple[Metre, ...]
 
     def until(self, bars: int) -> "_Bars":
         """Keep the first `bars` of them."""
@@ -268,6 +286,13 @@ class _Bars:
 
 _Span = tuple[int, int, Metre]
 """First tick and end tick of a metre."""
+
+
+def _makes(metre: Metre, own: Metre) -> bool:
+    """Return True where some bars of one of two metres make one bar of the other."""
+    shorter, longer = sorted((metre.quarters, own.quarters))
+    are_one_kind = metre.is_compound == own.is_compound and shorter >= SHORTEST_BAR
+    return are_one_kind and longer / shorter in BARS_IN_ONE
 
 
 def _check_count(notes: int, limits: MusicLimits) -> None:
@@ -356,7 +381,7 @@ class _Parsed:
         count = len(kept.starts)
         left_out = (dropped, kept.skipped)
         part_notes = np.bincount(self.part, minlength=len(self.parts)).tolist()
-        lost = (len(quantised) - len(notes), self.controls, kept.pickup_beats)
+        lost = (len(quantised) - len(notes), self.controls, kept.pickup_beats, kept.regrouped)
         about = (tuple(self.parts), tuple(part_notes), self.origin, self.has_beats, *lost)
         return Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
 
@@ -389,7 +414,9 @@ class _Parsed:
         starts = [np.zeros(0, np.int64)]
         stretches: list[tuple[int, int]] = []
         count = skipped = follows = 0
-        spans = self._joined(self._metres(grid, meter, pickup_beats), grid)
+        joined = self._joined(self._metres(grid, meter, pickup_beats), grid)
+        spans = self._regrouped(joined, grid)
+        regrouped = tuple(dict.fromkeys(span[2] for span in joined if span not in spans))
         pickup = self._pickup(spans, grid, pickup_beats)
         for begin, until, metre in spans[1:] if pickup else spans:
             if metre != grid.metre:
@@ -401,7 +428,7 @@ class _Parsed:
                 stretches.append((first, before + bars))
                 starts.append(begin + np.rint(bar_ticks * np.arange(bars)).astype(np.int64))
                 count, follows = count + bars, begin + round(bars * bar_ticks)
-        return _Bars(np.concatenate(starts), tuple(stretches), skipped, pickup)
+        return _Bars(np.concatenate(starts), tuple(stretches), skipped, pickup, regrouped)
 
     def _pickup(self, spans: Sequence[_Span], grid: Grid, given_beats: float) -> float:
         """Return the quarter notes of a pickup, 0 without one.
@@ -454,6 +481,24 @@ class _Parsed:
             if len(parts) > 1 and sum(parts) > bar - 0.5:
                 kept[-len(parts) :] = [(kept[-len(parts)][0], until, grid.metre)]
                 parts = []
+        return kept
+
+    def _regrouped(self, spans: Sequence[_Span], grid: Grid) -> list[_Span]:
+        """Return spans with those in the grid's metre whose bars make bars of it.
+
+        Those left over at the end of a span stay as they are; the song's end is filled up.
+        """
+        own, bar = grid.metre, grid.metre.quarters * self.ticks_per_beat
+        kept = list[_Span]()
+        for begin, until, metre in spans:
+            if not _makes(metre, own):
+                kept.append((begin, until, metre))
+                continue
+            is_last, ticks = until == spans[-1][1], until - begin
+            whole = np.ceil((ticks - 0.5) / bar) if is_last else (ticks + 0.5) // bar
+            line = begin + round(float(whole) * bar)
+            kept += [(begin, line, own)] if line > begin else []
+            kept += [(line, until, metre)] if line < until else []
         return kept
 
     def _on_bar_lines(self, at: list[int], metres: list[Metre]) -> list[tuple[int, Metre]]:

@@ -260,6 +260,49 @@ def test_a_signature_after_the_last_note_adds_no_bars():
     assert (song.bars, song.skipped_bars) == (4, 0)
 
 
+FOUR = {beat: 4 * beat for beat in range(16)}
+"""The steps of 16 beats that are all kept."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "grid", "said"),
+    [
+        (signature(2, 2), QUARTER, "2 bars of 2/4 are read as one of 4/4"),
+        (signature(4, 1), QUARTER, "each bar of 8/4 is read as 2 of 4/4"),
+        (signature(4, 0), QUARTER, "each bar of 16/4 is read as 4 of 4/4"),
+        (b"", QUARTER.replace(beats_per_bar=2), "each bar of 4/4 is read as 2 of 2/4"),
+        (b"", QUARTER.replace(beats_per_bar=16), "4 bars of 4/4 are read as one of 16/4"),
+        (signature(2, 2) + signature(4, 2, after=1920), QUARTER, "2 bars of 2/4 are read as one"),
+    ],
+)
+def test_bars_are_regrouped_where_some_of_one_metre_are_one_of_the_other(
+    changes: bytes, grid: Grid, said: str
+):
+    song = bars_of(changes, grid)
+    assert song.bars == 16 // grid.beats_per_bar
+    assert (song.stretches, song.skipped_bars) == (((0, song.bars),), 0)
+    assert kept_beats(song) == FOUR
+    (remark,) = song.remarks
+    assert remark.startswith(said) and remark.endswith("and bars are counted so")
+
+
+def test_bars_that_make_no_whole_one_are_left_out_but_at_the_end():
+    """Three bars of 2/4 before 4/4, then three to the end: the fourth is silence."""
+    changes = signature(2, 2) + signature(4, 2, after=480 * 6) + signature(2, 2, after=480 * 4)
+    song = bars_of(changes)
+    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 1), (1, 3)), 1)
+    assert kept_beats(song) == {n: 4 * n for n in range(4)} | {
+        n: 4 * (n - 2) for n in range(6, 16)
+    }
+    six = Grid(steps_per_beat=2, beats_per_bar=6, beat_unit=8, lowest_pitch=48, pitches=24)
+    twelve, three = six.replace(beats_per_bar=12), QUARTER.replace(beats_per_bar=3)
+    assert bars_of(signature(12, 3), six).skipped_bars == 0
+    assert bars_of(signature(6, 3), twelve).bars == 3
+    for changes, grid in ((signature(6, 3), three), (signature(3, 2), six)):
+        with pytest.raises(RejectedFile, match="no bar is in"):
+            bars_of(changes, grid)
+
+
 def test_a_repeated_signature_on_a_bar_line_changes_nothing():
     song = bars_of(signature(4, 2) + signature(2, 1, after=1920) + signature(64, 6, after=3840))
     assert (song.bars, song.stretches) == (4, ((0, 4),))
@@ -331,8 +374,8 @@ def test_a_metre_is_written_as_it_is_called_and_read_back(beats: int, unit: int)
         (signature(65, 5), "most are in 65/32: --meter any"),
         (signature(128, 2), "most are in 128/4: --meter any"),
         (
-            signature(3, 2) + signature(5, 2, after=1440) + signature(2, 2, after=2400),
-            "most are in 2/4: --meter 2/4",
+            signature(3, 2) + signature(5, 2, after=1440) + signature(7, 3, after=2400),
+            "most are in 7/8: --meter 7/8",
         ),
         (
             signature(3, 2) + signature(5, 2, after=1440 * 2) + signature(7, 2, after=2400),
@@ -341,7 +384,7 @@ def test_a_metre_is_written_as_it_is_called_and_read_back(beats: int, unit: int)
     ],
 )
 def test_a_rejected_file_names_the_metre_of_most_of_its_bars(changes: bytes, says: str):
-    """Bars of 3/4, 5/4 and 2/4 are 1, 1 and 4 of 16 beats; of 3/4, 5/4 and 7/4 2, 1 and 1."""
+    """Bars of 3/4, 5/4 and 7/8 are 1, 1 and 3 of 16 beats; of 3/4, 5/4 and 7/4 2, 1 and 1."""
     with pytest.raises(RejectedFile, match=f"no bar is in 4/4, {says}"):
         bars_of(changes)
 
