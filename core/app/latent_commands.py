@@ -89,6 +89,11 @@ def names_file(domain: Domain, text: str) -> bool:
     return suffix in domain.suffixes or (bool(suffix) and is_file(text))
 
 
+def _title(model: Model, text: str) -> str:
+    """Return a text as it stands in pictures and files: of a file its name alone."""
+    return as_text(Path(text).name) if names_file(model.domain, text) else text
+
+
 def interpolate(
     model: Model,
     first: str,
@@ -104,7 +109,9 @@ def interpolate(
     """
     (start, ours), (end, theirs) = (_one_place(model, text, seed, read) for text in (first, last))
     items = model.decode(slerp(start, end, points), seed)
-    titles = [first, *(f"{n / (points - 1):.0%}" for n in range(1, points - 1)), last]
+    ends = (_title(model, text) for text in (first, last))
+    between = [f"{n / (points - 1):.0%}" for n in range(1, points - 1)]
+    titles = [next(ends), *between, next(ends)]
     nearer = [(ours, theirs) if 2 * n < points else (theirs, ours) for n in range(points)]
     sources = [model.domain.common_source(ends) for ends in nearer]
     yield from _write(
@@ -121,9 +128,10 @@ def arithmetic(
     items = model.decode(concat([a, b, c, combine(a, b, c)]), seed)
     source = model.domain.common_source([places[0][1], places[2][1]])
     name = name_of(model.name, seed, "arithmetic")
-    title = "{} - {} + {}".format(*texts)
+    of = [_title(model, text) for text in texts]
+    title = "{} - {} + {}".format(*of)
     yield from _write(model, items[3:], [title], name, to, [source])
-    titles = [*(f"{sign} {text}" for sign, text in zip("+-+", texts, strict=True)), "="]
+    titles = [*(f"{sign} {text}" for sign, text in zip("+-+", of, strict=True)), "="]
     yield from _show(model, items, titles, to, f"{name}-all")
 
 
@@ -140,14 +148,14 @@ def vary(
     """Write variations of a point, and draw them beside it; `keep`: the part of z that stays."""
     point, source = _one_place(model, text, seed, read)
     varied = model.variations(point, strength, count, seed, keep)
-    items = model.decode(concat([point, varied]), seed)
+    items, of = model.decode(concat([point, varied]), seed), _title(model, text)
     for number in range(1, count + 1):
         name, title = (
             name_of(model.name, seed, f"variation-{number}"),
-            f"{text}, strength {strength:g}",
+            f"{of}, strength {strength:g}",
         )
         yield from _write(model, items[number : number + 1], [title], name, to, [source])
-    titles = [text, *(f"variation {number + 1}" for number in range(count))]
+    titles = [of, *(f"variation {number + 1}" for number in range(count))]
     yield from _show(model, items, titles, to, name_of(model.name, seed, "variations-all"))
 
 

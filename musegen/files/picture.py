@@ -165,15 +165,16 @@ def _add_notes(
 
 
 def draw_phrases(rolls: Sequence[Roll], path: Path | str, columns: int = 4) -> None:
-    """Draw a panel for each phrase of the same number of bars, with all tracks over one another.
+    """Draw a panel for each phrase, up to its last sound, with all tracks over one another.
 
     All panels stand in one system of axes, in steps and in pitches above the grid's lowest, which
     is drawn in a fifth of the time that axes of their own take.
     """
-    columns = min(columns, len(rolls))
+    rolls = [roll.first(max(roll.sounding_bars, 1)) for roll in rolls]
+    columns, bars = min(columns, len(rolls)), max(roll.bars for roll in rolls)
     rows = -(-len(rolls) // columns)
     first = rolls[0]
-    across, down = 1.08 * first.bars * first.grid.steps_per_bar, 1.25 * first.grid.pitches
+    across, down = 1.08 * bars * first.grid.steps_per_bar, 1.25 * first.grid.pitches
     corners = [(n % columns * across, -(n // columns) * down) for n in range(len(rolls))]
     height = 2.4 * rows + 0.3  # inches
     figure = Figure(figsize=(4.2 * columns, height), dpi=90)
@@ -210,7 +211,7 @@ def _draw_frame(axes: Axes, roll: Roll, corner: tuple[float, float]) -> None:
         axes.text(bar, low - 3, str(number), fontsize=6, ha="center", va="top")
     axes.add_collection(LineCollection(lines, color="#e3e7ee", linewidth=0.6, zorder=0))
     axes.add_patch(Rectangle(corner, right - left, high - low, fill=False, linewidth=0.8))
-    title = axes.text((left + right) / 2, high + 2, roll.name, fontsize=7, ha="center")
+    title = axes.text(left, high + 2, roll.name, fontsize=7)
     title.set_parse_math(False)
 
 

@@ -91,7 +91,7 @@ def test_every_command_writes_the_formats_that_are_asked_for(
             f"vae-seed3-{name}.mid" for name in names
         ]
     origin = origin_of(tmp_path / "vae-seed3-variation-1.mid")
-    assert origin.endswith(f": vae-seed3-variation-1, {song}, strength 0.3")
+    assert origin.endswith(": vae-seed3-variation-1, song.mid, strength 0.3")
 
 
 @pytest.mark.parametrize(

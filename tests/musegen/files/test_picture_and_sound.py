@@ -74,6 +74,20 @@ def test_phrases_are_drawn_at_their_steps_and_pitches(drawn: list[Figure]):
     assert octaves == [(0, 60 - 22), (right, 60 - 22)]
 
 
+def test_a_phrase_is_drawn_up_to_its_last_sound(drawn: list[Figure]):
+    """Four bars with notes in the first, beside four with notes in two: none is empty."""
+    one = replace(two_notes(), tempo_bpm=np.full(4, 120.0))
+    two = replace(one, notes=Notes.concat([one.notes, one.notes.moved(16)]))
+    silent = replace(one, notes=one.notes[:0])
+    draw_phrases([two, one, silent], "phrases.png")
+    panel = drawn[0].axes[0]
+    frames = [frame for frame in panel.patches if isinstance(frame, Rectangle)]
+    assert [frame.get_width() for frame in frames] == [32, 16, 16]
+    assert len({frame.get_x() for frame in frames}) == 3
+    numbers = [text.get_text() for text in panel.texts if text.get_text().isdigit()]
+    assert numbers == ["1", "2", "1", "1"]
+
+
 def lefts(axes: Axes) -> Iterator[tuple[int, float]]:
     """The left and the middle height of each note."""
     for collection in axes.collections:
