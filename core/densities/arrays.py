@@ -168,9 +168,10 @@ def _by_blocks(x: Float[np.ndarray, "n row"], matrix: Blocks) -> Float[np.ndarra
     many = max(0, count - FEWEST_ROWS) // most * most  # at least two are left
     y = np.empty((count, *matrix.blocks.shape[::2]), np.result_type(x, matrix.blocks))
     if many:
-        parts = x[:many].reshape(-1, 1, most, width)  # [part 1 n row]
+        parts = x[:many].reshape(-1, most, width)  # [part n row]
         of_parts = y[:many].reshape(-1, most, *y.shape[1:])  # [part n block column]
-        np.matmul(parts, matrix.blocks, out=of_parts.swapaxes(1, 2))  # [part block n column]
+        out = of_parts.transpose(2, 0, 1, 3)  # [block part n column]
+        np.matmul(parts, matrix.blocks[:, None], out=out, order="C")  # a block stays in the cache
     np.matmul(x[many:], matrix.blocks, out=y[many:].swapaxes(0, 1))  # [block n column]
     return y.reshape(count, -1)[:, : matrix.columns]  # [n column]
 
