@@ -83,7 +83,7 @@ PRESETS: dict[str, Preset] = {
         paper=LI + "; sizes of our own",
         expected="of a small collection of people who and what in 99 % after 2,200 steps of "
         "gist_flow_edges",
-        cost="an hour on one GPU, of tfgan a day and a half",
+        cost="an hour on one GPU, of tfgan six",
         networks={
             "video": VideoConfig(
                 latent=64,

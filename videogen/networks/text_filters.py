@@ -48,19 +48,38 @@ Kernels = Float[Tensor, "caption output channel *kernel"]
 
 
 def convolve_each(maps: Maps, kernels: Kernels) -> Output:
-    """Convolve samples with the kernels of their captions, in one grouped convolution.
+    """Convolve samples with the kernels of their captions, in the form that is faster there.
 
     There are as many samples for each caption as there are, in order: the frames of its clip.
+    cuDNN has fast kernels for groups of pictures, but none for groups of volumes: 64 captions on
+    an H100, 64 channels, forward and backward, take 221 ms in groups and 20 ms one by one.
     """
-    axes, captions = maps.ndim - 2, len(kernels)
+    one_by_one = maps.is_cuda and maps.ndim == 5
+    return (convolve_one_by_one if one_by_one else convolve_in_groups)(maps, kernels)
+
+
+def convolve_in_groups(maps: Maps, kernels: Kernels) -> Output:
+    """Convolve with the kernels of all captions in one grouped convolution."""
+    captions = len(kernels)
     grouped = maps.unflatten(0, (captions, -1)).transpose(0, 1)  # [repeat caption channel *p]
     weight = kernels.flatten(0, 1)  # [(caption output) channel *kernel]
-    padding = [size // 2 for size in kernels.shape[3:]]
-    convolved = CONVOLVE[axes](
-        grouped.flatten(1, 2), weight, padding=padding, groups=captions
+    convolved = CONVOLVE[maps.ndim - 2](
+        grouped.flatten(1, 2), weight, padding=_padding(kernels), groups=captions
     )  # [repeat (caption output) *position]
     each = convolved.unflatten(1, (captions, -1)).transpose(0, 1)  # [caption repeat output *p]
     return each.flatten(0, 1)  # [sample output *position]
+
+
+def convolve_one_by_one(maps: Maps, kernels: Kernels) -> Output:
+    """Convolve with the kernels of one caption after another."""
+    convolve, padding = CONVOLVE[maps.ndim - 2], _padding(kernels)
+    pairs = zip(maps.chunk(len(kernels)), kernels, strict=True)
+    return torch.cat([convolve(own, kernel, padding=padding) for own, kernel in pairs])
+
+
+def _padding(kernels: Kernels) -> list[int]:
+    """Return the padding that keeps the size of maps."""
+    return [size // 2 for size in kernels.shape[3:]]
 
 
 class TextFilter(nn.Module):

@@ -6,7 +6,13 @@ from torch.nn import functional as F
 
 from videogen.networks.config import VideoConfig
 from videogen.networks.text import Captions, TextConfig
-from videogen.networks.text_filters import FilterCritic, TextFilter, convolve_each
+from videogen.networks.text_filters import (
+    FilterCritic,
+    TextFilter,
+    convolve_each,
+    convolve_in_groups,
+    convolve_one_by_one,
+)
 
 WORDS = ("red", "blue", "runs", "sleeps")
 CAPTIONS = Captions(WORDS)
@@ -21,8 +27,12 @@ def critic(axes, words: int | None = len(WORDS), **changes):
     return FilterCritic(config(**changes), axes, 16, 4, words)
 
 
+FORMS = (convolve_each, convolve_in_groups, convolve_one_by_one)
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("positions", "kernel"), [((5, 7), (3, 5)), ((2, 5, 7), (1, 3, 5))])
-def test_one_grouped_convolution_is_a_convolution_of_each_sample(positions, kernel):
+def test_each_form_is_a_convolution_of_each_sample(positions, kernel, form):
     """Two frames of each of three captions: the numbers and the gradients of a loop."""
     convolve = F.conv2d if len(positions) == 2 else F.conv3d
     torch.manual_seed(0)
@@ -30,12 +40,12 @@ def test_one_grouped_convolution_is_a_convolution_of_each_sample(positions, kern
     kernels = torch.randn(3, 5, 4, *kernel, requires_grad=True)
     padding = [size // 2 for size in kernel]
     each = [convolve(maps[n : n + 1], kernels[n // 2], padding=padding) for n in range(6)]
-    expected, found = torch.cat(each), convolve_each(maps, kernels)
+    expected, found = torch.cat(each), form(maps, kernels)
     torch.testing.assert_close(found, expected)
     weights = torch.randn_like(expected)
     of_loop = torch.autograd.grad((weights * expected).sum(), (maps, kernels))
-    grouped = torch.autograd.grad((weights * found).sum(), (maps, kernels))
-    torch.testing.assert_close(grouped, of_loop, rtol=1e-4, atol=1e-4)
+    of_form = torch.autograd.grad((weights * found).sum(), (maps, kernels))
+    torch.testing.assert_close(of_form, of_loop, rtol=1e-4, atol=1e-4)
 
 
 def test_kernels_of_a_low_rank_mix_few_and_need_few_weights():
