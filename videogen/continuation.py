@@ -65,6 +65,31 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """When a clip's frames are seen. `pace`: frames of it for one of the training.
+
+    >>> Timing(4).times.tolist(), Timing(3, pace=1.5).times.tolist()
+    ([0.0, 1.0, 2.0, 3.0], [0.0, 0.5, 1.0])
+    """
+
+    frames: int
+    pace: float = 1.0
+
+    @property
+    def duration(self) -> float:
+        """Return how long they last, in frames of the training."""
+        return self.frames / self.pace
+
+    @property
+    def times(self) -> Times:
+        """Return when each is seen, in frames of the training.
+
+        The first and the last are those of the training where both last as long.
+        """
+        return torch.linspace(0, max(0.0, self.duration - 1), self.frames)
+
+
+@dataclass(frozen=True)
 class Continuation:
     """A decoder that is a function of time, its prior, and how latents of clips are sampled."""
 
@@ -85,6 +110,16 @@ class Continuation:
     def length(self, clips: int) -> int:
         """Return the frames of so many clips that continue each other."""
         return self.decoder.frames + (clips - 1) * self.hop
+
+    def frames(self, clips: int, pace: float, loop: bool) -> int:
+        """Return the usual number of frames; a loop of so many clips has almost twice as many."""
+        length = 2 * clips * self.hop if loop else self.length(clips)
+        return max(1, round(length * pace))
+
+    def reaches(self, timing: Timing, clips: int, loop: bool) -> bool:
+        """Return whether the last of so many clips begins before a clip ends, or turns back."""
+        end = timing.duration / 2 if loop else timing.duration - 1
+        return end > (clips - 1) * self.hop
 
     def clips(
         self,
@@ -111,17 +146,17 @@ class Continuation:
         self,
         batch: int,
         conditions: Sequence[Condition | None],
-        frames: int,
-        duration: float,
+        timing: Timing,
         start: Given | None = None,
         into: Condition | None = None,
     ) -> Clips:
-        """Sample loops of `frames` frames that last as long as `duration` frames of the decoder.
+        """Sample loops that last as long as a clip of this timing.
 
         Those of one condition whose ends meet go on and on, at a pace that fits the whole clips of
         which they consist, two at least; all others swing there and back.
         """
-        there = pendulum(frames, duration)[: frames // 2 + 1]
+        frames = timing.frames
+        there = pendulum(timing)[: frames // 2 + 1]
         said = self._said(conditions, float(there[-1]), into)
         chain = self._chain(batch, said, start)
         clips = self._faded(chain, there.to(chain[0].z.device))
@@ -129,14 +164,14 @@ class Continuation:
         swinging = torch.cat([clips, back], 2)
         if len(conditions) > 1 or into is not None:
             return swinging
-        onwards, closed = self._onwards(chain, conditions[0], frames, duration)
+        onwards, closed = self._onwards(chain, conditions[0], timing)
         return torch.where(closed[:, None, None, None, None], onwards, swinging)
 
     def _onwards(
-        self, chain: Sequence[Part], c: Condition | None, frames: int, duration: float
+        self, chain: Sequence[Part], c: Condition | None, timing: Timing
     ) -> tuple[Clips, Meets]:
         """Return loops that begin as the chain does, and whether all their ends meet."""
-        count = max(2, round(duration / self.hop))
+        count = max(2, round(timing.duration / self.hop))
         first, device = chain[0], chain[0].z.device
         parts = self._chain(len(first.z), [(c, c)] * (count - 1), parts=chain[: count - 1])
         end = self._overlap(device)
@@ -146,7 +181,7 @@ class Continuation:
         z = self.showing(ends, at, c)
         closed = self._meets(z, c, ends, at, first)
         period = count * self.hop
-        times = torch.arange(frames, device=device) * period / frames
+        times = torch.arange(timing.frames, device=device) * period / timing.frames
         times = torch.where(times < OVERLAP, times + period, times)  # where the ends overlap
         around = [*parts, Part(z, (c, c), closed), replace(first, goes_on=closed)]
         for part in parts[1:]:
@@ -284,25 +319,13 @@ class Continuation:
         return self.prior(batch, c)
 
 
-def times_of(frames: int, rate_of_clip: float, rate_of_model: float) -> Times:
-    """Return the times of `frames` frames a clip, in frames of the model.
-
-    The first and the last are those of the model where both last as long.
-
-    >>> times_of(4, 8.0, 8.0).tolist(), times_of(3, 12.0, 8.0).tolist()
-    ([0.0, 1.0, 2.0, 3.0], [0.0, 0.5, 1.0])
-    """
-    duration = frames * rate_of_model / rate_of_clip
-    return torch.linspace(0, max(0.0, duration - 1), frames)
-
-
-def pendulum(frames: int, duration: float) -> Times:
+def pendulum(timing: Timing) -> Times:
     """Return the times of a loop, t_k = duration / 4 (1 - cos(2 pi k / frames)), in frames.
 
     It turns where it stands still, so that no step is larger than pi / 2 of the mean one.
 
-    >>> pendulum(4, 20.0).tolist()
+    >>> pendulum(Timing(4, pace=0.2)).tolist()
     [0.0, 5.0, 10.0, 5.0]
     """
-    angle = 2 * math.pi / frames * torch.arange(frames, dtype=torch.float64)
-    return (duration / 4 * (1 - angle.cos())).float()
+    angle = 2 * math.pi / timing.frames * torch.arange(timing.frames, dtype=torch.float64)
+    return (timing.duration / 4 * (1 - angle.cos())).float()

@@ -40,7 +40,7 @@ from core.theory.shapes import Samples
 from core.theory.terms import Match
 from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
-from videogen.continuation import Clock, Continuation, times_of
+from videogen.continuation import Clock, Continuation, Timing
 from videogen.data.augmentation import Augmentation
 from videogen.data.sources import listing
 from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shortened
@@ -578,44 +578,49 @@ class Model(CoreModel):
         them; `UserError` where the model has no clock.
         """
         self._require(captions, then, start, into)
-        captions = list(captions)
-        frames = None if frames is None else whole("frames", frames)
-        if frames_per_second is not None:
-            frames_per_second = positive("frames_per_second", frames_per_second)
-        further = [*then, into] if into else list(then)
+        captions, further = list(captions), [*then, into] if into else list(then)
         self.warn_of([*captions, *further])
-        if not (frames or frames_per_second or further or loop) and start is None:
+        as_trained = frames is None and frames_per_second is None and start is None
+        if as_trained and not (further or loop):
             return self.sampled_like(Examples(captions, captions), seed)
         continuation = self._continuation()
-        clips = 1 + len(then)
-        usual = 2 * clips * continuation.hop if loop else continuation.length(clips)
-        own = self.spec.frames_per_second
-        rate = frames_per_second or own
-        count = frames or max(1, round(usual * rate / own))
-        lasting = count * own / rate
-        ends = lasting / 2 if loop else lasting - 1
-        if further and ends <= len(then) * continuation.hop:
+        timing = self._timing(continuation, frames, frames_per_second, 1 + len(then), loop)
+        if further and not continuation.reaches(timing, 1 + len(then), loop):
+            enough = max(2, continuation.frames(1 + len(then), timing.pace, loop))
             raise ConfigError(
-                f"{count} frames are over before the last caption begins: give "
-                f"{max(2, round(usual * rate / own))}, or leave their number out"
+                f"{timing.frames} frames are over before the last caption begins: give {enough}, "
+                "or leave their number out"
             )
 
         def draw(rows: Rows) -> Samples:
-            said = [
-                self._read(each, rows)
-                for each in (captions, *([one] * len(captions) for one in further))
-            ]
+            said = [self._read(captions, rows)]
+            said += [self._read([one] * len(captions), rows) for one in further]
             last = said.pop() if into else None
             first = None
             if start is not None:
                 first = start[None, :, None].expand(len(rows), -1, 1, -1, -1).to(self.device)
             if loop:
-                return continuation.loops(len(rows), said, count, lasting, first, last)
-            times = times_of(count, rate, own).to(self.device)
+                return continuation.loops(len(rows), said, timing, first, last)
+            times = timing.times.to(self.device)
             return continuation.clips(len(rows), said, times, first, last)
 
         with torch.no_grad():
             return self.from_x(in_chunks(len(captions), seed, self.device, draw))
+
+    def _timing(
+        self,
+        continuation: Continuation,
+        frames: int | None,
+        frames_per_second: float | None,
+        clips: int,
+        loop: bool,
+    ) -> Timing:
+        """Return the timing of so many clips that follow each other."""
+        pace = 1.0
+        if frames_per_second is not None:
+            pace = positive("frames_per_second", frames_per_second) / self.spec.frames_per_second
+        usual = continuation.frames(clips, pace, loop)
+        return Timing(usual if frames is None else whole("frames", frames), pace)
 
     def _require(
         self,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.errors import ConfigError
-from videogen.continuation import OVERLAP, Continuation, times_of
+from videogen.continuation import OVERLAP, Continuation, Timing
 from videogen.model import Model
 from videogen.networks.gist import Decoder
 from videogen.shapes.grammar import CAPTIONS
@@ -24,11 +24,11 @@ def continuation(model: Model) -> Continuation:
 
 
 def test_times_are_the_models_own_at_its_rate_and_denser_at_a_higher_one():
-    assert times_of(16, 8.0, 8.0).tolist() == list(range(16))
-    dense = times_of(48, 24.0, 8.0)
+    assert Timing(16).times.tolist() == list(range(16))
+    dense = Timing(48, pace=3.0).times
     assert (dense[0].item(), dense[-1].item(), len(dense)) == (0, 15, 48)
-    assert times_of(8, 8.0, 8.0).tolist() == list(range(8))  # shorter: cut
-    assert times_of(40, 8.0, 8.0)[-1] == 39  # longer: goes on
+    assert Timing(8).times.tolist() == list(range(8))  # shorter: cut
+    assert Timing(40).times[-1] == 39  # longer: goes on
 
 
 def test_the_default_length_and_rate_are_those_of_training(model: Model):

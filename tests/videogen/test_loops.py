@@ -14,7 +14,7 @@ from core.networks.heads import StandardNormal
 from core.theory.contracts import require
 from core.theory.distributions import Delta
 from videogen import continuation
-from videogen.continuation import Continuation, pendulum
+from videogen.continuation import Continuation, Timing, pendulum
 from videogen.files.clip import to_frames
 from videogen.model import Model
 from videogen.networks.gist import Decoder
@@ -108,17 +108,17 @@ def test_what_is_given_is_weighed_against_what_is_likely(monkeypatch: pytest.Mon
     torch.testing.assert_close(z, torch.full((3, 1), 0.6), atol=0.02, rtol=0)
 
 
-@pytest.mark.parametrize(("frames", "duration"), [(28, 28.0), (44, 44.0)])
-def test_what_comes_back_by_itself_goes_on_for_ever(frames: int, duration: float):
+@pytest.mark.parametrize("frames", [28, 44])
+def test_what_comes_back_by_itself_goes_on_for_ever(frames: int):
     """Each frame leads to the next by the same angle, the last one to the first as well.
 
     28 frames are two clips; 44 frames are three, slower by 42 / 44.
     """
     with torch.no_grad():
-        clips = drawn(turning).loops(3, [C], frames, duration)
+        clips = drawn(turning).loops(3, [C], Timing(frames))
     hands = clips[:, 0, :, 0]  # [batch time xy]
     turned = (hands * hands.roll(-1, 1)).sum(2)
-    clips_in_it = round(duration / 14)
+    clips_in_it = round(frames / 14)
     step = 2 * math.pi / 7 * 14 * clips_in_it / frames
     torch.testing.assert_close(turned, torch.full_like(turned, math.cos(step)), atol=0.1, rtol=0)
     across = hands[..., 0] * hands.roll(-1, 1)[..., 1] - hands[..., 1] * hands.roll(-1, 1)[..., 0]
@@ -128,7 +128,7 @@ def test_what_comes_back_by_itself_goes_on_for_ever(frames: int, duration: float
 def test_what_can_be_faster_or_slower_comes_back_in_time():
     """Two clips are 3.7 turns and more or less: the second one hurries, or waits."""
     with torch.no_grad():
-        clips = drawn(hurrying, 2).loops(3, [C], 28, 28.0)
+        clips = drawn(hurrying, 2).loops(3, [C], Timing(28))
     hands = clips[:, 0, :, 0]  # [batch time xy]
     following = hands.roll(-1, 1)
     across = hands[..., 0] * following[..., 1] - hands[..., 1] * following[..., 0]
@@ -139,11 +139,11 @@ def test_what_can_be_faster_or_slower_comes_back_in_time():
 
 def test_what_does_not_come_back_swings_there_and_back():
     with torch.no_grad():
-        clips = drawn(crossing).loops(3, [C], 28, 28.0)
+        clips = drawn(crossing).loops(3, [C], Timing(28))
         slower = drawn(lambda z, c, times: crossing(z, c, times / 5))
-        longer = slower.loops(3, [C], 41, 82.0)
+        longer = slower.loops(3, [C], Timing(41, pace=0.5))
     level = clips[:, 0, :, 0, 0]
-    expected = 0.1 * pendulum(28, 28.0)
+    expected = 0.1 * pendulum(Timing(28))
     torch.testing.assert_close(level - level[:, :1], expected.expand(3, -1))
     level = longer[:, 0, :, 0, 0]
     torch.testing.assert_close(level[:, 1:], level[:, 1:].flip(1))
@@ -151,12 +151,12 @@ def test_what_does_not_come_back_swings_there_and_back():
 
 
 def test_a_pendulum_begins_at_0_turns_at_half_of_the_time_and_is_even():
-    times = pendulum(28, 28.0)
+    times = pendulum(Timing(28))
     assert times[0] == 0 and times[14] == pytest.approx(14)
     torch.testing.assert_close(times[1:], times[1:].flip(0))
     steps = (times.roll(-1) - times).abs()
     assert steps.max() < math.pi / 2 and steps.sum() == pytest.approx(28)
-    assert len(pendulum(1, 2.0)) == 1
+    assert len(pendulum(Timing(1, pace=0.5))) == 1
 
 
 @pytest.mark.parametrize("count", [1, 7, 16, 40])
@@ -165,7 +165,7 @@ def test_a_condition_changes_evenly_into_another_over_any_number_of_frames(count
     times = torch.linspace(0, count - 1, count)
     with torch.no_grad():
         clips = drawn(saying).clips(3, [first], times, into=last)
-        swinging = drawn(saying).loops(3, [first], 2 * count, 2.0 * count, into=last)
+        swinging = drawn(saying).loops(3, [first], Timing(2 * count), into=last)
     share = (times / max(1, count - 1))[:, None]
     expected = torch.lerp(first[:, None], last[:, None], share)
     torch.testing.assert_close(clips[:, 0, :, 0], expected)
