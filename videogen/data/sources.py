@@ -143,7 +143,6 @@ def listing(
     Raises `UserError` for a pattern without a match, if there is no video at all, and for a table
     that names clips but is not understood.
     """
-    found = Listing()
     starts = expand_patterns(patterns)
     for start in starts:
         if (suffix := start.suffix.lower()) in NOT_READ and not start.is_dir():
@@ -151,6 +150,19 @@ def listing(
     searches = [_Search(start, captions, limits) for start in starts]
     given = {real_path(start) for start in starts if not start.is_dir()}
     searches += [_Search(table, captions, limits, given) for table in _tables_beside(starts)]
+    found, names = _found(searches), ", ".join(patterns)
+    if captions == "manifest" and not any(search.rows for search in searches):
+        raise UserError(
+            f"no manifest in {names}: add a CSV or JSONL with columns path and caption"
+        )
+    if not found.clips:
+        raise UserError(f"no video in {names}{_what_there_is(found.passed_over)}")
+    return found
+
+
+def _found(searches: "Sequence[_Search]") -> Listing:
+    """Return the clips of all searches, but for those that are a text of another clip."""
+    found = Listing()
     named = {place for search in searches for place in search.named}
     for search in searches:
         found.clips += search.clips(named)
@@ -159,23 +171,16 @@ def listing(
     used = texts.union(*(search.used for search in searches))
     for search in searches:
         found.passed_over += search.passed_over(used)
-    names = ", ".join(patterns)
-    if captions == "manifest" and not any(search.rows for search in searches):
-        raise UserError(
-            f"no manifest in {names}: add a CSV or JSONL with columns path and caption"
-        )
-    if not found.clips:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in found.passed_over.most_common(8))
-        hint = ". Pictures are read where a folder holds them numbered, as one clip"
-        pictures = any(found.passed_over[suffix] for suffix in PICTURES)
-        cures = [f"; {cure}" for cure in advice(found.passed_over)]
-        raise UserError(
-            f"no video in {names}"
-            + f", only {kinds}" * bool(kinds)
-            + hint * pictures
-            + "".join(cures)
-        )
     return found
+
+
+def _what_there_is(passed_over: Counter[str]) -> str:
+    """Return the rest of a sentence that says which other files there are, and what cures it."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in passed_over.most_common(8))
+    hint = ". Pictures are read where a folder holds them numbered, as one clip"
+    pictures = any(passed_over[suffix] for suffix in PICTURES)
+    cures = "".join(f"; {cure}" for cure in advice(passed_over))
+    return f", only {kinds}" * bool(kinds) + hint * pictures + cures
 
 
 def advice(passed_over: Counter[str]) -> list[str]:
