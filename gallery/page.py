@@ -9,7 +9,9 @@ after each empty line.
 import filecmp
 import html
 import json
+import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from typing import Any
 
 from core.data.sources import RejectedFile
 from core.errors import UserError
-from core.files import aside, create_folder, read_json, write_text
+from core.files import as_text, aside, create_folder, read_json, write_text
 from gallery.composer import Composer
 from musegen.files.midi import read_performance
 
@@ -35,6 +37,11 @@ MARK = '<meta name="generator" content="pianoreel">'
 """The element by which a page is known as one of ours, to be written over."""
 
 HERE = Path(__file__).parent
+
+LOG = logging.getLogger("pianoreel")
+
+FILE = re.compile(r' (?:src|href)="([^"]+)"')
+"""A file beside the page, as the page names it."""
 
 Notes = list[list[float]]
 """Start and length in seconds, pitch, velocity, and number of the track."""
@@ -115,8 +122,9 @@ def write_gallery(
 ) -> Iterator[Path]:
     """Write the page of what lies in a folder and below it; yield the path of index.html.
 
-    With a `composer` the page makes new songs. A page is written over the one before it; what
-    lies in a page below the folder is not shown. `overwrite`: write over other files, too.
+    With a `composer` the page makes new songs. A page is written over the one before it, whose
+    files stay; those that it no longer shows are logged, as they may be nowhere else. What lies
+    in a page below the folder is not shown. `overwrite`: write over other files, too.
 
     `UserError` where there is nothing to show, two files have one name, or a file is not to be
     written over: then nothing is written.
@@ -143,6 +151,8 @@ def write_gallery(
     ]
     scripts = ["gallery.js", *(["composer.js"] if composer else [])]
     page = _page(title or folder.resolve().name, sections, scripts)
+    left = sorted(_named_files(_text(to / INDEX)) - _named_files(page)) if _is_page(to) else []
+    left = [name for name in left if (to / name).is_file()]
     create_folder(to)
     for path in copied:
         with aside(to / path.name) as hidden:
@@ -150,6 +160,12 @@ def write_gallery(
     if composer:
         composer.write(to)
     write_text(to / INDEX, page)
+    if left:
+        LOG.warning(
+            "%s no longer shows %s, which the page before it did, and which stayed there: remove "
+            "what you do not need",
+            *(to / INDEX, ", ".join(as_text(name) for name in left)),
+        )
     yield to / INDEX
 
 
@@ -181,6 +197,13 @@ class _Shown:
 
 def _is_page(folder: Path) -> bool:
     return MARK in _text(folder / INDEX)
+
+
+def _named_files(page: str) -> set[str]:
+    """Return the names of the files beside a page that it shows."""
+    from urllib.parse import unquote_to_bytes
+
+    return {os.fsdecode(unquote_to_bytes(name)) for name in FILE.findall(page)}
 
 
 def _require_free(to: Path, files: Sequence[Path]) -> None:

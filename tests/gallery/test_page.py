@@ -104,6 +104,25 @@ def test_what_cannot_be_shown_is_named(tmp_path):
         list(write_gallery(tmp_path, tmp_path / "page"))
 
 
+def test_files_that_a_page_shows_no_longer_are_named(tmp_path, caplog):
+    """They stay: a page that was made in the folder of its songs has them nowhere else."""
+    for name in ("one", "two #2"):
+        (tmp_path / name).mkdir()
+        write_song(tmp_path / name / f"{name}.mid")
+    to = tmp_path / "page"
+    list(write_gallery(tmp_path / "two #2", to))
+    assert not caplog.records
+    (to / "notes.txt").write_text("of the user's")
+    list(write_gallery(tmp_path / "one", to))
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        f"{to / 'index.html'} no longer shows two #2.mid, two #2.wav, which"
+    )
+    assert (to / "two #2.wav").is_file()
+    list(write_gallery(tmp_path / "one", to))
+    assert len(caplog.records) == 1
+
+
 @pytest.mark.parametrize("kind", ["a.mid", "a.gif", "evaluation.json"])
 def test_songs_or_clips_or_tables_make_a_page(tmp_path, kind):
     write_song(tmp_path / "a.mid")
