@@ -26,8 +26,8 @@ import yaml
 from torch import nn
 
 from core import launch, processes
-from core.errors import ConfigError, UserError
-from core.files import locked, read_json_lines, require_space, write_text
+from core.errors import ConfigError, Resumable, UserError
+from core.files import LOCK, locked, read_json_lines, require_space, write_text
 from core.training.checkpoint import (
     Checkpoint,
     Corrupt,
@@ -66,7 +66,7 @@ class Run:
 
     def __init__(self, folder: Path, config: dict[str, Any]):
         self.folder, self.config = folder, config
-        self._held = contextlib.ExitStack()
+        self._held, self._is_new = contextlib.ExitStack(), False
 
     @classmethod
     def open(
@@ -120,6 +120,7 @@ class Run:
                 f"{self.folder} holds checkpoints, but not the config.yaml that says what they "
                 "are of: put it back, or choose another folder"
             )
+        self._is_new = {one.name for one in self.folder.iterdir()} <= {LOCK}
         write_text(path, _explained(self.config))
         recover(self.checkpoints)
 
@@ -145,6 +146,10 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Unlock the folder; one that was made for a training that is refused is removed."""
+        is_refused = isinstance(error, UserError) and not isinstance(error, Resumable)
+        if self._is_new and is_refused and not checkpoints(self.checkpoints):
+            shutil.rmtree(self.folder, ignore_errors=True)
         self._held.close()
 
     @processes.by_first

@@ -133,6 +133,21 @@ def test_a_folder_in_use_names_the_process(tmp_path, caplog):
         assert caplog.text == ""
 
 
+@pytest.mark.parametrize("error", [ConfigError("batch"), UserError("memory"), Resumable("disk")])
+def test_a_training_that_is_refused_leaves_no_folder(tmp_path, error: UserError):
+    """It would be in the way of the right one; what was there before stays."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    with Run.open(tmp_path / "begun", {}):
+        pass
+    for name in ("new", "mine", "begun"):
+        with pytest.raises(type(error)), Run.open(tmp_path / name, {}):
+            raise error
+    goes_on = {"new"} if isinstance(error, Resumable) else set()
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", "begun"} | goes_on
+    assert (tmp_path / "mine" / "notes.txt").exists()
+
+
 def test_a_folder_that_is_no_run_says_so(tmp_path):
     with pytest.raises(UserError, match="no run"):
         Run.read(tmp_path)
