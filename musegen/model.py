@@ -602,7 +602,7 @@ class Model(CoreModel):
         """Sample `count` pieces of `bars` bars (by default the bars of a phrase).
 
         `tempo_bpm`: None draws one for each piece from those of the training songs. `ConfigError`
-        unless count and bars are at least 1 and the tempo is 4 or more, and for a setting that the
+        unless count and bars are at least 1 and the tempo is 4 to 6e7, and for a setting that the
         model does not obey.
         """
         from musegen.composition.composition import Composition

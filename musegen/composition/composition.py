@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from core.config import positive, require_seed, whole
+from core.config import require_seed, whole
 from core.data.preparation import Tick
 from core.errors import ConfigError
 from musegen.composition.ending import THIN, ending_of
@@ -21,7 +21,7 @@ from musegen.composition.phrase_sampler import Accompanist
 from musegen.composition.request import NEW_SONGS, Request
 from musegen.draft import Draft
 from musegen.files.label import Label
-from musegen.files.midi import SLOWEST_BPM
+from musegen.files.midi import require_tempo
 from musegen.roll import Notes, Roll
 from musegen.steering import LEAST_DENSITY, UNSTEERED, Steering
 from musegen.tonality import key_of
@@ -74,8 +74,8 @@ class Composition:
 
         So too for a tempo that no file can hold, and for the best of several without a judge.
         """
-        if self.tempo_bpm is not None and positive("tempo_bpm", self.tempo_bpm) < SLOWEST_BPM:
-            raise ConfigError(f"tempo_bpm is {SLOWEST_BPM:g} or more, not {self.tempo_bpm:g}")
+        if self.tempo_bpm is not None:
+            require_tempo("tempo_bpm", self.tempo_bpm)
         if self.ending and self.draft.kept[:, -1].all():
             raise ConfigError("--ending composes the last bar, and yours stays: leave it out")
         if self._chooses and not self.model.judge:

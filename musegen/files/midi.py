@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from core.config import positive
 from core.data.sources import RejectedFile
-from core.errors import UserError
+from core.errors import ConfigError
 from musegen.files.controls import controls_of, used
 from musegen.files.keys import is_key, keys_of
 from musegen.files.limits import MusicLimits
@@ -68,8 +69,8 @@ LEFT_OUT_PICKUP = (
     "before it in your sequencer until its bar is whole"
 )
 
-SLOWEST_BPM = 4.0
-"""The slowest tempo that 24 bits of microseconds a beat can hold."""
+SLOWEST_BPM, FASTEST_BPM = 4.0, 6e7
+"""The tempi that 24 bits of microseconds a beat can hold, one microsecond at least."""
 
 Meter = Literal["kept", "any"]
 """kept: only bars in the grid's metre. any: beats are regrouped, whatever the file's metre."""
@@ -583,6 +584,21 @@ class _Parsed:
         return elapsed[piece] + (ticks - at[piece]) * per_tick[piece]
 
 
+def require_tempo(name: str, tempo_bpm: Any) -> float:
+    """Return a tempo that a MIDI file can hold; `ConfigError` for any other value.
+
+    >>> require_tempo("tempo_bpm", 1e9)
+    Traceback (most recent call last):
+    core.errors.ConfigError: tempo_bpm is from 4 to 60,000,000 beats a minute, not 1e+09
+    """
+    tempo = positive(name, tempo_bpm)
+    if not SLOWEST_BPM <= tempo <= FASTEST_BPM:
+        raise ConfigError(
+            f"{name} is from {SLOWEST_BPM:g} to {FASTEST_BPM:,.0f} beats a minute, not {tempo:g}"
+        )
+    return tempo
+
+
 def song_of(roll: Roll, name: str = "") -> Song:
     """Convert a roll to a song of one stretch."""
     whole = ((0, roll.bars),)
@@ -660,8 +676,8 @@ def _first_text(events: Events) -> str:
 
 def _tick_scales(roll: Roll, bar_ticks: int) -> list[tuple[int, float]]:
     """Return (tick, seconds a tick) of the first bar and of each bar with a new tempo."""
-    if not (roll.tempo_bpm >= SLOWEST_BPM).all():
-        raise UserError(f"a MIDI file holds tempi of {SLOWEST_BPM:g} beats a minute or more")
+    for tempo in np.unique(roll.tempo_bpm).tolist():
+        require_tempo("a tempo", tempo)
     microseconds = np.rint(6e7 / roll.tempo_bpm)
     changes = np.flatnonzero(np.append(True, np.diff(microseconds) != 0))
     scales = (microseconds[changes] + 0.25) / 1e6 / TICKS_PER_BEAT  # pretty_midi cuts fractions

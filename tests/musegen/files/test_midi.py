@@ -18,7 +18,7 @@ from note_rows import notes, rows
 from peak import CODE
 
 from core.data.sources import RejectedFile
-from core.errors import UserError
+from core.errors import ConfigError
 from musegen.files.keys import keys_of
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import (
@@ -738,10 +738,13 @@ def test_names_of_all_alphabets_are_written(tmp_path: Path):
     assert (read_midi(path, tracks).roll().cells == cells).all()
 
 
-def test_a_tempo_that_midi_cannot_hold_is_refused(tmp_path: Path):
-    roll = Roll.of_cells(fill(notes((0, 0, 0, 1)), 5, 1, Grid()), LAKH, Grid(), np.array([3.0]))
-    with pytest.raises(UserError, match="4 beats a minute or more"):
-        write_midi(roll, tmp_path / "slow.mid")
+@pytest.mark.parametrize("tempo", [3.0, 0.0, -9.0, 1e9, np.inf, np.nan])
+def test_a_tempo_that_midi_cannot_hold_is_refused(tmp_path: Path, tempo: float):
+    cells = fill(notes((0, 0, 0, 1)), 5, 1, Grid())
+    roll = Roll.of_cells(cells, LAKH, Grid(), np.array([tempo]))
+    with pytest.raises(ConfigError, match=r"a tempo (is from 4 to|must be)"):
+        write_midi(roll, tmp_path / "wrong.mid")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_silent_roll_is_written_and_has_no_notes_to_read(tmp_path: Path):
