@@ -87,7 +87,7 @@ class SongRecord:
 
     `phrases`: first bars; `content`: a digest of its notes; `answers`: facts about a song of the
     procedural band. `file_notes`: how many notes its file has; `unclaimed`: those that no track
-    claims, by program. `doubts`: see `Song`.
+    claims, by program. `doubts`: those of the `Song`, and how its bars are counted.
     """
 
     name: str
@@ -145,7 +145,7 @@ def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = Non
         answers,
         sum(song.part_notes),
         song.unclaimed,
-        song.doubts,
+        [*song.counted, *song.doubts],
     )
 
 

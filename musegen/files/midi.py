@@ -152,8 +152,12 @@ class Song:
         lost = [f"left out: {self.left_out}"] if self.left_out else []
         named = read_by_names(self.parts, self.tracks)
         pickup = [LEFT_OUT_PICKUP] if self.pickup_beats else []
-        bars = [_regrouping(metre, self.grid.metre) for metre in self.regrouped]
-        return [*lost, *pickup, *bars, *named, *self.doubts, *self.joined, *self.not_kept]
+        return [*lost, *pickup, *self.counted, *named, *self.doubts, *self.joined, *self.not_kept]
+
+    @property
+    def counted(self) -> list[str]:
+        """Say how bars of another metre are counted; nothing where all are of the grid's."""
+        return [_regrouping(metre, self.grid.metre) for metre in self.regrouped]
 
     @cached_property
     def programs(self) -> list[list[int]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from command import REPOSITORY
-from handmade import midi, name, note, program
+from handmade import midi, name, note, program, signature
 from peak import CODE
 from tunes import FOUR_BARS, tune, write_tunes
 
@@ -371,6 +371,19 @@ def test_songs_whose_beats_no_one_says_are_counted(tmp_path: Path):
     assert summary.lines[-1] == (
         "1 file: times are in SMPTE frames, and there is no tempo: beats are taken at 120 a "
         "minute. If they are not, export with times in beats"
+    )
+
+
+def test_songs_whose_bars_are_counted_in_pairs_are_counted(tmp_path: Path):
+    folder = tmp_path / "midi"
+    folder.mkdir()
+    for number, beats in enumerate((2, 4, 2)):
+        file = midi(signature(beats, 2) + program(33) + 24 * note(40 + number, 480))
+        (folder / f"{number}.mid").write_bytes(file)
+    summary = prepare([str(folder)], tmp_path / "data", FOUR_BARS.replace(min_tracks=1), jobs=0)
+    assert summary.kept == 3
+    assert summary.lines[-1] == (
+        "2 files: 2 bars of 2/4 are read as one of 4/4, and bars are counted so"
     )
 
 
