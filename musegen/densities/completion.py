@@ -252,9 +252,9 @@ class Completion(Continuation):
             return of_slots(of_step, tracks)
 
         lines = of_track.reshape(-1, of_track.shape[2])  # [row*step track]
-        tracks = chances(lines, temperature, self._share("track").repeat(of_track.shape[1], 0))
+        tracks = chances(lines, temperature, self.nuclei["track"].repeat(of_track.shape[1], 0))
         tracks = tracks.reshape(of_track.shape)  # [row step track]
-        steps = chances(logits, temperature, self._share("advance"))
+        steps = chances(logits, temperature, self.nuclei["advance"])
         of_sample = slots(steps, tracks, self.steering.density)
         if self.particles == 1:
             return of_sample, of_sample

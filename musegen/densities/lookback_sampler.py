@@ -57,6 +57,9 @@ class Continuation:
     uniform: dict[str, Float[np.ndarray, " row"]]
     """A random number for each attribute of the next notes."""
 
+    nuclei: dict[Attribute, Shares]
+    """From which share of the probability each attribute of the next notes is sampled."""
+
     def __init__(
         self,
         density: LookbackNetwork,
@@ -72,6 +75,8 @@ class Continuation:
         self.batch, self.steps = batch, steps
         layout, embedding = density.layout, density.embedding
         self.opening = self.config.opening_bars * layout.bar  # in steps
+        nucleus = [getattr(self.config.nucleus, attribute) for attribute in ATTRIBUTES]
+        self.nucleus = np.array(nucleus, np.float32)[:, None, None]  # [attribute 1 1]
         self.body, self.heads = steps_of(density), HeadSteps(density.heads)
         self.gates = gates_of(density.heads)
         self.tables = embedding.tables(steps).mapped(self.body.taken, self.body.bias)
@@ -97,17 +102,19 @@ class Continuation:
 
     def _next(self) -> NextNote:
         """Return the next notes, of which nothing is chosen."""
+        self.nuclei = self._nuclei()
         state = (self.last, self.of_last, self.latest)
         return NextNote(self.history, self.history.row, *state, self._sums, self._loudness)
 
     def _sample(self, attribute: Attribute, logits: Logits) -> Indices:
-        share, uniform = self._share(attribute), self.uniform[attribute]
+        share, uniform = self.nuclei[attribute], self.uniform[attribute]
         return sampled(logits, self.config.temperature, share, uniform)
 
-    def _share(self, attribute: Attribute) -> Shares:
-        """Return from which share of the probability rows are sampled: all in an opening."""
-        share = np.float32(getattr(self.config.nucleus, attribute))
-        return np.where(self.last.step < self.opening, np.float32(1), share)[:, None]  # [n 1]
+    def _nuclei(self) -> dict[Attribute, Shares]:
+        """Return the shares for the next notes: all of the probability in an opening."""
+        is_opening = (self.last.step < self.opening)[:, None]  # [n 1]
+        shares = np.where(is_opening, np.float32(1), self.nucleus)  # [attribute n 1]
+        return dict(zip(ATTRIBUTES, shares, strict=True))
 
     def _sums(self, advance: Indices) -> Profiles:
         """Sum what sounds there, over the bar before, and over all before."""

@@ -376,7 +376,7 @@ def test_the_opening_is_sampled_from_all_choices_and_the_rest_from_the_nucleus()
     model = density(nucleus=NARROW, opening_bars=0.5)
     sampler = Sampler(model, range(4), 40)
     sampler.last = replace(sampler.last, step=np.array([0, 1, 2, 3]))
-    assert sampler._share("pitch").ravel() == pytest.approx([1, 1, 1e-6, 1e-6])
+    assert sampler._nuclei()["pitch"].ravel() == pytest.approx([1, 1, 1e-6, 1e-6])
     torch.manual_seed(3)
     assert len(model(40).sample(6).unique(dim=0)) > 30
     certain = model(40).sample(6, Steering(top_p=1e-6))  # of every choice
