@@ -4,6 +4,7 @@ Similarities come from `videogen.measures.classifier`.
 """
 
 from collections.abc import Sequence
+from math import nan
 
 import numpy as np
 from jaxtyping import Float
@@ -22,7 +23,7 @@ def caption_accuracy(similarity: Similarity, captions: Sequence[str]) -> float:
     own = similarity.diagonal()[:, None]  # [clip 1]
     different = _different(captions)
     wins = (own > similarity) + 0.5 * (own == similarity)
-    return float(wins[different].mean()) if different.any() else float("nan")
+    return float(wins[different].mean()) if different.any() else nan
 
 
 def top1_accuracy(similarity: Similarity, captions: Sequence[str]) -> float:
@@ -65,7 +66,10 @@ def motion(clips: Clips) -> float:
 def explained_variance(clips: Clips, reconstructions: Clips) -> float:
     """Return the share of the clips' variance that reconstructions explain (R squared).
 
-    1 for perfect reconstructions, 0 for the mean clip, negative for worse.
+    1 for perfect reconstructions, 0 for the mean clip, negative for worse. NaN where all clips are
+    one, which do not vary.
     """
+    if (clips == clips[:1]).all():  # else rounding of their mean is taken for their variance
+        return nan
     error = ((clips - reconstructions) ** 2).mean()
     return float(1 - error / ((clips - clips.mean(0)) ** 2).mean())

@@ -1,5 +1,7 @@
 """Metrics of clips against numbers computed by hand."""
 
+from math import isnan
+
 import numpy as np
 import pytest
 import torch
@@ -44,3 +46,10 @@ def test_reconstruction_is_the_share_of_the_variance_explained():
     mean = torch.full_like(clips, 0.6)
     assert explained_variance(clips, mean) == pytest.approx(0)
     assert explained_variance(clips, clips.flip(0)) == pytest.approx(1 - 0.64 / 0.16)
+
+
+def test_clips_that_are_all_one_have_no_variance_to_explain():
+    """The mean of seven equal numbers is not always that number."""
+    same = torch.full((7, 3, 2, 4, 4), 0.2)
+    assert same.mean(0).ne(same[0]).any()
+    assert isnan(explained_variance(same, torch.zeros_like(same)))
