@@ -10,8 +10,10 @@ from typing import Any
 import gradio as gr
 
 from core.config import resolve
+from core.data.limits import Limits
 from core.data.preparation import NothingKept, Tick
-from core.errors import ConfigError
+from core.data.sources import scan
+from core.errors import ConfigError, UserError
 from core.files import worker_in, write_text
 from musegen.data import preparation as songs
 from musegen.data.records import PrepareConfig as SongConfig
@@ -53,8 +55,8 @@ MOST_REJECTS = 200
 READING: dict[str, Any] = {"concurrency_id": "reading", "concurrency_limit": 1}
 """One collection is read after the other."""
 
-SUFFIXES_OF = {SONGS: frozenset(SONG_FILES), CLIPS: frozenset((*VIDEO, *PICTURES))}
-"""The endings by which it is seen what files are."""
+SUFFIXES_OF = {SONGS: SONG_FILES, CLIPS: (*VIDEO, *PICTURES)}
+"""The endings by which it is seen what files are, also those in archives."""
 
 WISHES = ".wishes.json"
 """The file of a collection that says for what its reading began."""
@@ -84,12 +86,15 @@ class FileRoom:
         _begin(to, [dropped["batch"], kind, *settings])
         try:
             for _ in work.steps():
-                said = f"reading: {work.done} of {work.total}"
+                said = f"reading: {work.done} of {work.total}" if work.total else "finding files"
                 yield gr.skip(), state(said, work.share), gr.skip()
         except NothingKept as error:
             shutil.rmtree(to, ignore_errors=True)  # its name is free for another try
             yield _rejects(error.rejects), state(_in_room(error.summary)), gr.skip()
             return
+        except UserError as error:
+            _forget(to)
+            raise UserError(_in_room(_of_dropped(error, sources))) from error
         names = folders_in(self.folder.root / COLLECTIONS)
         yield (
             self.report(to.name),
@@ -103,8 +108,7 @@ class FileRoom:
         What is typed meanwhile stays: the name stands in the empty field as its placeholder.
         """
         batch = batch_folder(self.folder, str(dropped["batch"]))
-        suffixes = {path.suffix.lower() for path in batch.rglob("*") if path.is_file()}
-        kinds = [one for one, known in SUFFIXES_OF.items() if suffixes & known]
+        kinds = [one for one, known in SUFFIXES_OF.items() if scan([batch], known, Limits()).count]
         return gr.update(placeholder=_usual_name(batch)), kinds[0] if len(kinds) == 1 else kind
 
     def report(self, name: str | None) -> str:
@@ -219,6 +223,17 @@ def _begin(to: Path, wishes: Sequence[Any]) -> None:
         shutil.rmtree(to)
     to.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
+
+
+def _forget(to: Path) -> None:
+    """Remove a collection of which nothing was read: it would be offered, and its name taken."""
+    if all(path.name.startswith(".") for path in to.iterdir()):
+        shutil.rmtree(to)
+
+
+def _of_dropped(error: UserError, sources: Path) -> str:
+    """Return what an error says, with files named as they were dropped."""
+    return str(error).replace(f"{sources}/", "").replace(str(sources), "what you dropped")
 
 
 def _usual_name(batch: Path) -> str:

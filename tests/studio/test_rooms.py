@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -319,6 +320,34 @@ def test_files_are_read_or_answered_with_what_helps(tmp_path: Path):
         last(room.prepare(dropped, "busy", *fields))
     with pytest.raises(ConfigError, match="is no metre"):
         last(room.prepare(dropped, "other", *fields[:3], "five", *fields[4:]))
+
+
+def test_files_of_another_kind_are_refused_by_the_names_they_were_dropped_with(tmp_path: Path):
+    folder = StudioFolder.of(tmp_path)
+    room, batch = FileRoom(folder), folder.root / "uploads" / "00000000000000ab"
+    batch.mkdir()
+    (batch / "rex.mp4").write_bytes(b"")
+    (batch / "clips.csv").write_text("colour,size\nrex.mp4,3\n")
+    dropped = {"batch": batch.name, "files": 2}
+    rest = ["lakh", 16, "4/4", 3, 0, 32, 16, 8]
+    with pytest.raises(UserError, match=r"^no MIDI file in what you dropped$"):
+        last(room.prepare(dropped, "mine", "songs", *rest))
+    with pytest.raises(UserError, match=r"^clips\.csv names rex\.mp4, but is not understood"):
+        last(room.prepare(dropped, "mine", "clips", *rest))
+    assert list((folder.root / "collections").iterdir()) == []
+
+
+def test_what_is_packed_is_recognised(tmp_path: Path):
+    folder = StudioFolder.of(tmp_path)
+    room = FileRoom(folder)
+    for number, (name, kind) in enumerate({"a dog/rex.MP4": "clips", "a.mid": "songs"}.items()):
+        batch = folder.root / "uploads" / f"{number:016x}"
+        batch.mkdir()
+        with zipfile.ZipFile(batch / "mine.zip", "w") as packed:
+            packed.writestr(name, b"")
+        for before in ("clips", "songs"):
+            found = room.recognised({"batch": batch.name, "files": 1}, before)
+            assert (found[0]["placeholder"], found[1]) == ("mine", kind)
 
 
 def test_a_collection_that_is_shown_stays_until_it_is_gone(tmp_path: Path):
