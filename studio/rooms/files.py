@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 
@@ -25,8 +25,10 @@ from studio.components.fields import (
     PICKUP,
     number,
     offer,
+    optional_number,
     pickup_beats,
     pickup_field,
+    text_field,
     whole,
     whole_field,
 )
@@ -44,7 +46,9 @@ from studio.folder import (
 from studio.following import Following
 from studio.uploads import batch_folder
 from videogen.data import preparation as clips
+from videogen.data.records import HOLD_OUT, Short
 from videogen.data.records import PrepareConfig as ClipConfig
+from videogen.data.sources import CaptionSource
 from videogen.files.pictures import PICTURES
 from videogen.files.reading import VIDEO
 
@@ -57,6 +61,14 @@ READING: dict[str, Any] = {"concurrency_id": "reading", "concurrency_limit": 1}
 
 SUFFIXES_OF = {SONGS: SONG_FILES, CLIPS: (*VIDEO, *PICTURES)}
 """The endings by which it is seen what files are, also those in archives."""
+
+OF_CLIPS = {
+    "captions": "Captions from",
+    "hop": "Frames to the next clip",
+    "short": "Films that are too short",
+    "hold-out": "Held out",
+}
+"""The further fields of clips, by the options that messages name."""
 
 WISHES = ".wishes.json"
 """The file of a collection that says for what its reading began."""
@@ -144,10 +156,12 @@ class FileRoom:
                     with gr.Row():
                         least = whole_field("Tracks that must sound", 3)
                         pickup = pickup_field()
-                with gr.Group(visible=False) as of_clips, gr.Row():
-                    size = whole_field("Pixels", 32)
-                    frames = whole_field("Frames", 16)
-                    rate = gr.Number(8, label="a second", min_width=80)
+                with gr.Group(visible=False) as of_clips:
+                    with gr.Row():
+                        size = whole_field("Pixels", 32)
+                        frames = whole_field("Frames", 16)
+                        rate = gr.Number(8, label="a second", min_width=80)
+                    cutting = _cutting_fields()
                 read = gr.Button("Read them", variant="primary", elem_id="read-files")
                 stop = gr.Button("Stop", visible=False)
                 line = state_line("files-state")
@@ -161,7 +175,7 @@ class FileRoom:
             **ASIDE,
         )
         dropped.input(answering(self.recognised), [dropped, kind], [name, kind], **ASIDE)
-        of_kinds = [tracks, bars, meter, least, pickup, size, frames, rate]
+        of_kinds = [tracks, bars, meter, least, pickup, size, frames, rate, *cutting]
         settings = [dropped, name, kind, *of_kinds]
         answers = [report, line, chosen]
         event = stoppable(read.click, self.prepare, settings, answers, stop, **READING)
@@ -188,6 +202,10 @@ def _preparation(
     size: float | None,
     frames: float | None,
     rate: float | None,
+    captions: str,
+    hop: str,
+    short: str,
+    hold_out: str,
 ) -> Prepare:
     """Return the preparation that the fields ask for; `ConfigError` for wrong or empty ones."""
     jobs = os.cpu_count() or 1
@@ -198,6 +216,10 @@ def _preparation(
             "size": whole("pixels", size, 16, 256),
             "frames": whole("frames", frames, 2, 256),
             "frames_per_second": number("frames a second", rate, 1, 60),
+            "captions": captions,
+            "hop": _hop(hop),
+            "short": short,
+            "hold_out": hold_out,
         }
         config = resolve(ClipConfig, chosen, "the fields")
         return lambda tick: clips.prepare([str(sources)], to, config, jobs=jobs, tick=tick)
@@ -211,6 +233,23 @@ def _preparation(
     }
     of_songs = resolve(SongConfig, chosen, "the fields")
     return lambda tick: songs.prepare([str(sources)], to, of_songs, jobs=jobs, tick=tick)
+
+
+def _cutting_fields() -> list[Any]:
+    """Lay out how films become clips with captions; return the fields, as `_preparation` reads."""
+    with gr.Accordion("Captions, and how films are cut", open=False, elem_classes="further"):
+        return [
+            gr.Dropdown(list(get_args(CaptionSource)), value="auto", label=OF_CLIPS["captions"]),
+            text_field(OF_CLIPS["hop"], "as many as a clip has"),
+            gr.Dropdown(list(get_args(Short)), value="pad", label=OF_CLIPS["short"]),
+            gr.Dropdown(list(HOLD_OUT), value="auto", label=OF_CLIPS["hold-out"]),
+        ]
+
+
+def _hop(text: str) -> int | None:
+    """Read how far clips begin from each other; None where each begins as the last has ended."""
+    found = optional_number("frames to the next clip", text, 1, 256)
+    return None if found is None else whole("frames to the next clip", found, 1, 256)
 
 
 def _begin(to: Path, wishes: Sequence[Any]) -> None:
@@ -243,7 +282,7 @@ def _usual_name(batch: Path) -> str:
 
 
 def _in_room(sentence: object) -> str:
-    return in_page(sentence, bars="Bars of a phrase", pickup=PICKUP)
+    return in_page(sentence, bars="Bars of a phrase", pickup=PICKUP, **OF_CLIPS)
 
 
 def _read_rejects(folder: Path) -> list[tuple[Any, ...]]:

@@ -46,6 +46,8 @@ BOOK = {"songs": [], "open": "", **UNTOUCHED}
 JUDGED = {"model": "note_transformer", "best_of": 2}
 CIRCLE = "A small red circle is moving in a zigzag path towards north"
 SQUARE = "A large blue square is moving in a straight line towards east"
+READING = ["lakh", 16, "4/4", 3, 0, 32, 16, 8, "auto", "", "pad", "auto"]
+"""The fields of the room of files that say how they are read, in order."""
 TRACKS = ["drums", "piano", "guitar", "bass", "strings"]
 
 
@@ -298,7 +300,7 @@ def test_files_are_read_or_answered_with_what_helps(tmp_path: Path):
     broken.parent.mkdir(parents=True)
     broken.write_bytes(b"no music")
     dropped = {"batch": batch, "files": 1}
-    fields = ["songs", "lakh", 16, "4/4", 3, 0, 32, 16, 8]
+    fields = ["songs", *READING]
     report, line, _ = last(room.prepare(dropped, "mine", *fields))
     assert "no song could be kept of 1 file" in line
     assert "broken&lt;b&gt;.mid" in report and "<b>" not in report
@@ -329,11 +331,10 @@ def test_files_of_another_kind_are_refused_by_the_names_they_were_dropped_with(t
     (batch / "rex.mp4").write_bytes(b"")
     (batch / "clips.csv").write_text("colour,size\nrex.mp4,3\n")
     dropped = {"batch": batch.name, "files": 2}
-    rest = ["lakh", 16, "4/4", 3, 0, 32, 16, 8]
     with pytest.raises(UserError, match=r"^no MIDI file in what you dropped$"):
-        last(room.prepare(dropped, "mine", "songs", *rest))
+        last(room.prepare(dropped, "mine", "songs", *READING))
     with pytest.raises(UserError, match=r"^clips\.csv names rex\.mp4, but is not understood"):
-        last(room.prepare(dropped, "mine", "clips", *rest))
+        last(room.prepare(dropped, "mine", "clips", *READING))
     assert list((folder.root / "collections").iterdir()) == []
 
 

@@ -127,6 +127,10 @@ def test_the_fields_of_files_and_of_training_begin_with_what_is_usual(built: gr.
         "Pixels": 32,
         "Frames": 16,
         "a second": 8,
+        "Captions from": "auto",
+        "Frames to the next clip": "",
+        "Films that are too short": "pad",
+        "Held out": "auto",
     }
     fields = fields_of(built, "start", "Minutes")
     assert dict(zip(labels(fields), values(fields), strict=True)) == {
@@ -261,19 +265,35 @@ def prepared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *fields: Any) -> A
 
 def test_the_fields_of_files_are_the_settings_of_a_preparation(monkeypatch, tmp_path: Path):
     ask = partial(prepared, monkeypatch, tmp_path)
-    config = ask("songs", "lakh", 8, " 3/4 ", 2, 0.5, 32, 16, 8)
+    cutting = ("auto", "", "pad", "auto")
+    config = ask("songs", "lakh", 8, " 3/4 ", 2, 0.5, 32, 16, 8, *cutting)
     assert (config.bars, config.min_tracks, config.meter) == (8, 2, "kept")
     assert config.pickup_beats == 0.5
     assert (config.grid.steps_per_beat, config.grid.beats_per_bar) == (12, 3)
     assert [track.name.lower() for track in config.tracks] == TRACKS
-    assert ask("songs", "lakh", 8, "any", 2, 0, 32, 16, 8).meter == "any"
-    config = ask("clips", "lakh", 8, "4/4", 2, 0, 48, 12, 10)
+    assert ask("songs", "lakh", 8, "any", 2, 0, 32, 16, 8, *cutting).meter == "any"
+    of_clips = partial(ask, "clips", "lakh", 8, "4/4", 2, 0, 48, 12, 10)
+    config = of_clips(*cutting)
     assert (config.size, config.frames, config.frames_per_second) == (48, 12, 10)
+    assert (config.captions, config.step, config.short, config.hold_out) == (
+        *("auto", 12, "pad", "auto"),
+    )
+    config = of_clips("name", " 3", "drop", "composition")
+    assert (config.captions, config.step, config.short, config.hold_out) == (
+        *("name", 3, "drop", "composition"),
+    )
+    for wrong in (
+        ("mine", *cutting[1:]),
+        ("auto", "2.5", *cutting[2:]),
+        ("auto", "0", *cutting[2:]),
+    ):
+        with pytest.raises(UserError):
+            of_clips(*wrong)
     usual = ("lakh", 8, "4/4", 2, 0)
     for at, value in ((0, "none"), (1, 0), (1, None), (3, 6), (3, None), (4, -1), (4, None)):
         wrong = [*usual[:at], value, *usual[at + 1 :]]
         with pytest.raises(UserError):
-            ask("songs", *wrong, 32, 16, 8)
+            ask("songs", *wrong, 32, 16, 8, *cutting)
 
 
 def test_a_reading_goes_on_with_the_same_wishes_and_begins_anew_with_others(tmp_path: Path):
@@ -290,12 +310,13 @@ def test_what_was_left_out_is_listed_with_its_file(tmp_path: Path):
     folder = StudioFolder.of(tmp_path)
     mine = folder.root / "collections" / "mine"
     mine.mkdir()
-    (mine / "summary.txt").write_text("3 files: 2 kept, --bars 8\n")
+    (mine / "summary.txt").write_text("3 files: 2 kept, --bars 8, a smaller --hop\n")
     row = '{"path": "up/a<b>.mid", "reason": "no-notes", "detail": "the file has no notes"}'
     (mine / "rejects.jsonl").write_text(f"{row}\nnot json\n")
     shown = FileRoom(folder).report("mine")
     assert "Left out: 1" in shown and "a&lt;b&gt;.mid" in shown and "no-notes" in shown
-    assert "Bars of a phrase" in shown and "--bars" not in shown
+    assert "Bars of a phrase" in shown and "Frames to the next clip" in shown
+    assert "--" not in shown
     assert "<img" not in shown
     (mine / "collection.png").write_bytes(b"")
     assert "/kept/collections/mine/collection.png" in FileRoom(folder).report("mine")

@@ -32,6 +32,9 @@ REMARKS = {
 
 StoredFrames = UInt8[np.ndarray, "stored height width 3"]
 
+Short = Literal["pad", "loop", "drop"]
+"""A way with a video that has too few frames for a clip."""
+
 Way = Literal["auto", "videos", "windows", "composition"]
 HOLD_OUT: tuple[str, ...] = get_args(Way)
 HoldOut = Way | tuple[str, ...]
@@ -50,7 +53,7 @@ class PrepareConfig(View):
         gt=0,
         description="frames from one clip's start to the next; default: a clip's",
     )
-    short: Literal["pad", "loop", "drop"] = Field(
+    short: Short = Field(
         default="pad", description="videos with too few frames: repeat the last, loop, or reject"
     )
     captions: CaptionSource = "auto"
