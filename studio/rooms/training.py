@@ -31,6 +31,12 @@ DOMAINS: dict[str, Domain] = {"songs": MUSIC, "clips": VIDEO}
 SHAPES = "moving shapes, drawn as they are needed"
 NOTHING = "nothing, from the beginning"
 MOST_MINUTES = 60 * 24 * 30
+GO_ON, IN_ALL = "Go on", "Minutes in all"
+HINTS = {
+    "; sample from it with": "; choose it in Songs or Clips to make some",
+    "; the same command resumes": f"; “{GO_ON}” resumes it",
+}
+"""The ends of a command's lines that speak of commands, and what the page says instead."""
 TRIAL, DAY, FEW = 1.0, 24.0 * 60, 1000
 """Minutes of presets whose budget is in steps: of few of them, and of more."""
 SECONDS = 4
@@ -98,10 +104,18 @@ class TrainRoom:
         child.stop(self.folder.run(name or ""))
 
     def go_on(self, name: str | None, minutes: float) -> None:
-        """Go on with a run by the same command, with another budget."""
+        """Go on with a run by the same command, with another budget.
+
+        `ConfigError` for one that the run has used up.
+        """
         run = self.folder.run(name or "")
-        budget = number("minutes", minutes, 0.01, MOST_MINUTES)
-        child.start(run, child.with_minutes(child.command_of(run), budget))
+        total = number("minutes", minutes, 0.01, MOST_MINUTES)
+        command = child.command_of(run)
+        if (used := budget_of(run)) and used.seconds >= 60 * total:
+            raise ConfigError(
+                f"{run.name} has learned for {used.seconds / 60:.3g} minutes: give more “{IN_ALL}”"
+            )
+        child.start(run, child.with_minutes(command, total))
 
     # ---- what is shown
 
@@ -186,8 +200,8 @@ class TrainRoom:
                         runs = gr.Dropdown([], label="Run", elem_id="train-run")
                         stop = gr.Button("Save and stop", size="sm")
                     with gr.Column(min_width=140):
-                        more = gr.Number(120, label="Minutes in all", min_width=90)
-                        go_on = gr.Button("Go on", size="sm")
+                        more = gr.Number(120, label=IN_ALL, min_width=90)
+                        go_on = gr.Button(GO_ON, size="sm")
                 status = gr.HTML("", apply_default_css=False, elem_id="train-status")
                 shown = gr.HTML("", apply_default_css=False)
         fields = [kind, data, model, begins]
@@ -248,9 +262,9 @@ def status_of(run: Path) -> str:
 
 def _said(run: Path, line: str) -> str:
     """Return a line of a run's command in the words of the page."""
-    sentence, other, _ = line.partition("; sample from it with")
-    hint = "; choose it in Songs or Clips to make some" if other else ""
-    return in_page(sentence.replace(str(run), run.name)) + hint
+    end = next((end for end in HINTS if end in line), "")
+    sentence = line.partition(end)[0] + HINTS[end] if end else line
+    return in_page(sentence.replace(str(run), run.name))
 
 
 def budget_of(folder: Path) -> Budget | None:
@@ -280,7 +294,7 @@ def _forecast(run: Path) -> list[str]:
     return [
         f"step {budget.step:,} of about {total:,}",
         f"{rate:.3g} steps a second",
-        *([f"about {left} minutes to go"] if left else []),
+        *([f"about {left} minute{'s' * (left > 1)} to go"] if left else []),
         *([warning] if warning else []),
     ]
 

@@ -463,11 +463,20 @@ def test_the_state_of_a_run_says_what_its_time_will_reach(tmp_path: Path):
     command = ["music", "train", "data", "--to", str(run)]
     command += ["--model", "lookback_rnn", "--preset", "small"]
     (run / "command.json").write_text(json.dumps(command))
-    (run / "log.txt").write_text("a <warning>\n")
+    lines = (
+        "a <warning>",
+        f"stopped after step 30; the same command resumes in {run}",
+        f"trained: {run}; sample from it with: pianoreel music sample {run}",
+    )
+    (run / "log.txt").write_text("\n".join(lines))
     state = status_of(run)
+    assert "stopped after step 30; “Go on” resumes it<" in state
+    assert "trained: mine; choose it in Songs or Clips to make some<" in state
     assert "step 30 of about 300" in state and "0.5 steps a second" in state
     assert "about 9 minutes to go" in state and "300 steps are few" in state
     assert "&lt;warning&gt;" in state and "not being trained" in state
+    (run / "config.yaml").write_text("# pianoreel run, format 2\ntrain: {minutes: 2}\n")
+    assert "about 1 minute to go" in status_of(run)
 
 
 def test_runs_stand_side_by_side(tmp_path: Path):

@@ -350,7 +350,12 @@ def test_a_run_goes_on_with_another_budget(tmp_path: Path, monkeypatch):
     command = ["music", "train", "data", "--to", str(run), "--minutes", "60"]
     (run / child.COMMAND).write_text(str(command).replace("'", '"'))
     TrainRoom(folder).go_on("mine", 90)
-    assert started == [(run, [*command[:-1], "90"])]
+    (run / "config.yaml").write_text("# pianoreel run, format 2\ntrain: {minutes: 60}\n")
+    (run / "metrics.jsonl").write_text('{"step": 30, "match_x": 2.0, "seconds": 3600}\n')
+    with pytest.raises(ConfigError, match="mine has learned for 60 minutes: give more “Minutes i"):
+        TrainRoom(folder).go_on("mine", 60)
+    TrainRoom(folder).go_on("mine", 61)
+    assert started == [(run, [*command[:-1], minutes]) for minutes in ("90", "61")]
 
 
 # ---- curves
