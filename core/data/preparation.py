@@ -118,9 +118,9 @@ class PartSummary:
 
     @property
     def lines(self) -> list[str]:
-        part, rejected = self.part, self.rejects.total()
+        part, read = self.part, counted(self.sources, "file")
         return [
-            f"part {part.number} of {part.of}: {files_of(self.sources)}, {rejected} rejected",
+            f"part {part.number} of {part.of}: {read}, {self.rejects.total()} rejected",
             *(f"  {count:6} {reason}" for reason, count in self.rejects.most_common()),
             "when all parts are read, the same command without --shard makes a collection",
         ]
@@ -135,7 +135,7 @@ class Summary:
     """
 
     SOURCE: ClassVar[str]
-    PIECES: ClassVar[str]
+    PIECE: ClassVar[str]
     RECOMMENDED_PIECES: ClassVar[int]
     HOW_TO_GET_MORE: ClassVar[str]
     WHY_NO_TEST_DATA: ClassVar[str]
@@ -152,17 +152,19 @@ class Summary:
     def lines(self) -> list[str]:
         """Lines of the table that is printed and written to summary.txt."""
         rejected = sum(self.rejects.values())
-        lines = [f"{files_of(self.sources)}: {self.kept} kept, {rejected} rejected"]
+        lines = [f"{counted(self.sources, 'file')}: {self.kept} kept, {rejected} rejected"]
         lines += [f"  {count:6} {reason}" for reason, count in self.rejects.most_common()]
         lines += cure_lines(self.cures, self.sources)
         if self.skipped:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self.skipped.most_common(8))
-            lines.append(f"{self.skipped.total()} files of other kinds passed over: {kinds}")
+            lines.append(
+                f"{counted(self.skipped.total(), 'file')} of other kinds passed over: {kinds}"
+            )
         train, test = self.pieces["train"], self.pieces["test"]
-        lines.append(f"{train} {self.PIECES} to train on, {test} held out")
+        lines.append(f"{counted(train, self.PIECE)} to train on, {test} held out")
         if train < self.RECOMMENDED_PIECES:
             lines.append(
-                f"few {self.PIECES}: a model memorises fewer than {self.RECOMMENDED_PIECES}. "
+                f"few {self.PIECE}s: a model memorises fewer than {self.RECOMMENDED_PIECES}. "
                 f"{self.HOW_TO_GET_MORE}"
             )
         if not test:
@@ -189,20 +191,20 @@ class NothingKept(UserError):
         files = len(self.rejects)
         self.summary = "; ".join(
             [
-                f"no {kind} could be kept of {files_of(files)} ({reasons})",
+                f"no {kind} could be kept of {counted(files, 'file')} ({reasons})",
                 *(line.strip() for line in cure_lines(catalogue.cures, files)),
             ]
         )
         super().__init__(f"{self.summary}: {folder}/rejects.jsonl says why")
 
 
-def files_of(count: int) -> str:
-    """Return how many files there are, in words.
+def counted(count: int, noun: str) -> str:
+    """Return how many of something there are, in words.
 
-    >>> files_of(0), files_of(1)
-    ('0 files', '1 file')
+    >>> counted(0, "file"), counted(1, "file"), counted(1200, "file")
+    ('0 files', '1 file', '1200 files')
     """
-    return f"{count} file" + "s" * (count != 1)
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def cure_lines(cures: Counter[str], files: int) -> list[str]:

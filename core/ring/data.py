@@ -101,7 +101,7 @@ class Summary(preparation.Summary):
     """Counts of files and points."""
 
     SOURCE = "file"
-    PIECES = "points"
+    PIECE = "point"
     RECOMMENDED_PIECES = 1000
     HOW_TO_GET_MORE = "More lines give more"
     WHY_NO_TEST_DATA = "there is one file only"

@@ -25,7 +25,7 @@ from core.data.preparation import (
     Part,
     PartSummary,
     Tick,
-    files_of,
+    counted,
     open_preparation,
     pieces_by_split,
     prepare_shards,
@@ -59,7 +59,7 @@ class Summary(preparation.Summary):
     """
 
     SOURCE = "song"
-    PIECES = "phrases"
+    PIECE = "phrase"
     RECOMMENDED_PIECES = 500
     HOW_TO_GET_MORE = "More songs or fewer --min-tracks give more"
     WHY_NO_TEST_DATA = "all files are near-duplicates of one song"
@@ -77,7 +77,7 @@ class Summary(preparation.Summary):
                 f"{self.unclaimed_share:.0%} of the notes are left out: no track plays {names}. A "
                 "track with rest: true takes all that no other does, see docs/tracks.md"
             )
-        return lines + [f"{files_of(n)}: {doubt}" for doubt, n in self.doubts.most_common()]
+        return lines + [f"{counted(n, 'file')}: {doubt}" for doubt, n in self.doubts.most_common()]
 
 
 def prepare(

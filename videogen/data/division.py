@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from core.data import catalogue
+from core.data.preparation import counted
 from core.errors import UserError
 from videogen.data.records import PrepareConfig
 from videogen.words import words_of
@@ -133,7 +134,7 @@ def _thinned(videos: Videos, most: int) -> list[str]:
     counts = zip(videos.names, videos.counts.tolist(), strict=True)
     longer = [f"  {name}: {most} of {count}" for name, count in counts if count > most]
     title = (
-        f"left out: clips of {_counted(len(longer), 'video')} that would outweigh the others "
+        f"left out: clips of {counted(len(longer), 'video')} that would outweigh the others "
         f"(--most-clips {videos.counts.max()} uses all)"
     )
     return [title, *longer] if longer else []
@@ -277,7 +278,7 @@ def _by_captions(videos: Videos, held: Sequence[Words], remark: str) -> Division
     numbers = {int(videos.groups[video]) for video, one in enumerate(words) if one in set(held)}
     whole = _whole(videos, {v for v, one in enumerate(videos.groups.tolist()) if one in numbers})
     lines = [
-        f"held out: {_counted(len(held), 'caption')}{remark}",
+        f"held out: {counted(len(held), 'caption')}{remark}",
         *(f"  {named[one]}" for one in held),
     ]
     return replace(whole, lines=lines)
@@ -287,7 +288,7 @@ def _whole(videos: Videos, test: set[int]) -> Division:
     """Hold out whole videos."""
     is_test = np.array([video in test for video in range(len(videos.captions))], bool)
     names = [f"  {videos.names[video]}: {videos.captions[video]}" for video in sorted(test)]
-    lines = [f"held out: {_counted(len(test), 'whole video')}", *names] if test else []
+    lines = [f"held out: {counted(len(test), 'whole video')}", *names] if test else []
     clips = np.repeat(is_test, videos.counts)  # [clip]
     return Division(clips, np.ones_like(clips), lines)
 
@@ -348,7 +349,7 @@ def _windows(videos: Videos, length: int, share: float, seed: int) -> Division:
     held = [v for v, test in enumerate(sides.test) if test.any()]
     names = [f"  {videos.names[video]}: {videos.captions[video]}" for video in held]
     lines = (
-        [f"held out: the last clips of {_counted(len(names), 'video')}", *names] if names else []
+        [f"held out: the last clips of {counted(len(names), 'video')}", *names] if names else []
     )
     is_test, is_train = (np.concatenate(of) for of in (sides.test, sides.train))  # [clip]
     return Division(is_test, is_test | is_train, lines)
@@ -385,7 +386,3 @@ def _outside(
 ) -> Bool[np.ndarray, " clip"]:
     """Return which clips have no frame from `first` to `end`."""
     return (starts + length <= first) | (starts >= end)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"

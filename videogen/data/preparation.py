@@ -58,7 +58,7 @@ class Summary(preparation.Summary):
     """Counts of the videos that were kept and rejected, and of their clips."""
 
     SOURCE = "video"
-    PIECES = "clips"
+    PIECE = "clip"
     RECOMMENDED_PIECES = 200
     HOW_TO_GET_MORE = "More videos or a smaller --hop give more"
     WHY_NO_TEST_DATA = (

@@ -35,7 +35,7 @@ class Summary(preparation.Summary):
     """Counts of the takes or recordings, of their notes, and of instruments."""
 
     SOURCE = "recording"
-    PIECES = "notes"
+    PIECE = "note"
     RECOMMENDED_PIECES = 200
     HOW_TO_GET_MORE = "More recordings, or more of a soundfont's programs, give more"
     WHY_NO_TEST_DATA = f"no instrument has {FEWEST_PITCHES} pitches, or test_share is 0"

@@ -196,7 +196,7 @@ def test_a_part_is_a_number_of_so_many(text: str):
 
 class NumberSummary(Summary):
     SOURCE = "number"
-    PIECES = "digits"
+    PIECE = "digit"
     RECOMMENDED_PIECES = 100
     HOW_TO_GET_MORE = "Count on."
     WHY_NO_TEST_DATA = "all look alike"
@@ -246,6 +246,14 @@ def test_a_summary_says_what_is_missing(kept, train, test, said):
         f"9 files: {kept} kept, 0 rejected",
         counted,
         *said,
+    ]
+
+
+def test_one_piece_and_one_file_stand_in_the_singular():
+    lines = summary(1, 1, 0, skipped=Counter({".txt": 1})).lines
+    assert lines[1:3] == [
+        "1 file of other kinds passed over: 1 .txt",
+        "1 digit to train on, 0 held out",
     ]
 
 
