@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float
 
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
+from musegen.controls import STILL, Controls, usual_controls
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import Song, read_midi
 from musegen.files.smf import DEFAULT_BPM, midi_bytes
@@ -61,13 +62,14 @@ class Source:
             song, fine = read(grid), read(fine_grid(grid), limits=FINE_LIMITS)
         except RejectedFile as error:
             raise refusal(path, error) from error
-        log_remarks(path, fine)
-        return cls(song, fine)
+        source = cls(song, fine)
+        log_remarks(path, source.remarks)
+        return source
 
     @property
     def remarks(self) -> list[str]:
         """Say what a user should know of how the song was read."""
-        return self.fine.remarks
+        return [*self.fine.remarks, *self.fine.joined_controls]
 
     @property
     def bars(self) -> int:
@@ -90,13 +92,13 @@ def read_song(
         song = read_midi(path, tracks, grid, pickup_beats=pickup_beats, names=True)
     except RejectedFile as error:
         raise refusal(path, error) from error
-    log_remarks(path, song)
+    log_remarks(path, [*song.remarks, *song.lost_controls])
     return song
 
 
-def log_remarks(path: Path | str, song: Song) -> None:
+def log_remarks(path: Path | str, remarks: Sequence[str]) -> None:
     """Log what a user should know of how a song was read."""
-    for remark in song.remarks:
+    for remark in remarks:
         LOG.warning("%s: %s", path, remark)
 
 
@@ -227,7 +229,35 @@ class Draft:
         songs = [one.source.song for one in self.placed]
         tracks = with_programs_of(songs) if songs else self.tracks
         roll = Roll.of(notes, tracks, fine, self.tempo_bpm, name)
-        return replace(roll, composed=~self.kept)
+        controls = self._controls(placed, kept, fine)
+        return replace(roll, composed=~self.kept, controls=controls)
+
+    def _controls(self, placed: Notes, kept: Notes, grid: Grid) -> tuple[Controls, ...]:
+        """Return the controls of each track: those of what is kept, `usual_controls` elsewhere.
+
+        A kept note that sounds on into a composed bar keeps its own. None where all are still.
+        """
+        steps, numbers = grid.steps_per_bar, range(len(self.tracks))
+        found = [self._placed_controls(number, steps) for number in numbers]
+        if all(controls.is_still for controls in found):
+            return ()
+        known = [found[number].counting(placed.of(number).start) for number in numbers]
+        for number, usual in enumerate(usual_controls(known)):
+            mine = kept.of(number)
+            for first, last in _open_stretches(self.kept[number] & bool(len(mine))):
+                begin, end = first * steps, last * steps
+                before = mine[mine.start < begin]
+                rings = int((before.start + before.length).max(initial=begin))
+                found[number] = found[number].with_part(min(rings, end), end, usual)
+        return tuple(controls.during(0, self.bars * steps) for controls in found)
+
+    def _placed_controls(self, number: int, steps: int) -> Controls:
+        """Return the controls of a track of what was placed, with bars of so many steps."""
+        controls = STILL
+        for source, first, bars, at in self.placed:
+            part = source.fine.controls[number].during(first * steps, bars * steps)
+            controls = controls.with_part(at * steps, (at + bars) * steps, part)
+        return controls
 
     @property
     def tempo_bpm(self) -> Float[np.ndarray, " bar"]:
@@ -286,6 +316,16 @@ def _next_kept(kept: Kept) -> np.ndarray:
     at = np.where(kept, np.arange(bars), bars)
     at = np.concatenate([at[:, 1:], np.full((len(kept), 1), bars)], 1)  # [track bar]
     return np.minimum.accumulate(at[:, ::-1], axis=1)[:, ::-1]
+
+
+def _open_stretches(kept: Bool[np.ndarray, " bar"]) -> list[tuple[int, int]]:
+    """Return the first bar of each stretch that is composed, and the bar after it.
+
+    >>> _open_stretches(np.array([False, True, False, False]))
+    [(0, 1), (2, 4)]
+    """
+    changes = np.flatnonzero(np.diff(np.concatenate([[True], kept, [True]]))).tolist()
+    return list(zip(changes[::2], changes[1::2], strict=True))
 
 
 def _covered(notes: Notes, kept: Notes, grid: Grid) -> Bool[np.ndarray, " note"]:

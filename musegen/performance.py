@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from jaxtyping import Float, Int
 
+from musegen.controls import Controls
 from musegen.roll import Roll
 from musegen.tracks import Track
 
@@ -13,48 +14,6 @@ HATS = (42, 44, 46)
 
 Seconds = Float[np.ndarray, " note"]
 Column = Int[np.ndarray, " note"]
-Changes = Float[np.ndarray, " change"]
-
-GLIDE_SECONDS = 0.01
-"""The time in which a controller reaches a new value; a jump would click."""
-
-
-@dataclass(frozen=True)
-class Controls:
-    """The controllers of a track: what counts from each time on, in seconds, the first being 0.
-
-    gain: the factor of the amplitude. pan: from -1 (left) to 1 (right). semitones: the bend.
-    """
-
-    at: Changes
-    gain: Changes
-    pan: Changes
-    semitones: Changes
-
-    def during(self, start: float, seconds: float) -> "Controls":
-        """Return the changes of a part of the time, counted from its start."""
-        first = max(int(np.searchsorted(self.at, start, side="right")) - 1, 0)
-        last = max(int(np.searchsorted(self.at, start + seconds)), first + 1)
-        columns = (self.gain, self.pan, self.semitones)
-        at = np.maximum(self.at[first:last] - start, 0)
-        return Controls(at, *(column[first:last] for column in columns))
-
-    def curve(self, values: Changes, samples: int, rate_hz: int) -> Float[np.ndarray, " sample"]:
-        """Return a value at each sample: one that changes glides, at most `GLIDE_SECONDS` long.
-
-        >>> controls = Controls(np.array([0.0, 1.0]), *3 * [np.array([0.5, 1.0])])
-        >>> controls.curve(controls.gain, 4, 2).tolist()
-        [0.5, 0.5, 0.5, 1.0]
-        """
-        until = np.minimum(self.at + GLIDE_SECONDS, np.append(self.at[1:], np.inf))
-        places = np.stack([self.at, until], 1).ravel()  # [change*2]
-        before = np.concatenate([values[:1], values[:-1]])
-        reached = np.stack([before, values], 1).ravel()  # [change*2]
-        return np.interp(np.arange(samples) / rate_hz, places, reached)
-
-
-STILL = Controls(np.zeros(1), np.ones(1), np.zeros(1), np.zeros(1))
-"""The controllers of a track that nobody touches."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +37,14 @@ class Performance:
 
     @classmethod
     def of(cls, roll: Roll) -> "Performance":
-        """Return a roll as it is played."""
+        """Return a roll as it is played, with its controls."""
         notes, grid = roll.notes, roll.grid
         start = _seconds_at(roll, notes.start)
         seconds = _seconds_at(roll, notes.start + notes.length) - start
         pitch = notes.pitch + grid.lowest_pitch
-        return cls(notes.track, start, seconds, pitch, notes.velocity, roll.tracks, roll.name)
+        controls = tuple(replace(one, at=_seconds_at(roll, one.at)) for one in roll.controls)
+        columns = (notes.track, start, seconds, pitch, notes.velocity)
+        return cls(*columns, tracks=roll.tracks, name=roll.name, controls=controls)
 
     def __len__(self) -> int:
         return len(self.start)

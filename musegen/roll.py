@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import Field
 
 from core.config import Strict
+from musegen.controls import Controls
 from musegen.tracks import Track
 
 SILENT, HOLD, ONSET = 0, 1, 2
@@ -188,7 +189,8 @@ class Roll:
     `notes`: no two share a cell, and none is beyond the piece: see `Roll.of`. `form`: a letter for
     each of its sections, which are equally long, and `key`: such as "A minor"; both empty where
     nobody chose one. `composed`: the bars of tracks that a model composed, where the others are a
-    user's own. `origin`: which model made it, by which settings.
+    user's own. `origin`: which model made it, by which settings. `controls`: those of each track,
+    in steps; none where nobody touches any.
     """
 
     notes: Notes
@@ -200,6 +202,7 @@ class Roll:
     key: str = ""
     composed: Bool[np.ndarray, "track bar"] | None = None
     origin: str = ""
+    controls: tuple[Controls, ...] = ()
 
     @classmethod
     def of(
@@ -247,8 +250,10 @@ class Roll:
 
     def first(self, bars: int) -> "Roll":
         """Return the first bars of a roll of which nobody chose the form."""
-        notes = self.notes.between(0, bars * self.grid.steps_per_bar)
-        return replace(self, notes=notes, tempo_bpm=self.tempo_bpm[:bars])
+        end = bars * self.grid.steps_per_bar
+        controls = tuple(track.during(0, end) for track in self.controls)
+        notes, tempo_bpm = self.notes.between(0, end), self.tempo_bpm[:bars]
+        return replace(self, notes=notes, tempo_bpm=tempo_bpm, controls=controls)
 
     @property
     def bars(self) -> int:

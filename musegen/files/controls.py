@@ -1,14 +1,16 @@
-"""The controllers of a MIDI file's channels: volume, expression, place in stereo, pitch bend."""
+"""The messages of a MIDI file that set the controllers of its channels: received, and sent."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from math import ceil
+from typing import Any
 
 import numpy as np
 
+from musegen.controls import LOUDEST, MIDDLE, STILL, USUAL_VOLUME, Controls
 from musegen.files.parts import CHANNELS, channels
-from musegen.files.smf import PITCH_BEND, Events
-from musegen.performance import STILL, Controls
+from musegen.files.smf import CONTROL, PITCH_BEND, Events
 from musegen.tracks import Part
 
 DATA, VOLUME, PAN, EXPRESSION = 6, 7, 10, 11
@@ -16,10 +18,9 @@ OTHER_PARAMETERS, PARAMETER_LOW, PARAMETER_HIGH, RESET = (98, 99), 100, 101, 121
 """Control changes."""
 
 BEND_RANGE = (0, 0)
-"""The registered parameter (high, low) whose value is the range of the pitch bend."""
+"""The registered parameter (high, low) whose value is the range of bends, in semitones."""
 
-USUAL_VOLUME, LOUDEST = 100, 127
-MIDDLE, BEND_MIDDLE = 64, 8192
+BEND_MIDDLE, USUAL_RANGE = 8192, 2
 
 
 @dataclass
@@ -30,15 +31,14 @@ class _Channel:
     expression: int = LOUDEST
     pan: int = MIDDLE
     bend: int = BEND_MIDDLE
-    bend_range: int = 2
+    bend_range: int = USUAL_RANGE
     parameter: tuple[int, int] = (LOUDEST, LOUDEST)
 
     @property
-    def values(self) -> tuple[float, float, float]:
-        """Return gain, pan and semitones; General MIDI's levels are squares of what is sent."""
-        gain = (self.volume / USUAL_VOLUME * self.expression / LOUDEST) ** 2
-        pan = min(max((self.pan - MIDDLE) / (MIDDLE - 1), -1), 1)
-        return gain, pan, self.bend_range * (self.bend - BEND_MIDDLE) / BEND_MIDDLE
+    def values(self) -> tuple[float, ...]:
+        """Return volume, expression, place and semitones."""
+        semitones = self.bend_range * (self.bend - BEND_MIDDLE) / BEND_MIDDLE
+        return self.volume, self.expression, self.pan, semitones
 
     def receive(self, kind: int, value: int) -> None:
         """Follow a control change."""
@@ -61,41 +61,127 @@ class _Channel:
             self.expression, self.bend = LOUDEST, BEND_MIDDLE
 
 
-def controls_of(
-    events: Events, parts: Sequence[Part], seconds: Callable[[np.ndarray], np.ndarray]
-) -> tuple[Controls, ...]:
-    """Return the controls of each part: those of its channel. `seconds`: the times of ticks."""
-    kinds = (DATA, VOLUME, PAN, EXPRESSION, *OTHER_PARAMETERS, PARAMETER_LOW, PARAMETER_HIGH)
-    bends = np.flatnonzero(events.kind == PITCH_BEND)
-    numbers = np.sort(np.concatenate([events.controls(*kinds, RESET), bends]))
-    numbers = numbers[np.argsort(events.tick[numbers], kind="stable")]
-    columns = (events.kind[numbers], events.value(0, numbers), events.value(1, numbers))
-    at, of_channel = seconds(events.tick[numbers]), channels(events, numbers)
-    state: dict[int, _Channel] = defaultdict(_Channel)
-    rows: dict[int, list[tuple[float, ...]]] = defaultdict(lambda: [(0.0, 1.0, 0.0, 0.0)])
-    for time, channel, kind, first, second in zip(
-        *(column.tolist() for column in (at, of_channel, *columns)), strict=True
-    ):
-        if kind == PITCH_BEND:
-            state[channel].bend = first | second << 7
-        else:
-            state[channel].receive(first, second)
-        rows[channel].append((time, *state[channel].values))
-    found = {channel: Controls(*np.array(changes).T) for channel, changes in rows.items()}
-    return tuple(found.get(CHANNELS * part.port + part.channel - 1, STILL) for part in parts)
+@dataclass(frozen=True)
+class Messages:
+    """The messages of a file that set controllers, as columns, in the order of their times.
+
+    at: ticks, or steps of a song. channel: 16 * port + channel. status: without its channel.
+    first, second: the data bytes.
+    """
+
+    at: np.ndarray
+    channel: np.ndarray
+    status: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+    @classmethod
+    def of(cls, events: Events) -> "Messages":
+        """Find the messages of a file."""
+        kinds = (DATA, VOLUME, PAN, EXPRESSION, *OTHER_PARAMETERS, PARAMETER_LOW, PARAMETER_HIGH)
+        bends = np.flatnonzero(events.kind == PITCH_BEND)
+        numbers = np.sort(np.concatenate([events.controls(*kinds, RESET), bends]))
+        numbers = numbers[np.argsort(events.tick[numbers], kind="stable")]
+        data = events.value(0, numbers), events.value(1, numbers)
+        return cls(events.tick[numbers], channels(events, numbers), events.kind[numbers], *data)
+
+    def controls(self, parts: Sequence[Part]) -> tuple[Controls, ...]:
+        """Return the controls of each part: those of its channel."""
+        state: dict[int, _Channel] = defaultdict(_Channel)
+        rows: dict[int, list[tuple[float, ...]]] = defaultdict(lambda: [(0, *_Channel().values)])
+        columns = (getattr(self, column.name).tolist() for column in fields(self))
+        for at, channel, status, first, second in zip(*columns, strict=True):
+            if status == PITCH_BEND:
+                state[channel].bend = first | second << 7
+            else:
+                state[channel].receive(first, second)
+            rows[channel].append((at, *state[channel].values))
+        found = {channel: _controls(changes) for channel, changes in rows.items()}
+        return tuple(found.get(CHANNELS * part.port + part.channel - 1, STILL) for part in parts)
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Return the names of what a file sets otherwise than General MIDI does."""
+        bends = self.status == PITCH_BEND
+        values = self.first[bends].astype(np.int64) | self.second[bends].astype(np.int64) << 7
+        found = {
+            VOLUMES: self._differs(VOLUME, USUAL_VOLUME) or self._differs(EXPRESSION, LOUDEST),
+            PANNING: self._differs(PAN, MIDDLE),
+            BENDS: bool((values != BEND_MIDDLE).any()),
+        }
+        return tuple(name for name, is_used in found.items() if is_used)
+
+    def _differs(self, kind: int, usual: int) -> bool:
+        mine = (self.status == CONTROL) & (self.first == kind)
+        return bool((self.second[mine] != usual).any())
 
 
-def used(events: Events) -> tuple[str, ...]:
-    """Return the names of what a file sets otherwise than General MIDI does."""
-    bends = np.flatnonzero(events.kind == PITCH_BEND)
-    values = events.value(0, bends).astype(np.int64) | events.value(1, bends).astype(np.int64) << 7
-    found = {
-        "volume": _differ(events, VOLUME, USUAL_VOLUME) or _differ(events, EXPRESSION, LOUDEST),
-        "panning": _differ(events, PAN, MIDDLE),
-        "pitch bends": bool((values != BEND_MIDDLE).any()),
-    }
-    return tuple(name for name, is_used in found.items() if is_used)
+def _controls(rows: Sequence[tuple[float, ...]]) -> Controls:
+    at, volume, expression, panning, semitones = map(np.array, zip(*rows, strict=True))
+    return Controls(at, volume, expression, panning, semitones.astype(np.float64)).simplified()
 
 
-def _differ(events: Events, kind: int, usual: int) -> bool:
-    return bool((events.value(1, events.controls(kind)) != usual).any())
+NO_MESSAGES = Messages(*(np.zeros(0, np.int64) for _ in fields(Messages)))
+"""Those of a file that has none."""
+
+VOLUMES, PANNING, BENDS = "volume", "panning", "pitch bends"
+NAMES = {VOLUMES: ("volume", "expression"), PANNING: ("panning",), BENDS: ("semitones",)}
+"""The columns of controls by the names that users know."""
+
+
+def shared(parts: Sequence[Controls]) -> Controls:
+    """Return the controls of a track from those of its parts: the first one's; bends if all agree.
+
+    What counts in one part alone would bend the notes of the others.
+    """
+    first = parts[0]
+    if BENDS not in differing(parts):
+        return first
+    return replace(first, semitones=np.zeros(len(first))).simplified()
+
+
+def differing(parts: Sequence[Controls]) -> list[str]:
+    """Return the names of what the parts of a track are turned to differently."""
+    times = np.unique(np.concatenate([part.at for part in parts]))
+    rows = [part.counting(times) for part in parts]
+    return [
+        name
+        for name, columns in NAMES.items()
+        if any(
+            (getattr(row, column) != getattr(rows[0], column)).any()
+            for column in columns
+            for row in rows[1:]
+        )
+    ]
+
+
+def send(controls: Controls, instrument: Any, seconds: np.ndarray) -> None:
+    """Add control changes and pitch bends to a `pretty_midi.Instrument`.
+
+    controls: in ticks. seconds: the time of each tick. The first levels are sent whatever they
+    are. Bends of more than 2 semitones have their range set before.
+    """
+    from pretty_midi import ControlChange, PitchBend
+
+    times = seconds[controls.at]
+    levels = (
+        (VOLUME, controls.volume),
+        (EXPRESSION, controls.expression),
+        (PAN, controls.panning),
+    )
+    for kind, values in levels:
+        changes = np.append(True, values[1:] != values[:-1])
+        rows = zip(values[changes].tolist(), times[changes].tolist(), strict=True)
+        instrument.control_changes += [ControlChange(kind, value, time) for value, time in rows]
+    most = max(USUAL_RANGE, ceil(np.abs(controls.semitones).max()))
+    if most > USUAL_RANGE:  # its value a tick later: pretty_midi sorts those of a tick by number
+        parameter = zip((PARAMETER_HIGH, PARAMETER_LOW), BEND_RANGE, strict=True)
+        chosen = [*((kind, value, 0) for kind, value in parameter), (DATA, most, 1)]
+        instrument.control_changes += [
+            ControlChange(kind, value, seconds[tick]) for kind, value, tick in chosen
+        ]
+    bends = np.rint(controls.semitones * BEND_MIDDLE / most).astype(np.int64)
+    bends = np.minimum(bends, BEND_MIDDLE - 1)
+    changes = np.append(bends[0] != 0, bends[1:] != bends[:-1])
+    sent = zip(bends[changes].tolist(), times[changes].tolist(), strict=True)
+    instrument.pitch_bends += [PitchBend(value, time) for value, time in sent]

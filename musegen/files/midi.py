@@ -17,7 +17,8 @@ from jaxtyping import Float
 from core.config import positive
 from core.data.sources import RejectedFile
 from core.errors import ConfigError
-from musegen.files.controls import controls_of, used
+from musegen.controls import STILL, Controls
+from musegen.files.controls import BENDS, NO_MESSAGES, Messages, differing, send, shared
 from musegen.files.keys import is_key, keys_of
 from musegen.files.limits import MusicLimits
 from musegen.files.parts import CHANNELS, parts_of
@@ -64,6 +65,8 @@ OF_WRONG_NAMES = (
     "Where that is wrong, give each its program, and drums channel 10, where you export"
 )
 
+OWN_PROJECT = "Your own project has them: put what is composed there"
+
 LEFT_OUT_PICKUP = (
     "bars are whole here, and the first is that after the pickup. To keep the pickup, put rests "
     "before it in your sequencer until its bar is whole"
@@ -102,7 +105,7 @@ class Song:
     `part_notes` the number of notes of each. `origin`: its first text, in which `write_midi` says
     where it comes from. `has_beats`: False where beats were taken at `DEFAULT_BPM`, since the file
     says neither beats nor tempi. `doubling_notes` counts those that start with a longer one on its
-    track and pitch, and are not in the song; `controls` are the controllers that are used.
+    track and pitch, and are not in the song; `messages` set controllers, `at` steps of the song.
     `regrouped`: metres whose bars were joined or divided into those of the grid.
     """
 
@@ -120,7 +123,7 @@ class Song:
     origin: str = ""
     has_beats: bool = True
     doubling_notes: int = 0
-    controls: tuple[str, ...] = ()
+    messages: Messages = NO_MESSAGES
     pickup_beats: float = 0.0
     regrouped: tuple[Metre, ...] = ()
 
@@ -152,7 +155,7 @@ class Song:
         lost = [f"left out: {self.left_out}"] if self.left_out else []
         named = read_by_names(self.parts, self.tracks)
         pickup = [LEFT_OUT_PICKUP] if self.pickup_beats else []
-        return [*lost, *pickup, *self.counted, *named, *self.doubts, *self.joined, *self.not_kept]
+        return [*lost, *pickup, *self.counted, *named, *self.doubts, *self.joined, *self.doubled]
 
     @property
     def counted(self) -> list[str]:
@@ -179,16 +182,44 @@ class Song:
         ]
 
     @property
-    def not_kept(self) -> list[str]:
-        """Say what of its parts a file of one part for each track cannot hold."""
-        doubling, controls = self.doubling_notes, self.controls
+    def doubled(self) -> list[str]:
+        """Say how many notes double others."""
+        doubling = self.doubling_notes
         notes = "1 note doubles another" if doubling == 1 else f"{doubling} notes double others"
-        remarks = {
-            f"{notes} on one pitch of a track, and are left out": doubling,
-            f"not kept: {', '.join(controls)}. Your own project has them: put what is "
-            "composed there": controls,
-        }
-        return [remark for remark, is_lost in remarks.items() if is_lost]
+        return [f"{notes} on one pitch of a track, and are left out"] if doubling else []
+
+    @cached_property
+    def controls(self) -> tuple[Controls, ...]:
+        """Return the controls of each track, in steps: see `shared` for one of several parts."""
+        return tuple(shared(parts) if parts else STILL for parts in self._controls_of_parts)
+
+    @property
+    def lost_controls(self) -> list[str]:
+        """Say which controllers a song that is composed anew does not have."""
+        lost = f"not kept: {', '.join(self.messages.used)}. {OWN_PROJECT}"
+        return [lost] if self.messages.used else []
+
+    @property
+    def joined_controls(self) -> list[str]:
+        """Say which controls of their own the parts of one track have, and which are kept."""
+        tracks = zip(self.tracks, self._controls_of_parts, strict=True)
+        unlike = {track.name: differing(parts) for track, parts in tracks if parts}
+        bent = ", ".join(name for name, found in unlike.items() if BENDS in found)
+        levels = {name: [one for one in found if one != BENDS] for name, found in unlike.items()}
+        said = ", ".join(f"{name} in {' and '.join(of)}" for name, of in levels.items() if of)
+        first = f"parts of one track differ, of {said}: those of the first part are kept"
+        none = f"not kept: pitch bends of {bent}, whose parts differ in them. {OWN_PROJECT}"
+        return [remark for remark, names in ((first, said), (none, bent)) if names]
+
+    @cached_property
+    def _controls_of_parts(self) -> list[list[Controls]]:
+        """Return the controls of the parts of each track."""
+        found: list[list[Controls]] = [[] for _ in self.tracks]
+        owners = assign(self.parts, self.tracks)
+        for number, controls in zip(owners, self.messages.controls(self.parts), strict=True):
+            if number >= 0:
+                found[number].append(controls)
+        return found
 
     @property
     def doubts(self) -> list[str]:
@@ -327,7 +358,7 @@ class _Parsed:
         self.declared = last_end(events)
         self.ticks_per_beat = events.ticks_per_beat
         self.origin, self.has_beats = _first_text(events), events.has_beats
-        self.controls = used(events)
+        self.messages = Messages.of(events)
         self._check_times()
         if pedal:
             self.duration = self._pedalled(events)
@@ -386,7 +417,8 @@ class _Parsed:
         count = len(kept.starts)
         left_out = (dropped, kept.skipped)
         part_notes = np.bincount(self.part, minlength=len(self.parts)).tolist()
-        lost = (len(quantised) - len(notes), self.controls, kept.pickup_beats, kept.regrouped)
+        messages = replace(self.messages, at=self._steps(self.messages.at, kept, grid))
+        lost = (len(quantised) - len(notes), messages, kept.pickup_beats, kept.regrouped)
         about = (tuple(self.parts), tuple(part_notes), self.origin, self.has_beats, *lost)
         return Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
 
@@ -403,7 +435,8 @@ class _Parsed:
             for name, part in zip(names, self.parts, strict=True)
         )
         columns = (self.part, start, end - start, self.pitch, self.velocity)
-        controls = controls_of(events, self.parts, self._elapsed)
+        messages = replace(self.messages, at=self._elapsed(self.messages.at))
+        controls = messages.controls(self.parts)
         remarks = tuple(read_by_names(self.parts, tracks))
         return Performance(*columns, tracks=played, name=name, controls=controls, remarks=remarks)
 
@@ -570,6 +603,14 @@ class _Parsed:
         length = np.where(drums, 1, np.maximum(np.minimum(end, border) - start, 1))
         return Notes(track, start, pitch, length, self.velocity)[np.flatnonzero(kept)]
 
+    def _steps(self, ticks: np.ndarray, bars: _Bars, grid: Grid) -> np.ndarray:
+        """Return the steps of ticks; where no bar is kept, the first step of the next one."""
+        bar = np.searchsorted(bars.starts, ticks, side="right") - 1
+        offset = ticks - bars.starts[np.maximum(bar, 0)]
+        step = np.floor(offset * grid.steps_per_quarter / self.ticks_per_beat + 0.5)
+        within = np.minimum(step.astype(np.int64), grid.steps_per_bar)
+        return np.where(bar < 0, 0, bar * grid.steps_per_bar + within)
+
     def _tempo(self, starts: np.ndarray, grid: Grid) -> np.ndarray:
         """Return the mean tempo of each bar in beats a minute, weighted by time."""
         ticks = np.stack([starts, starts + grid.metre.quarters * self.ticks_per_beat])
@@ -614,7 +655,8 @@ def write_midi(
     roll: Roll, path: Path | str | BytesIO, tracks: Sequence[int] | None = None
 ) -> None:
     """Write a roll: named tracks with their programs, drums on channel 10, the velocity of each
-    note, the tempo of each bar; its title, origin, key and a marker at each section of its form.
+    note, the controls and the tempo of each bar; its title, origin, key and a marker at each
+    section of its form.
 
     `tracks`: the numbers of those that are written; all by default.
 
@@ -636,6 +678,9 @@ def write_midi(
         track = roll.tracks[number]
         instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
         instrument.notes = _midi_notes(roll.notes.of(number), roll.grid, seconds)
+        if roll.controls:
+            mine = roll.controls[number]
+            send(replace(mine, at=_ticks_of(mine.at, grid)), instrument, seconds)
         midi.instruments.append(instrument)
     stream = path if isinstance(path, BytesIO) else BytesIO()
     midi.write(stream)
@@ -692,8 +737,12 @@ def _midi_notes(notes: Notes, grid: Grid, seconds: np.ndarray) -> list[Any]:
     """Convert the notes of one track to `pretty_midi.Note`s; `seconds` is each tick's time."""
     from pretty_midi import Note
 
-    step_ticks = TICKS_PER_BEAT / grid.steps_per_quarter
     steps = np.stack([notes.start, notes.start + notes.length])
-    begin, end = seconds[np.rint(steps * step_ticks).astype(np.int64)].tolist()
+    begin, end = seconds[_ticks_of(steps, grid)].tolist()
     pitch = (notes.pitch + grid.lowest_pitch).tolist()
     return list(map(Note, notes.velocity.tolist(), pitch, begin, end))
+
+
+def _ticks_of(steps: np.ndarray, grid: Grid) -> np.ndarray:
+    """Return the ticks of steps in a written file."""
+    return np.rint(steps * TICKS_PER_BEAT / grid.steps_per_quarter).astype(np.int64)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from musegen.controls import STILL
 from musegen.files.audio import SAMPLE_RATE, Audio
-from musegen.performance import STILL, Performance
+from musegen.performance import Performance
 from musegen.playing.instrument import Instrument, Region
 from musegen.playing.recording import layers, record
 from musegen.playing.sf2 import Soundfont

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 import torchaudio
 
+from musegen.controls import STILL, Controls
 from musegen.files.audio import SAMPLE_RATE, Audio
-from musegen.performance import STILL, Controls
 from musegen.playing.instrument import Brightness, Envelope, Glide, Instrument, Region
 from musegen.playing.loop import Waveform, repeated
 from musegen.playing.resampling import at_places, interpolated
@@ -82,7 +82,8 @@ class Synthesis:
         for one in sounding:
             tone = self._tone(one.key, longest[one.key])
             samples = _samples_of(one, to)
-            moves = controls.during(one.start / SAMPLE_RATE, samples / SAMPLE_RATE)
+            start = (one.start + 0.5) / SAMPLE_RATE  # what changes with the note counts from there
+            moves = controls.during(start, samples / SAMPLE_RATE)
             ended = _ended(_bent(tone, moves, samples), one.held, one.region.envelope)
             _add(_turned(ended, moves), one.start, _panned(one, float(moves.pan[0])), to)
 

@@ -18,9 +18,11 @@ from musegen.draft import (
     continuation,
     infill,
     random_kept,
+    read_song,
     remix,
 )
-from musegen.files.midi import write_midi
+from musegen.files.midi import read_performance, write_midi
+from musegen.files.sound import sound
 from musegen.roll import Grid, Notes
 from musegen.tracks import LAKH
 
@@ -73,21 +75,113 @@ def test_what_a_song_loses_on_the_way_to_a_model_is_named(
     assert not caplog.records
 
 
-def test_controllers_that_a_written_song_does_not_have_are_named(
+def test_controllers_that_a_song_composed_anew_does_not_have_are_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Usual values are not lost."""
+    """Usual values are not lost, nor is anything of a song of which bars are kept."""
     usual = control(7, 100) + control(11, 127) + control(10, 64) + bend(0)
     path = tmp_path / "a.mid"
     path.write_bytes(midi(usual + note(60, 480)))
-    Source.read(path, LAKH, GRID)
+    read_song(path, LAKH, GRID)
     assert not caplog.records
     path.write_bytes(midi(control(7, 90) + bend(-100) + note(60, 480)))
     Source.read(path, LAKH, GRID)
+    assert not caplog.records
+    read_song(path, LAKH, GRID)
     assert [record.getMessage() for record in caplog.records] == [
         f"{path}: not kept: volume, pitch bends. Your own project has them: put what is "
         "composed there"
     ]
+
+
+RANGE_12 = control(101, 0) + control(100, 0) + control(6, 12)
+
+
+def mixed(path: Path) -> Source:
+    """Write four bars: a piano that swells and bends by an octave in each bar, and a soft bass.
+
+    The bend of the second bar is held through a bar of 3/4, which is left out.
+    """
+    piano = program(0) + RANGE_12 + control(7, 80) + control(10, 20)
+    for bar in range(4):
+        piano += control(11, 60 + bar) + note(60 + bar, 960) + bend(8191 - bar)
+        piano += control(11, 100, after=240) + note(72, 720) + (bend(0) if bar != 1 else b"")
+        piano += note(40, BAR - 480) if bar == 1 else b""
+    bass = program(33, 2) + control(7, 40, channel=2) + note(36, 4 * BAR, channel=2)
+    metres = signature(4, 2) + signature(3, 2, after=2 * BAR) + signature(4, 2, after=BAR - 480)
+    path.write_bytes(midi(metres, piano, bass))
+    return Source.read(path, LAKH, GRID)
+
+
+def moves(data: Path, number: int, begin: float, end: float) -> list[list[float]]:
+    """Return the controls of part `number` from bar to bar, at 120 beats a minute."""
+    controls = read_performance(data).controls[number]
+    part = controls.during(2 * begin, 2 * (end - begin)).simplified()
+    columns = (part.at, part.volume, part.expression, part.panning, part.semitones)
+    return [np.round(column, 2).tolist() for column in columns]
+
+
+def test_a_kept_track_has_the_controls_of_its_own_bars(tmp_path: Path) -> None:
+    source, written = mixed(tmp_path / "a.mid"), tmp_path / "b.mid"
+    draft = accompaniment(source, ["piano"])
+    write_midi(draft.finished(draft.kept_notes[:0]), written)
+    assert moves(written, 0, 0, 2) == moves(tmp_path / "a.mid", 0, 0, 2)
+    assert moves(written, 0, 2, 4) == moves(tmp_path / "a.mid", 0, 2.75, 4.75)
+    assert moves(written, 0, 0, 2)[4][:3] == [0, 12, 12]
+
+
+def test_composed_bars_have_the_usual_levels_of_their_track_and_no_bends(tmp_path: Path) -> None:
+    source, written = mixed(tmp_path / "a.mid"), tmp_path / "b.mid"
+    filled = infill(source, 2, 3).finished(Notes(*np.array([[STRINGS, 16, 30, 4, 90]]).T))
+    write_midi(filled, written)
+    assert moves(written, 0, 1, 3) == [[0], [80], [82], [20], [0]]
+    assert moves(written, 0, 0, 1) == moves(tmp_path / "a.mid", 0, 0, 1)
+    assert moves(written, 0, 3, 4) == moves(tmp_path / "a.mid", 0, 3.75, 4.75)
+    assert moves(written, 2, 0, 4) == [[0], [80], [100], [64], [0]]
+
+
+def test_bars_that_come_elsewhere_bring_their_controls(tmp_path: Path) -> None:
+    source, written = mixed(tmp_path / "a.mid"), tmp_path / "b.mid"
+    mixture = remix(source, "BXA", 1)
+    write_midi(mixture.finished(mixture.kept_notes[:0]), written)
+    assert moves(written, 0, 2, 3) == moves(tmp_path / "a.mid", 0, 0, 1)
+    assert moves(written, 0, 0, 1) == moves(tmp_path / "a.mid", 0, 1, 2)
+
+
+def test_a_muted_track_is_composed_as_loud_as_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.mid"
+    bass = program(33, 2) + control(7, 0, channel=2) + note(36, BAR, channel=2)
+    path.write_bytes(midi(program(0) + control(7, 60) + note(60, BAR), bass))
+    draft = accompaniment(Source.read(path, LAKH, GRID), ["piano"])
+    assert draft.finished(draft.kept_notes[:0]).controls[BASS].volume.tolist() == [60]
+
+
+def test_what_is_kept_sounds_as_in_the_users_file(tmp_path: Path) -> None:
+    path, written = tmp_path / "a.mid", tmp_path / "b.mid"
+    swell = control(11, 40) + note(60, 480) + bend(4096) + control(11, 127) + note(62, 480)
+    path.write_bytes(midi(program(0) + swell))
+    draft = accompaniment(Source.read(path, LAKH, GRID), ["piano"])
+    roll = draft.finished(draft.kept_notes[:0])
+    write_midi(roll, written)
+    mine = sound(read_performance(path))
+    np.testing.assert_allclose(sound(roll), mine, atol=1e-5)
+    np.testing.assert_allclose(sound(read_performance(written)), mine, atol=1e-5)
+
+
+def test_parts_of_one_track_that_are_mixed_differently_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.mid"
+    first = program(40) + control(7, 80) + control(10, 30) + note(60, 480)
+    second = program(40, 2) + control(10, 90, channel=2) + bend(99, channel=2)
+    path.write_bytes(midi(first, second + note(64, 480, channel=2)))
+    source = Source.read(path, LAKH, GRID)
+    assert source.remarks == [
+        "parts of one track differ, of Strings in volume and panning: those of the first part are "
+        "kept",
+        "not kept: pitch bends of Strings, whose parts differ in them. Your own project has them: "
+        "put what is composed there",
+    ]
+    strings = source.fine.controls[STRINGS]
+    assert (strings.volume[-1], strings.panning[-1], strings.semitones[-1]) == (80, 30, 0)
 
 
 def test_parts_of_a_users_song_that_have_names_alone_are_read_by_them(

@@ -5,10 +5,10 @@ import pytest
 from handmade import bend, control, midi, note, number, program
 from tones import pitch_of
 
+from musegen.controls import STILL, Controls
 from musegen.files.audio import SAMPLE_RATE
 from musegen.files.midi import read_performance
 from musegen.files.sound import Session
-from musegen.performance import STILL, Controls
 
 
 def controls(*tracks: bytes) -> tuple[Controls, ...]:
@@ -23,7 +23,6 @@ def changes(one: Controls) -> list[tuple[float, ...]]:
 def test_volume_and_expression_multiply_and_their_levels_are_squared():
     track = control(7, 50) + note(60, 480) + control(11, 64, after=480) + control(121, 0, 480)
     assert changes(*controls(track)) == [
-        (0, 1, 0, 0),
         (0, 0.25, 0, 0),
         (1, pytest.approx(0.25 * (64 / 127) ** 2, abs=1e-4), 0, 0),
         (1.5, 0.25, 0, 0),
@@ -31,7 +30,7 @@ def test_volume_and_expression_multiply_and_their_levels_are_squared():
 
 
 def test_places_go_from_the_left_to_the_right_and_64_is_the_middle():
-    track = b"".join(control(10, value) for value in (0, 64, 127)) + note(60, 480)
+    track = b"".join(control(10, value, after=480) for value in (0, 64, 127)) + note(60, 480)
     assert [pan for _, _, pan, _ in changes(*controls(track))] == [0, -1, 0, 1]
 
 
@@ -39,9 +38,16 @@ def test_a_bend_has_the_range_of_its_channel():
     """Two semitones, until the parameter of the range is chosen and set; not another one."""
     chosen = control(101, 0) + control(100, 0) + control(6, 12)
     other = control(101, 0) + control(100, 1) + control(6, 99) + control(99, 1) + control(6, 98)
-    track = bend(-8192) + chosen + bend(4096) + other + note(60, 480) + control(121, 0)
+    track = bend(-8192, 480) + control(7, 100, 480) + chosen + bend(4096, 480) + other
+    track += bend(2048, 480) + note(60, 480) + control(121, 0)
     bends = [semitones for *_, semitones in changes(*controls(track))]
-    assert bends == [0, -2, -2, -2, -12, 6, 6, 6, 6, 6, 6, 0]
+    assert bends == [0, -2, -12, 6, 3, 0]
+
+
+def test_messages_at_one_time_count_together():
+    """Else the last one glides from where the one before has jumped."""
+    track = note(60, 480) + bend(8192 // 2) + control(11, 64) + control(11, 32)
+    assert [at for at, *_ in changes(*controls(track))] == [0, 0.5]
 
 
 def test_a_controller_is_its_channels_in_whatever_track_it_stands():
@@ -92,6 +98,12 @@ def test_a_track_sounds_at_its_place():
     )
     assert level(left[0]) > 20 * level(left[1])
     assert level(right[1]) > 20 * level(right[0])
+
+
+def test_what_is_turned_with_a_note_counts_from_its_first_sample():
+    """Tick 9 is between two samples, and the note starts at the first of them."""
+    (left,) = sounding(program(19) + control(10, 0, after=9) + note(60, 480))
+    assert level(left[0]) > 20 * level(left[1])
 
 
 def test_a_bent_note_sounds_at_the_bent_pitch():
