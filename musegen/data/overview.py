@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from core.files import write_figure
 from musegen.data.collection import Collection
+from musegen.files.picture import COLOURS
 
-COLOURS = ("#4c566a", "#d08770", "#a3be8c", "#b48ead", "#5e81ac", "#ebcb8b", "#88c0d0", "#bf616a")
 TEMPI_BPM = np.arange(30, 331, 6)
 DENSITIES = np.arange(0, 121, 2)
 """Edges of the histograms; values beyond them are counted in the first and last class."""
