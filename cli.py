@@ -254,7 +254,7 @@ def reel(
     bars = bars_per_clip or max(1, round(model.spec.seconds / BAR_SECONDS))
     track = compose_bars(music_run, bars * len(captions), seed, device, tempo_bpm)
     film = Reel(captions, track.bar_seconds[::bars], fps, seed)
-    label = film.label(to.stem, model, f"{bars} bars of each", track.origin)
+    label = film.label(to.stem, model, f"{bars} bar{'s' * (bars > 1)} of each", track.origin)
     where.require_free(label)
     where.create()
     with ticking("filming") as tick:
