@@ -34,7 +34,10 @@ def require_still(data: Any) -> bytes:
     """Return the first bytes of a picture; `RejectedFile` for one that is not shown as it is."""
     head = data.read(HEAD_BYTES)
     if head[12:16] == b"VP8X" and len(head) > 20 and head[20] & ANIMATED:
-        raise _refused("it is an animated WebP: convert it to mp4 or gif")
+        raise _refused(
+            "it is an animated WebP, which FFmpeg does not decode: convert it, as by ImageMagick: "
+            "magick clip.webp clip.gif"
+        )
     if b"acTL" in head.partition(b"IDAT")[0] and head.startswith(b"\x89PNG"):
         raise _refused("it is an animated PNG: let its name end in .apng")
     if head[4:8] == b"ftyp" and head[8:12] in MOVING:

@@ -98,7 +98,7 @@ def test_pictures_that_move_are_clips_or_refused(tmp_path: Path):
         first.save(tmp_path / name, kind, save_all=True, append_images=others, duration=125)
     [clip] = listing([str(tmp_path)]).clips
     assert levels(read_frames(clip.files, View(size=16))) == [20, 120, 220]
-    with pytest.raises(RejectedFile, match="it is an animated WebP: convert it to mp4 or gif"):
+    with pytest.raises(RejectedFile, match=r"animated WebP, .* magick clip\.webp clip\.gif"):
         read_frames(tmp_path / "x.webp", View(size=16))
     (tmp_path / "x.apng").rename(tmp_path / "x.png")
     with pytest.raises(RejectedFile, match=r"it is an animated PNG: let its name end in \.apng"):
