@@ -14,6 +14,7 @@ import socket
 import time
 import warnings
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,8 @@ def unwritten(path: Path, error: OSError) -> UserError:
             f"cannot write {path}: {error.strerror or error}; make room: what was written before "
             "is whole, and the same command goes on"
         )
+    if error.errno == errno.ENOENT and not path.parent.exists():
+        return UserError(f"cannot write {path}: there is no folder {path.parent}: create it first")
     said = error.strerror or error
     return UserError(f"cannot write {path}: {said}: choose another name with --to")
 
@@ -188,12 +191,15 @@ def write_figure(figure: "Figure", path: Path | str) -> None:
     """Write a figure as .png, whole or not at all.
 
     It is laid out as it is drawn; `savefig` draws it twice. Letters that the font lacks are boxes.
+    `UserError` where it cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    with aside(Path(path)) as hidden, warnings.catch_warnings():
+    stream = BytesIO()
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # of any script
-        FigureCanvasAgg(figure).print_png(hidden)
+        FigureCanvasAgg(figure).print_png(stream)
+    write_whole(Path(path), stream.getvalue())
 
 
 def require_space(folder: Path, size_bytes: int) -> None:

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from core.config import positive
 from core.data.sources import RejectedFile
 from core.errors import ConfigError
+from core.files import write_whole
 from musegen.controls import STILL, Controls
 from musegen.files.controls import BENDS, NO_MESSAGES, Messages, differing, send, shared
 from musegen.files.keys import is_key, keys_of
@@ -658,7 +659,8 @@ def write_midi(
     note, the controls and the tempo of each bar; its title, origin, key and a marker at each
     section of its form.
 
-    `tracks`: the numbers of those that are written; all by default.
+    `tracks`: the numbers of those that are written; all by default. `UserError` where the file
+    cannot be written.
 
     An event that others pass over keeps the length of a roll that ends in silence. From the
     16th track on, tracks have ports of their own (FF 21), so that each plays its own program.
@@ -689,7 +691,7 @@ def write_midi(
     stream.seek(0)
     stream.write(written)
     if not isinstance(path, BytesIO):
-        Path(path).write_bytes(written)
+        write_whole(Path(path), written)
 
 
 def _metas(roll: Roll, bar_ticks: int) -> list[tuple[int, int, bytes]]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from core import files
@@ -31,6 +30,7 @@ from core.files import (
     unwritten,
     write_figure,
     write_text,
+    write_whole,
 )
 
 SHORT = """
@@ -87,12 +87,12 @@ def test_a_picture_that_cannot_be_written_to_its_end_leaves_the_one_before(
     before = path.read_bytes()
     assert before.startswith(b"\x89PNG")
 
-    def torn(canvas: FigureCanvasAgg, to: Path) -> None:
-        to.write_bytes(before[:20])
+    def torn(to: Path, content: bytes) -> None:
+        to.write_text(f"{content[:20]}")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(FigureCanvasAgg, "print_png", torn)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(Path, "write_bytes", torn)
+    with pytest.raises(Resumable, match="No space"):
         write_figure(Figure(), path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
@@ -221,6 +221,13 @@ def test_what_says_that_there_is_no_room(error: Exception, full: bool, tmp_path:
         said = unwritten(tmp_path / "a.mid", error)
         assert isinstance(said, Resumable) == full
         assert (error.strerror or str(error)) in str(said)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
+    path = tmp_path / "none" / "a.png"
+    for write in (lambda: write_whole(path, b""), lambda: write_figure(Figure(), path)):
+        with pytest.raises(UserError, match=f"no folder {path.parent}: create it first"):
+            write()
 
 
 def test_numpy_and_the_system_say_that_there_is_no_room(tmp_path: Path):

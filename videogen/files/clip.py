@@ -3,6 +3,7 @@
 On disk and on the way to a file a clip is frames: uint8 [time height width rgb].
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,9 @@ from av.video.reformatter import ColorRange
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from core.config import positive
+from core.errors import ConfigError
+from core.files import unwritten
 from videogen.files.frame import BT709, FrameBatch, Frames, assumed_matrix
 
 Clips = Float[Tensor, "batch 3 time height width"]
@@ -69,6 +73,9 @@ WEBM = Coding(
 )
 SAMPLE_RATE_HZ = 44_100
 
+LEAST_RATE = 0.01
+"""Frames a second; a delay of a GIF has 16 bits of hundredths of a second."""
+
 GIF_GRAPH = (
     ("split", ""),
     ("palettegen", "reserve_transparent=0:stats_mode=full"),
@@ -100,7 +107,8 @@ def write_mp4(
     """Write H.264 as browsers play it: 4:2:0, even size (the edge is repeated), header first.
 
     `sound`, at 44.1 kHz, becomes an AAC track, cut at the end of the clip. `tags`: title, comment
-    and the like, as players show them.
+    and the like, as players show them. `ConfigError` for what is no film, `UserError` where it
+    cannot be written.
     """
     _write(MP4, frames, path, frames_per_second, sound, tags)
 
@@ -124,9 +132,9 @@ def _write(
     sound: Sound | None,
     tags: Mapping[str, str],
 ) -> None:
-    rate = Fraction(frames_per_second).limit_denominator(10_000)
+    rate = Fraction(_film_rate(frames, frames_per_second)).limit_denominator(10_000)
     even = np.pad(frames, ((0, 0), *((0, side % 2) for side in frames.shape[1:3]), (0, 0)), "edge")
-    with av.open(str(path), "w", format=coding.kind, options=dict(coding.file)) as file:
+    with _opened(path, coding.kind, coding.file) as file:
         file.metadata.update(tags)
         video = _video_track(file, coding, rate, *even.shape[1:3])
         track = None if sound is None else _sound_track(file, coding, len(sound))
@@ -136,6 +144,28 @@ def _write(
         if sound is not None and track is not None:
             samples = round(len(frames) / rate * SAMPLE_RATE_HZ)
             _encode_sound(file, track, coding, sound[:, :samples])
+
+
+def _film_rate(frames: Frames, frames_per_second: float) -> float:
+    """Return the frames a second; `ConfigError` for frames or a rate that make no film."""
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or not frames.size:
+        raise ConfigError(
+            "frames must be uint8 [time height width 3], at least one, not "
+            f"{frames.dtype} {list(frames.shape)}: videogen.files.clip.to_frames makes them"
+        )
+    if (rate := positive("frames_per_second", frames_per_second)) < LEAST_RATE:
+        raise ConfigError(f"frames_per_second must be at least {LEAST_RATE}, not {rate}")
+    return rate
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path, kind: str, options: Mapping[str, str]) -> Iterator[Any]:
+    """Open a film to write; `UserError` where it cannot be written."""
+    try:
+        with av.open(str(path), "w", format=kind, options=dict(options)) as file:
+            yield file
+    except OSError as error:
+        raise unwritten(Path(path), error) from error
 
 
 def _video_track(file: Any, coding: Coding, rate: Fraction, height: int, width: int) -> Any:
@@ -183,11 +213,13 @@ def write_gif(
     """Write a looping GIF with a palette of its own colours; of `tags` it holds the comment.
 
     Its delays are whole hundredths of a second, at least two: browsers slow down shorter ones.
+    Errors are those of `write_mp4`.
     """
+    rate = _film_rate(frames, frames_per_second)
     numbers = np.arange(len(frames) + 1)
-    times = np.maximum(np.round(numbers * 100 / frames_per_second), 2 * numbers).astype(int)
+    times = np.maximum(np.round(numbers * 100 / rate), 2 * numbers).astype(int)
     options = {"loop": "0", "final_delay": str(times[-1] - times[-2])}
-    with av.open(str(path), "w", format="gif", options=options) as file:
+    with _opened(path, "gif", options) as file:
         video = file.add_stream("gif", rate=Fraction(100), options={"gifflags": "-transdiff"})
         video.height, video.width = frames.shape[1:3]
         video.pix_fmt = "pal8"

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import av
+import jaxtyping
 import numpy as np
 import pytest
 import torch
 
+from core.errors import ConfigError, UserError
 from videogen.files.clip import to_clips, to_frames, write_gif, write_mp4, write_webm
 
 CHANCE = np.random.default_rng(0)
@@ -75,6 +77,23 @@ def test_a_gif_holds_a_comment_and_the_same_frames(tmp_path: Path, length: int):
             assert file.metadata.get("comment", "") == (comment if name == "said" else "")
             shown.append([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
     assert np.array_equal(*shown) and len(shown[0]) == 3
+
+
+@pytest.mark.parametrize("write", [write_mp4, write_webm, write_gif])
+def test_what_is_no_film_or_cannot_be_written_is_said(
+    write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as where it is installed
+    frames = np.zeros((4, 16, 16, 3), np.uint8)
+    for rate, fault in ((0, "above 0"), (-3, "above 0"), (1e-9, "at least 0.01"), ("8", "number")):
+        with pytest.raises(ConfigError, match=f"frames_per_second must be .*{fault}"):
+            write(frames, tmp_path / "x", rate)
+    for other in (frames[:0], frames[None], frames / 255, frames[..., :1]):
+        with pytest.raises(ConfigError, match=r"frames must be uint8 \[time height width 3\]"):
+            write(other, tmp_path / "x", 8.0)
+    with pytest.raises(UserError, match=f"there is no folder {tmp_path / 'none'}: create it"):
+        write(frames, tmp_path / "none" / "x", 8.0)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_gif_has_its_own_colours(tmp_path: Path):
