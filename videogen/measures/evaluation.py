@@ -151,12 +151,14 @@ def evaluate(
 
     `count`: clips of each group. `other`: the collection that models translate; translations are
     judged by its captions. `tick` reports the training of the classifier, if this data has none
-    yet, then how many groups of clips the models have generated. Raises `UserError` if a model
-    generates clips of another size or length than the data's.
+    yet, then how many groups of clips the models have generated. Raises `UserError`, before any of
+    that, if a model generates clips of another size or length than the data's, or translates and
+    there is no `other`.
     """
     model, *_ = models
     for one in models:
         _require_same_size(one, data)
+        one.source(data, other)
     is_shapes = isinstance(data, MovingShapes)
     halves = judge_of_halves(data, model.device, tick) if isinstance(data, Collection) else None
     judge = _Judge(load_classifier(data, model.device, tick), is_shapes, halves)

@@ -71,6 +71,16 @@ def test_right_clips_score_as_real_ones_and_wrong_ones_score_chance():
     assert report.generated is report.rows[0]
 
 
+def test_a_model_that_translates_asks_for_other_clips_before_a_classifier_is_trained():
+    data = MovingShapes(16, 4)
+    config = configure(DOMAIN, data, "cyclegan", "tiny", other=MovingShapes(16, 4))
+    model = Model(DOMAIN.networks(config), config.model, config.spec, "between")
+    ticks: list[int] = []
+    with pytest.raises(UserError, match="name the data to translate by --other"):
+        evaluate([model], data, 8, tick=lambda done, total: ticks.append(done))
+    assert not ticks
+
+
 def test_one_and_two_shapes_stand_apart():
     data = MovingShapes(16, 4, counts=(1, 2))
     report = evaluate([oracle(data, "oracle")], data, 8)
