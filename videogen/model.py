@@ -6,6 +6,7 @@ clips = model.clips(["A small red circle is moving in a zigzag path towards nort
 write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -31,7 +32,7 @@ from core.config import Strict, positive, whole
 from core.data.collection import Split
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
-from core.files import aside
+from core.files import as_text, aside
 from core.recipes import Recipe
 from core.theory.contracts import require
 from core.theory.distributions import Distribution
@@ -58,6 +59,8 @@ from videogen.networks.text import Captions, Condition, Tokens
 from videogen.presets import PRESETS, SHAPES_SIZE
 from videogen.recipes import RECIPES
 from videogen.shapes.dataset import MovingShapes
+
+LOG = logging.getLogger("pianoreel")
 
 EXAMPLES = 8
 """Training captions that a run keeps, to try the model with."""
@@ -322,8 +325,8 @@ class Video(Domain):
     def read(self, model: "Model", path: Path) -> Examples:
         """Read a video's first clip and its caption (see `videogen.data.sources`).
 
-        The last frame of a video that is too short is repeated; of several captions the first
-        counts.
+        The last frame of a video that is too short is repeated, and one that is longer said to
+        be; of several captions the first counts.
         """
         spec = model.spec
         captioned, *others = listing([str(path)]).clips
@@ -331,7 +334,12 @@ class Video(Domain):
             raise UserError(f"{path} holds {1 + count} clips: name one of them")
         if captioned.fault:
             raise UserError(f"{path}: {captioned.fault[1]}")
-        frames = _read_frames(path, captioned.files, spec, spec.frames)
+        frames = _read_frames(path, captioned.files, spec, spec.frames + 1)
+        if len(frames) > spec.frames:
+            LOG.warning(
+                "%s: its first %.1f seconds are read, as many as a clip of %s has",
+                *(as_text(path.name), spec.seconds, model.name),
+            )
         first = np.minimum(np.arange(spec.frames), len(frames) - 1)
         clips, captions = to_clips(frames[first][None]), [captioned.caption]
         return Examples(clips, captions, captions)

@@ -40,6 +40,20 @@ def film(tmp_path: Path) -> Path:
     return path
 
 
+def test_of_a_film_that_is_longer_the_first_clip_is_read_and_that_is_said(
+    model: Model, film: Path, caplog: pytest.LogCaptureFixture
+):
+    """Four frames at 8 a second are a clip."""
+    write_mp4(np.zeros((4, 32, 32, 3), np.uint8), film, 8.0)
+    DOMAIN.read(model, film)
+    assert not caplog.messages
+    write_mp4(np.zeros((5, 32, 32, 3), np.uint8), film, 8.0)
+    assert DOMAIN.read(model, film).items.shape[2] == 4
+    assert [one.partition(":")[2] for one in caplog.messages] == [
+        f" its first 0.5 seconds are read, as many as a clip of {model.name} has"
+    ]
+
+
 def test_a_short_film_ends_on_its_last_frame(model: Model, film: Path):
     examples = DOMAIN.read(model, film)
     assert examples.conditions == ["a red circle"]
