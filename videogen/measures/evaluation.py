@@ -279,13 +279,9 @@ class _Judge:
     ) -> Seen | None:
         """Return which halves of captions are seen; of real clips the judge's own accuracy."""
         halves = self.halves
-        if halves is None or not any(one in halves.classifier.halves for one in captions):
+        if halves is None or not any(one in halves.halves for one in captions):
             return None
-        return (
-            halves.own.get(group.split)
-            if kind == "real"
-            else halves.classifier.seen(clips, captions)
-        )
+        return halves.own.get(group.split) if kind == "real" else halves.seen(clips, captions)
 
 
 def _distance(

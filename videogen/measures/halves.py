@@ -2,11 +2,13 @@
 
 They say whether each half of a caption is seen in a clip, also where the two were never together
 in training: composition. They are trained on the earlier clips of every real video, held-out ones
-too, and their own accuracy is that on the later clips.
+too, and their own accuracy is that on the later clips. What one of them says of composed clips
+depends on its seed, so that the probabilities of several are averaged (Lakshminarayanan, Pritzel
+and Blundell, NIPS 2017): each has its own initial weights and batches.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -27,11 +29,13 @@ from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures
 
 SIZES = VideoConfig(critic_channels=24, width=128)
-STEPS, BATCH = 1000, 64
+MEMBERS = 3
+"""Classifiers whose probabilities are averaged."""
+STEPS, BATCH = 1000, 32
 LEARNING_RATE = 2e-3
 NOISE = 0.05
 """Standard deviation of the noise on training clips, in [-1, 1]."""
-VERSION = 1
+VERSION = 2
 """Version of this file; classifiers cached by other versions are not used."""
 EARLIER = 0.75
 """Share of a video's clips that are trained on, the earlier ones."""
@@ -77,30 +81,39 @@ class HalvesClassifier(nn.Module):
         )
 
     @torch.no_grad()
-    def seen(self, clips: Clips, captions: Sequence[str]) -> Seen:
-        """Return the shares of clips whose captions are recognised, of those that have halves."""
+    def probabilities(self, clips: Clips) -> list[Float[Tensor, "batch half"]]:
+        """Return the probabilities of all beginnings and of all endings."""
         device = next(self.parameters()).device
-        judged = [number for number, caption in enumerate(captions) if caption in self.halves]
-        clips, captions = clips[judged], [captions[number] for number in judged]
         read = [self(batch.to(device)) for batch in clips.split(BATCH)]
-        best = torch.stack([torch.cat(half).argmax(1).cpu() for half in zip(*read, strict=True)])
-        right = best == self.numbers(captions)  # [half batch]
-        shares = [right[0], right[1], right.all(0)]
-        return Seen(*(float(share.float().mean()) for share in shares))
+        return [torch.cat(half).softmax(1).cpu() for half in zip(*read, strict=True)]
 
 
 @dataclass(frozen=True)
 class JudgeOfHalves:
-    """A trained classifier with its own accuracy on later clips of each split."""
+    """Trained classifiers with their common accuracy on later clips of each split."""
 
-    classifier: HalvesClassifier
+    members: Sequence[HalvesClassifier]
     own: Mapping[str, Seen]
+
+    @property
+    def halves(self) -> Mapping[str, Halves]:
+        return self.members[0].halves
+
+    def seen(self, clips: Clips, captions: Sequence[str]) -> Seen:
+        """Return the shares of clips whose captions are recognised, of those that have halves."""
+        judged = [number for number, caption in enumerate(captions) if caption in self.halves]
+        clips, captions = clips[judged], [captions[number] for number in judged]
+        read = zip(*(one.probabilities(clips) for one in self.members), strict=True)
+        best = torch.stack([sum(half, torch.zeros(())).argmax(1) for half in read])
+        right = best == self.members[0].numbers(captions)  # [half batch]
+        shares = [right[0], right[1], right.all(0)]
+        return Seen(*(float(share.float().mean()) for share in shares))
 
 
 def judge_of_halves(
     data: Collection, device: torch.device, tick: Tick = lambda done, total: None
 ) -> JudgeOfHalves | None:
-    """Train the classifier of a collection, on the clips whose captions have two halves.
+    """Train the classifiers of a collection, on the clips whose captions have two halves.
 
     None where these are fewer than half of the captions.
     """
@@ -111,24 +124,17 @@ def judge_of_halves(
         return None
     indices = indices[[caption in halves for caption in captions]]
     earlier = is_earlier(data.store.whole["source"][indices])
-    with isolated_random_state(torch.device("cpu")):
-        torch.manual_seed(0)
-        classifier = HalvesClassifier(data.size, data.frames, halves)
-        settings = ("halves", VERSION, data.digest, SIZES.model_dump(), STEPS, EARLIER)
-        fill_from_cache(
-            classifier,
-            settings,
-            lambda: _train(classifier.to(device), data, indices[earlier], tick),
-        )
-        classifier.to(device)
+    seeds = range(MEMBERS)
+    members = [_member(data, halves, indices[earlier], device, seed, tick) for seed in seeds]
+    judge = JudgeOfHalves(members, {})
     later = indices[~earlier]
     own = {}
     for split in data.splits:
         tested = np.intersect1d(later, data.indices(split))
         if len(tested):
             clips = to_clips(data.frames_of(tested))
-            own[split] = classifier.eval().seen(clips, data.captions_of(tested))
-    return JudgeOfHalves(classifier.eval(), own)
+            own[split] = judge.seen(clips, data.captions_of(tested))
+    return replace(judge, own=own)
 
 
 def is_earlier(sources: Int[np.ndarray, " clip"]) -> Bool[np.ndarray, " clip"]:
@@ -144,15 +150,41 @@ def is_earlier(sources: Int[np.ndarray, " clip"]) -> Bool[np.ndarray, " clip"]:
     return earlier
 
 
+def _member(
+    data: Collection,
+    halves: Mapping[str, Halves],
+    indices: Int[np.ndarray, " clip"],
+    device: torch.device,
+    seed: int,
+    tick: Tick,
+) -> HalvesClassifier:
+    """Return the classifier of a seed, trained on these clips once and cached."""
+    with isolated_random_state(torch.device("cpu")):
+        torch.manual_seed(seed)
+        classifier = HalvesClassifier(data.size, data.frames, halves)
+        settings = ("halves", VERSION, data.digest, SIZES.model_dump(), STEPS, EARLIER, seed)
+        fill_from_cache(
+            classifier, settings, lambda: _train(classifier.to(device), data, indices, seed, tick)
+        )
+    return classifier.to(device).eval()
+
+
 def _train(
-    classifier: HalvesClassifier, data: Collection, indices: Int[np.ndarray, " clip"], tick: Tick
+    classifier: HalvesClassifier,
+    data: Collection,
+    indices: Int[np.ndarray, " clip"],
+    seed: int,
+    tick: Tick,
 ) -> None:
     device = next(classifier.parameters()).device
 
     def loss(step: int) -> Loss:
-        chosen = np.random.default_rng([0, step]).choice(indices, BATCH)
+        chosen = np.random.default_rng([seed, step]).choice(indices, BATCH)
         clips = shifted_clips(to_clips(data.frames_of(chosen)).to(device), step)
         noisy = clips + NOISE * torch.randn_like(clips)
         return classifier.loss(noisy, data.captions_of(chosen))
 
-    train_in_one_cycle(classifier, loss, STEPS, LEARNING_RATE, 0.01, tick)
+    def of_all(done: int, total: int) -> None:
+        tick(seed * total + done, MEMBERS * total)
+
+    train_in_one_cycle(classifier, loss, STEPS, LEARNING_RATE, 0.01, of_all)

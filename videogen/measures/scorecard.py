@@ -33,8 +33,9 @@ DETAILS = {
     "flicker": "largest change of colour within a clip, % of the range; median over shapes",
     "wobble": "largest distance from the path, % of the picture's width; median over shapes",
     "travel": "% of the way from the first frame to the last (100 is right); median over shapes",
-    "beginning": "% of clips that show the first half of their caption (who), to a classifier "
-    "trained on the earlier real clips of each video; real clips: the later ones",
+    "beginning": "% of clips that show the first half of their caption (who), to three "
+    "classifiers, of other seeds, of the earlier real clips of each video; real clips: the later "
+    "ones",
     "ending": "the same of the second half (what)",
     "both": "% of clips that show both halves",
     "sharpness": "energy of differences between neighbouring pixels, % of that of the real clips",

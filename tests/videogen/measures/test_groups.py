@@ -17,7 +17,7 @@ from videogen.measures import evaluation, halves
 from videogen.measures.augmentation import shifted_clips
 from videogen.measures.classifier import BATCH, Classifier, train
 from videogen.measures.evaluation import Group, evaluate, reconstruction_of
-from videogen.measures.halves import HalvesClassifier, Seen, judge_of_halves
+from videogen.measures.halves import JudgeOfHalves, Seen, judge_of_halves
 from videogen.measures.metrics import explained_variance
 from videogen.model import DOMAIN, CaptionedClips, Model
 from videogen.shapes.dataset import MovingShapes
@@ -204,15 +204,15 @@ def test_halves_are_learned_from_earlier_clips_and_tested_on_later_ones(
         tested.append((clips, list(captions)))
         return Seen(1, 1, 1)
 
-    monkeypatch.setattr(halves, "_train", lambda classifier, data, of, tick: trained.append(of))
-    monkeypatch.setattr(HalvesClassifier, "seen", seen)
+    monkeypatch.setattr(halves, "_train", lambda one, data, of, *_: trained.append(of))
+    monkeypatch.setattr(JudgeOfHalves, "seen", seen)
     judge = judge_of_halves(films, torch.device("cpu"))
     assert judge is not None
     indices = {split: films.indices(split) for split in films.splits}
     every = np.sort(np.concatenate(list(indices.values())))
     source = films.store.whole["source"][every]
     earlier = [own[: int(0.75 * len(own))] for own in (every[source == n] for n in range(4))]
-    assert trained[0].tolist() == np.concatenate(earlier).tolist()
+    assert [of.tolist() for of in trained] == 3 * [np.concatenate(earlier).tolist()]
     later = np.setdiff1d(every, trained[0])
     for split, (clips, captions) in zip(judge.own, tested, strict=True):
         own = np.intersect1d(later, indices[split])

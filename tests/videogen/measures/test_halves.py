@@ -12,7 +12,13 @@ from videogen.data.preparation import prepare
 from videogen.data.records import PrepareConfig
 from videogen.files.clip import write_mp4
 from videogen.measures import halves
-from videogen.measures.halves import HalvesClassifier, Seen, is_earlier, judge_of_halves
+from videogen.measures.halves import (
+    HalvesClassifier,
+    JudgeOfHalves,
+    Seen,
+    is_earlier,
+    judge_of_halves,
+)
 from videogen.measures.metrics import motion, sharpness
 
 COLOURS = {"the red one": (255, 0, 0), "the green one": (0, 255, 0), "the blue one": (0, 0, 255)}
@@ -52,19 +58,23 @@ def test_the_classifier_sees_who_and_what_and_says_no(
     monkeypatch.setattr(halves, "STEPS", 100)
     monkeypatch.setattr(halves, "BATCH", 32)
     monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path))
-    judge = judge_of_halves(data, torch.device("cpu"))
+    ticks: list[tuple[int, int]] = []
+    judge = judge_of_halves(data, torch.device("cpu"), lambda *of: ticks.append(of))
     assert judge is not None
+    assert ticks == [(done, 300) for done in range(1, 301)]
     assert set(judge.own) == {"train", "test"}
     assert judge.own["train"].both > 0.8
     assert judge.own["test"].both > 0.8
-    ticks: list[int] = []
-    cached = judge_of_halves(data, torch.device("cpu"), lambda done, total: ticks.append(done))
+    ticks.clear()
+    cached = judge_of_halves(data, torch.device("cpu"), lambda *of: ticks.append(of))
     assert cached is not None
     assert (cached.own, ticks) == (judge.own, [])  # trained once
     clips, captions = data.batch(0, 64, 1)
     x = torch.from_numpy(clips).permute(0, 4, 1, 2, 3) / 127.5 - 1
-    assert judge.classifier.seen(x, captions).both > 0.9
-    turned = judge.classifier.seen(x.flip(4), captions)  # right is left, the colour stays
+    assert judge.seen(x, captions).both > 0.9
+    said = [one.probabilities(x)[1] for one in judge.members]
+    assert not any(torch.equal(one, said[0]) for one in said[1:])
+    turned = judge.seen(x.flip(4), captions)  # right is left, the colour stays
     assert turned.beginning > 0.9
     assert turned.ending < 0.2
 
@@ -78,7 +88,19 @@ def test_both_means_that_the_two_halves_of_one_clip_are_right():
     scores = [torch.eye(2)[half] for half in read]
     classifier.forward = lambda clips: scores  # type: ignore[method-assign]
     assert numbers.tolist() == [[0, 1, 0, 1], [0, 1, 1, 0]]
-    assert classifier.seen(torch.zeros(4, 3, 4, 16, 16), said) == Seen(0.75, 0.75, 0.5)
+    judge = JudgeOfHalves([classifier], {})
+    assert judge.seen(torch.zeros(4, 3, 4, 16, 16), said) == Seen(0.75, 0.75, 0.5)
+
+
+def test_a_classifier_that_is_sure_outweighs_two_that_are_not():
+    """Means of probabilities: a beginning of 0.99, 0.4, 0.4, an ending of 0.01, 0.6, 0.6."""
+    found = halves_of(["a b c d", "a b e f", "g h c d", "g h e f"])
+    members = [HalvesClassifier(16, 4, found) for _ in range(3)]
+    for one, beginning, ending in zip(members, (0.99, 0.4, 0.4), (0.01, 0.6, 0.6), strict=True):
+        p = torch.tensor([[[beginning, 1 - beginning]], [[ending, 1 - ending]]])
+        one.forward = lambda clips, p=p: list(p.log())  # type: ignore[method-assign]
+    judge = JudgeOfHalves(members, {})
+    assert judge.seen(torch.zeros(1, 3, 4, 16, 16), ["a b e f"]) == Seen(1, 1, 1)
 
 
 def test_the_earlier_clips_of_each_video_are_its_first_three_quarters():
