@@ -103,9 +103,10 @@ class Controls:
 
         `at` is in seconds.
 
-        >>> swell = Controls(np.array([0.0, 1.0]), *4 * [np.array([50, 100])])
-        >>> swell.curve(swell.semitones, 4, 2).tolist()
-        [50.0, 50.0, 50.0, 100.0]
+        >>> low = replace(STILL, volume=np.array([50]))
+        >>> swell = low.with_part(1, 2, STILL)
+        >>> swell.curve(swell.gain, 4, 2).tolist()
+        [0.25, 0.25, 0.25, 1.0]
         """
         until = np.minimum(self.at + GLIDE_SECONDS, np.append(self.at[1:], np.inf))
         places = np.stack([self.at, until], 1).ravel()  # [change*2]
