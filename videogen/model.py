@@ -30,6 +30,7 @@ from core.app.output import Output
 from core.app.sampling import LARGEST_CHUNK, Rows, draw_chunks, in_chunks
 from core.config import Strict, positive, whole
 from core.data.collection import Split
+from core.data.preparation import counted
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from core.files import as_text, aside
@@ -596,8 +597,8 @@ class Model(CoreModel):
         if further and not continuation.reaches(timing, 1 + len(then), loop):
             enough = max(2, continuation.frames(1 + len(then), timing.pace, loop))
             raise ConfigError(
-                f"{timing.frames} frames are over before the last caption begins: give {enough}, "
-                "or leave their number out"
+                f"a clip of {counted(timing.frames, 'frame')} is over before the last caption "
+                f"begins: give {enough}, or leave their number out"
             )
 
         def draw(rows: Rows) -> Samples:

@@ -161,7 +161,7 @@ class Summary:
                 f"{counted(self.skipped.total(), 'file')} of other kinds passed over: {kinds}"
             )
         train, test = self.pieces["train"], self.pieces["test"]
-        lines.append(f"{counted(train, self.PIECE)} to train on, {test} held out")
+        lines.append(f"{counted(train, self.PIECE)} to train on, {test:,} held out")
         if train < self.RECOMMENDED_PIECES:
             lines.append(
                 f"few {self.PIECE}s: a model memorises fewer than {self.RECOMMENDED_PIECES}. "
@@ -202,9 +202,9 @@ def counted(count: int, noun: str) -> str:
     """Return how many of something there are, in words.
 
     >>> counted(0, "file"), counted(1, "file"), counted(1200, "file")
-    ('0 files', '1 file', '1200 files')
+    ('0 files', '1 file', '1,200 files')
     """
-    return f"{count} {noun}{'s' * (count != 1)}"
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def cure_lines(cures: Counter[str], files: int) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from core.data.preparation import counted
 from core.files import write_figure
 from musegen.data.collection import Collection
 from musegen.files.picture import COLOURS
@@ -81,10 +82,9 @@ def draw_collection(data: Collection, path: Path) -> None:
 
 def _title(data: Collection) -> str:
     train, test = (len(data.indices(split)) for split in ("train", "test"))
-    return (
-        f"{len(data.songs):,} songs: {train:,} phrases of {data.bars} bars to train on, "
-        f"{test:,} held out"
-    )
+    songs, phrases = counted(len(data.songs), "song"), counted(train, "phrase")
+    bars = counted(data.bars, "bar")
+    return f"{songs}: {phrases} of {bars} to train on, {test:,} held out"
 
 
 def _colour(track: int) -> str:

@@ -8,6 +8,7 @@ from jaxtyping import Int, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from core.data.preparation import counted
 from core.files import write_figure
 from videogen.data.collection import Collection
 
@@ -47,8 +48,9 @@ def _choose(source: Int[np.ndarray, " clip"]) -> Int[np.ndarray, " chosen"]:
 
 def _title(data: Collection) -> str:
     train, test = (len(data.indices(split)) for split in ("train", "test"))
+    videos, clips = counted(len(data.videos), "video"), counted(train, "clip")
     size = f"{data.frames} frames of {data.size}x{data.size}, {data.frames_per_second:g} a second"
-    return f"{len(data.videos):,} videos: {train:,} clips to train on, {test:,} held out\n{size}"
+    return f"{videos}: {clips} to train on, {test:,} held out\n{size}"
 
 
 def _draw_clip(

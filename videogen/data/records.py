@@ -14,6 +14,7 @@ from jaxtyping import Int, UInt8
 from pydantic import Field
 
 from core.data.catalogue import concat_rows, lengths_of
+from core.data.preparation import counted
 from core.data.sources import RejectedFile
 from core.data.workers import Failure
 from videogen.data.sources import Captioned, CaptionSource, Origin
@@ -159,7 +160,7 @@ def cut(
     count, length, hop = len(frames), config.frames, config.step
     if count < length:
         if config.short == "drop":
-            raise RejectedFile("too-short", f"{count} frames, a clip has {length}")
+            raise RejectedFile("too-short", f"{counted(count, 'frame')}, a clip has {length}")
         times = np.arange(length)
         times = times % count if config.short == "loop" else np.minimum(times, count - 1)
         return frames[times], np.zeros(1, np.int32)
