@@ -241,6 +241,7 @@ def reel(
 
     pianoreel reel "a dog runs" "a cat sleeps" --run runs/mine --bars-per-clip 2 --to film.mp4
     """
+    from core.data.preparation import counted
     from musegen.soundtrack import BAR_SECONDS, compose_bars
     from videogen.model import Model
     from videogen.rendering.enlargement import Enlargement
@@ -254,7 +255,7 @@ def reel(
     bars = bars_per_clip or max(1, round(model.spec.seconds / BAR_SECONDS))
     track = compose_bars(music_run, bars * len(captions), seed, device, tempo_bpm)
     film = Reel(captions, track.bar_seconds[::bars], fps, seed)
-    label = film.label(to.stem, model, f"{bars} bar{'s' * (bars > 1)} of each", track.origin)
+    label = film.label(to.stem, model, f"{counted(bars, 'bar')} of each", track.origin)
     where.require_free(label)
     where.create()
     with ticking("filming") as tick:

@@ -593,9 +593,10 @@ class Model(CoreModel):
         if as_trained and not (further or loop):
             return self.sampled_like(Examples(captions, captions), seed)
         continuation = self._continuation()
-        timing = self._timing(continuation, frames, frames_per_second, 1 + len(then), loop)
-        if further and not continuation.reaches(timing, 1 + len(then), loop):
-            enough = max(2, continuation.frames(1 + len(then), timing.pace, loop))
+        clips = 1 + len(then)
+        timing = self._timing(continuation, frames, frames_per_second, clips, loop)
+        if further and not continuation.reaches(timing, clips, loop):
+            enough = max(2, continuation.frames(clips, timing.pace, loop))
             raise ConfigError(
                 f"a clip of {counted(timing.frames, 'frame')} is over before the last caption "
                 f"begins: give {enough}, or leave their number out"

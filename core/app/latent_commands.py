@@ -109,9 +109,8 @@ def interpolate(
     """
     (start, ours), (end, theirs) = (_one_place(model, text, seed, read) for text in (first, last))
     items = model.decode(slerp(start, end, points), seed)
-    ends = (_title(model, text) for text in (first, last))
     between = [f"{n / (points - 1):.0%}" for n in range(1, points - 1)]
-    titles = [next(ends), *between, next(ends)]
+    titles = [_title(model, first), *between, _title(model, last)]
     nearer = [(ours, theirs) if 2 * n < points else (theirs, ours) for n in range(points)]
     sources = [model.domain.common_source(ends) for ends in nearer]
     yield from _write(

@@ -455,7 +455,8 @@ class _Parsed:
         count = skipped = follows = 0
         joined = self._joined(self._metres(grid, meter, pickup_beats), grid)
         spans = self._regrouped(joined, grid)
-        regrouped = tuple(dict.fromkeys(span[2] for span in joined if span not in spans))
+        as_before = set(spans)
+        regrouped = tuple(dict.fromkeys(span[2] for span in joined if span not in as_before))
         pickup = self._pickup(spans, grid, pickup_beats)
         for begin, until, metre in spans[1:] if pickup else spans:
             if metre != grid.metre:

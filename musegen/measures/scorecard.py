@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 
 from core.app.report import COLOURS, Report, format_number, list_meanings
+from core.data.preparation import counted
 from core.files import write_figure
 from musegen.measures.evaluation import Row
 from musegen.measures.excerpts import PARTS
@@ -279,7 +280,7 @@ def _draw_measure(axes: Axes, report: Report, name: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-LAG_NAMES = [f"{lag} bar{'s' * (lag > 1)}" for lag in LAGS]
+LAG_NAMES = [counted(lag, "bar") for lag in LAGS]
 PLACES = {"groove": ["drums", "all tracks"], "in key": ["whole excerpt", "four bars"]}
 """Names of the values of measures that have several."""
 
