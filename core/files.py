@@ -13,12 +13,12 @@ import shutil
 import socket
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import Resumable, UserError
+from core.errors import ConfigError, Resumable, UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,6 +72,21 @@ def create_folder(folder: Path) -> None:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"cannot write to {folder}: choose another folder with --to")
+
+
+def require_different(names: Iterable[tuple[str, Path]]) -> None:
+    """Raise `ConfigError` where what is made of two files or folders would have one name.
+
+    names: (the name, the file or folder) of each.
+    """
+    first: dict[str, Path] = {}
+    for name, path in names:
+        if name in first:
+            raise ConfigError(
+                f"{first[name]} and {path} would both be called {as_text(name)}: leave one out, "
+                "or give one another name"
+            )
+        first[name] = path
 
 
 @contextlib.contextmanager

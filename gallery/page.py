@@ -20,7 +20,14 @@ from typing import Any
 
 from core.data.sources import RejectedFile
 from core.errors import UserError
-from core.files import as_text, aside, create_folder, read_json, write_text
+from core.files import (
+    as_text,
+    aside,
+    create_folder,
+    read_json,
+    require_different,
+    write_text,
+)
 from gallery.composer import Composer
 from musegen.files.midi import read_performance
 
@@ -138,7 +145,7 @@ def write_gallery(
             f"{folder} has nothing to show: no .mid, no {', '.join(CLIPS)}, no evaluation.json"
         )
     files = [path for one in (*songs, *clips) for path in one.files]
-    _require_names(files)
+    require_different((path.name, path) for path in files)
     copied = [path for path in files if path.resolve() != (to / path.name).resolve()]
     if not overwrite:
         _require_free(to, copied)
@@ -229,14 +236,6 @@ def _beside(path: Path, suffixes: Sequence[str]) -> Path | None:
     stem = path.with_suffix("") if path.suffix in (".mid", *SOUNDS, *CLIPS) else path
     files = (stem.with_name(stem.name + end) for end in suffixes)
     return next((one for one in files if one.is_file()), None)
-
-
-def _require_names(files: Sequence[Path]) -> None:
-    names: dict[str, Path] = {}
-    for path in files:
-        other = names.setdefault(path.name, path)
-        if other != path:
-            raise UserError(f"{other} and {path} have one name: rename one of them")
 
 
 def _about(path: Path) -> list[str]:

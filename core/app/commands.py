@@ -26,6 +26,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from core.app.output import Output
 from core.app.progress import monitored, ticking
+from core.files import require_different
 from core.launch import is_first, process_count
 
 if TYPE_CHECKING:
@@ -548,7 +549,8 @@ def evaluate(
 
     domain = own.domain()
     named = (run, *(beside or []))
-    require_names([one or domain.default_run for one in named])
+    runs = [Path(one or domain.default_run) for one in named]
+    require_different((run.resolve().name, run) for run in runs)
     subjects = [domain.subject(one, device) for one in named]
     data = domain.open(against) if against else domain.data_of(subjects[0])
     second = own.open_other(other, data) if other else None
@@ -662,7 +664,7 @@ def reconstruct(
 
     model, names = latent_commands.open_with_arguments(own.domain(), files, None, device)
     paths = [Path(name) for name in names]
-    latent_commands.require_stems(paths)
+    require_different((path.stem, path) for path in paths)
     read, where = reader(names), output(to or Path(own.items), device)
     written = (latent_commands.reconstruct(model, path, where, seed, read) for path in paths)
     print_paths(chain.from_iterable(written), json)
@@ -713,26 +715,11 @@ def translate(
     """Translate {items} of one collection into the style of another."""
     from core.app import latent_commands
 
-    latent_commands.require_stems(files)
+    require_different((path.stem, path) for path in files)
     model = own.domain().open_run(run, device)
     read, where = reader([str(path) for path in files]), output(to or Path(own.items), device)
     written = (latent_commands.translate(model, path, where, back, read) for path in files)
     print_paths(chain.from_iterable(written), json)
-
-
-def require_names(runs: Iterable[str]) -> None:
-    """Raise `ConfigError` where two of the runs would have one name in the tables."""
-    from core.errors import ConfigError
-
-    first: dict[str, str] = {}
-    for run in runs:
-        name = Path(run).resolve().name
-        if name in first:
-            raise ConfigError(
-                f"two rows would be called {name}, of {first[name]} and of {run}: leave one out, "
-                "or give its folder another name"
-            )
-        first[name] = run
 
 
 PANELS = {prepare: LEARN, train: LEARN, sample: MAKE, evaluate: MEASURE, compare: MEASURE}

@@ -158,18 +158,6 @@ def vary(
     yield from _show(model, items, titles, to, name_of(model.name, seed, "variations-all"))
 
 
-def require_stems(paths: Sequence[Path]) -> None:
-    """Raise `ConfigError` where what is made of two files would have one name."""
-    known: dict[str, Path] = {}
-    for path in paths:
-        other = known.setdefault(path.stem, path)
-        if other != path:
-            raise ConfigError(
-                f"what is made of {other} and of {path} would have one name: give one at a time, "
-                "each with a --to of its own"
-            )
-
-
 def reconstruct(
     model: Model, path: Path, to: Output, seed: int, read: Reader | None = None
 ) -> Iterator[Path]:

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from core import files
-from core.errors import Resumable, UserError
+from core.errors import ConfigError, Resumable, UserError
 from core.files import (
     aside,
     cache_folder,
@@ -24,6 +24,7 @@ from core.files import (
     locked,
     read_json,
     read_json_lines,
+    require_different,
     require_space,
     sync,
     taking_turns,
@@ -300,3 +301,13 @@ def test_a_device_is_no_json_and_is_not_opened(tmp_path: Path):
 def test_a_byte_of_a_name_that_is_no_text_does_not_stop_a_report(tmp_path):
     write_text(tmp_path / "summary.txt", os.fsdecode(b"1 .\xe9t\xe9, ") + "1 .été")
     assert (tmp_path / "summary.txt").read_text("utf-8") == "1 .?t?, 1 .été"
+
+
+def test_files_that_would_have_one_name_are_named_with_what_helps():
+    one, two, other = Path("a/clip.mp4"), Path("b/clip.gif"), Path("b/dog.gif")
+    require_different((path.name, path) for path in (one, two, other))
+    said = (
+        "a/clip.mp4 and b/clip.gif would both be called clip: leave one out, or give one another"
+    )
+    with pytest.raises(ConfigError, match=said):
+        require_different((path.stem, path) for path in (one, other, two))

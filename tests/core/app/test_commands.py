@@ -351,7 +351,7 @@ def test_a_name_of_a_file_that_is_no_text_becomes_text_in_names_of_items():
 def test_two_files_of_one_name_do_not_replace_each_other(command, tmp_path):
     two = (tmp_path / "a" / "clip.mp4", tmp_path / "b" / "clip.gif")
     code, _, said = run("video", *command, *two, "--overwrite", "--to", tmp_path / "new")
-    assert code == 2 and "clip.gif would have one name" in said
+    assert code == 2 and "clip.gif would both be called clip" in said
 
 
 def commands_in(group: TyperGroup) -> Iterator[tuple[str, object]]:

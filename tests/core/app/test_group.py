@@ -261,7 +261,7 @@ def test_runs_of_one_name_are_not_measured_side_by_side(runs: tuple[str, ...]):
     beside = runs[len(first) :]
     result = run("evaluate", *first, *(f"--beside={one}" for one in beside))
     assert isinstance(result.exception, ConfigError)
-    assert "two rows would be called" in str(result.exception)
+    assert "would both be called" in str(result.exception)
     assert called == []
 
 
