@@ -17,6 +17,9 @@ from typing import Any
 from core.errors import UserError
 from core.files import create_folder, write_text
 
+FOLDER, SECTION = "composer", '<section class="composer">'
+"""The folder beside the page, and the element of the page that uses it."""
+
 RUNTIME = "ort.wasm.min.js"
 LOADER, WASM = "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
 
@@ -36,7 +39,7 @@ class Composer:
 
     def write(self, to: Path) -> None:
         """Write the folder `composer` of a page; `UserError` where the runtime is not whole."""
-        dist, folder = runtime_files(self.runtime), to / "composer"
+        dist, folder = runtime_files(self.runtime), to / FOLDER
         create_folder(folder)
         shutil.copyfile(dist / RUNTIME, folder / RUNTIME)
         parts = {"loader": (dist / LOADER).read_bytes(), "wasm": (dist / WASM).read_bytes()}
@@ -50,7 +53,7 @@ class Composer:
         data = json.dumps(self.facts).replace("<", "\\u003c")
         name = html.escape(str(self.facts.get("name", "the model")))
         return (
-            '<section class="composer"><h2>A new song</h2>'
+            f"{SECTION}<h2>A new song</h2>"
             f"<p>{name} composes it in your browser; nothing leaves your computer.</p>"
             '<form><label>Seed <input name="seed" type="number" min="0" max="4294967295" '
             'value="1"></label> <button>Compose</button> '

@@ -28,7 +28,7 @@ from core.files import (
     require_different,
     write_text,
 )
-from gallery.composer import Composer
+from gallery.composer import FOLDER, SECTION, Composer, runtime_files
 from musegen.files.midi import read_performance
 
 SOUNDS = (".mp3", ".ogg", ".flac", ".wav")
@@ -147,8 +147,11 @@ def write_gallery(
     files = [path for one in (*songs, *clips) for path in one.files]
     require_different((path.name, path) for path in files)
     copied = [path for path in files if path.resolve() != (to / path.name).resolve()]
+    before = _page_in(to)
+    if composer:
+        runtime_files(composer.runtime)
     if not overwrite:
-        _require_free(to, copied)
+        _require_free(to, copied, is_page=bool(before))
     sections = [
         *_about(folder / ABOUT),
         *([composer.html] if composer else []),
@@ -158,8 +161,7 @@ def write_gallery(
     ]
     scripts = ["gallery.js", *(["composer.js"] if composer else [])]
     page = _page(title or folder.resolve().name, sections, scripts)
-    left = sorted(_named_files(_text(to / INDEX)) - _named_files(page)) if _is_page(to) else []
-    left = [name for name in left if (to / name).is_file()]
+    left = sorted(_named_files(before) - _named_files(page))
     create_folder(to)
     for path in copied:
         with aside(to / path.name) as hidden:
@@ -167,7 +169,7 @@ def write_gallery(
     if composer:
         composer.write(to)
     write_text(to / INDEX, page)
-    if left:
+    if left := [name for name in left if (to / name).exists()]:
         LOG.warning(
             "%s no longer shows %s, which the page before it did, and which stayed there: remove "
             "what you do not need",
@@ -186,7 +188,7 @@ class _Shown:
     @classmethod
     def of(cls, folder: Path) -> "_Shown":
         found = (path.parent for path in folder.rglob(INDEX))
-        return cls(folder, frozenset(path for path in found if path != folder and _is_page(path)))
+        return cls(folder, frozenset(path for path in found if path != folder and _page_in(path)))
 
     def found(self, pattern: str) -> list[Path]:
         paths = sorted(self.folder.rglob(pattern))
@@ -202,20 +204,22 @@ class _Shown:
         return [Clip(path, _text(path.with_suffix(".txt")).strip()) for path in clips]
 
 
-def _is_page(folder: Path) -> bool:
-    return MARK in _text(folder / INDEX)
+def _page_in(folder: Path) -> str:
+    """Return the page of ours that a folder has; empty where it has none."""
+    page = _text(folder / INDEX)
+    return page if MARK in page else ""
 
 
 def _named_files(page: str) -> set[str]:
-    """Return the names of the files beside a page that it shows."""
+    """Return the names of what a page has beside it: files that it shows, and a composer."""
     from urllib.parse import unquote_to_bytes
 
-    return {os.fsdecode(unquote_to_bytes(name)) for name in FILE.findall(page)}
+    names = {os.fsdecode(unquote_to_bytes(name)) for name in FILE.findall(page)}
+    return names | {FOLDER} if SECTION in page else names
 
 
-def _require_free(to: Path, files: Sequence[Path]) -> None:
+def _require_free(to: Path, files: Sequence[Path], is_page: bool) -> None:
     """Raise `UserError` where a file would be written over that is not of a page of ours."""
-    is_page = _is_page(to)
     places = {to / path.name: path for path in files}
     taken = [place for place in (*places, to / INDEX) if place.exists()]
     for place in taken:

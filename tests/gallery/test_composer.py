@@ -56,6 +56,21 @@ def test_a_folder_without_onnxruntime_web_says_how_to_get_it(runtime, tmp_path):
     (runtime / "package" / "dist" / WASM).unlink()
     with pytest.raises(UserError, match="npm pack onnxruntime-web"):
         Composer(b"", {}, runtime).write(tmp_path / "page")
+    (tmp_path / "evaluation.json").write_text('{"rows": [{"name": "mine"}]}')
+    with pytest.raises(UserError, match="npm pack onnxruntime-web"):
+        list(write_gallery(tmp_path, tmp_path / "page", composer=Composer(b"", {}, runtime)))
+    assert not (tmp_path / "page").exists(), "nothing is written"
+
+
+def test_a_composer_that_a_page_has_no_longer_is_named(runtime, tmp_path, caplog):
+    (tmp_path / "evaluation.json").write_text('{"rows": [{"name": "mine"}]}')
+    with_composer = {"composer": Composer(b"graph", {}, runtime)}
+    for options in (with_composer, with_composer, {}):
+        assert not caplog.records
+        list(write_gallery(tmp_path, to := tmp_path / "page", **options))
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{to / 'index.html'} no longer shows composer, which")
+    assert (to / "composer" / RUNTIME).is_file()
 
 
 def test_the_facts_of_a_model_are_those_of_its_tracks_and_forms():

@@ -123,6 +123,20 @@ def test_files_that_a_page_shows_no_longer_are_named(tmp_path, caplog):
     assert len(caplog.records) == 1
 
 
+def test_a_page_that_is_renewed_is_read_once(folder, tmp_path, monkeypatch):
+    """Its songs make it large."""
+    (page,) = write_gallery(folder, tmp_path / "page")
+    read, read_text = [], Path.read_text
+
+    def reading(path: Path, *options: str, **others: str) -> str:
+        read.append(path)
+        return read_text(path, *options, **others)
+
+    monkeypatch.setattr(Path, "read_text", reading)
+    list(write_gallery(folder, page.parent))
+    assert read.count(page) == 1
+
+
 @pytest.mark.parametrize("kind", ["a.mid", "a.gif", "evaluation.json"])
 def test_songs_or_clips_or_tables_make_a_page(tmp_path, kind):
     write_song(tmp_path / "a.mid")
