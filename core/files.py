@@ -13,9 +13,10 @@ import shutil
 import socket
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ConfigError, Resumable, UserError
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("pianoreel")
 
 LOCK = ".lock"
+
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
+"""Texts that a file holds about itself, by their keywords: none."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Error numbers of a full disk, a full quota, and a file of the largest size that is allowed."""
@@ -143,11 +147,15 @@ def unwritten(path: Path, error: OSError) -> UserError:
     return UserError(f"cannot write {path}: {said}: choose another name with --to")
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; `UserError` where it cannot be written.
+def write_whole(path: Path | str | BytesIO, content: bytes) -> None:
+    """Write a file whole or not at all, or add to a stream; `UserError` where it cannot be.
 
     What is no file, a folder or a pipe, is not replaced.
     """
+    if isinstance(path, BytesIO):
+        path.write(content)
+        return
+    path = Path(path)
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is there and no file: choose another name with --to")
     try:
@@ -202,19 +210,22 @@ def write_text(path: Path, text: str) -> None:
     sync(path.parent)
 
 
-def write_figure(figure: "Figure", path: Path | str) -> None:
+def write_figure(
+    figure: "Figure", path: Path | str | BytesIO, tags: Mapping[str, str] = NO_TAGS
+) -> None:
     """Write a figure as .png, whole or not at all.
 
     It is laid out as it is drawn; `savefig` draws it twice. Letters that the font lacks are boxes.
-    `UserError` where it cannot be written.
+    `tags`: texts that the picture holds, by their keywords. `UserError` where it cannot be
+    written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     stream = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # of any script
-        FigureCanvasAgg(figure).print_png(stream)
-    write_whole(Path(path), stream.getvalue())
+        FigureCanvasAgg(figure).print_png(stream, metadata=dict(tags))
+    write_whole(path, stream.getvalue())
 
 
 def require_space(folder: Path, size_bytes: int) -> None:

@@ -5,7 +5,6 @@ import wave
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import av
@@ -14,6 +13,7 @@ from av.error import FFmpegError
 from jaxtyping import Float, Int16
 
 from core.errors import UserError
+from core.files import NO_TAGS
 
 SAMPLE_RATE = 44_100
 
@@ -44,8 +44,6 @@ CODINGS = {
 """FLAC is exact to 16 bits. MP3 has 192 kbit/s and Opus 160, at which few hear a loss."""
 
 FORMATS = ("wav", *CODINGS)
-
-NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 def encode(samples: Audio, kind: str, tags: Mapping[str, str] = NO_TAGS) -> bytes:

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from core.config import positive
+from core.data.preparation import counted
 from core.data.sources import RejectedFile
 from core.errors import ConfigError
 from core.files import write_whole
@@ -141,10 +142,12 @@ class Song:
     @property
     def left_out(self) -> str:
         """Say what of the file is not in the song; empty where all of it is."""
-        counts = ((self.skipped_bars, "bar{} in another metre"), (self.dropped_notes, "note{}"))
-        lost = [f"{count} {noun.format('s' * (count > 1))}" for count, noun in counts if count]
-        if beats := self.pickup_beats:
-            lost = [f"a pickup of {beats:g} quarter note{'s' * (beats != 1)}", *lost]
+        parts = (
+            (self.pickup_beats, f"a pickup of {counted(self.pickup_beats, 'quarter note')}"),
+            (self.skipped_bars, f"{counted(self.skipped_bars, 'bar')} in another metre"),
+            (self.dropped_notes, counted(self.dropped_notes, "note")),
+        )
+        lost = [said for count, said in parts if count]
         owners = zip(self.parts, assign(self.parts, self.tracks), strict=True)
         silent = [f"'{part.name}' (program {part.program})" for part, n in owners if n < 0]
         because = f"; no track plays {', '.join(silent)}" if silent and lost else ""
@@ -186,8 +189,9 @@ class Song:
     def doubled(self) -> list[str]:
         """Say how many notes double others."""
         doubling = self.doubling_notes
-        notes = "1 note doubles another" if doubling == 1 else f"{doubling} notes double others"
-        return [f"{notes} on one pitch of a track, and are left out"] if doubling else []
+        verbs = ("doubles another", "is") if doubling == 1 else ("double others", "are")
+        said = "{} {} on one pitch of a track, and {} left out"
+        return [said.format(counted(doubling, "note"), *verbs)] if doubling else []
 
     @cached_property
     def controls(self) -> tuple[Controls, ...]:
@@ -685,14 +689,9 @@ def write_midi(
             mine = roll.controls[number]
             send(replace(mine, at=_ticks_of(mine.at, grid)), instrument, seconds)
         midi.instruments.append(instrument)
-    stream = path if isinstance(path, BytesIO) else BytesIO()
-    midi.write(stream)
+    midi.write(stream := BytesIO())
     described = with_metas(stream.getvalue(), _metas(roll, bar_ticks))
-    written = with_ports(described, CHANNELS - 1)
-    stream.seek(0)
-    stream.write(written)
-    if not isinstance(path, BytesIO):
-        write_whole(Path(path), written)
+    write_whole(path, with_ports(described, CHANNELS - 1))
 
 
 def _metas(roll: Roll, bar_ticks: int) -> list[tuple[int, int, bytes]]:

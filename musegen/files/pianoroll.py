@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from core.data.sources import UNREADABLE, RejectedFile
+from core.files import write_whole
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import Meter, Song
 from musegen.files.smf import DEFAULT_BPM
@@ -185,7 +186,7 @@ def write_lpd(roll: Roll, path: Path | str | io.BytesIO) -> None:
     """Write a roll as `.npz` for pypianoroll, with the velocity of each note.
 
     A note that follows one of its velocity on its pitch without a gap gets one that differs by 1:
-    a pianoroll would show the two as one note.
+    a pianoroll would show the two as one note. `UserError` where it cannot be written.
     """
     import pypianoroll
 
@@ -208,11 +209,12 @@ def write_lpd(roll: Roll, path: Path | str | io.BytesIO) -> None:
         downbeat=np.arange(roll.bars * steps) % steps == 0,
         tracks=instruments,
     )
-    stream = io.BytesIO()
+    stream, written = io.BytesIO(), io.BytesIO()
     multitrack.save(stream)  # type: ignore[arg-type]  as np.savez does
-    with zipfile.ZipFile(stream) as dated, zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(stream) as dated, zipfile.ZipFile(written, "w") as archive:
         for name in dated.namelist():  # without the time of writing: equal rolls, equal bytes
             archive.writestr(zipfile.ZipInfo(name), dated.read(name), zipfile.ZIP_DEFLATED)
+    write_whole(path, written.getvalue())
 
 
 def _distinguishable(notes: Notes) -> Notes:

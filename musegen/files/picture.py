@@ -16,6 +16,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from core.data.preparation import counted
 from core.files import write_figure
 from musegen.roll import Roll
 
@@ -62,14 +63,15 @@ def draw_roll(roll: Roll, path: Path | str | BytesIO) -> None:
             _draw_lane(axes, roll, lane, first, floor)
             floor -= GAP
         _number_bars(axes, roll, first, floor)
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 def _title(roll: Roll) -> str:
     low, high = roll.tempo_bpm.min(), roll.tempo_bpm.max()
     tempo = f"{low:.0f}" if high - low < 1 else f"{low:.0f}-{high:.0f}"
     shaded = "" if roll.composed is None else "   shaded: composed"
-    return f"{roll.name}   {tempo} bpm   {roll.bars} bars   {roll.seconds:.1f} s{shaded}"
+    length = f"{counted(roll.bars, 'bar')}   {roll.seconds:.1f} s"
+    return f"{roll.name}   {tempo} bpm   {length}{shaded}"
 
 
 class _Lane(NamedTuple):

@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import av
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from core.config import positive
 from core.errors import ConfigError
-from core.files import unwritten
+from core.files import NO_TAGS, unwritten
 from videogen.files.frame import BT709, FrameBatch, Frames, assumed_matrix
 
 Clips = Float[Tensor, "batch 3 time height width"]
@@ -34,8 +33,6 @@ Image = Float[Tensor, "3 height width"]
 
 Sound = Float[np.ndarray, "channel sample"]
 """In [-1, 1], one or two channels."""
-
-NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 class Coding(NamedTuple):

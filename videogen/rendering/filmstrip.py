@@ -3,7 +3,6 @@
 draw_filmstrip(frames, "clip.png", caption)         all frames side by side
 """
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +12,8 @@ import torch
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
-from videogen.files.clip import NO_TAGS, Clips, Frames, to_frames
+from core.files import NO_TAGS, write_figure
+from videogen.files.clip import Clips, Frames, to_frames
 from videogen.rendering.enlargement import repeated
 
 Shown = UInt8[np.ndarray, "shown height width 3"]
@@ -53,9 +53,7 @@ def draw_rows(rows: Sequence[Row], path: File, tags: Mapping[str, str] = NO_TAGS
         figure.text(x, y, shown, fontsize=11, color="#2e3440", parse_math=False)
         top += height
     figure.figimage(page, zorder=-1)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # of any script
-        figure.savefig(path, format="png", metadata=dict(tags))
+    write_figure(figure, path, tags)
 
 
 def _fitted(title: str, width_px: int) -> str:

@@ -5,6 +5,7 @@ import wave
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pretty_midi
@@ -14,7 +15,9 @@ from note_rows import notes, rows
 from core.app.output import read_formats
 from core.errors import ConfigError, UserError
 from musegen.files.label import Label
-from musegen.files.midi import read_midi
+from musegen.files.midi import read_midi, write_midi
+from musegen.files.pianoroll import write_lpd
+from musegen.files.picture import draw_phrases, draw_roll
 from musegen.files.song import FORMATS, SongOutput, write_song
 from musegen.files.sound import Session
 from musegen.roll import Grid, Roll
@@ -155,3 +158,13 @@ def test_a_silent_song_is_written_in_every_format(tmp_path: Path):
     assert paths == [f"rest.{kind}" for kind in formats]
     with wave.open(io.BytesIO((tmp_path / "rest.wav").read_bytes())) as file:
         assert file.getnchannels() == 2
+
+
+@pytest.mark.parametrize(
+    "write", [write_midi, write_lpd, draw_roll, lambda r, to: draw_phrases([r], to)]
+)
+def test_a_folder_that_is_not_there_is_named_whatever_is_written(write: Any, tmp_path: Path):
+    with pytest.raises(UserError, match=f"no folder {tmp_path / 'none'}: create it first"):
+        write(song(), tmp_path / "none" / "a")
+    write(song(), tmp_path / "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

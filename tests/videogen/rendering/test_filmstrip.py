@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from matplotlib.image import imread
 from PIL import Image
 
+from core.errors import UserError
 from videogen.rendering.filmstrip import draw_filmstrip, draw_parts, draw_rows
 
 
@@ -72,3 +74,8 @@ def test_a_picture_holds_what_is_said_of_it(tmp_path: Path):
     draw_filmstrip(coloured((255, 0, 0)), tmp_path / "strip.png", "a", tags)
     held = Image.open(tmp_path / "strip.png").info
     assert {key: held[key] for key in tags} == tags
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(UserError, match=f"no folder {tmp_path / 'none'}: create it first"):
+        draw_filmstrip(coloured((255, 0, 0)), tmp_path / "none" / "strip.png", "red")
