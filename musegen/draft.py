@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from core.data.preparation import counted
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from musegen.controls import STILL, Controls, usual_controls
@@ -409,7 +410,7 @@ def remix(source: Source, form: str, section_bars: int) -> Draft:
     sections = source.bars // section_bars
     if section_bars < 1 or not sections:
         raise ConfigError(
-            f"the song has {source.bars} bars, too few for sections of {section_bars}: "
+            f"the song has {counted(source.bars, 'bar')}, too few for sections of {section_bars}: "
             f"--section-bars {max(1, source.bars // 4)}"
         )
     numbers = [ord(letter) - ord("A") for letter in form.upper()]

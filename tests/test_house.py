@@ -137,6 +137,13 @@ def test_preparing_imports_no_torch():
     assert done.stdout == "False\n"
 
 
+def test_plurals_come_from_one_expression():
+    """`counted` has the comma of thousands, too."""
+    by_hand = re.compile(r"""['"]s['"] (\*|if) """)
+    places = [p.relative_to(REPOSITORY) for p in SOURCES for _ in by_hand.findall(p.read_text())]
+    assert places == [Path("core/data/preparation.py")]
+
+
 def test_constraints_are_names_and_versions_of_all_that_is_required():
     lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line) for line in lines)

@@ -518,11 +518,13 @@ def sprites(
 
     pianoreel video prepare sprites/clips.jsonl --to data/sprites --frames 8 --fps 8
     """
+    from core.data.preparation import counted
     from videogen.data.sprites import write_sprites
 
     with ticking("composing") as tick:
         written = write_sprites(parts, to, count, seed, tick)
-    print(f"{written} clips: prepare them with pianoreel video prepare {to}/clips.jsonl")
+    prepared = f"pianoreel video prepare {to}/clips.jsonl"
+    print(f"{counted(written, 'clip')}: prepare them with {prepared}")
 
 
 def video_group(compose: Compose) -> typer.Typer:

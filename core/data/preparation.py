@@ -198,13 +198,14 @@ class NothingKept(UserError):
         super().__init__(f"{self.summary}: {folder}/rejects.jsonl says why")
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: float, noun: str) -> str:
     """Return how many of something there are, in words.
 
-    >>> counted(0, "file"), counted(1, "file"), counted(1200, "file")
-    ('0 files', '1 file', '1,200 files')
+    >>> counted(0, "file"), counted(1, "file"), counted(1200, "file"), counted(1.5, "beat")
+    ('0 files', '1 file', '1,200 files', '1.5 beats')
     """
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+    number = f"{count:,.0f}" if count == round(count) else f"{count:g}"
+    return f"{number} {noun}{'s' * (count != 1)}"
 
 
 def cure_lines(cures: Counter[str], files: int) -> list[str]:

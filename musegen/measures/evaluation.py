@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from core.app.report import Kind, Report
-from core.data.preparation import NothingKept
+from core.data.preparation import NothingKept, counted
 from core.data.sources import expand_patterns, scan
 from core.errors import UserError
 from musegen.data.band import songs
@@ -369,7 +369,8 @@ def read_folder(folder: Path, data: Collection) -> Generated:
     So both have the same selection: metre, tracks that must sound, no song twice; broken files
     and stems are left out, and a line says how many.
     """
-    missing = f"{folder} holds no run and no MIDI file with a phrase of {data.bars} bars"
+    phrase = f"a phrase of {counted(data.bars, 'bar')}"
+    missing = f"{folder} holds no run and no MIDI file with {phrase}"
     if not scan(expand_patterns([str(folder)]), SONG_FILES, MusicLimits()).count:
         raise UserError(missing)
     with TemporaryDirectory() as aside:

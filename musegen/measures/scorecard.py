@@ -79,7 +79,7 @@ def tables(report: Report) -> Iterator[Table]:
 
 def totals(report: Report) -> Table:
     """Build the table of each group's error, a row for each set of songs."""
-    title = f"likeness to real songs in excerpts of {report.rows[0].bars} bars (0 is the same)"
+    title = f"likeness to real {_lengths(report)} (0 is the same)"
     table = _table(title, TOTALS)
     table.add_column("songs of", width=NAME_WIDTH, overflow="fold")
     for name in TOTALS:
@@ -92,7 +92,8 @@ def totals(report: Report) -> Table:
 
 def _label(row: Row, report: Report) -> str:
     """Return a row's name, with the length of its excerpts where its songs are shorter."""
-    return row.name if row.bars == report.rows[0].bars else f"{row.name} ({row.bars} bars)"
+    is_whole = row.bars == report.rows[0].bars
+    return row.name if is_whole else f"{row.name} ({counted(row.bars, 'bar')})"
 
 
 def _table(title: str, meanings: Mapping[str, str]) -> Table:
@@ -214,7 +215,7 @@ def draw_report(report: Report, path: Path | str) -> None:
 
 
 def _lengths(report: Report) -> str:
-    return f"songs, in excerpts of {report.rows[0].bars} bars"
+    return f"songs in excerpts of {counted(report.rows[0].bars, 'bar')}"
 
 
 def _compared(report: Report) -> list[Row]:

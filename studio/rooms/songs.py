@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from core.app import latent_commands
+from core.data.preparation import counted
 from core.errors import ConfigError
 from musegen.composition.composition import Composition
 from musegen.composition.request import Request
@@ -171,7 +172,7 @@ class SongRoom:
         roll = draft.finished(draft.kept_notes[:0], name=Path(file).stem)
         roll = replace(roll, composed=None, origin=source.song.origin)
         drawn = keep(roll, self.folder.take(SONGS, roll.name))
-        said = "; ".join([f"{roll.name}: {roll.bars} bars", *source.remarks])
+        said = "; ".join([f"{roll.name}: {counted(roll.bars, 'bar')}", *source.remarks])
         return self._shown(book, drawn), state(said)
 
     # ---- what they share

@@ -11,6 +11,7 @@ import gradio as gr
 from core.app import fit
 from core.app.domain import Domain
 from core.config import resolve
+from core.data.preparation import counted
 from core.errors import ConfigError, UserError
 from core.exchange.curves import is_finite
 from core.training.forecast import Need, shortfall, steps_a_second, steps_in_all
@@ -294,7 +295,7 @@ def _forecast(run: Path) -> list[str]:
     return [
         f"step {budget.step:,} of about {total:,}",
         f"{rate:.3g} steps a second",
-        *([f"about {left} minute{'s' * (left > 1)} to go"] if left else []),
+        *([f"about {counted(left, 'minute')} to go"] if left else []),
         *([warning] if warning else []),
     ]
 

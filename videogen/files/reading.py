@@ -28,6 +28,7 @@ from av.error import (
 from av.stream import Disposition
 from jaxtyping import UInt8
 
+from core.data.preparation import counted
 from core.data.sources import RejectedFile, require_size
 from videogen.files.clock import (
     Excerpt,
@@ -321,14 +322,16 @@ class _Decoder:
             yield from frames
             promised = 0 if self.is_gif else self.stream.frames  # of a GIF: those that are there
             if self.is_cut and not 0 < promised <= self.count:
-                self._end_here(f"it is cut short after {self.count} frames: {CURE}")
+                self._end_here(f"it is cut short after {counted(self.count, 'frame')}: {CURE}")
         except FFmpegError as error:
             if error.errno == errno.ENOMEM:
                 raise
             if self.keep:
                 with contextlib.suppress(FFmpegError):
                     yield from self.codec.decode(None)  # what it had not yet shown
-            self._end_here(f"decoding fails after {self.count} frames: {_said(error)}", error)
+            self._end_here(
+                f"decoding fails after {counted(self.count, 'frame')}: {_said(error)}", error
+            )
 
     def _packets(self, waiting: Waiting) -> Iterator[Any]:
         """Yield the packets, and let `waiting` know their times."""

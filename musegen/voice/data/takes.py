@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from pretty_midi.constants import INSTRUMENT_MAP
 
+from core.data.preparation import counted
 from core.data.workers import Failure
 from musegen.playing.program import Program
 from musegen.playing.resampling import resampled
@@ -58,7 +59,8 @@ def render(take: Take, soundfont: str, config: PrepareConfig) -> NoteRecord | Fa
             notes.append(note)
             pitches.append(pitch)
     if not notes:
-        return Failure("no-pitch", f"none of its {left_out.total()} notes sounds at its pitch")
+        played = counted(left_out.total(), "note")
+        return Failure("no-pitch", f"of {played} none sounds at its pitch")
     velocities = np.full(len(notes), take.velocity)
     kept = stored(notes, config.samples)
     return NoteRecord(
