@@ -40,11 +40,11 @@ from videogen.files.clock import (
     require_order,
     resample,
 )
-from videogen.files.ending import ends_early
+from videogen.files.ending import ends_early, ends_in_picture
 from videogen.files.frame import Converter, SquareFrame, View, deinterlaced, require_pixels
 from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES
-from videogen.files.stills import formats_of, require_still, require_whole
+from videogen.files.stills import TO_FILM, TO_PNG, formats_of, require_still, require_whole
 from videogen.files.tree import File
 
 VIDEO = (
@@ -70,6 +70,8 @@ UNREAD = ArgumentError, PatchWelcomeError, DecoderNotFoundError
 """Errors of formats and codecs that are not read."""
 NO_SUPPORT = errno.ENOSYS, errno.EOPNOTSUPP
 """Numbers of others."""
+TRANSPORT = "mpegts"
+"""The format of recordings, which begin and end anywhere."""
 SILENT = "gif", "dv"
 """Formats of which a last frame that is cut through is decoded without an error."""
 
@@ -168,7 +170,8 @@ def _read(
 def _said(error: FFmpegError) -> str:
     """Return the reason of an error of FFmpeg, with a cure."""
     if _is_unread(error):
-        return "this kind of file is not read: convert a video to mp4 (H.264), a picture to PNG"
+        film, picture = TO_FILM.format("clip.avi"), TO_PNG.format("picture.heic")
+        return f"this kind of file is not read: convert a video, {film}; a picture, {picture}"
     if isinstance(error, DAMAGED):
         return f"its data are damaged or cut short: {CURE}"
     return str(error.strerror)
@@ -195,6 +198,8 @@ def _read_film(
             require_pixels(stream.width, stream.height, limits)
             keep = view.damaged == "keep"
             decoder = _Decoder(container, stream, limits, stored, keep, is_cut)
+            if container.format.name == TRANSPORT:
+                decoder.is_last_unfinished = ends_in_picture(data, stream.id)
             return _film(decoder, view, _pixel_shape(stream), limits, most, window)
 
 
@@ -272,7 +277,10 @@ class _Decoder:
     `stored`: give the times in the order of the file to the frames in the order of display.
     `keep`: where decoding fails after some frames, end there and set `damage`. `is_cut`: the file
     ends before its container does, so that its last frames are missing or damaged.
+    `is_last_unfinished`: the last packet is a part of one, as where a recording was stopped.
     """
+
+    is_last_unfinished = False
 
     def __init__(
         self,
@@ -335,7 +343,8 @@ class _Decoder:
 
     def _packets(self, waiting: Waiting) -> Iterator[Any]:
         """Yield the packets, and let `waiting` know their times."""
-        for packet in self.container.demux(self.stream):
+        packets = self.container.demux(self.stream)
+        for packet in _without_last(packets) if self.is_last_unfinished else packets:
             if packet.pts is not None and packet.time_base and not packet.is_discard:
                 waiting.add(float(packet.pts * packet.time_base))
             yield packet
@@ -351,6 +360,18 @@ class _Decoder:
         self.damage = why
         if not (self.keep and self.count):
             raise RejectedFile("damaged", why) from error
+
+
+def _without_last(packets: Iterable[Any]) -> Iterator[Any]:
+    """Leave out the last packet that has bytes; the one without, at the end, empties a decoder."""
+    held = None
+    for packet in packets:
+        if packet.size:
+            if held is not None:
+                yield held
+            held = packet
+        else:
+            yield packet
 
 
 class _Pictures:

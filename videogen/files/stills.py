@@ -22,6 +22,9 @@ COMPRESSION, PHOTOMETRIC, TILE_WIDTH, SAMPLE_FORMAT, BITS = 259, 262, 322, 339, 
 COMPRESSIONS = (1, 2, 3, 4, 5, 8, 32773, 32946)
 """Those that are read: none, CCITT, LZW, deflate and PackBits."""
 CMYK = 5
+TO_FILM = "as by FFmpeg: ffmpeg -i {} clip.mp4"
+TO_PNG = "as by ImageMagick: magick {} picture.png"
+"""How to convert a file of this name."""
 MOST_TAGS = 1000
 
 
@@ -41,9 +44,11 @@ def require_still(data: Any) -> bytes:
     if b"acTL" in head.partition(b"IDAT")[0] and head.startswith(b"\x89PNG"):
         raise _refused("it is an animated PNG: let its name end in .apng")
     if head[4:8] == b"ftyp" and head[8:12] in MOVING:
-        raise _refused("it is an animated AVIF or HEIF: convert it to mp4 or gif")
+        raise _refused(
+            f"it is an animated AVIF or HEIF: convert it, {TO_FILM.format('clip.avif')}"
+        )
     if head[:4] in (b"II*\0", b"MM\0*") and (why := _unread(_tags(data, head))):
-        raise _refused(f"it is a TIFF {why}: save it as PNG")
+        raise _refused(f"it is a TIFF {why}: convert it, {TO_PNG.format('picture.tif')}")
     return head
 
 
@@ -51,8 +56,8 @@ def require_whole(container: Any) -> None:
     """Raise `RejectedFile` for a picture of several, of which one alone would be shown."""
     if len(container.streams.video) > 1:
         raise _refused(
-            "it has several parts, such as tiles or transparency, which are not joined: save it "
-            "as PNG or JPEG"
+            "it has several parts, such as tiles or transparency, which are not joined: convert "
+            f"it, {TO_PNG.format('picture.heic')}"
         )
 
 

@@ -436,6 +436,26 @@ def test_a_film_that_is_cut_short_is_damaged_in_every_container(
     assert np.array_equal(kept.frames, whole.frames[: len(kept.frames)])
 
 
+@pytest.mark.parametrize("codec", ["mpeg2video", "libx264"])
+@pytest.mark.parametrize("name", ["x.ts", "x.m2ts"])
+def test_a_part_of_a_recording_has_the_whole_pictures_in_it(tmp_path: Path, codec: str, name: str):
+    """Recorders stop between any two packets; the rest of half a picture would be grey."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 48, 64, 3)).astype(np.uint8)
+    path, packet = tmp_path / name, 192 if name == "x.m2ts" else 188
+    write_film(path, noise, codec=codec, rate=Fraction(25), options={"g": "8", "bf": "2"})
+    data, view = path.read_bytes(), View(size=16, frames_per_second=25)
+    whole = read_film(path, view)
+    assert whole.decoded == 40
+    packets, counts = len(data) // packet, set[int]()
+    for last in range(2 * packets // 3, 2 * packets // 3 + 40, 3):
+        path.write_bytes(data[packets // 3 * packet : last * packet])
+        film = read_film(path, view)
+        counts.add(film.decoded)
+        same = (film.frames[:, None] == whole.frames).all((2, 3, 4))  # [read whole]
+        assert same.any(1).all() and film.damage == ""
+    assert 0 < min(counts) < max(counts) < 30
+
+
 def test_a_film_whose_index_is_cut_is_answered_with_what_to_do(tmp_path: Path):
     """FFmpeg says "End of file" where the last bytes of the index are missing."""
     data = write_film(tmp_path / "x.mp4", greys(*range(10, 90))).read_bytes()
