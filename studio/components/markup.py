@@ -20,6 +20,14 @@ FIELDS = {
     "form": "Form",
     "section-bars": "Bars of each",
     "tracks": "Tracks",
+    "keep": "Again, but keep the locked tracks",
+    "given": "Open a song file of yours",
+    "ending": "With an ending",
+    "best-of": "Best of",
+    "key": "Key",
+    "density": "Density",
+    "voice": "Played by",
+    "seed": "Seed",
     "min-tracks": "Tracks that must sound",
     "meter": "Metre",
     "size": "Pixels",
@@ -32,28 +40,41 @@ FIELDS = {
     "loop": "Ends as it begins: a loop",
     "parts": "Show gist, background, mask and foreground",
     "minutes": "Minutes",
-    "preset": "Size",
+    "preset": "Time and size",
     "model": "Model",
     "from": "Begin with the weights of",
     "against": "Measured against",
 }
 """The fields of the page, by the options that messages name."""
 
+OPTION = re.compile(r"pianoreel [a-z][^;]*|--([a-z][a-z-]*)")
+"""An option in a sentence; those of a whole command belong to it."""
+
+BEYOND = "on the command line, not on this page"
+
 
 def in_page(sentence: object, **others: str) -> str:
     """Return a sentence with the page's fields in place of the command's options.
 
-    `others`: fields of one room that are called otherwise.
+    Of an option that the page lacks it is said where it is. `others`: fields of one room that are
+    called otherwise.
 
-    >>> in_page("15 bars do not divide into the 4 sections of AABA: --bars 16"), in_page("--hop 2")
-    ('15 bars do not divide into the 4 sections of AABA: “Bars” 16', '--hop 2')
+    >>> in_page("15 bars do not divide into the 4 sections of AABA: --bars 16")
+    '15 bars do not divide into the 4 sections of AABA: “Bars” 16'
+    >>> in_page("choose another --device")
+    'choose another --device; --device is on the command line, not on this page'
     """
-    fields = FIELDS | others
+    fields, text = FIELDS | others, str(sentence)
+    found = [option[1] for option in OPTION.finditer(text) if option[1]]
+    lacking = [f"--{name}" for name in dict.fromkeys(found) if name not in fields]
 
     def named(option: re.Match[str]) -> str:
         return f"“{fields[option[1]]}”" if option[1] in fields else option[0]
 
-    return re.sub(r"--([a-z][a-z-]*)", named, str(sentence))
+    said = OPTION.sub(named, text)
+    if not lacking or BEYOND in said:
+        return said
+    return f"{said}; {' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} {BEYOND}"
 
 
 def empty(sentence: str) -> str:

@@ -70,10 +70,12 @@ def answering(handler: Handler) -> Handler:
 def state(text: str, done: float | None = None) -> str:
     """Return the line that says what goes on, with a bar where a share of it is known.
 
+    Options in it are called as the page calls them.
+
     >>> state("song 1 of 2", 0.5)
     '<progress max="1" value="0.5" aria-label="progress"></progress> song 1 of 2'
     """
-    said = escaped(text)
+    said = escaped(in_page(text))
     if done is None:
         return said
     return f'<progress max="1" value="{done:g}" aria-label="progress"></progress> {said}'

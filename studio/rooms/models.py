@@ -169,8 +169,14 @@ def is_trained(folder: StudioFolder, domain: Domain, name: str) -> bool:
 def learned_from(folder: StudioFolder, domain: Domain, run: Path) -> Path | None:
     """Return the collection that a run learned from, by its digest; None where it is not here."""
     digest = Run.read(run).config.get("data_sha256")
-    collections = (folder.collection(name) for name in folders_in(folder.root / COLLECTIONS))
+    collections = map(folder.collection, collections_of(folder, domain))
     return next((one for one in collections if digest_of(domain, one) == digest), None)
+
+
+def collections_of(folder: StudioFolder, domain: Domain) -> list[str]:
+    """Return the collections of a domain whose files are all read."""
+    every = folders_in(folder.root / COLLECTIONS)
+    return [name for name in every if digest_of(domain, folder.collection(name))]
 
 
 def digest_of(domain: Domain, collection: Path) -> str | None:

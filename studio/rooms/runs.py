@@ -15,8 +15,8 @@ from studio.components.curves import curves
 from studio.components.fields import offer
 from studio.components.markup import empty, escaped, table
 from studio.components.messages import ASIDE, answering, state, state_line
-from studio.folder import COLLECTIONS, StudioFolder, folders_in, read_json
-from studio.rooms.models import is_trained, learned_from
+from studio.folder import StudioFolder, folders_in, read_json
+from studio.rooms.models import collections_of, is_trained, learned_from
 from studio.rooms.training import DOMAINS, samples_of
 
 MOST_CHOSEN = 8
@@ -106,14 +106,17 @@ class RunRoom:
         return state("measuring; Look again shows what is found")
 
     def _domain_of(self, names: list[str]) -> Domain:
-        found = [
+        for domain in self._domains_of(names):
+            return domain
+        raise ConfigError("choose runs that are trained, all of songs or all of clips")
+
+    def _domains_of(self, names: list[str]) -> list[Domain]:
+        """Return the domain of runs that are trained; none where they have not one alone."""
+        return [
             domain
             for domain in DOMAINS.values()
             if names and all(is_trained(self.folder, domain, name) for name in names)
         ]
-        if not found:
-            raise ConfigError("choose runs that are trained, all of songs or all of clips")
-        return found[0]
 
     def _against(self, domain: Domain, data: str, run: Path) -> list[str]:
         """Return the option that names the collection: by default that of the run's digest."""
@@ -134,25 +137,28 @@ class RunRoom:
                 measure = gr.Button("Measure them", size="sm")
         line = state_line("runs-state")
         shown = gr.HTML("", apply_default_css=False)
-        chosen.change(answering(self.compare), chosen, shown, **ASIDE)
         fields, answers = [chosen, data], [chosen, data, shown, line]
+        chosen.change(answering(self.choose), fields, [data, shown], **ASIDE)
         look.click(answering(self.refresh), fields, answers, **ASIDE)
         measure.click(answering(self.measure), fields, line, **ASIDE)
         self.on_entry = (answering(self.refresh), fields, answers)
+
+    def choose(self, chosen: list[str], data: str) -> tuple[Any, str]:
+        """Return what the chosen runs can be measured against, and what is shown of them."""
+        own = [
+            name
+            for domain in self._domains_of(chosen)
+            for name in collections_of(self.folder, domain)
+        ]
+        return offer([OF_TRAINING, *own], data), self.compare(chosen)
 
     def refresh(self, chosen: list[str], data: str) -> list[Any]:
         """Return the runs that are there, what is shown of them, and what a measurement says."""
         names = folders_in(self.folder.runs)
         kept = [name for name in chosen if name in names] or names[:MOST_CHOSEN]
-        collections = [OF_TRAINING, *folders_in(self.folder.root / COLLECTIONS)]
         said = child.last_lines(self._measurement)[-1:] if self._measurement.is_dir() else []
-        shown = self.compare(kept)
-        return [
-            gr.update(choices=names, value=kept),
-            offer(collections, data),
-            shown,
-            state(" ".join(said)),
-        ]
+        shown = gr.update(choices=names, value=kept)
+        return [shown, *self.choose(kept, data), state(" ".join(said))]
 
 
 def _measured(path: Path, name: str) -> Iterator[tuple[str, str]]:

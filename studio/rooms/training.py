@@ -23,8 +23,8 @@ from studio.components.curves import curves
 from studio.components.fields import number, offer, whole, whole_field
 from studio.components.markup import empty, escaped, in_page
 from studio.components.messages import ASIDE, answering
-from studio.folder import COLLECTIONS, StudioFolder, folders_in, new_name
-from studio.rooms.models import digest_of, names_of
+from studio.folder import StudioFolder, folders_in, new_name
+from studio.rooms.models import collections_of, names_of
 from videogen.model import DOMAIN as VIDEO
 from videogen.model import find_data
 
@@ -155,12 +155,7 @@ class TrainRoom:
 
     def data_names(self, domain: Domain) -> list[str]:
         """Return what a domain's models can learn from."""
-        every = folders_in(self.folder.root / COLLECTIONS)
-        drawn = [SHAPES] if domain is VIDEO else []
-        return [
-            *(name for name in every if digest_of(domain, self.folder.collection(name))),
-            *drawn,
-        ]
+        return [*collections_of(self.folder, domain), *([SHAPES] if domain is VIDEO else [])]
 
     def choices(self, kind: str, data: str | None, model: str | None, begins: str) -> list[Any]:
         """Return the data, the models and the runs to begin with, of songs or of clips."""

@@ -30,6 +30,7 @@ from studio.components.messages import answering
 from studio.components.songbook import UNTOUCHED
 from studio.folder import StudioFolder
 from studio.following import Following
+from studio.rooms import models, runs
 from studio.rooms.clips import ClipRoom
 from studio.rooms.files import FileRoom
 from studio.rooms.models import RECIPES, gallery, names_of, theory
@@ -496,6 +497,34 @@ def test_runs_stand_side_by_side(tmp_path: Path):
     assert "model.rate" in shown and "model.size" not in shown
     with pytest.raises(UserError, match="no run of that name"):
         room.compare(["../work"])
+
+
+def test_runs_are_measured_against_whole_collections_of_their_own_domain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = StudioFolder.of(tmp_path)
+    for name in ("a song", "clips", "songs", "half"):
+        (folder.root / "collections" / name).mkdir()
+    for name in ("of songs", "of clips", "begun"):
+        (folder.runs / name).mkdir()
+    whole = {"music": ("a song", "songs"), "video": ("clips",)}
+    of_one = {"of songs": "music", "of clips": "video"}
+    found = lambda domain, path: path.name if path.name in whole[domain.name] else None  # noqa: E731
+    trained = lambda folder, domain, name: of_one.get(name) == domain.name  # noqa: E731
+    monkeypatch.setattr(models, "digest_of", found)
+    monkeypatch.setattr(runs, "is_trained", trained)
+    room = RunRoom(folder)
+    for chosen, offered in (
+        (["of songs"], ["a song", "songs"]),
+        (["of clips"], ["clips"]),
+        (["of songs", "of clips"], []),
+        (["begun"], []),
+        ([], []),
+    ):
+        against, _ = room.choose(chosen, "songs")
+        assert against["choices"] == [runs.OF_TRAINING, *offered]
+        assert ("value" in against) == ("songs" not in offered)
+    assert room.refresh(["of clips"], "songs")[1]["choices"] == [runs.OF_TRAINING, "clips"]
 
 
 def test_every_model_stands_in_the_gallery():

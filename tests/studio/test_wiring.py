@@ -16,7 +16,8 @@ from musegen.steering import Steering
 from musegen.tonality import Key
 from studio import child
 from studio.components.curves import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, curves
-from studio.components.markup import in_page
+from studio.components.markup import FIELDS, in_page
+from studio.components.messages import state
 from studio.components.songbook import UNTOUCHED, shelf, with_songs
 from studio.folder import StudioFolder
 from studio.page import page
@@ -112,6 +113,31 @@ def test_what_is_said_of_layers_names_the_fields_of_the_page(built: gr.Blocks):
     named = re.findall("“(.+?)”", said)
     assert len(named) == 7 and set(named) <= set(labels(fields))
     assert "--" not in said
+
+
+def test_what_an_option_is_called_in_the_page_stands_in_it(built: gr.Blocks):
+    shown = {
+        text
+        for block in built.blocks.values()
+        for text in (getattr(block, "label", None), getattr(block, "value", None))
+        if isinstance(text, str)
+    }
+    assert set(FIELDS.values()) - shown == set()
+
+
+def test_an_option_that_the_page_lacks_is_said_to_be_elsewhere():
+    """Once, however often the sentence is asked for; a whole command keeps its own options."""
+    said = in_page("lower train.batch_size (--set train.batch_size=N) or choose --device cpu")
+    assert said.endswith("; --set and --device are on the command line, not on this page")
+    assert in_page(said) == said
+    command = "prepare them with pianoreel video prepare clips.jsonl --size 32"
+    assert in_page(command) == command
+
+
+def test_a_line_of_state_names_the_fields_of_the_page():
+    assert state("give them by --against DATA, fewer --fps", 0.5).endswith(
+        "give them by “Measured against” DATA, fewer “a second”"
+    )
 
 
 def test_the_fields_of_files_and_of_training_begin_with_what_is_usual(built: gr.Blocks):
