@@ -9,6 +9,7 @@ rest, and as finely as files are written, and the finished song has the notes of
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -26,7 +27,7 @@ from musegen.controls import STILL, Controls, usual_controls
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import Song, read_midi
 from musegen.files.smf import DEFAULT_BPM, midi_bytes
-from musegen.roll import Grid, Notes, Roll, separate
+from musegen.roll import Grid, Layer, Notes, Roll, separate
 from musegen.tracks import Track, numbers_of
 
 LOG = logging.getLogger("pianoreel")
@@ -230,8 +231,8 @@ class Draft:
         songs = [one.source.song for one in self.placed]
         tracks = with_programs_of(songs) if songs else self.tracks
         roll = Roll.of(notes, tracks, fine, self.tempo_bpm, name)
-        controls = self._controls(placed, kept, fine)
-        return replace(roll, composed=~self.kept, controls=controls)
+        controls, layers = self._controls(placed, kept, fine), self._layers(fine)
+        return replace(roll, composed=~self.kept, controls=controls, layers=layers)
 
     def _controls(self, placed: Notes, kept: Notes, grid: Grid) -> tuple[Controls, ...]:
         """Return the controls of each track: those of what is kept, `usual_controls` elsewhere.
@@ -259,6 +260,31 @@ class Draft:
             part = source.fine.controls[number].during(first * steps, bars * steps)
             controls = controls.with_part(at * steps, (at + bars) * steps, part)
         return controls
+
+    def _layers(self, grid: Grid) -> tuple[Layer, ...]:
+        """Return the layers of what is kept; the n-th ones of a track in several songs are one."""
+        steps, found = grid.steps_per_bar, dict[tuple[int, int], Layer]()
+        for source, first, bars, at in self.placed:
+            counts = Counter[int]()
+            for layer in source.fine.layers:
+                track, moved = layer.track, (at - first) * steps
+                within = (layer.start >= first * steps) & (layer.start < (first + bars) * steps)
+                within[within] = self.kept[track, (layer.start[within] + moved) // steps]
+                key, counts[track] = (track, counts[track]), counts[track] + 1
+                before = found.get(key) or Layer(track, layer.start[:0], layer.pitch[:0], STILL)
+                part = layer.controls.during(first * steps, bars * steps)
+                found[key] = Layer(
+                    track,
+                    np.concatenate([before.start, layer.start[within] + moved]),
+                    np.concatenate([before.pitch, layer.pitch[within]]),
+                    before.controls.with_part(at * steps, (at + bars) * steps, part),
+                )
+        end = self.bars * steps
+        return tuple(
+            replace(one, controls=one.controls.during(0, end))
+            for one in found.values()
+            if len(one.start)
+        )
 
     @property
     def tempo_bpm(self) -> Float[np.ndarray, " bar"]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from musegen.controls import Controls
+from musegen.controls import STILL, Controls
 from musegen.roll import Roll
 from musegen.tracks import Track
 
@@ -22,7 +22,8 @@ class Performance:
     the key is down, in seconds, the MIDI pitch, and the velocity from 1 to 127.
 
     `controls`: those of each track; none where nobody touches any. `remarks`: what a user should
-    know of how a file was read.
+    know of how a file was read. `layers`: for each of the last tracks the number of the one whose
+    notes it has, under other controls.
     """
 
     track: Column
@@ -34,6 +35,7 @@ class Performance:
     name: str = ""
     controls: tuple[Controls, ...] = ()
     remarks: tuple[str, ...] = ()
+    layers: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, roll: Roll) -> "Performance":
@@ -42,9 +44,14 @@ class Performance:
         start = _seconds_at(roll, notes.start)
         seconds = _seconds_at(roll, notes.start + notes.length) - start
         pitch = notes.pitch + grid.lowest_pitch
-        controls = tuple(replace(one, at=_seconds_at(roll, one.at)) for one in roll.controls)
-        columns = (notes.track, start, seconds, pitch, notes.velocity)
-        return cls(*columns, tracks=roll.tracks, name=roll.name, controls=controls)
+        layers, layer = tuple(one.track for one in roll.layers), roll.in_layers()
+        own = roll.controls or (STILL,) * (len(roll.tracks) * bool(layers))
+        every = (*own, *(one.controls for one in roll.layers))
+        controls = tuple(replace(one, at=_seconds_at(roll, one.at)) for one in every)
+        track = np.where(layer, len(roll.tracks) - 1 + layer, notes.track)
+        columns = (track, start, seconds, pitch, notes.velocity)
+        tracks = (*roll.tracks, *(roll.tracks[number] for number in layers))
+        return cls(*columns, tracks=tracks, name=roll.name, controls=controls, layers=layers)
 
     def __len__(self) -> int:
         return len(self.start)
@@ -54,8 +61,13 @@ class Performance:
         return replace(self, **columns)
 
     def of_track(self, number: int) -> "Performance":
-        """Return the notes of one track."""
+        """Return the notes of one track, without its layers."""
         return self[self.track == number]
+
+    def with_layers(self, number: int) -> list[int]:
+        """Return the numbers of a track and of its layers."""
+        first = len(self.tracks) - len(self.layers)
+        return [number, *(first + n for n, of in enumerate(self.layers) if of == number)]
 
     @property
     def end(self) -> float:

@@ -183,6 +183,26 @@ class PlayedPhrases:
 
 
 @dataclass(frozen=True)
+class Layer:
+    """Notes of a track with controls of their own: those of one of several parts that it joins.
+
+    start, pitch: by which the roll's notes are known as its own; some may be in no roll.
+    """
+
+    track: int
+    start: Column
+    pitch: Column
+    controls: Controls
+
+    def holds(self, notes: Notes) -> Bool[np.ndarray, " note"]:
+        """Return which notes are of the layer."""
+        pitches = 1 + max(self.pitch.max(initial=0), notes.pitch.max(initial=0))
+        own = self.start.astype(np.int64) * pitches + self.pitch
+        keys = notes.start.astype(np.int64) * pitches + notes.pitch
+        return (notes.track == self.track) & np.isin(keys, own)
+
+
+@dataclass(frozen=True)
 class Roll:
     """A piece: its notes, its tracks, and the tempo of each bar in quarter notes a minute.
 
@@ -190,7 +210,7 @@ class Roll:
     each of its sections, which are equally long, and `key`: such as "A minor"; both empty where
     nobody chose one. `composed`: the bars of tracks that a model composed, where the others are a
     user's own. `origin`: which model made it, by which settings. `controls`: those of each track,
-    in steps; none where nobody touches any.
+    in steps; none where nobody touches any. `layers`: notes that have others than their track.
     """
 
     notes: Notes
@@ -203,6 +223,7 @@ class Roll:
     composed: Bool[np.ndarray, "track bar"] | None = None
     origin: str = ""
     controls: tuple[Controls, ...] = ()
+    layers: tuple[Layer, ...] = ()
 
     @classmethod
     def of(
@@ -252,8 +273,18 @@ class Roll:
         """Return the first bars of a roll of which nobody chose the form."""
         end = bars * self.grid.steps_per_bar
         controls = tuple(track.during(0, end) for track in self.controls)
-        notes, tempo_bpm = self.notes.between(0, end), self.tempo_bpm[:bars]
-        return replace(self, notes=notes, tempo_bpm=tempo_bpm, controls=controls)
+        layers = tuple(replace(one, controls=one.controls.during(0, end)) for one in self.layers)
+        composed = None if self.composed is None else self.composed[:, :bars]
+        shorter = replace(self, tempo_bpm=self.tempo_bpm[:bars], composed=composed)
+        notes = self.notes.between(0, end)
+        return replace(shorter, notes=notes, controls=controls, layers=layers)
+
+    def in_layers(self) -> Column:
+        """Return for each note the number of its layer, counted from 1; 0 for none."""
+        numbers = np.zeros(len(self.notes), np.int64)
+        for number, layer in enumerate(self.layers, 1):
+            numbers[layer.holds(self.notes)] = number
+        return numbers
 
     @property
     def bars(self) -> int:
@@ -283,6 +314,12 @@ def separate(notes: Notes, grid: Grid) -> Notes:
 
     Of notes that start together on one pitch the longest stays.
     """
+    stays, length = separated(notes, grid)
+    return replace(notes[stays], length=length)
+
+
+def separated(notes: Notes, grid: Grid) -> tuple[Column, Column]:
+    """Return the numbers of the notes that `separate` keeps, in its order, and their lengths."""
     line = notes.track.astype(np.int64) * grid.pitches + notes.pitch
     lines, longest = line.max(initial=0) + 1, notes.length.max(initial=0)
     key = (notes.start * lines + line) * (longest + 1) + longest - notes.length
@@ -290,12 +327,13 @@ def separate(notes: Notes, grid: Grid) -> Notes:
     line, start = line[order], notes.start[order]
     repeats = (line[1:] == line[:-1]) & (start[1:] == start[:-1])
     stays = np.flatnonzero(np.append(True, ~repeats)[: len(notes)])
-    notes, line = notes[order[stays]], line[stays]
+    kept, line = order[stays], line[stays]
+    notes = notes[kept]
     by_line = np.argsort(line.astype(np.uint16), kind="stable")  # and by start
     line, start = line[by_line], notes.start[by_line]
     length = np.full(len(notes), longest)
     length[by_line[:-1]] = np.where(line[1:] == line[:-1], np.diff(start), longest)
-    return replace(notes, length=np.minimum(notes.length, length))
+    return kept, np.minimum(notes.length, length)
 
 
 def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:

@@ -4,9 +4,9 @@ A file is rejected with its reason before much memory is allocated for it. prett
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -45,7 +45,7 @@ from musegen.files.smf import (
     with_ports,
 )
 from musegen.performance import Performance
-from musegen.roll import SIGNATURE, Cells, Grid, Metre, Notes, Roll, fill, separate
+from musegen.roll import SIGNATURE, Cells, Grid, Layer, Metre, Notes, Roll, fill, separated
 from musegen.tonality import signature_of
 from musegen.tracks import DRUM_KIT, LAKH, Part, Track, are_known_by_names, assign, by_names
 
@@ -108,7 +108,8 @@ class Song:
     where it comes from. `has_beats`: False where beats were taken at `DEFAULT_BPM`, since the file
     says neither beats nor tempi. `doubling_notes` counts those that start with a longer one on its
     track and pitch, and are not in the song; `messages` set controllers, `at` steps of the song.
-    `regrouped`: metres whose bars were joined or divided into those of the grid.
+    `regrouped`: metres whose bars were joined or divided into those of the grid. `part` [note]:
+    the number of the part that plays a note; empty where that is not known.
     """
 
     notes: Notes
@@ -128,6 +129,7 @@ class Song:
     messages: Messages = NO_MESSAGES
     pickup_beats: float = 0.0
     regrouped: tuple[Metre, ...] = ()
+    part: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
 
     @property
     def unclaimed(self) -> Counter[int]:
@@ -195,8 +197,33 @@ class Song:
 
     @cached_property
     def controls(self) -> tuple[Controls, ...]:
-        """Return the controls of each track, in steps: see `shared` for one of several parts."""
-        return tuple(shared(parts) if parts else STILL for parts in self._controls_of_parts)
+        """Return the controls of each track, in steps: of several parts those of the first.
+
+        Drums are one channel: see `shared`.
+        """
+        return tuple(
+            (shared(list(parts.values())) if track.is_drum else next(iter(parts.values())))
+            if parts
+            else STILL
+            for track, parts in zip(self.tracks, self._controls_of_parts, strict=True)
+        )
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """Return the notes of further parts of a track that are turned otherwise than its first.
+
+        Drums have none.
+        """
+        found = list[Layer]()
+        for number, parts in enumerate(self._controls_of_parts):
+            if not self.tracks[number].is_drum:
+                found += [
+                    Layer(number, self.notes.start[mine], self.notes.pitch[mine], controls)
+                    for part, controls in parts.items()
+                    if differing([self.controls[number], controls])
+                    and (mine := self.part == part).any()
+                ]
+        return tuple(found)
 
     @property
     def lost_controls(self) -> list[str]:
@@ -206,9 +233,13 @@ class Song:
 
     @property
     def joined_controls(self) -> list[str]:
-        """Say which controls of their own the parts of one track have, and which are kept."""
+        """Say which controls of their own the parts of the drums have, and which are kept."""
         tracks = zip(self.tracks, self._controls_of_parts, strict=True)
-        unlike = {track.name: differing(parts) for track, parts in tracks if parts}
+        unlike = {
+            track.name: differing(list(parts.values()))
+            for track, parts in tracks
+            if parts and track.is_drum
+        }
         bent = ", ".join(name for name, found in unlike.items() if BENDS in found)
         levels = {name: [one for one in found if one != BENDS] for name, found in unlike.items()}
         said = ", ".join(f"{name} in {' and '.join(of)}" for name, of in levels.items() if of)
@@ -217,13 +248,13 @@ class Song:
         return [remark for remark, names in ((first, said), (none, bent)) if names]
 
     @cached_property
-    def _controls_of_parts(self) -> list[list[Controls]]:
-        """Return the controls of the parts of each track."""
-        found: list[list[Controls]] = [[] for _ in self.tracks]
+    def _controls_of_parts(self) -> list[dict[int, Controls]]:
+        """Return the controls of the parts of each track, by their numbers."""
+        found: list[dict[int, Controls]] = [{} for _ in self.tracks]
         owners = assign(self.parts, self.tracks)
-        for number, controls in zip(owners, self.messages.controls(self.parts), strict=True):
-            if number >= 0:
-                found[number].append(controls)
+        for part, controls in enumerate(self.messages.controls(self.parts)):
+            if owners[part] >= 0:
+                found[owners[part]][part] = controls
         return found
 
     @property
@@ -407,12 +438,13 @@ class _Parsed:
         bars = self._bars(grid, meter, pickup_beats)
         if not len(bars.starts):
             raise self._without_bars(grid, meter, pickup_beats)
-        quantised = self._quantise(bars, tracks, grid)
+        quantised, numbers = self._quantise(bars, tracks, grid)
         if not len(quantised):
             raise RejectedFile(
                 "no-notes", "no note is in a kept bar, in the pitch range and in a track's part"
             )
-        notes = separate(quantised, grid)
+        stays, length = separated(quantised, grid)
+        notes = replace(quantised[stays], length=length)
         self._check_cells(notes)
         last = int((notes.start + notes.length - 1).max()) // grid.steps_per_bar
         declared = int(np.searchsorted(bars.starts, self.declared))
@@ -425,7 +457,8 @@ class _Parsed:
         messages = replace(self.messages, at=self._steps(self.messages.at, kept, grid))
         lost = (len(quantised) - len(notes), messages, kept.pickup_beats, kept.regrouped)
         about = (tuple(self.parts), tuple(part_notes), self.origin, self.has_beats, *lost)
-        return Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
+        song = Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
+        return replace(song, part=self.part[numbers[stays]])
 
     def performance(self, events: Events, tracks: tuple[Track, ...], name: str) -> Performance:
         """Return the notes in seconds, with the controls of each part."""
@@ -591,8 +624,13 @@ class _Parsed:
         option = f"--meter {found if SIGNATURE.fullmatch(found) else 'any'}"
         return RejectedFile("time-signature", f"no bar is in {grid.metre.name}, {why}", option)
 
-    def _quantise(self, bars: _Bars, tracks: tuple[Track, ...], grid: Grid) -> Notes:
-        """Return the notes of a track, the pitch range and a kept bar, cut at a stretch's end."""
+    def _quantise(
+        self, bars: _Bars, tracks: tuple[Track, ...], grid: Grid
+    ) -> tuple[Notes, np.ndarray]:
+        """Return the notes of a track, the pitch range and a kept bar, cut at a stretch's end.
+
+        And their numbers among all notes.
+        """
         step_ticks, per_bar = self.ticks_per_beat / grid.steps_per_quarter, grid.steps_per_bar
         track = np.array(assign(self.parts, tracks))[self.part]
         pitch = self.pitch - grid.lowest_pitch
@@ -607,7 +645,8 @@ class _Parsed:
         border = borders[np.searchsorted(borders[:-1], start, side="right")]
         drums = np.array([t.is_drum for t in tracks])[track]
         length = np.where(drums, 1, np.maximum(np.minimum(end, border) - start, 1))
-        return Notes(track, start, pitch, length, self.velocity)[np.flatnonzero(kept)]
+        numbers = np.flatnonzero(kept)
+        return Notes(track, start, pitch, length, self.velocity)[numbers], numbers
 
     def _steps(self, ticks: np.ndarray, bars: _Bars, grid: Grid) -> np.ndarray:
         """Return the steps of ticks; where no bar is kept, the first step of the next one."""
@@ -665,7 +704,8 @@ def write_midi(
     section of its form.
 
     `tracks`: the numbers of those that are written; all by default. `UserError` where the file
-    cannot be written.
+    cannot be written. Each layer of a track is a MIDI track of its name, with a channel of its
+    own.
 
     An event that others pass over keeps the length of a roll that ends in silence. From the
     16th track on, tracks have ports of their own (FF 21), so that each plays its own program.
@@ -683,15 +723,26 @@ def write_midi(
     midi.time_signature_changes.append(signature)
     for number in range(len(roll.tracks)) if tracks is None else tracks:
         track = roll.tracks[number]
-        instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
-        instrument.notes = _midi_notes(roll.notes.of(number), roll.grid, seconds)
-        if roll.controls:
-            mine = roll.controls[number]
-            send(replace(mine, at=_ticks_of(mine.at, grid)), instrument, seconds)
-        midi.instruments.append(instrument)
+        for notes, controls in _channels_of(roll, number):
+            instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
+            instrument.notes = _midi_notes(notes, roll.grid, seconds)
+            if controls:
+                mine = replace(controls, at=_ticks_of(controls.at, grid))
+                send(mine, instrument, seconds)
+            midi.instruments.append(instrument)
     midi.write(stream := BytesIO())
     described = with_metas(stream.getvalue(), _metas(roll, bar_ticks))
     write_whole(path, with_ports(described, CHANNELS - 1))
+
+
+def _channels_of(roll: Roll, number: int) -> Iterator[tuple[Notes, Controls | None]]:
+    """Yield the notes and controls of a track, then those of its layers that have notes."""
+    layer = roll.in_layers()
+    own = (roll.notes.track == number) & (layer == 0)
+    yield roll.notes[own], roll.controls[number] if roll.controls else None
+    for other, one in enumerate(roll.layers, 1):
+        if one.track == number and (layer == other).any():
+            yield roll.notes[layer == other], one.controls
 
 
 def _metas(roll: Roll, bar_ticks: int) -> list[tuple[int, int, bytes]]:

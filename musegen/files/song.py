@@ -91,8 +91,7 @@ class _Song:
     def file(self, kind: str, track: int | None = None) -> bytes:
         """Return the file of one format; of one track, or of all."""
         if kind in audio.FORMATS:
-            samples = self.session.mix if track is None else self.session.stem(track)
-            return audio.encode(samples, kind, self.tags(track))
+            return audio.encode(self._sound(track), kind, self.tags(track))
         stream = io.BytesIO()
         if kind == "mid":
             if track is None:
@@ -112,6 +111,11 @@ class _Song:
 
             write_lpd(self.roll, stream)
         return stream.getvalue()
+
+    def _sound(self, track: int | None) -> audio.Audio:
+        if track is None:
+            return self.session.mix
+        return self.session.stem(*self.session.performance.with_layers(track))
 
     def tags(self, track: int | None) -> dict[str, str]:
         """Return what a player shows of a sound."""

@@ -48,9 +48,9 @@ class Session:
         """Return all tracks together: -16 LUFS, or less where peaks would exceed -1 dBFS."""
         return self._gain * self._ungained
 
-    def stem(self, number: int) -> Audio:
-        """Return one track, as long as the mix and at its gain: all stems add up to the mix."""
-        alone = self._played(self.performance.of_track(number))
+    def stem(self, *numbers: int) -> Audio:
+        """Return tracks alone, as long as the mix and at its gain: all stems add up to the mix."""
+        alone = self._played(self.performance[np.isin(self.performance.track, numbers)])
         return self._gain * _faded(alone[:, : self._ungained.shape[1]], self._end)
 
     @cached_property

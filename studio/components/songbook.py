@@ -75,9 +75,10 @@ def replay(song: Path, take: Path, name: str, orchestra: Orchestra | None) -> Pa
         output.write(path, audio.encode(session.mix, kind, tags))
     stems = take / f"{name}-stems"
     stems.mkdir()
-    for number, track in enumerate(performance.tracks):
-        alone = audio.encode(session.stem(number), "flac", tags)
-        output.write(stems / f"{track.name.lower().replace(' ', '-')}.flac", alone)
+    for track in dict.fromkeys(track.name for track in performance.tracks):  # parts have one name
+        numbers = [n for n, one in enumerate(performance.tracks) if one.name == track]
+        alone = audio.encode(session.stem(*numbers), "flac", tags)
+        output.write(stems / f"{track.lower().replace(' ', '-')}.flac", alone)
     seen = read_json(song.with_suffix(".json"), {})
     path = stem.with_name(f"{name}.json")
     write_text(path, json.dumps({**seen, "name": name}))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import bend, control, midi, name, note, program, signature, tempo
+from handmade import bend, control, meta, midi, name, note, program, signature, tempo
 from tunes import tune
 
 from core.errors import ConfigError, UserError
@@ -22,7 +22,7 @@ from musegen.draft import (
     remix,
 )
 from musegen.files.midi import read_performance, write_midi
-from musegen.files.sound import sound
+from musegen.files.sound import Session, sound
 from musegen.roll import Grid, Notes
 from musegen.tracks import LAKH
 
@@ -168,20 +168,77 @@ def test_what_is_kept_sounds_as_in_the_users_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(sound(read_performance(written)), mine, atol=1e-5)
 
 
-def test_parts_of_one_track_that_are_mixed_differently_are_named(tmp_path: Path) -> None:
+def duet(path: Path) -> Source:
+    """Write two bars of two violins: the second is panned, and bends in the second bar alone."""
+    first = program(40) + control(7, 80) + control(10, 30) + note(60, BAR) + note(62, BAR)
+    second = program(40, 2) + control(10, 90, channel=2) + note(64, BAR, channel=2)
+    second += bend(4096, channel=2) + note(60, 960, channel=2) + note(65, 960, channel=2)
+    path.write_bytes(midi(first, second))
+    return Source.read(path, LAKH, GRID)
+
+
+def test_parts_of_one_track_keep_their_own_controls(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the file, which is read as it was, and in sound, of which a stem has both."""
+    path, written = tmp_path / "a.mid", tmp_path / "b.mid"
+    draft = accompaniment(duet(path), ["strings"])
+    assert not caplog.records
+    roll = draft.finished(draft.kept_notes[:0])
+    write_midi(roll, written)
+    before, after = read_performance(path), read_performance(written)
+    assert [track.name for track in after.tracks if track.program == 40] == ["Strings", "Strings"]
+    for number in (0, 1):
+        kept = [n for n, track in enumerate(after.tracks) if track.program == 40][number]
+        assert moves(written, kept, 0, 2) == moves(path, number, 0, 2)
+        same = (before.of_track(number).pitch, after.of_track(kept).pitch)
+        assert same[0].tolist() == same[1].tolist()
+    session = Session(roll)
+    mixed, heard = session.mix, sound(before)[:, : session.mix.shape[1]]
+    np.testing.assert_allclose(mixed[:, : heard.shape[1]], heard, atol=1e-5)
+    assert not np.allclose(session.stem(STRINGS), session.mix, atol=1e-3)
+    both = session.stem(*session.performance.with_layers(STRINGS))
+    np.testing.assert_allclose(both, session.mix, atol=1e-6)
+    (layer,) = Source.read(written, LAKH, GRID).fine.layers
+    assert layer.pitch.tolist() == [64, 60, 65]
+
+
+def test_a_part_goes_where_its_bars_go_and_composed_notes_are_not_its_own(tmp_path: Path) -> None:
+    """The second violin has bend 1 in B; a composed note of X has the time and pitch of none."""
     path = tmp_path / "a.mid"
-    first = program(40) + control(7, 80) + control(10, 30) + note(60, 480)
-    second = program(40, 2) + control(10, 90, channel=2) + bend(99, channel=2)
-    path.write_bytes(midi(first, second + note(64, 480, channel=2)))
+    source = duet(path)
+    mixture = remix(source, "BXAB", 1)
+    composed = Notes(*np.array([[STRINGS, 20, 64 - GRID.lowest_pitch, 4, 90]]).T)
+    roll = mixture.finished(composed)
+    (layer,) = roll.layers
+    bars = roll.grid.steps_per_bar
+    assert (layer.start / bars).tolist() == [0, 0.5, 2, 3, 3.5]
+    at = (layer.controls.at / bars).tolist()
+    assert (at, layer.controls.semitones.tolist()) == ([0, 1, 2, 3], [1, 0, 0, 1])
+    assert layer.controls.panning.tolist() == [90, 64, 90, 90]
+    held = roll.in_layers()
+    assert roll.notes.pitch[held == 1].tolist() == [60, 65, 64, 60, 65]
+    filled = infill(source, 1, 1, ["strings"]).finished(
+        Notes(*np.array([[STRINGS, 0, 64 - GRID.lowest_pitch, 4, 90]]).T)
+    )
+    assert filled.notes.pitch[filled.in_layers() == 1].tolist() == [60, 65]
+    assert filled.first(1).in_layers().tolist() == [0]
+
+
+def test_drums_that_are_mixed_differently_are_named(tmp_path: Path) -> None:
+    """They are one channel. The second kit has port 1."""
+    path = tmp_path / "a.mid"
+    first = control(7, 80, channel=10) + note(36, 480, channel=10)
+    second = meta(0x21, b"\x01") + control(7, 60, channel=10) + bend(99, channel=10)
+    path.write_bytes(midi(first, second + note(38, 480, channel=10)))
     source = Source.read(path, LAKH, GRID)
     assert source.remarks == [
-        "parts of one track differ, of Strings in volume and panning: those of the first part are "
-        "kept",
-        "not kept: pitch bends of Strings, whose parts differ in them. Your own project has them: "
+        "parts of one track differ, of Drums in volume: those of the first part are kept",
+        "not kept: pitch bends of Drums, whose parts differ in them. Your own project has them: "
         "put what is composed there",
     ]
-    strings = source.fine.controls[STRINGS]
-    assert (strings.volume[-1], strings.panning[-1], strings.semitones[-1]) == (80, 30, 0)
+    drums = source.fine.controls[DRUMS]
+    assert (drums.volume[-1], drums.semitones[-1], source.fine.layers) == (80, 0, ())
 
 
 def test_parts_of_a_users_song_that_have_names_alone_are_read_by_them(
