@@ -194,8 +194,8 @@ def test_parts_of_one_track_keep_their_own_controls(
         same = (before.of_track(number).pitch, after.of_track(kept).pitch)
         assert same[0].tolist() == same[1].tolist()
     session = Session(roll)
-    mixed, heard = session.mix, sound(before)[:, : session.mix.shape[1]]
-    np.testing.assert_allclose(mixed[:, : heard.shape[1]], heard, atol=1e-5)
+    mixed, known = session.mix, sound(before)[:, : session.mix.shape[1]]
+    np.testing.assert_allclose(mixed[:, : known.shape[1]], known, atol=1e-5)
     assert not np.allclose(session.stem(STRINGS), session.mix, atol=1e-3)
     both = session.stem(*session.performance.with_layers(STRINGS))
     np.testing.assert_allclose(both, session.mix, atol=1e-6)

@@ -24,7 +24,7 @@ COMPRESSIONS = (1, 2, 3, 4, 5, 8, 32773, 32946)
 CMYK = 5
 TO_FILM = "as by FFmpeg: ffmpeg -i {} clip.mp4"
 TO_PNG = "as by ImageMagick: magick {} picture.png"
-"""How to convert a file of this name."""
+"""Ways to convert a file of this name."""
 MOST_TAGS = 1000
 
 
