@@ -215,12 +215,15 @@ def write_figure(
 ) -> None:
     """Write a figure as .png, whole or not at all.
 
-    It is laid out as it is drawn; `savefig` draws it twice. Letters that the font lacks are boxes.
-    `tags`: texts that the picture holds, by their keywords. `UserError` where it cannot be
-    written.
+    It is laid out as it is drawn; `savefig` draws it twice. Letters that the font lacks are boxes,
+    and a $ is no mathematics. `tags`: texts that the picture holds, by their keywords. `UserError`
+    where it cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
 
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
     stream = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # of any script

@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from core.files import write_text
+from core.files import write_figure, write_text
 from core.recipes import RECIPES, Recipe
 from core.ring import domain as ring
 from core.ring.settings import RingSettings, settings_of
@@ -409,7 +409,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
         axes.set_title(f"{result.name}  {result.score:.0%}", fontsize=9)
     for axes in every:
         axes.set_axis_off()
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 def _map(result: Result) -> str | None:

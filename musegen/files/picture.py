@@ -213,8 +213,7 @@ def _draw_frame(axes: Axes, roll: Roll, corner: tuple[float, float]) -> None:
         axes.text(bar, low - 3, str(number), fontsize=6, ha="center", va="top")
     axes.add_collection(LineCollection(lines, color="#e3e7ee", linewidth=0.6, zorder=0))
     axes.add_patch(Rectangle(corner, right - left, high - low, fill=False, linewidth=0.8))
-    title = axes.text(left, high + 2, roll.name, fontsize=7)
-    title.set_parse_math(False)
+    axes.text(left, high + 2, roll.name, fontsize=7)
 
 
 def _add_legend(figure: Figure, roll: Roll) -> None:

@@ -40,7 +40,7 @@ def draw_notes(
             vmax=top,
             extent=(0, spectrogram.frames * spectrogram.hop / rate, 0, rate / 2),
         )
-        axes.set_title(str(title)[:TITLE], fontsize=9, parse_math=False)
+        axes.set_title(str(title)[:TITLE], fontsize=9)
         axes.set_xlim(0, sounds.shape[1] / rate)
         axes.set_ylim(0, min(TOP_HZ, rate / 2))
     for axes in list(grid.flat)[len(sounds) :]:

@@ -101,7 +101,7 @@ def test_a_picture_that_cannot_be_written_to_its_end_leaves_the_one_before(
 
 def test_a_picture_may_have_letters_of_any_script(tmp_path: Path, recwarn):
     figure = Figure()
-    figure.text(0.5, 0.5, "\U0001f415 犬が走る")
+    figure.text(0.5, 0.5, "\U0001f415 犬が走る, $50 \\no $mathematics")
     write_figure(figure, tmp_path / "a.png")
     assert not list(recwarn)
 

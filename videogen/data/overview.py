@@ -63,7 +63,7 @@ def _draw_clip(
     edges = (left, left + width, top - width * strip.shape[0] / strip.shape[1], top)
     axes.imshow(strip, extent=edges, aspect="auto", interpolation="nearest")
     lines = textwrap.wrap(data.captions_of(clip)[0], LINE, max_lines=LINES, placeholder=" …")
-    caption = {"fontsize": 8, "ha": "center", "parse_math": False}
+    caption = {"fontsize": 8, "ha": "center"}
     axes.text(left + width / 2, top + 0.04, "\n".join(lines), **caption)
 
 

@@ -197,5 +197,5 @@ def _draw_distances(axes: Axes, report: Evaluation) -> None:
 def _draw_filmstrip(axes: Axes, title: str, frames: Frames) -> None:
     times = np.linspace(0, len(frames) - 1, FRAMES).round().astype(int)
     axes.imshow(np.concatenate(list(frames[times]), 1), interpolation="nearest")
-    axes.set_title(title, fontsize=9, loc="left", parse_math=False)
+    axes.set_title(title, fontsize=9, loc="left")
     axes.set_axis_off()

@@ -50,7 +50,7 @@ def draw_rows(rows: Sequence[Row], path: File, tags: Mapping[str, str] = NO_TAGS
         page[start : start + strip.shape[0], GAP_PX : GAP_PX + strip.shape[1]] = strip
         x, y = (GAP_PX + 2) / page.shape[1], 1 - (start - 7) / page.shape[0]
         shown = _fitted(title, page.shape[1])
-        figure.text(x, y, shown, fontsize=11, color="#2e3440", parse_math=False)
+        figure.text(x, y, shown, fontsize=11, color="#2e3440")
         top += height
     figure.figimage(page, zorder=-1)
     write_figure(figure, path, tags)

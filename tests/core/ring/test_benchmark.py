@@ -160,7 +160,7 @@ def test_a_picture_shows_the_share_of_good_samples_or_of_labels_on_the_shifted_r
 
 def test_a_picture_names_each_model_and_its_share(tmp_path, monkeypatch):
     figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, path: figures.append(self))
+    monkeypatch.setattr(benchmark, "write_figure", lambda figure, path: figures.append(figure))
     results = [result("gan", 0, good=0.904), result("dann", 0, ring=1.0, shifted=0.75)]
     benchmark.draw(results, tmp_path / "ring.png")
     (figure,) = figures

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -34,9 +35,8 @@ def test_a_note_above_the_instrument_sounds_at_its_time():
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are saved, instead of files."""
     figures: list[Figure] = []
-    keep = lambda figure, path: figures.append(figure)  # noqa: E731
-    monkeypatch.setattr("musegen.files.picture.write_figure", keep)
-    monkeypatch.setattr(Figure, "savefig", keep)
+    keep = "musegen.files.picture.write_figure"
+    monkeypatch.setattr(keep, lambda figure, path: figures.append(figure))
     return figures
 
 
@@ -59,6 +59,13 @@ def test_a_note_is_drawn_at_its_beat_and_pitch(drawn: list[Figure]):
         (left, bottom), (right, top) = path.get_extents().get_points()
         assert (left, (bottom + top) / 2) == pytest.approx((start / 4, rows[row]))
         assert right == pytest.approx(end / 4, abs=0.05)
+
+
+def test_the_name_of_a_song_may_have_any_letters(recwarn):
+    stream = BytesIO()
+    draw_roll(replace(two_notes(), name="\U0001f3b9 $\\no $mathematics"), stream)
+    assert stream.getvalue().startswith(b"\x89PNG")
+    assert not list(recwarn)
 
 
 def test_phrases_are_drawn_at_their_steps_and_pitches(drawn: list[Figure]):
