@@ -229,11 +229,11 @@ class MusicCommands(DomainCommands):
         wired = [f"model.{size}.wiring={wiring}" for size in sizes]
         return [*wired, *([f"model.musegan.given=[{given}]"] if given else [])]
 
-    def use(self, trained: Any, to: Path) -> str:
+    def use(self, trained: Any, run: str) -> str:
         if not trained.parts.given:
-            return super().use(trained, to)
+            return super().use(trained, run)
         kept = f"--given song.mid --keep {trained.given_names}"
-        return f"have it accompany your songs with: pianoreel music sample {to} {kept}"
+        return f"have it accompany your songs with: pianoreel music sample {run} {kept}"
 
     def completed(
         self,

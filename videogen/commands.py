@@ -1,5 +1,6 @@
 """The commands of video. Each imports what it needs when it runs, so that --help is quick."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -523,7 +524,7 @@ def sprites(
 
     with ticking("composing") as tick:
         written = write_sprites(parts, to, count, seed, tick)
-    prepared = f"pianoreel video prepare {to}/clips.jsonl"
+    prepared = f"pianoreel video prepare {shlex.quote(str(to / 'clips.jsonl'))}"
     print(f"{counted(written, 'clip')}: prepare them with {prepared}")
 
 

@@ -12,6 +12,7 @@ import functools
 import inspect
 import logging
 import os
+import shlex
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -344,13 +345,13 @@ class DomainCommands(ABC):
         """Return the assignments (`key=value`) of the domain's own options of `train`."""
         return []
 
-    def use(self, trained: "Model", to: Path) -> str:
-        """Say by which command a model is used that is trained."""
+    def use(self, trained: "Model", run: str) -> str:
+        """Say by which command a model is used that is trained; `run` as a shell reads it."""
         if trained.translates:
-            return f"translate your {self.items} with: pianoreel {self.name} translate {to} FILE"
+            return f"translate your {self.items} with: pianoreel {self.name} translate {run} FILE"
         if not trained.draws:
-            return f"see what it has learned with: pianoreel {self.name} reconstruct {to} FILE"
-        return f"sample from it with: pianoreel {self.name} sample {to}"
+            return f"see what it has learned with: pianoreel {self.name} reconstruct {run} FILE"
+        return f"sample from it with: pianoreel {self.name} sample {run}"
 
     def reader(self, items: Sequence[str], *args: Any, **options: Any) -> "Reader":
         """Return how files are read that are among the items of a command of latent space."""
@@ -514,7 +515,7 @@ def train(
     if json:
         print_json({"run": str(to)})
     else:
-        print(f"trained: {to}; {own.use(trained, to)}")
+        print(f"trained: {to}; {own.use(trained, shlex.quote(str(to)))}")
 
 
 def sample(

@@ -13,6 +13,7 @@ import json
 import logging
 import math
 import platform
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -423,5 +424,6 @@ def refuse_changes(folder: Path, changed: Mapping[str, Change], changeable: Sequ
     if refused:
         raise ConfigError(
             f"{folder} was started with {described(refused)}: repeat that command to resume, or "
-            f"choose another folder, where --from {folder} begins with these weights"
+            f"choose another folder, where --from {shlex.quote(str(folder))} begins with these "
+            "weights"
         )

@@ -172,7 +172,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_training_gets_its_options_in_their_order(trainings, tmp_path: Path):
     (tmp_path / "mine.yaml").write_text("train: {seed: 3}\n")
     result = run(
-        *("train", "data", "--letters", "9", "--to", "runs/a", "--model", "vae"),
+        *("train", "data", "--letters", "9", "--to", "runs/a b", "--model", "vae"),
         *("--preset", "tiny", "--steps", "30", "--seed", "0", "--other", "second"),
         *("--from", "runs/b"),
         *("--device", "cpu", "--config", str(tmp_path / "mine.yaml"), "--set", "a.b=1"),
@@ -182,9 +182,10 @@ def test_a_training_gets_its_options_in_their_order(trainings, tmp_path: Path):
     given = ("vae", "tiny", "cpu", [*assignments, "a.b=1", "c=2"], "collection second")
     settings = {"train": {"seed": 3}}
     assert called == [
-        ("train", (WORDS, "data for tiny", Path("runs/a"), *given, settings, "runs/b")),
+        ("train", (WORDS, "data for tiny", Path("runs/a b"), *given, settings, "runs/b")),
     ]
-    assert result.stdout == "trained: runs/a; sample from it with: pianoreel word sample runs/a\n"
+    command = "pianoreel word sample 'runs/a b'"
+    assert result.stdout == f"trained: runs/a b; sample from it with: {command}\n"
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_a_training_gets_its_options_in_their_order(trainings, tmp_path: Path):
 )
 def test_a_training_ends_with_a_command_that_works(translates: bool, draws: bool, command: str):
     trained: Any = SimpleNamespace(translates=translates, draws=draws)
-    assert WordCommands().use(trained, Path("run")) == command
+    assert WordCommands().use(trained, "run") == command
 
 
 def test_a_training_without_options_takes_the_defaults(trainings):
