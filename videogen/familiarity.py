@@ -7,6 +7,7 @@ shrunk as in Ledoit and Wolf (2004); e is a thousandth of the largest eigenvalue
 familiar up to `MARGIN` times the largest distance of a training caption to the nearest other one.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -73,10 +74,20 @@ class Familiarity:
         return MARGIN * float(distances.min(1).values.max())
 
     def nearest(self, clause: str) -> tuple[str, float]:
-        """Return the nearest clause in training, and its distance."""
+        """Return a clause in training to propose in a clause's place, and the least distance.
+
+        It has the largest share of words in common; of several such it is the nearest.
+        """
         c = (self.read([clause]).double() - self._mean) @ self._whitening
-        distance, index = torch.cdist(c, self._whitened)[0].min(0)
-        return self.clauses[int(index)], float(distance)
+        distances = torch.cdist(c, self._whitened)[0].tolist()
+        words = Counter(words_of(clause))
+
+        def merit(row: int) -> tuple[float, float]:
+            known = Counter(words_of(self.clauses[row]))
+            common, either = (known & words).total(), (known | words).total()
+            return common / max(either, 1), -distances[row]
+
+        return self.clauses[max(range(len(distances)), key=merit)], min(distances)
 
     def _halves(self, clauses: Sequence[str]) -> tuple[str, str] | tuple[()]:
         """Return the halves of a clause that begins as one in training and ends as another.

@@ -44,7 +44,7 @@ from core.training.loop import UNMONITORED, Monitor
 from core.training.step import Batches
 from videogen.continuation import Clock, Continuation, Timing
 from videogen.data.augmentation import Augmentation
-from videogen.data.sources import listing
+from videogen.data.sources import Captioned, listing
 from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shortened
 from videogen.files.clip import Clips, FrameBatch, Frames, Image, to_clips, to_frames
 from videogen.files.frame import View
@@ -327,7 +327,8 @@ class Video(Domain):
         """Read a video's first clip and its caption (see `videogen.data.sources`).
 
         The last frame of a video that is too short is repeated, and one that is longer said to
-        be; of several captions the first counts.
+        be; of several captions the first counts. Where a model that knows no sentence like the
+        name of a file knows that of its folder, this is the caption.
         """
         spec = model.spec
         captioned, *others = listing([str(path)]).clips
@@ -342,7 +343,7 @@ class Video(Domain):
                 *(as_text(path.name), spec.seconds, model.name),
             )
         first = np.minimum(np.arange(spec.frames), len(frames) - 1)
-        clips, captions = to_clips(frames[first][None]), [captioned.caption]
+        clips, captions = to_clips(frames[first][None]), [_caption(model, path, captioned)]
         return Examples(clips, captions, captions)
 
     def condition(self, text: str, seed: int) -> tuple[Sequence[str], int]:
@@ -724,6 +725,15 @@ class Model(CoreModel):
     def _distribution(self, c: Tensor | None, rows: Rows) -> Distribution:
         """Return p(x given z, c), z sampled from the prior."""
         return self.networks["decoder"](self.space.sample(len(rows), c), c)
+
+
+def _caption(model: "Model", path: Path, captioned: Captioned) -> str:
+    """Return a file's caption: that of its folder where the model knows this and not its name."""
+    if captioned.origin == "name" and model.objection(captioned.caption):
+        in_folder = listing([str(path)], "folder").clips[0]
+        if not (in_folder.fault or model.objection(in_folder.caption)):
+            return in_folder.caption
+    return captioned.caption
 
 
 def _read_frames(

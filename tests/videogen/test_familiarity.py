@@ -28,7 +28,12 @@ PLACES = {
     "high left": (0.0, 1.0),
     "high right": (2.0, 1.0),
 }
-OTHERS = {"beside": (3.0, 0.1), "right": (4.05, 0.0), "far right": (4.2, 0.0)}
+OTHERS = {
+    "beside": (3.0, 0.1),
+    "high beside": (3.0, 0.1),
+    "right": (4.05, 0.0),
+    "far right": (4.2, 0.0),
+}
 
 
 def read(captions: Sequence[str]) -> torch.Tensor:
@@ -49,6 +54,14 @@ def test_distances_are_measured_in_the_spread_of_training_captions():
     assert known.objection("right") == ""  # 2.05 away, of 2.096
     far = known.objection("far right")  # 2.20 away
     assert far == '"far right" is not like the sentences in training; nearest: "Low right"'
+
+
+def test_the_sentence_that_is_proposed_shares_the_most_words():
+    """Of those that share as many the nearest; how far the caption is, is another matter."""
+    known = Familiarity(list(PLACES), read)
+    (low, near), (high, same) = known.nearest("beside"), known.nearest("high beside")
+    assert (low, high) == ("low right", "high right")
+    assert same == near
 
 
 def test_captions_are_familiar_up_to_the_largest_distance_of_neighbours_in_training():
@@ -193,6 +206,19 @@ def test_python_is_warned_once_and_points_too(shipped: Model, caplog: pytest.Log
         '"a dog"',
         '"a cat"',
     ]
+
+
+def test_a_file_has_the_caption_of_its_folder_where_only_that_is_known(
+    shipped: Model, tmp_path: Path
+):
+    """As where the collection was prepared by folders, whose files have names of any kind."""
+    known, other = CAPTIONS[0], CAPTIONS[9]
+    captions = {f"{known}/rex": known, f"{known}/{other}": other, "dogs/rex": "rex"}
+    for name in captions:
+        film = tmp_path / f"{name}.gif"
+        film.parent.mkdir(exist_ok=True)
+        write_gif(greys(9, 99, 200, height=32, width=32), film, 8.0)
+        assert shipped.domain.read(shipped, film).conditions == [captions[name]]
 
 
 def test_commands_that_read_captions_warn_of_them(tmp_path: Path):
