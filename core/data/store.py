@@ -133,9 +133,13 @@ def write_index(folder: Path, shards: int, facts: Mapping[str, Any], columns: Co
 
 
 def write_rejects(folder: Path, rejects: Iterable[Reject]) -> None:
-    """Write rejects.jsonl, one line for each reject."""
-    lines = (json.dumps(dict(zip(("path", "reason", "detail"), r, strict=True))) for r in rejects)
-    write_text(folder / "rejects.jsonl", "".join(line + "\n" for line in lines))
+    """Write rejects.jsonl, one line for each reject, in letters that a person reads."""
+    lines = []
+    for reject in rejects:
+        row = dict(zip(("path", "reason", "detail"), reject, strict=True))
+        printed = "".join(reject).isprintable()  # no byte without a letter, no end of a line
+        lines.append(json.dumps(row, ensure_ascii=not printed) + "\n")
+    write_text(folder / "rejects.jsonl", "".join(lines))
 
 
 def require_format(

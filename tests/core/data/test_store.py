@@ -184,10 +184,15 @@ def test_a_column_of_objects_is_no_column(tmp_path: Path):
 
 
 def test_rejects_are_one_line_each_whatever_they_say(tmp_path: Path):
-    rejects = [("a\nb.mid", "crash", 'it said "no"'), ("ü", "time", "")]
+    rejects = [
+        ("a\nb.mid", "crash", 'it said "no"'),
+        ("犬ü", "time", ""),
+        ("\u2028\udce9", "", ""),
+    ]
     write_rejects(tmp_path, rejects)
     lines = (tmp_path / "rejects.jsonl").read_text().splitlines()
     assert [tuple(json.loads(line).values()) for line in lines] == rejects
+    assert "犬ü" in lines[1]
     assert list(json.loads(lines[0])) == ["path", "reason", "detail"]
 
 
