@@ -15,6 +15,7 @@ from core.app.latent import LatentPoints, concat, slerp
 from core.app.latent import arithmetic as combine
 from core.app.model import LOG, Model
 from core.app.output import Output
+from core.data.preparation import counted
 from core.errors import ConfigError
 from core.files import as_text, is_file
 
@@ -44,8 +45,11 @@ def split_run(
     if run and is_file(run) and count in (None, len(arguments)):
         run, rest = None, list(arguments)
     if not rest or (count is not None and len(rest) != count):
-        expected = "one or more" if count is None else count
-        raise ConfigError(f"expected {expected} after [RUN], found {len(rest)}: see --help")
+        expected = f"one {domain.item} or more" if count is None else counted(count, domain.item)
+        raise ConfigError(
+            f"give {expected} after the run, if you name one, and not {len(rest)}: what has "
+            "spaces stands in quotation marks"
+        )
     return run, rest
 
 

@@ -239,10 +239,10 @@ def test_a_sentence_longer_than_a_name_of_a_file_is_no_run(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "count", "sentence"),
     [
-        ([], None, "expected one or more after [RUN], found 0"),
-        (["tango"], None, "expected one or more after [RUN], found 0"),
-        (["tango", "a.mid"], 2, "expected 2 after [RUN], found 1"),
-        (["a.mid", "b.mid"], 1, "expected 1 after [RUN], found 2"),
+        ([], None, "give one song or more after the run, if you name one, and not 0"),
+        (["tango"], None, "give one song or more after the run, if you name one, and not 0"),
+        (["tango", "a.mid"], 2, "give 2 songs after the run, if you name one, and not 1"),
+        (["a.mid", "b.mid"], 1, "give 1 song after the run, if you name one, and not 2"),
     ],
 )
 def test_another_count_of_arguments_is_refused(tmp_path, arguments, count, sentence):
