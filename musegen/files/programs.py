@@ -76,4 +76,5 @@ def _similar(text: str, known: list[str]) -> str:
     """Return those of many names that share a word with a text, else the nearest, else all."""
     shared = [name for name in known if set(_words(text)) & set(_words(name))]
     near = difflib.get_close_matches(text, known, n=8, cutoff=0.4)
-    return f"there are {', '.join(shared or near or known)}"
+    some = shared or near
+    return f"names like it are {', '.join(some)}" if some else f"there are {', '.join(known)}"

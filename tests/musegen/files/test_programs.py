@@ -36,7 +36,7 @@ def test_a_track_gets_the_sound_that_is_named(text: str, expected: list[int]):
         ),
         ("pianos=3", "did you mean 'piano'"),
         ("bass=128", "programs are 0 to 127, not 128"),
-        ("bass=slap tuba", "there are Slap Bass 1, Slap Bass 2, Tuba"),
+        ("bass=slap tuba", "names like it are Slap Bass 1, Slap Bass 2, Tuba"),
         ("piano=ベース", "no instrument is called"),
         ("drums=violin", "no drum kit is called 'violin'"),
         ("drums=violin", ", ".join(DRUM_KITS)),
