@@ -57,7 +57,7 @@ def test_distances_are_measured_in_the_spread_of_training_captions():
 
 
 def test_the_sentence_that_is_proposed_shares_the_most_words():
-    """Of those that share as many the nearest; how far the caption is, is another matter."""
+    """The nearest of those that share as many; the least distance is that of any."""
     known = Familiarity(list(PLACES), read)
     (low, near), (high, same) = known.nearest("beside"), known.nearest("high beside")
     assert (low, high) == ("low right", "high right")
@@ -211,7 +211,7 @@ def test_python_is_warned_once_and_points_too(shipped: Model, caplog: pytest.Log
 def test_a_file_has_the_caption_of_its_folder_where_only_that_is_known(
     shipped: Model, tmp_path: Path
 ):
-    """As where the collection was prepared by folders, whose files have names of any kind."""
+    """A collection prepared by folders has files of any names."""
     known, other = CAPTIONS[0], CAPTIONS[9]
     captions = {f"{known}/rex": known, f"{known}/{other}": other, "dogs/rex": "rex"}
     for name in captions:
