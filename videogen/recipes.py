@@ -111,7 +111,7 @@ RECIPES: dict[str, Recipe] = {
             Reconstruct("x"),
             ReconstructGist(),
             TO_LEARNED_PRIOR,
-            ReconstructEdges(weight=10.0),
+            ReconstructEdges(weight=20.0),
         ),
         MATHIEU_2016,
         "gist_flow whose reconstructions have edges as strong as those of clips, in the end",

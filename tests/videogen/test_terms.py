@@ -56,11 +56,36 @@ def test_coherence_moves_what_is_still_and_not_the_gist():
     torch.testing.assert_close(gradient, still_below.sum())
 
 
-def test_edges_are_compared_by_their_size_and_not_their_sign():
-    """From row to row 1 and 2 of data, 2 and 4 drawn; from column to column 3 and 0, 2 and 0."""
-    passes = Passes(Networks(), Batch(torch.tensor([[[0.0, 3.0], [1.0, 1.0]]])))
-    passes.__dict__["reconstruction"] = Delta(torch.tensor([[[0.0, -2.0], [2.0, 2.0]]]))
-    assert ReconstructEdges()(passes).tolist() == [0.5 * (1 + 4 + 1)]
+def edges_of(x, drawn):
+    """Return the loss of pictures [row column], and the gradient at what is drawn."""
+    drawn = drawn.clone().requires_grad_()
+    passes = Passes(Networks(), Batch(x[None]))
+    passes.__dict__["reconstruction"] = Delta(drawn[None])
+    (loss,) = ReconstructEdges()(passes)
+    return loss.item(), torch.autograd.grad(loss, drawn)[0]
+
+
+def step(rows, height):
+    """Return a picture of 5 x 5 pixels: 0 in so many rows, then `height`."""
+    return torch.cat([torch.zeros(rows, 5), torch.full((5 - rows, 5), height)])
+
+
+def test_edges_are_compared_by_their_strength_in_a_patch():
+    """A step of 3 in one of four rows has a root mean square of 1.5, one of -1 has 0.5.
+
+    Two patches, one over the first four columns and one over the last three, count 4 pixels each.
+    """
+    loss, _ = edges_of(step(2, 3.0), step(1, -1.0))
+    assert loss == pytest.approx(0.5 * 4 * 2 * (1.5 - 0.5) ** 2, rel=0.02)
+    loss, _ = edges_of(step(2, 3.0).T, step(1, -1.0).T)
+    assert loss == pytest.approx(4.0, rel=0.02)
+
+
+def test_an_edge_costs_nothing_elsewhere_in_its_patch_and_something_if_it_is_missing():
+    assert edges_of(step(2, 3.0), step(3, -3.0))[0] == pytest.approx(0, abs=1e-9)
+    loss, gradient = edges_of(step(2, 3.0), step(2, 0.0))
+    assert loss == pytest.approx(0.5 * 4 * 2 * 1.5**2, rel=0.05)
+    assert gradient.isfinite().all()
 
 
 def test_a_decoder_without_a_gist_is_refused_by_name():
