@@ -107,12 +107,13 @@ def take(x: Array, index: Int[Array, "n choice"]) -> Array:
     """
     if isinstance(x, Tensor):
         return x.gather(1, index.long())
-    return x.ravel().take(index + _lines(len(x)) * x.shape[1])
+    return x.ravel().take(index + _lines(len(x), x.shape[1]))
 
 
 @lru_cache
-def _lines(count: int) -> Int[np.ndarray, "n 1"]:
-    return np.arange(count)[:, None]
+def _lines(count: int, width: int = 1) -> Int[np.ndarray, "n 1"]:
+    """Return where rows of this width begin that lie one behind the other."""
+    return width * np.arange(count)[:, None]
 
 
 def added_at(x: Float[Array, "n choice"], index: Array, values: Array) -> Float[Array, "n choice"]:
@@ -129,10 +130,14 @@ def added_at(x: Float[Array, "n choice"], index: Array, values: Array) -> Float[
 
 
 class Blocks(NamedTuple):
-    """A matrix in blocks of columns, by which few rows are multiplied fast: see `product`."""
+    """A matrix in blocks of columns, by which few rows are multiplied fast: see `product`.
+
+    `most`: how many rows are multiplied by a block at once.
+    """
 
     blocks: Float[np.ndarray, "block row column"]
     columns: int
+    most: int
 
     @classmethod
     def of(cls, matrix: Float[np.ndarray, "row column"]) -> "Blocks":
@@ -140,7 +145,8 @@ class Blocks(NamedTuple):
         rows, columns = matrix.shape
         filled = np.pad(matrix, ((0, 0), (0, -columns % COLUMNS)))
         blocks = filled.reshape(rows, -1, COLUMNS).swapaxes(0, 1)  # [block row column]
-        return cls(np.ascontiguousarray(blocks), columns)
+        most = max(FEWEST_ROWS, (ONE_CORE // (rows * COLUMNS) - 1) // 4 * 4)  # fours are fast
+        return cls(np.ascontiguousarray(blocks), columns, most)
 
 
 def product(x: Float[Array, "n in"], matrix: Array | Blocks) -> Float[Array, "n out"]:
@@ -161,25 +167,41 @@ def product(x: Float[Array, "n in"], matrix: Array | Blocks) -> Float[Array, "n 
 
 def _by_blocks(x: Float[np.ndarray, "n row"], matrix: Blocks) -> Float[np.ndarray, "n column"]:
     """Multiply some rows after others: what a row yields does not depend on those beside it."""
-    count, width = x.shape
+    (count, width), (blocks, _, most) = x.shape, matrix
     if count < FEWEST_ROWS:
-        return _by_blocks(np.concatenate([x] * FEWEST_ROWS), matrix)[:count]  # [n column]
-    most = max(FEWEST_ROWS, (ONE_CORE // (width * COLUMNS) - 1) // 4 * 4)  # fours are fast
-    many = max(0, count - FEWEST_ROWS) // most * most  # at least two are left
-    y = np.empty((count, *matrix.blocks.shape[::2]), np.result_type(x, matrix.blocks))
+        return _by_blocks(x.repeat(FEWEST_ROWS, 0), matrix)[:count]  # [n column]
+    many = (count - FEWEST_ROWS) // most * most  # at least two are left
+    y = np.empty((count, len(blocks), COLUMNS), blocks.dtype)
     if many:
         parts = x[:many].reshape(-1, most, width)  # [part n row]
         of_parts = y[:many].reshape(-1, most, *y.shape[1:])  # [part n block column]
         out = of_parts.transpose(2, 0, 1, 3)  # [block part n column]
-        np.matmul(parts, matrix.blocks[:, None], out=out, order="C")  # a block stays in the cache
-    np.matmul(x[many:], matrix.blocks, out=y[many:].swapaxes(0, 1))  # [block n column]
+        np.matmul(parts, blocks[:, None], out=out, order="C")  # a block stays in the cache
+    np.matmul(x[many:], blocks, out=y[many:].swapaxes(0, 1))  # [block n column]
     return y.reshape(count, -1)[:, : matrix.columns]  # [n column]
 
 
-def scaled_gelu(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Return sqrt(2) GELU(sqrt(2) x) = x (1 + erf x) of each element; numpy has no erf."""
-    of = torch.from_numpy(x)
-    return torch.addcmul(of, of, torch.erf(of)).numpy()
+class ScaledGELU:
+    """sqrt(2) GELU(sqrt(2) x) = x (1 + erf x) of each element of an array, whenever it is called.
+
+    Numpy has no erf: torch shares the memory of x, and that of what is returned.
+
+    >>> x = np.zeros(2)
+    >>> of_x = ScaledGELU(x)
+    >>> x[1] = 0.5
+    >>> of_x().round(2).tolist()
+    [0.0, 0.76]
+    """
+
+    def __init__(self, x: Float[np.ndarray, "..."]):
+        self.x = torch.from_numpy(x)
+        self.y = torch.empty(x.shape, dtype=self.x.dtype)
+        self.of_x = self.y.numpy()
+
+    def __call__(self) -> Float[np.ndarray, "..."]:
+        torch.erf(self.x, out=self.y)
+        torch.addcmul(self.x, self.x, self.y, out=self.y)
+        return self.of_x
 
 
 def layer_norm(
@@ -201,14 +223,14 @@ def sum_of_rows(
     table: Float[Array, "row width"], index: Int[Array, "n part"]
 ) -> Float[Array, "n width"]:
     """Return the sum of n times several rows of a table."""
-    if is_traced():
-        return table[index].sum(1)  # graphs have no bags of embeddings
     if isinstance(index, Tensor):
+        if is_traced():
+            return table[index].sum(1)  # graphs have no bags of embeddings
         return F.embedding_bag(index, table, mode="sum")
     if len(index) > FEW:
         index, table = torch.from_numpy(index), torch.from_numpy(table)
         return view(F.embedding_bag(index, table, mode="sum"))
-    return np.add.reduce(table[index], 1)
+    return np.add.reduce(table.take(index, 0), 1)
 
 
 def whole(x: Array) -> Int[Array, "..."]:

@@ -329,7 +329,7 @@ class Completion(Continuation):
         """Lay the new notes on the grids."""
         note, rows = chosen.note, np.flatnonzero(self.is_new)
         self.history.append(rows, note[rows])
-        self.taken = self.density.embedding(chosen, self.tables)
+        self.taken = self.tables.embedded(chosen)
         columns = np.array([note.pitch, note.length, note.velocity, note.step]).T
         self.latest[rows, note.track[rows]] = columns[rows]
         self.loudness[rows, chosen.place[rows]] = note.velocity[rows]

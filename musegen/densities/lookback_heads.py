@@ -88,16 +88,6 @@ class NoteEmbedding(nn.Module):
         pitch_class = torch.where(is_drum, OCTAVE, place % layout.pitches % OCTAVE)
         return self.track(track) + self.pitch(place) + self.pitch_class(pitch_class)
 
-    def forward(self, chosen: NextNote, tables: "Tables") -> Float[Array, "n width"]:
-        columns = (chosen.place, chosen.step, chosen.length, chosen.velocity)
-        columns += (chosen.own_advance, chosen.interval, chosen.pattern)
-        columns += () if tables.profiles is None else tuple(chosen.ages.T)
-        embedded = sum_of_rows(tables.rows, columns_of(columns) + tables.firsts)
-        if tables.profiles is None:
-            return embedded
-        sounding = flat(chosen.profiles)  # [n profile*class]
-        return embedded + product(sounding, tables.profiles)
-
     def bar_number(self, step: Indices) -> Indices:
         """Return the bar of each step; bars after the trained window repeat its second half."""
         bar, half = step // self.layout.bar, self.bars // 2
@@ -127,6 +117,17 @@ class Tables:
         if isinstance(profiles, Tensor):
             profiles = Blocks.of(linear(view(profiles)))
         return Tables(rows, view(self.firsts), profiles)
+
+    def embedded(self, chosen: NextNote) -> Float[Array, "n width"]:
+        """Return chosen notes as vectors."""
+        columns = (chosen.place, chosen.step, chosen.length, chosen.velocity)
+        columns += (chosen.own_advance, chosen.interval, chosen.pattern)
+        columns += () if self.profiles is None else tuple(chosen.ages.T)
+        embedded = sum_of_rows(self.rows, columns_of(columns) + self.firsts)
+        if self.profiles is None:
+            return embedded
+        sounding = flat(chosen.profiles)  # [n profile*class]
+        return embedded + product(sounding, self.profiles)
 
 
 class LookbackHeads(nn.Module):

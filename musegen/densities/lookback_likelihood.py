@@ -154,7 +154,7 @@ class Likelihood:
     def embedded(self, known: NextNote) -> Hidden:
         """Return the start and each note as the body reads them."""
         embedding = self.density.embedding
-        embedded = embedding(known, embedding.tables(self.steps))
+        embedded = embedding.tables(self.steps).embedded(known)
         x = embedding.start.expand(self.batch, self.positions, -1).to(embedded.dtype)
         return x.index_put((self.row, self.position + 1), embedded)
 

@@ -228,7 +228,7 @@ class Sampler(Continuation):
         """Keep the notes, and lay them on the grids; those of finished pieces in vain."""
         note, row = chosen.note, self.history.row
         self.history.append(row, note)
-        self.taken = self.density.embedding(chosen, self.tables)
+        self.taken = self.tables.embedded(chosen)
         columns = columns_of(note.columns)
         self._columns_to(self.position + 1)[self.rows, self.position] = columns
         self.position += 1

@@ -10,7 +10,6 @@ Gimpel, 2016): s is multiplied into the matrices before and after them.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import get_args
@@ -21,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import Embedding, Linear
 
-from core.densities.arrays import Blocks, Indices, product, scaled_gelu, view
+from core.densities.arrays import Blocks, Indices, ScaledGELU, product, view
 from core.densities.recurrent import CausalGRU, RecurrentSteps
 from core.densities.transformer import CausalTransformer
 from musegen.densities.lookback_gates import Gates, Places
@@ -82,20 +81,26 @@ def steps_of(density: LookbackNetwork) -> RecurrentSteps | TransformerSteps:
 class HeadSteps:
     """The heads in numpy, their first layers multiplied out.
 
-    `after`: where the first layers begin that know of a fact, and what it adds to them.
+    `known_from`: where the first layers begin that know of a fact; `added`: what it adds to them.
     `ahead`: what an advance, and the step of the bar where it ends, add to the track's.
     """
+
+    outputs: "NoteOutputs | None" = None
 
     def __init__(self, heads: LookbackHeads):
         layers = [getattr(heads, name).layers for name in ATTRIBUTES]
         first = view(SCALE * torch.cat([first.weight for first, *_ in layers]).T.contiguous())
         self.first, self.width = Blocks.of(first), len(first)
         self.bias = view(SCALE * torch.cat([first.bias for first, *_ in layers]))
-        self.last = [_parts_of(getattr(heads, name)) for name in ATTRIBUTES]
-        self.after = {
-            fact: self._after(getattr(heads, f"embed_{fact}"), first, ATTRIBUTES.index(name))
+        self.last = {name: _parts_of(getattr(heads, name)) for name in ATTRIBUTES}
+        self.known_from = {
+            fact: self.width * ATTRIBUTES.index(name)
             for fact, name in KNOWN_FROM.items()
             if getattr(heads, f"embed_{fact}") is not None
+        }
+        self.added = {
+            fact: self._added(getattr(heads, f"embed_{fact}"), first, begin)
+            for fact, begin in self.known_from.items()
         }
         of_track = first[:, self.width : 2 * self.width]
         self.ahead = (
@@ -103,46 +108,54 @@ class HeadSteps:
             product(view(heads.embed_in_bar.weight), of_track),
         )
 
-    def _after(
-        self, embedding: Embedding | Linear, first: np.ndarray, number: int
-    ) -> tuple[int, Callable[[np.ndarray], np.ndarray]]:
-        begin = self.width * number
+    def _added(
+        self, embedding: Embedding | Linear, first: np.ndarray, begin: int
+    ) -> Callable[[np.ndarray], np.ndarray]:
         known = first[:, begin:]
         if not isinstance(embedding, Linear):
             table = product(view(embedding.weight), known)
-            return begin, partial(table.take, axis=0)
+            return partial(table.take, axis=0)
         self.bias[begin:] += view(embedding.bias) @ known
         blocks = Blocks.of(product(view(embedding.weight).T, known))
-        return begin, partial(product, matrix=blocks)
+        return partial(product, matrix=blocks)
 
     def __call__(self, hidden: np.ndarray) -> "NoteOutputs":
-        """Return the outputs of the heads for the next notes."""
-        return NoteOutputs(self, product(hidden, self.first) + self.bias)
+        """Return the outputs of the heads for the next notes; the memory is that of the last ones,
+        where there were as many."""
+        if self.outputs is None or len(self.outputs.firsts) != len(hidden):
+            self.outputs = NoteOutputs(self, len(hidden))
+        np.add(product(hidden, self.first), self.bias, out=self.outputs.firsts)
+        return self.outputs
 
-    def outputs(self, number: int, of: Float[np.ndarray, "n width"]) -> list[np.ndarray]:
-        """Return the parts of the output of a head, whose first layer is `of`."""
-        weight, bias, parts = self.last[number]
-        output = product(scaled_gelu(of), weight) + bias
+    def parts(self, attribute: Attribute, units: Float[np.ndarray, "n width"]) -> list[np.ndarray]:
+        """Return the parts of the output of a head with these units."""
+        weight, bias, parts = self.last[attribute]
+        output = product(units, weight)
+        output += bias
         return [output[:, part] for part in parts]
 
 
-@dataclass
 class NoteOutputs:
-    """Outputs of the heads: what is known is added to the first layers, [n attribute*width]."""
+    """Outputs of the heads for n notes: what is known is added to the first layers.
 
-    heads: HeadSteps
-    firsts: Float[np.ndarray, "n attributes"]
+    `firsts`: those layers, [n attribute*width]; `known_by`: those of them that know of a fact.
+    """
+
+    def __init__(self, heads: HeadSteps, count: int):
+        self.heads = heads
+        self.firsts = np.empty((count, len(heads.bias)), heads.bias.dtype)
+        firsts = np.split(self.firsts, len(ATTRIBUTES), 1)
+        self.units = dict(zip(ATTRIBUTES, map(ScaledGELU, firsts), strict=True))
+        self.known_by = {fact: self.firsts[:, begin:] for fact, begin in heads.known_from.items()}
 
     def of(self, attribute: Attribute) -> list[np.ndarray]:
         """Return the parts of a head's output."""
-        number, width = ATTRIBUTES.index(attribute), self.heads.width
-        return self.heads.outputs(number, self.firsts[:, number * width : (number + 1) * width])
+        return self.heads.parts(attribute, self.units[attribute]())
 
     def know(self, fact: str, value: np.ndarray) -> None:
         """Let the heads that follow know a fact."""
-        begin, added = self.heads.after[fact]
-        firsts = self.firsts[:, begin:]
-        firsts += added(value)
+        firsts = self.known_by[fact]
+        firsts += self.heads.added[fact](value)
 
     def tracks_ahead(
         self, advance: Int[np.ndarray, "n ahead"], in_bar: Int[np.ndarray, " each"]
@@ -151,7 +164,7 @@ class NoteOutputs:
         width, (of_advance, of_bar) = self.heads.width, self.heads.ahead
         track = self.firsts[:, None, width : 2 * width] + of_advance[advance]
         track = track.reshape(-1, width) + of_bar[in_bar]  # [n*ahead width]
-        return self.heads.outputs(ATTRIBUTES.index("track"), track)
+        return self.heads.parts("track", ScaledGELU(track)())
 
 
 def gates_of(heads: LookbackHeads) -> Gates:

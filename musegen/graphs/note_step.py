@@ -208,7 +208,7 @@ class NoteStep(nn.Module):
         new = {
             "started": torch.ones_like(started),
             "hidden": hidden.layers.transpose(0, 1),  # [batch layer width]
-            "embedded": self.density.embedding(note, self.tables),
+            "embedded": self.tables.embedded(note),
             "last": columns,
             "latest": latest.index_put((history.row, chosen.track), columns[:, [2, 3, 4, 0]]),
             "loudness": state["loudness"].index_put((history.row, note.place), chosen.velocity),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.densities.arrays import COLUMNS, ONE_CORE, Blocks, product, scaled_gelu
+from core.densities.arrays import COLUMNS, ONE_CORE, Blocks, ScaledGELU, product
 
 WIDTH = 24
 
@@ -35,4 +35,4 @@ def test_a_scaled_gelu_is_that_of_torch():
     x = np.random.default_rng(2).normal(size=(3, 50)).astype(np.float32)
     scale = np.sqrt(np.float32(2))
     gelu = torch.nn.functional.gelu(torch.from_numpy(scale * x)).numpy()
-    np.testing.assert_allclose(scaled_gelu(x), scale * gelu, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(ScaledGELU(x)(), scale * gelu, rtol=1e-5, atol=1e-6)
