@@ -22,6 +22,7 @@ class GrowingHistory(History):
 
     def __init__(self, layout: Layout, batch: int, steps: int, like: Tensor):
         super().__init__(layout, batch, steps, like)
+        self._within = layout.bar + layout.longest  # nothing sounds so long after a bar before
         self._summed = self._windows().to(like)
         self._kinds = torch.tensor([0, OCTAVE])
         self._share(self)
@@ -52,8 +53,9 @@ class GrowingHistory(History):
         ahead = flat(self.tracks)  # [row step*track]
         self._ahead = sliding_window_view(ahead, choices * tracks, 1)[:, ::tracks]
 
-    def _tracks_ahead(self, row: Indices, step: Indices) -> Int8[np.ndarray, "n choice track"]:
-        ahead = self._ahead[row, step]
+    def patterns_ahead(self, row: Indices, last: Note) -> Int8[np.ndarray, "n choice track"]:
+        """Return the lags for each advance from the last note: of all notes, as none is later."""
+        ahead = self._ahead[row, last.step]
         return ahead.reshape(len(ahead), -1, self.layout.tracks)  # [n choice track]
 
     def _windows(self) -> Bool[Tensor, "advance sum within"]:
@@ -66,11 +68,6 @@ class GrowingHistory(History):
         passed = within < here
         sums = (within == here, (here - bar <= within) & passed, (bar <= within) & passed)
         return torch.stack(sums, 1)
-
-    @property
-    def _within(self) -> int:
-        """Return the steps from a bar before a note to its longest end: nothing sounds beyond."""
-        return self.layout.bar + self.layout.longest
 
     def keep(self, rows: Indices) -> None:
         """Take these pieces of the batch, one perhaps several times."""

@@ -5,7 +5,8 @@ same look-ups serve phrases whose notes are all known, in torch, and those that 
 in numpy: what comes after the place is masked out.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int, Int8
@@ -22,6 +23,9 @@ ADVANCE_BARS = 3
 
 LENGTH_BARS = 4
 """Bars of the longest note; longer ones are cut."""
+
+INTERVAL = 24
+"""Semitones up and down within which the interval to the track's last note is seen."""
 
 VELOCITIES = 128
 """MIDI's velocities; that of a note is 1 to 127."""
@@ -52,7 +56,7 @@ class Note:
 
     @property
     def columns(self) -> list[Array]:
-        return [getattr(self, f.name) for f in fields(self)]
+        return [self.step, self.track, self.pitch, self.length, self.velocity]
 
     def to(self, device: torch.device) -> "Note":
         """Copy tensors to a device."""
@@ -87,39 +91,39 @@ class Layout:
         is_drum = tuple(tracks[n].is_drum for n in order)
         return cls(grid, order, is_drum, None if bass is None else len(drums), lags)
 
-    @property
+    @cached_property
     def tracks(self) -> int:
         return len(self.order)
 
-    @property
+    @cached_property
     def pitches(self) -> int:
         return self.grid.pitches
 
-    @property
+    @cached_property
     def bar(self) -> int:
         """Return the steps of a bar."""
         return self.grid.steps_per_bar
 
-    @property
+    @cached_property
     def lag_steps(self) -> tuple[int, ...]:
         return tuple(lag * self.bar for lag in self.lags)
 
-    @property
+    @cached_property
     def reach(self) -> int:
         """Return the steps of the longest lag."""
         return max(self.lag_steps, default=0)
 
-    @property
+    @cached_property
     def advances(self) -> int:
         """Return the number of advances with a choice of their own."""
         return ADVANCE_BARS * self.bar
 
-    @property
+    @cached_property
     def longest(self) -> int:
         """Return the length of the longest note, in steps."""
         return LENGTH_BARS * self.bar
 
-    @property
+    @cached_property
     def patterns(self) -> int:
         """Return the number of sets of lags."""
         return 2 ** len(self.lags)
@@ -154,7 +158,8 @@ class History:
     `pitches` [row step track pitch] and `tracks` [row step track]: the lags at which a note of the
     pitch, and at which any note of the track starts; `starts` and `sounding` [row classes step]:
     how many notes start and sound, drums excepted, by pitch class, then those of the bass alone.
-    `ages`: the most steps for which a track's last note has each age but that of none; `first`
+    `ages`: the most steps for which a track's last note has each age but that of none;
+    `intervals`: from each pitch of a track's last note to each one, see `_intervals`; `first`
     [row track value]: the step at which a track first plays each pitch, then each velocity.
     """
 
@@ -193,6 +198,7 @@ class History:
         self._back = self.before - self.lags
         self._bits = self.bits[:, None]
         pitch, track = self.numbers(layout.pitches), self.numbers(layout.tracks)
+        self.intervals = _intervals(pitch)
         # before the first note -1: all are above it and after it
         self._above = F.pad(pitch > pitch[:, None], (0, 0, 0, 1), value=True)
         self._after = F.pad(track > track[:, None], (0, 0, 0, 1), value=True)
@@ -317,3 +323,12 @@ class History:
         bar, earlier = self.layout.bar, F.pad(sounding, (0, 0, 1, 0)).cumsum(1)
         until_bar = F.pad(earlier, (0, 0, bar, 0))[:, : earlier.shape[1]]
         return earlier - until_bar, earlier
+
+
+def _intervals(pitch: Indices) -> Int[Tensor, "own pitch"]:
+    """Return the number of each interval, of which the widest are one.
+
+    The last row, -1, is that of a track without a note.
+    """
+    interval = (pitch - pitch[:, None]).clamp(-INTERVAL, INTERVAL) + INTERVAL
+    return F.pad(interval, (0, 0, 0, 1), value=2 * INTERVAL + 1)

@@ -29,8 +29,8 @@ from core.densities.arrays import (
     where,
     whole,
 )
-from musegen.densities.lookback import Layout
-from musegen.densities.next_note import AGES, INTERVAL, PROFILES, Attribute, NextNote
+from musegen.densities.lookback import INTERVAL, Layout
+from musegen.densities.next_note import AGES, PROFILES, Attribute, NextNote
 from musegen.networks.states import OCTAVE
 
 Logits = Float[Array, "n choice"]

@@ -26,14 +26,14 @@ from core.densities.arrays import (
 )
 from core.theory.shapes import Losses
 from musegen.densities.kept_notes import KeptGates
-from musegen.densities.lookback import VELOCITIES, Layout
+from musegen.densities.lookback import INTERVAL, VELOCITIES, Layout
 from musegen.densities.lookback_gates import (
     KEY_SHARES,
     Gates,
     Logits,
     Places,
 )
-from musegen.densities.next_note import AGES, INTERVAL, PROFILES, Attribute, NextNote
+from musegen.densities.next_note import AGES, PROFILES, Attribute, NextNote
 from musegen.densities.note_sequences import Indices
 from musegen.networks.states import OCTAVE
 

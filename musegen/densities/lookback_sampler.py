@@ -32,12 +32,18 @@ LEAST_UNFINISHED = 0.95
 MOST_NOTES_PER_STEP = 8
 """The largest mean number of notes of a step; a sample is cut off there."""
 
+REPORTED = 8
+"""Notes after which is reported how many bars are passed."""
+
 DRAWN = (*ATTRIBUTES, "beyond")
 """For what a random number of each note is: its attributes, and the length of a long advance."""
 
 NOTE = tuple(field.name for field in fields(Note))
 
-LATEST = [NOTE.index(name) for name in ("pitch", "length", "velocity", "step")]
+PASSED = PROFILES
+"""Which of the sums is over what has passed since the last note; see `GrowingHistory.sums`."""
+
+LATEST = np.array([NOTE.index(name) for name in ("pitch", "length", "velocity", "step")])
 """The attributes of the last note of a track, see `NO_NOTE`."""
 
 
@@ -59,6 +65,9 @@ class Continuation:
 
     nuclei: dict[Attribute, Shares]
     """From which share of the probability each attribute of the next notes is sampled."""
+
+    is_opening = True
+    """Whether the shares of the next notes may be others."""
 
     def __init__(
         self,
@@ -102,7 +111,8 @@ class Continuation:
 
     def _next(self) -> NextNote:
         """Return the next notes, of which nothing is chosen."""
-        self.nuclei = self._nuclei()
+        if self.is_opening:
+            self._set_nuclei()
         state = (self.last, self.of_last, self.latest)
         return NextNote(self.history, self.history.row, *state, self._sums, self._loudness)
 
@@ -110,20 +120,20 @@ class Continuation:
         share, uniform = self.nuclei[attribute], self.uniform[attribute]
         return sampled(logits, self.config.temperature, share, uniform)
 
-    def _nuclei(self) -> dict[Attribute, Shares]:
-        """Return the shares for the next notes: all of the probability in an opening."""
+    def _set_nuclei(self) -> None:
+        """Set the shares for the next notes: all of the probability in an opening."""
         is_opening = (self.last.step < self.opening)[:, None]  # [n 1]
         shares = np.where(is_opening, np.float32(1), self.nucleus)  # [attribute n 1]
-        return dict(zip(ATTRIBUTES, shares, strict=True))
+        self.nuclei = dict(zip(ATTRIBUTES, shares, strict=True))
+        self.is_opening = bool(is_opening.any())
 
     def _sums(self, advance: Indices) -> Profiles:
         """Sum what sounds there, over the bar before, and over all before."""
         sums = self.history.sums(self.last.step, advance)
         sums = sums.reshape(len(sums), -1, OCTAVE)  # [n sum*kind pitch_class]
-        now, bass, bar, _, passed, _ = sums.swapaxes(0, 1)
-        self.earlier = self.earlier + passed
-        sums = np.concatenate([now, bass, bar, self.earlier], 1)
-        return sums.reshape(-1, PROFILES, OCTAVE)  # [n profile pitch_class]
+        self.earlier = self.earlier + sums[:, PASSED]
+        sums[:, PROFILES - 1] = self.earlier
+        return sums[:, :PROFILES]
 
     def _loudness(self, place: Indices) -> Indices:
         """Return the velocity of the last note on each place."""
@@ -134,6 +144,7 @@ class Continuation:
         for name in self.states:
             setattr(self, name, getattr(self, name)[rows])
         self.body.keep(rows)
+        self.is_opening = True
 
     def _read(self, known: NoteRows) -> None:
         """Go on from known notes, of which every row has as many."""
@@ -184,13 +195,17 @@ class Sampler(Continuation):
         """Sample notes until some pieces have ended; return how many notes each of those has."""
         while True:
             before, note = self.unfinished, self._sample_next()
-            self.unfinished = self.unfinished & (self.position < MOST_NOTES_PER_STEP * self.steps)
-            ended = dict.fromkeys(self.rows[before & ~self.unfinished].tolist(), self.position)
+            if self.position == MOST_NOTES_PER_STEP * self.steps:
+                self.unfinished = np.zeros_like(before)
+            has_ended, count = before != self.unfinished, self.position
             self._append(note)
-            self._report(self._passed(), self.steps)
-            if self.unfinished.sum() < LEAST_UNFINISHED * len(self.rows):
-                self._remove_finished()
-            if ended:
+            any_ended = has_ended.any()
+            if any_ended or count % REPORTED == 0:
+                self._report(self._passed(), self.steps)
+            if any_ended:
+                ended = dict.fromkeys(self.rows[has_ended].tolist(), count)
+                if self.unfinished.sum() < LEAST_UNFINISHED * len(self.rows):
+                    self._remove_finished()
                 return ended
 
     def _piece(self, number: int, count: int) -> Piece:
@@ -200,8 +215,8 @@ class Sampler(Continuation):
 
     def _passed(self) -> float:
         """Return how many steps the pieces have passed, in the mean."""
-        left = (self.steps - self.last.step) * self.unfinished
-        return self.steps - left.sum() / self.batch
+        left = (self.steps - self.last.step) @ self.unfinished
+        return self.steps - left / self.batch
 
     def _sample_next(self) -> NextNote:
         note = self._next()
@@ -232,7 +247,7 @@ class Sampler(Continuation):
         columns = columns_of(note.columns)
         self._columns_to(self.position + 1)[self.rows, self.position] = columns
         self.position += 1
-        self.latest[row, note.track] = columns[:, LATEST]
+        self.latest[row, note.track] = columns.take(LATEST, 1)
         self.loudness[row, chosen.place] = note.velocity
         self.last, self.of_last = note, chosen.patterns
 

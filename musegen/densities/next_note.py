@@ -29,9 +29,6 @@ from musegen.densities.lookback import (
 
 Attribute = Literal["advance", "track", "pitch", "length", "velocity"]
 
-INTERVAL = 24
-"""Semitones up and down within which the interval to the track's last note is seen."""
-
 AGES = 4
 """Ages of a track's last note: within a bar, within four, older, none yet."""
 
@@ -169,8 +166,7 @@ class NextNote:
     def _choose_pitch(self, pitch: Indices) -> None:
         self.pitch, self.place = pitch, self.track * self.history.layout.pitches + pitch
         self.pattern = whole(self.patterns[numbers_to(pitch.shape[0], pitch), pitch])
-        interval = at_most(at_least(pitch - self.own_pitch, -INTERVAL), INTERVAL) + INTERVAL
-        self.interval = where(self.own_pitch < 0, 2 * INTERVAL + 1, interval)
+        self.interval = self.history.intervals[self.own_pitch, pitch]
         cells = self.history.lagged_cells(self.row, self.at_lags, self.track, pitch)
         self.lagged_lengths, self.lagged_velocities = lengths_and_velocities(cells)
         self.pitch_velocity = self._loudness(self.place)
