@@ -1,7 +1,5 @@
 """Chances of choices, in numpy: nuclei, samples, and hazards of what comes one after another."""
 
-from typing import NamedTuple
-
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -36,18 +34,11 @@ def softmax(logits: Float[np.ndarray, "*n choice"]) -> Float[np.ndarray, "*n cho
     return p / p.sum(-1, keepdims=True)
 
 
-class Ordered(NamedTuple):
-    """Choices from the likeliest one on, their chances relative to it, those summed up to each
-    choice, and which is the last one of the nucleus: as few as have its share in all."""
-
-    choice: Int[np.ndarray, "n choice"]
-    chance: Chances
-    passed: Float[np.ndarray, "n choice"]
-    last: Int[np.ndarray, " n"]
-
-
-def ordered(logits: Logits, share: float | Shares) -> Ordered:
-    """Return the choices in the order of their chances.
+def ordered(
+    logits: Logits, share: float | Shares
+) -> tuple[Int[np.ndarray, "n choice"], Chances, Chances, Int[np.ndarray, " n"]]:
+    """Return the choices from the likeliest one on, their chances relative to it, those summed up
+    to each choice, and which is the last one of the nucleus: as few as have its share in all.
 
     Nucleus (top-p) sampling, Holtzman et al., ICLR 2020, eq. 2, before it is normalised.
     """
@@ -55,8 +46,8 @@ def ordered(logits: Logits, share: float | Shares) -> Ordered:
     choice = rising.argsort(1)
     rising.sort(1)  # faster than to take them in the order of the choices
     chance = np.exp(rising[:, :1] - rising)
-    passed = chance.cumsum(1)
-    return Ordered(choice, chance, passed, (passed >= share * passed[:, -1:]).argmax(1))
+    passed = np.add.accumulate(chance, 1)
+    return choice, chance, passed, (passed >= share * passed[:, -1:]).argmax(1)
 
 
 def sampled(

@@ -64,8 +64,7 @@ class KnownNotes(NextNote):
 
     has_melodic = True
 
-    @property
-    def some_melodic(self) -> bool:
+    def _has_melodic(self) -> bool:
         return self.has_melodic
 
 

@@ -197,16 +197,15 @@ class Sampler(Continuation):
             before, note = self.unfinished, self._sample_next()
             if self.position == MOST_NOTES_PER_STEP * self.steps:
                 self.unfinished = np.zeros_like(before)
-            has_ended, count = before != self.unfinished, self.position
+            (ended,), count = (before != self.unfinished).nonzero(), self.position
             self._append(note)
-            any_ended = has_ended.any()
-            if any_ended or count % REPORTED == 0:
+            if len(ended) or count % REPORTED == 0:
                 self._report(self._passed(), self.steps)
-            if any_ended:
-                ended = dict.fromkeys(self.rows[has_ended].tolist(), count)
+            if len(ended):
+                counts = dict.fromkeys(self.rows[ended].tolist(), count)
                 if self.unfinished.sum() < LEAST_UNFINISHED * len(self.rows):
                     self._remove_finished()
-                return ended
+                return counts
 
     def _piece(self, number: int, count: int) -> Piece:
         note = Note(*torch.from_numpy(self.columns[number, :count]).long().unbind(1))
@@ -223,17 +222,14 @@ class Sampler(Continuation):
         self.uniform = dict(zip(DRAWN, self.streams.next(), strict=True))
         outputs = self.heads(self.body(self.taken))
         for attribute, logits in self.gates.conditionals(outputs, note):
-            note.choose(attribute, self._sample(attribute, logits))
+            value = self._sample(attribute, logits)
+            note.choose(attribute, self._advance(value) if attribute == "advance" else value)
         return note
-
-    def _sample(self, attribute: Attribute, logits: Logits) -> Indices:
-        value = super()._sample(attribute, logits)
-        return self._advance(value) if attribute == "advance" else value
 
     def _advance(self, advance: Indices) -> Indices:
         """Lengthen the advances beyond the choices, and find which pieces have ended."""
         is_beyond = advance == self.density.layout.advances
-        if is_beyond.any():
+        if np.count_nonzero(is_beyond):
             uniform = torch.from_numpy(self.uniform["beyond"])
             advance = advance + is_beyond * view(self.density.heads.beyond(uniform))
         self.unfinished = self.unfinished & (self.last.step + advance < self.steps)

@@ -82,6 +82,7 @@ class NextNote:
     same_track: Bool[Array, " n"]
     track_pattern: Indices
     is_melodic: Bool[Array, "n 1"]
+    some_melodic: bool
     patterns: Patterns
     used_pitches: Bool[Array, "n pitch"]
     used_velocities: Bool[Array, "n velocity"]
@@ -111,11 +112,6 @@ class NextNote:
         self._sums, self._loudness = sums, loudness
         here = history.track_patterns(row, last.step)
         self.remaining = history.remaining_patterns(here, last, of_last)
-
-    @property
-    def some_melodic(self) -> bool:
-        """Return whether any of the tracks is melodic, once these are chosen."""
-        return bool(self.is_melodic.any())
 
     @property
     def note(self) -> Note:
@@ -158,10 +154,15 @@ class NextNote:
         own = self.latest[number, track]
         self.own_pitch, self.own_length, self.own_velocity, _ = own.T
         self.is_melodic = self.history.melodic[track][:, None]
-        self.track_pattern = whole(self.there[number, track])
+        self.some_melodic = self._has_melodic()
+        self.track_pattern = self.there[number, track]
         self.patterns = self.history.pitch_patterns(self.row, self.step, track)
         used = self.history.used(self.row, self.step, track)
         self.used_pitches, self.used_velocities = used
+
+    def _has_melodic(self) -> bool:
+        """Return whether any of the tracks is melodic."""
+        return bool(self.is_melodic.any())
 
     def _choose_pitch(self, pitch: Indices) -> None:
         self.pitch, self.place = pitch, self.track * self.history.layout.pitches + pitch

@@ -119,8 +119,7 @@ class GivenHistory(History):
 class AnyNote(NextNote):
     """The next note of each piece, of which some have melodic tracks, whatever they are."""
 
-    @property
-    def some_melodic(self) -> bool:
+    def _has_melodic(self) -> bool:
         return True
 
 
