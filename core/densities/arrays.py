@@ -46,7 +46,7 @@ def numbers_to(count: int, like: Array) -> Int[Array, " number"]:
     """Return 0, 1 .. count - 1, of the kind of `like`."""
     if isinstance(like, Tensor):
         return torch.arange(count, device=like.device)
-    return _lines(count)[:, 0]
+    return _numbers(count)
 
 
 def filled(
@@ -127,7 +127,12 @@ def columns_at(x: Array, index: Int[Array, " column"]) -> Array:
 @lru_cache
 def _lines(count: int, width: int = 1) -> Int[np.ndarray, "n 1"]:
     """Return where rows of this width begin that lie one behind the other."""
-    return width * np.arange(count)[:, None]
+    return width * _numbers(count)[:, None]
+
+
+@lru_cache
+def _numbers(count: int) -> Int[np.ndarray, " number"]:
+    return np.arange(count)
 
 
 def added_at(x: Float[Array, "n choice"], index: Array, values: Array) -> Float[Array, "n choice"]:
@@ -263,8 +268,12 @@ def number_below(x: Array, limits: Int[Array, " limit"]) -> Array:
 
 
 def largest(x: Array) -> Array:
-    """Return the maximum over the last axis."""
-    return x.amax(-1) if isinstance(x, Tensor) else x.max(-1)
+    """Return the maximum over the last axis, which remains.
+
+    >>> largest(np.array([[3, 5]])).tolist()
+    [[5]]
+    """
+    return x.amax(-1, True) if isinstance(x, Tensor) else np.maximum.reduce(x, -1, keepdims=True)
 
 
 def any_bits(sets: Int[Array, "n choice"], bits: Int[Array, " bit"]) -> Indices:

@@ -192,7 +192,7 @@ class History:
         self.ages = filled((bar, 4 * bar, NEVER - 1), device)
         self.melodic = ~filled(layout.is_drum, device, torch.bool)
         self.lags = filled(layout.lag_steps, device)
-        self.bits = 2 ** torch.arange(len(layout.lags), device=device)
+        self.bits = 2 ** torch.arange(len(layout.lags), dtype=torch.int8, device=device)
         most = max(2 * layout.longest + layout.bar + 1, layout.pitches, layout.tracks, OCTAVE)
         self._numbers = torch.arange(most, device=device)
         self._back = self.before - self.lags

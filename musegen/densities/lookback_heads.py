@@ -20,6 +20,7 @@ from core.densities.arrays import (
     columns_of,
     filled,
     flat,
+    joined,
     product,
     sum_of_rows,
     view,
@@ -122,10 +123,10 @@ class Tables:
         """Return chosen notes as vectors."""
         columns = (chosen.place, chosen.step, chosen.length, chosen.velocity)
         columns += (chosen.own_advance, chosen.interval, chosen.pattern)
-        columns += () if self.profiles is None else tuple(chosen.ages.T)
-        embedded = sum_of_rows(self.rows, columns_of(columns) + self.firsts)
+        index = columns_of(columns)
         if self.profiles is None:
-            return embedded
+            return sum_of_rows(self.rows, index + self.firsts)
+        embedded = sum_of_rows(self.rows, joined((index, chosen.ages)) + self.firsts)
         sounding = flat(chosen.profiles)  # [n profile*class]
         return embedded + product(sounding, self.profiles)
 

@@ -228,10 +228,11 @@ class Sampler(Continuation):
 
     def _advance(self, advance: Indices) -> Indices:
         """Lengthen the advances beyond the choices, and find which pieces have ended."""
-        is_beyond = advance == self.density.layout.advances
-        if np.count_nonzero(is_beyond):
+        most = self.density.layout.advances
+        if most in advance:
             uniform = torch.from_numpy(self.uniform["beyond"])
-            advance = advance + is_beyond * view(self.density.heads.beyond(uniform))
+            beyond = view(self.density.heads.beyond(uniform))
+            advance = advance + (advance == most) * beyond
         self.unfinished = self.unfinished & (self.last.step + advance < self.steps)
         return self.unfinished * advance
 

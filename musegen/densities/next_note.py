@@ -152,7 +152,7 @@ class NextNote:
         self.same_track = self.same_step & (track == self.last.track)
         number = numbers_to(track.shape[0], track)
         own = self.latest[number, track]
-        self.own_pitch, self.own_length, self.own_velocity, _ = own.T
+        self.own_pitch, self.own_length, self.own_velocity = own[:, 0], own[:, 1], own[:, 2]
         self.is_melodic = self.history.melodic[track][:, None]
         self.some_melodic = self._has_melodic()
         self.track_pattern = self.there[number, track]
@@ -162,7 +162,7 @@ class NextNote:
 
     def _has_melodic(self) -> bool:
         """Return whether any of the tracks is melodic."""
-        return bool(self.is_melodic.any())
+        return True in self.is_melodic
 
     def _choose_pitch(self, pitch: Indices) -> None:
         self.pitch, self.place = pitch, self.track * self.history.layout.pitches + pitch
@@ -196,5 +196,5 @@ def profiles(sums: Profiles) -> Profiles:
     [[[2.0, 1.0], [1.0, 0.0], [1.0, 0.25], [0.75, 1.0]]]
     """
     now, bass, totals = sums[:, :1], sums[:, 1:2], sums[:, 2:]
-    shares = totals / at_least(largest(totals)[:, :, None], 1)
+    shares = totals / at_least(largest(totals), 1)
     return joined([at_most(now, 2), at_most(bass, 1), shares])
