@@ -54,9 +54,12 @@ class GrowingHistory(History):
         self._ahead = sliding_window_view(ahead, choices * tracks, 1)[:, ::tracks]
 
     def patterns_ahead(self, row: Indices, last: Note) -> Int8[np.ndarray, "n choice track"]:
-        """Return the lags for each advance from the last note: of all notes, as none is later."""
+        """Return the lags for each advance from the last note: of all notes, as none is later; the
+        choice of all longer ones has none."""
         ahead = self._ahead[row, last.step]
-        return ahead.reshape(len(ahead), -1, self.layout.tracks)  # [n choice track]
+        ahead = ahead.reshape(len(ahead), -1, self.layout.tracks)  # [n choice track]
+        ahead[:, -1] = 0
+        return ahead
 
     def _windows(self) -> Bool[Tensor, "advance sum within"]:
         """Return what is summed for each advance, of the steps from a bar before the last note.

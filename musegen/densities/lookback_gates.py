@@ -23,7 +23,6 @@ from core.densities.arrays import (
     Array,
     Indices,
     added_at,
-    columns_at,
     flat,
     joined,
     take,
@@ -191,7 +190,7 @@ class Gates:
         logits = logits + take(gates, note.patterns) + of_used * note.used_pitches
         if self.harmony and note.some_melodic:
             of_class = note.is_melodic * self._class_logits(of_harmony, note)
-            logits = logits + columns_at(of_class, self.places.pitch_class)
+            logits = logits + of_class[:, self.places.pitch_class]
         return logits + self.places.not_above[where(note.same_track, note.last.pitch, -1)]
 
     def _class_logits(self, gates: list[Array], note: NextNote) -> Float[Array, "n pitch_class"]:
@@ -205,7 +204,7 @@ class Gates:
         share = whole(sounding[:, 3] * (KEY_SHARES - 0.01))
         state = whole(sounding[:, 0]) * KEY_SHARES + share
         logits = take(of_state, state) + take(of_pattern, patterns)
-        turned = columns_at(circular, self.places.turned)
+        turned = circular[:, self.places.turned]
         count = PROFILES * OCTAVE
         turned = turned.reshape(-1, count, OCTAVE)  # [n profile*semitone pitch_class]
         sounding = flat(sounding)[:, None]  # [n 1 profile*semitone]

@@ -112,7 +112,8 @@ class Continuation:
     def _next(self) -> NextNote:
         """Return the next notes, of which nothing is chosen."""
         if self.is_opening:
-            self._set_nuclei()
+            self.nuclei = self._nuclei()
+            self.is_opening = bool((self.last.step < self.opening).any())
         state = (self.last, self.of_last, self.latest)
         return NextNote(self.history, self.history.row, *state, self._sums, self._loudness)
 
@@ -120,12 +121,11 @@ class Continuation:
         share, uniform = self.nuclei[attribute], self.uniform[attribute]
         return sampled(logits, self.config.temperature, share, uniform)
 
-    def _set_nuclei(self) -> None:
-        """Set the shares for the next notes: all of the probability in an opening."""
+    def _nuclei(self) -> dict[Attribute, Shares]:
+        """Return the shares for the next notes: all of the probability in an opening."""
         is_opening = (self.last.step < self.opening)[:, None]  # [n 1]
         shares = np.where(is_opening, np.float32(1), self.nucleus)  # [attribute n 1]
-        self.nuclei = dict(zip(ATTRIBUTES, shares, strict=True))
-        self.is_opening = bool(is_opening.any())
+        return dict(zip(ATTRIBUTES, shares, strict=True))
 
     def _sums(self, advance: Indices) -> Profiles:
         """Sum what sounds there, over the bar before, and over all before."""
@@ -222,9 +222,12 @@ class Sampler(Continuation):
         self.uniform = dict(zip(DRAWN, self.streams.next(), strict=True))
         outputs = self.heads(self.body(self.taken))
         for attribute, logits in self.gates.conditionals(outputs, note):
-            value = self._sample(attribute, logits)
-            note.choose(attribute, self._advance(value) if attribute == "advance" else value)
+            note.choose(attribute, self._sample(attribute, logits))
         return note
+
+    def _sample(self, attribute: Attribute, logits: Logits) -> Indices:
+        value = super()._sample(attribute, logits)
+        return self._advance(value) if attribute == "advance" else value
 
     def _advance(self, advance: Indices) -> Indices:
         """Lengthen the advances beyond the choices, and find which pieces have ended."""

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from core.densities.arrays import COLUMNS, ONE_CORE, Blocks, ScaledGELU, product
+from core.densities.arrays import (
+    COLUMNS,
+    FEW_CHOICES,
+    ONE_CORE,
+    Blocks,
+    ScaledGELU,
+    product,
+    take,
+)
 
 WIDTH = 24
 
@@ -35,4 +43,17 @@ def test_a_scaled_gelu_is_that_of_torch():
     x = np.random.default_rng(2).normal(size=(3, 50)).astype(np.float32)
     scale = np.sqrt(np.float32(2))
     gelu = torch.nn.functional.gelu(torch.from_numpy(scale * x)).numpy()
-    np.testing.assert_allclose(ScaledGELU(x)(), scale * gelu, rtol=1e-5, atol=1e-6)
+    of_x = ScaledGELU(x)
+    np.testing.assert_allclose(of_x(), scale * gelu, rtol=1e-5, atol=1e-6)
+    x[:] = x[::-1].copy()
+    np.testing.assert_allclose(of_x(), scale * gelu[::-1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("choices", [3, FEW_CHOICES])
+def test_few_and_many_choices_are_those_that_torch_takes(choices: int):
+    """Of rows that are a part of longer ones."""
+    chance = np.random.default_rng(3)
+    x, index = chance.normal(size=(2, 40))[:, 5:30], chance.integers(0, 25, (2, choices))
+    of_torch = take(torch.from_numpy(x), torch.from_numpy(index))
+    assert np.array_equal(take(x, index), of_torch)
+    assert np.array_equal(take(x, index), np.take_along_axis(x, index, 1))

@@ -23,6 +23,7 @@ TRACKS = (
     Track(name="Low", family="bass"),
 )
 LAYOUT = Layout.of(GRID, TRACKS, (1, 2))
+WIDE = Layout.of(GRID.model_copy(update={"pitches": 60}), TRACKS, (1, 2))
 KIT, LOW, LEAD = 0, 1, 2
 
 PIECE = [  # row, step, track, pitch, length, velocity
@@ -200,11 +201,31 @@ def test_what_is_asked_in_numpy_is_answered_as_in_torch(history: History, growin
     here = history.track_patterns(row, last.step)
     of_last = history.pitch_patterns(row, last.step, last.track)
     rows, lasts = row.numpy(), arrays(last)
-    assert np.array_equal(growing.patterns_ahead(rows, lasts), history.patterns_ahead(row, last))
     remaining = growing.remaining_patterns(here.numpy(), lasts, of_last.numpy())
     assert np.array_equal(remaining, history.remaining_patterns(here, last, of_last))
     classes = growing.class_patterns(rows, growing.at_lags(lasts.step))
     assert np.array_equal(classes, history.class_patterns(row, history.at_lags(last.step)))
+
+
+@pytest.mark.parametrize("lags", [(1, 2), (1, 4)], ids=["within", "beyond the choices"])
+def test_what_is_ahead_needs_no_mask_where_notes_come_one_by_one(lags: tuple[int, ...]):
+    """After each note of the first piece; known pieces have the later ones on their grids too."""
+    layout = Layout.of(GRID, TRACKS, lags)
+    history = History(layout, 2, 9, torch.zeros(()))
+    history.add(*note(*PIECE))
+    appended, row = GrowingHistory(layout, 1, 9, torch.zeros(())), np.array([0])
+    for one in PIECE[:7]:
+        _, last = note(one)
+        appended.append(row, arrays(last))
+        ahead = appended.patterns_ahead(row, arrays(last))
+        assert np.array_equal(ahead, history.patterns_ahead(at(0), last))
+
+
+def test_intervals_are_clamped_and_have_a_number_where_a_track_has_no_note():
+    wide = History(WIDE, 1, 1, torch.zeros(())).intervals
+    assert [wide[own, pitch].item() for own, pitch in ((5, 5), (5, 7), (9, 2))] == [24, 26, 17]
+    assert [wide[own, pitch].item() for own, pitch in ((0, 24), (0, 59), (59, 0))] == [48, 48, 0]
+    assert wide[-1].eq(49).all()
 
 
 def test_ages_of_tracks(history: History):
