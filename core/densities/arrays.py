@@ -115,6 +115,16 @@ def take(x: Array, index: Int[Array, "n choice"]) -> Array:
     return x.ravel().take(index + _lines(len(x), x.shape[1]))
 
 
+def columns_at(x: Array, index: Int[Array, " column"]) -> Array:
+    """Return x[:, index], row behind row in memory. By numpy's index alone columns lie behind each
+    other if there are several rows: products of a row then depend on whether others are beside it.
+
+    >>> columns_at(np.array([[5, 6, 7]]), np.array([2, 2, 0])).tolist()
+    [[7, 7, 5]]
+    """
+    return x[:, index] if isinstance(x, Tensor) else x.take(index, 1)
+
+
 @lru_cache
 def _lines(count: int, width: int = 1) -> Int[np.ndarray, "n 1"]:
     """Return where rows of this width begin that lie one behind the other."""

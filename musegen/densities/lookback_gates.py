@@ -23,6 +23,7 @@ from core.densities.arrays import (
     Array,
     Indices,
     added_at,
+    columns_at,
     flat,
     joined,
     take,
@@ -204,7 +205,7 @@ class Gates:
         share = whole(sounding[:, 3] * (KEY_SHARES - 0.01))
         state = whole(sounding[:, 0]) * KEY_SHARES + share
         logits = take(of_state, state) + take(of_pattern, patterns)
-        turned = circular[:, self.places.turned]
+        turned = columns_at(circular, self.places.turned)
         count = PROFILES * OCTAVE
         turned = turned.reshape(-1, count, OCTAVE)  # [n profile*semitone pitch_class]
         sounding = flat(sounding)[:, None]  # [n 1 profile*semitone]

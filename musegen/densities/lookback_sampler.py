@@ -41,7 +41,7 @@ DRAWN = (*ATTRIBUTES, "beyond")
 NOTE = tuple(field.name for field in fields(Note))
 
 PASSED = PROFILES
-"""Which of the sums is over what has passed since the last note; see `GrowingHistory.sums`."""
+"""The row of the sums over what has passed since the last note; see `GrowingHistory.sums`."""
 
 LATEST = np.array([NOTE.index(name) for name in ("pitch", "length", "velocity", "step")])
 """The attributes of the last note of a track, see `NO_NOTE`."""
@@ -67,7 +67,7 @@ class Continuation:
     """From which share of the probability each attribute of the next notes is sampled."""
 
     is_opening = True
-    """Whether the shares of the next notes may be others."""
+    """The shares of the next notes may be others: a row is in its opening, or rows changed."""
 
     def __init__(
         self,

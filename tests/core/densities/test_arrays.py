@@ -10,6 +10,7 @@ from core.densities.arrays import (
     ONE_CORE,
     Blocks,
     ScaledGELU,
+    columns_at,
     product,
     take,
 )
@@ -39,6 +40,18 @@ def test_what_a_row_yields_does_not_depend_on_those_beside_it(width: int):
         assert np.array_equal(product(x[-count:], matrix), whole[-count:]), count
 
 
+def test_products_with_columns_of_a_row_do_not_depend_on_the_rows_beside_it():
+    chance = np.random.default_rng(4)
+    x, index = chance.normal(size=(9, 48)).astype(np.float32), chance.integers(0, 48, 48 * 12)
+    left = chance.random((9, 1, 48), np.float32)
+    products = [
+        left[:count] @ columns_at(x[:count], index).reshape(count, 48, 12)
+        for count in range(1, 10)
+    ]
+    for count, some in enumerate(products, 1):
+        assert np.array_equal(some, products[-1][:count]), count
+
+
 def test_a_scaled_gelu_is_that_of_torch():
     x = np.random.default_rng(2).normal(size=(3, 50)).astype(np.float32)
     scale = np.sqrt(np.float32(2))
@@ -51,7 +64,7 @@ def test_a_scaled_gelu_is_that_of_torch():
 
 @pytest.mark.parametrize("choices", [3, FEW_CHOICES])
 def test_few_and_many_choices_are_those_that_torch_takes(choices: int):
-    """Of rows that are a part of longer ones."""
+    """The rows are a part of longer ones."""
     chance = np.random.default_rng(3)
     x, index = chance.normal(size=(2, 40))[:, 5:30], chance.integers(0, 25, (2, choices))
     of_torch = take(torch.from_numpy(x), torch.from_numpy(index))
