@@ -32,9 +32,6 @@ LEAST_UNFINISHED = 0.95
 MOST_NOTES_PER_STEP = 8
 """The largest mean number of notes of a step; a sample is cut off there."""
 
-REPORTED = 8
-"""Notes after which is reported how many bars are passed."""
-
 DRAWN = (*ATTRIBUTES, "beyond")
 """For what a random number of each note is: its attributes, and the length of a long advance."""
 
@@ -199,8 +196,7 @@ class Sampler(Continuation):
                 self.unfinished = np.zeros_like(before)
             (ended,), count = (before != self.unfinished).nonzero(), self.position
             self._append(note)
-            if len(ended) or count % REPORTED == 0:
-                self._report(self._passed(), self.steps)
+            self._report(self._passed(), self.steps)
             if len(ended):
                 counts = dict.fromkeys(self.rows[ended].tolist(), count)
                 if self.unfinished.sum() < LEAST_UNFINISHED * len(self.rows):
