@@ -64,10 +64,10 @@ def test_a_folder_without_onnxruntime_web_says_how_to_get_it(runtime, tmp_path):
 
 def test_a_composer_that_a_page_has_no_longer_is_named(runtime, tmp_path, caplog):
     (tmp_path / "evaluation.json").write_text('{"rows": [{"name": "mine"}]}')
-    with_composer = {"composer": Composer(b"graph", {}, runtime)}
-    for options in (with_composer, with_composer, {}):
+    composer = Composer(b"graph", {}, runtime)
+    for one in (composer, composer, None):
         assert not caplog.records
-        list(write_gallery(tmp_path, to := tmp_path / "page", **options))
+        list(write_gallery(tmp_path, to := tmp_path / "page", composer=one))
     (record,) = caplog.records
     assert record.getMessage().startswith(f"{to / 'index.html'} no longer shows composer, which")
     assert (to / "composer" / RUNTIME).is_file()
