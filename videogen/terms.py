@@ -101,7 +101,7 @@ class ReconstructEdges:
     The contrast of structural similarity (Wang et al., IEEE TIP 2004, section III.B), of the
     gradients that Mathieu, Couprie and LeCun (Deep Multi-Scale Video Prediction Beyond Mean Square
     Error, ICLR 2016) compare pixel by pixel, whose own mean is weaker than they are.
-    It trains the decoder alone: what z says of a clip stays what a likelihood needs.
+    It does not train the encoder: what z says of a clip stays what a likelihood needs.
     """
 
     trains: tuple[str, ...] = ("decoder",)

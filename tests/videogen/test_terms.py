@@ -108,3 +108,5 @@ def test_the_recipes_of_video_name_what_they_need_and_train():
         "match_xc": {"decoder", "condition"},
         "coherence": {"decoder", "condition"},
     }
+    edges = RECIPES["gist_flow_edges"].conditional().terms[-1]
+    assert (edges.name, set(edges.trains)) == ("reconstruct_edges", {"decoder", "condition"})
