@@ -130,7 +130,7 @@ def test_a_pickup_is_of_a_song():
     [
         (["note_transformer", "1", "2"], "note_transformer has no latent space: it is a density"),
         (["latent_musegan", "1", "nothing.mid"], "nothing.mid: there is no such file: correct"),
-        (["latent_musegan", "1"], "expected 2 after"),
+        (["latent_musegan", "1"], "give 2 songs after the run"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: list[str], said: str):
