@@ -54,3 +54,10 @@ MATHIEU_2016 = Paper(
     "ICLR",
     2016,
 )
+WANG_2004 = Paper(
+    "wang2004image",
+    "Wang, Zhou and Bovik, Alan C. and Sheikh, Hamid R. and Simoncelli, Eero P.",
+    "Image Quality Assessment: From Error Visibility to Structural Similarity",
+    "IEEE Transactions on Image Processing",
+    2004,
+)

@@ -17,8 +17,15 @@ from videogen.papers import (
     SHI_2016,
     TULYAKOV_2018,
     VONDRICK_2016,
+    WANG_2004,
 )
-from videogen.terms import Coherence, ReconstructEdges, ReconstructGist, SparseMask
+from videogen.terms import (
+    Coherence,
+    ReconstructEdges,
+    ReconstructGist,
+    ReconstructSharpness,
+    SparseMask,
+)
 
 PER_NAT = 3e-4
 """Weight of the gist's bound in text_to_video: one over the 3,072 numbers of a gist of 32 x 32.
@@ -111,13 +118,25 @@ RECIPES: dict[str, Recipe] = {
             Reconstruct("x"),
             ReconstructGist(),
             TO_LEARNED_PRIOR,
-            ReconstructEdges(weight=20.0),
+            ReconstructEdges(weight=10.0),
         ),
         MATHIEU_2016,
         "gist_flow whose reconstructions have edges as strong as those of clips, in the end",
         prior=realnvp,
         options=(CONTRAST,),
         late={"reconstruct_edges": 0.6},
+    ),
+    "gist_flow_sharp": Recipe(
+        (
+            Reconstruct("x"),
+            ReconstructGist(),
+            TO_LEARNED_PRIOR,
+            ReconstructSharpness(weight=20.0),
+        ),
+        WANG_2004,
+        "gist_flow whose patches are as sharp as those of clips, for a run that is trained",
+        prior=realnvp,
+        options=(CONTRAST,),
     ),
     "gist_flow_patches": Recipe(
         (

@@ -16,10 +16,10 @@ from core.theory.shapes import Losses, Samples
 from core.theory.terms import mean_absolute_error
 
 PATCH, STRIDE = 4, 2
-"""Pixels along a side of the patches whose edges are compared, and from one patch to the next."""
+"""Pixels along a side of the patches that are compared, and from one patch to the next."""
 
 FAINTEST = 0.03
-"""Differences of neighbouring pixels, in [-1, 1], below which edges hardly count."""
+"""Difference of neighbouring pixels, in [-1, 1], below which sharpness hardly counts."""
 
 
 @runtime_checkable
@@ -92,19 +92,15 @@ class ReconstructGist:
 
 @dataclass(frozen=True)
 class ReconstructEdges:
-    """Half the squared difference of how strong edges are, in a clip and its reconstruction.
+    """Half the squared difference of |gradient| between a clip and its reconstruction.
 
-    The strength is the root mean square of the differences of neighbouring pixels in a patch of
-    `PATCH` x `PATCH` of them, along rows and along columns; patches overlap by half, and each
-    counts as the pixels that it adds. Where a likelihood is uncertain it takes the mean, whose
-    edges are weak: where exactly an edge is may be unknown, but that the patch has one is not.
-    The contrast of structural similarity (Wang et al., IEEE TIP 2004, section III.B), of the
-    gradients that Mathieu, Couprie and LeCun (Deep Multi-Scale Video Prediction Beyond Mean Square
-    Error, ICLR 2016) compare pixel by pixel, whose own mean is weaker than they are.
-    It does not train the encoder: what z says of a clip stays what a likelihood needs.
+    Summed over the differences of neighbouring pixels, along rows and columns. Where a likelihood
+    is uncertain it takes the mean, of which the gradient is small; the size of the gradient has a
+    mean of its own. The gradient difference loss with alpha = 2 of Mathieu, Couprie and LeCun,
+    Deep Multi-Scale Video Prediction Beyond Mean Square Error, ICLR 2016.
     """
 
-    trains: tuple[str, ...] = ("decoder",)
+    trains: tuple[str, ...] = ("encoder", "decoder")
     weight: float = 1.0
 
     @property
@@ -126,11 +122,54 @@ class ReconstructEdges:
     def __call__(self, passes: Passes) -> Losses:
         drawn = passes.reconstruction.representative
         rows, columns = (edges(passes.x, axis) - edges(drawn, axis) for axis in (-2, -1))
-        return 0.5 * STRIDE**2 * (sum_events(rows**2) + sum_events(columns**2))
+        return 0.5 * (sum_events(rows**2) + sum_events(columns**2))
 
 
 def edges(x: Samples, axis: int) -> Tensor:
-    """Return the strength of edges in each patch, along an axis."""
+    """Return the size of the differences of neighbours along an axis."""
+    return x.diff(dim=axis).abs()
+
+
+@dataclass(frozen=True)
+class ReconstructSharpness:
+    """Half the squared difference of sharpness, in each patch of a clip and its reconstruction.
+
+    Sharpness is the root mean square of the differences of neighbouring pixels in a patch of
+    `PATCH` x `PATCH` of them, along rows and along columns; patches overlap by half, and each
+    counts as the pixels that it adds. Where a likelihood is uncertain it takes the mean, whose
+    edges are weak: where exactly an edge is may be unknown, but that the patch has one is not.
+    After the contrast of structural similarity (Wang et al., IEEE TIP 2004, section III.B), here
+    of gradients. For a decoder that knows by a likelihood where edges are; else it draws dots,
+    which are edges too. So it does not train the encoder.
+    """
+
+    trains: tuple[str, ...] = ("decoder",)
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return "reconstruct_sharpness"
+
+    @property
+    def formula(self) -> str:
+        return "ReconstructSharpness"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"maps"})
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("encoder", "decoder")
+
+    def __call__(self, passes: Passes) -> Losses:
+        drawn = passes.reconstruction.representative
+        rows, columns = (sharpness(passes.x, axis) - sharpness(drawn, axis) for axis in (-2, -1))
+        return 0.5 * STRIDE**2 * (sum_events(rows**2) + sum_events(columns**2))
+
+
+def sharpness(x: Samples, axis: int) -> Tensor:
+    """Return the root mean square of the differences along an axis, in each patch."""
     squares = x.diff(dim=axis).square().flatten(0, -3)  # [_ row column]
     means = F.avg_pool2d(squares, PATCH, STRIDE, ceil_mode=True)
     return (means + FAINTEST**2).sqrt().unflatten(0, x.shape[:-2])  # [*any patch patch]

@@ -9,7 +9,7 @@ from core.networks.heads import StandardNormal
 from core.theory.distributions import Delta
 from core.theory.passes import Batch, Networks, Passes
 from videogen.recipes import RECIPES
-from videogen.terms import Coherence, ReconstructEdges, ReconstructGist
+from videogen.terms import Coherence, ReconstructEdges, ReconstructGist, ReconstructSharpness
 
 X = torch.tensor([[1.0], [-2.0], [0.25]])
 
@@ -56,12 +56,19 @@ def test_coherence_moves_what_is_still_and_not_the_gist():
     torch.testing.assert_close(gradient, still_below.sum())
 
 
-def edges_of(x, drawn):
+def test_edges_are_compared_by_their_size_and_not_their_sign():
+    """From row to row 1 and 2 of data, 2 and 4 drawn; from column to column 3 and 0, 2 and 0."""
+    passes = Passes(Networks(), Batch(torch.tensor([[[0.0, 3.0], [1.0, 1.0]]])))
+    passes.__dict__["reconstruction"] = Delta(torch.tensor([[[0.0, -2.0], [2.0, 2.0]]]))
+    assert ReconstructEdges()(passes).tolist() == [0.5 * (1 + 4 + 1)]
+
+
+def sharpness_of(x, drawn):
     """Return the loss of pictures [row column], and the gradient at what is drawn."""
     drawn = drawn.clone().requires_grad_()
     passes = Passes(Networks(), Batch(x[None]))
     passes.__dict__["reconstruction"] = Delta(drawn[None])
-    (loss,) = ReconstructEdges()(passes)
+    (loss,) = ReconstructSharpness()(passes)
     return loss.item(), torch.autograd.grad(loss, drawn)[0]
 
 
@@ -70,20 +77,20 @@ def step(rows, height):
     return torch.cat([torch.zeros(rows, 5), torch.full((5 - rows, 5), height)])
 
 
-def test_edges_are_compared_by_their_strength_in_a_patch():
+def test_sharpness_is_compared_patch_by_patch():
     """A step of 3 in one of four rows has a root mean square of 1.5, one of -1 has 0.5.
 
     Two patches, one over the first four columns and one over the last three, count 4 pixels each.
     """
-    loss, _ = edges_of(step(2, 3.0), step(1, -1.0))
+    loss, _ = sharpness_of(step(2, 3.0), step(1, -1.0))
     assert loss == pytest.approx(0.5 * 4 * 2 * (1.5 - 0.5) ** 2, rel=0.02)
-    loss, _ = edges_of(step(2, 3.0).T, step(1, -1.0).T)
+    loss, _ = sharpness_of(step(2, 3.0).T, step(1, -1.0).T)
     assert loss == pytest.approx(4.0, rel=0.02)
 
 
 def test_an_edge_costs_nothing_elsewhere_in_its_patch_and_something_if_it_is_missing():
-    assert edges_of(step(2, 3.0), step(3, -3.0))[0] == pytest.approx(0, abs=1e-9)
-    loss, gradient = edges_of(step(2, 3.0), step(2, 0.0))
+    assert sharpness_of(step(2, 3.0), step(3, -3.0))[0] == pytest.approx(0, abs=1e-9)
+    loss, gradient = sharpness_of(step(2, 3.0), step(2, 0.0))
     assert loss == pytest.approx(0.5 * 4 * 2 * 1.5**2, rel=0.05)
     assert gradient.isfinite().all()
 
@@ -108,5 +115,5 @@ def test_the_recipes_of_video_name_what_they_need_and_train():
         "match_xc": {"decoder", "condition"},
         "coherence": {"decoder", "condition"},
     }
-    edges = RECIPES["gist_flow_edges"].conditional().terms[-1]
-    assert (edges.name, set(edges.trains)) == ("reconstruct_edges", {"decoder", "condition"})
+    sharp = RECIPES["gist_flow_sharp"].conditional().terms[-1]
+    assert (sharp.name, set(sharp.trains)) == ("reconstruct_sharpness", {"decoder", "condition"})

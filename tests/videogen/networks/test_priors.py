@@ -28,7 +28,8 @@ DRAWING = [
 LEARNED = {
     *("vae", "beta_vae", "hierarchical_vae", "cvae", "vae_flow", "vae_gan", "aavae"),
     *("vq_vae", "vq_vae_2", "gist", "gist_flow", "gist_gan", "gist_flow_gan", "tfgan_vae"),
-    *("gist_flow_patches", "gist_flow_edges", "text_to_video", "latent_tfgan"),
+    *("gist_flow_patches", "gist_flow_edges", "gist_flow_sharp"),
+    *("text_to_video", "latent_tfgan"),
 }
 """Kingma and Welling's bound with Sohn et al.'s prior, the priors over codes, and a game."""
 
