@@ -120,18 +120,17 @@ class ReconstructEdges:
         return ("encoder", "decoder")
 
     def __call__(self, passes: Passes) -> Losses:
-        drawn = passes.reconstruction.representative
-        rows, columns = (edges(passes.x, axis) - edges(drawn, axis) for axis in (-2, -1))
+        x, drawn = passes.x, passes.reconstruction.representative
+        rows, columns = (self.edges(x, axis) - self.edges(drawn, axis) for axis in (-2, -1))
         return 0.5 * (sum_events(rows**2) + sum_events(columns**2))
 
-
-def edges(x: Samples, axis: int) -> Tensor:
-    """Return the size of the differences of neighbours along an axis."""
-    return x.diff(dim=axis).abs()
+    def edges(self, x: Samples, axis: int) -> Tensor:
+        """Return the size of the differences of neighbours along an axis."""
+        return x.diff(dim=axis).abs()
 
 
 @dataclass(frozen=True)
-class ReconstructSharpness:
+class ReconstructSharpness(ReconstructEdges):
     """Half the squared difference of sharpness, in each patch of a clip and its reconstruction.
 
     Sharpness is the root mean square of the differences of neighbouring pixels in a patch of
@@ -144,7 +143,6 @@ class ReconstructSharpness:
     """
 
     trains: tuple[str, ...] = ("decoder",)
-    weight: float = 1.0
 
     @property
     def name(self) -> str:
@@ -154,25 +152,12 @@ class ReconstructSharpness:
     def formula(self) -> str:
         return "ReconstructSharpness"
 
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset({"maps"})
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return ("encoder", "decoder")
-
-    def __call__(self, passes: Passes) -> Losses:
-        drawn = passes.reconstruction.representative
-        rows, columns = (sharpness(passes.x, axis) - sharpness(drawn, axis) for axis in (-2, -1))
-        return 0.5 * STRIDE**2 * (sum_events(rows**2) + sum_events(columns**2))
-
-
-def sharpness(x: Samples, axis: int) -> Tensor:
-    """Return the root mean square of the differences along an axis, in each patch."""
-    squares = x.diff(dim=axis).square().flatten(0, -3)  # [_ row column]
-    means = F.avg_pool2d(squares, PATCH, STRIDE, ceil_mode=True)
-    return (means + FAINTEST**2).sqrt().unflatten(0, x.shape[:-2])  # [*any patch patch]
+    def edges(self, x: Samples, axis: int) -> Tensor:
+        """Return the sharpness of each patch along an axis, times the root of its own pixels."""
+        squares = x.diff(dim=axis).square().flatten(0, -3)  # [_ row column]
+        means = F.avg_pool2d(squares, PATCH, STRIDE, ceil_mode=True)
+        rms = (means + FAINTEST**2).sqrt()
+        return STRIDE * rms.unflatten(0, x.shape[:-2])  # [*any patch patch]
 
 
 @dataclass(frozen=True)
