@@ -10,6 +10,7 @@ familiar up to `MARGIN` times the largest distance of a training caption to the 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from operator import itemgetter
 
 import torch
 from jaxtyping import Float
@@ -78,8 +79,7 @@ class Familiarity:
 
         It has the largest share of words in common; of several such it is the nearest.
         """
-        c = (self.read([clause]).double() - self._mean) @ self._whitening
-        distances = torch.cdist(c, self._whitened)[0].tolist()
+        distances = self._distances(clause)
         words = Counter(words_of(clause))
 
         def merit(row: int) -> tuple[float, float]:
@@ -88,6 +88,11 @@ class Familiarity:
             return common / max(either, 1), -distances[row]
 
         return self.clauses[max(range(len(distances)), key=merit)], min(distances)
+
+    def _distances(self, clause: str) -> list[float]:
+        """Return the distance of a clause to each in training."""
+        c = (self.read([clause]).double() - self._mean) @ self._whitening
+        return torch.cdist(c, self._whitened)[0].tolist()
 
     def _halves(self, clauses: Sequence[str]) -> tuple[str, str] | tuple[()]:
         """Return the halves of a clause that begins as one in training and ends as another.
@@ -110,7 +115,9 @@ class Familiarity:
         """
         clauses = self.clauses_of(caption)
         words = max(len(words_of(clause)) for clause in clauses)
-        nearest, distance = max(map(self.nearest, clauses), key=lambda found: found[1])
+        distance, strangest = max(
+            ((min(self._distances(one)), one) for one in clauses), key=itemgetter(0)
+        )
         if not words:
             reason = " (it has no words)"
         elif unknown:
@@ -124,6 +131,7 @@ class Familiarity:
             reason = f" (it joins {halves}, never together there)" if halves else ""
         else:
             return ""
+        nearest, _ = self.nearest(strangest)
         shown, known = shortened(caption), shortened(nearest[:1].upper() + nearest[1:])
         return f'"{shown}" is not like the sentences in training{reason}; nearest: "{known}"'
 

@@ -721,9 +721,10 @@ def write_midi(
     seconds = midi._PrettyMIDI__tick_to_time  # pyright: ignore[reportAttributeAccessIssue]
     signature = pretty_midi.TimeSignature(grid.beats_per_bar, grid.beat_unit, 0.0)
     midi.time_signature_changes.append(signature)
+    layer = roll.in_layers()
     for number in range(len(roll.tracks)) if tracks is None else tracks:
         track = roll.tracks[number]
-        for notes, controls in _channels_of(roll, number):
+        for notes, controls in _channels_of(roll, number, layer):
             instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
             instrument.notes = _midi_notes(notes, roll.grid, seconds)
             if controls:
@@ -735,9 +736,13 @@ def write_midi(
     write_whole(path, with_ports(described, CHANNELS - 1))
 
 
-def _channels_of(roll: Roll, number: int) -> Iterator[tuple[Notes, Controls | None]]:
-    """Yield the notes and controls of a track, then those of its layers that have notes."""
-    layer = roll.in_layers()
+def _channels_of(
+    roll: Roll, number: int, layer: np.ndarray
+) -> Iterator[tuple[Notes, Controls | None]]:
+    """Yield the notes and controls of a track, then those of its layers that have notes.
+
+    layer: that of each note, see `Roll.in_layers`.
+    """
     own = (roll.notes.track == number) & (layer == 0)
     yield roll.notes[own], roll.controls[number] if roll.controls else None
     for other, one in enumerate(roll.layers, 1):
