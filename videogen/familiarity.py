@@ -7,6 +7,7 @@ shrunk as in Ledoit and Wolf (2004); e is a thousandth of the largest eigenvalue
 familiar up to `MARGIN` times the largest distance of a training caption to the nearest other one.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -74,18 +75,35 @@ class Familiarity:
         distances.fill_diagonal_(torch.inf)
         return MARGIN * float(distances.min(1).values.max())
 
+    @cached_property
+    def _triples(self) -> list[dict[str, float]]:
+        return [triples_of(clause) for clause in self.clauses]
+
+    @cached_property
+    def _rarity(self) -> dict[str, float]:
+        """Return the inverse document frequency of each triple, log(1 + N / n) (Sparck Jones,
+        1972): those of "straight" say more of a clause than those of "in"."""
+        held_by = Counter(triple for triples in self._triples for triple in triples)
+        return {triple: math.log1p(len(self.clauses) / n) for triple, n in held_by.items()}
+
+    def _common(self, one: dict[str, float], other: dict[str, float]) -> float:
+        """Return the share of the triples of two clauses that both have, by their rarity."""
+        known = sorted((one.keys() | other.keys()) & self._rarity.keys())
+        weights = [(self._rarity[t], one.get(t, 0.0), other.get(t, 0.0)) for t in known]
+        common, either = (math.fsum(w * of(a, b) for w, a, b in weights) for of in (min, max))
+        return round(common / either, 9) if either else 0.0  # equal ones are ties
+
     def nearest(self, clause: str) -> tuple[str, float]:
         """Return a clause in training to propose in a clause's place, and the least distance.
 
-        It has the largest share of words in common; of several such it is the nearest.
+        It has the largest share of letter triples in common, by their weights; of several such it
+        is the nearest.
         """
         distances = self._distances(clause)
-        words = Counter(words_of(clause))
+        triples = triples_of(clause)
 
         def merit(row: int) -> tuple[float, float]:
-            known = Counter(words_of(self.clauses[row]))
-            common, either = (known & words).total(), (known | words).total()
-            return common / max(either, 1), -distances[row]
+            return self._common(triples, self._triples[row]), -distances[row]
 
         return self.clauses[max(range(len(distances)), key=merit)], min(distances)
 
@@ -134,6 +152,21 @@ class Familiarity:
         nearest, _ = self.nearest(strangest)
         shown, known = shortened(caption), shortened(nearest[:1].upper() + nearest[1:])
         return f'"{shown}" is not like the sentences in training{reason}; nearest: "{known}"'
+
+
+def triples_of(clause: str) -> dict[str, float]:
+    """Return how much of a clause its letter triples are: a word is 1, its ends are marked.
+
+    >>> triples_of("an ox")
+    {' an': 0.5, 'an ': 0.5, ' ox': 0.5, 'ox ': 0.5}
+    """
+    triples: dict[str, float] = {}
+    for word in words_of(clause):
+        marked = f" {word} "
+        for at in range(len(word)):
+            triple = marked[at : at + 3]
+            triples[triple] = triples.get(triple, 0.0) + 1 / len(word)
+    return triples
 
 
 def never_seen(words: Sequence[str]) -> str:

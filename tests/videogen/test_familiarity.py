@@ -25,12 +25,12 @@ RED = "A small red circle is moving in a "
 PLACES = {
     "low left": (0.0, 0.0),
     "low right": (2.0, 0.0),
-    "high left": (0.0, 1.0),
-    "high right": (2.0, 1.0),
+    "top left": (0.0, 1.0),
+    "top right": (2.0, 1.0),
 }
 OTHERS = {
     "beside": (3.0, 0.1),
-    "high beside": (3.0, 0.1),
+    "top beside": (3.0, 0.1),
     "right": (4.05, 0.0),
     "far right": (4.2, 0.0),
 }
@@ -59,9 +59,30 @@ def test_distances_are_measured_in_the_spread_of_training_captions():
 def test_the_sentence_that_is_proposed_shares_the_most_words():
     """The nearest of those that share as many; the least distance is that of any."""
     known = Familiarity(list(PLACES), read)
-    (low, near), (high, same) = known.nearest("beside"), known.nearest("high beside")
-    assert (low, high) == ("low right", "high right")
+    (low, near), (top, same) = known.nearest("beside"), known.nearest("top beside")
+    assert (low, top) == ("low right", "top right")
     assert same == near
+
+
+def test_the_sentence_that_is_proposed_shares_rare_words_and_parts_of_words():
+    """By hand, of four clauses: "cat" is in one, "rain" in two, "in" in all."""
+    clauses = ["dogs in rain", "cats in snow", "dogs in snow", "cows in rain"]
+    known = Familiarity(clauses, lambda texts: torch.zeros(len(texts), 2))
+    assert known.nearest("cats in rain")[0] == "cats in snow"
+    assert known.nearest("the dog in a snowfall")[0] == "dogs in snow"
+    assert known.nearest("cow")[0] == "cows in rain"
+
+
+@pytest.mark.parametrize(
+    ("caption", "proposed"),
+    [
+        ("a large red circle moves in a straight path to the east", "straight line towards east"),
+        ("a small red circle goes diagonally to the north east", "in the northeast direction"),
+        ("smal red circel zigzaging north", "zigzag path towards north"),
+    ],
+)
+def test_shipped_weights_propose_the_sentence_that_is_meant(caption: str, proposed: str):
+    assert Model.load("shapes", device="cpu").familiarity.nearest(caption)[0].endswith(proposed)
 
 
 def test_captions_are_familiar_up_to_the_largest_distance_of_neighbours_in_training():
@@ -86,7 +107,7 @@ def test_a_caption_alone_in_training_is_the_only_familiar_one():
 
 
 def test_longer_captions_than_any_and_those_without_words_are_objected_to():
-    known = Familiarity(["low left", "high right"], lambda texts: torch.zeros(len(texts), 3))
+    known = Familiarity(["low left", "top right"], lambda texts: torch.zeros(len(texts), 3))
     assert "(3 words, and there at most 2)" in known.objection("low low left")
     assert "(it has no words)" in known.objection("🐶 ...")
     unknown = [f"word{number}" for number in range(9)]
@@ -100,9 +121,9 @@ def test_clauses_are_compared_apart():
     def split(caption: str) -> list[str]:
         return caption.split(" and ")
 
-    known = Familiarity(["low left and high right", "low right", "high left"], read, split)
+    known = Familiarity(["low left and top right", "low right", "top left"], read, split)
     assert known.radius == pytest.approx(MARGIN / 0.251**0.5)
-    assert known.objection("high right and right") == ""
+    assert known.objection("top right and right") == ""
     assert known.objection("low left and far right").endswith('nearest: "Low right"')
     assert known.objection("far right and low left").endswith('nearest: "Low right"')
     assert "(3 clauses, and there at most 2)" in known.objection("right and right and right")
