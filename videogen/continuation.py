@@ -8,8 +8,8 @@ begins with the last frames of the one before. Latents of such a clip are sought
 
 from the nearest of `CANDIDATES` samples of the prior (Zhu, Kraehenbuehl, Shechtman and Efros,
 Generative Visual Manipulation on the Natural Image Manifold, ECCV 2016, section 3.1). Where no
-clip begins as the one before it ends, as of a shape that has crossed the picture, another sample
-follows after a cut.
+clip begins as the one before it ends, as of a shape that has crossed the picture, a clip of one
+caption is slower instead, so that it lasts as long. Before another caption there is a cut.
 
 A loop is such a chain whose last clip also ends with the first frames of the first one, as people
 who wave come back to where they began. Where no clip does, as of a shape that crosses the picture,
@@ -133,14 +133,18 @@ class Continuation:
 
         `conditions` follow each other in time, each for as many of the clips that continue each
         other. `into`: the condition into which they change evenly until the last time. What the
-        first clips show does not depend on how many follow. A path of latents goes on by itself,
-        where nothing follows and nothing is given.
+        first clips show does not depend on how many go on from them. A path of latents goes on by
+        itself, where nothing follows and nothing is given.
         """
         alone = len(conditions) == 1 and start is None and into is None
         if isinstance(self.decoder, PathDecoder) and alone:
             return self._along_path(self.decoder, batch, conditions[0], times)
         said = self._said(conditions, float(times[-1]), into)
-        return self._faded(self._chain(batch, said, start), times)
+        chain = self._chain(batch, said, start)
+        clips = self._faded(chain, times)
+        return (
+            clips if len(conditions) > 1 or into is not None else self._slowed(chain, clips, times)
+        )
 
     def loops(
         self,
@@ -298,6 +302,16 @@ class Continuation:
             fade, cut = since.clamp(0, 1), (since >= 0.5).float()
             share = torch.where(part.goes_on[:, None], fade, cut)[:, None, :, None, None]
             clips = torch.lerp(clips, following, share.expand_as(clips))
+        return clips
+
+    def _slowed(self, chain: Sequence[Part], clips: Clips, times: Times) -> Clips:
+        """Return the clips; where one is cut, what comes before its cut lasts as long, slower."""
+        whole = torch.ones(len(clips), dtype=torch.bool, device=clips.device)
+        for count, part in enumerate(chain[1:], 1):
+            cut, whole = whole & ~part.goes_on, whole & part.goes_on
+            slower = times * ((self.length(count) - 1) / times[-1])
+            slowed = self._faded(chain[:count], slower)
+            clips = torch.where(cut[:, None, None, None, None], slowed, clips)
         return clips
 
     def _shown(self, part: Part, times: Times) -> Clips:

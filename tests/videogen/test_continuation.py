@@ -1,5 +1,7 @@
 """Clips of any length and rate, and clips that begin with given frames."""
 
+import math
+
 import pytest
 import torch
 
@@ -49,14 +51,45 @@ def test_a_denser_clip_shows_the_same_motion_with_moments_between(model: Model):
 def test_a_longer_clip_begins_as_the_short_one_and_goes_on(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ):
-    """However well its latents are found: here after few steps."""
+    """However well its latents are found: here after few steps, and whatever they show."""
     monkeypatch.setattr("videogen.continuation.STEPS", 5)
+    monkeypatch.setattr("videogen.continuation.CLOSED", math.inf)
     (short,), (long,) = model.clips([NORTH], 1), model.clips([NORTH], 1, frames=24)
     assert long.shape == (3, 24, 32, 32)
     own = slice(16 - OVERLAP)
     torch.testing.assert_close(long[:, own], short[:, own], atol=1e-3, rtol=0)
     (longer,) = model.clips([NORTH], 1, frames=36)
     torch.testing.assert_close(longer[:, :24], long[:, :24], atol=1e-2, rtol=0)
+
+
+def test_a_longer_clip_is_slower_where_none_goes_on(model: Model, monkeypatch: pytest.MonkeyPatch):
+    """A shape that has crossed the picture: 31 frames show the 15 steps of 16 in halves."""
+    monkeypatch.setattr("videogen.continuation.STEPS", 5)
+    (short,), (long,) = model.clips([NORTH], 1), model.clips([NORTH], 1, frames=31)
+    torch.testing.assert_close(long[:, ::2], short, atol=1e-3, rtol=0)
+    steps = long.diff(dim=1).square().mean((0, 2, 3))
+    assert steps.max() < 2 * steps.median()  # nowhere a cut
+
+
+def test_clips_that_go_on_last_as_long_as_they_can_before_a_cut(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+):
+    """Three clips in a row: the first is cut after the second, the other after the first."""
+    found = continuation(model)
+    c = model.conditioning([NORTH, EAST])
+    meets = iter([torch.tensor([True, False]), torch.tensor([False, True])])
+    monkeypatch.setattr("videogen.continuation.STEPS", 2)
+    monkeypatch.setattr(Continuation, "_meets", lambda *_: next(meets))
+    with torch.no_grad():
+        torch.manual_seed(5)
+        slowed = found.clips(2, [c], torch.linspace(0, found.length(3) - 1, 59))
+        meets = iter([torch.tensor([True, False])])
+        torch.manual_seed(5)
+        two = found._faded(found._chain(2, [(c, c)] * 2), torch.linspace(0, 29, 59))
+        torch.manual_seed(5)
+        one = found._faded(found._chain(2, [(c, c)]), torch.linspace(0, 15, 59))
+    torch.testing.assert_close(slowed[0], two[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(slowed[1], one[1], atol=1e-4, rtol=0)
 
 
 @pytest.mark.slow

@@ -89,15 +89,24 @@ def test_two_clips_fade_where_they_meet_and_are_cut_where_they_do_not():
     torch.testing.assert_close(clips, expected + clock[:, None])
 
 
-def test_where_no_clip_goes_on_another_sample_follows():
+def test_where_no_clip_goes_on_to_another_caption_another_sample_follows():
     """Brightness rises from z by 0.1: none of N(0, 1) begins at 1.4 and above, so new z follow."""
     with torch.no_grad():
         clips = drawn(lambda z, c, times: crossing(0.01 * z, c, times)).clips(
-            200, [C[:1].expand(200, 2)], torch.arange(28.0)
+            200, [C[:1].expand(200, 2)] * 2, torch.arange(28.0)
         )[:, 0, :, 0, 0]
     jump = clips[:, 16:] - clips[:, 2:14]
     torch.testing.assert_close(jump[:, 1:], jump[:, :1].expand(-1, 11))
     assert jump.std() == pytest.approx(0.01 * math.sqrt(2), rel=0.2)
+
+
+def test_where_no_clip_goes_on_with_one_caption_it_is_slower():
+    """The 15 steps of 0.1 of one clip last for 27 frames: each is 15 / 27 of one."""
+    with torch.no_grad():
+        clips = drawn(lambda z, c, times: crossing(0.01 * z, c, times)).clips(
+            5, [C[:1].expand(5, 2)], torch.arange(28.0)
+        )[:, 0, :, 0, 0]
+    torch.testing.assert_close(clips.diff(dim=1), torch.full((5, 27), 0.1 * 15 / 27))
 
 
 def test_what_is_given_is_weighed_against_what_is_likely(monkeypatch: pytest.MonkeyPatch):
