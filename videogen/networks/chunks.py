@@ -61,3 +61,25 @@ def between(numbers: Float[Tensor, "*any"], times: Times, axis: int) -> Float[Te
     share = (times - before).clamp(0, 1).view(shape)  # [moment *1]
     ends = numbers.index_select(axis, before), numbers.index_select(axis, after)
     return torch.lerp(*ends, share.expand_as(ends[0]))
+
+
+def spline(
+    numbers: Float[Tensor, "*any"], places: Float[Tensor, " place"], axis: int
+) -> Float[Tensor, "*places"]:
+    """Return numbers between their places along an axis, by the spline of Catmull and Rom (1974).
+
+    It goes through all of them; beyond the ends its last piece goes on.
+
+    >>> spline(torch.tensor([0.0, 1.0, 4.0]), torch.tensor([1.0, 1.5, 2.25, -0.5]), 0).tolist()
+    [1.0, 2.375, 4.671875, -0.875]
+    """
+    last = numbers.shape[axis] - 1
+    if not last:
+        return numbers.index_select(axis, places.long() * 0)
+    first, second = numbers.narrow(axis, 0, 2).split(1, axis)
+    earlier, end = numbers.narrow(axis, last - 1, 2).split(1, axis)
+    padded = torch.cat([2 * first - second, numbers, 2 * end - earlier], axis)
+    before = places.floor().long().clamp(0, last - 1)
+    t = (places - before).view([-1, *[1] * (numbers.ndim - 1 - axis)])  # [place *1]
+    p, q, r, s = (padded.index_select(axis, before + number) for number in range(4))
+    return q + t / 2 * (r - p + t * (2 * p - 5 * q + 4 * r - s + t * (3 * (q - r) + s - p)))

@@ -30,7 +30,7 @@ from core.theory.distributions import Delta, Distribution, as_gaussian
 from core.theory.shapes import Latents
 from core.theory.tracing import is_traced
 from videogen.files.clip import Clips, Images
-from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, Times, between, chunks_of, join_chunks
+from videogen.networks.chunks import FRAMES_PER_CHUNK, RGB, Times, chunks_of, join_chunks, spline
 from videogen.networks.clauses import ByClause, Present, by_clause, joined, others, present
 from videogen.networks.config import VideoConfig
 from videogen.networks.layers import LayeredClip, Streams
@@ -187,30 +187,38 @@ class Decoder(nn.Module):
     def _frames(
         self, codes: ByClause, there: Present, times: Times | None
     ) -> Float[Tensor, "batch clause channel time height width"]:
-        """Generate foreground and mask logit of each clause at each time."""
+        """Generate foreground and mask logit of each clause at each time.
+
+        Between two frames they are those of the one before, as it moves on, and of the one after,
+        as it moves back: mixed in proportion.
+        """
         if times is None:
             chunks = torch.arange(float(chunks_of(self.frames)), device=codes.device)
             drawn = self._drawn(self.foreground, self._chunk_codes(codes, chunks), there)
             each = join_chunks(drawn.flatten(0, 1), self.frames)  # of [(batch clause) ...]
             return each.unflatten(0, there.shape)  # [batch clause channel time height width]
-        number = times.floor() % FRAMES_PER_CHUNK  # the frame in its chunk
-        begins = FRAMES_PER_CHUNK * (chunks_of(self.frames) - 1)  # the last chunk, none follows
-        number = number.where(times <= begins, FRAMES_PER_CHUNK - 1)
+        frame, share = times.floor(), times.frac()
+        before = self._moved(codes, there, times, frame)
+        if not share.any():
+            return before
+        after = self._moved(codes, there, times, frame + 1)
+        return torch.lerp(before, after, share[:, None, None].expand_as(before))
+
+    def _moved(
+        self, codes: ByClause, there: Present, times: Times, frame: Times
+    ) -> Float[Tensor, "batch clause channel time height width"]:
+        """Generate what each of these frames becomes at its time, as its chunk moves on or back.
+
+        The code of a moved chunk lies between those of the training: an embedding of its time is
+        arbitrary, since training never shows it.
+        """
+        number = frame % FRAMES_PER_CHUNK  # in its chunk
         chunks, chunk = ((times - number) / FRAMES_PER_CHUNK).unique(return_inverse=True)
-        drawn = self._drawn(self.foreground, self._codes_between(codes, chunks), there)
+        every = torch.arange(float(chunks_of(self.frames)), device=codes.device)
+        moved = spline(self._chunk_codes(codes, every), chunks, 2)
+        drawn = self._drawn(self.foreground, moved, there)
         drawn = drawn.unflatten(3, (FRAMES_PER_CHUNK, -1))  # [... chunk frame channel row column]
         return drawn[:, :, chunk, number.long()].movedim(2, 3)  # [... channel time row column]
-
-    def _codes_between(
-        self, codes: ByClause, chunks: Float[Tensor, " chunk"]
-    ) -> Float[Tensor, "batch clause chunk code"]:
-        """Return the codes of chunks, between two of the training a linear interpolation.
-
-        An embedding of the times between is arbitrary: training never shows it.
-        """
-        last = chunks_of(self.frames) - 1
-        every = self._chunk_codes(codes, torch.arange(last + 1.0, device=codes.device))
-        return between(every, chunks, 2)
 
     def _chunk_codes(
         self, codes: ByClause, chunks: Float[Tensor, " chunk"]

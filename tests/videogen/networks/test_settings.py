@@ -76,6 +76,17 @@ def test_captions_change_what_moves_at_times_between_frames_too():
     assert (moves - others).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("frame", [1, 2, 3, 4])
+def test_a_clip_moves_on_without_a_jolt_at_each_frame(frame: int):
+    """In the middle of a chunk, and between two chunks."""
+    decoder, z, c = decoder_of(TINY), torch.randn(4, 6), torch.randn(4, 8)
+    times = torch.tensor([frame - 1.0, frame - 1e-4, frame, frame + 1e-4])
+    last, before, here, after = decoder(z, c, times).mean.unbind(2)
+    step = (here - last).abs().max()
+    assert (here - before).abs().max() < 0.01 * step
+    assert (after - here).abs().max() < 0.01 * step
+
+
 def test_a_growing_generator_takes_the_steps_of_a_level_from_its_setting():
     config = TINY.model_copy(update={"blocks": "growing", "level_steps": 7})
     foreground = decoder_of(config).foreground
