@@ -8,8 +8,8 @@ begins with the last frames of the one before. Latents of such a clip are sought
 
 from the nearest of `CANDIDATES` samples of the prior (Zhu, Kraehenbuehl, Shechtman and Efros,
 Generative Visual Manipulation on the Natural Image Manifold, ECCV 2016, section 3.1). Where no
-clip begins as the one before it ends, as of a shape that has crossed the picture, a clip of one
-caption is slower instead, so that it lasts as long. Before another caption there is a cut.
+clip begins as the one before it ends, as of a shape that has crossed the picture, what there is
+is slower, so that it lasts as long. Before a further caption there is a cut instead.
 
 A loop is such a chain whose last clip also ends with the first frames of the first one, as people
 who wave come back to where they began. Where no clip does, as of a shape that crosses the picture,
@@ -140,11 +140,7 @@ class Continuation:
         if isinstance(self.decoder, PathDecoder) and alone:
             return self._along_path(self.decoder, batch, conditions[0], times)
         said = self._said(conditions, float(times[-1]), into)
-        chain = self._chain(batch, said, start)
-        clips = self._faded(chain, times)
-        return (
-            clips if len(conditions) > 1 or into is not None else self._slowed(chain, clips, times)
-        )
+        return self._unbroken(self._chain(batch, said, start), times, conditions, into)
 
     def loops(
         self,
@@ -163,7 +159,7 @@ class Continuation:
         there = pendulum(timing)[: frames // 2 + 1]
         said = self._said(conditions, float(there[-1]), into)
         chain = self._chain(batch, said, start)
-        clips = self._faded(chain, there.to(chain[0].z.device))
+        clips = self._unbroken(chain, there.to(chain[0].z.device), conditions, into)
         back = clips[:, :, 1 : 1 + (frames - 1) // 2].flip(2)
         swinging = torch.cat([clips, back], 2)
         if len(conditions) > 1 or into is not None:
@@ -304,14 +300,29 @@ class Continuation:
             clips = torch.lerp(clips, following, share.expand_as(clips))
         return clips
 
-    def _slowed(self, chain: Sequence[Part], clips: Clips, times: Times) -> Clips:
-        """Return the clips; where one is cut, what comes before its cut lasts as long, slower."""
+    def _unbroken(
+        self,
+        chain: Sequence[Part],
+        times: Times,
+        conditions: Sequence[Condition | None],
+        into: Condition | None,
+    ) -> Clips:
+        """Return each moment; where a clip is cut, what comes before lasts as long, slower.
+
+        Clips of several conditions keep their cuts.
+        """
+        clips = self._faded(chain, times)
+        if len(conditions) > 1:
+            return clips
         whole = torch.ones(len(clips), dtype=torch.bool, device=clips.device)
         for count, part in enumerate(chain[1:], 1):
             cut, whole = whole & ~part.goes_on, whole & part.goes_on
-            slower = times * ((self.length(count) - 1) / times[-1])
-            slowed = self._faded(chain[:count], slower)
-            clips = torch.where(cut[:, None, None, None, None], slowed, clips)
+            if cut.any():
+                end = self.length(count) - 1.0
+                said = self._said(conditions, end, into)
+                parts = [replace(one, said=s) for one, s in zip(chain[:count], said, strict=True)]
+                slower = self._faded(parts, times * (end / times[-1]))
+                clips = torch.where(cut[:, None, None, None, None], slower, clips)
         return clips
 
     def _shown(self, part: Part, times: Times) -> Clips:

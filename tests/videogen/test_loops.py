@@ -109,6 +109,20 @@ def test_where_no_clip_goes_on_with_one_caption_it_is_slower():
     torch.testing.assert_close(clips.diff(dim=1), torch.full((5, 27), 0.1 * 15 / 27))
 
 
+def test_a_loop_and_a_change_of_caption_are_slower_too_where_no_clip_goes_on():
+    """Through 15 steps of 0.1, there and back; and from one brightness to another, to its end."""
+    brighter = drawn(lambda z, c, times: crossing(0.01 * z, c, times))
+    with torch.no_grad():
+        clips = brighter.loops(5, [C[:1].expand(5, 2)], Timing(60))[:, 0, :, 0, 0]
+    assert clips.diff(dim=1).abs().max() < 0.1
+    torch.testing.assert_close(clips.max(1).values - clips[:, 0], torch.full((5,), 1.5))
+    begin, end = torch.tensor([[[0.0, 0.0]], [[3.0, 3.0]]])
+    both = drawn(lambda z, c, times: crossing(0.01 * z, c, times) + saying(z, c, times))
+    with torch.no_grad():
+        clips = both.clips(1, [begin], torch.arange(28.0), into=end)[0, 0, :, 0, 0]
+    torch.testing.assert_close(clips.diff(), torch.full((27,), (1.5 + 3) / 27))
+
+
 def test_what_is_given_is_weighed_against_what_is_likely(monkeypatch: pytest.MonkeyPatch):
     """Six numbers of N(z, 2^2) are 1, z is of N(0, 1): most likely is (6 / 4) / (6 / 4 + 1)."""
     monkeypatch.setattr(continuation, "SPREAD", 2.0)
