@@ -126,6 +126,7 @@ def test_clauses_are_compared_apart():
     assert known.radius == pytest.approx(MARGIN / 0.251**0.5)
     assert known.objection("top right and right") == ""
     assert known.objection("low left and far right").endswith('nearest: "Low right"')
+    assert known.objection("low left and far right").count('(it joins "low" and "left", ') == 1
     assert known.objection("far right and low left").endswith('nearest: "Low right"')
     assert "(3 clauses, and there at most 2)" in known.objection("right and right and right")
 

@@ -144,15 +144,13 @@ class MapDecoder(nn.Module):
 
     def forward(self, z: Latents, c: Features) -> Delta:
         code = self.normalise(torch.cat([z, c], 1))
-        maps = self.first(code).unflatten(1, self.coarsest)  # [batch channel frame row]
+        coarser = maps = self.first(code).unflatten(1, self.coarsest)  # [batch channel frame row]
         finest, share = finest_level(self.stage)
-        x = None
-        for block, to_x in itertools.islice(zip(self.blocks, self.to_x, strict=True), finest + 1):
-            coarser, maps = x, block(maps)
-            x = to_x(maps)
-            if coarser is not None and share < 1:
-                x = torch.lerp(_doubled(coarser), x, share)
-        assert x is not None
+        for block in itertools.islice(self.blocks, finest + 1):
+            coarser, maps = maps, block(maps)
+        x = self.to_x[finest](maps)
+        if share < 1:
+            x = torch.lerp(_doubled(self.to_x[finest - 1](coarser)), x, share)
         return Delta(torch.tanh(_doubled(x, len(self.blocks) - 1 - finest)))
 
     def to_current_resolution(self, x: Maps) -> Maps:

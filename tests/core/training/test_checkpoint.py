@@ -11,6 +11,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -420,6 +421,24 @@ def test_a_kill_anywhere_in_a_save_loses_nothing(tmp_path: Path):
             assert names == ["best", f"step-{latest.facts['step']:08d}", "step-00000004"], touch
     assert code == 0
     assert touch > 20
+
+
+def test_a_new_name_is_on_the_disk_before_what_it_replaces_is_removed(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A rename survives a power cut once the folder that holds it is synced."""
+    done: list[tuple[str, Path]] = []
+    sync, remove = module.sync, shutil.rmtree
+
+    def noted(verb: str, act: Callable[..., None], path: Path, **options: Any) -> None:
+        done.append((verb, path))
+        act(path, **options)
+
+    monkeypatch.setattr(module, "sync", partial(noted, "sync", sync))
+    monkeypatch.setattr(module.shutil, "rmtree", partial(noted, "remove", remove))
+    save_checkpoint(saved, STATE, {"step": 3})
+    assert done[-3] == ("sync", saved.parent)
+    assert done[-2][0] == "remove" and done[-2][1].name.startswith(f".{saved.name}.")
 
 
 def test_the_first_intact_checkpoint_is_used(saved: Path, caplog: pytest.LogCaptureFixture):

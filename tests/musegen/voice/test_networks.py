@@ -123,6 +123,13 @@ def test_maps_grow_and_data_are_coarse_while_they_do():
     coarse = pairs.mean((3, 5), keepdim=True).expand_as(pairs).flatten(4, 5).flatten(2, 3)
     fading = decoder.to_current_resolution(data)
     assert fading == pytest.approx(0.7 * data + 0.3 * coarse, abs=1e-5)
+    decoder.set_stage(20)
+    second = decoder(z, c).mean
+    decoder.set_stage(30)
+    third = decoder(z, c).mean
+    decoder.set_stage(27)
+    mixed = torch.lerp(second.atanh(), third.atanh(), 0.7).tanh()
+    torch.testing.assert_close(decoder(z, c).mean, mixed, atol=1e-4, rtol=1e-4)
     decoder.set_stage(30)
     assert torch.equal(decoder.to_current_resolution(data), data)
     assert decoder(z, c).mean.unflatten(3, (-1, 8)).std(4).min() > 0
