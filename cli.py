@@ -105,13 +105,15 @@ def models(
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for models.md and ring.png: each model, trained on a toy. Hours; the "
-            "same command resumes."
+            help="Folder for models.md and ring.png, which show each model on a ring of "
+            "eight Gaussians. Takes hours; the same command resumes."
         ),
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, help="Trainings of each model for the report.", show_default="3"),
+        typer.Option(
+            min=1, help="How often each model is trained for the report.", show_default="3"
+        ),
     ] = None,
     model: Annotated[
         list[str] | None,
@@ -205,10 +207,11 @@ def reel(
     captions: Annotated[list[str], typer.Argument(metavar="CAPTION...", show_default=False)],
     to: Annotated[Path, typer.Option(help="The film, .mp4 or .webm.")] = Path("reel.mp4"),
     run: Annotated[
-        str | None, typer.Option(help="The run of clips; without it the weights that ship.")
+        str | None,
+        typer.Option(help="The run that makes the clips; without it, the shipped weights."),
     ] = None,
     music_run: Annotated[
-        str | None, typer.Option(help="The run that composes; without it the weights that ship.")
+        str | None, typer.Option(help="The run that composes; without it, the shipped weights.")
     ] = None,
     bars_per_clip: Annotated[
         int | None,
@@ -228,7 +231,7 @@ def reel(
     resize: Resize = None,
     enlarger: Enlarger = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write over another film of that name.")
+        bool, typer.Option("--overwrite", help="Replace another film of that name.")
     ] = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -268,21 +271,22 @@ def gallery(
     folder: Annotated[Path, typer.Argument(help="A folder with songs, clips, evaluations.")],
     to: Annotated[Path, typer.Option(help="Folder for index.html and its files.")] = Path("page"),
     title: Annotated[
-        str, typer.Option(help="Its heading.", show_default="the folder's name")
+        str, typer.Option(help="Heading of the page.", show_default="the folder's name")
     ] = "",
     composer: Annotated[
         Path | None,
         typer.Option(
-            help="The folder of onnxruntime-web: the page then also composes new songs in the "
-            "browser. See docs/export.md."
+            help="Folder of onnxruntime-web, by which the page also composes new songs in "
+            "the browser. See docs/export.md."
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write over files that are of no such page.")
+        bool,
+        typer.Option("--overwrite", help="Also replace files that belong to no such page."),
     ] = False,
     json: Json = False,
 ) -> None:
-    """Make a page of results: songs that play with their piano rolls, clips, tables.
+    """Make a page of results: songs that play as piano rolls, clips, tables.
 
     It opens from your disk and on any web host, and loads nothing from elsewhere.
 
@@ -313,7 +317,7 @@ def _composer(runtime: Path) -> "Composer":
 @app.command(cls=OptionCommand, rich_help_panel=MODELS)
 def export(
     run: Annotated[
-        str, typer.Argument(help="A run's folder, or weights that ship, such as lookback_rnn.")
+        str, typer.Argument(help="A run's folder, or shipped weights such as lookback_rnn.")
     ],
     to: Annotated[Path, typer.Option(help="The file: .onnx, .pt (torchscript) or .safetensors.")],
     form: Annotated[
@@ -325,14 +329,14 @@ def export(
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write over another file of that name.")
+        bool, typer.Option("--overwrite", help="Replace another file of that name.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Write a model's generator, or its weights, as one file for other programs.
 
-    A generator is written only if it gives what the model gives. docs/export.md names its inputs
-    and outputs.
+    A generator is written only if it gives the same output as the model. docs/export.md names its
+    inputs and outputs.
 
     pianoreel export shapes --to shapes.onnx
 
@@ -368,18 +372,23 @@ def _domains() -> "list[Domain]":
 
 @app.command(cls=OptionCommand, rich_help_panel=MAKE)
 def studio(
-    folder: Annotated[
-        Path, typer.Argument(help="Folder of what you make; it stays from one time to the next.")
-    ] = Path("my-studio"),
+    folder: Annotated[Path, typer.Argument(help="Folder that keeps what you make.")] = Path(
+        "my-studio"
+    ),
     runs: Annotated[
         Path | None,
-        typer.Option(help="Folder of runs.", show_default="FOLDER/runs"),
+        typer.Option(help="Folder of the runs.", show_default="FOLDER/runs"),
     ] = None,
     host: Annotated[
         str,
-        typer.Option(help="Address to listen at; others than this machine's need the token."),
+        typer.Option(
+            help="Address to listen at. For any but 127.0.0.1 the page asks for a token, which "
+            "is printed."
+        ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 7860,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen at; 0: any free one.")
+    ] = 7860,
 ) -> None:
     """Open the studio: make songs and clips, train and compare models in your browser.
 
@@ -405,7 +414,7 @@ def studio(
 def cite(
     name: Annotated[str, typer.Argument(help="A model's name, as `models` lists it.")],
 ) -> None:
-    """Print a model's BibTeX, as in: pianoreel cite wgan_gp."""
+    """Print the BibTeX of a model's paper, as in: pianoreel cite wgan_gp."""
     from core.recipes import recipe
 
     print(recipe(name, _recipes()).paper.bibtex)
@@ -422,7 +431,10 @@ def _recipes() -> "dict[str, Recipe]":
 
 @app.command(cls=OptionCommand, rich_help_panel=MACHINE)
 def doctor(json: Json = False) -> None:
-    """Print versions, devices and limits; name the cure of a faulty installation and exit 1."""
+    """Print versions, devices and limits.
+
+    If something is faulty, say how to repair it, and exit with 1.
+    """
     from core.app import doctor as machine
     from musegen import files as music_files
     from musegen.files.limits import MusicLimits

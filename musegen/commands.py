@@ -33,24 +33,25 @@ if TYPE_CHECKING:
     from musegen.playing.voice import Voice
 
 PICKUP_HELP = (
-    "Quarter notes of a pickup that no signature names: they are left out, and bars begin after "
-    "them."
+    "Quarter notes of a pickup, if no time signature marks it. They are left out, and bars "
+    "begin after them."
 )
 
 YOUR_SONGS, STEERING = "Your own songs", "Steering"
 """The panels of options in the help of `sample`."""
 
-Soundfont = Annotated[Path | None, typer.Option(help="Your own .sf2 to play with.")]
+Soundfont = Annotated[Path | None, typer.Option(help="Your own soundfont (.sf2) to play with.")]
 Voices = Annotated[
     list[str] | None,
     typer.Option(
         metavar="[TRACK=]VOICE",
-        help="Play all but the drums, or one track, in a voice: a run of voices, RUN:3 for "
-        "timbre 3, an .sfz, or an .sf2, FILE.sf2:violin for one of its instruments; repeatable.",
+        help="Play one track, or all but the drums, in a voice: a run of voices (RUN:3 is "
+        "its timbre 3), an .sfz, or an .sf2 (FILE.sf2:violin is one of its "
+        "instruments). Repeatable.",
     ),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Write over other songs of the same names.")
+    bool, typer.Option("--overwrite", help="Replace other songs of the same names.")
 ]
 
 
@@ -135,12 +136,12 @@ class MusicCommands(DomainCommands):
         meter: Annotated[
             str,
             typer.Option(
-                help="Only bars of this metre, such as 3/4 or 7/8; any: the beats of all, divided "
-                "into bars of 4/4."
+                help="Read only bars of this metre, such as 3/4 or 7/8. any: divide all "
+                "beats into bars of 4/4."
             ),
         ] = "4/4",
         pedal: Annotated[
-            bool, typer.Option(help="Let notes sound until the pedal goes up that holds them.")
+            bool, typer.Option(help="Let notes sound until the pedal that holds them is released.")
         ] = True,
         pickup: Annotated[
             float,
@@ -152,11 +153,11 @@ class MusicCommands(DomainCommands):
             int, typer.Option(min=1, help="Tracks that must sound in a phrase.")
         ] = 3,
         lpd: Annotated[
-            bool, typer.Option("--lpd", help="Read .npz of the Lakh Pianoroll Dataset.")
+            bool, typer.Option("--lpd", help="Read .npz files of the Lakh Pianoroll Dataset.")
         ] = False,
         band: Annotated[
             int | None,
-            typer.Option(min=1, help="Number of songs that the procedural band composes."),
+            typer.Option(min=1, help="Let the procedural band compose this many songs."),
         ] = None,
         style: Annotated[
             str | None,
@@ -207,7 +208,7 @@ class MusicCommands(DomainCommands):
     def open_data(
         self,
         preset: str,
-        data: Annotated[Path, typer.Argument(help="A collection, as `prepare` writes it.")],
+        data: Annotated[Path, typer.Argument(help="A collection that `prepare` wrote.")],
     ) -> "Collection":
         return self.domain().open(data)
 
@@ -215,13 +216,13 @@ class MusicCommands(DomainCommands):
         self,
         wiring: Annotated[
             Literal["composer", "jamming", "hybrid"] | None,
-            typer.Option(help="Of MuseGAN: which parts of z the players share."),
+            typer.Option(help="For MuseGAN: which parts of z the players share."),
         ] = None,
         given: Annotated[
             str,
             typer.Option(
-                help="Of MuseGAN: tracks that are given, such as piano,drums. It learns to make "
-                "the others beside them."
+                help="For MuseGAN: tracks that are given, such as piano,drums. The model "
+                "learns to add the others."
             ),
         ] = "",
     ) -> list[str]:
@@ -242,8 +243,8 @@ class MusicCommands(DomainCommands):
             bool,
             typer.Option(
                 "--paper",
-                help="Also print the tables of MuseGAN's papers, and these songs by their "
-                "definitions.",
+                help="Also print the tables of MuseGAN's papers, with these songs measured "
+                "by their definitions.",
             ),
         ] = False,
     ) -> "Evaluation":
@@ -278,14 +279,14 @@ class MusicCommands(DomainCommands):
         stems: Annotated[
             bool,
             typer.Option(
-                "--stems", help="Also write each track alone; as sounds they add up to the song."
+                "--stems", help="Also write each track alone. Their sounds add up to the song."
             ),
         ] = False,
         programs: Annotated[
             str,
             typer.Option(
                 metavar="TRACK=SOUND,...",
-                help="Other sounds: General MIDI's numbers from 0 or names, such as "
+                help="Other sounds, by General MIDI's numbers from 0 or by name, such as "
                 "bass=38,piano=electric piano,drums=jazz.",
             ),
         ] = "",
@@ -320,41 +321,44 @@ class MusicCommands(DomainCommands):
             typer.Option(
                 min=1,
                 max=1024,
-                help="Bars of a new song (16), or after or between your songs (8).",
+                help="Bars of a new song (default: 16), or to add after or between your "
+                "songs (default: 8).",
                 show_default=False,
             ),
         ] = None,
         given: Annotated[
             Path | None,
             typer.Option(
-                help="A song of yours, with --keep or --fill.", rich_help_panel=YOUR_SONGS
+                help="Your song, with --keep or --fill to say what stays.",
+                rich_help_panel=YOUR_SONGS,
             ),
         ] = None,
         keep: Annotated[
             str,
             typer.Option(
-                help="Of --given: the tracks that stay, such as piano,drums. The others are "
-                "composed.",
+                help="With --given: the tracks that stay, such as piano,drums. The others "
+                "are composed.",
                 rich_help_panel=YOUR_SONGS,
             ),
         ] = "",
         fill: Annotated[
             str,
             typer.Option(
-                help="Of --given: the bars to compose, such as 5-8. The others stay.",
+                help="With --given: the bars to compose, such as 5-8. The others stay.",
                 rich_help_panel=YOUR_SONGS,
             ),
         ] = "",
         continued: Annotated[
             Path | None,
             typer.Option(
-                "--continue", help="A song of yours to go on with.", rich_help_panel=YOUR_SONGS
+                "--continue", help="Your song, to be continued.", rich_help_panel=YOUR_SONGS
             ),
         ] = None,
         between: Annotated[
             tuple[Path, Path] | None,
             typer.Option(
-                help="Two songs of yours to lead from one to the other.",
+                help="Two of your songs, to be joined by new bars that lead from one to the "
+                "other.",
                 rich_help_panel=YOUR_SONGS,
                 show_default=False,
             ),
@@ -363,8 +367,8 @@ class MusicCommands(DomainCommands):
             Path | None,
             typer.Option(
                 "--remix",
-                help="A song of yours, its sections A, B .. in the order of --form; other letters "
-                "are composed.",
+                help="Your song, with its sections A, B ... in the order of --form. Other "
+                "letters are composed.",
                 rich_help_panel=YOUR_SONGS,
             ),
         ] = None,
@@ -372,7 +376,7 @@ class MusicCommands(DomainCommands):
             int | None,
             typer.Option(
                 min=1,
-                help="Of --remix: bars of a section (4).",
+                help="With --remix: bars of a section (default: 4).",
                 rich_help_panel=YOUR_SONGS,
                 show_default=False,
             ),
@@ -387,7 +391,9 @@ class MusicCommands(DomainCommands):
         ] = 0.0,
         tracks: Annotated[
             str,
-            typer.Option(help="Compose only these, such as drums,bass.", rich_help_panel=STEERING),
+            typer.Option(
+                help="Compose only these tracks, such as drums,bass.", rich_help_panel=STEERING
+            ),
         ] = "",
         form: Annotated[
             str,
@@ -398,21 +404,24 @@ class MusicCommands(DomainCommands):
         ] = "auto",
         key: Annotated[
             str,
-            typer.Option(help='Such as "A minor" or F#; as learned.', rich_help_panel=STEERING),
+            typer.Option(
+                help='A key, such as "A minor" or F#; without it, as learned.',
+                rich_help_panel=STEERING,
+            ),
         ] = "",
         scale_strength: Annotated[
             float,
             typer.Option(
                 min=0,
                 max=1,
-                help="Of --key: 1 allows no other notes; 0 only transposes new songs.",
+                help="With --key: 1 allows no other notes; 0 only transposes new songs.",
                 rich_help_panel=STEERING,
             ),
         ] = 1.0,
         density: Annotated[
             str,
             typer.Option(
-                help="low, normal, high, or about how many times as many notes, 0.25 to 4.",
+                help="How many notes: low, normal, high, or a factor from 0.25 to 4.",
                 rich_help_panel=STEERING,
             ),
         ] = "normal",
@@ -427,7 +436,8 @@ class MusicCommands(DomainCommands):
             typer.Option(
                 min=10,
                 max=400,
-                help="Beats a minute; without it your song's, or one of the training songs'.",
+                help="Tempo in beats a minute; without it, that of your song, or of one of "
+                "the training songs.",
                 rich_help_panel=STEERING,
             ),
         ] = None,
@@ -435,7 +445,7 @@ class MusicCommands(DomainCommands):
             float | None,
             typer.Option(
                 min=0.01,
-                help="Above the model's own it is more daring, below more usual.",
+                help="Above the model's own value songs are more daring, below it more usual.",
                 rich_help_panel=STEERING,
             ),
         ] = None,
@@ -444,7 +454,8 @@ class MusicCommands(DomainCommands):
             typer.Option(
                 min=0.01,
                 max=1,
-                help="Sample each choice from the likeliest of this share of the probability.",
+                help="Sample each choice only from the likeliest ones, which together have "
+                "this probability.",
                 rich_help_panel=STEERING,
             ),
         ] = None,
@@ -453,24 +464,25 @@ class MusicCommands(DomainCommands):
             typer.Option(
                 min=1,
                 max=256,
-                help="Sample so many of each song, and keep the one that sounds most real; 1 "
-                "takes the first. Without it one of a few is drawn, a likelier one more often.",
+                help="Sample this many of each song, and keep the one that sounds most real; "
+                "1 takes the first. Without it, each song is drawn from a few, more "
+                "often one that sounds real.",
                 rich_help_panel=STEERING,
             ),
         ] = None,
         against: Annotated[
             Path | None,
             typer.Option(
-                help="The collection whose songs are real, for a run of your own whose training "
-                "was stopped: songs are drawn, and the best known, by it.",
+                help="The collection that your run was trained on. Needed once if its "
+                "training was stopped: it shows what real songs are like.",
                 rich_help_panel=STEERING,
             ),
         ] = None,
         binarisation: Annotated[
             Literal["stochastic", "deterministic", "probability"] | None,
             typer.Option(
-                help="Of musegan: neurons fire by chance, by rounding, or notes of a probability "
-                "above one half are kept. Without it as in training.",
+                help="For musegan: neurons fire at random or by rounding, or notes of a "
+                "probability above one half are kept. Without it, as in training.",
                 rich_help_panel=STEERING,
             ),
         ] = None,
@@ -557,7 +569,10 @@ def render(
     song: Annotated[Path, typer.Argument(help="A MIDI file.", show_default=False)],
     to: Annotated[
         Path | None,
-        typer.Option(help="A .wav, .flac, .mp3 or .ogg.", show_default="the song's name as .wav"),
+        typer.Option(
+            help="The sound file: .wav, .flac, .mp3 or .ogg.",
+            show_default="the song's name as .wav",
+        ),
     ] = None,
     soundfont: Soundfont = None,
     voice: Voices = None,
@@ -567,8 +582,8 @@ def render(
 ) -> None:
     """Play a MIDI file to a sound file, note for note, with a soundfont or in a voice.
 
-    Volume, expression, panning and pitch bends are followed. Tracks are called drums, piano,
-    guitar, bass and strings, others by their own names.
+    It follows volume, expression, panning and pitch bends. Tracks are called drums, piano,
+    guitar, bass and strings; others have their own names.
 
     pianoreel music render song.mid --to song.wav
 

@@ -22,21 +22,21 @@ Scale = Annotated[
     typer.Option(
         min=0.05,
         max=64,
-        help="How many times as large films are written.",
+        help="Enlarge films this many times.",
         show_default="to about 256 pixels",
     ),
 ]
 Resize = Annotated[
     Literal["nearest", "lanczos"] | None,
     typer.Option(
-        help="Of --scale: nearest makes each pixel a square, lanczos is smooth.",
+        help="With --scale: nearest makes each pixel a square, lanczos is smooth.",
         show_default="nearest for whole factors of clips below 64 pixels, else lanczos",
     ),
 ]
 Enlarger = Annotated[
     str | None,
     typer.Option(
-        help="A run of super_resolution by which clips are enlarged, before --scale.",
+        help="A run of super_resolution that enlarges clips before --scale.",
         show_default="the model's own, unless --resize is given",
     ),
 ]
@@ -114,10 +114,11 @@ class VideoCommands(DomainCommands):
         sources: Annotated[
             list[str],
             typer.Argument(
-                help="Folders, zips, tars, files, patterns or manifests (.csv, .jsonl, .json, "
-                "videos.txt beside prompts.txt) of clips; a folder of numbered pictures is one "
-                "clip. Captions: rows of clips.csv or clips.jsonl (path, caption), else rex.txt "
-                "beside rex.mp4, else the name of the class folder, else the file's own name.",
+                help="Folders, zips, tars, files, patterns or tables (.csv, .jsonl, .json, "
+                "videos.txt beside prompts.txt) of clips. A folder of numbered pictures "
+                "is one clip. A clip's caption is its row in a table (path, caption), "
+                "else the text in rex.txt beside rex.mp4, else the name of its folder, "
+                "else its own name.",
                 show_default=False,
             ),
         ],
@@ -164,41 +165,45 @@ class VideoCommands(DomainCommands):
             int | None,
             typer.Option(
                 min=1,
-                help="Most clips of one video, evenly spaced (default: ten times the median of "
-                "the others, and no more than they have together).",
+                help="At most this many clips of one video, evenly spaced (default: ten "
+                "times the median of the others, and no more than they have together).",
                 rich_help_panel=CUTTING,
             ),
         ] = None,
         short: Annotated[
             Literal["pad", "loop", "drop"],
             typer.Option(
-                help="A video that is too short: repeat the last frame, loop it, or leave it out.",
+                help="If a video is too short: repeat its last frame, loop it, or leave it out.",
                 rich_help_panel=CUTTING,
             ),
         ] = "pad",
         damaged: Annotated[
             Literal["drop", "keep"],
-            typer.Option(help="A damaged video: leave it out, or keep what comes before."),
+            typer.Option(
+                help="If a video is damaged: leave it out, or keep what comes before the damage."
+            ),
         ] = "drop",
         captions: Annotated[
             Literal["auto", "manifest", "text", "folder", "name"],
-            typer.Option(help="Where captions come from; auto: the first of the others found."),
+            typer.Option(
+                help="Where captions come from. auto: the first of the others that is found."
+            ),
         ] = "auto",
         hold_out: Annotated[
             str,
             typer.Option(
                 metavar="auto|videos|windows|composition|FILE",
-                help="What is held out of training. composition: captions of two halves that "
-                "are trained on with others. windows: the last clips of videos; what overlaps "
-                "them in the film is left out. auto: whole videos, unless that takes words away. "
-                "FILE: the captions in its lines. Excerpts of one film share no frame between "
-                "both sides.",
+                help="What is kept away from training. auto: whole videos, unless that takes "
+                "words away. windows: the last clips of videos; what overlaps them in "
+                "the film is left out. composition: captions whose two halves are "
+                "trained on only with others. FILE: the captions in its lines. Excerpts "
+                "of one film share no frame between both sides.",
             ),
         ] = "auto",
         background: Annotated[
             str,
             typer.Option(
-                help="Colour behind transparent pixels, and of bars.", rich_help_panel=CUTTING
+                help="Colour of bars, and behind transparent pixels.", rich_help_panel=CUTTING
             ),
         ] = "#000000",
         check: Annotated[
@@ -243,17 +248,17 @@ class VideoCommands(DomainCommands):
         preset: str,
         data: Annotated[
             Path | None,
-            typer.Argument(help="A collection, as `prepare` writes it.", show_default=False),
+            typer.Argument(help="A collection that `prepare` wrote.", show_default=False),
         ] = None,
         shapes: Annotated[
             bool,
             typer.Option("--shapes", help="Train on moving shapes, drawn as they are needed."),
         ] = False,
         pairs: Annotated[
-            bool, typer.Option("--pairs", help="With --shapes: one or two in a clip.")
+            bool, typer.Option("--pairs", help="With --shapes: one or two shapes in a clip.")
         ] = False,
         showing: Annotated[
-            str, typer.Option(help="With --shapes: only those whose captions have this word.")
+            str, typer.Option(help="With --shapes: only those whose captions contain this word.")
         ] = "",
         size: Annotated[
             int | None,
@@ -274,8 +279,9 @@ class VideoCommands(DomainCommands):
         flip: Annotated[
             Literal["auto", "always", "never"] | None,
             typer.Option(
-                help="Mirror half of the clips of files. auto: where no caption has a word of "
-                "direction. always: those whose own captions have none.",
+                help="Mirror half of the clips that come from files. auto: only if no "
+                "caption has a word of direction. always: if the clip's own caption has "
+                "none.",
                 show_default="that of --config, else auto",
                 rich_help_panel=AUGMENTATION,
             ),
@@ -285,8 +291,8 @@ class VideoCommands(DomainCommands):
             typer.Option(
                 min=0,
                 max=0.5,
-                help="Cut up to this share of a side away: 0.1, but not of clips "
-                "whose captions have a word of size or place.",
+                help="Cut away up to this share of a side, such as 0.1, unless the caption "
+                "has a word of size or place.",
                 show_default="that of --config, else 0",
                 rich_help_panel=AUGMENTATION,
             ),
@@ -296,7 +302,7 @@ class VideoCommands(DomainCommands):
             typer.Option(
                 min=0,
                 max=1,
-                help="Change the speed by up to this share: 0.2, unless the caption "
+                help="Change the speed by up to this share, such as 0.2, unless the caption "
                 "has a word of speed.",
                 show_default="that of --config, else 0",
                 rich_help_panel=AUGMENTATION,
@@ -307,7 +313,7 @@ class VideoCommands(DomainCommands):
             typer.Option(
                 min=0,
                 max=0.5,
-                help="Change the colours by up to this share: 0.1, unless the "
+                help="Change the colours by up to this share, such as 0.1, unless the "
                 "caption has a word of colour or light.",
                 show_default="that of --config, else 0",
                 rich_help_panel=AUGMENTATION,
@@ -345,12 +351,13 @@ class VideoCommands(DomainCommands):
             bool,
             typer.Option(
                 "--loop",
-                help="Clips that repeat seamlessly: they go on to where they began, else there "
-                "and back; where a model has no clock, the end is blended into the beginning.",
+                help="Make clips that repeat seamlessly. They go on to where they began, or "
+                "play forwards and backwards; if the model has no clock, the end is "
+                "blended into the beginning.",
             ),
         ] = False,
         overwrite: Annotated[
-            bool, typer.Option("--overwrite", help="Write over other clips of the same names.")
+            bool, typer.Option("--overwrite", help="Replace other clips of the same names.")
         ] = False,
     ) -> Output:
         from core.app.output import read_formats
@@ -370,8 +377,8 @@ class VideoCommands(DomainCommands):
             list[str] | None,
             typer.Argument(
                 metavar="[RUN] [CAPTION]...",
-                help="A run's folder, then captions; without a run the weights that ship, without "
-                "captions some of the training captions.",
+                help="A run's folder, then captions. Without a run, the shipped weights; "
+                "without captions, some of the training captions.",
                 show_default=False,
             ),
         ] = None,
@@ -407,20 +414,20 @@ class VideoCommands(DomainCommands):
         then: Annotated[
             list[str] | None,
             typer.Option(
-                help="A caption that follows in each clip; may be repeated.",
+                help="A caption that follows in each clip; repeatable.",
                 rich_help_panel=STEERING,
             ),
         ] = None,
         into: Annotated[
             str | None,
             typer.Option(
-                help="A caption into which each clip changes on its way.", rich_help_panel=STEERING
+                help="A caption into which each clip gradually changes.", rich_help_panel=STEERING
             ),
         ] = None,
         start: Annotated[
             Path | None,
             typer.Option(
-                help="A picture or video whose first frame each clip begins with.",
+                help="A picture, or a video, with whose first frame each clip begins.",
                 rich_help_panel=STEERING,
             ),
         ] = None,
@@ -429,8 +436,8 @@ class VideoCommands(DomainCommands):
             typer.Option(
                 min=1,
                 max=256,
-                help="Sample so many of each clip, and keep one that is like those of the "
-                "training: few lose their form.",
+                help="Sample this many of each clip, and keep one that is like those of the "
+                "training, so that few lose their form.",
                 show_default="the model's own, such as 8",
                 rich_help_panel=STEERING,
             ),
@@ -444,7 +451,8 @@ class VideoCommands(DomainCommands):
         music_run: Annotated[
             str | None,
             typer.Option(
-                help="Of --music: the run that composes, or a shipped model of songs by its name."
+                help="With --music: the run that composes, or a shipped model of songs by "
+                "its name."
             ),
         ] = None,
         parts: Annotated[

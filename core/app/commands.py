@@ -239,24 +239,25 @@ DryRun = Annotated[
     ),
 ]
 Jobs = Annotated[
-    int | None, typer.Option(min=1, help="Processes that read files (default: one a core).")
+    int | None, typer.Option(min=1, help="Processes that read files (default: one for each core).")
 ]
 Shard = Annotated[
     str | None,
     typer.Option(
         metavar="K/N",
-        help="Read only part K of N, such as 3/8, beside other machines that read other parts. "
-        "When all are read, the same command without it makes the collection.",
+        help="Read only part K of N, such as 3/8, while other machines read the other parts. "
+        "When all are read, repeat the command without it to make the collection.",
     ),
 ]
-StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Exit with 1 where a file is rejected.")
-]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a file is rejected.")]
 PointCount = Annotated[
-    int, typer.Option("--points", min=2, max=1000, help="Points, ends included.")
+    int, typer.Option("--points", min=2, max=1000, help="How many points, both ends included.")
 ]
 Strength = Annotated[
-    float, typer.Option(min=0, max=1, help="0: the original. 1: unrelated to it.")
+    float,
+    typer.Option(
+        min=0, max=1, help="How far from the original: 0 is the original, 1 is unrelated to it."
+    ),
 ]
 Start = Annotated[
     str | None,
@@ -272,9 +273,10 @@ Models = Annotated[
     list[str] | None,
     typer.Option(
         "--model",
-        help='A model to compare, and its own settings: "vae model.weights.match_z=4"; '
-        '"gan start=RUN" begins with the weights of a run, so of a model named before it: '
-        "TO/runs/vae. Repeatable. Without it all that fit.",
+        help='A model to compare, with its own settings if it has any: "vae '
+        'model.weights.match_z=4". "gan start=RUN" begins with the weights of a run, '
+        "also of a model named before it, such as TO/runs/vae. Repeatable. Without it, "
+        "all models that fit.",
     ),
 ]
 Report = Annotated[
@@ -286,13 +288,13 @@ Beside = Annotated[list[str] | None, typer.Option(help="Another run to measure; 
 SampleCount = Annotated[int, typer.Option("--count", min=2, max=10_000, help="Samples to draw.")]
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="A run's folder; without it the weights that ship."),
+    typer.Argument(metavar="[RUN]", help="A run's folder; without it, the shipped weights."),
 ]
 Arguments = Annotated[
     list[str],
     typer.Argument(
         metavar="[RUN] ITEM...",
-        help="A run's folder (else the weights that ship), then items.",
+        help="A run's folder (without it, the shipped weights), then items.",
         show_default=False,
     ),
 ]
@@ -300,7 +302,7 @@ Files = Annotated[
     list[str],
     typer.Argument(
         metavar="[RUN] FILE...",
-        help="A run's folder (else the weights that ship), then files.",
+        help="A run's folder (without it, the shipped weights), then files.",
         show_default=False,
     ),
 ]
@@ -457,7 +459,7 @@ def prepare(
 ) -> None:
     """Read {items} into a collection to train on.
 
-    Each file is kept, or named in TO/rejects.jsonl with its reason. The same command resumes.
+    Each file is kept, or listed in TO/rejects.jsonl with a reason. The same command resumes.
     """
     with ticking("reading") as tick:
         summary = read(jobs=jobs or os.cpu_count() or 1, tick=tick)
@@ -490,7 +492,7 @@ def train(
 
     --from begins with the weights of another run, to go on with other data or settings.
 
-    Settings: the preset's, then those of --config, then options, then --set.
+    Settings come from the preset; --config overrides them, then options, then --set.
     """
     from core.app import fit
     from core.yaml_files import read_yaml
@@ -545,7 +547,7 @@ def evaluate(
     json: Json = False,
     device: Device = "auto",
 ) -> None:
-    """Measure samples beside real {items} and beside chance. Without RUN the weights that ship."""
+    """Measure samples beside real {items} and beside chance. Without RUN: the shipped weights."""
     from core.files import create_folder
 
     domain = own.domain()
@@ -660,7 +662,7 @@ def reconstruct(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Encode and decode your own {items}: hear or see the model's reconstruction."""
+    """Encode and decode your own {items}, to hear or see what the model makes of them."""
     from core.app import latent_commands
 
     model, names = latent_commands.open_with_arguments(own.domain(), files, None, device)
@@ -680,11 +682,11 @@ def vary(
     keep: Annotated[
         str,
         typer.Option(
-            help="Part of the latents that stays, for a model that names parts of them.",
+            help="The part of the latents that stays, for a model whose latents have named parts.",
             show_default="nothing",
         ),
     ] = "",
-    count: Annotated[int, typer.Option(min=1, max=1000, help="Variations.")] = 4,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many variations.")] = 4,
     to: Folder = None,
     seed: Seed = 0,
     device: Device = "auto",

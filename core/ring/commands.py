@@ -63,7 +63,7 @@ class RingCommands(DomainCommands):
         preset: str,
         data: Annotated[
             Path | None,
-            typer.Argument(help="A collection, as `prepare` writes it; without it the ring."),
+            typer.Argument(help="A collection that `prepare` wrote; without it, the ring."),
         ] = None,
     ) -> "Data":
         from core.ring.data import DrawnRing
@@ -81,7 +81,7 @@ class RingCommands(DomainCommands):
         to: Path,
         device: str,
         overwrite: Annotated[
-            bool, typer.Option("--overwrite", help="Write over other points of the same names.")
+            bool, typer.Option("--overwrite", help="Replace other points of the same names.")
         ] = False,
     ) -> Output:
         return Output(to, overwrite=overwrite)

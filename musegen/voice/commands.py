@@ -73,8 +73,8 @@ class VoiceCommands(DomainCommands):
             list[str] | None,
             typer.Argument(
                 help="Folders, zips, files or patterns of .wav, .flac, .mp3 or .aif files of "
-                "single notes. Their pitches: from names such as violin-C4.wav, from NSynth's "
-                "names and examples.json, else as they sound.",
+                "single notes. Pitches come from names such as violin-C4.wav, or from "
+                "NSynth's names and examples.json; otherwise they are detected.",
                 show_default=False,
             ),
         ] = None,
@@ -122,7 +122,7 @@ class VoiceCommands(DomainCommands):
     def open_data(
         self,
         preset: str,
-        data: Annotated[Path, typer.Argument(help="A collection, as `prepare` writes it.")],
+        data: Annotated[Path, typer.Argument(help="A collection that `prepare` wrote.")],
     ) -> "Collection":
         return self.domain().open(data)
 
@@ -131,7 +131,7 @@ class VoiceCommands(DomainCommands):
         to: Path,
         device: str,
         overwrite: Annotated[
-            bool, typer.Option("--overwrite", help="Write over other notes of the same names.")
+            bool, typer.Option("--overwrite", help="Replace other notes of the same names.")
         ] = False,
     ) -> Output:
         return Output(to, overwrite=overwrite)
@@ -146,10 +146,11 @@ class VoiceCommands(DomainCommands):
             str, typer.Option(help="Pitches such as 60 or C4,E4,G4; 60 is C4.")
         ] = "60",
         count: Annotated[
-            int, typer.Option(min=1, max=10_000, help="Notes of each pitch, each with a timbre.")
+            int,
+            typer.Option(min=1, max=10_000, help="Notes of each pitch, each with its own timbre."),
         ] = 1,
         one_timbre: Annotated[
-            bool, typer.Option("--one-timbre", help="All pitches in the timbre of the seed.")
+            bool, typer.Option("--one-timbre", help="Play all pitches in the timbre of the seed.")
         ] = False,
     ) -> Iterator[Path]:
         from core.app.label import name_of
@@ -213,20 +214,20 @@ voice = group_of(VoiceCommands())
 @voice.command(cls=OptionCommand, rich_help_panel=MAKE)
 def keyboard(
     run: RunArgument = None,
-    to: Annotated[Path, typer.Option(help="A .sf2, or a folder for samples with an .sfz.")] = Path(
-        "voice.sf2"
-    ),
+    to: Annotated[
+        Path, typer.Option(help="An .sf2 file, or a folder for samples with an .sfz.")
+    ] = Path("voice.sf2"),
     semitones: Annotated[
-        int, typer.Option(min=1, max=24, help="Distance from one sample to the next.")
+        int, typer.Option(min=1, max=24, help="Semitones from one sample to the next.")
     ] = 3,
     seed: Seed = 0,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write over another keyboard of that name.")
+        bool, typer.Option("--overwrite", help="Replace another keyboard of that name.")
     ] = False,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Sample the timbre of a seed for a sampler or a sequencer to play.
+    """Write the timbre of a seed as an instrument, for a sampler or a sequencer.
 
     pianoreel voice keyboard runs/voice --seed 3 --to mine.sf2
 

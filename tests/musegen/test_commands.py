@@ -181,7 +181,7 @@ def test_stems_are_not_read_as_songs_of_their_own(data: Path, trained: Path, tmp
 def test_a_bridge_from_one_song_alone_is_refused_in_its_own_words():
     """And not as a run called 2, which the option that follows would be left with."""
     command = ("music", "sample", "--between", "a.mid", "--count", 2)
-    refused(2, "--between needs 2 values and has 1, a.mid: Two songs of yours to lead", *command)
+    refused(2, "--between needs 2 values and has 1, a.mid: Two of your songs, to be", *command)
 
 
 def test_wrong_formats_and_sounds_get_the_known_ones_before_a_song_is_sampled(
