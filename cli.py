@@ -117,7 +117,7 @@ def models(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Train only this model for the report; can be given several times."),
+        typer.Option(help="Train only this model for the report; repeatable."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -427,7 +427,7 @@ class VideoCommands(DomainCommands):
         start: Annotated[
             Path | None,
             typer.Option(
-                help="A picture, or a video, with whose first frame each clip begins.",
+                help="Begin each clip with this picture, or with the first frame of this video.",
                 rich_help_panel=STEERING,
             ),
         ] = None,
