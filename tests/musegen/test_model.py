@@ -739,3 +739,8 @@ def test_the_sound_of_a_preview_lasts_as_long_as_its_first_phrase(monkeypatch):
     sound = DOMAIN.sound(Model.__new__(Model), np.zeros((2, 1, 1, 1, 1), np.uint8))
     with wave.open(io.BytesIO(sound)) as file:
         assert 8 <= file.getnframes() / file.getframerate() <= 10
+
+
+def test_what_is_measured_is_loaded_on_the_device_that_is_named():
+    with pytest.raises(ConfigError, match="no device is called 'abacus'"):
+        DOMAIN.subject("lookback_rnn", "abacus")

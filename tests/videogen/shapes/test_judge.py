@@ -1,12 +1,13 @@
 """The judge reads pictures that are painted here, pixel by pixel, without the drawing's help."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 
 from videogen.shapes.grammar import Shape
-from videogen.shapes.judge import judge
+from videogen.shapes.judge import agreement, judge
 
 SIZE = 60
 HALF = {"small": 8, "large": 13}
@@ -87,6 +88,19 @@ def test_two_shapes_are_read():
     other = Shape("square", "small", "blue", "straight", "north")
     both = torch.maximum(painted(one, (20, 15), 0.7), painted(other, (45, 42), 0.7))
     assert set(judge(both, 2)[0]) == {one, other}
+
+
+def test_shapes_are_matched_so_that_most_of_all_agrees():
+    """The painted square is of the circle's colour and way: as the square's it has its kind alone,
+    as the circle's all but the kind."""
+    square = Shape("square", "small", "red", "straight", "north")
+    circle = Shape("circle", "large", "blue", "zigzag", "east")
+    painted_square = replace(circle, kind="square")
+    painted_circle = replace(square, kind="circle")
+    first, second = painted(painted_square, (20, 15), 0.7), painted(painted_circle, (45, 42), 0.7)
+    caption = f"{square.caption} and {circle.caption}"
+    shares = agreement([caption], torch.maximum(first, second))
+    assert shares == {"kind": 0, "size": 1, "colour": 1, "path": 1, "direction": 1, "all": 0}
 
 
 def test_a_way_and_back_is_no_motion():
