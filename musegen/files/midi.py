@@ -395,9 +395,11 @@ class _Parsed:
         self.ticks_per_beat = events.ticks_per_beat
         self.origin, self.has_beats = _first_text(events), events.has_beats
         self.messages = Messages.of(events)
+        self.end = max(int((self.start + np.maximum(self.duration, 1)).max()), self.declared)
         self._check_times()
-        if pedal:
-            self.duration = self._pedalled(events)
+        if pedal and are_used(events):
+            self.duration, last = hold(events, self._channels(), down, up, self.pitch)
+            self.end = max(self.end, last)
 
     def _check_times(self) -> None:
         if self._too_long():
@@ -407,24 +409,16 @@ class _Parsed:
         if (self.signatures[0] == 0).any():
             raise RejectedFile("time-signature", f"a time signature of 0 beats: {EXPORT}")
 
-    def _pedalled(self, events: Events) -> np.ndarray:
-        """Return the durations with those of all but drums lengthened by the pedals."""
-        if not are_used(events):
-            return self.duration
-        channel = np.array([p.port * CHANNELS + p.channel - 1 for p in self.parts])[self.part]
-        lengthened = hold(events, channel, self.start, self.duration, self.pitch)
-        is_drum = np.array([part.is_drum for part in self.parts])[self.part]
-        return np.where(is_drum, self.duration, lengthened)
+    def _channels(self) -> np.ndarray:
+        """Return the channel of each note, 16 * port + channel; -1 of drums, without a pedal."""
+        numbers = [
+            -1 if part.is_drum else part.port * CHANNELS + part.channel - 1 for part in self.parts
+        ]
+        return np.array(numbers)[self.part]
 
     def _too_long(self) -> bool:
         last = max(self.end, int(self.metre_at.max(initial=0)))
         return last > self.limits.beats * self.ticks_per_beat
-
-    @cached_property
-    def end(self) -> int:
-        """Return the last tick: the last key up, or a later end."""
-        last = int((self.start + np.maximum(self.duration, 1)).max())
-        return max(last, self.declared)
 
     def song(
         self,

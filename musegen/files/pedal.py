@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from musegen.files.keys import NUMBER_BITS
 from musegen.files.parts import channels
 from musegen.files.smf import Events
 
@@ -11,8 +12,8 @@ SUSTAIN, SOSTENUTO, RESET = 64, 66, 121
 DOWN = 64
 """A pedal is down from this value on."""
 
-LAST_BEATS = 4
-"""The longest time that a pedal sustains after the last key goes up; bars end there earlier."""
+LAST_BEATS = 8
+"""The longest time that a pedal sustains after the last key goes up."""
 
 
 def are_used(events: Events) -> bool:
@@ -22,47 +23,57 @@ def are_used(events: Events) -> bool:
 
 
 def hold(
-    events: Events,
-    channel: np.ndarray,
-    start: np.ndarray,
-    duration: np.ndarray,
-    pitch: np.ndarray,
-) -> np.ndarray:
-    """Return the durations of notes as the pedals of their channel lengthen them.
+    events: Events, channel: np.ndarray, down: np.ndarray, up: np.ndarray, pitch: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Return the durations of notes as the pedals of their channel lengthen them, and the tick at
+    which the last one ends that a key or a pedal ends: one that stays down ends no song.
 
     A note whose key goes up while the sustain pedal is down sounds until the pedal goes up or its
-    pitch is struck on its channel. The sostenuto pedal holds the keys that are down when it goes
-    down, and no others, until it goes up. All in ticks; `channel`: 16 * port + channel.
+    pitch is struck on its channel. A pedal that goes up and down at one tick lets go of the keys
+    that go up at it. The sostenuto pedal holds the keys that are down when it goes down, and no
+    others, until it goes up. All in ticks; `down`, `up`: the numbers of the events that start and
+    end the notes; `channel`: 16 * port + channel, others for notes that no pedal lengthens.
     """
-    end = start + duration
+    start, end = events.tick[down], events.tick[up]
     latest = int(end.max()) + LAST_BEATS * events.ticks_per_beat
-    held = end.copy()
+    held, number = end.copy(), up
     for pedal, release in ((SOSTENUTO, _caught), (SUSTAIN, _released)):
         used = events.controls(pedal, RESET)
         is_down = (events.value(0, used) == pedal) & (events.value(1, used) >= DOWN)
-        used_by, tick = channels(events, used), events.tick[used]
-        for number in np.unique(used_by[is_down]).tolist():
-            mine, of_pedal = np.flatnonzero(channel == number), np.flatnonzero(used_by == number)
-            order = of_pedal[np.argsort(tick[of_pedal], kind="stable")]
-            until = release(tick[order], is_down[order], start[mine], held[mine], latest)
+        tick = np.minimum(events.tick[used], latest + 1)
+        used_by, place = channels(events, used), _place(tick, used)
+        for one in np.unique(used_by[is_down]).tolist():
+            mine, of_pedal = np.flatnonzero(channel == one), np.flatnonzero(used_by == one)
+            order = of_pedal[np.argsort(place[of_pedal])]
+            key_up = _place(held[mine], number[mine])
+            until = release(place[order], is_down[order], start[mine], key_up, latest)
             held[mine] = np.minimum(until, _next_strike(pitch[mine], start[mine], latest))
-    return np.maximum(end, held) - start
+        number = np.where(held > end, len(events), up)  # at a tick, what a pedal ends comes last
+    ends = np.maximum(end, held)
+    return ends - start, int(ends[ends < latest].max(initial=0))
+
+
+def _place(tick: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Return numbers that sort as events do in time, those of a tick as in the file."""
+    return tick << NUMBER_BITS | number
 
 
 def _released(
-    tick: np.ndarray, is_down: np.ndarray, start: np.ndarray, end: np.ndarray, latest: int
+    place: np.ndarray, is_down: np.ndarray, start: np.ndarray, key_up: np.ndarray, latest: int
 ) -> np.ndarray:
-    """Return when the pedal goes up that is down at each key's end; the end where none is."""
-    last = np.searchsorted(tick, end, side="right") - 1
+    """Return when the pedal goes up that is down as each key goes up; the key's tick where none
+    is."""
+    last = np.searchsorted(place, key_up) - 1
     sustained = (last >= 0) & is_down[last]
-    up = np.append(tick[~is_down], latest)
-    return np.where(sustained, up[np.searchsorted(up[:-1], end, side="right")], end)
+    end, up = key_up >> NUMBER_BITS, np.append(place[~is_down] >> NUMBER_BITS, latest)
+    return np.where(sustained, up[np.searchsorted(up[:-1], end)], end)
 
 
 def _caught(
-    tick: np.ndarray, is_down: np.ndarray, start: np.ndarray, end: np.ndarray, latest: int
+    place: np.ndarray, is_down: np.ndarray, start: np.ndarray, key_up: np.ndarray, latest: int
 ) -> np.ndarray:
     """Return when the pedal goes up that went down last while each key was down; else the end."""
+    tick, end = place >> NUMBER_BITS, key_up >> NUMBER_BITS
     goes_down = is_down & ~np.append(False, is_down[:-1])
     down, up = tick[goes_down], np.append(tick[~is_down], latest)
     last = np.searchsorted(down, end) - 1

@@ -83,6 +83,38 @@ def test_a_key_that_goes_up_with_the_pedal_is_not_sustained():
     assert lengths(track) == {60: [4]}
 
 
+KEY_UP, UP, DOWN = b"\x80\x3c\x00", b"\xb0\x40\x00", b"\xb0\x40\x7f"
+
+
+@pytest.mark.parametrize(
+    ("first", "at_bar_line", "length"),
+    [
+        (DOWN, (KEY_UP, UP, DOWN), 16),
+        (DOWN, (UP, DOWN, KEY_UP), 16),
+        (UP, (KEY_UP, DOWN), 16),
+        (UP, (DOWN, KEY_UP), 32),
+    ],
+)
+def test_a_pedal_that_goes_down_as_a_key_goes_up_is_for_the_next_bar(
+    first: bytes, at_bar_line: tuple[bytes, ...], length: int
+):
+    """C for a bar, D on the next bar line; a pedal before the key sustains it, as in a player."""
+    track = b"\x00\x90\x3c\x50\x00" + first + number(1920) + b"\x00".join(at_bar_line)
+    assert lengths(track + note(62, 480) + pedal(0, after=1440)) == {60: [length], 62: [16]}
+
+
+def test_a_key_of_no_length_is_sustained_by_the_pedal_that_goes_down_before_it():
+    assert lengths(pedal(127) + note(60, 0) + pedal(0, after=960)) == {60: [8]}
+
+
+def test_a_song_lasts_until_the_pedal_goes_up_within_two_bars_of_the_last_key():
+    track = note(60, 120) + pedal(127) + note(62, 120)
+    assert lengths(track + pedal(0, after=3480)) == {60: [1], 62: [30]}
+    assert lengths(pedal(127) + note(60, 120) + pedal(0, after=4800)) == {60: [16]}
+    drums = pedal(127, channel=10) + pedal(0, after=3600, channel=10)
+    assert read_midi(midi(note(60, 120), drums)).bars == 1
+
+
 @pytest.mark.parametrize(("title", "first"), [("pedal", [45, 39, 33, 27]), ("dry", [3, 3, 3, 3])])
 def test_a_played_piano_sounds_as_long_as_its_pedal(
     shared_cases: Path, title: str, first: list[int]
