@@ -379,7 +379,7 @@ class _Parsed:
 
     def __init__(self, events: Events, limits: MusicLimits, pedal: bool, names: bool = False):
         self.limits = limits
-        _check_count(int(is_key(events).sum()) // 2, limits)  # before memory is spent
+        _check_count((1 + int(is_key(events).sum())) // 2, limits)  # before memory is spent
         down, up = keys_of(events)
         _check_count(len(down), limits)
         self.part, parts = parts_of(events, down)
@@ -406,8 +406,6 @@ class _Parsed:
             raise RejectedFile("too-long", f"more than {self.limits.beats} beats")
         if (self.seconds_per_beat <= 0).any():
             raise RejectedFile("tempo", f"a tempo of 0 microseconds a beat: {EXPORT}")
-        if (self.signatures[0] == 0).any():
-            raise RejectedFile("time-signature", f"a time signature of 0 beats: {EXPORT}")
 
     def _channels(self) -> np.ndarray:
         """Return the channel of each note, 16 * port + channel; -1 of drums, without a pedal."""

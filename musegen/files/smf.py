@@ -486,12 +486,12 @@ def signatures(events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return tick, numerator and denominator of each time signature, in order of time.
 
     Those at one tick come from the last track to the first, whose signatures count by the
-    standard. Of 4 bytes the first 2 are needed, numerator and power of two: shorter ones, and
-    denominators above 128, are left out.
+    standard. Of 4 bytes the first 2 are needed, numerator and power of two: shorter ones, those of
+    0 beats and denominators above 128 are left out.
     """
     found = events.metas(SIGNATURE)
     is_whole = (events.byte(1, found) >= 2) & (events.byte(3, found) <= 7)
-    found = found[is_whole]
+    found = found[is_whole & (events.byte(2, found) > 0)]
     found = found[np.lexsort((found, -events.track[found], events.tick[found]))]
     numerator, power = (events.byte(number, found).astype(np.int64) for number in (2, 3))
     return events.tick[found], numerator, 2**power

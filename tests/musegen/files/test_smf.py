@@ -260,6 +260,7 @@ def test_tempi_need_three_bytes_and_come_in_order_of_time():
 def test_signatures_need_two_bytes_and_come_in_order_of_time():
     first = meta(0x58, b"") + meta(0x58, b"\x05") + meta(0x58, b"\x07\x03\x18\x08", after=480)
     second = meta(0x58, b"\x03\x02", after=96) + meta(0x58, b"\x04\x08", after=1)
+    second += meta(0x58, b"\x00\x02\x18\x08")
     second += meta(0x58, b"\x02\x01\x18\x08\x00", after=2)
     at, numerator, denominator = signatures(scan(midi(first, second)))
     assert at.tolist() == [96, 99, 480]
