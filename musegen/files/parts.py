@@ -38,9 +38,9 @@ STANDARDS = {
     "GM": re.compile(rb"\x7e.\x09\x01", re.DOTALL),
     "GM2": re.compile(rb"\x7e.\x09\x03", re.DOTALL),
     "GS": re.compile(rb"\x41.\x42\x12(\x40\x00\x7f\x00|\x00\x00\x7f[\x00\x01])", re.DOTALL),
-    "XG": re.compile(rb"\x43.\x4c\x00\x00\x7e\x00", re.DOTALL),
+    "XG": re.compile(rb"\x43.\x4c\x00\x00[\x7e\x7f]\x00", re.DOTALL),
 }
-"""The sysex messages that switch a standard on."""
+"""The sysex messages that switch a standard on, or set all that it has back."""
 
 GS_PART = re.compile(rb"\x41.\x42\x12([\x40\x50])([\x10-\x1f])\x15(.)", re.DOTALL)
 XG_PART = re.compile(rb"\x43[\x10-\x1f]\x4c\x08()([\x00-\x0f])\x07(.)", re.DOTALL)

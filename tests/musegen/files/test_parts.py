@@ -116,6 +116,7 @@ def test_a_track_without_a_port_sets_up_the_only_port_that_is_named():
         ("41 10 42 12 40 1a 15 02 0f f7|" + GS_ON, 11, False),
         (XG_ON + "|43 10 4c 08 0a 07 02 f7", 11, True),
         (XG_ON + "|43 10 4c 08 09 07 00 f7", 10, False),
+        (XG_ON + "|43 10 4c 08 0a 07 02 f7|43 10 4c 00 00 7f 00 f7", 11, False),
     ],
 )
 def test_messages_make_channels_drum_parts(messages: str, channel: int, is_drum: bool):
