@@ -298,7 +298,8 @@ def assign(parts: Sequence[Part], tracks: Sequence[Track]) -> list[int]:
 
     Rules on names come before those on order and channel, these before programs; drum parts then
     go to any drum track, and `rest` comes last. Between tracks with the same rule the first of the
-    list wins.
+    list wins. Beside a drum track the names of other tracks claim no drum parts: a bass drum is no
+    bass.
 
     >>> guitar = Part(order=3, name="solo", program=30, is_drum=False)
     >>> assign([guitar], LAKH)
@@ -312,7 +313,17 @@ def assign(parts: Sequence[Part], tracks: Sequence[Track]) -> list[int]:
         Track.has_rest,
     )
     ordered = [(rule, n, track) for rule in rules for n, track in enumerate(tracks)]
-    return [next((n for rule, n, track in ordered if rule(track, p)), -1) for p in parts]
+    has_drums = any(track.is_drum for track in tracks)
+    of_drums = [
+        (rule, n, track)
+        for rule, n, track in ordered
+        if track.is_drum or rule != Track.has_name or not has_drums
+    ]
+    claims = {True: of_drums, False: ordered}
+    return [
+        next((n for rule, n, track in claims[part.is_drum] if rule(track, part)), -1)
+        for part in parts
+    ]
 
 
 def bass_track(tracks: Sequence[Track]) -> int:

@@ -123,6 +123,15 @@ def test_drums_by_name_claim_the_drum_parts_that_no_other_track_claims():
     assert assign(parts, tracks) == [0, 0, 1]
 
 
+def test_a_bass_drum_is_no_bass_where_a_track_plays_drums():
+    bass = Track(name="Bass", name_pattern="bass")
+    parts = [part(0, "Bass Drum", channel=10), part(1, "E-Bass", channel=2)]
+    assert assign(parts, (bass, Track(name="Drums", is_drum=True))) == [1, 0]
+    kick = Track(name="Kick", is_drum=True, name_pattern="drum")
+    assert assign(parts, (Track(name="All", is_drum=True), bass, kick)) == [2, 1]
+    assert assign(parts, (bass,)) == [0, 0]
+
+
 def test_voices_go_by_name_and_else_by_order():
     assert assign([part(0, "Tenor"), part(1, "alto"), part(2), part(4)], VOICES) == [2, 1, 2, -1]
     assert assign([part(n) for n in range(4)], QUARTET) == [0, 1, 2, 3]
