@@ -63,8 +63,11 @@ class Metre(NamedTuple):
         ('4/4', '6/8', '7/8')
         """
         units = (8, 16, 32, 64, 128) if self.is_compound else (4, 8, 16, 32, 64, 128)
-        unit = next((u for u in units if (self.quarters * u / 4).is_integer()), units[-1])
-        return f"{self.quarters * unit / 4:g}/{unit}"
+        beats = {unit: self.quarters * unit / 4 for unit in units}
+        fewest = 4 if self.is_compound else 1
+        whole = (u for u in units if beats[u].is_integer() and beats[u] >= fewest)
+        unit = next(whole, units[-1])
+        return f"{beats[unit]:g}/{unit}"
 
 
 class Grid(Strict):

@@ -87,7 +87,10 @@ FOUR_FOUR = Metre.of(4, 4)
 """The metre before the first time signature, by the standard."""
 
 SHORTEST_BAR = 2.0
-"""Shorter bars, in quarter notes, are pulses of a program that knows no bars."""
+"""Shorter bars, in quarter notes, make no longer ones: two of 3/8 are not one of 3/4."""
+
+LONGEST_PULSE = 1.0
+"""Bars up to this, in quarter notes, are pulses of a program that knows no bars."""
 
 BARS_IN_ONE = (2, 4)
 """So many bars of the same kind of beat are read as one, or one as so many: 2/4 is half of 4/4."""
@@ -597,8 +600,8 @@ class _Parsed:
     def _without_bars(self, grid: Grid, meter: Meter, pickup_beats: float) -> RejectedFile:
         """Return why no bar is in the grid's metre, and the metre that would keep the file.
 
-        It is that of most bars; any, where there is none, where they are shorter than 2 quarters,
-        or where no grid has it.
+        It is that of most bars; any, where there is none, where they are pulses, or where no grid
+        has it.
         """
         counts = Counter[Metre]()
         for begin, until, metre in self._metres(grid, meter, pickup_beats):
@@ -611,7 +614,7 @@ class _Parsed:
         found, why = metre.name, f"most are in {metre.name}"
         if len(counts) > 1 and 2 * most <= counts.total():
             found, why = "any", "and several metres change about"
-        elif metre.quarters < SHORTEST_BAR:
+        elif metre.quarters <= LONGEST_PULSE:
             found, why = "any", f"most last only {metre.name}"
         option = f"--meter {found if SIGNATURE.fullmatch(found) else 'any'}"
         return RejectedFile("time-signature", f"no bar is in {grid.metre.name}, {why}", option)

@@ -371,6 +371,8 @@ def test_a_metre_is_written_as_it_is_called_and_read_back(beats: int, unit: int)
         (signature(6, 1), "most are in 12/4: --meter 12/4"),
         (signature(1, 2), "most last only 1/4: --meter any"),
         (signature(3, 4), "most last only 3/16: --meter any"),
+        (signature(3, 3), "most are in 3/8: --meter 3/8"),
+        (signature(6, 4), "most are in 6/16: --meter 6/16"),
         (signature(65, 5), "most are in 65/32: --meter any"),
         (signature(128, 2), "most are in 128/4: --meter any"),
         (
