@@ -171,6 +171,9 @@ def _tracks_sounding(
 def _why_none(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig) -> str:
     """Return why a song has no phrase, and the option that would give it some."""
     _, sounding = _tracks_sounding(song, columns, config)
+    if not len(sounding) and song.other_metre:
+        found, why = song.other_metre
+        return f"few bars are in the metre, {why}: --meter {found}"
     if not len(sounding):
         longest = max(bars for _, bars in song.stretches)
         some = "no 2" if longest == 1 else f"only {longest}"

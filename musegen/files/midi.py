@@ -112,7 +112,8 @@ class Song:
     says neither beats nor tempi. `doubling_notes` counts those that start with a longer one on its
     track and pitch, and are not in the song; `messages` set controllers, `at` steps of the song.
     `regrouped`: metres whose bars were joined or divided into those of the grid. `part` [note]:
-    the number of the part that plays a note; empty where that is not known.
+    the number of the part that plays a note; empty where that is not known. `other_metre`: where
+    half of the bars or more are skipped, the metre that would keep most, or any, and why.
     """
 
     notes: Notes
@@ -133,6 +134,7 @@ class Song:
     pickup_beats: float = 0.0
     regrouped: tuple[Metre, ...] = ()
     part: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
+    other_metre: tuple[str, str] | None = None
 
     @property
     def unclaimed(self) -> Counter[int]:
@@ -344,12 +346,12 @@ def read_performance(
 
 @dataclass(frozen=True)
 class _Bars:
-    """The kept bars: the ticks at which they start, stretches of successive bars, skipped ones,
-    the quarter notes of a pickup, and the metres whose bars were regrouped."""
+    """The kept bars: the ticks at which they start, stretches of successive bars, the number of
+    bars in each metre, the quarter notes of a pickup, and the metres whose bars were regrouped."""
 
     starts: np.ndarray
     stretches: tuple[tuple[int, int], ...]
-    skipped: int
+    counts: Counter[Metre]
     pickup_beats: float
     regrouped: tuple[Metre, ...]
 
@@ -357,6 +359,31 @@ class _Bars:
         """Keep the first `bars` of them."""
         shorter = tuple((a, min(n, bars - a)) for a, n in self.stretches if a < bars)
         return replace(self, starts=self.starts[:bars], stretches=shorter)
+
+
+def _proposed(counts: Counter[Metre]) -> tuple[str, str]:
+    """Return the `--meter` that would keep a file with so many bars of each metre, and why.
+
+    It is that of most bars; any, where there is none, where they are pulses, or where no grid
+    has it.
+    """
+    (metre, most), *_ = counts.most_common(1)
+    found, why = metre.name, f"most are in {metre.name}"
+    if len(counts) > 1 and 2 * most <= counts.total():
+        found, why = "any", "and several metres change about"
+    elif metre.quarters <= LONGEST_PULSE:
+        found, why = "any", f"most last only {metre.name}"
+    return found if SIGNATURE.fullmatch(found) else "any", why
+
+
+def _without_bars(bars: _Bars, grid: Grid) -> RejectedFile:
+    """Return why no bar is in the grid's metre, and the metre that would keep the file."""
+    if set(bars.counts) <= {grid.metre}:
+        why = f"no bar is after a pickup of {bars.pickup_beats:g} quarter notes"
+        return RejectedFile("no-notes", why, "a shorter --pickup")
+    found, why = _proposed(bars.counts)
+    why = f"no bar is in {grid.metre.name}, {why}"
+    return RejectedFile("time-signature", why, f"--meter {found}")
 
 
 _Span = tuple[int, int, Metre]
@@ -432,7 +459,7 @@ class _Parsed:
         """Quantise the notes to the grid, in the bars that are kept."""
         bars = self._bars(grid, meter, pickup_beats)
         if not len(bars.starts):
-            raise self._without_bars(grid, meter, pickup_beats)
+            raise _without_bars(bars, grid)
         quantised, numbers = self._quantise(bars, tracks, grid)
         if not len(quantised):
             raise RejectedFile(
@@ -447,13 +474,15 @@ class _Parsed:
         tempo = self._tempo(kept.starts, grid)
         dropped = len(self.start) - len(quantised)
         count = len(kept.starts)
-        left_out = (dropped, kept.skipped)
+        skipped = bars.counts.total() - bars.counts[grid.metre]
+        proposal = _proposed(bars.counts) if 2 * skipped >= bars.counts.total() else None
+        left_out = (dropped, skipped)
         part_notes = np.bincount(self.part, minlength=len(self.parts)).tolist()
         messages = replace(self.messages, at=self._steps(self.messages.at, kept, grid))
         lost = (len(quantised) - len(notes), messages, kept.pickup_beats, kept.regrouped)
         about = (tuple(self.parts), tuple(part_notes), self.origin, self.has_beats, *lost)
         song = Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
-        return replace(song, part=self.part[numbers[stays]])
+        return replace(song, part=self.part[numbers[stays]], other_metre=proposal)
 
     def performance(self, events: Events, tracks: tuple[Track, ...], name: str) -> Performance:
         """Return the notes in seconds, with the controls of each part."""
@@ -484,7 +513,8 @@ class _Parsed:
         bar_ticks = grid.metre.quarters * self.ticks_per_beat
         starts = [np.zeros(0, np.int64)]
         stretches: list[tuple[int, int]] = []
-        count = skipped = follows = 0
+        counts = Counter[Metre]()
+        count = follows = 0
         joined = self._joined(self._metres(grid, meter, pickup_beats), grid)
         spans = self._regrouped(joined, grid)
         as_before = set(spans)
@@ -492,15 +522,16 @@ class _Parsed:
         pickup = self._pickup(spans, grid, pickup_beats)
         for begin, until, metre in spans[1:] if pickup else spans:
             if metre != grid.metre:
-                skipped += self._count_bars(begin, until, metre)
+                counts[metre] += self._count_bars(begin, until, metre)
                 continue
             bars = int((until - begin + 0.5) // bar_ticks)
+            counts[metre] += bars
             if bars:
                 first, before = stretches.pop() if count and begin == follows else (count, 0)
                 stretches.append((first, before + bars))
                 starts.append(begin + np.rint(bar_ticks * np.arange(bars)).astype(np.int64))
                 count, follows = count + bars, begin + round(bars * bar_ticks)
-        return _Bars(np.concatenate(starts), tuple(stretches), skipped, pickup, regrouped)
+        return _Bars(np.concatenate(starts), tuple(stretches), counts, pickup, regrouped)
 
     def _pickup(self, spans: Sequence[_Span], grid: Grid, given_beats: float) -> float:
         """Return the quarter notes of a pickup, 0 without one.
@@ -596,28 +627,6 @@ class _Parsed:
 
     def _count_bars(self, begin: int, until: int, metre: Metre) -> int:
         return int(np.ceil((until - begin) / (metre.quarters * self.ticks_per_beat)))
-
-    def _without_bars(self, grid: Grid, meter: Meter, pickup_beats: float) -> RejectedFile:
-        """Return why no bar is in the grid's metre, and the metre that would keep the file.
-
-        It is that of most bars; any, where there is none, where they are pulses, or where no grid
-        has it.
-        """
-        counts = Counter[Metre]()
-        for begin, until, metre in self._metres(grid, meter, pickup_beats):
-            if begin or not pickup_beats:  # a pickup is in no metre
-                counts[metre] += self._count_bars(begin, until, metre)
-        (metre, most), *_ = counts.most_common(1)
-        if metre == grid.metre:
-            why = f"no bar is after a pickup of {pickup_beats:g} quarter notes"
-            return RejectedFile("no-notes", why, "a shorter --pickup")
-        found, why = metre.name, f"most are in {metre.name}"
-        if len(counts) > 1 and 2 * most <= counts.total():
-            found, why = "any", "and several metres change about"
-        elif metre.quarters <= LONGEST_PULSE:
-            found, why = "any", f"most last only {metre.name}"
-        option = f"--meter {found if SIGNATURE.fullmatch(found) else 'any'}"
-        return RejectedFile("time-signature", f"no bar is in {grid.metre.name}, {why}", option)
 
     def _quantise(
         self, bars: _Bars, tracks: tuple[Track, ...], grid: Grid

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from handmade import midi, name, note, number, program
+from handmade import midi, name, note, number, program, signature
 from peak import peak_mb
 from pydantic import ValidationError
 from tunes import FOUR_BARS, tune
@@ -100,6 +100,18 @@ def test_the_reason_of_a_rejection_names_what_is_missing():
     assert why(read(tune(8, parts=2))) == "only 2 tracks sound: --min-tracks 2"
     assert why(read(tune(8, bars=3))) == "only 3 successive bars in the metre: --bars 3"
     assert why(read(tune(8, bars=1))) == "no 2 successive bars in the metre: --bars 1"
+
+
+def test_the_reason_names_the_metre_of_most_bars_where_few_are_in_the_grids():
+    """A bar of 4/4 before 19 of 3/4; then 4/4 and 3/4 by turns, each after each."""
+    waltz = midi(signature(4, 2) + signature(3, 2, after=1920), program(33) + 60 * note(40, 480))
+    assert why(read(waltz)) == "few bars are in the metre, most are in 3/4: --meter 3/4"
+    turns = signature(4, 2) + 9 * (signature(3, 2, after=1920) + signature(4, 2, after=1440))
+    march = midi(turns + signature(3, 2, after=1920), program(33) + 70 * note(40, 480))
+    assert why(read(march)) == (
+        "few bars are in the metre, and several metres change about: --meter any"
+    )
+    assert isinstance(read(waltz, grid={"beats_per_bar": 3}, min_tracks=1), SongRecord)
 
 
 def test_the_reason_names_the_track_list_that_suits_the_file():
