@@ -75,8 +75,8 @@ class Track(Strict):
         return self.family == "bass" or self.name.lower() == "bass"
 
     def has_name(self, part: "Part") -> bool:
-        pattern, names = self.name_pattern, (part.name, *part.readings)
-        return bool(pattern) and any(re.search(pattern, name, re.IGNORECASE) for name in names)
+        pattern = self.name_pattern
+        return bool(pattern) and part.is_called(re.compile(pattern, re.IGNORECASE))
 
     def has_position(self, part: "Part") -> bool:
         by_order = self.order is not None and self.order == part.order
@@ -113,6 +113,10 @@ class Part:
     port: int = 0
     readings: tuple[str, ...] = ()
     is_by_name: bool = False
+
+    def is_called(self, words: re.Pattern[str]) -> bool:
+        """Return whether the words are found in what its name may say."""
+        return any(words.search(name) for name in (self.name, *self.readings))
 
 
 LAKH = (
@@ -188,8 +192,8 @@ def numbers_of(names: Sequence[str], tracks: Sequence[Track], option: str) -> li
 
 
 DRUM_NAMES = re.compile(
-    r"(?<!steel )drum|kick|snare|hi.?hat|\bhats?\b|cymbal|\bclaps?\b|perc|schlagzeug|bater[ií]a|"
-    r"batteri[ae]",
+    r"(?<!steel )drum|kick|snare|hi.?hat|\bhats?\b|cymbal|\bclaps?\b|perc(?!y\b)|perkus|"
+    r"schlagzeug|trommel|slag[vw]erk|bater[ií]a|batteri[ae]|ударн|барабан|ドラム|パーカッション|드럼|架子鼓",
     re.IGNORECASE,
 )
 """Words in names of parts that are drums, whatever their program."""
@@ -236,7 +240,7 @@ def are_known_by_names(parts: Sequence[Part]) -> bool:
     melodic = [part for part in parts if not part.is_drum]
     pianos = [part for part in melodic if _is_piano(part)]
     names = DRUM_NAMES if len(pianos) < len(melodic) else OTHER_THAN_PIANO
-    return any(names.search(part.name) for part in pianos)
+    return any(part.is_called(names) for part in pianos)
 
 
 def by_names(parts: Sequence[Part]) -> list[Part]:
@@ -265,7 +269,7 @@ def _is_piano(part: Part) -> bool:
 
 
 def _named(part: Part, only_drums: bool) -> Part:
-    if DRUM_NAMES.search(part.name):
+    if part.is_called(DRUM_NAMES):
         return replace(part, is_drum=True, is_by_name=True)
     found = [n for words, n in PROGRAMS_OF_NAMES.items() if words.search(part.name)]
     if only_drums or not found:

@@ -70,6 +70,10 @@ def test_parts_with_names_alone_are_what_their_names_say():
     ]
     assert said(part(0, "Drum Kit"), part(1, "Bass", program=33)) == [(0, True), (33, False)]
     assert said(part(0, "My drum loop")) == [(0, True)]
+    for one in ("Schlagzeug", "Perkusja", "Slagverk", "Ударные", "ドラム", "드럼", "架子鼓"):
+        assert said(part(0, one), part(1, "Keys")) == [(0, True), (0, False)]
+    old_russian = Part(0, "Óäàðíûå", 0, is_drum=False, readings=("Ударные", "еДЮПМШЕ"))
+    assert by_names([old_russian])[0].is_drum
 
 
 def test_names_that_say_nothing_of_an_instrument_change_no_part():
@@ -78,6 +82,7 @@ def test_names_that_say_nothing_of_an_instrument_change_no_part():
         ("Treble", "Bass"),
         ("Soprano", "Bass"),
         ("Lead me home",),
+        ("Percy Grainger",),
         ("Bassoon", "Piano"),
     ):
         parts = [part(n, one) for n, one in enumerate(names)]
