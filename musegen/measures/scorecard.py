@@ -1,7 +1,8 @@
 """The tables and the picture of an evaluation."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -200,10 +201,11 @@ def draw_report(report: Report, path: Path | str) -> None:
     parts = figure.subfigures(3, 1, squeeze=False, height_ratios=[1.1, 2.2, 1.6])[:, 0]
     _draw_totals(parts[0].subplots(), report)
     parts[1].suptitle(_lengths(report), fontsize=11)
-    for axes, name in zip(parts[1].subplots(3, 4).flat, PLOTTED_MEASURES, strict=True):
-        _draw_measure(axes, report, name)
-    for axes, metric in zip(parts[2].subplots(2, 4).flat, PLOTTED, strict=True):
-        _draw_metric(axes, report, metric)
+    rows = _compared(report)
+    known = [n for n in PLOTTED_MEASURES if any(_is_known(v) for _, v in _of_measure(rows, n))]
+    _draw_each(parts[1].subplots(3, 4), known, report, _draw_measure)
+    measured = [n for n in PLOTTED if any(_is_known([*row.metrics[n].values()]) for row in rows)]
+    _draw_each(parts[2].subplots(2, 4), measured, report, _draw_metric)
     names = [row.name for row in _compared(report)]
     parts[2].legend(
         *parts[2].axes[0].get_legend_handles_labels(),
@@ -212,6 +214,27 @@ def draw_report(report: Report, path: Path | str) -> None:
         frameon=False,
     )
     write_figure(figure, path)
+
+
+def _draw_each(
+    places: np.ndarray, names: Sequence[str], report: Report, draw: Callable[..., None]
+) -> None:
+    """Draw what has values, such as that of drums where there are any; other places stay empty."""
+    for axes, name in zip_longest(places.flat, names):
+        if name:
+            draw(axes, report, name)
+        else:
+            axes.set_axis_off()
+
+
+def _is_known(values: Sequence[float]) -> bool:
+    return bool(np.isfinite(values).any())
+
+
+def _of_measure(rows: Sequence[Row], name: str) -> list[tuple[Row, Sequence[float]]]:
+    """Return the rows with excerpts as long as the reference's, and their values of a measure."""
+    longest = str(rows[0].bars)
+    return [(row, row.values[longest][name]) for row in rows if longest in row.values]
 
 
 def _lengths(report: Report) -> str:
@@ -249,7 +272,7 @@ def _draw_totals(axes: Axes, report: Report) -> None:
         left += width
     for number, row in enumerate(rows):
         axes.text(left[number], number, f"  {row.total:.3f}", va="center", fontsize=9)
-    axes.margins(x=0.08)
+    axes.set_xlim(right=1.08 * left.max())  # a bar of no width at the end leaves no margin
     axes.invert_yaxis()
     below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08), "ncols": len(WEIGHTS)}
     axes.legend(fontsize=8, frameon=False, **below)
@@ -263,9 +286,7 @@ def _known_weight(row: Row) -> float:
 
 def _draw_measure(axes: Axes, report: Report, name: str) -> None:
     """Draw the values of one measure."""
-    longest = str(report.rows[0].bars)
-    rows = [row for row in _compared(report) if longest in row.values]
-    values = [row.values[longest][name] for row in rows]
+    rows, values = zip(*_of_measure(_compared(report), name), strict=True)
     shades = np.linspace(1.0, 0.4, len(rows))
     for number, (row, value, shade) in enumerate(zip(rows, values, shades, strict=True)):
         alpha = 1.0 if row.kind == "generated" else shade

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from tunes import tune, write_tunes
 
 from core.app.fit import configure
@@ -16,7 +18,7 @@ from core.errors import UserError
 from musegen.data.band import song
 from musegen.data.collection import Collection, spread
 from musegen.data.preparation import PrepareConfig, prepare, prepare_band
-from musegen.measures import evaluation
+from musegen.measures import evaluation, scorecard
 from musegen.measures.evaluation import (
     Generated,
     evaluate,
@@ -113,6 +115,25 @@ def test_silence_is_counted_and_what_it_lacks_is_null(data: Collection, tmp_path
     assert row["overlap"]["pitch classes a bar"]["Piano"] == 0
     draw_report(report, tmp_path / "report.png")
     assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_no_song_has_is_not_drawn_and_totals_have_room(
+    data: Collection, phrases: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """The drums of all rows are unknown, as those of voices are."""
+    report = evaluate(Generated("some", phrases[:9]), data)
+    for row in report.rows:
+        row.metrics["hits on 16ths"].clear()
+        for measures in row.values.values():
+            measures["repetition, drums"] = [math.nan] * len(measures["repetition, drums"])
+    figures = list[Figure]()
+    monkeypatch.setattr(scorecard, "write_figure", lambda figure, path: figures.append(figure))
+    draw_report(report, tmp_path / "report.png")
+    drawn = [axes for axes in figures[0].findobj(Axes) if axes.axison]
+    titles = [axes.get_title().split("\n")[0] for axes in drawn]
+    assert len(titles) == 1 + 11 + 7
+    assert not {"repetition, drums", "hits on 16ths"} & {*titles}
+    assert drawn[0].get_xlim()[1] > 1.05 * max(row.total for row in report.rows)
 
 
 def test_songs_of_another_form_are_refused(
