@@ -22,7 +22,7 @@ from typing import TypeVar
 import torch
 from rich.console import Console
 from rich.table import Table
-from text_filters import BATCH, FRAMES, SIZE, WIDTHS, count  # type: ignore[import-not-found]
+from text_filters import BATCH, FRAMES, HEADS, SIZE, WIDTHS, count  # type: ignore[import-not-found]
 from torch import Tensor, nn
 
 from core.app.fit import configure
@@ -35,11 +35,6 @@ from videogen.networks.text_filters import TextFilter
 from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.grammar import COLOURS, KINDS, MOTIONS, SIZES, Shape, Split, parse
 
-HEADS = {
-    "dense": "model.video.filter_rank=0",
-    "rank 8": "model.video.filter_rank=8",
-    "concatenation": "model.video.text_filter=false",
-}
 CRITICS = ("critic_frames", "critic_clips")
 SMALL, SMALL_BATCH, JUDGED = 32, 16, 128
 SPLITS: dict[str, Split] = {"seen": "train", "held-out": "test"}
@@ -59,7 +54,7 @@ class Cost:
 
 def configured(head: str, preset: str, size: int, batch: int, *widths: str) -> VideoRun:
     """Return the configuration of tfgan with this head."""
-    sizes = [HEADS[head], f"train.batch_size={batch}", "train.bf16=false", *widths]
+    sizes = [*HEADS[head], f"train.batch_size={batch}", "train.bf16=false", *widths]
     return configure(DOMAIN, MovingShapes(size, FRAMES), "tfgan", preset, sizes)
 
 

@@ -40,7 +40,8 @@ GAME = Adversarial(logistic, mismatched=True, penalised=0.25)
 def games_of_filters(game: Adversarial, weight: float = 1.0) -> tuple[Match, Match]:
     """Return the games of TFGAN. A penalty of 1 for each of 16 frames is one of 16 for their mean.
 
-    With the paper's, 10 times as large, small critics do not learn in 300 steps (EXPERIMENTS.md).
+    That of the published code is 10 |gradient|^2, twenty times as large: small critics do not
+    learn by half of it in 300 steps (EXPERIMENTS.md).
     """
     frames, clips = (replace(game, penalties=(R1(r1),)) for r1 in (16.0, 1.0))
     return (

@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -46,6 +46,8 @@ Each clause has `WORDS` words, padded.
 """
 Condition = Float[Tensor, "batch condition"]
 Words = Float[Tensor, "batch word condition"]
+Levels = tuple[Float[Tensor, "batch earlier"], Condition]
+"""A caption as filters read it: an earlier level, empty for most readers, and the condition."""
 
 
 @lru_cache(maxsize=100_000)
@@ -91,15 +93,19 @@ class Captions:
         return [word for word in words_of(caption) if word not in self.index]
 
 
+Reader = Literal["gru", "ngrams", "convolutions"]
+
+
 class TextConfig(Strict):
     """The caption encoder: its `reader` of words, the `width` of word embeddings and of c.
 
     "gru" reads the words of a clause in both directions, in so many `layers`. "ngrams" adds up
     what three words after each other say (a convolution, as in TFGAN): halves of a caption that
-    were trained on apart then add up as those that were trained on together.
+    were trained on apart then add up as those that were trained on together. "convolutions" is
+    TFGAN's own, of the first sixteen words, at its sizes where `width` is 256.
     """
 
-    reader: Literal["gru", "ngrams"] = "gru"
+    reader: Reader = "gru"
     width: int = Field(default=128, gt=0)
     layers: int = Field(default=1, gt=0)
 
@@ -107,18 +113,31 @@ class TextConfig(Strict):
 class CaptionEncoder(nn.Module):
     """Map tokens to the condition c, clause by clause: word embeddings, then what reads them."""
 
+    earlier = 0
+    """Numbers of the earlier level of a clause."""
+
     def __init__(self, config: TextConfig, words: int):
         super().__init__()
         self.word = nn.Embedding(words + 2, config.width, padding_idx=0)
         self.triple = nn.EmbeddingBag(BUCKETS, config.width, mode="mean", padding_idx=0)
 
     def forward(self, tokens: Tokens) -> Condition:
+        return self.levels(tokens)[1]
+
+    def levels(self, tokens: Tokens) -> Levels:
+        """Return what filters read: the earlier level and the condition."""
         clauses = tokens.unflatten(1, (-1, WORDS))  # [batch clause word token]
-        codes = self._encode(clauses.flatten(0, 1))  # [(batch clause) condition]
-        codes = codes.unflatten(0, clauses.shape[:2])  # [batch clause condition]
         there = clauses[:, :, 0, 0] > 0
         there[:, 0] = True
-        return (codes * there[..., None]).flatten(1)  # [batch (clause condition)]
+        earlier, c = self._encode(clauses.flatten(0, 1))  # both [(batch clause) number]
+        return self._joined(earlier, there), self._joined(c, there)
+
+    @staticmethod
+    def _joined(
+        codes: Float[Tensor, "_ number"], there: Bool[Tensor, "batch clause"]
+    ) -> Float[Tensor, "batch _"]:
+        each = codes.unflatten(0, there.shape)  # [batch clause number]
+        return (each * there[..., None]).flatten(1)  # [batch (clause number)]
 
     def _triples(self, triples: Tokens) -> Words:
         """Return the mean embedding of the letter triples of each word."""
@@ -129,11 +148,11 @@ class CaptionEncoder(nn.Module):
         each = self.triple(triples.flatten(0, 1))  # [(batch word) condition]
         return each.unflatten(0, triples.shape[:2])  # [batch word condition]
 
-    def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
-        """Return the condition of clauses of so many words; padding has no influence."""
+    def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Levels:
+        """Return both levels of clauses of so many words; padding has no influence."""
         raise NotImplementedError
 
-    def _encode(self, tokens: Tokens) -> Condition:
+    def _encode(self, tokens: Tokens) -> Levels:
         lengths = (tokens[..., 0] > 0).sum(1)
         if not _is_padded(tokens):
             tokens = tokens[:, : max(1, int(lengths.max()))]
@@ -157,14 +176,14 @@ class RecurrentCaptionEncoder(CaptionEncoder):
         self.gru = nn.GRU(width, width // 2, config.layers, batch_first=True, bidirectional=True)
         self.out = nn.Sequential(nn.Linear(width, width), nn.LeakyReLU(0.2))
 
-    def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
+    def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Levels:
         if _is_padded(words):
-            return self.out(self._last_states(words, lengths))
+            return _alone(self.out(self._last_states(words, lengths)))
         packed = nn.utils.rnn.pack_padded_sequence(
             words, lengths, batch_first=True, enforce_sorted=False
         )
         _, last = self.gru(packed)
-        return self.out(torch.cat([last[-2], last[-1]], 1))
+        return _alone(self.out(torch.cat([last[-2], last[-1]], 1)))
 
     def _last_states(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
         """Return the last states of both directions of padded words, which are not packed."""
@@ -195,15 +214,61 @@ class NGramCaptionEncoder(CaptionEncoder):
         self.ngrams = nn.Conv1d(config.width, config.width, 3, padding=1)
         self.out = nn.Linear(config.width, config.width)
 
-    def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Condition:
-        number = torch.arange(words.shape[1], device=words.device)
-        said = (number < lengths[:, None])[..., None]  # [batch word 1]
+    def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Levels:
+        said = _said(words, lengths)
         read = self.ngrams((words * said).mT).mT  # [batch word condition]
         read = F.leaky_relu(read, 0.2) * said
-        return self.out(read.sum(1) / lengths[:, None])
+        return _alone(self.out(read.sum(1) / lengths[:, None]))
 
 
-ENCODERS = {"gru": RecurrentCaptionEncoder, "ngrams": NGramCaptionEncoder}
+class ConvolutionalCaptionEncoder(CaptionEncoder):
+    """Read the first sixteen words by three convolutions, as TFGAN does, on two levels.
+
+    Where c has 256 numbers, convolutions have 512, 512 and 256 channels, and the earlier level
+    2,560 numbers: Balaji et al., IJCAI 2019, section 3.2, and their code.
+    """
+
+    WORDS_READ = 16
+    PLACES = 5
+    """Places of the earlier level, of sixteen words that are convolved, halved and convolved."""
+
+    def __init__(self, config: TextConfig, words: int):
+        super().__init__(config, words)
+        width = config.width
+        self.earlier = 2 * width * self.PLACES
+        self.first = nn.Sequential(
+            nn.Conv1d(width, 2 * width, 3),
+            nn.ReLU(),
+            nn.MaxPool1d(2),
+            nn.Conv1d(2 * width, 2 * width, 3),
+            nn.ReLU(),
+        )
+        self.second = nn.Sequential(nn.MaxPool1d(2), nn.Conv1d(2 * width, width, 2), nn.ReLU())
+
+    def read(self, words: Words, lengths: Int[Tensor, " batch"]) -> Levels:
+        read = (words * _said(words, lengths)).mT  # [batch condition word]
+        padded = F.pad(read, (0, self.WORDS_READ - read.shape[2]))
+        earlier = self.first(padded)  # [batch channel place]
+        c = self.second(earlier).squeeze(2)  # [batch condition]
+        return earlier.flatten(1), c  # [batch (channel place)], [batch condition]
+
+
+def _alone(c: Condition) -> Levels:
+    """Return the levels of a reader without an earlier one."""
+    return c.new_zeros(len(c), 0), c
+
+
+def _said(words: Words, lengths: Int[Tensor, " batch"]) -> Bool[Tensor, "batch word 1"]:
+    """Return where words are, and no padding."""
+    number = torch.arange(words.shape[1], device=words.device)
+    return (number < lengths[:, None])[..., None]  # [batch word 1]
+
+
+ENCODERS: dict[Reader, type[CaptionEncoder]] = {
+    "gru": RecurrentCaptionEncoder,
+    "ngrams": NGramCaptionEncoder,
+    "convolutions": ConvolutionalCaptionEncoder,
+}
 
 
 def caption_encoder(config: TextConfig, words: int) -> CaptionEncoder:

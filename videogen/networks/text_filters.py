@@ -7,8 +7,9 @@ Each reads captions by an encoder of its own, filters its features at two resolu
 last one reads them beside the caption; a linear map of the three gives the score. Balaji, Min,
 Bai, Chellappa and Graf, Conditional GAN with Discriminative Filter Generation for Text-to-Video
 Synthesis, IJCAI 2019, section 3. Filters of the paper are dense maps of the caption: each of the
-25,600 numbers of 32 x 32 channels of 5 x 5 pixels, 291 million weights in all. Those of a low rank
-mix a few learned kernels (`VideoConfig.filter_rank`).
+25,600 numbers of 32 x 32 channels of 5 x 5 pixels, half of the channels from an earlier level of
+its encoder: 291 million weights in all, here `text.reader=convolutions` with `filter_rank=0`.
+Those of a low rank mix a few learned kernels (`VideoConfig.filter_rank`).
 """
 
 import itertools
@@ -28,7 +29,7 @@ from videogen.networks.chunks import RGB
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import shift_clips
 from videogen.networks.resampling import Grid
-from videogen.networks.text import Condition, Tokens, caption_encoder
+from videogen.networks.text import Levels, Tokens, caption_encoder
 
 FILTER = {2: (5, 5), 3: (3, 5, 5)}
 """The paper's kernels: rows and columns, and frames."""
@@ -86,20 +87,32 @@ class TextFilter(nn.Module):
     """Convolve features with kernels that the caption gives, of the same number of channels.
 
     `rank`: learned kernels that a caption mixes; 0: every number of a kernel is a linear map of
-    the caption's condition, as in the paper.
+    the caption's condition, as in the paper. `earlier`: numbers of an earlier level of the
+    caption, from which the kernels of the first half of the channels follow.
     """
 
-    def __init__(self, condition: int, channels: int, kernel: Sequence[int], rank: int):
+    def __init__(
+        self, condition: int, channels: int, kernel: Sequence[int], rank: int, earlier: int = 0
+    ):
         super().__init__()
-        self.shape = (channels, channels, *kernel)
-        numbers = math.prod(self.shape)
-        self.kernels: nn.Module = nn.Linear(condition, numbers)
-        if rank:
-            self.kernels = nn.Sequential(nn.Linear(condition, rank), nn.Linear(rank, numbers))
-        self.gain = math.prod(self.shape[1:]) ** -0.5  # the response keeps the features' variance
+        self.of_one = (channels, *kernel)
+        first = channels // 2 if earlier else 0
+        self.early = self._kernels(earlier, first, rank) if earlier else None
+        self.kernels = self._kernels(condition, channels - first, rank)
+        self.gain = math.prod(self.of_one) ** -0.5  # the response keeps the features' variance
 
-    def forward(self, maps: Maps, c: Condition) -> Maps:
-        kernels = self.gain * self.kernels(c).unflatten(1, self.shape)  # [caption out in *kernel]
+    def _kernels(self, condition: int, outputs: int, rank: int) -> nn.Module:
+        numbers = outputs * math.prod(self.of_one)
+        if rank:
+            return nn.Sequential(nn.Linear(condition, rank), nn.Linear(rank, numbers))
+        return nn.Linear(condition, numbers)
+
+    def forward(self, maps: Maps, levels: Levels) -> Maps:
+        early, c = levels
+        numbers = self.kernels(c)  # [caption (out in *kernel)]
+        if self.early:
+            numbers = torch.cat([self.early(early), numbers], 1)
+        kernels = self.gain * numbers.unflatten(1, (-1, *self.of_one))  # [caption out in *kernel]
         return F.leaky_relu(convolve_each(maps, kernels.to(maps.dtype)), 0.2)
 
 
@@ -120,17 +133,19 @@ class Block(nn.Module):
 class FilteredReading(nn.Module):
     """Read features that a text filter has convolved: averaged to few places, one linear map."""
 
-    def __init__(self, config: VideoConfig, axes: int, inputs: int):
+    def __init__(self, config: VideoConfig, axes: int, inputs: int, earlier: int):
         super().__init__()
         channels = config.critic_channels
         self.narrow = CONVOLUTION[axes](inputs, channels, 1)
         self.by_caption = config.text_filter
-        self.filter = TextFilter(config.caption, channels, FILTER[axes], config.filter_rank)
+        self.filter = TextFilter(
+            config.caption, channels, FILTER[axes], config.filter_rank, earlier
+        )
         self.read = nn.Linear(channels * SIDE**2, READ)
 
-    def forward(self, maps: Maps, c: Condition) -> Readings:
-        code = c if self.by_caption else torch.zeros_like(c)
-        filtered = self.filter(self.narrow(maps), code)
+    def forward(self, maps: Maps, levels: Levels) -> Readings:
+        early, c = levels if self.by_caption else map(torch.zeros_like, levels)
+        filtered = self.filter(self.narrow(maps), (early, c))
         if filtered.ndim > 4:
             filtered = filtered.mean(2)  # [sample channel row column]
         return self.read(F.adaptive_avg_pool2d(filtered, SIDE).flatten(1))  # [sample number]
@@ -156,8 +171,9 @@ class FilterCritic(nn.Module):
         inputs = widths[-1] * _places(axes, size, frames, halvings)
         if words is not None:
             self.caption = caption_encoder(config.text, words)
+            earlier = config.clauses * self.caption.earlier
             self.filtered = nn.ModuleList(
-                FilteredReading(config, axes, widths[number]) for number in self.scales
+                FilteredReading(config, axes, widths[number], earlier) for number in self.scales
             )
             inputs += config.caption
         self.last = nn.Linear(inputs, READ)
@@ -187,7 +203,7 @@ class FilterCritic(nn.Module):
 
     def _readings(self, clips: Clips, tokens: Tokens | None) -> Readings:
         """Return the readings of each frame or clip: two filtered ones and the last."""
-        c = self.caption(tokens) if tokens is not None else None
+        levels = self.caption.levels(tokens) if tokens is not None else None
         maps = clips
         if self.axes == 2:
             maps = clips.transpose(1, 2).flatten(0, 1)  # [(batch time) rgb height width]
@@ -195,11 +211,12 @@ class FilterCritic(nn.Module):
         readings = []
         for number, block in enumerate(self.blocks):
             maps = block(_halve(maps, number) if number else maps)
-            if number in self.scales and c is not None:
+            if number in self.scales and levels is not None:
                 filtered = self.filtered[self.scales.index(number)]
-                readings.append(filtered(maps, c))
+                readings.append(filtered(maps, levels))
         last = maps.flatten(1)  # [sample (channel *position)]
-        if c is not None:
+        if levels is not None:
+            c = levels[1]
             each = c.repeat_interleave(len(last) // len(c), 0)  # [sample condition]
             last = torch.cat([last, each], 1)
         readings.append(self.last(F.leaky_relu(last, 0.2)))

@@ -1,7 +1,5 @@
 """Captions as tokens, and the condition that is read from them."""
 
-from typing import Literal
-
 import pytest
 import torch
 
@@ -9,6 +7,7 @@ from videogen.networks.text import (
     ENCODERS,
     TRIPLES,
     Captions,
+    Reader,
     RecurrentCaptionEncoder,
     TextConfig,
     caption_encoder,
@@ -46,9 +45,11 @@ def test_long_and_empty_captions_are_read():
     assert c.isfinite().all()
 
 
-def test_padding_is_not_read_and_neighbours_do_not_matter():
+@pytest.mark.parametrize("reader", ENCODERS)
+def test_padding_is_not_read_and_neighbours_do_not_matter(reader: Reader):
     torch.manual_seed(0)
-    encoder = caption_encoder(TextConfig(width=8, layers=2), words=3)
+    encoder = caption_encoder(TextConfig(reader=reader, width=8, layers=2), words=3)
+    torch.nn.init.ones_(encoder.word.weight)  # that of padding too
     alone = encoder(KNOWN.encode(["a red circle"]))
     beside = encoder(KNOWN.encode(["a red circle", "a red red red red circle"]))
     torch.testing.assert_close(alone[0], beside[0])
@@ -93,7 +94,7 @@ def test_a_misspelt_word_says_something_of_the_right_one():
 
 
 @pytest.mark.parametrize("reader", ENCODERS)
-def test_words_and_triples_of_both_directions_have_a_say(reader: Literal["gru", "ngrams"]):
+def test_words_and_triples_of_both_directions_have_a_say(reader: Reader):
     """Unknown words differ by their triples, and each weight has a gradient."""
     torch.manual_seed(0)
     encoder = caption_encoder(TextConfig(reader=reader, width=8, layers=2), words=3)
@@ -102,6 +103,18 @@ def test_words_and_triples_of_both_directions_have_a_say(reader: Literal["gru", 
     encoder(KNOWN.encode(["a red dog sleeps", "circle"])).square().sum().backward()
     silent = [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []
+
+
+def test_the_convolutions_of_tfgan_read_sixteen_words_on_two_levels():
+    torch.manual_seed(0)
+    encoder = caption_encoder(TextConfig(reader="convolutions", width=8), words=3)
+    sixteen = "a red circle " * 5 + "a"
+    tokens = KNOWN.encode([sixteen, f"{sixteen} red", "circle" + sixteen[1:]])
+    early, c = encoder.levels(tokens)
+    assert early.shape == (3, 2 * 8 * 5) and c.shape == (3, 8)
+    for level in (early, c):
+        assert torch.equal(level[0], level[1]), "the seventeenth word is read"
+        assert not torch.allclose(level[0], level[2])
 
 
 def test_each_direction_reads_on_from_where_it_begins():

@@ -1,5 +1,7 @@
 """Critics whose filters follow from the caption."""
 
+import itertools
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -19,7 +21,8 @@ CAPTIONS = Captions(WORDS)
 
 
 def config(**changes):
-    return VideoConfig(critic_channels=4, text=TextConfig(width=6), filter_rank=2, **changes)
+    sizes = {"critic_channels": 4, "text": TextConfig(width=6), "filter_rank": 2}
+    return VideoConfig(**sizes | changes)
 
 
 def critic(axes, words: int | None = len(WORDS), **changes):
@@ -59,6 +62,42 @@ def test_kernels_of_a_low_rank_mix_few_and_need_few_weights():
     assert torch.linalg.matrix_rank(dense.kernels(c)) == 40
 
 
+def test_the_papers_dense_filters_and_their_reader_have_291_million_weights():
+    """Those of the published code: 288,563,200 of filters, 3,021,312 of convolutions of words.
+
+    Words have 300 numbers there, and 256 here.
+    """
+    text = TextConfig(width=256, reader="convolutions")
+    sizes = VideoConfig(critic_channels=32, filter_rank=0, text=text)
+    with torch.device("meta"):
+        critics = [FilterCritic(sizes, axes, 64, 16, len(WORDS)) for axes in (2, 3)]
+    filters = [p.numel() for one in critics for p in _filters(one)]
+    assert sum(filters) == 288_563_200
+    convolutions = [
+        p.numel()
+        for one in critics
+        for name, p in one.caption.named_parameters()
+        if name.startswith(("first", "second"))
+    ]
+    assert sum(convolutions) == 3_021_312 - 2 * (300 - 256) * 3 * 512
+
+
+def _filters(critic: FilterCritic) -> list[torch.nn.Parameter]:
+    parts = [part for part in critic.modules() if isinstance(part, TextFilter)]
+    return [p for part in parts for p in part.parameters()]
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_half_of_the_kernels_follow_from_an_earlier_level(rank: int):
+    one = TextFilter(6, 5, (3, 3), rank, earlier=12)
+    maps, early, c = torch.randn(2, 5, 7, 7), torch.randn(2, 12), torch.randn(2, 6)
+    plain = one(maps, (early, c))
+    assert plain.shape == maps.shape
+    for levels, changed in (((-early, c), slice(0, 2)), ((early, -c), slice(2, 5))):
+        differs = (one(maps, levels) - plain).abs().amax((0, 2, 3)) > 1e-6  # [channel]
+        assert differs.nonzero().flatten().tolist() == [*range(5)[changed]]
+
+
 @torch.no_grad()
 def test_frames_are_scored_one_by_one_and_clips_as_a_whole():
     clips, tokens = torch.randn(2, 3, 4, 16, 16), CAPTIONS.encode(["red runs", "blue sleeps"])
@@ -96,13 +135,15 @@ def test_a_score_is_a_linear_map_of_features_that_see_the_caption(axes):
 
 @torch.no_grad()
 def test_without_text_filters_the_caption_is_read_at_the_end_alone():
-    """Simple concatenation: what is filtered does not depend on the caption."""
+    """Simple concatenation: what is filtered does not depend on the caption, on either level."""
     clips, tokens = torch.randn(2, 3, 4, 16, 16), CAPTIONS.encode(["red runs", "blue sleeps"])
-    for by_caption in (True, False):
-        one = critic(3, text_filter=by_caption)
+    of_two_levels = TextConfig(width=6, reader="convolutions")
+    for by_caption, text in itertools.product((True, False), (TextConfig(width=6), of_two_levels)):
+        one = critic(3, text_filter=by_caption, text=text)
         filtered = one.filtered[0]
         maps = one.blocks[0](one.first(clips))
-        c = one.caption(tokens)
-        same = torch.allclose(filtered(maps, c), filtered(maps, c.flip(0)))
+        early, c = one.caption.levels(tokens)
+        other = early.flip(0), c.flip(0)
+        same = torch.allclose(filtered(maps, (early, c)), filtered(maps, other))
         assert same != by_caption
         assert not torch.allclose(one(clips, tokens), one(clips, tokens.flip(0)))
