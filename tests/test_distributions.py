@@ -24,6 +24,7 @@ from core.densities.map_flow import glow_maps, realnvp_maps
 from core.densities.sequences import SequenceDensity, SequenceDistribution, wavenet
 from core.networks.hierarchy import HierarchicalDelta, HierarchicalGaussian
 from core.theory.codes import CodePosterior, CodeSizes, LatentCode
+from core.theory.contracts import Invertible
 from core.theory.distributions import Bernoulli, Categorical, Delta, Distribution, Gaussian
 from musegen.bar_latents.autoencoder import BarDecoder, BarLatentsConfig
 from musegen.bar_latents.form import FormDensity, FormDistribution
@@ -420,6 +421,19 @@ def test_the_bound_of_gated_notes_sums_to_the_share_of_rolls_that_show_all_their
     shown = (plays == sound) & ((uses == sound) | (sound == 0))
     frequency = (shown.flatten(1).all(1) & (harmony == sound[:, 0]).all(1)).float().mean().item()
     assert total == pytest.approx(frequency, abs=5 * math.sqrt(total / 40_000))
+
+
+@pytest.mark.parametrize(
+    "kind", [k for k in CASES if hasattr(k, "to_noise")], ids=lambda kind: kind.__name__
+)
+@torch.no_grad()
+def test_the_noise_of_a_sample_makes_it_again(kind: type[Distribution]):
+    distribution = CASES[kind].build(BATCH)
+    assert isinstance(distribution, Invertible)
+    noise = torch.randn_like(distribution.representative)
+    sample = distribution.from_noise(noise)
+    assert not torch.allclose(sample, noise, atol=0.1)
+    torch.testing.assert_close(distribution.to_noise(sample), noise, atol=1e-4, rtol=0)
 
 
 @every

@@ -1,8 +1,8 @@
 """Points in the latent space of a trained model: slerp, arithmetic, variations.
 
-A point keeps its z in units of the prior, u = (z - mean) / std: there the prior is N(0, I)
-whatever the condition, and slerp keeps to lengths that the prior knows. Where the prior is no
-Gaussian, u is z.
+A point keeps its z as the noise u of which the prior makes it: of a Gaussian (z - mean) / std, of
+a flow f(z). There the prior is N(0, I) whatever the condition, and slerp keeps to lengths that the
+prior knows. Where noise does not follow from z, u is z.
 """
 
 import math
@@ -15,7 +15,8 @@ from torch import Tensor
 
 from core.app.sampling import LARGEST_CHUNK, Rows, in_chunks
 from core.errors import ConfigError, UserError
-from core.theory.distributions import Distribution, Gaussian
+from core.theory.contracts import Invertible
+from core.theory.distributions import Distribution
 from core.theory.passes import Networks, read_condition
 from core.theory.shapes import Latents, Losses, Samples
 
@@ -111,6 +112,10 @@ class LatentSpace:
         device = next((p.device for p in parameters), torch.device("cpu"))
         return LatentPoints(in_chunks(count, seed, device, draw), condition)
 
+    def latents(self, points: LatentPoints) -> Latents:
+        """Return the z of points, as the decoder takes it."""
+        return _out_of_units(self._prior(len(points), points.c), points.u)
+
     def encode(self, x: Samples, c: Tensor | None) -> LatentPoints:
         """Encode samples: the means (or modes) of q(z given x, c)."""
         if "encoder" not in self.networks:
@@ -129,8 +134,13 @@ class LatentSpace:
 
     def decode(self, points: LatentPoints) -> Distribution:
         """Return p(x given z, c) at points."""
-        prior = self._prior(len(points), points.c)
-        return self.networks["decoder"](_out_of_units(prior, points.u), points.c)
+        return self.networks["decoder"](self.latents(points), points.c)
+
+    def keeping(self, point: LatentPoints, varied: LatentPoints, kept: Kept) -> LatentPoints:
+        """Return varied points with what is `kept` of the z of a point: u mixes all parts of z."""
+        own = LatentPoints(point.u.expand_as(varied.u), varied.c)
+        z = self.latents(own).where(kept, self.latents(varied))
+        return LatentPoints(_in_units(self._prior(len(varied), varied.c), z), varied.c)
 
     def _prior(self, count: int, c: Tensor | None) -> Distribution | None:
         """Return p(z given c); None where the model has no prior."""
@@ -138,11 +148,11 @@ class LatentSpace:
 
 
 def _in_units(prior: Distribution | None, z: Latents) -> Latents:
-    return (z - prior.mean) * torch.exp(-prior.log_std) if isinstance(prior, Gaussian) else z
+    return prior.to_noise(z) if isinstance(prior, Invertible) else z
 
 
 def _out_of_units(prior: Distribution | None, u: Latents) -> Latents:
-    return prior.mean + u * torch.exp(prior.log_std) if isinstance(prior, Gaussian) else u
+    return prior.from_noise(u) if isinstance(prior, Invertible) else u
 
 
 def slerp(start: LatentPoints, end: LatentPoints, steps: int) -> LatentPoints:
@@ -177,17 +187,15 @@ def standard_noise(point: LatentPoints, count: int, seed: int) -> Latents:
     return torch.randn(count, point.u.shape[1], generator=generator).to(point.u)
 
 
-def variations(
-    point: LatentPoints, strength: float, noise: Latents, kept: Kept | None = None
-) -> LatentPoints:
+def variations(point: LatentPoints, strength: float, noise: Latents) -> LatentPoints:
     """Return points around one: sqrt(1 - s^2) u + s noise; strength 0 is the point itself.
 
-    Variations of a sample of a Gaussian prior are samples of the prior. What is `kept` of u stays
-    as it is. `ConfigError` for a strength that is not from 0 to 1.
+    Variations of a sample of the prior are samples of the prior, where that is N(0, I) in u.
+    `ConfigError` for a strength that is not from 0 to 1.
     """
     if not 0 <= strength <= 1:
         raise ConfigError(f"strength is 0 to 1, not {strength:g}")
     count = len(noise)
     c = None if point.c is None else point.c.expand(count, *point.c.shape[1:])
     u = math.sqrt(1 - strength**2) * point.u + strength * noise
-    return LatentPoints(u if kept is None else point.u.where(kept, u), c)
+    return LatentPoints(u, c)

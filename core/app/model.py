@@ -244,7 +244,8 @@ class Model(ABC):
         `keep`: the part of the latents that stays, one of `latent_parts`.
         """
         kept = self._part(keep) if keep else None
-        return variations(point, strength, self.noise(point, count, seed), kept)
+        varied = variations(point, strength, self.noise(point, count, seed))
+        return varied if kept is None else self.space.keeping(point, varied, kept)
 
     @property
     def latent_parts(self) -> Mapping[str, Kept]:

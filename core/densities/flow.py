@@ -197,6 +197,10 @@ class FlowDistribution(Distribution):
         """Return the inverse of the bijection at standard normal noise."""
         return self.bijection.inverse(noise, self.c)
 
+    def to_noise(self, value: Reals) -> Mapped:
+        """Return the bijection of a sample, standard normal noise where it is of this density."""
+        return self.bijection(value, self.c)[0]
+
     def log_prob(self, value: Reals) -> Losses:
         mapped, log_det = self.bijection(value, self.c)
         return self._base().log_prob(mapped) + log_det

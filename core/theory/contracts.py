@@ -114,6 +114,15 @@ class Reparametrised(Protocol):
 
 
 @runtime_checkable
+class Invertible(Reparametrised, Protocol):
+    """A distribution whose noise is a function of its samples, too."""
+
+    def to_noise(self, value: Samples) -> Samples:
+        """Return the noise of which `from_noise` makes this sample."""
+        ...
+
+
+@runtime_checkable
 class EMDensity(Protocol):
     """A density whose parameters are estimated by expectation maximisation."""
 

@@ -73,8 +73,12 @@ class Gaussian(Distribution):
         """Return mean + std * noise (Kingma and Welling, ICLR 2014, section 2.4)."""
         return self._mean + self.log_std.exp() * noise
 
+    def to_noise(self, value: Samples) -> Samples:
+        """Return (value - mean) / std."""
+        return (value - self._mean) * torch.exp(-self.log_std)
+
     def log_prob(self, value: Samples) -> Losses:
-        standard = (value - self._mean) * torch.exp(-self.log_std)
+        standard = self.to_noise(value)
         return sum_events(-0.5 * standard**2 - self.log_std - 0.5 * math.log(2 * math.pi))
 
 

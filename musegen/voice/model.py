@@ -352,7 +352,7 @@ class Model(CoreModel):
     def notes_of(self, pitches: Sequence[int], seed: int = 0) -> Sounds:
         """Return notes of one timbre, the seed's; each depends on its pitch alone."""
         raw = one_hot(pitches, self.spec).to(self.device)
-        z = self.space.draw(1, raw[:1], seed).u
+        z = self.space.latents(self.space.draw(1, raw[:1], seed))
         x = []
         for pitch, one in zip(pitches, raw, strict=True):
             with seeded(seed, int(pitch), self.device):

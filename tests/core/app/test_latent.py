@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from core.app.latent import LatentPoints, LatentSpace, arithmetic, concat, slerp, variations
 from core.app.latent import standard_noise as noise
+from core.densities.flow import realnvp
 from core.errors import ConfigError, UserError
 from core.theory.distributions import Delta, Gaussian
 from core.theory.passes import Networks
@@ -48,6 +49,39 @@ def test_points_are_in_units_of_the_prior():
     many = SPACE.draw(4000, C[:1].expand(4000, 2), seed=3).u
     assert many.mean(0).tolist() == pytest.approx([0, 0], abs=0.06)
     assert many.std(0).tolist() == pytest.approx([1, 1], abs=0.04)
+
+
+def learned_flow(condition: int) -> nn.Module:
+    """Return a flow over three numbers, far from N(0, I), that reads a condition."""
+    torch.manual_seed(3)
+    flow = realnvp(3, condition, couplings=4, width=8)
+    for parameter in flow.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    return flow.eval()
+
+
+def test_points_of_a_flow_are_the_noise_of_which_it_makes_them():
+    space = LatentSpace(Networks({"prior": learned_flow(2), "decoder": Same().eval()}))
+    points = space.draw(2000, C[1:].expand(2000, 2), seed=3)
+    z = space.latents(points)
+    assert z.std(0).max() > 1.5, "the flow changes nothing"
+    assert points.u.mean(0).tolist() == pytest.approx([0] * 3, abs=0.08)
+    assert points.u.std(0).tolist() == pytest.approx([1] * 3, abs=0.06)
+    varied = variations(points[:1], 1, noise(points[:1], 2000, 1))
+    of_any = (space.latents(varied) - z.mean(0)) / z.std(0)
+    assert of_any.mean(0).tolist() == pytest.approx([0] * 3, abs=0.1)
+    assert of_any.std(0).tolist() == pytest.approx([1] * 3, abs=0.1)
+
+
+def test_what_variations_keep_is_part_of_z_where_a_flow_mixes_all_of_u():
+    space = LatentSpace(Networks({"prior": learned_flow(2), "decoder": Same().eval()}))
+    point = space.draw(1, C[1:], seed=3)
+    varied = variations(point, 1, noise(point, 5, 1))
+    kept = torch.tensor([True, False, False])
+    z, own = (space.latents(one) for one in (space.keeping(point, varied, kept), point))
+    torch.testing.assert_close(z[:, 0], own[:, 0].expand(5), atol=1e-4, rtol=0)
+    torch.testing.assert_close(z[:, 1:], space.latents(varied)[:, 1:], atol=1e-4, rtol=0)
+    assert (z[:, 1:] - own[:, 1:]).abs().amin(0).max() > 0.01
 
 
 def test_of_several_samples_that_is_taken_which_is_reconstructed_best():
