@@ -13,6 +13,7 @@ import inspect
 import logging
 import os
 import shlex
+import shutil
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -56,8 +57,24 @@ def print_messages() -> None:
         log.setLevel(logging.INFO if is_first() else logging.ERROR)
 
 
+HELP_WIDTH = 80
+"""Columns that help has at least: with fewer, the names of options are cut."""
+
+
+def widen_help() -> None:
+    """Let help be as wide as its names need, where the terminal is narrower."""
+    from typer import rich_utils
+
+    if shutil.get_terminal_size().columns < HELP_WIDTH:
+        rich_utils.MAX_WIDTH = HELP_WIDTH
+
+
 class ErrorGroup(TyperGroup):
     """A group of commands whose failures are one sentence on stderr and an exit code."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        widen_help()
+        super().format_help(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
         print_messages()
@@ -89,6 +106,10 @@ def _is_printed_by_first(error: Exception) -> bool:
 
 class OptionCommand(TyperCommand):
     """A command of which no option takes the name of another for its value."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        widen_help()
+        super().format_help(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
         if process_count() > 1 and self.name != "train":

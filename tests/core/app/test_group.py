@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import pytest
 import typer
+from typer import rich_utils
 from typer.testing import CliRunner, Result
 
 from core.app import comparison, fit, latent_commands
@@ -106,6 +107,14 @@ def test_every_command_is_there():
         *("reconstruct", "vary", "translate"),
     ]
     assert "Usage" in run().output
+
+
+def test_no_name_of_an_option_is_cut_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rich_utils, "MAX_WIDTH", None)  # what the command widens is put back
+    monkeypatch.setenv("COLUMNS", "40")
+    for command in ("compare", "train"):
+        said = run(command, "--help").stdout
+        assert "--preset" in said and "…" not in said
 
 
 def test_help_is_in_the_domains_words_and_ends_with_its_examples():
