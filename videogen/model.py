@@ -320,8 +320,18 @@ class Video(Domain):
         return _ClipBatches(data, config, device, other, tokens, config.augment)
 
     def examples(self, data: CaptionedClips, count: int, seed: int) -> Examples:
-        frames, captions = data.batch(0, count, seed + 1, data.splits[-1])
-        return Examples(to_clips(frames), captions)
+        """Return clips that are held out and clips that are trained on, in turn.
+
+        Of held-out clips there may be a single one, whose caption alone would show little.
+        """
+        splits = tuple(dict.fromkeys((data.splits[-1], data.splits[0])))
+        each = [data.batch(0, -(-count // len(splits)), seed + 1, split) for split in splits]
+        frames = np.stack([one for one, _ in each], 1)  # [turn split time row column rgb]
+        captions = [
+            caption for turn in zip(*(of for _, of in each), strict=True) for caption in turn
+        ]
+        clips = to_clips(frames.reshape(-1, *frames.shape[2:])[:count])  # of [sample time ...]
+        return Examples(clips, captions[:count])
 
     def read(self, model: "Model", path: Path) -> Examples:
         """Read a video's first clip and its caption (see `videogen.data.sources`).

@@ -8,10 +8,20 @@ from core.files import as_text
 def name_of(model: str, seed: int | None, *kinds: object) -> str:
     """Return the name of an item's files, which those of another model or seed do not have.
 
-    >>> name_of("vae", 7, "variation", 2)
-    'vae-seed7-variation-2'
+    >>> name_of("vae", 7, "reconstruction-my song")
+    'vae-seed7-reconstruction-my-song'
     """
-    return as_text("-".join([model, *([] if seed is None else [f"seed{seed}"]), *map(str, kinds)]))
+    parts = [model, *([] if seed is None else [f"seed{seed}"]), *map(str, kinds)]
+    return as_file_name(as_text("-".join(parts)))
+
+
+def as_file_name(text: str) -> str:
+    """Return a text as a name of a file, or a part of one: hyphens for spaces and slashes.
+
+    >>> as_file_name("Verse 1/2")
+    'Verse-1-2'
+    """
+    return text.replace(" ", "-").replace("/", "-")
 
 
 def origin(*parts: str, **settings: object) -> str:

@@ -35,6 +35,11 @@ BARS_PER_LINE = 8
 ROW_INCHES = 0.075
 """Height of a pitch."""
 
+DPI = 100
+
+HIGHEST = 10_000
+"""Pixels of a picture from top to bottom, beyond which lines hold twice as many bars."""
+
 HEAD, GAP, FOOT = 7, 1, 6
 """Rows of the title, below each lane, and of the numbers of bars."""
 
@@ -43,35 +48,46 @@ SHADE = 0.15
 
 
 def draw_roll(roll: Roll, path: Path | str | BytesIO) -> None:
-    """Draw one piece: a lane for each track that plays, eight bars a line.
+    """Draw one piece: a lane for each track that plays, eight bars a line, of long pieces more.
 
     Bars that were composed beside a user's own are shaded.
     """
     lanes = [_Lane.of(roll, number) for number in np.unique(roll.notes.track).tolist()]
-    lines = range(0, roll.bars, BARS_PER_LINE)
     line = sum(lane.height + GAP for lane in lanes) + FOOT
+    across = _bars_per_line(roll.bars, line)
+    lines = range(0, roll.bars, across)
     rows = len(lines) * line + HEAD
-    figure = Figure(figsize=(15, ROW_INCHES * rows), dpi=100)
+    figure = Figure(figsize=(15, ROW_INCHES * rows), dpi=DPI)
     axes = figure.add_axes((0.06, 0, 0.93, 1))
     axes.set_axis_off()
-    axes.set(xlim=(0, min(BARS_PER_LINE, roll.bars) * roll.grid.beats_per_bar), ylim=(-rows, 0))
-    figure.text(0.5, 1 - HEAD / 2 / rows, _title(roll), fontsize=12, ha="center", va="center")
+    axes.set(xlim=(0, min(across, roll.bars) * roll.grid.beats_per_bar), ylim=(-rows, 0))
+    title = _title(roll, across)
+    figure.text(0.5, 1 - HEAD / 2 / rows, title, fontsize=12, ha="center", va="center")
     for first in lines:
-        floor = -HEAD - first // BARS_PER_LINE * line
+        floor = -HEAD - first // across * line
         for lane in lanes:
             floor -= lane.height
-            _draw_lane(axes, roll, lane, first, floor)
+            _draw_lane(axes, roll, lane, range(first, first + across), floor)
             floor -= GAP
-        _number_bars(axes, roll, first, floor)
+        _number_bars(axes, roll, range(first, min(first + across, roll.bars)), across, floor)
     write_figure(figure, path)
 
 
-def _title(roll: Roll) -> str:
+def _bars_per_line(bars: int, line: int) -> int:
+    """Return how many bars a line holds, so that lines of so many rows make no endless picture."""
+    across = BARS_PER_LINE
+    while across < bars and ROW_INCHES * DPI * (-(-bars // across) * line + HEAD) > HIGHEST:
+        across *= 2
+    return across
+
+
+def _title(roll: Roll, across: int) -> str:
     low, high = roll.tempo_bpm.min(), roll.tempo_bpm.max()
     tempo = f"{low:.0f}" if high - low < 1 else f"{low:.0f}-{high:.0f}"
     shaded = "" if roll.composed is None else "   shaded: composed"
     length = f"{counted(roll.bars, 'bar')}   {roll.seconds:.1f} s"
-    return f"{roll.name}   {tempo} bpm   {length}{shaded}"
+    long = "" if across == BARS_PER_LINE else f"   {across} bars a line"
+    return f"{roll.name}   {tempo} bpm   {length}{long}{shaded}"
 
 
 class _Lane(NamedTuple):
@@ -101,10 +117,10 @@ def _octave(pitch: int) -> str:
     return f"C{pitch // 12 - 1}"
 
 
-def _draw_lane(axes: Axes, roll: Roll, lane: _Lane, first: int, floor: float) -> None:
+def _draw_lane(axes: Axes, roll: Roll, lane: _Lane, bars: range, floor: float) -> None:
     """Draw the notes of one track in the bars of one line."""
-    bars, steps = slice(first, first + BARS_PER_LINE), roll.grid.steps_per_bar
-    beats, shown = roll.grid.beats_per_bar, min(BARS_PER_LINE, roll.bars)
+    steps = roll.grid.steps_per_bar
+    beats, shown = roll.grid.beats_per_bar, min(len(bars), roll.bars)
     notes = roll.notes.of(lane.number).between(bars.start * steps, bars.stop * steps)
     pitch = notes.pitch + roll.grid.lowest_pitch
     row = np.searchsorted(lane.drums, pitch) if lane.drums else pitch
@@ -116,7 +132,7 @@ def _draw_lane(axes: Axes, roll: Roll, lane: _Lane, first: int, floor: float) ->
     _add_notes(axes, boxes, colour, edgecolor="white", linewidth=0.3)
     _draw_lines(axes, roll, lane, shown, floor)
     if roll.composed is not None:
-        for bar in np.flatnonzero(roll.composed[lane.number, bars]).tolist():
+        for bar in np.flatnonzero(roll.composed[lane.number, bars.start : bars.stop]).tolist():
             ground = Rectangle((bar * beats, floor), beats, lane.height, color=colour, lw=0)
             ground.set(alpha=SHADE, zorder=0)
             axes.add_patch(ground)
@@ -133,7 +149,8 @@ def _draw_lines(axes: Axes, roll: Roll, lane: _Lane, bars: int, floor: float) ->
     top, right = floor + lane.height, bars * roll.grid.beats_per_bar
     octaves = [] if lane.drums else [floor + at - lane.lowest for at in lane.rows]
     edges = [[(0, top), (0, floor), (right, floor)]]
-    beats = {beat: [(beat, floor), (beat, top)] for beat in range(right)}
+    each = 1 if bars <= 2 * BARS_PER_LINE else roll.grid.beats_per_bar  # beats, or bars alone
+    beats = {beat: [(beat, floor), (beat, top)] for beat in range(0, right, each)}
     strong = [line for beat, line in beats.items() if beat % roll.grid.beats_per_bar == 0]
     for lines, colour, width in (
         (list(beats.values()), "#e8ecf2", 0.5),
@@ -144,10 +161,11 @@ def _draw_lines(axes: Axes, roll: Roll, lane: _Lane, bars: int, floor: float) ->
         axes.add_collection(LineCollection(lines, color=colour, linewidth=width, zorder=0))
 
 
-def _number_bars(axes: Axes, roll: Roll, first: int, floor: float) -> None:
-    for bar in range(min(BARS_PER_LINE, roll.bars - first)):
-        beat = bar * roll.grid.beats_per_bar
-        axes.text(beat, floor, f"bar {first + bar + 1}", fontsize=8, va="top")
+def _number_bars(axes: Axes, roll: Roll, bars: range, across: int, floor: float) -> None:
+    """Number the bars of one line, of those that hold more than eight every so many."""
+    for bar in bars[:: across // BARS_PER_LINE]:
+        beat = (bar - bars.start) * roll.grid.beats_per_bar
+        axes.text(beat, floor, f"bar {bar + 1}", fontsize=8, va="top")
 
 
 def _boxes(

@@ -85,8 +85,10 @@ def midi_bytes(source: Path | str | bytes, limits: Limits) -> bytes:
         raise RejectedFile("not-midi", f"no MIDI header (MThd) at its beginning: {EXPORT}")
     if len(data) < begin + HEADER_BYTES:
         raise RejectedFile("unreadable", f"the file is cut off within its MIDI header: {COPY}")
-    kind, _, division = struct.unpack(">HHH", data[begin + 8 : begin + HEADER_BYTES])
+    kind, promised, division = struct.unpack(">HHH", data[begin + 8 : begin + HEADER_BYTES])
     tracks = [_chunk(events) for events in _tracks(data, begin + HEADER_BYTES)]
+    if promised and len(data) < begin + HEADER_BYTES + CHUNK_BYTES:
+        raise RejectedFile("unreadable", f"the file ends after its MIDI header: {COPY}")
     count = min(len(tracks), 0xFFFF)
     kind = 0 if kind == SONGS and count == 1 else kind
     _check_header(kind, division)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from core.app.label import as_file_name
 from core.app.output import Output
 from musegen.files import audio
 from musegen.files.label import Label, stem_of
@@ -60,7 +61,7 @@ def write_song(roll: Roll, to: SongOutput) -> Iterator[Path]:
     """
     tracks = with_programs(roll.tracks, to.programs)
     song = _Song(replace(roll, tracks=tracks), to.orchestra)
-    stem = to.folder / roll.name.replace(" ", "-").replace("/", "-")
+    stem = to.folder / as_file_name(roll.name)
     for kind in to.formats:
         yield to.write(stem.with_name(f"{stem.name}.{kind}"), song.file(kind))
     if to.stems:
@@ -68,7 +69,7 @@ def write_song(roll: Roll, to: SongOutput) -> Iterator[Path]:
         folder.mkdir(exist_ok=True)
         for number, track in enumerate(tracks):
             if len(roll.notes.of(number)):
-                yield from _write_stem(song, number, folder / _file_name(track.name), to)
+                yield from _write_stem(song, number, folder / as_file_name(track.name.lower()), to)
 
 
 def _write_stem(song: "_Song", number: int, stem: Path, to: SongOutput) -> Iterator[Path]:
@@ -122,7 +123,3 @@ class _Song:
         part = "" if track is None else f": {self.roll.tracks[track].name}"
         about = {"title": f"{self.roll.name}{part}", "artist": "pianoreel"}
         return about | ({"comment": self.roll.origin} if self.roll.origin else {})
-
-
-def _file_name(name: str) -> str:
-    return name.lower().replace(" ", "-").replace("/", "-")

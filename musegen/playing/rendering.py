@@ -23,6 +23,10 @@ def write_rendering(
     `ConfigError` for another ending, `UserError` for a song that cannot be read.
     """
     kind = to.suffix.lower().removeprefix(".")
+    if not kind:
+        raise ConfigError(
+            f"'{to}' names no file: a sound is written to one, as --to {song.stem}.mp3"
+        )
     if kind not in audio.FORMATS:
         raise ConfigError(
             f"sounds are not written as '{to.suffix}': {nearest(kind, audio.FORMATS)}"

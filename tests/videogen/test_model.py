@@ -31,6 +31,7 @@ from videogen.model import (
 from videogen.networks.text import Captions
 from videogen.recipes import RECIPES
 from videogen.shapes.dataset import MovingShapes
+from videogen.shapes.grammar import split_of
 
 SHAPES = MovingShapes(size=16, frames=4)
 CAPTION = "A small red circle is moving in a zigzag path towards north"
@@ -298,3 +299,11 @@ def test_a_clip_has_sizes_within_bounds_and_time_that_passes(name: str, least: f
     for wrong in (0, -1, least - 1, *([most + 1] if name != "frames_per_second" else [])):
         with pytest.raises(ValidationError, match=name):
             DataSpec.model_validate({**values, name: wrong})
+
+
+def test_samples_while_training_are_of_held_out_captions_and_of_seen_ones():
+    captions = DOMAIN.examples(MovingShapes(16, 4), 5, seed=0).conditions
+    assert captions is not None
+    assert [split_of(caption) for caption in captions] == ["test", "train"] * 2 + ["test"]
+    of_one = DOMAIN.examples(MovingShapes(16, 4), 1, seed=0)
+    assert list(of_one.conditions or ()) == [captions[0]] and len(of_one.items) == 1

@@ -61,6 +61,24 @@ def test_a_note_is_drawn_at_its_beat_and_pitch(drawn: list[Figure]):
         assert right == pytest.approx(end / 4, abs=0.05)
 
 
+@pytest.mark.parametrize(("bars", "across"), [(16, 8), (1000, 64)])
+def test_the_picture_of_a_long_song_is_no_higher_and_says_how_many_bars_a_line_has(
+    bars: int, across: int, drawn: list[Figure]
+):
+    grid = Grid(steps_per_beat=4)
+    every = notes(*[(n, 16 * bar + n, 20 + 9 * n, 3) for n in range(1, 5) for bar in range(bars)])
+    roll = Roll.of(every, TRACK_LISTS["lakh"], grid, np.full(bars, 120.0), name="long")
+    draw_roll(roll, "long.png")
+    (figure,) = drawn
+    assert 100 < figure.get_size_inches()[1] * figure.dpi <= 10_000
+    title = figure.texts[0].get_text()
+    assert (f"{across} bars a line" in title) == (across > 8)
+    numbers = [t.get_text() for t in figure.axes[0].texts if t.get_text().startswith("bar ")]
+    assert numbers == [f"bar {bar}" for bar in range(1, bars + 1, across // 8)]
+    boxes = [c for c in figure.axes[0].collections if isinstance(c, PolyCollection)]
+    assert sum(len(c.get_paths()) for c in boxes) == 4 * bars
+
+
 def test_the_name_of_a_song_may_have_any_letters(recwarn):
     stream = BytesIO()
     draw_roll(replace(two_notes(), name="\U0001f3b9 $\\no $mathematics"), stream)

@@ -63,6 +63,12 @@ def test_a_wrapper_or_junk_before_the_header_is_cut_off():
     assert midi_bytes(b"\x00" * 128 + PLAIN, LIMITS) == PLAIN
 
 
+@pytest.mark.parametrize("length", [14, 21])
+def test_a_file_that_ends_after_its_header_is_called_so(length: int):
+    with pytest.raises(RejectedFile, match="the file ends after its MIDI header: copy the file"):
+        midi_bytes(midi(note(60, 480))[:length], LIMITS)
+
+
 def wrapped(*chunks: tuple[bytes, bytes]) -> bytes:
     """A RIFF of chunks, each padded to an even length."""
     body = b"RMID"

@@ -108,6 +108,10 @@ def test_a_voice_is_played_and_written_in_the_format_of_the_ending(song: Path, t
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (
+            ("--to", "sounds/"),
+            "'sounds' names no file: a sound is written to one, as --to song.mp3",
+        ),
         (("--to", "song.aac"), "sounds are not written as '.aac': there are wav, flac, mp3, ogg"),
         (("--soundfont", "none.sf2"), "there is no soundfont none.sf2: give an .sf2 file"),
         (("--voice", "none"), "none is no folder: give a run"),
