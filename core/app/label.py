@@ -8,8 +8,8 @@ from core.files import as_text
 def name_of(model: str, seed: int | None, *kinds: object) -> str:
     """Return the name of an item's files, which those of another model or seed do not have.
 
-    >>> name_of("vae", 7, "reconstruction-my song")
-    'vae-seed7-reconstruction-my-song'
+    >>> name_of("vae", 7, "reconstruction-my file")
+    'vae-seed7-reconstruction-my-file'
     """
     parts = [model, *([] if seed is None else [f"seed{seed}"]), *map(str, kinds)]
     return as_file_name(as_text("-".join(parts)))
