@@ -427,7 +427,7 @@ def test_the_bound_of_gated_notes_sums_to_the_share_of_rolls_that_show_all_their
     "kind", [k for k in CASES if hasattr(k, "to_noise")], ids=lambda kind: kind.__name__
 )
 @torch.no_grad()
-def test_the_noise_of_a_sample_makes_it_again(kind: type[Distribution]):
+def test_a_sample_follows_from_its_noise_and_noise_from_the_sample(kind: type[Distribution]):
     distribution = CASES[kind].build(BATCH)
     assert isinstance(distribution, Invertible)
     noise = torch.randn_like(distribution.representative)
