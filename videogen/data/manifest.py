@@ -261,12 +261,19 @@ def _captions(fields: Fields, column: str) -> list[str]:
 
 
 def _clip(table: File, name: str, tree: Tree | None) -> Path:
-    """Return the place of a clip below the table's folder; links must stay below it as well."""
+    """Return the place of a clip below the table's folder.
+
+    Links that the tree holds are followed; others must stay below it as well.
+    """
     quoted = ascii(name[:80])
     if not name.strip() or "\0" in name:
         raise RejectedFile("path", f"{quoted} is not a path")
     folder = table.place.parent
     given = _relative(name.strip(), folder, quoted)
+    if tree and (entry := tree.find(folder / given)) and not entry.fault:
+        return entry.file.place
+    if tree and folder / given in tree.folders and is_sequence(folder / given):
+        return folder / given
     if not table.members and (found := _below(folder, given, quoted)):
         return found
     ends = [given, *_of_id(given)]

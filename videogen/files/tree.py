@@ -102,6 +102,11 @@ class Tree:
         return self.entries.get(place) or self.entries.get(self.written.get(folded(place), place))
 
     @cached_property
+    def folders(self) -> frozenset[Path]:
+        """Return the folders in which files lie, or folders with files."""
+        return frozenset(folder for place in self.entries for folder in place.parents)
+
+    @cached_property
     def of_name(self) -> Mapping[str, list[Path]]:
         """Return the places by the names of their files."""
         places: dict[str, list[Path]] = {}

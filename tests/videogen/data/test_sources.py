@@ -303,6 +303,20 @@ def test_links_to_folders_are_entered_once(tmp_path: Path):
     assert len(listing([str(tmp_path / "said")]).clips) == 4
 
 
+def test_a_table_names_clips_behind_links(tmp_path: Path):
+    """A collection on another disk: links are followed, as they are without a table."""
+    disk = write(tmp_path / "disk", rex_dot_gif="x", v1__1_dot_png="x", v1__2_dot_png="x")
+    rows = "path,caption\nlinked/rex.gif,rex runs\nlinked\\v1,he runs\nMAX.gif,max sleeps\n"
+    folder = write(tmp_path / "clips", clips_dot_csv=rows)
+    (folder / "linked").symlink_to(disk)
+    (folder / "max.gif").symlink_to(disk / "rex.gif")
+    assert clips(folder) == {
+        "linked/rex.gif": ("rex runs", "manifest"),
+        "linked/v1": ("he runs", "manifest"),
+        "max.gif": ("max sleeps", "manifest"),
+    }
+
+
 def test_numbered_pictures_are_one_clip(tmp_path: Path):
     files = {f"dogs__v1__{n}_dot_jpg": "x" for n in (1, 2, 10)}
     folder = write(tmp_path / "x", **files, dogs__v2__a_0_dot_png="x", dogs__v2__a_1_dot_png="x")
