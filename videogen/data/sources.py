@@ -348,14 +348,23 @@ class _Search:
         videos = {place.name for place in places if place.suffix.lower() in VIDEO}
         ids = {stem for name in videos if _ID.match(stem := Path(name).stem)}
         try:
-            cells = {cell.strip() for cell in _CELL.findall(read_text(table, self.limits))}
+            text, beside = read_text(table, self.limits), ""
         except NotUnderstood:
             here = (place for place in self.tree.entries if place.parent == table.place.parent)
             beside = next((place.name for place in here if place.name in videos), "")
-            return f"lies beside {beside}" if beside else ""
+            text = self._in_any_encoding(table)
+        cells = {cell.strip() for cell in _CELL.findall(text)}
         named = sorted(cells & videos) or sorted(cells & ids)
-        is_about = cells & videos or len(named) >= SHARE * len(videos)
-        return f"names {named[0]}" if named and is_about else ""
+        if named and (cells & videos or len(named) >= SHARE * len(videos)):
+            return f"names {named[0]}"
+        return f"lies beside {beside}" if beside else ""
+
+    def _in_any_encoding(self, table: File) -> str:
+        """Return a text whose ASCII is right, so that it is seen whether it names clips."""
+        try:
+            return table.read(self.limits, self.limits.manifest_bytes).decode("latin-1")
+        except RejectedFile:
+            return ""
 
     def _of_row(self, table: Path, row: Row) -> Captioned:
         name = f"{self.tree.entries[table].file}, row {row.number}"

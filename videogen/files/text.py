@@ -16,8 +16,13 @@ MARKS = (
 
 FOREIGN = 0.3
 """Share of letters beyond ASCII from which on a line is in no western script."""
-_SIGN_IN_A_WORD = re.compile(r"[A-Za-z][\xa1-\xb3\xb5\xb6\xb8-\xbf\xd7\xf7][A-Za-z]")
-"""A sign, such as the pound, between letters: another alphabet, read as the western one."""
+_NO_WORD = re.compile(
+    r"[A-Za-z][\xa1-\xb3\xb5\xb6\xb8-\xbf\xd7\xf7\u20ac\u2020-\u2022\u2030][A-Za-z]"
+    r"|[A-Za-z][\u201c\u201d\u02dc\u2122\u203a][A-Za-z]|[A-Za-z][\u201a\u201e\u02c6\u2039]"
+    r"|[a-z][ŠŒŽŸÀ-ÖØ-Þ]"
+)
+"""A sign, such as the pound, between letters, a quotation mark that opens after one, or a capital
+after a small one: another alphabet, of MS-DOS or old Macs too, read as the western one."""
 _LETTERS = re.compile(rb"[A-Za-z]")
 _BEYOND = re.compile(rb"[\x80-\xff]+")
 
@@ -28,11 +33,16 @@ def decode(data: bytes) -> str:
         for mark, codec in MARKS:
             if data.startswith(mark):
                 return data.decode(codec)
-        if b"\0" in data[:4096]:
+        if b"\0" in data[:4096] and not _is_narrow(data[:4096]):
             return data.decode(_wide(data))
     except UnicodeDecodeError as error:
         raise RejectedFile("encoding", f"the text is no valid {error.encoding}") from error
     return "".join(_line(line) for line in data.splitlines(keepends=True))
+
+
+def _is_narrow(data: bytes) -> bool:
+    """Return whether zeros lie among letters of one byte: those of UTF-16 have one each."""
+    return data.replace(b"\0", b"").isascii() and 4 * data.count(0) < len(data)
 
 
 def _wide(data: bytes) -> str:
@@ -57,7 +67,7 @@ def _western(line: bytes) -> str:
     except UnicodeDecodeError:
         text = ""
     few = beyond <= FOREIGN * (beyond + len(_LETTERS.findall(line)))
-    if text and few and max(map(len, runs)) < 3 and not _SIGN_IN_A_WORD.search(text):
+    if text and few and max(map(len, runs)) < 3 and not _NO_WORD.search(text):
         return text
     raise RejectedFile(
         "encoding", "its encoding is not known (UTF-8, UTF-16 or Windows-1252): save it as UTF-8"

@@ -136,6 +136,19 @@ def test_a_manifest_is_all_that_counts_in_its_folder(folder: Path):
     assert clips(folder, "manifest")["b.mkv"] == ("no-caption", None)
 
 
+@pytest.mark.parametrize("encoding", ["cp850", "cp1251", "gbk"])
+def test_a_table_in_no_known_encoding_stops_where_it_names_clips_below(
+    folder: Path, encoding: str
+):
+    text = {"cp850": "er hört", "cp1251": "собака бежит", "gbk": "一只狗在跑"}[encoding]
+    table = folder / "clips.csv"
+    table.write_bytes(f"path,caption\ndogs/rex.gif,{text}\n".encode(encoding))
+    (folder / "a_red_dog.mp4").unlink()
+    (folder / "b.mkv").unlink()
+    with pytest.raises(UserError, match=r"clips\.csv names rex\.gif, .*: save it as UTF-8"):
+        clips(folder)
+
+
 def test_a_manifest_can_be_the_source(folder: Path):
     write(
         folder, x_dot_jsonl='{"path": "b.mkv", "caption": "one"}\n{"path": "b.mkv", "text": "two"}'

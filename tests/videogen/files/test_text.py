@@ -29,12 +29,21 @@ def test_each_line_may_be_of_its_own():
         ("собака бежит", "cp1251"),
         ("σκύλος τρέχει", "cp1253"),
         ("chłopak kopie piłkę", "cp1250"),
+        ("ein Hund läuft", "cp850"),
+        ("er hört", "cp850"),
+        ("ein Hund läuft", "mac-roman"),
+        ("le café", "mac-roman"),
     ],
 )
 def test_another_alphabet_is_not_read_as_the_western_one(text: str, encoding: str):
     with pytest.raises(RejectedFile, match="save it as UTF-8"):
         decode(text.encode(encoding))
     assert decode(text.encode()) == text
+
+
+def test_a_stray_zero_does_not_make_letters_wide():
+    assert decode(b"a dog\0runs") == "a dog\0runs"
+    assert decode("犬 走る\n".encode("utf-16-le")) == "犬 走る\n"
 
 
 def test_half_a_letter_is_refused():
