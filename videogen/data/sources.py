@@ -2,6 +2,8 @@
 
 clips.csv, clips.jsonl ...  the rows of a manifest, the only captions of its folder
 rex.mp4  rex.txt            a text file of the same name, or the caption in rex.json
+videos/1.mp4  labels/1.txt  the same in a folder for texts (CogVideoX)
+rex/1.mp4  rex/caption.txt  the text of the only clip of a folder
 dogs/rex.mp4                the name of the folder, a class
 a_dog_runs.mp4              the file's own name
 
@@ -46,6 +48,10 @@ CaptionSource = Literal["auto", "manifest", "text", "folder", "name"]
 
 TEXTS = (".txt", ".caption")
 """Suffixes of the text of one clip."""
+TEXT_FOLDERS = ("labels", "captions", "prompts", "texts")
+"""Folders of such texts, beside a folder of clips."""
+OF_FOLDER = ("caption", "prompt", "text", "description")
+"""Names of the text of the only clip of a folder."""
 FACTS = ".json"
 """Suffix of an object of facts about one clip, as the shards of WebDataset have it."""
 CLASS = ".cls"
@@ -415,6 +421,7 @@ class _Search:
             names = ", ".join(table.name for table in above)
             raise RejectedFile("no-caption", f"no valid row of {names or 'a manifest'} names it")
         text, automatic = self._text_beside(place), self.captions == "auto"
+        text = text or self._text_elsewhere(place)
         if text and (automatic or self.captions == "text"):
             self.texts.add(text.file.place)
             return caption_of(self._read_text(text.file), self.limits), "text"
@@ -434,8 +441,27 @@ class _Search:
         """Return the text of a clip: rex.txt, or rex.mp4.txt, beside rex.mp4."""
         stems = [place.name] if place.suffix.lower() not in (*VIDEO, *PICTURES) else []
         stems += [place.stem, place.name]
-        named = (place.with_name(stem + suffix) for suffix in TEXTS for stem in stems)
+        return self._text([place.with_name(stem) for stem in stems])
+
+    def _text_elsewhere(self, place: Path) -> Entry | None:
+        """Return the text of a clip in a folder for texts, or that of the clip's own folder."""
+        stem = place.name if place in self.sequences else place.stem
+        beside = place.parent.parent
+        own = [place / name for name in (place.name, *OF_FOLDER)]
+        if place not in self.sequences:
+            is_alone = self._clips_in[place.parent] == 1
+            own = [place.with_name(name) for name in OF_FOLDER if is_alone]
+        return self._text([*own, *(beside / name / stem for name in TEXT_FOLDERS)])
+
+    def _text(self, stems: Sequence[Path]) -> Entry | None:
+        """Return the first of the texts of these names."""
+        named = (stem.with_name(stem.name + suffix) for suffix in TEXTS for stem in stems)
         return next((entry for text in named if (entry := self.tree.find(text))), None)
+
+    @cached_property
+    def _clips_in(self) -> Counter[Path]:
+        """Return how many clips lie in each folder."""
+        return Counter(place.parent for place in self._clip_places())
 
     def _from_facts(self, place: Path) -> str:
         """Return the caption in rex.json beside rex.mp4, or the class in rex.cls, if any."""

@@ -149,6 +149,33 @@ def test_a_table_in_no_known_encoding_stops_where_it_names_clips_below(
         clips(folder)
 
 
+def test_texts_lie_in_a_folder_of_their_own_or_in_that_of_a_clip(tmp_path: Path):
+    """Texts of videos, as of CogVideoX, and of frames; one of several clips is no caption."""
+    folder = write(
+        tmp_path / "x",
+        videos__1_dot_mp4="x",
+        videos__2_dot_mp4="x",
+        Labels__1_dot_TXT="a dog runs",
+        videos__caption_dot_txt="of none",
+        frames__v1__1_dot_png="x",
+        frames__v1__2_dot_png="x",
+        frames__v1__caption_dot_txt="he runs",
+        frames__v2__1_dot_png="x",
+        frames__v2__2_dot_png="x",
+        captions__v2_dot_txt="she runs",
+        rex__clip_dot_gif="x",
+        rex__prompt_dot_txt="rex runs",
+    )
+    assert clips(folder) == {
+        "videos/1.mp4": ("a dog runs", "text"),
+        "videos/2.mp4": ("videos", "folder"),
+        "frames/v1": ("he runs", "text"),
+        "frames/v2": ("she runs", "text"),
+        "rex/clip.gif": ("rex runs", "text"),
+    }
+    assert listing([str(folder)]).passed_over == Counter({".txt": 1})
+
+
 def test_a_manifest_can_be_the_source(folder: Path):
     write(
         folder, x_dot_jsonl='{"path": "b.mkv", "caption": "one"}\n{"path": "b.mkv", "text": "two"}'
