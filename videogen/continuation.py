@@ -244,8 +244,8 @@ class Continuation:
         count = max(len(conditions), 1 + math.ceil((end - self.last) / self.hop))
         first = conditions[0]
         if into is None or first is None or not end:
-            each = [conditions[number * len(conditions) // count] for number in range(count)]
-            return [(c, c) for c in each]
+            each = _in_turn(len(conditions), count, (end + 1) / self.hop)
+            return [(conditions[number], conditions[number]) for number in each]
         changed = [
             [torch.lerp(first, into, time / end) for time in (begin, begin + self.last)]
             for begin in range(0, count * self.hop, self.hop)
@@ -342,6 +342,21 @@ class Continuation:
 
     def _prior(self, batch: int, c: Condition | None) -> Distribution:
         return self.prior(batch, c)
+
+
+def _in_turn(conditions: int, clips: int, duration: float) -> list[int]:
+    """Return for each of the clips the number of its condition: each is seen about as long.
+
+    `duration`: how long all are seen, in hops from one clip to the next.
+
+    >>> _in_turn(2, 3, 2.3), _in_turn(2, 4, 3.4), _in_turn(3, 3, 3.1)
+    ([0, 1, 1], [0, 0, 1, 1], [0, 1, 2])
+    """
+    begins = [round(number * duration / conditions) for number in range(conditions)]
+    begins = [
+        min(max(begin, number), clips - conditions + number) for number, begin in enumerate(begins)
+    ]
+    return [sum(begin <= clip for begin in begins) - 1 for clip in range(clips)]
 
 
 def pendulum(timing: Timing) -> Times:

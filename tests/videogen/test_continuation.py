@@ -136,6 +136,16 @@ def test_further_captions_follow_the_first(model: Model):
     assert not torch.equal(clip[:, 20], same[:, 20])
 
 
+def test_each_of_two_captions_is_seen_about_as_long(model: Model):
+    """The third clip, three of the 32 frames, is the second caption's too."""
+    (short,) = model.clips([NORTH], 1, then=[EAST])
+    (longer,) = model.clips([NORTH], 1, frames=32, then=[EAST])
+    first = slice(30 - OVERLAP)
+    torch.testing.assert_close(longer[:, first], short[:, first], atol=1e-3, rtol=0)
+    (whole,) = model.clips([NORTH], 1, frames=32, then=[NORTH])
+    assert not torch.equal(longer[:, 20], whole[:, 20])
+
+
 @pytest.mark.parametrize(
     ("wishes", "right"),
     [
