@@ -76,6 +76,6 @@ class Reel:
         faded = cut_sound(sound, len(film) / self.frames_per_second)
         yield from write_clip(film, label, to, self.frames_per_second, faded)
         stream = BytesIO()
-        shown = [evenly_spaced(scene, COLUMNS) for scene in scenes]
+        shown = [to.enlargement.fine(evenly_spaced(scene, COLUMNS)) for scene in scenes]
         draw_rows(list(zip(self.captions, shown, strict=True)), stream)
         yield to.write(to.path(label, ".png"), stream.getvalue())

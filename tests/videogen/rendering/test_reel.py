@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 from command import run
+from matplotlib.image import imread
 
 from core.errors import ConfigError
 from videogen.files.clip import SAMPLE_RATE_HZ
@@ -52,6 +53,13 @@ def test_scenes_are_cut_on_the_bars_of_the_music(film: Path):
     cuts = np.flatnonzero(np.diff(scene)) + 1
     assert scene[0] == 0 and scene[-1] == 2
     assert cuts / 24 == pytest.approx([2.4, 4.8], abs=1 / 24)
+
+
+def test_the_picture_shows_scenes_as_the_film_does(film: Path):
+    """A pixel of 32 in a frame of 128 would be a square of 4, as all edges would lie."""
+    first = imread(film.with_suffix(".png"))[40:150, 6:130]
+    edges = np.flatnonzero(np.abs(np.diff(first, axis=1)).max((0, 2)) > 0.1)
+    assert len({*(edges % 4)}) > 1
 
 
 def test_a_film_sounds_throughout_and_fades_out(film: Path):
