@@ -528,10 +528,11 @@ class Model(CoreModel):
         return Familiarity(captions, self._conditions, self._clauses_of)
 
     def _clauses_of(self, caption: str) -> list[str]:
-        """Return the parts of a caption that the model reads apart."""
+        """Return the clauses of a caption, those too that are more than the model reads apart."""
         if self.captions.clauses == 1:
             return [caption]
-        return [" ".join(words) for words in self.captions.clauses_of(caption)]
+        apart = Captions((), clauses=len(caption) + 1)
+        return [" ".join(words) for words in apart.clauses_of(caption)]
 
     @torch.no_grad()
     def _conditions(self, captions: Sequence[str]) -> Condition:

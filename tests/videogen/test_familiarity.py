@@ -194,7 +194,7 @@ def test_shipped_weights_object_to_salads_of_known_words(shipped: Model):
         ("a purple dog", "(it has words never seen there: purple, dog)"),
         (f"{RED}zigzag path towards north and a large blue square is moving in a straight line "
          "towards south and a small red circle is moving in a zigzag path towards west",
-         "(25 words, and there at most 14)"),
+         "(3 clauses, and there at most 2)"),
         (f"{RED}diagonal path in the north direction", 'training; nearest: "A small red'),
         ("A small large red blue circle is moving in a zigzag path towards north", "nearest:"),
         ("A small red circle", "training; nearest:"),
