@@ -131,7 +131,7 @@ class Summary:
     """Counts of kept and rejected sources, of pieces by split, and of files of other kinds.
 
     A domain names its sources and pieces, how many training needs, and how to get more of them and
-    of test data.
+    of test data. `holds_out_whole`: sources are held out, and not only pieces of them.
     """
 
     SOURCE: ClassVar[str]
@@ -147,6 +147,7 @@ class Summary:
     rejects: Counter[str]
     skipped: Counter[str] = field(default_factory=Counter)
     cures: Counter[str] = field(default_factory=Counter)
+    holds_out_whole: bool = field(default=True, kw_only=True)
 
     @property
     def lines(self) -> list[str]:
@@ -171,9 +172,9 @@ class Summary:
             why = f"there is one {self.SOURCE}" if self.kept == 1 else self.WHY_NO_TEST_DATA
             lines.append(f"nothing is held out: {why}")
         if self.kept < FEW_SOURCES and test > MOST_HELD_OUT * (train + test):
+            what = f"a whole {self.SOURCE} is held out, " if self.holds_out_whole else "held out: "
             lines.append(
-                f"a whole {self.SOURCE} is held out, {test / (train + test):.0%} of all: more "
-                f"{self.SOURCE}s make that less"
+                f"{what}{test / (train + test):.0%} of all: more {self.SOURCE}s make that less"
             )
         return lines
 

@@ -228,6 +228,7 @@ def _prepare(
         _stored(frames, config),
         division.lines,
         found.rejects if check else None,
+        holds_out_whole=any(source["split"] == "test" for source in found.sources),
     )
     if not check:
         summary.write()

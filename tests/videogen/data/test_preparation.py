@@ -73,6 +73,12 @@ def test_overlapping_excerpts_share_no_frame_with_held_out_windows(tmp_path: Pat
     assert set(data.captions_of(data.indices("train"))) == {"up", "higher", "highest"}
 
 
+def test_windows_that_are_most_of_a_collection_are_not_called_whole_videos(tmp_path: Path):
+    summary = prepare([str(write_clips(tmp_path / "clips", 1, 8))], tmp_path / "to", SMALL, jobs=0)
+    assert summary.pieces == {"train": 1, "test": 1}
+    assert "held out: 50% of all: more videos make that less" in summary.lines
+
+
 def test_a_dropped_clip_takes_its_caption_with_it(tmp_path: Path):
     clips = write_clips(tmp_path / "clips", 12)
     (clips / "000.gif").write_bytes(b"")
