@@ -156,14 +156,17 @@ def test_the_halves_of_real_clips_share_no_frame(films: Collection):
         assert np.array_equal(one, films.halves(split, seed=1)[0])
 
 
-def test_real_clips_and_their_reference_share_no_frame(films: Collection):
-    group = Group.sample("name", films, "train", 40, 7, None)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_real_clips_and_their_reference_share_no_frame(films: Collection, split: Split):
+    group = Group.sample("name", films, split, 40, 7, None)
     assert group.reference is not None
     real, reference = (
         {one.numpy().tobytes() for one in of} for of in (group.real, group.reference)
     )
     assert real.isdisjoint(reference) and len(group.real) == len(group.reference) == 40
-    one, _ = films.halves("train", 7)
+    one, _ = films.halves(split, 7)
+    of_split = {one.numpy().tobytes() for one in to_clips(films.frames_of(films.indices(split)))}
+    assert real | reference <= of_split, "held-out clips are none of those trained on"
     assert len(real) == len(one), "each clip before any is repeated"
     known = dict(zip(map(bytes, films.frames_of(one)), films.captions_of(one), strict=True))
     shown = to_frames(group.real)
