@@ -172,7 +172,7 @@ def _said(error: FFmpegError) -> str:
     if _is_unread(error):
         film, picture = TO_FILM.format("clip.avi"), TO_PNG.format("picture.heic")
         return f"this kind of file is not read: convert a video, {film}; a picture, {picture}"
-    if isinstance(error, DAMAGED):
+    if isinstance(error, DAMAGED) or error.errno == errno.EPERM:  # some decoders return -1
         return f"its data are damaged or cut short: {CURE}"
     return str(error.strerror)
 

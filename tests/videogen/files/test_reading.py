@@ -480,6 +480,18 @@ def test_a_file_of_damaged_data_is_answered_with_what_to_do(tmp_path: Path, brok
         read_film(tmp_path / broken, View(size=8))
 
 
+def test_the_error_of_a_decoder_is_not_called_a_lack_of_permission(tmp_path: Path):
+    """ProRes's decoder answers zeros with -1, which is also the number of that error."""
+    noise = np.random.default_rng(0).integers(0, 255, (12, 48, 64, 3)).astype(np.uint8)
+    path = write_film(tmp_path / "x.mov", noise, codec="prores_ks", picture="yuv422p10le")
+    data = bytearray(path.read_bytes())
+    half = len(data) // 2
+    data[half : half + len(data) // 8] = bytes(len(data) // 8)
+    path.write_bytes(data)
+    with pytest.raises(RejectedFile, match="its data are damaged or cut short: copy the file"):
+        read_film(path, View(size=8))
+
+
 def test_the_good_part_of_a_damaged_video_can_be_kept(tmp_path: Path):
     many = [level for level in range(10, 210, 10) for _ in range(4)]
     noise = np.random.default_rng(0).integers(-9, 10, (80, 48, 64, 3))
