@@ -10,6 +10,7 @@ import typer
 from core.app.commands import LEARN, DomainCommands, OptionCommand, Seed, Set, Shard, group_of
 from core.app.output import Output
 from core.app.progress import ticking
+from videogen.files.limits import MOST_FRAMES
 
 if TYPE_CHECKING:
     from videogen.files.clip import Sound
@@ -395,7 +396,7 @@ class VideoCommands(DomainCommands):
             int | None,
             typer.Option(
                 min=1,
-                max=4096,
+                max=MOST_FRAMES,
                 help="Frames of a clip.",
                 show_default="as in training, or as long at --fps",
                 rich_help_panel=STEERING,

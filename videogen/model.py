@@ -48,6 +48,7 @@ from videogen.data.sources import Captioned, listing
 from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shortened
 from videogen.files.clip import Clips, FrameBatch, Frames, Image, to_clips, to_frames
 from videogen.files.frame import View
+from videogen.files.limits import MOST_FRAMES
 from videogen.files.pictures import PICTURES
 from videogen.files.reading import VIDEO, SquareFrames, read_frames
 from videogen.files.text import decode
@@ -586,8 +587,8 @@ class Model(CoreModel):
     ) -> Clips:
         """Sample one clip for each caption, a list of at least one.
 
-        `frames`: their number, by default that of the training, or as many as last as long at
-        `frames_per_second`; more of them are the same motion seen more often, or go on with it.
+        `frames`: their number, 1 to 4096, by default that of the training, or as many as last as
+        long at `frames_per_second`; more are the same motion seen more often, or go on with it.
         `then`: captions that follow in every clip. `start`: the first frame
         [3 height width], in [-1, 1]. `into`: a caption into which every clip changes on its way.
         `loop`: clips that end as they begin, by default almost twice as long. See
@@ -642,6 +643,8 @@ class Model(CoreModel):
         if frames_per_second is not None:
             pace = positive("frames_per_second", frames_per_second) / self.spec.frames_per_second
         usual = continuation.frames(clips, pace, loop)
+        if frames is not None and whole("frames", frames) > MOST_FRAMES:
+            raise ConfigError(f"frames must be at most {MOST_FRAMES}, not {frames}")
         return Timing(usual if frames is None else whole("frames", frames), pace)
 
     def _require(

@@ -4,6 +4,9 @@ from pydantic import Field
 
 from core.data.limits import Limits
 
+MOST_FRAMES = 4096
+"""Frames of a generated clip, at most."""
+
 
 class VideoLimits(Limits):
     """Limits of one video file, caption or manifest."""
