@@ -90,12 +90,13 @@ def read_bytes(path: Path, limits: Limits) -> bytes:
 
 def require_file(path: Path) -> None:
     """Raise `RejectedFile` for a missing file, a folder, a pipe or a device."""
+    if path.is_file():
+        return
     if path.is_dir():
         raise RejectedFile("unreadable", "it is a folder: give a file in it")
     if not path.exists():
         raise RejectedFile("unreadable", "there is no such file: correct its path")
-    if not path.is_file():
-        raise RejectedFile(*NO_FILE)
+    raise RejectedFile(*NO_FILE)
 
 
 def require_size(size: int, limits: Limits) -> None:
