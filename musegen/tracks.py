@@ -8,6 +8,7 @@ guitar 24-31; bass 32-39; strings are the other melodic programs below 96 and th
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -78,22 +79,33 @@ class Track(Strict):
         pattern = self.name_pattern
         return bool(pattern) and part.is_called(re.compile(pattern, re.IGNORECASE))
 
+    @property
+    def is_by_position(self) -> bool:
+        """True where it claims parts by their order or their channel."""
+        return self.order is not None or self.channel is not None
+
     def has_position(self, part: "Part") -> bool:
         by_order = self.order is not None and self.order == part.order
         return by_order or (self.channel is not None and self.channel == part.channel)
 
     def has_program(self, part: "Part") -> bool:
-        ranges = self.programs + (FAMILIES[self.family] if self.family else ())
         if part.is_drum:
-            by_position = self.order is not None or self.channel is not None
-            return self.is_drum and not (ranges or self.name_pattern or by_position)
-        return any(first <= part.program <= last for first, last in ranges)
+            by_program = bool(self.programs or self.family)
+            return self.is_drum and not (by_program or self.name_pattern or self.is_by_position)
+        return part.program in _programs(self.programs, self.family)
 
     def has_drums(self, part: "Part") -> bool:
         return self.is_drum and part.is_drum
 
     def has_rest(self, part: "Part") -> bool:
         return self.rest
+
+
+@cache
+def _programs(ranges: tuple[tuple[int, int], ...], family: Family | None) -> frozenset[int]:
+    """Return the programs of some ranges, first and last of each, and of a family."""
+    every = ranges + (FAMILIES[family] if family else ())
+    return frozenset(n for n in range(128) if any(first <= n <= last for first, last in every))
 
 
 @dataclass(frozen=True)
@@ -310,13 +322,14 @@ def assign(parts: Sequence[Part], tracks: Sequence[Track]) -> list[int]:
     [2]
     """
     rules = (
-        Track.has_name,
-        Track.has_position,
-        Track.has_program,
-        Track.has_drums,
-        Track.has_rest,
+        (Track.has_name, lambda track: track.name_pattern),
+        (Track.has_position, lambda track: track.is_by_position),
+        (Track.has_program, lambda track: True),
+        (Track.has_drums, lambda track: track.is_drum),
+        (Track.has_rest, lambda track: track.rest),
     )
-    ordered = [(rule, n, track) for rule in rules for n, track in enumerate(tracks)]
+    numbered = list(enumerate(tracks))
+    ordered = [(rule, n, track) for rule, is_of in rules for n, track in numbered if is_of(track)]
     has_drums = any(track.is_drum for track in tracks)
     of_drums = [
         (rule, n, track)
