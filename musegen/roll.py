@@ -115,7 +115,8 @@ class Notes:
         return len(self.start)
 
     def __getitem__(self, index: slice | np.ndarray) -> "Notes":
-        return Notes(*(getattr(self, f.name)[index] for f in fields(self)))
+        track, start, pitch = self.track[index], self.start[index], self.pitch[index]
+        return Notes(track, start, pitch, self.length[index], self.velocity[index])
 
     @classmethod
     def concat(cls, parts: "Sequence[Notes]") -> "Notes":
@@ -312,31 +313,37 @@ class Roll:
         return float(bar_seconds[:bar].sum() + in_bar)
 
 
+def differ(values: np.ndarray) -> np.ndarray:
+    """Return which of some values are unlike the one before; the first is.
+
+    >>> differ(np.array([5, 5, 7])).tolist()
+    [True, False, True]
+    """
+    found = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=found[1:])
+    return found
+
+
 def separate(notes: Notes, grid: Grid) -> Notes:
     """Resolve overlaps so that no two notes share a cell: a later note cuts an earlier one.
 
     Of notes that start together on one pitch the longest stays.
     """
-    stays, length = separated(notes, grid)
-    return replace(notes[stays], length=length)
+    return separated(notes, grid)[0]
 
 
-def separated(notes: Notes, grid: Grid) -> tuple[Column, Column]:
-    """Return the numbers of the notes that `separate` keeps, in its order, and their lengths."""
+def separated(notes: Notes, grid: Grid) -> tuple[Notes, Column]:
+    """Return what `separate` does, and the number that each of the notes had."""
     line = notes.track.astype(np.int64) * grid.pitches + notes.pitch
-    lines, longest = line.max(initial=0) + 1, notes.length.max(initial=0)
-    key = (notes.start * lines + line) * (longest + 1) + longest - notes.length
-    order = np.argsort(key, kind="stable")
-    line, start = line[order], notes.start[order]
-    repeats = (line[1:] == line[:-1]) & (start[1:] == start[:-1])
-    stays = np.flatnonzero(np.append(True, ~repeats)[: len(notes)])
-    kept, line = order[stays], line[stays]
-    notes = notes[kept]
+    place, longest = notes.start * (line.max(initial=0) + 1) + line, notes.length.max(initial=0)
+    order = np.argsort(place * (longest + 1) + longest - notes.length, kind="stable")
+    stays = order[differ(place[order])]
+    notes, line = notes[stays], line[stays]
     by_line = np.argsort(line.astype(np.uint16), kind="stable")  # and by start
     line, start = line[by_line], notes.start[by_line]
-    length = np.full(len(notes), longest)
-    length[by_line[:-1]] = np.where(line[1:] == line[:-1], np.diff(start), longest)
-    return kept, np.minimum(notes.length, length)
+    gap = np.full(len(notes), longest)
+    gap[by_line[:-1]] = np.where(line[1:] == line[:-1], start[1:] - start[:-1], longest)
+    return replace(notes, length=np.minimum(notes.length, gap)), stays
 
 
 def fill(notes: Notes, tracks: int, bars: int, grid: Grid) -> Cells:

@@ -42,19 +42,21 @@ def cut_at_bars(notes: Notes, bars: int, grid: Grid) -> dict[str, np.ndarray]:
     held = np.repeat(number, further)
     nth = np.arange(len(held)) - np.repeat(np.cumsum(further) - further, further)
     note, bar = np.concatenate([number, held]), np.concatenate([first, first[held] + 1 + nth])
-    start = np.maximum(notes.start[note], bar * per_bar)
-    length = np.minimum(end[note], (bar + 1) * per_bar) - start
-    pieces = replace(notes[note], start=start, length=length)
+    begin = bar * per_bar
+    start = np.maximum(notes.start[note], begin)
+    line = notes.track.astype(np.int64) * grid.pitches + notes.pitch
+    place = start * (1 + line.max(initial=0)) + line[note]
+    order = np.argsort(place, kind="stable")  # fast: the first pieces are sorted
+    note, begin, start = note[order], begin[order], start[order]
     columns = {
-        "track": pieces.track,
-        "step": start - bar * per_bar,
-        "pitch": pieces.pitch,
-        "length": length,
-        "velocity": pieces.velocity,
-        "held": np.arange(len(bar)) >= len(notes),
+        "track": notes.track[note],
+        "step": start - begin,
+        "pitch": notes.pitch[note],
+        "length": np.minimum(end[note], begin + per_bar) - start,
+        "velocity": notes.velocity[note],
+        "held": order >= len(notes),
     }
-    order = np.argsort(pieces.key(), kind="stable")  # fast: the first pieces are sorted
-    ordered = {name: columns[name][order].astype(kind) for name, kind in NOTE_COLUMNS.items()}
+    ordered = {name: columns[name].astype(kind) for name, kind in NOTE_COLUMNS.items()}
     return ordered | {"notes_in_bar": np.bincount(bar, minlength=bars).astype(np.uint32)}
 
 

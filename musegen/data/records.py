@@ -130,10 +130,8 @@ def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = Non
     phrases = _phrases(song, columns, config)
     if not len(phrases):
         raise RejectedFile("no-phrase", _why_none(song, columns, config))
-    content = hashlib.sha256()
-    for key, column in columns.items():
-        if key != "velocity":  # the same notes played louder are the same song
-            content.update(column.tobytes())
+    what = (columns[key] for key in columns if key != "velocity")  # louder, it is the same song
+    content = hashlib.sha256(b"".join(column.tobytes() for column in what))
     drums = np.array([track.is_drum for track in song.tracks])
     return SongRecord(
         song.name,
@@ -159,10 +157,10 @@ def _tracks_sounding(
     song: Song, columns: dict[str, np.ndarray], config: PrepareConfig
 ) -> tuple[Int[np.ndarray, " phrase"], Int[np.ndarray, " phrase"]]:
     """Return the first bar of each possible phrase, and how many tracks sound in it."""
-    bar = np.repeat(np.arange(song.bars), columns["notes_in_bar"])
-    sounds = np.zeros((1 + song.bars, len(song.tracks)), np.int64)
-    sounds[1 + bar, columns["track"]] = 1
-    before = np.cumsum(sounds, 0)  # [bar+1 track]
+    tracks = len(song.tracks)
+    bar = np.repeat(np.arange(1, 1 + song.bars), columns["notes_in_bar"])
+    notes = np.bincount(bar * tracks + columns["track"], minlength=(1 + song.bars) * tracks)
+    before = np.cumsum(notes.reshape(-1, tracks), 0)  # [bar+1 track]
     phrases = (np.arange(a, a + n - config.bars + 1, config.hop) for a, n in song.stretches)
     first = np.concatenate([*phrases])
     return first, (before[first + config.bars] > before[first]).sum(1)

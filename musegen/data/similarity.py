@@ -8,7 +8,7 @@ nine tenths of all its shapes.
 
 import numpy as np
 
-from musegen.roll import Notes
+from musegen.roll import Notes, differ
 
 SHARED, SHARED_OF_ALL = 0.5, 0.9
 FEWEST = 8
@@ -32,13 +32,13 @@ def shapes(notes: Notes, drums: np.ndarray) -> np.ndarray:
     track, melodic = track[order], melodic[order]
     hashes = _shapes(notes.start[melodic], notes.pitch[melodic])
     hashes = np.sort(hashes[track[2:] == track[:-2]])
-    return hashes[np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)]]
+    return hashes[differ(hashes)]
 
 
 def _shapes(start: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     """Hash every three successive notes."""
-    gap = np.diff(start).clip(max=0xFFFF).astype(np.uint64)
-    rise = (np.diff(pitch.astype(np.int64)) + 128).astype(np.uint64)
+    gap = np.minimum(start[1:] - start[:-1], 0xFFFF).astype(np.uint64)
+    rise = (pitch[1:].astype(np.int64) - pitch[:-1] + 128).astype(np.uint64)
     step = gap << np.uint64(8) | rise
     mixed = (step[:-1] << np.uint64(24) | step[1:]) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ mixed >> np.uint64(32)) * np.uint64(0xD6E8FEB86659FD93)

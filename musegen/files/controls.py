@@ -80,8 +80,7 @@ class Messages:
         """Find the messages of a file."""
         kinds = (DATA, VOLUME, PAN, EXPRESSION, *OTHER_PARAMETERS, PARAMETER_LOW, PARAMETER_HIGH)
         bends = np.flatnonzero(events.kind == PITCH_BEND)
-        numbers = np.sort(np.concatenate([events.controls(*kinds, RESET), bends]))
-        numbers = numbers[np.argsort(events.tick[numbers], kind="stable")]
+        numbers = events.by_time(np.concatenate([events.controls(*kinds, RESET), bends]))
         data = events.value(0, numbers), events.value(1, numbers)
         return cls(events.tick[numbers], channels(events, numbers), events.kind[numbers], *data)
 

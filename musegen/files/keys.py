@@ -27,11 +27,12 @@ def keys_of(events: Events) -> tuple[Numbers, Numbers]:
     next end of its key, when its track silences the channel, or where its track ends. In the order
     of the events that start them.
     """
-    key = (events.track << 4 | events.status & 0xF) << 7 | np.minimum(events.first, 0x7F)
-    is_down = is_key(events) & (events.status >= NOTE_ON) & (events.second > 0)
-    is_up = is_key(events) & ~is_down
-    sorted_by = key.astype(np.int64) << NUMBER_BITS | np.arange(len(events))
-    down, up = (np.sort(sorted_by[np.flatnonzero(kind)]) for kind in (is_down, is_up))
+    numbers = np.flatnonzero(is_key(events))
+    status, pitch = events.status[numbers], np.minimum(events.byte(0, numbers), 0x7F)
+    key = (events.track[numbers].astype(np.int64) << 4 | status & 0xF) << 7 | pitch
+    is_down = (status >= NOTE_ON) & (events.byte(1, numbers) > 0)
+    sorted_by = key << NUMBER_BITS | numbers
+    down, up = (np.sort(sorted_by[np.flatnonzero(kind)]) for kind in (is_down, ~is_down))
     ends, hanging = up, down[:0]
     if len(down) != len(up) or _keys(down ^ up).any() or (down > up).any():
         down, ends, hanging = _paired(down, up)

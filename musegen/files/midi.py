@@ -4,10 +4,11 @@ A file is rejected with its reason before much memory is allocated for it. prett
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from io import BytesIO
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,7 +46,18 @@ from musegen.files.smf import (
     with_ports,
 )
 from musegen.performance import Performance
-from musegen.roll import SIGNATURE, Cells, Grid, Layer, Metre, Notes, Roll, fill, separated
+from musegen.roll import (
+    SIGNATURE,
+    Cells,
+    Grid,
+    Layer,
+    Metre,
+    Notes,
+    Roll,
+    differ,
+    fill,
+    separated,
+)
 from musegen.tonality import signature_of
 from musegen.tracks import DRUM_KIT, LAKH, Part, Track, are_known_by_names, assign, by_names
 
@@ -106,14 +118,15 @@ class Song:
     `stretches` are (first bar, number of bars) of successive bars; between them bars were left
     out. `skipped_bars` counts bars in another metre, `pickup_beats` the quarter notes of a pickup,
     which is left out too, `dropped_notes` the notes that no track claims, that are out of the
-    pitch range or in no kept bar. `parts` are all that the file has,
-    `part_notes` the number of notes of each. `origin`: its first text, in which `write_midi` says
-    where it comes from. `has_beats`: False where beats were taken at `DEFAULT_BPM`, since the file
-    says neither beats nor tempi. `doubling_notes` counts those that start with a longer one on its
-    track and pitch, and are not in the song; `messages` set controllers, `at` steps of the song.
-    `regrouped`: metres whose bars were joined or divided into those of the grid. `part` [note]:
-    the number of the part that plays a note; empty where that is not known. `other_metre`: where
-    half of the bars or more are skipped, the metre that would keep most, or any, and why.
+    pitch range or in no kept bar. `parts` are all that the file has, `owners` the numbers of the
+    tracks that claim them, see `assign`, and `part_notes` the number of notes of each. `origin`:
+    its first text, in which `write_midi` says where it comes from. `has_beats`: False where beats
+    were taken at `DEFAULT_BPM`, since the file says neither beats nor tempi. `doubling_notes`
+    counts those that start with a longer one on its track and pitch, and are not in the song.
+    `find_messages` returns `messages`, which few need. `regrouped`: metres whose bars were joined
+    or divided into those of the grid. `part` [note]: the number of the part that plays a note;
+    empty where that is not known. `other_metre`: where half of the bars or more are skipped, the
+    metre that would keep most, or any, and why.
     """
 
     notes: Notes
@@ -126,22 +139,27 @@ class Song:
     dropped_notes: int = 0
     skipped_bars: int = 0
     parts: tuple[Part, ...] = ()
+    owners: tuple[int, ...] = ()
     part_notes: tuple[int, ...] = ()
     origin: str = ""
     has_beats: bool = True
     doubling_notes: int = 0
-    messages: Messages = NO_MESSAGES
     pickup_beats: float = 0.0
     regrouped: tuple[Metre, ...] = ()
     part: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
+    find_messages: Callable[[], Messages] = lambda: NO_MESSAGES
     other_metre: tuple[str, str] | None = None
+
+    @cached_property
+    def messages(self) -> Messages:
+        """Return those that set controllers, `at` steps of the song."""
+        return self.find_messages()
 
     @property
     def unclaimed(self) -> Counter[int]:
         """Return the notes of parts that no track claims, by program; `DRUM_KIT` for drums."""
-        owners = assign(self.parts, self.tracks)
         counts = Counter[int]()
-        for part, notes, owner in zip(self.parts, self.part_notes, owners, strict=True):
+        for part, notes, owner in zip(self.parts, self.part_notes, self.owners, strict=True):
             if owner < 0:
                 counts[DRUM_KIT if part.is_drum else part.program] += notes
         return counts
@@ -155,7 +173,7 @@ class Song:
             (self.dropped_notes, counted(self.dropped_notes, "note")),
         )
         lost = [said for count, said in parts if count]
-        owners = zip(self.parts, assign(self.parts, self.tracks), strict=True)
+        owners = zip(self.parts, self.owners, strict=True)
         silent = [f"'{part.name}' (program {part.program})" for part, n in owners if n < 0]
         because = f"; no track plays {', '.join(silent)}" if silent and lost else ""
         return ", ".join(lost) + because
@@ -164,7 +182,7 @@ class Song:
     def remarks(self) -> list[str]:
         """Say what a user should know of how the file was read."""
         lost = [f"left out: {self.left_out}"] if self.left_out else []
-        named = read_by_names(self.parts, self.tracks)
+        named = read_by_names(self.parts, self.owners, self.tracks)
         pickup = [LEFT_OUT_PICKUP] if self.pickup_beats else []
         return [*lost, *pickup, *self.counted, *named, *self.doubts, *self.joined, *self.doubled]
 
@@ -177,7 +195,7 @@ class Song:
     def programs(self) -> list[list[int]]:
         """Return the different programs of each track's parts, in their order."""
         found: list[dict[int, None]] = [{} for _ in self.tracks]
-        for number, part in zip(assign(self.parts, self.tracks), self.parts, strict=True):
+        for number, part in zip(self.owners, self.parts, strict=True):
             if number >= 0:
                 found[number][part.program] = None
         return [list(programs) for programs in found]
@@ -256,10 +274,9 @@ class Song:
     def _controls_of_parts(self) -> list[dict[int, Controls]]:
         """Return the controls of the parts of each track, by their numbers."""
         found: list[dict[int, Controls]] = [{} for _ in self.tracks]
-        owners = assign(self.parts, self.tracks)
         for part, controls in enumerate(self.messages.controls(self.parts)):
-            if owners[part] >= 0:
-                found[owners[part]][part] = controls
+            if self.owners[part] >= 0:
+                found[self.owners[part]][part] = controls
         return found
 
     @property
@@ -288,10 +305,15 @@ def _regrouping(metre: Metre, own: Metre) -> str:
     return f"{read}, and bars are counted so"
 
 
-def read_by_names(parts: Sequence[Part], tracks: Sequence[Track]) -> list[str]:
-    """Say which parts are read as what their names say; nothing where none is."""
-    owners = zip(parts, assign(parts, tracks), strict=True)
-    named = {part.name: tracks[n].name.lower() for part, n in owners if part.is_by_name and n >= 0}
+def read_by_names(
+    parts: Sequence[Part], owners: Sequence[int], tracks: Sequence[Track]
+) -> list[str]:
+    """Say which parts are read as what their names say; nothing where none is.
+
+    owners: the track of each part, see `assign`.
+    """
+    owned = zip(parts, owners, strict=True)
+    named = {part.name: tracks[n].name.lower() for part, n in owned if part.is_by_name and n >= 0}
     read = ", ".join(f"'{name}' as {track}" for name, track in named.items())
     return [f"{READ_BY_NAMES}: {read}. {OF_WRONG_NAMES}"] if named else []
 
@@ -339,9 +361,7 @@ def read_performance(
     events = scan(midi_bytes(source, limits))
     check_events(events)
     title = "" if isinstance(source, bytes) else Path(source).stem
-    return _Parsed(events, limits, pedal=True, names=True).performance(
-        events, tracks, name or title
-    )
+    return _Parsed(events, limits, pedal=True, names=True).performance(tracks, name or title)
 
 
 @dataclass(frozen=True)
@@ -416,7 +436,7 @@ class _Parsed:
         self.parts = by_names(parts) if names else parts
         self.start, self.duration = events.tick[down], events.tick[up] - events.tick[down]
         self.pitch, self.velocity = (
-            np.minimum(byte[down], 0x7F).astype(np.int64) for byte in (events.first, events.second)
+            np.minimum(events.byte(number, down), 0x7F).astype(np.int64) for number in (0, 1)
         )
         self.tempo_at, microseconds = tempi(events)
         self.seconds_per_beat = microseconds / 1e6
@@ -424,7 +444,7 @@ class _Parsed:
         self.declared = last_end(events)
         self.ticks_per_beat = events.ticks_per_beat
         self.origin, self.has_beats = _first_text(events), events.has_beats
-        self.messages = Messages.of(events)
+        self.events = events
         self.end = max(int((self.start + np.maximum(self.duration, 1)).max()), self.declared)
         self._check_times()
         if pedal and are_used(events):
@@ -460,13 +480,13 @@ class _Parsed:
         bars = self._bars(grid, meter, pickup_beats)
         if not len(bars.starts):
             raise _without_bars(bars, grid)
-        quantised, numbers = self._quantise(bars, tracks, grid)
+        owners = tuple(assign(self.parts, tracks))
+        quantised, numbers = self._quantise(bars, owners, tracks, grid)
         if not len(quantised):
             raise RejectedFile(
                 "no-notes", "no note is in a kept bar, in the pitch range and in a track's part"
             )
-        stays, length = separated(quantised, grid)
-        notes = replace(quantised[stays], length=length)
+        notes, stays = separated(quantised, grid)
         self._check_cells(notes)
         last = int((notes.start + notes.length - 1).max()) // grid.steps_per_bar
         declared = int(np.searchsorted(bars.starts, self.declared))
@@ -478,28 +498,36 @@ class _Parsed:
         proposal = _proposed(bars.counts) if 2 * skipped >= bars.counts.total() else None
         left_out = (dropped, skipped)
         part_notes = np.bincount(self.part, minlength=len(self.parts)).tolist()
-        messages = replace(self.messages, at=self._steps(self.messages.at, kept, grid))
-        lost = (len(quantised) - len(notes), messages, kept.pickup_beats, kept.regrouped)
-        about = (tuple(self.parts), tuple(part_notes), self.origin, self.has_beats, *lost)
-        song = Song(notes, count, tempo, kept.stretches, tracks, grid, name, *left_out, *about)
-        return replace(song, part=self.part[numbers[stays]], other_metre=proposal)
+        lost = (len(quantised) - len(notes), kept.pickup_beats, kept.regrouped)
+        about = (tuple(self.parts), owners, tuple(part_notes), self.origin, self.has_beats, *lost)
+        messages = partial(self._messages_in, kept, grid)
+        found = (self.part[numbers[stays]], messages, proposal)
+        whole = (notes, count, tempo, kept.stretches, tracks, grid, name)
+        return Song(*whole, *left_out, *about, *found)
 
-    def performance(self, events: Events, tracks: tuple[Track, ...], name: str) -> Performance:
+    def _messages_in(self, bars: _Bars, grid: Grid) -> Messages:
+        """Return those that set controllers, `at` steps of the bars."""
+        messages = Messages.of(self.events)
+        return replace(messages, at=self._steps(messages.at, bars, grid))
+
+    def performance(self, tracks: tuple[Track, ...], name: str) -> Performance:
         """Return the notes in seconds, with the controls of each part."""
         ends = self.start + np.maximum(self.duration, 1)
         start, end = self._elapsed(np.stack([self.start, ends]))
+        owners = assign(self.parts, tracks)
         names = [
             tracks[number].name if number >= 0 else part.name
-            for number, part in zip(assign(self.parts, tracks), self.parts, strict=True)
+            for number, part in zip(owners, self.parts, strict=True)
         ]
         played = tuple(
             Track(name=name, program=part.program, is_drum=part.is_drum)
             for name, part in zip(names, self.parts, strict=True)
         )
         columns = (self.part, start, end - start, self.pitch, self.velocity)
-        messages = replace(self.messages, at=self._elapsed(self.messages.at))
+        messages = Messages.of(self.events)
+        messages = replace(messages, at=self._elapsed(messages.at))
         controls = messages.controls(self.parts)
-        remarks = tuple(read_by_names(self.parts, tracks))
+        remarks = tuple(read_by_names(self.parts, owners, tracks))
         return Performance(*columns, tracks=played, name=name, controls=controls, remarks=remarks)
 
     def _check_cells(self, notes: Notes) -> None:
@@ -564,7 +592,7 @@ class _Parsed:
         begin, metre = changes[-1]
         end = max(self.end, float(self.start.max()) + self.ticks_per_beat / grid.steps_per_quarter)
         bar = metre.quarters * self.ticks_per_beat
-        last = round(begin + bar * np.ceil(max(end - begin, 0) / bar))
+        last = round(begin + bar * ceil(max(end - begin, 0) / bar))
         ends = [*(tick for tick, _ in changes[1:]), last]
         pickup = [(0, first, Metre(pickup_beats, is_compound=True))] if first else []
         return pickup + [(a, b, m) for (a, m), b in zip(changes, ends, strict=True)]
@@ -598,8 +626,8 @@ class _Parsed:
                 kept.append((begin, until, metre))
                 continue
             is_last, ticks = until == spans[-1][1], until - begin
-            whole = np.ceil((ticks - 0.5) / bar) if is_last else (ticks + 0.5) // bar
-            line = begin + round(float(whole) * bar)
+            whole = ceil((ticks - 0.5) / bar) if is_last else (ticks + 0.5) // bar
+            line = begin + round(whole * bar)
             kept += [(begin, line, own)] if line > begin else []
             kept += [(line, until, metre)] if line < until else []
         return kept
@@ -626,22 +654,23 @@ class _Parsed:
         return kept
 
     def _count_bars(self, begin: int, until: int, metre: Metre) -> int:
-        return int(np.ceil((until - begin) / (metre.quarters * self.ticks_per_beat)))
+        return ceil((until - begin) / (metre.quarters * self.ticks_per_beat))
 
     def _quantise(
-        self, bars: _Bars, tracks: tuple[Track, ...], grid: Grid
+        self, bars: _Bars, owners: tuple[int, ...], tracks: tuple[Track, ...], grid: Grid
     ) -> tuple[Notes, np.ndarray]:
         """Return the notes of a track, the pitch range and a kept bar, cut at a stretch's end.
 
         And their numbers among all notes.
         """
         step_ticks, per_bar = self.ticks_per_beat / grid.steps_per_quarter, grid.steps_per_bar
-        track = np.array(assign(self.parts, tracks))[self.part]
+        track = np.array(owners)[self.part]
         pitch = self.pitch - grid.lowest_pitch
-        bar = np.searchsorted(bars.starts, self.start + step_ticks / 2, side="right") - 1
+        nearest = self.start + int(step_ticks / 2)  # whole, as bars are: found three times as fast
+        bar = np.searchsorted(bars.starts, nearest, side="right") - 1
         offset = self.start - bars.starts[np.maximum(bar, 0)]
         step = np.floor(offset / step_ticks + 0.5).astype(np.int64)
-        in_bar = (bar >= 0) & (step >= 0) & (step < per_bar)
+        in_bar = (step >= 0) & (step < per_bar)
         kept = (track >= 0) & (pitch >= 0) & (pitch < grid.pitches) & in_bar
         start = bar * per_bar + step
         end = start - step + np.floor((offset + self.duration) / step_ticks + 0.5).astype(np.int64)
@@ -662,18 +691,18 @@ class _Parsed:
 
     def _tempo(self, starts: np.ndarray, grid: Grid) -> np.ndarray:
         """Return the mean tempo of each bar in beats a minute, weighted by time."""
-        ticks = np.stack([starts, starts + grid.metre.quarters * self.ticks_per_beat])
-        begin, end = self._elapsed(ticks)
+        begin, end = self._elapsed(
+            np.add.outer([0.0, grid.metre.quarters * self.ticks_per_beat], starts)
+        )
         return 60.0 * grid.metre.quarters / (end - begin)
 
     def _elapsed(self, ticks: np.ndarray) -> np.ndarray:
         """Return the seconds from the beginning to each tick."""
-        at, per_beat = self.tempo_at, self.seconds_per_beat
-        if not len(at) or at[0] > 0:
-            at, per_beat = np.append(0, at), np.append(60 / DEFAULT_BPM, per_beat)
-        last = np.flatnonzero(np.append(at[1:] != at[:-1], True))  # of those at one tick
+        at = np.append(0, self.tempo_at)
+        per_beat = np.append(60 / DEFAULT_BPM, self.seconds_per_beat)
+        last = differ(at[::-1])[::-1]  # of those at one tick
         at, per_tick = at[last], per_beat[last] / self.ticks_per_beat
-        elapsed = np.append(0, np.cumsum(np.diff(at) * per_tick[:-1]))
+        elapsed = np.append(0, np.cumsum((at[1:] - at[:-1]) * per_tick[:-1]))
         piece = np.searchsorted(at, ticks, side="right") - 1
         return elapsed[piece] + (ticks - at[piece]) * per_tick[piece]
 
@@ -781,7 +810,7 @@ def origin_of(path: Path) -> str:
 
 
 def _first_text(events: Events) -> str:
-    found = [events.payload(number) for number in events.metas(TEXT)[:1].tolist()]
+    found = [events.payload(number) for number in events.metas(TEXT)[:1]]
     return found[0].decode(errors="replace") if found else ""
 
 

@@ -5,6 +5,7 @@ first. A port (FF 21), or else a device (FF 09), has 16 channels of its own.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -23,9 +24,16 @@ from musegen.files.smf import (
     SYSEX,
     Events,
 )
+from musegen.roll import differ
 from musegen.tracks import DRUM_CHANNEL, Part
 
 CHANNELS = 16
+LINE_BITS = 12
+"""The bits of a channel's number, of 256 ports; that of its track is in front of them."""
+
+SIZES = (1 << 16, 1 << LINE_BITS, 2, 128)
+"""The numbers of tracks, channels, kinds (drums or not) and programs."""
+
 UNKNOWN, MELODIC, DRUMS = -1, 0, 1
 
 ANY = -1
@@ -103,8 +111,13 @@ class _Channels:
         row = len(self.program)
         self.program.append(program)
         self.use.append(self._use_of_bank(channel))
-        self.own.add(track << 16 | channel, number, row)
+        self.own.add(track << LINE_BITS | channel, number, row)
         self.programs.add(channel, tick, row)
+
+    @property
+    def ticks(self) -> list[int]:
+        """Return when programs and rhythm change, in order."""
+        return sorted(self.programs.place + self.rhythm.place)
 
     def _use_of_bank(self, channel: int) -> int:
         """Return what the bank makes of a channel: XG has drums from 120, GM2 in 120 alone."""
@@ -137,34 +150,39 @@ def parts_of(events: Events, notes: np.ndarray) -> tuple[np.ndarray, list[Part]]
     Their order is that of the tracks, then of the channels, then of the programs.
     """
     state = _followed(events)
-    track, tick, channel = events.track[notes], events.tick[notes], channels(events, notes)
-    row = state.own.at(track.astype(np.int64) << 16 | channel, notes)
+    line = events.track[notes].astype(np.int64) << LINE_BITS | channels(events, notes)
+    may_change = np.append(differ(line), True)  # before each note, and at the end
+    may_change[np.searchsorted(notes, state.own.place)] = True
+    may_change[:-1] |= differ(np.searchsorted(state.ticks, events.tick[notes], side="right"))
+    edges = np.flatnonzero(may_change)
+    key = _keys(events, state, line[edges[:-1]], notes[edges[:-1]])
+    ordered = np.sort(key)
+    found = ordered[differ(ordered)]
+    part = np.repeat(np.searchsorted(found, key), np.diff(edges))
+    names, parts = _names(events), list[Part]()
+    columns = (column.tolist() for column in np.unravel_index(found, SIZES))
+    for n, (t, c, drum, program) in enumerate(zip(*columns, strict=True)):
+        own = (t, c % CHANNELS)
+        name = names.get(own if own in names else (t, ANY), b"")
+        place = c % CHANNELS + 1, c // CHANNELS
+        parts.append(Part(n, text_of(name), program, bool(drum), *place, _readings(name)))
+    return part, parts
+
+
+def _keys(events: Events, state: _Channels, line: np.ndarray, notes: np.ndarray) -> np.ndarray:
+    """Return numbers of track, channel, kind and program of notes, that sort as these do.
+
+    line: track and channel.
+    """
+    tick, channel = events.tick[notes], line & (1 << LINE_BITS) - 1
+    row = state.own.at(line, notes)
     others = np.flatnonzero(row < 0)
     row[others] = state.programs.at(channel[others], tick[others])
     program, use = np.array([*state.program, 0])[row], np.array([*state.use, UNKNOWN])[row]
     rhythm = state.rhythm.at(channel, tick)
     use = np.where(rhythm != UNKNOWN, rhythm, use)
     is_drum = np.where(use == UNKNOWN, channel & 0xF == DRUM_CHANNEL - 1, use == DRUMS)
-    sizes = (1 << 16, CHANNELS << 8, 2, 128)
-    key = ((track.astype(np.int64) * sizes[1] + channel) * sizes[2] + is_drum) * sizes[3] + program
-    part, found = _numbered(key)
-    columns = (column.tolist() for column in np.unravel_index(found, sizes))
-    texts = {place: (text_of(raw), _readings(raw)) for place, raw in _names(events).items()}
-    parts = []
-    for n, (t, c, drum, program) in enumerate(zip(*columns, strict=True)):
-        named = (t, c % CHANNELS) if (t, c % CHANNELS) in texts else (t, ANY)
-        text, readings = texts.get(named, ("", ()))
-        place = c % CHANNELS + 1, c // CHANNELS
-        parts.append(Part(n, text, program, bool(drum), *place, readings))
-    return part, parts
-
-
-def _numbered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rank of each key among the different keys, and these; equal ones come in runs."""
-    changes = np.flatnonzero(keys[1:] != keys[:-1]) + 1
-    edges = np.concatenate([[0] if len(keys) else [], changes, [len(keys)]]).astype(np.int64)
-    found, rank = np.unique(keys[edges[:-1]], return_inverse=True)
-    return np.repeat(rank, edges[1:] - edges[:-1]), found
+    return (line * 2 + is_drum) * 128 + program
 
 
 def channels(events: Events, numbers: np.ndarray) -> np.ndarray:
@@ -179,15 +197,15 @@ def ports(events: Events, numbers: np.ndarray) -> np.ndarray:
     port events the names of devices stand for them, in the order of their appearance. A track
     that names none is on port 0, or where no such track has notes on the lowest that is named.
     """
-    found = events.metas(PORT)
-    port = events.byte(2, found).astype(np.int64)
-    if not len(found):
-        found = events.metas(DEVICE)
-        devices = [events.payload(number) for number in found.tolist()]
+    found = events.metas(PORT) or events.metas(DEVICE)
+    if not found:
+        return np.zeros(len(numbers), np.int64)
+    if events.metas(PORT):
+        port = events.byte(2, found).astype(np.int64)
+    else:
+        devices = [events.payload(number) for number in found]
         order = {device: min(n, 0xFF) for n, device in enumerate(dict.fromkeys(devices))}
         port = np.array([order[device] for device in devices], np.int64)
-    if not len(found):
-        return np.zeros(len(numbers), np.int64)
     track = np.concatenate([[-1], events.track[found], [-1]])  # none before and after
     value = np.concatenate([[0], port, [0]])
     usual = int(port.min())
@@ -205,8 +223,7 @@ def _followed(events: Events) -> _Channels:
     """
     is_packet = (events.status == SYSEX) | (events.status == ESCAPE)
     others = np.flatnonzero((events.kind == PROGRAM) | is_packet)
-    numbers = np.sort(np.concatenate([events.controls(BANK), others]))
-    numbers = numbers[np.argsort(events.tick[numbers], kind="stable")]
+    numbers = events.by_time(np.concatenate([events.controls(BANK), others]))
     state, unfinished = _Channels(), dict[int, bytes]()
     columns = (column[numbers] for column in (events.track, events.tick, events.kind))
     values = (channels(events, numbers), events.value(0, numbers), events.value(1, numbers))
@@ -219,8 +236,8 @@ def _followed(events: Events) -> _Channels:
             state.bank[channel] = second
         else:
             packet = events.payload(number)
-            begins = kind == SYSEX or packet.startswith(bytes([SYSEX]))
-            before = b"" if begins else unfinished.get(track, b"")
+            is_first = events.status[number] == SYSEX or packet.startswith(bytes([SYSEX]))
+            before = b"" if is_first else unfinished.get(track, b"")
             message = before + packet.removeprefix(bytes([SYSEX]))
             unfinished[track] = b"" if message.endswith(bytes([ESCAPE])) else message[:LONGEST]
             state.receive(message, tick, channel // CHANNELS)
@@ -268,6 +285,8 @@ def text_of(raw: bytes) -> str:
     >>> text_of(b"\\x83s\\x83A\\x83m"), text_of(b"Fl\\xf6te"), text_of(b"Fl\\xc3\\xb6te ")
     ('ピアノ', 'Flöte', 'Flöte')
     """
+    if raw.isascii() and (text := raw.decode()).isprintable():
+        return text.strip()
     marked = [code for mark, code in BYTE_ORDER_MARKS.items() if raw.startswith(mark)]
     wide = [code for code, letters in WIDE_LETTERS.items() if letters.fullmatch(raw)]
     european = ("cp1252", "latin-1")
@@ -300,23 +319,24 @@ def _names(events: Events) -> dict[tuple[int, int], bytes]:
     for kind in (INSTRUMENT, NAME):
         named = events.metas(kind)
         places = (events.track[named].tolist(), _prefixes(events, named).tolist())
-        for track, channel, number in zip(*places, named.tolist(), strict=True):
+        for track, channel, number in zip(*places, named, strict=True):
             raw = events.payload(number)
             if raw.strip(b"\0 "):
                 found[track, channel] = raw
     return found
 
 
-def _prefixes(events: Events, numbers: np.ndarray) -> np.ndarray:
+def _prefixes(events: Events, numbers: list[int]) -> np.ndarray:
     """Return the channel that the last prefix before each event names, else `ANY`.
 
     A prefix counts in its track up to the next message to a channel.
     """
-    found = events.metas(CHANNEL_PREFIX)
-    track, channel = events.track[found], events.byte(2, found) & 0xF
-    several = [t for t in np.unique(track) if len(np.unique(channel[track == t])) > 1]
-    found = found[np.isin(track, several)]
-    if not len(found):
+    prefixes = events.metas(CHANNEL_PREFIX)
+    tracks, named = events.track[prefixes].tolist(), defaultdict[int, set[int]](set)
+    for track, channel in zip(tracks, events.byte(2, prefixes).tolist(), strict=True):
+        named[track].add(channel & 0xF)
+    found = [n for n, track in zip(prefixes, tracks, strict=True) if len(named[track]) > 1]
+    if not found:
         return np.full(len(numbers), ANY)
     to_channels = np.flatnonzero(events.status < SYSEX)
     before = np.append(-1, found)[np.searchsorted(found, numbers)]

@@ -7,6 +7,7 @@ in gigabytes of memory, or in wrong notes.
 import codecs
 import struct
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -48,6 +49,9 @@ IN_FRAMES = 0x8000
 
 FRAME_RATES_HZ = {24: 24.0, 25: 25.0, 29: 30_000 / 1001, 30: 30.0}
 """The frames a second of each number that a header can name."""
+
+Numbers = np.ndarray | list[int]
+"""The numbers of some events of a file."""
 
 BEAT_TICKS = 9600
 """Ticks of a quarter note into which times in frames are converted, finer than any frame's."""
@@ -162,12 +166,13 @@ def _frame_number(division: int) -> int:
 class Events:
     """The events of all tracks of a file as columns, track after track.
 
-    raw: the bytes of the file, and zeros after it, so that an event can be asked for bytes that it
-    does not have. tick: from the beginning. status: a running status is filled in, 0 where there
-    is none. data: the index of the first data byte. is_whole: no track breaks off within an event.
+    midi: the bytes of the file, and zeros after it, so that an event can be asked for bytes that
+    it does not have. tick: from the beginning. status: a running status is filled in, 0 where
+    there is none. data: the index of the first data byte. is_whole: no track breaks off within an
+    event.
     """
 
-    raw: np.ndarray
+    midi: bytes
     track: np.ndarray
     tick: np.ndarray
     status: np.ndarray
@@ -185,45 +190,40 @@ class Events:
     @property
     def division(self) -> int:
         """Return the word of the header that says what a tick is."""
-        return int.from_bytes(self.raw[12:14].tobytes(), "big")
+        return int.from_bytes(self.midi[12:14], "big")
 
     @property
     def has_beats(self) -> bool:
         """False for times in frames without a tempo: no one says where the beats are."""
-        return self.division < IN_FRAMES or bool(len(self.metas(TEMPO)))
+        return self.division < IN_FRAMES or bool(self.metas(TEMPO))
 
     @cached_property
     def kind(self) -> np.ndarray:
-        """Return the status without the channel of channel messages."""
-        return np.where(self.status < SYSEX, self.status & 0xF0, self.status)
+        """Return the status of channel messages without the channel, 0xF0 of all others."""
+        return self.status & 0xF0
 
     @cached_property
-    def first(self) -> np.ndarray:
-        """Return the first data byte of each event."""
-        return self.raw[self.data]
+    def _raw(self) -> np.ndarray:
+        return np.frombuffer(self.midi, np.uint8)
 
-    @cached_property
-    def second(self) -> np.ndarray:
-        """Return the second data byte of each event."""
-        return self.raw[self.data + 1]
-
-    def byte(self, number: int, index: np.ndarray) -> np.ndarray:
+    def byte(self, number: int, index: Numbers) -> np.ndarray:
         """Return data byte `number`, from 0, of each event at `index`."""
-        return self.raw[self.data[index] + number]
+        return self._raw[self.data[index] + number]
 
-    def value(self, number: int, index: np.ndarray) -> np.ndarray:
+    def value(self, number: int, index: Numbers) -> np.ndarray:
         """Return data byte `number` of channel messages, in which only 7 bits count."""
         return self.byte(number, index) & 0x7F
 
     @cached_property
-    def _metas(self) -> tuple[np.ndarray, np.ndarray]:
-        numbers = np.flatnonzero(self.status == META)
-        return numbers, self.byte(0, numbers)
+    def _metas(self) -> dict[int, list[int]]:
+        numbers, found = np.flatnonzero(self.status == META), defaultdict[int, list[int]](list)
+        for number, kind in zip(numbers.tolist(), self.byte(0, numbers).tolist(), strict=True):
+            found[kind].append(number)
+        return found
 
-    def metas(self, kind: int) -> np.ndarray:
+    def metas(self, kind: int) -> list[int]:
         """Return the numbers of the meta events of one kind."""
-        numbers, kinds = self._metas
-        return numbers[kinds == kind]
+        return self._metas.get(kind, [])
 
     @cached_property
     def _controls(self) -> tuple[np.ndarray, np.ndarray]:
@@ -233,13 +233,20 @@ class Events:
     def controls(self, *kinds: int) -> np.ndarray:
         """Return the numbers of the control changes of some kinds."""
         numbers, found = self._controls
-        return numbers[np.logical_or.reduce([found == kind for kind in kinds])]
+        is_asked = np.zeros(128, bool)
+        is_asked[list(kinds)] = True
+        return numbers[is_asked[found]]
+
+    def by_time(self, numbers: Numbers) -> np.ndarray:
+        """Return the numbers of events in the order of their times, then of the file."""
+        numbers = np.sort(np.asarray(numbers, np.int64))
+        return numbers[np.argsort(self.tick[numbers], kind="stable")]
 
     def payload(self, number: int) -> bytes:
         """Return the bytes of a meta or sysex event, without its length."""
         at = int(self.data[number]) + int(self.status[number] == META)
-        length, after = _number(self.raw[at : at + SPARE_BYTES].tobytes(), 0)
-        return self.raw[at + after : at + after + length].tobytes()
+        length, after = _number(self.midi, at)
+        return self.midi[after : after + length]
 
 
 def scan(midi: bytes) -> Events:
@@ -256,7 +263,7 @@ def scan(midi: bytes) -> Events:
     status, has_status = _statuses(walk.raw[at], first[last > first])
     track = np.repeat(np.arange(len(chunks), dtype=np.int32), last - first)
     tick = _ticks(delta, first, last)
-    events = Events(walk.raw, track, tick, status, at + has_status, walk.is_whole)
+    events = Events(walk.midi, track, tick, status, at + has_status, walk.is_whole)
     return _in_beats(events) if events.division >= IN_FRAMES else events
 
 
@@ -288,6 +295,8 @@ def _statuses(found: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndar
     track, 0 before there is one. `first`: the numbers of the tracks' first events.
     """
     has_status = found >= 0x80
+    if has_status.all():
+        return found, has_status
     sets = has_status & (found < SYSEX)
     running = np.where(sets, found, 0)
     sets[first] = True
@@ -354,7 +363,7 @@ class _Walk:
         self.begin = self.end = 0
         self.is_whole = True
         self.single: list[int] = []
-        self.runs: list[tuple[int, int]] = []
+        self.runs: list[np.ndarray] = []
         self.of_runs: list[np.ndarray] = []
 
     def found(self) -> np.ndarray:
@@ -366,20 +375,17 @@ class _Walk:
 
     def follow(self, begin: int, end: int) -> None:
         """Go through a track, up to its last event that is whole."""
-        at, data_bytes, is_plain = begin, 2, False
+        at, data_bytes = begin, 2
         while at < end:
             self.single.append(at)
-            after = self._after_run(at, end) if is_plain else at
-            if after > at:
-                at, is_plain = after, False
-            else:
-                at, data_bytes, is_plain = self._after(at, data_bytes)
+            after, data_bytes, is_plain = self._after(at, data_bytes)
+            at = max(after, self._after_run(at, end)) if is_plain else after
         if end < at < STOP:
             self.single.pop()
             self.is_whole = False
 
     def _after_run(self, at: int, end: int) -> int:
-        """Return the index after the plain events from here on, and keep the run of them.
+        """Return the index after the plain events from here on, and keep all but the first.
 
         A byte of `low` or `high` is below 0x80 or not; as many are low before one of `high` as its
         index is larger than its number.
@@ -388,20 +394,20 @@ class _Walk:
             self._move(at)
         number = bisect_left(self.high, at)
         first = at - self.begin - number
-        until = min(self.high[self.breaks[first % 3].find(1, number)], end)
-        count = (until - self.begin - bisect_left(self.high, until, number) - first) // 3
+        last = self.breaks[first % 3].find(1, number) % len(self.high)
+        if self.high[last] > end:
+            last = bisect_left(self.high, end, number)
+        count = (min(self.high[last], end) - self.begin - last - first) // 3
         if not count:
             return at
-        self.runs.append((first + 2, count - 1))
-        return self.begin + 1 + int(self.low[first + 3 * count - 1])
+        ends = self.low[first + 2 : first + 3 * count : 3]
+        self.runs.append(ends[:-1])
+        return self.begin + 1 + int(ends[-1])
 
     def _leave(self) -> None:
         """Find the events within the runs of a window: each begins where the one before ends."""
         if self.runs:
-            first, count = np.array(self.runs).T
-            nth = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-            last = self.low[np.repeat(first, count) + 3 * nth]
-            self.of_runs.append(last + self.begin + 1)
+            self.of_runs.append(np.concatenate(self.runs) + (self.begin + 1))
             self.runs = []
 
     def _move(self, begin: int) -> None:
@@ -472,14 +478,14 @@ def check_events(events: Events) -> None:
     """Reject a file with a track that breaks off within an event, or an event without status."""
     if not events.is_whole:
         raise RejectedFile("unreadable", f"a track breaks off in the middle of an event: {COPY}")
-    if not events.status.all():
+    if 0 in events.status:
         raise RejectedFile("unreadable", f"an event has no status, and none is before it: {COPY}")
 
 
 def tempi(events: Events) -> tuple[np.ndarray, np.ndarray]:
     """Return tick and microseconds a beat of each tempo, in order of time; 3 bytes are needed."""
-    found = events.metas(TEMPO)
-    found = _by_time(events, found[events.byte(1, found) >= 3])
+    found = events.by_time(events.metas(TEMPO))
+    found = found[events.byte(1, found) >= 3]
     high, middle, low = (events.byte(number, found).astype(np.int64) for number in (2, 3, 4))
     return events.tick[found], high << 16 | middle << 8 | low
 
@@ -491,7 +497,7 @@ def signatures(events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     standard. Of 4 bytes the first 2 are needed, numerator and power of two: shorter ones, those of
     0 beats and denominators above 128 are left out.
     """
-    found = events.metas(SIGNATURE)
+    found = np.array(events.metas(SIGNATURE), np.int64)
     is_whole = (events.byte(1, found) >= 2) & (events.byte(3, found) <= 7)
     found = found[is_whole & (events.byte(2, found) > 0)]
     found = found[np.lexsort((found, -events.track[found], events.tick[found]))]
@@ -501,12 +507,8 @@ def signatures(events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def last_end(events: Events) -> int:
     """Return the tick of the last `END`, 0 where there is none."""
-    found = [n for n in events.metas(OF_A_PROGRAM).tolist() if events.payload(n) == END]
-    return int(events.tick[found].max(initial=0))
-
-
-def _by_time(events: Events, numbers: np.ndarray) -> np.ndarray:
-    return numbers[np.argsort(events.tick[numbers], kind="stable")]
+    found = [n for n in events.metas(OF_A_PROGRAM) if events.payload(n) == END]
+    return max(events.tick[found].tolist(), default=0)
 
 
 def with_ports(midi: bytes, of_one_port: int) -> bytes:

@@ -49,6 +49,11 @@ def played(*tracks: bytes) -> list[tuple[int, str, int]]:
     ]
 
 
+def test_a_program_counts_for_the_notes_after_it_in_its_track_also_at_one_time():
+    track = program(3) + note(60, 0) + program(5) + note(61, 0) + note(62, 9)
+    assert played(track) == [(60, "3", 0), (61, "5", 0), (62, "5", 0)]
+
+
 def test_a_program_belongs_to_its_channel_in_whatever_track_it_stands():
     setup = program(33) + program(29, 2) + program(48, 3)
     assert played(setup, note(60, 9, channel=2), note(61, 9, channel=3) + note(62, 9)) == [
