@@ -72,8 +72,8 @@ def test_parts_and_points_are_those_of_the_same_clip(model: Model):
     background = parts["background"][0][:, None]
     whole = mask * parts["foreground"][0] + (1 - mask) * background
     torch.testing.assert_close(whole.clamp(-1, 1), clip, atol=1e-4, rtol=0)
-    (longer,) = model.clips([PAIR], 3, frames=20)
-    torch.testing.assert_close(longer[:, :12], clip[:, :12], atol=1e-3, rtol=0)
+    (longer,) = model.clips([PAIR], 3, frames=31)  # slower, as none goes on
+    torch.testing.assert_close(longer[:, ::2], clip, atol=1e-3, rtol=0)
     (decoded,) = model.decode(model.space.draw(1, model.read_conditions([PAIR]), 3))
     torch.testing.assert_close(decoded, clip, atol=1e-4, rtol=0)
 
