@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from videogen.networks.text import Condition
-from videogen.words import words_of
+from videogen.words import letter_triples, words_of
 
 MARGIN = 1.05
 """Held-out captions of moving shapes lay up to 1.02 times as far as those in training."""
@@ -155,16 +155,14 @@ class Familiarity:
 
 
 def triples_of(clause: str) -> dict[str, float]:
-    """Return how much of a clause its letter triples are: a word is 1, its ends are marked.
+    """Return how much of a clause its letter triples are: a word is 1.
 
     >>> triples_of("an ox")
-    {' an': 0.5, 'an ': 0.5, ' ox': 0.5, 'ox ': 0.5}
+    {'<an': 0.5, 'an>': 0.5, '<ox': 0.5, 'ox>': 0.5}
     """
     triples: dict[str, float] = {}
     for word in words_of(clause):
-        marked = f" {word} "
-        for at in range(len(word)):
-            triple = marked[at : at + 3]
+        for triple in letter_triples(word):
             triples[triple] = triples.get(triple, 0.0) + 1 / len(word)
     return triples
 

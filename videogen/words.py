@@ -18,6 +18,16 @@ def words_of(caption: str) -> list[str]:
     return _WORD.findall(caption.lower())
 
 
+def letter_triples(word: str) -> list[str]:
+    """Return every three letters of a word that follow each other, with its ends marked.
+
+    >>> letter_triples("ant")
+    ['<an', 'ant', 'nt>']
+    """
+    marked = f"<{word}>"
+    return [marked[at : at + 3] for at in range(len(word))]
+
+
 def vocabulary(captions: Iterable[str], most: int = 10_000) -> tuple[str, ...]:
     """Return the words of the captions in alphabetical order, at most the `most` frequent."""
     counts: dict[str, int] = {}

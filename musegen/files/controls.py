@@ -11,6 +11,7 @@ import numpy as np
 from musegen.controls import LOUDEST, MIDDLE, STILL, USUAL_VOLUME, Controls
 from musegen.files.parts import CHANNELS, channels
 from musegen.files.smf import CONTROL, PITCH_BEND, Events
+from musegen.roll import differ
 from musegen.tracks import Part
 
 DATA, VOLUME, PAN, EXPRESSION = 6, 7, 10, 11
@@ -169,7 +170,7 @@ def send(controls: Controls, instrument: Any, seconds: np.ndarray) -> None:
         (PAN, controls.panning),
     )
     for kind, values in levels:
-        changes = np.append(True, values[1:] != values[:-1])
+        changes = differ(values)
         rows = zip(values[changes].tolist(), times[changes].tolist(), strict=True)
         instrument.control_changes += [ControlChange(kind, value, time) for value, time in rows]
     most = max(USUAL_RANGE, ceil(np.abs(controls.semitones).max()))

@@ -182,7 +182,7 @@ def _keys(events: Events, state: _Channels, line: np.ndarray, notes: np.ndarray)
     rhythm = state.rhythm.at(channel, tick)
     use = np.where(rhythm != UNKNOWN, rhythm, use)
     is_drum = np.where(use == UNKNOWN, channel & 0xF == DRUM_CHANNEL - 1, use == DRUMS)
-    return (line * 2 + is_drum) * 128 + program
+    return (line * SIZES[2] + is_drum) * SIZES[3] + program
 
 
 def channels(events: Events, numbers: np.ndarray) -> np.ndarray:

@@ -192,20 +192,25 @@ class Decoder(nn.Module):
         Between two frames they are those of the one before, as it moves on, and of the one after,
         as it moves back: mixed in proportion.
         """
+        chunks = torch.arange(float(chunks_of(self.frames)), device=codes.device)
+        of_chunks = self._chunk_codes(codes, chunks)
         if times is None:
-            chunks = torch.arange(float(chunks_of(self.frames)), device=codes.device)
-            drawn = self._drawn(self.foreground, self._chunk_codes(codes, chunks), there)
+            drawn = self._drawn(self.foreground, of_chunks, there)
             each = join_chunks(drawn.flatten(0, 1), self.frames)  # of [(batch clause) ...]
             return each.unflatten(0, there.shape)  # [batch clause channel time height width]
         frame, share = times.floor(), times.frac()
-        before = self._moved(codes, there, times, frame)
+        before = self._moved(of_chunks, there, times, frame)
         if not share.any():
             return before
-        after = self._moved(codes, there, times, frame + 1)
+        after = self._moved(of_chunks, there, times, frame + 1)
         return torch.lerp(before, after, share[:, None, None].expand_as(before))
 
     def _moved(
-        self, codes: ByClause, there: Present, times: Times, frame: Times
+        self,
+        codes: Float[Tensor, "batch clause chunk code"],
+        there: Present,
+        times: Times,
+        frame: Times,
     ) -> Float[Tensor, "batch clause channel time height width"]:
         """Generate what each of these frames becomes at its time, as its chunk moves on or back.
 
@@ -214,9 +219,7 @@ class Decoder(nn.Module):
         """
         number = frame % FRAMES_PER_CHUNK  # in its chunk
         chunks, chunk = ((times - number) / FRAMES_PER_CHUNK).unique(return_inverse=True)
-        every = torch.arange(float(chunks_of(self.frames)), device=codes.device)
-        moved = spline(self._chunk_codes(codes, every), chunks, 2)
-        drawn = self._drawn(self.foreground, moved, there)
+        drawn = self._drawn(self.foreground, spline(codes, chunks, 2), there)
         drawn = drawn.unflatten(3, (FRAMES_PER_CHUNK, -1))  # [... chunk frame channel row column]
         return drawn[:, :, chunk, number.long()].movedim(2, 3)  # [... channel time row column]
 

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from core.config import Strict
 from core.theory.tracing import is_traced
-from videogen.words import WORDS, words_of
+from videogen.words import WORDS, letter_triples, words_of
 
 warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
 """Those of one direction are copied into one at each call: they are few."""
@@ -52,8 +52,7 @@ Levels = tuple[Float[Tensor, "batch earlier"], Condition]
 
 @lru_cache(maxsize=100_000)
 def _triples(word: str) -> tuple[int, ...]:
-    marked = f"<{word}>"
-    triples = [marked[i : i + 3] for i in range(len(marked) - 2)][:TRIPLES]
+    triples = letter_triples(word)[:TRIPLES]
     hashed = [1 + zlib.crc32(triple.encode()) % (BUCKETS - 1) for triple in triples]
     return (*hashed, *[0] * (TRIPLES - len(hashed)))
 
