@@ -1,7 +1,8 @@
 """Recipes on a device: a step on the pretended one beside the processor's, a run on a GPU."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,20 @@ from pretended import pretended_device, reads
 
 from core.app import fit
 from core.app.domain import Domain
+from core.app.model import Model
 from core.training.run import Run
 from core.training.step import step
 
 CPU = torch.device("cpu")
+
+
+@contextlib.contextmanager
+def moved_to_a_device(model: Model) -> Iterator[None]:
+    """Let the networks of a model lie on the pretended device."""
+    with pretended_device() as device:
+        model.networks.to(device)
+        assert model.device == device
+        yield
 
 
 def require_trains_on_a_device(

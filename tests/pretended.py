@@ -1,8 +1,9 @@
 """A pretended device: its tensors compute on the processor, but refuse those of the processor.
 
 They call themselves `meta`, a device for which torch needs no driver. As on a GPU a tensor of
-the processor joins one of the device only where it has no axis, or is copied there; and what
-makes the processor wait for the device is counted.
+the processor joins one of the device only where it has no axis, or is copied there; what makes
+the processor wait for the device is counted; and as on Apple's there are no real numbers of 64
+bits.
 """
 
 import contextlib
@@ -27,6 +28,9 @@ PACKED = (
 """Lengths of sequences are on the processor, whatever device they are on."""
 JOINING = (aten.cat.default, aten.stack.default)
 """They take no number of the processor, though it has no axis."""
+WIDE = (torch.float64, torch.complex128)
+"""Kinds of numbers that Apple's GPU lacks; a test that compares numbers may have them."""
+refused: list[torch.dtype] = []
 INDEXED = (aten.index.Tensor, aten.index_put_.default, aten.index_put.default)
 WAITS = {
     aten._local_scalar_dense.default: "a number is read",
@@ -62,6 +66,10 @@ class There(Tensor):
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return f"There({tuple(self.shape)})"
 
+    def tolist(self) -> Any:
+        """Read it: torch does this for tensors of no other class than its own."""
+        return self.cpu().tolist()
+
     @classmethod
     def __torch_dispatch__(
         cls,
@@ -75,6 +83,10 @@ class There(Tensor):
 
 class Mixed(Exception):
     """A tensor of the processor meets one of the device."""
+
+
+class Wide(Exception):
+    """Real numbers of 64 bits are computed on the device."""
 
 
 COPIED = "an index is copied to the device"
@@ -110,6 +122,8 @@ def compute(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         return found
     if func is PACKED[0]:
         return There(found[0]), found[1]
+    if any(isinstance(one, Tensor) and one.dtype in refused for one in tree_leaves(found)):
+        raise Wide(f"{func}: {found}")
     return tree_map(lambda one: _there(one, known, plain), found)
 
 
@@ -193,8 +207,8 @@ def transformed(stft: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 @contextlib.contextmanager
-def pretended_device() -> Iterator[torch.device]:
-    """Yield the device; while entered, it can be used."""
+def pretended_device(wide: bool = False) -> Iterator[torch.device]:
+    """Yield the device; while entered, it can be used. `wide`: it has numbers of 64 bits."""
     autocast, tensor = torch.autocast, torch.tensor
 
     def filled(data: Any, *args: Any, device: Any = None, **kwargs: Any) -> Tensor:
@@ -206,10 +220,12 @@ def pretended_device() -> Iterator[torch.device]:
         return autocast("cpu", enabled=False) if pretended else autocast(device, *args, **kwargs)
 
     waits.clear()
+    refused[:] = () if wide else WIDE
     with pytest.MonkeyPatch.context() as patch, Pretending():
         patch.setattr(torch, "autocast", without)
         patch.setattr(torch, "tensor", filled)
         patch.setattr(torch, "stft", transformed(torch.stft))
+        patch.setattr(torch, "inference_mode", torch.no_grad)  # its tensors cannot be wrapped
         for recurrent in ("gru", "lstm"):
             call = step_first(getattr(torch, recurrent))
             patch.setattr(torch, recurrent, call)

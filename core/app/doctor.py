@@ -35,7 +35,7 @@ def devices() -> dict[str, str]:
         facts = torch.cuda.get_device_properties(number)
         found[f"cuda:{number}"] = f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB"
     if torch.backends.mps.is_available():
-        found["mps"] = "Apple GPU"
+        found["mps"] = "Apple GPU, which is untested: --device mps takes it"
     return found
 
 

@@ -98,9 +98,10 @@ def keep_freed_memory() -> bool:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of this name; "auto" is a CUDA device, else Apple's GPU, else the CPU.
+    """Return the device of this name; "auto" is a CUDA device, else the CPU.
 
-    Of several processes on a machine each has a CUDA device of its own.
+    Apple's GPU, "mps", has to be named: nothing was tested there. Of several processes on a
+    machine each has a CUDA device of its own.
     """
     available = {
         "cuda": torch.cuda.is_available(),
@@ -108,7 +109,7 @@ def choose_device(name: str) -> torch.device:
         "cpu": True,
     }
     if name == "auto":
-        name = next(kind for kind, there in available.items() if there)
+        name = "cuda" if available["cuda"] else "cpu"
     if name.split(":")[0] not in available:
         raise ConfigError(f"no device is called '{name}': choose auto, cpu, cuda or mps")
     if not available[name.split(":")[0]]:

@@ -188,7 +188,7 @@ class Completion:
         if self.x[:, notes.sustained].any():
             return [0] * len(x)
         sounding = x[:, notes.sustained, 0].sum((1, 2, 3))  # [batch pitch]
-        return key.turns(sounding.double().cpu().numpy(), self.draft.grid).tolist()
+        return key.turns(sounding.cpu().double().numpy(), self.draft.grid).tolist()
 
 
 def _by_cell(values: Shaped[Tensor, "batch bar track"]) -> Shaped[Tensor, "batch track 1 bar 1 1"]:

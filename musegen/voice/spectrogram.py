@@ -101,7 +101,7 @@ class Spectrogram:
         level, advance = x.float().unbind(1)
         if self.scale == "mel":
             level, advance = self._from_mel(level, advance)
-        phase = math.pi * (torch.cumsum(advance.double(), 1) + self._carrier(x)).float()
+        phase = math.pi * wrap(torch.cumsum(advance, 1) + self._carrier(x))
         bins = torch.polar(self._amplitudes(level), phase) / self._scale(x)
         bins = torch.nn.functional.pad(bins, (0, 1)).transpose(1, 2)  # [note bin frame]
         sounds = torchaudio.functional.inverse_spectrogram(
@@ -128,9 +128,9 @@ class Spectrogram:
 
     def _carrier(self, like: Tensor) -> Float[Tensor, "frame bin"]:
         """Return the phase of each bin's own frequency in each frame, in units of pi."""
-        frame = torch.arange(self.frames, device=like.device, dtype=torch.float64)
-        number = torch.arange(self.rows, device=like.device, dtype=torch.float64)
-        return (frame[:, None] * number[None] * (2 / OVERLAP)) % 2
+        frame = torch.arange(self.frames, device=like.device)
+        number = torch.arange(self.rows, device=like.device)
+        return (frame[:, None] * number % OVERLAP) * (2 / OVERLAP)
 
     def _levels(self, magnitude: Tensor) -> Tensor:
         softest = 10 ** (self.floor_db / 20)
@@ -147,7 +147,7 @@ class Spectrogram:
 
         A silent bin keeps the phase that it had, so that the sum of all differences is a phase.
         """
-        phase = bins.angle() / math.pi - self._carrier(bins).float()
+        phase = bins.angle() / math.pi - self._carrier(bins)
         sounding = bins.abs() > 10 ** (self.floor_db / 20)
         kept = [torch.zeros_like(phase[:, 0])]
         for now, sounds in zip(phase.unbind(1), sounding.unbind(1), strict=True):

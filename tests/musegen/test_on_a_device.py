@@ -1,13 +1,16 @@
 """Networks and recipes of songs on a device of their own."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from on_a_device import require_runs_on_a_gpu, require_trains_on_a_device
+from on_a_device import moved_to_a_device, require_runs_on_a_gpu, require_trains_on_a_device
 
 from musegen.data.collection import Collection
-from musegen.model import DOMAIN
+from musegen.model import DOMAIN, Model
 from musegen.recipes import RECIPES
+from musegen.steering import Steering
+from musegen.tonality import Key
 
 READS_MORE = {"latent_musegan": 20}
 """It computes for the bars that sound alone: shapes depend on how many there are."""
@@ -46,3 +49,26 @@ def test_each_recipe_runs_on_a_gpu(
     band, ballads = bands
     other = ballads if DOMAIN.recipe(name).other else None
     require_runs_on_a_gpu(DOMAIN, band, name, tmp_path / "run", other)
+
+
+IN_KEY = Steering(key=Key.parse("A minor"), form="AB")
+
+
+@pytest.mark.parametrize(
+    ("name", "steering"),
+    [
+        ("lookback_rnn", IN_KEY),
+        ("latent_musegan", IN_KEY),
+        pytest.param("note_transformer", Steering(), marks=pytest.mark.slow),
+    ],
+)
+def test_shipped_models_compose_the_same_songs_on_a_device(name: str, steering: Steering):
+    model = Model.load(name, device="cpu")
+    bars = max(1, len(steering.form))
+    (here,) = model.sample(bars=bars, seed=3, steering=steering)
+    with moved_to_a_device(model):
+        (there,) = model.sample(bars=bars, seed=3, steering=steering)
+    assert len(here.notes) > 5
+    for field in fields(here.notes):
+        of_there, of_here = (getattr(song.notes, field.name) for song in (there, here))
+        assert of_there.tolist() == of_here.tolist()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from on_a_device import require_runs_on_a_gpu, require_trains_on_a_device
-from pretended import Mixed, copies, pretended_device, reads
+from pretended import Mixed, Wide, copies, pretended_device, reads
 
 from core.ring.benchmark import on_the_ring
 from core.ring.data import DrawnRing
@@ -22,6 +22,16 @@ def test_the_pretended_device_refuses_tensors_of_the_processor():
         assert (there + torch.tensor(2.0)).cpu().tolist() == [3, 3]
         with pytest.raises(Mixed, match=r"\(\)"):
             torch.stack([there.sum(), torch.tensor(2.0)])
+
+
+def test_the_pretended_device_has_no_real_numbers_of_64_bits():
+    with pretended_device() as device:
+        there = torch.ones(2, device=device)
+        with pytest.raises(Wide):
+            there.double()
+        with pytest.raises(Wide):
+            torch.arange(2, dtype=torch.float64, device=device)
+        assert (there.long() + 1).cpu().double().tolist() == [2, 2]
 
 
 READS_MORE = {"gaussian_mixture": 1}
@@ -63,7 +73,7 @@ def test_what_is_copied_to_the_device_is_counted_apart():
             copy()
             assert (reads(), copies()) == (before[0], before[1] + 1)
         before = reads(), copies()
-        _ = there.double() + there.copy_(there) + torch.ones(2, device=device)
+        _ = there.half() + there.copy_(there) + torch.ones(2, device=device)
         assert (reads(), copies()) == before
 
 

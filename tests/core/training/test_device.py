@@ -66,9 +66,9 @@ def test_a_gpu_computes_bfloat16_where_it_need_not_emulate_it(
 
 @pytest.mark.parametrize(
     ("cuda", "mps", "chosen"),
-    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "cpu"), (False, False, "cpu")],
 )
-def test_auto_is_a_cuda_device_else_apples_else_the_cpu(
+def test_auto_is_a_cuda_device_else_the_cpu(
     monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool, chosen: str
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)

@@ -114,7 +114,7 @@ COPIES = {
 @pytest.mark.parametrize("name", DENSITIES)
 def test_nothing_waits_for_the_device_and_the_numbers_are_the_same(name: str):
     here = Found.of(name, CPU)
-    with pretended_device() as device:
+    with pretended_device(wide=True) as device:
         there = Found.of(name, device)
     assert (there.reads, there.copies, there.late_copies) == (0, COPIES[name], 0)
     torch.testing.assert_close(there.numbers, here.numbers, rtol=1e-10, atol=1e-10)
@@ -131,7 +131,7 @@ def test_the_numbers_of_a_gpu_are_the_same(name: str):
 @pytest.mark.parametrize(("name", "tensors"), [("recurrent", 1), ("listening", 2)])
 def test_phrases_on_a_device_are_read_from_it(name: str, tensors: int):
     here = Found.of(name, CPU)
-    with pretended_device() as device:
+    with pretended_device(wide=True) as device:
         there = Found.of(name, device, of_x=device)
     assert (there.reads, there.late_copies) == (tensors, 0)
     torch.testing.assert_close(there.numbers, here.numbers, rtol=1e-10, atol=1e-10)
