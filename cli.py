@@ -438,7 +438,6 @@ def doctor(json: Json = False) -> None:
     from core.app import doctor as machine
     from musegen import files as music_files
     from musegen.files.limits import MusicLimits
-    from musegen.files.sound import SOUNDFONT
     from musegen.voice.data.limits import VoiceLimits
     from videogen import files as video_files
     from videogen.files.limits import VideoLimits
@@ -451,7 +450,7 @@ def doctor(json: Json = False) -> None:
         "limits of one music file": machine.describe(MusicLimits()),
         "limits of one recording": machine.describe(VoiceLimits()),
         "limits of one video file": machine.describe(VideoLimits()),
-        "sound": {"soundfont": str(SOUNDFONT)},
+        **({} if faults else {"sound": _sound()}),
     }
     if json:
         print_json({**report, "faults": faults})
@@ -461,6 +460,13 @@ def doctor(json: Json = False) -> None:
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     raise typer.Exit(int(bool(faults)))
+
+
+def _sound() -> dict[str, str]:
+    """Return the soundfont that songs are played with."""
+    from musegen.files.sound import SOUNDFONT
+
+    return {"soundfont": str(SOUNDFONT)}
 
 
 def _section(title: str, rows: dict[str, str]) -> None:

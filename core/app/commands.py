@@ -182,6 +182,11 @@ def _sentence(error: Exception) -> str:
             "there is too little memory: ask for less at once; in a training lower the batch with "
             "--set train.batch_size=N"
         )
+    if isinstance(error, ImportError | OSError):
+        from core.app.doctor import faults
+
+        if fault := next(faults(), None):
+            return fault
     message = " ".join(f"{type(error).__name__}: {error}".split())
     return f"{message} (a fault of pianoreel; PIANOREEL_DEBUG=1 shows where)"
 

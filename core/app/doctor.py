@@ -1,8 +1,4 @@
-"""Facts about this machine: versions, devices, limits, and faults of the installation.
-
->>> misfit("2.11.0", "2.10.1")
-'torchaudio 2.10.1 does not fit torch 2.11.0: run pip install "torchaudio==2.11.*"'
-"""
+"""Facts about this machine: versions, devices, limits, and faults of the installation."""
 
 import os
 import platform
@@ -11,7 +7,11 @@ from importlib import metadata
 
 from core.data.limits import Limits
 
-LIBRARIES = ("torch", "torchaudio", "numpy")
+PAIR = ("torch", "torchaudio")
+LIBRARIES = (*PAIR, "numpy")
+
+INSTALL_PAIR = 'run pip install "torch==2.11.*" "torchaudio==2.11.0"'
+"""2.11.1 of torchaudio was built beside a later torch, and does not load beside 2.11."""
 
 
 def versions(libraries: Iterable[str] = ()) -> dict[str, str]:
@@ -50,31 +50,15 @@ def describe(limits: Limits) -> dict[str, str]:
 
 def faults() -> Iterator[str]:
     """Yield one sentence with the cure for each fault of the installation."""
-    sentence = misfit(version("torch"), version("torchaudio"))
-    if sentence:
-        yield sentence
+    absent = [name for name in PAIR if version(name) == "absent"]
+    if absent:
+        yield f"{' and '.join(absent)} is absent: {INSTALL_PAIR}"
         return
     try:
-        import torchaudio  # its library loads only beside its own torch  # noqa: F401
+        import torchaudio  # its library loads only beside a torch that fits  # noqa: F401
     except (ImportError, OSError, RuntimeError) as error:
-        yield f"torchaudio does not load ({_first_line(error)}): {_pair()}"
-
-
-def misfit(torch_version: str, torchaudio_version: str) -> str:
-    """Return the cure where the two differ in their minor version; '' where they agree."""
-    if "absent" in (torch_version, torchaudio_version):
-        return f"torch or torchaudio is absent: {_pair()}"
-    minor = ".".join(torch_version.split(".")[:2])
-    if torchaudio_version.split(".")[:2] == minor.split("."):
-        return ""
-    return (
-        f"torchaudio {torchaudio_version} does not fit torch {torch_version}: "
-        f'run pip install "torchaudio=={minor}.*"'
-    )
-
-
-def _pair() -> str:
-    return 'run pip install "torch==2.11.*" "torchaudio==2.11.*"'
+        beside = f"torchaudio {version('torchaudio')} does not load beside torch"
+        yield f"{beside} {version('torch')} ({_first_line(error)}): {INSTALL_PAIR}"
 
 
 def version(distribution: str) -> str:
