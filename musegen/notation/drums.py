@@ -36,7 +36,8 @@ def with_pitches(root: Element) -> Element:
 
 def without_pitches(root: Element, head: Element) -> None:
     """Make a part of pitches a kit in place: each pitch that is struck becomes a drum."""
-    notes = [(note, place) for note in _notes(root, head) if (place := note.find("pitch"))]
+    pitched = ((note, note.find("pitch")) for note in _notes(root, head))
+    notes = [(note, place) for note, place in pitched if place is not None]
     struck = {pitch_of(place) for _, place in notes}
     names = {pitch: f"{head.attrib['id']}-{pitch + 1}" for pitch in sorted(struck)}
     for old in (*head.findall("score-instrument"), *head.findall("midi-instrument")):

@@ -5,7 +5,7 @@ import io
 import itertools
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -47,7 +47,8 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
         install = "MusicXML needs music21: pip install 'pianoreel[musicxml]'"
         raise RejectedFile("needs-music21", install) from error
     try:
-        kits = [is_kit(head) for head in root.findall("part-list/score-part")]
+        heads = root.findall("part-list/score-part")
+        kits = {head.attrib["id"] for head in heads if is_kit(head)}
         whole = ElementTree.tostring(with_pitches(root), encoding="unicode")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of instruments that music21 does not know
@@ -105,10 +106,12 @@ def _unpacked(data: bytes, limits: Limits) -> bytes:
         raise RejectedFile("unreadable", f"no packed MusicXML: {error}") from error
 
 
-def _played(score: Any, kits: Sequence[bool]) -> bytes:
-    """Return a score of music21 as MIDI.
+def _played(score: Any, kits: Container[str]) -> bytes:
+    """Return a score of music21 as MIDI; `kits`: the ids of the parts that are drums.
 
-    music21's own has at most 15 parts, and loses ties from one voice to another.
+    music21's own has at most 15 parts, and loses ties from one voice to another. A part is in a
+    group named by its id; on several staves, as a piano's, it is one for each, in groups that end
+    in -Staff1 and so on.
     """
     import mido
     from music21.repeat import ExpanderException
@@ -123,7 +126,8 @@ def _played(score: Any, kits: Sequence[bool]) -> bytes:
     ]
     file.tracks.append(_track([*tempi, *_signatures(score.parts[0])]))
     free = itertools.cycle(number for number in range(CHANNELS) if number != DRUMS)
-    for part, drums in zip(score.parts, kits, strict=True):
+    for part in score.parts:
+        drums = any(of in kits or of.rpartition("-Staff")[0] in kits for of in part.groups)
         channel, found = DRUMS if drums else next(free), part.getInstrument(returnDefault=False)
         program = (found.midiProgram if found and not drums else None) or 0
         begin = [

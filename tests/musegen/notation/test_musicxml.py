@@ -134,6 +134,30 @@ def test_a_score_is_played_with_its_repeats_its_pickup_and_its_drums():
     ]
 
 
+def staff(step: str, octave: int, number: int) -> str:
+    pitch = f"<pitch><step>{step}</step><octave>{octave}</octave></pitch>"
+    return f"<note>{pitch}<duration>4</duration><staff>{number}</staff></note>"
+
+
+@pytest.mark.slow
+def test_both_staves_of_a_piano_are_played_and_drums_stay_drums():
+    pytest.importorskip("music21")
+    staves = "<staves>2</staves><clef number='1'><sign>G</sign><line>2</line></clef>"
+    hands = f"{staff('C', 5, 1)}<backup><duration>4</duration></backup>{staff('E', 3, 2)}"
+    piano = (
+        "<part id='P1'><measure number='1'><attributes><divisions>2</divisions>"
+        f"<time><beats>2</beats><beat-type>4</beat-type></time>{staves}</attributes>{hands}"
+        "</measure></part>"
+    )
+    begin, end = SCORE.index('<part id="P1">'), SCORE.index('<part id="P2">')
+    score = (SCORE[:begin] + piano + SCORE[end:]).replace("Clarinet", "Piano")
+    song = read_midi(score.encode(), TRACKS, Grid(steps_per_beat=4, beats_per_bar=2))
+    parts = [(part.name, part.is_drum) for part in song.parts]
+    assert parts == [("Piano", False), ("Piano", False), ("Drumset", True)]
+    played = read_performance(score.encode(), (), name="score")
+    assert sorted(played.pitch[played.track < 2].tolist()) == [52, 72]
+
+
 ENTITY = '<!DOCTYPE a [<!ENTITY a "b">]><score-partwise>&a;</score-partwise>'
 CONTAINER = '<container><rootfiles><rootfile full-path="a/b.xml"/></rootfiles></container>'
 
