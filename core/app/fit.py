@@ -100,7 +100,7 @@ def train(
 
     `data` and `other`: collections, or their folders. `start`: a run, or a shipped model by its
     name, whose weights the new run begins with, see `start_from`; its data and settings may be
-    others.
+    others. It is the `start` of the settings where it is not given.
 
     Returns the domain's model with the EMA weights; `Stopped` where `monitor` asks for a stop.
     Warns of a budget that is too small for a model that begins anew. The caller's random state is
@@ -116,12 +116,13 @@ def train(
             raise UserError(f"{one!r} has no {domain.item} to train on")
     config = configure(domain, data, model, preset, assignments, other, settings)
     build = domain.networks
-    if start is not None:
+    if start := start or config.start:  # of a run's config.yaml, too
         config = config.replace(start=str(start))
-        build = partial(start_from, Run.read(domain.folder(start)), build=build)
+        if not Run(Path(to), {}).newest_step:  # else weights are its own, and `start` may be gone
+            build = partial(start_from, Run.read(domain.folder(start)), build=build)
     chosen = choose_device(device)
     chosen_preset = domain.presets[preset or domain.default_preset]
-    need = Need() if start is not None else chosen_preset.need(config.model.recipe)
+    need = Need() if start else chosen_preset.need(config.model.recipe)
     ema = fit(
         to,
         config,

@@ -72,6 +72,18 @@ def test_frozen_networks_stay_and_the_others_learn(tmp_path: Path):
     assert same == {"encoder": True, "decoder": True, "prior": False}
 
 
+def test_a_start_of_a_config_file_is_kept_to(tmp_path: Path):
+    """As of a run's config.yaml; and the run resumes where what it began with is gone."""
+    first = tmp_path / "first"
+    before = trained(first)
+    settings = ("train.frozen=[encoder,decoder]", f"start={first}")
+    weights = trained(tmp_path / "next", *settings)["decoder"].state_dict()
+    assert all(torch.equal(weights[k], v) for k, v in before["decoder"].state_dict().items())
+    first.rename(tmp_path / "gone")
+    resumed = trained(tmp_path / "next", *settings, "train.steps=3")["decoder"].state_dict()
+    assert all(torch.equal(resumed[k], v) for k, v in weights.items())
+
+
 @pytest.mark.parametrize(
     ("model", "frozen", "said"),
     [
