@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, TypeVar
 from pydantic import Field
 
 from core.config import Strict
+from core.errors import ConfigError
 from core.recipes import RECIPES, Recipe, recipe
 from core.training.loop import TrainConfig
 from core.training.stabilisers import Stabilisers
@@ -61,8 +62,16 @@ class ModelConfig(Strict):
 
     @property
     def resolved_recipe(self) -> Recipe:
-        """Return the recipe with these games, weights and stabilisers."""
+        """Return the recipe with these games, weights and stabilisers.
+
+        `ConfigError` for what is of games where the recipe plays none.
+        """
         changed = self.base_recipe
+        if (self.game or self.critic_steps) and not changed.critics:
+            raise ConfigError(
+                f"model.game and model.critic_steps are for games, and {self.recipe} plays none: "
+                "leave them out"
+            )
         if self.game:
             changed = changed.playing(self.game)
         if self.critic_steps:

@@ -56,6 +56,12 @@ def test_a_game_and_its_pace_are_set_beside_each_other():
     assert game(resolved(recipe="cgan", critic_steps=3)["match_xc"]).game is logistic
 
 
+@pytest.mark.parametrize("settings", [{"game": "hinge"}, {"critic_steps": 2}])
+def test_a_game_of_a_recipe_without_games_is_refused(settings: dict[str, object]):
+    with pytest.raises(ConfigError, match="are for games, and vae plays none: leave them out"):
+        resolved(recipe="vae", **settings)
+
+
 def test_wrong_conditions_stay_with_another_game():
     """gan_cls is shown them, cgan is not."""
     for name, shown in (("gan_cls", True), ("cgan", False)):
