@@ -151,12 +151,15 @@ def save_checkpoint(folder: Path, state: State, facts: Mapping[str, Any]) -> Non
 
 
 def fill_from_cache(classifier: nn.Module, settings: object, fit: Callable[[], None]) -> None:
-    """Fill a classifier with cached weights of these settings; `fit` it where there are none."""
+    """Fill a classifier with cached weights of these settings.
+
+    Where there are none, or those of another architecture, of another version, `fit` it.
+    """
     name = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
     folder = cache_folder() / "classifiers" / name
     try:
         Checkpoint.open(folder).fill(classifier, "classifier")
-    except Corrupt:
+    except UserError:
         fit()
         save_checkpoint(folder, {"classifier": classifier.state_dict()}, {})
 

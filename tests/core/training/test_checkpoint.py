@@ -477,6 +477,17 @@ def test_a_classifier_is_trained_once_for_each_settings(
     assert trained == [7, 8, 7]
 
 
+def test_a_cached_classifier_of_another_architecture_is_trained_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As after an update: the settings are the same, its layers are not."""
+    monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path))
+    trained: list[int] = []
+    for size in (1, 2, 2):
+        fill_from_cache(nn.Linear(size, 1), "settings", partial(trained.append, size))
+    assert trained == [1, 2]
+
+
 def test_files_are_plain_safetensors(saved: Path):
     assert load_file(saved / "networks.safetensors")["/a.weight"].tolist() == [[1.0, -2.5]]
 
