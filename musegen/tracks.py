@@ -170,7 +170,7 @@ class TrackFile(Strict):
     @model_validator(mode="after")
     def _are_played(self) -> "TrackFile":
         names = [track.name for track in self.tracks]
-        if len(set(names)) < len(names):
+        if len({name.lower() for name in names}) < len(names):  # options and files know no case
             raise ValueError(f"two tracks have the same name: {', '.join(names)}")
         for track in self.tracks:
             if track == Track(name=track.name, program=track.program):

@@ -162,6 +162,7 @@ def test_lists_have_names_and_files(tmp_path: Path):
     [
         ("tracks: [{name: A, name_pattern: '('}]", "not a regular expression"),
         ("tracks: [{name: A, rest: true}, {name: A, order: 1}]", "two tracks have the same name"),
+        ("tracks: [{name: A, rest: true}, {name: a, order: 1}]", "two tracks have the same name"),
         ("tracks: [{name: A, program: 3}]", "'A' has no rule"),
         ("tracks: [{name: A, progam: 3}]", "did you mean 'program'"),
         ("tracks: [{name: A, channel: 17}]", "channel"),
