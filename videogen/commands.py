@@ -469,13 +469,14 @@ class VideoCommands(DomainCommands):
         run, captions = self.domain().leading_run(arguments or [])
         captions += read_prompts(prompts) if prompts else []
         model = Model.load(run, device)
+        model = model.best_of(best_of) if best_of else model
         if captions and not model.reads_captions:
             raise UserError(
                 f"{model.name} reads no captions: leave them out, --count says how many clips"
             )
         captions = captions or list(model.spec.examples if model.reads_captions else [""])
         model.warn_of(captions)
-        model, to = model.best_of(best_of) if best_of else model, to.of(model)
+        to = to.of(model)
         to.require_sound(music)
         wanted = enumerate((c for c in captions for _ in range(count)), seed)
         first = model.first_frame(start) if start else None
