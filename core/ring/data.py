@@ -110,12 +110,13 @@ class Summary(preparation.Summary):
 def parse_points(data: bytes) -> PointRecord:
     """Parse lines x,y or x,y,label; `RejectedFile` names the line that is neither."""
     points, labels = [], []
+    largest = float(np.finfo(np.float32).max)
     for number, row in enumerate(csv.reader(io.StringIO(data.decode("utf-8", "replace"))), 1):
         try:
             x, y, label = float(row[0]), float(row[1]), int(row[2]) if row[2:] else 0
         except (ValueError, IndexError) as error:
             raise RejectedFile("format", f"line {number} is not x,y or x,y,label") from error
-        if not (np.isfinite([x, y]).all() and 0 <= label < MODES):
+        if not (abs(x) <= largest and abs(y) <= largest and 0 <= label < MODES):
             raise RejectedFile("format", f"line {number} is out of range: labels are 0 to 7")
         points.append((x, y))
         labels.append(label)

@@ -96,6 +96,7 @@ def test_points_are_read_from_lines():
         ("1,2\n3\n", "line 2 is not x,y"),
         ("1,2,8\n", "line 1 is out of range"),
         ("nan,2\n", "line 1 is out of range"),
+        ("1,-1e300\n", "line 1 is out of range"),  # of single precision
         ("", "no line"),
     ],
 )
