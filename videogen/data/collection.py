@@ -54,15 +54,31 @@ class Collection(Prepared):
             for source, text in zip(self.store.facts["sources"], texts, strict=True)
         ]
 
+    @property
+    def _films(self) -> tuple[Int[np.ndarray, " clip"], Int[np.ndarray, " clip"]]:
+        """Return for each clip a number of its film, and the frame of it with which it begins."""
+        whole = self.store.whole
+        return whole.get("film", whole["source"]), whole.get("frame_of_film", whole["first"])
+
     @cached_property
-    def _available(self) -> tuple[Int[np.ndarray, " source"], Int[np.ndarray, " source"]]:
-        """Return the first and the end of the training frames of each video, in its shard."""
-        whole, clips = self.store.whole, self.indices("train")
+    def _available(self) -> tuple[Int[np.ndarray, " clip"], Int[np.ndarray, " clip"]]:
+        """Return the first and the end of the frames that a training clip may show, in its shard.
+
+        They are those of the training clips of its video, up to held-out ones of its film.
+        """
+        whole, clips, (film, frame) = self.store.whole, self.indices("train"), self._films
+        source, begin = whole["source"], whole["begin"].astype(np.int64)
         first = np.full(len(self.videos), np.iinfo(np.int64).max)
         end = np.zeros(len(self.videos), np.int64)
-        np.minimum.at(first, whole["source"][clips], whole["begin"][clips])
-        np.maximum.at(end, whole["source"][clips], whole["begin"][clips] + self.frames)
-        return first, end
+        np.minimum.at(first, source[clips], begin[clips])
+        np.maximum.at(end, source[clips], begin[clips] + self.frames)
+        apart = 2 * (int(frame.max()) + self.frames)  # films lie one behind the other
+        time = film.astype(np.int64) * apart + frame
+        held = np.sort(time[self.indices("test")])
+        held = np.array([-apart, *held, time.max() + apart])
+        later = np.searchsorted(held, time)
+        before, after = time - held[later - 1] - self.frames, held[later] - time
+        return np.maximum(first[source], begin - before), np.minimum(end[source], begin + after)
 
     def frames_of(self, indices: Int[np.ndarray, " clip"]) -> FrameBatch:
         """Return the frames of clips."""
@@ -82,9 +98,8 @@ class Collection(Prepared):
         all overlap, they are in one half, so that the second may be empty. Films of the same
         caption are in turn in the first and the second half.
         """
-        whole, clips = self.store.whole, self.indices(split)
-        film = whole.get("film", whole["source"])[clips]
-        frame = whole.get("frame_of_film", whole["first"])[clips]
+        clips = self.indices(split)
+        film, frame = (of[clips] for of in self._films)
         order = np.lexsort((frame, film))
         films = np.split(order, np.flatnonzero(np.diff(film[order])) + 1)
         shuffled = np.random.default_rng([seed, 2]).permutation(len(films))
@@ -158,9 +173,9 @@ class Collection(Prepared):
     def _at_a_speed(self, clip: int, speed: float, generator: np.random.Generator) -> Frames:
         """Return the frames of a clip, faster or slower by up to `speed`."""
         whole = self.store.whole
-        source, begin = whole["source"][clip], int(whole["begin"][clip])
+        begin = int(whole["begin"][clip])
         gaps = (self.store.facts.get("hop") or 0) > self.frames
-        first, end = (int(of[source]) for of in self._available)
+        first, end = (int(of[clip]) for of in self._available)
         available = (begin, begin + self.frames) if gaps else (first, end)
         frames = self.store.shards[whole["shard"][clip]]["frames"]
         return frames[times(begin, self.frames, available, speed, generator)]

@@ -103,6 +103,22 @@ def test_a_speed_never_shows_what_is_held_out(data: Collection):
     assert len(set(steps.tolist())) > 3, "some are faster, some slower"
 
 
+def test_a_speed_keeps_off_frames_that_another_excerpt_holds_out(tmp_path: Path):
+    """Of two excerpts of one film: what is held out lies in the middle of the second."""
+    write_gif(greys(*range(60, 172, 4), height=16, width=16), tmp_path / "film.gif", 8)
+    rows = "path,caption,start,end\nfilm.gif,a dog eats,0,2.5\nfilm.gif,a dog drinks,1,3.5\n"
+    (tmp_path / "clips.csv").write_text(rows)
+    config = PrepareConfig(size=16, frames=4, hold_out="windows", test_share=0.1)
+    prepare([str(tmp_path / "clips.csv")], tmp_path / "data", config, jobs=0)
+    data = Collection.open(tmp_path / "data")
+    test = data.frames_of(data.indices("test"))
+    fast = Augmentation(flip="never", speed=1)
+    shown = np.concatenate([data.batch(n, 32, 1, "train", fast)[0] for n in range(8)])
+    assert not np.isin(shown[..., 0], test[..., 0]).any()
+    steps = np.diff(shown[..., 0].max((2, 3)).astype(int), axis=1).sum(1)
+    assert len(set(steps.tolist())) > 3, "some are faster, some slower"
+
+
 def test_a_run_trains_on_changed_clips(data: Collection):
     config = configure(DOMAIN, data, "gist", "tiny", ["augment.colour=0.3"])
     size, seed = config.train.batch_size, config.train.seed
