@@ -433,8 +433,8 @@ def remix(source: Source, form: str, section_bars: int) -> Draft:
     """
     if not (form.isalpha() and form.isascii()):
         raise ConfigError(f"'{form}' is no form: give a letter for each section, as ABAC")
-    sections = source.bars // section_bars
-    if section_bars < 1 or not sections:
+    sections = source.bars // section_bars if section_bars > 0 else 0
+    if not sections:
         raise ConfigError(
             f"the song has {counted(source.bars, 'bar')}, too few for sections of {section_bars}: "
             f"--section-bars {max(1, source.bars // 4)}"

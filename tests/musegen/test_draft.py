@@ -374,6 +374,8 @@ def test_impossible_wishes_say_why(tmp_path: Path) -> None:
         continuation(source, 0)
     with pytest.raises(ConfigError, match="too few for sections of 8: --section-bars 1"):
         remix(source, "AB", 8)
+    with pytest.raises(ConfigError, match="too few for sections of 0: --section-bars 1"):
+        remix(source, "AB", 0)
     with pytest.raises(ConfigError, match="'A-B' is no form"):
         remix(source, "A-B", 1)
 
