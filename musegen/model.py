@@ -226,7 +226,8 @@ class Music(Domain):
         about = origin(name, *dict.fromkeys(titles))
         tracks = tracks_of(sources or ()) or model.spec.tracks
         song = replace(joined(rolls), tracks=tracks, name=name, origin=about)
-        output = to if isinstance(to, SongOutput) else SongOutput(to.folder)
+        is_own = isinstance(to, SongOutput)
+        output = to if is_own else SongOutput(to.folder, overwrite=to.overwrite)
         yield from write_song(song, output)
 
     def common_source(self, sources: Sequence[PhraseSource | None]) -> PhraseSource | None:

@@ -374,7 +374,8 @@ class Video(Domain):
         from videogen.files.label import Label
         from videogen.rendering.output import ClipOutput, write_clip
 
-        output = (to if isinstance(to, ClipOutput) else ClipOutput(to.folder)).of(model)
+        is_own = isinstance(to, ClipOutput)
+        output = (to if is_own else ClipOutput(to.folder, overwrite=to.overwrite)).of(model)
         captions = sources or [None] * len(items)
         each = zip(titles, captions, to_frames(items), strict=True)
         for number, (title, caption, frames) in enumerate(each, 1):
