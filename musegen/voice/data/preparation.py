@@ -24,7 +24,7 @@ from core.errors import ConfigError, UserError
 from core.files import digest
 from musegen.voice.data.names import descriptions, named
 from musegen.voice.data.recordings import SOUND, Recording, read
-from musegen.voice.data.records import PrepareConfig, columns_of
+from musegen.voice.data.records import PROGRAMS, PrepareConfig, columns_of
 
 FEWEST_PITCHES = 4
 """Instruments with fewer pitches are trained on with all of them."""
@@ -66,6 +66,8 @@ def prepare(
     """
     if sources and soundfont:
         raise ConfigError("give either recordings or --soundfont FILE.sf2")
+    if sources and config.programs != PROGRAMS:
+        raise ConfigError("--programs are a soundfont's: leave them out with recordings")
     if config.lowest > config.highest:
         raise ConfigError("lowest is above highest: give --lowest 24 --highest 84, for example")
     if sources:

@@ -20,7 +20,7 @@ from musegen.voice.data.collection import Collection
 from musegen.voice.data.names import Named, descriptions, name_of_pitch, named, pitch_in
 from musegen.voice.data.preparation import held_out, prepare
 from musegen.voice.data.recordings import cut, decode, onsets
-from musegen.voice.data.records import LOUDNESS, PEAK, normalised
+from musegen.voice.data.records import LOUDNESS, PEAK, PrepareConfig, normalised
 from musegen.voice.data.takes import Take, render
 from musegen.voice.fundamental import hear
 
@@ -184,6 +184,8 @@ def test_a_take_of_a_soundfont_has_its_pitches():
 def test_what_is_asked_for_must_be_there(tmp_path: Path):
     with pytest.raises(ConfigError, match="--soundfont"):
         prepare(["x"], tmp_path / "a", CONFIG, SOUNDFONT)
+    with pytest.raises(ConfigError, match="--programs are a soundfont's: leave them out"):
+        prepare(["x"], tmp_path / "a", PrepareConfig(programs=(3,)))
     with pytest.raises(UserError, match="no soundfont"):
         prepare([], tmp_path / "b", CONFIG, tmp_path / "none.sf2")
     (tmp_path / "text.sf2").write_text("hello")
