@@ -1,12 +1,9 @@
 """Sound files of notes."""
 
-import io
-import wave
-
 import numpy as np
 from jaxtyping import Float
 
-from musegen.files.audio import in_16_bits
+from musegen.files.audio import wav
 from musegen.voice.fundamental import Sound
 
 OVERLAP = 0.5
@@ -15,13 +12,7 @@ OVERLAP = 0.5
 
 def encode_wav(sound: Sound, rate: int) -> bytes:
     """Return a mono .wav of 16 bits."""
-    stream = io.BytesIO()
-    with wave.open(stream, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(in_16_bits(sound[None].astype(np.float32)).tobytes())
-    return stream.getvalue()
+    return wav(sound[None].astype(np.float32), rate)
 
 
 def joined(sounds: Float[np.ndarray, "note sample"]) -> Sound:
