@@ -29,6 +29,7 @@ from core.app.sampling import Rows, in_chunks, seeded
 from core.config import Strict
 from core.data.sources import RejectedFile, read_bytes
 from core.errors import ConfigError, UserError
+from core.files import aside
 from core.recipes import Recipe
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
@@ -217,7 +218,8 @@ class Voice(Domain):
 
         super().preview(model, items, titles, stem)
         sound = encode_wav(items.numpy().ravel(), model.spec.sample_rate_hz)
-        stem.with_name(f"{stem.name}.wav").write_bytes(sound)
+        with aside(stem.with_name(f"{stem.name}.wav")) as hidden:
+            hidden.write_bytes(sound)
 
     def measures(
         self, data: Collection, config: VoiceRun, other: Any = None
