@@ -25,7 +25,6 @@ from core.app.sampling import Rows, in_chunks
 from core.config import whole
 from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph
-from core.files import aside
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Latents, Samples
@@ -242,8 +241,7 @@ class Music(Domain):
     def preview(self, model: "Model", items: Items, titles: Sequence[str], stem: Path) -> None:
         """Draw phrases, and write the first as MIDI."""
         super().preview(model, items, titles, stem)
-        with aside(stem.with_name(f"{stem.name}.mid")) as hidden:
-            write_midi(model.rolls(items)[0], hidden)
+        write_midi(model.rolls(items)[0], stem.with_name(f"{stem.name}.mid"))
 
     def sound(self, model: "Model", items: Items) -> bytes:
         """Play the first phrase."""

@@ -33,7 +33,7 @@ from core.data.collection import Split
 from core.data.preparation import counted
 from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
-from core.files import as_text, aside
+from core.files import as_text
 from core.recipes import Recipe
 from core.theory.contracts import require
 from core.theory.distributions import Distribution
@@ -388,8 +388,7 @@ class Video(Domain):
         """Draw the filmstrips of clips."""
         from videogen.rendering.filmstrip import draw_grid
 
-        with aside(path) as hidden:
-            draw_grid(items, titles, hidden)
+        draw_grid(items, titles, path)
 
     def measures(
         self, data: CaptionedClips, config: VideoRun, other: CaptionedClips | None = None
