@@ -1,6 +1,6 @@
 """Captioned clips of animated characters, composed of sprite sheets.
 
-write_sprites("parts", "sprites", count=1000)     sprites/0000.gif ... and sprites/clips.jsonl
+write_sprites("parts", "sprites", count=1000)     sprites/00000.gif ... and sprites/clips.jsonl
 
 Sheets follow the Liberated Pixel Cup: cells of 64 x 64 pixels, one row for each action and
 direction. `parts` holds the folders body, bottomwear, topwear, hair, shoes and eyes of sheets;
