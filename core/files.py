@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import socket
+import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("pianoreel")
 
 LOCK = ".lock"
+
+LOOKS, LOOK_SECONDS = 5, 0.02
+"""Trials to lock a folder, and the time between them: `worker_in` has the lock for a moment."""
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 """Texts that a file holds about itself, by their keywords: none."""
@@ -97,14 +101,14 @@ def require_different(names: Iterable[tuple[str, Path]]) -> None:
 def aside(path: Path) -> Iterator[Path]:
     """Yield a hidden path beside `path`, which takes its place once it is written whole.
 
-    Each process has its own: two can write a file, and the last is kept. What a killed one left
-    is removed by the next that writes the file.
+    Each thread of a process has its own: two can write a file, and the last is kept. What a killed
+    process left is removed by the next that writes the file.
     """
     stem = hashlib.blake2s(os.fsencode(path.name), digest_size=8).hexdigest()
     for left in path.parent.glob(f".{stem}-*.aside"):
-        if not _runs(int(left.stem.rpartition("-")[2])):
+        if not _runs(int(left.stem.split("-")[1])):
             left.unlink(missing_ok=True)
-    hidden = path.with_name(f".{stem}-{os.getpid()}.aside")
+    hidden = path.with_name(f".{stem}-{os.getpid()}-{threading.get_ident()}.aside")
     try:
         yield hidden
         hidden.rename(path)
@@ -275,12 +279,15 @@ def locked(folder: Path, shared: bool = False) -> Iterator[None]:
 
 
 def _take(handle: int, folder: Path, shared: bool) -> None:
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UserError(
-            f"{_owner(handle)} works in {folder}: wait for it or choose another folder"
-        ) from error
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    for _ in range(LOOKS):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+            break
+        time.sleep(LOOK_SECONDS)
+    else:
+        owner = _owner(handle)
+        raise UserError(f"{owner} works in {folder}: wait for it or choose another folder")
     if os.fstat(handle).st_size:
         LOG.warning("%s was stopped in %s: resuming", _owner(handle), folder)
     os.ftruncate(handle, 0)

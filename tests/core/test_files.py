@@ -1,6 +1,7 @@
 """Files that are whole or absent, digests, room on the disk, and who holds a folder."""
 
 import errno
+import fcntl
 import json
 import os
 import socket
@@ -128,6 +129,22 @@ def test_two_that_write_a_file_at_once_both_write_it_whole(tmp_path: Path, monke
         assert path.read_text() == "the second"
     assert path.read_text() == "the first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_threads_that_write_a_file_at_once_both_write_it_whole(tmp_path: Path):
+    path, texts = tmp_path / "a.txt", ("the other", "this one")
+
+    def write_other() -> None:
+        with aside(path) as hidden:
+            hidden.write_text(texts[0])
+
+    with aside(path) as hidden:
+        hidden.write_text(texts[1])
+        other = Thread(target=write_other)
+        other.start()
+        other.join()
+        assert path.read_text() == texts[0]
+    assert path.read_text() == texts[1]
 
 
 def test_what_a_killed_process_left_aside_is_removed_by_the_next(tmp_path: Path, monkeypatch):
@@ -258,6 +275,18 @@ def test_a_folder_is_held_once_and_its_holder_is_named(tmp_path: Path):
     with locked(tmp_path):
         pass
     assert (tmp_path / ".lock").read_text() == ""
+
+
+def test_who_looks_whether_a_folder_is_locked_keeps_nobody_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It has the lock for a moment, as `worker_in` does."""
+    (tmp_path / ".lock").touch()
+    looking = (tmp_path / ".lock").open()
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: looking.close())
+    with locked(tmp_path):
+        assert looking.closed
 
 
 def test_the_lock_of_a_killed_process_is_taken_over_and_that_is_logged(tmp_path: Path, caplog):
