@@ -37,6 +37,7 @@ from musegen.files.smf import (
     TEXT,
     Events,
     check_events,
+    ending_at,
     last_end,
     midi_bytes,
     scan,
@@ -740,7 +741,8 @@ def write_midi(
     cannot be written. Each layer of a track is a MIDI track of its name, with a channel of its
     own.
 
-    An event that others pass over keeps the length of a roll that ends in silence. From the
+    All tracks end where the roll does, and an event that others pass over says so to
+    `read_midi`, which else counts bars up to the last note. From the
     16th track on, tracks have ports of their own (FF 21), so that each plays its own program.
     """
     import pretty_midi
@@ -765,7 +767,8 @@ def write_midi(
                 send(mine, instrument, seconds)
             midi.instruments.append(instrument)
     midi.write(stream := BytesIO())
-    described = with_metas(stream.getvalue(), _metas(roll, bar_ticks))
+    whole = ending_at(stream.getvalue(), roll.bars * bar_ticks)
+    described = with_metas(whole, _metas(roll, bar_ticks))
     write_whole(path, with_ports(described, CHANNELS - 1))
 
 

@@ -29,6 +29,8 @@ HEADER_BYTES, CHUNK_BYTES = 14, 8
 HEADER, TRACK = b"MThd", b"MTrk"
 LAST_EVENT = b"\xff\x2f\x00"
 """The end of a track, without its delta time."""
+A_TICK_LATER = b"\x01" + LAST_EVENT
+"""The end of a track as pretty_midi writes it."""
 SEARCHED_BYTES = 4096
 EXPORT = "export it as a Standard MIDI File of type 1"
 COPY = f"copy the file once more, or open it in a sequencer and {EXPORT}"
@@ -509,6 +511,20 @@ def last_end(events: Events) -> int:
     """Return the tick of the last `END`, 0 where there is none."""
     found = [n for n in events.metas(OF_A_PROGRAM) if events.payload(n) == END]
     return max(events.tick[found].tolist(), default=0)
+
+
+def ending_at(midi: bytes, tick: int) -> bytes:
+    """Return a file of pretty_midi's with all tracks as long as the song, whose end is given.
+
+    Each ended a tick after its own last event, so that a sequencer would show clips of all
+    lengths, and one of eight bars as one of nine.
+    """
+    events, tracks = scan(midi), list[bytes]()
+    for number, (begin, end) in enumerate(_chunks(midi)):
+        *ticks, _ = events.tick[events.track == number].tolist()
+        rest = _quantity(max(0, tick - max(ticks, default=0)))
+        tracks.append(_chunk(midi[begin:end].removesuffix(A_TICK_LATER) + rest + LAST_EVENT))
+    return midi[:HEADER_BYTES] + b"".join(tracks)
 
 
 def with_ports(midi: bytes, of_one_port: int) -> bytes:

@@ -701,6 +701,14 @@ def test_a_roll_without_a_form_has_no_markers(tmp_path: Path):
     assert said == {"set_tempo", "time_signature", "key_signature", *own}
 
 
+def test_all_tracks_end_on_the_bar_line_where_the_roll_does(tmp_path: Path):
+    """A note up to the end, one before it, and three tracks without any."""
+    played = notes((1, 0, 12, 96), (3, 0, 12, 12))
+    path = written(Roll.of(played, LAKH, Grid(), np.array([100.0, 100.0])), tmp_path)
+    ends = [sum(event.time for event in track) for track in mido.MidiFile(path).tracks]
+    assert ends == 6 * [2 * 1920]
+
+
 def test_chosen_tracks_are_written_with_what_is_said_of_all(tmp_path: Path):
     """The bass alone is in C major too; the piano says that it is C minor."""
     played = notes(
