@@ -79,9 +79,14 @@ class Source:
 
 
 def read_bytes(path: Path, limits: Limits) -> bytes:
-    """Read a file's bytes, up to the limit; `RejectedFile` with the reason where that fails."""
+    """Read a file's bytes, up to the limit; `RejectedFile` with the reason where that fails.
+
+    An archive may hold many files: see `iterate_sources`.
+    """
     try:
         require_file(path)
+        if path.name.lower().endswith(ARCHIVES):
+            raise RejectedFile("archive", "it is an archive: unpack it, and give a file in it")
         require_size(path.stat().st_size, limits)
         return path.read_bytes()
     except OSError as error:

@@ -270,6 +270,13 @@ def test_a_folder_in_the_place_of_a_file_is_called_one(tmp_path: Path):
         read_bytes(tmp_path / "absent.mid", LIMITS)
 
 
+@pytest.mark.parametrize("name", ["songs.zip", "SONGS.TAR.GZ"])
+def test_an_archive_in_the_place_of_a_file_is_called_one(tmp_path: Path, name: str):
+    (tmp_path / name).write_bytes(b"PK\x03\x04")
+    with pytest.raises(RejectedFile, match="it is an archive: unpack it, and give a file in it"):
+        read_bytes(tmp_path / name, LIMITS)
+
+
 def test_a_device_that_is_named_itself_is_not_read():
     with pytest.raises(RejectedFile, match="neither a file nor a folder"):
         read_bytes(Path(os.devnull), LIMITS)
