@@ -26,8 +26,8 @@ from core.errors import ConfigError, UserError
 from musegen.controls import STILL, Controls, usual_controls
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import Song, read_midi
-from musegen.files.smf import DEFAULT_BPM, midi_bytes
-from musegen.roll import Grid, Layer, Notes, Roll, separate
+from musegen.files.smf import DEFAULT_BPM, KEY_SIGNATURE, midi_bytes
+from musegen.roll import Grid, Layer, Mark, Notes, Roll, separate
 from musegen.tracks import Track, numbers_of
 
 LOG = logging.getLogger("pianoreel")
@@ -160,6 +160,16 @@ class Placed(NamedTuple):
         notes = replace(notes, length=np.minimum(notes.length, end - notes.start))
         return notes.moved((self.at - self.first) * steps)
 
+    def marks(self) -> list[Mark]:
+        """Return the lyrics, markers and keys of these bars, at their place in the draft."""
+        steps = self.source.fine.grid.steps_per_bar
+        begin, end = self.first * steps, (self.first + self.bars) * steps
+        marks, moved = self.source.fine.marks, (self.at - self.first) * steps
+        earlier = [mark for mark in marks if mark.kind == KEY_SIGNATURE and mark.at <= begin]
+        key = [mark._replace(at=begin) for mark in earlier[-1:]]
+        within = [mark for mark in marks if begin <= mark.at < end and mark not in earlier]
+        return [mark._replace(at=mark.at + moved) for mark in [*key, *within]]
+
 
 class Repeat(NamedTuple):
     """`bars` bars from bar `at` on are those from bar `first` on."""
@@ -232,7 +242,9 @@ class Draft:
         tracks = with_programs_of(songs) if songs else self.tracks
         roll = Roll.of(notes, tracks, fine, self.tempo_bpm, name)
         controls, layers = self._controls(placed, kept, fine), self._layers(fine)
-        return replace(roll, composed=~self.kept, controls=controls, layers=layers)
+        placed_marks = (one.marks() for one in self.placed)
+        marks = tuple(sorted(chain.from_iterable(placed_marks), key=lambda mark: mark.at))
+        return replace(roll, composed=~self.kept, controls=controls, layers=layers, marks=marks)
 
     def _controls(self, placed: Notes, kept: Notes, grid: Grid) -> tuple[Controls, ...]:
         """Return the controls of each track: those of what is kept, `usual_controls` elsewhere.

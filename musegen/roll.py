@@ -206,6 +206,14 @@ class Layer:
         return (notes.track == self.track) & np.isin(keys, own)
 
 
+class Mark(NamedTuple):
+    """A lyric, marker, cue point or key at a step: a meta event of MIDI, by its kind and bytes."""
+
+    at: int
+    kind: int
+    data: bytes
+
+
 @dataclass(frozen=True)
 class Roll:
     """A piece: its notes, its tracks, and the tempo of each bar in quarter notes a minute.
@@ -215,6 +223,7 @@ class Roll:
     nobody chose one. `composed`: the bars of tracks that a model composed, where the others are a
     user's own. `origin`: which model made it, by which settings. `controls`: those of each track,
     in steps; none where nobody touches any. `layers`: notes that have others than their track.
+    `marks`: the lyrics, markers and keys of the user's songs in it, in order.
     """
 
     notes: Notes
@@ -228,6 +237,7 @@ class Roll:
     origin: str = ""
     controls: tuple[Controls, ...] = ()
     layers: tuple[Layer, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
     @classmethod
     def of(
@@ -279,7 +289,8 @@ class Roll:
         controls = tuple(track.during(0, end) for track in self.controls)
         layers = tuple(replace(one, controls=one.controls.during(0, end)) for one in self.layers)
         composed = None if self.composed is None else self.composed[:, :bars]
-        shorter = replace(self, tempo_bpm=self.tempo_bpm[:bars], composed=composed)
+        marks = tuple(mark for mark in self.marks if mark.at < end)
+        shorter = replace(self, tempo_bpm=self.tempo_bpm[:bars], composed=composed, marks=marks)
         notes = self.notes.between(0, end)
         return replace(shorter, notes=notes, controls=controls, layers=layers)
 

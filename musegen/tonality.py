@@ -15,6 +15,7 @@ from pydantic import Field
 
 from core.config import Strict
 from core.errors import ConfigError
+from musegen.files.smf import KEY_SIGNATURE
 from musegen.roll import Grid, Notes, Roll, separate
 from musegen.tracks import Track
 
@@ -129,9 +130,24 @@ def key_of(notes: Notes, tracks: Sequence[Track], grid: Grid) -> Key | None:
     return max(keys, key=lambda key: _correlation(sounding, key))
 
 
+def key_of_signature(data: bytes) -> Key | None:
+    """Return the key of a MIDI key signature, sharps (-7 to 7) and mode; None for no valid one.
+
+    >>> key_of_signature(bytes([256 - 3, 1])).name
+    'C minor'
+    """
+    if len(data) != 2 or data[1] > 1 or 7 < data[0] < 249:
+        return None
+    sharps, is_minor = (data[0] + 128) % 256 - 128, bool(data[1])
+    return Key(tonic=(7 * sharps - 3 * is_minor) % 12, mode=MODES[is_minor])
+
+
 def signature_of(roll: Roll) -> Key | None:
-    """Return the key of a roll: the chosen one, else that of `key_of`."""
-    return Key.parse(roll.key) if roll.key else key_of(roll.notes, roll.tracks, roll.grid)
+    """Return the key of a roll: the chosen one, else the user's, else that of `key_of`."""
+    if roll.key:
+        return Key.parse(roll.key)
+    own = [mark.data for mark in roll.marks if mark.kind == KEY_SIGNATURE and mark.at == 0]
+    return key_of_signature(own[-1]) if own else key_of(roll.notes, roll.tracks, roll.grid)
 
 
 def in_key(

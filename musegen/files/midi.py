@@ -27,10 +27,12 @@ from musegen.files.limits import MusicLimits
 from musegen.files.parts import CHANNELS, parts_of
 from musegen.files.pedal import are_used, hold
 from musegen.files.smf import (
+    CUE,
     DEFAULT_BPM,
     END,
     EXPORT,
     KEY_SIGNATURE,
+    LYRIC,
     MARKER,
     NAME,
     OF_A_PROGRAM,
@@ -52,6 +54,7 @@ from musegen.roll import (
     Cells,
     Grid,
     Layer,
+    Mark,
     Metre,
     Notes,
     Roll,
@@ -59,7 +62,7 @@ from musegen.roll import (
     fill,
     separated,
 )
-from musegen.tonality import signature_of
+from musegen.tonality import key_of_signature, signature_of
 from musegen.tracks import DRUM_KIT, LAKH, Part, Track, are_known_by_names, assign, by_names
 
 TICKS_PER_BEAT = 480
@@ -99,6 +102,12 @@ ROUNDED = 24
 FOUR_FOUR = Metre.of(4, 4)
 """The metre before the first time signature, by the standard."""
 
+MARKS = (LYRIC, MARKER, CUE, KEY_SIGNATURE)
+"""The kinds of meta events that stay with a user's song."""
+
+C_MAJOR = bytes(2)
+"""The key signature that programs write where nobody chose one."""
+
 SHORTEST_BAR = 2.0
 """Shorter bars, in quarter notes, make no longer ones: two of 3/8 are not one of 3/4."""
 
@@ -124,10 +133,10 @@ class Song:
     its first text, in which `write_midi` says where it comes from. `has_beats`: False where beats
     were taken at `DEFAULT_BPM`, since the file says neither beats nor tempi. `doubling_notes`
     counts those that start with a longer one on its track and pitch, and are not in the song.
-    `find_messages` returns `messages`, which few need. `regrouped`: metres whose bars were joined
-    or divided into those of the grid. `part` [note]: the number of the part that plays a note;
-    empty where that is not known. `other_metre`: where half of the bars or more are skipped, the
-    metre that would keep most, or any, and why.
+    `find_messages` returns `messages`, and `find_marks` `marks`, which few need. `regrouped`:
+    metres whose bars were joined or divided into those of the grid. `part` [note]: the number of
+    the part that plays a note; empty where that is not known. `other_metre`: where half of the
+    bars or more are skipped, the metre that would keep most, or any, and why.
     """
 
     notes: Notes
@@ -150,11 +159,20 @@ class Song:
     part: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
     find_messages: Callable[[], Messages] = lambda: NO_MESSAGES
     other_metre: tuple[str, str] | None = None
+    find_marks: Callable[[], tuple[Mark, ...]] = tuple
 
     @cached_property
     def messages(self) -> Messages:
         """Return those that set controllers, `at` steps of the song."""
         return self.find_messages()
+
+    @cached_property
+    def marks(self) -> tuple[Mark, ...]:
+        """Return the lyrics, markers and cue points in the song's bars, and its keys, in order.
+
+        C major alone is left out, which programs write where nobody chose a key.
+        """
+        return self.find_marks()
 
     @property
     def unclaimed(self) -> Counter[int]:
@@ -502,7 +520,8 @@ class _Parsed:
         lost = (len(quantised) - len(notes), kept.pickup_beats, kept.regrouped)
         about = (tuple(self.parts), owners, tuple(part_notes), self.origin, self.has_beats, *lost)
         messages = partial(self._messages_in, kept, grid)
-        found = (self.part[numbers[stays]], messages, proposal)
+        marks = partial(self._marks_in, kept, grid)
+        found = (self.part[numbers[stays]], messages, proposal, marks)
         whole = (notes, count, tempo, kept.stretches, tracks, grid, name)
         return Song(*whole, *left_out, *about, *found)
 
@@ -510,6 +529,23 @@ class _Parsed:
         """Return those that set controllers, `at` steps of the bars."""
         messages = Messages.of(self.events)
         return replace(messages, at=self._steps(messages.at, bars, grid))
+
+    def _marks_in(self, bars: _Bars, grid: Grid) -> tuple[Mark, ...]:
+        """Return the lyrics, markers, cue points and keys of the bars, `at` steps of them."""
+        events = self.events
+        found = events.by_time([n for kind in MARKS for n in events.metas(kind)])
+        ticks, kinds = events.tick[found], events.byte(0, found)
+        bar = np.searchsorted(bars.starts, ticks, side="right") - 1
+        offset = ticks - bars.starts[np.maximum(bar, 0)]
+        is_in = (bar >= 0) & (offset < grid.metre.quarters * self.ticks_per_beat)
+        stays = is_in | (kinds == KEY_SIGNATURE)
+        columns = (self._steps(ticks, bars, grid), kinds, found)
+        rows = zip(*(column[stays].tolist() for column in columns), strict=True)
+        marks = [Mark(at, kind, events.payload(number)) for at, kind, number in rows]
+        keys = [mark for mark in marks if mark.kind == KEY_SIGNATURE]
+        valid = [mark for mark in keys if key_of_signature(mark.data)]
+        chosen = valid if {mark.data for mark in valid} != {C_MAJOR} else []
+        return tuple(mark for mark in marks if mark.kind != KEY_SIGNATURE or mark in chosen)
 
     def performance(self, tracks: tuple[Track, ...], name: str) -> Performance:
         """Return the notes in seconds, with the controls of each part."""
@@ -734,8 +770,8 @@ def write_midi(
     roll: Roll, path: Path | str | BytesIO, tracks: Sequence[int] | None = None
 ) -> None:
     """Write a roll: named tracks with their programs, drums on channel 10, the velocity of each
-    note, the controls and the tempo of each bar; its title, origin, key and a marker at each
-    section of its form.
+    note, the controls and the tempo of each bar; its title, origin, key, marks and a marker at
+    each section of its form.
 
     `tracks`: the numbers of those that are written; all by default. `UserError` where the file
     cannot be written. Each layer of a track is a MIDI track of its name, with a channel of its
@@ -787,11 +823,13 @@ def _channels_of(
 
 
 def _metas(roll: Roll, bar_ticks: int) -> list[tuple[int, int, bytes]]:
-    """Return (tick, kind, data) of the title, origin, key, sections and end of a roll.
+    """Return (tick, kind, data) of the title, origin, key, sections, marks and end of a roll.
 
-    A roll without a form has no sections.
+    A roll without a form has no sections. A chosen form takes the place of its markers, and a
+    chosen key that of its keys.
     """
-    key = signature_of(roll)
+    has_own = any(mark.at == 0 and mark.kind == KEY_SIGNATURE for mark in roll.marks)
+    key = None if has_own and not roll.key else signature_of(roll)
     about = [
         (NAME, roll.name.encode()),
         (TEXT, roll.origin.encode()),
@@ -799,8 +837,12 @@ def _metas(roll: Roll, bar_ticks: int) -> list[tuple[int, int, bytes]]:
     ]
     length = bar_ticks * (roll.bars // max(1, len(roll.form)))
     markers = [(n * length, MARKER, letter.encode()) for n, letter in enumerate(roll.form)]
+    over = {KEY_SIGNATURE: roll.key, MARKER: roll.form}
+    kept = [mark for mark in roll.marks if not over.get(mark.kind)]
+    ticks = _ticks_of(np.array([mark.at for mark in kept]), roll.grid).tolist()
+    texts = [(tick, mark.kind, mark.data) for tick, mark in zip(ticks, kept, strict=True)]
     end = (roll.bars * bar_ticks, OF_A_PROGRAM, END)
-    return [*((0, kind, data) for kind, data in about if data), *markers, end]
+    return [*((0, kind, data) for kind, data in about if data), *markers, *texts, end]
 
 
 def origin_of(path: Path) -> str:

@@ -1,6 +1,8 @@
 """Drafts: what of a user's songs is kept, and where it stands in the finished song."""
 
 import tracemalloc
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +24,10 @@ from musegen.draft import (
     remix,
 )
 from musegen.files.midi import read_performance, write_midi
+from musegen.files.smf import scan
 from musegen.files.sound import Session, sound
-from musegen.roll import Grid, Notes
+from musegen.roll import Grid, Notes, Roll
+from musegen.tonality import Key, signature_of
 from musegen.tracks import LAKH
 
 GRID = Grid(steps_per_beat=4)
@@ -389,6 +393,44 @@ def test_the_song_keeps_its_programs_and_drums_get_a_length(tmp_path: Path) -> N
     assert roll.tracks[PIANO].program == LAKH[PIANO].program
     found = roll.notes
     assert found.length[found.track == DRUMS].tolist() == [60, 60]
+
+
+def test_lyrics_markers_and_keys_stay_with_their_bars(tmp_path: Path) -> None:
+    """Four bars: an intro in C, then a verse in Gb major with a word in it."""
+    c_major, gb_major = bytes([0, 0]), bytes([256 - 6, 0])
+    first = meta(0x59, c_major) + meta(0x06, b"Intro") + meta(0x59, gb_major, after=2 * BAR)
+    first += meta(0x06, "Stro\u0301fa".encode()) + meta(0x05, b"la", after=480)
+    path = tmp_path / "a.mid"
+    path.write_bytes(midi(first, *(note(n, 4 * BAR) for n in (60, 64, 67))))
+    source = Source.read(path, LAKH, GRID)
+    verse = [(0x59, gb_major), (0x06, "Stro\u0301fa".encode())]
+    whole = infill(source, 2, 2).finished(notes())
+    intro, word = [(0, 0x59, c_major), (0, 0x06, b"Intro")], (2 * BAR + 480, 0x05, b"la")
+    assert marked(whole) == [*intro, *((2 * BAR, *one) for one in verse), word]
+    only = remix(source, "BB", 2).finished(notes())
+    assert signature_of(only) == Key(tonic=6)
+    assert [one for one in marked(only) if one[0] == 2 * BAR] == [(2 * BAR, *one) for one in verse]
+    later = remix(source, "DA", 1).finished(notes())
+    assert [(at, kind) for at, kind, _ in marked(later)] == [(0, 0x59), (BAR, 0x59), (BAR, 0x06)]
+    chosen = replace(only, form="AA", key="D major")
+    assert {kind for _, kind, _ in marked(chosen)} == {0x05}
+    path.write_bytes(midi(meta(0x59, c_major), *(note(n, BAR) for n in (58, 62, 65))))
+    unasked = infill(Source.read(path, LAKH, GRID), 1, 1, ("bass",)).finished(notes())
+    assert signature_of(unasked) == Key(tonic=10)
+
+
+def marked(roll: Roll) -> list[tuple[int, int, bytes]]:
+    """Write a roll; return tick, kind and data of its lyrics and markers, and of its own keys.
+
+    Without letters of its form, and a key that is found by its notes.
+    """
+    write_midi(roll, stream := BytesIO())
+    events = scan(stream.getvalue())
+    found = [n for kind in (0x05, 0x06, 0x59) for n in events.metas(kind)]
+    own = {mark.data for mark in roll.marks}
+    events_of = [(int(events.tick[n]), int(events.byte(0, [n])[0]), events.payload(n))
+                 for n in events.by_time(found).tolist()]  # fmt: skip
+    return [one for one in events_of if one[2] in own]
 
 
 def test_random_drafts_are_of_every_kind_and_compose_something() -> None:
