@@ -208,6 +208,8 @@ def test_unknown_words_are_named_and_prompts_are_read(trained: Path, tmp_path: P
         trained,
         "--prompts",
         tmp_path / "captions.txt",
+        "--best-of",
+        1,
         "--to",
         tmp_path / "to",
     )
@@ -217,6 +219,7 @@ def test_unknown_words_are_named_and_prompts_are_read(trained: Path, tmp_path: P
         '"A purple dog" is not like the sentences in training (it has words never seen there: '
         'purple, dog); nearest: "A '
     )
+    assert complaint.count("A purple dog") == 1
     assert {p.stem for p in map(Path, said.splitlines())} == {
         "tiny-seed0-a-purple-dog",
         "tiny-seed1-a-red-circle",
