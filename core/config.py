@@ -15,8 +15,9 @@ import logging
 import math
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -52,7 +53,7 @@ def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str,
     {'learner': {'seed': 1, 'rate': 0.0002}, 'sizes': [1, 2]}
     """
     result = json.loads(json.dumps(values))
-    for assignment in assignments:
+    for assignment in listed("assignments", assignments, "settings", "train.steps=500"):
         path, equals, text = assignment.partition("=")
         if not equals or not all(path.split(".")):
             raise ConfigError(f"--set needs KEY=VALUE, such as a.b=3, not '{assignment}'")
@@ -141,6 +142,22 @@ def positive(name: str, value: Any) -> float:
     if value <= 0:
         raise ConfigError(f"{name} must be above 0, not {value}")
     return float(value)
+
+
+def listed(name: str, values: Any, kind: str, example: str, least: int = 0) -> list[str]:
+    """Return a list of texts, paths as theirs; `ConfigError` for one text alone, or too few.
+
+    A text alone would be read letter by letter.
+
+    >>> listed("sources", "/songs", "folders", "songs")
+    Traceback (most recent call last):
+    core.errors.ConfigError: sources: give a list of folders, such as ["songs"]
+    """
+    is_list = isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping)
+    found = [str(one) if isinstance(one, Path) else one for one in values] if is_list else []
+    if not is_list or len(found) < least or not all(isinstance(one, str) for one in found):
+        raise ConfigError(f'{name}: give a list of {kind}, such as ["{example}"]')
+    return found
 
 
 def require_seed(seed: Any) -> int:

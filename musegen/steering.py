@@ -1,6 +1,8 @@
 """Steering of a sample by its user: key, density, chance, form. A model says which it obeys."""
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, field_validator
 
 from core.config import Strict, nearest
 from core.errors import ConfigError
@@ -15,9 +17,10 @@ DENSITIES = {"low": 0.6, "normal": 1.0, "high": 1.6}
 class Steering(Strict):
     """Settings of a sample; left as they are, the model plays as it has learned.
 
-    `temperature`, `top_p`: of every choice, None is the run's own. `key`: the odds of a note that
-    is not in its scale are multiplied by 1 - `scale_strength`. `density`: about how many times as
-    many notes as usual. `form`: a letter for each section. `binarisation`: of binary neurons.
+    `temperature`, `top_p`: of every choice, None is the run's own. `key`, such as "A minor": the
+    odds of a note that is not in its scale are multiplied by 1 - `scale_strength`. `density`:
+    about how many times as many notes as usual. `form`: a letter for each section.
+    `binarisation`: of binary neurons.
     """
 
     temperature: float | None = Field(default=None, gt=0)
@@ -27,6 +30,11 @@ class Steering(Strict):
     density: float = Field(default=1.0, ge=LEAST_DENSITY, le=MOST_DENSITY)
     form: str = ""
     binarisation: Binarisation | None = None
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _parsed(cls, key: Any) -> Any:
+        return Key.parse(key) if isinstance(key, str) else key
 
     @property
     def used(self) -> frozenset[str]:

@@ -28,7 +28,7 @@ from core.app.latent import Kept, LatentSpace
 from core.app.model import Model as CoreModel
 from core.app.output import Output
 from core.app.sampling import LARGEST_CHUNK, Rows, draw_chunks, in_chunks
-from core.config import Strict, positive, whole
+from core.config import Strict, listed, positive, whole
 from core.data.collection import Split
 from core.data.preparation import counted
 from core.data.sources import RejectedFile
@@ -763,9 +763,7 @@ def _read_frames(
 
 
 def _require_sentences(name: str, captions: Sequence[str], least: int = 1) -> None:
-    listed = isinstance(captions, Sequence | np.ndarray) and not isinstance(captions, str)
-    if not listed or len(captions) < least or not all(isinstance(one, str) for one in captions):
-        raise ConfigError(f'{name}: give a list of sentences, such as ["a dog runs"]')
+    listed(name, captions, "sentences", "a dog runs", least)
 
 
 def train(

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from core.config import whole
 from core.data.catalogue import Catalogue, SourceMetadata
 from core.data.store import (
     FORMAT,
@@ -74,6 +75,10 @@ class Job:
     tick: Tick
     chunk_size: int = CHUNK_SIZE
     finish: Callable[[Any], Any] = lambda record: record
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` for a number of processes below 0."""
+        whole("jobs", self.jobs, 0)
 
     @property
     def shards(self) -> int:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.config import listed
 from core.data.limits import Limits
 from core.errors import UserError
 
@@ -124,10 +125,10 @@ class Scan:
     skipped: Counter[str] = field(default_factory=Counter)
 
 
-def expand_patterns(patterns: Iterable[str]) -> list[Path]:
+def expand_patterns(patterns: Iterable[str | Path]) -> list[Path]:
     """Return the matching paths, none within another; `UserError` where there is none."""
     found: dict[Path, Path] = {}
-    for pattern in patterns:
+    for pattern in listed("sources", patterns, "folders, files and patterns", "songs", least=1):
         literal = Path(pattern).exists()
         paths = [pattern] if literal else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
         if not paths:

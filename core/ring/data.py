@@ -157,7 +157,7 @@ def prepare(
     starts, limits = expand_patterns(sources), config.limits
     found = scan(starts, CSV, limits)
     if not found.count:
-        raise UserError(f"no .csv file in {', '.join(sources)}")
+        raise UserError(f"no .csv file in {', '.join(map(str, sources))}")
     job = Job(
         iterate_sources(starts, CSV, limits),
         found.count,

@@ -76,6 +76,8 @@ class Composition:
         """
         if self.tempo_bpm is not None:
             require_tempo("tempo_bpm", self.tempo_bpm)
+        if self.best_of is not None:
+            whole("best_of", self.best_of)
         if self.ending and self.draft.kept[:, -1].all():
             raise ConfigError("--ending composes the last bar, and yours stays: leave it out")
         if self._chooses and not self.model.judge:

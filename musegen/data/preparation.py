@@ -126,7 +126,7 @@ def _of_files(
     starts = expand_patterns(sources)
     found = scan(starts, suffixes, limits)
     if not found.count:
-        raise UserError(f"no {'.npz' if lpd else 'MIDI'} file in {', '.join(sources)}")
+        raise UserError(f"no {'.npz' if lpd else 'MIDI'} file in {', '.join(map(str, sources))}")
     read = partial(read_source, config=config, lpd=lpd)
     items = iterate_sources(starts, suffixes, limits)
     job = _job(items, found.count, read, lambda source: source.name, config, jobs, tick)

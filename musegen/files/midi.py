@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from core.config import positive
+from core.config import positive, whole
 from core.data.preparation import counted
 from core.data.sources import RejectedFile
 from core.errors import ConfigError
@@ -773,13 +773,13 @@ def write_midi(
     note, the controls and the tempo of each bar; its title, origin, key, marks and a marker at
     each section of its form.
 
-    `tracks`: the numbers of those that are written; all by default. `UserError` where the file
-    cannot be written. Each layer of a track is a MIDI track of its name, with a channel of its
-    own.
+    `tracks`: the numbers of those that are written; all by default. `ConfigError` for a number
+    that no track has, `UserError` where the file cannot be written. Each layer of a track is a
+    MIDI track of its name, with a channel of its own.
 
-    All tracks end where the roll does, and an event that others pass over says so to
-    `read_midi`, which else counts bars up to the last note. From the
-    16th track on, tracks have ports of their own (FF 21), so that each plays its own program.
+    All tracks end where the roll does, and an event that others pass over says so to `read_midi`,
+    which else counts bars up to the last note. From the 16th track on, tracks have ports of their
+    own (FF 21), so that each plays its own program.
     """
     import pretty_midi
 
@@ -794,6 +794,8 @@ def write_midi(
     midi.time_signature_changes.append(signature)
     layer = roll.in_layers()
     for number in range(len(roll.tracks)) if tracks is None else tracks:
+        if whole("a track", number, 0) >= len(roll.tracks):
+            raise ConfigError(f"a track is 0 to {len(roll.tracks) - 1}, not {number}")
         track = roll.tracks[number]
         for notes, controls in _channels_of(roll, number, layer):
             instrument = pretty_midi.Instrument(track.program, track.is_drum, track.name)
@@ -803,8 +805,8 @@ def write_midi(
                 send(mine, instrument, seconds)
             midi.instruments.append(instrument)
     midi.write(stream := BytesIO())
-    whole = ending_at(stream.getvalue(), roll.bars * bar_ticks)
-    described = with_metas(whole, _metas(roll, bar_ticks))
+    as_long = ending_at(stream.getvalue(), roll.bars * bar_ticks)
+    described = with_metas(as_long, _metas(roll, bar_ticks))
     write_whole(path, with_ports(described, CHANNELS - 1))
 
 

@@ -16,6 +16,7 @@ from core.config import (
     MAX_SEED,
     Strict,
     layered,
+    listed,
     nearest,
     override,
     positive,
@@ -229,6 +230,16 @@ def test_numbers_of_numpy_are_numbers_and_others_are_refused_by_name():
     for wrong in (0, -1.5):
         with pytest.raises(ConfigError, match=f"rate must be above 0, not {wrong}"):
             positive("rate", wrong)
+
+
+def test_a_text_in_the_place_of_a_list_is_refused_and_paths_are_texts():
+    assert listed("sources", (Path("a b"), np.str_("c")), "folders", "songs") == ["a b", "c"]
+    said = r'sources: give a list of folders, such as \["songs"]'
+    for values, least in (("/a", 0), (b"a", 0), (Path("a"), 0), ({"a": 1}, 0), ([3], 0), ([], 1)):
+        with pytest.raises(ConfigError, match=said):
+            listed("sources", values, "folders", "songs", least)
+    with pytest.raises(ConfigError, match="assignments: give a list of settings"):
+        override({}, "train.steps=5")
 
 
 def test_the_largest_seed_trains():

@@ -1,5 +1,7 @@
 """Steering: keys and the settings of a sample."""
 
+from typing import Any
+
 import pytest
 
 from core.errors import ConfigError
@@ -28,6 +30,13 @@ def test_keys_are_read_as_musicians_write_them(text: str, tonic: int, mode: Mode
 def test_another_text_is_refused_with_examples(text: str) -> None:
     with pytest.raises(ConfigError, match='is no key: give one as "A minor"'):
         Key.parse(text)
+
+
+def test_a_key_may_be_a_text() -> None:
+    a_minor: Any = "A minor"
+    assert Steering(key=a_minor).key == Key(tonic=9, mode="minor")
+    with pytest.raises(ConfigError, match="'H' is no key"):
+        Steering().replace(key="H")
 
 
 def test_relative_keys_have_the_same_scale() -> None:

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,11 @@ def numbers(
         tick=tick,
         finish=lambda record: Number(record.value**2),
     )
+
+
+def test_there_are_no_fewer_than_no_processes():
+    with pytest.raises(ConfigError, match="jobs must be at least 0, not -1"):
+        replace(numbers(1), jobs=-1)
 
 
 def prepared(folder: Path, job: Job):

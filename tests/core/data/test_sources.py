@@ -19,7 +19,7 @@ from core.data.sources import (
     read_bytes,
     scan,
 )
-from core.errors import UserError
+from core.errors import ConfigError, UserError
 from musegen.files.pianoroll import LPD
 from musegen.files.smf import MIDI
 
@@ -275,6 +275,13 @@ def test_an_archive_in_the_place_of_a_file_is_called_one(tmp_path: Path, name: s
     (tmp_path / name).write_bytes(b"PK\x03\x04")
     with pytest.raises(RejectedFile, match="it is an archive: unpack it, and give a file in it"):
         read_bytes(tmp_path / name, LIMITS)
+
+
+def test_a_folder_alone_is_no_list_of_folders(tmp_path: Path):
+    """Letter by letter, it would be / and all that lies there."""
+    with pytest.raises(ConfigError, match="sources: give a list of folders"):
+        expand_patterns(str(tmp_path))
+    assert expand_patterns([tmp_path]) == [tmp_path]
 
 
 def test_a_device_that_is_named_itself_is_not_read():

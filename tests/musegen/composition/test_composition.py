@@ -173,6 +173,8 @@ def test_the_best_songs_are_those_that_the_judge_of_the_model_prefers(
 def test_the_best_of_several_needs_a_judge() -> None:
     with pytest.raises(ConfigError, match="has no judge to choose by: leave best_of at 1"):
         Composition(untrained(DOMAIN, "lookback_rnn"), Request(bars=4), best_of=2).songs(1)
+    with pytest.raises(ConfigError, match="best_of must be at least 1, not 0"):
+        Composition(untrained(DOMAIN, "lookback_rnn"), Request(bars=4), best_of=0).songs(1)
 
 
 def pair(model: Model) -> tuple[Excerpts, Excerpts]:

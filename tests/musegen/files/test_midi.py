@@ -724,6 +724,13 @@ def test_chosen_tracks_are_written_with_what_is_said_of_all(tmp_path: Path):
     assert read.get_end_time() == pytest.approx(4 * 60 / 100)
 
 
+@pytest.mark.parametrize("number", [-1, 5])
+def test_a_track_that_there_is_not_is_not_written(number: int):
+    roll = Roll.of(notes((4, 0, 39, 4)), LAKH, Grid(), np.array([100.0]))
+    with pytest.raises(ConfigError, match=r"a track (is 0 to 4|must be at least 0), not"):
+        write_midi(roll, io.BytesIO(), [number])
+
+
 def test_long_texts_are_written_whole(tmp_path: Path):
     """Lengths of 1, 2 and 3 bytes: 127, 128 and 16,384 letters."""
     for letters in (127, 128, 16_384):
