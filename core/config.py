@@ -149,9 +149,9 @@ def listed(name: str, values: Any, kind: str, example: str, least: int = 0) -> l
 
     A text alone would be read letter by letter.
 
-    >>> listed("sources", "/songs", "folders", "songs")
+    >>> listed("sources", "/data", "folders", "data")
     Traceback (most recent call last):
-    core.errors.ConfigError: sources: give a list of folders, such as ["songs"]
+    core.errors.ConfigError: sources: give a list of folders, such as ["data"]
     """
     is_list = isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping)
     found = [str(one) if isinstance(one, Path) else one for one in values] if is_list else []

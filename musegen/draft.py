@@ -26,8 +26,8 @@ from core.errors import ConfigError, UserError
 from musegen.controls import STILL, Controls, usual_controls
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import Song, read_midi
-from musegen.files.smf import DEFAULT_BPM, KEY_SIGNATURE, midi_bytes
-from musegen.roll import Grid, Layer, Mark, Notes, Roll, separate
+from musegen.files.smf import DEFAULT_BPM, midi_bytes
+from musegen.roll import KEY_SIGNATURE, Grid, Layer, Mark, Notes, Roll, separate
 from musegen.tracks import Track, numbers_of
 
 LOG = logging.getLogger("pianoreel")
@@ -142,12 +142,16 @@ def fine_grid(grid: Grid) -> Grid:
 
 
 class Placed(NamedTuple):
-    """`bars` bars of a song, from its bar `first` on, that stand at bar `at` of a draft."""
+    """`bars` bars of a song, from its bar `first` on, that stand at bar `at` of a draft.
+
+    silent: the numbers of the tracks whose notes are left out.
+    """
 
     source: Source
     first: int
     bars: int
     at: int
+    silent: tuple[int, ...] = ()
 
     def notes(self, song: Song) -> Notes:
         """Return the notes that start in these bars, at their place in the draft, cut at the end.
@@ -156,7 +160,8 @@ class Placed(NamedTuple):
         """
         steps = song.grid.steps_per_bar
         begin, end = self.first * steps, (self.first + self.bars) * steps
-        notes = song.notes[(song.notes.start >= begin) & (song.notes.start < end)]
+        sounds = ~np.isin(song.notes.track, self.silent)
+        notes = song.notes[sounds & (song.notes.start >= begin) & (song.notes.start < end)]
         notes = replace(notes, length=np.minimum(notes.length, end - notes.start))
         return notes.moved((self.at - self.first) * steps)
 
@@ -268,7 +273,7 @@ class Draft:
     def _placed_controls(self, number: int, steps: int) -> Controls:
         """Return the controls of a track of what was placed, with bars of so many steps."""
         controls = STILL
-        for source, first, bars, at in self.placed:
+        for source, first, bars, at, _ in self.placed:
             part = source.fine.controls[number].during(first * steps, bars * steps)
             controls = controls.with_part(at * steps, (at + bars) * steps, part)
         return controls
@@ -276,7 +281,7 @@ class Draft:
     def _layers(self, grid: Grid) -> tuple[Layer, ...]:
         """Return the layers of what is kept; the n-th ones of a track in several songs are one."""
         steps, found = grid.steps_per_bar, dict[tuple[int, int], Layer]()
-        for source, first, bars, at in self.placed:
+        for source, first, bars, at, _ in self.placed:
             counts = Counter[int]()
             for layer in source.fine.layers:
                 track, moved = layer.track, (at - first) * steps
@@ -302,7 +307,7 @@ class Draft:
     def tempo_bpm(self) -> Float[np.ndarray, " bar"]:
         """Return the tempo of each bar: an empty one goes on as the one before it."""
         tempo = np.full(self.bars, np.nan)
-        for source, first, bars, at in self.placed:
+        for source, first, bars, at, _ in self.placed:
             tempo[at : at + bars] = source.song.tempo_bpm[first : first + bars]
         known = np.flatnonzero(~np.isnan(tempo))
         if not len(known):
@@ -392,11 +397,16 @@ def blank(tracks: tuple[Track, ...], grid: Grid, bars: int, sounding: Sequence[s
     return Draft(tracks, grid, bars, (), kept).composing(sounding)
 
 
-def accompaniment(source: Source, keep: Sequence[str]) -> Draft:
-    """Return a draft that keeps some tracks of a song over its whole length."""
+def accompaniment(source: Source, keep: Sequence[str], sounding: Sequence[str] = ()) -> Draft:
+    """Return a draft that keeps some tracks of a song over its whole length.
+
+    `sounding`: those to compose, without which all others are; what is neither is left out.
+    """
     kept = np.zeros((len(source.song.tracks), source.bars), bool)
     kept[numbers_of(keep, source.song.tracks, "--keep")] = True
-    return _of(source, source.bars, kept)
+    draft = _of(source, source.bars, kept).composing(sounding)
+    silent = tuple(np.flatnonzero(draft.kept.all(1) & ~kept.all(1)).tolist())
+    return replace(draft, placed=tuple(one._replace(silent=silent) for one in draft.placed))
 
 
 def infill(source: Source, first: int, last: int, tracks: Sequence[str] = ()) -> Draft:

@@ -206,6 +206,10 @@ class Layer:
         return (notes.track == self.track) & np.isin(keys, own)
 
 
+KEY_SIGNATURE = 0x59
+"""The kind of a mark that says a key."""
+
+
 class Mark(NamedTuple):
     """A lyric, marker, cue point or key at a step: a meta event of MIDI, by its kind and bytes."""
 

@@ -15,8 +15,7 @@ from pydantic import Field
 
 from core.config import Strict
 from core.errors import ConfigError
-from musegen.files.smf import KEY_SIGNATURE
-from musegen.roll import Grid, Notes, Roll, separate
+from musegen.roll import KEY_SIGNATURE, Grid, Notes, Roll, separate
 from musegen.tracks import Track
 
 PROFILES = {

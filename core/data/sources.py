@@ -128,7 +128,7 @@ class Scan:
 def expand_patterns(patterns: Iterable[str | Path]) -> list[Path]:
     """Return the matching paths, none within another; `UserError` where there is none."""
     found: dict[Path, Path] = {}
-    for pattern in listed("sources", patterns, "folders, files and patterns", "songs", least=1):
+    for pattern in listed("sources", patterns, "folders, files and patterns", "data", least=1):
         literal = Path(pattern).exists()
         paths = [pattern] if literal else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
         if not paths:

@@ -111,7 +111,7 @@ class Request(Strict):
         if not len(draft.kept_notes):
             found = {tracks[number].name.lower() for number in draft.notes.track.tolist()}
             raise ConfigError(f"--keep {kept}: the song has only {', '.join(sorted(found))}")
-        draft = draft.composing(self.tracks)
+        draft = accompaniment(source, self.keep, self.tracks)
         if draft.kept.all():
             raise ConfigError(
                 f"--keep {kept} leaves nothing to compose: name fewer tracks that stay"

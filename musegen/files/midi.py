@@ -31,7 +31,6 @@ from musegen.files.smf import (
     DEFAULT_BPM,
     END,
     EXPORT,
-    KEY_SIGNATURE,
     LYRIC,
     MARKER,
     NAME,
@@ -50,6 +49,7 @@ from musegen.files.smf import (
 )
 from musegen.performance import Performance
 from musegen.roll import (
+    KEY_SIGNATURE,
     SIGNATURE,
     Cells,
     Grid,

@@ -233,11 +233,11 @@ def test_numbers_of_numpy_are_numbers_and_others_are_refused_by_name():
 
 
 def test_a_text_in_the_place_of_a_list_is_refused_and_paths_are_texts():
-    assert listed("sources", (Path("a b"), np.str_("c")), "folders", "songs") == ["a b", "c"]
-    said = r'sources: give a list of folders, such as \["songs"]'
+    assert listed("sources", (Path("a b"), np.str_("c")), "folders", "data") == ["a b", "c"]
+    said = r'sources: give a list of folders, such as \["data"]'
     for values, least in (("/a", 0), (b"a", 0), (Path("a"), 0), ({"a": 1}, 0), ([3], 0), ([], 1)):
         with pytest.raises(ConfigError, match=said):
-            listed("sources", values, "folders", "songs", least)
+            listed("sources", values, "folders", "data", least)
     with pytest.raises(ConfigError, match="assignments: give a list of settings"):
         override({}, "train.steps=5")
 

@@ -291,6 +291,16 @@ def test_kept_tracks_keep_their_timing_and_others_are_replaced(tmp_path: Path) -
     ]
 
 
+def test_tracks_that_neither_stay_nor_are_composed_are_empty(tmp_path: Path) -> None:
+    """Of a piano and a bass the piano stays, beside a new guitar; the bass is not even seen."""
+    source = song(tmp_path / "a.mid", 2, 40)
+    draft = accompaniment(source, ["piano"], ["guitar"])
+    assert (~draft.kept).any(1).nonzero()[0].tolist() == [GUITAR]
+    assert set(draft.notes.track.tolist()) == {PIANO}
+    finished = rows(draft, notes((GUITAR, 16, 20, 4)))
+    assert [row[0] for row in finished] == [PIANO, GUITAR, PIANO]
+
+
 def test_filled_bars_end_where_kept_ones_begin(tmp_path: Path) -> None:
     source = song(tmp_path / "a.mid", 4, 40)
     draft = infill(source, 2, 3, ["bass"])
