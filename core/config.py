@@ -154,8 +154,9 @@ def listed(name: str, values: Any, kind: str, example: str, least: int = 0) -> l
     core.errors.ConfigError: sources: give a list of folders, such as ["data"]
     """
     is_list = isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping)
-    found = [str(one) if isinstance(one, Path) else one for one in values] if is_list else []
-    if not is_list or len(found) < least or not all(isinstance(one, str) for one in found):
+    given = list(values) if is_list else []
+    found = [str(one) for one in given if isinstance(one, str | Path)]
+    if not is_list or len(found) < max(least, len(given)):
         raise ConfigError(f'{name}: give a list of {kind}, such as ["{example}"]')
     return found
 
