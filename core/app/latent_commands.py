@@ -46,6 +46,8 @@ def split_run(
         run, rest = None, list(arguments)
     if not rest or (count is not None and len(rest) != count):
         expected = f"one {domain.item} or more" if count is None else counted(count, domain.item)
+        if run and not rest:
+            raise ConfigError(f"{as_text(run)} is taken for a run: give {expected} after it")
         raise ConfigError(
             f"give {expected} after the run, if you name one, and not {len(rest)}: what has "
             "spaces stands in quotation marks"

@@ -240,7 +240,7 @@ def test_a_sentence_longer_than_a_name_of_a_file_is_no_run(tmp_path):
     ("arguments", "count", "sentence"),
     [
         ([], None, "give one song or more after the run, if you name one, and not 0"),
-        (["tango"], None, "give one song or more after the run, if you name one, and not 0"),
+        (["tango"], None, "tango is taken for a run: give one song or more after it"),
         (["tango", "a.mid"], 2, "give 2 songs after the run, if you name one, and not 1"),
         (["a.mid", "b.mid"], 1, "give 1 song after the run, if you name one, and not 2"),
     ],
