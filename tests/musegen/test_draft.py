@@ -292,7 +292,7 @@ def test_kept_tracks_keep_their_timing_and_others_are_replaced(tmp_path: Path) -
 
 
 def test_tracks_that_neither_stay_nor_are_composed_are_empty(tmp_path: Path) -> None:
-    """Of a piano and a bass the piano stays, beside a new guitar; the bass is not even seen."""
+    """The piano stays and a guitar is new: the bass that was there is in neither reading."""
     source = song(tmp_path / "a.mid", 2, 40)
     draft = accompaniment(source, ["piano"], ["guitar"])
     assert np.flatnonzero(~draft.kept.all(1)).tolist() == [GUITAR]
