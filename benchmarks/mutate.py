@@ -40,8 +40,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder:
         source = copy_of(ROOT, Path(folder) / "source")  # as it is now, whoever works on meanwhile
         known = executions(source, build / "mutation-lines", options.workers)
-        import_project(source)
-        chosen = sample(pool_of(source, options.only), options.count, options.seed, source)
+        imports = import_project(source)
+        sampled = sample(pool_of(source, options.only), options.count, options.seed, source)
+        chosen = [mutant.beside(imports) for mutant in sampled]
         results, lines = [], build / "mutants.jsonl"
         lines.write_text("", "utf-8")  # those of the last run
         for result in run(source, chosen, known, options.workers):

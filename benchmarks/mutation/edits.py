@@ -3,8 +3,8 @@
 import ast
 import random
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,10 @@ UNMUTATED = ("core/papers.py", "core/errors.py", "core/app/report.py", "core/app
 
 @dataclass(frozen=True)
 class Mutant:
-    """One edit within one line: characters [start, end) of a file give way to `after`."""
+    """One edit within one line: characters [start, end) of a file give way to `after`.
+
+    `in_function`: the line is executed in calls alone, and not while its module is imported.
+    """
 
     path: str
     line: int
@@ -25,6 +28,11 @@ class Mutant:
     end: int
     after: str
     in_function: bool
+
+    def beside(self, imports: Mapping[str, Sequence[int]]) -> "Mutant":
+        """Return the mutant as one of an import, where imports call the function of its line."""
+        on_import = self.line in imports.get(self.path, ())
+        return replace(self, in_function=self.in_function and not on_import)
 
     def applied(self, source: str) -> str:
         return source[: self.start] + self.after + source[self.end :]
@@ -92,7 +100,7 @@ COMMUTATIVE = {
     *(f"torch.{name}" for name in ("promote_types", "equal", "minimum", "maximum", "logaddexp")),
     *("np.minimum", "np.maximum", "math.gcd"),
     *("min", "max"),  # of two numbers
-    "contextlib.suppress",
+    *("contextlib.suppress", "mmd"),
 }
 """Functions whose first two arguments can be swapped."""
 READERS = {
@@ -340,7 +348,10 @@ class _Finder(ast.NodeVisitor):
             start, end = self.span(positional[-2])[1], self.span(positional[-1])[1]
             self.edit("argument dropped", start, end, "")
         for keyword in node.keywords:
-            if keyword.arg in WORDS | LAYOUT or self.text(keyword) in DEFAULTS | ASSERTED:
+            of_page = {"scale"} if self.text(node.func).startswith("gr.") else set()
+            if keyword.arg in WORDS | LAYOUT | of_page:
+                continue
+            if self.text(keyword) in DEFAULTS | ASSERTED:
                 continue
             if keyword.arg is not None:
                 start, end = self.span(keyword)

@@ -31,6 +31,19 @@ class Execution:
     lines: dict[str, list[int]]
 
 
+def tracer_of(root: Path) -> coverage.Coverage:
+    """Return a tracer of the code below `root`."""
+    folders = [str(root / package) for package in PACKAGES]
+    return coverage.Coverage(data_file=None, config_file=False, source=folders)
+
+
+def lines_of(tracer: coverage.Coverage, root: Path) -> dict[str, list[int]]:
+    """Return the lines that were executed while it collected, by module."""
+    data = tracer.get_data()
+    found = {file: data.lines(file) for file in data.measured_files()}
+    return {str(Path(f).relative_to(root)): sorted(n) for f, n in found.items() if n}
+
+
 class Tracer:
     """A plugin of pytest that notes the lines of code that each test executes.
 
@@ -39,8 +52,7 @@ class Tracer:
 
     def __init__(self, root: Path, kept: Path, digests: Mapping[str, str]):
         self.root, self.kept, self.digests = root, kept, digests
-        folders = [str(root / package) for package in PACKAGES]
-        self.coverage = coverage.Coverage(data_file=None, config_file=False, source=folders)
+        self.coverage = tracer_of(root)
         self.tests: dict[str, Execution] = {}
         self.failed: set[str] = set()
 
@@ -57,16 +69,11 @@ class Tracer:
         with self.coverage.collect():
             result = yield
         seconds = processor_seconds() - started
-        self.tests[item.nodeid] = Execution(seconds, self._lines())
-        file = _file_of(item.nodeid)
-        if nextitem is None or _file_of(nextitem.nodeid) != file:
+        self.tests[item.nodeid] = Execution(seconds, lines_of(self.coverage, self.root))
+        file = file_of(item.nodeid)
+        if nextitem is None or file_of(nextitem.nodeid) != file:
             self.keep(file)
         return result
-
-    def _lines(self) -> dict[str, list[int]]:
-        data = self.coverage.get_data()
-        found = {file: data.lines(file) for file in data.measured_files()}
-        return {str(Path(f).relative_to(self.root)): sorted(n) for f, n in found.items() if n}
 
     def keep(self, file: str) -> None:
         """Write the record of a file; an empty one where none of its tests is fast."""
@@ -93,7 +100,8 @@ def executions(root: Path, kept: Path, workers: int) -> dict[str, Execution]:
     return {name: Execution(**test) for file in tests for name, test in file}
 
 
-def _file_of(test: str) -> str:
+def file_of(test: str) -> str:
+    """Return the file of a test."""
     return test.partition("::")[0]
 
 
@@ -171,10 +179,10 @@ def relevant_tests(
         )
     }
     if not found or not mutant.in_function:
-        files = {_file_of(name) for name in known}
+        files = {file_of(name) for name in known}
         importing = {f for f in files if re.search(rf"\b{module}\b", text_of(root / f))}
-        found |= {n for n in known if _file_of(n) in importing or mutant.path in n}
-    found |= {name for name in known if _file_of(name) == own}
+        found |= {n for n in known if file_of(n) in importing or mutant.path in n}
+    found |= {name for name in known if file_of(name) == own}
     chosen, total = [], 0.0
     near = f"tests/{Path(mutant.path).parts[0]}/"
     for name in sorted(found, key=lambda n: (not n.startswith(near), known[n].seconds)):

@@ -52,7 +52,7 @@ def fork(tree: Path, output: Path, work: Callable[[], int]) -> int:
         return child
     code = 3
     try:
-        os.setsid()
+        os.setpgrp()
         os.chdir(tree)
         quiet = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(quiet, 1)

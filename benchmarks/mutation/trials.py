@@ -18,22 +18,25 @@ import pytest
 from jaxtyping import install_import_hook
 
 from benchmarks.mutation.edits import PACKAGES, Mutant, text_of
-from benchmarks.mutation.executions import Execution, relevant_tests
+from benchmarks.mutation.executions import Execution, lines_of, relevant_tests, tracer_of
 from benchmarks.mutation.functions import exchange
 from benchmarks.mutation.processes import PYTEST, copy_of, fork, stand_in
+from benchmarks.mutation.selection import Selection
 
 
-def import_project(source: Path) -> None:
+def import_project(source: Path) -> dict[str, list[int]]:
     """Import all code from this copy of the tree, as the tests do, with types checked.
 
-    Each trial is a fork of this process.
+    Each trial is a fork of this process. Returns the lines that the import executes, by module.
     """
     stand_in(source)
     sys.path.insert(1, str(source / "tests"))
-    with install_import_hook(PACKAGES, "checker.check"):
+    tracer = tracer_of(source)
+    with install_import_hook(PACKAGES, "checker.check"), tracer.collect():
         for package in PACKAGES:
             for path in sorted((source / package).rglob("*.py")):
                 importlib.import_module(_module_of(str(path.relative_to(source))))
+    return lines_of(tracer, source)
 
 
 def _module_of(path: str) -> str:
@@ -61,7 +64,7 @@ class Slot:
         self.started = time.monotonic()
         seconds = 60 + 5 * sum(known[name].seconds for name in names)
         self.deadline = self.started + PATIENCE * seconds
-        work = partial(_try, self.source, self.tree, mutant, names, round(seconds))
+        work = partial(_try, self.source, self.tree, mutant, Selection(names), round(seconds))
         self.process = fork(self.tree, self.tree.parent / "output.txt", work)
 
     def outcome(self) -> str | None:
@@ -77,17 +80,22 @@ class Slot:
         return OUTCOMES.get(code, "failed to run")
 
 
-def _try(source: Path, tree: Path, mutant: Mutant, names: Sequence[str], seconds: int) -> int:
+def _try(source: Path, tree: Path, mutant: Mutant, selection: Selection, seconds: int) -> int:
     """Run tests for so many seconds of the processor.
 
-    A mutant within functions is written into those that are imported. Any other, of what a module
-    does on import, needs a process that imports the tree anew.
+    A mutant that a call executes is written into the functions that are imported. Any other, of
+    what happens on import, needs a process that imports the tree anew.
     """
+    if not selection.names:
+        return pytest.ExitCode.NO_TESTS_COLLECTED
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
-    arguments = ["-x", "-q", *PYTEST, f"--basetemp={tree.parent / 'tmp'}", *names]
+    options = ["-x", "-q", *PYTEST, f"--basetemp={tree.parent / 'tmp'}"]
     if not _exchanged(source, mutant):
-        os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
-    return pytest.main(["--jaxtyping-packages=", *arguments])
+        place = tree.parent / "selection.json"
+        selection.write(place)
+        program = [sys.executable, "-m", "benchmarks.mutation.selection", str(place)]
+        os.execv(sys.executable, [*program, *options])
+    return selection.run(["--jaxtyping-packages=", *options])
 
 
 def _exchanged(source: Path, mutant: Mutant) -> bool:
@@ -123,6 +131,7 @@ OUTCOMES = {
     int(pytest.ExitCode.NO_TESTS_COLLECTED): "survived",
     int(pytest.ExitCode.TESTS_FAILED): "killed",
     int(pytest.ExitCode.INTERRUPTED): "killed",  # a file of tests cannot be imported
+    int(pytest.ExitCode.USAGE_ERROR): "killed",  # nor can what all tests share
     -signal.SIGXCPU: "timed out",
 }
 """Exits of a process of tests. Any other is a crash, or a fault of this program."""

@@ -1,6 +1,7 @@
 """The mutation tester: which edits it makes, and which tests it runs."""
 
 import importlib
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ from benchmarks.mutation.executions import (
     relevant_tests,
 )
 from benchmarks.mutation.functions import exchange
+from benchmarks.mutation.processes import PYTEST
+from benchmarks.mutation.selection import Selection
+from benchmarks.mutation.trials import OUTCOMES
 
 CASES = {
     "x = a + b": {"x = a - b"},
@@ -64,6 +68,9 @@ CASES = {
     "x = zip(a, b, strict=True)": {"x = zip(b, a, strict=True)", "x = zip(a, strict=True)"},
     'with ticking("a") as b: c = "d"': {'with ticking("a") as b: c = "a"'},
     "x = Figure(figsize=(a * b, 2))": set(),
+    "x = gr.Column(scale=a)": set(),
+    "x = f(scale=a)": {"x = f()"},
+    "x = mmd(a, b)": {"x = mmd(a)"},
     "x = torch.equal(a, b)": {"x = torch.equal(a)"},
     "x = min(a, b)": {"x = max(a, b)", "x = min(a)"},
     "x = contextlib.suppress(A, B)": {"x = contextlib.suppress(A)"},
@@ -119,6 +126,48 @@ def test_tests_that_execute_the_line_run_the_quickest_first(tmp_path):
     assert relevant_tests(inside, known, tmp_path, 2) == [own, t + "quick"]
     found = relevant_tests(outside, known, tmp_path, 60)
     assert found == [u + "imports", own, t + "elsewhere", t + "quick", t + "slow"]
+
+
+def test_a_line_that_an_import_executes_is_no_longer_one_of_calls_alone():
+    """The fresh value of a table that a function makes on import needs a fresh import."""
+    (mutant,) = mutants("core/m.py", "def f(a):\n    return a + b\n\n\nTABLE = f(0)\n")[:1]
+    assert mutant.in_function
+    assert mutant.beside({"core/m.py": [1], "core/n.py": [2]}) == mutant
+    assert not mutant.beside({"core/m.py": [1, 2, 5]}).in_function
+
+
+NAMED = """
+import pytest
+from m import NAMES
+@pytest.mark.parametrize("name", NAMES)
+def test_names(name): assert name != "bad"
+def test_left_out(): assert False
+def test_first(): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "outcome"),
+    [
+        ('NAMES = ["old", "other"]', "survived"),
+        ('NAMES = ["new", "other"]', "survived"),  # named otherwise, which no test notices
+        ('NAMES = ["bad", "other"]', "killed"),
+        ("NAMES = 1 / 0", "killed"),  # the tests cannot be imported
+    ],
+)
+def test_tests_are_found_whatever_a_mutant_calls_them(tmp_path, module, outcome):
+    (tmp_path / "m.py").write_text(module)
+    (tmp_path / "test_m.py").write_text(NAMED)
+    names = ["test_m.py::test_first", "test_m.py::test_names[old]", "test_m.py::test_names[other]"]
+    Selection(names).write(tmp_path / "names.json")
+    program = [sys.executable, "-m", "benchmarks.mutation.selection", str(tmp_path / "names.json")]
+    options = ["-x", "-q", *PYTEST, "-c", "/dev/null", f"--rootdir={tmp_path}"]
+    paths = {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{tmp_path}"}
+    done = subprocess.run(
+        [*program, *options], cwd=tmp_path, env=os.environ | paths, text=True, capture_output=True
+    )
+    assert OUTCOMES.get(done.returncode) == outcome, done.stdout + done.stderr
+    assert outcome == "killed" or "3 passed, 1 deselected" in done.stdout
 
 
 def test_the_lines_of_a_test_are_noted_anew_where_it_or_what_it_runs_has_changed(tmp_path):
