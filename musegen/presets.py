@@ -90,7 +90,7 @@ PRESETS: dict[str, Preset] = {
         steps=500,  # estimated; the others are measured
         steps_of={
             "musegan": 160,
-            "note_transformer": 600,
+            "autoregressive": 600,
             "lookback_rnn": 640,
             "latent_musegan": 2800,
         },

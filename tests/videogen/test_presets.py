@@ -39,3 +39,8 @@ def test_a_model_has_the_decoder_of_its_paper_in_every_size(preset: str):
         wanted = {"decoder": "gist", "captions": True, **DECODERS.get(name, {})}
         assert {key: getattr(video, key) for key in wanted} == wanted, name
         assert (video.gist, video.text_filter) == (True, True), name
+
+
+def test_what_is_said_of_single_models_is_said_of_models_of_these_names():
+    for preset in PRESETS.values():
+        assert {*preset.steps_of, *preset.models, *preset.training} <= {*RECIPES}
