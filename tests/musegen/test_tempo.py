@@ -50,6 +50,18 @@ def test_a_run_knows_the_tempi_of_its_training_songs(data: Collection, run: Path
     assert len(tempi) == 19 and list(tempi) == sorted(tempi)
 
 
+def test_of_many_songs_each_twentieth_tempo_is_kept(data: Collection, monkeypatch):
+    """The 5th, 10th, 15th, 20th, 25th ... slowest of 97, at 101, 102 ... 197 beats a minute.
+
+    They are the first that 4.85, 9.7, 14.55, 19.4, 24.25 ... songs do not exceed.
+    """
+    tempi = np.random.default_rng(1).permutation(np.arange(101.0, 198.0))
+    monkeypatch.setattr(Collection, "tempi_bpm", lambda data, split: tempi)
+    kept = list(DOMAIN.spec_of(data)["tempi_bpm"])
+    assert kept[:5] == [105, 110, 115, 120, 125]
+    assert (kept[9], kept[18]) == (149, 193)
+
+
 def test_tempi_are_drawn_as_often_as_the_training_songs_have_them():
     """Two thirds of 1,000 songs at 100, a third at 60: three standard deviations are 45."""
     spec = DataSpec(grid=Grid(), tracks=(), bars=4, tempi_bpm=(60, 100, 100))

@@ -23,10 +23,11 @@ from studio.folder import StudioFolder
 from studio.page import page
 from studio.rooms import files, songs
 from studio.rooms.files import FileRoom
+from studio.rooms.models import gallery
 from studio.rooms.shots import NO_MUSIC
 from studio.rooms.shots import Wishes as ClipWishes
 from studio.rooms.songs import SongRoom
-from studio.rooms.training import NOTHING, TrainRoom
+from studio.rooms.training import NOTHING, TrainRoom, minutes_of
 from studio.rooms.wishes import AS_LEARNED, INSTRUMENTS
 from studio.rooms.wishes import Wishes as SongWishes
 from videogen.model import Model
@@ -169,6 +170,23 @@ def test_the_fields_of_files_and_of_training_begin_with_what_is_usual(built: gr.
         "Begin with the weights of": NOTHING,
         "Name of the run": "",
     }
+
+
+def test_the_minutes_of_a_size_are_offered_when_it_is_chosen(built: gr.Blocks):
+    """By hand only: a room that is entered sets its fields and leaves the minutes."""
+    (wire,) = [fn for fn in built.fns.values() if fn.name == "minutes_of"]
+    assert labels([*wire.inputs]) == ["Learn to make", "Time and size", "Model"]
+    assert labels([*wire.outputs]) == ["Minutes"]
+    assert [(built.blocks[one], event) for one, event in wire.targets] == [
+        (wire.inputs[1], "input")
+    ]
+    vae = minutes_of("songs", "small", "vae")
+    assert vae == MUSIC.presets["small"].values("vae", MUSIC.recipes["vae"])["train"]["minutes"]
+
+
+def test_a_model_on_the_ring_is_shown_with_its_picture():
+    assert 'src="/theory/models/ring/ppca.png"' in gallery("ppca")
+    assert "not on the ring" in gallery("super_resolution")
 
 
 # ---- deeds

@@ -6,8 +6,10 @@ from torch import nn
 
 from core.errors import UserError
 from core.networks.heads import StandardNormal
+from core.theory.adversarial import R1
 from core.theory.distributions import Delta
 from core.theory.passes import Batch, Networks, Passes
+from core.training.step import game
 from videogen.recipes import RECIPES
 from videogen.terms import Coherence, ReconstructEdges, ReconstructGist, ReconstructSharpness
 
@@ -117,3 +119,31 @@ def test_the_recipes_of_video_name_what_they_need_and_train():
     }
     sharp = RECIPES["gist_flow_sharp"].conditional().terms[-1]
     assert (sharp.name, set(sharp.trains)) == ("reconstruct_sharpness", {"decoder", "condition"})
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("text_to_video", [3e-4, 3e-4, 1, 1]),
+        ("gist", [1, 1, 1]),
+        ("gist_flow", [1, 1, 1]),
+        ("gist_gan", [1, 1, 1, 10]),
+        ("gist_flow_gan", [1, 1, 1, 10, 10]),
+        ("gist_flow_edges", [1, 1, 1, 10]),
+        ("gist_flow_sharp", [1, 1, 1, 20]),
+        ("gist_flow_patches", [1, 1, 1, 60]),
+        ("tfgan", [1, 1]),
+        ("tfgan_vae", [1, 1, 10, 10]),
+        ("vgan", [1, 0.1]),
+        ("latent_tfgan", [1, 1, 10]),
+    ],
+)
+def test_the_terms_of_a_model_have_the_weights_that_were_measured(name: str, weights: list[float]):
+    assert [term.weight for term in RECIPES[name].terms] == weights
+
+
+def test_the_games_of_tfgan_have_one_penalty_for_16_frames_and_for_the_clip():
+    """The frames' score is a mean over 16 of them, whose slope is a sixteenth for each."""
+    for name in ("tfgan", "gist_flow_gan"):
+        frames, clips = (game(term) for term in RECIPES[name].critics)
+        assert (frames.penalties, clips.penalties) == ((R1(16.0),), (R1(1.0),))

@@ -2,11 +2,15 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from command import run
+from typer.main import get_command
 
+from cli import app
 from core.app.commands import _counts, print_paths
 
 
@@ -16,6 +20,19 @@ def test_paths_are_one_object_or_a_line_each(capsys):
     assert json.loads(capsys.readouterr().out) == {"paths": ["songs/a.mid", "songs/a.wav"]}
     print_paths(iter(paths))
     assert capsys.readouterr().out == "songs/a.mid\nsongs/a.wav\n"
+
+
+def options_of(command: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each command below this one, and the defaults of its options."""
+    for part, one in getattr(command, "commands", {}).items():
+        yield from options_of(one, f"{name} {part}".strip())
+    yield name, {str(parameter.name): parameter.default for parameter in command.params}
+
+
+def test_what_is_not_asked_for_as_json_is_for_people():
+    found = {name: one for name, one in options_of(get_command(app), "") if "json" in one}
+    assert {"models", "ring prepare", "music vary", "video sample"} <= found.keys()
+    assert {name for name, options in found.items() if options["json"]} == set()
 
 
 def test_counts_of_a_preparation_are_those_that_it_has():

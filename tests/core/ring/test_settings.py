@@ -126,6 +126,19 @@ def test_gradients_are_clipped_in_flows():
     assert clipped == {"nice", "realnvp", "glow", "vae_flow"}
 
 
+def test_flows_learn_at_two_to_three_times_the_rate_of_other_likelihoods():
+    train = {name: settings_of(name).train for name in ("vae", "vae_flow", "nice", "glow")}
+    train["realnvp"] = settings_of("realnvp").train
+    assert {name: (one.learner.learning_rate, one.steps) for name, one in train.items()} == {
+        "vae": (1e-3, 4000),
+        "vae_flow": (2e-3, 3000),
+        "nice": (2e-3, 6000),
+        "glow": (2e-3, 6000),
+        "realnvp": (3e-3, 6000),
+    }
+    assert {name for name, one in train.items() if one.warmup_steps} == {"nice", "glow"}
+
+
 def test_flows_of_shifts_and_of_linear_maps_have_the_couplings_of_realnvp():
     for name in ("nice", "glow"):
         density = couplings(begin(name).networks["density"])

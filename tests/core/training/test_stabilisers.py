@@ -104,6 +104,13 @@ def test_switched_off_they_change_nothing():
     assert all(Stabilisers().fit(networks)[name] is part for name, part in networks.items())
 
 
+def test_a_state_of_which_no_more_is_asked_keeps_no_averages_and_no_pools():
+    recipe, rate = RECIPES["gan"], Optimisation()
+    plain = TrainState(ring.networks(recipe), recipe, rate, rate)
+    assert (plain.ema_decay, plain.bf16) == (0, False)
+    assert (plain.historical_averaging, [*plain.history], plain.pools) == (0, [], {})
+
+
 def test_features_are_matched_from_when_their_game_is_played():
     recipe = Stabilisers(feature_matching=0.5).on(RECIPES["gan"].later({"match_x": 0.6}))
     weights = [{t.name: t.weight for t in recipe.at(used).terms} for used in (0.5, 0.6)]

@@ -620,6 +620,19 @@ def test_a_text_of_other_things_is_no_table(tmp_path: Path, text: str):
     assert {caption for caption, _ in clips(tmp_path).values()} == {"dog", "cat"}
 
 
+@pytest.mark.parametrize("between", [" ", "|"])
+def test_a_part_of_a_collection_is_no_caption(tmp_path: Path, between: str):
+    parts = ("train", "Training", "test", "testing", "val", "valid", "validation", "dev")
+    for part in parts:
+        text = f"dog/1.mp4{between}{part}\ncat/2.mp4{between}{part}\n"
+        folder = tmp_path / part
+        folder.mkdir()
+        write(folder, dog__1_dot_mp4="x", cat__2_dot_mp4="x", list_dot_txt=text)
+        assert {caption for caption, _ in clips(folder).values()} == {"dog", "cat"}, part
+        (folder / "list.txt").write_text(text.replace(f"{between}{part}", f"{between}{part}s run"))
+        assert {caption for caption, _ in clips(folder).values()} == {f"{part}s run"}
+
+
 def test_a_table_of_a_kind_that_is_not_read_stops(tmp_path: Path):
     """Otherwise the names of files would stand in for its captions."""
     write(tmp_path, a_dot_mp4="x", x_dot_yaml="a.mp4: a dog runs\n")

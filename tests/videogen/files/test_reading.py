@@ -315,6 +315,24 @@ def test_pixels_that_are_not_square_become_square(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("pixel", "height"),
+    [
+        (Fraction(4), 16),
+        (Fraction(9, 2), 64),
+        (Fraction(1, 4), 64),
+        (Fraction(2, 9), 64),
+        (Fraction(2), 32),
+    ],
+)
+def test_pixels_of_up_to_four_to_one_are_believed(tmp_path: Path, pixel: Fraction, height: int):
+    """A square film in a square view: its picture is as high as its pixels say, or fills it."""
+    path = write_film(tmp_path / "x.mkv", np.full((2, 32, 32, 3), 250, np.uint8), pixel=pixel)
+    shown = read_frames(path, View(size=64, fit="fit"))[0] > 128
+    width = 16 if pixel == Fraction(1, 4) else 64
+    assert (shown[:, 32, 0].sum(), shown[32, :, 0].sum()) == (height, width)
+
+
+@pytest.mark.parametrize(
     ("name", "codec", "picture"),
     [("x.mov", "png", "rgba"), ("x.webm", "libvpx-vp9", "yuva420p")],
 )

@@ -19,6 +19,7 @@ from videogen.measures.classifier import BATCH, Classifier, train
 from videogen.measures.evaluation import Group, evaluate, reconstruction_of
 from videogen.measures.halves import JudgeOfHalves, Seen, judge_of_halves
 from videogen.measures.metrics import explained_variance
+from videogen.measures.progress import reconstructions_of
 from videogen.model import DOMAIN, CaptionedClips, Model
 from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.drawing import draw
@@ -246,3 +247,29 @@ def test_while_training_reconstructions_of_seen_and_of_held_out_clips_are_measur
     config = configure(DOMAIN, films, "vgan", "tiny")
     without = Rote(DOMAIN.networks(config), config.model, config.spec, "without an encoder")
     assert measure(without) == {}
+
+
+class Asked(Exception):
+    """Stops where clips are drawn."""
+
+
+class Large(Collection):
+    """A collection of large clips, of which none is there."""
+
+    splits = ("train",)
+
+    def __init__(self, frames: int, size: int):
+        self.frames, self.size = frames, size
+
+    def batch(self, number, size, seed, split="train"):
+        raise Asked(number, size, seed, split)
+
+
+@pytest.mark.parametrize(("frames", "size", "count"), [(100, 128, 6), (256, 256, 2), (4, 16, 8)])
+def test_of_large_clips_fewer_are_reconstructed(films: Collection, frames, size, count):
+    """A clip of 100 frames has 3 * 100 * 128^2 = 4.9 of 33.6 million values; two are the least."""
+    config = configure(DOMAIN, films, "gist", "tiny")
+    model = Rote(DOMAIN.networks(config), config.model, config.spec, "rote")
+    with pytest.raises(Asked) as asked:
+        reconstructions_of(Large(frames, size), 5)(model)
+    assert asked.value.args == (0, count, 5, "train")
