@@ -64,7 +64,7 @@ class BarLatentCritic(nn.Module):
             nn.Linear(self.width, self.width),
             nn.LeakyReLU(0.2),
         )
-        scales = max(bars - 1, 0).bit_length()
+        scales = (bars - 1).bit_length()
         self.pair = nn.ModuleList(
             nn.Conv1d(self.width, self.width, 2, stride=2) for _ in range(scales)
         )
