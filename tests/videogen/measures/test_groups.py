@@ -256,10 +256,12 @@ class Asked(Exception):
 class Large(Collection):
     """A collection of large clips, of which none is there."""
 
-    splits = ("train",)
-
     def __init__(self, frames: int, size: int):
         self.frames, self.size = frames, size
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        return ("train",)
 
     def batch(self, number, size, seed, split="train"):
         raise Asked(number, size, seed, split)
