@@ -67,13 +67,13 @@ class ModelConfig(Strict):
         `ConfigError` for what is of games where the recipe plays none.
         """
         changed = self.base_recipe
+        if self.game:
+            changed = changed.playing(self.game)
         if (self.game or self.critic_steps) and not changed.critics:
             raise ConfigError(
                 f"model.game and model.critic_steps are for games, and {self.recipe} plays none: "
                 "leave them out"
             )
-        if self.game:
-            changed = changed.playing(self.game)
         if self.critic_steps:
             changed = changed.paced(self.critic_steps)
         return self.stabilisers.on(changed.weighted(self.weights).later(self.late))

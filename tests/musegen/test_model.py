@@ -19,7 +19,7 @@ from torch import nn
 from tunes import tune
 
 from core.app.fit import configure
-from core.errors import ConfigError, UserError
+from core.errors import ConfigError, Resumable, UserError
 from core.theory.distributions import Binarisation
 from core.training.checkpoint import Checkpoint
 from core.training.run import export
@@ -718,15 +718,17 @@ def test_a_density_learns_to_listen_and_composes_from_nothing_as_before(band, tr
 
 
 def test_a_preview_that_is_not_written_whole_is_not_there(tmp_path, monkeypatch):
-    def full(roll, path):
-        path.write_bytes(b"MThd")
+    def full(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content[:4])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("musegen.model.write_midi", full)
+    roll = Roll.of(notes_at((0, 24, 40, 8)), LAKH[1:2], Grid(), np.array([60.0]))
+    monkeypatch.setattr(Path, "write_bytes", full)
     monkeypatch.setattr(type(DOMAIN), "show", lambda *arguments: None)
-    monkeypatch.setattr(Model, "rolls", lambda self, items: [None])
+    monkeypatch.setattr(Model, "rolls", lambda self, items: [roll])
     phrase = np.zeros((1, 1, 1, 1, 1), np.uint8)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(Resumable, match="No space left"):
         DOMAIN.preview(Model.__new__(Model), phrase, [], tmp_path / "step-00000001")
     assert list(tmp_path.iterdir()) == []
 

@@ -480,7 +480,7 @@ def test_a_classifier_is_trained_once_for_each_settings(
 def test_a_cached_classifier_of_another_architecture_is_trained_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """As after an update: the settings are the same, its layers are not."""
+    """After an update the settings are the same, and its layers are not."""
     monkeypatch.setenv("PIANOREEL_CACHE", str(tmp_path))
     trained: list[int] = []
     for size in (1, 2, 2):

@@ -73,7 +73,7 @@ def test_frozen_networks_stay_and_the_others_learn(tmp_path: Path):
 
 
 def test_a_start_of_a_config_file_is_kept_to(tmp_path: Path):
-    """As of a run's config.yaml; and the run resumes where what it began with is gone."""
+    """A run's config.yaml has one; and the run resumes where what it began with is gone."""
     first = tmp_path / "first"
     before = trained(first)
     settings = ("train.frozen=[encoder,decoder]", f"start={first}")

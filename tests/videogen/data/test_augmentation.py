@@ -104,7 +104,7 @@ def test_a_speed_never_shows_what_is_held_out(data: Collection):
 
 
 def test_a_speed_keeps_off_frames_that_another_excerpt_holds_out(tmp_path: Path):
-    """Of two excerpts of one film: what is held out lies in the middle of the second."""
+    """Two excerpts of one film: what is held out lies in the middle of the second."""
     write_gif(greys(*range(60, 172, 4), height=16, width=16), tmp_path / "film.gif", 8)
     rows = "path,caption,start,end\nfilm.gif,a dog eats,0,2.5\nfilm.gif,a dog drinks,1,3.5\n"
     (tmp_path / "clips.csv").write_text(rows)
