@@ -249,13 +249,16 @@ class Domain(ABC):
             return first, list(arguments[1:])
         return None, list(arguments)
 
+    @property
+    def _ships(self) -> dict[str, Path]:
+        """Return the folders of the shipped models by their names."""
+        folders = self.shipped.iterdir() if self.shipped else ()
+        return {path.name: path for path in folders if path.is_dir()}
+
     def _shipped(self, name: str) -> Path | None:
         """Return the folder of a shipped model, by its name or alias; None for any other."""
-        if not self.shipped:
-            return None
-        recipe = self.aliases.get(name)
+        recipe, there = self.aliases.get(name), self._ships
         names = (name, *(alias for alias, own in self.aliases.items() if own == recipe))
-        there = {path.name: path for path in self.shipped.iterdir() if path.is_dir()}
         return next((there[known] for known in names if known in there), None)
 
     def folder(self, run: str | Path | None) -> Path:
@@ -267,9 +270,11 @@ class Domain(ABC):
             LOG.warning("%s are the weights that ship; the folder here is ./%s", run, run)
         folder = shipped or Path(run or self.default_run)
         if not is_folder(folder):
-            raise UserError(
-                f"{folder} is no folder: give a run, as `pianoreel {self.name} train` writes it"
-            )
+            wanted = f"give a run, as `pianoreel {self.name} train` writes it"
+            ships = sorted(self._ships)
+            if ships and folder.name == str(folder):
+                wanted += f", or a model that ships: {nearest(folder.name, ships)}"
+            raise UserError(f"{folder} is no folder: {wanted}")
         return folder
 
     def configuration_of(self, run: Run) -> Any:

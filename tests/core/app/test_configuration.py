@@ -140,3 +140,7 @@ def test_a_run_is_a_folder_a_shipped_model_or_the_default(tmp_path):
     assert music.folder(None) == tmp_path / "tango"
     with pytest.raises(UserError, match=re.escape("give a run, as `pianoreel music train`")):
         music.folder(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="writes it, or a model that ships: did you mean 'tango'"):
+        music.folder("tangoo")
+    with pytest.raises(UserError, match="writes it$"):
+        music.folder(tmp_path / "tangoo")
