@@ -236,6 +236,7 @@ print({name: test.lines for name, test in tests.items()})
 
 def test_the_lines_of_each_test_that_passes_are_kept_by_its_file(tmp_path):
     (tmp_path / "core").mkdir()
+    (tmp_path / "core/__init__.py").touch()  # else one that is installed comes first
     (tmp_path / "tests").mkdir()
     (tmp_path / "core/m.py").write_text("x = 0\n\n\ndef f(a):\n    b = a\n    return b + 1\n")
     (tmp_path / "tests/test_a.py").write_text(PLAIN)
@@ -250,5 +251,5 @@ def test_the_lines_of_each_test_that_passes_are_kept_by_its_file(tmp_path):
         "tests/test_a.py::test_it": {"core/m.py": [5, 6]},
         "tests/test_a.py::test_nothing": {},
     }
-    assert noted() == ["the fast tests of 2 files run once, traced ...", str(tests)]
+    assert noted() == ["the fast tests of 3 files run once, traced ...", str(tests)]
     assert noted() == [str(tests)]

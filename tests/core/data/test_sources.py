@@ -187,8 +187,11 @@ def test_members_that_lie_over_each_other_are_left_at_the_cap_of_the_whole(tmp_p
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.mid", os.urandom(1000) * 9)
         archive.filelist *= 12
-    *read, fault = found(path, limits=strict)
-    assert [len(source.read(strict)) for source in read] == [9000] * 11
+    *members, fault = found(path, limits=strict)
+    read = [len(source.read(strict)) for source in members if not source.fault]
+    refused = [reason(source) for source in members if source.fault]  # by Python 3.12 and later
+    assert len(members) == 11 and set(read) == {9000}
+    assert refused in ([], ["unreadable"] * 10)
     assert (fault.name, reason(fault)) == (str(path), "archive")
     assert scan([path], MIDI, strict).count == 12
 
