@@ -142,5 +142,5 @@ def test_a_run_is_a_folder_a_shipped_model_or_the_default(tmp_path):
         music.folder(tmp_path / "nowhere")
     with pytest.raises(UserError, match="writes it, or a model that ships: did you mean 'tango'"):
         music.folder("tangoo")
-    with pytest.raises(UserError, match="writes it$"):
+    with pytest.raises(UserError, match=r"writes it$"):
         music.folder(tmp_path / "tangoo")
