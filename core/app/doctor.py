@@ -50,9 +50,8 @@ def describe(limits: Limits) -> dict[str, str]:
 
 def faults() -> Iterator[str]:
     """Yield one sentence with the cure for each fault of the installation."""
-    absent = [name for name in PAIR if version(name) == "absent"]
-    if absent:
-        yield f"{' and '.join(absent)} is absent: {INSTALL_PAIR}"
+    if absent := next((name for name in PAIR if version(name) == "absent"), None):
+        yield f"{absent} is absent: {INSTALL_PAIR}"
         return
     try:
         import torchaudio  # its library loads only beside a torch that fits  # noqa: F401

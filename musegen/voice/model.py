@@ -29,7 +29,7 @@ from core.app.sampling import Rows, in_chunks, seeded
 from core.config import Strict
 from core.data.sources import RejectedFile, read_bytes
 from core.errors import ConfigError, UserError
-from core.files import aside
+from core.files import write_whole
 from core.recipes import Recipe
 from core.theory.distributions import Distribution
 from core.theory.passes import Batch, Networks
@@ -218,8 +218,7 @@ class Voice(Domain):
 
         super().preview(model, items, titles, stem)
         sound = encode_wav(items.numpy().ravel(), model.spec.sample_rate_hz)
-        with aside(stem.with_name(f"{stem.name}.wav")) as hidden:
-            hidden.write_bytes(sound)
+        write_whole(stem.with_name(f"{stem.name}.wav"), sound)
 
     def measures(
         self, data: Collection, config: VoiceRun, other: Any = None
