@@ -23,6 +23,7 @@ from videogen.terms import (
     Coherence,
     ReconstructEdges,
     ReconstructGist,
+    ReconstructPyramid,
     ReconstructSharpness,
     SparseMask,
 )
@@ -61,6 +62,7 @@ PATCHES = Match(
     critic="critic_patches",
 )
 """Its weight lets it move the decoder of a trained gist_flow as far as the likelihood does."""
+PYRAMID = ReconstructPyramid(weight=2.0)
 CONTRAST = Match("z", Contrast(), trains=("ratio",))
 
 RECIPES: dict[str, Recipe] = {
@@ -89,7 +91,7 @@ RECIPES: dict[str, Recipe] = {
         LI_2018,
         "gist with a flow as p(z given c): starts and phases as spread as in the data",
         prior=realnvp,
-        options=(CONTRAST,),
+        options=(CONTRAST, PYRAMID),
     ),
     "gist_gan": Recipe(
         (

@@ -6,6 +6,7 @@ Li, Min, Shen, Carlson and Carin, Video Generation from Text, AAAI 2018.
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,6 +18,9 @@ from core.theory.terms import mean_absolute_error
 
 PATCH, STRIDE = 4, 2
 """Pixels along a side of the patches that are compared, and from one patch to the next."""
+
+SIDES = (2, 4, 8, 16)
+"""Sides of the squares, in pixels, over which differences are averaged."""
 
 FAINTEST = 0.03
 """Difference of neighbouring pixels, in [-1, 1], below which sharpness hardly counts."""
@@ -158,6 +162,48 @@ class ReconstructSharpness(ReconstructEdges):
         means = F.avg_pool2d(squares, PATCH, STRIDE, ceil_mode=True)
         rms = (means + FAINTEST**2).sqrt()
         return STRIDE * rms.unflatten(0, x.shape[:-2])  # [*any patch patch]
+
+
+@dataclass(frozen=True)
+class ReconstructPyramid:
+    """Half the squared difference of a clip and its reconstruction, in squares of many pixels.
+
+    Differences are averaged over squares of `SIDES` pixels a side, and each average counts as the
+    pixels of its square, times the side. The place and the size of a shape are sums over all its
+    pixels, to a tenth of a pixel; in errors of single pixels they hardly count beside those of its
+    edge. After the Laplacian pyramid loss of Bojanowski, Joulin, Lopez-Paz and Szlam, Optimizing
+    the Latent Space of Generative Networks, ICML 2018.
+    """
+
+    trains: tuple[str, ...] = ("encoder", "decoder")
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return "reconstruct_pyramid"
+
+    @property
+    def formula(self) -> str:
+        return "ReconstructPyramid"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"maps"})
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("encoder", "decoder")
+
+    def __call__(self, passes: Passes) -> Losses:
+        errors = passes.x - passes.reconstruction.representative
+        maps = errors.flatten(1, -3)  # [batch map row column]
+        levels = [self.level(maps, side) for side in SIDES]
+        return torch.stack(levels).sum(0)  # [batch]
+
+    def level(self, maps: Tensor, side: int) -> Losses:
+        """Return the loss of errors [batch map row column], averaged over squares."""
+        means = F.avg_pool2d(maps, side, ceil_mode=True)
+        return 0.5 * side**3 * sum_events(means**2)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,13 @@ from core.theory.distributions import Delta
 from core.theory.passes import Batch, Networks, Passes
 from core.training.step import game
 from videogen.recipes import RECIPES
-from videogen.terms import Coherence, ReconstructEdges, ReconstructGist, ReconstructSharpness
+from videogen.terms import (
+    Coherence,
+    ReconstructEdges,
+    ReconstructGist,
+    ReconstructPyramid,
+    ReconstructSharpness,
+)
 
 X = torch.tensor([[1.0], [-2.0], [0.25]])
 
@@ -63,6 +69,36 @@ def test_edges_are_compared_by_their_size_and_not_their_sign():
     passes = Passes(Networks(), Batch(torch.tensor([[[0.0, 3.0], [1.0, 1.0]]])))
     passes.__dict__["reconstruction"] = Delta(torch.tensor([[[0.0, -2.0], [2.0, 2.0]]]))
     assert ReconstructEdges()(passes).tolist() == [0.5 * (1 + 4 + 1)]
+
+
+def pyramid_of(errors):
+    """Return the loss of clips that differ from their data by errors [batch rgb time ...]."""
+    passes = Passes(Networks(), Batch(errors))
+    passes.__dict__["reconstruction"] = Delta(torch.zeros_like(errors))
+    return ReconstructPyramid()(passes).tolist()
+
+
+def test_a_pixel_counts_less_in_larger_squares_and_a_whole_picture_more():
+    """A pixel of 2: half of 2² 8 / 4² in squares of 2, half of that in those of 4, and so on.
+
+    A third in all: half of 16 x 16 pixels times each side, 2 + 4 + 8 + 16.
+    """
+    errors = torch.zeros(2, 1, 2, 16, 16)
+    errors[0, 0, 1, 5, 9] = 2.0
+    errors[1, 0, 0] = 1 / 3
+    pixel, whole = pyramid_of(errors)
+    assert pixel == pytest.approx(1 + 1 / 2 + 1 / 4 + 1 / 8)
+    assert whole == pytest.approx(0.5 * 16 * 16 * 30 / 9)
+
+
+def test_a_shape_off_its_place_costs_by_the_squares_that_it_leaves():
+    """What moves over the middle of 16 x 16 pixels leaves its square in all levels but one."""
+    errors = torch.zeros(2, 3, 1, 16, 16)
+    errors[0, 1, 0, 3, 4:6] = torch.tensor([1.0, -1.0])
+    errors[1, 1, 0, 3, 7:9] = torch.tensor([1.0, -1.0])
+    inside, across = pyramid_of(errors)
+    assert inside == 0
+    assert across == pytest.approx(2 * 0.5 * (1 / 2 + 1 / 4 + 1 / 8))
 
 
 def sharpness_of(x, drawn):
