@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def _music_of(run: str | None, seconds: float, seed: int, device: str) -> "Audio":
     """Compose music for a clip."""
-    from musegen.soundtrack import compose_seconds
+    from musegen.composition.soundtrack import compose_seconds
 
     return compose_seconds(run, seconds, seed, device).sound
 
@@ -245,7 +245,7 @@ def reel(
     pianoreel reel "a dog runs" "a cat sleeps" --run runs/mine --bars-per-clip 2 --to film.mp4
     """
     from core.data.preparation import counted
-    from musegen.soundtrack import BAR_SECONDS, compose_bars
+    from musegen.composition.soundtrack import BAR_SECONDS, compose_bars
     from videogen.model import Model
     from videogen.rendering.enlargement import Enlargement
     from videogen.rendering.output import ClipOutput

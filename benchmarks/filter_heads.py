@@ -29,7 +29,8 @@ from core.app.fit import configure
 from core.theory.adversarial import logistic, mean_over_patches
 from core.theory.passes import Networks
 from core.training.step import TrainState, step
-from videogen.model import DOMAIN, VideoRun
+from videogen.configuration import VideoRun
+from videogen.model import DOMAIN
 from videogen.networks.text import CaptionEncoder, Captions
 from videogen.networks.text_filters import TextFilter
 from videogen.shapes.dataset import MovingShapes

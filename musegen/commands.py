@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from core.app.evaluation import Evaluation
     from core.app.latent_commands import Reader
     from musegen.data.collection import Collection
+    from musegen.domain import Music
     from musegen.files.song import SongOutput
-    from musegen.model import Music
     from musegen.playing.orchestra import Orchestra
     from musegen.playing.voice import Voice
 

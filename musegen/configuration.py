@@ -101,7 +101,7 @@ class MusicModel(ModelConfig):
         return self
 
 
-class MusicConfig(RunConfig):
+class MusicRun(RunConfig):
     """All that a run needs in order to be understood and repeated."""
 
     changeable = (*CHANGEABLE, "spec.tempi_bpm", "model.tries")
@@ -115,6 +115,6 @@ class MusicConfig(RunConfig):
         return Accompaniment.of(self.model.musegan.given, self.spec.tracks)
 
     @model_validator(mode="after")
-    def _given_tracks_are_there(self) -> "MusicConfig":
+    def _given_tracks_are_there(self) -> "MusicRun":
         _ = self.parts
         return self

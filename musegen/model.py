@@ -6,57 +6,41 @@ rolls = model.sample(count=8, bars=16, seed=1)
 write_midi(rolls[0], "song.mid")
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 
 from core.app import fit
-from core.app.domain import Domain, Examples, Tick
-from core.app.evaluation import Evaluation
-from core.app.label import origin
+from core.app.domain import Examples, Tick
 from core.app.latent import LatentPoints, LatentSpace
 from core.app.model import Model as CoreModel
-from core.app.output import Output
 from core.app.sampling import Rows, in_chunks
 from core.config import whole
 from core.errors import ConfigError, UserError
 from core.exchange.graph import Graph
 from core.theory.distributions import Distribution
-from core.theory.passes import Batch, Networks
 from core.theory.shapes import Latents, Samples
 from core.training.loop import UNMONITORED, Monitor
-from core.training.run import Run
-from core.training.step import Batches
 from musegen.bar_latents.autoencoder import BarDecoder
-from musegen.bar_latents.build import build_latent
 from musegen.bar_latents.form import form_of
 from musegen.bar_latents.prior import LatentPrior
 from musegen.composition.form_sampler import FormSampler
 from musegen.composition.note_sampler import LookbackSampler, NoteSampler
 from musegen.composition.phrase_sampler import Accompanist, PhraseSampler
 from musegen.composition.sampler import SongSampler
-from musegen.configuration import DataSpec, MusicConfig, MusicModel
-from musegen.data.collection import Collection, spread
+from musegen.configuration import DataSpec, MusicModel
+from musegen.data.collection import Collection
 from musegen.densities.lookback_network import LookbackNetwork
-from musegen.densities.lookback_rnn import LookbackDensity
 from musegen.densities.note_sequences import NoteRows, from_rows, to_rows
-from musegen.densities.note_transformer import NoteDensity
-from musegen.draft import LOG, Draft, random_kept, read_song
-from musegen.files.midi import write_midi
-from musegen.files.smf import SONG_FILES
-from musegen.graphs.bars import X_AXES, bars_graph
+from musegen.domain import Items, Music
+from musegen.draft import Draft
+from musegen.graphs.bars import bars_graph
 from musegen.graphs.note_step import note_graph
 from musegen.networks.accompaniment import Accompaniment
-from musegen.networks.musegan import build
-from musegen.networks.roll_flow import roll_flow
 from musegen.networks.states import Given, States, to_cells, to_played, to_states, velocities_of
-from musegen.phrase_source import PhraseSource, tracks_of
-from musegen.presets import PRESETS
-from musegen.recipes import RECIPES
 from musegen.roll import (
     DEFAULT_VELOCITY,
     ONSET,
@@ -64,10 +48,7 @@ from musegen.roll import (
     Phrases,
     PlayedPhrases,
     Roll,
-    cut_phrases,
     fill,
-    fill_velocities,
-    joined,
     notes_of,
 )
 from musegen.steering import UNSTEERED, Steering
@@ -75,253 +56,14 @@ from musegen.steering import UNSTEERED, Steering
 if TYPE_CHECKING:
     from musegen.composition.judge import Judge
 
-TEMPO_SHARES = np.arange(1, 20) / 20
-"""The shares of the training songs that are slower than the tempi from which one is drawn."""
-
-
 GIVEN_DENSITY = 0.02
 """The share of cells with a note in tracks that are examples of given ones."""
-
-Items = Phrases | PlayedPhrases
-"""Phrases as a model takes and returns them: with velocities where it has learned these."""
-
-
-class Music(Domain):
-    """Phrases of several tracks: x is cells [batch track state bar step pitch].
-
-    Of a density x is notes, [batch note attribute].
-    """
-
-    name = "music"
-    item = "song"
-    presets = PRESETS
-    shipped = Path(__file__).parent / "weights"
-    default_run = "lookback_rnn"
-    default_latent_run = "latent_musegan"
-    default_model = "lookback_rnn"
-    offers = frozenset({"density", "maps", "statistics", "other", "form"})
-    recipes = RECIPES
-    aliases = {"note_transformer": "autoregressive", "notes": "autoregressive"}
-    suffixes = SONG_FILES
-    config = MusicConfig
-    axes = {"condition": X_AXES, "x": X_AXES}
-    tags = ("music-generation", "symbolic-music", "midi")
-
-    @property
-    def model(self) -> "type[Model]":
-        return Model
-
-    def open(self, folder: Path) -> Collection:
-        return Collection.open(folder)
-
-    def spec_of(self, data: Collection) -> dict[str, Any]:
-        found = data.tempi_bpm("train") if "train" in data.splits else np.zeros(0)
-        tempi = np.quantile(found, TEMPO_SHARES, method="inverted_cdf") if len(found) else found
-        rounded = tuple(np.rint(tempi).tolist())
-        spec = DataSpec(grid=data.grid, tracks=data.tracks, bars=data.bars, tempi_bpm=rounded)
-        return spec.model_dump(mode="json")
-
-    def require_same_spec(self, data: Collection, other: Collection) -> None:
-        data.require_form_of(other)
-
-    def networks(self, config: MusicConfig) -> Networks:
-        model, spec, recipe = config.model, config.spec, config.model.resolved_recipe
-        form = spec.grid, spec.tracks, spec.bars
-        if recipe.map_density:
-            return Networks({"density": roll_flow(model.musegan, *form, recipe.map_density)})
-        if model.recipe == "lookback_rnn":
-            return Networks({"density": LookbackDensity(model.lookback, *form)})
-        if model.is_density:
-            return Networks({"density": NoteDensity(model.density, *form)})
-        if model.has_form:
-            return build_latent(model.bar_latents, *form)
-        return build(model.musegan, *form, recipe)
-
-    def batches(
-        self,
-        data: Collection,
-        config: MusicConfig,
-        device: torch.device,
-        other: Collection | None = None,
-    ) -> Batches:
-        """Phrases of the training split, with those of another collection, if any.
-
-        Where tracks are given, x has the other tracks and c the given ones; of a density that
-        learns to listen c is what random drafts keep. Those of a density of notes are on the
-        processor: the density counts its notes there, and copies them to the device.
-        """
-        size, seed = config.train.batch_size, config.train.seed
-        if config.model.learns_to_listen and not config.start:
-            raise ConfigError(
-                "model.lookback.listens trains gates beside weights that are there: "
-                "add --from lookback_rnn, or a run of your own"
-            )
-
-        def states(source: Collection, number: int) -> States:
-            return to_states(torch.from_numpy(source.batch(number, size, seed)).to(device))
-
-        def draw(number: int) -> Batch:
-            if config.model.is_density:
-                x = to_rows(data.note_batch(number, size, seed))
-                if config.model.learns_to_listen:
-                    kept = random_kept(size, len(data.tracks), data.bars, [seed, number])
-                    return Batch(x, torch.from_numpy(kept))
-                return Batch(x)
-            if config.model.has_form:
-                played = data.played(*data.chosen(number, size, seed))
-                x = to_played(*(torch.from_numpy(part).to(device) for part in played))
-                return Batch(x, form_of(x))
-            x, c = config.parts.divide(states(data, number))
-            return Batch(x, c, other=states(other, number) if other else None)
-
-        return draw
-
-    def examples(self, data: Collection, count: int, seed: int) -> Examples:
-        return Examples(data.rolls(spread(data.indices(data.splits[-1]), count)))
-
-    def read(self, model: "Model", path: Path, pickup_beats: float = 0.0) -> Examples:
-        """Read a song's phrases; the last one is filled up with silence.
-
-        Their sources are the song's notes, tempi and programs. `pickup_beats`: see `read_midi`.
-        """
-        spec = model.spec
-        song = read_song(path, spec.tracks, spec.grid, pickup_beats)
-        bars = song.bars + -song.bars % spec.bars
-        size = len(spec.tracks), bars, spec.grid
-        cells, velocity = (make(song.notes, *size)[None] for make in (fill, fill_velocities))
-        sources = [PhraseSource.of(song, bar, spec.bars) for bar in range(0, bars, spec.bars)]
-        phrases = cut_phrases(cells, spec.bars)
-        if model.config.has_form:
-            phrases = PlayedPhrases(phrases, cut_phrases(velocity, spec.bars))
-        return Examples(phrases, sources=sources)
-
-    def condition(self, text: str, seed: int) -> tuple[None, int]:
-        """Read a text as the number of a seed."""
-        if not text.isdecimal():
-            raise UserError(f"'{text}' is neither a MIDI file nor a seed's number")
-        return None, int(text)
-
-    def write(
-        self,
-        model: "Model",
-        items: Items,
-        titles: Sequence[str],
-        name: str,
-        to: Output,
-        sources: Sequence[PhraseSource | None] | None = None,
-    ) -> Iterator[Path]:
-        """Write phrases as one song, with the programs of their sources.
-
-        A phrase has the tempi and the bars of its source; without one, the usual tempo of the
-        training songs. Its notes are as loud as the model plays them; where it learned no
-        velocities, as loud as in the source, or 100.
-        """
-        from musegen.files.song import SongOutput, write_song
-
-        rolls = model.rolls(items)
-        for number, source in enumerate(sources or ()):
-            if source:
-                rolls[number] = source.finished(rolls[number], isinstance(items, PlayedPhrases))
-        about = origin(name, *dict.fromkeys(titles))
-        tracks = tracks_of(sources or ()) or model.spec.tracks
-        song = replace(joined(rolls), tracks=tracks, name=name, origin=about)
-        is_own = isinstance(to, SongOutput)
-        output = to if is_own else SongOutput(to.folder, overwrite=to.overwrite)
-        yield from write_song(song, output)
-
-    def common_source(self, sources: Sequence[PhraseSource | None]) -> PhraseSource | None:
-        return PhraseSource.common(sources)
-
-    def show(self, model: "Model", items: Items, titles: Sequence[str], path: Path) -> None:
-        from musegen.files.picture import draw_phrases
-
-        pairs = zip(model.rolls(items), titles, strict=True)
-        draw_phrases([replace(roll, name=title) for roll, title in pairs], path)
-
-    def preview(self, model: "Model", items: Items, titles: Sequence[str], stem: Path) -> None:
-        """Draw phrases, and write the first as MIDI."""
-        super().preview(model, items, titles, stem)
-        write_midi(model.rolls(items)[0], stem.with_name(f"{stem.name}.mid"))
-
-    def sound(self, model: "Model", items: Items) -> bytes:
-        """Play the first phrase."""
-        from musegen.files.audio import encode
-        from musegen.files.sound import sound
-
-        return encode(sound(model.rolls(items)[0]), "wav")
-
-    def measures(
-        self, data: Collection, config: MusicConfig, other: Collection | None = None
-    ) -> "Callable[[CoreModel], dict[str, float]]":
-        """Return the total by which held-out songs judge a model's songs; of a density nats, too.
-
-        See `progress` and `nats_of` of `musegen.measures.hearing`.
-        """
-        from musegen.measures.hearing import nats_of, progress
-
-        measures = [progress(data, data if other is None else other, config.train.seed)]
-        if config.model.is_density:
-            measures.append(nats_of(data))
-        return lambda model: {
-            name: value for one in measures for name, value in one(cast(Model, model)).items()
-        }
-
-    def finish(self, model: "Model", data: Collection, to: Path) -> "Model":
-        """Fit the judge of the run's best weights, where songs are drawn from several samples."""
-        from musegen.composition.judge import (
-            FEWEST_REAL,
-            JUDGED_SONGS,
-            Judge,
-            fit_judge,
-            real_songs,
-        )
-
-        if model.config.tries == 1 or not model.draws:
-            return model
-        real, judge = real_songs(data), Judge.read(to)
-        step = int(Run.read(to).best_or_latest().fact("step"))
-        if len(real) >= FEWEST_REAL and (not judge or judge.step != step):
-            LOG.info("composing %s songs, to tell them from real ones", JUDGED_SONGS)
-            best = Model.load(to, str(model.device))
-            judge = fit_judge(best, real).model_copy(update={"step": step})
-            judge.write(to)
-        model.judge = judge
-        return model
-
-    def subject(self, name: str | None, device: str = "auto") -> "Model | Path":
-        """Open a run's model, or a folder of MIDI files."""
-        folder = Path(name or "")
-        if name and folder.is_dir() and not (folder / "config.yaml").exists():
-            return folder
-        return Model.load(name, device)
-
-    def evaluate(
-        self,
-        models: "Sequence[Model | Path]",
-        data: Collection,
-        count: int,
-        seed: int,
-        other: Collection | None = None,
-        tick: Tick = lambda done, total: None,
-    ) -> Evaluation:
-        """Measure models, and folders of MIDI files, beside real songs and baselines."""
-        from musegen.measures import evaluation, scorecard
-
-        samples = []
-        for number, one in enumerate(models, 1):
-            samples.append(evaluation.generate(one, data, count, seed, other))
-            tick(number, len(models))
-        report = evaluation.evaluate(samples[0], data, samples[1:], other, seed)
-        return Evaluation(report, scorecard.tables, scorecard.draw_report, scorecard.WIDTH)
-
-
-DOMAIN = Music()
 
 
 class Model(CoreModel):
     """Trained networks with what they need to write rolls."""
 
-    domain = DOMAIN
+    domain: ClassVar[Music]
     config: MusicModel
     spec: DataSpec
     judge: "Judge | None" = None
@@ -330,7 +72,7 @@ class Model(CoreModel):
     @classmethod
     def load(cls, run: str | Path | None = None, device: str = "auto") -> "Model":
         model = super().load(run, device)
-        return model.judged_by(DOMAIN.folder(run))
+        return model.judged_by(cls.domain.folder(run))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: str = "auto") -> "Model":
@@ -609,6 +351,9 @@ class Model(CoreModel):
 
         request = Request(bars=self._length(bars))
         return Composition(self, request, steering, tempo_bpm).songs(count, seed)
+
+
+DOMAIN = Model.domain = Music(Model)
 
 
 def train(

@@ -15,6 +15,7 @@ def fake_domain(
     default_run: str = "tango",
     offers: frozenset[str] = frozenset(),
     aliases: Mapping[str, str] | None = None,
+    model: type[Model] = Model,
 ) -> Domain:
     """A domain of music that cannot train; in `shipped` it has the weights `tango`."""
     if shipped:
@@ -32,7 +33,7 @@ def fake_domain(
     }
     kind = type("FakeMusic", (Domain,), facts)
     kind.__abstractmethods__ = frozenset()  # type: ignore[attr-defined]  # nothing is trained
-    return kind()
+    return kind(model)
 
 
 def fake_model(domain: Domain, networks: Networks, recipe: str, name: str) -> Model:

@@ -99,10 +99,10 @@ def read_run(path: Path) -> None:
     """Read the config.yaml of a stranger's run."""
     from core.config import resolve
     from core.training.run import Run
-    from musegen.configuration import MusicConfig
+    from musegen.configuration import MusicRun
 
     path.rename(path.parent / "config.yaml")
-    resolve(MusicConfig, Run.read(path.parent).config, "config.yaml")
+    resolve(MusicRun, Run.read(path.parent).config, "config.yaml")
 
 
 def read_index(path: Path) -> None:

@@ -275,6 +275,10 @@ WINGS = {
         "recipes": {"terms"},
         "presets": {"networks", "densities", "bar_latents", "recipes"},
         "configuration": {"networks", "densities", "bar_latents", "recipes", "roll", "tracks"},
+        "batches": {
+            *("configuration", "data", "draft"),
+            *("bar_latents", "densities", "networks"),
+        },
     },
     "gallery": {"page": {"composer"}, "composer": set[str]()},
     "studio": {
@@ -298,6 +302,9 @@ WINGS = {
         "papers": set[str](),
         "recipes": {"papers", "terms"},
         "presets": {"networks", "recipes"},
+        "configuration": {"data", "files", "networks", "recipes"},
+        "captioned_clips": {"data", "files", "presets", "shapes"},
+        "batches": {"captioned_clips", "configuration", "data", "files", "networks", "shapes"},
     },
 }
 """The modules of its own package that each wing may import; wings not named may import all."""

@@ -13,8 +13,9 @@ from core.app.progress import ticking
 from videogen.files.limits import MOST_FRAMES
 
 if TYPE_CHECKING:
+    from videogen.captioned_clips import CaptionedClips
+    from videogen.domain import Video
     from videogen.files.clip import Sound
-    from videogen.model import CaptionedClips, Video
     from videogen.rendering.output import ClipOutput
 
 
@@ -271,7 +272,7 @@ class VideoCommands(DomainCommands):
             ),
         ] = None,
     ) -> "CaptionedClips":
-        from videogen.model import find_data
+        from videogen.captioned_clips import find_data
 
         return find_data(data, shapes, pairs, preset, showing, size)
 
@@ -326,7 +327,7 @@ class VideoCommands(DomainCommands):
 
     def open_other(self, other: str, data: "CaptionedClips") -> "CaptionedClips | None":
         """Open a second collection: a folder, or with moving shapes a word of their captions."""
-        from videogen.model import find_other
+        from videogen.captioned_clips import find_other
 
         return find_other(other, data)
 
@@ -461,7 +462,8 @@ class VideoCommands(DomainCommands):
         ] = False,
     ) -> Iterator[Path]:
         from core.errors import ConfigError, UserError
-        from videogen.model import Model, read_prompts
+        from videogen.files.text import read_prompts
+        from videogen.model import Model
         from videogen.rendering.take import Take
 
         if music_run and not music:
@@ -506,7 +508,7 @@ def _captions_in(hold_out: str) -> tuple[str, ...]:
     """Read the file of captions that --hold-out names."""
     from core.errors import ConfigError
     from videogen.data.records import HOLD_OUT
-    from videogen.model import read_prompts
+    from videogen.files.text import read_prompts
 
     if not Path(hold_out).is_file():
         raise ConfigError(

@@ -6,437 +6,46 @@ clips = model.clips(["A small red circle is moving in a zigzag path towards nort
 write_mp4(to_frames(clips)[0], "clip.mp4", model.spec.frames_per_second)
 """
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from pydantic import Field
 from torch import Tensor
 
 from core.app import fit
-from core.app.configuration import CHANGEABLE, ModelConfig, RunConfig
-from core.app.domain import Domain, Examples, Tick
-from core.app.evaluation import Evaluation
-from core.app.label import origin
+from core.app.domain import Examples
 from core.app.latent import Kept, LatentSpace
 from core.app.model import Model as CoreModel
-from core.app.output import Output
 from core.app.sampling import LARGEST_CHUNK, Rows, draw_chunks, in_chunks
-from core.config import Strict, listed, positive, whole
-from core.data.collection import Split
+from core.config import listed, positive, whole
 from core.data.preparation import counted
-from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
-from core.files import as_text
-from core.recipes import Recipe
 from core.theory.contracts import require
 from core.theory.distributions import Distribution
-from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
-from core.theory.terms import Match
 from core.training.loop import UNMONITORED, Monitor
-from core.training.step import Batches
+from videogen.captioned_clips import CaptionedClips
+from videogen.configuration import DataSpec, VideoModel
 from videogen.continuation import Clock, Continuation, Timing
-from videogen.data.augmentation import Augmentation
-from videogen.data.sources import Captioned, listing
+from videogen.domain import Video
 from videogen.familiarity import MOST_CAPTIONS, Familiarity, never_seen, shortened
-from videogen.files.clip import Clips, FrameBatch, Frames, Image, to_clips, to_frames
-from videogen.files.frame import View
+from videogen.files.clip import Clips, Frames, Image, to_clips, to_frames
 from videogen.files.limits import MOST_FRAMES
-from videogen.files.pictures import PICTURES
-from videogen.files.reading import VIDEO, SquareFrames, read_frames
-from videogen.files.text import decode
-from videogen.files.tree import File
-from videogen.networks.build import build
-from videogen.networks.config import VideoConfig
+from videogen.files.reading import read_first_frames
 from videogen.networks.enlarger import Enlarger
 from videogen.networks.layers import LayeredClip
 from videogen.networks.text import Captions, Condition, Tokens
-from videogen.presets import PRESETS, SHAPES_SIZE
-from videogen.recipes import RECIPES
-from videogen.shapes.dataset import MovingShapes
-
-LOG = logging.getLogger("pianoreel")
-
-EXAMPLES = 8
-"""Training captions that a run keeps, to try the model with."""
-
-
-FRAMING = ("spec.fit", "spec.background")
-"""Settings that say how films are framed; runs of earlier versions did not keep them."""
-
-
-@runtime_checkable
-class CaptionedClips(Protocol):
-    """Captioned clips to train on: a prepared collection, or moving shapes."""
-
-    @property
-    def size(self) -> int: ...
-    @property
-    def frames(self) -> int: ...
-    @property
-    def frames_per_second(self) -> float: ...
-    @property
-    def words(self) -> tuple[str, ...]: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def splits(self) -> tuple[Split, ...]: ...
-    def batch(
-        self, number: int, size: int, seed: int, split: Split = "train"
-    ) -> tuple[FrameBatch, list[str]]: ...
-    def captions_in_training(self, most: int) -> list[str]: ...
-
-
-def find_data(
-    folder: Path | None,
-    shapes: bool,
-    pairs: bool,
-    preset: str,
-    showing: str = "",
-    size: int | None = None,
-) -> CaptionedClips:
-    """Open the collection in `folder`, or build moving shapes, by default of the preset's size."""
-    if bool(folder) == shapes or ((pairs or showing or size) and not shapes):
-        raise ConfigError("give either DATA, or --shapes (and with it --pairs, --showing, --size)")
-    if folder is None:
-        counts = (1, 2) if pairs else (1,)
-        size = size or SHAPES_SIZE.get(preset, 64)
-        return MovingShapes(size, counts=counts, showing=showing)
-    return DOMAIN.open(folder)
-
-
-def find_other(name: str | None, data: CaptionedClips) -> CaptionedClips | None:
-    """Open a second collection: a folder, or moving shapes with a word in their captions."""
-    if name is None:
-        return None
-    if isinstance(data, MovingShapes):
-        return MovingShapes(data.size, data.frames, data.counts, showing=name)
-    return DOMAIN.open(Path(name))
-
-
-class DataSpec(Strict):
-    """The specification of a clip and of its captions' words. Networks are built for one.
-
-    `shapes`: the most moving shapes in a clip, 0 for clips from files; `showing`: the word that
-    their captions have. `examples`: captions of the training data, to try the model with.
-    `captions`: distinct captions of clips from files, with which others are compared. `fit` and
-    `background`: how films are framed (see `videogen.files.frame.View`).
-    """
-
-    size: int = Field(ge=16, le=256)
-    frames: int = Field(ge=2, le=256)
-    frames_per_second: float = Field(gt=0)
-    words: tuple[str, ...]
-    shapes: int = 0
-    showing: str = ""
-    examples: tuple[str, ...] = ()
-    captions: tuple[str, ...] = ()
-    fit: Literal["crop", "fit", "stretch"] = "crop"
-    background: str = "#000000"
-
-    @property
-    def view(self) -> View:
-        """Return how films are read."""
-        return View.model_validate(self.model_dump(include=set(View.model_fields)))
-
-    @property
-    def seconds(self) -> float:
-        """Return the duration of a clip."""
-        return self.frames / self.frames_per_second
-
-
-class VideoModel(ModelConfig):
-    """A model of video: its recipe, what differs from it, its networks' sizes.
-
-    `mismatched`: whether the critics that a recipe shows wrong captions see them. Without them and
-    without `video.gist` text_to_video is the paper's DT2V, without the gist alone PT2V.
-    `enlarger`: the run, or the shipped weights, by which its clips are enlarged.
-    """
-
-    known_recipes: ClassVar[Mapping[str, Recipe]] = RECIPES
-
-    video: VideoConfig = VideoConfig()
-    mismatched: bool = True
-    enlarger: str = ""
-
-    @property
-    def resolved_recipe(self) -> Recipe:
-        """Return the recipe for networks that are all conditioned on the caption, if any.
-
-        `ConfigError` for a prior over codes of moments with another decoder.
-        """
-        recipe = super().resolved_recipe
-        over_codes = any(
-            isinstance(term, Match) and term.space in ("prior", "prior_c") for term in recipe.terms
-        )
-        if over_codes != (self.video.decoder == "moments"):
-            right = "moments" if over_codes else "gist, path or streams"
-            raise ConfigError(f"{self.recipe} needs another decoder: model.video.decoder={right}")
-        if not self.video.captions:
-            return recipe.unconditional()
-        recipe = recipe.conditional()
-        if not self.mismatched:
-            recipe = recipe.without_mismatched()
-        if self.video.gist:
-            return recipe
-        return recipe.without({"reconstruct_gist", "coherence"})
-
-
-class VideoRun(RunConfig):
-    """All that a run needs in order to be understood and repeated.
-
-    `wrong_captions`: each clip is given its neighbour's caption. What such a model scores is
-    chance, beside which others are measured. `augment`: changes of clips from files.
-    """
-
-    changeable: ClassVar[tuple[str, ...]] = (*CHANGEABLE, "spec.captions", *FRAMING)
-    """Runs of earlier versions keep no captions."""
-
-    model: VideoModel
-    spec: DataSpec
-    augment: Augmentation = Augmentation()
-    wrong_captions: bool = False
-
-
-@dataclass(frozen=True)
-class _ClipBatches:
-    """Draws clips as x and tokens as c, see `Video.batches`; those of files are changed."""
-
-    data: CaptionedClips
-    config: VideoRun
-    device: torch.device
-    other: CaptionedClips | None
-    tokens: Captions
-    augment: Augmentation
-
-    def at(self, used: float) -> "_ClipBatches":
-        """Return the batches where this share of the training's budget is used."""
-        return replace(self, augment=self.config.augment.at(used))
-
-    def __call__(self, number: int) -> Batch:
-        clips, captions = self._clips(self.data, number)
-        if self.other is not None:
-            return Batch(clips, other=self._clips(self.other, number)[0])
-        if not self.config.model.video.captions:
-            return Batch(clips)
-        if self.config.wrong_captions:
-            captions = [*captions[1:], captions[0]]
-        return Batch(clips, self.tokens.encode(captions).to(self.device))
-
-    def _clips(self, source: CaptionedClips, number: int) -> tuple[Clips, list[str]]:
-        from videogen.data.collection import Collection
-
-        size, seed = self.config.train.batch_size, self.config.train.seed
-        if not isinstance(source, Collection):
-            shapes = require(source, MovingShapes)
-            return shapes.clips(number, size, seed, device=self.device)
-        frames, captions = source.batch(number, size, seed, "train", self.augment)
-        clips = to_clips(frames).contiguous()  # strided ones cost three times as much
-        return clips.to(self.device), captions
-
-
-class Video(Domain):
-    """Clips with captions: x is [batch rgb time height width] in [-1, 1], c is tokens."""
-
-    name = "video"
-    item = "clip"
-    presets = PRESETS
-    shipped = Path(__file__).parent / "weights"
-    default_run = "shapes"
-    default_latent_run = "shapes"
-    default_model = "gist_flow"
-    offers = frozenset(
-        {"condition", "maps", "gist", "streams", "other"}
-        | {"critic_frames", "critic_clips", "critic_patches"}
-    )
-    recipes = RECIPES
-    suffixes = VIDEO
-    config = VideoRun
-    axes = {"condition": "batch word token", "x": "batch rgb time height width"}
-    tags = ("text-to-video", "video-generation")
-
-    @property
-    def model(self) -> "type[Model]":
-        return Model
-
-    def open(self, folder: Path) -> CaptionedClips:
-        from videogen.data.collection import Collection
-
-        return Collection.open(folder)
-
-    def spec_of(self, data: CaptionedClips) -> dict[str, Any]:
-        from videogen.data.collection import Collection
-
-        shapes = data if isinstance(data, MovingShapes) else None
-        spec = DataSpec(
-            size=data.size,
-            frames=data.frames,
-            frames_per_second=data.frames_per_second,
-            words=data.words,
-            shapes=max(shapes.counts) if shapes else 0,
-            showing=shapes.showing if shapes else "",
-            examples=tuple(dict.fromkeys(data.batch(0, EXAMPLES, seed=0)[1])),
-            captions=() if shapes else tuple(data.captions_in_training(MOST_CAPTIONS)),
-            **(data.framing if isinstance(data, Collection) else {}),
-        )
-        return spec.model_dump(mode="json")
-
-    def settings_of(self, data: CaptionedClips) -> dict[str, Any]:
-        """Give each of several moving shapes a clause of its own."""
-        clauses = max(data.counts) if isinstance(data, MovingShapes) else 1
-        return {"model": {"video": {"clauses": clauses}}}
-
-    def require_same_spec(self, data: CaptionedClips, other: CaptionedClips) -> None:
-        if (other.size, other.frames) != (data.size, data.frames):
-            raise UserError("the two collections were prepared with other sizes or frames")
-
-    def networks(self, config: VideoRun) -> Networks:
-        model, spec = config.model, config.spec
-        return build(model.video, spec.size, spec.frames, len(spec.words), model.resolved_recipe)
-
-    def batches(
-        self,
-        data: CaptionedClips,
-        config: VideoRun,
-        device: torch.device,
-        other: CaptionedClips | None = None,
-    ) -> Batches:
-        """Clips as x and tokens as c.
-
-        With another collection its clips, and no captions: those of two clips are unrelated.
-        """
-        if config.spec.shapes and config.augment != Augmentation():
-            raise ConfigError(
-                "augment changes clips of files, and no moving shapes: leave --flip, --crop, "
-                "--speed and --colour out with --shapes"
-            )
-        tokens = Captions(config.spec.words, config.model.video.clauses)
-        return _ClipBatches(data, config, device, other, tokens, config.augment)
-
-    def examples(self, data: CaptionedClips, count: int, seed: int) -> Examples:
-        """Return clips that are held out and clips that are trained on, in turn.
-
-        Of held-out clips there may be a single one, whose caption alone would show little.
-        """
-        splits = tuple(dict.fromkeys((data.splits[-1], data.splits[0])))
-        each = [data.batch(0, -(-count // len(splits)), seed + 1, split) for split in splits]
-        frames = np.stack([one for one, _ in each], 1)  # [turn split time row column rgb]
-        captions = [
-            caption for turn in zip(*(of for _, of in each), strict=True) for caption in turn
-        ]
-        clips = to_clips(frames.reshape(-1, *frames.shape[2:])[:count])  # of [sample time ...]
-        return Examples(clips, captions[:count])
-
-    def read(self, model: "Model", path: Path) -> Examples:
-        """Read a video's first clip and its caption (see `videogen.data.sources`).
-
-        The last frame of a video that is too short is repeated, and one that is longer said to
-        be; of several captions the first counts. Where a model that knows no sentence like the
-        name of a file knows that of its folder, this is the caption.
-        """
-        spec = model.spec
-        captioned, *others = listing([str(path)]).clips
-        if count := len({clip.name for clip in others} - {captioned.name}):
-            raise UserError(f"{path} holds {1 + count} clips: name one of them")
-        if captioned.fault:
-            raise UserError(f"{path}: {captioned.fault[1]}")
-        frames = _read_frames(path, captioned.files, spec, spec.frames + 1)
-        if len(frames) > spec.frames:
-            LOG.warning(
-                "%s: its first %.1f seconds are read, as many as a clip of %s has",
-                *(as_text(path.name), spec.seconds, model.name),
-            )
-        first = np.minimum(np.arange(spec.frames), len(frames) - 1)
-        clips, captions = to_clips(frames[first][None]), [_caption(model, path, captioned)]
-        return Examples(clips, captions, captions)
-
-    def condition(self, text: str, seed: int) -> tuple[Sequence[str], int]:
-        """Read a text as a caption."""
-        return [text], seed
-
-    def write(
-        self,
-        model: "Model",
-        items: Clips,
-        titles: Sequence[str],
-        name: str,
-        to: Output,
-        sources: Sequence[Any] | None = None,
-    ) -> Iterator[Path]:
-        """Write clips in the formats of `to`, and beside each the caption that it comes from."""
-        from videogen.files.label import Label
-        from videogen.rendering.output import ClipOutput, write_clip
-
-        is_own = isinstance(to, ClipOutput)
-        output = (to if is_own else ClipOutput(to.folder, overwrite=to.overwrite)).of(model)
-        captions = sources or [None] * len(items)
-        each = zip(titles, captions, to_frames(items), strict=True)
-        for number, (title, caption, frames) in enumerate(each, 1):
-            label = Label(f"{name}-{number:03d}" if len(items) > 1 else name, title, "", caption)
-            label = label._replace(origin=origin(label.name))
-            clip = output.finished(frames)
-            yield from write_clip(clip, label, output, model.spec.frames_per_second)
-
-    def show(self, model: "Model", items: Clips, titles: Sequence[str], path: Path) -> None:
-        """Draw the filmstrips of clips."""
-        from videogen.rendering.filmstrip import draw_grid
-
-        draw_grid(items, titles, path)
-
-    def measures(
-        self, data: CaptionedClips, config: VideoRun, other: CaptionedClips | None = None
-    ) -> "Callable[[CoreModel], dict[str, float]]":
-        """Return the measure of captions of moving shapes, or of reconstructions of clips."""
-        from videogen.data.collection import Collection
-        from videogen.measures.progress import agreement_of, reconstructions_of
-
-        if other is not None:
-            return super().measures(data, config, other)
-        seed = config.train.seed
-        if isinstance(data, MovingShapes):
-            measure = agreement_of(data, seed)
-        else:
-            measure = reconstructions_of(require(data, Collection), seed)
-        return lambda model: measure(require(model, Model))
-
-    def data_of(self, subject: "Model") -> MovingShapes:
-        from videogen.measures.evaluation import data_of
-
-        return data_of(subject.spec)
-
-    def evaluate(
-        self,
-        models: "Sequence[Model]",
-        data: CaptionedClips,
-        count: int,
-        seed: int,
-        other: CaptionedClips | None = None,
-        tick: Tick = lambda done, total: None,
-    ) -> Evaluation:
-        """Measure whether clips show what their captions say, beside real clips and chance.
-
-        The first evaluation against a collection trains a classifier of it, which is kept.
-        """
-        from videogen.measures import evaluation, scorecard
-
-        report = evaluation.evaluate(models, data, count, seed, other, tick)
-        return Evaluation(report, scorecard.tables, scorecard.draw_report, scorecard.WIDTH)
-
-
-DOMAIN = Video()
 
 
 class Model(CoreModel):
     """Trained networks with what they need to make clips."""
 
-    domain = DOMAIN
+    domain: ClassVar[Video]
     config: VideoModel
     spec: DataSpec
 
@@ -667,7 +276,7 @@ class Model(CoreModel):
 
     def first_frame(self, path: Path) -> Image:
         """Read a picture, or the first frame of a video, at the model's size."""
-        return to_clips(_read_frames(path, path, self.spec, 1)[None])[0, :, 0]
+        return to_clips(read_first_frames(path, path, self.spec.view, 1)[None])[0, :, 0]
 
     @property
     def has_clock(self) -> bool:
@@ -741,29 +350,11 @@ class Model(CoreModel):
         return self.networks["decoder"](self.space.sample(len(rows), c), c)
 
 
-def _caption(model: "Model", path: Path, captioned: Captioned) -> str:
-    """Return a file's caption: that of its folder where the model knows this and not its name."""
-    if captioned.origin == "name" and model.objection(captioned.caption):
-        in_folder = listing([str(path)], "folder").clips[0]
-        if not (in_folder.fault or model.objection(in_folder.caption)):
-            return in_folder.caption
-    return captioned.caption
-
-
-def _read_frames(
-    path: Path, source: Path | Sequence[File], spec: DataSpec, most: int
-) -> SquareFrames:
-    """Read the first frames as those of a model's training; `UserError` names the path."""
-    try:
-        return read_frames(source, spec.view, most=most)
-    except RejectedFile as error:
-        named = path.suffix.lower() in (*VIDEO, *PICTURES) or not path.is_file()
-        why = error.detail if named else "it is neither a film nor a picture, such as .mp4, .png"
-        raise UserError(f"{path}: {why}") from error
-
-
 def _require_sentences(name: str, captions: Sequence[str], least: int = 1) -> None:
     listed(name, captions, "sentences", "a dog runs", least)
+
+
+DOMAIN = Model.domain = Video(Model)
 
 
 def train(
@@ -786,17 +377,3 @@ def train(
     return fit.train(
         DOMAIN, data, to, model, preset, device, assignments, other, monitor=monitor, start=start
     )
-
-
-def read_prompts(path: Path) -> list[str]:
-    """Read the captions of a text file, one in each line; `UserError` where there is none."""
-    try:
-        lines = decode(path.read_bytes()).splitlines()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except RejectedFile as error:
-        raise UserError(f"cannot read {path}: {error.detail}") from error
-    captions = [line.strip() for line in lines if line.strip()]
-    if not captions:
-        raise UserError(f"{path} holds no caption: write one in each line")
-    return captions

@@ -1,7 +1,8 @@
 """A domain: what a kind of data hands over to the applications.
 
 From that `core.app` builds train, sample, evaluate, compare, interpolate, arithmetic, reconstruct,
-vary and translate. A new domain is one subclass of `Domain` and one of `core.app.model.Model`:
+vary and translate. A new domain is one subclass of `Domain` and one of `core.app.model.Model`,
+which know each other by `DOMAIN = Model.domain = Points(Model)`:
 
 specification   spec_of(data)                   tensors     Model.to_x, Model.from_x
 files           read(model, path), write(...)   networks    networks(config)
@@ -16,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import torch
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from core.app.model import Model
 
 LOG = logging.getLogger("pianoreel")
+
+Trained = TypeVar("Trained", bound="Model")
+"""The class of a domain's trained models."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Examples:
         return Examples(self.items[:count], conditions, sources)
 
 
-class Domain(ABC):
+class Domain(ABC, Generic[Trained]):
     """Everything that the shared commands ask of a domain.
 
     `item`: the word for one sample. `recipes`: those of every domain and its own. `offers`: which
@@ -87,10 +91,8 @@ class Domain(ABC):
     axes: ClassVar[Mapping[str, str]]
     tags: ClassVar[tuple[str, ...]]
 
-    @property
-    @abstractmethod
-    def model(self) -> "type[Model]":
-        """Return the class of its trained models."""
+    def __init__(self, model: type[Trained]):
+        self.model = model
 
     @abstractmethod
     def open(self, folder: Path) -> Any:
@@ -121,7 +123,7 @@ class Domain(ABC):
         """Select real items to encode or translate: held-out ones where the data has any."""
 
     @abstractmethod
-    def read(self, model: Any, path: Path) -> Examples:
+    def read(self, model: Trained, path: Path) -> Examples:
         """Read a user's file as items; `UserError` where it cannot be read."""
 
     @abstractmethod
@@ -131,7 +133,7 @@ class Domain(ABC):
     @abstractmethod
     def write(
         self,
-        model: Any,
+        model: Trained,
         items: Any,
         titles: Sequence[str],
         name: str,
@@ -152,27 +154,27 @@ class Domain(ABC):
         return next((source for source in sources if source is not None), None)
 
     @abstractmethod
-    def show(self, model: Any, items: Any, titles: Sequence[str], path: Path) -> None:
+    def show(self, model: Trained, items: Any, titles: Sequence[str], path: Path) -> None:
         """Draw items side by side as a .png."""
 
-    def preview(self, model: Any, items: Any, titles: Sequence[str], stem: Path) -> None:
+    def preview(self, model: Trained, items: Any, titles: Sequence[str], stem: Path) -> None:
         """Leave STEM.png, and what else is quick to write, while a model trains."""
         self.show(model, items, titles, stem.with_name(f"{stem.name}.png"))
 
-    def sound(self, model: Any, items: Any) -> bytes | None:
+    def sound(self, model: Trained, items: Any) -> bytes | None:
         """Return the .wav of items for TensorBoard; None where `preview` leaves all there is."""
         return None
 
     def measures(
         self, data: Any, config: Any, other: Any = None
-    ) -> "Callable[[Model], dict[str, float]]":
+    ) -> Callable[[Trained], dict[str, float]]:
         """Return the metrics that are logged while a model trains.
 
         The checkpoint with the least `distance` is the best.
         """
         return lambda model: {}
 
-    def finish(self, model: Any, data: Any, to: Path) -> Any:
+    def finish(self, model: Trained, data: Any, to: Path) -> Trained:
         """Return a run's model with what sampling needs beside its weights, kept in the run.
 
         By default nothing does. It is called at the end of a training.
@@ -199,7 +201,7 @@ class Domain(ABC):
         """Open the data to measure a model against by default; `UserError` where there is none."""
         raise UserError("give the collection to measure against: --against DATA")
 
-    def open_run(self, run: str | Path | None, device: str = "auto") -> "Model":
+    def open_run(self, run: str | Path | None, device: str = "auto") -> Trained:
         """Load a run's model: a folder, a shipped model's name, or None for the default."""
         return self.model.load(run, device)
 

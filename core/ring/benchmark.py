@@ -24,7 +24,7 @@ from torch import Tensor
 
 from core.files import write_figure, write_text
 from core.recipes import RECIPES, Recipe
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.ring.settings import RingSettings, settings_of
 from core.theory.divergences import mmd
 from core.theory.passes import Batch, Networks, read_condition

@@ -12,7 +12,7 @@ from core.app.output import Output
 
 if TYPE_CHECKING:
     from core.ring.data import DrawnRing
-    from core.ring.model import Data, Ring
+    from core.ring.domain import Data, Ring
 
 
 class RingCommands(DomainCommands):

@@ -28,8 +28,8 @@ from core.data.sources import RejectedFile, Source, expand_patterns, iterate_sou
 from core.data.store import write_index
 from core.data.workers import Failure
 from core.errors import ConfigError, UserError
-from core.ring import domain as ring
-from core.ring.domain import MODES, Points
+from core.ring import eight_gaussians as ring
+from core.ring.eight_gaussians import MODES, Points
 
 CSV = (".csv",)
 RINGS: dict[str, Callable[[int, int], Tensor]] = {

@@ -23,7 +23,7 @@ from core.app.output import Output
 
 if TYPE_CHECKING:
     from musegen.voice.data.collection import Collection
-    from musegen.voice.model import Voice
+    from musegen.voice.domain import Voice
 
 MOST_NAMED = 16
 """The most pitches that the name of a picture holds."""
@@ -199,7 +199,7 @@ def _drawn(pitches: Sequence[int], count: int, one_timbre: bool) -> list[str]:
 
 def _pitches(text: str) -> list[int]:
     from core.errors import ConfigError
-    from musegen.voice.model import pitch_of_text
+    from musegen.voice.data.names import pitch_of_text
 
     parts = [part.strip() for part in text.split(",") if part.strip()]
     pitches = [pitch_of_text(part) for part in parts]

@@ -5,296 +5,38 @@ model = Model.load("runs/notes")           # or Model.load() for the weights tha
 sounds = model.notes_of([60, 64, 67], seed=3)
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from jaxtyping import Int
-from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from core.app import fit
-from core.app.configuration import ModelConfig, RunConfig
-from core.app.domain import Domain, Examples, Tick
-from core.app.evaluation import Evaluation
+from core.app.domain import Examples
 from core.app.latent import LatentPoints
 from core.app.model import Model as CoreModel
-from core.app.output import Output
 from core.app.sampling import Rows, in_chunks, seeded
-from core.config import Strict
-from core.data.sources import RejectedFile, read_bytes
-from core.errors import ConfigError, UserError
-from core.files import write_whole
-from core.recipes import Recipe
+from core.errors import ConfigError
 from core.theory.distributions import Distribution
-from core.theory.passes import Batch, Networks
 from core.theory.shapes import Samples
 from core.training.loop import UNMONITORED, Monitor
-from core.training.step import Batches
 from musegen.playing.voice import LOUDEST, Pitches, Waveforms
-from musegen.voice.data.collection import Collection, NoteBatch
-from musegen.voice.data.names import name_of_pitch, named, pitch_in
-from musegen.voice.data.recordings import SOUND, decode
-from musegen.voice.data.records import PrepareConfig, normalised
-from musegen.voice.fundamental import hear, is_right
-from musegen.voice.networks.build import build
-from musegen.voice.networks.config import VoiceConfig
-from musegen.voice.presets import PRESETS
-from musegen.voice.recipes import RECIPES
+from musegen.voice.conditions import one_hot
+from musegen.voice.configuration import DataSpec, VoiceModel
+from musegen.voice.data.collection import Collection
+from musegen.voice.data.names import pitch_of_text
+from musegen.voice.data.records import PrepareConfig
+from musegen.voice.domain import Voice
 from musegen.voice.spectrogram import Sounds, Spectrogram
-from musegen.voice.terms import Auxiliary
-
-MEASURED = 48
-"""Held-out notes whose pitches are judged while training."""
-
-
-class DataSpec(Strict):
-    """The specification of notes. Networks are built for one.
-
-    `lowest` and `highest`: pitches as MIDI numbers. `timbres`: the names of the instruments.
-    """
-
-    sample_rate_hz: int = Field(gt=0)
-    samples: int = Field(gt=0)
-    lowest: int = Field(ge=0, le=127)
-    highest: int = Field(ge=0, le=127)
-    timbres: tuple[str, ...] = ()
-
-    @property
-    def pitches(self) -> int:
-        """Return how many pitches there are."""
-        return self.highest - self.lowest + 1
-
-    @property
-    def seconds(self) -> float:
-        return self.samples / self.sample_rate_hz
-
-
-class VoiceModel(ModelConfig):
-    """A model of notes: its recipe, what differs from it, its networks' sizes."""
-
-    known_recipes: ClassVar[Mapping[str, Recipe]] = RECIPES
-
-    voice: VoiceConfig = VoiceConfig()
-
-    @property
-    def resolved_recipe(self) -> Recipe:
-        """Return the recipe for networks that are all conditioned on the pitch.
-
-        Another game in place of one whose critic names the pitch still has such a critic.
-        """
-        recipe = super().resolved_recipe.conditional()
-        named = any(isinstance(term.by, Auxiliary) for term in self.base_recipe.critics)
-        return recipe.with_games(lambda space, by: Auxiliary.of(by)) if named else recipe
-
-    def spectrogram(self, spec: DataSpec) -> Spectrogram:
-        """Return the map between notes and x."""
-        voice = self.voice
-        sizes = spec.sample_rate_hz, spec.samples
-        return Spectrogram(*sizes, voice.window, voice.scale, voice.floor_db)
-
-
-class VoiceRun(RunConfig):
-    """All that a run needs in order to be understood and repeated."""
-
-    model: VoiceModel
-    spec: DataSpec
-
-
-class Voice(Domain):
-    """Single notes: x is a spectrogram [batch quantity frame row], c a one-hot pitch."""
-
-    name = "voice"
-    item = "note"
-    presets = PRESETS
-    shipped = Path(__file__).parent / "weights"
-    default_run = "fluid"
-    default_latent_run = "fluid"
-    default_model = "timbre_vae"
-    offers = frozenset({"condition", "pitches"})
-    recipes = RECIPES
-    suffixes = SOUND
-    config = VoiceRun
-    axes = {"condition": "batch pitch", "x": "batch quantity frame row"}
-    tags = ("audio-generation", "timbre")
-
-    @property
-    def model(self) -> "type[Model]":
-        return Model
-
-    def open(self, folder: Path) -> Collection:
-        return Collection.open(folder)
-
-    def spec_of(self, data: Collection) -> dict[str, Any]:
-        names = ("sample_rate_hz", "samples", "lowest", "highest", "timbres")
-        return DataSpec(**{name: getattr(data, name) for name in names}).model_dump(mode="json")
-
-    def require_same_spec(self, data: Collection, other: Collection) -> None:
-        if self.spec_of(data) != self.spec_of(other):
-            raise UserError("the two collections hold notes of other lengths, rates or pitches")
-
-    def networks(self, config: VoiceRun) -> Networks:
-        model, spec = config.model, config.spec
-        return build(
-            model.voice, model.spectrogram(spec), spec.lowest, spec.pitches, model.resolved_recipe
-        )
-
-    def batches(
-        self, data: Collection, config: VoiceRun, device: torch.device, other: Any = None
-    ) -> Batches:
-        """Pairs of notes of one take as x, and their pitches as c."""
-        size, seed = config.train.batch_size, config.train.seed
-        spectrogram = config.model.spectrogram(config.spec)
-
-        def draw(number: int) -> Batch:
-            batch = data.pairs(number, size, seed)
-            x = spectrogram.analyse(torch.from_numpy(batch.sounds).to(device))
-            return Batch(x, one_hot(batch.pitches, config.spec).to(device))
-
-        return draw
-
-    def examples(self, data: Collection, count: int, seed: int) -> Examples:
-        return examples_of(data.batch(0, count, seed, data.splits[-1]))
-
-    def read(self, model: "Model", path: Path) -> Examples:
-        """Read the first note of a sound file; its pitch is that of its name, else what sounds."""
-        config = model.form
-        try:
-            sound = normalised(decode(read_bytes(path, config.limits), config), config)
-        except RejectedFile as error:
-            raise UserError(f"{path}: {error.detail}") from error
-        tone = None if sound is None else hear(sound, config.sample_rate_hz)
-        pitch = named(path.name, {}).pitch or (tone and round(tone.pitch))
-        if sound is None or not pitch:
-            raise UserError(f"{path} has no pitch: name it as in C4.wav")
-        return Examples(torch.from_numpy(sound[None]).float(), [name_of_pitch(pitch)])
-
-    def condition(self, text: str, seed: int) -> tuple[Sequence[str], int]:
-        """Read a text as a pitch, with the number of its timbre as C4:7; else the seed's."""
-        pitch, colon, timbre = text.partition(":")
-        if pitch_of_text(pitch) is None or (colon and not timbre.isdecimal()):
-            raise UserError(
-                f"'{text}' is neither a sound file nor a pitch such as C4 or 60, with the number "
-                "of its timbre as C4:7"
-            )
-        return [pitch], int(timbre) if colon else seed
-
-    def write(
-        self,
-        model: "Model",
-        items: Sounds,
-        titles: Sequence[str],
-        name: str,
-        to: Output,
-        sources: Sequence[Any] | None = None,
-    ) -> Iterator[Path]:
-        """Write each note as .wav; several also as one sound, each passing into the next, and as a
-        picture."""
-        from musegen.voice.files import encode_wav, joined
-
-        rate, several = model.spec.sample_rate_hz, len(items) > 1
-        for number, sound in enumerate(items.numpy()):
-            stem = f"{name}-{number + 1:03d}" if several else name
-            yield to.write(to.folder / f"{stem}.wav", encode_wav(sound, rate))
-        if several:
-            yield to.write(to.folder / f"{name}.wav", encode_wav(joined(items.numpy()), rate))
-            show = partial(self.show, model, items, titles)
-            yield to.draw(to.folder / f"{name}.png", show)
-
-    def show(self, model: "Model", items: Sounds, titles: Sequence[str], path: Path) -> None:
-        """Draw the spectrograms of notes side by side."""
-        from musegen.voice.picture import draw_notes
-
-        draw_notes(items.numpy(), titles, model.spec.sample_rate_hz, path)
-
-    def preview(self, model: "Model", items: Sounds, titles: Sequence[str], stem: Path) -> None:
-        """Draw notes, and write them one after another."""
-        from musegen.voice.files import encode_wav
-
-        super().preview(model, items, titles, stem)
-        sound = encode_wav(items.numpy().ravel(), model.spec.sample_rate_hz)
-        write_whole(stem.with_name(f"{stem.name}.wav"), sound)
-
-    def measures(
-        self, data: Collection, config: VoiceRun, other: Any = None
-    ) -> "Callable[[CoreModel], dict[str, float]]":
-        """Return the share of notes whose pitch is right, and the distance of their spectra."""
-        examples = self.examples(data, MEASURED, config.train.seed + 1)
-        wanted = [pitch_of_text(text) for text in examples.conditions or ()]
-
-        def measure(model: CoreModel) -> dict[str, float]:
-            if not isinstance(model, Model):
-                return {}
-            sounds = model.generate(examples, config.train.seed)
-            right = pitch_accuracy(sounds, wanted, model.spec.sample_rate_hz)
-            return {"pitch": right, "distance": 1 - right + model.spectral_error(examples)}
-
-        return measure
-
-    def data_of(self, subject: "Model") -> Collection:
-        raise UserError("give the notes to measure against: --against DATA")
-
-    def evaluate(
-        self,
-        models: "Sequence[Model]",
-        data: Collection,
-        count: int,
-        seed: int,
-        other: Any = None,
-        tick: Tick = lambda done, total: None,
-    ) -> Evaluation:
-        """Measure whether notes have their pitches and timbres, beside real notes and noise.
-
-        The first evaluation against a collection trains a classifier of it, which is kept.
-        """
-        from musegen.voice.measures import evaluation, scorecard
-
-        report = evaluation.evaluate(models, data, count, seed, tick)
-        return Evaluation(report, scorecard.tables, scorecard.draw_report, scorecard.WIDTH)
-
-
-DOMAIN = Voice()
-
-
-def one_hot(pitches: Int[np.ndarray, " note"] | Sequence[int], spec: DataSpec) -> Tensor:
-    """Return pitches as one-hot vectors; `UserError` for one that the model does not know."""
-    numbers = torch.as_tensor(np.asarray(pitches), dtype=torch.long)
-    unknown = numbers[(numbers < spec.lowest) | (numbers > spec.highest)]
-    if len(unknown):
-        low, high = (f"{name_of_pitch(end)} ({end})" for end in (spec.lowest, spec.highest))
-        raise UserError(f"the model knows pitches from {low} to {high}, not {unknown[0]}")
-    return F.one_hot(numbers - spec.lowest, spec.pitches).float()
-
-
-def pitch_of_text(text: str) -> int | None:
-    """Return the pitch of a text such as C4 or 60; None for any other text."""
-    if text.isdecimal():
-        return int(text) if int(text) <= 127 else None
-    return pitch_in(text)
-
-
-def examples_of(batch: NoteBatch) -> Examples:
-    """Return notes as examples, with their pitches' names as conditions."""
-    names = [name_of_pitch(pitch) for pitch in batch.pitches.tolist()]
-    return Examples(torch.from_numpy(batch.sounds), names)
-
-
-def pitch_accuracy(sounds: Sounds, pitches: Sequence[int | None], rate: int) -> float:
-    """Return the share of sounds at their pitch, to the exact judge."""
-    tones = [hear(sound, rate) for sound in sounds.numpy()]
-    right = [p is not None and is_right(tone, p) for tone, p in zip(tones, pitches, strict=True)]
-    return float(np.mean(right))
 
 
 class Model(CoreModel):
     """Trained networks with what they need to make notes."""
 
-    domain = DOMAIN
+    domain: ClassVar[Voice]
     config: VoiceModel
     spec: DataSpec
 
@@ -401,6 +143,9 @@ class Timbre:
         """Return the sounds of notes, not longer than those of training."""
         sounds = self.model.notes_of(pitches.tolist(), self.seed).numpy()
         return sounds[:, : max(1, round(seconds * self.sample_rate_hz))]
+
+
+DOMAIN = Model.domain = Voice(Model)
 
 
 def train(

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import ConfigError
+from musegen.composition.soundtrack import compose_seconds
 from musegen.model import DOMAIN as MUSIC
-from musegen.soundtrack import compose_seconds
 from studio.components.fields import optional_number, seeds, whole
 from studio.folder import StudioFolder
 from videogen.files.clip import Sound

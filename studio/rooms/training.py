@@ -25,8 +25,8 @@ from studio.components.markup import empty, escaped, in_page
 from studio.components.messages import ASIDE, answering
 from studio.folder import StudioFolder, folders_in, new_name
 from studio.rooms.models import collections_of, names_of
+from videogen.captioned_clips import find_data
 from videogen.model import DOMAIN as VIDEO
-from videogen.model import find_data
 
 DOMAINS: dict[str, Domain] = {"songs": MUSIC, "clips": VIDEO}
 SHAPES = "moving shapes, drawn as they are needed"

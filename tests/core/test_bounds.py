@@ -8,7 +8,7 @@ from core.app.configuration import ModelConfig
 from core.config import Strict, resolve
 from core.data.limits import Limits
 from core.errors import ConfigError
-from core.ring.model import RingModel
+from core.ring.configuration import RingModel
 from core.ring.settings import Couplings
 from core.training.loop import TrainConfig
 from core.training.optimisation import Optimisation

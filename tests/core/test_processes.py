@@ -16,7 +16,7 @@ from together import WholeBatch, first_rows, together
 from core import processes
 from core.errors import ConfigError, Resumable
 from core.recipes import recipe
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.theory.passes import Batch
 from core.training.loop import Monitor, TrainConfig, train
 from core.training.optimisation import Optimisation

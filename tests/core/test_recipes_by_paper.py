@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from core.recipes import RECIPES, Recipe
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.ring.benchmark import adapting, on_the_ring
 from core.theory.adversarial import Adversarial
 from core.theory.terms import Match

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from core.app import latent_commands
+from musegen.configuration import DataSpec
 from musegen.data.collection import Collection
 from musegen.data.preparation import PrepareConfig, prepare_band
 from musegen.files.midi import read_midi, write_midi
 from musegen.files.song import SongOutput
-from musegen.model import DOMAIN, DataSpec, Model, train
+from musegen.model import DOMAIN, Model, train
 from musegen.roll import Grid, Roll
 
 BARS = 2

@@ -5,8 +5,8 @@ import torch
 from core.theory.passes import Batch
 from core.training.optimisation import Optimisation
 from core.training.step import TrainState, learner_step
+from videogen.configuration import VideoModel
 from videogen.files.clip import to_clips
-from videogen.model import VideoModel
 from videogen.networks.build import build
 from videogen.networks.text import Captions
 from videogen.shapes.dataset import MovingShapes

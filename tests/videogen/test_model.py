@@ -6,28 +6,19 @@ import numpy as np
 import pytest
 import torch
 from films import corners
-from pydantic import ValidationError
 
 from core.app.fit import configure
 from core.errors import ConfigError, UserError
 from core.theory.adversarial import Adversarial
 from core.training.run import Run, export
+from videogen.configuration import DataSpec, VideoModel
 from videogen.data.collection import Collection
 from videogen.data.preparation import prepare
 from videogen.data.records import PrepareConfig
 from videogen.files.clip import to_clips, write_mp4
 from videogen.files.frame import View
 from videogen.files.reading import read_frames
-from videogen.model import (
-    DOMAIN,
-    DataSpec,
-    Model,
-    VideoModel,
-    find_data,
-    find_other,
-    read_prompts,
-    train,
-)
+from videogen.model import DOMAIN, Model, train
 from videogen.networks.text import Captions
 from videogen.recipes import RECIPES
 from videogen.shapes.dataset import MovingShapes
@@ -80,17 +71,6 @@ def test_a_translation_needs_a_second_collection_of_the_same_size(tmp_path):
         tiny(tmp_path / "run", "gist", other=OTHERS)
     with pytest.raises(UserError, match="other sizes or frames"):
         tiny(tmp_path / "run", "cyclegan", other=MovingShapes(32, 4))
-
-
-def test_a_second_collection_of_shapes_is_named_by_a_word():
-    other = find_other("blue", SHAPES)
-    assert isinstance(other, MovingShapes)
-    _, captions = other.batch(3, 20, seed=2)
-    assert all(" blue " in caption for caption in captions)
-    assert other.digest != SHAPES.digest
-    with pytest.raises(ConfigError, match="did you mean 'blue'"):
-        find_other("bleu", SHAPES)
-    assert find_other(None, SHAPES) is None
 
 
 @pytest.mark.parametrize(
@@ -193,18 +173,6 @@ def test_networks_are_those_the_recipe_names():
     assert {"condition", "prior", "encoder", "decoder"} == trained
 
 
-def test_data_is_a_folder_or_shapes():
-    assert find_data(None, True, True, "small").size == 32
-    one, both = (find_data(None, True, pairs, "small") for pairs in (False, True))
-    assert isinstance(one, MovingShapes) and isinstance(both, MovingShapes)
-    assert one.counts == (1,) and both.counts == (1, 2)
-    assert any(" and " in caption for caption in both.batch(0, 20, seed=0)[1])
-    assert not any(" and " in caption for caption in one.batch(0, 20, seed=0)[1])
-    for arguments in ((None, False, False), (None, False, True)):
-        with pytest.raises(ConfigError, match="--shapes"):
-            find_data(*arguments, "small")
-
-
 def test_films_are_framed_as_those_of_the_training(tmp_path):
     write_mp4(corners(32, 64, 4), tmp_path / "x.mp4", 8)
     framing = {"fit": "fit", "background": "#ff00ff"}
@@ -232,18 +200,6 @@ def test_a_collection_is_trained_on_by_its_folder(tmp_path):
     ]
     first, second = (next(iter(one.networks["decoder"].parameters())) for one in trained)
     assert torch.equal(first, second)
-
-
-def test_prompts_are_lines(tmp_path):
-    (tmp_path / "prompts.txt").write_text("a dog\n\n  a cat \n")
-    assert read_prompts(tmp_path / "prompts.txt") == ["a dog", "a cat"]
-    for encoding in ("utf-8-sig", "utf-16", "cp1252"):
-        (tmp_path / "prompts.txt").write_text("ein Hund läuft\r\neine Kuh\r\n", encoding)
-        assert read_prompts(tmp_path / "prompts.txt") == ["ein Hund läuft", "eine Kuh"]
-    (tmp_path / "none.txt").write_text("\n")
-    for name in ("none.txt", "absent.txt"):
-        with pytest.raises(UserError, match=name):
-            read_prompts(tmp_path / name)
 
 
 def test_a_clip_is_the_same_alone_or_among_others(gist):
@@ -285,20 +241,6 @@ def test_a_translation_trains_on_clips_of_both_collections_and_no_captions():
     assert batch.other is not None
     assert torch.equal(batch.other, to_clips(OTHERS.batch(3, size, seed)[0]))
     assert batch.c is None
-
-
-@pytest.mark.parametrize(
-    ("name", "least", "most"),
-    [("size", 16, 256), ("frames", 2, 256), ("frames_per_second", 0.01, 99)],
-)
-def test_a_clip_has_sizes_within_bounds_and_time_that_passes(name: str, least: float, most: float):
-    values = {"size": 32, "frames": 8, "frames_per_second": 4.0, "words": ()}
-    assert DataSpec.model_validate(values).seconds == 2
-    for allowed in (least, most):
-        DataSpec.model_validate({**values, name: allowed})
-    for wrong in (0, -1, least - 1, *([most + 1] if name != "frames_per_second" else [])):
-        with pytest.raises(ValidationError, match=name):
-            DataSpec.model_validate({**values, name: wrong})
 
 
 def test_samples_while_training_are_of_held_out_captions_and_of_seen_ones():

@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 from core.app import fit
 from core.app.fit import configure
 from videogen.commands import video_group
+from videogen.configuration import VideoRun
 from videogen.data import preparation
 from videogen.data.records import PrepareConfig
 from videogen.files.clip import SAMPLE_RATE_HZ, write_gif
 from videogen.files.label import origin_of
-from videogen.model import DOMAIN, Model, VideoRun
+from videogen.model import DOMAIN, Model
 from videogen.rendering.reel import Reel
 from videogen.rendering.take import Take
 from videogen.shapes.dataset import MovingShapes

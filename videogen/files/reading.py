@@ -30,6 +30,7 @@ from jaxtyping import UInt8
 
 from core.data.preparation import counted
 from core.data.sources import RejectedFile, require_size
+from core.errors import UserError
 from videogen.files.clock import (
     Excerpt,
     OutOfOrder,
@@ -112,6 +113,18 @@ def read_frames(
     decoded. Raises `RejectedFile` with the reason.
     """
     return read_film(source, view, limits, most).frames
+
+
+def read_first_frames(
+    path: Path, source: Path | Sequence[File], view: View, most: int
+) -> SquareFrames:
+    """Read up to `most` frames of what a user names; `UserError` names the path."""
+    try:
+        return read_frames(source, view, most=most)
+    except RejectedFile as error:
+        named = path.suffix.lower() in (*VIDEO, *PICTURES) or not path.is_file()
+        why = error.detail if named else "it is neither a film nor a picture, such as .mp4, .png"
+        raise UserError(f"{path}: {why}") from error
 
 
 def read_film(

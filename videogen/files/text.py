@@ -2,8 +2,10 @@
 
 import codecs
 import re
+from pathlib import Path
 
 from core.data.sources import RejectedFile
+from core.errors import UserError
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -38,6 +40,20 @@ def decode(data: bytes) -> str:
     except UnicodeDecodeError as error:
         raise RejectedFile("encoding", f"the text is no valid {error.encoding}") from error
     return "".join(_line(line) for line in data.splitlines(keepends=True))
+
+
+def read_prompts(path: Path) -> list[str]:
+    """Read the captions of a text file, one in each line; `UserError` where there is none."""
+    try:
+        lines = decode(path.read_bytes()).splitlines()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except RejectedFile as error:
+        raise UserError(f"cannot read {path}: {error.detail}") from error
+    captions = [line.strip() for line in lines if line.strip()]
+    if not captions:
+        raise UserError(f"{path} holds no caption: write one in each line")
+    return captions
 
 
 def _is_narrow(data: bytes) -> bool:

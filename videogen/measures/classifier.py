@@ -18,9 +18,9 @@ from core.theory.shapes import Features, Loss
 from core.training.checkpoint import fill_from_cache
 from core.training.device import isolated_random_state
 from core.training.optimisation import train_in_one_cycle
+from videogen.captioned_clips import CaptionedClips
 from videogen.files.clip import Clips, to_clips
 from videogen.measures.augmentation import shifted_clips
-from videogen.model import CaptionedClips
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import ClipFeatures
 from videogen.networks.text import Captions, TextConfig, Tokens, caption_encoder

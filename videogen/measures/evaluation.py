@@ -17,6 +17,8 @@ from core.data.collection import Split
 from core.data.preparation import Tick
 from core.errors import UserError
 from core.theory.divergences import frechet_distance
+from videogen.captioned_clips import CaptionedClips
+from videogen.configuration import DataSpec
 from videogen.data.collection import Collection
 from videogen.files.clip import Clips, FrameBatch, to_clips, to_frames
 from videogen.measures.classifier import Classifier, load_classifier
@@ -29,7 +31,7 @@ from videogen.measures.metrics import (
     sharpness,
     top1_accuracy,
 )
-from videogen.model import CaptionedClips, DataSpec, Model
+from videogen.model import Model
 from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.drawing import draw
 from videogen.shapes.judge import agreement

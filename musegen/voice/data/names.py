@@ -55,6 +55,13 @@ def pitch_in(text: str) -> int | None:
     return pitch if 0 <= pitch <= 127 else None
 
 
+def pitch_of_text(text: str) -> int | None:
+    """Return the pitch of a text such as C4 or 60; None for any other text."""
+    if text.isdecimal():
+        return int(text) if int(text) <= 127 else None
+    return pitch_in(text)
+
+
 def named(path: str, described: Mapping[str, Named]) -> Named:
     """Return what a file's name tells, or what examples.json says of it."""
     inner = Path(path.rpartition("!")[2])

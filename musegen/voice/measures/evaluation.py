@@ -19,6 +19,7 @@ from core.data.collection import Split
 from core.data.preparation import Tick
 from core.errors import UserError
 from core.theory.divergences import frechet_distance
+from musegen.voice.conditions import examples_of
 from musegen.voice.data.collection import Collection, NoteBatch
 from musegen.voice.fundamental import harmonicity, hear, is_right
 from musegen.voice.measures.classifier import Classifier, load_classifier
@@ -29,7 +30,7 @@ from musegen.voice.measures.metrics import (
     different_bins,
     diversity,
 )
-from musegen.voice.model import Model, examples_of
+from musegen.voice.model import Model
 from musegen.voice.spectrogram import Sounds
 
 SPLITS: dict[Split, str] = {"train": "seen pairs", "test": "held-out pairs"}

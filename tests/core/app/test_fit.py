@@ -14,7 +14,7 @@ from core.app.domain import Examples
 from core.app.fit import configure, fit, observer, train
 from core.app.model import Model
 from core.errors import ConfigError, UserError
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.ring.data import DrawnRing
 from core.ring.model import DOMAIN
 from core.theory.passes import Networks
@@ -115,10 +115,9 @@ def test_a_run_shows_what_becomes_of_its_examples_and_measures_itself(
     tmp_path, monkeypatch, other, items
 ):
     """By the seed 5: 2 (1 + 5) + 5 = 17; of a translation 2 (10 + 5) + 5, of the other numbers."""
-    domain, drawn = fake_domain(), []
+    domain, drawn = fake_domain(model=Doubled), []
     facts: dict[str, Any] = {
         "item": "number",
-        "model": Doubled,
         "examples": lambda self, data, count, seed: Examples([x + seed for x in data[:count]]),
         "measures": lambda self, data, config, other: lambda model: {"distance": data[0]},
         "preview": lambda self, model, *shown: drawn.append((model.name, *shown)),
@@ -134,10 +133,9 @@ def test_a_run_shows_what_becomes_of_its_examples_and_measures_itself(
 
 
 def test_a_sound_is_left_where_tensorboard_is_asked_for(tmp_path, monkeypatch):
-    domain = fake_domain()
+    domain = fake_domain(model=Doubled)
     facts: dict[str, Any] = {
         "item": "number",
-        "model": Doubled,
         "examples": lambda self, data, count, seed: Examples(data[:count]),
         "preview": lambda self, *shown: None,
         "sound": lambda self, model, items: bytes(map(int, items)),

@@ -14,7 +14,7 @@ from core.densities.closed_form import (
     seed_means,
 )
 from core.recipes import RECIPES
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.training.step import Optimisation, TrainState, step
 
 

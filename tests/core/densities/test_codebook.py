@@ -11,7 +11,7 @@ from core.densities import codebook
 from core.densities.codebook import CodePrior, TwoLevelCodePrior, perplexity, positions_of
 from core.networks.hierarchy import HierarchicalDelta
 from core.recipes import RECIPES
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.theory.distributions import Delta
 from core.theory.passes import Batch, Networks
 from core.training.step import Optimisation, TrainState, learner_step, step

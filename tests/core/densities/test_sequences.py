@@ -25,7 +25,7 @@ from core.densities.transformer import (
     StridedAttention,
     causal_attention,
 )
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 
 BODIES = {
     "pixelcnn": pixelcnn,

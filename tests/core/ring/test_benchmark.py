@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from core.ring import benchmark
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.ring.benchmark import (
     Result,
     adapting,

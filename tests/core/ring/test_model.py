@@ -17,7 +17,7 @@ from core.ring.benchmark import on_the_ring
 from core.ring.commands import RingCommands
 from core.ring.commands import ring as ring_commands
 from core.ring.data import DrawnRing, PointCollection, parse_points, prepare
-from core.ring.domain import to_symbols
+from core.ring.eight_gaussians import to_symbols
 from core.ring.model import DOMAIN, Model, train
 from core.theory.divergences import mmd
 from core.theory.passes import Networks
@@ -30,7 +30,7 @@ CSV = "2,0,0\n0,2.5,2\n-2,0.25,4\n"
 @pytest.fixture(autouse=True)
 def quick_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure few points while a model trains."""
-    monkeypatch.setattr("core.ring.model.MEASURED", 100)
+    monkeypatch.setattr("core.ring.domain.MEASURED", 100)
 
 
 def tiny(folder: Path, model: str) -> Model:
@@ -76,7 +76,7 @@ def test_while_training_what_the_model_makes_is_measured_against_held_out_points
     other, monkeypatch
 ):
     """A model that returns what it is given is the data; given another ring, it is not."""
-    monkeypatch.setattr("core.ring.model.MEASURED", 1000)
+    monkeypatch.setattr("core.ring.domain.MEASURED", 1000)
     config = fit.configure(DOMAIN, RING, "ae", "tiny", assignments=["train.seed=6"])
     same = fake_model(DOMAIN, Networks({}), "ae", "same")
     monkeypatch.setattr(same, "generate", lambda examples, seed: examples.items + (seed - 6))

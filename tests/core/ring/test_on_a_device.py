@@ -9,7 +9,7 @@ from pretended import Mixed, Wide, copies, pretended_device, reads
 
 from core.ring.benchmark import on_the_ring
 from core.ring.data import DrawnRing
-from core.ring.domain import EDGE, LEVELS, from_symbols, to_symbols
+from core.ring.eight_gaussians import EDGE, LEVELS, from_symbols, to_symbols
 from core.ring.model import DOMAIN
 
 

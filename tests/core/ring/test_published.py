@@ -8,7 +8,7 @@ from conftest import REPOSITORY
 from ring_bounds import REPEATED, SHIFTED, UNLEARNED, bound_of
 
 from core.ring.benchmark import Result, adapting, on_the_ring, stored, table
-from core.ring.domain import MODES
+from core.ring.eight_gaussians import MODES
 
 PUBLISHED = REPOSITORY / "docs" / "models"
 SEEDS = range(3)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from core.densities.closed_form import FullGaussian
 from core.networks.heads import StandardNormal
 from core.recipes import RECIPES
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.ring.benchmark import (
     REAL,
     accuracy,

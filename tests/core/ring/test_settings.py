@@ -12,7 +12,7 @@ from core.errors import ConfigError
 from core.recipes import RECIPES
 from core.ring.benchmark import adapting, begin, learn, on_the_ring
 from core.ring.data import DrawnRing
-from core.ring.domain import points
+from core.ring.eight_gaussians import points
 from core.ring.model import DOMAIN
 from core.ring.settings import (
     SETTINGS,

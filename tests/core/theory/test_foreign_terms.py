@@ -7,7 +7,7 @@ import torch
 
 from core.papers import Paper
 from core.recipes import RECIPES, Recipe
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.theory.passes import Passes
 from core.theory.shapes import Losses
 from core.theory.terms import Adjusted, Term, adjust, describe, needs_of

@@ -12,7 +12,7 @@ from core.networks.codes import LatentCodePrior
 from core.networks.heads import StandardNormal
 from core.papers import Paper
 from core.recipes import RECIPES, Recipe
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.theory.adversarial import (
     R1,
     Adversarial,

@@ -13,32 +13,32 @@ from core.app.domain import Domain
 from core.errors import ConfigError
 from core.networks.critics import MinibatchDiscrimination
 from core.recipes import Recipe
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.ring.benchmark import adapting, on_the_ring
 from core.theory.adversarial import wasserstein
 from core.theory.passes import Batch, Networks, Point
 from core.training.optimisation import Optimisation
 from core.training.stabilisers import Stabilisers
 from core.training.step import TrainState, game, step
-from musegen import model as music
+from musegen.configuration import MusicModel
+from musegen.model import DOMAIN as MUSIC
 from musegen.networks.bar_generators import MuseGANConfig
 from musegen.networks.musegan import build as build_music
 from musegen.roll import Grid
 from musegen.tracks import TRACK_LISTS
-from videogen import model as video
+from videogen.configuration import VideoModel
+from videogen.model import DOMAIN as VIDEO
 from videogen.networks.build import build as build_video
 from videogen.networks.config import VideoConfig
 from videogen.networks.text import Captions, TextConfig
 
-CLIPS = video.VideoModel(
+CLIPS = VideoModel(
     recipe="gan",
     video=VideoConfig(
         latent=4, channels=4, critic_channels=4, width=16, filters=2, text=TextConfig(width=4)
     ),
 )
-PHRASES = music.MusicModel(
-    recipe="gan", musegan=MuseGANConfig(latent=4, channels=2, critic_channels=2)
-)
+PHRASES = MusicModel(recipe="gan", musegan=MuseGANConfig(latent=4, channels=2, critic_channels=2))
 GRID = Grid(beats_per_bar=2, steps_per_beat=2, lowest_pitch=36, pitches=24)
 TRACKS = TRACK_LISTS["lakh"][:2]
 SIZE, FRAMES, BARS, BATCH = 16, 2, 2, 3
@@ -59,7 +59,7 @@ ON = {
 }
 
 
-def of_clips(name: str) -> video.VideoModel:
+def of_clips(name: str) -> VideoModel:
     decoder = "moments" if name == "latent_tfgan" else "gist"
     return CLIPS.replace(recipe=name, video=CLIPS.video.replace(decoder=decoder))
 
@@ -110,8 +110,8 @@ def games(domain: Domain) -> list[str]:
 
 PLAYED = [
     *(("ring", name) for name in [*on_the_ring(), *adapting()] if resolved("ring", name).critics),
-    *(pytest.param("phrases", name, marks=pytest.mark.slow) for name in games(music.DOMAIN)),
-    *(pytest.param("clips", name, marks=pytest.mark.slow) for name in games(video.DOMAIN)),
+    *(pytest.param("phrases", name, marks=pytest.mark.slow) for name in games(MUSIC)),
+    *(pytest.param("clips", name, marks=pytest.mark.slow) for name in games(VIDEO)),
 ]
 
 

@@ -14,7 +14,7 @@ import torch
 
 from core.errors import Resumable, Stopped
 from core.recipes import recipe
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.theory.passes import Batch
 from core.training import interruption
 from core.training.checkpoint import resumable

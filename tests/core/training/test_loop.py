@@ -8,7 +8,7 @@ import torch
 from core.config import MAX_SEED
 from core.errors import Resumable
 from core.recipes import recipe
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.ring.benchmark import adapting, on_the_ring
 from core.theory.passes import Batch
 from core.training.loop import Budget, Monitor, TrainConfig, rate_factor, train

@@ -9,7 +9,7 @@ from torch import nn
 
 from core.errors import UserError
 from core.recipes import recipe
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.theory.passes import Batch
 from core.training import memory
 from core.training.checkpoint import Checkpoint, save_checkpoint

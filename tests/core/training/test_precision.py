@@ -9,7 +9,7 @@ from core.densities.closed_form import GaussianMixture
 from core.densities.ratio import DensityRatio
 from core.networks.critics import LatentCritic
 from core.recipes import RECIPES
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.ring.benchmark import adapting, on_the_ring
 from core.ring.settings import settings_of
 from core.theory.adversarial import (

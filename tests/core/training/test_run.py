@@ -19,7 +19,7 @@ from faults import in_a_child, kill_at
 from core.errors import ConfigError, Resumable, UserError
 from core.files import LOCK
 from core.recipes import recipe
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.theory.passes import Batch
 from core.training import interruption
 from core.training.checkpoint import Corrupt

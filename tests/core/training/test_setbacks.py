@@ -11,7 +11,7 @@ from faults import equal
 
 from core.errors import Resumable
 from core.recipes import recipe
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.theory.passes import Batch
 from core.training.loop import UNMONITORED, Monitor, TrainConfig, train
 from core.training.optimisation import Optimisation

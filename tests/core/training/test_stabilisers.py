@@ -11,7 +11,7 @@ from core.errors import ConfigError
 from core.networks.augmentation import shifted
 from core.networks.critics import MinibatchDiscrimination, SpectralNorm, normalise
 from core.recipes import RECIPES, Recipe
-from core.ring import domain as ring
+from core.ring import eight_gaussians as ring
 from core.ring.benchmark import on_the_ring
 from core.theory.adversarial import (
     R1,

@@ -17,9 +17,10 @@ from core.app import fit
 from core.errors import UserError
 from core.training.step import TrainState, step
 from musegen.playing.voice import Voice
+from musegen.voice.data.collection import Collection
 from musegen.voice.files import joined
 from musegen.voice.fundamental import hear, is_right
-from musegen.voice.model import DOMAIN, Collection, Model
+from musegen.voice.model import DOMAIN, Model
 from musegen.voice.recipes import RECIPES
 
 TINY = ("--preset", "tiny", "--device", "cpu")

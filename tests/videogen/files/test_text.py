@@ -3,7 +3,8 @@
 import pytest
 
 from core.data.sources import RejectedFile
-from videogen.files.text import decode
+from core.errors import UserError
+from videogen.files.text import decode, read_prompts
 
 GERMAN = 'Ein Hund läuft über die Straße, "schön" \u2013 für 5 €\r\nzweite Zeile\n'
 
@@ -49,3 +50,15 @@ def test_a_stray_zero_does_not_make_letters_wide():
 def test_half_a_letter_is_refused():
     with pytest.raises(RejectedFile, match="no valid utf-16"):
         decode(b"\xff\xfea\0b")
+
+
+def test_prompts_are_lines(tmp_path):
+    (tmp_path / "prompts.txt").write_text("a dog\n\n  a cat \n")
+    assert read_prompts(tmp_path / "prompts.txt") == ["a dog", "a cat"]
+    for encoding in ("utf-8-sig", "utf-16", "cp1252"):
+        (tmp_path / "prompts.txt").write_text("ein Hund läuft\r\neine Kuh\r\n", encoding)
+        assert read_prompts(tmp_path / "prompts.txt") == ["ein Hund läuft", "eine Kuh"]
+    (tmp_path / "none.txt").write_text("\n")
+    for name in ("none.txt", "absent.txt"):
+        with pytest.raises(UserError, match=name):
+            read_prompts(tmp_path / name)

@@ -10,12 +10,13 @@ import torch
 from core.app.fit import configure
 from core.errors import UserError
 from core.theory.divergences import frechet_distance
+from videogen.configuration import DataSpec
 from videogen.files.clip import to_clips
 from videogen.measures.classifier import Classifier, load_classifier, train
 from videogen.measures.evaluation import data_of, evaluate
 from videogen.measures.metrics import caption_accuracy, explained_variance
 from videogen.measures.scorecard import draw_report, tables
-from videogen.model import DOMAIN, DataSpec, Model
+from videogen.model import DOMAIN, Model
 from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.drawing import draw
 from videogen.shapes.grammar import Split

@@ -9,6 +9,7 @@ from films import greys
 
 from core.app.domain import Examples
 from core.app.fit import configure
+from videogen.captioned_clips import CaptionedClips
 from videogen.data.collection import Collection
 from videogen.data.preparation import prepare
 from videogen.data.records import PrepareConfig
@@ -20,7 +21,7 @@ from videogen.measures.evaluation import Group, evaluate, reconstruction_of
 from videogen.measures.halves import JudgeOfHalves, Seen, judge_of_halves
 from videogen.measures.metrics import explained_variance
 from videogen.measures.progress import reconstructions_of
-from videogen.model import DOMAIN, CaptionedClips, Model
+from videogen.model import DOMAIN, Model
 from videogen.shapes.dataset import MovingShapes
 from videogen.shapes.drawing import draw
 from videogen.shapes.grammar import Split, split_of

@@ -7,7 +7,7 @@ from core.theory.distributions import Delta
 from core.theory.passes import Batch, Passes
 from core.training.optimisation import Optimisation
 from core.training.step import TrainState, critic_step, learner_step
-from videogen.model import VideoModel
+from videogen.configuration import VideoModel
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
 from videogen.networks.moments import CodeCritic, MomentDecoder, MomentEncoder, PathPrior

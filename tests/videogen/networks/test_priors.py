@@ -7,7 +7,8 @@ from core.networks.heads import StandardNormal
 from core.theory.passes import Batch
 from core.training.optimisation import Optimisation
 from core.training.step import TrainState, step
-from videogen.model import DOMAIN, VideoModel
+from videogen.configuration import VideoModel
+from videogen.model import DOMAIN
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
 from videogen.networks.text import Captions, TextConfig

@@ -7,7 +7,8 @@ import torch
 
 from core.app.fit import configure
 from core.networks.generators import ProgressiveGenerator
-from videogen.model import DOMAIN, VideoRun
+from videogen.configuration import VideoRun
+from videogen.model import DOMAIN
 from videogen.networks.build import build
 from videogen.networks.config import VideoConfig
 from videogen.networks.critic import Critic, PatchCritic

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from note_rows import notes
 
-from musegen import soundtrack
+from musegen.composition import soundtrack
+from musegen.composition.soundtrack import Soundtrack, compose_seconds
 from musegen.files.audio import SAMPLE_RATE
 from musegen.files.sound import Session
 from musegen.roll import Grid, Roll
-from musegen.soundtrack import Soundtrack, compose_seconds
 from musegen.tracks import LAKH
 
 GRID = Grid(steps_per_beat=4)
