@@ -61,20 +61,19 @@ HELP_WIDTH = 80
 """Columns that help has at least: with fewer, the names of options are cut."""
 
 
-def widen_help() -> None:
-    """Let help be as wide as its names need, where the terminal is narrower."""
-    from typer import rich_utils
-
-    if shutil.get_terminal_size().columns < HELP_WIDTH:
-        rich_utils.MAX_WIDTH = HELP_WIDTH
-
-
-class ErrorGroup(TyperGroup):
-    """A group of commands whose failures are one sentence on stderr and an exit code."""
+class WideHelp:
+    """A command, or a group, whose help is as wide as its names need in a narrow terminal, too."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        widen_help()
-        super().format_help(ctx, formatter)
+        from typer import rich_utils
+
+        if shutil.get_terminal_size().columns < HELP_WIDTH:
+            rich_utils.MAX_WIDTH = HELP_WIDTH
+        super().format_help(ctx, formatter)  # type: ignore[misc]  # of a command, or a group
+
+
+class ErrorGroup(WideHelp, TyperGroup):
+    """A group of commands whose failures are one sentence on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         print_messages()
@@ -104,12 +103,8 @@ def _is_printed_by_first(error: Exception) -> bool:
     return shared and not is_first()
 
 
-class OptionCommand(TyperCommand):
+class OptionCommand(WideHelp, TyperCommand):
     """A command of which no option takes the name of another for its value."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        widen_help()
-        super().format_help(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
         if process_count() > 1 and self.name != "train":
