@@ -50,7 +50,7 @@ Items = Phrases | PlayedPhrases
 """Phrases as a model takes and returns them: with velocities where it has learned these."""
 
 
-class Music(Domain["Model"]):
+class Music(Domain[Collection, MusicRun, Items, "Model"]):
     """Phrases of several tracks: x is cells [batch track state bar step pitch].
 
     Of a density x is notes, [batch note attribute].

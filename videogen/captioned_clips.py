@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from core.app.domain import TrainingData
 from core.data.collection import Split
 from core.errors import ConfigError
 from videogen.data.collection import Collection
@@ -12,7 +13,7 @@ from videogen.shapes.dataset import MovingShapes
 
 
 @runtime_checkable
-class CaptionedClips(Protocol):
+class CaptionedClips(TrainingData, Protocol):
     """Captioned clips to train on: a prepared collection, or moving shapes."""
 
     @property
@@ -23,10 +24,6 @@ class CaptionedClips(Protocol):
     def frames_per_second(self) -> float: ...
     @property
     def words(self) -> tuple[str, ...]: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def splits(self) -> tuple[Split, ...]: ...
     def batch(
         self, number: int, size: int, seed: int, split: Split = "train"
     ) -> tuple[FrameBatch, list[str]]: ...

@@ -41,7 +41,7 @@ EXAMPLES = 8
 """Training captions that a run keeps, to try the model with."""
 
 
-class Video(Domain["Model"]):
+class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
     """Clips with captions: x is [batch rgb time height width] in [-1, 1], c is tokens."""
 
     name = "video"

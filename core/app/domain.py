@@ -17,13 +17,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 
-from core.app.configuration import RunConfig
+from core.app.configuration import Config
 from core.app.output import Output
 from core.config import nearest, resolve
+from core.data.collection import Split
 from core.data.preparation import Tick
 from core.errors import ConfigError, UserError
 from core.files import is_folder
@@ -39,33 +40,56 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("pianoreel")
 
+
+@runtime_checkable
+class TrainingData(Protocol):
+    """Data to train on and to measure against: of which splits, and a digest of all it holds."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def splits(self) -> tuple[Split, ...]: ...
+
+
+@runtime_checkable
+class Sliceable(Protocol):
+    """Items along a first axis: an array, a tensor, or what is sliced as one."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice, /) -> Any: ...
+
+
+Data = TypeVar("Data", bound=TrainingData)
+"""The data of a domain."""
+Items = TypeVar("Items", bound=Sliceable)
+"""Items of a domain, as its models take and return them."""
 Trained = TypeVar("Trained", bound="Model")
 """The class of a domain's trained models."""
 
 
 @dataclass(frozen=True)
-class Examples:
+class Examples(Generic[Items]):
     """Items of a domain, as its models take them, with their conditions, if any.
 
-    `items`: an array or tensor whose first axis counts them. `conditions`: one for each.
-    `sources`: of each, what its file says beyond the item and `Domain.write` can use again.
+    `conditions`: one for each item. `sources`: of each, what its file says beyond the item and
+    `Domain.write` can use again.
     """
 
-    items: Any
+    items: Items
     conditions: Sequence[str] | None = None
     sources: Sequence[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def first(self, count: int) -> "Examples":
+    def first(self, count: int) -> "Examples[Items]":
         """Return the first `count` of them."""
         conditions = None if self.conditions is None else self.conditions[:count]
         sources = None if self.sources is None else self.sources[:count]
         return Examples(self.items[:count], conditions, sources)
 
 
-class Domain(ABC, Generic[Trained]):
+class Domain(ABC, Generic[Data, Config, Items, Trained]):
     """Everything that the shared commands ask of a domain.
 
     `item`: the word for one sample. `recipes`: those of every domain and its own. `offers`: which
@@ -87,7 +111,7 @@ class Domain(ABC, Generic[Trained]):
     recipes: ClassVar[Mapping[str, Recipe]] = RECIPES
     aliases: ClassVar[Mapping[str, str]] = {}
     suffixes: ClassVar[tuple[str, ...]]
-    config: ClassVar[type[RunConfig]]
+    config: type[Config]
     axes: ClassVar[Mapping[str, str]]
     tags: ClassVar[tuple[str, ...]]
 
@@ -95,35 +119,37 @@ class Domain(ABC, Generic[Trained]):
         self.model = model
 
     @abstractmethod
-    def open(self, folder: Path) -> Any:
+    def open(self, folder: Path) -> Data:
         """Open a prepared collection; `UserError` for a folder that is none."""
 
     @abstractmethod
-    def spec_of(self, data: Any) -> dict[str, Any]:
+    def spec_of(self, data: Data) -> dict[str, Any]:
         """Return the specification that networks are built for, as plain values."""
 
-    def settings_of(self, data: Any) -> dict[str, Any]:
+    def settings_of(self, data: Data) -> dict[str, Any]:
         """Return the settings in which this data differ from the preset, none by default."""
         return {}
 
     @abstractmethod
-    def require_same_spec(self, data: Any, other: Any) -> None:
+    def require_same_spec(self, data: Data, other: Data) -> None:
         """Raise `UserError` unless two collections hold items of one specification."""
 
     @abstractmethod
-    def networks(self, config: Any) -> Networks:
+    def networks(self, config: Config) -> Networks:
         """Build the recipe's networks for data of the run's specification."""
 
     @abstractmethod
-    def batches(self, data: Any, config: Any, device: torch.device, other: Any = None) -> Batches:
+    def batches(
+        self, data: Data, config: Config, device: torch.device, other: Data | None = None
+    ) -> Batches:
         """Return the batches to train on; each is a function of its number and the seed."""
 
     @abstractmethod
-    def examples(self, data: Any, count: int, seed: int) -> Examples:
+    def examples(self, data: Data, count: int, seed: int) -> Examples[Items]:
         """Select real items to encode or translate: held-out ones where the data has any."""
 
     @abstractmethod
-    def read(self, model: Trained, path: Path) -> Examples:
+    def read(self, model: Trained, path: Path) -> Examples[Items]:
         """Read a user's file as items; `UserError` where it cannot be read."""
 
     @abstractmethod
@@ -134,7 +160,7 @@ class Domain(ABC, Generic[Trained]):
     def write(
         self,
         model: Trained,
-        items: Any,
+        items: Items,
         titles: Sequence[str],
         name: str,
         to: Output,
@@ -154,19 +180,19 @@ class Domain(ABC, Generic[Trained]):
         return next((source for source in sources if source is not None), None)
 
     @abstractmethod
-    def show(self, model: Trained, items: Any, titles: Sequence[str], path: Path) -> None:
+    def show(self, model: Trained, items: Items, titles: Sequence[str], path: Path) -> None:
         """Draw items side by side as a .png."""
 
-    def preview(self, model: Trained, items: Any, titles: Sequence[str], stem: Path) -> None:
+    def preview(self, model: Trained, items: Items, titles: Sequence[str], stem: Path) -> None:
         """Leave STEM.png, and what else is quick to write, while a model trains."""
         self.show(model, items, titles, stem.with_name(f"{stem.name}.png"))
 
-    def sound(self, model: Trained, items: Any) -> bytes | None:
+    def sound(self, model: Trained, items: Items) -> bytes | None:
         """Return the .wav of items for TensorBoard; None where `preview` leaves all there is."""
         return None
 
     def measures(
-        self, data: Any, config: Any, other: Any = None
+        self, data: Data, config: Config, other: Data | None = None
     ) -> Callable[[Trained], dict[str, float]]:
         """Return the metrics that are logged while a model trains.
 
@@ -174,7 +200,7 @@ class Domain(ABC, Generic[Trained]):
         """
         return lambda model: {}
 
-    def finish(self, model: Trained, data: Any, to: Path) -> Trained:
+    def finish(self, model: Trained, data: Data, to: Path) -> Trained:
         """Return a run's model with what sampling needs beside its weights, kept in the run.
 
         By default nothing does. It is called at the end of a training.
@@ -185,10 +211,10 @@ class Domain(ABC, Generic[Trained]):
     def evaluate(
         self,
         models: Sequence[Any],
-        data: Any,
+        data: Data,
         count: int,
         seed: int,
-        other: Any = None,
+        other: Data | None = None,
         tick: Tick = lambda done, total: None,
     ) -> "Evaluation":
         """Measure models beside real items and beside chance."""
@@ -197,7 +223,7 @@ class Domain(ABC, Generic[Trained]):
         """Open what `evaluate` measures: a run's model, or another source of the domain."""
         return self.open_run(name, device)
 
-    def data_of(self, subject: Any) -> Any:
+    def data_of(self, subject: Any) -> Data:
         """Open the data to measure a model against by default; `UserError` where there is none."""
         raise UserError("give the collection to measure against: --against DATA")
 
@@ -279,7 +305,7 @@ class Domain(ABC, Generic[Trained]):
             raise UserError(f"{folder} is no folder: {wanted}")
         return folder
 
-    def configuration_of(self, run: Run) -> Any:
+    def configuration_of(self, run: Run) -> Config:
         """Return the settings of a run; `UserError` where they are of another domain or version.
 
         What a run of another domain says of its data has none of the names of this one.

@@ -37,7 +37,7 @@ MEASURED = 1000
 """Points that are sampled and measured while training."""
 
 
-class Ring(Domain["Model"]):
+class Ring(Domain[Data, RingRun, Points, "Model"]):
     """Points of the plane: x is [batch 2], c a one-hot label."""
 
     name = "ring"

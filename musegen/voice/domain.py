@@ -36,7 +36,7 @@ MEASURED = 48
 """Held-out notes whose pitches are judged while training."""
 
 
-class Voice(Domain["Model"]):
+class Voice(Domain[Collection, VoiceRun, Sounds, "Model"]):
     """Single notes: x is a spectrogram [batch quantity frame row], c a one-hot pitch."""
 
     name = "voice"
@@ -71,7 +71,11 @@ class Voice(Domain["Model"]):
         )
 
     def batches(
-        self, data: Collection, config: VoiceRun, device: torch.device, other: Any = None
+        self,
+        data: Collection,
+        config: VoiceRun,
+        device: torch.device,
+        other: Collection | None = None,
     ) -> Batches:
         """Pairs of notes of one take as x, and their pitches as c."""
         return NoteBatches(data, config, device)
@@ -139,7 +143,7 @@ class Voice(Domain["Model"]):
         write_whole(stem.with_name(f"{stem.name}.wav"), sound)
 
     def measures(
-        self, data: Collection, config: VoiceRun, other: Any = None
+        self, data: Collection, config: VoiceRun, other: Collection | None = None
     ) -> "Callable[[Model], dict[str, float]]":
         """Return the share of notes whose pitch is right, and the distance of their spectra."""
         examples = self.examples(data, MEASURED, config.train.seed + 1)
@@ -161,7 +165,7 @@ class Voice(Domain["Model"]):
         data: Collection,
         count: int,
         seed: int,
-        other: Any = None,
+        other: Collection | None = None,
         tick: Tick = lambda done, total: None,
     ) -> Evaluation:
         """Measure whether notes have their pitches and timbres, beside real notes and noise.

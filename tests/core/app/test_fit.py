@@ -137,6 +137,7 @@ def test_a_sound_is_left_where_tensorboard_is_asked_for(tmp_path, monkeypatch):
     facts: dict[str, Any] = {
         "item": "number",
         "examples": lambda self, data, count, seed: Examples(data[:count]),
+        "measures": lambda self, data, config, other: lambda model: {},
         "preview": lambda self, *shown: None,
         "sound": lambda self, model, items: bytes(map(int, items)),
     }
