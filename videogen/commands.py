@@ -484,7 +484,16 @@ class VideoCommands(DomainCommands):
         first = model.first_frame(start) if start else None
         closed = to.loop and model.has_clock
         takes = [
-            Take(caption, number, frames, fps, tuple(then or ()), first, into, closed)
+            Take(
+                caption=caption,
+                seed=number,
+                frames=frames,
+                frames_per_second=fps,
+                then=tuple(then or ()),
+                start=first,
+                into=into,
+                loop=closed,
+            )
             for number, caption in wanted
         ]
         song = {

@@ -109,7 +109,14 @@ class Video(Domain[CaptionedClips, VideoRun, Clips, "Model"]):
                 "--speed and --colour out with --shapes"
             )
         tokens = Captions(config.spec.words, config.model.video.clauses)
-        return ClipBatches(data, config, device, other, tokens, config.augment)
+        return ClipBatches(
+            data=data,
+            config=config,
+            device=device,
+            other=other,
+            tokens=tokens,
+            augment=config.augment,
+        )
 
     def examples(self, data: CaptionedClips, count: int, seed: int) -> Examples:
         """Return clips that are held out and clips that are trained on, in turn.

@@ -259,7 +259,14 @@ def measure(name: str, seed: int) -> Result:
         modes, good = ring.coverage(x)
         measures = {"good": good, "modes": modes, "mmd": distance(x)}
     shown = slice(SHOWN_POINTS)
-    return Result(name, seed, digest(name), measures | common, x[shown].numpy(), predicted[shown])
+    return Result(
+        name=name,
+        seed=seed,
+        digest=digest(name),
+        measures=measures | common,
+        points=x[shown].numpy(),
+        labels=predicted[shown],
+    )
 
 
 def survey(

@@ -33,7 +33,14 @@ class Row:
 def row_of(name: str, kind: Kind, points: Points, real: Points) -> Row:
     """Return the measures of points."""
     modes, good = ring.coverage(points)
-    return Row(name, kind, len(points), mmd(points, real).item(), modes, good)
+    return Row(
+        name=name,
+        kind=kind,
+        count=len(points),
+        discrepancy=mmd(points, real).item(),
+        modes=modes,
+        good=good,
+    )
 
 
 def tables(report: Report) -> Iterator[Table]:

@@ -36,7 +36,13 @@ class PhraseSource(NamedTuple):
         """
         tempo = song.tempo_bpm[np.minimum(np.arange(first, first + bars), song.bars - 1)]
         notes, own = song.notes.moved(-first * song.grid.steps_per_bar), song.bars - first
-        return cls(notes, tempo, (song,), min(own, bars), min(own, bars))
+        return cls(
+            notes=notes,
+            tempo_bpm=tempo,
+            songs=(song,),
+            least_bars=min(own, bars),
+            most_bars=min(own, bars),
+        )
 
     @classmethod
     def common(cls, sources: "Sequence[PhraseSource | None]") -> "PhraseSource | None":

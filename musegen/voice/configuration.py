@@ -56,8 +56,13 @@ class VoiceModel(ModelConfig):
     def spectrogram(self, spec: DataSpec) -> Spectrogram:
         """Return the map between notes and x."""
         voice = self.voice
-        sizes = spec.sample_rate_hz, spec.samples
-        return Spectrogram(*sizes, voice.window, voice.scale, voice.floor_db)
+        return Spectrogram(
+            sample_rate_hz=spec.sample_rate_hz,
+            samples=spec.samples,
+            window=voice.window,
+            scale=voice.scale,
+            floor_db=voice.floor_db,
+        )
 
 
 class VoiceRun(RunConfig):

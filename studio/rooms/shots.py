@@ -48,14 +48,14 @@ class Wishes(NamedTuple):
         total = whole("clips", len(sentences) * each, 1, MOST_CLIPS)
         captions = [one for one in sentences for _ in range(each)]
         usual = Take(
-            "",
-            0,
-            self.length,
-            optional_number("frames a second", self.rate, 1, 60),
-            self.following,
-            model.first_frame(Path(self.start)) if self.start else None,
-            self.into.strip()[:LONGEST_CAPTION] or None,
-            self.loop and model.has_clock,
+            caption="",
+            seed=0,
+            frames=self.length,
+            frames_per_second=optional_number("frames a second", self.rate, 1, 60),
+            then=self.following,
+            start=model.first_frame(Path(self.start)) if self.start else None,
+            into=self.into.strip()[:LONGEST_CAPTION] or None,
+            loop=self.loop and model.has_clock,
         )
         numbered = zip(captions, seeds(self.seed, total), strict=True)
         return [replace(usual, caption=caption, seed=seed) for caption, seed in numbered]

@@ -53,11 +53,10 @@ class Row:
     `videogen.shapes.steadiness`; both are empty for other clips. `seen`: shares of clips that show
     each half of their caption, see `videogen.measures.halves`. `sharpness`, `motion`: energies of
     gradients in space and in time as shares of those of the group's real clips.
-    `caption_accuracy` and
-    `top1_accuracy`: see `metrics`, among `captions` different captions. `frechet_clips`,
-    `frechet_frames`: squared Frechet distances to the group's reference, in the classifier's
-    features of clips and of chunks. `diversity`: difference between two clips of a caption.
-    `reconstruction`: explained variance. NaN stands for what is not measured.
+    `caption_accuracy` and `top1_accuracy`: see `metrics`, among `captions` different captions.
+    `frechet_clips`, `frechet_frames`: squared Frechet distances to the group's reference, in the
+    classifier's features of clips and of chunks. `diversity`: difference between two clips of a
+    caption. `reconstruction`: explained variance. NaN stands for what is not measured.
     """
 
     group: str
@@ -258,22 +257,23 @@ class _Judge:
         """
         judged_by = captions or group.captions
         similarity = self.classifier.similarity(clips, judged_by)
+        reference = None if captions else group.reference
         return Row(
-            group.name,
-            name,
-            kind,
-            len(clips),
-            len(set(judged_by)),
-            agreement(judged_by, clips) if self.is_shapes else {},
-            steadiness(judged_by, clips) if self.is_shapes and not captions else {},
-            caption_accuracy(similarity, judged_by),
-            top1_accuracy(similarity, judged_by),
-            nan if captions else _distance(self.classifier.features, clips, group.reference),
-            nan if captions else _distance(self.classifier.chunk_features, clips, group.reference),
-            nan if second is None else diversity(clips, second),
-            nan if captions else _share(sharpness, clips, group.real),
-            nan if captions else _share(motion, clips, group.real),
-            self._seen(group, kind, clips, judged_by),
+            group=group.name,
+            name=name,
+            kind=kind,
+            clips=len(clips),
+            captions=len(set(judged_by)),
+            attributes=agreement(judged_by, clips) if self.is_shapes else {},
+            steadiness=steadiness(judged_by, clips) if self.is_shapes and not captions else {},
+            caption_accuracy=caption_accuracy(similarity, judged_by),
+            top1_accuracy=top1_accuracy(similarity, judged_by),
+            frechet_clips=_distance(self.classifier.features, clips, reference),
+            frechet_frames=_distance(self.classifier.chunk_features, clips, reference),
+            diversity=nan if second is None else diversity(clips, second),
+            sharpness=nan if captions else _share(sharpness, clips, group.real),
+            motion=nan if captions else _share(motion, clips, group.real),
+            seen=self._seen(group, kind, clips, judged_by),
         )
 
     def _seen(

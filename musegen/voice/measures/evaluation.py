@@ -206,17 +206,17 @@ class _Judge:
         features = self.classifier.features(sounds)
         other = self.classifier.features(torch.from_numpy(group.other.sounds))
         return Row(
-            group.name,
-            name,
-            kind,
-            len(sounds),
-            float(right),
-            float(np.mean(named_pitch + self.data.lowest == pitches)),
-            nan if timbres is None else float(np.mean(named_timbre == timbres)),
-            float(harmonic),
-            frechet_distance(features, other),
-            _bins(features, other),
-            diversity(features, pitches),
+            group=group.name,
+            name=name,
+            kind=kind,
+            notes=len(sounds),
+            right=float(right),
+            named_pitch=float(np.mean(named_pitch + self.data.lowest == pitches)),
+            named_timbre=nan if timbres is None else float(np.mean(named_timbre == timbres)),
+            harmonicity=float(harmonic),
+            frechet=frechet_distance(features, other),
+            bins=_bins(features, other),
+            diversity=diversity(features, pitches),
         )
 
     def _constancy(self, model: Model, seed: int) -> float:
