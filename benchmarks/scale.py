@@ -24,7 +24,7 @@ from rich.table import Table
 from musegen.data import preparation
 from musegen.data.collection import Collection
 from musegen.data.records import PrepareConfig, SongRecord, pack
-from musegen.files.midi import song_of
+from musegen.reading.song import Song
 from musegen.roll import Grid, Notes, Roll
 from musegen.tracks import LAKH
 
@@ -51,7 +51,7 @@ def drawn(number: int, config: PrepareConfig, style: str | None = None) -> SongR
         pitch = np.where(change, 2, 1 + notes.pitch)
         notes = Notes(notes.track, notes.start, pitch, notes.length, notes.velocity)
     roll = Roll.of(notes, LAKH, config.grid, np.full(BARS, 120.0), f"song {number}")
-    return pack(song_of(roll), config)
+    return pack(Song.of(roll), config)
 
 
 def _notes(generator: np.random.Generator, grid: Grid) -> Notes:

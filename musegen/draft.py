@@ -25,8 +25,9 @@ from core.data.sources import RejectedFile
 from core.errors import ConfigError, UserError
 from musegen.controls import STILL, Controls, usual_controls
 from musegen.files.limits import MusicLimits
-from musegen.files.midi import Song, read_midi
+from musegen.files.midi import read_midi
 from musegen.files.smf import DEFAULT_BPM, midi_bytes
+from musegen.reading.song import Song
 from musegen.roll import KEY_SIGNATURE, Grid, Layer, Mark, Notes, Roll, separate
 from musegen.tracks import Track, numbers_of
 
@@ -106,7 +107,7 @@ def log_remarks(path: Path | str, remarks: Sequence[str]) -> None:
 
 def with_programs_of(songs: Sequence[Song]) -> tuple[Track, ...]:
     """Return the tracks of songs, each with the program of the first part that it has claimed."""
-    found = zip(*(song.programs for song in songs), strict=True)  # by track
+    found = zip(*(song.claims.programs for song in songs), strict=True)  # by track
     return tuple(
         track.replace(program=next(chain.from_iterable(programs), track.program))
         for track, programs in zip(songs[0].tracks, found, strict=True)
@@ -115,7 +116,8 @@ def with_programs_of(songs: Sequence[Song]) -> tuple[Track, ...]:
 
 def compare_programs(first: Song, last: Song) -> None:
     """Log which tracks have different programs in two songs."""
-    for track, ours, theirs in zip(first.tracks, first.programs, last.programs, strict=True):
+    programs = (first.claims.programs, last.claims.programs)
+    for track, ours, theirs in zip(first.tracks, *programs, strict=True):
         if ours and theirs and ours[0] != theirs[0] and not track.is_drum:
             LOG.warning(
                 "%s has the program %d in %s and %d in %s, and sounds with %d throughout: "

@@ -255,13 +255,17 @@ WINGS = {
         "roll": {"controls", "tracks"},
         "tonality": {"roll", "tracks"},
         "steering": {"tonality"},
-        "draft": {"controls", "files", "roll", "tracks"},
+        "draft": {"controls", "files", "reading", "roll", "tracks"},
         "files": {
             *("controls", "files", "notation", "performance", "playing"),
-            *("roll", "tonality", "tracks"),
+            *("reading", "roll", "tonality", "tracks"),
         },
         "notation": {"files", "notation", "roll", "tonality", "tracks"},
-        "data": {"data", "files", "roll", "tracks"},
+        "reading": {
+            *("controls", "files.controls", "files.keys", "files.limits", "files.parts"),
+            *("files.pedal", "files.smf", "performance", "reading", "roll", "tonality", "tracks"),
+        },
+        "data": {"data", "files", "reading", "roll", "tracks"},
         "networks": {"networks", "roll", "tracks"},
         "densities": {"densities", "networks.states", "roll", "steering", "tracks"},
         "bar_latents": {

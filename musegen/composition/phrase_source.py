@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from musegen.draft import compare_programs, with_programs_of
-from musegen.files.midi import Song
+from musegen.reading.song import Song
 from musegen.roll import Notes, Roll
 from musegen.tracks import Track
 

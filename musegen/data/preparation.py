@@ -39,9 +39,9 @@ from musegen.data.band import STYLES, song
 from musegen.data.catalogue import cluster, phrases_of
 from musegen.data.collection import Collection
 from musegen.data.records import PrepareConfig, SongRecord, columns_of, pack, read_source
-from musegen.files.midi import song_of
 from musegen.files.pianoroll import LPD
 from musegen.files.smf import SONG_FILES
+from musegen.reading.song import Song
 from musegen.tracks import LAKH
 
 NOTABLE_SHARE = 0.05
@@ -195,7 +195,7 @@ def play_song(
     """Generate a song of the band, and pack it with its answers."""
     roll, answers = song([config.seed, number], config.grid, style)
     try:
-        return pack(song_of(roll, band_name(number, config.seed)), config, asdict(answers))
+        return pack(Song.of(roll, band_name(number, config.seed)), config, asdict(answers))
     except RejectedFile as error:
         return Failure(error.reason, error.detail)
 

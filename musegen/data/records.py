@@ -18,8 +18,10 @@ from musegen.data.collection import NOTE_COLUMNS, cut_at_bars
 from musegen.data.similarity import shapes
 from musegen.files.label import is_stem
 from musegen.files.limits import MusicLimits
-from musegen.files.midi import Meter, Song, read_midi
+from musegen.files.midi import read_midi
 from musegen.files.pianoroll import read_lpd
+from musegen.reading.metres import Meter
+from musegen.reading.song import Song
 from musegen.roll import SIGNATURE, Grid
 from musegen.tracks import LAKH, Track, are_known_by_names, proposed
 
@@ -141,9 +143,9 @@ def pack(song: Song, config: PrepareConfig, answers: dict[str, Any] | None = Non
         phrases,
         content.hexdigest(),
         answers,
-        sum(song.part_notes),
-        song.unclaimed,
-        [*song.counted, *song.doubts],
+        sum(song.claims.notes),
+        song.claims.unclaimed,
+        [*song.regroupings, *song.doubts],
     )
 
 
@@ -169,8 +171,8 @@ def _tracks_sounding(
 def _why_none(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig) -> str:
     """Return why a song has no phrase, and the option that would give it some."""
     _, sounding = _tracks_sounding(song, columns, config)
-    if not len(sounding) and song.other_metre:
-        found, why = song.other_metre
+    if not len(sounding) and song.counting.other_metre:
+        found, why = song.counting.other_metre
         return f"few bars are in the metre, {why}: --meter {found}"
     if not len(sounding):
         longest = max(bars for _, bars in song.stretches)
@@ -180,8 +182,8 @@ def _why_none(song: Song, columns: dict[str, np.ndarray], config: PrepareConfig)
     if not most:
         return f"no {config.bars} successive bars in which a track sounds"
     says = "only 1 track sounds" if most == 1 else f"only {most} tracks sound"
-    name = proposed(song.parts) if config.tracks == LAKH else None
-    if config.tracks == LAKH and not name and are_known_by_names(song.parts):
+    name = proposed(song.claims.parts) if config.tracks == LAKH else None
+    if config.tracks == LAKH and not name and are_known_by_names(song.claims.parts):
         return f"{says}, as parts have names alone: --tracks mine.yaml, see docs/tracks.md"
     return f"{says}: --tracks {name}" if name else f"{says}: --min-tracks {most}"
 

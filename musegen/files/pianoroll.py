@@ -13,8 +13,10 @@ from numpy.lib import format as npy
 from core.data.sources import UNREADABLE, RejectedFile
 from core.files import write_whole
 from musegen.files.limits import MusicLimits
-from musegen.files.midi import Meter, Song
 from musegen.files.smf import DEFAULT_BPM
+from musegen.reading.claims import Claims
+from musegen.reading.metres import Meter
+from musegen.reading.song import Song
 from musegen.roll import HOLD, ONSET, Grid, Notes, Roll, fill_velocities, notes_of
 from musegen.tracks import Part, Track, assign
 
@@ -120,7 +122,15 @@ class _Multitrack:
             raise RejectedFile("no-notes", "no note is in the pitch range and in a track's part")
         counts = np.diff(np.append(firsts, len(starts)))
         stretches = tuple(zip(firsts.tolist(), counts.tolist(), strict=True))
-        return Song(notes, len(starts), self._tempo(within), stretches, tracks, self.grid, name)
+        return Song(
+            notes=notes,
+            bars=len(starts),
+            tempo_bpm=self._tempo(within),
+            stretches=stretches,
+            grid=self.grid,
+            claims=Claims(tracks),
+            name=name,
+        )
 
     def _bars(self, meter: Meter) -> np.ndarray:
         """Return the first steps of bars in the grid's metre.

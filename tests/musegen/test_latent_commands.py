@@ -294,7 +294,7 @@ def with_parts(path: Path, *programs: int, before: bytes = b"") -> Path:
 def programs_in(path: Path, data: Collection) -> list[int]:
     """Return the first program of each track that a file has notes for."""
     song = read_midi(path, data.tracks, data.grid)
-    return [programs[0] if programs else -1 for programs in song.programs]
+    return [programs[0] if programs else -1 for programs in song.claims.programs]
 
 
 COMMANDS = {

@@ -9,8 +9,9 @@ from musegen.bar_latents.form import NEW
 from musegen.bar_latents.inversion import Inversion
 from musegen.bar_latents.prior import LatentPrior
 from musegen.draft import Draft, Source, accompaniment, blank, infill
-from musegen.files.midi import Song
 from musegen.model import Model
+from musegen.reading.claims import Claims
+from musegen.reading.song import Song
 from musegen.roll import Notes
 from musegen.steering import Key, Steering
 
@@ -27,7 +28,14 @@ def song(model: Model, seed: int, bars: int = 16) -> Source:
     """Return a song that the model sampled, as if a user had brought it."""
     (notes,) = model.notes(1, seed, bars)
     tempo = np.full(bars, 120.0)
-    read = Song(notes, bars, tempo, ((0, bars),), model.spec.tracks, model.spec.grid)
+    read = Song(
+        notes=notes,
+        bars=bars,
+        tempo_bpm=tempo,
+        stretches=((0, bars),),
+        grid=model.spec.grid,
+        claims=Claims(model.spec.tracks),
+    )
     return Source(read, read)
 
 

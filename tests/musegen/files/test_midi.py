@@ -22,15 +22,14 @@ from core.errors import ConfigError
 from musegen.files.keys import keys_of
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import (
-    Song,
     origin_of,
     read_midi,
     read_performance,
-    song_of,
     write_midi,
 )
 from musegen.files.parts import parts_of
 from musegen.files.smf import scan
+from musegen.reading.song import Song
 from musegen.roll import Grid, Roll, fill, separate
 from musegen.tracks import LAKH, QUARTET, VOICES, Track, track_list
 
@@ -124,7 +123,7 @@ def kept_beats(song: Song) -> dict[int, int]:
 
 def test_without_signature_it_is_4_4():
     song = bars_of(b"")
-    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 0)
+    assert (song.bars, song.stretches, song.left_out.bars) == (4, ((0, 4),), 0)
     assert kept_beats(song) == {beat: 4 * beat for beat in range(16)}
 
 
@@ -132,7 +131,7 @@ def test_bars_of_another_metre_are_left_out_and_part_the_stretches():
     # 4/4 for a bar, two bars of 3/4, then 4/4 to the end: beats 4 to 9 are left out
     song = bars_of(signature(4, 2) + signature(3, 2, after=1920) + signature(4, 2, after=2880))
     assert (song.bars, song.stretches) == (3, ((0, 1), (1, 2)))
-    assert (song.skipped_bars, song.dropped_notes) == (2, 6)
+    assert (song.left_out.bars, song.left_out.notes) == (2, 6)
     assert kept_beats(song) == {
         0: 0,
         1: 4,
@@ -151,10 +150,10 @@ def test_a_bar_in_two_parts_is_one_bar():
     """4/4, a bar as 3/4 and 1/4 of a repeat, 4/4; then the same after a bar of 2/4."""
     parts = signature(3, 2, after=1920) + signature(1, 2, after=1440) + signature(4, 2, after=480)
     song = bars_of(signature(4, 2) + parts)
-    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 0)
+    assert (song.bars, song.stretches, song.left_out.bars) == (4, ((0, 4),), 0)
     assert kept_beats(song) == {beat: 4 * beat for beat in range(16)}
     song = bars_of(signature(2, 2) + parts.replace(number(1920), number(960), 1))
-    assert (song.stretches, song.skipped_bars, song.pickup_beats) == (((0, 4),), 0, 2)
+    assert (song.stretches, song.left_out.bars, song.left_out.pickup_beats) == (((0, 4),), 0, 2)
     assert kept_beats(song) == {beat: 4 * (beat - 2) for beat in range(2, 16)}
     three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
     song = bars_of(
@@ -171,7 +170,7 @@ def test_a_note_is_cut_where_its_stretch_ends():
 
 def test_a_pickup_bar_moves_the_bar_lines():
     song = bars_of(signature(1, 2) + signature(4, 2, after=480))
-    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 0)
+    assert (song.bars, song.stretches, song.left_out.bars) == (4, ((0, 4),), 0)
     assert song.remarks[0] == "left out: a pickup of 1 quarter note, 1 note"
     assert "To keep the pickup, put rests before it" in song.remarks[1]
     assert kept_beats(song) == {beat: 4 * (beat - 1) for beat in range(1, 16)}
@@ -186,19 +185,19 @@ def test_a_signature_within_a_bar_begins_a_new_one():
 
 def test_repeats_that_leave_no_whole_bar_change_nothing():
     song = bars_of(signature(4, 2) + 11 * signature(4, 2, after=480))
-    assert (song.bars, song.skipped_bars) == (4, 0)
+    assert (song.bars, song.left_out.bars) == (4, 0)
     assert song.stretches == ((0, 2), (2, 2)), "the last repeat, at beat 11, begins a bar"
 
 
 def test_a_signature_a_tick_off_its_bar_line_is_moved_to_it():
     changes = signature(4, 2) + signature(3, 2, after=1919) + signature(4, 2, after=1460)
     song = bars_of(changes)
-    assert (song.stretches, song.skipped_bars) == (((0, 1), (1, 3)), 1)
+    assert (song.stretches, song.left_out.bars) == (((0, 1), (1, 3)), 1)
     assert kept_beats(song)[7] == 16
     assert bars_of(signature(4, 2) + signature(4, 2, after=1921)).stretches == ((0, 4),)
     three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
     song = bars_of(signature(3, 2, after=1), three)
-    assert (song.bars, song.skipped_bars) == (6, 0)
+    assert (song.bars, song.left_out.bars) == (6, 0)
 
 
 def test_a_signature_of_two_bytes_is_read_and_one_of_none_or_of_no_beats_passed_over():
@@ -210,14 +209,16 @@ def test_a_signature_of_two_bytes_is_read_and_one_of_none_or_of_no_beats_passed_
 def test_a_pickup_that_no_signature_names_is_given_by_the_user():
     beats = b"".join(note(48 + beat, 480) for beat in range(16))
     song = read_midi(midi(signature(4, 2), beats), grid=QUARTER, pickup_beats=1)
-    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 4),), 0)
-    assert song.pickup_beats == 1
+    assert (song.bars, song.stretches, song.left_out.bars) == (4, ((0, 4),), 0)
+    assert song.left_out.pickup_beats == 1
     assert kept_beats(song) == {beat: 4 * (beat - 1) for beat in range(1, 16)}
     changes = signature(3, 2) + signature(4, 2, after=480 * 5)
     three = Grid(steps_per_beat=4, beats_per_bar=3, lowest_pitch=48, pitches=24)
     song = read_midi(midi(changes, beats), grid=three, pickup_beats=2)
     assert kept_beats(song) == {2: 0, 3: 4, 4: 8}
-    assert song.left_out.startswith("a pickup of 2 quarter notes, 3 bars in another metre, ")
+    assert song.remarks[0].startswith(
+        "left out: a pickup of 2 quarter notes, 3 bars in another metre, "
+    )
 
 
 def test_other_bars_at_the_beginning_are_no_pickup():
@@ -228,7 +229,7 @@ def test_other_bars_at_the_beginning_are_no_pickup():
         (signature(1, 2) + signature(3, 2, after=480) + signature(4, 2, after=480 * 6), 3),
     ):
         song = bars_of(changes)
-        assert (song.pickup_beats, song.skipped_bars) == (0, skipped)
+        assert (song.left_out.pickup_beats, song.left_out.bars) == (0, skipped)
 
 
 def test_a_pickup_is_in_no_metre_and_shorter_than_the_song():
@@ -257,7 +258,7 @@ def test_of_signatures_that_disagree_the_first_tracks_counts():
 
 def test_a_signature_after_the_last_note_adds_no_bars():
     song = bars_of(signature(4, 2) + signature(3, 2, after=480 * 400))
-    assert (song.bars, song.skipped_bars) == (4, 0)
+    assert (song.bars, song.left_out.bars) == (4, 0)
 
 
 FOUR = {beat: 4 * beat for beat in range(16)}
@@ -280,7 +281,7 @@ def test_bars_are_regrouped_where_some_of_one_metre_are_one_of_the_other(
 ):
     song = bars_of(changes, grid)
     assert song.bars == 16 // grid.beats_per_bar
-    assert (song.stretches, song.skipped_bars) == (((0, song.bars),), 0)
+    assert (song.stretches, song.left_out.bars) == (((0, song.bars),), 0)
     assert kept_beats(song) == FOUR
     (remark,) = song.remarks
     assert remark.startswith(said) and remark.endswith("and bars are counted so")
@@ -290,13 +291,13 @@ def test_bars_that_make_no_whole_one_are_left_out_but_at_the_end():
     """Three bars of 2/4 before 4/4, then three to the end: the fourth is silence."""
     changes = signature(2, 2) + signature(4, 2, after=480 * 6) + signature(2, 2, after=480 * 4)
     song = bars_of(changes)
-    assert (song.bars, song.stretches, song.skipped_bars) == (4, ((0, 1), (1, 3)), 1)
+    assert (song.bars, song.stretches, song.left_out.bars) == (4, ((0, 1), (1, 3)), 1)
     assert kept_beats(song) == {n: 4 * n for n in range(4)} | {
         n: 4 * (n - 2) for n in range(6, 16)
     }
     six = Grid(steps_per_beat=2, beats_per_bar=6, beat_unit=8, lowest_pitch=48, pitches=24)
     twelve, three = six.replace(beats_per_bar=12), QUARTER.replace(beats_per_bar=3)
-    assert bars_of(signature(12, 3), six).skipped_bars == 0
+    assert bars_of(signature(12, 3), six).left_out.bars == 0
     assert bars_of(signature(6, 3), twelve).bars == 3
     for changes, grid in ((signature(6, 3), three), (signature(3, 2), six)):
         with pytest.raises(RejectedFile, match="no bar is in"):
@@ -409,14 +410,14 @@ def test_parts_are_merged_by_family_and_drum_hits_are_one_step():
         )
     )
     assert rows(song.notes) == [(DRUMS, 0, 12, 1), (GUITAR, 0, 36, 6), (GUITAR, 6, 36, 6)]
-    assert song.dropped_notes == 1
+    assert song.left_out.notes == 1
 
 
 def test_notes_out_of_the_range_are_dropped_and_counted():
     track = b"".join(note(pitch, 480) for pitch in (47, 48, 71, 72, 127))
     song = read_midi(midi(track), grid=QUARTER)
     assert song.notes.pitch.tolist() == [0, 23]
-    assert song.dropped_notes == 3
+    assert song.left_out.notes == 3
 
 
 def test_tracks_by_channel():
@@ -428,7 +429,7 @@ def test_tracks_by_channel():
     song = read_midi(data, tracks)
     assert rows(song.notes) == [(0, 0, 38, 12), (1, 0, 36, 12), (1, 12, 39, 12)]
     assert song.notes.velocity.tolist() == [100, 100, 100]
-    assert song.dropped_notes == 1
+    assert song.left_out.notes == 1
 
 
 def test_tracks_by_name_order_and_rest():
@@ -597,7 +598,7 @@ def test_times_in_frames_are_beats_at_120_a_minute_where_no_tempo_says_where_the
     file = midi(note(60, 500) + note(62, 250, after=500), division=FRAMES_25 | TICKS_40)
     song = read_midi(file, grid=QUARTER)
     assert placed(song) == [(0, 60, 4), (8, 62, 2)]
-    assert (song.tempo_bpm == 120).all() and not song.has_beats
+    assert (song.tempo_bpm == 120).all() and not song.counting.has_beats
     assert "beats are taken at 120 a minute" in song.remarks[-1]
     played = read_performance(file)
     assert played.start.tolist() == [0, 1] and played.seconds.tolist() == [0.5, 0.25]
@@ -608,7 +609,7 @@ def test_times_in_frames_are_in_the_beats_of_their_tempi():
     whole = tempo(1_000_000) + tempo(250_000, after=2000) + note(60, 250, after=1000)
     song = read_midi(midi(whole, division=FRAMES_25 | TICKS_40), grid=QUARTER)
     assert placed(song) == [(4 * 6, 60, 4)]
-    assert song.tempo_bpm == pytest.approx([240 / 2.5, 240]) and song.has_beats
+    assert song.tempo_bpm == pytest.approx([240 / 2.5, 240]) and song.counting.has_beats
     assert not song.remarks
     ntsc = midi(tempo(500_000) + note(60, 30_000, after=30_000), division=256 - 29 << 8 | 100)
     played = read_performance(ntsc)
@@ -850,7 +851,7 @@ def test_a_written_file_holds_the_velocity_of_each_note():
     reread = read_midi(stream.getvalue())
     assert reread.notes.velocity.tolist() == [9, 1, 64, 127]
     assert reread.roll().notes.velocity.tolist() == [9, 1, 64, 127]
-    assert song_of(reread.roll()).notes.velocity.tolist() == [9, 1, 64, 127]
+    assert Song.of(reread.roll()).notes.velocity.tolist() == [9, 1, 64, 127]
 
 
 @pytest.mark.parametrize(
@@ -927,7 +928,7 @@ def test_a_file_keeps_every_note_that_is_on_the_grid(
 
 def test_a_roll_is_a_song_of_one_stretch():
     cells = fill(notes((1, 3, 2, 4)), 5, 3, Grid())
-    song = song_of(Roll.of_cells(cells, LAKH, Grid(), np.full(3, 90.0), "mine"), "yours")
+    song = Song.of(Roll.of_cells(cells, LAKH, Grid(), np.full(3, 90.0), "mine"), "yours")
     assert (song.bars, song.stretches, song.name) == (3, ((0, 3),), "yours")
     assert rows(song.notes) == [(1, 3, 2, 4)]
     assert (song.roll().cells == cells).all()
@@ -963,7 +964,7 @@ def share(song: Song) -> list[float]:
 def test_chorales_are_four_voices(shared_data: Path):
     path = shared_data / "music" / "chorales" / "midi" / "test" / "000.mid"
     song = read_midi(path, VOICES, Grid(steps_per_beat=4))
-    assert song.dropped_notes == 0
+    assert song.left_out.notes == 0
     assert all(voice > 0.15 for voice in share(song))
     by_voice = [song.notes.pitch[song.notes.track == n].mean() for n in range(4)]
     assert by_voice == sorted(by_voice, reverse=True)
@@ -972,7 +973,7 @@ def test_chorales_are_four_voices(shared_data: Path):
 def test_quartets_are_four_parts_in_any_metre(shared_data: Path):
     path = sorted((shared_data / "music" / "quartets" / "midi").glob("*.mid"))[3]
     song = read_midi(path, QUARTET, meter="any")
-    assert song.dropped_notes == 0
+    assert song.left_out.notes == 0
     assert all(part > 0.1 for part in share(song))
     assert len(read_midi(path, QUARTET).stretches) > 1
 
@@ -984,5 +985,5 @@ def test_pop909_has_tracks_by_name(shared_data: Path, tmp_path: Path):
     )
     path = shared_data / "music" / "pop909" / "midi" / "001.mid"
     song = read_midi(path, track_list(str(tmp_path / "pop.yaml")), meter="any")
-    assert song.dropped_notes == 0
+    assert song.left_out.notes == 0
     assert all(part > 0.02 for part in share(song))

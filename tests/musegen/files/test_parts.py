@@ -332,4 +332,4 @@ def test_reported_files_are_read_as_a_player_plays_them(shared_cases: Path, case
     tracks = track_list(str(listed)) if listed.is_file() else LAKH
     song = read_midi(path, tracks, Grid(lowest_pitch=0, pitches=128))
     assert np.bincount(song.notes.track, minlength=len(tracks)).tolist() == CASES[case]
-    assert song.dropped_notes == 0
+    assert song.left_out.notes == 0

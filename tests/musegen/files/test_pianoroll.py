@@ -12,8 +12,9 @@ from note_rows import notes, rows
 
 from core.data.sources import RejectedFile
 from musegen.files.limits import MusicLimits
-from musegen.files.midi import Meter, Song
 from musegen.files.pianoroll import _dense_bytes, read_lpd, write_lpd
+from musegen.reading.metres import Meter
+from musegen.reading.song import Song
 from musegen.roll import HOLD, ONSET, Grid, Roll
 from musegen.tracks import LAKH
 

@@ -10,7 +10,7 @@ from deformations import DEFORMATIONS
 from core.data.sources import RejectedFile
 from musegen.data.band import song
 from musegen.data.collection import spread
-from musegen.files.midi import Song, read_midi, song_of
+from musegen.files.midi import read_midi
 from musegen.measures.excerpts import Excerpts
 from musegen.measures.likeness import (
     MEASURES,
@@ -26,6 +26,7 @@ from musegen.measures.likeness import (
     structure_in_time,
     total,
 )
+from musegen.reading.song import Song
 from musegen.roll import Grid, Notes
 from musegen.tracks import LAKH
 
@@ -167,7 +168,7 @@ def total_of(real: Portrait, excerpts: Excerpts) -> float:
 
 @pytest.fixture(scope="module")
 def band() -> Songs:
-    songs = [accented(song_of(song([3, n], GRID)[0])) for n in range(90)]
+    songs = [accented(Song.of(song([3, n], GRID)[0])) for n in range(90)]
     return compared(songs[:60], songs[60:])
 
 

@@ -127,8 +127,8 @@ def test_a_score_is_played_with_its_repeats_its_pickup_and_its_drums():
         (1, at, pitch) for at, pitch in ((1, 36), (1, 42), (2, 42), (5, 36), (5, 42), (6, 42))
     ]
     song = read_midi(SCORE.encode(), TRACKS, Grid(steps_per_beat=4, beats_per_bar=2))
-    assert (song.bars, song.skipped_bars, song.pickup_beats) == (3, 0, 1)
-    assert [(part.name, part.program, part.is_drum) for part in song.parts] == [
+    assert (song.bars, song.left_out.bars, song.left_out.pickup_beats) == (3, 0, 1)
+    assert [(part.name, part.program, part.is_drum) for part in song.claims.parts] == [
         ("Clarinet", 71, False),
         ("Drumset", 0, True),
     ]
@@ -152,7 +152,7 @@ def test_both_staves_of_a_piano_are_played_and_drums_stay_drums():
     begin, end = SCORE.index('<part id="P1">'), SCORE.index('<part id="P2">')
     score = (SCORE[:begin] + piano + SCORE[end:]).replace("Clarinet", "Piano")
     song = read_midi(score.encode(), TRACKS, Grid(steps_per_beat=4, beats_per_bar=2))
-    parts = [(part.name, part.is_drum) for part in song.parts]
+    parts = [(part.name, part.is_drum) for part in song.claims.parts]
     assert parts == [("Piano", False), ("Piano", False), ("Drumset", True)]
     played = read_performance(score.encode(), (), name="score")
     assert sorted(played.pitch[played.track < 2].tolist()) == [52, 72]

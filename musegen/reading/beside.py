@@ -1,0 +1,48 @@
+"""Events of a file beside its notes, found when somebody asks: few songs need them."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from musegen.files.controls import Messages
+from musegen.files.smf import CUE, LYRIC, MARKER, Events
+from musegen.reading.bars import Bars
+from musegen.roll import KEY_SIGNATURE, Mark
+from musegen.tonality import key_of_signature
+
+MARKS = (LYRIC, MARKER, CUE, KEY_SIGNATURE)
+"""The kinds of meta events that stay with a user's song."""
+
+C_MAJOR = bytes(2)
+"""The key signature that programs write where nobody chose one."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The controllers, lyrics, markers and keys of a file, at the steps of its kept bars."""
+
+    events: Events
+    bars: Bars
+
+    @cached_property
+    def messages(self) -> Messages:
+        """Return those that set controllers."""
+        messages = Messages.of(self.events)
+        return replace(messages, at=self.bars.steps(messages.at))
+
+    @cached_property
+    def marks(self) -> tuple[Mark, ...]:
+        """Return the lyrics, markers and cue points in the bars, and the keys, in order.
+
+        C major alone is left out, which programs write where nobody chose a key.
+        """
+        events = self.events
+        found = events.by_time([n for kind in MARKS for n in events.metas(kind)])
+        ticks, kinds = events.tick[found], events.byte(0, found)
+        stays = self.bars.have(ticks) | (kinds == KEY_SIGNATURE)
+        columns = (self.bars.steps(ticks), kinds, found)
+        rows = zip(*(column[stays].tolist() for column in columns), strict=True)
+        marks = [Mark(at, kind, events.payload(number)) for at, kind, number in rows]
+        keys = [mark for mark in marks if mark.kind == KEY_SIGNATURE]
+        valid = [mark for mark in keys if key_of_signature(mark.data)]
+        chosen = valid if {mark.data for mark in valid} != {C_MAJOR} else []
+        return tuple(mark for mark in marks if mark.kind != KEY_SIGNATURE or mark in chosen)

@@ -1,0 +1,47 @@
+"""The tempi of a file: the time of each tick, and the tempo of each bar."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.data.sources import RejectedFile
+from musegen.files.smf import DEFAULT_BPM, EXPORT, Events, tempi
+from musegen.roll import differ
+
+
+@dataclass(frozen=True)
+class Tempi:
+    """The tempi of a file: the ticks `at` which one begins, and the seconds of its beats.
+
+    Before the first one it is `DEFAULT_BPM`, by the standard.
+    """
+
+    at: np.ndarray
+    seconds_per_beat: np.ndarray
+    ticks_per_beat: int
+
+    @classmethod
+    def of(cls, events: Events) -> "Tempi":
+        """Find the tempi of a file; `RejectedFile` for one without end."""
+        at, microseconds = tempi(events)
+        if (microseconds <= 0).any():
+            raise RejectedFile("tempo", f"a tempo of 0 microseconds a beat: {EXPORT}")
+        return cls(at, microseconds / 1e6, events.ticks_per_beat)
+
+    def of_bars(self, starts: np.ndarray, quarters: float) -> np.ndarray:
+        """Return the mean tempo of each bar in beats a minute, weighted by time.
+
+        starts: the first ticks of bars that last so many quarter notes.
+        """
+        begin, end = self.seconds(np.add.outer([0.0, quarters * self.ticks_per_beat], starts))
+        return 60.0 * quarters / (end - begin)
+
+    def seconds(self, ticks: np.ndarray) -> np.ndarray:
+        """Return the seconds from the beginning to each tick."""
+        at = np.append(0, self.at)
+        per_beat = np.append(60 / DEFAULT_BPM, self.seconds_per_beat)
+        last = differ(at[::-1])[::-1]  # of those at one tick
+        at, per_tick = at[last], per_beat[last] / self.ticks_per_beat
+        elapsed = np.append(0, np.cumsum((at[1:] - at[:-1]) * per_tick[:-1]))
+        piece = np.searchsorted(at, ticks, side="right") - 1
+        return elapsed[piece] + (ticks - at[piece]) * per_tick[piece]
