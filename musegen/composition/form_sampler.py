@@ -30,13 +30,12 @@ class FormSampler(SongSampler):
         if steering.used & {"key", "density"}:
             spec = self.model.spec
             return self.complete(blank(spec.tracks, spec.grid, bars), count, seed, steering)
+        networks, bass = steered(self.networks, steering), bass_track(self.model.spec.tracks)
 
         def draw(count: int) -> States:
-            with steered(self.networks, steering):
-                z = self.networks["prior"](count).sample(bars, steering.form)
-                notes = self.networks["decoder"](z)
-                bass = bass_track(self.model.spec.tracks)
-                return ensemble(notes, notes.representative, bass).representative
+            z = networks["prior"](count).sample(bars, steering.form)
+            notes = networks["decoder"](z)
+            return ensemble(notes, notes.representative, bass).representative
 
         return self._drawn((count, seed, bars), draw)
 

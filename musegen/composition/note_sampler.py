@@ -33,11 +33,10 @@ class NoteSampler(SongSampler):
     """Songs of a transformer over notes."""
 
     def notes(self, count: int, seed: int, bars: int, steering: Steering) -> Iterator[Notes]:
-        density = require(self.networks["density"], NoteDensity)
+        density = require(steered(self.networks, steering)["density"], NoteDensity)
 
         def draw(rows: Rows, tick: Tick) -> list[Notes]:
-            with steered(self.networks, steering):
-                return from_rows(density(len(rows)).sample(bars, tick))
+            return from_rows(density(len(rows)).sample(bars, tick))
 
         return self._drawn((count, seed, bars), draw)
 

@@ -6,6 +6,7 @@ from itertools import chain, islice
 
 import numpy as np
 import torch
+from torch import nn
 
 from core.app.sampling import Rows, draw_chunks
 from core.errors import ConfigError
@@ -30,23 +31,26 @@ class PhraseSampler(SongSampler):
 
     def pieces(self, count: int, seed: int, bars: int, steering: Steering) -> Iterator[Cells]:
         """Sample pieces as cells; yield each once its chunk is sampled."""
+        networks = steered(self.networks, steering)
 
         def draw(rows: Rows) -> Phrases:
-            with steered(self.networks, steering):
-                if "density" in self.networks:
-                    states = self.networks["density"](len(rows)).sample(bars)
-                else:
-                    states = self.phrases(len(rows), -(-bars // self.model.spec.bars))
+            if "density" in networks:
+                states = networks["density"](len(rows)).sample(bars)
+            else:
+                phrases = -(-bars // self.model.spec.bars)
+                states = self.phrases(networks["decoder"], len(rows), phrases)
             return to_cells(states[:, :, :, :bars]).cpu().numpy()
 
         return islice(chain.from_iterable(draw_chunks(count, seed, self.device, draw)), count)
 
-    def phrases(self, count: int, phrases: int, c: Given | None = None) -> States:
+    def phrases(
+        self, decoder: nn.Module, count: int, phrases: int, c: Given | None = None
+    ) -> States:
         """Sample consecutive phrases: the shared parts of z stay, the others are sampled anew.
 
         c: the given tracks of all bars of these phrases.
         """
-        decoder, z = self.networks["decoder"], self.model.prior(count).rsample()
+        z = self.model.prior(count).rsample()
         parts = [None] * phrases if c is None else c.split(self.model.spec.bars, 3)
         sampled = [decoder(z, parts[0]).rsample()]
         for part in parts[1:]:
@@ -81,9 +85,11 @@ class Accompanist(PhraseSampler):
         given = parts.divide(states)[1]
         assert given is not None
 
+        decoder = steered(self.networks, steering)["decoder"]
+
         def draw(rows: Rows) -> Phrases:
-            with steered(self.networks, steering):
-                return to_cells(self.phrases(len(rows), phrases, given[rows])).cpu().numpy()
+            states = self.phrases(decoder, len(rows), phrases, given[rows])
+            return to_cells(states).cpu().numpy()
 
         new = chain.from_iterable(draw_chunks(len(cells), seed, self.device, draw))
         for piece, others in zip(cells, new, strict=False):  # the last chunk can have more

@@ -1,8 +1,9 @@
 """Networks that are sampled as a user steers them: at a temperature, with neurons of a kind."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from copy import copy
 from typing import Protocol, runtime_checkable
+
+from torch import nn
 
 from core.config import Strict
 from core.theory.passes import Networks
@@ -23,30 +24,33 @@ def obeyed(networks: Networks) -> frozenset[str]:
     return frozenset(temperature | ({"binarisation"} if _binary_decoder(networks) else set()))
 
 
-@contextmanager
-def steered(networks: Networks, steering: Steering) -> Iterator[None]:
-    """Sample at a temperature and with binary neurons as steered, within."""
-    own = [(network, network.config) for network in _tempered(networks)]
-    decoder, usual = _binary_decoder(networks), None
-    for network, config in own:
-        if steering.temperature is not None:
-            network.config = config.model_copy(update={"temperature": steering.temperature})
+def steered(networks: Networks, steering: Steering) -> Networks:
+    """Return the networks as they are sampled: at a temperature and with binary neurons.
+
+    They share their weights with these, which stay as they were for all others that use them.
+    """
+    found = dict(networks.items())
+    if steering.temperature is not None:
+        for name in _tempered(networks):
+            found[name] = other = copy(networks[name])
+            assert isinstance(other, Configured)
+            other.config = other.config.model_copy(update={"temperature": steering.temperature})
+    decoder = _binary_decoder(networks)
     if decoder and steering.binarisation:
-        usual, decoder.sampled_as = decoder.sampled_as, steering.binarisation
-    try:
-        yield
-    finally:
-        for network, config in own:
-            network.config = config
-        if decoder and steering.binarisation:
-            decoder.sampled_as = usual
+        found["decoder"] = decoder = copy(decoder)
+        decoder.sampled_as = steering.binarisation
+    return nn.ModuleDict(found)
 
 
-def _tempered(networks: Networks) -> list[Configured]:
-    """Return the networks that are sampled at a temperature."""
-    sampled = [networks[name] for name in ("density", "prior") if name in networks]
-    configured = [one for one in sampled if isinstance(one, Configured)]
-    return [one for one in configured if "temperature" in type(one.config).model_fields]
+def _tempered(networks: Networks) -> list[str]:
+    """Return the names of the networks that are sampled at a temperature."""
+    return [
+        name
+        for name in ("density", "prior")
+        if name in networks
+        and isinstance(network := networks[name], Configured)
+        and "temperature" in type(network.config).model_fields
+    ]
 
 
 def _binary_decoder(networks: Networks) -> Decoder | None:
