@@ -344,13 +344,26 @@ def assign(parts: Sequence[Part], tracks: Sequence[Track]) -> list[int]:
 
 
 def bass_track(tracks: Sequence[Track]) -> int:
-    """Return the number of the bass: by family or name, else the last of several melodic tracks.
+    """Return the number of the bass: by family or name, else the lowest of several melodic tracks.
 
-    -1 where there is none. Voices are listed from high to low.
+    -1 where there is none.
 
     >>> bass_track([Track(name="Violin"), Track(name="Cello"), Track(name="Drums", is_drum=True)])
     1
     """
+    lowest, melodic = lowest_track(tracks), [track for track in tracks if not track.is_drum]
+    return lowest if len(melodic) > 1 or any(track.is_bass for track in melodic) else -1
+
+
+def lowest_track(tracks: Sequence[Track]) -> int:
+    """Return the number of the lowest melodic track: the bass, or the only one there is.
+
+    Of several without a bass by family or name it is the last: scores are written from the
+    highest part down. -1 where all are drums.
+
+    >>> lowest_track([Track(name="Piano"), Track(name="Drums", is_drum=True)])
+    0
+    """
     melodic = [number for number, track in enumerate(tracks) if not track.is_drum]
     named = [n for n in melodic if tracks[n].is_bass]
-    return (named or melodic[1:][-1:] or [-1])[0]
+    return (named or melodic[::-1] or [-1])[0]

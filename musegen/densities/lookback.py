@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from core.densities.arrays import Array, Indices, any_bits, filled
 from musegen.networks.states import OCTAVE
 from musegen.roll import Grid
-from musegen.tracks import Track
+from musegen.tracks import Track, lowest_track
 
 ADVANCE_BARS = 3
 """Bars over which an advance has a choice for each step; beyond there is one for all."""
@@ -85,11 +85,12 @@ class Layout:
     @classmethod
     def of(cls, grid: Grid, tracks: tuple[Track, ...], lags: tuple[int, ...]) -> "Layout":
         drums = [n for n, track in enumerate(tracks) if track.is_drum]
-        bass = bass_of(tracks)
-        rest = [n for n in range(len(tracks)) if n not in drums and n != bass]
-        order = (*drums, *([] if bass is None else [bass]), *rest)
+        lowest = lowest_track(tracks)
+        bass = [lowest] if lowest >= 0 else []
+        rest = [n for n in range(len(tracks)) if n not in (*drums, *bass)]
+        order = (*drums, *bass, *rest)
         is_drum = tuple(tracks[n].is_drum for n in order)
-        return cls(grid, order, is_drum, None if bass is None else len(drums), lags)
+        return cls(grid, order, is_drum, len(drums) if bass else None, lags)
 
     @cached_property
     def tracks(self) -> int:
@@ -127,16 +128,6 @@ class Layout:
     def patterns(self) -> int:
         """Return the number of sets of lags."""
         return 2 ** len(self.lags)
-
-
-def bass_of(tracks: tuple[Track, ...]) -> int | None:
-    """Return the bass: the track of its family or name, else the last that is no drum.
-
-    Scores are written from the highest part down.
-    """
-    melodic = [n for n, track in enumerate(tracks) if not track.is_drum]
-    named = [n for n in melodic if tracks[n].is_bass]
-    return next(iter(named or melodic[::-1]), None)
 
 
 def coded(note: Note) -> Indices:

@@ -18,6 +18,7 @@ from musegen.tracks import (
     assign,
     bass_track,
     by_names,
+    lowest_track,
     track_list,
 )
 
@@ -199,3 +200,12 @@ def test_the_bass_is_known_by_family_or_name_else_it_is_the_last():
     assert bass_track(TRACK_LISTS["quartet"]) == 3
     assert bass_track((Track(name="bass"), Track(name="Lead"))) == 0
     assert bass_track((Track(name="Lead"), Track(name="Drums", is_drum=True))) == -1
+    assert bass_track((Track(name="Drums", is_drum=True), Track(name="Bass"))) == 1
+
+
+def test_the_lowest_track_is_the_bass_or_the_only_melodic_one():
+    lead, drums = Track(name="Lead"), Track(name="Drums", is_drum=True)
+    assert lowest_track(TRACK_LISTS["voices"]) == lowest_track(TRACK_LISTS["quartet"]) == 3
+    assert lowest_track((Track(name="bass"), lead)) == 0
+    assert (lowest_track((lead, drums)), lowest_track((drums, lead))) == (0, 1)
+    assert lowest_track((drums,)) == lowest_track(()) == -1

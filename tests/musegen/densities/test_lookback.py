@@ -9,12 +9,11 @@ from musegen.densities.lookback import (
     History,
     Layout,
     Note,
-    bass_of,
     lengths_and_velocities,
 )
 from musegen.densities.next_note import NO_NOTE, NextNote, ages
 from musegen.roll import Grid
-from musegen.tracks import QUARTET, VOICES, Track
+from musegen.tracks import Track
 
 GRID = Grid(steps_per_beat=3, beats_per_bar=1, lowest_pitch=40, pitches=14)
 TRACKS = (
@@ -70,11 +69,9 @@ def test_tracks_are_played_drums_first_then_the_bass():
     assert (alone.order, alone.bass) == ((0,), None)
 
 
-def test_the_bass_is_named_or_else_the_last_part_of_the_score():
-    assert VOICES[bass_of(VOICES) or 0].name == "Bass"
-    assert QUARTET[bass_of(QUARTET) or 0].name == "Cello"
-    assert bass_of((TRACKS[2], TRACKS[0])) == 0
-    assert bass_of((TRACKS[1],)) is None
+def test_the_only_melodic_track_is_played_as_the_bass():
+    alone = Layout.of(GRID, TRACKS[:2], (1,))
+    assert (alone.order, alone.bass) == ((1, 0), 1)
 
 
 def test_patterns_of_cells_and_tracks(history: History):
