@@ -24,14 +24,24 @@ PROFILES = {
 }
 """The ratings of how well each pitch class fits a key, from its tonic upwards, by listeners."""
 
-TONICS = {
-    "major": ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"),
-    "minor": ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "Bb", "B"),
-}
-"""Names of the tonics of major and of minor keys, as they are usually written."""
-
 NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 """Pitch classes of the natural notes."""
+
+
+def spelled(*flats: str) -> tuple[str, ...]:
+    """Return the names of the pitch classes: with sharps, but for those that are given as flats.
+
+    >>> spelled("Bb")
+    ('C', 'C#', 'D', 'D#', 'E', 'F', 'F#', 'G', 'G#', 'A', 'Bb', 'B')
+    """
+    names = {number + 1: f"{letter}#" for letter, number in NATURALS.items()}
+    names |= {number: letter for letter, number in NATURALS.items()}
+    names |= {NATURALS[name[0]] - 1: name for name in flats}
+    return tuple(names[number] for number in range(12))
+
+
+TONICS = {"major": spelled("Db", "Eb", "Ab", "Bb"), "minor": spelled("Bb")}
+"""Names of the tonics of major and of minor keys, as they are usually written."""
 
 ACCIDENTALS = {"": 0, "#": 1, "\N{MUSIC SHARP SIGN}": 1, "b": -1, "\N{MUSIC FLAT SIGN}": -1}
 

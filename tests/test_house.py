@@ -265,7 +265,7 @@ WINGS = {
             *("controls", "files.controls", "files.keys", "files.limits", "files.parts"),
             *("files.pedal", "files.smf", "performance", "reading", "roll", "tonality", "tracks"),
         },
-        "data": {"data", "files", "reading", "roll", "tracks"},
+        "data": {"data", "files", "reading", "roll", "tonality", "tracks"},
         "networks": {"networks", "roll", "tracks"},
         "densities": {"densities", "networks.states", "roll", "steering", "tracks"},
         "bar_latents": {
@@ -274,7 +274,7 @@ WINGS = {
         },
         "performance": {"controls", "roll", "tracks"},
         "playing": {"controls", "playing", "files", "performance", "tracks"},
-        "voice": {"voice", "files", "playing"},
+        "voice": {"voice", "files", "playing", "tonality"},
         "terms": set[str](),
         "recipes": {"terms"},
         "presets": {"networks", "densities", "bar_latents", "recipes"},

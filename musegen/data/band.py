@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from musegen.roll import Grid, Notes, Roll
+from musegen.tonality import SCALES, spelled
 from musegen.tracks import TRACK_LISTS
 
-MODES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
-NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+NAMES = spelled("Eb", "Ab", "Bb")
+"""Names of tonics and of the roots of chords."""
+
 PROGRESSIONS = {
     "major": ((0, 4, 5, 3), (0, 5, 3, 4), (5, 3, 0, 4), (0, 3, 0, 4), (1, 4, 0, 5)),
     "minor": ((0, 5, 2, 6), (0, 3, 6, 2), (0, 5, 3, 4), (0, 6, 5, 6), (0, 3, 0, 4)),
@@ -126,7 +128,7 @@ class _Score:
         cls, generator: np.random.Generator, grid: Grid, style: str | None = None
     ) -> "_Score":
         """Sample all facts of a song; it has no notes yet."""
-        mode = str(generator.choice(list(MODES)))
+        mode = str(generator.choice(list(SCALES)))
         random_style = str(generator.choice(list(STYLES)))  # sampled also where it is given
         style = style or random_style
         form = FORMS[generator.integers(len(FORMS))]
@@ -156,7 +158,7 @@ class _Score:
     def scale(self, degree: int) -> int:
         """Return the semitones from the tonic to a degree, which may lie beyond the octave."""
         octave, step = divmod(degree, 7)
-        return 12 * octave + MODES[self.mode][step]
+        return 12 * octave + SCALES[self.mode][step]
 
     def chord(self, bar: int, low: int) -> list[int]:
         """Return a bar's triad, each tone at its lowest pitch at or above `low`."""

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement
 
+from musegen.tonality import NATURALS, spelled
+
 CHANNEL = "10"
 """The channel of drums, from 1."""
-
-SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 def is_kit(head: Element) -> bool:
@@ -72,7 +71,7 @@ def _notes(root: Element, head: Element) -> Iterator[Element]:
 
 def _elements(pitch: int) -> list[Element]:
     """Return step, alteration and octave of a MIDI number."""
-    letter, *sharp = SHARPS[pitch % 12]
+    letter, *sharp = spelled()[pitch % 12]
     texts = {"step": letter, "alter": str(len(sharp)), "octave": str(pitch // 12 - 1)}
     elements = [Element(tag) for tag in texts]
     for element, text in zip(elements, texts.values(), strict=True):

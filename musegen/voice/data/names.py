@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.files import read_json
+from musegen.tonality import ACCIDENTALS, NATURALS, spelled
 
 NSYNTH = re.compile(r"(?P<timbre>.+)-(?P<pitch>\d{3})-(?P<velocity>\d{3})")
 NOTE = re.compile(r"(?<![A-Za-z])(?P<letter>[A-Ga-g])(?P<sign>#|b|s)?(?P<octave>-?\d)(?!\d)")
 NUMBER = re.compile(r"(?i)(?:midi|note|pitch)[ _-]?(?P<pitch>\d{1,3})(?!\d)")
-SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-SIGNS = {"#": 1, "s": 1, "b": -1, None: 0}
-KEYS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+SIGNS = {**ACCIDENTALS, "s": 1, None: 0}
 VELOCITY = 100
 """The velocity of a note whose file names none."""
 
@@ -35,7 +34,7 @@ def name_of_pitch(pitch: int) -> str:
     >>> name_of_pitch(60), name_of_pitch(70)
     ('C4', 'A#4')
     """
-    return f"{KEYS[pitch % 12]}{pitch // 12 - 1}"
+    return f"{spelled()[pitch % 12]}{pitch // 12 - 1}"
 
 
 def pitch_in(text: str) -> int | None:
@@ -48,7 +47,7 @@ def pitch_in(text: str) -> int | None:
         pitch = int(found["pitch"])
     elif found := list(NOTE.finditer(text)):
         last = found[-1]
-        key = SEMITONES[last["letter"].upper()] + SIGNS[last["sign"]]
+        key = NATURALS[last["letter"].upper()] + SIGNS[last["sign"]]
         pitch = key + 12 * (int(last["octave"]) + 1)
     else:
         return None
