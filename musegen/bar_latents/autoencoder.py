@@ -189,14 +189,15 @@ class BarDecoder(nn.Module):
         cells = bars.new_zeros(*plays.shape, self.grid.steps_per_bar, sum(self.numbers))
         for kind in (True, False):
             chosen = (plays & (self.is_drum == kind)).nonzero(as_tuple=True)
-            cells[chosen] = self._decoded(bars[chosen], chosen[2], kind)
+            cells[chosen] = self.cell_logits(bars[chosen], chosen[2], kind)
         onset, hold, voices = cells.float().split(self.numbers, 4)
         rhythm, chroma = self.rhythm(bars[..., : self.config.rhythm]), self.chroma(bars)
-        touch = self._touch(bars)
+        touch = self.touch_logits(bars)
         logits = NoteLogits(rhythm.float(), chroma.float(), onset, hold, voices, touch)
         return StruckNotes(plays, logits, sustained=~self.is_drum)
 
-    def _touch(self, z: BarLatents) -> TouchLogits:
+    def touch_logits(self, z: BarLatents) -> TouchLogits:
+        """Return the logits of the velocities of every bar, of normalised latents."""
         track = torch.eye(self.tracks, device=z.device).expand(*z.shape[:2], -1, -1)
         touch = torch.cat([z[..., -self.config.touch :], track], 3)
         factors = self.touch(touch).float()
@@ -207,9 +208,13 @@ class BarDecoder(nn.Module):
     def _by_bar(self, z: Latents) -> BarLatents:
         return z.unflatten(1, (-1, self.tracks, self.config.size))  # [batch bar track latent]
 
-    def _decoded(
+    def cell_logits(
         self, z: Rows, track: Int[Tensor, " row"], is_drum: bool
     ) -> Float[Tensor, "row step number"]:
+        """Return the logits of bars of tracks of one kind, of their normalised latents.
+
+        As many as `numbers` says: of the onset and the hold of each pitch, and of the voices.
+        """
         hidden = F.relu(self.bars.of(is_drum)(z) + self.track(track))
         steps = F.relu(self.steps.of(is_drum)(hidden))
         steps = steps.unflatten(1, (self.grid.steps_per_bar, -1))  # [row step channel]

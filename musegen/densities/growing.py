@@ -18,12 +18,14 @@ class GrowingHistory(History):
     """Pieces that are sampled: the same grids in numpy, where a note of each is appended.
 
     Of their steps nothing is known but what is before the next note, so there are no `starts`.
+    `within`: the steps from a bar before a note to where what sounded then has ended.
+    `summed` [advance sum within]: which of these steps `sums` adds up for each advance.
     """
 
     def __init__(self, layout: Layout, batch: int, steps: int, like: Tensor):
         super().__init__(layout, batch, steps, like)
-        self._within = layout.bar + layout.longest  # nothing sounds so long after a bar before
-        self._summed = self._windows().to(like)
+        self.within = layout.bar + layout.longest
+        self.summed = self._windows().to(like)
         self._kinds = torch.tensor([0, OCTAVE])
         self._share(self)
 
@@ -45,7 +47,7 @@ class GrowingHistory(History):
     def _lay_windows(self) -> None:
         """Let windows lie on the grids, as views: on what sounds from each step on, and around
         it, [row classes step within], and on the tracks ahead of it, [row step ahead]."""
-        spans = (self.layout.longest, self._within)
+        spans = (self.layout.longest, self.within)
         self._spans, self._around = (
             sliding_window_view(self.sounding, span, 2, writeable=True) for span in spans
         )
@@ -66,8 +68,8 @@ class GrowingHistory(History):
 
         The step itself, the bar before it, and what has passed since the last note.
         """
-        bar, within = self.layout.bar, torch.arange(self._within)
-        here = torch.arange(self._within + 1)[:, None] + bar
+        bar, within = self.layout.bar, torch.arange(self.within)
+        here = torch.arange(self.within + 1)[:, None] + bar
         passed = within < here
         sums = (within == here, (here - bar <= within) & passed, (bar <= within) & passed)
         return torch.stack(sums, 1)
@@ -115,5 +117,5 @@ class GrowingHistory(History):
         First there, then summed over the bar before, and over the steps from `last` on.
         """
         around = self._around[self.row, :, last + (self.before - self.layout.bar)]
-        summed = self._summed[at_most(advance, self._within)]
+        summed = self.summed[at_most(advance, self.within)]
         return summed @ around.swapaxes(1, 2)  # [row sum classes]

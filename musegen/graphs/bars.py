@@ -45,7 +45,9 @@ class BarsGraph(nn.Module):
         plays, z = sounds(bars), normalised(bars, self.decoder.config.parts)
         onset_logits, hold_logits, voices = self._decoded(z).split(self.decoder.numbers, 4)
         struck = (self.decoder.rhythm(z[..., : self.decoder.config.rhythm]) > 0) & plays[..., None]
-        onset, velocity = self._likeliest(struck, onset_logits, voices, self.decoder._touch(z))
+        onset, velocity = self._likeliest(
+            struck, onset_logits, voices, self.decoder.touch_logits(z)
+        )
         held = plays[..., None] & ~self.decoder.is_drum[:, None]  # [batch bar track 1]
         hold = ((hold_logits > 0) & held[..., None]).float()
         onset, hold, velocity = (
@@ -59,7 +61,9 @@ class BarsGraph(nn.Module):
         for is_drum, tracks in self.kinds:
             rows = z[:, :, tracks].flatten(0, 1)  # [batch*bar track size]
             number = tracks.repeat(rows.shape[0])
-            decoded = self.decoder._decoded(rows.flatten(0, 1), number, is_drum)  # [row step ..]
+            decoded = self.decoder.cell_logits(
+                rows.flatten(0, 1), number, is_drum
+            )  # [row step ..]
             kinds.append(
                 decoded.unflatten(0, (z.shape[0], z.shape[1], -1))
             )  # [batch bar track ..]

@@ -62,7 +62,7 @@ class GivenHistory(History):
     def __init__(self, layout: Layout, steps: int, like: Tensor):
         super().__init__(layout, 1, steps, like)
         growing = GrowingHistory(layout, 1, steps, like.detach())
-        self._within, self._summed = growing._within, torch.from_numpy(growing._summed)
+        self.within, self.summed = growing.within, torch.from_numpy(growing.summed)
         self._kinds = torch.tensor([0, OCTAVE])
 
     def on(self, grids: Mapping[str, Tensor]) -> "GivenHistory":
@@ -84,10 +84,10 @@ class GivenHistory(History):
     def sums(self, last: Indices, advance: Indices) -> Float[Tensor, "row sum classes"]:
         """Return what sounds: see `GrowingHistory.sums`."""
         first = last + (self.before - self.layout.bar)
-        at = first[:, None] + torch.arange(self._within)
+        at = first[:, None] + torch.arange(self.within)
         at = at[:, None].expand(-1, self.sounding.shape[1], -1)  # [row classes within]
         around = self.sounding.gather(2, at)
-        return self._summed[advance.clamp(max=self._within)] @ around.mT
+        return self.summed[advance.clamp(max=self.within)] @ around.mT
 
     def followed_by(self, note: Note) -> "GivenHistory":
         """Return the history with one more note of each piece."""
