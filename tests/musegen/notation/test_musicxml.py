@@ -89,7 +89,7 @@ def test_a_song_is_read_back_as_it_was(written):
     assert rows(back.notes) == rows(SONG.notes)
     assert back.notes.velocity.tolist() == SONG.notes.velocity.tolist()
     np.testing.assert_allclose(back.tempo_bpm, SONG.tempo_bpm, rtol=1e-5)
-    parts = [(part.name, part.program, part.is_drum) for part in back.parts]
+    parts = [(part.name, part.program, part.is_drum) for part in back.claims.parts]
     assert parts == [("Kit", 0, True), ("Organ", 19, False), ("Deep bass", 38, False)]
 
 
