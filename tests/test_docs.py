@@ -232,7 +232,6 @@ def texts() -> frozenset[str]:
     return frozenset(found)
 
 
-@pytest.mark.slow
 def test_the_program_prints_each_message_of_troubleshooting():
     """But for numbers, names and what stands for them in the page: three dots."""
     text = (REPOSITORY / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
@@ -246,7 +245,6 @@ def test_the_program_prints_each_message_of_troubleshooting():
     assert wrong == []
 
 
-@pytest.mark.slow
 def test_reasons_of_rejected_files_are_those_of_the_program():
     text = (REPOSITORY / "docs" / "howto" / "rejected.md").read_text(encoding="utf-8")
     cells = re.findall(r"^\| (`.+?) \|", text, re.M)
