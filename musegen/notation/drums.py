@@ -9,15 +9,34 @@ CHANNEL = "10"
 """The channel of drums, from 1."""
 
 
-def is_kit(head: Element) -> bool:
-    """Return whether a `score-part` is of drums."""
+PLACES = {
+    "D4": 44, "F4": 36, "G4": 41, "A4": 43, "C5": 38, "D5": 47, "E5": 48, "F5": 51, "G5": 42,
+    "A5": 49,
+}  # fmt: skip
+"""The drums of General MIDI by their places on the staff, as N. Weinberg, "Guidelines for Drumset
+Notation" (1994), has them."""
+
+ELSEWHERE = 38
+"""The drum of other places, as on a single line: a snare."""
+
+
+def is_kit(root: Element, head: Element) -> bool:
+    """Return whether a `score-part` of a score is of drums."""
     has_drum = head.find("midi-instrument/midi-unpitched") is not None
-    return has_drum or head.findtext("midi-instrument/midi-channel") == CHANNEL
+    is_on_channel = head.findtext("midi-instrument/midi-channel") == CHANNEL
+    return (
+        has_drum
+        or is_on_channel
+        or any(n.find("unpitched") is not None for n in _notes(root, head))
+    )
 
 
 def with_pitches(root: Element) -> Element:
-    """Give each note of a kit, in place, the pitch of its drum; return the score."""
-    for head in filter(is_kit, root.findall("part-list/score-part")):
+    """Give each note of a kit, in place, the pitch of its drum; return the score.
+
+    Where no number says which drum a note is, its place on the staff does.
+    """
+    for head in root.findall("part-list/score-part"):
         sounds = {
             one.attrib["id"]: int(number) - 1
             for one in head.findall("midi-instrument")
@@ -26,8 +45,9 @@ def with_pitches(root: Element) -> Element:
         only = next(iter(sounds.values())) if len(sounds) == 1 else None
         for note in _notes(root, head):
             drum, place = note.find("instrument"), note.find("unpitched")
-            pitch = only if drum is None else sounds.get(drum.attrib["id"], only)
-            if place is not None and pitch is not None:
+            known = only if drum is None else sounds.get(drum.attrib["id"], only)
+            if place is not None:
+                pitch = _at(place) if known is None else known
                 place.tag = "pitch"
                 place[:] = _elements(pitch)
     return root
@@ -63,6 +83,12 @@ def pitch_of(place: Element) -> int:
     """Return a `pitch` as a MIDI number."""
     alter, octave = (int(place.findtext(name, "0")) for name in ("alter", "octave"))
     return NATURALS[place.findtext("step", "")] + alter + 12 * (octave + 1)
+
+
+def _at(place: Element) -> int:
+    """Return the drum of an `unpitched` by its place on the staff."""
+    step, octave = (place.findtext(f"display-{name}", "") for name in ("step", "octave"))
+    return PLACES.get(step + octave, ELSEWHERE)
 
 
 def _notes(root: Element, head: Element) -> Iterator[Element]:

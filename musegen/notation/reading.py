@@ -48,7 +48,7 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
         raise RejectedFile("needs-music21", install) from error
     try:
         heads = root.findall("part-list/score-part")
-        kits = {head.attrib["id"] for head in heads if is_kit(head)}
+        kits = {head.attrib["id"] for head in heads if is_kit(root, head)}
         whole = ElementTree.tostring(with_pitches(root), encoding="unicode")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of instruments that music21 does not know
