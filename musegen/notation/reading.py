@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import re
 import warnings
 import zipfile
 from collections.abc import Container, Iterable, Iterator
@@ -22,6 +23,10 @@ from musegen.notation.drums import is_kit, with_pitches
 PACKED = b"PK"
 CONTAINER = "META-INF/container.xml"
 """The entry of a packed score that names the one with the notes."""
+
+ENTRIES = (".musicxml", ".xml")
+SPARE_FOLDERS = {"META-INF", "__MACOSX"}
+"""Suffixes of entries with notes, and folders that have none."""
 
 BROKEN = (ElementTree.ParseError, expat.ExpatError, ValueError)
 """Exceptions of XML that is not whole, or of an encoding that is not known."""
@@ -99,11 +104,30 @@ def _unpacked(data: bytes, limits: Limits) -> bytes:
             size = sum(one.file_size for one in archive.infolist())
             if size > limits.most_unpacked(len(data)):
                 raise RejectedFile("too-large", f"unpacks to {size} bytes")
-            container = _tree(archive.read(CONTAINER))
-            names = [one.attrib["full-path"] for one in container.findall(".//{*}rootfile")]
-            return archive.read(names[0])
+            return archive.read(_notes_entry(archive))
     except (*UNREADABLE, *BROKEN, LookupError) as error:
         raise RejectedFile("unreadable", f"no packed MusicXML: {error}") from error
+
+
+def _notes_entry(archive: zipfile.ZipFile) -> str:
+    """Return the name of the entry with the notes: that which the container names, else a score.
+
+    Some programs pack without a container, or write names in it that no entry has.
+    """
+    entries, named = archive.namelist(), list[str]()
+    if CONTAINER in entries:
+        container = _tree(archive.read(CONTAINER))
+        named = [one.get("full-path", "") for one in container.findall(".//{*}rootfile")]
+    scores = [
+        name
+        for name in entries
+        if name.lower().endswith(ENTRIES) and SPARE_FOLDERS.isdisjoint(re.split(r"[/\\]", name))
+    ]
+    of_container = [name for name in named if name in entries]
+    found = [*(name for name in of_container if name in scores), *scores, *of_container]
+    if not found:
+        raise LookupError("it holds no .musicxml or .xml: unpack it, and give the song itself")
+    return found[0]
 
 
 def _played(score: Any, kits: Container[str]) -> bytes:

@@ -180,6 +180,42 @@ def test_a_packed_score_is_the_same(tmp_path):
     assert rows(read_midi(path, TRACKS, grid).notes) == rows(plain.notes)
 
 
+OF_A_PDF = (
+    '<container><rootfiles><rootfile full-path="a/b.pdf"/><rootfile full-path="a/b.xml"/>'
+    "</rootfiles></container>"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"a/b.xml": SCORE},
+        {"song/META-INF/container.xml": CONTAINER, "song/a/b.xml": SCORE},
+        {"META-INF\\container.xml": CONTAINER, "a\\b.xml": SCORE},
+        {"META-INF/container.xml": CONTAINER, "__MACOSX/._b.xml": "\0", "b.musicxml": SCORE},
+        {"META-INF/container.xml": OF_A_PDF, "a/b.pdf": "%PDF", "a/b.xml": SCORE},
+    ],
+    ids=["none", "in a folder", "backslashes", "of another name", "of a pdf too"],
+)
+def test_a_score_is_found_whatever_its_container_says(entries: dict[str, str]):
+    pytest.importorskip("music21")
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, text in entries.items():
+            archive.writestr(name, text)
+    found = read_performance(stream.getvalue(), (), name="score")
+    assert len(found.pitch) == len(read_performance(SCORE.encode(), ()).pitch) > 0
+
+
+def test_a_zip_of_other_files_says_that_it_is_to_be_unpacked():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("song.mid", b"MThd")
+    with pytest.raises(RejectedFile, match="unpack it, and give the song itself"):
+        read_midi(stream.getvalue())
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
