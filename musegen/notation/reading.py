@@ -19,6 +19,7 @@ from core.data.workers import Failure, map_in_processes
 from musegen.files.parts import CHANNELS
 from musegen.files.smf import with_ports
 from musegen.notation.drums import is_kit, with_pitches
+from musegen.notation.measures import of_equal_lengths, without_cues
 
 PACKED = b"PK"
 CONTAINER = "META-INF/container.xml"
@@ -34,6 +35,10 @@ BROKEN = (ElementTree.ParseError, expat.ExpatError, ValueError)
 TICKS_PER_BEAT = 480
 DRUMS = 9
 """The channel of drums, from 0."""
+
+POWERS = tuple(2**power for power in range(8))
+MOST_BEATS = 255
+"""The denominators that metres have in MIDI, and the largest numerator."""
 
 Event = tuple[Any, Any]
 """A time in quarter notes, and a message of mido."""
@@ -54,7 +59,8 @@ def to_midi(data: bytes, limits: Limits) -> bytes:
     try:
         heads = root.findall("part-list/score-part")
         kits = {head.attrib["id"] for head in heads if is_kit(root, head)}
-        whole = ElementTree.tostring(with_pitches(root), encoding="unicode")
+        sounding = of_equal_lengths(without_cues(with_pitches(root)))
+        whole = ElementTree.tostring(sounding, encoding="unicode")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of instruments that music21 does not know
             return _played(music21.converter.parseData(whole, format="musicxml"), kits)
@@ -177,20 +183,31 @@ def _track(events: Iterable[Event]) -> Any:
 
 
 def _signatures(part: Any) -> Iterator[Event]:
-    """Yield the metre where it changes; a pickup is a bar in one of its own."""
+    """Yield the metre where it changes; a bar of another length is in one of its own.
+
+    So a pickup is, and the bar before a repeat that begins with one. The last bar may be short.
+    """
     import mido
 
     named, written = (4, 4), None
-    for measure in part.getElementsByClass("Measure"):
+    *measures, last = part.getElementsByClass("Measure")
+    for measure in (*measures, last):
         if found := measure.timeSignature:
             named = found.numerator, found.denominator
-        pickup = Fraction(measure.barDuration.quarterLength - measure.paddingLeft) / 4
-        wanted = pickup.as_integer_ratio() if measure.paddingLeft else named
+        length = Fraction(measure.duration.quarterLength) / 4
+        is_whole = measure is last or length in (0, Fraction(*named))
+        wanted = named if is_whole else _ratio(length) or named
         if wanted != written:
             written = wanted
             upper, lower = wanted
             message = mido.MetaMessage("time_signature", numerator=upper, denominator=lower)
             yield measure.offset, message
+
+
+def _ratio(whole_notes: Fraction) -> tuple[int, int] | None:
+    """Return the metre of a bar of a length, if there is one."""
+    upper, lower = whole_notes.as_integer_ratio()
+    return (upper, lower) if lower in POWERS and upper <= MOST_BEATS else None
 
 
 def _strokes(part: Any, channel: int) -> Iterator[Event]:

@@ -1,0 +1,100 @@
+"""Measures of MusicXML: what in them is silent, and as long in all parts.
+
+music21 lets a measure last until its last note, part by part, so that a part with a shorter one
+would go ahead of the others from there on.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import zip_longest
+from xml.etree.ElementTree import Element, SubElement
+
+TIMED = ("note", "backup", "forward")
+"""The elements that move the place in a measure."""
+
+
+def without_cues(root: Element) -> Element:
+    """Make the cue notes of a score rests in place: they show what others play; return it."""
+    for measure in root.findall("part/measure"):
+        for note in measure.findall("note[cue]"):
+            if note.find("chord") is not None or note.find("duration") is None:
+                measure.remove(note)
+                continue
+            kept = [one for one in note if one.tag in ("duration", "voice", "staff")]
+            note[:] = [Element("rest"), *kept]
+    return root
+
+
+def of_equal_lengths(root: Element) -> Element:
+    """Fill up measures in place with rests, so that each is as long in all parts; return the
+    score.
+
+    A rest of a whole measure is as short as a pickup where one is.
+    """
+    lines = [list(_spans(part)) for part in root.findall("part")]
+    for spans in zip_longest(*lines):
+        found = [span for span in spans if span is not None]
+        length = max(span.reach for span in found)
+        for span in found:
+            if span.filled < length:
+                span.fill(length)
+    return root
+
+
+@dataclass
+class _Span:
+    """A measure of a part: all in quarter notes from its beginning.
+
+    filled: where the last note or rest ends. reach: the same, or where it is moved on to.
+    at: where the place is at its end.
+    """
+
+    measure: Element
+    divisions: Fraction
+    filled: Fraction = Fraction(0)
+    reach: Fraction = Fraction(0)
+    at: Fraction = Fraction(0)
+    last: Element | None = None
+
+    def follow(self, one: Element) -> None:
+        """Move on by an element that is timed."""
+        if one.find("chord") is not None or one.find("grace") is not None:
+            return
+        length = Fraction(one.findtext("duration", "0").strip()) / self.divisions
+        self.at += -length if one.tag == "backup" else length
+        self.reach = max(self.reach, self.at)
+        if one.tag == "note" and self.at >= self.filled:
+            self.filled, self.last = self.at, one
+
+    def fill(self, length: Fraction) -> None:
+        """Add a rest after the last note, up to a length."""
+        rest, moved = Element("note"), self.filled - self.at
+        SubElement(rest, "rest")
+        steps = [(rest, length - self.filled)]
+        if moved:
+            steps.insert(0, (Element("forward" if moved > 0 else "backup"), abs(moved)))
+        for one, quarters in steps:
+            SubElement(one, "duration").text = str(float(quarters * self.divisions))
+        if self.last is not None:
+            rest.extend(one for one in self.last if one.tag in ("voice", "staff"))
+        before = [n for n, one in enumerate(self.measure, 1) if one.tag in (*TIMED, "attributes")]
+        place = max(before, default=0)
+        self.measure[place:place] = [one for one, _ in steps]
+
+
+def _spans(part: Element) -> Iterator[_Span]:
+    """Yield the measures of a part; rests of a whole pickup are removed."""
+    divisions = Fraction(1)
+    for measure in part.findall("measure"):
+        if measure.get("implicit") == "yes":
+            for note in measure.findall("note"):
+                if note.find("rest[@measure='yes']") is not None:
+                    measure.remove(note)
+        span = _Span(measure, divisions)
+        for one in measure:
+            if one.tag == "attributes" and (text := one.findtext("divisions")):
+                span.divisions = divisions = Fraction(text.strip())
+            elif one.tag in TIMED:
+                span.follow(one)
+        yield span

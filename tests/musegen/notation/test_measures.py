@@ -1,0 +1,145 @@
+"""Measures of scores by others: parts stay together, and what is silent stays so."""
+
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from musegen.files.midi import Song, read_midi
+from musegen.notation.measures import of_equal_lengths, without_cues
+from musegen.roll import Grid
+from musegen.tracks import Track
+
+GRID = Grid(steps_per_beat=4)
+HIGH = Track(name="High", order=0)
+LOW = Track(name="Low", order=1)
+KIT = Track(name="Kit", is_drum=True)
+REST = Track(name="Rest", rest=True)
+BAR = (
+    "<attributes><divisions>2</divisions><time><beats>4</beats><beat-type>4</beat-type></time>"
+    "</attributes>"
+)
+FORWARD = "<forward><duration>4</duration></forward>"
+REPEAT = '<barline location="right"><repeat direction="backward"/></barline>'
+WHOLE_REST = '<note><rest measure="yes"/><duration>8</duration></note>'
+PICKUP = ' implicit="yes"'
+
+
+def line(letters: str, octave: int = 4) -> str:
+    """Quarter notes, as ABC writes their letters; z is a rest."""
+    return "".join(
+        "<note><rest/><duration>2</duration></note>"
+        if letter == "z"
+        else f"<note><pitch><step>{letter}</step><octave>{octave}</octave></pitch>"
+        "<duration>2</duration></note>"
+        for letter in letters
+    )
+
+
+def score(*parts: list[str], pickup: bool = False) -> bytes:
+    heads, found = "", ""
+    for number, measures in enumerate(parts, 1):
+        heads += f'<score-part id="P{number}"><part-name>{number}</part-name></score-part>'
+        inside = "".join(
+            f'<measure number="{n}"{PICKUP if pickup and n == 1 else ""}>{measure}</measure>'
+            for n, measure in enumerate(measures, 1)
+        )
+        found += f'<part id="P{number}">{inside}</part>'
+    return f"<score-partwise><part-list>{heads}</part-list>{found}</score-partwise>".encode()
+
+
+def read(*parts: list[str], pickup: bool = False, tracks: tuple[Track, ...] = (HIGH, LOW)) -> Song:
+    pytest.importorskip("music21")
+    return read_midi(score(*parts, pickup=pickup), tracks, GRID)
+
+
+def beats(song: Song, track: int) -> list[float]:
+    """The beats at which notes of a track begin."""
+    return (song.notes.of(track).start / GRID.steps_per_beat).tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("short", [line("GA"), line("GA") + FORWARD])
+@pytest.mark.parametrize("bar", [0, 1])
+def test_a_measure_that_is_short_in_one_part_moves_no_note_after_it(short: str, bar: int):
+    measures = [line("CDEF"), line("CDEF"), line("CDEF")]
+    other = [*measures[:bar], short, *measures[bar + 1 :]]
+    song = read([BAR + measures[0], *measures[1:]], [BAR + other[0], *other[1:]])
+    assert beats(song, 0) == [*range(12)]
+    assert beats(song, 1) == [n for n in range(12) if n not in (4 * bar + 2, 4 * bar + 3)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("silent", ["", WHOLE_REST, FORWARD, line("z")])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_pickup_is_as_short_in_parts_that_are_silent(silent: str, first: bool):
+    plays, rests = [BAR + line("G"), line("CDEF")], [BAR + silent, line("EFGA", 2)]
+    if silent == FORWARD:
+        rests[0] = BAR
+    song = read(*((rests, plays) if first else (plays, rests)), pickup=True)
+    assert (song.pickup_beats, song.bars) == (1, 1)
+    assert beats(song, 0) == beats(song, 1) == [0, 1, 2, 3]
+
+
+@pytest.mark.slow
+def test_the_bar_before_a_repeat_and_its_pickup_are_one_bar():
+    song = read(
+        [
+            BAR + line("G"),
+            line("CDEF"),
+            line("CDE") + REPEAT,
+            line("A"),
+            line("CDEF"),
+            line("CDE"),
+        ],
+        pickup=True,
+        tracks=(HIGH,),
+    )
+    assert (song.pickup_beats, song.bars, song.skipped_bars) == (1, 6, 0)
+    starts, pitch = song.notes.start / GRID.steps_per_beat, song.notes.pitch
+    assert starts[pitch == 60 - GRID.lowest_pitch].tolist() == [0, 4, 8, 12, 16, 20]
+    assert starts[pitch == 67 - GRID.lowest_pitch].tolist() == [7]
+
+
+@pytest.mark.slow
+def test_a_bar_that_is_too_long_moves_no_bar_line_after_it():
+    song = read([BAR + line("CDEF"), line("CDEFG"), line("CDEF")], tracks=(HIGH,))
+    assert (song.bars, song.skipped_bars, beats(song, 0)) == (2, 1, [*range(8)])
+
+
+@pytest.mark.slow
+def test_drums_are_known_by_their_places_on_the_staff():
+    places = [("F", 4), ("C", 5), ("G", 5), ("E", 4)]  # bass drum, snare, hi-hat, a single line
+    notes = "".join(
+        f"<note><unpitched><display-step>{step}</display-step><display-octave>{octave}"
+        "</display-octave></unpitched><duration>2</duration></note>"
+        for step, octave in places
+    )
+    song = read([BAR + notes], [BAR + line("CDEF")], tracks=(KIT, REST))
+    kit = song.notes.of(0)
+    np.testing.assert_array_equal(kit.pitch + GRID.lowest_pitch, [36, 38, 42, 38])
+    assert [part.is_drum for part in song.parts] == [True, False]
+
+
+CUE = "<note><cue/>{}<pitch><step>B</step><octave>5</octave></pitch>{}<voice>2</voice></note>"
+
+
+def test_cue_notes_are_rests():
+    long = "<duration>8</duration>"
+    measure = (
+        BAR + CUE.format("", long) + CUE.format("<chord/>", long) + CUE.format("<grace/>", "")
+    )
+    root = without_cues(ElementTree.fromstring(score([measure])))
+    (note,) = root.iter("note")
+    assert [one.tag for one in note] == ["rest", "duration", "voice"]
+    assert note.findtext("duration") == "8"
+
+
+def test_measures_are_filled_up_in_the_voice_that_ends_last():
+    voices = "<note><rest/><duration>2</duration><voice>{}</voice></note>"
+    back = "<backup><duration>{}</duration></backup>"
+    two = BAR + 3 * voices.format(1) + back.format(6) + voices.format(2)
+    root = of_equal_lengths(ElementTree.fromstring(score([two], [BAR + line("CDEF")])))
+    *_, forward, rest = root.find("part/measure") or []
+    assert (forward.tag, forward.findtext("duration")) == ("forward", "4.0")
+    assert (rest.findtext("duration"), rest.findtext("voice")) == ("2.0", "1")
