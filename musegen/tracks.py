@@ -204,8 +204,12 @@ def numbers_of(names: Sequence[str], tracks: Sequence[Track], option: str) -> li
 
 
 DRUM_NAMES = re.compile(
-    r"(?<!steel )drum|kick|snare|hi.?hat|\bhats?\b|cymbal|\bclaps?\b|perc(?!y\b)|perkus|"
-    r"schlagzeug|trommel|slag[vw]erk|bater[ií]a|batteri[ae]|ударн|барабан|ドラム|パーカッション|드럼|架子鼓",
+    r"(?<!steel )drum(?!mer boy)|\bdrms?\b|kick|snare|hi.?hat|\bhats?\b|cymbal|\bclaps?\b|"
+    r"\btoms\b|rimshot|\bshaker\b|tambourine(?! man)|cowbell|\bcongas\b|\bbongos\b|timbales|"
+    r"\bbfd\b|\bbfd\d|\bssd\d|\btr-?[89]0[89]\b|perc(?!y\b)|perkus|"
+    r"schlagzeug|trommel|s(?:ch)?lag[vw]erk|trummor|trumset|trommer|rummut|rumpu|davul|bębny|bicí|"
+    r"bubny|bubnj|\bdobok\b|bater[ií]a|batter(?:i[ae]|y)|τύμπαν|ντραμς|ударн|барабан|перкусс|"
+    r"תופים|طبول|กลอง|ドラム|パーカッション|スネア|ハイハット|打楽器|드럼|타악기|鼓|打击乐|打擊樂",
     re.IGNORECASE,
 )
 """Words in names of parts that are drums, whatever their program."""
@@ -213,16 +217,24 @@ DRUM_NAMES = re.compile(
 PROGRAMS_OF_NAMES = {
     re.compile(words, re.IGNORECASE): program
     for words, program in (
-        ("bass(?!oon)", 33),
-        ("guitar|gitarre|chitarra", 24),
-        ("string|streicher|violin|viola|cello", 48),
+        (
+            r"bass(?!oon)|\bbaixo\b|\bbajo\b|\b\u0431\u0430\u0441\b|контрабас|ベース|贝斯|貝斯|베이스",
+            33,
+        ),
+        ("guitar|gitarr|gitara|chitarra|kitara|гитар|ギター|吉他|기타", 24),
+        (
+            "string|streicher|violin|viola|cello|cuerdas|cordas|cordes|strijkers|stråk|струн|скрипк|"
+            "ストリングス|バイオリン|弦乐|弦樂|小提琴|현악",
+            48,
+        ),
         ("brass", 61),
         ("lead|synth", 80),
         (r"\bpads?\b", 88),
         ("vocal|vox|choir", 52),
     )
 }
-"""Words in names of parts, and the program of the instrument that they name."""
+"""Words in names of parts, and the program of the instrument that they name; those in escapes are
+Russian for bass."""
 
 OTHER_THAN_PIANO = re.compile(
     "|".join([DRUM_NAMES.pattern, "melody", *(words.pattern for words in PROGRAMS_OF_NAMES)]),
@@ -283,7 +295,7 @@ def _is_piano(part: Part) -> bool:
 def _named(part: Part, only_drums: bool) -> Part:
     if part.is_called(DRUM_NAMES):
         return replace(part, is_drum=True, is_by_name=True)
-    found = [n for words, n in PROGRAMS_OF_NAMES.items() if words.search(part.name)]
+    found = [n for words, n in PROGRAMS_OF_NAMES.items() if part.is_called(words)]
     if only_drums or not found:
         return part
     return replace(part, program=found[0], is_by_name=True)

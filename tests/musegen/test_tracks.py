@@ -71,10 +71,37 @@ def test_parts_with_names_alone_are_what_their_names_say():
     ]
     assert said(part(0, "Drum Kit"), part(1, "Bass", program=33)) == [(0, True), (33, False)]
     assert said(part(0, "My drum loop")) == [(0, True)]
-    for one in ("Schlagzeug", "Perkusja", "Slagverk", "Ударные", "ドラム", "드럼", "架子鼓"):
+    western = (
+        "Schlagzeug",
+        "Schlagwerk",
+        "Slagverk",
+        "Perkusja",
+        "Bębny",
+        "Rummut",
+        "Congas",
+        "Toms",
+    )
+    for one in (
+        *western,
+        "Ударные",
+        "Ντραμς",
+        "תופים",
+        "ドラム",
+        "打楽器",
+        "드럼",
+        "架子鼓",
+        "打击乐",
+    ):
         assert said(part(0, one), part(1, "Keys")) == [(0, True), (0, False)]
     old_russian = Part(0, "Óäàðíûå", 0, is_drum=False, readings=("Ударные", "еДЮПМШЕ"))
     assert by_names([old_russian])[0].is_drum
+
+
+def test_names_in_other_languages_say_the_instrument():
+    bass, guitar, strings = (part(n, one) for n, one in enumerate(("Baixo", "Гитара", "弦乐")))
+    assert said(bass, guitar, strings) == [(33, False), (24, False), (48, False)]
+    old_chinese = Part(0, "ÇåÏÒ", 0, is_drum=False, readings=("贝斯", "ｱｴﾋｹ"))
+    assert said(old_chinese, part(1, "Keys")) == [(33, False), (0, False)]
 
 
 def test_names_that_say_nothing_of_an_instrument_change_no_part():
@@ -84,6 +111,7 @@ def test_names_that_say_nothing_of_an_instrument_change_no_part():
         ("Soprano", "Bass"),
         ("Lead me home",),
         ("Percy Grainger",),
+        ("The Little Drummer Boy",),
         ("Bassoon", "Piano"),
     ):
         parts = [part(n, one) for n, one in enumerate(names)]
