@@ -197,10 +197,11 @@ def ports(events: Events, numbers: np.ndarray) -> np.ndarray:
     port events the names of devices stand for them, in the order of their appearance. A track
     that names none is on port 0, or where no such track has notes on the lowest that is named.
     """
-    found = events.metas(PORT) or events.metas(DEVICE)
+    named = [n for n in events.metas(PORT) if events.byte(1, [n])[0]]  # some have no number
+    found = named or events.metas(DEVICE)
     if not found:
         return np.zeros(len(numbers), np.int64)
-    if events.metas(PORT):
+    if named:
         port = events.byte(2, found).astype(np.int64)
     else:
         devices = [events.payload(number) for number in found]

@@ -110,6 +110,11 @@ def test_a_track_without_a_port_sets_up_the_only_port_that_is_named():
     assert played(setup, *named, note(70, 9)) == [(40, "0", 1), (60, "0", 1), (70, "33", 0)]
 
 
+def test_a_port_event_without_a_number_names_no_port():
+    empty = meta(0x21, b"")
+    assert played(empty + program(33), empty + note(40, 9, after=5)) == [(40, "33", 0)]
+
+
 @pytest.mark.parametrize(
     ("messages", "channel", "is_drum"),
     [
