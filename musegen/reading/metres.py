@@ -128,7 +128,7 @@ class Metres:
         whole bar of it follows, else bars go on.
         """
         kept = [(at[0], metres[0])]
-        following_ticks = [*at[1:], float("inf")][1:]
+        following_ticks = [*at[1:], self.end][1:]
         for tick, metre, following in zip(at[1:], metres[1:], following_ticks, strict=True):
             begin, before = kept[-1]
             bar = before.quarters * self.ticks_per_beat

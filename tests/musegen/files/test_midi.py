@@ -187,6 +187,8 @@ def test_repeats_that_leave_no_whole_bar_change_nothing():
     song = bars_of(signature(4, 2) + 11 * signature(4, 2, after=480))
     assert (song.bars, song.left_out.bars) == (4, 0)
     assert song.stretches == ((0, 2), (2, 2)), "the last repeat, at beat 11, begins a bar"
+    song = bars_of(signature(4, 2) + 15 * signature(4, 2, after=480))
+    assert (song.stretches, song.left_out.notes) == (((0, 4),), 0)
 
 
 def test_a_signature_a_tick_off_its_bar_line_is_moved_to_it():
