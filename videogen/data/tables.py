@@ -54,6 +54,11 @@ NUMBERED = re.compile(r"(caption|text|prompt|description|sentence)_?\d+")
 """Names of columns of several captions of a clip."""
 SEPARATORS = ",;\t|"
 
+OPENS = re.compile(r'\\"\w')
+ESCAPED = re.compile(r'\\"(?!\s*(?:[,;\t|]|$))', re.MULTILINE)
+"""A quotation mark that opens within a caption, and any within one, as Spark and MySQL write them;
+not one that closes a cell after a folder of Windows."""
+
 FIELD_BYTES = 1 << 24
 """Most characters of one field of a CSV, far beyond those of a caption."""
 LIST_CHARACTERS = 100_000
@@ -123,7 +128,8 @@ def listed(value: Any) -> Any:
 def _csv_rows(file: File, text: str, tree: Tree | None, is_clip: Callable[[Fields], bool]) -> Rows:
     """Read a CSV; its separator is the one by which its first line has the columns."""
     csv.field_size_limit(FIELD_BYTES)
-    lines = list(io.StringIO(text, newline=""))
+    doubled = ESCAPED.sub('""', text) if OPENS.search(text) else text
+    lines = list(io.StringIO(doubled, newline=""))
     try:
         head, (names, separator) = _header(lines)
     except NotUnderstood:

@@ -57,8 +57,12 @@ def read_prompts(path: Path) -> list[str]:
 
 
 def _is_narrow(data: bytes) -> bool:
-    """Return whether zeros lie among letters of one byte: those of UTF-16 have one each."""
-    return data.replace(b"\0", b"").isascii() and 4 * data.count(0) < len(data)
+    """Return whether zeros lie among letters of UTF-8: those of UTF-16 have one each."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data.replace(b"\0", b""))
+    except UnicodeDecodeError:
+        return False
+    return 4 * data.count(0) < len(data)
 
 
 def _wide(data: bytes) -> str:

@@ -44,6 +44,7 @@ def test_another_alphabet_is_not_read_as_the_western_one(text: str, encoding: st
 
 def test_a_stray_zero_does_not_make_letters_wide():
     assert decode(b"a dog\0runs") == "a dog\0runs"
+    assert decode("ein Käfer\0läuft, ein Hund läuft".encode()).startswith("ein Käfer\0läuft")
     assert decode("犬 走る\n".encode("utf-16-le")) == "犬 走る\n"
 
 
