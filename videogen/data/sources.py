@@ -392,8 +392,9 @@ class _Search:
 
     def _files(self, place: Path) -> tuple[tuple[File, ...], str]:
         """Return the files of a clip, and their state."""
+        is_file = self.tree.find(place) or not place.is_dir()  # a member's name may be too long
         places = self.sequences.get(place) or (
-            sequences(place.iterdir())[place] if place.is_dir() else [place]
+            [place] if is_file else sequences(place.iterdir())[place]
         )
         entries = [self.tree.find(one) or _on_disk(one) for one in places]
         self.used.update(entry.file.place for entry in entries)

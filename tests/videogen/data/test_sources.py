@@ -423,6 +423,18 @@ def test_an_archive_is_as_a_folder(folder: Path, suffix: str):
     }
 
 
+def test_a_member_of_an_archive_may_have_a_name_that_no_disk_has(tmp_path: Path):
+    long, deep = "a" * 5000 + ".mp4", "b/" * 3000 + "c.mp4"
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr(long, "x")
+        archive.writestr(deep, "x")
+        archive.writestr("clips.csv", f"path,caption\n{long},a dog\n{deep},a cat\n")
+    assert clips(tmp_path) == {
+        f"all.zip!{long}": ("a dog", "manifest"),
+        f"all.zip!{deep}": ("a cat", "manifest"),
+    }
+
+
 def pack(folder: Path, archive: Path) -> None:
     if archive.suffix == ".tar":
         with tarfile.open(archive, "w") as tarred:
@@ -509,6 +521,21 @@ def test_what_is_not_read_is_answered_with_what_to_do(tmp_path: Path, name: str,
             listing([str(start)])
     write(tmp_path, a_dot_mp4="x")
     assert len(advice(listing([str(tmp_path)]).passed_over)) == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "caption"),
+    [
+        (r'"a \"red\" dog, \"no\" cat"', 'a "red" dog, "no" cat'),
+        (r'"\"a dog\""', '"a dog"'),
+        (r'"a ""\"" of a font"', r'a "\" of a font'),
+    ],
+)
+def test_quotation_marks_within_a_caption_are_doubled_or_after_a_backslash(
+    tmp_path: Path, cell: str, caption: str
+):
+    write(tmp_path, a_dot_mp4="x", clips_dot_csv=f'path,caption\n".\\a.mp4",{cell}\n')
+    assert clips(tmp_path) == {"a.mp4": (caption, "manifest")}
 
 
 def read_rows(folder: Path) -> list[tuple[str, str, tuple[float, float] | None]]:
