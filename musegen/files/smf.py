@@ -21,8 +21,8 @@ from core.data.sources import RejectedFile, read_bytes, require_size
 
 MIDI = (".mid", ".midi", ".kar", ".rmi")
 """Suffixes of MIDI files."""
-SCORES = (".musicxml", ".mxl")
-"""Suffixes of MusicXML, plain and packed, which is read as the MIDI that it stands for."""
+SCORES = (".musicxml", ".mxl", ".xml")
+"""Suffixes of MusicXML, plain, packed and of old, which is read as the MIDI that it stands for."""
 SONG_FILES = (*MIDI, *SCORES)
 
 HEADER_BYTES, CHUNK_BYTES = 14, 8

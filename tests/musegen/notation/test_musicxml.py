@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from note_rows import notes, rows
 
-from core.data.sources import RejectedFile
+from core.data.sources import RejectedFile, scan
 from core.errors import UserError
 from musegen.draft import Source
 from musegen.files.limits import MusicLimits
 from musegen.files.midi import read_midi, read_performance
+from musegen.files.smf import SONG_FILES
 from musegen.notation import reading
 from musegen.notation.drums import pitch_of
 from musegen.notation.writing import Piece, voices, write_musicxml
@@ -206,6 +207,12 @@ def test_a_score_is_found_whatever_its_container_says(entries: dict[str, str]):
             archive.writestr(name, text)
     found = read_performance(stream.getvalue(), (), name="score")
     assert len(found.pitch) == len(read_performance(SCORE.encode(), ()).pitch) > 0
+
+
+def test_scores_are_found_in_folders_by_three_suffixes(tmp_path):
+    for name in ("a.musicxml", "b.MXL", "c.xml", "d.abc"):
+        (tmp_path / name).write_text(SCORE)
+    assert scan([tmp_path], SONG_FILES, MusicLimits()).count == 3
 
 
 def test_a_zip_of_other_files_says_that_it_is_to_be_unpacked():
