@@ -36,6 +36,10 @@ TICKS_PER_BEAT = 480
 DRUMS = 9
 """The channel of drums, from 0."""
 
+BASS_GUITAR = 33
+SINGERS = re.compile(r"soprano|\b(alto|tenor)\b(?! sax)", re.IGNORECASE)
+"""Words in names of parts beside which a bass is a singer."""
+
 POWERS = tuple(2**power for power in range(8))
 MOST_BEATS = 255
 """The denominators that metres have in MIDI, and the largest numerator."""
@@ -156,10 +160,11 @@ def _played(score: Any, kits: Container[str]) -> bytes:
     ]
     file.tracks.append(_track([*tempi, *_signatures(score.parts[0])]))
     free = itertools.cycle(number for number in range(CHANNELS) if number != DRUMS)
+    is_sung = any(SINGERS.search(part.partName or "") for part in score.parts)
     for part in score.parts:
         drums = any(of in kits or of.rpartition("-Staff")[0] in kits for of in part.groups)
-        channel, found = DRUMS if drums else next(free), part.getInstrument(returnDefault=False)
-        program = (found.midiProgram if found and not drums else None) or 0
+        channel = DRUMS if drums else next(free)
+        program = 0 if drums else _program(part, is_sung)
         begin = [
             (0, mido.MetaMessage("track_name", name=part.partName or "")),
             (0, mido.Message("program_change", channel=channel, program=program)),
@@ -168,6 +173,29 @@ def _played(score: Any, kits: Container[str]) -> bytes:
     stream = io.BytesIO()
     file.save(file=stream)
     return with_ports(stream.getvalue(), CHANNELS - 1)
+
+
+def _program(part: Any, is_sung: bool) -> int:
+    """Return the program of a part, by its name where the score has no number: 0 for no known one.
+
+    A bass is a guitar, unless other parts of the score are sung. music21 takes it for a singer,
+    and a bass guitar for a guitar.
+    """
+    from music21 import instrument
+    from music21.exceptions21 import InstrumentException
+
+    found, name = part.getInstrument(returnDefault=False), part.partName or ""
+    if found and found.midiProgram is not None:
+        return found.midiProgram
+    try:
+        guess = instrument.fromString(name)
+    except InstrumentException:
+        return 0
+    is_bass = "bass" in name.lower() and type(guess) in (
+        instrument.Bass,
+        instrument.AcousticGuitar,
+    )
+    return BASS_GUITAR if is_bass and not is_sung else guess.midiProgram or 0
 
 
 def _track(events: Iterable[Event]) -> Any:

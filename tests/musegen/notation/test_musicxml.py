@@ -181,6 +181,29 @@ def test_a_packed_score_is_the_same(tmp_path):
     assert rows(read_midi(path, TRACKS, grid).notes) == rows(plain.notes)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("names", "programs"),
+    [
+        (("Violin I", "Geige", "Oboe 1", "Melody"), [40, 40, 68, 0]),
+        (("Electric Guitar", "Bass", "Bass Guitar", "Contrabass"), [26, 33, 33, 43]),
+        (("Soprano", "Bass"), [53, 53]),
+    ],
+)
+def test_a_part_without_a_program_has_that_of_its_name(
+    names: tuple[str, ...], programs: list[int]
+):
+    pytest.importorskip("music21")
+    note = "<pitch><step>C</step><octave>4</octave></pitch><duration>4</duration>"
+    heads, parts = "", ""
+    for number, name in enumerate(names):
+        heads += f"<score-part id='P{number}'><part-name>{name}</part-name></score-part>"
+        parts += f"<part id='P{number}'><measure number='1'><note>{note}</note></measure></part>"
+    score = f"<score-partwise><part-list>{heads}</part-list>{parts}</score-partwise>"
+    played = read_performance(score.encode(), ())
+    assert [track.program for track in played.tracks] == programs
+
+
 OF_A_PDF = (
     '<container><rootfiles><rootfile full-path="a/b.pdf"/><rootfile full-path="a/b.xml"/>'
     "</rootfiles></container>"
