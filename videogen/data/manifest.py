@@ -10,9 +10,10 @@ A clip whose name ends in these times is the excerpt itself: Ab1_000005_000015.m
 
 A clip that does not lie where its row says is the one below the start whose path ends so, if there
 is one. A row that names any other file, or has no valid caption, is rejected with its row number;
-the other rows are read.
+the other rows are read. Paths may lead out of the table's folder, but not out of what is prepared.
 """
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -153,8 +154,19 @@ def _clip_of(file: File, fields: Fields, tree: Tree | None) -> Path | None:
     """Return the clip that a row with a fault names, if there is one."""
     with suppress(RejectedFile):
         name = _text(_place(_value(fields, columns(fields)[0], "path")), "path")
-        return _with_excerpt(file, name, None, tree)[0]
+        try:
+            return _with_excerpt(file, name, None, tree)[0]
+        except RejectedFile as error:
+            return _as_elsewhere(name, tree) if error.reason == "path" else None
     return None
+
+
+def _as_elsewhere(name: str, tree: Tree | None) -> Path | None:
+    """Return the clip whose path ends as one of another machine, as far as one alone does."""
+    parts = PureWindowsPath(name.strip()).parts
+    ends = (Path(*parts[first:]) for first in range(1, len(parts)) if ".." not in parts)
+    found = next((places for end in ends if tree and (places := tree.ending(end))), [])
+    return found[0] if len(found) == 1 else None
 
 
 def _excerpts(fields: Fields, count: int) -> Sequence[Excerpt | None]:
@@ -261,19 +273,24 @@ def _captions(fields: Fields, column: str) -> list[str]:
 
 
 def _clip(table: File, name: str, tree: Tree | None) -> Path:
-    """Return the place of a clip below the table's folder.
+    """Return the place of a clip in the tree, or else below the table's folder.
 
-    Links that the tree holds are followed; others must stay below it as well.
+    Links that the tree holds are followed; others must stay below the table's folder as well.
     """
     quoted = ascii(name[:80])
     if not name.strip() or "\0" in name:
         raise RejectedFile("path", f"{quoted} is not a path")
     folder = table.place.parent
-    given = _relative(name.strip(), folder, quoted)
-    if tree and (entry := tree.find(folder / given)) and not entry.fault:
+    given = _relative(name.strip(), folder)
+    place = Path(os.path.normpath(folder / given))
+    if tree and (entry := tree.find(place)) and not entry.fault:
         return entry.file.place
-    if tree and folder / given in tree.folders and is_sequence(folder / given):
-        return folder / given
+    if tree and place in tree.folders and is_sequence(place):
+        return place
+    if PureWindowsPath(name.strip()).drive or ".." in given.parts:
+        raise RejectedFile(
+            "path", f"{quoted} is not below the table's folder: write paths relative to it"
+        )
     if not table.members and (found := _below(folder, given, quoted)):
         return found
     ends = [given, *_of_id(given)]
@@ -290,19 +307,11 @@ def _elsewhere(tree: Tree | None, ends: Sequence[Path], quoted: str) -> Path:
     raise RejectedFile("no-file", f"there is no file {quoted}{several}")
 
 
-def _relative(name: str, folder: Path, quoted: str) -> Path:
+def _relative(name: str, folder: Path) -> Path:
     """Return a path relative to the folder, also of one written on Windows."""
-    windows = PureWindowsPath(name)
-    given = (
-        Path(name) if "\\" not in name or (folder / name).exists() else Path(windows.as_posix())
-    )
-    if given.is_absolute() and given.is_relative_to(folder.absolute()):
-        given = given.relative_to(folder.absolute())
-    if given.is_absolute() or windows.drive or ".." in given.parts:
-        raise RejectedFile(
-            "path", f"{quoted} is not below the table's folder: write paths relative to it"
-        )
-    return given
+    is_windows = "\\" in name and not (folder / name).exists()
+    given = Path(PureWindowsPath(name).as_posix() if is_windows else name)
+    return Path(os.path.relpath(given, folder.absolute())) if given.is_absolute() else given
 
 
 def _of_id(given: Path) -> list[Path]:

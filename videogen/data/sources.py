@@ -377,6 +377,7 @@ class _Search:
         if row.path is None or row.fault:
             reason, detail = row.fault or ("row", "")
             of = f", {row.path.name}" if row.path else ""
+            self.used |= {row.path} if row.path else set()
             return Captioned(name, "", fault=(reason, f"row {row.number}{of}: {detail}"))
         files, state = self._files(row.path)
         caption, name = row.caption, _name(row.path, files)

@@ -124,7 +124,7 @@ def test_what_macos_writes_beside_files_is_no_file_of_another_kind(folder: Path)
 
 
 def test_a_manifest_is_all_that_counts_in_its_folder(folder: Path):
-    write(folder, dogs__clips_dot_csv="path,caption\nrex.gif,rex runs\n../b.mkv,no\n")
+    write(folder, dogs__clips_dot_csv="path,caption\nrex.gif,rex runs\n../../b.mkv,no\n")
     assert clips(folder) == {
         "dogs/rex.gif": ("rex runs", "manifest"),
         "dogs/clips.csv, row 3": ("path", None),
@@ -246,6 +246,21 @@ def test_a_table_names_clips_of_other_folders(tmp_path: Path):
     found = clips(tmp_path)
     assert found[f"{table}, row 2"] == ("no-file", None), "which of the two is not known"
     assert found["videos/b.mp4"] == ("a cat", "manifest")
+
+
+@pytest.mark.parametrize("root", ["..", "{}", "/home/bob/clips", "C:\\clips"])
+def test_a_path_out_of_the_tables_folder_is_that_of_a_clip_or_refused(tmp_path: Path, root: str):
+    """Either way the clips do not get the name of their folder as caption."""
+    write(tmp_path, videos__a_dot_mp4="x", videos__b_dot_mp4="x", meta__x_dot_csv="")
+    rows = "".join(f"{root}/videos/{name}.mp4,{name} runs\n" for name in "ab")
+    (tmp_path / "meta" / "x.csv").write_text("path,caption\n" + rows.format(*[tmp_path] * 2))
+    if root in ("..", "{}"):
+        assert {caption for caption, _ in clips(tmp_path).values()} == {"a runs", "b runs"}
+    else:
+        found = [clip.fault or ("", "") for clip in listing([str(tmp_path)]).clips]
+        assert [reason for reason, _ in found] == ["path", "path"]
+        assert found[0][1].startswith("row 2, a.mp4: ")
+    assert not listing([str(tmp_path)]).passed_over
 
 
 def test_a_table_may_be_a_text_of_excel(tmp_path: Path):
