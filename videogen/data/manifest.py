@@ -33,15 +33,19 @@ from videogen.words import words_of
 
 BEGINS = (
     *("start", "begin", "start_time", "time_start", "start_timestamp", "t_start", "start_sec"),
-    *("start_seconds", "clip_start"),
+    *("start_seconds", "clip_start", "begin_time", "from"),
 )
 ENDS = (
     *("end", "end_time", "time_end", "end_timestamp", "t_end", "end_sec", "end_seconds"),
-    "clip_end",
+    *("clip_end", "stop", "stop_time", "stop_timestamp", "stop_sec", "stop_seconds", "to"),
 )
-SPANS = ("timestamps", "timestamp", "segment", "segments")
+LENGTHS = ("duration", "duration_sec", "duration_seconds")
+"""Names of the column of the length of an excerpt, where there is none of its end."""
+SPANS = ("timestamps", "timestamp", "segment", "segments", "span")
 """Names of the columns of the times of excerpts: of begins, of ends, and of pairs of both."""
-_CLOCK = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d+)?)")
+_CLOCK = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:[.,]\d+)?)\s*(?:s|secs?|seconds?)?", re.I)
+_TIMECODE = re.compile(r"\d+(?:[:.]\d+){2}[:;.]\d+")
+"""A time that ends in a number of frames, or is set out with points alone."""
 _SIMPLE = re.compile(r"[\w-][\w .-]*")
 """A name, and no path."""
 CUT = re.compile(r"(?P<id>.+)_(?P<begin>\d+)_(?P<end>\d+)")
@@ -180,8 +184,14 @@ def _excerpts(fields: Fields, count: int) -> Sequence[Excerpt | None]:
         found = [_excerpt(*one) for one in pairs]
         return found if len(found) == count else found * count
     begin, end = (next((n for n in names if n in fields), "") for names in (BEGINS, ENDS))
-    both = _excerpt(fields[begin], fields[end]) if begin and end else None
-    return [both] * count
+    length = next((name for name in LENGTHS if name in fields), "")
+    if begin and end:
+        return [_excerpt(fields[begin], fields[end])] * count
+    if begin and length:
+        times = [_seconds(fields[name]) for name in (begin, length)]
+        known = [time for time in times if time is not None]
+        return [_excerpt(known[0], sum(known)) if len(known) == 2 else None] * count
+    return [None] * count
 
 
 def _excerpt(begin: Any, end: Any) -> Excerpt | None:
@@ -198,15 +208,17 @@ def _excerpt(begin: Any, end: Any) -> Excerpt | None:
 def _seconds(value: Any) -> float | None:
     """Return the seconds of a number, or of a time of a clock.
 
-    >>> _seconds(4.5), _seconds("1:02:03.5"), _seconds("0:07"), _seconds("2026-01-01")
-    (4.5, 3723.5, 7.0, None)
+    >>> _seconds(4.5), _seconds("1:02:03.5"), _seconds("0,7 s"), _seconds("2026-01-01")
+    (4.5, 3723.5, 0.7, None)
     """
     if isinstance(value, int | float):
         return float(value)
     match = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
     if not match:
+        if isinstance(value, str) and _TIMECODE.fullmatch(value.strip()):
+            raise RejectedFile("times", f"{value!a} is no time: write seconds, as 72.5 or 1:12.5")
         return None
-    parts = [float(part) for part in match.groups() if part is not None]
+    parts = [float(part.replace(",", ".")) for part in match.groups() if part is not None]
     return sum(part * 60**power for power, part in enumerate(reversed(parts)))
 
 

@@ -45,7 +45,7 @@ IDS = ("youtube_id", "youtubeid", "clip_id", "clipid", "vid", "id", "name")
 CAPTIONS = (
     *("caption", "text", "prompt", "description", "captions", "prompts", "descriptions"),
     *("video_caption", "video_description", "long_caption", "short_caption", "sentence"),
-    *("sentences", "label", "encap", "cap", "title", "class", "action", "name"),
+    *("sentences", "narration", "label", "encap", "cap", "title", "class", "action", "name"),
 )
 """Accepted names of the two columns, in order of precedence."""
 WORDS = CAPTIONS[: CAPTIONS.index("label")]

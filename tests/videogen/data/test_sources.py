@@ -609,6 +609,34 @@ def test_clips_of_youtube_are_parts_of_their_films():
     assert film("mv89psg6zh4.avi", (2, 5)) == ("mv89psg6zh4.avi", 2)
 
 
+@pytest.mark.parametrize(
+    ("columns", "times"),
+    [
+        ("start;end", "0,5;1,5"),
+        ("start;end", "00:00:00,500;00:00:01,500"),
+        ("start;stop", "0.5s;1.5 sec"),
+        ("from;to", "0.5;1.5"),
+        ("start_timestamp;stop_timestamp;start_frame;stop_frame", "0:00.5;0:01.5;30;90"),
+        ("start;duration", "0.5;1"),
+        ("start;end;duration", "0.5;1.5;60"),
+        ("span", "['0.5', '1.5']"),
+    ],
+)
+def test_times_are_read_in_other_columns_and_notations(tmp_path: Path, columns: str, times: str):
+    """German Excel, subtitles, EPIC-KITCHENS and lists of shots."""
+    write(tmp_path, a_dot_mp4="x", x_dot_csv=f"path;narration;{columns}\na.mp4;a dog;{times}\n")
+    assert read_rows(tmp_path) == [("a.mp4", "a dog", (0.5, 1.5))]
+
+
+def test_a_time_in_frames_is_answered_with_what_to_write(tmp_path: Path):
+    """The rate of its frames is not in the table; the whole film would not be what is meant."""
+    table = "path,caption,start,end\na.mp4,a dog,00:00:01:12,00:00:02:00\n"
+    write(tmp_path, a_dot_mp4="x", x_dot_csv=table)
+    fault = listing([str(tmp_path)]).clips[0].fault
+    why = "'00:00:01:12' is no time: write seconds, as 72.5 or 1:12.5"
+    assert fault == ("times", f"row 2, a.mp4: {why}")
+
+
 def test_times_that_are_none_are_no_excerpt(tmp_path: Path):
     write(tmp_path, a_dot_mp4="x", b_dot_mp4="x", c_dot_mp4="x")
     table = "path,caption,start,end\na.mp4,one,,\nb.mp4,two,0,0\nc.mp4,three,2026-01-01,x\n"
