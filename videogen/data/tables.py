@@ -228,6 +228,12 @@ def _require_closed(
 WORD = re.compile(r"[^\W\d_]")
 TIMED = re.compile(r"(\S+)\s+(\d+(?:\.\d+)?)\s+(\d+(?:\.\d+)?)")
 """An id, and the times at which its excerpt begins and ends (Charades-STA)."""
+NAMED = re.compile(
+    rf"(.+?(?:{'|'.join(map(re.escape, VIDEO))}))"
+    r"(?:\s*[:=]\s*|\s+[-\u2013\u2014>]+\s+|\s+)(.+)",
+    re.I,
+)
+"""A clip before its caption: with a colon, a sign of equality, a dash or a space between."""
 PARTS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev")
 """Words beside a clip that say to which part of a collection it belongs."""
 SHORT_NUMBER = re.compile(r"\d{1,4}")
@@ -272,7 +278,8 @@ def _split(line: str, separator: str) -> Fields | str:
             return _cells(("path", "caption"), next(_reader([line], separator), []), separator)
         except csv.Error as error:
             return f"not valid CSV: {error}"
-    name, _, caption = line.partition(separator)
+    named = NAMED.fullmatch(line) if separator == " " else None
+    name, caption = named.groups() if named else line.partition(separator)[::2]
     fields = {"path": name.strip(), "caption": caption.strip()}
     if timed := TIMED.fullmatch(fields["path"]):
         return {**fields, "path": timed[1], "start": timed[2], "end": timed[3]}

@@ -223,13 +223,19 @@ def test_facts_of_a_clip_hold_its_caption(tmp_path: Path):
     write(tmp_path, b_dot_mp4="x", b_dot_json='{"key": "b", "url": "x"}', b_dot_txt="a cat")
     write(tmp_path, c_dot_mp4="x", c_dot_json='{"captions": [null, "a bird"], "fps": 8}')
     write(tmp_path, d_dot_mp4="x", d_dot_cls="3", d_dot_json="[]")
+    write(tmp_path, e_dot_mp4="x", e_dot_json='{"videoid": 7, "caption": "a fox"}')
+    write(tmp_path, f_dot_mp4="x", f_dot_json='{"video": "http://x/y?v=1", "text": "an owl"}')
     assert clips(tmp_path) == {
         "a.mp4": ("a dog", "text"),
         "b.mp4": ("a cat", "text"),
         "c.mp4": ("a bird", "text"),
         "d.mp4": ("3", "text"),
+        "e.mp4": ("a fox", "text"),
+        "f.mp4": ("an owl", "text"),
     }
     assert clips(tmp_path, "name")["a.mp4"] == ("a", "name")
+    write(tmp_path, e_dot_json='{"video": "f.mp4", "caption": "a bird"}')
+    assert clips(tmp_path)["f.mp4"] == ("a bird", "manifest"), "it names another clip"
 
 
 def test_a_table_names_clips_of_other_folders(tmp_path: Path):
@@ -663,6 +669,9 @@ def test_times_that_are_none_are_no_excerpt(tmp_path: Path):
         ("x.txt", "1aB\ta dog\n2aB\ta cat\n"),
         ("x.txt", "# my clips\n\n1aB a dog\n2aB a cat\n"),
         ("x.txt", "clips\\1aB.mp4 a dog\nclips\\2aB.mp4 a cat\n"),
+        ("x.txt", "1aB.mp4: a dog\n2aB.MP4:a cat\n"),
+        ("x.txt", "1aB.mp4 = a dog\n2aB.mp4 = a cat\n"),
+        ("x.txt", "1aB.mp4 - a dog\n2aB.mp4 -> a cat\n"),
     ],
 )
 def test_a_table_without_its_first_line_is_read(tmp_path: Path, name: str, text: str):
@@ -688,6 +697,13 @@ def test_a_table_without_its_first_line_is_read(tmp_path: Path, name: str, text:
 def test_a_text_of_other_things_is_no_table(tmp_path: Path, text: str):
     write(tmp_path, dog__1_dot_mp4="x", dog__2_dot_mp4="x", cat__3_dot_mp4="x", list_dot_txt=text)
     assert {caption for caption, _ in clips(tmp_path).values()} == {"dog", "cat"}
+
+
+def test_a_name_with_spaces_stands_before_its_caption(tmp_path: Path):
+    text = "my dog.mp4 a dog - or two\nmy cat.mp4: a cat\n"
+    write(tmp_path, **{"my dog_dot_mp4": "x", "my cat_dot_mp4": "x", "x_dot_txt": text})
+    names = [("my dog.mp4", "a dog - or two", None), ("my cat.mp4", "a cat", None)]
+    assert read_rows(tmp_path) == names
 
 
 @pytest.mark.parametrize("between", [" ", "|"])
