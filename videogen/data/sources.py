@@ -40,7 +40,7 @@ from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES, sequences
 from videogen.files.reading import VIDEO
 from videogen.files.text import decode
-from videogen.files.tree import Entry, File, is_junk, tree_of
+from videogen.files.tree import Entry, File, folded, is_junk, tree_of
 
 Origin = Literal["manifest", "text", "folder", "name"]
 CaptionSource = Literal["auto", "manifest", "text", "folder", "name"]
@@ -334,7 +334,9 @@ class _Search:
         if file.suffix != FACTS:
             return file.suffix in TEXTS
         facts = self._facts(file)
-        return isinstance(facts, dict) and not {*PATHS} & {*facts}
+        named = [facts[name] for name in PATHS if name in facts] if facts else []
+        known = (folded(Path(Path(name).name)) for name in named if isinstance(name, str))
+        return facts is not None and self.tree.known.isdisjoint(known)
 
     def _refuse(self, table: File, why: str) -> None:
         """Raise `UserError` for a table that is the start, or is tied to a clip."""
