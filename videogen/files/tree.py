@@ -28,6 +28,8 @@ DEPTH = 3
 """Archives within archives that are entered."""
 JUNK = ("__MACOSX", "._")
 """Beginnings of the names that macOS adds to archives and to foreign disks."""
+BINS = ("$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle")
+"""Folders, in lower case, of deleted files and of the previews of network disks."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class File:
     @cached_property
     def place(self) -> Path:
         """Return its path, where archives count as folders."""
-        return self.path.joinpath(*(PurePosixPath(name) for name in self.members))
+        return self.path.joinpath(*map(_inside, self.members))
 
     @property
     def suffix(self) -> str:
@@ -177,6 +179,7 @@ def _below(folder: Path, limits: Limits, entered: set[Path]) -> Iterator[Entry]:
     except OSError as error:
         yield Entry(File(folder), "", ("unreadable", str(error.strerror)))
         return
+    paths = [path for path in paths if not _is_hidden(path.name)]
     folders = [path for path in paths if path.is_dir()]
     for path in paths:
         if path in folders:
@@ -211,6 +214,8 @@ def _members(archive: Entry, limits: Limits) -> Iterator[Entry]:
         yield Entry(archive.file, archive.state, (error.reason, error.detail))
         return
     for name, state, fault in members:
+        if any(map(_is_hidden, _inside(name).parts)):
+            continue
         inner = File(archive.file.path, (*archive.file.members, name))
         entry = Entry(inner, state, fault)
         if not _is_below(name):
@@ -231,8 +236,18 @@ def _listed(file: Any, suffix: str, limits: Limits) -> list[Member]:
 
 
 def _is_below(name: str) -> bool:
-    given = PurePosixPath(name)
-    return not given.is_absolute() and ".." not in given.parts and "\\" not in name
+    given = _inside(name)
+    return not given.is_absolute() and ".." not in given.parts
+
+
+def _inside(name: str) -> PurePosixPath:
+    """Return the path of a member, also of one that was packed on Windows."""
+    return PurePosixPath(name.replace("\\", "/"))
+
+
+def _is_hidden(name: str) -> bool:
+    """Return whether systems hide a file or folder of this name, as they do trash."""
+    return name.lower() in BINS or (name.startswith(".") and name != "..")
 
 
 def is_junk(place: Path) -> bool:

@@ -16,6 +16,7 @@ from core.errors import UserError
 from videogen.data.sources import Captioned, CaptionSource, Listing, advice, listing
 from videogen.files.clip import write_gif, write_mp4, write_webm
 from videogen.files.label import Label
+from videogen.files.limits import VideoLimits
 
 
 def clips(folder: Path, captions: CaptionSource = "auto") -> dict[str, tuple[str, str | None]]:
@@ -121,6 +122,37 @@ def test_a_clip_of_a_faulty_row_is_rejected_once(folder: Path):
 def test_what_macos_writes_beside_files_is_no_file_of_another_kind(folder: Path):
     write(folder, **{"__MACOSX__b_dot_mkv": "x", "._b_dot_mkv": "x"})
     assert set(listing([str(folder)]).passed_over) == {".md"}
+
+
+def test_what_systems_hide_is_no_clip(tmp_path: Path):
+    """Trash, previews of network disks, caches; but a folder that is given is read."""
+    hidden = (".Trash-1000/files", "$RECYCLE.BIN", "@eaDir/a.mp4", ".cache/x", "#recycle")
+    for folder in ("clips", *hidden):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a.mp4").touch()
+    (tmp_path / "clips" / ".b.mp4").touch()
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        for name in (".Trashes/a.mp4", "./dogs/rex.mp4"):
+            archive.writestr(name, "x")
+    found = listing([str(tmp_path)])
+    assert set(of(found, tmp_path)) == {"clips/a.mp4", "z.zip!./dogs/rex.mp4"}
+    assert not found.passed_over
+    assert set(clips(tmp_path / ".cache")) == {"x/a.mp4"}
+
+
+def test_an_archive_may_be_packed_on_windows(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        for name in ("dogs\\rex.mp4", "cats\\tom.mp4", "cats\\tom.txt"):
+            archive.writestr(name, "a cat")
+    found = listing([str(tmp_path)]).clips
+    assert [(clip.caption, clip.origin) for clip in found] == [
+        ("dogs", "folder"),
+        ("a cat", "text"),
+    ]
+    assert found[1].files[0].read(VideoLimits(), 9) == b"a cat"
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("..\\..\\rex.mp4", "x")
+    assert listing([str(tmp_path)]).clips[0].fault == ("path", "it names '..\\\\..\\\\rex.mp4'")
 
 
 def test_a_manifest_is_all_that_counts_in_its_folder(folder: Path):
@@ -423,7 +455,7 @@ def test_nobody_waits_for_a_pipe_or_a_device(folder: Path, place: str):
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar"])
 def test_an_archive_is_as_a_folder(folder: Path, suffix: str):
-    write(folder, dogs__clips_dot_csv="path,caption\nREX.gif,rex runs\n../b.mkv,no\n")
+    write(folder, dogs__clips_dot_csv="path,caption\nREX.gif,rex runs\n../../b.mkv,no\n")
     inner = folder.parent / f"inner{suffix}"
     pack(folder, inner)
     outer = folder.parent / "outer"
