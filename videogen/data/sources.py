@@ -16,16 +16,19 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from core.data.sources import RejectedFile, expand_patterns, real_path
+from core.data.sources import UNREADABLE, RejectedFile, expand_patterns, real_path
 from core.errors import UserError
 from videogen.data.manifest import CUT, Row, caption_of, read_manifest
 from videogen.data.tables import (
+    CAPTION_LISTS,
     CAPTIONS,
+    LISTS,
     PATHS,
     TABLES,
     NotUnderstood,
@@ -33,7 +36,7 @@ from videogen.data.tables import (
     is_list,
     read_text,
 )
-from videogen.files.archives import ARCHIVES
+from videogen.files.archives import ARCHIVES, archive_in
 from videogen.files.clock import Excerpt
 from videogen.files.label import origin_of
 from videogen.files.limits import VideoLimits
@@ -66,8 +69,11 @@ SHARE = 0.25
 OWN_REPORT = "rejects.jsonl"
 """A file beside a prepared collection that names clips and is no table of captions."""
 
-OTHER_TABLES = (".yaml", ".yml", ".xml")
-"""Suffixes of texts that can be tables, and are not read."""
+WORKBOOKS = (".xlsx", ".ods")
+"""Suffixes of zips with the sheets of a spreadsheet as XML (ECMA-376, OpenDocument)."""
+PARQUET = ".parquet"
+OTHER_TABLES = (".yaml", ".yml", ".xml", *WORKBOOKS, PARQUET)
+"""Suffixes of files that can be tables, and are not read."""
 _CURES = {
     "save tables as CSV: {} is not read": ".xlsx .xls .ods .numbers .parquet .yaml .yml .xml",
     "unpack archives, or pack a zip or a tar: {} is not read": ".gz .tgz .7z .rar",
@@ -86,7 +92,7 @@ _ID = re.compile(rf"(?=.*\d)(?!\d{{1,{SHORT_NUMBER}}}$).+")
 """A name that is no word: it has digits, and is not a short number."""
 _OF_YOUTUBE = re.compile(r"(?=.*[a-z])(?=.*[A-Z\d])[\w-]{11}")
 """The id of a film: no word."""
-_CELL = re.compile(r"[^\n\r\t,;|\"':/\\]+")
+_CELL = re.compile(r"[^\n\r\t,;|\"':/\\<>]+")
 
 
 @dataclass(frozen=True)
@@ -323,6 +329,23 @@ class _Search:
                     lists = captions_beside(entry.file, self.tree) if is_list(place) else None
                     self.texts |= {lists.place} if lists else set()
                     self.used |= {place, *self.texts}
+        if self.captions == "auto" and not self.rows:
+            self._require_paired()
+
+    def _require_paired(self) -> None:
+        """Raise `UserError` for a list of captions that says of no clip which is its own."""
+        clips = self._clip_places()
+        for place, entry in self.tree.entries.items():
+            if place.name.lower() not in CAPTION_LISTS or not self._counts(place):
+                continue
+            below = [clip for clip in clips if place.parent in clip.parents]
+            count = len(self._in_any_encoding(entry.file).strip().splitlines())
+            if count == len(below) > 1 and not any(map(self._text_beside, below)):
+                raise UserError(
+                    f"{entry.file} has {count} captions for {count} clips, but nothing says which "
+                    f"is whose: write {LISTS[0]} beside it, with the path of a clip in each line, "
+                    "or choose other captions: --captions text, folder or name"
+                )
 
     def _clip_places(self) -> set[Path]:
         """Return the places of videos and of sequences."""
@@ -356,7 +379,7 @@ class _Search:
         videos = {place.name for place in places if place.suffix.lower() in VIDEO}
         ids = {stem for name in videos if _ID.match(stem := Path(name).stem)}
         try:
-            text, beside = read_text(table, self.limits), ""
+            text, beside = _text_of_table(table, self.limits), ""
         except NotUnderstood:
             here = (place for place in self.tree.entries if place.parent == table.place.parent)
             beside = next((place.name for place in here if place.name in videos), "")
@@ -498,6 +521,20 @@ class _Search:
         except RejectedFile as error:
             reason = "no-caption" if error.reason == "unreadable" else "caption"
             raise RejectedFile(reason, f"{file.place.name}: {error.detail}") from error
+
+
+def _text_of_table(table: File, limits: VideoLimits) -> str:
+    """Return a table as text; of a workbook what its sheets hold, empty if it cannot be read."""
+    if table.suffix == PARQUET:
+        raise NotUnderstood("it is no text")
+    if table.suffix not in WORKBOOKS:
+        return read_text(table, limits)
+    with suppress(RejectedFile, *UNREADABLE):
+        with table.open(limits) as file, archive_in(file, ".zip", limits) as archive:
+            names = [one.name for one in archive.members() if one.name.endswith(".xml")]
+            parts = [archive.open(name).read(limits.manifest_bytes) for name in names]
+        return "\n".join(part.decode(errors="replace") for part in parts)
+    return ""
 
 
 def _on_disk(path: Path) -> Entry:

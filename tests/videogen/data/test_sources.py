@@ -760,6 +760,34 @@ def test_a_table_of_a_kind_that_is_not_read_stops(tmp_path: Path):
     assert clips(tmp_path) == {"a.mp4": ("a", "name")}
 
 
+def test_a_workbook_that_names_clips_stops(tmp_path: Path):
+    """In the folder above the clips too; one about other things does not."""
+    write(tmp_path, videos__a_dot_mp4="x")
+    for name, cell in (("a.mp4", "videos/a.mp4"), ("", "cameras")):
+        with zipfile.ZipFile(tmp_path / "x.xlsx", "w") as book:
+            book.writestr("xl/sharedStrings.xml", f"<sst><si><t>{cell}</t></si></sst>")
+        if name:
+            with pytest.raises(UserError, match=r"x\.xlsx names a\.mp4, .*\.xlsx is not read"):
+                listing([str(tmp_path)])
+    assert clips(tmp_path) == {"videos/a.mp4": ("videos", "folder")}
+    (tmp_path / "videos" / "metadata.parquet").write_bytes(b"PAR1 PAR1")
+    with pytest.raises(UserError, match=r"metadata\.parquet lies beside a\.mp4"):
+        listing([str(tmp_path)])
+
+
+def test_captions_without_a_list_of_their_clips_stop(tmp_path: Path):
+    write(tmp_path, videos__a_dot_mp4="x", videos__b_dot_mp4="x", prompts_dot_txt="one\ntwo\n")
+    with pytest.raises(
+        UserError, match=r"has 2 captions for 2 clips, .* write videos\.txt beside"
+    ):
+        clips(tmp_path)
+    assert clips(tmp_path, "folder")["videos/a.mp4"] == ("videos", "folder")
+    write(tmp_path, videos__a_dot_txt="mine")
+    assert clips(tmp_path)["videos/a.mp4"] == ("mine", "text")
+    write(tmp_path, videos__a_dot_txt="", videos_dot_txt="videos/b.mp4\nvideos/a.mp4\n")
+    assert clips(tmp_path)["videos/a.mp4"] == ("two", "manifest")
+
+
 def test_rows_for_missing_files_are_looked_up_without_asking_the_disk_for_each(tmp_path: Path):
     for number in range(300):
         (tmp_path / f"id{number:06d}.mp4").touch()
