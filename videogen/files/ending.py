@@ -12,6 +12,8 @@ RIFF, EBML, ASF, PACK = b"RIFF", b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75", b"\0\
 """First bytes of AVI, of Matroska and WebM, of WMV, and of MPEG program streams."""
 GIF, FLASH, MXF, Y4M, OGG = b"GIF8", b"FLV", b"\x06\x0e\x2b\x34", b"YUV4MPEG2 ", b"OggS"
 """First bytes of GIF, of FLV, of each part of MXF, of Y4M, and of each page of Ogg."""
+PNG = b"\x89PNG"
+"""First bytes of APNG."""
 DV, DV_BYTES = b"\x1f\x07\0", (120_000, 144_000)
 """First bytes of DV, and the bytes of a picture of 60 and of 50 fields a second."""
 PACKETS = ((188, 0), (192, 4))
@@ -186,6 +188,17 @@ def _blocks(data: Any) -> Iterator[int]:
         yield at if part else at + 1
 
 
+def _chunks(data: Any) -> Iterator[int]:
+    """Yield the ends of the chunks of an APNG (ISO/IEC 15948), of which IEND is the last."""
+    at = 8
+    while len(head := _bytes_at(data, at, 8)) == 8 and head[4:].isalpha():
+        at += 12 + int.from_bytes(head[:4], "big")
+        yield at
+        if head[4:] == b"IEND":
+            return
+    yield at + 12
+
+
 def _colours(flags: int) -> int:
     """Return the bytes of a GIF's table of colours, if it has one."""
     return 3 * 2 ** (flags % 8 + 1) if flags & 0x80 else 0
@@ -244,5 +257,6 @@ WALKS = {
     MXF: _triplets,
     Y4M: _pictures,
     DV: _pictures_of_tape,
+    PNG: _chunks,
 }
 """The parts of each container, by its first bytes."""

@@ -40,6 +40,7 @@ PAGE = b"OggS" + bytes(22)
         b"YUV4MPEG2 W3 H3 F25:1\n" + 2 * (b"FRAME\n" + bytes(9 + 2 * 4)),
         b"YUV4MPEG2 W3 H3 C422p10 Ip\n" + b"FRAME Ip\n" + bytes(2 * (9 + 2 * 6)),
         PAGE + b"\1\x02ab" + PAGE + b"\2\5\4abcdeabcd",
+        b"\x89PNG\r\n\x1a\n\0\0\0\5fdATabcde" + bytes(8) + b"IEND" + bytes(4),
     ],
 )
 def test_a_byte_less_than_promised_is_too_few(whole: bytes):
