@@ -67,6 +67,12 @@ WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 DAMAGED = InvalidDataError, EOFError, ExternalError, BugError, UnknownError
 """Errors of decoders that meet data which no encoder writes."""
 CURE = "copy the file again, or export it anew"
+OTHERS = {
+    b"version https://git-lfs": "a pointer of Git LFS in place of the file: run git lfs pull",
+    b"<!doctype html": "a web page in place of the file: download the file again",
+    b"<html": "a web page in place of the file: download the file again",
+}
+"""Beginnings of texts, in small letters, that downloads leave under the names of files."""
 UNREAD = ArgumentError, PatchWelcomeError, DecoderNotFoundError
 """Errors of formats and codecs that are not read."""
 NO_SUPPORT = errno.ENOSYS, errno.EOPNOTSUPP
@@ -223,6 +229,10 @@ def _opened(data: Any, formats: str, limits: VideoLimits) -> Any:
     if not size:
         raise RejectedFile("empty-file", "the file has no bytes")
     require_size(size, limits)
+    head = data.read(64).lower()
+    data.seek(0)
+    if why := next((why for text, why in OTHERS.items() if head.startswith(text)), ""):
+        raise RejectedFile("unreadable", f"it is {why}")
     options = {"format_whitelist": formats, "protocol_whitelist": ""}
     return av.open(_Nameless(data), options=options, metadata_errors="replace")
 

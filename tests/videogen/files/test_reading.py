@@ -434,6 +434,7 @@ def test_a_truncated_video_is_rejected(tmp_path: Path):
         ("x.flv", "flv", "yuv420p"),
         ("x.gif", "gif", "rgb8"),
         ("x.y4m", "rawvideo", "yuv422p"),
+        ("x.apng", "apng", "rgb24"),
     ],
 )
 def test_a_film_that_is_cut_short_is_damaged_in_every_container(
@@ -496,6 +497,17 @@ def test_a_file_of_damaged_data_is_answered_with_what_to_do(tmp_path: Path, brok
     (tmp_path / "x.png").write_bytes(picture[: len(picture) // 2])
     with pytest.raises(RejectedFile, match="copy the file again, or export it anew"):
         read_film(tmp_path / broken, View(size=8))
+
+
+@pytest.mark.parametrize("name", ["x.mp4", "x.png"])
+def test_what_a_download_left_in_place_of_a_file_is_said(tmp_path: Path, name: str):
+    for text, cure in (
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run git lfs pull"),
+        ("<!DOCTYPE html>\n<html>404</html>", "download the file again"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(RejectedFile, match=cure):
+            read_film(tmp_path / name, View(size=8))
 
 
 def test_the_error_of_a_decoder_is_not_called_a_lack_of_permission(tmp_path: Path):
