@@ -7,6 +7,7 @@ import tarfile
 import time
 import zipfile
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -573,7 +574,9 @@ def test_what_is_not_read_is_answered_with_what_to_do(tmp_path: Path, name: str,
         with pytest.raises(UserError, match=f"{cure}: {Path(name).suffix} is not read"):
             listing([str(start)])
     write(tmp_path, a_dot_mp4="x")
-    assert len(advice(listing([str(tmp_path)]).passed_over)) == 1
+    is_table = name == "x.parquet"  # which may name the clips beside it
+    with pytest.raises(UserError, match="save it as CSV") if is_table else nullcontext():
+        assert len(advice(listing([str(tmp_path)]).passed_over)) == 1
 
 
 @pytest.mark.parametrize(
