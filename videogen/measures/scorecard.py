@@ -43,6 +43,9 @@ DETAILS = {
 }
 """The columns of the second table, with their meanings: shapes have other ones than files."""
 
+FINE = ("wobble",)
+"""Those of the details that are less than one percent, and have two decimals."""
+
 LEGEND = {
     "right caption": "% of comparisons in which a clip is more similar to its own caption than to "
     "another one, to a classifier of real clips (chance: 50)",
@@ -110,9 +113,13 @@ def _table_of_details(report: Evaluation) -> Table:
     for row, shares in rows:
         if not isnan(row.sharpness):
             style = "bold" if row.kind == "generated" else ""
-            cells = [format_percent(shares.get(name, nan)) for name in columns]
+            cells = [_percent(name, shares.get(name, nan)) for name in columns]
             table.add_row(f"{row.name}, {row.group}", *cells, style=style)
     return table
+
+
+def _percent(column: str, share: float) -> str:
+    return format_number(100 * share, ".2f") if column in FINE else format_percent(share)
 
 
 def _details(row: Row) -> dict[str, float]:

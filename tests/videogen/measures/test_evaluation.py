@@ -117,6 +117,8 @@ def test_a_report_is_printed_written_and_drawn(tmp_path: Path):
         *("cut", "flicker", "wobble", "travel", "sharpness", "motion"),
     ]
     real = report.rows[1]
+    wobble = next(column for column in worst.columns if column.header == "wobble")
+    assert list(wobble.cells)[1] == f"{100 * real.steadiness['wobble']:.2f}"
     assert real.steadiness["travel"] == pytest.approx(1, abs=0.02)
     assert real.steadiness["cut"] == 0
     assert (real.sharpness, real.motion, real.seen) == (1, 1, None)
