@@ -134,6 +134,7 @@ RECIPES: dict[str, Recipe] = {
             Reconstruct("x"),
             ReconstructGist(),
             TO_LEARNED_PRIOR,
+            ReconstructPyramid(),
             ReconstructSharpness(weight=20.0),
         ),
         WANG_2004,
