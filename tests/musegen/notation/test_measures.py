@@ -77,7 +77,7 @@ def test_a_pickup_is_as_short_in_parts_that_are_silent(silent: str, first: bool)
     if silent == FORWARD:
         rests[0] = BAR
     song = read(*((rests, plays) if first else (plays, rests)), pickup=True)
-    assert (song.pickup_beats, song.bars) == (1, 1)
+    assert (song.left_out.pickup_beats, song.bars) == (1, 1)
     assert beats(song, 0) == beats(song, 1) == [0, 1, 2, 3]
 
 
@@ -95,7 +95,7 @@ def test_the_bar_before_a_repeat_and_its_pickup_are_one_bar():
         pickup=True,
         tracks=(HIGH,),
     )
-    assert (song.pickup_beats, song.bars, song.skipped_bars) == (1, 6, 0)
+    assert (song.left_out.pickup_beats, song.bars, song.left_out.bars) == (1, 6, 0)
     starts, pitch = song.notes.start / GRID.steps_per_beat, song.notes.pitch
     assert starts[pitch == 60 - GRID.lowest_pitch].tolist() == [0, 4, 8, 12, 16, 20]
     assert starts[pitch == 67 - GRID.lowest_pitch].tolist() == [7]
@@ -104,7 +104,7 @@ def test_the_bar_before_a_repeat_and_its_pickup_are_one_bar():
 @pytest.mark.slow
 def test_a_bar_that_is_too_long_moves_no_bar_line_after_it():
     song = read([BAR + line("CDEF"), line("CDEFG"), line("CDEF")], tracks=(HIGH,))
-    assert (song.bars, song.skipped_bars, beats(song, 0)) == (2, 1, [*range(8)])
+    assert (song.bars, song.left_out.bars, beats(song, 0)) == (2, 1, [*range(8)])
 
 
 @pytest.mark.slow
@@ -118,7 +118,7 @@ def test_drums_are_known_by_their_places_on_the_staff():
     song = read([BAR + notes], [BAR + line("CDEF")], tracks=(KIT, REST))
     kit = song.notes.of(0)
     np.testing.assert_array_equal(kit.pitch + GRID.lowest_pitch, [36, 38, 42, 38])
-    assert [part.is_drum for part in song.parts] == [True, False]
+    assert [part.is_drum for part in song.claims.parts] == [True, False]
 
 
 CUE = "<note><cue/>{}<pitch><step>B</step><octave>5</octave></pitch>{}<voice>2</voice></note>"
