@@ -92,7 +92,7 @@ def test_a_pixel_counts_less_in_larger_squares_and_a_whole_picture_more():
 
 
 def test_a_shape_off_its_place_costs_by_the_squares_that_it_leaves():
-    """What moves over the middle of 16 x 16 pixels leaves its square in all levels but one."""
+    """Over the middle of 16 x 16 pixels it leaves its square in all levels but one."""
     errors = torch.zeros(2, 3, 1, 16, 16)
     errors[0, 1, 0, 3, 4:6] = torch.tensor([1.0, -1.0])
     errors[1, 1, 0, 3, 7:9] = torch.tensor([1.0, -1.0])
