@@ -48,7 +48,7 @@ def test_loudness_is_that_of_torchaudio(samples: int):
 
 
 def test_memory_does_not_grow_with_the_length():
-    """The arrays of numpy, of two and of nine pieces: nearly the same, with the energy of blocks."""
+    """The arrays of numpy, of two and of nine pieces: nearly the same, but for their energies."""
     peaks = []
     for pieces in (2, 9):
         audio = np.full((2, pieces * PIECE), 0.1, np.float32)
