@@ -3,6 +3,7 @@
 Li, Min, Shen, Carlson and Carin, Video Generation from Text, AAAI 2018.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -95,25 +96,11 @@ class ReconstructGist:
 
 
 @dataclass(frozen=True)
-class ReconstructEdges:
-    """Half the squared difference of |gradient| between a clip and its reconstruction.
-
-    Summed over the differences of neighbouring pixels, along rows and columns. Where a likelihood
-    is uncertain it takes the mean, of which the gradient is small; the size of the gradient has a
-    mean of its own. The gradient difference loss with alpha = 2 of Mathieu, Couprie and LeCun,
-    Deep Multi-Scale Video Prediction Beyond Mean Square Error, ICLR 2016.
-    """
+class ReconstructMaps(ABC):
+    """A loss of a clip's maps and those of its reconstruction, beside its likelihood."""
 
     trains: tuple[str, ...] = ("encoder", "decoder")
     weight: float = 1.0
-
-    @property
-    def name(self) -> str:
-        return "reconstruct_edges"
-
-    @property
-    def formula(self) -> str:
-        return "ReconstructEdges"
 
     @property
     def needs(self) -> frozenset[str]:
@@ -124,7 +111,32 @@ class ReconstructEdges:
         return ("encoder", "decoder")
 
     def __call__(self, passes: Passes) -> Losses:
-        x, drawn = passes.x, passes.reconstruction.representative
+        return self.loss(passes.x, passes.reconstruction.representative)
+
+    @abstractmethod
+    def loss(self, x: Samples, drawn: Samples) -> Losses:
+        """Return the loss of reconstructions `drawn` of x, both [batch *any row column]."""
+
+
+@dataclass(frozen=True)
+class ReconstructEdges(ReconstructMaps):
+    """Half the squared difference of |gradient| between a clip and its reconstruction.
+
+    Summed over the differences of neighbouring pixels, along rows and columns. Where a likelihood
+    is uncertain it takes the mean, of which the gradient is small; the size of the gradient has a
+    mean of its own. The gradient difference loss with alpha = 2 of Mathieu, Couprie and LeCun,
+    Deep Multi-Scale Video Prediction Beyond Mean Square Error, ICLR 2016.
+    """
+
+    @property
+    def name(self) -> str:
+        return "reconstruct_edges"
+
+    @property
+    def formula(self) -> str:
+        return "ReconstructEdges"
+
+    def loss(self, x: Samples, drawn: Samples) -> Losses:
         rows, columns = (self.edges(x, axis) - self.edges(drawn, axis) for axis in (-2, -1))
         return 0.5 * (sum_events(rows**2) + sum_events(columns**2))
 
@@ -165,7 +177,7 @@ class ReconstructSharpness(ReconstructEdges):
 
 
 @dataclass(frozen=True)
-class ReconstructPyramid:
+class ReconstructPyramid(ReconstructMaps):
     """Half the squared difference of a clip and its reconstruction, in squares of many pixels.
 
     Differences are averaged over squares of `SIDES` pixels a side, and each average counts as the
@@ -175,9 +187,6 @@ class ReconstructPyramid:
     the Latent Space of Generative Networks, ICML 2018.
     """
 
-    trains: tuple[str, ...] = ("encoder", "decoder")
-    weight: float = 1.0
-
     @property
     def name(self) -> str:
         return "reconstruct_pyramid"
@@ -186,17 +195,8 @@ class ReconstructPyramid:
     def formula(self) -> str:
         return "ReconstructPyramid"
 
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset({"maps"})
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return ("encoder", "decoder")
-
-    def __call__(self, passes: Passes) -> Losses:
-        errors = passes.x - passes.reconstruction.representative
-        maps = errors.flatten(1, -3)  # [batch map row column]
+    def loss(self, x: Samples, drawn: Samples) -> Losses:
+        maps = (x - drawn).flatten(1, -3)  # [batch map row column]
         levels = [self.level(maps, side) for side in SIDES]
         return torch.stack(levels).sum(0)  # [batch]
 
