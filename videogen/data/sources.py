@@ -43,7 +43,7 @@ from videogen.files.limits import VideoLimits
 from videogen.files.pictures import PICTURES, sequences
 from videogen.files.reading import VIDEO
 from videogen.files.text import decode
-from videogen.files.tree import Entry, File, folded, is_junk, tree_of
+from videogen.files.tree import Entry, File, folded, tree_of
 
 Origin = Literal["manifest", "text", "folder", "name"]
 CaptionSource = Literal["auto", "manifest", "text", "folder", "name"]
@@ -266,7 +266,7 @@ class _Search:
         """Count the files that are no part of any clip, as the `used` ones are, by suffix."""
         if self.given is not None:
             return Counter()
-        others = (one for one in self.tree.entries if one not in used and not is_junk(one))
+        others = (one for one in self.tree.entries if one not in used)
         return Counter(
             place.suffix.lower() or "no suffix" for place in others if self._counts(place)
         )
@@ -282,7 +282,7 @@ class _Search:
         """
         films = {p.with_suffix(""): p for p in self.tree.entries if p.suffix.lower() in VIDEO}
         places = (place for place in self.tree.entries if place.with_suffix("") not in films)
-        found = sequences(place for place in places if not is_junk(place))
+        found = sequences(places)
         return {
             place: pictures
             for place, pictures in found.items()
@@ -304,17 +304,14 @@ class _Search:
             unreadable = entry.fault and (place.is_dir() or entry.file.suffix in ARCHIVES)
             if place in pictures:
                 yield pictures[place]
-            elif place not in copies and (
-                unreadable or (entry.file.suffix in VIDEO and not is_junk(place))
-            ):
+            elif place not in copies and (unreadable or entry.file.suffix in VIDEO):
                 yield place
 
     def _read_tables(self) -> None:
         """Read all manifests; a table that names clips must be one."""
         clips = {place.with_suffix("") for place in self._clip_places()}
         for place, entry in self.tree.entries.items():
-            passed = is_junk(place) or place.name == OWN_REPORT
-            if passed or not self._counts(place):
+            if place.name == OWN_REPORT or not self._counts(place):
                 continue
             if place.with_suffix("") in clips and self._is_of_one(entry.file):
                 continue

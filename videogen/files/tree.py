@@ -26,10 +26,12 @@ from videogen.files.archives import ARCHIVES, Member, archive_in
 
 DEPTH = 3
 """Archives within archives that are entered."""
-JUNK = ("__MACOSX", "._")
-"""Beginnings of the names that macOS adds to archives and to foreign disks."""
-BINS = ("$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle")
-"""Folders, in lower case, of deleted files and of the previews of network disks."""
+HIDDEN = (
+    *("$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle"),
+    "__macosx",
+)
+"""Folders, in lower case, of deleted files, of the previews of network disks, and of what macOS
+adds to archives."""
 
 
 @dataclass(frozen=True)
@@ -247,9 +249,4 @@ def _inside(name: str) -> PurePosixPath:
 
 def _is_hidden(name: str) -> bool:
     """Return whether systems hide a file or folder of this name, as they do trash."""
-    return name.lower() in BINS or (name.startswith(".") and name != "..")
-
-
-def is_junk(place: Path) -> bool:
-    """Return whether macOS wrote a file beside the one that is meant."""
-    return place.name.startswith(JUNK[1]) or JUNK[0] in place.parts
+    return name.lower() in HIDDEN or (name.startswith(".") and name != "..")
