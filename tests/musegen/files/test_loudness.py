@@ -47,13 +47,18 @@ def test_loudness_is_that_of_torchaudio(samples: int):
     assert loudness(audio) == pytest.approx(other, abs=1e-4)
 
 
+def peak_of(audio: np.ndarray) -> int:
+    tracemalloc.start()
+    loudness(audio)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
 def test_memory_does_not_grow_with_the_length():
-    """The arrays of numpy, of two and of nine pieces: nearly the same, but for their energies."""
-    peaks = []
-    for pieces in (2, 9):
-        audio = np.full((2, pieces * PIECE), 0.1, np.float32)
-        tracemalloc.start()
-        loudness(audio)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < 1.5 * peaks[0]
+    """The arrays of numpy, of two and of nine pieces: the same.
+
+    The least of three runs, since what Python allocates meanwhile counts as well.
+    """
+    few, many = (np.full((2, pieces * PIECE), 0.1, np.float32) for pieces in (2, 9))
+    assert min(peak_of(many) for _ in range(3)) < 1.05 * min(peak_of(few) for _ in range(3))
