@@ -40,6 +40,9 @@ def spelled(*flats: str) -> tuple[str, ...]:
     return tuple(names[number] for number in range(12))
 
 
+SHARPS = spelled()
+"""Names of the pitch classes, with sharps alone."""
+
 TONICS = {"major": spelled("Db", "Eb", "Ab", "Bb"), "minor": spelled("Bb")}
 """Names of the tonics of major and of minor keys, as they are usually written."""
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement
 
-from musegen.tonality import NATURALS, spelled
+from musegen.tonality import NATURALS, SHARPS
 
 CHANNEL = "10"
 """The channel of drums, from 1."""
-
 
 PLACES = {
     "D4": 44, "F4": 36, "G4": 41, "A4": 43, "C5": 38, "D5": 47, "E5": 48, "F5": 51, "G5": 42,
@@ -97,7 +96,7 @@ def _notes(root: Element, head: Element) -> Iterator[Element]:
 
 def _elements(pitch: int) -> list[Element]:
     """Return step, alteration and octave of a MIDI number."""
-    letter, *sharp = spelled()[pitch % 12]
+    letter, *sharp = SHARPS[pitch % 12]
     texts = {"step": letter, "alter": str(len(sharp)), "octave": str(pitch // 12 - 1)}
     elements = [Element(tag) for tag in texts]
     for element, text in zip(elements, texts.values(), strict=True):

@@ -218,12 +218,12 @@ def _signatures(part: Any) -> Iterator[Event]:
     import mido
 
     named, written = (4, 4), None
-    *measures, last = part.getElementsByClass("Measure")
-    for measure in (*measures, last):
+    measures = list(part.getElementsByClass("Measure"))
+    for measure in measures:
         if found := measure.timeSignature:
             named = found.numerator, found.denominator
         length = Fraction(measure.duration.quarterLength) / 4
-        is_whole = measure is last or length in (0, Fraction(*named))
+        is_whole = measure is measures[-1] or length in (0, Fraction(*named))
         wanted = named if is_whole else _ratio(length) or named
         if wanted != written:
             written = wanted

@@ -185,13 +185,12 @@ def _excerpts(fields: Fields, count: int) -> Sequence[Excerpt | None]:
         return found if len(found) == count else found * count
     begin, end = (next((n for n in names if n in fields), "") for names in (BEGINS, ENDS))
     length = next((name for name in LENGTHS if name in fields), "")
-    if begin and end:
-        return [_excerpt(fields[begin], fields[end])] * count
-    if begin and length:
-        times = [_seconds(fields[name]) for name in (begin, length)]
-        known = [time for time in times if time is not None]
-        return [_excerpt(known[0], sum(known)) if len(known) == 2 else None] * count
-    return [None] * count
+    if not begin or not (end or length):
+        return [None] * count
+    first, last = (_seconds(fields[name]) for name in (begin, end or length))
+    if not end and first is not None and last is not None:
+        last += first
+    return [_excerpt(first, last)] * count
 
 
 def _excerpt(begin: Any, end: Any) -> Excerpt | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.files import read_json
-from musegen.tonality import ACCIDENTALS, NATURALS, spelled
+from musegen.tonality import ACCIDENTALS, NATURALS, SHARPS
 
 NSYNTH = re.compile(r"(?P<timbre>.+)-(?P<pitch>\d{3})-(?P<velocity>\d{3})")
 NOTE = re.compile(r"(?<![A-Za-z])(?P<letter>[A-Ga-g])(?P<sign>#|b|s)?(?P<octave>-?\d)(?!\d)")
@@ -34,7 +34,7 @@ def name_of_pitch(pitch: int) -> str:
     >>> name_of_pitch(60), name_of_pitch(70)
     ('C4', 'A#4')
     """
-    return f"{spelled()[pitch % 12]}{pitch // 12 - 1}"
+    return f"{SHARPS[pitch % 12]}{pitch // 12 - 1}"
 
 
 def pitch_in(text: str) -> int | None:
