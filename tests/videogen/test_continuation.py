@@ -116,13 +116,15 @@ def test_latents_are_found_of_a_clip_that_the_model_can_show(model: Model):
     assert error < 0.5 * nearest
 
 
-def test_a_clip_starts_with_the_given_picture(model: Model):
+def test_a_clip_starts_with_the_given_picture_and_moves_on(model: Model):
     (clip,) = model.clips([NORTH], 3)
     picture = clip[:, 0]
     (started,) = model.clips([NORTH], 4, start=picture)
     (other,) = model.clips([NORTH], 4)
-    error, apart = ((one[:, 0] - picture).square().mean() for one in (started, other))
-    assert error < 0.2 * apart
+    frames = (started[:, 0], other[:, 0], started[:, -1], clip[:, -1])
+    error, apart, moved, moves = ((one - picture).square().mean() for one in frames)
+    assert error < 0.01 * apart
+    assert moved > 0.5 * moves
 
 
 @pytest.mark.slow

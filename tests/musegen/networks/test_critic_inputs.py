@@ -77,3 +77,11 @@ def test_tonal_distance_of_a_pair_is_that_of_harte():
     # each circle turns by 7 of its steps: fifths 30, minor thirds 90, major thirds 120 degrees
     assert distance == pytest.approx(2 - 3**0.5 + 2 + 0.25 * 3, rel=5e-3)
     assert both == 1
+
+
+def test_a_pair_counts_in_proportion_to_how_long_both_sound():
+    cells = torch.zeros(1, 2, 1, 4, 12, dtype=torch.uint8)
+    cells[0, 0, 0, :3, 0] = 2  # three steps of the beat's four
+    cells[0, 1, 0, :2, [0, 7]] = 2  # two, of two notes each: as much as sounds all the time
+    values = harmony(split_tracks(to_states(cells), groups=1), steps_per_beat=4)[0, 0, 0, 0]
+    assert values[-1] == 3 / 4
