@@ -29,7 +29,7 @@ from videogen.commands import Enlarger, Resize, Scale, video_group
 
 if TYPE_CHECKING:
     from core.app.domain import Domain
-    from core.recipes import Recipe
+    from core.recipe import Recipe
     from gallery.composer import Composer
     from musegen.files.audio import Audio
 

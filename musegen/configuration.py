@@ -5,7 +5,7 @@ from pydantic import Field, model_validator
 
 from core.app.configuration import CHANGEABLE, ModelConfig, RunConfig
 from core.config import Strict
-from core.recipes import Recipe
+from core.recipe import Recipe
 from musegen.bar_latents.autoencoder import BarLatentsConfig
 from musegen.densities.lookback_network import LookbackConfig
 from musegen.densities.note_transformer import DensityConfig

@@ -2,7 +2,8 @@
 over the latents of bars."""
 
 from core.papers import ACHLIOPTAS_2018, WAITE_2016
-from core.recipes import LIKELIHOOD, RECONSTRUCT, Recipe
+from core.recipe import Recipe
+from core.recipes import LIKELIHOOD, RECONSTRUCT
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
 from core.theory.adversarial import Adversarial, logistic
 from core.theory.distributions import Delta

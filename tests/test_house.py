@@ -232,7 +232,7 @@ DOOR = {"errors", "files", "yaml_files", "config", "launch"}
 """Modules that every wing may import."""
 THEORY = DOOR | {"processes", "theory"}
 DENSITIES = THEORY | {"networks", "densities"}
-RECIPES = DENSITIES | {"recipes", "papers"}
+RECIPES = DENSITIES | {"recipe", "recipes", "papers"}
 TRAINING = RECIPES | {"training"}
 EXCHANGE = RECIPES | {"exchange"}
 APPLICATIONS = TRAINING | {"app", "data", "exchange"}
@@ -242,7 +242,8 @@ WINGS = {
         "theory": THEORY,
         "networks": THEORY | {"networks"},
         "densities": DENSITIES,
-        "recipes": RECIPES | {"training.optimisation"},  # a leaf: a paper names its optimiser
+        "recipe": RECIPES | {"training.optimisation"},  # a leaf: a paper names its optimiser
+        "recipes": RECIPES | {"training.optimisation"},
         "training": TRAINING,
         "data": DOOR | {"data"},
         "exchange": EXCHANGE,

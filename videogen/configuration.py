@@ -8,7 +8,7 @@ from pydantic import Field
 from core.app.configuration import CHANGEABLE, ModelConfig, RunConfig
 from core.config import Strict
 from core.errors import ConfigError
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.terms import Match
 from videogen.data.augmentation import Augmentation
 from videogen.files.frame import View

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from core.densities.flow import realnvp
-from core.recipes import GAMES, TO_LEARNED_PRIOR, TO_PRIOR, Recipe
+from core.recipe import Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
-from core.theory.adversarial import R1, Adversarial, hinge, logistic
+from core.recipes import TO_LEARNED_PRIOR, TO_PRIOR
+from core.theory.adversarial import GAMES, R1, Adversarial, hinge, logistic
 from core.theory.distributions import Delta
 from core.theory.divergences import Contrast, Cover
 from core.theory.terms import Match, Reconstruct

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from core.config import Strict
 from core.errors import ConfigError
-from core.recipes import RECIPES, Recipe, recipe
+from core.recipe import Recipe
+from core.recipes import RECIPES, recipe
 from core.training.loop import TrainConfig
 from core.training.stabilisers import Stabilisers
 

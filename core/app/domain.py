@@ -28,7 +28,8 @@ from core.data.collection import Split
 from core.data.preparation import Tick
 from core.errors import ConfigError, UserError
 from core.files import is_folder
-from core.recipes import RECIPES, Recipe
+from core.recipe import Recipe
+from core.recipes import RECIPES
 from core.theory.passes import Networks
 from core.training.presets import Preset
 from core.training.run import Run

@@ -20,7 +20,7 @@ from core.errors import ConfigError, UserError
 from core.exchange.tensorboard import Board
 from core.files import aside
 from core.launch import is_first
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.passes import Networks, is_critic
 from core.training.checkpoint import resumable
 from core.training.device import (

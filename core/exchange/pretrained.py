@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from core.errors import UserError
 from core.exchange.export import write_weights
 from core.files import read_json, write_text
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.passes import Networks
 from core.theory.terms import describe
 

@@ -23,7 +23,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from core.files import write_figure, write_text
-from core.recipes import RECIPES, Recipe
+from core.recipe import Recipe
+from core.recipes import RECIPES
 from core.ring import eight_gaussians as ring
 from core.ring.settings import RingSettings, settings_of
 from core.theory.divergences import mmd

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from core.app.configuration import ModelConfig, RunConfig
 from core.config import Strict
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.ring import eight_gaussians as ring
 from core.ring.eight_gaussians import MODES
 from core.ring.settings import Couplings, with_bandwidths, with_flow

@@ -18,7 +18,7 @@ from core.networks.augmentation import SHARE
 from core.networks.codes import LatentCodePrior
 from core.networks.critics import LatentCritic
 from core.networks.heads import MLP, PosteriorHead, StandardNormal
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.distributions import Categorical, Delta, Distribution, Gaussian, as_gaussian
 from core.theory.passes import Batch, Networks
 from core.theory.shapes import Features, Latents, Samples, Scores

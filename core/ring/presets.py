@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.papers import GOODFELLOW_2014
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.ring.settings import GAME, LIKELIHOOD, settings_of
 from core.training.presets import SMOKE_TEST, Preset
 

@@ -15,7 +15,8 @@ from pydantic import Field
 from core.config import Strict
 from core.densities.flow import glow, nice, realnvp
 from core.errors import ConfigError
-from core.recipes import RECIPES, Recipe
+from core.recipe import Recipe
+from core.recipes import RECIPES
 from core.theory.divergences import MMD
 from core.theory.terms import Match
 from core.training.loop import TrainConfig

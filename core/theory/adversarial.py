@@ -263,3 +263,18 @@ class Adversarial(Comparison):
                 for p in point
             )
         return passes.score(critic, point)
+
+
+HINGE = Adversarial(hinge, play="linear")
+WGAN = Adversarial(wasserstein, critic_steps=5, clip=0.01)
+WGAN_GP = Adversarial(wasserstein, critic_steps=5, penalties=(GradientPenalty(10.0),))
+
+GAMES: dict[str, Adversarial] = {
+    "logistic": Adversarial(logistic),
+    "minimax": Adversarial(logistic, play="minimax"),
+    "least_squares": Adversarial(least_squares),
+    "hinge": HINGE,
+    "wgan": WGAN,
+    "wgan_gp": WGAN_GP,
+}
+"""The games by name, each as its paper plays it."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.config import Strict, merged
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.terms import Match
 from core.training.forecast import Need
 from core.training.loop import TrainConfig

@@ -16,7 +16,7 @@ from torch import nn
 from core.config import Strict
 from core.errors import ConfigError
 from core.networks.critics import MinibatchDiscrimination, normalise
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.adversarial import R1, Adversarial, GradientPenalty, Penalty, wasserstein
 from core.theory.divergences import Features
 from core.theory.passes import Networks, Space, is_critic

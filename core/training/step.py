@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from core import processes
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.adversarial import Adversarial
 from core.theory.contracts import Staged
 from core.theory.passes import Batch, Networks, Passes, is_critic

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from core.networks.critics import LatentCritic
 from core.networks.heads import StandardNormal
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.distributions import Bernoulli, Binarisation
 from core.theory.passes import Networks
 from core.theory.shapes import Latents

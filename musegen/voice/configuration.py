@@ -7,7 +7,7 @@ from pydantic import Field
 
 from core.app.configuration import ModelConfig, RunConfig
 from core.config import Strict
-from core.recipes import Recipe
+from core.recipe import Recipe
 from musegen.voice.networks.config import VoiceConfig
 from musegen.voice.recipes import RECIPES
 from musegen.voice.spectrogram import Spectrogram

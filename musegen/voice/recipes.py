@@ -1,8 +1,9 @@
 """The recipes of notes: those of every domain, GANSynth, and mixes of the two."""
 
 from core.densities.flow import realnvp
+from core.recipe import Recipe
 from core.recipes import RECIPES as OF_EVERY_DOMAIN
-from core.recipes import TO_LEARNED_PRIOR, Recipe
+from core.recipes import TO_LEARNED_PRIOR
 from core.theory.adversarial import R1, GradientPenalty, logistic, wasserstein
 from core.theory.terms import Match
 from musegen.voice.papers import ENGEL_2019, ENGEL_2020

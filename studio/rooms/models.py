@@ -17,7 +17,7 @@ import core
 from core.app.domain import Domain
 from core.config import resolve
 from core.errors import UserError
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.terms import describe
 from core.training.run import Run
 from musegen.recipes import RECIPES as OF_MUSIC

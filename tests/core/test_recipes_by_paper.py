@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from core.recipes import RECIPES, Recipe
+from core.recipe import Recipe
+from core.recipes import RECIPES
 from core.ring import eight_gaussians as ring
 from core.ring.benchmark import adapting, on_the_ring
 from core.theory.adversarial import Adversarial

@@ -16,7 +16,7 @@ from core.networks.generators import DCGAN, StyleBased
 from core.networks.heads import ConditionalGaussian, StandardNormal
 from core.networks.hierarchy import NearZero
 from core.networks.initialisation import keep_variance
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.passes import Networks
 from core.theory.terms import Match
 from videogen.networks.chunks import RGB

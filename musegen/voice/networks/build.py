@@ -12,7 +12,7 @@ from core.networks.generators import StyleBased
 from core.networks.heads import StandardNormal
 from core.networks.hierarchy import NearZero
 from core.networks.initialisation import keep_variance
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.distributions import Distribution
 from core.theory.passes import Networks
 from musegen.voice.networks.config import VoiceConfig

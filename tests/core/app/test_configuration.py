@@ -7,7 +7,8 @@ from fake_domain import fake_domain
 
 from core.app.configuration import CHANGEABLE, ModelConfig
 from core.errors import ConfigError, UserError
-from core.recipes import RECIPES, Recipe
+from core.recipe import Recipe
+from core.recipes import RECIPES
 from core.theory.adversarial import Adversarial, hinge, logistic, wasserstein
 from core.theory.terms import Match
 

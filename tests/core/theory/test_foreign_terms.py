@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from core.papers import Paper
-from core.recipes import RECIPES, Recipe
+from core.recipe import Recipe
+from core.recipes import RECIPES
 from core.ring import eight_gaussians as ring
 from core.theory.passes import Passes
 from core.theory.shapes import Losses

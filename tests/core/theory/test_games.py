@@ -7,7 +7,8 @@ from torch import nn
 from core.errors import ConfigError
 from core.networks.heads import StandardNormal
 from core.papers import Paper
-from core.recipes import RECIPES, Recipe
+from core.recipe import Recipe
+from core.recipes import RECIPES
 from core.theory.adversarial import Adversarial, GradientPenalty, hinge, wasserstein
 from core.theory.distributions import Delta
 from core.theory.divergences import Features

@@ -11,7 +11,8 @@ from core.errors import ConfigError
 from core.networks.codes import LatentCodePrior
 from core.networks.heads import StandardNormal
 from core.papers import Paper
-from core.recipes import RECIPES, Recipe
+from core.recipe import Recipe
+from core.recipes import RECIPES
 from core.ring import eight_gaussians as ring
 from core.theory.adversarial import (
     R1,

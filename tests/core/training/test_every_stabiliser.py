@@ -12,7 +12,7 @@ from torch import nn
 from core.app.domain import Domain
 from core.errors import ConfigError
 from core.networks.critics import MinibatchDiscrimination
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.ring import eight_gaussians as ring
 from core.ring.benchmark import adapting, on_the_ring
 from core.theory.adversarial import wasserstein

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from core.papers import Paper
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.adversarial import Adversarial, GradientPenalty, wasserstein
 from core.theory.distributions import Delta
 from core.theory.passes import Batch, Networks

@@ -3,7 +3,8 @@
 import json
 from dataclasses import replace
 
-from core.recipes import RECIPES, Recipe
+from core.recipe import Recipe
+from core.recipes import RECIPES
 from core.theory.adversarial import R1, Adversarial, hinge
 from core.theory.terms import Match
 from core.training.forecast import Need

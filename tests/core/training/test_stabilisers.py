@@ -10,7 +10,8 @@ from torch import nn
 from core.errors import ConfigError
 from core.networks.augmentation import shifted
 from core.networks.critics import MinibatchDiscrimination, SpectralNorm, normalise
-from core.recipes import RECIPES, Recipe
+from core.recipe import Recipe
+from core.recipes import RECIPES
 from core.ring import eight_gaussians as ring
 from core.ring.benchmark import on_the_ring
 from core.theory.adversarial import (

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from core.networks.generators import ProgressiveGenerator
 from core.papers import Paper
-from core.recipes import Recipe
+from core.recipe import Recipe
 from core.theory.adversarial import Adversarial, wasserstein
 from core.theory.distributions import Delta
 from core.theory.passes import Batch, Networks, Passes
