@@ -11,17 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from core.app.commands import (
-    MAKE,
-    Device,
-    ErrorGroup,
-    Json,
-    OptionCommand,
-    Seed,
-    print_json,
-    print_paths,
-)
+from core.app.commands.command import OptionCommand
+from core.app.commands.failures import ErrorGroup
+from core.app.commands.options import MAKE, Device, Json, Seed
+from core.app.commands.printing import print_json, print_paths
 from core.app.progress import ticking
+from core.errors import ConfigError, UserError
 from core.ring.commands import ring
 from musegen.commands import music
 from musegen.voice.commands import voice
@@ -129,8 +124,6 @@ def models(
         print_paths(_report(report, seeds or SEEDS, model or []), json)
         return
     if model or seeds:
-        from core.errors import ConfigError
-
         raise ConfigError("--model and --seeds are for --report: give its folder with them")
     from rich import box
     from rich.console import Console
@@ -187,7 +180,6 @@ def _report(to: Path, seeds: int, models: list[str]) -> Iterator[Path]:
     import torch
 
     from core.config import nearest
-    from core.errors import ConfigError
     from core.ring.benchmark import adapting, on_the_ring, survey, write
 
     known = [*on_the_ring(), *adapting()]
@@ -343,7 +335,6 @@ def export(
     pianoreel export runs/mine --to mine.safetensors
     """
     from core.app.domain import find_domain
-    from core.errors import ConfigError
     from core.exchange.export import format_of
 
     form = format_of(to, form)
@@ -396,8 +387,6 @@ def studio(
 
     pianoreel studio --runs comparison/runs
     """
-    from core.errors import UserError
-
     try:
         from studio.folder import StudioFolder
         from studio.page import serve

@@ -7,19 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.app.commands import (
-    MAKE,
-    Device,
-    DomainCommands,
-    Json,
-    OptionCommand,
-    RunArgument,
-    Seed,
-    Set,
-    Shard,
-    group_of,
-    print_paths,
-)
+from core.app.commands.command import OptionCommand
+from core.app.commands.domain import DomainCommands
+from core.app.commands.group import group_of
+from core.app.commands.options import MAKE, Device, Json, RunArgument, Seed, Set, Shard
+from core.app.commands.printing import print_paths
 from core.app.output import Output
 from core.app.progress import followed
 

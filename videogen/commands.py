@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.app.commands import LEARN, DomainCommands, OptionCommand, Seed, Set, Shard, group_of
+from core.app.commands.command import OptionCommand
+from core.app.commands.domain import DomainCommands
+from core.app.commands.group import group_of
+from core.app.commands.options import LEARN, Seed, Set, Shard
 from core.app.output import Output
 from core.app.progress import ticking
 from videogen.files.limits import MOST_FRAMES

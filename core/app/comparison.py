@@ -19,7 +19,7 @@ from rich import box
 from rich.table import Table
 
 from core.app import fit
-from core.app.commands import print_json
+from core.app.commands.printing import print_json
 from core.app.domain import Domain
 from core.app.evaluation import print_tables
 from core.app.model import Model

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.app.commands import DomainCommands, RunArgument, Seed, Set, group_of
+from core.app.commands.domain import DomainCommands
+from core.app.commands.group import group_of
+from core.app.commands.options import RunArgument, Seed, Set
 from core.app.output import Output
 
 if TYPE_CHECKING:

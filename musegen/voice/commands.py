@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.app.commands import (
-    MAKE,
-    Device,
-    DomainCommands,
-    Json,
-    OptionCommand,
-    RunArgument,
-    Seed,
-    Set,
-    group_of,
-    print_paths,
-)
+from core.app.commands.command import OptionCommand
+from core.app.commands.domain import DomainCommands
+from core.app.commands.group import group_of
+from core.app.commands.options import MAKE, Device, Json, RunArgument, Seed, Set
+from core.app.commands.printing import print_paths
 from core.app.output import Output
 
 if TYPE_CHECKING:

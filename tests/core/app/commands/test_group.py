@@ -13,7 +13,10 @@ from typer import rich_utils
 from typer.testing import CliRunner, Result
 
 from core.app import comparison, fit, latent_commands
-from core.app.commands import DomainCommands, Jobs, group_of, with_options
+from core.app.commands.domain import DomainCommands
+from core.app.commands.group import group_of
+from core.app.commands.lending import with_options
+from core.app.commands.options import Jobs
 from core.app.output import Output
 from core.errors import ConfigError
 

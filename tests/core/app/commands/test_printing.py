@@ -1,6 +1,9 @@
-"""With --json a command prints one object on stdout, for programs, and nothing else."""
+"""Paths, counts and configurations as commands print them, for people and as JSON for programs."""
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from command import run
+from conftest import REPOSITORY
 from typer.main import get_command
 
 from cli import app
-from core.app.commands import _counts, print_paths
+from core.app.commands.printing import counts_of, print_config, print_paths
+from core.app.configuration import ModelConfig, RunConfig
+from core.training.loop import TrainConfig
 
 
 def test_paths_are_one_object_or_a_line_each(capsys):
@@ -38,14 +44,14 @@ def test_what_is_not_asked_for_as_json_is_for_people():
 def test_counts_of_a_preparation_are_those_that_it_has():
     rejects = Counter({"no-notes": 2})
     whole = SimpleNamespace(sources=5, kept=3, rejects=rejects, pieces={"train": 9}, lines=["3"])
-    assert _counts(whole) == {
+    assert counts_of(whole) == {
         "sources": 5,
         "kept": 3,
         "pieces": {"train": 9},
         "rejects": {"no-notes": 2},
         "lines": ["3"],
     }
-    assert _counts(SimpleNamespace(rejects=rejects, lines=[])).keys() == {"rejects", "lines"}
+    assert counts_of(SimpleNamespace(rejects=rejects, lines=[])).keys() == {"rejects", "lines"}
 
 
 def test_models_and_presets_are_listed_by_their_names():
@@ -57,10 +63,36 @@ def test_models_and_presets_are_listed_by_their_names():
     assert {"domain": "ring", "name": "tiny"}.items() <= listed["presets"][-2].items()
 
 
-def test_a_collection_of_points_says_its_counts(tmp_path):
+def test_a_collection_of_points_says_itscounts_of(tmp_path):
     (tmp_path / "a.csv").write_text("1,2\n3,4\n")
     (tmp_path / "b.csv").write_text("x")
     code, said, _ = run("ring", "prepare", tmp_path, "--to", tmp_path / "data", "--json")
     counts = json.loads(said)
     assert code == 0
     assert (counts["sources"], counts["kept"], sum(counts["rejects"].values())) == (2, 1, 1)
+
+
+def test_a_configuration_is_printed_as_a_run_keeps_it(capsys):
+    train = TrainConfig(steps=7, batch_size=3)
+    print_config(RunConfig(train=train, model=ModelConfig(recipe="vae")))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:6] == [
+        "train:",
+        "  steps: 7",
+        "  minutes: null",
+        "  clock: wall",
+        "  batch_size: 3",
+        "  learner:",
+    ]
+    assert "  recipe: vae" in lines
+
+
+def test_a_path_is_printed_byte_by_byte_whatever_its_encoding(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "evaluation.json").write_text('{"rows": [{"name": "a"}]}')
+    command = [sys.executable, "-m", "cli", "gallery", folder, "--to", folder / "page"]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}  # as en_US.UTF-8 has it
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == os.fsencode(folder) + b"/page/index.html\n"

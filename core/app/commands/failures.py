@@ -1,0 +1,101 @@
+"""Failures of commands: one sentence on stderr and an exit code.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 stopped but resumable,
+130 interrupted, 143 terminated. PIANOREEL_DEBUG=1 shows the traceback of a failure.
+"""
+
+import logging
+import os
+import sys
+import time
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from core.app.commands.command import WideHelp
+from core.errors import ConfigError, Resumable, Stopped, UserError
+from core.files import is_full
+from core.launch import is_first
+
+FIRST_SPEAKS_SECONDS = 5.0
+"""Time for the first of several processes to say why all end: torchrun ends them with the first
+that ends."""
+
+
+class _ToStderr(logging.Handler):
+    """Prints messages of the library as plain lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
+def print_messages() -> None:
+    """Print what the library logs to stderr; of several processes the first does."""
+    log = logging.getLogger("pianoreel")
+    if not any(isinstance(handler, _ToStderr) for handler in log.handlers):
+        log.addHandler(_ToStderr())
+        log.setLevel(logging.INFO if is_first() else logging.ERROR)
+
+
+class ErrorGroup(WideHelp, TyperGroup):
+    """A group of commands whose failures are one sentence on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        print_messages()
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except Exception as error:
+            code = _exit_code(error)
+            if code is None or os.environ.get("PIANOREEL_DEBUG") == "1":
+                raise
+            if _is_printed_by_first(error):
+                time.sleep(FIRST_SPEAKS_SECONDS)
+            else:
+                print(f"error: {_sentence(error)}", file=sys.stderr)
+            raise typer.Exit(code) from error
+
+
+def _is_printed_by_first(error: Exception) -> bool:
+    """Return whether the first of several processes prints the same."""
+    shared = isinstance(error, ConfigError | Stopped) or (
+        isinstance(error, UserError) and error.printed_by_first
+    )
+    return shared and not is_first()
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Return the exit code of a failure; None where typer handles it itself."""
+    if type(error).__module__.startswith("typer") or isinstance(error, BrokenPipeError):
+        return None
+    if isinstance(error, UserError):
+        return error.exit_code
+    return Resumable.exit_code if is_full(error) else 1
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"there is no {error.filename}: put it there, or correct its path"
+    if isinstance(error, OSError) and (error.strerror or is_full(error)):
+        name, said = error.filename2 or error.filename, error.strerror or str(error)
+        said = f"{said}: {name}" if name else said
+        return f"{said}: make room, and give the command once more" if is_full(error) else said
+    from core.training.memory import is_out_of_memory  # whoever runs out of it has loaded torch
+
+    if is_out_of_memory(error):
+        return (
+            "there is too little memory: ask for less at once; in a training lower the batch with "
+            "--set train.batch_size=N"
+        )
+    if isinstance(error, ImportError | OSError):
+        from core.app.doctor import faults
+
+        if fault := next(faults(), None):
+            return fault
+    message = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{message} (a fault of pianoreel; PIANOREEL_DEBUG=1 shows where)"

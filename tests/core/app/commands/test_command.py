@@ -1,0 +1,105 @@
+"""Options: their values, and those that are wrong."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import pytest
+import typer
+from command import run
+from typer.core import TyperGroup
+from typer.testing import CliRunner, Result
+
+import cli
+from core.app.commands.command import OptionCommand
+from core.app.commands.failures import ErrorGroup
+from core.app.commands.options import LARGEST_SEED
+from core.config import MAX_SEED
+
+
+def leading(*arguments: str) -> Result:
+    """A command with options of one value, of two, and of none."""
+    app = typer.Typer(cls=ErrorGroup)
+
+    @app.callback()
+    def everything() -> None: ...
+
+    @app.command(cls=OptionCommand)
+    def lead(
+        run: Annotated[str, typer.Argument()] = "",
+        between: Annotated[
+            tuple[str, str] | None, typer.Option(help="Two songs to lead between.")
+        ] = None,
+        count: Annotated[int, typer.Option(help="Songs.")] = 8,
+        ending: Annotated[bool, typer.Option("--ending", help="Close.")] = False,
+    ) -> None:
+        print(run, between, count, ending)
+
+    return CliRunner().invoke(app, ["lead", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--between a --count 2", "--between needs 2 values and has 1, a: Two songs to lead"),
+        ("--between a", "--between needs 2 values and has 1, a: Two songs to lead"),
+        ("--between --ending", "--between needs 2 values: Two songs to lead between."),
+        ("--between a --help", "--between needs 2 values and has 1, a: Two songs"),
+        ("--count --ending", "--count needs a value: Songs."),
+        ("run --ending --count", "--count needs a value: Songs."),
+    ],
+)
+def test_an_option_takes_no_other_for_its_value(arguments: str, sentence: str):
+    result = leading(*arguments.split())
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {sentence}")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("value", ["x", "2.5"])
+def test_a_value_of_another_kind_is_refused_in_plain_words(value: str):
+    result = leading("--count", value)
+    assert result.exit_code == 2
+    assert "Invalid value for '--count': must be a whole number  " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--between a b --count 2 run", "run ('a', 'b') 2 False"),
+        ("--count=2 --between -1 b --ending", " ('-1', 'b') 2 True"),
+        ("--ending -- --count", "--count None 8 True"),
+    ],
+)
+def test_values_are_read_as_before(arguments: str, said: str):
+    assert leading(*arguments.split()).stdout == f"{said}\n"
+
+
+def test_a_command_takes_the_seeds_that_a_setting_takes():
+    assert LARGEST_SEED == MAX_SEED
+
+
+def commands_in(group: TyperGroup) -> Iterator[tuple[str, object]]:
+    for name, one in group.commands.items():
+        yield from commands_in(one) if isinstance(one, TyperGroup) else [(name, one)]
+
+
+def test_no_command_takes_an_option_for_a_value_or_runs_beside_itself_under_torchrun():
+    whole = typer.main.get_command(cli.app)
+    assert isinstance(whole, TyperGroup)
+    commands = list(commands_in(whole))
+    assert len(commands) > 30
+    assert [name for name, one in commands if not isinstance(one, OptionCommand)] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("models", "--model", "wgan"), "--model and --seeds are for --report"),
+        (("models", "--seeds", 2), "--model and --seeds are for --report"),
+        (("video", "sample", "--music-run", "mine"), "--music-run is for --music"),
+        (("reel", "a dog runs", "--run", "--to", "film.mp4"), "--run needs a value"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(command: tuple[object, ...], said: str):
+    code, _, error = run(*command)
+    assert code == 2 and said in error

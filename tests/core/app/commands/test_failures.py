@@ -1,0 +1,107 @@
+"""Failures of commands: exit codes and sentences, signals."""
+
+import signal
+
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner, Result
+
+import cli
+from core.app.commands.failures import ErrorGroup
+from core.errors import ConfigError, Resumable, UserError
+
+
+def failing(error: BaseException) -> Result:
+    """A command that fails with an error."""
+    app = typer.Typer(cls=ErrorGroup)
+
+    @app.callback()
+    def everything() -> None: ...
+
+    @app.command()
+    def fail() -> None:
+        raise error
+
+    return CliRunner().invoke(app, ["fail"])
+
+
+TOO_LITTLE = (
+    "error: there is too little memory: ask for less at once; in a training lower the batch with "
+    "--set train.batch_size=N"
+)
+
+
+ROOM = "make room, and give the command once more"
+
+
+PATH = "put it there, or correct its path"
+
+
+OUT_OF_MEMORY = (
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (UserError("no such song"), 1, "error: no such song"),
+        (ConfigError("no such key"), 2, "error: no such key"),
+        (Resumable("the disk is full"), 3, "error: the disk is full"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (FileNotFoundError(2, "No such file", "a.mid"), 1, f"error: there is no a.mid: {PATH}"),
+        (OSError(5, "Input/output error"), 1, "error: Input/output error"),
+        (OSError(28, "No space left"), 3, f"error: No space left: {ROOM}"),
+        (OSError(27, "Too large", "a", None, "b.mid"), 3, f"error: Too large: b.mid: {ROOM}"),
+        (OSError("9 requested and 2 written"), 3, f"error: 9 requested and 2 written: {ROOM}"),
+        (
+            OSError("no image"),
+            1,
+            "error: OSError: no image (a fault of pianoreel; PIANOREEL_DEBUG=1 shows where)",
+        ),
+        *((error, 1, TOO_LITTLE) for error in OUT_OF_MEMORY),
+        (
+            ZeroDivisionError("division\n  by zero"),
+            1,
+            "error: ZeroDivisionError: division by zero (a fault of pianoreel; "
+            "PIANOREEL_DEBUG=1 shows where)",
+        ),
+    ],
+)
+def test_a_failure_is_one_sentence_and_an_exit_code(error, code, sentence, monkeypatch):
+    monkeypatch.delenv("PIANOREEL_DEBUG", raising=False)
+    result = failing(error)
+    assert (result.exit_code, result.stderr, result.stdout) == (code, sentence + "\n", "")
+
+
+def test_a_failure_of_its_own_is_shown_whole_for_debugging(monkeypatch):
+    monkeypatch.setenv("PIANOREEL_DEBUG", "1")
+    error = ZeroDivisionError("division by zero")
+    result = failing(error)
+    assert result.exception is error and result.stderr == ""
+
+
+def test_wrong_usage_is_the_parsers_matter():
+    result = failing(typer.BadParameter("three is no colour"))
+    assert result.exit_code == 2
+    assert "three is no colour" in result.stderr and "error: three" not in result.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_the_command_as_an_error_does(number: int, code: int, monkeypatch):
+    """Files that are not finished are removed; where nohup has a signal ignored, it goes on."""
+    monkeypatch.setattr(cli, "app", lambda: signal.raise_signal(number))
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(number, signal.SIG_DFL)
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        assert left.value.code == code
+        signal.signal(number, signal.SIG_IGN)
+        cli.main()
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

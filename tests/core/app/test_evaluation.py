@@ -1,0 +1,54 @@
+"""An evaluation: printed, and written to a folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from core.app.evaluation import Evaluation
+from core.app.report import Report
+
+
+@dataclass(frozen=True)
+class Halves:
+    first: float
+
+
+@dataclass(frozen=True)
+class Row:
+    distance: float
+    halves: Halves = Halves(0.25)
+    name: str = "vae"
+    kind: str = "generated"
+
+
+def drawn(report: Report, path: Path) -> None:
+    path.write_text(f"a picture of {len(report.rows)}")
+
+
+def test_a_report_that_takes_the_place_of_another_says_so(tmp_path, caplog):
+    for distance in (0.5, 0.5, 0.25):
+        assert caplog.text == ""
+        report = Report((Row(distance),))
+        Evaluation(report, lambda report: [], drawn, width=40).write(tmp_path)
+    assert f"{tmp_path}/evaluation.json was that of another evaluation" in caplog.text
+
+
+def test_a_report_is_printed_and_written(tmp_path, capsys):
+    report = Report((Row(float("nan")),))
+    table = Table("model", "share")
+    table.add_row("vae", "0.25")
+    evaluation = Evaluation(report, lambda report: [table], drawn, width=40)
+    row = {"distance": None, "halves": {"first": 0.25}, "name": "vae", "kind": "generated"}
+    numbers = {"rows": [row]}
+
+    evaluation.print()
+    evaluation.write(tmp_path / "deep" / "to")
+    printed = capsys.readouterr().out
+    assert "vae" in printed and "0.25" in printed and "{" not in printed
+    assert json.loads((tmp_path / "deep" / "to" / "evaluation.json").read_text()) == numbers
+    assert (tmp_path / "deep" / "to" / "evaluation.png").read_text() == "a picture of 1"
+
+    evaluation.print(as_json=True)
+    assert json.loads(capsys.readouterr().out) == numbers
